@@ -43,10 +43,10 @@ class Dense:
             after[rows, b, self.down[:, b]] += theta[b]
             np.add.at(after[:, b], (rows[:, None], self.up), lose[b])
         low = int(level)
-        settled = np.zeros((n, n))
-        settled[rows, np.minimum(rows + low, n - 1)] += 1 - (level - low)
-        settled[rows, np.minimum(rows + low + 1, n - 1)] += level - low
-        return theta, after @ settled
+        stationary_population = np.zeros((n, n))
+        stationary_population[rows, np.minimum(rows + low, n - 1)] += 1 - (level - low)
+        stationary_population[rows, np.minimum(rows + low + 1, n - 1)] += level - low
+        return theta, after @ stationary_population
 
     def values(self, theta: np.ndarray, kernel: np.ndarray, v: np.ndarray) -> np.ndarray:
         """Q ``[urgency karma bid]``."""

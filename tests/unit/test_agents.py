@@ -11,8 +11,8 @@ from scipy import stats
 
 import rivalry as rv
 from rivalry.core.jax import jax, jnp, put
-from rivalry.population import settled
-from rivalry.population.agents import AgentsJudged, Paid, judged_agents, places_of
+from rivalry.population import stationary_population
+from rivalry.population.agents import AgentEvaluations, Paid, evaluate_agents, places_of
 from rivalry.population.oracles import measured_environment, state_types
 from tests.crowds import commute
 
@@ -74,11 +74,11 @@ def by_hand(
 def test_payoffs_gains_and_gaps_by_iteration(payment: str, types: Any) -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, gamma=0.9, payment=payment, types=types)
     pi, other = rv.oracles.named_start(game, "uniform"), rv.oracles.named_start(game, "all_in")
-    env = settled(game, pi).env
+    env = stationary_population(game, pi).env
     kinds = np.array([0, 0, 0, 0, 0]) if types is None else np.array([0, 1, 0, 0, 1])
     policies, targets = drawn(game, 5), np.stack([pi, other])
     tables = table(game, env)
-    found = judged_agents(game, env, put(policies), kinds, put(targets))
+    found = evaluate_agents(game, env, put(policies), kinds, put(targets))
     for agent in range(5):
         payoff, gain, gaps = by_hand(game, tables, policies[agent], int(kinds[agent]), targets)
         np.testing.assert_allclose(found.payoff[agent], payoff, rtol=1e-10)
@@ -94,8 +94,12 @@ def test_payoffs_gains_and_gaps_by_iteration(payment: str, types: Any) -> None:
 def test_entropy_paid_by_iteration(once: bool) -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, gamma=0.9, types=TYPES)
     targets = np.stack([rv.oracles.named_start(game, name) for name in ("uniform", "zero")])
-    env, kinds, policies = settled(game, targets[0]).env, np.array([0, 1, 0, 0, 1]), drawn(game, 5)
-    found = judged_agents(game, env, put(policies), kinds, put(targets), Paid(0.25, float(once)))
+    env, kinds, policies = (
+        stationary_population(game, targets[0]).env,
+        np.array([0, 1, 0, 0, 1]),
+        drawn(game, 5),
+    )
+    found = evaluate_agents(game, env, put(policies), kinds, put(targets), Paid(0.25, float(once)))
     tables = table(game, env)
     for agent in range(5):
         kind = int(kinds[agent])
@@ -108,12 +112,15 @@ def test_entropy_paid_by_iteration(once: bool) -> None:
 @pytest.mark.slow
 def test_an_agent_is_judged_by_itself() -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, types=TYPES)
-    env, policies = settled(game, rv.oracles.named_start(game, "uniform")).env, put(drawn(game, 40, seed=3))
+    env, policies = (
+        stationary_population(game, rv.oracles.named_start(game, "uniform")).env,
+        put(drawn(game, 40, seed=3)),
+    )
     kinds = np.arange(40) % 2
-    whole = judged_agents(game, env, policies, kinds)
+    whole = evaluate_agents(game, env, policies, kinds)
     few = np.random.default_rng(1).permutation(40)  # in other company
-    part = judged_agents(game, env, policies[few], kinds[few])
-    for name in AgentsJudged._fields[:-1]:
+    part = evaluate_agents(game, env, policies[few], kinds[few])
+    for name in AgentEvaluations._fields[:-1]:
         np.testing.assert_allclose(getattr(part, name), getattr(whole, name)[few], rtol=1e-11, atol=1e-11)
     assert whole.gaps.shape == (40, 0)
 
@@ -122,14 +129,14 @@ def test_an_agent_is_judged_by_itself() -> None:
 def test_who_plays_best_gains_nothing_and_is_as_good_as_itself() -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, payment="PBS")
     uniform, kinds = np.asarray(rv.oracles.named_start(game, "uniform")), np.zeros(5, dtype=int)
-    env = settled(game, put(uniform)).env
+    env = stationary_population(game, put(uniform)).env
     aims = np.stack([uniform, uniform])
-    best = np.asarray(judged_agents(game, env, put(drawn(game, 5)), kinds, put(aims)).best)
+    best = np.asarray(evaluate_agents(game, env, put(drawn(game, 5)), kinds, put(aims)).best)
     reward, chances = table(game, env)
     q = np.where(np.asarray(game.legal), reward + 0.98 * chances @ best, -np.inf)
     greedy = np.eye(4)[q.argmax(axis=1)]
     aims[0] = greedy
-    found = judged_agents(game, env, put(np.stack([greedy] * 5)), kinds, put(aims))
+    found = evaluate_agents(game, env, put(np.stack([greedy] * 5)), kinds, put(aims))
     np.testing.assert_allclose(found.gain, 0.0, atol=1e-9)
     np.testing.assert_allclose(found.gaps[:, 0], 0.0, atol=1e-9)
     assert np.all(np.asarray(found.gaps[:, 1]) > 0)
@@ -148,7 +155,7 @@ def test_who_plays_best_gains_nothing_and_is_as_good_as_itself() -> None:
 def test_a_population_measured_in_its_own_numbers_is_itself(options: dict[str, Any]) -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2.0, **options)
     pi = rv.oracles.named_start(game, "uniform")
-    there = settled(game, pi)
+    there = stationary_population(game, pi)
 
     @eqx.filter_jit
     def again(game: Any) -> Any:

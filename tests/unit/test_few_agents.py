@@ -15,7 +15,7 @@ from rivalry.economies.kernels.choices import cumulative, probabilities
 from rivalry.economies.kernels.economy import fresh
 from rivalry.economies.learning import few_agents
 from rivalry.economies.learning.crowds import crowd_of
-from rivalry.economies.learning.few_agents import FewAgentsGains, against, judged_few
+from rivalry.economies.learning.few_agents import FewAgentsGains, against, evaluate_few_agents
 from rivalry.tables.kernels import shapes
 
 Law = dict[tuple[int, ...], float]
@@ -154,7 +154,9 @@ def judged(game: Any, policies: np.ndarray) -> FewAgentsGains:
     crowd, none = crowd_of(game), np.zeros((0, types * private * levels, levels))
     agents, seed = fresh(crowd.economy, np.random.SeedSequence(0)), np.random.SeedSequence(0)
     owner, kinds = crowd.economy.type_of, np.arange(types)
-    (found,) = judged_few(crowd, None, agents, rows, policies.reshape(shape), owner, kinds, none, seed, 1)
+    (found,) = evaluate_few_agents(
+        crowd, None, agents, rows, policies.reshape(shape), owner, kinds, none, seed, 1
+    )
     return found
 
 

@@ -18,7 +18,7 @@ from rivalry.economies.karma.factory import charge_of
 from rivalry.economies.karma.transitions import checked_level
 from rivalry.economies.kernels.choices import cumulative, probabilities
 from rivalry.economies.kernels.economy import fresh
-from rivalry.population import best_response, judged, policy_values, push
+from rivalry.population import best_response, evaluate_policy, policy_values, push
 from rivalry.population.oracles import first_distribution, mean_field_refusal
 
 
@@ -145,7 +145,7 @@ def test_numbers_can_be_swept() -> None:
     built = rv.games.karma(max_karma=4, mean_karma=1.0, gamma=0.5, urgencies=[2.0, 3.0], tax=0.1)
     swept = with_(game, mean_karma=1.0, gamma=0.5, stakes=np.array([[2.0, 3.0]]), tax=0.1 * np.arange(5.0))
     uniform = rv.oracles.named_start(game, "uniform")
-    one, two = judged(built, uniform), judged(swept, uniform)
+    one, two = evaluate_policy(built, uniform), evaluate_policy(swept, uniform)
     np.testing.assert_array_equal(one.payoff, two.payoff)
     for a, b in zip(to_agents(built), to_agents(swept), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -11,7 +11,7 @@ import rivalry as rv
 from rivalry.core.oracles import to_agents
 from rivalry.economies.karma.checks import numbers, one_of, whole
 from rivalry.lab.study import StudyError
-from rivalry.population import judged
+from rivalry.population import evaluate_policy
 from rivalry.population.oracles import mean_field_refusal
 
 UNIFORM = "uniform"
@@ -269,7 +269,7 @@ def test_what_a_continuum_cannot_play_agents_can(name: str) -> None:
     given, message = MEAN_FIELD[name]
     game = rv.games.karma(**given)
     with pytest.raises(ValueError, match=message):
-        judged(game, rv.oracles.named_start(game, UNIFORM))
+        evaluate_policy(game, rv.oracles.named_start(game, UNIFORM))
     with pytest.raises(ValueError, match=message):
         rv.solve(game, rv.methods.PopulationNewton(beta=5.0), start=UNIFORM)
     assert len(to_agents(game).karma) == game.agents

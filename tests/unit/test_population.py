@@ -16,13 +16,13 @@ from rivalry.economies.karma import KarmaEconomy
 from rivalry.population import (
     action_values,
     best_response,
+    evaluate_policy,
     flow,
-    judged,
-    law,
     policy_values,
     population_certificate,
     push,
-    settled,
+    stationary_distribution,
+    stationary_population,
     transition_matrix,
 )
 from rivalry.population.oracles import conservation_error, first_distribution
@@ -59,7 +59,7 @@ def told(game: Any, mu: Any, pi: Any, later: Any) -> Any:
         "values": policy_values(game, env, pi),
         "transitions": transition_matrix(game, env, pi),
         "push": push(game, env, mu[:, None] * pi),
-        "law": law(game, env, pi),
+        "law": stationary_distribution(game, env, pi),
         "best": best_response(game, env, pi),
         "action_values": action_values(game, env, later),
     }
@@ -116,7 +116,7 @@ def test_values_laws_and_best_responses_are_those_of_the_outcomes(payment: str) 
 def test_a_settled_population_is_where_the_flow_leads_and_keeps_its_karma() -> None:
     game = small("PBS")
     _, pi = drawn(game)
-    there = settled(game, pi)
+    there = stationary_population(game, pi)
     mu = flowed(game, first_distribution(game), pi, 600)
     assert there.residual < 1e-12
     np.testing.assert_allclose(there.mu, mu, atol=1e-12)
@@ -168,7 +168,7 @@ def test_mass_stays_one_however_long_the_flow() -> None:
 def test_the_environment_balances_where_the_population_is_its_own() -> None:
     game = small()
     _, pi = drawn(game)
-    there = judged(game, pi).settled
+    there = evaluate_policy(game, pi).population
     again = game.environment(there.mu, pi)
     np.testing.assert_allclose(again.level, there.env.level, atol=1e-11)
     np.testing.assert_allclose(again.rivals, there.env.rivals, atol=1e-12)
@@ -178,15 +178,15 @@ def test_the_environment_balances_where_the_population_is_its_own() -> None:
 def test_exploitability_is_the_gain_of_the_best_response() -> None:
     game = small()
     _, pi = drawn(game)
-    found = judged(game, pi)
-    bids = np.asarray(found.settled.mu @ pi)
-    reward, chance = by_hand("PBP", bids, float(found.settled.env.level))
+    found = evaluate_policy(game, pi)
+    bids = np.asarray(found.population.mu @ pi)
+    reward, chance = by_hand("PBP", bids, float(found.population.env.level))
     best = np.zeros(10)
     for _ in range(400):
         best = np.where(game.legal, reward + GAMMA * chance @ best, -np.inf).max(axis=1)
     matrix = np.einsum("sa,sat->st", pi, chance)
     values = np.linalg.solve(np.eye(10) - GAMMA * matrix, (pi * reward).sum(axis=1))
-    gain = float(np.asarray(found.settled.mu) @ (best - values))
+    gain = float(np.asarray(found.population.mu) @ (best - values))
     assert float(found.regret[0]) == pytest.approx(gain, rel=1e-10)
     assert float(found.bound[0]) == pytest.approx(gain, rel=1e-8)
     proof = population_certificate(game, pi)
@@ -197,12 +197,12 @@ def test_exploitability_is_the_gain_of_the_best_response() -> None:
 def test_types_keep_their_shares_and_have_values_of_their_own() -> None:
     game = small(types=[{"gamma": 0.5, "share": 0.25}, {"gamma": 0.8, "share": 0.75}])
     _, pi = drawn(game)
-    found = judged(game, pi)
-    masses = np.asarray(found.settled.mu).reshape(2, -1).sum(axis=1)
+    found = evaluate_policy(game, pi)
+    masses = np.asarray(found.population.mu).reshape(2, -1).sum(axis=1)
     np.testing.assert_allclose(masses, [0.25, 0.75], atol=1e-13)
     assert found.payoff.shape == (2,)
-    alone = judged(small(), pi[:10])
-    same = judged(small(types=[{"share": 0.5}, {"share": 0.5}]), jnp.concatenate([pi[:10]] * 2))
+    alone = evaluate_policy(small(), pi[:10])
+    same = evaluate_policy(small(types=[{"share": 0.5}, {"share": 0.5}]), jnp.concatenate([pi[:10]] * 2))
     np.testing.assert_allclose(same.payoff, [float(alone.payoff[0])] * 2, rtol=1e-11)
 
 
@@ -240,14 +240,16 @@ def test_of_several_stationary_laws_it_is_the_long_run_of_where_all_begin(
     steps = np.asarray(transition_matrix(game, env, pi))
     assert (np.linalg.svd(np.eye(20) - steps)[1] < 1e-12).sum() > 2  # classes, of two types
     power = np.linalg.matrix_power((np.eye(20) + steps) / 2, 2**14)
-    np.testing.assert_allclose(law(game, env, pi), np.asarray(first_distribution(game)) @ power, atol=1e-9)
+    np.testing.assert_allclose(
+        stationary_distribution(game, env, pi), np.asarray(first_distribution(game)) @ power, atol=1e-9
+    )
 
 
 def test_where_nobody_bids_everybody_keeps_its_karma() -> None:
     game = small()
     proof = population_certificate(game, rv.oracles.named_start(game, "zero"))
-    there = judged(game, rv.oracles.named_start(game, "zero"))
-    np.testing.assert_allclose(there.settled.mu, first_distribution(game), atol=1e-10)
+    there = evaluate_policy(game, rv.oracles.named_start(game, "zero"))
+    np.testing.assert_allclose(there.population.mu, first_distribution(game), atol=1e-10)
     assert (proof.coverage, proof.claim) == ("exact", "not an equilibrium")
     # a coin for every stake, of 1 in four steps of seven and of 3 else
     np.testing.assert_allclose(there.payoff, [-(4 / 7 + 3 * 3 / 7) / 2 / (1 - GAMMA)], rtol=1e-9)

@@ -15,8 +15,8 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.needs import fits
 from rivalry.lab.study import build_method
 from rivalry.methods.populations.newton import MeanFieldPoint, direction, equations, slopes_at
-from rivalry.methods.populations.response import mirrored, rule
-from rivalry.population import action_values, flow, judged, softmax
+from rivalry.methods.populations.response import mirror_response, rule
+from rivalry.population import action_values, evaluate_policy, flow, softmax
 from rivalry.population.distances import entropies
 from rivalry.population.operators import by_type, type_shares
 from rivalry.population.oracles import first_distribution
@@ -106,7 +106,7 @@ def test_online_mirror_descent_is_mirror_ascent_where_entropy_is_paid(economy: A
 @pytest.mark.slow
 def test_what_answers_an_equilibrium_is_itself(economy: Any) -> None:
     found = newton(economy, beta=20.0, **OPTIONS)
-    answers = eqx.filter_jit(mirrored)
+    answers = eqx.filter_jit(mirror_response)
     there, off = answers(economy, jnp.asarray(found.profile.values), None, rule(20.0, **OPTIONS))
     np.testing.assert_allclose(there.answer, found.profile, atol=1e-8)
     assert float(off) < 1e-10
@@ -165,7 +165,7 @@ def test_infinite_beta_is_a_damped_best_response(economy: Any) -> None:
     method = M.DampedFixedPoint(beta=math.inf, rate=0.002)
     found = rv.solve(ring(), method, start=even(ring()), tol=1e-3, path=False)
     assert found.status == "converged"
-    there = judged(ring(), jnp.asarray(found.profile.values))
+    there = evaluate_policy(ring(), jnp.asarray(found.profile.values))
     assert float(there.regret[0]) < 1e-2
     for kind in (M.PopulationNewton, M.MirrorAscent, M.OnlineMirrorDescent):
         with pytest.raises(ValueError, match=r"^beta: inf must be above 0 and finite$"):
@@ -370,8 +370,8 @@ def test_very_negative_exponents_are_zero_and_masked_entries_stay_so(economy: An
 def test_the_bonus_is_paid_at_every_step(economy: Any) -> None:
     found = newton(economy, beta=20.0, regularised=True, exploration=0.05)
     pi = jnp.asarray(found.profile.values)
-    there = judged(economy, pi)
-    env, mu = there.settled.env, np.asarray(there.settled.mu)
+    there = evaluate_policy(economy, pi)
+    env, mu = there.population.env, np.asarray(there.population.mu)
     values = np.asarray(policy_values(economy, env, pi, entropies(pi) / 20.0))
     # J_h is J and the discounted entropies over beta on the way, the population being stationary
     paid = float(mu @ np.asarray(entropies(pi))) / 20.0 / (1 - 0.9)
@@ -389,13 +389,13 @@ def test_the_bonus_is_paid_at_every_step(economy: Any) -> None:
 @pytest.mark.parametrize("regularised", [pytest.param(False, marks=pytest.mark.nightly), True])
 def test_newton_steps_square_what_is_left(economy: Any, regularised: bool) -> None:
     found = newton(economy, beta=20.0, regularised=regularised, exploration=0.05)
-    there = judged(economy, jnp.asarray(found.profile.values))
+    there = evaluate_policy(economy, jnp.asarray(found.profile.values))
     by = rule(20.0, 0.05, regularised)
     bonus = by.entropy * entropies(jnp.asarray(found.profile.values)) / 20.0
-    env = there.settled.env
+    env = there.population.env
     values = policy_values(economy, env, jnp.asarray(found.profile.values), bonus)
     off = 1e-3 * np.random.default_rng(1).standard_normal(len(values))
-    point = MeanFieldPoint(values + jnp.asarray(off), there.settled.mu, env)
+    point = MeanFieldPoint(values + jnp.asarray(off), there.population.mu, env)
     sizes = []
     step = eqx.filter_jit(
         lambda here: (

@@ -8,7 +8,7 @@ from scipy import stats
 
 from rivalry.core.jax import jnp
 from rivalry.population.distances import DISTANCES, entropies, mean_entropy, policy_distance, transport
-from rivalry.population.random_policies import GENERATORS, as_undecided, draw_policies
+from rivalry.population.random_policies import GENERATORS, at_least_as_random, draw_policies
 
 SEED = np.random.SeedSequence(11)
 
@@ -103,7 +103,7 @@ def test_who_is_as_undecided() -> None:
     policies = draw_policies("logit_noise", 50, 2, 6, SEED).policies
     bar = policies[7]
     each, limit = stats.entropy(policies, axis=-1), stats.entropy(bar, axis=-1)
-    mean, every = (as_undecided(policies, bar, rule) for rule in ("mean", "every"))
+    mean, every = (at_least_as_random(policies, bar, rule) for rule in ("mean", "every"))
     assert mean[7]
     assert every[7]
     np.testing.assert_array_equal(mean, each.mean(axis=(1, 2)) >= limit.mean() - 1e-12)
@@ -116,7 +116,7 @@ def test_wrong_words_are_named() -> None:
     with pytest.raises(ValueError, match="generator: 'even' must be one of dirichlet_state, smooth_gaussian"):
         draw_policies("even", 1, 1, 2, SEED)
     with pytest.raises(ValueError, match="entropy_rule: 'some' must be one of mean, every"):
-        as_undecided(policies, policies[0], "some")
+        at_least_as_random(policies, policies[0], "some")
     with pytest.raises(ValueError, match="distance: 'far' must be one of mean, sum, mu_weighted, l1"):
         policy_distance(jnp.asarray(policies), jnp.asarray(policies), "far")
     with pytest.raises(ValueError, match="mu: must be given"):

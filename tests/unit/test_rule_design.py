@@ -13,7 +13,7 @@ import rivalry as rv
 from rivalry.lab.study import StudyError, build_method
 from rivalry.methods.design.rule_choices import choices_of, grid_of
 from rivalry.methods.design.rule_design import RuleDesign, run_inner, stream_of
-from rivalry.methods.populations.logit_equilibrium import followed
+from rivalry.methods.populations.logit_equilibrium import solve_in_stages
 
 TINY: dict[str, Any] = {"max_karma": 2, "mean_karma": 1.0, "agents": 8}
 NEWTON = {"kind": "newton", "beta": 5.0}
@@ -89,10 +89,10 @@ def test_least_weights_and_spending() -> None:
 @pytest.mark.slow
 def test_what_does_not_settle_is_never_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(method: Any, game: Any) -> Any:
-        state, left = followed(method, game)
+        state, left = solve_in_stages(method, game)
         return state, np.inf if float(game.mean_karma) == 1.0 else left
 
-    monkeypatch.setattr(sys.modules["rivalry.methods.design.rule_design"], "followed", lost)
+    monkeypatch.setattr(sys.modules["rivalry.methods.design.rule_design"], "solve_in_stages", lost)
     best = designed(choices={"mean_karma": [0.5, 1.0]}, objective="mean_karma")
     assert best.data.trial_status.values.tolist() == ["converged", "iteration limit"]
     assert np.isfinite(best.data.trial_objective.values[:, 0]).tolist() == [True, False]

@@ -14,7 +14,7 @@ from rivalry.core.jax import put
 from rivalry.economies.learning import crowds, simulation
 from rivalry.lab.study import StudyError, build_method
 from rivalry.methods import METHODS, Simulation
-from rivalry.population import record_of, settled
+from rivalry.population import record_of, stationary_population
 from tests.unit.test_agents import table
 
 SMALL = {"max_karma": 4, "mean_karma": 2, "agents": 10}
@@ -83,7 +83,7 @@ def test_the_gain_is_that_of_value_iteration_in_the_population_measured() -> Non
 def test_the_level_measured_is_that_of_the_mean_field() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2, agents=100, payment="PBS")
     found = ran(game, plays="all_in", evaluation=4000, warm_up=100)
-    there = settled(game, rv.oracles.named_start(game, "all_in"))
+    there = stationary_population(game, rv.oracles.named_start(game, "all_in"))
     np.testing.assert_allclose(found["level"], there.env.level, atol=0.03)
 
 

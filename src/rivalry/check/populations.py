@@ -16,7 +16,7 @@ from rivalry.core.game import is_population
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import Oracle, payoff_scale, to_agents
 from rivalry.core.plain import registered
-from rivalry.population import oracles, settled
+from rivalry.population import oracles, stationary_population
 from rivalry.population.operators import by_type
 from rivalry.population.oracles import push, spread_evenly, state_types, type_shares
 
@@ -199,7 +199,7 @@ def _check_settled(game: Any, pi: Policy) -> tuple[Law, Any]:
 
     @eqx.filter_jit
     def agreed(g: Any, p: Policy) -> Any:
-        there = settled(g, p)
+        there = stationary_population(g, p)
         return there, g.environment(there.mu, p), push(g, there.env, there.mu[:, None] * p)
 
     remedy = "balance and environment must have derivatives"

@@ -1,7 +1,7 @@
-"""Agents with policies of their own, judged one by one in one environment.
+"""Payoffs and gains of agents with individual policies in one environment.
 
-What one of very many agents does changes nothing for the others, so all of a type face one Markov decision
-problem: its best value is found once, and an agent's own policy is worth what a linear solve says.
+A single agent of very many does not change the environment, so all agents of a type face one Markov decision
+problem: its best values are computed once, and those of each agent's policy by a linear solve.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jax, jnp, put
 from rivalry.population.distances import entropies
-from rivalry.population.operators import Law, Policy, Values, by_type, law
+from rivalry.population.operators import Distribution, Policy, Values, by_type, stationary_distribution
 from rivalry.population.oracles import state_types, type_shares
 from rivalry.population.values import best_response, policy_values
 
@@ -39,8 +39,8 @@ class Paid(NamedTuple):
 NOTHING = Paid()
 
 
-class AgentsJudged(NamedTuple):
-    """Agents in one environment; ``mu_i`` is the stationary law of agent i's own policy there.
+class AgentEvaluations(NamedTuple):
+    """Agents in one environment; ``mu_i`` is the stationary distribution of agent i's own policy there.
 
     Where entropy is paid, ``V^i`` and ``V^j`` have it; ``V*`` is still of the best actions, which are sure
     and earn none, so that a gain may be below 0.
@@ -50,32 +50,52 @@ class AgentsJudged(NamedTuple):
     gain: Float[Array, "agent"]  # mu_i (V* - V^i): exploitability
     bound: Float[Array, "agent"]  # what no gain exceeds
     gaps: Float[Array, "agent target"]  # mu_i (V^i - V^j): above 0 where the own policy is better
-    law: Float[Array, "agent own"]  # mu_i, over the states of its type
+    distribution: Float[Array, "agent own"]  # mu_i, over the states of its type
     best: Values  # V*
 
 
-def judged_agents(
+def evaluate_agents(
     game: PopulationGame,
     env: Any,
     policies: Own,
     types: Int[np.ndarray, "agent"],
     targets: Float[Array, "target state action"] | None = None,
     paid: Paid = NOTHING,
-) -> AgentsJudged:
-    """Payoffs and gains of agents while the environment stays as it is.
+) -> AgentEvaluations:
+    """Compute payoffs and gains of agents in a fixed environment.
 
-    ``policies [agent own action]`` are over the states of the agent's own type, in their order in the game;
-    ``targets [target state action]`` are policies of all types that the own one is compared with. Every
-    policy is taken to have one closed class of states. ``paid`` is the entropy that goes with rewards.
+    One joint policy at a time takes an agent of each type, so the work is that of as many policies as the
+    largest type has agents.
 
-    One joint policy is solved for at a time that takes an agent of each type, so the work is that of as many
-    policies as the largest type has agents.
+    Parameters
+    ----------
+    game : PopulationGame
+        The game.
+    env : Any
+        Environment that every agent faces.
+    policies : Array
+        ``[agent own action]``, over the states of the agent's own type in their order in the game. Every
+        policy is assumed to have one closed class of states.
+    types : array
+        Type of each agent, ``[agent]``.
+    targets : Array, optional
+        Policies of all types that the agent's own one is compared with, ``[target state action]``.
+    paid : Paid
+        Entropy that is paid in addition to rewards.
+
+    Returns
+    -------
+    AgentEvaluations
+
+    Examples
+    --------
 
     >>> import rivalry as rv
-    >>> from rivalry.population import settled
+    >>> from rivalry.population import stationary_population
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0)
     >>> pi = rv.oracles.named_start(game, "uniform")
-    >>> found = judged_agents(game, settled(game, pi).env, pi[None], np.array([0]), pi[None])
+    >>> env = stationary_population(game, pi).env
+    >>> found = evaluate_agents(game, env, pi[None], np.array([0]), pi[None])
     >>> bool(found.gain[0] > 0), abs(float(found.gaps[0, 0])) < 1e-9
     (True, True)
     """
@@ -89,7 +109,7 @@ def judged_agents(
 
 
 def places_of(types: np.ndarray) -> np.ndarray:
-    """The place of every state among those of its type.
+    """Return the index of every state among those of its type.
 
     >>> places_of(np.array([0, 0, 1, 0, 1])).tolist()
     [0, 1, 0, 2, 1]
@@ -126,7 +146,7 @@ def _judged(
     places: Array,
     weight: Float[Array, ""],
     once: Float[Array, ""],
-) -> AgentsJudged:
+) -> AgentEvaluations:
     """Round by round, ``[round type ..]``, and then by agent."""
     types, share = state_types(game), type_shares(game)
 
@@ -140,21 +160,21 @@ def _judged(
     best = best_response(game, env, joint(rounds[0, 0]))
     aims = jax.vmap(worth)(targets)  # [target state]
     # policy iteration stops short of ties: rounding alone would make a loss
-    least = jnp.where(weight > 0, -jnp.inf, 0.0)
+    floor = jnp.where(weight > 0, -jnp.inf, 0.0)
 
-    def mean(mu: Law, of_state: Values) -> Float[Array, "type"]:
+    def mean(mu: Distribution, of_state: Values) -> Float[Array, "type"]:
         return by_type(game, mu * of_state) / share
 
     def one(agents: Int[Array, "type"]) -> tuple[Array, ...]:
         pi = joint(agents)
-        values, mu = worth(pi), law(game, env, pi)
-        gain, bound = (jnp.maximum(mean(mu, v - values), least) for v in (best.values, best.bound))
+        values, mu = worth(pi), stationary_distribution(game, env, pi)
+        gain, bound = (jnp.maximum(mean(mu, v - values), floor) for v in (best.values, best.bound))
         gaps = jax.vmap(lambda aim: mean(mu, values - aim))(aims).T.reshape(len(share), len(targets))
         own = jnp.zeros((len(share), policies.shape[1])).at[types, places].set(mu / share[types])
         return mean(mu, values), gain, bound, gaps, own
 
-    # one by one: side by side the choice between two stationary laws would compute both
+    # one by one: side by side the choice between two stationary distributions would compute both
     found = jax.lax.map(lambda batch: jax.lax.map(one, batch), rounds)  # [batch round type ..]
     size = rounds.shape[1]
     payoff, gain, bound, gaps, own = (each[of_agent // size, of_agent % size, kinds] for each in found)
-    return AgentsJudged(payoff, gain, bound, gaps, own, best.values)
+    return AgentEvaluations(payoff, gain, bound, gaps, own, best.values)

@@ -1,7 +1,7 @@
-"""What following a policy is worth to one agent, beside the best that it could do: exploitability.
+"""Exploitability: the payoff of one agent that follows a policy, compared with that of its best response.
 
-One agent among very many changes nothing by what it does, so its best response is a Markov decision problem
-and the largest gain is found exactly, by policy iteration.
+A single agent of a continuum does not change the population, so its best response solves a Markov decision
+problem, and policy iteration finds the largest gain exactly.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from rivalry.core.game import BrokenInvariant, PopulationGame
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.plain import registered
 from rivalry.core.results import ROUNDING, Certificate, Record
-from rivalry.population.consistent import Settled, settled
-from rivalry.population.operators import Law, Policy, Values, action_values, by_type, uniform
+from rivalry.population.consistent import StationaryPopulation, stationary_population
+from rivalry.population.operators import Distribution, Policy, Values, action_values, by_type, uniform
 from rivalry.population.oracles import conservation_error, population_metrics, type_shares
 from rivalry.population.values import best_response, policy_values
 
@@ -26,10 +26,10 @@ FLAT = 1e-6  # of the payoff: an agent's own choice that moves its payoff by les
 CONSERVED = 1e-9  # what a step may add to, or take from, what it must conserve
 
 
-class Judged(NamedTuple):
+class PolicyEvaluation(NamedTuple):
     """A policy in its own population; arrays ``[type]`` are means over the agents of a type."""
 
-    settled: Settled
+    population: StationaryPopulation
     values: Values  # V^pi
     best: Values  # V*
     payoff: Float[Array, "type"]
@@ -40,9 +40,19 @@ class Judged(NamedTuple):
 
 
 @eqx.filter_jit
-def judged(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Judged:
-    """A policy's population, its payoff and its exploitability there."""
-    there = settled(game, pi, mu)
+def evaluate_policy(game: PopulationGame, pi: Policy, mu: Distribution | None = None) -> PolicyEvaluation:
+    """Compute the stationary population of a policy, its payoff and its exploitability there.
+
+    Parameters
+    ----------
+    game : PopulationGame
+        The game.
+    pi : Array
+        Policy, ``[state action]``.
+    mu : Array, optional
+        Distribution ``[state]`` from which the stationary one is searched.
+    """
+    there = stationary_population(game, pi, mu)
     values = policy_values(game, there.env, pi)
     best = best_response(game, there.env, pi)
     share = type_shares(game)
@@ -57,32 +67,34 @@ def judged(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Judged:
     worst = jax.nn.one_hot(jnp.argmin(q, axis=1), q.shape[1])
     at_stake = jnp.maximum(mean(best.values - policy_values(game, there.env, worst)), gain)
     added = conservation_error(game, there.mu, pi)
-    return Judged(there, values, best.values, mean(values), gain, bound, at_stake, added)
+    return PolicyEvaluation(there, values, best.values, mean(values), gain, bound, at_stake, added)
 
 
-def conserved(found: Judged) -> Judged:
-    """The same. Raises `BrokenInvariant` where a step of the population does not conserve what it must."""
+def check_conservation(found: PolicyEvaluation) -> PolicyEvaluation:
+    """Return the evaluation; raise `BrokenInvariant` if a step adds to what it must conserve."""
     if abs(float(found.added)) > CONSERVED:
         raise BrokenInvariant(f"a step of the population adds {float(found.added):.3g} to what it conserves")
     return found
 
 
 def exploitability_along(game: PopulationGame, policies: np.ndarray) -> np.ndarray:
-    """Of policies ``[row state action]`` each in its own population, ``[row type]``."""
-    return np.stack([np.asarray(judged(game, put(pi)).regret) for pi in policies])
+    """Return the exploitability ``[row type]`` of policies ``[row state action]``."""
+    return np.stack([np.asarray(evaluate_policy(game, put(pi)).regret) for pi in policies])
 
 
-def certificate_of(game: PopulationGame, found: Judged, tolerance: float = TOLERANCE) -> Certificate:
+def certificate_of(
+    game: PopulationGame, found: PolicyEvaluation, tolerance: float = TOLERANCE
+) -> Certificate:
     """The certificate of a judged policy; exact as far as its population is its own."""
     at_stake, payoff = np.asarray(found.at_stake), np.asarray(found.payoff)
     flat = at_stake <= FLAT * np.abs(payoff)
     if flat.any():
         # where all that is played pays the same nothing is at stake; it is where everybody plays at random
-        elsewhere = np.asarray(judged(game, uniform(game)).at_stake)
+        elsewhere = np.asarray(evaluate_policy(game, uniform(game)).at_stake)
         at_stake = np.where(flat, np.maximum(at_stake, elsewhere), at_stake)
     allowed = tolerance * at_stake + ROUNDING * np.abs(payoff)
     regret, bound = np.asarray(found.regret), np.asarray(found.bound)
-    if not (np.all(np.isfinite(regret)) and float(found.settled.residual) <= 1e-8):
+    if not (np.all(np.isfinite(regret)) and float(found.population.residual) <= 1e-8):
         regret, bound = np.full_like(regret, np.nan), np.full_like(bound, np.inf)
     coverage: Any = "exact" if np.all(bound - regret <= allowed) else "bounded"
     method = "policy iteration in the policy's own population"
@@ -92,9 +104,9 @@ def certificate_of(game: PopulationGame, found: Judged, tolerance: float = TOLER
 
 
 def population_certificate(game: PopulationGame, pi: object, *, tolerance: float = TOLERANCE) -> Certificate:
-    """What an agent of each type could gain if all follow ``pi`` ``[state action]`` and it alone departs.
+    """Certify a policy ``[state action]`` by the gain of an agent of each type that alone departs from it.
 
-    Raises `ValueError` for what is no policy of the game, `BrokenInvariant` where a step of the population
+    Raises `ValueError` if ``pi`` is not a policy of the game, `BrokenInvariant` if a step of the population
     does not conserve what it must.
 
     >>> import rivalry as rv
@@ -102,17 +114,17 @@ def population_certificate(game: PopulationGame, pi: object, *, tolerance: float
     >>> population_certificate(game, rv.oracles.named_start(game, "uniform")).claim
     'not an equilibrium'
     """
-    found = judged(registered(game), put(game.space.check(pi, "policy")))
-    return certificate_of(game, conserved(found), tolerance)
+    found = evaluate_policy(registered(game), put(game.space.check(pi, "policy")))
+    return certificate_of(game, check_conservation(found), tolerance)
 
 
 def record_of(game: Any, pi: Policy, tolerance: float | None) -> tuple[Record, Certificate | None]:
-    """Payoffs, the population and the game's own measures at a policy; and its certificate.
+    """Return payoffs, population and metrics of the game at a policy, and its certificate.
 
-    Raises `BrokenInvariant` where a step of the population does not conserve what it must.
+    Raises `BrokenInvariant` if a step of the population does not conserve what it must.
     """
-    found = conserved(judged(game, pi))
-    there = found.settled
+    found = check_conservation(evaluate_policy(game, pi))
+    there = found.population
     proof = None if tolerance is None else certificate_of(game, found, tolerance)
     payoff = np.asarray(found.payoff)
     record: Record = {

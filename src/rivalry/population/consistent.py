@@ -1,4 +1,4 @@
-"""The population that a policy makes when everybody follows it: its stationary law and environment."""
+"""The stationary population of a policy that all agents follow: its distribution and its environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jax, jnp
-from rivalry.population.operators import Law, Policy, flow, law
+from rivalry.population.operators import Distribution, Policy, flow, stationary_distribution
 from rivalry.population.oracles import first_distribution, refuse_mean_field
 
 FLOW, NEWTON, HALVINGS = 64, 40, 12
@@ -19,21 +19,41 @@ ENOUGH = 1e-13
 Carry = tuple[Array, Array, Array, Array]
 
 
-class Settled(NamedTuple):
-    """A policy's own population: distribution, environment, and how far these are from agreeing."""
+class StationaryPopulation(NamedTuple):
+    """A policy's own population: distribution, environment, and the residual of their consistency."""
 
-    mu: Law
+    mu: Distribution
     env: Any
     residual: Float[Array, ""]
 
 
 @eqx.filter_jit
-def settled(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Settled:
-    """The stationary population of a policy that all follow, near where the flow leads from ``mu``.
+def stationary_population(
+    game: PopulationGame, pi: Policy, mu: Distribution | None = None
+) -> StationaryPopulation:
+    """Compute the stationary population of a policy that all agents follow.
 
-    `FLOW` steps of the population flow, then Newton on the environment, the law following it by a linear
-    solve, steps being halved as long as that makes things worse. Raises `ValueError` for a game that has no
-    stationary population.
+    `FLOW` steps of the population flow from ``mu``, then Newton's method on the environment: the distribution
+    follows from it by a linear solve, and a step is halved while it raises the residual.
+
+    Parameters
+    ----------
+    game : PopulationGame
+        The game.
+    pi : Array
+        Policy, ``[state action]``, rows summing to 1.
+    mu : Array, optional
+        Distribution ``[state]`` from which the flow begins. Default: `first_distribution`.
+
+    Returns
+    -------
+    StationaryPopulation
+        Distribution, environment and the residual of `PopulationGame.balance`.
+
+    Raises
+    ------
+    ValueError
+        If the game has no stationary population (`mean_field_refusal`).
     """
     refuse_mean_field(game)
     start = first_distribution(game) if mu is None else mu
@@ -42,19 +62,19 @@ def settled(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Settled:
 
     def left(env: Array) -> Array:
         there = unflat(env)
-        return ravel_pytree(game.balance(there, law(game, there, pi), pi))[0]
+        return ravel_pytree(game.balance(there, stationary_distribution(game, there, pi), pi))[0]
 
     def step(carry: Carry) -> Carry:
         done, env, size, _ = carry
         whole = -jnp.linalg.solve(jax.jacfwd(left)(env), left(env))
 
-        def shorter(inner: Carry) -> Carry:
-            tried, length, _, _ = inner
+        def shorter(trial: Carry) -> Carry:
+            tried, length, _, _ = trial
             there = env + length * whole
             return tried + 1, length / 2, there, jnp.max(jnp.abs(left(there)))
 
-        def worse(inner: Carry) -> Bool[Array, ""]:
-            return ~(inner[3] < size) & (inner[0] < HALVINGS)
+        def worse(trial: Carry) -> Bool[Array, ""]:
+            return ~(trial[3] < size) & (trial[0] < HALVINGS)
 
         first = shorter((jnp.asarray(0), jnp.asarray(1.0), env, size))
         _, _, there, new = jax.lax.while_loop(worse, shorter, first)
@@ -67,4 +87,4 @@ def settled(game: PopulationGame, pi: Policy, mu: Law | None = None) -> Settled:
     begin = (jnp.asarray(0), flat, jnp.max(jnp.abs(left(flat))), jnp.asarray(True))
     _, env, size, _ = jax.lax.while_loop(going, step, begin)
     found = unflat(env)
-    return Settled(law(game, found, pi), found, size)
+    return StationaryPopulation(stationary_distribution(game, found, pi), found, size)

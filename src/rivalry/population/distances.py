@@ -1,7 +1,7 @@
-"""How far policies for bids are apart, and how undecided they are.
+"""Distances between policies of bids, and their entropies.
 
-A policy is ``[.. private karma bid]``: chances of bids, which are whole numbers from 0 to the karma held, and
-0 beyond. Axes in front, of many policies, are broadcast. JAX can trace all of it.
+A policy is ``[.. private karma bid]``: probabilities of bids, integers from 0 to the karma of the agent, and
+0 beyond. Leading axes, of many policies, are broadcast. JAX can trace all functions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Policy = Float[Array, "*#many private karma bid"]
 
 
 def transport(pi: Policy, other: Policy) -> Float[Array, "... private karma"]:
-    """The Wasserstein-1 distance in every state, as a part of the karma held, in [0, 1]; 0 without karma.
+    """Return the Wasserstein-1 distance in every state relative to karma, in [0, 1]; 0 without karma.
 
     The sum over bids of the absolute difference of the two distribution functions.
 
@@ -28,9 +28,9 @@ def transport(pi: Policy, other: Policy) -> Float[Array, "... private karma"]:
     >>> transport(one, two).tolist()
     [[0.0, 1.0, 0.25]]
     """
-    moved = jnp.abs(jnp.cumsum(pi - other, axis=-1)[..., :-1]).sum(axis=-1)
+    distance = jnp.abs(jnp.cumsum(pi - other, axis=-1)[..., :-1]).sum(axis=-1)
     karma = jnp.arange(pi.shape[-2])
-    return jnp.where(karma > 0, moved / jnp.maximum(karma, 1), 0.0)
+    return jnp.where(karma > 0, distance / jnp.maximum(karma, 1), 0.0)
 
 
 def policy_distance(
@@ -39,14 +39,35 @@ def policy_distance(
     weights: str = "mean",
     mu: Float[Array, "*#many private karma"] | None = None,
 ) -> Float[Array, "..."]:
-    """How far two policies are apart.
+    """Return the distance between two policies.
 
-    ``mean``: the mean of `transport` over private states and karma of at least 1. ``sum``: its sum, as the
-    source prints it. ``mu_weighted``: its mean under the law of states ``mu``. ``l1``: the sum of absolute
-    differences of chances, over all states.
-    Raises `ValueError` for another word, or where ``mu`` is missing.
+    Parameters
+    ----------
+    pi, other : Array
+        Policies, ``[.. private karma bid]``.
+    weights : str
+        ``mean``: the mean of `transport` over private states and karma of at least 1. ``sum``: its sum, as
+        in the source. ``mu_weighted``: its mean under ``mu``. ``l1``: the sum of absolute differences of
+        probabilities over all states.
+    mu : Array, optional
+        Distribution of states, ``[.. private karma]``, for ``mu_weighted``.
 
-    Source: Vaishampayan (ETH Zurich 2024), definition 4.1.
+    Returns
+    -------
+    Array
+        One distance per pair of policies.
+
+    Raises
+    ------
+    ValueError
+        For another word, or if ``mu`` is missing.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), definition 4.1.
+
+    Examples
+    --------
 
     >>> one, two = jnp.zeros((2, 1, 3, 3)).at[0, ..., 0].set(1.0).at[1, 0, [0, 1, 2], [0, 1, 2]].set(1.0)
     >>> [float(policy_distance(one, two, weights)) for weights in ("mean", "sum", "l1")]
@@ -56,17 +77,17 @@ def policy_distance(
         raise ValueError(f"distance: {weights!r} must be one of {', '.join(DISTANCES)}")
     if weights == "l1":
         return jnp.abs(pi - other).sum(axis=(-3, -2, -1))
-    moved = transport(pi, other)
+    distance = transport(pi, other)
     if weights == "mu_weighted":
         if mu is None:
-            raise ValueError("mu: must be given, a law of states, for the distance mu_weighted")
-        return (mu * moved).sum(axis=(-2, -1))
-    states = moved[..., 1:]
+            raise ValueError("mu: must be given, a distribution of states, for the distance mu_weighted")
+        return (mu * distance).sum(axis=(-2, -1))
+    states = distance[..., 1:]
     return states.mean(axis=(-2, -1)) if weights == "mean" else states.sum(axis=(-2, -1))
 
 
 def entropies(pi: Float[Array, "*many action"]) -> Float[Array, "*many"]:
-    """The entropy of every state's chances, the last axis, in nats.
+    """Return the entropy of distributions along the last axis, in nats.
 
     >>> entropies(jnp.array([[[1.0, 0.0], [0.5, 0.5]]])).round(6).tolist()
     [[0.0, 0.693147]]
@@ -75,5 +96,5 @@ def entropies(pi: Float[Array, "*many action"]) -> Float[Array, "*many"]:
 
 
 def mean_entropy(pi: Policy) -> Float[Array, "..."]:
-    """The mean of `entropies` over all states, those without karma included."""
+    """Return the mean of `entropies` over all states, those without karma included."""
     return entropies(pi).mean(axis=(-2, -1))

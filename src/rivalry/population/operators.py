@@ -1,6 +1,6 @@
-"""What a policy does in a population: values of actions, where mass goes, where it stays.
+"""Operators of a policy in a population: action values, population flow, stationary distribution.
 
-A game is asked for `environment`, `reward` and `expect` only; mass moves by the transpose of `expect`.
+Only `environment`, `reward` and `expect` of a game are needed; mass moves by the transpose of `expect`.
 """
 
 from __future__ import annotations
@@ -21,72 +21,89 @@ from rivalry.population.oracles import (
     type_shares,
 )
 
-SINGULAR = 1e-12  # pivots of a part this small: there are several stationary laws
+SINGULAR = 1e-12  # pivots of a part this small: there are several stationary distributions
 REPLACED = 1e-5  # part of the agents per step
 
-Law = Float[Array, "state"]
+Distribution = Float[Array, "state"]
 Values = Float[Array, "state"]
 Policy = Float[Array, "state action"]
 
 
 def by_type(game: Any, of_state: Float[Array, "state"]) -> Float[Array, "type"]:
-    """Sums over the states of each type."""
+    """Return sums over the states of each type, ``[type]``."""
     types = state_types(game)
     found: Array = jax.ops.segment_sum(of_state, types, num_segments=int(types.max()) + 1)
     return found
 
 
 def uniform(game: PopulationGame) -> Policy:
-    """In every state all legal actions alike."""
+    """Return the policy that plays all legal actions of a state with equal probability."""
     legal = game.legal.astype(float)
     return legal / legal.sum(axis=1, keepdims=True)
 
 
 def action_values(game: PopulationGame, env: Any, values: Values) -> Policy:
-    """What an action is worth if ``values`` are what comes after; 0 where it is not legal."""
+    """Return ``Q(s, a) = r(s, a) + gamma E V(s')``, ``[state action]``; 0 where an action is illegal."""
     ahead = game.reward(env) + game.discount[:, None] * game.expect(env)(values)
     return jnp.where(game.legal, ahead, 0.0)
 
 
 def softmax(game: PopulationGame, q: Policy, beta: Array, exploration: Array) -> Policy:
-    """``(1-ε) softmax(beta q) + ε uniform`` over the legal actions; exactly 0 elsewhere."""
+    """Return ``(1-ε) softmax(beta q) + ε uniform`` over the legal actions; exactly 0 elsewhere."""
     return (1 - exploration) * logit(game, q, beta) + exploration * uniform(game)
 
 
 def logit(game: PopulationGame, q: Policy, beta: Array) -> Policy:
-    """``softmax(beta q)`` over the legal actions of every state."""
+    """Return ``softmax(beta q)`` over the legal actions of every state."""
     masked = jnp.where(game.legal, q, -jnp.inf)
     return jax.nn.softmax(beta * (masked - jnp.max(masked, axis=1, keepdims=True)), axis=1)
 
 
-def flow(game: PopulationGame, mu: Law, pi: Policy) -> Law:
-    """The distribution a step later, its mass set to what it has to be.
-
-    The flow is quadratic in the mass: unless it is set anew, rounding errors double at every step.
-    """
+def flow(game: PopulationGame, mu: Distribution, pi: Policy) -> Distribution:
+    """Return the distribution ``[state]`` one step later, the mass of each type equal to its share."""
+    # the flow is quadratic in the mass: rounding errors would double in every step
     there = push(game, game.environment(mu, pi), mu[:, None] * pi)
-    found: Law = there * (type_shares(game) / by_type(game, there))[state_types(game)]
+    found: Distribution = there * (type_shares(game) / by_type(game, there))[state_types(game)]
     return found
 
 
 def balanced(game: Any, matrix: Float[Array, "state state"]) -> Float[Array, "state state"]:
-    """``matrix^T - 1``, its singular directions taken up by the mass of each type."""
+    """Return ``P^T - 1`` of a transition matrix, regularised by the mass of each type.
+
+    The sum of the columns of a type is no longer 0, so that the matrix is regular where the stationary
+    distribution is unique.
+    """
     types = state_types(game)
     together = (types[:, None] == types[None, :]) / np.bincount(types)[types][:, None]
     found: Array = matrix.T - jnp.eye(len(types)) - together
     return found
 
 
-def law(game: PopulationGame, env: Any, pi: Policy) -> Law:
-    """The stationary law of a policy while the environment stays as it is, by a linear solve.
+def stationary_distribution(game: PopulationGame, env: Any, pi: Policy) -> Distribution:
+    """Compute the stationary distribution of a policy in a fixed environment, by a linear solve.
 
-    Where a type has several closed classes of states, as where nobody bids and no karma moves, it is not
-    unique. Then it is the long-run distribution from where the population begins: the limit of chains in
-    which agents are replaced by new ones, as that becomes rare.
+    Where a type has several closed classes of states, for example if no agent bids and no karma moves, the
+    stationary distribution is not unique. Then the long-run distribution from `first_distribution` is
+    returned: the limit of chains in which agents are replaced by new ones, as the rate of replacement goes
+    to 0.
+
+    Parameters
+    ----------
+    game : PopulationGame
+        The game.
+    env : Any
+        Environment that every agent faces.
+    pi : Array
+        Policy, ``[state action]``.
+
+    Returns
+    -------
+    Array
+        Distribution ``[state]``; the mass of each type is its share.
     """
     matrix, mass = balanced(game, transition_matrix(game, env, pi)), -spread_evenly(game, type_shares(game))
     factors = jax.scipy.linalg.lu_factor(matrix)
-    found: Law = jax.lax.cond(
+    found: Distribution = jax.lax.cond(
         _regular(factors[0]),
         lambda: jax.scipy.linalg.lu_solve(factors, mass),
         lambda: _long_run(game, matrix, mass),
@@ -94,8 +111,8 @@ def law(game: PopulationGame, env: Any, pi: Policy) -> Law:
     return found
 
 
-def has_unique_law(game: PopulationGame, env: Any, pi: Policy) -> Array:
-    """Whether a policy has one stationary distribution only, while the environment stays as it is."""
+def has_unique_distribution(game: PopulationGame, env: Any, pi: Policy) -> Array:
+    """Return whether a policy has a unique stationary distribution in a fixed environment."""
     return _regular(jax.scipy.linalg.lu_factor(balanced(game, transition_matrix(game, env, pi)))[0])
 
 
@@ -104,18 +121,18 @@ def _regular(factors: Float[Array, "state state"]) -> Array:
     return jnp.min(pivots) > SINGULAR * jnp.max(pivots)
 
 
-def _long_run(game: Any, matrix: Float[Array, "state state"], mass: Law) -> Law:
-    """The stationary law that replacing a part `REPLACED` of the agents selects, as that part goes to 0.
+def _long_run(game: Any, matrix: Float[Array, "state state"], mass: Distribution) -> Distribution:
+    """The stationary distribution in the limit of replacing a part `REPLACED` of the agents per step.
 
-    The corrections are for the part not being 0; what is replaced has no share in them.
+    Four corrections remove the effect of the part not being 0.
     """
     types = state_types(game)
-    alike = jnp.asarray(types[:, None] == types[None, :], dtype=float)
+    same_type = jnp.asarray(types[:, None] == types[None, :], dtype=float)
     begin = first_distribution(game)
-    new = alike * (begin / type_shares(game)[types])[:, None]
-    moved = matrix + jnp.eye(len(types)) + alike / np.bincount(types)[types][:, None]
-    factors = jax.scipy.linalg.lu_factor(matrix + REPLACED * (new - moved))
-    found: Law = jax.scipy.linalg.lu_solve(factors, mass)
+    new = same_type * (begin / type_shares(game)[types])[:, None]
+    unreplaced = matrix + jnp.eye(len(types)) + same_type / np.bincount(types)[types][:, None]
+    factors = jax.scipy.linalg.lu_factor(matrix + REPLACED * (new - unreplaced))
+    found: Distribution = jax.scipy.linalg.lu_solve(factors, mass)
     for _ in range(4):
         found = found + jax.scipy.linalg.lu_solve(factors, mass - matrix @ found)
     return found

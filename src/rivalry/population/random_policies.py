@@ -1,8 +1,8 @@
-"""Policies for bids drawn at random, by named rules, and which of them are as undecided as another.
+"""Random policies of bids by named rules, and which of them have at least the entropy of another policy.
 
-What is found on drawn policies depends on how they are drawn, so rules have names and all that they drew is
-kept. A policy is ``[private karma bid]``, chances of bids 0 to the karma held. Policy ``i`` of a seed is the
-same however many are drawn.
+Results on random policies depend on how these are generated, so rules have names and their parameters are
+stored. A policy is ``[private karma bid]``, probabilities of bids from 0 to the karma of the agent. Policy
+``i`` of a seed does not depend on the number of policies.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ ENTROPY_RULES: tuple[str, ...] = get_args(EntropyRule)
 Numbers = dict[str, np.ndarray]
 
 
-class Drawn(NamedTuple):
-    """Policies, and the numbers that each was made with."""
+class PolicySample(NamedTuple):
+    """Policies and the parameters of each."""
 
     policies: np.ndarray  # [policy private karma bid]
     parameters: Numbers  # [policy ..] each
@@ -32,15 +32,17 @@ class Drawn(NamedTuple):
 
 def draw_policies(
     generator: str, count: int, private: int, most: int, seed: np.random.SeedSequence, first: int = 0
-) -> Drawn:
-    """Policies ``first`` to ``first + count - 1`` of a seed, for ``private`` states and karma up to ``most``.
+) -> PolicySample:
+    """Generate policies ``first`` to ``first + count - 1`` of a seed.
 
-    - ``dirichlet_state``: in every state a symmetric Dirichlet law, its ``concentration`` ``10^U(-1, 2)`` one
-      a policy;
-    - ``smooth_gaussian``: chances proportional to ``exp(-((b - centre k)/width)^2/2) + 1e-12``; for every
-      private state ``centre`` is ``U(0, 1)`` and ``width`` ``10^U(-1, 1.2)`` units of karma;
+    Policies are for ``private`` private states and karma up to ``most``; the rules of ``generator`` are:
+
+    - ``dirichlet_state``: in every state a symmetric Dirichlet distribution with ``concentration``
+      ``10^U(-1, 2)``, one per policy;
+    - ``smooth_gaussian``: probabilities proportional to ``exp(-((b - centre k)/width)^2/2) + 1e-12``; for
+      every private state ``centre`` is ``U(0, 1)`` and ``width`` ``10^U(-1, 1.2)`` units of karma;
     - ``logit_noise``: ``softmax(scale x)`` of independent standard normal ``x``, the ``scale``
-      ``10^U(-1, 1)`` one a policy.
+      ``10^U(-1, 1)``, one per policy.
 
     Raises `ValueError` for another rule.
 
@@ -55,7 +57,7 @@ def draw_policies(
     policies = [policy for policy, _ in each]
     names = rule(_numbers(seed, 0), private, most)[1] if not each else each[0][1]
     parameters = {name: np.array([found[name] for _, found in each]) for name in names}
-    return Drawn(np.array(policies).reshape(count, private, most + 1, most + 1), parameters)
+    return PolicySample(np.array(policies).reshape(count, private, most + 1, most + 1), parameters)
 
 
 def _numbers(seed: np.random.SeedSequence, number: int) -> np.random.Generator:
@@ -65,7 +67,9 @@ def _numbers(seed: np.random.SeedSequence, number: int) -> np.random.Generator:
 
 
 def rows(rng: np.random.Generator, concentration: np.ndarray) -> np.ndarray:
-    """Symmetric Dirichlet laws of bids 0..k, ``[.. karma bid]``, with the concentrations ``[.. karma]``.
+    """Sample from symmetric Dirichlet distributions of bids 0..k, ``[.. karma bid]``.
+
+    ``concentration`` is ``[.. karma]``.
 
     >>> rows(np.random.default_rng(0), np.ones((2, 4))).sum(axis=-1).round(12).tolist()
     [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
@@ -109,10 +113,11 @@ _RULES: dict[str, Callable[[np.random.Generator, int, int], tuple[np.ndarray, Nu
 }
 
 
-def as_undecided(policies: np.ndarray, other: np.ndarray, rule: str = "mean") -> np.ndarray:
-    """Which of the policies ``[policy private karma bid]`` have at least the entropy of another.
+def at_least_as_random(policies: np.ndarray, other: np.ndarray, rule: str = "mean") -> np.ndarray:
+    """Return which policies ``[policy private karma bid]`` have at least the entropy of another policy.
 
-    In the ``mean`` over states, or in ``every`` state, up to rounding. Raises `ValueError` for another rule.
+    Entropies are compared in the ``mean`` over states or in ``every`` state, up to rounding. Raises
+    `ValueError` for another rule.
 
     >>> even, sure = np.tri(3) / np.arange(1, 4)[:, None], np.eye(3)
     >>> as_undecided(np.array([[even], [sure]]), even[None]).tolist()
@@ -123,5 +128,5 @@ def as_undecided(policies: np.ndarray, other: np.ndarray, rule: str = "mean") ->
     each, bar = (np.asarray(entropies(jnp.asarray(pi))) for pi in (policies, other))
     if rule == "mean":
         each, bar = each.mean(axis=(-2, -1))[:, None, None], bar.mean()
-    kept: np.ndarray = np.all(each >= bar - 1e-12, axis=(-2, -1))
-    return kept
+    qualify: np.ndarray = np.all(each >= bar - 1e-12, axis=(-2, -1))
+    return qualify

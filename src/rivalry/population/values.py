@@ -1,4 +1,4 @@
-"""What a policy is worth while the rest stays as it is, and the most that can be had there."""
+"""Values of a policy in a fixed environment, and of the best response to it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ROUNDS = 200
 
 
 class BestPolicy(NamedTuple):
-    """A best response: its values, the action in every state, and what no policy can exceed.
+    """A best response: its values, its action in every state, and an upper bound on the values of any policy.
 
-    ``bound`` adds to ``values`` what is left of Bellman's equation, over one less the discount factor.
+    ``bound`` is ``values`` plus the residual of Bellman's equation over one minus the discount factor.
     """
 
     values: Values
@@ -27,9 +27,24 @@ class BestPolicy(NamedTuple):
 
 
 def policy_values(game: PopulationGame, env: Any, pi: Policy, bonus: Values | None = None) -> Values:
-    """V^pi, by a linear solve; with a ``bonus`` [state], paid beside the reward at every step.
+    """Compute the values ``V^pi [state]`` of a policy in a fixed environment, by a linear solve.
 
-    The bonus of regularised payoffs is the policy's entropy over beta (`entropies`).
+    Parameters
+    ----------
+    game : PopulationGame
+        The game.
+    env : Any
+        Environment that every agent faces.
+    pi : Array
+        Policy, ``[state action]``.
+    bonus : Array, optional
+        Payment in addition to the reward of every step, ``[state]``; for regularised payoffs the entropy of
+        the policy over beta (`entropies`).
+
+    Returns
+    -------
+    Array
+        Discounted sum of rewards from each state, ``[state]``.
     """
     matrix = jnp.eye(len(pi)) - game.discount[:, None] * transition_matrix(game, env, pi)
     paid = jnp.sum(jnp.where(game.legal, pi * game.reward(env), 0.0), axis=1)
@@ -38,7 +53,10 @@ def policy_values(game: PopulationGame, env: Any, pi: Policy, bonus: Values | No
 
 
 def best_response(game: PopulationGame, env: Any, pi: Policy) -> BestPolicy:
-    """V*, by policy iteration from the most likely actions of ``pi``; among ties the incumbent stays."""
+    """Compute the best response ``V*`` in a fixed environment, by policy iteration.
+
+    Policy iteration starts from the most likely actions of ``pi``; at a tie the incumbent action stays.
+    """
     legal, tie = game.legal, TIE * scale_of(game)
 
     def valued(action: Array) -> tuple[Values, Policy]:
@@ -49,8 +67,8 @@ def best_response(game: PopulationGame, env: Any, pi: Policy) -> BestPolicy:
     def improved(carry: tuple[Array, Array, Values, Array]) -> tuple[Array, Array, Values, Array]:
         done, action, _, _ = carry
         values, q = valued(action)
-        kept = jnp.take_along_axis(q, action[:, None], axis=1)[:, 0]
-        new = jnp.where(jnp.max(q, axis=1) > kept + tie, jnp.argmax(q, axis=1), action)
+        incumbent = jnp.take_along_axis(q, action[:, None], axis=1)[:, 0]
+        new = jnp.where(jnp.max(q, axis=1) > incumbent + tie, jnp.argmax(q, axis=1), action)
         return done + 1, new, values, jnp.any(new != action)
 
     def going(carry: tuple[Array, Array, Values, Array]) -> Bool[Array, ""]:

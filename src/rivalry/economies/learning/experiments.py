@@ -22,22 +22,23 @@ from rivalry.core.statistics import share_interval
 from rivalry.methods.populations import response
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
-from rivalry.methods.populations.response import bonus, mirrored, rule
-from rivalry.population import policy_values, settled, uniform
+from rivalry.methods.populations.response import bonus, mirror_response, rule
+from rivalry.population import policy_values, stationary_population, uniform
 from rivalry.population.distances import DISTANCES, Distance, entropies, policy_distance
-from rivalry.population.operators import Law, Policy
+from rivalry.population.operators import Distribution, Policy
 from rivalry.population.random_policies import (
     ENTROPY_RULES,
     GENERATORS,
-    Drawn,
     EntropyRule,
+    PolicySample,
     Rule,
-    as_undecided,
+    at_least_as_random,
     draw_policies,
 )
 
 Session = dict[str, np.ndarray]
 Many = Float[Array, "policy state action"]
+Here = tuple[Policy, Distribution]
 
 BATCH = 32  # policies in one call of a program
 AGREES = 1e-8  # a policy's population is its own, up to this
@@ -129,7 +130,7 @@ class OnDrawn(eqx.Module):
         while first < self.draws and len(kept) < min(BATCH, most):
             count = min(8 * BATCH, self.draws - first)
             drawn = self._drawn(session, len(shaped), actions - 1, count, first)
-            fit = np.flatnonzero(as_undecided(drawn.policies, shaped, self.entropy_rule))
+            fit = np.flatnonzero(at_least_as_random(drawn.policies, shaped, self.entropy_rule))
             fit = fit[: min(BATCH, most) - len(kept)]
             numbers += (first + fit).tolist()
             kept += list(drawn.policies[fit].reshape(-1, *target.shape))
@@ -137,7 +138,7 @@ class OnDrawn(eqx.Module):
             first = numbers[-1] + 1 if full else first + count
         return np.array(numbers, dtype=np.int64), np.array(kept), first
 
-    def _drawn(self, session: Session, private: int, most: int, count: int, first: int) -> Drawn:
+    def _drawn(self, session: Session, private: int, most: int, count: int, first: int) -> PolicySample:
         words = np.random.SeedSequence(session["words"].tolist())
         return draw_policies(self.generator, count, private, most, words, first)
 
@@ -219,7 +220,7 @@ class Contractivity(OnDrawn):
     def measured(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
         target, mu = put(session["equilibrium"]), put(session["law"])
         beta = jnp.asarray(float(self.beta))
-        far, residual = _mirrored(world, policies, target, mu, beta, self.map_steps, self.distance)
+        far, residual = _distances_along(world, policies, target, mu, beta, self.map_steps, self.distance)
         return {"distances": far, "population_residual": residual}
 
     def read(self, world: PopulationGame, session: Session) -> Record:
@@ -286,7 +287,13 @@ class Monotonicity(OnDrawn):
 
 @eqx.filter_jit
 def _mirrored(
-    game: PopulationGame, policies: Many, target: Policy, mu: Law, beta: Array, steps: int, distance: str
+    game: PopulationGame,
+    policies: Many,
+    target: Policy,
+    mu: Distribution,
+    beta: Array,
+    steps: int,
+    distance: str,
 ) -> tuple[Float[Array, "policy map_step"], Float[Array, "policy"]]:
     """Distances from the target along steps of policy mirror ascent, and how well populations were found."""
     actions = target.shape[1]
@@ -297,15 +304,17 @@ def _mirrored(
     def far(pi: Policy) -> Array:
         return policy_distance(bids(pi), bids(target), distance, mu.reshape(-1, actions))
 
-    def step(here: tuple[Policy, Law], _: None) -> tuple[tuple[Policy, Law], tuple[Array, Array]]:
-        there, off = mirrored(game, *here, rule(beta))
+    def step(
+        here: tuple[Policy, Distribution], _: None
+    ) -> tuple[tuple[Policy, Distribution], tuple[Array, Array]]:
+        there, off = mirror_response(game, *here, rule(beta))
         return (there.answer, there.mu), (far(there.answer), off)
 
     def followed(pi: Policy) -> tuple[Array, Array]:
         _, (away, residual) = jax.lax.scan(step, (pi, mu), None, length=steps)
         return jnp.concatenate([far(pi)[None], away]), jnp.max(residual)
 
-    found: tuple[Array, Array] = jax.lax.map(followed, policies)  # one by one, as in `judged_agents`
+    found: tuple[Array, Array] = jax.lax.map(followed, policies)  # one by one, as in `evaluate_agents`
     return found
 
 
@@ -316,12 +325,12 @@ def _compared(
     """Payoffs of the target and of each policy in that policy's population, plain and with entropy."""
 
     def both(pi: Policy) -> tuple[Array, Array]:
-        there = settled(game, pi)
+        there = stationary_population(game, pi)
         by = rule(beta, regularised=True)
         paid = jnp.stack([there.mu @ _worth(game, there.env, each, by) for each in (target, pi)])
         return paid, there.residual
 
-    found: tuple[Array, Array] = jax.lax.map(both, policies)  # one by one, as in `judged_agents`
+    found: tuple[Array, Array] = jax.lax.map(both, policies)  # one by one, as in `evaluate_agents`
     return found
 
 

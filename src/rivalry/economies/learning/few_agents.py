@@ -104,7 +104,7 @@ def few(crowd: Crowd) -> bool:
     return len(crowd.economy.type_of) <= FEW and not crowd.refusal
 
 
-def judged_few(
+def evaluate_few_agents(
     crowd: Crowd,
     env: Any,
     agents: Agents,

@@ -23,9 +23,9 @@ from rivalry.economies.learning.crowds import (
     without_exploration,
 )
 from rivalry.economies.learning.epochs import step_sizes
-from rivalry.economies.learning.few_agents import FewAgentsGains, few, judged_few
+from rivalry.economies.learning.few_agents import FewAgentsGains, evaluate_few_agents, few
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
-from rivalry.population.agents import NOTHING, Paid, judged_agents
+from rivalry.population.agents import NOTHING, Paid, evaluate_agents
 from rivalry.population.distances import entropies, policy_distance
 
 if TYPE_CHECKING:
@@ -179,7 +179,9 @@ def _played(
     numbers: Numbers = {}
     bonuses = (NOTHING,) if paid is None else (NOTHING, paid)
     if few(crowd):
-        each = judged_few(crowd, env, agents, rows, own, owner, kinds, equilibria, sequence, steps, bonuses)
+        each = evaluate_few_agents(
+            crowd, env, agents, rows, own, owner, kinds, equilibria, sequence, steps, bonuses
+        )
     else:
         each = [_pooled(crowd, env, own, kinds, equilibria, bonus) for bonus in bonuses]
     for suffix, one in zip(("", REGULARISED), each, strict=False):
@@ -195,7 +197,7 @@ def _pooled(
     crowd: Crowd, env: Any, own: np.ndarray, kinds: np.ndarray, equilibria: np.ndarray, paid: Paid
 ) -> FewAgentsGains:
     """Agents of very many, in the environment that all of them make."""
-    found = judged_agents(crowd.game, env, put(own), kinds, put(equilibria), paid)
+    found = evaluate_agents(crowd.game, env, put(own), kinds, put(equilibria), paid)
     payoff, gain, gaps = (np.asarray(part) for part in (found.payoff, found.gain, found.gaps))
     return FewAgentsGains(payoff, gain, np.full(len(gain), np.inf), gaps, "estimated", POOLED)
 

@@ -30,7 +30,7 @@ from rivalry.economies.learning.crowds import (
     stationary_efficiency,
     views,
 )
-from rivalry.economies.learning.few_agents import few, judged_few
+from rivalry.economies.learning.few_agents import evaluate_few_agents, few
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
 from rivalry.methods.q_learning.exploration import check_numbers, check_whole
@@ -236,7 +236,7 @@ def _few(
 
     (types, private, levels), economy = world.shape, world.economy
     policy, sequence = found.policy, np.random.SeedSequence([int(word) for word in agents.stream])
-    judged = judged_few(
+    gains = evaluate_few_agents(
         world,
         env,
         agents,
@@ -248,7 +248,7 @@ def _few(
         sequence,
         steps,
     )[0]
-    return judged.payoff, judged.gain, judged.bound, judged.coverage, judged.method
+    return gains.payoff, gains.gain, gains.bound, gains.coverage, gains.method
 
 
 @eqx.filter_jit

@@ -21,7 +21,7 @@ from rivalry.core.results import Record
 from rivalry.core.statistics import half_width
 from rivalry.methods import METHODS
 from rivalry.methods.design.rule_choices import Choice, check_values, choices_of, grid_of, set_to, told
-from rivalry.methods.populations.logit_equilibrium import followed
+from rivalry.methods.populations.logit_equilibrium import solve_in_stages
 from rivalry.methods.populations.newton import ENOUGH, PopulationNewton
 from rivalry.methods.q_learning.exploration import Table, check_whole
 from rivalry.population import record_of, uniform
@@ -373,7 +373,7 @@ def foretold(game: Any, method: Any, sequence: np.random.SeedSequence) -> Record
 
 def _solved(game: Any, method: PopulationNewton) -> Record:
     refuse_mean_field(game)
-    state, left = followed(method, game)
+    state, left = solve_in_stages(method, game)
     ended = CONVERGED if left <= ENOUGH else int(method.ended(game, state))
     record: Record = {
         "profile": (("state", "action"), np.asarray(state.profile)),

@@ -10,15 +10,21 @@ from jaxtyping import Array, Float
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jax, jnp
 from rivalry.methods.populations.records import check_beta, check_numbers
-from rivalry.methods.populations.response import Answered, LogitRule, answered, best_answered, loss
-from rivalry.methods.populations.rounds import Met, Round, Rounds
+from rivalry.methods.populations.response import (
+    LogitRule,
+    PolicyResponse,
+    greedy_response,
+    loss,
+    soft_response,
+)
+from rivalry.methods.populations.rounds import ResponseIteration, Round, RoundResult
 from rivalry.methods.q_learning.annealing import Annealed
 from rivalry.population import flow
-from rivalry.population.operators import Law, Policy
+from rivalry.population.operators import Distribution, Policy
 from rivalry.population.oracles import first_distribution, refuse_mean_field
 
 
-class DampedFixedPoint(Rounds):
+class DampedFixedPoint(ResponseIteration):
     """One step of the population flow, and ``pi <- (1-rate) pi + rate ((1-ε) softmax(beta Q^pi) + ε u)``.
 
     ``u`` is uniform play and ``Q^pi`` the action value of pi itself in the population of the moment;
@@ -56,27 +62,33 @@ class DampedFixedPoint(Rounds):
         check_numbers(exploration=self.exploration, rate=self.rate)
 
     @property
+    def _options(self) -> tuple[Any, Any, Any]:
+        return self.beta, self.exploration, self.regularised
+
+    @property
     def _name(self) -> str:
         return "the damped fixed point"
 
-    def _begun(self, game: PopulationGame, start: Policy, by: LogitRule) -> Met:
+    def _start(self, game: PopulationGame, start: Policy, by: LogitRule) -> RoundResult:
         refuse_mean_field(game)
-        return self._met(game, start, first_distribution(game), None, by)
+        return self._respond(game, start, first_distribution(game), None, by)
 
-    def _moved(self, game: PopulationGame, state: Round) -> tuple[Policy, Law, Any]:
-        return state.profile + self.rate * (state.now.answer - state.profile), state.kept, None
+    def _next(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
+        return state.profile + self.rate * (state.now.answer - state.profile), state.auxiliary, None
 
-    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: LogitRule) -> Met:
-        """``kept`` is the population a step later."""
+    def _respond(
+        self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
+    ) -> RoundResult:
+        """``auxiliary`` is the population a step later."""
         env, ahead = game.environment(mu, pi), flow(game, mu, pi)
 
-        def best() -> tuple[Answered, Float[Array, ""]]:
-            now = best_answered(game, pi, mu, env, by)
+        def best() -> tuple[PolicyResponse, Float[Array, ""]]:
+            now = greedy_response(game, pi, mu, env, by)
             return now, loss(game, now)
 
-        def soft() -> tuple[Answered, Float[Array, ""]]:
-            now = answered(game, pi, mu, env, by)
+        def soft() -> tuple[PolicyResponse, Float[Array, ""]]:
+            now = soft_response(game, pi, mu, env, by)
             return now, jnp.max(jnp.abs(now.answer - pi))
 
         now, left = jax.lax.cond(jnp.isinf(by.beta), best, soft)
-        return Met(now, ahead, jnp.maximum(left, jnp.max(jnp.abs(ahead - mu))))
+        return RoundResult(now, ahead, jnp.maximum(left, jnp.max(jnp.abs(ahead - mu))))

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxtyping import Array
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jnp
-from rivalry.methods.populations.response import LogitRule, best_answered, loss
-from rivalry.methods.populations.rounds import Met, Round, Rounds
-from rivalry.population import settled, transition_matrix
-from rivalry.population.operators import Law, Policy
+from rivalry.methods.populations.response import LogitRule, greedy_response, loss
+from rivalry.methods.populations.rounds import ResponseIteration, Round, RoundResult
+from rivalry.population import stationary_population, transition_matrix
+from rivalry.population.operators import Distribution, Policy
 
 
-class PopulationFictitiousPlay(Rounds):
+class PopulationFictitiousPlay(ResponseIteration):
     """The average of all best responses so far, each against the population of the average before.
 
-    A policy is averaged as its share of the population is: in a state with the weight of those who are
-    there, ``pi_n = sum_i m_i pi_i / sum_i m_i``, ``m_i`` being where one who follows the response ``pi_i``
-    is: its discounted occupation of states, from the population's own law on. So what the average is worth
-    to one agent is the mean of what the responses are worth. The start counts as the first response. The
+    A policy is averaged as its share of the population is: in a state with the weight of those who are there,
+    ``pi_n = sum_i m_i pi_i / sum_i m_i``, ``m_i`` being where one who follows the response ``pi_i`` is: its
+    discounted occupation of states, from the population's own distribution on. So the value of the average to
+    one agent is the mean of the values of the responses. The start counts as the first response. The
     population is the stationary one of the average.
 
     What is left is the exploitability over the payoff scale. Where the game is monotone it falls like one
@@ -39,29 +39,33 @@ class PopulationFictitiousPlay(Rounds):
     def _name(self) -> str:
         return "fictitious play"
 
+    softens: ClassVar[bool] = False
+
     @property
-    def _tempered(self) -> bool:
-        return False
+    def _options(self) -> tuple[Any, Any, Any]:
+        return 1.0, 0.0, False
 
-    def _begun(self, game: PopulationGame, start: Policy, by: LogitRule) -> Met:
-        there = settled(game, start)
-        return self._met(game, start, there.mu, occupation(game, there.env, start, there.mu), by)
+    def _start(self, game: PopulationGame, start: Policy, by: LogitRule) -> RoundResult:
+        there = stationary_population(game, start)
+        return self._respond(game, start, there.mu, occupation(game, there.env, start, there.mu), by)
 
-    def _moved(self, game: PopulationGame, state: Round) -> tuple[Policy, Law, Any]:
+    def _next(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
         now = state.now
         own = occupation(game, now.env, now.answer, now.mu)
-        weight = state.kept + own
+        weight = state.auxiliary + own
         part = jnp.where(weight > 0, own / jnp.where(weight > 0, weight, 1.0), 0.0)[:, None]
         return state.profile + part * (now.answer - state.profile), now.mu, weight
 
-    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: LogitRule) -> Met:
-        """``kept`` is how much each state's average weighs."""
-        there = settled(game, pi, mu)
-        now = best_answered(game, pi, there.mu, there.env, by)
-        return Met(now, kept, jnp.maximum(loss(game, now), there.residual))
+    def _respond(
+        self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
+    ) -> RoundResult:
+        """``auxiliary`` is how much each state's average weighs."""
+        there = stationary_population(game, pi, mu)
+        now = greedy_response(game, pi, there.mu, there.env, by)
+        return RoundResult(now, auxiliary, jnp.maximum(loss(game, now), there.residual))
 
 
-def occupation(game: PopulationGame, env: Any, pi: Policy, mu: Law) -> Law:
+def occupation(game: PopulationGame, env: Any, pi: Policy, mu: Distribution) -> Distribution:
     """Where one agent is who follows ``pi`` from ``mu`` on, discounted: weights that sum to one.
 
     ``(1-gamma) sum_t gamma^t mu P^t``, by a linear solve.

@@ -18,26 +18,27 @@ STAGES = 200  # of the inverse temperature, at the most
 def equilibrium(
     game: PopulationGame, beta: float, exploration: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Its policy ``[state action]`` and law ``[state]``, from uniform play; what is left of its equations.
+    """Compute the logit equilibrium of a population from uniform play.
 
-    It is one where no more is left than `newton.ENOUGH`.
+    Returns its policy ``[state action]``, its distribution ``[state]`` and the residual of its equations; it
+    is an equilibrium if the residual is at most `newton.ENOUGH`.
 
     >>> import rivalry as rv
-    >>> policy, law, left = equilibrium(rv.games.karma(max_karma=2, mean_karma=1.0), beta=5.0)
-    >>> policy.shape, round(float(law.sum()), 9), left <= ENOUGH
+    >>> policy, mu, left = equilibrium(rv.games.karma(max_karma=2, mean_karma=1.0), beta=5.0)
+    >>> policy.shape, round(float(mu.sum()), 9), left <= ENOUGH
     ((6, 3), 1.0, True)
     """
     plain = PopulationNewton(beta=float(beta), exploration=float(exploration))
-    state, left = followed(plain, game)
+    state, left = solve_in_stages(plain, game)
     if not left <= ENOUGH:  # no way leads there in stages: all at once
-        state, left = followed(
+        state, left = solve_in_stages(
             PopulationNewton(beta=float(beta), exploration=float(exploration), begin=float(beta)), game
         )
     return np.asarray(state.profile), np.asarray(state.point.mu), left
 
 
-def followed(method: PopulationNewton, game: PopulationGame) -> tuple[PopulationNewtonState, float]:
-    """Stage by stage from uniform play to where the method ends, and what is left of its equations there."""
+def solve_in_stages(method: PopulationNewton, game: PopulationGame) -> tuple[PopulationNewtonState, float]:
+    """Run stages from uniform play until the method ends; return its state and the residual there."""
     names = ("beta", "exploration", "begin")
     numbers = tuple(jnp.asarray(float(getattr(method, name))) for name in names)
     # arrays, lest a program be compiled for every beta

@@ -11,14 +11,14 @@ from jaxtyping import Array, Float
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jnp
 from rivalry.methods.populations.records import check_beta, check_numbers
-from rivalry.methods.populations.response import LogitRule, best_answered, loss, mirrored
-from rivalry.methods.populations.rounds import Met, Round, Rounds
+from rivalry.methods.populations.response import LogitRule, greedy_response, loss, mirror_response
+from rivalry.methods.populations.rounds import ResponseIteration, Round, RoundResult
 from rivalry.methods.q_learning.annealing import Annealed
-from rivalry.population import settled, softmax
-from rivalry.population.operators import Law, Policy
+from rivalry.population import softmax, stationary_population
+from rivalry.population.operators import Distribution, Policy
 
 
-class MirrorAscent(Rounds):
+class MirrorAscent(ResponseIteration):
     """Policy mirror ascent: ``pi <- (1-ε) softmax(beta y) + ε u``, where ``y <- (1-rate) y + rate Q^pi``.
 
     ``Q^pi`` is the action value of pi in its own stationary population, which is found anew each time, and
@@ -49,24 +49,30 @@ class MirrorAscent(Rounds):
         check_numbers(exploration=self.exploration, rate=self.rate)
 
     @property
+    def _options(self) -> tuple[Any, Any, Any]:
+        return self.beta, self.exploration, self.regularised
+
+    @property
     def _name(self) -> str:
         return "mirror ascent"
 
-    def _begun(self, game: PopulationGame, start: Policy, by: LogitRule) -> Met:
-        return self._met(game, start, settled(game, start).mu, scores_of(start, by), by)
+    def _start(self, game: PopulationGame, start: Policy, by: LogitRule) -> RoundResult:
+        return self._respond(game, start, stationary_population(game, start).mu, scores_of(start, by), by)
 
-    def _moved(self, game: PopulationGame, state: Round) -> tuple[Policy, Law, Any]:
+    def _next(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
         by = self._rule(state.taken)
-        scores = self._summed(state.kept, state.now.q)
+        scores = self._summed(state.auxiliary, state.now.q)
         return softmax(game, scores, by.beta, by.exploration), state.now.mu, scores
 
     def _summed(self, scores: Policy, q: Policy) -> Policy:
         return scores + self.rate * (q - scores)
 
-    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: LogitRule) -> Met:
-        """``kept`` are the values, as far as they count."""
-        now, off = mirrored(game, pi, mu, by)
-        return Met(now, kept, jnp.maximum(jnp.max(jnp.abs(now.answer - pi)), off))
+    def _respond(
+        self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
+    ) -> RoundResult:
+        """``auxiliary`` are the values, as far as they count."""
+        now, off = mirror_response(game, pi, mu, by)
+        return RoundResult(now, auxiliary, jnp.maximum(jnp.max(jnp.abs(now.answer - pi)), off))
 
 
 class OnlineMirrorDescent(MirrorAscent):
@@ -103,14 +109,16 @@ class OnlineMirrorDescent(MirrorAscent):
     def _summed(self, scores: Policy, q: Policy) -> Policy:
         return super()._summed(scores, q) if self.regularised else scores + self.rate * q
 
-    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: LogitRule) -> Met:
-        met = super()._met(game, pi, mu, kept, by)
-        return met if self.regularised else met._replace(residual=_regret(game, pi, met, by))
+    def _respond(
+        self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
+    ) -> RoundResult:
+        result = super()._respond(game, pi, mu, auxiliary, by)
+        return result if self.regularised else result._replace(residual=_regret(game, pi, result, by))
 
 
-def _regret(game: PopulationGame, pi: Policy, met: Met, by: LogitRule) -> Float[Array, ""]:
-    now = met.now
-    return loss(game, best_answered(game, pi, now.mu, now.env, by))
+def _regret(game: PopulationGame, pi: Policy, result: RoundResult, by: LogitRule) -> Float[Array, ""]:
+    now = result.now
+    return loss(game, greedy_response(game, pi, now.mu, now.env, by))
 
 
 def scores_of(pi: Policy, by: LogitRule) -> Policy:

@@ -15,16 +15,23 @@ from rivalry.core.game import ENDINGS, PopulationGame, scale_of
 from rivalry.core.jax import jax, jnp
 from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Record
-from rivalry.methods.populations.records import check_numbers, noted
+from rivalry.methods.populations.records import check_numbers, rule_record
 from rivalry.methods.populations.response import LogitRule, bonus, rule
-from rivalry.population import action_values, policy_values, push, settled, softmax, transition_matrix
+from rivalry.population import (
+    action_values,
+    policy_values,
+    push,
+    softmax,
+    stationary_population,
+    transition_matrix,
+)
 from rivalry.population.operators import (
-    Law,
+    Distribution,
     Policy,
     Values,
     balanced,
     by_type,
-    has_unique_law,
+    has_unique_distribution,
     logit,
     uniform,
 )
@@ -33,7 +40,7 @@ from rivalry.population.oracles import is_feasible, spread_evenly, type_shares
 ITERATIONS, SHORTEST = 60, 2.0**-10
 KEPT = 0.2  # slopes are kept while a step leaves less than this part
 TOGETHER = 8  # directions
-NEGATIVE = 1e-9  # rounding may take so much from a law
+NEGATIVE = 1e-9  # rounding may take so much from a distribution
 ENOUGH = 1e-11
 GENTLEST = 1.0 + 1e-4  # smaller factors are given up
 LOWEST = 1e-6  # of the first beta: lower ones are given up
@@ -41,10 +48,10 @@ SEVERAL = "the policy there has several stationary distributions, as where nobod
 
 
 class MeanFieldPoint(NamedTuple):
-    """Values, law and environment: all that has to agree at an equilibrium."""
+    """Values, distribution and environment: all that has to agree at an equilibrium."""
 
     values: Values
-    mu: Law
+    mu: Distribution
     env: Any
 
 
@@ -80,11 +87,11 @@ class PopulationNewton(eqx.Module):
     """The logit equilibrium ``pi = (1-ε) softmax(beta Q^pi) + ε uniform`` in its stationary population.
 
     ``Q^pi`` is the action value of pi itself, exploration included; ``regularised`` adds the entropy of pi
-    over beta to the reward of every step. Unknowns are values, law and environment together: one Newton step
-    eliminates the first two by linear solves, their matrices being those of the policy with changed weights,
-    and is halved while it does not help. ``beta`` is raised in stages from ``begin`` on, each predicted from
-    the last two along ``ln beta``; a stage that fails is tried again half as long. One step of the loop is
-    one stage, and a path's time is its beta.
+    over beta to the reward of every step. Unknowns are values, distribution and environment together: one
+    Newton step eliminates the first two by linear solves, their matrices being those of the policy with
+    changed weights, and is halved while it does not help. ``beta`` is raised in stages from ``begin`` on,
+    each predicted from the last two along ``ln beta``; a stage that fails is tried again half as long. One
+    step of the loop is one stage, and a path's time is its beta.
 
     There may be several equilibria. Short stages follow the one that goes with the gentlest beta, whatever
     the start; longer ones, a ``factor`` of 3 or 4, may come to others. With ``begin`` at ``beta`` the first
@@ -130,15 +137,15 @@ class PopulationNewton(eqx.Module):
         Before the first stage has succeeded ``factor`` is the beta that is tried, and the point the one that
         the start made; where that fails it is lowered, down to where the policy hardly depends on anything.
         """
-        begun = state.beta > 0
-        beta = jnp.minimum(jnp.where(begun, state.beta * state.factor, state.factor), self.beta)
+        started = state.beta > 0
+        beta = jnp.minimum(jnp.where(started, state.beta * state.factor, state.factor), self.beta)
         guess = _predicted(state, beta)
         found = newton(game, guess, rule(beta, self.exploration, self.regularised))
         good = found.residual <= ENOUGH
         # a stage that failed is halved; longer ones than the first might jump to another equilibrium
-        lost = ~begun & ~good & (state.factor / 4 < LOWEST * self.begin)
-        longer = jnp.where(begun, jnp.minimum(state.factor**1.5, self.factor), self.factor)
-        shorter = jnp.where(begun, jnp.sqrt(state.factor), state.factor / 4)
+        lost = ~started & ~good & (state.factor / 4 < LOWEST * self.begin)
+        longer = jnp.where(started, jnp.minimum(state.factor**1.5, self.factor), self.factor)
+        shorter = jnp.where(started, jnp.sqrt(state.factor), state.factor / 4)
         again = lost & ~state.restarted
         shorter = jnp.where(again, jnp.minimum(jnp.asarray(self.begin), self.beta), shorter)
         behind = jax.tree.map(partial(jnp.where, again), state.uniform, state.point)
@@ -146,7 +153,7 @@ class PopulationNewton(eqx.Module):
         q = action_values(game, here.env, here.values)
         policy = softmax(game, q, jnp.where(good, beta, state.beta), jnp.asarray(self.exploration))
         return PopulationNewtonState(
-            profile=jnp.where(good | begun, policy, state.profile),
+            profile=jnp.where(good | started, policy, state.profile),
             point=here,
             before=jax.tree.map(partial(jnp.where, good), state.point, state.before),
             beta=jnp.where(good, beta, state.beta),
@@ -170,14 +177,14 @@ class PopulationNewton(eqx.Module):
     def account(self, game: PopulationGame, state: PopulationNewtonState) -> Record:
         """What is left of the equations at which beta, and how many Newton steps it took."""
         by = rule(state.beta, self.exploration, self.regularised)
-        found = noted(game, state.profile, by) | {"newton_steps": ((), np.asarray(state.newton_steps))}
+        found = rule_record(game, state.profile, by) | {"newton_steps": ((), np.asarray(state.newton_steps))}
         found["restarted"] = ((), np.asarray(state.restarted))
         return found | {"residual": ((), np.asarray(state.residual))}
 
     def remedy(self, game: PopulationGame, state: PopulationNewtonState) -> str:
         """What to do where it did not get to the full beta."""
-        env = settled(game, state.profile)[1]
-        unique = bool(has_unique_law(game, env, state.profile))
+        env = stationary_population(game, state.profile)[1]
+        unique = bool(has_unique_distribution(game, env, state.profile))
         cause = "" if unique else f"; {SEVERAL}"
         if float(state.beta) == 0:
             return (
@@ -192,7 +199,7 @@ class PopulationNewton(eqx.Module):
 
 def _point_of(game: PopulationGame, policy: Policy) -> MeanFieldPoint:
     """The values of a policy in its own population, and that."""
-    mu, env, _ = settled(game, policy)
+    mu, env, _ = stationary_population(game, policy)
     return MeanFieldPoint(policy_values(game, env, policy), mu, env)
 
 
@@ -251,7 +258,9 @@ def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved
     return Solved(ended.here, ended.left, ended.steps)
 
 
-def equations(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple[Values, Law, Array]:
+def equations(
+    game: PopulationGame, point: MeanFieldPoint, by: LogitRule
+) -> tuple[Values, Distribution, Array]:
     """What is zero at an equilibrium: Bellman's equation of pi, stationarity and mass, consistency."""
     q = action_values(game, point.env, point.values)
     pi = softmax(game, q, by.beta, by.exploration)
@@ -261,7 +270,9 @@ def equations(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tup
     return values, stays, ravel_pytree(game.balance(point.env, point.mu, pi))[0]
 
 
-def _size(game: PopulationGame, point: MeanFieldPoint, left: tuple[Values, Law, Array]) -> Float[Array, ""]:
+def _size(
+    game: PopulationGame, point: MeanFieldPoint, left: tuple[Values, Distribution, Array]
+) -> Float[Array, ""]:
     """The largest residual, values over the payoff scale; infinite where there is no such population."""
     largest = jnp.maximum(jnp.max(jnp.abs(left[0])) / scale_of(game), jnp.max(jnp.abs(left[1])))
     largest = jnp.maximum(largest, jnp.max(jnp.abs(left[2])))
@@ -270,32 +281,32 @@ def _size(game: PopulationGame, point: MeanFieldPoint, left: tuple[Values, Law, 
 
 
 class Slopes(NamedTuple):
-    """What Newton's steps need of the derivatives, values and law being eliminated.
+    """What Newton's steps need of the derivatives, values and distribution being eliminated.
 
-    ``values`` and ``law`` tell how these follow each number of the environment.
+    ``values`` and ``distribution`` tell how these follow each number of the environment.
     """
 
     undo_values: Float[Array, "state state"]  # the inverse of Bellman's equation's derivative in the values
-    undo_law: Float[Array, "state state"]  # the inverse of stationarity's in the law
+    undo_distribution: Float[Array, "state state"]  # the inverse of stationarity's in the distribution
     values: Float[Array, "environment state"]
-    law: Float[Array, "environment state"]
+    distribution: Float[Array, "environment state"]
     undo_env: Float[Array, "environment environment"]
 
 
 def slopes_at(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Slopes:
     """The derivatives at a point.
 
-    Those of Bellman's equation in the values, and of stationarity in the law, are matrices of transitions;
-    all others are taken along as many directions as the environment has numbers.
+    Those of Bellman's equation in the values, and of stationarity in the distribution, are transition
+    matrices; all others are taken along as many directions as the environment has numbers.
     """
-    along, (no_values, no_law, no_env) = _linear(game, point, by)[1:]
-    undo_values, undo_law = (jnp.linalg.inv(matrix) for matrix in _matrices(game, point, by))
+    along, (no_values, no_distribution, no_env) = _linear(game, point, by)[1:]
+    undo_values, undo_distribution = (jnp.linalg.inv(matrix) for matrix in _matrices(game, point, by))
     axes = jnp.eye(len(no_env))
-    values = -_each(lambda e: along(no_values, no_law, e)[0], axes) @ undo_values.T
-    moved = _each(lambda both: along(both[0], no_law, both[1])[1:], (values, axes))
-    law = -moved[0] @ undo_law.T
-    rest = moved[1] + _each(lambda m: along(no_values, m, no_env)[2], law)
-    return Slopes(undo_values, undo_law, values, law, jnp.linalg.inv(rest.T))
+    values = -_each(lambda e: along(no_values, no_distribution, e)[0], axes) @ undo_values.T
+    change = _each(lambda both: along(both[0], no_distribution, both[1])[1:], (values, axes))
+    distribution = -change[0] @ undo_distribution.T
+    rest = change[1] + _each(lambda m: along(no_values, m, no_env)[2], distribution)
+    return Slopes(undo_values, undo_distribution, values, distribution, jnp.linalg.inv(rest.T))
 
 
 def _each(linear: Any, directions: Any) -> Any:
@@ -307,21 +318,21 @@ def direction(
     game: PopulationGame, point: MeanFieldPoint, slopes: Slopes, by: LogitRule
 ) -> tuple[Float[Array, ""], MeanFieldPoint]:
     """The largest residual at a point, and the Newton step from there."""
-    left, along, (no_values, no_law, no_env) = _linear(game, point, by)
+    left, along, (no_values, no_distribution, no_env) = _linear(game, point, by)
     values = -slopes.undo_values @ left[0]
-    moved = along(values, no_law, no_env)
-    law = -slopes.undo_law @ (left[1] + moved[1])
-    env = -slopes.undo_env @ (left[2] + moved[2] + along(no_values, law, no_env)[2])
+    change = along(values, no_distribution, no_env)
+    distribution = -slopes.undo_distribution @ (left[1] + change[1])
+    env = -slopes.undo_env @ (left[2] + change[2] + along(no_values, distribution, no_env)[2])
     unflat = ravel_pytree(point.env)[1]
-    step = MeanFieldPoint(values + env @ slopes.values, law + env @ slopes.law, unflat(env))
+    step = MeanFieldPoint(values + env @ slopes.values, distribution + env @ slopes.distribution, unflat(env))
     return _size(game, point, left), step
 
 
 def _linear(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple[Any, Any, Any]:
-    """What is left at a point, the linear map of changes of values, law and environment, and their zeros."""
+    """The residuals at a point, the linear map of changes of the three unknowns, and their zeros."""
     flat, unflat = ravel_pytree(point.env)
 
-    def parts(values: Values, mu: Law, env: Array) -> tuple[Values, Law, Array]:
+    def parts(values: Values, mu: Distribution, env: Array) -> tuple[Values, Distribution, Array]:
         return equations(game, MeanFieldPoint(values, mu, unflat(env)), by)
 
     here = (point.values, point.mu, flat)
@@ -330,7 +341,7 @@ def _linear(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple
 
 
 def _matrices(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple[Array, Array]:
-    """The derivatives of Bellman's equation in the values, and of stationarity in the law."""
+    """The derivatives of Bellman's equation in the values, and of stationarity in the distribution."""
     q = action_values(game, point.env, point.values)
     p = logit(game, q, by.beta)
     pi = (1 - by.exploration) * p + by.exploration * uniform(game)

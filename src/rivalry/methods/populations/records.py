@@ -13,7 +13,7 @@ from rivalry.core.game import PopulationGame
 from rivalry.core.results import Record
 from rivalry.methods.populations.response import LogitRule, bonus
 from rivalry.methods.q_learning import annealing
-from rivalry.population import policy_values, settled
+from rivalry.population import policy_values, stationary_population
 from rivalry.population.operators import Policy, by_type
 from rivalry.population.oracles import type_shares
 
@@ -39,7 +39,7 @@ def check_beta(beta: Any, *, infinite: bool = False) -> None:
         annealing.check(beta)
 
 
-def noted(game: PopulationGame, pi: Policy, by: LogitRule) -> Record:
+def rule_record(game: PopulationGame, pi: Policy, by: LogitRule) -> Record:
     """The rule that a policy was made by; with entropy paid, its payoff then, a head of each type."""
     found: Record = {"beta": ((), np.asarray(by.beta)), "exploration": ((), np.asarray(by.exploration))}
     if np.isfinite(float(by.beta)):
@@ -52,6 +52,6 @@ def noted(game: PopulationGame, pi: Policy, by: LogitRule) -> Record:
 @eqx.filter_jit
 def _worth(game: PopulationGame, pi: Policy, by: LogitRule) -> Float[Array, "type"]:
     """The payoff J_h of a policy in its own population, ``[type]``."""
-    there = settled(game, pi)
+    there = stationary_population(game, pi)
     values = policy_values(game, there.env, pi, bonus(pi, by))
     return by_type(game, there.mu * values) / type_shares(game)

@@ -1,4 +1,4 @@
-"""How a policy is answered in a population: its values there, and the policy that follows from them."""
+"""Responses to a policy in a population: its values there, and the policy that follows from them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from jaxtyping import Array, Float
 
 from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.jax import jax, jnp
-from rivalry.population import action_values, best_response, policy_values, settled, softmax, uniform
+from rivalry.population import (
+    action_values,
+    best_response,
+    policy_values,
+    softmax,
+    stationary_population,
+    uniform,
+)
 from rivalry.population.distances import entropies
-from rivalry.population.operators import Law, Policy, Values
+from rivalry.population.operators import Distribution, Policy, Values
 
 
 class LogitRule(NamedTuple):
@@ -24,10 +31,10 @@ class LogitRule(NamedTuple):
     entropy: Float[Array, ""]
 
 
-class Answered(NamedTuple):
-    """A policy in a population: what it is worth there, and what answers it."""
+class PolicyResponse(NamedTuple):
+    """A policy in a population: its values there, and the response to it."""
 
-    mu: Law
+    mu: Distribution
     env: Any
     values: Values
     q: Policy  # the values of actions
@@ -44,36 +51,42 @@ def bonus(pi: Policy, by: LogitRule) -> Values:
     return by.entropy * entropies(pi) / by.beta
 
 
-def answered(game: PopulationGame, pi: Policy, mu: Law, env: Any, by: LogitRule) -> Answered:
+def soft_response(
+    game: PopulationGame, pi: Policy, mu: Distribution, env: Any, by: LogitRule
+) -> PolicyResponse:
     """What answers a policy while the population stays as it is."""
     values = policy_values(game, env, pi, bonus(pi, by))
     q = action_values(game, env, values)
-    return Answered(mu, env, values, q, softmax(game, q, by.beta, by.exploration))
+    return PolicyResponse(mu, env, values, q, softmax(game, q, by.beta, by.exploration))
 
 
-def mirrored(
-    game: PopulationGame, pi: Policy, mu: Law | None, by: LogitRule
-) -> tuple[Answered, Float[Array, ""]]:
-    """What answers a policy in its own stationary population, sought from ``mu`` on; and how well that is.
+def mirror_response(
+    game: PopulationGame, pi: Policy, mu: Distribution | None, by: LogitRule
+) -> tuple[PolicyResponse, Float[Array, ""]]:
+    """Return the soft response in the policy's own stationary population, and the residual of the latter.
 
     The map ``pi -> answer`` is policy mirror ascent (Vaishampayan, ETH Zurich 2024, chapter 5).
     """
-    there = settled(game, pi, mu)
-    return answered(game, pi, there.mu, there.env, by), there.residual
+    there = stationary_population(game, pi, mu)
+    return soft_response(game, pi, there.mu, there.env, by), there.residual
 
 
-def best_answered(game: PopulationGame, pi: Policy, mu: Law, env: Any, by: LogitRule) -> Answered:
-    """Answer by the best response, with uniform play mixed in; ties go to the likeliest action of ``pi``.
+def greedy_response(
+    game: PopulationGame, pi: Policy, mu: Distribution, env: Any, by: LogitRule
+) -> PolicyResponse:
+    """Return the best response, with uniform play mixed in; ties go to the likeliest action of ``pi``.
 
     ``values`` are still those of ``pi``; ``q`` is that of the best response.
     """
     best = best_response(game, env, pi)
     sure = jax.nn.one_hot(best.action, pi.shape[1])
     answer = (1 - by.exploration) * sure + by.exploration * uniform(game)
-    return Answered(mu, env, policy_values(game, env, pi), action_values(game, env, best.values), answer)
+    return PolicyResponse(
+        mu, env, policy_values(game, env, pi), action_values(game, env, best.values), answer
+    )
 
 
-def loss(game: PopulationGame, found: Answered) -> Float[Array, ""]:
-    """What a policy loses against the best response, in the mean, in units of the payoff scale."""
+def loss(game: PopulationGame, found: PolicyResponse) -> Float[Array, ""]:
+    """Return the mean loss of a policy against the best response, in units of the payoff scale."""
     best = jnp.max(jnp.where(game.legal, found.q, -jnp.inf), axis=1)
     return jnp.maximum(found.mu @ (best - found.values), 0.0) / scale_of(game)

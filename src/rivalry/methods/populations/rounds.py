@@ -13,10 +13,10 @@ from rivalry.core.game import ENDINGS, PopulationGame
 from rivalry.core.jax import jnp
 from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Record
-from rivalry.methods.populations.records import noted
-from rivalry.methods.populations.response import Answered, LogitRule, rule
+from rivalry.methods.populations.records import rule_record
+from rivalry.methods.populations.response import LogitRule, PolicyResponse, rule
 from rivalry.methods.q_learning import annealing
-from rivalry.population.operators import Law, Policy
+from rivalry.population.operators import Distribution, Policy
 
 SAME, AWAY = 1e-9, 1e-6  # back within the one, after it was away by the other
 NEARER = 0.9  # a residual that falls to less of what it was before is nearer
@@ -29,11 +29,11 @@ class Memory(NamedTuple):
     """
 
     profile: Policy
-    mu: Law
+    mu: Distribution
     age: Int[Array, ""]  # steps since
     power: Int[Array, ""]  # at this age it is replaced
     away: Float[Array, ""]  # the largest distance since
-    least: Float[Array, ""]  # the least residual since
+    smallest: Float[Array, ""]  # the least residual since
     before: Float[Array, ""]  # and before
     period: Int[Array, ""]  # of the cycle, once it is seen, else 0
 
@@ -42,23 +42,23 @@ class Round(NamedTuple):
     """A policy, what answers it where, what the method keeps besides, and what is left."""
 
     profile: Policy
-    now: Answered
-    kept: Any
+    now: PolicyResponse
+    auxiliary: Any
     residual: Float[Array, ""]
     taken: Int[Array, ""]
     beta: Float[Array, ""]
     memory: Memory
 
 
-class Met(NamedTuple):
+class RoundResult(NamedTuple):
     """What a method finds at a policy: what answers it, what it keeps besides, and what is left."""
 
-    now: Answered
-    kept: Any
+    now: PolicyResponse
+    auxiliary: Any
     residual: Float[Array, ""]
 
 
-class Rounds(eqx.Module):
+class ResponseIteration(eqx.Module):
     """A method that moves a policy towards what answers it; its options are those of the classes below.
 
     It converges where the residual is within tol at the last beta, and is cycling where policy and population
@@ -66,24 +66,25 @@ class Rounds(eqx.Module):
     """
 
     needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
+    softens: ClassVar[bool] = True  # the response is a softmax at a beta
 
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> Round:
         """The start in its population; the key is not needed."""
         zero = jnp.asarray(0)
         by = self._rule(zero)
-        met = self._begun(game, start, by)
+        result = self._start(game, start, by)
         far = jnp.asarray(jnp.inf)
-        memory = Memory(start, met.now.mu, zero, jnp.asarray(1), jnp.zeros(()), far, far, zero)
-        return Round(start, met.now, met.kept, met.residual, zero, by.beta, memory)
+        memory = Memory(start, result.now.mu, zero, jnp.asarray(1), jnp.zeros(()), far, far, zero)
+        return Round(start, result.now, result.auxiliary, result.residual, zero, by.beta, memory)
 
     def step(self, game: PopulationGame, state: Round, key: PRNGKeyArray) -> Round:
         """A move, and what answers the policy there; the key is not needed."""
-        profile, mu, kept = self._moved(game, state)
+        profile, mu, auxiliary = self._next(game, state)
         taken = state.taken + 1
         by = self._rule(taken)
-        met = self._met(game, profile, mu, kept, by)
-        memory = _remembered(state.memory, profile, met, self._over(taken))
-        return Round(profile, met.now, met.kept, met.residual, taken, by.beta, memory)
+        result = self._respond(game, profile, mu, auxiliary, by)
+        memory = _update_memory(state.memory, profile, result, self._over(taken))
+        return Round(profile, result.now, result.auxiliary, result.residual, taken, by.beta, memory)
 
     def residual(self, game: PopulationGame, state: Round) -> Float[Array, ""]:
         """What is left; while beta is on its way, infinite."""
@@ -100,7 +101,7 @@ class Rounds(eqx.Module):
         """
         now, period = state.now, int(state.memory.period)
         off = ravel_pytree(game.balance(now.env, now.mu, state.profile))[0]
-        found = noted(game, state.profile, self._rule(state.taken))
+        found = rule_record(game, state.profile, self._rule(state.taken))
         found["residual"] = ((), np.asarray(state.residual))
         found["population_drift"] = ((), np.asarray(jnp.max(jnp.abs(off))))
         return found | ({"cycle_period": ((), np.asarray(period))} if period else {})
@@ -110,11 +111,11 @@ class Rounds(eqx.Module):
         memory = state.memory
         if int(memory.period):
             said = f"{self._name} cycles here (period {int(memory.period)}), use newton"
-        elif float(memory.least) > NEARER * float(memory.before):
+        elif float(memory.smallest) > NEARER * float(memory.before):
             said = f"{self._name} goes round without coming nearer, use newton"
         else:
             said = f"{self._name} is on its way, raise max_steps or use newton"
-        where = f" at beta={float(state.beta):g}" if self._tempered else ""
+        where = f" at beta={float(state.beta):g}" if self.softens else ""
         return f"residual {float(state.residual):.2g} after {int(state.taken)} steps{where}: {said}"
 
     # parts: what the classes below say
@@ -124,47 +125,51 @@ class Rounds(eqx.Module):
         raise NotImplementedError
 
     @property
-    def _tempered(self) -> bool:
-        """Whether there is a beta."""
-        return True
+    def _options(self) -> tuple[Any, Any, Any]:
+        """Beta, exploration and whether payoffs are regularised, as `rule` takes them."""
+        raise NotImplementedError
 
     def _over(self, taken: Array) -> Bool[Array, ""]:
         """Whether beta has come to its last value."""
-        return annealing.over(getattr(self, "beta", 1.0), taken)
+        return annealing.over(self._options[0], taken)
 
     def _rule(self, taken: Array) -> LogitRule:
         """What a policy follows from at a step."""
-        beta = annealing.at(getattr(self, "beta", 1.0), taken)
-        return rule(beta, getattr(self, "exploration", 0.0), getattr(self, "regularised", False))
+        beta, exploration, regularised = self._options
+        return rule(annealing.at(beta, taken), exploration, regularised)
 
-    def _begun(self, game: PopulationGame, start: Policy, by: LogitRule) -> Met:
+    def _start(self, game: PopulationGame, start: Policy, by: LogitRule) -> RoundResult:
         """At the start."""
         raise NotImplementedError
 
-    def _moved(self, game: PopulationGame, state: Round) -> tuple[Policy, Law, Any]:
+    def _next(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
         """The next policy, where its population is sought from, and what is kept."""
         raise NotImplementedError
 
-    def _met(self, game: PopulationGame, pi: Policy, mu: Law, kept: Any, by: LogitRule) -> Met:
+    def _respond(
+        self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
+    ) -> RoundResult:
         """What answers a policy."""
         raise NotImplementedError
 
 
-def _remembered(memory: Memory, profile: Policy, met: Met, over: Array) -> Memory:
+def _update_memory(memory: Memory, profile: Policy, result: RoundResult, over: Array) -> Memory:
     """The memory a step later; while beta changes nothing can come back."""
-    apart = jnp.maximum(jnp.max(jnp.abs(profile - memory.profile)), jnp.max(jnp.abs(met.now.mu - memory.mu)))
+    apart = jnp.maximum(
+        jnp.max(jnp.abs(profile - memory.profile)), jnp.max(jnp.abs(result.now.mu - memory.mu))
+    )
     age = memory.age + 1
     back = over & (apart <= SAME) & (memory.away >= AWAY)
     renewed = (age >= memory.power) | ~over
-    least = jnp.minimum(memory.least, met.residual)
+    smallest = jnp.minimum(memory.smallest, result.residual)
     far = jnp.asarray(jnp.inf)
     return Memory(
         profile=jnp.where(renewed, profile, memory.profile),
-        mu=jnp.where(renewed, met.now.mu, memory.mu),
+        mu=jnp.where(renewed, result.now.mu, memory.mu),
         age=jnp.where(renewed, 0, age),
         power=jnp.where(renewed & over, 2 * memory.power, memory.power),
         away=jnp.where(renewed, 0.0, jnp.maximum(memory.away, apart)),
-        least=jnp.where(renewed, far, least),
-        before=jnp.where(over, jnp.where(renewed, jnp.minimum(memory.before, least), memory.before), far),
+        smallest=jnp.where(renewed, far, smallest),
+        before=jnp.where(over, jnp.where(renewed, jnp.minimum(memory.before, smallest), memory.before), far),
         period=jnp.where(back, age, memory.period),
     )
