@@ -101,7 +101,7 @@ class InC(Run):
         lanes, levels, line = len(city.capacity), city.most + 1, self.learning.q.shape[3]
         marks = self.learning.q[..., -1].reshape(agents, -1) != 0
         assert not marks.any()
-        trips = np.arange(city.law.shape[1]) % (city.law.shape[1] - 1)
+        trips = np.arange(city.trip_chain.shape[1]) % (city.trip_chain.shape[1] - 1)
         self.arrays = self.drivers._asdict() | self.learning._asdict()
         self.arrays |= {name: getattr(city, name) for name in ("journeys", "begins", "after", "back")}
         self.arrays |= {name: np.zeros(agents, dtype=whole) for name in ("row", "lane", "bids", "entry")}
@@ -109,7 +109,7 @@ class InC(Run):
         self.arrays |= {name: np.zeros(32 * line) for name in ("x", "scale")}
         self.arrays |= {
             "stakes": city.stakes[0].copy(),
-            "moves": np.rint(city.law[0] * 2.0**30).astype(whole),
+            "moves": np.rint(city.trip_chain[0] * 2.0**30).astype(whole),
             "lane_of": city.lane,
             "room": np.append(city.capacity, agents),
             "words": np.zeros(2 * agents, dtype=np.uint64),

@@ -218,7 +218,7 @@ class PlainCity:
                 if self.spot[i] != -1:
                     continue
                 self.sums["trips"][i] += 1
-            row = [round(c * 2**30) for c in world.law[world.type_of[i], self.trip[i]]]
+            row = [round(c * 2**30) for c in world.trip_chain[world.type_of[i], self.trip[i]]]
             row[-1] = 2**30
             self.trip[i] = next(n for n, c in enumerate(row) if self.own[i] % 2**32 // 4 < c)
             self.spot[i] = 0 if self.dormant(i) else int(world.begins[self.journey(i)])

@@ -158,7 +158,14 @@ def _stepped(game: Any, mu: Any, pi: Any) -> Any:
     """All of a step in one program."""
     env = game.environment(mu, pi)
     moved, values = push(game, env, mu[:, None] * pi), policy_values(game, env, pi)
-    return game.flows(env, mu, pi), game.odds(env).win, env.level, moved, values, best_response(game, env, pi)
+    return (
+        game.flows(env, mu, pi),
+        game.win_probabilities(env).win,
+        env.level,
+        moved,
+        values,
+        best_response(game, env, pi),
+    )
 
 
 def _level(inputs: Inputs) -> dict[str, Any]:

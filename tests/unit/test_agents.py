@@ -84,7 +84,7 @@ def test_payoffs_gains_and_gaps_by_iteration(payment: str, types: Any) -> None:
         np.testing.assert_allclose(found.payoff[agent], payoff, rtol=1e-10)
         np.testing.assert_allclose(found.gain[agent], gain, rtol=1e-9)
         np.testing.assert_allclose(found.gaps[agent], gaps, rtol=1e-9, atol=1e-10)
-        np.testing.assert_allclose(found.law[agent].sum(), 1.0)
+        np.testing.assert_allclose(found.distribution[agent].sum(), 1.0)
     assert np.all(np.asarray(found.bound) >= np.asarray(found.gain))
     np.testing.assert_allclose(found.bound, found.gain, atol=1e-9)
 

@@ -43,7 +43,7 @@ def walked(
 ) -> tuple[np.ndarray, int]:
     """How often an agent wants each lane and is dormant, in a walk that nobody disturbs."""
     wanting, dormant = np.zeros(len(city.capacity)), 0
-    law, first = city.law[city.type_of[agent]], city.first[city.type_of[agent]]
+    law, first = city.trip_chain[city.type_of[agent]], city.first[city.type_of[agent]]
     urgencies, last = city.stakes.shape[1], len(first) - 1
     trip, journey, at = int(np.searchsorted(first, random.random(), side="right")), -1, -1
     for _ in range(steps):
@@ -68,7 +68,10 @@ def test_the_default_is_the_thesis() -> None:
     assert (world.lane.shape, world.begins.max(), world.options.size) == ((1024, 8), 0, 0)
     assert world.capacity.tolist() == [9] * 80
     assert world.stakes.tolist() == [[1.0, 5.0]]
-    assert np.diff(world.law[0], prepend=0.0).round(12).tolist() == [[0.225, 0.225, 0.225, 0.225, 0.1]] * 5
+    assert (
+        np.diff(world.trip_chain[0], prepend=0.0).round(12).tolist()
+        == [[0.225, 0.225, 0.225, 0.225, 0.1]] * 5
+    )
     assert (world.most, set(world.karma.tolist()), world.discount.tolist()) == (14, {9}, [0.98])
     assert (world.price, world.uncontended, world.dormant_share) == (shapes.OWN_BID, 1, 1)
     assert (world.tie, world.award, world.transfer) == (shapes.COIN, shapes.BIDS, shapes.NO_TRANSFER)
@@ -187,7 +190,7 @@ def by_chain(game: City, agent: int) -> tuple[np.ndarray, float, float]:
         if at != -1:
             arrive(row, trip, at, 1.0)
             continue
-        for following, chance in enumerate(game.law[types, trip]):
+        for following, chance in enumerate(game.trip_chain[types, trip]):
             if following == last:
                 row[number[last, 0]] += chance
             elif chance > 0:
@@ -329,18 +332,18 @@ def test_types_are_padded_with_urgencies_that_never_come() -> None:
     world = game.world()
     assert world.stakes.tolist() == [[1.0, 5.0], [2.0, 0.0]]
     assert world.type_of.tolist() == [0] * 15 + [1] * 15
-    law = np.diff(world.law, axis=-1, prepend=0.0)
+    law = np.diff(world.trip_chain, axis=-1, prepend=0.0)
     assert law[0, 2].round(12).tolist() == [0.09, 0.21, 0.09, 0.21, 0.4]
     assert law[1, [0, 2, 4]].round(12).tolist() == [[0, 0, 0.5, 0, 0.5], [0.2, 0, 0, 0, 0.8], [1, 0, 0, 0, 0]]
     assert (np.diff(world.first, axis=-1, prepend=0.0)[1, [1, 3]] == 0).all()
-    assert (world.law[:, :, -1] == 1).all()
+    assert (world.trip_chain[:, :, -1] == 1).all()
     assert game.trip_names(1) == ("path 1, u=2", "path 1, u=-", "path 2, u=2", "path 2, u=-", "dormant")
     assert rv.oracles.labels(game).players == ("a", "b")
 
 
 def test_the_first_trip_is_drawn_by_the_stationary_law_of_trips() -> None:
     game = small(**UNEVEN)
-    np.testing.assert_allclose(np.einsum("kt,kts->ks", game.first, game.law), game.first, atol=1e-12)
+    np.testing.assert_allclose(np.einsum("kt,kts->ks", game.first, game.trip_chain), game.first, atol=1e-12)
 
 
 def test_capacities_by_lane_by_kind_and_without_limit() -> None:

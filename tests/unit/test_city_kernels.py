@@ -181,7 +181,10 @@ def test_bids_and_trips_follow_their_laws() -> None:
         bids += tallied.bids.sum(axis=0)
         expected += np.einsum("rk,rkb->b", tallied.each[:, :-1].sum(axis=0), given[0, :-1])
     assert stats.chisquare(bids, expected).pvalue > 1e-4
-    rows, laws = np.vstack([counts.reshape(10, 5), first]), np.vstack([world.law.reshape(10, 5), world.first])
+    rows, laws = (
+        np.vstack([counts.reshape(10, 5), first]),
+        np.vstack([world.trip_chain.reshape(10, 5), world.first]),
+    )
     for found, law in zip(rows, laws, strict=True):
         assert found.sum() > 0
         assert stats.chisquare(found, np.diff(law, prepend=0.0) * found.sum()).pvalue > 1e-4
@@ -195,7 +198,7 @@ def test_all_sets_of_equals_are_as_likely(award: int) -> None:
     one |= {"options": np.zeros((1, 0, 0), dtype=np.int64), "journeys": np.zeros((5, 1), dtype=np.int64)}
     law = np.array([0.5, 1.0, 1.0])
     world = city(
-        5, karma=np.zeros(5, dtype=np.int64), law=np.tile(law, (2, 3, 1)), first=np.tile(law, (2, 1)),
+        5, karma=np.zeros(5, dtype=np.int64), trip_chain=np.tile(law, (2, 3, 1)), first=np.tile(law, (2, 1)),
         capacity=np.array([2]), toll=np.zeros(1), subsidy=np.zeros(1), award=award, **one,
     )  # fmt: skip
     drivers, policy = kernel.fresh(world, SEED), policy_rows(world, random_chances(world))

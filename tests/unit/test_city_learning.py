@@ -162,8 +162,8 @@ def test_one_over_visits_learns_means() -> None:
     law = np.array([0.5, 1.0, 1.0])
     world = city(
         200, 1, karma=np.zeros(200, dtype=np.int64), discount=np.zeros(2), stakes=np.array([[1.0, 5.0]] * 2),
-        law=np.tile(law, (2, 3, 1)), first=np.tile(law, (2, 1)), capacity=np.array([100]), toll=np.zeros(1),
-        subsidy=np.zeros(1), **one,
+        trip_chain=np.tile(law, (2, 3, 1)), first=np.tile(law, (2, 1)), capacity=np.array([100]),
+        toll=np.zeros(1), subsidy=np.zeros(1), **one,
     )  # fmt: skip
     for target in (SARSA, GREEDY, EXPECTED):
         given = rule(alpha=1.0, power=1.0, target=target)

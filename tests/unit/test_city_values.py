@@ -55,7 +55,7 @@ class Dense(NamedTuple):
 def dense(world: shapes.CityArrays, around: Surroundings, i: int) -> Dense:
     kind, levels, urgencies = world.type_of[i], world.most + 1, world.stakes.shape[1]
     places, gamma = world.lane.shape[1], float(world.discount[kind])
-    spots, dormancy = places + world.options.shape[1], world.law.shape[1] - 1
+    spots, dormancy = places + world.options.shape[1], world.trip_chain.shape[1] - 1
     counts = entry_counts(world)[i].ravel()
     width = max(levels, world.options.shape[2])
     legal = np.arange(width) < counts[:, None]
@@ -71,7 +71,7 @@ def dense(world: shapes.CityArrays, around: Surroundings, i: int) -> Dense:
         if spot != -1:
             found[:, number(trip, spot) : number(trip, spot) + levels] = eye
             return found
-        for after, chance in enumerate(np.diff(world.law[kind, trip], prepend=0.0)):
+        for after, chance in enumerate(np.diff(world.trip_chain[kind, trip], prepend=0.0)):
             begin = 0
             if after < dormancy:
                 begin = int(world.begins[world.journeys[i, after // urgencies]])

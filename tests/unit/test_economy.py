@@ -101,17 +101,17 @@ def test_every_rule_step_by_step(make: Any, rules: dict[str, Any]) -> None:
 def test_an_odd_agent_out(agents: int) -> None:
     """As the plain statement has it: drawn anew, it neither wins nor loses."""
     world = economy(agents, 4)
-    held = kernel.fresh(world, SEED)
-    plain = Plain(world, held)
+    holdings = kernel.fresh(world, SEED)
+    plain = Plain(world, holdings)
     policy, tallied = choices.uniform_rows(1, 2, 4), kernel.tallies(world)
     summed = choices.unpacked(policy[0], 4)
     for _ in range(60):
         plain.draw()
         states = list(zip(plain.private, plain.karma, plain.own, strict=True))
         plain.step([Row(summed[z, k, : k + 1].tolist()).drawn(w >> 32) for z, k, w in states])
-        kernel.play(world, held, policy, shared_rows(agents), tallied, 1)
-        assert held.karma.tolist() == plain.karma
-        assert held.reward.tolist() == plain.reward
+        kernel.play(world, holdings, policy, shared_rows(agents), tallied, 1)
+        assert holdings.karma.tolist() == plain.karma
+        assert holdings.reward.tolist() == plain.reward
     assert tallied.wins.sum() == 60 * (agents // 2)
 
 
@@ -151,9 +151,9 @@ def test_tallies_do_not_change_play() -> None:
     kernel.play(world, one, policy, shared_rows(10), tallied, 500)
     kernel.play(world, other, policy, shared_rows(10), kernel.no_tallies(), 500)
     same(one, other)
-    assert tallied.held.sum() == tallied.after.sum() == tallied.bids.sum() == 5000
-    np.testing.assert_array_equal(tallied.each.sum(axis=0), tallied.held[0])
-    assert (tallied.held[0].sum(axis=0) * np.arange(6)).sum() == 500 * world.karma.sum()
+    assert tallied.holdings.sum() == tallied.after.sum() == tallied.bids.sum() == 5000
+    np.testing.assert_array_equal(tallied.each.sum(axis=0), tallied.holdings[0])
+    assert (tallied.holdings[0].sum(axis=0) * np.arange(6)).sum() == 500 * world.karma.sum()
     before_sharing = (tallied.after * np.arange(6)).sum() + tallied.flows[shapes.SHARED]
     assert before_sharing == 500 * world.karma.sum()
 
@@ -193,8 +193,8 @@ def test_awards_without_karma(award: int) -> None:
     """
     agents, steps = 1000, 10_000
     world = economy(agents, award=award)
-    held, tallied = kernel.fresh(world, SEED), kernel.tallies(world)
-    kernel.play(world, held, choices.uniform_rows(1, 2, 4), shared_rows(agents), tallied, steps)
+    holdings, tallied = kernel.fresh(world, SEED), kernel.tallies(world)
+    kernel.play(world, holdings, choices.uniform_rows(1, 2, 4), shared_rows(agents), tallied, steps)
     mean, spread, access = EXACT[award]
     rewards, wins = tallied.rewards / steps, tallied.wins / steps
     few = 4 / np.sqrt(2 * agents)  # standard errors of a standard deviation, relative

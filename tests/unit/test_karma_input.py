@@ -31,14 +31,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"urgencies": [0.0, 0.0]},
         "urgencies: [0.0, 0.0] must not all be 0: nobody would bid",
     ),
-    "chain not square": ({"chain": [[0.5, 0.5]]}, "chain: shape (1, 2) must be square, or one law"),
+    "chain not square": ({"chain": [[0.5, 0.5]]}, "chain: shape (1, 2) must be square, or one distribution"),
     "chain rows": (
         {"chain": [[0.5, 0.5], [0.5, 0.6]]},
         "chain[1]: [0.5, 0.6] must be chances, at least 0, that sum to 1",
     ),
     "chain in two": (
         {"chain": [[1.0, 0.0], [0.0, 1.0]]},
-        "chain: [[1.0, 0.0], [0.0, 1.0]] must have one stationary law, and has several",
+        "chain: [[1.0, 0.0], [0.0, 1.0]] must have one stationary distribution, and has several",
     ),
     "chain of three": (
         {"chain": [0.2, 0.3, 0.5]},

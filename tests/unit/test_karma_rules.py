@@ -144,7 +144,7 @@ def said(game: Any, mu: Any, pi: Any) -> Any:
     env = game.environment(mu, pi)
     mass = mu[:, None] * pi
     reward = jnp.sum(mass * game.reward(env))
-    return game.odds(env).win, reward, game.flows(env, mu, pi), push(game, env, mass), env.level
+    return game.win_probabilities(env).win, reward, game.flows(env, mu, pi), push(game, env, mass), env.level
 
 
 @pytest.mark.slow

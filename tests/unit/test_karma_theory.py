@@ -126,10 +126,10 @@ def test_stationary_laws() -> None:
         (("COIN", [], [1.0], 5), r"urgencies: \[\] must be one number or more"),
         (("COIN", [1.0, -2.0], [0.5, 0.5], 5), r"urgencies\[1\]: -2.0 must be at least 0"),
         (("COIN", [1.0, 2.0], [1.0], 5), "chain: 1 states must be 2, one an urgency"),
-        (("COIN", [1.0, 2.0], [[0.5, 0.5]], 5), r"chain: shape \(1, 2\) must be square, or one law"),
+        (("COIN", [1.0, 2.0], [[0.5, 0.5]], 5), r"chain: shape \(1, 2\) must be square, or one distribution"),
         (("COIN", [1.0, 2.0], [[0.5, 0.5], [0.5, 0.6]], 5), r"chain\[1\]: \[0.5, 0.6\] must be chances"),
         (("COIN", [1.0, 2.0], [[1.5, -0.5], [0.5, 0.5]], 5), r"chain\[0\]: \[1.5, -0.5\] must be chances"),
-        (("COIN", [1.0, 2.0], [[1.0, 0.0], [0.0, 1.0]], 5), "must have one stationary law"),
+        (("COIN", [1.0, 2.0], [[1.0, 0.0], [0.0, 1.0]], 5), "must have one stationary distribution"),
     ],
     ids=range(9),
 )
@@ -334,7 +334,7 @@ def test_counterexamples_are_economies(tie: str) -> None:
     np.testing.assert_allclose(found.karma @ np.arange(7), 2.7)
     np.testing.assert_allclose(found.karma.sum(axis=1), 1)
     bids = np.einsum("uk,pukb->pub", found.karma, found.policies)
-    assert slowly(found.urgencies, found.law, *bids, tie) == pytest.approx(found.S, abs=1e-12)
+    assert slowly(found.urgencies, found.distribution, *bids, tie) == pytest.approx(found.S, abs=1e-12)
     assert found.S > 1e-3
     text = found.text()
     assert text.startswith(f"S = {found.S:.6g} > 0")
@@ -353,7 +353,7 @@ def test_wrong_sums_are_named() -> None:
         change_matrix([[0.5, 0.5]], [[0.5, 0.25, 0.25]])
     with pytest.raises(ValueError, match=r"bids: .* must be chances"):
         change_matrix([[0.5, 0.6]], [[0.5, 0.5]])
-    with pytest.raises(ValueError, match="law: shapes"):
+    with pytest.raises(ValueError, match="distribution: shapes"):
         lasry_lions_sum([1.0], [0.5, 0.5], [[0.5, 0.5]], [[0.5, 0.5]])
     with pytest.raises(ValueError, match="mean_karma: 30"):
         find_counterexample(mean_karma=30)

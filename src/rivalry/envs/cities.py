@@ -150,8 +150,8 @@ def city_policy(
     found = np.empty((agents, len(trip), entries))
     for agent in range(agents):  # one at a time: tables are large
         features = charts.features(np.full(len(trip), agent), trip, spot, karma)
-        told = views.of(features, counts[agent].ravel())
-        given = np.asarray(policy(agent, *told), dtype=float)
+        observed = views.of(features, counts[agent].ravel())
+        given = np.asarray(policy(agent, *observed), dtype=float)
         if given.shape != found.shape[1:]:
             raise ValueError(f"policy: agent {agent} has {given.shape}; must be {found.shape[1:]}")
         found[agent] = given
@@ -212,7 +212,7 @@ class _Map(NamedTuple):
         kinds, slot = city.type_of[agents], np.where(awake, trip // urgencies, 0)
         journey, column = city.journeys[agents, slot], self._column(spot)
         places = np.concatenate([self.way[journey, column], self.goal[agents, slot]], axis=1)
-        told = [
+        own = [
             np.where(awake, city.stakes[kinds, trip % urgencies], 0.0),
             karma,
             kinds,
@@ -221,7 +221,7 @@ class _Map(NamedTuple):
             np.where(awake, self.lane[journey, column], -1),
         ]
         ends = np.where(awake[:, None], places, self.middle)
-        return np.concatenate([np.stack(told, axis=1).astype(np.float64), ends], axis=1)
+        return np.concatenate([np.stack(own, axis=1).astype(np.float64), ends], axis=1)
 
     def widths(self, agents: np.ndarray, trip: np.ndarray, spot: np.ndarray) -> np.ndarray:
         """How many options those at a junction have; of the others 1."""
@@ -249,12 +249,12 @@ def _map_of(game: Any, city: CityArrays) -> _Map:
     start = at[lanes[np.concatenate([stands, junctions], axis=1), 0]]
     end = np.concatenate([at[lanes[stands, 1]], at[lanes[junctions, 0]]], axis=1)
     goal = at[np.asarray(game.ends)[:, :, 1]]
-    least, most = at.min(axis=0), at.max(axis=0)
-    low = [0, 0, 0, 0, -1 - city.options.shape[1], -1, *np.tile(least, 3)]
+    lower_left, most = at.min(axis=0), at.max(axis=0)
+    low = [0, 0, 0, 0, -1 - city.options.shape[1], -1, *np.tile(lower_left, 3)]
     types, last = len(city.stakes) - 1, trips(city)
     high = [city.stakes.max(), city.most, types, last, city.lane.shape[1] - 1, len(city.capacity) - 1]
     high += list(np.tile(most, 3))
     lower = np.asarray(low, dtype=float)
     upper = np.where(np.asarray(high, dtype=float) > lower, np.asarray(high, dtype=float), lower + 1)
-    middle = np.tile((least + most) / 2, 3)
+    middle = np.tile((lower_left + most) / 2, 3)
     return _Map(city, wanted, np.concatenate([start, end], axis=2), goal, middle, (lower, upper))

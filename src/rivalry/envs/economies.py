@@ -56,9 +56,9 @@ class EconomyEnv(AgentsEnv):
         return paid
 
     def _told(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        everybody = np.ones(len(self.now.karma), dtype=bool)
+        all_agents = np.ones(len(self.now.karma), dtype=bool)
         features = _features(self.economy, self.economy.type_of, self.now.private, self.now.karma)
-        return features, self.now.karma + 1, everybody
+        return features, self.now.karma + 1, all_agents
 
     def table(self, others: Any) -> np.ndarray:
         """A policy ``[type private karma bid]`` or ``[state bid]``, rows summed up. Raises `ValueError`."""
@@ -100,8 +100,8 @@ def policy_table(
     economy = economy_of(game)
     levels = economy.most + 1
     kinds, private, karma = np.indices((*economy.stakes.shape, levels)).reshape(3, -1)
-    told = _views(economy, normalize_spaces).of(_features(economy, kinds, private, karma), karma + 1)
-    chances = game.space.check(policy(*told), "policy")
+    seen = _views(economy, normalize_spaces).of(_features(economy, kinds, private, karma), karma + 1)
+    chances = game.space.check(policy(*seen), "policy")
     return np.asarray(chances).reshape(*economy.stakes.shape, levels, levels)
 
 

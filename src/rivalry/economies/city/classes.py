@@ -37,22 +37,22 @@ def unavoidable(journeys: Journeys, centre: np.ndarray) -> np.ndarray:
     [False, True]
     """
     passes = (journeys.lane >= 0) & centre[np.maximum(journeys.lane, 0)]
-    held = passes.copy()  # from a place on
+    passing = passes.copy()  # from a place on
     while True:
-        through = passes | _ahead(journeys, held, journeys.after)
-        if (through == held).all():
-            found: np.ndarray = _ahead(journeys, held, journeys.begins[:, None])[:, 0]
+        through = passes | _ahead(journeys, passing, journeys.after)
+        if (through == passing).all():
+            found: np.ndarray = _ahead(journeys, passing, journeys.begins[:, None])[:, 0]
             return found
-        held = through
+        passing = through
 
 
-def _ahead(journeys: Journeys, held: np.ndarray, at: np.ndarray) -> np.ndarray:
+def _ahead(journeys: Journeys, passing: np.ndarray, at: np.ndarray) -> np.ndarray:
     """What holds at locations ``[journey ..]``, from what holds at places: at a junction, for all options."""
-    rows = np.arange(len(held))[:, None]
-    found = np.where(at >= 0, held[rows, np.maximum(at, 0)], False)
+    rows = np.arange(len(passing))[:, None]
+    found = np.where(at >= 0, passing[rows, np.maximum(at, 0)], False)
     if journeys.options.size:
         picks = journeys.options[rows, np.maximum(-2 - at, 0)]
-        every = np.where(picks >= 0, held[rows[:, :, None], np.maximum(picks, 0)], True).all(axis=-1)
+        every = np.where(picks >= 0, passing[rows[:, :, None], np.maximum(picks, 0)], True).all(axis=-1)
         found = np.where(at < -1, every, found)
     return found
 

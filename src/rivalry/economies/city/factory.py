@@ -12,7 +12,7 @@ from annotated_types import Ge, Le, Lt
 from rivalry.core.registry import near
 from rivalry.core.validate import checked, limit
 from rivalry.economies.city.classes import centre_of, classes_of, unavoidable
-from rivalry.economies.city.free_flow import FreeFlow, Trips, of_agents, of_law
+from rivalry.economies.city.free_flow import FreeFlow, Trips, of_agents, of_distribution
 from rivalry.economies.city.model import INDEPENDENT, City
 from rivalry.economies.city.network_data import network_of
 from rivalry.economies.city.networks import Network
@@ -21,7 +21,7 @@ from rivalry.economies.city.travellers import (
     Allocation,
     Travellers,
     coalition_of,
-    drawn,
+    random_allocation,
     routed,
     slots_of,
     travellers,
@@ -76,8 +76,8 @@ def city(
     p_dormant: Annotated[float, Ge(0), Lt(1), "chance that a step of dormancy comes next, not a trip"] = 0.1,
     trip_law: Annotated[
         list[list[Chance]] | list[Chance] | np.ndarray | None,
-        "chances from trip to trip, or one law; trips are numbered path by path, in each urgency by urgency, "
-        "dormancy last (default: by p_dormant, paths alike, and urgency_law)",
+        "chances from trip to trip, or one distribution; trips are numbered path by path, in each urgency by "
+        "urgency, dormancy last (default: by p_dormant, paths alike, and urgency_law)",
     ] = None,
     gamma: Annotated[float, Ge(0), Lt(1), "discount factor of a step"] = 0.98,
     max_karma: Annotated[int, Ge(1), Le(2_000), "most karma that an agent can hold"] = 14,
@@ -149,12 +149,12 @@ def city(
     whole("allocation", allocation, 0)
     _flag("exclude_same_node", exclude_same_node)
     graph, slots = network_of(network), slots_of(given)
-    who, told = travellers(given, slots)
-    count = _count(told, routes)
+    who, given_count = travellers(given, slots)
+    count = _count(given_count, routes)
     limit("agents", count, slots)
     mean = float(numbers("mean_karma", mean_karma, most=max_karma))
     type_of = _types(who, count)
-    made = routed(graph, given) if routes is not None else drawn(graph, given, count, slots)
+    made = routed(graph, given) if routes is not None else random_allocation(graph, given, count, slots)
     rooms, rule = capacity_of(capacity, graph, count)
     expected = _expected(made, type_of, who, len(graph.lanes))
     centre, _ = centre_of(graph, expected.wanting, rooms)
@@ -166,7 +166,7 @@ def city(
         ends=made.ends,
         type_of=type_of,
         stakes=who.stakes,
-        law=who.law,
+        trip_chain=who.trip_chain,
         first=who.first,
         gamma=who.gamma,
         karma=_initial(initial_karma, count, mean, max_karma),
@@ -191,11 +191,11 @@ def city(
     return found
 
 
-def _count(told: int | None, routes: Any) -> int:
+def _count(given_count: int | None, routes: Any) -> int:
     if routes is None:
-        return AGENTS if told is None else told
-    if told is not None and told != len(routes):
-        raise ValueError(f"agents: {told} must be {len(routes)}, as many as routes")
+        return AGENTS if given_count is None else given_count
+    if given_count is not None and given_count != len(routes):
+        raise ValueError(f"agents: {given_count} must be {len(routes)}, as many as routes")
     return len(routes)
 
 
@@ -207,9 +207,9 @@ def _types(who: Travellers, count: int) -> np.ndarray:
 def _expected(made: Allocation, type_of: np.ndarray, who: Travellers, lanes: int) -> FreeFlow:
     """Free flow before journeys are drawn, or of the routes that were given."""
     trips = Trips.of(who.first, made.slots.shape[1])
-    if made.law is None:
+    if made.distribution is None:
         return of_agents(made.journeys, made.slots, type_of, trips, lanes)
-    return of_law(*made.law, np.bincount(type_of, minlength=len(who.share)), trips, lanes)
+    return of_distribution(*made.distribution, np.bincount(type_of, minlength=len(who.share)), trips, lanes)
 
 
 def _initial(given: Any, agents: int, mean_karma: float, most: int) -> np.ndarray:
@@ -268,8 +268,8 @@ def capacity_of(given: object, network: Network, agents: int) -> tuple[np.ndarra
             found[k] = agents
             continue
         if not _is_number(value) or not 0 <= value < np.inf or value % 1:
-            shown = f"{value:g}" if _is_number(value) else repr(value)
-            raise ValueError(f"{where}: {shown} must be a whole number, at least 0, or '{UNLIMITED}'")
+            text = f"{value:g}" if _is_number(value) else repr(value)
+            raise ValueError(f"{where}: {text} must be a whole number, at least 0, or '{UNLIMITED}'")
         found[k] = min(int(value), agents)
     if not found.any():
         raise ValueError("capacity: 0 on every lane; must be at least 1 somewhere")
@@ -302,19 +302,19 @@ def _by_load(
         raise ValueError(f"{name}.kind: {given['kind']!r} is unknown; must be load")
     if "slope" not in given:
         raise ValueError(f"{name}.slope: is missing; karma for a load of one capacity more")
-    slope, least = given["slope"], given.get("from", 1.0)
+    slope, threshold = given["slope"], given.get("from", 1.0)
     _check(f"{name}.slope", slope)
-    _check(f"{name}.from", least)
+    _check(f"{name}.from", threshold)
     for lane in np.flatnonzero((capacity == 0) & (load > 0)):
         raise ValueError(f"{name}: lane {network.lane_names[lane]} has no capacity to compare its load with")
-    found: np.ndarray = slope * np.maximum(load / np.maximum(capacity, 1) - least, 0.0)
+    found: np.ndarray = slope * np.maximum(load / np.maximum(capacity, 1) - threshold, 0.0)
     return found
 
 
 def _check(where: str, value: object) -> None:
     if not _is_number(value) or not 0 <= value < np.inf:  # type: ignore[operator]
-        shown = f"{value:g}" if _is_number(value) else repr(value)
-        raise ValueError(f"{where}: {shown} must be a number, at least 0")
+        text = f"{value:g}" if _is_number(value) else repr(value)
+        raise ValueError(f"{where}: {text} must be a number, at least 0")
 
 
 def _rows(name: str, given: object, network: Network, rest: float) -> list[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 Nobody waits, so a trip lasts as many steps as its path has lanes, and dormancy one. Trips follow each other
 as a Markov chain, so agents renew: of a long time, an agent wants a lane for ``E[visits] / E[length]``, both
-under the stationary law of its chain of trips (renewal reward theorem).
+under the stationary distribution of its chain of trips (renewal reward theorem).
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ class FreeFlow(NamedTuple):
 
 
 class Trips(NamedTuple):
-    """How often trips lead along the slots, as shares of all trips: the stationary law of each type."""
+    """The stationary distribution of trips over slots, and of dormancy, of each type."""
 
     slots: np.ndarray  # [type slot]
     dormant: np.ndarray  # [type]
 
     @staticmethod
-    def of(law: np.ndarray, slots: int) -> Trips:
-        """From laws ``[type trip]`` over trips, dormancy last."""
-        return Trips(law[:, :-1].reshape(len(law), slots, -1).sum(axis=2), law[:, -1].copy())
+    def of(distribution: np.ndarray, slots: int) -> Trips:
+        """From distributions ``[type trip]`` over trips, dormancy last."""
+        return Trips(
+            distribution[:, :-1].reshape(len(distribution), slots, -1).sum(axis=2), distribution[:, -1].copy()
+        )
 
 
 def visits(journeys: Journeys) -> np.ndarray:
@@ -73,7 +75,9 @@ def of_agents(
     )
 
 
-def of_law(journeys: Journeys, chances: np.ndarray, agents: np.ndarray, trips: Trips, lanes: int) -> FreeFlow:
+def of_distribution(
+    journeys: Journeys, chances: np.ndarray, agents: np.ndarray, trips: Trips, lanes: int
+) -> FreeFlow:
     """The flow expected before journeys are drawn, independently, a slot each, by ``chances [journey]``.
 
     Exact: an agent's rate of trips depends on its journeys' lengths alone, so that lengths are summed over,
@@ -81,20 +85,22 @@ def of_law(journeys: Journeys, chances: np.ndarray, agents: np.ndarray, trips: T
     """
     often = visits(journeys)
     lengths, group = np.unique(np.round(often.sum(axis=1), 9), return_inverse=True)
-    odds = np.bincount(group, weights=chances, minlength=len(lengths))
+    shares_of_length = np.bincount(group, weights=chances, minlength=len(lengths))
     weights, dormant, ended = np.zeros(len(lengths)), 0.0, 0.0
     for count, share, rest in zip(agents, trips.slots, trips.dormant, strict=True):
-        rate = float(_inverse_mean(share, lengths, odds, float(rest), np.zeros(1))[0])
+        rate = float(_inverse_mean(share, lengths, shares_of_length, float(rest), np.zeros(1))[0])
         dormant, ended = dormant + count * rest * rate, ended + count * (1 - rest) * rate
         for slot, own in enumerate(share):
             others = np.delete(share, slot)
-            weights += count * own * _inverse_mean(others, lengths, odds, float(rest), own * lengths)
+            weights += (
+                count * own * _inverse_mean(others, lengths, shares_of_length, float(rest), own * lengths)
+            )
     spread = often * (chances * weights[group])[:, None]
     return FreeFlow(_by_lane(journeys, spread, lanes), float(dormant), float(ended))
 
 
 def _inverse_mean(
-    share: np.ndarray, lengths: np.ndarray, odds: np.ndarray, rest: float, own: np.ndarray
+    share: np.ndarray, lengths: np.ndarray, shares_of_length: np.ndarray, rest: float, own: np.ndarray
 ) -> np.ndarray:
     """``E[1 / (rest + own + sum_k share_k L_k)]`` for independent lengths ``L_k``, for each of ``own``."""
     times: np.ndarray = np.full(1, rest)
@@ -102,7 +108,7 @@ def _inverse_mean(
     for each in share:
         summed = np.round(np.add.outer(times, each * lengths).ravel(), 12)
         times, where = np.unique(summed, return_inverse=True)
-        chances = np.bincount(where, weights=np.outer(chances, odds).ravel())
+        chances = np.bincount(where, weights=np.outer(chances, shares_of_length).ravel())
     mean: np.ndarray = (chances / (own[:, None] + times)).sum(axis=1)
     return mean
 

@@ -49,8 +49,8 @@ class City(eqx.Module):
     ends: Int[np.ndarray, "agent slot 2"]  # origin and destination, nodes
     type_of: Int[np.ndarray, "agent"]
     stakes: Float[np.ndarray, "type urgency"]  # what it costs to be refused, a step
-    law: Float[np.ndarray, "type trip trip"]  # from a trip that ended to the next
-    first: Float[np.ndarray, "type trip"]  # the stationary law of trips; the first trip is drawn by it
+    trip_chain: Float[np.ndarray, "type trip trip"]  # from a trip that ended to the next
+    first: Float[np.ndarray, "type trip"]  # the stationary distribution of trips, also of the first one
     gamma: Float[np.ndarray, "type"]  # discount factors
     karma: Int[np.ndarray, "agent"]  # at the start
     capacity: Int[np.ndarray, "lane"]
@@ -80,7 +80,7 @@ class City(eqx.Module):
         return shapes.CityArrays(
             type_of=_whole(self.type_of),
             stakes=_real(self.stakes),
-            law=_real(cumulative(self.law)),
+            trip_chain=_real(cumulative(self.trip_chain)),
             first=_real(cumulative(self.first)),
             discount=_real(self.gamma),
             karma=_whole(self.karma),

@@ -212,19 +212,19 @@ def _lanes(pairs: list[tuple[str, str]], names: list[str]) -> list[tuple[int, in
 
 def _ends(table: Mapping[str, Any], names: list[str]) -> tuple[list[int], list[int]]:
     """Where trips begin and where they end, nodes. Raises `ValueError`."""
-    told = [key for key in ("origins", "destinations") if key in table]
-    if "terminals" in table and told:
-        raise ValueError(f"network.terminals: clashes with {told[0]}; give terminals, or both others")
-    if len(told) == 1:
-        other = "destinations" if told == ["origins"] else "origins"
-        raise ValueError(f"network.{other}: is missing; goes with {told[0]}")
-    if told:
+    given_keys = [key for key in ("origins", "destinations") if key in table]
+    if "terminals" in table and given_keys:
+        raise ValueError(f"network.terminals: clashes with {given_keys[0]}; give terminals, or both others")
+    if len(given_keys) == 1:
+        other = "destinations" if given_keys == ["origins"] else "origins"
+        raise ValueError(f"network.{other}: is missing; goes with {given_keys[0]}")
+    if given_keys:
         return _known(table, "origins", names, 1), _known(table, "destinations", names, 1)
     ends = _known(table, "terminals", names, 2) if "terminals" in table else list(range(len(names)))
     return ends, ends
 
 
-def _known(table: Mapping[str, Any], key: str, names: list[str], least: int) -> list[int]:
+def _known(table: Mapping[str, Any], key: str, names: list[str], minimum: int) -> list[int]:
     given = table[key]
     if not isinstance(given, list | tuple):
         raise ValueError(f"network.{key}: {given!r} must be a list of nodes")
@@ -233,8 +233,8 @@ def _known(table: Mapping[str, Any], key: str, names: list[str], least: int) -> 
             raise ValueError(f"network.{key}: {name!r} is no node; {near(str(name), names)}")
         if list(given).count(name) > 1:
             raise ValueError(f"network.{key}: {name!r} is there twice")
-    if len(given) < least:
-        count = "two nodes" if least > 1 else "one node"
+    if len(given) < minimum:
+        count = "two nodes" if minimum > 1 else "one node"
         raise ValueError(f"network.{key}: {list(given)!r} must be at least {count}")
     return [names.index(name) for name in given]
 

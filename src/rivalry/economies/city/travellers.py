@@ -38,56 +38,58 @@ class Travellers(NamedTuple):
     share: np.ndarray  # [type], of the population
     stakes: np.ndarray  # [type urgency]
     sizes: tuple[int, ...]  # how many urgencies a type has
-    law: np.ndarray  # [type trip trip]
-    first: np.ndarray  # [type trip]: the stationary law of trips, by which also the first is drawn
+    trip_chain: np.ndarray  # [type trip trip]
+    first: np.ndarray  # [type trip]: the stationary distribution of trips, by which also the first is drawn
     gamma: np.ndarray  # [type]
 
 
 def travellers(given: Mapping[str, Any], slots: int) -> tuple[Travellers, int | None]:
     """The types of agents, and how many agents there are where that is told. Raises `ValueError`."""
     tables: Any = given["types"]
-    told = None if given["agents"] is None else whole("agents", given["agents"], 1)
+    count = None if given["agents"] is None else whole("agents", given["agents"], 1)
     base = {name: given[name] for name in OWN}
     if tables is None:
-        return _in_a_hurry(_joined([_one("", base, slots)], ("agents",), [1.0])), told
+        return _in_a_hurry(_joined([_one("", base, slots)], ("agents",), [1.0])), count
     if not isinstance(tables, list | tuple) or not tables:
         raise ValueError(f"types: {tables!r} must be a list of tables, at least one")
     for k, table in enumerate(tables):
         check_keys(f"types[{k}]", table, KEYS)
     shares, counted = shares_of(tables)
-    if told is not None and counted is not None and told != counted:
-        raise ValueError(f"agents: {told} must be {counted}, the sum of the types' counts")
+    if count is not None and counted is not None and count != counted:
+        raise ValueError(f"agents: {count} must be {counted}, the sum of the types' counts")
     names = tuple(str(table.get("name", f"type {k}")) for k, table in enumerate(tables))
     for k, name in enumerate(names):
         if name in names[:k]:
             raise ValueError(f"types[{k}].name: {name!r} must differ from those of the other types")
     made = [_one(f"types[{k}].", base | dict(table), slots) for k, table in enumerate(tables)]
-    return _in_a_hurry(_joined(made, names, shares)), counted if told is None else told
+    return _in_a_hurry(_joined(made, names, shares)), counted if count is None else count
 
 
 def _in_a_hurry(who: Travellers) -> Travellers:
     """The same; at least one type must lose by waiting. Those of another may ride only to collect karma."""
     if not np.any(who.stakes > 0):
-        shown = who.stakes[0, : who.sizes[0]].tolist()
-        raise ValueError(f"urgencies: {shown} must not all be 0: nobody would bid")
+        urgencies = who.stakes[0, : who.sizes[0]].tolist()
+        raise ValueError(f"urgencies: {urgencies} must not all be 0: nobody would bid")
     return who
 
 
 class _Type(NamedTuple):
     urgencies: np.ndarray
-    law: np.ndarray  # [trip trip], of its own urgencies
+    trip_chain: np.ndarray  # [trip trip], of its own urgencies
     first: np.ndarray
     gamma: float
 
 
 def _one(where: str, table: Mapping[str, Any], slots: int) -> _Type:
     urgencies = numbers(f"{where}urgencies", table["urgencies"], dims=1)
-    law, first = _law(where, table, len(urgencies), slots)
-    return _Type(urgencies, law, first, float(numbers(f"{where}gamma", table["gamma"])))
+    trip_chain, first = _trip_chain(where, table, len(urgencies), slots)
+    return _Type(urgencies, trip_chain, first, float(numbers(f"{where}gamma", table["gamma"])))
 
 
-def _law(where: str, table: Mapping[str, Any], urgencies: int, slots: int) -> tuple[np.ndarray, np.ndarray]:
-    """From a trip that ended to the next, ``[trip trip]``, and the stationary law. Raises `ValueError`."""
+def _trip_chain(
+    where: str, table: Mapping[str, Any], urgencies: int, slots: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The chain of trips, ``[trip trip]``, and its stationary distribution. Raises `ValueError`."""
     name, size = f"{where}trip_law", slots * urgencies + 1
     limit("paths_per_agent", size, size)
     if table["trip_law"] is None:
@@ -101,41 +103,41 @@ def _law(where: str, table: Mapping[str, Any], urgencies: int, slots: int) -> tu
         if len(np.asarray(given)) != size:
             parts = f"{slots} paths times {urgencies} urgencies, and dormancy"
             raise ValueError(f"{name}: {len(np.asarray(given))} rows must be {size}: {parts}")
-    law, first = stationary(given, name)
+    trip_chain, first = stationary(given, name)
     if first[-1] > 1 - 1e-12:
         raise ValueError(f"{name}: must lead to trips; all are dormant in the end")
-    return law, first
+    return trip_chain, first
 
 
 def _chances(name: str, given: object, urgencies: int) -> np.ndarray:
     if given is None:
         return np.full(urgencies, 1 / urgencies)
-    law = numbers(name, given, dims=1)
-    if len(law) != urgencies:
-        raise ValueError(f"{name}: {len(law)} chances must be {urgencies}, one for each of the urgencies")
-    found: np.ndarray = stationary(law, name)[0][0]
+    shares = numbers(name, given, dims=1)
+    if len(shares) != urgencies:
+        raise ValueError(f"{name}: {len(shares)} chances must be {urgencies}, one for each of the urgencies")
+    found: np.ndarray = stationary(shares, name)[0][0]
     return found
 
 
 def _joined(made: list[_Type], names: tuple[str, ...], shares: list[float]) -> Travellers:
     most = max(len(each.urgencies) for each in made)
-    slots = (len(made[0].law) - 1) // len(made[0].urgencies)
+    slots = (len(made[0].trip_chain) - 1) // len(made[0].urgencies)
     trips = slots * most + 1
-    stakes, law = np.zeros((len(made), most)), np.zeros((len(made), trips, trips))
+    stakes, trip_chain = np.zeros((len(made), most)), np.zeros((len(made), trips, trips))
     first = np.zeros((len(made), trips))
-    law[:, :, -1] = 1.0  # trips that are never drawn
+    trip_chain[:, :, -1] = 1.0  # trips that are never drawn
     for k, each in enumerate(made):
         size = len(each.urgencies)
         stakes[k, :size] = each.urgencies
         place = np.append((np.arange(slots)[:, None] * most + np.arange(size)).ravel(), trips - 1)
-        law[k, place] = 0.0
-        law[k][np.ix_(place, place)], first[k, place] = each.law, each.first
+        trip_chain[k, place] = 0.0
+        trip_chain[k][np.ix_(place, place)], first[k, place] = each.trip_chain, each.first
     return Travellers(
         names=names,
         share=np.array(shares),
         stakes=stakes,
         sizes=tuple(len(each.urgencies) for each in made),
-        law=law,
+        trip_chain=trip_chain,
         first=first,
         gamma=np.array([each.gamma for each in made]),
     )
@@ -147,10 +149,10 @@ class Allocation(NamedTuple):
     journeys: Journeys
     slots: np.ndarray  # [agent slot]: journeys
     ends: np.ndarray  # [agent slot 2]: origin and destination
-    law: tuple[Journeys, np.ndarray] | None  # what slots were drawn from, uniformly: journeys, chances
+    distribution: tuple[Journeys, np.ndarray] | None  # of random allocations: journeys, probabilities
 
 
-def drawn(network: Network, given: Mapping[str, Any], agents: int, slots: int) -> Allocation:
+def random_allocation(network: Network, given: Mapping[str, Any], agents: int, slots: int) -> Allocation:
     """Paths drawn uniformly with replacement from all shortest ones, an agent's one after the other.
 
     The first agents of a larger number are the same. Raises `ValueError`.
@@ -158,7 +160,7 @@ def drawn(network: Network, given: Mapping[str, Any], agents: int, slots: int) -
     paths = shortest(network, given["exclude_same_node"])
     random = np.random.default_rng(given["allocation"])
     numbers = random.integers(len(paths.lanes), size=(agents, slots))
-    return _planned(network, paths, numbers, given, random, law=True)
+    return _planned(network, paths, numbers, given, random, random_paths=True)
 
 
 def routed(network: Network, given: Mapping[str, Any]) -> Allocation:
@@ -177,14 +179,14 @@ def routed(network: Network, given: Mapping[str, Any]) -> Allocation:
                 ends.append((nodes[0], nodes[-1]))
             row.append(known[lanes])
         numbers.append(row)
-    listed = Paths(padded([list(lanes) for lanes in known]), np.array(ends, dtype=np.int64))
-    return _planned(network, listed, np.array(numbers, dtype=np.int64), given, random, law=False)
+    chosen = Paths(padded([list(lanes) for lanes in known]), np.array(ends, dtype=np.int64))
+    return _planned(network, chosen, np.array(numbers, dtype=np.int64), given, random, random_paths=False)
 
 
 def slots_of(given: Mapping[str, Any]) -> int:
     """How many journeys an agent has. Raises `ValueError`."""
-    told, routes = given["paths_per_agent"], given["routes"]
-    slots = None if told is None else whole("paths_per_agent", told, 1)
+    given_slots, routes = given["paths_per_agent"], given["routes"]
+    slots = None if given_slots is None else whole("paths_per_agent", given_slots, 1)
     if routes is None:
         return SLOTS if slots is None else slots
     if not isinstance(routes, list | tuple) or not routes:
@@ -225,57 +227,59 @@ def _planned(
     numbers: np.ndarray,
     given: Mapping[str, Any],
     random: np.random.Generator,
-    law: bool,
+    random_paths: bool,
 ) -> Allocation:
     """Journeys for agents whose paths are ``numbers``; planning keeps their origins and destinations alone.
 
-    ``law`` tells that ``paths`` are all shortest ones, and were drawn from.
+    With ``random_paths`` the ``paths`` are all shortest ones, and the numbers were drawn among them.
     """
     planning, alternatives = one_of("planning", given["planning"], PLANNING), given["alternatives"]
     if alternatives is not None:
         whole("alternatives", alternatives, 1)  # idle unless planning is "start": studies sweep over planning
     ends, even = paths.ends[numbers], np.full(len(paths.lanes), 1 / len(paths.lanes))
     if planning == "none":
-        return Allocation(fixed(paths), numbers, ends, (fixed(paths), even) if law else None)
-    listed = paths if law else between(network, list(map(tuple, np.unique(paths.ends, axis=0).tolist())))
+        return Allocation(fixed(paths), numbers, ends, (fixed(paths), even) if random_paths else None)
+    every = (
+        paths if random_paths else between(network, list(map(tuple, np.unique(paths.ends, axis=0).tolist())))
+    )
     if planning == "start" and alternatives is not None:
-        own = numbers if law else _same(paths, listed)[numbers]
-        journeys, slots = _some(listed, own, ends, alternatives, random)
-        made = Allocation(journeys, slots, ends, (fixed(listed), even) if law else None)
+        own = numbers if random_paths else _same(paths, every)[numbers]
+        journeys, slots = _some(every, own, ends, alternatives, random)
+        made = Allocation(journeys, slots, ends, (fixed(every), even) if random_paths else None)
     else:
-        pairs, shares = np.unique(listed.ends, axis=0, return_counts=True)
-        journeys = _of_pairs(network, listed, pairs, planning)
+        pairs, shares = np.unique(every.ends, axis=0, return_counts=True)
+        journeys = _of_pairs(network, every, pairs, planning)
         number = {(a, b): k for k, (a, b) in enumerate(pairs.tolist())}
         slots = np.array([[number[a, b] for a, b in each] for each in ends.tolist()], dtype=np.int64)
-        made = Allocation(journeys, slots, ends, (journeys, shares / shares.sum()) if law else None)
+        made = Allocation(journeys, slots, ends, (journeys, shares / shares.sum()) if random_paths else None)
     _check_options(made.journeys, planning, given["max_karma"])
     return made
 
 
-def _of_pairs(network: Network, listed: Paths, pairs: np.ndarray, planning: str) -> Journeys:
+def _of_pairs(network: Network, every: Paths, pairs: np.ndarray, planning: str) -> Journeys:
     """A journey for every pair of nodes."""
     if planning == "nodes":
         return at_nodes(network, distances(network), list(map(tuple, pairs.tolist())))
-    return at_start([_lists(listed, np.flatnonzero((listed.ends == pair).all(axis=1))) for pair in pairs])
+    return at_start([_lists(every, np.flatnonzero((every.ends == pair).all(axis=1))) for pair in pairs])
 
 
 def _some(
-    listed: Paths, own: np.ndarray, ends: np.ndarray, most: int, random: np.random.Generator
+    every: Paths, own: np.ndarray, ends: np.ndarray, most: int, random: np.random.Generator
 ) -> tuple[Journeys, np.ndarray]:
     """For every slot its own path, -1 where it is none of the listed, and others, drawn, of the same pair."""
     known: dict[tuple[int, ...], int] = {}
     slots = np.zeros(own.shape, dtype=np.int64)
     for place in np.ndindex(own.shape):
-        others = np.flatnonzero((listed.ends == ends[place]).all(axis=1))
+        others = np.flatnonzero((every.ends == ends[place]).all(axis=1))
         others = random.permutation(others[others != own[place]])
-        kept = np.concatenate([[own[place]], others]) if own[place] >= 0 else others
-        slots[place] = known.setdefault(tuple(sorted(kept[:most].tolist())), len(known))
-    return at_start([_lists(listed, np.array(kept)) for kept in known]), slots
+        choices = np.concatenate([[own[place]], others]) if own[place] >= 0 else others
+        slots[place] = known.setdefault(tuple(sorted(choices[:most].tolist())), len(known))
+    return at_start([_lists(every, np.array(choices)) for choices in known]), slots
 
 
-def _same(paths: Paths, listed: Paths) -> np.ndarray:
+def _same(paths: Paths, every: Paths) -> np.ndarray:
     """The number of each path among the listed ones, -1 where it is none of them."""
-    number = {tuple(row): k for k, row in enumerate(_lists(listed, np.arange(len(listed.lanes))))}
+    number = {tuple(row): k for k, row in enumerate(_lists(every, np.arange(len(every.lanes))))}
     return np.array([number.get(tuple(row), -1) for row in _lists(paths, np.arange(len(paths.lanes)))])
 
 

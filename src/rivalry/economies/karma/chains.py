@@ -1,4 +1,4 @@
-"""Chains of urgencies: what a table of chances must be, and the law at which it rests."""
+"""Chains of urgencies: what a table of chances must be, and the distribution at which it rests."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ ROUNDING = 1e-8  # by how much rows may miss 1: they come from files with few di
 
 
 def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarray]:
-    """A chain ``[private private]``, rows from where, and its stationary law ``[private]``.
+    """A chain ``[private private]``, rows from where, and its stationary distribution ``[private]``.
 
-    A law ``[private]`` in place of a chain stands for independent draws from it. Rows are made to sum to 1
-    exactly. Raises `ValueError` for a chain that is not square, has entries below 0 or rows that do not sum
-    to 1, or has no unique stationary law.
+    A distribution ``[private]`` in place of a chain stands for independent draws from it. Rows are made to
+    sum to 1 exactly. Raises `ValueError` for a chain that is not square, has entries below 0 or rows that do
+    not sum to 1, or has no unique stationary distribution.
 
     >>> stationary([[0.75, 0.25], [0.5, 0.5]])[1].round(6).tolist()
     [0.666667, 0.333333]
@@ -23,29 +23,29 @@ def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarr
     given = np.asarray(chain, dtype=float)
     table = np.tile(given, (len(given), 1)) if given.ndim == 1 else given
     if table.ndim != 2 or table.shape[0] != table.shape[1] or not table.size:
-        raise ValueError(f"{name}: shape {given.shape} must be square, or one law")
+        raise ValueError(f"{name}: shape {given.shape} must be square, or one distribution")
     sums = table.sum(axis=1)
     for row in np.flatnonzero(~(table.min(axis=1) >= 0) | ~(np.abs(sums - 1) <= ROUNDING)):
-        shown = table[row].tolist()
-        raise ValueError(f"{name}[{row}]: {shown} must be chances, at least 0, that sum to 1")
+        entries = table[row].tolist()
+        raise ValueError(f"{name}[{row}]: {entries} must be chances, at least 0, that sum to 1")
     table = table / sums[:, None]
-    return table, _only_law(table, name)
+    return table, _stationary(table, name)
 
 
-def _only_law(table: np.ndarray, name: str) -> np.ndarray:
-    """The law that the chain keeps. Raises `ValueError` where there are several."""
+def _stationary(table: np.ndarray, name: str) -> np.ndarray:
+    """The distribution that the chain keeps. Raises `ValueError` where there are several."""
     balance = np.eye(len(table)) - table.T
     if np.linalg.matrix_rank(balance, tol=1e-10) < len(table) - 1:
-        raise ValueError(f"{name}: {table.tolist()} must have one stationary law, and has several")
+        raise ValueError(f"{name}: {table.tolist()} must have one stationary distribution, and has several")
     system = np.vstack([balance, np.ones(len(table))])
-    law = np.linalg.lstsq(system, np.append(np.zeros(len(table)), 1.0), rcond=None)[0]
-    law = np.maximum(law, 0.0)  # transient states: rounding
-    found: np.ndarray = law / law.sum()
+    distribution = np.linalg.lstsq(system, np.append(np.zeros(len(table)), 1.0), rcond=None)[0]
+    distribution = np.maximum(distribution, 0.0)  # transient states: rounding
+    found: np.ndarray = distribution / distribution.sum()
     return found
 
 
 def resting(chain: Float[Array, "private private"]) -> Float[Array, "private"]:
-    """The same law of a chain that has been checked, where JAX traces it."""
+    """The same distribution of a chain that has been checked, where JAX traces it."""
     size = chain.shape[0]
     even = jnp.full((size, size), 1 / size)
     found: Array = jnp.linalg.solve(jnp.eye(size) - chain.T + even, even[0])

@@ -77,10 +77,10 @@ def _form(dims: int) -> str:
     return ("one number", "a list of numbers, at least one", "a table of numbers")[dims]
 
 
-def whole(name: str, value: object, least: int) -> int:
-    """A whole number of at least ``least``. Raises `ValueError`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name}: {value!r} must be a whole number, at least {least}")
+def whole(name: str, value: object, minimum: int) -> int:
+    """A whole number of at least ``minimum``. Raises `ValueError`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
+        raise ValueError(f"{name}: {value!r} must be a whole number, at least {minimum}")
     return int(value)
 
 
@@ -93,16 +93,16 @@ def one_of(name: str, value: object, known: Sequence[str]) -> str:
 
 def tax_of(tax: object, most: int) -> np.ndarray:
     """What is due at every level of karma, ``[karma]``: a rate of it, or as listed. Raises `ValueError`."""
-    held = np.arange(most + 1.0)
+    holdings = np.arange(most + 1.0)
     if np.ndim(tax) == 0:  # type: ignore[arg-type]
         rate = float(numbers("tax", tax))
         if rate > 1:
             raise ValueError(f"tax: {rate:g} must be a rate in [0, 1], or a list of one amount a karma level")
-        return rate * held
+        return rate * holdings
     due = numbers("tax", tax, dims=1)
     if len(due) != most + 1:
         raise ValueError(f"tax: {len(due)} amounts must be {most + 1}, one for each karma 0..{most}")
-    for k in np.flatnonzero(due > held):
+    for k in np.flatnonzero(due > holdings):
         raise ValueError(f"tax[{k}]: {due[k]:g} must be in [0, {k}], the karma there is to take")
     return due
 
@@ -110,17 +110,17 @@ def tax_of(tax: object, most: int) -> np.ndarray:
 def kinds_of(given: Mapping[str, Any]) -> tuple[list[Kind], int | None]:
     """The types of agents, and how many agents there are where that is told. Raises `ValueError`."""
     tables: Any = given["types"]
-    told = None if given["agents"] is None else whole("agents", given["agents"], 1)
+    given_count = None if given["agents"] is None else whole("agents", given["agents"], 1)
     base = {name: given[name] for name in ("urgencies", "chain", "private_names", "gamma")}
     if tables is None:
-        return [_kind("", {"name": "agents"} | base, 1.0, given["max_karma"])], told
+        return [_kind("", {"name": "agents"} | base, 1.0, given["max_karma"])], given_count
     if not isinstance(tables, list | tuple) or not tables:
         raise ValueError(f"types: {tables!r} must be a list of tables, at least one")
     for k, table in enumerate(tables):
         check_keys(f"types[{k}]", table, KEYS)
     shares, counted = shares_of(tables)
-    if told is not None and counted is not None and told != counted:
-        raise ValueError(f"agents: {told} must be {counted}, the sum of the types' counts")
+    if given_count is not None and counted is not None and given_count != counted:
+        raise ValueError(f"agents: {given_count} must be {counted}, the sum of the types' counts")
     made = [
         _kind(f"types[{k}].", base | {"name": f"type {k}"} | table, share, given["max_karma"])
         for k, (table, share) in enumerate(zip(tables, shares, strict=True))
@@ -129,7 +129,7 @@ def kinds_of(given: Mapping[str, Any]) -> tuple[list[Kind], int | None]:
     for k, name in enumerate(names):
         if name in names[:k]:
             raise ValueError(f"types[{k}].name: {name!r} must differ from those of the other types")
-    return made, counted if told is None else told
+    return made, counted if given_count is None else given_count
 
 
 def check_keys(where: str, table: object, known: Sequence[str]) -> None:
@@ -143,10 +143,10 @@ def check_keys(where: str, table: object, known: Sequence[str]) -> None:
 
 def shares_of(tables: Sequence[Mapping[str, Any]]) -> tuple[list[float], int | None]:
     """The types' shares, and the sum of their counts where these are given; equal shares otherwise."""
-    told = [name for name in ("share", "count") if any(name in table for table in tables)]
-    if not told:
+    given_keys = [name for name in ("share", "count") if any(name in table for table in tables)]
+    if not given_keys:
         return [1 / len(tables)] * len(tables), None
-    (name, *other) = told
+    (name, *other) = given_keys
     missing = next((k for k, table in enumerate(tables) if name not in table), None)
     if other:
         raise ValueError("types: share clashes with count; give one of them, in every type")

@@ -46,7 +46,7 @@ def karma(
     ] = [1.0, 5.0],  # noqa: B006
     chain: Annotated[
         list[list[Chance]] | list[Chance] | np.ndarray | None,
-        "how private states move: chances from where to where, or one law (default: all alike)",
+        "how private states move: chances from where to where, or one distribution (default: all alike)",
     ] = None,
     private_names: Annotated[
         list[str] | None, "labels of private states; urgencies may repeat, with something else beside them"
@@ -119,21 +119,21 @@ def karma(
     """
     given = dict(locals())
     whole("max_karma", max_karma, 1)
-    kinds, told = kinds_of(given)
+    kinds, given_count = kinds_of(given)
     payee = receiver_of(one_of("payment", payment, PAYMENTS), receiver)
     table = charge_of(payment, price, charge, max_karma)
     beyond = overflow_of(overflow, payee)
     mean = float(numbers("mean_karma", mean_karma, most=max_karma))
     limit("max_karma", sum(len(kind.urgencies) for kind in kinds) * (max_karma + 1), max_karma + 1)
-    count = AGENTS if told is None else told
+    count = AGENTS if given_count is None else given_count
     limit("agents", count)
     if count % 2 == 1 and one_of("idle", idle, IDLE) == "none":
         raise ValueError(f"agents: {count} must be even, or idle = 'random'")
     seen = signal_of(signal, max_karma)
     if count % 2 == 1 and seen.size:
         raise ValueError(f"agents: {count} must be even where agents see something of their peers (signal)")
-    initial = _initial(given, kinds, told)
-    if told is not None:
+    initial = _initial(given, kinds, given_count)
+    if given_count is not None:
         counts(count, np.array([kind.share for kind in kinds]), tuple(kind.name for kind in kinds))
         dealt(count, mean)
     if beyond == BURN:
@@ -177,7 +177,7 @@ def _tables(kinds: list[Kind]) -> dict[str, Any]:
     }
 
 
-def _initial(given: Mapping[str, Any], kinds: list[Kind], told: int | None) -> np.ndarray:
+def _initial(given: Mapping[str, Any], kinds: list[Kind], given_count: int | None) -> np.ndarray:
     """Karma ``[agent]`` at the start, or none. Raises `ValueError`."""
     own = [k for k, kind in enumerate(kinds) if kind.initial is not None]
     whole_list = given["initial_karma"]
@@ -185,7 +185,7 @@ def _initial(given: Mapping[str, Any], kinds: list[Kind], told: int | None) -> n
         return np.zeros(0, dtype=np.int64)
     if whole_list is not None and own:
         raise ValueError(f"initial_karma: clashes with types[{own[0]}].initial_karma; give one of them")
-    count = AGENTS if told is None else told
+    count = AGENTS if given_count is None else given_count
     if whole_list is not None:
         found = numbers("initial_karma", whole_list, dims=1)
     else:
@@ -296,6 +296,6 @@ def _signal_table(signal: object, levels: int) -> np.ndarray:
         raise ValueError(f"signal: shape {found.shape} must be ({levels}, {levels}): {rule}")
     most = levels**2 - 1  # pairs tell no more apart
     for own, peer in np.argwhere(~((found >= 0) & (found <= most) & (found == np.round(found)))):
-        told = f"{found[own, peer]:g} must be a whole number in 0..{most}"
-        raise ValueError(f"signal[{own}][{peer}]: {told}")
+        what = f"{found[own, peer]:g} must be a whole number in 0..{most}"
+        raise ValueError(f"signal[{own}][{peer}]: {what}")
     return found

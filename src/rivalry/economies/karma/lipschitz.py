@@ -1,9 +1,10 @@
 """How fast rewards, transitions and values move: Lipschitz constants of an economy, and when steps contract.
 
-Distances between states and between bids are 0 or 1, between laws sums of absolute differences; ``nu`` is the
-law of bids and ``rho`` that of states with bids, and ``|nu - nu'| <= |rho - rho'|``. What losing costs is at
-most ``u_max`` and karma at most ``max_karma``. As in the source, what the largest amount of karma cuts off is
-left out: shared out among all, it makes transitions steeper than any bound here (`ratios` shows it).
+Distances between states and between bids are 0 or 1, between distributions sums of absolute differences;
+``nu`` is the distribution of bids and ``rho`` that of states with bids, and ``|nu - nu'| <= |rho - rho'|``.
+What losing costs is at most ``u_max`` and karma at most ``max_karma``. As in the source, what the largest
+amount of karma cuts off is left out: shared out among all, it makes transitions steeper than any bound here
+(`ratios` shows it).
 
 Source: Vaishampayan (ETH Zurich 2024), equations 5.1 to 5.4 and the conditions that follow them, after
 Yardim, Cayci, Geist and He (ICML 2023).
@@ -22,7 +23,7 @@ from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jax, jnp, put
 
 PAYMENTS = ("PBP", "PBS")
-Play = tuple[np.ndarray, np.ndarray]  # a law of states [state], and a policy [state action]
+Play = tuple[np.ndarray, np.ndarray]  # a distribution of states [state], and a policy [state action]
 Table = Callable[[np.ndarray], np.ndarray]  # of rho [state action]
 
 
@@ -32,25 +33,25 @@ class Constants(NamedTuple):
     L_u: float  # reward in the urgency, 5.1
     L_k: float  # reward in karma, 5.1
     L_b: float  # reward in the own bid, 5.1
-    L_nu: float  # reward in the law of bids, 5.1
+    L_nu: float  # reward in the distribution of bids, 5.1
     K_u: float  # transition in the urgency, 5.2
     K_k: float  # transition in karma, 5.2
     K_b: float  # transition in the own bid, 5.2
-    K_nu: float  # transition in the law of bids, 5.2 (peer) or 5.4 (society)
+    K_nu: float  # transition in the distribution of bids, 5.2 (peer) or 5.4 (society)
     L_s: float  # reward in the state: L_u, since karma itself pays nothing
     L_a: float  # reward in the action: L_b
-    L_rho: float  # reward in the law of states with bids: L_nu
+    L_rho: float  # reward in the distribution of states with bids: L_nu
     K_s: float  # transition in the state: K_u
     K_a: float  # transition in the action: K_b
-    K_rho: float  # transition in the law of states with bids: K_nu
+    K_rho: float  # transition in the distribution of states with bids: K_nu
     discount: float
     dh: float  # at least how far a policy's entropy is from the largest
-    L_pop: float  # of the stationary law of states with bids, in the policy
+    L_pop: float  # of the stationary distribution of states with bids, in the policy
     L_vs: float  # value in the state
     L_vpi: float  # value in the policy
-    L_vrho: float  # value in the law
+    L_vrho: float  # value in the distribution
     L_qpi: float  # action value in the policy
-    L_qrho: float  # action value in the law
+    L_qrho: float  # action value in the distribution
     L: float  # of the whole: L_pop L_qrho + L_qpi
 
     def contracts(self, temperature: float) -> bool:
@@ -72,8 +73,9 @@ def constants(
     """All Lipschitz constants of an economy whose winners pay by ``payment``.
 
     That is ``PBP`` (the bid, to the loser), ``PBS`` (to society), or for another rule the constant of its
-    karma kernel in the law of bids, summed over outcomes (`kernel_constant`): ``K_nu`` is 1 more. With
-    ``L_pop = dh = 0``, the least that they can be, ``L`` is the least temperature the theory could do with.
+    karma kernel in the distribution of bids, summed over outcomes (`kernel_constant`): ``K_nu`` is 1 more.
+    With ``L_pop = dh = 0``, the least that they can be, ``L`` is the least temperature the theory could do
+    with.
 
     ``tight`` takes the smallest constants for which the inequalities hold: a chance to lose moves by at most
     half of ``|nu - nu'|``, so ``L_nu = u_max/2``; what is paid per head by ``max_karma/2`` of it, so ``K_nu =
@@ -97,7 +99,7 @@ def constants(
     L_qpi = g * L_vpi + g * L_vs * K
     L_qrho = L_nu + g * L_vrho + g * L_vs * K_nu / 2
     ends = (L_vs, L_vpi, L_vrho, L_qpi, L_qrho, L_pop * L_qrho + L_qpi)
-    short = (L_u, L_b, L_nu, K, K, K_nu)  # by state, action and law of both
+    short = (L_u, L_b, L_nu, K, K, K_nu)  # by state, action and distribution of both
     return Constants(L_u, 0.0, L_b, L_nu, K, K, K, K_nu, *short, g, dh, L_pop, *ends)
 
 
@@ -127,10 +129,11 @@ def _kernel(payment: str | float, max_karma: int, tight: bool) -> float:
 def kernel_constant(charge: object, *, society: bool, tight: bool = False) -> float:
     """The constant of the karma kernel where a winner who bid ``b`` against ``c`` pays ``charge[b, c]``.
 
-    Paid to the loser, karma depends on the law of bids only through who is met, and that is counted already:
-    0. Paid to society, two levels ``s`` at which all are paid ``floor(s)`` or ``ceil(s)`` give laws that
-    differ by at most ``2 |s - s'|``, and the level is what a pair pays, halved: its constant is the largest
-    charge, or, ``tight``, half of the range of charges. Raises `ValueError` for what is no such table.
+    Paid to the loser, karma depends on the distribution of bids only through who is met, and that is counted
+    already: 0. Paid to society, two levels ``s`` at which all are paid ``floor(s)`` or ``ceil(s)`` give
+    distributions that differ by at most ``2 |s - s'|``, and the level is what a pair pays, halved: its
+    constant is the largest charge, or, ``tight``, half of the range of charges. Raises `ValueError` for what
+    is no such table.
 
     >>> charge = np.tile(np.arange(21)[:, None], 21)
     >>> kernel_constant(charge, society=True), kernel_constant(charge, society=True, tight=True)
@@ -199,10 +202,10 @@ def ratios(
 ) -> Ratios:
     """How far rewards, transitions and values move between two plays at most, for each unit that those do.
 
-    ``reward(rho)`` is ``[state action]`` and ``transition(rho)`` ``[state action state]``, ``rho`` the law of
-    states with actions; ``legal`` is ``[state action]``. A play is a law of states and a policy, zero at what
-    is not legal. Values are those of a policy in the environment that a play makes, unregularised; distances
-    of policies are the largest over states.
+    ``reward(rho)`` is ``[state action]`` and ``transition(rho)`` ``[state action state]``, ``rho`` the
+    distribution of states with actions; ``legal`` is ``[state action]``. A play is a distribution of states
+    and a policy, zero at what is not legal. Values are those of a policy in the environment that a play
+    makes, unregularised; distances of policies are the largest over states.
 
     >>> legal = np.ones((2, 2), dtype=bool)
     >>> plays = [(np.array([0.5, 0.5]), np.eye(2)), (np.array([0.5, 0.5]), np.eye(2)[::-1])]
@@ -225,17 +228,17 @@ def _moved(
     far = float(np.abs(rho - rho_there).sum())
     apart = float(np.abs(here[1] - there[1]).sum(axis=1).max())
     frozen = (reward(rho), transition(rho))
-    moved = (reward(rho_there), transition(rho_there))
+    shifted = (reward(rho_there), transition(rho_there))
     value, quality = _values(*frozen, here[1], discount)
     pi_value, pi_quality = _values(*frozen, there[1], discount)
-    rho_value, rho_quality = _values(*moved, here[1], discount)
+    rho_value, rho_quality = _values(*shifted, here[1], discount)
 
     def largest(change: np.ndarray, by: float) -> float:
         return float(np.abs(change).max() / by) if by > 0 else 0.0
 
     return [
-        largest((frozen[0] - moved[0])[legal], far),
-        largest(np.abs(frozen[1] - moved[1]).sum(axis=2)[legal], far),
+        largest((frozen[0] - shifted[0])[legal], far),
+        largest(np.abs(frozen[1] - shifted[1]).sum(axis=2)[legal], far),
         float(np.ptp(value)),
         largest(value - pi_value, apart),
         largest(value - rho_value, far),

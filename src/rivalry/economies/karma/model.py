@@ -79,8 +79,8 @@ class Policies(Simplex):
         kind, private = divmod(int(state) // levels, stakes.shape[1])
         label = self.labels[kind][private : private + 1] if self.labels else ()
         parts = [f"type {self.types[kind]!r}"] if len(self.types) > 1 else []
-        shown = f"u={stakes[kind, private]:g}" + "".join(f" ({word})" for word in label if word)
-        return ", ".join([*parts, shown, f"k={int(state) % levels}"])
+        urgency = f"u={stakes[kind, private]:g}" + "".join(f" ({word})" for word in label if word)
+        return ", ".join([*parts, urgency, f"k={int(state) % levels}"])
 
 
 Distribution = Float[Array, "state"]
@@ -105,7 +105,7 @@ class Flows(NamedTuple):
     paid: Float[Array, ""]
     overflow: Float[Array, ""]
     taxed: Float[Array, ""]
-    after: Float[Array, "karma"]  # the law of karma before the surplus is shared out
+    after: Float[Array, "karma"]  # the distribution of karma before the surplus is shared out
 
 
 class KarmaEconomy(eqx.Module):
@@ -175,20 +175,20 @@ class KarmaEconomy(eqx.Module):
         """The rivals' bids and the level at which the surplus of this step is absorbed (thesis 2.2, 6.1)."""
         around = Around(self.rivals(mu, pi), jnp.zeros(()))
         flows = self.flows(around, mu, pi)
-        kept = flows.overflow if self.overflow != BURN else 0.0
-        return around._replace(level=level_of(flows.after, flows.paid + kept + flows.taxed))
+        retained = flows.overflow if self.overflow != BURN else 0.0
+        return around._replace(level=level_of(flows.after, flows.paid + retained + flows.taxed))
 
     def balance(self, around: Around, mu: Distribution, pi: Policy) -> Around:
         """The rivals' bids beside those given; in place of the level, the relative error of mean karma.
 
         In a stationary population karma is conserved whatever the level, which therefore sets its mean.
         """
-        held = self.karma_distribution(mu) @ jnp.arange(self.most + 1.0)
-        return Around(self.rivals(mu, pi) - around.rivals, held / jnp.maximum(self.mean_karma, 1e-12) - 1)
+        mean = self.karma_distribution(mu) @ jnp.arange(self.most + 1.0)
+        return Around(self.rivals(mu, pi) - around.rivals, mean / jnp.maximum(self.mean_karma, 1e-12) - 1)
 
     def reward(self, around: Around) -> Policy:
         """Minus the urgency times the chance to lose."""
-        lost = (1 - self.odds(around).win)[self.tie_classes()]  # [type private bid]
+        lost = (1 - self.win_probabilities(around).win)[self.tie_classes()]  # [type private bid]
         cost = jnp.broadcast_to((self.stakes[:, :, None] * lost)[:, :, None, :], (*self.shape, self.most + 1))
         return -cost.reshape(-1, self.most + 1)
 
@@ -197,8 +197,8 @@ class KarmaEconomy(eqx.Module):
         outcomes, own = self.outcomes(around), self.tie_classes().reshape(-1)
 
         def mean(values: Values) -> Policy:
-            moved = jnp.einsum("tzy,tyk->tzk", self.chain, values.reshape(self.shape))
-            later = self.after_redistribution(moved.reshape(-1, self.most + 1), around.level)
+            ahead = jnp.einsum("tzy,tyk->tzk", self.chain, values.reshape(self.shape))
+            later = self.after_redistribution(ahead.reshape(-1, self.most + 1), around.level)
             found: Policy = outcomes.means(later, own).reshape(-1, self.most + 1)
             return found
 
@@ -206,13 +206,13 @@ class KarmaEconomy(eqx.Module):
 
     # analyses
 
-    def odds(self, around: Around) -> transitions.Odds:
+    def win_probabilities(self, around: Around) -> transitions.WinProbabilities:
         """The chances of every bid, ``[class bid]``."""
-        return transitions.odds(self._bids(around), *self._ties())
+        return transitions.win_probabilities(self._bids(around), *self._ties())
 
     def outcomes(self, around: Around) -> transitions.Outcomes:
         """Who pays and receives what at every bid; by tails of sums where the winner pays its own bid."""
-        bids, chances, to_peer = self._bids(around), self.odds(around), self.receiver == PEER
+        bids, chances, to_peer = self._bids(around), self.win_probabilities(around), self.receiver == PEER
         charge = jnp.asarray(self.charge)
         if self.overflow == ROOM:
             return transitions.ByTable.with_room(self._whole(around), chances, self._ties()[0], charge)
@@ -221,17 +221,17 @@ class KarmaEconomy(eqx.Module):
         return transitions.ByTable.of(bids, chances, charge, to_peer)
 
     def flows(self, around: Around, mu: Distribution, pi: Policy) -> Flows:
-        """What joins the surplus in a step, and the law of karma at which it is shared out."""
+        """What joins the surplus in a step, and the distribution of karma at which it is shared out."""
         outcomes, levels, own = self.outcomes(around), self.most + 1, self.tie_classes().reshape(-1)
         bids = (mu[:, None] * pi).reshape(-1, levels, levels)
         _, back = jax.vjp(lambda later: outcomes.means(later, own), jnp.zeros((len(own), levels)))
-        held = back(bids)[0].sum(axis=0)
+        after_payment = back(bids)[0].sum(axis=0)
         karma = jnp.arange(float(levels))
         paid = jnp.sum(bids.sum(axis=1) * outcomes.paid()[own]) if self.receiver == SOCIETY else 0.0
         # a payment to a peer stays among agents: what is missing of it found no room
-        overflow = self.karma_distribution(mu) @ karma - held @ karma - paid
-        taxed = held @ jnp.minimum(self.tax, karma)
-        after = taken(jnp.eye(levels), self._due()) @ held
+        overflow = self.karma_distribution(mu) @ karma - after_payment @ karma - paid
+        taxed = after_payment @ jnp.minimum(self.tax, karma)
+        after = taken(jnp.eye(levels), self._due()) @ after_payment
         return Flows(jnp.asarray(paid, dtype=float), overflow, taxed, after)
 
     def scaled(self, factor: int) -> KarmaEconomy:
@@ -290,7 +290,7 @@ class KarmaEconomy(eqx.Module):
         return above, 1 - above
 
     def rivals(self, mu: Distribution, pi: Policy) -> Array:
-        """The joint law of a rival's class and bid, and of its karma where the loser's room matters."""
+        """The joint distribution of a rival's class and bid, and of its karma if the loser's room matters."""
         levels, count = self.most + 1, 1 if self.tie != HIGHEST_STAKE else self.stakes.size
         member = jax.nn.one_hot(self.tie_classes().reshape(-1), count)  # [row class]
         masses, chances = mu.reshape(-1, levels), pi.reshape(-1, levels, levels)
@@ -299,7 +299,7 @@ class KarmaEconomy(eqx.Module):
         return found
 
     def _whole(self, around: Around) -> Array:
-        """The rivals as a law: what they lack of one bids nothing, so that no environment loses mass."""
+        """The rivals as a distribution: what they lack of mass 1 bids nothing."""
         rivals = around.rivals
         return rivals.at[(0,) * rivals.ndim].add(1 - rivals.sum())
 

@@ -105,9 +105,9 @@ def _(game: KarmaEconomy) -> KarmaEconomy:
 @populations.first_distribution.register(KarmaEconomy)
 def _(game: KarmaEconomy) -> Distribution:
     """All agents hold ``mean_karma``, or the two integers next to it; private states are stationary."""
-    held = given(jnp.eye(game.most + 1), spread(game.mean_karma))[:, 0]
+    karma = given(jnp.eye(game.most + 1), spread(game.mean_karma))[:, 0]
     private = jax.vmap(resting)(game.chain)
-    return (game.share[:, None, None] * private[:, :, None] * held).ravel()
+    return (game.share[:, None, None] * private[:, :, None] * karma).ravel()
 
 
 @populations.transition_matrix.register(KarmaEconomy)
@@ -115,7 +115,9 @@ def _(game: KarmaEconomy, env: Around, weights: Policy) -> Float[Array, "state s
     """Two passes over pairs of karma levels, where pushing mass takes as many passes as there are states."""
     types, private, levels = game.shape
     shared = game.after_redistribution(jnp.eye(levels), env.level)  # columns: where a level leads
-    karma = game.outcomes(env).law(weights.reshape(-1, levels, levels), game.tie_classes().reshape(-1))
+    karma = game.outcomes(env).distribution(
+        weights.reshape(-1, levels, levels), game.tie_classes().reshape(-1)
+    )
     karma = (karma @ shared.T).reshape(types, private, levels, levels)
     full = jnp.einsum("tzkl,tzy,ts->tzksyl", karma, game.chain, jnp.eye(types))
     return full.reshape(types * private * levels, -1)
@@ -134,8 +136,8 @@ def _(game: KarmaEconomy, mu: Distribution, pi: Policy) -> Float[Array, ""]:
 
     The level is that of the surplus, not the one that the mean karma of a stationary population needs.
     """
-    moved = mu @ populations.transition_matrix(game, game.environment(mu, pi), pi)
-    change = game.karma_distribution(moved) - game.karma_distribution(mu)
+    after = mu @ populations.transition_matrix(game, game.environment(mu, pi), pi)
+    change = game.karma_distribution(after) - game.karma_distribution(mu)
     return change @ jnp.arange(game.most + 1.0)
 
 
@@ -197,7 +199,7 @@ def _measured(game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy) 
         "mean_bid": (pi @ levels).reshape(game.shape),
         "karma_law": karma,
         "bid_law": mu @ pi,
-        "win_probability": game.odds(around).win,
+        "win_probability": game.win_probabilities(around).win,
         "urgency": game.stakes,
     }
 
@@ -207,7 +209,7 @@ def _by_type(
 ) -> dict[str, Float[Array, "type"]]:
     """Means over the agents of each type."""
     _, _, levels = game.shape
-    won = jnp.repeat(game.odds(around).win[game.tie_classes()][:, :, None, :], levels, axis=2)
+    won = jnp.repeat(game.win_probabilities(around).win[game.tie_classes()][:, :, None, :], levels, axis=2)
     weights = (mu[:, None] * pi).reshape(*game.shape, levels)
     reward = (weights * game.reward(around).reshape(weights.shape)).sum(axis=(1, 2, 3))
     karma = (mu.reshape(game.shape) * jnp.arange(levels)).sum(axis=(1, 2))

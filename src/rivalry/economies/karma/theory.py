@@ -56,11 +56,11 @@ class Baseline(NamedTuple):
 
 
 def exact_baseline(mechanism: str, urgencies: object, chain: object, steps: int) -> Baseline:
-    """Efficiency and fairness over ``steps`` steps of a rule without karma, among infinitely many agents.
+    """Compute efficiency and fairness of a rule without karma among infinitely many agents.
 
-    ``urgencies`` ``[private]`` are at least 0; ``chain`` is ``[private private]``, rows from where, or a law
-    ``[private]`` of independent draws. Exact but for rounding. Raises `ValueError` for another rule,
-    urgencies below 0, and for what is no chain.
+    ``urgencies`` ``[private]`` are at least 0; ``chain`` is ``[private private]``, rows from where, or a
+    distribution ``[private]`` of independent draws. Exact but for rounding. Raises `ValueError` for another
+    rule, urgencies below 0, and for what is no chain.
 
     >>> [round(value, 9) for value in exact_baseline("DICT", [1.0, 5.0], [0.5, 0.5], 10_000)]
     [-1.0, -0.015811388, -0.005]
@@ -70,11 +70,11 @@ def exact_baseline(mechanism: str, urgencies: object, chain: object, steps: int)
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
         raise ValueError(f"steps: {steps!r} must be a whole number, at least 1")
     u = _urgencies(urgencies)
-    moves, law = stationary(chain)
+    moves, distribution = stationary(chain)
     if len(moves) != len(u):
         raise ValueError(f"chain: {len(moves)} states must be {len(u)}, one an urgency")
     spread = {"COIN": _coin, "DICT": _dictator, "ROTATION": _rotation, "TURN": _turns}[mechanism]
-    efficiency, rewards, wins = spread(u, moves, law, int(steps))
+    efficiency, rewards, wins = spread(u, moves, distribution, int(steps))
     fairness = (-float(np.sqrt(max(v, 0.0))) / steps + 0.0 for v in (rewards, wins))
     return Baseline(float(efficiency), *fairness)
 
@@ -88,104 +88,105 @@ def _urgencies(given: object) -> np.ndarray:
     return u
 
 
-def losing(urgencies: np.ndarray, law: np.ndarray) -> np.ndarray:
-    """The chance ``[private]`` to meet a higher urgency, equals by a coin.
+def losing(urgencies: np.ndarray, distribution: np.ndarray) -> np.ndarray:
+    """Return the probability ``[private]`` of losing to the higher urgency, ties at random.
 
     >>> losing(np.array([1.0, 5.0]), np.array([0.5, 0.5])).tolist()
     [0.75, 0.25]
     """
     higher = urgencies[None, :] > urgencies[:, None]
-    chances: np.ndarray = (higher + 0.5 * (urgencies[None, :] == urgencies[:, None])) @ law
+    chances: np.ndarray = (higher + 0.5 * (urgencies[None, :] == urgencies[:, None])) @ distribution
     return chances
 
 
-def _coin(u: np.ndarray, chain: np.ndarray, law: np.ndarray, steps: int) -> tuple[float, float, float]:
+def _coin(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple[float, float, float]:
     """Mean reward, and variances of the sums of rewards and of wins."""
-    mean = law @ u
-    each = law @ u**2 / 2 - mean**2 / 4
-    return -mean / 2, steps * each + _dependence(u / 2, chain, law, steps), steps / 4
+    mean = w @ u
+    each = w @ u**2 / 2 - mean**2 / 4
+    return -mean / 2, steps * each + _dependence(u / 2, chain, w, steps), steps / 4
 
 
-def _dictator(u: np.ndarray, chain: np.ndarray, law: np.ndarray, steps: int) -> tuple[float, float, float]:
+def _dictator(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple[float, float, float]:
     """Mean reward, and variances of the sums of rewards and of wins: who loses depends on the urgencies."""
-    lost = losing(u, law)
+    lost = losing(u, w)
     paid = u * lost
-    mean = law @ paid
-    each = law @ (u * paid) - mean**2
-    wins = steps / 4 + _dependence(lost, chain, law, steps)
-    return -mean, steps * each + _dependence(paid, chain, law, steps), wins
+    mean = w @ paid
+    each = w @ (u * paid) - mean**2
+    wins = steps / 4 + _dependence(lost, chain, w, steps)
+    return -mean, steps * each + _dependence(paid, chain, w, steps), wins
 
 
-def _rotation(u: np.ndarray, chain: np.ndarray, law: np.ndarray, steps: int) -> tuple[float, float, float]:
+def _rotation(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple[float, float, float]:
     """The same where every second step is lost; after an odd number half have lost once more."""
-    mean, twice = law @ u, chain @ chain
+    mean, twice = w @ u, chain @ chain
     within = [
-        n * (law @ (u - mean) ** 2) + _dependence(u, twice, law, n) if n else 0.0
+        n * (w @ (u - mean) ** 2) + _dependence(u, twice, w, n) if n else 0.0
         for n in (steps // 2, (steps + 1) // 2)
     ]
     uneven = steps % 2 / 4
     return -mean / 2, float(np.mean(within)) + uneven * mean**2, uneven
 
 
-def _dependence(f: np.ndarray, chain: np.ndarray, law: np.ndarray, steps: int) -> float:
+def _dependence(f: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> float:
     """``2 sum_d=1..T-1 (T-d) c_d`` for ``f`` ``[private]``.
 
     With ``G_n = A + .. + A^n`` the sum ``D_n`` grows by ``G_n``: ``[A^n+1, G_n, D_n]`` times one matrix, so a
     power of that does for any number of steps, periodic chains included.
     """
     z, one, none = len(f), np.eye(len(f)), np.zeros((len(f), len(f)))
-    apart = chain - law
+    apart = chain - w
     onward = np.block([[apart, one, none], [none, one, one], [none, none, one]])
     begin = np.hstack([apart @ apart, apart, none])
     double = (begin @ np.linalg.matrix_power(onward, steps - 1))[:, 2 * z :]
-    return float(2 * (law * f) @ double @ f)
+    return float(2 * (w * f) @ double @ f)
 
 
-def _turns(u: np.ndarray, chain: np.ndarray, law: np.ndarray, steps: int) -> tuple[float, float, float]:
-    """The same where fewer wins win, step by step until the law of wins about their mean repeats itself.
+def _turns(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple[float, float, float]:
+    """The same where fewer wins win, until the distribution of wins about their mean repeats itself.
 
-    ``held`` is the law of wins; ``carried`` ``[win private]`` the mean of the rewards so far, less their
-    expectation, over those who stand there; ``square`` their variance. Wins do not depend on urgencies.
+    ``nu`` is the distribution of wins; ``carried`` ``[win private]`` the mean of the rewards so far,
+    less their expectation, over those who stand there; ``square`` their variance. Wins do not depend on
+    urgencies.
     """
-    mean = law @ u
-    held, carried, square = np.zeros(WIDTH), np.zeros((WIDTH, len(u))), 0.0
-    held[WIDTH // 2] = 1.0
-    before = (held, carried, square)
+    mean = w @ u
+    nu, carried, square = np.zeros(WIDTH), np.zeros((WIDTH, len(u))), 0.0
+    nu[WIDTH // 2] = 1.0
+    before = (nu, carried, square)
     for step in range(steps):
         if step % 2 == 0:  # half the steps are won: wins are counted from there
             if step:
-                held, carried = np.roll(held, -1), np.roll(carried, -1, axis=0)
-            moved = max(np.abs(held - before[0]).max(), np.abs(carried - before[1]).max() / max(u.max(), 1.0))
-            if step and moved <= STEADY:
+                nu, carried = np.roll(nu, -1), np.roll(carried, -1, axis=0)
+            change = max(np.abs(nu - before[0]).max(), np.abs(carried - before[1]).max() / max(u.max(), 1.0))
+            if step and change <= STEADY:
                 square += (steps - step) // 2 * (square - before[2])
                 if steps % 2:
-                    held, carried, square = _turn(held, carried, square, u, chain, law, mean)
+                    nu, carried, square = _turn(nu, carried, square, u, chain, w, mean)
                 break
-            before = (held, carried, square)
-        held, carried, square = _turn(held, carried, square, u, chain, law, mean)
+            before = (nu, carried, square)
+        nu, carried, square = _turn(nu, carried, square, u, chain, w, mean)
     wins = np.arange(WIDTH)
-    return -mean / 2, square, float(held @ (wins - held @ wins) ** 2)
+    return -mean / 2, square, float(nu @ (wins - nu @ wins) ** 2)
 
 
 def _turn(
-    held: np.ndarray,
+    nu: np.ndarray,
     carried: np.ndarray,
     square: float,
     u: np.ndarray,
     chain: np.ndarray,
-    law: np.ndarray,
+    w: np.ndarray,
     mean: float,
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """One step of `_turns`."""
-    lost = (np.cumsum(held) - held / 2)[:, None]  # who has more wins than the other loses
-    there = held[:, None] * law
+    lost = (np.cumsum(nu) - nu / 2)[:, None]  # who has more wins than the other loses
+    there = nu[:, None] * w
     if_lost, if_won = mean / 2 - u, mean / 2
     square += float(np.sum(there * (lost * if_lost**2 + (1 - lost) * if_won**2)))
     square += 2 * float(np.sum(carried * (lost * if_lost + (1 - lost) * if_won)))
     stay = lost * (carried + there * if_lost)
     rise = (1 - lost) * (carried + there * if_won)
     return (
-        lost[:, 0] * held + np.roll((1 - lost[:, 0]) * held, 1),
+        lost[:, 0] * nu + np.roll((1 - lost[:, 0]) * nu, 1),
         (stay + np.roll(rise, 1, axis=0)) @ chain,
         square,
     )
@@ -195,7 +196,7 @@ Tie = Literal["coin", "nobody"]
 
 
 def theta_matrix(bids: int, tie: str = "coin") -> np.ndarray:
-    """``Theta [bid bid]``: ``Theta nu`` is the chance to win by bid; equals toss a coin, or all lose.
+    """Return ``Theta [bid bid]``: ``Theta nu`` are the probabilities of winning, by the rule of ties.
 
     >>> theta_matrix(3)[1].tolist(), theta_matrix(3, "nobody")[1].tolist()
     ([1.0, 0.5, 0.0], [1.0, 0.0, 0.0])
@@ -206,14 +207,14 @@ def theta_matrix(bids: int, tie: str = "coin") -> np.ndarray:
 
 
 def change_matrix(bids: object, bids_prime: object, tie: str = "coin") -> np.ndarray:
-    """``A = d Theta d'`` ``[urgency urgency]`` of two tables of laws of bids ``[urgency bid]``.
+    """Return ``A = d Theta d'``, ``[urgency urgency]``, of two tables of bid distributions ``[urgency bid]``.
 
-    Raises `ValueError` for tables that differ in shape, or whose rows are no laws.
+    Raises `ValueError` for tables that differ in shape, or whose rows are no distributions.
 
     >>> change_matrix([[1.0, 0.0], [0.0, 1.0]], [[0.5, 0.5], [0.5, 0.5]]).tolist()
     [[0.0, 0.0], [0.0, 0.0]]
     """
-    v, w = _laws("bids", bids), _laws("bids_prime", bids_prime)
+    v, w = _distributions("bids", bids), _distributions("bids_prime", bids_prime)
     if v.shape != w.shape:
         raise ValueError(f"bids_prime: shape {w.shape} must be {v.shape}, that of bids")
     d = v - w
@@ -222,25 +223,42 @@ def change_matrix(bids: object, bids_prime: object, tie: str = "coin") -> np.nda
 
 
 def lasry_lions_sum(
-    urgencies: object, law: object, bids: object, bids_prime: object, tie: str = "coin"
+    urgencies: object, distribution: object, bids: object, bids_prime: object, tie: str = "coin"
 ) -> float:
-    """``S`` of two populations (5.9), with ``urgencies`` and their ``law`` ``[urgency]``.
+    """Compute the Lasry-Lions sum ``S`` of two populations.
 
-    ``bids``, ``bids_prime`` are laws of bids given the urgency, ``[urgency bid]``. Raises `ValueError` for
-    what is no law, or of another length.
+    Parameters
+    ----------
+    urgencies, distribution : array_like
+        Cost of losing and its distribution, ``[urgency]``.
+    bids, bids_prime : array_like
+        Distributions of bids given the urgency in the two populations, ``[urgency bid]``.
+    tie : str
+        ``coin``, or ``nobody``: equal bids both lose.
 
+    Raises
+    ------
+    ValueError
+        For rows that are not distributions, or of different length.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), equation 5.9.
+
+    Examples
+    --------
     >>> bids, prime = [[0.5, 0.3, 0.2], [0.1, 0.3, 0.6]], [[0.2, 0.5, 0.3], [0.3, 0.4, 0.3]]
     >>> round(lasry_lions_sum([1, 5], [0.5, 0.5], bids, prime), 12)
     -0.035
     """
     table = change_matrix(bids, bids_prime, tie)
-    u, p = np.asarray(urgencies, dtype=float), _laws("law", law)
+    u, p = np.asarray(urgencies, dtype=float), _distributions("distribution", distribution)
     if not u.shape == p.shape == (len(table),):
-        raise ValueError(f"law: shapes {u.shape}, {p.shape} must be {(len(table),)}, one an urgency")
+        raise ValueError(f"distribution: shapes {u.shape}, {p.shape} must be {(len(table),)}, one an urgency")
     return float((u * p) @ table @ p)
 
 
-def _laws(name: str, given: object) -> np.ndarray:
+def _distributions(name: str, given: object) -> np.ndarray:
     table = np.asarray(given, dtype=float)
     if table.size == 0 or table.min() < 0 or np.abs(table.sum(axis=-1) - 1).max() > 1e-8:
         raise ValueError(f"{name}: {table.tolist()} must be chances, at least 0, that sum to 1")
@@ -251,9 +269,9 @@ class Counterexample(NamedTuple):
     """Two populations, with the same urgencies and the same mean karma, for which ``S`` is above 0."""
 
     urgencies: np.ndarray  # [urgency]
-    law: np.ndarray  # [urgency]
+    distribution: np.ndarray  # [urgency]
     mean_karma: float
-    karma: np.ndarray  # [urgency karma], the law of karma given the urgency, of both populations
+    karma: np.ndarray  # [urgency karma], the distribution of karma given the urgency, of both populations
     policies: np.ndarray  # [population urgency karma bid]
     bids: np.ndarray  # [population urgency bid]
     A: np.ndarray  # [urgency urgency]
@@ -262,15 +280,15 @@ class Counterexample(NamedTuple):
 
     def text(self, digits: int = 4) -> str:
         """The example in words and numbers: all that is needed to work it out again, but the policies."""
-        told = np.array2string(self.A, precision=digits, suppress_small=True, separator=", ")
+        matrix = np.array2string(self.A, precision=digits, suppress_small=True, separator=", ")
         lines = [f"S = {self.S:.6g} > 0, equals: {'toss a coin' if self.tie == 'coin' else 'all lose'}"]
-        for u, p, k in zip(self.urgencies, self.law, self.karma, strict=True):
+        for u, p, k in zip(self.urgencies, self.distribution, self.karma, strict=True):
             lines.append(f"urgency {u:g}, chance {p:g}, mean karma {k @ np.arange(len(k)):.6g}")
         for name, table in zip(("bids ", "bids'"), self.bids, strict=True):
             lines += [
                 f"{name} at {u:g}: {_row(row, digits)}" for u, row in zip(self.urgencies, table, strict=True)
             ]
-        return "\n".join([*lines, f"A = {told}"])
+        return "\n".join([*lines, f"A = {matrix}"])
 
 
 def _row(row: np.ndarray, digits: int) -> str:
@@ -279,7 +297,7 @@ def _row(row: np.ndarray, digits: int) -> str:
 
 def find_counterexample(
     urgencies: object = (1.0, 5.0),
-    law: object = (0.5, 0.5),
+    distribution: object = (0.5, 0.5),
     *,
     mean_karma: float = 10.0,
     max_karma: int = 20,
@@ -287,22 +305,51 @@ def find_counterexample(
     tries: int = 200,
     seed: int | np.random.SeedSequence = 0,
 ) -> Counterexample | None:
-    """The largest ``S`` above 0 among pairs of drawn policies, or None where none was found (Lemma 5.1).
+    """Search for two populations with a positive Lasry-Lions sum among random pairs of policies.
 
-    Karma has the same law at every urgency, in both populations: half of it at the mean, half spread evenly
-    around. In every state the chances of bids are drawn from a symmetric Dirichlet law of concentration 1/2.
-    With one urgency there is none. Raises `ValueError` for numbers out of range.
+    Karma has the same distribution at every urgency, in both populations: half of its mass at the mean, half
+    spread evenly around it. In every state bids are sampled from a symmetric Dirichlet distribution of
+    concentration 1/2. With one urgency there is no counterexample.
 
+    Parameters
+    ----------
+    urgencies, distribution : array_like
+        Cost of losing and its distribution, ``[urgency]``.
+    mean_karma, max_karma : float, int
+        Mean and largest amount of karma.
+    tie : str
+        ``coin``, or ``nobody``: equal bids both lose.
+    tries : int
+        Number of pairs.
+    seed : int or SeedSequence
+        Seed of the pairs.
+
+    Returns
+    -------
+    Counterexample or None
+        The pair with the largest sum, or None if no sum is above 0.
+
+    Raises
+    ------
+    ValueError
+        For numbers out of range.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), Lemma 5.1.
+
+    Examples
+    --------
     >>> found = find_counterexample(max_karma=4, mean_karma=2.0, tries=20)
-    >>> found.S > 0, round(float(found.law @ found.karma @ np.arange(5)), 12)
+    >>> found.S > 0, round(float(found.distribution @ found.karma @ np.arange(5)), 12)
     (True, 2.0)
     """
-    u, p = np.asarray(urgencies, dtype=float), _laws("law", law)
+    u, p = np.asarray(urgencies, dtype=float), _distributions("distribution", distribution)
     if u.shape != p.shape or u.ndim != 1:
-        raise ValueError(f"law: shape {p.shape} must be {u.shape}, one an urgency")
+        raise ValueError(f"distribution: shape {p.shape} must be {u.shape}, one an urgency")
     if not 0 <= mean_karma <= max_karma:
         raise ValueError(f"mean_karma: {mean_karma} must be in [0, {max_karma}]")
-    karma = np.tile(_karma_law(mean_karma, max_karma), (len(u), 1))
+    karma = np.tile(_karma_distribution(mean_karma, max_karma), (len(u), 1))
     rng, best = np.random.default_rng(seed), None
     for _ in range(tries):
         policies = rows(rng, np.full((2, len(u), max_karma + 1), 0.5))
@@ -315,8 +362,8 @@ def find_counterexample(
     return best if best is not None and best.S > ROUNDING else None
 
 
-def _karma_law(mean: float, most: int) -> np.ndarray:
-    """A law on 0..most of the given mean: half of it there, half even around, as far as there is room."""
+def _karma_distribution(mean: float, most: int) -> np.ndarray:
+    """A distribution on 0..most of the given mean: half at the mean, half evenly around it."""
     away = np.abs(np.arange(most + 1) - mean)
     wide = np.floor(min(mean, most - mean))
     even = np.clip(1 + wide - away, 0.0, 1.0)  # sloping ends keep the mean
@@ -330,7 +377,7 @@ def analytic_constants(game: KarmaEconomy) -> Record:
     The constants are those of equations 5.1 to 5.4 (``lipschitz_tight``: the smallest that the proofs allow),
     with the least that ``L_pop`` and ``dh`` can be; a step of mirror ascent is proved to contract at
     temperatures above L. The baselines are those of a population of this type alone over `STEPS` steps. The
-    counterexample of Lemma 5.1 is a pair of bid laws by private state with ``lasry_lions`` above 0.
+    counterexample of Lemma 5.1 is a pair of bid distributions by private state with ``lasry_lions`` above 0.
     """
     found: Record = {}
     for name, tight in (("lipschitz", False), ("lipschitz_tight", True)):

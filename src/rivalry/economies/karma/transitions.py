@@ -14,11 +14,11 @@ from jaxtyping import Array, Float, Int
 
 from rivalry.core.jax import jax, jnp
 
-Law = Float[Array, "karma"]
+KarmaDistribution = Float[Array, "karma"]
 
 
 class Shift(NamedTuple):
-    """A random whole amount: ``low`` or, with chance ``more``, one more; numbers or ``[karma]``."""
+    """A random integer amount: ``low``, or one more with probability ``more``; numbers or ``[karma]``."""
 
     low: Int[Array, "..."]
     more: Float[Array, "..."]
@@ -33,36 +33,56 @@ def spread(level: Float[Array, ""]) -> Shift:
     return Shift(low.astype(int), level - low)
 
 
-def level_of(law: Law, surplus: Float[Array, ""]) -> Float[Array, ""]:
-    """The smallest level s with ``E_law[min(most - k, G)] = surplus``, G the floor or the ceiling of s.
+def level_of(distribution: KarmaDistribution, surplus: Float[Array, ""]) -> Float[Array, ""]:
+    """Compute the redistribution level, at which the population absorbs the surplus.
 
-    ``law`` is that of karma before. The left side is piecewise linear in s with kinks at whole numbers, so
-    it is inverted exactly (thesis 2.2 and 6.1, with karma bounded). The surplus has to fit: the population
-    as a whole has room.
+    The level is the smallest ``s`` with ``E[min(most - k, G)] = surplus``, where ``G`` is the floor of ``s``
+    or, with the probability of its fraction, the ceiling. The expectation is piecewise linear in ``s`` with
+    kinks at integers, so it is inverted exactly.
 
+    Parameters
+    ----------
+    distribution : Array
+        Distribution of karma before the redistribution, ``[karma]``.
+    surplus : Array
+        Karma per agent, at most the room that the population has.
+
+    Returns
+    -------
+    Array
+        The level, at least 0.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), 2.2 and 6.1, here with bounded karma.
+
+    Examples
+    --------
     >>> float(level_of(jnp.array([0.1, 0.2, 0.3, 0.4]), jnp.asarray(0.05)))
     0.08333333333333333
     """
-    room = len(law) - 1 - jnp.arange(len(law))
-    whole = jnp.arange(len(law))
-    absorbed = jnp.minimum(room[None, :], whole[:, None]) @ law  # [level]: at whole levels, never falling
-    low = jnp.clip(jnp.searchsorted(absorbed, surplus, side="left") - 1, 0, len(law) - 2)
+    room = len(distribution) - 1 - jnp.arange(len(distribution))
+    whole = jnp.arange(len(distribution))
+    absorbed = (
+        jnp.minimum(room[None, :], whole[:, None]) @ distribution
+    )  # [level]: at whole levels, never falling
+    low = jnp.clip(jnp.searchsorted(absorbed, surplus, side="left") - 1, 0, len(distribution) - 2)
     step = absorbed[low + 1] - absorbed[low]
     part = (surplus - absorbed[low]) / jnp.where(step > 0, step, 1.0)
     return jnp.where(surplus > absorbed[0], low + part, 0.0)
 
 
-def checked_level(law: object, surplus: float) -> float:
-    """`level_of` of a law ``[karma]`` given as numbers.
+def checked_level(distribution: object, surplus: float) -> float:
+    """Return `level_of` a distribution of karma, ``[karma]``, after checking both arguments.
 
-    Raises `ValueError` for a law that is none, and for a surplus that is negative or does not fit.
+    Raises `ValueError` for a distribution that is none, and for a surplus that is negative or does not fit.
 
     >>> checked_level([0.1, 0.2, 0.3, 0.4], 0.05)
     0.08333333333333333
     """
-    given = np.asarray(law, dtype=float)
+    given = np.asarray(distribution, dtype=float)
     if given.ndim != 1 or len(given) < 2 or np.any(given < 0) or abs(given.sum() - 1) > 1e-8:
-        raise ValueError(f"law: {law!r} must be chances of karma 0, 1, .. that sum to 1")
+        raise ValueError(f"distribution: {distribution!r} must be chances of karma 0, 1, .. that sum to 1")
     room = float((len(given) - 1 - np.arange(len(given))) @ given)
     if not 0 <= surplus <= room * (1 + 1e-12):
         raise ValueError(f"surplus: {surplus!r} must be in [0, {room:g}], the room that there is a head")
@@ -87,8 +107,8 @@ def taken(values: Float[Array, "row karma"], shift: Shift) -> Float[Array, "row 
 Bids = Float[Array, "class bid"]
 
 
-class Odds(NamedTuple):
-    """What a bid meets: ``win [class bid]`` is the chance that it takes the resource (theta in the thesis).
+class WinProbabilities(NamedTuple):
+    """Outcomes of bids: ``win [class bid]`` is the probability of winning the resource (theta in the source).
 
     ``tied_win`` and ``tied_loss`` [class bid] are the parts of winning and losing that come from equal bids.
     """
@@ -98,15 +118,28 @@ class Odds(NamedTuple):
     tied_loss: Bids
 
 
-def odds(rivals: Bids, tie: Float[Array, "class class"], lost: Float[Array, "class class"]) -> Odds:
-    """The odds of every bid of every class; ``tie[c, d]`` is the chance that class c wins a tie against d.
+def win_probabilities(
+    rivals: Bids, tie: Float[Array, "class class"], lost: Float[Array, "class class"]
+) -> WinProbabilities:
+    """Compute the probability of winning of every bid of every class.
 
-    ``lost[c, d]`` is the chance that the rival wins it. The thesis' theta is ``sum_{b'<b} nu(b') + nu(b)/2``.
+    Parameters
+    ----------
+    rivals : Array
+        Joint distribution of a rival's class and bid, ``[class bid]``.
+    tie, lost : Array
+        Probability that the class of the row wins a tie against that of the column, and that it loses it,
+        ``[class class]``.
+
+    Returns
+    -------
+    WinProbabilities
+        With fair ties ``win(b) = sum_{c<b} nu(c) + nu(b)/2``, theta in the source.
     """
     anybody = rivals.sum(axis=0)
     below = jnp.cumsum(anybody) - anybody
     tied = tie @ rivals
-    return Odds(below + tied, tied, lost @ rivals)
+    return WinProbabilities(below + tied, tied, lost @ rivals)
 
 
 def ahead(g: Float[Array, "row karma"]) -> Float[Array, "row karma amount"]:
@@ -137,11 +170,11 @@ class OwnBid(NamedTuple):
     """Outcomes where the winner pays its own bid, to the loser or to society: sums over tails of the bids."""
 
     rivals: Float[Array, "bid"]
-    chances: Odds
+    chances: WinProbabilities
     to_peer: bool  # the loser receives it
 
     @classmethod
-    def of(cls, rivals: Bids, chances: Odds, to_peer: bool) -> OwnBid:
+    def of(cls, rivals: Bids, chances: WinProbabilities, to_peer: bool) -> OwnBid:
         """The outcomes that rivals' bids make."""
         return cls(rivals.sum(axis=0), chances, to_peer)
 
@@ -153,7 +186,7 @@ class OwnBid(NamedTuple):
         """
         lower = jnp.concatenate([jnp.zeros_like(later), later], axis=1)
         higher = _longer(later)
-        win, kept = self.chances.win[own], _neither(self.rivals, self.chances)[own]
+        win, unchanged = self.chances.win[own], _neither(self.rivals, self.chances)[own]
         beaten = self.rivals - self.chances.tied_loss[own]
         size, levels = later.shape, later.shape[1]
 
@@ -161,20 +194,22 @@ class OwnBid(NamedTuple):
             there = jax.lax.dynamic_slice(higher, (0, bid), size) if self.to_peer else later
             lost = lost + self.rivals[bid] * there
             won = win[:, bid, None] * jax.lax.dynamic_slice(lower, (0, levels - bid), size)
-            return lost, won + lost - beaten[:, bid, None] * there + kept[:, bid, None] * later
+            return lost, won + lost - beaten[:, bid, None] * there + unchanged[:, bid, None] * later
 
         _, found = jax.lax.scan(bid_less, jnp.zeros_like(later), jnp.arange(levels), reverse=True)
         return jnp.moveaxis(found, 0, -1)
 
-    def law(self, weights: Float[Array, "row karma bid"], own: Array) -> Float[Array, "row karma after"]:
+    def distribution(
+        self, weights: Float[Array, "row karma bid"], own: Array
+    ) -> Float[Array, "row karma after"]:
         """Where karma leads, bids counted with their weights."""
         pays = weights * self.chances.win[own][:, None, :]
         upto = jnp.cumsum(weights, axis=-1)
         gets = self.rivals * upto - weights * (self.rivals - self.chances.tied_loss[own][:, None, :])
-        kept = jnp.sum(weights * _neither(self.rivals, self.chances)[own][:, None, :], axis=-1)
+        unchanged = jnp.sum(weights * _neither(self.rivals, self.chances)[own][:, None, :], axis=-1)
         if self.to_peer:
-            return _moved(pays, gets, kept)
-        return _moved(pays, jnp.zeros_like(gets), kept + gets.sum(axis=-1))
+            return _distribution_after(pays, gets, unchanged)
+        return _distribution_after(pays, jnp.zeros_like(gets), unchanged + gets.sum(axis=-1))
 
     def paid(self) -> Bids:
         """What a bid costs in expectation."""
@@ -188,7 +223,7 @@ class ByTable(NamedTuple):
     gets: Float[Array, "class bid amount"]  # an agent that neither pays nor receives gets 0
 
     @classmethod
-    def of(cls, rivals: Bids, chances: Odds, charge: Array, to_peer: bool) -> ByTable:
+    def of(cls, rivals: Bids, chances: WinProbabilities, charge: Array, to_peer: bool) -> ByTable:
         """By ``charge[b, c]``, what the winner pays who bid b against c."""
         bid = jnp.arange(rivals.shape[1])
         anybody = rivals.sum(axis=0)
@@ -199,11 +234,12 @@ class ByTable(NamedTuple):
 
     @classmethod
     def with_room(
-        cls, holders: Float[Array, "class bid karma"], chances: Odds, tie: Array, charge: Array
+        cls, holders: Float[Array, "class bid karma"], chances: WinProbabilities, tie: Array, charge: Array
     ) -> ByTable:
         """The same where a winner pays the loser no more than the loser has room for.
 
-        ``holders`` is the joint law of the rival's class, bid and karma: its room is ``most - karma``.
+        ``holders`` is the joint distribution of the rival's class, bid and karma: its room is ``most -
+        karma``.
         """
         levels = holders.shape[1]
         bid, room = jnp.arange(levels), levels - 1 - jnp.arange(levels)
@@ -219,11 +255,13 @@ class ByTable(NamedTuple):
         won = jnp.einsum("rkm,rbm->rkb", behind(later), self.pays[own])
         return won + jnp.einsum("rkm,rbm->rkb", ahead(later), self.gets[own])
 
-    def law(self, weights: Float[Array, "row karma bid"], own: Array) -> Float[Array, "row karma after"]:
+    def distribution(
+        self, weights: Float[Array, "row karma bid"], own: Array
+    ) -> Float[Array, "row karma after"]:
         """As in `OwnBid`."""
         pays = jnp.einsum("rkb,rbm->rkm", weights, self.pays[own])
         gets = jnp.einsum("rkb,rbm->rkm", weights, self.gets[own])
-        return _moved(pays, gets, jnp.zeros(weights.shape[:2]))
+        return _distribution_after(pays, gets, jnp.zeros(weights.shape[:2]))
 
     def paid(self) -> Bids:
         """What a bid costs in expectation."""
@@ -233,7 +271,7 @@ class ByTable(NamedTuple):
 Outcomes = OwnBid | ByTable
 
 
-def _received(anybody: Array, chances: Odds, charge: Array, to_peer: bool) -> Array:
+def _received(anybody: Array, chances: WinProbabilities, charge: Array, to_peer: bool) -> Array:
     bid = jnp.arange(anybody.size)
     lose = jnp.where(bid[None, :] > bid[:, None], anybody, 0.0) + _diagonal(chances.tied_loss)
     empty = jnp.zeros(lose.shape)
@@ -241,20 +279,20 @@ def _received(anybody: Array, chances: Odds, charge: Array, to_peer: bool) -> Ar
     return gets.at[:, :, 0].add(_neither(anybody, chances))
 
 
-def _neither(anybody: Array, chances: Odds) -> Bids:
+def _neither(anybody: Array, chances: WinProbabilities) -> Bids:
     """The chance that equal bids leave the resource with nobody."""
     return anybody - chances.tied_win - chances.tied_loss
 
 
-def _moved(pays: Array, gets: Array, kept: Array) -> Array:
+def _distribution_after(pays: Array, gets: Array, unchanged: Array) -> Array:
     """Laws of karma after amounts paid and received, ``[row karma amount]`` to ``[row karma after]``."""
     amount = jnp.arange(pays.shape[-1])
     row, karma = jnp.arange(len(pays))[:, None, None], amount[None, :, None]
-    law = _kept(kept).at[row, karma, jnp.maximum(karma - amount, 0)].add(pays)
-    return law.at[row, karma, jnp.minimum(karma + amount, len(amount) - 1)].add(gets)
+    distribution = _unchanged(unchanged).at[row, karma, jnp.maximum(karma - amount, 0)].add(pays)
+    return distribution.at[row, karma, jnp.minimum(karma + amount, len(amount) - 1)].add(gets)
 
 
-def _kept(chance: Float[Array, "row karma"]) -> Float[Array, "row karma after"]:
+def _unchanged(chance: Float[Array, "row karma"]) -> Float[Array, "row karma after"]:
     return jax.vmap(jnp.diag)(chance)
 
 

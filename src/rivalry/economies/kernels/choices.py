@@ -117,7 +117,7 @@ def start_of(row, most):  # type: ignore[no-untyped-def]
 
 
 @inner
-def drawn(policy, first, k, choice, lot):  # type: ignore[no-untyped-def]
+def sample(policy, first, k, choice, lot):  # type: ignore[no-untyped-def]
     """The entry of a row that a 32-bit lot draws; the row begins at ``first`` of the flat ``policy``."""
     mass = choice & _MASS
     return choice >> 32 if lot < mass else missed(policy, first, k, choice, lot)
@@ -222,8 +222,8 @@ def _accumulate(x, first_x, k, first, epsilon, policy, choice, row):  # type: ig
     for b in range(k + 1):
         running += x[at(first_x + b)]
         x[at(first_x + b)] = running
-    kept, spread = (1.0 - epsilon) / running, epsilon / (k + 1.0)
+    share_left, spread = (1.0 - epsilon) / running, epsilon / (k + 1.0)
     for b in range(k):
-        policy[at(first + b)] = min(x[at(first_x + b)] * kept + spread * (b + 1.0), 1.0)
+        policy[at(first + b)] = min(x[at(first_x + b)] * share_left + spread * (b + 1.0), 1.0)
     policy[at(first + k)] = 1.0
-    choice[at(row)] = choice_of(mode, kept + spread)
+    choice[at(row)] = choice_of(mode, share_left + spread)

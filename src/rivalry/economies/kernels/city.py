@@ -74,7 +74,7 @@ class CityTallies(NamedTuple):
         np.ndarray
     )  # [lane bid], float64: what chance who asked would have had by that bid (or rank), summed
     free: np.ndarray  # [lane]: agent-steps at which there was room for everybody
-    held: np.ndarray  # [karma]: agent-steps, before bidding
+    holdings: np.ndarray  # [karma]: agent-steps, before bidding
     shared: (
         np.ndarray
     )  # [lane karma karma]: before and after sharing out, of those who wanted it; dormant last
@@ -94,11 +94,11 @@ class CityBuffers(NamedTuple):
     won: np.ndarray  # [agent]
     order: np.ndarray  # [agent]: what decides between agents, more is better
     before: np.ndarray  # [agent]: karma before anything is given
-    held: np.ndarray  # [agent]: karma put aside
+    holdings: np.ndarray  # [agent]: karma put aside
     crowd: np.ndarray  # [lane order]: how many
     want: np.ndarray  # [lane]: how many in all
     margin: np.ndarray  # [lane]: at which order not all are admitted; -1: everybody is
-    seats: np.ndarray  # [lane]: left for those at the margin
+    room_left: np.ndarray  # [lane]: left for those at the margin
     rest: np.ndarray  # [lane]: those at the margin not yet decided on
     price: np.ndarray  # [lane]: what everybody pays at most, where it is not the own bid
     room: np.ndarray  # [lane]: capacity; for the dormant all
@@ -181,7 +181,7 @@ def tallies(city: CityArrays, each: bool = False) -> CityTallies:
         bids=np.zeros((lanes, levels), dtype=whole),
         chances=np.zeros((lanes, levels)),
         free=np.zeros(lanes, dtype=whole),
-        held=np.zeros(levels, dtype=whole),
+        holdings=np.zeros(levels, dtype=whole),
         shared=np.zeros((lanes + 1, levels, levels), dtype=whole),
         flows=np.zeros(5, dtype=whole),
         each=np.zeros((agents, rows(city), levels) if each else (0, 0, 0), dtype=np.int32),
@@ -229,7 +229,7 @@ def desk_of(city: CityArrays) -> CityBuffers:
     """The desk of a run of a city; not compiled, which would take longer than all of the rest."""
     agents, lanes, urgencies = len(city.type_of), len(city.capacity), city.stakes.shape[1]
     known, ranks = np.unique(city.stakes, return_inverse=True)
-    trip = np.arange(city.law.shape[1]) % (city.law.shape[1] - 1)
+    trip = np.arange(city.trip_chain.shape[1]) % (city.trip_chain.shape[1] - 1)
     by_agent = [np.zeros(agents, dtype=np.int64) for _ in range(9)]
     by_lane = [np.zeros(lanes + 1, dtype=np.int64) for _ in range(6)]
     return CityBuffers(
@@ -242,18 +242,18 @@ def desk_of(city: CityArrays) -> CityBuffers:
         won=by_agent[4],
         order=by_agent[5],
         before=by_agent[6],
-        held=by_agent[7],
+        holdings=by_agent[7],
         crowd=np.zeros((lanes + 1, max(city.most + 1, len(known) + 1)), dtype=np.int64),
         want=by_lane[0],
         margin=by_lane[1],
-        seats=by_lane[2],
+        room_left=by_lane[2],
         rest=by_lane[3],
         price=by_lane[4],
         room=np.append(city.capacity, agents),
         due=np.append(city.toll, 0.0),
         paid=by_lane[5],
         members=by_agent[8],
-        moves=np.rint(city.law * 2.0**30).astype(np.int64),
+        moves=np.rint(city.trip_chain * 2.0**30).astype(np.int64),
         ranks=ranks.reshape(city.stakes.shape),
         slot=trip // urgencies,
         urgency=trip % urgencies,
@@ -275,14 +275,14 @@ def locate(city, drivers, desk, i):  # type: ignore[no-untyped-def]
     places, trip, spot = city.lane.shape[1], drivers.trip[i], drivers.spot[i]
     known = places + city.options.shape[1]
     desk.row[i] = trip * known + (spot if spot >= 0 else places - 2 - spot)
-    if trip == city.law.shape[1] - 1:
+    if trip == city.trip_chain.shape[1] - 1:
         desk.lane[i] = city.capacity.shape[0]
     elif spot >= 0:
         desk.lane[i] = city.lane[at(city.journeys[i, at(desk.slot[at(trip)])]), at(spot)]
 
 
 @inner
-def drawn(policy, bits, first, count, line, lot):  # type: ignore[no-untyped-def]
+def sample(policy, bits, first, count, line, lot):  # type: ignore[no-untyped-def]
     """The entry of a row that a 32-bit lot draws; the row begins at ``first`` of the flat ``policy``.
 
     The last entries of a row say which of its choices is the most likely, and in 32 bits how likely it is.
@@ -326,7 +326,7 @@ def turn(city, drivers, desk, i, option):  # type: ignore[no-untyped-def]
 def option_of(city, drivers, desk, policy, bits, line, i):  # type: ignore[no-untyped-def]
     """The option that an agent's policy draws at its junction, and where that row begins."""
     journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
-    known = city.law.shape[1] - 1
+    known = city.trip_chain.shape[1] - 1
     known = known * (city.lane.shape[1] + city.options.shape[1]) + 1
     first = ((i * known + desk.row[i]) * (city.most + 1) + drivers.karma[i]) * line
     count = width(city, journey, -2 - drivers.spot[i])
@@ -334,7 +334,7 @@ def option_of(city, drivers, desk, policy, bits, line, i):  # type: ignore[no-un
     drivers.stream[1] += np.uint64(1)
     if policy.shape[0] == 0:
         return (lot * count) >> 32, first
-    return drawn(policy, bits, first, count, line, lot), first
+    return sample(policy, bits, first, count, line, lot), first
 
 
 @inner
@@ -350,13 +350,13 @@ def _turn(city, drivers, desk, policy, bits, line):  # type: ignore[no-untyped-d
 def choose(city, drivers, desk, policy, bits, line):  # type: ignore[no-untyped-def]
     """Everybody's bid; the rows of agents further on are asked for in time."""
     agents, karma = desk.bids.shape[0], drivers.karma
-    known = (city.law.shape[1] - 1) * (city.lane.shape[1] + city.options.shape[1]) + 1
+    known = (city.trip_chain.shape[1] - 1) * (city.lane.shape[1] + city.options.shape[1]) + 1
     for i in range(agents):
         desk.entry[i] = ((i * known + desk.row[i]) * (city.most + 1) + karma[i]) * line
     for i in range(agents):
         prefetch(policy, at(desk.entry[min(i + AHEAD, agents - 1)]))
         first, count = desk.entry[i], 1 if desk.row[i] == known - 1 else karma[i] + 1
-        desk.bids[i] = drawn(policy, bits, first, count, line, high(desk.words[i]))
+        desk.bids[i] = sample(policy, bits, first, count, line, high(desk.words[i]))
         desk.entry[i] = first + desk.bids[i]
 
 

@@ -20,10 +20,10 @@ from rivalry.economies.kernels.city import (
     CityTallies,
     Drivers,
     desk_of,
-    drawn,
     locate_all,
     option_of,
     rows,
+    sample,
     step,
     stride,
     turn,
@@ -58,7 +58,7 @@ class CityLearning(NamedTuple):
 class Board(NamedTuple):
     """What rows are worked out on. Here the rows of an agent are ``row * levels + karma``."""
 
-    listed: np.ndarray  # [agent row], int32: rows that were taught; longer, as what follows is looked at, too
+    rows_taught: np.ndarray  # [agent row], int32; longer, as entries beyond the last are read ahead
     length: np.ndarray  # [agent]: how many
     owed: np.ndarray  # [agent]: the row of the choice that is pending
     counts: np.ndarray  # [row]: how many entries there are; 0 where that depends on the journey
@@ -167,7 +167,7 @@ def _board(city, learning):  # type: ignore[no-untyped-def]
     agents, levels, line = learning.q.shape[0], learning.q.shape[2], learning.q.shape[3]
     known, places = learning.q.shape[1], city.lane.shape[1]
     size, spots, flat = known * levels, places + city.options.shape[1], learning.q.reshape(-1)
-    listed, length = np.zeros((agents, size + AHEAD), dtype=np.int32), np.zeros(agents, dtype=np.int64)
+    rows_taught, length = np.zeros((agents, size + AHEAD), dtype=np.int32), np.zeros(agents, dtype=np.int64)
     owed, counts = np.zeros(agents, dtype=np.int64), np.zeros(size, dtype=np.int64)
     for row in range(size):
         z = row // levels
@@ -175,11 +175,11 @@ def _board(city, learning):  # type: ignore[no-untyped-def]
     for i in range(agents):
         owed[i] = learning.pending[i] // line - i * size
         for row in range(size):
-            listed[i, length[i]] = row
+            rows_taught[i, length[i]] = row
             length[i] += flat[(i * size + row) * line + line - 1] != 0.0
     scale = np.zeros((BLOCK + 1) * line)
     return Board(
-        listed,
+        rows_taught,
         length,
         owed,
         counts,
@@ -195,7 +195,7 @@ def _board(city, learning):  # type: ignore[no-untyped-def]
 def _mark(q, line, board, i, row):  # type: ignore[no-untyped-def]
     """A row is put on its agent's list, unless it stands there."""
     marked = at((i * board.counts.shape[0] + row) * line + line - 1)
-    board.listed[at(i), at(board.length[i])] = row
+    board.rows_taught[at(i), at(board.length[i])] = row
     board.length[i] += q[marked] == 0.0
     q[marked] = 1.0
 
@@ -204,7 +204,7 @@ def _mark(q, line, board, i, row):  # type: ignore[no-untyped-def]
 def _choose(city, drivers, desk, q, policy, bits, line):  # type: ignore[no-untyped-def]
     """Everybody's bid, as `economies.kernels.city.choose`; values are asked for, too."""
     agents, karma = desk.bids.shape[0], drivers.karma
-    known = (city.law.shape[1] - 1) * (city.lane.shape[1] + city.options.shape[1]) + 1
+    known = (city.trip_chain.shape[1] - 1) * (city.lane.shape[1] + city.options.shape[1]) + 1
     for i in range(agents):
         desk.entry[i] = ((i * known + desk.row[i]) * (city.most + 1) + karma[i]) * line
     for i in range(agents):
@@ -212,7 +212,7 @@ def _choose(city, drivers, desk, q, policy, bits, line):  # type: ignore[no-unty
         prefetch(policy, ahead)
         prefetch(q, ahead)
         first, count = desk.entry[i], 1 if desk.row[i] == known - 1 else karma[i] + 1
-        desk.bids[i] = drawn(policy, bits, first, count, line, high(desk.words[i]))
+        desk.bids[i] = sample(policy, bits, first, count, line, high(desk.words[i]))
         desk.entry[i] = first + desk.bids[i]
 
 
@@ -335,17 +335,17 @@ def _renew_one(city, board, i, beta, epsilon, q, whole, policy, bits, line):  # 
         upto, filled = min(n + BLOCK, length), 0
         for m in range(n, upto):
             who, ahead = (at(i), m + AHEAD) if m + AHEAD < length else (after, m + AHEAD - length)
-            further = np.int64(who) * size + board.listed[who, at(ahead)]
+            further = np.int64(who) * size + board.rows_taught[who, at(ahead)]
             prefetch(q, at(further * line))
             prefetch(policy, at(further * line))
-            row = board.listed[at(i), at(m)]
+            row = board.rows_taught[at(i), at(m)]
             count = _count(city, board, i, row)
             _weigh(board.x, q, whole, (i * size + row) * line, filled, count, beta)
             filled += count
         exponentials(board.x, board.scale, board.bits, filled)
         filled = 0
         for m in range(n, upto):
-            row = board.listed[at(i), at(m)]
+            row = board.rows_taught[at(i), at(m)]
             count, first = _count(city, board, i, row), (i * size + row) * line
             _accumulate(board.x, filled, count, first, epsilon, policy, bits, line)
             q[at(first + line - 1)] = 0.0
@@ -385,9 +385,9 @@ def _accumulate(x, begin, count, first, epsilon, policy, bits, line):  # type: i
     for b in range(count):
         running += x[at(begin + b)]
         x[at(begin + b)] = running
-    kept, spread = (1.0 - epsilon) / running, epsilon / count
+    share_left, spread = (1.0 - epsilon) / running, epsilon / count
     for b in range(count - 1):
-        policy[at(first + b)] = min(x[at(begin + b)] * kept + spread * (b + 1.0), 1.0)
-    mass = np.int64((kept + spread) * _WHOLE)
+        policy[at(first + b)] = min(x[at(begin + b)] * share_left + spread * (b + 1.0), 1.0)
+    mass = np.int64((share_left + spread) * _WHOLE)
     bits[at(first + line - 1)] = mode
     bits[at(first + line - 2)] = mass if mass < _MASS else np.int64(_MASS)

@@ -26,7 +26,7 @@ from rivalry.tables.kernels.shapes import (
 @inner
 def standing(city, drivers, desk):  # type: ignore[no-untyped-def]
     """What decides between agents where no bids are made: nothing, or the rank of what is at stake."""
-    trips, urgencies = city.law.shape[1] - 1, city.stakes.shape[1]
+    trips, urgencies = city.trip_chain.shape[1] - 1, city.stakes.shape[1]
     for i in range(desk.order.shape[0]):
         desk.bids[i], trip = 0, drivers.trip[i]
         awake = city.award == BY_STAKE and trip < trips
@@ -53,7 +53,7 @@ def demand(desk, order, city):  # type: ignore[no-untyped-def]
         while count[lane, margin] <= left:
             left -= count[lane, margin]
             margin -= 1
-        desk.margin[lane], desk.seats[lane], desk.rest[lane] = margin, left, count[lane, margin]
+        desk.margin[lane], desk.room_left[lane], desk.rest[lane] = margin, left, count[lane, margin]
         above = margin + 1
         while (
             city.price == LOWEST_ADMITTED and left == 0 and above < count.shape[1] and count[lane, above] == 0
@@ -77,11 +77,11 @@ def admit(city, desk, order):  # type: ignore[no-untyped-def]
     agents, coin = order.shape[0], city.tie == COIN
     for i in range(agents):
         lane = at(desk.lane[i])
-        b, margin, seats, rest = order[i], desk.margin[lane], desk.seats[lane], desk.rest[lane]
+        b, margin, room_left, rest = order[i], desk.margin[lane], desk.room_left[lane], desk.rest[lane]
         lot = (high(desk.words[at(agents + i)]) * rest) >> 32 if coin else 0
         tied = np.int64(b == margin)
-        chosen = tied * np.int64(lot < seats)
-        desk.seats[lane], desk.rest[lane] = seats - chosen, rest - tied
+        chosen = tied * np.int64(lot < room_left)
+        desk.room_left[lane], desk.rest[lane] = room_left - chosen, rest - tied
         desk.won[i] = np.int64(b > margin) + chosen
 
 
@@ -103,15 +103,15 @@ def admit_by_turn(city, drivers, desk):  # type: ignore[no-untyped-def]
     gather(desk)
     desk.won[:] = 1
     for lane in range(desk.want.shape[0]):
-        last, seats = desk.rest[lane], desk.room[lane]
+        last, room_left = desk.rest[lane], desk.room[lane]
         first = last - desk.want[lane]
         for n in range(first, last):
-            if n - first >= seats:
+            if n - first >= room_left:
                 desk.won[desk.members[n]] = 0
                 continue
             best = n
             for other in range(n + 1, last):
-                if seats < last - first and _before(
+                if room_left < last - first and _before(
                     city, drivers, desk, desk.members[other], desk.members[best]
                 ):
                     best = other
@@ -132,7 +132,7 @@ def _before(city, drivers, desk, one, other):  # type: ignore[no-untyped-def]
 @inner
 def move(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
     """Payments, rewards and the next locations; returns the karma collected."""
-    agents, trips, collected = desk.won.shape[0], city.law.shape[1] - 1, 0
+    agents, trips, collected = desk.won.shape[0], city.trip_chain.shape[1] - 1, 0
     counted, free = tallied.rewards.shape[0] > 0, 0 if city.uncontended else 1
     if desk.special:
         desk.paid[:] = 0
@@ -155,11 +155,11 @@ def move(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
         drivers.passed[i] += awake * won
         if trip < trips:
             journey, spot = at(city.journeys[i, at(desk.slot[at(trip)])]), at(drivers.spot[i])
-            goes = city.after[journey, spot] if won else city.back[journey, spot]
-            drivers.spot[i] = goes
+            next_spot = city.after[journey, spot] if won else city.back[journey, spot]
+            drivers.spot[i] = next_spot
         else:
-            goes = -1
-        if goes == -1:
+            next_spot = -1
+        if next_spot == -1:
             if counted:
                 tallied.trips[i] += awake
             _begin(city, drivers, desk, i, kind, trip)
@@ -201,7 +201,7 @@ def tally_before(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
     lanes = city.capacity.shape[0]
     for i in range(desk.bids.shape[0]):
         lane, k, trip, bid = desk.lane[i], drivers.karma[i], drivers.trip[i], desk.bids[i]
-        tallied.held[k] += 1
+        tallied.holdings[k] += 1
         if tallied.each.shape[0] > 0:
             tallied.each[i, desk.row[i], k] += 1
         if lane < lanes:
@@ -230,9 +230,9 @@ def _tally_chances(desk, chances, lane):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _chance(seats, wanting):  # type: ignore[no-untyped-def]
+def _chance(room_left, wanting):  # type: ignore[no-untyped-def]
     """Of one among ``wanting`` equals who share so many seats."""
-    return min(max(seats / wanting, 0.0), 1.0)
+    return min(max(room_left / wanting, 0.0), 1.0)
 
 
 @inner
@@ -324,12 +324,12 @@ def share(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
     agents, before, karma = desk.lane.shape[0], drivers.pool[0], drivers.karma
     if city.dormant_share == 0:
         for i in range(agents):
-            desk.held[i] = karma[i]
+            desk.holdings[i] = karma[i]
             karma[i] = city.most if desk.lane[i] == city.capacity.shape[0] else karma[i]
     drivers.pool[0] = share_out(before, karma, city.most, drivers.lucky, desk.words, agents, drivers.stream)
     if city.dormant_share == 0:
         for i in range(agents):
-            karma[i] = desk.held[i] if desk.lane[i] == city.capacity.shape[0] else karma[i]
+            karma[i] = desk.holdings[i] if desk.lane[i] == city.capacity.shape[0] else karma[i]
     if tallied.flows.shape[0] > 0:
         tallied.flows[SHARED] += before - drivers.pool[0]
 
@@ -362,6 +362,6 @@ def _takes(city, drivers, desk, i, rank, ranks):  # type: ignore[no-untyped-def]
     if not city.coalition[i]:
         return False
     trip = drivers.trip[i]
-    awake = trip < city.law.shape[1] - 1
+    awake = trip < city.trip_chain.shape[1] - 1
     own = desk.ranks[city.type_of[i], trip % city.stakes.shape[1]] + 1 if awake else 0
     return ranks == 1 or own == rank

@@ -52,7 +52,7 @@ def worth(
 def _worth(city, around, chances, found, tolerance, sweeps):  # type: ignore[no-untyped-def]
     known, levels = chances.shape[1], city.most + 1
     new, ends, lost = np.zeros((known, levels)), np.zeros(levels), np.zeros(levels)
-    won, means = np.zeros(levels), np.zeros((city.law.shape[1], levels))
+    won, means = np.zeros(levels), np.zeros((city.trip_chain.shape[1], levels))
     for i in range(chances.shape[0]):
         gamma = city.discount[city.type_of[i]]
         bar = tolerance * max(city.stakes.max(), 1e-300) / (1.0 - gamma)
@@ -79,7 +79,7 @@ def _junctions(city, chances, values, i, optimal):  # type: ignore[no-untyped-de
     """Values at junctions, where an option is taken in no time."""
     places, urgencies = city.lane.shape[1], city.stakes.shape[1]
     spots = places + city.options.shape[1]
-    for trip in range(city.law.shape[1] - 1):
+    for trip in range(city.trip_chain.shape[1] - 1):
         journey = city.journeys[i, trip // urgencies]
         for junction in range(city.options.shape[1]):
             for k in range(values.shape[1]):
@@ -93,7 +93,7 @@ def _junctions(city, chances, values, i, optimal):  # type: ignore[no-untyped-de
 @inner
 def _sweep(city, around, chances, values, new, i, optimal, ends, lost, won, means):  # type: ignore[no-untyped-def]
     """One step of value iteration at all places; returns the least and the largest change."""
-    kind, trips, lanes = city.type_of[i], city.law.shape[1] - 1, city.capacity.shape[0]
+    kind, trips, lanes = city.type_of[i], city.trip_chain.shape[1] - 1, city.capacity.shape[0]
     places, urgencies = city.lane.shape[1], city.stakes.shape[1]
     spots, gamma, low, high = places + city.options.shape[1], city.discount[kind], np.inf, -np.inf
     for trip in range(trips + 1):
@@ -109,10 +109,10 @@ def _sweep(city, around, chances, values, new, i, optimal, ends, lost, won, mean
             if place > 0 and not _used(city, journey, place):
                 continue
             lane, row = city.lane[journey, place], trip * spots + place
-            goes = city.after[journey, place]
+            next_spot = city.after[journey, place]
             _pushed(
                 around.shared[lane],
-                means[trip] if goes == -1 else values[_row(trip, spots, places, goes)],
+                means[trip] if next_spot == -1 else values[_row(trip, spots, places, next_spot)],
                 won,
             )
             back = values[_row(trip, spots, places, city.back[journey, place])]
@@ -158,12 +158,12 @@ def _after_toll(city, won, lane, k):  # type: ignore[no-untyped-def]
 def _next_trip(city, values, i, trip, mean):  # type: ignore[no-untyped-def]
     """Values where a trip ends and the next one begins, by karma."""
     kind, urgencies, before = city.type_of[i], city.stakes.shape[1], 0.0
-    places, trips = city.lane.shape[1], city.law.shape[1] - 1
+    places, trips = city.lane.shape[1], city.trip_chain.shape[1] - 1
     spots = places + city.options.shape[1]
     mean[:] = 0.0
     for after in range(trips + 1):
-        chance = city.law[kind, trip, after] - before
-        before = city.law[kind, trip, after]
+        chance = city.trip_chain[kind, trip, after] - before
+        before = city.trip_chain[kind, trip, after]
         row = trips * spots
         if after < trips:
             row = _row(after, spots, places, city.begins[city.journeys[i, after // urgencies]])

@@ -56,7 +56,7 @@ def pair_up(order, words, first):  # type: ignore[no-untyped-def]
 
 
 @inner
-def share_out(surplus, held, most, lucky, words, first, stream):  # type: ignore[no-untyped-def]
+def share_out(surplus, karma, most, lucky, words, first, stream):  # type: ignore[no-untyped-def]
     """Share a surplus out among all agents, in place; returns what is left because everybody is full.
 
     While the surplus is at least the number of agents and somebody has room, everybody gets the whole part of
@@ -65,12 +65,12 @@ def share_out(surplus, held, most, lucky, words, first, stream):  # type: ignore
     place by the low halves of ``words[first]`` and on, and who is full is passed over. Should there be more
     units than agents with room, each gets one, and so on, by new words of the stream put in their place.
     """
-    agents = held.shape[0]
+    agents = karma.shape[0]
     while surplus >= agents:
         share, given = surplus // agents, 0
         for agent in range(agents):
-            gain = min(share, most - held[agent])
-            held[agent] += gain
+            gain = min(share, most - karma[agent])
+            karma[agent] += gain
             given += gain
         if given == 0:
             return surplus
@@ -78,7 +78,7 @@ def share_out(surplus, held, most, lucky, words, first, stream):  # type: ignore
     place = 0
     while surplus > 0:
         if place == agents:
-            if total(held) == agents * most:
+            if total(karma) == agents * most:
                 return surplus
             for n in range(agents):
                 words[at(first + n)] = draws.word(stream[0], stream[1] + np.uint64(n))
@@ -87,32 +87,32 @@ def share_out(surplus, held, most, lucky, words, first, stream):  # type: ignore
         agent = lucky[at(other)]
         lucky[at(other)] = lucky[at(place)]
         lucky[at(place)] = agent
-        gain = np.int64(held[at(agent)] < most)
-        held[at(agent)] += gain
+        gain = np.int64(karma[at(agent)] < most)
+        karma[at(agent)] += gain
         surplus -= gain
         place += 1
     return surplus
 
 
 @inner
-def total(held):  # type: ignore[no-untyped-def]
+def total(karma):  # type: ignore[no-untyped-def]
     """The sum of whole amounts."""
     amount = 0
-    for agent in range(held.shape[0]):
-        amount += held[agent]
+    for agent in range(karma.shape[0]):
+        amount += karma[agent]
     return amount
 
 
 @njit(cache=True, nogil=True)
 def shared(
-    surplus: int, held: np.ndarray, most: int, lucky: np.ndarray, words: np.ndarray, stream: np.ndarray
+    surplus: int, karma: np.ndarray, most: int, lucky: np.ndarray, words: np.ndarray, stream: np.ndarray
 ) -> int:
-    """`share_out` for callers outside of kernels: ``held`` and ``lucky`` change in place.
+    """`share_out` for callers outside of kernels: ``karma`` and ``lucky`` change in place.
 
-    ``held [agent]`` and ``lucky [agent]`` are int64, ``words [agent]`` and
+    ``karma [agent]`` and ``lucky [agent]`` are int64, ``words [agent]`` and
     ``stream [2]`` uint64; what is left is returned.
     """
-    return share_out(surplus, held, most, lucky, words, 0, stream)  # type: ignore[no-any-return]
+    return share_out(surplus, karma, most, lucky, words, 0, stream)  # type: ignore[no-any-return]
 
 
 @njit(cache=True, nogil=True)

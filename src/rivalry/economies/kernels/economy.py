@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.economies.kernels.choices import choices, drawn
+from rivalry.economies.kernels.choices import choices, sample
 from rivalry.economies.kernels.currency import at, high, low, pair_up, share_out, total
 from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import njit
@@ -62,7 +62,7 @@ class EconomyTallies(NamedTuple):
     rewards: np.ndarray  # [agent], float64
     wins: np.ndarray  # [agent]
     bids: np.ndarray  # [bid]: how often; an odd agent out has bid too
-    held: np.ndarray  # [type private karma]: agent-steps, before bidding; signals are part of private states
+    holdings: np.ndarray  # [type private karma]: agent-steps before bidding, signals in private states
     after: np.ndarray  # [karma]: agent-steps, after payments and tax, before sharing out
     flows: np.ndarray  # [flow]: OVERFLOW, PAID, TAXED, SHARED, BURNT
     each: np.ndarray  # [agent private karma]: agent-steps before bidding; may be absent alone
@@ -124,7 +124,7 @@ def tallies(economy: Economy, each: bool = False) -> EconomyTallies:
         rewards=np.zeros(agents),
         wins=np.zeros(agents, dtype=whole),
         bids=np.zeros(karma, dtype=whole),
-        held=np.zeros((types, privates, karma), dtype=whole),
+        holdings=np.zeros((types, privates, karma), dtype=whole),
         after=np.zeros(karma, dtype=whole),
         flows=np.zeros(5, dtype=whole),
         each=np.zeros((agents, privates, karma) if each else (0, 0, 0), dtype=whole),
@@ -189,15 +189,15 @@ def probe(
     """
     shape = (len(economy.stakes), views_of(economy), economy.most + 1, economy.most + 1)
     won = np.zeros(shape, dtype=np.int64)
-    moved = np.zeros((*shape, shape[-1]), dtype=np.int64)
+    transitions = np.zeros((*shape, shape[-1]), dtype=np.int64)
     with draws.quiet():
         index = choices(policy, economy.most)
-        _probe(economy, agents, copied(agents), policy, index, owner, no_tallies(), steps, won, moved)
-    return won, moved
+        _probe(economy, agents, copied(agents), policy, index, owner, no_tallies(), steps, won, transitions)
+    return won, transitions
 
 
 @njit(cache=True, nogil=True)
-def _probe(economy, agents, trial, policy, choice, owner, none, steps, won, moved):  # type: ignore[no-untyped-def]
+def _probe(economy, agents, trial, policy, choice, owner, none, steps, won, transitions):  # type: ignore[no-untyped-def]
     desk, other = desk_of(economy, agents), desk_of(economy, trial)
     flat, index = policy.reshape(-1), choice.reshape(-1)
     for _ in range(steps):
@@ -214,7 +214,7 @@ def _probe(economy, agents, trial, policy, choice, owner, none, steps, won, move
                 other.bids[i] = bid
                 step(economy, trial, other, none)
                 won[kind, z, k, bid] += trial.wins[i] - agents.wins[i]
-                moved[kind, z, k, bid, trial.karma[i]] += 1
+                transitions[kind, z, k, bid, trial.karma[i]] += 1
         step(economy, agents, desk, none)
 
 
@@ -277,7 +277,7 @@ def _choose(economy, agents, policy, choice, owner, desk, entries, rows):  # typ
         z, k = desk.seen[i], agents.karma[i]
         first = owner[i] * entries + z * triangle + k * (k + 1) // 2
         own, lot = choice[at(owner[i] * rows + z * (most + 1) + k)], high(desk.words[i])
-        desk.bids[i] = drawn(policy, first, k, own, lot)
+        desk.bids[i] = sample(policy, first, k, own, lot)
 
 
 @inner
@@ -318,7 +318,7 @@ def _tally_before(economy, agents, desk, tallied):  # type: ignore[no-untyped-de
     for i in range(desk.bids.shape[0]):
         z, k = desk.seen[i], agents.karma[i]
         tallied.bids[desk.bids[i]] += 1
-        tallied.held[economy.type_of[i], z, k] += 1
+        tallied.holdings[economy.type_of[i], z, k] += 1
         if tallied.each.shape[0] > 0:
             tallied.each[i, z, k] += 1
 
@@ -362,10 +362,10 @@ def meet_fast(economy, agents, desk, flows):  # type: ignore[no-untyped-def]
         one, other = bids[i], bids[j]
         wins = 2 * one + np.int64(desk.words[i] & np.uint64(1)) > 2 * other
         winner, loser, price = (i, j, one) if wins else (j, i, other)
-        held = karma[loser] + to_peer * price
-        excess = max(held - most, 0)
+        holdings = karma[loser] + to_peer * price
+        excess = max(holdings - most, 0)
         karma[winner] -= price
-        karma[loser] = held - excess
+        karma[loser] = holdings - excess
         overflow += excess
         paid += price
         agents.reward[winner] = 0.0
@@ -427,9 +427,9 @@ def tax(agents, desk, flows):  # type: ignore[no-untyped-def]
     """Everybody pays the tax on what it holds: the whole part, and one more with the chance of the rest."""
     count, collected = desk.bids.shape[0], 0
     for i in range(count):
-        held = agents.karma[i]
-        more = low(desk.words[2 * count + i]) < desk.due[held, 1]
-        due = min(desk.due[held, 0] + np.int64(more), held)
+        holdings = agents.karma[i]
+        more = low(desk.words[2 * count + i]) < desk.due[holdings, 1]
+        due = min(desk.due[holdings, 0] + np.int64(more), holdings)
         agents.karma[i] -= due
         collected += due
     agents.pool[0] += collected

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.economies.kernels.choices import drawn, renew, slate, start_of
+from rivalry.economies.kernels.choices import renew, sample, slate, start_of
 from rivalry.economies.kernels.currency import at, high
 from rivalry.economies.kernels.economy import (
     NOT_FINITE,
@@ -153,7 +153,7 @@ def _decide(economy, rule, agents, learning, desk, gamma):  # type: ignore[no-un
         who, k = learning.owner[i], agents.karma[i]
         row = desk.seen[i] * (most + 1) + k
         first = who * entries + start_of(row, most)
-        bid = drawn(policy, first, k, choice[at(who * rows + row)], high(desk.words[i]))
+        bid = sample(policy, first, k, choice[at(who * rows + row)], high(desk.words[i]))
         desk.bids[i] = bid
         if learning.teacher[at(who)] != i:
             continue
@@ -189,7 +189,7 @@ def _decide_plain(economy, rule, agents, learning, desk, gamma):  # type: ignore
         who, k, z = learning.owner[i], agents.karma[i], desk.seen[i]
         row = who * rows + z * (most + 1) + k
         first = who * entries + z * triangle + k * (k + 1) // 2
-        bid = drawn(policy, first, k, choice[at(row)], high(desk.words[i]))
+        bid = sample(policy, first, k, choice[at(row)], high(desk.words[i]))
         desk.bids[i] = bid
         entry[i] = first + bid
         touched[at(row)] = 1

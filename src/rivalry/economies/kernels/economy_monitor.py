@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.economies.kernels.choices import choices, drawn, probabilities, start_of
+from rivalry.economies.kernels.choices import choices, probabilities, sample, start_of
 from rivalry.economies.kernels.currency import at, high
 from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING, Agents, desk_of, matched, no_tallies, step
 from rivalry.economies.kernels.economy_learning import EXPECTED, GREEDY, SARSA, coin_of, paced, worth_of
@@ -47,7 +47,7 @@ class Monitor(NamedTuple):
     target: np.ndarray  # [target agent entry]: of the targets
     visits: np.ndarray  # [agent entry]
     pending: np.ndarray  # [agent]: the decision not settled yet, as a place in a flat table; -1: none
-    begun: np.ndarray  # [1]: the clock at the beginning
+    start_clock: np.ndarray  # [1]: the clock at the beginning
     greedy_sum: np.ndarray  # [agent]: of max_b Q*(x, b) - Q(x, b') - h(x), over samples
     target_sum: np.ndarray  # [target agent]: of Q(x, b') + h(x) - Q_j(x, b'_j) - h_j(x)
     samples: np.ndarray  # [1]
@@ -74,7 +74,7 @@ def watch(
         target=table(target, targets),
         visits=np.zeros((count, entries), dtype=np.int64),
         pending=np.full(count, -1),
-        begun=agents.clock.copy(),
+        start_clock=agents.clock.copy(),
         greedy_sum=np.zeros(count),
         target_sum=np.zeros((targets, count)),
         samples=np.zeros(1, dtype=np.int64),
@@ -89,10 +89,10 @@ def monitor(
     owner: np.ndarray,  # [agent]: whose rows it follows
     targets: np.ndarray,  # [target type entry]: cumulative rows
     explore: np.ndarray,  # [entry]: cumulative rows of the agent alone while it is taught; else of no account
-    held: Monitor,
+    estimates: Monitor,
     steps: int,
 ) -> None:
-    """Play and monitor ``steps`` further steps; ``agents`` and ``held`` change in place.
+    """Play and monitor ``steps`` further steps; ``agents`` and ``estimates`` change in place.
 
     Means are ``held.greedy_sum / held.samples`` and so on: positive where the own policy falls short of the
     best, and where it is better than the target. Look at ``agents.status`` afterwards.
@@ -101,7 +101,7 @@ def monitor(
     aims = _rows(targets.reshape(-1, entries), economy.most, rule.weight)
     owns, alone = _rows(policy, economy.most, rule.weight), _rows(explore[None, :], economy.most)
     with draws.quiet():
-        _monitor(economy, rule, agents, owns, owner, aims, kinds, alone, held, no_tallies(), steps)
+        _monitor(economy, rule, agents, owns, owner, aims, kinds, alone, estimates, no_tallies(), steps)
 
 
 class Rows(NamedTuple):
@@ -123,10 +123,10 @@ def _rows(policy: np.ndarray, most: int, weight: float = 0.0) -> Rows:
 
 
 @njit(cache=True, nogil=True)
-def _monitor(economy, rule, agents, owns, owner, aims, kinds, alone, held, tallied, steps):  # type: ignore[no-untyped-def]
+def _monitor(economy, rule, agents, owns, owner, aims, kinds, alone, estimates, tallied, steps):  # type: ignore[no-untyped-def]
     desk, gamma = desk_of(economy, agents), economy.discount[economy.type_of]
-    further = np.zeros((1 + held.target.shape[0]) * owner.shape[0], dtype=np.uint64)
-    next_of = np.zeros(held.target.shape[0], dtype=np.int64)
+    further = np.zeros((1 + estimates.target.shape[0]) * owner.shape[0], dtype=np.uint64)
+    next_of = np.zeros(estimates.target.shape[0], dtype=np.int64)
     for _ in range(steps):
         if agents.status[0] != RUNNING:
             break
@@ -134,7 +134,7 @@ def _monitor(economy, rule, agents, owns, owner, aims, kinds, alone, held, talli
         draws.words(agents.stream, further)
         matched(economy, agents, desk)
         if _watch(
-            economy, rule, agents, owns, owner, aims, kinds, alone, held, desk, further, gamma, next_of
+            economy, rule, agents, owns, owner, aims, kinds, alone, estimates, desk, further, gamma, next_of
         ):
             agents.status[0], agents.status[1] = NOT_FINITE, agents.clock[0]
             break
@@ -146,13 +146,13 @@ def choose_from(rows, owner, z, k, most, word):  # type: ignore[no-untyped-def]
     """A bid drawn by the upper half of a word."""
     row = z * (most + 1) + k
     first = owner * rows.policy.shape[1] + start_of(row, most)
-    return drawn(rows.policy.reshape(-1), first, k, rows.choice[owner, row], high(word))
+    return sample(rows.policy.reshape(-1), first, k, rows.choice[owner, row], high(word))
 
 
 @inner
-def _watch(economy, rule, agents, owns, owner, aims, kinds, alone, held, desk, further, gamma, next_of):  # type: ignore[no-untyped-def]
+def _watch(economy, rule, agents, owns, owner, aims, kinds, alone, estimates, desk, further, gamma, next_of):  # type: ignore[no-untyped-def]
     """Everybody chooses; who is watched is taught and sampled; tells whether a value is no finite number."""
-    most, count, age = economy.most, owner.shape[0], agents.clock[0] - held.begun[0]
+    most, count, age = economy.most, owner.shape[0], agents.clock[0] - estimates.start_clock[0]
     teaching = age < rule.teach_until
     sampling = age >= rule.sample_from and (age - rule.sample_from) % rule.sample_every == 0
     bad = False
@@ -170,47 +170,50 @@ def _watch(economy, rule, agents, owns, owner, aims, kinds, alone, held, desk, f
             word = further[(1 + j) * count + i]
             next_of[j] = choose_from(aims, j * kinds + economy.type_of[i], z, k, most, word)
         first = start_of(z * (most + 1) + k, most)
-        if teaching and held.pending[i] >= 0:
+        if teaching and estimates.pending[i] >= 0:
             bad |= _teach(
-                economy, rule, agents, owns, owner, aims, kinds, held, desk, gamma, next_of, i, z, after
+                economy, rule, agents, owns, owner, aims, kinds, estimates, desk, gamma, next_of, i, z, after
             )
         if sampling:
-            _sample(economy, held, owns, owner, aims, kinds, i, z, k, after, next_of)
-        held.pending[i] = first + desk.bids[i]
-    held.samples[0] += sampling
+            _sample(economy, estimates, owns, owner, aims, kinds, i, z, k, after, next_of)
+        estimates.pending[i] = first + desk.bids[i]
+    estimates.samples[0] += sampling
     return bad
 
 
 @inner
-def _teach(economy, rule, agents, owns, owner, aims, kinds, held, desk, gamma, next_of, i, z, after):  # type: ignore[no-untyped-def]
+def _teach(economy, rule, agents, owns, owner, aims, kinds, estimates, desk, gamma, next_of, i, z, after):  # type: ignore[no-untyped-def]
     """The decision pending of one agent is settled in all its tables; whether a value is no finite number."""
-    place, k, entries = held.pending[i], agents.karma[i], held.own.shape[1]
+    place, k, entries = estimates.pending[i], agents.karma[i], estimates.own.shape[1]
     row, each = z * (economy.most + 1) + k, 1.0 - rule.once
     first = start_of(row, economy.most)
-    how, here, tables = EXPECTED if rule.expected else SARSA, i * entries + first, held.best.shape[0]
-    held.visits[i, place] += 1
-    pace = rule.alpha if rule.power == 0.0 else rule.alpha * paced(held.visits[i, place], rule.power)
+    how, here, tables = EXPECTED if rule.expected else SARSA, i * entries + first, estimates.best.shape[0]
+    estimates.visits[i, place] += 1
+    pace = rule.alpha if rule.power == 0.0 else rule.alpha * paced(estimates.visits[i, place], rule.power)
     reward, discount, place = agents.reward[i], gamma[i], i * entries + place
-    values, policy = held.own.reshape(-1), owns.policy.reshape(-1)
+    values, policy = estimates.own.reshape(-1), owns.policy.reshape(-1)
     worth = worth_of(how, values, here, here, policy, owner[i] * entries + first, k, after)
-    bad = moved(values, place, pace, reward + discount * (worth + each * owns.bonus[owner[i], row]))
-    values, table = held.best.reshape(-1), coin_of(desk.words[i]) * held.own.size if tables == 2 else 0
-    other = held.own.size - table if tables == 2 else 0
+    bad = move_value(values, place, pace, reward + discount * (worth + each * owns.bonus[owner[i], row]))
+    values, table = (
+        estimates.best.reshape(-1),
+        coin_of(desk.words[i]) * estimates.own.size if tables == 2 else 0,
+    )
+    other = estimates.own.size - table if tables == 2 else 0
     worth = worth_of(GREEDY, values, table + here, other + here, policy, first, k, after)
-    bad |= moved(values, table + place, pace, reward + discount * worth)
-    values, policy = held.target.reshape(-1), aims.policy.reshape(-1)
+    bad |= move_value(values, table + place, pace, reward + discount * worth)
+    values, policy = estimates.target.reshape(-1), aims.policy.reshape(-1)
     for j in range(next_of.shape[0]):
-        table, aim = j * held.own.size, j * kinds + economy.type_of[i]
+        table, aim = j * estimates.own.size, j * kinds + economy.type_of[i]
         worth = worth_of(
             how, values, table + here, table + here, policy, aim * entries + first, k, next_of[j]
         )
         worth += each * aims.bonus[aim, row]
-        bad |= moved(values, table + place, pace, reward + discount * worth)
+        bad |= move_value(values, table + place, pace, reward + discount * worth)
     return bad
 
 
 @inner
-def moved(values, place, pace, aim):  # type: ignore[no-untyped-def]
+def move_value(values, place, pace, aim):  # type: ignore[no-untyped-def]
     """Move a value towards what it should be; whether it becomes no finite number."""
     new = values[at(place)] - pace * (values[at(place)] - aim)
     values[at(place)] = new
@@ -218,17 +221,17 @@ def moved(values, place, pace, aim):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _sample(economy, held, owns, owner, aims, kinds, i, z, k, after, next_of):  # type: ignore[no-untyped-def]
+def _sample(economy, estimates, owns, owner, aims, kinds, i, z, k, after, next_of):  # type: ignore[no-untyped-def]
     """What the best choice, and the own policy beside the targets, are worth in the state now seen."""
-    row, top, tables = z * (economy.most + 1) + k, -np.inf, held.best.shape[0]
+    row, top, tables = z * (economy.most + 1) + k, -np.inf, estimates.best.shape[0]
     first = start_of(row, economy.most)
     for b in range(k + 1):
         worth = 0.0
         for table in range(tables):
-            worth += held.best[table, i, first + b]
+            worth += estimates.best[table, i, first + b]
         top = max(top, worth / tables)
-    own = held.own[i, first + after] + owns.bonus[owner[i], row]
-    held.greedy_sum[i] += top - own
+    own = estimates.own[i, first + after] + owns.bonus[owner[i], row]
+    estimates.greedy_sum[i] += top - own
     for j in range(next_of.shape[0]):
-        target = held.target[j, i, first + next_of[j]] + aims.bonus[j * kinds + economy.type_of[i], row]
-        held.target_sum[j, i] += own - target
+        target = estimates.target[j, i, first + next_of[j]] + aims.bonus[j * kinds + economy.type_of[i], row]
+        estimates.target_sum[j, i] += own - target

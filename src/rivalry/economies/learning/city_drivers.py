@@ -40,7 +40,7 @@ class CityMeans(NamedTuple):
     wanted: np.ndarray  # [lane]: agents
     through: np.ndarray  # [lane]: agents admitted
     bid: np.ndarray  # [lane]: mean; NaN where nobody came
-    odds: np.ndarray  # [lane bid]: of admission; NaN where nobody came
+    admission: np.ndarray  # [lane bid]: of admission; NaN where nobody came
     trip_bid: np.ndarray  # [agent trip]: mean
     karma: np.ndarray  # [karma]: shares of agent-steps, before bidding
     paid: float  # karma, an agent and step
@@ -82,7 +82,7 @@ class CityMeans(NamedTuple):
             "lane_admitted": (("lane",), self.through),
             "lane_queue": (("lane",), self.wanted - self.through),
             "lane_bid": (("lane",), self.bid),
-            "admission": (("lane", "bid"), self.odds),
+            "admission": (("lane", "bid"), self.admission),
             "karma_law": (("karma",), self.karma),
         } | self._of_coalition(np.asarray(known["agent_coalition"][1]) > 0)
 
@@ -148,7 +148,7 @@ def outcome_of(tallied: CityTallies, steps: int) -> CityMeans:
     agents = len(tallied.rewards)
     with np.errstate(invalid="ignore", divide="ignore"):
         bid = tallied.bids @ np.arange(tallied.bids.shape[1]) / tallied.wanted
-        odds = tallied.chances / tallied.wanted[:, None]
+        admission = tallied.chances / tallied.wanted[:, None]
         trip_bid = tallied.bids_on / tallied.asked_on
     return CityMeans(
         reward=tallied.rewards / steps,
@@ -159,8 +159,8 @@ def outcome_of(tallied: CityTallies, steps: int) -> CityMeans:
         wanted=tallied.wanted / steps,
         through=tallied.admitted / steps,
         bid=bid,
-        odds=odds,
+        admission=admission,
         trip_bid=trip_bid,
-        karma=tallied.held / tallied.held.sum(),
+        karma=tallied.holdings / tallied.holdings.sum(),
         paid=float(tallied.flows[PAID] / steps / agents),
     )

@@ -55,9 +55,9 @@ def surroundings(city: CityArrays, tallied: CityTallies) -> Surroundings:
     levels = city.most + 1
     counts = tallied.shared.astype(float)
     pooled = counts.sum(axis=0)
-    law = np.where(pooled.sum(axis=1, keepdims=True) > 0, pooled, np.eye(levels))
+    pooled_moves = np.where(pooled.sum(axis=1, keepdims=True) > 0, pooled, np.eye(levels))
     seen = counts.sum(axis=2, keepdims=True)
-    shared = np.where(seen > 0, counts, law)
+    shared = np.where(seen > 0, counts, pooled_moves)
     shared /= shared.sum(axis=2, keepdims=True)
     return Surroundings(np.array(admission), np.array(charged), np.array(shared))
 

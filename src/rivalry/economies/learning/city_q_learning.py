@@ -287,7 +287,7 @@ def _at_end(learner: CityQLearning, world: Streets, session: Session) -> Record:
     examples = np.asarray(record["example_agent"][1])
     bids = policies[examples, :-1, :, : city.most + 1]
     spots = city.lane.shape[1] + city.options.shape[1]
-    trips = city.law.shape[1] - 1
+    trips = city.trip_chain.shape[1] - 1
     bids = bids.reshape(len(examples), trips, spots, city.most + 1, -1)[:, :, : city.lane.shape[1]]
     record["example_policy"] = (("example", "trip", "place", "karma", "bid"), bids)
     record["example_mean_bid"] = (("example", "trip", "place", "karma"), bids @ np.arange(city.most + 1.0))

@@ -66,7 +66,7 @@ class Measured(NamedTuple):
     error: float  # its standard error, by batch means
     reward: np.ndarray  # [agent], a step
     wins: np.ndarray  # [agent], a step
-    law: np.ndarray  # [type private karma], of all agents
+    distribution: np.ndarray  # [type private karma], of all agents
     policy: np.ndarray  # [type private karma bid]: the mean of those who were there
     after: np.ndarray  # [karma], before sharing out
     surplus: float  # shared out, a head and step
@@ -83,7 +83,7 @@ class Measured(NamedTuple):
             "agent_type": (("agent",), np.array(type_of)),
             "agent_reward": (("agent",), self.reward),
             "agent_wins": (("agent",), self.wins),
-            "karma_law": (("player", "private", "karma"), self.law),
+            "karma_law": (("player", "private", "karma"), self.distribution),
         }
 
 
@@ -190,7 +190,7 @@ def counted(
         error=standard_error(batches, steps, len(crowd.economy.type_of)),
         reward=tallied.rewards / steps,
         wins=tallied.wins / steps,
-        law=tallied.held / heads,
+        distribution=tallied.holdings / heads,
         policy=policy,
         after=tallied.after / heads,
         surplus=float(flows[OVERFLOW] + flows[PAID] + flows[TAXED] - flows[BURNT]),
@@ -222,7 +222,7 @@ def _met(
 def environment_of(crowd: Crowd, found: Measured) -> Any:
     """The environment that was measured."""
     levels = crowd.shape[2]
-    numbers = put(found.law.ravel()), put(found.policy.reshape(-1, levels))
+    numbers = put(found.distribution.ravel()), put(found.policy.reshape(-1, levels))
     return _environment(crowd.game, *numbers, put(found.after), put(np.asarray(found.surplus)))
 
 
@@ -234,7 +234,7 @@ def _environment(game: Any, mu: Any, pi: Any, after: Any, surplus: Any) -> Any:
 def measures_of(crowd: Crowd, env: Any, found: Measured) -> Record:
     """What the game tells of the population that was measured, as it does of any other."""
     levels = crowd.shape[2]
-    mu, pi = put(found.law.ravel()), put(found.policy.reshape(-1, levels))
+    mu, pi = put(found.distribution.ravel()), put(found.policy.reshape(-1, levels))
     return dict(population_metrics(crowd.game, env, mu, pi))
 
 

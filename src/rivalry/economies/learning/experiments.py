@@ -103,8 +103,10 @@ class OnDrawn(eqx.Module):
         first = int(session["taken"][0])
         last = min(first + steps, self.policies)
         while len(session.get("number", ())) < last:
-            numbers, chosen, drawn = self._chosen(session, self.policies - len(session.get("number", ())))
-            session["drawn"][0] = drawn
+            numbers, chosen, count_drawn = self._chosen(
+                session, self.policies - len(session.get("number", ()))
+            )
+            session["drawn"][0] = count_drawn
             if not len(numbers):
                 last = len(session.get("number", ()))
                 break
@@ -126,19 +128,19 @@ class OnDrawn(eqx.Module):
         actions, first = target.shape[1], int(session["drawn"][0])
         shaped = target.reshape(-1, actions, actions)
         numbers: list[int] = []
-        kept: list[np.ndarray] = []
-        while first < self.draws and len(kept) < min(BATCH, most):
+        chosen_policies: list[np.ndarray] = []
+        while first < self.draws and len(chosen_policies) < min(BATCH, most):
             count = min(8 * BATCH, self.draws - first)
-            drawn = self._drawn(session, len(shaped), actions - 1, count, first)
-            fit = np.flatnonzero(at_least_as_random(drawn.policies, shaped, self.entropy_rule))
-            fit = fit[: min(BATCH, most) - len(kept)]
+            sample = self._sample(session, len(shaped), actions - 1, count, first)
+            fit = np.flatnonzero(at_least_as_random(sample.policies, shaped, self.entropy_rule))
+            fit = fit[: min(BATCH, most) - len(chosen_policies)]
             numbers += (first + fit).tolist()
-            kept += list(drawn.policies[fit].reshape(-1, *target.shape))
-            full = len(kept) == min(BATCH, most)
+            chosen_policies += list(sample.policies[fit].reshape(-1, *target.shape))
+            full = len(chosen_policies) == min(BATCH, most)
             first = numbers[-1] + 1 if full else first + count
-        return np.array(numbers, dtype=np.int64), np.array(kept), first
+        return np.array(numbers, dtype=np.int64), np.array(chosen_policies), first
 
-    def _drawn(self, session: Session, private: int, most: int, count: int, first: int) -> PolicySample:
+    def _sample(self, session: Session, private: int, most: int, count: int, first: int) -> PolicySample:
         words = np.random.SeedSequence(session["words"].tolist())
         return draw_policies(self.generator, count, private, most, words, first)
 
@@ -146,9 +148,9 @@ class OnDrawn(eqx.Module):
         """All that decides the answer, and the equilibrium."""
         actions = session["equilibrium"].shape[1]
         shaped = session["equilibrium"].reshape(-1, actions, actions)
-        taken, drawn = int(session["taken"][0]), int(session["drawn"][0])
+        taken, count_drawn = int(session["taken"][0]), int(session["drawn"][0])
         solved = session["residual"][0] <= ENOUGH
-        done = taken >= self.policies or drawn >= self.draws
+        done = taken >= self.policies or count_drawn >= self.draws
         record: Record = {
             "status": (
                 (),
@@ -161,7 +163,7 @@ class OnDrawn(eqx.Module):
             "equilibrium_residual": ((), session["residual"][0]),
             "equilibrium_entropy": ((), np.asarray(entropies(put(shaped))).mean()),
             "words": (("word",), session["words"].astype(np.int64)),  # datasets pad whole numbers with -1
-            "drawn": ((), np.asarray(drawn)),
+            "drawn": ((), np.asarray(count_drawn)),
             "kept": ((), np.asarray(taken)),
         }
         if taken:
@@ -169,7 +171,7 @@ class OnDrawn(eqx.Module):
             record["population_residual"] = (("policy",), session["population_residual"][:taken])
             # each policy's numbers again, one at a time: they are few, and policies are many
             each = [
-                self._drawn(session, len(shaped), actions - 1, 1, int(number)).parameters
+                self._sample(session, len(shaped), actions - 1, 1, int(number)).parameters
                 for number in record["number"][1]
             ]
             for name in each[0]:
@@ -245,9 +247,9 @@ class Monotonicity(OnDrawn):
 
     Generalised monotonicity asks that ``J(pi*, mu_pi) >= J(pi, mu_pi)``: what following the logit equilibrium
     ``pi*`` is worth to one agent among others who all follow ``pi``, against following ``pi`` as well; means
-    under the stationary law ``mu_pi``. With ``J_h`` the entropy of the own policy over ``beta`` is paid at
-    every step besides. Policies are drawn, and those kept that have at least the entropy of ``pi*``. One step
-    of the loop is one policy.
+    under the stationary distribution ``mu_pi``. With ``J_h`` the entropy of the own policy over ``beta`` is
+    paid at every step besides. Policies are drawn, and those kept that have at least the entropy of ``pi*``.
+    One step of the loop is one policy.
 
     The record has ``payoff_equilibrium``, ``payoff_own`` (policy), and ``.._h``; ``violated`` (policy) with
     ``violation_share`` and its 95 % ``violation_interval`` (low, high), and ``.._h``; the rest as
@@ -286,7 +288,7 @@ class Monotonicity(OnDrawn):
 
 
 @eqx.filter_jit
-def _mirrored(
+def _distances_along(
     game: PopulationGame,
     policies: Many,
     target: Policy,

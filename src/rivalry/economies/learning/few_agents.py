@@ -79,8 +79,8 @@ class Decisions(NamedTuple):
             chosen = np.eye(legal.shape[1])[action]
             values = self.values(chosen)
             q = np.where(legal, self.reward + self.discount * self.moves @ values, -np.inf)
-            kept = np.take_along_axis(q, action[:, None], axis=1)[:, 0]
-            better = q.max(axis=1) > kept + TIE * np.abs(values).max()
+            incumbent = np.take_along_axis(q, action[:, None], axis=1)[:, 0]
+            better = q.max(axis=1) > incumbent + TIE * np.abs(values).max()
             if not better.any():
                 break
             action = np.where(better, q.argmax(axis=1), action)
@@ -205,11 +205,11 @@ def against(economy: Economy, agent: int, rival: np.ndarray) -> tuple[Decisions,
     kind, other = int(economy.type_of[agent]), int(economy.type_of[1 - agent])
     private, levels = economy.stakes.shape[1], economy.most + 1
     own_chain, chain = (np.diff(economy.chain[t], axis=-1, prepend=0.0) for t in (kind, other))
-    drawn = bool(np.all(chain == chain[0]))
-    hidden, chain = (chain[:1], np.ones((1, 1))) if drawn else (np.eye(private), chain)
-    held = economy.karma.sum() - np.arange(levels)  # by the rival
-    real = (held >= 0) & (held < levels)
-    bids = rival.reshape(private, levels, levels)[:, np.where(real, held, 0)] * real[:, None]
+    independent = bool(np.all(chain == chain[0]))
+    hidden, chain = (chain[:1], np.ones((1, 1))) if independent else (np.eye(private), chain)
+    rival_karma = economy.karma.sum() - np.arange(levels)  # by the rival
+    real = (rival_karma >= 0) & (rival_karma < levels)
+    bids = rival.reshape(private, levels, levels)[:, np.where(real, rival_karma, 0)] * real[:, None]
     bids = hidden[:, :, None, None] * bids  # [memory private karma bid]
     bid, other_bid = np.arange(levels)[:, None], np.arange(levels)
     ties = _ties(economy, agent, kind, other)  # [outcome private private]
@@ -231,7 +231,7 @@ def against(economy: Economy, agent: int, rival: np.ndarray) -> tuple[Decisions,
     size = private * levels * len(chain)
     start = np.zeros((private, levels, len(chain)))
     first, hidden_first = (np.diff(economy.first[t], prepend=0.0) for t in (kind, other))
-    start[:, economy.karma[agent]] = np.outer(first, [1.0] if drawn else hidden_first)
+    start[:, economy.karma[agent]] = np.outer(first, [1.0] if independent else hidden_first)
     reward = -economy.stakes[kind][:, None, None, None] * lost.transpose(0, 2, 1, 3)
     reward[:, stay] = 0.0
     discount = float(economy.discount[kind])
@@ -275,8 +275,8 @@ def _landings(economy: Economy, outcome: int) -> Iterator[tuple[np.ndarray, np.n
     whole = np.floor(economy.tax).astype(int)
     for mine, its in np.ndindex(2, 2):
         chance = np.ones(own.shape)
-        for held, more in ((own, mine), (rival, its)):
-            part = (economy.tax - whole)[held]
+        for karma, more in ((own, mine), (rival, its)):
+            part = (economy.tax - whole)[karma]
             chance = chance * (part if more else 1 - part)
         if chance.any():
             due, dues = np.minimum(whole[own] + mine, own), np.minimum(whole[rival] + its, rival)
@@ -288,7 +288,7 @@ def _shared(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Share a surplus out between two: equal whole parts, then the last unit to one of those with room."""
     while True:
-        gain, gains = (np.minimum(pool // 2, most - held) for held in (own, rival))
+        gain, gains = (np.minimum(pool // 2, most - karma) for karma in (own, rival))
         if not (gain + gains).any():
             break
         own, rival, pool = own + gain, rival + gains, pool - gain - gains
@@ -299,9 +299,9 @@ def _shared(
 
 def _averaged(process: Decisions, mu: np.ndarray, memory: int) -> Decisions:
     """The process as it looks to an agent who does not see the memory, distributed as in ``mu [state]``."""
-    law = mu.reshape(-1, memory)
-    seen = law.sum(axis=1, keepdims=True)
-    weights = np.where(seen > 0, law / np.where(seen > 0, seen, 1.0), 1 / memory)
+    distribution = mu.reshape(-1, memory)
+    seen = distribution.sum(axis=1, keepdims=True)
+    weights = np.where(seen > 0, distribution / np.where(seen > 0, seen, 1.0), 1 / memory)
     shape = (len(weights), memory, process.reward.shape[1])
     reward = np.einsum("sm,smb->sb", weights, process.reward.reshape(shape))
     moves = np.einsum("sm,smbtn->sbt", weights, process.moves.reshape(*shape, -1, memory))
@@ -322,27 +322,27 @@ def _estimated(
     economy: Economy,
     kind: int,
     won: np.ndarray,
-    moved: np.ndarray,
+    transitions: np.ndarray,
     reward: np.ndarray,
     moves: np.ndarray,
 ) -> Decisions:
     """The decision process of an agent of a type, from trials and from the measured population."""
     _, private, levels, _ = won.shape
-    won, moved = won[kind].astype(float), moved[kind].astype(float)
+    won, transitions = won[kind].astype(float), transitions[kind].astype(float)
     chain = np.diff(economy.chain[kind], axis=-1, prepend=0.0)
     if np.all(chain == chain[0]) and economy.tie != HIGHEST_STAKE:  # the own urgency says nothing of others
-        won, moved = (np.broadcast_to(part.sum(axis=0), part.shape) for part in (won, moved))
+        won, transitions = (np.broadcast_to(part.sum(axis=0), part.shape) for part in (won, transitions))
     size, stakes = private * levels, economy.stakes[kind][:, None, None]
     here = slice(kind * size, (kind + 1) * size)
     shape = (private, levels, levels)
     known = moves[here, :, here].reshape(*shape, private, levels).sum(axis=-2)
-    count = moved.sum(axis=-1)
+    count = transitions.sum(axis=-1)
     total = PRIOR + count
     rate = (PRIOR * reward[here].reshape(shape) - stakes * (count - won)) / total
-    karma = (PRIOR * known + moved) / total[..., None]
-    law = np.einsum("zkbl,zy->zkbyl", karma, chain).reshape(size, levels, size)
+    karma = (PRIOR * known + transitions) / total[..., None]
+    distribution = np.einsum("zkbl,zy->zkbyl", karma, chain).reshape(size, levels, size)
     start = np.full(size, 1 / size)
-    return Decisions(rate.reshape(size, levels), law, float(economy.discount[kind]), start)
+    return Decisions(rate.reshape(size, levels), distribution, float(economy.discount[kind]), start)
 
 
 def _judged_halves(

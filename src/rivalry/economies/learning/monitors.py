@@ -74,8 +74,8 @@ def sampling(value: str | Table, alpha: Any = 0.01) -> Sampling:
     for name, known in (("kind", MONITORS), ("tables", TABLES)):
         if getattr(found, name) not in known:
             raise ValueError(f"monitor.{name}: {getattr(found, name)!r} must be one of {', '.join(known)}")
-    for name, least in (("t_monitor", 1), ("t_burn", 0), ("sample_every", 1), ("agents", 1)):
-        check_whole(f"monitor.{name}", getattr(found, name), least)
+    for name, minimum in (("t_monitor", 1), ("t_burn", 0), ("sample_every", 1), ("agents", 1)):
+        check_whole(f"monitor.{name}", getattr(found, name), minimum)
     if found.t_burn >= found.t_monitor:
         raise ValueError(f"monitor.t_burn: {found.t_burn} must be below t_monitor = {found.t_monitor}")
     if found.t_monitor - found.t_burn <= found.sample_every:
@@ -188,7 +188,9 @@ def _played(
         numbers |= {f"{name}{suffix}": array for name, array in _told(one, owner).items()}
     for target, name in zip(equilibria, ("", "_eps"), strict=False):
         of_kind = target.reshape(*crowd.shape, levels)[kinds]
-        numbers[f"distance_to_equilibrium{name}"] = distances(policies, of_kind, far, found.law[kinds])
+        numbers[f"distance_to_equilibrium{name}"] = distances(
+            policies, of_kind, far, found.distribution[kinds]
+        )
     first = each[0]
     return Snapshot(found, env, numbers, found.efficiency, first.bound, first.coverage, first.method)
 
@@ -220,9 +222,9 @@ def kinds_of(crowd: Crowd, owner: np.ndarray) -> np.ndarray:
     return found
 
 
-def distances(policies: np.ndarray, others: np.ndarray, far: str, law: np.ndarray) -> np.ndarray:
-    """Policy distances ``[owner]`` by the word ``far``; ``law [owner private karma]`` may weigh states."""
-    weights = law / law.sum(axis=(1, 2), keepdims=True)
+def distances(policies: np.ndarray, others: np.ndarray, far: str, distribution: np.ndarray) -> np.ndarray:
+    """Return policy distances ``[owner]`` by the rule ``far``; ``distribution`` may weigh states."""
+    weights = distribution / distribution.sum(axis=(1, 2), keepdims=True)
     return np.asarray(_distance(put(policies), put(others), far, put(weights)))
 
 
@@ -327,10 +329,14 @@ def _watched(
     targets = cumulative(aims) if len(aims) else np.zeros((0, crowd.shape[0], q.shape[1]))
     even = np.tri(levels) / np.arange(1.0, levels + 1)[:, None]
     mixed = (1 - how.explore) * _policies(crowd, rows)[owner[max(alone, 0)]] + how.explore * even
-    held = watch(economy, agents, rule, tables, tables, tables, len(targets))
+    estimates = watch(economy, agents, rule, tables, tables, tables, len(targets))
     length = how.t_monitor + (how.t_monitor - how.t_burn if solitary else 0)
-    monitor(economy, rule, agents, rows, owner, targets, cumulative(mixed), held, length)
+    monitor(economy, rule, agents, rows, owner, targets, cumulative(mixed), estimates, length)
     checked(agents)
     if agents.status[0] != RUNNING:
-        return np.full(len(owner), np.nan), np.full((len(targets), len(owner)), np.nan), held.visits
-    return held.greedy_sum / held.samples, held.target_sum / held.samples, held.visits
+        return np.full(len(owner), np.nan), np.full((len(targets), len(owner)), np.nan), estimates.visits
+    return (
+        estimates.greedy_sum / estimates.samples,
+        estimates.target_sum / estimates.samples,
+        estimates.visits,
+    )

@@ -109,7 +109,7 @@ class PopulationQLearning(eqx.Module):
       last, epochs}``.
 
     Every ``monitor_every`` epochs copies of the agents play on with frozen policies, by a stream of their
-    own, so that looking changes nothing: bid law and level are measured over ``monitor_steps`` after
+    own, so that looking changes nothing: bid distribution and level are measured over ``monitor_steps`` after
     ``evaluation_warm_up``, and each agent's gain is found by dynamic programming there; of up to 20 agents
     with rivals' bids as they depend on the own karma, of two exactly (`Simulation`). Beside this,
     ``monitor = "parallel"`` samples gains as Algorithm 3 does, ``"alone"`` as Algorithm 4; as a table
@@ -131,19 +131,19 @@ class PopulationQLearning(eqx.Module):
     One step of the loop is one step of all agents. At the end, whenever that is, policies are evaluated as by
     a monitor, over ``evaluation`` steps. The record has ``efficiency``, ``reward_fairness`` and
     ``access_fairness``; of each ``agent`` ``agent_reward`` and ``agent_wins`` a step, and exactly, in the
-    environment measured, weighted by the stationary law of its own policy: ``agent_payoff``,
+    environment measured, weighted by the stationary distribution of its own policy: ``agent_payoff``,
     ``agent_exploitability`` and ``agent_relative_exploitability`` (divided by the mean payoff; without
-    ``agent_`` means over a type), ``gap_to_equilibrium`` (and ``relative_..``),
-    by how much its policy does better than the logit equilibrium at ``beta`` (``.._eps``: at ``exploration``
-    as well), ``distance_to_equilibrium`` (of policies, as ``distance`` says: the mean over private states and
-    karma of at least 1, the ``sum``, ``mu_weighted`` by the measured law of states of the type, or ``l1``);
+    ``agent_`` means over a type), ``gap_to_equilibrium`` (and ``relative_..``), by how much its policy does
+    better than the logit equilibrium at ``beta`` (``.._eps``: at ``exploration`` as well),
+    ``distance_to_equilibrium`` (of policies, as ``distance`` says: the mean over private states and karma of
+    at least 1, the ``sum``, ``mu_weighted`` by the measured distribution of states of the type, or ``l1``);
     all again ``.._without_exploration`` of policies and their environment; ``mean_..`` and ``largest_..``
     over agents, ``type_..`` the mean over a type where agents have the plain name (gaps and distances);
-    ``policy_change`` is the largest of any agent. ``policy`` (player, private, karma, bid) is the
-    mean policy of the agents of a type, ``first_policy`` that at the first monitor; the rest tells of the
-    population measured. ``monitor_..`` are curves against ``monitor_step``. The certificate is the largest
-    gain of any agent of a type; it says nothing of the mean policy. With a constant ``alpha`` learning
-    settles in a neighbourhood, not at a point.
+    ``policy_change`` is the largest of any agent. ``policy`` (player, private, karma, bid) is the mean policy
+    of the agents of a type, ``first_policy`` that at the first monitor; the rest tells of the population
+    measured. ``monitor_..`` are curves against ``monitor_step``. The certificate is the largest gain of any
+    agent of a type; it says nothing of the mean policy. With a constant ``alpha`` learning settles in a
+    neighbourhood, not at a point.
 
     Where rules have no mean field (karma burnt, rarely shared out) what is exact is left out, with a warning.
 
@@ -222,9 +222,9 @@ class PopulationQLearning(eqx.Module):
     def stop(self) -> Stop | None:
         """When training ends early."""
         sampled = SAMPLED[: 3 if self.compare else 1] if self.how.kind != "exact" else ()
-        told = (*CHANGES[:1], *sampled) if self.regularised else ()
+        reported = (*CHANGES[:1], *sampled) if self.regularised else ()
         names = (*names_of(self.exploration, self.compare, bool(self.regularised)), *CHANGES, *sampled)
-        return stop_of(self.stop_when, (*names, *(f"{name}{REGULARISED}" for name in told)))
+        return stop_of(self.stop_when, (*names, *(f"{name}{REGULARISED}" for name in reported)))
 
     @property
     def paid(self) -> Paid | None:
@@ -393,11 +393,13 @@ def look(learner: PopulationQLearning, world: Crowd, session: Session) -> None:
     )
     policies, of_agent = _policies(world, rows), {name: v[owner] for name, v in found.numbers.items()}
     if session["last_rows"].size:
-        law = found.measured.law[kinds_of(world, owner)]
-        moved = distances(policies, _policies(world, session["last_rows"]), learner.distance, law)
+        distribution = found.measured.distribution[kinds_of(world, owner)]
+        distance_moved = distances(
+            policies, _policies(world, session["last_rows"]), learner.distance, distribution
+        )
         changes = np.abs(estimate - session["last_estimate"])
         of_agent |= dict(zip(("payoff_change", PAID_CHANGE), changes, strict=False))
-        of_agent["policy_change"] = moved[owner]
+        of_agent["policy_change"] = distance_moved[owner]
         values |= {name: of_agent[name].max() for name in (*CHANGES, PAID_CHANGE) if name in of_agent}
     if learner.how.kind != "exact":
         sequence = sequence_of(session, SAMPLE)
@@ -515,9 +517,9 @@ def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
         if not name.startswith("agent_payoff") or name == f"agent_payoff{REGULARISED}"
     }
     mean = np.array([payoff[each].mean() for each in members])
-    told: Record = {name: (("player",), array) for name, array in means.items()}
-    told |= {"payoff": (("player",), mean)} | stationary_efficiency(world, mean, found.measured)
-    return told | certified(world, regret, bound, found.coverage, how).record()
+    reported: Record = {name: (("player",), array) for name, array in means.items()}
+    reported |= {"payoff": (("player",), mean)} | stationary_efficiency(world, mean, found.measured)
+    return reported | certified(world, regret, bound, found.coverage, how).record()
 
 
 def _sampled(learner: PopulationQLearning, world: Crowd, session: Session) -> Record:

@@ -105,7 +105,7 @@ class _Compared(eqx.Module):
         """Those that are compared."""
         raise NotImplementedError
 
-    def told(self, game: Any, bids: list[np.ndarray]) -> Record:
+    def comparison(self, game: Any, bids: list[np.ndarray]) -> Record:
         """What is recorded of their mean bids, ``[player private karma]`` each."""
         raise NotImplementedError
 
@@ -142,16 +142,16 @@ class _Compared(eqx.Module):
             if not session[f"policy{k}"].size:
                 return {}
             bids.append((session[f"policy{k}"] @ np.arange(game.shape[2])).reshape(game.shape))
-        return self.told(world, bids)
+        return self.comparison(world, bids)
 
 
 class ScalingLaw(_Compared):
     """Mean bids at the logit equilibrium, beside those with ``factor`` times as much karma and room.
 
-    The law says ``b(k; m, n) = b(a k; a m, a n)/a``, where ``m`` is the mean and ``n`` the largest karma.
-    Bids are whole numbers, so it holds to about half a unit. The record has ``scaling_gap`` (player, private,
-    karma), its largest entry ``largest_scaling_gap`` and ``mean_scaling_gap``, and both economies' mean bids.
-    Raises `ValueError` where an equilibrium is not found.
+    The scaling law is ``b(k; m, n) = b(a k; a m, a n)/a``, where ``m`` is the mean and ``n`` the largest
+    karma. Bids are whole numbers, so it holds to about half a unit. The record has ``scaling_gap`` (player,
+    private, karma), its largest entry ``largest_scaling_gap`` and ``mean_scaling_gap``, and both economies'
+    mean bids. Raises `ValueError` where an equilibrium is not found.
 
     Source: Vaishampayan (ETH Zurich 2024), appendix B.
 
@@ -167,7 +167,7 @@ class ScalingLaw(_Compared):
         """The game, and the one with more of everything."""
         return [game, game.scaled(self.factor)]
 
-    def told(self, game: Any, bids: list[np.ndarray]) -> Record:
+    def comparison(self, game: Any, bids: list[np.ndarray]) -> Record:
         """How far they are apart."""
         gap = scaling_gap(*bids)
         return {
@@ -182,7 +182,7 @@ class ScalingLaw(_Compared):
 class Sublinearity(_Compared):
     """Mean bids at the logit equilibria of economies with more and more karma and the same room for it.
 
-    Where bids rise with the mean karma ``m``, ``b(k; m/a) <= b(k; m)``, the law of scales makes them rise
+    Where bids rise with the mean karma ``m``, ``b(k; m/a) <= b(k; m)``, the scaling law makes them rise
     less than in proportion to the own: ``b(a k) <= a b(k)``. ``largest_fall`` is by how much the premise is
     missed at most, ``largest_excess`` the conclusion, in units of karma; ``bids_rise`` and ``sublinear`` say
     whether whole bids, half a unit off each, explain that. ``mean_bid`` has one economy a row, of mean karma
@@ -217,7 +217,7 @@ class Sublinearity(_Compared):
         """The game with each of the amounts of karma."""
         return [game.endowed(mean) for mean in self._means(game)]
 
-    def told(self, game: Any, bids: list[np.ndarray]) -> Record:
+    def comparison(self, game: Any, bids: list[np.ndarray]) -> Record:
         """By how much premise and conclusion are missed."""
         means = self._means(game)
         found = sublinearity(np.stack(bids), means)

@@ -214,7 +214,7 @@ def _gains(world: Crowd, found: Measured, agents: Agents, steps: int) -> Record:
         payoff, gain, bound, coverage, method = _few(world, found, env, agents, steps)
     else:
         values, best = (np.asarray(v) for v in _worth(world.game, env, put(found.policy.reshape(-1, levels))))
-        weights = found.law.reshape(world.shape[0], -1)
+        weights = found.distribution.reshape(world.shape[0], -1)
         weights = weights / weights.sum(axis=1, keepdims=True)
         payoff, most = ((weights * v.reshape(weights.shape)).sum(axis=1) for v in (values, best))
         gain, bound = np.maximum(most - payoff, 0.0), np.full(len(payoff), np.inf)

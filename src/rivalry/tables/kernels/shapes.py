@@ -109,7 +109,7 @@ class CityArrays(NamedTuple):
 
     type_of: np.ndarray  # [agent], int64
     stakes: np.ndarray  # [type urgency], at least 0: what it costs to be refused, a step
-    law: np.ndarray  # [type trip trip], cumulative along the last axis: from a trip that ended to the next
+    trip_chain: np.ndarray  # [type trip trip], cumulative along the last axis: from a trip to the next
     first: np.ndarray  # [type trip], cumulative: the first trip
     discount: np.ndarray  # [type]
     karma: np.ndarray  # [agent], int64: at the start
