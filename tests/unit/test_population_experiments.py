@@ -260,7 +260,7 @@ def test_wrong_words_are_named(name: str) -> None:
     """Where nobody checks types."""
     options = SimpleNamespace(beta=1.0, policies=1, draws=1, **{name: "else"})
     with pytest.raises(ValueError, match=f"{name}: 'else' must be one of "):
-        experiments.OnDrawn.__check_init__(options)
+        experiments.RandomPolicyExperiment.__check_init__(options)
 
 
 @pytest.mark.parametrize(("times", "count"), [(0, 10), (3, 100), (40, 40), (9, 20)])

@@ -25,7 +25,7 @@ BID = ("player", "private", "karma")
 
 
 class Gap(NamedTuple):
-    """How far two economies are from being one at different scales, in units of karma of the smaller."""
+    """Deviations from the scaling law between two economies, in units of karma of the smaller one."""
 
     max: float
     mean: float
@@ -55,7 +55,7 @@ def scaling_gap(bids: object, larger: object) -> Gap:
 
 
 class Growth(NamedTuple):
-    """By how much bids break the premise and the conclusion of the lemma at most, in units of karma."""
+    """The largest violations of the premise and of the conclusion of lemma A.1, in units of karma."""
 
     falls: float  # the largest fall of a mean bid from one mean karma to a larger one
     exceeds: float  # the largest b(u, a k) - a b(u, k), a = 2, 3, ..
@@ -146,7 +146,7 @@ class _Compared(eqx.Module):
 
 
 class ScalingLaw(_Compared):
-    """Mean bids at the logit equilibrium, beside those with ``factor`` times as much karma and room.
+    """Compare mean bids at the logit equilibrium with those at ``factor`` times as much karma and room.
 
     The scaling law is ``b(k; m, n) = b(a k; a m, a n)/a``, where ``m`` is the mean and ``n`` the largest
     karma. Bids are whole numbers, so it holds to about half a unit. The record has ``scaling_gap`` (player,
@@ -180,7 +180,7 @@ class ScalingLaw(_Compared):
 
 
 class Sublinearity(_Compared):
-    """Mean bids at the logit equilibria of economies with more and more karma and the same room for it.
+    """Compare mean bids at the logit equilibria of economies with increasing karma and the same room for it.
 
     Where bids rise with the mean karma ``m``, ``b(k; m/a) <= b(k; m)``, the scaling law makes them rise
     less than in proportion to the own: ``b(a k) <= a b(k)``. ``largest_fall`` is by how much the premise is
