@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def counts(agents: int, share: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """How many agents are of each type, ``[type]``. Raises `ValueError` where that is no whole number."""
+    """Return the number of agents per type, ``[type]``. Raises `ValueError` where it is not an integer."""
     exact = agents * share
     found: np.ndarray = np.rint(exact).astype(np.int64)
     for kind in np.flatnonzero((np.abs(exact - found) > ROUNDING * agents) | (found < 1)):
@@ -25,7 +25,7 @@ def counts(agents: int, share: np.ndarray, names: tuple[str, ...]) -> np.ndarray
 
 
 def dealt(agents: int, mean_karma: float) -> np.ndarray:
-    """Karma ``[agent]`` of ``mean_karma`` a head, in whole amounts that differ by at most one.
+    """Return karma ``[agent]`` with the mean ``mean_karma``, in integers that differ by at most one.
 
     Raises `ValueError` where all karma together is no whole number.
 
@@ -40,7 +40,7 @@ def dealt(agents: int, mean_karma: float) -> np.ndarray:
 
 
 def check_initial(karma: np.ndarray, agents: int, mean_karma: float, most: int) -> None:
-    """Raises `ValueError` for karma ``[agent]`` that agents cannot start with."""
+    """Raise `ValueError` for karma ``[agent]`` that agents cannot start with."""
     if karma.shape != (agents,):
         raise ValueError(f"initial_karma: {karma.size} amounts must be {agents}, one an agent")
     for agent in np.flatnonzero((karma < 0) | (karma > most) | (karma != np.round(karma))):
@@ -81,7 +81,7 @@ def world(game: KarmaEconomy) -> Economy:
 
 
 def cumulative(chances: np.ndarray) -> np.ndarray:
-    """Sums along the last axis, exactly 1 from the last that is possible on."""
+    """Return cumulative sums along the last axis, exactly 1 from the last possible entry on."""
     summed = np.minimum(np.cumsum(chances, axis=-1), 1.0)
     later = np.cumsum(chances[..., ::-1], axis=-1)[..., ::-1] - chances  # what is above
     return np.where(later <= 0, 1.0, summed)

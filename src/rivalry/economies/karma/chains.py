@@ -1,4 +1,4 @@
-"""Chains of urgencies: what a table of chances must be, and the distribution at which it rests."""
+"""Markov chains of urgencies: their checks and their stationary distribution."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROUNDING = 1e-8  # by how much rows may miss 1: they come from files with few di
 
 
 def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarray]:
-    """A chain ``[private private]``, rows from where, and its stationary distribution ``[private]``.
+    """Return a chain ``[private private]``, rows summing to 1, and its stationary distribution ``[private]``.
 
     A distribution ``[private]`` in place of a chain stands for independent draws from it. Rows are made to
     sum to 1 exactly. Raises `ValueError` for a chain that is not square, has entries below 0 or rows that do
@@ -33,7 +33,7 @@ def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarr
 
 
 def _stationary(table: np.ndarray, name: str) -> np.ndarray:
-    """The distribution that the chain keeps. Raises `ValueError` where there are several."""
+    """The stationary distribution of a chain. Raises `ValueError` where there are several."""
     balance = np.eye(len(table)) - table.T
     if np.linalg.matrix_rank(balance, tol=1e-10) < len(table) - 1:
         raise ValueError(f"{name}: {table.tolist()} must have one stationary distribution, and has several")
@@ -45,7 +45,7 @@ def _stationary(table: np.ndarray, name: str) -> np.ndarray:
 
 
 def resting(chain: Float[Array, "private private"]) -> Float[Array, "private"]:
-    """The same distribution of a chain that has been checked, where JAX traces it."""
+    """Return the stationary distribution of a chain that has been checked; JAX can trace it."""
     size = chain.shape[0]
     even = jnp.full((size, size), 1 / size)
     found: Array = jnp.linalg.solve(jnp.eye(size) - chain.T + even, even[0])

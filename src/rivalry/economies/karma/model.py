@@ -89,7 +89,7 @@ Values = Float[Array, "state"]
 
 
 class Around(NamedTuple):
-    """All that one agent need know of the rest: the rivals' bids and the level of redistribution.
+    """The environment that one agent faces: the rivals' bids and the level of redistribution.
 
     ``rivals`` is ``[class bid]``, a class being a level of urgency where ties fall to the higher one, else
     there is one; where a loser is paid no more than it can hold, ``[class bid karma]``.
@@ -100,12 +100,12 @@ class Around(NamedTuple):
 
 
 class Flows(NamedTuple):
-    """Where karma goes in a step, a head: paid to society, beyond what can be held, taken as tax."""
+    """Karma per agent and step that is paid to society, exceeds what can be held, and is taken as tax."""
 
     paid: Float[Array, ""]
     overflow: Float[Array, ""]
     taxed: Float[Array, ""]
-    after: Float[Array, "karma"]  # the distribution of karma before the surplus is shared out
+    after: Float[Array, "karma"]  # the distribution of karma before the redistribution
 
 
 class KarmaEconomy(eqx.Module):
@@ -127,7 +127,7 @@ class KarmaEconomy(eqx.Module):
     chain: Float[Array, "type private private"]
     gamma: Float[Array, "type"]  # discount factors
     share: Float[Array, "type"]  # of the population
-    mean_karma: Float[Array, ""]  # karma a head
+    mean_karma: Float[Array, ""]  # karma per agent
     tax: Float[Array, "karma"]  # due before a redistribution, in expectation
     charge: Int[np.ndarray, "bid bid"]
     signal: Int[np.ndarray, "own peer"]  # what agents see, by own karma and the peer's; absent: nothing
@@ -172,14 +172,26 @@ class KarmaEconomy(eqx.Module):
         return replace(self, agents=0, initial=self.initial[:0], idle=0, signal=unseen)
 
     def environment(self, mu: Distribution, pi: Policy) -> Around:
-        """The rivals' bids and the level at which the surplus of this step is absorbed (thesis 2.2, 6.1)."""
+        """Return the rivals' bids and the level at which the population absorbs the surplus of this step.
+
+        Parameters
+        ----------
+        mu : Array
+            Distribution of states, ``[state]``.
+        pi : Array
+            Policy, ``[state action]``.
+
+        References
+        ----------
+        Vaishampayan (ETH Zurich 2024), 2.2 and 6.1.
+        """
         around = Around(self.rivals(mu, pi), jnp.zeros(()))
         flows = self.flows(around, mu, pi)
         retained = flows.overflow if self.overflow != BURN else 0.0
         return around._replace(level=level_of(flows.after, flows.paid + retained + flows.taxed))
 
     def balance(self, around: Around, mu: Distribution, pi: Policy) -> Around:
-        """The rivals' bids beside those given; in place of the level, the relative error of mean karma.
+        """Return the error of the rivals' bids and, in place of the level, the relative error of mean karma.
 
         In a stationary population karma is conserved whatever the level, which therefore sets its mean.
         """
@@ -187,13 +199,13 @@ class KarmaEconomy(eqx.Module):
         return Around(self.rivals(mu, pi) - around.rivals, mean / jnp.maximum(self.mean_karma, 1e-12) - 1)
 
     def reward(self, around: Around) -> Policy:
-        """Minus the urgency times the chance to lose."""
+        """Return minus the urgency times the probability of losing, ``[state action]``."""
         lost = (1 - self.win_probabilities(around).win)[self.tie_classes()]  # [type private bid]
         cost = jnp.broadcast_to((self.stakes[:, :, None] * lost)[:, :, None, :], (*self.shape, self.most + 1))
         return -cost.reshape(-1, self.most + 1)
 
     def expect(self, around: Around):  # type: ignore[no-untyped-def]
-        """Values of next states to their means over what a bid leads to, ``[state] -> [state action]``."""
+        """Return the map of next values to expectations by bid, ``[state] -> [state action]``."""
         outcomes, own = self.outcomes(around), self.tie_classes().reshape(-1)
 
         def mean(values: Values) -> Policy:
@@ -207,11 +219,11 @@ class KarmaEconomy(eqx.Module):
     # analyses
 
     def win_probabilities(self, around: Around) -> transitions.WinProbabilities:
-        """The chances of every bid, ``[class bid]``."""
+        """Return the probabilities of winning and of ties of every bid, ``[class bid]``."""
         return transitions.win_probabilities(self._bids(around), *self._ties())
 
     def outcomes(self, around: Around) -> transitions.Outcomes:
-        """Who pays and receives what at every bid; by tails of sums where the winner pays its own bid."""
+        """Return the payments at every bid; as tails of sums where the winner pays its own bid."""
         bids, chances, to_peer = self._bids(around), self.win_probabilities(around), self.receiver == PEER
         charge = jnp.asarray(self.charge)
         if self.overflow == ROOM:
@@ -221,7 +233,7 @@ class KarmaEconomy(eqx.Module):
         return transitions.ByTable.of(bids, chances, charge, to_peer)
 
     def flows(self, around: Around, mu: Distribution, pi: Policy) -> Flows:
-        """What joins the surplus in a step, and the distribution of karma at which it is shared out."""
+        """Return what joins the surplus in a step, and the distribution of karma before it is shared out."""
         outcomes, levels, own = self.outcomes(around), self.most + 1, self.tie_classes().reshape(-1)
         bids = (mu[:, None] * pi).reshape(-1, levels, levels)
         _, back = jax.vjp(lambda later: outcomes.means(later, own), jnp.zeros((len(own), levels)))
@@ -235,7 +247,7 @@ class KarmaEconomy(eqx.Module):
         return Flows(jnp.asarray(paid, dtype=float), overflow, taxed, after)
 
     def scaled(self, factor: int) -> KarmaEconomy:
-        """The same with ``factor`` times the karma, and as much more room for it.
+        """Return the economy with ``factor`` times the karma and ``factor`` times the largest amount of it.
 
         Raises `ValueError` where payments are not the own bid, karma is taxed or peers' karma is seen: these
         have their own units.
@@ -256,7 +268,10 @@ class KarmaEconomy(eqx.Module):
         )
 
     def endowed(self, mean_karma: float) -> KarmaEconomy:
-        """The same with another mean karma, everybody starting with that. Raises `ValueError`."""
+        """Return the economy with another mean karma, with which all agents start.
+
+        Raises `ValueError` for mean karma outside [0, most].
+        """
         if not 0 <= mean_karma <= self.most:
             raise ValueError(
                 f"mean_karma: {mean_karma} must be in [0, {self.most}], from nothing to all that can be held"
@@ -273,7 +288,7 @@ class KarmaEconomy(eqx.Module):
         return mu.reshape(self.shape).sum(axis=(0, 1))
 
     def tie_classes(self) -> Int[Array, "type private"]:
-        """The class of every private state in ties: its rank by urgency where that decides them, else 0."""
+        """Return the class of every private state in ties: its rank by urgency if that decides, else 0."""
         if self.tie != HIGHEST_STAKE:
             return jnp.zeros(self.stakes.shape, dtype=int)
         flat = self.stakes.ravel()
@@ -312,7 +327,7 @@ class KarmaEconomy(eqx.Module):
         return Shift(low.astype(int), self.tax - low)
 
     def after_redistribution(self, values: Float[Array, "row karma"], level: Float[Array, ""]) -> Array:
-        """Means of values over tax and redistribution, by karma after payments."""
+        """Return expected values after tax and redistribution, by karma after payments, ``[row karma]``."""
         return taken(given(values, spread(level)), self._due())
 
 
