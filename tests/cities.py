@@ -56,7 +56,7 @@ def city(agents: int = 9, most: int = 4, streets: Any = paths, **changed: Any) -
     given: dict[str, Any] = {
         "type_of": np.arange(agents) % 2,
         "stakes": np.array([[1.0, 5.0], [2.0, 5.0]]),
-        "law": law[:, :5].copy(),
+        "trip_chain": law[:, :5].copy(),
         "first": law[:, 5].copy(),
         "discount": np.array([0.9, 0.7]),
         "karma": np.arange(agents) % (most + 1),
@@ -103,7 +103,7 @@ class PlainCity:
                 "rewards": self.count, "asked": self.count, "passed": self.count, "trips": self.count,
                 "asked_on": (self.count, self.dormancy), "bids_on": (self.count, self.dormancy),
                 "wanted": lanes, "admitted": lanes, "bids": (lanes, levels), "chances": (lanes, levels),
-                "free": lanes, "held": levels, "shared": (lanes + 1, levels, levels), "flows": 5,
+                "free": lanes, "holdings": levels, "shared": (lanes + 1, levels, levels), "flows": 5,
                 "each": (self.count, rows(world), levels),
             }.items()
         }  # fmt: skip
@@ -308,7 +308,7 @@ class PlainCity:
                     left = seats - sum(other > b for other in others)
                     sums["chances"][lane, b] += np.clip(left / (1 + others.count(b)), 0, 1)
         for i in range(self.count):
-            sums["held"][self.karma[i]] += 1
+            sums["holdings"][self.karma[i]] += 1
             sums["each"][i, self.row(i), self.karma[i]] += 1
             if not self.dormant(i):
                 sums["bids"][self.lane[i], bids[i]] += 1

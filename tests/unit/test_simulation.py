@@ -98,7 +98,7 @@ def test_whole_is_parts_and_what_comes_before_is_not_counted() -> None:
         learner.advance(world, parts, chunk)
     assert all(np.array_equal(whole[name], parts[name]) for name in whole)
     assert whole["clock"][0] == 350
-    assert whole["sum_held"].sum() == 300 * 10
+    assert whole["sum_holdings"].sum() == 300 * 10
     short = learner.begin(world, seed)
     learner.advance(world, short, 20)
     assert "efficiency" not in learner.read(world, short)
