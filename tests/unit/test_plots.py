@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +47,7 @@ def line(ax: Axes, label: str) -> Any:
     return next(found for found in ax.get_lines() if found.get_label() == label)
 
 
-IN_RUN = ("bifurcation", "influence", "landscape", "paths", "payoffs", "shares", "vector_field")
+IN_RUN = ("bifurcation", "influence", "landscape", "paths", "shares", "vector_field")
 
 
 @pytest.mark.parametrize("kind", IN_RUN)
@@ -70,17 +73,37 @@ def test_user_style_is_left_alone_and_given_axes_are_used(run: xr.Dataset) -> No
     assert dict(mpl.rcParams) == before
 
 
+def every_view() -> list[str]:
+    entries = rv.plots.PLOTS.values()
+    return [view for entry in entries for view in (*entry.views, *entry.by_quantity.values())]
+
+
 def test_registered_views_are_what_the_game_offers() -> None:
     influencers = {"influence", "shares", "landscape", "vector_field", "resource"}
     races = {"deviation", "payoff_landscape", "reaction"}
     markets = {"dcf_sensitivity", "reaction"}
     offered = influencers | races | markets | set(rv.plots.PATH_VIEWS)
-    assert {view for entry in rv.plots.PLOTS.values() for view in entry.views} <= offered
+    assert set(every_view()) <= offered
 
 
 def test_a_study_names_every_kind_and_stores_its_view() -> None:
-    made = study(plots=list(rv.plots.PLOTS))
-    assert set(made.views) == {view for entry in rv.plots.PLOTS.values() for view in entry.views}
+    paths = [{"kind": "paths", "quantity": name} for name in ("payoff", "gradient", "greedy")]
+    made = study(plots=[*rv.plots.PLOTS, *paths])
+    assert set(made.views) == set(every_view())
+    assert study(plots=["paths"]).views == []
+
+
+@pytest.mark.parametrize("kind", rv.plots.FORMER)
+def test_a_former_kind_is_refused_with_its_present_form(kind: str) -> None:
+    row = rv.plots.FORMER[kind]
+    assert kind not in rv.plots.PLOTS
+    written = "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in row.items()) + " }"
+    with pytest.raises(ValueError, match=rf"plots\[1\]: '{kind}' is now written {re.escape(written)}"):
+        study(plots=["paths", kind])
+    options = list(signature(getattr(rv.plots, row["kind"])).parameters)
+    assert set(row) - {"kind"} <= set(options)
+    with pytest.raises(AttributeError, match=rf"plots\.{kind} is now rivalry\.plots\.{row['kind']}\("):
+        getattr(rv.plots, kind)
 
 
 def test_the_page_of_figures_tells_of_every_kind() -> None:
@@ -136,7 +159,7 @@ def test_a_point_that_is_not_there_is_named(run: xr.Dataset, at: dict[str, Any],
 
 def test_a_variable_that_is_not_there_is_named(run: xr.Dataset) -> None:
     with pytest.raises(ValueError, match="no variable 'regret_curve', which this plot draws"):
-        rv.plots.regret_curve(run)
+        rv.plots.learning_curve(run, quantity="regret")
 
 
 def test_one_solution_needs_no_point() -> None:
@@ -247,7 +270,7 @@ def test_shares_and_payoffs_are_those_of_the_data(run: xr.Dataset) -> None:
     drawn = line(rv.plots.shares(run, at={"reach": 0.2}), "player 2")
     np.testing.assert_array_equal(drawn.get_xdata(), POINTS)
     np.testing.assert_allclose(drawn.get_ydata(), shares(x, 0.2)[2])
-    last = line(rv.plots.payoffs(run, at={"reach": 0.2}), "player 2").get_ydata()[-1]
+    last = line(rv.plots.paths(run, quantity="payoff", at={"reach": 0.2}), "player 2").get_ydata()[-1]
     assert last == pytest.approx(payoffs(x, 0.2)[2])
 
 
@@ -335,7 +358,7 @@ def test_padding_that_other_points_need_is_not_drawn() -> None:
     """A sweep over the number of players: at each point only those who play are drawn and named."""
     two, four = ascent(0.25, (0.1, 0.9), 100), ascent(0.25, (0.1, 0.4, 0.7, 0.9), 100)
     data = collect([({"players": 2}, two), ({"players": 4}, four)], {"players": [2, 4]})
-    for kind in ("paths", "payoffs", "shares", "landscape"):
+    for kind in ("paths", "shares", "landscape"):
         drawn = labels(getattr(rv.plots, kind)(data, at={"players": 2}))
         assert len([text for text in drawn if text.startswith("player")]) == 2, kind
         plt.close("all")
@@ -369,7 +392,7 @@ def test_regret_curve_is_logarithmic_with_plain_numbers() -> None:
         "regret_step": (("sample",), np.array([1, 10, 100])),
         "regret_curve": (("sample",), 0.1 ** np.arange(3)),
     }
-    ax = rv.plots.regret_curve(dataset(record))
+    ax = rv.plots.learning_curve(dataset(record), quantity="regret")
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     ax.figure.canvas.draw()
     assert "10" in [text.get_text() for text in ax.get_xticklabels()]
@@ -456,17 +479,19 @@ def test_learners_stand_beside_what_learns_nothing() -> None:
         },
         coords={"algorithm": ["ppo", "tables", "reply"], "replication": [0, 1]},
     )
-    ax = rv.plots.learners(data)
+    ax = rv.plots.learning_curve(data, compare=True)
     assert labels(ax) == ["ppo", "tables", "reply: 5"]
     drawn = {str(line.get_label()): line.get_xydata() for line in ax.get_lines()}
     np.testing.assert_array_equal(drawn["ppo"], [[400, 2.5], [800, 4.5], [1200, 6.5]])
     np.testing.assert_array_equal(drawn["tables"], [[400, 3.0]])
     assert len(ax.get_lines()) == 2 * 3 + 1  # of two replications each is drawn
-    one = rv.plots.learners(data, player=1, methods=["ppo"], lines={"Cournot": 6.0}, floor=2.0)
+    one = rv.plots.learning_curve(
+        data, compare=True, player=1, methods=["ppo"], lines={"Cournot": 6.0}, floor=2.0
+    )
     assert one.get_ylim()[0] == 2.0
     np.testing.assert_array_equal(one.get_lines()[-2].get_ydata(), [3.0, 5.0, 7.0])
-    assert labels(one) == ["ppo", "Cournot: 6"]
+    assert labels(one) == ["ppo", "Cournot (6)"]
     with pytest.raises(ValueError, match="player: 2 must be"):
-        rv.plots.learners(data, player=2)
+        rv.plots.learning_curve(data, compare=True, player=2)
     with pytest.raises(NoSuchPoint):
-        rv.plots.learners(data, methods=["reply"])
+        rv.plots.learning_curve(data, compare=True, methods=["reply"])

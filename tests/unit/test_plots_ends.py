@@ -164,11 +164,11 @@ def test_softmax_policies_are_means_over_trials() -> None:
 
 def test_greedy_play_with_the_grids_equilibria() -> None:
     data = dataset(learned())
-    ax = rv.plots.rollout(data)
+    ax = rv.plots.paths(data, quantity="greedy")
     np.testing.assert_array_equal(lines(ax, "player 1")[0].get_ydata(), data.rollout.values[:, 1, 0])
     assert [line.get_ydata()[0] for line in lines(ax, "_equilibrium")] == [0.25, 0.75]
     with pytest.raises(ValueError, match="axis: 3 must be a whole number from 0 to 0"):
-        rv.plots.rollout(data, axis=3)
+        rv.plots.paths(data, quantity="greedy", axis=3)
 
 
 def test_rewards_with_their_band_and_the_distance_below() -> None:
@@ -226,12 +226,9 @@ def test_without_methods_there_is_one_kind_of_runs(run: xr.Dataset) -> None:
     ("kind", "variable"),
     [
         ("basins", "start_profile"),
-        ("cube", "path"),
-        ("gradients", "path_gradients"),
         ("learning_curve", "learning_reward"),
         ("policy", "policy"),
         ("resource", "resource"),
-        ("rollout", "rollout"),
         ("snapshots", "snapshot_influence"),
         ("spectrum", "eigenvalues_real"),
         ("stability_window", "scan_stable"),
@@ -243,6 +240,32 @@ def test_what_is_missing_is_named(kind: str, variable: str) -> None:
         getattr(rv.plots, kind)(xr.Dataset({"payoff": ("player", np.zeros(2))}))
     assert str(caught.value).startswith(f"data: no variable {variable!r}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "variable"),
+    [
+        ({"quantity": "gradient"}, "path_gradients"),
+        ({"quantity": "greedy"}, "rollout"),
+        ({"quantity": "payoff"}, "path_payoffs"),
+        ({"space": "cube"}, "path"),
+    ],
+)
+def test_what_is_missing_of_paths_is_named(options: dict[str, str], variable: str) -> None:
+    with pytest.raises(ValueError, match=rf"data: no variable '{variable}', which this plot draws"):
+        rv.plots.paths(xr.Dataset({"payoff": ("player", np.zeros(2))}), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quantity": "payofs"}, "quantity: 'payofs' is none; did you mean 'payoff'"),
+        ({"space": "plane"}, "space: 'plane' must be true, false, 'cube' or 'diagonal'"),
+    ],
+)
+def test_wrong_options_of_paths(options: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        rv.plots.paths(dataset(learned()), **options)
 
 
 def test_ends_on_a_grid_are_bars_about_its_places() -> None:
@@ -258,7 +281,7 @@ def test_captions_tell_of_hollow_marks_only_where_there_are_some() -> None:
 
     data = dataset(learned())
     assert not picture(rv.plots.policy, data).hollow
-    assert not picture(rv.plots.rollout, data).hollow
+    assert not picture(rv.plots.paths, data, quantity="greedy").hollow
     walk = xr.Dataset({"path": (("step", "player", "axis"), np.zeros((3, 2, 1))), "claim": "equilibrium"})
     assert not picture(rv.plots.paths, walk).hollow
     assert picture(rv.plots.paths, walk.assign(claim="not an equilibrium")).hollow

@@ -180,7 +180,7 @@ def three(steps: int = 30) -> xr.Dataset:
 
 def test_three_players_are_one_curve_in_the_cube() -> None:
     data = three()
-    ax = rv.plots.cube(data)
+    ax = rv.plots.paths(data, space="cube")
     assert ax.name == "3d"
     np.testing.assert_array_equal(np.array(lines(ax, "path")[0].get_data_3d()).T, data.path.values[..., 0])
     assert {"x0 = x1", "x1 = x2", "all in one place", "end, certified"} <= set(labels(ax))
@@ -188,7 +188,7 @@ def test_three_players_are_one_curve_in_the_cube() -> None:
 
 def test_along_the_diagonal_distances_from_it_are_kept() -> None:
     data = three()
-    ax = rv.plots.cube(data, along_diagonal=True)
+    ax = rv.plots.paths(data, space="diagonal")
     x = data.path.values[..., 0]
     seen = lines(ax, "path")[0].get_xydata()
     away = x - x.mean(axis=1, keepdims=True)
@@ -200,7 +200,7 @@ def test_along_the_diagonal_distances_from_it_are_kept() -> None:
 
 def test_other_numbers_of_players_make_no_cube() -> None:
     with pytest.raises(ValueError, match="data: 2 players on 1 axes; this plot draws three on one"):
-        rv.plots.cube(three().isel(player=[0, 1]))
+        rv.plots.paths(three().isel(player=[0, 1]), space="cube")
 
 
 # -- along a path --------------------------------------------------------------------------------------
@@ -215,13 +215,13 @@ def test_gradients_are_drawn_against_time_where_the_path_has_one() -> None:
             "path_time": (("step",), np.linspace(0, 0.2, 5)),
         }
     )
-    ax = rv.plots.gradients(data)
+    ax = rv.plots.paths(data, quantity="gradient")
     assert ax.get_xlabel() == "time"
     np.testing.assert_array_equal(lines(ax, "player 1")[0].get_ydata(), slope[:, 1, 0])
     np.testing.assert_allclose(lines(ax, "player 1")[0].get_xdata(), np.linspace(0, 0.2, 5))
-    assert rv.plots.gradients(data.drop_vars("path_time")).get_xlabel() == "step"
+    assert rv.plots.paths(data.drop_vars("path_time"), quantity="gradient").get_xlabel() == "step"
     with pytest.raises(ValueError, match="axis: 1 must be a whole number from 0 to 0"):
-        rv.plots.gradients(data, axis=1)
+        rv.plots.paths(data, quantity="gradient", axis=1)
 
 
 def line_snapshots() -> Record:

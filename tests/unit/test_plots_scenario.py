@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 import rivalry as rv
@@ -294,33 +295,37 @@ def learned() -> xr.Dataset:
     )
 
 
+def learning(data: xr.Dataset, ax: Axes | None = None, **options: Any) -> Axes:
+    return rv.plots.learning_curve(data, ax, **{"quantity": "p_safe", "compare": True} | options)
+
+
 def test_learners_beside_the_equilibrium() -> None:
-    ax = rv.plots.learning(learned())
+    ax = learning(learned())
     assert labels(ax) == ["hedge", "matching", "replies: 0.8"]
     np.testing.assert_allclose(lines(ax, "hedge")[0].get_ydata(), [0.5, 0.65, 0.8])
     (found,) = lines(ax, "replies: 0.8")
     assert (found.get_ydata()[0], found.get_linestyle()) == (0.8, "--")
     low = next(other for other in ax.figure.axes if other is not ax)
     np.testing.assert_allclose(lines(low, "matching")[0].get_ydata(), [0.6, 0.5, 0.4])
-    assert (low.get_xlabel(), low.get_yscale()) == ("round of learning", "log")
-    assert ax.get_title(loc="left") == "n = 2 replications, mean and 95 % band"
-    assert not picture(rv.plots.learning, learned()).hollow
+    assert (low.get_xlabel(), low.get_yscale()) == ("period", "log")
+    assert ax.get_title(loc="left").split(" · ") == [
+        "horizontal lines: probability of a safe win",
+        "n = 2 replications, each thin, mean thick",
+    ]
+    assert not picture(learning, learned()).hollow
 
 
 def test_one_learner_needs_no_name() -> None:
     alone = learned().isel(algorithm=0, replication=0, drop=True).drop_vars("regret_curve")
-    ax = rv.plots.learning(alone)
+    ax = learning(alone)
     assert labels(ax) == ["learning"]
     assert ax.figure.axes == [ax]
-    assert (
-        rv.plots.learning(learned(), methods=["matching"]).get_legend().get_texts()[0].get_text()
-        == "matching"
-    )
+    assert learning(learned(), methods=["matching"]).get_legend().get_texts()[0].get_text() == "matching"
     with pytest.raises(ValueError, match="methods: 'hedg' is not in this data; did you mean 'hedge'"):
-        rv.plots.learning(learned(), methods=["hedg"])
+        learning(learned(), methods=["hedg"])
     with pytest.raises(ValueError, match="methods: this data has no methods to pick from"):
-        rv.plots.learning(alone, methods=["hedge"])
+        learning(alone, methods=["hedge"])
     with pytest.raises(ValueError, match="no method has p_safe_curve here"):
-        rv.plots.learning(learned(), methods=["replies"])
+        learning(learned(), methods=["replies"])
     with pytest.raises(ValueError, match="no variable 'p_disaster_curve', which this plot draws"):
-        rv.plots.learning(learned(), quantity="p_disaster")
+        learning(learned(), quantity="p_disaster")

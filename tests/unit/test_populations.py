@@ -92,7 +92,12 @@ def test_a_study_takes_a_population(tmp_path: Path, starts: int | None) -> None:
 
 @pytest.mark.usefixtures("registered")
 def test_plots_of_payoffs_need_payoffs() -> None:
-    study = rv.Study(name="roads", game={"family": "commute"}, method={"kind": "newton"}, plots=["payoffs"])
+    study = rv.Study(
+        name="roads",
+        game={"family": "commute"},
+        method={"kind": "newton"},
+        plots=[{"kind": "paths", "quantity": "payoff"}],
+    )
     with pytest.raises(StudyError, match="draws the view 'path_payoffs', which this game does not have"):
         study.check()
 

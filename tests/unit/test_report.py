@@ -577,7 +577,9 @@ def test_neither_game_nor_jax_nor_user_file_is_loaded(tmp_path: Path) -> None:
 
 
 def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_go_on(tmp_path: Path) -> None:
-    made = study(plots=["paths", {"kind": "landscape", "player": 7}, "payoffs"], sweep={})
+    made = study(
+        plots=["paths", {"kind": "landscape", "player": 7}, {"kind": "paths", "quantity": "payoff"}], sweep={}
+    )
     folder = stored(tmp_path / "run", made).folder
     for old in ("02-landscape.svg", "09-old.svg"):
         (folder / "figures" / old).write_text("<svg/>")
@@ -587,7 +589,7 @@ def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_go_on(tmp_path: P
     assert [line.partition(": ")[2] for line in said] == [f"plots[1] (landscape) was not drawn: {why}"]
     assert "landscape, was not drawn" in text
     assert "player: 7 must be a whole number from 0 to 2" in text
-    assert sorted(path.name for path in (folder / "figures").iterdir()) == ["01-paths.svg", "03-payoffs.svg"]
+    assert sorted(path.name for path in (folder / "figures").iterdir()) == ["01-paths.svg", "03-paths.svg"]
 
 
 def test_plots_of_ones_own_are_drawn_apart_and_shown_as_they_lie_there(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema_1, "METHOD_KINDS", {"omd": "online_mirror_descent"})
     monkeypatch.setattr(schema_1, "METHOD_KEYS", {"last": "tail", "q": "step"})
     monkeypatch.setattr(schema_1, "VARIABLES", {"duel": {"xs": "safety_input"}})
-    monkeypatch.setattr(schema_1, "PLOTS", {"mean_bids": "lines"})
+    monkeypatch.setattr(schema_1, "FORMER", {"mean_bids": {"kind": "lines", "quantity": "bid"}})
 
 
 def head() -> dict[str, Any]:
@@ -51,7 +51,7 @@ def test_every_place_of_a_name_is_renamed(names: None) -> None:
     assert study["batch"] == {"game.harm.cost[0]": [1.0]}
     assert study["quick"] == {"sweep.game.skill": [1.0], "method.omd.tail": 2}
     assert study["plots"] == [
-        "lines",
+        {"kind": "lines", "quantity": "bid"},
         {"kind": "scenario", "over": "skill", "quantities": ["safety_input"], "at": {"omd.step": 1}},
     ]
     (row,) = study["expect"]

@@ -109,7 +109,7 @@ def test_a_batch_in_step_has_one_dimension(tmp_path: Path) -> None:
 
 def test_path_payoffs_are_the_payoffs_along_the_path(tmp_path: Path) -> None:
     method = {"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50}
-    task = task_of(tmp_path, method=[method], plots=["payoffs"])
+    task = task_of(tmp_path, method=[method], plots=[{"kind": "paths", "quantity": "payoff"}])
     found = run_cell(task, tmp_path)
     game = build_game(task["game"], tmp_path)
     assert found["path_payoffs"][0] == ("step", "player")
@@ -119,7 +119,7 @@ def test_path_payoffs_are_the_payoffs_along_the_path(tmp_path: Path) -> None:
 
 def test_path_gradients_are_the_own_gradients_along_the_path(tmp_path: Path) -> None:
     method = {"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50}
-    task = task_of(tmp_path, method=[method], plots=["gradients"])
+    task = task_of(tmp_path, method=[method], plots=[{"kind": "paths", "quantity": "gradient"}])
     found = run_cell(task, tmp_path)
     game = build_game(task["game"], tmp_path)
     assert found["path_gradients"][0] == ("step", "player", "axis")

@@ -1,6 +1,9 @@
 """Charts, and the recipes of families that are drawn with them: labelled data in, Matplotlib axes out."""
 
+import json
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rivalry.core.registry import LazyPackage, lazy
@@ -9,13 +12,21 @@ from rivalry.core.registry import LazyPackage, lazy
 class PlotEntry(NamedTuple):
     """A plot's function, a noun phrase that titles it, and the plot data it draws, stored in cells.
 
-    ``spare``: it draws the plot data where the game has them, and something without.
+    ``by_quantity`` are the plot data that its option ``quantity`` asks for. ``spare``: it draws the plot data
+    where the game has them, and something without.
     """
 
     target: str
     title: str
     views: tuple[str, ...] = ()
     spare: bool = False
+    by_quantity: Mapping[str, str] = MappingProxyType({})
+
+    def views_of(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the plot data that the plot draws with these options."""
+        quantity = options.get("quantity")
+        extra = self.by_quantity.get(quantity) if isinstance(quantity, str) else None
+        return self.views if extra is None else (*self.views, extra)
 
     @property
     def family(self) -> str | None:
@@ -56,9 +67,6 @@ PLOTS = {
     "control_panel": PlotEntry(
         "rivalry.plots.sessions:control_panel", "mean profit gains of learners beside their negative controls"
     ),
-    "cube": PlotEntry(
-        "rivalry.plots.cube:cube", "path of three players in the unit cube, also viewed along its diagonal"
-    ),
     "cycle": PlotEntry(
         "rivalry.plots.replies:cycle", "payoffs and gains along sequential best responses", ("path_moves",)
     ),
@@ -97,11 +105,6 @@ PLOTS = {
         "rivalry.economies.figures.fairness:fairness_plane",
         "efficiency against fairness over a swept parameter, with rules without karma",
     ),
-    "gradients": PlotEntry(
-        "rivalry.plots.paths:gradients",
-        "own payoff gradient of every player along the path",
-        ("path_gradients",),
-    ),
     "heat": PlotEntry(
         "rivalry.plots.scenario:heat",
         "one metric over two parameters; cells without a certificate are hatched",
@@ -126,32 +129,26 @@ PLOTS = {
         "rivalry.economies.figures.congestion:lane_load",
         "demand per lane in free flow against its capacity",
     ),
-    "learners": PlotEntry(
-        "rivalry.plots.learners:learners",
-        "payoffs of several learners during learning, beside equilibrium payoffs",
-    ),
-    "learning": PlotEntry(
-        "rivalry.plots.mixtures:learning",
-        "one metric and the regret while mixed strategies are learned, by method",
-    ),
     "learning_curve": PlotEntry(
-        "rivalry.plots.learning:learning_curve", "rewards, distance to equilibrium and regret during learning"
+        "rivalry.plots.learning_curve:learning_curve",
+        "rewards, choices, regret or another metric during learning, by player or by method",
     ),
     "mean_bids": PlotEntry(
         "rivalry.economies.figures.bidding:mean_bids",
         "mean bid against karma, by urgency, for several methods or cells",
     ),
-    "paths": PlotEntry("rivalry.plots.paths:paths", "positions from the start to the end of a run"),
+    "paths": PlotEntry(
+        "rivalry.plots.paths:paths",
+        "positions, payoffs or gradients from the start to the end of a run, or greedy play of policies",
+        by_quantity={"gradient": "path_gradients", "payoff": "path_payoffs"},
+    ),
     "payoff_landscape": PlotEntry(
         "rivalry.plots.replies:payoff_landscape",
         "own payoff by two own inputs on logarithmic axes, and the best response",
         ("payoff_landscape",),
     ),
-    "payoffs": PlotEntry(
-        "rivalry.plots.paths:payoffs", "payoff of every player along the path", ("path_payoffs",)
-    ),
     "policy": PlotEntry(
-        "rivalry.plots.learning:policy", "probability of each action in each state under learned policies"
+        "rivalry.plots.strategies:policy", "probability of each action in each state under learned policies"
     ),
     "policy_map": PlotEntry(
         "rivalry.economies.figures.policy_maps:policy_map",
@@ -173,13 +170,11 @@ PLOTS = {
         "best responses of two players and their intersections",
         ("reaction",),
     ),
-    "regret_curve": PlotEntry("rivalry.plots.paths:regret_curve", "regret of a learner against its steps"),
     "resource": PlotEntry(
         "rivalry.games.influencer.figures:resource",
         "distribution of the resource over the space",
         ("resource",),
     ),
-    "rollout": PlotEntry("rivalry.plots.learning:rollout", "greedy play of learned policies"),
     "safety_frontier": PlotEntry(
         "rivalry.games.race.figures:safety_frontier",
         "probability of a disaster against performance, for several results",
@@ -243,7 +238,31 @@ PLOTS = {
 }
 
 
+FORMER: Mapping[str, Mapping[str, Any]] = {
+    "cube": {"kind": "paths", "space": "cube"},
+    "gradients": {"kind": "paths", "quantity": "gradient"},
+    "learners": {"kind": "learning_curve", "compare": True},
+    "learning": {"kind": "learning_curve", "quantity": "p_safe", "compare": True},
+    "payoffs": {"kind": "paths", "quantity": "payoff"},
+    "regret_curve": {"kind": "learning_curve", "quantity": "regret"},
+    "rollout": {"kind": "paths", "quantity": "greedy"},
+}
+"""Kinds that another kind draws now, and how they are written since."""
+
+
+def present_form(kind: str) -> str:
+    """Return how a study writes a former kind now.
+
+    >>> present_form("payoffs")
+    '{ kind = "paths", quantity = "payoff" }'
+    """
+    return "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in FORMER[kind].items()) + " }"
+
+
 def __getattr__(name: str) -> Any:
+    if name in FORMER:
+        options = ", ".join(f"{key}={value!r}" for key, value in FORMER[name].items() if key != "kind")
+        raise AttributeError(f"rivalry.plots.{name} is now rivalry.plots.{FORMER[name]['kind']}({options})")
     targets = {kind: entry.target for kind, entry in PLOTS.items()}
     return lazy(__name__, targets | {"animate": "rivalry.games.influencer.figures:animate"}, name)
 

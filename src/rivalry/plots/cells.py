@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core.registry import near
-from rivalry.plots.select import NoSuchPoint, band, blank, checked, dimension, holds, point
+from rivalry.plots.select import (
+    NoSuchPoint,
+    blank,
+    checked,
+    describe_replications,
+    dimension,
+    holds,
+    point,
+)
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -149,22 +157,6 @@ def _filled(main: np.ndarray, values: np.ndarray) -> np.ndarray:
     return values[held] if len(values) == len(main) else values
 
 
-def spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and half the width of its 95 % interval over replications that hold a number there.
-
-    >>> [array.tolist() for array in spread(np.array([[1.0, 2.0], [1.0, np.nan]]))]
-    [[1.0, 2.0], [0.0, 0.0]]
-    """
-    flat = values.reshape(len(values), -1)
-    mean, half = np.full(flat.shape[1], np.nan), np.zeros(flat.shape[1])
-    there = np.isfinite(flat)
-    for pattern in np.unique(there, axis=1).T:
-        same = (there == pattern[:, None]).all(axis=0)
-        if pattern.any():
-            mean[same], half[same] = band(flat[pattern][:, same])
-    return mean.reshape(values.shape[1:]), half.reshape(values.shape[1:])
-
-
 def type_words(found: Mapping[str, np.ndarray], count: int) -> list[str]:
     """What the types of a population are called: as recorded (``player_name [.. player]``), or by number.
 
@@ -178,9 +170,8 @@ def type_words(found: Mapping[str, np.ndarray], count: int) -> list[str]:
 
 
 def replicated(every: Sequence[CellSeries]) -> str:
-    """Words for the number of replications; nothing where there is one."""
-    most = max(one.runs for one in every)
-    return f"n = {most} replications, mean and 95 % band" if most > 1 else ""
+    """Return words for the largest number of replications; none where there is one."""
+    return describe_replications(max(one.runs for one in every))
 
 
 def explored(every: Sequence[CellSeries]) -> str:

@@ -1,133 +1,161 @@
-"""What happens over the steps: positions, payoffs, regrets."""
+"""What happens over the steps of a run: positions, payoffs, gradients, and greedy play of policies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
+from itertools import combinations, cycle, product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
-from rivalry.plots.select import DrawnPoint, axis_words, band, point
-from rivalry.plots.style import DASHES, INK, PALETTE, canvas, colours, end_marker, legend, named, note, widths
+from rivalry.core.registry import near
+from rivalry.plots.select import (
+    DrawnPoint,
+    axis_words,
+    band,
+    blank,
+    check_index,
+    describe_replications,
+    point,
+)
+from rivalry.plots.style import (
+    DASHES,
+    INK,
+    PALETTE,
+    canvas,
+    colours,
+    draw_band,
+    end_marker,
+    legend,
+    named,
+    note,
+    projected,
+    widths,
+)
 from rivalry.plots.triangle import triangle
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
 
+class _Quantity(NamedTuple):
+    """What can be drawn over the steps: the variable ``[step player axis]``, and the label of its axis."""
+
+    variable: str
+    label: str
+
+
+QUANTITIES = {
+    "position": _Quantity("path", "position (units of the space)"),
+    "payoff": _Quantity("path_payoffs", "payoff (units of the game)"),
+    "gradient": _Quantity("path_gradients", "own gradient (payoff per unit of position)"),
+    "greedy": _Quantity("rollout", "position (units of the space)"),
+}
+SPACES = (True, False, "cube", "diagonal")
+EQUAL = np.array([[-1.0, 1.0, 0.0], [-1.0, -1.0, 2.0]]) / np.sqrt([[2.0], [6.0]])
+"""Two directions at right angles to the diagonal of the cube, and to each other."""
+
+
 def paths(
     data: Dataset,
     ax: Axes | None = None,
     *,
-    at: Mapping[str, Any] | None = None,
+    quantity: str = "position",
     axis: int | None = None,
-    space: bool = True,
+    space: bool | str = True,
     log: bool | None = None,
     label: str | None = None,
+    at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """Positions ``path [step player axis]`` against steps or time; in the plane where there are two axes.
+    """Draw the path of every player from its start to its end.
 
-    Mixtures of three are drawn in the triangle, other probabilities against steps; against time where the
-    path has one (``path_time``).
+    Positions on two axes are drawn in the plane, mixtures of three actions in a triangle, others against the
+    steps, or the time where the path has one (``path_time``). The end is filled where its claim is certified.
+    Replications are drawn as their mean with a 95 % band (Student's t), in the plane one by one; the vertical
+    axis shows all values, and a wider band as far as it lies near them.
 
-    ``axis`` draws that axis alone, against steps, ``space=False`` all of them; ``log`` puts the steps on a
-    logarithmic scale (by default where they were recorded so); ``label`` says what a position is. The end is
-    filled where a certificate stands behind it. Replications are drawn as their mean with a 95 % band, in
-    the plane one by one; the axis shows all values, and of a band that is wider what lies near them.
+    Parameters
+    ----------
+    data
+        Holds ``path [step player axis]``, or the variable of another quantity.
+    ax
+        Axes to draw on; those of a new figure otherwise. A triangle or a cube takes their place.
+    quantity
+        ``position``, ``payoff`` (``path_payoffs [step player]``), ``gradient`` (``path_gradients [step player
+        axis]``), or ``greedy``: play of the learned policies without exploration (``rollout [rollout_step
+        player axis]``), where dotted lines are the equilibria of the grid (``grid_equilibria``).
+    axis
+        The only axis to draw, against the steps.
+    space
+        Whether to draw in the plane or a triangle where that is possible. ``"cube"`` draws the path of three
+        players on a line as one curve in ``(x0, x1, x2)``, with the planes on which two of them coincide;
+        ``"diagonal"`` looks along the line on which all three do.
+    log
+        Whether the steps are on a logarithmic scale; by default where they were recorded so.
+    label
+        What a position is.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
 
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the data hold no such path, or there is no such axis, quantity or space.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> walk = xr.Dataset({"path": (("step", "player", "axis"), np.zeros((3, 2, 1)))})
     >>> paths(walk).get_ylabel()
     'position (units of the space)'
     """
+    if quantity not in QUANTITIES:
+        raise ValueError(f"quantity: {quantity!r} is none; {near(quantity, QUANTITIES)}")
+    if space not in SPACES:
+        raise ValueError(f"space: {space!r} must be true, false, 'cube' or 'diagonal'")
     with canvas(ax) as axes:
-        found = point(data, "path", 3, CLOCKS, at=at, keep=("replication",))
-        walks = walks_of(found, "path")
-        count = found.arrays["path"].shape[-1]
-        shown = _shown(axis, count)
-        mixed = all(_mixtures(walk.values) for walk in walks)
-        free = space and axis is None
-        plane = free and count == 2 and not mixed
-        given = label or ""
-        label = label or ("probability" if mixed else "position (units of the space)")
+        if isinstance(space, str):
+            return _in_the_cube(axes, data, at, space == "diagonal")
+        variable, words = QUANTITIES[quantity]
+        greedy = quantity == "greedy"
+        keep = () if greedy else ("replication",)
+        found = point(data, variable, 2 if quantity == "payoff" else 3, CLOCKS, at=at, keep=keep)
+        walks = _greedy(found) if greedy else walks_of(found, variable)
+        if quantity == "payoff":
+            walks = [walk._replace(values=walk.values[..., None]) for walk in walks]
+        count = walks[0].values.shape[-1]
+        mixed = quantity == "position" and all(_mixtures(walk.values) for walk in walks)
+        free = quantity == "position" and space and axis is None
         if free and count == 3 and mixed:
             axes = triangle(axes)
             _in_the_triangle(axes, walks)
-            _say(axes, found, len(walks), "one by one", given)
+            _say(axes, found, len(walks), "one by one", label or "")
             return axes
+        plane = free and count == 2 and not mixed
+        words = label or ("probability" if mixed else words)
         if plane:
-            _in_the_plane(axes, walks, axis_words(found, 2), label)
+            _in_the_plane(axes, walks, axis_words(found, 2), words)
         else:
-            words = axis_words(found, count, "action" if mixed else "axis")
-            _against_steps(axes, walks, [(f", {words[k]}" if count > 1 else "", k) for k in shown])
-            axes.set_ylabel(label)
-        if not plane and (_spread_by_factors(walks) if log is None else log):
+            names = axis_words(found, count, "action" if mixed else "axis")
+            chosen = range(count) if axis is None else [axis]
+            check_index("axis", chosen[-1], count)
+            _against_steps(axes, walks, [(f", {names[k]}" if count > 1 else "", k) for k in chosen], greedy)
+            axes.set_ylabel(words)
+        if quantity == "gradient":
+            axes.axhline(0.0, color=INK, linewidth=0.8)
+        elif greedy:
+            _grid_equilibria(axes, found, list(chosen))
+        if not plane and (quantity == "position" and _spread_by_factors(walks) if log is None else log):
             axes.set_xscale("symlog", linthresh=1)
             axes.xaxis.set_major_formatter("{x:g}")
         _say(axes, found, len(walks), "one by one" if plane else "mean and 95 % band")
-        return axes
-
-
-def _shown(axis: int | None, count: int) -> Sequence[int]:
-    """Which of so many axes are drawn: all, or the one chosen. Raises `ValueError`."""
-    if axis is not None and not 0 <= axis < count:
-        raise ValueError(f"axis: {axis} must be a whole number from 0 to {count - 1}")
-    return range(count) if axis is None else [axis]
-
-
-def payoffs(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
-    """Payoffs ``path_payoffs [step player]`` of every player along the path, against steps or time."""
-    with canvas(ax) as axes:
-        found = point(data, "path_payoffs", 2, CLOCKS, at=at, keep=("replication",))
-        walks = walks_of(found, "path_payoffs")
-        _against_steps(axes, [walk._replace(values=walk.values[..., None]) for walk in walks])
-        axes.set_ylabel("payoff (units of the game)")
-        _say(axes, found, len(walks), "mean and 95 % band")
-        return axes
-
-
-def gradients(
-    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, axis: int | None = None
-) -> Axes:
-    """Own gradients ``path_gradients [step player axis]`` along the path, against steps or time.
-
-    ``axis`` draws that axis alone.
-    """
-    with canvas(ax) as axes:
-        found = point(data, "path_gradients", 3, CLOCKS, at=at, keep=("replication",))
-        walks = walks_of(found, "path_gradients")
-        count = found.arrays["path_gradients"].shape[-1]
-        shown = _shown(axis, count)
-        axes.axhline(0.0, color=INK, linewidth=0.8)
-        words = axis_words(found, count)
-        _against_steps(axes, walks, [(f", {words[k]}" if count > 1 else "", k) for k in shown])
-        axes.set_ylabel("own gradient (payoff per unit of position)")
-        _say(axes, found, len(walks), "mean and 95 % band")
-        return axes
-
-
-def regret_curve(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
-    """The largest regret of repeated play, ``regret_curve [sample]`` at ``regret_step``; both logarithmic."""
-    with canvas(ax) as axes:
-        found = point(data, "regret_curve", 1, ("regret_step",), at=at, keep=("replication",))
-        walks = walks_of(found, "regret_curve", "regret_step")
-        clock, values = on_one_clock(walks)
-        mean, half = band(values)
-        axes.plot(clock, mean, color=PALETTE[0], label="largest regret")
-        if len(walks) > 1:
-            axes.fill_between(clock, mean - half, mean + half, color=PALETTE[0], alpha=0.2, linewidth=0)
-            seen = values[values > 0]
-            if seen.size:
-                axes.set_ylim(0.8 * seen.min(), 1.25 * seen.max())
-        axes.set_xscale("log")
-        axes.set_yscale("log", nonpositive="clip")
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.set_xlabel("period")
-        axes.set_ylabel("regret a period (units of the game)")
-        _say(axes, found, len(walks), "mean and 95 % band")
         return axes
 
 
@@ -145,7 +173,8 @@ def walks_of(found: DrawnPoint, name: str, clock: str | None = None) -> list[Dra
     values = found.arrays[name]
     timed = clock is None and "path_time" in found.arrays
     clock = clock or ("path_time" if timed else "path_step")
-    steps = found.arrays.get(clock, np.broadcast_to(np.arange(values.shape[1]), values.shape[:2]))
+    steps = found.arrays.get(clock, np.arange(values.shape[1])[None])
+    steps = np.broadcast_to(steps[:, : values.shape[1]], values.shape[:2])
     filled = np.isfinite(values.reshape(*values.shape[:2], -1)).any(axis=2)
     claims = found.certified()
     walks = [
@@ -193,32 +222,48 @@ def _frame(axes: Axes, values: np.ndarray) -> None:
     axes.set_ylim(low - room, high + room)
 
 
+def _greedy(found: DrawnPoint) -> list[DrawnPath]:
+    play = found.arrays["rollout"]
+    return [DrawnPath(np.arange(len(play)), play, None, "step of greedy play")]
+
+
 def _against_steps(
-    axes: Axes, walks: list[DrawnPath], variants: Sequence[tuple[str, int]] = (("", 0),)
+    axes: Axes, walks: list[DrawnPath], variants: Sequence[tuple[str, int]], dotted: bool = False
 ) -> None:
-    """Lines of ``values [step player axis]``: a colour a player, a dash a variant (name, axis)."""
+    """Draw ``values [step player axis]``, a colour per player and a dash per variant, a name and an axis.
+
+    The ends are marked, or every step where ``dotted``.
+    """
     clock, values = on_one_clock(walks)
     mean, half = band(values)
-    worth, pale = _weakest(walks), 0.24 / (1 + len(variants))
-    for k, (colour, wide_line) in enumerate(zip(colours(mean.shape[1]), widths(mean.shape[1]), strict=True)):
+    certified, pale = _weakest(walks), 0.24 / (1 + len(variants))
+    players = mean.shape[1]
+    for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
         for dash, (variant, axis) in zip(cycle(DASHES), variants):
-            here, wide = mean[:, k, axis], half[:, k, axis]
-            axes.plot(
-                clock,
-                here,
-                dash,
-                color=colour,
-                linewidth=wide_line,
-                label=named("player", k, mean.shape[1]) + variant,
-            )
-            if len(walks) > 1:
-                axes.fill_between(clock, here - wide, here + wide, color=colour, alpha=pale, linewidth=0)
-            mark = end_marker(bool(worth), colour) | {"markersize": 4 + 1.5 * wide_line}
-            axes.plot(clock[-1], here[-1], "o", clip_on=False, zorder=5, **mark)
+            line: dict[str, Any] = {"linewidth": wide, "label": named("player", k, players) + variant}
+            line |= {"marker": "."} if dotted else {}
+            here = mean[:, k, axis]
+            draw_band(axes, clock, here, half[:, k, axis], color=colour, dash=dash, alpha=pale, **line)
+            if not dotted:
+                mark = end_marker(bool(certified), colour) | {"markersize": 4 + 1.5 * wide}
+                axes.plot(clock[-1], here[-1], "o", clip_on=False, zorder=5, **mark)
     if len(walks) > 1:
         _frame(axes, values[..., [axis for _, axis in variants]])
-    ends_in_legend(axes, [worth])
+    if dotted:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
+        ends_in_legend(axes, [certified])
     axes.set_xlabel(walks[0].clock)
+
+
+def _grid_equilibria(axes: Axes, found: DrawnPoint, chosen: list[int]) -> None:
+    grid = found.arrays.get("grid_equilibria")
+    if grid is None or blank(grid):
+        return
+    for k, colour in enumerate(colours(grid.shape[1])):
+        for value in np.unique(grid[:, k][:, chosen]):
+            axes.axhline(value, color=colour, linestyle=":", linewidth=1.0, label="_equilibrium", zorder=1)
+    axes.plot([], [], ":", color=INK, label=f"equilibrium of the grid ({len(grid)})")
 
 
 def _in_the_plane(axes: Axes, walks: list[DrawnPath], names: Sequence[str], label: str) -> None:
@@ -251,7 +296,7 @@ def _in_the_triangle(axes: Any, walks: list[DrawnPath]) -> None:
     ends_in_legend(axes, [walk.certified for walk in walks], 3)
 
 
-CLOCKS = ("path_step", "path_time", "claim", "axis_name")
+CLOCKS = ("path_step", "path_time", "claim", "axis_name", "grid_equilibria")
 ENDS = {None: "end, no certificate", False: "end, not certified", True: "end, certified"}
 
 
@@ -268,5 +313,74 @@ def _weakest(walks: list[DrawnPath]) -> bool | None:
 
 
 def _say(axes: Axes, found: DrawnPoint, count: int, how: str, *more: str) -> None:
-    note(axes, found.words, f"n = {count} replications, {how}" if count > 1 else "", *more)
+    note(axes, found.words, describe_replications(count, how), *more)
     legend(axes)
+
+
+# -- three players on a line ---------------------------------------------------------------------------
+
+
+def _in_the_cube(axes: Axes, data: Dataset, at: Mapping[str, Any] | None, along_diagonal: bool) -> Axes:
+    """Draw the profile of three players on a line as one curve, in a cube or seen along its diagonal."""
+    found = point(data, "path", 3, ("path_step", "claim"), at=at, keep=("replication",))
+    walks = walks_of(found, "path")
+    shape = walks[0].values.shape[1:]
+    if shape != (3, 1):
+        raise ValueError(f"data: {shape[0]} players on {shape[1]} axes; a cube has three players on one")
+    low, high = _domain(np.concatenate([walk.values[..., 0] for walk in walks]))
+    if along_diagonal:
+        _outline(axes, low, high)
+    else:
+        axes = projected(axes, "3d")
+        _planes(axes, low, high)
+    for walk, colour in zip(walks, colours(len(walks)), strict=True):
+        curve = walk.values[..., 0] @ EQUAL.T if along_diagonal else walk.values[..., 0]
+        first = walk is walks[0]
+        axes.plot(*curve.T, color=colour, linewidth=1.3, label="path" if first else "_")
+        axes.plot(*curve[:1].T, "s", color=colour, markersize=5, label="start" if first else "_")
+        mark = end_marker(bool(walk.certified), colour)
+        axes.plot(*curve[-1:].T, "o", markersize=7, zorder=6, label="_", **mark)
+    ends_in_legend(axes, [walk.certified for walk in walks], 2 if along_diagonal else 3)
+    note(axes, found.words, describe_replications(len(walks), "one by one"))
+    legend(axes, under=not along_diagonal)
+    return axes
+
+
+def _domain(every: np.ndarray) -> tuple[float, float]:
+    """Equal bounds for all three; those of the unit interval where the path lies in it."""
+    low, high = float(every.min()), float(every.max())
+    if low >= 0 and high <= 1:
+        return 0.0, 1.0
+    room = 0.05 * (high - low) or 0.5
+    return low - room, high + room
+
+
+def _planes(axes: Any, low: float, high: float) -> None:
+    for (i, j), colour in zip(combinations(range(3), 2), (PALETTE[1], PALETTE[2], PALETTE[3]), strict=True):
+        sides: list[np.ndarray] = [np.empty(0)] * 3
+        along, up = np.meshgrid([low, high], [low, high])
+        sides[i], sides[j], sides[3 - i - j] = along, along, up
+        axes.plot_surface(*sides, color=colour, alpha=0.12, edgecolor=colour, shade=False)
+        axes.plot([], [], [], color=colour, alpha=0.5, linewidth=4, label=f"x{i} = x{j}")
+    axes.plot([low, high], [low, high], [low, high], ":", color=INK, linewidth=1, label="all in one place")
+    axes.set(xlim=(low, high), ylim=(low, high), zlim=(low, high))
+    axes.set(xlabel="position of player 0", ylabel="position of player 1", zlabel="position of player 2")
+    axes.view_init(elev=18, azim=-35)
+    axes.set_box_aspect(None, zoom=0.95)
+
+
+def _outline(axes: Axes, low: float, high: float) -> None:
+    """The edges of the cube and the equality planes, seen along the diagonal."""
+    corners = np.array(list(product((low, high), repeat=3)))
+    for one, other in combinations(corners, 2):
+        if np.count_nonzero(one != other) == 1:
+            axes.plot(*(np.array([one, other]) @ EQUAL.T).T, color="#CCCCCC", linewidth=0.8, label="_edge")
+    for (i, j), colour in zip(combinations(range(3), 2), (PALETTE[1], PALETTE[2], PALETTE[3]), strict=True):
+        along = np.zeros(3)
+        along[3 - i - j] = high - low
+        ends = np.array([-along, along]) @ EQUAL.T
+        axes.plot(*ends.T, "--", color=colour, linewidth=1, label=f"x{i} = x{j}")
+    axes.plot(0, 0, "+", color=INK, markersize=9, label="all in one place")
+    axes.set_xlabel("(x1 - x0) / √2 (units of the space)")
+    axes.set_ylabel("(2 x2 - x0 - x1) / √6 (units of the space)")
+    axes.set_aspect("equal", adjustable="datalim")

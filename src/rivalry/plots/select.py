@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.registry import near
 from rivalry.core.results import CERTIFIED
-from rivalry.core.statistics import half_width
+from rivalry.core.statistics import half_width_of
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -30,9 +30,14 @@ class DrawnPoint(NamedTuple):
     words: str
 
     def certified(self) -> np.ndarray | None:
-        """Whether each kept result is certified; None where the data hold no claim."""
+        """Return whether each result is certified; None where the data hold no claim."""
         claim = self.arrays.get("claim")
         return None if claim is None else np.isin(claim, CERTIFIED)
+
+    def is_certified(self) -> bool:
+        """Return whether there are claims and all of them are certified."""
+        certified = self.certified()
+        return certified is not None and bool(np.all(certified))
 
 
 def point(
@@ -116,15 +121,39 @@ def position(values: np.ndarray, wanted: Any) -> int | None:
 
 
 def band(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over the first dimension and half the width of its 95 % interval (Student's t), ``[...]`` each.
+    """Return the mean over the first dimension and half the width of its 95 % interval (Student's t).
 
-    >>> mean, half = band(np.array([[1.0], [3.0]]))
-    >>> float(mean[0]), round(float(half[0]), 3)
-    (2.0, 12.706)
+    Both are ``[...]``, over the replications that have a number there; half the width is 0 where one has.
+
+    >>> mean, half = band(np.array([[1.0, 2.0], [3.0, np.nan]]))
+    >>> mean.tolist(), half.round(3).tolist()
+    ([2.0, 2.0], [12.706, 0.0])
     """
-    if len(values) < 2:
-        return values[0], np.zeros_like(values[0])
-    return values.mean(axis=0), half_width(values)
+    present = np.isfinite(values)
+    count = present.sum(axis=0)
+    mean = np.asarray(np.where(present, values, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan))
+    squares = np.where(present, values - mean, 0.0) ** 2
+    deviation = np.sqrt(squares.sum(axis=0) / np.maximum(count - 1, 1))
+    half = np.zeros_like(mean)
+    several = count > 1
+    if np.any(several):
+        half[several] = half_width_of(deviation[several], count[several])
+    return mean, half
+
+
+def check_index(name: str, index: int, count: int) -> None:
+    """Raise `ValueError` for an index, such as that of an axis or a player, outside ``0 .. count - 1``."""
+    if not 0 <= index < count:
+        raise ValueError(f"{name}: {index} must be a whole number from 0 to {count - 1}")
+
+
+def describe_replications(count: int, how: str = "mean and 95 % band") -> str:
+    """Return words for a caption; none where there is a single replication.
+
+    >>> describe_replications(3), describe_replications(1)
+    ('n = 3 replications, mean and 95 % band', '')
+    """
+    return f"n = {count} replications, {how}" if count > 1 else ""
 
 
 def blank(array: np.ndarray) -> bool:

@@ -1,4 +1,4 @@
-"""Mixed strategies as bars."""
+"""Probabilities of actions: mixed strategies as bars, policies as heat maps."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry.plots.select import band, point
-from rivalry.plots.style import INK, canvas, colours, legend, named, note
+from rivalry.plots.select import DrawnPoint, band, blank, point
+from rivalry.plots.style import INK, add_colour_bar, canvas, colours, legend, named, note, panels
 
 if TYPE_CHECKING:
     from xarray import Dataset
+
+WALK = ("left", "stay", "right")
+LABELS = 9  # so many states and fewer are all named
 
 
 def strategies(
@@ -61,3 +64,76 @@ def _bars(axes: Axes, mean: np.ndarray, half: np.ndarray, certified: bool, count
         axes.bar(x, mean[player], 0.9 * width, facecolor=face, edgecolor=colour, linewidth=1.4, label=label)
         if count > 1:
             axes.errorbar(x, mean[player], half[player], fmt="none", ecolor=INK, capsize=3, linewidth=1)
+
+
+def policy(
+    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, softmax: bool = False
+) -> Axes:
+    """A heat map for each player: how often each action is taken in each state.
+
+    The share of trials whose greedy action it is (``policy [trial player state]``, or ``modal_policy [player
+    state]`` alone), or with ``softmax`` the mean over trials of ``policy_softmax [trial player state
+    action]``, on a scale of its own. Own states stand at their ``places``.
+
+    >>> import numpy as np, xarray as xr
+    >>> greedy = xr.Dataset({"policy": (("trial", "player", "state"), [[[2, 1]], [[2, 0]]])})
+    >>> policy(greedy).child_axes[0].collections[0].get_array().tolist()
+    [[0.0, 0.0, 1.0], [0.5, 0.5, 0.0]]
+    """
+    with canvas(ax) as axes:
+        found, mean, words = _mean_policy(data, at, softmax)
+        players, states, actions = mean.shape
+        small = panels(axes, players, columns=4)
+        low, high = (float(mean.min()), float(mean.max())) if softmax else (0.0, 1.0)
+        names = WALK if actions == 3 else [str(k) for k in range(actions)]
+        places = _places(found, players, states)
+        for player, panel in enumerate(small):
+            scale: dict[str, Any] = {"cmap": "cividis", "vmin": low, "vmax": high}
+            seamless: dict[str, Any] = {"edgecolors": "face", "linewidth": 0.3}
+            drawing = panel.pcolormesh(
+                np.arange(actions), np.arange(states), mean[player], **scale, **seamless
+            )
+            panel.set_title(f"player {player}")
+            panel.set_xticks(range(actions), names)
+            shown = range(0, states, -(-states // LABELS))
+            panel.set_yticks(shown, [places[player][k] for k in shown])
+        for corner in small[::4]:
+            corner.set_ylabel(
+                "state" if "places" not in found.arrays else "own position (units of the space)"
+            )
+        for corner in small[-min(players, 4) :]:
+            corner.set_xlabel("action")
+        add_colour_bar(axes, drawing, words, (1.02, 0.1, 0.025, 0.8))
+        axes.set_xlabel("action")
+        axes.set_ylabel("state")
+        count = found.arrays["policy"].shape[0] if "policy" in found.arrays else 0
+        note(axes, found.words, f"n = {count} trials" if count > 1 else "")
+        return axes
+
+
+def _mean_policy(
+    data: Dataset, at: Mapping[str, Any] | None, softmax: bool
+) -> tuple[DrawnPoint, np.ndarray, str]:
+    """How often each action is taken, ``[player state action]``, and what that number is."""
+    also = ("places", "policy", "policy_softmax", "modal_policy")
+    if softmax:
+        found = point(data, "policy_softmax", 4, also, at=at)
+        return found, np.nanmean(found.arrays["policy_softmax"], axis=0), "mean probability of the action"
+    main = "policy" if "policy" in data or "modal_policy" not in data else "modal_policy"
+    found = point(data, main, 3 if main == "policy" else 2, also, at=at)
+    greedy = found.arrays[main]
+    greedy = greedy if main == "policy" else greedy[None]
+    if blank(greedy):
+        raise ValueError(f"data: {main!r} holds nothing at this point")
+    greedy = np.where(np.isfinite(greedy.astype(float)), greedy, -1).astype(int)
+    actions = max(len(WALK), int(greedy.max()) + 1)
+    shares = (greedy[..., None] == np.arange(actions)).mean(axis=0)
+    return found, shares, "share of trials" if main == "policy" else "the modal policy's action"
+
+
+def _places(found: DrawnPoint, players: int, states: int) -> list[list[str]]:
+    """Every player's states in words."""
+    places = found.arrays.get("places")
+    if places is None or places.shape[1] != states:
+        return [[str(k) for k in range(states)]] * players
+    return [[", ".join(f"{value:.3g}" for value in place) for place in own] for own in places]

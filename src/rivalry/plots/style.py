@@ -6,7 +6,7 @@ more lines than that palette holds, steps of viridis.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from textwrap import fill
@@ -27,6 +27,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("-", "--", ":", "-.")
 SIZE = (6.6, 3.9)  # inches
 WRAP = 30  # letters of a line of a legend
+BESIDE = (1.03, 0.0, 0.04, 1.0)  # where a colour bar stands, in fractions of the axes
 
 STYLE: dict[Any, Any] = {
     "axes.edgecolor": INK,
@@ -202,6 +203,36 @@ def legend(ax: Axes, *, under: bool = False) -> None:
             borderaxespad=0.0,
             ncols=columns,
         )
+
+
+def draw_band(
+    ax: Axes, x: Any, mean: Any, half: Any, *, color: str, dash: str = "-", alpha: float = 0.2, **line: Any
+) -> None:
+    """Draw a mean as a line, with a band to ``half`` the width of its interval on both sides."""
+    ax.plot(x, mean, dash, color=color, **line)
+    if half is not None and half.any():
+        ax.fill_between(x, mean - half, mean + half, color=color, alpha=alpha, linewidth=0)
+
+
+def draw_levels(ax: Axes, levels: Mapping[str, float] | None, *, upright: bool = False) -> None:
+    """Draw reference values by name as lines across the axes, or ``upright``; each has a dash of its own."""
+    draw = ax.axvline if upright else ax.axhline
+    for k, (name, level) in enumerate((levels or {}).items()):
+        label = name if upright else f"{name} ({level:.6g})"
+        draw(level, color=INK, linestyle=DASHES[(k + 1) % len(DASHES)], linewidth=1.0, label=label)
+
+
+def add_colour_bar(
+    ax: Axes, drawing: Any, label: str, box: tuple[float, float, float, float] = BESIDE, **options: Any
+) -> None:
+    """Add a colour bar beside the axes, in a box in fractions of their size."""
+    bar = ax.figure.colorbar(drawing, cax=ax.inset_axes(box), **options)
+    bar.set_label(label)
+
+
+def explain_hollow(ax: Axes, marker: str = "o") -> None:
+    """Add the line of the legend that says that hollow marks are not certified."""
+    ax.plot([], [], marker, label="hollow: not certified", **end_marker(False, INK))
 
 
 def named(what: str, k: int, count: int) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rivalry.plots.cells import RULE, CellSeries, cells, explored, replicated, spread, type_words
-from rivalry.plots.select import blank
+from rivalry.plots.cells import RULE, CellSeries, cells, explored, replicated, type_words
+from rivalry.plots.select import band, blank
 from rivalry.plots.style import DASHES, INK, below, canvas, colours, legend, note
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def _crossed(
     by_row = len(words) > 1 and len(lines) <= len(DASHES)
     shades = colours(len(words) if by_row else len(lines))
     for k, (_, values) in enumerate(lines):
-        mean, half = spread(values)
+        mean, half = band(values)
         for row in range(mean.shape[0]):
             shade, dash = (shades[row], DASHES[k % 4]) if by_row else (shades[k], DASHES[row % 4])
             x = np.arange(mean.shape[1])
@@ -231,7 +231,7 @@ def _crossed(
 
 def _bars(axes: Axes, values: np.ndarray) -> None:
     """Bars of ``values [replication number]``, with whiskers where there are replications."""
-    mean, half = spread(values)
+    mean, half = band(values)
     whiskers: dict[str, Any] = (
         {"yerr": half, "error_kw": {"elinewidth": 0.9, "capsize": 2}} if len(values) > 1 else {}
     )

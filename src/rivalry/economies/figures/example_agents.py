@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from rivalry.economies.figures.streets import example_words
-from rivalry.plots.cells import RULE, CellSeries, cells, explored, replicated, spread
+from rivalry.plots.cells import RULE, CellSeries, cells, explored, replicated
+from rivalry.plots.select import band
 from rivalry.plots.style import DASHES, INK, canvas, colours, legend, note
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _lines(
         else:
             way = one.arrays[BIDS][:, k, trip][:, way_of(one, k, int(path))].astype(float)
             values, x = _along(one, way), np.arange(1, way.shape[1] + 1)
-        mean, half = spread(values)
+        mean, half = band(values)
         dash = next(d for u, d in dashes.items() if u == urgency or (np.isnan(u) and np.isnan(urgency)))
         mark: dict[str, Any] = {"marker": ".", "markersize": 4.0} if over == "place" else {}
         panel.plot(x, mean, dash, color=shades[path], linewidth=1.4, label="_line", **mark)

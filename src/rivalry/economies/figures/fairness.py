@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.core.registry import near
-from rivalry.plots.cells import cells, is_own, spread
-from rivalry.plots.select import NoSuchPoint, blank, checked, dimension, swept
+from rivalry.plots.cells import cells, is_own
+from rivalry.plots.select import NoSuchPoint, band, blank, checked, dimension, swept
 from rivalry.plots.style import DASHES, INK, MARKERS, PALETTE, canvas, colours, legend, note
 
 if TYPE_CHECKING:
@@ -147,11 +147,11 @@ def _curves(
     order = np.argsort(place, kind="stable")
     found = []
     for one in every:
-        y, y_half = spread(one.arrays[up].astype(float))
+        y, y_half = band(one.arrays[up].astype(float))
         if across == over:
             x, x_half = place, np.zeros(len(place))
         elif across in one.arrays:
-            x, x_half = spread(one.arrays[across].astype(float))
+            x, x_half = band(one.arrays[across].astype(float))
         else:
             continue
         held = order[np.isfinite(x[order]) & np.isfinite(y[order])]

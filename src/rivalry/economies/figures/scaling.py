@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.economies.figures.bidding import state_words
-from rivalry.plots.cells import RULE, cells, explored, replicated, spread
-from rivalry.plots.select import NoSuchPoint
+from rivalry.plots.cells import RULE, cells, explored, replicated
+from rivalry.plots.select import NoSuchPoint, band
 from rivalry.plots.style import DASHES, INK, MARKERS, canvas, colours, legend, note
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def scaling_check(
         )
     words = state_words(every[0].arrays, every[0].arrays["mean_bid"].shape[1:3])
     with canvas(ax) as axes:
-        means = [spread(one.arrays["mean_bid"])[0] for one in every]
+        means = [band(one.arrays["mean_bid"])[0] for one in every]
         means = [mean.reshape(-1, mean.shape[-1]) for mean in means]
         for k, (one, mean) in enumerate(zip(every, means, strict=True)):
             a = sizes[k] / sizes[0]

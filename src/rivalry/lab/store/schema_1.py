@@ -15,6 +15,7 @@ import numpy as np
 from rivalry.core.results import Record
 from rivalry.lab.study.points import flat, short_names
 from rivalry.methods import METHODS
+from rivalry.plots import FORMER
 
 _KARMA = {"kbar": "mean_karma", "kmax": "max_karma"}
 
@@ -140,7 +141,6 @@ METHOD_KEYS = {
     "p_update": "update_probability",
     "q0": "initial_q",
 }
-PLOTS: dict[str, str] = {}
 VARIABLES: dict[str, dict[str, str]] = {
     "karma": _KARMA,
     "precipice": {"safe": "p_safe"},
@@ -310,13 +310,12 @@ def _named(table: Mapping[str, Any], names: Names) -> dict[str, Any]:
 def _plot(row: Any, names: Names) -> Any:
     """A plot whose kind and whose options name coordinates and variables as today."""
     if isinstance(row, str):
-        return PLOTS.get(row, row)
+        return dict(FORMER[row]) if row in FORMER else row
     new = {key: _words(value, names) for key, value in row.items()}
     if isinstance(row.get("at"), Mapping):
         new["at"] = _named(row["at"], names)
-    if isinstance(row.get("kind"), str):
-        new["kind"] = PLOTS.get(row["kind"], row["kind"])
-    return new
+    kind = new.pop("kind", "")
+    return {"kind": kind} | dict(FORMER.get(kind, {})) | new
 
 
 def _words(value: Any, names: Names) -> Any:

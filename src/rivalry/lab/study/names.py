@@ -22,7 +22,7 @@ from rivalry.core.registry import Entry, from_file, load
 from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, shown, unknown
 from rivalry.methods import METHODS
-from rivalry.plots import PLOTS
+from rivalry.plots import FORMER, PLOTS, present_form
 
 _FILE = re.compile(r"[^\s:]+\.py:[A-Za-z_]\w*")
 CONTROLS = "negative_controls"  # a key of a method's table
@@ -157,10 +157,14 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
             continue
         if not isinstance(kind, str):
             raise StudyError(f"{shown(kind)} must be text", key=key)
+        if kind in FORMER:
+            raise StudyError(f"{kind!r} is now written {present_form(kind)}", key=key)
         if kind not in known:
             hint = "; a file of your own is written my_file.py:name" if ".py" in str(kind) else ""
             raise StudyError(unknown(kind, known, "a plot") + hint, key=key)
-        found += getattr(PLOTS[kind] if kind in PLOTS else load(known[kind].targets[0]), "views", ())
+        options = row if isinstance(row, Mapping) else {}
+        own = PLOTS[kind].views_of(options) if kind in PLOTS else None
+        found += getattr(load(known[kind].targets[0]), "views", ()) if own is None else own
     return sorted(set(found))
 
 

@@ -1,0 +1,330 @@
+"""What learners reach while they learn: rewards, choices, another metric, and the regret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from rivalry.plots.cells import method_names
+from rivalry.plots.measures import rank, word
+from rivalry.plots.paths import DrawnPath, on_one_clock, walks_of
+from rivalry.plots.select import (
+    DrawnPoint,
+    NoSuchPoint,
+    band,
+    blank,
+    check_index,
+    checked,
+    describe_replications,
+    point,
+)
+from rivalry.plots.style import (
+    INK,
+    PALETTE,
+    below,
+    canvas,
+    colours,
+    draw_band,
+    draw_levels,
+    legend,
+    named,
+    note,
+    widths,
+)
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+LABELS = {
+    "reward": "reward per step",
+    "choice": "choice (units of the game)",
+    "distance": "distance to the\nnearest equilibrium",
+    "regret": "regret per period (units of the game)",
+}
+BELOW = {"learning_distance": LABELS["distance"], "learning_regret": "regret"}
+REWARD, STEP, PERIOD = "learning_reward", "learning_step", "regret_step"
+RUNS = {"policy": "trials", "mean_choice": "runs"}  # variables that tell how many a stored mean is over
+CLOCKS = {STEP: "learning step", PERIOD: "period"}
+FEW = 3  # the band of fewer replications would be wider than the picture: they are drawn one by one
+
+
+def learning_curve(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    quantity: str = "reward",
+    compare: bool = False,
+    methods: Sequence[str] | None = None,
+    player: int | None = None,
+    axis: int = 0,
+    level: str | None = None,
+    lines: Mapping[str, float] | None = None,
+    floor: float | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """Draw a metric against the steps of learning, a line per player or per method.
+
+    Parameters
+    ----------
+    data
+        Holds ``learning_QUANTITY [sample player ...]`` at ``learning_step``, or ``QUANTITY_curve [sample]``
+        at ``regret_step``. Half the widths of stored bands have the same names and ``_band``. Where the data
+        hold them, ``distance`` and ``regret`` are drawn below rewards, and the regret below another metric.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    quantity
+        ``reward``, ``choice``, ``regret``, or a metric whose history is stored, such as ``p_safe``.
+    compare
+        Draw a line per method, over players in the mean. A method without a history is a horizontal
+        line: dashed where its ``claim`` is certified, dotted where it is not.
+    methods
+        The methods to compare, in this order; all otherwise.
+    player
+        The player whose values are compared, instead of the mean over players.
+    axis
+        The axis of a choice.
+    level
+        The metric that methods without a history show; ``payoff`` for rewards, else the quantity itself.
+    lines
+        Further horizontal lines by name, such as benchmarks.
+    floor
+        The lower end of the vertical axis.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The upper axes. Bands are 95 % intervals over replications (Student's t).
+
+    Raises
+    ------
+    ValueError
+        If the data hold no such history, or there is no such axis, player or method.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> way = xr.Dataset({"learning_reward": (("sample", "player"), [[0.1, 0.2], [0.4, 0.6]])})
+    >>> learning_curve(way, lines={"cartel": 0.6}).get_ylabel()
+    'reward per step'
+    >>> learning_curve(way, compare=True).lines[0].get_ydata().tolist()
+    [0.15000000000000002, 0.5]
+    """
+    checked(data)
+    main = _stored(data, quantity)
+    with canvas(ax) as axes:
+        if compare:
+            level = level or ("payoff" if quantity == "reward" else quantity)
+            bottom, words = _by_method(axes, data, main, _Wanted(methods, player, level), at)
+        elif methods is not None:
+            raise ValueError("methods: one method is drawn; compare = true draws several")
+        else:
+            bottom, words = _by_player(axes, data, main, axis, at)
+        draw_levels(axes, lines)
+        label = LABELS.get(quantity, word(quantity))
+        if compare and main == REWARD:
+            label += f" ({'mean over players' if player is None else f'player {player}'})"
+        axes.set_ylabel(label)
+        if floor is not None:
+            axes.set_ylim(bottom=floor)
+        bottom.set_xlabel(CLOCKS[_clock(main)])
+        note(axes, *words)
+        legend(axes)
+        return axes
+
+
+class _Wanted(NamedTuple):
+    """What is compared."""
+
+    methods: Sequence[str] | None
+    player: int | None
+    level: str
+
+
+class _History(NamedTuple):
+    """A method's metric during learning, and its regret; without a history, the value at its ``end``."""
+
+    name: str
+    metric: list[DrawnPath]
+    regret: list[DrawnPath]
+    end: float = np.nan
+    certified: bool = False
+
+
+def _stored(data: Dataset, quantity: str) -> str:
+    """Return the variable that holds the history of a quantity."""
+    names = (f"{quantity}_curve", f"learning_{quantity}")
+    default = names[quantity in ("reward", "choice")]
+    return next((name for name in names if name in data and not blank(data[name].values)), default)
+
+
+def _clock(main: str) -> str:
+    return STEP if main.startswith("learning_") else PERIOD
+
+
+def _rank(data: Dataset, name: str) -> int:
+    """Return how many of the dimensions are those of a history, not those of a sweep."""
+    dims = map(str, data[name].dims if name in data else ())
+    return sum(dim.removeprefix(f"{name}_") in ("sample", "player", "seat", "axis") for dim in dims)
+
+
+# -- one method ----------------------------------------------------------------------------------------
+
+
+def _by_player(
+    axes: Axes, data: Dataset, main: str, axis: int, at: Mapping[str, Any] | None
+) -> tuple[Axes, list[str]]:
+    """Draw a line per player; below rewards, the distance and the regret. Return the lowest axes."""
+    found, clock, mean, half, words = _mean_history(data, main, at)
+    if mean.ndim == 3:
+        check_index("axis", axis, mean.shape[2])
+        mean = mean[..., axis]
+        half = half[..., min(axis, half.shape[-1] - 1)] if half.ndim == 3 else half
+    _draw_players(axes, clock, mean, half, INK if main == REWARD else PALETTE[0])
+    names = [name for name in BELOW if main == REWARD and name in data and not blank(data[name].values)]
+    lower = below(axes, len(names))
+    for name, panel in zip(names, lower, strict=True):
+        _, steps, values, width, _ = _mean_history(data, name, at)
+        flat = (len(steps), -1)
+        _draw_players(panel, steps, values.reshape(flat), width.reshape(flat), PALETTE[0])
+        panel.set_ylabel(BELOW[name])
+        panel.set_ylim(bottom=0.0)
+    if main == "regret_curve":
+        _log_scale(axes, mean)
+    if main == "regret_curve" or _is_geometric(clock):
+        for panel in (axes, *lower):
+            panel.set_xscale("log")
+            panel.xaxis.set_major_formatter("{x:g}")
+    return [axes, *lower][-1], [found.words, words]
+
+
+def _mean_history(
+    data: Dataset, main: str, at: Mapping[str, Any] | None
+) -> tuple[DrawnPoint, np.ndarray, np.ndarray, np.ndarray, str]:
+    """Return the point, steps, mean and half width of its band, as stored or over replications, and words."""
+    width, clock, own = f"{main}_band", _clock(main), _rank(data, main)
+    banded = width in data and not blank(data[width].values)
+    found = point(data, main, own, (clock, width, *RUNS), at=at, keep=() if banded else ("replication",))
+    name = next((name for name in RUNS if name in found.arrays), "")
+    count = found.arrays[name].shape[0 if banded else 1] if name else 0
+    words = f"n = {count} {RUNS[name]}, mean" + " and 95 % band" * banded if count > 1 else ""
+    if banded:
+        mean = found.arrays[main]
+        steps = np.ravel(found.arrays.get(clock, np.arange(len(mean))))[: len(mean)]
+        return found, steps, mean, found.arrays[width].reshape(*mean.shape[:2], -1), words
+    walks = walks_of(found, main, clock)
+    steps, values = on_one_clock(walks)
+    return found, steps, *band(values), describe_replications(len(walks)) or words
+
+
+def _draw_players(axes: Axes, clock: np.ndarray, mean: np.ndarray, half: np.ndarray, lone: str) -> None:
+    """Draw a line for each column of ``mean [sample player]``; in the colour ``lone`` where there is one."""
+    mean, half = mean.reshape(len(clock), -1), half.reshape(len(clock), -1)
+    count = mean.shape[1]
+    shades = colours(count) if count > 1 else [lone]
+    for k, (colour, wide) in enumerate(zip(shades, widths(count), strict=True)):
+        label = named("player", k, count)
+        draw_band(axes, clock, mean[:, k], half[:, k], color=colour, linewidth=wide, label=label)
+
+
+def _is_geometric(clock: np.ndarray) -> bool:
+    """Return whether steps are spaced evenly in logarithms, over a factor of a hundred or more."""
+    if len(clock) < 3 or clock[0] <= 0 or clock[-1] < 100 * clock[0]:
+        return False
+    ratios = clock[1:] / clock[:-1]
+    return bool(ratios.max() < 1.2 * ratios.min())
+
+
+def _log_scale(axes: Axes, values: np.ndarray) -> None:
+    """Put the vertical axis on a logarithmic scale that frames the positive values."""
+    axes.set_yscale("log", nonpositive="clip")
+    axes.yaxis.set_major_formatter("{x:g}")
+    positive = values[values > 0]
+    if positive.size:
+        axes.set_ylim(0.8 * positive.min(), 1.25 * positive.max())
+
+
+# -- several methods -----------------------------------------------------------------------------------
+
+
+def _by_method(
+    axes: Axes, data: Dataset, main: str, wanted: _Wanted, at: Mapping[str, Any] | None
+) -> tuple[Axes, list[str]]:
+    """Draw a line per method, and the regrets below another metric. Return the lowest axes."""
+    place = point(data, main, _rank(data, main), at=at, keep=("algorithm", "replication")).words
+    names = method_names(data, main, wanted.methods)
+    every = [_history(data, main, name, wanted, at) for name in names]
+    curves = [one for one in every if one.metric]
+    if not curves:
+        raise NoSuchPoint(f"data: no method has {main} here")
+    lower = below(axes, 1 if any(one.regret for one in curves) else 0)
+    for one, colour in zip(curves, colours(len(curves)), strict=True):
+        _draw_walks(axes, one.metric, colour, one.name)
+        for panel in lower if one.regret else ():
+            _draw_walks(panel, one.regret, colour, one.name)
+    levels = [one for one in every if not one.metric and np.isfinite(one.end)]
+    for k, one in enumerate(levels):
+        label = f"{one.name}: {one.end:.5g}" + ("" if one.certified else ", not certified")
+        dash = "--" if one.certified else ":"
+        axes.axhline(one.end, linestyle=dash, color=INK, linewidth=1.0 + 0.4 * k, label=label)
+    for panel in lower:
+        _log_scale(panel, np.concatenate([walk.values for one in curves for walk in one.regret]))
+        panel.set_ylabel("largest regret\n(units of the game)")
+    bottom = [axes, *lower][-1]
+    axes.set_xscale("log")
+    bottom.xaxis.set_major_formatter("{x:g}")
+    count = max(len(one.metric) for one in curves)
+    how = "mean and 95 % band" if count >= FEW else "each thin, mean thick"
+    rows = f"horizontal lines: {word(wanted.level)}" if levels else ""
+    return bottom, [place, rows, describe_replications(count, how)]
+
+
+def _history(
+    data: Dataset, main: str, name: str | None, wanted: _Wanted, at: Mapping[str, Any] | None
+) -> _History:
+    place = dict(at or {}) | ({} if name is None else {"algorithm": name})
+    metric = _walks(data, main, wanted.player, place)
+    if metric:
+        regret = [] if main == REWARD else _walks(data, "regret_curve", None, place)
+        return _History(name or "learning", metric, regret)
+    if wanted.level not in data:
+        return _History(name or "", [], [])
+    found = point(data, wanted.level, rank(data, wanted.level), ("claim",), at=place, keep=("replication",))
+    values = found.arrays[wanted.level].astype(float)
+    values = values.reshape(len(values), -1)
+    chosen = values if wanted.player is None or values.shape[1] == 1 else values[:, [wanted.player]]
+    known = chosen[np.isfinite(chosen)]
+    end = float(known.mean()) if known.size else np.nan
+    return _History(name or "", [], [], end, found.is_certified())
+
+
+def _walks(data: Dataset, main: str, player: int | None, place: Mapping[str, Any]) -> list[DrawnPath]:
+    """Return the history of every replication, over players in the mean unless one is picked."""
+    if main not in data:
+        return []
+    found = point(data, main, _rank(data, main), (_clock(main),), at=place, keep=("replication",))
+    values = found.arrays[main].astype(float)
+    if blank(values):
+        return []
+    if values.ndim == 3:
+        if player is not None:
+            check_index("player", player, values.shape[2])
+        columns = values if player is None else values[..., [player]]
+        values = band(np.moveaxis(columns, 2, 0))[0]  # a player may be missing
+    walks = walks_of(found._replace(arrays={**found.arrays, main: values}), main, _clock(main))
+    positive = ((walk, walk.steps > 0) for walk in walks)  # the scale is logarithmic
+    return [walk._replace(steps=walk.steps[rows], values=walk.values[rows]) for walk, rows in positive]
+
+
+def _draw_walks(axes: Axes, walks: list[DrawnPath], colour: str, label: str) -> None:
+    """Draw the mean over replications with its band, or thin lines where there are few."""
+    clock, values = on_one_clock(walks)
+    mean, half = band(values)
+    few = len(walks) < FEW
+    if 1 < len(walks) < FEW:
+        axes.plot(clock, values.T, color=colour, linewidth=0.8, alpha=0.5, label="_each")
+    draw_band(axes, clock, mean, None if few else half, color=colour, label=label)
