@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 import rivalry as rv
-from rivalry.plots.samples import base_of, samples
+from rivalry.plots.histogram import base_of, samples
 from rivalry.plots.select import NoSuchPoint
 from tests.pictures import half_width, labels, lines
 
@@ -52,7 +52,7 @@ def heights(panel: Axes) -> np.ndarray:
 
 
 def test_gains_are_a_histogram_with_the_mean_and_its_interval() -> None:
-    ax = rv.plots.profit_gain(learned(), published=0.85, bins=6)
+    ax = rv.plots.histogram(learned(), published=0.85, bins=6)
     expected = np.histogram(GAINS, np.linspace(GAINS.min(), GAINS.max(), 7))[0] / 30
     np.testing.assert_allclose(heights(ax), expected)
     (mean,) = (line for line in ax.get_lines() if str(line.get_label()).startswith("mean"))
@@ -65,7 +65,7 @@ def test_gains_are_a_histogram_with_the_mean_and_its_interval() -> None:
 
 
 def test_controls_are_panels_on_one_scale_and_padding_counts_for_nothing() -> None:
-    ax = rv.plots.profit_gain(learned(), controls=True)
+    ax = rv.plots.histogram(learned(), controls=True)
     assert len(ax.child_axes) == 3
     assert len({panel.get_xlim() for panel in ax.child_axes}) == 1
     np.testing.assert_allclose([heights(panel).sum() for panel in ax.child_axes], 1.0)
@@ -77,20 +77,20 @@ def test_controls_are_panels_on_one_scale_and_padding_counts_for_nothing() -> No
 
 
 def test_cumulated_shares_end_at_one_and_step_at_every_session() -> None:
-    ax = rv.plots.profit_gain(learned(), cumulative=True, methods=["learning"])
+    ax = rv.plots.histogram(learned(), form="cumulative", methods=["learning"])
     line = next(line for line in ax.get_lines() if str(line.get_label()).startswith("learning"))
     np.testing.assert_allclose(line.get_xdata()[1:-1], np.sort(GAINS))
     np.testing.assert_allclose(line.get_ydata()[1:-1], np.arange(1, 31) / 30)
 
 
 def test_values_that_are_all_one_have_a_bar_of_their_own() -> None:
-    ax = rv.plots.profit_gain(learned(), methods=["learning-random"])
+    ax = rv.plots.histogram(learned(), methods=["learning-random"])
     assert heights(ax).tolist() == [1.0]
     assert "mean 0.5" in labels(ax)
 
 
 def test_payoffs_stand_between_their_benchmarks() -> None:
-    ax = rv.plots.profit_histogram(learned())
+    ax = rv.plots.histogram(learned(), quantity="payoff")
     np.testing.assert_allclose(heights(ax).sum(), 1.0)
     assert lines(ax, "Nash equilibrium (0.2)")[0].get_xdata()[0] == pytest.approx(0.2)
     assert lines(ax, "joint maximum (0.3)")[0].get_xdata()[0] == pytest.approx(0.3)
@@ -102,17 +102,17 @@ def test_payoffs_stand_between_their_benchmarks() -> None:
 def test_last_payoffs_come_before_those_of_greedy_play_and_any_measure_can_be_drawn() -> None:
     data = learned()
     data["last_payoff"] = data["end_payoff"] * 2
-    assert rv.plots.profit_histogram(data).get_xlabel() == "payoff (over the last periods)"
+    assert rv.plots.histogram(data, quantity="payoff").get_xlabel() == "payoff (over the last periods)"
     data["last_payoff"][:] = np.nan
-    assert rv.plots.profit_histogram(data).get_xlabel() == "payoff (over the limit cycle)"
-    ax = rv.plots.profit_histogram(data, quantity="pooled_gain", lines={"random": 0.5})
+    assert rv.plots.histogram(data, quantity="payoff").get_xlabel() == "payoff (over the limit cycle)"
+    ax = rv.plots.histogram(data, quantity="pooled_gain", lines={"random": 0.5})
     assert lines(ax, "random")[0].get_xdata()[0] == 0.5
     assert "Nash equilibrium (0.2)" not in labels(ax)
 
 
 def test_a_learner_stands_above_its_controls() -> None:
     data = learned().isel(algorithm=[1, 0, 2])
-    ax = rv.plots.control_panel(data)
+    ax = rv.plots.histogram(data, form="means")
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["learning", "gamma 0", "random play"]
     means = [box.lines[0].get_xdata()[0] for box in ax.containers]
     np.testing.assert_allclose(means, [GAINS.mean(), GAINS[:20].mean() - 0.4, 0.5])
@@ -123,7 +123,7 @@ def test_a_learner_stands_above_its_controls() -> None:
 
 def test_without_gains_controls_are_compared_by_payoffs() -> None:
     bare = learned().drop_vars(["pooled_gain", "nash_payoff", "joint_payoff"])
-    ax = rv.plots.control_panel(bare)
+    ax = rv.plots.histogram(bare, form="means")
     np.testing.assert_allclose(ax.containers[2].lines[0].get_xdata()[0], 0.25)
     assert ax.get_xlabel() == "payoff (over the limit cycle)"
     assert labels(ax) == []
@@ -150,12 +150,12 @@ def test_replications_are_more_sessions_and_whole_numbers_lose_their_padding() -
 )
 def test_wrong_options_of_a_histogram_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        rv.plots.profit_histogram(learned(), **options)
+        rv.plots.histogram(learned(), **options)
 
 
 def test_nothing_to_draw_is_said() -> None:
     with pytest.raises(NoSuchPoint, match="no method has pooled_gain here"):
-        rv.plots.profit_gain(learned().where(False))
+        rv.plots.histogram(learned().where(False), quantity="pooled_gain")
 
 
 # -- departures ----------------------------------------------------------------------------------------

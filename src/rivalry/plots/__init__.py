@@ -64,9 +64,6 @@ PLOTS = {
         "rivalry.games.market.figures:commitment",
         "value of a leader against the cost of revising its plans, with benchmarks",
     ),
-    "control_panel": PlotEntry(
-        "rivalry.plots.sessions:control_panel", "mean profit gains of learners beside their negative controls"
-    ),
     "cycle": PlotEntry(
         "rivalry.plots.replies:cycle", "payoffs and gains along sequential best responses", ("path_moves",)
     ),
@@ -108,6 +105,10 @@ PLOTS = {
     "heat": PlotEntry(
         "rivalry.plots.scenario:heat",
         "one metric over two parameters; cells without a certificate are hatched",
+    ),
+    "histogram": PlotEntry(
+        "rivalry.plots.histogram:histogram",
+        "distribution of profit gains, payoffs or another metric over sessions, with negative controls",
     ),
     "impulse_response": PlotEntry(
         "rivalry.plots.impulse:impulse_response", "play after one deviation of a learner"
@@ -156,14 +157,6 @@ PLOTS = {
     ),
     "precipice": PlotEntry(
         "rivalry.games.race.figures:precipice", "risk against enmity, by the information of the players"
-    ),
-    "profit_gain": PlotEntry(
-        "rivalry.plots.sessions:profit_gain",
-        "distribution of profit gains over sessions, between equilibrium and joint maximum",
-    ),
-    "profit_histogram": PlotEntry(
-        "rivalry.plots.sessions:profit_histogram",
-        "distribution of payoffs, or of another metric, over sessions",
     ),
     "reaction": PlotEntry(
         "rivalry.plots.replies:reaction",
@@ -239,11 +232,14 @@ PLOTS = {
 
 
 FORMER: Mapping[str, Mapping[str, Any]] = {
+    "control_panel": {"kind": "histogram", "form": "means"},
     "cube": {"kind": "paths", "space": "cube"},
     "gradients": {"kind": "paths", "quantity": "gradient"},
     "learners": {"kind": "learning_curve", "compare": True},
     "learning": {"kind": "learning_curve", "quantity": "p_safe", "compare": True},
     "payoffs": {"kind": "paths", "quantity": "payoff"},
+    "profit_gain": {"kind": "histogram", "quantity": "pooled_gain"},
+    "profit_histogram": {"kind": "histogram", "quantity": "payoff"},
     "regret_curve": {"kind": "learning_curve", "quantity": "regret"},
     "rollout": {"kind": "paths", "quantity": "greedy"},
 }

@@ -1,0 +1,399 @@
+"""How metrics of many sessions of learning are distributed, and what negative controls reach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from rivalry.core.registry import near
+from rivalry.core.statistics import told as format_interval
+from rivalry.plots.measures import word
+from rivalry.plots.select import NoSuchPoint, band, blank, checked, point
+from rivalry.plots.style import DASHES, INK, PALETTE, canvas, colours, draw_levels, legend, note
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+CONTROLS = {
+    "gamma_zero": "gamma 0",
+    "memoryless": "no memory",
+    "myopic_follower": "myopic follower",
+    "random": "random play",
+}
+"""Negative controls, whose methods are called NAME-CONTROL, and their names in figures."""
+
+GAIN, PAYOFF = "pooled_gain", "payoff"
+GAIN_LABEL = "profit gain (0: Nash equilibrium, 1: joint maximum)"
+GAIN_LEVELS = {"Nash equilibrium": 0.0, "joint maximum": 1.0}
+WHEN = {"end": "over the limit cycle", "last": "over the last periods"}
+OWN = ("session", "player", "seat")
+BARS = 24  # of a histogram, at the most
+ALONE = 0.02  # of the horizontal axis: the width of a bar where all values are one
+CROWD = 5  # more panels have room for two lines of words each
+PLAIN = "#8A8A8A"
+
+Levels = Mapping[str, float]
+
+
+class Sample(NamedTuple):
+    """One method's sessions, one value each, and benchmarks that were stored with them."""
+
+    name: str
+    values: np.ndarray  # [session], without gaps
+    nash: float  # mean payoff of a player; NaN where not stored
+    joint: float
+    base: str  # the method that this one is a negative control of, or nothing
+
+    @property
+    def label(self) -> str:
+        """Its name in figures."""
+        own = CONTROLS[self.name.removeprefix(f"{self.base}-")] if self.base else self.name
+        return own or "sessions"
+
+    def interval(self) -> tuple[float, float]:
+        """Return the mean over sessions and half the width of its 95 % interval (Student's t)."""
+        mean, half = band(self.values[:, None])
+        return float(mean[0]), float(half[0])
+
+    def format_mean(self) -> str:
+        """Return the mean, to the two leading digits of half the width of its interval, and that."""
+        return format_interval(*self.interval())
+
+    def payoff_levels(self) -> dict[str, float]:
+        """Return the benchmarks that are stored, by name."""
+        levels = {"Nash equilibrium": self.nash, "joint maximum": self.joint}
+        return {f"{name} ({value:.4g})": value for name, value in levels.items() if np.isfinite(value)}
+
+
+def histogram(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    quantity: str | None = None,
+    form: Literal["bars", "cumulative", "means"] = "bars",
+    methods: Sequence[str] | None = None,
+    controls: bool | None = None,
+    published: float | None = None,
+    lines: Levels | None = None,
+    bins: int | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """Draw the distribution of a metric over the sessions of every method.
+
+    Parameters
+    ----------
+    data
+        Holds the metric ``[session]`` or ``[session player]``; over players the mean is taken.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    quantity
+        The metric: any variable of sessions, or ``payoff``: ``last_payoff``, the mean over the last periods,
+        where that is stored, else ``end_payoff``, that of greedy play. By default ``pooled_gain``, the profit
+        gain of all players together, where that is stored, else the payoff.
+    form
+        ``bars``: a histogram per method with its mean; ``cumulative``: the share of sessions with no more
+        than each value, a line per method; ``means``: a row per method with its mean. Means have 95 %
+        intervals (Student's t).
+    methods
+        The methods, in this order; all otherwise, each followed by its negative controls.
+    controls
+        Whether negative controls are drawn; by default with ``means`` only. What they reach is no collusion:
+        they have no use for punishment.
+    published
+        A published value to compare with.
+    lines
+        Further reference values by name. Gains have 0, the Nash equilibrium of the stage game, and 1, the
+        joint maximum; payoffs have ``nash_payoff`` and ``joint_payoff`` where they are stored.
+    bins
+        The number of bars.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If there is no such metric or method, or ``bins`` is below one.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> axes = histogram(xr.Dataset({"pooled_gain": ("session", [0.6, 0.8, 0.8, 1.0])}))
+    >>> float(sum(bar.get_height() for bar in axes.patches[:-1]))
+    1.0
+    >>> names = {"algorithm": ["learning", "learning-gamma_zero"]}
+    >>> data = xr.Dataset({"pooled_gain": (("algorithm", "session"), [[0.8, 0.9], [0.2, 0.3]])}, names)
+    >>> [tick.get_text() for tick in histogram(data, form="means").get_yticklabels()]
+    ['learning', 'gamma 0']
+    """
+    checked(data)
+    if form not in ("bars", "cumulative", "means"):
+        raise ValueError(f"form: {form!r} must be 'bars', 'cumulative' or 'means'")
+    if bins is not None and bins < 1:
+        raise ValueError(f"bins: {bins} must be at least 1")
+    quantity = _metric(data, quantity)
+    with_controls = form == "means" if controls is None else controls
+    every, place = samples(data, quantity, methods=methods, controls=with_controls, at=at)
+    every = every if methods is not None else _grouped(every)
+    levels: list[dict[str, float]] = [
+        GAIN_LEVELS if quantity == GAIN else one.payoff_levels() if quantity.endswith("_payoff") else {}
+        for one in every
+    ]
+    more = dict(lines or {}) | ({} if published is None else {f"published ({published:g})": published})
+    levels = [own | more for own in levels]
+    with canvas(ax) as axes:
+        if form == "means":
+            _draw_means(axes, every, _joined(levels))
+        elif form == "cumulative":
+            _draw_cumulative(axes, every, levels, bins)
+        else:
+            _draw_bars(axes, every, levels, bins)
+        axes.set_xlabel(GAIN_LABEL if quantity == GAIN else _label(quantity))
+        note(axes, place, "means with 95 % intervals" if form == "means" else "")
+        legend(axes, under=form == "means" or (form == "bars" and len(every) > 1))
+        return axes
+
+
+def _metric(data: Dataset, quantity: str | None) -> str:
+    """Return the variable that is drawn."""
+    if quantity is None:
+        quantity = GAIN if GAIN in data and not blank(data[GAIN].values) else PAYOFF
+    if quantity != PAYOFF:
+        return quantity
+    return "last_payoff" if "last_payoff" in data and not blank(data["last_payoff"].values) else "end_payoff"
+
+
+def _label(quantity: str) -> str:
+    """Return which metric a variable of sessions is, and over what it is a mean."""
+    first, _, rest = quantity.partition("_")
+    return f"{word(rest).replace('_', ' ')} ({WHEN[first]})" if first in WHEN else quantity.replace("_", " ")
+
+
+def _joined(levels: Sequence[Levels]) -> dict[str, float]:
+    return {name: level for own in levels for name, level in own.items()}
+
+
+# -- the values ----------------------------------------------------------------------------------------
+
+
+def samples(
+    data: Dataset,
+    quantity: str,
+    *,
+    methods: Sequence[str] | None = None,
+    controls: bool = False,
+    at: Mapping[str, Any] | None = None,
+) -> tuple[list[Sample], str]:
+    """Each method's values of ``quantity`` (session) or (session, player), pooled; words for the point.
+
+    Of players the mean is taken; replications are more sessions. ``methods`` picks and orders the methods,
+    otherwise negative controls are left out unless ``controls``. Methods without the quantity have no
+    sample. Raises `ValueError` for a quantity or a method that is not there, or no value for each session,
+    `NoSuchPoint` where no method has any.
+
+    >>> import xarray as xr
+    >>> data = xr.Dataset({"gain": (("algorithm", "session"), [[0.5, 0.7], [0.1, 0.3]])},
+    ...                   {"algorithm": ["learning", "learning-random"]})
+    >>> [one.format_mean() for one in samples(data, "gain", controls=True)[0]]
+    ['0.6 ± 1.3', '0.2 ± 1.3']
+    """
+    own = _own(data, quantity)
+    found = point(data, quantity, len(own), at=at, keep=("algorithm", "replication"))
+    levels = [_level(data, name, at) for name in ("nash_payoff", "joint_payoff")]
+    every = []
+    for name in _picked(data, methods, controls, at):
+        row = _row(data, name, found.arrays[quantity].shape[0])
+        values = _filled(found.arrays[quantity][row], own)
+        if values.size:
+            nash, joint = (float(level[min(row, len(level) - 1)]) for level in levels)
+            every.append(Sample(name or "", values, nash, joint, base_of(name or "", _names(data))))
+    if not every:
+        raise NoSuchPoint(f"data: no method has {quantity} here")
+    return every, found.words
+
+
+def base_of(name: str, known: Sequence[str]) -> str:
+    """The method that ``name`` is a negative control of, among those ``known``; nothing if of none.
+
+    >>> base_of("learning-random", ["learning"]), base_of("learning", ["learning"])
+    ('learning', '')
+    """
+    base, _, last = name.rpartition("-")
+    return base if last in CONTROLS and base in known else ""
+
+
+def _own(data: Dataset, quantity: str) -> tuple[str, ...]:
+    """The quantity's own dimensions, of which the first is the session."""
+    if quantity not in data:
+        known = [str(name) for name in data.data_vars if "session" in data[name].dims]
+        raise ValueError(f"quantity: {quantity!r} is not in this data; {near(quantity, known)}")
+    own = tuple(str(dim) for dim in data[quantity].dims if dim in OWN)
+    if own not in (("session",), ("session", "player"), ("session", "seat")):
+        raise ValueError(f"quantity: {quantity!r} must have a value for each session, or session and player")
+    return own
+
+
+def _grouped(every: list[Sample]) -> list[Sample]:
+    """Return every learner followed by its controls."""
+    firsts = [one for one in every if not one.base]
+    names = {one.name for one in firsts}
+    alone = [one for one in every if one.base and one.base not in names]
+    return [row for one in firsts for row in (one, *(c for c in every if c.base == one.name))] + alone
+
+
+def _names(data: Dataset) -> list[str]:
+    return [str(name) for name in data["algorithm"].values] if "algorithm" in data.coords else []
+
+
+def _picked(
+    data: Dataset, wanted: Sequence[str] | None, controls: bool, at: Mapping[str, Any] | None
+) -> list[str | None]:
+    """Return the methods in their order; a single None for data without names of methods."""
+    known = _names(data)
+    if wanted is not None:
+        if isinstance(wanted, str) or not wanted:
+            raise ValueError(f"methods: {wanted!r} must be a list of names")
+        for name in wanted:
+            if name not in known:
+                raise ValueError(f"methods: {name!r} is not in this data; {near(name, known)}")
+        return list(wanted)
+    if "algorithm" in (at or {}):
+        return [str((at or {})["algorithm"])]
+    return [name for name in known if controls or not base_of(name, known)] or [None]
+
+
+def _row(data: Dataset, name: str | None, rows: int) -> int:
+    return _names(data).index(name) if name is not None and rows > 1 else 0
+
+
+def _filled(values: np.ndarray, own: tuple[str, ...]) -> np.ndarray:
+    """Return ``[replication session ..]`` as ``[session]``: means over players, without padding."""
+    numbers = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
+    flat = numbers.reshape(-1, *numbers.shape[2:])
+    flat = flat if len(own) == 1 else band(flat.T)[0]
+    return np.asarray(flat[~np.isnan(flat)])
+
+
+def _level(data: Dataset, name: str, at: Mapping[str, Any] | None) -> np.ndarray:
+    """Return a benchmark's mean over players, ``[method]``; NaN where it is not stored."""
+    if name not in data:
+        return np.full(1, np.nan)
+    values = point(data, name, 1, at=at, keep=("algorithm",)).arrays[name].astype(float)
+    return band(values.T)[0]
+
+
+# -- the forms -----------------------------------------------------------------------------------------
+
+
+def _draw_bars(axes: Axes, every: list[Sample], levels: list[dict[str, float]], bins: int | None) -> None:
+    """Draw shares of sessions, a panel per method on one scale."""
+    several = len(every) > 1
+    small = _stacked(axes, len(every)) if several else [axes]
+    low, high, edges = _edges(every, levels, bins)
+    top = 0.0
+    for panel, one, own, shade in zip(small, every, levels, colours(len(every)), strict=True):
+        share = np.histogram(one.values, edges)[0] / len(one.values)
+        top = max(top, float(share.max()))
+        panel.bar(edges[:-1], share, np.diff(edges), align="edge", color=shade, alpha=0.55, label="_bar")
+        mean, half = one.interval()
+        panel.axvline(mean, color=shade, linewidth=1.8, label=f"mean {one.format_mean()}")
+        area: dict[str, Any] = {"color": shade, "alpha": 0.3, "linewidth": 0}
+        panel.axvspan(mean - half, mean + half, label="95 % interval of it", **area)
+        draw_levels(panel, own, upright=True)
+        panel.set_xlim(low, high)
+        if several:
+            between = "\n" if len(every) <= CROWD else ", "
+            words = f"{_who(one, every)}\n{one.format_mean()}{between}n = {len(one.values)}"
+            panel.text(1.02, 0.5, words, transform=panel.transAxes, fontsize=7.5, va="center", ha="left")
+    for panel in small:
+        panel.set_ylim(0.0, 1.1 * top)
+    if several:
+        dashes = {name: DASHES[(k + 1) % len(DASHES)] for own in levels for k, name in enumerate(own)}
+        for name, dash in dashes.items():
+            axes.plot([], [], color=INK, linestyle=dash, linewidth=1.0, label=name)
+        axes.plot([], [], color=PALETTE[0], linewidth=1.8, label="mean and its 95 % interval")
+        axes.xaxis.labelpad, axes.yaxis.labelpad = 16, 26
+    axes.set_ylabel("share of sessions" + ("" if several else f" (n = {len(every[0].values)})"))
+
+
+def _stacked(axes: Axes, count: int) -> list[Axes]:
+    """Return small axes, one below the other on one horizontal scale; of ``axes`` only the labels stay."""
+    axes.spines[:].set_visible(False)
+    axes.grid(False)
+    axes.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
+    small = [axes.inset_axes((0.0, 1 - (k + 0.86) / count, 1.0, 0.82 / count)) for k in range(count)]
+    for k, one in enumerate(small):
+        one.spines[["top", "right"]].set_visible(False)
+        one.tick_params(labelsize=7, labelbottom=k == count - 1)
+        one.yaxis.set_major_locator(MaxNLocator(3))
+    return small
+
+
+def _who(one: Sample, every: list[Sample]) -> str:
+    """Return a sample's name; with that of the learner where controls of several are drawn."""
+    learners = {other.base or other.name for other in every}
+    return f"{one.base}:\n{one.label}" if one.base and len(learners) > 1 else one.label
+
+
+def _edges(
+    every: list[Sample], levels: list[dict[str, float]], bins: int | None
+) -> tuple[float, float, np.ndarray]:
+    """Return the ends of the scale, and the edges of bars, the same for all."""
+    values = np.concatenate([one.values for one in every])
+    both = np.append(values, [level for own in levels for level in own.values()])
+    low, high = float(both.min()), float(both.max())
+    room = 0.05 * (high - low) if high > low else max(abs(high), 1.0) * 0.05
+    width = ALONE * (high - low + 2 * room)
+    if np.ptp(values) <= width:
+        middle = float(values.min() + values.max()) / 2
+        return low - room, high + room, np.array([middle - width / 2, middle + width / 2])
+    count = bins or int(np.clip(2 * np.sqrt(max(len(one.values) for one in every)), 5, BARS))
+    return low - room, high + room, np.linspace(values.min(), values.max(), count + 1)
+
+
+def _draw_cumulative(
+    axes: Axes, every: list[Sample], levels: list[dict[str, float]], bins: int | None
+) -> None:
+    """Draw the share of sessions with no more than each value, and the means as dots."""
+    low, high, _ = _edges(every, levels, bins)
+    for one, shade in zip(every, colours(len(every)), strict=True):
+        steps = np.sort(one.values)
+        x = np.concatenate([[low], steps, [high]])
+        share = np.append(np.arange(len(steps) + 1) / len(steps), 1.0)
+        who = _who(one, every).replace("\n", " ")
+        axes.step(x, share, where="post", color=shade, label=f"{who}, mean {one.format_mean()}")
+        mean, half = one.interval()
+        below = float(np.mean(steps <= mean))
+        axes.errorbar(mean, below, xerr=half, fmt="o", color=shade, markersize=4, label="_mean")
+    draw_levels(axes, _joined(levels), upright=True)
+    axes.set_xlim(low, high)
+    axes.set_ylim(0.0, 1.02)
+    axes.set_ylabel("share of sessions with no more")
+
+
+def _draw_means(axes: Axes, every: list[Sample], levels: Levels) -> None:
+    """Draw a row per method: learners as circles, their negative controls as grey squares."""
+    for row, one in enumerate(every):
+        mean, half = one.interval()
+        style: dict[str, Any] = {"fmt": "s" if one.base else "o", "color": PLAIN if one.base else PALETTE[0]}
+        axes.errorbar(mean, row, xerr=half, markersize=6, capsize=3, label="_mean", **style)
+        place: dict[str, Any] = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center"}
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+        words = f"{one.format_mean()}  (n = {len(one.values)})"
+        axes.annotate(words, (mean, row), fontsize=7.5, bbox=box, **place)
+    draw_levels(axes, levels, upright=True)
+    axes.set_yticks(range(len(every)), [one.label for one in every])
+    for tick, one in zip(axes.get_yticklabels(), every, strict=True):
+        tick.set_fontweight("normal" if one.base else "bold")
+    axes.set_ylim(len(every) - 0.4, -0.6)
+    axes.grid(False, axis="y")
+    axes.margins(x=0.12)
+    axes.set_ylabel("method, with its controls" if any(one.base for one in every) else "method")
