@@ -276,7 +276,7 @@ def test_shares_and_payoffs_are_those_of_the_data(run: xr.Dataset) -> None:
 
 def test_landscape_shows_where_they_stand_and_the_best_reply(run: xr.Dataset) -> None:
     ax = rv.plots.landscape(run, at={"reach": 0.17}, player=1)
-    assert labels(ax) == ["player 1", "where they stand, not certified", "best reply"]
+    assert labels(ax) == ["player 1", "present profile, not certified", "best response"]
     stars = [found for found in ax.get_lines() if found.get_marker() == "*" and len(found.get_xdata())]
     assert stars[0].get_xdata()[0] == run.landscape_best.values[0, 0, 0, 1, 0]
     with pytest.raises(ValueError, match="player: 3 must be a whole number from 0 to 2"):
@@ -300,7 +300,7 @@ def test_nullclines_of_chosen_players() -> None:
     assert {"player 2: gradient is zero", "player 0: gradient is zero"} <= set(labels(ax))
     assert ax.get_xlabel() == "position of player 2 (units of the space)"
     assert ax.get_ylabel() == "position of player 0 (units of the space)"
-    stood = next(one for one in ax.get_lines() if str(one.get_label()).startswith("where they stand"))
+    stood = next(one for one in ax.get_lines() if str(one.get_label()).startswith("present profile"))
     assert (stood.get_xdata()[0], stood.get_ydata()[0]) == (0.8, 0.2)
     for players, told in (([0, 9], r"\[0, 9\] must be two of the pairs"), ([1, 1], "two different players")):
         with pytest.raises(ValueError, match=told):

@@ -111,7 +111,7 @@ def test_starts_are_coloured_by_their_end_and_counted() -> None:
     np.testing.assert_array_equal(drawn, data.start_profile.values[[1, 4]][:, :2, 0])
     np.testing.assert_array_equal(lines(ax, "_end")[1].get_xydata(), [[0.6, 0.7]])
     other = rv.plots.basins(data, entries=[[2, 0], [0, 0]])
-    assert other.get_xlabel().startswith("start of player 2")
+    assert other.get_xlabel().startswith("initial position of player 2")
     with pytest.raises(ValueError, match=r"entries: \[3, 0\] must be a player below 3 and an axis below 1"):
         rv.plots.basins(data, entries=[[3, 0], [0, 0]])
     with pytest.raises(ValueError, match="two pairs"):
@@ -128,7 +128,7 @@ def test_ends_of_basins_are_filled_where_every_start_is_certified() -> None:
     }
     ax = rv.plots.basins(dataset(record))
     assert [mark.get_markerfacecolor() == "white" for mark in lines(ax, "_end")] == [False, True]
-    assert {"end 0 (stable point): 2 starts", "where they end, not certified"} <= set(labels(ax))
+    assert {"end 0 (stable point): 2 starts", "end point, not certified"} <= set(labels(ax))
 
 
 def test_basins_of_one_point_of_a_run() -> None:

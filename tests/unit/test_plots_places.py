@@ -112,7 +112,7 @@ def test_ternary_shows_the_player_its_branches_and_its_gradient() -> None:
         "branch_stable": (("at",), np.array([True, True])),
     }
     ax = rv.plots.ternary(dataset(record), player=1)
-    assert {"stable branch", "path", "player 1", "the others"} <= set(labels(ax))
+    assert {"stable branch", "path", "player 1", "other players"} <= set(labels(ax))
     np.testing.assert_allclose(lines(ax, "player 1")[0].get_xydata()[0], across(PROFILE[1]), atol=1e-12)
     assert any(type(found).__name__ == "Quiver" for found in ax.collections)
     with pytest.raises(ValueError, match="player: 2 must be a whole number from 0 to 1"):

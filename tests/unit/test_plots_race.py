@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
 
 import rivalry as rv
-from rivalry.plots.replies import crossings
+from rivalry.plots.best_responses import crossings
 from rivalry.plots.style import PALETTE, colours, picture
 from rivalry.solving.path_data import path_view
 from tests.pictures import labels, lines
@@ -124,10 +124,10 @@ def surface(claim: str = "equilibrium") -> xr.Dataset:
 def test_payoffs_by_two_inputs_with_the_place_and_the_best_reply() -> None:
     ax = rv.plots.payoff_landscape(surface("not an equilibrium"))
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
-    (here,), (star,) = lines(ax, "where it is, not certified"), lines(ax, "best reply")
+    (here,), (star,) = lines(ax, "present inputs, not certified"), lines(ax, "best response")
     assert here.get_xydata().tolist() == [[0.01, 5.0]]  # nothing is drawn on the edge
     assert star.get_xydata().tolist() == [[1.0, 3.0]]
-    (other,) = lines(rv.plots.payoff_landscape(surface(), player=1), "where it is")
+    (other,) = lines(rv.plots.payoff_landscape(surface(), player=1), "present inputs")
     assert other.get_markerfacecolor() != "white"
     with pytest.raises(ValueError, match="player: 2 must be a whole number from 0 to 1"):
         rv.plots.payoff_landscape(surface(), player=2)
@@ -170,8 +170,13 @@ def test_curves_cross_where_both_replies_meet() -> None:
         }
     )
     ax = rv.plots.reaction(data)
-    np.testing.assert_allclose(lines(ax, "crossing")[0].get_xydata(), [[4.0, 4.0]])
-    assert labels(ax) == ["reply of player 0", "reply of player 2", "crossing", "where they are"]
+    np.testing.assert_allclose(lines(ax, "intersection")[0].get_xydata(), [[4.0, 4.0]])
+    assert labels(ax) == [
+        "best response of player 0",
+        "best response of player 2",
+        "intersection",
+        "present profile",
+    ]
     assert ax.get_ylabel() == "performance input of player 2"
     first = lines(ax, "_reply")[0]
     np.testing.assert_allclose(first.get_xdata(), 6 - first.get_ydata() / 2)
@@ -191,7 +196,7 @@ def test_a_jump_of_a_reply_is_dotted_and_logarithmic_curves_cross_too() -> None:
     ax = rv.plots.reaction(data)
     assert len(lines(ax, "_jump")) == 1
     assert ax.get_title(loc="left") == "0 lies on the edge"
-    met = lines(ax, "crossing")[0].get_xydata()  # x = sqrt(y) / 2 and y = sqrt(x)
+    met = lines(ax, "intersection")[0].get_xydata()  # x = sqrt(y) / 2 and y = sqrt(x)
     assert np.abs(met / [0.25 ** (2 / 3), 0.25 ** (1 / 3)] - 1).max(axis=1).min() < 1e-6
 
 
@@ -204,7 +209,7 @@ def test_nothing_crosses_where_a_reply_jumps() -> None:
             "reaction_at": (("duellist", "place"), np.stack([at, at])),
         }
     )
-    assert "crossing" not in labels(rv.plots.reaction(data))
+    assert "intersection" not in labels(rv.plots.reaction(data))
 
 
 def test_polygons_that_do_not_meet_have_no_crossings_and_corners_count_once() -> None:
@@ -227,7 +232,7 @@ def test_gains_by_another_first_investment() -> None:
     )
     ax = rv.plots.deviation(data)
     np.testing.assert_array_equal(lines(ax, "player 0")[0].get_ydata(), gain[0])
-    assert labels(ax)[2:] == ["where it is, not certified", "largest gain (0.1)"]
+    assert labels(ax)[2:] == ["present amount, not certified", "largest gain (0.1)"]
     assert sum(line.get_marker() == "*" and len(line.get_xdata()) > 0 for line in ax.get_lines()) == 1
     assert ax.get_xscale() == "symlog"
     assert "performance productivity" in ax.get_xlabel()
@@ -251,7 +256,7 @@ def test_moves_with_the_movers_gains_and_a_turn_of_the_cycle() -> None:
     )
     ax = rv.plots.cycle(data, last=8)
     assert ax.get_title(loc="left") == "the last 8 of 12 moves"
-    assert "one turn of the cycle (4 moves)" in labels(ax)
+    assert "one period of the cycle (4 moves)" in labels(ax)
     np.testing.assert_array_equal(lines(ax, "player 1")[0].get_ydata(), payoff[4:, 1])
     np.testing.assert_array_equal(lines(ax, "_mover")[1].get_xdata(), [5, 7, 9, 11])
     low = next(other for other in ax.figure.axes if other is not ax)

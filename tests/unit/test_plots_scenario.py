@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 import rivalry as rv
-from rivalry.plots.measures import factors
+from rivalry.plots.metrics import factors
 from rivalry.plots.select import NoSuchPoint
 from rivalry.plots.style import PALETTE, colours, picture
 from tests.pictures import labels, lines

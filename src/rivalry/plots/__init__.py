@@ -65,7 +65,9 @@ PLOTS = {
         "value of a leader against the cost of revising its plans, with benchmarks",
     ),
     "cycle": PlotEntry(
-        "rivalry.plots.replies:cycle", "payoffs and gains along sequential best responses", ("path_moves",)
+        "rivalry.plots.best_responses:cycle",
+        "payoffs and gains along sequential best responses",
+        ("path_moves",),
     ),
     "dcf_sensitivity": PlotEntry(
         "rivalry.games.market.figures:dcf_sensitivity",
@@ -77,7 +79,7 @@ PLOTS = {
         "objective and exploitability of the rules tried by a planner, by seed",
     ),
     "deviation": PlotEntry(
-        "rivalry.plots.replies:deviation", "gain from another first investment", ("deviation",)
+        "rivalry.games.race.figures:deviation", "gain from another investment in period 0", ("deviation",)
     ),
     "dynamics_vs_learning": PlotEntry(
         "rivalry.plots.compare:dynamics_vs_learning",
@@ -144,7 +146,7 @@ PLOTS = {
         by_quantity={"gradient": "path_gradients", "payoff": "path_payoffs"},
     ),
     "payoff_landscape": PlotEntry(
-        "rivalry.plots.replies:payoff_landscape",
+        "rivalry.games.race.figures:payoff_landscape",
         "own payoff by two own inputs on logarithmic axes, and the best response",
         ("payoff_landscape",),
     ),
@@ -159,7 +161,7 @@ PLOTS = {
         "rivalry.games.race.figures:precipice", "risk against enmity, by the information of the players"
     ),
     "reaction": PlotEntry(
-        "rivalry.plots.replies:reaction",
+        "rivalry.plots.best_responses:reaction",
         "best responses of two players and their intersections",
         ("reaction",),
     ),

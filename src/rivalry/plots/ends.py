@@ -1,4 +1,4 @@
-"""Where many runs end: how often where, and from which starts."""
+"""End points of many runs: their distribution, and the initial profiles that led to them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.core.results import CERTIFIED
-from rivalry.plots.select import DrawnPoint, blank, checked, point
+from rivalry.plots.select import DrawnPoint, blank, check_index, checked, point
 from rivalry.plots.style import INK, MARKERS, canvas, colours, end_marker, legend, named, note
 
 if TYPE_CHECKING:
@@ -26,13 +26,35 @@ def end_positions(
     axis: int = 0,
     bins: int = BINS,
 ) -> Axes:
-    """How often each player ends where, over trials (``end_positions``) or runs (``profile``).
+    """Draw a histogram of each player's end positions, with equilibria as dotted lines.
 
-    Runs are replications and lanes.
+    Parameters
+    ----------
+    data
+        Holds ``end_positions [trial player axis]``, or ``profile [player axis]`` over replications and
+        batches. Equilibria are those of the grid that learners play on (``grid_equilibria``), or else every method's
+        certified profile at this point.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+    axis
+        The axis of the positions.
+    bins
+        The number of bars; where positions lie on a grid, there is one per grid point.
 
-    Dotted lines are the equilibria in the data: those of the grid that learners play on
-    (``grid_equilibria``), or else every method's certified profile at this point.
+    Returns
+    -------
+    Axes
+        The axes drawn on.
 
+    Raises
+    ------
+    ValueError
+        If the data hold no ends here, there is no such axis, or ``bins`` is below one.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> ends = xr.Dataset({"end_positions": (("trial", "player", "axis"), [[[0.2], [0.8]], [[0.2], [0.7]]])})
     >>> end_positions(ends).get_title(loc="left")
@@ -44,8 +66,7 @@ def end_positions(
         rank, keep = (3, ()) if main == "end_positions" else (2, ("replication", "lane"))
         found = point(data, main, rank, ("grid_equilibria", "profile", "claim"), at=at, keep=keep)
         ends = found.arrays[main]
-        if not 0 <= axis < ends.shape[-1]:
-            raise ValueError(f"axis: {axis} must be a whole number from 0 to {ends.shape[-1] - 1}")
+        check_index("axis", axis, ends.shape[-1])
         if bins < 1:
             raise ValueError(f"bins: {bins} must be at least 1")
         ends = ends[..., axis].reshape(-1, ends.shape[-2])
@@ -55,21 +76,21 @@ def end_positions(
         _histograms(axes, ends, bins)
         _equilibria(axes, data, found.arrays.get("grid_equilibria"), at, axis)
         word = "trial" if main == "end_positions" else "run"
-        axes.set_xlabel(f"position at the end{f', axis {axis}' if axis else ''} (units of the space)")
-        axes.set_ylabel(f"{word}s that end there")
+        axes.set_xlabel(f"end position{f', axis {axis}' if axis else ''} (units of the space)")
+        axes.set_ylabel(f"number of {word}s")
         note(axes, found.words, f"n = {len(ends)} {word}{'s' if len(ends) > 1 else ''}")
         legend(axes)
         return axes
 
 
 def _histograms(axes: Axes, ends: np.ndarray, bins: int) -> None:
-    held = ends[np.isfinite(ends)]
-    room = 0.02 * float(np.ptp(held)) or 0.01
-    edges = np.linspace(held.min() - room, held.max() + room, bins + 1).tolist()
-    places = np.unique(held.round(9))
-    least = float(np.diff(places).min()) if len(places) > 1 else 0.0
-    if least > 0 and least >= float(np.ptp(places)) / bins:  # learners end on a grid: a bar about each place
-        half = 0.4 * least
+    finite = ends[np.isfinite(ends)]
+    room = 0.02 * float(np.ptp(finite)) or 0.01
+    edges = np.linspace(finite.min() - room, finite.max() + room, bins + 1).tolist()
+    places = np.unique(finite.round(9))
+    step = float(np.diff(places).min()) if len(places) > 1 else 0.0
+    if step > 0 and step >= float(np.ptp(places)) / bins:  # learners end on a grid: a bar about each point
+        half = 0.4 * step
         edges = np.sort(np.r_[places - half, places + half]).tolist()
     for player, colour in enumerate(colours(ends.shape[1])):
         own = ends[np.isfinite(ends[:, player]), player]
@@ -113,11 +134,33 @@ def basins(
     at: Mapping[str, Any] | None = None,
     entries: Sequence[Sequence[int]] | None = None,
 ) -> Axes:
-    """Starts (``start_profile [lane player axis]``), coloured by the end that each led to (``basin [lane]``).
+    """Draw initial profiles, coloured by the end point that each led to.
 
-    Two ``entries``, each a player and an axis, are the picture's axes: by default axis 0 of players 0 and 1,
-    or both axes of a single player. Large marks are the ends (``basin_profile``), up to swaps of players who
-    are alike, filled where every start's end is certified; the legend counts the starts.
+    Large marks are the end points, filled where all runs that end there are certified; the legend counts the
+    initial profiles.
+
+    Parameters
+    ----------
+    data
+        Holds ``start_profile [lane player axis]``, the ends ``basin [lane]`` and their profiles
+        ``basin_profile [basin player axis]``, up to permutations of exchangeable players.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+    entries
+        What the two axes show, a player and an axis each: by default axis 0 of players 0 and 1, or both axes
+        of a single player.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the data hold no basins, or ``entries`` are not two that they have.
     """
     with canvas(ax) as axes:
         also = ("basin", "basin_kind", "basin_profile", "claim")
@@ -130,12 +173,9 @@ def basins(
         (i, a), (j, b) = _entries(entries, starts.shape)
         _starts(axes, starts[:, i, a], starts[:, j, b], basin, found)
         _ends(axes, basin, found, (i, a), (j, b))
-        axes.set_xlabel(
-            f"start of player {i}{f', axis {a}' if starts.shape[2] > 1 else ''} (units of the space)"
-        )
-        axes.set_ylabel(
-            f"start of player {j}{f', axis {b}' if starts.shape[2] > 1 else ''} (units of the space)"
-        )
+        for label, player, axis in ((axes.set_xlabel, i, a), (axes.set_ylabel, j, b)):
+            which = f", axis {axis}" if starts.shape[2] > 1 else ""
+            label(f"initial position of player {player}{which} (units of the space)")
         axes.set_aspect("equal", adjustable="datalim")
         note(axes, found.words, f"n = {len(starts)} starts")
         legend(axes)
@@ -162,7 +202,7 @@ def _starts(axes: Axes, x: np.ndarray, y: np.ndarray, basin: np.ndarray, found: 
 def _ends(
     axes: Axes, basin: np.ndarray, found: DrawnPoint, first: tuple[int, int], second: tuple[int, int]
 ) -> None:
-    """Large marks where the basins' starts end up."""
+    """Draw large marks at the end points."""
     ends = found.arrays.get("basin_profile")
     if ends is None:
         return
@@ -175,7 +215,7 @@ def _ends(
             style = end_marker(certified[-1], colour) | {"markersize": 12, "zorder": 6, "label": "_end"}
             axes.plot(ends[k][first], ends[k][second], MARKERS[k % len(MARKERS)], **style)
     for proved in sorted(set(certified), reverse=True):
-        words = "where they end" + ("" if proved else ", not certified")
+        words = "end point" + ("" if proved else ", not certified")
         axes.plot([], [], "o", markersize=11, label=words, **end_marker(proved, INK))
 
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from rivalry.core.registry import near
 from rivalry.core.statistics import told as format_interval
-from rivalry.plots.measures import word
+from rivalry.plots.metrics import word
 from rivalry.plots.select import NoSuchPoint, band, blank, checked, point
 from rivalry.plots.style import DASHES, INK, PALETTE, canvas, colours, draw_levels, legend, note
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rivalry.plots.measures import word
+from rivalry.plots.metrics import word
 from rivalry.plots.select import DrawnPoint, point
 from rivalry.plots.style import DASHES, INK, canvas, colours, legend, note, panels, widths
 

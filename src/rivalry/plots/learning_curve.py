@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.plots.cells import method_names
-from rivalry.plots.measures import rank, word
+from rivalry.plots.metrics import rank, word
 from rivalry.plots.paths import DrawnPath, on_one_clock, walks_of
 from rivalry.plots.select import (
     DrawnPoint,

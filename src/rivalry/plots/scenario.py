@@ -1,4 +1,4 @@
-"""Measures of equilibria over one swept parameter, or two."""
+"""Metrics of equilibria over one swept parameter, or two."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from rivalry.core.registry import near
-from rivalry.plots.measures import certified, factors, per_player, rank, scaled, word
-from rivalry.plots.select import blank, checked, dimension, swept
+from rivalry.plots.metrics import certified, factors, per_player, rank, scaled, word
+from rivalry.plots.select import blank, check_index, checked, dimension, swept
 from rivalry.plots.style import (
     DASHES,
     INK,
     MARKERS,
     PALE,
+    add_colour_bar,
     canvas,
     colours,
     end_marker,
+    explain_hollow,
     legend,
     named,
     note,
@@ -36,7 +38,7 @@ ENOUGH = 8  # fewer values tell nothing of what a usual step is
 
 
 class ScenarioSeries(NamedTuple):
-    """A measure over a parameter: ``values [point series player]``, ``certified [point series]``."""
+    """A metric over a parameter: ``values [point series player]``, ``certified [point series]``."""
 
     name: str
     x: np.ndarray
@@ -57,15 +59,44 @@ def scenario(
     period: int = 0,
     log: bool | None = None,
 ) -> Axes:
-    """A panel for each of some measures over a swept parameter, a line a player.
+    """Draw metrics against one parameter, a panel per metric and a line per player.
 
-    ``quantities`` picks the measures, scalar or ``[... player]`` (``safety_input``, ``p_safe``
-    and ``payoff`` otherwise, as far as the data hold them); of those with a value for each period, ``period``
-    is drawn. ``over`` is the parameter (the first swept number otherwise), ``series`` a second one, each
-    value of which has a colour; players then differ by their dashes. Marks are filled where ``claim`` is
-    certified, and only such neighbours are joined; a jump is told by a dotted line and not bridged. Measures
-    of what learners came to claim nothing and are all joined; ``gain_mean`` has its 95 % intervals.
+    Marks are filled where the ``claim`` is certified, and only such neighbours are joined. A jump is marked by
+    a dotted line and not bridged. Metrics of learning, such as ``gain_mean``, have no claim and are all joined.
 
+    Parameters
+    ----------
+    data
+        Holds the metrics, scalar or ``[... player]``, over a swept parameter; of ``gain_mean`` the 95 %
+        intervals ``gain_interval`` too.
+    ax
+        Axes that give room to the panels; those of a new figure otherwise.
+    over
+        The parameter; the first swept number otherwise.
+    series
+        A second parameter, whose values have a colour each; players then differ by their dashes.
+    quantities
+        The metrics; by default inputs, performance, safety and payoffs, as far as the data hold them.
+    at
+        The point of the other parameters, by its coordinates; the first otherwise.
+    period
+        The period of metrics with a value per period.
+    log
+        Whether the parameter is on a logarithmic scale; by default where its values are in equal ratios or far
+        apart.
+
+    Returns
+    -------
+    Axes
+        The axes whose ``child_axes`` are the panels.
+
+    Raises
+    ------
+    ValueError
+        If a metric, a parameter or the period is not in the data.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> data = xr.Dataset({"p_safe": ("price", [0.8, 0.7]), "claim": ("price", ["equilibrium"] * 2)},
     ...                   {"price": [0.1, 0.2]})
@@ -103,7 +134,7 @@ def family(
     at: Mapping[str, Any] | None = None,
     period: int = 0,
 ) -> ScenarioSeries:
-    """One measure over a parameter, in order, for each value of ``series`` if there is one."""
+    """Return one metric over a parameter, in order, for each value of ``series`` if there is one."""
     over = swept(data, name, rank(data, name), at, over)
     keep: tuple[str, ...] = (str(dimension(data, over)),)
     if series is not None:
@@ -127,7 +158,7 @@ def _quantities(data: Dataset, wanted: Sequence[str] | None) -> list[str]:
     if wanted is not None:
         chosen = [wanted] if isinstance(wanted, str) else list(wanted)
         if not chosen:
-            raise ValueError("quantities: none is named; must be measures of this data")
+            raise ValueError("quantities: none is named; must be metrics of this data")
         for name in chosen:
             if name not in data:
                 raise ValueError(
@@ -229,7 +260,7 @@ def family_legend(axes: Axes, every: Sequence[ScenarioSeries], series: str | Non
     if any(players > 1 and shown.values.shape[2] == 1 for shown in every) and series is None:
         axes.plot([], [], "o-", color=INK, markersize=3.4, label="all players")
     if not all(shown.certified[np.isfinite(shown.values).any(axis=2)].all() for shown in every):
-        axes.plot([], [], "o", label="hollow: not certified", **end_marker(False, INK))
+        explain_hollow(axes)
     if jumps:
         axes.plot([], [], ":", color=INK, linewidth=0.8, label="jump, not bridged")
 
@@ -248,13 +279,41 @@ def heat(
     period: int = 0,
     log: bool | None = None,
 ) -> Axes:
-    """One measure as colour over two swept parameters; cells without a certified equilibrium are hatched.
+    """Draw one metric as colour over two parameters; points without a certified equilibrium are hatched.
 
-    The colours are those of the certified values; others may lie beyond them. Measures of what learners
-    came to, such as ``gain_mean``, claim nothing and are not hatched.
-    ``over`` names the two, across and up (the first two swept numbers otherwise). Of a measure with a value
-    for each ``player`` or ``period`` those are drawn. Grey cells hold nothing.
+    The colours span the certified values; others may lie beyond them. Metrics of learning, such as
+    ``gain_mean``, have no claim and are not hatched. Points without a result are grey.
 
+    Parameters
+    ----------
+    data
+        Holds the metric over two swept parameters, and the ``claim``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    quantity
+        The metric.
+    over
+        The two parameters, across and up; the first two swept numbers otherwise.
+    at
+        The point of the other parameters, by its coordinates; the first otherwise.
+    player, period
+        Which values of a metric with one per player or per period.
+    log
+        Whether the parameters are on logarithmic scales; by default where their values are in equal ratios or
+        far apart.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the metric, a parameter, the player or the period is not in the data.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> claims = [["equilibrium", "not an equilibrium"]] * 2
     >>> two = xr.Dataset({"p_safe": (("A", "d"), [[0.6, 0.7], [0.8, 0.9]]), "claim": (("A", "d"), claims)},
@@ -267,8 +326,7 @@ def heat(
         across, up = _two(data, quantity, over, at)
         keep = (str(dimension(data, up)), str(dimension(data, across)))
         values, found = per_player(data, quantity, at=at, keep=keep, period=period)
-        if not 0 <= player < values.shape[-1]:
-            raise ValueError(f"player: {player} must be a whole number from 0 to {values.shape[-1] - 1}")
+        check_index("player", player, values.shape[-1])
         shown = values[..., player]
         worth = np.broadcast_to(certified(found, quantity), shown.shape)
         x, y = (data[name].values.astype(float) for name in (across, up))
@@ -320,21 +378,19 @@ def _cells(
     axes.set_facecolor(PALE)
     x, y = edges
     seamless: dict[str, Any] = {"edgecolors": "face", "linewidth": 0.3}
-    held = shown[np.isfinite(shown) & worth] if (np.isfinite(shown) & worth).any() else shown
-    least, most = float(np.nanmin(held)), float(np.nanmax(held))
-    scale: dict[str, Any] = {"cmap": "viridis", "vmin": least, "vmax": most}
-    drawn = axes.pcolormesh(x, y, np.ma.masked_invalid(shown), **scale, **seamless)
+    sound = shown[np.isfinite(shown) & worth] if (np.isfinite(shown) & worth).any() else shown
+    low, high = float(np.nanmin(sound)), float(np.nanmax(sound))
+    scale: dict[str, Any] = {"cmap": "viridis", "vmin": low, "vmax": high}
+    drawing = axes.pcolormesh(x, y, np.ma.masked_invalid(shown), **scale, **seamless)
     beyond = {(True, True): "both", (True, False): "min", (False, True): "max"}
-    extend = beyond.get((bool(np.nanmin(shown) < least), bool(np.nanmax(shown) > most)), "neither")
-    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)), extend=extend)
-    bar.set_label(words)
+    extend = beyond.get((bool(np.nanmin(shown) < low), bool(np.nanmax(shown) > high)), "neither")
+    add_colour_bar(axes, drawing, words, extend=extend)
     doubted = np.isfinite(shown) & ~worth
     for row, column in np.argwhere(doubted):
-        low, high = (x[column], y[row]), (x[column + 1], y[row + 1])
-        corners = [low[0], high[0], high[0], low[0]], [low[1], low[1], high[1], high[1]]
-        axes.fill(
-            *corners, facecolor="none", edgecolor="white", hatch="////", linewidth=0.0, label="_doubted"
-        )
+        left, right, bottom, top = x[column], x[column + 1], y[row], y[row + 1]
+        corners = [left, right, right, left], [bottom, bottom, top, top]
+        look: dict[str, Any] = {"facecolor": "none", "edgecolor": "white", "hatch": "////"}
+        axes.fill(*corners, linewidth=0.0, label="_doubted", **look)
     _border(axes, x, y, doubted, np.isfinite(shown) & worth)
     handles = []
     if doubted.any():

@@ -1,4 +1,4 @@
-"""Positions in a triangle: the mixtures of three, one corner each."""
+"""Positions in a triangle: mixtures of three actions, a corner per action."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.tri import Triangulation
 
-from rivalry.plots.select import DrawnPoint, point
-from rivalry.plots.style import INK, PALETTE, canvas, end_marker, legend, note, projected
+from rivalry.plots.select import DrawnPoint, check_index, point
+from rivalry.plots.style import INK, PALETTE, add_colour_bar, canvas, end_marker, legend, note, projected
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
 HEIGHT = np.sqrt(3) / 2
 ARROWS = 150  # at most
+BRANCHES = ("branch_position", "branch", "branch_stable")
 BESIDE = (1.32, 0.0, 0.04, 0.4)
-"""Where a colour bar stands beside a triangle, under the legend."""
+"""The box of a colour bar beside a triangle, under the legend."""
 
 
 def triangle(ax: Axes, what: str = "coordinate") -> Axes:
-    """Ternary axes in the place of ``ax``, named; ``ax`` itself where it is ternary already."""
+    """Return ternary axes with labels in the place of ``ax``; ``ax`` itself where it is ternary already."""
     import mpltern  # noqa: F401  # registers the projection
 
     axes: Any = projected(ax, "ternary")
@@ -35,7 +36,7 @@ def triangle(ax: Axes, what: str = "coordinate") -> Axes:
 
 
 def triangulated(where: np.ndarray) -> Triangulation:
-    """Triangles between points ``[point 3]`` of the simplex, drawn with unit sides.
+    """Return triangles between points ``[point 3]`` of the simplex, drawn with unit sides.
 
     Raises `ValueError` for fewer than three points, or points on one line.
     """
@@ -51,25 +52,35 @@ def triangulated(where: np.ndarray) -> Triangulation:
 def ternary(
     data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, player: int = 0
 ) -> Axes:
-    """One player's place on a simplex of three corners: its path and end, branches, and its own gradient.
+    """Draw one player's position on a simplex of three corners: path, end, branches and own gradient.
 
-    Draws what the data hold of ``profile``, ``path``, ``branch_position`` (solid where stable, dashed where
-    unstable) and ``landscape`` at ``landscape_at``, whose slope gives the arrows: where the player's own
-    payoff rises, the others where they stand. Their colour tells how steeply.
+    Parameters
+    ----------
+    data
+        Holds any of ``profile``, ``path``, ``branch_position`` (solid where stable, dashed where unstable)
+        and ``landscape`` at ``landscape_at``, whose slope is the player's own gradient, the others' positions
+        fixed. Arrows give its direction and, by colour, its size.
+    ax
+        Axes that the triangle takes the place of; those of a new figure otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+    player
+        The player.
+
+    Returns
+    -------
+    Axes
+        The ternary axes.
+
+    Raises
+    ------
+    ValueError
+        If positions have other than three coordinates, or there is no such player.
     """
     with canvas(ax) as plain:
         main = next((name for name in ("profile", "branch_position", "landscape") if name in data), "profile")
         rank = {"profile": 2, "branch_position": 3, "landscape": 2}[main]
-        also = (
-            "profile",
-            "path",
-            "claim",
-            "landscape",
-            "landscape_at",
-            "branch_position",
-            "branch",
-            "branch_stable",
-        )
+        also = ("profile", "path", "claim", "landscape", "landscape_at", *BRANCHES)
         found = point(data, main, rank, also, at=at)
         _check(found, player)
         axes = triangle(plain)
@@ -82,20 +93,19 @@ def ternary(
 
 
 def _check(found: DrawnPoint, player: int) -> None:
-    held = found.arrays
-    profile = held["profile"] if "profile" in held else held.get("branch_position", np.zeros((1, 1, 3)))
-    corners = held["landscape_at"].shape[-1] if "profile" not in held and "landscape_at" in held else None
-    corners = profile.shape[-1] if corners is None else corners
+    arrays = found.arrays
+    profile = arrays["profile"] if "profile" in arrays else arrays.get("branch_position", np.zeros((1, 1, 3)))
+    of_landscape = "profile" not in arrays and "landscape_at" in arrays
+    corners = (arrays["landscape_at"] if of_landscape else profile).shape[-1]
     if corners != 3:
         raise ValueError(
             f"data: positions have {corners} coordinates; this plot draws those with three corners"
         )
-    if not 0 <= player < profile.shape[-2]:
-        raise ValueError(f"player: {player} must be a whole number from 0 to {profile.shape[-2] - 1}")
+    check_index("player", player, profile.shape[-2])
 
 
 def _field(axes: Any, found: DrawnPoint, player: int) -> None:
-    """Arrows along the slope of the own payoff, one in each triangle between places."""
+    """Draw arrows along the slope of the own payoff, one in each triangle between places."""
     if not {"landscape", "landscape_at"} <= set(found.arrays):
         return
     where = found.arrays["landscape_at"]
@@ -104,23 +114,14 @@ def _field(axes: Any, found: DrawnPoint, player: int) -> None:
     middle, slope = middle[::every], slope[::every]
     size = np.linalg.norm(slope, axis=1)
     unit = 0.05 * slope / np.where(size > 0, size, 1.0)[:, None]
-    drawn = axes.quiver(
-        *(middle - unit / 2).T,
-        *unit.T,
-        size,
-        cmap="cividis_r",
-        angles="xy",
-        scale_units="xy",
-        scale=1,
-        width=0.005,
-    )
-    drawn.set_clim(0.0, float(np.quantile(size, 0.9)) or 1.0)  # at the edges it may be without bound
-    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes(BESIDE), extend="max")
-    bar.set_label("gradient (payoff per unit)")
+    look: dict[str, Any] = {"cmap": "cividis_r", "angles": "xy", "scale_units": "xy", "scale": 1}
+    drawing = axes.quiver(*(middle - unit / 2).T, *unit.T, size, width=0.005, **look)
+    drawing.set_clim(0.0, float(np.quantile(size, 0.9)) or 1.0)  # at the edges it may be without bound
+    add_colour_bar(axes, drawing, "gradient (payoff per unit)", BESIDE, extend="max")
 
 
 def slopes(where: np.ndarray, payoff: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Middles of the triangles between places ``[place 3]``, and the payoff's slope there, ``[triangle 3]``.
+    """Return the middles of triangles between places ``[place 3]``, and the payoff's slope ``[triangle 3]``.
 
     The slope is that of the plane through a triangle's corners, along the simplex: it sums to zero.
 
@@ -161,8 +162,7 @@ def _way(axes: Any, found: DrawnPoint, player: int) -> None:
         axes.plot(*path.T, color=PALETTE[0], linewidth=1.2, label="path")
         axes.plot(*path[:1].T, "s", color=PALETTE[0], markersize=4.5, label="start")
     if "profile" in found.arrays:
-        worth = found.certified()
-        certified = worth is not None and bool(worth)
+        certified = found.is_certified()
         for k, place in enumerate(found.arrays["profile"]):
             if k != player:
                 axes.plot(*place[:, None], "x", color=INK, markeredgewidth=1.6, label="_")
@@ -170,4 +170,4 @@ def _way(axes: Any, found: DrawnPoint, player: int) -> None:
         mark = end_marker(certified, PALETTE[1])
         axes.plot(*found.arrays["profile"][player][:, None], "o", markersize=8, zorder=6, label=words, **mark)
         if len(found.arrays["profile"]) > 1:
-            axes.plot([], [], [], "x", color=INK, markeredgewidth=1.6, label="the others")
+            axes.plot([], [], [], "x", color=INK, markeredgewidth=1.6, label="other players")

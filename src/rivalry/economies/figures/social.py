@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from rivalry.core.registry import near
 from rivalry.economies.figures.exploitability import MONITOR, curve_of
 from rivalry.plots.cells import RULE, CellSeries, cells, explored, replicated
-from rivalry.plots.measures import factors, scaled
+from rivalry.plots.metrics import factors, scaled
 from rivalry.plots.select import NoSuchPoint, blank, checked
 from rivalry.plots.style import INK, canvas, colours, legend, note, panels
 

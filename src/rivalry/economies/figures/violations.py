@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from rivalry.core.registry import near
 from rivalry.core.statistics import share_interval
 from rivalry.plots.cells import CellSeries, cells
-from rivalry.plots.measures import factors, scaled
+from rivalry.plots.metrics import factors, scaled
 from rivalry.plots.select import checked, dimension, swept
 from rivalry.plots.style import MARKERS, canvas, colours, legend, note
 

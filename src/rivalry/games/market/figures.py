@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rivalry.plots.measures import certified, per_player
+from rivalry.plots.metrics import certified, per_player
 from rivalry.plots.select import DrawnPoint, NoSuchPoint, blank, checked, dimension, point, swept
 from rivalry.plots.style import (
     DASHES,

@@ -1,4 +1,4 @@
-"""What the measures of a result are called in pictures, and where their own dimensions begin."""
+"""Names of metrics in figures, their own dimensions, and scales of axes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.plots.select import DrawnPoint, point
+from rivalry.plots.select import DrawnPoint, check_index, point
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,11 +41,11 @@ WORDS = {
 LEARNED = frozenset(
     {"gain_mean", "gain_sd", "gain_interval", "settled_share", "one_shot_share", "full_share", "total_mean"}
 )
-"""Measures of what learners came to: they claim no equilibrium, so that none can be certified."""
+"""Metrics of learning: they claim no equilibrium, so that none can be certified."""
 
 
 def word(name: str) -> str:
-    """A measure in words; its own name where it is not one of those known.
+    """Return the name of a metric in words, its own where it has no other.
 
     >>> word("p_safe"), word("turnout")
     ('probability of a safe win', 'turnout')
@@ -54,7 +54,7 @@ def word(name: str) -> str:
 
 
 def rank(data: Dataset, name: str) -> int:
-    """How many dimensions of a variable are its own, and not those of a sweep; 0 where it is not there."""
+    """Return how many dimensions of a variable are its own, not those of a sweep; 0 of a missing one."""
     return sum(dim in OWN for dim in data[name].dims) if name in data else 0
 
 
@@ -66,18 +66,16 @@ def per_player(
     keep: tuple[str, ...] = (),
     period: int = 0,
 ) -> tuple[np.ndarray, DrawnPoint]:
-    """A measure ``[kept dimensions player]`` at one period, and the point with its claims.
+    """Return a metric ``[dimensions of keep player]`` at one period, and the point with its claims.
 
-    A measure of the whole game has one column for all players. Raises `ValueError` for a measure or a
-    period that is not there.
+    A metric of the whole game has one column for all players. Raises `ValueError` for a metric or a period
+    that is not in the data.
     """
     found = point(data, name, rank(data, name), ("claim",), at=at, keep=keep)
     values = found.arrays[name].astype(float)
     own = [dim for dim in (data[name].dims if name in data else ()) if dim in OWN]
     if any(dim in ("period", "stage") for dim in own):
-        count = values.shape[len(keep)]
-        if not 0 <= period < count:
-            raise ValueError(f"period: {period} must be a whole number from 0 to {count - 1}")
+        check_index("period", period, values.shape[len(keep)])
         values = np.take(values, period, axis=len(keep))
         own = own[1:]
     if len(own) > 1:
@@ -86,9 +84,9 @@ def per_player(
 
 
 def certified(found: DrawnPoint, name: str = "") -> np.ndarray:
-    """Whether each kept result is certified; none is where the data hold no claim.
+    """Return whether each result is certified; none is where the data hold no claim.
 
-    Of a measure that claims nothing, all are.
+    Of a metric of learning, all count as certified.
     """
     if name in LEARNED:
         return np.ones(1, bool)
@@ -97,18 +95,18 @@ def certified(found: DrawnPoint, name: str = "") -> np.ndarray:
 
 
 def factors(values: np.ndarray, log: bool | None = None) -> bool:
-    """Whether values belong on a logarithmic scale: as told, or positive, in equal ratios or far apart.
+    """Return whether values belong on a logarithmic scale: ``log``, or positive in equal ratios or far apart.
 
     >>> factors(np.array([0.001, 0.1])), factors(np.array([0.5, 1, 2, 4])), factors(np.array([0.0, 0.1]))
     (True, True, False)
     """
-    held = np.unique(values[np.isfinite(values)])
-    positive = bool(held.size) and bool((held > 0).all())
+    known = np.unique(values[np.isfinite(values)])
+    positive = bool(known.size) and bool((known > 0).all())
     if log is not None or not positive:
         return bool(log) and positive
-    steps = np.diff(np.log(held))
-    even = len(held) > 3 and bool(np.allclose(steps, steps[0], rtol=1e-2)) and held[-1] > 2 * held[0]
-    return bool(even or held[-1] > FACTORS * held[0])
+    steps = np.diff(np.log(known))
+    even = len(known) > 3 and bool(np.allclose(steps, steps[0], rtol=1e-2)) and known[-1] > 2 * known[0]
+    return bool(even or known[-1] > FACTORS * known[0])
 
 
 def scaled(ax: Axes, which: str, log: bool) -> None:

@@ -1,0 +1,234 @@
+"""Best responses: those of two players to each other, and payoffs along sequential ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import cycle as cycle_of
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from rivalry.plots.metrics import factors, scaled, word
+from rivalry.plots.select import DrawnPoint, point
+from rivalry.plots.style import (
+    INK,
+    MARKERS,
+    PALETTE,
+    below,
+    canvas,
+    colours,
+    end_marker,
+    legend,
+    named,
+    note,
+    widths,
+)
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+JUMP = 0.12  # of the range drawn: responses further apart are a jump
+CYCLE = 24  # moves
+TITLES = {"nash": "Nash", "stackelberg": "Stackelberg"}  # of benchmarks that have a person's name
+
+
+def reaction(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
+    """Draw the best responses of two players to each other, and their intersections.
+
+    Intersections are equilibria of the game in which the two variables alone can be changed. A jump of a best
+    response is a thin dotted line, on which nothing intersects.
+
+    Parameters
+    ----------
+    data
+        Holds ``reaction [duellist place]``, the best response of each of two players to the rival's
+        ``reaction_at [duellist place]``, everything else fixed. Where stored: the present profile
+        ``reaction_here [duellist]``, filled where its ``claim`` is certified; the players ``reaction_player
+        [duellist]``; the variable's name ``reaction_column``; benchmarks ``reaction_point [point duellist]``,
+        called ``reaction_point_name [point]``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> curves = xr.Dataset({"reaction": (("duellist", "place"), [[1.0, 0.0], [0.4, 0.6]]),
+    ...                      "reaction_at": (("duellist", "place"), [[0.0, 1.0], [0.0, 1.0]])})
+    >>> reaction(curves).get_legend_handles_labels()[1]
+    ['best response of player 0', 'best response of player 1', 'intersection']
+    """
+    with canvas(ax) as axes:
+        also = [f"reaction_{name}" for name in ("at", "here", "player", "column", "point", "point_name")]
+        found = point(data, "reaction", 2, (*also, "claim"), at=at)
+        responses, rivals = (found.arrays[name].astype(float) for name in ("reaction", "reaction_at"))
+        if len(responses) != 2:
+            raise ValueError(f"reaction: {len(responses)} players; must be two")
+        who = [int(k) for k in found.arrays.get("reaction_player", np.arange(2))]
+        log = factors(rivals)
+        # across lies the first player's strategy, up the second's
+        curves = [(responses[0], rivals[0]), (rivals[1], responses[1])]
+        floor = float(rivals.min()) if log else -np.inf
+        whole = [np.maximum(np.array(curve), floor) for curve in curves]
+        breaks = [_breaks(curve, k, log) for k, curve in enumerate(whole)]
+        for k in range(2):
+            _curve(axes, whole[k], breaks[k], PALETTE[k], f"best response of player {who[k]}")
+        broken = (np.insert(whole[k], breaks[k] + 1, np.nan, axis=1) for k in range(2))
+        met = crossings(*broken, log=log)
+        if len(met):
+            axes.plot(
+                *met.T, "D", color=INK, markersize=5, markerfacecolor="none", label="intersection", zorder=4
+            )
+        _benchmarks(axes, found, floor)
+        if (here := found.arrays.get("reaction_here")) is not None:
+            certified = found.is_certified()
+            words = "present profile" + ("" if certified else ", not certified")
+            mark = end_marker(certified, INK) | {"zorder": 5, "clip_on": False}
+            axes.plot(*np.maximum(here, floor), "o", label=words, **mark)
+        for which in "xy":
+            scaled(axes, which, log)
+        column = str(found.arrays.get("reaction_column", "strategy"))
+        axes.set_xlabel(f"{word(column)} of player {who[0]}")
+        axes.set_ylabel(f"{word(column)} of player {who[1]}")
+        note(axes, found.words, "0 lies on the edge" if log and (responses <= 0).any() else "")
+        legend(axes)
+        return axes
+
+
+def _benchmarks(axes: Axes, found: DrawnPoint, floor: float) -> None:
+    """Draw named points, each with a mark of its own."""
+    places = found.arrays.get("reaction_point", np.empty((0, 2))).astype(float)
+    names = found.arrays.get("reaction_point_name", np.arange(len(places)))
+    marks = zip(MARKERS[1:], PALETTE[2:], strict=False)
+    for place, name, (marker, colour) in zip(places, names, cycle_of(marks), strict=False):
+        if np.all(np.isfinite(place)):
+            label = f"{TITLES.get(str(name), name)} ({place[0]:.4g}, {place[1]:.4g})"
+            axes.plot(*np.maximum(place, floor), marker, color=colour, markersize=9, label=label, zorder=3)
+
+
+def _breaks(curve: np.ndarray, row: int, log: bool) -> np.ndarray:
+    """Return the places of a curve ``[2 place]`` after which the next response, in its ``row``, is far away.
+
+    Few places tell nothing.
+    """
+    if curve.shape[1] < 1 / JUMP:
+        return np.array([], int)
+    where = np.log(curve) if log else curve
+    span = float(np.ptp(where, axis=1).max())
+    return np.flatnonzero(np.abs(np.diff(where[row])) > JUMP * span)
+
+
+def _curve(axes: Axes, curve: np.ndarray, breaks: np.ndarray, colour: str, label: str) -> None:
+    """Draw a curve ``[2 place]`` whose jumps are dotted."""
+    for k in breaks:
+        axes.plot(*curve[:, k : k + 2], ":", color=colour, linewidth=1.0, label="_jump")
+    for piece in np.split(np.arange(curve.shape[1]), breaks + 1):
+        axes.plot(*curve[:, piece], color=colour, label="_response")
+    axes.plot([], [], color=colour, label=label)
+
+
+def crossings(first: np.ndarray, second: np.ndarray, *, log: bool = False) -> np.ndarray:
+    """Return where two polygons ``[2 place]`` cross, ``[crossing 2]``; ``log``: straight in logarithms.
+
+    NaN breaks a polygon: responses that jump do not meet in between.
+
+    >>> crossings(np.array([[0.0, 2.0], [0.0, 2.0]]), np.array([[0.0, 2.0], [2.0, 0.0]])).tolist()
+    [[1.0, 1.0]]
+    """
+    one, two = (np.log(curve) if log else curve for curve in (first, second))
+    a, b = one[:, :-1, None], two[:, None, :-1]
+    u, v = np.diff(one)[:, :, None], np.diff(two)[:, None, :]
+    across = u[0] * v[1] - u[1] * v[0]
+    apart = b - a
+    with np.errstate(divide="ignore", invalid="ignore"):
+        s = (apart[0] * v[1] - apart[1] * v[0]) / across
+        t = (apart[0] * u[1] - apart[1] * u[0]) / across
+    meet = (s >= 0) & (s <= 1) & (t >= 0) & (t <= 1)  # those that are parallel compare false
+    rows, _ = np.nonzero(meet)
+    places = (one[:, rows] + s[meet] * (one[:, rows + 1] - one[:, rows])).T
+    places = places[_apart(places)]
+    return np.asarray(np.exp(places) if log else places)
+
+
+def _apart(places: np.ndarray) -> list[int]:
+    """Return one of every group of equal places: a curve's corner belongs to two of its pieces."""
+    found: list[int] = []
+    for k, place in enumerate(places):
+        if not any(np.allclose(place, places[other], rtol=1e-9, atol=1e-9) for other in found):
+            found.append(k)
+    return found
+
+
+def cycle(
+    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, last: int = CYCLE
+) -> Axes:
+    """Draw payoffs along sequential best responses, and below them the gain of the player that moved.
+
+    Parameters
+    ----------
+    data
+        Holds ``move_payoff [move player]``, ``move_gain [move]`` and ``move_player [move]``. Where
+        ``cycle_rounds`` is above 0, the moves repeat after so many rounds, and one period is shaded.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    last
+        The number of moves that are drawn, up to the last.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The upper axes.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> moves = xr.Dataset({"move_payoff": (("move", "player"), np.zeros((4, 2))),
+    ...                     "move_gain": ("move", np.ones(4)), "move_player": ("move", [0, 1, 0, 1])})
+    >>> cycle(moves).get_ylabel()
+    'payoff\\n(units of the game)'
+    """
+    if last < 1:
+        raise ValueError(f"last: {last} must be at least 1")
+    with canvas(ax) as axes:
+        found = point(data, "move_payoff", 2, ("move_gain", "move_player", "cycle_rounds"), at=at)
+        payoff = found.arrays["move_payoff"]
+        moves = np.arange(len(payoff))[-last:]
+        players = payoff.shape[1]
+        mover = found.arrays["move_player"].astype(int)
+        shades = colours(players)
+        for k, (colour, wide) in enumerate(zip(shades, widths(players), strict=True)):
+            label = named("player", k, players)
+            axes.plot(
+                moves, payoff[moves, k], drawstyle="steps-post", color=colour, linewidth=wide, label=label
+            )
+            own = moves[mover[moves] == k]
+            axes.plot(own, payoff[own, k], "o", color=colour, markersize=4.5, label="_mover")
+        axes.plot([], [], "o", color=INK, markersize=4.5, label="payoff of the player moving")
+        low = below(axes, 1)[0]
+        low.bar(moves, found.arrays["move_gain"][moves], 0.7, color=[shades[k] for k in mover[moves]])
+        low.axhline(0.0, color=INK, linewidth=0.9)
+        low.xaxis.set_major_locator(MaxNLocator(integer=True))
+        rounds = found.arrays.get("cycle_rounds")
+        turn = int(rounds) * players if rounds is not None else 0
+        if turn > 0:
+            for panel in (axes, low):
+                end = moves[-1] + 0.5
+                panel.axvspan(end - turn, end, color=INK, alpha=0.07, linewidth=0, label="_turn")
+            axes.fill([], [], color=INK, alpha=0.12, label=f"one period of the cycle ({turn} moves)")
+        low.set_xlabel("move")
+        axes.set_ylabel("payoff\n(units of the game)")
+        low.set_ylabel("gain of the\nplayer moving")
+        part = f"the last {len(moves)} of {len(payoff)} moves" if len(moves) < len(payoff) else ""
+        note(axes, found.words, part)
+        legend(axes)
+        return axes
