@@ -32,8 +32,8 @@ def end_positions(
     ----------
     data
         Holds ``end_positions [trial player axis]``, or ``profile [player axis]`` over replications and
-        batches. Equilibria are those of the grid that learners play on (``grid_equilibria``), or else every method's
-        certified profile at this point.
+        batches. Equilibria are those of the grid that learners play on (``grid_equilibria``), or else every
+        method's certified profile at this point.
     ax
         Axes to draw on; those of a new figure otherwise.
     at

@@ -61,8 +61,9 @@ def scenario(
 ) -> Axes:
     """Draw metrics against one parameter, a panel per metric and a line per player.
 
-    Marks are filled where the ``claim`` is certified, and only such neighbours are joined. A jump is marked by
-    a dotted line and not bridged. Metrics of learning, such as ``gain_mean``, have no claim and are all joined.
+    Marks are filled where the ``claim`` is certified, and only such neighbours are joined. A jump is marked
+    by a dotted line and not bridged. Metrics of learning, such as ``gain_mean``, have no claim and are all
+    joined.
 
     Parameters
     ----------
@@ -82,8 +83,8 @@ def scenario(
     period
         The period of metrics with a value per period.
     log
-        Whether the parameter is on a logarithmic scale; by default where its values are in equal ratios or far
-        apart.
+        Whether the parameter is on a logarithmic scale; by default where its values are in equal ratios or
+        far apart.
 
     Returns
     -------
