@@ -189,8 +189,8 @@ def test_rewards_with_their_band_and_the_distance_below() -> None:
 
 
 def test_every_methods_ends_are_on_one_axis_and_distances_below(run: xr.Dataset) -> None:
-    ax = rv.plots.dynamics_vs_learning(run)
-    words = {"95 % interval of that mean", "where any trial ended", "hollow: not certified, as no mean is"}
+    ax = rv.plots.bifurcation(run, compare=True)
+    words = {"95 % interval of that mean", "end of any trial", "hollow: not certified, as no mean is"}
     assert {"climb", "q, mean of trials", *words} <= set(labels(ax))
     ends = lines(ax, "_end")
     np.testing.assert_allclose(ends[0].get_ydata(), 0.5 - np.array(REACHES))
@@ -206,19 +206,19 @@ def test_every_methods_ends_are_on_one_axis_and_distances_below(run: xr.Dataset)
 
 
 def test_methods_are_picked_by_name(run: xr.Dataset) -> None:
-    ax = rv.plots.dynamics_vs_learning(run.drop_vars("distance"), methods=["climb"])
+    ax = rv.plots.bifurcation(run.drop_vars("distance"), compare=True, methods=["climb"])
     assert labels(ax) == ["climb"]
     assert ax.get_xlabel() == "reach"
     with pytest.raises(ValueError, match="'clim' is not in this data"):
-        rv.plots.dynamics_vs_learning(run, methods=["clim"])
+        rv.plots.bifurcation(run, compare=True, methods=["clim"])
     with pytest.raises(ValueError, match="this plot draws several; pick them"):
-        rv.plots.dynamics_vs_learning(run, at={"algorithm": "q"})
+        rv.plots.bifurcation(run, compare=True, at={"algorithm": "q"})
     with pytest.raises(ValueError, match="methods: this data has no methods to pick from"):
-        rv.plots.dynamics_vs_learning(run.isel(algorithm=0, drop=True), methods=["climb"])
+        rv.plots.bifurcation(run.isel(algorithm=0, drop=True), compare=True, methods=["climb"])
 
 
 def test_without_methods_there_is_one_kind_of_runs(run: xr.Dataset) -> None:
-    ax = rv.plots.dynamics_vs_learning(run.isel(algorithm=0, drop=True)[["profile", "claim"]])
+    ax = rv.plots.bifurcation(run.isel(algorithm=0, drop=True)[["profile", "claim"]], compare=True)
     assert labels(ax) == ["runs"]
 
 

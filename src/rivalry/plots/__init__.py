@@ -54,7 +54,8 @@ PLOTS = {
         "rivalry.economies.figures.bidding:bid_law", "frequency of each bid, and its probability of winning"
     ),
     "bifurcation": PlotEntry(
-        "rivalry.plots.sweep:bifurcation", "branches of equilibria and end points of runs against a parameter"
+        "rivalry.plots.bifurcation:bifurcation",
+        "branches of equilibria, and end points of one method or several, against a parameter",
     ),
     "class_table": PlotEntry(
         "rivalry.economies.figures.class_table:class_table",
@@ -80,10 +81,6 @@ PLOTS = {
     ),
     "deviation": PlotEntry(
         "rivalry.games.race.figures:deviation", "gain from another investment in period 0", ("deviation",)
-    ),
-    "dynamics_vs_learning": PlotEntry(
-        "rivalry.plots.compare:dynamics_vs_learning",
-        "end points of dynamics and of learners against a parameter, with their distance below",
     ),
     "end_positions": PlotEntry(
         "rivalry.plots.ends:end_positions", "distribution of each player's end position"
@@ -236,6 +233,7 @@ PLOTS = {
 FORMER: Mapping[str, Mapping[str, Any]] = {
     "control_panel": {"kind": "histogram", "form": "means"},
     "cube": {"kind": "paths", "space": "cube"},
+    "dynamics_vs_learning": {"kind": "bifurcation", "compare": True},
     "gradients": {"kind": "paths", "quantity": "gradient"},
     "learners": {"kind": "learning_curve", "compare": True},
     "learning": {"kind": "learning_curve", "quantity": "p_safe", "compare": True},

@@ -1,0 +1,425 @@
+"""End points of runs and branches of equilibria over a parameter, of one method or of several compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from rivalry.plots.branches import branch_point, draw_branches, draw_events, draw_orbits, parameter
+from rivalry.plots.cells import method_names
+from rivalry.plots.select import DrawnPoint, band, blank, check_index, checked, dimension, point, swept
+from rivalry.plots.style import (
+    INK,
+    MARKERS,
+    PALETTE,
+    add_colour_bar,
+    below,
+    canvas,
+    colours,
+    draw_band,
+    end_marker,
+    legend,
+    named,
+    note,
+)
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+JUMP = 0.12  # of the vertical range: ends further apart than this are not joined
+JOINED = 10  # fewer values of the parameter tell nothing of what lies between them
+BINS = 60  # of a density
+SAME = 1e-6  # distances below this are none
+END = "end position (units of the space)"
+WORDS = {
+    "stable_point": "stable point",
+    "unstable_point": "unstable point",
+    "cycle": "cycle",
+    "moving": "still moving",
+    "boundary": "on the boundary",
+    "": "end of the run",
+}
+
+
+def bifurcation(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    over: str | None = None,
+    axis: int = 0,
+    compare: bool = False,
+    methods: Sequence[str] | None = None,
+    at: Mapping[str, Any] | None = None,
+    thresholds: str | None = "threshold",
+    density: bool = False,
+) -> Axes:
+    """Draw branches of equilibria and end points of runs against a parameter.
+
+    Branches are solid where stable, dashed where unstable and thin where not certified, with a colour for
+    each grouping of players; marks show their events, bands the cycles beyond Hopf points. End points have
+    a colour per player, and branches are grey beside them; the mark's shape tells the kind of the end, and
+    it is filled where certified. Where ten values or more were swept, neighbouring ends of one kind are
+    joined; a cycle is drawn as its range.
+
+    Parameters
+    ----------
+    data
+        Holds ``branch_position``, or ``profile [player axis]`` over a swept number with ``end_state`` and
+        ``claim``. Learners may have ``end_mean``, ``end_interval`` and ``end_positions [trial ...]``, methods
+        the ``distance`` of their ends to the nearest certified profile.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    over
+        The parameter; the first swept number otherwise, or that of the branches.
+    axis
+        The axis of the positions.
+    compare
+        Draw the ends of several methods, a colour and a shape of mark per method, and below them their
+        distance with a 95 % band over replications (Student's t). Of learners the mean over trials is drawn
+        with its 95 % interval, and pale where any trial ended.
+    methods
+        The methods to compare, in this order; all otherwise.
+    at
+        The point of the other parameters, by its coordinates; the first otherwise.
+    thresholds
+        The metric drawn as vertical lines beside the crossings of the symmetric point; None for no lines.
+    density
+        Draw how ends are distributed over trials, replications and batches, instead of marks.
+
+    Returns
+    -------
+    Axes
+        The upper axes.
+
+    Raises
+    ------
+    ValueError
+        If the data hold neither ends nor branches over the parameter, or there is no such axis or method.
+    """
+    checked(data)
+    with canvas(ax) as axes:
+        if compare:
+            return _compare(axes, data, over, axis, at, methods)
+        if methods is not None:
+            raise ValueError("methods: one method is drawn; compare = true draws several")
+        branches = branch_point(data, at)
+        over = _over(data, at, over, branches)
+        runs = _runs(data, over, axis, at, thresholds, density)
+        if branches is not None and parameter(branches) == over.rpartition(".")[2]:
+            check_index("axis", axis, branches.arrays["branch_position"].shape[-1])
+            draw_orbits(axes, branches, axis)
+            draw_branches(axes, branches, axis, coloured=runs is None)
+            draw_events(axes, branches, axis)
+        elif runs is None:
+            raise ValueError(f"over: neither runs nor branches over {over!r} are in this data")
+        words = [] if branches is None or runs is not None else [branches.words]
+        if runs is not None:
+            words = _draw_runs(axes, runs, axis, density)
+            if thresholds is not None and thresholds in runs.found.arrays:
+                _vertical(axes, runs.x, runs.found.arrays[thresholds])
+        if thresholds is not None:
+            _crossings(axes, data, at, over)
+        axes.set_xlabel(over)
+        axes.set_ylabel(END if runs else "position (units of the space)")
+        note(axes, *words)
+        legend(axes)
+        return axes
+
+
+class Runs(NamedTuple):
+    """The parameter's values, and the ends ``[point run player]`` with their kinds."""
+
+    x: np.ndarray
+    found: DrawnPoint
+    positions: np.ndarray
+    kinds: np.ndarray
+
+
+def _over(data: Dataset, at: Mapping[str, Any] | None, over: str | None, branches: DrawnPoint | None) -> str:
+    """The parameter along the axis."""
+    if branches is not None:
+        own = parameter(branches)
+        if over in (None, own) and own not in data.coords:
+            return own
+    try:
+        return swept(data, "profile", 2, at, over)
+    except ValueError:
+        if branches is None or over is not None:
+            raise
+    return parameter(branches)
+
+
+def _runs(
+    data: Dataset,
+    over: str,
+    axis: int,
+    at: Mapping[str, Any] | None,
+    thresholds: str | None,
+    density: bool,
+) -> Runs | None:
+    """The end points over the parameter; None where there are none."""
+    if "profile" not in data or over not in data.coords:
+        return None
+    main = "end_positions" if density and "end_positions" in data else "profile"
+    rank = 3 if main == "end_positions" else 2
+    also = () if rank == 3 else ("claim", "end_state", "cycle_low", "cycle_high")
+    also = (*also, *([thresholds] if thresholds else []))
+    dim = str(dimension(data, over))
+    keep = (dim, "replication", "lane", *(["trial"] if rank == 3 else []))
+    found = point(data, main, 2, also, at=at, keep=keep)
+    if blank(found.arrays[main]):
+        return None
+    profile = found.arrays[main]
+    check_index("axis", axis, profile.shape[-1])
+    positions = profile[..., axis].reshape(len(profile), -1, profile.shape[-2])
+    words = found.arrays.get("end_state", np.full(positions.shape[:2], ""))
+    return Runs(data[over].values.astype(float), found, positions, words.reshape(positions.shape[:2]))
+
+
+def _draw_runs(axes: Axes, runs: Runs, axis: int, density: bool) -> list[str]:
+    count = runs.positions.shape[1]
+    words = [runs.found.words, f"axis {axis}" if axis else ""]
+    if density:
+        _density(axes, runs)
+        ends = np.isfinite(runs.positions).any(axis=2).sum(axis=1)
+        return [*words, f"n = {ends.max()} ends at each value, all players"]
+    _lines(axes, runs.x, runs.positions, runs.kinds)
+    _marks(axes, runs.x, runs.positions, runs.kinds, runs.found.certified())
+    _ranges(axes, runs.x, runs.found, axis)
+    return [*words, f"n = {count} runs at each value" if count > 1 else ""]
+
+
+def _density(axes: Axes, runs: Runs) -> None:
+    """At each value of the parameter, how the ends of all players are spread, as shares."""
+    order = np.argsort(runs.x, kind="stable")
+    finite = runs.positions[np.isfinite(runs.positions)]
+    room = 1e-9 + 0.02 * float(np.ptp(finite))
+    edges = np.linspace(finite.min() - room, finite.max() + room, BINS + 1)
+    places = np.unique(finite.round(9))
+    if 1 < len(places) <= BINS:  # on a grid, a row for each of its places
+        middles = (places[1:] + places[:-1]) / 2
+        edges = np.r_[2 * places[0] - middles[0], middles, 2 * places[-1] - middles[-1]]
+    share = np.full((len(edges) - 1, len(order)), np.nan)
+    for column, k in enumerate(order):
+        ends = runs.positions[k][np.isfinite(runs.positions[k])]
+        if ends.size:
+            share[:, column] = np.histogram(ends, edges)[0] / ends.size
+    middle = (edges[1:] + edges[:-1]) / 2
+    positive = np.where(share > 0, share, np.nan)
+    drawing = axes.pcolormesh(runs.x[order], middle, positive, shading="nearest", cmap="cividis_r", zorder=1)
+    add_colour_bar(axes, drawing, "share of ends", (1.03, 0.0, 0.03, 0.4))
+
+
+def _crossings(axes: Axes, data: Dataset, at: Mapping[str, Any] | None, over: str) -> None:
+    """Where the symmetric point gains or loses stability, as far as it was followed over this parameter."""
+    found = branch_point(data, at, "crossing_direction", 1, ("crossing", "parameter_name"))
+    if found is None or parameter(found) != over.rpartition(".")[2]:
+        return
+    for value, word in zip(found.arrays["crossing"], found.arrays["crossing_direction"], strict=True):
+        axes.axvline(value, color=INK, linestyle=":", linewidth=1.2, label=f"centre {word} at {value:.6g}")
+
+
+def _lines(axes: Axes, x: np.ndarray, positions: np.ndarray, words: np.ndarray) -> None:
+    """Neighbouring end points of one kind, joined."""
+    if len(x) < JOINED:
+        return
+    allowed = JUMP * max(float(np.nanmax(positions) - np.nanmin(positions)), 1e-12)
+    for kind, dash in (("stable_point", "-"), ("boundary", "-"), ("unstable_point", "--")):
+        for player, colour in enumerate(colours(positions.shape[2])):
+            for run in range(positions.shape[1]):
+                here = np.where(words[:, run] == kind, positions[:, run, player], np.nan)
+                joined = np.r_[False, np.abs(np.diff(here)) <= allowed]
+                for piece in np.split(np.arange(len(x)), np.flatnonzero(~joined)):
+                    if len(piece) > 1:
+                        axes.plot(x[piece], here[piece], dash, color=colour, linewidth=1.1)
+
+
+def _marks(
+    axes: Axes, x: np.ndarray, positions: np.ndarray, words: np.ndarray, certified: np.ndarray | None
+) -> None:
+    shades = colours(positions.shape[2])
+    worth = np.zeros(words.shape, bool) if certified is None else certified.reshape(words.shape)
+    size = 4.5 if len(x) <= 60 else 3.2
+    # players in one place are rings around each other
+    ring = 1.3 if len(shades) <= 4 else 0.9 if len(shades) <= len(PALETTE) else 0.0
+    for kind, marker in zip(WORDS, MARKERS, strict=False):
+        for filled in (True, False):
+            which, run = np.nonzero((words == kind) & (worth == filled))
+            if not len(which) or np.isnan(positions[which, run]).all():
+                continue
+            for player, colour in enumerate(shades):
+                mark = end_marker(filled, colour) | {"markeredgewidth": 0.9}
+                mark["markersize"] = size + ring * (len(shades) - 1 - player)
+                axes.plot(x[which], positions[which, run, player], marker, **mark)
+            label = WORDS[kind] + ("" if filled else ", not certified")
+            axes.plot([], [], marker, label=label, **end_marker(filled, INK))
+    for player, colour in enumerate(shades):
+        axes.plot([], [], color=colour, linewidth=3, label=named("player", player, len(shades)))
+
+
+def _ranges(axes: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
+    """Cycles as the ranges that they cover, from ``cycle_low`` to ``cycle_high [... player axis]``."""
+    if not {"cycle_low", "cycle_high"} <= set(found.arrays):
+        return
+    players = found.arrays["cycle_low"].shape[-2]
+    low, high = (found.arrays[k][..., axis].reshape(len(x), -1, players) for k in ("cycle_low", "cycle_high"))
+    if not np.isfinite(low).any():
+        return
+    apart = 0.01 * np.ptp(x)  # so that players who share a range are seen side by side
+    for player, colour in enumerate(colours(players)):
+        beside = x + apart * (player - (players - 1) / 2)
+        for run in range(low.shape[1]):
+            there = np.isfinite(low[:, run, player])
+            ends = low[there, run, player], high[there, run, player]
+            axes.vlines(beside[there], *ends, color=colour, linewidth=3, alpha=0.35)
+    axes.plot([], [], color=INK, linewidth=3, alpha=0.35, label="range of a cycle")
+
+
+def _vertical(axes: Axes, x: np.ndarray, values: np.ndarray) -> None:
+    """Thresholds that are the same at every value of the parameter, and so are values of it."""
+    per_point = values.reshape(len(x), -1)
+    filled = np.unique(per_point[np.isfinite(per_point)].round(12))
+    inside = filled[(filled > x.min()) & (filled < x.max())]
+    for value in inside if len(filled) <= max(4, per_point.shape[1]) else []:
+        axes.axvline(value, color=INK, linestyle="-.", linewidth=1.0, label=f"threshold {value:.6g}")
+
+
+# -- several methods -----------------------------------------------------------------------------------
+
+
+class Ends(NamedTuple):
+    """The ends of one method: ``positions [point run player]``, whether ``certified [point run]``."""
+
+    name: str
+    positions: np.ndarray
+    certified: np.ndarray
+    half: np.ndarray | None  # [point player]: a learner's 95 % interval over its trials
+    trials: np.ndarray | None  # [point trial player]: where each of them ended
+
+
+def _compare(
+    axes: Axes,
+    data: Dataset,
+    over: str | None,
+    axis: int,
+    at: Mapping[str, Any] | None,
+    methods: Sequence[str] | None,
+) -> Axes:
+    """Draw the ends of every method over the parameter, and their distances below."""
+    over = swept(data, "profile", 2, at, over)
+    if methods is None and "algorithm" in (at or {}):
+        raise ValueError("at.algorithm: this plot draws several; pick them with methods")
+    names = method_names(data, "profile", methods)
+    every = [found for name in names if (found := _ends(data, at, over, name, axis)) is not None]
+    if not every:
+        raise ValueError("data: no method has an end point over this parameter")
+    x = data[over].values.astype(float)
+    branches = branch_point(data, at)
+    if branches is not None and parameter(branches) == over.rpartition(".")[2]:
+        draw_branches(axes, branches, axis, coloured=False)
+    shift = 0.006 * float(np.ptp(x))
+    shades = colours(len(every))
+    for k, (ends, colour) in enumerate(zip(every, shades, strict=True)):
+        beside = x + shift * (k - (len(every) - 1) / 2)
+        _draw_ends(axes, beside, ends, colour, MARKERS[k % len(MARKERS)])
+    means = any(ends.half is not None for ends in every)
+    if means:
+        axes.errorbar([], [], [], fmt="none", ecolor=INK, capsize=2, label="95 % interval of that mean")
+    if any(ends.trials is not None for ends in every):
+        axes.plot([], [], ".", color=INK, alpha=0.3, label="end of any trial")
+    if any(not ends.certified.all() for ends in every):
+        label = "hollow: not certified" + (", as no mean is" if means else "")
+        axes.plot([], [], "o", label=label, **end_marker(False, INK))
+    axes.set_ylabel(END.replace(" (", "\n("))
+    low = _distances(axes, data, at, over, x, [ends.name for ends in every], shades)
+    low.set_xlabel(over)
+    axes.set_xlabel(over if low is axes else "")
+    note(axes, f"axis {axis}" if axis else "")
+    legend(axes)
+    return axes
+
+
+def _at(at: Mapping[str, Any] | None, name: str | None) -> dict[str, Any]:
+    return dict(at or {}) | ({} if name is None else {"algorithm": name})
+
+
+def _ends(data: Dataset, at: Mapping[str, Any] | None, over: str, name: str | None, axis: int) -> Ends | None:
+    keep = (str(dimension(data, over)), "replication", "lane")
+    also = ("claim", "end_mean", "end_interval", "end_positions")
+    found = point(data, "profile", 2, also, at=_at(at, name), keep=keep)
+    profile = found.arrays["profile"]
+    check_index("axis", axis, profile.shape[-1])
+    if blank(profile):
+        return None
+    learned = "end_mean" in found.arrays and not blank(found.arrays["end_mean"])
+    ends = found.arrays["end_mean"] if learned else profile
+    positions = ends[..., axis].reshape(len(ends), -1, ends.shape[-2])
+    worth = found.certified()
+    certified = np.zeros(positions.shape[:2], bool)
+    if worth is not None and not learned:  # a mean over trials is nobody's profile
+        certified = np.broadcast_to(worth, profile.shape[: worth.ndim]).reshape(positions.shape[:2])
+    trials = found.arrays.get("end_positions") if learned else None
+    if trials is not None:
+        trials = trials[..., axis].reshape(len(trials), -1, trials.shape[-2])
+    return Ends(name or "runs", positions, certified, _half(found, axis, learned), trials)
+
+
+def _half(found: DrawnPoint, axis: int, learned: bool) -> np.ndarray | None:
+    if not learned or "end_interval" not in found.arrays:
+        return None
+    half = found.arrays["end_interval"][..., axis]
+    return np.asarray(half.reshape(len(half), -1, half.shape[-1])[:, 0])
+
+
+def _draw_ends(axes: Axes, x: np.ndarray, ends: Ends, colour: str, marker: str) -> None:
+    runs, players = ends.positions.shape[1:]
+    for place, every in zip(x, () if ends.trials is None else ends.trials, strict=False):
+        somewhere = np.unique(every[np.isfinite(every)].round(9))
+        axes.plot(np.full(len(somewhere), place), somewhere, ".", color=colour, alpha=0.3, label="_trial")
+    for filled in (True, False):
+        which, run = np.nonzero(ends.certified == filled)
+        if len(which):
+            places = ends.positions[which, run]
+            mark = end_marker(filled, colour) | {"markeredgewidth": 0.9, "markersize": 4.5}
+            for player in range(players):
+                axes.plot(x[which], places[:, player], marker, label="_end", zorder=4, **mark)
+    if ends.half is not None and runs == 1:
+        for player in range(min(players, ends.half.shape[1])):
+            centre, half = ends.positions[:, 0, player], ends.half[:, player]
+            axes.errorbar(
+                x, centre, half, fmt="none", ecolor=colour, capsize=2, linewidth=1, label="_interval"
+            )
+    filled = bool(ends.certified.any())
+    words = ends.name + (", mean of trials" if ends.half is not None else "")
+    axes.plot([], [], marker, label=words, **end_marker(filled, colour))
+
+
+def _distances(
+    axes: Axes,
+    data: Dataset,
+    at: Mapping[str, Any] | None,
+    over: str,
+    x: np.ndarray,
+    names: Sequence[str],
+    shades: Sequence[str],
+) -> Axes:
+    """The distances in axes below; ``axes`` itself where the data hold none."""
+    if "distance" not in data or blank(data["distance"].values):
+        return axes
+    (low,) = below(axes, 1)
+    dim, order = str(dimension(data, over)), np.argsort(x, kind="stable")
+    for k, (name, colour) in enumerate(zip(names, shades, strict=True)):
+        place = _at(at, name if "algorithm" in data["distance"].dims else None)
+        found = point(data, "distance", 0, at=place, keep=(dim, "replication", "lane"))
+        values = found.arrays["distance"].reshape(len(x), -1)
+        if blank(values):
+            continue
+        mean, half = band(values.T)
+        line: dict[str, Any] = {"marker": MARKERS[k % len(MARKERS)], "markersize": 3, "linewidth": 1.2}
+        draw_band(low, x[order], mean[order], half[order], color=colour, **line)
+    low.set_ylim(0.0, max(low.get_ylim()[1], SAME))
+    low.set_ylabel("distance to the\nnearest equilibrium")
+    return low
