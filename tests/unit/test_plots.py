@@ -350,7 +350,7 @@ def test_bifurcation_of_the_second_axis_where_nothing_cycles() -> None:
     ax = rv.plots.bifurcation(
         collect([({"reach": r}, record) for r in (0.1, 0.2)], {"reach": [0.1, 0.2]}), axis=1
     )
-    assert ax.get_title(loc="left") == "axis 1 · n = 3 runs at each value"
+    assert ax.get_title(loc="left") == "axis 1 · n = 3 runs per value"
     assert "range of a cycle" not in labels(ax)
 
 

@@ -170,7 +170,7 @@ def test_density_is_the_share_of_ends_at_each_value() -> None:
     shares = mesh.get_array().filled(0.0)
     expected = [[(column == place).mean() for column in draws] for place in np.arange(5) / 4]
     np.testing.assert_allclose(shares, expected)
-    assert "n = 40 ends at each value, all players" in ax.get_title(loc="left")
+    assert "n = 40 ends per value, all players" in ax.get_title(loc="left")
 
 
 def crossing(low: float, high: float) -> Record:
@@ -202,7 +202,7 @@ def test_the_window_is_bounded_by_the_crossings() -> None:
     area = np.concatenate([path.vertices for path in ax.collections[0].get_paths()])
     at_zero = area[area[:, 1] == 0, 0]
     np.testing.assert_allclose([at_zero.min(), at_zero.max()], [0.1, 0.3], atol=0.003)
-    assert "gains stability as it rises" in labels(ax)
+    assert "gains stability as the parameter rises" in labels(ax)
 
 
 def test_a_window_that_does_not_move_is_drawn_too() -> None:

@@ -117,12 +117,12 @@ def test_maps_of_several_methods_have_one_scale_and_means_over_replications() ->
         np.testing.assert_allclose(bars(panel), data.lane_queue.values[k].mean(axis=0))
         assert panel.collections[0].norm is first.collections[0].norm
     assert first.collections[0].get_clim()[0] == 0.0
-    assert "mean of n = 3 replications" in caption(ax)
-    assert "agents refused, mean a step" in caption(ax)
+    assert "n = 3 replications, " in caption(ax)
+    assert "queue (agents refused per step)" in caption(ax)
     assert "exploration = 0.05" in caption(ax)
     told = rv.plots.street_map(data, quantity="lane_queue", limits=[0, 9])
     assert told.child_axes[0].collections[0].get_clim() == (0, 9)
-    assert ax.child_axes[2].get_ylabel() == "agents refused, mean a step"
+    assert ax.child_axes[2].get_ylabel() == "queue (agents refused per step)"
 
 
 def test_lanes_where_nobody_came_have_no_colour_of_the_scale_even_the_last() -> None:
@@ -130,7 +130,7 @@ def test_lanes_where_nobody_came_have_no_colour_of_the_scale_even_the_last() -> 
     bids[[0, -1]] = np.nan
     ax = rv.plots.street_map(one(lane_bid=(("lane",), bids)), quantity="lane_bid")
     np.testing.assert_array_equal(bars(ax.child_axes[0]), bids)
-    assert "grey: nobody came" in caption(ax)
+    assert "grey: no demand" in caption(ax)
 
 
 def test_any_network_has_a_map() -> None:
@@ -195,7 +195,7 @@ def test_loads_are_sorted_by_what_is_expected() -> None:
     (limit,) = lines(ax, "_capacity")
     assert set(limit.get_ydata()) == {2.0}
     over = int((TOLD["lane_free_flow"][1] > 2).sum())
-    assert caption(ax) == f"{over} of {LANES} lanes are wanted by more than their capacity"
+    assert caption(ax) == f"{over} of {LANES} lanes have a demand above their capacity"
     assert labels(ax)[:3] == ["entry lanes, expected", "core lanes, expected", "exit lanes, expected"]
 
 
@@ -294,7 +294,7 @@ def test_traces_have_a_panel_each_and_changes_that_spread_far_logarithmic_scales
     data = run()
     ax = rv.plots.social_traces(data)
     titles = [panel.get_title() for panel in ax.child_axes]
-    assert titles == ["efficiency (reward a step)", "largest change of a policy (karma)"]
+    assert titles == ["efficiency (reward per step)", "largest change of a policy (karma)"]
     first, second = ax.child_axes
     assert (first.get_yscale(), second.get_yscale()) == ("linear", "log")
     for k, line in enumerate(lines(first, "_mean")):
@@ -359,7 +359,7 @@ def test_the_table_has_example_agents_and_means_of_classes() -> None:
     bids = data.agent_trip_bid.values[:, 0]
     told = [bids[4], bids[5], *(np.nanmean(bids[kinds == k]) for k in range(3))]
     assert table.rows[0] == ("mean bid, path 1, urgency 1", [f"{value:.3g}" for value in told])
-    reward = dict(table.rows)["reward a step"]
+    reward = dict(table.rows)["reward per step"]
     assert reward[0] == f"{data.agent_reward.values[4]:.3g}".replace("-", "−")
 
 
@@ -368,7 +368,7 @@ def test_there_is_a_table_for_each_method_without_bids_where_nobody_bids() -> No
     rows = [({"algorithm": "karma"}, record()), ({"algorithm": "coin"}, idle)]
     tables = travellers(collect(rows, {"algorithm": ["karma", "coin"]}))
     assert [table.where for table in tables] == ["karma", "coin"]
-    assert [label for label, _ in tables[1].rows] == ["reward a step", "moves a step"]
+    assert [label for label, _ in tables[1].rows] == ["reward per step", "moves per step"]
     assert travellers(xr.Dataset({"payoff": ("player", [1.0])})) == []
     many = travellers(run(("karma",)))
     assert "±" in many[0].rows[0][1][0]

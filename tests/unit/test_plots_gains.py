@@ -88,7 +88,7 @@ def test_gains_may_be_drawn_as_they_are_and_distances_have_axes_of_their_own() -
     np.testing.assert_array_equal(far.get_ydata(), data.monitor_mean_distance_to_equilibrium.values[0, 0])
     np.testing.assert_array_equal(change.get_xdata(), STEPS[1:])
     assert (upper.get_ylabel(), lower.get_ylabel()) == ("payoff", "distance of policies")
-    assert "not normalised" in caption(ax)
+    assert "not divided by |J|" in caption(ax)
     assert not lines(ax, "_largest")
 
 
@@ -257,7 +257,7 @@ def test_violations_of_all_replications_are_counted_together() -> None:
     assert [to_hex(drawn.lines[0].get_color()).upper() for drawn in ax.containers] == list(PALETTE[:2])
     assert labels(ax) == ["payment = PBP", "payment = PBS"]
     assert ax.get_xscale() == "log"
-    for part in ("n = 90 to 100 policies", "drawn by smooth_gaussian", "in the mean over states"):
+    for part in ("n = 90 to 100 policies", "sampled by smooth_gaussian", "in the mean over states"):
         assert part in caption(ax)
 
 

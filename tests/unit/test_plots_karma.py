@@ -123,7 +123,7 @@ def test_policies_are_rows_and_urgencies_columns_and_bids_above_karma_are_blank(
         assert shown(panel).mask.sum() == K * (K - 1) // 2
     np.testing.assert_allclose(shown(ax.child_axes[3]).filled(0.0), data.profile.values[1, 0, 0, 1].T)
     assert [panel.texts[0].get_text() for panel in ax.child_axes[1:4:2]] == ["learner", "newton"]
-    assert "mean of n = 3 replications" in caption(ax)
+    assert "n = 3 replications, " in caption(ax)
     assert "exploration = 0.05" in caption(ax)
 
 
@@ -240,7 +240,7 @@ def test_a_law_of_bids_stands_above_the_chance_to_win() -> None:
     np.testing.assert_allclose(
         lines(low, "_line")[0].get_ydata(), data.win_probability.values[0].mean(axis=0)[0]
     )
-    assert (low.get_xlabel(), low.get_ylabel()) == ("bid", "chance to win")
+    assert (low.get_xlabel(), low.get_ylabel()) == ("bid", "probability of winning")
     both = rv.plots.bid_law(data)
     assert len(lines(both, "_line")) == 2
     assert labels(both) == ["learner", "newton"]

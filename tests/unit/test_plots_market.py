@@ -181,7 +181,7 @@ def departed() -> xr.Dataset:
 
 def test_paths_begin_with_what_was_played_before() -> None:
     ax = rv.plots.impulse_response(departed(), deviator=1, turns=4, lines={"equilibrium": 1.4})
-    (own,) = lines(ax, "player 1, departs")
+    (own,) = lines(ax, "player 1, deviates")
     np.testing.assert_allclose(own.get_xdata(), [-1, 0, 1, 2, 3])
     np.testing.assert_allclose(own.get_ydata(), [1.81, 1.6, 1.5, 1.8, 1.8])
     base = lines(ax, "_base")[2]
@@ -193,9 +193,9 @@ def test_paths_begin_with_what_was_played_before() -> None:
 
 def test_every_deviator_has_a_panel() -> None:
     ax = rv.plots.impulse_response(departed().drop_vars("end_price"), each=True)
-    assert [panel.get_title() for panel in ax.child_axes] == [f"player {k} departs" for k in range(3)]
+    assert [panel.get_title() for panel in ax.child_axes] == [f"player {k} deviates" for k in range(3)]
     assert len({panel.get_ylim() for panel in ax.child_axes}) == 1
-    assert labels(ax) == ["player 0", "player 1", "player 2", "without the departure"]
+    assert labels(ax) == ["player 0", "player 1", "player 2", "without the deviation"]
     assert ax.child_axes[0].get_ylabel() == "choice, mean over sessions"
 
 
@@ -220,14 +220,14 @@ def test_a_lasting_cash_flow_adds_up_to_its_perpetuity() -> None:
     first, beyond = lines(ax, labels(ax)[0])[0], lines(ax, "_beyond")
     np.testing.assert_allclose(first.get_ydata(), 200 * (1 - 0.95 ** np.arange(21)))
     np.testing.assert_allclose([line.get_ydata()[1] for line in beyond], [200.0, 10.0])
-    assert labels(ax)[0] == "player 0: 200, 35.8 % of it beyond"
+    assert labels(ax)[0] == "player 0: 200, 35.8 % terminal"
 
 
 def test_growth_beyond_the_last_period_is_gordons() -> None:
     """100, 120, 140 at r = 10 %, then growth of 3 % for ever: 84 % of the value lies beyond."""
     data = xr.Dataset({"cash_flow_path": (("period", "player"), [[100.0], [120.0], [140.0]])})
     ax = rv.plots.valuation_path(data, gamma=1 / 1.1, growth=0.03)
-    assert labels(ax) == ["player 0: 2027.27, 84 % of it beyond"]
+    assert labels(ax) == ["player 0: 2027.27, 84 % terminal"]
 
 
 def test_a_stored_value_is_the_end_and_a_stored_discount_is_used() -> None:

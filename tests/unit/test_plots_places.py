@@ -183,7 +183,7 @@ def test_three_players_are_one_curve_in_the_cube() -> None:
     ax = rv.plots.paths(data, space="cube")
     assert ax.name == "3d"
     np.testing.assert_array_equal(np.array(lines(ax, "path")[0].get_data_3d()).T, data.path.values[..., 0])
-    assert {"x0 = x1", "x1 = x2", "all in one place", "end, certified"} <= set(labels(ax))
+    assert {"x0 = x1", "x1 = x2", "all three coincide", "end, certified"} <= set(labels(ax))
 
 
 def test_along_the_diagonal_distances_from_it_are_kept() -> None:

@@ -60,7 +60,7 @@ def test_a_plan_has_a_panel_a_column_and_what_cannot_matter_is_dotted() -> None:
     assert dotted.get_linestyle() == ":"
     np.testing.assert_array_equal(dotted.get_ydata(), data.safety_input.values[:, 1])
     assert len(lines(third, "_unidentified")) == 2
-    assert labels(ax) == ["player 0", "player 1", "dotted: cannot matter"]
+    assert labels(ax) == ["player 0", "player 1", "dotted: without effect"]
     assert [panel.get_xlabel() for panel in ax.child_axes] == ["period"] * 3
 
 

@@ -185,11 +185,11 @@ def _draw_runs(axes: Axes, runs: Runs, axis: int, density: bool) -> list[str]:
     if density:
         _density(axes, runs)
         ends = np.isfinite(runs.positions).any(axis=2).sum(axis=1)
-        return [*words, f"n = {ends.max()} ends at each value, all players"]
+        return [*words, f"n = {ends.max()} ends per value, all players"]
     _lines(axes, runs.x, runs.positions, runs.kinds)
     _marks(axes, runs.x, runs.positions, runs.kinds, runs.found.certified())
     _ranges(axes, runs.x, runs.found, axis)
-    return [*words, f"n = {count} runs at each value" if count > 1 else ""]
+    return [*words, f"n = {count} runs per value" if count > 1 else ""]
 
 
 def _density(axes: Axes, runs: Runs) -> None:
@@ -219,7 +219,9 @@ def _crossings(axes: Axes, data: Dataset, at: Mapping[str, Any] | None, over: st
     if found is None or parameter(found) != over.rpartition(".")[2]:
         return
     for value, word in zip(found.arrays["crossing"], found.arrays["crossing_direction"], strict=True):
-        axes.axvline(value, color=INK, linestyle=":", linewidth=1.2, label=f"centre {word} at {value:.6g}")
+        axes.axvline(
+            value, color=INK, linestyle=":", linewidth=1.2, label=f"symmetric point {word} at {value:.6g}"
+        )
 
 
 def _lines(axes: Axes, x: np.ndarray, positions: np.ndarray, words: np.ndarray) -> None:

@@ -61,7 +61,7 @@ def impulse_response(
             for k, (name, level) in enumerate((lines or {}).items()):
                 dash = DASHES[(k + 2) % len(DASHES)]
                 panel.axhline(level, color=INK, linestyle=dash, linewidth=1.0, label=f"{name} ({level:.6g})")
-            panel.set_xlabel("periods after the departure")
+            panel.set_xlabel("periods after the deviation")
         if each:
             _shared(axes, small)
         small[0].set_ylabel(f"{_chosen(found)}, mean over sessions")
@@ -75,13 +75,13 @@ def _paths(panel: Axes, path: np.ndarray, base: np.ndarray, deviator: int) -> No
     players = path.shape[1]
     turn = np.arange(-1, len(path))
     for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
-        role = "departs" if k == deviator else "the rival" if players == 2 else "a rival"
+        role = "deviates" if k == deviator else "the rival" if players == 2 else "a rival"
         with_it = np.concatenate([base[:1, k], path[:, k]])
         without = np.concatenate([base[:1, k], base[:, k]])
         label = f"player {k}, {role}"
         panel.plot(turn, with_it, "-", marker=".", color=colour, linewidth=min(wide, 2.0), label=label)
         panel.plot(turn, without, "--", color=colour, linewidth=1.0, label="_base")
-    panel.plot([], [], "--", color=INK, linewidth=1.0, label="without the departure")
+    panel.plot([], [], "--", color=INK, linewidth=1.0, label="without the deviation")
     panel.axvline(0, color=INK, linewidth=0.6, alpha=0.4, label="_departure", zorder=1)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -93,7 +93,7 @@ def _shared(axes: Axes, small: list[Axes]) -> None:
     players = max(1, sum(line.get_label() == "_base" for line in small[0].get_lines()))
     for one, panel in enumerate(small):
         panel.set_ylim(low, high)
-        panel.set_title(f"player {one} departs")
+        panel.set_title(f"player {one} deviates")
     for k, colour in enumerate(colours(players)):
         axes.plot([], [], "-", marker=".", color=colour, label=f"player {k}")
     for line in small[0].get_lines():

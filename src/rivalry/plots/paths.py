@@ -362,7 +362,7 @@ def _planes(axes: Any, low: float, high: float) -> None:
         sides[i], sides[j], sides[3 - i - j] = along, along, up
         axes.plot_surface(*sides, color=colour, alpha=0.12, edgecolor=colour, shade=False)
         axes.plot([], [], [], color=colour, alpha=0.5, linewidth=4, label=f"x{i} = x{j}")
-    axes.plot([low, high], [low, high], [low, high], ":", color=INK, linewidth=1, label="all in one place")
+    axes.plot([low, high], [low, high], [low, high], ":", color=INK, linewidth=1, label="all three coincide")
     axes.set(xlim=(low, high), ylim=(low, high), zlim=(low, high))
     axes.set(xlabel="position of player 0", ylabel="position of player 1", zlabel="position of player 2")
     axes.view_init(elev=18, azim=-35)
@@ -380,7 +380,7 @@ def _outline(axes: Axes, low: float, high: float) -> None:
         along[3 - i - j] = high - low
         ends = np.array([-along, along]) @ EQUAL.T
         axes.plot(*ends.T, "--", color=colour, linewidth=1, label=f"x{i} = x{j}")
-    axes.plot(0, 0, "+", color=INK, markersize=9, label="all in one place")
+    axes.plot(0, 0, "+", color=INK, markersize=9, label="all three coincide")
     axes.set_xlabel("(x1 - x0) / √2 (units of the space)")
     axes.set_ylabel("(2 x2 - x0 - x1) / √6 (units of the space)")
     axes.set_aspect("equal", adjustable="datalim")

@@ -267,7 +267,7 @@ def _area(axes: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
     axes.contourf(
         x[along], y[across], inside, levels=[-np.inf, 0.0], colors=[PALETTE[5]], alpha=0.45, extend="neither"
     )
-    axes.fill_between([], [], color=PALETTE[5], alpha=0.45, label="the centre is stable")
+    axes.fill_between([], [], color=PALETTE[5], alpha=0.45, label="the symmetric point is stable")
 
 
 def _refined(axes: Axes, data: Dataset, dim: str, at: Mapping[str, Any] | None, y: np.ndarray) -> None:
@@ -287,4 +287,4 @@ def _refined(axes: Axes, data: Dataset, dim: str, at: Mapping[str, Any] | None, 
             if np.isfinite(line).any():
                 style: dict[str, Any] = {"color": colour, "markersize": 4, "linewidth": 1.2, "zorder": 5}
                 axes.plot(line[order], y[order], "o-", label="_crossing", **style)
-        axes.plot([], [], "o-", color=colour, markersize=4, label=f"{word} as it rises")
+        axes.plot([], [], "o-", color=colour, markersize=4, label=f"{word} as the parameter rises")

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from rivalry.plots.cells import RULE, CellSeries, cells, explored, replicated, type_words
 from rivalry.plots.select import band, blank
-from rivalry.plots.style import DASHES, INK, below, canvas, colours, legend, note
+from rivalry.plots.style import DASHES, INK, below, canvas, colours, draw_band, legend, note
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -54,7 +54,7 @@ def mean_bids(
     with canvas(ax) as axes:
         lines = [(one.name, one.values.reshape(len(one.values), -1, one.values.shape[3])) for one in shown]
         _crossed(axes, lines, words)
-        axes.set_xlabel("karma k held")
+        axes.set_xlabel("karma k")
         axes.set_ylabel("mean bid")
         axes.set_ylim(bottom=0.0)
         _integers(axes)
@@ -100,8 +100,8 @@ def karma_histogram(
             elif types == 1:
                 lines = [(f"{name}, mean {_mean(values[:, 0])}", values) for name, values in lines]
             _crossed(axes, lines, words, marked=True)
-        axes.set_xlabel("karma k held")
-        axes.set_ylabel("share of the agents of a type" if types > 1 else "share of the agents")
+        axes.set_xlabel("karma k")
+        axes.set_ylabel("share of agents of the type" if types > 1 else "share of agents")
         axes.set_ylim(bottom=0.0)
         _integers(axes)
         note(axes, explored(every), told, replicated(every))
@@ -144,14 +144,14 @@ def bid_law(
             _bars(axes, laws[0][1][:, 0])
         else:
             _crossed(axes, laws, [""], marked=True)
-        axes.set_ylabel("share of the bids")
+        axes.set_ylabel("share of bids")
         axes.set_ylim(bottom=0.0)
         for panel in low:
             ranks = wins[0][1].shape[1]
             _crossed(
                 panel, wins, [f"urgency rank {k}" for k in range(ranks)] if ranks > 1 else [""], marked=True
             )
-            panel.set_ylabel("chance to win")
+            panel.set_ylabel("probability of winning")
             panel.set_ylim(0.0, 1.02)
             if ranks > 1:
                 legend(panel)
@@ -215,12 +215,9 @@ def _crossed(
         mean, half = band(values)
         for row in range(mean.shape[0]):
             shade, dash = (shades[row], DASHES[k % 4]) if by_row else (shades[k], DASHES[row % 4])
-            x = np.arange(mean.shape[1])
             mark: dict[str, Any] = {"marker": ".", "markersize": 4.0} if marked else {}
-            axes.plot(x, mean[row], dash, color=shade, label="_line", **mark)
-            if len(values) > 1:
-                ends = mean[row] - half[row], mean[row] + half[row]
-                axes.fill_between(x, *ends, color=shade, alpha=0.2, linewidth=0)
+            x = np.arange(mean.shape[1])
+            draw_band(axes, x, mean[row], half[row], color=shade, dash=dash, label="_line", **mark)
     names = [name for name, _ in lines]
     coloured, dashed = (words, names) if by_row else (names, words)
     for name, shade in zip(coloured, shades, strict=True):

@@ -13,6 +13,7 @@ from matplotlib.colors import Normalize
 from rivalry.core.statistics import half_width, told
 from rivalry.economies.figures.streets import RULES, SCALE, rules
 from rivalry.plots.cells import RULE, CellSeries, cells, explored
+from rivalry.plots.select import describe_replications
 from rivalry.plots.style import INK, canvas, note
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 MAIN = "agent_reward"
 MEASURES = {
-    MAIN: "reward a step",
-    "agent_admitted": "moves a step",
-    "agent_relative_exploitability": "could gain, over |J|",
+    MAIN: "reward per step",
+    "agent_admitted": "moves per step",
+    "agent_relative_exploitability": "best-response gain / |J|",
 }
 """Variables by agent, in the order of the table's rows, and what these are called."""
 ALSO = (
@@ -86,9 +87,9 @@ def class_table(
             _draw(axes, one.name, table, top, high, shades)
             top -= high * (len(table.rows) + 1.6)
         axes.set_xlabel("agents and classes")
-        axes.set_ylabel("mean bid, karma")
+        axes.set_ylabel("mean bid (karma)")
         most = max(one.runs for one in every)
-        many = f"mean of n = {most} replications, ± half of 95 % intervals" if most > 1 else ""
+        many = describe_replications(most, "means ± half the width of 95 % intervals")
         words = [explored(every), "shades: mean bids", many]
         note(axes, ";\n".join([" · ".join(filter(None, words)), *rules(every[0].arrays)]))
         return axes

@@ -13,7 +13,7 @@ from rivalry.core.statistics import told
 from rivalry.economies.figures.streets import WORDS as LANES
 from rivalry.economies.figures.streets import lane_means
 from rivalry.plots.cells import RULE, CellSeries, cells, explored
-from rivalry.plots.select import band, checked
+from rivalry.plots.select import band, checked, describe_replications
 from rivalry.plots.style import INK, MARKERS, PALETTE, canvas, colours, legend, note, panels
 
 if TYPE_CHECKING:
@@ -56,19 +56,19 @@ def lane_load(
         for panel, one in zip(small, every, strict=True):
             panel.set_title(one.name if len(every) > 1 else "", fontsize=8.5)
             panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        words = "agents who want the lane\nin free flow, mean a step"
+        words = "demand in free flow\n(agents per step)"
         for name in [name for name in KINDS if any(name in held for held in kinds)]:
             axes.plot(
                 [], [], "s", color=KINDS[name], alpha=0.75, markersize=8, label=f"{name} lanes, expected"
             )
-        axes.plot([], [], ".", color=INK, label="journeys drawn")
+        axes.plot([], [], ".", color=INK, label="sampled trips")
         axes.plot([], [], color=PALETTE[1], linewidth=1.4, label=_capacity(every))
         for panel in {id(axes): axes, **{id(one): one for one in small[::2]}}.values():
             panel.set_ylabel(words)
         for panel in {id(axes): axes, **{id(one): one for one in small[-2:]}}.values():
-            panel.set_xlabel("lanes, sorted by expected load" if len(every) == 1 else "lanes, sorted")
+            panel.set_xlabel("lanes, sorted by expected demand" if len(every) == 1 else "lanes, sorted")
         most = max(one.runs for one in every)
-        note(axes, every[0].words, _above(every), f"mean of n = {most} replications" if most > 1 else "")
+        note(axes, every[0].words, _above(every), describe_replications(most, "means"))
         legend(axes)
         return axes
 
@@ -116,7 +116,7 @@ def _loads(panel: Axes, one: CellSeries) -> list[str]:
 def _capacity(every: Sequence[CellSeries]) -> str:
     values = [np.unique(one.arrays["lane_capacity"]) for one in every if "lane_capacity" in one.arrays]
     if len(values) == len(every) == 1 and len(values[0]) == 1:
-        return f"capacity, {values[0][0]:g} a lane"
+        return f"capacity, {values[0][0]:g} per lane"
     return "capacity" if values else "_capacity"
 
 
@@ -125,7 +125,7 @@ def _above(every: Sequence[CellSeries]) -> str:
     if len(every) > 1 or "lane_capacity" not in every[0].arrays:
         return ""
     over = lane_means(every[0], LOAD) > lane_means(every[0], "lane_capacity")
-    return f"{int(over.sum())} of {len(over)} lanes are wanted by more than their capacity"
+    return f"{int(over.sum())} of {len(over)} lanes have a demand above their capacity"
 
 
 def bid_congestion(
@@ -176,7 +176,7 @@ def bid_congestion(
         axes.set_xlabel(LANES[across])
         axes.set_ylabel(LANES["lane_bid"])
         most = max(one.runs for one in every)
-        many = f"dots are means of n = {most} replications" if most > 1 else ""
+        many = describe_replications(most, "dots are means")
         note(axes, explored(every), ties[0] if not several else "rank correlations in the legend", many)
         if several:
             legend(axes)

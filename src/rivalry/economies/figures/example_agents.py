@@ -12,13 +12,13 @@ from matplotlib.ticker import MaxNLocator
 from rivalry.economies.figures.streets import example_words
 from rivalry.plots.cells import RULE, CellSeries, cells, explored, replicated
 from rivalry.plots.select import band
-from rivalry.plots.style import DASHES, INK, canvas, colours, legend, note
+from rivalry.plots.style import DASHES, INK, canvas, colours, draw_band, legend, note
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
 BIDS = "example_mean_bid"
-OVER = {"karma": "karma k held", "place": "place along the path"}
+OVER = {"karma": "karma k", "place": "position along the path"}
 ALSO = (
     "example_name",
     "example_agent",
@@ -93,13 +93,13 @@ def example_bids(
             label = f"urgency {urgency:g}" if np.isfinite(urgency) else "_urgency"
             axes.plot([], [], dash, color=INK, label=label)
         if over == "karma":
-            axes.plot([], [], ":", color=INK, linewidth=1.0, label="bids at random, k/2")
+            axes.plot([], [], ":", color=INK, linewidth=1.0, label="uniformly random bids, k/2")
         axes.set_xlabel(OVER[over])
         axes.set_ylabel("mean bid")
         how = (
-            "over the places of a path, all alike"
+            "over the positions of a path, equally weighted"
             if over == "karma"
-            else "over karma, by the law of all agents"
+            else "over karma, weighted by the distribution of karma of all agents"
         )
         note(axes, explored(every), f"means {how}", replicated(every))
         legend(axes)
@@ -152,9 +152,8 @@ def _lines(
         mean, half = band(values)
         dash = next(d for u, d in dashes.items() if u == urgency or (np.isnan(u) and np.isnan(urgency)))
         mark: dict[str, Any] = {"marker": ".", "markersize": 4.0} if over == "place" else {}
-        panel.plot(x, mean, dash, color=shades[path], linewidth=1.4, label="_line", **mark)
-        if half.any():
-            panel.fill_between(x, mean - half, mean + half, color=shades[path], alpha=0.2, linewidth=0)
+        mark |= {"linewidth": 1.4, "label": "_line"}
+        draw_band(panel, x, mean, half, color=shades[path], dash=dash, **mark)
     if over == "karma":
         levels = np.arange(one.arrays[BIDS].shape[4])
         panel.plot(levels, levels / 2, ":", color=INK, linewidth=1.0, label="_random", zorder=1)

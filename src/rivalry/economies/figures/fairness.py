@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from rivalry.core.registry import near
 from rivalry.plots.cells import cells, is_own
-from rivalry.plots.select import NoSuchPoint, band, blank, checked, dimension, swept
+from rivalry.plots.select import NoSuchPoint, band, blank, checked, describe_replications, dimension, swept
 from rivalry.plots.style import DASHES, INK, MARKERS, PALETTE, canvas, colours, legend, note
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def fairness_plane(
         axes.set_xlabel(over.rpartition(".")[2] if against else WORDS.get(across, across.replace("_", " ")))
         axes.set_ylabel(_folded(WORDS.get(up, up.replace("_", " "))))
         axes.margins(0.09)
-        many = f"n = {count} replications, 95 % intervals" if count > 1 else ""
+        many = describe_replications(count, "95 % intervals")
         told = "" if against or alone else f"points are labelled with {over.rpartition('.')[2]}"
         note(axes, words, told, many)
         legend(axes)

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from rivalry.core.registry import near
 from rivalry.economies.figures.bidding import Shown, state_words
 from rivalry.plots.cells import RULE, CellSeries, cells, explored
-from rivalry.plots.select import NoSuchPoint, blank, checked
+from rivalry.plots.select import NoSuchPoint, blank, checked, describe_replications
 from rivalry.plots.style import PALE, canvas, note
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def policy_map(
         names = [row.name for _, row in rows]
         _draw(axes, [row.values.reshape(-1, *row.values.shape[2:]) for _, row in rows], names, words)
         most = max(one.runs for one in every)
-        told = f"mean of n = {most} replications" if most > 1 else ""
+        told = describe_replications(most, "means")
         note(axes, explored(every), told)
         return axes
 
@@ -152,7 +152,7 @@ def _draw(axes: Axes, rows: list[np.ndarray], names: list[str], words: list[str]
         if named:
             panel.text(1.04, 0.5, name, transform=panel.transAxes, fontsize=8, va="center", ha="left")
     bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.02, 0.1, 0.022, 0.8)))
-    bar.set_label("chance of the bid")
+    bar.set_label("probability of the bid")
     bar.set_ticks([0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0])
     axes.set_xlabel("karma k")
     axes.set_ylabel("bid b")

@@ -14,24 +14,24 @@ from rivalry.economies.figures.exploitability import MONITOR, curve_of
 from rivalry.plots.cells import RULE, CellSeries, cells, explored, replicated
 from rivalry.plots.metrics import factors, scaled
 from rivalry.plots.select import NoSuchPoint, blank, checked
-from rivalry.plots.style import INK, canvas, colours, legend, note, panels
+from rivalry.plots.style import INK, canvas, colours, draw_band, legend, note, panels
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
 SHOWN = {
-    "efficiency": "efficiency (reward a step)",
-    "access_fairness": "access fairness (moves a step)",
-    "reward_fairness": "reward fairness (reward a step)",
-    "trips_per_step": "trips ended a step, by all",
+    "efficiency": "efficiency (reward per step)",
+    "access_fairness": "access fairness (moves per step)",
+    "reward_fairness": "reward fairness (reward per step)",
+    "trips_per_step": "trips completed (per step)",
     "policy_change": "largest change of a policy (karma)",
     "payoff_change": "largest change of a payoff",
 }
 """Quantities drawn as far as they are stored, and their names with units."""
 MORE = {
-    "access_fairness_with_dormant": "access fairness, dormant too (moves a step)",
+    "access_fairness_with_dormant": "access fairness, dormant agents included (moves per step)",
     "largest_mean_queue": "largest mean queue (agents)",
-    "karma_paid": "karma paid, an agent a step",
+    "karma_paid": "karma paid (per agent and step)",
 }
 STEP = f"{MONITOR}step"
 
@@ -83,10 +83,10 @@ def social_traces(
             panel.xaxis.set_major_formatter(EngFormatter(sep=""))
         for one, shade in zip(every, colours(len(every)), strict=True):
             axes.plot([], [], color=shade, linewidth=3, label=one.name or "_one")
-        axes.set_xlabel("steps of all agents")
+        axes.set_xlabel("step (all agents)")
         axes.set_ylabel(", ".join(_words(name) for name in names))
-        axes.text(0.5, 0.0, "steps of all agents", transform=axes.transAxes, ha="center", va="top")
-        note(axes, explored(every), "not normalised", replicated(every))
+        axes.text(0.5, 0.0, "step (all agents)", transform=axes.transAxes, ha="center", va="top")
+        note(axes, explored(every), "not divided by |J|", replicated(every))
         legend(axes)
         return axes
 
@@ -121,10 +121,7 @@ def _trace(panel: Axes, one: CellSeries, stored: str, shade: str) -> None:
         found = curve_of(one, stored)
     except NoSuchPoint:
         return
-    panel.plot(found.clock, found.mean, color=shade, label="_mean")
-    if found.half.any():
-        ends = found.mean - found.half, found.mean + found.half
-        panel.fill_between(found.clock, *ends, color=shade, alpha=0.2, linewidth=0)
+    draw_band(panel, *found, color=shade, label="_mean")
 
 
 def _drawn(panel: Axes) -> np.ndarray:

@@ -14,20 +14,20 @@ from matplotlib.colors import Normalize
 
 from rivalry.core.registry import near
 from rivalry.plots.cells import RULE, CellSeries, cells, explored
-from rivalry.plots.select import blank, checked, holds
-from rivalry.plots.style import INK, canvas, colours, note
+from rivalry.plots.select import blank, checked, describe_replications, holds
+from rivalry.plots.style import INK, add_colour_bar, canvas, colours, note
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
 WORDS = {
-    "lane_wanted": "agents who want the lane, mean a step",
-    "lane_admitted": "agents admitted, mean a step",
-    "lane_queue": "agents refused, mean a step",
-    "lane_bid": "mean bid, karma",
-    "lane_free_flow": "agents who want the lane in free flow, mean a step",
-    "lane_free_flow_expected": "agents in free flow, expected, mean a step",
-    "lane_capacity": "capacity, agents a step",
+    "lane_wanted": "demand (agents per step)",
+    "lane_admitted": "agents admitted (per step)",
+    "lane_queue": "queue (agents refused per step)",
+    "lane_bid": "mean bid (karma)",
+    "lane_free_flow": "demand in free flow (agents per step)",
+    "lane_free_flow_expected": "expected demand in free flow (agents per step)",
+    "lane_capacity": "capacity (agents per step)",
 }
 PLACES = ("lane_ends", "lane_kind", "lane_centre", "node_at")
 RULES = {"class_rule": "", "example_rule": "agents shown: "}
@@ -101,20 +101,21 @@ def street_map(
             panel.add_collection(bars)
             _nodes(panel, plan)
         words = WORDS.get(quantity, quantity.replace("_", " "))
-        bar = axes.figure.colorbar(bars, cax=axes.inset_axes((0.97, 0.06, 0.025, 0.86)))
-        bar.set_label(words)
+        add_colour_bar(axes, bars, words, (0.97, 0.06, 0.025, 0.86))
         axes.set_xlabel("place")
         axes.set_ylabel(words)
         missing = any(np.isnan(values).any() for values in found)
-        most = max(one.runs for one in every)
+        scales = "one scale of colours" if len(every) > 1 else ""
+        grey = "grey: no demand" if missing else ""
+        many = describe_replications(max(one.runs for one in every), "means")
         note(
             axes,
+            f"{words} per lane",
             explored(every),
-            words,
-            "bars lead where they point, on the right of their street",
-            "grey: nobody came" if missing else "",
-            "one scale" if len(every) > 1 else "",
-            f"mean of n = {most} replications" if most > 1 else "",
+            "arrows show the direction of travel",
+            grey,
+            scales,
+            many,
         )
         return axes
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SHARES = {
     "violation_share": "share of policies that violate it",
-    "violation_share_h": "share of policies that violate it, entropy paid (J_h)",
+    "violation_share_h": "share of policies that violate it, with the entropy bonus (J_h)",
 }
 ENTROPY = {"mean": "in the mean over states", "every": "in every state"}
 
@@ -114,11 +114,11 @@ def _drawn(every: Sequence[CellSeries], quantity: str) -> str:
     counts = np.concatenate([_counts(one, quantity)[1] for one in every])
     counts = counts[counts > 0]
     told = f"n = {int(counts.min())}" + ("" if counts.min() == counts.max() else f" to {int(counts.max())}")
-    words = [f"{told} policies at each value, 95 % intervals"]
+    words = [f"{told} policies per value, 95 % intervals"]
     rules = {str(value) for one in every for value in np.ravel(one.arrays.get("generator", ()))} - {""}
     kept = {str(value) for one in every for value in np.ravel(one.arrays.get("entropy_rule", ()))} - {""}
     if len(rules) == 1:
-        words.append(f"drawn by {rules.pop()}")
+        words.append(f"sampled by {rules.pop()}")
     if len(kept) == 1:
         rule = kept.pop()
         words.append(f"at least the equilibrium's entropy {ENTROPY.get(rule, rule)}")

@@ -77,7 +77,7 @@ def _bars(axes: Axes, where: np.ndarray, weights: np.ndarray) -> None:
     else:
         axes.fill_between(where, weights, color=BARS_COLOUR, linewidth=0)
     axes.set_ylim(bottom=min(0.0, float(weights.min())))
-    axes.set_xlabel("place in the resource (units of the space)")
+    axes.set_xlabel("position (units of the space)")
     axes.set_ylabel("resource (weight of a point)")
 
 
@@ -98,7 +98,7 @@ def shares(
 
     ``separate`` draws a heat map of each row instead.
     """
-    return _rows(data, ax, at, "shares", "share of the resource there (fraction)", separate)
+    return _rows(data, ax, at, "shares", "share of the resource (fraction)", separate)
 
 
 def _rows(
@@ -184,7 +184,7 @@ def _on_the_line(axes: Axes, found: DrawnPoint, name: str, label: str) -> None:
         axes.plot([], [], "^", label=POSITION[proved], **end_marker(proved, INK))
     if name == "shares":
         axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel("place in the resource (units of the space)")
+    axes.set_xlabel("position (units of the space)")
     axes.set_ylabel(label)
 
 
@@ -289,8 +289,8 @@ def _positions(axes: Any, found: DrawnPoint, shades: list[str]) -> None:
 
 
 def _plane_names(axes: Axes) -> None:
-    axes.set_xlabel("place in the resource, axis 0 (units of the space)")
-    axes.set_ylabel("place in the resource, axis 1 (units of the space)")
+    axes.set_xlabel("position, axis 0 (units of the space)")
+    axes.set_ylabel("position, axis 1 (units of the space)")
     axes.set_aspect("equal")
     axes.grid(False)
 
@@ -315,7 +315,7 @@ def snapshots(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | 
         axes.plot([], [], "^" if count == 1 else "o", color=INK, label="position")
         if count == 1 and "resource" in found.arrays:
             axes.fill_between([], [], color=RESOURCE, label="resource (scaled)")
-        axes.set_xlabel("place in the resource (units of the space)")
+        axes.set_xlabel("position (units of the space)")
         axes.set_ylabel("influence (relative units)")
         note(axes, found.words)
         legend(axes)

@@ -77,10 +77,10 @@ def valuation_path(
         rates = _rates(gamma, found, growth, flows.shape[1])
         built = _built(flows, rates, growth, None if lasting else found.arrays.get("value"))
         _steps(axes, built)
-        axes.set_xlabel("periods counted; the last step is all that lies beyond")
-        axes.set_ylabel("value of cash flows so far\n(units of money)")
+        axes.set_xlabel("periods counted; the last step is the terminal value")
+        axes.set_ylabel("cumulated discounted cash flows\n(units of money)")
         told = "gamma " + ", ".join(f"{rate:g}" for rate in np.unique(rates)[::-1])
-        lasts = "the mean over sessions goes on for ever" if lasting else ""
+        lasts = "the mean over sessions, in every period" if lasting else ""
         note(axes, found.words, told, f"growth {growth:g}" if growth else "", lasts)
         legend(axes)
         return axes
@@ -136,7 +136,7 @@ def _steps(axes: Axes, built: Built) -> None:
     for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
         label = named("player", k, players)
         if not label.startswith("_"):
-            label += f": {built.whole[k]:.6g}, {_beyond(built, k)} of it beyond"
+            label += f": {built.whole[k]:.6g}, {_beyond(built, k)} terminal"
         paid = np.append(0.0, built.paid[:, k])
         axes.plot(np.arange(count + 1), paid, color=colour, linewidth=wide, label=label)
         axes.plot(
@@ -186,8 +186,8 @@ def dcf_sensitivity(
         here = found.arrays.get("dcf_here")
         if here is not None and np.all(np.isfinite(here[player])):
             _own(axes, *(100 * here[player]))
-        axes.set_xlabel("growth g of cash flows, % a period")
-        axes.set_ylabel("discount rate r, % a period")
+        axes.set_xlabel("growth g of cash flows (% per period)")
+        axes.set_ylabel("discount rate r (% per period)")
         note(axes, found.words, f"value of player {player} (units of money); blank: r is not above g")
         legend(axes, under=True)
         return axes
@@ -270,8 +270,8 @@ def commitment(
             dash = DASHES[(k + 1) % len(DASHES)]
             axes.axhline(level, color=INK, linestyle=dash, linewidth=1.0, label=f"{name} ({level:.6g})")
         axes.set_xticks(x, [_word(value) for value in delta])
-        axes.set_xlabel(f"{over}: what a change of plan must be worth")
-        axes.set_ylabel("value to the leader")
+        axes.set_xlabel(f"{over}: least gain for which a plan is revised")
+        axes.set_ylabel("value of the leader (units of the game)")
         note(axes, found.words)
         legend(axes)
         return axes

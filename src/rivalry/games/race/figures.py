@@ -385,7 +385,7 @@ def _legend(axes: Axes, found: DrawnPoint, dotted: bool) -> None:
     for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
         axes.plot([], [], color=colour, linewidth=wide, label=named("player", k, players))
     if dotted:
-        axes.plot([], [], ":", color=INK, linewidth=1.0, label="dotted: cannot matter")
+        axes.plot([], [], ":", color=INK, linewidth=1.0, label="dotted: without effect")
     if not found.is_certified():
         explain_hollow(axes)
     legend(axes)
