@@ -277,7 +277,7 @@ def test_bids_of_examples_are_means_over_the_places_of_each_path() -> None:
         lanes = TOLD["example_places"][1][0, trip // 2]
         np.testing.assert_allclose(line.get_ydata(), data.example_mean_bid.values[0, trip, lanes >= 0] @ law)
     assert labels(ax) == ["path 1", "path 2", "urgency 1", "urgency 5"]
-    assert "means over karma, by the law of all agents" in caption(ax)
+    assert "means over karma, weighted by the distribution of karma of all agents" in caption(ax)
 
 
 def test_rows_of_bids_are_methods() -> None:

@@ -70,7 +70,7 @@ def test_gains_are_divided_by_the_payoff_of_the_same_policies() -> None:
     for part in (
         "beta = 1000, exploration = 0.05",
         "over |J|",
-        "with their exploration unless told",
+        "with exploration unless stated",
         "n = 2",
     ):
         assert part in caption(ax)

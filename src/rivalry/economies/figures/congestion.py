@@ -1,4 +1,4 @@
-"""How crowded the lanes of a city are: free flow against capacity, and what is bid where many want to go."""
+"""Congestion of the lanes of a city: demand in free flow against capacity, and bids against demand."""
 
 from __future__ import annotations
 
@@ -197,28 +197,22 @@ def _dots(axes: Axes, one: CellSeries, across: str, shade: str) -> set[str]:
 
 
 def _correlation(one: CellSeries, across: str) -> str:
-    """Spearman's rank correlation in words, with its interval over replications."""
+    """Return Spearman's rank correlation in words, with its interval over replications."""
+    from scipy.stats import spearmanr  # takes up to a second to import
+
     found, lanes = [], 0
     for x, y in zip(one.arrays[across].astype(float), one.arrays["lane_bid"].astype(float), strict=True):
         both = min(len(x), len(y))
         there = np.isfinite(x[:both]) & np.isfinite(y[:both])
         lanes = max(lanes, int(there.sum()))
-        ranks = _ranks(x[:both][there]), _ranks(y[:both][there])
-        if there.sum() > 2 and all(np.ptp(r) > 0 for r in ranks):
-            found.append(float(np.corrcoef(*ranks)[0, 1]))
+        pair = x[:both][there], y[:both][there]
+        if there.sum() > 2 and all(np.ptp(values) > 0 for values in pair):
+            found.append(float(spearmanr(*pair).statistic))
     if not found:
         return "no rank correlation: all lanes are alike"
     mean, half = band(np.array(found)[:, None])
     value = told(float(mean[0]), float(half[0])) if len(found) > 1 else f"{found[0]:.2g}"
     return f"rank correlation {value} over {lanes} lanes"
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 1, equal values with the mean of theirs."""
-    _, first, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks: np.ndarray = (last - (counts - 1) / 2)[first]
-    return ranks
 
 
 def _limit(axes: Axes, every: Sequence[CellSeries], across: str) -> None:

@@ -1,4 +1,4 @@
-"""Streets of a city seen from above: what happens on their lanes, and which ways agents take."""
+"""Maps of a city: metrics per lane, and routes of example agents."""
 
 from __future__ import annotations
 
@@ -68,17 +68,45 @@ def street_map(
     series: str | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """A ``quantity [lane]`` as the colour of every lane on a map; a map a method or value of ``series``.
+    """Draw one metric per lane as colour on the map of a city, a map per method.
 
-    A lane is a bar with a head, on the right of its street as seen in its direction, and so beside the lane
-    that leads back. Stubs are squares, other nodes dots; lanes without a value, as of bids where nobody came,
-    are grey. Quantities are ``lane_wanted``, ``lane_queue``, ``lane_bid``, ``lane_free_flow`` and others of
-    lanes; over replications means are drawn. All maps have one scale, that of ``limits`` where it is told.
+    A lane is an arrow on the right of its street in the direction of travel, beside the lane that leads back.
+    Stubs are squares, other nodes dots; lanes without a value, such as bids without demand, are grey.
 
-    Raises `ValueError` for a quantity without a value for each lane, or limits that do not rise.
+    Parameters
+    ----------
+    data
+        Holds the metric ``[lane]`` and ``lane_ends [lane end coordinate]``; over replications means are
+        drawn.
+    ax
+        Axes that give room to the maps; those of a new figure otherwise.
+    quantity
+        The metric, such as ``lane_wanted``, ``lane_queue``, ``lane_bid`` or ``lane_free_flow``.
+    limits
+        The ends of the scale of colours, which all maps share.
+    methods
+        The methods, in this order; all otherwise.
+    series
+        A swept coordinate, each value of which has a map.
+    at
+        The point of the other coordinates; the first otherwise.
 
-    Source: Vaishampayan (ETH Zurich 2024), figures 6.3 a and 6.5.
+    Returns
+    -------
+    Axes
+        The axes whose ``child_axes`` are the maps.
 
+    Raises
+    ------
+    ValueError
+        If the metric has no value per lane, or ``limits`` do not rise.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), figures 6.3 a and 6.5.
+
+    Examples
+    --------
     >>> import xarray as xr
     >>> there = [[0.0, 0.0], [1.0, 0.0]]
     >>> data = xr.Dataset({"lane_wanted": ("lane", [3.0, 1.0]),
@@ -127,15 +155,34 @@ def example_routes(
     method: str | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """The paths of one agent of each class, ``example_lanes [example path position]``, a map for each.
+    """Draw the routes of one agent per class on the map of a city, a map per agent.
 
-    A path is a line with heads in its direction, from the circle to the square; lanes of the centre are
-    darker. Where the city lets agents plan, the way drawn is the first that a trip may take. The caption says
-    by what rule classes and agents were chosen. Journeys do not depend on the method: it is the first, or
-    ``method``.
+    A route is a line with arrows in the direction of travel, from the circle to the square; lanes of the
+    centre are darker. Where agents plan, the first route that a trip may take is drawn. The caption states
+    how classes and agents were chosen.
 
-    Source: Vaishampayan (ETH Zurich 2024), figure 6.7.
+    Parameters
+    ----------
+    data
+        Holds ``example_lanes [example path position]`` and ``lane_ends [lane end coordinate]``.
+    ax
+        Axes that give room to the maps; those of a new figure otherwise.
+    method
+        The method whose agents are drawn; the first otherwise. Trips do not depend on it.
+    at
+        The point of the other coordinates; the first otherwise.
 
+    Returns
+    -------
+    Axes
+        The axes whose ``child_axes`` are the maps.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), figure 6.7.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> there = [[0.0, 0.0], [1.0, 0.0]]
     >>> data = xr.Dataset({"example_lanes": (("example", "path", "position"), [[[0, -1], [1, -1]]]),
