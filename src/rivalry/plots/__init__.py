@@ -58,7 +58,7 @@ PLOTS = {
         "branches of equilibria, and end points of one method or several, against a parameter",
     ),
     "class_table": PlotEntry(
-        "rivalry.economies.figures.class_table:class_table",
+        "rivalry.economies.figures.example_agents:class_table",
         "bids and outcomes of lucky, average and unlucky agents of a city",
     ),
     "commitment": PlotEntry(
@@ -172,7 +172,7 @@ PLOTS = {
         "probability of a disaster against performance, for several results",
     ),
     "scaling_check": PlotEntry(
-        "rivalry.economies.figures.scaling:scaling_check",
+        "rivalry.economies.figures.bidding:scaling_check",
         "mean bids of economies of several sizes, rescaled",
     ),
     "scenario": PlotEntry(
