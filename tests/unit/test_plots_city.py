@@ -16,8 +16,8 @@ import rivalry as rv
 from rivalry.core.results import collect
 from rivalry.economies.figures.streets import _scale
 from rivalry.economies.report import travellers
-from rivalry.plots.cells import cells, own_rank
 from rivalry.plots.select import NoSuchPoint
+from rivalry.plots.series import own_rank, series_of
 from rivalry.plots.style import picture
 from tests.pictures import caption, half_width, labels, lines
 
@@ -160,7 +160,7 @@ def test_a_lane_of_runs_that_were_batched_is_no_street() -> None:
     bids = DRAWN.uniform(size=(2, 1, 1, KARMA))
     batched = xr.Dataset({"mean_bid": (("lane", "player", "private", "karma"), bids)}, {"lane": [0, 1]})
     assert own_rank(batched, "mean_bid") == 3
-    assert len(cells(batched, "mean_bid", series="lane")) == 2
+    assert len(series_of(batched, "mean_bid", series="lane")) == 2
     assert own_rank(one(), "lane_bid") == 1
 
 

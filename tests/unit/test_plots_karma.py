@@ -12,8 +12,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 import rivalry as rv
-from rivalry.plots.cells import cells, method_names, spread
 from rivalry.plots.select import NoSuchPoint
+from rivalry.plots.series import method_names, series_of, spread
 from rivalry.plots.style import PALETTE, picture
 from tests.pictures import caption, half_width, labels, lines
 
@@ -67,7 +67,7 @@ def test_cells_are_methods_times_a_series_without_replications_that_hold_nothing
         {"efficiency": (("algorithm", "payment", "replication"), values)},
         {"algorithm": ["a", "b"], "payment": ["PBP", "PBS"], "replication": [0, 1, 2]},
     )
-    found = cells(data, "efficiency", series="payment")
+    found = series_of(data, "efficiency", series="payment")
     assert [one.name for one in found] == [
         "a, payment = PBP",
         "a, payment = PBS",
@@ -76,9 +76,9 @@ def test_cells_are_methods_times_a_series_without_replications_that_hold_nothing
     ]
     assert [one.runs for one in found] == [3, 3, 2, 2]
     np.testing.assert_array_equal(found[3].arrays["efficiency"], values[1, 1, :2])
-    (one,) = cells(data, "efficiency", at={"algorithm": "b"})
+    (one,) = series_of(data, "efficiency", at={"algorithm": "b"})
     assert (one.name, one.words) == ("", "payment = PBP (first of 2)")
-    assert [one.method for one in cells(data, "efficiency", methods=["b", "a"])] == ["b", "a"]
+    assert [one.method for one in series_of(data, "efficiency", methods=["b", "a"])] == ["b", "a"]
 
 
 def test_intervals_are_over_those_replications_that_hold_a_number() -> None:

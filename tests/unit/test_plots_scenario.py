@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 import rivalry as rv
-from rivalry.plots.metrics import factors
+from rivalry.plots.metrics import is_log
 from rivalry.plots.select import NoSuchPoint
 from rivalry.plots.style import PALETTE, colours, picture
 from tests.pictures import labels, lines
@@ -103,10 +103,10 @@ def test_jumps_are_told_and_not_bridged_but_steep_places_are() -> None:
 
 
 def test_scales_are_logarithmic_for_equal_ratios_and_for_wide_ranges() -> None:
-    assert factors(np.array([1.0, 2.0, 4.0, 8.0]))
-    assert factors(np.array([0.01, 0.02, 1.0]))
-    assert not factors(np.array([1.0, 2.0, 3.0, 4.0]))
-    assert not factors(np.array([0.0, 0.1, 10.0]), log=True)
+    assert is_log(np.array([1.0, 2.0, 4.0, 8.0]))
+    assert is_log(np.array([0.01, 0.02, 1.0]))
+    assert not is_log(np.array([1.0, 2.0, 3.0, 4.0]))
+    assert not is_log(np.array([0.0, 0.1, 10.0]), log=True)
     ax = rv.plots.scenario(swept(), quantities=["p_safe"], log=True)
     assert ax.child_axes[0].get_xscale() == "log"
 

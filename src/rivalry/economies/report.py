@@ -8,8 +8,8 @@ import numpy as np
 
 from rivalry.economies.figures.example_agents import MAIN, TABLE, table_of, words_of
 from rivalry.economies.figures.streets import RULES
-from rivalry.plots.cells import cells, is_own
 from rivalry.plots.select import NoSuchPoint
+from rivalry.plots.series import is_own, series_of
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -38,7 +38,7 @@ def travellers(data: Dataset) -> list[TravellersTable]:
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
         part = data.isel(dict(zip(lead, index, strict=True)))
         try:
-            (one,) = cells(part, MAIN, TABLE)
+            (one,) = series_of(part, MAIN, TABLE)
         except NoSuchPoint:
             continue
         table = table_of(one)

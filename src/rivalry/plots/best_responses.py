@@ -10,19 +10,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rivalry.plots.metrics import factors, scaled, word
+from rivalry.plots.metrics import is_log, metric_label, set_log_scale
 from rivalry.plots.select import DrawnPoint, point
 from rivalry.plots.style import (
     INK,
     MARKERS,
     PALETTE,
-    below,
     canvas,
+    caption,
     colours,
     end_marker,
     legend,
-    named,
-    note,
+    lower_axes,
+    player_label,
     widths,
 )
 
@@ -73,7 +73,7 @@ def reaction(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
         if len(responses) != 2:
             raise ValueError(f"reaction: {len(responses)} players; must be two")
         who = [int(k) for k in found.arrays.get("reaction_player", np.arange(2))]
-        log = factors(rivals)
+        log = is_log(rivals)
         # across lies the first player's strategy, up the second's
         curves = [(responses[0], rivals[0]), (rivals[1], responses[1])]
         floor = float(rivals.min()) if log else -np.inf
@@ -94,11 +94,11 @@ def reaction(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
             mark = end_marker(certified, INK) | {"zorder": 5, "clip_on": False}
             axes.plot(*np.maximum(here, floor), "o", label=words, **mark)
         for which in "xy":
-            scaled(axes, which, log)
+            set_log_scale(axes, which, log)
         column = str(found.arrays.get("reaction_column", "strategy"))
-        axes.set_xlabel(f"{word(column)} of player {who[0]}")
-        axes.set_ylabel(f"{word(column)} of player {who[1]}")
-        note(axes, found.words, "0 lies on the edge" if log and (responses <= 0).any() else "")
+        axes.set_xlabel(f"{metric_label(column)} of player {who[0]}")
+        axes.set_ylabel(f"{metric_label(column)} of player {who[1]}")
+        caption(axes, found.words, "0 lies on the edge" if log and (responses <= 0).any() else "")
         legend(axes)
         return axes
 
@@ -207,14 +207,14 @@ def cycle(
         mover = found.arrays["move_player"].astype(int)
         shades = colours(players)
         for k, (colour, wide) in enumerate(zip(shades, widths(players), strict=True)):
-            label = named("player", k, players)
+            label = player_label(k, players)
             axes.plot(
                 moves, payoff[moves, k], drawstyle="steps-post", color=colour, linewidth=wide, label=label
             )
             own = moves[mover[moves] == k]
             axes.plot(own, payoff[own, k], "o", color=colour, markersize=4.5, label="_mover")
         axes.plot([], [], "o", color=INK, markersize=4.5, label="payoff of the player moving")
-        low = below(axes, 1)[0]
+        low = lower_axes(axes, 1)[0]
         low.bar(moves, found.arrays["move_gain"][moves], 0.7, color=[shades[k] for k in mover[moves]])
         low.axhline(0.0, color=INK, linewidth=0.9)
         low.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -229,6 +229,6 @@ def cycle(
         axes.set_ylabel("payoff\n(units of the game)")
         low.set_ylabel("gain of the\nplayer moving")
         part = f"the last {len(moves)} of {len(payoff)} moves" if len(moves) < len(payoff) else ""
-        note(axes, found.words, part)
+        caption(axes, found.words, part)
         legend(axes)
         return axes

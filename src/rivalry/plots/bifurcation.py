@@ -9,21 +9,30 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.plots.branches import branch_point, draw_branches, draw_events, draw_orbits, parameter
-from rivalry.plots.cells import method_names
-from rivalry.plots.select import DrawnPoint, band, blank, check_index, checked, dimension, point, swept
+from rivalry.plots.select import (
+    DrawnPoint,
+    band,
+    check_data,
+    check_index,
+    dimension,
+    find_sweep,
+    is_blank,
+    point,
+)
+from rivalry.plots.series import method_names
 from rivalry.plots.style import (
     INK,
     MARKERS,
     PALETTE,
     add_colour_bar,
-    below,
     canvas,
+    caption,
     colours,
     draw_band,
     end_marker,
     legend,
-    named,
-    note,
+    lower_axes,
+    player_label,
 )
 
 if TYPE_CHECKING:
@@ -99,7 +108,7 @@ def bifurcation(
     ValueError
         If the data hold neither ends nor branches over the parameter, or there is no such axis or method.
     """
-    checked(data)
+    check_data(data)
     with canvas(ax) as axes:
         if compare:
             return _compare(axes, data, over, axis, at, methods)
@@ -124,7 +133,7 @@ def bifurcation(
             _crossings(axes, data, at, over)
         axes.set_xlabel(over)
         axes.set_ylabel(END if runs else "position (units of the space)")
-        note(axes, *words)
+        caption(axes, *words)
         legend(axes)
         return axes
 
@@ -145,7 +154,7 @@ def _over(data: Dataset, at: Mapping[str, Any] | None, over: str | None, branche
         if over in (None, own) and own not in data.coords:
             return own
     try:
-        return swept(data, "profile", 2, at, over)
+        return find_sweep(data, "profile", 2, at, over)
     except ValueError:
         if branches is None or over is not None:
             raise
@@ -170,7 +179,7 @@ def _runs(
     dim = str(dimension(data, over))
     keep = (dim, "replication", "lane", *(["trial"] if rank == 3 else []))
     found = point(data, main, 2, also, at=at, keep=keep)
-    if blank(found.arrays[main]):
+    if is_blank(found.arrays[main]):
         return None
     profile = found.arrays[main]
     check_index("axis", axis, profile.shape[-1])
@@ -259,7 +268,7 @@ def _marks(
             label = WORDS[kind] + ("" if filled else ", not certified")
             axes.plot([], [], marker, label=label, **end_marker(filled, INK))
     for player, colour in enumerate(shades):
-        axes.plot([], [], color=colour, linewidth=3, label=named("player", player, len(shades)))
+        axes.plot([], [], color=colour, linewidth=3, label=player_label(player, len(shades)))
 
 
 def _ranges(axes: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
@@ -311,7 +320,7 @@ def _compare(
     methods: Sequence[str] | None,
 ) -> Axes:
     """Draw the ends of every method over the parameter, and their distances below."""
-    over = swept(data, "profile", 2, at, over)
+    over = find_sweep(data, "profile", 2, at, over)
     if methods is None and "algorithm" in (at or {}):
         raise ValueError("at.algorithm: this plot draws several; pick them with methods")
     names = method_names(data, "profile", methods)
@@ -339,7 +348,7 @@ def _compare(
     low = _distances(axes, data, at, over, x, [ends.name for ends in every], shades)
     low.set_xlabel(over)
     axes.set_xlabel(over if low is axes else "")
-    note(axes, f"axis {axis}" if axis else "")
+    caption(axes, f"axis {axis}" if axis else "")
     legend(axes)
     return axes
 
@@ -354,9 +363,9 @@ def _ends(data: Dataset, at: Mapping[str, Any] | None, over: str, name: str | No
     found = point(data, "profile", 2, also, at=_at(at, name), keep=keep)
     profile = found.arrays["profile"]
     check_index("axis", axis, profile.shape[-1])
-    if blank(profile):
+    if is_blank(profile):
         return None
-    learned = "end_mean" in found.arrays and not blank(found.arrays["end_mean"])
+    learned = "end_mean" in found.arrays and not is_blank(found.arrays["end_mean"])
     ends = found.arrays["end_mean"] if learned else profile
     positions = ends[..., axis].reshape(len(ends), -1, ends.shape[-2])
     worth = found.certified()
@@ -409,15 +418,15 @@ def _distances(
     shades: Sequence[str],
 ) -> Axes:
     """The distances in axes below; ``axes`` itself where the data hold none."""
-    if "distance" not in data or blank(data["distance"].values):
+    if "distance" not in data or is_blank(data["distance"].values):
         return axes
-    (low,) = below(axes, 1)
+    (low,) = lower_axes(axes, 1)
     dim, order = str(dimension(data, over)), np.argsort(x, kind="stable")
     for k, (name, colour) in enumerate(zip(names, shades, strict=True)):
         place = _at(at, name if "algorithm" in data["distance"].dims else None)
         found = point(data, "distance", 0, at=place, keep=(dim, "replication", "lane"))
         values = found.arrays["distance"].reshape(len(x), -1)
-        if blank(values):
+        if is_blank(values):
             continue
         mean, half = band(values.T)
         line: dict[str, Any] = {"marker": MARKERS[k % len(MARKERS)], "markersize": 3, "linewidth": 1.2}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry.plots.select import DrawnPoint, NoSuchPoint, blank, point
+from rivalry.plots.select import DrawnPoint, NoSuchPoint, is_blank, point
 from rivalry.plots.style import INK, PALETTE, colours
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def branch_point(
             found = point(data, main, rank, also, at=chosen)
         except NoSuchPoint:
             continue
-        if not blank(found.arrays[main]):
+        if not is_blank(found.arrays[main]):
             return found
     return None
 
@@ -189,7 +189,7 @@ def draw_events(axes: Axes, found: DrawnPoint, axis: int) -> None:
 def draw_orbits(axes: Axes, found: DrawnPoint, axis: int) -> None:
     """The range that every player covers on the cycles beyond a Hopf point, as bands."""
     held = found.arrays
-    if not {"orbit_parameter", "orbit_low", "orbit_high"} <= set(held) or blank(held["orbit_low"]):
+    if not {"orbit_parameter", "orbit_low", "orbit_high"} <= set(held) or is_blank(held["orbit_low"]):
         return
     x, low, high = held["orbit_parameter"], held["orbit_low"][..., axis], held["orbit_high"][..., axis]
     source = held.get("orbit_hopf", np.zeros(len(x), int))

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.core.results import CERTIFIED
-from rivalry.plots.select import DrawnPoint, blank, check_index, checked, point
-from rivalry.plots.style import INK, MARKERS, canvas, colours, end_marker, legend, named, note
+from rivalry.plots.select import DrawnPoint, check_data, check_index, is_blank, point
+from rivalry.plots.style import INK, MARKERS, canvas, caption, colours, end_marker, legend, player_label
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -60,7 +60,7 @@ def end_positions(
     >>> end_positions(ends).get_title(loc="left")
     'n = 2 trials'
     """
-    checked(data)
+    check_data(data)
     with canvas(ax) as axes:
         main = "end_positions" if "end_positions" in data else "profile"
         rank, keep = (3, ()) if main == "end_positions" else (2, ("replication", "lane"))
@@ -78,7 +78,7 @@ def end_positions(
         word = "trial" if main == "end_positions" else "run"
         axes.set_xlabel(f"end position{f', axis {axis}' if axis else ''} (units of the space)")
         axes.set_ylabel(f"number of {word}s")
-        note(axes, found.words, f"n = {len(ends)} {word}{'s' if len(ends) > 1 else ''}")
+        caption(axes, found.words, f"n = {len(ends)} {word}{'s' if len(ends) > 1 else ''}")
         legend(axes)
         return axes
 
@@ -95,14 +95,14 @@ def _histograms(axes: Axes, ends: np.ndarray, bins: int) -> None:
     for player, colour in enumerate(colours(ends.shape[1])):
         own = ends[np.isfinite(ends[:, player]), player]
         axes.hist(own, edges, histtype="stepfilled", facecolor=colour, alpha=0.3, label="_area")
-        name = named("player", player, ends.shape[1])
+        name = player_label(player, ends.shape[1])
         axes.hist(own, edges, histtype="step", edgecolor=colour, linewidth=1.4, label=name)
 
 
 def _equilibria(
     axes: Axes, data: Dataset, grid: np.ndarray | None, at: Mapping[str, Any] | None, axis: int
 ) -> None:
-    if grid is not None and not blank(grid):
+    if grid is not None and not is_blank(grid):
         profiles, word = grid, "equilibrium of the grid"
     else:
         profiles, word = _certified(data, at), "certified equilibrium"
@@ -177,7 +177,7 @@ def basins(
             which = f", axis {axis}" if starts.shape[2] > 1 else ""
             label(f"initial position of player {player}{which} (units of the space)")
         axes.set_aspect("equal", adjustable="datalim")
-        note(axes, found.words, f"n = {len(starts)} starts")
+        caption(axes, found.words, f"n = {len(starts)} starts")
         legend(axes)
         return axes
 

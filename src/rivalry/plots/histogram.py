@@ -11,9 +11,9 @@ from matplotlib.ticker import MaxNLocator
 
 from rivalry.core.registry import near
 from rivalry.core.statistics import told as format_interval
-from rivalry.plots.metrics import word
-from rivalry.plots.select import NoSuchPoint, band, blank, checked, point
-from rivalry.plots.style import DASHES, INK, PALETTE, canvas, colours, draw_levels, legend, note
+from rivalry.plots.metrics import metric_label
+from rivalry.plots.select import NoSuchPoint, band, check_data, is_blank, point
+from rivalry.plots.style import DASHES, INK, PALETTE, canvas, caption, colours, draw_levels, legend
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -134,7 +134,7 @@ def histogram(
     >>> [tick.get_text() for tick in histogram(data, form="means").get_yticklabels()]
     ['learning', 'gamma 0']
     """
-    checked(data)
+    check_data(data)
     if form not in ("bars", "cumulative", "means"):
         raise ValueError(f"form: {form!r} must be 'bars', 'cumulative' or 'means'")
     if bins is not None and bins < 1:
@@ -157,7 +157,7 @@ def histogram(
         else:
             _draw_bars(axes, every, levels, bins)
         axes.set_xlabel(GAIN_LABEL if quantity == GAIN else _label(quantity))
-        note(axes, place, "means with 95 % intervals" if form == "means" else "")
+        caption(axes, place, "means with 95 % intervals" if form == "means" else "")
         legend(axes, under=form == "means" or (form == "bars" and len(every) > 1))
         return axes
 
@@ -165,16 +165,22 @@ def histogram(
 def _metric(data: Dataset, quantity: str | None) -> str:
     """Return the variable that is drawn."""
     if quantity is None:
-        quantity = GAIN if GAIN in data and not blank(data[GAIN].values) else PAYOFF
+        quantity = GAIN if GAIN in data and not is_blank(data[GAIN].values) else PAYOFF
     if quantity != PAYOFF:
         return quantity
-    return "last_payoff" if "last_payoff" in data and not blank(data["last_payoff"].values) else "end_payoff"
+    return (
+        "last_payoff" if "last_payoff" in data and not is_blank(data["last_payoff"].values) else "end_payoff"
+    )
 
 
 def _label(quantity: str) -> str:
     """Return which metric a variable of sessions is, and over what it is a mean."""
     first, _, rest = quantity.partition("_")
-    return f"{word(rest).replace('_', ' ')} ({WHEN[first]})" if first in WHEN else quantity.replace("_", " ")
+    return (
+        f"{metric_label(rest).replace('_', ' ')} ({WHEN[first]})"
+        if first in WHEN
+        else quantity.replace("_", " ")
+    )
 
 
 def _joined(levels: Sequence[Levels]) -> dict[str, float]:

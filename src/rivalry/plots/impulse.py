@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rivalry.plots.metrics import word
+from rivalry.plots.metrics import metric_label
 from rivalry.plots.select import DrawnPoint, point
-from rivalry.plots.style import DASHES, INK, canvas, colours, legend, note, panels, widths
+from rivalry.plots.style import DASHES, INK, canvas, caption, colours, legend, panels, widths
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -65,7 +65,7 @@ def impulse_response(
         if each:
             _shared(axes, small)
         small[0].set_ylabel(f"{_chosen(found)}, mean over sessions")
-        note(axes, found.words)
+        caption(axes, found.words)
         legend(axes)
         return axes
 
@@ -108,5 +108,5 @@ def _chosen(found: DrawnPoint) -> str:
         same = found.arrays.get(f"end_{name}", np.array(np.inf))
         alike = choice.shape == same.shape and choice.ndim > 0
         if alike and np.allclose(choice, same, rtol=1e-9, atol=1e-12, equal_nan=True):
-            return word(name)
+            return metric_label(name)
     return "choice"

@@ -8,30 +8,30 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry.plots.cells import method_names
-from rivalry.plots.metrics import rank, word
+from rivalry.plots.metrics import metric_label, rank
 from rivalry.plots.paths import DrawnPath, on_one_clock, walks_of
 from rivalry.plots.select import (
     DrawnPoint,
     NoSuchPoint,
     band,
-    blank,
+    check_data,
     check_index,
-    checked,
     describe_replications,
+    is_blank,
     point,
 )
+from rivalry.plots.series import method_names
 from rivalry.plots.style import (
     INK,
     PALETTE,
-    below,
     canvas,
+    caption,
     colours,
     draw_band,
     draw_levels,
     legend,
-    named,
-    note,
+    lower_axes,
+    player_label,
     widths,
 )
 
@@ -114,7 +114,7 @@ def learning_curve(
     >>> learning_curve(way, compare=True).lines[0].get_ydata().tolist()
     [0.15000000000000002, 0.5]
     """
-    checked(data)
+    check_data(data)
     main = _stored(data, quantity)
     with canvas(ax) as axes:
         if compare:
@@ -125,14 +125,14 @@ def learning_curve(
         else:
             bottom, words = _by_player(axes, data, main, axis, at)
         draw_levels(axes, lines)
-        label = LABELS.get(quantity, word(quantity))
+        label = LABELS.get(quantity, metric_label(quantity))
         if compare and main == REWARD:
             label += f" ({'mean over players' if player is None else f'player {player}'})"
         axes.set_ylabel(label)
         if floor is not None:
             axes.set_ylim(bottom=floor)
         bottom.set_xlabel(CLOCKS[_clock(main)])
-        note(axes, *words)
+        caption(axes, *words)
         legend(axes)
         return axes
 
@@ -159,7 +159,7 @@ def _stored(data: Dataset, quantity: str) -> str:
     """Return the variable that holds the history of a quantity."""
     names = (f"{quantity}_curve", f"learning_{quantity}")
     default = names[quantity in ("reward", "choice")]
-    return next((name for name in names if name in data and not blank(data[name].values)), default)
+    return next((name for name in names if name in data and not is_blank(data[name].values)), default)
 
 
 def _clock(main: str) -> str:
@@ -185,8 +185,8 @@ def _by_player(
         mean = mean[..., axis]
         half = half[..., min(axis, half.shape[-1] - 1)] if half.ndim == 3 else half
     _draw_players(axes, clock, mean, half, INK if main == REWARD else PALETTE[0])
-    names = [name for name in BELOW if main == REWARD and name in data and not blank(data[name].values)]
-    lower = below(axes, len(names))
+    names = [name for name in BELOW if main == REWARD and name in data and not is_blank(data[name].values)]
+    lower = lower_axes(axes, len(names))
     for name, panel in zip(names, lower, strict=True):
         _, steps, values, width, _ = _mean_history(data, name, at)
         flat = (len(steps), -1)
@@ -207,7 +207,7 @@ def _mean_history(
 ) -> tuple[DrawnPoint, np.ndarray, np.ndarray, np.ndarray, str]:
     """Return the point, steps, mean and half width of its band, as stored or over replications, and words."""
     width, clock, own = f"{main}_band", _clock(main), _rank(data, main)
-    banded = width in data and not blank(data[width].values)
+    banded = width in data and not is_blank(data[width].values)
     found = point(data, main, own, (clock, width, *RUNS), at=at, keep=() if banded else ("replication",))
     name = next((name for name in RUNS if name in found.arrays), "")
     count = found.arrays[name].shape[0 if banded else 1] if name else 0
@@ -227,7 +227,7 @@ def _draw_players(axes: Axes, clock: np.ndarray, mean: np.ndarray, half: np.ndar
     count = mean.shape[1]
     shades = colours(count) if count > 1 else [lone]
     for k, (colour, wide) in enumerate(zip(shades, widths(count), strict=True)):
-        label = named("player", k, count)
+        label = player_label(k, count)
         draw_band(axes, clock, mean[:, k], half[:, k], color=colour, linewidth=wide, label=label)
 
 
@@ -261,7 +261,7 @@ def _by_method(
     curves = [one for one in every if one.metric]
     if not curves:
         raise NoSuchPoint(f"data: no method has {main} here")
-    lower = below(axes, 1 if any(one.regret for one in curves) else 0)
+    lower = lower_axes(axes, 1 if any(one.regret for one in curves) else 0)
     for one, colour in zip(curves, colours(len(curves)), strict=True):
         _draw_walks(axes, one.metric, colour, one.name)
         for panel in lower if one.regret else ():
@@ -279,7 +279,7 @@ def _by_method(
     bottom.xaxis.set_major_formatter("{x:g}")
     count = max(len(one.metric) for one in curves)
     how = "mean and 95 % band" if count >= FEW else "each thin, mean thick"
-    rows = f"horizontal lines: {word(wanted.level)}" if levels else ""
+    rows = f"horizontal lines: {metric_label(wanted.level)}" if levels else ""
     return bottom, [place, rows, describe_replications(count, how)]
 
 
@@ -308,7 +308,7 @@ def _walks(data: Dataset, main: str, player: int | None, place: Mapping[str, Any
         return []
     found = point(data, main, _rank(data, main), (_clock(main),), at=place, keep=("replication",))
     values = found.arrays[main].astype(float)
-    if blank(values):
+    if is_blank(values):
         return []
     if values.ndim == 3:
         if player is not None:

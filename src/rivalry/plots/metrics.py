@@ -44,10 +44,10 @@ LEARNED = frozenset(
 """Metrics of learning: they claim no equilibrium, so that none can be certified."""
 
 
-def word(name: str) -> str:
+def metric_label(name: str) -> str:
     """Return the name of a metric in words, its own where it has no other.
 
-    >>> word("p_safe"), word("turnout")
+    >>> metric_label("p_safe"), metric_label("turnout")
     ('probability of a safe win', 'turnout')
     """
     return WORDS.get(name, name)
@@ -94,10 +94,10 @@ def certified(found: DrawnPoint, name: str = "") -> np.ndarray:
     return np.zeros(1, bool) if worth is None else np.asarray(worth)
 
 
-def factors(values: np.ndarray, log: bool | None = None) -> bool:
+def is_log(values: np.ndarray, log: bool | None = None) -> bool:
     """Return whether values belong on a logarithmic scale: ``log``, or positive in equal ratios or far apart.
 
-    >>> factors(np.array([0.001, 0.1])), factors(np.array([0.5, 1, 2, 4])), factors(np.array([0.0, 0.1]))
+    >>> is_log(np.array([0.001, 0.1])), is_log(np.array([0.5, 1, 2, 4])), is_log(np.array([0.0, 0.1]))
     (True, True, False)
     """
     known = np.unique(values[np.isfinite(values)])
@@ -109,7 +109,7 @@ def factors(values: np.ndarray, log: bool | None = None) -> bool:
     return bool(even or known[-1] > FACTORS * known[0])
 
 
-def scaled(ax: Axes, which: str, log: bool) -> None:
+def set_log_scale(ax: Axes, which: str, log: bool) -> None:
     """Put one axis, 'x' or 'y', on a logarithmic scale with plain numbers."""
     if not log:
         return

@@ -13,11 +13,11 @@ from matplotlib.ticker import MaxNLocator
 from rivalry.core.registry import near
 from rivalry.plots.select import (
     DrawnPoint,
-    axis_words,
+    axis_labels,
     band,
-    blank,
     check_index,
     describe_replications,
+    is_blank,
     point,
 )
 from rivalry.plots.style import (
@@ -25,14 +25,14 @@ from rivalry.plots.style import (
     INK,
     PALETTE,
     canvas,
+    caption,
     colours,
     draw_band,
     end_marker,
     legend,
-    named,
-    note,
-    projected,
+    player_label,
     widths,
+    with_projection,
 )
 from rivalry.plots.triangle import triangle
 
@@ -141,9 +141,9 @@ def paths(
         plane = free and count == 2 and not mixed
         words = label or ("probability" if mixed else words)
         if plane:
-            _in_the_plane(axes, walks, axis_words(found, 2), words)
+            _in_the_plane(axes, walks, axis_labels(found, 2), words)
         else:
-            names = axis_words(found, count, "action" if mixed else "axis")
+            names = axis_labels(found, count, "action" if mixed else "axis")
             chosen = range(count) if axis is None else [axis]
             check_index("axis", chosen[-1], count)
             _against_steps(axes, walks, [(f", {names[k]}" if count > 1 else "", k) for k in chosen], greedy)
@@ -240,7 +240,7 @@ def _against_steps(
     players = mean.shape[1]
     for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
         for dash, (variant, axis) in zip(cycle(DASHES), variants):
-            line: dict[str, Any] = {"linewidth": wide, "label": named("player", k, players) + variant}
+            line: dict[str, Any] = {"linewidth": wide, "label": player_label(k, players) + variant}
             line |= {"marker": "."} if dotted else {}
             here = mean[:, k, axis]
             draw_band(axes, clock, here, half[:, k, axis], color=colour, dash=dash, alpha=pale, **line)
@@ -258,7 +258,7 @@ def _against_steps(
 
 def _grid_equilibria(axes: Axes, found: DrawnPoint, chosen: list[int]) -> None:
     grid = found.arrays.get("grid_equilibria")
-    if grid is None or blank(grid):
+    if grid is None or is_blank(grid):
         return
     for k, colour in enumerate(colours(grid.shape[1])):
         for value in np.unique(grid[:, k][:, chosen]):
@@ -269,7 +269,7 @@ def _grid_equilibria(axes: Axes, found: DrawnPoint, chosen: list[int]) -> None:
 def _in_the_plane(axes: Axes, walks: list[DrawnPath], names: Sequence[str], label: str) -> None:
     for walk in walks:
         for k, colour in enumerate(colours(walk.values.shape[1])):
-            name = named("player", k, walk.values.shape[1]) if walk is walks[0] else None
+            name = player_label(k, walk.values.shape[1]) if walk is walks[0] else None
             axes.plot(walk.values[:, k, 0], walk.values[:, k, 1], color=colour, linewidth=1.2, label=name)
             axes.plot(*walk.values[0, k], "s", markersize=4.5, color=colour)
             axes.plot(
@@ -287,7 +287,7 @@ def _in_the_plane(axes: Axes, walks: list[DrawnPath], names: Sequence[str], labe
 def _in_the_triangle(axes: Any, walks: list[DrawnPath]) -> None:
     for walk in walks:
         for k, colour in enumerate(colours(walk.values.shape[1])):
-            name = named("player", k, walk.values.shape[1]) if walk is walks[0] else "_"
+            name = player_label(k, walk.values.shape[1]) if walk is walks[0] else "_"
             axes.plot(*walk.values[:, k].T, color=colour, linewidth=1.2, label=name)
             axes.plot(*walk.values[:1, k].T, "s", markersize=4.5, color=colour, label="_")
             mark = end_marker(bool(walk.certified), colour)
@@ -313,7 +313,7 @@ def _weakest(walks: list[DrawnPath]) -> bool | None:
 
 
 def _say(axes: Axes, found: DrawnPoint, count: int, how: str, *more: str) -> None:
-    note(axes, found.words, describe_replications(count, how), *more)
+    caption(axes, found.words, describe_replications(count, how), *more)
     legend(axes)
 
 
@@ -331,7 +331,7 @@ def _in_the_cube(axes: Axes, data: Dataset, at: Mapping[str, Any] | None, along_
     if along_diagonal:
         _outline(axes, low, high)
     else:
-        axes = projected(axes, "3d")
+        axes = with_projection(axes, "3d")
         _planes(axes, low, high)
     for walk, colour in zip(walks, colours(len(walks)), strict=True):
         curve = walk.values[..., 0] @ EQUAL.T if along_diagonal else walk.values[..., 0]
@@ -341,7 +341,7 @@ def _in_the_cube(axes: Axes, data: Dataset, at: Mapping[str, Any] | None, along_
         mark = end_marker(bool(walk.certified), colour)
         axes.plot(*curve[-1:].T, "o", markersize=7, zorder=6, label="_", **mark)
     ends_in_legend(axes, [walk.certified for walk in walks], 2 if along_diagonal else 3)
-    note(axes, found.words, describe_replications(len(walks), "one by one"))
+    caption(axes, found.words, describe_replications(len(walks), "one by one"))
     legend(axes, under=not along_diagonal)
     return axes
 

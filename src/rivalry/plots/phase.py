@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry.plots.select import DrawnPoint, axis_words, check_index, point
+from rivalry.plots.select import DrawnPoint, axis_labels, check_index, point
 from rivalry.plots.style import (
     INK,
     PALETTE,
     add_colour_bar,
     canvas,
+    caption,
     colours,
     end_marker,
     legend,
-    named,
-    note,
+    player_label,
     widths,
 )
 from rivalry.plots.triangle import BESIDE, triangle, triangulated
@@ -75,7 +75,7 @@ def landscape(
         else:
             axes = triangle(axes)
             _draw_triangle(axes, found, player or 0)
-        note(axes, found.words, f"player {player or 0}" if coordinates > 1 else "")
+        caption(axes, found.words, f"player {player or 0}" if coordinates > 1 else "")
         legend(axes, under=coordinates == 2)
         return axes
 
@@ -136,7 +136,7 @@ def vector_field(
         axes.set_xlabel(f"position of player {i} (units of the space)")
         axes.set_ylabel(f"position of player {j} (units of the space)")
         axes.set_aspect("equal")
-        note(axes, found.words)
+        caption(axes, found.words)
         legend(axes, under=True)
         return axes
 
@@ -171,7 +171,7 @@ def _draw_curves(axes: Axes, found: DrawnPoint, players: range | list[int]) -> N
     count = len(values)
     shades, wide = colours(count), widths(count)
     for k in players:
-        line: dict[str, Any] = {"color": shades[k], "linewidth": wide[k], "label": named("player", k, count)}
+        line: dict[str, Any] = {"color": shades[k], "linewidth": wide[k], "label": player_label(k, count)}
         axes.plot(places[order], values[k, order], **line)
         if "landscape_best" in found.arrays and "landscape_best_payoff" in found.arrays:
             best = found.arrays["landscape_best"][k, 0], found.arrays["landscape_best_payoff"][k]
@@ -194,7 +194,7 @@ def _draw_surface(axes: Axes, found: DrawnPoint, player: int) -> None:
     _mark_places(axes, found, player, 2)
     across, up = (
         f"own {'position, ' if name.startswith('axis') else ''}{name} (units of the space)"
-        for name in axis_words(found, 2)
+        for name in axis_labels(found, 2)
     )
     axes.set_xlabel(across)
     axes.set_ylabel(up)

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from rivalry.core.registry import near
-from rivalry.plots.metrics import certified, factors, per_player, rank, scaled, word
-from rivalry.plots.select import blank, check_index, checked, dimension, swept
+from rivalry.plots.metrics import certified, is_log, metric_label, per_player, rank, set_log_scale
+from rivalry.plots.select import check_data, check_index, dimension, find_sweep, is_blank
 from rivalry.plots.style import (
     DASHES,
     INK,
@@ -19,13 +19,13 @@ from rivalry.plots.style import (
     PALE,
     add_colour_bar,
     canvas,
+    caption,
     colours,
     end_marker,
     explain_hollow,
     legend,
-    named,
-    note,
     panels,
+    player_label,
     widths,
 )
 
@@ -104,24 +104,24 @@ def scenario(
     >>> [panel.get_title() for panel in scenario(data).child_axes]
     ['probability of a safe win']
     """
-    checked(data)
+    check_data(data)
     with canvas(ax) as axes:
         chosen = _quantities(data, quantities)
         every = [family(data, name, over=over, series=series, at=at, period=period) for name in chosen]
         small = panels(axes, len(every), columns=2 if len(every) == 4 else 3, apart=True)
-        horizontal = swept(data, chosen[0], rank(data, chosen[0]), at, over)
+        horizontal = find_sweep(data, chosen[0], rank(data, chosen[0]), at, over)
         jumps = False
         for panel, shown in zip(small, every, strict=True):
             jumps |= draw_family(panel, shown, log)
             if shown.name == "gain_mean" and "gain_interval" in data:
                 _whiskers(panel, shown, family(data, "gain_interval", over=over, series=series, at=at))
-            panel.set_title(word(shown.name))
+            panel.set_title(metric_label(shown.name))
         for panel in small:
             if panel.xaxis.get_tick_params()["labelbottom"]:
                 panel.set_xlabel(horizontal)
         family_legend(axes, every, series, jumps)
         timed = any("period" in data[name].dims for name in chosen)
-        note(axes, every[0].words, f"period {period}" if timed else "")
+        caption(axes, every[0].words, f"period {period}" if timed else "")
         legend(axes)
         return axes
 
@@ -136,7 +136,7 @@ def family(
     period: int = 0,
 ) -> ScenarioSeries:
     """Return one metric over a parameter, in order, for each value of ``series`` if there is one."""
-    over = swept(data, name, rank(data, name), at, over)
+    over = find_sweep(data, name, rank(data, name), at, over)
     keep: tuple[str, ...] = (str(dimension(data, over)),)
     if series is not None:
         keep = (*keep, _other(data, name, series, over, at))
@@ -166,7 +166,7 @@ def _quantities(data: Dataset, wanted: Sequence[str] | None) -> list[str]:
                     f"quantities: {name!r} is not in this data; {near(name, map(str, data.data_vars))}"
                 )
         return chosen
-    chosen = [name for name in SHOWN if name in data and not blank(data[name].values)]
+    chosen = [name for name in SHOWN if name in data and not is_blank(data[name].values)]
     return chosen or ["payoff"]
 
 
@@ -185,7 +185,7 @@ def _other(data: Dataset, name: str, series: str, over: str, at: Mapping[str, An
 def draw_family(panel: Axes, shown: ScenarioSeries, log: bool | None = None) -> bool:
     """Lines and marks of one measure; whether any neighbours were not joined because of a jump."""
     players, several = shown.values.shape[2], bool(shown.series)
-    log = factors(shown.x, log)
+    log = is_log(shown.x, log)
     shades = colours(shown.values.shape[1] if several else players)
     wide = widths(players)
     jumps = []
@@ -211,7 +211,7 @@ def draw_family(panel: Axes, shown: ScenarioSeries, log: bool | None = None) -> 
         pair = shown.x[k : k + 2]
         middle = float(np.sqrt(pair[0] * pair[1])) if log else float(pair.mean())
         panel.axvline(middle, color=INK, linestyle=":", linewidth=0.8, label="_jump")
-    scaled(panel, "x", log)
+    set_log_scale(panel, "x", log)
     return bool(jumps)
 
 
@@ -248,16 +248,14 @@ def family_legend(axes: Axes, every: Sequence[ScenarioSeries], series: str | Non
     players = max(shown.values.shape[2] for shown in every)
     if series is None:
         for k, colour in enumerate(colours(players) if players > 1 else ()):
-            axes.plot([], [], "o-", color=colour, label=named("player", k, players), markersize=3.4)
+            axes.plot([], [], "o-", color=colour, label=player_label(k, players), markersize=3.4)
     else:
         names = every[0].series
         for words, colour in zip(names, colours(len(names)), strict=True):
             axes.plot([], [], color=colour, linewidth=3, label=words)
         for k in range(players if players > 1 else 0):
             style = DASHES[k % len(DASHES)], MARKERS[k % len(MARKERS)]
-            axes.plot(
-                [], [], "".join(style[::-1]), color=INK, markersize=3.4, label=named("player", k, players)
-            )
+            axes.plot([], [], "".join(style[::-1]), color=INK, markersize=3.4, label=player_label(k, players))
     if any(players > 1 and shown.values.shape[2] == 1 for shown in every) and series is None:
         axes.plot([], [], "o-", color=INK, markersize=3.4, label="all players")
     if not all(shown.certified[np.isfinite(shown.values).any(axis=2)].all() for shown in every):
@@ -322,7 +320,7 @@ def heat(
     >>> heat(two).get_xlabel()
     'A'
     """
-    checked(data)
+    check_data(data)
     with canvas(ax) as axes:
         across, up = _two(data, quantity, over, at)
         keep = (str(dimension(data, up)), str(dimension(data, across)))
@@ -333,15 +331,15 @@ def heat(
         x, y = (data[name].values.astype(float) for name in (across, up))
         columns, rows = np.argsort(x, kind="stable"), np.argsort(y, kind="stable")
         shown, worth = shown[np.ix_(rows, columns)], worth[np.ix_(rows, columns)]
-        logs = factors(x, log), factors(y, log)
+        logs = is_log(x, log), is_log(y, log)
         edges = _edges(x[columns], logs[0]), _edges(y[rows], logs[1])
-        _cells(axes, edges, shown, worth, word(quantity))
+        _cells(axes, edges, shown, worth, metric_label(quantity))
         for which, one in zip("xy", logs, strict=True):
-            scaled(axes, which, one)
+            set_log_scale(axes, which, one)
         axes.set_xlabel(across)
         axes.set_ylabel(up)
         whose = f"player {player}" if values.shape[-1] > 1 else ""
-        note(axes, found.words, whose, f"period {period}" if "period" in data[quantity].dims else "")
+        caption(axes, found.words, whose, f"period {period}" if "period" in data[quantity].dims else "")
         return axes
 
 
@@ -351,11 +349,11 @@ def _two(
     """The coordinates across and up."""
     own = rank(data, quantity)
     if over is None:
-        across = swept(data, quantity, own, at, None)
-        return across, swept(data, quantity, own, {**(at or {}), across: None}, None)
+        across = find_sweep(data, quantity, own, at, None)
+        return across, find_sweep(data, quantity, own, {**(at or {}), across: None}, None)
     if isinstance(over, str) or len(over) != 2:
         raise ValueError(f"over: {over!r} must be two swept coordinates, across and up")
-    across, up = (swept(data, quantity, own, at, name) for name in over)
+    across, up = (find_sweep(data, quantity, own, at, name) for name in over)
     if dimension(data, across) == dimension(data, up):
         raise ValueError(f"over: {across!r} and {up!r} go in step with each other; must be two sweeps")
     return across, up

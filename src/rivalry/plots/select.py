@@ -56,8 +56,8 @@ def point(
     them; those chosen, and those that the data lack, have length 1. Raises `ValueError` for a variable or
     coordinate that is not there, `NoSuchPoint` for a value beyond those there are.
     """
-    checked(data)
-    holds(data, main)
+    check_data(data)
+    check_variable(data, main)
     kept = list(keep)
     spots = [str(dim) for dim in data[main].dims[: data[main].ndim - rank]]
     chosen = dict(_chosen(data, spots, name, value) for name, value in in_step(data, at or {}).items())
@@ -71,7 +71,7 @@ def point(
     return DrawnPoint(arrays, ", ".join(words))
 
 
-def holds(data: Dataset, main: str) -> None:
+def check_variable(data: Dataset, main: str) -> None:
     """Raises `ValueError` for a variable that is not there, with what would help."""
     if main not in data:
         raise ValueError(f"data: no variable {main!r}, which this plot draws; {_instead(data, main)}")
@@ -87,17 +87,17 @@ def _instead(data: Dataset, main: str) -> str:
     return words if words.startswith("did") or len(data.data_vars) <= FEW else "no method made it"
 
 
-def axis_words(found: DrawnPoint, count: int, word: str = "axis") -> list[str]:
+def axis_labels(found: DrawnPoint, count: int, word: str = "axis") -> list[str]:
     """What the axes of strategies are called: as the game says (``axis_name [axis]``), or by number.
 
-    >>> axis_words(DrawnPoint({}, ""), 2)
+    >>> axis_labels(DrawnPoint({}, ""), 2)
     ['axis 0', 'axis 1']
     """
     names = np.ravel(found.arrays.get("axis_name", np.array([])))
     return [str(name) for name in names] if len(names) == count else [f"{word} {k}" for k in range(count)]
 
 
-def checked(data: object) -> None:
+def check_data(data: object) -> None:
     """Raises `ValueError` for what is no dataset."""
     if not hasattr(data, "data_vars"):
         what = type(data).__name__
@@ -156,22 +156,22 @@ def describe_replications(count: int, how: str = "mean and 95 % band") -> str:
     return f"n = {count} replications, {how}" if count > 1 else ""
 
 
-def blank(array: np.ndarray) -> bool:
+def is_blank(array: np.ndarray) -> bool:
     """Whether an array of a run's dataset is padding all through.
 
-    >>> blank(np.array([np.nan])), blank(np.array([""])), blank(np.array([0]))
+    >>> is_blank(np.array([np.nan])), is_blank(np.array([""])), is_blank(np.array([0]))
     (True, True, False)
     """
     return not _held(array).any()
 
 
-def swept(data: Dataset, main: str, rank: int, at: Mapping[str, Any] | None, over: str | None) -> str:
+def find_sweep(data: Dataset, main: str, rank: int, at: Mapping[str, Any] | None, over: str | None) -> str:
     """The coordinate that ``main``, of ``rank`` dimensions of its own, is drawn over.
 
     ``over``, or the first swept over numbers. Raises `ValueError` for one that is not swept, or is in ``at``,
     `NoSuchPoint` where none is swept.
     """
-    holds(data, main)
+    check_variable(data, main)
     spots = data[main].dims[: data[main].ndim - rank]
     if over is None:
         for name in map(str, spots):

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.plots.branches import EVENTS, branch_point, parameter, structure
-from rivalry.plots.select import DrawnPoint, blank, checked, dimension, point, swept
-from rivalry.plots.style import INK, PALETTE, canvas, colours, legend, note
+from rivalry.plots.select import DrawnPoint, check_data, dimension, find_sweep, is_blank, point
+from rivalry.plots.style import INK, PALETTE, canvas, caption, colours, legend
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -50,14 +50,14 @@ def spectrum(
     >>> spectrum(sink).get_xlabel()
     'real part (payoff per unit squared)'
     """
-    checked(data)
+    check_data(data)
     with canvas(ax) as axes:
         shown = _spectrum(data, at, source)
         if plane or shown.x is None:
             _in_the_plane(axes, shown)
         else:
             _over_parameter(axes, shown)
-        note(axes, shown.found.words)
+        caption(axes, shown.found.words)
         legend(axes)
         return axes
 
@@ -88,7 +88,7 @@ def _of_ends(data: Dataset, at: Mapping[str, Any] | None) -> DrawnSpectrum:
     """Eigenvalues at the ends of runs, over what was swept if anything was."""
     over = None
     try:
-        over = swept(data, "eigenvalues_real", 1, at, None)
+        over = find_sweep(data, "eigenvalues_real", 1, at, None)
     except ValueError:
         if "eigenvalues_real" in data and at is None and data["eigenvalues_real"].ndim > 1:
             over = None
@@ -205,9 +205,9 @@ def stability_window(
     ``crossing`` values, and where the data hold the measure ``threshold`` of a closed form it is a dashed
     line.
     """
-    checked(data)
+    check_data(data)
     with canvas(ax) as axes:
-        over = swept(data, "scan_stable", 1, at, over)
+        over = find_sweep(data, "scan_stable", 1, at, over)
         dim = str(dimension(data, over))
         also = ("scan_parameter", "parameter_name")
         found = point(data, "scan_stable", 1, also, at=at, keep=(dim,))
@@ -231,7 +231,7 @@ def stability_window(
         axes.set_xlim(float(x.min()), float(x.max()))
         axes.set_xlabel(parameter(found))
         axes.set_ylabel(over)
-        note(axes, found.words)
+        caption(axes, found.words)
         legend(axes)
         return axes
 
@@ -275,7 +275,7 @@ def _refined(axes: Axes, data: Dataset, dim: str, at: Mapping[str, Any] | None, 
         return
     found = point(data, "crossing_direction", 1, ("crossing",), at=at, keep=(dim,))
     words = found.arrays["crossing_direction"]
-    if blank(words):
+    if is_blank(words):
         return
     # where all are the same they are told once
     values = np.broadcast_to(found.arrays["crossing"], words.shape)

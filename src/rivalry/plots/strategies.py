@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry.plots.select import DrawnPoint, band, blank, point
-from rivalry.plots.style import INK, add_colour_bar, canvas, colours, legend, named, note, panels
+from rivalry.plots.select import DrawnPoint, band, is_blank, point
+from rivalry.plots.style import INK, add_colour_bar, canvas, caption, colours, legend, panels, player_label
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -50,7 +50,7 @@ def strategies(
         axes.set_ylabel("probability")
         axes.grid(False, axis="x")
         count = int(runs.sum())
-        note(axes, found.words, f"n = {count} replications, mean and 95 % interval" if count > 1 else "")
+        caption(axes, found.words, f"n = {count} replications, mean and 95 % interval" if count > 1 else "")
         legend(axes)
         return axes
 
@@ -60,7 +60,7 @@ def _bars(axes: Axes, mean: np.ndarray, half: np.ndarray, certified: bool, count
     for player, colour in enumerate(colours(len(mean))):
         x = np.arange(mean.shape[1]) + (player - (len(mean) - 1) / 2) * width
         face = colour if certified else "white"
-        label = named("player", player, len(mean)) + ("" if certified else ", not certified")
+        label = player_label(player, len(mean)) + ("" if certified else ", not certified")
         axes.bar(x, mean[player], 0.9 * width, facecolor=face, edgecolor=colour, linewidth=1.4, label=label)
         if count > 1:
             axes.errorbar(x, mean[player], half[player], fmt="none", ecolor=INK, capsize=3, linewidth=1)
@@ -107,7 +107,7 @@ def policy(
         axes.set_xlabel("action")
         axes.set_ylabel("state")
         count = found.arrays["policy"].shape[0] if "policy" in found.arrays else 0
-        note(axes, found.words, f"n = {count} trials" if count > 1 else "")
+        caption(axes, found.words, f"n = {count} trials" if count > 1 else "")
         return axes
 
 
@@ -123,7 +123,7 @@ def _mean_policy(
     found = point(data, main, 3 if main == "policy" else 2, also, at=at)
     greedy = found.arrays[main]
     greedy = greedy if main == "policy" else greedy[None]
-    if blank(greedy):
+    if is_blank(greedy):
         raise ValueError(f"data: {main!r} holds nothing at this point")
     greedy = np.where(np.isfinite(greedy.astype(float)), greedy, -1).astype(int)
     actions = max(len(WALK), int(greedy.max()) + 1)

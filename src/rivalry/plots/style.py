@@ -98,11 +98,11 @@ def canvas(ax: Axes | None) -> Iterator[Axes]:
         yield ax
 
 
-def projected(ax: Axes, projection: str) -> Axes:
+def with_projection(ax: Axes, projection: str) -> Axes:
     """Axes of another projection in the place of ``ax``, which goes; ``ax`` itself where it has that one.
 
     >>> figure = Figure()
-    >>> round_axes = projected(figure.add_subplot(), "polar")
+    >>> round_axes = with_projection(figure.add_subplot(), "polar")
     >>> round_axes.name, len(figure.axes)
     ('polar', 1)
     """
@@ -159,10 +159,10 @@ def _grid(ax: Axes) -> None:
     ax.set_axisbelow(True)
 
 
-def below(ax: Axes, count: int) -> list[Axes]:
+def lower_axes(ax: Axes, count: int) -> list[Axes]:
     """``count`` lower axes under ``ax``, which gives them room and shares its horizontal axis with them.
 
-    >>> len(below(Figure().add_subplot(), 2))
+    >>> len(lower_axes(Figure().add_subplot(), 2))
     2
     """
     if not count:
@@ -183,7 +183,7 @@ def below(ax: Axes, count: int) -> list[Axes]:
     return low
 
 
-def note(ax: Axes, *parts: str) -> None:
+def caption(ax: Axes, *parts: str) -> None:
     """Say above the axes what is drawn: the point of a sweep, the number of replications."""
     ax.set_title(" · ".join(part for part in parts if part), loc="left")
 
@@ -235,14 +235,14 @@ def explain_hollow(ax: Axes, marker: str = "o") -> None:
     ax.plot([], [], marker, label="hollow: not certified", **end_marker(False, INK))
 
 
-def named(what: str, k: int, count: int) -> str:
-    """The label of the k-th of ``count`` things; of many, only some are told in a legend.
+def player_label(k: int, count: int) -> str:
+    """Return the label of the k-th of ``count`` players; of many, only some are in a legend.
 
-    >>> named("player", 1, 3), named("player", 1, 16)
+    >>> player_label(1, 3), player_label(1, 16)
     ('player 1', '_player 1')
     """
-    told = count <= len(PALETTE) or k in (0, count // 2, count - 1)
-    return f"{what} {k}" if told else f"_{what} {k}"
+    in_legend = count <= len(PALETTE) or k in (0, count // 2, count - 1)
+    return f"player {k}" if in_legend else f"_player {k}"
 
 
 def end_marker(certified: bool, colour: str) -> dict[str, Any]:

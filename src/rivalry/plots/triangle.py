@@ -10,7 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.tri import Triangulation
 
 from rivalry.plots.select import DrawnPoint, check_index, point
-from rivalry.plots.style import INK, PALETTE, add_colour_bar, canvas, end_marker, legend, note, projected
+from rivalry.plots.style import (
+    INK,
+    PALETTE,
+    add_colour_bar,
+    canvas,
+    caption,
+    end_marker,
+    legend,
+    with_projection,
+)
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -26,7 +35,7 @@ def triangle(ax: Axes, what: str = "coordinate") -> Axes:
     """Return ternary axes with labels in the place of ``ax``; ``ax`` itself where it is ternary already."""
     import mpltern  # noqa: F401  # registers the projection
 
-    axes: Any = projected(ax, "ternary")
+    axes: Any = with_projection(ax, "ternary")
     for side, k in (("t", 0), ("l", 1), ("r", 2)):
         getattr(axes, f"set_{side}label")(f"{what} {k}")
     axes.grid(True)
@@ -87,7 +96,7 @@ def ternary(
         _field(axes, found, player)
         _branches(axes, found, player)
         _way(axes, found, player)
-        note(axes, found.words, f"player {player}")
+        caption(axes, found.words, f"player {player}")
         legend(axes)
         return axes
 

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rivalry.plots.cells import RULE, CellSeries, cells, explored, replicated, type_words
-from rivalry.plots.select import NoSuchPoint, band, blank
-from rivalry.plots.style import DASHES, INK, MARKERS, below, canvas, colours, draw_band, legend, note
+from rivalry.plots.select import NoSuchPoint, band, is_blank
+from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of, type_labels
+from rivalry.plots.style import DASHES, INK, MARKERS, canvas, caption, colours, draw_band, legend, lower_axes
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -48,9 +48,9 @@ def mean_bids(
     """
     name = "mean_bid"
     also = ("urgency", "player_name", f"{name}_{EQUILIBRIUM}", *RULE)
-    every = cells(data, name, also, at=at, methods=methods, series=series)
+    every = series_of(data, name, also, at=at, methods=methods, series=series)
     shown = beside_equilibrium(every, name)
-    words = state_words(every[0].arrays, every[0].arrays[name].shape[1:3])
+    words = state_labels(every[0].arrays, every[0].arrays[name].shape[1:3])
     with canvas(ax) as axes:
         lines = [(one.name, one.values.reshape(len(one.values), -1, one.values.shape[3])) for one in shown]
         _crossed(axes, lines, words)
@@ -58,7 +58,7 @@ def mean_bids(
         axes.set_ylabel("mean bid")
         axes.set_ylim(bottom=0.0)
         _integers(axes)
-        note(axes, explored(every), replicated(every))
+        caption(axes, describe_rule(every), replications_of(every))
         legend(axes)
         return axes
 
@@ -81,7 +81,7 @@ def karma_histogram(
     >>> [round(float(bar.get_height()), 3) for bar in karma_histogram(data).patches]
     [0.4, 0.6]
     """
-    every = cells(data, "karma_law", ("player_name", *RULE), at=at, methods=methods, series=series)
+    every = series_of(data, "karma_law", ("player_name", *RULE), at=at, methods=methods, series=series)
     with canvas(ax) as axes:
         lines = []
         for one in every:
@@ -89,7 +89,7 @@ def karma_histogram(
             heads = law.sum(axis=2) if law.ndim == 4 else law[:, None]
             lines.append((one.name, heads / heads.sum(axis=2, keepdims=True)))
         types = lines[0][1].shape[1]
-        words = type_words(every[0].arrays, types) if types > 1 else [""]
+        words = type_labels(every[0].arrays, types) if types > 1 else [""]
         told = ""
         if len(every) == types == 1:
             told = f"mean karma {_mean(lines[0][1][:, 0])}"
@@ -104,7 +104,7 @@ def karma_histogram(
         axes.set_ylabel("share of agents of the type" if types > 1 else "share of agents")
         axes.set_ylim(bottom=0.0)
         _integers(axes)
-        note(axes, explored(every), told, replicated(every))
+        caption(axes, describe_rule(every), told, replications_of(every))
         legend(axes)
         return axes
 
@@ -134,12 +134,12 @@ def bid_law(
     >>> [float(bar.get_height()) for bar in bid_law(data).patches]
     [0.5, 0.5]
     """
-    every = cells(data, "bid_law", ("win_probability", *RULE), at=at, methods=methods, series=series)
+    every = series_of(data, "bid_law", ("win_probability", *RULE), at=at, methods=methods, series=series)
     with canvas(ax) as axes:
         laws = [(one.name, one.arrays["bid_law"][:, None]) for one in every]
         wins = [(one.name, one.arrays["win_probability"]) for one in every if "win_probability" in one.arrays]
-        wins = [(name, values) for name, values in wins if not blank(values)]
-        low = below(axes, 1 if wins else 0)
+        wins = [(name, values) for name, values in wins if not is_blank(values)]
+        low = lower_axes(axes, 1 if wins else 0)
         if len(every) == 1:
             _bars(axes, laws[0][1][:, 0])
         else:
@@ -158,7 +158,7 @@ def bid_law(
         [axes, *low][-1].set_xlabel("bid")
         axes.set_xlabel("bid" if not low else "")
         _integers(axes)
-        note(axes, explored(every), replicated(every))
+        caption(axes, describe_rule(every), replications_of(every))
         legend(axes)
         return axes
 
@@ -189,7 +189,9 @@ def scaling_check(
     >>> scaling_check(data).get_title(loc="left")
     'largest distance 0.2, mean 0.067'
     """
-    every = cells(data, "mean_bid", ("urgency", "player_name", *RULE), at=at, methods=methods, series=series)
+    every = series_of(
+        data, "mean_bid", ("urgency", "player_name", *RULE), at=at, methods=methods, series=series
+    )
     every.sort(key=lambda one: one.arrays["mean_bid"].shape[3])
     sizes = [one.arrays["mean_bid"].shape[3] - 1 for one in every]
     if len(every) < 2:
@@ -198,7 +200,7 @@ def scaling_check(
         raise ValueError(
             f"series: economies of {series!r} hold up to {', '.join(map(str, sizes))} karma; must all differ"
         )
-    words = state_words(every[0].arrays, every[0].arrays["mean_bid"].shape[1:3])
+    words = state_labels(every[0].arrays, every[0].arrays["mean_bid"].shape[1:3])
     with canvas(ax) as axes:
         means = [band(one.arrays["mean_bid"])[0] for one in every]
         means = [mean.reshape(-1, mean.shape[-1]) for mean in means]
@@ -217,7 +219,7 @@ def scaling_check(
         axes.set_ylabel("mean bid / a")
         axes.set_ylim(bottom=0.0)
         told = f"largest distance {far.max():.2g}, mean {far.mean():.2g}" if far.size else ""
-        note(axes, explored(every), told, replicated(every))
+        caption(axes, describe_rule(every), told, replications_of(every))
         legend(axes)
         return axes
 
@@ -233,15 +235,15 @@ def _apart(small: np.ndarray, large: np.ndarray, a: float) -> np.ndarray:
 # -- parts ---------------------------------------------------------------------------------------------
 
 
-def state_words(found: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> list[str]:
+def state_labels(found: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> list[str]:
     """What the private states of the types are called, row-major; by ``urgency`` where these differ.
 
-    >>> state_words({"urgency": np.array([[[1.0, 5.0]]])}, (1, 2))
+    >>> state_labels({"urgency": np.array([[[1.0, 5.0]]])}, (1, 2))
     ['urgency 1', 'urgency 5']
     """
     types, private = shape
-    urgency, kinds = found.get("urgency"), type_words(found, types)
-    known = urgency is not None and not blank(urgency)
+    urgency, kinds = found.get("urgency"), type_labels(found, types)
+    known = urgency is not None and not is_blank(urgency)
     u = urgency[0] if urgency is not None and known else np.full((types, private), np.nan)
     words = []
     for k in range(types):
@@ -254,7 +256,7 @@ def state_words(found: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> list
 def beside_equilibrium(every: Sequence[CellSeries], name: str) -> list[Shown]:
     """Every cell's variable, and the equilibrium's that learners were compared with, once."""
     shown = [Shown(one.name, one.arrays[name]) for one in every]
-    more = [one for one in every if not blank(one.arrays.get(f"{name}_{EQUILIBRIUM}", np.array([np.nan])))]
+    more = [one for one in every if not is_blank(one.arrays.get(f"{name}_{EQUILIBRIUM}", np.array([np.nan])))]
     if more and len(every) == len(more):
         shown = [one._replace(name=one.name or "learned") for one in shown]
         alike = [more[0].arrays[f"{name}_{EQUILIBRIUM}"]]

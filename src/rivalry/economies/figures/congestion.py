@@ -12,9 +12,9 @@ from matplotlib.ticker import MaxNLocator
 from rivalry.core.statistics import told
 from rivalry.economies.figures.streets import WORDS as LANES
 from rivalry.economies.figures.streets import lane_means
-from rivalry.plots.cells import RULE, CellSeries, cells, explored
-from rivalry.plots.select import band, checked, describe_replications
-from rivalry.plots.style import INK, MARKERS, PALETTE, canvas, colours, legend, note, panels
+from rivalry.plots.select import band, check_data, describe_replications
+from rivalry.plots.series import RULE, CellSeries, describe_rule, series_of
+from rivalry.plots.style import INK, MARKERS, PALETTE, canvas, caption, colours, legend, panels
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -49,7 +49,7 @@ def lane_load(
     [8.0, 4.0]
     """
     also = (EXPECTED, "lane_capacity", "lane_kind", "lane_ends")
-    every = _unlike(cells(data, LOAD, also, at=at, methods=methods, series=series))
+    every = _unlike(series_of(data, LOAD, also, at=at, methods=methods, series=series))
     with canvas(ax) as axes:
         small = panels(axes, len(every), columns=2, apart=True) if len(every) > 1 else [axes]
         kinds = [_loads(panel, one) for panel, one in zip(small, every, strict=True)]
@@ -68,7 +68,7 @@ def lane_load(
         for panel in {id(axes): axes, **{id(one): one for one in small[-2:]}}.values():
             panel.set_xlabel("lanes, sorted by expected demand" if len(every) == 1 else "lanes, sorted")
         most = max(one.runs for one in every)
-        note(axes, every[0].words, _above(every), describe_replications(most, "means"))
+        caption(axes, every[0].words, _above(every), describe_replications(most, "means"))
         legend(axes)
         return axes
 
@@ -153,12 +153,12 @@ def bid_congestion(
     >>> bid_congestion(data).get_title(loc="left")
     'rank correlation 0.5 over 3 lanes'
     """
-    checked(data)
+    check_data(data)
     if across not in LANES or across == "lane_bid":
         known = ", ".join(name for name in LANES if name != "lane_bid")
         raise ValueError(f"across: {across!r} must be one of {known}")
     also = (across, "lane_capacity", "lane_kind", "lane_ends", *RULE)
-    every = cells(data, "lane_bid", also, at=at, methods=methods, series=series)
+    every = series_of(data, "lane_bid", also, at=at, methods=methods, series=series)
     if any(across not in one.arrays for one in every):
         raise ValueError(f"data: no variable {across!r}, against which this plot draws bids")
     several = len(every) > 1
@@ -177,7 +177,9 @@ def bid_congestion(
         axes.set_ylabel(LANES["lane_bid"])
         most = max(one.runs for one in every)
         many = describe_replications(most, "dots are means")
-        note(axes, explored(every), ties[0] if not several else "rank correlations in the legend", many)
+        caption(
+            axes, describe_rule(every), ties[0] if not several else "rank correlations in the legend", many
+        )
         if several:
             legend(axes)
         elif len(seen) > 1:

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.core.registry import near
-from rivalry.plots.cells import method_names
-from rivalry.plots.select import NoSuchPoint, blank, checked, holds, point
-from rivalry.plots.style import INK, below, canvas, colours, legend, note
+from rivalry.plots.select import NoSuchPoint, check_data, check_variable, is_blank, point
+from rivalry.plots.series import method_names
+from rivalry.plots.style import INK, canvas, caption, colours, legend, lower_axes
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -61,15 +61,15 @@ def design_search(
     >>> design_search(data).get_ylabel()
     'objective'
     """
-    checked(data)
-    holds(data, MAIN)
+    check_data(data)
+    check_variable(data, MAIN)
     found = [_search(data, name, at) for name in method_names(data, MAIN, methods, at) if _has(data, name)]
     if not found:
         raise NoSuchPoint(f"data: no method has {MAIN} here")
     with canvas(ax) as axes:
         lines = [(one, rows, label) for one in found for rows, label in _lines(one, over)]
         gains = any(np.isfinite(one.exploitability).any() for one in found)
-        lower = below(axes, 1)[0] if gains else None
+        lower = lower_axes(axes, 1)[0] if gains else None
         for (one, rows, label), shade in zip(lines, colours(len(lines)), strict=True):
             _draw(axes, lower, one, rows, label, shade, over)
         axes.plot([], [], "o", markersize=11, markerfacecolor="none", markeredgecolor=INK, label="chosen")
@@ -84,14 +84,14 @@ def design_search(
             lower.set_ylabel("exploitability\nover |J|")
             lower.set_ylim(bottom=0.0)
         seeds = max(one.objective.shape[1] for one in found)
-        note(axes, found[0].words, f"n = {seeds} seeds, 95 % intervals" if seeds > 1 else "")
+        caption(axes, found[0].words, f"n = {seeds} seeds, 95 % intervals" if seeds > 1 else "")
         legend(axes)
         return axes
 
 
 def _has(data: Dataset, name: str | None) -> bool:
     part = data if name is None else data.sel({"algorithm": name})
-    return not blank(part[MAIN].values)
+    return not is_blank(part[MAIN].values)
 
 
 def _search(data: Dataset, name: str | None, at: Mapping[str, Any] | None) -> Search:

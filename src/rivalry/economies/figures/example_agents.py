@@ -13,10 +13,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from rivalry.core.statistics import half_width, told
-from rivalry.economies.figures.streets import RULES, SCALE, example_words, rules
-from rivalry.plots.cells import RULE, CellSeries, cells, explored, replicated
+from rivalry.economies.figures.streets import RULES, SCALE, example_labels, rules
 from rivalry.plots.select import band, describe_replications
-from rivalry.plots.style import DASHES, INK, canvas, colours, draw_band, legend, note
+from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
+from rivalry.plots.style import DASHES, INK, canvas, caption, colours, draw_band, legend
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -87,14 +87,14 @@ def example_bids(
     """
     if over not in OVER:
         raise ValueError(f"over: {over!r} must be one of {', '.join(OVER)}")
-    every = cells(data, BIDS, ALSO, at=at, methods=methods, series=series)
+    every = series_of(data, BIDS, ALSO, at=at, methods=methods, series=series)
     agents = max(one.arrays[BIDS].shape[1] for one in every)
     with canvas(ax) as axes:
         grid = _grid(axes, len(every), agents)
         dashes: dict[float, str] = {}
         paths: list[int] = []
         for row, one in zip(grid, every, strict=True):
-            words = example_words(one.arrays, one.arrays[BIDS].shape[1])
+            words = example_labels(one.arrays, one.arrays[BIDS].shape[1])
             for k, (panel, word) in enumerate(zip(row, words, strict=False)):
                 trips = trips_of(one, k)
                 for u in np.unique(trips.urgency):
@@ -119,7 +119,7 @@ def example_bids(
             if over == "karma"
             else "over karma, weighted by the distribution of karma of all agents"
         )
-        note(axes, explored(every), f"means {how}", replicated(every))
+        caption(axes, describe_rule(every), f"means {how}", replications_of(every))
         legend(axes)
         return axes
 
@@ -254,7 +254,7 @@ def class_table(
     >>> [text.get_text() for text in class_table(data).texts][1:]
     ['reward a step', '−2']
     """
-    every = cells(data, MAIN, TABLE, at=at, methods=methods, series=series)
+    every = series_of(data, MAIN, TABLE, at=at, methods=methods, series=series)
     if any("agent_class" not in one.arrays for one in every):
         raise ValueError("data: no variable 'agent_class', by which this table has its columns")
     tables = [table_of(one) for one in every]
@@ -270,8 +270,8 @@ def class_table(
         axes.set_ylabel("mean bid (karma)")
         most = max(one.runs for one in every)
         many = describe_replications(most, "means ± half the width of 95 % intervals")
-        words = [explored(every), "shades: mean bids", many]
-        note(axes, ";\n".join([" · ".join(filter(None, words)), *rules(every[0].arrays)]))
+        words = [describe_rule(every), "shades: mean bids", many]
+        caption(axes, ";\n".join([" · ".join(filter(None, words)), *rules(every[0].arrays)]))
         return axes
 
 

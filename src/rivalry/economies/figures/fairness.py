@@ -9,9 +9,17 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rivalry.core.registry import near
-from rivalry.plots.cells import cells, is_own
-from rivalry.plots.select import NoSuchPoint, band, blank, checked, describe_replications, dimension, swept
-from rivalry.plots.style import DASHES, INK, MARKERS, PALETTE, canvas, colours, legend, note
+from rivalry.plots.select import (
+    NoSuchPoint,
+    band,
+    check_data,
+    describe_replications,
+    dimension,
+    find_sweep,
+    is_blank,
+)
+from rivalry.plots.series import is_own, series_of
+from rivalry.plots.style import DASHES, INK, MARKERS, PALETTE, canvas, caption, colours, legend
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -72,7 +80,7 @@ def fairness_plane(
     >>> [text.get_text() for text in fairness_plane(data).texts]
     ['0', '0.9']
     """
-    checked(data)
+    check_data(data)
     for name in (up, *([] if across == "over" else [across])):
         _number(data, name, over)
     data, over = _swept(data, up, at, over)
@@ -90,7 +98,7 @@ def fairness_plane(
         axes.margins(0.09)
         many = describe_replications(count, "95 % intervals")
         told = "" if against or alone else f"points are labelled with {over.rpartition('.')[2]}"
-        note(axes, words, told, many)
+        caption(axes, words, told, many)
         legend(axes)
         return axes
 
@@ -98,7 +106,7 @@ def fairness_plane(
 def _swept(data: Dataset, up: str, at: Mapping[str, Any] | None, over: str | None) -> tuple[Dataset, str]:
     """The parameter, and the data along it; without any, every method is one point."""
     try:
-        return data, swept(data, up, 0, at, over)
+        return data, find_sweep(data, up, 0, at, over)
     except NoSuchPoint:
         if over is not None:
             raise
@@ -142,7 +150,7 @@ def _curves(
 ) -> tuple[list[FairnessCurve], str, int]:
     """Every method's curve, words for the point, and the largest number of replications."""
     dim = str(dimension(data, over))
-    every = cells(data, up, [across] if across != over else [], at=at, methods=methods, keep=(dim,))
+    every = series_of(data, up, [across] if across != over else [], at=at, methods=methods, keep=(dim,))
     place = data[over].values.astype(float)
     order = np.argsort(place, kind="stable")
     found = []
@@ -175,7 +183,7 @@ def _plain(data: Dataset, names: list[str], wanted: Sequence[str] | None) -> lis
     return [
         name
         for name in names
-        if name and all(blank(data[key].sel({"algorithm": name}).values) for key in policies)
+        if name and all(is_blank(data[key].sel({"algorithm": name}).values) for key in policies)
     ]
 
 

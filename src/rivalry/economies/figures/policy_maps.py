@@ -12,10 +12,10 @@ from matplotlib.colors import PowerNorm
 from matplotlib.ticker import MaxNLocator
 
 from rivalry.core.registry import near
-from rivalry.economies.figures.bidding import Shown, state_words
-from rivalry.plots.cells import RULE, CellSeries, cells, explored
-from rivalry.plots.select import NoSuchPoint, blank, checked, describe_replications
-from rivalry.plots.style import PALE, canvas, note
+from rivalry.economies.figures.bidding import Shown, state_labels
+from rivalry.plots.select import NoSuchPoint, check_data, describe_replications, is_blank
+from rivalry.plots.series import RULE, CellSeries, describe_rule, series_of
+from rivalry.plots.style import PALE, canvas, caption
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -52,7 +52,7 @@ def policy_map(
     >>> policy_map(data).child_axes[0].collections[0].get_array().filled(-1).tolist()
     [[1.0, 0.3], [-1.0, 0.7]]
     """
-    checked(data)
+    check_data(data)
     wanted = _wanted(data, quantities)
     found = [_policies(data, name, at, methods, series) for name in wanted]
     order = [one.name for one, _ in max(found, key=len)]
@@ -61,13 +61,13 @@ def policy_map(
     shape = rows[0][1].values.shape
     if any(row.values.shape[:2] != shape[:2] for _, row in rows):
         raise ValueError("data: economies with other urgencies or types; pick one of them with at")
-    words = state_words(every[0].arrays, shape[:2])
+    words = state_labels(every[0].arrays, shape[:2])
     with canvas(ax) as axes:
         names = [row.name for _, row in rows]
         _draw(axes, [row.values.reshape(-1, *row.values.shape[2:]) for _, row in rows], names, words)
         most = max(one.runs for one in every)
         told = describe_replications(most, "means")
-        note(axes, explored(every), told)
+        caption(axes, describe_rule(every), told)
         return axes
 
 
@@ -81,7 +81,7 @@ def _wanted(data: Dataset, quantities: Sequence[str] | None) -> list[str]:
             )
     if quantities is not None:
         return list(quantities)
-    found = [name for name in STORED if name in data and not blank(data[name].values)]
+    found = [name for name in STORED if name in data and not is_blank(data[name].values)]
     return [name for name in found if name != "profile" or "policy" not in found] or ["profile"]
 
 
@@ -95,7 +95,7 @@ def _policies(
     """A policy of every cell that has it, ``[player private karma bid]``, with what its row is called."""
     also = ("urgency", "player_name", *RULE, "first_policy", "equilibrium")
     try:
-        every = cells(data, name, also, at=at, methods=methods, series=series)
+        every = series_of(data, name, also, at=at, methods=methods, series=series)
     except NoSuchPoint:
         if name in OWN or name not in STORED:
             raise
@@ -105,7 +105,7 @@ def _policies(
 
 def _called(name: str, one: CellSeries) -> str:
     """What a row is called: its cell, and which of that cell's policies it is, where there are several."""
-    learner = any(not blank(one.arrays.get(key, BLANK)) for key in ("first_policy", "equilibrium"))
+    learner = any(not is_blank(one.arrays.get(key, BLANK)) for key in ("first_policy", "equilibrium"))
     own = LEARNED if name in OWN and learner else STORED.get(name, name.replace("_", " "))
     return "\n".join(fill(part, WIDE) for part in (one.name, own) if part)
 

@@ -11,10 +11,10 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from rivalry.core.registry import near
 from rivalry.economies.figures.exploitability import MONITOR, curve_of
-from rivalry.plots.cells import RULE, CellSeries, cells, explored, replicated
-from rivalry.plots.metrics import factors, scaled
-from rivalry.plots.select import NoSuchPoint, blank, checked
-from rivalry.plots.style import INK, canvas, colours, draw_band, legend, note, panels
+from rivalry.plots.metrics import is_log, set_log_scale
+from rivalry.plots.select import NoSuchPoint, check_data, is_blank
+from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
+from rivalry.plots.style import INK, canvas, caption, colours, draw_band, legend, panels
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -64,17 +64,17 @@ def social_traces(
     >>> social_traces(data).child_axes[0].get_lines()[0].get_xydata().tolist()
     [[1000.0, -1.2], [2000.0, -1.1]]
     """
-    checked(data)
+    check_data(data)
     names = _wanted(data, quantities)
     also = [MONITOR + name for name in names] + [STEP, *RULE]
-    every = cells(data, MONITOR + names[0], also, at=at, methods=methods, series=series)
+    every = series_of(data, MONITOR + names[0], also, at=at, methods=methods, series=series)
     with canvas(ax) as axes:
         small = panels(axes, len(names), columns=3 if len(names) > 4 else 2, apart=True)
         for panel, name in zip(small, names, strict=True):
             for one, shade in zip(every, colours(len(every)), strict=True):
                 _trace(panel, one, MONITOR + name, shade)
-            if name.endswith("_change") and factors(_drawn(panel), log):
-                scaled(panel, "y", True)
+            if name.endswith("_change") and is_log(_drawn(panel), log):
+                set_log_scale(panel, "y", True)
             else:
                 panel.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
             panel.set_title(_words(name), fontsize=7.5, color=INK)
@@ -86,7 +86,7 @@ def social_traces(
         axes.set_xlabel("step (all agents)")
         axes.set_ylabel(", ".join(_words(name) for name in names))
         axes.text(0.5, 0.0, "step (all agents)", transform=axes.transAxes, ha="center", va="top")
-        note(axes, explored(every), "not divided by |J|", replicated(every))
+        caption(axes, describe_rule(every), "not divided by |J|", replications_of(every))
         legend(axes)
         return axes
 
@@ -109,13 +109,13 @@ def _wanted(data: Dataset, quantities: Sequence[str] | None) -> list[str]:
             raise ValueError(f"quantities: {name!r} is not in this data; {near(name, known)}")
     if quantities is not None:
         return list(quantities)
-    held = [name for name in SHOWN if name in known and not blank(data[MONITOR + name].values)]
+    held = [name for name in SHOWN if name in known and not is_blank(data[MONITOR + name].values)]
     return held or ["efficiency"]
 
 
 def _trace(panel: Axes, one: CellSeries, stored: str, shade: str) -> None:
     """The mean over replications with its band, where there is one."""
-    if stored not in one.arrays or blank(one.arrays[stored]):
+    if stored not in one.arrays or is_blank(one.arrays[stored]):
         return
     try:
         found = curve_of(one, stored)

@@ -13,9 +13,9 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import Normalize
 
 from rivalry.core.registry import near
-from rivalry.plots.cells import RULE, CellSeries, cells, explored
-from rivalry.plots.select import blank, checked, describe_replications, holds
-from rivalry.plots.style import INK, add_colour_bar, canvas, colours, note
+from rivalry.plots.select import check_data, check_variable, describe_replications, is_blank
+from rivalry.plots.series import RULE, CellSeries, describe_rule, series_of
+from rivalry.plots.style import INK, add_colour_bar, canvas, caption, colours
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -114,9 +114,9 @@ def street_map(
     >>> street_map(data).child_axes[0].collections[0].get_array().tolist()
     [3.0, 1.0]
     """
-    checked(data)
+    check_data(data)
     _of_lanes(data, quantity)
-    every = cells(data, quantity, (*PLACES, *RULE), at=at, methods=methods, series=series)
+    every = series_of(data, quantity, (*PLACES, *RULE), at=at, methods=methods, series=series)
     found = [lane_means(one, quantity) for one in every]
     scale = _scale(found, limits)
     with canvas(ax) as axes:
@@ -136,10 +136,10 @@ def street_map(
         scales = "one scale of colours" if len(every) > 1 else ""
         grey = "grey: no demand" if missing else ""
         many = describe_replications(max(one.runs for one in every), "means")
-        note(
+        caption(
             axes,
             f"{words} per lane",
-            explored(every),
+            describe_rule(every),
             "arrows show the direction of travel",
             grey,
             scales,
@@ -192,10 +192,10 @@ def example_routes(
     """
     names = ("example_name", "example_agent", *RULES)
     picked = None if method is None else [method]
-    one = cells(data, "example_lanes", (*PLACES, *names), at=at, methods=picked)[0]
+    one = series_of(data, "example_lanes", (*PLACES, *names), at=at, methods=picked)[0]
     plan, routes = plan_of(one), one.arrays["example_lanes"][0]
     with canvas(ax) as axes:
-        maps = _maps(axes, example_words(one.arrays, len(routes)), under=0.1)
+        maps = _maps(axes, example_labels(one.arrays, len(routes)), under=0.1)
         for panel, paths in zip(maps, routes, strict=True):
             shades = np.where(plan.centre, CROWDED, PLAIN)
             panel.add_collection(_lanes(plan, facecolors=shades))
@@ -211,7 +211,7 @@ def example_routes(
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.08), ncols=5)
         axes.set_xlabel("place")
         axes.set_ylabel("place")
-        note(axes, ";\n".join([one.words] * bool(one.words) + rules(one.arrays)))
+        caption(axes, ";\n".join([one.words] * bool(one.words) + rules(one.arrays)))
         return axes
 
 
@@ -247,15 +247,15 @@ def plan_of(one: CellSeries) -> StreetPlan:
     return StreetPlan(ends, core, centre[: len(ends)], nodes, ~inside)
 
 
-def example_words(found: Mapping[str, np.ndarray], count: int) -> list[str]:
+def example_labels(found: Mapping[str, np.ndarray], count: int) -> list[str]:
     """What example agents are called: their class, and their number.
 
-    >>> example_words({"example_name": np.array([["lucky"]]), "example_agent": np.array([[7]])}, 1)
+    >>> example_labels({"example_name": np.array([["lucky"]]), "example_agent": np.array([[7]])}, 1)
     ['lucky (agent 7)']
     """
     names = found.get("example_name", np.array([[f"example {k}" for k in range(count)]]))[0]
     agents = found.get("example_agent")
-    told = [""] * count if agents is None or blank(agents) else [f" (agent {int(n)})" for n in agents[0]]
+    told = [""] * count if agents is None or is_blank(agents) else [f" (agent {int(n)})" for n in agents[0]]
     return [f"{name}{more}" for name, more in zip(names, told, strict=True)]
 
 
@@ -275,7 +275,7 @@ def _of_lanes(data: Dataset, quantity: str) -> None:
     ]
     if quantity not in data and quantity not in WORDS:
         raise ValueError(f"quantity: {quantity!r} is not in this data; {near(quantity, known)}")
-    holds(data, quantity)
+    check_variable(data, quantity)
     if quantity not in known:
         raise ValueError(f"quantity: {quantity!r} must have a number for each lane; {near(quantity, known)}")
 

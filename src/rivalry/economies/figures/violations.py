@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 
 from rivalry.core.registry import near
 from rivalry.core.statistics import share_interval
-from rivalry.plots.cells import CellSeries, cells
-from rivalry.plots.metrics import factors, scaled
-from rivalry.plots.select import checked, dimension, swept
-from rivalry.plots.style import MARKERS, canvas, colours, legend, note
+from rivalry.plots.metrics import is_log, set_log_scale
+from rivalry.plots.select import check_data, dimension, find_sweep
+from rivalry.plots.series import CellSeries, series_of
+from rivalry.plots.style import MARKERS, canvas, caption, colours, legend
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -53,18 +53,18 @@ def violations(
     >>> violations(data).containers[0].lines[0].get_ydata().tolist()
     [0.0, 0.5]
     """
-    checked(data)
+    check_data(data)
     if quantity not in SHARES:
         raise ValueError(
             f"quantity: {quantity!r} must be one of {', '.join(SHARES)}; {near(quantity, SHARES)}"
         )
-    over = swept(data, quantity, 0, at, over)
+    over = find_sweep(data, quantity, 0, at, over)
     dim = str(dimension(data, over))
     also = ("kept", "unsettled", "generator", "entropy_rule")
-    every = cells(data, quantity, also, at=at, methods=methods, series=series, keep=(dim,))
+    every = series_of(data, quantity, also, at=at, methods=methods, series=series, keep=(dim,))
     x = data[over].values.astype(float)
     order = np.argsort(x, kind="stable")
-    log = factors(x)
+    log = is_log(x)
     with canvas(ax) as axes:
         apart = _apart(x, len(every), log)
         for k, (one, shade) in enumerate(zip(every, colours(len(every)), strict=True)):
@@ -83,9 +83,9 @@ def violations(
             )
         axes.set_xlabel(over.rpartition(".")[2])
         axes.set_ylabel(SHARES[quantity])
-        scaled(axes, "x", log)
+        set_log_scale(axes, "x", log)
         axes.set_ylim(bottom=0.0)
-        note(axes, every[0].words, _drawn(every, quantity))
+        caption(axes, every[0].words, _drawn(every, quantity))
         legend(axes)
         return axes
 

@@ -21,10 +21,10 @@ from rivalry.plots.style import (
     SIZE,
     STYLE,
     canvas,
+    caption,
     colours,
     end_marker,
     legend,
-    note,
     panels,
     widths,
 )
@@ -63,7 +63,7 @@ def resource(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
             axes.figure.colorbar(drawn, cax=axes.inset_axes(box)).set_label("resource (weight of a point)")
             if where.shape[1] == 2:
                 _plane_names(axes)
-        note(axes, found.words, f"{len(weights)} points, total {weights.sum():.6g}")
+        caption(axes, found.words, f"{len(weights)} points, total {weights.sum():.6g}")
         legend(axes)
         return axes
 
@@ -116,7 +116,7 @@ def _rows(
         else:
             axes = triangle(axes) if dimensions == 3 else axes
             (_contours if name == "influence" else _mixture)(axes, found)
-        note(axes, found.words)
+        caption(axes, found.words)
         legend(axes)
         return axes
 
@@ -317,7 +317,7 @@ def snapshots(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | 
             axes.fill_between([], [], color=RESOURCE, label="resource (scaled)")
         axes.set_xlabel("position (units of the space)")
         axes.set_ylabel("influence (relative units)")
-        note(axes, found.words)
+        caption(axes, found.words)
         legend(axes)
         return axes
 

@@ -10,18 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from rivalry.plots.metrics import certified, per_player
-from rivalry.plots.select import DrawnPoint, NoSuchPoint, blank, checked, dimension, point, swept
+from rivalry.plots.select import DrawnPoint, NoSuchPoint, check_data, dimension, find_sweep, is_blank, point
 from rivalry.plots.style import (
     DASHES,
     INK,
     PALE,
     PALETTE,
     canvas,
+    caption,
     colours,
     end_marker,
     legend,
-    named,
-    note,
+    player_label,
     widths,
 )
 
@@ -67,11 +67,11 @@ def valuation_path(
     >>> [line.get_ydata().tolist() for line in valuation_path(data, gamma=0.5).get_lines()[:2]]
     [[0.0, 1.0, 1.5], [1.5, 2.0]]
     """
-    checked(data)
+    check_data(data)
     if periods is not None and periods < 1:
         raise ValueError(f"periods: {periods} must be at least 1")
     with canvas(ax) as axes:
-        lasting = PATH not in data or blank(data[PATH].values)
+        lasting = PATH not in data or is_blank(data[PATH].values)
         found = point(data, "end_payoff" if lasting else PATH, 2, ("value", "discount"), at=at)
         flows = _lasting(found, periods or PERIODS) if lasting else _stored(found, periods)
         rates = _rates(gamma, found, growth, flows.shape[1])
@@ -81,7 +81,7 @@ def valuation_path(
         axes.set_ylabel("cumulated discounted cash flows\n(units of money)")
         told = "gamma " + ", ".join(f"{rate:g}" for rate in np.unique(rates)[::-1])
         lasts = "the mean over sessions, in every period" if lasting else ""
-        note(axes, found.words, told, f"growth {growth:g}" if growth else "", lasts)
+        caption(axes, found.words, told, f"growth {growth:g}" if growth else "", lasts)
         legend(axes)
         return axes
 
@@ -103,7 +103,7 @@ def _rates(
 ) -> np.ndarray:
     """Every player's discount factor."""
     told = found.arrays.get("discount") if gamma is None else gamma
-    if told is None or blank(np.asarray(told, dtype=float)):
+    if told is None or is_blank(np.asarray(told, dtype=float)):
         raise ValueError("gamma: None must be a number, or one per player; this data holds no discount")
     rates = np.atleast_1d(np.asarray(told, dtype=float))
     if rates.shape not in ((1,), (players,)):
@@ -134,7 +134,7 @@ def _steps(axes: Axes, built: Built) -> None:
     count, players = built.paid.shape
     end = count + max(1.0, 0.06 * count)
     for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
-        label = named("player", k, players)
+        label = player_label(k, players)
         if not label.startswith("_"):
             label += f": {built.whole[k]:.6g}, {_beyond(built, k)} terminal"
         paid = np.append(0.0, built.paid[:, k])
@@ -172,7 +172,7 @@ def dcf_sensitivity(
     >>> [text.get_text() for text in dcf_sensitivity(data).texts]
     ['51', '11', '22']
     """
-    checked(data)
+    check_data(data)
     with canvas(ax) as axes:
         found = point(data, "dcf_value", 3, ("dcf_rate", "dcf_growth", "dcf_here"), at=at)
         table = found.arrays["dcf_value"]
@@ -188,7 +188,7 @@ def dcf_sensitivity(
             _own(axes, *(100 * here[player]))
         axes.set_xlabel("growth g of cash flows (% per period)")
         axes.set_ylabel("discount rate r (% per period)")
-        note(axes, found.words, f"value of player {player} (units of money); blank: r is not above g")
+        caption(axes, found.words, f"value of player {player} (units of money); blank: r is not above g")
         legend(axes, under=True)
         return axes
 
@@ -248,9 +248,9 @@ def commitment(
     >>> [tick.get_text() for tick in commitment(data, lines={"commitment": 5.5}).get_xticklabels()]
     ['0', '1', 'never']
     """
-    checked(data)
+    check_data(data)
     with canvas(ax) as axes:
-        over = swept(data, "value", 1, at, over)
+        over = find_sweep(data, "value", 1, at, over)
         values, found = per_player(data, "value", at=at, keep=(str(dimension(data, over)),))
         if not 0 <= leader < values.shape[1]:
             raise ValueError(f"leader: {leader} must be a whole number from 0 to {values.shape[1] - 1}")
@@ -272,7 +272,7 @@ def commitment(
         axes.set_xticks(x, [_word(value) for value in delta])
         axes.set_xlabel(f"{over}: least gain for which a plan is revised")
         axes.set_ylabel("value of the leader (units of the game)")
-        note(axes, found.words)
+        caption(axes, found.words)
         legend(axes)
         return axes
 

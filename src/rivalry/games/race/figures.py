@@ -12,22 +12,22 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.ticker import MaxNLocator
 
 from rivalry.core.registry import near
-from rivalry.plots.metrics import certified, per_player, rank, scaled, word
+from rivalry.plots.metrics import certified, metric_label, per_player, rank, set_log_scale
 from rivalry.plots.scenario import draw_family, family, family_legend
-from rivalry.plots.select import DrawnPoint, blank, check_index, checked, dimension, point, swept
+from rivalry.plots.select import DrawnPoint, check_data, check_index, dimension, find_sweep, is_blank, point
 from rivalry.plots.style import (
     INK,
     MARKERS,
     PALETTE,
     add_colour_bar,
     canvas,
+    caption,
     colours,
     end_marker,
     explain_hollow,
     legend,
-    named,
-    note,
     panels,
+    player_label,
     widths,
 )
 
@@ -64,7 +64,7 @@ def safety_frontier(
     >>> safety_frontier(two).get_ylabel()
     'probability of a disaster'
     """
-    checked(data)
+    check_data(data)
     with canvas(ax) as axes:
         found = point(data, "p_disaster", 0, at=at)  # says what is missing before anything else
         dim = dimension(data, over)
@@ -101,8 +101,8 @@ def safety_frontier(
             if "win_probability" in data
             else "performance (players' mean)"
         )
-        axes.set_ylabel(word("p_disaster"))
-        note(axes, found.words, f"a mark for each of {', '.join(others)}" if others else "")
+        axes.set_ylabel(metric_label("p_disaster"))
+        caption(axes, found.words, f"a mark for each of {', '.join(others)}" if others else "")
         legend(axes)
         return axes
 
@@ -146,20 +146,22 @@ def subsidy(
     >>> [round(float(bar.get_height()), 6) for bar in subsidy(slopes).patches]
     [0.3, -0.1]
     """
-    checked(data)
+    check_data(data)
     with canvas(ax) as axes:
         if over is None and (f"slope_{quantity}" in data or quantity not in data):
             heights, worth, groups, members, words = _slopes(data, quantity, at)
             label = f"change of {quantity}\nper unit of subsidy"
         else:
-            over = over or swept(data, quantity, rank(data, quantity), at, None)
+            over = over or find_sweep(data, quantity, rank(data, quantity), at, None)
             heights, worth, groups, members, words = _changes(data, quantity, over, base, series, at)
             label = f"change of {quantity}"
             axes.set_xlabel("" if all(" = " in group for group in groups) else over)
         _bars(axes, heights, worth, members)
         axes.set_xticks(range(len(groups)), groups)
-        axes.set_ylabel(f"{label}\n({word(quantity)})" if word(quantity) != quantity else label)
-        note(axes, words)
+        axes.set_ylabel(
+            f"{label}\n({metric_label(quantity)})" if metric_label(quantity) != quantity else label
+        )
+        caption(axes, words)
         legend(axes)
         return axes
 
@@ -282,17 +284,17 @@ def precipice(
     >>> precipice(data).get_xlabel()
     'enmity'
     """
-    checked(data)
+    check_data(data)
     with canvas(ax) as axes:
         name = quantity or ("risk" if "risk" in data or "p_disaster" not in data else "p_disaster")
-        over = swept(data, name, rank(data, name), at, over)
+        over = find_sweep(data, name, rank(data, name), at, over)
         shown = family(data, name, over=over, series=series, at=at)
         jumps = draw_family(axes, shown, log)
         family_legend(axes, [shown], series, jumps)
         axes.set_ylim(0.0, 1.0 if np.nanmax(shown.values) > 0.5 else None)
         axes.set_xlabel(over)
-        axes.set_ylabel(word(name) if name == "p_disaster" else "probability of a disaster")
-        note(axes, shown.words)
+        axes.set_ylabel(metric_label(name) if name == "p_disaster" else "probability of a disaster")
+        caption(axes, shown.words)
         legend(axes)
         return axes
 
@@ -315,9 +317,9 @@ def schedule(
     >>> [panel.get_title() for panel in schedule(plan).child_axes]
     ['safety input']
     """
-    checked(data)
+    check_data(data)
     with canvas(ax) as axes:
-        there = [name for name in COLUMNS if name in data and not blank(data[name].values)] or [
+        there = [name for name in COLUMNS if name in data and not is_blank(data[name].values)] or [
             "safety_input"
         ]
         chosen = there if columns is None else list(columns)
@@ -329,10 +331,10 @@ def schedule(
         small = panels(axes, len(chosen), columns=2 if len(chosen) == 4 else 3, apart=True)
         for panel, name in zip(small, chosen, strict=True):
             _lines(panel, found.arrays[name], known[name], found.is_certified())
-            panel.set_title(word(name))
+            panel.set_title(metric_label(name))
         _under(small, "period", len(found.arrays[there[0]]))
         _legend(axes, found, any(not known[name].all() for name in chosen))
-        note(axes, found.words)
+        caption(axes, found.words)
         return axes
 
 
@@ -383,7 +385,7 @@ def _under(small: Sequence[Axes], what: str, count: int) -> None:
 def _legend(axes: Axes, found: DrawnPoint, dotted: bool) -> None:
     players = found.arrays[next(name for name in (*COLUMNS, *STOCKS) if name in found.arrays)].shape[-1]
     for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
-        axes.plot([], [], color=colour, linewidth=wide, label=named("player", k, players))
+        axes.plot([], [], color=colour, linewidth=wide, label=player_label(k, players))
     if dotted:
         axes.plot([], [], ":", color=INK, linewidth=1.0, label="dotted: without effect")
     if not found.is_certified():
@@ -403,9 +405,11 @@ def technology(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] |
     >>> len(technology(data).child_axes)
     2
     """
-    checked(data)
+    check_data(data)
     with canvas(ax) as axes:
-        there = [name for name in STOCKS if name in data and not blank(data[name].values)] or ["safety_stock"]
+        there = [name for name in STOCKS if name in data and not is_blank(data[name].values)] or [
+            "safety_stock"
+        ]
         found = point(data, there[0], 1 if there[0] == "alive" else 2, (*there[1:], "claim"), at=at)
         small = panels(axes, len(there), columns=3, apart=True)
         for panel, name in zip(small, there, strict=True):
@@ -418,10 +422,10 @@ def technology(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] |
                 _lines(panel, values, np.ones(values.shape, bool), found.is_certified())
                 low = min(0.0, float(np.nanmin(values)))
                 panel.set_ylim(low, 1.06 * float(np.nanmax(values)) or 1.0)
-            panel.set_title(word(name))
+            panel.set_title(metric_label(name))
         _under(small, "stage", len(found.arrays[there[0]]))
         _legend(axes, found, False)
-        note(axes, found.words)
+        caption(axes, found.words)
         return axes
 
 
@@ -477,14 +481,14 @@ def payoff_landscape(
         drawing = axes.contourf(x, y, own, levels=levels, norm=steps, cmap="viridis", extend="min")
         add_colour_bar(axes, drawing, "own payoff (units of the game)", format="%.3g")
         for which in "xy":
-            scaled(axes, which, True)
+            set_log_scale(axes, which, True)
         axes.set_xlim(float(x.min()), float(x.max()))
         axes.set_ylim(float(y.min()), float(y.max()))
         _mark_inputs(axes, found, player, x, y)
-        axes.set_xlabel(f"own {word('safety_input')}")
-        axes.set_ylabel(f"own {word('performance_input')}")
+        axes.set_xlabel(f"own {metric_label('safety_input')}")
+        axes.set_ylabel(f"own {metric_label('performance_input')}")
         axes.grid(False)
-        note(axes, found.words, f"player {player}")
+        caption(axes, found.words, f"player {player}")
         legend(axes, under=True)
         return axes
 
@@ -557,7 +561,7 @@ def deviation(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | 
                 gain[k][order],
                 color=colour,
                 linewidth=wide,
-                label=named("player", k, players),
+                label=player_label(k, players),
             )
             best = int(np.nanargmax(gain[k]))
             if gain[k, best] > 0:
@@ -573,9 +577,9 @@ def deviation(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | 
         if (gain > 0).any():
             axes.plot([], [], "*", markersize=12, color=INK, label=f"largest gain ({np.nanmax(gain):.4g})")
         column = str(found.arrays.get("deviation_column", "performance_investment"))
-        axes.set_xlabel(f"own {word(column.split()[0])} in period 0")
+        axes.set_xlabel(f"own {metric_label(column.split()[0])} in period 0")
         axes.set_ylabel("gain (units of the game)")
-        note(axes, found.words)
+        caption(axes, found.words)
         legend(axes)
         return axes
 

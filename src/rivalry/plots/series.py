@@ -1,4 +1,4 @@
-"""What is laid over each other in one picture: methods, values of a swept coordinate, and replications."""
+"""Series of a figure: methods, and values of a swept coordinate, with their replications."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from rivalry.core.registry import near
 from rivalry.plots.select import (
     NoSuchPoint,
-    blank,
-    checked,
+    check_data,
+    check_variable,
     describe_replications,
     dimension,
-    holds,
+    is_blank,
     point,
 )
 
@@ -49,7 +49,7 @@ class CellSeries(NamedTuple):
         return float(held.flat[0]) if held.size else None
 
 
-def cells(
+def series_of(
     data: Dataset,
     main: str,
     also: Iterable[str] = (),
@@ -59,25 +59,25 @@ def cells(
     series: str | None = None,
     keep: Iterable[str] = (),
 ) -> list[CellSeries]:
-    """Every method that has ``main``, or those named in their order, at every value of ``series``.
+    """Return every method that has ``main``, or ``methods`` in their order, at every value of ``series``.
 
-    ``also`` are further variables where there. Dimensions in ``keep`` come after that of replications.
+    ``also`` are further variables, where stored. Dimensions in ``keep`` come after that of replications.
     Raises `ValueError` for a method, variable or series that is not there, `NoSuchPoint` where none has any.
 
     >>> import xarray as xr
     >>> data = xr.Dataset({"efficiency": (("algorithm", "gamma"), [[-1.2, -1.1]])},
     ...                   {"algorithm": ["newton"], "gamma": [0.5, 0.9]})
-    >>> [one.name for one in cells(data, "efficiency", series="gamma")]
+    >>> [one.name for one in series_of(data, "efficiency", series="gamma")]
     ['gamma = 0.5', 'gamma = 0.9']
     """
-    checked(data)
-    holds(data, main)
+    check_data(data)
+    check_variable(data, main)
     names, found = method_names(data, main, methods, at), []
     rest = {name: value for name, value in (at or {}).items() if name != "algorithm" or names == [None]}
     for name in names:
         for label, index in _steps(data, main, series, rest):
             part = data.isel(index | ({} if name is None else {"algorithm": _place(data, name)}))
-            if blank(part[main].values):
+            if is_blank(part[main].values):
                 continue
             here = point(part, main, own_rank(part, main), also, at=rest, keep=("replication", *keep))
             arrays = {key: _filled(here.arrays[main], values) for key, values in here.arrays.items()}
@@ -153,14 +153,14 @@ def _told(value: Any) -> str:
 
 def _filled(main: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Without the replications in which the main variable is padding."""
-    held = [k for k in range(len(main)) if not blank(np.asarray(main[k]))]
+    held = [k for k in range(len(main)) if not is_blank(np.asarray(main[k]))]
     return values[held] if len(values) == len(main) else values
 
 
-def type_words(found: Mapping[str, np.ndarray], count: int) -> list[str]:
+def type_labels(found: Mapping[str, np.ndarray], count: int) -> list[str]:
     """What the types of a population are called: as recorded (``player_name [.. player]``), or by number.
 
-    >>> type_words({"player_name": np.array([["meek", "loud"]])}, 2), type_words({}, 2)
+    >>> type_labels({"player_name": np.array([["meek", "loud"]])}, 2), type_labels({}, 2)
     (['meek', 'loud'], ['type 0', 'type 1'])
     """
     names = np.asarray(found.get("player_name", np.array([""])))
@@ -169,12 +169,12 @@ def type_words(found: Mapping[str, np.ndarray], count: int) -> list[str]:
     return [str(name) for name in names] if known else [f"type {k}" for k in range(count)]
 
 
-def replicated(every: Sequence[CellSeries]) -> str:
+def replications_of(every: Sequence[CellSeries]) -> str:
     """Return words for the largest number of replications; none where there is one."""
     return describe_replications(max(one.runs for one in every))
 
 
-def explored(every: Sequence[CellSeries]) -> str:
+def describe_rule(every: Sequence[CellSeries]) -> str:
     """The point that is drawn, and the rule that made the policies: inverse temperature and exploration.
 
     As far as it is recorded, is one for all, and no part of the point.
