@@ -16,8 +16,8 @@ import rivalry as rv
 from rivalry.core.results import collect
 from rivalry.economies.figures.streets import _scale
 from rivalry.economies.report import travellers
-from rivalry.plots.select import NoSuchPoint
-from rivalry.plots.series import own_rank, series_of
+from rivalry.plots.select import NoSuchPoint, own_rank
+from rivalry.plots.series import series_of
 from rivalry.plots.style import picture
 from tests.pictures import caption, half_width, labels, lines
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from rivalry.economies.figures.example_agents import MAIN, TABLE, table_of, words_of
 from rivalry.economies.figures.streets import RULES
-from rivalry.plots.select import NoSuchPoint
-from rivalry.plots.series import is_own, series_of
+from rivalry.plots.select import NoSuchPoint, is_own
+from rivalry.plots.series import series_of
 
 if TYPE_CHECKING:
     from xarray import Dataset

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from rivalry.plots.metrics import metric_label, rank
+from rivalry.plots.metrics import metric_label
 from rivalry.plots.paths import DrawnPath, on_one_clock, walks_of
 from rivalry.plots.select import (
     DrawnPoint,
@@ -18,6 +18,7 @@ from rivalry.plots.select import (
     check_index,
     describe_replications,
     is_blank,
+    own_rank,
     point,
 )
 from rivalry.plots.series import method_names
@@ -166,12 +167,6 @@ def _clock(main: str) -> str:
     return STEP if main.startswith("learning_") else PERIOD
 
 
-def _rank(data: Dataset, name: str) -> int:
-    """Return how many of the dimensions are those of a history, not those of a sweep."""
-    dims = map(str, data[name].dims if name in data else ())
-    return sum(dim.removeprefix(f"{name}_") in ("sample", "player", "seat", "axis") for dim in dims)
-
-
 # -- one method ----------------------------------------------------------------------------------------
 
 
@@ -206,7 +201,7 @@ def _mean_history(
     data: Dataset, main: str, at: Mapping[str, Any] | None
 ) -> tuple[DrawnPoint, np.ndarray, np.ndarray, np.ndarray, str]:
     """Return the point, steps, mean and half width of its band, as stored or over replications, and words."""
-    width, clock, own = f"{main}_band", _clock(main), _rank(data, main)
+    width, clock, own = f"{main}_band", _clock(main), own_rank(data, main)
     banded = width in data and not is_blank(data[width].values)
     found = point(data, main, own, (clock, width, *RUNS), at=at, keep=() if banded else ("replication",))
     name = next((name for name in RUNS if name in found.arrays), "")
@@ -255,7 +250,7 @@ def _by_method(
     axes: Axes, data: Dataset, main: str, wanted: _Wanted, at: Mapping[str, Any] | None
 ) -> tuple[Axes, list[str]]:
     """Draw a line per method, and the regrets below another metric. Return the lowest axes."""
-    place = point(data, main, _rank(data, main), at=at, keep=("algorithm", "replication")).words
+    place = point(data, main, own_rank(data, main), at=at, keep=("algorithm", "replication")).words
     names = method_names(data, main, wanted.methods)
     every = [_history(data, main, name, wanted, at) for name in names]
     curves = [one for one in every if one.metric]
@@ -293,7 +288,9 @@ def _history(
         return _History(name or "learning", metric, regret)
     if wanted.level not in data:
         return _History(name or "", [], [])
-    found = point(data, wanted.level, rank(data, wanted.level), ("claim",), at=place, keep=("replication",))
+    found = point(
+        data, wanted.level, own_rank(data, wanted.level), ("claim",), at=place, keep=("replication",)
+    )
     values = found.arrays[wanted.level].astype(float)
     values = values.reshape(len(values), -1)
     chosen = values if wanted.player is None or values.shape[1] == 1 else values[:, [wanted.player]]
@@ -306,7 +303,7 @@ def _walks(data: Dataset, main: str, player: int | None, place: Mapping[str, Any
     """Return the history of every replication, over players in the mean unless one is picked."""
     if main not in data:
         return []
-    found = point(data, main, _rank(data, main), (_clock(main),), at=place, keep=("replication",))
+    found = point(data, main, own_rank(data, main), (_clock(main),), at=place, keep=("replication",))
     values = found.arrays[main].astype(float)
     if is_blank(values):
         return []

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.plots.select import DrawnPoint, check_index, point
+from rivalry.plots.select import DrawnPoint, check_index, is_own, own_rank, point
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from xarray import Dataset
 
-OWN = ("period", "stage", "player", "seat", "axis")  # a seat is a player where several move in stages
 FACTORS = 20.0  # positive values that span more than this factor are drawn on a logarithmic scale
 
 WORDS = {
@@ -53,11 +52,6 @@ def metric_label(name: str) -> str:
     return WORDS.get(name, name)
 
 
-def rank(data: Dataset, name: str) -> int:
-    """Return how many dimensions of a variable are its own, not those of a sweep; 0 of a missing one."""
-    return sum(dim in OWN for dim in data[name].dims) if name in data else 0
-
-
 def per_player(
     data: Dataset,
     name: str,
@@ -71,9 +65,9 @@ def per_player(
     A metric of the whole game has one column for all players. Raises `ValueError` for a metric or a period
     that is not in the data.
     """
-    found = point(data, name, rank(data, name), ("claim",), at=at, keep=keep)
+    found = point(data, name, own_rank(data, name), ("claim",), at=at, keep=keep)
     values = found.arrays[name].astype(float)
-    own = [dim for dim in (data[name].dims if name in data else ()) if dim in OWN]
+    own = [dim for dim in (data[name].dims if name in data else ()) if is_own(data, name, str(dim))]
     if any(dim in ("period", "stage") for dim in own):
         check_index("period", period, values.shape[len(keep)])
         values = np.take(values, period, axis=len(keep))

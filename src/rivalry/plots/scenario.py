@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from rivalry.core.registry import near
-from rivalry.plots.metrics import certified, is_log, metric_label, per_player, rank, set_log_scale
-from rivalry.plots.select import check_data, check_index, dimension, find_sweep, is_blank
+from rivalry.plots.metrics import certified, is_log, metric_label, per_player, set_log_scale
+from rivalry.plots.select import check_data, check_index, dimension, find_sweep, is_blank, own_rank
 from rivalry.plots.style import (
     DASHES,
     INK,
@@ -109,7 +109,7 @@ def scenario(
         chosen = _quantities(data, quantities)
         every = [family(data, name, over=over, series=series, at=at, period=period) for name in chosen]
         small = panels(axes, len(every), columns=2 if len(every) == 4 else 3, apart=True)
-        horizontal = find_sweep(data, chosen[0], rank(data, chosen[0]), at, over)
+        horizontal = find_sweep(data, chosen[0], own_rank(data, chosen[0]), at, over)
         jumps = False
         for panel, shown in zip(small, every, strict=True):
             jumps |= draw_family(panel, shown, log)
@@ -136,7 +136,7 @@ def family(
     period: int = 0,
 ) -> ScenarioSeries:
     """Return one metric over a parameter, in order, for each value of ``series`` if there is one."""
-    over = find_sweep(data, name, rank(data, name), at, over)
+    over = find_sweep(data, name, own_rank(data, name), at, over)
     keep: tuple[str, ...] = (str(dimension(data, over)),)
     if series is not None:
         keep = (*keep, _other(data, name, series, over, at))
@@ -347,7 +347,7 @@ def _two(
     data: Dataset, quantity: str, over: Sequence[str] | None, at: Mapping[str, Any] | None
 ) -> tuple[str, str]:
     """The coordinates across and up."""
-    own = rank(data, quantity)
+    own = own_rank(data, quantity)
     if over is None:
         across = find_sweep(data, quantity, own, at, None)
         return across, find_sweep(data, quantity, own, {**(at or {}), across: None}, None)

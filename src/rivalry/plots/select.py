@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
 FEW = 8  # so many variables are listed where one is missing
+OWN = frozenset({"player", "private", "karma", "bid", "rank", "state", "action", "agent", "monitor", "end"})
+OWN |= {"coordinate", "node", "class", "example", "path", "position", "trip", "place"}
+OWN |= {"period", "stage", "seat", "axis", "sample"}  # a seat is a player where several move in stages
+"""Dimensions of what results hold; any others are those of a sweep."""
+STREETS = "lane"  # of a city, and without a coordinate: runs that were batched have one of that name
 VIEWS = {name: name for name in ("influence", "shares", "resource", "landscape")} | {"field": "vector_field"}
 """Variables that a game works out on request, and the view that holds them."""
 
@@ -163,6 +168,20 @@ def is_blank(array: np.ndarray) -> bool:
     (True, True, False)
     """
     return not _held(array).any()
+
+
+def own_rank(data: Dataset, name: str) -> int:
+    """Return how many dimensions of a variable are its own, not those of a sweep; 0 of a missing one."""
+    if name not in data:
+        return 0
+    return sum(is_own(data, name, str(dim)) for dim in data[name].dims)
+
+
+def is_own(data: Dataset, name: str, dim: str) -> bool:
+    """Return whether a variable's dimension is its own, not that of a sweep."""
+    # where lengths differ, a dimension is called by its variable's name and its own
+    plain = dim.removeprefix(f"{name}_")
+    return plain in OWN or (plain == STREETS and dim not in data.coords)
 
 
 def find_sweep(data: Dataset, main: str, rank: int, at: Mapping[str, Any] | None, over: str | None) -> str:

@@ -15,16 +15,13 @@ from rivalry.plots.select import (
     describe_replications,
     dimension,
     is_blank,
+    own_rank,
     point,
 )
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
-OWN = frozenset({"player", "private", "karma", "bid", "rank", "state", "action", "agent", "monitor", "end"})
-OWN |= {"coordinate", "node", "class", "example", "path", "position", "trip", "place"}
-"""Dimensions of what is recorded of a population; any others are a sweep's."""
-STREETS = "lane"  # of a city, and without a coordinate: runs that were batched have one of that name
 RULE = ("beta", "exploration")
 """What is recorded of the rule that made policies: inverse temperature, share of uniformly random bids."""
 
@@ -35,18 +32,18 @@ class CellSeries(NamedTuple):
     name: str  # nothing where there is only one
     method: str
     arrays: Mapping[str, np.ndarray]
-    words: str  # the point that they stand for, but for what the name tells
+    words: str  # the point, without what the name says
 
     @property
     def runs(self) -> int:
-        """How many replications there are."""
+        """The number of replications."""
         return len(next(iter(self.arrays.values())))
 
     def number(self, name: str) -> float | None:
-        """A number recorded of the method, the same in all replications; None where it is not recorded."""
+        """Return a number recorded of the method, the same in all replications; None where not recorded."""
         values = self.arrays.get(name)
-        held = np.array([]) if values is None else values[np.isfinite(values)]
-        return float(held.flat[0]) if held.size else None
+        known = np.array([]) if values is None else values[np.isfinite(values)]
+        return float(known.flat[0]) if known.size else None
 
 
 def series_of(
@@ -92,7 +89,7 @@ def series_of(
 def method_names(
     data: Dataset, main: str, wanted: Sequence[str] | None, at: Mapping[str, Any] | None = None
 ) -> list[str | None]:
-    """The methods' names, or those ``wanted``; a single None for data that have but one, without a name."""
+    """Return the methods' names, or those ``wanted``; a single None for data without names of methods."""
     if main not in data or "algorithm" not in data[main].dims:
         if wanted is not None:
             raise ValueError("methods: this data has no methods to pick from")
@@ -102,29 +99,13 @@ def method_names(
     known = [str(name) for name in data["algorithm"].values]
     if wanted is not None and "algorithm" in (at or {}):
         raise ValueError("at.algorithm: this plot draws several; pick them with methods")
-    chosen = (
-        [str((at or {})["algorithm"])]
-        if "algorithm" in (at or {})
-        else list(known if wanted is None else wanted)
-    )
+    chosen = list(known if wanted is None else wanted)
+    if "algorithm" in (at or {}):
+        chosen = [str((at or {})["algorithm"])]
     for name in chosen:
         if name not in known:
             raise ValueError(f"methods: {name!r} is not in this data; {near(name, known)}")
-    return list(chosen)
-
-
-def own_rank(data: Dataset, name: str) -> int:
-    """How many dimensions of a variable are its own, and not those of a sweep; 0 where it is not there."""
-    if name not in data:
-        return 0
-    return sum(is_own(data, name, str(dim)) for dim in data[name].dims)
-
-
-def is_own(data: Dataset, name: str, dim: str) -> bool:
-    """Whether a variable's dimension is its own, and not a sweep's."""
-    # where lengths differ, a dimension is called by its variable's name and its own
-    plain = dim.removeprefix(f"{name}_")
-    return plain in OWN or (plain == STREETS and dim not in data.coords)
+    return [*chosen]
 
 
 def _place(data: Dataset, name: str) -> int:

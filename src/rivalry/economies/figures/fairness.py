@@ -17,8 +17,9 @@ from rivalry.plots.select import (
     dimension,
     find_sweep,
     is_blank,
+    is_own,
 )
-from rivalry.plots.series import is_own, series_of
+from rivalry.plots.series import series_of
 from rivalry.plots.style import DASHES, INK, MARKERS, PALETTE, canvas, caption, colours, legend
 
 if TYPE_CHECKING:

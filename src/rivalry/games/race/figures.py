@@ -12,9 +12,18 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.ticker import MaxNLocator
 
 from rivalry.core.registry import near
-from rivalry.plots.metrics import certified, metric_label, per_player, rank, set_log_scale
+from rivalry.plots.metrics import certified, metric_label, per_player, set_log_scale
 from rivalry.plots.scenario import draw_family, family, family_legend
-from rivalry.plots.select import DrawnPoint, check_data, check_index, dimension, find_sweep, is_blank, point
+from rivalry.plots.select import (
+    DrawnPoint,
+    check_data,
+    check_index,
+    dimension,
+    find_sweep,
+    is_blank,
+    own_rank,
+    point,
+)
 from rivalry.plots.style import (
     INK,
     MARKERS,
@@ -109,7 +118,7 @@ def safety_frontier(
 
 def _performance(data: Dataset, at: Mapping[str, Any] | None, keep: tuple[str, ...]) -> np.ndarray:
     """Expected performance of whoever wins, ``[kept dimensions]``."""
-    own = rank(data, "performance")
+    own = own_rank(data, "performance")
     held = point(data, "performance", own, ("win_probability", "alive"), at=at, keep=keep).arrays
     p = held["performance"].astype(float)
     if "win_probability" not in held:
@@ -152,7 +161,7 @@ def subsidy(
             heights, worth, groups, members, words = _slopes(data, quantity, at)
             label = f"change of {quantity}\nper unit of subsidy"
         else:
-            over = over or find_sweep(data, quantity, rank(data, quantity), at, None)
+            over = over or find_sweep(data, quantity, own_rank(data, quantity), at, None)
             heights, worth, groups, members, words = _changes(data, quantity, over, base, series, at)
             label = f"change of {quantity}"
             axes.set_xlabel("" if all(" = " in group for group in groups) else over)
@@ -205,7 +214,7 @@ def _changes(
 ) -> Bars:
     """Differences to one value of a coordinate as heights ``[value series]``."""
     dims = [dimension(data, name) for name in (over, *([series] if series else []))]
-    own = rank(data, quantity)
+    own = own_rank(data, quantity)
     for key, name, dim in zip(("over", "series"), (over, series), dims, strict=False):
         if dim is None or quantity not in data or dim not in data[quantity].dims:
             raise ValueError(f"{key}: {name!r} is not swept; {near(str(name), map(str, data.coords))}")
@@ -287,7 +296,7 @@ def precipice(
     check_data(data)
     with canvas(ax) as axes:
         name = quantity or ("risk" if "risk" in data or "p_disaster" not in data else "p_disaster")
-        over = find_sweep(data, name, rank(data, name), at, over)
+        over = find_sweep(data, name, own_rank(data, name), at, over)
         shown = family(data, name, over=over, series=series, at=at)
         jumps = draw_family(axes, shown, log)
         family_legend(axes, [shown], series, jumps)
