@@ -329,7 +329,7 @@ def test_learning_curves_have_lines_and_bands_over_replications() -> None:
     assert ax.get_title(loc="left") == "n = 4 replications, mean and 95 % band"
     one = rv.plots.learning_curve(data, quantity="choice", at={"replication": 2})
     np.testing.assert_array_equal(lines(one, "player 0")[0].get_ydata(), choice[2, :, 0, 0])
-    with pytest.raises(ValueError, match="quantity: 'price' must be one of reward, choice"):
+    with pytest.raises(ValueError, match="no variable 'price_curve', which this plot draws"):
         rv.plots.learning_curve(data, quantity="price")
     with pytest.raises(ValueError, match="axis: 1 must be a whole number from 0 to 0"):
         rv.plots.learning_curve(data, quantity="choice", axis=1)

@@ -199,7 +199,7 @@ def test_along_the_diagonal_distances_from_it_are_kept() -> None:
 
 
 def test_other_numbers_of_players_make_no_cube() -> None:
-    with pytest.raises(ValueError, match="data: 2 players on 1 axes; this plot draws three on one"):
+    with pytest.raises(ValueError, match="data: 2 players on 1 axes; a cube has three players on one"):
         rv.plots.paths(three().isel(player=[0, 1]), space="cube")
 
 

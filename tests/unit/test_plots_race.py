@@ -178,7 +178,7 @@ def test_curves_cross_where_both_replies_meet() -> None:
         "present profile",
     ]
     assert ax.get_ylabel() == "performance input of player 2"
-    first = lines(ax, "_reply")[0]
+    first = lines(ax, "_response")[0]
     np.testing.assert_allclose(first.get_xdata(), 6 - first.get_ydata() / 2)
     with pytest.raises(ValueError, match="reaction: 1 players; must be two"):
         rv.plots.reaction(data.isel(duellist=[0]))

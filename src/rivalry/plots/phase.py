@@ -220,12 +220,7 @@ def _mark_places(axes: Any, found: DrawnPoint, player: int, coordinates: int) ->
     certified, profile = found.is_certified(), found.arrays.get("profile", np.empty((0, coordinates)))
     if "landscape_best" in found.arrays:
         best = found.arrays["landscape_best"][player][:coordinates, None]
-        star: dict[str, Any] = {
-            "markersize": 13,
-            "color": PALETTE[1],
-            "markeredgecolor": "white",
-            "zorder": 6,
-        }
+        star: dict[str, Any] = {"markersize": 13, "color": PALETTE[1], "markeredgecolor": "white"}
         axes.plot(*best, "*", label="best response", zorder=6, **star)
     for k, place in enumerate(profile[:, :coordinates, None]):
         if k == player:
