@@ -81,12 +81,12 @@ def draw_branches(axes: Axes, found: DrawnPoint, axis: int, *, coloured: bool = 
     One colour for each way of standing together, such as ``groups 2 + 1``; grey unless ``coloured``, where
     colours mean something else.
     """
-    held = found.arrays
-    position, x = held["branch_position"][..., axis], held["branch_parameter"]
+    arrays = found.arrays
+    position, x = arrays["branch_position"][..., axis], arrays["branch_parameter"]
     rows = len(position)
-    branch = held.get("branch", np.zeros(rows, int))
-    groups = held.get("branch_group", np.broadcast_to(np.arange(position.shape[1]), position.shape))
-    stable = held.get("branch_stable", np.ones(rows)).astype(float) > 0.5
+    branch = arrays.get("branch", np.zeros(rows, int))
+    groups = arrays.get("branch_group", np.broadcast_to(np.arange(position.shape[1]), position.shape))
+    stable = arrays.get("branch_stable", np.ones(rows)).astype(float) > 0.5
     worth = certified_rows(found)
     words = [structure(group) for group in groups]
     shades = dict(zip(dict.fromkeys(words), colours(len(set(words))), strict=True))
@@ -123,16 +123,16 @@ def draw_branches(axes: Axes, found: DrawnPoint, axis: int, *, coloured: bool = 
 
 def certified_rows(found: DrawnPoint) -> np.ndarray:
     """Whether a search of the whole space found no gain above the tolerance, ``[row]``."""
-    held = found.arrays
-    rows = len(held["branch_parameter"])
-    if "branch_regret" not in held:
+    arrays = found.arrays
+    rows = len(arrays["branch_parameter"])
+    if "branch_regret" not in arrays:
         return np.zeros(rows, bool)
-    payoff = held.get("branch_payoff", np.ones((rows, 1)))
+    payoff = arrays.get("branch_payoff", np.ones((rows, 1)))
     total = np.nansum(np.abs(payoff), axis=1)
-    if np.isfinite(known := held.get("resource_total", np.asarray(np.nan))).all():
+    if np.isfinite(known := arrays.get("resource_total", np.asarray(np.nan))).all():
         total = np.broadcast_to(known, rows)
-    worth = np.nanmax(held["branch_regret"], axis=1) <= TOLERANCE * total
-    return np.asarray(worth & (held.get("branch_coverage", np.full(rows, "exact")) != "local"))
+    worth = np.nanmax(arrays["branch_regret"], axis=1) <= TOLERANCE * total
+    return np.asarray(worth & (arrays.get("branch_coverage", np.full(rows, "exact")) != "local"))
 
 
 def structure(group: np.ndarray) -> str:
@@ -154,24 +154,24 @@ def _one_a_group(group: np.ndarray) -> list[int]:
 
 def _pieces(rows: np.ndarray, stable: np.ndarray, worth: np.ndarray, words: list[str]) -> list[np.ndarray]:
     """Runs of a branch's rows that are drawn alike; each ends where the next begins."""
-    alike = [(stable[k], worth[k], words[k]) for k in rows]
-    cuts = [k for k in range(1, len(rows)) if alike[k] != alike[k - 1]]
+    looks = [(stable[k], worth[k], words[k]) for k in rows]
+    cuts = [k for k in range(1, len(rows)) if looks[k] != looks[k - 1]]
     ends = zip([0, *cuts], [*cuts, len(rows)], strict=True)
     return [rows[begin : end + 1] for begin, end in ends]
 
 
 def draw_events(axes: Axes, found: DrawnPoint, axis: int) -> None:
     """A mark for each event where the groups stand, the parameter's value in the legend."""
-    held = found.arrays
-    if not {"event_kind", "event_parameter", "event_position"} <= set(held):
+    arrays = found.arrays
+    if not {"event_kind", "event_parameter", "event_position"} <= set(arrays):
         return
     for kind, (marker, word) in EVENTS.items():
-        mine = np.flatnonzero((held["event_kind"] == kind) & np.isfinite(held["event_parameter"]))
+        mine = np.flatnonzero((arrays["event_kind"] == kind) & np.isfinite(arrays["event_parameter"]))
         if not len(mine):
             continue
-        values = held["event_parameter"][mine]
-        told = sorted({f"{value:.6g}" for value in values})
-        words = f"{word} at {', '.join(told)}" if len(told) <= NAMED else f"{word} ({len(mine)})"
+        values = arrays["event_parameter"][mine]
+        numbers = sorted({f"{value:.6g}" for value in values})
+        words = f"{word} at {', '.join(numbers)}" if len(numbers) <= NAMED else f"{word} ({len(mine)})"
         style: dict[str, Any] = {
             "color": INK,
             "markerfacecolor": "white",
@@ -180,7 +180,7 @@ def draw_events(axes: Axes, found: DrawnPoint, axis: int) -> None:
         }
         size = 11 if marker == "*" else 6.5
         for row, value in zip(mine, values, strict=True):
-            places = np.unique(held["event_position"][row, :, axis].round(9))
+            places = np.unique(arrays["event_position"][row, :, axis].round(9))
             places = places[np.isfinite(places)]
             axes.plot(np.full(len(places), value), places, marker, markersize=size, label="_event", **style)
         axes.plot([], [], marker, linestyle="", markersize=size, label=words, **style)
@@ -188,11 +188,11 @@ def draw_events(axes: Axes, found: DrawnPoint, axis: int) -> None:
 
 def draw_orbits(axes: Axes, found: DrawnPoint, axis: int) -> None:
     """The range that every player covers on the cycles beyond a Hopf point, as bands."""
-    held = found.arrays
-    if not {"orbit_parameter", "orbit_low", "orbit_high"} <= set(held) or is_blank(held["orbit_low"]):
+    arrays = found.arrays
+    if not {"orbit_parameter", "orbit_low", "orbit_high"} <= set(arrays) or is_blank(arrays["orbit_low"]):
         return
-    x, low, high = held["orbit_parameter"], held["orbit_low"][..., axis], held["orbit_high"][..., axis]
-    source = held.get("orbit_hopf", np.zeros(len(x), int))
+    x, low, high = arrays["orbit_parameter"], arrays["orbit_low"][..., axis], arrays["orbit_high"][..., axis]
+    source = arrays.get("orbit_hopf", np.zeros(len(x), int))
     for hopf in dict.fromkeys(source.tolist()):
         mine = np.flatnonzero(source == hopf)
         mine = mine[np.argsort(x[mine], kind="stable")]

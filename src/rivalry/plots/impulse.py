@@ -106,7 +106,7 @@ def _chosen(found: DrawnPoint) -> str:
     choice = found.arrays.get("end_action", np.array(np.nan))
     for name in ("price", "quantity"):
         same = found.arrays.get(f"end_{name}", np.array(np.inf))
-        alike = choice.shape == same.shape and choice.ndim > 0
-        if alike and np.allclose(choice, same, rtol=1e-9, atol=1e-12, equal_nan=True):
+        same_shape = choice.shape == same.shape and choice.ndim > 0
+        if same_shape and np.allclose(choice, same, rtol=1e-9, atol=1e-12, equal_nan=True):
             return metric_label(name)
     return "choice"

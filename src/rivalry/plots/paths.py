@@ -198,8 +198,8 @@ def on_one_clock(walks: list[DrawnPath]) -> tuple[np.ndarray, np.ndarray]:
     every = []
     for walk in walks:
         flat = walk.values.reshape(len(walk.values), -1)
-        held = np.stack([np.interp(clock, walk.steps, column) for column in flat.T], axis=-1)
-        every.append(held.reshape(len(clock), *walk.values.shape[1:]))
+        columns = np.stack([np.interp(clock, walk.steps, column) for column in flat.T], axis=-1)
+        every.append(columns.reshape(len(clock), *walk.values.shape[1:]))
     return clock, np.stack(every)
 
 

@@ -110,16 +110,16 @@ def scenario(
         every = [family(data, name, over=over, series=series, at=at, period=period) for name in chosen]
         small = panels(axes, len(every), columns=2 if len(every) == 4 else 3, apart=True)
         horizontal = find_sweep(data, chosen[0], own_rank(data, chosen[0]), at, over)
-        jumps = False
-        for panel, shown in zip(small, every, strict=True):
-            jumps |= draw_family(panel, shown, log)
-            if shown.name == "gain_mean" and "gain_interval" in data:
-                _whiskers(panel, shown, family(data, "gain_interval", over=over, series=series, at=at))
-            panel.set_title(metric_label(shown.name))
+        breaks = False
+        for panel, curve in zip(small, every, strict=True):
+            breaks |= draw_family(panel, curve, log)
+            if curve.name == "gain_mean" and "gain_interval" in data:
+                _whiskers(panel, curve, family(data, "gain_interval", over=over, series=series, at=at))
+            panel.set_title(metric_label(curve.name))
         for panel in small:
             if panel.xaxis.get_tick_params()["labelbottom"]:
                 panel.set_xlabel(horizontal)
-        family_legend(axes, every, series, jumps)
+        family_legend(axes, every, series, breaks)
         timed = any("period" in data[name].dims for name in chosen)
         caption(axes, every[0].words, f"period {period}" if timed else "")
         legend(axes)
@@ -182,46 +182,46 @@ def _other(data: Dataset, name: str, series: str, over: str, at: Mapping[str, An
     return dim
 
 
-def draw_family(panel: Axes, shown: ScenarioSeries, log: bool | None = None) -> bool:
+def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> bool:
     """Lines and marks of one measure; whether any neighbours were not joined because of a jump."""
-    players, several = shown.values.shape[2], bool(shown.series)
-    log = is_log(shown.x, log)
-    shades = colours(shown.values.shape[1] if several else players)
+    players, several = curve.values.shape[2], bool(curve.series)
+    log = is_log(curve.x, log)
+    shades = colours(curve.values.shape[1] if several else players)
     wide = widths(players)
-    jumps = []
-    for s in range(shown.values.shape[1]):
+    breaks = []
+    for s in range(curve.values.shape[1]):
         for k in range(players):
             alone = players == 1 and not several
             colour = INK if alone else shades[s if several else k]
             dash = DASHES[k % len(DASHES)] if several else "-"
             marker = MARKERS[(k if several else 0) % len(MARKERS)]
-            values, worth = shown.values[:, s, k], shown.certified[:, s]
+            values, worth = curve.values[:, s, k], curve.certified[:, s]
             sound = np.where(worth, values, np.nan)
             for piece in _pieces(sound):
                 line: dict[str, Any] = {"color": colour, "linewidth": min(wide[k], 2.2), "label": "_line"}
-                panel.plot(shown.x[piece], sound[piece], dash, **line)
-            jumps += _jumps(sound)
+                panel.plot(curve.x[piece], sound[piece], dash, **line)
+            breaks += _jumps(sound)
             for filled in (True, False):
                 here = (worth == filled) & np.isfinite(values)
                 if here.any():
-                    mark = end_marker(filled, colour) | {"markersize": 3.4 if len(shown.x) < 40 else 2.4}
+                    mark = end_marker(filled, colour) | {"markersize": 3.4 if len(curve.x) < 40 else 2.4}
                     mark["markeredgewidth"] = 0.9
-                    panel.plot(shown.x[here], values[here], marker, label="_mark", zorder=4, **mark)
-    for k in sorted(set(jumps)):
-        pair = shown.x[k : k + 2]
+                    panel.plot(curve.x[here], values[here], marker, label="_mark", zorder=4, **mark)
+    for k in sorted(set(breaks)):
+        pair = curve.x[k : k + 2]
         middle = float(np.sqrt(pair[0] * pair[1])) if log else float(pair.mean())
         panel.axvline(middle, color=INK, linestyle=":", linewidth=0.8, label="_jump")
     set_log_scale(panel, "x", log)
-    return bool(jumps)
+    return bool(breaks)
 
 
-def _whiskers(panel: Axes, shown: ScenarioSeries, half: ScenarioSeries) -> None:
+def _whiskers(panel: Axes, curve: ScenarioSeries, half: ScenarioSeries) -> None:
     """The 95 % intervals of means over sessions."""
-    several = bool(shown.series)
-    shades = colours(shown.values.shape[1]) if several else [INK]
+    several = bool(curve.series)
+    shades = colours(curve.values.shape[1]) if several else [INK]
     for s, shade in enumerate(shades):
         line: dict[str, Any] = {"fmt": "none", "ecolor": shade, "elinewidth": 1.0, "capsize": 2.5}
-        panel.errorbar(shown.x, shown.values[:, s, 0], half.values[:, s, 0], label="_interval", **line)
+        panel.errorbar(curve.x, curve.values[:, s, 0], half.values[:, s, 0], label="_interval", **line)
 
 
 def _jumps(values: np.ndarray) -> list[int]:
@@ -243,9 +243,9 @@ def _pieces(values: np.ndarray) -> list[np.ndarray]:
     return [piece for piece in pieces if len(piece) > 1]
 
 
-def family_legend(axes: Axes, every: Sequence[ScenarioSeries], series: str | None, jumps: bool) -> None:
+def family_legend(axes: Axes, every: Sequence[ScenarioSeries], series: str | None, breaks: bool) -> None:
     """Lines for the legend: what the colours, dashes and hollow marks are."""
-    players = max(shown.values.shape[2] for shown in every)
+    players = max(curve.values.shape[2] for curve in every)
     if series is None:
         for k, colour in enumerate(colours(players) if players > 1 else ()):
             axes.plot([], [], "o-", color=colour, label=player_label(k, players), markersize=3.4)
@@ -256,11 +256,11 @@ def family_legend(axes: Axes, every: Sequence[ScenarioSeries], series: str | Non
         for k in range(players if players > 1 else 0):
             style = DASHES[k % len(DASHES)], MARKERS[k % len(MARKERS)]
             axes.plot([], [], "".join(style[::-1]), color=INK, markersize=3.4, label=player_label(k, players))
-    if any(players > 1 and shown.values.shape[2] == 1 for shown in every) and series is None:
+    if any(players > 1 and curve.values.shape[2] == 1 for curve in every) and series is None:
         axes.plot([], [], "o-", color=INK, markersize=3.4, label="all players")
-    if not all(shown.certified[np.isfinite(shown.values).any(axis=2)].all() for shown in every):
+    if not all(curve.certified[np.isfinite(curve.values).any(axis=2)].all() for curve in every):
         explain_hollow(axes)
-    if jumps:
+    if breaks:
         axes.plot([], [], ":", color=INK, linewidth=0.8, label="jump, not bridged")
 
 
@@ -326,14 +326,14 @@ def heat(
         keep = (str(dimension(data, up)), str(dimension(data, across)))
         values, found = per_player(data, quantity, at=at, keep=keep, period=period)
         check_index("player", player, values.shape[-1])
-        shown = values[..., player]
-        worth = np.broadcast_to(certified(found, quantity), shown.shape)
+        grid = values[..., player]
+        worth = np.broadcast_to(certified(found, quantity), grid.shape)
         x, y = (data[name].values.astype(float) for name in (across, up))
         columns, rows = np.argsort(x, kind="stable"), np.argsort(y, kind="stable")
-        shown, worth = shown[np.ix_(rows, columns)], worth[np.ix_(rows, columns)]
+        grid, worth = grid[np.ix_(rows, columns)], worth[np.ix_(rows, columns)]
         logs = is_log(x, log), is_log(y, log)
         edges = _edges(x[columns], logs[0]), _edges(y[rows], logs[1])
-        _cells(axes, edges, shown, worth, metric_label(quantity))
+        _cells(axes, edges, grid, worth, metric_label(quantity))
         for which, one in zip("xy", logs, strict=True):
             set_log_scale(axes, which, one)
         axes.set_xlabel(across)
@@ -371,32 +371,32 @@ def _edges(middles: np.ndarray, log: bool) -> np.ndarray:
 
 
 def _cells(
-    axes: Axes, edges: tuple[np.ndarray, np.ndarray], shown: np.ndarray, worth: np.ndarray, words: str
+    axes: Axes, edges: tuple[np.ndarray, np.ndarray], grid: np.ndarray, worth: np.ndarray, words: str
 ) -> None:
     axes.grid(False)
     axes.set_facecolor(PALE)
     x, y = edges
     seamless: dict[str, Any] = {"edgecolors": "face", "linewidth": 0.3}
-    sound = shown[np.isfinite(shown) & worth] if (np.isfinite(shown) & worth).any() else shown
+    sound = grid[np.isfinite(grid) & worth] if (np.isfinite(grid) & worth).any() else grid
     low, high = float(np.nanmin(sound)), float(np.nanmax(sound))
     scale: dict[str, Any] = {"cmap": "viridis", "vmin": low, "vmax": high}
-    drawing = axes.pcolormesh(x, y, np.ma.masked_invalid(shown), **scale, **seamless)
+    drawing = axes.pcolormesh(x, y, np.ma.masked_invalid(grid), **scale, **seamless)
     beyond = {(True, True): "both", (True, False): "min", (False, True): "max"}
-    extend = beyond.get((bool(np.nanmin(shown) < low), bool(np.nanmax(shown) > high)), "neither")
+    extend = beyond.get((bool(np.nanmin(grid) < low), bool(np.nanmax(grid) > high)), "neither")
     add_colour_bar(axes, drawing, words, extend=extend)
-    doubted = np.isfinite(shown) & ~worth
+    doubted = np.isfinite(grid) & ~worth
     for row, column in np.argwhere(doubted):
         left, right, bottom, top = x[column], x[column + 1], y[row], y[row + 1]
         corners = [left, right, right, left], [bottom, bottom, top, top]
         look: dict[str, Any] = {"facecolor": "none", "edgecolor": "white", "hatch": "////"}
         axes.fill(*corners, linewidth=0.0, label="_doubted", **look)
-    _border(axes, x, y, doubted, np.isfinite(shown) & worth)
+    _border(axes, x, y, doubted, np.isfinite(grid) & worth)
     handles = []
     if doubted.any():
         handles.append(
             Patch(facecolor="#777777", edgecolor="white", hatch="////", label="hatched: not certified")
         )
-    if not np.isfinite(shown).all():
+    if not np.isfinite(grid).all():
         handles.append(Patch(facecolor=PALE, label="no result"))
     if handles:
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=2)

@@ -63,16 +63,16 @@ def point(
     """
     check_data(data)
     check_variable(data, main)
-    kept = list(keep)
+    leading = list(keep)
     spots = [str(dim) for dim in data[main].dims[: data[main].ndim - rank]]
     chosen = dict(_chosen(data, spots, name, value) for name, value in in_step(data, at or {}).items())
-    free = [name for name in spots if name not in chosen and name not in kept]
+    free = [name for name in spots if name not in chosen and name not in leading]
     first = _first_filled(data[main].isel(chosen), free)
     words = [_words(data, name, index) for name, index in chosen.items()]
     words += [
         f"{_words(data, n, k)} (first of {data.sizes[n]})" for n, k in first.items() if data.sizes[n] > 1
     ]
-    arrays = {name: _plain(data[name], chosen | first, kept) for name in (main, *also) if name in data}
+    arrays = {name: _plain(data[name], chosen | first, leading) for name in (main, *also) if name in data}
     return DrawnPoint(arrays, ", ".join(words))
 
 
@@ -167,7 +167,7 @@ def is_blank(array: np.ndarray) -> bool:
     >>> is_blank(np.array([np.nan])), is_blank(np.array([""])), is_blank(np.array([0]))
     (True, True, False)
     """
-    return not _held(array).any()
+    return not _is_present(array).any()
 
 
 def own_rank(data: Dataset, name: str) -> int:
@@ -256,32 +256,32 @@ def _first_filled(array: DataArray, free: list[str]) -> dict[str, int]:
     """The first point, in the order of the free dimensions, that is not blank."""
     if not free:
         return {}
-    held = _held(array.transpose(*free, ...).values)
-    filled = held.reshape(*held.shape[: len(free)], -1).any(axis=-1)
+    present = _is_present(array.transpose(*free, ...).values)
+    filled = present.reshape(*present.shape[: len(free)], -1).any(axis=-1)
     where = np.unravel_index(int(np.argmax(filled)), filled.shape)
     return {name: int(k) for name, k in zip(free, where, strict=True)}
 
 
-def _plain(array: DataArray, index: Mapping[str, int], kept: list[str]) -> np.ndarray:
+def _plain(array: DataArray, index: Mapping[str, int], leading: list[str]) -> np.ndarray:
     """The array at an index, the kept dimensions first."""
     rest = array.isel({name: k for name, k in index.items() if name in array.dims})
-    for name in reversed(kept):
+    for name in reversed(leading):
         if name not in rest.dims:
             rest = rest.expand_dims(name)
-    return _trimmed(rest.transpose(*kept, ...).values, len(kept))
+    return _trimmed(rest.transpose(*leading, ...).values, len(leading))
 
 
-def _trimmed(array: np.ndarray, kept: int) -> np.ndarray:
+def _trimmed(array: np.ndarray, leading: int) -> np.ndarray:
     """Without the padding at the end of its own dimensions, which other points of the run may need."""
-    held = _held(array)
-    for axis in range(kept, array.ndim) if held.any() else ():
-        filled = np.flatnonzero(held.any(axis=tuple(k for k in range(array.ndim) if k != axis)))
+    present = _is_present(array)
+    for axis in range(leading, array.ndim) if present.any() else ():
+        filled = np.flatnonzero(present.any(axis=tuple(k for k in range(array.ndim) if k != axis)))
         inside = np.arange(filled[-1] + 1)
-        array, held = np.take(array, inside, axis=axis), np.take(held, inside, axis=axis)
+        array, present = np.take(array, inside, axis=axis), np.take(present, inside, axis=axis)
     return array
 
 
-def _held(array: np.ndarray) -> np.ndarray:
+def _is_present(array: np.ndarray) -> np.ndarray:
     """Where an array of a run's dataset is more than padding."""
     if array.dtype.kind == "f":
         return np.asarray(~np.isnan(array))

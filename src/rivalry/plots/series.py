@@ -134,8 +134,8 @@ def _told(value: Any) -> str:
 
 def _filled(main: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Without the replications in which the main variable is padding."""
-    held = [k for k in range(len(main)) if not is_blank(np.asarray(main[k]))]
-    return values[held] if len(values) == len(main) else values
+    present = [k for k in range(len(main)) if not is_blank(np.asarray(main[k]))]
+    return values[present] if len(values) == len(main) else values
 
 
 def type_labels(found: Mapping[str, np.ndarray], count: int) -> list[str]:
@@ -161,9 +161,9 @@ def describe_rule(every: Sequence[CellSeries]) -> str:
     As far as it is recorded, is one for all, and no part of the point.
     """
     place = every[0].words
-    told = [place] * bool(place)
+    parts = [place] * bool(place)
     for name in RULE:
         values = {one.number(name) for one in every}
         if None not in values and len(values) == 1 and f"{name} = " not in place:
-            told.append(f"{name} = {values.pop():g}")
-    return ", ".join(told)
+            parts.append(f"{name} = {values.pop():g}")
+    return ", ".join(parts)

@@ -52,12 +52,12 @@ def spectrum(
     """
     check_data(data)
     with canvas(ax) as axes:
-        shown = _spectrum(data, at, source)
-        if plane or shown.x is None:
-            _in_the_plane(axes, shown)
+        curves = _spectrum(data, at, source)
+        if plane or curves.x is None:
+            _in_the_plane(axes, curves)
         else:
-            _over_parameter(axes, shown)
-        caption(axes, shown.found.words)
+            _over_parameter(axes, curves)
+        caption(axes, curves.found.words)
         legend(axes)
         return axes
 
@@ -113,19 +113,19 @@ def _ordered(values: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, order, axis=-1)
 
 
-def _shades(shown: DrawnSpectrum) -> dict[str, str]:
-    kinds = list(dict.fromkeys(shown.kind))
+def _shades(curves: DrawnSpectrum) -> dict[str, str]:
+    kinds = list(dict.fromkeys(curves.kind))
     return dict(zip(kinds, colours(len(kinds)), strict=True))
 
 
-def _over_parameter(axes: Axes, shown: DrawnSpectrum) -> None:
-    assert shown.x is not None
-    shades = _shades(shown)
-    some, dot = False, "." if len(shown.x) <= FEW else ""
-    for own in dict.fromkeys(shown.curve.tolist()):
-        mine = np.flatnonzero(shown.curve == own)
-        colour = shades[shown.kind[mine[0]]]
-        values, x = _ordered(shown.values[mine]), shown.x[mine]
+def _over_parameter(axes: Axes, curves: DrawnSpectrum) -> None:
+    assert curves.x is not None
+    shades = _shades(curves)
+    some, dot = False, "." if len(curves.x) <= FEW else ""
+    for own in dict.fromkeys(curves.curve.tolist()):
+        mine = np.flatnonzero(curves.curve == own)
+        colour = shades[curves.kind[mine[0]]]
+        values, x = _ordered(curves.values[mine]), curves.x[mine]
         for column in range(values.shape[1]):
             part = values[:, column]
             axes.plot(x, part.real, marker=dot, color=colour, linewidth=1.3, label="_real")
@@ -141,21 +141,21 @@ def _over_parameter(axes: Axes, shown: DrawnSpectrum) -> None:
     axes.plot([], [], color=INK, label="real part")
     if some:
         axes.plot([], [], "--", color=INK, linewidth=1.0, label="imaginary part, if not zero")
-    _events(axes, shown.found)
-    largest = float(np.nanmax(np.abs(shown.values)))
-    if np.nanmedian(np.abs(shown.values.real)) < 0.02 * largest:
+    _events(axes, curves.found)
+    largest = float(np.nanmax(np.abs(curves.values)))
+    if np.nanmedian(np.abs(curves.values.real)) < 0.02 * largest:
         axes.set_yscale("symlog", linthresh=LINEAR * largest)
         axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel(shown.name)
+    axes.set_xlabel(curves.name)
     axes.set_ylabel("eigenvalue (payoff per unit squared)")
 
 
 def _events(axes: Axes, found: DrawnPoint) -> None:
-    held = found.arrays
-    if not {"event_kind", "event_parameter"} <= set(held):
+    known = found.arrays
+    if not {"event_kind", "event_parameter"} <= set(known):
         return
     for kind, (marker, word) in EVENTS.items():
-        mine = held["event_parameter"][held["event_kind"] == kind]
+        mine = known["event_parameter"][known["event_kind"] == kind]
         mine = mine[np.isfinite(mine)]
         if len(mine):
             size = 10 if marker == "*" else 6
@@ -171,11 +171,11 @@ def _events(axes: Axes, found: DrawnPoint) -> None:
             )
 
 
-def _in_the_plane(axes: Axes, shown: DrawnSpectrum) -> None:
-    values = shown.values
+def _in_the_plane(axes: Axes, curves: DrawnSpectrum) -> None:
+    values = curves.values
     axes.axvline(0.0, color=INK, linewidth=0.9)
     axes.axhline(0.0, color=INK, linewidth=0.5)
-    if shown.x is None:
+    if curves.x is None:
         flat = values[np.isfinite(values)]
         for stable, word, face in ((True, "stable", PALETTE[0]), (False, "unstable", "white")):
             mine = flat[(flat.real < 0) == stable]
@@ -183,10 +183,10 @@ def _in_the_plane(axes: Axes, shown: DrawnSpectrum) -> None:
             if len(mine):
                 axes.plot(mine.real, mine.imag, "o", color=colour, markerfacecolor=face, label=word)
     else:
-        x = np.broadcast_to(shown.x[:, None], values.shape)
-        drawn = axes.scatter(values.real, values.imag, c=x, cmap="viridis", s=10)
-        bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)))
-        bar.set_label(shown.name)
+        x = np.broadcast_to(curves.x[:, None], values.shape)
+        dots = axes.scatter(values.real, values.imag, c=x, cmap="viridis", s=10)
+        bar = axes.figure.colorbar(dots, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)))
+        bar.set_label(curves.name)
     axes.set_xlabel("real part (payoff per unit squared)")
     axes.set_ylabel("imaginary part (payoff per unit squared)")
 
@@ -253,9 +253,9 @@ def _field(
     x = np.linspace(np.nanmin(rows), np.nanmax(rows), rows.shape[1])
     every = []
     for row, values in zip(rows, field, strict=True):
-        held = np.isfinite(row) & np.isfinite(values)
-        order = np.argsort(row[held])
-        every.append(np.interp(x, row[held][order], values[held][order], left=np.nan, right=np.nan))
+        known = np.isfinite(row) & np.isfinite(values)
+        order = np.argsort(row[known])
+        every.append(np.interp(x, row[known][order], values[known][order], left=np.nan, right=np.nan))
     return x, np.array(every)
 
 

@@ -95,8 +95,8 @@ def policy(
             )
             panel.set_title(f"player {player}")
             panel.set_xticks(range(actions), names)
-            shown = range(0, states, -(-states // LABELS))
-            panel.set_yticks(shown, [places[player][k] for k in shown])
+            rows = range(0, states, -(-states // LABELS))
+            panel.set_yticks(rows, [places[player][k] for k in rows])
         for corner in small[::4]:
             corner.set_ylabel(
                 "state" if "places" not in found.arrays else "own position (units of the space)"

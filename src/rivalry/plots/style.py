@@ -267,14 +267,14 @@ def picture(plot: Callable[..., Axes], data: Dataset, **options: Any) -> Picture
     with rc_context(STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")
         ax = figure.add_subplot()
-        drawn = plot(data, ax, **options)
-        ax = drawn if isinstance(drawn, Axes) else ax  # in a triangle or a cube it is not the one given
+        result = plot(data, ax, **options)
+        ax = result if isinstance(result, Axes) else ax  # in a triangle or a cube it is not the one given
         caption = ax.get_title(loc="left")
         ax.set_title("", loc="left")
         hollow = any(_hollow(one) for one in figure.axes)
-        held = BytesIO()
-        figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
-    return Picture(held.getvalue(), caption, hollow)
+        buffer = BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return Picture(buffer.getvalue(), caption, hollow)
 
 
 def _hollow(ax: Axes) -> bool:

@@ -158,9 +158,9 @@ def _branches(axes: Any, found: DrawnPoint, player: int) -> None:
     stable = found.arrays.get("branch_stable", np.ones(rows)).astype(float) > 0.5
     for word, dash, wanted in (("stable branch", "-", stable), ("unstable branch", "--", ~stable)):
         for own in np.unique(branch):
-            shown = np.where(((branch == own) & wanted)[:, None], place, np.nan)[branch == own]
-            if np.isfinite(shown).any():
-                axes.plot(*shown.T, dash, color=PALETTE[2])
+            piece = np.where(((branch == own) & wanted)[:, None], place, np.nan)[branch == own]
+            if np.isfinite(piece).any():
+                axes.plot(*piece.T, dash, color=PALETTE[2])
         if wanted.any():
             axes.plot([], [], [], dash, color=PALETTE[2], label=word)
 

@@ -49,10 +49,10 @@ def mean_bids(
     name = "mean_bid"
     also = ("urgency", "player_name", f"{name}_{EQUILIBRIUM}", *RULE)
     every = series_of(data, name, also, at=at, methods=methods, series=series)
-    shown = beside_equilibrium(every, name)
+    policies = beside_equilibrium(every, name)
     words = state_labels(every[0].arrays, every[0].arrays[name].shape[1:3])
     with canvas(ax) as axes:
-        lines = [(one.name, one.values.reshape(len(one.values), -1, one.values.shape[3])) for one in shown]
+        lines = [(one.name, one.values.reshape(len(one.values), -1, one.values.shape[3])) for one in policies]
         _crossed(axes, lines, words)
         axes.set_xlabel("karma k")
         axes.set_ylabel("mean bid")
@@ -85,14 +85,14 @@ def karma_histogram(
     with canvas(ax) as axes:
         lines = []
         for one in every:
-            law = one.arrays["karma_law"]
-            heads = law.sum(axis=2) if law.ndim == 4 else law[:, None]
+            distribution = one.arrays["karma_law"]
+            heads = distribution.sum(axis=2) if distribution.ndim == 4 else distribution[:, None]
             lines.append((one.name, heads / heads.sum(axis=2, keepdims=True)))
         types = lines[0][1].shape[1]
         words = type_labels(every[0].arrays, types) if types > 1 else [""]
-        told = ""
+        summary = ""
         if len(every) == types == 1:
-            told = f"mean karma {_mean(lines[0][1][:, 0])}"
+            summary = f"mean karma {_mean(lines[0][1][:, 0])}"
             _bars(axes, lines[0][1][:, 0])
         else:
             if len(lines) == 1:
@@ -104,14 +104,14 @@ def karma_histogram(
         axes.set_ylabel("share of agents of the type" if types > 1 else "share of agents")
         axes.set_ylim(bottom=0.0)
         _integers(axes)
-        caption(axes, describe_rule(every), told, replications_of(every))
+        caption(axes, describe_rule(every), summary, replications_of(every))
         legend(axes)
         return axes
 
 
-def _mean(law: np.ndarray) -> str:
+def _mean(distribution: np.ndarray) -> str:
     """The mean of a law ``[replication number]``, to four digits."""
-    return f"{float(law.mean(axis=0) @ np.arange(law.shape[1])):.4g}"
+    return f"{float(distribution.mean(axis=0) @ np.arange(distribution.shape[1])):.4g}"
 
 
 def bid_law(
@@ -136,14 +136,14 @@ def bid_law(
     """
     every = series_of(data, "bid_law", ("win_probability", *RULE), at=at, methods=methods, series=series)
     with canvas(ax) as axes:
-        laws = [(one.name, one.arrays["bid_law"][:, None]) for one in every]
+        distributions = [(one.name, one.arrays["bid_law"][:, None]) for one in every]
         wins = [(one.name, one.arrays["win_probability"]) for one in every if "win_probability" in one.arrays]
         wins = [(name, values) for name, values in wins if not is_blank(values)]
         low = lower_axes(axes, 1 if wins else 0)
         if len(every) == 1:
-            _bars(axes, laws[0][1][:, 0])
+            _bars(axes, distributions[0][1][:, 0])
         else:
-            _crossed(axes, laws, [""], marked=True)
+            _crossed(axes, distributions, [""], marked=True)
         axes.set_ylabel("share of bids")
         axes.set_ylim(bottom=0.0)
         for panel in low:
@@ -218,8 +218,8 @@ def scaling_check(
         axes.set_xlabel(f"karma k / a (a = 1: up to {sizes[0]})")
         axes.set_ylabel("mean bid / a")
         axes.set_ylim(bottom=0.0)
-        told = f"largest distance {far.max():.2g}, mean {far.mean():.2g}" if far.size else ""
-        caption(axes, describe_rule(every), told, replications_of(every))
+        summary = f"largest distance {far.max():.2g}, mean {far.mean():.2g}" if far.size else ""
+        caption(axes, describe_rule(every), summary, replications_of(every))
         legend(axes)
         return axes
 
@@ -255,20 +255,20 @@ def state_labels(found: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> lis
 
 def beside_equilibrium(every: Sequence[CellSeries], name: str) -> list[Shown]:
     """Every cell's variable, and the equilibrium's that learners were compared with, once."""
-    shown = [Shown(one.name, one.arrays[name]) for one in every]
+    policies = [Shown(one.name, one.arrays[name]) for one in every]
     more = [one for one in every if not is_blank(one.arrays.get(f"{name}_{EQUILIBRIUM}", np.array([np.nan])))]
     if more and len(every) == len(more):
-        shown = [one._replace(name=one.name or "learned") for one in shown]
-        alike = [more[0].arrays[f"{name}_{EQUILIBRIUM}"]]
+        policies = [one._replace(name=one.name or "learned") for one in policies]
+        reference = [more[0].arrays[f"{name}_{EQUILIBRIUM}"]]
         for one in more:
             values = one.arrays[f"{name}_{EQUILIBRIUM}"]
-            same = alike[0].shape[1:] == values.shape[1:] and np.allclose(
-                alike[0][0], values[0], equal_nan=True
+            same = reference[0].shape[1:] == values.shape[1:] and np.allclose(
+                reference[0][0], values[0], equal_nan=True
             )
             label = EQUILIBRIUM if one is more[0] else f"{one.name}: {EQUILIBRIUM}"
             if one is more[0] or not same:
-                shown.append(Shown(label, values[:1]))
-    return shown
+                policies.append(Shown(label, values[:1]))
+    return policies
 
 
 def _crossed(

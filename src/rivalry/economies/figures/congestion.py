@@ -57,7 +57,7 @@ def lane_load(
             panel.set_title(one.name if len(every) > 1 else "", fontsize=8.5)
             panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         words = "demand in free flow\n(agents per step)"
-        for name in [name for name in KINDS if any(name in held for held in kinds)]:
+        for name in [name for name in KINDS if any(name in bounds for bounds in kinds)]:
             axes.plot(
                 [], [], "s", color=KINDS[name], alpha=0.75, markersize=8, label=f"{name} lanes, expected"
             )
@@ -92,20 +92,20 @@ def _same(one: CellSeries, other: CellSeries) -> bool:
 
 def _loads(panel: Axes, one: CellSeries) -> list[str]:
     """Bars, dots and the capacity of one city; the kinds of lanes that it has."""
-    drawn = lane_means(one, LOAD)
-    expected = lane_means(one, EXPECTED) if EXPECTED in one.arrays else drawn
-    kinds = one.arrays.get("lane_kind", np.full((1, len(drawn)), "core"))[0]
+    sampled = lane_means(one, LOAD)
+    expected = lane_means(one, EXPECTED) if EXPECTED in one.arrays else sampled
+    kinds = one.arrays.get("lane_kind", np.full((1, len(sampled)), "core"))[0]
     order = np.lexsort((kinds, -expected.round(9)))
     place = np.arange(1, len(order) + 1)
     panel.bar(place, expected[order], width=1.0, color=[KINDS[str(kinds[k])] for k in order], **BARS)
-    panel.plot(place, drawn[order], ".", color=INK, markersize=4.0, label="_drawn")
-    top = max(float(expected.max()), float(drawn.max()))
+    panel.plot(place, sampled[order], ".", color=INK, markersize=4.0, label="_drawn")
+    top = max(float(expected.max()), float(sampled.max()))
     if "lane_capacity" in one.arrays:
         capacity = lane_means(one, "lane_capacity")[order]
         # a lane with room for all would leave no room for the bars
-        held = np.minimum(np.append(capacity, capacity[-1]), 2 * top)
-        edges = np.arange(len(held)) + 0.5
-        panel.step(edges, held, where="post", color=PALETTE[1], linewidth=1.4, label="_capacity")
+        bounds = np.minimum(np.append(capacity, capacity[-1]), 2 * top)
+        edges = np.arange(len(bounds)) + 0.5
+        panel.step(edges, bounds, where="post", color=PALETTE[1], linewidth=1.4, label="_capacity")
         top = max(top, min(float(capacity.max()), 1.2 * top))
     panel.set_ylim(0.0, 1.06 * top)
     panel.set_xlim(0.3, len(order) + 0.7)
@@ -218,8 +218,8 @@ def _correlation(one: CellSeries, across: str) -> str:
 
 
 def _limit(axes: Axes, every: Sequence[CellSeries], across: str) -> None:
-    held = [one.arrays["lane_capacity"] for one in every if "lane_capacity" in one.arrays]
-    values = np.unique(np.concatenate([np.ravel(array) for array in held])) if held else np.array([])
+    bounds = [one.arrays["lane_capacity"] for one in every if "lane_capacity" in one.arrays]
+    values = np.unique(np.concatenate([np.ravel(array) for array in bounds])) if bounds else np.array([])
     if len(values) == 1 and across != "lane_queue" and across != "lane_capacity":
         words = f"capacity {values[0]:g}"
         if values[0] <= 1.5 * axes.get_xlim()[1]:

@@ -98,11 +98,11 @@ def _search(data: Dataset, name: str | None, at: Mapping[str, Any] | None) -> Se
     place = {key: value for key, value in (at or {}).items() if key != "algorithm"}
     place |= {} if name is None else {"algorithm": name}
     here = point(data, MAIN, 2, at=place)
-    told = {key: point(data, key, _rank(key), at=place) for key in (*ALSO, *WORDS) if key in data}
-    arrays = {key: one.arrays[key] for key, one in told.items()}
+    points = {key: point(data, key, _rank(key), at=place) for key in (*ALSO, *WORDS) if key in data}
+    arrays = {key: one.arrays[key] for key, one in points.items()}
     names = [str(word) for word in arrays["choice_name"] if str(word)]
-    held = np.isfinite(arrays["parameters"][:, : len(names)]).all(axis=1)
-    count = min(int(held.sum()), len(here.arrays[MAIN]))  # others have more trials: padding at the end
+    complete = np.isfinite(arrays["parameters"][:, : len(names)]).all(axis=1)
+    count = min(int(complete.sum()), len(here.arrays[MAIN]))  # others have more trials: padding at the end
     objective, parameters = here.arrays[MAIN][:count], arrays["parameters"][:count, : len(names)]
     unknown, chosen = np.full(count, np.nan), float(arrays.get("chosen", np.array(-1)))
     return Search(
@@ -144,11 +144,11 @@ def _worded(one: Search, column: int) -> bool:
 def _lines(one: Search, over: str | None) -> list[tuple[np.ndarray, str]]:
     """The trials of each line, and its label."""
     others = np.delete(np.arange(len(one.names)), _column(one, over))
-    told = [", ".join(f"{one.names[k]} = {row[k]}" for k in others) for row in one.labels]
-    kinds = list(dict.fromkeys(told))
+    labels = [", ".join(f"{one.names[k]} = {row[k]}" for k in others) for row in one.labels]
+    kinds = list(dict.fromkeys(labels))
     if len(kinds) > FEW:
-        return [(np.arange(len(told)), one.name)]
-    rows = [np.flatnonzero([word == kind for word in told]) for kind in kinds]
+        return [(np.arange(len(labels)), one.name)]
+    rows = [np.flatnonzero([word == kind for word in labels]) for kind in kinds]
     return [(each, ": ".join(filter(None, (one.name, kind)))) for each, kind in zip(rows, kinds, strict=True)]
 
 

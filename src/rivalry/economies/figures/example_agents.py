@@ -180,10 +180,12 @@ def _lines(
 
 def _along(one: CellSeries, bids: np.ndarray) -> np.ndarray:
     """Means over karma ``[replication place]``, by the law of karma, or all amounts alike."""
-    law = one.arrays.get("karma_law")
-    if law is None:
+    distribution = one.arrays.get("karma_law")
+    if distribution is None:
         return np.asarray(bids.mean(axis=2))
-    weights = law.reshape(len(law), -1, law.shape[-1]).sum(axis=1)[:, : bids.shape[2]]
+    weights = distribution.reshape(len(distribution), -1, distribution.shape[-1]).sum(axis=1)[
+        :, : bids.shape[2]
+    ]
     return np.asarray((bids * weights[:, None]).sum(axis=2) / weights.sum(axis=1)[:, None])
 
 
@@ -304,11 +306,11 @@ def words_of(values: np.ndarray) -> str:
     >>> words_of(np.array([-1.5])), words_of(np.array([np.nan]))
     ('−1.5', '')
     """
-    held = values[np.isfinite(values)]
-    if not held.size:
+    known = values[np.isfinite(values)]
+    if not known.size:
         return ""
-    mean, half = float(held.mean()), float(half_width(held[:, None])[0])
-    words = told(mean, half) if len(held) > 1 else f"{mean:.3g}"
+    mean, half = float(known.mean()), float(half_width(known[:, None])[0])
+    words = told(mean, half) if len(known) > 1 else f"{mean:.3g}"
     return words.replace("-", "−")
 
 

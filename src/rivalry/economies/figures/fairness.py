@@ -98,8 +98,8 @@ def fairness_plane(
         axes.set_ylabel(_folded(WORDS.get(up, up.replace("_", " "))))
         axes.margins(0.09)
         many = describe_replications(count, "95 % intervals")
-        told = "" if against or alone else f"points are labelled with {over.rpartition('.')[2]}"
-        caption(axes, words, told, many)
+        how = "" if against or alone else f"points are labelled with {over.rpartition('.')[2]}"
+        caption(axes, words, how, many)
         legend(axes)
         return axes
 
@@ -163,9 +163,9 @@ def _curves(
             x, x_half = band(one.arrays[across].astype(float))
         else:
             continue
-        held = order[np.isfinite(x[order]) & np.isfinite(y[order])]
-        if held.size:
-            found.append(FairnessCurve(one.method, place[held], x[held], y[held], x_half[held], y_half[held]))
+        rows = order[np.isfinite(x[order]) & np.isfinite(y[order])]
+        if rows.size:
+            found.append(FairnessCurve(one.method, place[rows], x[rows], y[rows], x_half[rows], y_half[rows]))
     if not found:
         raise NoSuchPoint(f"data: no method has both {across} and {up} here")
     return found, every[0].words, max(one.runs for one in every)

@@ -66,8 +66,8 @@ def policy_map(
         names = [row.name for _, row in rows]
         _draw(axes, [row.values.reshape(-1, *row.values.shape[2:]) for _, row in rows], names, words)
         most = max(one.runs for one in every)
-        told = describe_replications(most, "means")
-        caption(axes, describe_rule(every), told)
+        many = describe_replications(most, "means")
+        caption(axes, describe_rule(every), many)
         return axes
 
 
@@ -137,7 +137,7 @@ def _draw(axes: Axes, rows: list[np.ndarray], names: list[str], words: list[str]
             legal = np.ma.masked_where(levels[:, None] > levels[None, :], policy.T)
             panel.set_facecolor(PALE)
             panel.grid(False)
-            drawn = panel.pcolormesh(
+            mesh = panel.pcolormesh(
                 levels, levels, legal, cmap="viridis", norm=scale, linewidth=0.2, edgecolors="face"
             )
             panel.tick_params(labelsize=7, labelleft=c == 0, labelbottom=r == count - 1)
@@ -151,7 +151,7 @@ def _draw(axes: Axes, rows: list[np.ndarray], names: list[str], words: list[str]
                 panel.set_xlabel("karma k", fontsize=8.5)
         if named:
             panel.text(1.04, 0.5, name, transform=panel.transAxes, fontsize=8, va="center", ha="left")
-    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.02, 0.1, 0.022, 0.8)))
+    bar = axes.figure.colorbar(mesh, cax=axes.inset_axes((1.02, 0.1, 0.022, 0.8)))
     bar.set_label("probability of the bid")
     bar.set_ticks([0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0])
     axes.set_xlabel("karma k")

@@ -109,8 +109,8 @@ def _wanted(data: Dataset, quantities: Sequence[str] | None) -> list[str]:
             raise ValueError(f"quantities: {name!r} is not in this data; {near(name, known)}")
     if quantities is not None:
         return list(quantities)
-    held = [name for name in SHOWN if name in known and not is_blank(data[MONITOR + name].values)]
-    return held or ["efficiency"]
+    present = [name for name in SHOWN if name in known and not is_blank(data[MONITOR + name].values)]
+    return present or ["efficiency"]
 
 
 def _trace(panel: Axes, one: CellSeries, stored: str, shade: str) -> None:

@@ -242,8 +242,8 @@ def plan_of(one: CellSeries) -> StreetPlan:
     known = one.arrays.get("node_at")
     nodes = np.unique(ends.reshape(-1, 2), axis=0) if known is None else known[0].astype(float)
     core = kinds == "core"
-    inner = ends[core].reshape(-1, 2)
-    inside = (np.abs(nodes[:, None] - inner[None]) < 1e-9).all(axis=2).any(axis=1)
+    crossings = ends[core].reshape(-1, 2)
+    inside = (np.abs(nodes[:, None] - crossings[None]) < 1e-9).all(axis=2).any(axis=1)
     return StreetPlan(ends, core, centre[: len(ends)], nodes, ~inside)
 
 
@@ -255,8 +255,10 @@ def example_labels(found: Mapping[str, np.ndarray], count: int) -> list[str]:
     """
     names = found.get("example_name", np.array([[f"example {k}" for k in range(count)]]))[0]
     agents = found.get("example_agent")
-    told = [""] * count if agents is None or is_blank(agents) else [f" (agent {int(n)})" for n in agents[0]]
-    return [f"{name}{more}" for name, more in zip(names, told, strict=True)]
+    numbers = (
+        [""] * count if agents is None or is_blank(agents) else [f" (agent {int(n)})" for n in agents[0]]
+    )
+    return [f"{name}{more}" for name, more in zip(names, numbers, strict=True)]
 
 
 def rules(found: Mapping[str, np.ndarray]) -> list[str]:
@@ -331,10 +333,10 @@ def _directions(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _nodes(panel: Axes, plan: StreetPlan) -> None:
     """Dots, squares for stubs, and room around them all."""
-    inner, outer = plan.nodes[~plan.stub], plan.nodes[plan.stub]
-    panel.scatter(inner[:, 0], inner[:, 1], s=5, color=INK, zorder=3, label="_nodes")
+    crossings, stubs = plan.nodes[~plan.stub], plan.nodes[plan.stub]
+    panel.scatter(crossings[:, 0], crossings[:, 1], s=5, color=INK, zorder=3, label="_nodes")
     panel.scatter(
-        outer[:, 0], outer[:, 1], s=9, marker="s", facecolor="white", edgecolor=INK, linewidth=0.7, zorder=3
+        stubs[:, 0], stubs[:, 1], s=9, marker="s", facecolor="white", edgecolor=INK, linewidth=0.7, zorder=3
     )
     low, high = plan.nodes.min(axis=0), plan.nodes.max(axis=0)
     rim = 0.25 * plan.unit

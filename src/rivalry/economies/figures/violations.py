@@ -101,9 +101,9 @@ def _apart(x: np.ndarray, count: int, log: bool) -> np.ndarray:
 def _counts(one: CellSeries, quantity: str) -> tuple[np.ndarray, np.ndarray]:
     """Violations, and policies that were looked at, over all replications."""
     share = one.arrays[quantity].astype(float)
-    kept = np.maximum(one.arrays["kept"], 0)
+    samples = np.maximum(one.arrays["kept"], 0)
     unsettled = one.arrays.get("unsettled")
-    count = kept - (0 if unsettled is None else np.maximum(unsettled, 0))
+    count = samples - (0 if unsettled is None else np.maximum(unsettled, 0))
     count = np.where(np.isfinite(share), count, 0)
     times = np.rint(np.nan_to_num(share) * count)
     return times.sum(axis=0), count.sum(axis=0)
@@ -113,13 +113,15 @@ def _drawn(every: Sequence[CellSeries], quantity: str) -> str:
     """How many policies there were at each point, how drawn, and which of them were kept."""
     counts = np.concatenate([_counts(one, quantity)[1] for one in every])
     counts = counts[counts > 0]
-    told = f"n = {int(counts.min())}" + ("" if counts.min() == counts.max() else f" to {int(counts.max())}")
-    words = [f"{told} policies per value, 95 % intervals"]
+    count_words = f"n = {int(counts.min())}" + (
+        "" if counts.min() == counts.max() else f" to {int(counts.max())}"
+    )
+    words = [f"{count_words} policies per value, 95 % intervals"]
     rules = {str(value) for one in every for value in np.ravel(one.arrays.get("generator", ()))} - {""}
-    kept = {str(value) for one in every for value in np.ravel(one.arrays.get("entropy_rule", ()))} - {""}
+    samples = {str(value) for one in every for value in np.ravel(one.arrays.get("entropy_rule", ()))} - {""}
     if len(rules) == 1:
         words.append(f"sampled by {rules.pop()}")
-    if len(kept) == 1:
-        rule = kept.pop()
+    if len(samples) == 1:
+        rule = samples.pop()
         words.append(f"at least the equilibrium's entropy {ENTROPY.get(rule, rule)}")
     return " · ".join(words)

@@ -58,9 +58,9 @@ def resource(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
             _bars(axes, where[:, 0], weights)
         else:
             axes = triangle(axes) if where.shape[1] == 3 else axes
-            drawn = heat(axes, where, weights, "Greys")
+            mesh = heat(axes, where, weights, "Greys")
             box = BESIDE if where.shape[1] == 3 else (1.03, 0.0, 0.04, 1.0)
-            axes.figure.colorbar(drawn, cax=axes.inset_axes(box)).set_label("resource (weight of a point)")
+            axes.figure.colorbar(mesh, cax=axes.inset_axes(box)).set_label("resource (weight of a point)")
             if where.shape[1] == 2:
                 _plane_names(axes)
         caption(axes, found.words, f"{len(weights)} points, total {weights.sum():.6g}")
@@ -218,14 +218,14 @@ def _one_by_one(axes: Axes, found: DrawnPoint, name: str, label: str) -> None:
     worth = found.certified()
     profile = found.arrays.get("profile", np.empty((0, where.shape[1])))
     for k, (panel, row, text) in enumerate(zip(small, rows, row_labels(found, len(rows)), strict=True)):
-        drawn = heat(panel, where, row, "cividis", vmin=0.0, vmax=top)
+        mesh = heat(panel, where, row, "cividis", vmin=0.0, vmax=top)
         mark = end_marker(bool(worth is not None and worth), PALETTE[1])
         for place in profile[k : k + 1]:
             panel.plot(*place[: where.shape[1], None], "o", markersize=5, zorder=5, **mark)
         panel.set_title(text)
         if projection is None:
             panel.set_aspect("equal")
-    bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.02, 0.1, 0.025, 0.8)))
+    bar = axes.figure.colorbar(mesh, cax=axes.inset_axes((1.02, 0.1, 0.025, 0.8)))
     bar.set_label(label)
 
 
@@ -256,9 +256,9 @@ def _mixture(axes: Any, found: DrawnPoint) -> None:
         axes.pcolormesh(x, y, pale[order].reshape(len(y), len(x), 3), shading="nearest")
     elif where.shape[1] == 3:
         faces = triangulated(where).triangles
-        drawn = axes.tripcolor(*where.T, rows[0], triangles=faces)
-        drawn.set_array(None)
-        drawn.set_facecolor(pale[faces].mean(axis=1))
+        mesh = axes.tripcolor(*where.T, rows[0], triangles=faces)
+        mesh.set_array(None)
+        mesh.set_facecolor(pale[faces].mean(axis=1))
     else:
         axes.scatter(*where.T, c=pale, marker="s", s=30)
     if (weights := _uneven(found)) is not None:
@@ -369,20 +369,20 @@ def _projection(count: int) -> str | None:
 
 def _draw(panel: Any, found: DrawnPoint, k: int) -> None:
     """One snapshot."""
-    held = found.arrays
-    where, rows = coordinates(found), held["snapshot_influence"][k]
+    arrays = found.arrays
+    where, rows = coordinates(found), arrays["snapshot_influence"][k]
     shades = colours(len(rows))
-    steps = held.get("snapshot_step")
+    steps = arrays.get("snapshot_step")
     panel.set_title(f"snapshot {k}" if steps is None else f"step {steps[k]}")
     if where.shape[1] == 1:
-        _line(panel, where[:, 0], rows, held, shades)
+        _line(panel, where[:, 0], rows, arrays, shades)
     else:
         for row, colour in zip(rows, shades, strict=True):
             if row.max() > row.min():
                 half = [(row.min() + row.max()) / 2]
                 panel.tricontour(*where.T, row, levels=half, colors=[colour], linewidths=1.2)
     for place, colour in zip(
-        held["snapshot_profile"][k] if "snapshot_profile" in held else (), shades, strict=False
+        arrays["snapshot_profile"][k] if "snapshot_profile" in arrays else (), shades, strict=False
     ):
         if where.shape[1] == 1:
             panel.plot(place[0], 0, "^", color=colour, markersize=6, clip_on=False, zorder=5)
@@ -395,11 +395,11 @@ def _draw(panel: Any, found: DrawnPoint, k: int) -> None:
 
 
 def _line(
-    panel: Axes, where: np.ndarray, rows: np.ndarray, held: Mapping[str, np.ndarray], shades: list[str]
+    panel: Axes, where: np.ndarray, rows: np.ndarray, arrays: Mapping[str, np.ndarray], shades: list[str]
 ) -> None:
     order = np.argsort(where, kind="stable")
-    top = float(np.nanmax(held["snapshot_influence"]))
-    if (weights := held.get("resource")) is not None:
+    top = float(np.nanmax(arrays["snapshot_influence"]))
+    if (weights := arrays.get("resource")) is not None:
         panel.fill_between(where[order], weights[order] / weights.max() * top, color=RESOURCE, linewidth=0)
     for row, colour in zip(rows, shades, strict=True):
         panel.plot(where[order], row[order], color=colour, linewidth=1.2)

@@ -79,9 +79,9 @@ def valuation_path(
         _steps(axes, built)
         axes.set_xlabel("periods counted; the last step is the terminal value")
         axes.set_ylabel("cumulated discounted cash flows\n(units of money)")
-        told = "gamma " + ", ".join(f"{rate:g}" for rate in np.unique(rates)[::-1])
+        discounts = "gamma " + ", ".join(f"{rate:g}" for rate in np.unique(rates)[::-1])
         lasts = "the mean over sessions, in every period" if lasting else ""
-        caption(axes, found.words, told, f"growth {growth:g}" if growth else "", lasts)
+        caption(axes, found.words, discounts, f"growth {growth:g}" if growth else "", lasts)
         legend(axes)
         return axes
 
@@ -102,10 +102,10 @@ def _rates(
     gamma: float | Sequence[float] | None, found: DrawnPoint, growth: float, players: int
 ) -> np.ndarray:
     """Every player's discount factor."""
-    told = found.arrays.get("discount") if gamma is None else gamma
-    if told is None or is_blank(np.asarray(told, dtype=float)):
+    discounts = found.arrays.get("discount") if gamma is None else gamma
+    if discounts is None or is_blank(np.asarray(discounts, dtype=float)):
         raise ValueError("gamma: None must be a number, or one per player; this data holds no discount")
-    rates = np.atleast_1d(np.asarray(told, dtype=float))
+    rates = np.atleast_1d(np.asarray(discounts, dtype=float))
     if rates.shape not in ((1,), (players,)):
         raise ValueError(f"gamma: {len(rates)} numbers must be one, or {players}, one per player")
     for rate in rates.tolist():
@@ -179,10 +179,10 @@ def dcf_sensitivity(
         if not 0 <= player < len(table):
             raise ValueError(f"player: {player} must be a whole number from 0 to {len(table) - 1}")
         rates, growths = (100 * found.arrays[f"dcf_{name}"].astype(float) for name in ("rate", "growth"))
-        shown = table[player].astype(float)[: len(rates), : len(growths)]
-        if not np.isfinite(shown).any():
+        values = table[player].astype(float)[: len(rates), : len(growths)]
+        if not np.isfinite(values).any():
             raise NoSuchPoint("data: dcf_value holds nothing here")
-        _table(axes, growths, rates, shown)
+        _table(axes, growths, rates, values)
         here = found.arrays.get("dcf_here")
         if here is not None and np.all(np.isfinite(here[player])):
             _own(axes, *(100 * here[player]))
@@ -201,24 +201,24 @@ def _own(axes: Axes, r: float, g: float) -> None:
     axes.plot(g, 0, "^", transform=axes.get_xaxis_transform(), label="_growth", **mark)
 
 
-def _table(axes: Axes, across: np.ndarray, up: np.ndarray, shown: np.ndarray) -> None:
+def _table(axes: Axes, across: np.ndarray, up: np.ndarray, values: np.ndarray) -> None:
     """Colours, finer among small values, and where there are few of them numbers."""
     from matplotlib.colors import LogNorm
 
     axes.grid(False)
     axes.set_facecolor("white")
-    held = shown[np.isfinite(shown)]
-    norm = LogNorm() if held.min() > 0 else None
-    masked = np.ma.masked_invalid(shown)
-    drawn = axes.pcolormesh(across, up, masked, shading="nearest", cmap="cividis", norm=norm, edgecolors=PALE)
-    if max(shown.shape) > CELLS:
-        axes.figure.colorbar(drawn, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)))
+    finite = values[np.isfinite(values)]
+    norm = LogNorm() if finite.min() > 0 else None
+    masked = np.ma.masked_invalid(values)
+    mesh = axes.pcolormesh(across, up, masked, shading="nearest", cmap="cividis", norm=norm, edgecolors=PALE)
+    if max(values.shape) > CELLS:
+        axes.figure.colorbar(mesh, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)))
         return
     axes.set_xticks(across, [f"{value:g}" for value in across.round(6)])
     axes.set_yticks(up, [f"{value:g}" for value in up.round(6)])
-    shades = np.asarray(drawn.norm(masked), dtype=float)
-    for row, column in np.argwhere(np.isfinite(shown)):
-        value = float(shown[row, column])
+    shades = np.asarray(mesh.norm(masked), dtype=float)
+    for row, column in np.argwhere(np.isfinite(values)):
+        value = float(values[row, column])
         colour = "white" if shades[row, column] < LIGHT else "black"
         words = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
         axes.text(across[column], up[row], words, ha="center", va="center", fontsize=7, color=colour)
@@ -279,8 +279,8 @@ def commitment(
 
 def _places(delta: np.ndarray) -> np.ndarray:
     """Logarithms to the base 10, with 0 and infinity a decade beside what lies between."""
-    inner = delta[(delta > 0) & np.isfinite(delta)]
-    logs = np.log10(inner) if inner.size else np.zeros(1)
+    between = delta[(delta > 0) & np.isfinite(delta)]
+    logs = np.log10(between) if between.size else np.zeros(1)
     low, high = float(logs.min()) - 1.0, float(logs.max()) + 1.0
     with np.errstate(divide="ignore"):
         places: np.ndarray = np.clip(np.log10(delta), low, high)

@@ -119,13 +119,13 @@ def safety_frontier(
 def _performance(data: Dataset, at: Mapping[str, Any] | None, keep: tuple[str, ...]) -> np.ndarray:
     """Expected performance of whoever wins, ``[kept dimensions]``."""
     own = own_rank(data, "performance")
-    held = point(data, "performance", own, ("win_probability", "alive"), at=at, keep=keep).arrays
-    p = held["performance"].astype(float)
-    if "win_probability" not in held:
+    arrays = point(data, "performance", own, ("win_probability", "alive"), at=at, keep=keep).arrays
+    p = arrays["performance"].astype(float)
+    if "win_probability" not in arrays:
         return np.asarray(np.nanmean(p, axis=tuple(range(len(keep), p.ndim))))
-    weight = held["win_probability"].astype(float)
-    if own == 2 and "alive" in held:
-        weight = weight * held["alive"][..., : weight.shape[-2], None]
+    weight = arrays["win_probability"].astype(float)
+    if own == 2 and "alive" in arrays:
+        weight = weight * arrays["alive"][..., : weight.shape[-2], None]
     axes = tuple(range(len(keep), p.ndim))
     total = np.nansum(weight, axis=axes)
     return np.asarray(np.nansum(weight * p, axis=axes) / np.where(total > 0, total, np.nan))
@@ -188,11 +188,11 @@ def _slopes(data: Dataset, quantity: str, at: Mapping[str, Any] | None) -> Bars:
     names = np.broadcast_to(found.arrays.get("parameter_name", ""), found.arrays[name].shape).ravel()
     worth = np.broadcast_to(certified(found), found.arrays[name].shape).ravel()
     spots = [_price(str(written)) for written in names]
-    shown = [k for k in range(len(slopes)) if np.isfinite(slopes[k])]
-    groups = list(dict.fromkeys(spots[k][0] for k in shown))
-    members = sorted({spots[k][1] for k in shown})
+    rows = [k for k in range(len(slopes)) if np.isfinite(slopes[k])]
+    groups = list(dict.fromkeys(spots[k][0] for k in rows))
+    members = sorted({spots[k][1] for k in rows})
     heights, sound = np.full((len(groups), len(members)), np.nan), np.zeros((len(groups), len(members)), bool)
-    for k in shown:
+    for k in rows:
         place = groups.index(spots[k][0]), members.index(spots[k][1])
         heights[place], sound[place] = -slopes[k], worth[k]
     return heights, sound | np.isnan(heights), groups, members, found.words
@@ -297,13 +297,13 @@ def precipice(
     with canvas(ax) as axes:
         name = quantity or ("risk" if "risk" in data or "p_disaster" not in data else "p_disaster")
         over = find_sweep(data, name, own_rank(data, name), at, over)
-        shown = family(data, name, over=over, series=series, at=at)
-        jumps = draw_family(axes, shown, log)
-        family_legend(axes, [shown], series, jumps)
-        axes.set_ylim(0.0, 1.0 if np.nanmax(shown.values) > 0.5 else None)
+        curve = family(data, name, over=over, series=series, at=at)
+        breaks = draw_family(axes, curve, log)
+        family_legend(axes, [curve], series, breaks)
+        axes.set_ylim(0.0, 1.0 if np.nanmax(curve.values) > 0.5 else None)
         axes.set_xlabel(over)
         axes.set_ylabel(metric_label(name) if name == "p_disaster" else "probability of a disaster")
-        caption(axes, shown.words)
+        caption(axes, curve.words)
         legend(axes)
         return axes
 
