@@ -80,7 +80,9 @@ PLOTS = {
         "objective and exploitability of the rules tried by a planner, by seed",
     ),
     "deviation": PlotEntry(
-        "rivalry.games.race.figures:deviation", "gain from another investment in period 0", ("deviation",)
+        "rivalry.games.race.figures.deviations:deviation",
+        "gain from another investment in period 0",
+        ("deviation",),
     ),
     "end_positions": PlotEntry(
         "rivalry.plots.ends:end_positions", "distribution of each player's end position"
@@ -143,7 +145,7 @@ PLOTS = {
         by_quantity={"gradient": "path_gradients", "payoff": "path_payoffs"},
     ),
     "payoff_landscape": PlotEntry(
-        "rivalry.games.race.figures:payoff_landscape",
+        "rivalry.games.race.figures.deviations:payoff_landscape",
         "own payoff by two own inputs on logarithmic axes, and the best response",
         ("payoff_landscape",),
     ),
@@ -155,7 +157,8 @@ PLOTS = {
         "bid probabilities by karma and urgency, learned beside equilibrium",
     ),
     "precipice": PlotEntry(
-        "rivalry.games.race.figures:precipice", "risk against enmity, by the information of the players"
+        "rivalry.games.race.figures.policies:precipice",
+        "risk against enmity, by the information of the players",
     ),
     "reaction": PlotEntry(
         "rivalry.plots.best_responses:reaction",
@@ -168,7 +171,7 @@ PLOTS = {
         ("resource",),
     ),
     "safety_frontier": PlotEntry(
-        "rivalry.games.race.figures:safety_frontier",
+        "rivalry.games.race.figures.policies:safety_frontier",
         "probability of a disaster against performance, for several results",
     ),
     "scaling_check": PlotEntry(
@@ -178,7 +181,7 @@ PLOTS = {
     "scenario": PlotEntry(
         "rivalry.plots.scenario:scenario", "metrics against one parameter, one series per value of another"
     ),
-    "schedule": PlotEntry("rivalry.games.race.figures:schedule", "inputs of every player per period"),
+    "schedule": PlotEntry("rivalry.games.race.figures.plans:schedule", "inputs of every player per period"),
     "shares": PlotEntry(
         "rivalry.games.influencer.figures:shares",
         "share of the resource of every player over the space",
@@ -206,9 +209,12 @@ PLOTS = {
         "rivalry.economies.figures.streets:street_map",
         "one metric per lane on the map of a city",
     ),
-    "subsidy": PlotEntry("rivalry.games.race.figures:subsidy", "effects of a subsidy, by player and price"),
+    "subsidy": PlotEntry(
+        "rivalry.games.race.figures.policies:subsidy", "effects of a subsidy, by player and price"
+    ),
     "technology": PlotEntry(
-        "rivalry.games.race.figures:technology", "technology levels and probability of continuation per stage"
+        "rivalry.games.race.figures.plans:technology",
+        "technology levels and probability of continuation per stage",
     ),
     "ternary": PlotEntry(
         "rivalry.plots.triangle:ternary",

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from rivalry.plots.metrics import metric_label
-from rivalry.plots.select import DrawnPoint, point
-from rivalry.plots.style import DASHES, INK, canvas, caption, colours, legend, panels, widths
+from rivalry.plots.select import DrawnPoint, check_index, point
+from rivalry.plots.style import INK, canvas, caption, colours, draw_levels, legend, panels, widths
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -29,15 +29,39 @@ def impulse_response(
     lines: Mapping[str, float] | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """What all players choose after one of them was made to depart once, means over sessions.
+    """Draw what all players choose after one deviation of a learner, as means over sessions.
 
-    ``impulse [deviator turn player]``, whose turn 0 is the period of the departure, in which ``deviator``
-    plays its best reply for that period alone; ``impulse_base`` of the same shape, dashed, is what they
-    would have chosen, and at turn -1 did. With ``each`` there is a panel for every deviator. So many
-    ``turns`` are drawn; ``lines`` are values by name, such as the equilibrium's.
+    Parameters
+    ----------
+    data
+        Holds ``impulse [deviator turn player]``, whose turn 0 is the period of the deviation, in which the
+        deviator plays its best response for that period alone, and ``impulse_base`` of the same shape,
+        drawn dashed: the choices without the deviation.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    deviator
+        The player that deviates.
+    each
+        Draw a panel per deviator.
+    turns
+        The number of periods that are drawn.
+    lines
+        Reference values by name.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
 
-    Raises `ValueError` for a player who is not there, or fewer than one of ``turns``.
+    Returns
+    -------
+    Axes
+        The axes drawn on.
 
+    Raises
+    ------
+    ValueError
+        If there is no such player, or ``turns`` is below one.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> path, base = np.full((2, 3, 2), 1.8), np.full((2, 3, 2), 1.8)
     >>> path[:, 0] = [[1.6, 1.8], [1.8, 1.6]]
@@ -52,15 +76,12 @@ def impulse_response(
         also = ("impulse_base", "end_action", "end_price", "end_quantity")
         found = point(data, "impulse", 3, also, at=at)
         path, base = found.arrays["impulse"][:, :turns], found.arrays["impulse_base"][:, :turns]
-        if not 0 <= deviator < len(path):
-            raise ValueError(f"deviator: {deviator} must be a whole number from 0 to {len(path) - 1}")
+        check_index("deviator", deviator, len(path))
         who = list(range(len(path))) if each else [deviator]
         small = panels(axes, len(who), columns=2) if each else [axes]
         for panel, one in zip(small, who, strict=True):
             _paths(panel, path[one], base[one], one)
-            for k, (name, level) in enumerate((lines or {}).items()):
-                dash = DASHES[(k + 2) % len(DASHES)]
-                panel.axhline(level, color=INK, linestyle=dash, linewidth=1.0, label=f"{name} ({level:.6g})")
+            draw_levels(panel, lines, dash=2)
             panel.set_xlabel("periods after the deviation")
         if each:
             _shared(axes, small)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from rivalry.plots.branches import EVENTS, branch_point, parameter, structure
 from rivalry.plots.select import DrawnPoint, check_data, dimension, find_sweep, is_blank, point
-from rivalry.plots.style import INK, PALETTE, canvas, caption, colours, legend
+from rivalry.plots.style import INK, PALETTE, add_colour_bar, canvas, caption, colours, legend
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -38,13 +38,38 @@ def spectrum(
     plane: bool = False,
     source: str | None = None,
 ) -> Axes:
-    """Eigenvalues over a parameter, real parts solid and imaginary parts dashed; or in the complex plane.
+    """Draw eigenvalues over a parameter, or in the complex plane.
 
-    Drawn are those of ``source``: ``branch``es, of the ``scan`` along the symmetric point, or of the ``end``
-    points of runs; without it the first of these that the data hold. Eigenvalues of one solution are drawn
-    in the complex ``plane`` in any case. Left of zero is stable. ``Re`` and ``Im`` are in payoff per squared
-    unit of position.
+    Real parts are solid, imaginary parts dashed. A point is stable where all real parts are negative.
+    Eigenvalues of one solution are drawn in the complex plane in any case.
 
+    Parameters
+    ----------
+    data
+        Holds eigenvalues ``..._real`` and ``..._imag [row eigenvalue]``, in payoff per squared unit of
+        position.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+    plane
+        Draw in the complex plane.
+    source
+        Whose eigenvalues: ``branch``, ``scan`` along the symmetric point, or ``end`` points of runs; the
+        first of these that the data hold otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the data hold no such eigenvalues.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> sink = xr.Dataset({"eigenvalues_real": ("eigenvalue", [-1.0, -2.0])})
     >>> spectrum(sink).get_xlabel()
@@ -185,8 +210,7 @@ def _in_the_plane(axes: Axes, curves: DrawnSpectrum) -> None:
     else:
         x = np.broadcast_to(curves.x[:, None], values.shape)
         dots = axes.scatter(values.real, values.imag, c=x, cmap="viridis", s=10)
-        bar = axes.figure.colorbar(dots, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)))
-        bar.set_label(curves.name)
+        add_colour_bar(axes, dots, curves.name)
     axes.set_xlabel("real part (payoff per unit squared)")
     axes.set_ylabel("imaginary part (payoff per unit squared)")
 
@@ -199,11 +223,33 @@ def stability_window(
     at: Mapping[str, Any] | None = None,
     threshold: str | None = "threshold",
 ) -> Axes:
-    """Where the symmetric point is stable, by the parameter of the scan and one, ``over``, that was swept.
+    """Draw the region of two parameters in which the symmetric point is stable.
 
-    The area is stable (the largest real part along ``scan_parameter`` is negative), marks are the refined
-    ``crossing`` values, and where the data hold the measure ``threshold`` of a closed form it is a dashed
-    line.
+    In the area the largest real part is negative; marks are refined crossings.
+
+    Parameters
+    ----------
+    data
+        Holds ``scan_stable`` or ``scan_eigenvalues_real`` along ``scan_parameter``, over a swept number;
+        ``crossing`` and ``crossing_direction`` where refined.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    over
+        The swept parameter; the first swept number otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+    threshold
+        The metric of a closed form, drawn as a dashed line; None for no line.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If no such scan or parameter is in the data.
     """
     check_data(data)
     with canvas(ax) as axes:

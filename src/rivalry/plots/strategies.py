@@ -25,10 +25,30 @@ def strategies(
     at: Mapping[str, Any] | None = None,
     actions: Sequence[str] | None = None,
 ) -> Axes:
-    """Every player's probabilities, ``profile [player axis]``, a group of bars for each action.
+    """Draw mixed strategies as bars, a group per action.
 
-    Bars are filled where the profile is certified, hollow where it is not; replications are drawn as their
-    mean with a 95 % interval. ``actions`` names the actions.
+    Bars are filled where the profile is certified; over replications they are means with 95 % intervals.
+
+    Parameters
+    ----------
+    data
+        Holds ``profile [player axis]`` of probabilities.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+    actions
+        The names of the actions.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the profile has no probabilities, or other numbers of actions.
     """
     with canvas(ax) as axes:
         found = point(data, "profile", 2, ("claim",), at=at, keep=("replication",))
@@ -69,12 +89,33 @@ def _bars(axes: Axes, mean: np.ndarray, half: np.ndarray, certified: bool, count
 def policy(
     data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, softmax: bool = False
 ) -> Axes:
-    """A heat map for each player: how often each action is taken in each state.
+    """Draw learned policies as heat maps of actions by state, a panel per player.
 
-    The share of trials whose greedy action it is (``policy [trial player state]``, or ``modal_policy [player
-    state]`` alone), or with ``softmax`` the mean over trials of ``policy_softmax [trial player state
-    action]``, on a scale of its own. Own states stand at their ``places``.
+    Parameters
+    ----------
+    data
+        Holds ``policy [trial player state]``, the greedy actions, or ``modal_policy [player state]`` alone;
+        for ``softmax`` ``policy_softmax [trial player state action]``. Own states are labelled by their
+        ``places``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+    softmax
+        Draw mean probabilities over trials, instead of the share of trials in which an action is greedy.
 
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the data hold no policy here.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> greedy = xr.Dataset({"policy": (("trial", "player", "state"), [[[2, 1]], [[2, 0]]])})
     >>> policy(greedy).child_axes[0].collections[0].get_array().tolist()

@@ -214,12 +214,14 @@ def draw_band(
         ax.fill_between(x, mean - half, mean + half, color=color, alpha=alpha, linewidth=0)
 
 
-def draw_levels(ax: Axes, levels: Mapping[str, float] | None, *, upright: bool = False) -> None:
-    """Draw reference values by name as lines across the axes, or ``upright``; each has a dash of its own."""
+def draw_levels(
+    ax: Axes, levels: Mapping[str, float] | None, *, upright: bool = False, dash: int = 1
+) -> None:
+    """Draw reference values by name as lines, ``upright`` or not, with dashes from number ``dash`` on."""
     draw = ax.axvline if upright else ax.axhline
     for k, (name, level) in enumerate((levels or {}).items()):
         label = name if upright else f"{name} ({level:.6g})"
-        draw(level, color=INK, linestyle=DASHES[(k + 1) % len(DASHES)], linewidth=1.0, label=label)
+        draw(level, color=INK, linestyle=DASHES[(k + dash) % len(DASHES)], linewidth=1.0, label=label)
 
 
 def add_colour_bar(

@@ -34,12 +34,36 @@ def mean_bids(
     series: str | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """The mean bid against karma, ``mean_bid [player private karma]``, a line for each urgency and type.
+    """Draw the mean bid against karma, a line per urgency and type.
 
-    Methods, and the values of a swept ``series``, are laid over each other, and beside a learner's bids those
-    of the equilibrium (``mean_bid_equilibrium``) where they are stored and no other method found them. Bands
-    are 95 % intervals over replications (Student's t). ``methods`` picks and orders the methods.
+    Methods are laid over each other, and beside a learner's bids those of the equilibrium where stored.
+    Bands are 95 % intervals over replications (Student's t).
 
+    Parameters
+    ----------
+    data
+        Holds ``mean_bid [player private karma]``; ``mean_bid_equilibrium`` and ``urgency`` where stored.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    methods
+        The methods, in this order; all otherwise.
+    series
+        A swept coordinate whose values are laid over each other.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If there is no such method or coordinate.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> data = xr.Dataset({"mean_bid": (("player", "private", "karma"), [[[0, 0.5, 1], [0, 1, 2]]]),
     ...                    "urgency": (("player", "private"), [[1.0, 5.0]])})
@@ -71,11 +95,36 @@ def karma_histogram(
     series: str | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """How many agents of each type hold how much karma, ``karma_law [player private karma]``, or ``[karma]``.
+    """Draw the distribution of karma over the agents of each type.
 
-    Shares of the agents of a type; bars, or lines with dots where several are laid over each other: types,
-    methods, values of a swept ``series``. Bands are 95 % intervals over replications (Student's t).
+    Bars, or lines where several are laid over each other: types, methods, values of ``series``. Bands are
+    95 % intervals over replications (Student's t).
 
+    Parameters
+    ----------
+    data
+        Holds ``karma_law [player private karma]``, or ``[karma]``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    methods
+        The methods, in this order; all otherwise.
+    series
+        A swept coordinate whose values are laid over each other.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If there is no such method or coordinate.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> data = xr.Dataset({"karma_law": (("player", "private", "karma"), [[[0.1, 0.4], [0.3, 0.2]]])})
     >>> [round(float(bar.get_height()), 3) for bar in karma_histogram(data).patches]
@@ -122,12 +171,36 @@ def bid_law(
     series: str | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """How often each bid is made, ``bid_law [bid]``, and below it how likely it wins, ``win_probability``.
+    """Draw the frequency of each bid, and below it the probability of winning.
 
-    Where ties fall to the more urgent, a bid's chance to win depends on the ``rank`` of the urgency, and
-    there is a line for each. Methods and values of a swept ``series`` are laid over each other; bands are
-    95 % intervals over replications (Student's t).
+    Where ties are resolved by urgency, there is a line per rank of the urgency. Bands are 95 % intervals
+    over replications (Student's t).
 
+    Parameters
+    ----------
+    data
+        Holds ``bid_law [bid]`` and ``win_probability [rank bid]``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    methods
+        The methods, in this order; all otherwise.
+    series
+        A swept coordinate whose values are laid over each other.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If there is no such method or coordinate.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> wins = (("rank", "bid"), [[0.25, 0.75]])
     >>> data = xr.Dataset({"bid_law": ("bid", [0.5, 0.5]), "win_probability": wins})
@@ -171,17 +244,42 @@ def scaling_check(
     methods: Sequence[str] | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """Mean bids of economies whose karma is scaled, ``b(u, a k) / a`` against ``k``, in the smallest's units.
+    """Draw mean bids of economies with scaled karma, ``b(u, a k) / a`` against ``k``.
 
-    ``series`` is swept, with ``mean_karma`` in step (``zip = true``); the scale ``a`` is the ratio of the
-    largest amounts that can be held. The caption has the largest and the mean distance from the smallest
-    economy at its own amounts of karma, over all urgencies and types: bids are whole numbers, so it seldom
-    falls below half a unit.
+    The scale ``a`` is the ratio of the largest amounts of karma. The caption has the largest and the mean
+    distance from the smallest economy, over all urgencies and types. Bids are whole numbers, so that it
+    seldom falls below half a unit.
 
-    Raises `ValueError` for fewer than two economies, or two of one size.
+    Parameters
+    ----------
+    data
+        Holds ``mean_bid [player private karma]`` over the swept size, with ``mean_karma`` in step (``zip =
+        true``).
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    series
+        The swept size.
+    methods
+        The methods, in this order; all otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
 
-    Source: Vaishampayan (ETH Zurich 2024), appendix B.
+    Returns
+    -------
+    Axes
+        The axes drawn on.
 
+    Raises
+    ------
+    ValueError
+        If there are fewer than two economies, or two of one size.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), appendix B.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> bids = [[[[0, 0.5, 1, np.nan, np.nan]]], [[[0, 0.5, 1, 1.5, 2.4]]]]
     >>> dims = ("max_karma", "player", "private", "karma")

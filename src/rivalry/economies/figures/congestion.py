@@ -33,15 +33,40 @@ def lane_load(
     series: str | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """Agents who want each lane in free flow, if nobody were ever refused, sorted, against its capacity.
+    """Draw the demand per lane in free flow against its capacity, in falling order.
 
-    Bars are means before journeys are drawn (``lane_free_flow_expected``), in the colours of entry, core and
-    exit lanes; dots are those of the journeys that were drawn (``lane_free_flow``), means over replications.
-    Lanes are in the order of the bars. Values of a swept ``series`` with other journeys, networks or
-    capacities have panels of their own; methods do not change free flow.
+    Free flow is the demand if no agent were ever refused. Bars are expected values, in the colours of
+    entry, core and exit lanes; dots are the sampled trips, means over replications.
 
-    Source: Vaishampayan (ETH Zurich 2024), figure 6.3 b.
+    Parameters
+    ----------
+    data
+        Holds ``lane_free_flow [lane]``, ``lane_free_flow_expected`` and ``lane_capacity``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    methods
+        The methods, in this order; all otherwise.
+    series
+        A swept coordinate; its values with other trips, networks or capacities have panels of their own.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
 
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If there is no such method or coordinate.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), figure 6.3 b.
+
+    Examples
+    --------
     >>> import xarray as xr
     >>> data = xr.Dataset({"lane_free_flow": ("lane", [3.0, 9.0]), "lane_capacity": ("lane", [5, 5]),
     ...                    "lane_free_flow_expected": ("lane", [4.0, 8.0])})
@@ -137,17 +162,44 @@ def bid_congestion(
     series: str | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """The mean bid on each lane, ``lane_bid``, against how many want it, ``lane_wanted``: a dot a lane.
+    """Draw the mean bid per lane against the demand, a dot per lane.
 
-    ``across`` may name another measure of congestion, such as ``lane_queue`` or ``lane_free_flow``. Squares
-    are entry, circles core and triangles exit lanes; colours tell methods, or values of a swept ``series``.
-    The rank correlation is Spearman's, over lanes that somebody wanted; over replications its mean with a
-    95 % interval (Student's t), and dots are means. A dotted line marks the capacity where it is one for all.
+    Squares are entry, circles core and triangles exit lanes; colours are methods or values of ``series``.
+    The rank correlation is Spearman's, over lanes with demand; over replications it is a mean with its 95 %
+    interval (Student's t), and dots are means.
 
-    Raises `ValueError` for a measure that is not of lanes.
+    Parameters
+    ----------
+    data
+        Holds ``lane_bid [lane]`` and the metric ``across``; ``lane_kind`` and ``lane_capacity`` where
+        stored.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    across
+        Another metric of congestion, such as ``lane_queue``.
+    methods
+        The methods, in this order; all otherwise.
+    series
+        A swept coordinate whose values are laid over each other.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
 
-    Source: Vaishampayan (ETH Zurich 2024), figure 6.6.
+    Returns
+    -------
+    Axes
+        The axes drawn on.
 
+    Raises
+    ------
+    ValueError
+        If ``across`` is no metric of lanes.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), figure 6.6.
+
+    Examples
+    --------
     >>> import xarray as xr
     >>> data = xr.Dataset({"lane_bid": ("lane", [1.0, 2.0, 4.0]), "lane_wanted": ("lane", [2.0, 9.0, 8.0])})
     >>> bid_congestion(data).get_title(loc="left")

@@ -45,14 +45,36 @@ def design_search(
     methods: Sequence[str] | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """The planner's objective in every trial against one choice, and what the players could gain, below.
+    """Draw the objective of the rules that a planner tried, and their exploitability below.
 
-    ``over`` is the choice (otherwise each method's first). Small dots are seeds, lines and bars means with
-    their 95 % intervals; a ring marks the rule chosen. Where other choices vary, too, each of their values is
-    a line, unless they are many: then trials are not joined.
+    Small dots are seeds, lines and bars means with their 95 % intervals; a ring marks the rule chosen. Each
+    combination of other parameters is a line, unless there are many: then trials are not joined.
 
-    Raises `ValueError` for data of no search, or a choice that is none.
+    Parameters
+    ----------
+    data
+        Holds ``trial_objective [trial seed]``, ``parameters [trial choice]``, ``choice_name [choice]``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    over
+        The parameter across; each method's first otherwise.
+    methods
+        The methods, in this order; all otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
 
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the data hold no search, or ``over`` is none of its parameters.
+
+    Examples
+    --------
     >>> import xarray as xr
     >>> trial, seed = ("trial",), ("trial", "seed")
     >>> data = xr.Dataset({"trial_objective": (seed, [[-1.2], [-1.1]]),

@@ -66,19 +66,43 @@ def example_bids(
     series: str | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """The mean bid of one agent of each class against karma, a panel an agent, a row a method.
+    """Draw the mean bids of one agent per class, a panel per agent and a row per method.
 
-    ``example_mean_bid [example trip place karma]``: a path has a colour, an urgency a dash. Bids are means
-    over the places of a path, all alike. With ``over = "place"`` they are drawn along the path and are means
-    over karma, by the law of karma of all agents (``karma_law``); where agents plan, along the first way.
-    Bands are 95 % intervals over replications (Student's t).
+    A path has a colour, an urgency a dash. Dotted is half the karma held, the mean of uniformly random
+    bids. Bands are 95 % intervals over replications (Student's t).
 
-    Dotted is half of what is held, the mean of bids drawn at random, as of agents to whom karma is worthless.
+    Parameters
+    ----------
+    data
+        Holds ``example_mean_bid [example trip place karma]``; ``karma_law`` for ``over = "place"``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    over
+        ``karma``: against karma, in the mean over the positions of a path; ``place``: along the path, in
+        the mean over karma, weighted by its distribution over all agents.
+    methods
+        The methods, in this order; all otherwise.
+    series
+        A swept coordinate whose values are laid over each other.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
 
-    Raises `ValueError` for another ``over``.
+    Returns
+    -------
+    Axes
+        The axes drawn on.
 
-    Source: Vaishampayan (ETH Zurich 2024), figure 6.8.
+    Raises
+    ------
+    ValueError
+        If ``over`` is another word.
 
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), figure 6.8.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> bids = np.array([[[[0.0, 0.5], [0.0, 1.0]]]])
     >>> data = xr.Dataset({"example_mean_bid": (("example", "trip", "place", "karma"), bids)})
@@ -238,18 +262,42 @@ def class_table(
     series: str | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """Mean bids by path and urgency, rewards, moves and possible gains of agents by class.
+    """Draw a table of mean bids, rewards, moves and best-response gains of agents by class.
 
-    From ``agent_trip_bid [agent trip]``, ``agent_reward`` and others of each agent, by ``agent_class``. One
-    agent of each class stands left (``example_agent``), means over all agents of a class right; over
-    replications means are told, with 95 % intervals (normal). The shade is the mean bid. Methods and values
-    of a swept ``series`` have a table each, one below the other; where nobody bids, bids are left out.
-    ``|J|`` is the size of the mean payoff.
+    One agent of each class is left, means over all agents of a class are right; over replications there are
+    means with 95 % intervals. The shade is the mean bid. Where nobody bids, bids are left out. ``|J|`` is
+    the absolute mean payoff.
 
-    Raises `ValueError` where the data know no classes of agents.
+    Parameters
+    ----------
+    data
+        Holds ``agent_reward [agent]`` and others of each agent, ``agent_trip_bid [agent trip]``,
+        ``agent_class`` and ``example_agent``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    methods
+        The methods, a table each, in this order; all otherwise.
+    series
+        A swept coordinate, a table per value.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
 
-    Source: Vaishampayan (ETH Zurich 2024), table A.4.
+    Returns
+    -------
+    Axes
+        The axes drawn on.
 
+    Raises
+    ------
+    ValueError
+        If the data hold no classes of agents.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), table A.4.
+
+    Examples
+    --------
     >>> import xarray as xr
     >>> data = xr.Dataset({"agent_reward": ("agent", [-1.0, -3.0]), "agent_class": ("agent", [0, 0]),
     ...                    "class_name": ("class", ["lucky"])})

@@ -62,18 +62,44 @@ def fairness_plane(
     exact: Numbers | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """One measure against another, points joined in the order of a swept parameter and labelled with it.
+    """Draw efficiency against fairness, points joined and labelled in the order of a swept parameter.
 
-    ``over`` is the parameter, such as the discount factor (the first swept number otherwise; where none is
-    swept, every method is a point). With ``across``
-    its name, or ``"over"``, the measure ``up`` is drawn against the parameter itself. A method is a line;
-    ``baselines`` are methods whose rule does not know the parameter (otherwise those that recorded no policy,
-    as rules without karma): one point each, the mean over all cells. ``exact`` holds points by name, as in
-    ``{ COIN = { efficiency = -1.5, access_fairness = -0.005 } }``. Against the parameter, these and the
-    baselines are horizontal lines. Bars are 95 % intervals over replications (Student's t).
+    A method is a line. Bars are 95 % intervals over replications (Student's t).
 
-    Raises `ValueError` for a measure or method that is not there, or ``exact`` points without the measures.
+    Parameters
+    ----------
+    data
+        Holds the two metrics.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    across
+        The metric across; ``"over"`` or its name for the parameter itself.
+    up
+        The metric upwards.
+    over
+        The parameter; the first swept number otherwise. Where none is swept, a method is a point.
+    methods
+        The methods, in this order; all otherwise.
+    baselines
+        Methods whose rule does not depend on the parameter, drawn as one point each, the mean over all
+        cells; by default those without a policy. Against the parameter they are horizontal lines.
+    exact
+        Points by name, as in ``{ COIN = { efficiency = -1.5, access_fairness = -0.005 } }``.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
 
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If a metric or method is not in the data, or ``exact`` points lack a metric.
+
+    Examples
+    --------
     >>> import xarray as xr
     >>> sd = ("gamma", [-0.01, -0.005])
     >>> mean = ("gamma", [-1.4, -1.1])

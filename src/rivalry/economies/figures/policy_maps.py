@@ -37,16 +37,39 @@ def policy_map(
     series: str | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """Chances of every bid, upwards, at every amount of karma, across: a panel an urgency, a row a policy.
+    """Draw bid probabilities by karma, a panel per urgency and a row per policy.
 
-    Rows are methods, values of a swept ``series``, and of each the ``quantities``: policies ``[player private
-    karma bid]`` or ``[state action]``, otherwise ``policy`` or ``profile``, and of learners the means over
-    agents at the first and the last monitor and the equilibrium they are compared with, as far as stored.
-    Over replications the mean is drawn. There is one scale of colours, that of square roots, so that small
-    chances are seen; bids above what is held are grey.
+    The scale of colours is that of square roots, so that small probabilities are visible; bids above the
+    karma held are grey. Over replications the mean is drawn.
 
-    Raises `ValueError` for a quantity that is not there or is no policy of agents who bid.
+    Parameters
+    ----------
+    data
+        Holds policies ``[player private karma bid]`` or ``[state action]``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    quantities
+        The policies; by default ``policy`` or ``profile``, of learners also the means over agents at the
+        first monitor and the equilibrium, where stored.
+    methods
+        The methods, in this order; all otherwise.
+    series
+        A swept coordinate whose values are laid over each other.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
 
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If a quantity is not in the data or is no policy of agents who bid.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> data = xr.Dataset({"profile": (("state", "action"), [[1.0, 0.0], [0.3, 0.7]])})
     >>> policy_map(data).child_axes[0].collections[0].get_array().filled(-1).tolist()

@@ -46,18 +46,43 @@ def social_traces(
     series: str | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """What monitors noted while agents learned, against the steps of all agents: a panel a quantity.
+    """Draw efficiency, fairness and changes of policies during learning, a panel per metric.
 
-    Efficiency, the mean reward of an agent and step; access and reward fairness, minus standard deviations
-    over agents; trips ended a step; and how much policies and payoffs change from one monitor to the next,
-    the most over agents, on logarithmic scales where these spread far, or as ``log`` tells. ``quantities``
-    picks others that are stored as ``monitor_NAME [monitor]``. Nothing is normalised. Methods and values of a
-    swept ``series`` have a colour each, bands are 95 % intervals over replications (Student's t).
+    Nothing is divided by ``|J|``. Bands are 95 % intervals over replications (Student's t).
 
-    Raises `ValueError` for a quantity that is not there.
+    Parameters
+    ----------
+    data
+        Holds ``monitor_NAME [monitor]`` at ``monitor_step``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    quantities
+        The names; by default those of efficiency, fairness, trips and changes that are stored.
+    log
+        Whether changes are on logarithmic scales; by default where they span several orders of magnitude.
+    methods
+        The methods, in this order; all otherwise.
+    series
+        A swept coordinate whose values are laid over each other.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
 
-    Source: Vaishampayan (ETH Zurich 2024), figure 6.4.
+    Returns
+    -------
+    Axes
+        The axes drawn on.
 
+    Raises
+    ------
+    ValueError
+        If a quantity is not in the data.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), figure 6.4.
+
+    Examples
+    --------
     >>> import xarray as xr
     >>> data = xr.Dataset({"monitor_efficiency": ("monitor", [-1.2, -1.1]),
     ...                    "monitor_step": ("monitor", [1000, 2000])})

@@ -35,18 +35,44 @@ def violations(
     methods: Sequence[str] | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """Shares of drawn policies that violate contractivity or monotonicity, with 95 % binomial intervals.
+    """Draw the share of sampled policies that violate contractivity or monotonicity, with 95 % intervals.
 
-    ``over`` is the swept parameter, such as beta or gamma (the first swept number otherwise); a line for
-    every method, and for every value of a swept ``series``, such as the payment or the generator.
-    ``quantity`` is ``violation_share``, or ``violation_share_h`` with payoffs that count the entropy.
-    Replications are more policies. The number of policies, how they were drawn and which were kept stand in
-    the caption.
+    The caption states the number of policies and how they were sampled and selected. Replications are more
+    policies.
 
-    Raises `ValueError` for another quantity, or a parameter or method that is not there.
+    Parameters
+    ----------
+    data
+        Holds ``violation_share`` and ``kept`` over a swept parameter.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    quantity
+        ``violation_share``, or ``violation_share_h`` of payoffs with the entropy bonus.
+    over
+        The swept parameter; the first swept number otherwise.
+    series
+        A second coordinate, with a line per value.
+    methods
+        The methods, in this order; all otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
 
-    Source: Vaishampayan (ETH Zurich 2024), figures 5.1 and 5.2. Intervals: Wilson (1927).
+    Returns
+    -------
+    Axes
+        The axes drawn on.
 
+    Raises
+    ------
+    ValueError
+        If there is no such quantity, parameter or method.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), figures 5.1 and 5.2. Intervals: Wilson (1927).
+
+    Examples
+    --------
     >>> import xarray as xr
     >>> data = xr.Dataset({"violation_share": ("beta", [0.0, 0.5]), "kept": ("beta", [40, 40])},
     ...                   {"beta": [1.0, 20.0]})

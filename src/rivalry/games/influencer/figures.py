@@ -20,6 +20,7 @@ from rivalry.plots.style import (
     RESOURCE,
     SIZE,
     STYLE,
+    add_colour_bar,
     canvas,
     caption,
     colours,
@@ -42,8 +43,29 @@ BARS, FEW = 400, 6  # more points than this are an outline; fewer, in the plane 
 
 
 def resource(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
-    """The weights ``resource [point]``: bars on a line, a heat map in the plane or in a triangle.
+    """Draw the weights of the resource: bars on a line, a heat map in the plane or in a triangle.
 
+    Parameters
+    ----------
+    data
+        Holds ``resource [point]`` at ``resource_points``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the points have more than three coordinates.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> shelf = xr.Dataset({"resource": ("point", [1.0, 2.0]), "resource_points": ("point", [0.0, 1.0])})
     >>> [float(bar.get_height()) for bar in resource(shelf).patches]
@@ -60,7 +82,7 @@ def resource(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
             axes = triangle(axes) if where.shape[1] == 3 else axes
             mesh = heat(axes, where, weights, "Greys")
             box = BESIDE if where.shape[1] == 3 else (1.03, 0.0, 0.04, 1.0)
-            axes.figure.colorbar(mesh, cax=axes.inset_axes(box)).set_label("resource (weight of a point)")
+            add_colour_bar(axes, mesh, "resource (weight of a point)", box)
             if where.shape[1] == 2:
                 _plane_names(axes)
         caption(axes, found.words, f"{len(weights)} points, total {weights.sum():.6g}")
@@ -84,9 +106,31 @@ def _bars(axes: Axes, where: np.ndarray, weights: np.ndarray) -> None:
 def influence(
     data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, separate: bool = False
 ) -> Axes:
-    """Every row's ``influence [row point]``; in the plane and in a triangle as contours.
+    """Draw the influence of every player over the space.
 
-    Contours lie at 1/4, 1/2 and 3/4 of a row's range. ``separate`` draws a heat map of each row instead.
+    In the plane and in a triangle contours lie at 1/4, 1/2 and 3/4 of a row's range.
+
+    Parameters
+    ----------
+    data
+        Holds ``influence [row point]`` at ``resource_points``; ``resource``, ``profile`` and ``claim``
+        where stored.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+    separate
+        Draw a heat map per row.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the points have more than three coordinates.
     """
     return _rows(data, ax, at, "influence", "influence (relative units)", separate)
 
@@ -94,9 +138,31 @@ def influence(
 def shares(
     data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, separate: bool = False
 ) -> Axes:
-    """Every row's ``shares [row point]`` of the resource; in the plane and in a triangle as mixed colours.
+    """Draw every player's share of the resource over the space.
 
-    ``separate`` draws a heat map of each row instead.
+    In the plane and in a triangle the players' colours are mixed in proportion.
+
+    Parameters
+    ----------
+    data
+        Holds ``shares [row point]`` at ``resource_points``; ``resource``, ``profile`` and ``claim`` where
+        stored.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+    separate
+        Draw a heat map per row.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the points have more than three coordinates.
     """
     return _rows(data, ax, at, "shares", "share of the resource (fraction)", separate)
 
@@ -175,13 +241,12 @@ def _on_the_line(axes: Axes, found: DrawnPoint, name: str, label: str) -> None:
     ):
         axes.plot(where[order], row[order], color=colour, linewidth=wide, label=text)
     if (profile := found.arrays.get("profile")) is not None:
-        worth = found.certified()
+        certified = found.is_certified()
         for player, colour in enumerate(shades[: len(profile)]):
-            mark = end_marker(bool(worth is not None and worth), colour)
+            mark = end_marker(certified, colour)
             mark["markersize"] = 4 + 2 * widths(len(profile))[player]  # those in one place frame one another
             axes.plot(profile[player, 0], 0, "^", clip_on=False, zorder=5, **mark)
-        proved = bool(worth is not None and worth)
-        axes.plot([], [], "^", label=POSITION[proved], **end_marker(proved, INK))
+        axes.plot([], [], "^", label=POSITION[certified], **end_marker(certified, INK))
     if name == "shares":
         axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel("position (units of the space)")
@@ -215,18 +280,17 @@ def _one_by_one(axes: Axes, found: DrawnPoint, name: str, label: str) -> None:
     if projection:
         import mpltern  # noqa: F401  # registers the projection
     small = panels(axes, len(rows), projection=projection)
-    worth = found.certified()
+    certified = found.is_certified()
     profile = found.arrays.get("profile", np.empty((0, where.shape[1])))
     for k, (panel, row, text) in enumerate(zip(small, rows, row_labels(found, len(rows)), strict=True)):
         mesh = heat(panel, where, row, "cividis", vmin=0.0, vmax=top)
-        mark = end_marker(bool(worth is not None and worth), PALETTE[1])
+        mark = end_marker(certified, PALETTE[1])
         for place in profile[k : k + 1]:
             panel.plot(*place[: where.shape[1], None], "o", markersize=5, zorder=5, **mark)
         panel.set_title(text)
         if projection is None:
             panel.set_aspect("equal")
-    bar = axes.figure.colorbar(mesh, cax=axes.inset_axes((1.02, 0.1, 0.025, 0.8)))
-    bar.set_label(label)
+    add_colour_bar(axes, mesh, label, (1.02, 0.1, 0.025, 0.8))
 
 
 def _contours(axes: Any, found: DrawnPoint) -> None:
@@ -276,8 +340,7 @@ def _uneven(found: DrawnPoint) -> np.ndarray | None:
 
 
 def _positions(axes: Any, found: DrawnPoint, shades: list[str]) -> None:
-    profile, worth = found.arrays.get("profile"), found.certified()
-    certified = worth is not None and bool(worth)
+    profile, certified = found.arrays.get("profile"), found.is_certified()
     count = coordinates(found).shape[1]
     if profile is not None:
         for place, colour in zip(profile, shades, strict=False):
@@ -296,10 +359,29 @@ def _plane_names(axes: Axes) -> None:
 
 
 def snapshots(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
-    """Every row's influence and the players' positions at chosen steps of a path, a panel each.
+    """Draw influence and positions at selected steps of a path, a panel per step.
 
-    Draws ``snapshot_influence [snapshot row point]``: lines over a line, contours at half of a row's range
-    in the plane and in a triangle; triangles on the line and dots elsewhere are the players.
+    In the plane and in a triangle contours lie at half of a row's range.
+
+    Parameters
+    ----------
+    data
+        Holds ``snapshot_influence [snapshot row point]``; ``snapshot_profile`` and ``snapshot_step`` where
+        stored.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the points have more than three coordinates.
     """
     with canvas(ax) as axes:
         found = point(data, "snapshot_influence", 3, _SHOTS, at=at)

@@ -10,15 +10,24 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from rivalry.plots.metrics import certified, per_player
-from rivalry.plots.select import DrawnPoint, NoSuchPoint, check_data, dimension, find_sweep, is_blank, point
+from rivalry.plots.select import (
+    DrawnPoint,
+    NoSuchPoint,
+    check_data,
+    check_index,
+    dimension,
+    find_sweep,
+    is_blank,
+    point,
+)
 from rivalry.plots.style import (
-    DASHES,
     INK,
     PALE,
     PALETTE,
     canvas,
     caption,
     colours,
+    draw_levels,
     end_marker,
     legend,
     player_label,
@@ -50,18 +59,39 @@ def valuation_path(
     periods: int | None = None,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """Discounted cash flows summed up to each period, and as the last step all that lies beyond.
+    """Draw discounted cash flows cumulated to each period, and the terminal value as the last step.
 
-    Cash flows are ``cash_flow_path [period player]``, or where that is not stored ``end_payoff [session
-    player]`` in the mean over sessions, the same in every period. ``gamma`` is the discount factor, one for
-    all or one per player, otherwise ``discount [player]``; the cash flow of period 0 counts in full. What
-    comes after the ``periods`` drawn (all
-    that are stored, or 40 of a lasting cash flow) is ``value [player]`` less the sum, where a value is stored
-    beside a path; otherwise the last cash flow goes on for ever and grows by ``growth``.
+    Without a stored value the last cash flow recurs in every later period and grows by ``growth``.
 
-    Raises `ValueError` for a ``gamma`` that is missing or not in [0, 1), a ``growth`` at which the sum
-    diverges, or more periods than are stored.
+    Parameters
+    ----------
+    data
+        Holds ``cash_flow_path [period player]`` with ``value [player]``, or ``end_payoff [session
+        player]``, whose mean over sessions is the cash flow of every period; ``discount [player]``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    gamma
+        The discount factor, one for all or one per player; as stored otherwise. The cash flow of period 0
+        is not discounted.
+    growth
+        The growth rate of later cash flows.
+    periods
+        The number of periods drawn; all that are stored otherwise, or 40.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
 
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If ``gamma`` is missing or not in [0, 1), the sum diverges, or there are fewer periods.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> data = xr.Dataset({"cash_flow_path": (("period", "player"), np.ones((2, 1)))})
     >>> [line.get_ydata().tolist() for line in valuation_path(data, gamma=0.5).get_lines()[:2]]
@@ -158,13 +188,33 @@ def _beyond(built: Built, player: int) -> str:
 def dcf_sensitivity(
     data: Dataset, ax: Axes | None = None, *, player: int = 0, at: Mapping[str, Any] | None = None
 ) -> Axes:
-    """One firm's value at every discount rate r, up, and growth g, across; blank where ``r <= g``.
+    """Draw a firm's value by discount rate r, up, and growth rate g, across; blank where ``r <= g``.
 
-    ``dcf_value [player rate_level growth_level]`` at ``dcf_rate [rate_level]`` and ``dcf_growth
-    [growth_level]``; the firm's own rate and growth, ``dcf_here [player own]``, are triangles on the edges.
+    Parameters
+    ----------
+    data
+        Holds ``dcf_value [player rate_level growth_level]`` at ``dcf_rate [rate_level]`` and ``dcf_growth
+        [growth_level]``. The firm's own rate and growth, ``dcf_here [player own]``, are triangles on the
+        edges.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    player
+        The firm.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
 
-    Raises `ValueError` for a player who is not there.
+    Returns
+    -------
+    Axes
+        The axes drawn on.
 
+    Raises
+    ------
+    ValueError
+        If there is no such player.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> value = (("player", "rate_level", "growth_level"), [[[51.0, np.nan], [11.0, 22.0]]])
     >>> data = xr.Dataset({"dcf_value": value, "dcf_rate": ("rate_level", [0.02, 0.1]),
@@ -176,8 +226,7 @@ def dcf_sensitivity(
     with canvas(ax) as axes:
         found = point(data, "dcf_value", 3, ("dcf_rate", "dcf_growth", "dcf_here"), at=at)
         table = found.arrays["dcf_value"]
-        if not 0 <= player < len(table):
-            raise ValueError(f"player: {player} must be a whole number from 0 to {len(table) - 1}")
+        check_index("player", player, len(table))
         rates, growths = (100 * found.arrays[f"dcf_{name}"].astype(float) for name in ("rate", "growth"))
         values = table[player].astype(float)[: len(rates), : len(growths)]
         if not np.isfinite(values).any():
@@ -233,15 +282,38 @@ def commitment(
     leader: int = 0,
     at: Mapping[str, Any] | None = None,
 ) -> Axes:
-    """The leader's value over the threshold ``delta``, with lines for benchmarks.
+    """Draw a leader's value against the cost of revising its plans, with benchmarks.
 
-    ``value`` is drawn for the player ``leader``; ``lines`` are values by name, such as Markov-perfect
-    play, feedback leadership, commitment. The horizontal scale is logarithmic; 0 and infinity stand a
-    decade beside the least and the largest threshold between them. Marks are filled where ``claim`` is
-    certified.
+    The horizontal scale is logarithmic; 0 and infinity lie a decade beyond the other costs. Marks are
+    filled where the ``claim`` is certified.
 
-    Raises `ValueError` for data without such values, or a player there is not.
+    Parameters
+    ----------
+    data
+        Holds ``value [player]`` and ``claim`` over a swept cost.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    over
+        The swept cost; the first swept number otherwise.
+    lines
+        Reference values by name.
+    leader
+        The player whose value is drawn.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
 
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the data hold no such values, or there is no such player.
+
+    Examples
+    --------
     >>> import numpy as np, xarray as xr
     >>> data = xr.Dataset({"value": (("delta", "player"), [[3.0, 2.0], [4.0, 1.0], [5.0, 1.0]])},
     ...                   {"delta": [0.0, 1.0, np.inf]})
@@ -252,8 +324,7 @@ def commitment(
     with canvas(ax) as axes:
         over = find_sweep(data, "value", 1, at, over)
         values, found = per_player(data, "value", at=at, keep=(str(dimension(data, over)),))
-        if not 0 <= leader < values.shape[1]:
-            raise ValueError(f"leader: {leader} must be a whole number from 0 to {values.shape[1] - 1}")
+        check_index("leader", leader, values.shape[1])
         delta = data[over].values.astype(float)
         order = np.argsort(delta, kind="stable")
         delta, own = delta[order], values[order, leader]
@@ -266,9 +337,7 @@ def commitment(
             if here.any():
                 label = f"leader, player {leader}" if filled else "hollow: not certified"
                 axes.plot(x[here], own[here], "o", label=label, zorder=4, **end_marker(filled, shade))
-        for k, (name, level) in enumerate((lines or {}).items()):
-            dash = DASHES[(k + 1) % len(DASHES)]
-            axes.axhline(level, color=INK, linestyle=dash, linewidth=1.0, label=f"{name} ({level:.6g})")
+        draw_levels(axes, lines)
         axes.set_xticks(x, [_word(value) for value in delta])
         axes.set_xlabel(f"{over}: least gain for which a plan is revised")
         axes.set_ylabel("value of the leader (units of the game)")

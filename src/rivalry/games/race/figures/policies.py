@@ -1,0 +1,366 @@
+"""Effects of policies on races: frontiers of safety, subsidies, and risk by information."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from rivalry.core.registry import near
+from rivalry.plots.metrics import certified, metric_label, per_player
+from rivalry.plots.scenario import draw_family, family, family_legend
+from rivalry.plots.select import (
+    check_data,
+    check_index,
+    dimension,
+    find_sweep,
+    own_rank,
+    point,
+)
+from rivalry.plots.style import (
+    INK,
+    MARKERS,
+    canvas,
+    caption,
+    colours,
+    end_marker,
+    explain_hollow,
+    legend,
+)
+
+if TYPE_CHECKING:
+    from xarray import Dataset
+
+
+def safety_frontier(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    over: str = "algorithm",
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """Draw the probability of a disaster against performance, for several results.
+
+    Lower right is better. Performance is that of the winner, in expectation: ``performance`` weighted by
+    ``win_probability``, given that a team wins, and over periods by ``alive``; without probabilities of
+    winning, the mean over players. Marks are filled where the ``claim`` is certified.
+
+    Parameters
+    ----------
+    data
+        Holds ``p_disaster`` and ``performance [... player]``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    over
+        The coordinate whose values have a colour and a shape of mark each; any other sweep makes several
+        marks per value, joined in its order.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If ``over`` is no coordinate of the results.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> two = xr.Dataset({"performance": (("algorithm", "player"), [[1.0, 1.0], [2.0, 1.0]]),
+    ...                   "p_disaster": ("algorithm", [0.2, 0.3])}, {"algorithm": ["together", "leader"]})
+    >>> safety_frontier(two).get_ylabel()
+    'probability of a disaster'
+    """
+    check_data(data)
+    with canvas(ax) as axes:
+        found = point(data, "p_disaster", 0, at=at)  # says what is missing before anything else
+        dim = dimension(data, over)
+        if dim is None or dim not in data["p_disaster"].dims:
+            raise ValueError(f"over: {over!r} tells no results apart; {near(over, map(str, data.coords))}")
+        others = tuple(
+            str(name)
+            for name in data["p_disaster"].dims
+            if data.sizes[name] > 1 and name not in (dim, "replication", *(at or {}))
+        )
+        found = point(data, "p_disaster", 0, ("claim",), at=at, keep=(dim, *others))
+        risk = found.arrays["p_disaster"].reshape(data.sizes[dim], -1)
+        worth = np.broadcast_to(certified(found), found.arrays["p_disaster"].shape).reshape(risk.shape)
+        reached = _performance(data, at, (dim, *others)).reshape(risk.shape)
+        shades = colours(len(risk))
+        for k, colour in enumerate(shades):
+            marker = MARKERS[k % len(MARKERS)]
+            if len(others) == 1:
+                axes.plot(reached[k], risk[k], color=colour, linewidth=0.9, label="_line")
+            for filled in (True, False):
+                mine = worth[k] == filled
+                if mine.any():
+                    mark = end_marker(filled, colour) | {"markersize": 8, "zorder": 4}
+                    axes.plot(reached[k, mine], risk[k, mine], marker, label="_mark", **mark)
+            value = data[over].values[k]
+            words = f"{over} = {value:.6g}" if isinstance(value, float) else str(value)
+            if np.isfinite(risk[k] + reached[k]).any():  # mixtures have no performance to show
+                axes.plot([], [], marker, color=colour, label=words)
+        if not worth[np.isfinite(risk)].all():
+            explain_hollow(axes)
+        axes.margins(0.12)
+        axes.set_xlabel(
+            "performance (of the winner, expected)"
+            if "win_probability" in data
+            else "performance (players' mean)"
+        )
+        axes.set_ylabel(metric_label("p_disaster"))
+        caption(axes, found.words, f"a mark for each of {', '.join(others)}" if others else "")
+        legend(axes)
+        return axes
+
+
+def _performance(data: Dataset, at: Mapping[str, Any] | None, keep: tuple[str, ...]) -> np.ndarray:
+    """Expected performance of whoever wins, ``[kept dimensions]``."""
+    own = own_rank(data, "performance")
+    arrays = point(data, "performance", own, ("win_probability", "alive"), at=at, keep=keep).arrays
+    p = arrays["performance"].astype(float)
+    if "win_probability" not in arrays:
+        return np.asarray(np.nanmean(p, axis=tuple(range(len(keep), p.ndim))))
+    weight = arrays["win_probability"].astype(float)
+    if own == 2 and "alive" in arrays:
+        weight = weight * arrays["alive"][..., : weight.shape[-2], None]
+    axes = tuple(range(len(keep), p.ndim))
+    total = np.nansum(weight, axis=axes)
+    return np.asarray(np.nansum(weight * p, axis=axes) / np.where(total > 0, total, np.nan))
+
+
+def subsidy(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    quantity: str = "p_safe",
+    over: str | None = None,
+    base: int = 0,
+    series: str | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Axes:
+    """Draw the effects of subsidies as bars, by player and price or by policy.
+
+    Bars are hollow where the ``claim`` is not certified.
+
+    Parameters
+    ----------
+    data
+        Holds ``slope_QUANTITY`` by ``parameter_name``, whose negative is the effect of a small subsidy; or
+        the metric over a swept coordinate.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    quantity
+        The metric.
+    over
+        The coordinate of the policies; by default slopes are drawn where the data hold them.
+    base
+        The number of the value of ``over`` that the others are compared with.
+    series
+        A second coordinate, with a bar per value.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If there is no such coordinate or value.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> names = ("algorithm", ["r[0]", "r[1]"])
+    >>> slopes = xr.Dataset({"slope_p_safe": ("algorithm", [-0.3, 0.1]), "parameter_name": names})
+    >>> [round(float(bar.get_height()), 6) for bar in subsidy(slopes).patches]
+    [0.3, -0.1]
+    """
+    check_data(data)
+    with canvas(ax) as axes:
+        if over is None and (f"slope_{quantity}" in data or quantity not in data):
+            heights, worth, groups, members, words = _slopes(data, quantity, at)
+            label = f"change of {quantity}\nper unit of subsidy"
+        else:
+            over = over or find_sweep(data, quantity, own_rank(data, quantity), at, None)
+            heights, worth, groups, members, words = _changes(data, quantity, over, base, series, at)
+            label = f"change of {quantity}"
+            axes.set_xlabel("" if all(" = " in group for group in groups) else over)
+        _bars(axes, heights, worth, members)
+        axes.set_xticks(range(len(groups)), groups)
+        axes.set_ylabel(
+            f"{label}\n({metric_label(quantity)})" if metric_label(quantity) != quantity else label
+        )
+        caption(axes, words)
+        legend(axes)
+        return axes
+
+
+Bars = tuple[np.ndarray, np.ndarray, list[str], list[str], str]
+
+
+def _slopes(data: Dataset, quantity: str, at: Mapping[str, Any] | None) -> Bars:
+    """Derivatives as heights ``[price player]``, whether certified, names of both, and the point."""
+    name = f"slope_{quantity}"
+    point(data, name, 0, at=at)  # says what is missing
+    dims = tuple(str(dim) for dim in data[name].dims if dim not in ("replication", *(at or {})))
+    found = point(data, name, 0, ("parameter_name", "claim"), at=at, keep=dims)
+    slopes = found.arrays[name].ravel()
+    names = np.broadcast_to(found.arrays.get("parameter_name", ""), found.arrays[name].shape).ravel()
+    worth = np.broadcast_to(certified(found), found.arrays[name].shape).ravel()
+    spots = [_price(str(written)) for written in names]
+    rows = [k for k in range(len(slopes)) if np.isfinite(slopes[k])]
+    groups = list(dict.fromkeys(spots[k][0] for k in rows))
+    members = sorted({spots[k][1] for k in rows})
+    heights, sound = np.full((len(groups), len(members)), np.nan), np.zeros((len(groups), len(members)), bool)
+    for k in rows:
+        place = groups.index(spots[k][0]), members.index(spots[k][1])
+        heights[place], sound[place] = -slopes[k], worth[k]
+    return heights, sound | np.isnan(heights), groups, members, found.words
+
+
+def _price(written: str) -> tuple[str, str]:
+    """A parameter's name without its index, and whose it is.
+
+    >>> _price("safety_price[1], performance_price[1]"), _price("performance_price")
+    (('safety_price, performance_price', 'player 1'), ('performance_price', 'all players'))
+    """
+    indices = set(re.findall(r"\[([^\]]*)\]", written))
+    name = re.sub(r"\[[^\]]*\]", "", written)
+    return name, f"player {indices.pop()}" if len(indices) == 1 else "all players"
+
+
+def _changes(
+    data: Dataset, quantity: str, over: str, base: int, series: str | None, at: Mapping[str, Any] | None
+) -> Bars:
+    """Differences to one value of a coordinate as heights ``[value series]``."""
+    dims = [dimension(data, name) for name in (over, *([series] if series else []))]
+    own = own_rank(data, quantity)
+    for key, name, dim in zip(("over", "series"), (over, series), dims, strict=False):
+        if dim is None or quantity not in data or dim not in data[quantity].dims:
+            raise ValueError(f"{key}: {name!r} is not swept; {near(str(name), map(str, data.coords))}")
+    check_index("base", base, len(data[over]))
+    values, found = per_player(data, quantity, at=at, keep=tuple(str(dim) for dim in dims))
+    if own and series:
+        raise ValueError(f"series: {quantity!r} has a value for each player, which are the bars already")
+    worth = np.broadcast_to(certified(found), values.shape[: len(dims)])
+    heights = values if own else values[..., 0]
+    heights, worth = (one.reshape(len(data[over]), -1) for one in (heights, worth))
+    change = np.delete(heights - heights[base], base, axis=0)
+    sound = np.broadcast_to(np.delete(worth & worth[base], base, axis=0), change.shape)
+    groups = _named_values(data, over, base)
+    members = [f"player {k}" for k in range(change.shape[1])] if own else [""]
+    if series:
+        members = [f"{series} = {value}" for value in data[series].values]
+    return change, sound, groups, members, "beside " + _named_values(data, over)[base].replace("\n", ", ")
+
+
+def _named_values(data: Dataset, over: str, base: int | None = None) -> list[str]:
+    """The values of a coordinate in words; of several in step, those that differ from ``base``."""
+    dim = str(dimension(data, over))
+    step = [str(name) for name in data.coords if data[name].dims == (dim,)]
+    if len(step) > 1 and dim in step and np.array_equal(data[dim].values, np.arange(data.sizes[dim])):
+        step.remove(dim)  # it only counts the points of the others
+    said = []
+    for k in range(data.sizes[dim]):
+        own = {name: data[name].values[k] for name in step}
+        if base is not None and len(step) > 1:
+            own = {name: value for name, value in own.items() if value != data[name].values[base]}
+        if k != base:
+            words = [f"{value:.6g}" if isinstance(value, float) else str(value) for value in own.values()]
+            lone = len(step) == 1 and base is not None
+            said.append(
+                words[0] if lone else "\n".join(f"{n} = {w}" for n, w in zip(own, words, strict=True))
+            )
+    return said
+
+
+def _bars(axes: Axes, heights: np.ndarray, worth: np.ndarray, members: list[str]) -> None:
+    count = heights.shape[1]
+    wide = 0.8 / count
+    for k, (colour, member) in enumerate(zip(colours(count), members, strict=True)):
+        places = np.arange(len(heights)) + (k - (count - 1) / 2) * wide
+        faces = [colour if sound else "white" for sound in worth[:, k]]
+        axes.bar(places, heights[:, k], 0.92 * wide, color=faces, edgecolor=colour, linewidth=1.3)
+        if member:
+            axes.plot([], [], color=colour, linewidth=6, label=member)
+    if not worth.all():
+        explain_hollow(axes, "s")
+    axes.axhline(0.0, color=INK, linewidth=0.9)
+    axes.grid(False, axis="x")
+
+
+def precipice(
+    data: Dataset,
+    ax: Axes | None = None,
+    *,
+    quantity: str | None = None,
+    over: str | None = None,
+    series: str = "information",
+    at: Mapping[str, Any] | None = None,
+    log: bool | None = None,
+) -> Axes:
+    """Draw risk against enmity, a line per state of information of the players.
+
+    Parameters
+    ----------
+    data
+        Holds ``risk`` or ``p_disaster`` over the enmity and the information.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    quantity
+        The metric; ``risk`` where stored, ``p_disaster`` otherwise.
+    over
+        The coordinate of the enmity; the first swept number otherwise.
+    series
+        The coordinate of the information.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+    log
+        Whether the enmity is on a logarithmic scale.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If there are no such coordinates.
+
+    References
+    ----------
+    Armstrong, Bostrom & Shulman (2016), "Racing to the precipice".
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> data = xr.Dataset({"risk": (("enmity", "information"), [[0.1, 0.2], [0.2, 0.4]])},
+    ...                   {"enmity": [0.5, 1.0], "information": ["none", "public"]})
+    >>> precipice(data).get_xlabel()
+    'enmity'
+    """
+    check_data(data)
+    with canvas(ax) as axes:
+        name = quantity or ("risk" if "risk" in data or "p_disaster" not in data else "p_disaster")
+        over = find_sweep(data, name, own_rank(data, name), at, over)
+        curve = family(data, name, over=over, series=series, at=at)
+        breaks = draw_family(axes, curve, log)
+        family_legend(axes, [curve], series, breaks)
+        axes.set_ylim(0.0, 1.0 if np.nanmax(curve.values) > 0.5 else None)
+        axes.set_xlabel(over)
+        axes.set_ylabel(metric_label(name) if name == "p_disaster" else "probability of a disaster")
+        caption(axes, curve.words)
+        legend(axes)
+        return axes
