@@ -144,6 +144,7 @@ def test_replications_are_more_sessions_and_whole_numbers_lose_their_padding() -
         ({"methods": ["learn"]}, "methods: 'learn' is not in this data; did you mean 'learning'?"),
         ({"methods": "learning"}, "methods: 'learning' must be a list of names"),
         ({"bins": 0}, "bins: 0 must be at least 1"),
+        ({"form": "boxes"}, "form: 'boxes' must be 'bars', 'cumulative' or 'means'"),
         ({"at": {"method": "learning"}}, 'at.method: is called algorithm: write at={"algorithm": "NAME"}'),
         ({"at": {"algorithm": "klein"}}, "at.algorithm: 'klein' is none of"),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ def histogram(
     ax: Axes | None = None,
     *,
     quantity: str | None = None,
-    form: Literal["bars", "cumulative", "means"] = "bars",
+    form: str = "bars",
     methods: Sequence[str] | None = None,
     controls: bool | None = None,
     published: float | None = None,
