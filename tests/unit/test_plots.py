@@ -106,6 +106,18 @@ def test_a_former_kind_is_refused_with_its_present_form(kind: str) -> None:
         getattr(rv.plots, kind)
 
 
+def test_captions_name_what_is_drawn_with_the_options() -> None:
+    for kind, entry in rv.plots.PLOTS.items():
+        options = signature(getattr(rv.plots, kind)).parameters
+        assert {key.partition("=")[0] for key in entry.captions if key} <= set(options), kind
+    paths, histogram = rv.plots.PLOTS["paths"], rv.plots.PLOTS["histogram"]
+    assert paths.caption_of({}) == "positions from the start to the end of a run"
+    assert paths.caption_of({"at": {}, "quantity": "greedy"}) == "greedy play of learned policies"
+    assert histogram.caption_of({"form": "means"}).startswith("means over sessions")
+    assert histogram.caption_of({"quantity": "end_price"}) == histogram.title
+    assert rv.plots.PLOTS["basins"].caption_of({"at": {}}) == rv.plots.PLOTS["basins"].title
+
+
 def test_the_page_of_figures_tells_of_every_kind() -> None:
     page = (Path(__file__).parents[2] / "docs" / "howto" / "figures.md").read_text(encoding="utf-8")
     told = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}

@@ -12,8 +12,9 @@ from rivalry.core.registry import LazyPackage, lazy
 class PlotEntry(NamedTuple):
     """A plot's function, a noun phrase that titles it, and the plot data it draws, stored in cells.
 
-    ``by_quantity`` are the plot data that its option ``quantity`` asks for. ``spare``: it draws the plot data
-    where the game has them, and something without.
+    ``by_quantity`` are the plot data that its option ``quantity`` asks for. ``captions`` title it where an
+    option has a value, by ``option=value``, and under ``""`` where none has. ``spare``: it draws the plot
+    data where the game has them, and something without.
     """
 
     target: str
@@ -21,12 +22,20 @@ class PlotEntry(NamedTuple):
     views: tuple[str, ...] = ()
     spare: bool = False
     by_quantity: Mapping[str, str] = MappingProxyType({})
+    captions: Mapping[str, str] = MappingProxyType({})
 
     def views_of(self, options: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the plot data that the plot draws with these options."""
         quantity = options.get("quantity")
         extra = self.by_quantity.get(quantity) if isinstance(quantity, str) else None
         return self.views if extra is None else (*self.views, extra)
+
+    def caption_of(self, options: Mapping[str, Any]) -> str:
+        """Return a noun phrase for what the plot draws with these options."""
+        found = (self.captions.get(f"{name}={value}") for name, value in options.items())
+        if title := next(filter(None, found), ""):
+            return title
+        return self.title if "quantity" in options else self.captions.get("", self.title)
 
     @property
     def family(self) -> str | None:
@@ -56,6 +65,10 @@ PLOTS = {
     "bifurcation": PlotEntry(
         "rivalry.plots.bifurcation:bifurcation",
         "branches of equilibria, and end points of one method or several, against a parameter",
+        captions={
+            "": "branches of equilibria and end points of runs against a parameter",
+            "compare=True": "end points of several methods against a parameter, with their distance below",
+        },
     ),
     "class_table": PlotEntry(
         "rivalry.economies.figures.example_agents:class_table",
@@ -110,6 +123,11 @@ PLOTS = {
     "histogram": PlotEntry(
         "rivalry.plots.histogram:histogram",
         "distribution of profit gains, payoffs or another metric over sessions, with negative controls",
+        captions={
+            "": "distribution of profit gains over sessions, between equilibrium and joint maximum",
+            "form=means": "means over sessions of learners beside their negative controls",
+            "quantity=payoff": "distribution of payoffs over sessions",
+        },
     ),
     "impulse_response": PlotEntry(
         "rivalry.plots.impulse:impulse_response", "play after one deviation of a learner"
@@ -134,6 +152,12 @@ PLOTS = {
     "learning_curve": PlotEntry(
         "rivalry.plots.learning_curve:learning_curve",
         "rewards, choices, regret or another metric during learning, by player or by method",
+        captions={
+            "": "rewards, distance to equilibrium and regret during learning",
+            "compare=True": "learners compared during learning, beside methods that do not learn",
+            "quantity=choice": "choices of every player during learning",
+            "quantity=regret": "regret of a learner against its steps",
+        },
     ),
     "mean_bids": PlotEntry(
         "rivalry.economies.figures.bidding:mean_bids",
@@ -143,6 +167,14 @@ PLOTS = {
         "rivalry.plots.paths:paths",
         "positions, payoffs or gradients from the start to the end of a run, or greedy play of policies",
         by_quantity={"gradient": "path_gradients", "payoff": "path_payoffs"},
+        captions={
+            "": "positions from the start to the end of a run",
+            "quantity=gradient": "own payoff gradient of every player along the path",
+            "quantity=greedy": "greedy play of learned policies",
+            "quantity=payoff": "payoff of every player along the path",
+            "space=cube": "path of three players in the unit cube",
+            "space=diagonal": "path of three players in the unit cube, viewed along its diagonal",
+        },
     ),
     "payoff_landscape": PlotEntry(
         "rivalry.games.race.figures.deviations:payoff_landscape",

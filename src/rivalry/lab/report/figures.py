@@ -112,7 +112,7 @@ def _draw(number: int, entry: str | Mapping[str, Any], data: Dataset, folder: Pa
     except Exception as error:  # whatever a plot makes of odd data, the report must not lack the rest
         return Figure(kind, file, "", "", f"{type(error).__name__}: {error}")
     write(folder / file, svg)
-    title = plots.PLOTS[kind].title
+    title = plots.PLOTS[kind].caption_of(options)
     caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".")
     return Figure(kind, file, caption, _inline(svg.decode(), f"f{number}"), marked=hollow)
 
