@@ -12,8 +12,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 import rivalry as rv
-from rivalry.plots.select import NoSuchPoint
-from rivalry.plots.series import method_names, series_of, spread
+from rivalry.plots.select import NoSuchPoint, band
+from rivalry.plots.series import method_names, series_of
 from rivalry.plots.style import PALETTE, picture
 from tests.pictures import caption, half_width, labels, lines
 
@@ -85,7 +85,7 @@ def test_intervals_are_over_those_replications_that_hold_a_number() -> None:
     values = DRAWN.uniform(size=(4, 3))
     values[1:, 1] = np.nan
     values[:, 2] = np.nan
-    mean, half = spread(values)
+    mean, half = band(values)
     np.testing.assert_allclose(mean, [values[:, 0].mean(), values[0, 1], np.nan])
     np.testing.assert_allclose(half, [float(half_width(values[:, 0])), 0.0, 0.0])
 
