@@ -376,11 +376,8 @@ def _rows(one: CellSeries) -> list[tuple[str, np.ndarray]]:
 
 
 def _means(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Over agents ``inside`` who have a value: without a trip there is no bid on it; ``[replication]``."""
-    there = inside & np.isfinite(values)
-    sums = np.where(there, values, 0.0).sum(axis=1)
-    means: np.ndarray = np.where(there.any(axis=1), sums / np.maximum(there.sum(axis=1), 1), np.nan)
-    return means
+    """Return means over agents ``inside`` with a value: without a trip there is no bid; ``[replication]``."""
+    return band(np.where(inside, values, np.nan).T)[0]
 
 
 def _is_bid(label: str) -> bool:

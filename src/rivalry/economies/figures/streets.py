@@ -13,7 +13,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import Normalize
 
 from rivalry.core.registry import near
-from rivalry.plots.select import check_data, check_variable, describe_replications, is_blank
+from rivalry.plots.select import band, check_data, check_variable, describe_replications, is_blank
 from rivalry.plots.series import RULE, CellSeries, describe_rule, series_of
 from rivalry.plots.style import INK, add_colour_bar, canvas, caption, colours
 
@@ -227,9 +227,7 @@ def lane_means(one: CellSeries, name: str) -> np.ndarray:
     lanes = one.arrays["lane_ends"].shape[1] if "lane_ends" in one.arrays else values.shape[1]
     padded = np.full((len(values), max(lanes, values.shape[1])), np.nan)
     padded[:, : values.shape[1]] = values
-    there = np.isfinite(padded)
-    means: np.ndarray = np.where(there, padded, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
-    return np.where(there.any(axis=0), means, np.nan)
+    return band(padded)[0]
 
 
 def plan_of(one: CellSeries) -> StreetPlan:
