@@ -249,8 +249,8 @@ def test_crossings_are_lines_beside_the_runs(run: xr.Dataset) -> None:
     rows.append(({"reach": REACHES[0], "algorithm": "scan"}, crossing(0.12, 0.2)))
     data = collect(rows, {"reach": REACHES, "algorithm": ["climb", "scan"]})
     told = labels(rv.plots.bifurcation(data))
-    assert {"centre gains stability at 0.12", "centre loses stability at 0.2"} <= set(told)
-    assert not [text for text in labels(rv.plots.bifurcation(data, thresholds=None)) if "centre" in text]
+    assert {"symmetric point gains stability at 0.12", "symmetric point loses stability at 0.2"} <= set(told)
+    assert not [text for text in labels(rv.plots.bifurcation(data, thresholds=None)) if "symmetric" in text]
 
 
 def test_same_data_same_bytes(one: xr.Dataset) -> None:
