@@ -1,13 +1,14 @@
 """Annotations as checks: every call into the package is held against its types and array shapes.
 
 Done by jaxtyping and beartype. Beartype looks an annotation's names up in the module where they stand, so the
-imports that a module makes only for type checkers (`if TYPE_CHECKING:`) are made here, after the module.
+imports that a module makes only for type checkers (`if TYPE_CHECKING:`) are made here: those of other
+libraries before the module, since what is subscripted is needed as a function is decorated, those of the
+package after it.
 """
 
 from __future__ import annotations
 
 import ast
-import inspect
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -53,6 +54,7 @@ def _complete_after(loader: Any) -> None:
         global _depth
         _depth += 1
         try:
+            _run_type_checking_blocks(module, before=True)
             execute(module)
             _waiting.append(module)
         finally:
@@ -63,15 +65,18 @@ def _complete_after(loader: Any) -> None:
     loader.exec_module = exec_module
 
 
-def _run_type_checking_blocks(module: ModuleType) -> None:
-    try:
-        source = inspect.getsource(module)
-    except OSError:  # an empty file
-        return
+def _run_type_checking_blocks(module: ModuleType, before: bool = False) -> None:
+    source = Path(str(module.__file__)).read_text(encoding="utf-8")
     for node in ast.parse(source).body:
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            block = ast.Module(body=node.body, type_ignores=[])
+            body = [line for line in node.body if not before or _is_foreign(line)]
+            block = ast.Module(body=body, type_ignores=[])
             exec(compile(block, str(module.__file__), "exec"), vars(module))
+
+
+def _is_foreign(line: ast.stmt) -> bool:
+    """Whether a line imports from another library."""
+    return isinstance(line, ast.ImportFrom) and (line.module or "").split(".")[0] != PACKAGE
 
 
 def _checked_modules() -> list[str]:

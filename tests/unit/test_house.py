@@ -52,6 +52,7 @@ FLOORS: list[set[str]] = [
     {"core.validate"},
     {"core.precision"},
     {"core.registry", "core.jax", "tables.kernels"},
+    {"core.tree"},
     {"economies.kernels"},
     {"core.space", "core.results", "core.profiles", "core.statistics", "core.plain", "core.construction"},
     {"core.oracles"},

@@ -6,12 +6,19 @@ from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-import equinox as eqx
 import numpy as np
 
 from rivalry.core.game import Game, payoff_against, scale
-from rivalry.core.jax import jax, jnp, put
-from rivalry.core.oracles import Response, best_response, payoff_bound, proved_response, search_points
+from rivalry.core.jax import compiled, is_jax_array, jax, jnp, put
+from rivalry.core.oracles import (
+    Response,
+    best_response,
+    oracle,
+    payoff_bound,
+    proved_response,
+    search_points,
+    unknown,
+)
 from rivalry.core.plain import registered
 from rivalry.core.reparametrisation import curved, flattened
 from rivalry.core.results import COVERAGES, ROUNDING, Certificate, Rounding
@@ -37,7 +44,7 @@ PROVED = 1e-8  # times the payoff at stake: a bound that near to the best payoff
 Reply = Response
 
 
-def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points: int = 201) -> Certificate:
+def certificate(game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int = 201) -> Certificate:
     """Every player's regret at ``x``, searched over its whole space, and the bound that is proved.
 
     ``tolerance`` is relative to what each player can win or lose by its own choice (`payoff_at_stake`), to
@@ -49,7 +56,7 @@ def certificate(game: Game, x: Profile, *, tolerance: float = TOLERANCE, points:
     >>> certificate(game, jnp.array([[0.0, 1.0], [0.0, 1.0]])).claim
     'equilibrium'
     """
-    x = _placed(game, x)
+    x = placed(game, x)
     here = np.asarray(payoffs(game, x))
     replies = [best_reply(game, x, player, points=points) for player in range(x.shape[0])]
     tried = [payoffs_tried(game, x, player, reply) for player, reply in enumerate(replies)]
@@ -103,12 +110,12 @@ def payoffs_tried(game: Game, x: Profile, player: int, reply: Reply) -> np.ndarr
     found = reply.tried
     if found is None:
         rows = _ordinary(game, player, reply.strategy)
-        if len(rows) > 4 * FEW:
+        if len(rows) > 4 * FEW and not numpy_payoffs.knows(game):
             found = np.asarray(_values(game, x, put(player), put(rows)))
         else:  # payoffs of profiles are compiled already
             each = np.repeat(np.asarray(x)[None], len(rows), axis=0)
             each[:, player] = rows
-            found = np.array([np.asarray(payoffs(game, put(one)))[player] for one in each])
+            found = np.array([np.asarray(payoffs(game, placed(game, one)))[player] for one in each])
     finite: np.ndarray = found[np.isfinite(found)]
     return finite
 
@@ -129,7 +136,7 @@ def _ordinary(game: Game, player: int, best: np.ndarray) -> np.ndarray:
     return np.concatenate([space.usual.grid(player, FEW), np.clip(changed, low, high)])
 
 
-def best_reply(game: Game, x: Profile, player: int, *, points: int = 201) -> Reply:
+def best_reply(game: Game, x: Any, player: int, *, points: int = 201) -> Reply:
     """The best strategy of ``player`` against the others at ``x``, over its whole space.
 
     It is that of the oracles `proved_response` or `best_response` where one is known. Else it is searched, in
@@ -137,7 +144,7 @@ def best_reply(game: Game, x: Profile, player: int, *, points: int = 201) -> Rep
 
     Raises `ValueError` for a profile outside the space, or a player that there is not.
     """
-    x = _placed(game, x)
+    x = placed(game, x)
     if isinstance(player, bool | str) or not 0 <= player < len(x):
         raise ValueError(f"player: {player!r} must be a whole number in 0..{len(x) - 1}")
     if proved_response.knows(game) or best_response.knows(game):
@@ -182,17 +189,22 @@ def search_grid(game: Game, player: int, points: int) -> Array:
     """
     space = game.space
     axes = space.sizes[player] - 1 if isinstance(space, Simplex) else space.shape[1]
-    grid = space.grid(player, points * min(max(axes, 1) ** 2, GROWTH))
+    grid = jnp.asarray(space.grid(player, points * min(max(axes, 1) ** 2, GROWTH)))
     return jnp.concatenate([grid, search_points(game, player)]) if search_points.knows(game) else grid
 
 
-def _placed(game: Game, x: Any) -> Profile:
-    """An array as it is; lists, labelled arrays and arrays of another shape, as far as they are a profile."""
+def placed(game: Game, x: Any) -> Any:
+    """Return a concrete profile as `payoffs` and the oracles of a game take it.
+
+    Arrays of NumPy for games with `numpy_payoffs`, else those of JAX. An array keeps its numbers; lists,
+    labelled arrays and arrays of another shape are checked. Raises `ValueError` for what is no profile.
+    """
     registered(game)
-    if not isinstance(x, jax.Array | np.ndarray) or x.shape != game.space.shape:
+    if not (is_jax_array(x) or isinstance(x, np.ndarray)) or x.shape != game.space.shape:
         x = game.space.check(x, "profile")
-    found: Profile = x if isinstance(x, jax.Array) else put(np.asarray(x, dtype=float))
-    return found
+    if numpy_payoffs.knows(game):
+        return np.asarray(x, dtype=float)
+    return x if is_jax_array(x) else put(np.asarray(x, dtype=float))
 
 
 def _nearest_best(strategies: np.ndarray, payoffs: np.ndarray, here: np.ndarray, tie: float) -> np.ndarray:
@@ -204,9 +216,23 @@ def _nearest_best(strategies: np.ndarray, payoffs: np.ndarray, here: np.ndarray,
     return first
 
 
-@eqx.filter_jit
-def payoffs(game: Game, x: Profile) -> Array:
-    """What each player gets at ``x``, compiled."""
+@oracle()
+def numpy_payoffs(game: Any, x: np.ndarray) -> np.ndarray:
+    """Return the payoffs ``[player]`` of a finite game at a profile of numbers, computed without JAX.
+
+    A class that registers them registers `proved_response` too, which is then asked with arrays of NumPy.
+    Raises `Unsupported` where payoffs are functions for JAX (generic).
+    """
+    raise unknown(game, "payoffs in NumPy")
+
+
+def payoffs(game: Game, x: Profile | np.ndarray) -> Array | np.ndarray:
+    """Return what each player gets at a profile of numbers: in NumPy where a game has that, else compiled."""
+    return numpy_payoffs(game, np.asarray(x)) if numpy_payoffs.knows(game) else _payoffs(game, x)
+
+
+@compiled
+def _payoffs(game: Game, x: Any) -> Array:
     return game.payoffs(x)
 
 
@@ -257,10 +283,10 @@ def faces(own: Any, xp: Any = jnp) -> Any:
     return xp.where(total > 0, rest / xp.where(total > 0, total, 1.0), even)
 
 
-_search = eqx.filter_jit(_searching)
+_search = compiled(_searching)
 
 
-@eqx.filter_jit
+@compiled
 def _values(game: Game, x: Profile, player: Array, strategies: Array) -> Array:
     """Payoffs of many own strategies ``[candidate axis]``."""
     found: Array = jax.lax.map(payoff_against(game, x, player), strategies, batch_size=256)
@@ -291,7 +317,7 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
     return strategy, value
 
 
-@eqx.filter_jit
+@compiled
 def _cells(
     game: Game, x: Profile, player: Array, low: Array | np.ndarray, high: Array | np.ndarray
 ) -> tuple[Array, Array, Array]:

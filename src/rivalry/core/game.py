@@ -12,16 +12,17 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry.core import oracles
-from rivalry.core.jax import jax, jnp
+from rivalry.core.jax import eqx, jax, jnp
 from rivalry.core.plain import attributes, is_plain, replaced
 from rivalry.core.results import Record as Record
-from rivalry.core.space import Profile, Space, Strategy
 
 if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float, PRNGKeyArray
     from xarray import Dataset
+
+    from rivalry.core.space import Profile, Space, Strategy
 
     State = Any
     Values = Array
@@ -360,8 +361,6 @@ def with_(game: G, **changes: object) -> G:
 
     Raises `ValueError` for a field the game does not have, or one that is not an array.
     """
-    import equinox as eqx
-
     plain = is_plain(game)
     for name, value in changes.items():
         old = getattr(game, name, None)

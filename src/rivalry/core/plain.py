@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from rivalry.core.jax import jax, jnp
+from rivalry.core.tree import is_array_tree
 
 G = TypeVar("G")
 
@@ -49,6 +50,8 @@ def registered(game: G) -> G:
     >>> jax.tree.leaves(registered(Quadratic()))
     []
     """
+    if is_array_tree(game):
+        return game
     for leaf in jax.tree.leaves(game):
         kind = type(leaf)
         if not isinstance(leaf, jax.Array | np.ndarray | type) and (

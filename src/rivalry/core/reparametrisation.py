@@ -8,18 +8,22 @@ gives the same game with the inner coordinates of its `Box` for strategies.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.game import Game, scale_of
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forwarded
 from rivalry.core.results import Coverage, Record
-from rivalry.core.space import Box, Profile, Strategy
+from rivalry.core.space import Box
+from rivalry.core.tree import Tree
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+    from rivalry.core.space import Profile, Strategy
 
 DOWN = -1e-30  # times the payoff scale: the slope at zero, where zero is infinitely far down
 
@@ -61,7 +65,7 @@ def outer(game: Any, y: Profile) -> Profile:
     return x
 
 
-class Flat(eqx.Module):
+class Flat(Tree):
     """A game in inner coordinates; see `flattened`."""
 
     game: Any

@@ -9,16 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import combinations
 from math import comb
-from typing import Any, Literal, Protocol, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
-import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.tree import Tree, static
 
-Profile = Float[Array, "player axis"]
-Strategy = Float[Array, "axis"]
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+    Profile = Float[Array, "player axis"]
+    Strategy = Float[Array, "axis"]
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name not in ("Profile", "Strategy"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from jaxtyping import Array, Float  # loads JAX: only modules that need it anyway get here
+
+        globals().update(Profile=Float[Array, "player axis"], Strategy=Float[Array, "axis"])
+        return globals()[name]
+
+
 Coordinate = Literal["linear", "log", "logit", "shifted"]
 
 LATTICE_AXES = 10  # more have no lattice: it takes at least two points an axis
@@ -47,7 +60,7 @@ class Space(Protocol):
         """One uniformly drawn profile; the key is consumed."""
         ...
 
-    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+    def grid(self, player: int, points: int) -> Float[Array | np.ndarray, "point axis"]:
         """About ``points`` strategies of one player that cover its space, corners included."""
         ...
 
@@ -85,7 +98,7 @@ def _spread(axes: int, points: int) -> np.ndarray:
     return np.concatenate([np.zeros((1, axes)), np.ones((1, axes)), inside])
 
 
-class Box(eqx.Module):
+class Box(Tree):
     """An interval for every player and axis.
 
     ``coordinates`` tells in which scale the box is searched, one word or one an axis. An amount ``x`` is seen
@@ -111,7 +124,7 @@ class Box(eqx.Module):
 
     low: Float[Array, "player axis"]
     high: Float[Array, "player axis"]
-    coordinates: Coordinate | tuple[Coordinate, ...] = eqx.field(static=True, default="linear")
+    coordinates: Coordinate | tuple[Coordinate, ...] = static(default="linear")
     least: Float[Array, "player axis"] | None = None
     usual_low: Float[Array, "player axis"] | None = None
     usual_high: Float[Array, "player axis"] | None = None
@@ -184,7 +197,7 @@ class Box(eqx.Module):
         high = self.high if self.usual_high is None else self.usual_high
         return Box(low, high, self.coordinates, self.least)
 
-    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+    def grid(self, player: int, points: int) -> Float[Array | np.ndarray, "point axis"]:
         """A lattice with all corners; where there are too many axes for one, points spread evenly."""
         axes = self.shape[1]
         xp: Any = jnp if isinstance(self.low, jax.core.Tracer) else np  # outside jit, nothing to compile
@@ -196,8 +209,10 @@ class Box(eqx.Module):
             lines = xp.linspace(first, last, max(2, round(points ** (1 / axes)))).T
             inner = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
         outer = xp.asarray(self.outer(inner[:, None, :], player), dtype=float)[:, 0]
-        found = xp.clip(outer, low, high)  # the coordinate change may leave the box by rounding
-        return found if xp is jnp else put(found)
+        found: Array | np.ndarray = xp.clip(
+            outer, low, high
+        )  # the coordinate change may leave the box by rounding
+        return found
 
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)
@@ -290,7 +305,7 @@ def _outward(kind: str, y: Any, floor: Any) -> Any:
     return jax.nn.sigmoid(y) if kind == "logit" else jnp.asarray(y)
 
 
-class Simplex(eqx.Module):
+class Simplex(Tree):
     """Shares that sum to one: mixed strategies, or positions on a simplex.
 
     ``sizes`` holds every player's number of entries; shorter players are padded with zeros. ``least`` is
@@ -300,8 +315,8 @@ class Simplex(eqx.Module):
     [[1.0, 0.0, 0.0], [0.333, 0.333, 0.333]]
     """
 
-    sizes: tuple[int, ...] = eqx.field(static=True)
-    least: float = eqx.field(static=True, default=0.0)
+    sizes: tuple[int, ...] = static()
+    least: float = static(default=0.0)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -310,6 +325,11 @@ class Simplex(eqx.Module):
     @property
     def mask(self) -> Bool[Array, "player axis"]:
         return jnp.arange(self.shape[1])[None, :] < jnp.asarray(self.sizes)[:, None]
+
+    @property
+    def entries(self) -> Bool[np.ndarray, "player axis"]:
+        """The mask in NumPy."""
+        return np.arange(self.shape[1])[None, :] < np.asarray(self.sizes)[:, None]
 
     @property
     def spare(self) -> np.ndarray:
@@ -332,7 +352,7 @@ class Simplex(eqx.Module):
         share = weight / weight.sum(axis=-1, keepdims=True)
         return share if not self.least else jnp.where(self.mask, self.least + self.spare * share, 0.0)
 
-    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+    def grid(self, player: int, points: int) -> Float[Array | np.ndarray, "point axis"]:
         """The corners and, as far as ``points`` allows, the lattice of equal steps between them.
 
         Where entries have a least, the lattice is drawn in by as much.
@@ -344,11 +364,11 @@ class Simplex(eqx.Module):
         lattice = simplex_lattice(size, steps) / steps
         if self.least:
             lattice = self.least + self.spare[player] * lattice
-        return jnp.pad(jnp.asarray(lattice), ((0, 0), (0, self.shape[1] - size)))
+        return np.pad(lattice, ((0, 0), (0, self.shape[1] - size)))
 
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)
-        mask = np.asarray(self.mask)
+        mask = self.entries
         least = self.least * (1 - 1e-6)  # what rounding takes from an entry that has the least
         bad = np.argwhere((mask & (full < least)) | (~mask & (full != 0)))
         if bad.size:
@@ -374,14 +394,14 @@ def simplex_lattice(corners: int, steps: int) -> np.ndarray:
     return np.diff(edges, axis=1)[::-1] - 1
 
 
-class Choices(eqx.Module):
+class Choices(Tree):
     """Finitely many pure choices: a profile holds every player's index, ``[player 1]``, as numbers.
 
     >>> Choices((2, 3)).grid(1, 99).ravel().tolist()
     [0.0, 1.0, 2.0]
     """
 
-    sizes: tuple[int, ...] = eqx.field(static=True)
+    sizes: tuple[int, ...] = static()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -397,9 +417,9 @@ class Choices(eqx.Module):
     def sample(self, key: PRNGKeyArray) -> Profile:
         return jax.random.randint(key, self.shape, 0, jnp.asarray(self.sizes)[:, None]).astype(float)
 
-    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
+    def grid(self, player: int, points: int) -> Float[Array | np.ndarray, "point axis"]:
         """All choices of the player, whatever ``points`` says."""
-        return jnp.arange(self.sizes[player], dtype=float)[:, None]
+        return np.arange(self.sizes[player], dtype=float)[:, None]
 
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)
@@ -421,7 +441,7 @@ def width(space: Space) -> Profile:
         return space.high - space.low
     if isinstance(space, Simplex):
         return jnp.ones(space.shape)
-    rows = [space.grid(player, 201) for player in range(space.shape[0])]
+    rows = [jnp.asarray(space.grid(player, 201)) for player in range(space.shape[0])]
     spread = jnp.stack([row.max(axis=0) - row.min(axis=0) for row in rows])
     return jnp.where(space.mask & (spread > 0), spread, 1.0)
 

@@ -7,15 +7,18 @@ eigenvalues are those of ``A - C``, each N - 1 times (players part), and of ``A 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
 
 from rivalry.core.game import Game, jacobian, own_gradients, scale_of
-from rivalry.core.jax import jax, jnp, put, stacked
-from rivalry.core.space import Simplex, Space, Strategy, width
+from rivalry.core.jax import compiled, eqx, jax, jnp, put, stacked
+from rivalry.core.space import Simplex, width
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float, Int
+
+    from rivalry.core.space import Space, Strategy
 
 ITERATIONS = 60  # of Newton's method
 LONGEST = 0.1  # of the width: no step of Newton's is longer
@@ -155,7 +158,7 @@ def _root(game: Game, start: Strategy, basis: Array, fixed: Array) -> tuple[_Loo
     return at, fixed | still
 
 
-@eqx.filter_jit
+@compiled
 def _follow(
     games: Game,
     count: Int[Array, ""],

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
-from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.jax import jnp
+from rivalry.core.certify import numpy_payoffs
+from rivalry.core.jax import array_module, is_jax_array, jnp
 from rivalry.core.registry import near
 from rivalry.core.results import Coverage, Record
-from rivalry.core.space import Profile, Simplex, Strategy
+from rivalry.core.space import Simplex
+from rivalry.core.tree import Tree, static
 from rivalry.core.validate import checked, limit
 from rivalry.tables.kernels.shapes import FiniteGame, one_state
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+    from rivalry.core.space import Profile, Strategy
 
 Classic = Literal[
     "battle_of_the_sexes",
@@ -36,7 +41,7 @@ Classic = Literal[
 SUPPORT = 1e-9  # a probability above this is played
 
 
-class Matrix(eqx.Module):
+class Matrix(Tree):
     """A finite game in mixed strategies; payoffs are multilinear in the players' probabilities.
 
     A profile holds one row of probabilities per player, padded with zeros where a player has fewer actions
@@ -50,11 +55,15 @@ class Matrix(eqx.Module):
         Names of every player's actions.
     """
 
-    table: Float[Array, "player ..."]
-    actions: tuple[tuple[str, ...], ...] = eqx.field(static=True)
+    table: Float[Array | np.ndarray, "player ..."]
+    actions: tuple[tuple[str, ...], ...] = static()
 
     def __repr__(self) -> str:
-        sizes = " × ".join(map(str, self.sizes)) if eqx.is_array(self.table) else "?"
+        sizes = (
+            " × ".join(map(str, self.sizes))
+            if isinstance(self.table, np.ndarray) or is_jax_array(self.table)
+            else "?"
+        )
         words = [", ".join(names) for names in dict.fromkeys(self.actions)]
         return f"Matrix game of {len(self.actions)} players, {sizes} actions ({' | '.join(words)})"
 
@@ -67,10 +76,11 @@ class Matrix(eqx.Module):
     def space(self) -> Simplex:
         return Simplex(self.sizes)
 
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
-        rest = self.table
+    def payoffs(self, x: Any) -> Any:
+        """Return the players' expected payoffs, ``[player]``; in NumPy where table and profile are."""
+        xp, rest = array_module(self.table, x), self.table
         for player, size in enumerate(self.sizes):
-            rest = jnp.tensordot(rest, x[player, :size], axes=(1, 0))
+            rest = xp.tensordot(rest, x[player, :size], axes=(1, 0))
         return rest
 
     def pure(self, *choices: int | str) -> Profile:
@@ -113,11 +123,13 @@ def _(game: Matrix) -> FiniteGame:
 
 
 @oracles.payoff_scale.register(Matrix)
-def _(game: Matrix) -> Float[Array, ""]:
+def _(game: Matrix) -> Float[Array | np.ndarray, ""]:
     """The widest range of a player's payoffs; 1 where all payoffs of every player are equal."""
+    xp = array_module(game.table)
     flat = game.table.reshape(len(game.sizes), -1)
-    widest = jnp.max(flat.max(axis=1) - flat.min(axis=1))
-    return jnp.where(widest > 0, widest, 1.0)
+    widest = xp.max(flat.max(axis=1) - flat.min(axis=1))
+    found: Array | np.ndarray = xp.where(widest > 0, widest, 1.0)
+    return found
 
 
 @oracles.labels.register(Matrix)
@@ -129,10 +141,10 @@ def _(game: Matrix) -> oracles.Labels:
 
 
 @oracles.metrics.register(Matrix)
-def _(game: Matrix, x: Profile) -> Record:
+def _(game: Matrix, x: Profile | np.ndarray) -> Record:
     """``welfare``, the sum of payoffs, and ``support``, the actions that are played."""
     return {
-        "welfare": ((), np.asarray(game.payoffs(x).sum())),
+        "welfare": ((), np.asarray(numpy_payoffs(game, np.asarray(x)).sum())),
         "support": (("player", "axis"), np.asarray(x) > SUPPORT),
     }
 
@@ -146,18 +158,31 @@ def _(game: Matrix, name: str) -> Profile:
     return mask / mask.sum(axis=1, keepdims=True)
 
 
+@numpy_payoffs.register(Matrix)
+def _(game: Matrix, x: np.ndarray) -> np.ndarray:
+    return np.asarray(_numpy(game).payoffs(x))
+
+
+def _numpy(game: Matrix) -> Matrix:
+    """The game with its table in NumPy, if it is traced nowhere."""
+    return Matrix(np.asarray(game.table), game.actions) if is_jax_array(game.table) else game
+
+
 @oracles.gradients.register(Matrix)
 def _(game: Matrix, x: Profile) -> Profile:
     """The payoff of every pure action against the others; 0 where there is no such action."""
-    return jnp.stack([_action_payoffs(game, x, player) for player in range(len(game.sizes))])
+    rows = [_action_payoffs(game, x, player) for player in range(len(game.sizes))]
+    return jnp.stack([jnp.pad(row, (0, x.shape[1] - len(row))) for row in rows])
 
 
-def _action_payoffs(game: Matrix, x: Profile, player: int) -> Float[Array, "axis"]:
-    rest = jnp.moveaxis(game.table[player], player, 0)
+def _action_payoffs(game: Matrix, x: Any, player: int) -> Any:
+    """The payoff ``[action]`` of every action of a player against the others at ``x``."""
+    xp = array_module(game.table, x)
+    rest = xp.moveaxis(game.table[player], player, 0)
     for other, size in enumerate(game.sizes):
         if other != player:
-            rest = jnp.tensordot(rest, x[other, :size], axes=(1, 0))
-    return jnp.pad(rest, (0, x.shape[1] - game.sizes[player]))
+            rest = xp.tensordot(rest, x[other, :size], axes=(1, 0))
+    return rest
 
 
 @oracles.best_response.register(Matrix)
@@ -166,6 +191,16 @@ def _(game: Matrix, x: Profile, player: int | Array) -> tuple[Strategy, Any, Cov
     values = jnp.where(game.space.mask, oracles.gradients(game, x), -jnp.inf)[player]
     best = jnp.argmax(values)
     return jnp.zeros_like(values).at[best].set(1.0), values[best], "exact"
+
+
+@oracles.proved_response.register(Matrix)
+def _(game: Matrix, x: Profile | np.ndarray, player: int) -> oracles.Response:
+    """The same in NumPy: no payoff exceeds that of the best pure action."""
+    values = _action_payoffs(_numpy(game), np.asarray(x), player)
+    best = int(np.argmax(values))
+    payoff = float(values[best])
+    strategy = np.eye(game.space.shape[1])[best]
+    return oracles.Response(strategy, payoff, payoff, "exact", "the game's own best reply")
 
 
 @oracles.mixed_best_response.register(Matrix)
@@ -246,7 +281,7 @@ def matrix(
     Examples
     --------
     >>> game = matrix("battle_of_the_sexes")
-    >>> game.payoffs(jnp.array([[0.6, 0.4], [0.4, 0.6]])).round(6).tolist()
+    >>> game.payoffs(np.array([[0.6, 0.4], [0.4, 0.6]])).round(6).tolist()
     [1.2, 1.2]
     >>> matrix(payoffs=[[[1, 0]], [[0, 2]]]).sizes
     (1, 2)
@@ -263,7 +298,7 @@ def matrix(
         table, known = _table(payoffs), None
     sizes = table.shape[1:]
     labels = _labels(actions, sizes) if actions is not None else known
-    return Matrix(jnp.asarray(table), labels or tuple(tuple(str(k) for k in range(n)) for n in sizes))
+    return Matrix(table, labels or tuple(tuple(str(k) for k in range(n)) for n in sizes))
 
 
 def _table(payoffs: object) -> np.ndarray:

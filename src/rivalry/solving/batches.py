@@ -9,16 +9,14 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.construction import recipe_of, variant
 from rivalry.core.game import Finish, Game, Method, Playable, arrays, profile_dims, started, with_
-from rivalry.core.jax import jax, jnp, stacked
+from rivalry.core.jax import compiled, eqx, jax, jnp, stacked
 from rivalry.core.plain import is_plain, registered
 from rivalry.core.results import Record, Solution, collect
-from rivalry.core.space import Profile
 from rivalry.core.validate import Recipe, check
 from rivalry.solving.ends import (
     RESTARTS,
@@ -46,6 +44,8 @@ from rivalry.solving.steps import Carry, as_arrays, begin, from_leaves, leaves_o
 
 if TYPE_CHECKING:
     from xarray import Dataset
+
+    from rivalry.core.space import Profile
 
 
 MOST = 100_000  # points of a sweep, each of which is a game
@@ -285,7 +285,7 @@ def _alike(games: Sequence[Any], methods: Sequence[Any]) -> list[list[int]]:
     return list(found.values())
 
 
-@eqx.filter_jit
+@compiled
 def _advance_lanes(games, methods, carry, keys, budget, tol):  # type: ignore[no-untyped-def]
     """All lanes to their end, or ``budget`` steps, in one program."""
 
@@ -299,6 +299,6 @@ def _advance_lanes(games, methods, carry, keys, budget, tol):  # type: ignore[no
     return eqx.filter_vmap(lane)(games, methods, carry, keys)
 
 
-@eqx.filter_jit
+@compiled
 def _begin_lanes(games, methods, begins, keys, done):  # type: ignore[no-untyped-def]
     return eqx.filter_vmap(begin)(games, methods, begins, keys, done)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.core.certify import certificate, payoffs
+from rivalry.core.certify import certificate, payoffs, placed
 from rivalry.core.game import (
     ENDINGS,
     Finish,
     Game,
     Method,
     Playable,
+    PopulationGame,
     alike,
     is_population,
     measures,
@@ -22,9 +23,9 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import discounting_channels, exchangeable, labels
 from rivalry.core.reparametrisation import curved
 from rivalry.core.results import Certificate, Record, Solution
-from rivalry.core.space import Profile
-from rivalry.population import record_of
-from rivalry.population.oracles import mean_field_refusal
+
+if TYPE_CHECKING:
+    from rivalry.core.space import Profile
 
 PLATEAU = "gradients are within tol, but no point of rest is near; start elsewhere or lower tol"
 RESTARTS = 4  # how often a run goes on from an end that the least disturbance leaves
@@ -141,18 +142,10 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
     proof = Certificate.from_record(record)
     if discounting_channels.knows(game):
         record.setdefault("gamma_channels", ((), np.asarray(discounting_channels(game).text)))
-    stationary = not mean_field_refusal(game)
-    names = labels(game).players
-    if is_population(game) and len(names) > 1:
-        record.setdefault("player_name", (("player",), np.asarray(names)))
-    if is_population(game) and has_answer(record) and stationary:
-        known, proof = record_of(game, put(record["profile"][1]), tolerance)
-        if proof is not None:
-            proof = _of_concept(record, proof)
-            known |= proof.record()
-        return Solution(record | known, proof)
+    if is_population(game):
+        return _certified_population(game, record, proof, tolerance)
     if isinstance(game, Game) and has_answer(record):
-        profile = put(record["profile"][1])
+        profile = placed(game, record["profile"][1])
         record["payoff"] = (("player",), np.asarray(payoffs(game, profile)))
         if exchangeable.knows(game):
             record["alike"] = (("player",), alike(game))
@@ -163,6 +156,24 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
             proof = _of_concept(record, certificate(game, profile, tolerance=tolerance))
             record |= proof.record()
     return Solution(record, proof)
+
+
+def _certified_population(
+    game: PopulationGame, record: Record, proof: Certificate | None, tolerance: float | None
+) -> Solution:
+    from rivalry.population import record_of  # loads JAX, of which a finite game has no need
+    from rivalry.population.oracles import mean_field_refusal
+
+    names = labels(game).players
+    if len(names) > 1:
+        record.setdefault("player_name", (("player",), np.asarray(names)))
+    if not has_answer(record) or mean_field_refusal(game):
+        return Solution(record, proof)
+    known, proof = record_of(game, put(record["profile"][1]), tolerance)
+    if proof is not None:
+        proof = _of_concept(record, proof)
+        known |= proof.record()
+    return Solution(record | known, proof)
 
 
 def _of_concept(record: Record, proof: Certificate) -> Certificate:

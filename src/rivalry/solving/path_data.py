@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.game import Game, own_gradients
-from rivalry.core.jax import jax, jnp
+from rivalry.core.jax import compiled, jax, jnp
 from rivalry.core.results import Record, stacked
 from rivalry.solving.steps import as_arrays
 
@@ -69,12 +68,12 @@ def _moves(game: Any, record: Record) -> Record:
     }
 
 
-@eqx.filter_jit
+@compiled
 def _payoffs(game: Game, path: jax.Array) -> jax.Array:
     return jax.vmap(game.payoffs)(path)
 
 
-@eqx.filter_jit
+@compiled
 def _gradients(game: Game, path: jax.Array) -> jax.Array:
     return jax.vmap(lambda x: own_gradients(game, x))(path)
 

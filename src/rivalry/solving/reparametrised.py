@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
-from jaxtyping import PRNGKeyArray
 
 from rivalry.core.game import Finish, Game, Method, Playable, Record
 from rivalry.core.jax import put
 from rivalry.core.reparametrisation import curved, flattened, inner, outer
-from rivalry.core.space import Profile
+from rivalry.core.tree import Tree
+
+if TYPE_CHECKING:
+    from jaxtyping import PRNGKeyArray
+
+    from rivalry.core.space import Profile
 
 RANGES = ("cycle_low", "cycle_high")  # measures of an end that are profiles
 
@@ -29,7 +32,7 @@ class Within(NamedTuple):
         return self.own.time
 
 
-class Inward(eqx.Module):
+class Inward(Tree):
     """A method that sees a game by its inner coordinates, while its profiles are told in amounts.
 
     What a ``method`` does not offer, this does not offer either.

@@ -12,9 +12,7 @@ from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import Learner, Method, Playable, is_population, profile_dims, started
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.results import Record, Solution, dataset
-from rivalry.core.space import Profile
 from rivalry.core.validate import check
-from rivalry.population.certificate import exploitability_along
 from rivalry.solving.ends import (
     RESTARTS,
     certified,
@@ -42,6 +40,8 @@ from rivalry.solving.steps import ROWS, advance, as_arrays, begin, from_leaves, 
 
 if TYPE_CHECKING:
     from xarray import Dataset
+
+    from rivalry.core.space import Profile
 
 PATH = 512  # most rows of a recorded path; then every second is dropped and the stride doubles
 HISTORY = 256  # the same of populations, whose policies are large and are all judged
@@ -136,6 +136,8 @@ def solve(
     watch = Limited(progress, checked_seconds(max_seconds))
     record = _solve_record(game, method, first, key, settings, watch, checkpoint)
     if path and tolerance is not None and is_population(game):
+        from rivalry.population.certificate import exploitability_along  # loads JAX
+
         gains = exploitability_along(game, record["path"][1])
         record["path_exploitability"] = (("step", "player"), gains)
     found = certified(game, record | out_of_time(record, watch.over), tolerance)

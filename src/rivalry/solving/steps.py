@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 
 from rivalry.core.game import ENDINGS, Method, Playable
-from rivalry.core.jax import jax, jnp, put
-from rivalry.core.space import Profile
+from rivalry.core.jax import compiled, jax, jnp, put
+
+if TYPE_CHECKING:
+    from rivalry.core.space import Profile
 
 ROWS = 64  # profiles recorded by one call of the compiled program
 
@@ -35,7 +36,7 @@ def time_of(carry: Carry) -> jax.Array:
     return carry.since + jnp.asarray(getattr(carry.state, "time", carry.done), dtype=float)
 
 
-@eqx.filter_jit
+@compiled
 def begin(game: Playable, method: Method, first: Profile, key: jax.Array, done: jax.Array) -> Carry:
     """A fresh state at `first`, the clock standing at `done`."""
     state = method.init(game, first, jax.random.fold_in(key, 2**31 - 1))
@@ -43,7 +44,7 @@ def begin(game: Playable, method: Method, first: Profile, key: jax.Array, done: 
     return as_arrays(Carry(state, done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int), jnp.zeros(())))  # type: ignore[no-any-return]
 
 
-@eqx.filter_jit
+@compiled
 def advance(
     game: Playable,
     method: Method,

@@ -5,12 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.game import alike
-from rivalry.core.jax import jax, jnp, put
+from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.plain import registered
 from rivalry.core.registry import near
 from rivalry.tables.action_grid import Places, moves_between, places_of
@@ -192,7 +191,7 @@ def values_at(answer: Any, game: Any, places: np.ndarray, sizes: np.ndarray) -> 
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
-@eqx.filter_jit
+@compiled
 def _chunk(answer: Any, game: Any, places: Any, sizes: tuple[int, ...], chunk: int, first: Any) -> Any:
     at = jnp.stack(jnp.unravel_index(first + jnp.arange(chunk), sizes), axis=1)
 

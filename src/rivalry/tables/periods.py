@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.jax import put
+from rivalry.core.tree import Tree
 from rivalry.tables.action_grid import Places, places_of
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, values_at
 from rivalry.tables.greedy_play import checked_policies
 from rivalry.tables.kernels.shapes import FiniteGame, Tabulated, no_contest
 from rivalry.tables.levels import are_levels
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
 
 DIGITS = 12  # states that agree in so many digits are one
 NEVER = 1e-14  # chances that play goes on of no more than this are rounding
@@ -144,7 +146,7 @@ class _Stage(NamedTuple):
     follows: np.ndarray  # [state joint]: the number of the next period's state
 
 
-class _At(eqx.Module):
+class _At(Tree):
     """A game in a period and a state of it."""
 
     game: Any

@@ -6,13 +6,15 @@ is asked by ``to_finite.knows(game)``, which computes nothing; methods state the
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float
 
 from rivalry.core.oracles.dispatch import oracle, unknown
 from rivalry.tables.kernels.shapes import Contest, FiniteGame, LinearQuadraticGame
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
 
 # Finite games.
 

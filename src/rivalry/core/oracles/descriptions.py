@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Array
 
 from rivalry.core.oracles.dispatch import oracle, unknown
 from rivalry.core.results import Record
-from rivalry.core.space import Profile
+
+if TYPE_CHECKING:
+    from jaxtyping import Array
+
+    from rivalry.core.space import Profile
 
 
 class Labels(NamedTuple):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Bool, Float
 
 from rivalry.core.jax import jnp
 from rivalry.core.oracles.dispatch import oracle, unknown
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float
 
 
 @oracle(inherited=True)

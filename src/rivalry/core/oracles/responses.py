@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float
 
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles.dispatch import oracle, unknown
 from rivalry.core.results import Coverage, Record
-from rivalry.core.space import Profile, Strategy
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
+
+    from rivalry.core.space import Profile, Strategy
 
 
 class Response(NamedTuple):

@@ -1,0 +1,89 @@
+"""Values made of arrays and settings, which JAX takes apart once it is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, dataclass_transform
+
+import numpy as np
+
+from rivalry.core.jax import is_jax_array, jax, when_loaded
+
+
+def static(*, default: Any = dataclasses.MISSING) -> Any:
+    """Return a field of a `Tree` that holds a setting: programs are compiled for its value."""
+    return dataclasses.field(default=default, metadata={"static": True})
+
+
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(static, dataclasses.field))
+class Tree:
+    """A frozen dataclass that is a pytree: what `equinox.Module` is, for classes of use without JAX.
+
+    Fields hold arrays or trees of arrays, save for `static` ones. Values are equal where their fields are.
+
+    >>> class Line(Tree):
+    ...     slope: np.ndarray
+    ...     name: str = static(default="line")
+    >>> jax.tree.map(lambda leaf: 2 * leaf, Line(np.array([1.0, 2.0])))
+    Line(slope=array([2., 4.]), name='line')
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+        when_loaded(partial(_register, cls))
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        parts, settings = field_names(type(self))
+        return all(_same(getattr(self, name), getattr(other, name)) for name in (*settings, *parts))
+
+    def __hash__(self) -> int:
+        _, settings = field_names(type(self))
+        return hash((type(self), *(getattr(self, name) for name in settings)))
+
+    def __repr__(self) -> str:
+        values = (f"{name}={value!r}" for name, value in vars(self).items() if not name.startswith("_"))
+        return f"{type(self).__name__}({', '.join(values)})"
+
+
+def field_names(kind: type[Tree]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the fields of arrays, and those of settings."""
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    settings = tuple(field.name for field in fields if field.metadata.get("static"))
+    return tuple(field.name for field in fields if field.name not in settings), settings
+
+
+def is_array_tree(value: object) -> bool:
+    """Return whether a value is a `Tree` of arrays, None and such trees alone; JAX is not loaded for it."""
+    if not isinstance(value, Tree):
+        return False
+    parts = (getattr(value, name) for name in field_names(type(value))[0])
+    return all(p is None or isinstance(p, np.ndarray) or is_jax_array(p) or is_array_tree(p) for p in parts)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray) or is_jax_array(one):
+        return bool(np.array_equal(one, other))
+    return one is other or bool(one == other)
+
+
+def _register(kind: type[Tree]) -> None:
+    names, settings = field_names(kind)
+
+    def flatten(tree: Tree) -> tuple[list[Any], tuple[Any, ...]]:
+        return [getattr(tree, name) for name in names], tuple(getattr(tree, name) for name in settings)
+
+    def flatten_with_keys(tree: Tree) -> tuple[list[tuple[Any, Any]], tuple[Any, ...]]:
+        parts, rest = flatten(tree)
+        return list(zip(map(jax.tree_util.GetAttrKey, names), parts, strict=True)), rest
+
+    def unflatten(rest: tuple[Any, ...], parts: Iterable[Any]) -> Any:
+        made = object.__new__(kind)  # JAX puts in what no argument may be
+        vars(made).update(zip((*names, *settings), (*parts, *rest), strict=True))
+        return made
+
+    jax.tree_util.register_pytree_with_keys(kind, flatten_with_keys, unflatten, flatten)

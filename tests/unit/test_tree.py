@@ -1,0 +1,115 @@
+"""Values that JAX takes apart once it is loaded, and finite games, which are solved without it."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry.core.jax import compiled, eqx, jax, jnp
+from rivalry.core.space import Box, Simplex
+from rivalry.core.tree import Tree, is_array_tree, static
+
+
+class Line(Tree):
+    slope: np.ndarray
+    name: str = static(default="line")
+
+
+LINE = Line(np.array([1.0, 2.0]))
+
+WITHOUT = """
+import sys
+import numpy as np
+import rivalry as rv
+{code}
+loaded = {{"jax", "equinox", "numba", "quantecon"}} & set(sys.modules)
+assert not loaded, loaded
+"""
+
+
+def run(code: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "assert rv.solve(rv.games.matrix('chicken'), rv.methods.PureEquilibria()).claim == 'equilibrium'",
+        "assert rv.solve(rv.games.matrix('jordan'), rv.methods.MixedEquilibria()).claim == 'equilibrium'",
+        "assert rv.certificate(rv.games.matrix('chicken'), np.eye(2)[::-1]).claim == 'equilibrium'",
+        "import rivalry.tables.discretize, rivalry.tables.periods, rivalry.core.symmetric",
+    ],
+    ids=["pure", "mixed", "certificate", "tables"],
+)
+def test_finite_games_load_no_jax(code: str) -> None:
+    run(WITHOUT.format(code=code))
+
+
+@pytest.mark.parametrize(
+    "order", ["import jax\nimport rivalry as rv", "import rivalry as rv\n{make}\nimport jax"]
+)
+def test_games_are_pytrees_whenever_jax_is_imported(order: str) -> None:
+    make = "import rivalry as rv\ngame = rv.games.matrix('chicken')"
+    check = "assert jax.jit(lambda g: g.table.sum())(game) == game.table.sum()"
+    precise = "assert jax.numpy.ones(2).dtype == 'float64'"
+    run("\n".join([order.format(make=make), make, check, precise]))
+
+
+def test_a_tree_is_frozen_and_equal_where_its_fields_are() -> None:
+    with pytest.raises(AttributeError):
+        LINE.name = "other"  # type: ignore[misc]
+    assert LINE == Line(np.array([1.0, 2.0])) == pickle.loads(pickle.dumps(LINE))
+    assert Line(np.array([1.0, 3.0])) != LINE
+    assert Line(np.array([1.0, 2.0]), "other") != LINE
+    assert hash(LINE) == hash(Line(np.array([5.0])))
+    assert repr(LINE) == "Line(slope=array([1., 2.]), name='line')"
+
+
+def test_jax_sees_leaves_by_name_and_settings_as_static() -> None:
+    ((path, leaf),) = jax.tree_util.tree_flatten_with_path(LINE)[0]
+    assert jax.tree_util.keystr(path) == ".slope"
+    assert leaf is LINE.slope
+    assert jax.tree.structure(LINE) != jax.tree.structure(Line(LINE.slope, "other"))
+    doubled = eqx.tree_at(lambda line: line.slope, LINE, jnp.ones(2))
+    assert isinstance(doubled, Line)
+    assert doubled.slope.tolist() == [1.0, 1.0]
+    rows = jax.vmap(lambda line: line.slope[0])(Line(np.ones((3, 2))))
+    assert rows.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_array_trees() -> None:
+    assert is_array_tree(LINE)
+    assert is_array_tree(Simplex((2, 3)))
+    assert is_array_tree(Box.interval(0.0, 1.0, players=2))
+    assert not is_array_tree(Line(object()))  # type: ignore[arg-type]
+    assert not is_array_tree(np.ones(2))
+
+
+def test_compiled_functions_trace_once_per_form() -> None:
+    traced = []
+
+    @compiled
+    def double(line: Line) -> object:
+        traced.append(line.name)
+        return 2 * line.slope
+
+    for line in (LINE, Line(np.array([3.0, 4.0])), Line(LINE.slope, "other")):
+        np.testing.assert_array_equal(np.asarray(double(line)), 2 * line.slope)
+    assert traced == ["line", "other"]
+
+
+def test_certificates_of_a_finite_game_do_not_depend_on_whose_arrays_it_gets() -> None:
+    game = rv.games.matrix("jordan")
+    x = np.array([[0.3, 0.7], [0.6, 0.4], [0.9, 0.1]])
+    here = rv.certificate(game, x).record()
+    for other in (rv.certificate(game, jnp.asarray(x)), rv.certificate(rv.with_(game, table=game.table), x)):
+        there = other.record()
+        assert here.keys() == there.keys()
+        for name, (_, array) in here.items():
+            np.testing.assert_array_equal(array, there[name][1])
