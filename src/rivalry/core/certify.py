@@ -105,13 +105,13 @@ def payoff_units(game: Game, x: Profile) -> np.ndarray:
     return np.where(found > 0, found, whole)
 
 
-def payoffs_tried(game: Game, x: Profile, player: int, reply: Reply) -> np.ndarray:
+def payoffs_tried(game: Game, x: Profile | np.ndarray, player: int, reply: Reply) -> np.ndarray:
     """Payoffs of a player's strategies against the others at ``x``: those searched, or ordinary ones."""
     found = reply.tried
     if found is None:
         rows = _ordinary(game, player, reply.strategy)
         if len(rows) > 4 * FEW and not numpy_payoffs.knows(game):
-            found = np.asarray(_values(game, x, put(player), put(rows)))
+            found = np.asarray(_values(game, put(x), put(player), put(rows)))
         else:  # payoffs of profiles are compiled already
             each = np.repeat(np.asarray(x)[None], len(rows), axis=0)
             each[:, player] = rows
@@ -129,7 +129,8 @@ def _ordinary(game: Game, player: int, best: np.ndarray) -> np.ndarray:
     """
     space: Any = game.space
     if not curved(game):
-        return np.concatenate([np.asarray(space.grid(player, FEW)), best[None]])
+        few = space.lattice if isinstance(space, Simplex) else space.grid  # a lattice needs no JAX
+        return np.concatenate([np.asarray(few(player, FEW)), best[None]])
     low, high = np.asarray(space.low)[player], np.asarray(space.high)[player]
     parts = np.concatenate([np.eye(len(low)), np.ones((1, len(low)))])
     changed = [np.where(part > 0, factor * best, best) for part in parts for factor in (0.0, 0.5, 2.0)]
@@ -189,7 +190,7 @@ def search_grid(game: Game, player: int, points: int) -> Array:
     """
     space = game.space
     axes = space.sizes[player] - 1 if isinstance(space, Simplex) else space.shape[1]
-    grid = jnp.asarray(space.grid(player, points * min(max(axes, 1) ** 2, GROWTH)))
+    grid = space.grid(player, points * min(max(axes, 1) ** 2, GROWTH))
     return jnp.concatenate([grid, search_points(game, player)]) if search_points.knows(game) else grid
 
 

@@ -92,9 +92,7 @@ def when_loaded(action: Callable[[], None]) -> None:
 class _AtImport(MetaPathFinder):
     """Finds JAX and equinox as the other finders do, and carries out what waits for JAX."""
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
         if fullname not in ("jax", "equinox"):
             return None
         others = (finder for finder in sys.meta_path if finder is not self)

@@ -60,7 +60,7 @@ class Space(Protocol):
         """One uniformly drawn profile; the key is consumed."""
         ...
 
-    def grid(self, player: int, points: int) -> Float[Array | np.ndarray, "point axis"]:
+    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
         """About ``points`` strategies of one player that cover its space, corners included."""
         ...
 
@@ -197,7 +197,7 @@ class Box(Tree):
         high = self.high if self.usual_high is None else self.usual_high
         return Box(low, high, self.coordinates, self.least)
 
-    def grid(self, player: int, points: int) -> Float[Array | np.ndarray, "point axis"]:
+    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
         """A lattice with all corners; where there are too many axes for one, points spread evenly."""
         axes = self.shape[1]
         xp: Any = jnp if isinstance(self.low, jax.core.Tracer) else np  # outside jit, nothing to compile
@@ -209,10 +209,8 @@ class Box(Tree):
             lines = xp.linspace(first, last, max(2, round(points ** (1 / axes)))).T
             inner = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
         outer = xp.asarray(self.outer(inner[:, None, :], player), dtype=float)[:, 0]
-        found: Array | np.ndarray = xp.clip(
-            outer, low, high
-        )  # the coordinate change may leave the box by rounding
-        return found
+        found = xp.clip(outer, low, high)  # the coordinate change may leave the box by rounding
+        return found if xp is jnp else put(found)
 
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)
@@ -352,11 +350,15 @@ class Simplex(Tree):
         share = weight / weight.sum(axis=-1, keepdims=True)
         return share if not self.least else jnp.where(self.mask, self.least + self.spare * share, 0.0)
 
-    def grid(self, player: int, points: int) -> Float[Array | np.ndarray, "point axis"]:
+    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
         """The corners and, as far as ``points`` allows, the lattice of equal steps between them.
 
         Where entries have a least, the lattice is drawn in by as much.
         """
+        return jnp.asarray(self.lattice(player, points))
+
+    def lattice(self, player: int, points: int) -> Float[np.ndarray, "point axis"]:
+        """Return the grid in NumPy."""
         size = self.sizes[player]
         steps = 1
         while size > 1 and comb(steps + size, size - 1) <= points:
@@ -417,9 +419,9 @@ class Choices(Tree):
     def sample(self, key: PRNGKeyArray) -> Profile:
         return jax.random.randint(key, self.shape, 0, jnp.asarray(self.sizes)[:, None]).astype(float)
 
-    def grid(self, player: int, points: int) -> Float[Array | np.ndarray, "point axis"]:
+    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
         """All choices of the player, whatever ``points`` says."""
-        return np.arange(self.sizes[player], dtype=float)[:, None]
+        return jnp.arange(self.sizes[player], dtype=float)[:, None]
 
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)
@@ -441,7 +443,7 @@ def width(space: Space) -> Profile:
         return space.high - space.low
     if isinstance(space, Simplex):
         return jnp.ones(space.shape)
-    rows = [jnp.asarray(space.grid(player, 201)) for player in range(space.shape[0])]
+    rows = [space.grid(player, 201) for player in range(space.shape[0])]
     spread = jnp.stack([row.max(axis=0) - row.min(axis=0) for row in rows])
     return jnp.where(space.mask & (spread > 0), spread, 1.0)
 

@@ -83,7 +83,7 @@ def _shares(game: InfluencerGame, x: Profile) -> Record:
 
 def _landscape(game: InfluencerGame, x: Profile) -> Record:
     axes = x.shape[1]
-    places = jnp.asarray(game.space.grid(0, LINE if axes == 1 else SQUARE))
+    places = game.space.grid(0, LINE if axes == 1 else SQUARE)
     responses = [best_reply(game, x, player) for player in range(game.players)]
     at = np.asarray(places)
     return {
@@ -105,7 +105,7 @@ def _own_payoffs(game: InfluencerGame, x: Profile, places: Array) -> Array:
 
 
 def _vector_field(game: InfluencerGame, x: Profile) -> Record:
-    first, second = (jnp.asarray(game.space.grid(player, FIELD))[:, 0] for player in (0, 1))
+    first, second = game.space.grid(0, FIELD)[:, 0], game.space.grid(1, FIELD)[:, 0]
     pairs = np.array(list(combinations(range(min(game.players, PAIRED)), 2)))
     fields = np.asarray(_fields(game, x, first, second, put(pairs)))
     found: Record = {
