@@ -288,7 +288,7 @@ def profile_dims(game: object) -> tuple[str, str]:
     return ("state", "action") if is_population(game) else ("player", "axis")
 
 
-def measures(game: object, x: Profile | np.ndarray) -> Record:
+def measures(game: object, x: Any) -> Record:
     """The named arrays the game computes from a profile, or none."""
     return dict(oracles.metrics(game, x))
 

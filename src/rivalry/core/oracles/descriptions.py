@@ -44,7 +44,7 @@ def labels(game: Any) -> Labels:
 
 
 @oracle(inherited=True)
-def metrics(game: Any, x: Profile | np.ndarray) -> Record:
+def metrics(game: Any, x: Profile) -> Record:
     """Return named arrays to store with every result, ``{name: (dimensions, array)}``. Generic: none."""
     return {}
 
