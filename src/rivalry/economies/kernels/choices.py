@@ -15,8 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.economies.kernels.currency import at
-from rivalry.tables.kernels.cache import njit
-from rivalry.tables.kernels.history import inner
+from rivalry.tables.kernels.cache import inner, njit
 
 _MASS = 0xFFFFFFFF
 _WHOLE = 2.0**32

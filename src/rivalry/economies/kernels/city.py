@@ -31,8 +31,7 @@ from rivalry.economies.kernels.city_rules import (
 from rivalry.economies.kernels.currency import at, high, total
 from rivalry.economies.kernels.economy import RUNNING, UNBALANCED
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import njit
-from rivalry.tables.kernels.history import inner
+from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.memory import LINE, prefetch
 from rivalry.tables.kernels.shapes import BIDS, BY_TURN, NO_TRANSFER, CityArrays
 

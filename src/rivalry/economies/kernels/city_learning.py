@@ -33,8 +33,7 @@ from rivalry.economies.kernels.currency import at, high
 from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING
 from rivalry.economies.kernels.economy_learning import EXPECTED, SARSA, EpochRule, paced, staged
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import njit
-from rivalry.tables.kernels.history import inner
+from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.memory import aligned, prefetch
 from rivalry.tables.kernels.shapes import CityArrays
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.economies.kernels.currency import at, high, low, share_out
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.history import inner
+from rivalry.tables.kernels.cache import inner
 from rivalry.tables.kernels.shapes import (
     BY_STAKE,
     COIN,

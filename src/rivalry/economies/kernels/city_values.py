@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.economies.kernels.city import width
-from rivalry.tables.kernels.cache import njit
-from rivalry.tables.kernels.history import inner
+from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.shapes import CityArrays
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import njit
-from rivalry.tables.kernels.history import inner
+from rivalry.tables.kernels.cache import inner, njit
 
 _LOW, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 

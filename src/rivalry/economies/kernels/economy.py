@@ -15,8 +15,7 @@ import numpy as np
 from rivalry.economies.kernels.choices import choices, sample
 from rivalry.economies.kernels.currency import at, high, low, pair_up, share_out, total
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import njit
-from rivalry.tables.kernels.history import inner
+from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.shapes import (
     BIDS,
     BURNT,

@@ -27,8 +27,7 @@ from rivalry.economies.kernels.economy import (
     step,
 )
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import njit
-from rivalry.tables.kernels.history import inner
+from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.shapes import Economy, views_of
 
 SARSA, GREEDY, EXPECTED, DOUBLE = 0, 1, 2, 3

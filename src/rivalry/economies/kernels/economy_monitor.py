@@ -19,8 +19,7 @@ from rivalry.economies.kernels.currency import at, high
 from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING, Agents, desk_of, matched, no_tallies, step
 from rivalry.economies.kernels.economy_learning import EXPECTED, GREEDY, SARSA, coin_of, paced, worth_of
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import njit
-from rivalry.tables.kernels.history import inner
+from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.shapes import Economy
 
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.tables.kernels.cache import njit
-from rivalry.tables.kernels.history import branch_of, inner, leads_to, moves_in, nature_of, nobody, play_round
+from rivalry.tables.kernels.cache import inner, njit
+from rivalry.tables.kernels.history import branch_of, leads_to, moves_in, nature_of, nobody, play_round
 
 
 class Departure(NamedTuple):

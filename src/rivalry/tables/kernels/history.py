@@ -9,11 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rivalry.tables.kernels.cache import njit
-from rivalry.tables.kernels.learn import UNCOUNTED
-
-# As `bare`, and parts of one function: only kernels call them.
-inner = njit(**UNCOUNTED | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True})
+from rivalry.tables.kernels.cache import inner, njit
 
 EPS = 2.220446049250313e-16
 STILL = 4 * EPS  # of the largest value: a sweep that changes no more has settled

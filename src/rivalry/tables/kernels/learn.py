@@ -10,15 +10,8 @@ These pieces know rows, never who owns them. What cannot be a table is a small i
 from __future__ import annotations
 
 from math import cos, exp, inf, log, log2, pi
-from typing import Any
 
-from rivalry.tables.kernels.cache import njit
-
-# Without reference counts, and part of their callers: these functions hand arrays to each other many times a
-# step. Counting them (locked instructions) and passing them on would take nineteen twentieths of the time.
-# Such a function cannot make an array.
-UNCOUNTED: dict[str, Any] = {"nogil": True, "_nrt": False, "forceinline": True}
-bare = njit(cache=True, **UNCOUNTED)
+from rivalry.tables.kernels.cache import bare
 
 FIXED, COSINE, LOG = 0, 1, 2
 MAX, ON_POLICY, EXPECTED = 0, 1, 2

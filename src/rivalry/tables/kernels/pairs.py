@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.draws import unit, word
 from rivalry.tables.kernels.sessions import (
     RUNNING,
@@ -23,7 +23,6 @@ from rivalry.tables.kernels.sessions import (
     level_at,
     teach,
 )
-from rivalry.tables.kernels.table import inner
 
 _ONE, _TWO = np.uint64(1), np.uint64(2)
 

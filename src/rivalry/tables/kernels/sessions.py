@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.contests import strides_of
 from rivalry.tables.kernels.draws import uniform
 from rivalry.tables.kernels.learn import MAX, ON_POLICY, choose, expected
+from rivalry.tables.kernels.rounds import joint_of, observed, open_round
 from rivalry.tables.kernels.shapes import FiniteGame
-from rivalry.tables.kernels.table import inner
 
 RENEWED = 1024  # periods after which what falls exponentially is computed anew; a power of two
 COLDEST = 1e-300  # of temperatures
@@ -109,7 +109,7 @@ def _play_one(game, rule, own, desk, steps):  # type: ignore[no-untyped-def]
             own.level[player] = level_at(
                 own.level[player], rule.scale[player], rule.beta[player], rule.decay[player], clock[0]
             )
-        _open(game, own, desk)
+        open_round(game, own.recent, own.stream, desk.sizes, desk.strides)
         row = clock[0] % game.order.shape[0] if game.order.shape[0] > 1 else 0
         for k in range(game.order.shape[1]):
             player = game.order[row, k]
@@ -139,47 +139,9 @@ def ended(rule, periods, changed):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _open(game, own, desk):  # type: ignore[no-untyped-def]
-    """A new round: the last becomes the past, actions stand until changed, nature moves."""
-    recent, players = own.recent, desk.strides.shape[0]
-    for ago in range(recent.shape[0] - 1, 0, -1):
-        for who in range(players + 2):
-            recent[ago, who] = recent[ago - 1, who]
-    if desk.sizes[players] > 1:
-        joint = _joint(recent, desk) if game.goes.shape[1] > 1 else 0
-        branch, branches = 0, game.goes.shape[2]
-        if branches > 1:
-            drawn = uniform(own.stream)
-            while branch < branches - 1 and drawn >= game.odds[recent[0, players], joint, branch]:
-                branch += 1
-        recent[0, players] = game.goes[recent[0, players], joint, branch]
-
-
-@inner
-def _joint(recent, desk):  # type: ignore[no-untyped-def]
-    """The number of the joint action that stands."""
-    joint = 0
-    for player in range(desk.strides.shape[0]):
-        joint += recent[0, player] * desk.strides[player]
-    return joint
-
-
-@inner
-def _observed(game, own, desk, player):  # type: ignore[no-untyped-def]
-    """The number of the state that a player sees now."""
-    state = 0
-    for slot in range(game.sees.shape[1]):
-        who = game.sees[player, slot, 0]
-        if who < 0:
-            break
-        state = state * desk.sizes[who] + own.recent[game.sees[player, slot, 1], who]
-    return state
-
-
-@inner
 def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     """A player sees, settles what was pending and chooses; returns whether a greedy action changed."""
-    state, size = _observed(game, own, desk, player), game.sizes[player]
+    state, size = observed(game, own.recent, desk.sizes, player, 0), game.sizes[player]
     first, drawn, changed = rule.state_from[player], uniform(own.stream), False
     row = own.values[rule.value_from[player] + state * size : rule.value_from[player] + (state + 1) * size]
     level, soft = own.level[player], rule.soft and rule.learns[player]
@@ -294,7 +256,7 @@ def _teach_all(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
         recent[1, player] = action
         if game.signal.shape[0] > 0:
             recent[1, players + 1] = game.signal[recent[1, players], joint]
-        state = _observed(game, own, desk, player)
+        state = observed(game, own.recent, desk.sizes, player, 0)
         worth = values[state * size + own.greedy[first + state]]
         aims[action] = game.payoff[recent[1, players], player, joint] + rule.gamma[player] * worth
     recent[1, player], recent[1, players + 1] = played, shown
@@ -308,7 +270,7 @@ def _teach_all(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
 def _pay(game, rule, own, desk):  # type: ignore[no-untyped-def]
     """What the joint action that stands pays everybody, as part of what came of pending decisions."""
     players = desk.strides.shape[0]
-    joint, nature = _joint(own.recent, desk), own.recent[0, players]
+    joint, nature = joint_of(own.recent, desk.strides), own.recent[0, players]
     if game.signal.shape[0] > 0:
         own.recent[0, players + 1] = game.signal[nature, joint]
     for player in range(players):

@@ -15,14 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.contests import pay, strides_of
 from rivalry.tables.kernels.draws import uniform
-from rivalry.tables.kernels.learn import EXPECTED, MAX, UNCOUNTED, best, choose, expected, explore
+from rivalry.tables.kernels.learn import EXPECTED, MAX, best, choose, expected, explore
+from rivalry.tables.kernels.rounds import joint_of, observed, open_round, shift
 from rivalry.tables.kernels.shapes import Learners, LearningRule, Tabulated
-
-# As `bare`, and parts of one function: nothing else calls them, so nothing else is compiled for them.
-inner = njit(**UNCOUNTED | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True})
 
 
 class TrialBuffers(NamedTuple):
@@ -79,7 +77,7 @@ def _play_one(game, contest, rule, own, desk, steps):  # type: ignore[no-untyped
         if clock[1] == 0:
             _begin(game, rule, own)
         else:
-            _open(game, own, desk)
+            open_round(game, own.recent, own.stream, desk.sizes, desk.strides)
         if rule.asynchronous:
             _in_drawn_order(game, contest, rule, own, desk)
         else:
@@ -105,45 +103,6 @@ def _begin(game, rule, own):  # type: ignore[no-untyped-def]
         own.recent[:, player] = action
         own.pending[player, 0] = -1
     own.recent[:, players] = 0
-
-
-@inner
-def _open(game, own, desk):  # type: ignore[no-untyped-def]
-    """A new round: the last becomes the past, actions stand until changed, nature moves."""
-    recent, players = own.recent, desk.strides.shape[0]
-    for ago in range(recent.shape[0] - 1, 0, -1):
-        for who in range(players + 1):
-            recent[ago, who] = recent[ago - 1, who]
-    if desk.sizes[players] > 1:
-        nature = recent[0, players]
-        joint = _joint(recent, desk) if game.goes.shape[1] > 1 else 0
-        branch, branches = 0, game.goes.shape[2]
-        if branches > 1:
-            drawn = uniform(own.stream)
-            while branch < branches - 1 and drawn >= game.odds[nature, joint, branch]:
-                branch += 1
-        recent[0, players] = game.goes[nature, joint, branch]
-
-
-@inner
-def _joint(recent, desk):  # type: ignore[no-untyped-def]
-    """The number of the joint action that stands."""
-    joint = 0
-    for player in range(desk.strides.shape[0]):
-        joint += recent[0, player] * desk.strides[player]
-    return joint
-
-
-@inner
-def _observed(game, own, desk, player, later):  # type: ignore[no-untyped-def]
-    """The number of the state that a player sees now, or would if ``later`` = 1 round were past."""
-    state = 0
-    for slot in range(game.sees.shape[1]):
-        who = game.sees[player, slot, 0]
-        if who < 0:
-            break
-        state = state * desk.sizes[who] + own.recent[max(game.sees[player, slot, 1] - later, 0), who]
-    return state
 
 
 @inner
@@ -179,7 +138,7 @@ def _settle(rule, own, desk, player, state, choices):  # type: ignore[no-untyped
 @inner
 def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     """A player sees, settles what was pending, chooses and moves."""
-    state, choices = _observed(game, own, desk, player, 0), _choices(game, player)
+    state, choices = observed(game, own.recent, desk.sizes, player, 0), _choices(game, player)
     action = _settle(rule, own, desk, player, state, choices)
     if action < 0:
         row, temperature = own.values[player, state], rule.temperature[player, state]
@@ -200,7 +159,7 @@ def _weigh_up(game, contest, own, desk):  # type: ignore[no-untyped-def]
     if game.payoff.shape[2] == 0:
         pay(contest, own.recent[0, :players], desk.reward)
         return
-    nature, joint = own.recent[0, players], _joint(own.recent, desk)
+    nature, joint = own.recent[0, players], joint_of(own.recent, desk.strides)
     for player in range(players):
         desk.reward[player] = game.payoff[nature, player, joint]
 
@@ -240,13 +199,11 @@ def _in_drawn_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-
     for k in range(players):
         player = turn[k]
         if k > 0:  # what the one before has done is past
-            for ago in range(own.recent.shape[0] - 1, 0, -1):
-                for who in range(players + 1):
-                    own.recent[ago, who] = own.recent[ago - 1, who]
+            shift(own.recent)
         _decide(game, rule, own, desk, player)
         _weigh_up(game, contest, own, desk)
         _receive(rule, own, desk, player)
-        state = _observed(game, own, desk, player, 1)
+        state = observed(game, own.recent, desk.sizes, player, 1)
         _settle(rule, own, desk, player, state, _choices(game, player))
 
 
@@ -257,7 +214,7 @@ def _close(game, rule, own, desk, length):  # type: ignore[no-untyped-def]
     Not those of players who see what others do in the same round: there is no further round to see.
     """
     explore(rule.exploration, rule.epsilon_low, rule.epsilon_high, length, length, desk.epsilon)
-    _open(game, own, desk)
+    open_round(game, own.recent, own.stream, desk.sizes, desk.strides)
     for player in range(desk.strides.shape[0]):
         waits = False
         for slot in range(game.sees.shape[1]):
@@ -266,7 +223,7 @@ def _close(game, rule, own, desk, length):  # type: ignore[no-untyped-def]
                 break
             waits = waits or (who < desk.strides.shape[0] and game.sees[player, slot, 1] == 0)
         if not waits:
-            state = _observed(game, own, desk, player, 0)
+            state = observed(game, own.recent, desk.sizes, player, 0)
             _settle(rule, own, desk, player, state, _choices(game, player))
 
 

@@ -1,0 +1,55 @@
+"""One round of a finite game, as the learning loops play it: what is observed, what is played, nature's move.
+
+``recent [ago column]`` holds the actions of the last rounds, player by player, then nature's state (and the
+public signal, where there is one); row 0 is the round in progress.
+"""
+
+from __future__ import annotations
+
+from rivalry.tables.kernels.cache import inner
+from rivalry.tables.kernels.draws import uniform
+
+
+@inner
+def joint_of(recent, strides):  # type: ignore[no-untyped-def]
+    """The number of the joint action of the round in progress."""
+    joint = 0
+    for player in range(strides.shape[0]):
+        joint += recent[0, player] * strides[player]
+    return joint
+
+
+@inner
+def observed(game, recent, sizes, player, later):  # type: ignore[no-untyped-def]
+    """The number of the state that a player observes, or would observe if ``later`` = 1 round were over."""
+    state = 0
+    for slot in range(game.sees.shape[1]):
+        who = game.sees[player, slot, 0]
+        if who < 0:
+            break
+        state = state * sizes[who] + recent[max(game.sees[player, slot, 1] - later, 0), who]
+    return state
+
+
+@inner
+def shift(recent):  # type: ignore[no-untyped-def]
+    """Make the round in progress the last one; its actions stand until they are changed."""
+    for ago in range(recent.shape[0] - 1, 0, -1):
+        for column in range(recent.shape[1]):
+            recent[ago, column] = recent[ago - 1, column]
+
+
+@inner
+def open_round(game, recent, stream, sizes, strides):  # type: ignore[no-untyped-def]
+    """Begin a round: the one in progress becomes the last, and nature moves."""
+    shift(recent)
+    players = strides.shape[0]
+    if sizes[players] > 1:
+        nature = recent[0, players]
+        joint = joint_of(recent, strides) if game.goes.shape[1] > 1 else 0
+        branch, branches = 0, game.goes.shape[2]
+        if branches > 1:
+            drawn = uniform(stream)
+            while branch < branches - 1 and drawn >= game.odds[nature, joint, branch]:
+                branch += 1
+        recent[0, players] = game.goes[nature, joint, branch]
