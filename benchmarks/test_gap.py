@@ -24,7 +24,7 @@ def market() -> FiniteGame:
     appeal = np.exp((2 - price) / 0.25)
     sold = appeal[:, None] / (1 + appeal[:, None] + appeal[None])
     pays = np.stack([(price[:, None] - 1) * sold, (price[None] - 1) * sold.T])
-    return one_state(pays)._replace(sees=np.array([[[0, 1], [1, 1]]] * 2))
+    return one_state(pays)._replace(observation_slots=np.array([[[0, 1], [1, 1]]] * 2))
 
 
 def drawn(sessions: int) -> np.ndarray:

@@ -18,7 +18,7 @@ def number(tables: FiniteGame, player: int, past: list[list[int]], now: list[int
     players, seen = len(tables.sizes), 0
     signals = int(tables.signal.max()) + 1 if tables.signal.size else 1
     widths = [*tables.sizes.tolist(), len(tables.payoff), signals]
-    for who, ago in tables.sees[player].tolist():
+    for who, ago in tables.observation_slots[player].tolist():
         if who < 0:
             break
         there = past[ago - 1][who] if ago else nature if who == players else now[who]
@@ -44,11 +44,12 @@ def one_round(
     joint = int(np.ravel_multi_index(now, tables.sizes.tolist()))
     signal = int(tables.signal[nature, joint]) if tables.signal.size else 0
     after = [[*now, nature, signal], *past[: DEPTH - 1]]
-    column = joint if tables.goes.shape[1] > 1 else 0
-    odds = np.diff(tables.odds[nature, column], prepend=0.0)
+    column = joint if tables.next_nature.shape[1] > 1 else 0
+    odds = np.diff(tables.nature_cdf[nature, column], prepend=0.0)
     later = (row + 1) % len(tables.order)
     follows = [
-        (float(p), after, later, int(g)) for p, g in zip(odds, tables.goes[nature, column], strict=True)
+        (float(p), after, later, int(g))
+        for p, g in zip(odds, tables.next_nature[nature, column], strict=True)
     ]
     return [float(v) for v in tables.payoff[nature, :, joint]], follows
 
@@ -121,12 +122,12 @@ def _game(sizes: list[int], order: Any, sees: Any, natures: int = 1, branches: i
     slots = [[*row, *[[-1, -1]] * (most - len(row))] for row in sees]
     return FiniteGame(
         payoff=draw.normal(size=(natures, len(sizes), joints)),
-        goes=draw.integers(natures, size=(natures, joints, branches)),
-        odds=np.cumsum(odds / odds.sum(axis=2, keepdims=True), axis=2),
-        moves=np.zeros((0, 0, 0), dtype=np.int64),
+        next_nature=draw.integers(natures, size=(natures, joints, branches)),
+        nature_cdf=np.cumsum(odds / odds.sum(axis=2, keepdims=True), axis=2),
+        action_map=np.zeros((0, 0, 0), dtype=np.int64),
         sizes=np.array(sizes),
         order=np.array(order),
-        sees=np.array(slots).reshape(len(sizes), most, 2),
+        observation_slots=np.array(slots).reshape(len(sizes), most, 2),
         signal=draw.integers(3, size=(natures, joints)),
     )
 
@@ -144,7 +145,7 @@ GAMES = {
     "signals": _game([2, 3], [[0, 1]], [[[3, 2], [3, 1]], [[3, 1], [1, 1]]], natures=1),
     "chance": _game([2, 2], [[0, 1]], [[[2, 0], [3, 1]], [[1, 1]]], natures=3, branches=2),
 }
-CERTAIN = [name for name, tables in GAMES.items() if tables.goes.shape[2] == 1]
+CERTAIN = [name for name, tables in GAMES.items() if tables.next_nature.shape[2] == 1]
 
 
 def every_policy(tables: FiniteGame, player: int) -> Any:

@@ -34,12 +34,12 @@ def tables(
     goes = np.broadcast_to(np.arange(natures), (natures, 1, natures))
     return FiniteGame(
         payoff=np.array(payoff, dtype=np.float64),
-        goes=np.array(goes, dtype=np.int64),
-        odds=np.cumsum(chain, axis=1)[:, None].copy(),
-        moves=np.zeros((0, 0, 0), dtype=np.int64),
+        next_nature=np.array(goes, dtype=np.int64),
+        nature_cdf=np.cumsum(chain, axis=1)[:, None].copy(),
+        action_map=np.zeros((0, 0, 0), dtype=np.int64),
         sizes=np.array(sizes, dtype=np.int64),
         order=np.array([list(range(players))] if order is None else order, dtype=np.int64),
-        sees=np.array([row + [[-1, -1]] * (width - len(row)) for row in shows], dtype=np.int64),
+        observation_slots=np.array([row + [[-1, -1]] * (width - len(row)) for row in shows], dtype=np.int64),
         signal=np.zeros((0, 0), dtype=np.int64) if signal is None else signal,
     )
 
@@ -114,7 +114,7 @@ class Plain:
     def row(self, player: int, state: tuple[int, ...]) -> list[float]:
         if (player, state) not in self.q:
             number, sizes = 0, [*self.game.sizes.tolist(), len(self.game.payoff), self._signals()]
-            slots = [who for who, _ in self.game.sees[player].tolist() if who >= 0]
+            slots = [who for who, _ in self.game.observation_slots[player].tolist() if who >= 0]
             for who, value in zip(slots, state, strict=True):
                 number = number * sizes[who] + value
             self.q[player, state] = list(self.first[player][number])
@@ -126,7 +126,7 @@ class Plain:
         return int(self.game.signal.max()) + 1 if self.game.signal.size else 1
 
     def seen(self, player: int, now: list[int], past: list[list[int]]) -> tuple[int, ...]:
-        slots = [slot for slot in self.game.sees[player].tolist() if slot[0] >= 0]
+        slots = [slot for slot in self.game.observation_slots[player].tolist() if slot[0] >= 0]
         return tuple(now[who] if ago == 0 else past[-ago][who] for who, ago in slots)
 
     def play(self, periods: int) -> None:
@@ -137,7 +137,7 @@ class Plain:
         game, now = self.game, list(self.past[-1])
         if len(game.payoff) > 1:
             drawn = self.draw()
-            now[self.n] = int(np.argmax(drawn < game.odds[now[self.n], 0]))
+            now[self.n] = int(np.argmax(drawn < game.nature_cdf[now[self.n], 0]))
         changed = False
         for player in game.order[self.period % len(game.order)].tolist():
             changed |= player >= 0 and self._move(player, now)

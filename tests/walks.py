@@ -23,12 +23,12 @@ def walk(payoff: np.ndarray, observation: str = "own", order: object = None) -> 
     seen = everyone[:, None] if observation == "own" else np.tile(everyone, (players, 1))
     return FiniteGame(
         payoff=payoff.reshape(1, players, -1).copy(),
-        goes=np.zeros((1, 1, 1), dtype=np.int64),
-        odds=np.ones((1, 1, 1)),
-        moves=moves,
+        next_nature=np.zeros((1, 1, 1), dtype=np.int64),
+        nature_cdf=np.ones((1, 1, 1)),
+        action_map=moves,
         sizes=np.full(players, places),
         order=np.asarray(everyone[None] if order is None else order, dtype=np.int64),
-        sees=np.stack([seen, np.ones_like(seen)], axis=2),
+        observation_slots=np.stack([seen, np.ones_like(seen)], axis=2),
     )
 
 

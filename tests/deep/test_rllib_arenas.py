@@ -70,7 +70,7 @@ def test_walks_are_those_of_the_tables(kind: str, joint: bool) -> None:
     seen = "joint" if joint else "own"
     arena: Any = PPO(moves="grid", places=4, observation=seen).world(game)
     world = tabulate(game, 4, observation=seen)
-    sizes, moves = world.tables.sizes.tolist(), world.tables.moves
+    sizes, moves = world.tables.sizes.tolist(), world.tables.action_map
     draw = np.random.default_rng(1)
     for _ in range(60):
         at = [int(draw.integers(size)) for size in sizes]

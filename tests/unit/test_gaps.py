@@ -66,7 +66,7 @@ def test_who_sees_enough(name: str, enough: list[bool]) -> None:
 def test_who_moves_twice_cannot_tell_when() -> None:
     tables = GAMES["in turn"]
     both = np.array([[[0, 1], [1, 1]]] * 2)
-    twice = tables._replace(order=np.array([[0, -1], [1, 0]]), sees=both)
+    twice = tables._replace(order=np.array([[0, -1], [1, 0]]), observation_slots=both)
     assert [sees_enough(twice, who) for who in range(2)] == [False, True]
 
 
@@ -136,7 +136,7 @@ def test_longer_grims_punish_as_long(memory: int) -> None:
 
 
 def test_without_memory_gaps_are_those_of_one_round() -> None:
-    tables = dilemma()._replace(sees=np.full((2, 1, 2), -1))
+    tables = dilemma()._replace(observation_slots=np.full((2, 1, 2), -1))
     policies = [[[0], [0]], [[1], [0]], [[1], [1]]]
     found = gaps(tables, policies, 0.8, limit_cycles(tables, policies, [0, 0, 0]))
     np.testing.assert_allclose(found.full_gain, np.array([[1, 1], [0, 1], [0, 0]]) / 0.2, atol=1e-12)

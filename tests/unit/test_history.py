@@ -18,7 +18,7 @@ def dilemma(memory: int = 1) -> FiniteGame:
     """The prisoner's dilemma 3, 4, 0, 1; action 0 cooperates."""
     game = rv.games.matrix(payoffs=[[[3, 0], [4, 1]], [[3, 4], [0, 1]]])
     slots = [[who, ago] for ago in range(memory, 0, -1) for who in range(2)]
-    return tabulate(game, observation="joint").tables._replace(sees=np.array([slots, slots]))
+    return tabulate(game, observation="joint").tables._replace(observation_slots=np.array([slots, slots]))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_tit_for_tat() -> None:
 
 def test_alternation_pays_in_every_round() -> None:
     """Each in turn moves to the action that the other does not have: after the first, all stands."""
-    tables = dilemma()._replace(order=np.array([[0], [1]]), sees=np.array([[[1, 1]], [[0, 1]]]))
+    tables = dilemma()._replace(order=np.array([[0], [1]]), observation_slots=np.array([[[1, 1]], [[0, 1]]]))
     found = limit_cycles(tables, [[[1, 0], [1, 0]]], [0])
     assert found.length.tolist() == [2]
     np.testing.assert_allclose(found.payoff, [[4, 0]])
@@ -130,9 +130,9 @@ def test_the_long_run_of_chance() -> None:
 def test_chance_that_ends_in_one_of_two_places() -> None:
     """Nature stays in its state 1 or 2 once there; from 0 it goes there with odds 1 to 3."""
     tables = GAMES["chance"]._replace(
-        goes=np.array([[[1, 2]], [[1, 1]], [[2, 2]]]),
-        odds=np.array([[[0.25, 1.0]], [[0.5, 1.0]], [[0.5, 1.0]]]),
-        sees=np.full((2, 1, 2), -1),
+        next_nature=np.array([[[1, 2]], [[1, 1]], [[2, 2]]]),
+        nature_cdf=np.array([[[0.25, 1.0]], [[0.5, 1.0]], [[0.5, 1.0]]]),
+        observation_slots=np.full((2, 1, 2), -1),
     )
     found = limit_cycles(tables, [[[0], [0]]], [0])
     np.testing.assert_array_equal(found.state, [[1, 2]])
@@ -142,11 +142,20 @@ def test_chance_that_ends_in_one_of_two_places() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"moves": np.zeros((2, 2, 3), dtype=np.int64)}, "game: players move on a grid"),
+        ({"action_map": np.zeros((2, 2, 3), dtype=np.int64)}, "game: players move on a grid"),
         ({"payoff": np.zeros((0, 2, 0))}, "game: has no joint table"),
-        ({"sees": np.array([[[3, 0]], [[3, 1]]])}, "sees: player 0 looks at the signal of the round"),
-        ({"sees": np.array([[[3, 1]], [[0, 1]]])}, "sees: player 0 looks at a signal; the game must give"),
-        ({"sees": np.array([[[0, 23]], [[0, 1]]])}, "game: 8388608 whole states; must be at most"),
+        (
+            {"observation_slots": np.array([[[3, 0]], [[3, 1]]])},
+            "observation_slots: player 0 observes the signal of the current round",
+        ),
+        (
+            {"observation_slots": np.array([[[3, 1]], [[0, 1]]])},
+            "observation_slots: player 0 observes a signal; the game must have",
+        ),
+        (
+            {"observation_slots": np.array([[[0, 23]], [[0, 1]]])},
+            "game: 8388608 whole states; must be at most",
+        ),
     ],
     ids=["moves", "payoff", "signal now", "no signal", "many"],
 )

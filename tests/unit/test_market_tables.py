@@ -57,10 +57,10 @@ def test_a_period_without_states(options: dict[str, Any], order: Any, sees: Any)
     market = whole(**options, unit_cost=[10.0, 12.0, 8.0], tax=0.2)
     made = tables_of(market, LINES)
     assert made.order.tolist() == order
-    assert [[who for who, ago in row if who >= 0] for row in made.sees.tolist()] == sees
-    assert set(made.sees[..., 1][made.sees[..., 0] >= 0].ravel().tolist()) <= {0}
+    assert [[who for who, ago in row if who >= 0] for row in made.observation_slots.tolist()] == sees
+    assert set(made.observation_slots[..., 1][made.observation_slots[..., 0] >= 0].ravel().tolist()) <= {0}
     assert made.payoff.shape == (1, 3, 24)
-    assert made.goes.tolist() == [[[0]]]
+    assert made.next_nature.tolist() == [[[0]]]
     for joint, (i, j, k) in enumerate(np.ndindex(3, 4, 2)):
         q = np.array([LINES[0][i], LINES[1][j], LINES[2][k]])
         wanted = 0.8 * (max(100 - q.sum(), 0) - np.array([10.0, 12.0, 8.0])) * q
@@ -90,9 +90,9 @@ def test_shocks_are_nature() -> None:
     shock = {"kind": "markov", "levels": [-10.0, 10.0], "transitions": chain}
     for observed in (False, True):
         made = tables_of(whole(shock=shock, shock_observed=observed), LINES[:2])
-        assert made.goes.tolist() == [[[0, 1]], [[0, 1]]]
-        np.testing.assert_allclose(np.diff(made.odds, axis=2, prepend=0.0)[:, 0], chain)
-        assert made.sees.tolist() == [[[2, 0]]] * 2 if observed else [[[-1, -1]]] * 2
+        assert made.next_nature.tolist() == [[[0, 1]], [[0, 1]]]
+        np.testing.assert_allclose(np.diff(made.nature_cdf, axis=2, prepend=0.0)[:, 0], chain)
+        assert made.observation_slots.tolist() == [[[2, 0]]] * 2 if observed else [[[-1, -1]]] * 2
         np.testing.assert_allclose(made.payoff[0, 0, 0], (90 - 30 - 10) * 20)
         np.testing.assert_allclose(made.payoff[1, 0, 0], (110 - 30 - 10) * 20)
         assert made.signal[1, 0] > made.signal[0, 0]
@@ -120,7 +120,7 @@ def test_walks_on_tables_are_play(rule: str, timing: str) -> None:
     market = whole(adjustment=rule, shock=shock, shock_observed=True, **turns, **more)
     made = tables_of(market, LINES[:2])
     assert made.payoff.shape == (24, 2, 12)
-    assert made.sees[0, 0].tolist() == [2, 0]
+    assert made.observation_slots[0, 0].tolist() == [2, 0]
     rng = np.random.default_rng(1)
     action, path, joints = [1, 0], [], []
     for t in range(12):
@@ -139,8 +139,8 @@ def test_walks_on_tables_are_play(rule: str, timing: str) -> None:
             made.payoff[nature, :, joint], found.cash_flow[0, t], rtol=1e-11, atol=1e-9
         )
         prices.append((found.p[0, t, 0], made.signal[nature, joint]))
-        branch = int(np.argmax(np.diff(made.odds[nature, joint], prepend=0.0)))
-        nature = made.goes[nature, joint, branch]
+        branch = int(np.argmax(np.diff(made.nature_cdf[nature, joint], prepend=0.0)))
+        nature = made.next_nature[nature, joint, branch]
     by_price = sorted(prices)
     assert [number for _, number in by_price] == sorted(number for _, number in prices)
 
@@ -158,7 +158,7 @@ def test_growth_is_in_the_discount() -> None:
 def test_of_leaders_everybody_plays() -> None:
     world = remembering(rv.games.market(stages=[[0], [1]]), [[30.0, 45.0], [22.5, 30.0, 45.0]], memory=0)
     assert world.tables.sizes.tolist() == [2, 3]
-    assert world.tables.sees.tolist() == [[[-1, -1]], [[0, 0]]]
+    assert world.tables.observation_slots.tolist() == [[[-1, -1]], [[0, 0]]]
     assert world.gamma.tolist() == [0.95, 0.95]
 
 

@@ -74,7 +74,7 @@ def test_what_is_carried_is_the_technology_of_the_game() -> None:
     for t in range(3):
         np.testing.assert_allclose(tables.carried[nature], [a[t], b[t]], rtol=1e-12)
         joint = np.ravel_multi_index(tuple(policies[:, nature]), tuple(finite.sizes))
-        nature = int(finite.goes[nature, joint, 0])
+        nature = int(finite.next_nature[nature, joint, 0])
     assert nature == len(tables.period) - 1
     # two levels of each of four investments, and what adds up to the same is one state
     assert np.bincount(tables.period).tolist()[:2] == [1, 16]

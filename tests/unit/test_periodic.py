@@ -42,7 +42,7 @@ def _induced(game: Any) -> np.ndarray:
     tables = tabulate_periods(game, EFFORTS).tabulated.tables
     ahead, found = np.zeros(2), []
     for t in range(int(game.periods) - 1, -1, -1):
-        pays = (tables.payoff[t] + tables.odds[t, :, 0] * ahead[:, None]).reshape(2, 3, 3)
+        pays = (tables.payoff[t] + tables.nature_cdf[t, :, 0] * ahead[:, None]).reshape(2, 3, 3)
         rests = (pays[0] >= pays[0].max(axis=0)) & (pays[1] >= pays[1].max(axis=1)[:, None])
         assert rests.sum() == 1
         a, b = np.argwhere(rests)[0]

@@ -22,12 +22,12 @@ def by_hand(tables: FiniteGame, policies: np.ndarray, start: list[int]) -> tuple
         for row in tables.order.tolist():
             before = actions
             for player in row:
-                slots = [(who, ago) for who, ago in tables.sees[player].tolist() if who >= 0]
+                slots = [(who, ago) for who, ago in tables.observation_slots[player].tolist() if who >= 0]
                 looks = [(actions if ago == 0 else before)[who] for who, ago in slots]
                 sizes = [int(tables.sizes[who]) for who, _ in slots]
                 state = int(np.ravel_multi_index(looks, sizes)) if slots else 0
                 move = int(policies[player][state])
-                new = int(tables.moves[player, before[player], move]) if tables.moves.size else move
+                new = int(tables.action_map[player, before[player], move]) if tables.action_map.size else move
                 actions = (*actions[:player], new, *actions[player + 1 :])
     return path, seen[actions]
 
@@ -65,7 +65,7 @@ def test_in_turn_everybody_is_paid_after_its_own_move() -> None:
 def test_within_a_round_later_movers_may_see_earlier_ones() -> None:
     made = tabulate(matrix("matching_pennies"))
     sees = np.array([[[0, 1]], [[0, 0]]])  # the second sees what the first just chose
-    staged = made._replace(tables=made.tables._replace(sees=sees))
+    staged = made._replace(tables=made.tables._replace(observation_slots=sees))
     found = rollout(staged, [[1, 0], [1, 0]], [0, 0])
     assert found.cycle.tolist() == [[1, 0], [0, 1]]
     np.testing.assert_allclose(found.payoff, [-1.0, 1.0])

@@ -59,12 +59,12 @@ def test_values_follow_their_mean_equation_for_small_steps() -> None:
     table = np.array([[1.0, 0.4, 0.7]])
     bandit = FiniteGame(
         payoff=table[None],
-        goes=np.zeros((1, 1, 1), dtype=np.int64),
-        odds=np.ones((1, 1, 1)),
-        moves=np.zeros((0, 0, 0), dtype=np.int64),
+        next_nature=np.zeros((1, 1, 1), dtype=np.int64),
+        nature_cdf=np.ones((1, 1, 1)),
+        action_map=np.zeros((0, 0, 0), dtype=np.int64),
         sizes=np.array([3]),
         order=np.array([[0]]),
-        sees=np.full((1, 1, 2), -1),
+        observation_slots=np.full((1, 1, 2), -1),
     )
     learner = QLearning(
         alpha=1e-3, gamma=0.0, epsilon=1.0, epochs=1, episodes=3000, reward="raw", temperature=1.0
@@ -96,12 +96,12 @@ def test_a_follower_sees_the_leader_in_the_same_round() -> None:
     match = np.stack([np.zeros((3, 3)), np.eye(3)])
     world = FiniteGame(
         payoff=match.reshape(1, 2, 9),
-        goes=np.zeros((1, 1, 1), dtype=np.int64),
-        odds=np.ones((1, 1, 1)),
-        moves=np.zeros((0, 0, 0), dtype=np.int64),
+        next_nature=np.zeros((1, 1, 1), dtype=np.int64),
+        nature_cdf=np.ones((1, 1, 1)),
+        action_map=np.zeros((0, 0, 0), dtype=np.int64),
         sizes=np.array([3, 3]),
         order=np.array([[0, 1]]),
-        sees=np.array([[[-1, -1]], [[0, 0]]]),
+        observation_slots=np.array([[[-1, -1]], [[0, 0]]]),
     )
     learner = QLearning(alpha=0.5, gamma=0.0, epsilon=1.0, epochs=1, episodes=500, temperature=1.0)
     made = learner.world(world)
@@ -114,12 +114,12 @@ def test_nature_moves_with_its_odds_and_is_seen_where_listed() -> None:
     odds = np.array([[[0.25, 1.0]], [[0.25, 1.0]]])
     world = FiniteGame(
         payoff=np.array([[[1.0, 0.0]], [[0.2, 0.6]]]),
-        goes=np.array([[[0, 1]], [[0, 1]]]),
-        odds=odds,
-        moves=np.zeros((0, 0, 0), dtype=np.int64),
+        next_nature=np.array([[[0, 1]], [[0, 1]]]),
+        nature_cdf=odds,
+        action_map=np.zeros((0, 0, 0), dtype=np.int64),
         sizes=np.array([2]),
         order=np.array([[0]]),
-        sees=np.array([[[1, 0]]]),
+        observation_slots=np.array([[[1, 0]]]),
     )
     learner = QLearning(
         alpha=0.5, gamma=0.0, epsilon=1.0, epochs=1, episodes=20_000, reward="raw", temperature=1.0

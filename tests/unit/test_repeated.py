@@ -32,7 +32,7 @@ def quick(**options: Any) -> RepeatedQLearning:
 
 
 def slots(world: RepeatedWorld, player: int) -> list[list[int]]:
-    return [slot for slot in world.tables.sees[player].tolist() if slot[0] >= 0]
+    return [slot for slot in world.tables.observation_slots[player].tolist() if slot[0] >= 0]
 
 
 # What is remembered

@@ -22,15 +22,15 @@ def drawn_game(*, walk: bool, observation: str, natures: int = 1, seed: int = 0)
     tables = tabulate(game, observation=observation).tables
     joints = int(np.prod(sizes))
     if walk:
-        tables = tables._replace(moves=np.array([[[0, 0, 1], [0, 1, 1]]] * 2))
+        tables = tables._replace(action_map=np.array([[[0, 0, 1], [0, 1, 1]]] * 2))
     if natures > 1:
         odds = draw.random((natures, joints, natures))
         nature = np.array([[[2, 0]]] * 2)  # each player sees it too
         tables = tables._replace(
             payoff=draw.normal(size=(natures, 2, joints)),
-            goes=np.broadcast_to(np.arange(natures), (natures, joints, natures)).copy(),
-            odds=np.cumsum(odds / odds.sum(axis=2, keepdims=True), axis=2),
-            sees=np.concatenate([nature, tables.sees], axis=1),
+            next_nature=np.broadcast_to(np.arange(natures), (natures, joints, natures)).copy(),
+            nature_cdf=np.cumsum(odds / odds.sum(axis=2, keepdims=True), axis=2),
+            observation_slots=np.concatenate([nature, tables.observation_slots], axis=1),
         )
     return tables
 
@@ -53,14 +53,15 @@ def written_out(
                 options.append([(stands[who], 1.0)])
                 continue
             seen = 0
-            for other, _ in tables.sees[who].tolist():
+            for other, _ in tables.observation_slots[who].tolist():
                 size, now = (natures, nature) if other == len(sizes) else (sizes[other], stands[other])
                 seen = seen * size + now
             row = chances[who, seen]
             if who == player and own is not None:
                 row = np.eye(len(row))[own[round_, number]]
             lead = [
-                int(tables.moves[who, stands[who], m]) if tables.moves.size else m for m in range(len(row))
+                int(tables.action_map[who, stands[who], m]) if tables.action_map.size else m
+                for m in range(len(row))
             ]
             options.append([(lead[m], row[m]) for m in range(len(row)) if row[m] > 0])
         for choice in product(*options):
@@ -68,9 +69,9 @@ def written_out(
             joint = all_actions.index(tuple(action for action, _ in choice))
             here = round_ * count + number
             right[here] += chance * pays * tables.payoff[nature, player, joint]
-            line = tables.odds[nature, joint if tables.odds.shape[1] > 1 else 0]
+            line = tables.nature_cdf[nature, joint if tables.nature_cdf.shape[1] > 1 else 0]
             for branch, odds in enumerate(np.diff(line, prepend=0.0)):
-                to = tables.goes[nature, joint if tables.goes.shape[1] > 1 else 0, branch]
+                to = tables.next_nature[nature, joint if tables.next_nature.shape[1] > 1 else 0, branch]
                 there = (round_ + 1) % rounds * count + to * len(all_actions) + joint
                 system[here, there] -= (discount if pays else 1.0) * chance * odds
     return np.linalg.solve(system, right).reshape(rounds, count)
@@ -200,8 +201,8 @@ def test_bad_input(change: dict[str, Any], message: str) -> None:
 
 def test_what_cannot_be_answered() -> None:
     made = tabulate(matrix("chicken"))
-    looks = made.tables._replace(sees=np.array([[[0, 1]], [[0, 0]]]))
-    with pytest.raises(ValueError, match="sees: player 1 looks 0 rounds back at 0; must be 1"):
+    looks = made.tables._replace(observation_slots=np.array([[[0, 1]], [[0, 0]]]))
+    with pytest.raises(ValueError, match="observation_slots: player 1 looks 0 rounds back at 0; must be 1"):
         best_reply(looks, [[0, 0]] * 2, 0, 0.5)
     with pytest.warns(UserWarning, match="summed"):
         summed = tabulate(shared(players=2), 3, max_table_bytes=1)

@@ -92,7 +92,7 @@ def place(game: FiniteGame, player: int, state: tuple[int, ...]) -> int:
     from rivalry.tables.greedy_play import observed_sizes
 
     sizes = observed_sizes(game)
-    shape = [sizes[who] for who, _ in game.sees[player].tolist() if who >= 0]
+    shape = [sizes[who] for who, _ in game.observation_slots[player].tolist() if who >= 0]
     return int(np.ravel_multi_index(state, shape)) if shape else 0
 
 

@@ -165,7 +165,7 @@ def test_followers_against_plain_play() -> None:
 
 def test_followers_who_always_reply_best_lose_nothing() -> None:
     pays = market(COARSE, FINE)
-    tables = one_state(pays)._replace(sees=np.array([[[-1, -1]], [[0, 0]]]))
+    tables = one_state(pays)._replace(observation_slots=np.array([[[-1, -1]], [[0, 0]]]))
     best = np.zeros((2, 7), dtype=np.int64)
     best[1] = pays[1].argmax(axis=1)
     lowest = np.zeros_like(best)
@@ -181,7 +181,7 @@ def test_a_follower_in_between_counts_on_answers() -> None:
     """Of three in turn the second's loss is that after the third's answers."""
     pays = np.random.default_rng(15).normal(size=(3, 2, 2, 3))
     sees = np.array([[[-1, -1], [-1, -1]], [[0, 0], [-1, -1]], [[0, 0], [1, 0]]])
-    tables = one_state(pays)._replace(sees=sees)
+    tables = one_state(pays)._replace(observation_slots=sees)
     policy = np.array([[0, 0, 0, 0], [0, 1, 0, 0], [2, 1, 0, 1]])
     found = followers_gap(tables, [policy])
     for led in range(2):
@@ -194,7 +194,7 @@ def test_a_follower_in_between_counts_on_answers() -> None:
 
 
 def test_games_without_followers() -> None:
-    with pytest.raises(ValueError, match="sees: nobody sees what others choose in the same round"):
+    with pytest.raises(ValueError, match="observation_slots: no player observes a move of the same round"):
         followers_gap(dilemma(), [[[0, 0, 0, 0]] * 2])
     tables = GAMES["stages and turns"]
     policies = drawn_policies(tables, 1, np.random.default_rng(0))

@@ -101,8 +101,8 @@ def test_matrix_games_pass_as_they_are() -> None:
     made = tabulate(game, observation="joint")
     np.testing.assert_array_equal(made.tables.payoff[0], np.asarray(game.table).reshape(2, 6))
     assert made.tables.sizes.tolist() == [2, 3]
-    assert made.tables.moves.size == 0
-    assert made.tables.sees.tolist() == [[[0, 1], [1, 1]]] * 2
+    assert made.tables.action_map.size == 0
+    assert made.tables.observation_slots.tolist() == [[[0, 1], [1, 1]]] * 2
     for actions in every([2, 3]):
         corners = made.places[[0, 1], list(actions)]
         np.testing.assert_allclose(payoffs(made, list(actions)), game.payoffs(game.space.check(corners)))
@@ -119,7 +119,7 @@ class Chosen:
 
 def test_choices_are_tabulated_by_number() -> None:
     made = tabulate(Chosen())
-    assert made.tables.moves.size == 0
+    assert made.tables.action_map.size == 0
     np.testing.assert_allclose(made.tables.payoff[0, 0].reshape(2, 3), [[0, 10, 20], [1, 11, 21]])
     np.testing.assert_allclose(made.tables.payoff[0, 1].reshape(2, 3), [[0, 1, 2], [10, 11, 12]])
 
@@ -127,9 +127,9 @@ def test_choices_are_tabulated_by_number() -> None:
 def test_who_sees_and_who_moves() -> None:
     game = shared(players=3)
     made = tabulate(game, 2, observation="own", play="asynchronous", walk=False)
-    assert made.tables.sees.tolist() == [[[0, 1]], [[1, 1]], [[2, 1]]]
+    assert made.tables.observation_slots.tolist() == [[[0, 1]], [[1, 1]], [[2, 1]]]
     assert made.tables.order.tolist() == [[0], [1], [2]]
-    assert made.tables.moves.size == 0
+    assert made.tables.action_map.size == 0
     together = tabulate(game, 2)
     assert together.tables.order.tolist() == [[0, 1, 2]]
     assert in_turn(together).tables.order.tolist() == [[0], [1], [2]]

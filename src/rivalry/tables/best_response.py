@@ -148,13 +148,13 @@ def observations(tables: FiniteGame) -> np.ndarray:
     natures, players = tables.payoff.shape[0], len(sizes)
     stands = np.unravel_index(np.arange(natures * int(np.prod(sizes))), (natures, *sizes))
     found = np.zeros((players, len(stands[0])), dtype=np.int64)
-    for player, slots in enumerate(tables.sees.tolist()):
+    for player, slots in enumerate(tables.observation_slots.tolist()):
         for who, ago in slots:
             if who < 0:
                 break
             if ago != (0 if who == players else 1):
                 raise ValueError(
-                    f"sees: player {player} looks {ago} rounds back at {who}; must be 1 for this"
+                    f"observation_slots: player {player} looks {ago} rounds back at {who}; must be 1 for this"
                 )
             number, size = (stands[0], natures) if who == players else (stands[1 + who], sizes[who])
             found[player] = found[player] * size + number
@@ -167,8 +167,8 @@ class _Model(NamedTuple):
     pays: np.ndarray  # [nature joint]: what the player gets
     rate: np.ndarray  # [round]: 1 where it is paid, else 0
     discount: np.ndarray  # [round]
-    goes: np.ndarray  # [nature joint branch]
-    odds: np.ndarray  # [nature joint branch], each branch's own
+    next_nature: np.ndarray  # [nature joint branch]
+    branch_probability: np.ndarray  # [nature joint branch], each branch's own
     movers: np.ndarray  # [round player]
     seen: np.ndarray  # [player state]
     alone: np.ndarray  # [player]: sees its own action, and nothing else
@@ -206,7 +206,7 @@ def _model(tables: FiniteGame, chances: np.ndarray, player: int, discount: float
     movers = (tables.order[:, :, None] == np.arange(players)).any(axis=1)
     counts = paid == "round" or movers[:, player]
     rate = np.broadcast_to(np.asarray(counts, dtype=float), len(movers))
-    moves = tables.moves
+    moves = tables.action_map
     if not moves.size:  # a move is the action chosen; one that a shorter player does not have stays
         most = int(tables.sizes.max())
         chosen, standing = np.meshgrid(np.arange(most), np.arange(most))
@@ -219,13 +219,17 @@ def _model(tables: FiniteGame, chances: np.ndarray, player: int, discount: float
         pays=tables.payoff[:, player],
         rate=rate,
         discount=np.where(rate > 0, discount, 1.0),
-        goes=np.broadcast_to(tables.goes, (natures, joints, tables.goes.shape[2])),
-        odds=np.diff(
-            np.broadcast_to(tables.odds, (natures, joints, tables.odds.shape[2])), axis=2, prepend=0.0
+        next_nature=np.broadcast_to(tables.next_nature, (natures, joints, tables.next_nature.shape[2])),
+        branch_probability=np.diff(
+            np.broadcast_to(tables.nature_cdf, (natures, joints, tables.nature_cdf.shape[2])),
+            axis=2,
+            prepend=0.0,
         ),
         movers=movers,
         seen=observations(tables),
-        alone=np.array([_sees(slots) == [[who, 1]] for who, slots in enumerate(tables.sees.tolist())]),
+        alone=np.array(
+            [_sees(slots) == [[who, 1]] for who, slots in enumerate(tables.observation_slots.tolist())]
+        ),
         chances=chances,
         moves=np.ascontiguousarray(moves, dtype=np.int64),
         sizes=tables.sizes,
@@ -308,7 +312,8 @@ def _ahead(model: _Model, round_: int, value: np.ndarray) -> np.ndarray:
     natures, joints = model.pays.shape
     later = value[(round_ + 1) % model.shape[0]].reshape(natures, joints)
     if natures > 1:
-        later = (model.odds * later[model.goes, np.arange(joints)[None, :, None]]).sum(axis=2)
+        after = later[model.next_nature, np.arange(joints)[None, :, None]]
+        later = (model.branch_probability * after).sum(axis=2)
     ahead: np.ndarray = model.rate[round_] * model.pays + model.discount[round_] * later
     return ahead
 
@@ -328,10 +333,10 @@ def _solved(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
         rows = slice(round_ * count, (round_ + 1) * count)
         right[rows] = model.rate[round_] * (leads * model.pays[nature]).sum(axis=1)
         after = np.zeros((count, natures, joints))
-        for branch in range(model.goes.shape[2]):
+        for branch in range(model.next_nature.shape[2]):
             for target in range(natures):
-                goes = model.goes[nature, :, branch] == target
-                after[:, target] += leads * model.odds[nature, :, branch] * goes
+                there = model.next_nature[nature, :, branch] == target
+                after[:, target] += leads * model.branch_probability[nature, :, branch] * there
         later = (round_ + 1) % rounds
         system[rows, later * count : (later + 1) * count] -= model.discount[round_] * after.reshape(count, -1)
     value: np.ndarray = np.linalg.solve(system, right).reshape(rounds, count)

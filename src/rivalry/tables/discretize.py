@@ -53,7 +53,7 @@ def tabulate(
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
     >>> tabulated = tabulate(game, 11)
-    >>> tabulated.tables.payoff.shape, tabulated.tables.moves[0, 0].tolist()
+    >>> tabulated.tables.payoff.shape, tabulated.tables.action_map[0, 0].tolist()
     ((1, 2, 121), [0, 0, 1])
     """
     _one_of("observation", observation, OBSERVATIONS)
@@ -111,8 +111,8 @@ def _finite(game: Any, observation: str, play: str) -> Tabulated:
     if not isinstance(world, FiniteGame):
         raise ValueError(f"game: its finite form is a {type(world).__name__}; must be a FiniteGame")
     sizes = world.sizes
-    if world.payoff.shape[0] == 1 and not world.moves.size:
-        world = _turns(world.payoff, sizes, world.moves, observation, play)
+    if world.payoff.shape[0] == 1 and not world.action_map.size:
+        world = _turns(world.payoff, sizes, world.action_map, observation, play)
     axes = game.space.shape[1]
     places = np.full((len(sizes), sizes.max(), axes), np.nan)
     for player, size in enumerate(sizes):
@@ -130,12 +130,12 @@ def _turns(
         seen = np.full((len(sizes), 1), -1, dtype=np.int64)
     return FiniteGame(
         payoff=payoff,
-        goes=np.zeros((1, 1, 1), dtype=np.int64),
-        odds=np.ones((1, 1, 1)),
-        moves=moves,
+        next_nature=np.zeros((1, 1, 1), dtype=np.int64),
+        nature_cdf=np.ones((1, 1, 1)),
+        action_map=moves,
         sizes=sizes,
         order=players[None] if play == "synchronous" else np.ascontiguousarray(players[:, None]),
-        sees=np.stack([seen, np.ones_like(seen)], axis=2),
+        observation_slots=np.stack([seen, np.ones_like(seen)], axis=2),
     )
 
 

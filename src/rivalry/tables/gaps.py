@@ -114,7 +114,7 @@ def sees_enough(tables: FiniteGame, player: int) -> bool:
             matters[round_].add((players, 0))
         for other in set(range(players)) - {player}:
             matters[round_] |= {slot for slot in seen_slots(tables, round_, other) if slot[1] > 0}
-    for round_ in list(range(rounds))[::-1] * (int(tables.sees[:, :, 1].max(initial=0)) + 2):
+    for round_ in list(range(rounds))[::-1] * (int(tables.observation_slots[:, :, 1].max(initial=0)) + 2):
         later = matters[(round_ + 1) % rounds]
         matters[round_] |= {(who, ago - 1) for who, ago in later if ago > 1}
     seen = [set(seen_slots(tables, round_, player)) for round_ in range(rounds)]
@@ -128,7 +128,7 @@ def _replies(tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int
     check_player(tables, player)
     if not 0 <= gamma < 1:
         raise ValueError(f"gamma[{player}]: {gamma!r} must be in [0, 1)")
-    need = whole.size * int(tables.sizes[player]) * tables.goes.shape[2]
+    need = whole.size * int(tables.sizes[player]) * tables.next_nature.shape[2]
     if need > MOST_DECISIONS:
         raise ValueError(f"game: {need} decisions to go through; must be at most {MOST_DECISIONS}")
     tie = TIE * float(np.abs(tables.payoff[:, player]).max()) / (1 - gamma)

@@ -46,7 +46,7 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
     tables = one_nature(tabulated)
     begin = joint_actions(tabulated, start)
     moves = checked_policies(tables, policies)
-    given = (tables.order, moves, tables.moves, tables.sizes, tables.sees)
+    given = (tables.order, moves, tables.action_map, tables.sizes, tables.observation_slots)
     onset, period = best_response.cycle(begin, *given)
     players = len(tables.sizes)
     path = np.zeros((onset + period, players), dtype=np.int64)
@@ -66,7 +66,7 @@ def states(tables: FiniteGame) -> np.ndarray:
     """How many states each player tells apart, ``[player]``."""
     sizes = observed_sizes(tables)
     found = [1] * len(tables.sizes)
-    for player, slots in enumerate(tables.sees.tolist()):
+    for player, slots in enumerate(tables.observation_slots.tolist()):
         for who, _ in slots:
             if who < 0:
                 break
@@ -77,16 +77,16 @@ def states(tables: FiniteGame) -> np.ndarray:
 
 
 def observed_sizes(tables: FiniteGame) -> list[int]:
-    """How many values a slot of `FiniteGame.sees` may take, ``[who]``: actions, nature's states, signals."""
+    """Return how many values an observation slot may take, ``[who]``: actions, nature's states, signals."""
     signals = int(tables.signal.max()) + 1 if tables.signal.size else 1
     return [*tables.sizes.tolist(), max(tables.payoff.shape[0], 1), signals]
 
 
 def choices(tables: FiniteGame) -> np.ndarray:
     """How many moves each player has, ``[player]``."""
-    if not tables.moves.size:
+    if not tables.action_map.size:
         return tables.sizes
-    return np.full(len(tables.sizes), tables.moves.shape[2], dtype=np.int64)
+    return np.full(len(tables.sizes), tables.action_map.shape[2], dtype=np.int64)
 
 
 def check_player(tables: FiniteGame, player: Any) -> None:

@@ -80,7 +80,7 @@ def whole_states(tables: FiniteGame) -> Whole:
     >>> import rivalry as rv
     >>> from rivalry.tables import tabulate
     >>> tables = tabulate(rv.games.matrix("chicken"), observation="joint").tables
-    >>> whole = whole_states(tables._replace(sees=np.array([[[1, 2]], [[1, 2]]])))
+    >>> whole = whole_states(tables._replace(observation_slots=np.array([[[1, 2]], [[1, 2]]])))
     >>> whole.size, whole.slots.tolist()  # player 1's actions of the last two rounds
     (4, [[1, 2], [1, 1]])
     """
@@ -190,20 +190,20 @@ def checked_sessions(tables: FiniteGame, policies: object) -> np.ndarray:
 
 def by_chance(tables: FiniteGame) -> bool:
     """Whether nature chooses by chance."""
-    return bool(tables.goes.shape[2] > 1)
+    return bool(tables.next_nature.shape[2] > 1)
 
 
 def _check(tables: FiniteGame) -> None:
     if not tables.payoff.size:
         raise ValueError("game: has no joint table; whole states need one, so take fewer places")
-    if tables.moves.size:
+    if tables.action_map.size:
         raise ValueError("game: players move on a grid; for whole states a move must be an action")
     signal = len(tables.sizes) + 1
-    for player, slots in enumerate(tables.sees.tolist()):
+    for player, slots in enumerate(tables.observation_slots.tolist()):
         if [signal, 0] in slots:
-            raise ValueError(f"sees: player {player} looks at the signal of the round being played")
+            raise ValueError(f"observation_slots: player {player} observes the signal of the current round")
         if any(who == signal for who, _ in slots) and not tables.signal.size:
-            raise ValueError(f"sees: player {player} looks at a signal; the game must give one")
+            raise ValueError(f"observation_slots: player {player} observes a signal; the game must have one")
 
 
 def _slots(tables: FiniteGame) -> list[tuple[int, int]]:
@@ -227,7 +227,7 @@ def seen_slots(tables: FiniteGame, round_: int, player: int) -> list[tuple[int, 
     row = [who for who in tables.order[round_].tolist() if who >= 0]
     before = row[: row.index(player)] if player in row else []
     found = []
-    for who, ago in tables.sees[player].tolist():
+    for who, ago in tables.observation_slots[player].tolist():
         if who < 0:
             break
         stands = ago == 0 and who < len(tables.sizes) and who not in before
@@ -305,13 +305,13 @@ def _long_run(
     from rivalry.tables.kernels import history
 
     met, joint = np.zeros(whole.size, dtype=np.int64), np.zeros(whole.size, dtype=np.int64)
-    branches = tables.goes.shape[2]
-    leads, odds = np.zeros((whole.size, branches), dtype=np.int64), np.zeros((whole.size, branches))
-    count = history.reach(tables, whole, policy, start, met, joint, leads, odds)
+    branches = tables.next_nature.shape[2]
+    leads, probability = np.zeros((whole.size, branches), dtype=np.int64), np.zeros((whole.size, branches))
+    count = history.reach(tables, whole, policy, start, met, joint, leads, probability)
     if count > MOST_LINKED:
         raise ValueError(f"policies: chance leads to {count} states; must be at most {MOST_LINKED}")
     chain = np.zeros((count, count))
-    np.add.at(chain, (np.arange(count)[:, None], leads[:count]), odds[:count])
+    np.add.at(chain, (np.arange(count)[:, None], leads[:count]), probability[:count])
     share = _shares(chain)
     kept = np.flatnonzero(share > 0)
     return met[kept], joint[kept], share[kept]

@@ -101,13 +101,13 @@ def period_values(
     value, best = np.zeros((2, len(tables.period), players))
     for nature in range(len(tables.period) - 2, -1, -1):
         at = moves[:, nature]
-        on, goes = game.odds[nature, :, 0], game.goes[nature, :, 0]
+        on, next_nature = game.nature_cdf[nature, :, 0], game.next_nature[nature, :, 0]
         joint = np.ravel_multi_index(tuple(at), sizes)
         for player in range(players):
             paid = game.payoff[nature, player]
-            later = shares[player] * on[joint] * value[goes[joint], player]
+            later = shares[player] * on[joint] * value[next_nature[joint], player]
             value[nature, player] = paid[joint] + later
-            every = (paid + shares[player] * on * best[goes, player]).reshape(sizes)
+            every = (paid + shares[player] * on * best[next_nature, player]).reshape(sizes)
             own = every[tuple(slice(None) if k == player else at[k] for k in range(players))]
             best[nature, player] = own.max()
     return value, best
@@ -126,8 +126,8 @@ def led_through(tables: PeriodTables, policies: object) -> np.ndarray:
         at = moves[:, nature]
         path[tables.period[nature]] = at
         joint = np.ravel_multi_index(tuple(at), tuple(game.sizes.tolist()))
-        over = game.odds[nature, joint, 0] <= 0
-        nature = len(tables.period) - 1 if over else int(game.goes[nature, joint, 0])
+        over = game.nature_cdf[nature, joint, 0] <= 0
+        nature = len(tables.period) - 1 if over else int(game.next_nature[nature, joint, 0])
     return path
 
 
@@ -195,24 +195,24 @@ def _assembled(
     over, players = int(begins[-1]), len(sizes)
     joints = int(np.prod(sizes))
     payoff = np.zeros((over + 1, players, joints))
-    goes = np.full((over + 1, joints, 2), over, dtype=np.int64)
-    odds = np.zeros((over + 1, joints, 2))
-    odds[..., 1] = 1.0
+    next_nature = np.full((over + 1, joints, 2), over, dtype=np.int64)
+    nature_cdf = np.zeros((over + 1, joints, 2))
+    nature_cdf[..., 1] = 1.0
     for t, stage in enumerate(stages):
         rows = slice(begins[t], begins[t + 1])
         payoff[rows] = np.moveaxis(stage.paid, 2, 1) * weights[t][:, None]
         if t < len(stages) - 1:  # after the last period play is over
-            odds[rows, :, 0] = stage.goes_on
-            goes[rows, :, 0] = np.where(stage.goes_on > 0, begins[t + 1] + stage.follows, over)
+            nature_cdf[rows, :, 0] = stage.goes_on
+            next_nature[rows, :, 0] = np.where(stage.goes_on > 0, begins[t + 1] + stage.follows, over)
     who = np.arange(players, dtype=np.int64)
     tables = FiniteGame(
         payoff=payoff,
-        goes=goes,
-        odds=odds,
-        moves=np.zeros((0, 0, 0), dtype=np.int64),
+        next_nature=next_nature,
+        nature_cdf=nature_cdf,
+        action_map=np.zeros((0, 0, 0), dtype=np.int64),
         sizes=sizes,
         order=who[None].copy(),
-        sees=np.repeat(np.array([[[players, 0]]], dtype=np.int64), players, axis=0),
+        observation_slots=np.repeat(np.array([[[players, 0]]], dtype=np.int64), players, axis=0),
     )
     shape = stages[0].carried.shape[1:]
     carried = np.concatenate([*(stage.carried for stage in stages), np.full((1, *shape), np.nan)])

@@ -42,17 +42,17 @@ def repeated(
     one's ``own``, the public ``price`` (the game's signal), ``own_and_price``, or ``none``.
 
     A finite game passes as it is. Who moves when, and what a round shows, may be known of a game
-    (`rivalry.oracles.to_repeated`), where ``sees`` holds only what a round itself shows: nature now, or
-    actions already chosen in it. Of other games payoffs are tabulated; all move at once. What is
-    remembered comes first in a player's state, the oldest round slowest, in a round player 0; then what the
-    round shows.
+    (`rivalry.oracles.to_repeated`), where ``observation_slots`` holds only what a round itself shows:
+    nature now, or actions already chosen in it. Of other games payoffs are tabulated; all move at once.
+    What is remembered comes first in a player's state, the oldest round slowest, in a round player 0; then
+    what the round shows.
 
     Raises `ValueError` for places outside the space, words that are unknown or ask for a price that there is
     not, and a table above ``max_table_bytes``.
 
     >>> import rivalry as rv
     >>> world = repeated(rv.games.matrix("chicken"), observation=["actions", "others"], memory=[1, 2])
-    >>> world.tables.sees.tolist()
+    >>> world.tables.observation_slots.tolist()
     [[[0, 1], [1, 1]], [[0, 2], [0, 1]]]
     """
     staged = oracles.move_order.knows(game)
@@ -62,16 +62,16 @@ def repeated(
     if staged and not oracles.to_repeated.knows(game):
         tables = in_stages(tables, stages)
     players = len(tables.sizes)
-    if tables.moves.size:
+    if tables.action_map.size:
         raise ValueError("game: players move on a grid; in repeated play a move must be an action")
     words, rounds = _each("observation", observation, players), _each("memory", memory, players)
     slots = []
     for player in range(players):
-        own = [slot for slot in tables.sees[player].tolist() if slot[0] >= 0 and slot[1] == 0]
+        own = [slot for slot in tables.observation_slots[player].tolist() if slot[0] >= 0 and slot[1] == 0]
         slots.append(_remembered(tables, player, words[player], rounds[player]) + own)
     width = max(1, max(map(len, slots)))
-    sees = np.array([row + [[-1, -1]] * (width - len(row)) for row in slots], dtype=np.int64)
-    tables = tables._replace(sees=sees)
+    padded = np.array([row + [[-1, -1]] * (width - len(row)) for row in slots], dtype=np.int64)
+    tables = tables._replace(observation_slots=padded)
     refuse_large(tables, max_table_bytes)
     # payoffs of a market that grows are per unit of its size
     grown = 1.0 + float(oracles.payoff_growth(game))
@@ -85,7 +85,7 @@ def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
 
     >>> import rivalry as rv
     >>> led = rv.transforms.stackelberg(rv.games.matrix("chicken"), [1], rv.transforms.Followers())
-    >>> repeated(led, memory=0).tables.sees.tolist()
+    >>> repeated(led, memory=0).tables.observation_slots.tolist()
     [[[1, 0]], [[-1, -1]]]
     """
     order = [player for stage in stages for player in stage]
@@ -97,14 +97,14 @@ def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
         before = sorted([*before, *stage])
     width = max(1, max(map(len, slots.values())))
     rows = [slots[player] + [[-1, -1]] * (width - len(slots[player])) for player in range(len(order))]
-    return tables._replace(order=np.array([order]), sees=np.array(rows, dtype=np.int64))
+    return tables._replace(order=np.array([order]), observation_slots=np.array(rows, dtype=np.int64))
 
 
 def followers(tables: FiniteGame) -> np.ndarray:
     """Who answers what others do in the same round ``[player]``; where nobody does, all but the first."""
-    sees, players = tables.sees, len(tables.sizes)
+    slots, players = tables.observation_slots, len(tables.sizes)
     found: np.ndarray = np.any(
-        (sees[:, :, 1] == 0) & (sees[:, :, 0] >= 0) & (sees[:, :, 0] < players), axis=1
+        (slots[:, :, 1] == 0) & (slots[:, :, 0] >= 0) & (slots[:, :, 0] < players), axis=1
     )
     return found if found.any() else np.arange(players) > 0
 
@@ -122,7 +122,7 @@ def refuse_large(tables: FiniteGame, max_table_bytes: int) -> None:
 
 
 def _tables(game: Any, places: Places, max_table_bytes: int) -> tuple[FiniteGame, np.ndarray]:
-    """The tables, with ``sees`` as the game itself has it, and the places."""
+    """The tables, with ``observation_slots`` as the game itself has it, and the places."""
     if isinstance(game, FiniteGame):
         actions = np.arange(game.sizes.max(), dtype=float)
         return game, np.where(actions < game.sizes[:, None], actions, np.nan)[:, :, None]

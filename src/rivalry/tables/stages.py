@@ -115,7 +115,9 @@ def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
         raise ValueError(f"order: {whole.rounds} rounds; must be one, with all players in it")
     follows = whole.now[0].any(axis=1)
     if not follows.any():
-        raise ValueError("sees: nobody sees what others choose in the same round; there must be a follower")
+        raise ValueError(
+            "observation_slots: no player observes a move of the same round; there must be a follower"
+        )
     followers, leaders = np.flatnonzero(follows), np.flatnonzero(~follows)
     count = int(np.prod(tables.sizes[leaders]))
     total, worst, none = np.zeros((3, len(given), len(followers), count))

@@ -52,8 +52,8 @@ def action_levels(game: Any, count: int) -> Any:
 def to_repeated(game: Any, grid: np.ndarray, sizes: np.ndarray) -> FiniteGame:
     """Return the tables of the infinitely repeated game at grid points ``[player action axis]``.
 
-    ``sizes [player]`` are the numbers of actions. The tables say who moves when, and ``sees`` holds what a
-    round itself shows. Raises `Unsupported` where the stage game is simply repeated (generic).
+    ``sizes [player]`` are the numbers of actions. The tables say who moves when, and ``observation_slots``
+    holds what a round itself shows. Raises `Unsupported` where the stage game is simply repeated (generic).
     """
     raise unknown(game, "repeated form of its own")
 

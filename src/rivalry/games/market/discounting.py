@@ -194,10 +194,10 @@ def remembered(tables: FiniteGame) -> list[list[int]]:
     """
     players = len(tables.sizes)
     pairs = []
-    for i, slots in enumerate(tables.sees.tolist()):
+    for i, slots in enumerate(tables.observation_slots.tolist()):
         past = {who for who, ago in slots if who >= 0 and (ago > 0 or who == players)}
         for j in range(players):
-            by_nature = players in past and _differs(tables, tables.goes, j)
+            by_nature = players in past and _differs(tables, tables.next_nature, j)
             by_signal = players + 1 in past and _tells(tables, j)
             if j != i and (j in past or by_nature or by_signal):
                 pairs.append([i, j])
@@ -206,7 +206,7 @@ def remembered(tables: FiniteGame) -> list[list[int]]:
 
 def _tells(tables: FiniteGame, player: int) -> bool:
     """Return whether the signal depends on a player's action, of this round or an earlier one."""
-    later = _differs(tables, tables.goes, player) and bool(np.any(tables.signal != tables.signal[:1]))
+    later = _differs(tables, tables.next_nature, player) and bool(np.any(tables.signal != tables.signal[:1]))
     return later or _differs(tables, tables.signal[:, :, None], player)
 
 

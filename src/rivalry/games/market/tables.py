@@ -62,15 +62,15 @@ def repeated(
     _check_size(natures, sizes, joint, len(shifts), max_table_bytes)
     every = (market, put(np.tile(before, (len(shifts), 1))), put(np.repeat(shifts, len(before))))
     found = values_at(_round, every, places, sizes)  # [joint nature ..]
-    goes, odds = _nature_moves(market, joint, stand)
+    next_nature, nature_cdf = _nature_moves(market, joint, stand)
     return FiniteGame(
         payoff=np.array(np.moveaxis(found["cash_flow"], 0, 2), order="C"),
-        goes=goes,
-        odds=odds,
-        moves=np.zeros((0, 0, 0), dtype=np.int64),
+        next_nature=next_nature,
+        nature_cdf=nature_cdf,
+        action_map=np.zeros((0, 0, 0), dtype=np.int64),
         sizes=np.asarray(sizes, dtype=np.int64),
         order=_order(market),
-        sees=_sees(market, stand),
+        observation_slots=_sees(market, stand),
         signal=_price_levels(found["p"]) if market.rule.homogeneous else np.zeros((0, 0), dtype=np.int64),
     )
 

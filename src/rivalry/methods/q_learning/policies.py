@@ -43,7 +43,7 @@ def off_centre(world: Tabulated) -> np.ndarray:
     tables, sizes = world.tables, world.tables.sizes.tolist()
     shape = [*sizes, max(tables.payoff.shape[0], 1)]
     found = np.zeros((len(sizes), int(states(world.tables).max())))
-    for player, slots in enumerate(tables.sees.tolist()):
+    for player, slots in enumerate(tables.observation_slots.tolist()):
         seen = [who for who, _ in slots if who >= 0]
         if player not in seen:
             continue
@@ -106,7 +106,7 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
         "visits": (("trial", "player", "state"), learners["visits"].copy()),
     }
     if world.places.shape[1] != policies.shape[2]:  # a state is not a place
-        number = "place" if world.tables.moves.size else "action"
+        number = "place" if world.tables.action_map.size else "action"
         found["places"] = (("player", number, "axis"), world.places)
     if values.size <= SMALL:
         soft = chances(world, values, rule.temperature)
@@ -155,7 +155,7 @@ def _policy_regrets(world: Tabulated, rule: LearningRule, modal: np.ndarray, cyc
     states are many, nor in a drawn order, nor where players look elsewhere than at the round before.
     """
     tables = world.tables
-    looks = tables.sees[tables.sees[:, :, 0] >= 0][:, 1]
+    looks = tables.observation_slots[tables.observation_slots[:, :, 0] >= 0][:, 1]
     few = 0 < tables.payoff.shape[2] * len(tables.order) <= REPLIED
     if not few or rule.asynchronous or np.any(looks != 1):
         return {}
@@ -216,13 +216,13 @@ def _one_move(world: Tabulated) -> float:
     longest, shortest = 0.0, np.inf
     for player, size in enumerate(tables.sizes):
         own = world.places[player, :size]
-        if tables.moves.size:
-            steps = own[tables.moves[player, :size]] - own[:, None]
+        if tables.action_map.size:
+            steps = own[tables.action_map[player, :size]] - own[:, None]
             longest = max(longest, float(np.sqrt((steps**2).sum(axis=2)).max()))
         else:
             apart = np.sqrt(((own[:, None] - own[None]) ** 2).sum(axis=2))
             shortest = min(shortest, float(apart[~np.eye(size, dtype=bool)].min(initial=np.inf)))
-    return longest if tables.moves.size else shortest
+    return longest if tables.action_map.size else shortest
 
 
 def _history(

@@ -226,7 +226,7 @@ class QLearning(eqx.Module):
                     draws.fill(streams[trial], values[trial].reshape(-1))
                 low, high = initial["min"], initial["max"]
                 values[trial] = low + (high - low) * values[trial]
-        samples, ago = len(self._marks()), int(max(tables.sees[:, :, 1].max(initial=0), 0)) + 1
+        samples, ago = len(self._marks()), int(max(tables.observation_slots[:, :, 1].max(initial=0), 0)) + 1
         session = {
             "values": values,
             "stream": streams,

@@ -345,5 +345,5 @@ _CONVERGED, _STOPPED = 1, 2  # as in kernels.sessions, without loading Numba
 
 
 def _sees_actions_now(world: RepeatedWorld) -> bool:
-    sees = world.tables.sees
-    return bool(np.any((sees[:, :, 1] == 0) & (sees[:, :, 0] >= 0) & (sees[:, :, 0] < len(sees))))
+    slots = world.tables.observation_slots
+    return bool(np.any((slots[:, :, 1] == 0) & (slots[:, :, 0] >= 0) & (slots[:, :, 0] < len(slots))))

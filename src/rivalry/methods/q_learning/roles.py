@@ -90,7 +90,7 @@ def seen_now(tables: FiniteGame, player: int, payoff: np.ndarray) -> np.ndarray:
     players = len(tables.sizes)
     axes = {players: 0} | {who: who + 1 for who in range(players)}
     full = payoff.reshape(len(payoff), *tables.sizes.tolist())
-    slots = [axes[who] for who, ago in tables.sees[player].tolist() if who >= 0 and ago == 0]
+    slots = [axes[who] for who, ago in tables.observation_slots[player].tolist() if who >= 0 and ago == 0]
     kept = [*slots, axes[player]]
     rest = tuple(axis for axis in range(full.ndim) if axis not in kept)
     order = [axis for axis in range(full.ndim) if axis in kept]  # what is left, in its order
@@ -103,11 +103,11 @@ def nature_at_random(tables: FiniteGame) -> np.ndarray:
 
     Exact where all move in one round, and where no choice moves nature.
     """
-    count, joints = tables.payoff.shape[0], tables.goes.shape[1]
+    count, joints = tables.payoff.shape[0], tables.next_nature.shape[1]
     if count == 1:
         return np.ones(1)
-    chain, each = np.zeros((count, count)), np.diff(tables.odds, prepend=0.0, axis=2) / joints
-    np.add.at(chain, (np.arange(count)[:, None, None], tables.goes), each)
+    chain, each = np.zeros((count, count)), np.diff(tables.nature_cdf, prepend=0.0, axis=2) / joints
+    np.add.at(chain, (np.arange(count)[:, None, None], tables.next_nature), each)
     system = np.concatenate([chain.T - np.eye(count), np.ones((1, count))])
     found, *_ = np.linalg.lstsq(system, np.append(np.zeros(count), 1.0), rcond=None)
     return np.asarray(np.maximum(found, 0.0) / np.maximum(found, 0.0).sum())
@@ -123,7 +123,7 @@ def myopic_replies(tables: FiniteGame, player: int, ties: str = "optimistic") ->
     """
     players, turns = len(tables.sizes), len(tables.order) > 1
     now = [[who, 1 if turns and who < players else 0] for who in range(players) if who != player]
-    slots = [slot for slot in tables.sees[player].tolist() if slot[0] >= 0]
+    slots = [slot for slot in tables.observation_slots[player].tolist() if slot[0] >= 0]
     unseen = [who for who, ago in now if [who, ago] not in slots]
     if unseen:
         raise ValueError(
@@ -133,9 +133,9 @@ def myopic_replies(tables: FiniteGame, player: int, ties: str = "optimistic") ->
     # as if all that the reply depends on were seen in the round itself
     shown = [slot if slot in now or slot == [players, 0] else [-1, -1] for slot in slots]
     needed = [[who, 0] for who, _ in shown if who >= 0]
-    sees = np.full((players, max(len(needed), 1), 2), -1, dtype=np.int64)
-    sees[player, : len(needed)] = needed
-    asked = tables._replace(sees=sees)
+    own_slots = np.full((players, max(len(needed), 1), 2), -1, dtype=np.int64)
+    own_slots[player, : len(needed)] = needed
+    asked = tables._replace(observation_slots=own_slots)
     leader = int(tables.order[0, 0])
     pays = tables.payoff
     if [players, 0] not in needed:  # nature is not seen: what it does counts as often as it does it
@@ -151,7 +151,7 @@ def _digits(tables: FiniteGame, player: int, wanted: list[bool]) -> list[np.ndar
     """What the wanted slots hold in every state of a player, ``[state]`` each."""
     sizes = observed_sizes(tables)
     rest, found = np.arange(states(tables)[player]), []
-    slots = [who for who, _ in tables.sees[player].tolist() if who >= 0]
+    slots = [who for who, _ in tables.observation_slots[player].tolist() if who >= 0]
     for who, want in reversed(list(zip(slots, wanted, strict=True))):
         if want:
             found.append(rest % sizes[who])

@@ -79,8 +79,8 @@ def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
 def answering(world: RepeatedWorld, roles: list[Role]) -> RepeatedWorld:
     """The same world in which those see nothing whose choice answers nothing that they see."""
     deaf = [role.kind == RANDOM or (role.kind == FIXED and np.ptp(role.policy) == 0) for role in roles]
-    sees = np.where(np.array(deaf)[:, None, None], -1, world.tables.sees)
-    return world._replace(tables=world.tables._replace(sees=sees))
+    slots = np.where(np.array(deaf)[:, None, None], -1, world.tables.observation_slots)
+    return world._replace(tables=world.tables._replace(observation_slots=slots))
 
 
 def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
@@ -247,8 +247,8 @@ def standing(tables: FiniteGame, whole: Whole, session: Session) -> np.ndarray:
     players, recent = len(tables.sizes), session["recent"]
     nature = recent[:, 0, players]
     joint = np.ravel_multi_index(tuple(recent[:, 0, :players].T), tuple(tables.sizes))
-    joint = joint if tables.goes.shape[1] > 1 else np.zeros_like(joint)
-    after = tables.goes[nature, joint, 0] if tables.payoff.shape[0] > 1 else nature
+    joint = joint if tables.next_nature.shape[1] > 1 else np.zeros_like(joint)
+    after = tables.next_nature[nature, joint, 0] if tables.payoff.shape[0] > 1 else nature
     return whole.number(recent, session["clock"][:, 0] % len(tables.order), after)
 
 
@@ -258,7 +258,7 @@ def _all_at_random(world: RepeatedWorld, sessions: int) -> Record:
     That is in turns, where nature holds what was chosen before; and of very many states of nature.
     """
     tables = world.tables
-    if tables.goes.shape[1] > 1 and (len(tables.order) > 1 or len(tables.payoff) > MOST_NATURES):
+    if tables.next_nature.shape[1] > 1 and (len(tables.order) > 1 or len(tables.payoff) > MOST_NATURES):
         return {}
     mean = np.tile(nature_at_random(tables) @ tables.payoff.mean(axis=2), (sessions, 1))
     return {"end_payoff": (("session", "player"), mean)} | gains(world, mean)

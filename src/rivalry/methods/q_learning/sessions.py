@@ -81,7 +81,7 @@ def offsets(counts: np.ndarray) -> np.ndarray:
 
 def _depth(tables: FiniteGame) -> int:
     """How many rounds are held: this one, the last, and what is remembered."""
-    return max(int(tables.sees[:, :, 1].max(initial=0)), 1) + 1
+    return max(int(tables.observation_slots[:, :, 1].max(initial=0)), 1) + 1
 
 
 def _past(tables: FiniteGame, session: Session, start: np.ndarray | None) -> None:
@@ -123,7 +123,7 @@ def numbers_now(tables: FiniteGame, player: int) -> np.ndarray:
     That comes last in its slots, so it is the remainder.
     """
     sizes, count = observed_sizes(tables), 1
-    for who, ago in tables.sees[player].tolist():
+    for who, ago in tables.observation_slots[player].tolist():
         count *= sizes[who] if who >= 0 and ago == 0 else 1
     return np.asarray(np.arange(states(tables)[player]) % count)
 
@@ -176,7 +176,7 @@ def pair_of(tables: FiniteGame, rule: Any) -> Any:
     known = rows in ([[one, 1 - one]], [[one], [1 - one]])
     if len(tables.sizes) != 2 or not usual or not known or tables.payoff.shape[0] != 1:
         return None
-    slots = [[slot for slot in row if slot[0] >= 0] for row in tables.sees.tolist()]
+    slots = [[slot for slot in row if slot[0] >= 0] for row in tables.observation_slots.tolist()]
     staged = slots[1 - one][-1:] == [[one, 0]] and not turns
     if staged:
         slots[1 - one] = slots[1 - one][:-1]

@@ -12,7 +12,7 @@ from rivalry.tables.kernels.cache import njit
 
 
 @njit(cache=True, nogil=True)
-def play_round(movers, policies, moves, sizes, sees, before, actions):  # type: ignore[no-untyped-def]
+def play_round(movers, policies, moves, sizes, slots, before, actions):  # type: ignore[no-untyped-def]
     """One round in place: ``before`` is what stood, ``actions`` what stands, both ``[player]``."""
     before[:] = actions
     for k in range(movers.shape[0]):
@@ -20,53 +20,53 @@ def play_round(movers, policies, moves, sizes, sees, before, actions):  # type: 
         if player < 0:
             return
         state = 0
-        for slot in range(sees.shape[1]):
-            who = sees[player, slot, 0]
+        for slot in range(slots.shape[1]):
+            who = slots[player, slot, 0]
             if who < 0:
                 break
-            seen = actions[who] if sees[player, slot, 1] == 0 else before[who]
+            seen = actions[who] if slots[player, slot, 1] == 0 else before[who]
             state = state * sizes[who] + seen
         move = policies[player, state]
         actions[player] = moves[player, before[player], move] if moves.shape[0] else move
 
 
 @njit(cache=True, nogil=True)
-def _turn(order, policies, moves, sizes, sees, before, actions):  # type: ignore[no-untyped-def]
+def _turn(order, policies, moves, sizes, slots, before, actions):  # type: ignore[no-untyped-def]
     for row in range(order.shape[0]):
-        play_round(order[row], policies, moves, sizes, sees, before, actions)
+        play_round(order[row], policies, moves, sizes, slots, before, actions)
 
 
 @njit(cache=True, nogil=True)
-def cycle(start, order, policies, moves, sizes, sees):  # type: ignore[no-untyped-def]
+def cycle(start, order, policies, moves, sizes, slots):  # type: ignore[no-untyped-def]
     """Where play from ``start [player]`` begins to repeat, and after how many turns of all rounds.
 
     Brent's method (1980): no memory of the way.
     """
     before = start.copy()
     slow, fast = start.copy(), start.copy()
-    _turn(order, policies, moves, sizes, sees, before, fast)
+    _turn(order, policies, moves, sizes, slots, before, fast)
     power, period = 1, 1
     while not np.array_equal(slow, fast):
         if power == period:
             slow[:] = fast
             power *= 2
             period = 0
-        _turn(order, policies, moves, sizes, sees, before, fast)
+        _turn(order, policies, moves, sizes, slots, before, fast)
         period += 1
     slow[:] = start
     fast[:] = start
     for _ in range(period):
-        _turn(order, policies, moves, sizes, sees, before, fast)
+        _turn(order, policies, moves, sizes, slots, before, fast)
     onset = 0
     while not np.array_equal(slow, fast):
-        _turn(order, policies, moves, sizes, sees, before, slow)
-        _turn(order, policies, moves, sizes, sees, before, fast)
+        _turn(order, policies, moves, sizes, slots, before, slow)
+        _turn(order, policies, moves, sizes, slots, before, fast)
         onset += 1
     return onset, period
 
 
 @njit(cache=True, nogil=True)
-def follow(start, order, policies, moves, sizes, sees, path, stood):  # type: ignore[no-untyped-def]
+def follow(start, order, policies, moves, sizes, slots, path, stood):  # type: ignore[no-untyped-def]
     """Fill ``path [turn player]`` from ``start`` on, and ``stood [turn player player]``.
 
     The latter is the joint action that stands after the round in which the first player moved.
@@ -75,7 +75,7 @@ def follow(start, order, policies, moves, sizes, sees, path, stood):  # type: ig
     for turn in range(path.shape[0]):
         path[turn] = actions
         for row in range(order.shape[0]):
-            play_round(order[row], policies, moves, sizes, sees, before, actions)
+            play_round(order[row], policies, moves, sizes, slots, before, actions)
             for k in range(order.shape[1]):
                 if order[row, k] < 0:
                     break
@@ -83,7 +83,7 @@ def follow(start, order, policies, moves, sizes, sees, path, stood):  # type: ig
 
 
 @njit(cache=True, nogil=True)
-def _others(state, player, movers, seen, odds, moves, standing, strides, offset, chance):  # type: ignore[no-untyped-def]
+def _others(state, player, movers, seen, chances, moves, standing, strides, offset, chance):  # type: ignore[no-untyped-def]
     """How the others of ``movers`` may move: changes of the joint action, and their chances; how many.
 
     ``standing [player]``; a ``player`` of -1 means that everybody is one of the others.
@@ -93,7 +93,7 @@ def _others(state, player, movers, seen, odds, moves, standing, strides, offset,
     for other in range(movers.shape[0]):
         if other == player or not movers[other]:
             continue
-        row = odds[other, seen[other, state]]
+        row = chances[other, seen[other, state]]
         end = count
         for move in range(row.shape[0]):
             if row[move] > 0.0:
@@ -114,12 +114,13 @@ def _stand(joint, sizes, strides, standing):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def back_up(ahead, player, movers, seen, odds, moves, sizes, strides, tie, best, choice, value, room):  # type: ignore[no-untyped-def]
+def back_up(ahead, player, movers, seen, chances, moves, sizes, strides, tie, best, choice, value, room):  # type: ignore[no-untyped-def]
     """The value of every state, written to ``value [state]``, from what the next joint actions are worth.
 
     ``ahead [nature joint]``; ``choice [state]`` is the player's move, improved in place if ``best`` (where
     another pays more than ``tie`` above it: the lowest of the best). A player of -1 makes no choice of its
-    own: everybody follows ``odds [player observation move]``. ``room``: twice the joint moves of all others.
+    own: all players follow ``chances [player observation move]``. ``room``: twice the joint moves of all
+    others.
     """
     joints = ahead.shape[1]
     standing = np.zeros(sizes.shape[0], dtype=np.int64)
@@ -128,7 +129,7 @@ def back_up(ahead, player, movers, seen, odds, moves, sizes, strides, tie, best,
     for state in range(value.shape[0]):
         nature, joint = state // joints, state % joints
         _stand(joint, sizes, strides, standing)
-        count = _others(state, player, movers, seen, odds, moves, standing, strides, offset, chance)
+        count = _others(state, player, movers, seen, chances, moves, standing, strides, offset, chance)
         if not chooses:
             value[state] = _mean(ahead[nature], joint, count, offset, chance)
             continue
@@ -156,7 +157,7 @@ def _mean(ahead, base, count, offset, chance):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def chain(player, movers, seen, odds, moves, sizes, strides, choice, leads, room):  # type: ignore[no-untyped-def]
+def chain(player, movers, seen, chances, moves, sizes, strides, choice, leads, room):  # type: ignore[no-untyped-def]
     """The chance that a joint action follows a state, written to ``leads [state joint]``."""
     joints = leads.shape[1]
     standing = np.zeros(sizes.shape[0], dtype=np.int64)
@@ -164,7 +165,7 @@ def chain(player, movers, seen, odds, moves, sizes, strides, choice, leads, room
     for state in range(leads.shape[0]):
         joint = state % joints
         _stand(joint, sizes, strides, standing)
-        count = _others(state, player, movers, seen, odds, moves, standing, strides, offset, chance)
+        count = _others(state, player, movers, seen, chances, moves, standing, strides, offset, chance)
         base = joint
         if player >= 0 and movers[max(player, 0)]:
             there = moves[player, standing[player], choice[state]]

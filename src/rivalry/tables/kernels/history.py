@@ -74,12 +74,12 @@ def moves_in(whole, state, player):  # type: ignore[no-untyped-def]
 
 @inner
 def branch_of(tables, whole, state, joint, branch):  # type: ignore[no-untyped-def]
-    """Where nature goes by a branch, as it counts in the number of a state, and the branch's odds."""
-    nature, column = nature_of(whole, state), joint if tables.goes.shape[1] > 1 else 0
-    odds = tables.odds[nature, column, branch]
+    """Where nature goes by a branch, as it counts in the number of a state, and the branch's probability."""
+    nature, column = nature_of(whole, state), joint if tables.next_nature.shape[1] > 1 else 0
+    probability = tables.nature_cdf[nature, column, branch]
     if branch > 0:
-        odds -= tables.odds[nature, column, branch - 1]
-    return whole.inner * tables.goes[nature, column, branch], odds
+        probability -= tables.nature_cdf[nature, column, branch - 1]
+    return whole.inner * tables.next_nature[nature, column, branch], probability
 
 
 @inner
@@ -122,12 +122,12 @@ def walk(tables, whole, policies, start, skip, length, states, joints):  # type:
 
 
 @njit(cache=True, nogil=True)
-def decisions(tables, whole, policy, player, pays, leads, odds, own):  # type: ignore[no-untyped-def]
+def decisions(tables, whole, policy, player, pays, leads, probability, own):  # type: ignore[no-untyped-def]
     """What ``player`` decides about, the others following ``policy [player state]``; in place.
 
-    ``pays [state action]`` of this round, ``leads`` and ``odds [state action branch]``, and what it would
-    do itself, ``own [state]``. Where it does not move, action 0 stands for what happens, and no other is
-    written.
+    ``pays [state action]`` of this round, ``leads`` and ``probability [state action branch]``, and what it
+    would do itself, ``own [state]``. Where it does not move, action 0 stands for what happens, and no other
+    is written.
     """
     acts, forced = nobody(tables.sizes.shape[0])
     for state in range(whole.size):
@@ -149,22 +149,22 @@ def decisions(tables, whole, policy, player, pays, leads, odds, own):  # type: i
             for branch in range(leads.shape[2]):
                 step, odd = branch_of(tables, whole, state, joint, branch)
                 leads[state, action, branch] = after + step
-                odds[state, action, branch] = odd
+                probability[state, action, branch] = odd
 
 
 @inner
-def _ahead(leads, odds, state, action, value):  # type: ignore[no-untyped-def]
+def _ahead(leads, probability, state, action, value):  # type: ignore[no-untyped-def]
     """What is expected of the states that follow."""
     if leads.shape[2] == 1:
         return value[leads[state, action, 0]]
     total = 0.0
     for branch in range(leads.shape[2]):
-        total += odds[state, action, branch] * value[leads[state, action, branch]]
+        total += probability[state, action, branch] * value[leads[state, action, branch]]
     return total
 
 
 @njit(cache=True, nogil=True)
-def evaluate(pays, leads, odds, chosen, gamma, value):  # type: ignore[no-untyped-def]
+def evaluate(pays, leads, probability, chosen, gamma, value):  # type: ignore[no-untyped-def]
     """The discounted value of doing ``chosen [state]`` for ever, written to ``value [state]``."""
     if leads.shape[2] == 1:
         _sum_along(pays, leads, chosen, gamma, value)
@@ -173,7 +173,7 @@ def evaluate(pays, leads, odds, chosen, gamma, value):  # type: ignore[no-untype
         change, most = 0.0, 0.0
         for state in range(value.shape[0]):
             action = chosen[state]
-            new = pays[state, action] + gamma * _ahead(leads, odds, state, action, value)
+            new = pays[state, action] + gamma * _ahead(leads, probability, state, action, value)
             change, most = max(change, abs(new - value[state])), max(most, abs(new))
             value[state] = new
         if change <= STILL * most:
@@ -208,7 +208,7 @@ def _sum_along(pays, leads, chosen, gamma, value):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def improve(pays, leads, odds, choices, gamma, value, tie, chosen, best):  # type: ignore[no-untyped-def]
+def improve(pays, leads, probability, choices, gamma, value, tie, chosen, best):  # type: ignore[no-untyped-def]
     """Where an action pays more than ``tie`` above the chosen one, choose it; whether there is any.
 
     ``best [state]`` is what the best action of now is worth if ``value`` follows.
@@ -216,10 +216,10 @@ def improve(pays, leads, odds, choices, gamma, value, tie, chosen, best):  # typ
     better = False
     for state in range(value.shape[0]):
         own = chosen[state]
-        here = pays[state, own] + gamma * _ahead(leads, odds, state, own, value)
+        here = pays[state, own] + gamma * _ahead(leads, probability, state, own, value)
         most, action = here, own
         for other in range(choices[state]):
-            there = pays[state, other] + gamma * _ahead(leads, odds, state, other, value)
+            there = pays[state, other] + gamma * _ahead(leads, probability, state, other, value)
             if there > most:
                 most, action = there, other
         best[state] = most
@@ -230,7 +230,7 @@ def improve(pays, leads, odds, choices, gamma, value, tie, chosen, best):  # typ
 
 
 @njit(cache=True, nogil=True)
-def best_reply(pays, leads, odds, choices, gamma, tie, chosen, value, own, once):  # type: ignore[no-untyped-def]
+def best_reply(pays, leads, probability, choices, gamma, tie, chosen, value, own, once):  # type: ignore[no-untyped-def]
     """Policy iteration (Howard 1960) from ``chosen [state]``, improved in place.
 
     ``own [state]``: the value of the policy begun with; ``once``: of its best departure in one round, the
@@ -238,38 +238,38 @@ def best_reply(pays, leads, odds, choices, gamma, tie, chosen, value, own, once)
     values, so rounding cannot make it go on for ever.
     """
     value[:] = 0.0
-    evaluate(pays, leads, odds, chosen, gamma, value)
+    evaluate(pays, leads, probability, chosen, gamma, value)
     own[:] = value
-    better = improve(pays, leads, odds, choices, gamma, value, tie, chosen, once)
+    better = improve(pays, leads, probability, choices, gamma, value, tie, chosen, once)
     trial, spare = value.copy(), np.zeros(value.shape[0])
     while better:
-        evaluate(pays, leads, odds, chosen, gamma, trial)
+        evaluate(pays, leads, probability, chosen, gamma, trial)
         if not trial.sum() > value.sum():
             return
         value[:] = trial
-        better = improve(pays, leads, odds, choices, gamma, value, tie, chosen, spare)
+        better = improve(pays, leads, probability, choices, gamma, value, tie, chosen, spare)
 
 
 @njit(cache=True, nogil=True)
 def best_replies(tables, whole, policies, player, gamma, tie, own, once, value, chosen):  # type: ignore[no-untyped-def]
     """`best_reply` of one player in every session; all but ``policies`` are written, ``[session state]``."""
-    count, most, branches = whole.size, tables.sizes[player], tables.goes.shape[2]
+    count, most, branches = whole.size, tables.sizes[player], tables.next_nature.shape[2]
     pays = np.zeros((count, most))
-    leads, odds = np.zeros((count, most, branches), dtype=np.int64), np.zeros((count, most, branches))
+    leads, probability = np.zeros((count, most, branches), dtype=np.int64), np.zeros((count, most, branches))
     choices = np.ones(count, dtype=np.int64)
     for state in range(count):
         if moves_in(whole, state, player):
             choices[state] = most
     for k in range(policies.shape[0]):
-        decisions(tables, whole, policies[k], player, pays, leads, odds, chosen[k])
-        best_reply(pays, leads, odds, choices, gamma, tie, chosen[k], value[k], own[k], once[k])
+        decisions(tables, whole, policies[k], player, pays, leads, probability, chosen[k])
+        best_reply(pays, leads, probability, choices, gamma, tie, chosen[k], value[k], own[k], once[k])
 
 
 @njit(cache=True, nogil=True)
-def reach(tables, whole, policy, start, met, joints, leads, odds):  # type: ignore[no-untyped-def]
+def reach(tables, whole, policy, start, met, joints, leads, probability):  # type: ignore[no-untyped-def]
     """How many states chance may lead to from ``start``: they are written to ``met``, in order of discovery.
 
-    With them the joint actions there, and ``leads`` and ``odds [place branch]``: places in ``met``.
+    With them the joint actions there, and ``leads`` and ``probability [place branch]``: places in ``met``.
     """
     acts, free = nobody(tables.sizes.shape[0])
     place = np.full(whole.size, -1, dtype=np.int64)
@@ -280,7 +280,7 @@ def reach(tables, whole, policy, start, met, joints, leads, odds):  # type: igno
         after = leads_to(tables, whole, met[at], joint, acts)
         for branch in range(leads.shape[1]):
             step, odd = branch_of(tables, whole, met[at], joint, branch)
-            odds[at, branch] = odd
+            probability[at, branch] = odd
             if odd > 0 and place[after + step] < 0:
                 met[count], place[after + step] = after + step, count
                 count += 1

@@ -23,11 +23,11 @@ def joint_of(recent, strides):  # type: ignore[no-untyped-def]
 def observed(game, recent, sizes, player, later):  # type: ignore[no-untyped-def]
     """The number of the state that a player observes, or would observe if ``later`` = 1 round were over."""
     state = 0
-    for slot in range(game.sees.shape[1]):
-        who = game.sees[player, slot, 0]
+    for slot in range(game.observation_slots.shape[1]):
+        who = game.observation_slots[player, slot, 0]
         if who < 0:
             break
-        state = state * sizes[who] + recent[max(game.sees[player, slot, 1] - later, 0), who]
+        state = state * sizes[who] + recent[max(game.observation_slots[player, slot, 1] - later, 0), who]
     return state
 
 
@@ -46,10 +46,10 @@ def open_round(game, recent, stream, sizes, strides):  # type: ignore[no-untyped
     players = strides.shape[0]
     if sizes[players] > 1:
         nature = recent[0, players]
-        joint = joint_of(recent, strides) if game.goes.shape[1] > 1 else 0
-        branch, branches = 0, game.goes.shape[2]
+        joint = joint_of(recent, strides) if game.next_nature.shape[1] > 1 else 0
+        branch, branches = 0, game.next_nature.shape[2]
         if branches > 1:
             drawn = uniform(stream)
-            while branch < branches - 1 and drawn >= game.odds[nature, joint, branch]:
+            while branch < branches - 1 and drawn >= game.nature_cdf[nature, joint, branch]:
                 branch += 1
-        recent[0, players] = game.goes[nature, joint, branch]
+        recent[0, players] = game.next_nature[nature, joint, branch]

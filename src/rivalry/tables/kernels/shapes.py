@@ -11,31 +11,31 @@ import numpy as np
 
 
 class FiniteGame(NamedTuple):
-    """A finite game played on and on: tables, and who moves when seeing what.
+    """An infinitely repeated finite game: payoff tables, the order of moves, and what players observe.
 
     ``joint`` numbers the joint actions row-major, player 0 slowest. A table that is absent has length 0.
 
-    Every player has an action that *stands*. Play goes in rounds, the rows of ``order`` in turn: the movers
-    of a round choose a move, seeing what stood before it (slots of ``sees`` one round back) or what others
-    already chose in it (none back), and what they moved to stands from then on; who is absent from the row
-    stays. ``moves[player, standing, move]`` is the action that a move leads to. A move that is not possible
-    leads to the standing action itself, and so does padding (an action or a move that a shorter player does
-    not have). Without ``moves`` a move is the action chosen. So players who walk on a grid choose among few
-    moves: ``moves.shape[2]`` of them, ``sizes[player]`` where there are no moves.
+    Every player has a *standing* action. Rounds follow the rows of ``order`` in turn. A mover of a round
+    observes the actions that stood before it (slots one round back) or that were already chosen in it (slots
+    zero rounds back) and chooses a move; the resulting action then stands. Players absent from the row keep
+    their actions. ``action_map[player, standing, move]`` is the action that a move leads to; an impossible
+    move, and the padding of shorter players, leads to the standing action itself. Without ``action_map`` a
+    move is an action. Players who walk on a grid therefore choose among ``action_map.shape[2]`` moves, all
+    others among ``sizes[player]``.
 
-    A player's *state* is one number: the actions in its slots of ``sees``, row-major, the first slot slowest.
-    A policy, or a table of values, is an array ``[state]`` or ``[state move]`` a player. Besides the players,
-    a slot may name nature (the number after the last player's), or the public signal that a round gave, such
-    as a price (the number after nature's).
+    A player's *state* is one number: the actions in its ``observation_slots``, row-major, the first slot
+    slowest. A policy or a table of values has the shape ``[state]`` or ``[state move]`` per player. A slot
+    may also name nature (the number after the last player) or the public signal of a round, such as a price
+    (the number after nature).
     """
 
     payoff: np.ndarray  # [nature player joint], float64
-    goes: np.ndarray  # [nature joint branch]: where nature moves; joint of length 1: whatever is chosen
-    odds: np.ndarray  # [nature joint branch], cumulative
-    moves: np.ndarray  # [player standing move]: the action a move leads to; absent: any action
+    next_nature: np.ndarray  # [nature joint branch]; joint of length 1: independent of what is played
+    nature_cdf: np.ndarray  # [nature joint branch]: cumulative probabilities of the branches
+    action_map: np.ndarray  # [player standing move]: where a move leads; absent: a move is an action
     sizes: np.ndarray  # [player]: how many actions
     order: np.ndarray  # [round mover]: who moves, in order; -1 ends; absent: the action stands
-    sees: np.ndarray  # [player slot 2]: whose action, how many rounds ago (0: this one); -1 ends
+    observation_slots: np.ndarray  # [player slot 2]: whose action, how many rounds ago (0: this); -1 ends
     signal: np.ndarray = np.zeros((0, 0), dtype=np.int64)  # [nature joint]: what everybody may see of a round
 
 
@@ -255,7 +255,7 @@ class LinearQuadraticGame(NamedTuple):
 class LearningRule(NamedTuple):
     """How players learn values of what they do: numbers only, for `tables.kernels.table.play`.
 
-    A player's state is the number that the slots of `FiniteGame.sees` spell, the first slot slowest.
+    A player's state is the number spelled by its `FiniteGame.observation_slots`, the first slot slowest.
     """
 
     alpha: np.ndarray  # [player]: step size
@@ -304,12 +304,12 @@ def one_state(tables: np.ndarray) -> FiniteGame:
     return FiniteGame(
         # a copy: kernels are compiled for arrays that may be written
         payoff=np.array(tables.reshape(1, players, -1), dtype=np.float64),
-        goes=np.zeros((1, 1, 1), dtype=np.int64),
-        odds=np.ones((1, 1, 1), dtype=np.float64),
-        moves=np.zeros((0, 0, 0), dtype=np.int64),
+        next_nature=np.zeros((1, 1, 1), dtype=np.int64),
+        nature_cdf=np.ones((1, 1, 1), dtype=np.float64),
+        action_map=np.zeros((0, 0, 0), dtype=np.int64),
         sizes=np.asarray(tables.shape[1:], dtype=np.int64),
         order=np.arange(players, dtype=np.int64)[None, :],
-        sees=np.full((players, 1, 2), -1, dtype=np.int64),
+        observation_slots=np.full((players, 1, 2), -1, dtype=np.int64),
     )
 
 

@@ -3,7 +3,7 @@
 A player's decision stays pending until it moves again. Then it is settled:
 ``reward so far + discount so far * value now``. With everybody in the order of one round that is play at
 once; with players who see each other's moves of the round, play in stages; with rounds in which only some
-move, alternating play. A move on a grid leads where `FiniteGame.moves` says.
+move, alternating play. A move on a grid leads where `FiniteGame.action_map` says.
 
 In asynchronous play the order is drawn anew in every round, and each is paid at the joint action then
 standing and taught before the next moves.
@@ -107,7 +107,7 @@ def _begin(game, rule, own):  # type: ignore[no-untyped-def]
 
 @inner
 def _choices(game, player):  # type: ignore[no-untyped-def]
-    return game.moves.shape[2] if game.moves.shape[0] > 0 else game.sizes[player]
+    return game.action_map.shape[2] if game.action_map.shape[0] > 0 else game.sizes[player]
 
 
 @inner
@@ -147,8 +147,8 @@ def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     own.visits[player, state] += 1
     own.pending[player, 0], own.pending[player, 1] = state, action
     own.owed[player, 0], own.owed[player, 1] = 0.0, 1.0
-    if game.moves.shape[0] > 0:
-        action = game.moves[player, own.recent[0, player], action]
+    if game.action_map.shape[0] > 0:
+        action = game.action_map[player, own.recent[0, player], action]
     own.recent[0, player] = action
 
 
@@ -217,11 +217,11 @@ def _close(game, rule, own, desk, length):  # type: ignore[no-untyped-def]
     open_round(game, own.recent, own.stream, desk.sizes, desk.strides)
     for player in range(desk.strides.shape[0]):
         waits = False
-        for slot in range(game.sees.shape[1]):
-            who = game.sees[player, slot, 0]
+        for slot in range(game.observation_slots.shape[1]):
+            who = game.observation_slots[player, slot, 0]
             if who < 0:
                 break
-            waits = waits or (who < desk.strides.shape[0] and game.sees[player, slot, 1] == 0)
+            waits = waits or (who < desk.strides.shape[0] and game.observation_slots[player, slot, 1] == 0)
         if not waits:
             state = observed(game, own.recent, desk.sizes, player, 0)
             _settle(rule, own, desk, player, state, _choices(game, player))
