@@ -16,7 +16,7 @@ from rivalry.methods.continuous.actor_critic import ActorCritic
 from tests.small_games import cournot
 
 SEED = np.random.SeedSequence(6)
-SHAPE = networks.Shape(features=3, hidden=5, axes=2, least=0.01)
+SHAPE = networks.Shape(features=3, hidden=5, axes=2, min_deviation=0.01)
 
 
 def learned(game: Any, learner: ActorCritic, seed: int = 0) -> Any:

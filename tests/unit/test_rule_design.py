@@ -264,7 +264,7 @@ def test_the_values_of_choices() -> None:
     assert np.allclose(grid_of(choices_of(table))[:3], [[1, 1], [1, 10], [1, 100]])
     assert grid_of(choices_of(table))[:, 0].tolist() == [1.0] * 3 + [2.5] * 3 + [4.0] * 3
     (log,) = choices_of({"k": {"from": 1, "to": 100, "scale": "log"}})
-    drawn = [log.drawn(np.random.default_rng(k)) for k in range(200)]
+    drawn = [log.sample(np.random.default_rng(k)) for k in range(200)]
     assert all(1 <= value <= 100 and value == round(value) for value in drawn)
     assert 5 < np.median(drawn) < 20
 

@@ -37,12 +37,12 @@ class Statics(NamedTuple):
 
 
 class ProfileSlopes(NamedTuple):
-    """Derivatives at a profile, ``[player axis]``: in amounts, in inner coordinates; payoffs ``[player]``."""
+    """Derivatives at a profile ``[player axis]``, in amounts and unconstrained; of payoffs ``[player]``."""
 
     slope: np.ndarray
-    inner: np.ndarray
+    unconstrained: np.ndarray
     payoff: np.ndarray
-    held: np.ndarray  # where a bound holds
+    at_bound: np.ndarray  # where a bound holds
 
 
 class ComparativeStatics(eqx.Module):
@@ -160,26 +160,26 @@ class ComparativeStatics(eqx.Module):
         cell = ("player", "axis")
         record |= {
             "slope": (cell, found.slope),
-            "slope_inner": (cell, found.inner),
+            "slope_inner": (cell, found.unconstrained),
             "slope_payoff": (("player",), found.payoff),
-            "held": (cell, found.held),
+            "held": (cell, found.at_bound),
         }
         record |= _checked(session, found) | _stability(world.game, session["profile"])
         return record | _measure_slopes(world, session["profile"], found.slope, self.difference)
 
 
-def slopes(game: Game, moved: Dial, profile: np.ndarray) -> ProfileSlopes:
-    """Derivatives in the parameter ``moved`` at a profile [player axis] where first-order conditions hold."""
-    found = _slopes(game, moved, put(np.asarray(profile, dtype=float)))
+def slopes(game: Game, dial: Dial, profile: np.ndarray) -> ProfileSlopes:
+    """Return derivatives in the parameter at a profile [player axis] where first-order conditions hold."""
+    found = _slopes(game, dial, put(np.asarray(profile, dtype=float)))
     return ProfileSlopes(*(np.asarray(part) for part in found))
 
 
 @eqx.filter_jit
-def _slopes(game: Game, moved: Dial, x: Profile) -> tuple[Array, ...]:
+def _slopes(game: Game, dial: Dial, x: Profile) -> tuple[Array, ...]:
     zero, one = jnp.zeros(()), jnp.ones(())
 
     def at(amount: Array) -> Any:
-        return moved.moved(game, amount)
+        return dial.shift(game, amount)
 
     def slope(function: Callable[[Array], Array]) -> tuple[Array, Array]:
         return jax.jvp(function, (zero,), (one,))
@@ -187,21 +187,21 @@ def _slopes(game: Game, moved: Dial, x: Profile) -> tuple[Array, ...]:
     flat = flattened(game)
     y = game.space.inner(x)  # type: ignore[attr-defined]
     gradient, change = slope(lambda k: own_gradients(flattened(at(k)), y))
-    kept = free(flat.space, y, gradient, SLACK)
+    free_entries = free(flat.space, y, gradient, SLACK)
     low = y < (flat.space.low + flat.space.high) / 2
 
     def edge(amount: Array) -> Array:  # a bound that moves takes along what it holds
         space = flattened(at(amount)).space
         return jnp.where(low, space.low, space.high)
 
-    drift = jnp.where(kept, 0.0, slope(edge)[1])
+    drift = jnp.where(free_entries, 0.0, slope(edge)[1])
     derivative = jacobian(flat, y)
     force = change.ravel() + derivative @ drift.ravel()
-    system = newton_system(derivative, projector(flat.space, kept), force)
-    inner = jnp.linalg.solve(*system).reshape(x.shape) + drift
-    _, outer = jax.jvp(lambda k, y: at(k).space.outer(y), (zero, y), (one, inner))
-    _, payoff = jax.jvp(lambda k, x: at(k).payoffs(x), (zero, x), (one, outer))
-    return outer, inner, payoff, ~kept
+    system = newton_system(derivative, projector(flat.space, free_entries), force)
+    unconstrained = jnp.linalg.solve(*system).reshape(x.shape) + drift
+    _, constrained = jax.jvp(lambda k, y: at(k).space.outer(y), (zero, y), (one, unconstrained))
+    _, payoff = jax.jvp(lambda k, x: at(k).payoffs(x), (zero, x), (one, constrained))
+    return constrained, unconstrained, payoff, ~free_entries
 
 
 def _size(world: Statics) -> float:
@@ -211,18 +211,18 @@ def _size(world: Statics) -> float:
 
 def _beside(world: Statics, session: Session, difference: float) -> None:
     """Equilibria on both sides, each by Newton's method from where the slope leads to."""
-    inner = slopes(world.game, world.dial, session["profile"]).inner
+    unconstrained = slopes(world.game, world.dial, session["profile"]).unconstrained
     here = np.asarray(world.game.space.inner(put(session["profile"])))
-    if not np.all(np.isfinite(inner)):
+    if not np.all(np.isfinite(unconstrained)):
         return
     for k, part in enumerate(HALVES):
         for side, sign in enumerate((1.0, -1.0)):
             step = sign * part * difference * _size(world)
             if world.dial.refusal(world.game, world.dial.value(world.game) + step):
                 continue
-            there = world.dial.moved(world.game, put(step))
+            there = world.dial.shift(world.game, put(step))
             flat = flattened(there)
-            start = flat.space.project(put(here + step * inner))
+            start = flat.space.project(put(here + step * unconstrained))
             root = root_near(flat, start)
             if root is not None:
                 session["beside"][k, side] = np.asarray(there.space.outer(root))
@@ -269,7 +269,7 @@ def _measure_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, diff
         found = {name: (form[name], np.asarray(value)) for name, value in traced.items()}
     exact = set(found)
     ends = [
-        measures(world.dial.moved(world.game, put(s)), world.game.space.project(x + s * along))
+        measures(world.dial.shift(world.game, put(s)), world.game.space.project(x + s * along))
         for s in (step, -step)
     ]
     for name, (dims, above) in ends[0].items():
@@ -284,9 +284,9 @@ def _measure_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, diff
 
 
 @eqx.filter_jit
-def _outcome_slopes(game: Any, moved: Dial, x: Profile, along: Profile) -> dict[str, Array]:
+def _outcome_slopes(game: Any, dial: Dial, x: Profile, along: Profile) -> dict[str, Array]:
     def at(amount: Array, x: Profile) -> dict[str, Array]:
-        known = traced_metrics(moved.moved(game, amount), x).items()
+        known = traced_metrics(dial.shift(game, amount), x).items()
         return {name: value for name, (dims, value) in known if _told(dims, value)}
 
     return dict(jax.jvp(at, (jnp.zeros(()), x), (jnp.ones(()), along))[1])

@@ -122,12 +122,12 @@ class System:
         """The system and its derivative, in units of the payoff scale; ``slope`` as in `Family.local`."""
         local = self.family.local(self.value(y), self.profile(y), slope=slope)
         unit = self.lengths / self.family.scale
-        inner = self._basis.T @ local.gradient.ravel()
+        own_slopes = self._basis.T @ local.gradient.ravel()
         change = self._basis.T @ local.slope.ravel() * (self.family.high - self.family.low)
         full = self._basis.T @ local.jacobian @ self._basis
         places = (full @ self._expand)[self._rows] * self.lengths
         derivative = np.column_stack([places, change[self._rows]]) * unit[:, None]
-        return Look(inner[self._rows] * unit, derivative, local)
+        return Look(own_slopes[self._rows] * unit, derivative, local)
 
     def moves(self) -> np.ndarray:
         """What groups' displacements do to a profile, ``[row unknown]``, in units of strategy."""
@@ -168,13 +168,13 @@ class System:
         values = np.linalg.eigvals(self.blocks(local)[label]).astype(complex)
         return values[np.lexsort((-values.imag, -values.real))]
 
-    def nearest_pair(self, x: np.ndarray, alike: np.ndarray) -> tuple[float, np.ndarray]:
+    def nearest_pair(self, x: np.ndarray, classes: np.ndarray) -> tuple[float, np.ndarray]:
         """The least distance in widths between two groups of players who are alike; and all differences."""
         gaps = [
             (x[a] - x[b]) / self.family.width[a]
             for k, a in enumerate(self.firsts)
             for b in self.firsts[k + 1 :]
-            if alike[a] == alike[b]
+            if classes[a] == classes[b]
         ]
         if not gaps:
             return np.inf, np.zeros((0, x.shape[1]))
@@ -182,14 +182,14 @@ class System:
         return float(np.min(np.linalg.norm(differences, axis=1))), differences
 
 
-def grouped(x: np.ndarray, width: np.ndarray, alike: np.ndarray, near: float = 1e-7) -> np.ndarray:
+def grouped(x: np.ndarray, width: np.ndarray, classes: np.ndarray, near: float = 1e-7) -> np.ndarray:
     """Groups [player] of alike players who are in one place, up to ``near`` widths."""
     groups = np.full(len(x), -1)
     for player in range(len(x)):
         if groups[player] >= 0:
             continue
         gap = np.max(np.abs(x - x[player]) / width, axis=1)
-        together = (gap <= near) & (alike == alike[player]) & (groups < 0)
+        together = (gap <= near) & (classes == classes[player]) & (groups < 0)
         groups[together] = groups.max() + 1
     return groups
 

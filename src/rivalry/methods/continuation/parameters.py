@@ -37,7 +37,7 @@ class Dial(NamedTuple):
         parts = [np.asarray(getattr(game, name))[at].ravel() for name, at in self.places]
         return float(np.mean(np.concatenate(parts)))
 
-    def moved(self, game: Any, amount: float | Array) -> Any:
+    def shift(self, game: Any, amount: float | Array) -> Any:
         """The game with ``amount`` added to everything named; may be traced."""
         for name, at in self.places:
             old = jnp.asarray(getattr(game, name))

@@ -91,7 +91,7 @@ class Family:
             found = _worth(self.at(value), put(x), grids)
         return np.asarray(found[0]), np.asarray(found[1])
 
-    def alike(self, seed: int) -> np.ndarray:
+    def exchange_classes(self, seed: int) -> np.ndarray:
         """One whole number per player, equal for players who may change places at every value.
 
         What the game says, else what exchanging pairs of players at a few drawn profiles shows.
@@ -101,15 +101,15 @@ class Family:
         found = np.arange(self.space.shape[0])
         games = [self.at(value) for value in np.linspace(self.low, self.high, DRAWS)]
         keys = jax.random.split(jax.random.key(seed), DRAWS)
-        drawn = [np.asarray(self.space.sample(key)) for key in keys]
+        profiles = [np.asarray(self.space.sample(key)) for key in keys]
         for later in range(1, len(found)):
             for earlier in range(later):
-                if found[earlier] == earlier and self._exchangeable(games, drawn, earlier, later):
+                if found[earlier] == earlier and self._exchangeable(games, profiles, earlier, later):
                     found[later] = earlier
                     break
         return found
 
-    def _exchangeable(self, games: list[Any], drawn: list[np.ndarray], earlier: int, later: int) -> bool:
+    def _exchangeable(self, games: list[Any], profiles: list[np.ndarray], earlier: int, later: int) -> bool:
         if not np.array_equal(self.width[earlier], self.width[later]) or not np.array_equal(
             self.directions[earlier].shape, self.directions[later].shape
         ):
@@ -120,7 +120,7 @@ class Family:
             np.asarray(self.space.low)[swap], np.asarray(self.space.low)
         ):
             return False
-        for game, x in zip(games, drawn, strict=True):
+        for game, x in zip(games, profiles, strict=True):
             here, there = (np.asarray(_payoffs(game, put(y))) for y in (x, x[swap]))
             if not np.allclose(here[swap], there, rtol=0.0, atol=SAME * self.scale):
                 return False

@@ -67,8 +67,8 @@ def tangent(look: Look, along: np.ndarray) -> np.ndarray:
     Where two curves cross the derivative loses rank: then what it keeps nearest to ``along``.
     """
     _, sizes, rows = np.linalg.svd(look.derivative)
-    kept = np.append(sizes <= 1e-9 * sizes[0], True)
-    null = rows[kept]
+    null_rows = np.append(sizes <= 1e-9 * sizes[0], True)
+    null = rows[null_rows]
     found = null.T @ (null @ along) if len(null) > 1 else rows[-1] * np.sign(rows[-1] @ along or 1.0)
     length = np.linalg.norm(found)
     return np.asarray(found / length) if length > 0 else rows[-1]

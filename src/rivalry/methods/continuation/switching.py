@@ -27,7 +27,7 @@ class Birth(NamedTuple):
     direction: np.ndarray
 
 
-def births(system: System, event: CurvePoint, label: int, alike: np.ndarray) -> Iterator[Birth]:
+def births(system: System, event: CurvePoint, label: int, classes: np.ndarray) -> Iterator[Birth]:
     """Every branch found where an eigenvalue of ``label`` vanishes at ``event``.
 
     A group that splits is tried in all (p, q) parts, both ways along every null direction, and in symmetric
@@ -41,7 +41,7 @@ def births(system: System, event: CurvePoint, label: int, alike: np.ndarray) -> 
         size = np.linalg.norm(direction)
         if size == 0:
             continue
-        found = _first(new, start, direction / size, alike)
+        found = _first(new, start, direction / size, classes)
         if found is not None:
             yield Birth(groups, found, direction / size)
 
@@ -98,12 +98,14 @@ def _splits(system: System, label: int, vector: np.ndarray) -> Iterator[tuple[np
         yield made(weights, [0] * wing + [1] * middle + [2] * wing)
 
 
-def _first(system: System, start: np.ndarray, direction: np.ndarray, alike: np.ndarray) -> CurvePoint | None:
+def _first(
+    system: System, start: np.ndarray, direction: np.ndarray, classes: np.ndarray
+) -> CurvePoint | None:
     for offset in OFFSETS:
         point = correct(system, start + offset * direction, direction)
         if point is None or np.linalg.norm(point.y - start) > NEAR * offset:
             continue
-        gap, _ = system.nearest_pair(system.profile(point.y), alike)
+        gap, _ = system.nearest_pair(system.profile(point.y), classes)
         if gap > 0.1 * offset:
             return point
     return None
@@ -117,9 +119,9 @@ class BranchCurve(NamedTuple):
     values: np.ndarray
 
 
-def lies_on(system: System, y: np.ndarray, curve: BranchCurve, alike: np.ndarray) -> bool:
+def lies_on(system: System, y: np.ndarray, curve: BranchCurve, classes: np.ndarray) -> bool:
     """Whether a point is on a known branch, up to the names of players who are alike."""
-    if len(curve.values) < 2 or _signature(system.groups, alike) != _signature(curve.groups, alike):
+    if len(curve.values) < 2 or _signature(system.groups, classes) != _signature(curve.groups, classes):
         return False
     family, own = system.family, System(system.family, curve.groups)
     x, value = system.profile(y), system.value(y)
@@ -127,10 +129,10 @@ def lies_on(system: System, y: np.ndarray, curve: BranchCurve, alike: np.ndarray
     near = np.abs(part) <= 2 * np.max(np.abs(np.diff(part))) + OFFSETS[-1]  # others need no matching
     gaps = np.full(len(part), np.inf)
     for row in np.flatnonzero(near):
-        gaps[row] = np.hypot(_matched(x, curve.profiles[row], family.width, alike)[0], part[row])
+        gaps[row] = np.hypot(_matched(x, curve.profiles[row], family.width, classes)[0], part[row])
     nearest = np.minimum(gaps[:-1], gaps[1:])
     for first in np.argsort(nearest)[: min(4, int(np.sum(np.isfinite(nearest))))]:
-        _, order = _matched(x, curve.profiles[first + 1], family.width, alike)
+        _, order = _matched(x, curve.profiles[first + 1], family.width, classes)
         ends = [own.of(curve.profiles[k], curve.values[k]) for k in (first, first + 1)]
         here = own.of(x[order], value)
         if not _one_group_each(x[order], curve.groups, family.width):
@@ -149,17 +151,19 @@ def lies_on(system: System, y: np.ndarray, curve: BranchCurve, alike: np.ndarray
     return False
 
 
-def _signature(groups: np.ndarray, alike: np.ndarray) -> list[tuple[int, int]]:
+def _signature(groups: np.ndarray, classes: np.ndarray) -> list[tuple[int, int]]:
     """How many players of which kind are in each group, whatever the groups are called."""
-    return sorted((int(alike[groups == g][0]), int((groups == g).sum())) for g in range(groups.max() + 1))
+    return sorted((int(classes[groups == g][0]), int((groups == g).sum())) for g in range(groups.max() + 1))
 
 
-def _matched(x: np.ndarray, y: np.ndarray, width: np.ndarray, alike: np.ndarray) -> tuple[float, np.ndarray]:
+def _matched(
+    x: np.ndarray, y: np.ndarray, width: np.ndarray, classes: np.ndarray
+) -> tuple[float, np.ndarray]:
     """The distance of two profiles in widths, least over swaps of alike players, and x's order for it."""
     from scipy.optimize import linear_sum_assignment
 
     cost = np.sum(((x[:, None] - y[None]) / width[:, None]) ** 2, axis=-1)
-    cost = np.where(alike[:, None] == alike[None, :], cost, 1e6)
+    cost = np.where(classes[:, None] == classes[None, :], cost, 1e6)
     rows, columns = linear_sum_assignment(cost.T)
     return float(np.sqrt(cost.T[rows, columns].sum())), columns
 

@@ -285,7 +285,7 @@ def _refined(world: Sweep, scan: _Scan, before: int, after: int) -> _Crossing:
 
 def _refuse_unlike(family: Family) -> None:
     """Raises `ValueError` that names the first player who may not change places with the first."""
-    same = family.alike(0)
+    same = family.exchange_classes(0)
     other = np.flatnonzero(same != same[0])
     if other.size:
         names = _uneven(family.game)

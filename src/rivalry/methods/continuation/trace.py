@@ -52,7 +52,7 @@ class Tracer:
         """One step; whether there was anything left to do."""
         s = self.session
         if s["alike"][0] == NONE:
-            s["alike"] = self.family.alike(int(s["seed"][0]))
+            s["alike"] = self.family.exchange_classes(int(s["seed"][0]))
             return True
         walking = np.flatnonzero(s["branch_ending"] == known.WALKING)
         if walking.size:
@@ -147,12 +147,12 @@ class Tracer:
             return at_value(system, y + part * (point.y - y), edge), known.RANGE
         own = np.flatnonzero(s["row_branch"] == branch)
         first = system.of(s["row_x"][own[0]], float(s["row_value"][own[0]]))
-        begun = s["row_tangent"][own[0]][: len(y)]
+        departure = s["row_tangent"][own[0]][: len(y)]
         chord = point.y - y
         part = float((first - y) @ chord / (chord @ chord))
         foot = y + np.clip(part, 0.0, 1.0) * chord
         back = np.linalg.norm(first - foot) <= 0.05 * np.linalg.norm(chord) and 0 <= part <= 1
-        if len(own) > 5 and back and begun @ chord > 0:
+        if len(own) > 5 and back and departure @ chord > 0:
             return point, known.CLOSED
         return point, known.WALKING
 
@@ -303,8 +303,8 @@ class Tracer:
                 continue
             if all(np.max(np.abs(point.y - other)) > 1e-6 for other in found):
                 found.append(point.y)
-                inward = np.eye(len(point.y))[-1] * (1.0 if end else -1.0)
-                self._branch(system, point, inward, 0, NONE)
+                direction = np.eye(len(point.y))[-1] * (1.0 if end else -1.0)
+                self._branch(system, point, direction, 0, NONE)
 
     def _places(self, system: System, rng: np.random.Generator) -> list[np.ndarray]:
         """Where searches begin: the middle of the space, then drawn."""
@@ -314,8 +314,8 @@ class Tracer:
             mask = np.asarray(space.mask)
             profiles = [mask / mask.sum(axis=1, keepdims=True)]
             for _ in range(self.options.searches - 1):
-                drawn = np.where(mask, rng.exponential(size=shape), 0.0)
-                profiles.append(drawn / drawn.sum(axis=1, keepdims=True))
+                sample = np.where(mask, rng.exponential(size=shape), 0.0)
+                profiles.append(sample / sample.sum(axis=1, keepdims=True))
         else:
             low, high = np.asarray(space.low), np.asarray(space.high)
             parts = [np.full(shape, 0.5), *rng.random((self.options.searches - 1, *shape))]

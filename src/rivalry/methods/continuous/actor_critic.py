@@ -35,7 +35,7 @@ class World(NamedTuple):
     """What is played, by whom, and the game that was given."""
 
     given: Any
-    seats: Seating
+    move_order: Seating
     play: Play
     plan: RolloutPlan
 
@@ -114,16 +114,16 @@ class ActorCritic(eqx.Module):
         if self.deviation <= self.least_deviation:
             rule = f"above least_deviation = {self.least_deviation:g}"
             raise ValueError(f"deviation: {self.deviation:g} must be {rule}")
-        for name, least in (("updates", 1), ("batch", 2), ("rollout", 1), ("hidden", 1)):
-            check_whole(name, getattr(self, name), least)
+        for name, minimum in (("updates", 1), ("batch", 2), ("rollout", 1), ("hidden", 1)):
+            check_whole(name, getattr(self, name), minimum)
         check_gamma(self.gamma)
         if self.trace is not None:
             check_numbers("trace", self.trace, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
         if self.observation not in ("none", "last"):
             raise ValueError(f"observation: {self.observation!r} must be 'none' or 'last'")
-        listed = isinstance(self.roles, list | tuple)
-        for number, role in enumerate(self.roles if listed else [self.roles]):
-            _table(f"roles[{number}]" if listed else "roles", role)
+        several = isinstance(self.roles, list | tuple)
+        for number, role in enumerate(self.roles if several else [self.roles]):
+            _table(f"roles[{number}]" if several else "roles", role)
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
 
@@ -131,14 +131,14 @@ class ActorCritic(eqx.Module):
         """The game with everybody in it, and everybody's role. Raises `ValueError`."""
         if not fits(type(self), game):
             raise ValueError("game: actor_critic needs payoffs, and choices in a box")
-        seats = seating(game)
-        base, players = seats.game, seats.players
-        if seats.alternating:
+        move_order = seating(game)
+        base, players = move_order.game, move_order.players
+        if move_order.alternating:
             raise ValueError("timing: 'alternating' must be 'simultaneous' or 'staged' for actor_critic")
         if not np.all(np.isfinite(np.asarray(base.space.low) + np.asarray(base.space.high))):
             raise ValueError("game: actor_critic needs a box with bounds")
         tables, stage = self._tables(players), np.zeros(players, dtype=int)
-        for number, group in enumerate(seats.stages):
+        for number, group in enumerate(move_order.stages):
             stage[list(group)] = number
         play = Play(
             base,
@@ -149,7 +149,7 @@ class ActorCritic(eqx.Module):
             put(np.asarray(self.observation == "last")),
             put(float(self.observation == "last") if self.trace is None else float(self.trace)),
         )
-        return World(game, seats, play, self._plan(seats, tables, base.space.shape[1]))
+        return World(game, move_order, play, self._plan(move_order, tables, base.space.shape[1]))
 
     def length(self, world: World) -> int:
         return self.updates
@@ -169,10 +169,10 @@ class ActorCritic(eqx.Module):
         return taken
 
     def read(self, world: World, session: Session) -> Record:
-        play, seats = world.play, world.seats
+        play, move_order = world.play, world.move_order
         last = put(session["choice"].mean(axis=0))
         choice, deviation = rollouts.greedy(play, world.plan, put(session["weights"]), last, put(ROUNDS))
-        x, who = np.asarray(choice), seats.who
+        x, who = np.asarray(choice), move_order.who
         learns = np.array([role == "learns" for role in world.plan.roles])
         taken = int(session["clock"])
         samples = self._samples()
@@ -180,7 +180,7 @@ class ActorCritic(eqx.Module):
         noted = int(np.count_nonzero(lengths))
         each = lengths[:noted, None]
         return {
-            "profile": (("player", "axis"), x[list(seats.leaders)]),
+            "profile": (("player", "axis"), x[list(move_order.leaders)]),
             "learned_choice": ((who, "axis"), x),
             "learned_payoff": ((who,), np.asarray(play.game.payoffs(choice))),
             "reply_distance": ((who,), _reply_distance(world, x)),
@@ -196,12 +196,12 @@ class ActorCritic(eqx.Module):
         samples, draw = self._samples(), np.random.Generator(np.random.PCG64(stream))
         mean = np.zeros((players, axes))
         if start is not None:
-            leaders = list(world.seats.leaders)
+            leaders = list(world.move_order.leaders)
             whole = np.asarray(rollouts.squashed(space, put(mean))).copy()
             whole[leaders] = start
             part = np.clip(np.asarray(rollouts.share(space, put(whole))), EDGE, 1 - EDGE)
             mean[leaders] = (np.log(part) - np.log1p(-part))[leaders]
-        weights = np.stack([networks.begun(shape, row, self.deviation, draw) for row in mean])
+        weights = np.stack([networks.initial_weights(shape, row, self.deviation, draw) for row in mean])
         first = np.asarray(rollouts.squashed(space, put(mean)))
         return {
             "key": np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, 0)).generate_state(
@@ -226,12 +226,12 @@ class ActorCritic(eqx.Module):
             )
         return [_table(f"roles[{number}]", role) for number, role in enumerate(self.roles)]
 
-    def _plan(self, seats: Seating, tables: list[dict[str, Any]], axes: int) -> RolloutPlan:
-        least = put(float(self.least_deviation))
-        shape = networks.Shape(2 * seats.players * axes, self.hidden, axes, least)
+    def _plan(self, move_order: Seating, tables: list[dict[str, Any]], axes: int) -> RolloutPlan:
+        minimum = put(float(self.least_deviation))
+        shape = networks.Shape(2 * move_order.players * axes, self.hidden, axes, minimum)
         roles = tuple(table["kind"] for table in tables)
         numbers = (put(float(self.rate)), put(self.updates), put(self._samples()))
-        return RolloutPlan(seats.stages, roles, shape, self.rollout, *numbers)
+        return RolloutPlan(move_order.stages, roles, shape, self.rollout, *numbers)
 
     def _samples(self) -> int:
         return min(SAMPLES, self.updates)
@@ -267,9 +267,9 @@ def _fixed(space: Any, tables: list[dict[str, Any]]) -> np.ndarray:
 def _reply_distance(world: World, x: np.ndarray) -> np.ndarray:
     """How far everybody is from its best reply, ``[player]``; NaN between the first stage and the last."""
     found = np.full(len(x), np.nan)
-    for seat, player in enumerate(world.seats.leaders):
-        own = put(x[list(world.seats.leaders)])
+    for seat, player in enumerate(world.move_order.leaders):
+        own = put(x[list(world.move_order.leaders)])
         found[player] = np.max(np.abs(best_reply(world.given, own, seat).strategy - x[player]))
-    for player in world.seats.stages[-1]:
+    for player in world.move_order.stages[-1]:
         found[player] = np.max(np.abs(best_reply(world.play.game, put(x), player).strategy - x[player]))
     return found

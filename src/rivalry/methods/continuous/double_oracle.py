@@ -126,7 +126,7 @@ class DoubleOracle(eqx.Module):
         session["weights"] = np.zeros(session["played"].shape)
         session["weights"][:, : weights.shape[1]] = weights
         session["played"][session["weights"] > ATOM] = len(session["gap"]) + 1
-        replies, gains = self._replies(game, session)
+        responses, gains = self._best_responses(game, session)
         session["gap"] = np.concatenate([session["gap"], gains[None]])
         if not np.all(np.isfinite(gains)):
             session["over"][0] = 2
@@ -136,16 +136,16 @@ class DoubleOracle(eqx.Module):
             gaining = gains > self.enough * scale(game)
             first = not np.any(session["jumps"])
             for player in np.flatnonzero(gaining).tolist():
-                away = _beyond_jump(game, session, player, replies[player], self.points)
+                away = _beyond_jump(game, session, player, responses[player], self.points)
                 if away is not None:
-                    replies[player] = away
+                    responses[player] = away
                     session["jumps"][player] += 1
-            _add(session, replies, gaining)
-            if first and np.any(session["jumps"]) and replies.shape == (2, 1):
+            _add(session, responses, gaining)
+            if first and np.any(session["jumps"]) and responses.shape == (2, 1):
                 _spread(game, session, self.most // 2)
             _drop(session, self.most)
 
-    def _replies(self, game: Any, session: Session) -> tuple[np.ndarray, np.ndarray]:
+    def _best_responses(self, game: Any, session: Session) -> tuple[np.ndarray, np.ndarray]:
         """Everybody's best reply [player axis] to the others' mixtures, and what it gains [player]."""
         pays = action_payoffs(one_state(session["tables"]), session["weights"])
         value = np.einsum("pa,pa->p", session["weights"], np.nan_to_num(pays))
@@ -156,8 +156,8 @@ class DoubleOracle(eqx.Module):
             )
             for player in range(len(value))
         ]
-        gains = np.array([reply.payoff for reply in found]) - value
-        return np.stack([reply.strategy for reply in found]), np.maximum(gains, 0.0)
+        gains = np.array([response.payoff for response in found]) - value
+        return np.stack([response.strategy for response in found]), np.maximum(gains, 0.0)
 
     def _remedy(self, session: Session) -> str:
         """One line on why a run ended without settling."""
@@ -191,26 +191,28 @@ class DoubleOracle(eqx.Module):
 
 
 def _beyond_jump(
-    game: Any, session: Session, player: int, reply: np.ndarray, points: int
+    game: Any, session: Session, player: int, response: np.ndarray, points: int
 ) -> np.ndarray | None:
     """The best strategy one grid step away from a reply that lies beside an atom; None where it does not."""
     corners = np.asarray(game.space.grid(player, 2))
     span = float(np.max(np.ptp(corners, axis=0)))
-    apart = np.max(np.abs(session["atoms"][player] - reply), axis=1)
+    apart = np.max(np.abs(session["atoms"][player] - response), axis=1)
     if not np.nanmin(apart) <= NEAR * span:
         return None
     step = span / (points - 1)
     near = (
-        session["atoms"][:, 0].repeat(2 * len(reply), axis=0).reshape(len(session["atoms"]), -1, len(reply))
+        session["atoms"][:, 0]
+        .repeat(2 * len(response), axis=0)
+        .reshape(len(session["atoms"]), -1, len(response))
     )
     near = np.swapaxes(near, 0, 1).copy()
-    near[:, player] = reply + step * np.concatenate([np.eye(len(reply)), -np.eye(len(reply))])
+    near[:, player] = response + step * np.concatenate([np.eye(len(response)), -np.eye(len(response))])
     tried = np.array([np.asarray(game.space.project(put(x)))[player] for x in near])
-    profiles, odds = joint_atoms(session["atoms"], session["weights"], without=player)
+    profiles, probabilities = joint_atoms(session["atoms"], session["weights"], without=player)
     pays = np.zeros(len(tried))
     for k, strategy in enumerate(tried):
         profiles[:, player] = strategy
-        pays[k] = odds @ _payoffs_of(game, profiles)[:, player]
+        pays[k] = probabilities @ _payoffs_of(game, profiles)[:, player]
     found: np.ndarray = tried[int(np.argmax(pays))]
     return found
 
@@ -239,13 +241,13 @@ def _payoffs(game: Game, profiles: Float[Array, "atom player axis"]) -> Float[Ar
     return jax.vmap(game.payoffs)(profiles)
 
 
-def _add(session: Session, replies: np.ndarray, gaining: np.ndarray) -> None:
+def _add(session: Session, responses: np.ndarray, gaining: np.ndarray) -> None:
     """The replies of those who gain become atoms; where all are atoms already, no round would differ."""
-    fresh = [p for p in np.flatnonzero(gaining).tolist() if not _known(session["atoms"][p], replies[p])]
+    fresh = [p for p in np.flatnonzero(gaining).tolist() if not _known(session["atoms"][p], responses[p])]
     if not fresh:
         session["over"][0] = 3
     for player in fresh:
-        _append(session, player, replies[player])
+        _append(session, player, responses[player])
 
 
 def _append(session: Session, player: int, atom: np.ndarray) -> None:
@@ -268,9 +270,9 @@ def _spread(game: Any, session: Session, count: int) -> None:
                 _append(session, player, atom)
 
 
-def _known(atoms: np.ndarray, reply: np.ndarray) -> bool:
-    apart = np.max(np.abs(atoms - reply), axis=1)  # NaN where there is no atom
-    return bool(np.any(apart <= SAME * np.max(np.abs(reply))))
+def _known(atoms: np.ndarray, response: np.ndarray) -> bool:
+    apart = np.max(np.abs(atoms - response), axis=1)  # NaN where there is no atom
+    return bool(np.any(apart <= SAME * np.max(np.abs(response))))
 
 
 def _widen(session: Session) -> None:

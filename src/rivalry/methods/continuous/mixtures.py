@@ -232,7 +232,7 @@ def expected(
         return {}
     if np.prod((weights > ATOM).sum(axis=1).astype(object)) > FEW:
         return {}
-    profiles, odds = joint_atoms(places, weights)
+    profiles, probabilities = joint_atoms(places, weights)
     rows = [
         {
             name: float(value)
@@ -241,7 +241,7 @@ def expected(
         }
         for x in profiles
     ]
-    means = {name: sum(o * row[name] for o, row in zip(odds, rows, strict=True)) for name in rows[0]}
+    means = {name: sum(o * row[name] for o, row in zip(probabilities, rows, strict=True)) for name in rows[0]}
     return {name: ((), np.asarray(mean)) for name, mean in means.items()}
 
 
@@ -253,16 +253,16 @@ def joint_atoms(
     Those of more than `ATOM`; the rest is spread over them. ``without`` is a player who stands still, at its
     first place.
     """
-    profiles, odds = np.zeros((1, 0, places.shape[2])), np.ones(1)
+    profiles, probabilities = np.zeros((1, 0, places.shape[2])), np.ones(1)
     for player, row in enumerate(weights):
         played = np.array([0]) if player == without else np.flatnonzero(row > ATOM)
         chance = np.ones(1) if player == without else row[played]
-        joined = (odds[:, None] * chance).ravel()
-        kept = np.flatnonzero(joined > ATOM)
-        before, own = np.divmod(kept, len(played))
+        joined = (probabilities[:, None] * chance).ravel()
+        positive = np.flatnonzero(joined > ATOM)
+        before, own = np.divmod(positive, len(played))
         there = places[player, played[own]][:, None]
-        profiles, odds = np.concatenate([profiles[before], there], axis=1), joined[kept]
-    return profiles, odds / odds.sum()
+        profiles, probabilities = np.concatenate([profiles[before], there], axis=1), joined[positive]
+    return profiles, probabilities / probabilities.sum()
 
 
 class MixedOpponents(eqx.Module):
@@ -270,7 +270,7 @@ class MixedOpponents(eqx.Module):
 
     game: Any
     profiles: Float[Array, "atom player axis"]
-    odds: Float[Array, "atom"]
+    probabilities: Float[Array, "atom"]
 
     @property
     def space(self) -> Space:
@@ -296,12 +296,12 @@ def _(game: MixedOpponents, x: Profile, player: int | Array) -> Callable[[Strate
         def one(profile: Profile) -> Array:
             return own_payoff(game.game, profile, player, strategy)
 
-        count = game.odds.shape[0]
+        count = game.probabilities.shape[0]
         if count <= TOGETHER:
             each = jax.vmap(one)(game.profiles)
         else:
             each = jax.lax.map(one, game.profiles, batch_size=TOGETHER)
-        return jnp.sum(game.odds * each)
+        return jnp.sum(game.probabilities * each)
 
     return mean
 
@@ -322,18 +322,18 @@ def certificate(
     from the place that ``pays [player action]`` most, so that no regret is below that on the places.
     ``tolerance`` is relative to what each player can win or lose by its own choice.
     """
-    replies = [
+    responses = [
         reply_to_mixtures(game, places, weights, player, int(place), points=points)
         for player, place in enumerate(np.nanargmax(pays, axis=1))
     ]
     regret, bound = (
         np.array([max(found - own, 0.0) for found, own in zip(each, payoff, strict=True)])
-        for each in ([reply.payoff for reply in replies], [reply.bound for reply in replies])
+        for each in ([response.payoff for response in responses], [response.bound for response in responses])
     )
-    exact = all(reply.coverage == "exact" for reply in replies)
-    method = f"{replies[0].method} against mixtures"
+    exact = all(response.coverage == "exact" for response in responses)
+    method = f"{responses[0].method} against mixtures"
     tried = [
-        _numbers(game, places, weights, player, pays[player], each) for player, each in enumerate(replies)
+        _numbers(game, places, weights, player, pays[player], each) for player, each in enumerate(responses)
     ]
     at_stake = np.array([payoff_at_stake(each, each.max()) for each in tried])
     # expectations may cancel to 0: they are rounded like the payoffs that are summed
@@ -345,13 +345,13 @@ def certificate(
 
 
 def _numbers(
-    game: Any, places: np.ndarray, weights: np.ndarray, player: int, pays: np.ndarray, reply: Reply
+    game: Any, places: np.ndarray, weights: np.ndarray, player: int, pays: np.ndarray, response: Reply
 ) -> np.ndarray:
     """Payoffs of all strategies of a player that were looked at; the atoms alone may all pay the same."""
-    profiles, odds = _evened(*joint_atoms(places, weights, without=player))
-    against = MixedOpponents(game, put(profiles), put(odds))
-    tried = payoffs_tried(against, put(np.array(profiles[0])), player, reply)
-    every = np.concatenate([pays, tried, [reply.payoff]])
+    profiles, probabilities = _evened(*joint_atoms(places, weights, without=player))
+    against = MixedOpponents(game, put(profiles), put(probabilities))
+    tried = payoffs_tried(against, put(np.array(profiles[0])), player, response)
+    every = np.concatenate([pays, tried, [response.payoff]])
     found: np.ndarray = every[np.isfinite(every)]
     return found
 
@@ -369,10 +369,10 @@ def reply_to_mixtures(
         strategy, payoff, coverage = oracles.mixed_best_response(game, places, weights, player)
         bound = float(payoff) if coverage == "exact" else np.inf
         return Reply(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
-    profiles, odds = _evened(*joint_atoms(places, weights, without=player))
+    profiles, probabilities = _evened(*joint_atoms(places, weights, without=player))
     x = np.array(profiles[0])
     x[player] = places[player, stand]
-    against = MixedOpponents(game, put(profiles), put(odds))
+    against = MixedOpponents(game, put(profiles), put(probabilities))
     if 2 ** game.space.shape[1] > CORNERS:
         return _from_many(against, x, places, player)
     return best_reply(against, put(x), player, points=points)
@@ -381,22 +381,22 @@ def reply_to_mixtures(
 def _from_many(against: MixedOpponents, x: np.ndarray, places: np.ndarray, player: int) -> Reply:
     """Climbs where a grid has too many corners: from drawn strategies, places, replies to single atoms."""
     game, space = against.game, against.game.space
-    likely = np.argsort(-np.asarray(against.odds), kind="stable")[:ALONE]
+    likely = np.argsort(-np.asarray(against.probabilities), kind="stable")[:ALONE]
     atoms = [put(np.where(np.arange(len(x))[:, None] == player, x, against.profiles[k])) for k in likely]
     alone = [best_reply(game, atom, player, points=2).strategy for atom in atoms] if _replies(game) else []
     keys = jax.random.split(jax.random.key(player), DRAWN)
-    drawn = np.asarray(jax.vmap(space.sample)(keys))[:, player]
+    sampled = np.asarray(jax.vmap(space.sample)(keys))[:, player]
     own = places[player][~np.isnan(places[player]).any(axis=1)]
-    begin = np.concatenate([drawn, own, *(row[None] for row in alone)])
+    begin = np.concatenate([sampled, own, *(row[None] for row in alone)])
     full = np.repeat(x[None], 2 ** int(np.ceil(np.log2(len(begin)))), axis=0)
     full[: len(begin), player] = begin
-    flat, curved = flattened(against), isinstance(space, Box)
-    inner, here = (put(space.inner(put(part)) if curved else part) for part in (full, x))
-    strategies, values = _climbed(flat, here, put(player), inner[:, player])
+    flat, reparametrised = flattened(against), isinstance(space, Box)
+    unconstrained, here = (put(space.inner(put(part)) if reparametrised else part) for part in (full, x))
+    strategies, values = _climbed(flat, here, put(player), unconstrained[:, player])
     best = int(np.argmax(np.asarray(values)))
     found = np.array(here)
     found[player] = strategies[best]
-    strategy = np.asarray(space.project(space.outer(put(found)) if curved else put(found)))[player]
+    strategy = np.asarray(space.project(space.outer(put(found)) if reparametrised else put(found)))[player]
     return Reply(strategy, float(values[best]), np.inf, "lower bound", f"{len(begin)} starts + climb")
 
 
@@ -407,7 +407,9 @@ def _replies(game: Any) -> bool:
 _climbed = eqx.filter_jit(search)
 
 
-def _evened(profiles: np.ndarray, odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _evened(profiles: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The same atoms and some of no chance, a power of two in all: few shapes, few compilations."""
-    pad = 2 ** int(np.ceil(np.log2(len(odds)))) - len(odds)
-    return np.concatenate([profiles, np.repeat(profiles[:1], pad, axis=0)]), np.append(odds, np.zeros(pad))
+    pad = 2 ** int(np.ceil(np.log2(len(probabilities)))) - len(probabilities)
+    return np.concatenate([profiles, np.repeat(profiles[:1], pad, axis=0)]), np.append(
+        probabilities, np.zeros(pad)
+    )

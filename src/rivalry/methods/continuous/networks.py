@@ -24,7 +24,7 @@ class Shape(NamedTuple):
     features: int
     hidden: int
     axes: int
-    least: float | Float[Array, ""]
+    min_deviation: float | Float[Array, ""]
 
     @property
     def parts(self) -> tuple[int, int]:
@@ -33,30 +33,30 @@ class Shape(NamedTuple):
         return tuple(shared + outputs * (self.hidden + 1) for outputs in (2 * self.axes, 1))  # type: ignore[return-value]
 
 
-def begun(
+def initial_weights(
     shape: Shape, mean: np.ndarray, deviation: float, draw: np.random.Generator
 ) -> Float[np.ndarray, "weight"]:
     """A row whose policy has the ``mean`` [axis] and one ``deviation``, and whose values are 0.
 
-    >>> shape = Shape(features=3, hidden=4, axes=1, least=0.01)
-    >>> row = begun(shape, np.array([0.5]), 0.3, np.random.default_rng(0))
+    >>> shape = Shape(features=3, hidden=4, axes=1, min_deviation=0.01)
+    >>> row = initial_weights(shape, np.array([0.5]), 0.3, np.random.default_rng(0))
     >>> [part.round(6).tolist() for part in policy(shape, jnp.asarray(row), jnp.ones(3))]
     [[0.5], [0.3]]
     """
-    raw = np.full(shape.axes, np.log(deviation - float(shape.least)))
+    raw = np.full(shape.axes, np.log(deviation - float(shape.min_deviation)))
     rows = []
     for bias in (np.concatenate([mean, raw]), np.zeros(1)):
-        inner = draw.normal(size=(shape.hidden, shape.features)) / np.sqrt(max(shape.features, 1))
-        rows += [inner.ravel(), np.zeros(shape.hidden), np.zeros(len(bias) * shape.hidden), bias]
+        first_layer = draw.normal(size=(shape.hidden, shape.features)) / np.sqrt(max(shape.features, 1))
+        rows += [first_layer.ravel(), np.zeros(shape.hidden), np.zeros(len(bias) * shape.hidden), bias]
     return np.concatenate(rows)
 
 
 def policy(
     shape: Shape, row: Row, features: Float[Array, "feature"]
 ) -> tuple[Float[Array, "axis"], Float[Array, "axis"]]:
-    """Mean and standard deviation of what the actor draws; the deviation is above ``least``."""
+    """Mean and standard deviation of what the actor draws; the deviation is above ``min_deviation``."""
     out = _network(shape, row[: shape.parts[0]], features)
-    return out[: shape.axes], shape.least + jnp.exp(out[shape.axes :])
+    return out[: shape.axes], shape.min_deviation + jnp.exp(out[shape.axes :])
 
 
 def value(shape: Shape, row: Row, features: Float[Array, "feature"]) -> Float[Array, ""]:
@@ -77,7 +77,7 @@ def adam(
 
 def _network(shape: Shape, row: Row, features: Float[Array, "feature"]) -> Float[Array, "output"]:
     wide, high = shape.features, shape.hidden
-    inner, bias, rest = jnp.split(row, [high * wide, high * (wide + 1)])
-    hidden = jnp.tanh(inner.reshape(high, wide) @ features + bias)
+    first_layer, bias, rest = jnp.split(row, [high * wide, high * (wide + 1)])
+    hidden = jnp.tanh(first_layer.reshape(high, wide) @ features + bias)
     outputs = len(rest) // (high + 1)
     return rest[: outputs * high].reshape(outputs, high) @ hidden + rest[outputs * high :]

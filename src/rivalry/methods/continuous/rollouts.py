@@ -59,14 +59,14 @@ class Seen(NamedTuple):
     """A period, as it was for everybody."""
 
     features: Float[Array, "player feature"]
-    drawn: Float[Array, "player axis"]  # before it is squashed into the box
+    sampled: Float[Array, "player axis"]  # before it is squashed into the box
     choice: Float[Array, "player axis"]
     payoff: Float[Array, "player"]
 
 
-def squashed(space: Box, drawn: Profile) -> Profile:
+def squashed(space: Box, sampled: Profile) -> Profile:
     """All of the line as the inside of the box, by the logistic function in the coordinates of its search."""
-    return spread(space, jax.nn.sigmoid(drawn))
+    return spread(space, jax.nn.sigmoid(sampled))
 
 
 def spread(space: Box, part: Profile) -> Profile:
@@ -86,8 +86,8 @@ def features(play: Play, before: Profile, x: Profile) -> Float[Array, "player fe
     """What everybody sees, from -1 to 1: this period's choices, and the last's; 0 for what is not seen."""
     space = play.game.space
     here, there = (2 * share(space, each) - 1 for each in (x, before))
-    shown = jnp.where(play.now[:, :, None], here, 0.0), jnp.where(play.last, there, 0.0)
-    return jnp.concatenate([jnp.broadcast_to(one, (len(x), *x.shape)) for one in shown], axis=1).reshape(
+    visible = jnp.where(play.now[:, :, None], here, 0.0), jnp.where(play.last, there, 0.0)
+    return jnp.concatenate([jnp.broadcast_to(one, (len(x), *x.shape)) for one in visible], axis=1).reshape(
         len(x), -1
     )
 
@@ -98,7 +98,7 @@ def period(
     """One period, stage after stage, then payoffs; ``noise`` is normal, ``even`` between 0 and 1."""
     space = play.game.space
     given = {"random": spread(space, even), "fixed": play.fixed}
-    x, drawn = before, jnp.zeros_like(before)
+    x, sampled = before, jnp.zeros_like(before)
     for stage in plan.stages:
         mean, deviation = jax.vmap(lambda row, seen: networks.policy(plan.shape, row, seen))(
             weights, features(play, before, x)
@@ -109,8 +109,8 @@ def period(
             chosen["oracle"] = Followers()(play.game, x, oracles)
         for player in stage:
             x = x.at[player].set(chosen[plan.roles[player]][player])
-            drawn = drawn.at[player].set(own[player])
-    return Seen(features(play, before, x), drawn, x, play.game.payoffs(x) / play.scale)
+            sampled = sampled.at[player].set(own[player])
+    return Seen(features(play, before, x), sampled, x, play.game.payoffs(x) / play.scale)
 
 
 @eqx.filter_jit
@@ -150,11 +150,11 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
 
     _, seen = jax.lax.scan(together, learning.choice, keys)
 
-    def loss(row: Array, features: Array, drawn: Array, payoff: Array, discount: Array) -> Array:
-        return _loss(plan.shape, row, features, drawn, payoff, discount, play.trace)
+    def loss(row: Array, features: Array, sampled: Array, payoff: Array, discount: Array) -> Array:
+        return _loss(plan.shape, row, features, sampled, payoff, discount, play.trace)
 
     slopes = jax.vmap(jax.grad(loss), in_axes=(0, 2, 2, 2, 0))(
-        learning.weights, seen.features, seen.drawn[:-1], seen.payoff[:-1], play.discount
+        learning.weights, seen.features, seen.sampled[:-1], seen.payoff[:-1], play.discount
     )
     rate = plan.rate * (1.0 - learning.clock / plan.updates)
     stepped = networks.adam(learning.weights, slopes, learning.first, learning.second, learning.clock, rate)
@@ -174,7 +174,7 @@ def _loss(
     shape: Shape,
     row: Float[Array, "weight"],
     seen: Float[Array, "period_and_next copy feature"],
-    drawn: Float[Array, "period copy axis"],
+    sampled: Float[Array, "period copy axis"],
     payoff: Float[Array, "period copy"],
     discount: Array,
     trace: Array,
@@ -201,6 +201,6 @@ def _loss(
     _, target = jax.lax.scan(target_of, known[-1], (payoff, known[1:]), reverse=True)
     above = target - known[:-1]
     above = (above - jnp.mean(above)) / (jnp.std(above) + networks.TINY)
-    away = (drawn - mean[:-1]) / deviation[:-1]
+    away = (sampled - mean[:-1]) / deviation[:-1]
     log_chance = jnp.sum(-(away**2) / 2 - jnp.log(deviation[:-1]), axis=-1)
     return -jnp.mean(above * log_chance) + jnp.mean((target - values[:-1]) ** 2) / 2

@@ -144,10 +144,10 @@ class Design(eqx.Module):
     def _begun(self, world: Trials, stream: np.random.SeedSequence, first: np.ndarray) -> Session:
         key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
         keys = jax.random.split(key, self.tries)
-        drawn = [np.asarray(world.game.space.sample(one)) for one in keys[1:]]
+        sampled = [np.asarray(world.game.space.sample(one)) for one in keys[1:]]
         trials, players = self.length(world), len(first)
         return {
-            "starts": np.stack([first, *drawn]),
+            "starts": np.stack([first, *sampled]),
             "done": np.zeros(1, dtype=np.int64),
             "finished": np.zeros(1, dtype=bool),
             "parameters": np.full((trials, len(world.dials)), np.nan),

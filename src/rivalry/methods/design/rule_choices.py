@@ -39,7 +39,7 @@ class Choice(NamedTuple):
         spaced = (np.geomspace if self.log else np.linspace)(self.low, self.high, self.points)
         return np.unique(np.round(spaced)) if self.whole else spaced
 
-    def drawn(self, rng: np.random.Generator) -> float:
+    def sample(self, rng: np.random.Generator) -> float:
         """A code drawn evenly, in a range on its scale."""
         if self.values or self.points is not None:
             return float(rng.choice(self.grid()))
@@ -168,7 +168,7 @@ def set_to(choices: Sequence[Choice], codes: np.ndarray) -> dict[str, Any]:
     return {one.name: one.value(float(code)) for one, code in zip(choices, codes, strict=True)}
 
 
-def told(choices: Sequence[Choice], codes: np.ndarray) -> Record:
+def choice_record(choices: Sequence[Choice], codes: np.ndarray) -> Record:
     """Codes ``[trial choice]`` as they are recorded: numbers, and words."""
     shape = (len(codes), len(choices))
     numbers, words = np.zeros(shape), np.zeros(shape, dtype=object)

@@ -20,7 +20,14 @@ from rivalry.core.registry import load, near
 from rivalry.core.results import Record
 from rivalry.core.statistics import half_width
 from rivalry.methods import METHODS
-from rivalry.methods.design.rule_choices import Choice, check_values, choices_of, grid_of, set_to, told
+from rivalry.methods.design.rule_choices import (
+    Choice,
+    check_values,
+    choice_record,
+    choices_of,
+    grid_of,
+    set_to,
+)
 from rivalry.methods.populations.logit_equilibrium import solve_in_stages
 from rivalry.methods.populations.newton import ENOUGH, PopulationNewton
 from rivalry.methods.q_learning.exploration import Table, check_whole
@@ -196,7 +203,7 @@ class RuleDesign(eqx.Module):
             codes: np.ndarray = grid_of(world.choices)[trial]
             return codes
         rng = np.random.default_rng(stream_of(session["words"], DRAWS, trial))
-        return np.array([one.drawn(rng) for one in world.choices])
+        return np.array([one.sample(rng) for one in world.choices])
 
     def read(self, world: RuleProblem, session: Session) -> Record:
         """The trials so far, and the best of those that are complete."""
@@ -204,7 +211,7 @@ class RuleDesign(eqx.Module):
         objective, status = session["objective"][:tried], session["status"][:tried]
         mean = objective.mean(axis=1)
         half = half_width(objective.T)
-        found = told(world.choices, session["codes"][:tried]) | {
+        found = choice_record(world.choices, session["codes"][:tried]) | {
             "trial_objective": (("trial", "seed"), objective.copy()),
             "trial_objective_mean": (("trial",), mean),
             "trial_objective_low": (("trial",), mean - half),
@@ -360,15 +367,15 @@ def run_inner(game: Any, method: Any, sequence: np.random.SeedSequence) -> Recor
 def foretold(game: Any, method: Any, sequence: np.random.SeedSequence) -> Record:
     """What names a record of the players will have: of uniform play, or of learners before the first step.
 
-    Empty where nothing can be told so early.
+    Empty where nothing is known before the first step.
     """
     if isinstance(method, PopulationNewton):
         refuse_mean_field(game)
         return record_of(game, uniform(game), None)[0]
     world = world_of(game, method)
     record = dict(method.read(world, method.begin(world, sequence)))
-    told = any(dims == () and array.dtype.kind in "biuf" for dims, array in record.values())
-    return record if told else {}
+    numeric = any(dims == () and array.dtype.kind in "biuf" for dims, array in record.values())
+    return record if numeric else {}
 
 
 def _solved(game: Any, method: PopulationNewton) -> Record:
@@ -387,10 +394,10 @@ def check_objective(weights: Mapping[str, float] | Objective, option: str, recor
     """Raises `ValueError` for measures that a record of the players does not have; of an empty one, none."""
     plain = {key for key, (_, array) in record.items() if np.asarray(array).dtype.kind in "biuf"}
     for name in weights if isinstance(weights, Mapping) and record else ():
-        inner = _parts(name)[1]
-        if inner not in plain:
+        metric = _parts(name)[1]
+        if metric not in plain:
             raise ValueError(
-                f"{option}: {inner!r} is no measure of the players' record; {near(inner, plain)}"
+                f"{option}: {metric!r} is no metric of the players' record; {near(metric, plain)}"
             )
 
 
@@ -406,10 +413,10 @@ def worth(weights: Mapping[str, float] | Objective, record: Record) -> float:
 
 
 def _measure(record: Record, name: str) -> float:
-    reduce, inner = _parts(name)
-    if inner not in record:  # under this rule nobody can tell
+    reduce, metric = _parts(name)
+    if metric not in record:  # unknown under this rule
         return np.nan
-    array = np.asarray(record[inner][1], dtype=float)
+    array = np.asarray(record[metric][1], dtype=float)
     known = array[~np.isnan(array)]  # classes that nobody is in have no reward
     if not known.size:
         return np.nan

@@ -99,8 +99,8 @@ class CommitmentWithSwitchingCost(eqx.Module):
             check_numbers("ramps", self.ramps, "above 0", lambda v: v > 0)
         if self.leader not in (0, 1):
             raise ValueError(f"leader: {self.leader} must be 0 or 1")
-        for name, least in (("rounds", 1), ("periods", 1)):
-            check_whole(name, getattr(self, name), least)
+        for name, minimum in (("rounds", 1), ("periods", 1)):
+            check_whole(name, getattr(self, name), minimum)
         if isinstance(self.targets, int):
             check_whole("targets", self.targets, 1)
 
@@ -155,9 +155,9 @@ class CommitmentWithSwitchingCost(eqx.Module):
         """Up to ``steps`` sweeps."""
         taken = 0
         while taken < steps and not session["over"][0] and session["clock"][0] < self.rounds:
-            moved = self._sweep(world, session)
+            change = self._sweep(world, session)
             taken += 1
-            self._look(world, session, moved)
+            self._look(world, session, change)
         return taken
 
     def _sweep(self, world: Announced, session: Session) -> float:
@@ -166,18 +166,18 @@ class CommitmentWithSwitchingCost(eqx.Module):
         worth, follower, switch = session["worth"], session["follower"], session["in_force"]
         plans.choose_plans(worth, self.delta, switch)
         after = ahead(world.duel, follower, switch, 0.0)
-        moved = plans.best_aims(world.duel, after, session["aim"], follower)
+        change = plans.best_aims(world.duel, after, session["aim"], follower)
         after = ahead(world.duel, worth, switch, self.delta)
-        moved = max(moved, plans.back_up(world.duel, 0, after, session["aim"], worth))
+        change = max(change, plans.back_up(world.duel, 0, after, session["aim"], worth))
         session["clock"][0] += 1
-        return float(moved)
+        return float(change)
 
-    def _look(self, world: Announced, session: Session, moved: float) -> None:
+    def _look(self, world: Announced, session: Session, change: float) -> None:
         """Whether it is over: nobody gains, or values come back to what they were."""
         done, due, marked, power = (int(k) for k in session["clock"])
         now = np.stack([session["worth"], session["follower"]])
         still = EXACT * max(1e-300, float(np.abs(now).max()))
-        if done >= due or moved <= still or done == self.rounds:
+        if done >= due or change <= still or done == self.rounds:
             session["clock"][1] = max(int(done * LATER), done + 1)
             found = judged(world, self.delta, self.charge, session["in_force"], session["aim"])
             if found.bound.max() < session["least"][0]:
@@ -187,7 +187,7 @@ class CommitmentWithSwitchingCost(eqx.Module):
                 session["over"][0] = 1
                 return
         back = float(np.abs(now - session["marked"]).max())
-        if done - marked > 1 and back <= still and moved > APART * still:
+        if done - marked > 1 and back <= still and change > APART * still:
             session["over"][:] = 2, done - marked
         if done - marked >= power:  # Brent's way: the mark is set anew after twice as many sweeps
             session["marked"][:] = now
@@ -339,9 +339,9 @@ def ahead(duel: Duel, worth: np.ndarray, switch: np.ndarray, charge: float) -> n
 
 def _arriving(worth: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
     """What a node is worth before the leader has chosen the plan by ``switch``."""
-    held = np.arange(len(worth))[:, None, None]
+    in_force = np.arange(len(worth))[:, None, None]
     chosen = np.take_along_axis(worth, switch, axis=0)
-    return np.where(switch == held, chosen, chosen - charge)
+    return np.where(switch == in_force, chosen, chosen - charge)
 
 
 def _valued(
@@ -358,10 +358,10 @@ def _valued(
 
     value, gamma = begin.copy(), float(duel.gamma[firm])
     for _ in range(_enough(gamma)):
-        moved = plans.back_up(duel, firm, ahead(duel, value, switch, charge), aim, value)
-        if moved * gamma <= close * (1 - gamma):
+        change = plans.back_up(duel, firm, ahead(duel, value, switch, charge), aim, value)
+        if change * gamma <= close * (1 - gamma):
             break
-    return value, moved * gamma / (1 - gamma)
+    return value, change * gamma / (1 - gamma)
 
 
 def _best_switching(
@@ -373,10 +373,10 @@ def _best_switching(
     value, choice, gamma = begin.copy(), switch.copy(), float(duel.gamma[0])
     for _ in range(_enough(gamma)):
         plans.choose_plans(value, delta, choice)
-        moved = plans.back_up(duel, 0, ahead(duel, value, choice, delta), aim, value)
-        if moved * gamma <= close * (1 - gamma):
+        change = plans.back_up(duel, 0, ahead(duel, value, choice, delta), aim, value)
+        if change * gamma <= close * (1 - gamma):
             break
-    return value, moved * gamma / (1 - gamma)
+    return value, change * gamma / (1 - gamma)
 
 
 def _best_following(
@@ -387,12 +387,12 @@ def _best_following(
 
     value, best, gamma = begin.copy(), aim.copy(), float(duel.gamma[1])
     for _ in range(_enough(gamma)):
-        moved = plans.best_aims(duel, ahead(duel, value, switch, 0.0), best, value)
-        if moved * gamma <= close * (1 - gamma):
+        change = plans.best_aims(duel, ahead(duel, value, switch, 0.0), best, value)
+        if change * gamma <= close * (1 - gamma):
             break
         for _ in range(MORE):
             plans.back_up(duel, 1, ahead(duel, value, switch, 0.0), best, value)
-    return value, moved * gamma / (1 - gamma)
+    return value, change * gamma / (1 - gamma)
 
 
 def _enough(gamma: float) -> int:

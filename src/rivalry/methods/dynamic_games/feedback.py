@@ -117,13 +117,13 @@ class Feedback(eqx.Module):
         starts = np.stack([np.asarray(space.sample(one)) for one in jax.random.split(key, self.tries)])
         if first is not None:
             starts[0] = first
-        opening = np.asarray(initial_state(world))
-        layers, nodes = to_stages(world).periods - 1, self.levels**opening.size
+        first_state = np.asarray(initial_state(world))
+        layers, nodes = to_stages(world).periods - 1, self.levels**first_state.size
         players, columns = space.shape
         return {
             "starts": starts,
             "done": np.zeros(1, dtype=np.int64),
-            "state": np.full((layers, nodes, *opening.shape), np.nan),
+            "state": np.full((layers, nodes, *first_state.shape), np.nan),
             "value": np.full((layers, nodes, players), np.nan),
             "regret": np.full((layers, nodes, players), np.nan),
             "schedule": np.full((to_stages(world).periods, players, columns), np.nan),
@@ -205,14 +205,14 @@ class Feedback(eqx.Module):
 
     def _halved(self, world: Any, session: Session) -> None:
         """The value of the start where only every second level is solved."""
-        opening = np.asarray(initial_state(world))
+        first_state = np.asarray(initial_state(world))
         ahead = self._surface(world, np.zeros(0), to_stages(world).periods)
         for t in range(to_stages(world).periods - 1, 0, -1):
             grids = self._grids(world, t)
-            found = self._nodes(world, session, t, self._states(grids[:, ::2], opening.shape), ahead)
+            found = self._nodes(world, session, t, self._states(grids[:, ::2], first_state.shape), ahead)
             coarse = found.payoff.T.reshape(-1, *(self.levels // 2 + 1,) * len(grids))
             ahead = fitted(refined(coarse, grids), grids)
-        session["coarse"][:] = self._nodes(world, session, 0, opening[None], ahead).payoff[0]
+        session["coarse"][:] = self._nodes(world, session, 0, first_state[None], ahead).payoff[0]
 
     def read(self, world: Any, session: Session) -> Record:
         """The schedule that is realised, and how the nodes were solved; NaN where they are not yet."""
@@ -317,16 +317,16 @@ def _root(node: Any, x: Profile) -> Profile:
         return found.ravel(), found
 
     def step(_: int | Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        y, best, least = carry
+        y, best, lowest = carry
         derivative, slope = jax.jacfwd(slopes, has_aux=True)(y.ravel())
         # nothing at all is infinitely far down: its slope says nothing
-        held = (y <= space.low + margin) & ~(slope > 0) | (y >= space.high - margin) & (slope > 0)
-        left = jnp.max(jnp.abs(jnp.where(held, 0.0, slope)))
-        best, least = jnp.where(left < least, y, best), jnp.minimum(left, least)
-        kept = ~held.ravel()
-        system = jnp.where(kept[:, None] & kept[None, :], derivative, jnp.eye(y.size))
-        move = -jnp.linalg.solve(system, jnp.where(held, 0.0, slope).ravel()).reshape(y.shape)
-        return space.project(y + jnp.clip(move, -LONGEST, LONGEST)), best, least
+        at_bound = (y <= space.low + margin) & ~(slope > 0) | (y >= space.high - margin) & (slope > 0)
+        left = jnp.max(jnp.abs(jnp.where(at_bound, 0.0, slope)))
+        best, lowest = jnp.where(left < lowest, y, best), jnp.minimum(left, lowest)
+        free_rows = ~at_bound.ravel()
+        system = jnp.where(free_rows[:, None] & free_rows[None, :], derivative, jnp.eye(y.size))
+        move = -jnp.linalg.solve(system, jnp.where(at_bound, 0.0, slope).ravel()).reshape(y.shape)
+        return space.project(y + jnp.clip(move, -LONGEST, LONGEST)), best, lowest
 
     _, y, left = jax.lax.fori_loop(0, NEWTON_STEPS, step, (begin, begin, jnp.asarray(jnp.inf)))
     good: Array = (left <= ROOT * payoff_scale(node)) & (jnp.max(jnp.abs(y - begin) / width(space)) <= NEAR)

@@ -160,14 +160,14 @@ class LinearQuadratic(eqx.Module):
         except np.linalg.LinAlgError:
             session["end"][0] = ENDS.index("not found")
             return
-        moved = _movement(session["feedback"], feedback)
-        fell = moved < session["least"][0]
+        change = _movement(session["feedback"], feedback)
+        fell = change < session["least"][0]
         session["waited"][0] = 0 if fell else session["waited"][0] + 1
-        session["least"][0] = min(moved, session["least"][0])
-        session["feedback"], session["cost"], session["residual"][0] = feedback, cost, moved
+        session["least"][0] = min(change, session["least"][0])
+        session["feedback"], session["cost"], session["residual"][0] = feedback, cost, change
         if not np.all(np.isfinite(cost)):
             session["end"][0] = ENDS.index("not found")
-        elif moved == 0 or (moved <= RESTS and session["waited"][0] >= WAITS):
+        elif change == 0 or (change <= RESTS and session["waited"][0] >= WAITS):
             self._evaluated(game, session)
 
     def _evaluated(self, game: LinearQuadraticGame, session: Session) -> None:
@@ -225,8 +225,8 @@ def _within(found: Record, why: str) -> Record:
         return found
     warnings.warn(f"{why}: the linear-quadratic solution is not one of the game itself", stacklevel=3)
     proof = ("regret", "bound", "coverage", "certificate_method", "tolerance", "claim")
-    kept = {name: value for name, value in found.items() if name not in proof}
-    return kept | {"outside": ((), np.asarray(why))}
+    remaining = {name: value for name, value in found.items() if name not in proof}
+    return remaining | {"outside": ((), np.asarray(why))}
 
 
 def checked(game: LinearQuadraticGame) -> LinearQuadraticGame:
@@ -305,12 +305,12 @@ def played(
     known = bool(np.all(np.isfinite(feedback)))
     problems = [_alone(game, feedback, player) for player in range(len(game.gamma))]
     if leader is not None:
-        reply = riccati.Reply(*np.full((2, 1, 1), np.nan))
+        response = riccati.Reply(*np.full((2, 1, 1), np.nan))
         if known:
-            reply = riccati.replying(game, cost, leader)
-            A, B = riccati.led(game, reply, leader)
+            response = riccati.replying(game, cost, leader)
+            A, B = riccati.led(game, response, leader)
             problems[leader] = problems[leader]._replace(A=A, B=B[None])
-        found |= _reply(game, reply)
+        found |= _reply(game, response)
     if known:
         found |= _certificate(
             [_gain(p, -v) for p, v in zip(problems, found["value"][1], strict=True)], allowed
@@ -329,12 +329,12 @@ def committed(
     path = riccati.travelled(loop, first, periods)
     controls = np.empty((periods, 2, game.B.shape[2]))
     controls[:, leader], controls[:, 1 - leader] = -path @ plan.F.T, path[:, size:]
-    kept, anew = _worth(plan.cost, path), _worth(plan.best, path[:, :size])
+    committed_value, replanned_value = _worth(plan.cost, path), _worth(plan.best, path[:, :size])
     found: Record = {
         "plan_feedback": (("control", "plan_state"), plan.F.copy()),
         "first_move": (("control", "state"), plan.first_move.copy()),
         "steady_state": (("state",), riccati.limit(loop, first)[:size]),
-        "replanned_gain": (("period",), np.maximum(anew - kept, 0.0)),
+        "replanned_gain": (("period",), np.maximum(replanned_value - committed_value, 0.0)),
         "time_consistent": ((), np.asarray(False)),
     }
     value = _worth(plan_costs(game, plan, leader), first)
@@ -373,25 +373,25 @@ def _worth(cost: np.ndarray, state: np.ndarray) -> np.ndarray:
 
 def _told(game: LinearQuadraticGame, value: np.ndarray, path: _Path) -> Record:
     """What strategies and plans have in common."""
-    kept = np.einsum("ts,isr,tr->ti", path.states, game.R, path.states)
-    moved = np.einsum("tic,icd,tid->ti", path.controls, game.Q, path.controls)
+    state_cost = np.einsum("ts,isr,tr->ti", path.states, game.R, path.states)
+    control_cost = np.einsum("tic,icd,tid->ti", path.controls, game.Q, path.controls)
     return {
         "value": (("player",), value),
         "discount": (("player",), np.array(game.gamma, dtype=float)),
         "state_path": (("period", "state"), path.states),
         "control_path": (("period", "player", "control"), path.controls),
-        "cash_flow_path": (("period", "player"), -kept - moved),
+        "cash_flow_path": (("period", "player"), -state_cost - control_cost),
     }
 
 
-def _reply(game: LinearQuadraticGame, reply: riccati.Reply) -> Record:
+def _reply(game: LinearQuadraticGame, response: riccati.Reply) -> Record:
     """The follower's reply within a period."""
     states, controls = game.B.shape[1:]
     return {
-        "reply_to_state": (("control", "state"), np.broadcast_to(reply.K, (controls, states)).copy()),
+        "reply_to_state": (("control", "state"), np.broadcast_to(response.K, (controls, states)).copy()),
         "reply_to_leader": (
             ("control", "leader_control"),
-            np.broadcast_to(reply.k, (controls, controls)).copy(),
+            np.broadcast_to(response.k, (controls, controls)).copy(),
         ),
     }
 

@@ -34,9 +34,9 @@ class Reply(NamedTuple):
 
 def against(game: LinearQuadraticGame, feedback: np.ndarray, player: int | None = None) -> np.ndarray:
     """The motion ``A - sum_j B_j F_j``, ``[state state]``; without ``player``'s part, where one is named."""
-    moved = game.B @ feedback
-    total: np.ndarray = moved.sum(axis=0)
-    loop: np.ndarray = game.A - total if player is None else game.A - (total - moved[player])
+    motions = game.B @ feedback
+    total: np.ndarray = motions.sum(axis=0)
+    loop: np.ndarray = game.A - total if player is None else game.A - (total - motions[player])
     return loop
 
 
@@ -74,26 +74,26 @@ def leading_step(
 
     The leader regulates the motion ``(A - B_f K, B_l - B_f k)`` that the reply leaves.
     """
-    reply = replying(game, cost, leader)
+    response = replying(game, cost, leader)
     feedback = np.empty((*game.B.shape[::2], game.A.shape[0]))
-    A, B = led(game, reply, leader)
+    A, B = led(game, response, leader)
     feedback[leader] = gain(A, B, game.Q[leader], game.gamma[leader], cost[leader])
-    feedback[1 - leader] = reply.K - reply.k @ feedback[leader]
-    return feedback, _back(game, feedback, cost), reply
+    feedback[1 - leader] = response.K - response.k @ feedback[leader]
+    return feedback, _back(game, feedback, cost), response
 
 
 def replying(game: LinearQuadraticGame, cost: np.ndarray, leader: int) -> Reply:
     """The follower's best answer to any move of the leader, if ``cost`` lies ahead."""
     f = 1 - leader
-    moved = np.hstack([game.A, game.B[leader]])
-    both = gain(moved, game.B[f], game.Q[f], game.gamma[f], cost[f])
+    motions = np.hstack([game.A, game.B[leader]])
+    both = gain(motions, game.B[f], game.Q[f], game.gamma[f], cost[f])
     return Reply(both[:, : len(game.A)], both[:, len(game.A) :])
 
 
-def led(game: LinearQuadraticGame, reply: Reply, leader: int) -> tuple[np.ndarray, np.ndarray]:
+def led(game: LinearQuadraticGame, response: Reply, leader: int) -> tuple[np.ndarray, np.ndarray]:
     """The motion that a leader regulates who knows the follower's reply: ``(A - B_f K, B_l - B_f k)``."""
     theirs = game.B[1 - leader]
-    return game.A - theirs @ reply.K, game.B[leader] - theirs @ reply.k
+    return game.A - theirs @ response.K, game.B[leader] - theirs @ response.k
 
 
 def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray) -> np.ndarray:

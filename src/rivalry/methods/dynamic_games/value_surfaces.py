@@ -103,8 +103,8 @@ def level_grids(low: np.ndarray, high: np.ndarray, levels: int) -> np.ndarray:
     >>> level_grids(np.array([1.0]), np.array([16.0]), 5).tolist()
     [[1.0, 2.0, 4.0, 8.0, 16.0]]
     """
-    least = np.maximum(low, FLOOR * high)
-    grids = np.exp(np.linspace(np.log(least), np.log(np.maximum(high, 1.0001 * least)), levels, axis=-1))
+    lowest = np.maximum(low, FLOOR * high)
+    grids = np.exp(np.linspace(np.log(lowest), np.log(np.maximum(high, 1.0001 * lowest)), levels, axis=-1))
     found: np.ndarray = np.round(grids, 12)
     return found
 

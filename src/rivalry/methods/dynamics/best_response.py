@@ -97,8 +97,8 @@ class BestResponse(eqx.Module):
 
         def move(x: Profile, player: Array) -> tuple[Profile, Array]:
             seen = state.profile if together else x
-            reply, gain = nearest_best_reply(game, seen, player, state.grids[player])
-            there = seen[player] + self.damping * (reply - seen[player])
+            response, gain = nearest_best_reply(game, seen, player, state.grids[player])
+            there = seen[player] + self.damping * (response - seen[player])
             return x.at[player].set(there), gain
 
         x, gains = jax.lax.scan(move, state.profile, order)

@@ -140,8 +140,8 @@ class Directional(eqx.Module):
             value = getattr(self, name)
             if value not in allowed and not (name == "updates" and value is None):
                 raise ValueError(f"{name}: {value!r} must be one of {', '.join(allowed)}")
-        for name, least in (("runs", 1), ("first_run", 0), ("periods", 2)):
-            check_whole(name, getattr(self, name), least)
+        for name, minimum in (("runs", 1), ("first_run", 0), ("periods", 2)):
+            check_whole(name, getattr(self, name), minimum)
         if self.initial is not None:
             if not isinstance(self.initial, Mapping) or self.initial.get("kind") != "uniform":
                 raise ValueError(f"initial: {self.initial!r} must be {{kind = 'uniform', from, to}}")
@@ -183,8 +183,8 @@ class Directional(eqx.Module):
         play = partial(_play, world.game, turns, self.signal, self.forecast, bool(np.any(turns.noise > 0)))
         for first in range(0, self.runs, LANES):
             rows = np.minimum(np.arange(first, first + LANES), self.runs - 1)  # the last fills the lanes
-            lanes = DirectionalRun(**{name: put(session[name][rows]) for name in DirectionalRun._fields})
-            done = play(lanes, put(taken))
+            batch = DirectionalRun(**{name: put(session[name][rows]) for name in DirectionalRun._fields})
+            done = play(batch, put(taken))
             for name, array in zip(DirectionalRun._fields, done, strict=True):
                 session[name][first : first + LANES] = np.asarray(array)[: self.runs - first]
         return taken
@@ -260,10 +260,10 @@ class Directional(eqx.Module):
         """Who decide together, in their order, and whether there is one of these groups a period."""
         usual = "in_turn" if world.alternating else "by_stages" if len(world.stages) > 1 else "together"
         order = self.updates or usual
-        everybody = tuple(range(world.players))
+        all_players = tuple(range(world.players))
         if order == "in_turn":
-            return [(player,) for player in everybody], True
-        return (list(world.stages) if order == "by_stages" else [everybody]), False
+            return [(player,) for player in all_players], True
+        return (list(world.stages) if order == "by_stages" else [all_players]), False
 
     def _half(self) -> int:
         return self.periods // 2
@@ -307,7 +307,7 @@ def _checked_end(key: str, value: Any, space: Box) -> np.ndarray:
 
 @eqx.filter_jit
 def _play(
-    game: Any, turns: Turns, signal: str, forecast: str, noisy: bool, lanes: DirectionalRun, periods: Array
+    game: Any, turns: Turns, signal: str, forecast: str, noisy: bool, batch: DirectionalRun, periods: Array
 ) -> DirectionalRun:
     """So many periods of some runs."""
 
@@ -342,7 +342,7 @@ def _play(
         done: DirectionalRun = jax.lax.fori_loop(0, periods, lambda _, run: period(run), run)
         return done
 
-    return jax.vmap(many)(lanes)
+    return jax.vmap(many)(batch)
 
 
 def _noted(run: DirectionalRun, turns: Turns, valued: Array) -> DirectionalRun:

@@ -78,9 +78,9 @@ class Extragradient(eqx.Module):
 
         def too_far(carry: tuple[Array, Profile, Array]) -> Array:
             rate, ahead, count = carry
-            moved = jnp.linalg.norm(game.space.project(x + rate * state.gradient) - x)
+            displacement = jnp.linalg.norm(game.space.project(x + rate * state.gradient) - x)
             steep = rate * jnp.linalg.norm(ahead - state.gradient)
-            found: Array = ~(steep <= STEEP * moved) & (count < HALVINGS)  # NaN is too far as well
+            found: Array = ~(steep <= STEEP * displacement) & (count < HALVINGS)  # NaN is too far as well
             return found
 
         def halved(carry: tuple[Array, Profile, Array]) -> tuple[Array, Profile, Array]:

@@ -32,7 +32,7 @@ class Ascent(NamedTuple):
     profile: Profile
     gradient: Profile
     earlier: Profile  # one step before
-    moved: Float[Array, "step"]  # largest displacement / rate of the last steps, in units of payoff
+    displacement: Float[Array, "step"]  # largest displacement / rate of the last steps, in units of payoff
     back: Float[Array, ""]  # L1 distance from two steps earlier
     gain: Float[Array, ""]  # the largest local regret when it was last tested
     taken: Array
@@ -124,14 +124,14 @@ class GradientAscent(eqx.Module):
             what = f"{self.tolerated_agents} must be below the number of players, {len(start)}"
             raise ValueError(f"tolerated_agents: {what}")
         start = jnp.asarray(start)
-        endless = jnp.asarray(jnp.inf)
+        infinite = jnp.asarray(jnp.inf)
         return Ascent(
             start,
             own_gradients(game, start),
             start,
             jnp.full(WINDOW, jnp.inf),
-            endless,
-            endless,
+            infinite,
+            infinite,
             jnp.zeros((), dtype=int),
             jnp.zeros(()),
         )
@@ -150,8 +150,8 @@ class GradientAscent(eqx.Module):
     def _remembered(self, game: Game, state: Ascent, x: Profile, rate: Array) -> Ascent:
         """What the stopping rules in use must know of the step to ``x``; the others cost nothing."""
         if "step" in self.rules:
-            moved = jnp.max(self._others(jnp.max(jnp.abs(x - state.profile) / rate, axis=1)))
-            state = state._replace(moved=jnp.roll(state.moved, 1).at[0].set(moved))
+            displacement = jnp.max(self._others(jnp.max(jnp.abs(x - state.profile) / rate, axis=1)))
+            state = state._replace(displacement=jnp.roll(state.displacement, 1).at[0].set(displacement))
         if "displacement" in self.rules:
             # before the second step nothing lies two steps back
             each = jnp.sum(jnp.abs(x - state.earlier), axis=1)
@@ -197,7 +197,7 @@ class GradientAscent(eqx.Module):
         pushed = game.space.project(state.profile + rate * state.gradient)
         found = {
             "gradient": jnp.max(self._others(jnp.max(jnp.abs(pushed - state.profile) / rate, axis=1))),
-            "step": jnp.max(state.moved),
+            "step": jnp.max(state.displacement),
             "certificate": state.gain,
         }
         return {rule: number / scale_of(game) for rule, number in found.items()}

@@ -27,13 +27,13 @@ _control = diffrax.PIDController(rtol=RTOL, atol=ATOL)
 
 
 class FlowState(NamedTuple):
-    """Where a flow stands. ``control`` and ``inner`` belong to the solver."""
+    """Where a flow stands. ``control`` and ``solver_state`` belong to the solver."""
 
     profile: Profile
     time: Float[Array, ""]  # in units of strategy squared per payoff
     next: Float[Array, ""]  # the end of the step to try
     control: Any
-    inner: Any
+    solver_state: Any
     fresh: Array  # True where the solver may not reuse what it knows of the last step
 
 
@@ -55,8 +55,8 @@ def begin(game: Game, x: Profile, solver: Solver = STIFF, motion: Motion = CLIMB
     start, term = jnp.zeros(()), _term(motion)
     first = 1e-6 * time_unit(game)
     end, control = _control.init(term, start, start + first, x, first, game, solver.func, ORDER)
-    inner = solver.init(term, start, end, x, game)
-    return FlowState(x, start, jnp.asarray(end), control, inner, jnp.asarray(True))
+    solver_state = solver.init(term, start, end, x, game)
+    return FlowState(x, start, jnp.asarray(end), control, solver_state, jnp.asarray(True))
 
 
 def advance(game: Game, flow: FlowState, solver: Solver = STIFF, motion: Motion = CLIMB) -> FlowState:
@@ -64,19 +64,21 @@ def advance(game: Game, flow: FlowState, solver: Solver = STIFF, motion: Motion 
 
     def attempt(carry: tuple[FlowState, Array, Array]) -> tuple[FlowState, Array, Array]:
         flow, _, tries = carry
-        y, error, _, inner, _ = solver.step(
-            _term(motion), flow.time, flow.next, flow.profile, game, flow.inner, flow.fresh
+        y, error, _, solver_state, _ = solver.step(
+            _term(motion), flow.time, flow.next, flow.profile, game, flow.solver_state, flow.fresh
         )
         error = jnp.where(jnp.isfinite(jnp.asarray(error)), error, jnp.inf)
         keep, time, after, _, control, _ = _control.adapt_step_size(
             flow.time, flow.next, flow.profile, y, game, error, ORDER, flow.control
         )
         inside = motion.inside(game.space, flow.profile, y)
-        moved = FlowState(inside, flow.next, jnp.asarray(after), control, inner, jnp.any(inside != y))
+        accepted = FlowState(
+            inside, flow.next, jnp.asarray(after), control, solver_state, jnp.any(inside != y)
+        )
         stayed = flow._replace(next=jnp.asarray(after), control=control)
         # steps grow tenfold at rest: no further than a hundred units of time
         longest = time + 100 * time_unit(game)
-        chosen = jax.tree.map(lambda a, b: jnp.where(keep, a, b), moved, stayed)
+        chosen = jax.tree.map(lambda a, b: jnp.where(keep, a, b), accepted, stayed)
         end = jnp.minimum(jnp.asarray(after), longest)
         return chosen._replace(time=jnp.asarray(time), next=end), jnp.asarray(keep), tries + 1
 

@@ -55,12 +55,12 @@ class Population(eqx.Module):
         space = self.game.space
         return Simplex(space.sizes[:1], space.least)
 
-    def everybody(self, x: Float[Array, "1 axis"]) -> Profile:
+    def full_profile(self, x: Float[Array, "1 axis"]) -> Profile:
         """The profile ``[player axis]`` in which every player plays as the population does."""
         return jnp.broadcast_to(x, self.game.space.shape)
 
     def payoffs(self, x: Profile) -> Float[Array, "1"]:
-        payoffs: Array = self.game.payoffs(self.everybody(x))[:1]
+        payoffs: Array = self.game.payoffs(self.full_profile(x))[:1]
         return payoffs
 
 
@@ -71,7 +71,7 @@ def _(game: Population) -> Any:
 
 @oracles.gradients.register(Population)
 def _(game: Population, x: Profile) -> Profile:
-    return own_gradients(game.game, game.everybody(x), (0,))
+    return own_gradients(game.game, game.full_profile(x), (0,))
 
 
 def symmetric(game: Game) -> bool:
@@ -150,7 +150,7 @@ class Replicator(eqx.Module):
         if self.populations == "one":
             common = Population(game)
             own = self._begun(common, jnp.mean(jnp.asarray(start), axis=0, keepdims=True))
-            return Shared(common.everybody(own.profile), own)
+            return Shared(common.full_profile(own.profile), own)
         return self._begun(game, start)
 
     def _begun(self, game: Game, start: Profile) -> integrate.FlowState | Multiplied:
@@ -164,7 +164,7 @@ class Replicator(eqx.Module):
         if isinstance(state, Shared):
             common = Population(game)
             own = self._moved(common, state.own)
-            return Shared(common.everybody(own.profile), own)
+            return Shared(common.full_profile(own.profile), own)
         return self._moved(game, state)
 
     def _moved(self, game: Game, state: Any) -> integrate.FlowState | Multiplied:
@@ -203,7 +203,7 @@ def _finished(common: Population, profile: Profile, key: PRNGKeyArray) -> Finish
         name: (dims, np.tile(value, (len(profile), 1)) if dims == ("player", "axis") else value)
         for name, (dims, value) in end.measures.items()
     }
-    return Finish(common.everybody(end.profile), end.end_state, measures)
+    return Finish(common.full_profile(end.profile), end.end_state, measures)
 
 
 def _ahead(space: Space, x: Profile, gradient: Profile) -> Profile:

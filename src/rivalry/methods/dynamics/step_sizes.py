@@ -36,7 +36,7 @@ def check(rate: Any, name: str = "rate") -> None:
         _positive(f"{name}.max", rate["max"])
         if np.any(np.asarray(rate["min"]) > np.asarray(rate["max"])):
             raise ValueError(f"{name}.min: {rate['min']} must not exceed {name}.max = {rate['max']}")
-        _positive(f"{name}.steps", rate["steps"], least=1)
+        _positive(f"{name}.steps", rate["steps"], minimum=1)
     else:
         raise ValueError(f"{name}.kind: {kind!r} must be 'fixed' or 'cosine'")
 
@@ -51,15 +51,15 @@ def check_keys(name: str, table: Mapping[str, Any], needed: tuple[str, ...]) -> 
             raise ValueError(f"{name}.{key}: is not known; {table['kind']} takes {', '.join(needed)}")
 
 
-def _positive(name: str, value: Any, least: float | None = None) -> None:
+def _positive(name: str, value: Any, minimum: float | None = None) -> None:
     try:
         numbers = np.asarray(value, dtype=float)
-        enough = numbers > 0 if least is None else numbers >= least
+        enough = numbers > 0 if minimum is None else numbers >= minimum
         good = bool(np.all(np.isfinite(numbers) & enough)) and not isinstance(value, bool | str)
     except (TypeError, ValueError):
         good = False
     if not good:
-        rule = "a finite number above 0" if least is None else f"at least {least:g}"
+        rule = "a finite number above 0" if minimum is None else f"at least {minimum:g}"
         raise ValueError(f"{name}: {value!r} must be {rule}")
 
 
@@ -74,9 +74,9 @@ def check_players(rate: Any, players: int, name: str = "rate") -> None:
         for key in ("value", "min", "max"):
             check_players(rate.get(key, 1.0), players, f"{name}.{key}")
         return
-    listed = len(rate) if isinstance(rate, list | tuple) else next(iter(getattr(rate, "shape", ())), players)
-    if listed != players:
-        raise ValueError(f"{name}: {listed} numbers must be {players}, one per player")
+    count = len(rate) if isinstance(rate, list | tuple) else next(iter(getattr(rate, "shape", ())), players)
+    if count != players:
+        raise ValueError(f"{name}: {count} numbers must be {players}, one per player")
 
 
 def at(rate: Any, step: Any) -> Float[Array, "*player"]:

@@ -37,16 +37,16 @@ def free(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Boo
 def _free_on_simplex(mask: Array, at_zero: Array, gradient: Profile) -> Bool[Array, "player axis"]:
     """Projection on a simplex's tangent cone leaves out least entries with less than the mean of the rest."""
 
-    def narrow(_: int | Array, kept: Array) -> Array:
-        return mask & (~at_zero | (gradient > _mean(kept, gradient)))
+    def narrow(_: int | Array, free_entries: Array) -> Array:
+        return mask & (~at_zero | (gradient > _mean(free_entries, gradient)))
 
     found: Array = jax.lax.fori_loop(0, mask.shape[1], narrow, mask)
     return found
 
 
-def _mean(kept: Array, gradient: Profile) -> Float[Array, "player 1"]:
-    count = jnp.maximum(jnp.sum(kept, axis=1, keepdims=True), 1)
-    return jnp.sum(jnp.where(kept, gradient, 0.0), axis=1, keepdims=True) / count
+def _mean(free_entries: Array, gradient: Profile) -> Float[Array, "player 1"]:
+    count = jnp.maximum(jnp.sum(free_entries, axis=1, keepdims=True), 1)
+    return jnp.sum(jnp.where(free_entries, gradient, 0.0), axis=1, keepdims=True) / count
 
 
 def along(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Profile:
@@ -61,10 +61,10 @@ def along(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Pr
     return among(space, free(space, x, gradient, slack), gradient)
 
 
-def among(space: Space, kept: Bool[Array, "player axis"], gradient: Profile) -> Profile:
-    """The gradient's projection on what the free entries ``kept`` allow."""
-    shift = _mean(kept, gradient) if isinstance(space, Simplex) else 0.0
-    return jnp.where(kept, gradient - shift, 0.0)
+def among(space: Space, free_entries: Bool[Array, "player axis"], gradient: Profile) -> Profile:
+    """The gradient's projection on what the free entries ``free_entries`` allow."""
+    shift = _mean(free_entries, gradient) if isinstance(space, Simplex) else 0.0
+    return jnp.where(free_entries, gradient - shift, 0.0)
 
 
 class Motion(NamedTuple):
@@ -96,13 +96,13 @@ CLIMB = Motion(_climb, free, _nearest)
 """Every player follows its own gradient, as far as bounds let it."""
 
 
-def projector(space: Space, kept: Bool[Array, "player axis"]) -> Float[Array, "row column"]:
-    """The orthogonal projection on what the free entries ``kept`` allow, player-major."""
-    flat = kept.ravel()
+def projector(space: Space, free_entries: Bool[Array, "player axis"]) -> Float[Array, "row column"]:
+    """The orthogonal projection on what the free entries ``free_entries`` allow, player-major."""
+    flat = free_entries.ravel()
     if not isinstance(space, Simplex):
         return jnp.diag(flat.astype(float))
-    owner = jnp.repeat(jnp.arange(kept.shape[0]), kept.shape[1])
-    count = jnp.maximum(jnp.sum(kept, axis=1), 1)[owner]
+    owner = jnp.repeat(jnp.arange(free_entries.shape[0]), free_entries.shape[1])
+    count = jnp.maximum(jnp.sum(free_entries, axis=1), 1)[owner]
     together = (owner[:, None] == owner[None, :]) & flat[:, None] & flat[None, :]
     return jnp.diag(flat.astype(float)) - together / count[:, None]
 
@@ -146,7 +146,7 @@ def newton_system(derivative: Any, keep: Any, gradient: Any) -> tuple[Any, Any]:
 
     ``derivative [row column]``, ``keep [row column]`` and ``gradient [row]`` are player-major.
     """
-    inner = keep @ derivative @ keep
-    size = abs(inner).max() + 1e-300
+    projected = keep @ derivative @ keep
+    size = abs(projected).max() + 1e-300
     # the identity fills what bounds hold, so that the matrix is regular where the free part is
-    return inner - size * (np.eye(len(keep)) - keep), -keep @ gradient
+    return projected - size * (np.eye(len(keep)) - keep), -keep @ gradient

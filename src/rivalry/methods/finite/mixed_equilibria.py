@@ -176,28 +176,28 @@ def one_mixed(tables: np.ndarray, *, epsilon: float = 1e-4) -> np.ndarray | None
         if _regret(even, found) <= REGRET:
             return found
     try:  # degenerate games are where these fail
-        listed = (_vertex_list if len(tables) == 2 else _support_list)(tables, FEW)["found"]
+        extremes = (_vertex_list if len(tables) == 2 else _support_list)(tables, FEW)["found"]
     except TooMany:
         return None
-    return listed[0] if len(listed) else None
+    return extremes[0] if len(extremes) else None
 
 
 def _vertex_list(tables: np.ndarray, most: int = MOST_BASES) -> Session:
     """All extreme equilibria of two players."""
-    listed = extreme_equilibria(tables, most=most)
-    found = np.zeros((len(listed.pairs), 2, max(tables.shape[1:])))
-    for k, (one, other) in enumerate(listed.pairs):
-        for player, strategy in enumerate((listed.first[one], listed.second[other])):
+    extremes = extreme_equilibria(tables, most=most)
+    found = np.zeros((len(extremes.pairs), 2, max(tables.shape[1:])))
+    for k, (one, other) in enumerate(extremes.pairs):
+        for player, strategy in enumerate((extremes.first[one], extremes.second[other])):
             found[k, player, : len(strategy)] = [float(p) for p in strategy]
     reason = "all extreme equilibria, in exact arithmetic"
-    if not listed.exact:
+    if not extremes.exact:
         reason = f"all extreme equilibria, in exact arithmetic on payoffs of {BITS} binary digits"
-    if listed.near_tie:
+    if extremes.near_tie:
         reason = f"extreme equilibria; a tie is missed by less than {TIES:g} of the payoffs' range"
     return _over(found, reason) | {
-        "component": listed.component,
-        "degenerate": np.array([listed.degenerate]),
-        "complete": np.array([not listed.near_tie]),
+        "component": extremes.component,
+        "degenerate": np.array([extremes.degenerate]),
+        "complete": np.array([not extremes.near_tie]),
     }
 
 

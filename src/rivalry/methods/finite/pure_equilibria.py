@@ -83,11 +83,11 @@ def equilibria_record(
     }
 
 
-def expected_over(table: np.ndarray, x: np.ndarray, kept: tuple[int, ...]) -> np.ndarray:
-    """Return a table averaged over all mixtures but those of players ``kept``, whose axes stay in order."""
+def expected_over(table: np.ndarray, x: np.ndarray, remaining: tuple[int, ...]) -> np.ndarray:
+    """Return a table averaged over the mixtures of all but the ``remaining`` players, axes in order."""
     rest = table
     for player in reversed(range(table.ndim)):
-        if player not in kept:
+        if player not in remaining:
             rest = np.tensordot(rest, x[player, : table.shape[player]], axes=(player, 0))
     return rest
 

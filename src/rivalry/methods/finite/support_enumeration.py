@@ -42,12 +42,12 @@ def candidates(tables: np.ndarray, *, most: int = PATHS) -> Iterator[np.ndarray]
     equations of some support; neither probabilities nor regrets have been checked. Raises `TooMany`.
     """
     shapes = _shapes(tables.shape[1:], most)
-    alike: dict[tuple[int, ...], list[Support]] = {}  # by the sizes of the mixing players' supports
+    by_support: dict[tuple[int, ...], list[Support]] = {}  # by the sizes of the mixing players' supports
     for sizes in shapes:
         choices = [combinations(range(n), k) for n, k in zip(tables.shape[1:], sizes, strict=True)]
         mixed = tuple(k for k in sizes if k > 1)
-        alike.setdefault(mixed, []).extend(s for s in product(*choices) if _undominated(tables, s))
-    for mixed, supports in alike.items():
+        by_support.setdefault(mixed, []).extend(s for s in product(*choices) if _undominated(tables, s))
+    for mixed, supports in by_support.items():
         if supports:
             yield from _on_supports(tables, mixed, supports)
 

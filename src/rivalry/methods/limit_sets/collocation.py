@@ -135,20 +135,20 @@ def _block(field: Any, length: Array, starts: Array, after: Array, stages: Array
     def one(start: Array, end: Array, slopes: Array) -> _Linear:
         n = start.shape[0]
         bends = a @ slopes
-        inner = start + length * bends
-        values, derivatives = jax.vmap(field)(inner), jax.vmap(jax.jacfwd(field))(inner)
+        stages = start + length * bends
+        values, derivatives = jax.vmap(field)(stages), jax.vmap(jax.jacfwd(field))(stages)
         system = jnp.eye(STAGES * n) - length * jnp.einsum("sl,sij->silj", a, derivatives).reshape(
             STAGES * n, STAGES * n
         )
         by_length = jnp.einsum("sij,sj->si", derivatives, bends)
         right = jnp.concatenate([derivatives, by_length[..., None], (values - slopes)[..., None]], axis=-1)
-        moved = jnp.linalg.solve(system, right.reshape(STAGES * n, n + 2)).reshape(STAGES, n, n + 2)
-        summed = length * jnp.einsum("s,sik->ik", b, moved)
+        sensitivity = jnp.linalg.solve(system, right.reshape(STAGES * n, n + 2)).reshape(STAGES, n, n + 2)
+        summed = length * jnp.einsum("s,sik->ik", b, sensitivity)
         miss = start + length * (b @ slopes) - end
         defect = jnp.maximum(jnp.max(jnp.abs(miss)), length * jnp.max(jnp.abs(values - slopes)))
         longer = summed[:, n] + b @ slopes
         return _Linear(
-            moved, jnp.eye(n) + summed[:, :n], longer, miss + summed[:, n + 1], field(start), defect
+            sensitivity, jnp.eye(n) + summed[:, :n], longer, miss + summed[:, n + 1], field(start), defect
         )
 
     return jax.vmap(one)(starts, after, stages)

@@ -64,7 +64,9 @@ def analyse(
     if not (near and _most(end, unit) <= POLISHED):
         orbit = _orbit(game, profile, key, motion) if moves else None
         return Finish(profile, "cycle" if orbit else "moving", _measures(profile.shape, _NONE, orbit))
-    values, held = (_of_field(game, end, motion), bool(end.held)) if motion.whole else _eigenvalues(end)
+    values, at_bound = (
+        (_of_field(game, end, motion), bool(end.at_bound)) if motion.whole else _eigenvalues(end)
+    )
     size = np.max(np.abs(values), initial=0.0)
     largest = values.real.max(initial=-np.inf)
     stable = largest < -1e-12 * size or not len(values)
@@ -73,7 +75,7 @@ def analyse(
         orbit = _orbit(game, profile, key, motion)
         if orbit:
             return Finish(profile, "cycle", _measures(profile.shape, _NONE, orbit))
-    word = "unstable_point" if not stable else "boundary" if held else "stable_point"
+    word = "unstable_point" if not stable else "boundary" if at_bound else "stable_point"
     onward = move_apart(game, point, key) if moves and largest > 1e-9 * size else None
     return Finish(point, word, _measures(point.shape, values), onward)
 
@@ -96,12 +98,12 @@ def at_rest(game: Game, profile: Profile, *, near: float = NEAR) -> Finish | Non
         return Finish(
             profile, "", _spectrum(profile.size, _NONE) | {"reply_radius": ((), np.asarray(np.nan))}
         )
-    values, held = _eigenvalues(end)
+    values, at_bound = _eigenvalues(end)
     stable = not len(values) or values.real.max() < -1e-12 * np.max(np.abs(values))
-    word = "unstable_point" if not stable else "boundary" if held else "stable_point"
-    kept = np.flatnonzero(np.diag(np.asarray(end.keep)) > 0.5)
-    owner = np.repeat(np.arange(point.shape[0]), point.shape[1])[kept]
-    radius = reply_radius(derivative[np.ix_(kept, kept)], owner)
+    word = "unstable_point" if not stable else "boundary" if at_bound else "stable_point"
+    free_rows = np.flatnonzero(np.diag(np.asarray(end.keep)) > 0.5)
+    owner = np.repeat(np.arange(point.shape[0]), point.shape[1])[free_rows]
+    radius = reply_radius(derivative[np.ix_(free_rows, free_rows)], owner)
     return Finish(
         end.profile, word, _spectrum(point.size, values) | {"reply_radius": ((), np.asarray(radius))}
     )
@@ -161,7 +163,7 @@ class _Local(NamedTuple):
     gradient: Array  # [row], player-major like the next two
     jacobian: Array
     keep: Array  # projects on what may move
-    held: Array  # whether a bound holds any entry
+    at_bound: Array  # whether a bound holds any entry
 
 
 @eqx.filter_jit
@@ -169,19 +171,21 @@ def _look(game: Game, x: Profile, motion: Motion) -> _Local:
     """What is needed of the game near ``x``: linear algebra is left to NumPy, one program is enough."""
     space = game.space
     x = space.project(x)
-    held = ~motion.free(space, x, own_gradients(game, x), SLACK)
+    at_bound = ~motion.free(space, x, own_gradients(game, x), SLACK)
     if isinstance(space, Box):
         low = x < (space.low + space.high) / 2
-        x = jnp.where(held, jnp.where(low, space.low, space.high), x)
+        x = jnp.where(at_bound, jnp.where(low, space.low, space.high), x)
     elif isinstance(space, Simplex):
-        rest = jnp.where(held, 0.0, x)  # in proportion: projected as they are, all would have a part again
+        rest = jnp.where(
+            at_bound, 0.0, x
+        )  # in proportion: projected as they are, all would have a part again
         x = space.project(rest / jnp.sum(rest, axis=1, keepdims=True))
     gradient = own_gradients(game, x)
-    kept = motion.free(space, x, gradient, SLACK)
-    left = jnp.max(jnp.abs(among(space, kept, gradient)), axis=1)
-    some_held = jnp.any(~kept & space.mask)
+    free_rows = motion.free(space, x, gradient, SLACK)
+    left = jnp.max(jnp.abs(among(space, free_rows, gradient)), axis=1)
+    some_held = jnp.any(~free_rows & space.mask)
     return _Local(
-        x, width(space), left, gradient.ravel(), jacobian(game, x), projector(space, kept), some_held
+        x, width(space), left, gradient.ravel(), jacobian(game, x), projector(space, free_rows), some_held
     )
 
 
@@ -227,8 +231,8 @@ def spectrum(game: Game, x: Profile, weight: np.ndarray | None = None) -> tuple[
 
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
-    >>> values, held = spectrum(game, jnp.full((3, 1), 0.5))
-    >>> round(float(values.real.max()), 4), held
+    >>> values, at_bound = spectrum(game, jnp.full((3, 1), 0.5))
+    >>> round(float(values.real.max()), 4), at_bound
     (-75.5398, False)
     """
     return _eigenvalues(_look(game, x, CLIMB), weight)
@@ -238,7 +242,7 @@ def _eigenvalues(here: _Local, weight: np.ndarray | None = None) -> tuple[np.nda
     derivative, directions = np.asarray(here.jacobian), basis(np.asarray(here.keep))
     if weight is not None:
         derivative = np.repeat(weight, here.profile.shape[1])[:, None] * derivative
-    return _sorted(np.linalg.eigvals(directions.T @ derivative @ directions)), bool(here.held)
+    return _sorted(np.linalg.eigvals(directions.T @ derivative @ directions)), bool(here.at_bound)
 
 
 def _sorted(values: np.ndarray) -> np.ndarray:
@@ -274,5 +278,5 @@ def move_apart(game: Game, x: Profile, key: jax.Array) -> Profile | None:
     alone = np.sum(gaps <= APART, axis=1) == 1  # only itself
     if np.all(alone):
         return None
-    moved = x + APART * wide * jax.random.normal(key, x.shape) * game.space.mask
-    return jnp.where(alone[:, None], x, game.space.project(moved))
+    shifted = x + APART * wide * jax.random.normal(key, x.shape) * game.space.mask
+    return jnp.where(alone[:, None], x, game.space.project(shifted))

@@ -65,9 +65,9 @@ def equilibrium_from(game: Game, start: Profile, *, rounds: int, points: int = 2
     of the own gradients lies next to the replies' end, as where payoffs have kinks, the replies stand. What
     the profile is worth, a certificate must tell.
     """
-    replies = run_to_end(game, BestResponse(points=points), start, tol=GAIN, budget=rounds)
-    root = root_near(game, replies.profile) if replies.status == "converged" else None
-    return replies if root is None else replies._replace(profile=root)
+    responses = run_to_end(game, BestResponse(points=points), start, tol=GAIN, budget=rounds)
+    root = root_near(game, responses.profile) if responses.status == "converged" else None
+    return responses if root is None else responses._replace(profile=root)
 
 
 def ends_from(game: Game, starts: np.ndarray, *, rounds: int, points: int) -> list[np.ndarray]:

@@ -65,7 +65,7 @@ def distance_temperature(low: float, high: float, states: int, state: object) ->
     >>> distance_temperature(0.5, 1.0, 11, [0, 5]).tolist()
     [0.5, 1.0]
     """
-    check_whole("states", states, least=2)
+    check_whole("states", states, minimum=2)
     middle = (states - 1) / 2
     return temperature_at(low, high, np.abs(np.asarray(state, dtype=float) - middle) / middle)
 
@@ -102,10 +102,10 @@ def _ordered(name: str, low: float, high: float, most: float = np.inf) -> None:
         raise ValueError(f"{name}: min {low:g}, max {high:g} must keep {rule}")
 
 
-def check_whole(name: str, value: Any, least: int = 1) -> None:
-    """Raises `ValueError` unless ``value`` is a whole number of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name}: {value!r} must be a whole number of at least {least}")
+def check_whole(name: str, value: Any, minimum: int = 1) -> None:
+    """Raises `ValueError` unless ``value`` is a whole number of at least ``minimum``."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
+        raise ValueError(f"{name}: {value!r} must be a whole number of at least {minimum}")
 
 
 def each_player(name: str, value: Any, players: int) -> np.ndarray:

@@ -81,7 +81,7 @@ class PeriodQLearning(QLearning):
     def read(self, world: Any, session: Session) -> Record:
         record = QLearning.read(self._played(world), world.tabulated, session)
         # where learning stood last is one period's place: of the period in which it was stopped
-        record = {name: kept for name, kept in record.items() if not name.startswith(("last_", "places"))}
+        record = {name: entry for name, entry in record.items() if not name.startswith(("last_", "places"))}
         discount = 1.0 if self.gamma is None else self.gamma
         values = [period_values(world, policy, discount) for policy in record["policy"][1]]
         path = led_through(world, record["modal_policy"][1])

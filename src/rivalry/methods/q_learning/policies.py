@@ -29,8 +29,8 @@ def places_at(world: Tabulated | RepeatedWorld, start: object) -> np.ndarray:
     for player, place in enumerate(found):
         near = world.places[player, place]
         if np.max(np.abs(near - x[player])) > 1e-9 * max(1.0, float(np.max(np.abs(near)))):
-            shown, nearby = (np.round(v, 9).tolist() for v in (x[player], near))
-            raise ValueError(f"start[{player}]: {shown} is off the grid; the nearest place is {nearby}")
+            given, nearby = (np.round(v, 9).tolist() for v in (x[player], near))
+            raise ValueError(f"start[{player}]: {given} is off the grid; the nearest place is {nearby}")
     numbers: np.ndarray = found.astype(np.int64)
     return numbers
 

@@ -125,8 +125,8 @@ class QLearning(eqx.Module):
     def __check_init__(self) -> None:
         check_numbers("alpha", self.alpha, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
         check_numbers("gamma", self._discount(), "in [0, 1)", lambda v: (v >= 0) & (v < 1))
-        for name, least in (("epochs", 1), ("trials", 1), ("first_trial", 0)):
-            check_whole(name, getattr(self, name), least)
+        for name, minimum in (("epochs", 1), ("trials", 1), ("first_trial", 0)):
+            check_whole(name, getattr(self, name), minimum)
         check_places(self.places)
         epsilon = table_of("epsilon", self.epsilon)
         if epsilon["kind"] == "fixed":

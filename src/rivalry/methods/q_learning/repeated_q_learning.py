@@ -277,7 +277,7 @@ class RepeatedQLearning(eqx.Module):
             raise ValueError("updates: 'counterfactual' needs a game in which all move at once")
         self._rule(world)  # options with a number per player are held against the players here
         counted, roles = self.average_last is not None, self._roles(world)
-        session = sessions.begun(tables, roles, self._initial(world), streams, start, counted)
+        session = sessions.initial_session(tables, roles, self._initial(world), streams, start, counted)
         expected = self.periods or self.guess(world)
         periods = marks(world, roles, self.sessions, expected, self.checkpoints)
         session["marks"], session["noted"] = periods, np.zeros(1, dtype=np.int64)

@@ -33,9 +33,9 @@ class Role(NamedTuple):
 
 def check_roles(value: Any) -> None:
     """Raises `ValueError` for parts that are unknown, whatever the game."""
-    listed = isinstance(value, list | tuple)
-    for number, one in enumerate(value if listed else [value]):
-        name = f"roles[{number}]" if listed else "roles"
+    several = isinstance(value, list | tuple)
+    for number, one in enumerate(value if several else [value]):
+        name = f"roles[{number}]" if several else "roles"
         table = _table(name, one)
         if table["kind"] == "oracle" and table["ties"] not in TIES:
             raise ValueError(f"{name}.ties: {table['ties']!r} is unknown; {near(str(table['ties']), TIES)}")
@@ -44,13 +44,13 @@ def check_roles(value: Any) -> None:
 def roles_of(tables: FiniteGame, value: Any) -> list[Role]:
     """Everybody's part. Raises `ValueError` for a number of parts, actions or tables that do not fit."""
     check_roles(value)
-    players, listed = len(tables.sizes), isinstance(value, list | tuple)
-    if listed and len(value) != players:
+    players, several = len(tables.sizes), isinstance(value, list | tuple)
+    if several and len(value) != players:
         raise ValueError(f"roles: {len(value)} given; must be one for all, or {players}, one per player")
     found = []
     for player in range(players):
-        name = f"roles[{player}]" if listed else "roles"
-        found.append(_role(tables, player, name, _table(name, value[player] if listed else value)))
+        name = f"roles[{player}]" if several else "roles"
+        found.append(_role(tables, player, name, _table(name, value[player] if several else value)))
     return found
 
 
@@ -91,11 +91,11 @@ def seen_now(tables: FiniteGame, player: int, payoff: np.ndarray) -> np.ndarray:
     axes = {players: 0} | {who: who + 1 for who in range(players)}
     full = payoff.reshape(len(payoff), *tables.sizes.tolist())
     slots = [axes[who] for who, ago in tables.observation_slots[player].tolist() if who >= 0 and ago == 0]
-    kept = [*slots, axes[player]]
-    rest = tuple(axis for axis in range(full.ndim) if axis not in kept)
-    order = [axis for axis in range(full.ndim) if axis in kept]  # what is left, in its order
+    observed_axes = [*slots, axes[player]]
+    rest = tuple(axis for axis in range(full.ndim) if axis not in observed_axes)
+    order = [axis for axis in range(full.ndim) if axis in observed_axes]  # what is left, in its order
     mean = full.mean(axis=rest) if rest else full
-    return np.asarray(np.transpose(mean, [order.index(axis) for axis in kept]))
+    return np.asarray(np.transpose(mean, [order.index(axis) for axis in observed_axes]))
 
 
 def nature_at_random(tables: FiniteGame) -> np.ndarray:
@@ -131,8 +131,8 @@ def myopic_replies(tables: FiniteGame, player: int, ties: str = "optimistic") ->
             f"player {unseen[0]}"
         )
     # as if all that the reply depends on were seen in the round itself
-    shown = [slot if slot in now or slot == [players, 0] else [-1, -1] for slot in slots]
-    needed = [[who, 0] for who, _ in shown if who >= 0]
+    visible = [slot if slot in now or slot == [players, 0] else [-1, -1] for slot in slots]
+    needed = [[who, 0] for who, _ in visible if who >= 0]
     own_slots = np.full((players, max(len(needed), 1), 2), -1, dtype=np.int64)
     own_slots[player, : len(needed)] = needed
     asked = tables._replace(observation_slots=own_slots)
@@ -143,8 +143,8 @@ def myopic_replies(tables: FiniteGame, player: int, ties: str = "optimistic") ->
     mine, theirs = (seen_now(asked, player, pays[:, who]) for who in (player, leader))
     close = mine >= mine.max(axis=-1, keepdims=True) - TIED * np.abs(tables.payoff[:, player]).max()
     theirs = theirs if ties == "optimistic" else -theirs
-    reply = np.where(close, theirs, -np.inf).argmax(axis=-1)  # [seen..]
-    return np.asarray(reply[tuple(_digits(tables, player, [slot[0] >= 0 for slot in shown]))])
+    response = np.where(close, theirs, -np.inf).argmax(axis=-1)  # [seen..]
+    return np.asarray(response[tuple(_digits(tables, player, [slot[0] >= 0 for slot in visible]))])
 
 
 def _digits(tables: FiniteGame, player: int, wanted: list[bool]) -> list[np.ndarray]:

@@ -17,7 +17,7 @@ Session = dict[str, np.ndarray]
 MOST_BYTES = 2**34  # of all sessions' tables
 
 
-def begun(
+def initial_session(
     tables: FiniteGame,
     roles: list[Role],
     initial: list[np.ndarray] | tuple[float, float],
@@ -90,11 +90,11 @@ def _past(tables: FiniteGame, session: Session, start: np.ndarray | None) -> Non
 
     players, recent = len(tables.sizes), session["recent"]
     sizes = observed_sizes(tables)[: players + 1]
-    drawn = np.zeros(recent.shape[1] * (players + 1))
+    uniforms = np.zeros(recent.shape[1] * (players + 1))
     for number, stream in enumerate(session["stream"]):
         with draws.quiet():
-            draws.fill(stream, drawn)
-        there = (drawn.reshape(-1, players + 1) * sizes).astype(np.int64)
+            draws.fill(stream, uniforms)
+        there = (uniforms.reshape(-1, players + 1) * sizes).astype(np.int64)
         recent[number, :, : players + 1] = np.minimum(there, np.asarray(sizes) - 1)
     if start is not None:
         recent[:, :, :players] = start

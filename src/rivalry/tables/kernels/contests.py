@@ -115,14 +115,14 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
             for player in range(last):
                 left *= contest.away[player, others[player]]
         found[:] = 0.0
-        least = np.inf
+        smallest = np.inf
         for point in range(points):
             weight = contest.weights[point]
             for action in range(most):
                 whole[action] = rest[point] + own[point, action] + left[point] * near[point, action]
                 rate[action] = weight / whole[action] if whole[action] > LEAST else np.inf
             for action in range(most):
-                least = min(least, whole[action])
+                smallest = min(smallest, whole[action])
             for player in range(last):
                 influence = contest.plain[player, others[player], point]
                 for action in range(most):
@@ -134,7 +134,7 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
             for player in range(last):
                 payoff[player, joint] = found[player, action] - contest.cost[player, others[player]]
             payoff[last, joint] = found[last, action] - contest.cost[last, action]
-        if not least > LEAST:
+        if not smallest > LEAST:
             actions[:last] = others
             for action in range(most):
                 actions[last] = action

@@ -89,14 +89,14 @@ def deviate(tables, whole, policies, plan, levels, followed):  # type: ignore[no
 def _depart(tables, whole, policy, plan, levels, followed, session, turn, cycle, acts, forced):  # type: ignore[no-untyped-def]
     """One departure, until play is back on the cycle or must be on another."""
     state, left, now, back = plan.begins[session, turn], plan.periods, 0, -1
-    worth, discount, shown = 0.0, 1.0, followed.paths.shape[1]
+    worth, discount, horizon = 0.0, 1.0, followed.paths.shape[1]
     latest = whole.size + whole.rounds * plan.periods
-    while now < shown or (now < latest and back < 0):
+    while now < horizon or (now < latest and back < 0):
         leaves = left > 0 and moves_in(whole, state, plan.player)
         forced[plan.player] = plan.forced[session, state] if leaves else -1
         joint = play_round(tables, whole, policy, state, forced, acts)
         nature = nature_of(whole, state)
-        if now < shown:
+        if now < horizon:
             for who in range(acts.shape[0]):
                 followed.paths[session, now, who] += levels[who, acts[who]]
                 followed.pays[session, now, who] += tables.payoff[nature, who, joint]

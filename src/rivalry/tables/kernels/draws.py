@@ -50,9 +50,9 @@ def unit(bits: np.uint64) -> float:
 @njit(cache=True, nogil=True)
 def uniform(stream: np.ndarray) -> float:
     """The next number in [0, 1) of a stream, which moves on by one."""
-    drawn: float = unit(word(stream[0], stream[1]))
+    number: float = unit(word(stream[0], stream[1]))
     stream[1] = stream[1] + _ONE
-    return drawn
+    return number
 
 
 @njit(cache=True, nogil=True)

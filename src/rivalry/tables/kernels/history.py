@@ -230,7 +230,7 @@ def improve(pays, leads, probability, choices, gamma, value, tie, chosen, best):
 
 
 @njit(cache=True, nogil=True)
-def best_reply(pays, leads, probability, choices, gamma, tie, chosen, value, own, once):  # type: ignore[no-untyped-def]
+def best_response(pays, leads, probability, choices, gamma, tie, chosen, value, own, once):  # type: ignore[no-untyped-def]
     """Policy iteration (Howard 1960) from ``chosen [state]``, improved in place.
 
     ``own [state]``: the value of the policy begun with; ``once``: of its best departure in one round, the
@@ -262,7 +262,7 @@ def best_replies(tables, whole, policies, player, gamma, tie, own, once, value, 
             choices[state] = most
     for k in range(policies.shape[0]):
         decisions(tables, whole, policies[k], player, pays, leads, probability, chosen[k])
-        best_reply(pays, leads, probability, choices, gamma, tie, chosen[k], value[k], own[k], once[k])
+        best_response(pays, leads, probability, choices, gamma, tie, chosen[k], value[k], own[k], once[k])
 
 
 @njit(cache=True, nogil=True)

@@ -58,14 +58,14 @@ def weigh(row, size, temperature, greedy, weights):  # type: ignore[no-untyped-d
 
 
 @bare
-def choose(row, size, epsilon, temperature, greedy, drawn, weights):  # type: ignore[no-untyped-def]
-    """The choice that one number ``drawn`` in [0, 1) makes; below ``epsilon`` it is a random one.
+def choose(row, size, epsilon, temperature, greedy, number, weights):  # type: ignore[no-untyped-def]
+    """The choice that one number ``number`` in [0, 1) makes; below ``epsilon`` it is a random one.
 
     What of the number lies below, or above, ``epsilon`` is stretched to [0, 1) again and picks the choice.
     """
-    if drawn < epsilon:
-        return min(int(drawn / epsilon * size), size - 1)
-    rest = min((drawn - epsilon) / (1.0 - epsilon), BELOW_ONE)
+    if number < epsilon:
+        return min(int(number / epsilon * size), size - 1)
+    rest = min((number - epsilon) / (1.0 - epsilon), BELOW_ONE)
     left = rest * weigh(row, size, temperature, greedy, weights)
     chosen, passed = 0, 0.0
     for k in range(size - 1):  # counted without a branch, which could not be foreseen

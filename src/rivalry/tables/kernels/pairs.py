@@ -100,13 +100,13 @@ def _own(pair, rule, sessions, session, player):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _decide(own, state, epsilon, drawn, past, done, owed, later):  # type: ignore[no-untyped-def]
+def _decide(own, state, epsilon, number, past, done, owed, later):  # type: ignore[no-untyped-def]
     """What was pending is settled; the action chosen, and whether a greedy action changed."""
     changed, size = False, own.size
     if past >= 0:
         aim = owed + later * own.values[at(state * size + own.greedy[at(state)])]
         changed = teach(own.values, own.greedy, own.runner, size, past, done, aim, own.alpha)
-    return act(own.greedy[at(state)], epsilon, size, drawn), changed
+    return act(own.greedy[at(state)], epsilon, size, number), changed
 
 
 @inner
@@ -161,10 +161,10 @@ def _in_turns(pair, rule, one, two, stream, clock, recent, level, tally, counts,
     past_, done_, owed_, later_ = two.pending[0], two.pending[1], two.owed[0], two.owed[1]
     while steps > 0 and over == RUNNING:
         e, f = _level(one, e, period), _level(two, f, period)
-        drawn = unit(word(seed, counter))
+        number = unit(word(seed, counter))
         if period & 1 == 0:
             here = one.look[at(joint)]
-            a, new = _decide(one, here, e, drawn, past, done, owed, later)
+            a, new = _decide(one, here, e, number, past, done, owed, later)
             joint = a * one.stride + b * two.stride
             if one.learns:
                 past, done, owed, later = here, a, one.payoff[at(joint)], one.gamma
@@ -172,7 +172,7 @@ def _in_turns(pair, rule, one, two, stream, clock, recent, level, tally, counts,
             later_ *= two.gamma
         else:
             here = two.look[at(joint)]
-            b, new = _decide(two, here, f, drawn, past_, done_, owed_, later_)
+            b, new = _decide(two, here, f, number, past_, done_, owed_, later_)
             joint = a * one.stride + b * two.stride
             if two.learns:
                 past_, done_, owed_, later_ = here, b, two.payoff[at(joint)], two.gamma

@@ -104,16 +104,16 @@ def best_aims(duel, after, aim, value):  # type: ignore[no-untyped-def]
     ``after`` is what arriving at a node is worth to it. Returns the largest change of a value.
     """
     row = np.zeros(after.shape[2])
-    moved = 0.0
+    change = 0.0
     for plan in range(after.shape[0]):
         for i in range(after.shape[1]):
             _expected(after[plan], duel.low[plan, i], duel.part[plan, i], row)
             for j in range(after.shape[2]):
                 chosen, best = _best_aim(row, duel.levels, duel.gamma[1], duel.phi[1], j)
                 best += duel.flow[1, i, j]
-                moved = max(moved, abs(best - value[plan, i, j]))
+                change = max(change, abs(best - value[plan, i, j]))
                 aim[plan, i, j], value[plan, i, j] = chosen, best
-    return moved
+    return change
 
 
 @njit(cache=True, nogil=True)
@@ -131,7 +131,7 @@ def _between(levels, at, aim):  # type: ignore[no-untyped-def]
 def back_up(duel, firm, after, aim, value):  # type: ignore[no-untyped-def]
     """What every node is worth to a firm while the follower aims at ``aim``; returns the largest change."""
     row = np.zeros(after.shape[2])
-    moved = 0.0
+    change = 0.0
     for plan in range(after.shape[0]):
         for i in range(after.shape[1]):
             _expected(after[plan], duel.low[plan, i], duel.part[plan, i], row)
@@ -140,9 +140,9 @@ def back_up(duel, firm, after, aim, value):  # type: ignore[no-untyped-def]
                 fresh = duel.gamma[firm] * (row[k] + part * (row[k + 1] - row[k])) + duel.flow[firm, i, j]
                 u = aim[plan, i, j] - duel.levels[j]
                 fresh -= duel.cost[plan, i] if firm == 0 else duel.phi[1] * u * u
-                moved = max(moved, abs(fresh - value[plan, i, j]))
+                change = max(change, abs(fresh - value[plan, i, j]))
                 value[plan, i, j] = fresh
-    return moved
+    return change
 
 
 @njit(cache=True, nogil=True)

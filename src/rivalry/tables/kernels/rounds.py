@@ -49,7 +49,7 @@ def open_round(game, recent, stream, sizes, strides):  # type: ignore[no-untyped
         joint = joint_of(recent, strides) if game.next_nature.shape[1] > 1 else 0
         branch, branches = 0, game.next_nature.shape[2]
         if branches > 1:
-            drawn = uniform(stream)
-            while branch < branches - 1 and drawn >= game.nature_cdf[nature, joint, branch]:
+            number = uniform(stream)
+            while branch < branches - 1 and number >= game.nature_cdf[nature, joint, branch]:
                 branch += 1
         recent[0, players] = game.next_nature[nature, joint, branch]

@@ -142,12 +142,12 @@ def ended(rule, periods, changed):  # type: ignore[no-untyped-def]
 def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     """A player sees, settles what was pending and chooses; returns whether a greedy action changed."""
     state, size = observed(game, own.recent, desk.sizes, player, 0), game.sizes[player]
-    first, drawn, changed = rule.state_from[player], uniform(own.stream), False
+    first, number, changed = rule.state_from[player], uniform(own.stream), False
     row = own.values[rule.value_from[player] + state * size : rule.value_from[player] + (state + 1) * size]
     level, soft = own.level[player], rule.soft and rule.learns[player]
     greedy, action = own.greedy[first + state], -1
     if rule.target == ON_POLICY:  # chosen before the values are taught
-        action = _chosen(row, size, level, soft, greedy, drawn, desk.weights)
+        action = _chosen(row, size, level, soft, greedy, number, desk.weights)
     if own.pending[player, 0] >= 0:
         if rule.counterfactual:
             changed = _teach_all(game, rule, own, desk, player)
@@ -157,12 +157,12 @@ def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
                 worth = _mean(row, size, level, soft, greedy, desk.weights)
             aim = own.owed[player, 0] + own.owed[player, 1] * worth
             values = own.values[rule.value_from[player] : rule.value_from[player + 1]]
-            kept, runner = own.greedy[first:], own.runner[first:]
+            incumbent, runner = own.greedy[first:], own.runner[first:]
             past, done = own.pending[player, 0], own.pending[player, 1]
-            changed = teach(values, kept, runner, size, past, done, aim, rule.alpha[player])
+            changed = teach(values, incumbent, runner, size, past, done, aim, rule.alpha[player])
     if action < 0:
         greedy = own.greedy[first + state]
-        action = _chosen(row, size, level, soft, greedy, drawn, desk.weights)
+        action = _chosen(row, size, level, soft, greedy, number, desk.weights)
     if rule.learns[player]:
         own.pending[player, 0], own.pending[player, 1] = state, action
         own.owed[player, 0], own.owed[player, 1] = 0.0, 1.0
@@ -171,18 +171,18 @@ def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
 
 
 @inner
-def act(greedy, epsilon, size, drawn):  # type: ignore[no-untyped-def]
+def act(greedy, epsilon, size, number):  # type: ignore[no-untyped-def]
     """The greedy action; where the number drawn is below epsilon, the action that it stands for there."""
-    if drawn < epsilon:
-        return min(int(drawn / epsilon * size), size - 1)
+    if number < epsilon:
+        return min(int(number / epsilon * size), size - 1)
     return int(greedy)
 
 
 @inner
-def _chosen(row, size, level, soft, greedy, drawn, weights):  # type: ignore[no-untyped-def]
+def _chosen(row, size, level, soft, greedy, number, weights):  # type: ignore[no-untyped-def]
     if soft:
-        return choose(row, size, 0.0, max(level, COLDEST), False, drawn, weights)
-    return act(greedy, level, size, drawn)
+        return choose(row, size, 0.0, max(level, COLDEST), False, number, weights)
+    return act(greedy, level, size, number)
 
 
 @inner
@@ -200,13 +200,13 @@ def _mean(row, size, level, soft, greedy, weights):  # type: ignore[no-untyped-d
 def teach(values, greedy, runner, size, state, action, aim, alpha):  # type: ignore[no-untyped-def]
     """One value is moved towards ``aim``; returns whether the state's greedy action changed."""
     here = at(state)
-    kept, first = greedy[here], state * size
+    incumbent, first = greedy[here], state * size
     new = values[at(first + action)]
     new += alpha * (aim - new)
     values[at(first + action)] = new
-    if action == kept:
+    if action == incumbent:
         return new < runner[here] and searched(values, greedy, runner, size, state)
-    top = values[at(first + kept)]
+    top = values[at(first + incumbent)]
     if new > top:
         greedy[here], runner[here] = action, top
         return True
@@ -219,10 +219,10 @@ def teach(values, greedy, runner, size, state, action, aim, alpha):  # type: ign
 def searched(values, greedy, runner, size, state):  # type: ignore[no-untyped-def]
     """A state's greedy action after its value fell: the best other, where strictly better, lowest at ties."""
     here, first, found = at(state), state * size, -1
-    kept = greedy[here]
-    top, next_to = values[at(first + kept)], -inf
+    incumbent = greedy[here]
+    top, next_to = values[at(first + incumbent)], -inf
     for k in range(size):  # without a branch: which action is the best could not be foreseen
-        value = -inf if k == kept else values[at(first + k)]
+        value = -inf if k == incumbent else values[at(first + k)]
         lower = value if value < top else top
         next_to = lower if lower > next_to else next_to
         found = k if value > top else found
@@ -248,7 +248,7 @@ def _teach_all(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     """
     size, first, players = game.sizes[player], rule.state_from[player], game.sizes.shape[0]
     recent, aims, values = own.recent, desk.weights, own.values[rule.value_from[player] :]
-    played, shown, last = recent[1, player], recent[1, players + 1], 0
+    played, signal, last = recent[1, player], recent[1, players + 1], 0
     for who in range(players):
         last += recent[1, who] * desk.strides[who]
     for action in range(size):
@@ -259,7 +259,7 @@ def _teach_all(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
         state = observed(game, own.recent, desk.sizes, player, 0)
         worth = values[state * size + own.greedy[first + state]]
         aims[action] = game.payoff[recent[1, players], player, joint] + rule.gamma[player] * worth
-    recent[1, player], recent[1, players + 1] = played, shown
+    recent[1, player], recent[1, players + 1] = played, signal
     past = own.pending[player, 0]
     for action in range(size):
         values[past * size + action] += rule.alpha[player] * (aims[action] - values[past * size + action])

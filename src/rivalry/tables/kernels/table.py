@@ -125,8 +125,8 @@ def _settle(rule, own, desk, player, state, choices):  # type: ignore[no-untyped
     elif rule.target == EXPECTED:
         value = expected(row, choices, epsilon, temperature, rule.greedy, desk.weights)
     else:
-        drawn = uniform(own.stream)
-        action = choose(row, choices, epsilon, temperature, rule.greedy, drawn, desk.weights)
+        number = uniform(own.stream)
+        action = choose(row, choices, epsilon, temperature, rule.greedy, number, desk.weights)
         value = row[action]
     aim = own.owed[player, 0] + own.owed[player, 1] * value
     old, done = own.values[player, own.pending[player, 0]], own.pending[player, 1]
@@ -142,8 +142,8 @@ def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     action = _settle(rule, own, desk, player, state, choices)
     if action < 0:
         row, temperature = own.values[player, state], rule.temperature[player, state]
-        drawn, epsilon = uniform(own.stream), desk.epsilon[player]
-        action = choose(row, choices, epsilon, temperature, rule.greedy, drawn, desk.weights)
+        number, epsilon = uniform(own.stream), desk.epsilon[player]
+        action = choose(row, choices, epsilon, temperature, rule.greedy, number, desk.weights)
     own.visits[player, state] += 1
     own.pending[player, 0], own.pending[player, 1] = state, action
     own.owed[player, 0], own.owed[player, 1] = 0.0, 1.0
