@@ -31,12 +31,12 @@ def duopoly(one: np.ndarray, order: list[list[int]], staged: bool = False) -> Fi
     size = len(one)
     return FiniteGame(
         payoff=np.stack([one.ravel(), one.T.ravel()])[None],
-        goes=np.zeros((1, 1, 1), dtype=np.int64),
-        odds=np.ones((1, 1, 1)),
-        moves=np.zeros((0, 0, 0), dtype=np.int64),
+        next_nature=np.zeros((1, 1, 1), dtype=np.int64),
+        nature_cdf=np.ones((1, 1, 1)),
+        action_map=np.zeros((0, 0, 0), dtype=np.int64),
         sizes=np.array([size, size]),
         order=np.array(order),
-        sees=np.array([[[-1, -1]], [[0, 0] if staged else [-1, -1]]]),
+        observation_slots=np.array([[[-1, -1]], [[0, 0] if staged else [-1, -1]]]),
     )
 
 
