@@ -17,6 +17,8 @@ class AnalyticConstants(eqx.Module):
 
     For games that `rivalry.population.oracles.analytic_constants` knows; there is no certificate.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.karma(urgencies=[0.2, 1.0], gamma=0.9), AnalyticConstants())
     >>> round(float(found.data.temperature_needed[0]))

@@ -22,6 +22,8 @@ class ClosedForm(eqx.Module):
     certificate tells. Without any the status is ``not found``. Raises the game's `ValueError` where its
     parameters have no closed form.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.race(), ClosedForm(), tolerance=None)
     >>> found.profile.values[0].round(6).tolist(), int(found.data.root_count)

@@ -24,6 +24,8 @@ class Evaluate(eqx.Module):
 
     For profiles that others printed, found or propose; of a population, a policy in what it makes of it.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix("prisoners_dilemma")
     >>> rv.solve(game, Evaluate(), start=game.pure("cooperate", "cooperate")).claim

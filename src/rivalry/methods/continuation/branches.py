@@ -42,18 +42,24 @@ class Branches(eqx.Module):
     ``symmetric_loss_parameter``, ``hopf_..``), cycles (``orbit_..``); ``branch_ending`` tells why each
     ends. A branch that comes to a bound of the space ends there.
 
-    Sources: Keller, in Applications of Bifurcation Theory (1977); Golubitsky, Stewart and Schaeffer,
-    Singularities and Groups in Bifurcation Theory II (1988); Kuznetsov, Elements of Applied Bifurcation
-    Theory (2004).
+    Raises
+    ------
+    ValueError
+        Where the game has no such parameter, for a range without width, and for steps of which the first is
+        not below the second.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(players=2, reach=0.2, resource="bimodal", third_party="1")
     >>> found = rv.solve(game, Branches(parameter="reach", low=0.1, high=0.3, certify="none"))
     >>> found.status
     'converged'
 
-    Raises `ValueError` where the game has no such parameter, for a range without width, and for
-    steps of which the first is not below the second.
+    References
+    ----------
+    Keller, in Applications of Bifurcation Theory (1977); Golubitsky, Stewart and Schaeffer, Singularities and
+    Groups in Bifurcation Theory II (1988); Kuznetsov, Elements of Applied Bifurcation Theory (2004).
     """
 
     parameter: Annotated[str | Callable[[float], Any], "array field of the game that is varied"]

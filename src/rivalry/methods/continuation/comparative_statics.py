@@ -69,8 +69,8 @@ class ComparativeStatics(eqx.Module):
     A derivative is local: it says nothing of a jump to another equilibrium, and none exists where a bound
     only just holds or J is singular.
 
-    Source: Dixit, Review of Economic Studies 53, 1986, for oligopoly.
-
+    Examples
+    --------
     >>> import rivalry as rv
     >>> class Firms(eqx.Module):  # the price is 10 less all quantities
     ...     cost: Array
@@ -80,6 +80,10 @@ class ComparativeStatics(eqx.Module):
     >>> found = rv.solve(Firms(jnp.array([1.0, 2.0])), ComparativeStatics("cost[1]"), start=[1.0, 1.0])
     >>> found.profile.values.ravel().round(6).tolist(), found.data.slope.values.ravel().round(6).tolist()
     ([3.333333, 2.333333], [0.333333, -0.666667])
+
+    References
+    ----------
+    Dixit, Review of Economic Studies 53, 1986, for oligopoly.
     """
 
     parameter: Annotated[str | list[str], "an array of the game, an entry of it, or a list moved together"]

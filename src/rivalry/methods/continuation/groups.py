@@ -197,6 +197,8 @@ def grouped(x: np.ndarray, width: np.ndarray, classes: np.ndarray, near: float =
 def relabelled(groups: np.ndarray) -> np.ndarray:
     """The same groups, numbered in the order of their first players.
 
+    Examples
+    --------
     >>> relabelled(np.array([4, 1, 4])).tolist()
     [0, 1, 0]
     """

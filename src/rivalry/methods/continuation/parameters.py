@@ -27,6 +27,8 @@ class Dial(NamedTuple):
     def name(self) -> str:
         """As it is written.
 
+        Examples
+        --------
         >>> Dial((("reach", (1,)), ("tax", ()))).name
         'reach[1], tax'
         """
@@ -62,6 +64,8 @@ def dial(game: Any, names: str | Sequence[str], option: str) -> Dial:
     Raises `ValueError`, which begins with ``option``, for a name that is no array of real numbers of the
     game (it lists those there are), an index outside an array, and a name given twice.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.1, 0.2], resource="bimodal")
     >>> dial(game, "reach[1]", "parameter").set(game, 0.3).reach.tolist()
@@ -78,6 +82,8 @@ def dial(game: Any, names: str | Sequence[str], option: str) -> Dial:
 def real_array(game: Any, name: str, option: str) -> Any:
     """The game's array ``name``. Raises `ValueError`, beginning with ``option``, if it has no such reals.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> real_array(rv.games.influencer(reach=[0.1, 0.2], resource="bimodal"), "reach", "parameter").tolist()
     [0.1, 0.2]

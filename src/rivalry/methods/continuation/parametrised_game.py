@@ -32,8 +32,11 @@ class Local(NamedTuple):
 class Family:
     """``parameter`` is the name of an array field of ``game``, or a function from a value to a game.
 
-    Raises `ValueError` for a parameter the game does not have, a range without width, and a space that has
-    no directions to move in.
+    Raises
+    ------
+    ValueError
+        For a parameter the game does not have, a range without width, and a space that has no directions to
+        move in.
     """
 
     def __init__(self, game: Any, parameter: str | Callable[[float], Any], low: float, high: float) -> None:

@@ -174,6 +174,8 @@ def _orbits(session: Session) -> Record:
 def words(labels: np.ndarray) -> np.ndarray:
     """What eigenvalues do, in words.
 
+    Examples
+    --------
     >>> words(np.array([-1, 2])).tolist()
     ['moves groups', 'splits group 2']
     """

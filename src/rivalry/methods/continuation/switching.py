@@ -195,6 +195,8 @@ def beyond(
 def sides(hopf: float, low: float, high: float, wanted: int | list[float]) -> list[list[float]]:
     """The wanted values below the Hopf point and those above it, each leading away from it.
 
+    Examples
+    --------
     >>> sides(0.5, 0.0, 1.0, [0.2, 0.4, 0.9])
     [[0.4, 0.2], [0.9]]
     >>> sides(0.5, 0.0, 1.0, 2)

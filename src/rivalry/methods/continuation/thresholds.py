@@ -53,8 +53,15 @@ class Thresholds(eqx.Module):
     a crossing is a finding, not an error.
 
     Eigenvalues are those of the Jacobian's blocks (`symmetric`); a stable place attracts its neighbourhood
-    and need not be an equilibrium. Raises `ValueError` for players who may not change places.
+    and need not be an equilibrium.
 
+    Raises
+    ------
+    ValueError
+        For players who may not change places.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(players=3, resource="bimodal")
     >>> found = rv.solve(game, Thresholds("reach", low=0.1, high=0.3))

@@ -71,17 +71,23 @@ class ActorCritic(eqx.Module):
     with, before squashing. Histories at ``learning_step``: ``learning_reward`` (sample, player) and
     ``learning_choice`` (sample, player, axis), means over copies and over the updates until the next.
 
-    Raises `ValueError` for parameters out of range, unknown roles, a box without bounds, and players who move
-    in turns.
+    Raises
+    ------
+    ValueError
+        For parameters out of range, unknown roles, a box without bounds, and players who move in turns.
 
-    Sources: Williams, Machine Learning 8, 1992; Konda and Tsitsiklis, SIAM J. Control Optim. 42, 2003; Kingma
-    and Ba, ICLR 2015.
-
+    Examples
+    --------
     >>> import rivalry as rv
     >>> learner = ActorCritic(roles=["learns", {"kind": "fixed", "choice": 20.0}], updates=300)
     >>> found = rv.solve(rv.games.market(), learner)  # the best reply to 20 is (90 - 20)/2
     >>> bool(abs(found.profile.values[0, 0] - 35) < 0.35)
     True
+
+    References
+    ----------
+    Williams, Machine Learning 8, 1992; Konda and Tsitsiklis, SIAM J. Control Optim. 42, 2003; Kingma and Ba,
+    ICLR 2015.
     """
 
     rate: Annotated[float, Gt(0), "step size of Adam at the beginning; it falls evenly to 0"] = 0.02

@@ -65,13 +65,17 @@ class DoubleOracle(eqx.Module):
     best reply gained, ``atoms`` (player) how many strategies were looked at, and ``pure`` tells that all play
     a single one: a pure equilibrium.
 
-    Source: McMahan, Gordon & Blum, ICML 2003; for continuous games Adam, Horčík, Kasl & Kroupa, AAAI 2021.
-
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix("rock_paper_scissors")
     >>> found = rv.solve(game, DoubleOracle(), start=[[1, 0, 0], [0, 1, 0]])
     >>> found.status, found.claim, found.data.mean_profile.values[0].round(6).tolist()
     ('converged', 'equilibrium', [0.333333, 0.333333, 0.333333])
+
+    References
+    ----------
+    McMahan, Gordon & Blum, ICML 2003; for continuous games Adam, Horčík, Kasl & Kroupa, AAAI 2021.
     """
 
     enough: Annotated[float, Gt(0), "the gain that counts as none, times the payoff scale"] = 1e-7

@@ -72,8 +72,12 @@ def board(game: Any, places: Places, *, max_table_bytes: int = TABLE_BYTES) -> T
     """A game with payoffs at ``places`` (as `rivalry.tables.tabulate` takes them), any chosen at once.
 
     A game that offers ``outcomes(x)``, its measures as arrays that JAX can trace, gets tables of the scalar
-    ones too. Raises `ValueError` for places that the space does not have, and for a table above
-    ``max_table_bytes``.
+    ones too.
+
+    Raises
+    ------
+    ValueError
+        For places that the space does not have, and for a table above ``max_table_bytes``.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "payoffs are summed when needed")
@@ -103,6 +107,8 @@ def action_payoffs(tables: FiniteGame, weights: np.ndarray) -> np.ndarray:
 
     NaN for actions that a shorter player does not have.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> pennies = rv.oracles.to_finite(rv.games.matrix("matching_pennies"))
     >>> action_payoffs(pennies, np.array([[0.5, 0.5], [0.75, 0.25]])).tolist()
@@ -157,6 +163,8 @@ def mixture_record(
     the continuous game against the others' mixtures (`certificate`), and scalar measures are expectations.
     ``tables`` and ``known`` measures [joint] are those of a `TabulatedGame`.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
     >>> places, weights = np.array([[[0.5], [0.9]]] * 2), np.array([[1.0, 0.0]] * 2)

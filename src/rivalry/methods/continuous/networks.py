@@ -38,6 +38,8 @@ def initial_weights(
 ) -> Float[np.ndarray, "weight"]:
     """A row whose policy has the ``mean`` [axis] and one ``deviation``, and whose values are 0.
 
+    Examples
+    --------
     >>> shape = Shape(features=3, hidden=4, axes=1, min_deviation=0.01)
     >>> row = initial_weights(shape, np.array([0.5]), 0.3, np.random.default_rng(0))
     >>> [part.round(6).tolist() for part in policy(shape, jnp.asarray(row), jnp.ones(3))]

@@ -70,6 +70,8 @@ class Design(eqx.Module):
     ``chosen_objective``, and the profile, payoffs, measures and certificate of the players in that game.
     Between grid values the objective is unknown, and so are equilibria that no start led to.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25] * 2, resource="bimodal")
     >>> method = Design(choices={"reach": [0.1, 0.25]}, objective="welfare", tries=1)

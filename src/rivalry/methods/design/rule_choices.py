@@ -90,6 +90,8 @@ class Choice(NamedTuple):
 def choices_of(table: Any) -> tuple[Choice, ...]:
     """The choices of a method's table. Raises `ValueError`.
 
+    Examples
+    --------
     >>> [one] = choices_of({"mean_karma": {"from": 1, "to": 9, "count": 3}})
     >>> [one.value(code) for code in one.grid()]
     [1, 5, 9]

@@ -98,8 +98,13 @@ class RuleDesign(eqx.Module):
     seed, with the certificate of its players. The best of many noisy means is biased upwards: play the rule
     chosen with other seeds before you quote it.
 
-    Raises `ValueError` for values that the game refuses, and for measures that the players' record lacks.
+    Raises
+    ------
+    ValueError
+        For values that the game refuses, and for measures that the players' record lacks.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> inner = {"kind": "simulation", "plays": "stake", "evaluation": 500}
     >>> method = RuleDesign(choices={"urgencies": [[1.0, 5.0], [1.0, 3.0]]}, inner=inner)
@@ -404,6 +409,8 @@ def check_objective(weights: Mapping[str, float] | Objective, option: str, recor
 def worth(weights: Mapping[str, float] | Objective, record: Record) -> float:
     """The weighted sum of measures of a record, each the mean of its known entries, or their ``min(..)``.
 
+    Examples
+    --------
     >>> worth({"reward": 1.0, "min(reward)": 2.0}, {"reward": (("agent",), np.array([-1.0, -3.0]))})
     -8.0
     """

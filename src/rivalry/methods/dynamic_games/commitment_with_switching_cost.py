@@ -60,11 +60,13 @@ class CommitmentWithSwitchingCost(eqx.Module):
     the start by breaking its rule for nothing while the follower went on to believe it: how
     time-inconsistent play is.
 
-    Raises `ValueError` for options out of range.
+    Raises
+    ------
+    ValueError
+        For options out of range.
 
-    Sources: the termination rule of Han, Boehmer, Wooldridge and Rogers, arXiv 1910.09508, restated;
-    Simaan and Cruz (1973) for feedback and commitment of a leader.
-
+    Examples
+    --------
     >>> import rivalry as rv
     >>> from rivalry.tables.plans import adjustment_tables
     >>> game = adjustment_tables(10.0, 2.0, 0.0, 12.0, 0.9, np.linspace(0.5, 3.0, 11))
@@ -72,6 +74,11 @@ class CommitmentWithSwitchingCost(eqx.Module):
     >>> found = rv.solve(game, once)
     >>> found.status, found.claim, found.data.switches.item()
     ('converged', 'equilibrium', 0.0)
+
+    References
+    ----------
+    The termination rule of Han, Boehmer, Wooldridge and Rogers, arXiv 1910.09508, restated; Simaan and Cruz
+    (1973) for feedback and commitment of a leader.
     """
 
     delta: Annotated[float, Ge(0), "what changing the plan must be worth; inf: never"] = 0.0

@@ -67,7 +67,9 @@ class Feedback(eqx.Module):
     ``nodes_without_equilibrium``. Regrets are against one deviation, at a node, from the strategies of the
     grid.
 
-    Reference: Maskin and Tirole (2001), Markov perfect equilibrium I.
+    References
+    ----------
+    Maskin and Tirole (2001), Markov perfect equilibrium I.
     """
 
     levels: Annotated[int, Ge(5), Le(10_001), "of every stock that can change; an odd number"] = 7

@@ -73,13 +73,14 @@ class LinearQuadratic(eqx.Module):
     path leaves what it stands for (`rivalry.oracles.outside_linear`, such as outputs below zero) there is a
     warning, ``outside``, and no certificate.
 
-    Raises `ValueError` for more than two players with a leader, ``gamma`` outside [0, 1), a joint plan of
-    players who discount differently, and a commitment of whose follower the Euler equation is not that above.
+    Raises
+    ------
+    ValueError
+        For more than two players with a leader, ``gamma`` outside [0, 1), a joint plan of players who
+        discount differently, and a commitment of whose follower the Euler equation is not that above.
 
-    References: Basar and Olsder (1999), Dynamic Noncooperative Game Theory, chapters 6 and 7; Ljungqvist and
-    Sargent (2018), Recursive Macroeconomic Theory, chapters on Markov-perfect equilibria and on dynamic
-    Stackelberg problems.
-
+    Examples
+    --------
     >>> import rivalry as rv
     >>> class OneFirm:  # the output q moves by u at a cost of u**2; sold at a price of 1 - q
     ...     pass
@@ -91,6 +92,12 @@ class LinearQuadratic(eqx.Module):
     >>> found = rv.solve(OneFirm(), LinearQuadratic())
     >>> found.data.steady_state.values.round(6).tolist(), found.claim
     ([1.0, 0.5], 'equilibrium')
+
+    References
+    ----------
+    Basar and Olsder (1999), Dynamic Noncooperative Game Theory, chapters 6 and 7; Ljungqvist and Sargent
+    (2018), Recursive Macroeconomic Theory, chapters on Markov-perfect equilibria and on dynamic Stackelberg
+    problems.
     """
 
     solution: Annotated[

@@ -38,13 +38,17 @@ class Periods(eqx.Module):
     bring, in units of the start's payoffs, ``stage_regret`` (period, player), and ``stage_equilibria``
     (period), how many distinct certified ends the starts led to. The certificate is that of the whole.
 
-    Reference: Fudenberg and Tirole, Game Theory, 1991, section 4.2.
-
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.race(performance_productivity=1.0, horizon=2, gamma=[0.9, 1.0])
     >>> found = rv.solve(game, Periods())
     >>> found.status, found.data.value.values.round(4).tolist()
     ('converged', [[0.3563, 0.3751], [0.1688, 0.1875], [0.0, 0.0]])
+
+    References
+    ----------
+    Fudenberg and Tirole, Game Theory, 1991, section 4.2.
     """
 
     tries: Annotated[int, Ge(1), Le(100_000), "profiles from which every period's replies begin"] = 1

@@ -110,6 +110,8 @@ def evaluated(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarray:
 
     NaN where the sum diverges.
 
+    Examples
+    --------
     >>> evaluated(np.array([[0.5]]), np.array([[1.0]]), 0.96).round(6).tolist()
     [[1.315789]]
     """
@@ -128,6 +130,8 @@ def evaluated(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarray:
 def costs(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
     """What linear strategies cost everybody for ever, exactly: ``[player state state]``; NaN where infinite.
 
+    Examples
+    --------
     >>> alone = LinearQuadraticGame(*(np.ones(k) for k in [(1, 1), *[(1, 1, 1)] * 3, 1, 1]))._replace(
     ...     gamma=np.array([0.5])
     ... )
@@ -146,6 +150,8 @@ def regulator(A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma:
     each with an exact value. ``R`` need not be definite. None where there is no best plan: no solution, or
     one at which costs do not curve upwards.
 
+    Examples
+    --------
     >>> one = np.eye(1)
     >>> found = regulator(one, one, one, one, 0.5)
     >>> bool(np.isclose(found.cost[0, 0], 1 + 0.5 * found.cost[0, 0] / (1 + 0.5 * found.cost[0, 0])))
@@ -212,6 +218,8 @@ def limit(loop: np.ndarray, first: np.ndarray) -> np.ndarray:
     Steps are doubled: once they are still to some digits they are to twice as many, and to go on would only
     let the rounding of a mode that neither grows nor decays grow.
 
+    Examples
+    --------
     >>> limit(np.array([[1.0, 0.0], [1.0, 0.5]]), np.array([1.0, 0.0])).tolist()
     [1.0, 2.0]
     """

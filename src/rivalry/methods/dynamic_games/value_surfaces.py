@@ -100,6 +100,8 @@ def _basis(y: Array, knots: Array) -> tuple[Array, Float[Array, "4"]]:
 def level_grids(low: np.ndarray, high: np.ndarray, levels: int) -> np.ndarray:
     """Levels of every stock, ``[dimension level]``, even in logarithms; ``low`` [dimension] may be 0.
 
+    Examples
+    --------
     >>> level_grids(np.array([1.0]), np.array([16.0]), 5).tolist()
     [[1.0, 2.0, 4.0, 8.0, 16.0]]
     """
@@ -112,6 +114,8 @@ def level_grids(low: np.ndarray, high: np.ndarray, levels: int) -> np.ndarray:
 def fitted(values: np.ndarray, grids: np.ndarray) -> Surface:
     """The surface through ``values`` [player, level, ..] at ``grids`` [dimension level].
 
+    Examples
+    --------
     >>> surface = fitted(np.array([[0.0, 1.0, 8.0, 27.0, 64.0]]), np.exp(np.arange(5.0))[None])
     >>> round(float(surface(jnp.exp(jnp.array([[2.5]])))[0]), 9)
     15.625

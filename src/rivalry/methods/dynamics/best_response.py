@@ -39,13 +39,17 @@ class BestResponse(eqx.Module):
     all players. It converges when nobody gains more than ``tol`` times the payoff scale, and is called
     cycling when a profile of the last 64 rounds comes back: ``cycle_rounds`` tells the period.
 
-    Reference: Cournot (1838); Monderer & Shapley (1996) for when it converges.
-
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25] * 2, resource="bimodal")
     >>> found = rv.solve(game, BestResponse(), start=[0.1, 0.9])
     >>> found.status, found.claim
     ('converged', 'equilibrium')
+
+    References
+    ----------
+    Cournot (1838); Monderer & Shapley (1996) for when it converges.
     """
 
     update: Annotated[

@@ -24,6 +24,8 @@ def apply(boundary: str, space: Space, x: Profile, push: Profile) -> Profile:
     `project`: the nearest profile; `reject`: a player whose move leaves the space does not move at all;
     `reflect` (boxes): the move bounces off the walls; `mirror` (simplices): ``x exp(push)``, normalised.
 
+    Examples
+    --------
     >>> space = Box.interval(0.0, 1.0, players=2)
     >>> x, push = jnp.array([[0.9], [0.5]]), jnp.array([[0.3], [0.1]])
     >>> [round(float(moved), 6) for moved in apply("reflect", space, x, push).ravel()]

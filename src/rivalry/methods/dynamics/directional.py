@@ -97,15 +97,22 @@ class Directional(eqx.Module):
     ``one_ahead_error`` the difference relative to it; NaN where more than a millionth of it was still to
     come. The profile is ``mean_choice`` in the mean over runs.
 
-    Raises `ValueError` for parameters out of range, ``cost_noise`` in a game without ``unit_cost``, and
-    discounting that diverges.
+    Raises
+    ------
+    ValueError
+        For parameters out of range, ``cost_noise`` in a game without ``unit_cost``, and discounting that
+        diverges.
 
-    Source: Izquierdo & Izquierdo, win-continue, lose-reverse rules in oligopolies.
-
+    Examples
+    --------
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.market(), Directional(runs=4, periods=4000, step_size=0.5), seed=1)
     >>> bool(abs(found.data.total_mean - 45) < 1)  # the cartel; Cournot's total is 60
     True
+
+    References
+    ----------
+    Izquierdo & Izquierdo, win-continue, lose-reverse rules in oligopolies.
     """
 
     step_size: Annotated[

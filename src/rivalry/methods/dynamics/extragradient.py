@@ -43,14 +43,18 @@ class Extragradient(eqx.Module):
     entry of the projected gradients is at most ``tol`` times the payoff scale. A rest point satisfies
     first-order conditions only: what it is worth tells the certificate.
 
-    Sources: Korpelevich, Ekonomika i Matematicheskie Metody 12, 1976; the rate: Khobotov, USSR Computational
-    Mathematics and Mathematical Physics 27, 1987.
-
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix("matching_pennies")
     >>> found = rv.solve(game, Extragradient(), start=[[0.9, 0.1], [0.2, 0.8]])
     >>> found.status, found.claim, found.profile.values.round(6).tolist()
     ('converged', 'equilibrium', [[0.5, 0.5], [0.5, 0.5]])
+
+    References
+    ----------
+    Korpelevich, Ekonomika i Matematicheskie Metody 12, 1976; the rate: Khobotov, USSR Computational
+    Mathematics and Mathematical Physics 27, 1987.
     """
 
     rate: Annotated[float, Gt(0), "step size; left out, it is found by halving"] | None = None

@@ -59,6 +59,8 @@ class GradientAscent(eqx.Module):
     their own, ``rate < -2 Re(v)/|v|^2`` for every eigenvalue v there; it is stored as ``rate_limit`` and a
     final rate above it is warned about.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
     >>> found = rv.solve(game, GradientAscent(), start=[0.1, 0.4, 0.9])

@@ -22,13 +22,17 @@ class GradientFlow(eqx.Module):
     the largest entry of the projected gradients is at most ``tol`` times the game's payoff scale; the end is
     then polished by Newton's method and judged (`end_state`). Else a cycle is looked for.
 
-    Reference: Dieckmann & Law (1996), the canonical equation with equal rates; Rosen (1965).
-
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.17] * 3, resource="bimodal")
     >>> found = rv.solve(game, GradientFlow(), start=[0.1, 0.4, 0.9])
     >>> found.end_state, found.profile.values.ravel().round(6).tolist()
     ('stable_point', [0.374146, 0.5, 0.625854])
+
+    References
+    ----------
+    Dieckmann & Law (1996), the canonical equation with equal rates; Rosen (1965).
     """
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> integrate.FlowState:

@@ -112,12 +112,16 @@ class Replicator(eqx.Module):
     Newton's polish; an end held by absent entries is a ``boundary``. What does not rest is tested for a cycle
     of the continuous form.
 
-    Reference: Hofbauer & Sigmund (1998), chapters 7 and 10; the mirror form: multiplicative weights.
-
+    Examples
+    --------
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.matrix("prisoners_dilemma"), Replicator(), [[0.9, 0.1], [0.4, 0.6]])
     >>> found.end_state, found.claim, found.profile.values.tolist()
     ('boundary', 'equilibrium', [[0.0, 1.0], [0.0, 1.0]])
+
+    References
+    ----------
+    Hofbauer & Sigmund (1998), chapters 7 and 10; the mirror form: multiplicative weights.
     """
 
     form: Annotated[Form, "in continuous time, or in multiplicative steps"] = eqx.field(

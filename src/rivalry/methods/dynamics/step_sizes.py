@@ -18,6 +18,8 @@ COSINE = ("min", "max", "steps")
 def check(rate: Any, name: str = "rate") -> None:
     """Raises `ValueError`, one line, for a step size that `at` cannot read.
 
+    Examples
+    --------
     >>> check({"kind": "cosine", "min": 0.2, "max": 0.1, "steps": 250})
     Traceback (most recent call last):
     ValueError: rate.min: 0.2 must not exceed rate.max = 0.1
@@ -66,6 +68,8 @@ def _positive(name: str, value: Any, minimum: float | None = None) -> None:
 def check_players(rate: Any, players: int, name: str = "rate") -> None:
     """Raises `ValueError` where a step size lists numbers, but not one per player.
 
+    Examples
+    --------
     >>> check_players([0.1, 0.2, 0.3], 2)
     Traceback (most recent call last):
     ValueError: rate: 3 numbers must be 2, one per player
@@ -87,6 +91,8 @@ def at(rate: Any, step: Any) -> Float[Array, "*player"]:
     ``min + (max - min)/2 (1 + cos(pi min(t, T)/T))``: from ``max`` to ``min``, where it stays. Of ``value``,
     ``min`` and ``max`` too there may be one per player.
 
+    Examples
+    --------
     >>> falling = {"kind": "cosine", "min": 0.02, "max": 0.1, "steps": 250}
     >>> [round(float(at(falling, t)), 9) for t in (0, 125, 250, 400)]
     [0.1, 0.06, 0.02, 0.02]
@@ -113,6 +119,8 @@ def cosine(low: Any, high: Any, steps: Any, step: Any) -> Float[Array, "*player"
 def last(rate: Any) -> np.ndarray:
     """The step size that the schedule ends with, which decides whether Euler steps are stable there.
 
+    Examples
+    --------
     >>> float(last({"kind": "cosine", "min": 0.02, "max": 0.1, "steps": 250}))
     0.02
     """

@@ -54,6 +54,8 @@ def along(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Pr
 
     It is what a gradient flow follows, and zero exactly where the flow rests.
 
+    Examples
+    --------
     >>> space = Box.interval(0.0, 1.0, players=2)
     >>> along(space, jnp.array([[0.0], [0.5]]), jnp.array([[-3.0], [2.0]])).ravel().tolist()
     [0.0, 2.0]
@@ -110,6 +112,8 @@ def projector(space: Space, free_entries: Bool[Array, "player axis"]) -> Float[A
 def all_directions(space: Space) -> np.ndarray:
     """An orthonormal basis ``[row direction]`` of the ways a profile may move off all bounds, player-major.
 
+    Examples
+    --------
     >>> all_directions(Simplex((2, 3))).shape
     (6, 3)
     """
@@ -121,6 +125,8 @@ def all_directions(space: Space) -> np.ndarray:
 def basis(projection: np.ndarray) -> np.ndarray:
     """An orthonormal basis ``[row direction]`` of what a projector keeps.
 
+    Examples
+    --------
     >>> basis(np.diag([1.0, 0.0])).shape
     (2, 1)
     """

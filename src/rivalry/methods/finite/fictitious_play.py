@@ -15,6 +15,8 @@ class FictitiousPlay(SampledPlay):
     (Robinson 1951) and games with a potential (Monderer and Shapley 1996); elsewhere it need not (Shapley
     1964).
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.matrix("matching_pennies"), FictitiousPlay(), max_steps=20_000)
     >>> bool(abs(found.profile - 0.5).max() < 0.02)

@@ -127,6 +127,8 @@ class Hedge(SoftmaxLearner):
     together, whatever the others do, so the average of a zero-sum game approaches its value. Histories at
     log-spaced rounds: ``regret_curve`` (the largest ``correlated_regret``) at ``regret_step``, and ``path``.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix("prisoners_dilemma")
     >>> rv.solve(game, Hedge(rounds=100)).profile.values.round(6).tolist()
@@ -146,6 +148,8 @@ class Hedge(SoftmaxLearner):
 def softmax(logits: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Chances in proportion to the exponentials, ``[player action]``; 0 for actions that there are not.
 
+    Examples
+    --------
     >>> softmax(np.log([[1.0, 3.0], [2.0, 1.0]]), np.array([2, 1])).round(6).tolist()
     [[0.25, 0.75], [1.0, 0.0]]
     """

@@ -55,13 +55,17 @@ class MixedEquilibria(Tree):
     tie is missed by less than the rounding of the payoffs. Of three and more players it is always false:
     that a numerical search of polynomial systems missed no solution is not proved.
 
-    Sources: Avis, Rosenberg, Savani and von Stengel, Economic Theory 42, 2010; Datta, ibid.; McLennan and
-    Tourky, "From imitation games to Kakutani", 2006; QuantEcon.py (for the last two algorithms).
-
+    Examples
+    --------
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.matrix("battle_of_the_sexes"), MixedEquilibria())
     >>> found.data.equilibria[2].values.tolist(), bool(found.data.complete)
     ([[0.6, 0.4], [0.4, 0.6]], True)
+
+    References
+    ----------
+    Avis, Rosenberg, Savani and von Stengel, Economic Theory 42, 2010; Datta, ibid.; McLennan and Tourky,
+    "From imitation games to Kakutani", 2006; QuantEcon.py (for the last two algorithms).
     """
 
     algorithm: Literal[
@@ -158,6 +162,8 @@ def one_mixed(tables: np.ndarray, *, epsilon: float = 1e-4) -> np.ndarray | None
     the other, or McLennan and Tourky's, from the uniform profile and then from pure ones. Where these fail
     it is the first of all extreme ones, or of those found by supports.
 
+    Examples
+    --------
     >>> pennies = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])
     >>> one_mixed(pennies).round(6).tolist()
     [[0.5, 0.5], [0.5, 0.5]]

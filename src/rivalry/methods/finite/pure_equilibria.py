@@ -22,6 +22,8 @@ class PureEquilibria(Tree):
     ``equilibrium_payoff``, ``equilibrium_count`` and ``complete``, false since mixed ones are not sought; the
     profile is the first. Without any the status is ``not found``.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.matrix("chicken"), PureEquilibria())
     >>> int(found.data.equilibrium_count), found.claim

@@ -131,13 +131,17 @@ class RegretMatching(SampledPlay):
     of every action would have gained (the gap to correlated equilibrium), and histories at log-spaced
     periods: ``regret_curve`` (sample), the largest ``correlated_regret``, at ``regret_step``; ``path``.
 
-    Sources: Hart and Mas-Colell, Econometrica 68, 2000; Journal of Economic Theory 98, 2001.
-
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix("rock_paper_scissors")
     >>> found = rv.solve(game, RegretMatching(), max_steps=20_000, seed=1)
     >>> bool(found.data.correlated_regret.max() < 0.05)
     True
+
+    References
+    ----------
+    Hart and Mas-Colell, Econometrica 68, 2000; Journal of Economic Theory 98, 2001.
     """
 
     regrets: Literal["unconditional", "conditional"] = "unconditional"

@@ -25,13 +25,17 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
     compares with the payoffs that were drawn. Actions that are hardly played are hardly learned about, so
     from a corner it takes long to leave.
 
-    Source: Williams, Machine Learning 8, 1992.
-
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix("stag_hunt")
     >>> found = rv.solve(game, SoftmaxPolicyGradient(rate=0.5, rounds=2000))
     >>> found.profile.values.round(2).tolist()
     [[0.0, 1.0], [0.0, 1.0]]
+
+    References
+    ----------
+    Williams, Machine Learning 8, 1992.
     """
 
     rate: Annotated[

@@ -76,6 +76,8 @@ def path_count(degrees: tuple[int, ...], most: int = PATHS) -> int:
 
     Each equation of a player is assigned to one of the other players, so that ``j`` has ``degrees[j]``.
 
+    Examples
+    --------
     >>> path_count((1, 1, 1)), path_count((2, 2, 2)), path_count((1, 1, 1, 1)), path_count((1, 2))
     (2, 10, 9, 0)
     """

@@ -41,6 +41,8 @@ def solve(field: Any, points: np.ndarray, period: float, size: float) -> Loop | 
     ``field`` is an `equinox.Module` from ``z [direction]`` to its slope; ``points`` go once round, equally
     spaced in time; ``size`` is what lengths are compared with.
 
+    Examples
+    --------
     >>> class Circle(eqx.Module):
     ...     def __call__(self, z):
     ...         return jnp.array([z[0] - z[1], z[0] + z[1]]) - (z @ z) * z

@@ -28,8 +28,14 @@ def spectra(
     ``scan_eigenvalues_imag`` (scan, eigenvalue), those of the Jacobian of own gradients in the free
     directions, largest real part first, ``scan_stable`` (scan) and ``parameter_name``: what
     ``rivalry.plots.spectrum`` draws. From where Newton's steps lose the point, numbers are NaN.
-    Raises `ValueError` for an unknown parameter, fewer than two values and a start outside the space.
 
+    Raises
+    ------
+    ValueError
+        For an unknown parameter, fewer than two values and a start outside the space.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(players=3, resource="bimodal")
     >>> found = spectra(game, "reach", [0.2, 0.18], [0.5, 0.5, 0.5])

@@ -116,10 +116,14 @@ def reply_radius(derivative: np.ndarray, owner: np.ndarray) -> float:
     each is. With D the blocks of J within players, replies move by ``-D^{-1} (J - D)``. NaN where D is
     singular, or nothing may move.
 
-    Reference: Moulin (1984), Dominance solvability and Cournot stability.
-
+    Examples
+    --------
     >>> round(reply_radius(np.array([[-2.0, -1.0], [-1.0, -2.0]]), np.array([0, 1])), 6)
     0.5
+
+    References
+    ----------
+    Moulin (1984), Dominance solvability and Cournot stability.
     """
     own = np.where(owner[:, None] == owner[None, :], derivative, 0.0)
     if not len(own) or not np.linalg.cond(own) < 1 / np.finfo(float).eps:
@@ -229,6 +233,8 @@ def spectrum(game: Game, x: Profile, weight: np.ndarray | None = None) -> tuple[
     Also whether a bound holds any entry. ``weight`` [player] multiplies the players' rows (default: 1). On a
     simplex the directions are those that sum to zero.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
     >>> values, at_bound = spectrum(game, jnp.full((3, 1), 0.5))

@@ -36,6 +36,8 @@ class Newton(eqx.Module):
     converges when that entry is at most ``tol`` times the payoff scale, and answers ``not found`` where no
     step helps. A root satisfies first-order conditions only: what it is worth tells the certificate.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.08] * 3, resource="bimodal")
     >>> found = rv.solve(game, Newton(), start=[0.2578, 0.2578, 0.3275])

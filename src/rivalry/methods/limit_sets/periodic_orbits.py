@@ -69,8 +69,15 @@ def hopf_coefficient(game: Game, x: Profile) -> Hopf:
     ``J' p = -i w p``, ``<q, q> = <p, q> = 1`` and B, C the second and third derivative of the field,
     ``l1 = Re[<p, C(q, q, q*)> - 2 <p, B(q, J^-1 B(q, q*))> + <p, B(q*, (2iw - J)^-1 B(q, q))>] / (2 w)``.
     (Some programs give half of that.) It takes the complex pair nearest to the imaginary axis, so a point
-    near a Hopf point will do. Raises `ValueError` where no eigenvalue is complex.
+    near a Hopf point will do.
 
+    Raises
+    ------
+    ValueError
+        Where no eigenvalue is complex.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.15818468] * 3, resource="bimodal")
     >>> found = hopf_coefficient(game, jnp.array([[0.34963894], [0.5], [0.65036106]]))
@@ -156,7 +163,11 @@ def periodic_orbit(game: Game, points: object, period: float) -> PeriodicOrbit |
     ``points [point player axis]`` go once round, equally spaced in time; ``period`` is in flow time. Gauss
     collocation (`collocation.solve`), so orbits that repel are found as well; a guess whose steps end in
     a rest point counts as none found.
-    Raises `ValueError` for fewer than 4 points, points of another shape and a period not above 0.
+
+    Raises
+    ------
+    ValueError
+        For fewer than 4 points, points of another shape and a period not above 0.
     """
     guess = np.asarray(points, dtype=float)
     shape = tuple(game.space.shape)
@@ -215,7 +226,11 @@ def small_orbit(game: Game, x: Profile) -> PeriodicOrbit | None:
 
     Newton starts from the circle of the normal form, ``|w|^2 = -Re(lambda) / Re(c)`` (see `Hopf`). None where
     the cycles are on the other side of the Hopf point, or none is found.
-    Raises `ValueError` where no eigenvalue is complex.
+
+    Raises
+    ------
+    ValueError
+        Where no eigenvalue is complex.
     """
     near = hopf_coefficient(game, x)
     squared = -near.eigenvalue.real / near.cubic.real
@@ -294,8 +309,14 @@ def orbits_beyond(
     ``hopf`` is the parameter and ``x`` [player axis] the profile of the Hopf point; ``game_at`` makes the
     game of a parameter's value. None where no cycle is found: all of them where the cycles are on the
     other side.
-    Raises `ValueError` where ``values`` do not lead away on one side.
 
+    Raises
+    ------
+    ValueError
+        Where ``values`` do not lead away on one side.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> def game_at(reach): return rv.games.influencer(reach=[reach] * 3, resource="bimodal")
     >>> at_hopf = jnp.array([[0.34963894], [0.5], [0.65036106]])

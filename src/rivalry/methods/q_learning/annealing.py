@@ -31,6 +31,8 @@ KINDS = {
 def check(beta: Any, name: str = "beta") -> None:
     """Raises `ValueError`, one line, for what `at` cannot read; numbers have to be above 0 and finite.
 
+    Examples
+    --------
     >>> check({"kind": "linear", "first": 5.0, "last": 100.0, "steps": 0})
     Traceback (most recent call last):
     ValueError: beta.steps: 0 must be a whole number of at least 1
@@ -76,6 +78,8 @@ def _positive(name: str, value: Any) -> None:
 def at(beta: Any, step: Any) -> Float[Array, ""]:
     """The inverse temperature at a step counted from 0; JAX can trace it.
 
+    Examples
+    --------
     >>> rising = {"kind": "stages", "stages": [[500, 5.0], [100, 20.0], [1, 100.0]]}
     >>> [float(at(rising, t)) for t in (0, 499, 500, 600, 99_999)]
     [5.0, 5.0, 20.0, 100.0, 100.0]
@@ -104,6 +108,8 @@ def _changes(beta: Mapping[str, Any]) -> np.ndarray:
 def last(beta: Any) -> Float[Array, ""]:
     """The inverse temperature that is reached in the end.
 
+    Examples
+    --------
     >>> float(last({"kind": "power", "first": 2.0, "last": 10.0, "power": 0.5}))
     10.0
     """
@@ -115,6 +121,8 @@ def last(beta: Any) -> Float[Array, ""]:
 def over(beta: Any, step: Any) -> Bool[Array, ""]:
     """Whether from a step on the inverse temperature stays where it is.
 
+    Examples
+    --------
     >>> [bool(over({"kind": "linear", "first": 5.0, "last": 9.0, "steps": 4}, t)) for t in (3, 4)]
     [False, True]
     """

@@ -29,9 +29,15 @@ def fading(name: str, value: Any, players: int) -> Fading:
     A number, or one per player, is fixed. ``epsilon = {kind = "exponential", beta}`` is ``exp(-beta t)``, and
     ``{kind = "exponential", value, at}`` the same with the ``beta`` by which it is ``value`` in period
     ``at``; ``temperature = {kind = "exponential", initial, factor}`` is ``initial factor^t``. Every key takes
-    a number, or one per player. Raises `ValueError` for keys that are missing or unknown, and numbers out of
-    range.
+    a number, or one per player.
 
+    Raises
+    ------
+    ValueError
+        For keys that are missing or unknown, and numbers out of range.
+
+    Examples
+    --------
     >>> fading("epsilon", {"kind": "exponential", "value": 0.001, "at": 250_000}, 2).beta.round(8).tolist()
     [2.763e-05, 2.763e-05]
     """

@@ -28,8 +28,15 @@ KINDS = {
 def cosine_epsilon(low: float, high: float, steps: int, step: object) -> np.ndarray:
     """The chance of a random action at ``step`` of an epoch of ``steps``: falls from ``high`` to ``low``.
 
-    ``low + (high - low)/2 (1 + cos(pi step/steps))``. Raises `ValueError` unless ``0 <= low <= high <= 1``.
+    ``low + (high - low)/2 (1 + cos(pi step/steps))``.
 
+    Raises
+    ------
+    ValueError
+        Unless ``0 <= low <= high <= 1``.
+
+    Examples
+    --------
     >>> cosine_epsilon(0.3, 0.8, 100, [0, 50]).round(6).tolist()
     [0.8, 0.55]
     """
@@ -42,8 +49,14 @@ def log_epsilon(scale: float, low: float, players: int, step: object) -> np.ndar
     """The chance of a random action, falling like the logarithm of the time.
 
     ``scale (ln(10 N)/ln(t+1) + N/log2(t+1))``, cut to ``[low, 1]``; 1 at the first step.
-    Raises `ValueError` unless ``scale > 0`` and ``0 <= low <= 1``.
 
+    Raises
+    ------
+    ValueError
+        Unless ``scale > 0`` and ``0 <= low <= 1``.
+
+    Examples
+    --------
     >>> log_epsilon(0.8, 0.0, 2, [0, 1, 1000]).round(6).tolist()
     [1.0, 1.0, 0.507417]
     """
@@ -60,8 +73,14 @@ def distance_temperature(low: float, high: float, states: int, state: object) ->
     """The softmax temperature at the states of a line: ``high`` in the middle, ``low`` at the ends.
 
     ``low + (high - low)/2 (1 + cos(pi |s - m|/m))`` with ``m = (states - 1)/2``.
-    Raises `ValueError` unless ``0 < low <= high`` and there are at least 2 states.
 
+    Raises
+    ------
+    ValueError
+        Unless ``0 < low <= high`` and there are at least 2 states.
+
+    Examples
+    --------
     >>> distance_temperature(0.5, 1.0, 11, [0, 5]).tolist()
     [0.5, 1.0]
     """
@@ -73,7 +92,10 @@ def distance_temperature(low: float, high: float, states: int, state: object) ->
 def temperature_at(low: float, high: float, distance: object) -> np.ndarray:
     """The softmax temperature at a distance from the middle: ``high`` at 0, ``low`` at 1, on a cosine.
 
-    Raises `ValueError` unless ``0 < low <= high``.
+    Raises
+    ------
+    ValueError
+        Unless ``0 < low <= high``.
     """
     _ordered("temperature", low, high)
     if low <= 0:
@@ -84,8 +106,15 @@ def temperature_at(low: float, high: float, distance: object) -> np.ndarray:
 def reverse_cosine_steps(low: int, high: int, epochs: int, epoch: object) -> np.ndarray:
     """How many steps an epoch lasts, rounded: from ``low`` at the first to ``high`` after ``epochs``.
 
-    ``low + (high - low)/2 (1 - cos(pi epoch/epochs))``. Raises `ValueError` unless ``1 <= low <= high``.
+    ``low + (high - low)/2 (1 - cos(pi epoch/epochs))``.
 
+    Raises
+    ------
+    ValueError
+        Unless ``1 <= low <= high``.
+
+    Examples
+    --------
     >>> reverse_cosine_steps(10, 100, 1000, [0, 500, 999]).tolist()
     [10, 55, 100]
     """
@@ -111,7 +140,10 @@ def check_whole(name: str, value: Any, minimum: int = 1) -> None:
 def each_player(name: str, value: Any, players: int) -> np.ndarray:
     """Return one number per player, ``[player]``; a single one goes to all.
 
-    Raises `ValueError` for a list of another length.
+    Raises
+    ------
+    ValueError
+        For a list of another length.
     """
     if isinstance(value, list | tuple | np.ndarray) and np.shape(value) not in ((), (players,)):
         raise ValueError(f"{name}: {np.size(value)} numbers must be {players}, one per player")
@@ -121,8 +153,13 @@ def each_player(name: str, value: Any, players: int) -> np.ndarray:
 def table_of(name: str, value: Any) -> Table:
     """The table of the schedule ``name``, a key of `KINDS`; a number, or one per player, is fixed.
 
-    Raises `ValueError` for an unknown kind, a key that is missing or unknown, and what is no number.
+    Raises
+    ------
+    ValueError
+        For an unknown kind, a key that is missing or unknown, and what is no number.
 
+    Examples
+    --------
     >>> table_of("epsilon", 0.1)
     {'kind': 'fixed', 'value': 0.1}
     """

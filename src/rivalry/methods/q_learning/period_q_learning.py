@@ -34,8 +34,13 @@ class PeriodQLearning(QLearning):
     programming, with the learner's own discount. The profile is the schedule of the commonest policies,
     certified as one in the continuous game.
 
-    Raises `ValueError` for parameters out of range.
+    Raises
+    ------
+    ValueError
+        For parameters out of range.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.race(horizon=2, contest={"ease_of_winning": 1.0}, end_on="win")
     >>> options = {"epsilon": 0.3, "action_choice": "greedy", "alpha": 0.1}

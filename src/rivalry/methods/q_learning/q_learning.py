@@ -76,15 +76,22 @@ class QLearning(eqx.Module):
     least exploration: upper bounds where players see only their own place, and only where joint states are
     few and all move at once (`rivalry.tables.policy_regrets`). The profile is the commonest end.
 
-    Raises `ValueError` for parameters out of range.
+    Raises
+    ------
+    ValueError
+        For parameters out of range.
 
-    Sources: Watkins and Dayan, Machine Learning 8, 1992; Tan, ICML 1993; schedules of Lovett, Fu & McAvoy.
-
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
     >>> found = rv.solve(game, QLearning(epochs=1000, trials=5), seed=1)
     >>> found.profile.values.ravel().tolist(), found.status
     ([0.5, 0.5], 'converged')
+
+    References
+    ----------
+    Watkins and Dayan, Machine Learning 8, 1992; Tan, ICML 1993; schedules of Lovett, Fu & McAvoy.
     """
 
     alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one per player"] = 0.005

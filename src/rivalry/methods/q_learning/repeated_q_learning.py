@@ -86,18 +86,25 @@ class RepeatedQLearning(eqx.Module):
     session's player would gain by its best reply from its cycle on, as a payment each period: an upper
     bound for who sees less than all.
 
-    Raises `ValueError` for parameters out of range.
+    Raises
+    ------
+    ValueError
+        For parameters out of range.
 
-    Sources: Calvano, Calzolari, Denicolo and Pastorello (American Economic Review 110, 2020); Klein (RAND
-    Journal of Economics 52, 2021); Waltman and Kaymak (Journal of Economic Dynamics and Control 32, 2008);
-    Asker, Fershtman and Pakes (AEA Papers and Proceedings 112, 2022).
-
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix("prisoners_dilemma")
     >>> learner = RepeatedQLearning(sessions=4, gamma=0.0, epsilon={"kind": "exponential", "beta": 1e-3})
     >>> found = rv.solve(game, learner, seed=1)
     >>> found.status, found.data.end_payoff.values.tolist()
     ('converged', [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
+
+    References
+    ----------
+    Calvano, Calzolari, Denicolo and Pastorello (American Economic Review 110, 2020); Klein (RAND Journal of
+    Economics 52, 2021); Waltman and Kaymak (Journal of Economic Dynamics and Control 32, 2008); Asker,
+    Fershtman and Pakes (AEA Papers and Proceedings 112, 2022).
     """
 
     sessions: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 100
@@ -184,7 +191,10 @@ class RepeatedQLearning(eqx.Module):
     def world(self, game: Any) -> RepeatedWorld:
         """The game as tables, with what everybody remembers; a `RepeatedWorld` passes.
 
-        Raises `ValueError` for the control that forgets, of a world that says what is remembered.
+        Raises
+        ------
+        ValueError
+            For the control that forgets, of a world that says what is remembered.
         """
         if isinstance(game, RepeatedWorld):
             if self.control == "memoryless":

@@ -119,7 +119,11 @@ def myopic_replies(tables: FiniteGame, player: int, ties: str = "optimistic") ->
     Where moves are in turns the others' last actions stand; of nature, where it is not seen, the mean over
     the long run counts (`nature_at_random`). Among equals, up to 1e-12 of the largest
     payoff, the one best for who moves first (``optimistic``), or worst (``pessimistic``), then the lowest.
-    Raises `ValueError` for a player who does not see what all others do.
+
+    Raises
+    ------
+    ValueError
+        For a player who does not see what all others do.
     """
     players, turns = len(tables.sizes), len(tables.order) > 1
     now = [[who, 1 if turns and who < players else 0] for who in range(players) if who != player]

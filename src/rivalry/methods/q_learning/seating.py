@@ -41,6 +41,8 @@ def seating(game: Any) -> Seating:
 
     Who chooses when is known of any game by `rivalry.oracles.move_order` and `rivalry.oracles.alternating`.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> seating(rv.games.market(stages=[[1], [0, 2]])).stages
     ((1,), (0, 2))
@@ -68,7 +70,11 @@ def discounts(game: Any, gamma: Any) -> np.ndarray:
     """What a unit of market size in the next period is worth in this one, ``gamma_i (1 + g)``, ``[player]``.
 
     ``gamma`` as given, else the game's own ``gamma``, else 0.95; ``g`` is the game's ``growth``, or 0.
-    Raises `ValueError` where the sum over periods diverges.
+
+    Raises
+    ------
+    ValueError
+        Where the sum over periods diverges.
     """
     known = oracles.discount_factors(game) if oracles.discount_factors.knows(game) else USUAL_GAMMA
     own = known if gamma is None else gamma

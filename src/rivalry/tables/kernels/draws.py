@@ -21,6 +21,8 @@ _ONE, _11, _27, _30, _31 = (np.uint64(k) for k in (1, 11, 27, 30, 31))
 def stream(sequence: np.random.SeedSequence) -> np.ndarray:
     """A new stream: ``[seed, counter]``, uint64.
 
+    Examples
+    --------
     >>> stream(np.random.SeedSequence(7)).shape
     (2,)
     """

@@ -17,6 +17,8 @@ LINE = 64
 def aligned(array: np.ndarray) -> np.ndarray:
     """The same array where it begins at a cache line, else a copy that does.
 
+    Examples
+    --------
     >>> aligned(np.zeros(5, dtype=np.float32)).ctypes.data % LINE
     0
     """

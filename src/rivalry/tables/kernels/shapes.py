@@ -188,6 +188,8 @@ def contest(
 ) -> Contest:
     """A `Contest` from logarithms of influence, in plain NumPy.
 
+    Examples
+    --------
     >>> made = contest(np.ones(2), np.log([[[1.0, 2.0]], [[3.0, 2.0]]]))
     >>> made.plain.round(6).tolist()
     [[[0.333333, 1.0]], [[1.0, 1.0]]]
@@ -296,6 +298,8 @@ def one_state(tables: np.ndarray) -> FiniteGame:
 
     All move at once and see nothing.
 
+    Examples
+    --------
     >>> world = one_state(np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]))
     >>> world.payoff.shape, world.sizes.tolist()
     ((1, 2, 4), [2, 2])
@@ -316,7 +320,10 @@ def one_state(tables: np.ndarray) -> FiniteGame:
 def stateless_tables(world: object) -> np.ndarray:
     """The tables ``[player action_0 action_1 ...]`` of a world with one state.
 
-    Raises `ValueError` for anything else.
+    Raises
+    ------
+    ValueError
+        For anything else.
     """
     if not isinstance(world, FiniteGame):
         raise ValueError(f"game: {type(world).__name__} must be finite, with a world() that is a FiniteGame")
