@@ -1,4 +1,4 @@
-"""What is known of a game without a search, as a method for studies."""
+"""A family's analytic results, as a method for studies."""
 
 from __future__ import annotations
 

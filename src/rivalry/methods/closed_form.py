@@ -1,4 +1,4 @@
-"""What a game itself knows in closed form."""
+"""Closed-form solutions that a game provides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No search: the start itself, certified as it is."""
+"""Evaluation of the start itself, with a certificate; no search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Branches of equilibria as a learner: one step is a point, an event, a family of cycles."""
+"""Branches of equilibria along one parameter, as a learner: one step is a point, an event or an orbit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rivalry.methods.continuation.trace import TraceOptions, Tracer
 class Branches(eqx.Module):
     """All branches of equilibria that are found from the symmetric ones, as ``parameter`` is varied.
 
-    Where players who are alike coincide they move as one: a branch has one unknown a group, which makes it a
+    Where exchangeable players coincide they move as one: a branch has one unknown a group, which makes it a
     regular curve, followed through folds by pseudo-arclength. Equilibria here are points inside the space
     where all own gradients vanish; stability is that of the gradient dynamics, from all players' Jacobian,
     and each eigenvalue ``moves groups`` or ``splits group g``. Events: ``fold``, ``symmetric_loss`` and

@@ -1,4 +1,4 @@
-"""How an equilibrium moves with a parameter of its game: implicit differentiation, and its check."""
+"""Comparative statics of an equilibrium by implicit differentiation, checked by finite differences."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class ComparativeStatics(eqx.Module):
     ``check_step`` (check), the second half the first; NaN where no equilibrium was found there. Where the
     quotient is two-sided, it falls to a quarter. ``parameter_name``, ``parameter_value`` (the mean of what is
     moved). Of J also ``max_real_eigenvalue`` (negative: gradient play returns) and ``reply_radius``, the
-    spectral radius of the slope of simultaneous best replies (below 1: they return).
+    spectral radius of the slope of simultaneous best responses (below 1: they return).
 
     A derivative is local: it says nothing of a jump to another equilibrium, and none exists where a bound
     only just holds or J is singular.

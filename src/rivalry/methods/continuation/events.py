@@ -1,4 +1,4 @@
-"""What happens along a branch: folds, losses of symmetry, splits and Hopf points, found and refined."""
+"""Events along a branch: folds, losses of symmetry, splits and Hopf points, detected and refined."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def refine(
 ) -> Event | None:
     """The point between ``a`` and ``b`` [k+1] where an eigenvalue's real part vanishes, by Brent's method.
 
-    ``folds`` tells that the parameter turns round between them, ``whole`` that all players who are alike are
+    ``folds`` tells that the parameter turns round between them, ``whole`` that all exchangeable players are
     in one place. None where the curve is lost between the two.
     """
     from scipy.optimize import brentq

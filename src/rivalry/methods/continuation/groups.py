@@ -1,4 +1,4 @@
-"""Players who coincide move as one: the system of one unknown a group, and what its eigenvalues mean."""
+"""Reduction by symmetry: one unknown per group of coinciding players, and the spectra of both."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class System:
         return values[np.lexsort((-values.imag, -values.real))]
 
     def nearest_pair(self, x: np.ndarray, classes: np.ndarray) -> tuple[float, np.ndarray]:
-        """The least distance in widths between two groups of players who are alike; and all differences."""
+        """The least distance in widths between two groups of exchangeable players; and all differences."""
         gaps = [
             (x[a] - x[b]) / self.family.width[a]
             for k, a in enumerate(self.firsts)
@@ -183,7 +183,7 @@ class System:
 
 
 def grouped(x: np.ndarray, width: np.ndarray, classes: np.ndarray, near: float = 1e-7) -> np.ndarray:
-    """Groups [player] of alike players who are in one place, up to ``near`` widths."""
+    """Groups [player] of exchangeable players who are in one place, up to ``near`` widths."""
     groups = np.full(len(x), -1)
     for player in range(len(x)):
         if groups[player] >= 0:

@@ -1,4 +1,4 @@
-"""A game for every value of one parameter: own gradients, their derivatives, what profiles are worth."""
+"""A game as a function of one parameter: own gradients, their derivatives, payoffs and regrets."""
 
 from __future__ import annotations
 

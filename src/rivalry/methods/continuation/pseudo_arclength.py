@@ -1,4 +1,4 @@
-"""Along a curve of equilibria: predictor, corrector, tangent (pseudo-arclength; Keller 1977)."""
+"""Pseudo-arclength continuation of a curve of equilibria: predictor, corrector, tangent (Keller 1977)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known so far, as plain arrays: rows, branches, cuts, events, cycles; and as a record."""
+"""The state of a branch trace as plain arrays (rows, branches, cuts, events, orbits), and its record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Onto the branches that are born at an event, and whether a branch is one that is already known."""
+"""Branch switching at an event, orbits beyond a Hopf point, and recognition of known branches."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class BranchCurve(NamedTuple):
 
 
 def lies_on(system: System, y: np.ndarray, curve: BranchCurve, classes: np.ndarray) -> bool:
-    """Whether a point is on a known branch, up to the names of players who are alike."""
+    """Whether a point is on a known branch, up to the names of exchangeable players."""
     if len(curve.values) < 2 or _signature(system.groups, classes) != _signature(curve.groups, classes):
         return False
     family, own = system.family, System(system.family, curve.groups)

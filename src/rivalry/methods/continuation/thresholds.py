@@ -1,4 +1,4 @@
-"""Where everybody together gains or loses stability as one parameter of a game is scanned."""
+"""Stability thresholds of the symmetric profile along one parameter."""
 
 from __future__ import annotations
 
@@ -315,7 +315,7 @@ class Sweep(NamedTuple):
     family: Family
     values: np.ndarray  # [scan], rising
     players: int
-    position: np.ndarray | None  # [axis]: where everybody stays, if that is given
+    position: np.ndarray | None  # [axis]: where every player stays, if that is given
 
 
 def _blank(world: Sweep) -> Session:

@@ -1,4 +1,4 @@
-"""What comes next: a point of a branch, an event, its branches, cycles, or what rows are worth."""
+"""The scheduler of a branch trace: next point, event, branch, orbit or certificate."""
 
 from __future__ import annotations
 

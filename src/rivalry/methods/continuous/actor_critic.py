@@ -1,4 +1,4 @@
-"""Actor-critic: stochastic policies over continuous choices, corrected by a learned value of what is seen."""
+"""Actor-critic learning: stochastic policies over continuous choices with a learned value as baseline."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class ActorCritic(eqx.Module):
     is still wrong, and trusted, drives some runs to the ends of the box. Where followers reply to leaders the
     whole game is played.
 
-    ``roles``, one for all or one per player: ``learns``; ``oracle``, the exact best reply to this period's
+    ``roles``, one for all or one per player: ``learns``; ``oracle``, the exact best response to this period's
     choices of earlier stages and the last ones of the others (oracles of one stage reply to each other);
     ``random``, uniform in the box; ``{kind = "fixed", choice}``.
 
     The profile is what policies choose without chance, each the squashed mean (random players: the middle of
-    the box), 100 periods after the last of learning; in a game of leaders theirs, and everybody is along
+    the box), 100 periods after the last of learning; in a game of leaders theirs, and every player is along
     ``seat`` in ``learned_choice`` (player, axis) and ``learned_payoff`` (player). ``reply_distance`` (player)
     is how far the choice is, in amounts, from the best reply: of a leader to the replies that follow, of the
     last stage to what it sees; NaN between. ``deviation`` (player, axis) is what learned policies still draw
@@ -134,7 +134,7 @@ class ActorCritic(eqx.Module):
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
 
     def world(self, game: Any) -> World:
-        """The game with everybody in it, and everybody's role. Raises `ValueError`."""
+        """The game with everybody in it, and every player's role. Raises `ValueError`."""
         if not fits(type(self), game):
             raise ValueError("game: actor_critic needs payoffs, and choices in a box")
         move_order = seating(game)
@@ -223,7 +223,7 @@ class ActorCritic(eqx.Module):
         }
 
     def _tables(self, players: int) -> list[dict[str, Any]]:
-        """Everybody's role as a table. Raises `ValueError`."""
+        """Every player's role as a table. Raises `ValueError`."""
         if not isinstance(self.roles, list | tuple):
             return [_table("roles", self.roles)] * players
         if len(self.roles) != players:

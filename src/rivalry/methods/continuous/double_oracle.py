@@ -1,4 +1,4 @@
-"""Double oracle: a finite game that grows by best replies until nobody has a better one."""
+"""Double oracle: a finite game that is extended by best responses until no player gains by one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class OracleGame(NamedTuple):
 
 
 class DoubleOracle(eqx.Module):
-    """A mixed equilibrium of a continuous game, also where best replies go round for ever.
+    """A mixed equilibrium of a continuous game, also where best responses go round for ever.
 
     Players mix over finitely many strategies, the atoms. One step is a round: the finite game on the atoms is
     solved, a pure equilibrium where it has one, else a mixed one by QuantEcon (two players: Lemke and
@@ -48,12 +48,12 @@ class DoubleOracle(eqx.Module):
     than ``enough`` times the payoff scale, and answers ``not found`` where the finite game could not be
     solved well enough to go on.
 
-    A best reply is the game's own ``reply_to_mixture(places [player action axis], weights [player action],
+    A best response is the game's own ``reply_to_mixture(places [player action axis], weights [player action],
     player) -> (strategy, payoff, coverage)``, where it has one; else it is searched from a grid of ``points``
     and from the best atoms, with climbs. Where a player has more than ``most`` atoms, those go that have been
     played least lately.
 
-    Where payoffs jump, as in auctions and price wars, a best reply need not exist: payoffs rise towards an
+    Where payoffs jump, as in auctions and price wars, a best response need not exist: payoffs rise towards an
     atom and differ at the atom itself. The reply is then taken one step of the search grid away. Mixtures
     over finitely many strategies of such a game may keep a gain that falls only as atoms are added; a run
     that ends so has a ``remedy`` that says so, and is never called an equilibrium. ``jumps`` (player) counts
@@ -99,7 +99,7 @@ class DoubleOracle(eqx.Module):
         return self.begin_at(world, stream, world.game.space.sample(key))
 
     def begin_at(self, world: OracleGame, stream: np.random.SeedSequence, start: Any) -> Session:
-        """Everybody's strategy in the profile ``start`` is its first atom."""
+        """Every player's strategy in the profile ``start`` is its first atom."""
         atoms = np.array(start, dtype=float)[:, None, :]
         players = len(atoms)
         return {
@@ -150,7 +150,7 @@ class DoubleOracle(eqx.Module):
             _drop(session, self.most)
 
     def _best_responses(self, game: Any, session: Session) -> tuple[np.ndarray, np.ndarray]:
-        """Everybody's best reply [player axis] to the others' mixtures, and what it gains [player]."""
+        """Every player's best response [player axis] to the others' mixtures, and what it gains [player]."""
         pays = action_payoffs(one_state(session["tables"]), session["weights"])
         value = np.einsum("pa,pa->p", session["weights"], np.nan_to_num(pays))
         best = np.nanargmax(pays, axis=1)

@@ -1,4 +1,4 @@
-"""Mixtures over finitely many places of a continuous game: what they pay, and what could still be gained."""
+"""Mixed strategies with finite support in a continuous game: payoffs, regrets and records."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from rivalry.tables.levels import are_levels, check_levels
 
 ATOM = 1e-12  # joint atoms of no more weight are left out of searches
 TOGETHER = 1024  # atoms whose payoffs are computed at once
-POINTS = 1024  # of the grid from which best replies are searched
+POINTS = 1024  # of the grid from which best responses are searched
 CORNERS = 4096  # of a space: with more, searches begin at drawn strategies instead of a grid
-DRAWN, ALONE = 256, 8  # drawn strategies, and joint atoms whose own best replies are begun at too
+DRAWN, ALONE = 256, 8  # drawn strategies, and joint atoms whose own best responses are begun at too
 FEW = 512  # joint atoms up to which a game's measures are taken one by one
 PER_DECADE, DECADES = 16, 12  # samples of histories, at log-spaced rounds
 
@@ -371,7 +371,7 @@ def reply_to_mixtures(
 
     That of the oracle `mixed_best_response` where one is known; else a search from a grid of ``points``, and
     from the player's place number ``stand``, with climbs. In spaces of many axes it begins at drawn
-    strategies, all places, and best replies to the likeliest atoms.
+    strategies, all places, and best responses to the likeliest atoms.
     """
     if oracles.mixed_best_response.knows(game):
         strategy, payoff, coverage = oracles.mixed_best_response(game, places, weights, player)

@@ -1,4 +1,4 @@
-"""Stochastic policies that play copies of a game over and over, and are corrected by it; compiled."""
+"""Compiled roll-outs and updates of the actor-critic learner."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Play(NamedTuple):
     discount: Float[Array, "player"]
     fixed: Profile  # choices of those who have only one
     now: Bool[Array, "player player"]  # whose choice of this period a player sees
-    last: Bool[Array, ""]  # whether everybody sees everybody's choice of the last period
+    last: Bool[Array, ""]  # whether every player sees every player's choice of the last period
     trace: Float[Array, ""]  # weight of what followed, against the critic's value
 
 
@@ -56,7 +56,7 @@ class LearningState(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A period, as it was for everybody."""
+    """A period, as it was for every player."""
 
     features: Float[Array, "player feature"]
     sampled: Float[Array, "player axis"]  # before it is squashed into the box
@@ -83,7 +83,7 @@ def share(space: Box, x: Profile) -> Profile:
 
 
 def features(play: Play, before: Profile, x: Profile) -> Float[Array, "player feature"]:
-    """What everybody sees, from -1 to 1: this period's choices, and the last's; 0 for what is not seen."""
+    """What every player sees, from -1 to 1: this period's choices, and the last's; 0 for what is not seen."""
     space = play.game.space
     here, there = (2 * share(space, each) - 1 for each in (x, before))
     visible = jnp.where(play.now[:, :, None], here, 0.0), jnp.where(play.last, there, 0.0)

@@ -1,4 +1,4 @@
-"""A designer who moves first: parameters of a game are chosen for what the players then do."""
+"""Design of a game's parameters by a leader who anticipates the equilibrium."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Design(eqx.Module):
 
     One step is one trial, first the whole grid. Then, for a single choice between ``from`` and ``to``,
     Brent's bounded search between the neighbours of the best grid value (``refine`` trials at most). At every
-    trial best replies in turn, sharpened by Newton's method, go from ``tries`` starts, and from the
+    trial best responses in turn, sharpened by Newton's method, go from ``tries`` starts, and from the
     equilibrium of the trial before; every distinct end is certified by a search of the players' whole spaces.
     Of several equilibria the designer counts on the worst, or where ``pick`` is ``optimistic`` the best. A
     trial without a certified equilibrium is marked and never chosen; where there is no other the status is

@@ -1,4 +1,4 @@
-"""A planner who moves first: the rule of a population is chosen for what its agents then learn or play."""
+"""Design of a population's rule by a planner who anticipates what the agents learn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Announced plans that their maker may change: `delta` dials between feedback play and commitment."""
+"""Announced plans that the leader may change at a cost: between feedback play and full commitment."""
 
 from __future__ import annotations
 
@@ -299,7 +299,7 @@ class Announced(NamedTuple):
 
 
 class PlanGains(NamedTuple):
-    """What policies are worth, exactly, and what the best reply of either gains."""
+    """What policies are worth, exactly, and what the best response of either gains."""
 
     realised: np.ndarray  # [firm plan level_L level_F]: cash flows, less charges if they are paid
     decision: np.ndarray  # [plan level_L level_F]: what the leader weighs, every change counted as delta

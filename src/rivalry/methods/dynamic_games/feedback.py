@@ -1,4 +1,4 @@
-"""Play over periods in which everybody sees the state: Markov-perfect equilibrium on a grid of states."""
+"""Markov-perfect equilibrium of a game over periods, on a grid of states."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Feedback(eqx.Module):
 
     For games of which one period in a state ``[stock player]`` is known as a game of its own
     (`rivalry.oracles.state_game`), with `initial_state` and `state_bounds`. From the last
-    period back every node of a grid of states, even in logarithms, is solved: mutual best replies of the
+    period back every node of a grid of states, even in logarithms, is solved: mutual best responses of the
     node's game, which are searched over all inputs, sharpened by Newton's method, and certified by a search
     once more. Values between nodes are cubic splines in the logarithms of all stocks. One step is one period.
     Nodes at which replies find no equilibrium are tried from ``tries`` starts, and then marked; the values
@@ -257,7 +257,7 @@ def _solved(
 
 
 def _chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> SolvedNodes:
-    """Best replies in turn until nobody gains by one, or the rounds are over; then Newton's method."""
+    """Best responses in turn until nobody gains by one, or the rounds are over; then Newton's method."""
     for _ in range(rounds):
         most = 0.0
         for player in range(x.shape[1]):
@@ -272,7 +272,7 @@ def _chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> SolvedNod
 
 
 def _replies(nodes: Nodes, x: np.ndarray, player: int) -> tuple[np.ndarray, np.ndarray]:
-    """A player's best reply at every node, ``[node axis]``, and what it gains, ``[node]``."""
+    """A player's best response at every node, ``[node axis]``, and what it gains, ``[node]``."""
     strategy, gain = _best_replies(*nodes, put(x), put(player))
     return np.asarray(strategy), np.asarray(gain)
 

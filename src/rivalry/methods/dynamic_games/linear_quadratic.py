@@ -1,4 +1,4 @@
-"""Linear-quadratic games played for ever: Markov-perfect, with a leader, or with one common plan."""
+"""Infinite-horizon linear-quadratic games: Markov-perfect, with a leader, or with one common plan."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ class LinearQuadratic(eqx.Module):
             session["end"][0] = ENDS.index("converged")
 
     def _plan(self, game: LinearQuadraticGame, session: Session) -> None:
-        """The plan of all, or of the leader, where there is one that is worth something to everybody."""
+        """The plan of all, or of the leader, where there is one that is worth something to every player."""
         if self.solution == "joint":
             found = riccati.joint(game)
             if found is not None:
@@ -418,6 +418,6 @@ def _gain(alone: LinearQuadraticGame, cost: float) -> float:
 
 
 def _certificate(gains: list[float], allowed: float) -> Record:
-    """Gains by best replies: regrets; what rounding makes negative counts in the bound all the same."""
+    """Gains by best responses: regrets; what rounding makes negative counts in the bound all the same."""
     regret, bound = np.maximum(gains, 0.0), np.abs(gains)
     return Certificate(regret, bound, "exact", METHOD, allowed, rounding="floating point").record()

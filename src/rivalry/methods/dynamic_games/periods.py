@@ -1,4 +1,4 @@
-"""Play over periods solved from its end: every period is a game of its own, given what lies ahead."""
+"""Backward induction over periods, each a game given continuation values."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Periods(eqx.Module):
     """Equilibrium of play over periods by backward induction.
 
     For games whose periods touch each other only through the chance that play goes on. Period ``t`` is then a
-    one-shot game (`rivalry.oracles.stage_game`) in which everybody is paid what the period brings, and
+    one-shot game (`rivalry.oracles.stage_game`) in which every player is paid what the period brings, and
     ``ahead`` if play goes on: the value of the period after it, 0 after the last. One step is one period, the
-    last first. Best replies in turn go from the solution of the period after it and from ``tries`` - 1
+    last first. Best responses in turn go from the solution of the period after it and from ``tries`` - 1
     profiles drawn from the space, sharpened by Newton's method; every end is certified by a search, and the
     first that is an equilibrium counts. Where a horizon has no end, a step is one pass of policy iteration:
     the stage is solved for the values ahead, and these become what its solution pays for ever, until they

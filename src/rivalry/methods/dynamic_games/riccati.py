@@ -1,4 +1,4 @@
-"""Linear-quadratic games: backward steps, what linear strategies cost, best replies, where motions lead.
+"""Linear-quadratic games: backward steps, what linear strategies cost, best responses, where motions lead.
 
 Costs are minimised, and a quadratic form ``P`` is the cost ``x' P x`` that is still to come in state ``x``. A
 strategy is ``u_i = -F_i x``. Of every player's arrays the first dimension is the player.

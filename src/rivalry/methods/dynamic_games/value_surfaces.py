@@ -1,4 +1,4 @@
-"""Values on a grid of states as smooth functions: cubic splines along the logarithm of every stock."""
+"""Interpolation of values on a grid of states: cubic splines in the logarithm of every stock."""
 
 from __future__ import annotations
 

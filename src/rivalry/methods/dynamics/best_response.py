@@ -32,7 +32,7 @@ class ResponseRounds(NamedTuple):
 
 
 class BestResponse(eqx.Module):
-    """Players move to their global best reply: one after the other, or all at once.
+    """Players move to their global best response: one after the other, or all at once.
 
     A reply is searched over the whole space, a grid and then a climb, or is the game's own ``best_reply``
     where it has one that JAX can trace. Of equally good replies the nearest is taken. One step is a round of
@@ -148,7 +148,7 @@ def _grids(game: Game, points: int) -> Float[Array, "player point axis"]:
 def nearest_best_reply(
     game: Game, x: Profile, player: Array, grid: Array
 ) -> tuple[Strategy, Float[Array, ""]]:
-    """The best reply of ``player`` nearest to where it is, and what it gains by it, at least 0."""
+    """The best response of ``player`` nearest to where it is, and what it gains by it, at least 0."""
     here, own = x[player], own_payoff(game, x, player, x[player])
     known = traceable_reply(game, x, player)
     if known is not None:

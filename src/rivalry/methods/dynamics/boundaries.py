@@ -1,4 +1,4 @@
-"""What becomes of a move that would leave the space."""
+"""Boundary rules: what happens to a step that would leave the space."""
 
 from __future__ import annotations
 

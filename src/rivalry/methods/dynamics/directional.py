@@ -1,4 +1,4 @@
-"""Directional learning: go on while it pays, else turn round."""
+"""Directional learning: win-continue, lose-reverse adjustment of choices."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Directional(eqx.Module):
     period (after the first) those who decide compare their ``signal`` with what it was when they decided
     last; a tie is no rise. All decide in each period, ``together``; player ``t mod n`` in period t,
     ``in_turn``, while the others' choices stand; or stage after stage, ``by_stages``. Without ``updates`` it
-    is as the game says. Where followers reply to leaders the whole game is played, and everybody learns.
+    is as the game says. Where followers reply to leaders the whole game is played, and every player learns.
 
     The signal is the last cash flow, ``payoff``, or its valuation ``one_ahead``,
     ``V_t = CF_t + delta CF'/(1 - delta)`` with ``delta = gamma (1 + growth)`` and amounts in units of market
@@ -88,7 +88,7 @@ class Directional(eqx.Module):
 
     ``runs`` are independent, each with a stream of its own from the seed and its number (``first_run`` + k).
     One step of the loop is one period of every run. Whoever chooses is ``player``; in a game of leaders,
-    whose profile has only these, everybody is along ``seat``. The record has, over the second half of the
+    whose profile has only these, every player is along ``seat``. The record has, over the second half of the
     periods, ``mean_choice`` and ``mean_cash`` (run, player), ``total_choice`` (run), its mean over runs
     ``total_mean`` and half its 95 % interval ``total_interval``; the histories ``learning_choice`` (sample,
     player, axis) and ``learning_reward`` (sample, player), means over runs and over the periods from

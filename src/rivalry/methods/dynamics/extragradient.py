@@ -1,4 +1,4 @@
-"""Extragradient steps: every player climbs along the gradient that it would meet one step ahead."""
+"""Extragradient steps: every player follows its gradient evaluated one step ahead."""
 
 from __future__ import annotations
 

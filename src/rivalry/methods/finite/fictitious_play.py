@@ -8,7 +8,7 @@ from rivalry.methods.finite.regret_matching import SampledPlay
 
 
 class FictitiousPlay(SampledPlay):
-    """Everybody plays a best reply to what the others have played so far; ties are drawn (Brown 1951).
+    """Every player plays a best response to what the others have played so far; ties are drawn (Brown 1951).
 
     With more than two players the reply is to the others' joint empirical play. The first period is drawn.
     The record is that of `RegretMatching`. The empirical play approaches equilibrium in zero-sum games

@@ -111,7 +111,7 @@ class SoftmaxLearner(eqx.Module):
 
 
 class Hedge(SoftmaxLearner):
-    """Everybody at once, without chance: ``logits += eta`` times what every action pays on average.
+    """Every player at once, without chance: ``logits += eta`` times what every action pays on average.
 
     The average is over the rivals' current mixtures, and a mixture is the softmax of a player's logits; all
     begin uniform (exponential weights: Littlestone and Warmuth 1994; Freund and Schapire 1999). A game that

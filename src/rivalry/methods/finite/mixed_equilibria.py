@@ -238,7 +238,7 @@ def _even(tables: np.ndarray) -> np.ndarray:
 
 
 def _degenerate(tables: np.ndarray, found: np.ndarray) -> bool:
-    """Whether two best replies to pure actions were seen, or one at an equilibrium that is not played."""
+    """Whether two best responses to pure actions were seen, or one at an equilibrium that is not played."""
     if any(
         bool(np.any(best_responses(tables, player).sum(axis=player) > 1)) for player in range(len(tables))
     ):

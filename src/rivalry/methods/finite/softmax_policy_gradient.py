@@ -14,7 +14,7 @@ from rivalry.methods.q_learning.exploration import check_whole
 
 
 class SoftmaxPolicyGradient(SoftmaxLearner):
-    """Everybody climbs its own expected payoff in the logits of a softmax over actions, all at once.
+    """Every player climbs its own expected payoff in the logits of a softmax over actions, all at once.
 
     ``exact``: ``logits_a += rate pi_a (u_a - pi.u)`` with ``u_a`` what action a pays against the others'
     current mixtures. ``sampled``: the mean over ``batch`` joint actions drawn from the mixtures of ``(r - b)

@@ -1,4 +1,4 @@
-"""Eigenvalues at a rest point, followed as one parameter of a game varies."""
+"""Eigenvalues at a rest point along a parameter of the game."""
 
 from __future__ import annotations
 

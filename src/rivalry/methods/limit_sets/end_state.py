@@ -110,7 +110,7 @@ def at_rest(game: Game, profile: Profile, *, near: float = NEAR) -> Finish | Non
 
 
 def reply_radius(derivative: np.ndarray, owner: np.ndarray) -> float:
-    """Spectral radius of simultaneous best replies near a point: below 1, they come back to it.
+    """Spectral radius of simultaneous best responses near a point: below 1, they come back to it.
 
     ``derivative`` [row column] is that of the stacked own gradients J, and ``owner`` [row] says whose row
     each is. With D the blocks of J within players, replies move by ``-D^{-1} (J - D)``. NaN where D is

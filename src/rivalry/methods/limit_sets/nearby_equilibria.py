@@ -1,4 +1,4 @@
-"""A method run to its end inside another one, and the equilibrium that replies from a start lead to."""
+"""Equilibria near given starts: best responses in turn, then Newton's method."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _steps(game: Game, method: Method, start: Profile, tol: Array, budget: Array
 
 
 def equilibrium_from(game: Game, start: Profile, *, rounds: int, points: int = 201) -> Reached:
-    """Where best replies in turn lead from ``start``, sharpened by Newton's steps.
+    """Where best responses in turn lead from ``start``, sharpened by Newton's steps.
 
     ``rounds`` is the most rounds of replies, ``points`` the size of each player's search grid. Where no root
     of the own gradients lies next to the replies' end, as where payoffs have kinks, the replies stand. What

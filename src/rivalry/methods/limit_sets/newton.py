@@ -1,4 +1,4 @@
-"""A root of all own gradients, near the start."""
+"""Newton's method on all own gradients: the `newton` method for games, and rest points of a flow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What falls exponentially, exploration or a temperature: ``scale exp(-beta t)`` in period t from 0."""
+"""Exponential decay of exploration or temperature: ``scale exp(-beta t)`` in period t from 0."""
 
 from __future__ import annotations
 

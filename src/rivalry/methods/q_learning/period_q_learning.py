@@ -1,4 +1,4 @@
-"""Independent Q-learning in play over periods: what one does depends on the period and on what is carried."""
+"""Independent Q-learning in a game over periods: the state is the period and the stocks carried into it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learned policies: the best moves of tables of values, where they lead, how far that is from equilibrium."""
+"""Learned policies: greedy moves, where they lead, and the distance from equilibrium."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rivalry.tables.kernels.shapes import LearningRule, Tabulated
 from rivalry.tables.repeated import RepeatedWorld
 
 SMALL = 100_000  # entries of tables up to which chances are stored
-REPLIED = 2_000  # joint states up to which best replies to policies are worked out
+REPLIED = 2_000  # joint states up to which best responses to policies are worked out
 
 
 def places_at(world: Tabulated | RepeatedWorld, start: object) -> np.ndarray:
@@ -149,7 +149,7 @@ def _rests(world: Tabulated) -> np.ndarray:
 
 
 def _policy_regrets(world: Tabulated, rule: LearningRule, modal: np.ndarray, cycle: np.ndarray) -> Record:
-    """The most that each player would gain by its best reply to the others' policies, where play ends.
+    """The most that each player would gain by its best response to the others' policies, where play ends.
 
     Of the commonest policies, as they are and with the least exploration of the schedule. Not where the joint
     states are many, nor in a drawn order, nor where players look elsewhere than at the round before.

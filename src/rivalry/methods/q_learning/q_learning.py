@@ -1,4 +1,4 @@
-"""Independent Q-learning on tables: every player learns the value of its moves by trial."""
+"""Independent tabular Q-learning."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class QLearning(eqx.Module):
     On a grid of ``places`` (so many an axis, or tables of levels, as `rivalry.tables.tabulate` takes them)
     players step to a neighbour, or stay; with ``walk = false`` they choose any place, as in a finite game
     actions. A player's state is the place where it stands, ``observation = "own"``, where all stand,
-    ``"joint"``, or nothing at all, ``"none"``: with ``gamma = 0`` a bandit over everybody's choices.
+    ``"joint"``, or nothing at all, ``"none"``: with ``gamma = 0`` a bandit over every player's choices.
 
     After every step ``Q += alpha (r + gamma value - Q)`` with the payoff ``r`` at the new joint state,
     ``normalised`` by the largest payoff of any player at any joint state or ``raw``, and the ``target``'s
@@ -67,7 +67,7 @@ class QLearning(eqx.Module):
     the start, or else from evenly spread places, to its end: ``end_positions`` (trial, player, axis), the
     mean over a cycle, ``end_period`` (trial, 1: rest), ``grid_regret`` (trial, player), exact on the grid, of
     a cycle the largest, ``grid_distance`` (trial) to the nearest pure equilibrium on the grid (least over
-    swaps of players who are alike), ``near_share``, the share of trials within one move of one;
+    swaps of exchangeable players), ``near_share``, the share of trials within one move of one;
     ``last_positions`` (trial, player, axis), where learning itself stood last; mean, mean absolute deviation
     and half width of the 95 % interval over trials of both (``end_mean``, ``end_mad``, ``end_interval``,
     ``last_mean``, ..); ``visits`` (trial, player, state); mean rewards and where players stood over time;

@@ -1,4 +1,4 @@
-"""Q-learning in repeated play: sessions of players who remember, until nobody's greedy action changes."""
+"""Q-learning in the infinitely repeated game with bounded memory, until greedy policies are stable."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class RepeatedQLearning(eqx.Module):
     "uniform", min, max}``, or ``mean_payoff``, what an action pays for good on average over all that others
     may do; who sees part of the round expects it to pay that once, given what is seen, and the mean of
     everything ever after. ``roles``, one or one per player: ``learns``; ``random``; ``{kind = "fixed",
-    action}``; ``{kind = "policy", table}``, actions by state; ``{kind = "oracle", ties}``, the best reply
+    action}``; ``{kind = "policy", table}``, actions by state; ``{kind = "oracle", ties}``, the best response
     to what is seen of the round, ties broken for the first mover (``optimistic``) or against it.
 
     The record has ``periods`` (session), those of the window included, ``converged`` (session),
@@ -83,7 +83,7 @@ class RepeatedQLearning(eqx.Module):
     all states, ``.._all``; ``policy`` (session, player, state) where small. While sessions learn,
     ``learning_reward`` (sample, player) is what greedy play would pay at the periods ``learning_step``, in
     the mean over sessions, with its 95 % ``.._band``. The certificate is what any
-    session's player would gain by its best reply from its cycle on, as a payment each period: an upper
+    session's player would gain by its best response from its cycle on, as a payment each period: an upper
     bound for who sees less than all.
 
     Raises
@@ -189,7 +189,7 @@ class RepeatedQLearning(eqx.Module):
         return self.periods is None
 
     def world(self, game: Any) -> RepeatedWorld:
-        """The game as tables, with what everybody remembers; a `RepeatedWorld` passes.
+        """The game as tables, with what every player remembers; a `RepeatedWorld` passes.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Parts that players have in repeated play: who learns, and what the others do."""
+"""Roles of players in repeated play: learners, fixed policies, random players, oracles."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def check_roles(value: Any) -> None:
 
 
 def roles_of(tables: FiniteGame, value: Any) -> list[Role]:
-    """Everybody's part. Raises `ValueError` for a number of parts, actions or tables that do not fit."""
+    """Every player's part. Raises `ValueError` for a number of parts, actions or tables that do not fit."""
     check_roles(value)
     players, several = len(tables.sizes), isinstance(value, list | tuple)
     if several and len(value) != players:

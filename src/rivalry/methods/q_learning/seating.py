@@ -1,4 +1,4 @@
-"""Who chooses when in repeated play of a one-shot game in boxes, and what each player's future is worth."""
+"""Order of moves and discount factors in repeated play of a one-shot game in boxes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ USUAL_GAMMA = 0.95  # of games that have no discount factors of their own
 
 
 class Seating(NamedTuple):
-    """A game in which everybody chooses, and the order in which they do."""
+    """A game in which every player chooses, and the order in which they do."""
 
     game: Any
     stages: Stages  # of one period
     alternating: bool  # one player a period, the others' choices stand
-    leaders: tuple[int, ...]  # whose game was given; everybody where nobody leads
+    leaders: tuple[int, ...]  # whose game was given; every player where nobody leads
     led: bool
 
     @property
@@ -32,7 +32,7 @@ class Seating(NamedTuple):
 
     @property
     def who(self) -> str:
-        """The dimension along which everybody is: players of a game of leaders are only the leaders."""
+        """The dimension along which every player is: players of a game of leaders are only the leaders."""
         return "seat" if self.led else "player"
 
 

@@ -1,4 +1,4 @@
-"""What sessions of learning come to in the terms of their game: gains, prices, values, departures."""
+"""Metrics of Q-learning sessions: greedy play on its limit cycle, profit gains, losses, deviations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HORIZON = 25  # periods that a departure is followed
 NONE = 1e-9  # relative losses below this are none
 STORED = 4_000_000  # entries of policies
 MOST_NATURES = 2000  # states of nature whose long run in random play is solved for
-WEIGHED = 400_000_000  # sessions times whole states times actions for which best replies are worked out
+WEIGHED = 400_000_000  # sessions times whole states times actions for which best responses are worked out
 FIRST = 1000  # periods before the first note
 MOST = 20_000_000  # sessions times whole states at which it is noted
 
@@ -163,7 +163,7 @@ def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Reco
 
 
 def _departures(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma: np.ndarray) -> Record:
-    """Each player forced to its static best reply for one period: what follows, and whether it pays.
+    """Each player forced to its static best response for one period: what follows, and whether it pays.
 
     Paths are means over the sessions that had settled on one joint action, or over all if none had.
     """
@@ -212,7 +212,7 @@ def greedy_play(world: RepeatedWorld, roles: list[Role], session: Session, gamma
     ``end_action`` (session, player), means over the limit cycle, actions as places (with ``axis`` where these
     have several); ``cycle_length`` (session); the gaps of `rivalry.tables.gaps.gaps`, and the certificate:
     the largest discounted full gain of any session on its cycle, as a payment each period. Nothing of the
-    kind where somebody chooses at random, except what everybody earns if all do.
+    kind where somebody chooses at random, except what every player earns if all do.
     """
     tables, chosen = world.tables, policies(world.tables, session)
     found: Record = {}
@@ -308,7 +308,7 @@ def marks(world: RepeatedWorld, roles: list[Role], sessions: int, expected: int,
 
 
 def note(world: RepeatedWorld, session: Session, curve: np.ndarray) -> None:
-    """What greedy play would now pay everybody on its cycle, into ``curve [session player]``."""
+    """What greedy play would now pay every player on its cycle, into ``curve [session player]``."""
     tables = world.tables
     start = standing(tables, whole_states(tables), session)
     curve[:] = limit_cycles(tables, policies(tables, session), start).payoff

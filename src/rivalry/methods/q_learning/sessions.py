@@ -1,4 +1,4 @@
-"""Sessions of learning in repeated play: what they begin with, by which rule they go on, in which kernel."""
+"""Sessions of Q-learning in the repeated game: initial arrays, rule and choice of the kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Independent parts of a cell's work, shared among threads: kernels that release the interpreter's lock."""
+"""Threads for independent parts of a cell's work; the kernels release the interpreter's lock."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def follow(start, order, policies, moves, sizes, slots, path, stood):  # type: i
 def _others(state, player, movers, seen, chances, moves, standing, strides, offset, chance):  # type: ignore[no-untyped-def]
     """How the others of ``movers`` may move: changes of the joint action, and their chances; how many.
 
-    ``standing [player]``; a ``player`` of -1 means that everybody is one of the others.
+    ``standing [player]``; a ``player`` of -1 means that every player is one of the others.
     """
     count = 1
     offset[0], chance[0] = 0, 1.0

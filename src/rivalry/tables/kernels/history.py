@@ -234,7 +234,7 @@ def best_response(pays, leads, probability, choices, gamma, tie, chosen, value, 
     """Policy iteration (Howard 1960) from ``chosen [state]``, improved in place.
 
     ``own [state]``: the value of the policy begun with; ``once``: of its best departure in one round, the
-    old policy afterwards; ``value``: of the best reply. Every round of improvement must raise the sum of
+    old policy afterwards; ``value``: of the best response. Every round of improvement must raise the sum of
     values, so rounding cannot make it go on for ever.
     """
     value[:] = 0.0

@@ -20,7 +20,7 @@ BELOW_ONE = 1.0 - 2.0**-53
 
 @bare
 def explore(kind, low, high, step, length, epsilon):  # type: ignore[no-untyped-def]
-    """Everybody's chance of a random choice at a step of an epoch of ``length``, into ``epsilon``."""
+    """Every player's chance of a random choice at a step of an epoch of ``length``, into ``epsilon``."""
     players = low.shape[0]
     if kind == LOG:
         falls = inf if step == 0 else log(10.0 * players) / log(step + 1.0) + players / log2(step + 1.0)

@@ -268,7 +268,7 @@ def _teach_all(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
 
 @inner
 def _pay(game, rule, own, desk):  # type: ignore[no-untyped-def]
-    """What the joint action that stands pays everybody, as part of what came of pending decisions."""
+    """What the joint action that stands pays every player, as part of what came of pending decisions."""
     players = desk.strides.shape[0]
     joint, nature = joint_of(own.recent, desk.strides), own.recent[0, players]
     if game.signal.shape[0] > 0:

@@ -1,7 +1,7 @@
 """Learning values in a finite game played on and on: one compiled loop for every order of moves.
 
 A player's decision stays pending until it moves again. Then it is settled:
-``reward so far + discount so far * value now``. With everybody in the order of one round that is play at
+``reward so far + discount so far * value now``. With every player in the order of one round that is play at
 once; with players who see each other's moves of the round, play in stages; with rounds in which only some
 move, alternating play. A move on a grid leads where `FiniteGame.action_map` says.
 
@@ -154,7 +154,7 @@ def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
 
 @inner
 def _weigh_up(game, contest, own, desk):  # type: ignore[no-untyped-def]
-    """What the joint action that stands pays everybody."""
+    """What the joint action that stands pays every player."""
     players = desk.strides.shape[0]
     if game.payoff.shape[2] == 0:
         pay(contest, own.recent[0, :players], desk.reward)
@@ -175,7 +175,7 @@ def _receive(rule, own, desk, player):  # type: ignore[no-untyped-def]
 
 @inner
 def _in_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-def]
-    """One round in the game's own order; everybody is paid at its end."""
+    """One round in the game's own order; every player is paid at its end."""
     movers = own.clock[1] % game.order.shape[0] if game.order.shape[0] > 1 else 0
     for k in range(game.order.shape[1]):
         player = game.order[movers, k]
@@ -229,7 +229,7 @@ def _close(game, rule, own, desk, length):  # type: ignore[no-untyped-def]
 
 @inner
 def _note(rule, own):  # type: ignore[no-untyped-def]
-    """Mean rewards since the mark before, and where everybody stands."""
+    """Mean rewards since the mark before, and where every player stands."""
     at = own.noted[0]
     since = rule.marks[at] - (rule.marks[at - 1] if at > 0 else 0)
     for player in range(own.tally.shape[0]):
