@@ -83,6 +83,13 @@ def test_cumulated_shares_end_at_one_and_step_at_every_session() -> None:
     np.testing.assert_allclose(line.get_ydata()[1:-1], np.arange(1, 31) / 30)
 
 
+@pytest.mark.parametrize("form", ["bars", "means"])
+def test_sessions_without_a_name_of_their_method_are_drawn_once(form: str) -> None:
+    ax = rv.plots.histogram(learned().isel(algorithm=0, drop=True), form=form)
+    assert not ax.child_axes
+    assert len(ax.containers) == 1
+
+
 def test_values_that_are_all_one_have_a_bar_of_their_own() -> None:
     ax = rv.plots.histogram(learned(), methods=["learning-random"])
     assert heights(ax).tolist() == [1.0]

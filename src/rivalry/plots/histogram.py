@@ -252,7 +252,9 @@ def _grouped(every: list[Sample]) -> list[Sample]:
     firsts = [one for one in every if not one.base]
     names = {one.name for one in firsts}
     alone = [one for one in every if one.base and one.base not in names]
-    return [row for one in firsts for row in (one, *(c for c in every if c.base == one.name))] + alone
+    return [
+        row for one in firsts for row in (one, *(c for c in every if c.base and c.base == one.name))
+    ] + alone
 
 
 def _names(data: Dataset) -> list[str]:

@@ -109,7 +109,8 @@ def learning_curve(
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    >>> way = xr.Dataset({"learning_reward": (("sample", "player"), [[0.1, 0.2], [0.4, 0.6]])})
+    >>> way = xr.Dataset({"learning_reward": (("sample", "player"), [[0.1, 0.2], [0.4, 0.6]]),
+    ...                   "learning_step": ("sample", [400, 800])})
     >>> learning_curve(way, lines={"cartel": 0.6}).get_ylabel()
     'reward per step'
     >>> learning_curve(way, compare=True).lines[0].get_ydata().tolist()

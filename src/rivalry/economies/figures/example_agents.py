@@ -302,7 +302,7 @@ def class_table(
     >>> data = xr.Dataset({"agent_reward": ("agent", [-1.0, -3.0]), "agent_class": ("agent", [0, 0]),
     ...                    "class_name": ("class", ["lucky"])})
     >>> [text.get_text() for text in class_table(data).texts][1:]
-    ['reward a step', '−2']
+    ['reward per step', '−2']
     """
     every = series_of(data, MAIN, TABLE, at=at, methods=methods, series=series)
     if any("agent_class" not in one.arrays for one in every):
