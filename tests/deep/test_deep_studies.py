@@ -22,7 +22,7 @@ def carried_out(name: str, folder: Path, quick: bool) -> None:
     run = rv.run_study(load_study(name).quick_form() if quick else load_study(name), folder)
     assert run.failures() == {}
     data, page = run.dataset(), report.build(run.folder).read_text(encoding="utf-8")
-    assert np.isfinite(data["continued"].values.astype(float)).any()
+    assert np.isfinite(data["resumed"].values.astype(float)).any()
     assert f"ray {run.made_by['ray']} and torch {run.made_by['torch']}" in page
     rows = report.expectations(run.head["study"], data)
     assert not [row for row in rows if row["expected_verdict"] == "differs"]

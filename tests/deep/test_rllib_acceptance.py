@@ -57,4 +57,4 @@ def test_a_race_on_levels_ends_near_equilibrium(kind: Any) -> None:
     game = rv.games.race()
     found = rv.solve(game, kind(moves="levels", places=9, iterations=60), seed=1)
     spread = np.ptp(np.asarray([0.12, -0.13]))  # of mean payoffs, from the beginning to the end
-    assert np.all(found.data.explored_grid_regret.values < 0.3 * spread)
+    assert np.all(found.data.exploring_grid_regret.values < 0.3 * spread)

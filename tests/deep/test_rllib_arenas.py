@@ -158,11 +158,11 @@ def test_mixtures_of_levels_by_hand() -> None:
     pays = np.array([[np.asarray(game.payoffs(put([[a], [b]]))) for b in at] for a in at])
     payoff = np.einsum("a,b,abp->p", *mix, pays)
     best = [(pays[..., 0] @ mix[1]).max(), (mix[0] @ pays[..., 1]).max()]
-    np.testing.assert_allclose(record["explored_payoff"][1], payoff, rtol=1e-9)
-    np.testing.assert_allclose(record["explored_grid_regret"][1], best - payoff, atol=1e-9)
-    np.testing.assert_allclose(record["explored_choice"][1][:, 0], mix @ at)
+    np.testing.assert_allclose(record["exploring_payoff"][1], payoff, rtol=1e-9)
+    np.testing.assert_allclose(record["exploring_grid_regret"][1], best - payoff, atol=1e-9)
+    np.testing.assert_allclose(record["exploring_choice"][1][:, 0], mix @ at)
     whole = mixture_record(game, np.tile(at[None, :, None], (2, 1, 1)), mix)
-    np.testing.assert_allclose(record["explored_regret"][1], whole["regret"][1], atol=1e-9)
+    np.testing.assert_allclose(record["exploring_regret"][1], whole["regret"][1], atol=1e-9)
     np.testing.assert_array_equal(record["profile"][1], [[0.5], [0.0]])
 
 
@@ -178,8 +178,8 @@ def test_matrix_games_by_hand() -> None:
     game = rv.games.matrix("prisoners_dilemma")  # 3 3, 0 5, 5 0, 1 1
     record = PPO().world(game).read({f"player_{k}": always(0.9, 0.1) for k in (0, 1)}, WORDS, READ)
     own = 0.81 * 3 + 0.09 * 5 + 0.01 * 1
-    np.testing.assert_allclose(record["explored_payoff"][1], own)
-    np.testing.assert_allclose(record["explored_regret"][1], 0.9 * 5 + 0.1 - own)
+    np.testing.assert_allclose(record["exploring_payoff"][1], own)
+    np.testing.assert_allclose(record["exploring_regret"][1], 0.9 * 5 + 0.1 - own)
     np.testing.assert_array_equal(record["profile"][1], [[1, 0], [1, 0]])
 
 
@@ -209,11 +209,11 @@ def test_a_best_response_that_is_known_is_found() -> None:
     meek = {f"player_{k}": always(1.0, 0.0) for k in (0, 1)}
     record = arena.read(meek, WORDS, training.reading(learner, arena, WORDS))
     most = 2 * (1 - 0.5**5) / 0.5
-    np.testing.assert_allclose(record["trained_gain"][1], most, atol=1e-6)
+    np.testing.assert_allclose(record["trained_best_response_gain"][1], most, atol=1e-6)
     assert str(record["coverage"][1]) == "lower bound"
     assert "trained against the others" in str(record["certificate_method"][1])
     np.testing.assert_array_equal(record["bound"][1], np.inf)
-    np.testing.assert_array_equal(record["regret"][1], record["trained_gain"][1])
+    np.testing.assert_array_equal(record["regret"][1], record["trained_best_response_gain"][1])
 
 
 @pytest.mark.parametrize("stages", [[[0, 1]], [[0], [1]], [[1], [0]]])
@@ -270,7 +270,7 @@ def test_an_economy_is_judged_as_by_simulation(options: dict[str, Any]) -> None:
     watched = Simulation(plays=table, warm_up=500, evaluation=200)
     same = rv.solve(game, watched, seed=np.random.SeedSequence(WORDS.tolist())).record
     for name in ("efficiency", "access_fairness", "payoff", "exploitability"):
-        np.testing.assert_allclose(record[f"explored_{name}"][1], same[name][1])
+        np.testing.assert_allclose(record[f"exploring_{name}"][1], same[name][1])
 
 
 def test_agents_who_learned_apart_are_judged_by_their_mean() -> None:
@@ -302,4 +302,4 @@ def test_a_city_is_judged_as_by_simulation() -> None:
     )
     same = rv.solve(game, watched, seed=np.random.SeedSequence(WORDS.tolist())).record
     for name in ("efficiency", "access_fairness", "payoff", "trips_per_step"):
-        np.testing.assert_allclose(record[f"explored_{name}"][1], same[name][1])
+        np.testing.assert_allclose(record[f"exploring_{name}"][1], same[name][1])

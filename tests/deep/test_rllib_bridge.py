@@ -10,7 +10,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.jax import put
 from rivalry.integrations.rllib import DQN, PPO, SAC, training
-from rivalry.integrations.rllib.learner import DeepLearner
+from rivalry.integrations.rllib.algorithms import DeepLearner
 from rivalry.integrations.rllib.networks import PolicyNetwork, capped
 from rivalry.transforms.units import strategies
 
@@ -147,7 +147,7 @@ def test_choices_in_a_box_are_rllibs(kind: Any) -> None:
     best = np.tanh(middle) if kind is SAC else np.clip(middle, -1, 1)
     np.testing.assert_allclose(network.best(rows), best, atol=1e-6)
     often = np.repeat(rows, 20_000, axis=0)
-    ours = network.drawn(often, np.random.default_rng(1)).reshape(len(rows), -1)
+    ours = network.sample(often, np.random.default_rng(1)).reshape(len(rows), -1)
     torch.manual_seed(1)
     other = np.clip(theirs(network, often).sample().numpy(), -1, 1).reshape(len(rows), -1)
     for q in (0.1, 0.25, 0.5, 0.75, 0.9):
@@ -184,7 +184,7 @@ def frequencies(network: PolicyNetwork, rows: np.ndarray) -> None:
     draw, chances = np.random.default_rng(2), network.chances(rows)
     often = np.zeros_like(chances)
     for _ in range(3000):
-        often[np.arange(len(rows)), network.drawn(rows, draw)] += 1
+        often[np.arange(len(rows)), network.sample(rows, draw)] += 1
     np.testing.assert_allclose(often / 3000, chances, atol=0.04)
 
 

@@ -16,7 +16,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.integrations.rllib import DQN, PPO, SAC
-from rivalry.integrations.rllib.learner import DeepLearner
+from rivalry.integrations.rllib.algorithms import DeepLearner
 
 pytest.importorskip("ray")
 torch = pytest.importorskip("torch")
@@ -110,10 +110,10 @@ def test_saved_and_loaded(name: str, tmp_path: Path) -> None:
             np.testing.assert_array_equal(value, weights[group][key])
     assert learner.advance(world, again, 5) == 1
     record = learner.read(world, again)
-    assert bool(record["continued"][1])
+    assert bool(record["resumed"][1])
     assert len(record["learning_step"][1]) == 2
     np.testing.assert_array_equal(record["learning_step"][1], [0, 40])
-    assert not bool(learner.read(world, session)["continued"][1])
+    assert not bool(learner.read(world, session)["resumed"][1])
 
 
 @pytest.mark.parametrize("game", [rv.games.influencer, rv.games.race])

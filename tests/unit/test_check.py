@@ -394,12 +394,12 @@ class GoesOnOtherwise(Forgets):
         return super().advance(world, session, steps)
 
     def read(self, world: Any, session: Any) -> Any:
-        return super().read(world, session) | {"continued": ((), session["calls"][0] > 1)}
+        return super().read(world, session) | {"resumed": ((), session["calls"][0] > 1)}
 
 
 class SaysSoAlways(GoesOnOtherwise):
     def read(self, world: Any, session: Any) -> Any:
-        return super().read(world, session) | {"continued": ((), np.asarray(True))}
+        return super().read(world, session) | {"resumed": ((), np.asarray(True))}
 
 
 class Overshoots(Counts):

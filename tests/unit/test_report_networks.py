@@ -20,9 +20,9 @@ def data(**more: Any) -> xr.Dataset:
     over = ("algorithm", "replication")
     variables = {
         "status": (over, [["converged"] * 2, ["iteration limit"] * 2]),
-        "continued": (over, [[np.nan] * 2, [0.0, 1.0]]),
+        "resumed": (over, [[np.nan] * 2, [0.0, 1.0]]),
         "regret": ((*over, "player"), [[[0.0, 0.0]] * 2, [[0.1, 0.3], [0.5, 0.2]]]),
-        "explored_regret": ((*over, "player"), [[[np.nan] * 2] * 2, [[1.0, 2.0], [2.0, 1.0]]]),
+        "exploring_regret": ((*over, "player"), [[[np.nan] * 2] * 2, [[1.0, 2.0], [2.0, 1.0]]]),
     }
     return xr.Dataset(variables | more, coords={"algorithm": ["reply", "ppo"], "replication": [0, 1]})
 
@@ -32,7 +32,7 @@ def test_gains_are_the_largest_of_any_player_in_the_mean_over_seeds() -> None:
     assert found is not None
     assert found.columns == ["Gain", "… exploring"]
     half = 12.706204736432095 * np.std([0.3, 0.5], ddof=1) / np.sqrt(2)  # Student's t, 1 degree
-    assert found.rows == [("ppo", 2, "1 continued", [f"0.4 ± {half:.1f}", "2"])]
+    assert found.rows == [("ppo", 2, "1 resumed", [f"0.4 ± {half:.1f}", "2"])]
     assert found.libraries == "ray 2.60.0 and torch 2.13.0"
     assert not found.trained
 
@@ -40,8 +40,8 @@ def test_gains_are_the_largest_of_any_player_in_the_mean_over_seeds() -> None:
 def test_trained_gains_have_the_band_of_their_play() -> None:
     one = data().isel(replication=[0])
     over = ("algorithm", "replication", "player")
-    one["trained_gain"] = (over, [[[np.nan] * 2], [[0.2, 0.4]]])
-    one["trained_gain_band"] = (over, [[[np.nan] * 2], [[0.01, 0.05]]])
+    one["trained_best_response_gain"] = (over, [[[np.nan] * 2], [[0.2, 0.4]]])
+    one["trained_best_response_gain_band"] = (over, [[[np.nan] * 2], [[0.01, 0.05]]])
     found = networks(one, {"rivalry": "1.0"})
     assert found is not None
     assert found.columns == ["… exploring", "Gain by training"]
@@ -53,15 +53,15 @@ def test_trained_gains_have_the_band_of_their_play() -> None:
 def test_bands_of_rounding_are_left_out() -> None:
     one = data().isel(replication=[0])
     over = ("algorithm", "replication", "player")
-    one["trained_gain"] = (over, np.zeros((2, 1, 2)))
-    one["trained_gain_band"] = (over, np.full((2, 1, 2), 5e-17))
+    one["trained_best_response_gain"] = (over, np.zeros((2, 1, 2)))
+    one["trained_best_response_gain_band"] = (over, np.full((2, 1, 2), 5e-17))
     found = networks(one, MADE_BY)
     assert found is not None
     assert found.rows[0][3] == ["2", "0"]
 
 
 def test_there_is_no_table_without_networks() -> None:
-    assert networks(data().drop_vars("continued"), MADE_BY) is None
+    assert networks(data().drop_vars("resumed"), MADE_BY) is None
     assert networks(data().isel(algorithm=[0]), MADE_BY) is None
 
 

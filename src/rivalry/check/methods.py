@@ -145,7 +145,7 @@ def _check_learner(learner: Any, game: Any, seed: int) -> tuple[str, ...]:
 
 
 def _continued(record: Any) -> bool:
-    return bool(record.get("continued", ((), False))[1])
+    return bool(record.get("resumed", ((), False))[1])
 
 
 def _fresh(learner: Any, world: Any, seed: int) -> Any:

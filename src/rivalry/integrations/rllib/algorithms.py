@@ -1,25 +1,180 @@
-"""PPO, DQN and SAC of RLlib as learners: what each can play, and how its options are told to RLlib."""
+"""Deep learners of RLlib as methods of a study, one iteration per step: PPO, DQN and SAC."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+import io
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from rivalry.integrations.rllib.learner import DeepLearner
-from rivalry.integrations.rllib.options import is_numbered
+from rivalry.core.game import Game, MarkovGame, is_agents, is_markov, is_population, own_world
+from rivalry.core.needs import Need
+from rivalry.core.results import Record
+from rivalry.integrations.rllib import libraries
+from rivalry.integrations.rllib.options import LearnerOptions, Table, is_numbered
 from rivalry.methods.q_learning.exploration import check_numbers, check_whole
 
-Table = dict[str, Any]
+if TYPE_CHECKING:
+    from rivalry.integrations.rllib.arenas import Arena
+    from rivalry.integrations.rllib.session import Training
+
+STATE, CURVES = "algorithm.pickle", "curves.npz"
+
+
+def _playable(game: Any) -> bool:
+    """Whether a game has a strategy space or a world of agents; populations need the latter."""
+    return own_world(game) is not None or (isinstance(game, Game | MarkovGame) and not is_population(game))
+
+
+class DeepLearner(LearnerOptions):
+    """Independent or shared neural networks, trained by RLlib on a game as an environment of PettingZoo.
+
+    The option ``moves`` sets the game of an episode:
+
+    - ``any``: the one-shot game in every period, with a new choice each time. In games with stages the
+      followers observe the earlier choices of the period, and learn too or (``followers = "oracle"``) play
+      exact best responses;
+    - ``levels``: the same with choices from the grid ``places``, as in `QLearning`;
+    - ``steps``: each player has a position in its box and moves by at most ``step`` along each axis;
+    - ``grid``: each player has a position on a grid of ``places`` per axis and moves to a neighbour or stays;
+    - ``lived``: native play of the game, period by period with all its states.
+
+    An episode begins at a uniformly random position and is truncated after ``periods``. A player observes
+    nothing (``observation = "none"``), its own position or last choice (``own``), or those of all players
+    (``joint``); the default is ``own`` for positions and ``none`` otherwise. In economies and cities an agent
+    observes its own state, and bids above its karma are clipped to its karma.
+
+    Each player has a network of its own, or (``policies = "shared"``) exchangeable players and agents of one
+    type share a network; hidden layers have ``hidden`` tanh units. Rewards are divided by the payoff scale.
+    An iteration plays ``batch`` steps in ``envs`` copies in this process, or in ``runners`` other processes.
+    ``settings`` are passed to RLlib's ``training()``.
+
+    Results have the same certificates as those of other methods. The profile is that of play without
+    exploration after ``rounds`` periods; ``exploring_..`` are the mixtures played with exploration and the
+    gains from deviating there. On a ``grid`` policies are tables, evaluated by dynamic programming as those
+    of `QLearning`. Populations have ``policy``, evaluated as by `Simulation`. In native play every player's
+    best response is trained against the others' policies for ``reply_iterations``, and its gain in
+    ``evaluation`` periods is reported as a lower bound. ``learning_reward`` (sample, player) are mean rewards
+    per period, by iteration.
+
+    Truncated episodes are not terminal: the value of the next state is bootstrapped. Where players move in
+    turns, native play discounts by a player's own turns. If rewards or losses become infinite or NaN,
+    learning stops with ``not found`` and a warning.
+
+    Equal seeds give equal results on one machine, with ``runners = 0`` and uninterrupted. ``resumed`` marks a
+    run that continued from a checkpoint, where episodes in progress and the memories of DQN and SAC are lost.
+
+    Raises `ValueError` for options out of range, spaces that an algorithm cannot play, and without Ray and
+    PyTorch.
+    """
+
+    needs: ClassVar[tuple[Need, ...]] = (Need("a game that agents can play", _playable),)
+
+    def world(self, game: Any) -> Arena:
+        """Return the arena of a game. Raises `ValueError`, also without Ray and PyTorch."""
+        libraries.require(self.kind)
+        found = _arena(game, self)
+        env = found.env()
+        for name in found.names:
+            self.family(env.action_space(name))
+        return found
+
+    def length(self, world: Arena) -> int:
+        """Return the number of iterations."""
+        return self.iterations
+
+    def begin(self, world: Arena, stream: np.random.SeedSequence) -> Training:
+        """Return a session with untrained networks."""
+        from rivalry.integrations.rllib.session import Training
+
+        return Training(stream.generate_state(4, np.uint32))
+
+    def advance(self, world: Arena, session: Training, steps: int) -> int:
+        """Play and learn for so many iterations; return the number done."""
+        from rivalry.integrations.rllib import training
+
+        taken = 0
+        while taken < min(steps, self.iterations - len(session.rewards) + taken) and not session.lost:
+            session.rewards.append(training.iteration(self, world, session))
+            taken += 1
+        return taken
+
+    def read(self, world: Arena, session: Training) -> Record:
+        """Return the record of what was learned, and stop RLlib."""
+        from rivalry.integrations.rllib import training
+
+        if session.lost:
+            warnings.warn(f"{self.kind}: nothing can be learned: {session.lost}", stacklevel=2)
+            record: Record = {"status": ((), np.asarray("not found"))}
+        else:
+            networks = training.networks(self, world, session)
+            options = training.reading(self, world, session.words)
+            record = world.read(networks, session.words, options)
+        if session.rewards:
+            record |= self._curve(world, np.stack(session.rewards))
+        record["resumed"] = ((), np.asarray(session.broken))
+        training.stop(session)
+        return record
+
+    def save(self, session: Training, folder: Path) -> None:
+        """Store RLlib's state, the rewards and the random streams."""
+        from rivalry.integrations.rllib import training
+
+        (folder / STATE).write_bytes(training.state(session))
+        buffer = io.BytesIO()
+        np.savez(buffer, words=session.words, rewards=np.array(session.rewards), lost=np.array(session.lost))
+        (folder / CURVES).write_bytes(buffer.getvalue())
+
+    def load(self, folder: Path) -> Training:
+        """Return a session that resumes from stored files."""
+        from rivalry.integrations.rllib.session import Training
+
+        with np.load(folder / CURVES) as noted:
+            found = Training(noted["words"], (folder / STATE).read_bytes())
+            found.rewards, found.lost = list(noted["rewards"]), str(noted["lost"])
+        return found
+
+    def _curve(self, world: Arena, rewards: np.ndarray) -> Record:
+        """Return mean rewards per player, over the agents of the player."""
+        known = np.all(np.isfinite(rewards), axis=1)  # no episode ended in the others
+        players, taken, rewards = np.array(world.players), np.flatnonzero(known), rewards[known]
+        mean = np.stack([rewards[:, players == p].mean(axis=1) for p in range(players.max() + 1)], axis=1)
+        return {
+            "learning_step": (("sample",), taken * self.batch),
+            "learning_reward": (("sample", world.who), mean),
+        }
+
+
+def _arena(game: Any, learner: DeepLearner) -> Arena:
+    """Return the arena of a game, by a learner's ``moves``. Raises `ValueError` where there is none."""
+    if is_agents(game) or is_population(game):
+        from rivalry.integrations.rllib.native import AgentsArena
+
+        return AgentsArena.of(game, learner)
+    if learner.moves == "lived" or is_markov(game):
+        from rivalry.integrations.rllib.native import NativeArena
+
+        return NativeArena.of(game, learner)
+    if not isinstance(game, Game):
+        raise ValueError(f"game: {type(game).__name__} has neither payoffs nor steps nor agents")
+    if learner.moves in ("any", "levels"):
+        from rivalry.integrations.rllib.rounds import RoundsArena
+
+        return RoundsArena.of(game, learner)
+    from rivalry.integrations.rllib.walks import WalksArena
+
+    return WalksArena.of(game, learner)
 
 
 class PPO(DeepLearner):
-    """Proximal policy optimisation by RLlib: stochastic policies, numbered actions or choices in a box.
+    """Proximal policy optimisation by RLlib: stochastic policies on discrete actions or on a box.
 
-    In an iteration ``batch`` steps are played by ``envs`` copies of the game, and every policy takes
-    ``epochs`` passes through them in parts of ``minibatch``. ``entropy`` pays for policies that stay random.
-    All else is as `DeepLearner` says.
+    An iteration plays ``batch`` steps in ``envs`` copies of the game and makes ``epochs`` passes through them
+    in minibatches of ``minibatch``. ``entropy`` is the coefficient of the entropy bonus. The other options
+    are those of `DeepLearner`.
 
     Needs the extra ``deep``. Raises `ValueError` as `DeepLearner` does.
 
@@ -33,12 +188,12 @@ class PPO(DeepLearner):
     kind: ClassVar[str] = "rllib.ppo"
 
     rate: Annotated[float, Gt(0), "step size of Adam"] = 1e-3
-    epochs: Annotated[int, Ge(1), "passes through what was played, in an iteration"] = 10
-    minibatch: Annotated[int, Ge(1), "steps of a part of a pass"] = 128
-    clip: Annotated[float, Gt(0), "how far chances may move in an iteration"] = 0.2
-    trace: Annotated[float, Ge(0), Le(1), "weight of what followed, against the critic's value"] = 0.95
-    entropy: Annotated[float, Ge(0), "reward for the entropy of policies"] = 0.0
-    deviation: Annotated[float, Gt(0), "of choices in a box at the beginning, half the box being 1"] = 0.5
+    epochs: Annotated[int, Ge(1), "passes through the steps of an iteration"] = 10
+    minibatch: Annotated[int, Ge(1), "steps per minibatch"] = 128
+    clip: Annotated[float, Gt(0), "clip range of the probability ratio"] = 0.2
+    trace: Annotated[float, Ge(0), Le(1), "lambda of generalised advantage estimation"] = 0.95
+    entropy: Annotated[float, Ge(0), "coefficient of the entropy bonus"] = 0.0
+    deviation: Annotated[float, Gt(0), "initial standard deviation, in units of half the box"] = 0.5
 
     def __check_init__(self) -> None:
         for name in ("epochs", "minibatch"):
@@ -49,11 +204,11 @@ class PPO(DeepLearner):
         check_numbers("entropy", self.entropy, "at least 0", lambda v: v >= 0)
 
     def family(self, space: Any) -> str:
-        """What the networks' outputs are."""
+        """Return the kind of the networks' outputs."""
         return "logits" if is_numbered(space) else "normal"
 
     def training_settings(self) -> Table:
-        """The options as RLlib knows them."""
+        """Return the options as RLlib's ``training()`` takes them."""
         return {
             "lr": self.rate,
             "num_epochs": self.epochs,
@@ -73,28 +228,28 @@ class PPO(DeepLearner):
 
 
 class _OffPolicy(DeepLearner):
-    """What DQN and SAC share: a memory of steps, from which they learn."""
+    """The replay memory that DQN and SAC share."""
 
     rate: Annotated[float, Gt(0), "step size of Adam"] = 1e-3
-    minibatch: Annotated[int, Ge(1), "steps drawn from memory for an update"] = 64
-    memory: Annotated[int, Ge(1), "steps that are remembered"] = 20_000
+    minibatch: Annotated[int, Ge(1), "steps per update, sampled from memory"] = 64
+    memory: Annotated[int, Ge(1), "capacity of the replay memory in steps"] = 20_000
     warm_up: Annotated[int, Ge(0), "steps before the first update"] = 400
-    updates: Annotated[int, Ge(1), "of the networks, in an iteration"] = 100
+    updates: Annotated[int, Ge(1), "updates per iteration"] = 100
 
     def __check_init__(self) -> None:
-        for name, least in (("minibatch", 1), ("memory", 1), ("warm_up", 0), ("updates", 1)):
-            check_whole(name, getattr(self, name), least)
+        for name, minimum in (("minibatch", 1), ("memory", 1), ("warm_up", 0), ("updates", 1)):
+            check_whole(name, getattr(self, name), minimum)
         if self.memory < self.batch:
             raise ValueError(f"memory: {self.memory} must be at least batch = {self.batch}")
         check_numbers("rate", self.rate, "above 0", lambda v: v > 0)
 
     @property
     def fragment(self) -> int:
-        """All of an iteration."""
+        """Steps per copy in an iteration."""
         return max(1, self.batch // (self.envs * max(1, self.runners)))
 
     def remembered(self) -> Table:
-        """The options of memory as RLlib knows them."""
+        """Return the options of the memory as RLlib's ``training()`` takes them."""
         return {
             "train_batch_size_per_learner": self.minibatch,
             "training_intensity": self.updates * self.minibatch / self.batch,
@@ -104,12 +259,12 @@ class _OffPolicy(DeepLearner):
 
 
 class DQN(_OffPolicy):
-    """Deep Q-networks by RLlib: values of numbered actions, the best taken, or by chance any.
+    """Deep Q-networks by RLlib with epsilon-greedy exploration, for discrete actions.
 
-    The chance of any falls from 1 to ``epsilon`` over the first ``exploration`` of the iterations. Double
-    and duelling networks, as RLlib has them. All else is as `DeepLearner` says.
+    The probability of a random action falls from 1 to ``epsilon`` over the first ``exploration`` of the
+    iterations. Networks are double and duelling, as in RLlib. The other options are those of `DeepLearner`.
 
-    Needs the extra ``deep``. Raises `ValueError` as `DeepLearner` does, and for choices in a box.
+    Needs the extra ``deep``. Raises `ValueError` as `DeepLearner` does, and for boxes.
 
     Source: Mnih et al., Nature 518, 2015; Liang et al., ICML 2018 (RLlib).
 
@@ -120,9 +275,9 @@ class DQN(_OffPolicy):
     algorithm: ClassVar[str] = "DQN"
     kind: ClassVar[str] = "rllib.dqn"
 
-    epsilon: Annotated[float, Ge(0), Le(1), "chance of a random action at the end"] = 0.05
+    epsilon: Annotated[float, Ge(0), Le(1), "final probability of a random action"] = 0.05
     exploration: Annotated[float, Gt(0), Le(1), "share of the iterations until then"] = 0.5
-    target_every: Annotated[int, Ge(1), "steps between two copies to the target network"] = 500
+    target_every: Annotated[int, Ge(1), "steps between updates of the target network"] = 500
 
     def __check_init__(self) -> None:
         check_whole("target_every", self.target_every)
@@ -130,7 +285,7 @@ class DQN(_OffPolicy):
         check_numbers("exploration", self.exploration, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
 
     def family(self, space: Any) -> str:
-        """Values. Raises `ValueError` for a box."""
+        """Return ``values``. Raises `ValueError` for a box."""
         if not is_numbered(space):
             raise ValueError(
                 "rllib.dqn: needs numbered actions; set moves = 'levels' or 'grid', or take rllib.ppo or .sac"
@@ -138,7 +293,7 @@ class DQN(_OffPolicy):
         return "values"
 
     def training_settings(self) -> Table:
-        """The options as RLlib knows them."""
+        """Return the options as RLlib's ``training()`` takes them."""
         until = max(1, int(self.exploration * self.iterations * self.batch))
         return self.remembered() | {
             "lr": self.rate,
@@ -152,11 +307,11 @@ class DQN(_OffPolicy):
 
 
 class SAC(_OffPolicy):
-    """Soft actor-critic by RLlib: choices in a box, with a price for certainty that adapts.
+    """Soft actor-critic by RLlib with adaptive temperature, for boxes.
 
-    All else is as `DeepLearner` says.
+    The other options are those of `DeepLearner`.
 
-    Needs the extra ``deep``. Raises `ValueError` as `DeepLearner` does, and for numbered actions.
+    Needs the extra ``deep``. Raises `ValueError` as `DeepLearner` does, and for discrete actions.
 
     Source: Haarnoja et al. 2018 (arXiv 1812.05905); Liang et al., ICML 2018 (RLlib).
 
@@ -167,9 +322,9 @@ class SAC(_OffPolicy):
     algorithm: ClassVar[str] = "SAC"
     kind: ClassVar[str] = "rllib.sac"
 
-    temperature: Annotated[float, Gt(0), "worth of entropy at the beginning"] = 0.1
+    temperature: Annotated[float, Gt(0), "initial weight of the entropy"] = 0.1
     target_entropy: Annotated[
-        float | Literal["auto"], "entropy that the worth of it aims at; auto: minus the number of axes"
+        float | Literal["auto"], "entropy that the weight aims at; auto: minus the number of axes"
     ] = "auto"
 
     def __check_init__(self) -> None:
@@ -178,13 +333,13 @@ class SAC(_OffPolicy):
             check_numbers("target_entropy", self.target_entropy, "a number, or auto", np.isfinite)
 
     def family(self, space: Any) -> str:
-        """Squashed choices. Raises `ValueError` for numbered actions."""
+        """Return ``squashed``. Raises `ValueError` for discrete actions."""
         if is_numbered(space):
             raise ValueError("rllib.sac: needs choices in a box; take rllib.ppo or rllib.dqn")
         return "squashed"
 
     def training_settings(self) -> Table:
-        """The options as RLlib knows them."""
+        """Return the options as RLlib's ``training()`` takes them."""
         return self.remembered() | {
             "actor_lr": self.rate,
             "critic_lr": self.rate,

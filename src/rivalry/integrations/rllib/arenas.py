@@ -1,4 +1,4 @@
-"""What deep learners play in: an environment, who shares a network, and how what was learned is read."""
+"""Arenas of deep learners: an environment, who shares a network, and how results are evaluated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Networks = Mapping[str, PolicyNetwork]  # by agent
 
 @runtime_checkable
 class TrainingSetup(Protocol):
-    """Where agents learn."""
+    """An environment in which agents are trained."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -29,30 +29,30 @@ class TrainingSetup(Protocol):
 
     @property
     def scale(self) -> float:
-        """What rewards are divided by."""
+        """The number that rewards are divided by."""
         ...
 
     @property
     def discount(self) -> float:
-        """What a unit of the next period is worth."""
+        """The discount factor per period."""
         ...
 
     def env(self) -> Any:
-        """A new parallel environment."""
+        """Return a new parallel environment."""
         ...
 
     def lasted(self, steps: float) -> float:
-        """Periods of an episode of so many steps of the environment."""
+        """Return the periods of an episode of so many steps of the environment."""
         ...
 
     def look(self, name: str, seen: Any) -> np.ndarray:
-        """What an agent is shown of what it could see, as a row of numbers."""
+        """Return the part of an observation that an agent is given, as a row of numbers."""
         ...
 
 
 @runtime_checkable
 class Arena(TrainingSetup, Protocol):
-    """A game made ready for RLlib, and how what was learned in it is read."""
+    """A game as an environment for RLlib, and the evaluation of learned policies."""
 
     @property
     def players(self) -> tuple[int, ...]:
@@ -61,24 +61,24 @@ class Arena(TrainingSetup, Protocol):
 
     @property
     def who(self) -> str:
-        """What these are called: ``player``, or ``seat`` where the game's players are only the leaders."""
+        """The dimension of players: ``player``, or ``seat`` where the game's players are only the leaders."""
         ...
 
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
-        """What was learned; ``words`` seed all that is drawn."""
+        """Return the record of learned policies; ``words`` seed all samples."""
         ...
 
 
 class Reading(NamedTuple):
-    """How long policies are watched."""
+    """How policies are evaluated."""
 
     evaluation: int  # periods
-    rounds: int  # without exploration, before places are read
-    reply: Callable[[int, Networks], Any] | None = None  # trains one agent against the rest; its network
+    rounds: int  # without exploration, before the profile is read
+    best_response: Callable[[int, Networks], Any] | None = None  # trains one agent against the others
 
 
 def grouped(names: tuple[str, ...], kinds: Any, shared: bool) -> tuple[str, ...]:
-    """The policy of every agent: one of its own, or with ``shared`` one for all of a kind.
+    """Return the name of every agent's policy: its own, or with ``shared`` one per kind.
 
     >>> grouped(("player_0", "player_1", "player_2"), [0, 1, 0], shared=True)
     ('kind_0', 'kind_1', 'kind_0')
@@ -89,9 +89,9 @@ def grouped(names: tuple[str, ...], kinds: Any, shared: bool) -> tuple[str, ...]
 def acted(
     networks: Networks, seen: Mapping[str, np.ndarray], draw: np.random.Generator | None
 ) -> dict[str, Any]:
-    """What agents do at what they see, without exploration or, with ``draw``, with it.
+    """Return the actions of agents at their observations; with ``draw`` with exploration.
 
-    Agents of one network are asked together.
+    Agents who share a network are evaluated together.
     """
     asked: dict[int, list[str]] = {}
     for name in seen:
@@ -99,6 +99,6 @@ def acted(
     found: dict[str, Any] = {}
     for members in asked.values():
         network, rows = networks[members[0]], np.stack([seen[name] for name in members])
-        actions = network.best(rows) if draw is None else network.drawn(rows, draw)
+        actions = network.best(rows) if draw is None else network.sample(rows, draw)
         found |= dict(zip(members, actions, strict=True))
     return {name: found[name] for name in seen}

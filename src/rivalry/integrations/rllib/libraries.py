@@ -1,4 +1,4 @@
-"""Ray and PyTorch: whether they are there, and a quiet start of the one on this machine."""
+"""Ray and PyTorch: whether they are installed, and the start of Ray on this machine."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ STORE = 128 * 2**20  # bytes for what travels between processes
 
 
 def refusal() -> str:
-    """What is not installed that deep learners need, or an empty text."""
+    """Return which libraries of deep learners are not installed, or an empty text."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     return f"needs {', '.join(missing)}; {REMEDY}" if missing else ""
 
 
-def checked(kind: str) -> None:
-    """Raises `ValueError` where something is missing."""
+def require(kind: str) -> None:
+    """Raises `ValueError` where a library is missing."""
     if lack := refusal():
         raise ValueError(f"{kind}: {lack}")
 
 
-def started() -> Any:
-    """Ray, on this machine alone and saying little, or as it is where this process has joined one already."""
+def start_ray() -> Any:
+    """Return Ray, started on this machine alone without output unless this process runs one already."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
     with warnings.catch_warnings():
@@ -43,9 +43,9 @@ def started() -> Any:
             logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are raised as well
         if not ray.is_initialized():
             place = "/tmp" if os.name == "posix" else tempfile.gettempdir()  # short: Ray puts sockets there
-            _swept(Path(place))
+            _sweep(Path(place))
             folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place)
-            Finalize(None, _ended, args=(os.getpid(), folder), exitpriority=0)  # also where processes spawn
+            Finalize(None, _end, args=(os.getpid(), folder), exitpriority=0)  # also where processes spawn
             ray.init(
                 "local",  # else it would join any that runs on this machine
                 num_cpus=0,  # no workers in advance; those that play ask for none
@@ -58,8 +58,8 @@ def started() -> Any:
     return ray
 
 
-def _swept(place: Path) -> None:
-    """Folders go that processes left behind which were killed."""
+def _sweep(place: Path) -> None:
+    """Remove folders of processes that were killed."""
     for folder in place.glob(f"{PREFIX}*-*"):
         number = folder.name.removeprefix(PREFIX).split("-")[0]
         if number.isdigit() and os.name == "posix" and not _lives(int(number)):
@@ -76,8 +76,8 @@ def _lives(process: int) -> bool:
     return True
 
 
-def _ended(process: int, folder: str) -> None:
-    """Ray ends with the process that began it, and its folder goes."""
+def _end(process: int, folder: str) -> None:
+    """Stop Ray with the process that started it, and remove its folder."""
     if os.getpid() != process:
         return
     import ray

@@ -37,7 +37,7 @@ EXPLORING = (  # variables that are also reported for play with exploration
 
 @dataclass(frozen=True)
 class NativeArena:
-    """A game that is played on and on."""
+    """A game with periods or states of its own."""
 
     given: Any
     periods: int
@@ -48,7 +48,7 @@ class NativeArena:
 
     @classmethod
     def of(cls, game: Any, learner: LearnerOptions) -> NativeArena:
-        """Raises `ValueError` for a one-shot game that is not lived otherwise than by repetition."""
+        """Return the arena of a game. Raises `ValueError` for a one-shot game without periods."""
         if not (to_markov.knows(game) or is_markov(game)):
             raise ValueError("moves: 'lived' needs a game with periods of its own; take 'any'")
         names = tuple(parallel_env(game, periods=1).possible_agents)
@@ -64,60 +64,63 @@ class NativeArena:
 
     @property
     def players(self) -> tuple[int, ...]:
-        """Everybody is itself."""
+        """One agent per player."""
         return tuple(range(len(self.names)))
 
     @property
     def scale(self) -> float:
-        """The game's own."""
+        """The game's payoff scale."""
         return scale(self.given)
 
     @property
     def who(self) -> str:
-        """Players."""
+        """The dimension of players."""
         return "player"
 
     def lasted(self, steps: float) -> float:
-        """A step a stage."""
+        """Return the periods, one step per stage."""
         return steps / self.stages
 
     def env(self) -> Any:
-        """The game."""
+        """Return the game as an environment."""
         return parallel_env(self.given, periods=self.periods, normalize_spaces=True)
 
     def look(self, name: str, seen: np.ndarray) -> np.ndarray:
-        """All that the game tells."""
+        """Return the whole observation."""
         return np.asarray(seen, dtype=np.float32)
 
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
-        """Returns of an episode without and with exploration; what trained best responses gain."""
+        """Return episode returns without and with exploration, and the gains of trained best responses."""
         first, again = np.random.SeedSequence(words.tolist()).spawn(2)
         plain = self._returns(networks, options, first, explore=False)
         random = self._returns(networks, options, again, explore=True)
         found: Record = {
             "episode_return": (("player",), plain.mean(axis=0)),
             "episode_return_band": (("player",), half_width(plain)),
-            "explored_return": (("player",), random.mean(axis=0)),
+            "exploring_return": (("player",), random.mean(axis=0)),
             "status": ((), np.asarray("completed")),
         }
-        if options.reply is None:
+        if options.best_response is None:
             return found
         gain, band = np.zeros(len(self.names)), np.zeros(len(self.names))
         for player, name in enumerate(self.names):
-            reply = {**networks, name: options.reply(player, networks)}
-            more = self._returns(reply, options, first, explore=False)[:, player] - plain[:, player]
+            deviating = {**networks, name: options.best_response(player, networks)}
+            more = self._returns(deviating, options, first, explore=False)[:, player] - plain[:, player]
             gain[player], band[player] = max(float(more.mean()), 0.0), half_width(more[:, None])[0]
         proof = Certificate(gain, np.full(len(gain), np.inf), "lower bound", HOW, TOLERANCE * self.scale)
         return (
             found
             | proof.record()
-            | {"trained_gain": (("player",), gain), "trained_gain_band": (("player",), band)}
+            | {
+                "trained_best_response_gain": (("player",), gain),
+                "trained_best_response_gain_band": (("player",), band),
+            }
         )
 
     def _returns(
         self, networks: Networks, options: Reading, sequence: np.random.SeedSequence, explore: bool
     ) -> np.ndarray:
-        """Sums of rewards ``[episode player]``, discounted by own turns; the same chance whoever plays."""
+        """Return sums of rewards ``[episode player]``, discounted by own turns; random numbers are common."""
         draw = np.random.default_rng(sequence) if explore else None
         env, episodes = self.env(), max(2, options.evaluation // self.periods)
         found = np.zeros((episodes, len(self.names)))
@@ -136,7 +139,7 @@ class NativeArena:
 
 
 def _stages(game: Any) -> int:
-    """How many steps a period takes."""
+    """Return the steps per period."""
     if to_markov.knows(game):
         return len(move_order(game))
     return len(game.moves) if isinstance(game, Staged) else 1
@@ -144,7 +147,7 @@ def _stages(game: Any) -> int:
 
 @dataclass(frozen=True)
 class AgentsArena:
-    """Agents who choose among entries; one beyond those there are is the last there is."""
+    """Agents with discrete actions; out-of-range entries are clipped to the largest legal one."""
 
     given: Any
     city: bool
@@ -153,11 +156,11 @@ class AgentsArena:
     groups: tuple[str, ...]
     names: tuple[str, ...]
     players: tuple[int, ...]
-    scale: float  # rewards are urgencies: the most urgent one's
+    scale: float  # the largest urgency, in which rewards are measured
 
     @classmethod
     def of(cls, game: Any, learner: LearnerOptions) -> AgentsArena:
-        """Raises `ValueError` for a game that finitely many agents cannot play."""
+        """Return the arena of a game. Raises `ValueError` for a game without agents."""
         env = parallel_env(game, periods=1)
         if not isinstance(env, EconomyEnv | CityEnv):
             raise ValueError(f"game: {type(game).__name__} has no agents who could learn")
@@ -177,33 +180,30 @@ class AgentsArena:
 
     @property
     def who(self) -> str:
-        """Types."""
+        """The dimension of types."""
         return "player"
 
     def env(self) -> Any:
-        """The economy, or the city."""
+        """Return the economy or the city as an environment."""
         return parallel_env(self.given, periods=self.periods, illegal="clip", normalize_spaces=True)
 
     def lasted(self, steps: float) -> float:
-        """All of them."""
+        """Return the periods of an episode."""
         return float(self.periods)
 
     def look(self, name: str, seen: dict[str, np.ndarray]) -> np.ndarray:
-        """What the environment tells, without the mask."""
+        """Return the observation without the mask."""
         return seen["observation"].astype(np.float32)
 
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
-        """Policies, judged by play of the game's agents and dynamic programming in what was measured.
+        """Return policies, evaluated by simulation and by dynamic programming in the measured distributions.
 
-        Agents of a type of an economy who learned apart are judged by their mean policy.
+        Agents of one type of an economy with networks of their own are evaluated by their mean policy.
         """
         seed = np.random.SeedSequence(words.tolist())
-        plain, explored = (self._judged(networks, explore, seed, options) for explore in (False, True))
-        found: Record = {
-            **plain,
-            **{f"explored_{name}": explored[name] for name in EXPLORING if name in explored},
-        }
-        return found | {"status": ((), np.asarray("completed"))}
+        greedy, exploring = (self._judged(networks, explore, seed, options) for explore in (False, True))
+        both: Record = {f"exploring_{name}": exploring[name] for name in EXPLORING if name in exploring}
+        return greedy | both | {"status": ((), np.asarray("completed"))}
 
     def _judged(
         self, networks: Networks, explore: bool, seed: np.random.SeedSequence, options: Reading
@@ -216,7 +216,7 @@ class AgentsArena:
         return solve(self.given, watched, seed=seed).record
 
     def _of_agents(self, networks: Networks, explore: bool) -> np.ndarray:
-        """Everybody's policy, ``[agent row karma entry]``."""
+        """Return the policy of every agent, ``[agent row karma entry]``."""
 
         def chances(agent: int, seen: np.ndarray, masks: np.ndarray) -> np.ndarray:
             return capped(networks[self.names[agent]], seen.astype(np.float32), masks, explore)
@@ -224,7 +224,7 @@ class AgentsArena:
         return city_policy(self.given, chances, normalize_spaces=True)
 
     def _of_types(self, networks: Networks, explore: bool) -> np.ndarray:
-        """The mean policy of the agents of a type, ``[type private karma bid]``."""
+        """Return the mean policy of the agents of a type, ``[type private karma bid]``."""
         kinds = np.array(self.players)
         tables = []
         for kind in range(kinds.max() + 1):
@@ -236,7 +236,7 @@ class AgentsArena:
         return np.stack(tables)
 
     def _of_all(self, network: PolicyNetwork, explore: bool) -> np.ndarray:
-        """What a network does in every state, ``[type private karma bid]``."""
+        """Return the policy of a network, ``[type private karma bid]``."""
 
         def chances(seen: np.ndarray, masks: np.ndarray) -> np.ndarray:
             return capped(network, seen.astype(np.float32), masks, explore)

@@ -1,4 +1,4 @@
-"""What learned networks do at what is seen: the best action, and chances or draws of all with exploration."""
+"""Trained policies: greedy actions, probabilities of actions, and samples with exploration."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 
 class PolicyNetwork(NamedTuple):
-    """A policy as RLlib trained it.
+    """A policy trained by RLlib.
 
-    ``family`` tells what the network's outputs are: ``logits`` of actions, ``values`` of actions (of which
-    the best is taken, or with chance ``epsilon`` any), or the mean and log deviation of choices from -1 to
-    1, cut off there (``normal``) or squashed (``squashed``).
+    ``family`` is the kind of the network's outputs: ``logits`` of actions, ``values`` of actions (the best is
+    chosen, or with probability ``epsilon`` a random one), or the mean and log deviation of choices in
+    [-1, 1], clipped (``normal``) or squashed by tanh (``squashed``).
     """
 
     module: Any
@@ -20,7 +20,7 @@ class PolicyNetwork(NamedTuple):
     epsilon: float = 0.0
 
     def outputs(self, seen: np.ndarray) -> np.ndarray:
-        """The network's numbers ``[row output]`` at observations ``[row feature]``."""
+        """Return the outputs ``[row output]`` at observations ``[row feature]``."""
         import torch
 
         with torch.no_grad():
@@ -34,11 +34,11 @@ class PolicyNetwork(NamedTuple):
 
     @property
     def finite(self) -> bool:
-        """Whether actions are numbered."""
+        """Whether actions are discrete."""
         return self.family in ("logits", "values")
 
     def chances(self, seen: np.ndarray) -> np.ndarray:
-        """Chances of numbered actions ``[row action]``, exploration included."""
+        """Return probabilities of discrete actions ``[row action]``, exploration included."""
         found = self.outputs(seen)
         if self.family == "logits":
             weights = np.exp(found - found.max(axis=1, keepdims=True))
@@ -49,7 +49,7 @@ class PolicyNetwork(NamedTuple):
         return chances
 
     def best(self, seen: np.ndarray) -> np.ndarray:
-        """What is done without exploration: numbers ``[row]``, or choices ``[row axis]`` from -1 to 1."""
+        """Return actions without exploration: numbers ``[row]``, or choices ``[row axis]`` in [-1, 1]."""
         found = self.outputs(seen)
         if self.finite:
             actions: np.ndarray = found.argmax(axis=1)
@@ -57,12 +57,12 @@ class PolicyNetwork(NamedTuple):
         mean, _ = np.split(found, 2, axis=1)
         return self._inside(mean)
 
-    def drawn(self, seen: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-        """What is done with exploration, in the same form."""
+    def sample(self, seen: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        """Return actions with exploration, in the form of `best`."""
         if self.finite:
-            odds = np.cumsum(self.chances(seen), axis=1)
-            lots = draw.random(len(odds))[:, None] * odds[:, -1:]
-            actions: np.ndarray = (lots >= odds).sum(axis=1)
+            cdf = np.cumsum(self.chances(seen), axis=1)
+            uniforms = draw.random(len(cdf))[:, None] * cdf[:, -1:]
+            actions: np.ndarray = (uniforms >= cdf).sum(axis=1)
             return actions
         mean, log_deviation = np.split(self.outputs(seen), 2, axis=1)
         return self._inside(mean + np.exp(log_deviation) * draw.normal(size=mean.shape))
@@ -73,12 +73,12 @@ class PolicyNetwork(NamedTuple):
 
 
 def capped(network: PolicyNetwork, seen: np.ndarray, masks: np.ndarray, explore: bool) -> np.ndarray:
-    """Chances of entries ``[row entry]`` by a network that knows no masks ``[row entry]``.
+    """Return probabilities of entries ``[row entry]`` by a network that does not know masks ``[row entry]``.
 
-    What would go to entries that there are not goes to the last there is.
+    The probability of masked entries goes to the largest legal entry.
     """
     chances = network.chances(seen) if explore else np.eye(masks.shape[1])[network.best(seen)]
-    kept: np.ndarray = np.where(masks > 0, chances, 0.0)
+    legal: np.ndarray = np.where(masks > 0, chances, 0.0)
     last = masks.shape[1] - 1 - np.argmax(masks[:, ::-1] > 0, axis=1)
-    kept[np.arange(len(kept)), last] += np.where(masks > 0, 0.0, chances).sum(axis=1)
-    return kept
+    legal[np.arange(len(legal)), last] += np.where(masks > 0, 0.0, chances).sum(axis=1)
+    return legal

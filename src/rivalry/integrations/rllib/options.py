@@ -15,46 +15,42 @@ Table = dict[str, Any]
 
 
 class LearnerOptions(eqx.Module):
-    """The options of a deep learner; `rivalry.integrations.rllib.learner.DeepLearner` describes them."""
+    """The options of a deep learner; `rivalry.integrations.rllib.algorithms.DeepLearner` describes them."""
 
-    iterations: Annotated[int, Ge(1), "of playing and learning"] = 100
-    batch: Annotated[int, Ge(1), "steps played in an iteration"] = 400
-    envs: Annotated[int, Ge(1), "copies of the game that play side by side"] = 8
-    runners: Annotated[int, Ge(0), "processes that play; 0: this one, and the same bits again"] = 0
-    periods: Annotated[int, Ge(1), "of an episode, which is cut then"] = 50
+    iterations: Annotated[int, Ge(1), "iterations of playing and learning"] = 100
+    batch: Annotated[int, Ge(1), "steps per iteration"] = 400
+    envs: Annotated[int, Ge(1), "copies of the game played in parallel"] = 8
+    runners: Annotated[int, Ge(0), "processes that play; 0: this process, reproducible"] = 0
+    periods: Annotated[int, Ge(1), "periods per episode"] = 50
     moves: Annotated[
         Literal["any", "levels", "steps", "grid", "lived"],
-        "what is chosen: anything, one of the places, a step, a step on a grid, or as the game is lived",
+        "choices: any, one of the places, a step, a step on a grid, or native play",
     ] = "any"
     step: Annotated[float, Gt(0), Lt(1), "longest step along an axis, as a share of the box"] = 0.05
     places: Annotated[
         int | Table | list[Table], Ge(2), "places on each axis of a grid, or the levels of the axes"
     ] = 21
     observation: Annotated[
-        Literal["none", "own", "joint"] | None, "whose places, or last choices, a player sees"
+        Literal["none", "own", "joint"] | None, "positions or last choices that a player observes"
     ] = None
-    policies: Annotated[Literal["independent", "shared"], "a network each, or one for all alike"] = (
-        "independent"
-    )
-    followers: Annotated[Literal["learn", "oracle"], "whether those who follow learn, or reply exactly"] = (
-        "learn"
-    )
-    hidden: Annotated[list[int], "units of the hidden layers"] = eqx.field(default_factory=lambda: [64, 64])
+    policies: Annotated[Literal["independent", "shared"], "networks per player or per class"] = "independent"
+    followers: Annotated[Literal["learn", "oracle"], "followers learn or best-respond exactly"] = "learn"
+    hidden: Annotated[list[int], "units per hidden layer"] = eqx.field(default_factory=lambda: [64, 64])
     gamma: Annotated[
-        float | None, Ge(0), Le(1), "discount of a period; by default the game's, 0 where nothing is seen"
+        float | None, Ge(0), Le(1), "discount factor per period; default: the game's, 0 without observations"
     ] = None
-    evaluation: Annotated[int, Ge(1), "periods for which learned policies are watched"] = 1000
-    rounds: Annotated[int, Ge(1), "periods of play without exploration, before places are read"] = 100
-    reply_iterations: Annotated[int, Ge(0), "of training best responses where none is exact; 0: none"] = 20
-    settings: Annotated[Table, "for RLlib's training(), as they are"] = eqx.field(default_factory=dict)
+    evaluation: Annotated[int, Ge(1), "periods in which learned policies are evaluated"] = 1000
+    rounds: Annotated[int, Ge(1), "periods of play without exploration before the profile is read"] = 100
+    reply_iterations: Annotated[int, Ge(0), "iterations of training each best response; 0: none"] = 20
+    settings: Annotated[Table, "settings for RLlib's training()"] = eqx.field(default_factory=dict)
 
     algorithm: ClassVar[str] = ""
     kind: ClassVar[str] = ""
 
     def __check_init__(self) -> None:
         whole = ("iterations", "batch", "envs", "periods", "evaluation", "rounds")
-        for name, least in (*((name, 1) for name in whole), ("runners", 0), ("reply_iterations", 0)):
-            check_whole(name, getattr(self, name), least)
+        for name, minimum in (*((name, 1) for name in whole), ("runners", 0), ("reply_iterations", 0)):
+            check_whole(name, getattr(self, name), minimum)
         check_places(self.places)
         if self.moves == "grid":
             check_whole("places", self.places, 2)

@@ -1,4 +1,4 @@
-"""A one-shot game again and again: everybody chooses anew in every period, at once or in stages."""
+"""Arenas of one-shot games that are repeated: new choices in every period, simultaneous or in stages."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from rivalry.transforms import in_stages, repeat
 from rivalry.transforms.discretise import listed
 from rivalry.transforms.units import strategies
 
-ATOMS = 12  # of what is chosen with exploration, a player
-STILL = 1e-6  # of the box: less is no movement
+ATOMS = 12  # per player, of choices with exploration
+STILL = 1e-6  # share of the box below which play is at rest
 DRAWN = 4096  # choices with exploration, of which the atoms are evenly spaced quantiles
 
 
 @dataclass(frozen=True)
 class RoundsArena:
-    """The rounds of a game. Players are those of ``base``, in which followers who learn have seats too."""
+    """A repeated game. Players are those of ``base``, in which followers who learn have seats too."""
 
     given: Any
-    base: Any  # everybody who learns has a seat in it
-    board: Any  # the same, chosen from by number where there are levels
+    base: Any  # every player who learns has a seat in it
+    board: Any  # the same with numbered choices for levels
     stages: tuple[tuple[int, ...], ...]
     leaders: tuple[int, ...] | None  # of a game of leaders whose followers learn as well
     seen: str
@@ -44,14 +44,14 @@ class RoundsArena:
 
     @classmethod
     def of(cls, game: Any, learner: LearnerOptions) -> RoundsArena:
-        """Raises `ValueError` where players move in turns, or see what the game does not tell."""
-        seats = seating(game)
-        if seats.alternating:
+        """Return the arena of a game. Raises `ValueError` where players move in turns."""
+        seat_game = seating(game)
+        if seat_game.alternating:
             raise ValueError(f"timing: 'alternating' must be 'simultaneous' or 'staged' for {learner.kind}")
-        led = seats.led and learner.followers == "learn"
-        base = seats.game if led or not seats.led else game
+        led = seat_game.led and learner.followers == "learn"
+        base = seat_game.game if led or not seat_game.led else game
         players = base.space.shape[0]
-        stages = seats.stages if base is seats.game else (tuple(range(players)),)
+        stages = seat_game.stages if base is seat_game.game else (tuple(range(players)),)
         names = tuple(f"player_{k}" for k in range(players))
         seen = learner.observation or "none"
         board = listed(base, learner.places) if learner.moves == "levels" else base
@@ -60,7 +60,7 @@ class RoundsArena:
             base,
             board,
             stages,
-            seats.leaders if led else None,
+            seat_game.leaders if led else None,
             seen,
             learner.periods,
             0.0 if seen == "none" and learner.gamma is None else discount(base, learner.gamma),
@@ -69,17 +69,17 @@ class RoundsArena:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All who learn."""
+        """The players who learn."""
         return tuple(f"player_{k}" for k in range(self.base.space.shape[0]))
 
     @property
     def players(self) -> tuple[int, ...]:
-        """Everybody is itself."""
+        """One agent per player."""
         return tuple(range(len(self.names)))
 
     @property
     def scale(self) -> float:
-        """The game's own."""
+        """The game's payoff scale."""
         return scale(self.base)
 
     @property
@@ -88,13 +88,13 @@ class RoundsArena:
         return "player" if self.leaders is None else "seat"
 
     def env(self) -> Any:
-        """The game played again and again."""
+        """Return the repeated game as an environment."""
         whole = [list(stage) for stage in self.stages]
         again = in_stages(self.board, whole, periods=self.periods) if len(whole) > 1 else None
         return parallel_env(again or repeat(self.board, periods=self.periods), normalize_spaces=True)
 
     def lasted(self, steps: float) -> float:
-        """All of them."""
+        """Return the periods of an episode."""
         return float(self.periods)
 
     def look(self, name: str, seen: np.ndarray) -> np.ndarray:
@@ -115,11 +115,11 @@ class RoundsArena:
         return {name: k for k, name in enumerate(self.names)}
 
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
-        """The profile that play without exploration leads to; mixtures with exploration beside it."""
+        """Return the profile after play without exploration, and the mixtures of play with exploration."""
         path = self._play(networks, options.rounds)
-        x, moved = path[-1], np.ptp(path[-2:], axis=0)
+        x, last_change = path[-1], np.ptp(path[-2:], axis=0)
         width = self._width()
-        still = bool(np.all(moved <= STILL * width))
+        still = bool(np.all(last_change <= STILL * width))
         record: Record = {
             "status": ((), np.asarray("converged" if still else "cycling")),
             "profile": (("player", "axis"), x if self.leaders is None else x[list(self.leaders)]),
@@ -130,10 +130,10 @@ class RoundsArena:
                 "learned_payoff": ((self.who,), np.asarray(self.base.payoffs(put(x)))),
             }
         record |= self._away(x)
-        return record | self._explored(networks, words)
+        return record | self._exploring_record(networks, words)
 
     def _play(self, networks: Networks, rounds: int) -> np.ndarray:
-        """Choices without exploration ``[period player axis]``, from the first episode of an environment."""
+        """Return choices without exploration ``[period player axis]``."""
         env: Any = self.env()
         path: list[np.ndarray] = []
         seen, _ = env.reset(seed=0)
@@ -151,18 +151,18 @@ class RoundsArena:
         return np.array(path)
 
     def _profile(self, actions: np.ndarray) -> np.ndarray:
-        """The strategies ``[player axis]`` that actions ``[player column]`` stand for."""
+        """Return the strategies ``[player axis]`` of actions ``[player column]``."""
         x = strategies(self.board.space, put(actions))
         return np.asarray(x if self.board is self.base else self.board.profile(x))
 
     @property
     def _columns(self) -> int:
-        """How many numbers an action is."""
+        """The numbers per action."""
         space = self.board.space
         return int(space.shape[1]) if isinstance(space, Box) else 1
 
     def _width(self) -> np.ndarray:
-        """How far choices can lie apart, ``[player axis]``."""
+        """Return the widths of the spaces, ``[player axis]``."""
         space = self.base.space
         if not isinstance(space, Box):
             return np.ones(space.shape)
@@ -170,7 +170,7 @@ class RoundsArena:
         return width
 
     def _away(self, x: np.ndarray) -> Record:
-        """How far the choice of each is from its best reply, in amounts."""
+        """Return the distance of each player's choice from its best response."""
         if not isinstance(self.base.space, Box):
             return {}
         found = np.full(len(x), np.nan)
@@ -183,34 +183,34 @@ class RoundsArena:
                 found[player] = np.abs(best_reply(self.base, put(x), player).strategy - x[player]).max()
         return {"reply_distance": ((self.who,), found)}
 
-    def _explored(self, networks: Networks, words: np.ndarray) -> Record:
+    def _exploring_record(self, networks: Networks, words: np.ndarray) -> Record:
         """Mixtures that are played with exploration, where all choose at once, and what could be gained."""
         if len(self.stages) > 1:
             return {}
         draw = np.random.default_rng(np.random.SeedSequence(words.tolist()))
         env = self.env()
         seen, _ = env.reset(seed=0)
-        shown = {name: self.look(name, seen[name]) for name in self.names}
+        looked = {name: self.look(name, seen[name]) for name in self.names}
         if isinstance(self.board.space, Box):
             rows = []
             for name in self.names:
-                drawn = networks[name].drawn(np.repeat(shown[name][None], DRAWN, axis=0), draw)
-                order = drawn[np.argsort(drawn[:, 0], kind="stable")]
+                samples = networks[name].sample(np.repeat(looked[name][None], DRAWN, axis=0), draw)
+                order = samples[np.argsort(samples[:, 0], kind="stable")]
                 rows.append(order[(np.arange(ATOMS) * 2 + 1) * DRAWN // (2 * ATOMS)])
             places = np.stack([self._profile(each) for each in np.stack(rows, axis=1)], axis=1)
             weights = np.full((len(rows), ATOMS), 1 / ATOMS)
-            return _explored(mixture_record(self.base, places, weights))
-        chances = [networks[name].chances(shown[name][None])[0] for name in self.names]
+            return _exploring(mixture_record(self.base, places, weights))
+        chances = [networks[name].chances(looked[name][None])[0] for name in self.names]
         weights = np.stack([np.pad(row, (0, max(map(len, chances)) - len(row))) for row in chances])
         if self.board is self.base:
-            return _explored(_finite_record(self.base, weights))
+            return _exploring(_finite_record(self.base, weights))
         sizes = np.array(self.board.space.sizes)
         there = np.arange(weights.shape[1]) < sizes[:, None]
         places = np.where(there[..., None], np.asarray(self.board.places), np.nan)
-        return _explored(mixture_record(self.base, places, weights))
+        return _exploring(mixture_record(self.base, places, weights))
 
 
-KEPT = {
+EXPLORING = {
     "payoff": "payoff",
     "regret": "regret",
     "mean_profile": "choice",
@@ -219,13 +219,13 @@ KEPT = {
 }
 
 
-def _explored(found: Record) -> Record:
-    """What is kept of a mixture's record."""
-    return {f"explored_{new}": found[old] for old, new in KEPT.items() if old in found}
+def _exploring(found: Record) -> Record:
+    """Return the variables of a mixture's record that are reported."""
+    return {f"exploring_{new}": found[old] for old, new in EXPLORING.items() if old in found}
 
 
 def _finite_record(game: Any, weights: np.ndarray) -> Record:
-    """Of mixtures ``[player action]`` of a finite game: what they pay, and what could be gained exactly."""
+    """Return payoffs and exact regrets of mixtures ``[player action]`` of a finite game."""
     pays = action_payoffs(tables_of(to_finite(game)), weights)
     payoff = np.einsum("pa,pa->p", weights, np.nan_to_num(pays))
     gain = np.maximum(np.nanmax(pays, axis=1) - payoff, 0.0)
@@ -237,9 +237,9 @@ def _finite_record(game: Any, weights: np.ndarray) -> Record:
 
 
 def discount(game: Any, given: float | None) -> float:
-    """What a unit of the next period is worth: as given, else as the game says, else 0.95.
+    """Return the discount factor per period: as given, else the game's, else 0.95.
 
-    The game's own are its `discount_factors`, or follow from the weights of its periods in native play.
+    The game's are its `discount_factors`, or follow from the weights of its periods in native play.
     Raises `ValueError` where players or periods differ.
     """
     known = discount_factors(game) if discount_factors.knows(game) else None
@@ -251,11 +251,11 @@ def discount(game: Any, given: float | None) -> float:
 
 
 def one_for_all(own: Any, given: float | None) -> float:
-    """The discount factor as given, or the game's own. Raises `ValueError` where it has several."""
+    """Return the discount factor as given, or the game's. Raises `ValueError` where it has several."""
     if given is not None:
         return float(given)
     each = np.unique(np.asarray(own, dtype=float).round(12))
     if len(each) > 1:
-        told = f"from {each[0]:g} to {each[-1]:g}"
-        raise ValueError(f"gamma: the game's own differ, {told}; RLlib has one for all: set gamma")
+        span = f"from {each[0]:g} to {each[-1]:g}"
+        raise ValueError(f"gamma: the game's own differ, {span}; RLlib has one for all: set gamma")
     return float(each[0])

@@ -1,4 +1,4 @@
-"""What deep learners go on with: RLlib's algorithm, what was noted on the way, streams of chance."""
+"""The session of a deep learner: RLlib's algorithm, rewards so far, random generators."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 
 
 class NoNumber(ArithmeticError):
-    """An agent was paid what is no number; nothing can be learned from that."""
+    """The reward of an agent is infinite or NaN; nothing can be learned from it."""
 
 
 class Streams(NamedTuple):
-    """The generators that a process has one of, which RLlib draws from."""
+    """The states of the process-wide random generators, which RLlib uses."""
 
     plain: Any
     numpy: Any
@@ -24,13 +24,13 @@ class Streams(NamedTuple):
 
     @classmethod
     def now(cls) -> Streams:
-        """As they stand."""
+        """Return the present states."""
         import torch
 
         return cls(random.getstate(), np.random.get_state(), torch.get_rng_state())  # noqa: NPY002
 
     def set(self) -> None:
-        """The generators stand here again."""
+        """Restore the states."""
         import torch
 
         random.setstate(self.plain)
@@ -39,22 +39,22 @@ class Streams(NamedTuple):
 
 
 class Training:
-    """A session: RLlib's algorithm, made when it is first needed, and what was noted on the way."""
+    """A session: RLlib's algorithm, made when it is first needed, and the rewards so far."""
 
-    def __init__(self, words: np.ndarray, kept: bytes | None = None) -> None:
-        self.words, self.kept = words, kept
+    def __init__(self, words: np.ndarray, checkpoint: bytes | None = None) -> None:
+        self.words, self.checkpoint = words, checkpoint
         self.algorithm: Any = None
         self.streams: Streams | None = None
         self.rewards: list[np.ndarray] = []  # [agent], by iteration
-        self.broken = kept is not None  # went on from a checkpoint: not the bits of an unbroken run
+        self.broken = checkpoint is not None  # resumed runs have other bits
         self.lost = ""  # why learning cannot go on
-        self.first: dict[str, Any] = {}  # by policy: the network that it begins as, where not anew
+        self.first: dict[str, Any] = {}  # initial networks by policy, where they are not random
 
     @contextmanager
     def own(self) -> Iterator[None]:
-        """What is drawn meanwhile comes from this session's streams, and nobody else's move on.
+        """Use this session's random generators meanwhile, and leave those of the process unchanged.
 
-        On one thread, so that sums have the same bits; and RLlib, which warns of itself at length, does not.
+        Runs on one thread, so that sums have the same bits, and silences RLlib's warnings about itself.
         """
         import torch
 

@@ -1,4 +1,4 @@
-"""How RLlib is told what to do: its configuration, an iteration, its state, its networks."""
+"""Training by RLlib: its configuration, an iteration, its state, its networks, best responses."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from rivalry.integrations.rllib.networks import PolicyNetwork
 from rivalry.integrations.rllib.options import LearnerOptions
 from rivalry.integrations.rllib.session import NoNumber, Training
 
-LOSS, TRAINED = "total_loss", "num_module_steps_trained"  # of a network, as RLlib tells it of an iteration
+LOSS, TRAINED = "total_loss", "num_module_steps_trained"  # keys of RLlib's results per network
 
 
 def iteration(learner: LearnerOptions, arena: TrainingSetup, session: Training) -> np.ndarray:
-    """Plays and learns once; mean rewards of a period ``[agent]``, NaN where no episode ended.
+    """Play and learn once; return mean rewards per period ``[agent]``, NaN where no episode ended.
 
-    The session is ``lost`` where rewards or losses are no numbers: RLlib itself would pass over them.
+    Marks the session ``lost`` where rewards or losses are infinite or NaN, which RLlib itself ignores.
     """
     with session.own():
         algorithm = _alive(learner, arena, session)
@@ -44,7 +44,7 @@ def iteration(learner: LearnerOptions, arena: TrainingSetup, session: Training) 
 
 
 def networks(learner: LearnerOptions, arena: TrainingSetup, session: Training) -> Networks:
-    """What every agent follows now."""
+    """Return the present policy of every agent."""
     with session.own():
         algorithm, env = _alive(learner, arena, session), arena.env()
     epsilon = learner.random_share()
@@ -55,24 +55,24 @@ def networks(learner: LearnerOptions, arena: TrainingSetup, session: Training) -
 
 
 def state(session: Training) -> bytes:
-    """All that RLlib would go on with; what it does not keep are the games that are being played."""
+    """Return RLlib's state for a checkpoint; episodes in progress are not part of it."""
     if session.algorithm is None:
-        return session.kept or b""
+        return session.checkpoint or b""
     with session.own():
         return pickle.dumps((session.algorithm.get_state(), session.streams))
 
 
 def stop(session: Training) -> None:
-    """RLlib's processes of this session end."""
+    """Stop RLlib's processes of this session."""
     if session.algorithm is not None:
-        session.kept = state(session)
+        session.checkpoint = state(session)
         with session.own(), suppress(Exception):
             session.algorithm.stop()
         session.algorithm = None
 
 
 def _alive(learner: LearnerOptions, arena: TrainingSetup, session: Training) -> Any:
-    """RLlib's algorithm, made anew or from what was kept."""
+    """Return RLlib's algorithm, made when it is first needed, from the checkpoint if there is one."""
     if session.algorithm is None:
         try:
             session.algorithm = configured(learner, arena, int(session.words[0] % 2**31)).build_algo()
@@ -80,20 +80,20 @@ def _alive(learner: LearnerOptions, arena: TrainingSetup, session: Training) -> 
             what = f"settings {dict(learner.settings)}: " if learner.settings else ""
             raise ValueError(f"{learner.kind}: {what}{' '.join(str(error).split())}") from None
         _seeded(session.algorithm, arena, session.words)
-        if session.kept:
-            found, streams = pickle.loads(session.kept)
+        if session.checkpoint:
+            found, streams = pickle.loads(session.checkpoint)
             session.algorithm.set_state(found)
             if streams is not None:
                 streams.set()
         elif _normal(learner, arena):
             _narrow(session.algorithm, learner.first_deviation())
-        if session.first and not session.kept:
+        if session.first and not session.checkpoint:
             _taken_over(session.algorithm, session.first)
     return session.algorithm
 
 
 def _seeded(algorithm: Any, arena: TrainingSetup, words: np.ndarray) -> None:
-    """Memories draw from the seed, and policy by policy in the same order in every process."""
+    """Seed replay memories, and let them sample policies in the same order in every process."""
     memory = algorithm.local_replay_buffer
     if memory is not None:
         memory.rng = np.random.default_rng(np.random.SeedSequence(words.tolist(), spawn_key=(1,)))
@@ -101,8 +101,8 @@ def _seeded(algorithm: Any, arena: TrainingSetup, words: np.ndarray) -> None:
 
 
 def configured(learner: LearnerOptions, arena: TrainingSetup, seed: int) -> Any:
-    """RLlib's configuration of an algorithm. Raises `ValueError` for settings that it does not know."""
-    libraries.started()
+    """Return RLlib's configuration of an algorithm. Raises `ValueError` for settings unknown to it."""
+    libraries.start_ray()
     from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
     from ray.tune.registry import get_trainable_cls, register_env
 
@@ -121,7 +121,7 @@ def configured(learner: LearnerOptions, arena: TrainingSetup, seed: int) -> Any:
         .framework("torch")
         .env_runners(
             num_env_runners=learner.runners,
-            num_cpus_per_env_runner=0,  # else they would wait for processors that cells hold
+            num_cpus_per_env_runner=0,  # otherwise they wait for processors that cells use
             num_envs_per_env_runner=learner.envs,
             rollout_fragment_length=learner.fragment,
             batch_mode="truncate_episodes",
@@ -150,13 +150,13 @@ def configured(learner: LearnerOptions, arena: TrainingSetup, seed: int) -> Any:
 
 
 def _normal(learner: LearnerOptions, arena: TrainingSetup) -> bool:
-    """Whether policies draw from normal distributions."""
+    """Whether policies are normal distributions."""
     env = arena.env()
     return all(learner.family(env.action_space(name)) == "normal" for name in arena.names)
 
 
 def _narrow(algorithm: Any, deviation: float) -> None:
-    """Policies begin with that deviation; RLlib's own, 1, is from the middle of a box to its ends."""
+    """Set the initial standard deviation of policies; RLlib's default, 1, is half the width of a box."""
 
     def prime(learner: Any) -> None:
         for _, module in learner.module.items():
@@ -169,7 +169,7 @@ def _narrow(algorithm: Any, deviation: float) -> None:
 
 
 def _taken_over(algorithm: Any, first: dict[str, Any]) -> None:
-    """Policies begin as other networks are, in all parts that both have."""
+    """Initialise policies with the weights of other networks, in all layers that both have."""
 
     def prime(learner: Any) -> None:
         for group, network in first.items():
@@ -180,7 +180,7 @@ def _taken_over(algorithm: Any, first: dict[str, Any]) -> None:
 
 
 def reading(learner: LearnerOptions, arena: Arena, words: np.ndarray) -> Reading:
-    """How policies are watched, and how best responses to them are trained."""
+    """Return how policies are evaluated, and how best responses to them are trained."""
     from torch import nn
 
     def trained(player: int, others: Networks) -> PolicyNetwork:
@@ -202,7 +202,7 @@ def reading(learner: LearnerOptions, arena: Arena, words: np.ndarray) -> Reading
 
 @dataclass(frozen=True)
 class Alone:
-    """An arena of one agent, who meets ``others`` at their best, without exploration."""
+    """An arena of one agent against ``others`` who follow fixed policies without exploration."""
 
     arena: TrainingSetup
     player: int
@@ -210,74 +210,74 @@ class Alone:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The one."""
+        """The one agent."""
         return (self.arena.names[self.player],)
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Its own."""
+        """Its own policy."""
         return self.names
 
     @property
     def scale(self) -> float:
-        """As among all."""
+        """As in the arena of all agents."""
         return self.arena.scale
 
     @property
     def discount(self) -> float:
-        """As among all."""
+        """As in the arena of all agents."""
         return self.arena.discount
 
     def lasted(self, steps: float) -> float:
-        """As it is told."""
+        """Return the steps, one per period."""
         return steps
 
     def env(self) -> Any:
-        """The game with the others in it."""
+        """Return the game with the others in it."""
         return Against(self.arena, self.names[0], self.others)
 
     def look(self, name: str, seen: Any) -> np.ndarray:
-        """As among all."""
+        """As in the arena of all agents."""
         return self.arena.look(name, seen)
 
 
 class Against:
-    """The parallel environment of an arena in which all but one act by themselves."""
+    """The parallel environment of an arena with one agent; the others are part of it."""
 
     def __init__(self, arena: TrainingSetup, name: str, others: Networks) -> None:
         self.arena, self.name, self.others = arena, name, others
-        self.inner = arena.env()
+        self.base_env = arena.env()
         self.possible_agents = [name]
         self.agents: list[str] = []
 
     def action_space(self, name: str) -> Any:
-        """As among all."""
-        return self.inner.action_space(name)
+        """As in the arena of all agents."""
+        return self.base_env.action_space(name)
 
     def reset(self, seed: int | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        """A new episode, up to the first turn of the one."""
-        self.seen, _ = self.inner.reset(seed=seed)
+        """Begin an episode and play to the first turn of the agent."""
+        self.seen, _ = self.base_env.reset(seed=seed)
         self.agents = [self.name]
         if not self._turn():
             self._onward({})
         return {self.name: self.seen[self.name]}, {}
 
     def step(self, actions: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-        """Its action, and what all do until it is its turn again."""
+        """Play the agent's action, and the others' until its next turn."""
         paid, over, short = self._onward(actions)
         self.agents = [] if over or short else [self.name]
         name = self.name
         return {name: self.seen[name]}, {name: paid}, {name: over}, {name: short}, {name: {}}
 
     def _turn(self) -> bool:
-        return self.name in self.inner.movers()
+        return self.name in self.base_env.movers()
 
     def _onward(self, actions: dict[str, Any]) -> tuple[float, bool, bool]:
         total = 0.0
         while True:
-            turn = [n for n in self.inner.movers() if n != self.name]
+            turn = [n for n in self.base_env.movers() if n != self.name]
             rest = acted(self.others, {n: self.arena.look(n, self.seen[n]) for n in turn}, None)
-            seen, paid, over, short, _ = self.inner.play(rest | actions)
+            seen, paid, over, short, _ = self.base_env.play(rest | actions)
             self.seen, actions = {**self.seen, **seen}, {}
             total += paid.get(self.name, 0.0)
             ended, cut = bool(over.get(self.name)), bool(short.get(self.name))

@@ -1,4 +1,7 @@
-"""Players who walk through their space: on a grid, where policies are tables, or by steps of any length."""
+"""Arenas in which players move through their strategy spaces: on a grid, or by steps of any length.
+
+On a grid policies are tables and are evaluated exactly.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +25,16 @@ from rivalry.tables.kernels.shapes import Tabulated
 from rivalry.transforms import walks
 from rivalry.transforms.units import strategies, units
 
-MOST_WHOLE = 10_000  # joint places up to which best responses to policies are worked out
-STILL = 1e-6  # of the box: less is no movement
+MOST_WHOLE = 10_000  # joint positions up to which best responses to policies are computed
+STILL = 1e-6  # share of the box below which play is at rest
 
 
 @dataclass(frozen=True)
 class WalksArena:
-    """A one-shot game whose players walk."""
+    """A one-shot game in which a choice is a step from the present position."""
 
     given: Any
-    walk: Any  # a game that is played on and on
+    walk: Any  # the game of steps
     places: int  # on each axis; 0: steps of any length
     joint: bool
     periods: int
@@ -40,7 +43,7 @@ class WalksArena:
 
     @classmethod
     def of(cls, game: Any, learner: LearnerOptions) -> WalksArena:
-        """Raises `ValueError` for spaces that nobody can walk through, and boxes of several widths."""
+        """Return the arena of a game. Raises `ValueError` for finite games and boxes of several widths."""
         if learner.observation == "none":
             raise ValueError("observation: 'none' must be 'own' or 'joint' for players who walk")
         grid = learner.moves == "grid"
@@ -70,38 +73,38 @@ class WalksArena:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All of them."""
+        """The players."""
         return tuple(f"player_{k}" for k in range(self.given.space.shape[0]))
 
     @property
     def players(self) -> tuple[int, ...]:
-        """Everybody is itself."""
+        """One agent per player."""
         return tuple(range(len(self.names)))
 
     @property
     def scale(self) -> float:
-        """The game's own."""
+        """The game's payoff scale."""
         return scale(self.given)
 
     @property
     def who(self) -> str:
-        """Players."""
+        """The dimension of players."""
         return "player"
 
     def env(self) -> Any:
-        """The walk."""
+        """Return the game of steps as an environment."""
         return parallel_env(self.walk, periods=self.periods, normalize_spaces=True)
 
     def lasted(self, steps: float) -> float:
-        """All of them."""
+        """Return the periods of an episode."""
         return float(self.periods)
 
     def look(self, name: str, seen: np.ndarray) -> np.ndarray:
-        """Where it stands, or where all do, itself first."""
+        """Return the position of the player, or of all players, its own first."""
         return np.asarray(seen, dtype=np.float32)
 
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
-        """Where policies lead without exploration, and what could be gained."""
+        """Return where policies lead without exploration, and the gains from deviating."""
         return self._tables(networks) if self.places else self._paths(networks, words, options)
 
     def _tables(self, networks: Networks) -> Record:
@@ -110,9 +113,9 @@ class WalksArena:
         chances = np.zeros((*shape, int(choices(world.tables).max())))
         policies = np.zeros(shape, dtype=np.int64)
         for player, name in enumerate(self.names):
-            shown, width = self._shown(world, player), int(choices(world.tables)[player])
-            chances[player, : len(shown), :width] = networks[name].chances(shown)
-            policies[player, : len(shown)] = networks[name].best(shown)
+            observed, width = self._observations(world, player), int(choices(world.tables)[player])
+            chances[player, : len(observed), :width] = networks[name].chances(observed)
+            policies[player, : len(observed)] = networks[name].best(observed)
         start = spread(world)
         found: Record = {
             "policy": (("trial", "player", "state"), policies[None]),
@@ -125,22 +128,22 @@ class WalksArena:
     def _gains(
         self, world: Tabulated, policies: np.ndarray, chances: np.ndarray, cycle: np.ndarray
     ) -> Record:
-        """What best responses to the others' policies gain, in discounted payoff, by dynamic programming.
+        """Return the discounted gains of best responses to the others' policies, by dynamic programming.
 
-        Where play ends without exploration; with exploration on average over joint places.
+        Without exploration at the end of play; with exploration as the mean over joint positions.
         """
         if joint_count(world) > MOST_WHOLE:
             return {}
         ends = np.ravel_multi_index(tuple(cycle.T), tuple(world.tables.sizes))
         plain = policy_regrets(world, policies, self.discount)[:, 0, ends].max(axis=1)
-        drawn = policy_regrets(world, chances, self.discount)[:, 0].mean(axis=1)
+        exploring = policy_regrets(world, chances, self.discount)[:, 0].mean(axis=1)
         return {
             "policy_regret": (("player",), plain),
-            "policy_regret_exploring": (("player",), drawn),
+            "policy_regret_exploring": (("player",), exploring),
         }
 
-    def _shown(self, world: Tabulated, player: int) -> np.ndarray:
-        """What a player is shown in each of its states, ``[state feature]``: of all places, its own first."""
+    def _observations(self, world: Tabulated, player: int) -> np.ndarray:
+        """Return the observation in each of a player's states, ``[state feature]``, own position first."""
         sizes, space = world.tables.sizes.tolist(), self.given.space
         rows = np.zeros((len(sizes), max(sizes), space.shape[1]))
         for place in range(max(sizes)):
@@ -163,15 +166,15 @@ class WalksArena:
             "profile": (("player", "axis"), end),
             "status": ((), np.asarray("converged" if still else "cycling")),
             "rollout": (("rollout_step", "player", "axis"), plain),
-            "explored_choice": (("player", "axis"), path.mean(axis=0)),
-            "explored_spread": (("player", "axis"), path.std(axis=0)),
-            "explored_payoff": (("player",), paid.mean(axis=0)),
+            "exploring_choice": (("player", "axis"), path.mean(axis=0)),
+            "exploring_spread": (("player", "axis"), path.std(axis=0)),
+            "exploring_payoff": (("player",), paid.mean(axis=0)),
         }
 
     def _walked(
         self, networks: Networks, draw: np.random.Generator | None, periods: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Positions ``[period player axis]`` in one long walk, and what they paid ``[period player]``."""
+        """Return positions ``[period player axis]`` in one long episode, and payoffs ``[period player]``."""
         env: Any = parallel_env(self.walk, normalize_spaces=True)
         seen, _ = env.reset(seed=0)
         path, paid = [], []
@@ -187,7 +190,7 @@ class WalksArena:
 
 
 def _widths(space: Any) -> np.ndarray:
-    """How wide a space is along each axis, for everybody. Raises `ValueError` where players differ."""
+    """Return the width of a space along each axis. Raises `ValueError` where players differ."""
     if not isinstance(space, Box):
         return np.ones(1)
     flat = space.flat()

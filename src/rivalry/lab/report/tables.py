@@ -15,17 +15,18 @@ if TYPE_CHECKING:
 
 MOST_TABLES = 24  # points of a sweep that have a table of equilibria
 ROUNDING = 1e-12  # bands below this are those of sums in another order
-MARK = "continued"  # only networks say whether they went on from a checkpoint
+MARK = "resumed"  # only trained networks report whether they resumed from a checkpoint
+TRAINED = "trained_best_response_gain"
 NETWORK_COLUMNS = {
     "regret": "Gain",
-    "explored_regret": "… exploring",
+    "exploring_regret": "… exploring",
     "policy_regret": "Gain by policies",
     "policy_regret_exploring": "… exploring",
     "exploitability": "Exploitability",
-    "explored_exploitability": "… exploring",
+    "exploring_exploitability": "… exploring",
     "efficiency": "Efficiency",
-    "explored_efficiency": "… exploring",
-    "trained_gain": "Gain by training",
+    "exploring_efficiency": "… exploring",
+    TRAINED: "Gain by training",
 }
 """Variables of trained networks and their columns, in order; of players the largest value is shown."""
 CONVERGED = "converged"  # true or false of a session: its mean is a share
@@ -167,7 +168,7 @@ def networks(data: Dataset, made_by: dict[str, str]) -> Networks | None:
         [NETWORK_COLUMNS[known[k]] for k in used],
         [(place, count, how, [parts[k] for k in used]) for place, count, how, parts in rows],
         " and ".join(versions),
-        any(known[k] == "trained_gain" for k in used),
+        any(known[k] == TRAINED for k in used),
     )
 
 
@@ -178,7 +179,7 @@ def _largest(name: str, cell: Dataset) -> str:
     response is left to the column of trained gains.
     """
     values = cell[name]
-    if name == "regret" and "trained_gain" in cell and np.isfinite(cell["trained_gain"].values).any():
+    if name == "regret" and TRAINED in cell and np.isfinite(cell[TRAINED].values).any():
         return ""
     table = np.asarray(values.values, dtype=float)
     if "replication" in values.dims:

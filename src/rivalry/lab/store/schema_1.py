@@ -148,6 +148,21 @@ VARIABLES: dict[str, dict[str, str]] = {
 }
 """Variables of cells, by family."""
 
+LEARNER_VARIABLES = {
+    "continued": "resumed",
+    "trained_gain": "trained_best_response_gain",
+    "trained_gain_band": "trained_best_response_gain_band",
+    **{
+        f"explored_{name}": f"exploring_{name}"
+        for name in (
+            *("access_fairness", "choice", "efficiency", "exploitability", "grid_regret"),
+            *("mean_relative_exploitability", "mixture", "payoff", "policy", "regret", "return"),
+            *("reward_fairness", "spread", "trips_per_step"),
+        )
+    },
+}
+"""Variables of deep learners, in all families."""
+
 DIMENSIONS = {"method": "algorithm"}  # xarray's ``sel`` has a keyword ``method``
 COSTS = {"test": "seconds", "nightly": "minutes", "full": "hours"}
 STATUS = {"settled": "converged", "budget spent": "iteration limit", "no answer": "not found"}
@@ -180,7 +195,7 @@ def upgraded_study(study: Mapping[str, Any]) -> dict[str, Any]:
     new = {**study, **_tables(study)}
     family = str((study.get("game") or {}).get("family"))
     keys = {old: new for old, new in _game_keys(study).items() if "." not in new}
-    names = DIMENSIONS | keys | VARIABLES.get(family, {}) | _coordinates(study)
+    names = DIMENSIONS | keys | LEARNER_VARIABLES | VARIABLES.get(family, {}) | _coordinates(study)
     new["cost"] = COSTS.get(study["cost"], study["cost"])
     new["plots"] = [_plot(row, names) for row in study.get("plots", ())]
     new["expect"] = [_expectation(dict(row), names) for row in study.get("expect", ())]
@@ -198,7 +213,7 @@ def upgraded_study(study: Mapping[str, Any]) -> dict[str, Any]:
 
 def upgraded_record(record: Record, family: str) -> Record:
     """Return what a cell of a family stored with today's names and words."""
-    names = VARIABLES.get(family, {})
+    names = LEARNER_VARIABLES | VARIABLES.get(family, {})
     new = {
         names.get(name, name): (tuple(names.get(dim, dim) for dim in dims), array)
         for name, (dims, array) in record.items()
