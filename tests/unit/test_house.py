@@ -33,7 +33,7 @@ HOMES = {
     "optimistix": {"methods"},
     "diffrax": {"methods"},
     "networkx": {"economies"},
-    "pydantic": {"lab.study", "web"},
+    "pydantic": {"web"},
     "typer": {"cli"},
     "click": {"cli"},
     "rich": {"cli"},
@@ -49,6 +49,7 @@ HOMES = {
 
 # Subpackages from the ground up: one may import only what stands on a lower floor.
 FLOORS: list[set[str]] = [
+    {"core.annotations"},
     {"core.validate"},
     {"core.precision"},
     {"core.registry", "core.jax", "tables.kernels"},

@@ -1,27 +1,57 @@
-"""Arguments of factories and options of methods, checked against their annotations before anything runs."""
+"""Check values against annotations: arguments of factories, options of methods, tables of studies.
+
+The annotation is the schema, and this is the one place that reads it as rules. `checked` and `check_options`
+apply it to calls from Python, `rivalry.lab.study.schema` to the tables of a study.
+"""
 
 from __future__ import annotations
 
 import inspect
-import json
+import math
 import operator
 import re
-import sys
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, wraps
+from dataclasses import is_dataclass
+from functools import wraps
 from numbers import Integral, Real
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    runtime_checkable,
+)
+
+from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen
+
+from rivalry.core.annotations import (
+    NAMES,
+    Keys,
+    bounds_of,
+    is_object,
+    length_of,
+    signature_of,
+    spelled_out,
+    type_name,
+    with_article,
+    written,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 LONGEST = 280  # characters of a message
 ROOM = 100_000_000  # numbers in one array: 800 MB; nothing larger is made
-_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
-    "gt": ("above", operator.gt),
-    "ge": ("at least", operator.ge),
-    "lt": ("below", operator.lt),
-    "le": ("at most", operator.le),
+_RULES: dict[type, tuple[str, Callable[[Any, Any], bool]]] = {
+    Gt: ("above", operator.gt),
+    Ge: ("at least", operator.ge),
+    Lt: ("below", operator.lt),
+    Le: ("at most", operator.le),
 }
 
 
@@ -54,42 +84,39 @@ class Recipe(NamedTuple):
     given: Mapping[str, Any]
 
 
-class Symbol(str):
-    """The symbols of a parameter in the sources, in its annotation:
-    ``Annotated[float, Symbol("c"), "unit cost"]``.
-
-    `rivalry show` prints them beside the key. A key that is one of them is refused with the parameter named.
-    """
-
-    __slots__ = ()
-
-
-class Keys(NamedTuple):
-    """The keys that a table may have, as the keywords of a function; a note in an annotation.
-
-    ``cost: Annotated[str | dict[str, Any], Keys(cost_keys), "cost of inputs"]``, where ``cost_keys`` is a
-    function whose keywords are annotated like a factory's.
-    """
-
-    target: Callable[..., Any]
-
-
 HELD = "_recipe"  # the attribute of a game that holds its recipe; no field's name
 
 
 class Fault(NamedTuple):
-    """What is wrong with a value: the place in it, the rule, and of what kind that is.
+    """What is wrong with a value: the place in it, the rule, and the kind of the rule.
 
-    ``type``; ``entry``, of a list or table; ``bound``; ``size``: an upper bound of a whole number.
+    Kinds are ``type``; ``entry``, of a list or table; ``bound``; ``size``, an upper bound of a whole number.
+    The rule on a number out of bounds leaves the number, ``value``, out.
     """
 
     where: str
     rule: str
     kind: Literal["type", "entry", "bound", "size"]
+    value: Any = None
 
     def within(self, where: str) -> Fault:
-        """The same of a value that holds the faulty one at ``where``."""
-        return Fault(where + self.where, self.rule, "entry" if self.kind == "type" else self.kind)
+        """Return the fault of a value that has the faulty one at ``where``."""
+        return self._replace(where=where + self.where, kind="entry" if self.kind == "type" else self.kind)
+
+    def message(self, number: Callable[[Any], str] = "{:g}".format) -> str:
+        """Return the rule with the value, a number in the form that ``number`` gives it."""
+        return self.rule if self.value is None else f"{number(self.value)} {self.rule}"
+
+
+@runtime_checkable
+class _Array(Protocol):
+    """Arrays and scalars of NumPy and JAX, also those that JAX traces."""
+
+    @property
+    def dtype(self) -> Any: ...
+
+    @property
+    def ndim(self) -> int: ...
 
 
 def checked(factory: F) -> F:
@@ -108,11 +135,11 @@ def checked(factory: F) -> F:
             found = factory(*args, **kwargs)
             check(factory, args, kwargs)
             if not any(map(_holds_function, given.values())):  # a game must remain fit for pickle
-                usual = {name: one.default for name, one in _signature(factory)[0].items()}
+                usual = {name: one.default for name, one in signature_of(factory)[0].items()}
                 object.__setattr__(found, HELD, Recipe(call, usual | given))  # values are frozen
             return found
         except Exception as error:
-            words = _told(error, given, _signature(factory)[0])
+            words = _told(error, given, signature_of(factory)[0])
             if words == str(error):
                 raise
             raise ValueError(words) from error
@@ -134,10 +161,13 @@ def _told(error: Exception, given: Mapping[str, Any], known: Iterable[str]) -> s
     return one_line(f"{', '.join(suspects)}: cannot be used ({reason})")
 
 
+_checking: set[Callable[..., Any]] = set()  # the constructors that check their options
+
+
 def check_options(method: type) -> None:
     """Let a class of methods check its options as `checked` checks a factory's arguments; once is enough."""
     plain = method.__init__  # type: ignore[misc]
-    if hasattr(plain, "checks_options"):
+    if plain in _checking:
         return
 
     @wraps(plain)
@@ -145,14 +175,14 @@ def check_options(method: type) -> None:
         check(method, args, kwargs, bounds=False)
         plain(self, *args, **kwargs)
 
-    init.checks_options = True  # type: ignore[attr-defined]
+    _checking.add(init)
     method.__init__ = init  # type: ignore[misc]
     # equinox calls the class's own first: here those of its bases, too, come before the annotations' bounds
     looks = [vars(base)["__check_init__"] for base in method.__mro__ if "__check_init__" in vars(base)]
 
     def check_init(self: Any) -> None:
         kind: type = type(self)  # a class below may allow more
-        known, hints = _signature(kind)
+        known, hints = signature_of(kind)
         given = {name: getattr(self, name) for name in known}
         try:
             for look in looks:
@@ -183,7 +213,7 @@ def check(
     Traceback (most recent call last):
     ValueError: reach: 'wide' must be a number
     """
-    known, hints = _signature(target)
+    known, hints = signature_of(target)
     for name in kwargs:
         if name not in known:
             other = spelled_out(name, hints)
@@ -204,9 +234,50 @@ def check(
 
 def refuse(name: str, hint: Any, value: Any, *, bounds: bool = True) -> None:
     """Raises `ValueError` if an annotation does not allow a value."""
-    fault = _fault(hint, value, ())
+    fault = fault_of(hint, value)
     if fault is not None and (bounds or fault.kind != "bound"):
-        raise ValueError(one_line(f"{name}{fault.where}: {fault.rule}"))
+        raise ValueError(one_line(f"{name}{fault.where}: {fault.message()}"))
+
+
+def fault_of(hint: Any, value: Any) -> Fault | None:
+    """Return why an annotation does not allow a value; None where it does."""
+    return _fault(hint, value, ())
+
+
+def converted(hint: Any, value: Any) -> Any:
+    """Return an allowed value in the type of its annotation: whole numbers as floats, lists as tuples.
+
+    >>> converted(float | list[float], [1, 2]), converted(tuple[float, float], [1, 2])
+    ([1.0, 2.0], (1.0, 2.0))
+    """
+    origin, members = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return converted(members[0], value)
+    if origin in (Union, types.UnionType):
+        plain = [member for member in written(hint) if _fault(member, value, ()) is None]
+        exact = [member for member in plain if isinstance(member, type) and type(value) is member]
+        chosen = exact or sorted(plain, key=_is_opaque)
+        return converted(chosen[0], value) if chosen else value
+    if origin in (list, tuple) and isinstance(value, list | tuple):
+        parts = members if origin is tuple and Ellipsis not in members else members[:1] * len(value)
+        return origin(converted(part, entry) for part, entry in zip(parts, value, strict=False))
+    if origin is dict and isinstance(value, Mapping):
+        return {key: converted(members[1], entry) for key, entry in value.items()}
+    if _has_fields(hint) and isinstance(value, Mapping):
+        hints = signature_of(hint)[1]
+        return hint(**{key: converted(hints[key], entry) for key, entry in value.items()})
+    return float(value) if hint is float and type(value) is int else value
+
+
+def _has_fields(hint: Any) -> bool:
+    """Whether an annotation is a class whose fields a table can give."""
+    return isinstance(hint, type) and is_dataclass(hint)
+
+
+def _is_opaque(hint: Any) -> bool:
+    """Whether an annotation says nothing about a value."""
+    plain = (bool, int, float, str, list, tuple, dict, type(None), None)
+    return hint not in plain and get_origin(hint) is None
 
 
 def limit(name: str, *sizes: int) -> None:
@@ -222,37 +293,6 @@ def limit(name: str, *sizes: int) -> None:
     if total > ROOM:
         product = " x ".join(str(size) if size < 10**15 else f"{size:.3g}" for size in sizes)
         raise ValueError(f"{name}: {product} numbers are too many; must be at most {ROOM:.0e} in all")
-
-
-def spelled_out(name: str, hints: Mapping[str, Any]) -> str:
-    """Return the parameters that have ``name`` as a `Symbol`, joined by "or"; an empty text without any.
-
-    >>> spelled_out("c", {"unit_cost": Annotated[float, Symbol("c C")], "capacity": float})
-    'unit_cost'
-    """
-    found = [key for key, hint in hints.items() if name in symbol_of(hint).split()]
-    for key, hint in hints.items():
-        for note in _keys_of(hint):
-            known, inner = _signature(note.target)
-            within = name if name in known and name != "kind" else spelled_out(name, inner)
-            found += [f"{key}.{within}"] if within else []
-    return " or ".join(found)
-
-
-def keywords(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """Return the parameters of a function by name."""
-    return _signature(target)[0]
-
-
-def _keys_of(hint: Any) -> list[Keys]:
-    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    return [note for note in notes if isinstance(note, Keys)]
-
-
-def symbol_of(hint: Any) -> str:
-    """Return the `Symbol` of an annotation, or an empty text."""
-    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    return next((str(note) for note in notes if isinstance(note, Symbol)), "")
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -274,7 +314,9 @@ def shown(value: Any) -> str:
     ("'gausian'", '[0.1, 0.1, 0.1, 0.1, 0.1, 0.1, ...')
     """
     if isinstance(value, type) or callable(value):
-        return f"{'the class ' if isinstance(value, type) else ''}{getattr(value, '__name__', 'a function')}"
+        if isinstance(value, type):
+            return f"the class {value.__name__}"
+        return value.__name__ if inspect.isroutine(value) else "a function"
     try:
         words = " ".join(repr(value[:100] if isinstance(value, str) else value).split())
     except Exception:  # an object that cannot say what it is
@@ -293,29 +335,6 @@ def one_line(error: object) -> str:
     return words if len(words) <= LONGEST else f"{words[:half]} .. {words[-half:]}"
 
 
-@cache
-def _signature(target: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], dict[str, Any]]:
-    known = dict(inspect.signature(target).parameters)
-    hints: dict[str, Any] = {}
-    if isinstance(target, type):
-        return known, get_type_hints(target, include_extras=True)
-    for name, one in known.items():
-        try:
-            hints |= get_type_hints(_OneAnnotation(target, name, one.annotation), include_extras=True)
-        except (NameError, TypeError):  # one that only a type checker can read
-            continue
-    return known, hints
-
-
-class _OneAnnotation:
-    """What `get_type_hints` takes for a function with a single parameter, whatever the function returns."""
-
-    def __init__(self, target: Callable[..., Any], name: str, annotation: Any) -> None:
-        home = inspect.unwrap(target)
-        self.__globals__ = vars(sys.modules[home.__module__])
-        self.__annotations__ = {name: annotation}
-
-
 def _fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
     origin, members = get_origin(hint), get_args(hint)
     if origin is Annotated:
@@ -328,6 +347,8 @@ def _fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
         return _listed(hint, members, value, notes)
     if origin in (dict, Mapping) or hint is dict:
         return _tabled(members, value, notes)
+    if _has_fields(hint) and isinstance(value, Mapping):
+        return _tabled((), value, (Keys(hint),))
     if origin is Callable:
         return None if callable(value) else _wrong("a function", value)
     if hint in (bool, int, float):
@@ -336,8 +357,8 @@ def _fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
         return None if isinstance(value, str) else _wrong("text", value)
     if hint is type(None) or hint is None:
         return None if value is None else _wrong("left out", value)
-    if _is_object(hint) and hint.__name__ in ("ndarray", "Array"):
-        good = hasattr(value, "dtype") and getattr(value, "ndim", 0) > 0 and _numeric(value)
+    if is_object(hint) and hint.__name__ in ("ndarray", "Array"):
+        good = isinstance(value, _Array) and value.ndim > 0 and _numeric(value)
         return None if good else _wrong("an array of numbers", value)
     return None  # any object: whoever uses it looks at it
 
@@ -356,11 +377,16 @@ def _of_several(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> F
     close = [fault for fault in faults if fault.kind != "type"]
     if close:
         return max(close, key=lambda fault: len(fault.where))
+    alternatives = [fault for m, fault in zip(members, faults, strict=True) if m is not type(None)]
+    if len(alternatives) == 1:
+        return alternatives[0]
     known = [word for member in members if get_origin(member) is Literal for word in get_args(member)]
-    rest = [m for m in members if get_origin(m) is not Literal and m is not type(None) and not _is_object(m)]
+    rest = [m for m in members if get_origin(m) is not Literal and m is not type(None) and not is_object(m)]
     words = dict.fromkeys("function" if get_origin(one) is Callable else type_name(one) for one in rest)
+    if "number" in words:
+        words.pop("whole number", None)
     rules = [_one_of(known)] if known else []
-    rules += [_with_article(" or ".join(words))] if words else []
+    rules += [with_article(word) for word in words]
     return _wrong(" or ".join(rules) + _meant(value, known), value)
 
 
@@ -375,27 +401,31 @@ def _meant(value: Any, known: Iterable[Any]) -> str:
 
 
 def _among(known: Sequence[Any], value: Any) -> Fault | None:
-    plain = value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
+    plain = value.item() if isinstance(value, _Array) and value.ndim == 0 else value  # type: ignore[attr-defined]
     if any(type(one) is type(plain) and one == plain for one in known):
         return None
     return _wrong(_one_of(known) + _meant(value, known), value)
 
 
 def _listed(hint: Any, members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
-    if hasattr(value, "dtype") and getattr(value, "ndim", 0) > 0:
-        if not _numeric(value):
-            value = value.tolist()
-        elif not hasattr(value, "tolist") or value.size > 1000 or type(value).__module__ != "numpy":
+    if isinstance(value, _Array) and value.ndim > 0:
+        numpy = type(value).__module__ == "numpy"
+        if _numeric(value) and not (numpy and value.size <= 1000):  # type: ignore[attr-defined]
             return None  # the factory looks at the entries of arrays
-        else:
-            value = value.tolist()
+        value = value.tolist()  # type: ignore[attr-defined]
     if not isinstance(value, list | tuple | range):
-        return _wrong(_with_article(type_name(hint)), value)
-    fewest = max((getattr(note, "min_length", 0) or 0 for note in notes), default=0)
+        return _wrong(with_article(type_name(hint)), value)
+    fewest, most = length_of(notes)
     if len(value) < fewest:
         return Fault("", f"{shown(value)} must have at least {fewest} entries", "bound")
+    if most is not None and len(value) > most:
+        return Fault("", f"{shown(value)} must have at most {most} entries", "bound")
+    pair = get_origin(hint) is tuple and Ellipsis not in members  # one annotation per entry
+    if pair and len(value) != len(members):
+        return Fault("", f"{shown(value)} must have {len(members)} entries", "bound")
+    notes = tuple(note for note in notes if not isinstance(note, Len | MinLen | MaxLen))
     for k, entry in enumerate(value):
-        fault = _fault(members[0], entry, notes) if members else None
+        fault = _fault(members[k if pair else 0], entry, notes) if members else None
         if fault is not None:
             return fault.within(f"[{k}]")
     return None
@@ -417,7 +447,7 @@ def _tabled(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault
 
 def _keyed(target: Callable[..., Any], key: str, entry: Any) -> Fault | None:
     """What is wrong with a key of a table, or with its value."""
-    known, hints = _signature(target)
+    known, hints = signature_of(target)
     if key in known:
         return _fault(hints[key], entry, ())
     other = spelled_out(key, hints)
@@ -425,31 +455,32 @@ def _keyed(target: Callable[..., Any], key: str, entry: Any) -> Fault | None:
 
 
 def _number(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
-    words = _with_article(_NAMES[hint])
-    if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0:  # also one that JAX traces
+    words = with_article(NAMES[hint])
+    if isinstance(value, _Array) and value.ndim == 0:  # also one that JAX traces
         kinds = {bool: "b", int: "iu", float: "iuf"}[hint]
         if value.dtype.kind not in kinds:
             return _wrong(words, value)
         if type(value).__module__.split(".")[0] != "numpy":
             return None
-        value = value.item()
+        value = value.item()  # type: ignore[attr-defined]
     if hint is bool:
         return None if isinstance(value, bool) else _wrong(words, value)
     if isinstance(value, bool) or not isinstance(value, Integral if hint is int else Real):
-        return _wrong(words, value)
+        whole = hint is int and isinstance(value, float) and value.is_integer()
+        return _wrong(words + (f"; write {value:.0f}" if whole else ""), value)
     if isinstance(value, Integral) and abs(int(value)) >= 2**63:
         return Fault("", f"{shown(value)} must be below 2**63", "size")
-    for note in notes:
-        for kind, (rule, kept) in _BOUNDS.items():
-            edge = getattr(note, kind, None)
-            if edge is not None and not kept(value, edge):
-                size = hint is int and kind in ("lt", "le")
-                return Fault("", f"{value:g} must be {rule} {edge:g}", "size" if size else "bound")
+    for kind, edge in bounds_of(notes):
+        rule, holds = _RULES[kind]
+        if not holds(value, edge):
+            size = hint is int and kind in (Lt, Le)
+            rule = "finite" if math.isinf(edge) else f"{rule} {edge:g}"
+            return Fault("", f"must be {rule}", "size" if size else "bound", value)
     return None
 
 
 def _numeric(value: Any) -> bool:
-    return getattr(value.dtype, "kind", "f") in "biuf"
+    return getattr(value.dtype, "kind", "f") in "biuf"  # JAX's own kinds of numbers have no letter
 
 
 def _open(value: Any) -> bool:
@@ -463,67 +494,3 @@ def _holds_function(value: Any) -> bool:
     if isinstance(value, Mapping):
         return any(map(_holds_function, value.values()))
     return any(map(_holds_function, value)) if isinstance(value, list | tuple) else callable(value)
-
-
-_NAMES = {
-    float: "number",
-    int: "whole number",
-    bool: "true or false",
-    str: "text",
-    dict: "table",
-    list: "list",
-}
-
-
-def _with_article(words: str) -> str:
-    plain = words.split(" or ")[0]
-    return words if plain in ("true", "text") or words.startswith('"') else f"a {words}"
-
-
-def _plural(words: str) -> str:
-    return words.replace("list", "lists", 1) if words.startswith("list") else f"{words}s"
-
-
-def type_name(hint: Any) -> str:
-    """An annotation in a reader's words.
-
-    >>> type_name(list[float] | None), type_name(Literal["own", "joint"])
-    ('list of numbers', '"own" | "joint"')
-    """
-    origin, members = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return type_name(members[0])
-    if origin is Literal:
-        return " | ".join(json.dumps(m) for m in members)
-    if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(type_name(m) for m in written(hint) if m is not type(None)))
-    if origin in (list, tuple):
-        inner = " or ".join(dict.fromkeys(type_name(m) for m in members if m is not Ellipsis))
-        return (
-            f"list of ({inner})"
-            if " or " in inner or " | " in inner
-            else f"list of {_plural(inner)}"
-            if inner
-            else "list"
-        )
-    if origin is dict or is_table(hint):
-        return "table"
-    return _NAMES.get(hint, getattr(hint, "__name__", "value") if hint is not Any else "value")
-
-
-def written(union: Any) -> tuple[Any, ...]:
-    """The members of a union that a file can hold: arrays and functions are for Python only."""
-    members = get_args(union)
-    return tuple(one for one in members if not (_is_object(one) or get_origin(one) is Callable)) or members
-
-
-def is_table(hint: Any) -> bool:
-    """Whether an annotation is a class whose values a table can give."""
-    import dataclasses
-    from typing import is_typeddict
-
-    return is_typeddict(hint) or (isinstance(hint, type) and dataclasses.is_dataclass(hint))
-
-
-def _is_object(hint: Any) -> bool:
-    return isinstance(hint, type) and hint.__module__.split(".")[0] in ("numpy", "jax", "jaxlib")

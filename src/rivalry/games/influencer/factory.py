@@ -9,9 +9,10 @@ from warnings import warn
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from rivalry.core.annotations import Symbol
 from rivalry.core.jax import put
 from rivalry.core.space import Box, Simplex
-from rivalry.core.validate import Symbol, checked, limit
+from rivalry.core.validate import checked, limit
 from rivalry.games.influencer.continuous import GaussRule, refined
 from rivalry.games.influencer.inputs import EDGE, Domain, domain_of, one_of, per_player, players_of
 from rivalry.games.influencer.inputs import abstention as abstention_of

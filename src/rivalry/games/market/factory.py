@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from rivalry.core.annotations import Symbol
 from rivalry.core.jax import jnp, put
 from rivalry.core.space import Box
-from rivalry.core.validate import Symbol, checked, limit
+from rivalry.core.validate import checked, limit
 from rivalry.games.market.checks import (
     ALONE,
     OWN,

@@ -11,10 +11,11 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 
+from rivalry.core.annotations import Keys, Symbol
 from rivalry.core.jax import jnp, put
 from rivalry.core.registry import near
 from rivalry.core.space import Box
-from rivalry.core.validate import Keys, Symbol, checked, limit
+from rivalry.core.validate import checked, limit
 from rivalry.games.race import keys
 from rivalry.games.race.beliefs import FIXED, Believing, Minds, belief
 from rivalry.games.race.checks import (

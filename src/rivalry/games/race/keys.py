@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from rivalry.core.annotations import Symbol, keywords
 from rivalry.core.registry import near
-from rivalry.core.validate import Symbol, keywords
 
 Numbers = float | list[float] | list[list[float]] | np.ndarray
 NotNegative = Annotated[float, Ge(0)]

@@ -17,10 +17,11 @@ from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
+from rivalry.core.annotations import Symbol
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
-from rivalry.core.validate import Symbol, checked
+from rivalry.core.validate import checked
 from rivalry.games.race.checks import one_of
 
 INFORMATION = ("none", "private", "public")

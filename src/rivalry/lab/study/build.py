@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from rivalry.core.registry import line_of
 from rivalry.lab.study import names
-from rivalry.lab.study.document import RunKeys
+from rivalry.lab.study.document import RUN_KEYS
 from rivalry.lab.study.errors import StudyError, dotted, shown
-from rivalry.lab.study.schema import checked, model
+from rivalry.lab.study.schema import checked, keys_of
 
 LEADERS = "leaders"  # a key of every family's table: who moves first
 
@@ -31,7 +31,7 @@ def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
     (factory, *_) = names.targets(family, names.games(), "a family", "game.family", Path(folder))
     if not callable(factory):
         raise StudyError(f"{shown(family)} is not a function that makes a game", key="game.family")
-    ordered = LEADERS in options and LEADERS not in model(factory).model_fields
+    ordered = LEADERS in options and LEADERS not in keys_of(factory)
     leaders = options.pop(LEADERS) if ordered else None
     if ordered and options.get("stages"):
         raise StudyError("clashes with stages, which tell who moves first; give one", key=f"game.{LEADERS}")
@@ -77,13 +77,13 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any =
         )
     if not callable(target):
         raise StudyError(f"{shown(kind)} is not a class of methods", key=dotted([*prefix, "kind"]))
-    for option in model(target).model_fields:
-        if option in RunKeys.model_fields:
+    for option in keys_of(target):
+        if option in RUN_KEYS:
             raise StudyError(
                 "is a key of the run; give the option another name", key=dotted([*prefix, option])
             )
-    options = {key: value for key, value in table.items() if key not in RunKeys.model_fields}
-    return _made(target, options, prefix, Path(folder), own=_own(kind), also=tuple(RunKeys.model_fields))
+    options = {key: value for key, value in table.items() if key not in RUN_KEYS}
+    return _made(target, options, prefix, Path(folder), own=_own(kind), also=RUN_KEYS)
 
 
 def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Callable[..., Any]:
@@ -139,7 +139,7 @@ def told(error: ValueError, target: Any, prefix: Sequence[str]) -> StudyError:
     """A factory's or a method's own message, its parameter written as the study writes it."""
     head, colon, rest = str(error).partition(": ")
     name = head.split("[")[0].split(".")[0]
-    known = {*model(target).model_fields, "start"}
+    known = {*keys_of(target), "start"}
     if colon and name in known:
         return StudyError(rest, key=f"{dotted(prefix)}.{head}")
     return StudyError(str(error), key=dotted(prefix))

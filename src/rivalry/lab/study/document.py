@@ -1,15 +1,18 @@
-"""What may stand in a study, table by table; families and methods check their own keys later."""
+"""The tables of a study and their keys; families and methods check their own keys later."""
 
 from __future__ import annotations
 
-import json
+import math
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from annotated_types import Ge, Gt, Le, Len, Lt
 
-from rivalry.lab.study.errors import StudyError, from_pydantic, shown
+from rivalry.lab.study.errors import StudyError, dotted, shown
 from rivalry.lab.study.points import Grid
+from rivalry.lab.study.schema import checked, keys_of
 
 Number = int | float
 _STORED = (  # what every version stored of a study
@@ -18,82 +21,90 @@ _STORED = (  # what every version stored of a study
 )
 MANY = ("random", "grid")  # starts of which there may be many
 Start = str | list[Number] | list[list[Number]]
+Tolerance = Annotated[float, Ge(0), Lt(math.inf)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+@dataclass(frozen=True)
+class Replications:
+    """How often every point is repeated; all randomness comes from ``seed``."""
 
-
-class Replications(_Table):
-    """How often everything is repeated; all randomness comes from ``seed``."""
-
-    count: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    count: Annotated[int, Ge(1), Le(1_000_000)] = 1
+    seed: Annotated[int, Ge(0), Lt(2**63)] = 0
     paired: bool = False
 
 
-class CertificateTable(_Table):
-    """``tolerance``: regret up to this, in units of the game's payoff scale, counts as none."""
+@dataclass(frozen=True)
+class CertificateTable:
+    """``tolerance``: the largest regret that counts as none, in units of the game's payoff scale."""
 
-    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-6
+    tolerance: Annotated[float, Gt(0), Lt(math.inf)] = 1e-6
 
 
-class Expect(_Table):
-    """A value that a source prints, one that was computed independently, or both, and where ours is."""
+@dataclass(frozen=True)
+class Expect:
+    """A published value, an independently computed one, or both, and the quantity of ours that it is for."""
 
     quantity: str
-    at: dict[str, bool | int | float | str] = {}
+    at: dict[str, bool | int | float | str] = field(default_factory=dict)
     reduce: Literal["mean", "min", "max", "share"] | None = None
-    equals: bool | int | float | str | None = None  # what ``reduce = "share"`` counts; otherwise what is true
+    equals: bool | int | float | str | None = None  # the value that ``reduce = "share"`` counts, else true
     published: bool | int | float | str | None = None
-    published_tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    published_tolerance: Tolerance | None = None
     published_tolerance_reason: str = ""
     locator: str = ""
     read: Literal["first-hand", "second-hand", "from a figure"] | None = None
     why: str = ""
     expected: bool | int | float | str | None = None
-    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    within: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    tolerance: Tolerance | None = None
+    within: Annotated[list[float], Len(2, 2)] | None = None
     quick: bool = False
     note: str = ""
 
 
-class RunKeys(_Table):
+@dataclass(frozen=True)
+class RunKeys:
     """Keys of a ``[[method]]`` that are not the method's own: how it is started and when it stops."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$")]
+    name: str
     kind: str
     start: Start = "random"
-    starts: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    tol: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    max_steps: Annotated[int, Field(ge=1)] | None = None
-    max_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    steps: Annotated[int, Field(ge=1)] | None = None
+    starts: Annotated[int, Ge(1), Le(1_000_000)] | None = None
+    tol: Annotated[float, Gt(0), Lt(math.inf)] | None = None
+    max_steps: Annotated[int, Ge(1)] | None = None
+    max_seconds: Annotated[float, Gt(0), Lt(math.inf)] | None = None
+    steps: Annotated[int, Ge(1)] | None = None
     path: bool = True
     negative_controls: bool | list[str] = True
 
 
-class Document(_Table):
-    """The whole file."""
+RUN_KEYS = tuple(keys_of(RunKeys))
+
+
+@dataclass(frozen=True)
+class Document:
+    """The whole file; `read` checks the tables inside."""
 
     title: str = ""
     question: str = ""
     source: str = ""
     cost: Literal["seconds", "minutes", "hours"] = "seconds"
     game: dict[str, Any] | None = None
-    method: list[dict[str, Any]] = []
-    sweep: dict[str, Any] = {}
-    batch: dict[str, Any] = {}
-    replications: Replications = Replications()
-    expect: list[Expect] = []
-    quick: dict[str, Any] = {}
-    certificate: CertificateTable = CertificateTable()
-    plots: list[str | dict[str, Any]] = []
-    include: list[str] = []
+    method: list[dict[str, Any]] = field(default_factory=list)
+    sweep: dict[str, Any] = field(default_factory=dict)
+    batch: dict[str, Any] = field(default_factory=dict)
+    replications: dict[str, Any] = field(default_factory=dict)
+    expect: list[dict[str, Any]] = field(default_factory=list)
+    quick: dict[str, Any] = field(default_factory=dict)
+    certificate: dict[str, Any] = field(default_factory=dict)
+    plots: list[str | dict[str, Any]] = field(default_factory=list)
+    include: list[str] = field(default_factory=list)
+
+
+KEYS = tuple(keys_of(Document))
 
 
 def read(data: Mapping[str, Any]) -> Document:
-    """The tables of a study, checked as far as no family or method is needed. Raises `StudyError`."""
+    """Return the tables of a study, checked as far as no family or method is needed. Raises `StudyError`."""
     plain = dict(data)
     for key in ("method", "expect"):
         if isinstance(plain.get(key), Mapping):
@@ -101,24 +112,30 @@ def read(data: Mapping[str, Any]) -> Document:
     for k, row in enumerate(plain.get("expect") or ()):
         if isinstance(row, Mapping) and "over" in row:
             raise StudyError("is called reduce", key=f"expect[{k}].over")
-    document: Document = _validated(Document, plain, ())
+    document = Document(**checked(Document, plain, ()))
+    rows = [checked(Expect, row, ("expect", k)) for k, row in enumerate(document.expect)]
+    replications = Replications(**checked(Replications, document.replications, ("replications",)))
+    certificate = CertificateTable(**checked(CertificateTable, document.certificate, ("certificate",)))
+    document = replace(
+        document, expect=rows, replications=asdict(replications), certificate=asdict(certificate)
+    )
     if document.include:
         _alone(plain)
     else:
         _complete(document)
-    return document.model_copy(update={"method": _methods(document.method)})
+    return replace(document, method=_methods(document.method))
 
 
 def check_stored(study: Mapping[str, Any]) -> None:
-    """Whether a resolved study has the form that `rivalry.lab.study.Study.resolved` gives it.
+    """Refuse a resolved study that is not of the form of `rivalry.lab.study.Study.resolved`.
 
-    What its names stand for is not looked up, so a run can be read where a plug-in is missing. Raises
-    `StudyError`.
+    Names of families, methods and plots are not looked up, so a run can be read where a plug-in is missing.
+    Raises `StudyError`.
     """
     for key in _STORED:
         if key not in study:
             raise StudyError("is missing", key=key)
-    given = {key: study.get(key) for key in Document.model_fields}
+    given = {key: study.get(key) for key in KEYS}
     read({key: value for key, value in given.items() if value not in (None, {}, [], "")})
     for k, method in enumerate(study.get("method") or []):
         if "name" not in method:
@@ -141,8 +158,8 @@ def check_stored(study: Mapping[str, Any]) -> None:
 
 
 def _check_base(base: Any) -> None:
-    """Whether the tables that a study had before it was changed are tables of a study."""
-    if not isinstance(base, Mapping) or set(base) - set(Document.model_fields):
+    """Refuse a record of the unchanged study that does not consist of tables of a study."""
+    if not isinstance(base, Mapping) or set(base) - set(KEYS):
         raise StudyError("must be tables of a study", key="base")
     try:
         read({key: value for key, value in base.items() if value not in (None, {}, [], "")})
@@ -152,15 +169,12 @@ def _check_base(base: Any) -> None:
         raise StudyError(str(error), key="base") from None
 
 
-def expectation(row: Expect) -> dict[str, Any]:
-    """One ``[[expect]]`` as it is stored: what was left out stays out."""
-    return row.model_dump(exclude_unset=True)
-
-
 def run_keys(table: Mapping[str, Any], prefix: Sequence[str | int]) -> dict[str, Any]:
-    """The keys of a method's table that the run uses, checked. Raises `StudyError`."""
-    own = {k: v for k, v in table.items() if k in RunKeys.model_fields}
-    _validated(RunKeys, own, prefix)
+    """Return the keys of a method's table that the run uses. Raises `StudyError`."""
+    own = {k: v for k, v in table.items() if k in RUN_KEYS}
+    checked(RunKeys, own, prefix)
+    if not re.fullmatch(r"[A-Za-z0-9_\-]+", own["name"]):
+        raise StudyError(f"{shown(own['name'])} must be letters, digits, _ or -", key=_key(prefix, "name"))
     if "starts" in own and not isinstance(own.get("start", "random"), str):
         raise StudyError(
             "clashes with start: give one start, or a number of random ones", key=_key(prefix, "starts")
@@ -184,28 +198,7 @@ def run_keys(table: Mapping[str, Any], prefix: Sequence[str | int]) -> dict[str,
 
 
 def _key(prefix: Sequence[str | int], name: str) -> str:
-    from rivalry.lab.study.errors import dotted
-
     return dotted([*prefix, name])
-
-
-def _validated(model: type[Any], data: dict[str, Any], prefix: Sequence[str | int]) -> Any:
-    try:
-        return model.model_validate_json(json.dumps(data, default=str))
-    except ValidationError as error:
-        raise from_pydantic(error, data, prefix, _known(model, error)) from None
-
-
-def _known(model: type[BaseModel], error: ValidationError) -> list[str]:
-    """The keys allowed where the first unknown one stands."""
-    extra = next((e["loc"] for e in error.errors(include_url=False) if e["type"] == "extra_forbidden"), ())
-    inner: dict[str, type[BaseModel]] = {
-        "replications": Replications,
-        "certificate": CertificateTable,
-        "expect": Expect,
-    }
-    place: type[BaseModel] | None = inner.get(str(extra[0])) if len(extra) > 1 else None
-    return list((place or model).model_fields)
 
 
 def _alone(plain: Mapping[str, Any]) -> None:
@@ -230,8 +223,9 @@ def _complete(document: Document) -> None:
         _references(row, f"expect[{k}]")
 
 
-def _references(row: Expect, key: str) -> None:
-    """Whether a row says what it is compared with, and how exactly each reference is known."""
+def _references(table: Mapping[str, Any], key: str) -> None:
+    """Refuse an expectation without a reference, or without the tolerance of its reference."""
+    row = Expect(**table)
     if row.tolerance is not None and row.within is not None:
         raise StudyError("clashes with within: give one of them", key=f"{key}.tolerance")
     if row.equals is not None and row.reduce != "share":
@@ -242,7 +236,7 @@ def _references(row: Expect, key: str) -> None:
         raise StudyError("needs published, expected or within", key=key)
     if row.published is None:
         for name in ("published_tolerance", "published_tolerance_reason", "locator", "read", "why"):
-            if getattr(row, name) not in (None, ""):
+            if table.get(name) not in (None, ""):
                 raise StudyError("describes a published value; give published too", key=f"{key}.{name}")
     elif _is_number(row.published):
         if row.published_tolerance is None:
@@ -263,7 +257,7 @@ def _is_number(value: object) -> bool:
 
 
 def _methods(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Every method's table with its name, which is its kind where none is given."""
+    """Return every method's table with its name, by default its kind."""
     named: list[dict[str, Any]] = []
     for k, table in enumerate(tables):
         kind = table.get("kind")

@@ -97,18 +97,18 @@ class Study:
 
     def _normalise(self) -> None:
         put = object.__setattr__
-        for key in document.Document.model_fields:
+        for key in document.KEYS:
             put(self, key, plain(getattr(self, key), key))
         read = document.read(self._tables())
         put(self, "method", tuple(read.method))
-        put(self, "expect", tuple(document.expectation(row) for row in read.expect))
+        put(self, "expect", tuple(read.expect))
         put(self, "plots", tuple(self.plots))
         put(self, "include", tuple(self.include))
         if self.include:
             put(self, "files", {})
             return
-        put(self, "replications", read.replications.model_dump())
-        put(self, "certificate", read.certificate.model_dump())
+        put(self, "replications", read.replications)
+        put(self, "certificate", read.certificate)
         put(self, "sweep", self._grid.table)
         put(self, "batch", self._lanes.table)
         self._check_keys()
@@ -131,7 +131,7 @@ class Study:
 
     def _tables(self) -> dict[str, Any]:
         """What the document's model checks: the given keys only."""
-        given = {key: getattr(self, key) for key in document.Document.model_fields}
+        given = {key: getattr(self, key) for key in document.KEYS}
         return {key: value for key, value in given.items() if value not in (None, {}, [], "")}
 
     @cached_property
@@ -299,7 +299,7 @@ class Study:
         """Everything that determines the run, fit for JSON; `from_resolved` reads it back."""
         found: dict[str, Any] = {"schema": SCHEMA, "name": self.name, "quick_form": self.is_quick}
         found |= {"files": dict(self.files or {})}
-        found |= {key: plain(getattr(self, key)) for key in document.Document.model_fields}
+        found |= {key: plain(getattr(self, key)) for key in document.KEYS}
         if self.base is not None:
             found["base"] = plain(self.base)
         if self.include:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.lab.study.errors import StudyError, dotted, from_pydantic, shown, unknown
+from rivalry.lab.study.errors import StudyError, dotted, shown, unknown
+from rivalry.lab.study.schema import checked
 
 # dimensions and variables that every dataset has; a swept key of that name goes by its full name
 _DIMENSIONS = "algorithm method replication player axis step lane departure point"
@@ -25,15 +27,16 @@ RESERVED = frozenset([*_DIMENSIONS.split(), *_VARIABLES.split()])
 MOST = {"sweep": 1_000_000, "batch": 100_000}  # points; each is listed, built and checked before a run
 
 
-class Span(BaseModel):
-    """``{ from, to, count, scale }``: evenly spaced values, ends included."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    start: Annotated[float, Field(alias="from", allow_inf_nan=False)]
-    to: Annotated[float, Field(allow_inf_nan=False)]
-    count: Annotated[int, Field(ge=2, le=1_000_000)]
-    scale: Literal["linear", "log"] = "linear"
+Number = Annotated[float, Gt(-math.inf), Lt(math.inf)]
+Span = TypedDict(  # evenly spaced values, ends included
+    "Span",
+    {
+        "from": Number,
+        "to": Number,
+        "count": Annotated[int, Ge(2), Le(1_000_000)],
+        "scale": NotRequired[Literal["linear", "log"]],
+    },
+)
 
 
 def split(key: str) -> list[str | int]:
@@ -77,21 +80,19 @@ def values(form: Any, key: str, *, repeats: bool = False) -> list[Any]:
 
 
 def _spaced(form: dict[str, Any], key: str) -> list[Any]:
-    try:
-        span = Span.model_validate(form)
-    except ValidationError as error:
-        raise from_pydantic(error, form, split(key), ["from", "to", "count", "scale"]) from None
-    if span.start == span.to:
-        raise StudyError(f"from and to are both {span.to:g}; must differ", key=key)
-    if span.scale == "log" and not (span.start > 0 and span.to > 0):
-        bad = "from" if span.start <= 0 else "to"
+    span = checked(Span, form, split(key))
+    low, high, log = span["from"], span["to"], span.get("scale") == "log"
+    if low == high:
+        raise StudyError(f"from and to are both {high:g}; must differ", key=key)
+    if log and not (low > 0 and high > 0):
+        bad = "from" if low <= 0 else "to"
         raise StudyError(f"{form[bad]} must be above 0 on a log scale", key=f"{key}.{bad}")
-    spread = np.geomspace if span.scale == "log" else np.linspace
-    found = spread(span.start, span.to, span.count).tolist()
+    spread = np.geomspace if log else np.linspace
+    found = spread(low, high, span["count"]).tolist()
     whole = (
         isinstance(form["from"], int) and isinstance(form["to"], int) and all(v == round(v) for v in found)
     )
-    return [round(v) for v in found] if whole and span.scale == "linear" else found
+    return [round(v) for v in found] if whole and not log else found
 
 
 def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A factory's signature, or a method's fields, as a strict model: the one place where parameters are written.
+"""The keys of a table: a factory's keywords or a class's fields, whose annotations are the schema.
 
 Annotations may carry bounds (`annotated_types`), alternatives (`Literal`) and a sentence that says what the
 parameter means, with its unit: ``reach: Annotated[float, Gt(0), "standard deviation, units of space"]``.
@@ -9,18 +9,39 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import math
 import types
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    NotRequired,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from pydantic.errors import PydanticUserError
+from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.validate import Keys, Symbol, is_table, spelled_out, symbol_of, type_name, written
-from rivalry.lab.study.errors import StudyError, dotted, from_pydantic
+from rivalry.core.annotations import (
+    Keys,
+    Symbol,
+    bounds_of,
+    length_of,
+    spelled_out,
+    symbol_of,
+    type_name,
+    written,
+)
+from rivalry.core.validate import converted, fault_of, near
+from rivalry.lab.study.errors import StudyError, dotted, shown
 
-_PLAIN = (bool, int, float, str, type(None), dict, list, tuple)
+_SIGNS = {Gt: ">", Ge: ">=", Lt: "<", Le: "<="}
 
 
 class Parameter(NamedTuple):
@@ -35,14 +56,14 @@ class Parameter(NamedTuple):
     symbol: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """The same, fit for JSON."""
+        """Return the key as a table for JSON."""
         row = self._asdict()
         row["default"] = None if self.required else jsonable(self.default)
         return row
 
 
 def jsonable(value: Any) -> Any:
-    """A default as JSON can hold it; what it cannot hold is shown by its text."""
+    """Return a default as JSON can hold it; other values as their text."""
     try:
         return json.loads(json.dumps(value, default=lambda v: v.tolist(), allow_nan=False))
     except (AttributeError, TypeError, ValueError):
@@ -50,7 +71,7 @@ def jsonable(value: Any) -> Any:
 
 
 def parameters(target: Callable[..., Any]) -> list[Parameter]:
-    """The keys that a factory's keywords, or a class's fields, make.
+    """Return the keys that a factory's keywords, or a class's fields, make.
 
     >>> from annotated_types import Gt
     >>> def family(reach: Annotated[float, Gt(0), "how far"] = 0.1): ...
@@ -62,9 +83,9 @@ def parameters(target: Callable[..., Any]) -> list[Parameter]:
         required = default is inspect.Parameter.empty
         notes = list(dict.fromkeys(_notes(hint)))
         meaning = "; ".join(note for note in notes if isinstance(note, str) and not isinstance(note, Symbol))
-        bounds = ", ".join(dict.fromkeys(filter(None, (_bound(note) for note in notes))))
         usual = None if required else default
-        found.append(Parameter(name, type_name(hint), usual, required, bounds, meaning, symbol_of(hint)))
+        bounds, symbol = _bounds(notes), symbol_of(hint)
+        found.append(Parameter(name, type_name(hint), usual, required, bounds, meaning, symbol))
         for note in notes:
             if isinstance(note, Keys):
                 found += [row._replace(name=f"{name}.{row.name}") for row in parameters(note.target)]
@@ -72,8 +93,54 @@ def parameters(target: Callable[..., Any]) -> list[Parameter]:
 
 
 def json_schema(target: Callable[..., Any]) -> dict[str, Any]:
-    """The JSON Schema of a factory's or a method's table, as a form would use it."""
-    return model(target).model_json_schema()
+    """Return the JSON Schema of a factory's or a method's table, as a form would use it."""
+    rows, keys = _keywords(target), [row for row in parameters(target) if "." not in row.name]
+    return {
+        "title": target.__name__,
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            row.name: _json_type(hint, ())
+            | ({"description": row.meaning} if row.meaning else {})
+            | ({} if row.required else {"default": jsonable(row.default)})
+            for row, (_, hint, _) in zip(keys, rows, strict=True)
+        },
+        "required": [name for name, _, default in rows if default is inspect.Parameter.empty],
+    }
+
+
+_JSON_TYPES: dict[Any, str] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    type(None): "null",
+    list: "array",
+    tuple: "array",
+    dict: "object",
+}
+_JSON_BOUNDS = {Gt: "exclusiveMinimum", Ge: "minimum", Lt: "exclusiveMaximum", Le: "maximum"}
+
+
+def _json_type(hint: Any, notes: tuple[Any, ...]) -> dict[str, Any]:
+    """Return an annotation as JSON Schema; one that no file can hold allows anything."""
+    origin, members = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _json_type(members[0], (*notes, *members[1:]))
+    if origin in (Union, types.UnionType):
+        return {"anyOf": [_json_type(member, notes) for member in written(hint)]}
+    if origin is Literal:
+        return {"enum": list(members)}
+    kind = _JSON_TYPES.get(origin or hint)
+    found: dict[str, Any] = {"type": kind} if kind else {}
+    if kind in ("number", "integer"):
+        found |= {_JSON_BOUNDS[bound]: edge for bound, edge in bounds_of(notes) if math.isfinite(edge)}
+    if kind == "array":
+        fewest, most = length_of(notes)
+        found |= {"items": _json_type(members[0], notes)} if members else {}
+        found |= {"minItems": fewest} if fewest else {}
+        found |= {"maxItems": most} if most is not None else {}
+    return found
 
 
 def checked(
@@ -82,60 +149,52 @@ def checked(
     prefix: Sequence[str | int],
     also: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The table's values, converted as the annotations say; what the table leaves out stays out.
+    """Return a table's values in the types of the annotations; keys that it leaves out stay out.
 
-    ``also`` are keys that the table may have besides, for the hint at a name that is near.
-
-    Raises `StudyError` with the key for an unknown key, a wrong type or a value outside its bounds.
+    ``target`` is a factory, a class of methods, or a class whose fields are the keys of a table. Objects from
+    a user's file are left to the factory. ``also`` are further keys of the table, for the hint at a misspelt
+    one. Raises `StudyError` with the key for an unknown key, a wrong type or a value out of bounds.
     """
-    built = model(target)
-    known = list(built.model_fields)
+    rows = {name: (hint, default) for name, hint, default in _keywords(target)}
     for name in table:
-        if name not in known and (other := spelled_out(name, _hints(target))):
-            raise StudyError(f"is called {other} here", key=dotted([*prefix, name]))
-    plain = {k: v for k, v in table.items() if k not in known or not _holds_objects(v)}
-    given = {k: v for k, v in table.items() if k not in plain}
-    for name, field in built.model_fields.items():
-        if name in given:  # an object from a user's file: the factory itself looks at it
-            plain.pop(name, None)
-        elif field.is_required() and name not in plain:
+        if name not in rows:
+            other = spelled_out(name, {key: hint for key, (hint, _) in rows.items()})
+            rule = f"is called {other} here" if other else f"unknown key; {near(name, [*rows, *also])}"
+            raise StudyError(rule, key=dotted([*prefix, name]))
+    for name, (_, default) in rows.items():
+        if default is inspect.Parameter.empty and name not in table:
             raise StudyError("is missing", key=dotted([*prefix, name]))
-    try:
-        found = model(target, frozenset(given)).model_validate_json(json.dumps(plain, default=str))
-    except ValidationError as error:
-        raise from_pydantic(error, plain, prefix, [*known, *also]) from None
-    return {name: getattr(found, name) for name in plain} | given
+    found = dict(table)
+    for name, value in table.items():
+        if _holds_objects(value):
+            continue
+        hint = rows[name][0]
+        if (fault := fault_of(hint, value)) is not None:
+            raise StudyError(fault.message(shown), key=dotted([*prefix, name]) + fault.where)
+        found[name] = converted(hint, value)
+    return found
 
 
-@cache
-def model(target: Callable[..., Any], leave: frozenset[str] = frozenset()) -> type[BaseModel]:
-    """The strict model of a factory's keywords or a class's fields, without those in ``leave``."""
-    return _model(target, leave)
-
-
-_CONFIG = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
-
-
-def _model(target: Callable[..., Any], leave: frozenset[str]) -> type[BaseModel]:
-    fields: dict[str, Any] = {}
-    for name, hint, default in _keywords(target):
-        if name not in leave:
-            missing = default is inspect.Parameter.empty
-            fields[name] = (_spread(hint), Field() if missing else Field(default=default))
-    try:
-        return create_model(getattr(target, "__name__", "Table"), __config__=_CONFIG, **fields)
-    except (PydanticUserError, TypeError) as error:
-        raise StudyError(f"{_label(target)}: {error}") from None
+def keys_of(target: Callable[..., Any]) -> list[str]:
+    """Return the keys of a factory's, a method's or a table's keywords."""
+    return [name for name, _, _ in _keywords(target)]
 
 
 def _label(target: Callable[..., Any]) -> str:
-    return f"{getattr(target, '__module__', '?')}.{getattr(target, '__qualname__', target)}"
+    known = isinstance(target, type) or inspect.isroutine(target)
+    return f"{target.__module__}.{target.__qualname__}" if known else str(target)
 
 
+@cache
 def _keywords(target: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
-    """Name, annotation and default (`Parameter.empty` where there is none) of every key."""
+    """Return name, annotation and default (`Parameter.empty` where there is none) of every key."""
     empty = inspect.Parameter.empty
     hints = _hints(target)
+    if is_typeddict(target):
+        return [
+            (name, get_args(hint)[0], None) if get_origin(hint) is NotRequired else (name, hint, empty)
+            for name, hint in hints.items()
+        ]
     if inspect.isclass(target) and dataclasses.is_dataclass(target):
         rows = []
         for field in dataclasses.fields(target):
@@ -164,7 +223,7 @@ def _hints(target: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _holds_objects(value: Any) -> bool:
-    """Whether a value holds something that no TOML file can: an object loaded from a user's file."""
+    """Whether a value contains what no TOML file can hold: an object loaded from a user's file."""
     if isinstance(value, dict):
         return any(map(_holds_objects, value.values()))
     if isinstance(value, list | tuple):
@@ -172,48 +231,8 @@ def _holds_objects(value: Any) -> bool:
     return callable(value)
 
 
-def _spread(hint: Any) -> Any:
-    """Bounds on a union or a list hold for each number in it; what is no plain type the factory checks."""
-    if get_origin(hint) is Annotated:
-        inner, *notes = get_args(hint)
-        return _bounded(inner, [note for note in notes if not isinstance(note, str)])
-    return _bounded(hint, [])
-
-
-def _bounded(hint: Any, notes: list[Any]) -> Any:
-    origin = get_origin(hint)
-    if origin is Annotated:
-        inner, *more = get_args(hint)
-        return _bounded(inner, [n for n in more if not isinstance(n, str)] + notes)
-    if origin in (Union, types.UnionType):
-        return Union[tuple(_bounded(member, notes) for member in written(hint))]  # noqa: UP007
-    numeric = [n for n in notes if not _is_length(n)]
-    lengths = tuple(n for n in notes if _is_length(n))
-    if origin is list:
-        (inner,) = get_args(hint)
-        return _annotated(list[_bounded(inner, numeric)], lengths)  # type: ignore[misc]
-    if origin is tuple:
-        members = tuple(m if m is Ellipsis else _bounded(m, numeric) for m in get_args(hint))
-        return _annotated(tuple[members], lengths)  # type: ignore[valid-type]
-    if origin in (Literal, dict) or hint is Any:
-        return hint
-    if isinstance(hint, type) and issubclass(hint, float | int) and hint is not bool:
-        return _annotated(hint, tuple(notes))
-    if hint in _PLAIN or hint is None or is_table(hint):
-        return hint
-    return Any  # arrays, callables, objects: the factory checks them
-
-
-def _is_length(note: Any) -> bool:
-    return type(note).__name__ in ("Len", "MinLen", "MaxLen")
-
-
-def _annotated(hint: Any, notes: tuple[Any, ...]) -> Any:
-    return Annotated[(hint, *notes)] if notes else hint
-
-
 def _notes(hint: Any) -> list[Any]:
-    """Everything written beside types anywhere in an annotation."""
+    """Return the notes beside types anywhere in an annotation."""
     if get_origin(hint) is Annotated:
         inner, *notes = get_args(hint)
         return notes + _notes(inner)
@@ -222,17 +241,8 @@ def _notes(hint: Any) -> list[Any]:
     )
 
 
-def _bound(note: Any) -> str:
-    signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-    if isinstance(note, str):
-        return ""
-    parts = [
-        f"{sign} {getattr(note, key):g}" for key, sign in signs.items() if _number(getattr(note, key, None))
-    ]
-    if getattr(note, "min_length", 0):
-        parts.append(f"at least {note.min_length} entries")
-    return ", ".join(parts)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _bounds(notes: Sequence[Any]) -> str:
+    """Return the bounds among the notes of an annotation, as a table prints them."""
+    parts = [f"{_SIGNS[kind]} {edge:g}" for kind, edge in bounds_of(notes)]
+    fewest, _ = length_of(notes)
+    return ", ".join(dict.fromkeys([*parts, *([f"at least {fewest} entries"] if fewest else [])]))

@@ -1,0 +1,194 @@
+"""Annotations as a schema: what the signature of a factory says of its keywords, as data and in words.
+
+``reach: Annotated[float, Symbol("sigma"), Gt(0), "standard deviation, units of space"]`` has the type, the
+symbol of the sources, a bound and the meaning. `rivalry.core.validate` checks values against annotations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
+
+from annotated_types import Ge, Gt, Interval, Le, Len, Lt, MaxLen, MinLen
+
+
+class Symbol(str):
+    """The symbols of a parameter in the sources, a note in its annotation.
+
+    `rivalry show` prints them beside the key. A key that is one of them is refused with the parameter named.
+    """
+
+    __slots__ = ()
+
+
+class Keys(NamedTuple):
+    """The keys that a table may have, as the keywords of a function; a note in an annotation.
+
+    ``cost: Annotated[str | dict[str, Any], Keys(cost_keys), "cost of inputs"]``, where ``cost_keys`` is a
+    function whose keywords are annotated like a factory's.
+    """
+
+    target: Callable[..., Any]
+
+
+@cache
+def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], dict[str, Any]]:
+    """Return the parameters of a function or a class, and their annotations, by name."""
+    known = dict(inspect.signature(target).parameters)
+    hints: dict[str, Any] = {}
+    if isinstance(target, type):
+        return known, get_type_hints(target, include_extras=True)
+    for name, one in known.items():
+        try:
+            hints |= get_type_hints(_OneAnnotation(target, name, one.annotation), include_extras=True)
+        except (NameError, TypeError):  # one that only a type checker can read
+            continue
+    return known, hints
+
+
+class _OneAnnotation:
+    """What `get_type_hints` takes for a function with a single parameter, whatever the function returns."""
+
+    def __init__(self, target: Callable[..., Any], name: str, annotation: Any) -> None:
+        home = inspect.unwrap(target)
+        self.__globals__ = vars(sys.modules[home.__module__])
+        self.__annotations__ = {name: annotation}
+
+
+def spelled_out(name: str, hints: Mapping[str, Any]) -> str:
+    """Return the parameters that have ``name`` as a `Symbol`, joined by "or"; an empty text without any.
+
+    >>> spelled_out("c", {"unit_cost": Annotated[float, Symbol("c C")], "capacity": float})
+    'unit_cost'
+    """
+    found = [key for key, hint in hints.items() if name in symbol_of(hint).split()]
+    for key, hint in hints.items():
+        for note in keys_notes(hint):
+            known, inner = signature_of(note.target)
+            within = name if name in known and name != "kind" else spelled_out(name, inner)
+            found += [f"{key}.{within}"] if within else []
+    return " or ".join(found)
+
+
+def keywords(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Return the parameters of a function by name."""
+    return signature_of(target)[0]
+
+
+def keys_notes(hint: Any) -> list[Keys]:
+    """Return the notes of an annotation that give the keys of a table."""
+    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return [note for note in notes if isinstance(note, Keys)]
+
+
+def symbol_of(hint: Any) -> str:
+    """Return the `Symbol` of an annotation, or an empty text."""
+    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return next((str(note) for note in notes if isinstance(note, Symbol)), "")
+
+
+def length_of(notes: Iterable[Any]) -> tuple[int, int | None]:
+    """Return the smallest and the largest number of entries that the notes of an annotation allow."""
+    fewest, most = 0, None
+    for note in _single(notes):
+        match note:
+            case MinLen(min_length=length):
+                fewest = length
+            case MaxLen(max_length=length):
+                most = length
+    return fewest, most
+
+
+def bounds_of(notes: Iterable[Any]) -> list[tuple[type, Any]]:
+    """Return the bounds on numbers among the notes of an annotation: the kind of each, and its value."""
+    found: list[tuple[type, Any]] = []
+    for note in _single(notes):
+        match note:
+            case Gt(gt=edge) | Ge(ge=edge) | Lt(lt=edge) | Le(le=edge):
+                found.append((type(note), edge))
+    return found
+
+
+def _single(notes: Iterable[Any]) -> Iterator[Any]:
+    """Yield the notes of an annotation, those in groups one by one."""
+    for note in notes:
+        yield from note if isinstance(note, Interval | Len) else [note]
+
+
+NAMES = {
+    float: "number",
+    int: "whole number",
+    bool: "true or false",
+    str: "text",
+    dict: "table",
+    list: "list",
+}
+
+
+def with_article(words: str) -> str:
+    """Return a type in words with its article."""
+    plain = words.split(" or ")[0]
+    return words if plain in ("true", "text") or words.startswith('"') else f"a {words}"
+
+
+def _plural(words: str) -> str:
+    return words.replace("list", "lists", 1) if words.startswith("list") else f"{words}s"
+
+
+def type_name(hint: Any) -> str:
+    """An annotation in a reader's words.
+
+    >>> type_name(list[float] | None), type_name(Literal["own", "joint"])
+    ('list of numbers', '"own" | "joint"')
+    """
+    origin, members = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return type_name(members[0])
+    if origin is Literal:
+        return " | ".join(json.dumps(m) for m in members)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(type_name(m) for m in written(hint) if m is not type(None)))
+    if origin in (list, tuple):
+        inner = " or ".join(dict.fromkeys(type_name(m) for m in members if m is not Ellipsis))
+        return (
+            f"list of ({inner})"
+            if " or " in inner or " | " in inner
+            else f"list of {_plural(inner)}"
+            if inner
+            else "list"
+        )
+    if origin is dict or is_table(hint):
+        return "table"
+    return NAMES.get(hint, getattr(hint, "__name__", "value") if hint is not Any else "value")
+
+
+def written(union: Any) -> tuple[Any, ...]:
+    """The members of a union that a file can hold: arrays and functions are for Python only."""
+    members = get_args(union)
+    return tuple(one for one in members if not (is_object(one) or get_origin(one) is Callable)) or members
+
+
+def is_table(hint: Any) -> bool:
+    """Whether an annotation is a class whose values a table can give."""
+    return is_typeddict(hint) or (isinstance(hint, type) and dataclasses.is_dataclass(hint))
+
+
+def is_object(hint: Any) -> bool:
+    """Whether an annotation is a class of NumPy or JAX, which no file can hold."""
+    return isinstance(hint, type) and hint.__module__.split(".")[0] in ("numpy", "jax", "jaxlib")
