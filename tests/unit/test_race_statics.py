@@ -9,8 +9,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import logit
 
-from rivalry.games.race.closed_forms import symmetric_equilibria
-from rivalry.games.race.statics import PARAMETERS, dsigma
+from rivalry.games.race.closed_forms import PARAMETERS, dsigma, symmetric_equilibria
 from rivalry.methods.continuation.comparative_statics import slopes
 from rivalry.methods.continuation.parameters import dial
 from tests.race_keys import race

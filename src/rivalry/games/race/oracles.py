@@ -15,7 +15,11 @@ from rivalry.core.oracles import Labels, Response, Stages
 from rivalry.core.registry import near
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile, Strategy
-from rivalry.games.race import closed_forms, metrics, plot_data, proved_response, schedule_response
+from rivalry.games.race.closed_forms import profiles
+from rivalry.games.race.metrics import measures, outcomes
+from rivalry.games.race.plot_data import names, view
+from rivalry.games.race.proved_response import proved_reply
+from rivalry.games.race.schedule_response import best_reply
 from rivalry.games.race.checks import refusal
 from rivalry.games.race.model import ALONE, Race
 from rivalry.games.race.own_problem import jumps
@@ -46,12 +50,12 @@ def _(game: Race) -> Labels:
 
 @oracles.metrics.register(Race)
 def _(game: Race, x: Profile) -> Record:
-    return metrics.measures(game, x)
+    return measures(game, x)
 
 
 @oracles.traced_metrics.register(Race)
 def _(game: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
-    return metrics.outcomes(game, x)
+    return outcomes(game, x)
 
 
 @oracles.named_start.register(Race)
@@ -94,23 +98,23 @@ def _(game: Race, x: Profile) -> Profile:
 
 @oracles.best_response.register(Race)
 def _(game: Race, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
-    return schedule_response.best_reply(game, x, player)
+    return best_reply(game, x, player)
 
 
 @oracles.proved_response.register(Race)
 def _(game: Race, x: Profile, player: int) -> Response:
-    return proved_response.proved_reply(game, x, player)
+    return proved_reply(game, x, player)
 
 
 @oracles.closed_form.register(Race)
 def _(game: Race) -> np.ndarray:
     """Return the symmetric first-order points; see `symmetric_equilibria`."""
-    return closed_forms.profiles(game)
+    return profiles(game)
 
 
 @oracles.plot_data.register(Race)
 def _(game: Race) -> Mapping[str, Callable[[Profile], Record]]:
-    return {name: partial(plot_data.view, game, name) for name in plot_data.names(game)}
+    return {name: partial(view, game, name) for name in names(game)}
 
 
 # Play over periods.
