@@ -12,9 +12,8 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.jax import jax, jnp, put
-from rivalry.games.race.own_problem import best_safety, own_problem, place_of
 from rivalry.games.race.schedule_response import compiled_reply
-from rivalry.games.race.static_response import response_details
+from rivalry.games.race.static_response import best_safety, own_problem, place_of, response_details
 from rivalry.lab.store.schema_1 import GAME_KEYS
 from tests.race_keys import race
 

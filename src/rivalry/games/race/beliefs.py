@@ -15,8 +15,8 @@ from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Strategy
 from rivalry.games.race.metrics import measures, outcomes
 from rivalry.games.race.model import Race, Transition
-from rivalry.games.race.own_problem import jumps
 from rivalry.games.race.period import Rules
+from rivalry.games.race.static_response import jumps
 
 FIXED = (
     *("players", "horizon", "technology.invest", "technology.share", "technology.sharing_unit"),

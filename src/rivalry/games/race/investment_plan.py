@@ -15,8 +15,8 @@ from jaxtyping import Array, Float
 from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Profile
 from rivalry.games.race import period
-from rivalry.games.race.own_problem import Own, odds, own_problem, peak, place_of, power_of_safety
 from rivalry.games.race.period import received
+from rivalry.games.race.static_response import Own, odds, own_problem, peak, place_of, power_of_safety
 
 if TYPE_CHECKING:
     from rivalry.games.race.model import Race

@@ -15,16 +15,16 @@ from rivalry.core.oracles import Labels, Response, Stages
 from rivalry.core.registry import near
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile, Strategy
+from rivalry.games.race.checks import refusal
 from rivalry.games.race.closed_forms import profiles
 from rivalry.games.race.metrics import measures, outcomes
+from rivalry.games.race.model import ALONE, Race
+from rivalry.games.race.period import ours
 from rivalry.games.race.plot_data import names, view
 from rivalry.games.race.proved_response import proved_reply
 from rivalry.games.race.schedule_response import best_reply
-from rivalry.games.race.checks import refusal
-from rivalry.games.race.model import ALONE, Race
-from rivalry.games.race.own_problem import jumps
-from rivalry.games.race.period import ours
 from rivalry.games.race.state_game import Node, RacePlay, levels, state_bounds
+from rivalry.games.race.static_response import jumps
 
 
 @oracles.payoff_scale.register(Race)

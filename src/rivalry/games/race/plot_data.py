@@ -13,8 +13,8 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import labels
 from rivalry.core.results import Record
 from rivalry.core.space import Profile
-from rivalry.games.race.own_problem import known
 from rivalry.games.race.schedule_response import compiled_reply, efforts
+from rivalry.games.race.static_response import known
 
 if TYPE_CHECKING:
     from rivalry.games.race.model import Race

@@ -14,8 +14,8 @@ from rivalry.core.oracles import Response, payoff_scale
 from rivalry.core.space import Profile
 from rivalry.games.race import period
 from rivalry.games.race.bounds import Problem, best_inputs, bound, provable
-from rivalry.games.race.own_problem import RISKS, Own, moved, own_problem, place_of, power_of_safety
 from rivalry.games.race.schedule_response import by_effort, compiled_reply, resolution
+from rivalry.games.race.static_response import RISKS, Own, moved, own_problem, place_of, power_of_safety
 
 if TYPE_CHECKING:
     from rivalry.games.race.model import Race

@@ -16,8 +16,7 @@ from rivalry.core.oracles import payoff_scale
 from rivalry.core.results import Coverage
 from rivalry.core.space import EDGE, Profile, Strategy
 from rivalry.games.race.investment_plan import planned
-from rivalry.games.race.own_problem import known
-from rivalry.games.race.static_response import GRID, SCAN, static_reply
+from rivalry.games.race.static_response import GRID, SCAN, known, static_reply
 
 if TYPE_CHECKING:
     from rivalry.games.race.model import Race
