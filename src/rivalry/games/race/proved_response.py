@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -13,12 +13,305 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import Response, payoff_scale
 from rivalry.core.space import Profile
 from rivalry.games.race import period
-from rivalry.games.race.bounds import Problem, best_inputs, bound, provable
 from rivalry.games.race.schedule_response import by_effort, compiled_reply, resolution
 from rivalry.games.race.static_response import RISKS, Own, moved, own_problem, place_of, power_of_safety
 
 if TYPE_CHECKING:
     from rivalry.games.race.model import Race
+
+
+START, CELLS, ROUNDS = 96, 200_000, 80
+ENOUGH = 1e-9  # times the scale: intervals that cannot gain more are left
+ROUNDING = 1e-12  # times the amounts that are added
+LINES = 7  # rounds of 33 points, each on a twelfth of the one before, or less
+NEGLIGIBLE = 37.0  # in logs: so much less performance than the rivals' wins with a chance of 1e-16
+
+
+class Problem(NamedTuple):
+    """One player's period in numbers; pairs are ``c0 + c1 p`` in own performance ``p``."""
+
+    lose: tuple[float, float]  # b: what is paid where others win, or nobody, at own safety 0
+    win: tuple[float, float]  # a: where one wins oneself
+    safe_win: tuple[float, float]  # R: what safety adds to that
+    safe_loss: tuple[float, float]  # L
+    power: float  # g
+    alpha: float
+    beta: float
+    theta: float
+    log_a: float
+    log_b: float
+    m: float
+    rivals: float  # ln of the rivals' weight in the contest
+    difference: bool  # logit: weights are exp(m p), not p^m
+    price_s: float
+    price_p: float
+    low: float  # least and most ln xp
+    high: float
+
+
+class Interval(NamedTuple):
+    """Numbers between ``low`` and ``high``, ``[cell]``."""
+
+    low: Any
+    high: Any
+
+    @property
+    def middle(self) -> Any:
+        """Half way between."""
+        return (self.low + self.high) / 2
+
+    def __add__(self, other: Any) -> Interval:
+        low, high = other if isinstance(other, Interval) else (other, other)
+        return Interval(self.low + low, self.high + high)
+
+    def __mul__(self, other: Any) -> Interval:
+        if not isinstance(other, Interval):
+            ends = (self.low * other, self.high * other)
+            return Interval(np.minimum(*ends), np.maximum(*ends))
+        corners = [a * b for a in self for b in other]
+        return Interval(np.minimum.reduce(corners), np.maximum.reduce(corners))
+
+
+def affine(pair: tuple[float, float], p: Interval) -> Interval:
+    """``c0 + c1 p``."""
+    return p * pair[1] + pair[0]
+
+
+def provable(problem: Problem) -> bool:
+    """Whether safety has one best level at every performance, which moves continuously."""
+    idle = not any((*problem.safe_win, *problem.safe_loss))  # safety brings nothing
+    return (problem.price_s > 0 or idle) and problem.alpha * problem.power <= 1 and problem.price_p >= 0
+
+
+def bound(problem: Problem, idle: float, scale: float) -> tuple[float, float]:
+    """What no inputs pay more than, and a ``ln xp`` that pays as much up to rounding or `ENOUGH`.
+
+    ``idle`` is what no inputs pay; where nothing is found to pay more, ``ln xp`` is minus infinity.
+    """
+    with np.errstate(all="ignore"):
+        low = _lowest(problem)
+        found = max(idle, _near_nothing(problem, low))
+        if problem.log_b == -np.inf:  # no input makes any performance
+            return found, -np.inf
+        edges = np.linspace(low, problem.high, START + 1)
+        cells = np.stack([edges[:-1], edges[1:]], axis=1)
+        known, where, seen = idle, -np.inf, 0
+        for _ in range(ROUNDS):
+            roof, ends = _roof(problem, cells)
+            paid = np.where((cells >= problem.low) & ~np.isnan(ends), ends, -np.inf)
+            first = np.unravel_index(np.argmax(paid), paid.shape)
+            if paid[first] > known:
+                known, where = float(paid[first]), float(cells[first])
+            open_ = roof > known + ENOUGH * scale
+            found = max(found, float(np.max(roof[~open_], initial=-np.inf)))
+            cells, roof, seen = cells[open_], roof[open_], seen + len(cells)
+            middle = cells.mean(axis=1)
+            if not len(cells) or seen > CELLS or np.any((middle <= cells[:, 0]) | (middle >= cells[:, 1])):
+                break
+            left, right = cells.copy(), cells.copy()
+            left[:, 1] = right[:, 0] = middle
+            cells = np.concatenate([left, right])
+        return max(found, float(np.max(roof, initial=-np.inf))), where
+
+
+def best_inputs(problem: Problem, idle: float, near: float) -> tuple[float, float, float]:
+    """The best ``ln xs`` and ``ln xp`` around ``ln xp = near``, and what they pay; idling if that pays more.
+
+    Finer and finer lines, and at the end the root of the slope.
+    """
+    nothing = (-np.inf, -np.inf, idle)
+    if not np.isfinite(near):
+        return nothing
+    with np.errstate(all="ignore"):
+        width = (problem.high - problem.low) / START
+        for _ in range(LINES):
+            line = np.clip(near + width * np.linspace(-1, 1, 33), problem.low, problem.high)
+            paid = _at(problem, line)
+            near, width = float(line[np.nanargmax(paid)]), width / 12
+        root = _still(problem, near - 12 * width, near + 12 * width)
+        values = _at(problem, np.array([near, root]))
+        log_xp = root if values[1] >= values[0] - ROUNDING * abs(values[0]) else near
+        payoff = float(np.nanmax(values))
+        return (_safety_input(problem, log_xp), log_xp, payoff) if payoff > idle else nothing
+
+
+def _still(problem: Problem, left: float, right: float) -> float:
+    """Where the slope turns from up to down between two ``ln xp``; NaN where it does not."""
+    for _ in range(LINES):
+        line = np.linspace(left, right, 33)
+        up = _slope(problem, np.stack([line, line], axis=1)).middle > 0
+        if not up[0] or up[-1]:
+            return np.nan
+        last = int(np.argmin(up)) - 1
+        left, right = float(line[last]), float(line[last + 1])
+    return (left + right) / 2
+
+
+def _safety_input(problem: Problem, log_xp: float) -> float:
+    """The logarithm of the best safety input at a performance input."""
+    log_p = problem.log_b + problem.beta * log_xp
+    p = np.exp(log_p)
+    (q, _), (rest, _) = _chances(problem, log_p, log_p)
+    gain = q * (problem.safe_win[0] + problem.safe_win[1] * p)
+    gain = gain + rest * (problem.safe_loss[0] + problem.safe_loss[1] * p)
+    if not (gain > 0 and problem.power > 0 and np.isfinite(problem.log_a)):
+        return -np.inf
+    z, _ = _log_odds(problem, np.array([gain]), problem.theta * log_p)
+    # from what is gained and what it costs: the odds themselves lose digits where alpha is small
+    log_gain = np.log(problem.alpha * problem.power * gain / problem.price_s)
+    return float(log_gain - problem.power * _softplus(-z[0]) - _softplus(z[0]))
+
+
+def _lowest(problem: Problem) -> float:
+    """``ln xp`` below which performance counts for nothing, or the least input, whichever is lower."""
+    if problem.difference or not np.isfinite(problem.rivals):
+        return problem.low
+    level = (problem.rivals - NEGLIGIBLE) / problem.m
+    return float(min(problem.low, (level - problem.log_b) / problem.beta))
+
+
+def _near_nothing(problem: Problem, log_xp: float) -> float:
+    """What no performance input below ``exp(log_xp)`` pays more than, that of nothing apart."""
+    p = Interval(np.zeros(1), np.exp([problem.log_b + problem.beta * log_xp]))
+    chance, rest = _chances(problem, np.array([-np.inf]), np.array([problem.log_b + problem.beta * log_xp]))
+    gain = affine(problem.safe_win, p) * chance + affine(problem.safe_loss, p) * rest
+    best = np.maximum(gain.high, 0.0)  # safe at no cost
+    if problem.theta == 0:
+        z = _log_odds(problem, gain.high, 0.0)[0]
+        best = _safe_gain(problem, np.maximum(gain.high, 0.0), z + 1e-9)
+    elif not np.isfinite(problem.log_a):
+        best = np.zeros(1)
+    ends = [affine(problem.lose, p).high * (1 - q) + affine(problem.win, p).high * q for q in chance]
+    size = _size(problem, p)
+    return float((np.maximum(*ends) + best + ROUNDING * size)[0])
+
+
+def _chances(problem: Problem, low: Any, high: Any) -> tuple[Interval, Interval]:
+    """Chances to win and not to, for performances between ``exp(low)`` and ``exp(high)``."""
+    if problem.difference:
+        ends = [problem.m * np.exp(low) - problem.rivals, problem.m * np.exp(high) - problem.rivals]
+    else:
+        ends = [problem.m * low - problem.rivals, problem.m * high - problem.rivals]
+    ends = [np.where(np.isnan(end), np.inf, end) for end in ends]  # the last trace against idle rivals
+    return Interval(*map(_sigma, ends)), Interval(_sigma(-ends[1]), _sigma(-ends[0]))
+
+
+def _sigma(z: Any) -> Any:
+    return np.where(z > 0, 1 / (1 + np.exp(-np.abs(z))), np.exp(-np.abs(z)) / (1 + np.exp(-np.abs(z))))
+
+
+def _softplus(z: Any) -> Any:
+    return np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
+
+
+def _log_odds(problem: Problem, gain: Any, spoil: Any) -> tuple[Any, Any]:
+    """The best log odds of safety, from above, and how far below the true ones may be."""
+    alpha, g = problem.alpha, problem.power
+    worth = np.where(gain > 0, alpha * g * gain / problem.price_s, 0.0)
+    level = problem.log_a + alpha * np.log(worth) - spoil
+    left = 1 - alpha * g
+    if left <= 1e-12:  # only where the gain is large enough does any safety pay
+        z = np.log(np.expm1(np.maximum(level, 0.0) / (1 + alpha)))
+        z = np.where(level > 700, level / (1 + alpha), z)
+        return z, np.full_like(z, 1e-9)
+    z = np.where(level >= 0, level / (1 + alpha), level / left)
+    step = np.zeros_like(z)
+    for _ in range(60):
+        safe = _sigma(z)
+        excess = z + alpha * _softplus(z) + alpha * g * _softplus(-z) - level
+        step = np.where(np.isfinite(z), excess / (1 + alpha * safe - alpha * g * (1 - safe)), 0.0)
+        z = z - step
+        if not np.any(np.abs(step) > 1e-12 * (1 + np.abs(z))):
+            break
+    size = np.where(np.isfinite(z), 1 + np.abs(z), 0.0)
+    return z, np.where(np.abs(step) > 1e-9 * size, np.inf, 1e-9 * size)
+
+
+def _power(problem: Problem, z: Any) -> Any:
+    """``sigma^g``."""
+    g = problem.power
+    return np.exp(-g * _softplus(-z)) if g > 0 else np.zeros_like(z)
+
+
+def _safe_gain(problem: Problem, gain: Any, z: Any) -> Any:
+    """What safety brings at its best less what it costs."""
+    kept = 1 - problem.alpha * problem.power * _sigma(-z)
+    return np.maximum(gain, 0.0) * _power(problem, z) * kept
+
+
+def _size(problem: Problem, p: Interval) -> Any:
+    """The amounts that are added, for rounding."""
+    pairs = (problem.lose, problem.win, problem.safe_win, problem.safe_loss)
+    return sum(abs(c0) + abs(c1) * p.high for c0, c1 in pairs)
+
+
+def _at(problem: Problem, log_xp: Any) -> Any:
+    """The payoff of a performance with the best safety."""
+    log_p = problem.log_b + problem.beta * log_xp
+    p = np.exp(log_p)
+    (q, _), (rest, _) = _chances(problem, log_p, log_p)
+    b, a, r, loss = (
+        c0 + c1 * p for c0, c1 in (problem.lose, problem.win, problem.safe_win, problem.safe_loss)
+    )
+    gain = q * r + rest * loss
+    z, _ = _log_odds(problem, gain, problem.theta * log_p)
+    return rest * b + q * a + _safe_gain(problem, gain, z) - problem.price_p * np.exp(log_xp)
+
+
+def _roof(problem: Problem, cells: np.ndarray) -> tuple[Any, Any]:
+    """What no performance in each cell ``[cell 2]`` of ``ln xp`` pays more than, and what its ends pay."""
+    slope = _slope(problem, cells)
+    p = Interval(*np.exp(problem.log_b + problem.beta * cells).T)
+    size = _size(problem, p) + problem.price_p * np.exp(cells[:, 1])
+    ends = _at(problem, cells)
+    left, right = (ends + (ROUNDING * size)[:, None]).T
+    above = _under(left, right, slope, cells[:, 1] - cells[:, 0])
+    return np.where(np.isnan(above), np.inf, above), ends
+
+
+def _slope(problem: Problem, cells: np.ndarray) -> Interval:
+    """Slopes in ``ln xp`` of the payoff with the best safety, in each cell ``[cell 2]``."""
+    log_p = problem.log_b + problem.beta * cells
+    p = Interval(*np.exp(log_p).T)
+    q, rest = _chances(problem, *log_p.T)
+    b, a, r, loss = (
+        affine(pair, p) for pair in (problem.lose, problem.win, problem.safe_win, problem.safe_loss)
+    )
+    gain = r * q + loss * rest
+    spoil = problem.theta * log_p
+    least, slack = _log_odds(problem, gain.low, spoil[:, 1])
+    most, more = _log_odds(problem, gain.high, spoil[:, 0])
+    least, most = least - slack, most + more
+    safe = Interval(_power(problem, least), _power(problem, most))
+    paying = Interval(np.maximum(gain.low, 0.0), np.maximum(gain.high, 0.0))
+    fall = Interval(_sigma(-most), _sigma(-least))
+    moved = q * rest * (problem.beta * problem.m)
+    if problem.difference:
+        moved = moved * p
+    apart = a + b * -1.0 + safe * (r + loss * -1.0)
+    spoiled = paying * safe * fall * (-problem.theta * problem.beta * problem.power)
+    prices = Interval(*np.exp(cells).T) * -problem.price_p
+    return moved * apart + spoiled + prices + _own_slope(problem, p, q, rest, safe)
+
+
+def _own_slope(problem: Problem, p: Interval, q: Interval, rest: Interval, safe: Interval) -> Interval:
+    """What rewards that rise with own performance add to the slope."""
+    ones = np.ones_like(p.low)
+    b, a, r, loss = (
+        Interval(pair[1] * ones, pair[1] * ones)
+        for pair in (problem.lose, problem.win, problem.safe_win, problem.safe_loss)
+    )
+    return (q * (a + safe * r) + rest * (b + safe * loss)) * p * problem.beta
+
+
+def _under(left: Any, right: Any, slope: Interval, width: Any) -> Any:
+    """The highest that a line with slopes in ``slope`` can reach between two values at a distance."""
+    up, down = np.maximum(slope.high, 0.0), np.maximum(-slope.low, 0.0)
+    both = up + down
+    where = np.where(both > 0, (right - left + down * width) / np.where(both > 0, both, 1.0), 0.0)
+    peak = left + up * np.clip(where, 0.0, width)
+    return np.maximum(np.maximum(left, right), peak)
+
 
 CONTESTS = (period.ratio, period.logit)
 METHOD = "branch and bound over ln xp, best xs at each; idle corner"
