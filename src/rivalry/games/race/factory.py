@@ -18,10 +18,18 @@ from rivalry.core.space import Box
 from rivalry.core.validate import checked, limit
 from rivalry.games.race import keys
 from rivalry.games.race.beliefs import FIXED, Believing, Minds, belief
-from rivalry.games.race.checks import (
+from rivalry.games.race.keys import (
+    NAMES,
+    Amounts,
+    Numbers,
+    Positives,
+    Shares,
+    Table,
     alone,
     clashes,
     disaster,
+    flat,
+    located,
     number,
     one_of,
     per_player,
@@ -29,7 +37,6 @@ from rivalry.games.race.checks import (
     tried,
     weighted,
 )
-from rivalry.games.race.keys import NAMES, Amounts, Numbers, Positives, Shares, Table, flat, located
 from rivalry.games.race.model import COLUMNS, Race
 from rivalry.games.race.period import CONTESTS, COSTS, RISKS, SPILLS, Rules, power
 

@@ -15,8 +15,8 @@ from rivalry.core.oracles import Labels, Response, Stages
 from rivalry.core.registry import near
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile, Strategy
-from rivalry.games.race.checks import refusal
 from rivalry.games.race.closed_forms import profiles
+from rivalry.games.race.keys import refusal
 from rivalry.games.race.metrics import measures, outcomes
 from rivalry.games.race.model import ALONE, Race
 from rivalry.games.race.period import ours

@@ -22,7 +22,7 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
 from rivalry.core.validate import checked
-from rivalry.games.race.checks import one_of
+from rivalry.games.race.keys import one_of
 
 INFORMATION = ("none", "private", "public")
 STEEPEST = 0.999  # slope of safety in capability: at 1 all scores of weak teams would be equal
