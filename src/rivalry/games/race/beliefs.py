@@ -13,7 +13,6 @@ from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Strategy
-from rivalry.games.race.metrics import measures, outcomes
 from rivalry.games.race.model import Race, Transition
 from rivalry.games.race.period import Rules
 from rivalry.games.race.static_response import jumps
@@ -171,11 +170,11 @@ def _(game: Believing, name: str, value: float) -> str:
 @oracles.metrics.register(Believing)
 def _(game: Believing, x: Profile) -> Record:
     """Return those of the true race, and what its players think of it."""
-    found = measures(game.true, x)
+    found = oracles.metrics(game.true, x)
     found["believed"] = (("player",), np.asarray(game.payoffs(x)))
     found["realised"] = (("player",), np.asarray(game.true.payoffs(x)))
     if game.periods > 1:
-        paths = [measures(race, x) for race in game.believed_races()]
+        paths = [oracles.metrics(race, x) for race in game.believed_races()]
         for name in ("safety_stock", "performance_stock"):
             rows = np.stack([path[name][1] for path in paths])
             found[f"believed_{name}"] = (("believer", "stage", "player"), rows)
@@ -185,7 +184,7 @@ def _(game: Believing, x: Profile) -> Record:
 @oracles.traced_metrics.register(Believing)
 def _(game: Believing, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
     both = {"believed": game.payoffs(x), "realised": game.true.payoffs(x)}
-    return outcomes(game.true, x) | {name: (("player",), array) for name, array in both.items()}
+    return oracles.traced_metrics(game.true, x) | {name: (("player",), array) for name, array in both.items()}
 
 
 @oracles.deviation_payoff.register(Believing)
@@ -242,7 +241,7 @@ class Minds(eqx.Module):
     """Every player solves the race that it believes in, and plays its own part of what it finds.
 
     A profile has one row for each player in each mind, ``[believer * players + player axis]``: an equilibrium
-    is one of every believed race. `measures` are those of the true race at what is played, the row of each
+    is one of every believed race. Metrics are those of the true race at what is played, the row of each
     player in its own mind: ``played`` (actor, axis), ``expected`` (actor), what each thinks to get, and
     ``realised`` (actor); the true race's own have ``actor`` for ``player``. Made by `race` with
     ``beliefs_play = "subjective"``.
@@ -308,7 +307,7 @@ def _(game: Minds, x: Profile) -> Record:
     renamed = {"player": "actor"}
     found: Record = {
         name: (tuple(renamed.get(dim, dim) for dim in dims), array)
-        for name, (dims, array) in measures(game.believing.true, actual).items()
+        for name, (dims, array) in oracles.metrics(game.believing.true, actual).items()
     }
     n = game.believing.players
     expected = np.asarray(game.payoffs(x)).reshape(n, n)[np.arange(n), np.arange(n)]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rivalry.games.race.model import Race
 
 NODES, LEVELS, WIDE = 22, 97, 9.0  # of each stock, of performance, and how far from the rivals' in logs
-STEPS = 7
+SAFETY_STEPS = 7
 
 
 class Seat(NamedTuple):
@@ -117,7 +117,7 @@ def _safety(own: Own, level: Any, log_a: Array, ahead: Array) -> tuple[Array, Ar
     able = own._replace(numbers=numbers)
     at = place_of(able, jnp.zeros(()), log_p, jnp.exp(log_p))._replace(gain=gain + ahead * gain_on)
     price, second = _prices(own)
-    log_xs = peak(able, at, price, second, STEPS)
+    log_xs = peak(able, at, price, second, SAFETY_STEPS)
     xs, g = jnp.exp(log_xs), power_of_safety(own)
     safe = jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-odds(able, at, log_xs)), 0.0))
     cost = own.weight * (price * xs + second * xs**2 / 2)

@@ -6,25 +6,24 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
-from rivalry.core.oracles import Labels, Response, Stages
+from rivalry.core.oracles import Labels, Response, Stages, labels
 from rivalry.core.registry import near
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile, Strategy
 from rivalry.games.race.closed_forms import profiles
 from rivalry.games.race.keys import refusal
-from rivalry.games.race.metrics import measures, outcomes
 from rivalry.games.race.model import ALONE, Race
 from rivalry.games.race.period import ours
-from rivalry.games.race.plot_data import names, view
 from rivalry.games.race.proved_response import proved_reply
-from rivalry.games.race.schedule_response import best_reply
+from rivalry.games.race.schedule_response import best_reply, compiled_reply, efforts
 from rivalry.games.race.state_game import Node, RacePlay, levels, state_bounds
-from rivalry.games.race.static_response import jumps
+from rivalry.games.race.static_response import jumps, known
 
 
 @oracles.payoff_scale.register(Race)
@@ -172,3 +171,258 @@ def _(game: Race, count: int) -> list[dict[str, Any]]:
 def _(game: Race, periods: int | None = None) -> RacePlay:
     """Return native play, its end drawn by chance; an infinite horizon is truncated after ``periods``."""
     return RacePlay(game, periods)
+
+
+# --- metrics ------------------------------------------------------------------------------------------------
+
+
+Named = dict[str, tuple[tuple[str, ...], Array]]
+
+SUMS = {
+    "p_safe": "safe",
+    "p_disaster": "disaster",
+    "p_no_winner": "nobody",
+}  # a measure, and its name in an outcome
+
+
+def measures(race: Race, x: Profile) -> Record:
+    """Return the arrays stored with every result.
+
+    Per player: the inputs, ``performance``, ``technology_safety`` (sigma, that the own technology is safe),
+    ``win_probability`` (q), ``p_safe_given_win`` (S, that all ends well if this player wins) and ``cost``.
+    In all: ``p_safe``, ``p_disaster``, ``p_no_winner`` and ``revenue``, taxes and expected liabilities less
+    subsidies.
+
+    Over several periods the arrays per player have the period in front, with ``period_payoff``
+    (period, player), ``period_p_safe`` and so on (period), the paths ``safety_stock`` and
+    ``performance_stock`` (stage, player) of A and B, and ``alive`` (stage), the probability that a period is
+    reached; ``p_safe`` and so on are then means over periods with these weights. ``p_safe_last_win`` is the
+    probability that the win that ends the race is safe. An infinite horizon has ``period_win_probability``,
+    that somebody wins in a period, and ``expected_periods``.
+    """
+    named = _traced(race, x)
+    found = {name: (dims, np.asarray(array)) for name, (dims, array) in named.items()}
+    return found | {"identified": (("player", "axis"), identified(race, x))}
+
+
+@eqx.filter_jit
+def _arrays(race: Race, x: Profile) -> dict[str, Array]:
+    return {name: array for name, (_, array) in outcomes(race, x).items()}
+
+
+def _traced(race: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+    arrays = _arrays(race, x)
+    return {name: (dims, arrays[name]) for name, dims in _dims(race).items()}
+
+
+def outcomes(race: Race, x: Profile) -> Named:
+    """The same as `measures`, as arrays that JAX can trace; without ``identified``."""
+    found = _values(race, x)
+    return {name: (dims, found[name]) for name, dims in _dims(race).items()}
+
+
+def _dims(race: Race) -> dict[str, tuple[str, ...]]:
+    """The names and the dimensions of what is measured."""
+    several = race.periods > 1
+    each = ("period", "player") if several else ("player",)
+    found: dict[str, tuple[str, ...]] = dict.fromkeys(
+        (*race.columns, "performance", "technology_safety", "win_probability", "p_safe_given_win", "cost"),
+        each,
+    )
+    found |= dict.fromkeys((*SUMS, "revenue"), ())
+    if several:
+        found["period_payoff"] = each
+        found |= {f"period_{name}": ("period",) for name in SUMS}
+        found["alive"] = ("stage",)
+        found |= dict.fromkeys(("safety_stock", "performance_stock"), ("stage", "player"))
+    if race.end_on == "win" and (several or race.infinite_horizon):
+        found["p_safe_last_win"] = ()
+    if race.infinite_horizon and race.end_on == "win":
+        found |= dict.fromkeys(("period_win_probability", "expected_periods"), ())
+    return found
+
+
+def _values(race: Race, x: Profile) -> dict[str, Any]:
+    outcome, paid, a, b = race.periodic(x)
+    goes_on = race.goes_on(outcome)
+    alive = jnp.append(1.0, jnp.cumprod(goes_on))
+    reached = alive[:-1]
+    rows = race.schedule(x)
+    found: dict[str, Any] = {name: rows[..., k] for k, name in enumerate(race.columns)}
+    found |= {"performance": jnp.exp(outcome.log_p), "technology_safety": outcome.sigma}
+    found |= {"win_probability": outcome.q, "p_safe_given_win": outcome.S}
+    found["cost"] = outcome.cost + outcome.u - paid
+    if race.periods == 1:
+        found = {name: array[0] for name, array in found.items()}
+    total = jnp.maximum(jnp.sum(reached), 1e-300)
+    for name, own in SUMS.items():
+        each = getattr(outcome, own)
+        found[f"period_{name}"] = each
+        found[name] = jnp.sum(reached * each) / total
+    found["revenue"] = jnp.sum(reached * _revenue(race, rows, outcome)) / total
+    wins = jnp.sum(reached * (1 - outcome.nobody))
+    return found | {
+        "period_payoff": paid,
+        "alive": alive,
+        "safety_stock": a,
+        "performance_stock": b,
+        "p_safe_last_win": jnp.sum(reached * outcome.safe) / jnp.where(wins > 0, wins, 1.0),
+        "period_win_probability": 1 - outcome.nobody[0],
+        "expected_periods": 1 / (1 - outcome.nobody[0]),
+    }
+
+
+def _revenue(race: Race, rows: Array, outcome: Any) -> Array:
+    """Taxes and expected liabilities less subsidies, ``[period]``."""
+    numbers = race.numbers
+    inputs = numbers["performance_tax"] * rows[..., 1] - numbers["safety_subsidy"] * rows[..., 0]
+    return jnp.sum(inputs + numbers["liability"] * outcome.q * (1 - outcome.S), axis=1)
+
+
+def identified(race: Race, x: Profile) -> np.ndarray:
+    """``[player axis]``: False where a coordinate cannot matter at ``x``, and is never to be compared.
+
+    So are inputs of periods that are never reached or count nothing, sharing without a lead, and sharing of
+    the last period where it is free.
+    """
+    arrays = _arrays(race, x)
+    periods, players = race.periods, race.players
+    found = np.ones((periods, players, len(race.columns)), dtype=bool)
+    if periods > 1:
+        found &= (np.asarray(arrays["alive"])[:-1] > 0)[:, None, None]
+    found &= (np.asarray(race.weights) > 0)[:, :, None]
+    for k, stock in ((4, "safety"), (5, "performance")):
+        if len(race.columns) < 6:
+            break
+        price = np.asarray(race.numbers[f"{race.columns[k]}_price"])
+        price = np.broadcast_to(price, (periods, players))
+        level = (
+            np.asarray(arrays[f"{stock}_stock"])[:-1]
+            if periods > 1
+            else np.broadcast_to(race.numbers[f"{stock}_productivity"], (1, players))
+        )
+        matters = level > level.min(axis=1, keepdims=True)
+        matters[-1] = False
+        found[..., k] &= matters | (price > 0)
+    return np.asarray(np.moveaxis(found, 1, 0).reshape(players, -1))
+
+
+# --- plot data ----------------------------------------------------------------------------------------------
+
+
+SIDE, PLACES, AMOUNTS = 61, 121, 25
+NEAR = 1e3  # efforts are drawn from a thousandth of the largest at the profile to as many times it
+
+
+def names(race: Race) -> tuple[str, ...]:
+    """The views that a race has; replies only between two players, deviations of those who invest."""
+    found = ["payoff_landscape"]
+    if race.players == 2:
+        found.append("reaction")
+    if len(race.columns) > 2 and race.transition is None and known(race):
+        found.append("deviation")
+    return tuple(found)
+
+
+def view(race: Race, name: str, x: Profile) -> Record:
+    """The view ``name`` at ``x``."""
+    return {"payoff_landscape": _landscape, "reaction": _reaction, "deviation": _deviation}[name](race, x)
+
+
+def _line(race: Race, x: Profile, column: int, points: int) -> np.ndarray:
+    """Efforts around those of the first period, evenly in logarithms."""
+    top = float(np.max(np.asarray(race.schedule(x))[0, :, column]))
+    top = top if top > 0 else 1.0
+    return np.exp(np.linspace(np.log(top / NEAR), np.log(top * NEAR), points))
+
+
+def _landscape(race: Race, x: Profile) -> Record:
+    """Own payoff by both own efforts of the first period, the rest of the profile as it is."""
+    xs, xp = (_line(race, x, column, SIDE) for column in (0, 1))
+    best = [np.asarray(compiled_reply(race, x, jnp.asarray(player))[0]) for player in range(race.players)]
+    return {
+        "landscape_payoff": (
+            ("player", "safety_level", "performance_level"),
+            np.asarray(_payoffs(race, x, jnp.asarray(xs), jnp.asarray(xp))),
+        ),
+        "landscape_safety_input": (("safety_level",), xs),
+        "landscape_performance_input": (("performance_level",), xp),
+        "landscape_best": (("player", "axis"), np.stack(best)),
+    }
+
+
+@eqx.filter_jit
+def _payoffs(
+    race: Race, x: Profile, xs: Array, xp: Array
+) -> Float[Array, "player safety_level performance_level"]:
+    def one(player: Array, a: Array, b: Array) -> Array:
+        return race.payoffs(x.at[player, 0].set(a).at[player, 1].set(b))[player]
+
+    across = jax.vmap(jax.vmap(one, (None, None, 0)), (None, 0, None))
+    return jax.vmap(across, (0, None, None))(jnp.arange(race.players), xs, xp)
+
+
+def _reaction(race: Race, x: Profile) -> Record:
+    """The best performance input of the first period against the rival's, all else as it is."""
+    line = _line(race, x, 1, PLACES)
+    return {
+        "reaction": (("duellist", "place"), np.asarray(_replies(race, x, jnp.asarray(line)))),
+        "reaction_at": (("duellist", "place"), np.stack([line, line])),
+        "reaction_here": (("duellist",), np.asarray(x)[:, 1]),
+        "reaction_player": (("duellist",), np.arange(2)),
+        "reaction_column": ((), np.asarray(labels(race).axes[1])),
+    }
+
+
+@eqx.filter_jit
+def _replies(race: Race, x: Profile, line: Array) -> Float[Array, "player place"]:
+    logs = jnp.linspace(jnp.log(line[0]), jnp.log(line[-1]), 8 * PLACES)
+
+    def reply(player: Array, rival: Array) -> Array:
+        there = x.at[1 - player, 1].set(rival)
+
+        def paid(own: Array) -> Array:
+            return race.payoffs(there.at[player, 1].set(own))[player]
+
+        worth = jax.vmap(paid)(jnp.exp(logs))
+        best = jnp.argmax(worth)
+        k = jnp.clip(best, 1, len(logs) - 2)
+        low, middle, high = worth[k - 1], worth[k], worth[k + 1]
+        bend = low - 2 * middle + high
+        part = jnp.where((best == k) & (bend < 0), (low - high) / jnp.where(bend < 0, 2 * bend, 1.0), 0.0)
+        peak = jnp.exp(logs[best] + part * (logs[1] - logs[0]))  # of the parabola through three places
+        return jnp.where(paid(jnp.zeros(())) >= worth[best], 0.0, peak)
+
+    found: Array = jax.vmap(lambda player: jax.lax.map(partial(reply, player), line))(jnp.arange(2))
+    return found
+
+
+def _deviation(race: Race, x: Profile) -> Record:
+    """What another first investment in B gains, efforts best, later investments as they are or none."""
+    here = np.asarray(race.schedule(x))[0, :, 3]
+    top = np.maximum(3 * here, 10 * np.asarray(race.numbers_at(0)["performance_productivity"]))
+    amounts = np.stack([np.append(0.0, np.geomspace(most / 1e3, most, AMOUNTS - 1)) for most in top])
+    paid = np.asarray(_invested(race, x, jnp.asarray(amounts)))
+    return {
+        "deviation_gain": (("player", "level"), paid - np.asarray(race.payoffs(x))[:, None]),
+        "deviation_at": (("player", "level"), amounts),
+        "deviation_here": (("player",), here),
+        "deviation_column": ((), np.asarray(labels(race).axes[3])),
+    }
+
+
+@eqx.filter_jit
+def _invested(race: Race, x: Profile, amounts: Float[Array, "player level"]) -> Float[Array, "player level"]:
+    rows = race.schedule(x)
+
+    def one(player: Array, amount: Array, later: Array) -> Array:
+        kept = jnp.where(later, rows, rows.at[:, player, 2:4].set(0.0)).at[0, player, 3].set(amount)
+        there = race.profile(kept)
+        return race.payoffs(there.at[player].set(efforts(race, there, player)))[player]
+
+    def best(player: Array, amount: Array) -> Array:
+        return jnp.max(jax.lax.map(lambda later: one(player, amount, later), jnp.array([True, False])))
+
+    players = jnp.arange(race.players)
+    found: Array = jax.vmap(lambda player, row: jax.lax.map(partial(best, player), row))(players, amounts)
+    return found

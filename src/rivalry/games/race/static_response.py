@@ -264,7 +264,7 @@ def peak(own: Own, at: Place, price: Array, second: Array, steps: int) -> Array:
 
 REFINED, FINER, PEAKS, SCANS = 33, 4, 4, 5
 POINTS = SCANS * PEAKS * REFINED  # as many lanes in every round
-STEPS = 14  # Newton's, for the best safety
+SAFETY_STEPS = 14  # Newton's, for the best safety
 TRACE = 1e-6  # in logs
 ABOVE = 1e-9  # in logs: by how much a rival is outdone where the highest performance wins
 SCAN = f"{POINTS}-point scan of ln xp, {FINER} refinements, best xs at each; idle corner"
@@ -358,7 +358,7 @@ def _paid(own: Own, log_xp: Array, log_p: Any, trace: Array) -> tuple[Array, Arr
     at = place_of(own, log_xp, log_p, jnp.where(trace, 1e-300, jnp.exp(log_p)))
     harmless = jnp.where(own.of("scale_penalty") > 0, -jnp.inf, 0.0)
     spoil, hopeless = jnp.where(trace, harmless, at.spoil), trace & ~(own.of("safety_productivity") > 0)
-    return best_safety(own, at._replace(spoil=spoil, gain=jnp.where(hopeless, 0.0, at.gain)), STEPS)
+    return best_safety(own, at._replace(spoil=spoil, gain=jnp.where(hopeless, 0.0, at.gain)), SAFETY_STEPS)
 
 
 def _peaks(paid: Array) -> Array:
