@@ -6,7 +6,7 @@ each is a race of one period in which going on is worth what the rest pays.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 from jaxtyping import Array, Float
@@ -15,11 +15,253 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.results import Coverage
 from rivalry.core.space import EDGE, Profile, Strategy
-from rivalry.games.race.investment_plan import planned
-from rivalry.games.race.static_response import GRID, SCAN, known, static_reply
+from rivalry.games.race import period
+from rivalry.games.race.period import received
+from rivalry.games.race.static_response import (
+    GRID,
+    SCAN,
+    Own,
+    known,
+    odds,
+    own_problem,
+    peak,
+    place_of,
+    power_of_safety,
+    static_reply,
+)
 
 if TYPE_CHECKING:
     from rivalry.games.race.model import Race
+
+
+NODES, LEVELS, WIDE = 22, 97, 9.0  # of each stock, of performance, and how far from the rivals' in logs
+SAFETY_STEPS = 7
+
+
+class Seat(NamedTuple):
+    """Whose plan it is, and all that stands meanwhile."""
+
+    race: Race
+    player: Array | int
+    rows: Float[Array, "period player column"]  # the schedules, without the player's own investments
+    stocks: Float[Array, "stage player stock"]  # A and B that these lead to
+
+
+class Levels(NamedTuple):
+    """The period at every performance tried, ``[level]``."""
+
+    log_p: Array
+    paid: Array  # before own safety and costs
+    gain: Array
+    on: Array  # the chance that play goes on, before own safety
+    gain_on: Array
+    own: Own
+
+
+class Plan(NamedTuple):
+    """The lattice and what is known of a period that comes."""
+
+    log_a: Float[Array, "node"]
+    log_b: Float[Array, "node"]
+
+
+def planned(race: Race, x: Profile, player: Array | int) -> Float[Array, "period 2"]:
+    """What ``player`` invests in A and B on the best path of the lattice; other columns are as at ``x``."""
+    quiet = race.schedule(x).at[:, player, 2:4].set(0.0)
+    seat = Seat(race, player, quiet, jnp.stack(race.stocks(race.profile(quiet)), axis=-1))
+    plan = _lattice(seat)
+
+    def back(value: Array, t: Array) -> tuple[Array, Array]:
+        return _value(seat, plan, _levels(seat, t), value, t), value
+
+    last = jnp.full((NODES, NODES), race.ahead[player])
+    periods = jnp.arange(race.periods)
+    _, after = jax.lax.scan(back, last, periods, reverse=True)
+
+    def ahead(stock: Array, t: Array) -> tuple[Array, Array]:
+        chosen = _choice(seat, plan, _levels(seat, t), after[t], stock, t)
+        floor = _floor(seat, stock[None], t)[0]
+        return chosen, jnp.maximum(chosen - floor, 0.0)
+
+    _, invested = jax.lax.scan(ahead, seat.stocks[0, player], periods)
+    return invested
+
+
+def _lattice(seat: Seat) -> Plan:
+    """From the lowest that the stocks fall to without investment, to the most that can be bought."""
+    path = seat.stocks[:, seat.player]
+    low = jnp.maximum(jnp.min(path, axis=0), 1e-6)
+    most = jnp.max(path, axis=0) + seat.race.space.high[seat.player, 2:4]
+    part = jnp.linspace(0.0, 1.0, NODES)[:, None]
+    lines = jnp.log(low) + part * (jnp.log(most) - jnp.log(low))
+    return Plan(lines[:, 0], lines[:, 1])
+
+
+def _levels(seat: Seat, t: Array) -> Levels:
+    """A period's contest at performances around the rivals'."""
+    race, player, stocks = seat.race, seat.player, seat.stocks[t]
+    stage = race.stage(t, jnp.zeros(race.players), stocks[:, 0], stocks[:, 1])
+    own = own_problem(stage, seat.rows[t], player)
+    mine = jnp.arange(race.players) == player
+    rivals = jnp.max(jnp.where(mine, -jnp.inf, own.log_p))
+    unit = -jnp.log(own.numbers["decisiveness"]) if race.rules.csf is period.logit else jnp.asarray(0.0)
+    if race.rules.csf is period.ratio and "ease_of_winning" in own.numbers:
+        unit = -jnp.log(own.numbers["ease_of_winning"]) / own.numbers["decisiveness"]
+        rivals = jnp.maximum(rivals, unit)
+    middle = jnp.where(jnp.isfinite(rivals), rivals, unit)
+    log_p = jnp.append(-jnp.inf, middle + WIDE * jnp.linspace(-1.0, 1.0, LEVELS - 1))
+    none = jnp.asarray(-jnp.inf)
+
+    def one(log_p: Array) -> tuple[Array, Array, Array, Array]:
+        paid = place_of(own._replace(ahead=jnp.zeros(())), none, log_p, jnp.exp(log_p))
+        on = place_of(own._replace(weight=jnp.zeros(()), ahead=jnp.ones(())), none, log_p, jnp.exp(log_p))
+        return paid.base, paid.gain, on.base, on.gain
+
+    return Levels(log_p, *jax.vmap(one)(log_p), own)
+
+
+def _safety(own: Own, level: Any, log_a: Array, ahead: Array) -> tuple[Array, Array]:
+    """What the best safety at a performance adds, and the chance that play goes on with it."""
+    log_p, paid, gain, on, gain_on = level
+    numbers = {
+        **own.numbers,
+        "safety_productivity": own.numbers["safety_productivity"].at[own.player].set(jnp.exp(log_a)),
+    }
+    able = own._replace(numbers=numbers)
+    at = place_of(able, jnp.zeros(()), log_p, jnp.exp(log_p))._replace(gain=gain + ahead * gain_on)
+    price, second = _prices(own)
+    log_xs = peak(able, at, price, second, SAFETY_STEPS)
+    xs, g = jnp.exp(log_xs), power_of_safety(own)
+    safe = jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-odds(able, at, log_xs)), 0.0))
+    cost = own.weight * (price * xs + second * xs**2 / 2)
+    none = jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-odds(able, at, jnp.asarray(-jnp.inf))), 0.0))
+    better = at.gain * safe - cost > at.gain * none
+    return (
+        paid + jnp.where(better, gain * safe - cost, gain * none),
+        on + gain_on * jnp.where(better, safe, none),
+    )
+
+
+def _prices(own: Own) -> tuple[Array, Array]:
+    """The price of safety and how it rises; thresholds are passed over."""
+    if own.rules.cost in (period.linear, period.quadratic):
+        second = own.of("safety_price_slope") if own.rules.cost is period.quadratic else jnp.asarray(0.0)
+        return own.of("safety_price") - own.of("safety_subsidy"), second
+    return own.of("price"), jnp.asarray(0.0)
+
+
+def _performance(own: Own, log_p: Array, log_b: Array) -> Array:
+    """What a performance costs with a stock."""
+    xp = jnp.exp(jnp.minimum((log_p - log_b) / own.of("performance_exponent"), 300.0))
+    if own.rules.cost not in (period.linear, period.quadratic):
+        return own.weight * own.of("price") * xp
+    second = own.of("performance_price_slope") if own.rules.cost is period.quadratic else 0.0
+    return own.weight * ((own.of("performance_price") + own.of("performance_tax")) * xp + second * xp**2 / 2)
+
+
+def _floor(seat: Seat, own: Array, t: Array) -> Array:
+    """What own stocks ``[state 2]`` are in the next period without investment."""
+    race, player, rows, stocks = seat
+    found = []
+    for k, name in enumerate(("safety_depreciation", "performance_depreciation")):
+        lost = jnp.broadcast_to(race.numbers[name], (race.periods, race.players))[t, player]
+        after = (1 - lost) * own[:, k]
+        if len(race.columns) == 6:
+            given = race.given(rows[t], k)
+
+            def got(level: Array, k: int = k, given: Array = given) -> Array:
+                return received(stocks[t, :, k].at[player].set(level), given, race.spill)[player]
+
+            after = after + jax.vmap(got)(own[:, k])
+        found.append(after)
+    return jnp.stack(found, axis=1)
+
+
+def _prices_of_stocks(seat: Seat, t: Array) -> Array:
+    """Prices of investing, ``[2]``, as they count in the payoff."""
+    race, player = seat.race, seat.player
+    prices = [
+        jnp.broadcast_to(race.numbers[name], (race.periods, race.players))[t, player]
+        for name in ("safety_investment_price", "performance_investment_price")
+    ]
+    return race.weights[t, player] * jnp.stack(prices)
+
+
+def _placed(plan: Plan, value: Array, a: Array, b: Array) -> Array:
+    """``value`` [node node] between the nodes, at all pairs of stocks ``a`` and ``b``."""
+    rows = jax.vmap(lambda line: jnp.interp(period.log(b), plan.log_b, line))(value)
+    return jax.vmap(lambda line: jnp.interp(period.log(a), plan.log_a, line), 1, 1)(rows)
+
+
+def _value(seat: Seat, plan: Plan, level: Levels, after: Array, t: Array) -> Array:
+    """The value of stocks ``[node node]`` at the start of a period, given that of the next."""
+    a, b = jnp.exp(plan.log_a), jnp.exp(plan.log_b)
+    floor = _floor(seat, jnp.stack([a, b], axis=1), t)
+    price = _prices_of_stocks(seat, t)
+    kept = _placed(plan, after, floor[:, 0], floor[:, 1])
+    parts = [
+        (_placed(plan, after, x, y), x, y) for x in (floor[:, 0], a) for y in (floor[:, 1], b)
+    ]  # next stocks: as they are left, or at a node above
+    first_a, first_b = jnp.searchsorted(a, floor[:, 0]), jnp.searchsorted(b, floor[:, 1])
+    own = level.own
+
+    def one(at: Any) -> Array:
+        if own.end_on == "disaster":
+            paid, on = jax.vmap(lambda log_a, line: jax.vmap(lambda v: _safety(own, at, log_a, v))(line))(
+                plan.log_a, kept
+            )
+        else:
+            paid, on = jax.vmap(lambda log_a: _safety(own, at, log_a, jnp.zeros(())))(plan.log_a)
+            paid, on = paid[:, None], on[0]
+        cost = jax.vmap(lambda log_b: _performance(own, at[0], log_b))(plan.log_b)
+        best = _above(parts, jnp.mean(on), price, floor, first_a, first_b)
+        if own.end_on == "disaster":  # the chance to go on differs by state: the best next stocks hardly
+            best = best + (on - jnp.mean(on)) * kept
+        return paid - cost[None, :] + best
+
+    each = jax.lax.map(one, tuple(level[:5]), batch_size=LEVELS)
+    return jnp.max(each, axis=0)
+
+
+def _above(parts: Any, on: Array, price: Array, floor: Array, first_a: Array, first_b: Array) -> Array:
+    """The best of next stocks at or above the floors, less their price, ``[node node]``."""
+    found = []
+    for k, (value, x, y) in enumerate(parts):
+        worth = on * value - price[0] * x[:, None] - price[1] * y[None, :]
+        if k >= 2:  # A at a node above its floor
+            worth = jax.lax.cummax(worth, axis=0, reverse=True)
+            worth = jnp.pad(worth, ((0, 1), (0, 0)), constant_values=-jnp.inf)[first_a]
+        if k % 2:
+            worth = jax.lax.cummax(worth, axis=1, reverse=True)
+            worth = jnp.pad(worth, ((0, 0), (0, 1)), constant_values=-jnp.inf)[:, first_b]
+        found.append(worth)
+    refund = price[0] * floor[:, :1] + price[1] * floor[:, 1][None, :]
+    return jnp.max(jnp.stack(found), axis=0) + refund
+
+
+def _choice(seat: Seat, plan: Plan, level: Levels, after: Array, stock: Array, t: Array) -> Array:
+    """The best next stocks ``[2]`` of one state."""
+    own = level.own
+    floor = _floor(seat, stock[None], t)[0]
+    price = _prices_of_stocks(seat, t)
+    a = jnp.append(floor[0], jnp.exp(plan.log_a))
+    b = jnp.append(floor[1], jnp.exp(plan.log_b))
+    value = _placed(plan, after, a, b)
+    cost = price[0] * (a - floor[0])[:, None] + price[1] * (b - floor[1])[None, :]
+    allowed = (a >= floor[0])[:, None] & (b >= floor[1])[None, :]
+
+    def one(at: Any) -> Array:
+        paid, on = _safety(own, at, period.log(stock[0]), value[0, 0])
+        return (
+            paid
+            - _performance(own, at[0], period.log(stock[1]))
+            + jnp.where(allowed, on * value - cost, -jnp.inf)
+        )
+
+    each = jnp.max(jax.vmap(one)(tuple(level[:5])), axis=0)
+    k, j = jnp.unravel_index(jnp.argmax(each), each.shape)
+    return jnp.stack([a[k], b[j]])
+
 
 STATIONARY = 12  # rounds of Dinkelbach's; they double the digits
 RANDOM = 24  # schedules from which one's own rules are searched
