@@ -17,7 +17,7 @@ from jaxtyping import Array
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.registry import near
 from rivalry.core.space import Box
-from rivalry.games.influencer.derivatives import own_gradients
+from rivalry.games.influencer.deviations import own_gradients
 from rivalry.games.influencer.inputs import Domain
 from rivalry.games.influencer.model import InfluencerGame
 from rivalry.games.quadrature import on_box, on_simplex

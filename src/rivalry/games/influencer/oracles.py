@@ -20,10 +20,11 @@ from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile, Strategy
 from rivalry.games.influencer import blotto
 from rivalry.games.influencer.closed_forms import known_threshold
-from rivalry.games.influencer.derivatives import gradient_jacobian, own_gradients
 from rivalry.games.influencer.deviations import (
     deviation_payoff,
+    gradient_jacobian,
     has_payoff_bound,
+    own_gradients,
     payoff_bound,
     search_points,
 )
