@@ -14,10 +14,9 @@ from rivalry.core.jax import put
 from rivalry.core.space import Box, Simplex
 from rivalry.core.validate import checked, limit
 from rivalry.games.influencer.continuous import GaussRule, refined
-from rivalry.games.influencer.inputs import EDGE, Domain, domain_of, one_of, per_player, players_of
+from rivalry.games.influencer.inputs import EDGE, Domain, domain_of, kernel_of, one_of, per_player, players_of
 from rivalry.games.influencer.inputs import abstention as abstention_of
 from rivalry.games.influencer.inputs import third_party as third_party_of
-from rivalry.games.influencer.kernel_factory import kernel_of
 from rivalry.games.influencer.model import InfluencerGame
 from rivalry.games.resources import resource_points as points_of
 from rivalry.games.resources import resource_weights as weights_of
