@@ -12,9 +12,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.certify import best_reply
-from rivalry.core.game import Record
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.oracles import deviation_payoff, payoff_scale
 from rivalry.core.registry import near
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile, Strategy
@@ -188,7 +186,7 @@ def _metrics(game: InfluencerGame, x: Profile) -> Record:
     game.check_shares(shares)
     found: Record = {
         "gradient_norm": ((), np.asarray(norm)),
-        "resource_total": ((), np.asarray(payoff_scale(game))),
+        "resource_total": ((), np.asarray(oracles.payoff_scale(game))),
     }
     if len(payoffs) > x.shape[0]:
         found["outside_payoffs"] = (("outside",), np.asarray(payoffs[x.shape[0] :]))
@@ -252,7 +250,7 @@ def _own_payoffs(game: InfluencerGame, x: Profile, places: Array) -> Array:
     """Return every player's payoff at every grid point, the others at ``x``, ``[player place]``."""
 
     def row(player: Array) -> Array:
-        return jnp.asarray(jax.lax.map(deviation_payoff(game, x, player), places, batch_size=256))
+        return jnp.asarray(jax.lax.map(oracles.deviation_payoff(game, x, player), places, batch_size=256))
 
     return jnp.stack([row(jnp.asarray(player)) for player in range(x.shape[0])])
 

@@ -17,8 +17,7 @@ from rivalry.core.results import Record
 from rivalry.games.market import closed_forms
 from rivalry.games.market.best_response import StageResponses
 from rivalry.games.market.checks import one_of
-from rivalry.games.market.demand import INTERCEPT
-from rivalry.games.market.model import Market
+from rivalry.games.market.model import INTERCEPT, Market
 from rivalry.games.market.quantities import MOST_SUBSETS
 from rivalry.games.market.staged import StagedMarket, everyone, whole_market
 from rivalry.tables import SubgamePerfect, staged_values, tabulate

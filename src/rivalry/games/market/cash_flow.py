@@ -7,8 +7,7 @@ from typing import NamedTuple
 from jaxtyping import Array, Bool, Float, Int
 
 from rivalry.core.jax import jnp
-from rivalry.games.market import demand
-from rivalry.games.market.model import Market
+from rivalry.games.market.model import INTERCEPT, Market, clear
 
 ABSENT = 1e9  # intercepts: a price at which nobody buys, of a firm that has left
 
@@ -105,14 +104,14 @@ def _sold(
     market: Market, before: Standing, asked: Array, shift: float | Array, size: Array
 ) -> tuple[Array, Array]:
     """Return quantities of the whole market, and prices."""
-    name = demand.INTERCEPT[market.rule.demand]
+    name = INTERCEPT[market.rule.demand]
     most = before.capacity / size
     numbers = market.numbers | {name: market.numbers[name] + shift, "capacity": most}
     if market.rule.choice == "price":
         away = ABSENT * (1.0 + jnp.max(jnp.abs(numbers[name])))
-        sold = demand.clear(market.rule, numbers, jnp.where(before.active, asked, away))
+        sold = clear(market.rule, numbers, jnp.where(before.active, asked, away))
         return jnp.where(before.active, sold.q, 0.0) * size, asked
-    sold = demand.clear(market.rule, numbers, jnp.minimum(asked, most))
+    sold = clear(market.rule, numbers, jnp.minimum(asked, most))
     price = sold.p
     if market.dynamics.sticky:
         w = numbers["sticky"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.jax import put
 from rivalry.core.registry import near
-from rivalry.games.market.demand import RULES
+from rivalry.games.market.model import RULES
 from rivalry.games.market.prices import logit_joint
 
 POSITIVE = ("intercept", "quality", "market_size", "slope", "elasticity", "price_flat_below", "taste_spread")

@@ -25,8 +25,7 @@ from rivalry.games.market.checks import (
     per_firm,
     players_of,
 )
-from rivalry.games.market.demand import Rule, shock_of
-from rivalry.games.market.model import Accounts, Dynamics, Market
+from rivalry.games.market.model import Accounts, Dynamics, Market, Rule, shock_of
 from rivalry.games.market.quantities import check_interior
 from rivalry.games.market.staged import StagedMarket, staged_market
 from rivalry.games.market.valuation import check_rates

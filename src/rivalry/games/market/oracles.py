@@ -14,11 +14,12 @@ from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile
-from rivalry.games.market import benchmarks, best_response, closed_forms, demand, plot_data, tables
+from rivalry.games.market import benchmarks, best_response, closed_forms, tables
 from rivalry.games.market.checks import refusal
 from rivalry.games.market.discounting import Channels, critical_discount, gamma_channels
-from rivalry.games.market.model import Market
+from rivalry.games.market.model import INTERCEPT, Market, clear, consumer_surplus
 from rivalry.games.market.native_play import MarketPlay, market_play
+from rivalry.games.market.plot_data import recipes
 from rivalry.games.market.staged import StagedMarket, proved_leader_response, second_order
 from rivalry.games.market.valuation import lasting
 from rivalry.tables.kernels.shapes import FiniteGame, LinearQuadraticGame
@@ -97,12 +98,12 @@ def _compiled_metrics(game: Market, x: Profile) -> Any:
 
 def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
     """Return one period at one level of the shock."""
-    name = demand.INTERCEPT[market.rule.demand]
+    name = INTERCEPT[market.rule.demand]
     numbers = market.numbers | {name: market.numbers[name] + shift}
-    sold = demand.clear(market.rule, numbers, x[:, 0])
+    sold = clear(market.rule, numbers, x[:, 0])
     profit = sold.p * sold.q - market.cost(sold.q)
     total = jnp.sum(sold.q)
-    surplus = demand.consumer_surplus(market.rule, numbers, sold)
+    surplus = consumer_surplus(market.rule, numbers, sold)
     share = sold.q / jnp.where(total > 0, total, 1.0)
     own = {"quantity": sold.q, "price": sold.p, "profit": profit, "market_share": share}
     whole = {
@@ -171,7 +172,7 @@ def _(game: StagedMarket) -> np.ndarray:
 
 @oracles.plot_data.register(Market)
 def _(game: Market) -> Mapping[str, Callable[[Profile], Record]]:
-    return {name: partial(make, game) for name, make in plot_data.recipes(game).items()}
+    return {name: partial(make, game) for name, make in recipes(game).items()}
 
 
 @oracles.plot_data.register(StagedMarket)
@@ -181,7 +182,7 @@ def _(game: StagedMarket) -> Mapping[str, Callable[[Profile], Record]]:
     def at_choices(make: Callable[[Market, Profile], Record], x: Profile) -> Record:
         return make(game.market, game.choices(x))
 
-    return {name: partial(at_choices, make) for name, make in plot_data.recipes(game.market).items()}
+    return {name: partial(at_choices, make) for name, make in recipes(game.market).items()}
 
 
 # Play over periods.
