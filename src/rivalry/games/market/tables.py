@@ -10,8 +10,8 @@ from rivalry.core.jax import jax, put
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import Profile
 from rivalry.games.market.benchmarks import benchmark
-from rivalry.games.market.cash_flow import initial_standing, settle
 from rivalry.games.market.model import Market
+from rivalry.games.market.native_play import initial_standing, settle
 from rivalry.tables.discretize import TABLE_BYTES, values_at
 from rivalry.tables.kernels.shapes import FiniteGame, LinearQuadraticGame
 from rivalry.tables.plans import AdjustmentTables
