@@ -30,13 +30,13 @@ def in_numpy(game: Any) -> Callable[[], np.ndarray]:
 
 def test_influencer_field(race: Callable[..., Any]) -> None:
     import rivalry as rv
-    from rivalry.games.influencer import plot_data
+    from rivalry.games.influencer.oracles import _fields
 
     game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
     x = rv.oracles.named_start(game, "paper_default")
     places = game.space.grid(0, PLACES)[:, 0]
 
     def ours() -> np.ndarray:
-        return np.asarray(plot_data._fields(game, x, places, places, np.array([[0, 1]])))
+        return np.asarray(_fields(game, x, places, places, np.array([[0, 1]])))
 
     race(ours, in_numpy(game), rival="NumPy, a pair at a time", target=0.5, name="influencer_field")

@@ -23,7 +23,7 @@ from rivalry.transforms import Followers
 HALVINGS = 200  # of a bracket: down to neighbouring numbers
 
 
-def choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array) -> Array:
+def best_choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array) -> Array:
     """Return the most profitable choice ``[axis]`` of a firm; not a supremum that no choice attains."""
     rule, low, high = market.rule, market.space.low[firm, 0], market.space.high[firm, 0]
     if rule.demand == "logit":
@@ -37,7 +37,7 @@ def choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array) -> A
     return candidates[jnp.argmax(profits)][None]
 
 
-def known(market: Market) -> bool:
+def has_exact_response(market: Market) -> bool:
     """Return whether the best response of a firm is known exactly."""
     rule = market.rule
     if market.shock is not None or rule.winner_takes_all:

@@ -14,11 +14,17 @@ from jaxtyping import Array, Float
 from rivalry.core import oracles
 from rivalry.core.certify import payoffs
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.oracles import best_response, proved_response
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile
-from rivalry.games.market import benchmarks, best_response, closed_forms, tables
-from rivalry.games.market.benchmarks import benchmarks, search_response
+from rivalry.games.market import closed_forms, tables
+from rivalry.games.market.benchmarks import benchmarks, gain_bounds, search_response
+from rivalry.games.market.best_response import (
+    best_choice,
+    has_exact_response,
+    has_linear_responses,
+    leader_choice,
+    undercutting,
+)
 from rivalry.games.market.checks import refusal
 from rivalry.games.market.discounting import Channels, critical_discount, gamma_channels
 from rivalry.games.market.model import INTERCEPT, Market, clear, consumer_surplus
@@ -129,15 +135,15 @@ def _(game: StagedMarket, x: Profile) -> Record:
 # Responses and closed forms.
 
 
-@oracles.best_response.register(Market, when=best_response.known)
+@oracles.best_response.register(Market, when=has_exact_response)
 def _(game: Market, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
-    own = best_response.choice(game, x, player)
+    own = best_choice(game, x, player)
     return own, game.payoffs(x.at[player].set(own))[player], "exact"
 
 
 @oracles.proved_response.register(Market, when=lambda game: game.rule.winner_takes_all and game.shock is None)
 def _(game: Market, x: Profile, player: int) -> oracles.Response:
-    return best_response.undercutting(game, np.asarray(x, dtype=float), player)
+    return undercutting(game, np.asarray(x, dtype=float), player)
 
 
 @oracles.closed_form.register(Market)
@@ -152,13 +158,13 @@ def _(game: Market) -> np.ndarray:
 def _(game: StagedMarket, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
     """Return a leader's response to the other leaders: one good, quantities, one stage of followers."""
     firm = game.players[player] if isinstance(player, int) else jnp.asarray(game.players)[player]
-    own = best_response.leader_choice(game.game, game.put(x), firm, game.followers)
+    own = leader_choice(game.game, game.put(x), firm, game.followers)
     return own, game.payoffs(x.at[player].set(own))[player], "exact"
 
 
 @oracles.proved_response.register(
     StagedMarket,
-    when=lambda game: best_response.has_linear_responses(game.market) and game.market.rule.homogeneous,
+    when=lambda game: has_linear_responses(game.market) and game.market.rule.homogeneous,
 )
 def _(game: StagedMarket, x: Profile, player: int) -> oracles.Response:
     return proved_leader_response(game, np.asarray(x, dtype=float), player)
@@ -243,7 +249,7 @@ def _(game: Market) -> bool:
 
 @oracles.profit_gain_bounds.register(Market)
 def _(game: Market) -> oracles.GainBounds:
-    return oracles.GainBounds(*benchmarks.gain_bounds(game), critical_discount(game).delta)
+    return oracles.GainBounds(*gain_bounds(game), critical_discount(game).delta)
 
 
 @oracles.discounting_channels.register(Market)
@@ -375,15 +381,15 @@ def _places(market: Market, points: np.ndarray) -> np.ndarray:
 
 def _replies(market: Market, x: np.ndarray, line: np.ndarray) -> np.ndarray:
     """Return the best choice of each against the other's ``line [duellist place]``."""
-    if best_response.knows(market):
+    if oracles.best_response.knows(market):
         return np.asarray(_known(market, put(x), put(line)))
     rows = np.zeros_like(line)
     for player in range(2):
         for k, rival in enumerate(line[1 - player]):
             there = x.copy()
             there[1 - player, 0] = rival
-            if proved_response.knows(market):
-                rows[player, k] = proved_response(market, put(there), player).strategy[0]
+            if oracles.proved_response.knows(market):
+                rows[player, k] = oracles.proved_response(market, put(there), player).strategy[0]
             else:
                 rows[player, k] = search_response(market, there, player)
     return rows
@@ -392,7 +398,7 @@ def _replies(market: Market, x: np.ndarray, line: np.ndarray) -> np.ndarray:
 @eqx.filter_jit
 def _known(market: Market, x: Any, line: Any) -> Any:
     def one(player: Any, rival: Any) -> Any:
-        return best_response(market, x.at[1 - player, 0].set(rival), player)[0][0]
+        return oracles.best_response(market, x.at[1 - player, 0].set(rival), player)[0][0]
 
     return jax.vmap(jax.vmap(one, (None, 0)))(jnp.arange(2), line[::-1])
 
