@@ -15,11 +15,10 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import best_response, discontinuity, metrics, payoff_scale
 from rivalry.core.results import Record
 from rivalry.games.market import closed_forms
-from rivalry.games.market.best_response import StageResponses
+from rivalry.games.market.best_response import StagedMarket, StageResponses, everyone, whole_market
 from rivalry.games.market.checks import one_of
 from rivalry.games.market.model import INTERCEPT, Market
 from rivalry.games.market.quantities import MOST_SUBSETS
-from rivalry.games.market.staged import StagedMarket, everyone, whole_market
 from rivalry.tables import SubgamePerfect, staged_values, tabulate
 from rivalry.transforms import hierarchy
 

@@ -12,8 +12,8 @@ from rivalry.core.certify import best_reply
 from rivalry.core.jax import put
 from rivalry.core.oracles import payoff_scale
 from rivalry.games.market.benchmarks import ALIKE, benchmark
+from rivalry.games.market.best_response import StagedMarket, whole_market
 from rivalry.games.market.model import Market
-from rivalry.games.market.staged import StagedMarket, whole_market
 from rivalry.tables import equilibria, regrets, tabulate
 from rivalry.tables import payoffs as table_payoffs
 from rivalry.tables.kernels.shapes import FiniteGame

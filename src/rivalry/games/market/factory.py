@@ -11,6 +11,7 @@ from rivalry.core.annotations import Symbol
 from rivalry.core.jax import jnp, put
 from rivalry.core.space import Box
 from rivalry.core.validate import checked, limit
+from rivalry.games.market.best_response import StagedMarket, staged_market
 from rivalry.games.market.checks import (
     ALONE,
     OWN,
@@ -27,7 +28,6 @@ from rivalry.games.market.checks import (
 )
 from rivalry.games.market.model import Accounts, Dynamics, Market, Rule, shock_of
 from rivalry.games.market.quantities import check_interior
-from rivalry.games.market.staged import StagedMarket, staged_market
 from rivalry.games.market.valuation import check_rates
 from rivalry.transforms import check_stages
 

@@ -13,9 +13,9 @@ from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.registry import near
 from rivalry.core.space import Box, Profile
+from rivalry.games.market.best_response import StagedMarket, whole_market
 from rivalry.games.market.checks import beyond
 from rivalry.games.market.model import INTERCEPT, Market, clear
-from rivalry.games.market.staged import StagedMarket, whole_market
 from rivalry.games.market.valuation import Valuation, valuation
 
 ABSENT = 1e9  # intercepts: a price at which nobody buys, of a firm that has left

@@ -19,17 +19,19 @@ from rivalry.core.space import Profile
 from rivalry.games.market import closed_forms, tables
 from rivalry.games.market.benchmarks import benchmarks, gain_bounds, search_response
 from rivalry.games.market.best_response import (
+    StagedMarket,
     best_choice,
     has_exact_response,
     has_linear_responses,
     leader_choice,
+    proved_leader_response,
+    second_order,
     undercutting,
 )
 from rivalry.games.market.checks import refusal
 from rivalry.games.market.discounting import Channels, critical_discount, gamma_channels
 from rivalry.games.market.model import INTERCEPT, Market, clear, consumer_surplus
 from rivalry.games.market.native_play import MarketPlay, market_play
-from rivalry.games.market.staged import StagedMarket, proved_leader_response, second_order
 from rivalry.games.market.valuation import lasting, sensitivity
 from rivalry.tables.kernels.shapes import FiniteGame, LinearQuadraticGame
 from rivalry.tables.plans import AdjustmentTables
