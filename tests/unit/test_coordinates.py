@@ -13,8 +13,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.reparametrisation import curved, flattened
 from rivalry.core.space import Box
 from rivalry.games.matrix import matrix
-from rivalry.transforms import freeze, open_loop, stackelberg
-from rivalry.transforms.followers import Followers
+from rivalry.transforms import Followers, freeze, open_loop, stackelberg
 from tests.small_games import Prize, cournot, prize
 
 COSTS = np.array([1.0, 1.2, 50.0])

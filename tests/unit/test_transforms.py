@@ -14,8 +14,7 @@ from rivalry.core import oracles
 from rivalry.core.game import MarkovGame, jacobian, own_gradients
 from rivalry.core.jax import jax, jnp
 from rivalry.games.matrix import matrix
-from rivalry.transforms import freeze, in_stages, open_loop, repeat, stackelberg
-from rivalry.transforms.followers import Followers
+from rivalry.transforms import Followers, freeze, in_stages, open_loop, repeat, stackelberg
 
 KEY = jax.random.key(0)
 

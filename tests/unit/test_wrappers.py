@@ -15,8 +15,7 @@ from rivalry.core.game import own_payoff
 from rivalry.core.jax import jax, jnp
 from rivalry.core.reparametrisation import flattened
 from rivalry.core.space import Box
-from rivalry.transforms import Followers, freeze, in_stages, open_loop, repeat, stackelberg, walks
-from rivalry.transforms.discretise import listed
+from rivalry.transforms import Followers, discretise, freeze, in_stages, open_loop, repeat, stackelberg, walks
 
 COST = 0.1
 
@@ -92,7 +91,7 @@ MADE: dict[str, Any] = {
     "walks": walks(LINEAR, step=0.25),
     "repeat": repeat(LINEAR),
     "in_stages": in_stages(LINEAR, [[0], [1, 2]]),
-    "listed": listed(LINEAR, 5),
+    "discretise": discretise(LINEAR, 5),
     "flattened": flattened(LOGS),
 }
 
@@ -129,7 +128,7 @@ GENERIC: dict[str, dict[str, str]] = {
     "walks": dict.fromkeys(OF_PROFILES, STEPS),
     "repeat": dict.fromkeys(OF_PROFILES, STEPS),
     "in_stages": dict.fromkeys(OF_PROFILES, STEPS),
-    "listed": dict.fromkeys([*LEADERS.split(), "closed_form", "search_points", "named_start"], NUMBERS),
+    "discretise": dict.fromkeys([*LEADERS.split(), "closed_form", "search_points", "named_start"], NUMBERS),
     "flattened": {},
 }
 GENERIC["open_loop of freeze"] = GENERIC["open_loop"]
@@ -160,7 +159,7 @@ AROUND = {
     "repeat": {"normalized_observation"},
     "in_stages": {"active_players", "normalized_observation"},
     "open_loop": set[str](),
-    "listed": set[str](),
+    "discretise": set[str](),
     "flattened": set[str](),
 }
 """What is known of wrappers. The rest is generic on purpose: periods, states and agents are those of the game
@@ -201,7 +200,7 @@ def every(game: Any, x: Any, player: int) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(rows), np.asarray(_paid(game, x, jnp.asarray(player), rows))
 
 
-@pytest.mark.parametrize("name", [n for n in WITH_PAYOFFS if n not in ("open_loop of walks", "listed")])
+@pytest.mark.parametrize("name", [n for n in WITH_PAYOFFS if n not in ("open_loop of walks", "discretise")])
 def test_forwarded_answers_are_those_of_the_payoffs(name: str) -> None:
     game = MADE[name]
     x = game.space.sample(jax.random.key(1))
@@ -257,12 +256,12 @@ def test_scales_labels_metrics_and_starts_are_those_inside() -> None:
     }
     assert oracles.labels(MADE["freeze"]) == (("a", "c"), ("quantity",))
     assert oracles.labels(MADE["open_loop"]) == (("a", "b", "c"), ("0.quantity", "1.quantity"))
-    assert oracles.labels(MADE["listed"]) == (("a", "b", "c"), ())
+    assert oracles.labels(MADE["discretise"]) == (("a", "b", "c"), ())
     metrics = {
         "freeze": ([[0.1], [0.3]], 0.6),
         "stackelberg": ([[0.1], [0.3]], 0.4 + 0.25),
         "open_loop": ([[0.1, 0.2]] * 3, [0.3, 0.6]),
-        "listed": ([[1.0], [2.0], [4.0]], 1.75),
+        "discretise": ([[1.0], [2.0], [4.0]], 1.75),
         "flattened": (np.log([[0.1], [0.2], [0.4]]), 0.7),
     }
     for name, (x, total) in metrics.items():

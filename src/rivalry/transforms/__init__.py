@@ -3,10 +3,17 @@
 Every transform returns a game that `solve`, `certificate` and further transforms take like any other.
 """
 
-from rivalry.transforms.followers import Followers
+from rivalry.transforms.discretise import discretise
+from rivalry.transforms.freeze import freeze
 from rivalry.transforms.over_periods import in_stages, open_loop, repeat
-from rivalry.transforms.restricted import Leadership, Respond, freeze, stackelberg
-from rivalry.transforms.stages import check_stages, hierarchy
+from rivalry.transforms.stackelberg import (
+    Followers,
+    Leadership,
+    Respond,
+    check_stages,
+    hierarchy,
+    stackelberg,
+)
 from rivalry.transforms.walk import walks
 
 __all__ = [
@@ -14,6 +21,7 @@ __all__ = [
     "Leadership",
     "Respond",
     "check_stages",
+    "discretise",
     "freeze",
     "hierarchy",
     "in_stages",

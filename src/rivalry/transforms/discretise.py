@@ -19,8 +19,8 @@ from rivalry.tables.action_grid import Places, places_of
 from rivalry.tables.discretize import own_levels
 
 
-class Listed(eqx.Module):
-    """A game whose players choose by number from lists; see `listed`."""
+class Discretised(eqx.Module):
+    """A game whose players choose by number from lists; see `discretise`."""
 
     game: Any
     places: Float[Array, "player action axis"]  # shorter lists end in their first entry again and again
@@ -36,55 +36,55 @@ class Listed(eqx.Module):
         return self.places[jnp.arange(len(self.places)), x[:, 0].astype(int)]
 
 
-@oracles.payoff_scale.register(Listed)
-def _(game: Listed) -> Any:
+@oracles.payoff_scale.register(Discretised)
+def _(game: Discretised) -> Any:
     return oracles.payoff_scale(game.game)
 
 
-@oracles.discontinuity.register(Listed)
-def _(game: Listed) -> str:
+@oracles.discontinuity.register(Discretised)
+def _(game: Discretised) -> str:
     return oracles.discontinuity(game.game)
 
 
-@oracles.labels.register(Listed)
-def _(game: Listed) -> oracles.Labels:
+@oracles.labels.register(Discretised)
+def _(game: Discretised) -> oracles.Labels:
     return oracles.Labels(oracles.labels(game.game).players)
 
 
-@oracles.metrics.register(Listed, when=forwarded(oracles.metrics))
-def _(game: Listed, x: Profile) -> Record:
+@oracles.metrics.register(Discretised, when=forwarded(oracles.metrics))
+def _(game: Discretised, x: Profile) -> Record:
     return oracles.metrics(game.game, game.profile(x))
 
 
-@oracles.traced_metrics.register(Listed, when=forwarded(oracles.traced_metrics))
-def _(game: Listed, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+@oracles.traced_metrics.register(Discretised, when=forwarded(oracles.traced_metrics))
+def _(game: Discretised, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
     return oracles.traced_metrics(game.game, game.profile(x))
 
 
-@oracles.plot_data.register(Listed, when=forwarded(oracles.plot_data))
-def _(game: Listed) -> Mapping[str, Callable[[Profile], Record]]:
+@oracles.plot_data.register(Discretised, when=forwarded(oracles.plot_data))
+def _(game: Discretised) -> Mapping[str, Callable[[Profile], Record]]:
     known = oracles.plot_data(game.game)
 
-    def drawn(name: str) -> Callable[[Profile], Record]:
+    def at_profile(name: str) -> Callable[[Profile], Record]:
         return lambda x: known[name](game.profile(x))
 
-    return {name: drawn(name) for name in known}
+    return {name: at_profile(name) for name in known}
 
 
-@oracles.validate_parameter.register(Listed, when=forwarded(oracles.validate_parameter))
-def _(game: Listed, name: str, value: float) -> str:
+@oracles.validate_parameter.register(Discretised, when=forwarded(oracles.validate_parameter))
+def _(game: Discretised, name: str, value: float) -> str:
     return oracles.validate_parameter(game.game, name, value)
 
 
-@oracles.exchangeable.register(Listed)
-def _(game: Listed) -> np.ndarray:
+@oracles.exchangeable.register(Discretised)
+def _(game: Discretised) -> np.ndarray:
     """Those who are exchangeable in the game and have the same list."""
     kinds: dict[tuple[int, bytes], int] = {}
     rows = zip(oracles.exchangeable(game.game).tolist(), np.asarray(game.places), strict=True)
     return np.array([kinds.setdefault((kind, row.tobytes()), len(kinds)) for kind, row in rows])
 
 
-def listed(game: Game, places: Places) -> Listed:
+def discretise(game: Game, places: Places) -> Discretised:
     """Return the game in which every player chooses one of finitely many grid points.
 
     Parameters
@@ -96,7 +96,7 @@ def listed(game: Game, places: Places) -> Listed:
 
     Returns
     -------
-    Listed
+    Discretised
         A game on `Choices`.
 
     Raises
@@ -107,11 +107,11 @@ def listed(game: Game, places: Places) -> Listed:
     Examples
     --------
     >>> import rivalry as rv
-    >>> game = listed(rv.games.influencer(), 5)
+    >>> game = discretise(rv.games.influencer(), 5)
     >>> game.space.sizes, game.profile(jnp.array([[1.0], [4.0]])).tolist()
     ((5, 5), [[0.25], [1.0]])
     """
     found = places_of(game.space, own_levels(game, places))
     there = ~np.isnan(found).any(axis=2)
     sizes = tuple(int(size) for size in there.sum(axis=1))
-    return Listed(game, put(np.where(there[..., None], found, found[:, :1])), Choices(sizes))
+    return Discretised(game, put(np.where(there[..., None], found, found[:, :1])), Choices(sizes))

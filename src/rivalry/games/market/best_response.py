@@ -243,7 +243,7 @@ class StagedMarket(Leadership):
     @property
     def market(self) -> Market:
         """The market with all its firms and stages."""
-        found: Market = self.everybody
+        found: Market = self.whole_game
         return found
 
     def whole(self, x: Profile) -> Float[Array, "seat column"]:

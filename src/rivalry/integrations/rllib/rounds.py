@@ -19,8 +19,7 @@ from rivalry.integrations.rllib.arenas import Networks, Reading, acted, grouped
 from rivalry.integrations.rllib.options import LearnerOptions
 from rivalry.methods.continuous.mixtures import action_payoffs, mixture_record, tables_of
 from rivalry.methods.q_learning.seating import USUAL_GAMMA, seating
-from rivalry.transforms import in_stages, repeat
-from rivalry.transforms.discretise import listed
+from rivalry.transforms import discretise, in_stages, repeat
 from rivalry.transforms.units import strategies
 
 ATOMS = 12  # per player, of choices with exploration
@@ -54,7 +53,7 @@ class RoundsArena:
         stages = seat_game.stages if base is seat_game.game else (tuple(range(players)),)
         names = tuple(f"player_{k}" for k in range(players))
         seen = learner.observation or "none"
-        board = listed(base, learner.places) if learner.moves == "levels" else base
+        board = discretise(base, learner.places) if learner.moves == "levels" else base
         return cls(
             game,
             base,

@@ -1,38 +1,22 @@
-"""Games of some players of a base game: `freeze` fixes the others, in `stackelberg` they respond.
-
-In the metrics of such a game the players of the base game are counted along ``seat``.
-"""
+"""Games of some players of a base game; `freeze` fixes the strategies of the others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry.core import oracles
-from rivalry.core.game import Game, Record, own_gradients
+from rivalry.core.game import Game, Record
 from rivalry.core.game import measures as measures_of
 from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import forwarded
-from rivalry.core.reparametrisation import curved, flattened
 from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Choices, Profile, Simplex, Space
 from rivalry.tables.kernels.shapes import FiniteGame, one_state, stateless_tables
-
-AT_BOUND = 1e-9  # of a box's width: nearer to a bound than this is on it
-SINGULAR = 1e-10  # a slope with a smaller ratio of singular values has no implicit derivative
-
-
-@runtime_checkable
-class Respond(Protocol):
-    """How followers reply: anything that may be used inside ``jit`` and needs no derivative."""
-
-    def __call__(self, game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
-        """The profile ``x`` with the followers' rows replaced by their replies to the others'."""
-        ...
 
 
 def freeze(game: Game, strategies: Mapping[int, object]) -> Frozen:
@@ -63,65 +47,18 @@ def freeze(game: Game, strategies: Mapping[int, object]) -> Frozen:
     'equilibrium'
     """
     players = game.space.shape[0]
-    fixed = _players(strategies, players, "strategies")
+    fixed = player_numbers(strategies, players, "strategies")
     rest = tuple(player for player in range(players) if player not in fixed)
     if not rest:
         raise ValueError(f"strategies: fix all {players} players; must leave at least one free")
-    base = np.array(_somewhere(game.space))
+    base = np.array(profile_inside(game.space))
     for player in fixed:
         base[player] = _row(strategies[player], base.shape[1], f"strategies[{player}]")
         game.space.check(base, f"strategies[{player}]")
     return Frozen(game, jnp.asarray(base), rest)
 
 
-def stackelberg(game: Game, leaders: Iterable[int], respond: Respond) -> Leadership:
-    """Return the game of the leaders, who anticipate that the others respond by ``respond``.
-
-    The follower policy need not be differentiable: derivatives of the responses follow from the followers'
-    own first-order conditions (implicit function theorem), in the coordinates in which their box is searched;
-    followers at a bound, or at zero, do not move. Derivatives of the leaders' payoffs, of any order, are
-    right wherever responses are smooth. In spaces other than a box responses count as constant.
-
-    The metrics ``play`` (seat, axis) and ``play_payoff`` (seat) hold the strategy and payoff of every player.
-    The certificate is that of the leaders, given the answers of ``respond``.
-
-    Parameters
-    ----------
-    game : Game
-        The base game.
-    leaders : iterable of int
-        The players that move first.
-    respond : Respond
-        ``respond(game, x, followers)`` returns ``x`` with the followers' rows replaced;
-        `transforms.Followers` searches for mutual best responses.
-
-    Returns
-    -------
-    Leadership
-        The game of the leaders, in the given order.
-
-    Raises
-    ------
-    ValueError
-        For leaders that do not exist or are named twice, and if no follower remains.
-
-    Examples
-    --------
-    >>> import rivalry as rv
-    >>> game = stackelberg(rv.games.matrix("battle_of_the_sexes"), [0], rv.transforms.Followers())
-    >>> game.payoffs(game.space.check([[1.0, 0.0]])).tolist()  # the leader goes to the opera, and is joined
-    [3.0]
-    """
-    players = game.space.shape[0]
-    chosen = _players(leaders, players, "leaders")
-    if len(chosen) == players:
-        raise ValueError(f"leaders: all {players} players; must leave at least one follower")
-    if not callable(respond):
-        raise ValueError(f"respond: {respond!r} must be callable: respond(game, x, followers) -> x")
-    return Leadership(game, _somewhere(game.space), chosen, respond)
-
-
-class _Seats(eqx.Module):
+class Restricted(eqx.Module):
     """What games of some players share: their space, and their strategies put into the whole profile."""
 
     game: Any
@@ -147,7 +84,7 @@ class _Seats(eqx.Module):
     def measures(self, x: Profile) -> Record:
         """``play``, ``play_payoff``, and the whole game's measures, its players along ``seat``."""
         everyone = _whole(self, x)
-        if isinstance(self.game, _Seats):  # those below tell of everybody
+        if isinstance(self.game, Restricted):  # those below tell of everybody
             return measures_of(self.game, everyone)
         found: Record = {
             "play": (("seat", "axis"), np.asarray(everyone)),
@@ -163,54 +100,15 @@ class _Seats(eqx.Module):
 
 
 @eqx.filter_jit
-def _whole(game: _Seats, x: Profile) -> Array:
+def _whole(game: Restricted, x: Profile) -> Array:
     return game.whole(x)
 
 
-class Frozen(_Seats):
+class Frozen(Restricted):
     """A game in which some players are fixed; see `freeze`."""
 
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
         return self.put(x)
-
-
-class Leadership(_Seats):
-    """The game of the leaders; see `stackelberg`."""
-
-    respond: Any
-
-    @property
-    def followers(self) -> tuple[int, ...]:
-        """Those who reply."""
-        return tuple(p for p in range(self.base.shape[0]) if p not in self.players)
-
-    @property
-    def everybody(self) -> Any:
-        """The game in which all choose, leaders and followers of every stage."""
-        return oracles.base_game(self.game)
-
-    @property
-    def stages(self) -> tuple[tuple[int, ...], ...]:
-        """Who chooses when, by number in `everybody`."""
-        if not isinstance(self.game, Leadership):
-            return (self.players, self.followers)
-        before = self.game.stages  # of which the first are divided here
-        first = tuple(before[0][p] for p in self.players)
-        return (first, tuple(p for p in before[0] if p not in first), *before[1:])
-
-    def whole(self, x: Profile) -> Float[Array, "seat column"]:
-        everyone: Array = _answered(self, self.put(x))
-        return everyone
-
-
-@oracles.base_game.register(Leadership)
-def _(game: Leadership) -> Any:
-    return game.everybody
-
-
-@oracles.move_order.register(Leadership)
-def _(game: Leadership) -> tuple[tuple[int, ...], ...]:
-    return game.stages
 
 
 @oracles.to_finite.register(Frozen, when=forwarded(oracles.to_finite))
@@ -224,48 +122,37 @@ def _(game: Frozen) -> FiniteGame:
     return one_state(tables[list(game.players)])
 
 
-@oracles.payoff_scale.register(_Seats)
-def _(game: _Seats) -> Any:
+@oracles.payoff_scale.register(Restricted)
+def _(game: Restricted) -> Any:
     return oracles.payoff_scale(game.game)
 
 
-@oracles.discontinuity.register(_Seats)
-def _(game: _Seats) -> str:
+@oracles.discontinuity.register(Restricted)
+def _(game: Restricted) -> str:
     return oracles.discontinuity(game.game)
 
 
-@oracles.labels.register(_Seats)
-def _(game: _Seats) -> oracles.Labels:
+@oracles.labels.register(Restricted)
+def _(game: Restricted) -> oracles.Labels:
     """The names these players have in the whole game; numbers where it has none."""
     known = oracles.labels(game.game)
     players = tuple(known.players[p] if known.players else str(p) for p in game.players)
     return oracles.Labels(players, known.axes[: game.space.shape[1]])
 
 
-@oracles.metrics.register(_Seats)
-def _(game: _Seats, x: Profile) -> Record:
+@oracles.metrics.register(Restricted)
+def _(game: Restricted, x: Profile) -> Record:
     return game.measures(x)
 
 
-@oracles.named_start.register(_Seats, when=forwarded(oracles.named_start))
-def _(game: _Seats, name: str) -> Profile:
+@oracles.named_start.register(Restricted, when=forwarded(oracles.named_start))
+def _(game: Restricted, name: str) -> Profile:
     rows = oracles.named_start(game.game, name)[jnp.asarray(game.players)]
     return rows[:, : game.space.shape[1]]
 
 
 @oracles.exchangeable.register(Frozen, when=forwarded(oracles.exchangeable))
 def _(game: Frozen) -> np.ndarray:
-    return oracles.exchangeable(game.game)[list(game.players)]
-
-
-def _even(led: Leadership) -> bool:
-    """Whether leaders are told apart by the game alone: a reply made elsewhere may do so as well."""
-    ours = type(led.respond).__module__.startswith("rivalry.")
-    return ours and oracles.exchangeable.knows(led.game)
-
-
-@oracles.exchangeable.register(Leadership, when=_even)
-def _(game: Leadership) -> np.ndarray:
     return oracles.exchangeable(game.game)[list(game.players)]
 
 
@@ -309,91 +196,6 @@ def _(game: Frozen, x: Profile, player: int | Array, low: Array, high: Array) ->
 @oracles.gradients.register(Frozen, when=forwarded(oracles.gradients))
 def _(game: Frozen, x: Profile) -> Profile:
     return oracles.gradients(game.game, game.put(x))[jnp.asarray(game.players), : x.shape[1]]
-
-
-@eqx.filter_custom_jvp
-def _answered(lead: Leadership, x: Profile) -> Profile:
-    """Everybody's strategies, once the followers have replied."""
-    answer = lead.respond(lead.game, x, lead.followers)
-    rows = jnp.asarray(lead.followers)
-    return x.at[rows].set(answer[rows], unique_indices=True)
-
-
-@_answered.def_jvp  # type: ignore[untyped-decorator]
-def _answered_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
-    """How replies move: so that the followers' free slopes stay as they are (implicit function theorem)."""
-    (lead, x), (change, moves) = primals, tangents
-    rows, whole = jnp.asarray(lead.followers), _answered(lead, x)
-    moves = jnp.zeros_like(x) if moves is None else moves
-    still = moves.at[rows].set(0.0, unique_indices=True)
-    if not isinstance(lead.game.space, Box):
-        return whole, still
-    y, pace = _within(lead.game, whole)
-    flat = flattened(lead.game)
-    replies = y[rows]
-    free = inside(flat.space, y)[rows]
-
-    def steepness(lead: Leadership, y: Profile) -> Array:
-        there = y.at[rows].set(replies, unique_indices=True)
-        return own_gradients(flattened(lead.game), there, lead.followers)
-
-    inner = still if pace is None else jnp.where(pace > 0, still / jnp.where(pace > 0, pace, 1.0), 0.0)
-    _, drift = eqx.filter_jvp(steepness, (lead, y), (change, inner))
-    follow = newton_step(flat, y, lead.followers, free, drift)
-    follow = follow if pace is None else follow * pace[rows]
-    return whole, still.at[rows].set(follow, unique_indices=True)
-
-
-def _within(game: Any, x: Profile) -> tuple[Profile, Profile | None]:
-    """A profile in inner coordinates, and how fast amounts grow with them: 0 at zero; None if all is 1."""
-    if not curved(game):
-        return x, None
-    flat = flattened(game)
-    y: Array = flat.inner(x)
-    return y, jax.jvp(flat.outer, (y,), (jnp.ones_like(y),))[1]
-
-
-def inside(space: Box, x: Profile) -> Bool[Array, "player axis"]:
-    """True where a coordinate is off the bounds of its box."""
-    margin = AT_BOUND * (space.high - space.low)
-    return (x > space.low + margin) & (x < space.high - margin)
-
-
-def newton_step(
-    game: Game,
-    x: Profile,
-    players: tuple[int, ...],
-    free: Bool[Array, "follower axis"],
-    gap: Float[Array, "follower axis"] | None = None,
-) -> Float[Array, "follower axis"]:
-    """The step of ``players`` that lowers their free slopes by ``gap``, to first order; 0 where none does.
-
-    Without ``gap`` it lowers them to zero.
-    """
-    rows, shape = jnp.asarray(players), free.shape
-
-    def stacked(y: Array) -> tuple[Array, Array]:
-        there = x.at[rows].set(y.reshape(shape), unique_indices=True)
-        found = own_gradients(game, there, players).ravel()
-        return found, found
-
-    y, mask = x[rows].ravel(), free.ravel()
-    one = jnp.eye(y.size)
-    slope, here = jax.jacfwd(stacked, has_aux=True)(y)
-    slope = jnp.where(mask[:, None] & mask[None, :], slope, one)
-    lower = here if gap is None else gap.ravel()
-    sound = jnp.all(jnp.isfinite(slope)) & (_volume(jax.lax.stop_gradient(slope)) > SINGULAR)
-    slope, lower = jnp.where(sound, slope, one), jnp.where(sound & mask, lower, 0.0)
-    step: Array = lower / slope[0] if y.size == 1 else jnp.linalg.solve(slope, lower)
-    return -step.reshape(shape)
-
-
-def _volume(slope: Array) -> Array:
-    """The determinant after every row is brought to length 1: from 0 (singular) to 1 (orthogonal)."""
-    longest = jnp.max(jnp.abs(slope))
-    lengths = jnp.linalg.norm(slope, axis=1, keepdims=True)
-    rows = jnp.where(lengths > SINGULAR * longest, slope / lengths, 0.0)
-    return jnp.abs(jnp.linalg.det(rows))
 
 
 class Part(eqx.Module):
@@ -449,7 +251,7 @@ def part(space: Space, players: tuple[int, ...], base: Profile) -> Space:
     return Part(space, base, players)
 
 
-def _somewhere(space: Space) -> Profile:
+def profile_inside(space: Space) -> Profile:
     """A profile of the space: the middle of a box, in its own coordinates, else what is nearest to zero."""
     if isinstance(space, Box):
         middle: Array = space.outer((space.inner(space.low) + space.inner(space.high)) / 2)
@@ -457,7 +259,7 @@ def _somewhere(space: Space) -> Profile:
     return space.project(jnp.zeros(space.shape))
 
 
-def _players(chosen: Iterable[int], count: int, name: str) -> tuple[int, ...]:
+def player_numbers(chosen: Iterable[int], count: int, name: str) -> tuple[int, ...]:
     """Player numbers, in order; raises `ValueError` for what is none."""
     found = list(chosen)
     if not found:

@@ -1,0 +1,349 @@
+"""Leadership: games of the leaders, who anticipate how followers respond, in two or more stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Protocol, cast, runtime_checkable
+
+import equinox as eqx
+import numpy as np
+from annotated_types import Ge
+from jaxtyping import Array, Bool, Float
+
+from rivalry.core import oracles
+from rivalry.core.certify import search, traceable_reply
+from rivalry.core.game import Game, own_gradients
+from rivalry.core.jax import jax, jnp
+from rivalry.core.reparametrisation import curved, flattened
+from rivalry.core.space import Box, Profile
+from rivalry.transforms.freeze import Restricted, player_numbers, profile_inside
+
+AT_BOUND = 1e-9  # of a box's width: nearer to a bound than this is on it
+SINGULAR = 1e-10  # a slope with a smaller ratio of singular values has no implicit derivative
+POLISH, NEAR = 2, 1e-6  # Newton steps after the search, and how far each may go, in widths of the box
+
+
+@runtime_checkable
+class Respond(Protocol):
+    """How followers reply: anything that may be used inside ``jit`` and needs no derivative."""
+
+    def __call__(self, game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
+        """The profile ``x`` with the followers' rows replaced by their replies to the others'."""
+        ...
+
+
+def stackelberg(game: Game, leaders: Iterable[int], respond: Respond) -> Leadership:
+    """Return the game of the leaders, who anticipate that the others respond by ``respond``.
+
+    The follower policy need not be differentiable: derivatives of the responses follow from the followers'
+    own first-order conditions (implicit function theorem), in the coordinates in which their box is searched;
+    followers at a bound, or at zero, do not move. Derivatives of the leaders' payoffs, of any order, are
+    right wherever responses are smooth. In spaces other than a box responses count as constant.
+
+    The metrics ``play`` (seat, axis) and ``play_payoff`` (seat) hold the strategy and payoff of every player.
+    The certificate is that of the leaders, given the answers of ``respond``.
+
+    Parameters
+    ----------
+    game : Game
+        The base game.
+    leaders : iterable of int
+        The players that move first.
+    respond : Respond
+        ``respond(game, x, followers)`` returns ``x`` with the followers' rows replaced;
+        `transforms.Followers` searches for mutual best responses.
+
+    Returns
+    -------
+    Leadership
+        The game of the leaders, in the given order.
+
+    Raises
+    ------
+    ValueError
+        For leaders that do not exist or are named twice, and if no follower remains.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> game = stackelberg(rv.games.matrix("battle_of_the_sexes"), [0], rv.transforms.Followers())
+    >>> game.payoffs(game.space.check([[1.0, 0.0]])).tolist()  # the leader goes to the opera, and is joined
+    [3.0]
+    """
+    players = game.space.shape[0]
+    chosen = player_numbers(leaders, players, "leaders")
+    if len(chosen) == players:
+        raise ValueError(f"leaders: all {players} players; must leave at least one follower")
+    if not callable(respond):
+        raise ValueError(f"respond: {respond!r} must be callable: respond(game, x, followers) -> x")
+    return Leadership(game, profile_inside(game.space), chosen, respond)
+
+
+class Leadership(Restricted):
+    """The game of the leaders; see `stackelberg`."""
+
+    respond: Any
+
+    @property
+    def followers(self) -> tuple[int, ...]:
+        """Those who reply."""
+        return tuple(p for p in range(self.base.shape[0]) if p not in self.players)
+
+    @property
+    def whole_game(self) -> Any:
+        """The game in which all choose, leaders and followers of every stage."""
+        return oracles.base_game(self.game)
+
+    @property
+    def stages(self) -> tuple[tuple[int, ...], ...]:
+        """Who chooses when, by number in `whole_game`."""
+        if not isinstance(self.game, Leadership):
+            return (self.players, self.followers)
+        before = self.game.stages  # of which the first are divided here
+        first = tuple(before[0][p] for p in self.players)
+        return (first, tuple(p for p in before[0] if p not in first), *before[1:])
+
+    def whole(self, x: Profile) -> Float[Array, "seat column"]:
+        everyone: Array = _answered(self, self.put(x))
+        return everyone
+
+
+@oracles.base_game.register(Leadership)
+def _(game: Leadership) -> Any:
+    return game.whole_game
+
+
+@oracles.move_order.register(Leadership)
+def _(game: Leadership) -> tuple[tuple[int, ...], ...]:
+    return game.stages
+
+
+def _even(led: Leadership) -> bool:
+    """Whether leaders are told apart by the game alone: a reply made elsewhere may do so as well."""
+    ours = type(led.respond).__module__.startswith("rivalry.")
+    return ours and oracles.exchangeable.knows(led.game)
+
+
+@oracles.exchangeable.register(Leadership, when=_even)
+def _(game: Leadership) -> np.ndarray:
+    return oracles.exchangeable(game.game)[list(game.players)]
+
+
+@eqx.filter_custom_jvp
+def _answered(lead: Leadership, x: Profile) -> Profile:
+    """Everybody's strategies, once the followers have replied."""
+    answer = lead.respond(lead.game, x, lead.followers)
+    rows = jnp.asarray(lead.followers)
+    return x.at[rows].set(answer[rows], unique_indices=True)
+
+
+@_answered.def_jvp  # type: ignore[untyped-decorator]
+def _answered_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
+    """How replies move: so that the followers' free slopes stay as they are (implicit function theorem)."""
+    (lead, x), (change, moves) = primals, tangents
+    rows, whole = jnp.asarray(lead.followers), _answered(lead, x)
+    moves = jnp.zeros_like(x) if moves is None else moves
+    still = moves.at[rows].set(0.0, unique_indices=True)
+    if not isinstance(lead.game.space, Box):
+        return whole, still
+    y, pace = _within(lead.game, whole)
+    flat = flattened(lead.game)
+    replies = y[rows]
+    free = inside(flat.space, y)[rows]
+
+    def steepness(lead: Leadership, y: Profile) -> Array:
+        there = y.at[rows].set(replies, unique_indices=True)
+        return own_gradients(flattened(lead.game), there, lead.followers)
+
+    inner = still if pace is None else jnp.where(pace > 0, still / jnp.where(pace > 0, pace, 1.0), 0.0)
+    _, drift = eqx.filter_jvp(steepness, (lead, y), (change, inner))
+    follow = newton_step(flat, y, lead.followers, free, drift)
+    follow = follow if pace is None else follow * pace[rows]
+    return whole, still.at[rows].set(follow, unique_indices=True)
+
+
+def _within(game: Any, x: Profile) -> tuple[Profile, Profile | None]:
+    """A profile in inner coordinates, and how fast amounts grow with them: 0 at zero; None if all is 1."""
+    if not curved(game):
+        return x, None
+    flat = flattened(game)
+    y: Array = flat.inner(x)
+    return y, jax.jvp(flat.outer, (y,), (jnp.ones_like(y),))[1]
+
+
+def inside(space: Box, x: Profile) -> Bool[Array, "player axis"]:
+    """True where a coordinate is off the bounds of its box."""
+    margin = AT_BOUND * (space.high - space.low)
+    return (x > space.low + margin) & (x < space.high - margin)
+
+
+def newton_step(
+    game: Game,
+    x: Profile,
+    players: tuple[int, ...],
+    free: Bool[Array, "follower axis"],
+    gap: Float[Array, "follower axis"] | None = None,
+) -> Float[Array, "follower axis"]:
+    """The step of ``players`` that lowers their free slopes by ``gap``, to first order; 0 where none does.
+
+    Without ``gap`` it lowers them to zero.
+    """
+    rows, shape = jnp.asarray(players), free.shape
+
+    def stacked(y: Array) -> tuple[Array, Array]:
+        there = x.at[rows].set(y.reshape(shape), unique_indices=True)
+        found = own_gradients(game, there, players).ravel()
+        return found, found
+
+    y, mask = x[rows].ravel(), free.ravel()
+    one = jnp.eye(y.size)
+    slope, here = jax.jacfwd(stacked, has_aux=True)(y)
+    slope = jnp.where(mask[:, None] & mask[None, :], slope, one)
+    lower = here if gap is None else gap.ravel()
+    sound = jnp.all(jnp.isfinite(slope)) & (_volume(jax.lax.stop_gradient(slope)) > SINGULAR)
+    slope, lower = jnp.where(sound, slope, one), jnp.where(sound & mask, lower, 0.0)
+    step: Array = lower / slope[0] if y.size == 1 else jnp.linalg.solve(slope, lower)
+    return -step.reshape(shape)
+
+
+def _volume(slope: Array) -> Array:
+    """The determinant after every row is brought to length 1: from 0 (singular) to 1 (orthogonal)."""
+    longest = jnp.max(jnp.abs(slope))
+    lengths = jnp.linalg.norm(slope, axis=1, keepdims=True)
+    rows = jnp.where(lengths > SINGULAR * longest, slope / lengths, 0.0)
+    return jnp.abs(jnp.linalg.det(rows))
+
+
+# --- followers ----------------------------------------------------------------------------------------------
+
+
+class Followers(eqx.Module):
+    """Mutual best replies of the followers: each in turn moves to its global best reply until nobody moves.
+
+    A best reply is the game's own ``best_reply`` where it has one that JAX can trace. Else it is searched on
+    a grid of ``points`` strategies with climbs from the best of them; at ties the first on the grid counts.
+    In a box it is polished by Newton's method, in the coordinates in which the box is searched, but for a
+    single follower's own ``best_reply``.
+
+    Where the followers do not come to rest in ``rounds`` rounds the reply is NaN: no answer, rather than a
+    wrong one.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.matrix("stag_hunt")
+    >>> Followers()(game, game.pure("stag", "hare"), (1,)).tolist()
+    [[1.0, 0.0], [1.0, 0.0]]
+    """
+
+    points: Annotated[int, Ge(2), "strategies on the search grid of every follower"] = eqx.field(
+        static=True, default=65
+    )
+    rounds: Annotated[int, Ge(1), "rounds of replies"] = eqx.field(static=True, default=100)
+    tol: Annotated[float, "movement of a round, relative to the space, that counts as rest"] = eqx.field(
+        static=True, default=1e-9
+    )
+
+    def __call__(self, game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
+        """``x`` with the followers' rows replaced by their replies."""
+        rows = jnp.asarray(followers)
+        if curved(game):
+            flat = flattened(game)
+            there = flat.outer(self(flat, flat.inner(x), followers))
+            return x.at[rows].set(game.space.project(there)[rows])
+        grids = _grids(game, followers, self.points)
+        wide = jnp.max(grids, axis=(0, 1)) - jnp.min(grids, axis=(0, 1))
+        enough = self.tol * jnp.max(wide)
+
+        def one(k: Array, x: Profile) -> Profile:
+            known = traceable_reply(game, x, rows[k])
+            if known is not None:
+                return x.at[rows[k]].set(known[0])
+            strategies, payoffs = search(game, x, rows[k], grids[k])
+            best = jnp.argmax(payoffs)
+            return x.at[rows[k]].set(strategies[best])
+
+        def a_round(carry: tuple[Profile, Array, Array]) -> tuple[Profile, Array, Array]:
+            x, _, count = carry
+            new = jax.lax.fori_loop(0, len(followers), one, x)
+            return new, jnp.max(jnp.abs(new - x)), count + 1
+
+        def going(carry: tuple[Profile, Array, Array]) -> Array:
+            _, moved, count = carry
+            return (moved > enough) & (count < self.rounds)
+
+        begin = (x, jnp.asarray(jnp.inf), jnp.asarray(0))
+        if len(followers) == 1:
+            x, _, _ = a_round(begin)
+            if traceable_reply(game, x, rows[0]) is not None:
+                return x  # the game's own is as good as it gets, and derivatives need no better
+        else:
+            x, moved, _ = jax.lax.while_loop(going, a_round, begin)
+            # one that found as good a strategy elsewhere on a plateau has come to rest as well
+            x = x.at[rows].set(jnp.where(moved <= enough, x[rows], jnp.nan))
+        return _polished(game, x, followers) if isinstance(game.space, Box) else x
+
+
+def _grids(game: Game, followers: tuple[int, ...], points: int) -> Float[Array, "follower point axis"]:
+    """The followers' search grids, shorter ones filled with their last point."""
+    grids = [game.space.grid(player, points) for player in followers]
+    most = max(len(grid) for grid in grids)
+    return jnp.stack([jnp.pad(grid, ((0, most - len(grid)), (0, 0)), mode="edge") for grid in grids])
+
+
+def _polished(game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
+    """Newton's method on the followers' free coordinates; only a short step belongs to the reply found.
+
+    Where payoffs have a kink the best reply is no zero of the slopes, and stays where the search found it.
+    """
+    rows, space = jnp.asarray(followers), game.space
+    free = inside(space, x)[rows]  # type: ignore[arg-type]
+    near = NEAR * jnp.max(space.high - space.low)  # type: ignore[attr-defined]
+
+    def step(x: Profile, _: None) -> tuple[Profile, None]:
+        move = newton_step(game, x, followers, free)
+        return x.at[rows].add(jnp.where(jnp.max(jnp.abs(move)) <= near, move, 0.0)), None
+
+    polished, _ = jax.lax.scan(step, x, length=POLISH)
+    return space.project(polished)
+
+
+# --- several stages -----------------------------------------------------------------------------------------
+
+
+def hierarchy(game: Game, stages: Sequence[Sequence[int]], respond: Respond) -> Leadership:
+    """The game of the first of several stages, who know that each later stage knows and replies in turn.
+
+    ``stages`` is an ordered partition of the players: those of one stage choose at once, knowing what the
+    stages before chose. With two stages it is `stackelberg`; with more, the replies of the last are part of
+    the game in which the one before replies, and so on. Raises `ValueError` for a player who is missing or
+    named twice, and for less than two stages.
+
+    >>> import rivalry as rv
+    >>> game = rv.games.race(players=3)
+    >>> hierarchy(game, [[1], [0, 2]], rv.transforms.Followers()).followers
+    (0, 2)
+    """
+    players = game.space.shape[0]
+    check_stages(stages, players)
+    if len(stages) < 2:
+        raise ValueError(f"stages: {len(stages)} stage; must be at least 2 for some to lead")
+    left, here = list(range(players)), cast(Any, game)
+    for last in range(len(stages) - 1, 0, -1):
+        earlier = sorted(player for stage in stages[:last] for player in stage)
+        here = stackelberg(here, [left.index(player) for player in earlier], respond)
+        left = earlier
+    return cast(Leadership, here)
+
+
+def check_stages(stages: Any, players: int) -> None:
+    """Raises `ValueError`, naming the firm, unless ``stages`` is an ordered partition of the players."""
+    if not isinstance(stages, list | tuple) or not all(isinstance(s, list | tuple) and s for s in stages):
+        raise ValueError(f"stages: {stages!r} must be a list of lists of players, as in [[0], [1]]")
+    named = [player for stage in stages for player in stage]
+    for player in named:
+        if type(player) is not int or not 0 <= player < players:
+            raise ValueError(f"stages: {player!r} is no player; must be in 0..{players - 1}")
+        if named.count(player) > 1:
+            raise ValueError(f"stages: player {player} is named twice; each must be in one stage")
+    for player in range(players):
+        if player not in named:
+            raise ValueError(f"stages: player {player} is missing; each must be in one stage")
