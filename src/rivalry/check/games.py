@@ -11,8 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.check.populations import check_population
-from rivalry.check.rules import attempt, inside, record, require
-from rivalry.check.spaces import PLACES, check_scale, check_space
+from rivalry.check.rules import PLACES, attempt, check_scale, check_space, inside, record, require
 from rivalry.core import oracles
 from rivalry.core.game import AgentGame, Game, is_agents, is_population, own_gradients, own_payoff
 from rivalry.core.game import scale as scale_of

@@ -10,8 +10,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from rivalry.check.rules import attempt, record, require
-from rivalry.check.spaces import check_scale, check_space
+from rivalry.check.rules import attempt, check_scale, check_space, record, require
 from rivalry.core.game import is_population
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import Oracle, payoff_scale, to_agents

@@ -2,9 +2,8 @@
 
 from rivalry.envs.cities import CityEnv, city_policy
 from rivalry.envs.economies import EconomyEnv, policy_table
+from rivalry.envs.factory import PlayerEnv, aec_env, parallel_env, single_agent_env
 from rivalry.envs.games import GameEnv
-from rivalry.envs.making import aec_env, parallel_env
-from rivalry.envs.single import PlayerEnv, single_agent_env
 from rivalry.envs.turns import TurnEnv
 
 __all__ = [
