@@ -12,7 +12,7 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.jax import put
 from rivalry.core.reparametrisation import flattened
-from rivalry.games.race.schedule_response import compiled_reply
+from rivalry.games.race.schedule_response import compiled_response
 from tests.race_keys import race
 
 WILD = {
@@ -44,7 +44,7 @@ def test_numbers_stay_numbers(seed: int) -> None:
     payoffs, slopes = (np.asarray(part) for part in _slopes(game, x))
     assert np.all(np.isfinite(payoffs))
     assert np.all(np.isfinite(slopes))
-    strategy, payoff = compiled_reply(game, x, put(0))
+    strategy, payoff = compiled_response(game, x, put(0))
     assert np.all(np.isfinite(strategy))
     assert np.isfinite(payoff)
     assert float(payoff) >= payoffs[0] - 1e-6 * float(rv.oracles.payoff_scale(game))

@@ -72,7 +72,10 @@ def test_a_study_sweeps_one_believed_number() -> None:
 @pytest.mark.parametrize(("keys", "said"), [
     ({"beliefs": [{}, {}, {}]}, "beliefs: 3 tables for 2 players"),
     ({"beliefs": [{"AA": 1.0}, {}]}, "beliefs\\[0\\].AA: is no key of the race"),
-    ({"beliefs": [{}, {"horizon": 2}]}, "beliefs\\[1\\].horizon: is the same for everybody"),
+    ({"beliefs": [{"A": 1.0}, {}]}, "beliefs\\[0\\].A: is called safety_productivity here$"),
+    ({"beliefs": [{}, {"r_s": 1.0}]}, "beliefs\\[1\\].r_s: is called cost.safety_price here$"),
+    ({"beliefs": [{}, {"cost": {"r_s": 1.0}}]}, "beliefs\\[1\\].cost.r_s: is called safety_price here$"),
+    ({"beliefs": [{}, {"horizon": 2}]}, "beliefs\\[1\\].horizon: is the same for all players"),
     ({"beliefs": [{"liability": [1.0, -2.0]}, {}]}, "beliefs\\[0\\].liability\\[1\\]: -2 must be at least 0"),
 ])  # fmt: skip
 def test_wrong_beliefs_are_named(keys: dict[str, Any], said: str) -> None:

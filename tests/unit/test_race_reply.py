@@ -12,7 +12,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.jax import jax, jnp, put
-from rivalry.games.race.schedule_response import compiled_reply
+from rivalry.games.race.schedule_response import compiled_response
 from rivalry.games.race.static_response import best_safety, own_problem, place_of, response_details
 from rivalry.lab.store.schema_1 import GAME_KEYS
 from tests.race_keys import race
@@ -151,14 +151,14 @@ def demo() -> tuple[Any, Any, dict[str, Any]]:
 def test_investors_settle_in_a_cycle_of_four_moves() -> None:
     """Gains and payoffs of the cycle as measured by independent code (to four, five digits)."""
     game, x, expected = demo()
-    strategy, payoff = compiled_reply(game, x, put(0))
+    strategy, payoff = compiled_response(game, x, put(0))
     assert float(payoff - game.payoffs(x)[0]) == pytest.approx(expected["regret_at_least"], abs=1e-9)
     x = x.at[0].set(strategy)
     np.testing.assert_allclose(game.payoffs(x), expected["U_after_deviation"], atol=1e-6)
     gains, payoffs = [], []
     for move in range(1, 12):
         player = move % 2
-        strategy, payoff = compiled_reply(game, x, put(player))
+        strategy, payoff = compiled_response(game, x, put(player))
         gains.append(float(payoff - game.payoffs(x)[player]))
         x = x.at[player].set(strategy)
         payoffs.append(np.asarray(game.payoffs(x)))

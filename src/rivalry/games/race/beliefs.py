@@ -1,4 +1,4 @@
-"""Players who think they play another race than they do: one believed game each, none ever updated."""
+"""Players that believe in different races: one believed game each, none ever updated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Strategy
 from rivalry.games.race.model import Race, Transition
 from rivalry.games.race.period import Rules
-from rivalry.games.race.static_response import jumps
+from rivalry.games.race.static_response import discontinuous_part
 
 FIXED = (
     *("players", "horizon", "technology.invest", "technology.share", "technology.sharing_unit"),
@@ -24,13 +24,13 @@ FIXED = (
 
 
 class Belief(eqx.Module):
-    """What one player takes to be otherwise; every number that is not here is believed as it is."""
+    """The parameters that one player believes to differ; all others are believed to be the true ones."""
 
     numbers: dict[str, Array]
     rules: Rules = eqx.field(static=True)
     without: tuple[str, ...] = eqx.field(static=True, default=())  # numbers that the believed race lacks
     end_on: str = eqx.field(static=True, default="none")
-    spill: str = eqx.field(static=True, default="sum")
+    spillover: str = eqx.field(static=True, default="sum")
     damage: str = eqx.field(static=True, default="victim")
     transition: Transition | None = eqx.field(static=True, default=None)
     weights: Float[Array, "period player"] | None = None
@@ -38,7 +38,7 @@ class Belief(eqx.Module):
 
 
 def belief(race: Race, keys: Sequence[str]) -> Belief:
-    """What ``race``, made with other values of ``keys``, says about them."""
+    """Return the belief in ``race``, which was made with other values of ``keys``."""
     named = {name: race.numbers[name] for name in keys if name in race.numbers}
     timed = any(name in keys for name in ("gamma", "period_weights", "discount_offset"))
     return Belief(
@@ -48,7 +48,7 @@ def belief(race: Race, keys: Sequence[str]) -> Belief:
         if "ease_of_winning" in keys and "ease_of_winning" not in race.numbers
         else (),
         end_on=race.end_on,
-        spill=race.spill,
+        spillover=race.spillover,
         damage=race.damage,
         transition=race.transition,
         weights=race.weights if timed else None,
@@ -57,14 +57,14 @@ def belief(race: Race, keys: Sequence[str]) -> Belief:
 
 
 class Believing(eqx.Module):
-    """A race in which every player maximises what it believes to get, the rivals' actual actions given.
+    """A race in which every player maximises its believed payoff, given the rivals' actual actions.
 
-    ``payoffs`` are the believed ones, and so are best replies, certificates and whatever is learned from
-    payoffs; metrics are those of the true race, with ``believed`` and ``realised`` payoffs (player), and,
-    over several periods, the technology that everybody expects, ``believed_safety_stock`` and
-    ``believed_performance_stock`` (believer, stage, player). The true race's arrays are the game's own:
-    ``with_(game, scale_penalty=0.7)`` changes it for every player without another belief. Made by `race`
-    where ``beliefs`` is given.
+    ``payoffs`` are the believed ones, and so are best responses, certificates and all learning from payoffs;
+    metrics are those of the true race, with ``believed`` and ``realised`` payoffs (player), and, over several
+    periods, the technology that all players expect, ``believed_safety_stock`` and
+    ``believed_performance_stock`` (believer, stage, player). The true race's parameters are attributes of the
+    game: ``with_(game, scale_penalty=0.7)`` changes one for every player without another belief. Made by
+    `race` where ``beliefs`` is given.
     """
 
     space: Box
@@ -79,60 +79,60 @@ class Believing(eqx.Module):
     def __repr__(self) -> str:
         if isinstance(self.true.weights, jax.core.Tracer):
             return str(eqx.tree_pformat(self))
-        told = [
+        described = [
             f"  player {i} believes otherwise of {', '.join([*b.numbers, *b.without]) or 'no number'}"
             for i, b in enumerate(self.beliefs)
         ]
-        return "\n".join([repr(self.true), *told])
+        return "\n".join([repr(self.true), *described])
 
     @property
     def players(self) -> int:
-        """How many play."""
+        """Return the number of players."""
         return self.true.players
 
     @property
     def periods(self) -> int:
-        """How many periods a profile spells out."""
+        """Return the number of periods of a profile."""
         return self.true.periods
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The inputs of a period."""
+        """Return the inputs of a period."""
         return self.true.columns
 
     def believed(self, player: int) -> Race:
-        """The race that ``player`` thinks it plays."""
+        """Return the race that ``player`` believes in."""
         mind, true = self.beliefs[player], self.true
-        kept = {name: value for name, value in true.numbers.items() if name not in mind.without}
+        shared = {name: value for name, value in true.numbers.items() if name not in mind.without}
         return Race(
             space=self.space,
-            numbers=kept | mind.numbers,
+            numbers=shared | mind.numbers,
             weights=true.weights if mind.weights is None else mind.weights,
             ahead=true.ahead,
             rules=mind.rules,
             columns=true.columns,
             end_on=mind.end_on,
-            spill=mind.spill,
-            share_units=true.share_units,
+            spillover=mind.spillover,
+            sharing_unit=true.sharing_unit,
             damage=mind.damage,
             transition=mind.transition,
             gamma=true.gamma if mind.gamma is None else mind.gamma,
         )
 
     def believed_races(self) -> list[Race]:
-        """The races that the players think they play, one each."""
+        """Return the races that the players believe in, one each."""
         return [self.believed(player) for player in range(self.players)]
 
     def inputs(self, strategies: object = None, **columns: object) -> Profile:
-        """The profile of inputs as users write them; see `rivalry.games.race.inputs.profile_of`."""
+        """Return the profile of inputs; see `rivalry.games.race.model.profile_of`."""
         return self.true.inputs(strategies, **columns)
 
     def schedule(self, x: Profile) -> Float[Array, "period player column"]:
-        """A profile by period, player and column."""
+        """Return a profile by period, player and column."""
         return self.true.schedule(x)
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
-        """What each player believes to get."""
+        """Return every player's believed payoff."""
         return jnp.stack([race.payoffs(x)[i] for i, race in enumerate(self.believed_races())])
 
 
@@ -142,14 +142,14 @@ def _(game: Believing) -> Float[Array, ""]:
     return jnp.max(jnp.stack([jnp.asarray(oracles.payoff_scale(race)) for race in game.believed_races()]))
 
 
-@oracles.discontinuity.register(Believing, when=lambda game: bool(_jumps(game)))
+@oracles.discontinuity.register(Believing, when=lambda game: bool(_discontinuous_part(game)))
 def _(game: Believing) -> str:
-    return _jumps(game)
+    return _discontinuous_part(game)
 
 
-def _jumps(game: Believing) -> str:
-    """The part of a believed race that makes its payoffs jump, or nothing."""
-    return next(filter(None, (jumps(mind.rules) for mind in game.beliefs)), "")
+def _discontinuous_part(game: Believing) -> str:
+    """Return the part of a believed race that makes its payoffs discontinuous, or an empty text."""
+    return next(filter(None, (discontinuous_part(mind.rules) for mind in game.beliefs)), "")
 
 
 @oracles.labels.register(Believing)
@@ -169,7 +169,7 @@ def _(game: Believing, name: str, value: float) -> str:
 
 @oracles.metrics.register(Believing)
 def _(game: Believing, x: Profile) -> Record:
-    """Return those of the true race, and what its players think of it."""
+    """Return those of the true race, and the players' beliefs about it."""
     found = oracles.metrics(game.true, x)
     found["believed"] = (("player",), np.asarray(game.payoffs(x)))
     found["realised"] = (("player",), np.asarray(game.true.payoffs(x)))
@@ -189,7 +189,7 @@ def _(game: Believing, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
 
 @oracles.deviation_payoff.register(Believing)
 def _(game: Believing, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
-    """Return what ``player`` believes to get, as a function of its own strategy."""
+    """Return the believed payoff of ``player`` as a function of its own strategy."""
 
     def of(i: int) -> Callable[[Strategy], Array]:
         return lambda strategy: game.believed(i).payoffs(x.at[i].set(strategy))[i]
@@ -220,7 +220,7 @@ def _(game: Believing, x: Profile, player: int) -> oracles.Response:
 def _of_one(
     races: Sequence[Race], given: Sequence[tuple[Any, Any]], which: int | Array
 ) -> tuple[Strategy, Array, Coverage]:
-    """The best response in the race of number ``which``, which may be traced."""
+    """Return the best response in the race with index ``which``, which may be traced."""
     if isinstance(which, int):
         return oracles.best_response(races[which], *given[which])
     seen: list[Coverage] = []
@@ -237,13 +237,13 @@ def _of_one(
     return strategy, payoff, min(seen, key=COVERAGES.index)
 
 
-class Minds(eqx.Module):
-    """Every player solves the race that it believes in, and plays its own part of what it finds.
+class SubjectiveRace(eqx.Module):
+    """Every player solves the race that it believes in, and plays its own part of the solution.
 
-    A profile has one row for each player in each mind, ``[believer * players + player axis]``: an equilibrium
-    is one of every believed race. Metrics are those of the true race at what is played, the row of each
-    player in its own mind: ``played`` (actor, axis), ``expected`` (actor), what each thinks to get, and
-    ``realised`` (actor); the true race's own have ``actor`` for ``player``. Made by `race` with
+    A profile has one row for each player in each believed race, ``[believer * players + player axis]``: an
+    equilibrium is one of every believed race. Metrics are those of the true race at the actual play, the row
+    of each player in its own belief: ``played`` (actor, axis), ``expected`` (actor), the believed payoff of
+    each, and ``realised`` (actor); the true race's own have ``actor`` for ``player``. Made by `race` with
     ``beliefs_play = "subjective"``.
     """
 
@@ -251,58 +251,60 @@ class Minds(eqx.Module):
 
     @property
     def players(self) -> int:
-        """Rows of a profile: players times minds."""
+        """Return the rows of a profile: players times believed races."""
         return self.believing.players**2
 
     @property
     def space(self) -> Box:
-        """The race's box, once for every mind."""
+        """Return the race's box, once for every believed race."""
         n = self.believing.players
         every: Box = jax.tree.map(lambda edge: jnp.tile(edge, (n, 1)), self.believing.space)
         return every
 
-    def minds(self, x: Profile) -> Float[Array, "mind own axis"]:
-        """A profile by mind."""
+    def by_believer(self, x: Profile) -> Float[Array, "mind own axis"]:
+        """Return a profile by believed race."""
         n = self.believing.players
         return x.reshape(n, n, -1)
 
     def played(self, x: Profile) -> Float[Array, "actor axis"]:
-        """What is played: everybody's own row in its own mind."""
+        """Return the actual play: every player's row in its own belief."""
         rows = jnp.arange(self.believing.players)
-        return self.minds(x)[rows, rows]
+        return self.by_believer(x)[rows, rows]
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
-        """What each mind thinks that each player gets."""
+        """Return the payoff of each player in each believed race."""
         races = self.believing.believed_races()
-        return jnp.concatenate([race.payoffs(part) for race, part in zip(races, self.minds(x), strict=True)])
+        return jnp.concatenate(
+            [race.payoffs(part) for race, part in zip(races, self.by_believer(x), strict=True)]
+        )
 
 
-@oracles.payoff_scale.register(Minds)
-def _(game: Minds) -> Array | np.ndarray | float:
+@oracles.payoff_scale.register(SubjectiveRace)
+def _(game: SubjectiveRace) -> Array | np.ndarray | float:
     return oracles.payoff_scale(game.believing)
 
 
-@oracles.discontinuity.register(Minds, when=lambda game: bool(_jumps(game.believing)))
-def _(game: Minds) -> str:
-    return _jumps(game.believing)
+@oracles.discontinuity.register(SubjectiveRace, when=lambda game: bool(_discontinuous_part(game.believing)))
+def _(game: SubjectiveRace) -> str:
+    return _discontinuous_part(game.believing)
 
 
-@oracles.labels.register(Minds)
-def _(game: Minds) -> oracles.Labels:
+@oracles.labels.register(SubjectiveRace)
+def _(game: SubjectiveRace) -> oracles.Labels:
     """Return ``0 in mind 1`` and so on for players."""
     n = game.believing.players
     names = tuple(f"{player} in mind {mind}" for mind in range(n) for player in range(n))
     return oracles.Labels(names, oracles.labels(game.believing).axes)
 
 
-@oracles.named_start.register(Minds)
-def _(game: Minds, name: str) -> Profile:
+@oracles.named_start.register(SubjectiveRace)
+def _(game: SubjectiveRace, name: str) -> Profile:
     return jnp.tile(oracles.named_start(game.believing, name), (game.believing.players, 1))
 
 
-@oracles.metrics.register(Minds)
-def _(game: Minds, x: Profile) -> Record:
-    """Return those of the true race at what is played; see `Minds`."""
+@oracles.metrics.register(SubjectiveRace)
+def _(game: SubjectiveRace, x: Profile) -> Record:
+    """Return those of the true race at the actual play; see `SubjectiveRace`."""
     actual = game.played(x)
     renamed = {"player": "actor"}
     found: Record = {
@@ -317,15 +319,15 @@ def _(game: Minds, x: Profile) -> Record:
     return found
 
 
-@oracles.best_response.register(Minds)
-def _(game: Minds, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
-    """Return the best response within the mind that the row ``player`` belongs to."""
+@oracles.best_response.register(SubjectiveRace)
+def _(game: SubjectiveRace, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
+    """Return the best response within the believed race that the row ``player`` belongs to."""
     races = game.believing.believed_races()
     mind, own = divmod(player, len(races))
-    return _of_one(races, [(part, own) for part in game.minds(x)], mind)
+    return _of_one(races, [(part, own) for part in game.by_believer(x)], mind)
 
 
-@oracles.proved_response.register(Minds)
-def _(game: Minds, x: Profile, player: int) -> oracles.Response:
+@oracles.proved_response.register(SubjectiveRace)
+def _(game: SubjectiveRace, x: Profile, player: int) -> oracles.Response:
     mind, own = divmod(player, game.believing.players)
-    return oracles.proved_response(game.believing.believed(mind), game.minds(x)[mind], own)
+    return oracles.proved_response(game.believing.believed(mind), game.by_believer(x)[mind], own)

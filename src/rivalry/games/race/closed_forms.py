@@ -1,13 +1,13 @@
-"""The symmetric oracle: all interior first-order points of one period in which all players are alike.
+"""Symmetric equilibria of one period in closed form: all interior first-order points, and their derivatives.
 
 At equal actions the two own derivatives, in logarithms, vanish where
 
     r_s xs = alpha G,    r_p xp = beta {m q [(1-q) a - (n-1) q b] - theta G},
 
-with ``a`` and ``b`` what it is worth that oneself and that another wins, less what nobody's win is worth,
-and ``G`` what a unit of one's own log odds brings: ``q sigma (1-sigma)`` or, where all must be safe,
-``q sigma^n (1-sigma)``, times what is at stake. The first equation gives the log odds at a given ``ln xp``;
-the second is solved in ``ln xp``, since a root may sit at almost no performance.
+with ``a`` and ``b`` the values of an own win and of another's, less that of no winner, and ``G`` the gain per
+unit of the own log odds: ``q sigma (1-sigma)`` or, where all must be safe, ``q sigma^n (1-sigma)``, times the
+stake. The first equation gives the log odds at a given ``ln xp``; the second is solved in ``ln xp``, since a
+root may have almost no performance.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rivalry.games.race.model import Race
 
 
-TRACES = -690.0  # ln xp below which no root is looked for
+TRACES = -690.0  # ln xp below which no root is searched
 FINE, COARSE, BELOW = 0.03, 0.3, 60.0  # steps of a scan in ln xp, the second so far below the top
 ROUNDS = 100  # of Newton's method; a handful are used
 USED = (
@@ -54,12 +54,12 @@ class Point(NamedTuple):
     win_probability: float  # of one player
     p_safe: float
     payoff: float
-    idle_payoff: float  # of a player that spends nothing while the others stay
+    idle_payoff: float  # of a player that spends nothing against the others at this point
     is_nash: bool  # idling does not pay: necessary, no proof
 
 
-class Alike(NamedTuple):
-    """The numbers of one period in which all players are the same."""
+class SymmetricRace(NamedTuple):
+    """The numbers of one period in which all players are identical."""
 
     n: int
     A: float
@@ -79,7 +79,7 @@ class Alike(NamedTuple):
 
     @property
     def stake(self) -> float:
-        """What is at stake in one's own safety, in units of the chance that it matters."""
+        """Return the stake in the own safety, per unit of the probability that it matters."""
         own, others = self.win[0] - self.win[1], self.lose[0] - self.lose[1]
         each = {
             "winner_only": own,
@@ -91,14 +91,16 @@ class Alike(NamedTuple):
 
     @property
     def links(self) -> int:
-        """How many must be safe: all where risk is multiplicative, else one."""
+        """Return how many must be safe: all under multiplicative risk, else one."""
         return self.n if self.risk == "multiplicative" else 1
 
     @property
-    def base(self) -> bool:
-        """Whether exactly one point is proved: somebody wins, the winner's safety counts, winning is better.
+    def unique(self) -> bool:
+        """Return whether exactly one point is proved.
 
-        Needs ``alpha`` below 1, no prize kept after a disaster and no liability.
+        Somebody wins, the winner's safety counts, winning is better.
+
+        Needs ``alpha`` below 1, no prize that survives a disaster and no liability.
         """
         plain = self.kappa is None and self.risk == "winner_only" and self.win[1] == self.lose[1]
         return plain and self.alpha < 1 and self.win[0] > self.lose[0] and self.stake > 0
@@ -134,7 +136,7 @@ def symmetric_equilibria(game: Race) -> list[Point]:
     >>> round(point.safety_input, 6), round(point.performance_input, 6), round(point.p_safe, 6), point.is_nash
     (0.87079, 0.533848, 0.775394, True)
     """
-    numbers, (weight, ahead) = alike_numbers(game)
+    numbers, (weight, ahead) = symmetric_numbers(game)
     points = [_point(numbers, y, z) for y, z in _roots(numbers)]
     points = [
         p._replace(payoff=weight * p.payoff + ahead, idle_payoff=weight * p.idle_payoff + ahead)
@@ -144,15 +146,15 @@ def symmetric_equilibria(game: Race) -> list[Point]:
 
 
 def profiles(game: Race) -> np.ndarray:
-    """The same as profiles ``[root player axis]``, those from which idling does not pay first."""
+    """Return the points of `symmetric_equilibria` as profiles ``[root player axis]``."""
     rows = [
         np.tile([p.safety_input, p.performance_input], (game.players, 1)) for p in symmetric_equilibria(game)
     ]
     return np.asarray(rows).reshape(-1, game.players, 2)
 
 
-def alike_numbers(game: Race) -> tuple[Alike, tuple[float, float]]:
-    """The numbers of players who are alike, and the weight and the rest of what payoffs add up to.
+def symmetric_numbers(game: Race) -> tuple[SymmetricRace, tuple[float, float]]:
+    """Return the numbers of identical players, and the weight and the constant of their payoffs.
 
     Raises `ValueError`; see `symmetric_equilibria`.
     """
@@ -175,11 +177,11 @@ def alike_numbers(game: Race) -> tuple[Alike, tuple[float, float]]:
             raise ValueError(f"{name}: {price:g}, taxes and subsidies included, must be above 0")
     own, others = _damages(game, given["disaster_cost"])
     weight, ahead = float(np.asarray(game.weights)[0, 0]), float(np.asarray(game.ahead)[0])
-    none = -own if game.rules.no_win == "disaster" else one["no_winner"]
+    none = -own if game.rules.no_winner == "disaster" else one["no_winner"]
     if game.end_on == "win" and weight > 0:
         none, ahead = none + ahead / weight, 0.0
-    kept, win, lose = one["prize_survives"], one["prize"], one["loser_prize"]
-    return Alike(
+    survives, win, lose = one["prize_survives"], one["prize"], one["loser_prize"]
+    return SymmetricRace(
         n=game.players,
         A=one["safety_productivity"],
         B=one["performance_productivity"],
@@ -192,18 +194,18 @@ def alike_numbers(game: Race) -> tuple[Alike, tuple[float, float]]:
         lam=one["loser_weight"],
         r_s=prices["safety_price"],
         r_p=prices["performance_price"],
-        win=(win, kept * win - own - one["liability"]),
-        lose=(lose, kept * lose - others),
+        win=(win, survives * win - own - one["liability"]),
+        lose=(lose, survives * lose - others),
         none=none,
     ), (weight, ahead)
 
 
 def _refuse_other(game: Race) -> None:
-    """Raises `ValueError` for parts without a closed form."""
+    """Raise `ValueError` for parts without a closed form."""
     if game.periods > 1 or game.infinite_horizon:
         length = "inf" if game.infinite_horizon else game.periods
         raise ValueError(f"horizon: {length} must be 1 for a closed form")
-    rules = {**game.rules._asdict(), "contest": game.rules.csf}
+    rules = game.rules._asdict()
     wanted: dict[str, list[Any]] = {
         "production": [period.power],
         "contest": [period.ratio],
@@ -226,7 +228,7 @@ def _refuse_other(game: Race) -> None:
 
 
 def _damages(game: Race, d: np.ndarray) -> tuple[float, float]:
-    """What a disaster costs, if oneself won and if another did."""
+    """Return the cost of a disaster after an own win, and after another's."""
     if game.disaster_by_victim:
         own = others = d
     else:
@@ -244,29 +246,29 @@ def _sigma(z: Any) -> Any:
     return np.exp(-_softplus(-z))
 
 
-def _chance(numbers: Alike, y: Any) -> Any:
-    """A player's chance to win where all have performance input ``exp(y)``."""
+def _chance(numbers: SymmetricRace, y: Any) -> Any:
+    """Return a player's win probability if all have performance input ``exp(y)``."""
     if numbers.kappa is None:
         return np.full_like(np.asarray(y), 1 / numbers.n)
     log_p = np.log(numbers.B) + numbers.beta * y
     return 1 / (numbers.n + np.exp(np.minimum(-numbers.m * log_p - np.log(numbers.kappa), 700.0)))
 
 
-def _level(numbers: Alike, y: Any) -> Any:
-    """What ``_steep`` of the log odds must be: the first equation, in logarithms."""
+def _level(numbers: SymmetricRace, y: Any) -> Any:
+    """Return the value that ``_steep`` of the log odds must have: the first equation, in logarithms."""
     log_s = np.log(numbers.A) + numbers.alpha * np.log(
         numbers.alpha * numbers.stake * _chance(numbers, y) / numbers.r_s
     )
     return log_s - numbers.theta * (np.log(numbers.B) + numbers.beta * y)
 
 
-def _steep(numbers: Alike, z: Any) -> Any:
-    """``z - alpha ln(sigma^k (1-sigma))``, convex in the log odds; k is how many must be safe."""
+def _steep(numbers: SymmetricRace, z: Any) -> Any:
+    """Return ``z - alpha ln(sigma^k (1-sigma))``, convex in the log odds z; k is the number of `links`."""
     return z + numbers.alpha * (numbers.links * _softplus(-z) + _softplus(z))
 
 
-def _least(numbers: Alike) -> float:
-    """What ``_steep`` is always above."""
+def _lowest_level(numbers: SymmetricRace) -> float:
+    """Return the infimum of ``_steep``."""
     spare = numbers.alpha * numbers.links - 1
     if spare <= 0:
         return -np.inf if spare < 0 else 0.0
@@ -274,8 +276,8 @@ def _least(numbers: Alike) -> float:
     return float(_steep(numbers, np.log(sigma / (1 - sigma))))
 
 
-def _odds(numbers: Alike, level: Any, *, low: bool = False) -> Any:
-    """The larger or the smaller log odds where ``_steep`` is at a level above the least.
+def _solve_log_odds(numbers: SymmetricRace, level: Any, *, low: bool = False) -> Any:
+    """Return the larger or the smaller log odds at which ``_steep`` has a level above its infimum.
 
     Newton's method on a convex function, from beyond the root, never steps over it.
     """
@@ -292,29 +294,29 @@ def _odds(numbers: Alike, level: Any, *, low: bool = False) -> Any:
 
 
 class _Terms(NamedTuple):
-    """What the inputs lead to, at ``ln xp`` and log odds."""
+    """The results of the inputs, at ``ln xp`` and log odds."""
 
     q: Any
-    nobody: Any  # chance that nobody wins
+    nobody: Any  # probability that nobody wins
     gain: Any  # G
-    safe: Any  # chance that a win ends well
-    ahead: Any  # what winning is worth beyond another's win
-    behind: Any  # and another's win beyond nobody's
+    safe: Any  # probability that a win is safe
+    ahead: Any  # value of winning over another's win
+    behind: Any  # value of another's win over no winner
 
 
-def _terms(numbers: Alike, y: Any, z: Any) -> _Terms:
+def _terms(numbers: SymmetricRace, y: Any, z: Any) -> _Terms:
     q = _chance(numbers, y)
     nobody = 0.0 * q if numbers.kappa is None else 1 - numbers.n * q
     safe = np.exp(-numbers.links * _softplus(-z))
     gain = q * numbers.stake * np.exp(-numbers.links * _softplus(-z) - _softplus(z))
     (well, ill), (other_well, other_ill) = numbers.win, numbers.lose
-    # differences first: where safety is next to nothing, disasters that all share would drown it
+    # differences first: at very low safety, the cost of disasters that all share would cancel them
     ahead = safe * ((well - ill) - (other_well - other_ill)) + (ill - other_ill)
     return _Terms(q, nobody, gain, safe, ahead, safe * (other_well - other_ill) + (other_ill - numbers.none))
 
 
-def _excess(numbers: Alike, y: Any, z: Any) -> Any:
-    """The second equation: what performance costs over what it brings, divided by ``beta``.
+def _excess(numbers: SymmetricRace, y: Any, z: Any) -> Any:
+    """Return the second equation: the cost of performance less its gain, divided by ``beta``.
 
     ``(1-q) a - (n-1) q b`` is written as ``(1-q)(a-b) + q_0 b``.
     """
@@ -323,15 +325,15 @@ def _excess(numbers: Alike, y: Any, z: Any) -> Any:
     return np.exp(y) * numbers.r_p / numbers.beta - brings
 
 
-def _roots(numbers: Alike) -> list[tuple[float, float]]:
-    """Every ``(ln xp, log odds)`` that solves both equations."""
+def _roots(numbers: SymmetricRace) -> list[tuple[float, float]]:
+    """Return every ``(ln xp, log odds)`` that solves both equations."""
     if not (numbers.A > 0 and numbers.B > 0 and numbers.stake > 0):
         return []
     most = numbers.m * sum(abs(v) for v in (*numbers.win, *numbers.lose, 2 * numbers.none)) + numbers.stake
     top = float(np.log(numbers.beta * most / numbers.r_p)) + 1.0
-    if numbers.base:
+    if numbers.unique:
         y = _bracketed(numbers, top)
-        return [(y, float(_odds(numbers, _level(numbers, y))))]
+        return [(y, float(_solve_log_odds(numbers, _level(numbers, y))))]
     middle = max(top - BELOW, TRACES)
     scan = np.append(np.arange(TRACES, middle, COARSE), np.linspace(middle, top, round(BELOW / FINE) + 1))
     branches = [False, True] if numbers.alpha * numbers.links > 1 else [False]
@@ -339,12 +341,12 @@ def _roots(numbers: Alike) -> list[tuple[float, float]]:
     return _distinct([root for low in branches for span in spans for root in _scanned(numbers, span, low)])
 
 
-def _excess_at(numbers: Alike, y: Any, low: bool = False) -> Any:
-    return _excess(numbers, y, _odds(numbers, _level(numbers, y), low=low))
+def _excess_at(numbers: SymmetricRace, y: Any, low: bool = False) -> Any:
+    return _excess(numbers, y, _solve_log_odds(numbers, _level(numbers, y), low=low))
 
 
-def _bracketed(numbers: Alike, top: float) -> float:
-    """The one root of the base variant: below it performance brings more than it costs."""
+def _bracketed(numbers: SymmetricRace, top: float) -> float:
+    """Return the one root of the unique variant; below it performance gains more than it costs."""
     from scipy.optimize import brentq
 
     reach = 4.0
@@ -355,20 +357,20 @@ def _bracketed(numbers: Alike, top: float) -> float:
     return float(brentq(lambda y: float(_excess_at(numbers, y)), top - reach, top, xtol=1e-15, rtol=1e-15))
 
 
-def _spans(numbers: Alike, y: np.ndarray) -> list[np.ndarray]:
-    """The parts of a scan in which there are log odds, from fold to fold."""
+def _spans(numbers: SymmetricRace, y: np.ndarray) -> list[np.ndarray]:
+    """Return the parts of a scan in which log odds exist, from fold to fold."""
     from scipy.optimize import brentq
 
-    least = _least(numbers)
-    if least == -np.inf:
+    lowest = _lowest_level(numbers)
+    if lowest == -np.inf:
         return [y]
 
     def above(y: Any) -> Any:
-        return _level(numbers, y) - least
+        return _level(numbers, y) - lowest
 
     there = above(y) > 0
     folds = [brentq(above, y[k], y[k + 1], xtol=1e-15) for k in np.flatnonzero(there[:-1] != there[1:])]
-    # beside a fold, on the side where there are log odds
+    # beside a fold, on the side where log odds exist
     beside = [fold + side * 1e-9 for fold in folds for side in (-1.0, 1.0)]
     full = np.sort(np.concatenate([y, beside]))
     inside = above(full) > 0
@@ -376,8 +378,8 @@ def _spans(numbers: Alike, y: np.ndarray) -> list[np.ndarray]:
     return [part for part in np.split(full, cuts) if above(part[:1])[0] > 0]
 
 
-def _scanned(numbers: Alike, y: np.ndarray, low: bool) -> list[tuple[float, float]]:
-    """The roots on one branch of log odds, between neighbouring points of a scan."""
+def _scanned(numbers: SymmetricRace, y: np.ndarray, low: bool) -> list[tuple[float, float]]:
+    """Return the roots on one branch of log odds, between neighbouring points of a scan."""
     from scipy.optimize import brentq
 
     def excess(at: float) -> float:
@@ -387,18 +389,18 @@ def _scanned(numbers: Alike, y: np.ndarray, low: bool) -> list[tuple[float, floa
     changes = np.flatnonzero(np.sign(values[:-1]) * np.sign(values[1:]) < 0)
     found = [float(brentq(excess, y[k], y[k + 1], xtol=1e-15, rtol=1e-15)) for k in changes]
     found += [float(at) for at in y[values == 0]]
-    return [(at, float(_odds(numbers, _level(numbers, at), low=low))) for at in found]
+    return [(at, float(_solve_log_odds(numbers, _level(numbers, at), low=low))) for at in found]
 
 
 def _distinct(found: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    kept: list[tuple[float, float]] = []
+    distinct: list[tuple[float, float]] = []
     for root in found:
-        if not any(np.allclose(root, other, rtol=1e-9, atol=1e-9) for other in kept):
-            kept.append(root)
-    return kept
+        if not any(np.allclose(root, other, rtol=1e-9, atol=1e-9) for other in distinct):
+            distinct.append(root)
+    return distinct
 
 
-def _point(numbers: Alike, y: float, z: float) -> Point:
+def _point(numbers: SymmetricRace, y: float, z: float) -> Point:
     at = _Terms(*(float(part) for part in _terms(numbers, y, z)))
     xs, xp = numbers.alpha * at.gain / numbers.r_s, float(np.exp(y))
     won = at.q * at.ahead + (1 - at.nobody) * at.behind
@@ -407,8 +409,8 @@ def _point(numbers: Alike, y: float, z: float) -> Point:
     return Point(xs, xp, float(_sigma(z)), at.q, (1 - at.nobody) * at.safe, u, idle, bool(u >= idle))
 
 
-def _idle(numbers: Alike, y: float, z: float) -> float:
-    """The payoff of a player that spends nothing; what is not built is safe, where performance spoils it."""
+def _idle(numbers: SymmetricRace, y: float, z: float) -> float:
+    """Return the payoff of a player that spends nothing; without performance its technology is safe."""
     n, own, sigma = numbers.n, float(numbers.theta > 0), float(_sigma(z))
     if numbers.kappa is None:
         rivals = 1 / (n - 1)
@@ -428,6 +430,9 @@ def _idle(numbers: Alike, y: float, z: float) -> float:
 
 # --- comparative statics ------------------------------------------------------------------------------------
 
+# ``dsigma/dk = -f_k / f_sigma``, with ``f`` the difference of the two sides of the equation for the log odds
+# as a function of ``sigma``. It holds where `SymmetricRace.unique` is true.
+
 
 PARAMETERS = (
     *("safety_productivity", "performance_productivity", "safety_exponent", "performance_exponent"),
@@ -446,7 +451,7 @@ class Slope(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """Of ``dsigma``: -1, 0 or 1."""
+        """Return the sign of ``dsigma``: -1, 0 or 1."""
         return int(self.dsigma > 0) - int(self.dsigma < 0)
 
 
@@ -478,8 +483,8 @@ def dsigma(game: Race, wrt: str) -> Slope:
     """
     if wrt not in PARAMETERS:
         raise ValueError(f"wrt: {wrt!r} is unknown; {near(wrt, PARAMETERS)}")
-    one, _ = alike_numbers(game)
-    if not one.base:
+    one, _ = symmetric_numbers(game)
+    if not one.unique:
         _refuse(one)
     (point,) = symmetric_equilibria(game)
     n, theta, beta, alpha, sigma = one.n, one.theta, one.beta, one.alpha, point.technology_safety
@@ -508,8 +513,8 @@ def dsigma(game: Race, wrt: str) -> Slope:
     return Slope(sigma, f_k, f_sigma, -f_k / f_sigma + 0.0)
 
 
-def _refuse(one: Alike) -> None:
-    """Raises `ValueError` that names what is not of the variant with one proved point."""
+def _refuse(one: SymmetricRace) -> None:
+    """Raise `ValueError` that names the first condition of the unique variant that fails."""
     checks = {
         "ease_of_winning": (one.kappa is None, f"{one.kappa} must be left out"),
         "risk": (one.risk == "winner_only", f"{one.risk} must be winner_only"),

@@ -13,11 +13,10 @@ from annotated_types import Ge, Le
 
 from rivalry.core.annotations import Keys, Symbol
 from rivalry.core.jax import jnp, put
-from rivalry.core.registry import near
 from rivalry.core.space import Box
 from rivalry.core.validate import checked, limit
 from rivalry.games.race import keys
-from rivalry.games.race.beliefs import FIXED, Believing, Minds, belief
+from rivalry.games.race.beliefs import FIXED, Believing, SubjectiveRace, belief
 from rivalry.games.race.keys import (
     NAMES,
     Amounts,
@@ -26,6 +25,7 @@ from rivalry.games.race.keys import (
     Shares,
     Table,
     alone,
+    check_custom_parts,
     clashes,
     disaster,
     flat,
@@ -34,15 +34,15 @@ from rivalry.games.race.keys import (
     one_of,
     per_player,
     players_of,
-    tried,
+    unknown_key,
     weighted,
 )
 from rivalry.games.race.model import COLUMNS, Race
-from rivalry.games.race.period import CONTESTS, COSTS, RISKS, SPILLS, Rules, power
+from rivalry.games.race.period import CONTESTS, COSTS, RISKS, SPILLOVERS, Rules, power
 
-RARE = 1e-4  # of the largest effort that could pay: starts come from above it
-LEAST = 1e-25  # the smallest effort that is told apart from none
-MOST, FARTHEST = 1e4, 1e12  # efforts are searched at least so far, and never further
+RARE = 1e-4  # of the largest input that could pay: starts are drawn above it
+SMALLEST = 1e-25  # the smallest input above 0
+MOST, FARTHEST = 1e4, 1e12  # inputs are searched at smallest up to the first, and never beyond the second
 
 
 @checked
@@ -99,7 +99,7 @@ def race(
         "cost of inputs: a kind, or a table with a kind and its keys",
     ] = "linear",
     horizon: Annotated[
-        int | Literal["inf"] | float, Symbol("T"), 'number of periods, at least 1; "inf": infinite'
+        int | Literal["inf"] | float, Symbol("T"), 'number of periods, at smallest 1; "inf": infinite'
     ] = 1,
     gamma: Annotated[Shares, "discount factor per period"] = 1.0,
     period_weights: Annotated[
@@ -130,7 +130,7 @@ def race(
         Literal["actual", "subjective"],
         "with beliefs: best responses to the actual rivals, or an equilibrium of the own believed race",
     ] = "actual",
-) -> Race | Believing | Minds:
+) -> Race | Believing | SubjectiveRace:
     """Make a race for a risky technology: performance wins, safety makes the win end well.
 
     Every keyword is a key of a study's ``[game]``; `rivalry show race` lists them with symbols, defaults and
@@ -140,7 +140,7 @@ def race(
 
     Returns
     -------
-    Race or Believing or Minds
+    Race or Believing or SubjectiveRace
         The game; with ``beliefs`` one in which players believe in different races.
 
     Raises
@@ -158,34 +158,35 @@ def race(
     return _believing(dict(locals()))
 
 
-def _believing(given: dict[str, Any]) -> Race | Believing | Minds:
-    """The race, with what its players believe of it. Raises `ValueError`."""
+def _believing(given: dict[str, Any]) -> Race | Believing | SubjectiveRace:
+    """Return the race, with its players' beliefs about it. Raises `ValueError`."""
     beliefs, play = given.pop("beliefs"), given.pop("beliefs_play")
     one_of("beliefs_play", play, ("actual", "subjective"))
     true = _made(given)
     if beliefs is None:
         return true
     if not isinstance(beliefs, list | tuple) or len(beliefs) != true.players:
-        told = f"{len(beliefs)} tables" if isinstance(beliefs, list | tuple) else repr(beliefs)
-        raise ValueError(f"beliefs: {told} for {true.players} players; give one table per player")
+        described = f"{len(beliefs)} tables" if isinstance(beliefs, list | tuple) else repr(beliefs)
+        raise ValueError(f"beliefs: {described} for {true.players} players; give one table per player")
     given = given | {"players": true.players}
     races = [_believed(given, k, table) for k, table in enumerate(beliefs)]
     highest = jnp.max(jnp.stack([race.space.high for race in (true, *races)]), axis=0)
     box = replace(true.space, high=highest)
     minds = tuple(belief(race, _keys(table)) for race, table in zip(races, beliefs, strict=True))
     found = Believing(box, eqx.tree_at(lambda race: race.space, true, box), minds)
-    return found if play == "actual" else Minds(found)
+    return found if play == "actual" else SubjectiveRace(found)
 
 
 def _believed(given: dict[str, Any], k: int, table: Any) -> Race:
-    """The race that player ``k`` believes in. Raises `ValueError`."""
+    """Return the race that player ``k`` believes in. Raises `ValueError`."""
     if not isinstance(table, Mapping):
         raise ValueError(f"beliefs[{k}]: {table!r} must be a table of keys of the race")
     for name in [*table, *(located(key) for key in _keys(table))]:
         if name in FIXED:
-            raise ValueError(f"beliefs[{k}].{name}: is the same for everybody; no belief may change it")
-        if name.split(".")[0] not in given:
-            raise ValueError(f"beliefs[{k}].{name}: is no key of the race; {near(name, given)}")
+            raise ValueError(f"beliefs[{k}].{name}: is the same for all players; no belief may change it")
+    for name in table:
+        if name not in given:
+            raise ValueError(f"beliefs[{k}].{name}: {unknown_key(name, race, given)}")
     try:
         return _made({name: _merged(value, table.get(name)) for name, value in given.items()})
     except ValueError as error:
@@ -193,19 +194,19 @@ def _believed(given: dict[str, Any], k: int, table: Any) -> Race:
 
 
 def _keys(table: Mapping[str, Any]) -> list[str]:
-    """The keys of a table and of the tables in it."""
+    """Return the keys of a table and of the tables in it."""
     return [key for name, value in table.items() for key in (value if isinstance(value, Mapping) else [name])]
 
 
 def _merged(old: Any, new: Any) -> Any:
-    """What a player believes of one key; of a table only the keys that are given."""
+    """Return a player's belief about one key; of a table only the given keys differ."""
     if not isinstance(new, Mapping):
         return old if new is None else new
     return {**(old if isinstance(old, Mapping) else {} if old is None else {"kind": old}), **new}
 
 
 def _made(given: dict[str, Any]) -> Race:
-    """The race of the keys of a study. Raises `ValueError` that names a key with its table."""
+    """Return the race with the keys of a study. Raises `ValueError` that names a key with its table."""
     parameters = flat(given)
     try:
         return _build(**parameters)
@@ -216,8 +217,8 @@ def _made(given: dict[str, Any]) -> Race:
 def _build(**given: Any) -> Race:
     players = players_of(given, [*NAMES, "disaster_cost", "gamma"])
     clashes(given)
-    endless = _endless(given)
-    periods = 1 if endless else _periods(given["horizon"])
+    infinite = _is_infinite(given)
+    periods = 1 if infinite else _periods(given["horizon"])
     limit("players", players, players)
     limit("horizon", periods, players, len(COLUMNS))
     numbers, damage = _numbers(given, players, periods)
@@ -235,24 +236,24 @@ def _build(**given: Any) -> Race:
         rules=rules,
         columns=columns,
         end_on=end_on,
-        spill=one_of("spillover", given["spillover"], SPILLS),
-        share_units=units,
+        spillover=one_of("spillover", given["spillover"], SPILLOVERS),
+        sharing_unit=units,
         damage=damage,
         transition=given["transition"],
-        gamma=per_player("gamma", given["gamma"], players, 1) if endless else None,
+        gamma=per_player("gamma", given["gamma"], players, 1) if infinite else None,
     )
-    tried(found)
+    check_custom_parts(found)
     return found
 
 
 def _periods(horizon: Any) -> int:
     if isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1:
-        raise ValueError(f'horizon: {horizon!r} must be a whole number, at least 1, or "inf"')
+        raise ValueError(f'horizon: {horizon!r} must be a whole number, at smallest 1, or "inf"')
     return horizon
 
 
-def _endless(given: dict[str, Any]) -> bool:
-    """Whether the horizon has no end; refuses what has no stationary reading then."""
+def _is_infinite(given: dict[str, Any]) -> bool:
+    """Return whether the horizon is infinite. Raises `ValueError` for options that vary over time."""
     if given["horizon"] not in ("inf", float("inf")):
         return False
     gamma = number("gamma", given["gamma"])
@@ -297,7 +298,7 @@ def _numbers(given: dict[str, Any], players: int, periods: int) -> tuple[dict[st
 
 
 def _priced(given: dict[str, Any]) -> dict[str, Any]:
-    """Where inputs have a price each, ``price`` stands for both; elsewhere it is the price itself."""
+    """Return keys in which ``price`` stands for both prices where inputs have one each, else for itself."""
     each = given["cost"] in ("linear", "quadratic")
     if given["price"] is None:
         return given if each else {**given, "price": 0.1}
@@ -315,12 +316,11 @@ def _rules(given: dict[str, Any]) -> Rules:
     for name, known in words.items():
         value = given[name]
         found[name] = value if callable(value) else known[one_of(name, value, list(known))]
-    found["csf"] = found.pop("contest")
     return Rules(
         **found,
-        lose_index=one_of("loser_prize_basis", given["loser_prize_basis"], ("own", "winner")),
-        no_win="disaster" if given["no_winner"] == "disaster" else "value",
-        on=one_of("measured_by", given["measured_by"], ("odds", "effort")),
+        loser_prize_basis=one_of("loser_prize_basis", given["loser_prize_basis"], ("own", "winner")),
+        no_winner="disaster" if given["no_winner"] == "disaster" else "value",
+        measured_by=one_of("measured_by", given["measured_by"], ("odds", "effort")),
     )
 
 
@@ -330,7 +330,7 @@ def _sharing_passes(given: dict[str, Any], players: int) -> None:
 
 
 def _weights(given: dict[str, Any], players: int, periods: int) -> np.ndarray:
-    """``[period player]``: what a period's payoff is multiplied by."""
+    """Return the weights of payoffs, ``[period player]``."""
     offset = given["discount_offset"]
     if isinstance(offset, bool) or offset not in (0, 1):
         raise ValueError(f"discount_offset: {offset!r} must be 0 or 1")
@@ -347,7 +347,7 @@ def _weights(given: dict[str, Any], players: int, periods: int) -> np.ndarray:
 
 
 def _by_performance(numbers: dict[str, Any], stake: float, often: float) -> float:
-    """What rewards that grow with performance add at most, where it is bought for all that it brings."""
+    """Return an upper bound on rewards that grow with performance, from the most that pays for itself."""
     each = max(
         np.max(np.abs(np.asarray(numbers[name])))
         for name in ("prize_per_performance", "loser_prize_per_performance")
@@ -359,16 +359,16 @@ def _by_performance(numbers: dict[str, Any], stake: float, often: float) -> floa
         np.max(np.asarray(numbers["performance_exponent"])),
         max(np.min(np.asarray(numbers["performance_price"])), 1e-12),
     )
-    bought = FARTHEST  # from above: the largest input that pays for itself, or as far as is ever searched
+    bought = FARTHEST  # from above: the largest input that pays for itself, or the limit of the search
     for _ in range(200):
         bought = min((stake + often * each * bought**beta) / price, FARTHEST)
     return float(each * bought**beta)
 
 
 def _space(numbers: dict[str, Any], weights: np.ndarray, columns: tuple[str, ...], units: str) -> Box:
-    """Efforts in logarithms from nothing, investments and rates from nothing, shares from 0 to 1.
+    """Return the box: inputs in logarithms from 0, investments and rates from 0, shares from 0 to 1.
 
-    No input is worth more than the largest gain that all periods together can bring.
+    No input pays for itself above the largest gain that all periods together can bring.
     """
     periods, players = weights.shape
     stake = max(
@@ -382,7 +382,7 @@ def _space(numbers: dict[str, Any], weights: np.ndarray, columns: tuple[str, ...
         if column.endswith("input"):
             price = np.min(np.asarray(numbers[column.replace("input", "price")]))
             top = min(stake / max(price, 1e-12), FARTHEST)
-            box.append((max(MOST, top), "log", LEAST, RARE * top, top))
+            box.append((max(MOST, top), "log", SMALLEST, RARE * top, top))
         elif column.endswith("investment"):
             price = np.min(np.asarray(numbers[f"{column}_price"]))
             stock = np.max(np.asarray(numbers[column.replace("investment", "productivity")]))
@@ -393,7 +393,7 @@ def _space(numbers: dict[str, Any], weights: np.ndarray, columns: tuple[str, ...
         else:
             box.append((50.0, "shifted", 0.1, 0.0, 5.0))
     tops, kinds, *edges = zip(*(box * periods), strict=True)
-    high, least, usual_low, usual_high = (
+    high, smallest, usual_low, usual_high = (
         put(np.broadcast_to(np.asarray(edge), (players, len(kinds))).copy()) for edge in (tops, *edges)
     )
-    return Box(put(np.zeros(high.shape)), high, tuple(kinds), least, usual_low, usual_high)
+    return Box(put(np.zeros(high.shape)), high, tuple(kinds), smallest, usual_low, usual_high)

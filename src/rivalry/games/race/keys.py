@@ -1,15 +1,19 @@
-"""The keys of a race that belong to a part of it: contest, risk, reward, cost, technology."""
+"""The keys of a race, and the checks of their values.
+
+The functions `contest`, `risk`, `reward`, `cost` and `technology` declare the keys of the parts of a race;
+they are never called. Checks return arrays per player and period, or raise `ValueError` that names the key.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from rivalry.core.annotations import Symbol, keywords
+from rivalry.core.annotations import Symbol, keywords, spelled_out
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.registry import near
 from rivalry.games.race import period
@@ -171,7 +175,7 @@ PARTS: dict[str, Callable[..., Any]] = {
     "technology": technology,
 }
 PATHS = {key: f"{part}.{key}" for part, keys in PARTS.items() for key in keywords(keys) if key != "kind"}
-"""Where a key is that belongs to a part of the race."""
+"""The place of every key of a part."""
 NAMES = (
     *("safety_productivity", "performance_productivity", "safety_exponent", "performance_exponent"),
     *("scale_penalty", "liability", "safety_weight"),
@@ -183,12 +187,12 @@ NAMES = (
 
 
 def flat(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys of all parts beside each other, with defaults; a part itself is its kind.
+    """Return the keys of all parts in one table, with defaults; a part itself is its kind.
 
     Raises
     ------
     ValueError
-        For a key that its part has not.
+        For a key that its part does not have.
 
     Examples
     --------
@@ -203,7 +207,7 @@ def flat(given: Mapping[str, Any]) -> dict[str, Any]:
         known = keywords(keys)
         for key in table:
             if key not in known:
-                raise ValueError(f"{part}.{key}: is no key of {part}; {near(key, known)}")
+                raise ValueError(f"{part}.{key}: {unknown_key(key, keys, known)}")
         table = {**{key: one.default for key, one in known.items()}, **table}
         if "kind" in table:
             found[part] = table.pop("kind")
@@ -211,8 +215,14 @@ def flat(given: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def unknown_key(name: str, target: Callable[..., Any], known: Iterable[str]) -> str:
+    """Return what is wrong with a name that is no key of ``target``; a symbol of a key names the key."""
+    other = spelled_out(name, get_type_hints(target, include_extras=True))
+    return f"is called {other} here" if other else f"is no key of the {target.__name__}; {near(name, known)}"
+
+
 def located(message: str) -> str:
-    """Return a message that begins with a key as one that begins with its place, ``cost.fine: ..``."""
+    """Return a message that begins with a key as one that begins with the key's place, ``cost.fine: ..``."""
     name = re.split(r"\W", message, maxsplit=1)[0]
     return PATHS.get(name, name) + message[len(name) :]
 
@@ -249,8 +259,10 @@ ROUNDING = 1e-6
 
 
 def refusal(name: str, value: float) -> str:
-    """Why a parameter may not take a value, or an empty text.
+    """Return why a parameter may not take a value, or an empty text.
 
+    Examples
+    --------
     >>> refusal("scale_penalty", -0.2), refusal("prize", -1.0)
     ('must be at least 0', '')
     """
@@ -264,7 +276,7 @@ def refusal(name: str, value: float) -> str:
 
 
 def players_of(given: dict[str, Any], names: Iterable[str]) -> int:
-    """How many play: as said, or as the longest list of numbers tells, or 2. Raises `ValueError`."""
+    """Return the number of players: as given, by the first list of numbers, or 2. Raises `ValueError`."""
     said = given["players"]
     if said is not None:
         if isinstance(said, bool) or not isinstance(said, int) or said < 2:
@@ -282,7 +294,7 @@ def players_of(given: dict[str, Any], names: Iterable[str]) -> int:
 
 
 def clashes(given: dict[str, Any]) -> None:
-    """Two ways of saying one thing. Raises `ValueError`."""
+    """Raise `ValueError` if one thing is given in two ways."""
     if given["period_weights"] is not None and np.any(np.asarray(given["gamma"], dtype=object) != 1.0):
         raise ValueError("gamma: clashes with period_weights, which take its place")
     if given["price"] is not None and given["cost"] in ("linear", "quadratic"):
@@ -301,10 +313,7 @@ def clashes(given: dict[str, Any]) -> None:
 
 
 def number(name: str, value: Any, shape: tuple[int, ...] = ()) -> Any:
-    """``value`` as numbers of one of two shapes: ``shape``, or one more row a period in front, as they are.
-
-    Raises `ValueError` that names the first entry that may not be.
-    """
+    """Return ``value`` as an array of valid numbers. Raises `ValueError` for the first invalid entry."""
     try:
         found = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
@@ -318,7 +327,7 @@ def number(name: str, value: Any, shape: tuple[int, ...] = ()) -> Any:
 
 
 def per_player(name: str, value: Any, players: int, periods: int) -> Any:
-    """``value`` as ``[player]``, or ``[period player]`` where it differs over time. Raises `ValueError`."""
+    """Return ``value`` as ``[player]``, or ``[period player]`` if it varies. Raises `ValueError`."""
     found = number(name, value)
     if found.ndim == 0:
         return put(np.broadcast_to(found, (players,)).copy())
@@ -334,7 +343,7 @@ def per_player(name: str, value: Any, players: int, periods: int) -> Any:
 
 
 def alone(name: str, value: Any, periods: int) -> Any:
-    """``value`` as one number, or ``[period]``. Raises `ValueError`."""
+    """Return ``value`` as one number, or ``[period]``. Raises `ValueError`."""
     found = number(name, value)
     if found.ndim == 0 or found.shape == (periods,):
         return put(found)
@@ -342,7 +351,7 @@ def alone(name: str, value: Any, periods: int) -> Any:
 
 
 def disaster(value: Any, players: int, periods: int) -> tuple[Any, str]:
-    """``d`` as numbers, and whether it goes by the victim or by the pair. Raises `ValueError`."""
+    """Return the costs of a disaster, and whether they are by victim or by pair. Raises `ValueError`."""
     found = number("disaster_cost", value)
     pair = (players, players)
     if found.ndim == 2 and found.shape == pair and periods == players and periods > 1:
@@ -360,28 +369,28 @@ def disaster(value: Any, players: int, periods: int) -> tuple[Any, str]:
 
 
 def one_of(name: str, value: Any, known: Sequence[str]) -> str:
-    """A word among ``known``. Raises `ValueError`."""
+    """Return ``value`` if it is among ``known``. Raises `ValueError`."""
     if not isinstance(value, str) or value not in known:
         raise ValueError(f"{name}: {value!r} is unknown; known: {', '.join(known)}")
     return value
 
 
 def weighted(value: Any, players: int, periods: int) -> Any:
-    """Weights of the risk: not negative, not all zero. Raises `ValueError`."""
+    """Return weights of the risk, which are not negative and not all zero. Raises `ValueError`."""
     found = per_player("safety_weight", value, players, periods)
     if not np.all(np.asarray(found).sum(axis=-1) > 0):
         raise ValueError("safety_weight: sums to 0; at least one weight must be above 0")
     return found
 
 
-# --- custom functions: tried once, before anything is computed with them -----------------------------------
+# --- custom functions: called once, before anything is computed with them ----------------------------------
 
 
-def tried(race: Race) -> None:
-    """Tries every part of one's own where all inputs are 1. Raises `ValueError` that names part and function.
+def check_custom_parts(race: Race) -> None:
+    """Call every custom part once, at inputs of 1. Raises `ValueError` that names the part and the function.
 
-    A part must be traceable by JAX, answer one number per player (production: two), and these must be finite
-    costs, chances in [0, 1], for a contest adding up to at most 1. Parts of the package are not tried.
+    A part must be traceable by JAX and return one number per player (production: two), which must be finite
+    costs or probabilities in [0, 1], for a contest with a sum of at most 1. Built-in parts are not called.
     """
     numbers, rules = race.numbers_at(0), race.rules
     one = jnp.ones(race.players)
@@ -391,9 +400,9 @@ def tried(race: Race) -> None:
     z = log_s - jnp.where(numbers["scale_penalty"] > 0, numbers["scale_penalty"] * log_p, 0.0)
     z = jnp.where(jnp.isnan(z), 0.0, z)
     parts: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
-        "contest": (rules.csf, (log_p, jnp.exp(log_p), numbers)),
+        "contest": (rules.contest, (log_p, jnp.exp(log_p), numbers)),
         "risk": (rules.risk, (z, jax.nn.sigmoid(z), numbers)),
-        "cost": (rules.cost, (one, one, z if rules.on == "odds" else log_s, numbers)),
+        "cost": (rules.cost, (one, one, z if rules.measured_by == "odds" else log_s, numbers)),
     }
     for name, (part, given) in parts.items():
         if not period.ours(part):
@@ -408,15 +417,18 @@ def _label(name: str, part: Callable[..., Any]) -> str:
 
 
 def _called(name: str, part: Callable[..., Any], given: tuple[Any, ...]) -> Any:
-    """What a part answers, traced first: what only numbers can go through would fail later."""
+    """Return the result of a part, traced first.
+
+    What only concrete numbers can pass through would fail later.
+    """
     try:
         jax.eval_shape(part, *given)
         return part(*given)
-    except Exception as error:  # a user's function may raise anything; it is told as the user's, in one line
+    except Exception as error:  # a custom function may raise anything; the message names it
         first = "".join(str(error).strip().splitlines()[:1])
-        told = f"{type(error).__name__}: {first}"
+        raised = f"{type(error).__name__}: {first}"
         hint = "; write it with jax.numpy, without if on values" if isinstance(error, _UNTRACED) else ""
-        raise ValueError(f"{_label(name, part)} raised {told}{hint}") from None
+        raise ValueError(f"{_label(name, part)} raised {raised}{hint}") from None
 
 
 _UNTRACED = (jax.errors.TracerBoolConversionError, jax.errors.TracerArrayConversionError)
@@ -454,7 +466,7 @@ def _pair(part: Callable[..., Any], *given: Any) -> tuple[Any, Any]:
 
 
 def _passes_on(race: Race) -> None:
-    """Whether a transition answers every parameter that it is given."""
+    """Raise `ValueError` unless a transition returns every parameter that it is given."""
     numbers = race.numbers_at(0)
     row = jnp.zeros((race.players, len(race.columns))).at[:, :2].set(1.0)
     assert race.transition is not None

@@ -1,4 +1,4 @@
-"""The race as a value: parameters, inputs over periods, payoffs."""
+"""The race: parameters, inputs over periods, payoffs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from rivalry.games.race.period import (
     Numbers,
     Outcome,
     Rules,
-    advanced,
     fraction,
+    next_productivity,
     outcome,
     stock_paths,
 )
@@ -32,27 +32,39 @@ STOCKS = (
     ("performance_productivity", "performance_depreciation"),
 )
 PRODUCTIVITIES = tuple(name for name, _ in STOCKS)
-ALONE = ("decisiveness", "ease_of_winning", "loser_weight")  # one number for everybody, or one per period
+ALONE = ("decisiveness", "ease_of_winning", "loser_weight")  # one number for all players, or one per period
 
 Transition = Callable[[dict[str, Array], Float[Array, "player column"], Array], dict[str, Array]]
 
 
 def _varies(name: str, value: Array, by_victim: bool) -> bool:
-    """Whether a parameter has one row per period; a method of a module would cost ten times as much."""
+    """Return whether a parameter has one row per period; a method of a module would be ten times as slow."""
     if name == "disaster_cost" and not by_victim:
         return bool(value.ndim == 3)
     return bool(value.ndim == (1 if name in ALONE else 2))
 
 
 class Race(eqx.Module):
-    """A race: players spend on performance, which wins, and on safety, which makes a win end well.
+    """A race: players spend on performance, which wins, and on safety, which prevents disasters.
 
     A profile is ``[player axis]`` in natural units, the axes period by period and in each the ``columns``;
-    `schedule` gives it as ``[period player column]``. ``numbers`` holds the parameters by name: ``[player]``,
-    ``[period player]`` where they differ over time, those in `ALONE` without the player.
-    ``weights`` [period player] multiply what is paid in a period, ``ahead`` [player] is what it is worth that
-    play still goes on after the last. A horizon without end is one period that stands for all, with the
-    ``gamma`` of its players. Made by `race`.
+    `schedule` returns it as ``[period player column]``. Made by `race`.
+
+    Attributes
+    ----------
+    space : Box
+        The inputs of all periods, ``[player axis]``.
+    numbers : dict of str to Array
+        The parameters by name, ``[player]``, or ``[period player]`` if they vary; those in `ALONE` without
+        the player. They are attributes too: ``race.scale_penalty``.
+    weights : Array
+        The factors of payoffs in the sum over periods, ``[period player]``.
+    ahead : Array
+        The value of reaching the end of the last period, ``[player]``.
+    rules : Rules
+        Production, contest, risk and cost.
+    gamma : Array or None
+        The discount factors of an infinite horizon, ``[player]``; its one period stands for all.
     """
 
     space: Box
@@ -62,11 +74,11 @@ class Race(eqx.Module):
     rules: Rules = eqx.field(static=True)
     columns: tuple[str, ...] = eqx.field(static=True, default=COLUMNS[:2])
     end_on: str = eqx.field(static=True, default="none")
-    spill: str = eqx.field(static=True, default="sum")
-    share_units: str = eqx.field(static=True, default="fraction")
+    spillover: str = eqx.field(static=True, default="sum")
+    sharing_unit: str = eqx.field(static=True, default="fraction")
     damage: str = eqx.field(static=True, default="victim")
     transition: Transition | None = eqx.field(static=True, default=None)
-    gamma: Float[Array, "player"] | None = None  # of a horizon without end
+    gamma: Float[Array, "player"] | None = None
 
     def __getattr__(self, name: str) -> Any:
         # the parameters are the game's own: with_(game, scale_penalty=0.7) and game.scale_penalty
@@ -79,13 +91,13 @@ class Race(eqx.Module):
             return str(eqx.tree_pformat(self))  # inside a transformation: shapes are all there is
         length = "an infinite horizon" if self.infinite_horizon else f"{self.periods} period(s)"
         lines = [f"Race of {self.players} players over {length}"]
-        words = [("contest", self.rules.csf), ("risk", self.rules.risk), ("cost", self.rules.cost)]
+        words = [("contest", self.rules.contest), ("risk", self.rules.risk), ("cost", self.rules.cost)]
         lines.append("  " + ", ".join(f"{what} {getattr(rule, '__name__', rule)}" for what, rule in words))
-        shown = (
+        parameters = (
             *("safety_productivity", "safety_exponent", "performance_productivity", "performance_exponent"),
             *("scale_penalty", "disaster_cost", "safety_price", "performance_price"),
         )
-        parts = [f"{n} {' '.join(np.array2string(np.asarray(self.numbers[n])).split())}" for n in shown]
+        parts = [f"{n} {' '.join(np.array2string(np.asarray(self.numbers[n])).split())}" for n in parameters]
         lines.append("  " + ", ".join(parts))
         if self.periods > 1 or self.infinite_horizon:
             lines.append(f"  ends on {self.end_on}" + (f", columns {', '.join(self.columns)}"))
@@ -93,30 +105,30 @@ class Race(eqx.Module):
 
     @property
     def players(self) -> int:
-        """How many play."""
+        """Return the number of players."""
         return self.weights.shape[1]
 
     @property
     def periods(self) -> int:
-        """How many periods a profile spells out: 1 where the horizon has no end."""
+        """Return the number of periods of a profile; 1 for an infinite horizon."""
         return self.weights.shape[0]
 
     @property
     def infinite_horizon(self) -> bool:
-        """Whether the one period stands for all, for ever."""
+        """Return whether the one period stands for all."""
         return self.gamma is not None
 
     @property
     def disaster_by_victim(self) -> bool:
-        """Whether ``d`` is a vector (a row per period), and not a matrix of who pays when who wins."""
+        """Return whether the cost of a disaster is a vector, and not a matrix ``[player winner]``."""
         return self.damage == "victim"
 
     def schedule(self, x: Profile) -> Float[Array, "period player column"]:
-        """A profile by period, player and column."""
+        """Return a profile by period, player and column."""
         return jnp.moveaxis(x.reshape(self.players, self.periods, len(self.columns)), 0, 1)
 
     def profile(self, schedule: Array) -> Profile:
-        """The profile of a schedule ``[period player column]``; the inverse of `schedule`."""
+        """Return the profile of a schedule ``[period player column]``; the inverse of `schedule`."""
         return jnp.moveaxis(schedule, 1, 0).reshape(self.players, -1)
 
     def inputs(self, strategies: object = None, **columns: object) -> Profile:
@@ -124,18 +136,18 @@ class Race(eqx.Module):
         return profile_of(self, strategies, columns)
 
     def numbers_at(self, t: int | Array) -> dict[str, Array]:
-        """The parameters in force in period ``t``, before technology and ``transition`` change them."""
+        """Return the parameters in period ``t``, before technology and ``transition`` change them."""
         numbers, by_victim = self.numbers, self.disaster_by_victim
         return {n: value[t] if _varies(n, value, by_victim) else value for n, value in numbers.items()}
 
     def stocks(self, x: Profile) -> tuple[Float[Array, "stage player"], Float[Array, "stage player"]]:
-        """A and B at the start of every period, and after the last, without ``transition``."""
+        """Return A and B at the start of every period, and after the last, without ``transition``."""
         rows = self.schedule(x)
         if len(self.columns) == 2:
             return self._still("safety_productivity"), self._still("performance_productivity")
         shares: list[Array | None] = [None, None]
         if len(self.columns) == 6:
-            shares = [fraction(rows[..., k], self.share_units) for k in (4, 5)]
+            shares = [fraction(rows[..., k], self.sharing_unit) for k in (4, 5)]
         found = []
         for k, (stock, loss) in enumerate(STOCKS):
             lost = jnp.broadcast_to(self.numbers[loss], (self.periods, self.players))
@@ -146,21 +158,21 @@ class Race(eqx.Module):
                     rows[..., 2 + k],
                     shares[k],
                     lost,
-                    self.spill,
+                    self.spillover,
                 )
             )
         return found[0], found[1]
 
     def given(self, row: Float[Array, "player column"], stock: int) -> Float[Array, "player"]:
-        """The fraction of a lead in A (0) or B (1) that each gives away."""
-        return fraction(row[:, 4 + stock], self.share_units)
+        """Return the fraction of a lead in A (0) or B (1) that each player shares."""
+        return fraction(row[:, 4 + stock], self.sharing_unit)
 
     def _still(self, name: str) -> Float[Array, "stage player"]:
         value = jnp.broadcast_to(self.numbers[name], (self.periods, self.players))
         return jnp.concatenate([value, value[-1:]])
 
     def periodic(self, x: Profile) -> tuple[Outcome, Float[Array, "period player"], Any, Any]:
-        """Every period's outcome, its payoff with all costs, and the paths of A and B ``[stage player]``."""
+        """Return every period's outcome and payoff after all costs, and the paths of A and B ``[stage player]``."""
         rows = self.schedule(x)
         if self.transition is not None:
             return self._followed(rows)
@@ -179,12 +191,12 @@ class Race(eqx.Module):
         return found, paid, a, b
 
     def upkeep(self, numbers: Numbers, row: Float[Array, "player column"]) -> Float[Array, "player"]:
-        """What investing and sharing cost in a period."""
+        """Return the cost of investment and sharing in a period."""
         prices = [numbers[f"{column}_price"] for column in self.columns[2:]]
         return sum((price * row[:, 2 + k] for k, price in enumerate(prices)), jnp.zeros(self.players))
 
     def _followed(self, rows: Array) -> tuple[Outcome, Array, Array, Array]:
-        """The same where one's own ``transition`` replaces the parameters after every period."""
+        """Return the same with a custom ``transition``, which replaces the parameters after every period."""
         assert self.transition is not None
         numbers = self.numbers_at(0)
 
@@ -192,7 +204,7 @@ class Race(eqx.Module):
             t, row = inputs
             found = outcome(self.rules, numbers, row[:, 0], row[:, 1])
             paid = found.u - self.upkeep(numbers, row)
-            after = self.transition(self.advanced(numbers, row), row, t)  # type: ignore[misc]
+            after = self.transition(self.after_technology(numbers, row), row, t)  # type: ignore[misc]
             after = {name: jnp.broadcast_to(after[name], numbers[name].shape) for name in numbers}
             return after, (found, paid, numbers["safety_productivity"], numbers["performance_productivity"])
 
@@ -204,42 +216,44 @@ class Race(eqx.Module):
             jnp.append(b, last["performance_productivity"][None], axis=0),
         )
 
-    def advanced(self, numbers: dict[str, Array], row: Array) -> dict[str, Array]:
-        """The parameters after a period, by the technology rule alone."""
+    def after_technology(self, numbers: dict[str, Array], row: Array) -> dict[str, Array]:
+        """Return the parameters after a period, by the technology rule alone."""
         if len(self.columns) == 2:
             return numbers
         after = dict(numbers)
         for k, (stock, loss) in enumerate(STOCKS):
-            given = fraction(row[:, 4 + k], self.share_units) if len(self.columns) == 6 else None
-            after[stock] = advanced(numbers[stock], row[:, 2 + k], given, numbers[loss], self.spill)
+            given = fraction(row[:, 4 + k], self.sharing_unit) if len(self.columns) == 6 else None
+            after[stock] = next_productivity(
+                numbers[stock], row[:, 2 + k], given, numbers[loss], self.spillover
+            )
         return after
 
-    def goes_on(self, found: Outcome) -> Array:
-        """The chance that play goes on after a period, given that it was reached."""
+    def p_continue(self, found: Outcome) -> Array:
+        """Return the probability that play continues after a period, given that it was reached."""
         if self.end_on == "win":
             return found.nobody
         if self.end_on == "disaster":
-            # only unsafe wins end it: nobody's win is none
-            unsafe = found.disaster - found.nobody if self.rules.no_win == "disaster" else found.disaster
+            # only unsafe wins end play, and no winner is no unsafe win
+            unsafe = found.disaster - found.nobody if self.rules.no_winner == "disaster" else found.disaster
             return 1 - unsafe
         return jnp.ones_like(found.nobody)
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
-        """Weighted sums over the periods that are reached, in units of the prize."""
+        """Return the weighted sums over the periods that are reached, in units of the prize."""
         found, paid, _, _ = self.periodic(x)
-        goes_on = self.goes_on(found)
+        p_continue = self.p_continue(found)
         if self.gamma is not None:
-            return self.weights[0] * paid[0] / (1 - self.gamma * goes_on[0])
-        alive = jnp.cumprod(goes_on)
+            return self.weights[0] * paid[0] / (1 - self.gamma * p_continue[0])
+        alive = jnp.cumprod(p_continue)
         reached = jnp.append(1.0, alive[:-1])
         return jnp.sum(self.weights * reached[:, None] * paid, axis=0) + self.ahead * alive[-1]
 
     def stage(
         self, t: int | Array, ahead: Float[Array, "player"], A: Array | None = None, B: Array | None = None
     ) -> Race:
-        """Period ``t`` alone, effort only, with the stocks ``A`` and ``B`` [player] where they are given.
+        """Return period ``t`` alone, inputs only, with the stocks ``A`` and ``B`` [player] if given.
 
-        It pays the period's weight times its payoff, and ``ahead`` [player] if play goes on.
+        It pays the period's weight times its payoff, and ``ahead`` [player] if play continues.
         """
         given = {name: stock for (name, _), stock in zip(STOCKS, (A, B), strict=True) if stock is not None}
         numbers = self.numbers_at(t) | given
@@ -254,14 +268,17 @@ class Race(eqx.Module):
         )
 
     def initial_state(self) -> Float[Array, "stock player"]:
-        """What is carried from one period to the next, as play begins: A and B, or nothing where they stand.
+        """Return the state before the first period: A and B, or an empty state where they never change.
 
-        Raises `ValueError` for a horizon without end and a ``transition`` of one's own.
+        Raises
+        ------
+        ValueError
+            For an infinite horizon and a custom ``transition``.
         """
         if self.infinite_horizon:
-            raise ValueError("horizon: inf has no last period; take a whole number")
+            raise ValueError("horizon: inf has no last period; give a whole number")
         if self.transition is not None:
-            raise ValueError("transition: what it carries is not told by A and B; leave it out")
+            raise ValueError("transition: its state is more than A and B; leave it out")
         if len(self.columns) == 2:
             return jnp.zeros((0, self.players))
         numbers = self.numbers_at(0)
@@ -270,45 +287,59 @@ class Race(eqx.Module):
     def play_period(
         self, t: int | Array, state: Float[Array, "stock player"], row: Float[Array, "player column"]
     ) -> tuple[Float[Array, "player"], Float[Array, ""], Float[Array, "stock player"]]:
-        """What period ``t`` pays (undiscounted), the chance that play goes on, and what is carried on."""
+        """Return a period's undiscounted payoff, the probability of continuing, and the next state."""
         numbers = self.numbers_at(t)
         if len(self.columns) > 2:
             numbers |= dict(zip(PRODUCTIVITIES, state, strict=True))
         found = outcome(self.rules, numbers, row[:, 0], row[:, 1])
-        after = self.advanced(numbers, row)
+        after = self.after_technology(numbers, row)
         later = (
             jnp.stack([after["safety_productivity"], after["performance_productivity"]])
             if len(self.columns) > 2
             else state
         )
-        return found.u - self.upkeep(numbers, row), self.goes_on(found), later
+        return found.u - self.upkeep(numbers, row), self.p_continue(found), later
 
     @property
     def period_space(self) -> Box:
-        """Where players choose in one period."""
+        """Return the space of one period."""
         return self._period_space(len(self.columns))
 
     def _period_space(self, count: int) -> Box:
-        """The first ``count`` columns of one period."""
+        """Return the first ``count`` columns of one period."""
         box = self.space
         first: Box = jax.tree.map(lambda edge: edge[:, :count], box)
         return replace(first, coordinates=box.kinds[:count])
 
     @property
     def coupled(self) -> str:
-        """Why periods touch each other by more than whether play goes on, or nothing."""
+        """Return why periods affect each other by more than whether play continues, or an empty text."""
         if self.transition is not None:
-            return "a transition of one's own links the periods"
+            return "a custom transition links the periods"
         name = "technology.share" if len(self.columns) > 4 else "technology.invest"
         return "" if len(self.columns) == 2 else f"{name} = true links the periods by their technology"
 
 
 def profile_of(race: Race, strategies: object, columns: Mapping[str, object]) -> Profile:
-    """The profile of ``strategies`` [period player column], or of columns ``safety_input`` and so on.
+    """Return the profile of ``strategies`` or of columns by name.
 
-    A column is ``[player]``, or ``[period player]``; those left out are 0, and periods beyond the given are
-    not filled. Raises `ValueError` for another shape, unknown columns, and inputs out of range.
+    Parameters
+    ----------
+    race : Race
+        The race.
+    strategies : array_like, optional
+        Inputs ``[period player column]``; with one period also ``[player column]``.
+    columns : mapping of str to array_like
+        In place of ``strategies``: inputs by column, ``[player]`` or ``[period player]``; missing columns are
+        0.
 
+    Raises
+    ------
+    ValueError
+        For another shape, unknown columns, and inputs out of range.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> rv.games.race().inputs(safety_input=[1.0, 1.0], performance_input=[2.0, 2.0]).tolist()
     [[1.0, 2.0], [1.0, 2.0]]
@@ -347,11 +378,11 @@ def _numbers(name: str, value: Any) -> np.ndarray:
 
 
 def _refuse_outside(race: Race, given: np.ndarray) -> None:
-    """Raises `ValueError` that names the first input that may not be."""
+    """Raise `ValueError` that names the first input out of range."""
     for index, entry in np.ndenumerate(given):
         period, player, k = index
         column = race.columns[k]
-        share = column.endswith("sharing") and race.share_units == "fraction"
+        share = column.endswith("sharing") and race.sharing_unit == "fraction"
         if np.isfinite(entry) and entry >= 0 and not (share and entry > 1):
             continue
         rule = "must be in [0, 1] (sharing_unit = fraction)" if share else "must be at least 0"

@@ -1,4 +1,4 @@
-"""What is known of races beyond payoffs: best responses, bounds, metrics, closed forms, plot data."""
+"""The oracles of races: best responses, bounds, metrics, closed forms, plot data, play over periods."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from rivalry.games.race.closed_forms import profiles
 from rivalry.games.race.keys import refusal
 from rivalry.games.race.model import ALONE, Race
 from rivalry.games.race.period import ours
-from rivalry.games.race.proved_response import proved_reply
-from rivalry.games.race.schedule_response import best_reply, compiled_reply, efforts
-from rivalry.games.race.state_game import Node, RacePlay, levels, state_bounds
-from rivalry.games.race.static_response import jumps, known
+from rivalry.games.race.proved_response import proved_response
+from rivalry.games.race.schedule_response import best_response, compiled_response, efforts
+from rivalry.games.race.state_game import RacePlay, RaceState, levels, state_bounds
+from rivalry.games.race.static_response import discontinuous_part, known
 
 
 @oracles.payoff_scale.register(Race)
@@ -34,9 +34,9 @@ def _(game: Race) -> Float[Array, ""]:
     return jnp.maximum(jnp.max(prize) + jnp.max(jnp.abs(numbers["disaster_cost"])), 1e-300)
 
 
-@oracles.discontinuity.register(Race, when=lambda game: bool(jumps(game.rules)))
+@oracles.discontinuity.register(Race, when=lambda game: bool(discontinuous_part(game.rules)))
 def _(game: Race) -> str:
-    return jumps(game.rules)
+    return discontinuous_part(game.rules)
 
 
 @oracles.labels.register(Race)
@@ -49,12 +49,12 @@ def _(game: Race) -> Labels:
 
 @oracles.metrics.register(Race)
 def _(game: Race, x: Profile) -> Record:
-    return measures(game, x)
+    return metrics(game, x)
 
 
 @oracles.traced_metrics.register(Race)
 def _(game: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
-    return outcomes(game, x)
+    return traced_metrics(game, x)
 
 
 @oracles.named_start.register(Race)
@@ -75,7 +75,7 @@ def _(game: Race, name: str, value: float) -> str:
 def _(game: Race) -> np.ndarray:
     """Return equal numbers for players with the same parameters in every period."""
     rules = game.rules
-    built_in = all(ours(rule) for rule in (rules.production, rules.csf, rules.risk, rules.cost))
+    built_in = all(ours(rule) for rule in (rules.production, rules.contest, rules.risk, rules.cost))
     if not (built_in and game.transition is None and game.disaster_by_victim):
         return np.arange(game.players)  # a custom function, or a matrix of costs, may tell players apart
     own = [np.asarray(value) for name, value in game.numbers.items() if name not in ALONE]
@@ -97,12 +97,12 @@ def _(game: Race, x: Profile) -> Profile:
 
 @oracles.best_response.register(Race)
 def _(game: Race, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
-    return best_reply(game, x, player)
+    return best_response(game, x, player)
 
 
 @oracles.proved_response.register(Race)
 def _(game: Race, x: Profile, player: int) -> Response:
-    return proved_reply(game, x, player)
+    return proved_response(game, x, player)
 
 
 @oracles.closed_form.register(Race)
@@ -113,7 +113,7 @@ def _(game: Race) -> np.ndarray:
 
 @oracles.plot_data.register(Race)
 def _(game: Race) -> Mapping[str, Callable[[Profile], Record]]:
-    return {name: partial(view, game, name) for name in names(game)}
+    return {name: partial(plot_data_at, game, name) for name in plot_names(game)}
 
 
 # Play over periods.
@@ -153,8 +153,8 @@ def _(game: Race, t: int | Array, ahead: Float[Array, "player"]) -> Race:
 
 
 @oracles.state_game.register(Race)
-def _(game: Race, t: int | Array, state: Float[Array, "stock player"], ahead: Any) -> Node:
-    return Node(game, jnp.asarray(t), state, ahead)
+def _(game: Race, t: int | Array, state: Float[Array, "stock player"], ahead: Any) -> RaceState:
+    return RaceState(game, jnp.asarray(t), state, ahead)
 
 
 @oracles.state_bounds.register(Race)
@@ -169,7 +169,7 @@ def _(game: Race, count: int) -> list[dict[str, Any]]:
 
 @oracles.to_markov.register(Race)
 def _(game: Race, periods: int | None = None) -> RacePlay:
-    """Return native play, its end drawn by chance; an infinite horizon is truncated after ``periods``."""
+    """Return native play, with random ends; an infinite horizon is truncated after ``periods``."""
     return RacePlay(game, periods)
 
 
@@ -182,23 +182,23 @@ SUMS = {
     "p_safe": "safe",
     "p_disaster": "disaster",
     "p_no_winner": "nobody",
-}  # a measure, and its name in an outcome
+}  # a metric, and its name in an outcome
 
 
-def measures(race: Race, x: Profile) -> Record:
-    """Return the arrays stored with every result.
+def metrics(race: Race, x: Profile) -> Record:
+    """Return the arrays that are stored with every result.
 
-    Per player: the inputs, ``performance``, ``technology_safety`` (sigma, that the own technology is safe),
-    ``win_probability`` (q), ``p_safe_given_win`` (S, that all ends well if this player wins) and ``cost``.
-    In all: ``p_safe``, ``p_disaster``, ``p_no_winner`` and ``revenue``, taxes and expected liabilities less
-    subsidies.
+    Per player: the inputs, ``performance``, ``technology_safety`` (sigma, the probability that the own
+    technology is safe), ``win_probability`` (q), ``p_safe_given_win`` (S, the probability of no disaster if
+    this player wins) and ``cost``. In all: ``p_safe``, ``p_disaster``, ``p_no_winner`` and ``revenue``, taxes
+    and expected liabilities less subsidies.
 
-    Over several periods the arrays per player have the period in front, with ``period_payoff``
-    (period, player), ``period_p_safe`` and so on (period), the paths ``safety_stock`` and
-    ``performance_stock`` (stage, player) of A and B, and ``alive`` (stage), the probability that a period is
-    reached; ``p_safe`` and so on are then means over periods with these weights. ``p_safe_last_win`` is the
-    probability that the win that ends the race is safe. An infinite horizon has ``period_win_probability``,
-    that somebody wins in a period, and ``expected_periods``.
+    Over several periods the arrays per player have the period in front, with ``period_payoff`` (period,
+    player), ``period_p_safe`` and so on (period), the paths ``safety_stock`` and ``performance_stock``
+    (stage, player) of A and B, and ``alive`` (stage), the probability that a period is reached; ``p_safe``
+    and so on are then means over periods with these weights. ``p_safe_last_win`` is the probability that the
+    win that ends the race is safe. An infinite horizon has ``period_win_probability``, that of a win in a
+    period, and ``expected_periods``.
     """
     named = _traced(race, x)
     found = {name: (dims, np.asarray(array)) for name, (dims, array) in named.items()}
@@ -207,7 +207,7 @@ def measures(race: Race, x: Profile) -> Record:
 
 @eqx.filter_jit
 def _arrays(race: Race, x: Profile) -> dict[str, Array]:
-    return {name: array for name, (_, array) in outcomes(race, x).items()}
+    return {name: array for name, (_, array) in traced_metrics(race, x).items()}
 
 
 def _traced(race: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
@@ -215,14 +215,14 @@ def _traced(race: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
     return {name: (dims, arrays[name]) for name, dims in _dims(race).items()}
 
 
-def outcomes(race: Race, x: Profile) -> Named:
-    """The same as `measures`, as arrays that JAX can trace; without ``identified``."""
+def traced_metrics(race: Race, x: Profile) -> Named:
+    """Return the same as `metrics`, as arrays that JAX can trace, without ``identified``."""
     found = _values(race, x)
     return {name: (dims, found[name]) for name, dims in _dims(race).items()}
 
 
 def _dims(race: Race) -> dict[str, tuple[str, ...]]:
-    """The names and the dimensions of what is measured."""
+    """Return the names of the metrics and their dimensions."""
     several = race.periods > 1
     each = ("period", "player") if several else ("player",)
     found: dict[str, tuple[str, ...]] = dict.fromkeys(
@@ -244,8 +244,8 @@ def _dims(race: Race) -> dict[str, tuple[str, ...]]:
 
 def _values(race: Race, x: Profile) -> dict[str, Any]:
     outcome, paid, a, b = race.periodic(x)
-    goes_on = race.goes_on(outcome)
-    alive = jnp.append(1.0, jnp.cumprod(goes_on))
+    p_continue = race.p_continue(outcome)
+    alive = jnp.append(1.0, jnp.cumprod(p_continue))
     reached = alive[:-1]
     rows = race.schedule(x)
     found: dict[str, Any] = {name: rows[..., k] for k, name in enumerate(race.columns)}
@@ -273,17 +273,17 @@ def _values(race: Race, x: Profile) -> dict[str, Any]:
 
 
 def _revenue(race: Race, rows: Array, outcome: Any) -> Array:
-    """Taxes and expected liabilities less subsidies, ``[period]``."""
+    """Return taxes and expected liabilities less subsidies, ``[period]``."""
     numbers = race.numbers
     inputs = numbers["performance_tax"] * rows[..., 1] - numbers["safety_subsidy"] * rows[..., 0]
     return jnp.sum(inputs + numbers["liability"] * outcome.q * (1 - outcome.S), axis=1)
 
 
 def identified(race: Race, x: Profile) -> np.ndarray:
-    """``[player axis]``: False where a coordinate cannot matter at ``x``, and is never to be compared.
+    """Return False where a coordinate cannot matter at ``x`` and is not compared, ``[player axis]``.
 
-    So are inputs of periods that are never reached or count nothing, sharing without a lead, and sharing of
-    the last period where it is free.
+    Such are inputs of periods that are never reached or have no weight, sharing without a lead, and sharing
+    in the last period where it is free.
     """
     arrays = _arrays(race, x)
     periods, players = race.periods, race.players
@@ -310,12 +310,15 @@ def identified(race: Race, x: Profile) -> np.ndarray:
 # --- plot data ----------------------------------------------------------------------------------------------
 
 
-SIDE, PLACES, AMOUNTS = 61, 121, 25
-NEAR = 1e3  # efforts are drawn from a thousandth of the largest at the profile to as many times it
+SIDE, POINTS, AMOUNTS = 61, 121, 25
+NEAR = 1e3  # inputs are shown from a thousandth of the largest at the profile to a thousand times it
 
 
-def names(race: Race) -> tuple[str, ...]:
-    """The views that a race has; replies only between two players, deviations of those who invest."""
+def plot_names(race: Race) -> tuple[str, ...]:
+    """Return the plot data that a race has.
+
+    Responses of two players only, deviations with investment only.
+    """
     found = ["payoff_landscape"]
     if race.players == 2:
         found.append("reaction")
@@ -324,22 +327,22 @@ def names(race: Race) -> tuple[str, ...]:
     return tuple(found)
 
 
-def view(race: Race, name: str, x: Profile) -> Record:
-    """The view ``name`` at ``x``."""
+def plot_data_at(race: Race, name: str, x: Profile) -> Record:
+    """Return the plot data ``name`` at ``x``."""
     return {"payoff_landscape": _landscape, "reaction": _reaction, "deviation": _deviation}[name](race, x)
 
 
 def _line(race: Race, x: Profile, column: int, points: int) -> np.ndarray:
-    """Efforts around those of the first period, evenly in logarithms."""
+    """Return inputs around those of the first period, evenly in logarithms."""
     top = float(np.max(np.asarray(race.schedule(x))[0, :, column]))
     top = top if top > 0 else 1.0
     return np.exp(np.linspace(np.log(top / NEAR), np.log(top * NEAR), points))
 
 
 def _landscape(race: Race, x: Profile) -> Record:
-    """Own payoff by both own efforts of the first period, the rest of the profile as it is."""
+    """Return own payoffs by both own inputs of the first period, the rest of the profile being fixed."""
     xs, xp = (_line(race, x, column, SIDE) for column in (0, 1))
-    best = [np.asarray(compiled_reply(race, x, jnp.asarray(player))[0]) for player in range(race.players)]
+    best = [np.asarray(compiled_response(race, x, jnp.asarray(player))[0]) for player in range(race.players)]
     return {
         "landscape_payoff": (
             ("player", "safety_level", "performance_level"),
@@ -363,10 +366,10 @@ def _payoffs(
 
 
 def _reaction(race: Race, x: Profile) -> Record:
-    """The best performance input of the first period against the rival's, all else as it is."""
-    line = _line(race, x, 1, PLACES)
+    """Return the best performance input of the first period against the rival's, all else being fixed."""
+    line = _line(race, x, 1, POINTS)
     return {
-        "reaction": (("duellist", "place"), np.asarray(_replies(race, x, jnp.asarray(line)))),
+        "reaction": (("duellist", "place"), np.asarray(_responses(race, x, jnp.asarray(line)))),
         "reaction_at": (("duellist", "place"), np.stack([line, line])),
         "reaction_here": (("duellist",), np.asarray(x)[:, 1]),
         "reaction_player": (("duellist",), np.arange(2)),
@@ -375,10 +378,10 @@ def _reaction(race: Race, x: Profile) -> Record:
 
 
 @eqx.filter_jit
-def _replies(race: Race, x: Profile, line: Array) -> Float[Array, "player place"]:
-    logs = jnp.linspace(jnp.log(line[0]), jnp.log(line[-1]), 8 * PLACES)
+def _responses(race: Race, x: Profile, line: Array) -> Float[Array, "player place"]:
+    logs = jnp.linspace(jnp.log(line[0]), jnp.log(line[-1]), 8 * POINTS)
 
-    def reply(player: Array, rival: Array) -> Array:
+    def response(player: Array, rival: Array) -> Array:
         there = x.at[1 - player, 1].set(rival)
 
         def paid(own: Array) -> Array:
@@ -390,15 +393,15 @@ def _replies(race: Race, x: Profile, line: Array) -> Float[Array, "player place"
         low, middle, high = worth[k - 1], worth[k], worth[k + 1]
         bend = low - 2 * middle + high
         part = jnp.where((best == k) & (bend < 0), (low - high) / jnp.where(bend < 0, 2 * bend, 1.0), 0.0)
-        peak = jnp.exp(logs[best] + part * (logs[1] - logs[0]))  # of the parabola through three places
+        peak = jnp.exp(logs[best] + part * (logs[1] - logs[0]))  # of the parabola through three points
         return jnp.where(paid(jnp.zeros(())) >= worth[best], 0.0, peak)
 
-    found: Array = jax.vmap(lambda player: jax.lax.map(partial(reply, player), line))(jnp.arange(2))
+    found: Array = jax.vmap(lambda player: jax.lax.map(partial(response, player), line))(jnp.arange(2))
     return found
 
 
 def _deviation(race: Race, x: Profile) -> Record:
-    """What another first investment in B gains, efforts best, later investments as they are or none."""
+    """Return the gain from another first investment in B, with the best inputs of every period."""
     here = np.asarray(race.schedule(x))[0, :, 3]
     top = np.maximum(3 * here, 10 * np.asarray(race.numbers_at(0)["performance_productivity"]))
     amounts = np.stack([np.append(0.0, np.geomspace(most / 1e3, most, AMOUNTS - 1)) for most in top])
@@ -416,8 +419,8 @@ def _invested(race: Race, x: Profile, amounts: Float[Array, "player level"]) -> 
     rows = race.schedule(x)
 
     def one(player: Array, amount: Array, later: Array) -> Array:
-        kept = jnp.where(later, rows, rows.at[:, player, 2:4].set(0.0)).at[0, player, 3].set(amount)
-        there = race.profile(kept)
+        others = jnp.where(later, rows, rows.at[:, player, 2:4].set(0.0))
+        there = race.profile(others.at[0, player, 3].set(amount))
         return race.payoffs(there.at[player].set(efforts(race, there, player)))[player]
 
     def best(player: Array, amount: Array) -> Array:

@@ -26,15 +26,15 @@ from rivalry.games.race.keys import one_of
 
 INFORMATION = ("none", "private", "public")
 STEEPEST = 0.999  # slope of safety in capability: at 1 all scores of weak teams would be equal
-SAME = 1e-12  # a lead's safety that differs so little is not undercut
+SAME = 1e-12  # a difference below which a safety is not undercut
 CHECKED = (51, 401)  # capabilities and safeties at which free deviations are looked for
 
 
 class Precipice(eqx.Module):
-    """Players choose one number each; see `precipice` for what it is.
+    """Players choose one number each; see `precipice` for the game.
 
-    Payoffs are exact expectations over capabilities: they are polynomials between the places where somebody's
-    score meets somebody else's, and are summed by Gauss's rule piece by piece.
+    Payoffs are exact expectations over capabilities: polynomials between the points where one score meets
+    another, integrated by Gauss's rule piece by piece.
     """
 
     space: Box
@@ -44,16 +44,16 @@ class Precipice(eqx.Module):
 
     @property
     def players(self) -> int:
-        """How many teams race."""
+        """Return the number of teams."""
         return self.space.shape[0]
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
-        """Expected payoffs before capabilities are known."""
+        """Return expected payoffs before capabilities are known."""
         own, anyone = self._wins(x)
         return own + (1 - self.enmity) * (anyone - own)
 
     def _wins(self, x: Profile) -> tuple[Float[Array, "player"], Float[Array, ""]]:
-        """The chance that each wins and all ends well, and that anybody does."""
+        """Return the probability that each team wins safely, and that any does."""
         if self.information == "public":
             own = self._led(x[:, 0])
         else:
@@ -61,17 +61,17 @@ class Precipice(eqx.Module):
         return own, jnp.sum(own)
 
     def safety(self, rule: Array, c: Array) -> Array:
-        """The safety that a rule gives at capability ``c``."""
+        """Return the safety of a rule at capability ``c``."""
         return rule + 0.0 * c if self.information == "none" else jnp.minimum(rule * c, 1.0)
 
     def below(self, rule: Array, score: Array) -> Array:
-        """The chance that a team of that rule scores less."""
+        """Return the probability that a team with that rule scores less."""
         flat = self.information == "none"
         c = score + rule if flat else jnp.minimum(score + 1, score / (1 - rule))
         return jnp.clip(c / self.max_capability, 0.0, 1.0)
 
     def _safe_wins(self, rules: Array, player: Array) -> Array:
-        """The chance that ``player`` wins and all ends well."""
+        """Return the probability that ``player`` wins safely."""
         ends = jnp.stack([0 * rules, 0 * rules + self.max_capability])
         kinks = self._kinks(rules, rules[player], ends)
 
@@ -83,20 +83,20 @@ class Precipice(eqx.Module):
         return _integral(integrand, kinks, self.max_capability, self.players)
 
     def _kinks(self, rules: Array, own: Array, ends: Array) -> Array:
-        """The own capabilities at which a rival's chance, or one's own safety, has a kink."""
+        """Return the own capabilities at which a rival's probability, or the own safety, has a kink."""
         if self.information == "none":
             return (ends - rules + own).ravel()
-        turns = 1 / jnp.maximum(rules, 1 / (2 * self.max_capability))  # beyond mu where safety never is 1
+        turns = 1 / jnp.maximum(rules, 1 / (2 * self.max_capability))  # beyond mu if safety never reaches 1
         scores = jnp.concatenate([*(c - self.safety(rules, c) for c in (ends[1], turns))])
         return jnp.concatenate(
             [jnp.minimum(scores + 1, scores / (1 - own)), 1 / jnp.maximum(own, 1e-9)[None]]
         )
 
     def _led(self, boldness: Array) -> Array:
-        """The chance that each wins and all ends well, where all know the lead of the most capable.
+        """Return the probability that each team wins safely if all observe the lead of the most capable.
 
         The leader plays ``min(1, boldness times lead)``. The runner-up undercuts, by as little as wins, where
-        that pays: where more than ``lead / enmity`` is played.
+        that pays: where the leader's safety exceeds ``lead / enmity``.
         """
         n, mu = self.players, self.max_capability
 
@@ -115,12 +115,14 @@ class Precipice(eqx.Module):
         return own + (jnp.sum(undercut) - undercut) / (n - 1)
 
     def free_gains(self, x: Profile) -> Float[Array, "player"]:
-        """What each gains by the best safety at each of its capabilities, whatever rule that makes.
+        """Return the gains from the best safety at each capability, whatever rule results, ``[player]``.
 
-        Rules of one number are fewer than that. Looked for at 51 capabilities and 401 safeties, with exact
-        payoffs. With public information it is the leader who chooses at each lead, exactly: the safety that
-        is just not undercut, or 1, which is.
+        Rules of one number are a subset of these. Without public information 51 capabilities and 401 safeties
+        are searched, with exact payoffs. With it the leader chooses at each lead, exactly: the largest safety
+        that is not undercut, or 1, which is.
 
+        Examples
+        --------
         >>> game = precipice(max_capability=0.6, enmity=0.6, information="public")
         >>> round(float(game.free_gains(jnp.asarray(oracles.closed_form(game)[0]))[0]), 4)
         0.0576
@@ -128,7 +130,10 @@ class Precipice(eqx.Module):
         return self._led_gains(x[:, 0]) if self.information == "public" else _free_gains(self, x)
 
     def _led_gains(self, boldness: Array) -> Float[Array, "player"]:
-        """What each leader gains by the best safety at every lead; the runner-up undercuts where it pays."""
+        """Return the gain of each leader from the best safety at every lead.
+
+        The runner-up undercuts where it pays.
+        """
         n, mu, e = self.players, self.max_capability, self.enmity
 
         def gain(own: Array) -> Array:
@@ -138,7 +143,7 @@ class Precipice(eqx.Module):
                 best = jnp.maximum(lead / e, (1 - e) * (1 - lead))
                 return (jnp.where(lead < e, best, 1.0) - here) * (1 - lead / mu) ** (n - 1) / mu
 
-            equal = e * (1 - e) / (1 + e * (1 - e))  # a lead at which both are worth the same
+            equal = e * (1 - e) / (1 + e * (1 - e))  # the lead at which both pay the same
             return _integral(integrand, jnp.stack([1 / jnp.maximum(own, 1e-9), e, equal]), mu, n)
 
         return jnp.maximum(jax.vmap(gain)(boldness), 0.0)
@@ -194,7 +199,7 @@ def _safe(game: Precipice, x: Profile) -> Array:
 
 
 def _integral(integrand: Any, kinks: Array, mu: Array, degree: int) -> Array:
-    """Over [0, mu], exactly where the integrand is a polynomial of that degree between its kinks."""
+    """Return the integral over [0, mu], exact for polynomials of that degree between the kinks."""
     nodes, weights = np.polynomial.legendre.leggauss(degree // 2 + 1)
     edges = jnp.sort(jnp.concatenate([jnp.zeros(1), jnp.clip(kinks, 0.0, mu), mu[None]]))
     wide = jnp.diff(edges)
@@ -205,7 +210,7 @@ def _integral(integrand: Any, kinks: Array, mu: Array, degree: int) -> Array:
 
 @eqx.filter_jit
 def _free_gains(game: Precipice, x: Profile) -> Array:
-    """What each gains by choosing safety anew at every capability it knows, all rules allowed."""
+    """Return the gains from choosing safety anew at every known capability, all rules allowed."""
     rules = x[:, 0]
     known = game.information == "private"
     capabilities, safeties = CHECKED
@@ -245,15 +250,36 @@ def _free_gains(game: Precipice, x: Profile) -> Array:
 
 
 def solution(players: int, mu: float, enmity: float, information: str) -> tuple[float, float]:
-    """The symmetric equilibrium's rule, and the risk of disaster there, in [0, 1].
+    """Return the symmetric equilibrium's rule, and the risk of a disaster in it, in [0, 1].
 
-    Without information the rule is the safety ``min(1, mu / (n e))``; with private information the slope
-    ``1 / (1 + e (n-1))`` of safety in capability, known for ``mu <= 1 + e (n-1)``; with public information
-    the leader's ``1 / e``, the most that the runner-up will not undercut. Raises `ValueError` for a larger
-    ``mu``, and for another word. Source: Armstrong, Bostrom & Shulman, AI & Society 31, 2016.
+    Without information the rule is the safety ``min(1, mu / (n e))``; with private information the slope ``1
+    / (1 + e (n-1))`` of safety in capability, known for ``mu <= 1 + e (n-1)``; with public information the
+    leader's ``1 / e``, the largest slope that the runner-up does not undercut.
 
+    Parameters
+    ----------
+    players : int
+        The number of teams, n.
+    mu : float
+        The largest capability.
+    enmity : float
+        The enmity e, in (0, 1].
+    information : {"none", "private", "public"}
+        What teams observe.
+
+    Raises
+    ------
+    ValueError
+        For a larger ``mu`` with private information, and for another word.
+
+    Examples
+    --------
     >>> [round(solution(4, 1.2, 0.7, word)[1], 4) for word in INFORMATION]
     [0.5714, 0.6903, 0.6614]
+
+    References
+    ----------
+    S. Armstrong, N. Bostrom and C. Shulman, Racing to the precipice, AI & Society 31 (2016).
     """
     one_of("information", information, INFORMATION)
     n, e = players, enmity
@@ -285,14 +311,20 @@ def precipice(
         "public (the leader's safety per unit of lead)",
     ] = "none",
 ) -> Precipice:
-    """Make a race to the precipice: capability minus safety wins, and only the winner's safety counts.
+    """Return a race to the precipice: capability minus safety wins, and only the winner's safety counts.
 
-    Rules of one number are not all there are: without public information the certificate compares with other
+    Rules of one number are not all rules: without public information the certificate compares with other
     rules of the same form, and ``free_gains`` with all; with it both compare with all rules of the leader.
-    The runner-up then replies to the leader, and the others' choices do not matter; the source's rule is no
-    equilibrium below ``enmity`` 1: with a small enough lead one would rather be undercut.
-    Raises `ValueError`.
+    The runner-up then responds to the leader, and the others' choices do not matter; the source's rule is no
+    equilibrium below ``enmity`` 1: with a small enough lead it is better to be undercut.
 
+    Raises
+    ------
+    ValueError
+        For numbers out of range.
+
+    Examples
+    --------
     >>> game = precipice(players=2, max_capability=0.6, enmity=0.8)
     >>> float(oracles.closed_form(game)[0, 0, 0].round(6))
     0.375

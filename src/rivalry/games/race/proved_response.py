@@ -1,4 +1,11 @@
-"""Best replies for certificates: with what no strategy can exceed, where that can be proved."""
+"""Upper bounds on every payoff of a player in a race: branch and bound over the logarithm of performance.
+
+At a performance that wins with probability ``q`` the payoff is ``(1-q) b + q a + G sigma^g - cost`` where
+``G`` is ``q R + (1-q) L``, and the best safety solves ``z + alpha softplus(z) + alpha g softplus(-z) = K``
+with ``K = ln A + alpha ln(alpha g G / price) - theta ln p``. On an interval of ``ln p`` all of these are
+enclosed by known numbers, and so is the slope of the best payoff; two slopes and two ends give an upper bound
+whose excess over the payoff decreases with the square of the interval.
+"""
 
 from __future__ import annotations
 
@@ -13,27 +20,34 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import Response, payoff_scale
 from rivalry.core.space import Profile
 from rivalry.games.race import period
-from rivalry.games.race.schedule_response import by_effort, compiled_reply, resolution
-from rivalry.games.race.static_response import RISKS, Own, moved, own_problem, place_of, power_of_safety
+from rivalry.games.race.schedule_response import by_effort, compiled_response, resolution
+from rivalry.games.race.static_response import (
+    RISKS,
+    Own,
+    own_problem,
+    place_of,
+    power_of_safety,
+    safety_sensitivity,
+)
 
 if TYPE_CHECKING:
     from rivalry.games.race.model import Race
 
 
-START, CELLS, ROUNDS = 96, 200_000, 80
-ENOUGH = 1e-9  # times the scale: intervals that cannot gain more are left
-ROUNDING = 1e-12  # times the amounts that are added
+FIRST_BOXES, MAX_BOXES, ROUNDS = 96, 200_000, 80
+ENOUGH = 1e-9  # times the scale: intervals that cannot gain more are discarded
+ROUNDING = 1e-12  # relative to the amounts that are added
 LINES = 7  # rounds of 33 points, each on a twelfth of the one before, or less
-NEGLIGIBLE = 37.0  # in logs: so much less performance than the rivals' wins with a chance of 1e-16
+NEGLIGIBLE = 37.0  # in logs: that much less performance than the rivals' wins with probability 1e-16
 
 
 class Problem(NamedTuple):
     """One player's period in numbers; pairs are ``c0 + c1 p`` in own performance ``p``."""
 
-    lose: tuple[float, float]  # b: what is paid where others win, or nobody, at own safety 0
-    win: tuple[float, float]  # a: where one wins oneself
-    safe_win: tuple[float, float]  # R: what safety adds to that
-    safe_loss: tuple[float, float]  # L
+    lose: tuple[float, float]  # b: payoff if another player wins, or nobody, at own safety 0
+    win: tuple[float, float]  # a: payoff of an own win at own safety 0
+    safe_win: tuple[float, float]  # R: what safety adds to an own win
+    safe_loss: tuple[float, float]  # L: what it adds otherwise
     power: float  # g
     alpha: float
     beta: float
@@ -45,19 +59,19 @@ class Problem(NamedTuple):
     difference: bool  # logit: weights are exp(m p), not p^m
     price_s: float
     price_p: float
-    low: float  # least and most ln xp
+    low: float  # smallest and largest ln xp
     high: float
 
 
 class Interval(NamedTuple):
-    """Numbers between ``low`` and ``high``, ``[cell]``."""
+    """Numbers between ``low`` and ``high``, ``[box]``."""
 
     low: Any
     high: Any
 
     @property
     def middle(self) -> Any:
-        """Half way between."""
+        """Return the midpoint."""
         return (self.low + self.high) / 2
 
     def __add__(self, other: Any) -> Interval:
@@ -73,57 +87,63 @@ class Interval(NamedTuple):
 
 
 def affine(pair: tuple[float, float], p: Interval) -> Interval:
-    """``c0 + c1 p``."""
+    """Return ``c0 + c1 p``."""
     return p * pair[1] + pair[0]
 
 
 def provable(problem: Problem) -> bool:
-    """Whether safety has one best level at every performance, which moves continuously."""
+    """Return whether the best safety is unique at every performance, and continuous in it."""
     idle = not any((*problem.safe_win, *problem.safe_loss))  # safety brings nothing
     return (problem.price_s > 0 or idle) and problem.alpha * problem.power <= 1 and problem.price_p >= 0
 
 
 def bound(problem: Problem, idle: float, scale: float) -> tuple[float, float]:
-    """What no inputs pay more than, and a ``ln xp`` that pays as much up to rounding or `ENOUGH`.
+    """Return an upper bound on the payoff, and a ``ln xp`` that attains it up to rounding or `ENOUGH`.
 
-    ``idle`` is what no inputs pay; where nothing is found to pay more, ``ln xp`` is minus infinity.
+    ``idle`` is the payoff of no inputs; where nothing better is found, ``ln xp`` is minus infinity.
     """
     with np.errstate(all="ignore"):
         low = _lowest(problem)
         found = max(idle, _near_nothing(problem, low))
         if problem.log_b == -np.inf:  # no input makes any performance
             return found, -np.inf
-        edges = np.linspace(low, problem.high, START + 1)
-        cells = np.stack([edges[:-1], edges[1:]], axis=1)
+        edges = np.linspace(low, problem.high, FIRST_BOXES + 1)
+        boxes = np.stack([edges[:-1], edges[1:]], axis=1)
         known, where, seen = idle, -np.inf, 0
         for _ in range(ROUNDS):
-            roof, ends = _roof(problem, cells)
-            paid = np.where((cells >= problem.low) & ~np.isnan(ends), ends, -np.inf)
+            roof, ends = _roof(problem, boxes)
+            paid = np.where((boxes >= problem.low) & ~np.isnan(ends), ends, -np.inf)
             first = np.unravel_index(np.argmax(paid), paid.shape)
             if paid[first] > known:
-                known, where = float(paid[first]), float(cells[first])
+                known, where = float(paid[first]), float(boxes[first])
             open_ = roof > known + ENOUGH * scale
             found = max(found, float(np.max(roof[~open_], initial=-np.inf)))
-            cells, roof, seen = cells[open_], roof[open_], seen + len(cells)
-            middle = cells.mean(axis=1)
-            if not len(cells) or seen > CELLS or np.any((middle <= cells[:, 0]) | (middle >= cells[:, 1])):
+            boxes, roof, seen = boxes[open_], roof[open_], seen + len(boxes)
+            middle = boxes.mean(axis=1)
+            if (
+                not len(boxes)
+                or seen > MAX_BOXES
+                or np.any((middle <= boxes[:, 0]) | (middle >= boxes[:, 1]))
+            ):
                 break
-            left, right = cells.copy(), cells.copy()
+            left, right = boxes.copy(), boxes.copy()
             left[:, 1] = right[:, 0] = middle
-            cells = np.concatenate([left, right])
+            boxes = np.concatenate([left, right])
         return max(found, float(np.max(roof, initial=-np.inf))), where
 
 
 def best_inputs(problem: Problem, idle: float, near: float) -> tuple[float, float, float]:
-    """The best ``ln xs`` and ``ln xp`` around ``ln xp = near``, and what they pay; idling if that pays more.
+    """Return the best ``ln xs`` and ``ln xp`` around ``ln xp = near``, and their payoff.
 
-    Finer and finer lines, and at the end the root of the slope.
+    Idling if that pays more.
+
+    Successively finer lines, and at the end the root of the slope.
     """
     nothing = (-np.inf, -np.inf, idle)
     if not np.isfinite(near):
         return nothing
     with np.errstate(all="ignore"):
-        width = (problem.high - problem.low) / START
+        width = (problem.high - problem.low) / FIRST_BOXES
         for _ in range(LINES):
             line = np.clip(near + width * np.linspace(-1, 1, 33), problem.low, problem.high)
             paid = _at(problem, line)
@@ -136,7 +156,7 @@ def best_inputs(problem: Problem, idle: float, near: float) -> tuple[float, floa
 
 
 def _still(problem: Problem, left: float, right: float) -> float:
-    """Where the slope turns from up to down between two ``ln xp``; NaN where it does not."""
+    """Return where the slope turns from up to down between two ``ln xp``; NaN where it does not."""
     for _ in range(LINES):
         line = np.linspace(left, right, 33)
         up = _slope(problem, np.stack([line, line], axis=1)).middle > 0
@@ -148,7 +168,7 @@ def _still(problem: Problem, left: float, right: float) -> float:
 
 
 def _safety_input(problem: Problem, log_xp: float) -> float:
-    """The logarithm of the best safety input at a performance input."""
+    """Return the logarithm of the best safety input at a performance input."""
     log_p = problem.log_b + problem.beta * log_xp
     p = np.exp(log_p)
     (q, _), (rest, _) = _chances(problem, log_p, log_p)
@@ -157,13 +177,13 @@ def _safety_input(problem: Problem, log_xp: float) -> float:
     if not (gain > 0 and problem.power > 0 and np.isfinite(problem.log_a)):
         return -np.inf
     z, _ = _log_odds(problem, np.array([gain]), problem.theta * log_p)
-    # from what is gained and what it costs: the odds themselves lose digits where alpha is small
+    # from gain and cost: the odds themselves lose digits where alpha is small
     log_gain = np.log(problem.alpha * problem.power * gain / problem.price_s)
     return float(log_gain - problem.power * _softplus(-z[0]) - _softplus(z[0]))
 
 
 def _lowest(problem: Problem) -> float:
-    """``ln xp`` below which performance counts for nothing, or the least input, whichever is lower."""
+    """Return the ``ln xp`` below which performance is negligible, or the smallest input if lower."""
     if problem.difference or not np.isfinite(problem.rivals):
         return problem.low
     level = (problem.rivals - NEGLIGIBLE) / problem.m
@@ -171,7 +191,7 @@ def _lowest(problem: Problem) -> float:
 
 
 def _near_nothing(problem: Problem, log_xp: float) -> float:
-    """What no performance input below ``exp(log_xp)`` pays more than, that of nothing apart."""
+    """Return an upper bound on the payoff of performance inputs in (0, ``exp(log_xp)``]."""
     p = Interval(np.zeros(1), np.exp([problem.log_b + problem.beta * log_xp]))
     chance, rest = _chances(problem, np.array([-np.inf]), np.array([problem.log_b + problem.beta * log_xp]))
     gain = affine(problem.safe_win, p) * chance + affine(problem.safe_loss, p) * rest
@@ -187,12 +207,14 @@ def _near_nothing(problem: Problem, log_xp: float) -> float:
 
 
 def _chances(problem: Problem, low: Any, high: Any) -> tuple[Interval, Interval]:
-    """Chances to win and not to, for performances between ``exp(low)`` and ``exp(high)``."""
+    """Return probabilities to win and not to, for performances between ``exp(low)`` and ``exp(high)``."""
     if problem.difference:
         ends = [problem.m * np.exp(low) - problem.rivals, problem.m * np.exp(high) - problem.rivals]
     else:
         ends = [problem.m * low - problem.rivals, problem.m * high - problem.rivals]
-    ends = [np.where(np.isnan(end), np.inf, end) for end in ends]  # the last trace against idle rivals
+    ends = [
+        np.where(np.isnan(end), np.inf, end) for end in ends
+    ]  # the limit of no performance against idle rivals
     return Interval(*map(_sigma, ends)), Interval(_sigma(-ends[1]), _sigma(-ends[0]))
 
 
@@ -205,12 +227,12 @@ def _softplus(z: Any) -> Any:
 
 
 def _log_odds(problem: Problem, gain: Any, spoil: Any) -> tuple[Any, Any]:
-    """The best log odds of safety, from above, and how far below the true ones may be."""
+    """Return the best log odds of safety, from above, and how far below the true ones may be."""
     alpha, g = problem.alpha, problem.power
     worth = np.where(gain > 0, alpha * g * gain / problem.price_s, 0.0)
     level = problem.log_a + alpha * np.log(worth) - spoil
     left = 1 - alpha * g
-    if left <= 1e-12:  # only where the gain is large enough does any safety pay
+    if left <= 1e-12:  # safety pays only if the gain is large enough
         z = np.log(np.expm1(np.maximum(level, 0.0) / (1 + alpha)))
         z = np.where(level > 700, level / (1 + alpha), z)
         return z, np.full_like(z, 1e-9)
@@ -228,25 +250,24 @@ def _log_odds(problem: Problem, gain: Any, spoil: Any) -> tuple[Any, Any]:
 
 
 def _power(problem: Problem, z: Any) -> Any:
-    """``sigma^g``."""
+    """Return ``sigma^g``."""
     g = problem.power
     return np.exp(-g * _softplus(-z)) if g > 0 else np.zeros_like(z)
 
 
 def _safe_gain(problem: Problem, gain: Any, z: Any) -> Any:
-    """What safety brings at its best less what it costs."""
-    kept = 1 - problem.alpha * problem.power * _sigma(-z)
-    return np.maximum(gain, 0.0) * _power(problem, z) * kept
+    """Return the gain from the best safety less its cost."""
+    return np.maximum(gain, 0.0) * _power(problem, z) * (1 - problem.alpha * problem.power * _sigma(-z))
 
 
 def _size(problem: Problem, p: Interval) -> Any:
-    """The amounts that are added, for rounding."""
+    """Return the size of the amounts that are added, for rounding."""
     pairs = (problem.lose, problem.win, problem.safe_win, problem.safe_loss)
     return sum(abs(c0) + abs(c1) * p.high for c0, c1 in pairs)
 
 
 def _at(problem: Problem, log_xp: Any) -> Any:
-    """The payoff of a performance with the best safety."""
+    """Return the payoff of a performance with the best safety."""
     log_p = problem.log_b + problem.beta * log_xp
     p = np.exp(log_p)
     (q, _), (rest, _) = _chances(problem, log_p, log_p)
@@ -258,20 +279,20 @@ def _at(problem: Problem, log_xp: Any) -> Any:
     return rest * b + q * a + _safe_gain(problem, gain, z) - problem.price_p * np.exp(log_xp)
 
 
-def _roof(problem: Problem, cells: np.ndarray) -> tuple[Any, Any]:
-    """What no performance in each cell ``[cell 2]`` of ``ln xp`` pays more than, and what its ends pay."""
-    slope = _slope(problem, cells)
-    p = Interval(*np.exp(problem.log_b + problem.beta * cells).T)
-    size = _size(problem, p) + problem.price_p * np.exp(cells[:, 1])
-    ends = _at(problem, cells)
+def _roof(problem: Problem, boxes: np.ndarray) -> tuple[Any, Any]:
+    """Return upper bounds on the payoff in boxes ``[box 2]`` of ``ln xp``, and the payoffs at their ends."""
+    slope = _slope(problem, boxes)
+    p = Interval(*np.exp(problem.log_b + problem.beta * boxes).T)
+    size = _size(problem, p) + problem.price_p * np.exp(boxes[:, 1])
+    ends = _at(problem, boxes)
     left, right = (ends + (ROUNDING * size)[:, None]).T
-    above = _under(left, right, slope, cells[:, 1] - cells[:, 0])
+    above = _under(left, right, slope, boxes[:, 1] - boxes[:, 0])
     return np.where(np.isnan(above), np.inf, above), ends
 
 
-def _slope(problem: Problem, cells: np.ndarray) -> Interval:
-    """Slopes in ``ln xp`` of the payoff with the best safety, in each cell ``[cell 2]``."""
-    log_p = problem.log_b + problem.beta * cells
+def _slope(problem: Problem, boxes: np.ndarray) -> Interval:
+    """Return the slopes in ``ln xp`` of the payoff with the best safety, in each box ``[box 2]``."""
+    log_p = problem.log_b + problem.beta * boxes
     p = Interval(*np.exp(log_p).T)
     q, rest = _chances(problem, *log_p.T)
     b, a, r, loss = (
@@ -279,23 +300,23 @@ def _slope(problem: Problem, cells: np.ndarray) -> Interval:
     )
     gain = r * q + loss * rest
     spoil = problem.theta * log_p
-    least, slack = _log_odds(problem, gain.low, spoil[:, 1])
-    most, more = _log_odds(problem, gain.high, spoil[:, 0])
-    least, most = least - slack, most + more
-    safe = Interval(_power(problem, least), _power(problem, most))
+    lowest, slack = _log_odds(problem, gain.low, spoil[:, 1])
+    highest, more = _log_odds(problem, gain.high, spoil[:, 0])
+    lowest, highest = lowest - slack, highest + more
+    safe = Interval(_power(problem, lowest), _power(problem, highest))
     paying = Interval(np.maximum(gain.low, 0.0), np.maximum(gain.high, 0.0))
-    fall = Interval(_sigma(-most), _sigma(-least))
-    moved = q * rest * (problem.beta * problem.m)
+    fall = Interval(_sigma(-highest), _sigma(-lowest))
+    win_slope = q * rest * (problem.beta * problem.m)
     if problem.difference:
-        moved = moved * p
+        win_slope = win_slope * p
     apart = a + b * -1.0 + safe * (r + loss * -1.0)
     spoiled = paying * safe * fall * (-problem.theta * problem.beta * problem.power)
-    prices = Interval(*np.exp(cells).T) * -problem.price_p
-    return moved * apart + spoiled + prices + _own_slope(problem, p, q, rest, safe)
+    prices = Interval(*np.exp(boxes).T) * -problem.price_p
+    return win_slope * apart + spoiled + prices + _own_slope(problem, p, q, rest, safe)
 
 
 def _own_slope(problem: Problem, p: Interval, q: Interval, rest: Interval, safe: Interval) -> Interval:
-    """What rewards that rise with own performance add to the slope."""
+    """Return the part of the slope from rewards that grow with own performance."""
     ones = np.ones_like(p.low)
     b, a, r, loss = (
         Interval(pair[1] * ones, pair[1] * ones)
@@ -305,7 +326,7 @@ def _own_slope(problem: Problem, p: Interval, q: Interval, rest: Interval, safe:
 
 
 def _under(left: Any, right: Any, slope: Interval, width: Any) -> Any:
-    """The highest that a line with slopes in ``slope`` can reach between two values at a distance."""
+    """Return the largest value that a line with slopes in ``slope`` can reach between two values."""
     up, down = np.maximum(slope.high, 0.0), np.maximum(-slope.low, 0.0)
     both = up + down
     where = np.where(both > 0, (right - left + down * width) / np.where(both > 0, both, 1.0), 0.0)
@@ -317,21 +338,21 @@ CONTESTS = (period.ratio, period.logit)
 METHOD = "branch and bound over ln xp, best xs at each; idle corner"
 
 
-def proved_reply(race: Race, x: Profile, player: int) -> Response:
-    """The best reply that is found, and what no schedule of ``player`` pays more than.
+def proved_response(race: Race, x: Profile, player: int) -> Response:
+    """Return the best response found, and an upper bound on the payoff of every schedule of ``player``.
 
-    Proved for effort alone, the contests ``ratio`` and ``logit``, linear cost, every risk of the family, and
-    returns to safety that do not rise (``alpha`` times the power of the own safety at most 1). Elsewhere the
-    bound is infinite.
+    Proved for inputs alone, the contests ``ratio`` and ``logit``, linear cost, every built-in risk, and
+    returns to safety that do not increase (``alpha`` times the power of the own safety at most 1). Elsewhere
+    the bound is infinite.
     """
     proved = _form(race)
     known = _by_bounds(race, x, player) if proved and not race.infinite_horizon else None
     if known is not None:
         return known
-    found = compiled_reply(race, x, put(player))
+    found = compiled_response(race, x, put(player))
     strategy, payoff = np.asarray(found[0]), float(found[1])
     method = resolution(race)
-    bound = _endless_bound(race, x, player, payoff) if proved and race.infinite_horizon else np.inf
+    bound = _stationary_bound(race, x, player, payoff) if proved and race.infinite_horizon else np.inf
     if not np.isfinite(bound):
         return Response(strategy, payoff, np.inf, "lower bound", method)
     return Response(strategy, payoff, max(bound, payoff), "bounded", f"{method}; {METHOD}")
@@ -339,18 +360,18 @@ def proved_reply(race: Race, x: Profile, player: int) -> Response:
 
 def _form(race: Race) -> bool:
     rules = race.rules
-    ours = rules.production is period.power and rules.csf in CONTESTS and rules.risk in RISKS
+    ours = rules.production is period.power and rules.contest in CONTESTS and rules.risk in RISKS
     return ours and rules.cost is period.linear and by_effort(race)
 
 
 def _by_bounds(race: Race, x: Profile, player: int) -> Response | None:
-    """The best schedule and its bound, period by period from the last; None where nothing is proved.
+    """Return the best schedule and its bound, period by period from the last; None where nothing is proved.
 
-    No program has to be compiled for it but the payoffs'.
+    Only the program of the payoffs has to be compiled.
     """
     stages = jax.tree.map(np.asarray, _stages(race, x, put(player)))
     scale, going = float(payoff_scale(race)), race.end_on != "none"
-    most = paid = float(race.ahead[player])  # what is still to come: at most, and by the inputs found
+    most = paid = float(race.ahead[player])  # continuation value: its bound, and that of the inputs found
     rows: list[tuple[float, float]] = []
     for t in reversed(range(race.periods)):
         problem, idle = _problem(race, stages, t, most if going else 0.0)
@@ -370,8 +391,8 @@ def _by_bounds(race: Race, x: Profile, player: int) -> Response | None:
     return Response(strategy, paid, max(most, paid), "bounded", METHOD)
 
 
-def _endless_bound(race: Race, x: Profile, player: int, payoff: float) -> float:
-    """What nothing pays more than over a horizon without end."""
+def _stationary_bound(race: Race, x: Profile, player: int, payoff: float) -> float:
+    """Return an upper bound on the payoff over an infinite horizon."""
     assert race.gamma is not None
     stages = jax.tree.map(np.asarray, _stages(race, x, put(player)))
     scale, gamma = float(payoff_scale(race)), float(race.gamma[player])
@@ -386,7 +407,7 @@ def _endless_bound(race: Race, x: Profile, player: int, payoff: float) -> float:
 
 @eqx.filter_jit
 def _stages(race: Race, x: Profile, player: Array) -> dict[str, Array]:
-    """The numbers of every period's `Problem`, ``[period]`` or ``[period 2]``."""
+    """Return the numbers of every period's `Problem`, ``[period]`` or ``[period 2]``."""
     rows = race.schedule(x)
     return jax.vmap(lambda t: _stage(race.stage(t, jnp.zeros(race.players)), rows[t], player))(
         jnp.arange(race.periods)
@@ -394,10 +415,13 @@ def _stages(race: Race, x: Profile, player: Array) -> dict[str, Array]:
 
 
 def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
-    """One period's: ``[2]`` are coefficients of 1 and p, by what is paid and by what going on is worth."""
+    """Return those of one period.
+
+    ``[2]`` are coefficients of 1 and p, of payments and of the value of continuing.
+    """
     own = own_problem(stage, row, player)
     rules, numbers, n = own.rules, own.numbers, stage.players
-    difference = rules.csf is period.logit
+    difference = rules.contest is period.logit
     logs = own.numbers["decisiveness"] * (jnp.exp(own.log_p) if difference else own.log_p)
     nobody = -jnp.log(numbers["ease_of_winning"]) if "ease_of_winning" in numbers else jnp.asarray(-jnp.inf)
     logs = jnp.append(logs, nobody).at[player].set(-jnp.inf)
@@ -406,17 +430,17 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
     mine = jnp.arange(n) == player
     z = own.z.at[player].set(-jnp.inf)
     safe = rules.risk(z, jax.nn.sigmoid(z), numbers)
-    per = moved(own, z)
+    per = safety_sensitivity(own, z)
     zero = jnp.where(mine, 0.0, jnp.exp(own.log_p))  # own performance apart
     rho0 = period.rewards(rules, numbers, zero)[player]
-    others = numbers["loser_prize_per_performance"][player] if rules.lose_index == "own" else 0.0
+    others = numbers["loser_prize_per_performance"][player] if rules.loser_prize_basis == "own" else 0.0
     rho1 = jnp.where(mine, numbers["prize_per_performance"], others)
     harm, keep = period.damages(numbers, n)[player], numbers["prize_survives"][player]
     unsafe = jnp.stack([keep * rho0 - harm, keep * rho1])
     better = jnp.stack([(1 - keep) * rho0 + harm, (1 - keep) * rho1])
     paid = own.weight * (unsafe + safe * better)
     going = {"none": 1.0 + 0 * safe, "win": 0 * safe, "disaster": safe}[stage.end_on]
-    alone = -harm[player] if rules.no_win == "disaster" else numbers["no_winner"][player]
+    alone = -harm[player] if rules.no_winner == "disaster" else numbers["no_winner"][player]
     on = 1.0 if stage.end_on == "disaster" else 0.0
     first = jnp.array([1.0, 0.0])
     there = shares[:-1]
@@ -441,13 +465,13 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
         "log_a": period.log(own.of("safety_productivity")),
         "log_b": period.log(own.of("performance_productivity")),
         "m": numbers["decisiveness"],
-        "low": own.least[1],
+        "low": own.smallest[1],
         "high": own.top[1],
     }
 
 
 def _idle(own: Own) -> Array:
-    """What no inputs pay."""
+    """Return the payoff of no inputs."""
     none = jnp.asarray(-jnp.inf)
     at = place_of(own, none, none, jnp.zeros(()))
     return at.base + jnp.where(own.of("scale_penalty") > 0, at.gain, 0.0)
@@ -457,11 +481,11 @@ PAIRS = ("lose", "win", "safe_win", "safe_loss")
 
 
 def _problem(race: Race, stages: dict[str, Any], t: int, ahead: float) -> tuple[Problem, float]:
-    """A period in which going on is worth ``ahead``, and what idling pays there."""
+    """Return a period in which continuing is worth ``ahead``, and the payoff of idling there."""
     at = {name: array[t] for name, array in stages.items()}
     pairs: dict[str, Any] = {
         name: (float(at[name][0] + ahead * at[f"{name}_on"]), float(at[name][1])) for name in PAIRS
     }
     pairs |= {name: float(at[name]) for name in Problem._fields if name in at and name not in PAIRS}
     idle = float(at["idle"] + ahead * at["idle_on"])
-    return Problem(**pairs, difference=race.rules.csf is period.logit), idle
+    return Problem(**pairs, difference=race.rules.contest is period.logit), idle

@@ -1,7 +1,8 @@
-"""Best replies over several periods, or over a horizon without end, by effort alone.
+"""Best responses over several periods, or over an infinite horizon.
 
-Nobody's effort changes what a later period is like, only whether it comes: period by period from the last on,
-each is a race of one period in which going on is worth what the rest pays.
+Where players choose inputs alone, a choice does not change later periods, only whether they are reached: from
+the last period backwards, each is a race of one period with a value of continuing. With investment a plan on
+a lattice of own stocks, scans of the inputs, and Newton's method on the whole schedule follow one another.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from rivalry.games.race.static_response import (
     SCAN,
     Own,
     known,
-    odds,
+    log_odds,
     own_problem,
     peak,
     place_of,
     power_of_safety,
-    static_reply,
+    static_response,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ SAFETY_STEPS = 7
 
 
 class Seat(NamedTuple):
-    """Whose plan it is, and all that stands meanwhile."""
+    """The player that plans, and everything that is fixed meanwhile."""
 
     race: Race
     player: Array | int
@@ -48,25 +49,31 @@ class Seat(NamedTuple):
 
 
 class Levels(NamedTuple):
-    """The period at every performance tried, ``[level]``."""
+    """One period at every performance tried, ``[level]``."""
 
     log_p: Array
     paid: Array  # before own safety and costs
     gain: Array
-    on: Array  # the chance that play goes on, before own safety
+    on: Array  # probability of continuing, before own safety
     gain_on: Array
     own: Own
 
 
 class Plan(NamedTuple):
-    """The lattice and what is known of a period that comes."""
+    """The lattice of the player's own stocks."""
 
     log_a: Float[Array, "node"]
     log_b: Float[Array, "node"]
 
 
 def planned(race: Race, x: Profile, player: Array | int) -> Float[Array, "period 2"]:
-    """What ``player`` invests in A and B on the best path of the lattice; other columns are as at ``x``."""
+    """Return investments of ``player`` in A and B on the best path of a lattice, all else as at ``x``.
+
+    Against fixed schedules the own safety and performance enter a period's payoff separately: performance
+    decides the contest at a cost that falls with B, safety is best for every performance and A, and an
+    investment has a linear price. So the value of stocks is computed backwards on a lattice of ``ln A`` and
+    ``ln B``, and the best next stocks above a floor by running maxima. The result is where a search starts.
+    """
     quiet = race.schedule(x).at[:, player, 2:4].set(0.0)
     seat = Seat(race, player, quiet, jnp.stack(race.stocks(race.profile(quiet)), axis=-1))
     plan = _lattice(seat)
@@ -88,7 +95,7 @@ def planned(race: Race, x: Profile, player: Array | int) -> Float[Array, "period
 
 
 def _lattice(seat: Seat) -> Plan:
-    """From the lowest that the stocks fall to without investment, to the most that can be bought."""
+    """Return nodes from the smallest stocks without investment to the largest that can be bought."""
     path = seat.stocks[:, seat.player]
     low = jnp.maximum(jnp.min(path, axis=0), 1e-6)
     most = jnp.max(path, axis=0) + seat.race.space.high[seat.player, 2:4]
@@ -98,14 +105,14 @@ def _lattice(seat: Seat) -> Plan:
 
 
 def _levels(seat: Seat, t: Array) -> Levels:
-    """A period's contest at performances around the rivals'."""
+    """Return a period's contest at performances around the rivals'."""
     race, player, stocks = seat.race, seat.player, seat.stocks[t]
     stage = race.stage(t, jnp.zeros(race.players), stocks[:, 0], stocks[:, 1])
     own = own_problem(stage, seat.rows[t], player)
     mine = jnp.arange(race.players) == player
     rivals = jnp.max(jnp.where(mine, -jnp.inf, own.log_p))
-    unit = -jnp.log(own.numbers["decisiveness"]) if race.rules.csf is period.logit else jnp.asarray(0.0)
-    if race.rules.csf is period.ratio and "ease_of_winning" in own.numbers:
+    unit = -jnp.log(own.numbers["decisiveness"]) if race.rules.contest is period.logit else jnp.asarray(0.0)
+    if race.rules.contest is period.ratio and "ease_of_winning" in own.numbers:
         unit = -jnp.log(own.numbers["ease_of_winning"]) / own.numbers["decisiveness"]
         rivals = jnp.maximum(rivals, unit)
     middle = jnp.where(jnp.isfinite(rivals), rivals, unit)
@@ -121,7 +128,7 @@ def _levels(seat: Seat, t: Array) -> Levels:
 
 
 def _safety(own: Own, level: Any, log_a: Array, ahead: Array) -> tuple[Array, Array]:
-    """What the best safety at a performance adds, and the chance that play goes on with it."""
+    """Return what the best safety at a performance adds, and the probability of continuing with it."""
     log_p, paid, gain, on, gain_on = level
     numbers = {
         **own.numbers,
@@ -132,9 +139,9 @@ def _safety(own: Own, level: Any, log_a: Array, ahead: Array) -> tuple[Array, Ar
     price, second = _prices(own)
     log_xs = peak(able, at, price, second, SAFETY_STEPS)
     xs, g = jnp.exp(log_xs), power_of_safety(own)
-    safe = jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-odds(able, at, log_xs)), 0.0))
+    safe = jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-log_odds(able, at, log_xs)), 0.0))
     cost = own.weight * (price * xs + second * xs**2 / 2)
-    none = jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-odds(able, at, jnp.asarray(-jnp.inf))), 0.0))
+    none = jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-log_odds(able, at, jnp.asarray(-jnp.inf))), 0.0))
     better = at.gain * safe - cost > at.gain * none
     return (
         paid + jnp.where(better, gain * safe - cost, gain * none),
@@ -143,7 +150,7 @@ def _safety(own: Own, level: Any, log_a: Array, ahead: Array) -> tuple[Array, Ar
 
 
 def _prices(own: Own) -> tuple[Array, Array]:
-    """The price of safety and how it rises; thresholds are passed over."""
+    """Return the price of safety and its slope; thresholds of the cost are ignored."""
     if own.rules.cost in (period.linear, period.quadratic):
         second = own.of("safety_price_slope") if own.rules.cost is period.quadratic else jnp.asarray(0.0)
         return own.of("safety_price") - own.of("safety_subsidy"), second
@@ -151,7 +158,7 @@ def _prices(own: Own) -> tuple[Array, Array]:
 
 
 def _performance(own: Own, log_p: Array, log_b: Array) -> Array:
-    """What a performance costs with a stock."""
+    """Return the cost of a performance with a stock."""
     xp = jnp.exp(jnp.minimum((log_p - log_b) / own.of("performance_exponent"), 300.0))
     if own.rules.cost not in (period.linear, period.quadratic):
         return own.weight * own.of("price") * xp
@@ -160,7 +167,7 @@ def _performance(own: Own, log_p: Array, log_b: Array) -> Array:
 
 
 def _floor(seat: Seat, own: Array, t: Array) -> Array:
-    """What own stocks ``[state 2]`` are in the next period without investment."""
+    """Return own stocks ``[state 2]`` in the next period without investment."""
     race, player, rows, stocks = seat
     found = []
     for k, name in enumerate(("safety_depreciation", "performance_depreciation")):
@@ -170,7 +177,7 @@ def _floor(seat: Seat, own: Array, t: Array) -> Array:
             given = race.given(rows[t], k)
 
             def got(level: Array, k: int = k, given: Array = given) -> Array:
-                return received(stocks[t, :, k].at[player].set(level), given, race.spill)[player]
+                return received(stocks[t, :, k].at[player].set(level), given, race.spillover)[player]
 
             after = after + jax.vmap(got)(own[:, k])
         found.append(after)
@@ -178,7 +185,7 @@ def _floor(seat: Seat, own: Array, t: Array) -> Array:
 
 
 def _prices_of_stocks(seat: Seat, t: Array) -> Array:
-    """Prices of investing, ``[2]``, as they count in the payoff."""
+    """Return prices of investing ``[2]``, as they enter the payoff."""
     race, player = seat.race, seat.player
     prices = [
         jnp.broadcast_to(race.numbers[name], (race.periods, race.players))[t, player]
@@ -188,35 +195,35 @@ def _prices_of_stocks(seat: Seat, t: Array) -> Array:
 
 
 def _placed(plan: Plan, value: Array, a: Array, b: Array) -> Array:
-    """``value`` [node node] between the nodes, at all pairs of stocks ``a`` and ``b``."""
+    """Return ``value [node node]`` interpolated at all pairs of stocks ``a`` and ``b``."""
     rows = jax.vmap(lambda line: jnp.interp(period.log(b), plan.log_b, line))(value)
     return jax.vmap(lambda line: jnp.interp(period.log(a), plan.log_a, line), 1, 1)(rows)
 
 
 def _value(seat: Seat, plan: Plan, level: Levels, after: Array, t: Array) -> Array:
-    """The value of stocks ``[node node]`` at the start of a period, given that of the next."""
+    """Return the value of stocks ``[node node]`` at the start of a period, given that of the next."""
     a, b = jnp.exp(plan.log_a), jnp.exp(plan.log_b)
     floor = _floor(seat, jnp.stack([a, b], axis=1), t)
     price = _prices_of_stocks(seat, t)
-    kept = _placed(plan, after, floor[:, 0], floor[:, 1])
+    unchanged = _placed(plan, after, floor[:, 0], floor[:, 1])
     parts = [
         (_placed(plan, after, x, y), x, y) for x in (floor[:, 0], a) for y in (floor[:, 1], b)
-    ]  # next stocks: as they are left, or at a node above
+    ]  # next stocks: at the floor, or at a node above
     first_a, first_b = jnp.searchsorted(a, floor[:, 0]), jnp.searchsorted(b, floor[:, 1])
     own = level.own
 
     def one(at: Any) -> Array:
         if own.end_on == "disaster":
             paid, on = jax.vmap(lambda log_a, line: jax.vmap(lambda v: _safety(own, at, log_a, v))(line))(
-                plan.log_a, kept
+                plan.log_a, unchanged
             )
         else:
             paid, on = jax.vmap(lambda log_a: _safety(own, at, log_a, jnp.zeros(())))(plan.log_a)
             paid, on = paid[:, None], on[0]
         cost = jax.vmap(lambda log_b: _performance(own, at[0], log_b))(plan.log_b)
         best = _above(parts, jnp.mean(on), price, floor, first_a, first_b)
-        if own.end_on == "disaster":  # the chance to go on differs by state: the best next stocks hardly
-            best = best + (on - jnp.mean(on)) * kept
+        if own.end_on == "disaster":  # the probability of continuing differs by state, the best stocks hardly
+            best = best + (on - jnp.mean(on)) * unchanged
         return paid - cost[None, :] + best
 
     each = jax.lax.map(one, tuple(level[:5]), batch_size=LEVELS)
@@ -224,7 +231,7 @@ def _value(seat: Seat, plan: Plan, level: Levels, after: Array, t: Array) -> Arr
 
 
 def _above(parts: Any, on: Array, price: Array, floor: Array, first_a: Array, first_b: Array) -> Array:
-    """The best of next stocks at or above the floors, less their price, ``[node node]``."""
+    """Return the best value of next stocks at or above the floors, less their price, ``[node node]``."""
     found = []
     for k, (value, x, y) in enumerate(parts):
         worth = on * value - price[0] * x[:, None] - price[1] * y[None, :]
@@ -240,7 +247,7 @@ def _above(parts: Any, on: Array, price: Array, floor: Array, first_a: Array, fi
 
 
 def _choice(seat: Seat, plan: Plan, level: Levels, after: Array, stock: Array, t: Array) -> Array:
-    """The best next stocks ``[2]`` of one state."""
+    """Return the best next stocks ``[2]`` of one state."""
     own = level.own
     floor = _floor(seat, stock[None], t)[0]
     price = _prices_of_stocks(seat, t)
@@ -263,54 +270,54 @@ def _choice(seat: Seat, plan: Plan, level: Levels, after: Array, stock: Array, t
     return jnp.stack([a[k], b[j]])
 
 
-STATIONARY = 12  # rounds of Dinkelbach's; they double the digits
-RANDOM = 24  # schedules from which one's own rules are searched
+STATIONARY = 12  # rounds of Dinkelbach's method, which double the digits
+RANDOM = 24  # schedules from which races with custom parts are searched
 TURNS = 2  # scans of efforts and Newton's steps, one after the other
 SEARCH = "plan of investments on a lattice of stocks, scans of efforts, Newton's steps"
 STARTS = f"{RANDOM} schedules and Newton's steps"
 STEPS, FIRST, LONGEST = 30, 1.0, 3.0
 SHORT = 1e-11
 APART = 1e-6  # of the slopes whose differences are the curvature
-NOISE = 4e-16  # of the scale: payoffs that differ by so little are equal
+NOISE = 4e-16  # of the scale: payoffs that differ by less are equal
 
 
-def best_reply(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array, Coverage]:
-    """The best of a player's schedules and its payoff, as far as it is found; ``player`` may be traced."""
-    found = effort_reply if by_effort(race) else invest_reply
+def best_response(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array, Coverage]:
+    """Return the best schedule found and its payoff; ``player`` may be traced."""
+    found = effort_response if by_effort(race) else investment_response
     return *found(race, x, player), "lower bound"
 
 
 @eqx.filter_jit
-def compiled_reply(race: Race, x: Profile, player: Array) -> tuple[Strategy, Array]:
-    """The best reply and its payoff, compiled once for all players and numbers."""
-    strategy, payoff, _ = best_reply(race, x, player)
+def compiled_response(race: Race, x: Profile, player: Array) -> tuple[Strategy, Array]:
+    """Return the best response and its payoff, compiled once for all players and numbers."""
+    strategy, payoff, _ = best_response(race, x, player)
     return strategy, payoff
 
 
 def by_effort(race: Race) -> bool:
-    """Whether efforts are all there is to choose, and change no later period."""
+    """Return whether inputs are all there is to choose, and change no later period."""
     return len(race.columns) == 2 and (race.transition is None or race.periods == 1)
 
 
 def resolution(race: Race) -> str:
-    """How best replies are searched, in words."""
+    """Return how best responses are searched, in words."""
     if by_effort(race):
         return SCAN if known(race) else GRID
     return SEARCH if known(race) and race.transition is None else STARTS
 
 
-def effort_reply(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array]:
-    """The best schedule by effort alone and its payoff; ``player`` may be traced."""
+def effort_response(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array]:
+    """Return the best schedule of inputs alone, and its payoff; ``player`` may be traced."""
     if race.infinite_horizon:
-        return _endless(race, x, player)
+        return _stationary_response(race, x, player)
     if race.periods == 1:
-        strategy, payoff, _ = static_reply(race, x, player)
+        strategy, payoff, _ = static_response(race, x, player)
         return strategy, payoff
     rows = race.schedule(x)
 
     def one(ahead: Array, t: Array) -> tuple[Array, Array]:
         stage = race.stage(t, jnp.zeros(race.players).at[player].set(ahead))
-        found = static_reply(stage, rows[t], player)
+        found = static_response(stage, rows[t], player)
         return found.payoff, found.strategy
 
     periods = jnp.arange(race.periods)
@@ -322,10 +329,12 @@ def effort_reply(race: Race, x: Profile, player: Array | int) -> tuple[Strategy,
     return schedule.ravel(), payoff
 
 
-def _endless(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array]:
-    """The best stationary inputs: a quotient's largest value is where ``u + gamma V P(going on) = V``.
+def _stationary_response(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array]:
+    """Return the best stationary inputs, which maximise a quotient.
 
-    Dinkelbach (1967), Management Science 13: each round plays best given V and takes the value of that.
+    They solve ``u + gamma V P(continue) = V``.
+
+    Each round responds given V and takes the value of that response (Dinkelbach 1967, Management Science 13).
     """
     assert race.gamma is not None
     gamma = race.gamma[player]
@@ -334,7 +343,7 @@ def _endless(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Arr
     def better(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         value, _ = carry
         ahead = jnp.zeros(race.players).at[player].set(gamma * value)
-        found = static_reply(eqx.tree_at(lambda r: r.ahead, one_period, ahead), x, player)
+        found = static_response(eqx.tree_at(lambda r: r.ahead, one_period, ahead), x, player)
         return race.payoffs(x.at[player].set(found.strategy))[player], found.strategy
 
     start = (race.payoffs(x)[player], x[player])
@@ -342,11 +351,11 @@ def _endless(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Arr
     return strategy, value
 
 
-# --- where players invest, share, or change the race by what they do ----------------------------------------
+# --- with investment, sharing or a transition ---------------------------------------------------------------
 
 
-def invest_reply(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array]:
-    """The best schedule that is found and its payoff; ``player`` may be traced."""
+def investment_response(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array]:
+    """Return the best schedule found and its payoff; ``player`` may be traced."""
     if race.transition is not None or not known(race):
         starts, scanned = _spread(race, x, player), race.transition is None
     else:
@@ -368,15 +377,15 @@ def invest_reply(race: Race, x: Profile, player: Array | int) -> tuple[Strategy,
 
 
 def efforts(race: Race, x: Profile, player: Array | int) -> Strategy:
-    """The own schedule at ``x`` with the best efforts for its investments, from the last period back."""
+    """Return the own schedule at ``x`` with the best inputs for its investments."""
     rows = race.schedule(x)
     a, b = race.stocks(x)
 
     def one(ahead: Array, t: Array) -> tuple[Array, Array]:
         stage = race.stage(t, jnp.zeros(race.players).at[player].set(ahead), a[t], b[t])
-        found = static_reply(stage, rows[t, :, :2], player)
-        kept = race.weights[t, player] * race.upkeep(race.numbers_at(t), rows[t])[player]
-        return found.payoff - kept, found.strategy
+        found = static_response(stage, rows[t, :, :2], player)
+        unchanged = race.weights[t, player] * race.upkeep(race.numbers_at(t), rows[t])[player]
+        return found.payoff - unchanged, found.strategy
 
     periods = jnp.arange(race.periods)
     if race.end_on == "none":
@@ -388,7 +397,7 @@ def efforts(race: Race, x: Profile, player: Array | int) -> Strategy:
 
 
 def _planned(race: Race, x: Profile, player: Array | int) -> Float[Array, "start axis"]:
-    """Schedules with investments by plan, with none, and as they are; sharing nothing, one lead, or both."""
+    """Return starts: the schedule at ``x``, one without investment, and plans with and without sharing."""
     here = race.schedule(x)[:, player]
     idle = here.at[:, 2:].set(0.0)
     starts = [here, idle]
@@ -408,31 +417,31 @@ def _planned(race: Race, x: Profile, player: Array | int) -> Float[Array, "start
 def _gifts(race: Race) -> list[tuple[float, float]]:
     if len(race.columns) < 6:
         return [(0.0, 0.0)]
-    most = 1.0 if race.share_units == "fraction" else 30.0
+    most = 1.0 if race.sharing_unit == "fraction" else 30.0
     return [(0.0, 0.0), (most, 0.0), (0.0, most), (most, most)]
 
 
 def _spread(race: Race, x: Profile, player: Array | int) -> Float[Array, "start axis"]:
-    """The schedule as it is, idling, and others drawn around efforts of 1, always the same ones."""
+    """Return starts: the schedule at ``x``, idling, and schedules drawn around inputs of 1."""
     width = race.space.shape[1]
     key = jax.random.key(0)
-    drawn = jnp.exp(2.0 * jax.random.normal(key, (RANDOM - 2, width)))
+    samples = jnp.exp(2.0 * jax.random.normal(key, (RANDOM - 2, width)))
     columns = len(race.columns)
     effort = jnp.arange(width) % columns < 2
-    kept = effort | (jax.random.uniform(jax.random.fold_in(key, 1), drawn.shape) < 0.3)
-    drawn = jnp.where(kept, drawn, 0.0)
+    unchanged = effort | (jax.random.uniform(jax.random.fold_in(key, 1), samples.shape) < 0.3)
+    samples = jnp.where(unchanged, samples, 0.0)
     high = race.space.high[player]
-    return jnp.concatenate([x[player][None], jnp.zeros((1, width)), jnp.minimum(drawn, high)])
+    return jnp.concatenate([x[player][None], jnp.zeros((1, width)), jnp.minimum(samples, high)])
 
 
-# --- the last steps: Newton's, in the coordinates of the box, against rivals who stay -----------------------
+# --- the last steps -----------------------------------------------------------------------------------------
 
 
 def polished(race: Race, x: Profile, player: Array | int, start: Strategy) -> tuple[Strategy, Array]:
-    """A schedule at least as good as ``start``, where no small change of it pays more.
+    """Return a local maximum at least as good as ``start``, by Newton's method in the coordinates of the box.
 
-    Efforts of zero stay zero, and nothing passes the bounds. Steps follow the curvature whatever its sign, so
-    that they lead up and away from saddles (Dauphin et al. 2014), and are as long as they proved good.
+    Inputs of zero stay zero, and bounds hold. Steps follow the curvature whatever its sign, so that they lead
+    upwards and away from saddles (Dauphin et al. 2014), and are as long as they proved good.
     """
     space = race.space
     low, high = space.inner(space.low)[player], space.inner(space.high)[player]
@@ -462,9 +471,9 @@ def polished(race: Race, x: Profile, player: Array | int, start: Strategy) -> tu
         length = jnp.where(number == 0, jnp.inf, jnp.max(jnp.abs(there - y)))
         shorter = jnp.where(number == 0, radius, jnp.minimum(radius, length) / 4)
         new = (there, values[0], slopes[0], (slopes[1:] - slopes[0]) / APART)
-        kept = [jnp.where(good, a, b) for a, b in zip(new, (y, value, slope, curve), strict=True)]
+        unchanged = [jnp.where(good, a, b) for a, b in zip(new, (y, value, slope, curve), strict=True)]
         longer = jnp.where(good & (number > 0), jnp.minimum(2 * radius, LONGEST), shorter)
-        return number + 1, *kept, longer, length
+        return number + 1, *unchanged, longer, length
 
     y = space.inner(x.at[player].set(start))[player]
     nothing = (jnp.asarray(-jnp.inf), jnp.zeros_like(y), jnp.zeros((len(y), len(y))))
@@ -474,7 +483,7 @@ def polished(race: Race, x: Profile, player: Array | int, start: Strategy) -> tu
 
 
 def _ascent(slope: Array, curve: Array, free: Array) -> Array:
-    """Newton's step among ``free`` coordinates, upwards along every axis of the curvature."""
+    """Return Newton's step among the ``free`` coordinates, upwards along every axis of the curvature."""
     both = free[:, None] & free[None, :] & jnp.isfinite(curve) & jnp.isfinite(curve.T)
     size, axes = jnp.linalg.eigh(jnp.where(both, (curve + curve.T) / 2, 0.0))
     size = jnp.maximum(jnp.abs(size), 1e-10 * jnp.maximum(jnp.max(jnp.abs(size)), 1e-30))

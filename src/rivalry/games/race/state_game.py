@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 DEEP, EACH = 20.0, 21  # the scan of an effort: so many nats below the highest, so many levels
 INVESTED, SHARED = {2: 15, 4: 7}, 3  # levels of investments, by how many other inputs there are; of shares
 ROUNDS, SIDE, SHRINK = 14, 5, 0.5
-IDLE = 0.1  # above the least amount, in nats: the smallest effort that is tried
-LEAST = 1e-12  # stocks are seen as logarithms, those below this as this
-# Spending on either input, as a share of the prize: at the default prices 0.09 to 4.95, and 0.05 to 2.72.
+IDLE = 0.1  # in nats, above the smallest amount: the smallest input tried
+LEAST = 1e-12  # stocks are observed as logarithms, smaller ones as this one
+# Spending on either input, as a fraction of the prize: at the default prices 0.09 to 4.95, and 0.05 to 2.72.
 PRICES = {"safety_input": "safety_price", "performance_input": "performance_price"}
 SPENT = {
     "safety_input": (np.exp(-2.4) / 10, np.exp(1.6) / 10),
@@ -32,12 +32,12 @@ INVESTMENT = 0.05  # of the prize
 GIVEN = {"fraction": 1.0, "rate": 3.0}
 
 
-class Node(eqx.Module):
-    """A period in all columns at a ``state`` [stock player]; a game like any other.
+class RaceState(eqx.Module):
+    """A period in all columns at a ``state [stock player]``; a game like any other.
 
-    It pays the period's weight times its payoff, and ``ahead(state after it)`` [player] if play goes on.
-    ``ahead.against(state, player)`` is the player's value as a function of its own stocks. Made by
-    the oracle `rivalry.oracles.state_game`.
+    It pays the period's weight times its payoff, and ``ahead(next state) [player]`` if play continues.
+    ``ahead.against(state, player)`` is the player's value as a function of its own stocks. Made by the oracle
+    `rivalry.oracles.state_game`.
     """
 
     race: Race
@@ -50,39 +50,39 @@ class Node(eqx.Module):
         return self.race.period_space
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
-        paid, goes_on, later = self.race.play_period(self.t, self.state, x)
-        found: Array = self.race.weights[self.t] * paid + goes_on * self.ahead(later)
+        paid, p_continue, later = self.race.play_period(self.t, self.state, x)
+        found: Array = self.race.weights[self.t] * paid + p_continue * self.ahead(later)
         return found
 
     def after(self, x: Profile) -> Float[Array, "stock player"]:
-        """The state that ``x`` leads to."""
+        """Return the state after ``x``."""
         return self.race.play_period(self.t, self.state, x)[2]
 
 
-@oracles.payoff_scale.register(Node)
-def _(game: Node) -> Array | np.ndarray | float:
+@oracles.payoff_scale.register(RaceState)
+def _(game: RaceState) -> Array | np.ndarray | float:
     return oracles.payoff_scale(game.race)
 
 
-@oracles.best_response.register(Node)
-def _(game: Node, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
+@oracles.best_response.register(RaceState)
+def _(game: RaceState, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
     """Return the best of all own inputs.
 
-    Effort tells what the period pays and whether play goes on, the other inputs what is ahead and what
-    they cost: ``w u(effort) + P(effort) a(others) - c(others)``. Both parts are scanned, all pairs are
-    compared, and the best pair is refined by turns.
+    Safety and performance inputs determine the period's payoff and whether play continues, the other inputs
+    the value ahead and their cost: ``w u(inputs) + P(inputs) a(others) - c(others)``. Both parts are scanned,
+    all pairs are compared, and the best pair is refined alternately.
     """
     own = _Own(game, x, jnp.asarray(player))
     y, _ = _refined(own, *_scanned(own))
-    strategy = own.outer(y)
+    strategy = own.constrain(y)
     payoff = game.payoffs(x.at[player].set(strategy))[player]
     return strategy, payoff, "lower bound"
 
 
 class _Own:
-    """A player's problem at a node, in inner coordinates: efforts first, then all else."""
+    """A player's problem at a state, in unconstrained coordinates: inputs first, then all else."""
 
-    def __init__(self, node: Node, x: Profile, player: Array) -> None:
+    def __init__(self, node: RaceState, x: Profile, player: Array) -> None:
         self.node, self.x, self.player = node, x, player
         self.flat: Any = flattened(node)
         self.low, self.high = self.flat.space.low[player], self.flat.space.high[player]
@@ -90,23 +90,23 @@ class _Own:
         shares = len(node.race.columns) > 4
         self.value = None if shares else node.ahead.against(node.after(x), player)
 
-    def outer(self, y: Array) -> Array:
-        """One's own inputs at inner coordinates."""
+    def constrain(self, y: Array) -> Array:
+        """Return the own inputs at unconstrained coordinates."""
         space = self.node.space
         whole: Array = space.project(self.flat.outer(self.flat.inner(self.x).at[self.player].set(y)))
         return whole[self.player]
 
     def effort(self, y: Array) -> tuple[Array, Array]:
-        """What efforts pay with nothing else bought, and the chance that play goes on."""
-        row = self.outer(jnp.concatenate([y, self.low[2:]]))
+        """Return the payment of inputs with nothing else bought, and the probability of continuing."""
+        row = self.constrain(jnp.concatenate([y, self.low[2:]]))
         there = self.x.at[self.player].set(row)
-        paid, goes_on, _ = self.node.race.play_period(self.node.t, self.node.state, there)
-        return self.weight * paid[self.player], goes_on
+        paid, p_continue, _ = self.node.race.play_period(self.node.t, self.node.state, there)
+        return self.weight * paid[self.player], p_continue
 
     def rest(self, y: Array) -> tuple[Array, Array]:
-        """What is ahead once the other inputs are bought, and what they cost."""
+        """Return the value ahead once the other inputs are bought, and their cost."""
         race, player = self.node.race, self.player
-        row = self.outer(jnp.concatenate([self.low[:2], y]))
+        row = self.constrain(jnp.concatenate([self.low[:2], y]))
         there = self.x.at[player].set(row)
         numbers = race.numbers_at(self.node.t)
         cost = self.weight * race.upkeep(numbers, there)[player]
@@ -116,14 +116,14 @@ class _Own:
 
 
 def _lattice(lines: list[Array]) -> Array:
-    """All combinations of levels, ``[point axis]``."""
+    """Return all combinations of levels, ``[point axis]``."""
     if not lines:
         return jnp.zeros((1, 0))
     return jnp.stack([mesh.ravel() for mesh in jnp.meshgrid(*lines, indexing="ij")], axis=-1)
 
 
 def _scanned(own: _Own) -> tuple[Array, Array]:
-    """The best pair of efforts and other inputs on a lattice, and how wide its cells are."""
+    """Return the best pair of inputs and other inputs on a lattice, and the lattice's steps."""
     low, high = own.low, own.high
     count = len(own.node.race.columns) - 2
     efforts = []
@@ -134,15 +134,15 @@ def _scanned(own: _Own) -> tuple[Array, Array]:
         jnp.linspace(low[2 + k], high[2 + k], INVESTED[count] if k < 2 else SHARED) for k in range(count)
     ]
     first, second = _lattice(efforts), _lattice(others)
-    paid, goes_on = jax.vmap(own.effort)(first)
+    paid, p_continue = jax.vmap(own.effort)(first)
     ahead, cost = jax.vmap(own.rest)(second)
     paid = jnp.where(jnp.isnan(paid), -jnp.inf, paid)
     if own.node.race.end_on == "none":
         best, other = jnp.argmax(paid), jnp.argmax(ahead - cost)
     else:
         # the effort that suits every value ahead, then the best of these
-        each = jax.vmap(lambda a: jnp.argmax(paid + goes_on * a))(ahead)
-        other = jnp.argmax(paid[each] + goes_on[each] * ahead - cost)
+        each = jax.vmap(lambda a: jnp.argmax(paid + p_continue * a))(ahead)
+        other = jnp.argmax(paid[each] + p_continue[each] * ahead - cost)
         best = each[other]
     steps = [efforts[axis][-1] - efforts[axis][-2] for axis in (0, 1)]
     steps += [line[1] - line[0] for line in others]
@@ -150,7 +150,7 @@ def _scanned(own: _Own) -> tuple[Array, Array]:
 
 
 def _refined(own: _Own, y: Array, width: Array) -> tuple[Array, Array]:
-    """The best place near ``y``: efforts and the other inputs by turns, closer and closer."""
+    """Return the best point near ``y``, refining inputs and other inputs alternately."""
     count = len(own.node.race.columns) - 2
     near = jnp.linspace(-1, 1, SIDE)
     around = _lattice([near, near])
@@ -160,39 +160,39 @@ def _refined(own: _Own, y: Array, width: Array) -> tuple[Array, Array]:
         y, width = carry
         ahead, _ = own.rest(y[2:])
         tried = jnp.clip(y[:2] + width[:2] * around, own.low[:2], own.high[:2])
-        paid, goes_on = jax.vmap(own.effort)(jnp.concatenate([y[None, :2], tried]))
-        best = jnp.argmax(jnp.where(jnp.isnan(paid), -jnp.inf, paid) + goes_on * ahead)
+        paid, p_continue = jax.vmap(own.effort)(jnp.concatenate([y[None, :2], tried]))
+        best = jnp.argmax(jnp.where(jnp.isnan(paid), -jnp.inf, paid) + p_continue * ahead)
         effort = jnp.concatenate([y[None, :2], tried])[best]
         if count == 0:
             return effort, SHRINK * width
         others = jnp.clip(y[2:] + width[2:] * sides, own.low[2:], own.high[2:])
         others = jnp.concatenate([y[None, 2:], others])
         ahead, cost = jax.vmap(own.rest)(others)
-        other = others[jnp.argmax(goes_on[best] * ahead - cost)]
+        other = others[jnp.argmax(p_continue[best] * ahead - cost)]
         return jnp.concatenate([effort, other]), SHRINK * width
 
     return jax.lax.fori_loop(0, ROUNDS, closer, (y, width))  # type: ignore[no-any-return]
 
 
 def state_bounds(race: Race, t: int) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the most that A and B can be at the start of period ``t``, ``[stock player]`` each."""
+    """Return the smallest and the largest A and B at the start of period ``t``, ``[stock player]`` each."""
     start = np.asarray(race.initial_state())
     low, high = start.copy(), start.copy()
     bounds = np.asarray(race.period_space.high)
     for k in range(t) if len(start) else ():
         numbers = {name: np.asarray(value) for name, value in race.numbers_at(k).items()}
-        kept = 1 - np.stack(
+        remaining = 1 - np.stack(
             [
                 np.broadcast_to(numbers[name], start[0].shape)
                 for name in ("safety_depreciation", "performance_depreciation")
             ]
         )
-        low = kept * low
+        low = remaining * low
         before = high
-        high = kept * high + bounds[:, 2:4].T
+        high = remaining * high + bounds[:, 2:4].T
         if len(race.columns) > 4:
             lead = np.maximum(before[:, None, :] - low[:, :, None], 0.0)
-            high = high + (lead.sum(axis=-1) if race.spill == "sum" else lead.max(axis=-1))
+            high = high + (lead.sum(axis=-1) if race.spillover == "sum" else lead.max(axis=-1))
     return low, high
 
 
@@ -200,19 +200,18 @@ def state_bounds(race: Race, t: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Played(NamedTuple):
-    """The period that comes next, and the technology in it; nothing where that never changes."""
+    """The next period, and the technology in it; empty where technology never changes."""
 
     period: Int[Array, ""]
     state: Float[Array, "stock player"]
 
 
 class RacePlay(eqx.Module):
-    """A race played period by period; a `MarkovGame`. Made by
-    `rivalry.oracles.to_markov`.
+    """A race played period by period; a `MarkovGame`. Made by `rivalry.oracles.to_markov`.
 
-    A reward is what the period pays, before it is known who wins; whether play goes on is drawn. A win (an
-    unsafe win, where ``end_on`` says so) and the last period end play; a horizon without end is cut after
-    ``periods``. Everybody sees the period, ``ln A`` and ``ln B`` of all.
+    A reward is the payoff of a period before the winner is known; whether play continues is random. A win (an
+    unsafe win, where ``end_on`` says so) and the last period end play; an infinite horizon is truncated after
+    ``periods``. All players observe the period, ``ln A`` and ``ln B`` of all.
     """
 
     race: Race
@@ -220,11 +219,11 @@ class RacePlay(eqx.Module):
 
     @property
     def space(self) -> Box:
-        """Inputs of one period."""
+        """Return the inputs of one period."""
         return self.race.period_space
 
     def reset(self, key: PRNGKeyArray) -> Played:
-        """The first period; nothing is drawn."""
+        """Return the first period; nothing is random in it."""
         state = jnp.zeros((0, self.race.players)) if self.race.infinite_horizon else self.race.initial_state()
         return Played(jnp.asarray(0), state)
 
@@ -232,8 +231,8 @@ class RacePlay(eqx.Module):
         self, state: Played, x: Profile, key: PRNGKeyArray
     ) -> tuple[Played, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
         t = jnp.asarray(0) if self.race.infinite_horizon else state.period
-        paid, goes_on, later = self.race.play_period(t, state.state, x)
-        over = jax.random.uniform(key) >= goes_on
+        paid, p_continue, later = self.race.play_period(t, state.state, x)
+        over = jax.random.uniform(key) >= p_continue
         following = Played(state.period + 1, later)
         if self.race.infinite_horizon:
             cut = jnp.asarray(False) if self.periods is None else following.period >= self.periods
@@ -241,7 +240,7 @@ class RacePlay(eqx.Module):
         return following, paid, over | (following.period >= self.race.periods), jnp.asarray(False)
 
     def observe(self, state: Played) -> Float[Array, "player feature"]:
-        """The period, then ``ln A`` of all players, then ``ln B``."""
+        """Return the period, then ``ln A`` of all players, then ``ln B``."""
         race = self.race
         t = jnp.asarray(0) if race.infinite_horizon else jnp.minimum(state.period, race.periods - 1)
         numbers = race.numbers_at(t)
@@ -259,11 +258,13 @@ class RacePlay(eqx.Module):
 
 
 def levels(race: Race, count: int) -> list[dict[str, Any]]:
-    """So many levels of either effort, evenly spaced in logarithms, in the form that tables take.
+    """Return ``count`` levels of either input, evenly spaced in logarithms, in the form that tables take.
 
-    They cost from 0.9 % (safety) and 0.5 % (performance) of the prize to 50 % and 27 %, at the first period's
-    prices; investments are nothing or 5 % of the prize, shares nothing or all (a rate: 3).
+    Their costs range from 0.9 % (safety) and 0.5 % (performance) of the prize to 50 % and 27 %, at the first
+    period's prices; investments are 0 or 5 % of the prize, sharing is nothing or all (a rate: 3).
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> found = levels(rv.games.race(), 9)
     >>> [[round(float(table[end][0]), 6) for end in ("from", "to")] for table in found]
@@ -283,5 +284,5 @@ def levels(race: Race, count: int) -> list[dict[str, Any]]:
             most = float(np.max(INVESTMENT * stake / np.where(price > 0, price, 0.01)))
             found.append({"kind": "levels", "levels": [0.0, most]})
         else:
-            found.append({"kind": "levels", "levels": [0.0, GIVEN[race.share_units]]})
+            found.append({"kind": "levels", "levels": [0.0, GIVEN[race.sharing_unit]]})
     return found * race.periods

@@ -1,6 +1,11 @@
-"""Best replies in one period, over all inputs: a scan of performance with the best safety at each.
+"""Best responses in one period of a race.
 
-What the scan cannot see, the corner of idling and the limits that no input attains, is tested by itself.
+With built-in production, risk and cost the payoff at a fixed performance is ``base + C sigma^g - cost``, a
+function of the own safety ``sigma`` alone. It rises with ``l = ln xs`` where marginal gain exceeds marginal
+cost, and the logarithm of their ratio is concave in ``l``: the largest root is the only interior peak, and
+the few other candidates, the ends and thresholds of the cost, are known. So the response is a scan of
+performance with the best safety at each. What a scan cannot find, the corner of idling and limits that no
+input attains, is tested separately. Custom parts are searched on a grid of both inputs.
 """
 
 from __future__ import annotations
@@ -25,60 +30,60 @@ THRESHOLDS = (period.certification, period.relative_certification, period.penalt
 COSTS = (period.linear, period.quadratic, *THRESHOLDS)
 RISKS = (period.winner_only, period.multiplicative, period.additive, period.mixed)
 TINY = 1e-200
-NUDGE = 1e-12  # in logs: so far from a threshold nothing is decided by rounding
+NUDGE = 1e-12  # in logs: distance from a threshold at which rounding decides nothing
 
 
 class Own(NamedTuple):
-    """The problem of ``player`` in one period; the arrays are ``[player]``, those of rivals as they are."""
+    """The problem of ``player`` in one period; arrays are ``[player]``, those of the rivals fixed."""
 
     rules: Rules
     numbers: Numbers
     end_on: str
     weight: Array  # of the period's payoff
-    ahead: Array  # what it is worth that play goes on
+    ahead: Array  # value of continuing after the period
     player: Array | int
     xs: Float[Array, "player"]
     xp: Float[Array, "player"]
     log_p: Float[Array, "player"]
     z: Float[Array, "player"]
     log_s: Float[Array, "player"]
-    top: Float[Array, "2"]  # logarithms of the most that can be spent
-    least: Float[Array, "2"]  # and of the least that is told apart from nothing
+    top: Float[Array, "2"]  # logarithms of the largest inputs
+    smallest: Float[Array, "2"]  # logarithms of the smallest amounts above 0
 
     def of(self, name: str) -> Array:
-        """The player's own entry of a parameter."""
+        """Return the player's own entry of a parameter."""
         return self.numbers[name][self.player]
 
 
 class Place(NamedTuple):
-    """What the player's performance alone decides."""
+    """What the player's performance alone determines."""
 
     log_xp: Array
-    base: Array  # what is paid at own safety 0, before costs
-    gain: Array  # what safety adds: C of ``C sigma^g``
-    spoil: Array  # theta ln p: by how much performance lowers the log odds
+    base: Array  # payoff at own safety 0, before costs
+    gain: Array  # C of ``C sigma^g``, the gain from safety
+    spoil: Array  # theta ln p, the decrease of the log log_odds by performance
 
 
-def jumps(rules: Rules) -> str:
-    """The part that makes payoffs jump, or nothing."""
-    if rules.csf is period.best:
+def discontinuous_part(rules: Rules) -> str:
+    """Return the part that makes payoffs discontinuous, or an empty text."""
+    if rules.contest is period.best:
         return "contest = 'best'"
     return f"cost = {rules.cost.__name__!r}" if rules.cost in THRESHOLDS else ""
 
 
 def known(race: Race) -> bool:
-    """Whether the race's parts are those of which the best safety at a fixed performance is known."""
+    """Return whether the best safety at a fixed performance is known for the race's parts."""
     rules = race.rules
     return rules.production is period.power and rules.risk in RISKS and rules.cost in COSTS
 
 
 def own_problem(race: Race, x: Profile, player: Array | int) -> Own:
-    """The problem of ``player`` in a race of one period against the rivals' inputs at ``x``."""
+    """Return the problem of ``player`` in a race of one period against the rivals' inputs at ``x``."""
     numbers = race.numbers_at(0)
     xs, xp = x[:, 0], x[:, 1]
     found = period.outcome(race.rules, numbers, xs, xp)
     space = race.space
-    least = space.least if space.least is not None else jnp.full(space.low.shape, 1e-25)
+    smallest = space.least if space.least is not None else jnp.full(space.low.shape, 1e-25)
     return Own(
         rules=race.rules,
         numbers=numbers,
@@ -92,36 +97,36 @@ def own_problem(race: Race, x: Profile, player: Array | int) -> Own:
         z=found.z,
         log_s=found.log_s,
         top=jnp.log(space.high[player, :2]),
-        least=jnp.log(least[player, :2]),
+        smallest=jnp.log(smallest[player, :2]),
     )
 
 
 def place_of(own: Own, log_xp: Array, log_p: Array, p: Array) -> Place:
-    """What follows from own performance ``p``, ``log_p`` in logarithms, of an input ``exp(log_xp)``."""
+    """Return what follows from own performance ``p = exp(log_p)`` and its input ``exp(log_xp)``."""
     i, numbers, rules = own.player, own.numbers, own.rules
     logs = own.log_p.at[i].set(log_p)
     all_p = jnp.exp(own.log_p).at[i].set(p)
-    q = rules.csf(logs, all_p, numbers)
+    q = rules.contest(logs, all_p, numbers)
     nobody = jnp.maximum(1 - jnp.sum(q), 0.0)
     z = own.z.at[i].set(-jnp.inf)
     safe = rules.risk(z, jax.nn.sigmoid(z), numbers)
     unsafe = jax.nn.sigmoid(-z) if rules.risk is period.winner_only else 1 - safe
     won = period.gains(rules, numbers, all_p, q, nobody, safe, unsafe)[i]
-    base = own.weight * won + own.ahead * _goes_on(own, q, nobody, unsafe)
+    base = own.weight * won + own.ahead * _p_continue(own, q, nobody, unsafe)
     theta = own.of("scale_penalty")
     spoil = jnp.where(theta > 0, theta * log_p, 0.0)
     return Place(log_xp, base, _gain(own, q, all_p, z), spoil)
 
 
-def _goes_on(own: Own, q: Array, nobody: Array, unsafe: Array) -> Array:
-    """The chance that play goes on; the same for every player."""
+def _p_continue(own: Own, q: Array, nobody: Array, unsafe: Array) -> Array:
+    """Return the probability that play continues, the same for every player."""
     if own.end_on == "win":
         return nobody
     return 1 - jnp.sum(q * unsafe) if own.end_on == "disaster" else jnp.ones_like(nobody)
 
 
 def _gain(own: Own, q: Array, p: Array, z: Array) -> Array:
-    """``C``: what safe wins are worth more than unsafe ones, by how much own safety moves each."""
+    """Return ``C``: the value of safe over unsafe wins, weighted by the effect of own safety on each."""
     i, numbers, rules = own.player, own.numbers, own.rules
     rho = period.rewards(rules, numbers, p)[i]
     harm = period.damages(numbers, len(p))[i]
@@ -129,11 +134,11 @@ def _gain(own: Own, q: Array, p: Array, z: Array) -> Array:
     if own.end_on == "disaster":
         worth = worth + own.ahead
     each = jnp.where(q > 0, q * jnp.where(q > 0, worth, 0.0), 0.0)
-    return jnp.sum(each * moved(own, z))
+    return jnp.sum(each * safety_sensitivity(own, z))
 
 
-def moved(own: Own, z: Array) -> Float[Array, "player"]:
-    """By how much every winner's chance of a good end moves with ``sigma^g``."""
+def safety_sensitivity(own: Own, z: Array) -> Float[Array, "player"]:
+    """Return the slope of every winner's safety in the own ``sigma^g``."""
     numbers, rules, players = own.numbers, own.rules, len(z)
     mine = jnp.arange(players) == own.player
     if rules.risk is period.winner_only:
@@ -150,54 +155,54 @@ def moved(own: Own, z: Array) -> Float[Array, "player"]:
 
 
 def power_of_safety(own: Own) -> Array:
-    """``g``: 1, or the weight of the own safety under multiplicative risk."""
+    """Return ``g``: 1, or under multiplicative risk the weight of the own safety."""
     if own.rules.risk is not period.multiplicative:
         return jnp.asarray(1.0)
     w = own.numbers["safety_weight"]
     return len(w) * own.of("safety_weight") / jnp.sum(w)
 
 
-def odds(own: Own, at: Place, log_xs: Array) -> Array:
-    """Log odds of own safety; nothing built, nothing dangerous."""
+def log_odds(own: Own, at: Place, log_xs: Array) -> Array:
+    """Return the log odds of own safety; without performance the technology is safe."""
     built = at.spoil > -jnp.inf
     log_s = log(own.of("safety_productivity")) + own.of("safety_exponent") * log_xs
     return jnp.where(built, log_s - jnp.where(built, at.spoil, 0.0), jnp.inf)
 
 
 def value(own: Own, at: Place, log_xs: Array) -> Array:
-    """The payoff of inputs ``exp(log_xs)`` and ``exp(at.log_xp)``."""
+    """Return the payoff of inputs ``exp(log_xs)`` and ``exp(at.log_xp)``."""
     i = own.player
-    z = odds(own, at, log_xs)
+    z = log_odds(own, at, log_xs)
     g = power_of_safety(own)
     safe = jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-z), 0.0))
     log_s = log(own.of("safety_productivity")) + own.of("safety_exponent") * log_xs
     xs, xp = jnp.exp(log_xs), jnp.exp(at.log_xp)
-    safety = own.z.at[i].set(z) if own.rules.on == "odds" else own.log_s.at[i].set(log_s)
+    safety = own.z.at[i].set(z) if own.rules.measured_by == "log_odds" else own.log_s.at[i].set(log_s)
     cost = own.rules.cost(own.xs.at[i].set(xs), own.xp.at[i].set(xp), safety, own.numbers)[i]
     return at.base + at.gain * safe - own.weight * cost
 
 
 def best_safety(own: Own, at: Place, steps: int) -> tuple[Array, Array]:
-    """The best payoff at a performance and the logarithm of the safety input that pays it.
+    """Return the best payoff at a performance, and the logarithm of its safety input.
 
-    Derivatives of the payoff by the performance are right: safety inputs within are best (envelope theorem),
-    those at thresholds move with them.
+    Derivatives of the payoff in performance are right: interior safety inputs are optimal (envelope theorem),
+    and those at thresholds move with them.
     """
     tried = candidates(own, at, steps)
     paid = jax.vmap(lambda log_xs: value(own, at, log_xs))(tried)
-    first = jnp.argmax(paid)  # of equally good ones the least: none
+    first = jnp.argmax(paid)  # ties go to the smallest input, which is 0
     return paid[first], tried[first]
 
 
 def candidates(own: Own, at: Place, steps: int) -> Float[Array, "candidate"]:
-    """Logarithms of the safety inputs among which the best at a performance is; none comes first."""
+    """Return logarithms of the safety inputs among which the best is; no input comes first."""
     top, none = own.top[0], jnp.asarray(-jnp.inf)
     found = [none]
     if own.rules.cost in (period.linear, period.quadratic):
         net = own.of("safety_price") - own.of("safety_subsidy")
         second = own.of("safety_price_slope") if own.rules.cost is period.quadratic else jnp.asarray(0.0)
         found += [peak(own, at, net, second, steps), top]
-        if own.rules.cost is period.quadratic:  # where a subsidy above the price is used up
+        if own.rules.cost is period.quadratic:  # a subsidy above the price pays up to here
             found.append(log(jnp.maximum(-net, 0.0) / jnp.where(second > 0, second, jnp.inf)))
     else:
         edge = _threshold(own, at)
@@ -212,8 +217,8 @@ def candidates(own: Own, at: Place, steps: int) -> Float[Array, "candidate"]:
 
 
 def _threshold(own: Own, at: Place) -> Array:
-    """The logarithm of the safety input from which on the cost counts a player as safe."""
-    i, numbers, on_odds = own.player, own.numbers, own.rules.on == "odds"
+    """Return the logarithm of the safety input from which the cost treats a player as safe."""
+    i, numbers, on_odds = own.player, own.numbers, own.rules.measured_by == "log_odds"
     if own.rules.cost is period.relative_certification:
         level = jnp.exp(own.z if on_odds else own.log_s).at[i].set(0.0)
         wanted = log(jnp.maximum(jnp.sum(level) / (len(level) - 1) + numbers["margin"][i], 0.0))
@@ -230,10 +235,10 @@ def _threshold(own: Own, at: Place) -> Array:
 
 
 def peak(own: Own, at: Place, price: Array, second: Array, steps: int) -> Array:
-    """``ln xs`` where marginal gain and marginal cost, ``price + second xs``, are equal, the larger if two.
+    """Return the larger ``ln xs`` at which marginal gain equals marginal cost, ``price + second xs``.
 
-    Newton's steps from above, on a convex function: they fall to the largest root. Where there is none they
-    end where the slope turns, or at the least input.
+    Newton's method from above on a convex function, whose steps fall to the largest root. Without a root they
+    end where the slope turns, or at the smallest input.
     """
     alpha, g, top = own.of("safety_exponent"), power_of_safety(own), own.top[0]
     shift = log(own.of("safety_productivity")) - at.spoil
@@ -247,9 +252,9 @@ def peak(own: Own, at: Place, price: Array, second: Array, steps: int) -> Array:
     left = 1 - alpha * g
     far = jnp.where(left > 1e-12, kink - (kink - level) / jnp.maximum(left, 1e-12), kink)
     start = jnp.where(kink <= level, (level + alpha * kink) / (1 + alpha), far)
-    turn = (alpha * g - 1) / (alpha * (1 + g))  # sigma left of which no peak is
+    turn = (alpha * g - 1) / (alpha * (1 + g))  # there is no peak at a sigma below this
     turn = kink + jnp.where(turn > 0, jnp.log(jnp.maximum(turn, TINY)) - jnp.log1p(-turn), -jnp.inf) / alpha
-    low = jnp.minimum(jnp.maximum(turn + 1e-9, own.least[0]), top)
+    low = jnp.minimum(jnp.maximum(turn + 1e-9, own.smallest[0]), top)
 
     def step(_: Array, here: Array) -> Array:
         z, steep = shift + alpha * here, rise * jnp.exp(here)
@@ -263,10 +268,10 @@ def peak(own: Own, at: Place, price: Array, second: Array, steps: int) -> Array:
 
 
 REFINED, FINER, PEAKS, SCANS = 33, 4, 4, 5
-POINTS = SCANS * PEAKS * REFINED  # as many lanes in every round
+POINTS = SCANS * PEAKS * REFINED  # batches of equal size in every round
 SAFETY_STEPS = 14  # Newton's, for the best safety
 TRACE = 1e-6  # in logs
-ABOVE = 1e-9  # in logs: by how much a rival is outdone where the highest performance wins
+ABOVE = 1e-9  # in logs: margin over a rival where the highest performance wins
 SCAN = f"{POINTS}-point scan of ln xp, {FINER} refinements, best xs at each; idle corner"
 
 EACH, SUMMITS, ROUNDS, SIDE = 97, 6, 26, 7  # of the search of both inputs
@@ -275,42 +280,42 @@ GRID = f"{EACH} x {EACH} scan of ln xs and ln xp and both edges of nothing, {ROU
 
 
 class Best(NamedTuple):
-    """A best reply in one period; ``limit`` is more than ``payoff`` where the best is not attained."""
+    """A best response in one period; ``limit`` exceeds ``payoff`` if no input attains the supremum."""
 
     strategy: Float[Array, "2"]
     payoff: Array
-    limit: Array  # what payoffs come near to, at least ``payoff``
+    limit: Array  # supremum of the payoffs, at least ``payoff``
 
 
-class Lanes(NamedTuple):
-    """Places that are tried, ``[lane]`` each."""
+class Batch(NamedTuple):
+    """Performances that are evaluated together, ``[candidate]`` each."""
 
     log_xp: Array
-    log_p: Array  # performance where it is not that of ``log_xp``; NaN where it is
-    trace: Array  # True for what payoffs come near to where performance falls to nothing
+    log_p: Array  # ln of performance; NaN where it follows from ``log_xp``
+    trace: Array  # True for the limit of payoffs as performance tends to 0
 
 
-def static_reply(race: Race, x: Profile, player: Array | int) -> Best:
-    """The best ``(xs, xp)`` of ``player`` in a race of one period; ``player`` may be traced."""
+def static_response(race: Race, x: Profile, player: Array | int) -> Best:
+    """Return the best ``(xs, xp)`` of ``player`` in a race of one period; ``player`` may be traced."""
     if not known(race):
-        return Best(*grid_reply(race, x, player))
+        return Best(*grid_response(race, x, player))
     own = own_problem(race, x, player)
-    lanes, payoffs, log_xs = _tried(own)
-    attained = ~lanes.trace & jnp.isnan(lanes.log_p)
-    first = jnp.argmax(jnp.where(attained, payoffs, -jnp.inf))  # of equally good ones idling
-    strategy = jnp.exp(jnp.stack([log_xs[first], lanes.log_xp[first]]))
+    batch, payoffs, log_xs = _tried(own)
+    attained = ~batch.trace & jnp.isnan(batch.log_p)
+    first = jnp.argmax(jnp.where(attained, payoffs, -jnp.inf))  # ties go to idling
+    strategy = jnp.exp(jnp.stack([log_xs[first], batch.log_xp[first]]))
     payoff = race.payoffs(x.at[player].set(strategy))[player]
     return Best(strategy, payoff, jnp.maximum(payoff, jnp.max(payoffs)))
 
 
-def _tried(own: Own) -> tuple[Lanes, Array, Array]:
-    """The last lanes that are tried, their payoffs, and the logarithms of the best safety inputs there.
+def _tried(own: Own) -> tuple[Batch, Array, Array]:
+    """Return the last batch, its payoffs, and the logarithms of the best safety inputs.
 
-    The rounds of the scan, a part of the grid each, and those around its peaks are one loop with as many
-    lanes every time: what it does once need be compiled once.
+    The rounds of the scan, a part of the grid each, and those around its peaks are one loop over batches of
+    equal size, so that its body is compiled once.
     """
-    # the least trace is more than what the space takes for nothing
-    low, high = own.least[1] + TRACE, own.top[1]
+    # above the amounts that the space treats as 0
+    low, high = own.smallest[1] + TRACE, own.top[1]
     width = (high - low) / (POINTS - 1)
     fixed, one = _apart(own), jnp.ones(())
     many = len(fixed.log_xp)
@@ -319,10 +324,10 @@ def _tried(own: Own) -> tuple[Lanes, Array, Array]:
     def scanned(number: Array) -> Array:
         return low + width * jnp.minimum(number * place.size + place, POINTS - 1)
 
-    def lanes_at(lines: Array) -> Lanes:
+    def batch_at(lines: Array) -> Batch:
         flat = lines.ravel()
         free = (flat, jnp.full(len(flat), jnp.nan), jnp.zeros(len(flat), dtype=bool))
-        return Lanes(*(jnp.concatenate(pair) for pair in zip(fixed, free, strict=True)))
+        return Batch(*(jnp.concatenate(pair) for pair in zip(fixed, free, strict=True)))
 
     def slope(log_xp: Array, log_p: Array, trace: Array) -> tuple[Array, Array, Array]:
         def there(log_xp: Array) -> tuple[Array, Array]:
@@ -333,7 +338,7 @@ def _tried(own: Own) -> tuple[Lanes, Array, Array]:
 
     def round_of(number: Array, carry: Any) -> Any:
         lines, _, _, seen, _ = carry
-        paid, rise, log_xs = jax.vmap(slope)(*lanes_at(lines))
+        paid, rise, log_xs = jax.vmap(slope)(*batch_at(lines))
         near, slopes = paid[many:].reshape(lines.shape), rise[many:].reshape(lines.shape)
         seen = jnp.where(number < SCANS, jax.lax.dynamic_update_index_in_dim(seen, near, number, 0), seen)
         peaks = low + width * _peaks(seen.ravel()[:POINTS])
@@ -345,11 +350,11 @@ def _tried(own: Own) -> tuple[Lanes, Array, Array]:
     empty = jnp.zeros(many + place.size)
     start = (scanned(jnp.asarray(0)), empty, empty, jnp.full((SCANS, *place.shape), -jnp.inf), place * 1.0)
     _, paid, log_xs, _, lines = jax.lax.fori_loop(0, SCANS + FINER + 1, round_of, start)
-    return lanes_at(lines), paid, log_xs
+    return batch_at(lines), paid, log_xs
 
 
 def _paid(own: Own, log_xp: Array, log_p: Any, trace: Array) -> tuple[Array, Array]:
-    """The best payoff at a lane and the logarithm of the safety input that gets it."""
+    """Return the best payoff of one candidate, and the logarithm of the safety input that attains it."""
     log_p = jnp.where(
         jnp.isnan(log_p),
         period.log(own.of("performance_productivity")) + own.of("performance_exponent") * log_xp,
@@ -362,7 +367,7 @@ def _paid(own: Own, log_xp: Array, log_p: Any, trace: Array) -> tuple[Array, Arr
 
 
 def _peaks(paid: Array) -> Array:
-    """The indices of the best few peaks on the grid, ends included; the last point where there are fewer."""
+    """Return the indices of the best few peaks on the grid, ends included."""
     beside = jnp.pad(paid, 1, constant_values=-jnp.inf)
     left = jnp.where((paid >= beside[:-2]) & (paid >= beside[2:]), paid, -jnp.inf)
     index, found = jnp.arange(len(paid)), []
@@ -373,12 +378,12 @@ def _peaks(paid: Array) -> Array:
 
 
 def _around(middle: Array, width: Array) -> Array:
-    """Lines of `REFINED` points around each place, ``width`` to either side."""
+    """Return lines of `REFINED` points around each middle, ``width`` to either side."""
     return middle[:, None] + width * jnp.linspace(-1, 1, REFINED)
 
 
 def _closer(lines: Array, paid: Array, rise: Array, number: Array) -> Array:
-    """Finer lines around the best place of each; after the last, that place and where the slope is 0."""
+    """Return finer lines around the best point of each; at last that point and the zero of the slope."""
     index = jnp.arange(REFINED)
 
     def at(k: Array, values: Array) -> Array:
@@ -396,10 +401,10 @@ def _closer(lines: Array, paid: Array, rise: Array, number: Array) -> Array:
     return jnp.where(number < FINER - 1, finer, last)
 
 
-def _apart(own: Own) -> Lanes:
-    """Idling, first; what payoffs come near to but do not attain; places level with rivals where those count.
+def _apart(own: Own) -> Batch:
+    """Return candidates off the grid: idling, limits that no input attains, performance equal to rivals'.
 
-    Nothing but the last trace of performance may win a contest against idle rivals, at no cost.
+    Against idle rivals an arbitrarily small performance may win, at no cost.
     """
     none = jnp.asarray(-jnp.inf)
     log_xp, log_p, trace = (
@@ -407,8 +412,8 @@ def _apart(own: Own) -> Lanes:
         [jnp.nan, jnp.where(own.of("performance_productivity") > 0, -1e300, -jnp.inf)],
         [False, True],
     )
-    if own.rules.csf is not period.best:
-        return Lanes(jnp.stack(log_xp), jnp.stack([jnp.asarray(p) for p in log_p]), jnp.array(trace))
+    if own.rules.contest is not period.best:
+        return Batch(jnp.stack(log_xp), jnp.stack([jnp.asarray(p) for p in log_p]), jnp.array(trace))
     able = (
         (own.of("performance_productivity") > 0)
         & jnp.isfinite(own.log_p)
@@ -420,7 +425,7 @@ def _apart(own: Own) -> Lanes:
     level = jnp.where(able & (level + ABOVE < own.top[1]), level, -jnp.inf)
     over = jnp.where(level > -jnp.inf, own.log_p + ABOVE, -jnp.inf)
     free = jnp.full(len(level), jnp.nan)
-    return Lanes(
+    return Batch(
         jnp.concatenate([jnp.stack(log_xp), level, level + ABOVE, level]),
         jnp.concatenate([jnp.stack([jnp.asarray(p) for p in log_p]), free, free, over]),
         jnp.concatenate([jnp.array(trace), jnp.zeros(3 * len(level), dtype=bool)]),
@@ -429,16 +434,33 @@ def _apart(own: Own) -> Lanes:
 
 @eqx.filter_jit
 def _compiled(race: Race, x: Profile, player: Array) -> Best:
-    """`static_reply`, compiled once for all players and numbers."""
-    return static_reply(race, x, player)
+    """Return `static_response`, compiled once for all players and numbers."""
+    return static_response(race, x, player)
 
 
 def response_details(race: Race, x: Profile, player: int) -> dict[str, Any]:
-    """Return the best response in one period: its value, strategy and payoff, and whether it is attained.
+    """Return the best response in one period, and whether any input attains its value.
 
-    Against idle rivals the last trace of performance may win all there is: no input attains ``value`` then,
-    and ``strategy``, which gets ``payoff``, only comes near.
+    Against idle rivals an arbitrarily small performance may win: then no input attains ``value``, and the
+    payoff of ``strategy`` is only close to it.
 
+    Parameters
+    ----------
+    race : Race
+        A race of one period.
+    x : Profile
+        The inputs of all players.
+    player : int
+        The player that responds.
+
+    Returns
+    -------
+    dict
+        ``value`` (the supremum), ``strategy [axis]``, ``payoff``, ``attained`` and ``resolution`` (the
+        search).
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.race()
     >>> found = response_details(game, game.inputs(safety_input=[0.5, 0.0], performance_input=[0.5, 0.0]), 0)
@@ -457,11 +479,11 @@ def response_details(race: Race, x: Profile, player: int) -> dict[str, Any]:
     }
 
 
-# --- both inputs searched: for production, risk or cost of one's own ----------------------------------------
+# --- both inputs searched: for custom production, risk or cost ----------------------------------------------
 
 
-def grid_reply(race: Race, x: Profile, player: Array | int) -> tuple[Array, Array, Array]:
-    """The best strategy that is found, its payoff, and the payoff again: no limits are known."""
+def grid_response(race: Race, x: Profile, player: Array | int) -> tuple[Array, Array, Array]:
+    """Return the best strategy on a refined grid, its payoff, and the payoff again as its limit."""
     space = race.space
     assert space.least is not None
     low, high = jnp.log(space.least[player, :2]), jnp.log(space.high[player, :2])
@@ -488,7 +510,7 @@ def grid_reply(race: Race, x: Profile, player: Array | int) -> tuple[Array, Arra
         near = jnp.where(jnp.isfinite(middle), jnp.clip(middle + width * offsets, low, high), middle)
         near = jnp.concatenate([middle[None], near])
         first = jnp.argmax(jax.vmap(paid)(near))
-        # a step to the rim goes on as wide
+        # the width stays where the best point is at the rim: the peak may be beyond it
         inside = jnp.all(jnp.abs(jnp.where(jnp.isfinite(middle), near[first] - middle, 0.0)) < 0.9 * width)
         return near[first], jnp.where(inside, SHRINK * width, width)
 
@@ -500,7 +522,7 @@ def grid_reply(race: Race, x: Profile, player: Array | int) -> tuple[Array, Arra
 
 
 def _summits(values: Array) -> Array:
-    """Where a lattice is at least as high as its four neighbours; the first row and column are edges."""
+    """Return where a lattice is at least as high as its four neighbours."""
     padded = jnp.pad(values, 1, constant_values=-jnp.inf)
     beside = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
     found = jnp.ones(values.shape, dtype=bool)
@@ -510,8 +532,8 @@ def _summits(values: Array) -> Array:
 
 
 def _rivals(race: Race, x: Profile, player: Array | int) -> Array:
-    """Logarithms of performance inputs level with rivals', and just above: jumps of the highest wins."""
-    if race.rules.csf is not period.best or race.rules.production is not period.power:
+    """Return logarithms of performance inputs equal to the rivals' and just above, if the highest wins."""
+    if race.rules.contest is not period.best or race.rules.production is not period.power:
         return jnp.zeros(0)
     numbers = race.numbers_at(0)
     _, log_p = period.power(x[:, 0], x[:, 1], numbers)
