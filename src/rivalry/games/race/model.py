@@ -172,7 +172,7 @@ class Race(eqx.Module):
         return jnp.concatenate([value, value[-1:]])
 
     def periodic(self, x: Profile) -> tuple[Outcome, Float[Array, "period player"], Any, Any]:
-        """Return every period's outcome and payoff after all costs, and the paths of A and B ``[stage player]``."""
+        """Return every period's outcome, payoff after costs, and paths of A and B ``[stage player]``."""
         rows = self.schedule(x)
         if self.transition is not None:
             return self._followed(rows)
