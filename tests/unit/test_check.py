@@ -72,7 +72,7 @@ PLAYED: dict[str, Callable[[], Any]] = {
 
 OF_GAMES = {"space", "jit", "gradients", "payoffs", "vmap"}
 OF_POPULATIONS = {"space", "jit", "gradients", "expect", "balance", "stationary population"}
-OF_AGENTS = {"world", "static_metrics", "scale"}
+OF_AGENTS = {"world", "static_metrics", "payoff_scale"}
 
 
 @pytest.mark.parametrize("name", slow_except(GAMES, ("city", "influencer", "market", "matrix")))
@@ -180,12 +180,12 @@ class WrongJacobian(Contest):
 oracles.jacobian.register(WrongJacobian)(WrongJacobian.jacobian)
 
 
-class WrongPayoffAgainst(Contest):
-    def payoff_against(self, x: jax.Array, player: Any) -> Any:
+class WrongDeviation(Contest):
+    def deviation_payoff(self, x: jax.Array, player: Any) -> Any:
         return lambda strategy: self.payoffs(x)[player]
 
 
-oracles.deviation_payoff.register(WrongPayoffAgainst)(WrongPayoffAgainst.payoff_against)
+oracles.deviation_payoff.register(WrongDeviation)(WrongDeviation.deviation_payoff)
 
 
 class WrongTables(Contest):
@@ -204,39 +204,39 @@ class ListTables(Contest):
 oracles.to_contest.register(ListTables)(ListTables.contest)
 
 
-class LazyReply(Contest):
-    def best_reply(self, x: jax.Array, player: int) -> Any:
+class LazyResponse(Contest):
+    def best_response(self, x: jax.Array, player: int) -> Any:
         reply = jnp.array([0.1])
         return reply, self.payoffs(x.at[player].set(reply))[player], "exact"
 
 
-oracles.best_response.register(LazyReply)(LazyReply.best_reply)
+oracles.best_response.register(LazyResponse)(LazyResponse.best_response)
 
 
-class LyingReply(Contest):
-    def best_reply(self, x: jax.Array, player: int) -> Any:
+class LyingResponse(Contest):
+    def best_response(self, x: jax.Array, player: int) -> Any:
         return jnp.array([0.1]), jnp.asarray(99.0), "exact"
 
 
-oracles.best_response.register(LyingReply)(LyingReply.best_reply)
+oracles.best_response.register(LyingResponse)(LyingResponse.best_response)
 
 
 class LowBound(Contest):
-    def proved_reply(self, x: jax.Array, player: int) -> Any:
+    def proved_response(self, x: jax.Array, player: int) -> Any:
         reply = jnp.array([0.1])
         payoff = float(self.payoffs(x.at[player].set(reply))[player])
         return Reply(np.asarray(reply), payoff, payoff - 1.0, "bounded", "a guess")
 
 
-oracles.proved_response.register(LowBound)(LowBound.proved_reply)
+oracles.proved_response.register(LowBound)(LowBound.proved_response)
 
 
-class LowCeiling(Contest):
-    def ceiling(self, x: jax.Array, player: jax.Array, low: jax.Array, high: jax.Array) -> Any:
+class LowBoxBound(Contest):
+    def payoff_bound(self, x: jax.Array, player: jax.Array, low: jax.Array, high: jax.Array) -> Any:
         return jnp.asarray(-1.0)
 
 
-oracles.payoff_bound.register(LowCeiling)(LowCeiling.ceiling)
+oracles.payoff_bound.register(LowBoxBound)(LowBoxBound.payoff_bound)
 
 
 class NoScale(Contest):
@@ -246,20 +246,20 @@ class NoScale(Contest):
 oracles.payoff_scale.register(NoScale)(lambda game: 0.0)
 
 
-class WrongMeasure(Contest):
-    def measures(self, x: jax.Array) -> Any:
+class WrongMetric(Contest):
+    def metrics(self, x: jax.Array) -> Any:
         return {"total": (("player",), np.asarray(1.0))}
 
 
-oracles.metrics.register(WrongMeasure)(WrongMeasure.measures)
+oracles.metrics.register(WrongMetric)(WrongMetric.metrics)
 
 
-class ListWorld(Contest):
-    def world(self) -> Any:
+class ListTable(Contest):
+    def to_finite(self) -> Any:
         return [1, 2]
 
 
-oracles.to_finite.register(ListWorld)(ListWorld.world)
+oracles.to_finite.register(ListTable)(ListTable.to_finite)
 
 
 class LeakySpace(eqx.Module):
@@ -301,18 +301,18 @@ class Leaky(eqx.Module):
         (WrongGradients(), "gradients: player 0 is off by .*; must be those of payoffs, or be left out"),
         (
             WrongJacobian(),
-            "jacobian.x.: is off by .*; must be the derivative of the own gradients, or be left",
+            "jacobian.game, x.: is off by .*; must be the derivative of own gradients, or be left",
         ),
-        (WrongPayoffAgainst(), "payoff_against.x, 0.: differs from payoffs, by "),
-        (WrongTables(), r"contest\(places\): sums to other payoffs, by "),
-        (ListTables(), r"contest\(places\): list must be a Contest"),
-        (LazyReply(), r"best_reply\(x, .\): a strategy of the grid pays .* more"),
-        (LyingReply(), r"best_reply\(x, 0\): says another payoff than its strategy gets"),
-        (LowBound(), r"proved_reply\(x, 0\): its payoff is above its bound, by 1"),
-        (LowCeiling(), "ceiling.* pays .* more; must be above all"),
-        (NoScale(), "scale: 0.0 must be above 0"),
-        (WrongMeasure(), r"measures\(x\)\['total'\]: 1 dimensions named; must be 0"),
-        (ListWorld(), r"world\(\): list must be a NamedTuple"),
+        (WrongDeviation(), "deviation_payoff.game, x, 0.: differs from payoffs, by "),
+        (WrongTables(), r"to_contest\(game, points\): sums to other payoffs, by "),
+        (ListTables(), r"to_contest\(game, points\): list must be a Contest"),
+        (LazyResponse(), r"best_response\(game, x, .\): a strategy of the grid pays .* more"),
+        (LyingResponse(), r"best_response\(game, x, 0\): returns another payoff than that of its strategy"),
+        (LowBound(), r"proved_response\(game, x, 0\): its payoff is above its bound, by 1"),
+        (LowBoxBound(), "payoff_bound.* pays .* more; must be above all"),
+        (NoScale(), "payoff_scale: 0.0 must be above 0"),
+        (WrongMetric(), r"metrics\(game, x\)\['total'\]: 1 dimensions named; must be 0"),
+        (ListTable(), r"to_finite\(game\): list must be a NamedTuple"),
         (Leaky(), r"space.project: player 0 is at 0.87; must be in \[0, 0.6\]"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
@@ -423,11 +423,11 @@ class NoProfile(Counts):
         (object(), "method: needs `init"),
         (Bare(), "init: tuple must have a field `profile`"),
         (Leaves(), r"step 1: player 0 is at .*; must be in \[0, 1\]"),
-        (Grows(), r"step: an array of the state turns from float64\(2, 1\) into float32"),
+        (Grows(), r"step: an array of the state changes from float64\(2, 1\) into float32"),
         (Branches(), "step: raised .*; must be written with jax.numpy"),
         (Forgets(), "advance: 'count' differs when the same steps are taken in parts"),
         (SaysSoAlways(), "advance: 'count' differs when the same steps are taken in parts"),
-        (Overshoots(), "advance: answered 36; must be the number of steps taken, at most 35"),
+        (Overshoots(), "advance: returned 36; must be the number of steps taken, at most 35"),
         (Objects(), "begin: 'count' must be a NumPy array"),
         (NoProfile(), "read: must hold `profile`"),
     ],

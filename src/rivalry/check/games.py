@@ -1,4 +1,4 @@
-"""Everything that solvers and certificates rely on in a game."""
+"""Conformance of games: everything that solvers and certificates rely on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.check.populations import check_population
-from rivalry.check.rules import PLACES, attempt, check_scale, check_space, inside, record, require
+from rivalry.check.rules import PROFILES, attempt, check_scale, check_space, inside, record, require
 from rivalry.core import oracles
 from rivalry.core.game import AgentGame, Game, is_agents, is_population, own_gradients, own_payoff
 from rivalry.core.game import scale as scale_of
@@ -22,20 +22,38 @@ from rivalry.core.space import Box, Profile
 from rivalry.tables.kernels.shapes import Contest
 
 GRID = 33
-CLOSE = 1e-9  # times the payoff scale: what rounding may make of equal payoffs
+CLOSE = 1e-9  # times the payoff scale: the tolerance for rounding
 
 Strategies = Float[Array, "point axis"]
 
 
 def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
-    """Try everything that solvers and certificates rely on; returns the names of what was tried.
+    """Check everything that solvers and certificates rely on in a game, at random profiles.
 
-    A `PopulationGame` is tried by `check_population`, an `AgentGame` by its world and what it tells. Raises
-    `Unfit`, one line: what was called, what came back, what would be right.
+    A `PopulationGame` is checked by `check_population`, an `AgentGame` by its world and its metrics.
 
+    Parameters
+    ----------
+    game : Game or PopulationGame or AgentGame
+        The game.
+    seed : int
+        The same seed gives the same profiles.
+
+    Returns
+    -------
+    tuple of str
+        What was checked: members of the game and, by their names, the oracles that are known for it.
+
+    Raises
+    ------
+    Unfit
+        One line: what was called, what it returned, and what would be right.
+
+    Examples
+    --------
     >>> import rivalry as rv
-    >>> rv.check_game(rv.games.matrix("chicken"))
-    ('protocol', 'space', 'payoffs', 'jit', 'vmap', 'gradients', 'best_reply', 'scale', 'measures', 'world')
+    >>> rv.check_game(rv.games.matrix("chicken"))[5:]
+    ('gradients', 'best_response', 'payoff_scale', 'metrics', 'to_finite')
     """
     registered(game)
     require(not (why := imprecise(game)), why)
@@ -45,40 +63,40 @@ def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
         return _check_agents(game)
     require(isinstance(game, Game), "game: needs a property `space` and a method `payoffs(x)`")
     done = ["protocol"]
-    if oracles.payoff_scale.knows(game):  # what the other checks call close
+    if oracles.payoff_scale.knows(game):  # first: the other checks compare relative to it
         check_scale(game)
-    places = check_space(game.space, seed)
+    profiles = check_space(game.space, seed)
     done.append("space")
-    _check_payoffs(game, places)
+    _check_payoffs(game, profiles)
     done += ["payoffs", "jit", "vmap"]
-    _check_gradients(game, places[0])
+    _check_gradients(game, profiles[0])
     done.append("gradients")
-    for name, check in _OPTIONAL.items():
-        if _known(game, name):
-            check(game, places)
-            done.append(name)
+    for oracle, check in _CHECKS.items():
+        if oracle.knows(game):
+            check(game, profiles)
+            done.append(str(oracle.__name__))  # type: ignore[attr-defined]
     return tuple(done)
 
 
 def _check_agents(game: AgentGame) -> tuple[str, ...]:
-    """Of a game that agents play: a world that is a tuple, and a record."""
-    world = attempt("world()", "must answer a NamedTuple of arrays and numbers", game.world)
+    """Check a game that agents play: its world is a tuple, its metrics are a record."""
+    world = attempt("world()", "must return a NamedTuple of arrays and numbers", game.world)
     require(isinstance(world, tuple), f"world(): {type(world).__name__} must be a NamedTuple")
     what = "static_metrics()"
-    record(attempt(what, "must answer a record", game.static_metrics), what)
+    record(attempt(what, "must return a record", game.static_metrics), what)
     done = ["protocol", "world", "static_metrics"]
     if oracles.payoff_scale.knows(game):
         check_scale(game)
-        done.append("scale")
+        done.append("payoff_scale")
     return tuple(done)
 
 
-def _check_payoffs(game: Game, places: list[Profile]) -> None:
+def _check_payoffs(game: Game, profiles: list[Profile]) -> None:
     players = game.space.shape[0]
     remedy = "must be written with jax.numpy, without branches on values"
     compiled = eqx.filter_jit(lambda g, x: g.payoffs(x))
-    for x in places:
-        plain = attempt("payoffs", "must answer for every profile of the space", partial(game.payoffs, x))
+    for x in profiles:
+        plain = attempt("payoffs", "must accept every profile of the space", partial(game.payoffs, x))
         plain = jnp.asarray(plain)
         require(
             plain.shape == (players,), f"payoffs: shape {plain.shape} must be ({players},), one per player"
@@ -88,9 +106,9 @@ def _check_payoffs(game: Game, places: list[Profile]) -> None:
         require(jnp.all(jnp.isfinite(plain)), f"payoffs: {np.asarray(plain)} {where}; must be finite")
         traced = attempt("payoffs under jit", remedy, partial(compiled, game, x))
         _close(game, traced, plain, f"payoffs under jit: differ {where}")
-    each = jnp.stack([game.payoffs(x) for x in places])
-    batched = attempt("payoffs under vmap", remedy, lambda: jax.vmap(game.payoffs)(jnp.stack(places)))
-    _close(game, batched, each, "payoffs under vmap: differ from one by one")
+    each = jnp.stack([game.payoffs(x) for x in profiles])
+    batched = attempt("payoffs under vmap", remedy, lambda: jax.vmap(game.payoffs)(jnp.stack(profiles)))
+    _close(game, batched, each, "payoffs under vmap: differ from those one by one")
 
 
 def _close(game: Game, found: Any, wanted: Any, message: str) -> None:
@@ -99,7 +117,7 @@ def _close(game: Game, found: Any, wanted: Any, message: str) -> None:
 
 
 def _check_gradients(game: Game, x: Profile) -> None:
-    """Gradients are finite, and those that the game offers are those of its payoffs (along the space)."""
+    """Check that gradients are finite, and that registered ones are those of the payoffs."""
     found = attempt("gradients", "payoffs must be differentiable by JAX", lambda: own_gradients(game, x))
     require(found.shape == x.shape, f"gradients: shape {found.shape} must be {x.shape}")
     require(
@@ -119,60 +137,62 @@ def _check_gradients(game: Game, x: Profile) -> None:
 
 @eqx.filter_jit
 def _along(game: Game, x: Profile, player: int, strategies: Strategies) -> Array:
-    """What a player gets by each of its strategies, ``[point]``, by what the game offers for that."""
+    """Return a player's payoffs at ``strategies``, ``[point]``, by `deviation_payoff`."""
     found: Array = jax.vmap(lambda strategy: own_payoff(game, x, player, strategy))(strategies)
     return found
 
 
 @eqx.filter_jit
 def _tried(game: Game, x: Profile, player: int, strategies: Strategies) -> Array:
-    """The same, by payoffs of whole profiles."""
+    """Return the same by payoffs of whole profiles."""
     found: Array = jax.vmap(lambda strategy: game.payoffs(x.at[player].set(strategy))[player])(strategies)
     return found
 
 
-def _check_payoff_against(game: Any, places: list[Profile]) -> None:
-    for x in places[:3]:
+def _check_deviation_payoff(game: Any, profiles: list[Profile]) -> None:
+    for x in profiles[:3]:
         for player in range(x.shape[0]):
-            what = f"payoff_against(x, {player})"
-            remedy = "must answer a function of one's own strategy, written with jax.numpy"
+            what = f"deviation_payoff(game, x, {player})"
+            remedy = "must return a function of the own strategy, written with jax.numpy"
             points = game.space.grid(player, GRID)
             payoff = attempt(what, remedy, partial(oracles.deviation_payoff, game, x, player))
             found = attempt(what, remedy, partial(jax.vmap(payoff), points))
             _close(game, found, _tried(game, x, player, points), f"{what}: differs from payoffs")
 
 
-def _check_jacobian(game: Any, places: list[Profile]) -> None:
-    """The Jacobian that the game offers is that of its own gradients."""
-    x = places[0]
+def _check_jacobian(game: Any, profiles: list[Profile]) -> None:
+    """Check that the Jacobian is that of the own gradients."""
+    x = profiles[0]
     remedy = "must be the derivative of the own gradients"
-    found = attempt("jacobian(x)", remedy, partial(oracles.jacobian, game, x))
+    found = attempt("jacobian(game, x)", remedy, partial(oracles.jacobian, game, x))
     found = jnp.asarray(found)
-    require(found.shape == (x.size, x.size), f"jacobian(x): shape {found.shape} must be {(x.size, x.size)}")
+    require(
+        found.shape == (x.size, x.size), f"jacobian(game, x): shape {found.shape} must be {(x.size, x.size)}"
+    )
     right = jax.jacfwd(lambda y: own_gradients(game, y.reshape(x.shape)).ravel())(x.ravel())
     gap = float(jnp.max(jnp.abs(found - right)))
     require(
         gap <= 1e-6 * max(1.0, float(jnp.max(jnp.abs(right)))),
-        f"jacobian(x): is off by {gap:.3g}; must be the derivative of the own gradients, or be left out",
+        f"jacobian(game, x): is off by {gap:.3g}; must be the derivative of own gradients, or be left out",
     )
 
 
-def _check_best_reply(game: Any, places: list[Profile]) -> None:
-    for x in places[:3]:
+def _check_best_response(game: Any, profiles: list[Profile]) -> None:
+    for x in profiles[:3]:
         for player in range(x.shape[0]):
-            what = f"best_reply(x, {player})"
-            remedy = "must answer (strategy, payoff, coverage)"
+            what = f"best_response(game, x, {player})"
+            remedy = "must return (strategy, payoff, coverage)"
             found = attempt(what, remedy, partial(oracles.best_response, game, x, player))
             strategy, payoff, coverage = found
             known = ("exact", "bounded", "lower bound", "local")
             require(coverage in known, f"{what}: coverage {coverage!r} must be one of {', '.join(known)}")
-            reply = x.at[player].set(jnp.asarray(strategy))
-            inside(game.space, reply, what)
+            response = x.at[player].set(jnp.asarray(strategy))
+            inside(game.space, response, what)
             _close(
                 game,
                 payoff,
-                game.payoffs(reply)[player],
-                f"{what}: says another payoff than its strategy gets",
+                game.payoffs(response)[player],
+                f"{what}: returns another payoff than that of its strategy",
             )
             grid = game.space.grid(player, GRID)
             best = jnp.max(_along(game, x, player, grid))
@@ -183,109 +203,89 @@ def _check_best_reply(game: Any, places: list[Profile]) -> None:
             )
 
 
-def _check_proved_reply(game: Any, places: list[Profile]) -> None:
-    x = places[0]
+def _check_proved_response(game: Any, profiles: list[Profile]) -> None:
+    x = profiles[0]
     for player in range(x.shape[0]):
-        what = f"proved_reply(x, {player})"
-        remedy = "must answer a metrics.Reply"
+        what = f"proved_response(game, x, {player})"
+        remedy = "must return a Response"
         found = attempt(what, remedy, partial(oracles.proved_response, game, x, player))
-        require(
-            isinstance(found, oracles.Response), f"{what}: {type(found).__name__} must be a metrics.Reply"
-        )
-        reply = x.at[player].set(jnp.asarray(found.strategy))
-        inside(game.space, reply, what)
-        right = game.payoffs(reply)[player]
-        _close(game, found.payoff, right, f"{what}: says another payoff than its strategy gets")
+        require(isinstance(found, oracles.Response), f"{what}: {type(found).__name__} must be a Response")
+        response = x.at[player].set(jnp.asarray(found.strategy))
+        inside(game.space, response, what)
+        right = game.payoffs(response)[player]
+        _close(game, found.payoff, right, f"{what}: returns another payoff than that of its strategy")
         below = float(found.payoff - found.bound)
         require(below <= CLOSE * scale_of(game), f"{what}: its payoff is above its bound, by {below:.3g}")
 
 
-def _check_ceiling(game: Any, places: list[Profile]) -> None:
+def _check_payoff_bound(game: Any, profiles: list[Profile]) -> None:
     space = game.space
-    require(isinstance(space, Box), "ceiling: is for boxes; leave it out for other spaces")
+    require(isinstance(space, Box), "payoff_bound: is for boxes; leave it out for other spaces")
     draw = np.random.default_rng(0)
-    ceiling = eqx.filter_jit(lambda g, *given: oracles.payoff_bound(g, *given))  # one program for all cells
-    for x in places:
+    bound = eqx.filter_jit(lambda g, *given: oracles.payoff_bound(g, *given))  # one program for all boxes
+    for x in profiles:
         for player in range(x.shape[0]):
             low, high = np.asarray(space.low[player]), np.asarray(space.high[player])
             cuts = np.sort(low + (high - low) * draw.random((2, len(low))), axis=0)
-            cell = f"ceiling(x, {player}, {cuts[0]}, {cuts[1]})"
-            remedy = "must take cells [axis] and be written with jax.numpy"
-            top = attempt(
-                cell, remedy, partial(ceiling, game, x, jnp.asarray(player), *map(jnp.asarray, cuts))
-            )
+            what = f"payoff_bound(game, x, {player}, {cuts[0]}, {cuts[1]})"
+            remedy = "must take the ends [axis] of a box and be written with jax.numpy"
+            top = attempt(what, remedy, partial(bound, game, x, jnp.asarray(player), *map(jnp.asarray, cuts)))
             within = jnp.asarray(cuts[0] + (cuts[1] - cuts[0]) * draw.random((GRID, len(low))))
             above = float(jnp.max(_along(game, x, player, within)) - top)
             require(
                 above <= CLOSE * scale_of(game),
-                f"{cell}: a strategy in it pays {above:.3g} more; must be above all, or be left out",
+                f"{what}: a strategy in it pays {above:.3g} more; must be above all, or be left out",
             )
 
 
-def _check_measures(game: Any, places: list[Profile]) -> None:
+def _check_metrics(game: Any, profiles: list[Profile]) -> None:
     found = attempt(
-        "measures(x)", "must answer {name: (dimensions, array)}", lambda: oracles.metrics(game, places[0])
+        "metrics(game, x)",
+        "must return {name: (dimensions, array)}",
+        lambda: oracles.metrics(game, profiles[0]),
     )
-    record(found, "measures(x)")
+    record(found, "metrics(game, x)")
 
 
-def _check_views(game: Any, places: list[Profile]) -> None:
+def _check_plot_data(game: Any, profiles: list[Profile]) -> None:
     for name, draw in oracles.plot_data(game).items():
-        what = f"view({name!r}, x)"
-        record(attempt(what, "must answer a record", partial(draw, places[0])), what)
+        what = f"plot_data(game)[{name!r}]"
+        record(attempt(what, "must return a record", partial(draw, profiles[0])), what)
 
 
-def _check_world(game: Any, places: list[Profile]) -> None:
-    world = attempt(
-        "world()", "must answer a tuple of arrays, or be left out", partial(oracles.to_finite, game)
-    )
-    require(isinstance(world, tuple), f"world(): {type(world).__name__} must be a NamedTuple of arrays")
-    bad = [type(part).__name__ for part in world if not isinstance(part, np.ndarray)]
-    require(not bad, f"world(): holds a {bad[0] if bad else ''}; must hold NumPy arrays only")
+def _check_finite(game: Any, profiles: list[Profile]) -> None:
+    what = "to_finite(game)"
+    tables = attempt(what, "must return a tuple of arrays, or be left out", partial(oracles.to_finite, game))
+    require(isinstance(tables, tuple), f"{what}: {type(tables).__name__} must be a NamedTuple of arrays")
+    bad = [type(part).__name__ for part in tables if not isinstance(part, np.ndarray)]
+    require(not bad, f"{what}: holds a {bad[0] if bad else ''}; must hold NumPy arrays only")
 
 
-def _check_contest(game: Any, places: list[Profile]) -> None:
-    """Payoffs summed from what the game offers for tables are its payoffs."""
+def _check_contest(game: Any, profiles: list[Profile]) -> None:
+    """Check that payoffs summed from the tables of a contest are the game's."""
     from rivalry.tables.kernels import contests
 
-    at = np.stack([np.asarray(x) for x in places], axis=1)  # [player action axis]
-    remedy = "must answer the Contest of places [player action axis], or be left out"
-    made = attempt("contest(places)", remedy, partial(oracles.to_contest, game, at))
-    require(isinstance(made, Contest), f"contest(places): {type(made).__name__} must be a Contest")
+    at = np.stack([np.asarray(x) for x in profiles], axis=1)  # [player action axis]
+    remedy = "must return the Contest of points [player action axis], or be left out"
+    made = attempt("to_contest(game, points)", remedy, partial(oracles.to_contest, game, at))
+    require(isinstance(made, Contest), f"to_contest(game, points): {type(made).__name__} must be a Contest")
     players, count = at.shape[:2]
-    actions = np.random.default_rng(0).integers(0, count, size=(PLACES, players))
+    actions = np.random.default_rng(0).integers(0, count, size=(PROFILES, players))
     summed = np.zeros(actions.shape)
-    attempt("contest(places)", remedy, partial(contests.pay_many, made, actions, summed))
+    attempt("to_contest(game, points)", remedy, partial(contests.pay_many, made, actions, summed))
     right = jnp.stack([game.payoffs(jnp.asarray(at[np.arange(players), row])) for row in actions])
-    _close(game, summed, right, "contest(places): sums to other payoffs")
+    _close(game, summed, right, "to_contest(game, points): sums to other payoffs")
 
 
-def _known(game: Any, name: str) -> bool:
-    return _ORACLES[name].knows(game)
-
-
-_ORACLES: dict[str, oracles.Oracle[..., Any]] = {
-    "payoff_against": oracles.deviation_payoff,
-    "contest": oracles.to_contest,
-    "jacobian": oracles.jacobian,
-    "best_reply": oracles.best_response,
-    "proved_reply": oracles.proved_response,
-    "ceiling": oracles.payoff_bound,
-    "scale": oracles.payoff_scale,
-    "measures": oracles.metrics,
-    "views": oracles.plot_data,
-    "world": oracles.to_finite,
-}
-
-_OPTIONAL: dict[str, Callable[[Any, list[Profile]], None]] = {
-    "payoff_against": _check_payoff_against,
-    "contest": _check_contest,
-    "jacobian": _check_jacobian,
-    "best_reply": _check_best_reply,
-    "proved_reply": _check_proved_reply,
-    "ceiling": _check_ceiling,
-    "scale": lambda game, places: check_scale(game),
-    "measures": _check_measures,
-    "views": _check_views,
-    "world": _check_world,
+_CHECKS: dict[oracles.Oracle[..., Any], Callable[[Any, list[Profile]], None]] = {
+    oracles.deviation_payoff: _check_deviation_payoff,
+    oracles.to_contest: _check_contest,
+    oracles.jacobian: _check_jacobian,
+    oracles.best_response: _check_best_response,
+    oracles.proved_response: _check_proved_response,
+    oracles.payoff_bound: _check_payoff_bound,
+    oracles.payoff_scale: lambda game, profiles: check_scale(game),
+    oracles.metrics: _check_metrics,
+    oracles.plot_data: _check_plot_data,
+    oracles.to_finite: _check_finite,
 }

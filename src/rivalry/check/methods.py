@@ -1,4 +1,4 @@
-"""Everything that the loops rely on in a method or a learner."""
+"""Conformance of methods and learners: everything that the loops rely on."""
 
 from __future__ import annotations
 
@@ -21,11 +21,29 @@ STEPS = 5
 
 
 def check_method(method: Any, game: Any = None, *, seed: int = 0) -> tuple[str, ...]:
-    """Try everything that the loops rely on; returns the names of what was tried.
+    """Check everything that the loops rely on in a method or a learner.
 
-    ``game`` is one that the method is for; by default a Cournot duopoly, for learners rock, paper, scissors.
-    Raises `Unfit`, one line: what was called, what came back, what would be right.
+    Parameters
+    ----------
+    method : Method or Learner
+        The method.
+    game : Game, optional
+        A game that the method is for; by default a Cournot duopoly, for learners rock, paper, scissors.
+    seed : int
+        The same seed gives the same run.
 
+    Returns
+    -------
+    tuple of str
+        What was checked.
+
+    Raises
+    ------
+    Unfit
+        One line: what was called, what it returned, and what would be right.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> rv.check_method(rv.methods.GradientAscent())
     ('protocol', 'init', 'step', 'same key, same bits', 'solve')
@@ -41,7 +59,7 @@ def check_method(method: Any, game: Any = None, *, seed: int = 0) -> tuple[str, 
 
 
 class _Duopoly(eqx.Module):
-    """Linear Cournot: the smallest game that every method on boxes can be tried on."""
+    """Linear Cournot competition: a small game for every method on boxes."""
 
     @property
     def space(self) -> Box:
@@ -74,9 +92,9 @@ def _check_stepwise(method: Any, game: Any, seed: int) -> tuple[str, ...]:
     same = all(
         np.array_equal(a, b, equal_nan=True) for a, b in zip(*map(_numbers, (state, again)), strict=True)
     )
-    require(same, "step: two runs with the same keys differ; all chance must come from the key")
+    require(same, "step: two runs with the same keys differ; all random numbers must come from the key")
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="not converged")  # so few steps settle nothing
+        warnings.filterwarnings("ignore", message="not converged")  # a few steps need not converge
         found = attempt(
             "solve",
             "must work with the package's loop",
@@ -98,13 +116,13 @@ def _same_form(old: Any, new: Any) -> None:
     forms: list[Any] = [jax.tree.structure(old), jax.tree.structure(new)]
     require(
         forms[0] == forms[1],
-        "step: the state changes its form; must have the fields that init gave it",
+        "step: the state changes its structure; must have the fields that init returned",
     )
     for before, after in zip(jax.tree.leaves(old), jax.tree.leaves(new), strict=True):
         one, two = jnp.asarray(before), jnp.asarray(after)
         require(
             one.shape == two.shape and one.dtype == two.dtype,
-            f"step: an array of the state turns from {one.dtype}{one.shape} into {two.dtype}{two.shape}",
+            f"step: an array of the state changes from {one.dtype}{one.shape} into {two.dtype}{two.shape}",
         )
 
 
@@ -113,28 +131,29 @@ def _check_learner(learner: Any, game: Any, seed: int) -> tuple[str, ...]:
         from rivalry.games.matrix import matrix
 
         game = matrix("rock_paper_scissors")
-    world = attempt("world", "must make what it is played in", lambda: world_of(game, learner))
+    world = attempt("world", "must return the world of the learner", lambda: world_of(game, learner))
     stream = np.random.SeedSequence(seed)
-    begin = attempt("begin", "must answer a dict of arrays", lambda: learner.begin(world, stream))
+    begin = attempt("begin", "must return a dict of arrays", lambda: learner.begin(world, stream))
     whole, parts = _fresh(learner, world, seed), _fresh(learner, world, seed)
-    if not hasattr(learner, "save"):
+    if not _saves(learner):
         bad = [k for k, v in begin.items() if not isinstance(v, np.ndarray)]
         require(
-            not bad, f"begin: {bad[0] if bad else ''!r} must be a NumPy array, or offer `save` and `load`"
+            not bad,
+            f"begin: {bad[0] if bad else ''!r} must be a NumPy array, or the learner needs `save` and `load`",
         )
     total = 7 * STEPS
-    taken = attempt("advance", "must go on in place", lambda: learner.advance(world, whole, total))
+    taken = attempt("advance", "must continue in place", lambda: learner.advance(world, whole, total))
     good = isinstance(taken, int | np.integer) and 0 <= taken <= total
-    require(good, f"advance: answered {taken!r}; must be the number of steps taken, at most {total}")
+    require(good, f"advance: returned {taken!r}; must be the number of steps taken, at most {total}")
     left = int(taken)
     for chunk in (1, 3, total):
         parts = _stored(learner, parts)
         left -= learner.advance(world, parts, min(chunk, left)) if left else 0
     one, two = learner.read(world, whole), learner.read(world, parts)
     record(one, "read")
-    require(bool(one), "read: must hold `profile`, or measures")
+    require(bool(one), "read: must hold `profile`, or metrics")
     how, tried = "in parts, saved between", "whole = parts, saved between"
-    if _continued(two) and not _continued(one):  # it says itself that it did not go on as it was
+    if _continued(two) and not _continued(one):  # its record states that it did not continue to the bit
         again = _fresh(learner, world, seed)
         learner.advance(world, again, total)
         two, how, tried = learner.read(world, again), "again", "same seed, same bits"
@@ -148,14 +167,18 @@ def _continued(record: Any) -> bool:
     return bool(record.get("resumed", ((), False))[1])
 
 
+def _saves(learner: Any) -> bool:
+    return hasattr(learner, "save")
+
+
 def _fresh(learner: Any, world: Any, seed: int) -> Any:
     return learner.begin(world, np.random.SeedSequence(seed))
 
 
 def _stored(learner: Any, session: Any) -> Any:
-    """The session after it was written to disk and read again."""
+    """Return the session after it was written to disk and read again."""
     with TemporaryDirectory() as folder:
-        if hasattr(learner, "save"):
+        if _saves(learner):
             learner.save(session, Path(folder))
             return learner.load(Path(folder))
         np.savez(Path(folder) / "session.npz", **session)

@@ -1,4 +1,4 @@
-"""Everything that solvers and certificates rely on in a game of a continuum."""
+"""Conformance of population games: everything that solvers and certificates rely on."""
 
 from __future__ import annotations
 
@@ -19,22 +19,39 @@ from rivalry.population import oracles, stationary_population
 from rivalry.population.operators import by_type
 from rivalry.population.oracles import push, spread_evenly, state_types, type_shares
 
-CLOSE = 1e-9  # what rounding may make of equal chances
+CLOSE = 1e-9  # tolerance of probabilities for rounding
 REMEDY = "must be written with jax.numpy, without branches on values"
 ASKED = ("environment(mu, pi)", "reward(env)", "expect(env)", "balance(env, mu, pi)")
 
-Law = Float[Array, "state"]
+Distribution = Float[Array, "state"]
 Policy = Float[Array, "state action"]
 
 
 def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
-    """Try everything that methods for populations rely on; returns the names of what was tried.
+    """Check everything that methods for populations rely on in a game.
 
-    Raises `Unfit`, one line: what was called, what came back, what would be right.
+    Parameters
+    ----------
+    game : PopulationGame
+        The game.
+    seed : int
+        The same seed gives the same policies.
 
+    Returns
+    -------
+    tuple of str
+        What was checked: members of the game and, by their names, the oracles that are known for it.
+
+    Raises
+    ------
+    Unfit
+        One line: what was called, what it returned, and what would be right.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> check_population(rv.games.karma(mean_karma=1.0, max_karma=2))[:5]
-    ('protocol', 'scale', 'space', 'shapes', 'first_distribution')
+    ('protocol', 'payoff_scale', 'space', 'shapes', 'first_distribution')
     """
     require(
         is_population(game),
@@ -42,9 +59,9 @@ def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     )
     done = ["protocol"]
     registered(game)
-    if payoff_scale.knows(game):  # what the other checks call close
+    if payoff_scale.knows(game):  # first: the other checks compare relative to it
         check_scale(game)
-        done.append("scale")
+        done.append("payoff_scale")
     pi = check_space(game.space, seed)[0]
     _check_shapes(game)
     mu = _check_first_distribution(game)
@@ -58,7 +75,7 @@ def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     _check_balance(game, env, mu, pi)
     done += ["balance", "gradients"]
     if not oracles.mean_field_refusal(game):
-        mu, env = _check_settled(game, pi)
+        mu, env = _check_stationary(game, pi)
         done.append("stationary population")
     for oracle, check in _OPTIONAL.items():
         if oracle.knows(game):
@@ -73,7 +90,7 @@ def _same(found: Any, wanted: Any, message: str, close: float = CLOSE) -> None:
 
 
 def _check_shapes(game: Any) -> None:
-    """Discount factors, legal actions and types, one of each a state."""
+    """Check discount factors, legal actions and types, one of each per state."""
     states, actions = game.space.shape
     legal, discount = jnp.asarray(game.legal), jnp.asarray(game.discount)
     require(legal.shape == (states, actions), f"legal: shape {legal.shape} must be {(states, actions)}")
@@ -90,29 +107,29 @@ def _check_shapes(game: Any) -> None:
     require(every, f"types: must name each of the {len(shares)} types that `share` has, from 0 on")
     _same(shares.sum(), 1.0, "share: must sum to 1, and is off")
     for kind in range(len(shares)):
-        alike = len(set(np.asarray(discount)[types == kind].tolist())) == 1
-        require(alike, f"discount: differs between states of type {kind}; must be one number per type")
+        equal = len(set(np.asarray(discount)[types == kind].tolist())) == 1
+        require(equal, f"discount: differs between states of type {kind}; must be one number per type")
 
 
-def _check_first_distribution(game: Any) -> Law:
-    """The initial distribution; evenly over states where there is no stationary population."""
+def _check_first_distribution(game: Any) -> Distribution:
+    """Return the initial distribution; even over states if there is no stationary population."""
     if oracles.mean_field_refusal(game):
         return spread_evenly(game, type_shares(game))
     what, shape = "first_distribution", game.space.shape[:1]
     found = eqx.filter_jit(lambda g: oracles.first_distribution(g))
-    mu: Law = attempt(what, "must answer a distribution [state]", lambda: found(game))
+    mu: Distribution = attempt(what, "must return a distribution [state]", lambda: found(game))
     require(mu.shape == shape, f"{what}: shape {mu.shape} must be {shape}")
-    require(jnp.all(mu >= 0), f"{what}: {np.asarray(mu).tolist()} must be at least 0")
+    require(jnp.all(mu >= 0), f"{what}: {np.asarray(mu).tolist()} must be at smallest 0")
     _same(by_type(game, mu), type_shares(game), f"{what}: must give each type its share, and is off")
     return mu
 
 
 @eqx.filter_jit
-def _environment(game: Any, mu: Law, pi: Policy) -> Any:
+def _environment(game: Any, mu: Distribution, pi: Policy) -> Any:
     return game.environment(mu, pi)
 
 
-def _check_environment(game: Any, mu: Law, pi: Policy) -> Any:
+def _check_environment(game: Any, mu: Distribution, pi: Policy) -> Any:
     env = attempt("environment", REMEDY, lambda: _environment(game, mu, pi))
     flat = ravel_pytree(env)[0]
     require(jnp.all(jnp.isfinite(flat)), f"environment: {np.asarray(flat).tolist()} must be finite")
@@ -130,7 +147,7 @@ def _check_reward(game: Any, env: Any) -> None:
 
 
 def _check_expect(game: Any, env: Any, seed: int) -> None:
-    """Means over chances: of 1 it is 1, no larger than the largest, linear, and nobody changes its type."""
+    """Check means over next states: 1 for constants, within bounds, linear, and within types."""
     states, actions = game.space.shape
     legal = np.asarray(game.legal)
     expect = eqx.filter_jit(lambda g, e, v: g.expect(e)(v))
@@ -139,14 +156,17 @@ def _check_expect(game: Any, env: Any, seed: int) -> None:
     def mean(v: np.ndarray) -> np.ndarray:
         found = np.asarray(attempt("expect(env)", REMEDY, lambda: expect(game, env, put(v))))
         good = found.shape == (states, actions)
-        require(good, f"expect(env): answers shape {found.shape}; must be {(states, actions)}")
+        require(good, f"expect(env): returns shape {found.shape}; must be {(states, actions)}")
         return np.where(legal, found, 0.0)
 
     _same(mean(np.ones(states)), legal, "expect(env): the mean of 1 must be 1, mass being kept, and is off")
     _same(mean(2 * one + two), 2 * mean(one) + mean(two), "expect(env): must be linear, and is off")
-    least, most = mean(one)[legal].min(), mean(one)[legal].max()
-    within = one.min() - CLOSE <= least and most <= one.max() + CLOSE
-    require(within, f"expect(env): means of numbers in [0, 1] in [{least:.3g}, {most:.3g}]; must be chances")
+    smallest, most = mean(one)[legal].min(), mean(one)[legal].max()
+    within = one.min() - CLOSE <= smallest and most <= one.max() + CLOSE
+    require(
+        within,
+        f"expect(env): means of numbers in [0, 1] in [{smallest:.3g}, {most:.3g}]; must be probabilities",
+    )
     types = state_types(game)
     for kind in range(1, int(types.max()) + 1):
         own = (types == kind).astype(float)
@@ -154,7 +174,7 @@ def _check_expect(game: Any, env: Any, seed: int) -> None:
 
 
 def _check_transitions(game: Any, env: Any, pi: Policy) -> None:
-    """The matrix that the game offers is that of pushing mass, state by state."""
+    """Check that the transition matrix is that of pushing mass, state by state."""
     states = len(pi)
 
     @eqx.filter_jit
@@ -171,12 +191,12 @@ def _check_transitions(game: Any, env: Any, pi: Policy) -> None:
     _same(np.asarray(found).sum(axis=1), 1.0, f"{what}: rows of a policy must sum to 1, and are off")
 
 
-def _check_balance(game: Any, env: Any, mu: Law, pi: Policy) -> None:
-    """What is left has the form of an environment, and a derivative."""
+def _check_balance(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
+    """Check that the residual has the structure of an environment, and derivatives."""
     flat, unflat = ravel_pytree(env)
 
     @eqx.filter_jit
-    def rest(g: Any, e: Array, m: Law, p: Policy) -> Any:
+    def rest(g: Any, e: Array, m: Distribution, p: Policy) -> Any:
         left = g.balance(unflat(e), m, p)
         slopes = jax.jacrev(lambda *at: ravel_pytree(g.balance(unflat(at[0]), *at[1:]))[0], (0, 1, 2))(
             e, m, p
@@ -186,14 +206,14 @@ def _check_balance(game: Any, env: Any, mu: Law, pi: Policy) -> None:
     left, slopes = attempt("balance", REMEDY, lambda: rest(game, flat, mu, pi))
     forms = [str(jax.tree.structure(each)) for each in (env, left)]
     shapes = [[jnp.shape(leaf) for leaf in jax.tree.leaves(each)] for each in (env, left)]
-    alike = forms[0] == forms[1] and shapes[0] == shapes[1]
-    require(alike, "balance: must have the form of an environment, and tell what is left of each number")
+    equal = forms[0] == forms[1] and shapes[0] == shapes[1]
+    require(equal, "balance: must have the form of an environment, and tell what is left of each number")
     finite = all(np.all(np.isfinite(np.asarray(slope))) for slope in slopes)
     require(finite, "balance: its derivatives must be finite")
 
 
-def _check_settled(game: Any, pi: Policy) -> tuple[Law, Any]:
-    """In the stationary population of a policy all that is asked agrees."""
+def _check_stationary(game: Any, pi: Policy) -> tuple[Distribution, Any]:
+    """Check that in the stationary population of a policy all members agree."""
     what = "the stationary population of a policy"
 
     @eqx.filter_jit
@@ -202,47 +222,47 @@ def _check_settled(game: Any, pi: Policy) -> tuple[Law, Any]:
         return there, g.environment(there.mu, p), push(g, there.env, there.mu[:, None] * p)
 
     remedy = "balance and environment must have derivatives"
-    there, again, moved = attempt(what, remedy, lambda: agreed(game, pi))
+    there, again, pushed = attempt(what, remedy, lambda: agreed(game, pi))
     left = float(there.residual)
-    require(left <= 1e-8, f"balance: {left:.3g} is left in {what}; must come to 0 there")
+    require(left <= 1e-8, f"balance: {left:.3g} is left in {what}; must be 0 there")
     made, here = (ravel_pytree(each)[0] for each in (again, there.env))
-    _same(made, here, f"environment: is another than `balance` says in {what}", 1e-7)
-    require(np.all(np.asarray(there.mu) >= -CLOSE), f"balance: gives a law below 0 in {what}")
-    _same(moved, there.mu, f"expect(env): {what} moves")
+    _same(made, here, f"environment: differs from that of `balance` in {what}", 1e-7)
+    require(np.all(np.asarray(there.mu) >= -CLOSE), f"balance: returns a distribution below 0 in {what}")
+    _same(pushed, there.mu, f"expect(env): {what} is not stationary")
     return there.mu, there.env
 
 
-def _check_feasible(game: Any, env: Any, mu: Law, pi: Policy) -> None:
+def _check_feasible(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
     what = "is_feasible(game, env)"
-    good = attempt(what, "must answer true or false", lambda: oracles.is_feasible(game, env))
-    require(jnp.shape(good) == () and bool(good), f"{what}: refuses an environment that a policy makes")
+    good = attempt(what, "must return true or false", lambda: oracles.is_feasible(game, env))
+    require(jnp.shape(good) == () and bool(good), f"{what}: is false for the environment of a policy")
 
 
-def _check_metrics(game: Any, env: Any, mu: Law, pi: Policy) -> None:
+def _check_metrics(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
     what = "population_metrics(game, env, mu, pi)"
-    remedy = "must answer {name: (dimensions, array)}"
+    remedy = "must return {name: (dimensions, array)}"
     record(attempt(what, remedy, lambda: oracles.population_metrics(game, env, mu, pi)), what)
 
 
-def _check_agents(game: Any, env: Any, mu: Law, pi: Policy) -> None:
-    """What kernels take: a tuple of arrays and integers."""
+def _check_agents(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
+    """Check the arrays that kernels take: a tuple of arrays and integers."""
     what = "to_agents(game)"
-    world = attempt(what, "must answer a tuple of arrays, or be left out", lambda: to_agents(game))
+    world = attempt(what, "must return a tuple of arrays, or be left out", lambda: to_agents(game))
     require(isinstance(world, tuple), f"{what}: {type(world).__name__} must be a NamedTuple of arrays")
     bad = [type(part).__name__ for part in world if not isinstance(part, np.ndarray | int)]
     require(not bad, f"{what}: holds a {bad[0] if bad else ''}; must hold NumPy arrays and whole numbers")
 
 
-def _check_conservation(game: Any, env: Any, mu: Law, pi: Policy) -> None:
+def _check_conservation(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
     what = "conservation_error(game, mu, pi)"
     error = eqx.filter_jit(lambda g, m, p: oracles.conservation_error(g, m, p))
-    found = attempt(what, "must answer a number", lambda: error(game, mu, pi))
+    found = attempt(what, "must return a number", lambda: error(game, mu, pi))
     require(jnp.shape(found) == (), f"{what}: shape {jnp.shape(found)} must be (), one number")
     if not oracles.mean_field_refusal(game):
         _same(found, 0.0, f"{what}: must be 0, a step conserving all, and is off")
 
 
-_OPTIONAL: dict[Oracle[..., Any], Callable[[Any, Any, Law, Policy], None]] = {
+_OPTIONAL: dict[Oracle[..., Any], Callable[[Any, Any, Distribution, Policy], None]] = {
     oracles.is_feasible: _check_feasible,
     oracles.population_metrics: _check_metrics,
     oracles.conservation_error: _check_conservation,

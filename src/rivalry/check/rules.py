@@ -1,4 +1,7 @@
-"""How a breach is told: one line that says what to change."""
+"""How a breach is reported, in one line that says what to change.
+
+Checks of spaces and of the payoff scale.
+"""
 
 from __future__ import annotations
 
@@ -17,32 +20,32 @@ class Unfit(ValueError):
 
 
 def require(good: Any, message: str) -> None:
-    """Raises `Unfit` with ``message`` unless ``good``."""
+    """Raise `Unfit` with ``message`` unless ``good``."""
     if not bool(good):
         raise Unfit(message)
 
 
 def attempt(what: str, remedy: str, call: Callable[[], Any]) -> Any:
-    """The answer of a call into other people's code, whose errors of any kind are theirs to read."""
+    """Return the result of a call into a user's code; any error in it becomes `Unfit`."""
     try:
         return call()
     except Unfit:
         raise
-    except Exception as error:  # whatever a plug-in raises is told in one line
+    except Exception as error:  # a user's code may raise anything
         first = (str(error).strip() or "no message").splitlines()[0]
         raise Unfit(f"{what}: raised {type(error).__name__}: {first}; {remedy}") from error
 
 
 def inside(space: Space, x: Profile, what: str) -> None:
-    """Raises `Unfit` for a profile outside the space."""
+    """Raise `Unfit` for a profile outside the space."""
     try:
         space.check(np.asarray(x), what)
     except ValueError as error:
-        raise Unfit(f"{error}; what {what} answers must be in the space") from None
+        raise Unfit(f"{error}; {what} must return profiles of the space") from None
 
 
 def record(found: Any, what: str) -> None:
-    """Raises `Unfit` for what is no record: named arrays with their dimensions."""
+    """Raise `Unfit` unless ``found`` is a record: named arrays with their dimensions."""
     require(isinstance(found, dict), f"{what}: {type(found).__name__} must be a dict of (dimensions, array)")
     for name, entry in found.items():
         pair = isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], tuple)
@@ -57,42 +60,40 @@ def record(found: Any, what: str) -> None:
         require(kind in "fiubU", f"{what}[{name!r}]: dtype {np.asarray(array).dtype} must be numbers or text")
 
 
-PLACES, GRID = 8, 33
+PROFILES, GRID = 8, 33
 
 
 def check_space(space: Space, seed: int) -> list[Profile]:
-    """Profiles drawn from the space, once it does what spaces do."""
+    """Return random profiles of the space, after checking its members."""
     require(
-        isinstance(space, Space), "space: must be a Box, Simplex, Choices, or have all that `Space` lists"
+        isinstance(space, Space), "space: must be a Box, Simplex, Choices, or have all members of `Space`"
     )
     players, axes = space.shape
     require(players >= 1 and axes >= 1, f"space.shape: {space.shape} must hold a player and an axis")
     require(
         space.mask.shape == (players, axes), f"space.mask: shape {space.mask.shape} must be {space.shape}"
     )
-    places = []
-    for key in jax.random.split(jax.random.key(seed), PLACES):
+    profiles = []
+    for key in jax.random.split(jax.random.key(seed), PROFILES):
         x = space.sample(key)
         require(x.shape == (players, axes), f"space.sample: shape {x.shape} must be {(players, axes)}")
         require(x.dtype == jnp.float64, f"space.sample: dtype {x.dtype} must be float64")
         inside(space, x, "space.sample")
         again = space.project(x + jnp.where(space.mask, 0.37, 0.0))
         inside(space, again, "space.project")
-        moved = float(jnp.max(jnp.abs(space.project(again) - again)))
-        require(moved <= 1e-12, f"space.project: moves what it has projected, by {moved:.3g}; must leave it")
-        places.append(x)
+        change = float(jnp.max(jnp.abs(space.project(again) - again)))
+        require(change <= 1e-12, f"space.project: changes a projected profile, by {change:.3g}; must not")
+        profiles.append(x)
     for player in range(players):
         grid = space.grid(player, GRID)
         good = grid.ndim == 2 and grid.shape[1] == axes and len(grid) >= 1
         require(good, f"space.grid({player}, {GRID}): shape {grid.shape} must be (points, {axes})")
         for point in grid[:: max(1, len(grid) // 5)]:
-            inside(space, places[0].at[player].set(point), f"space.grid({player}, {GRID})")
-    return places
+            inside(space, profiles[0].at[player].set(point), f"space.grid({player}, {GRID})")
+    return profiles
 
 
 def check_scale(game: Any) -> None:
-    """What payoffs are compared with is a number above 0."""
-    found = attempt("scale", "must be a number", lambda: float(payoff_scale(game)))
-    require(
-        np.isfinite(found) and found > 0, f"scale: {found} must be above 0: what payoffs are compared with"
-    )
+    """Check that the payoff scale is a number above 0."""
+    found = attempt("payoff_scale", "must be a number", lambda: float(payoff_scale(game)))
+    require(np.isfinite(found) and found > 0, f"payoff_scale: {found} must be above 0")
