@@ -119,7 +119,7 @@ def _check_first_distribution(game: Any) -> Distribution:
     found = eqx.filter_jit(lambda g: oracles.first_distribution(g))
     mu: Distribution = attempt(what, "must return a distribution [state]", lambda: found(game))
     require(mu.shape == shape, f"{what}: shape {mu.shape} must be {shape}")
-    require(jnp.all(mu >= 0), f"{what}: {np.asarray(mu).tolist()} must be at smallest 0")
+    require(jnp.all(mu >= 0), f"{what}: {np.asarray(mu).tolist()} must be at least 0")
     _same(by_type(game, mu), type_shares(game), f"{what}: must give each type its share, and is off")
     return mu
 

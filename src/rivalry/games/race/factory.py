@@ -42,7 +42,7 @@ from rivalry.games.race.period import CONTESTS, COSTS, RISKS, SPILLOVERS, Rules,
 
 RARE = 1e-4  # of the largest input that could pay: starts are drawn above it
 SMALLEST = 1e-25  # the smallest input above 0
-MOST, FARTHEST = 1e4, 1e12  # inputs are searched at smallest up to the first, and never beyond the second
+MOST, FARTHEST = 1e4, 1e12  # inputs are searched at least up to the first, and never beyond the second
 
 
 @checked
@@ -99,7 +99,7 @@ def race(
         "cost of inputs: a kind, or a table with a kind and its keys",
     ] = "linear",
     horizon: Annotated[
-        int | Literal["inf"] | float, Symbol("T"), 'number of periods, at smallest 1; "inf": infinite'
+        int | Literal["inf"] | float, Symbol("T"), 'number of periods, at least 1; "inf": infinite'
     ] = 1,
     gamma: Annotated[Shares, "discount factor per period"] = 1.0,
     period_weights: Annotated[
@@ -248,7 +248,7 @@ def _build(**given: Any) -> Race:
 
 def _periods(horizon: Any) -> int:
     if isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1:
-        raise ValueError(f'horizon: {horizon!r} must be a whole number, at smallest 1, or "inf"')
+        raise ValueError(f'horizon: {horizon!r} must be a whole number, at least 1, or "inf"')
     return horizon
 
 

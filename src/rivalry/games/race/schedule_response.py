@@ -205,7 +205,7 @@ def _value(seat: Seat, plan: Plan, level: Levels, after: Array, t: Array) -> Arr
     a, b = jnp.exp(plan.log_a), jnp.exp(plan.log_b)
     floor = _floor(seat, jnp.stack([a, b], axis=1), t)
     price = _prices_of_stocks(seat, t)
-    unchanged = _placed(plan, after, floor[:, 0], floor[:, 1])
+    at_floor = _placed(plan, after, floor[:, 0], floor[:, 1])
     parts = [
         (_placed(plan, after, x, y), x, y) for x in (floor[:, 0], a) for y in (floor[:, 1], b)
     ]  # next stocks: at the floor, or at a node above
@@ -215,7 +215,7 @@ def _value(seat: Seat, plan: Plan, level: Levels, after: Array, t: Array) -> Arr
     def one(at: Any) -> Array:
         if own.end_on == "disaster":
             paid, on = jax.vmap(lambda log_a, line: jax.vmap(lambda v: _safety(own, at, log_a, v))(line))(
-                plan.log_a, unchanged
+                plan.log_a, at_floor
             )
         else:
             paid, on = jax.vmap(lambda log_a: _safety(own, at, log_a, jnp.zeros(())))(plan.log_a)
@@ -223,7 +223,7 @@ def _value(seat: Seat, plan: Plan, level: Levels, after: Array, t: Array) -> Arr
         cost = jax.vmap(lambda log_b: _performance(own, at[0], log_b))(plan.log_b)
         best = _above(parts, jnp.mean(on), price, floor, first_a, first_b)
         if own.end_on == "disaster":  # the probability of continuing differs by state, the best stocks hardly
-            best = best + (on - jnp.mean(on)) * unchanged
+            best = best + (on - jnp.mean(on)) * at_floor
         return paid - cost[None, :] + best
 
     each = jax.lax.map(one, tuple(level[:5]), batch_size=LEVELS)
@@ -384,8 +384,8 @@ def efforts(race: Race, x: Profile, player: Array | int) -> Strategy:
     def one(ahead: Array, t: Array) -> tuple[Array, Array]:
         stage = race.stage(t, jnp.zeros(race.players).at[player].set(ahead), a[t], b[t])
         found = static_response(stage, rows[t, :, :2], player)
-        unchanged = race.weights[t, player] * race.upkeep(race.numbers_at(t), rows[t])[player]
-        return found.payoff - unchanged, found.strategy
+        upkeep = race.weights[t, player] * race.upkeep(race.numbers_at(t), rows[t])[player]
+        return found.payoff - upkeep, found.strategy
 
     periods = jnp.arange(race.periods)
     if race.end_on == "none":
@@ -428,8 +428,8 @@ def _spread(race: Race, x: Profile, player: Array | int) -> Float[Array, "start 
     samples = jnp.exp(2.0 * jax.random.normal(key, (RANDOM - 2, width)))
     columns = len(race.columns)
     effort = jnp.arange(width) % columns < 2
-    unchanged = effort | (jax.random.uniform(jax.random.fold_in(key, 1), samples.shape) < 0.3)
-    samples = jnp.where(unchanged, samples, 0.0)
+    mask = effort | (jax.random.uniform(jax.random.fold_in(key, 1), samples.shape) < 0.3)
+    samples = jnp.where(mask, samples, 0.0)
     high = race.space.high[player]
     return jnp.concatenate([x[player][None], jnp.zeros((1, width)), jnp.minimum(samples, high)])
 
@@ -471,9 +471,9 @@ def polished(race: Race, x: Profile, player: Array | int, start: Strategy) -> tu
         length = jnp.where(number == 0, jnp.inf, jnp.max(jnp.abs(there - y)))
         shorter = jnp.where(number == 0, radius, jnp.minimum(radius, length) / 4)
         new = (there, values[0], slopes[0], (slopes[1:] - slopes[0]) / APART)
-        unchanged = [jnp.where(good, a, b) for a, b in zip(new, (y, value, slope, curve), strict=True)]
+        chosen = [jnp.where(good, a, b) for a, b in zip(new, (y, value, slope, curve), strict=True)]
         longer = jnp.where(good & (number > 0), jnp.minimum(2 * radius, LONGEST), shorter)
-        return number + 1, *unchanged, longer, length
+        return number + 1, *chosen, longer, length
 
     y = space.inner(x.at[player].set(start))[player]
     nothing = (jnp.asarray(-jnp.inf), jnp.zeros_like(y), jnp.zeros((len(y), len(y))))
