@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
 import sys
 import threading
@@ -338,3 +339,17 @@ def test_a_home_that_registers_nothing_is_an_error() -> None:
     for _ in range(2):
         with pytest.raises(RuntimeError, match=r"home_of_duel_oracles registers nothing for .*Nobody"):
             oracles.payoff_scale(game)
+
+
+HOME = "rivalry.games.market.oracles"
+ASK = f"""[
+    {HOME!r} in __import__("sys").modules,
+    __import__("rivalry").oracles.best_response.knows(game),
+    {HOME!r} in __import__("sys").modules,
+]"""
+
+
+def test_a_spawned_worker_finds_the_oracles_of_a_family() -> None:
+    # `eval` instead of a function of this module, which imports other homes in the worker
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(eval, (ASK, {"game": rv.games.market()})) == [False, True, True]

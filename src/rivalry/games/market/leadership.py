@@ -1,10 +1,10 @@
-"""Leaders and followers in closed form, every corner included: plain NumPy, firms numbered as given.
+"""Leaders and followers in quantities, in closed form, every corner included; plain NumPy.
 
-With linear demand the price is a piecewise linear function of what has been produced before a stage, and so
-is every reply. A stage is folded into it from the last to the first: on each piece of the line after it, its
-firms play Cournot against that piece's slope; at a kink where the line gets steeper (somebody later leaves
-there) total output may stay while the stage's own falls; at one where it gets flatter (somebody's capacity
-ends there) there are two answers, and the better one is found.
+With linear demand the price is a piecewise linear function of the output before a stage, and so is every
+response. Stages are folded into it from the last to the first: on each piece of the next stage's line, the
+firms of a stage play Cournot against that piece's slope. At a kink where the line becomes steeper (a later
+firm leaves) total output may stay constant while the stage's own falls; where it becomes flatter (a later
+firm reaches its capacity) there are two solutions, and the better one is chosen.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import numpy as np
 from rivalry.games.market.quantities import aggregate, rows
 
 TIE = 1e-12  # of the prices: gains below this are rounding
-HALVINGS = 60  # to find where a stage goes from one answer to another
+HALVINGS = 60  # to find where one solution replaces another
 
 
 class Stage(NamedTuple):
-    """The firms of one stage ``[firm]``."""
+    """The firms of one stage, ``[firm]``."""
 
     c: np.ndarray
     d: np.ndarray
@@ -31,7 +31,7 @@ class Stage(NamedTuple):
 
 
 class PriceLine(NamedTuple):
-    """Pieces of the price by what was produced before; replies of the stage's own firms along each."""
+    """The price as a function of the output before a stage, with the stage's responses, by pieces."""
 
     start: np.ndarray  # [piece]: output before the stage
     stop: np.ndarray
@@ -40,18 +40,20 @@ class PriceLine(NamedTuple):
 
     @property
     def slope(self) -> np.ndarray:
-        """How fast the price falls on every piece."""
+        """Return the decrease of the price per unit of output, ``[piece]``."""
         found: np.ndarray = (self.price[:, 0] - self.price[:, 1]) / (self.stop - self.start)
         return found
 
     def at(self, output: float) -> tuple[float, np.ndarray]:
-        """The price and the stage's replies ``[firm]``; at a jump, those of the piece that ends there."""
+        """Return the price and the responses ``[firm]``; at a jump, those of the piece that ends there."""
         return on_piece(self, min(int(np.searchsorted(self.stop, output)), len(self.stop) - 1), output)
 
 
 def demand_line(a: float, b: float, most: float) -> PriceLine:
-    """``P = max(a - b Q, 0)`` up to an output of ``most``, which nobody replies to.
+    """Return ``P = max(a - b Q, 0)`` up to an output of ``most``, without responses.
 
+    Examples
+    --------
     >>> demand_line(10.0, 2.0, 8.0).price.tolist()
     [[10.0, 0.0], [0.0, 0.0]]
     """
@@ -63,9 +65,9 @@ def demand_line(a: float, b: float, most: float) -> PriceLine:
 def best_output(
     line: PriceLine, rest: Any, c: float, d: float, low: float, high: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The most profitable output on a line, and its profit, whatever ``rest [..]`` the others produce.
+    """Return the most profitable output on a line and its profit, at outputs ``rest [..]`` of the others.
 
-    Exact: profit is quadratic on every piece, so one of the pieces' peaks and ends is best.
+    Exact: profit is quadratic on every piece, so the best is one of the peaks and ends of pieces.
     """
     rest = np.asarray(rest, dtype=float)[..., None]
     slope = line.slope
@@ -79,7 +81,7 @@ def best_output(
 
 
 def regrets(line: PriceLine, q: np.ndarray, stage: Stage, before: float = 0.0) -> np.ndarray:
-    """What every firm of a stage could gain ``[firm]``, those after it replying; at least 0."""
+    """Return each firm's gain from its best deviation, with later stages responding, ``[firm]``."""
     total = float(before + q.sum())
     price = line.at(total)[0]
     here = (price - stage.c) * q - stage.d * q**2 / 2
@@ -89,12 +91,12 @@ def regrets(line: PriceLine, q: np.ndarray, stage: Stage, before: float = 0.0) -
 
 
 def fold(line: PriceLine, stage: Stage) -> PriceLine:
-    """The line that those before a stage face: the stage's firms play Cournot on ``line``, knowing it."""
+    """Return the price line before a stage, whose firms play Cournot on ``line``."""
     return _single_valued(line, answers(line, stage), stage)
 
 
 def answers(line: PriceLine, stage: Stage) -> PriceLine:
-    """All first-order solutions of a stage as pieces, which may overlap; at a steepening kink, one split."""
+    """Return all first-order solutions of a stage as pieces, which may overlap."""
     pieces = [_piece(line, k, stage) for k in range(len(line.start))]
     found = [part for piece in pieces for part in piece]
     for before, after in pairwise(pieces):
@@ -114,7 +116,7 @@ End = tuple[float, float, np.ndarray]  # output before the stage, price, replies
 
 
 def _piece(line: PriceLine, k: int, stage: Stage) -> list[tuple[End, End]]:
-    """The stage's replies along one piece, between the totals at which a firm comes in or is full."""
+    """Return a stage's responses along one piece, between the totals at which a firm meets a bound."""
     (t0, t1), (p0, p1), slope = (line.start[k], line.stop[k]), line.price[k], line.slope[k]
     steep = slope + stage.d
 
@@ -137,7 +139,7 @@ def _piece(line: PriceLine, k: int, stage: Stage) -> list[tuple[End, End]]:
 
 
 def _single_valued(line: PriceLine, folded: PriceLine, stage: Stage) -> PriceLine:
-    """One answer everywhere: where there are several, the one from which the stage's firms gain least."""
+    """Return one solution everywhere: of several, the one with the smallest regret of the stage's firms."""
     order = np.lexsort((folded.stop, folded.start))
     folded = PriceLine(*(part[order] for part in folded))
     if np.all(folded.start[1:] >= folded.stop[:-1] - 1e-13 * np.abs(folded.stop[:-1])):
@@ -155,7 +157,7 @@ def _single_valued(line: PriceLine, folded: PriceLine, stage: Stage) -> PriceLin
 def _chosen(
     line: PriceLine, folded: PriceLine, stage: Stage, there: np.ndarray, low: float, high: float
 ) -> list[tuple[int, float, float]]:
-    """Which of several pieces holds between two outputs, and where one gives way to the other."""
+    """Return which of several pieces holds between two outputs, and where one replaces another."""
     if len(there) == 1:
         return [(int(there[0]), low, high)]
 
@@ -175,14 +177,14 @@ def _chosen(
 
 
 def on_piece(folded: PriceLine, k: int, output: float) -> tuple[float, np.ndarray]:
-    """The price and the replies ``[firm]`` on one piece."""
+    """Return the price and the responses ``[firm]`` on one piece."""
     part = (output - folded.start[k]) / (folded.stop[k] - folded.start[k])
     price, response = folded.price[k], folded.response[k]
     return float(price[0] + part * (price[1] - price[0])), response[0] + part * (response[1] - response[0])
 
 
 def _cut(folded: PriceLine, pieces: list[tuple[int, float, float]]) -> PriceLine:
-    """Pieces between new ends."""
+    """Return pieces between new ends."""
     ends = [(on_piece(folded, k, low), on_piece(folded, k, high)) for k, low, high in pieces]
     return PriceLine(
         np.array([low for _, low, _ in pieces]),
@@ -197,12 +199,12 @@ SIDES, ZOOMS = {2: 21, 3: 9}, 16  # of the scan for the smallest regret
 
 
 class StagedOutputs(NamedTuple):
-    """Outputs of everybody when those of the first stage lead."""
+    """Outputs of all firms if those of the first stage lead."""
 
     q: np.ndarray  # [player]
-    regret: np.ndarray  # [leader]: what it could gain, later stages replying
-    equilibrium: bool  # False: the leaders have no pure equilibrium, and regrets are as small as was found
-    roots: np.ndarray  # [root leader]: all equilibria of the leaders that were found, the first of them in q
+    regret: np.ndarray  # [leader]: gain from its best deviation, with later stages responding
+    equilibrium: bool  # False: the leaders have no pure equilibrium; the regrets are the smallest found
+    roots: np.ndarray  # [root leader]: all equilibria of the leaders found, the first of them in q
 
 
 def linear(
@@ -215,16 +217,32 @@ def linear(
     low: Any = 0.0,
     high: Any = np.inf,
 ) -> StagedOutputs:
-    """Outputs for ``P = a - b Q`` and costs ``c_i q + d_i q^2/2`` when stages choose one after the other.
+    """Return the outputs of stages that choose one after the other, for ``P = a - b Q``.
 
-    Those of one stage choose at once. Later stages may leave the market, or be full: a single leader is best
-    on one of the pieces of the price that it faces. Several leaders are checked against all their own
-    deviations; where they have no pure equilibrium, ``equilibrium`` is False.
+    Firms of one stage choose simultaneously, at costs ``c_i q + d_i q^2/2``. Later firms may leave the market
+    or reach their capacity: a single leader chooses the best of all pieces of its price line. Several leaders
+    are checked against all their deviations; without a pure equilibrium among them, ``equilibrium`` is False
+    and the outputs are those of smallest regret.
 
+    Parameters
+    ----------
+    a, b : float
+        Intercept and slope of inverse demand.
+    stages : sequence of sequence of int
+        The firms of each stage, in the order of moves.
+    c, d, low, high : array_like
+        Unit cost, convex cost and bounds, ``[player]``.
+
+    Examples
+    --------
     >>> linear(100.0, 1.0, [[0], [1]], [10.0, 10.0]).q.tolist()
     [45.0, 22.5]
     >>> linear(100.0, 1.0, [[0], [1]], [10.0, 60.0]).q.tolist()  # the follower stays out
     [45.0, 0.0]
+
+    References
+    ----------
+    H. von Stackelberg, Marktform und Gleichgewicht (1934).
     """
     c, d, low, high = rows(c, d, low, high)
     lines, of_stage = price_lines(a, b, stages, c, d, low=low, high=high)
@@ -241,9 +259,9 @@ def linear(
 def price_lines(
     a: float, b: float, stages: Sequence[Sequence[int]], c: Any, d: Any, *, low: Any, high: Any
 ) -> tuple[list[PriceLine], list[Stage]]:
-    """The price lines that the stages face, the first stage's first, and the stages.
+    """Return the price lines of all stages, the first stage's first, and the stages.
 
-    A line holds the replies of the stage after.
+    A line contains the responses of the next stage.
     """
     c, d, low, high = rows(c, d, low, high)
     high = np.minimum(high, np.maximum(a / b, low))  # beyond, the price is 0
@@ -255,7 +273,7 @@ def price_lines(
 
 
 def _leaders(line: PriceLine, stage: Stage, enough: float) -> tuple[np.ndarray, np.ndarray]:
-    """What the first stage may produce ``[root leader]``, and what its firms could gain at the first root."""
+    """Return the outputs of the first stage ``[root leader]``, and the regrets at the first root."""
     if len(stage.c) == 1:
         q, _ = best_output(line, 0.0, *(float(part[0]) for part in stage))
         return q[None, None], np.zeros(1)
@@ -266,12 +284,12 @@ def _leaders(line: PriceLine, stage: Stage, enough: float) -> tuple[np.ndarray, 
     stable = [k for k, gain in enumerate(gains) if gain.max() <= enough]
     if stable:
         return np.array([tried[k] for k in stable]), gains[stable[0]]
-    q = _least_regret(line, stage, tried)
+    q = _smallest_regret(line, stage, tried)
     return q[None], regrets(line, q, stage)
 
 
-def _least_regret(line: PriceLine, stage: Stage, tried: list[np.ndarray]) -> np.ndarray:
-    """The leaders' outputs of smallest largest regret, by a scan of all of them that narrows down."""
+def _smallest_regret(line: PriceLine, stage: Stage, tried: list[np.ndarray]) -> np.ndarray:
+    """Return minimax-regret outputs of the leaders, by successively refined grid search."""
     count = len(stage.c)
 
     def worst(q: np.ndarray) -> float:
@@ -290,11 +308,13 @@ def _least_regret(line: PriceLine, stage: Stage, tried: list[np.ndarray]) -> np.
 def differentiated(
     A: float, b: float, g_s: float, c: Any, d: Any = 0.0, *, low: Any = 0.0, high: Any = np.inf
 ) -> np.ndarray:
-    """Outputs ``[player]`` when firm 0 leads in quantities, ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
+    """Return outputs ``[player]`` if firm 0 leads in quantities, ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
 
-    Symmetric and alone with one follower: ``q_L = (A - c)(2b - g_s)/(2(2b^2 - g_s^2))`` (Singh and Vives 1984
-    have the demand). Followers who leave or are full are found exactly, as with one good.
+    With one follower and equal costs, ``q_L = (A - c)(2b - g_s)/(2(2b^2 - g_s^2))``. Followers that leave or
+    reach their capacity are exact, as with one good.
 
+    Examples
+    --------
     >>> differentiated(12.0, 1.5, 0.9, [2.0, 2.0]).round(9).tolist()
     [2.845528455, 2.479674797]
     """
@@ -319,13 +339,20 @@ def differentiated(
 
 
 def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
-    """Outputs ``[2]`` when firm 0 leads and firm 1 follows, ``P = A Q^(-1/eta)``, constant costs.
+    """Return outputs ``[2]`` if firm 0 leads and firm 1 follows, for ``P = A Q^(-1/eta)`` and constant costs.
 
     The follower sells ``q_F = eta Q (1 - c_F/P)``, so the leader's first-order condition is quadratic in P:
-    ``(1-eta)^2 P^2 - eta (eta c_F - (1-eta) c_L) P + eta (1+eta) c_L c_F = 0``; with ``eta = 1`` it is
-    ``P = 2 c_L``. With ``eta < 1`` the leader gains for ever by producing less. Raises `ValueError` there,
-    and where either firm would not produce.
+    ``(1-eta)^2 P^2 - eta (eta c_F - (1-eta) c_L) P + eta (1+eta) c_L c_F = 0``; with ``eta = 1`` it is ``P =
+    2 c_L``.
 
+    Raises
+    ------
+    ValueError
+        For ``eta < 1``, where the leader always gains by producing less, and if either firm would not
+        produce.
+
+    Examples
+    --------
     >>> isoelastic(100.0, 1.0, [1.0, 1.0]).tolist()
     [25.0, 25.0]
     """
@@ -355,7 +382,7 @@ def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
 
 
 def _inactive(eta: float, leader: float, follower: float) -> str:
-    """Which of the two, in words."""
+    """Return the firm that does not produce, in words."""
     if eta == 1:
         return f"the follower (firm 1), as c_F = {follower:g} is at least 2 c_L = {2 * leader:g}"
     return "the follower (firm 1)" if follower >= leader else "the leader (firm 0)"

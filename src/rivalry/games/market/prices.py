@@ -9,17 +9,29 @@ import numpy as np
 from rivalry.games.market.quantities import rows
 
 NEWTON_STEPS, ENOUGH = 100, 1e-9
-MOST_ODDS = 500.0  # in logarithms: a share of 1
+MAX_LOG_ODDS = 500.0  # a share of 1
 LEADER_GRID = 33  # prices of a logit leader from which the best is polished
 
 
 def bertrand(a: float, b: float, c: Any, *, joint: bool = False) -> np.ndarray:
-    """Prices ``[player]`` where the cheapest serves all of ``Q = (a - P)/b``, in the limit of undercutting.
+    """Return prices ``[player]`` if the cheapest firm serves all demand, in the limit of undercutting.
 
-    ``P = min(c_2, (a + c_1)/2)``: who is cheapest asks that, or, where several are, all of these their cost;
-    everybody else asks no less than its own cost, and the next float above P, so that it sells nothing.
-    ``joint`` is the largest joint profit: the cheapest ask ``(a + c_1)/2``, everybody else ``a``.
+    Demand is ``Q = (a - P)/b``, and ``P = min(c_2, (a + c_1)/2)`` is the price of the firm of lowest cost or,
+    if several have it, their cost. Every other firm asks at least its own cost, and at least the next float
+    above P, so that it sells nothing.
 
+    Parameters
+    ----------
+    a, b : float
+        Intercept and slope of inverse demand.
+    c : array_like
+        Unit costs, ``[player]``.
+    joint : bool
+        Return the prices of largest joint profit: ``(a + c_1)/2`` for the firms of lowest cost, ``a`` for
+        others.
+
+    Examples
+    --------
     >>> found = bertrand(100.0, 1.0, [10.0, 30.0])
     >>> found.round(9).tolist(), int(found.argmin())
     ([30.0, 30.0], 0)
@@ -34,15 +46,25 @@ def bertrand(a: float, b: float, c: Any, *, joint: bool = False) -> np.ndarray:
 
 
 def differentiated(A: float, b: float, g_s: float, c: Any, d: Any = 0.0) -> np.ndarray:
-    """Prices ``[player]`` chosen at once where inverse demand is ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
+    """Return simultaneous prices ``[player]`` for inverse demand ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
 
-    With k firms selling, own demand falls by ``beta_k`` a unit of price and each sells
-    ``beta_k (p_i - c_i)/(1 + d_i beta_k)``; who would not sell is left out, and asks its cost. Two firms of
-    which one is kept out by a price below the monopoly's are found too. Raises `ValueError` where more firms
-    come to that.
+    With k firms selling, own demand falls by ``beta_k`` per unit of price, and each sells ``beta_k (p_i -
+    c_i)/(1 + d_i beta_k)``. A firm that would not sell is left out and asks its cost. Limit prices, with one
+    of two firms kept out by a price below the monopoly's, are included.
 
+    Raises
+    ------
+    ValueError
+        For limit prices with more than two firms.
+
+    Examples
+    --------
     >>> differentiated(10.0, 1.0, 0.5, [1.0, 1.0]).round(12).tolist()
     [4.0, 4.0]
+
+    References
+    ----------
+    N. Singh and X. Vives, RAND Journal of Economics 15 (1984).
     """
     c, d = rows(c, d)
     selling = c < A
@@ -55,7 +77,7 @@ def differentiated(A: float, b: float, g_s: float, c: Any, d: Any = 0.0) -> np.n
         q = each * (left - c)
         if np.all(q[selling] > 0):
             break
-        selling &= c < np.max(c[selling])  # the dearest leaves
+        selling &= c < np.max(c[selling])  # the firm of highest cost leaves
     prices = np.where(selling, A - (b - g_s) * q - g_s * q.sum(), c)
     kept_out = ~selling & (A - g_s * q.sum() - c > 0)
     if kept_out.any():
@@ -64,7 +86,7 @@ def differentiated(A: float, b: float, g_s: float, c: Any, d: Any = 0.0) -> np.n
 
 
 def _limit_prices(A: float, b: float, g_s: float, c: np.ndarray, out: int) -> np.ndarray:
-    """The price at which the other of two firms just sells nothing. Raises `ValueError` for more firms."""
+    """Return the prices at which one of two firms just sells nothing. Raises `ValueError` for more firms."""
     if len(c) > 2:
         raise ValueError(
             f"unit_cost[{out}]: {c[out]:g} keeps firm {out} out only at limit prices, for which there is no "
@@ -76,11 +98,17 @@ def _limit_prices(A: float, b: float, g_s: float, c: np.ndarray, out: int) -> np
 
 
 def price_leader(A: float, b: float, g_s: float, c: Any, d: Any = 0.0) -> np.ndarray:
-    """Prices ``[2]`` when firm 0 leads in prices and both sell, demand as in `differentiated`.
+    """Return prices ``[2]`` if firm 0 leads in prices and both sell, with demand as in `differentiated`.
 
-    With ``q_i = al - be p_i + la p_j`` the follower's reply is a line, and so is the demand that the leader
-    faces. Raises `ValueError` where either sells nothing, or the leader gains by keeping the follower out.
+    With ``q_i = al - be p_i + la p_j`` the follower's response is linear, and so is the demand of the leader.
 
+    Raises
+    ------
+    ValueError
+        If either firm sells nothing, or the leader gains by keeping the follower out.
+
+    Examples
+    --------
     >>> price_leader(12.0, 1.5, 0.9, [2.0, 2.0]).round(9).tolist()
     [5.170731707, 4.951219512]
     """
@@ -108,15 +136,38 @@ def price_leader(A: float, b: float, g_s: float, c: Any, d: Any = 0.0) -> np.nda
 
 
 def logit(a: Any, a0: Any, mu: float, c: Any, d: Any = 0.0, *, margin: float = 1.0) -> np.ndarray:
-    """Nash prices ``[.. player]`` of logit demand: ``p_i = c_i + d_i s_i + margin mu/(1 - s_i)``.
+    """Return Nash prices ``[.. player]`` of logit demand, ``p_i = c_i + d_i s_i + margin mu/(1 - s_i)``.
 
-    ``a0`` is the quality of buying nothing, ``[..]``. With ``margin = 0`` prices are marginal costs. Newton's
-    method for the log-odds ``y_i`` of shares and the size of the market ``x = ln sum exp``, in which the
-    equations are ``ln s_i + (p_i(s_i) - a_i)/mu + x = 0`` and shares that sum to 1; the solution is the only
-    one (Caplin and Nalebuff 1991, without ``d``).
+    Newton's method for the log odds ``y_i`` of shares and the inclusive value ``x = ln sum exp``: the
+    equations are ``ln s_i + (p_i(s_i) - a_i)/mu + x = 0``, with shares that sum to 1. The solution is unique
+    (without ``d``).
 
+    Parameters
+    ----------
+    a : array_like
+        Quality of the goods, ``[player]``, in units of price.
+    a0 : array_like
+        Quality of buying nothing, ``[..]``.
+    mu : float
+        Scale of differences in taste, in units of price.
+    c, d : array_like
+        Unit and convex costs, ``[player]``.
+    margin : float
+        1 for Nash prices, 0 for marginal cost.
+
+    Raises
+    ------
+    ValueError
+        For a ``mu`` that is too small relative to the differences between firms.
+
+    Examples
+    --------
     >>> logit([2.0, 2.0], 0.0, 0.25, [1.0, 1.0]).round(9).tolist()
     [1.47292666, 1.47292666]
+
+    References
+    ----------
+    A. Caplin and B. Nalebuff, Aggregation and imperfect competition, Econometrica 59 (1991).
     """
     a, c, d = rows(a, c, d)
     out = np.asarray(a0, dtype=float)[..., None] / mu
@@ -129,40 +180,40 @@ def logit(a: Any, a0: Any, mu: float, c: Any, d: Any = 0.0, *, margin: float = 1
     room = worth - x
     y = np.where(room > 1, np.log(np.maximum(room, 1.0)), room - 1)
     for _ in range(NEWTON_STEPS):
-        y, s, steep = _log_odds(y, worth - x, d / mu, margin)
+        y, s, steep = _solve_log_odds(y, worth - x, d / mu, margin)
         outside = np.exp(out - x)
         short = np.sum(s, -1, keepdims=True) + outside - 1
         low, high = np.where(short >= 0, x, low), np.where(short <= 0, x, high)
         dx = short / (np.sum(s * (1 - s) / steep, -1, keepdims=True) + outside)
         there = np.where((x + dx >= low) & (x + dx <= high), x + dx, (low + high) / 2)
-        y = np.minimum(y - np.clip((there - x) / steep, -2.0, 4.0), MOST_ODDS)
+        y = np.minimum(y - np.clip((there - x) / steep, -2.0, 4.0), MAX_LOG_ODDS)
         movement, x = np.max(np.abs(there - x)), there
         if movement <= ENOUGH:  # Newton's method squares errors
             break
-    y, s, _ = _log_odds(y, worth - x, d / mu, margin)
+    y, s, _ = _solve_log_odds(y, worth - x, d / mu, margin)
     found = np.asarray(c + d * s + margin * mu * (1 + np.exp(y)))
     if not np.all(np.abs(shares(a, a0, mu, found) - s) <= 1e-6):
-        raise ValueError(f"mu: {mu:g} is too small beside what firms are apart; use best_response")
+        raise ValueError(f"mu: {mu:g} is too small for firms that differ so much; use best_response")
     return found
 
 
-def _log_odds(
+def _solve_log_odds(
     y: np.ndarray, room: np.ndarray, d: np.ndarray, margin: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Log-odds with ``ln s + margin/(1 - s) + d s = room``, the share, and the slope there, from a guess."""
+    """Return log odds that solve ``ln s + margin/(1 - s) + d s = room``, the share s, and the slope."""
     for _ in range(NEWTON_STEPS):
-        odds = np.exp(y)
-        s = odds / (1 + odds)
-        steep = (1 + d * s) / (1 + odds) + margin * odds
-        step = (room - y + np.log1p(odds) - margin * (1 + odds) - d * s) / steep
-        y = np.minimum(y + np.clip(step, -4.0, 2.0), MOST_ODDS)
+        ratio = np.exp(y)  # s/(1 - s)
+        s = ratio / (1 + ratio)
+        steep = (1 + d * s) / (1 + ratio) + margin * ratio
+        step = (room - y + np.log1p(ratio) - margin * (1 + ratio) - d * s) / steep
+        y = np.minimum(y + np.clip(step, -4.0, 2.0), MAX_LOG_ODDS)
         if np.max(np.abs(step)) <= ENOUGH:
             break
     return y, s, steep
 
 
 def shares(a: Any, a0: Any, mu: float, p: Any) -> np.ndarray:
-    """Logit shares ``[.. player]`` at prices ``[.. player]``, the outside good left out."""
+    """Return logit market shares ``[.. player]`` at prices ``[.. player]``, without the outside option."""
     value, out = (np.asarray(a) - p) / mu, np.asarray(a0, dtype=float)[..., None] / mu
     top = np.maximum(value.max(axis=-1, keepdims=True), out)
     weight = np.exp(value - top)
@@ -171,10 +222,12 @@ def shares(a: Any, a0: Any, mu: float, p: Any) -> np.ndarray:
 
 
 def logit_joint(a: Any, a0: float, mu: float, c: Any) -> np.ndarray:
-    """Prices ``[player]`` of largest joint profit: one margin for all, ``m = mu/(1 - sum s)``.
+    """Return prices ``[player]`` of largest joint profit; every margin is ``m = mu/(1 - sum s)``.
 
     With ``u = m/mu`` and V the sum of ``exp((a_i - c_i - a0)/mu)``: ``(u - 1) exp(u - 1) = V/e``.
 
+    Examples
+    --------
     >>> logit_joint([2.0, 2.0], 0.0, 0.25, [1.0, 1.0]).round(9).tolist()
     [1.924980919, 1.924980919]
     """
@@ -192,11 +245,13 @@ def logit_joint(a: Any, a0: float, mu: float, c: Any) -> np.ndarray:
 
 
 def logit_leader(a: Any, a0: float, mu: float, c: Any, d: Any = 0.0) -> np.ndarray:
-    """Prices ``[player]`` when firm 0 leads in prices and all others reply with their Nash prices.
+    """Return prices ``[player]`` if firm 0 leads in prices and the others respond with their Nash prices.
 
-    The best of a grid of the leader's prices, between its cost and where it could hardly sell, polished where
-    the slope of its profit, replies moving by the implicit function theorem, goes through zero.
+    The best of a grid of the leader's prices, between its cost and a price at which it hardly sells, polished
+    to the zero of the slope of its profit; the slopes of responses follow from the implicit function theorem.
 
+    Examples
+    --------
     >>> logit_leader([2.0, 2.0], 0.0, 0.25, [1.0, 1.0]).round(9).tolist()
     [1.638439203, 1.54456773]
     """
@@ -225,7 +280,7 @@ def logit_leader(a: Any, a0: float, mu: float, c: Any, d: Any = 0.0) -> np.ndarr
 
 
 def _leader_slope(p: np.ndarray, a: Any, a0: float, mu: float, c: Any, d: Any) -> np.ndarray:
-    """The slope ``[..]`` of the leader's profit in its price, the others replying."""
+    """Return the slope ``[..]`` of the leader's profit in its price, with the others responding."""
     s = shares(a, a0, mu, p)
     eye = np.eye(s.shape[-1])
     falls = -(s[..., :, None] * (eye - s[..., None, :])) / mu  # ds_i/dp_j

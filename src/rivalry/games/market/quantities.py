@@ -1,8 +1,8 @@
 """Equilibria, cartels and competition of firms that choose quantities, in closed form; plain NumPy.
 
-One number per firm ``[player]`` or one for all. With linear demand a firm's output depends on the others
-only through their sum: everything follows from one line, and firms that are absent or at capacity are found
-exactly.
+Parameters are one number per firm ``[player]``, or one for all; outputs are quantities per period. With
+linear demand a firm's output depends on the others only through their sum: all results follow from one line,
+and firms that are absent or at capacity are found exactly.
 """
 
 from __future__ import annotations
@@ -12,16 +12,27 @@ from typing import Any
 
 import numpy as np
 
-MOST_SUBSETS = 12  # firms with fixed costs: all sets of them are gone through
+MOST_SUBSETS = 12  # firms with fixed costs: all sets of them are tried
 
 
 def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp: Any = np) -> Any:
-    """Outputs ``[firm]`` with ``q_i = min(max((z - c_i)/steep_i, low_i), high_i)`` and ``z = top - slope Q``.
+    """Return outputs ``q_i = clip((z - c_i)/steep_i, low_i, high_i)`` for ``z = top - slope sum q``.
 
-    ``z`` is the price, or what a rival's output leaves of it. ``slope`` may be negative as long as
-    ``z + slope sum q_i(z)`` rises. Exact: the firms strictly between their bounds are found first, and the
-    line through them is solved. ``xp`` is NumPy, or JAX's; ``high`` may be infinite.
+    ``z`` is the price, or what a rival's output leaves of it. The firms strictly between their bounds are
+    found first, and the line through them is solved, so the result is exact.
 
+    Parameters
+    ----------
+    top, slope : float
+        Intercept and slope of the line; ``slope`` may be negative as long as ``z + slope sum q_i(z)``
+        increases.
+    c, steep, low, high : array_like
+        Unit cost, slope and bounds of each firm's supply, ``[firm]``; ``high`` may be infinite.
+    xp : module
+        NumPy, or ``jax.numpy``.
+
+    Examples
+    --------
     >>> aggregate(100.0, 1.0, np.array([10.0, 10.0]), np.ones(2), np.zeros(2), np.full(2, np.inf)).tolist()
     [30.0, 30.0]
     """
@@ -41,18 +52,20 @@ def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp:
 
 
 def rows(*values: Any, count: int | None = None) -> list[np.ndarray]:
-    """Numbers as arrays of one length, that of the longest."""
+    """Return numbers as arrays of one length, that of the longest."""
     arrays = [np.atleast_1d(np.asarray(value, dtype=float)) for value in values]
     size = count or max(map(len, arrays))
     return [np.broadcast_to(array, (size,)) for array in arrays]
 
 
 def linear(a: float, b: float, c: Any, d: Any = 0.0, *, low: Any = 0.0, high: Any = np.inf) -> np.ndarray:
-    """Cournot outputs ``[player]`` for ``P = a - b Q`` and cost ``c_i q + d_i q^2/2``, between bounds.
+    """Return Cournot outputs ``[player]`` for ``P = a - b Q`` and cost ``c_i q + d_i q^2/2``, between bounds.
 
-    ``q_i = (P - c_i)/(b + d_i)`` for those who produce below their capacity. With a cost of 0 prices of 0 can
-    be equilibria as well; this is the one with a price above it.
+    ``q_i = (P - c_i)/(b + d_i)`` for firms that produce below their capacity. With unit costs of 0 prices of
+    0 may be equilibria as well; this is the equilibrium with a positive price.
 
+    Examples
+    --------
     >>> linear(100.0, 1.0, [10.0, 10.0]).tolist(), linear(90.0, 2.0, [6.0, 18.0], high=[11.0, 50.0]).tolist()
     ([30.0, 30.0], [11.0, 12.5])
     """
@@ -71,13 +84,28 @@ def differentiated(
     high: Any = np.inf,
     weight: float = 1.0,
 ) -> np.ndarray:
-    """Outputs ``[player]`` chosen at once for ``p_i = A - b q_i - g_s sum_{j != i} q_j``, between bounds.
+    """Return simultaneous outputs ``[player]`` for ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
 
-    First-order conditions ``A - c_i - (2b + d_i) q_i = weight g_s sum_{j != i} q_j``: ``weight`` is 1 for
-    Cournot competition (Singh and Vives 1984) and 2 where the firms maximise their joint profit.
+    The first-order conditions are ``A - c_i - (2b + d_i) q_i = weight g_s sum_{j != i} q_j``.
 
+    Parameters
+    ----------
+    A, b, g_s : float
+        Intercept, own slope and substitution of inverse demand.
+    c, d, low, high : array_like
+        Unit cost, convex cost and bounds, ``[player]``.
+    weight : float
+        1 for Cournot competition, 2 for the largest joint profit.
+
+    Examples
+    --------
     >>> differentiated(10.0, 1.0, 0.5, [1.0, 1.0]).tolist()
     [3.6, 3.6]
+
+    References
+    ----------
+    N. Singh and X. Vives, Price and quantity competition in a differentiated duopoly, RAND Journal of
+    Economics 15 (1984), eq. 2.
     """
     c, d, low, high = rows(c, d, low, high)
     slope = weight * g_s
@@ -85,18 +113,24 @@ def differentiated(
 
 
 def with_fixed_costs(a: float, b: float, c: Any, d: Any, F: Any, *, high: Any = np.inf) -> np.ndarray:
-    """All Cournot equilibria ``[equilibrium player]`` of firms that save ``F_i`` by not producing.
+    """Return all Cournot equilibria ``[equilibrium player]`` of firms that save ``F_i`` by not producing.
 
-    Every set of firms is tried as those who produce: nobody among them may make a loss, and nobody else gain
-    by coming in. Most firms first. There may be several, or none. Raises `ValueError` for more than 12 firms
-    that have fixed costs.
+    Every set of producers is tried: none of them may make a loss, and no other firm may gain by entering.
+    Sets with more firms come first. There may be several equilibria, or none.
 
+    Raises
+    ------
+    ValueError
+        For more than 12 firms with fixed costs.
+
+    Examples
+    --------
     >>> with_fixed_costs(10.0, 1.0, [1.0, 1.0], 0.0, 10.0).tolist()
     [[4.5, 0.0], [0.0, 4.5]]
     """
     c, d, F, high = rows(c, d, F, high)
     paying = np.flatnonzero(F > 0)
-    paying = paying[np.lexsort((-paying, -c[paying]))]  # the dearest stay out first
+    paying = paying[np.lexsort((-paying, -c[paying]))]  # firms of highest cost leave first
     if len(paying) > MOST_SUBSETS:
         raise ValueError(
             f"fixed_cost: {len(paying)} firms have fixed costs; all sets of producers are tried for at "
@@ -105,13 +139,14 @@ def with_fixed_costs(a: float, b: float, c: Any, d: Any, F: Any, *, high: Any = 
     found: list[np.ndarray] = []
     for out in (out for size in range(len(paying) + 1) for out in combinations(paying, size)):
         q = linear(a, b, c, d, high=np.where(np.isin(np.arange(len(c)), out), 0.0, high))
-        if _stands(q, a, b, c, d, F, high) and not any(np.allclose(q, other, rtol=1e-12) for other in found):
+        known = any(np.allclose(q, other, rtol=1e-12) for other in found)
+        if not known and _is_stable(q, a, b, c, d, F, high):
             found.append(q)
     return np.array(found).reshape(len(found), len(c))
 
 
-def _stands(q: np.ndarray, a: float, b: float, c: Any, d: Any, F: Any, high: Any) -> bool:
-    """Whether nobody gains by coming in or staying out."""
+def _is_stable(q: np.ndarray, a: float, b: float, c: Any, d: Any, F: Any, high: Any) -> bool:
+    """Return whether no firm gains by entering or leaving."""
     price = a - b * q.sum()
     earned = (price - c) * q - d * q**2 / 2 - F * (q > 0)
     rest = a - b * (q.sum() - q) - c
@@ -122,7 +157,7 @@ def _stands(q: np.ndarray, a: float, b: float, c: Any, d: Any, F: Any, high: Any
 
 
 def check_interior(eta: float, players: int) -> None:
-    """Isoelastic demand: less output must not always earn everybody more. Raises `ValueError`."""
+    """Raise `ValueError` if with isoelastic demand less output always increases every profit."""
     if eta * players <= 1:
         raise ValueError(
             f"elasticity: {eta:g} must be above 1/n = {1 / players:g} with {players} firms: no interior "
@@ -131,11 +166,17 @@ def check_interior(eta: float, players: int) -> None:
 
 
 def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
-    """Cournot outputs ``[player]`` for ``P = A Q^(-1/eta)``.
+    """Return Cournot outputs ``[player]`` for ``P = A Q^(-1/eta)``.
 
-    ``P = sum c/(n - 1/eta)``, and shares are ``eta (P - c_i)/P``.
-    Raises `ValueError` where ``n <= 1/eta``, and where a firm would not produce.
+    ``P = sum c/(n - 1/eta)``, and market shares are ``eta (P - c_i)/P``.
 
+    Raises
+    ------
+    ValueError
+        For ``n <= 1/eta``, and if a firm would not produce.
+
+    Examples
+    --------
     >>> isoelastic(100.0, 2.0, [1.0, 1.0]).round(9).tolist()
     [2812.5, 2812.5]
     """
@@ -152,12 +193,14 @@ def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
 
 
 def merit_order(alpha: float, beta: float, c: Any, d: Any = 0.0, capacity: Any = np.inf) -> np.ndarray:
-    """Outputs ``[player]`` at which all marginal costs that matter are ``m = alpha - beta Q``.
+    """Return outputs ``[player]`` at which the marginal cost of every producer is ``m = alpha - beta Q``.
 
-    Firm i offers ``(m - c_i)/d_i`` up to its capacity; with constant marginal cost nothing below ``c_i``,
-    everything above, and what is asked for at ``c_i`` itself, which firms of equal cost share equally as far
-    as they can. ``beta = b`` is competition, ``beta = 2b`` the cartel.
+    Firm i supplies ``(m - c_i)/d_i`` up to its capacity; with constant marginal cost nothing below ``c_i``,
+    its capacity above, and the remaining demand at ``c_i`` itself, which firms of equal cost share equally up
+    to their capacities. ``beta = b`` is competition, ``beta = 2b`` the cartel.
 
+    Examples
+    --------
     >>> merit_order(100.0, 2.0, [10.0, 10.0]).tolist(), merit_order(100.0, 2.0, [10.0, 12.0]).tolist()
     ([22.5, 22.5], [45.0, 0.0])
     """
@@ -188,7 +231,7 @@ def merit_order(alpha: float, beta: float, c: Any, d: Any = 0.0, capacity: Any =
 def _between(
     alpha: float, beta: float, c: np.ndarray, d: np.ndarray, capacity: np.ndarray, low: float, high: float
 ) -> np.ndarray:
-    """Where ``m`` is between two neighbouring ends: a linear equation."""
+    """Return outputs at a marginal value between two neighbouring ends, the solution of a linear equation."""
     if low == -np.inf:
         return np.zeros(len(c))
     with np.errstate(invalid="ignore"):
@@ -201,7 +244,7 @@ def _between(
 
 
 def _shared(total: float, capacity: np.ndarray) -> np.ndarray:
-    """Equal parts of a total, those who cannot do as much doing what they can."""
+    """Return equal parts of a total, with firms at capacity producing that."""
     order = np.argsort(capacity, kind="stable")
     found, left, count = np.zeros(len(capacity)), total, int(np.sum(capacity > 0))
     for firm in order[len(capacity) - count :]:
@@ -211,11 +254,15 @@ def _shared(total: float, capacity: np.ndarray) -> np.ndarray:
 
 
 def cartel(a: float, b: float, c: Any, d: Any = 0.0, *, capacity: Any = np.inf) -> np.ndarray:
-    """Outputs ``[player]`` of largest joint profit for ``P = a - b Q``: marginal revenue is marginal cost.
+    """Return outputs ``[player]`` of largest joint profit for ``P = a - b Q``.
 
-    Quadratic costs are equalised at the margin; of constant ones the cheapest produces, or the cheapest share
-    equally. Who earns what without side payments is what each sells; with them, see `shared_profit`.
+    Marginal revenue is marginal cost.
 
+    Quadratic costs are equal at the margin; of constant unit costs only the lowest produce, in equal parts.
+    Without side payments each firm earns its own sales; with them, see `shared_profit`.
+
+    Examples
+    --------
     >>> cartel(100.0, 1.0, [10.0, 10.0]).tolist()
     [22.5, 22.5]
     """
@@ -223,8 +270,10 @@ def cartel(a: float, b: float, c: Any, d: Any = 0.0, *, capacity: Any = np.inf) 
 
 
 def shared_profit(profit: Any) -> np.ndarray:
-    """What firms have ``[player]`` once side payments share a joint profit equally.
+    """Return profits ``[player]`` after side payments that share the joint profit equally.
 
+    Examples
+    --------
     >>> shared_profit([2025.0, 0.0]).tolist()
     [1012.5, 1012.5]
     """
@@ -233,8 +282,10 @@ def shared_profit(profit: Any) -> np.ndarray:
 
 
 def competitive(a: float, b: float, c: Any, d: Any = 0.0, *, capacity: Any = np.inf) -> np.ndarray:
-    """Outputs ``[player]`` of firms that take the price as given: it is every producer's marginal cost.
+    """Return outputs ``[player]`` of price takers: the price is every producer's marginal cost.
 
+    Examples
+    --------
     >>> competitive(100.0, 1.0, [10.0, 10.0]).tolist()
     [45.0, 45.0]
     """
@@ -242,18 +293,24 @@ def competitive(a: float, b: float, c: Any, d: Any = 0.0, *, capacity: Any = np.
 
 
 def isoelastic_total(A: float, eta: float, c: Any, *, joint: bool) -> np.ndarray:
-    """Outputs ``[player]`` of the cheapest firms, shared equally, for ``P = A Q^(-1/eta)``.
+    """Return outputs ``[player]`` for ``P = A Q^(-1/eta)``, shared equally by the firms of lowest cost.
 
-    The price is their cost, or, for the ``joint`` profit maximum, ``c eta/(eta - 1)``. Raises `ValueError`
-    where joint profit has no maximum: ``eta <= 1``.
+    The price is their cost, or, for the largest ``joint`` profit, ``c eta/(eta - 1)``.
 
+    Raises
+    ------
+    ValueError
+        For ``joint`` with ``eta <= 1``, where joint profit has no maximum.
+
+    Examples
+    --------
     >>> isoelastic_total(100.0, 2.0, [1.0, 1.0], joint=True).tolist()
     [1250.0, 1250.0]
     """
     (c,) = rows(c)
     if joint and eta <= 1:
         raise ValueError(
-            f"elasticity: {eta:g} must be above 1, or joint profit rises for ever as output falls"
+            f"elasticity: {eta:g} must be above 1, or joint profit increases without bound as output falls"
         )
     lowest = c.min()
     price = lowest * eta / (eta - 1) if joint else lowest

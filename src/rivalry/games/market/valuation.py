@@ -1,4 +1,7 @@
-"""What cash flows are worth: discounted sums, and what is left at the horizon. Plain NumPy."""
+"""Valuation of cash flows: discounted sums, and terminal values at the horizon. Plain NumPy.
+
+Money is in units of the cash flows; rates and growth are per period.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ from numpy.typing import ArrayLike
 from rivalry.core.registry import near
 
 SHIFT = {"period0": 0.0, "mid": 0.5, "end": 1.0}
-"""When in its period a cash flow comes in."""
+"""The time of a cash flow within its period."""
 
 TERMINALS = ("none", "gordon", "perpetuity", "multiple", "critic")
 
 
 class Valuation(NamedTuple):
-    """The value of cash flows at date 0, ``[..]``, and how much of it lies beyond the horizon."""
+    """The value of cash flows at date 0, ``[..]``, and its part beyond the horizon."""
 
     value: np.ndarray  # the terminal value included
     terminal_value: np.ndarray  # at date T
@@ -90,7 +93,7 @@ def valuation(
     if terminal in ("gordon", "perpetuity", "multiple"):
         _check_last(base, terminal, strict)
     if terminal in ("gordon", "perpetuity"):
-        follows = np.asarray(base * going_on(rate, grows, shift))
+        follows = np.asarray(base * continuation_factor(rate, grows, shift))
     elif terminal == "none":
         follows = np.zeros(())
     else:
@@ -104,10 +107,11 @@ def valuation(
     return Valuation(value, np.broadcast_to(follows, value.shape), beyond, share)
 
 
-def going_on(gamma: ArrayLike, growth: ArrayLike = 0.0, shift: float = 0.0) -> np.ndarray:
-    """What cash flows that grow for ever are worth a period after a first of 1: a multiple of that.
+def continuation_factor(gamma: ArrayLike, growth: ArrayLike = 0.0, shift: float = 0.0) -> np.ndarray:
+    """Return the value, one period after a first cash flow of 1, of all later ones that grow forever.
 
-    ``(1+g)/(r-g) (1+r)^(1-s)`` as ``(1+g) gamma^s / (1 - gamma (1+g))``, right also at ``gamma`` 0.
+    ``(1+g)/(r-g) (1+r)^(1-s)``, computed as ``(1+g) gamma^s / (1 - gamma (1+g))``, which is also right at
+    ``gamma`` 0.
     """
     rate, grows = np.asarray(gamma, dtype=float), np.asarray(growth, dtype=float)
     return np.asarray((1 + grows) * rate**shift / (1 - rate * (1 + grows)))
@@ -116,7 +120,7 @@ def going_on(gamma: ArrayLike, growth: ArrayLike = 0.0, shift: float = 0.0) -> n
 def check_rates(
     gamma: ArrayLike, growth: ArrayLike = 0.0, *, infinite_horizon: bool, name: str = "gamma"
 ) -> None:
-    """Raise `ValueError`, naming both rates, where a sum diverges or a discount factor is out of range."""
+    """Raise `ValueError`, naming both rates, if a sum diverges or a discount factor is out of range."""
     rates, grows = np.broadcast_arrays(np.asarray(gamma, dtype=float), np.asarray(growth, dtype=float))
     for place in np.ndindex(rates.shape):
         rate, g = float(rates[place]), float(grows[place])
@@ -136,14 +140,16 @@ def check_rates(
 
 
 def perpetuity(profit: ArrayLike, gamma: ArrayLike, convention: str = "period0") -> np.ndarray:
-    """What the same ``profit`` in every period for ever is worth: ``gamma^s profit/(1 - gamma)``.
+    """Return the value of the same ``profit`` in every period forever, ``gamma^s profit/(1 - gamma)``.
 
+    Examples
+    --------
     >>> perpetuity(1012.5, 0.95).round(6).tolist(), perpetuity(1012.5, 0.95, "end").round(6).tolist()
     (20250.0, 19237.5)
     """
     shift = SHIFT[_known("convention", convention, tuple(SHIFT))]
     check_rates(gamma, infinite_horizon=True)
-    return np.asarray(np.asarray(profit, dtype=float) * going_on(gamma, 0.0, shift))
+    return np.asarray(np.asarray(profit, dtype=float) * continuation_factor(gamma, 0.0, shift))
 
 
 def lasting(
@@ -157,11 +163,23 @@ def lasting(
     multiple: float = 0.0,
     grows: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same ``cash_flow [..]`` in every period: its value, and the share of it beyond the horizon.
+    """Return the value of the same ``cash_flow [..]`` in every period, and its share beyond the horizon.
 
-    A ``horizon`` of 0 is none: the value of all periods, and a share of 0. Up to the horizon it ``grows`` by
-    that part a period, with the market; ``growth`` is that of the terminal value.
+    Parameters
+    ----------
+    cash_flow : array_like
+        The cash flow of the first period, ``[..]``.
+    gamma : array_like
+        Discount factors per period, ``[..]``.
+    horizon : int
+        Periods valued explicitly; 0 values all periods, with a share of 0.
+    convention, terminal, growth, multiple
+        As in `valuation`.
+    grows : float
+        Growth rate of the cash flow, with the market, up to the horizon.
 
+    Examples
+    --------
     >>> value, share = lasting([10.0], 0.95, 10, terminal="perpetuity")
     >>> value.round(6).tolist(), share.round(6).tolist()
     ([200.0], [0.598737])
@@ -169,7 +187,7 @@ def lasting(
     flow = np.asarray(cash_flow, dtype=float)
     if horizon == 0:
         check_rates(gamma, grows, infinite_horizon=True)
-        value = np.asarray(flow * going_on(gamma, grows, SHIFT[convention]) / (1 + grows))
+        value = np.asarray(flow * continuation_factor(gamma, grows, SHIFT[convention]) / (1 + grows))
         return value, np.zeros(value.shape)
     found = valuation(
         flow[..., None] * (1 + grows) ** np.arange(horizon),
@@ -183,12 +201,21 @@ def lasting(
 
 
 def gordon(cash_flow_ahead: ArrayLike, r: ArrayLike, g: ArrayLike) -> np.ndarray:
-    """``CF_1/(r - g)``: cash flows that grow for ever, one period before the first (Gordon 1959).
+    """Return ``CF_1/(r - g)``, the value of cash flows that grow forever, one period before the first.
 
-    Raises `ValueError` where ``r <= g``.
+    Raises
+    ------
+    ValueError
+        For ``r <= g``.
 
+    Examples
+    --------
     >>> gordon(50.0, 0.09, 0.02).round(6).tolist()
     714.285714
+
+    References
+    ----------
+    M. J. Gordon, Dividends, earnings, and stock prices, Review of Economics and Statistics 41 (1959).
     """
     rates, grows = np.broadcast_arrays(np.asarray(r, dtype=float), np.asarray(g, dtype=float))
     for rate, growth in zip(rates.ravel().tolist(), grows.ravel().tolist(), strict=True):
@@ -198,10 +225,12 @@ def gordon(cash_flow_ahead: ArrayLike, r: ArrayLike, g: ArrayLike) -> np.ndarray
 
 
 def missing_share(gamma: ArrayLike, periods: int) -> np.ndarray:
-    """What part of a perpetuity's value comes after so many periods: ``gamma^T``.
+    """Return the fraction of a perpetuity's value after ``periods`` periods, ``gamma^T``.
 
-    It is lost where play that is merely cut is taken to have ended.
+    It is lost if truncated play is treated as terminal.
 
+    Examples
+    --------
     >>> missing_share(0.95, 20).round(4).tolist()
     0.3585
     """
@@ -212,25 +241,30 @@ def missing_share(gamma: ArrayLike, periods: int) -> np.ndarray:
 def one_ahead(
     cash_flow: ArrayLike, next_cash_flow: ArrayLike, gamma: ArrayLike, growth: ArrayLike = 0.0
 ) -> np.ndarray:
-    """The value from one period ahead: ``CF_t + gamma CFhat_(t+1)/(1 - gamma (1+g))``.
+    """Return the one-period-ahead value ``CF_t + gamma CFhat_(t+1)/(1 - gamma (1+g))``.
 
-    The ``period0`` value of one period, its ``gordon`` flows beginning at the forecast ``next_cash_flow``:
-    the next cash flow if all present choices stand, or a learner's forecast. Exact where the forecast is, and
-    cash flows then grow by ``growth``. A signal for those who grope their way, never a reward.
+    This is the ``period0`` value of one period, with ``gordon`` cash flows from the forecast
+    ``next_cash_flow``: the next cash flow if all present choices stay, or a learner's forecast. It is exact
+    if the forecast is, and cash flows then grow by ``growth``. It guides adaptive rules, and is never a
+    reward.
 
+    Examples
+    --------
     >>> one_ahead(900.0, 900.0, 0.95).round(6).tolist()
     18000.0
     """
     check_rates(gamma, growth, infinite_horizon=True)
-    ahead = going_on(gamma, growth, 1.0) / (1 + np.asarray(growth, dtype=float))
+    ahead = continuation_factor(gamma, growth, 1.0) / (1 + np.asarray(growth, dtype=float))
     return np.asarray(np.asarray(cash_flow, dtype=float) + np.asarray(next_cash_flow, dtype=float) * ahead)
 
 
 def values(cash_flows: ArrayLike, gamma: ArrayLike, follows: ArrayLike = 0.0) -> np.ndarray:
-    """The ``period0`` value in every period of what is still to come, ``[.. period]``.
+    """Return the ``period0`` value of the remaining cash flows in every period, ``[.. period]``.
 
-    ``V_t = CF_t + gamma V_(t+1)``; ``follows [..]`` is what is left after the last period.
+    ``V_t = CF_t + gamma V_(t+1)``; ``follows [..]`` is the value after the last period.
 
+    Examples
+    --------
     >>> values([1.0, 1.0, 1.0], 0.5, follows=2.0).tolist()
     [2.0, 2.0, 2.0]
     """
@@ -249,11 +283,13 @@ def one_ahead_error(
     growth: ArrayLike = 0.0,
     follows: ArrayLike = 0.0,
 ) -> np.ndarray:
-    """`one_ahead` less the realised value in every period, ``[.. period]``.
+    """Return `one_ahead` less the realised value in every period, ``[.. period]``.
 
-    ``forecasts [.. period]`` are those of the next cash flow; ``follows [..]`` is what is left after the last
+    ``forecasts [.. period]`` are those of the next cash flow; ``follows [..]`` is the value after the last
     period.
 
+    Examples
+    --------
     >>> one_ahead_error([1.0, 1.0], [1.0, 2.0], 0.5, follows=2.0).tolist()
     [0.0, 1.0]
     """
@@ -265,10 +301,12 @@ def one_ahead_error(
 def sensitivity(
     cash_flows: ArrayLike, rates: ArrayLike, growths: ArrayLike, *, convention: str = "period0"
 ) -> np.ndarray:
-    """The value with a ``gordon`` end at every rate r and growth g, ``[.. rate growth]``.
+    """Return values with a ``gordon`` terminal value by rate r and growth g, ``[.. rate growth]``.
 
-    NaN where ``r <= g``.
+    NaN for ``r <= g``.
 
+    Examples
+    --------
     >>> sensitivity([10.0], [0.02, 0.1], [0.0, 0.05]).round(2).tolist()
     [[510.0, nan], [110.0, 220.0]]
     """
@@ -316,7 +354,7 @@ def _check_last(base: np.ndarray, terminal: str, strict: bool) -> None:
     """Warn of a terminal cash flow that is not above 0. Raises `ValueError` if ``strict``."""
     if not np.any(base <= 0):
         return
-    said = f"terminal cash flow: {np.min(base):g} is not above 0, and {terminal!r} lets it go on for ever"
+    said = f"terminal cash flow: {np.min(base):g} is not above 0, and {terminal!r} continues it forever"
     if strict and terminal in ("gordon", "perpetuity"):
         raise ValueError(f"{said}; give normalised_cash_flow")
     warnings.warn(said, stacklevel=3)
