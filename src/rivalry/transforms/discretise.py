@@ -1,4 +1,4 @@
-"""The finite restriction of a game: every player chooses one of finitely many strategies."""
+"""Finite restrictions of games: every player chooses one of finitely many grid points."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from rivalry.tables.discretize import own_levels
 
 
 class Discretised(eqx.Module):
-    """A game whose players choose by number from lists; see `discretise`."""
+    """A game whose players choose grid points by index; see `discretise`."""
 
     game: Any
-    places: Float[Array, "player action axis"]  # shorter lists end in their first entry again and again
+    places: Float[Array, "player action axis"]  # shorter grids repeat their first point
     space: Choices
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
-        """What the strategies of these numbers pay."""
+        """Return the payoffs of the strategies with these indices."""
         found: Array = self.game.payoffs(self.profile(x))
         return found
 
     def profile(self, x: Profile) -> Float[Array, "player coordinate"]:
-        """The strategies ``[player axis]`` that numbers ``[player 1]`` stand for."""
+        """Return the strategies ``[player axis]`` with indices ``[player 1]``."""
         return self.places[jnp.arange(len(self.places)), x[:, 0].astype(int)]
 
 
@@ -78,7 +78,7 @@ def _(game: Discretised, name: str, value: float) -> str:
 
 @oracles.exchangeable.register(Discretised)
 def _(game: Discretised) -> np.ndarray:
-    """Those who are exchangeable in the game and have the same list."""
+    """Return equal numbers for players that are exchangeable in the game and have the same grid."""
     kinds: dict[tuple[int, bytes], int] = {}
     rows = zip(oracles.exchangeable(game.game).tolist(), np.asarray(game.places), strict=True)
     return np.array([kinds.setdefault((kind, row.tobytes()), len(kinds)) for kind, row in rows])

@@ -59,7 +59,10 @@ def freeze(game: Game, strategies: Mapping[int, object]) -> Frozen:
 
 
 class Restricted(eqx.Module):
-    """What games of some players share: their space, and their strategies put into the whole profile."""
+    """A game of some players of ``game``.
+
+    Their space, and their strategies in the profile of the whole game.
+    """
 
     game: Any
     base: Float[Array, "seat column"]
@@ -70,11 +73,11 @@ class Restricted(eqx.Module):
         return part(self.game.space, self.players, self.base)
 
     def put(self, x: Profile) -> Float[Array, "seat column"]:
-        """The whole profile, with these players at ``x``."""
+        """Return the profile of the whole game with these players at ``x``."""
         return self.base.at[jnp.asarray(self.players), : x.shape[1]].set(x)
 
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
-        """What everybody plays when these players play ``x``."""
+        """Return the strategies of all players when these players choose ``x``."""
         raise NotImplementedError
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
@@ -82,9 +85,9 @@ class Restricted(eqx.Module):
         return everyone[jnp.asarray(self.players)]
 
     def measures(self, x: Profile) -> Record:
-        """``play``, ``play_payoff``, and the whole game's measures, its players along ``seat``."""
+        """Return ``play``, ``play_payoff``, and the metrics of the whole game, its players along ``seat``."""
         everyone = _whole(self, x)
-        if isinstance(self.game, Restricted):  # those below tell of everybody
+        if isinstance(self.game, Restricted):  # its metrics are already those of all players
             return measures_of(self.game, everyone)
         found: Record = {
             "play": (("seat", "axis"), np.asarray(everyone)),
@@ -105,7 +108,7 @@ def _whole(game: Restricted, x: Profile) -> Array:
 
 
 class Frozen(Restricted):
-    """A game in which some players are fixed; see `freeze`."""
+    """A game in which some players' strategies are fixed; see `freeze`."""
 
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
         return self.put(x)
@@ -113,7 +116,7 @@ class Frozen(Restricted):
 
 @oracles.to_finite.register(Frozen, when=forwarded(oracles.to_finite))
 def _(game: Frozen) -> FiniteGame:
-    """Tables averaged over the fixed players' mixtures, where the whole game has one state."""
+    """Return tables averaged over the fixed players' mixtures, if the whole game has one state."""
     tables = stateless_tables(oracles.to_finite(game.game))
     for seat in reversed(range(len(tables))):
         if seat not in game.players:
@@ -134,7 +137,7 @@ def _(game: Restricted) -> str:
 
 @oracles.labels.register(Restricted)
 def _(game: Restricted) -> oracles.Labels:
-    """The names these players have in the whole game; numbers where it has none."""
+    """Return the names of these players in the whole game; numbers without names."""
     known = oracles.labels(game.game)
     players = tuple(known.players[p] if known.players else str(p) for p in game.players)
     return oracles.Labels(players, known.axes[: game.space.shape[1]])
@@ -173,12 +176,12 @@ def _(game: Frozen, x: Profile, player: int) -> oracles.Response:
 def _(
     game: Frozen, places: np.ndarray, weights: np.ndarray, player: int
 ) -> tuple[Array | np.ndarray, Any, Coverage]:
-    """Those who are fixed play a mixture of one place."""
-    seats, (_, actions, axes) = list(game.players), np.shape(places)
+    """Return that of the whole game; fixed players play a mixture of one strategy."""
+    own, (_, actions, axes) = list(game.players), np.shape(places)
     base = np.asarray(game.base)
-    whole, odds = np.repeat(base[:, None], actions, axis=1), np.eye(1, actions).repeat(len(base), axis=0)
-    whole[seats, :, :axes], odds[seats] = places, weights
-    strategy, payoff, coverage = oracles.mixed_best_response(game.game, whole, odds, seats[player])
+    whole, mixture = np.repeat(base[:, None], actions, axis=1), np.eye(1, actions).repeat(len(base), axis=0)
+    whole[own, :, :axes], mixture[own] = places, weights
+    strategy, payoff, coverage = oracles.mixed_best_response(game.game, whole, mixture, own[player])
     return strategy[:axes], payoff, coverage
 
 
@@ -199,7 +202,7 @@ def _(game: Frozen, x: Profile) -> Profile:
 
 
 class Part(eqx.Module):
-    """The strategies of some players of a space that is none of ours."""
+    """The strategies of some players of a custom space."""
 
     everyone: Any
     base: Float[Array, "seat axis"]
@@ -220,8 +223,8 @@ class Part(eqx.Module):
         return near[rows]
 
     def sample(self, key: PRNGKeyArray) -> Profile:
-        drawn: Array = self.everyone.sample(key)
-        return drawn[jnp.asarray(self.players)]
+        whole: Array = self.everyone.sample(key)
+        return whole[jnp.asarray(self.players)]
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
         found: Array = self.everyone.grid(self.players[player], points)
@@ -239,7 +242,7 @@ class Part(eqx.Module):
 
 
 def part(space: Space, players: tuple[int, ...], base: Profile) -> Space:
-    """The space of some of its players; ``base`` is any profile of the whole."""
+    """Return the space of some players; ``base`` is any profile of the whole game."""
     rows = jnp.asarray(players)
     if isinstance(space, Box):
         mine: Box = jax.tree.map(lambda edge: edge[rows], space)
@@ -252,7 +255,7 @@ def part(space: Space, players: tuple[int, ...], base: Profile) -> Space:
 
 
 def profile_inside(space: Space) -> Profile:
-    """A profile of the space: the middle of a box, in its own coordinates, else what is nearest to zero."""
+    """Return a profile of the space: the middle of a box in its coordinates, else the projection of zero."""
     if isinstance(space, Box):
         middle: Array = space.outer((space.inner(space.low) + space.inner(space.high)) / 2)
         return middle
@@ -260,7 +263,7 @@ def profile_inside(space: Space) -> Profile:
 
 
 def player_numbers(chosen: Iterable[int], count: int, name: str) -> tuple[int, ...]:
-    """Player numbers, in order; raises `ValueError` for what is none."""
+    """Return player indices in order. Raises `ValueError` for invalid ones."""
     found = list(chosen)
     if not found:
         raise ValueError(f"{name}: names no player; must name at least one of 0..{count - 1}")

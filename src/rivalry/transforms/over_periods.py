@@ -19,14 +19,14 @@ from rivalry.transforms.units import units
 
 
 class RepeatedState(NamedTuple):
-    """The last profiles, newest first, and how many periods were played."""
+    """The last profiles, newest first, and the number of periods played."""
 
     history: Float[Array, "memory player axis"]
     period: Int[Array, ""]
 
 
 class Repeated(eqx.Module):
-    """The same game again and again; see `repeat`."""
+    """A repeated game; see `repeat`."""
 
     game: Any
     memory: int = eqx.field(static=True)
@@ -38,9 +38,9 @@ class Repeated(eqx.Module):
         return found
 
     def reset(self, key: PRNGKeyArray) -> RepeatedState:
-        """Before the first period stand profiles drawn at random; the key is consumed."""
-        drawn = [self.space.sample(part) for part in jax.random.split(key, self.memory)]
-        return RepeatedState(jnp.stack(drawn), jnp.asarray(0))
+        """Return the state before the first period, with random past profiles."""
+        past = [self.space.sample(part) for part in jax.random.split(key, self.memory)]
+        return RepeatedState(jnp.stack(past), jnp.asarray(0))
 
     def step(
         self, state: RepeatedState, x: Profile, key: PRNGKeyArray
@@ -50,7 +50,7 @@ class Repeated(eqx.Module):
         return RepeatedState(history, period), self.game.payoffs(x), jnp.asarray(False), self._cut(period)
 
     def observe(self, state: RepeatedState) -> Float[Array, "player feature"]:
-        """Everybody sees all that was played in the last ``memory`` periods, newest first."""
+        """Return the profiles of the last ``memory`` periods, newest first, for every player."""
         players = self.space.shape[0]
         return jnp.broadcast_to(state.history.ravel(), (players, state.history.size))
 
@@ -121,7 +121,7 @@ def _(game: Repeated) -> oracles.Labels:
 
 
 class StagedState(NamedTuple):
-    """Last period's profile, what was played so far in this one, whose turn it is, and the period."""
+    """The last period's profile, the moves so far in this one, the stage, and the period."""
 
     before: Float[Array, "player axis"]
     now: Float[Array, "player axis"]
@@ -142,14 +142,14 @@ class Staged(eqx.Module):
         return found
 
     def reset(self, key: PRNGKeyArray) -> StagedState:
-        """Before the first period stands a profile drawn at random; the key is consumed."""
+        """Return the state before the first period, with a random past profile."""
         before = self.space.sample(key)
         return StagedState(before, jnp.zeros_like(before), jnp.asarray(0), jnp.asarray(0))
 
     def step(
         self, state: StagedState, x: Profile, key: PRNGKeyArray
     ) -> tuple[StagedState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
-        """The movers' rows of ``x`` are played, the others' ignored; all are paid after the last stage."""
+        """Play the movers' rows of ``x``, ignoring the others'; all players are paid after the last stage."""
         now = jnp.where(self.movers(state)[:, None], x, state.now)
         last = state.stage == len(self.moves) - 1
         rewards = jnp.where(last, self.game.payoffs(now), 0.0)
@@ -163,14 +163,14 @@ class Staged(eqx.Module):
         return following, rewards, jnp.asarray(False), over
 
     def observe(self, state: StagedState) -> Float[Array, "player feature"]:
-        """Everybody sees last period's profile, this period's moves so far, and who has moved."""
+        """Return last period's profile, this period's moves so far, and who has moved, for every player."""
         earlier = jnp.arange(len(self.moves)) < state.stage
-        moved = jnp.any(self.moves & earlier[:, None], axis=0)
-        seen = jnp.concatenate([state.before.ravel(), state.now.ravel(), moved.astype(float)])
+        has_moved = jnp.any(self.moves & earlier[:, None], axis=0)
+        seen = jnp.concatenate([state.before.ravel(), state.now.ravel(), has_moved.astype(float)])
         return jnp.broadcast_to(seen, (self.space.shape[0], seen.size))
 
     def movers(self, state: StagedState) -> Bool[Array, "player"]:
-        """Whose turn it is."""
+        """Return which players choose."""
         return self.moves[state.stage]
 
 
@@ -181,9 +181,9 @@ def _(game: Staged, state: StagedState) -> Bool[Array, "player"]:
 
 @oracles.normalized_observation.register(Staged)
 def _(game: Staged, state: StagedState) -> Array:
-    """In numbers of order 1 (`units`); 0 for players who have not moved yet."""
-    moved = jnp.any(game.moves & (jnp.arange(len(game.moves)) < state.stage)[:, None], axis=0)
-    now = jnp.where(moved[:, None], units(game.space, state.now), 0.0)
+    """Return observations in numbers of order 1 (`units`); 0 for players that have not moved yet."""
+    has_moved = jnp.any(game.moves & (jnp.arange(len(game.moves)) < state.stage)[:, None], axis=0)
+    now = jnp.where(has_moved[:, None], units(game.space, state.now), 0.0)
     return game.observe(state._replace(before=units(game.space, state.before), now=now))
 
 
@@ -265,16 +265,16 @@ class OpenLoop(eqx.Module):
 
     @property
     def space(self) -> Space:
-        inner = self.game.space
-        if isinstance(inner, Box):
-            one = inner.coordinates
+        stage = self.game.space
+        if isinstance(stage, Box):
+            one = stage.coordinates
             kinds = one if isinstance(one, str) else one * self.periods
-            longer: Box = jax.tree.map(lambda edge: jnp.tile(edge, self.periods), inner)
+            longer: Box = jax.tree.map(lambda edge: jnp.tile(edge, self.periods), stage)
             return replace(longer, coordinates=kinds)
-        return Schedules(inner, self.periods)
+        return Schedules(stage, self.periods)
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
-        """Discounted sums; what comes after play has ended counts nothing."""
+        """Return discounted sums of payoffs until play ends."""
         rows, weights = self.rows(x), self.weights
         if isinstance(self.game, Game):
             stage: Array = jax.vmap(self.game.payoffs)(rows)
@@ -292,12 +292,12 @@ class OpenLoop(eqx.Module):
         return jnp.sum(weights * rewards, axis=0)
 
     def rows(self, x: Profile) -> Float[Array, "period player column"]:
-        """A profile of schedules, period by period."""
+        """Return a profile of schedules, period by period."""
         return jnp.moveaxis(x.reshape(x.shape[0], self.periods, -1), 1, 0)
 
     @property
     def weights(self) -> Float[Array, "period player"]:
-        """What a unit of payoff is worth in every period."""
+        """Return the weight of a unit of payoff in every period."""
         return self.discount ** jnp.arange(self.periods)[:, None]
 
 
@@ -318,7 +318,7 @@ def _(game: OpenLoop) -> str:
 
 @oracles.labels.register(OpenLoop)
 def _(game: OpenLoop) -> oracles.Labels:
-    """Axes are period and column."""
+    """Return axes by period and column."""
     axes = game.game.space.shape[1]
     known = oracles.labels(game.game)
     names = known.axes or tuple(str(axis) for axis in range(axes))
@@ -327,7 +327,7 @@ def _(game: OpenLoop) -> oracles.Labels:
 
 @oracles.metrics.register(OpenLoop, when=_stage_knows(oracles.metrics))
 def _(game: OpenLoop, x: Profile) -> Record:
-    """The stage game's in every period."""
+    """Return the stage game's metrics of every period."""
     each = [oracles.metrics(game.game, row) for row in game.rows(x)]
     return {
         name: (("period", *("stage_period" if d == "period" else d for d in dims)), np.stack(arrays))
@@ -343,7 +343,7 @@ def _(game: OpenLoop, name: str) -> Profile:
 
 @oracles.exchangeable.register(OpenLoop, when=_stage_knows(oracles.exchangeable))
 def _(game: OpenLoop) -> np.ndarray:
-    """Those who are exchangeable in the stage game and discount alike."""
+    """Return equal numbers for players that are exchangeable in the stage game and discount equally."""
     pairs = np.stack([oracles.exchangeable(game.game), np.asarray(game.discount)], axis=1)
     return np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
 
@@ -356,7 +356,7 @@ def _(game: OpenLoop, x: Profile) -> Profile:
 
 @oracles.best_response.register(OpenLoop, when=_stage_knows(oracles.best_response))
 def _(game: OpenLoop, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
-    """The stage game's in every period: periods do not touch each other."""
+    """Return the stage game's response in every period: periods are independent."""
     found = [oracles.best_response(game.game, row, player) for row in game.rows(x)]
     payoff = sum(w[player] * payoff for w, (_, payoff, _) in zip(game.weights, found, strict=True))
     weakest = min((coverage for _, _, coverage in found), key=COVERAGES.index)
@@ -365,17 +365,17 @@ def _(game: OpenLoop, x: Profile, player: int | Array) -> tuple[Array, Array, Co
 
 @oracles.proved_response.register(OpenLoop, when=_stage_knows(oracles.proved_response))
 def _(game: OpenLoop, x: Profile, player: int) -> oracles.Response:
-    """The discounted sum of the stage game's; a period that counts nothing needs no bound."""
+    """Return the discounted sum of the stage game's; a period without weight needs no bound."""
     found = [oracles.proved_response(game.game, row, player) for row in game.rows(x)]
     weights = np.asarray(game.weights)[:, player].tolist()
     counted = [(w, one) for w, one in zip(weights, found, strict=True) if w > 0]
-    least = min((one for _, one in counted), key=lambda one: COVERAGES.index(one.coverage))
+    weakest = min((one for _, one in counted), key=lambda one: COVERAGES.index(one.coverage))
     return oracles.Response(
         np.concatenate([one.strategy for one in found]),
         sum(w * one.payoff for w, one in counted),
         sum(w * one.bound for w, one in counted),
-        least.coverage,
-        f"{least.method}, in every period",
+        weakest.coverage,
+        f"{weakest.method}, in every period",
     )
 
 
@@ -435,31 +435,31 @@ def open_loop(game: Game | MarkovGame, periods: int, discount: object = 1.0) -> 
 
 
 class Schedules(eqx.Module):
-    """A strategy of the inner space for every period, in one long axis."""
+    """A strategy of the stage game for every period, in one long axis."""
 
-    inner: Any
+    stage: Any
     periods: int = eqx.field(static=True)
 
     @property
     def shape(self) -> tuple[int, int]:
-        players, axes = self.inner.shape
+        players, axes = self.stage.shape
         return (players, axes * self.periods)
 
     @property
     def mask(self) -> Bool[Array, "player axis"]:
-        return jnp.tile(self.inner.mask, self.periods)
+        return jnp.tile(self.stage.mask, self.periods)
 
     def project(self, x: Profile) -> Profile:
-        near: Array = jax.vmap(self.inner.project, in_axes=1, out_axes=1)(self._split(x))
+        near: Array = jax.vmap(self.stage.project, in_axes=1, out_axes=1)(self._split(x))
         return near.reshape(self.shape)
 
     def sample(self, key: PRNGKeyArray) -> Profile:
         keys = jax.random.split(key, self.periods)
-        return jnp.concatenate([self.inner.sample(part) for part in keys], axis=1)
+        return jnp.concatenate([self.stage.sample(part) for part in keys], axis=1)
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
         """Constant schedules, and those that differ from one in a single period."""
-        each: Array = self.inner.grid(player, max(2, points // (1 + self.periods**2)))
+        each: Array = self.stage.grid(player, max(2, points // (1 + self.periods**2)))
         kinds = len(each)
         rows = [np.full(self.periods, k) for k in range(kinds)]
         for k in range(kinds):
@@ -473,13 +473,13 @@ class Schedules(eqx.Module):
         if given.shape != self.shape:
             raise ValueError(f"{name}: shape {given.shape} must be {self.shape} (players, periods x axes)")
         rows = self._split(given)
-        every = [self.inner.check(rows[:, t], f"{name}, period {t}") for t in range(self.periods)]
+        every = [self.stage.check(rows[:, t], f"{name}, period {t}") for t in range(self.periods)]
         return jnp.concatenate(every, axis=1)
 
     def _split(self, x: Any) -> Any:
-        return x.reshape(self.inner.shape[0], self.periods, -1)
+        return x.reshape(self.stage.shape[0], self.periods, -1)
 
 
 def _count(value: object, name: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name}: {value!r} must be a whole number, at least 1")
+        raise ValueError(f"{name}: {value!r} must be a whole number, at weakest 1")

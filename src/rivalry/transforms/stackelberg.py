@@ -25,10 +25,10 @@ POLISH, NEAR = 2, 1e-6  # Newton steps after the search, and how far each may go
 
 @runtime_checkable
 class Respond(Protocol):
-    """How followers reply: anything that may be used inside ``jit`` and needs no derivative."""
+    """A follower policy: anything that can be called inside ``jit``; it needs no derivative."""
 
     def __call__(self, game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
-        """The profile ``x`` with the followers' rows replaced by their replies to the others'."""
+        """Return the profile ``x`` with the followers' rows replaced by their responses to the others'."""
         ...
 
 
@@ -86,17 +86,17 @@ class Leadership(Restricted):
 
     @property
     def followers(self) -> tuple[int, ...]:
-        """Those who reply."""
+        """Return the players that respond."""
         return tuple(p for p in range(self.base.shape[0]) if p not in self.players)
 
     @property
     def whole_game(self) -> Any:
-        """The game in which all choose, leaders and followers of every stage."""
+        """Return the game in which all players choose, leaders and followers of every stage."""
         return oracles.base_game(self.game)
 
     @property
     def stages(self) -> tuple[tuple[int, ...], ...]:
-        """Who chooses when, by number in `whole_game`."""
+        """Return the players of each stage, by index in `whole_game`."""
         if not isinstance(self.game, Leadership):
             return (self.players, self.followers)
         before = self.game.stages  # of which the first are divided here
@@ -119,7 +119,10 @@ def _(game: Leadership) -> tuple[tuple[int, ...], ...]:
 
 
 def _even(led: Leadership) -> bool:
-    """Whether leaders are told apart by the game alone: a reply made elsewhere may do so as well."""
+    """Return whether leaders are distinguished by the game alone.
+
+    A custom policy may distinguish them as well.
+    """
     ours = type(led.respond).__module__.startswith("rivalry.")
     return ours and oracles.exchangeable.knows(led.game)
 
@@ -131,7 +134,7 @@ def _(game: Leadership) -> np.ndarray:
 
 @eqx.filter_custom_jvp
 def _answered(lead: Leadership, x: Profile) -> Profile:
-    """Everybody's strategies, once the followers have replied."""
+    """Return all players' strategies after the followers responded."""
     answer = lead.respond(lead.game, x, lead.followers)
     rows = jnp.asarray(lead.followers)
     return x.at[rows].set(answer[rows], unique_indices=True)
@@ -139,7 +142,10 @@ def _answered(lead: Leadership, x: Profile) -> Profile:
 
 @_answered.def_jvp  # type: ignore[untyped-decorator]
 def _answered_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
-    """How replies move: so that the followers' free slopes stay as they are (implicit function theorem)."""
+    """Return the derivative of responses.
+
+    The followers' free slopes stay constant (implicit function theorem).
+    """
     (lead, x), (change, moves) = primals, tangents
     rows, whole = jnp.asarray(lead.followers), _answered(lead, x)
     moves = jnp.zeros_like(x) if moves is None else moves
@@ -148,22 +154,27 @@ def _answered_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
         return whole, still
     y, pace = _within(lead.game, whole)
     flat = flattened(lead.game)
-    replies = y[rows]
+    responses = y[rows]
     free = inside(flat.space, y)[rows]
 
     def steepness(lead: Leadership, y: Profile) -> Array:
-        there = y.at[rows].set(replies, unique_indices=True)
+        there = y.at[rows].set(responses, unique_indices=True)
         return own_gradients(flattened(lead.game), there, lead.followers)
 
-    inner = still if pace is None else jnp.where(pace > 0, still / jnp.where(pace > 0, pace, 1.0), 0.0)
-    _, drift = eqx.filter_jvp(steepness, (lead, y), (change, inner))
+    unconstrained = (
+        still if pace is None else jnp.where(pace > 0, still / jnp.where(pace > 0, pace, 1.0), 0.0)
+    )
+    _, drift = eqx.filter_jvp(steepness, (lead, y), (change, unconstrained))
     follow = newton_step(flat, y, lead.followers, free, drift)
     follow = follow if pace is None else follow * pace[rows]
     return whole, still.at[rows].set(follow, unique_indices=True)
 
 
 def _within(game: Any, x: Profile) -> tuple[Profile, Profile | None]:
-    """A profile in inner coordinates, and how fast amounts grow with them: 0 at zero; None if all is 1."""
+    """Return a profile in unconstrained coordinates, and the slope of amounts in them.
+
+    None where that is 1.
+    """
     if not curved(game):
         return x, None
     flat = flattened(game)
@@ -172,7 +183,7 @@ def _within(game: Any, x: Profile) -> tuple[Profile, Profile | None]:
 
 
 def inside(space: Box, x: Profile) -> Bool[Array, "player axis"]:
-    """True where a coordinate is off the bounds of its box."""
+    """Return True where a coordinate is off the bounds of its box."""
     margin = AT_BOUND * (space.high - space.low)
     return (x > space.low + margin) & (x < space.high - margin)
 
@@ -184,7 +195,9 @@ def newton_step(
     free: Bool[Array, "follower axis"],
     gap: Float[Array, "follower axis"] | None = None,
 ) -> Float[Array, "follower axis"]:
-    """The step of ``players`` that lowers their free slopes by ``gap``, to first order; 0 where none does.
+    """Return the step of ``players`` that lowers their free slopes by ``gap``, to first order.
+
+    0 where none does.
 
     Without ``gap`` it lowers them to zero.
     """
@@ -207,7 +220,7 @@ def newton_step(
 
 
 def _volume(slope: Array) -> Array:
-    """The determinant after every row is brought to length 1: from 0 (singular) to 1 (orthogonal)."""
+    """Return the determinant after scaling every row to length 1, from 0 (singular) to 1 (orthogonal)."""
     longest = jnp.max(jnp.abs(slope))
     lengths = jnp.linalg.norm(slope, axis=1, keepdims=True)
     rows = jnp.where(lengths > SINGULAR * longest, slope / lengths, 0.0)
@@ -218,16 +231,18 @@ def _volume(slope: Array) -> Array:
 
 
 class Followers(eqx.Module):
-    """Mutual best replies of the followers: each in turn moves to its global best reply until nobody moves.
+    """Mutual best responses of the followers.
 
-    A best reply is the game's own ``best_reply`` where it has one that JAX can trace. Else it is searched on
-    a grid of ``points`` strategies with climbs from the best of them; at ties the first on the grid counts.
-    In a box it is polished by Newton's method, in the coordinates in which the box is searched, but for a
-    single follower's own ``best_reply``.
+    Each moves to its global best response in turn, until none moves.
 
-    Where the followers do not come to rest in ``rounds`` rounds the reply is NaN: no answer, rather than a
-    wrong one.
+    A best response is the oracle `rivalry.oracles.best_response` where JAX can trace it. Otherwise it is
+    searched on a grid of ``points`` strategies, with climbs from the best of them; ties go to the first grid
+    point. In a box the result is polished by Newton's method, in the coordinates in which the box is
+    searched, except for a single follower with an oracle. If the responses do not converge in ``rounds``
+    rounds, they are NaN.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix("stag_hunt")
     >>> Followers()(game, game.pure("stag", "hare"), (1,)).tolist()
@@ -237,13 +252,13 @@ class Followers(eqx.Module):
     points: Annotated[int, Ge(2), "strategies on the search grid of every follower"] = eqx.field(
         static=True, default=65
     )
-    rounds: Annotated[int, Ge(1), "rounds of replies"] = eqx.field(static=True, default=100)
+    rounds: Annotated[int, Ge(1), "rounds of responses"] = eqx.field(static=True, default=100)
     tol: Annotated[float, "movement of a round, relative to the space, that counts as rest"] = eqx.field(
         static=True, default=1e-9
     )
 
     def __call__(self, game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
-        """``x`` with the followers' rows replaced by their replies."""
+        """Return ``x`` with the followers' rows replaced by their responses."""
         rows = jnp.asarray(followers)
         if curved(game):
             flat = flattened(game)
@@ -267,32 +282,32 @@ class Followers(eqx.Module):
             return new, jnp.max(jnp.abs(new - x)), count + 1
 
         def going(carry: tuple[Profile, Array, Array]) -> Array:
-            _, moved, count = carry
-            return (moved > enough) & (count < self.rounds)
+            _, movement, count = carry
+            return (movement > enough) & (count < self.rounds)
 
         begin = (x, jnp.asarray(jnp.inf), jnp.asarray(0))
         if len(followers) == 1:
             x, _, _ = a_round(begin)
             if traceable_reply(game, x, rows[0]) is not None:
-                return x  # the game's own is as good as it gets, and derivatives need no better
+                return x  # exact, and derivatives need no more
         else:
-            x, moved, _ = jax.lax.while_loop(going, a_round, begin)
-            # one that found as good a strategy elsewhere on a plateau has come to rest as well
-            x = x.at[rows].set(jnp.where(moved <= enough, x[rows], jnp.nan))
+            x, movement, _ = jax.lax.while_loop(going, a_round, begin)
+            # a round that found an equally good strategy elsewhere on a plateau has converged as well
+            x = x.at[rows].set(jnp.where(movement <= enough, x[rows], jnp.nan))
         return _polished(game, x, followers) if isinstance(game.space, Box) else x
 
 
 def _grids(game: Game, followers: tuple[int, ...], points: int) -> Float[Array, "follower point axis"]:
-    """The followers' search grids, shorter ones filled with their last point."""
+    """Return the followers' search grids, shorter ones filled with their last point."""
     grids = [game.space.grid(player, points) for player in followers]
     most = max(len(grid) for grid in grids)
     return jnp.stack([jnp.pad(grid, ((0, most - len(grid)), (0, 0)), mode="edge") for grid in grids])
 
 
 def _polished(game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
-    """Newton's method on the followers' free coordinates; only a short step belongs to the reply found.
+    """Return the followers' responses after Newton's method on their free coordinates.
 
-    Where payoffs have a kink the best reply is no zero of the slopes, and stays where the search found it.
+    Only a short step is taken: where payoffs have a kink, the best response is no zero of the slopes.
     """
     rows, space = jnp.asarray(followers), game.space
     free = inside(space, x)[rows]  # type: ignore[arg-type]
@@ -310,13 +325,32 @@ def _polished(game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
 
 
 def hierarchy(game: Game, stages: Sequence[Sequence[int]], respond: Respond) -> Leadership:
-    """The game of the first of several stages, who know that each later stage knows and replies in turn.
+    """Return the game of the first of several stages, which anticipates the responses of all later ones.
 
-    ``stages`` is an ordered partition of the players: those of one stage choose at once, knowing what the
-    stages before chose. With two stages it is `stackelberg`; with more, the replies of the last are part of
-    the game in which the one before replies, and so on. Raises `ValueError` for a player who is missing or
-    named twice, and for less than two stages.
+    With two stages this is `stackelberg`; with more, the responses of the last stage are part of the game in
+    which the stage before responds, and so on.
 
+    Parameters
+    ----------
+    game : Game
+        The base game.
+    stages : sequence of sequence of int
+        An ordered partition of the players; those of one stage choose simultaneously, knowing earlier stages.
+    respond : Respond
+        The follower policy.
+
+    Returns
+    -------
+    Leadership
+        The game of the first stage.
+
+    Raises
+    ------
+    ValueError
+        For a player that is missing or named twice, and for fewer than two stages.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.race(players=3)
     >>> hierarchy(game, [[1], [0, 2]], rv.transforms.Followers()).followers
@@ -335,7 +369,7 @@ def hierarchy(game: Game, stages: Sequence[Sequence[int]], respond: Respond) -> 
 
 
 def check_stages(stages: Any, players: int) -> None:
-    """Raises `ValueError`, naming the firm, unless ``stages`` is an ordered partition of the players."""
+    """Raise `ValueError`, naming the player, unless ``stages`` is an ordered partition of the players."""
     if not isinstance(stages, list | tuple) or not all(isinstance(s, list | tuple) and s for s in stages):
         raise ValueError(f"stages: {stages!r} must be a list of lists of players, as in [[0], [1]]")
     named = [player for stage in stages for player in stage]

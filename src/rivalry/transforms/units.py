@@ -1,4 +1,7 @@
-"""Choices as learners make them: from -1 to 1 in boxes, numbered in finite games; and what they stand for."""
+"""Actions of learners: from -1 to 1 in boxes, indices in finite games.
+
+And the strategies that they stand for.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,31 @@ from rivalry.core.space import Box, Choices, Profile, Simplex
 
 
 def strategies(space: Any, actions: Float[Array, "player column"]) -> Profile:
-    """The profile that everybody's actions stand for.
+    """Return the profile of all players' actions.
 
-    In a `Box` an action is ``[axis]`` from -1 to 1, from the lowest to the highest in the coordinates in
-    which the box is searched; elsewhere it is the number of a pure action or a corner, in one column. On a
-    `Simplex` it may also be ``[axis]``, of which the nearest point of the simplex is taken (its projection).
-    Raises `ValueError` for other spaces.
+    Parameters
+    ----------
+    space : Box, Simplex or Choices
+        Strategies. In a `Box` an action is ``[axis]`` from -1 to 1, from the lowest to the highest strategy
+        in the coordinates in which the box is searched; elsewhere it is the index of a pure action or a
+        corner. On a `Simplex` it may also be ``[axis]``, which is projected.
+    actions : Array
+        Actions, ``[player column]``.
 
+    Raises
+    ------
+    ValueError
+        For other spaces.
+
+    Examples
+    --------
     >>> strategies(Box.interval(0.0, 4.0, players=2), jnp.array([[-1.0], [0.5]])).tolist()
     [[0.0], [3.0]]
     """
     if isinstance(space, Box):
         flat = space.flat()
         there = flat.low + (actions + 1) / 2 * (flat.high - flat.low)
-        # the ends themselves, whatever rounding does
+        # exactly the bounds at the ends, regardless of rounding
         there = jnp.where(actions >= 1, space.high, space.outer(jnp.where(actions <= -1, flat.low, there)))
         inside: Array = jnp.clip(there, space.low, space.high)
         return inside
@@ -40,10 +54,12 @@ def strategies(space: Any, actions: Float[Array, "player column"]) -> Profile:
 
 
 def units(space: Any, x: Profile) -> Profile:
-    """A profile in numbers of order 1: in a `Box` and of `Choices` from -1 to 1, shares as they are.
+    """Return a profile in numbers of order 1: in a `Box` and of `Choices` from -1 to 1, else as it is.
 
-    In a `Box` it undoes `strategies`.
+    In a `Box` it is the inverse of `strategies`.
 
+    Examples
+    --------
     >>> units(Box.interval(0.0, 4.0, players=2), jnp.array([[0.0], [3.0]])).tolist()
     [[-1.0], [0.5]]
     """
@@ -59,5 +75,5 @@ def units(space: Any, x: Profile) -> Profile:
 
 
 def _sizes(space: Any) -> np.ndarray:
-    """How many pure actions every player has, ``[player 1]``."""
+    """Return the numbers of pure actions, ``[player 1]``."""
     return np.asarray(space.sizes, dtype=float)[:, None]
