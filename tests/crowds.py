@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jax, jnp
+from rivalry.core.method import BaseMethod
 from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Certificate, Record
 from rivalry.core.space import Simplex
@@ -60,7 +61,7 @@ class Crowd(NamedTuple):
     profile: Array
 
 
-class Drift(eqx.Module):
+class Drift(BaseMethod):
     """The crowd drifts to the faster roads."""
 
     rate: Annotated[float, Gt(0), "length of a step"] = 0.1
@@ -73,7 +74,9 @@ class Drift(eqx.Module):
     def step(self, game: PopulationGame, state: Crowd, key: PRNGKeyArray) -> Crowd:
         return Crowd(game.space.project(state.profile + self.rate * self._rewards(game, state.profile)))
 
-    def notes(self, game: PopulationGame, state: Crowd) -> Record:
+    def report(self, game: PopulationGame, state: Crowd, status: str) -> Record:
+        if status == "iteration limit":
+            return {}
         pays = np.asarray(self._rewards(game, state.profile))
         gain = pays.max(axis=1) - (pays * np.asarray(state.profile)).sum(axis=1)
         return Certificate(gain, gain, "exact", "all actions", 1e-6).record()

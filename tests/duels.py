@@ -20,7 +20,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
-from rivalry import Box
+from rivalry import BaseMethod, Box
 
 
 class Duel(eqx.Module):
@@ -44,7 +44,7 @@ def duel(*, prize: float = 1.0, trouble: str = "none", seconds: float = 0.0):
     return Duel(jnp.asarray(prize), Box.interval(0.01, 2.0, players=2))
 
 
-class Climb(eqx.Module):
+class Climb(BaseMethod):
     """Random steps, kept when they pay: a method that draws."""
 
     size: float = 0.1

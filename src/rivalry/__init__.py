@@ -12,14 +12,16 @@ from importlib import import_module as _import_module
 from rivalry.core.precision import configure as _configure
 
 _HOMES = {
+    "BaseLearner": "core.method",
+    "BaseMethod": "core.method",
     "Box": "core.space",
     "Certificate": "core.results",
     "Choices": "core.space",
-    "Finish": "core.game",
+    "Finish": "core.method",
     "Game": "core.game",
-    "Learner": "core.game",
+    "Learner": "core.method",
     "MarkovGame": "core.game",
-    "Method": "core.game",
+    "Method": "core.method",
     "PopulationGame": "core.game",
     "Progress": "solving",
     "Simplex": "core.space",
@@ -63,14 +65,16 @@ if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry.core.certify import best_reply as best_reply
     from rivalry.core.certify import certificate as certificate
     from rivalry.core.compare import compare as compare
-    from rivalry.core.game import Finish as Finish
     from rivalry.core.game import Game as Game
-    from rivalry.core.game import Learner as Learner
     from rivalry.core.game import MarkovGame as MarkovGame
-    from rivalry.core.game import Method as Method
     from rivalry.core.game import PopulationGame as PopulationGame
     from rivalry.core.game import view as view
     from rivalry.core.game import with_ as with_
+    from rivalry.core.method import BaseLearner as BaseLearner
+    from rivalry.core.method import BaseMethod as BaseMethod
+    from rivalry.core.method import Finish as Finish
+    from rivalry.core.method import Learner as Learner
+    from rivalry.core.method import Method as Method
     from rivalry.core.profiles import basins as basins
     from rivalry.core.profiles import distance as distance
     from rivalry.core.profiles import nearest as nearest

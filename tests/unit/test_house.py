@@ -58,6 +58,7 @@ FLOORS: list[set[str]] = [
     {"core.space", "core.results", "core.profiles", "core.statistics", "core.plain", "core.construction"},
     {"core.oracles"},
     {"core.files", "core.game", "core.compare", "plots"},
+    {"core.method"},
     {"core.needs", "core.reparametrisation", "economies.figures", "games.figures"},
     {"core.certify", "core.symmetric", "population", "tables"},
     {"transforms"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import numpy as np
@@ -10,10 +10,11 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.jax import jax, jnp
+from rivalry.core.method import BaseMethod
 from rivalry.methods.dynamics.best_response import BestResponse
 from rivalry.methods.limit_sets.newton import Newton
 from rivalry.solving import solve_lanes
-from rivalry.solving.reparametrised import Inward, inward
+from rivalry.solving.reparametrised import Reparametrised, reparametrised
 from tests.small_games import cournot, prize
 
 COSTS = np.array([1.0, 1.2, 50.0])
@@ -92,10 +93,10 @@ def test_a_run_goes_on_from_its_checkpoint() -> None:
     assert first.steps == again.steps
 
 
-class Natural(eqx.Module):
+class Natural(BaseMethod):
     """A method that takes amounts as they are: everybody spends half as much."""
 
-    natural = True
+    natural: ClassVar[bool] = True
 
     def init(self, game: Any, start: jax.Array, key: jax.Array) -> Any:
         return Here(start)
@@ -113,7 +114,7 @@ class Here(eqx.Module):
 def test_methods_may_ask_for_amounts() -> None:
     path = rv.trace(prize(COSTS), Natural(), [4.0, 2.0, 0.0], steps=2).path.values[:, :, 0]
     np.testing.assert_array_equal(path, [[4.0, 2.0, 0.0], [2.0, 1.0, 0.0], [1.0, 0.5, 0.0]])
-    assert inward(cournot(2), Newton()) == Newton()
-    wrapped = inward(prize(COSTS), Newton())
-    assert isinstance(wrapped, Inward)
-    assert not hasattr(wrapped, "notes")
+    assert reparametrised(cournot(2), Newton()) == Newton()
+    wrapped = reparametrised(prize(COSTS), Newton())
+    assert isinstance(wrapped, Reparametrised)
+    assert not isinstance(reparametrised(prize(COSTS), Natural()), Reparametrised)

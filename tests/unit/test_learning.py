@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.method import BaseLearner
 from rivalry.core.results import Record
 
 
@@ -36,8 +37,8 @@ class Walker:
         self.draws, self.place = draws, place
 
 
-class Walk:
-    """A random walk whose session saves itself."""
+class Walk(BaseLearner):
+    """A random walk whose session is no dict of arrays."""
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Walker:
         return Walker(np.random.default_rng(stream))
@@ -50,15 +51,14 @@ class Walk:
     def read(self, world: Any, session: Walker) -> Record:
         return {"place": ((), np.asarray(session.place))}
 
-    def save(self, session: Walker, folder: Path) -> None:
-        (folder / "state").mkdir()
-        (folder / "state" / "draws.json").write_text(json.dumps(session.draws.bit_generator.state))
-        (folder / "place.bin").write_bytes(np.float64(session.place).tobytes())
+    def pack(self, session: Walker) -> dict[str, np.ndarray]:
+        state = json.dumps(session.draws.bit_generator.state).encode()
+        return {"draws": np.frombuffer(state, np.uint8), "place": np.asarray(session.place)}
 
-    def load(self, folder: Path) -> Walker:
+    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Walker:
         draws = np.random.default_rng()
-        draws.bit_generator.state = json.loads((folder / "state" / "draws.json").read_text())
-        return Walker(draws, float(np.frombuffer((folder / "place.bin").read_bytes())[0]))
+        draws.bit_generator.state = json.loads(arrays["draws"].tobytes())
+        return Walker(draws, float(arrays["place"]))
 
 
 def in_parts(learner: Any, game: Any, steps: int) -> rv.Solution:

@@ -124,6 +124,6 @@ def test_the_remedy_names_the_absence_of_movement() -> None:
     for start, several in (("zero", True), ("uniform", False)):
         policy = rv.solve(game, rv.methods.Evaluate(), start).profile.values
         state = method.init(game, jnp.asarray(policy), jax.random.key(0))
-        said = method.remedy(game, state)
+        said = str(method.report(game, state, "not found")["remedy"][1])
         assert ("several stationary distributions" in said) is several
         assert said.startswith("no first stage was solved")

@@ -11,6 +11,7 @@ import pytest
 import rivalry as rv
 from rivalry import solving
 from rivalry.core.jax import jax, jnp
+from rivalry.core.method import BaseMethod
 from rivalry.methods.finite.regret_matching import RegretMatching
 
 # budgets are small here on purpose; the warning has a test of its own
@@ -35,7 +36,7 @@ class Walk(NamedTuple):
     count: jax.Array
 
 
-class Halve(eqx.Module):
+class Halve(BaseMethod):
     """Goes a part of the way to the goal in every step, with noise from the key."""
 
     part: Any = 0.5
@@ -307,3 +308,48 @@ def test_a_search_stopped_on_purpose_does_not_warn(recwarn: pytest.WarningsRecor
     )
     assert found.status == "iteration limit"
     assert not [warning for warning in recwarn if "not converged" in str(warning.message)]
+
+
+class Plain:
+    """A method of a plain class."""
+
+    def init(self, game: Any, start: Any, key: Any) -> Walk:
+        return Walk(start, jnp.asarray(0))
+
+    def step(self, game: Any, state: Walk, key: Any) -> Walk:
+        return Walk(state.profile + 0.5 * (game.goal - state.profile), state.count + 1)
+
+
+class PlainEnds(Plain):
+    def ended(self, game: Any, state: Walk) -> Any:
+        return 0
+
+
+class Draw:
+    """A learner of a plain class."""
+
+    def begin(self, world: Any, stream: Any) -> Any:
+        return {"place": np.random.default_rng(stream).uniform(size=1)}
+
+    def advance(self, world: Any, session: Any, steps: int) -> int:
+        return 0
+
+    def read(self, world: Any, session: Any) -> Any:
+        return {"place": ((), session["place"].reshape(()))}
+
+
+class LongDraw(Draw):
+    def length(self, world: Any) -> int:
+        return 3
+
+
+def test_a_plain_class_is_a_method_or_a_learner_and_derives_for_more() -> None:
+    found, own = (rv.solve(GOAL, method, START) for method in (Plain(), Halve()))
+    assert (found.status, found.steps) == ("converged", own.steps)
+    np.testing.assert_array_equal(found.profile, own.profile)
+    assert rv.solve(GOAL, Draw()).status == "converged"
+    with pytest.raises(ValueError, match="takes none; leave it out"):
+        rv.solve(GOAL, Draw(), START)
+    for kind, member in ((PlainEnds, "ended"), (LongDraw, "length")):
+        with pytest.raises(ValueError, match=f"{kind.__name__} has {member}; it must derive from rv.Base"):
+            rv.solve(GOAL, kind(), START if kind is PlainEnds else None)

@@ -11,6 +11,7 @@ import pytest
 
 import rivalry as rv
 from rivalry import solving
+from rivalry.core.method import BaseMethod
 from rivalry.core.results import Record
 from rivalry.lab.study import Cell, build_game
 from rivalry.lab.worker import Job, Kept, Stopped, carry_out, recertify, run_cell
@@ -186,7 +187,7 @@ def test_a_learner_broken_off_ends_in_the_same_bits(tmp_path: Path) -> None:
     assert same(broken_off(task, tmp_path, 4), run_cell(task, tmp_path))
 
 
-class Restless(eqx.Module):
+class Restless(BaseMethod):
     """Settles at once wherever it is, and twice goes on from there: an end that is left."""
 
     def init(self, game: Any, start: Any, key: Any) -> Any:

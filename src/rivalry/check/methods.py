@@ -13,8 +13,8 @@ import numpy as np
 
 from rivalry import solving
 from rivalry.check.rules import attempt, inside, record, require
-from rivalry.core.game import Learner, Method, world_of
 from rivalry.core.jax import jax, jnp
+from rivalry.core.method import BaseLearner, Learner, Method, as_learner, as_method
 from rivalry.core.space import Box, Profile
 
 STEPS = 5
@@ -49,13 +49,13 @@ def check_method(method: Any, game: Any = None, *, seed: int = 0) -> tuple[str, 
     ('protocol', 'init', 'step', 'same key, same bits', 'solve')
     """
     if isinstance(method, Learner):
-        return _check_learner(method, game, seed)
+        return _check_learner(as_learner(method), game, seed)
     require(
         isinstance(method, Method),
         "method: needs `init(game, start, key)` and `step(game, state, key)`, "
         "or `begin`, `advance` and `read` of a learner",
     )
-    return _check_stepwise(method, game if game is not None else _Duopoly(), seed)
+    return _check_stepwise(as_method(method), game if game is not None else _Duopoly(), seed)
 
 
 class _Duopoly(eqx.Module):
@@ -126,21 +126,18 @@ def _same_form(old: Any, new: Any) -> None:
         )
 
 
-def _check_learner(learner: Any, game: Any, seed: int) -> tuple[str, ...]:
+def _check_learner(learner: BaseLearner, game: Any, seed: int) -> tuple[str, ...]:
     if game is None:
         from rivalry.games.matrix import matrix
 
         game = matrix("rock_paper_scissors")
-    world = attempt("world", "must return the world of the learner", lambda: world_of(game, learner))
+    world = attempt("world", "must return the problem of the learner", lambda: learner.world(game))
     stream = np.random.SeedSequence(seed)
     begin = attempt("begin", "must return a dict of arrays", lambda: learner.begin(world, stream))
     whole, parts = _fresh(learner, world, seed), _fresh(learner, world, seed)
-    if not _saves(learner):
-        bad = [k for k, v in begin.items() if not isinstance(v, np.ndarray)]
-        require(
-            not bad,
-            f"begin: {bad[0] if bad else ''!r} must be a NumPy array, or the learner needs `save` and `load`",
-        )
+    arrays = attempt("pack", "must return a dict of arrays", lambda: learner.pack(begin))
+    bad = [k for k, v in arrays.items() if not isinstance(v, np.ndarray)]
+    require(not bad, f"begin: {bad[0] if bad else ''!r} must be a NumPy array, or `pack` make it one")
     total = 7 * STEPS
     taken = attempt("advance", "must continue in place", lambda: learner.advance(world, whole, total))
     good = isinstance(taken, int | np.integer) and 0 <= taken <= total
@@ -167,20 +164,14 @@ def _continued(record: Any) -> bool:
     return bool(record.get("resumed", ((), False))[1])
 
 
-def _saves(learner: Any) -> bool:
-    return hasattr(learner, "save")
-
-
-def _fresh(learner: Any, world: Any, seed: int) -> Any:
+def _fresh(learner: BaseLearner, world: Any, seed: int) -> Any:
     return learner.begin(world, np.random.SeedSequence(seed))
 
 
-def _stored(learner: Any, session: Any) -> Any:
+def _stored(learner: BaseLearner, session: Any) -> Any:
     """Return the session after it was written to disk and read again."""
     with TemporaryDirectory() as folder:
-        if _saves(learner):
-            learner.save(session, Path(folder))
-            return learner.load(Path(folder))
-        np.savez(Path(folder) / "session.npz", **session)
+        arrays: dict[str, Any] = learner.pack(session)
+        np.savez(Path(folder) / "session.npz", **arrays)
         with np.load(Path(folder) / "session.npz", allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+            return learner.unpack({name: stored[name] for name in stored.files})

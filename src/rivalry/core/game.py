@@ -1,4 +1,4 @@
-"""What a game, a method and a learner are: the protocols that all subpackages share.
+"""What a game is: the protocols that all subpackages share, and functions of a game.
 
 The protocols are structural: a custom game inherits nothing. A value is an `equinox.Module`:
 numbers that may be swept are array leaves and sizes and choices are static fields.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -133,74 +133,6 @@ Playable = Game | MarkovGame | PopulationGame
 """What methods are for; each class of methods knows one of the three. Learners may know an `AgentGame`."""
 
 
-@runtime_checkable
-class Method(Protocol):
-    """A solver or a dynamic, stepwise, in JAX; every state has ``.profile``.
-
-    A method may also offer, and the loops use where present:
-
-    - ``residual(game, state)``: what the tolerance bounds instead of the movement per step;
-    - ``ended(game, state)``: an index into `ENDINGS` where the method itself sees that it is over;
-    - ``finish(game, profile, key) -> Finish``: the analysis of the end, after the last step;
-    - ``notes(game, state) -> Record``: what the last state tells, stored where the method ended by itself; a
-      certificate's record among it is kept, where the package has none of its own for such a game;
-    - ``account(game, state) -> Record``: what the last state tells, stored however the steps ended;
-    - ``remedy(game, state) -> str``: what is left and what to do about it, one line, where it did not settle:
-      stored, and said as a warning;
-    - ``check_game(game)``: raises `ValueError` for a game whose numbers it cannot take, before it begins;
-    - ``needs``, on the class: what it needs of a game, a tuple of `rivalry.core.needs.Need` (default:
-      payoffs). Of several classes that are registered for one kind, a study takes the first whose needs a
-      game meets;
-    - a state's ``time`` and ``residual``: stored beside the path, as ``path_time`` and ``path_residual``;
-    - ``natural = True``, on the class: it takes the amounts as they are, also where the space is searched in
-      other coordinates (`core.reparametrisation.flattened`).
-    """
-
-    def init(self, game: Any, start: Profile, key: PRNGKeyArray) -> State:
-        """The state before the first step; the key is consumed."""
-        ...
-
-    def step(self, game: Any, state: State, key: PRNGKeyArray) -> State:
-        """One step; the key is consumed."""
-        ...
-
-
-@runtime_checkable
-class Learner(Protocol):
-    """A method whose loop lives elsewhere: in a kernel, or in a library.
-
-    A learner may also offer, and the loop uses where present:
-
-    - ``world(game)``: what it is played in, made from a game (default: the game's own ``world()``, else the
-      game itself);
-    - ``length(world) -> int``: how many steps it takes by itself, where its options say so;
-    - ``open_ended = True``: nobody can tell how many steps it takes, so no time left is estimated, save
-      where ``guess(world) -> int`` offers a number;
-    - ``begin_at(world, stream, start)``: a session that begins at a profile ``[player axis]``;
-    - ``played(game, record)``: the game that its profile ``[player axis]`` is of, where that is not the one
-      it was given;
-    - ``save(session, folder)`` and ``load(folder)`` where a session is not a dict of arrays;
-    - ``needs``, on the class, as for a `Method` (default: finitely many actions in tables).
-    """
-
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Any:
-        """The session: every array of the run by name, random state included."""
-        ...
-
-    def advance(self, world: Any, session: Any, steps: int) -> int:
-        """Up to ``steps`` steps in place; returns the steps done, 0 when finished."""
-        ...
-
-    def read(self, world: Any, session: Any) -> Record:
-        """Draws nothing: ``profile``, optionally ``status``, ``end_state``, measures and histories.
-
-        A profile ``[player axis]`` is given payoffs and a certificate by the loop. Where a learner's profile
-        is of another form, a policy ``[player state action]``, `read` answers those too, the certificate as
-        its `Certificate.record`.
-        """
-        ...
-
-
 def is_population(game: object) -> TypeGuard[PopulationGame]:
     """Whether a game is a `PopulationGame`. One with payoffs is a `Game`, whatever else it is called."""
     return not isinstance(game, Game) and isinstance(game, PopulationGame)
@@ -214,22 +146,6 @@ def is_markov(game: object) -> TypeGuard[MarkovGame]:
 def is_agents(game: object) -> TypeGuard[AgentGame]:
     """Whether a game is an `AgentGame`, and nothing that has profiles."""
     return not hasattr(game, "space") and isinstance(game, AgentGame)
-
-
-ENDINGS = ("going on", "converged", "cycling", "not found")
-"""What ``Method.ended`` can say, by index."""
-
-
-class Finish(NamedTuple):
-    """What a dynamic's end is: the polished profile, a word for it, and what was measured there.
-
-    ``onward`` is where the steps go on if the end turned out to be one that the least disturbance leaves.
-    """
-
-    profile: Profile
-    end_state: str  # stable_point, unstable_point, cycle, moving, boundary
-    measures: Record
-    onward: Profile | None = None
 
 
 class BrokenInvariant(RuntimeError):
@@ -251,25 +167,18 @@ def alike(game: Any) -> np.ndarray:
     return np.asarray(oracles.exchangeable(game))
 
 
-def world_of(game: Any, learner: Any) -> Any:
-    """What a learner is played in: made by it, or by the game, or the game itself."""
-    if hasattr(learner, "world"):
-        return learner.world(game)
-    world = own_world(game)
-    return game if world is None else world()
-
-
-def own_world(game: Any) -> Callable[[], Any] | None:
-    """What makes the tuple of arrays that kernels take, where a game has such a world."""
+def kernel_conversion(game: Any) -> Callable[[], Any] | None:
+    """Return what makes the tuple of arrays that kernels take; None for a game that has none."""
     for conversion in (oracles.to_finite, oracles.to_agents):
         if conversion.knows(game):
             return partial(conversion, game)
     return game.world if is_agents(game) else None
 
 
-def played(game: Any, learner: Any, record: Record) -> Any:
-    """The game that a record's profile is of: as the learner says, or the one it was given."""
-    return learner.played(game, record) if hasattr(learner, "played") else game
+def kernel_arrays(game: Any) -> Any:
+    """Return the tuple of arrays that kernels take, of a game that has one, else the game itself."""
+    conversion = kernel_conversion(game)
+    return game if conversion is None else conversion()
 
 
 def started(game: Any, start: object) -> Profile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from rivalry.core.game import Game, is_agents, is_population, own_world
+from rivalry.core.game import Game, is_agents, is_population, kernel_conversion
 from rivalry.core.oracles import Oracle
 from rivalry.core.registry import Entry, load
 from rivalry.core.space import Box, Simplex
@@ -28,7 +28,7 @@ SIMPLEX = Need("a simplex as strategy space", lambda game: isinstance(game.space
 POPULATION = Need("a population", is_population)
 FINITE = Need(
     "finitely many actions in tables",
-    lambda game: own_world(game) is not None and not (is_population(game) or is_agents(game)),
+    lambda game: kernel_conversion(game) is not None and not (is_population(game) or is_agents(game)),
 )
 
 
@@ -44,15 +44,18 @@ def knows(oracle: Oracle[..., Any]) -> Need:
 
 def stated(kind: Any) -> tuple[Need, ...] | None:
     """Return the needs that a class of methods states, or None."""
-    found: tuple[Need, ...] | None = getattr(kind, "needs", None)
-    return found
+    from rivalry.core.method import BaseLearner, BaseMethod  # loads JAX, as the class itself has done
+
+    return kind.needs if issubclass(kind, BaseMethod | BaseLearner) else None
 
 
 def needs_of(kind: Any) -> tuple[Need, ...]:
     """Return the needs of a class of methods: those it states, else payoffs, or tables for a learner."""
+    from rivalry.core.method import Learner
+
     found = stated(kind)
     if found is None:
-        return (FINITE,) if hasattr(kind, "begin") else (PAYOFFS,)
+        return (FINITE,) if issubclass(kind, Learner) else (PAYOFFS,)
     return found
 
 

@@ -22,6 +22,7 @@ class Tree:
     """A frozen dataclass that is a pytree: what `equinox.Module` is, for classes of use without JAX.
 
     Fields hold arrays or trees of arrays, save for `static` ones. Values are equal where their fields are.
+    ``__check_init__`` of every class is called once the fields are set.
 
     >>> class Line(Tree):
     ...     slope: np.ndarray
@@ -34,6 +35,11 @@ class Tree:
         super().__init_subclass__(**kwargs)
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
         when_loaded(partial(_register, cls))
+
+    def __post_init__(self) -> None:
+        for kind in type(self).__mro__:
+            if "__check_init__" in vars(kind):
+                vars(kind)["__check_init__"](self)
 
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):

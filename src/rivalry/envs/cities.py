@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.game import world_of
+from rivalry.core.game import kernel_arrays
 from rivalry.core.registry import near
 from rivalry.economies.kernels.city import bid, desk_of, fresh, no_tallies, ready, rows, take, trips
 from rivalry.economies.kernels.city_learning import entry_counts
@@ -187,7 +187,7 @@ def checked_policy(city: CityArrays, given: Any, name: str) -> np.ndarray:
 
 def city_of(game: Any) -> CityArrays:
     """The city of a game. Raises `ValueError` for another game."""
-    found = world_of(game, None)
+    found = kernel_arrays(game)
     if not isinstance(found, CityArrays):
         raise ValueError(f"game: {type(game).__name__} must be a city; others are for parallel_env")
     return found

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.game import world_of
+from rivalry.core.game import kernel_arrays
 from rivalry.economies.kernels.economy import act, fresh, no_tallies
 from rivalry.envs.agents import AgentsEnv, Illegal, Views, drawn
 from rivalry.tables.kernels.shapes import Economy
@@ -107,7 +107,7 @@ def policy_table(
 
 def economy_of(game: Any) -> Economy:
     """The agents of a game. Raises `ValueError` for another."""
-    found = world_of(game, None)
+    found = kernel_arrays(game)
     if not isinstance(found, Economy):
         raise ValueError(f"game: {type(game).__name__} must be an economy of agents; others are for GameEnv")
     if found.signal.size:

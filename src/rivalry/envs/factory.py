@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from rivalry.core.game import world_of
+from rivalry.core.game import kernel_arrays
 from rivalry.core.registry import lazy, near
 from rivalry.envs import cities, economies
 from rivalry.envs.agents import AgentsEnv, Illegal
@@ -47,7 +47,7 @@ def parallel_env(
     found = made(game)
     check_word("illegal", illegal, Illegal)
     check_word("simplex", simplex, OnSimplex)
-    world = world_of(found, None)
+    world = kernel_arrays(found)
     if isinstance(world, Economy | CityArrays) and simplex != "corners":
         who = type(found).__name__
         raise ValueError(f"simplex: {simplex!r} must be 'corners': agents of {who} bid whole numbers")

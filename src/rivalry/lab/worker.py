@@ -13,8 +13,9 @@ import numpy as np
 from rivalry import solving
 from rivalry.core import files
 from rivalry.core.certify import certificate
-from rivalry.core.game import Game, Learner, played
+from rivalry.core.game import Game
 from rivalry.core.jax import forget_programs, jax, jnp
+from rivalry.core.method import Learner, as_learner
 from rivalry.core.oracles import named_start, plot_data
 from rivalry.core.results import Record, stacked, unstacked
 from rivalry.plots import PATH_VIEWS
@@ -103,13 +104,18 @@ def run_cell(
     if stopped:
         raise Stopped
     records = [
-        record | _views(played(game, method, record), record, task["views"])
+        record | _views(_played(game, method, record), record, task["views"])
         for game, method, record in zip(lanes.games, lanes.methods, solutions, strict=True)
     ]
     if not lanes.shape:
         return records[0]
     found = stacked(records, lanes.shape) | lanes.coordinates
     return found | grouped(lanes.games[0], found) if "lane" in lanes.shape else found
+
+
+def _played(game: Any, method: Any, record: Record) -> Any:
+    """The game that a record's profile is of."""
+    return as_learner(method).played(game, record) if isinstance(method, Learner) else game
 
 
 def recertify(task: Task, folder: Path, record: Record) -> Record:
@@ -122,7 +128,7 @@ def recertify(task: Task, folder: Path, record: Record) -> Record:
         return {}  # the method certified it, from more than is stored
     profiles = record["profile"][1].reshape(prod(lead), *record["profile"][1].shape[len(lead) :])
     proofs = [
-        certificate(played(game, method, one), jnp.asarray(profile), tolerance=task["tolerance"]).record()
+        certificate(_played(game, method, one), jnp.asarray(profile), tolerance=task["tolerance"]).record()
         for game, method, one, profile in zip(
             lanes.games, lanes.methods, unstacked(record, len(lead)), profiles, strict=True
         )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import equinox as eqx
 import numpy as np
 
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need, fits, knows
 from rivalry.core.results import Record
 from rivalry.population import oracles
 
 
-class AnalyticConstants(eqx.Module):
+class AnalyticConstants(BaseLearner):
     """Report what is known of a game without a search: constants, exact benchmarks, counterexamples.
 
     For games that `rivalry.population.oracles.analytic_constants` knows; there is no certificate.

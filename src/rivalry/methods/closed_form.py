@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import equinox as eqx
 import numpy as np
 
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need, fits, knows
 from rivalry.core.oracles import closed_form
 from rivalry.core.results import Record
@@ -14,7 +14,7 @@ from rivalry.core.results import Record
 Session = dict[str, np.ndarray]
 
 
-class ClosedForm(eqx.Module):
+class ClosedForm(BaseLearner):
     """The equilibria, or candidates for them, that a game knows in closed form: its ``closed_form()``.
 
     The record holds them as ``roots`` (root, player, axis) in the game's own order, most plausible first, and

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple
 
-import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import Game, Playable, is_population
 from rivalry.core.jax import jnp
+from rivalry.core.method import BaseMethod
 from rivalry.core.needs import Need
 from rivalry.core.space import Profile
 
@@ -19,7 +19,7 @@ class Stands(NamedTuple):
     profile: Profile
 
 
-class Evaluate(eqx.Module):
+class Evaluate(BaseMethod):
     """The start stays as it is: what it pays, what it leads to, and what its certificate says.
 
     For profiles that others printed, found or propose; of a population, a policy in what it makes of it.
@@ -32,7 +32,7 @@ class Evaluate(eqx.Module):
     'not an equilibrium'
     """
 
-    natural = True  # nothing moves, in whatever coordinates
+    natural: ClassVar[bool] = True  # nothing moves, in whatever coordinates
 
     needs: ClassVar[tuple[Need, ...]] = (
         Need("payoffs or a population", lambda game: isinstance(game, Game) or is_population(game)),

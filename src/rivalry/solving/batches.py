@@ -13,21 +13,22 @@ import numpy as np
 
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.construction import recipe_of, variant
-from rivalry.core.game import Finish, Game, Method, Playable, arrays, profile_dims, started, with_
+from rivalry.core.game import Game, Playable, arrays, profile_dims, started, with_
 from rivalry.core.jax import compiled, eqx, jax, jnp, stacked
+from rivalry.core.method import BaseMethod, Finish, Method, as_method
 from rivalry.core.plain import is_plain, registered
 from rivalry.core.results import Record, Solution, collect
 from rivalry.core.validate import Recipe, check
 from rivalry.solving.ends import (
     RESTARTS,
+    analyse,
     certified,
     departures,
     ended_in,
-    finish,
     gone_round,
     out_of_time,
+    report,
     stayed,
-    told,
 )
 from rivalry.solving.inputs import (
     checked_count,
@@ -39,7 +40,7 @@ from rivalry.solving.inputs import (
 )
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.solving.randomness import key_of, stream
-from rivalry.solving.reparametrised import inward
+from rivalry.solving.reparametrised import reparametrised
 from rivalry.solving.steps import Carry, as_arrays, begin, from_leaves, leaves_of, one_step
 
 if TYPE_CHECKING:
@@ -72,23 +73,24 @@ def solve_lanes(
     """
     watch = Limited(progress, checked_seconds(max_seconds))
     games = [registered(game) for game in games]
-    for game, method in zip(games, methods, strict=True):
+    stepwise = [as_method(method) for method in methods]
+    for game, method in zip(games, stepwise, strict=True):
         checked_fit(method, game)
-    methods = [inward(game, method) for game, method in zip(games, methods, strict=True)]
+    stepwise = [reparametrised(game, method) for game, method in zip(games, stepwise, strict=True)]
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     keys = jax.random.split(key_of(sequence), len(games))
     if any(is_plain(game) for game in games) and len({jax.tree.structure(game) for game in games}) > 1:
         # numbers of plain classes are constants of a program: each lane has its own
         return [
             _solved([game], [method], [start], key[None], tol, max_steps, watch, tolerance, None)[0]
-            for game, method, start, key in zip(games, methods, starts, keys, strict=True)
+            for game, method, start, key in zip(games, stepwise, starts, keys, strict=True)
         ]
-    return _solved(games, methods, starts, keys, tol, max_steps, watch, tolerance, checkpoint)
+    return _solved(games, stepwise, starts, keys, tol, max_steps, watch, tolerance, checkpoint)
 
 
 def _solved(
     games: Sequence[Playable],
-    methods: Sequence[Method],
+    methods: Sequence[BaseMethod],
     starts: Sequence[Profile],
     keys: jax.Array,
     tol: float,
@@ -108,15 +110,15 @@ def _solved(
         carry = from_leaves(carry, saved)
         gone = [(int(k), jnp.asarray(x)) for k, x in zip(saved["gone"], saved["gone_from"], strict=True)]
         for k, profile in gone:
-            left[k] += filter(None, [finish(games[k], methods[k], profile, keys[k])])
+            left[k] += filter(None, [analyse(games[k], methods[k], profile, keys[k])])
     while True:
         carry, stopped = lanes.forward(carry, watch, checkpoint, gone)
         moved = np.zeros(len(games), dtype=bool)
         for k in (k for k in range(len(games)) if k not in ends):
-            end = ends[k] = finish(games[k], methods[k], carry.state.profile[k], keys[k])
+            end = ends[k] = analyse(games[k], methods[k], carry.state.profile[k], keys[k])
             if end is None or end.onward is None or stopped or int(carry.done[k]) >= max_steps:
                 continue
-            if stayed(end, left[k], float(carry.state.time[k]) if hasattr(carry.state, "time") else 0.0):
+            if stayed(end, left[k], _time(methods[k], carry, k)):
                 left[k].pop()
                 continue
             if len(left[k]) == RESTARTS:
@@ -181,16 +183,24 @@ class _Lanes(NamedTuple):
 
 
 def _lane_record(
-    game: Playable, method: Method, carry: Carry, lane: int, end: Finish | None, left: list[Finish]
+    game: Playable, method: BaseMethod, carry: Carry, lane: int, end: Finish | None, left: list[Finish]
 ) -> Record:
     record: Record = {
         "profile": (profile_dims(game), np.asarray(carry.state.profile[lane])),
         "steps": ((), np.asarray(carry.done[lane])),
         "residual": ((), np.asarray(carry.residual[lane])),
     }
-    state = jax.tree.map(lambda leaf: leaf[lane] if eqx.is_array(leaf) else leaf, carry.state)
-    record |= told(game, method, state, int(carry.ended[lane]))
+    record |= report(game, method, _state(carry, lane), int(carry.ended[lane]))
     return record if end is None else record | ended_in(game, end, left, record)
+
+
+def _state(carry: Carry, lane: int) -> Any:
+    return jax.tree.map(lambda leaf: leaf[lane] if eqx.is_array(leaf) else leaf, carry.state)
+
+
+def _time(method: BaseMethod, carry: Carry, lane: int) -> float:
+    """The method's own time in a lane since it began, or went on from an end; 0 where it has none."""
+    return float(method.diagnostics(_state(carry, lane)).get("time", 0.0))
 
 
 def _stack(what: str, trees: Sequence[Any]) -> Any:

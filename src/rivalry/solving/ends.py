@@ -7,19 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core.certify import certificate, payoffs, placed
-from rivalry.core.game import (
-    ENDINGS,
-    Finish,
-    Game,
-    Method,
-    Playable,
-    PopulationGame,
-    alike,
-    is_population,
-    measures,
-    profile_dims,
-)
+from rivalry.core.game import Game, Playable, PopulationGame, is_population, measures, profile_dims
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import discounting_channels, exchangeable, labels
 from rivalry.core.reparametrisation import curved
 from rivalry.core.results import Certificate, Record, Solution
@@ -32,27 +22,18 @@ RESTARTS = 4  # how often a run goes on from an end that the least disturbance l
 GROWN = 14.0  # e-foldings that make the least disturbance, a millionth, as large as the space
 
 
-def told(game: Playable, method: Any, state: Any, ended: int) -> Record:
-    """How the steps ended, by an index into `ENDINGS`, and what the method tells of its last state."""
-    converged = ENDINGS[ended] == "converged"
-    found: Record = {"status": ((), np.asarray(ENDINGS[ended] if ended else "iteration limit"))}
+def report(game: Playable, method: BaseMethod, state: Any, ended: int) -> Record:
+    """How the steps ended, by an index into `ENDINGS`, and what the method reports of its last state."""
+    status = ENDINGS[ended] if ended else "iteration limit"
+    found: Record = {"status": ((), np.asarray(status))}
     if is_population(game):
-        found["converged"] = ((), np.asarray(converged))
-    if hasattr(method, "account"):
-        found |= method.account(game, state)
-    if ended and hasattr(method, "notes"):
-        found |= method.notes(game, state)
-    if not converged and hasattr(method, "remedy"):
-        found["remedy"] = ((), np.asarray(method.remedy(game, state)))
-    return found
+        found["converged"] = ((), np.asarray(status == "converged"))
+    return found | method.report(game, state, status)
 
 
-def finish(game: Playable, method: Method, profile: Profile, key: jax.Array) -> Finish | None:
+def analyse(game: Playable, method: BaseMethod, profile: Profile, key: jax.Array) -> Finish | None:
     """The method's own analysis of an end; None where it has none, or the profile is no number."""
-    analysis = getattr(method, "finish", None)
-    if analysis is None or not np.all(np.isfinite(np.asarray(profile))):
-        return None
-    return analysis(game, profile, key)  # type: ignore[no-any-return]
+    return method.finish(game, profile, key) if np.all(np.isfinite(np.asarray(profile))) else None
 
 
 def stayed(end: Finish, left: list[Finish], time: float) -> bool:
@@ -66,13 +47,13 @@ def stayed(end: Finish, left: list[Finish], time: float) -> bool:
     return repels * time < GROWN
 
 
-def gone_round(game: Playable, method: Method, end: Finish, key: jax.Array) -> Finish:
+def gone_round(game: Playable, method: BaseMethod, end: Finish, key: jax.Array) -> Finish:
     """The end of a run that has left one end after the other: a closed orbit, or on its way for ever.
 
     Where players meet on their way from one unstable point to the next they become identical, in floating
     point, and part again only as they are moved apart: such a way has no period.
     """
-    orbit = finish(game, method, end.profile if end.onward is None else end.onward, key)
+    orbit = analyse(game, method, end.profile if end.onward is None else end.onward, key)
     return orbit if orbit is not None and orbit.end_state == "cycle" else end._replace(end_state="moving")
 
 
@@ -148,7 +129,7 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
         profile = placed(game, record["profile"][1])
         record["payoff"] = (("player",), np.asarray(payoffs(game, profile)))
         if exchangeable.knows(game):
-            record["alike"] = (("player",), alike(game))
+            record["alike"] = (("player",), np.asarray(exchangeable(game)))
         if curved(game):
             record |= _inner(game.space, record)
         record |= measures(game, profile)

@@ -11,6 +11,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.game import is_population
+from rivalry.core.method import BaseMethod
 from rivalry.core.needs import fits, stated
 from rivalry.core.plain import registered
 from rivalry.core.precision import imprecise
@@ -42,7 +43,7 @@ def checked_method(method: Any, needs: tuple[str, ...] = SOLVER) -> None:
     _options(method)
 
 
-def checked_fit(method: Any, game: Any) -> None:
+def checked_fit(method: BaseMethod, game: Any) -> None:
     """Raises `ValueError` for a game that a method refuses, and a population where it is for players.
 
     >>> import rivalry as rv
@@ -51,8 +52,7 @@ def checked_fit(method: Any, game: Any) -> None:
     ...
     ValueError: method: Newton is for games with payoffs; populations take PopulationNewton, MirrorAscent ..
     """
-    if hasattr(method, "check_game"):
-        method.check_game(game)
+    method.check_game(game)
     if not is_population(game):
         return
     # custom methods need not state what they need

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import Any
 from warnings import warn
 
 import numpy as np
 
-from rivalry.core.game import Learner, played, started, world_of
+from rivalry.core.game import started
+from rivalry.core.method import Learner, as_learner, read_session, run_session
 from rivalry.core.plain import registered
 from rivalry.core.results import Solution
 from rivalry.solving.ends import certified, out_of_time
@@ -26,7 +23,6 @@ from rivalry.solving.inputs import (
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.solving.randomness import stream
 
-STEPS = 10_000
 DONE = "_done"  # steps taken, beside the session's own arrays
 
 
@@ -50,79 +46,39 @@ def run_learner(
         checked_game(game)
     checked_method(learner, LEARNER)
     checked_settings(seed, 0.0, progress, checkpoint)
-    world = world_of(registered(game), learner)
-    known = max_steps is not None or not getattr(learner, "open_ended", False)
-    steps = length_of(learner, world) if max_steps is None else checked_count(max_steps, "max_steps")
+    learner = as_learner(learner)
+    world = learner.world(registered(game))
+    if max_steps is None:
+        steps, expected = learner.length(world), learner.expected_steps(world)
+    else:
+        steps = expected = checked_count(max_steps, "max_steps")
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     saved = checkpoint.load() if checkpoint is not None else None
-    if saved is None:
-        session, done = _begun(game, learner, world, sequence, start), 0
+    if saved is not None:
+        done = int(saved[DONE][0])
+        session = learner.unpack({name: array for name, array in saved.items() if name != DONE})
     else:
-        session, done = _restored(learner, saved), int(saved[DONE][0])
-    watch = Limited(progress, checked_seconds(max_seconds))
-    chunk, finished, stopped = 1, False, False
-    while done < steps and not finished and not stopped:
-        began = perf_counter()
-        taken = learner.advance(world, session, min(chunk, steps - done))
-        took = perf_counter() - began
-        finished = taken == 0
-        done += taken
-        chunk = max(1, min(int(chunk * min(8.0, 0.25 / max(took, 1e-9))), 2**40))
+        done = 0
+        profile = started(game, start) if start is not None and learner.takes_start else start
+        session = (
+            learner.begin(world, sequence) if profile is None else learner.begin_at(world, sequence, profile)
+        )
+    watch, stopped = Limited(progress, checked_seconds(max_seconds)), False
+
+    def after(done: int) -> bool:
+        nonlocal stopped
         if checkpoint is not None and checkpoint.due():
-            checkpoint.save(_arrays(learner, session) | {DONE: np.asarray([done])})
-        stopped = watch(Progress(done, steps if known else _guessed(learner, world, done)))
-    record = dict(learner.read(world, session))
-    record.setdefault("status", ((), np.asarray("converged" if finished else "completed")))
+            checkpoint.save(learner.pack(session) | {DONE: np.asarray([done])})
+        known = done < expected or expected == steps  # a guess that was too low is of no use
+        stopped = watch(Progress(done, expected if known else 0))
+        return stopped
+
+    done, finished = run_session(learner, world, session, steps, done, after)
+    record = read_session(learner, world, session, finished)
     if str(record["status"][1]) == "completed" and done < steps and not finished:  # it was stopped before
         record["status"] = ((), np.asarray("iteration limit"))
     record["steps"] = ((), np.asarray(done))
     record |= out_of_time(record, watch.over and done < steps)
     if "remedy" in record and not stopped:
         warn(f"not converged: {record['remedy'][1]}", stacklevel=2)
-    return certified(played(game, learner, record), record, tolerance)
-
-
-def length_of(learner: Any, world: Any) -> int:
-    """How many steps a learner takes when nothing is said."""
-    return int(learner.length(world)) if hasattr(learner, "length") else STEPS
-
-
-def _guessed(learner: Any, world: Any, done: int) -> int:
-    """How many steps it may take, where a learner that is open ended has a guess; 0 where it was wrong."""
-    guess = getattr(learner, "guess", None)
-    total = 0 if guess is None else int(guess(world))
-    return total if done < total else 0
-
-
-def _begun(game: Any, learner: Any, world: Any, sequence: np.random.SeedSequence, start: object) -> Any:
-    if start is None:
-        return learner.begin(world, sequence)
-    if not hasattr(learner, "begin_at"):
-        raise ValueError(f"start: {type(learner).__name__} takes none; leave it out")
-    return learner.begin_at(world, sequence, started(game, start))
-
-
-def _arrays(learner: Any, session: Any) -> dict[str, np.ndarray]:
-    """A session as arrays; of one that is none, the bytes of the files that its learner saves."""
-    if not hasattr(learner, "save"):
-        return dict(session)
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        learner.save(session, folder)
-        saved = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-        return {
-            path.relative_to(folder).as_posix(): np.frombuffer(path.read_bytes(), np.uint8) for path in saved
-        }
-
-
-def _restored(learner: Any, saved: Mapping[str, np.ndarray]) -> Any:
-    """The session that `_arrays` kept."""
-    kept = {name: array for name, array in saved.items() if name != DONE}
-    if not hasattr(learner, "load"):
-        return kept
-    with TemporaryDirectory() as name:
-        for file, data in kept.items():
-            path = Path(name, file)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data.tobytes())
-        return learner.load(Path(name))
+    return certified(learner.played(game, record), record, tolerance)

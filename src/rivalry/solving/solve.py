@@ -9,20 +9,21 @@ from warnings import warn
 import numpy as np
 
 from rivalry.core.certify import TOLERANCE
-from rivalry.core.game import Learner, Method, Playable, is_population, profile_dims, started
+from rivalry.core.game import Playable, is_population, profile_dims, started
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.method import STEPS, BaseMethod, Learner, Method, as_method
 from rivalry.core.results import Record, Solution, dataset
 from rivalry.core.validate import check
 from rivalry.solving.ends import (
     RESTARTS,
+    analyse,
     certified,
     departures,
     ended_in,
-    finish,
     gone_round,
     out_of_time,
+    report,
     stayed,
-    told,
 )
 from rivalry.solving.inputs import (
     checked_count,
@@ -32,11 +33,11 @@ from rivalry.solving.inputs import (
     checked_seconds,
     checked_settings,
 )
-from rivalry.solving.learners import STEPS, run_learner
+from rivalry.solving.learners import run_learner
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.solving.randomness import keys_of, stream
-from rivalry.solving.reparametrised import inward
-from rivalry.solving.steps import ROWS, advance, as_arrays, begin, from_leaves, leaves_of, left_of, time_of
+from rivalry.solving.reparametrised import reparametrised
+from rivalry.solving.steps import ROWS, advance, as_arrays, begin, from_leaves, leaves_of, path_row
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -125,6 +126,7 @@ def solve(
         )
     checked_game(game)
     checked_method(method)
+    method = as_method(method)
     checked_fit(method, game)
     checked_settings(seed, tol, progress, checkpoint)
     max_steps = STEPS if max_steps is None else checked_count(max_steps, "max_steps")
@@ -161,22 +163,22 @@ class _Settings(NamedTuple):
 
 def _solve_record(
     game: Playable,
-    method: Method,
+    method: BaseMethod,
     first: Profile,
     key: jax.Array,
     settings: _Settings,
     progress: ProgressCallback | None,
     checkpoint: Checkpoint | None,
 ) -> Record:
-    method = inward(game, method)
+    method = reparametrised(game, method)
     run = _Run(game, as_arrays(method), first, key, settings)
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         run.restore(saved)
     # a departure is kept by where it began: the analysis of an end gives the same answer again
-    left = [end for profile in run.left if (end := finish(game, method, profile, key)) is not None]
+    left = [end for profile in run.left if (end := analyse(game, method, profile, key)) is not None]
     while True:
         stopped = run.forward(progress, checkpoint)
-        end = finish(game, method, run.profile, key)
+        end = analyse(game, method, run.profile, key)
         if end is None or (onward := end.onward) is None or stopped or run.done >= settings.max_steps:
             break
         if stayed(end, left, run.since_start):
@@ -197,7 +199,7 @@ class _Run:
     """One method on one game, forward in calls of a compiled program that records `ROWS` profiles each."""
 
     def __init__(
-        self, game: Playable, method: Method, first: Profile, key: jax.Array, settings: _Settings
+        self, game: Playable, method: BaseMethod, first: Profile, key: jax.Array, settings: _Settings
     ) -> None:
         self.game, self.method, self.key, self.settings = game, method, key, settings
         self.carry = begin(game, method, first, key, put(0))
@@ -205,7 +207,7 @@ class _Run:
         self.rows = [np.asarray(first)[None]]
         self.steps = [np.zeros(1, dtype=int)]
         self.times = [np.zeros(1)]
-        self.residuals = [np.asarray(left_of(self.carry))[None]]
+        self.residuals = [np.asarray(path_row(method, self.carry)[3])[None]]
         self.left: list[Profile] = []  # where it ended and went on again
         self.most = HISTORY if is_population(game) else PATH
 
@@ -220,7 +222,7 @@ class _Run:
     @property
     def since_start(self) -> float:
         """The method's own time since it began, or went on from where it had ended; 0 where it has none."""
-        return float(getattr(self.carry.state, "time", 0.0))
+        return float(self.method.diagnostics(self.carry.state).get("time", 0.0))
 
     @property
     def over(self) -> bool:
@@ -245,7 +247,7 @@ class _Run:
     def go_on_from(self, profile: Profile) -> None:
         """A fresh state at another profile; the clock and the path go on."""
         self.left.append(self.profile)
-        before = time_of(self.carry)
+        before = path_row(self.method, self.carry)[2]
         self.carry = begin(self.game, self.method, profile, self.key, self.carry.done)
         self.carry = self.carry._replace(since=before)
 
@@ -275,11 +277,12 @@ class _Run:
         if self.settings.path:
             found["path"] = (("step", *dims), np.concatenate(self.rows))
             found["path_step"] = (("step",), np.concatenate(self.steps))
-            if hasattr(self.carry.state, "time"):
+            known = self.method.diagnostics(self.carry.state)
+            if "time" in known:
                 found["path_time"] = (("step",), np.concatenate(self.times))
-            if hasattr(self.carry.state, "residual"):
+            if "residual" in known:
                 found["path_residual"] = (("step",), np.concatenate(self.residuals))
-        return found | told(self.game, self.method, self.carry.state, int(self.carry.ended))
+        return found | report(self.game, self.method, self.carry.state, int(self.carry.ended))
 
     def saved(self) -> dict[str, np.ndarray]:
         shape = self.rows[0].shape[1:]
@@ -308,19 +311,20 @@ def trace(
     check(trace, (), dict(locals()))
     checked_game(game)
     checked_method(method)
-    checked_fit(method, game)
+    stepwise = as_method(method)
+    checked_fit(stepwise, game)
     checked_settings(seed, 0.0, None)
     checked_count(steps, "steps")
     checked_count(every, "every", 1)
     key, start_key = keys_of(stream(seed, "play"), 2)
     first = game.space.sample(start_key) if start is None else started(game, start)
-    game, method = as_arrays(game), as_arrays(inward(game, method))
-    carry = begin(game, method, first, key, put(0))
+    game, stepwise = as_arrays(game), as_arrays(reparametrised(game, stepwise))
+    carry = begin(game, stepwise, first, key, put(0))
     rows, clock = [np.asarray(first)[None]], [np.zeros(1, dtype=int)]
     while int(carry.done) < steps:
         carry = carry._replace(ended=put(0))
         budget = put(min(steps, int(carry.done) + every * ROWS))
-        carry, (more, times, *_) = advance(game, method, carry, key, put(every), budget, put(-1.0))
+        carry, (more, times, *_) = advance(game, stepwise, carry, key, put(every), budget, put(-1.0))
         new = np.flatnonzero(np.diff(np.asarray(times), prepend=clock[-1][-1]) > 0)
         rows.append(np.asarray(more)[new])
         clock.append(np.asarray(times)[new])

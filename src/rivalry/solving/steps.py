@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.game import ENDINGS, Method, Playable
+from rivalry.core.game import Playable
 from rivalry.core.jax import compiled, jax, jnp, put
+from rivalry.core.method import BaseMethod, take_step
 
 if TYPE_CHECKING:
     from rivalry.core.space import Profile
@@ -21,23 +22,21 @@ class Carry(NamedTuple):
 
     state: Any
     done: jax.Array
-    residual: jax.Array
-    ended: jax.Array  # an index into ENDINGS
+    residual: jax.Array  # of the last step
+    ended: jax.Array  # its status, an index into ENDINGS
     since: jax.Array  # the method's time when its state was made
 
 
-def left_of(carry: Carry) -> jax.Array:
-    """What the method's state says is left, where it does; else the loop's own residual."""
-    return jnp.asarray(getattr(carry.state, "residual", carry.residual), dtype=float)
-
-
-def time_of(carry: Carry) -> jax.Array:
-    """The method's own time, over all departures, where its states have one; else the step."""
-    return carry.since + jnp.asarray(getattr(carry.state, "time", carry.done), dtype=float)
+def path_row(method: BaseMethod, carry: Carry) -> tuple[Profile, jax.Array, jax.Array, jax.Array]:
+    """Profile, steps, the method's time over all departures (else the steps), and what is left."""
+    known = method.diagnostics(carry.state)
+    time = carry.since + jnp.asarray(known.get("time", carry.done), dtype=float)
+    left = jnp.asarray(known.get("residual", carry.residual), dtype=float)
+    return carry.state.profile, carry.done, time, left
 
 
 @compiled
-def begin(game: Playable, method: Method, first: Profile, key: jax.Array, done: jax.Array) -> Carry:
+def begin(game: Playable, method: BaseMethod, first: Profile, key: jax.Array, done: jax.Array) -> Carry:
     """A fresh state at `first`, the clock standing at `done`."""
     state = method.init(game, first, jax.random.fold_in(key, 2**31 - 1))
     # every number of strong type, as after a step: else the steps would be compiled twice
@@ -47,7 +46,7 @@ def begin(game: Playable, method: Method, first: Profile, key: jax.Array, done: 
 @compiled
 def advance(
     game: Playable,
-    method: Method,
+    method: BaseMethod,
     carry: Carry,
     key: jax.Array,
     stride: jax.Array,
@@ -66,25 +65,16 @@ def advance(
 
     def row(carry, _):  # type: ignore[no-untyped-def]
         carry, _ = jax.lax.while_loop(going, one, (carry, 0))
-        return carry, (carry.state.profile, carry.done, time_of(carry), left_of(carry))
+        return carry, path_row(method, carry)
 
     return jax.lax.scan(row, carry, length=ROWS)
 
 
-def one_step(game: Playable, method: Method, carry: Carry, key: jax.Array, tol: jax.Array) -> Carry:
-    """A step, and whether it was the last: by the residual, by the method's word, or by a number lost."""
-    state = method.step(game, carry.state, jax.random.fold_in(key, carry.done))
-    if hasattr(method, "residual"):
-        residual = jnp.asarray(method.residual(game, state), dtype=float)
-    else:
-        residual = jnp.max(jnp.abs(state.profile - carry.state.profile))
-    ended = jnp.where(residual <= tol, ENDINGS.index("converged"), 0)
-    if hasattr(method, "ended"):
-        own = method.ended(game, state)
-        ended = jnp.where(own != 0, own, ended)
-    broken = ~jnp.all(jnp.isfinite(state.profile))
-    ended = jnp.where(broken, ENDINGS.index("not found"), ended)
-    return as_arrays(Carry(state, carry.done + 1, residual, ended, carry.since))  # type: ignore[no-any-return]
+def one_step(game: Playable, method: BaseMethod, carry: Carry, key: jax.Array, tol: jax.Array) -> Carry:
+    """The carry after a step."""
+    state, found = take_step(method, game, carry.state, jax.random.fold_in(key, carry.done), tol)
+    after = Carry(state, carry.done + 1, found.residual, found.status, carry.since)
+    return as_arrays(after)  # type: ignore[no-any-return]
 
 
 def as_arrays(tree: Any) -> Any:

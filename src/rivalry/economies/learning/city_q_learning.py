@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.core.validate import limit
@@ -77,7 +77,7 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
 }
 
 
-class CityQLearning(eqx.Module):
+class CityQLearning(BaseLearner):
     """Independent Q-learning by all agents of a city, in one long run of play.
 
     As `PopulationQLearning` learns: policies are frozen for an ``epoch``, each agent corrects its own table

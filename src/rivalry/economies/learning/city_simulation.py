@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge
 
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.economies.learning.city_drivers import CITY, Session, Streets, checked, outcome_of, streets_of
@@ -25,7 +25,7 @@ SURE = 1e-6  # chances sum to 1 within this
 SUMS = "sum_"  # before tallies in a session
 
 
-class CitySimulation(eqx.Module):
+class CitySimulation(BaseLearner):
     """Agents of a city travel on with policies that do not change; nothing is learned.
 
     ``plays``: all bid ``zero``, ``all_in``, or ``uniform``ly from what they have, and draw what they do at

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import POPULATION, Need, fits
 from rivalry.core.results import Record
 from rivalry.core.statistics import share_interval
@@ -45,7 +46,7 @@ AGREES = 1e-8  # a policy's population is its own, up to this
 TIE = 1e-12  # times the payoff scale: payoffs so near are equal
 
 
-class RandomPolicyExperiment(eqx.Module):
+class RandomPolicyExperiment(BaseLearner):
     """Options of an experiment on random policies, its equilibrium, and the policies by batches."""
 
     beta: Annotated[float, Gt(0), "inverse temperature of the equilibrium, per unit of payoff"] = 1.0

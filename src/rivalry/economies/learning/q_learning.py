@@ -6,10 +6,10 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.core.validate import limit
@@ -93,7 +93,7 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
 }
 
 
-class PopulationQLearning(eqx.Module):
+class PopulationQLearning(BaseLearner):
     """Independent Q-learning by all agents of an economy, in one long run of play.
 
     Policies are frozen for an ``epoch``. At every step of it each agent corrects its own table, ``Q -= alpha

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Len
 
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need, fits
 from rivalry.core.results import Record
 from rivalry.economies.karma import KarmaEconomy
@@ -92,7 +92,7 @@ def _bids(name: str, given: object) -> np.ndarray:
     return table
 
 
-class _Compared(eqx.Module):
+class _Compared(BaseLearner):
     """Mean bids at the logit equilibria of several economies, made of one."""
 
     beta: Annotated[float, Gt(0), "inverse temperature of the equilibria, per unit of payoff"] = 100.0
@@ -206,7 +206,7 @@ class Sublinearity(_Compared):
         "mean karma of the economies in parts of the largest amount that can be held, rising",
     ] = (0.1, 0.2, 0.3, 0.4, 0.5)
 
-    def __post_init__(self) -> None:
+    def __check_init__(self) -> None:
         if np.ndim(self.fill) != 1 or len(self.fill) < 2 or np.any(np.diff(self.fill) <= 0):
             raise ValueError(f"fill: {list(np.atleast_1d(self.fill))} must be two numbers or more that rise")
 

@@ -11,6 +11,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core.jax import put
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.oracles import named_start
 from rivalry.core.results import Record
@@ -48,7 +49,7 @@ POLICIES = ("equilibrium", "uniform", "zero", "all_in")
 SUMS = "sum_"  # before tallies in a session
 
 
-class Simulation(eqx.Module):
+class Simulation(BaseLearner):
     """Agents of an economy play on with policies that do not change; nothing is learned.
 
     ``plays`` is the policy of all: ``equilibrium``, the logit equilibrium at ``beta`` and ``exploration``;

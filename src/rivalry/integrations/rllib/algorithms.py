@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import warnings
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from rivalry.core.game import Game, MarkovGame, is_agents, is_markov, is_population, own_world
+from rivalry.core.game import Game, MarkovGame, is_agents, is_markov, is_population, kernel_conversion
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.integrations.rllib import libraries
@@ -26,7 +26,8 @@ STATE, CURVES = "algorithm.pickle", "curves.npz"
 
 def _playable(game: Any) -> bool:
     """Whether a game has a strategy space or a world of agents; populations need the latter."""
-    return own_world(game) is not None or (isinstance(game, Game | MarkovGame) and not is_population(game))
+    profiles = isinstance(game, Game | MarkovGame) and not is_population(game)
+    return profiles or kernel_conversion(game) is not None
 
 
 class DeepLearner(LearnerOptions):
@@ -119,21 +120,21 @@ class DeepLearner(LearnerOptions):
         training.stop(session)
         return record
 
-    def save(self, session: Training, folder: Path) -> None:
-        """Store RLlib's state, the rewards and the random streams."""
+    def pack(self, session: Training) -> dict[str, np.ndarray]:
+        """Return RLlib's state, and the rewards and random streams, each as the bytes of a file."""
         from rivalry.integrations.rllib import training
 
-        (folder / STATE).write_bytes(training.state(session))
-        buffer = io.BytesIO()
-        np.savez(buffer, words=session.words, rewards=np.array(session.rewards), lost=np.array(session.lost))
-        (folder / CURVES).write_bytes(buffer.getvalue())
+        curves = io.BytesIO()
+        np.savez(curves, words=session.words, rewards=np.array(session.rewards), lost=np.array(session.lost))
+        files = {STATE: training.state(session), CURVES: curves.getvalue()}
+        return {name: np.frombuffer(data, np.uint8) for name, data in files.items()}
 
-    def load(self, folder: Path) -> Training:
-        """Return a session that resumes from stored files."""
+    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Training:
+        """Return a session that resumes from what `pack` returned."""
         from rivalry.integrations.rllib.session import Training
 
-        with np.load(folder / CURVES) as noted:
-            found = Training(noted["words"], (folder / STATE).read_bytes())
+        with np.load(io.BytesIO(arrays[CURVES].tobytes())) as noted:
+            found = Training(noted["words"], arrays[STATE].tobytes())
             found.rewards, found.lost = list(noted["rewards"]), str(noted["lost"])
         return found
 

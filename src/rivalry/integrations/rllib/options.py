@@ -8,13 +8,14 @@ from typing import Annotated, Any, ClassVar, Literal
 import equinox as eqx
 from annotated_types import Ge, Gt, Le, Lt
 
+from rivalry.core.method import BaseLearner
 from rivalry.methods.continuous.mixtures import check_places
 from rivalry.methods.q_learning.exploration import check_numbers, check_whole
 
 Table = dict[str, Any]
 
 
-class LearnerOptions(eqx.Module):
+class LearnerOptions(BaseLearner):
     """The options of a deep learner; `rivalry.integrations.rllib.algorithms.DeepLearner` describes them."""
 
     iterations: Annotated[int, Ge(1), "iterations of playing and learning"] = 100

@@ -134,7 +134,9 @@ def _form(game: Any) -> str:
 
 def _learns(method: Any) -> bool:
     """Whether it is a learner; a solver may have an option of the name."""
-    return callable(getattr(method, "begin", None))
+    from rivalry.core.method import Learner
+
+    return isinstance(method, Learner)
 
 
 def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, own: bool) -> None:
@@ -144,19 +146,19 @@ def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, 
     """
     import equinox as eqx
 
-    from rivalry.core.game import world_of
     from rivalry.core.jax import jax
+    from rivalry.core.method import as_learner, as_method
 
     try:
         if _learns(method):
-            world, stream = world_of(game, method), np.random.SeedSequence(0)
+            learner, stream = as_learner(method), np.random.SeedSequence(0)
+            world = learner.world(game)
             if given is None:
-                method.begin(world, stream)
+                learner.begin(world, stream)
             else:
-                _begin_at(method, world, stream, *given)
+                _begin_at(learner, world, stream, *given)
         else:
-            if hasattr(method, "check_game"):
-                method.check_game(game)
+            as_method(method).check_game(game)
             start = jax.ShapeDtypeStruct(game.space.shape, float)
             eqx.filter_eval_shape(method.init, game, start, jax.random.key(0))
     except ValueError as error:
@@ -167,11 +169,11 @@ def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, 
         raise StudyError(f"cannot begin: {_first_line(error)}", key=f"method.{name}") from None
 
 
-def _begin_at(method: Any, world: Any, stream: np.random.SeedSequence, written: Any, start: Any) -> None:
-    if not hasattr(method, "begin_at"):
+def _begin_at(learner: Any, world: Any, stream: np.random.SeedSequence, written: Any, start: Any) -> None:
+    if not learner.takes_start:
         raise ValueError(f"start: {shown(written)} is not taken by this learner; leave it out")
     try:
-        method.begin_at(world, stream, start)
+        learner.begin_at(world, stream, start)
     except ValueError as error:
         if written not in MANY:
             raise

@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core.game import refuse_jumps
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile, Simplex
@@ -18,7 +19,7 @@ from rivalry.methods.continuation.session import Session, empty, record
 from rivalry.methods.continuation.trace import TraceOptions, Tracer
 
 
-class Branches(eqx.Module):
+class Branches(BaseLearner):
     """All branches of equilibria that are found from the symmetric ones, as ``parameter`` is varied.
 
     Where exchangeable players coincide they move as one: a branch has one unknown a group, which makes it a
@@ -82,7 +83,6 @@ class Branches(eqx.Module):
         "gains of points: by a search, with proofs where the game has them, or not at all",
     ] = "search"
     points: Annotated[int, Ge(2), Le(100_000), "grid of the search for gains"] = 101
-    open_ended: ClassVar[bool] = True
 
     needs: ClassVar[tuple[Need, ...]] = (
         PAYOFFS,
@@ -92,6 +92,10 @@ class Branches(eqx.Module):
     def world(self, game: Any) -> Any:
         """The game itself."""
         return game
+
+    def expected_steps(self, world: Any) -> int:
+        """Return 0: nobody can tell how many points there will be."""
+        return 0
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         """Nothing found yet; the stream draws where searches begin."""

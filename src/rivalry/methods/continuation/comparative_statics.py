@@ -13,6 +13,7 @@ from jaxtyping import Array
 from rivalry.core import reparametrisation
 from rivalry.core.game import Game, Record, jacobian, measures, own_gradients, refuse_jumps
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.oracles import traced_metrics
 from rivalry.core.reparametrisation import flattened
@@ -45,7 +46,7 @@ class ProfileSlopes(NamedTuple):
     at_bound: np.ndarray  # where a bound holds
 
 
-class ComparativeStatics(eqx.Module):
+class ComparativeStatics(BaseLearner):
     """How the players' equilibrium moves with ``parameter``: ``dX/dk = -J^(-1) dF/dk``.
 
     ``parameter`` is an array of the game, ``theta`` (all its entries are moved alike) or ``reach[1]``, or a

@@ -74,7 +74,7 @@ def tangent(look: Look, along: np.ndarray) -> np.ndarray:
     return np.asarray(found / length) if length > 0 else rows[-1]
 
 
-class Step(NamedTuple):
+class CurveStep(NamedTuple):
     """One step along a curve: the point (None where lost), its tangent, and the length to try next."""
 
     point: CurvePoint | None
@@ -93,7 +93,7 @@ def step(
     along: np.ndarray,
     length: float,
     bounds: tuple[float, float],
-) -> Step:
+) -> CurveStep:
     """The next point of the curve through ``y`` with tangent ``along``, at most ``length`` further.
 
     ``bounds`` are the shortest and the longest step. A step is halved where the point is lost, far from where
@@ -106,9 +106,9 @@ def step(
             ahead = tangent(point.look, along)
             if ahead @ along >= BEND or length <= 2 * shortest:
                 longer = LONGER if point.rounds <= QUICK and ahead @ along >= (1 + BEND) / 2 else 1.0
-                return Step(point, ahead, min(longer * length, longest))
+                return CurveStep(point, ahead, min(longer * length, longest))
         length *= SHORTER
-    return Step(None, along, length)
+    return CurveStep(None, along, length)
 
 
 def search(system: System, y: np.ndarray) -> CurvePoint | None:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 
 from rivalry.core import symmetric
 from rivalry.core.game import arrays, measures
 from rivalry.core.jax import put
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
 from rivalry.methods.continuation.parametrised_game import Family
@@ -27,7 +27,7 @@ LEAP = 0.05  # of the width: a root that moves on by more, and by far more than 
 UNEVEN = 20.0  # times the move before
 
 
-class Thresholds(eqx.Module):
+class Thresholds(BaseLearner):
     """Where everybody in one place gains or loses stability, as ``parameter`` goes from ``low`` to ``high``.
 
     ``parameter`` is the name of one of the game's arrays (one value goes to all players), or in Python a

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.certify import best_reply
 from rivalry.core.game import scale_of
 from rivalry.core.jax import put
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.registry import near
 from rivalry.core.results import Record
@@ -40,7 +40,7 @@ class World(NamedTuple):
     plan: RolloutPlan
 
 
-class ActorCritic(eqx.Module):
+class ActorCritic(BaseLearner):
     """Policy gradients with a critic, for choices in a box, in play of a one-shot game over and over.
 
     A policy draws from a normal distribution and squashes the draw into the box by the logistic function; its

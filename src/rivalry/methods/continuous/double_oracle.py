@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.game import Game, scale
 from rivalry.core.jax import jax, put
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
 from rivalry.methods.continuation.parameters import precise
@@ -38,7 +39,7 @@ class OracleGame(NamedTuple):
     game: Any
 
 
-class DoubleOracle(eqx.Module):
+class DoubleOracle(BaseLearner):
     """A mixed equilibrium of a continuous game, also where best responses go round for ever.
 
     Players mix over finitely many strategies, the atoms. One step is a round: the finite game on the atoms is

@@ -12,7 +12,16 @@ from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.certify import TOLERANCE, Reply, best_reply, payoff_at_stake, payoffs_tried, search
-from rivalry.core.game import is_agents, is_population, measures, own_payoff, own_world, scale_of, world_of
+from rivalry.core.game import (
+    Game,
+    is_agents,
+    is_population,
+    kernel_arrays,
+    kernel_conversion,
+    measures,
+    own_payoff,
+    scale_of,
+)
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.needs import Need
 from rivalry.core.reparametrisation import flattened
@@ -47,7 +56,7 @@ def playable(game: Any) -> bool:
     """Whether a game is finite, or has payoffs at a profile: what learners of mixtures can play."""
     if is_population(game) or is_agents(game):  # whose world is of agents, not of tables
         return False
-    return own_world(game) is not None or (hasattr(game, "payoffs") and hasattr(game, "space"))
+    return kernel_conversion(game) is not None or isinstance(game, Game)
 
 
 PLAYABLE = Need("finitely many actions, or payoffs", playable)
@@ -63,9 +72,9 @@ def check_places(places: Any) -> None:
 
 def world(game: Any, places: Places) -> Any:
     """What learners of mixtures are played in: a finite game's own tables, a board, or what is given."""
-    if own_world(game) is not None:
-        return world_of(game, None)
-    return board(game, places) if playable(game) else game
+    if kernel_conversion(game) is None and playable(game):
+        return board(game, places)
+    return kernel_arrays(game)
 
 
 def board(game: Any, places: Places, *, max_table_bytes: int = TABLE_BYTES) -> TabulatedGame:

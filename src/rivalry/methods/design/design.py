@@ -6,13 +6,13 @@ from collections.abc import Callable
 from itertools import product
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 
 from rivalry.core import certify
 from rivalry.core.game import Record, measures
 from rivalry.core.jax import jax, put
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import CLAIMS, UNREFUTED
 from rivalry.core.validate import limit
@@ -46,7 +46,7 @@ class JudgedTrial(NamedTuple):
     chosen: float
 
 
-class Design(eqx.Module):
+class Design(BaseLearner):
     """Parameters set so that the players' equilibrium, which they then play, is best for who sets them.
 
     ``choices`` says what is set: a table of parameters, each with ``{from, to, count}``, evenly spaced, or a

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 
 from rivalry.core.construction import recipe_of, variant
-from rivalry.core.game import ENDINGS, Learner, is_agents, is_population, world_of
+from rivalry.core.game import is_agents, is_population
+from rivalry.core.method import ENDINGS, BaseLearner, Learner, as_learner, read_session, run_session
 from rivalry.core.needs import Need, fits
 from rivalry.core.registry import load, near
 from rivalry.core.results import Record
@@ -72,7 +72,7 @@ class RuleProblem(NamedTuple):
         return self.made[key]
 
 
-class RuleDesign(eqx.Module):
+class RuleDesign(BaseLearner):
     """Keywords of a game chosen so that what its population comes to under them is best for a planner.
 
     ``choices`` says what is set: a table of keywords of the game, each with a list of values, numbers, words
@@ -359,14 +359,11 @@ def run_inner(game: Any, method: Any, sequence: np.random.SeedSequence) -> Recor
     """What the players come to in a game; ``status`` says how it ended."""
     if isinstance(method, PopulationNewton):
         return _solved(game, method)
-    world = world_of(game, method)
-    session, left, finished = method.begin(world, sequence), int(method.length(world)), False
-    while left > 0 and not finished:
-        taken = method.advance(world, session, left)
-        left, finished = left - taken, taken == 0
-    record = dict(method.read(world, session))
-    record.setdefault("status", ((), np.asarray("converged" if finished else "completed")))
-    return record
+    learner = as_learner(method)
+    world = learner.world(game)
+    session = learner.begin(world, sequence)
+    _, finished = run_session(learner, world, session, learner.length(world))
+    return read_session(learner, world, session, finished)
 
 
 def foretold(game: Any, method: Any, sequence: np.random.SeedSequence) -> Record:
@@ -377,8 +374,9 @@ def foretold(game: Any, method: Any, sequence: np.random.SeedSequence) -> Record
     if isinstance(method, PopulationNewton):
         refuse_mean_field(game)
         return record_of(game, uniform(game), None)[0]
-    world = world_of(game, method)
-    record = dict(method.read(world, method.begin(world, sequence)))
+    learner = as_learner(method)
+    world = learner.world(game)
+    record = dict(learner.read(world, learner.begin(world, sequence)))
     numeric = any(dims == () and array.dtype.kind in "biuf" for dims, array in record.values())
     return record if numeric else {}
 
@@ -390,7 +388,7 @@ def _solved(game: Any, method: PopulationNewton) -> Record:
     record: Record = {
         "profile": (("state", "action"), np.asarray(state.profile)),
         "status": ((), np.asarray(ENDINGS[ended] if ended else "iteration limit")),
-        **method.account(game, state),
+        **method.report(game, state, "converged"),  # without a remedy: rules are tried one after the other
     }
     return record | record_of(game, state.profile, None)[0]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core.certify import TOLERANCE
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_adjustment_tables
 from rivalry.core.results import Certificate, Coverage, Record
@@ -24,7 +24,7 @@ EXACT = 1e-12  # of the largest sum of cash flows: how closely policies are valu
 MORE = 20  # sweeps with the policy as it is after each that improves it
 
 
-class CommitmentWithSwitchingCost(eqx.Module):
+class CommitmentWithSwitchingCost(BaseLearner):
     """A leader announces plans and may change them at a threshold ``delta``; the follower sees the plan.
 
     For two firms whose outputs stand until they are changed (`tables.plans.AdjustmentTables`). A plan

@@ -12,6 +12,7 @@ from jaxtyping import Array
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import Record, scale
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need, knows
 from rivalry.core.oracles import (
     best_response,
@@ -47,7 +48,7 @@ class SolvedNodes(NamedTuple):
     after: np.ndarray  # [node stock player]
 
 
-class Feedback(eqx.Module):
+class Feedback(BaseLearner):
     """Equilibrium over periods in strategies that depend on the period and the state (Markov-perfect).
 
     For games of which one period in a state ``[stock player]`` is known as a game of its own

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import scale
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need, knows
 from rivalry.core.oracles import outside_linear, to_linear_quadratic
 from rivalry.core.results import Certificate, Record
@@ -37,7 +37,7 @@ class LinearQuadraticWorld(NamedTuple):
     outside: Callable[[np.ndarray], str] | None = None  # where a path leaves what the game stands for
 
 
-class LinearQuadratic(eqx.Module):
+class LinearQuadratic(BaseLearner):
     """Strategies that are linear in the state, for ever, in games of linear motion and quadratic costs.
 
     For games with `rivalry.oracles.to_linear_quadratic`, a `tables.kernels.shapes.LinearQuadraticGame`: ``x'
@@ -107,7 +107,6 @@ class LinearQuadratic(eqx.Module):
     leader: Annotated[int, Ge(0), "who moves first, where somebody does"] = 0
     periods: Annotated[int, Ge(1), Le(10_000_000), "of the path that is kept"] = 200
     budget: Annotated[int, Ge(1), "most periods to go back"] = 100_000
-    open_ended: ClassVar[bool] = True
 
     needs: ClassVar[tuple[Need, ...]] = (knows(to_linear_quadratic),)
 
@@ -129,6 +128,10 @@ class LinearQuadratic(eqx.Module):
     def length(self, world: LinearQuadraticWorld) -> int:
         """At most the budget."""
         return self.budget
+
+    def expected_steps(self, world: LinearQuadraticWorld) -> int:
+        """Return 0: nobody can tell when the iterations converge."""
+        return 0
 
     def begin(self, world: LinearQuadraticWorld, stream: np.random.SeedSequence) -> Session:
         """The last period, in which nobody moves any more; the stream is not needed."""

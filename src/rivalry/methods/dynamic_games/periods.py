@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 
 from rivalry.core import certify
 from rivalry.core.game import Game, Record, scale
 from rivalry.core.jax import jax, put
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import PAYOFFS, Need, knows
 from rivalry.core.oracles import discount_factors, stage_game, to_stages
 from rivalry.core.results import UNREFUTED
@@ -22,7 +22,7 @@ ITERATIONS = 200  # most passes over a horizon without end
 Session = dict[str, np.ndarray]
 
 
-class Periods(eqx.Module):
+class Periods(BaseLearner):
     """Equilibrium of play over periods by backward induction.
 
     For games whose periods touch each other only through the chance that play goes on. Period ``t`` is then a

@@ -10,8 +10,9 @@ from annotated_types import Gt, Interval, Le
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.certify import search, search_grid, traceable_reply
-from rivalry.core.game import ENDINGS, Finish, Game, Record, own_payoff, scale_of
+from rivalry.core.game import Game, Record, own_payoff, scale_of
 from rivalry.core.jax import jax, jnp
+from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.space import Profile, Strategy, width
 from rivalry.methods.limit_sets import end_state
 
@@ -31,7 +32,7 @@ class ResponseRounds(NamedTuple):
     grids: Float[Array, "player point axis"]
 
 
-class BestResponse(eqx.Module):
+class BestResponse(BaseMethod):
     """Players move to their global best response: one after the other, or all at once.
 
     A reply is searched over the whole space, a grid and then a climb, or is the game's own ``best_reply``
@@ -122,9 +123,9 @@ class BestResponse(eqx.Module):
         """Cycling once a profile has come back while players still move."""
         return jnp.where(state.period > 0, ENDINGS.index("cycling"), 0)
 
-    def notes(self, game: Game, state: ResponseRounds) -> Record:
-        """``cycle_rounds``: rounds until the profile came back, 0 where it did not."""
-        return {"cycle_rounds": ((), np.asarray(state.period))}
+    def report(self, game: Game, state: ResponseRounds, status: str) -> Record:
+        """Return ``cycle_rounds``: rounds until the profile came back, 0 where it did not."""
+        return {} if status == "iteration limit" else {"cycle_rounds": ((), np.asarray(state.period))}
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish | None:
         """The root of the first-order conditions next to the end, and its spectrum; the key is not needed."""

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, UInt32
 
 from rivalry.core.game import arrays, with_
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.results import Record
 from rivalry.core.space import Box
@@ -63,7 +64,7 @@ class DirectionalRun(NamedTuple):
 CURVES = DirectionalRun._fields[-5:]
 
 
-class Directional(eqx.Module):
+class Directional(BaseLearner):
     """Everybody moves its choice by ``step_size`` as last time while its signal rose, and else turns round.
 
     For games in a box with one axis, played over and over; first choices and directions are drawn. In every

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Gt
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.game import Finish, Game, own_gradients, refuse_jumps, scale_of
+from rivalry.core.game import Game, own_gradients, refuse_jumps, scale_of
 from rivalry.core.jax import jax, jnp
+from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics.tangent_cone import SLACK, along
 from rivalry.methods.limit_sets import end_state
@@ -30,7 +30,7 @@ class Ahead(NamedTuple):
     rate: Float[Array, ""]
 
 
-class Extragradient(eqx.Module):
+class Extragradient(BaseMethod):
     """All players step along the own gradients met one step ahead, and are projected on the space.
 
     ``y = P(x + rate F(x))`` looks ahead, ``x <- P(x + rate F(y))`` moves; F stacks every player's gradient of

@@ -10,8 +10,9 @@ import numpy as np
 from annotated_types import Ge, Gt
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.game import ENDINGS, Finish, Game, Record, own_gradients, own_payoff, refuse_jumps, scale_of
+from rivalry.core.game import Game, Record, own_gradients, own_payoff, refuse_jumps, scale_of
 from rivalry.core.jax import jax, jnp
+from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics import boundaries, step_sizes
 from rivalry.methods.dynamics.boundaries import Boundary
@@ -39,7 +40,7 @@ class Ascent(NamedTuple):
     time: Float[Array, ""]  # the sum of rates: what a gradient flow calls time
 
 
-class GradientAscent(eqx.Module):
+class GradientAscent(BaseMethod):
     """Every player climbs its own payoff by small steps: ``x_i <- boundary(x_i + rate_t grad_i u_i)``.
 
     ``rate`` is in units of strategy squared per payoff: one number, one per player, or a schedule
@@ -209,11 +210,16 @@ class GradientAscent(eqx.Module):
         met = (state.back <= DISPLACED) & jnp.asarray("displacement" in self.rules)
         return jnp.where(met, ENDINGS.index("converged"), 0)
 
-    def notes(self, game: Game, state: Ascent) -> Record:
-        """``stopped_by``: the rule whose number was least; stored where the ascent converged.
+    def diagnostics(self, state: Ascent) -> dict[str, Array]:
+        return {"time": state.time}
+
+    def report(self, game: Game, state: Ascent, status: str) -> Record:
+        """Return ``stopped_by``, the rule whose number was least, where a rule ended the ascent.
 
         ``tolerated_agents`` stands beside it where there are some.
         """
+        if status == "iteration limit":
+            return {}
         found: Record = {"stopped_by": ((), np.asarray(self._met(game, state)))}
         if self.tolerated_agents:
             found["tolerated_agents"] = ((), np.asarray(self.tolerated_agents))

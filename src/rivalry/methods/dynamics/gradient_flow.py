@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.game import Finish, Game, refuse_jumps, scale_of
+from rivalry.core.game import Game, refuse_jumps, scale_of
 from rivalry.core.jax import jnp
+from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.space import Profile
 from rivalry.methods.dynamics import integrate
 from rivalry.methods.dynamics.tangent_cone import pull
 from rivalry.methods.limit_sets import end_state
 
 
-class GradientFlow(eqx.Module):
+class GradientFlow(BaseMethod):
     """Every player climbs its own payoff: ``x' = grad_i u_i`` for all players at once, in continuous time.
 
     On a box, entries that press against a bound stay there; on a simplex the gradients are projected on
@@ -47,6 +47,9 @@ class GradientFlow(eqx.Module):
     def residual(self, game: Game, state: integrate.FlowState) -> Float[Array, ""]:
         """The largest entry of the projected gradients, in units of the payoff scale."""
         return pull(game, state.profile) / scale_of(game)
+
+    def diagnostics(self, state: integrate.FlowState) -> dict[str, Array]:
+        return {"time": state.time}
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
         """Polish, spectrum, cycle; coincident players are moved apart on an unstable point."""

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from rivalry.core import oracles
-from rivalry.core.game import Finish, Game, own_gradients, scale_of
+from rivalry.core.game import Game, own_gradients, scale_of
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.needs import PAYOFFS, SIMPLEX, Need, fits
 from rivalry.core.space import Profile, Simplex, Space
 from rivalry.methods.dynamics import boundaries, integrate, step_sizes
@@ -35,10 +36,6 @@ class Shared(NamedTuple):
 
     profile: Profile
     own: Any
-
-    @property
-    def time(self) -> Float[Array, ""]:
-        return self.own.time  # type: ignore[no-any-return]
 
 
 class Population(eqx.Module):
@@ -90,7 +87,7 @@ def symmetric(game: Game) -> bool:
     return True
 
 
-class Replicator(eqx.Module):
+class Replicator(BaseMethod):
     """Entries that pay more than a player's average grow: ``x_l' = x_l (g_l - sum_m x_m g_m)``.
 
     ``g`` is the gradient of the player's own payoff: in a matrix game what each pure action would pay, so
@@ -185,6 +182,9 @@ class Replicator(eqx.Module):
         ahead = _ahead(game.space, x, own_gradients(game, x))
         growth = jnp.max(jnp.where(x > 0, ahead, 0.0), initial=0.0)
         return jnp.maximum(jnp.max(jnp.abs(x * ahead)), growth) / scale_of(game)
+
+    def diagnostics(self, state: Any) -> dict[str, Array]:
+        return {"time": state.own.time if isinstance(state, Shared) else state.time}
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
         """Polish, spectrum of this field, cycle; coincident players are moved apart on an unstable point."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Annotated, Any, ClassVar, Literal
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.methods.continuous import mixtures
@@ -18,7 +18,7 @@ from rivalry.methods.q_learning.exploration import Table, check_numbers, check_w
 Session = dict[str, np.ndarray]
 
 
-class SoftmaxLearner(eqx.Module):
+class SoftmaxLearner(BaseLearner):
     """Mixtures as the softmax of logits, to which every step adds; Hedge and the policy gradient are such."""
 
     places: Annotated[

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt
 
+from rivalry.core.method import BaseLearner
 from rivalry.core.results import Record
-from rivalry.core.tree import Tree
 from rivalry.methods.finite.pure_equilibria import (
     Session,
     best_responses,
@@ -32,7 +32,7 @@ FEW = 2_000  # bases or paths of a list that is a last resort
 REGRET = 1e-9  # largest of what is listed where arithmetic is not exact, in units of a player's payoff range
 
 
-class MixedEquilibria(Tree):
+class MixedEquilibria(BaseLearner):
     """Equilibria of a finite game in mixed strategies.
 
     ``vertex_enumeration``, of two players, finds all *extreme* equilibria in exact arithmetic, of degenerate

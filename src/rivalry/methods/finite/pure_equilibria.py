@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.core.method import BaseLearner
 from rivalry.core.results import Record
-from rivalry.core.tree import Tree
 from rivalry.tables.extreme_equilibria import equal_within
 from rivalry.tables.kernels.shapes import stateless_tables
 
 Session = dict[str, np.ndarray]
 
 
-class PureEquilibria(Tree):
+class PureEquilibria(BaseLearner):
     """Every pure equilibrium of a finite game: the joint actions from which nobody gains by another action.
 
     One step checks one player on all joint actions. Payoffs within 1e-12 of the player's range of payoffs are

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.methods.continuous import mixtures
@@ -18,7 +18,7 @@ from rivalry.tables.kernels.shapes import stateless_tables
 Session = dict[str, np.ndarray]
 
 
-class SampledPlay(eqx.Module):
+class SampledPlay(BaseLearner):
     """Repeated play with sampled actions: a step is a period, the profile is the empirical play.
 
     Regret matching and fictitious play differ in the rule of choice alone.

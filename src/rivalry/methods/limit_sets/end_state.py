@@ -16,8 +16,9 @@ import numpy as np
 from jaxtyping import Array
 
 from rivalry.core.certify import payoff_units
-from rivalry.core.game import Finish, Game, Record, jacobian, own_gradients, scale
+from rivalry.core.game import Game, Record, jacobian, own_gradients, scale
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.method import Finish
 from rivalry.core.space import Box, Profile, Simplex, width
 from rivalry.methods.dynamics.tangent_cone import (
     CLIMB,

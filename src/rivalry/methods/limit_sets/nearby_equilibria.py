@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.core.game import ENDINGS, Game, Method
-from rivalry.core.jax import jax, jnp, put
+from rivalry.core.game import Game
+from rivalry.core.jax import jax, put
+from rivalry.core.method import ENDINGS, BaseMethod, take_step
 from rivalry.core.reparametrisation import flattened, inner, outer
 from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics.best_response import BestResponse
@@ -27,7 +28,7 @@ class Reached(NamedTuple):
     status: str
 
 
-def run_to_end(game: Game, method: Any, start: Profile, *, tol: float, budget: int) -> Reached:
+def run_to_end(game: Game, method: BaseMethod, start: Profile, *, tol: float, budget: int) -> Reached:
     """Steps of ``method`` from ``start`` until its residual is at most ``tol``, or ``budget`` are taken.
 
     For methods that draw nothing: every step is given the same key.
@@ -38,17 +39,15 @@ def run_to_end(game: Game, method: Any, start: Profile, *, tol: float, budget: i
 
 
 @eqx.filter_jit
-def _steps(game: Game, method: Method, start: Profile, tol: Array, budget: Array) -> tuple[Profile, Array]:
+def _steps(
+    game: Game, method: BaseMethod, start: Profile, tol: Array, budget: Array
+) -> tuple[Profile, Array]:
     key = jax.random.key(0)
 
     def step(carry):  # type: ignore[no-untyped-def]
         state, taken, _ = carry
-        state = method.step(game, state, key)
-        residual = method.residual(game, state)  # type: ignore[attr-defined]
-        own = method.ended(game, state)  # type: ignore[attr-defined]
-        ended = jnp.where(own != 0, own, jnp.where(residual <= tol, ENDINGS.index("converged"), 0))
-        broken = ~jnp.all(jnp.isfinite(state.profile))
-        return state, taken + 1, jnp.where(broken, ENDINGS.index("not found"), ended)
+        state, found = take_step(method, game, state, key, tol)
+        return state, taken + 1, found.status
 
     def going(carry):  # type: ignore[no-untyped-def]
         return (carry[1] < budget) & (carry[2] == 0)

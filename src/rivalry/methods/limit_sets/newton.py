@@ -8,8 +8,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.game import ENDINGS, Finish, Game, own_gradients, refuse_jumps, scale_of
+from rivalry.core.game import Game, own_gradients, refuse_jumps, scale_of
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics.tangent_cone import SLACK, along, newton_step, pull
 from rivalry.methods.limit_sets import end_state
@@ -28,7 +29,7 @@ class NewtonState(NamedTuple):
     stuck: Array
 
 
-class Newton(eqx.Module):
+class Newton(BaseMethod):
     """Damped Newton steps on the own gradients, projected on the space: stable or not, the root is found.
 
     Entries that press against a bound are held there. A step is halved until it lowers the largest entry of

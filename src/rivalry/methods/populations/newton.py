@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.game import ENDINGS, PopulationGame, scale_of
+from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.jax import jax, jnp
+from rivalry.core.method import ENDINGS, BaseMethod
 from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Record
 from rivalry.methods.populations.records import check_numbers, rule_record
@@ -77,13 +77,8 @@ class PopulationNewtonState(NamedTuple):
     uniform: MeanFieldPoint  # the population of uniform play
     restarted: Array  # stages begin there, because none leads on from the start
 
-    @property
-    def time(self) -> Float[Array, ""]:
-        """Beta: the path is told along it."""
-        return self.beta
 
-
-class PopulationNewton(eqx.Module):
+class PopulationNewton(BaseMethod):
     """The logit equilibrium ``pi = (1-ε) softmax(beta Q^pi) + ε uniform`` in its stationary population.
 
     ``Q^pi`` is the action value of pi itself, exploration included; ``regularised`` adds the entropy of pi
@@ -116,7 +111,7 @@ class PopulationNewton(eqx.Module):
     factor: Annotated[float, Gt(1), "of a stage's beta to that of the one before, at the most"] = 1.3
     regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
 
-    def __post_init__(self) -> None:
+    def __check_init__(self) -> None:
         check_numbers(beta=self.beta, exploration=self.exploration, begin=self.begin, factor=self.factor)
 
     needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
@@ -174,14 +169,20 @@ class PopulationNewton(eqx.Module):
         lost = jnp.where(state.beta > 0, state.factor < GENTLEST, state.factor < LOWEST * self.begin)
         return jnp.where(lost & (state.beta < self.beta), ENDINGS.index("not found"), 0)
 
-    def account(self, game: PopulationGame, state: PopulationNewtonState) -> Record:
-        """What is left of the equations at which beta, and how many Newton steps it took."""
+    def diagnostics(self, state: PopulationNewtonState) -> dict[str, Array]:
+        return {"time": state.beta, "residual": state.residual}
+
+    def report(self, game: PopulationGame, state: PopulationNewtonState, status: str) -> Record:
+        """Return what is left of the equations at which beta, and how many Newton steps it took."""
         by = rule(state.beta, self.exploration, self.regularised)
         found = rule_record(game, state.profile, by) | {"newton_steps": ((), np.asarray(state.newton_steps))}
         found["restarted"] = ((), np.asarray(state.restarted))
-        return found | {"residual": ((), np.asarray(state.residual))}
+        found["residual"] = ((), np.asarray(state.residual))
+        if status != "converged":
+            found["remedy"] = ((), np.asarray(self._remedy(game, state)))
+        return found
 
-    def remedy(self, game: PopulationGame, state: PopulationNewtonState) -> str:
+    def _remedy(self, game: PopulationGame, state: PopulationNewtonState) -> str:
         """What to do where it did not get to the full beta."""
         env = stationary_population(game, state.profile)[1]
         unique = bool(has_unique_distribution(game, env, state.profile))

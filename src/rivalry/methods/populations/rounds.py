@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from rivalry.core.game import ENDINGS, PopulationGame
+from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jnp
+from rivalry.core.method import ENDINGS, BaseMethod
 from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Record
 from rivalry.methods.populations.records import rule_record
@@ -58,7 +58,7 @@ class RoundResult(NamedTuple):
     residual: Float[Array, ""]
 
 
-class ResponseIteration(eqx.Module):
+class ResponseIteration(BaseMethod):
     """A method that moves a policy towards what answers it; its options are those of the classes below.
 
     It converges where the residual is within tol at the last beta, and is cycling where policy and population
@@ -94,19 +94,26 @@ class ResponseIteration(eqx.Module):
         """Cycling where it is back."""
         return jnp.where(state.memory.period > 0, ENDINGS.index("cycling"), 0)
 
-    def account(self, game: PopulationGame, state: Round) -> Record:
-        """What is left at which beta, and how far the environment is from what policy and population make.
+    def diagnostics(self, state: Round) -> dict[str, Array]:
+        return {"residual": state.residual}
 
-        The period of a cycle is told where it goes round.
+    def report(self, game: PopulationGame, state: Round, status: str) -> Record:
+        """Return what is left at which beta, and how far the environment is from the one that they make.
+
+        The period of a cycle is stored where it goes round.
         """
         now, period = state.now, int(state.memory.period)
         off = ravel_pytree(game.balance(now.env, now.mu, state.profile))[0]
         found = rule_record(game, state.profile, self._rule(state.taken))
         found["residual"] = ((), np.asarray(state.residual))
         found["population_drift"] = ((), np.asarray(jnp.max(jnp.abs(off))))
-        return found | ({"cycle_period": ((), np.asarray(period))} if period else {})
+        if period:
+            found["cycle_period"] = ((), np.asarray(period))
+        if status != "converged":
+            found["remedy"] = ((), np.asarray(self._remedy(state)))
+        return found
 
-    def remedy(self, game: PopulationGame, state: Round) -> str:
+    def _remedy(self, state: Round) -> str:
         """What is left after how many steps at which beta, and what to do about it."""
         memory = state.memory
         if int(memory.period):

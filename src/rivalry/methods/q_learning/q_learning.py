@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.methods.continuous.mixtures import PLAYABLE, check_places
@@ -29,7 +30,7 @@ def _table(kind: str, **rest: float) -> Any:
     return eqx.field(default_factory=lambda: {"kind": kind, **rest})
 
 
-class QLearning(eqx.Module):
+class QLearning(BaseLearner):
     """Independent Q-learning: everyone corrects a table of values of its own moves by what came of them.
 
     On a grid of ``places`` (so many an axis, or tables of levels, as `rivalry.tables.tabulate` takes them)

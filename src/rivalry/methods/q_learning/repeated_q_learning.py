@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_repeated, to_stages
 from rivalry.core.results import Record
@@ -45,7 +46,7 @@ def _repeatable(game: Any) -> bool:
     )
 
 
-class RepeatedQLearning(eqx.Module):
+class RepeatedQLearning(BaseLearner):
     """Independent Q-learning in a game that is played on and on by players who remember past rounds.
 
     In each state a player keeps a value for every action. A decision is settled when its player decides
@@ -183,11 +184,6 @@ class RepeatedQLearning(eqx.Module):
         Need("finitely many actions or payoffs, in one period or in periods that repeat", _repeatable),
     )
 
-    @property
-    def open_ended(self) -> bool:
-        """Nobody can tell when sessions converge."""
-        return self.periods is None
-
     def world(self, game: Any) -> RepeatedWorld:
         """The game as tables, with what every player remembers; a `RepeatedWorld` passes.
 
@@ -212,8 +208,10 @@ class RepeatedQLearning(eqx.Module):
         """Periods of a session, at the most."""
         return self.max_periods if self.periods is None else self.periods
 
-    def guess(self, world: RepeatedWorld) -> int:
-        """Sessions tend to converge when exploration has all but faded; 0 where it does not fade."""
+    def expected_steps(self, world: RepeatedWorld) -> int:
+        """Return a guess: sessions tend to converge when exploration has all but faded; 0 without fading."""
+        if self.periods is not None:
+            return self.periods
         falls = fading("epsilon", self.epsilon, len(world.tables.sizes))
         slowest = float(np.min(falls.beta))
         return int(FADED / slowest) + self.window if self.temperature is None and slowest > 0 else 0
@@ -288,7 +286,7 @@ class RepeatedQLearning(eqx.Module):
         self._rule(world)  # options with a number per player are held against the players here
         counted, roles = self.average_last is not None, self._roles(world)
         session = sessions.initial_session(tables, roles, self._initial(world), streams, start, counted)
-        expected = self.periods or self.guess(world)
+        expected = self.expected_steps(world)
         periods = marks(world, roles, self.sessions, expected, self.checkpoints)
         session["marks"], session["noted"] = periods, np.zeros(1, dtype=np.int64)
         session["curve"] = np.zeros((len(periods), self.sessions, len(tables.sizes)))

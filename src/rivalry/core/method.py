@@ -1,0 +1,325 @@
+"""What a method and a learner are: two protocols, and base classes with defaults for all that is optional."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from rivalry.core.game import kernel_arrays
+from rivalry.core.jax import jnp
+from rivalry.core.results import Record
+from rivalry.core.tree import Tree
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+    from rivalry.core.space import Profile
+
+    State = Any
+
+ENDINGS = ("going on", "converged", "cycling", "not found")
+"""The status of a method's last step, by index."""
+
+STEPS = 10_000  # of a method or a learner whose options do not determine their number
+PACE = 0.25  # seconds that a chunk of a learner's steps takes about
+
+
+class Finish(NamedTuple):
+    """The analysis of an end: the polished profile, a word for it, and what was measured there.
+
+    The steps go on from ``onward`` if the end is one that the least disturbance leaves.
+    """
+
+    profile: Profile
+    end_state: str  # stable_point, unstable_point, cycle, moving, boundary
+    measures: Record
+    onward: Profile | None = None
+
+
+class Step(NamedTuple):
+    """What the loops know of a step."""
+
+    profile: Profile
+    residual: Float[Array, ""]  # what the tolerance bounds
+    status: Int[Array, ""]  # an index into ENDINGS
+    diagnostics: dict[str, Array]  # as `BaseMethod.diagnostics` returns them
+
+
+@runtime_checkable
+class Method(Protocol):
+    """A solver or a dynamic, stepwise, in JAX; every state has a field ``profile``.
+
+    Any class with these two is a method. One that has more to say of itself derives from `BaseMethod`.
+    """
+
+    def init(self, game: Any, start: Profile, key: PRNGKeyArray) -> State:
+        """The state before the first step; the key is consumed."""
+        ...
+
+    def step(self, game: Any, state: State, key: PRNGKeyArray) -> State:
+        """One step; the key is consumed."""
+        ...
+
+
+class BaseMethod(Tree, ABC):
+    """A method with defaults for everything but ``init`` and ``step``.
+
+    A class that derives from it is a frozen dataclass: its fields are the options of the method.
+
+    Attributes
+    ----------
+    needs : tuple of `rivalry.core.needs.Need`, optional
+        What the class needs of a game (default: payoffs). Of several classes that are registered for one
+        kind, a study takes the first whose needs a game meets.
+    natural : bool
+        Whether the class takes amounts as they are, also where the space is searched in other coordinates
+        (`rivalry.core.reparametrisation.flattened`).
+    """
+
+    needs: ClassVar[tuple[Any, ...] | None] = None
+    natural: ClassVar[bool] = False
+
+    @abstractmethod
+    def init(self, game: Any, start: Profile, key: PRNGKeyArray) -> State:
+        """Return the state before the first step; the key is consumed."""
+
+    @abstractmethod
+    def step(self, game: Any, state: State, key: PRNGKeyArray) -> State:
+        """Return the state after one step; the key is consumed."""
+
+    def check_game(self, game: Any) -> None:
+        """Raise `ValueError` for a game whose numbers the method cannot take. By default, for none."""
+
+    def residual(self, game: Any, state: State) -> Any:
+        """Return what the tolerance bounds; None (default) for the movement of the profile per step."""
+        return None
+
+    def ended(self, game: Any, state: State) -> Any:
+        """Return an index into `ENDINGS`, not 0 where the method itself sees that it is over. Default: 0."""
+        return 0
+
+    def diagnostics(self, state: State) -> dict[str, Array]:
+        """Return numbers to store along the path. Default: none.
+
+        ``time`` is the method's own clock (``path_time``), ``residual`` what is left if that is not what the
+        tolerance bounds (``path_residual``).
+        """
+        return {}
+
+    def finish(self, game: Any, profile: Profile, key: PRNGKeyArray) -> Finish | None:
+        """Analyse the end of the steps. By default there is no analysis."""
+        return None
+
+    def report(self, game: Any, state: State, status: str) -> Record:
+        """Return what the last state adds to the record. Default: nothing.
+
+        ``status`` is ``converged``, ``cycling``, ``not found`` or ``iteration limit``. A text ``remedy`` says
+        in one line what to do where the steps did not converge; it is given as a warning too. A certificate's
+        record is kept where the package has none of its own for such a game.
+        """
+        return {}
+
+
+class _PlainMethod(BaseMethod):
+    """A method of a class that is no `BaseMethod`."""
+
+    method: Any
+
+    def init(self, game: Any, start: Profile, key: PRNGKeyArray) -> State:
+        return self.method.init(game, start, key)
+
+    def step(self, game: Any, state: State, key: PRNGKeyArray) -> State:
+        return self.method.step(game, state, key)
+
+
+def as_method(method: Method) -> BaseMethod:
+    """Return a method with all defaults. Raises `ValueError` for optional members of other classes."""
+    if isinstance(method, BaseMethod):
+        return method
+    _refuse_members(method, BaseMethod, ("init", "step"))
+    return _PlainMethod(method)
+
+
+def take_step(method: BaseMethod, game: Any, state: State, key: PRNGKeyArray, tol: Any) -> tuple[State, Step]:
+    """Return the state after a step, and whether that was the last.
+
+    It is the last by the residual, by the method's own status, or because a number was lost.
+    """
+    after = method.step(game, state, key)
+    residual = method.residual(game, after)
+    if residual is None:
+        residual = jnp.max(jnp.abs(after.profile - state.profile))
+    residual = jnp.asarray(residual, dtype=float)
+    own = method.ended(game, after)
+    status = jnp.where(own != 0, own, jnp.where(residual <= tol, ENDINGS.index("converged"), 0))
+    broken = ~jnp.all(jnp.isfinite(after.profile))
+    status = jnp.where(broken, ENDINGS.index("not found"), status)
+    return after, Step(after.profile, residual, status, method.diagnostics(after))
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A method whose loop lives elsewhere: in a kernel, or in a library.
+
+    Any class with these three is a learner. One that has more to say of itself derives from `BaseLearner`.
+    """
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Any:
+        """The session: every array of the run by name, random state included."""
+        ...
+
+    def advance(self, world: Any, session: Any, steps: int) -> int:
+        """Up to ``steps`` steps in place; returns the steps done, 0 when finished."""
+        ...
+
+    def read(self, world: Any, session: Any) -> Record:
+        """Draws nothing: ``profile``, optionally ``status``, ``end_state``, measures and histories.
+
+        A profile ``[player axis]`` is given payoffs and a certificate by the loop. Where a learner's profile
+        is of another form, a policy ``[player state action]``, `read` answers those too, the certificate as
+        its `Certificate.record`.
+        """
+        ...
+
+
+class BaseLearner(Tree, ABC):
+    """A learner with defaults for everything but ``begin``, ``advance`` and ``read``.
+
+    A class that derives from it is a frozen dataclass: its fields are the options of the learner.
+
+    Attributes
+    ----------
+    needs : tuple of `rivalry.core.needs.Need`, optional
+        As for `BaseMethod` (default: finitely many actions in tables).
+    """
+
+    needs: ClassVar[tuple[Any, ...] | None] = None
+
+    @abstractmethod
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Any:
+        """Return the session: every array of the run by name, random state included."""
+
+    @abstractmethod
+    def advance(self, world: Any, session: Any, steps: int) -> int:
+        """Take up to ``steps`` steps in place; return the steps done, 0 when finished."""
+
+    @abstractmethod
+    def read(self, world: Any, session: Any) -> Record:
+        """Return the record of a session; draw nothing."""
+
+    def world(self, game: Any) -> Any:
+        """Return the problem that the learner works on, made from a game once per run; draw nothing.
+
+        Default: the arrays that kernels take, of a game that has them, else the game itself.
+        """
+        return kernel_arrays(game)
+
+    def length(self, world: Any) -> int:
+        """Return how many steps the learner takes where nothing is said."""
+        return STEPS
+
+    def expected_steps(self, world: Any) -> int:
+        """Return how many steps it will take, for the time left; 0 where nobody can tell."""
+        return self.length(world)
+
+    @property
+    def takes_start(self) -> bool:
+        """Whether a session can begin at a profile."""
+        return type(self).begin_at is not BaseLearner.begin_at
+
+    def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Any:
+        """Return a session that begins at a profile. Raises `ValueError` where there is none (default)."""
+        kind = type(self.learner if isinstance(self, _PlainLearner) else self).__name__
+        raise ValueError(f"start: {kind} takes none; leave it out")
+
+    def played(self, game: Any, record: Record) -> Any:
+        """Return the game that the profile of a record is of. Default: the one that was given."""
+        return game
+
+    def pack(self, session: Any) -> dict[str, Any]:
+        """Return a session as arrays by name, to be stored. Default: the session is such a dict."""
+        return dict(session)
+
+    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        """Return the session that `pack` made arrays of."""
+        return dict(arrays)
+
+
+class _PlainLearner(BaseLearner):
+    """A learner of a class that is no `BaseLearner`."""
+
+    learner: Any
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Any:
+        return self.learner.begin(world, stream)
+
+    def advance(self, world: Any, session: Any, steps: int) -> Any:
+        return self.learner.advance(world, session, steps)
+
+    def read(self, world: Any, session: Any) -> Any:
+        return self.learner.read(world, session)
+
+
+def as_learner(learner: Learner) -> BaseLearner:
+    """Return a learner with all defaults. Raises `ValueError` for optional members of other classes."""
+    if isinstance(learner, BaseLearner):
+        return learner
+    _refuse_members(learner, BaseLearner, ("begin", "advance", "read"))
+    return _PlainLearner(learner)
+
+
+def run_session(
+    learner: BaseLearner,
+    world: Any,
+    session: Any,
+    steps: int,
+    done: int = 0,
+    after: Callable[[int], bool] | None = None,
+) -> tuple[int, bool]:
+    """Advance a session in place until it is finished or ``steps`` are done.
+
+    Parameters
+    ----------
+    learner, world, session
+        The learner, what it works on, and where it stands.
+    steps, done
+        The number of the last step, and of those taken before.
+    after : Callable, optional
+        Is called with the steps done after each chunk of about a quarter of a second, and stops the loop by
+        returning True. Without it there is one chunk. Chunk borders do not affect the result.
+
+    Returns
+    -------
+    tuple of int and bool
+        The steps done, and whether the learner finished by itself.
+    """
+    chunk, finished, stopped = 1 if after else steps, False, False
+    while done < steps and not finished and not stopped:
+        began = perf_counter()
+        taken = learner.advance(world, session, min(chunk, steps - done))
+        took = perf_counter() - began
+        finished = taken == 0
+        done += taken
+        if after is not None:
+            chunk = max(1, min(int(chunk * min(8.0, PACE / max(took, 1e-9))), 2**40))
+            stopped = after(done)
+    return done, finished
+
+
+def read_session(learner: BaseLearner, world: Any, session: Any, finished: bool) -> Record:
+    """Return the record of a session, its status among it: converged, or completed if it was not finished."""
+    record = dict(learner.read(world, session))
+    record.setdefault("status", ((), np.asarray("converged" if finished else "completed")))
+    return record
+
+
+def _refuse_members(value: Any, base: type, required: tuple[str, ...]) -> None:
+    """Raise `ValueError` for members that are only read in classes that derive from ``base``."""
+    optional = [name for name in vars(base) if not name.startswith("_") and name not in required]
+    if found := [name for name in optional if name in dir(type(value))]:
+        kind = type(value).__name__
+        raise ValueError(f"method: {kind} has {found[0]}; it must derive from rv.{base.__name__} for that")
