@@ -28,7 +28,7 @@ LEARN = {
     "evaluation_warm_up": 0,
     "monitor_every": 0,
     "compare": False,
-    "keep": False,
+    "store_tables": False,
 }
 KBAR = {"mean_karma": [0.5, 1.0, 1.5]}
 
@@ -302,11 +302,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"trials": 5}, "trials: 5 is for drawn trials; the grid has 3"),
     ({"search": "random", "trials": 0}, "trials: 0 must be"),
     ({"seeds": 3}, "seeds: 3 must be 1: newton draws nothing"),
-    ({"objective": "eficiency"}, "objective: 'eficiency' is no measure of the players' record; did you mean"),
-    ({"objective": {"status": 1.0}}, "objective: 'status' is no measure of the players' record"),
+    ({"objective": "eficiency"}, "objective: 'eficiency' is no metric of the players' record; did you mean"),
+    ({"objective": {"status": 1.0}}, "objective: 'status' is no metric of the players' record"),
     ({"objective": {}}, "objective: {} must have at least one measure"),
     ({"objective": {"efficiency": np.nan}}, "objective.efficiency: nan must be a finite number"),
-    ({"spending": {"min(x)": 1.0}}, "spending: 'x' is no measure of the players' record"),
+    ({"spending": {"min(x)": 1.0}}, "spending: 'x' is no metric of the players' record"),
     ({"inner": {"kind": "newtom"}}, "inner: kind 'newtom' is no method; did you mean 'newton'?"),
     ({"inner": {"kind": "hedge"}}, "inner: 'hedge' does not fit this game"),
     (
