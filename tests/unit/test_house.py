@@ -33,7 +33,6 @@ HOMES = {
     "optimistix": {"methods"},
     "diffrax": {"methods"},
     "networkx": {"economies"},
-    "pydantic": {"web"},
     "typer": {"cli"},
     "click": {"cli"},
     "rich": {"cli"},

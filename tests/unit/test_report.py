@@ -19,9 +19,9 @@ from rivalry.core.results import CLAIMS, Record, collect
 from rivalry.lab.report import build, certificates, draw_own, expectations
 from rivalry.lab.report.judge import cells as judged_cells
 from rivalry.lab.report.judge import judge, tally
-from rivalry.lab.report.page import number, shown
+from rivalry.lab.report.page import commands, number, shown
 from rivalry.lab.store import Run
-from rivalry.lab.study import Study
+from rivalry.lab.study import Study, load_study
 from rivalry.lab.study.expect import applicable, differences
 from tests.unit.stored_run import THRESHOLD, stored, study
 
@@ -490,6 +490,12 @@ def test_page_holds_question_game_table_figures_and_versions(page: str) -> None:
         assert words in page, words
     assert page.count("<figure>") == 2
     assert "Reduced run" not in page
+
+
+def test_a_bundled_study_is_run_again_by_its_name(tmp_path: Path) -> None:
+    run = Run.create_or_open(tmp_path / "run", load_study("matrix_classics").quick_form())
+    assert (run.folder / "study.toml").exists()
+    assert commands(run)[0][0] == "rivalry run matrix_classics --quick"
 
 
 def test_warnings_of_cells_are_listed_once_and_a_handful_of_them(tmp_path: Path, page: str) -> None:

@@ -28,6 +28,7 @@ from rivalry.lab.report.tables import (
 from rivalry.lab.report.warned import Warned, lines, warned
 from rivalry.lab.store import Run, status_of
 from rivalry.lab.study.expect import Difference, differences
+from rivalry.lab.study.names import studies
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
 
@@ -131,8 +132,8 @@ def build(
             status=status_of(counts := _summed([section.counts for section in sections])),
             counts=counts,
             sections=sections,
-            commands=(commands := _commands(run)),
-            width=max(len(command) for command, _ in commands),
+            commands=(lines_to_type := commands(run)),
+            width=max(len(command) for command, _ in lines_to_type),
             made_by=run.made_by,
             history=run.head["history"],
             schema=run.head["schema"],
@@ -157,10 +158,10 @@ def _summed(each: Sequence[Mapping[str, int]]) -> dict[str, int]:
     return {key: sum(counts[key] for counts in each) for key in each[0]}
 
 
-def _commands(run: Run) -> list[tuple[str, str]]:
-    """What to type to have it again, and what that does."""
-    bundled = (Path(__file__).parents[1] / "studies" / f"{run.name}.toml").exists()
-    study = run.name if bundled else "study.toml" if (run.folder / "study.toml").exists() else run.name
+def commands(run: Run) -> list[tuple[str, str]]:
+    """Return the commands that repeat, continue or rebuild a run, each with what it does."""
+    stored = run.name not in studies() and (run.folder / "study.toml").exists()
+    study = "study.toml" if stored else run.name
     quick = " --quick" if run.head["study"].get("quick_form") else ""
     return [
         (f"rivalry run {study}{quick}", "run the study as written, from the start"),
