@@ -1,9 +1,8 @@
 """Annotations as checks: every call into the package is held against its types and array shapes.
 
 Done by jaxtyping and beartype. Beartype looks an annotation's names up in the module where they stand, so the
-imports that a module makes only for type checkers (`if TYPE_CHECKING:`) are made here: those of other
-libraries before the module, since what is subscripted is needed as a function is decorated, those of the
-package after it.
+imports that a module makes only for type checkers (`if TYPE_CHECKING:`) are made here: those of jaxtyping
+before the module, since what is subscripted is needed as a function is decorated, the others after it.
 """
 
 from __future__ import annotations
@@ -69,14 +68,14 @@ def _run_type_checking_blocks(module: ModuleType, before: bool = False) -> None:
     source = Path(str(module.__file__)).read_text(encoding="utf-8")
     for node in ast.parse(source).body:
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            body = [line for line in node.body if not before or _is_foreign(line)]
+            body = [line for line in node.body if not before or _is_of_arrays(line)]
             block = ast.Module(body=body, type_ignores=[])
             exec(compile(block, str(module.__file__), "exec"), vars(module))
 
 
-def _is_foreign(line: ast.stmt) -> bool:
-    """Whether a line imports from another library."""
-    return isinstance(line, ast.ImportFrom) and (line.module or "").split(".")[0] != PACKAGE
+def _is_of_arrays(line: ast.stmt) -> bool:
+    """Whether a line imports types of arrays."""
+    return isinstance(line, ast.ImportFrom) and line.module == "jaxtyping"
 
 
 def _checked_modules() -> list[str]:

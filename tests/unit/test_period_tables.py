@@ -132,7 +132,7 @@ def test_a_race_offers_its_own_levels() -> None:
         ),
         (
             lambda: tabulate_periods(rv.games.race(horizon=2, transition=lambda n, x, t: n)),
-            "transition: what it carries is not told",
+            "transition: its state may hold more",
         ),
         (
             lambda: tabulate_periods(

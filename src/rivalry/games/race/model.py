@@ -278,7 +278,7 @@ class Race(eqx.Module):
         if self.infinite_horizon:
             raise ValueError("horizon: inf has no last period; give a whole number")
         if self.transition is not None:
-            raise ValueError("transition: its state is more than A and B; leave it out")
+            raise ValueError("transition: its state may hold more than the two productivities; leave it out")
         if len(self.columns) == 2:
             return jnp.zeros((0, self.players))
         numbers = self.numbers_at(0)

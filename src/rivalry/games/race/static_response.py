@@ -177,7 +177,7 @@ def value(own: Own, at: Place, log_xs: Array) -> Array:
     safe = jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-z), 0.0))
     log_s = log(own.of("safety_productivity")) + own.of("safety_exponent") * log_xs
     xs, xp = jnp.exp(log_xs), jnp.exp(at.log_xp)
-    safety = own.z.at[i].set(z) if own.rules.measured_by == "log_odds" else own.log_s.at[i].set(log_s)
+    safety = own.z.at[i].set(z) if own.rules.measured_by == "odds" else own.log_s.at[i].set(log_s)
     cost = own.rules.cost(own.xs.at[i].set(xs), own.xp.at[i].set(xp), safety, own.numbers)[i]
     return at.base + at.gain * safe - own.weight * cost
 
@@ -218,7 +218,7 @@ def candidates(own: Own, at: Place, steps: int) -> Float[Array, "candidate"]:
 
 def _threshold(own: Own, at: Place) -> Array:
     """Return the logarithm of the safety input from which the cost treats a player as safe."""
-    i, numbers, on_odds = own.player, own.numbers, own.rules.measured_by == "log_odds"
+    i, numbers, on_odds = own.player, own.numbers, own.rules.measured_by == "odds"
     if own.rules.cost is period.relative_certification:
         level = jnp.exp(own.z if on_odds else own.log_s).at[i].set(0.0)
         wanted = log(jnp.maximum(jnp.sum(level) / (len(level) - 1) + numbers["margin"][i], 0.0))
