@@ -156,9 +156,7 @@ def networks(data: Dataset, made_by: dict[str, str]) -> Networks | None:
         if not len(went_on):
             continue
         broken = int(went_on.sum())
-        told_of = (
-            "uninterrupted" if not broken else "resumed" if len(went_on) == 1 else f"{broken} resumed"
-        )
+        told_of = "uninterrupted" if not broken else "resumed" if len(went_on) == 1 else f"{broken} resumed"
         rows.append((place, len(went_on), told_of, [_largest(name, cell) for name in known]))
     if not rows:
         return None
