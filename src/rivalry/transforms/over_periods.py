@@ -482,4 +482,4 @@ class Schedules(eqx.Module):
 
 def _count(value: object, name: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name}: {value!r} must be a whole number, at weakest 1")
+        raise ValueError(f"{name}: {value!r} must be a whole number, at least 1")
