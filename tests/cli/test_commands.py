@@ -111,6 +111,7 @@ rate = 0.1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.slow
 def test_ctrl_c_keeps_finished_cells_and_ends_with_130(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
     (tmp_path / "slow.toml").write_text(SLOW_STUDY)

@@ -95,6 +95,7 @@ def test_list_of_everything_tells_the_kind(rivalry: Command) -> None:
     assert {row["kind"] for row in rows} == {"games", "methods", "studies", "plots"}
 
 
+@pytest.mark.slow
 def test_run_and_what_comes_after(rivalry: Command, study: str) -> None:
     answer = rivalry("run", study, "--json", "--workers", "1")
     assert answer.status == 0, answer.err
@@ -149,6 +150,7 @@ def test_without_json_the_last_line_is_the_report(rivalry: Command, study: str) 
 
 
 @pytest.mark.filterwarnings("default:a prize")
+@pytest.mark.slow
 def test_warnings_of_cells_are_told_at_the_end(rivalry: Command) -> None:
     file = duels.write(Path("duels"), points=3, trouble="warn")
     answer = rivalry("run", str(file), "--workers", "1")
@@ -169,6 +171,7 @@ def test_options_change_the_study(rivalry: Command, study: str) -> None:
     assert found["expectations"][1]["reason"] == said
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_is_told_and_the_rest_goes_on(rivalry: Command, study: str) -> None:
     Path("game.py").write_text(
         "import equinox as eqx\nfrom rivalry import Box, oracles\nprint('chatter')\n"

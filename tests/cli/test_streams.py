@@ -63,6 +63,7 @@ def test_streams(command: str, status: int, words: str) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="redirections of a POSIX shell")
+@pytest.mark.slow
 def test_a_run_without_any_stream_is_carried_out(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(STUDY)
     assert shell(f"cd {tmp_path}; {RIVALRY} run mine.toml --out run <&- >&- 2>&-")[0] == 0

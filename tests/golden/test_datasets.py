@@ -13,6 +13,7 @@ from tests.golden.studies import HERE, KEPT, dataset, studies
 
 
 @pytest.mark.parametrize("name", studies())
+@pytest.mark.slow
 def test_a_study_finds_what_it_found(name: str, tmp_path: Path) -> None:
     kept = read_netcdf(HERE / f"{name}.nc")
     found = dataset(studies()[name], tmp_path / "run")

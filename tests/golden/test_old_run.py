@@ -95,6 +95,7 @@ def test_it_is_certified_again(run: Run) -> None:
             np.testing.assert_array_equal(array, stored[place.id][name][1])
 
 
+@pytest.mark.slow
 def test_it_is_carried_on_by_another_version_when_that_is_wanted(run: Run) -> None:
     head = json.loads((run.folder / "study.json").read_text(encoding="utf-8"))
     head["made_by"]["rivalry"] = "0.0.1"

@@ -213,6 +213,7 @@ def test_workers_end_with_their_parent(tmp_path: Path, start: Callable[..., subp
     assert not _gone(process.pid)
 
 
+@pytest.mark.slow
 def test_a_second_run_waits_for_no_one(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     run, study = tmp_path / "run", endless(tmp_path)
     process = start("run", study, "--workers", "1", "--out", run)

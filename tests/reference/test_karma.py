@@ -1,6 +1,6 @@
 """The reference cases of karma economies: quick ones by default, slow ones in `.ci/run`, others at night.
 
-By day one temperature a payment is solved for, and one with exploration: others take the same programs.
+In `.ci/run` one temperature per payment is solved for, and one with exploration: others share their programs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ BY_DAY = (
     "mfe_PBS_g0.98_beta1000_eps0.0",
     "learn_default_100000",
 )
-DEFAULT = ("mfe_PBP_g0.0_beta5_eps0.0",)
 DEAR = ("mean_field_equilibrium", "mean_field_equilibrium_types", "scaling_law", "learning_run")
 
 
@@ -31,7 +30,7 @@ def marks(case: Mapping[str, Any]) -> Any:
     cost = str(case.get("cost", "test"))
     if cost == "test" and case["kind"] in DEAR and case["id"] not in BY_DAY:
         cost = "nightly"
-    elif cost == "test" and case["kind"] in DEAR and case["id"] not in DEFAULT:
+    elif cost == "test" and case["kind"] in DEAR:
         cost = "slow"
     found = [] if cost == "test" else [getattr(pytest.mark, cost)]
     return pytest.param(case, id=case["id"], marks=found)

@@ -53,6 +53,7 @@ def test_best_response_dynamics_leave_a_profile_that_is_no_equilibrium(
     assert np.max(np.abs(path[-1] - even)) > 0.01
 
 
+@pytest.mark.slow
 def test_proportional_division_is_an_equilibrium_of_the_lottery_contest(
     eight: tuple[Any, np.ndarray, Any],
 ) -> None:
@@ -62,6 +63,7 @@ def test_proportional_division_is_an_equilibrium_of_the_lottery_contest(
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
 def test_bounds_hold_and_are_near_against_all_divisions_of_a_lattice(seed: int) -> None:
     rng = np.random.default_rng(seed)
     prizes, p = rng.uniform(1, 9, 4), float(rng.choice([0.7, 1.6, 2.9]))
@@ -77,6 +79,7 @@ def test_bounds_hold_and_are_near_against_all_divisions_of_a_lattice(seed: int) 
         assert reply.bound - reply.payoff <= 1e-6 * prizes.sum()
 
 
+@pytest.mark.slow
 def test_rivals_of_unequal_strength_and_a_third_party() -> None:
     game = rv.games.influencer(
         space="simplex",

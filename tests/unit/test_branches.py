@@ -53,6 +53,7 @@ def branches_with(data: Dataset, *sizes: int) -> list[int]:
     return [branch for branch, own in sizes_of(data).items() if own == sizes]
 
 
+@pytest.mark.slow
 def test_everybody_leaves_the_centre_at_the_closed_form() -> None:
     data, game = three(), influencer(3)
     points, weights = np.asarray(game.points)[:, 0], np.asarray(game.weights)

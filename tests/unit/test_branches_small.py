@@ -158,6 +158,7 @@ class Blotto(eqx.Module):
         return (effort / effort.sum(axis=0)) @ self.prizes
 
 
+@pytest.mark.slow
 def test_on_a_simplex_the_threshold_is_the_closed_form() -> None:
     game = Blotto(jnp.array([1.0, 2.0, 3.0]), jnp.asarray(1.5))
     data = found(game, "exponent", 1.2, 2.4, switch=0).data

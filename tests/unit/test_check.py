@@ -76,6 +76,7 @@ OF_AGENTS = {"world", "static_metrics", "payoff_scale"}
 
 
 @pytest.mark.parametrize("name", slow_except(GAMES, ("city", "influencer", "market", "matrix")))
+@pytest.mark.slow
 def test_every_registered_game_conforms(name: str) -> None:
     game = getattr(rv.games, name)(**MADE.get(name, {}))
     needed = {PopulationGame: OF_POPULATIONS, AgentGame: OF_AGENTS}

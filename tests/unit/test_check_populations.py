@@ -20,6 +20,7 @@ from rivalry.population import oracles
 from tests.crowds import Commute, commute
 
 
+@pytest.mark.slow
 def test_a_crowd_passes_by_either_name() -> None:
     done = check_population(commute([1.0, 2.0, 6.0]))
     assert done == check_game(commute([1.0, 2.0, 6.0]))
@@ -153,6 +154,7 @@ def test_breaches_of_populations_are_named(kind: Any, message: str) -> None:
         check_population(kind(jnp.array([1.0, 3.0])))
 
 
+@pytest.mark.slow
 def test_what_is_not_conserved_is_no_answer() -> None:
     """An error of the game's own rules, so nothing is told of the policy."""
     game = Drifting(jnp.array([1.0, 3.0]))

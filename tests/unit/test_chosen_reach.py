@@ -147,6 +147,7 @@ def test_starts_views_and_measures() -> None:
     assert "choose their reach" in repr(game)
 
 
+@pytest.mark.slow
 def test_symmetric_places_have_a_reach_too() -> None:
     game = rv.games.influencer(**LINE | {"reach_cost": 20.0, "players": 2})
     with pytest.raises(ValueError, match="players who choose their reach; use symmetric_positions"):
@@ -161,6 +162,7 @@ def test_symmetric_places_have_a_reach_too() -> None:
         symmetric_positions(unequal)
 
 
+@pytest.mark.slow
 def test_a_reach_that_costs_nothing_is_warned_of() -> None:
     with pytest.warns(UserWarning, match="player 1's reach costs nothing, so the widest always wins"):
         game = rv.games.influencer(**LINE | {"reach_cost": [4.0, 0.0]})

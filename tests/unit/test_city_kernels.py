@@ -131,6 +131,7 @@ def test_every_rule_step_by_step(streets: Any, rules: dict[str, Any]) -> None:
             np.testing.assert_array_equal(found, plain.sums[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_whole_in_chunks_and_from_a_copy() -> None:
     world = city(streets=ways, toll=TOLL, subsidy=SUBSIDY, local=0.5, coalition=SOME, transfer=shapes.EVEN)
     policy, found = policy_rows(world, random_chances(world)), []
@@ -241,6 +242,7 @@ for number, streets, more in ((0, paths, {}), (1, ways, sums), (2, paths, sums |
 """
 
 
+@pytest.mark.slow
 def test_the_same_without_numba() -> None:
     """Play and learning with compilation switched off: the same numbers to the bit."""
     found = [

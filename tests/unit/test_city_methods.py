@@ -128,6 +128,7 @@ def test_records_hold_together() -> None:
     assert float(found["efficiency_per_competition"]) == pytest.approx(per_competition)
 
 
+@pytest.mark.slow
 def test_what_is_worked_out_is_what_was_measured() -> None:
     """The mean payoff of policies as they are, times 1 - gamma, beside the reward of a step."""
     found = ran(CitySimulation(plays="uniform", evaluation=20_000))

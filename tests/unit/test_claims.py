@@ -73,6 +73,7 @@ def test_a_race_with_a_large_disaster() -> None:
     assert proof.claim == "not an equilibrium"
 
 
+@pytest.mark.slow
 def test_a_third_party_that_takes_nearly_all() -> None:
     game = rv.games.influencer(reach=[0.1, 0.1], third_party=[1e6] * 100)
     proof = certificate(game, game.space.check([0.001, 0.999]))

@@ -59,6 +59,7 @@ class Byhand:
         return paid
 
 
+@pytest.mark.slow
 def test_a_plan_that_is_never_changed_is_a_single_agents_problem() -> None:
     tables = firms()
     found = rv.solve(tables, CommitmentWithSwitchingCost(delta=INF, targets=TARGETS, ramps=RAMPS))

@@ -100,6 +100,7 @@ def test_stability_by_hand() -> None:
     np.testing.assert_allclose(found.reply_radius, 0.0, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_the_check_shrinks_with_the_square_of_its_step_and_matches_an_entrys_own_slope() -> None:
     prize, step = np.array([1.0, 2.0]), 1e-4
     found = slopes_of(contest(), "prize[0]", difference=1e-2)

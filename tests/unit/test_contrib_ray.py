@@ -173,6 +173,7 @@ def run(tmp_path: Path, apart: Path) -> Run:
     return Run.create_or_open(tmp_path / "run", study(tmp_path))
 
 
+@pytest.mark.slow
 def test_the_parent_writes_what_comes_back(tmp_path: Path, run: Run) -> None:
     line, alone = Line(None), run_study(study(tmp_path), tmp_path / "alone")
     assert carry_out(run, executor=joined(line)) == "done"
@@ -182,6 +183,7 @@ def test_the_parent_writes_what_comes_back(tmp_path: Path, run: Run) -> None:
     assert (run.folder / "dataset.nc").read_bytes() == (alone.folder / "dataset.nc").read_bytes()
 
 
+@pytest.mark.slow
 def test_no_two_attempts_have_one_ticket(tmp_path: Path, run: Run) -> None:
     """Word of one may come when the next run has begun."""
     line = Line("die")

@@ -82,6 +82,7 @@ def test_the_prize_that_buys_most_effort() -> None:
     assert found.data.trial_certified.all()
 
 
+@pytest.mark.slow
 def test_welfare_two_choices_least_and_one_entry() -> None:
     """Welfare is half the prize; a tax on both lowers effort."""
     options: dict[str, Any] = {"choices": {"prize": [1.0, 2.0], "tax": {"from": 0.0, "to": 1.0, "count": 2}}}

@@ -179,6 +179,7 @@ def test_wrong_input(given: dict[str, Any], says: str) -> None:
         deviations(dilemma(), GRIM, cycles, **{"player": 0, "gamma": 0.5} | given)
 
 
+@pytest.mark.slow
 def test_chance_has_no_cycle_to_depart_from() -> None:
     tables = GAMES["chance"]
     policies = drawn_policies(tables, 1, np.random.default_rng(13))

@@ -118,6 +118,7 @@ def test_two_firms_collude_unless_costs_are_noisy(noise: float) -> None:
     assert found.data.total_choice.shape == (20,)
 
 
+@pytest.mark.slow
 def test_valuing_what_stands_takes_the_noise_out() -> None:
     """The forecast knows nothing of the shock, which then weighs only ``1 - delta``; repeating it does."""
     options: dict[str, Any] = {"initial": FROM_TO, "cost_noise": 1.0, "periods": 5000, "step_size": 0.4}
@@ -176,6 +177,7 @@ def test_a_firm_alone_finds_the_monopoly() -> None:
     np.testing.assert_allclose(found.data.mean_choice, 45.0, atol=0.26)
 
 
+@pytest.mark.slow
 def test_leaders_and_followers_all_learn() -> None:
     game = rv.games.market(players=3, stages=[[1], [0, 2]])
     found = rv.solve(game, Directional(runs=2, periods=200))

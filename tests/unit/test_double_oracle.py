@@ -73,6 +73,7 @@ def test_hide_and_seek(lean: float) -> None:
     np.testing.assert_allclose(found.data.apart, at * (1 - at), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_where_replies_go_round_for_ever() -> None:
     """Matching pennies on an interval: both mix with mean 0."""
     game = quadratic([0.0, 0.0], [0.0, 0.0], [1.0, -1.0], [0.0, 0.0], [-1.0, 1.0])
@@ -153,6 +154,7 @@ def test_the_games_own_reply_is_taken() -> None:
     np.testing.assert_allclose(found.payoff.values, [0.65**2, -0.65 * 0.35], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_many_axes_are_searched_from_drawn_strategies() -> None:
     """A grid of 13 axes has 8192 corners. Each axis is hide and seek of its own."""
 
@@ -267,6 +269,7 @@ def test_an_auction_of_all_bids_keeps_a_gain_that_is_told() -> None:
     np.testing.assert_allclose(found.data.mean_profile.values, 0.5, atol=0.1)
 
 
+@pytest.mark.slow
 def test_a_price_war_with_capacities_comes_near_its_mixture() -> None:
     """In equilibrium both get what the best price alone on the demand that is left brings, 0.2 * 0.2."""
     found = jumping(Edgeworth(jnp.array(0.6)), [0.3, 0.4], rounds=3, most=32)

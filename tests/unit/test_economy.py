@@ -282,6 +282,7 @@ for world in (economy(6, 4), seeing(6, 4, receiver=1)):
 """
 
 
+@pytest.mark.slow
 def test_the_same_without_numba() -> None:
     """Play, learning and monitoring with compilation switched off: the same numbers to the bit."""
     found = [

@@ -56,6 +56,7 @@ def test_a_centre_is_not_called_stable() -> None:
     assert end.onward is None  # nothing grows, so there is nothing to leave for
 
 
+@pytest.mark.slow
 def test_a_point_that_repels_and_is_only_passed_is_a_cycle() -> None:
     game = turning(0.25, 3.0)
     passing = end_state.analyse(game, column(1e-5, 0.0), KEY)
@@ -71,6 +72,7 @@ def test_a_slow_spiral_is_no_cycle() -> None:
 
 
 @pytest.mark.parametrize("method", [GradientAscent(rate=0.05), GradientFlow()], ids=["ascent", "flow"])
+@pytest.mark.slow
 def test_players_in_one_place_leave_a_saddle(method: GradientAscent | GradientFlow) -> None:
     game = repelling()
     found = rv.solve(game, method, [1e-12, 1e-12], tolerance=1e-6)
@@ -85,6 +87,7 @@ def test_players_in_one_place_leave_a_saddle(method: GradientAscent | GradientFl
     assert np.all(np.diff(found.record["path_time"][1]) >= 0)
 
 
+@pytest.mark.slow
 def test_lanes_leave_saddles_as_single_runs_do() -> None:
     from rivalry.solving import solve_lanes
 
@@ -143,6 +146,7 @@ def test_moving_apart_touches_only_those_together() -> None:
     assert end_state.move_apart(game, column(1.0, 2.0, 5.0), KEY) is None
 
 
+@pytest.mark.slow
 def test_a_plateau_of_tiny_influence_is_no_settled_end() -> None:
     resource = {"kind": "mixture", "means": [0.5], "stds": [0.02]}
     game = rv.games.influencer(reach=[0.05, 0.05], resource=resource, third_party=[1.0] * 100)

@@ -74,6 +74,7 @@ def test_a_race_ends_by_a_win_or_its_last_period() -> None:
     assert max(lengths) <= 3
 
 
+@pytest.mark.slow
 def test_the_chance_that_play_goes_on_is_that_of_the_game() -> None:
     """One expected length, by hand: nobody wins with chance 1/(1 + kappa * 2p), p = 10 sqrt(xp)."""
     game = rv.games.race(contest={"ease_of_winning": 0.05}, end_on="win", horizon="inf", gamma=0.9)
@@ -108,6 +109,7 @@ def test_families_by_name(name: str) -> None:
     assert set(seen) == set(env.possible_agents)
 
 
+@pytest.mark.slow
 def test_what_was_played_is_told_from_minus_one_to_one() -> None:
     """In boxes as actions are; shares as they are; in logarithms where the box is searched in these."""
     for game in (Congestion(), rv.games.race(), rv.games.market()):
@@ -142,6 +144,7 @@ def test_what_learners_are_told_is_of_order_one(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["simplex", "matrix"])
+@pytest.mark.slow
 def test_points_of_a_simplex_are_actions(name: str) -> None:
     """They pay what the game pays there; what lies off the simplex is its nearest point, worked out apart."""
     game = FAMILIES[name]()
@@ -332,6 +335,7 @@ def test_observations_are_the_learners_own() -> None:
     assert following["player_0"].tolist() == [0.5, 0.5]
 
 
+@pytest.mark.slow
 def test_wrong_input() -> None:
     game = rv.games.matrix("chicken")
     with pytest.raises(ValueError, match=r"player: 2 must be a whole number in 0\.\.1"):

@@ -40,6 +40,7 @@ def never_in_doubt(game: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", RULES)
+@pytest.mark.slow
 def test_pure_choices_are_the_kernels_play(name: str) -> None:
     game = city(**RULES[name])
     table, world = never_in_doubt(game), game.world()

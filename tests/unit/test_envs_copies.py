@@ -88,6 +88,7 @@ def begun(env: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.slow
 def test_a_copy_in_mid_episode_continues_as_the_original(name: str) -> None:
     """Observations, rewards, ends, samples of the action spaces, and the next episode; each on its own."""
     game = FAMILIES[name]()

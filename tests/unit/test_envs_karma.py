@@ -124,6 +124,7 @@ def test_wrong_bids_are_named() -> None:
         GameEnv(small())
 
 
+@pytest.mark.slow
 def test_a_function_as_a_policy() -> None:
     """What a network says in every state, in the order of the game's states."""
     game = small(types=[{"count": 2}, {"count": 4, "urgencies": [1.0, 3.0, 7.0]}])

@@ -16,6 +16,7 @@ from rivalry.envs import EconomyEnv, parallel_env, single_agent_env
 from rivalry.transforms import walks
 
 
+@pytest.mark.slow
 def test_a_profile_and_a_function_that_plays_it_are_the_same() -> None:
     """Rivals at 0.25 of a unit interval are rivals who always answer -0.5."""
     game = rv.games.influencer(players=3)

@@ -223,6 +223,7 @@ def test_degenerate_games_are_named() -> None:
 
 
 @pytest.mark.parametrize(("name", "replaced"), [("chicken", "extreme_equilibria"), ("jordan", "candidates")])
+@pytest.mark.slow
 def test_games_too_large_are_searched_and_say_so(
     name: str, replaced: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

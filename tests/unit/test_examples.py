@@ -19,6 +19,7 @@ def test_a_game_of_ones_own_is_short() -> None:
 
 
 @pytest.mark.parametrize("players", [2, 4])
+@pytest.mark.slow
 def test_the_contest_conforms(players: int) -> None:
     assert rv.check_game(from_file("contest.py:contest", EXAMPLES)(players=players))[0] == "protocol"
 

@@ -35,6 +35,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert not [p for p in started if "resource_tracker" not in " ".join(p.cmdline())]
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_bytes_of_one(tmp_path: Path, at_once: None) -> None:
     alone, together = make(tmp_path, "alone"), make(tmp_path, "together")
     events: list[RunEvent] = []
@@ -50,6 +51,7 @@ def test_two_workers_give_the_bytes_of_one(tmp_path: Path, at_once: None) -> Non
         assert set(alone.seconds()) == {place.id for place in alone.cells}
 
 
+@pytest.mark.slow
 def test_a_run_that_is_done_does_nothing(tmp_path: Path) -> None:
     run = run_study(study(tmp_path), tmp_path / "run")
     before = {p: p.stat().st_mtime_ns for p in (run.folder / "cells").iterdir()}
@@ -59,6 +61,7 @@ def test_a_run_that_is_done_does_nothing(tmp_path: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in (run.folder / "cells").iterdir()} == before
 
 
+@pytest.mark.slow
 def test_a_failing_cell_is_on_record_and_the_others_go_on(tmp_path: Path) -> None:
     game = {"family": "duel.py:duel", "trouble": "raise"}
     run = make(tmp_path, game=game)
@@ -75,6 +78,7 @@ def test_a_failing_cell_is_on_record_and_the_others_go_on(tmp_path: Path) -> Non
     assert np.isnan(read_netcdf(run.folder / "dataset.nc").payoff.sel(prize=1.5)).all()
 
 
+@pytest.mark.slow
 def test_what_cells_warn_of_is_kept(tmp_path: Path) -> None:
     run = make(tmp_path, game={"family": "duel.py:duel", "trouble": "warn"})
     assert run.warnings() == {}
@@ -208,6 +212,7 @@ def test_parts_are_carried_out_under_their_names(tmp_path: Path) -> None:
     assert (run.folder / "duel" / "dataset.nc").exists()
 
 
+@pytest.mark.slow
 def test_certify_writes_beside_the_cells(tmp_path: Path) -> None:
     run = run_study(study(tmp_path), tmp_path / "run")
     before = {p.name: p.read_bytes() for p in (run.folder / "cells").iterdir()}

@@ -16,6 +16,7 @@ COURNOT = linear([[-2.0, -1.0], [-1.0, -2.0]], [9.0, 9.0])  # price 10 less quan
 ZERO_SUM = linear([[0.0, 1.0], [-1.0, 0.0]], [0.5, 0.2])  # root x = 0.2, y = -0.5
 
 
+@pytest.mark.slow
 def test_bilinear_play_spirals_out_by_ascent_and_in_by_looking_ahead() -> None:
     start = [0.3, -0.4]
     with warnings.catch_warnings():

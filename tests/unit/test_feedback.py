@@ -116,6 +116,7 @@ def test_the_path_by_hand(found: rv.Solution) -> None:
         assert total(other)[player] <= here[player] + error
 
 
+@pytest.mark.slow
 def test_dear_investment_is_effort_only() -> None:
     """Where investing costs too much every period is that of effort alone: the same, as nothing ends play."""
     game = invest_race(price=1e4)
@@ -140,6 +141,7 @@ def test_effort_only_is_the_open_loop() -> None:
     assert np.allclose(found.data.value_start, value, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_surfaces() -> None:
     """Cubic polynomials of the logarithms are met exactly, halved grids included, seen whole or by one."""
     grids = value_surfaces.level_grids(np.array([1.0, 2.0, 0.5, 1.0]), np.array([20.0, 30.0, 40.0, 9.0]), 7)

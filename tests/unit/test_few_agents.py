@@ -315,6 +315,7 @@ def test_learners_in_pairs_are_judged_against_each_other_not_against_the_mean() 
     assert str(record["coverage"]) == "exact"
 
 
+@pytest.mark.slow
 def test_a_payoff_that_is_not_what_is_played_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Taken as independent of the own karma, as of many agents, the bids of two are another game."""
     game = rv.games.karma(max_karma=4, mean_karma=2, agents=2)

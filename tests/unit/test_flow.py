@@ -14,6 +14,7 @@ STIFF = np.array([[-1.0, 0.5], [0.2, -5000.0]])
 
 
 @pytest.mark.parametrize("matrix", [np.array([[-1.0, 3.0], [-3.0, -0.5]]), STIFF], ids=["turning", "stiff"])
+@pytest.mark.slow
 def test_a_linear_flow_is_a_matrix_exponential(matrix: np.ndarray) -> None:
     start = np.array([4.0, -3.0])
     found = rv.solve(linear(matrix, [0.0, 0.0]), GradientFlow(), start, tolerance=None)

@@ -79,6 +79,7 @@ def test_every_rule_stops_near_the_root_and_is_named(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", ["gradient", "step", "displacement"])
+@pytest.mark.slow
 def test_all_players_but_some_have_to_be_stationary(rule: str) -> None:
     """The third player's slope is a thousandth of the others', so it moves long after they stopped."""
     game, tol = linear(np.diag([-1.0, -1.0, -1e-3]), [0.0, 0.0, 0.0]), 1e-6
@@ -139,6 +140,7 @@ def test_pressed_against_a_bound_it_settles_there() -> None:
     np.testing.assert_allclose(eigenvalues, [-1.0, np.nan])  # of the free direction only
 
 
+@pytest.mark.slow
 def test_cournot_settles_on_its_closed_form() -> None:
     found = rv.solve(cournot(3), GradientAscent(rate=0.05), [1.0, 2.0, 8.0])
     np.testing.assert_allclose(found.profile.values, 9 / 4, atol=1e-10)
@@ -193,6 +195,7 @@ def test_wrong_options_are_named(options: dict[str, Any], told: str) -> None:
     assert str(caught.value).startswith(told)
 
 
+@pytest.mark.slow
 def test_rates_must_be_one_a_player() -> None:
     with pytest.raises(ValueError, match="rate: 2 numbers must be 3, one per player"):
         rv.solve(GAME, GradientAscent(rate=[0.1, 0.1]), START)

@@ -142,6 +142,7 @@ def more_than(recorded: list[str], found: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", GUARDS)
+@pytest.mark.slow
 def test_no_guarded_number_rises(name: str) -> None:
     recorded = json.loads(RECORD.read_text(encoding="utf-8"))[name]
     found = GUARDS[name]()

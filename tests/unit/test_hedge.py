@@ -83,6 +83,7 @@ SAMPLED = SoftmaxPolicyGradient(gradient="sampled", rate=0.05, rounds=4000, batc
 @pytest.mark.parametrize(
     "learner", [Hedge(), SoftmaxPolicyGradient(), SAMPLED], ids=["hedge", "exact", "sampled"]
 )
+@pytest.mark.slow
 def test_chunks_change_no_bit(learner: Any, ragged: Matrix) -> None:
     world = learner.world(ragged)
     whole, parts = (learner.begin(world, np.random.SeedSequence(3)) for _ in range(2))

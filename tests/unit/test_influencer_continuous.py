@@ -97,6 +97,7 @@ def test_domains() -> None:
     assert float(plane.all_payoffs(x).sum()) == pytest.approx(1, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_dirichlet_kernels_reach_the_boundary() -> None:
     game = rv.games.influencer(
         space="simplex",

@@ -135,6 +135,7 @@ def everything(game: Any, x: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", slow_except(GAMES, ("abstention", "formula")))
+@pytest.mark.slow
 def test_against_the_definition_and_automatic_differentiation(name: str) -> None:
     game, x = built(name)
     ours = everything(game, x)
@@ -199,6 +200,7 @@ TENT = {
 }
 
 
+@pytest.mark.slow
 def test_where_nobody_has_influence() -> None:
     x = [0.3, 0.4]
     shared = rv.games.influencer(**TENT, zero_influence="share", resource="bimodal")
@@ -231,6 +233,7 @@ def test_parameters_of_the_kernel_are_fields_of_the_game() -> None:
         game.exponent  # noqa: B018
 
 
+@pytest.mark.slow
 def test_reach_is_the_root_of_the_variance() -> None:
     x = [[1, 1], [4, 2]]
     a = rv.games.influencer(**SQUARE, reach=[1.5, 0.5])

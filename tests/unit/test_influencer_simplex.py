@@ -91,6 +91,7 @@ def everything(game: Any, x: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", slow_except(CASES, ("dirichlet",)))
+@pytest.mark.slow
 def test_against_the_definition_and_automatic_differentiation(name: str) -> None:
     game = rv.games.influencer(**CASES[name])
     x = game.space.check(X)
@@ -165,6 +166,7 @@ def test_blotto_threshold_is_where_the_spectrum_changes_sign(players: int) -> No
 
 
 @pytest.mark.parametrize("options", [{"reach": [0.4] * 4}, {"variance": [1.0] * 4, "covariance": SHAPE}])
+@pytest.mark.slow
 def test_gaussian_thresholds_hold_along_the_simplex(options: dict[str, Any]) -> None:
     game = rv.games.influencer(**WHERE | options)
     known = symmetric_equilibrium(game)

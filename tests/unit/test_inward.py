@@ -85,6 +85,7 @@ class Saved:
         self.kept.append(arrays)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_its_checkpoint() -> None:
     held, ascent = Saved(), rv.methods.GradientAscent(rate=0.5)
     first = rv.solve(prize(COSTS), ascent, [0.1, 0.3, 0.0], checkpoint=held)

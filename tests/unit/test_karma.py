@@ -199,6 +199,7 @@ def told(game: Any, mu: Any, pi: Any) -> Any:
     return env.level, policy_values(game, env, pi), moved, best_response(game, env, pi).values
 
 
+@pytest.mark.slow
 def test_values_and_best_responses_in_plain_numpy() -> None:
     """Bellman's equations of a tiny economy from the words: fee to the loser, surplus by the level."""
     game = rv.games.karma(max_karma=2, mean_karma=1.0, gamma=0.9, chain=[[0.9, 0.1], [0.4, 0.6]])

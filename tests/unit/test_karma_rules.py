@@ -214,6 +214,7 @@ def test_sums_over_tails_are_those_over_tables(payment: str, tie: str) -> None:
         np.testing.assert_allclose(a, b, rtol=0, atol=2e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_no_rule_makes_or_loses_karma(name: str) -> None:
     """A step of the flow keeps mass, and mean karma too where nothing is burnt."""

@@ -203,6 +203,7 @@ def test_no_pair_moves_faster_than_the_constants_say(society: bool, tight: bool)
     assert min(seen) > 0
 
 
+@pytest.mark.slow
 def test_what_overflows_and_is_shared_out_is_not_bounded() -> None:
     """They hold where a winner pays no more than there is room for; not where the rest is shared."""
     bounds = constants(1.0, 0.8, "PBP", max_karma=5, u_min=0.2, tight=True)
@@ -215,6 +216,7 @@ def test_what_overflows_and_is_shared_out_is_not_bounded() -> None:
     assert seen["surplus"].above(bounds) == ("K_rho",)
 
 
+@pytest.mark.slow
 def test_tables_of_a_population_are_its_rules() -> None:
     """Where nothing overflows: everybody holds little, and bids come by the plain rules."""
     plain, rng = Plain(6, society=True), np.random.default_rng(8)

@@ -121,6 +121,7 @@ prices = st.tuples(st.floats(0.0, 4.0), st.floats(0.0, 4.0))
 
 @settings(max_examples=30)
 @given(gamma=rates, phi=amounts, mc=prices, b=st.floats(0.1, 5.0))
+@pytest.mark.slow
 def test_nobody_gains_by_leaving_an_equilibrium(
     gamma: tuple[float, float], phi: tuple[float, float], mc: tuple[float, float], b: float
 ) -> None:
@@ -158,6 +159,7 @@ def test_firms_alike_are_treated_alike(phi: float, gamma: float, mc: float, b: f
 
 @settings(max_examples=15)
 @given(phi=amounts, mc=prices, gamma=st.floats(0.3, 0.99), more=st.floats(-0.03, 0.03))
+@pytest.mark.slow
 def test_a_commitment(phi: tuple[float, float], mc: tuple[float, float], gamma: float, more: float) -> None:
     """Nobody can better it at the start; afterwards the leader can, as the follower cannot."""
     rival = min(max(gamma + more, 0.05), 0.99)

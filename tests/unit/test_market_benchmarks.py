@@ -108,6 +108,7 @@ def test_ties_on_a_grid_part_strong_and_weak_values() -> None:
 
 
 @pytest.mark.parametrize("keys", [{}, {"choice": "price"}, {"demand": "logit"}, {"stages": [[0], [1]]}])
+@pytest.mark.slow
 def test_reaction_curves_pass_through_the_equilibrium(keys: dict[str, Any]) -> None:
     market = rv.games.market(**keys)
     found = view(market, "reaction", jnp.asarray(closed_form(market)[0]))
@@ -127,6 +128,7 @@ def respond(n: int, update: str, **options: Any) -> Any:
     return rv.solve(market, method, start=[[20.0 + k] for k in range(n)], max_steps=300, tolerance=None)
 
 
+@pytest.mark.slow
 def test_replies_in_turn_settle_whatever_the_number_of_firms() -> None:
     for n in (3, 5):
         found = respond(n, "sequential")
@@ -135,6 +137,7 @@ def test_replies_in_turn_settle_whatever_the_number_of_firms() -> None:
         np.testing.assert_allclose(found.profile.values[:, 0], 90.0 / (n + 1), atol=5e-3)
 
 
+@pytest.mark.slow
 def test_replies_at_once_cycle_from_three_firms_on() -> None:
     """At three totals swing for ever; from four on they grow until the bounds hold them."""
     for n in (3, 4):

@@ -212,6 +212,7 @@ def test_undercutting_may_be_dearer_than_going_along_or_not_allowed(keys, rival,
     assert float(market.payoffs(x.at[0, 0].set(reply.strategy[0]))[0]) == pytest.approx(best)
 
 
+@pytest.mark.slow
 def test_followers_reply_in_every_stage():
     game = rv.games.market(stages=[[1], [0]])
     found = rv.solve(game, rv.methods.BestResponse(), path=False)

@@ -51,6 +51,7 @@ def test_one_leader_against_a_dense_scan() -> None:
         assert profits(a, b, found.q, c, d)[0] >= best - 1e-9
 
 
+@pytest.mark.slow
 def test_several_leaders_have_no_better_output_or_say_so() -> None:
     rng = np.random.default_rng(6)
     none = 0
@@ -151,6 +152,7 @@ def test_unit_elastic_leader_refuses_an_absent_follower() -> None:
         leadership.isoelastic(10.0, 1.0, [1.0, 2.0])
 
 
+@pytest.mark.slow
 def test_differentiated_leader_against_a_scan() -> None:
     rng = np.random.default_rng(3)
     for _ in range(50):
@@ -213,6 +215,7 @@ def test_staged_markets_reply_exactly_and_certify(keys: dict[str, Any]) -> None:
         np.testing.assert_allclose(payoff, proved.payoff, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_payoffs_of_leaders_and_their_slopes_follow_the_replies() -> None:
     c, d = np.array([10.0, 12.0, 20.0]), np.array([0.3, 0.2, 0.1])
     game = rv.games.market(stages=[[0], [1, 2]], unit_cost=c, convex_cost=d)

@@ -74,6 +74,7 @@ def _digest(steps: int) -> str:
     return found.hexdigest()
 
 
+@pytest.mark.slow
 def test_the_interpreter_plays_the_same() -> None:
     code = "from tests.unit.test_matching import _digest; print(_digest(400))"
     plain = subprocess.run(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import rivalry as rv
 from rivalry.methods.limit_sets.newton import Newton
 from tests.small_games import Turning, cournot, linear, repelling, turning
 
 
+@pytest.mark.slow
 def test_one_step_solves_a_linear_game() -> None:
     found = rv.solve(cournot(4), Newton(), [1.0, 2.0, 3.0, 8.0])
     assert (found.status, found.steps, found.end_state) == ("converged", 1, "stable_point")
     np.testing.assert_allclose(found.profile.values, 9 / 5, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_it_finds_points_that_dynamics_leave() -> None:
     found = rv.solve(repelling(), Newton(), [0.05, 0.04])
     assert (found.status, found.end_state) == ("converged", "unstable_point")
@@ -25,6 +28,7 @@ def test_it_finds_points_that_dynamics_leave() -> None:
     np.testing.assert_allclose(found.data.max_imag_eigenvalue, 3.0)
 
 
+@pytest.mark.slow
 def test_a_bound_may_hold_a_player() -> None:
     game = linear([[-1.0, 0.0], [1.0, -2.0]], [50.0, 0.0])
     found = rv.solve(game, Newton(), [3.0, 0.0])

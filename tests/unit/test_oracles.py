@@ -222,6 +222,7 @@ def test_answers_for_every_game_are_refused(kind: Any) -> None:
         oracles.payoff_scale.register(kind)
 
 
+@pytest.mark.slow
 def test_an_answer_registered_late_replaces_compiled_programs() -> None:
     class Late(eqx.Module):
         @property

@@ -88,6 +88,7 @@ def by_hand(hazard: float, weight: float, periods: int) -> tuple[list[float], li
     return quantities, values
 
 
+@pytest.mark.slow
 def test_backwards_by_hand() -> None:
     game = selling(0.04, 0.9)
     found = rv.solve(game, Periods())
@@ -101,6 +102,7 @@ def test_backwards_by_hand() -> None:
     assert found.claim != "deviation found"
 
 
+@pytest.mark.slow
 def test_without_end_is_the_limit_of_many_periods() -> None:
     game = selling(0.04, 0.9, periods=1, endless=True)
     found = rv.solve(game, Periods())

@@ -122,6 +122,7 @@ def test_ternary_shows_the_player_its_branches_and_its_gradient() -> None:
         rv.plots.ternary(flat)
 
 
+@pytest.mark.slow
 def test_the_report_draws_the_triangle(tmp_path: Path) -> None:
     wanted = ["paths", "ternary"]
     drawn = draw(wanted, dataset(on_a_simplex()), tmp_path, tmp_path)
@@ -130,6 +131,7 @@ def test_the_report_draws_the_triangle(tmp_path: Path) -> None:
     assert drawn[1].caption.endswith("(player 0).")
 
 
+@pytest.mark.slow
 def test_same_triangle_same_bytes() -> None:
     data = dataset(on_a_simplex())
     assert picture(rv.plots.paths, data) == picture(rv.plots.paths, data)

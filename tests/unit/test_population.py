@@ -86,6 +86,7 @@ def by_hand(payment: str, bids: np.ndarray, level: float) -> tuple[np.ndarray, n
 
 
 @pytest.mark.parametrize("payment", ["PBP", "PBS"])
+@pytest.mark.slow
 def test_values_laws_and_best_responses_are_those_of_the_outcomes(payment: str) -> None:
     game = small(payment)
     mu, pi = drawn(game)
@@ -245,6 +246,7 @@ def test_of_several_stationary_laws_it_is_the_long_run_of_where_all_begin(
     )
 
 
+@pytest.mark.slow
 def test_where_nobody_bids_everybody_keeps_its_karma() -> None:
     game = small()
     proof = population_certificate(game, rv.oracles.named_start(game, "zero"))

@@ -178,6 +178,7 @@ def test_chunks_change_nothing() -> None:
     np.testing.assert_array_equal(early["distances"][1], ends[0]["distances"][1][:10])
 
 
+@pytest.mark.slow
 def test_too_few_that_qualify() -> None:
     """At beta near 0 the equilibrium is next to even play: hardly anybody is as undecided."""
     found = solve(game(), Monotonicity(beta=1e-4, policies=3, draws=200)).record

@@ -89,6 +89,7 @@ def test_whole_is_parts_saved_between(way: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*visited fewer than")
+@pytest.mark.slow
 def test_looking_changes_nothing() -> None:
     alone, watched = ran(quick()), ran(quick(monitor_every=3, monitor=SAMPLED))
     same({k: watched[k] for k in alone}, alone)
@@ -132,6 +133,7 @@ def test_what_cannot_be_carried_on() -> None:
 # algorithms
 
 
+@pytest.mark.slow
 def test_centralised_learning_has_a_table_and_a_policy_a_type() -> None:
     types = [{"share": 0.5, "gamma": 0.5}, {"share": 0.5, "urgencies": [2.0, 3.0]}]
     game = rv.games.karma(**SMALL, types=types)
@@ -231,6 +233,7 @@ def test_gains_of_more_agents_than_are_solved_for_together_come_to_an_end() -> N
     assert np.all(found["agent_exploitability"] >= 0)
 
 
+@pytest.mark.slow
 def test_without_exploration_there_is_nothing_to_remove() -> None:
     found = ran(quick(exploration=0.0, compare=True))
     assert not any(name.endswith(("_eps", "_without_exploration")) for name in found if name != BARE)
@@ -381,6 +384,7 @@ def test_rules_without_a_mean_field_are_learned_and_not_judged() -> None:
 # studies and options
 
 
+@pytest.mark.slow
 def test_studies_take_it_by_its_kind(tmp_path: Path) -> None:
     made = build_method({"kind": "q_learning", "beta": 2.0}, game=rv.games.karma(**SMALL))
     assert isinstance(made, PopulationQLearning)

@@ -223,6 +223,7 @@ CYCLES = [
 
 
 @pytest.mark.parametrize(("make", "beta", "rate"), CYCLES)
+@pytest.mark.slow
 def test_a_cycle_is_seen_and_its_period_told(make: Any, beta: float, rate: float) -> None:
     game, method = make(), M.DampedFixedPoint(beta=beta, rate=rate)
     with pytest.warns(UserWarning, match="the damped fixed point cycles here"):
@@ -303,6 +304,7 @@ def test_populations_without_a_mean_field_are_refused() -> None:
 # traps
 
 
+@pytest.mark.slow
 def test_mass_is_set_anew_at_every_step(economy: Any) -> None:
     """The flow is quadratic in mass: unless it is set, an error of 1e-6 doubles every step."""
     pi, step = rv.oracles.named_start(economy, "all_in"), eqx.filter_jit(flow)
@@ -336,6 +338,7 @@ def test_among_ties_the_incumbent_stays() -> None:
     assert kept.all()
 
 
+@pytest.mark.slow
 def test_the_level_has_kinks_and_the_kernel_is_continuous() -> None:
     game = rv.games.karma(**SMALL, payment="PBS")
     pi, mu = rv.oracles.named_start(game, "uniform"), first_distribution(game)

@@ -72,6 +72,7 @@ def test_lanes_and_traces_take_populations() -> None:
 
 @pytest.mark.usefixtures("registered")
 @pytest.mark.parametrize("starts", [None, 3])
+@pytest.mark.slow
 def test_a_study_takes_a_population(tmp_path: Path, starts: int | None) -> None:
     method = {"kind": "newton", "tol": 1e-12} | ({} if starts is None else {"starts": starts})
     study = rv.Study(

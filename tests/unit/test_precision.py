@@ -40,6 +40,7 @@ def printed(code: str, **environment: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("first", ["import rivalry as rv", "import jax; import rivalry as rv"])
+@pytest.mark.slow
 def test_arrays_made_after_the_import_are_double(first: str) -> None:
     out, told = printed(first + GAME + LATER, JAX_ENABLE_X64="0")
     assert (out, told) == ("float64 True no deviation found", "")
@@ -79,6 +80,7 @@ print(jax.jit(lambda x: jax.lax.fori_loop(0, 200, inverses, x))(a).shape)
 """
 
 
+@pytest.mark.slow
 def test_batched_linear_algebra_side_by_side_comes_to_an_end() -> None:
     """On two threads of XLA most runs of this wait for ever; one thread has nobody to wait for."""
     bare = {k: v for k, v in os.environ.items() if k not in ("PJRT_NPROC", "NPROC", "XLA_FLAGS")}

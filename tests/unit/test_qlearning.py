@@ -103,6 +103,7 @@ def _digest() -> str:
     return found.hexdigest()
 
 
+@pytest.mark.slow
 def test_the_interpreter_plays_the_same() -> None:
     plain = subprocess.run(
         [

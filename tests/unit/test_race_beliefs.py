@@ -40,6 +40,7 @@ def test_true_numbers_move_for_all_who_believe_them() -> None:
     assert game.believed(0).performance_productivity.tolist() == game.true.performance_productivity.tolist()
 
 
+@pytest.mark.slow
 def test_everybody_solves_the_race_it_believes_in() -> None:
     """Each mind holds its own symmetric point, and the parts played meet in the true race."""
     game = rv.games.race(beliefs=CAUTIOUS, beliefs_play="subjective")

@@ -72,6 +72,7 @@ def agrees(games: list[Any], points: list[Point]) -> None:
     ("risk", "kappa", "players"),
     [("winner_only", False, 2), ("multiplicative", True, 2), ("additive", False, 3)],
 )
+@pytest.mark.slow
 def test_every_root_meets_the_first_order_conditions(risk: str, kappa: bool, players: int) -> None:
     games = [race(**row) for row in drawn(risk, kappa, players)]
     found = [(game, point) for game in games for point in symmetric_equilibria(game)]
@@ -112,6 +113,7 @@ def payoff(row: dict[str, Any], own: tuple[complex, complex], rival: tuple[float
     )  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 def test_scipy_finds_the_same_points() -> None:
     """From a third away, with derivatives by complex steps, it ends at one of our roots."""
     rows = [row for risk in RISKS for kappa in (False, True) for row in drawn(risk, kappa, 3)[:8]]

@@ -136,6 +136,7 @@ def _harmless(found: dict[str, Any], numbers: dict[str, Any]) -> float:
     return 0.0 if numbers["no_winner"] == "disaster" else float(found["p_no_winner"])
 
 
+@pytest.mark.slow
 def test_periods_add_up() -> None:
     """Discounted and weighted sums of one-period payoffs, each at the technology of its period."""
     game = race(
@@ -180,6 +181,7 @@ def test_play_that_ends_with_a_disaster_goes_on_where_nobody_wins() -> None:
     np.testing.assert_allclose(found["alive"][1][1], 1 - unsafe, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_without_an_end_the_stationary_value_is_that_of_a_long_race() -> None:
     words: dict[str, Any] = {"ease_of_winning": 0.2, "gamma": [0.9, 0.8], "end_on": "win"}
     endless, long = race(horizon="inf", **words), race(horizon=400, **words)

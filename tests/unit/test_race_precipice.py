@@ -45,6 +45,7 @@ def test_payoffs_and_risk_are_those_of_draws(word: str) -> None:
 
 
 @pytest.mark.parametrize("word", INFORMATION)
+@pytest.mark.slow
 def test_the_symmetric_rule_is_an_equilibrium_with_the_known_risk(word: str) -> None:
     """Against all rules of its form; with public information it is none against all rules of the leader."""
     mu, enmity = 1.4, 0.9
@@ -100,6 +101,7 @@ def test_to_know_is_more_dangerous_where_enmity_is_large() -> None:
     assert solution(2, 3.0, 1.0, "none")[1] == 0 < solution(2, 3.0, 1.0, "public")[1]
 
 
+@pytest.mark.slow
 def test_bad_numbers_are_named() -> None:
     with pytest.raises(ValueError, match="max_capability: 3 must be at most 2"):
         rv.oracles.closed_form(

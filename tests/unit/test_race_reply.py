@@ -108,6 +108,7 @@ def _safest(game: Any, x: Any, log_xp: Any) -> Any:
     ],
 )
 @pytest.mark.filterwarnings("ignore:safety_exponent")
+@pytest.mark.slow
 def test_the_best_safety_at_a_performance(risk: str, cost: str, on: str) -> None:
     """Whatever the rules: no safety input of a fine line pays more at the same performance."""
     for seed in range(6):
@@ -167,6 +168,7 @@ def test_investors_settle_in_a_cycle_of_four_moves() -> None:
     np.testing.assert_allclose(payoffs[-4:], known, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_efforts_are_searched_as_far_as_rewards_that_grow_with_performance_pay_for_them() -> None:
     """Alone against an idle rival, ``1000 p`` with ``p = 10 sqrt(xp)`` at a price of 0.1 is best at 2.5e9."""
     game = race(prize_per_performance=1000.0, scale_penalty=1e-9, safety_productivity=1e9)

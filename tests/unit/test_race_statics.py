@@ -87,6 +87,7 @@ def test_the_slope_in_the_number_of_players() -> None:
         assert dsigma(game, "players").dsigma == pytest.approx(difference, rel=1e-4, abs=1e-7)
 
 
+@pytest.mark.slow
 def test_implicit_differentiation_of_the_game_gives_the_same() -> None:
     """The general method knows nothing of symmetry, nor of formulas."""
     game = race()

@@ -246,6 +246,7 @@ def test_a_leader_of_an_oracle_finds_the_equilibrium_whatever_its_discount() -> 
         np.testing.assert_allclose(found["end_payoff"][1], np.tile([10.125, 5.0625], (6, 1)))
 
 
+@pytest.mark.slow
 def test_who_follows_a_policy_is_not_taught() -> None:
     table = DICE.integers(0, 4, size=12).tolist()
     made = quick(roles=["learns", {"kind": "policy", "table": table}])

@@ -34,6 +34,7 @@ def test_rock_paper_scissors_conserves_the_product() -> None:
     assert np.ptp(path[:, 0, 0]) > 0.2  # it goes round
 
 
+@pytest.mark.slow
 def test_rock_paper_scissors_is_a_cycle_with_the_period_of_its_linearisation() -> None:
     game = rv.games.matrix("rock_paper_scissors")
     near = np.full((2, 3), 1 / 3) + 1e-3 * np.array([1.0, -1.0, 0.0])
@@ -96,6 +97,7 @@ def test_a_rest_on_a_face_is_polished_there() -> None:
     np.testing.assert_allclose(found.profile.values, [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_mirror_form_multiplies_and_settles_where_the_other_does() -> None:
     game = rv.games.matrix("prisoners_dilemma")
     start = np.array([[0.9, 0.1], [0.4, 0.6]])

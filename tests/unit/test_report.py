@@ -559,6 +559,7 @@ def test_text_of_a_study_is_escaped(tmp_path: Path) -> None:
     assert Page(text).open == []
 
 
+@pytest.mark.slow
 def test_long_names_may_break_after_an_underline(tmp_path: Path) -> None:
     expect = [{"quantity": "regret_bound", "within": [0.0, 1.0]}]
     made = study(expect=expect, sweep={"game.reach": [0.17, 0.2]})

@@ -23,6 +23,7 @@ def path(method: BestResponse, firms: int, start: list[float], steps: int) -> np
     return rv.trace(cournot(firms), method, start, steps=steps).path.values[:, :, 0]
 
 
+@pytest.mark.slow
 def test_replies_in_turn() -> None:
     x = np.array([1.0, 8.0, 2.0])
     for row in path(BestResponse(), 3, [1.0, 8.0, 2.0], 3)[1:]:
@@ -31,6 +32,7 @@ def test_replies_in_turn() -> None:
         np.testing.assert_allclose(row, x, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_damped_replies_at_once() -> None:
     x = np.array([1.0, 4.0])
     for row in path(BestResponse(update="simultaneous", damping=0.5), 2, [1.0, 4.0], 3)[1:]:
@@ -38,6 +40,7 @@ def test_damped_replies_at_once() -> None:
         np.testing.assert_allclose(row, x, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_two_firms_settle_on_the_closed_form() -> None:
     found = rv.solve(cournot(2), BestResponse(), [0.0, 9.0])
     assert (found.status, found.claim) == ("converged", "no deviation found")
@@ -82,6 +85,7 @@ def test_what_does_not_matter_is_left_out() -> None:
     assert float(found.measures["reply_radius"][1]) == pytest.approx(0.5)
 
 
+@pytest.mark.slow
 def test_four_firms_at_once_go_from_nothing_to_too_much() -> None:
     found = rv.solve(cournot(4), BestResponse(update="simultaneous"), [2.0, 2.0, 2.0, 2.0], tolerance=None)
     assert found.status == "cycling"
@@ -99,6 +103,7 @@ def test_the_games_own_best_reply_is_used() -> None:
     assert (agreed.status, agreed.claim) == ("converged", "equilibrium")
 
 
+@pytest.mark.slow
 def test_of_equal_replies_the_nearest_is_taken() -> None:
     # own payoff x^2/2 on [-1, 1]: both ends are best
     game = linear(np.eye(2), [0.0, 0.0], low=-1.0, high=1.0)
@@ -110,6 +115,7 @@ def test_of_equal_replies_the_nearest_is_taken() -> None:
         assert float(gain) == pytest.approx(0.5 - here**2 / 2)
 
 
+@pytest.mark.slow
 def test_who_cannot_gain_stays() -> None:
     game = linear(np.zeros((2, 2)), [0.0, 0.0])  # nothing matters
     found = rv.solve(game, BestResponse(order="random"), [3.21, -4.5])
@@ -150,6 +156,7 @@ class Followed(eqx.Module):
 oracles.best_response.register(Followed)(Followed.best_reply)
 
 
+@pytest.mark.slow
 def test_rounds_that_never_were_are_not_taken_for_a_cycle_on_many_axes() -> None:
     game = Followed(Box.of([[0.0, 1.0]] * 40, players=4))
     found = rv.solve(game, BestResponse(polish=False), start=np.ones((4, 40)))
@@ -157,6 +164,7 @@ def test_rounds_that_never_were_are_not_taken_for_a_cycle_on_many_axes() -> None
     np.testing.assert_allclose(found.profile, 1 / 3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_what_was_never_played_is_no_cycle_in_many_lanes() -> None:
     """Nothing remembered compares with nothing, however a compiler takes the largest of many."""
     game, method = cournot(2), BestResponse()

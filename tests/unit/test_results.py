@@ -107,6 +107,7 @@ def test_stacked_lanes_are_row_major() -> None:
     np.testing.assert_array_equal(found["payoff"][1][0, 1], record(1)["payoff"][1])
 
 
+@pytest.mark.slow
 def test_equal_data_give_equal_bytes_whenever_written(tmp_path: Path) -> None:
     data = collect(ROWS, AXES)
     first = netcdf(data)

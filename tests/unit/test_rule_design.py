@@ -122,6 +122,7 @@ def test_rules_that_do_not_go_together_are_told() -> None:
 # chance
 
 
+@pytest.mark.slow
 def test_all_trials_meet_the_same_chance() -> None:
     """One law and a matrix with these rows are one rule: runs are the same to the bit, seed by seed."""
     even = [0.5, 0.5]
@@ -182,6 +183,7 @@ def test_random_search_is_reproducible_and_within() -> None:
     [{"inner": LEARN, "seeds": 2}, {"inner": NEWTON}, RANDOM | {"trials": 3}],
     ids=["learners", "equilibria", "random"],
 )
+@pytest.mark.slow
 def test_whole_is_parts_saved_between(how: dict[str, Any]) -> None:
     method = RuleDesign(**{"choices": KBAR} | how)
     assert "whole = parts, saved between" in rv.check_method(method, rv.games.karma(**TINY))
@@ -226,6 +228,7 @@ def bayesian(**options: Any) -> Any:
     return rv.methods.bayesian_design(**{"inner": NEWTON, "trials": 10, "first": 4} | options)
 
 
+@pytest.mark.slow
 def test_bayesian_search_is_no_worse_than_drawing() -> None:
     choices = {"gamma": {"from": 0.0, "to": 0.95}}
     # a parabola of the game's own parameter, whatever the players do

@@ -112,6 +112,7 @@ def test_budget_is_exact() -> None:
     np.testing.assert_allclose(found.profile, 1 + (np.array(START) - 1) / 2**7)
 
 
+@pytest.mark.slow
 def test_seconds_are_a_cap_too() -> None:
     with pytest.warns(UserWarning, match="not converged after 1e-09 seconds"):
         found = rv.solve(GOAL, Halve(), START, tol=-1.0, max_steps=10**9, max_seconds=1e-9)
@@ -295,6 +296,7 @@ def test_compilations_do_not_grow_with_points() -> None:
     assert len(counted) == traced
 
 
+@pytest.mark.slow
 def test_a_search_that_does_not_settle_warns_with_a_remedy() -> None:
     game = rv.games.influencer(reach=[0.25] * 2)
     with pytest.warns(UserWarning, match="not converged after 3 steps: raise max_steps"):

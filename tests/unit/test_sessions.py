@@ -104,6 +104,7 @@ def test_the_same_bits_as_a_plain_learner(name: str) -> None:
     agree(made, made.world(game), Options(0.2, (0.8,) * 3, 2e-3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["on_policy", "expected"])
 @pytest.mark.parametrize("name", ["at once", "staged", "in turns", "nature seen"])
 def test_other_targets(name: str, target: str) -> None:

@@ -104,6 +104,7 @@ def test_whole_is_parts_and_what_comes_before_is_not_counted() -> None:
     assert "efficiency" not in learner.read(world, short)
 
 
+@pytest.mark.slow
 def test_policies_are_numbers_rows_or_files(tmp_path: Path) -> None:
     game = rv.games.karma(**SMALL)
     zero = [[[1.0] + [0.0] * k for k in range(5)]] * 2
@@ -132,6 +133,7 @@ def test_rules_without_a_mean_field_are_played_and_not_judged() -> None:
     assert "exploitability" not in found
 
 
+@pytest.mark.slow
 def test_types_are_told_apart() -> None:
     types = [{"share": 0.4, "gamma": 0.5, "name": "meek"}, {"share": 0.6, "urgencies": [2.0, 2.0]}]
     game = rv.games.karma(**SMALL, types=types)

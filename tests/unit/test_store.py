@@ -178,6 +178,7 @@ def test_a_run_opened_before_its_study_changed_says_so(run: Run) -> None:
         run.reconcile()
 
 
+@pytest.mark.slow
 def test_the_dataset_does_not_depend_on_how_it_came_about(run: Run, tmp_path: Path) -> None:
     fill(run).write_dataset()
     other = Run.create_or_open(tmp_path / "other", study(tmp_path))

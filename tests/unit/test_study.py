@@ -87,7 +87,7 @@ def test_every_bundled_study_resolves_and_returns(name: str) -> None:
         assert back == form
         assert back.cells() == form.cells()
         assert back.axes(back.cells()) == form.axes(form.cells())
-        assert head_fault(head_of(form)) == ""  # it can be stored
+    assert head_fault(head_of(form)) == ""  # the quick form can be stored
     assert study.title
     assert study.source or study.include
 

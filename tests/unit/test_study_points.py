@@ -18,6 +18,7 @@ keys = st.lists(names, min_size=1, max_size=4)
 
 
 @given(keys, st.lists(st.integers(0, 99), max_size=2))
+@pytest.mark.slow
 def test_a_dotted_key_says_its_parts(parts: list[str], indices: list[int]) -> None:
     text = ".".join(parts) + "".join(f"[{k}]" for k in indices)
     assert split(text) == [*parts, *indices]

@@ -30,6 +30,7 @@ def wells(depth: float, pull: float) -> Wells:
     return Wells(jnp.asarray(depth), jnp.asarray(pull), Box.interval(-2.0, 2.0, players=3))
 
 
+@pytest.mark.slow
 def test_all_roots_are_found_each_once() -> None:
     game = wells(4.0, 1.0)
     found = symmetric.roots(game, directions(game.space)[0], symmetric.starts(game.space, 41))

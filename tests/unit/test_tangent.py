@@ -60,6 +60,7 @@ def test_spaces_without_known_bounds_are_free() -> None:
     assert width(Simplex((2, 2))).tolist() == [[1.0, 1.0], [1.0, 1.0]]
 
 
+@pytest.mark.slow
 def test_newton_is_exact_on_a_linear_game() -> None:
     matrix, drive = np.array([[-2.0, 1.0], [0.5, -3.0]]), np.array([1.0, 2.0])
     game, x = linear(matrix, drive), jnp.array([[3.0], [-2.0]])

@@ -92,6 +92,7 @@ def test_two_players_never_cross() -> None:
     assert found.stable_everywhere
 
 
+@pytest.mark.slow
 def test_closed_form_of_the_plane() -> None:
     corners = {"kind": "mixture", "means": [[0, 0], [0, 5], [5, 0], [5, 5]], "stds": [1, 1, 1, 1]}
     game = rv.games.influencer(
@@ -132,6 +133,7 @@ def largest_with_abstention(reach: float, q: float = 25.0, h: float = 1e-5) -> f
     return max(own - other, own + other)
 
 
+@pytest.mark.slow
 def test_abstention_gives_a_stable_window() -> None:
     game = rv.games.influencer(players=2, resource="bimodal", abstention=25.0)
     found = scanned(game, Thresholds("reach", low=0.05, high=1.0))
@@ -149,6 +151,7 @@ def test_abstention_gives_a_stable_window() -> None:
     ("coupling", "at", "many", "moves"),
     [(-0.5, -0.5, 2, "players part"), (0.5, -1.0, 1, "all move together")],
 )
+@pytest.mark.slow
 def test_complex_pairs(coupling: float, at: float, many: int, moves: str) -> None:
     turn = np.array([[0.0, -2.0], [2.0, 0.0]])
 
@@ -163,6 +166,7 @@ def test_complex_pairs(coupling: float, at: float, many: int, moves: str) -> Non
     assert found.crossing_moves.values.tolist() == [moves]
 
 
+@pytest.mark.slow
 def test_on_a_simplex_only_moves_that_keep_the_sum_count() -> None:
     wish, players = np.array([0.2, 0.3, 0.5]), 4
     game = Apart(Simplex((3,) * players), put(wish), put(1.0))

@@ -136,6 +136,7 @@ def test_followers_who_never_settle_are_no_answer() -> None:
     assert bool(jnp.all(jnp.isnan(x)))
 
 
+@pytest.mark.slow
 def test_leading_in_a_matrix_game() -> None:
     game = matrix("battle_of_the_sexes")
     leader = stackelberg(game, [0], Followers())
@@ -183,6 +184,7 @@ def test_freezing_leaves_the_others_game() -> None:
     np.testing.assert_allclose(reply.bound, 900.0, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_freezing_a_mixture_averages_the_tables() -> None:
     table = np.random.default_rng(0).normal(size=(3, 2, 4, 3))
     whole = matrix(payoffs=table.tolist())
@@ -270,6 +272,7 @@ def test_schedules_pay_discounted_sums() -> None:
     assert oracles.labels(game).axes == ("0.0", "1.0", "2.0")
 
 
+@pytest.mark.slow
 def test_schedules_of_cournot_repeat_the_stage_equilibrium() -> None:
     game = open_loop(duopoly(), 2, discount=0.9)
     x = jnp.full((2, 2), 30.0)
@@ -318,6 +321,7 @@ def test_schedules_of_a_markov_game_follow_its_states() -> None:
         (lambda: repeat(duopoly(), periods=-1), "periods: -1 must be a whole number"),
     ],
 )
+@pytest.mark.slow
 def test_wrong_periods_are_named(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

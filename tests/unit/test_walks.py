@@ -24,6 +24,7 @@ def at(game: Any, position: Any, moves: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize("space", ["interval", "box", "simplex"])
+@pytest.mark.slow
 def test_moves_are_those_of_tables(space: str) -> None:
     """From every place of a grid every move leads where the tables' does, the ends included."""
     more = {"kernel": "dirichlet"} if space == "simplex" else {"reach": 0.3}
@@ -83,6 +84,7 @@ def test_starts_are_uniform(moves: Any) -> None:
     np.testing.assert_allclose(chances, 0.2, atol=4 * np.sqrt(0.16 / drawn.size))
 
 
+@pytest.mark.slow
 def test_starts_on_a_simplex_are_its_lattice_all_alike() -> None:
     game = walks(rv.games.influencer(space="simplex", kernel="dirichlet"), step=0.5)
     drawn = np.asarray(jax.vmap(lambda key: game.reset(key).position)(jax.random.split(KEY, 2000)))

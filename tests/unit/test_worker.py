@@ -91,6 +91,7 @@ def test_lanes_from_a_grid_are_counted_by_their_ends(tmp_path: Path) -> None:
     np.testing.assert_allclose(found["basin_profile"][1][0].ravel(), 0.25, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_batch_solves_every_point(tmp_path: Path) -> None:
     batch = {"game.prize": [0.4, 0.8, 1.2]}
     method = {"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50}
@@ -246,6 +247,7 @@ def test_carrying_out_leaves_the_cell_and_no_checkpoint(tmp_path: Path) -> None:
     assert [p.parent.name for p in (tmp_path / "run").rglob("*.npz")] == ["cells"]
 
 
+@pytest.mark.slow
 def test_certificates_come_out_the_same_again(tmp_path: Path) -> None:
     for changes in (
         {},

@@ -284,6 +284,7 @@ def test_mixtures_of_others_are_completed_by_those_who_are_fixed() -> None:
     np.testing.assert_allclose(np.exp(flat[0][0]), (0.9 - 0.7) / 2)
 
 
+@pytest.mark.slow
 def test_a_frozen_race_and_schedules_of_bertrand_are_proved() -> None:
     race = rv.games.race()
     x = race.inputs(safety_input=[0.5, 0.4], performance_input=[0.3, 0.2])
