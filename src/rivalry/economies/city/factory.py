@@ -58,77 +58,81 @@ def city(
         "stubs_RxC (a grid with a stub beyond every outer side), plain_RxC, a table of nodes, lanes and "
         "terminals, or {kind = 'file', path}: .json, .graphml or .csv",
     ] = "stubs_4x4",
-    exclude_same_node: Annotated[bool, "leave out trips between stubs at the same core node"] = True,
+    exclude_same_node: Annotated[bool, "exclude trips between stubs at the same core node"] = True,
     agents: Annotated[
-        int | None, Ge(1), Le(10_000_000), "how many travel (default: as many as routes, or 1000)"
+        int | None, Ge(1), Le(10_000_000), "number of agents (default: the number of routes, or 1000)"
     ] = None,
     paths_per_agent: Annotated[
-        int | None, Ge(1), Le(1_000), "paths an agent has (default: as in routes, or 2)"
+        int | None, Ge(1), Le(1_000), "paths per agent (default: as in routes, or 2)"
     ] = None,
-    allocation: Annotated[int, Ge(0), "number of the random allocation of paths to agents"] = 0,
+    allocation: Annotated[int, Ge(0), "seed of the random allocation of paths to agents"] = 0,
     routes: Annotated[
-        list[list[list[str]]] | None, "in place of a random allocation: for each agent its paths, as nodes"
+        list[list[list[str]]] | None, "paths of each agent, as nodes, in place of a random allocation"
     ] = None,
     urgencies: Annotated[
-        list[NotNegative] | np.ndarray, "what a step of being refused may cost, constant for a trip"
+        list[NotNegative] | np.ndarray, "costs of a refused step; constant during a trip"
     ] = [1.0, 5.0],  # noqa: B006
-    urgency_law: Annotated[list[Chance] | None, "chances of the urgencies (default: all alike)"] = None,
-    p_dormant: Annotated[float, Ge(0), Lt(1), "chance that a step of dormancy comes next, not a trip"] = 0.1,
+    urgency_law: Annotated[list[Chance] | None, "distribution of urgencies (default: uniform)"] = None,
+    p_dormant: Annotated[float, Ge(0), Lt(1), "probability that a dormant step follows, and no trip"] = 0.1,
     trip_law: Annotated[
         list[list[Chance]] | list[Chance] | np.ndarray | None,
-        "chances from trip to trip, or one distribution; trips are numbered path by path, in each urgency by "
-        "urgency, dormancy last (default: by p_dormant, paths alike, and urgency_law)",
+        "transition matrix of trips, or one distribution; trips are ordered by path, then "
+        "urgency, dormancy last (default: from p_dormant, uniform paths and urgency_law)",
     ] = None,
-    gamma: Annotated[float, Ge(0), Lt(1), "discount factor of a step"] = 0.98,
-    max_karma: Annotated[int, Ge(1), Le(2_000), "most karma that an agent can hold"] = 14,
-    mean_karma: Annotated[float, Ge(0), "karma a head"] = 9.0,
+    gamma: Annotated[float, Ge(0), Lt(1), "discount factor per step"] = 0.98,
+    max_karma: Annotated[int, Ge(1), Le(2_000), "largest karma that an agent can hold"] = 14,
+    mean_karma: Annotated[float, Ge(0), "mean karma per agent"] = 9.0,
     initial_karma: Annotated[
-        list[int] | np.ndarray | None, "karma that every agent starts with (default: mean_karma)"
+        list[int] | np.ndarray | None, "initial karma of each agent (default: mean_karma)"
     ] = None,
     capacity: Annotated[
         int | list[int] | dict[str, Any] | str | None,
-        "agents that a lane admits in a step: a number, one per lane, a table by lanes from>to, kinds (core, "
-        "entry, exit) and others, or unlimited (default: 0.75 agents / lanes, rounded down)",
+        "agents that a lane admits per step: a number, one per lane, a table by lanes "
+        "from>to, kinds (core, entry, exit) and others, or unlimited (default: 0.75 "
+        "agents / lanes, rounded down)",
     ] = None,
     payment: Annotated[
         Literal["PBS", "PBP", "uniform_highest_refused", "uniform_lowest_admitted"],
-        "what is paid on admission: the own bid, or, the same by all, the highest bid refused or the lowest "
-        "admitted; to society. PBP is for pairs and refused",
+        "payment on admission, to society: the own bid, or a uniform price, the highest "
+        "refused or the lowest admitted bid; PBP is for pairs and refused",
     ] = "PBS",
     charge_uncontended: Annotated[
-        bool, "whether those pay, too, who are admitted where all find room"
+        bool, "whether agents also pay on lanes with demand within capacity"
     ] = True,
-    exclude_dormant: Annotated[bool, "whether dormant agents have no share of what is shared out"] = False,
+    exclude_dormant: Annotated[bool, "whether dormant agents are excluded from redistribution"] = False,
     toll: Annotated[
         NotNegative | list[NotNegative] | dict[str, Any],
-        "karma due beside the bid on admission: a number, one per lane, a table by lanes, or "
-        "{kind = 'load', slope, from}: slope times what free-flow load over capacity exceeds from by",
+        "karma paid on admission in addition to the bid: a number, one per lane, a table "
+        "by lanes, or {kind = 'load', slope, from}: slope times the excess of free-flow "
+        "load / capacity over from",
     ] = 0.0,
     subsidy: Annotated[
         NotNegative | list[NotNegative] | dict[str, Any],
-        "karma for everybody who wants the lane, while the surplus lasts; given like toll",
+        "karma for each agent that requests the lane, while the surplus lasts; a value as for toll",
     ] = 0.0,
-    local: Annotated[float, Ge(0), Le(1), "share of a lane's payments that goes to those who want it"] = 0.0,
+    local: Annotated[
+        float, Ge(0), Le(1), "share of a lane's payments that is paid to the agents that request it"
+    ] = 0.0,
     planning: Annotated[
         Literal["none", "start", "nodes"],
-        "who chooses among shortest paths: nobody (each keeps its own), the agent as a trip begins, or the "
-        "agent at every node",
+        "when an agent chooses among shortest paths: never, at the start of a trip, or at each node",
     ] = "none",
     alternatives: Annotated[
         int | None,
         Ge(1),
         Le(10_000),
-        "start: at most so many shortest paths to choose from, drawn for each; idle otherwise",
+        "with planning = start: largest number of shortest paths to choose from, sampled per agent",
     ] = None,
-    tie: Annotated[Literal["coin", "lowest_index"], "who is admitted among equal bids"] = "coin",
+    tie: Annotated[Literal["coin", "lowest_index"], "rule among equal bids"] = "coin",
     coalition: Annotated[
         int | dict[str, Any],
-        "how many collude, the first ones, or {agents, from}: from lucky, average, unlucky or random",
+        "number of colluding agents, the first ones, or {agents, from}: from lucky, "
+        "average, unlucky or random",
     ] = 0,
     transfer: Annotated[
         Literal["independent", "none", "even", "urgent"],
-        "what members do: nothing together (to compare with); learn from their mean reward; also pass karma "
-        "on, all alike, or to the more urgent first",
+        "what members share: nothing (for comparison), their mean reward, and also karma, "
+        "in equal parts or to the more urgent first",
     ] = "none",
     types: Annotated[
         list[dict[str, Any]] | None,

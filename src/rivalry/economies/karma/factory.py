@@ -41,49 +41,50 @@ SIGNALS = ("none", "richer", "karma")
 @checked
 def karma(
     *,
-    urgencies: Annotated[
-        list[NotNegative] | np.ndarray, "what losing costs, in every private state of an agent"
-    ] = [1.0, 5.0],  # noqa: B006
+    urgencies: Annotated[list[NotNegative] | np.ndarray, "cost of losing in each private state"] = [1.0, 5.0],  # noqa: B006
     chain: Annotated[
         list[list[Chance]] | list[Chance] | np.ndarray | None,
-        "how private states move: chances from where to where, or one distribution (default: all alike)",
+        "transition matrix of private states, or one distribution (default: uniform)",
     ] = None,
     private_names: Annotated[
-        list[str] | None, "labels of private states; urgencies may repeat, with something else beside them"
+        list[str] | None, "labels of private states, which tell states of equal urgency apart"
     ] = None,
-    gamma: Annotated[float, Ge(0), Lt(1), "discount factor of a step"] = 0.98,
-    mean_karma: Annotated[float, Ge(0), "karma a head"] = 10.0,
-    max_karma: Annotated[int, Ge(1), Le(2_000), "most karma that an agent can hold"] = 20,
+    gamma: Annotated[float, Ge(0), Lt(1), "discount factor per step"] = 0.98,
+    mean_karma: Annotated[float, Ge(0), "mean karma per agent"] = 10.0,
+    max_karma: Annotated[int, Ge(1), Le(2_000), "largest karma that an agent can hold"] = 20,
     payment: Annotated[
         Literal["PBP", "PBS", "difference", "highest_losing_bid", "fixed_price", "table"],
-        "what the winner pays: its bid to the loser (PBP), or to society (PBS); what its bid exceeds the "
-        "other by; the other's bid; a price; a table",
+        "what the winner pays: its bid to the loser (PBP) or to society (PBS), the "
+        "difference of the bids, the highest losing bid, a price, or by a table",
     ] = "PBP",
     receiver: Annotated[
-        Literal["peer", "society"] | None, "who is paid: the loser (default), or everybody in time"
+        Literal["peer", "society"] | None,
+        "recipient of payments: the loser (default), or all agents by redistribution",
     ] = None,
-    price: Annotated[int | None, Ge(0), "fixed_price: the price; who bids less pays its bid"] = None,
+    price: Annotated[
+        int | None, Ge(0), "the price of fixed_price; a winner that bids less pays its bid"
+    ] = None,
     charge: Annotated[
-        list[list[int]] | np.ndarray | None, "table: what the winner pays, [bid][other's bid]"
+        list[list[int]] | np.ndarray | None, "the payments of table, [bid][other's bid]"
     ] = None,
     tie: Annotated[
         Literal["coin", "lowest_index", "highest_urgency", "nobody"],
-        "who wins among equal bids; in a continuum, whose agents have no numbers, lowest_index is a coin",
+        "winner among equal bids; in the mean-field economy lowest_index is a coin",
     ] = "coin",
     signal: Annotated[
         Literal["none", "richer", "karma"] | list[list[int]] | np.ndarray,
-        "what agents see of their peer before they bid: nothing; that it has less, as much, more karma; its "
-        "karma; or a number from 0 on, [own karma][peer's karma]",
+        "what agents observe of their peer before they bid: nothing, whether it has less, "
+        "equal or more karma, its karma, or a signal from 0 on, [own karma][peer's karma]",
     ] = "none",
     overflow: Annotated[
         Literal["surplus", "winner_pays_room", "burn"],
-        "karma that a loser cannot hold: is shared out; is not charged; is lost (not conserving)",
+        "karma that a loser cannot hold is redistributed, not charged, or lost (not conserving)",
     ] = "surplus",
     tax: Annotated[
         NotNegative | list[NotNegative] | np.ndarray,
-        "rate of karma held that is taken and shared out, or an amount for each of 0..max_karma",
+        "share of karma that is taxed and redistributed, or an amount for each of 0..max_karma",
     ] = 0.0,
-    redistribute_every: Annotated[int, Ge(1), "steps from one sharing out to the next"] = 1,
+    redistribute_every: Annotated[int, Ge(1), "steps between redistributions"] = 1,
     types: Annotated[
         list[dict[str, Any]] | None,
         "tables of name, share or count, urgencies, chain, private_names, gamma, initial_karma",
@@ -92,13 +93,13 @@ def karma(
         int | None,
         Ge(1),
         Le(10_000_000),
-        "how many play, where they are simulated (default: the types' counts, or 100)",
+        "number of agents in simulations (default: the types' counts, or 100)",
     ] = None,
     initial_karma: Annotated[
-        list[int] | np.ndarray | None, "karma that every agent starts with (default: mean_karma)"
+        list[int] | np.ndarray | None, "initial karma of each agent (default: mean_karma)"
     ] = None,
     idle: Annotated[
-        Literal["none", "random"], "whether of an odd number of agents one, drawn anew, sits a step out"
+        Literal["none", "random"], "whether one agent of an odd number, sampled at each step, is left out"
     ] = "none",
 ) -> KarmaEconomy:
     """Agents who meet in random pairs bid karma for a resource; losing costs their urgency.

@@ -117,20 +117,22 @@ class CityQLearning(BaseLearner):
     ('completed', ('agent',))
     """
 
-    update: Annotated[Literal["sarsa", "greedy", "expected_sarsa"], "what the next state is worth"] = "sarsa"
+    update: Annotated[Literal["sarsa", "greedy", "expected_sarsa"], "target: the value of the next state"] = (
+        "sarsa"
+    )
     alpha: Annotated[float | Table, "step size: a number, {kind = 'visits' | 'power' | 'stages', ..}"] = 0.01
     beta: Annotated[
         float | Table, "inverse temperature of the softmax: a number, {kind = 'stages' | 'geometric', ..}"
     ] = 10.0
     exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random choices"] = 0.0
-    epoch: Annotated[int, Ge(1), "steps for which policies are frozen"] = 100
+    epoch: Annotated[int, Ge(1), "steps during which policies are frozen"] = 100
     initial_q: Annotated[float, "values to begin with"] = 0.0
     update_probability: Annotated[
-        float, Ge(0), Le(1), "chance of taking the new policy at an epoch's end"
+        float, Ge(0), Le(1), "probability of adopting the new policy at the end of an epoch"
     ] = 1.0
     training: Annotated[int, Ge(1), "steps of learning"] = 1_000_000
-    evaluation: Annotated[int, Ge(1), "steps over which frozen policies are measured"] = 10_000
-    evaluation_warm_up: Annotated[int, Ge(0), "steps before these"] = 0
+    evaluation: Annotated[int, Ge(1), "steps in which frozen policies are evaluated"] = 10_000
+    evaluation_warm_up: Annotated[int, Ge(0), "steps before the evaluation"] = 0
     monitor_every: Annotated[int, Ge(0), "epochs between two monitors; 0: none"] = 500
     monitor_steps: Annotated[int, Ge(1), "steps over which a monitor measures"] = 2000
     stop_when: Annotated[Table | None, "end training early: {metric, delta, times, tolerated_agents}"] = None

@@ -54,7 +54,7 @@ class CitySimulation(BaseLearner):
         "what decides, coin, stake, turn; or what all bid, uniform, zero, all_in, numbers or a file of these",
     ] = "coin"
     evaluation: Annotated[int, Ge(1), "steps that are counted"] = 10_000
-    warm_up: Annotated[int, Ge(0), "steps before these"] = 2000
+    warm_up: Annotated[int, Ge(0), "steps before the evaluation"] = 2000
 
     def __check_init__(self) -> None:
         check_whole("evaluation", self.evaluation)

@@ -159,32 +159,32 @@ class PopulationQLearning(BaseLearner):
     ('completed', 'not an equilibrium', ('agent',))
     """
 
-    algorithm: Annotated[
-        Literal["decentralised", "centralised"], "a table for every agent, or one for all of a type"
-    ] = "decentralised"
+    algorithm: Annotated[Literal["decentralised", "centralised"], "one table per agent, or one per type"] = (
+        "decentralised"
+    )
     update: Annotated[
-        Literal["sarsa", "greedy", "expected_sarsa", "double_q"], "what the next state is worth"
+        Literal["sarsa", "greedy", "expected_sarsa", "double_q"], "target: the value of the next state"
     ] = "sarsa"
     alpha: Annotated[float | Table, "step size: a number, {kind = 'visits' | 'power' | 'stages', ..}"] = 0.01
     beta: Annotated[
         float | Table, "inverse temperature of the softmax: a number, {kind = 'stages' | 'geometric', ..}"
     ] = 1000.0
-    exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random bids"] = 0.05
-    epoch: Annotated[int, Ge(1), "steps for which policies are frozen"] = 1000
-    initial_q: Annotated[float, "values to begin with; 0 is optimistic, since losing costs"] = 0.0
+    exploration: Annotated[float, Ge(0), Le(1), "probability of a uniformly random bid"] = 0.05
+    epoch: Annotated[int, Ge(1), "steps during which policies are frozen"] = 1000
+    initial_q: Annotated[float, "initial values; 0 is optimistic, since losing costs"] = 0.0
     update_probability: Annotated[
-        float, Ge(0), Le(1), "chance of taking the new policy at an epoch's end"
+        float, Ge(0), Le(1), "probability of adopting the new policy at the end of an epoch"
     ] = 1.0
     training: Annotated[int, Ge(1), "steps of learning"] = 32_000_000
-    evaluation: Annotated[int, Ge(1), "steps over which frozen policies are measured"] = 20_000
-    evaluation_warm_up: Annotated[int, Ge(0), "steps before these"] = 2000
+    evaluation: Annotated[int, Ge(1), "steps in which frozen policies are evaluated"] = 20_000
+    evaluation_warm_up: Annotated[int, Ge(0), "steps before the evaluation"] = 2000
     monitor_every: Annotated[int, Ge(0), "epochs between two monitors; 0: none"] = 100
-    monitor_steps: Annotated[int, Ge(1), "steps over which a monitor measures, after the warm-up"] = 5000
-    monitor: Annotated[
-        str | Table, "exact, or beside it parallel or alone: a word, or {kind, t_monitor, t_burn, ..}"
-    ] = "exact"
+    monitor_steps: Annotated[int, Ge(1), "steps per monitor, after the warm-up"] = 5000
+    monitor: Annotated[str | Table, "exact, parallel or alone: a word, or {kind, t_monitor, t_burn, ..}"] = (
+        "exact"
+    )
     regularised: Annotated[
-        bool | Literal["once"], "tell payoffs with the entropy over beta paid as well: at every step, or once"
+        bool | Literal["once"], "whether payoffs include the entropy bonus, at every step or once"
     ] = False
     stop_when: Annotated[Table | None, "end training early: {metric, delta, times, tolerated_agents}"] = None
     payoff_steps: Annotated[int, Ge(1), "steps over which payoffs are estimated from tables"] = 1000

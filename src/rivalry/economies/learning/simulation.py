@@ -90,7 +90,7 @@ class Simulation(BaseLearner):
     beta: Annotated[float, Gt(0), "inverse temperature of the equilibrium"] = 1000.0
     exploration: Annotated[float, Ge(0), Le(1), "its share of uniformly random bids"] = 0.0
     evaluation: Annotated[int, Ge(1), "steps that are counted"] = 10_000
-    warm_up: Annotated[int, Ge(0), "steps before these"] = 0
+    warm_up: Annotated[int, Ge(0), "steps before the evaluation"] = 0
 
     def __check_init__(self) -> None:
         check_whole("evaluation", self.evaluation)

@@ -136,7 +136,7 @@ class Directional(BaseLearner):
         Table | None, "first choices: {kind = 'uniform', from, to} (default: where starts usually come from)"
     ] = None
     runs: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 20
-    first_run: Annotated[int, Ge(0), "number of the first of them"] = 0
+    first_run: Annotated[int, Ge(0), "index of the first"] = 0
     periods: Annotated[int, Ge(2), Le(1_000_000_000), "of every run"] = 20_000
 
     def __check_init__(self) -> None:

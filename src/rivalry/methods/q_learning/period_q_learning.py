@@ -51,7 +51,7 @@ class PeriodQLearning(QLearning):
     """
 
     gamma: Annotated[
-        float | list[float] | None, Ge(0), Le(1), "the learner's discount (default: as the game weighs)"
+        float | list[float] | None, Ge(0), Le(1), "the learner's discount factor (default: the game's)"
     ] = None  # type: ignore[assignment]
 
     def __check_init__(self) -> None:

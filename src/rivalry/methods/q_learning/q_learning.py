@@ -96,39 +96,41 @@ class QLearning(BaseLearner):
     """
 
     alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one per player"] = 0.005
-    gamma: Annotated[float | list[float], Ge(0), Lt(1), "discount of a step, for all or one per player"] = 0.3
+    gamma: Annotated[
+        float | list[float], Ge(0), Lt(1), "discount factor per step, for all or one per player"
+    ] = 0.3
     epochs: Annotated[int, Ge(1), Le(100_000_000), "number of epochs"] = 5000
     episodes: Annotated[
-        int | Table, "steps of an epoch: a whole number, or {kind = 'reverse_cosine', min, max}"
+        int | Table, "steps per epoch: a whole number, or {kind = 'reverse_cosine', min, max}"
     ] = _table("reverse_cosine", min=10, max=100)
     epsilon: Annotated[
         float | list[float] | Table,
-        "chance of a random choice: numbers, {kind = 'cosine', min, max} or {kind = 'log', scale, min}",
+        "probability of a random choice: numbers, {kind = 'cosine', min, max} or {kind = 'log', scale, min}",
     ] = _table("cosine", min=0.3, max=0.8)
     temperature: Annotated[
         float | list[float] | Table, "of the softmax: numbers, or {kind = 'cosine_distance', min, max}"
     ] = _table("cosine_distance", min=0.5, max=1.0)
-    initial: Annotated[float | Table, "values to begin with: a number, or {kind = 'uniform', min, max}"] = 0.0
-    action_choice: Annotated[Literal["softmax", "greedy"], "when not exploring"] = "softmax"
-    target: Annotated[Literal["max", "on_policy", "expected"], "what the next state is worth"] = "max"
-    updates: Annotated[Literal["synchronous", "asynchronous"], "all at once, or in a drawn order"] = (
+    initial: Annotated[float | Table, "initial values: a number, or {kind = 'uniform', min, max}"] = 0.0
+    action_choice: Annotated[Literal["softmax", "greedy"], "choice without exploration"] = "softmax"
+    target: Annotated[Literal["max", "on_policy", "expected"], "target: the value of the next state"] = "max"
+    updates: Annotated[Literal["synchronous", "asynchronous"], "simultaneous, or in a random order"] = (
         "synchronous"
     )
-    observation: Annotated[Literal["own", "joint", "none"], "whose places a player sees"] = "own"
-    walk: Annotated[bool, "step to neighbouring places; else any place can be chosen at once"] = True
-    reward: Annotated[Literal["normalised", "raw"], "payoffs divided by the largest, or as they are"] = (
+    observation: Annotated[Literal["own", "joint", "none"], "whose positions a player observes"] = "own"
+    walk: Annotated[bool, "whether a player moves to neighbouring grid points only"] = True
+    reward: Annotated[Literal["normalised", "raw"], "payoffs divided by the largest, or raw payoffs"] = (
         "normalised"
     )
     places: Annotated[
         int | Table | list[Table],
         Ge(2),
         Le(100_000),
-        "places on each axis of the grid, or the levels of the axes",
+        "grid points per axis, or the levels of the axes",
     ] = 11
     trials: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 1
-    first_trial: Annotated[int, Ge(0), "number of the first of them"] = 0
-    carry_tables: Annotated[bool, "hand each trial's tables on to the next"] = False
-    max_table_bytes: Annotated[int, Ge(0), "above this, payoffs are summed when needed"] = 2**28
+    first_trial: Annotated[int, Ge(0), "index of the first"] = 0
+    carry_tables: Annotated[bool, "whether each trial begins with the tables of the one before"] = False
+    max_table_bytes: Annotated[int, Ge(0), "limit above which payoffs are computed when needed"] = 2**28
 
     def __check_init__(self) -> None:
         check_numbers("alpha", self.alpha, "in (0, 1]", lambda v: (v > 0) & (v <= 1))

@@ -109,51 +109,51 @@ class RepeatedQLearning(BaseLearner):
     """
 
     sessions: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 100
-    first_session: Annotated[int, Ge(0), "number of the first of them"] = 0
+    first_session: Annotated[int, Ge(0), "index of the first"] = 0
     alpha: Annotated[float | list[float], Gt(0), Le(1), "step size, for all or one per player"] = 0.15
     gamma: Annotated[
-        float | list[float] | None, Ge(0), Lt(1), "discount of a period (default: the game's own, or 0.95)"
+        float | list[float] | None, Ge(0), Lt(1), "discount factor per period (default: the game's, or 0.95)"
     ] = None
     epsilon: Annotated[
         float | list[float] | Table,
-        "chance of a random action: numbers, {kind = 'exponential', beta} or {.., value, at}",
+        "probability of a random action: numbers, {kind = 'exponential', beta} or {.., value, at}",
     ] = eqx.field(default_factory=lambda: {"kind": "exponential", "beta": 4e-6})
     temperature: Annotated[
         float | list[float] | Table | None,
-        "of a softmax instead: numbers, or {kind = 'exponential', initial, factor}",
+        "temperature of a softmax instead: numbers, or {kind = 'exponential', initial, factor}",
     ] = None
     observation: Annotated[
         str | list[str], "none, actions, own, others, price or own_and_price; one, or one per player"
     ] = "actions"
     memory: Annotated[int | list[int], Ge(0), Le(100), "rounds remembered, for all or one per player"] = 1
     places: Annotated[
-        int | Table | list[Any], Ge(2), Le(100_000), "places on each axis, or the levels of the axes"
+        int | Table | list[Any], Ge(2), Le(100_000), "grid points per axis, or the levels of the axes"
     ] = 15
     initial: Annotated[
-        str | float | Table, "values to begin with: mean_payoff, a number, {kind = 'uniform', min, max}"
+        str | float | Table, "initial values: mean_payoff, a number, or {kind = 'uniform', min, max}"
     ] = "mean_payoff"
-    target: Annotated[Literal["max", "on_policy", "expected"], "what the next state is worth"] = "max"
-    updates: Annotated[Literal["played", "counterfactual"], "the action played, or all as if played"] = (
-        "played"
-    )
+    target: Annotated[Literal["max", "on_policy", "expected"], "target: the value of the next state"] = "max"
+    updates: Annotated[
+        Literal["played", "counterfactual"], "updates of the action played, or of all actions as if played"
+    ] = "played"
     roles: Annotated[
         str | Table | list[Any],
         "learns, random, {kind = 'fixed' | 'policy' | 'oracle', ..}, or one per player",
     ] = "learns"
-    window: Annotated[int, Ge(1), "periods without a change that end a session"] = 100_000
-    max_periods: Annotated[int, Ge(1), "periods after which it ends unconverged"] = 1_000_000_000
-    periods: Annotated[int | None, Ge(1), "a fixed number of periods instead"] = None
+    window: Annotated[int, Ge(1), "periods without a change after which a session ends"] = 100_000
+    max_periods: Annotated[int, Ge(1), "periods after which a session ends unconverged"] = 1_000_000_000
+    periods: Annotated[int | None, Ge(1), "fixed number of periods instead"] = None
     average_last: Annotated[int | None, Ge(1), "number of last periods over which payoffs are averaged"] = (
         None
     )
     checkpoints: Annotated[
-        int, Ge(0), Le(10_000), "how often greedy play is looked at on the way, evenly in logarithms"
+        int, Ge(0), Le(10_000), "evaluations of greedy play during learning, evenly spaced in logarithms"
     ] = 12
     control: Annotated[
         Literal["none", "gamma_zero", "memoryless", "myopic_follower", "random"],
         "a negative control in place of these sessions",
     ] = "none"
-    max_table_bytes: Annotated[int, Ge(0), "of payoffs, and of a session's values"] = TABLE_BYTES
+    max_table_bytes: Annotated[int, Ge(0), "limit for payoffs and for the values of a session"] = TABLE_BYTES
 
     def __check_init__(self) -> None:
         check_numbers("alpha", self.alpha, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
