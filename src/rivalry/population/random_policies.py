@@ -120,7 +120,7 @@ def at_least_as_random(policies: np.ndarray, other: np.ndarray, rule: str = "mea
     `ValueError` for another rule.
 
     >>> even, sure = np.tri(3) / np.arange(1, 4)[:, None], np.eye(3)
-    >>> as_undecided(np.array([[even], [sure]]), even[None]).tolist()
+    >>> at_least_as_random(np.array([[even], [sure]]), even[None]).tolist()
     [True, False]
     """
     if rule not in ENTROPY_RULES:
