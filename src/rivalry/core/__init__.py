@@ -1,1 +1,1 @@
-"""Spaces, games, what is known of games, certificates, results and records."""
+"""Strategy spaces, games, oracles, certificates, results and records."""

@@ -1,4 +1,4 @@
-"""Annotations as a schema: what the signature of a factory says of its keywords, as data and in words.
+"""Schema of a factory's keywords, read from the annotations of its signature.
 
 ``reach: Annotated[float, Symbol("sigma"), Gt(0), "standard deviation, units of space"]`` has the type, the
 symbol of the sources, a bound and the meaning. `rivalry.core.validate` checks values against annotations.
@@ -29,16 +29,17 @@ from annotated_types import Ge, Gt, Interval, Le, Len, Lt, MaxLen, MinLen
 
 
 class Symbol(str):
-    """The symbols of a parameter in the sources, a note in its annotation.
+    """The symbols of a parameter in the sources, as a note in its annotation.
 
-    `rivalry show` prints them beside the key. A key that is one of them is refused with the parameter named.
+    `rivalry show` prints them beside the key. A symbol used as a key is rejected; the message names the
+    parameter.
     """
 
     __slots__ = ()
 
 
 class Keys(NamedTuple):
-    """The keys that a table may have, as the keywords of a function; a note in an annotation.
+    """The permitted keys of a table, given by the keywords of a function, as a note in an annotation.
 
     ``cost: Annotated[str | dict[str, Any], Keys(cost_keys), "cost of inputs"]``, where ``cost_keys`` is a
     function whose keywords are annotated like a factory's.
@@ -57,13 +58,13 @@ def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Paramete
     for name, one in known.items():
         try:
             hints |= get_type_hints(_OneAnnotation(target, name, one.annotation), include_extras=True)
-        except (NameError, TypeError):  # one that only a type checker can read
+        except (NameError, TypeError):  # only a type checker can read this annotation
             continue
     return known, hints
 
 
 class _OneAnnotation:
-    """What `get_type_hints` takes for a function with a single parameter, whatever the function returns."""
+    """A stand-in for a function with a single parameter, for `get_type_hints`."""
 
     def __init__(self, target: Callable[..., Any], name: str, annotation: Any) -> None:
         home = inspect.unwrap(target)
@@ -72,7 +73,7 @@ class _OneAnnotation:
 
 
 def spelled_out(name: str, hints: Mapping[str, Any]) -> str:
-    """Return the parameters that have ``name`` as a `Symbol`, joined by "or"; an empty text without any.
+    """Return the parameters with ``name`` as a `Symbol`, joined by "or"; an empty string if none.
 
     >>> spelled_out("c", {"unit_cost": Annotated[float, Symbol("c C")], "capacity": float})
     'unit_cost'
@@ -98,7 +99,7 @@ def keys_notes(hint: Any) -> list[Keys]:
 
 
 def symbol_of(hint: Any) -> str:
-    """Return the `Symbol` of an annotation, or an empty text."""
+    """Return the `Symbol` of an annotation, or an empty string."""
     notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     return next((str(note) for note in notes if isinstance(note, Symbol)), "")
 
@@ -116,7 +117,7 @@ def length_of(notes: Iterable[Any]) -> tuple[int, int | None]:
 
 
 def bounds_of(notes: Iterable[Any]) -> list[tuple[type, Any]]:
-    """Return the bounds on numbers among the notes of an annotation: the kind of each, and its value."""
+    """Return the numeric bounds among the notes of an annotation, as pairs of kind and value."""
     found: list[tuple[type, Any]] = []
     for note in _single(notes):
         match note:
@@ -126,7 +127,7 @@ def bounds_of(notes: Iterable[Any]) -> list[tuple[type, Any]]:
 
 
 def _single(notes: Iterable[Any]) -> Iterator[Any]:
-    """Yield the notes of an annotation, those in groups one by one."""
+    """Yield the notes of an annotation, with groups expanded."""
     for note in notes:
         yield from note if isinstance(note, Interval | Len) else [note]
 
@@ -142,7 +143,7 @@ NAMES = {
 
 
 def with_article(words: str) -> str:
-    """Return a type in words with its article."""
+    """Return a type name with its article."""
     plain = words.split(" or ")[0]
     return words if plain in ("true", "text") or words.startswith('"') else f"a {words}"
 
@@ -152,7 +153,7 @@ def _plural(words: str) -> str:
 
 
 def type_name(hint: Any) -> str:
-    """An annotation in a reader's words.
+    """Return the name of an annotation's type in plain words.
 
     >>> type_name(list[float] | None), type_name(Literal["own", "joint"])
     ('list of numbers', '"own" | "joint"')
@@ -179,16 +180,16 @@ def type_name(hint: Any) -> str:
 
 
 def written(union: Any) -> tuple[Any, ...]:
-    """The members of a union that a file can hold: arrays and functions are for Python only."""
+    """Return the members of a union that a file can hold: all but arrays and functions, if there are any."""
     members = get_args(union)
     return tuple(one for one in members if not (is_object(one) or get_origin(one) is Callable)) or members
 
 
 def is_table(hint: Any) -> bool:
-    """Whether an annotation is a class whose values a table can give."""
+    """Return whether an annotation is a class that a table can specify."""
     return is_typeddict(hint) or (isinstance(hint, type) and dataclasses.is_dataclass(hint))
 
 
 def is_object(hint: Any) -> bool:
-    """Whether an annotation is a class of NumPy or JAX, which no file can hold."""
+    """Return whether an annotation is a class of NumPy or JAX, which no file can hold."""
     return isinstance(hint, type) and hint.__module__.split(".")[0] in ("numpy", "jax", "jaxlib")

@@ -1,4 +1,4 @@
-"""How far a profile is from equilibrium: regrets, what no gain can exceed, certificates, distances."""
+"""Certificates of equilibrium: regrets, proven upper bounds on gains, and best responses."""
 
 from __future__ import annotations
 
@@ -29,28 +29,48 @@ if TYPE_CHECKING:
 
     from rivalry.core.space import Profile, Strategy
 
-TOLERANCE = 1e-6  # times what a player can win or lose by its own choice
-SMALL = 1e-2  # of the payoff scale: who can win or lose less is judged by that
-RUIN = 30.0  # the payoff at stake is at most this many times what an ordinary mistake costs
-FEW = 9  # strategies that tell what is at stake where the best response needs no search
+TOLERANCE = 1e-6  # relative to the payoff at stake
+SMALL = 1e-2  # of the payoff scale: a player with a smaller payoff range is judged by that range
+RUIN = 30.0  # the payoff at stake is at most this many times the cost of an ordinary mistake
+FEW = 9  # strategies that determine the payoff at stake where the best response needs no search
 CLIMBS, CLIMB_STEPS = 8, 200
-GROWTH = 20  # at most so many times the points of a line are searched where there are more axes
-PAIRS = 12  # corners up to which a search drops every pair of them
-SHORT = 1e-12  # of a climb's first step: so short a step ends it
+GROWTH = 20  # with several axes, at most this many times the grid points of one axis
+PAIRS = 12  # up to this many corners, a search drops every pair of them
+SHORT = 1e-12  # of a climb's first step: a shorter step ends the climb
 BATCH, CELLS = 64, 40_000
-TIE = 1e-10  # times the payoff at stake: replies that differ by less are equally good
-PROVED = 1e-8  # times the payoff at stake: a bound that near to the best payoff is not narrowed further
+TIE = 1e-10  # times the payoff at stake: strategies whose payoffs differ by less are equally good
+PROVED = 1e-8  # times the payoff at stake: a bound this close to the best payoff is not refined further
 
 Reply = Response
 
 
 def certificate(game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int = 201) -> Certificate:
-    """Every player's regret at ``x``, searched over its whole space, and the bound that is proved.
+    """Return the largest unilateral gain of every player at ``x``, and a proven upper bound on it.
 
-    ``tolerance`` is relative to what each player can win or lose by its own choice (`payoff_at_stake`), to
-    which `ROUNDING` times the size of its payoff is added; ``points`` is the size of the search grid on a
-    line. Raises `ValueError` for a profile outside the space.
+    Parameters
+    ----------
+    game : Game
+        A game with payoffs.
+    x : array_like
+        Profile ``[player axis]``.
+    tolerance : float
+        Relative to each player's payoff at stake (`payoff_at_stake`); `ROUNDING` times the size of its payoff
+        is added.
+    points : int
+        Number of points of the search grid where a strategy has one axis.
 
+    Returns
+    -------
+    Certificate
+        Regrets are searched over the player's whole strategy space; without a proof the bound is infinite.
+
+    Raises
+    ------
+    ValueError
+        For a profile outside the space.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix("prisoners_dilemma")
     >>> certificate(game, jnp.array([[0.0, 1.0], [0.0, 1.0]])).claim
@@ -79,10 +99,10 @@ def certificate(game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int
 
 
 def payoff_at_stake(tried: np.ndarray, best: float) -> float:
-    """What a player can win or lose by its own choice: its best payoff less the smallest one tried.
+    """Return a player's payoff at stake: its best payoff minus the smallest payoff tried.
 
-    A few ruinous strategies must not make gains look small: it is at most `RUIN` times what an ordinary
-    mistake costs, the lower quartile of the losses there are.
+    It is at most `RUIN` times the cost of an ordinary mistake, the lower quartile of the losses, so that a
+    few ruinous strategies do not make gains look small.
 
     >>> round(payoff_at_stake(np.array([0.0, 0.7, 1.0, -2e6]), 1.0), 6)
     9.0
@@ -93,10 +113,10 @@ def payoff_at_stake(tried: np.ndarray, best: float) -> float:
 
 
 def payoff_units(game: Game, x: Profile) -> np.ndarray:
-    """The unit ``[player]`` in which a player's gradients are judged: the payoff scale.
+    """Return the unit ``[player]`` in which each player's gradients are measured.
 
-    For who can win or lose less than a hundredth of that by its own choice, it is what this player can; but
-    no less than 1e-4 of its payoff, below which gradients may be rounding.
+    The unit is the payoff scale. For a player whose payoff range is below a hundredth of the scale, it is
+    that range, but at least 1e-4 of its payoff, below which gradients may be rounding errors.
     """
     whole, here = scale(game), np.abs(np.asarray(payoffs(game, x)))
     best = [Reply(row, -np.inf, np.inf, "lower bound", "") for row in np.asarray(x)]
@@ -106,13 +126,16 @@ def payoff_units(game: Game, x: Profile) -> np.ndarray:
 
 
 def payoffs_tried(game: Game, x: Profile | np.ndarray, player: int, reply: Reply) -> np.ndarray:
-    """Payoffs of a player's strategies against the others at ``x``: those searched, or ordinary ones."""
+    """Return finite payoffs of a player's strategies against the others at ``x``.
+
+    The strategies are those of the search, or a coarse grid where there was no search.
+    """
     found = reply.tried
     if found is None:
         rows = _ordinary(game, player, reply.strategy)
         if len(rows) > 4 * FEW and not numpy_payoffs.knows(game):
             found = np.asarray(_values(game, put(x), put(player), put(rows)))
-        else:  # payoffs of profiles are compiled already
+        else:  # payoffs of a profile are already compiled
             each = np.repeat(np.asarray(x)[None], len(rows), axis=0)
             each[:, player] = rows
             found = np.array([np.asarray(payoffs(game, placed(game, one)))[player] for one in each])
@@ -121,16 +144,14 @@ def payoffs_tried(game: Game, x: Profile | np.ndarray, player: int, reply: Reply
 
 
 def _ordinary(game: Game, player: int, best: np.ndarray) -> np.ndarray:
-    """Strategies ``[candidate axis]`` that tell what is at stake: a coarse grid of the space, and ``best``.
-
-    On a simplex the grid has faces alone, where all payoffs may vanish. Amounts that count by their
-    logarithms have bounds that nobody comes near: there the grid is one of the usual part, and every amount
-    of the best response is also left out, halved and doubled.
-    """
+    """Return strategies ``[candidate axis]`` for the payoff at stake: a coarse grid and ``best``."""
     space: Any = game.space
     if not curved(game):
         few = space.lattice if isinstance(space, Simplex) else space.grid  # a lattice needs no JAX
+        # a coarse grid of a simplex has faces alone, where all payoffs may vanish
         return np.concatenate([np.asarray(few(player, FEW)), best[None]])
+    # play is far from the bounds of a reparametrised box: use a grid of its usual part, and the best response
+    # with every amount set to zero, halved and doubled
     low, high = np.asarray(space.low)[player], np.asarray(space.high)[player]
     parts = np.concatenate([np.eye(len(low)), np.ones((1, len(low)))])
     changed = [np.where(part > 0, factor * best, best) for part in parts for factor in (0.0, 0.5, 2.0)]
@@ -138,12 +159,26 @@ def _ordinary(game: Game, player: int, best: np.ndarray) -> np.ndarray:
 
 
 def best_reply(game: Game, x: Any, player: int, *, points: int = 201) -> Reply:
-    """The best strategy of ``player`` against the others at ``x``, over its whole space.
+    """Return a best response of ``player`` to the others at ``x``, over its whole strategy space.
 
-    It is that of the oracles `proved_response` or `best_response` where one is known. Else it is searched, in
-    the coordinates in which the game's box is.
+    The oracle `proved_response` or `best_response` gives it where one is registered. Otherwise it is searched
+    in the coordinates of the game's box.
 
-    Raises `ValueError` for a profile outside the space, or a player that there is not.
+    Parameters
+    ----------
+    game : Game
+        A game with payoffs.
+    x : array_like
+        Profile ``[player axis]``.
+    player : int
+        Index of the player.
+    points : int
+        Number of points of the search grid where a strategy has one axis.
+
+    Raises
+    ------
+    ValueError
+        For a profile outside the space, and for an index without a player.
     """
     x = placed(game, x)
     if isinstance(player, bool | str) or not 0 <= player < len(x):
@@ -159,18 +194,18 @@ def best_reply(game: Game, x: Any, player: int, *, points: int = 201) -> Reply:
 
 
 def traceable_reply(game: Any, x: Profile, player: Array) -> tuple[Strategy, Array] | None:
-    """The best response that is known and its payoff, if JAX can trace it for any ``player``."""
+    """Return the registered best response and its payoff; None unless JAX can trace it for any ``player``."""
     if not best_response.knows(game):
         return None
     try:
         strategy, payoff, _ = best_response(game, x, player)
         return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float)
-    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):  # it needs concrete numbers
+    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):  # the oracle needs concrete numbers
         return None
 
 
 def searched(game: Game, x: Profile, player: int, points: int) -> Reply:
-    """The best strategy that a search finds; no payoff exceeds its bound, where the game has ceilings."""
+    """Return the best strategy found by search, with a proven bound where the game has `payoff_bound`."""
     grid = search_grid(game, player, points)
     strategies, values, tried = (np.asarray(part) for part in _search(game, x, put(player), grid))
     payoff = float(np.max(values))
@@ -184,9 +219,10 @@ def searched(game: Game, x: Profile, player: int, points: int) -> Reply:
 
 
 def search_grid(game: Game, player: int, points: int) -> Array:
-    """Where a search begins, whoever plays what: ``[point axis]``, ``points`` on a line and more elsewhere.
+    """Return the strategies ``[point axis]`` from which a search starts, independent of the profile.
 
-    The oracle `search_points` adds strategies that may be good responses.
+    There are about ``points`` of them on one axis and more on several. The oracle `search_points` adds
+    strategies that may be good responses.
     """
     space = game.space
     axes = space.sizes[player] - 1 if isinstance(space, Simplex) else space.shape[1]
@@ -195,10 +231,15 @@ def search_grid(game: Game, player: int, points: int) -> Array:
 
 
 def placed(game: Game, x: Any) -> Any:
-    """Return a concrete profile as `payoffs` and the oracles of a game take it.
+    """Return a concrete profile as the array type that `payoffs` and the oracles of a game take.
 
-    Arrays of NumPy for games with `numpy_payoffs`, else those of JAX. An array keeps its numbers; lists,
-    labelled arrays and arrays of another shape are checked. Raises `ValueError` for what is no profile.
+    The array is NumPy's for games with `numpy_payoffs`, otherwise JAX's. Arrays of the right shape are not
+    checked; lists, labelled arrays and arrays of another shape are.
+
+    Raises
+    ------
+    ValueError
+        For a value that is not a profile of the game.
     """
     registered(game)
     if not (is_jax_array(x) or isinstance(x, np.ndarray)) or x.shape != game.space.shape:
@@ -209,8 +250,8 @@ def placed(game: Game, x: Any) -> Any:
 
 
 def _nearest_best(strategies: np.ndarray, payoffs: np.ndarray, here: np.ndarray, tie: float) -> np.ndarray:
-    """Among equally good replies the nearest to ``here``; of equally near ones the first in order."""
-    good = strategies[~(payoffs < np.max(payoffs) - tie)]  # all of them where a payoff is no number
+    """Return the best strategy nearest to ``here``; among equally near ones, the lexicographically first."""
+    good = strategies[~(payoffs < np.max(payoffs) - tie)]  # all strategies where a payoff is NaN
     apart = np.max(np.abs(good - here), axis=1)
     near = good[~(apart > np.min(apart) + 1e-6 * np.max(apart))]
     first: np.ndarray = near[np.lexsort(near.T[::-1])[0]]
@@ -219,16 +260,16 @@ def _nearest_best(strategies: np.ndarray, payoffs: np.ndarray, here: np.ndarray,
 
 @oracle()
 def numpy_payoffs(game: Any, x: np.ndarray) -> np.ndarray:
-    """Return the payoffs ``[player]`` of a finite game at a profile of numbers, computed without JAX.
+    """Return the payoffs ``[player]`` of a finite game at a concrete profile, computed without JAX.
 
-    A class that registers them registers `proved_response` too, which is then asked with arrays of NumPy.
-    Raises `Unsupported` where payoffs are functions for JAX (generic).
+    A class that registers this oracle also registers `proved_response`, which then takes NumPy arrays. The
+    generic answer raises `Unsupported`.
     """
     raise unknown(game, "payoffs in NumPy")
 
 
 def payoffs(game: Game, x: Profile | np.ndarray) -> Array | np.ndarray:
-    """Return what each player gets at a profile of numbers: in NumPy where a game has that, else compiled."""
+    """Return the payoffs ``[player]`` at a concrete profile, by `numpy_payoffs` or else compiled by JAX."""
     return numpy_payoffs(game, np.asarray(x)) if numpy_payoffs.knows(game) else _payoffs(game, x)
 
 
@@ -238,16 +279,21 @@ def _payoffs(game: Game, x: Any) -> Array:
 
 
 def search(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array]:
-    """Strategies of ``player`` [candidate axis] and their payoffs [candidate]; may be used inside ``jit``.
+    """Search strategies of ``player`` by projected gradient ascent; may be used inside ``jit``.
 
-    The best points of ``grid`` [point axis] and the player's own place, each after a projected climb. On a
-    simplex the faces next to the own place are tried as well.
+    The ascent starts at the best points of ``grid`` ``[point axis]`` and at the player's own strategy. On a
+    simplex the faces adjacent to the own strategy are tried too.
+
+    Returns
+    -------
+    tuple of Array
+        Strategies ``[candidate axis]`` and their payoffs ``[candidate]``.
     """
     return _searching(game, x, player, grid)[:2]
 
 
 def _searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array, Array]:
-    """The same, and the payoffs of all points that were tried."""
+    """Return the answer of `search` and the payoffs of all starting points."""
     payoff = payoff_against(game, x, player)
 
     def project(strategy: Strategy) -> Strategy:
@@ -260,7 +306,7 @@ def _searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Arra
         grid = jnp.concatenate([grid, near])
     values = jax.lax.map(payoff, grid, batch_size=256)
     _, best = jax.lax.top_k(values, min(CLIMBS, len(grid)))
-    if grid.shape[1] > 1:  # the best points may all lead to one place: also the best of every part
+    if grid.shape[1] > 1:  # the best points may share one maximum: add the best of every part
         parts = -(-len(grid) // CLIMBS)
         padded = jnp.pad(values, (0, CLIMBS * parts - len(grid)), constant_values=-jnp.inf)
         regional = jnp.argmax(padded.reshape(CLIMBS, parts), axis=1) + parts * jnp.arange(CLIMBS)
@@ -271,7 +317,11 @@ def _searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Arra
 
 
 def faces(own: Any, xp: Any = jnp) -> Any:
-    """``own`` with corners given up ``[face corner]``: each alone, pairs of few, all but the largest."""
+    """Return ``own`` with some entries set to 0 and the rest rescaled, ``[face corner]``.
+
+    Dropped are every single entry, every pair where there are at most `PAIRS` entries, and all but the
+    ``k`` largest for every ``k``.
+    """
     size = own.shape[0]
     rank = xp.argsort(xp.argsort(-own))
     gone = [np.eye(size, dtype=bool)]
@@ -289,13 +339,13 @@ _search = compiled(_searching)
 
 @compiled
 def _values(game: Game, x: Profile, player: Array, strategies: Array) -> Array:
-    """Payoffs of many own strategies ``[candidate axis]``."""
+    """Return the payoffs of many own strategies ``[candidate axis]``."""
     found: Array = jax.lax.map(payoff_against(game, x, player), strategies, batch_size=256)
     return found
 
 
 def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
-    """Projected ascent; the step, a length, grows when it helps and halves when it does not."""
+    """Run projected gradient ascent; the step length grows by half on success and halves on failure."""
     slope = jax.value_and_grad(payoff)
 
     def going(carry):  # type: ignore[no-untyped-def]
@@ -307,7 +357,7 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
         size = jnp.max(jnp.abs(gradient))
         there = project(here + length * gradient / jnp.where(size > 0, size, 1.0))
         new, new_gradient = slope(there)
-        # nothing moves in step 0, which only evaluates: one place that does, half the compilation
+        # step 0 only evaluates: a single call of the payoff in the program halves the compilation
         better = (new > value) | (number == 0)
         pick = partial(jnp.where, better)
         length = jnp.where(number == 0, length, length * pick(1.5, 0.5))
@@ -322,7 +372,7 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
 def _cells(
     game: Game, x: Profile, player: Array, low: Array | np.ndarray, high: Array | np.ndarray
 ) -> tuple[Array, Array, Array]:
-    """Ceilings of cells ``[cell axis]``, their midpoints, and the payoffs there."""
+    """Return payoff upper bounds of boxes ``[box axis]``, their midpoints, and the payoffs there."""
     middle = jnp.divide(low + high, 2)
     ceilings = jax.vmap(lambda a, c: payoff_bound(game, x, player, a, c))(low, high)
     return ceilings, middle, jax.vmap(payoff_against(game, x, player))(middle)
@@ -331,10 +381,10 @@ def _cells(
 def _branch_and_bound(
     game: Game, x: Profile, player: int, strategy: np.ndarray, payoff: float, stake: float
 ) -> tuple[np.ndarray, float, float]:
-    """Split the cells of largest ceiling until no payoff can exceed the best one by `PROVED` of the stake."""
+    """Split the boxes of largest bound until no payoff can exceed the best by `PROVED` times the stake."""
     enough = PROVED * stake + ROUNDING * abs(payoff) / 4
     space, who = game.space, put(player)
-    # on a line few cells are in doubt at a time
+    # with one axis few boxes are undecided at a time
     batch = BATCH if space.shape[1] > 1 else BATCH // 4
     low, high = np.asarray(space.low)[player][None], np.asarray(space.high)[player][None]  # type: ignore[attr-defined]
     ceilings = np.array([np.inf])
@@ -360,12 +410,12 @@ def _branch_and_bound(
             )
         )
         if np.any(np.isnan(values)):
-            return strategy, float("nan"), np.inf  # with no payoff at a place there is no best one
+            return strategy, float("nan"), np.inf  # without a payoff there is no best response
         fresh = np.where(np.isnan(fresh), np.inf, fresh)  # nothing is proved there
-        if values.max() > payoff + TIE * stake:  # what differs by rounding is no better reply
+        if values.max() > payoff + TIE * stake:  # a rounding difference is no better response
             strategy = points[np.argmax(values)]
         payoff = max(payoff, float(values.max()))
-        # a ceiling of a part never exceeds that of the whole
+        # an upper bound of a box also holds for its parts
         fresh = np.minimum(fresh, np.tile(ceilings[worst], 2))
         keep = np.setdiff1d(np.arange(len(ceilings)), worst)
         low, high = np.concatenate([low[keep], new_low]), np.concatenate([high[keep], new_high])

@@ -1,4 +1,4 @@
-"""Two sets of scenarios beside each other: how often an inequality holds, and where it fails."""
+"""Comparison of two sets of scenarios: how often an inequality holds, and where it fails."""
 
 from __future__ import annotations
 
@@ -32,19 +32,38 @@ def compare(
     margin: float = 0.0,
     claims: Sequence[str] = CERTIFIED,
 ) -> Dataset:
-    """Over all pairs of a point of ``left`` and one of ``right``, where ``left relation right`` holds.
+    """Test ``left relation right`` for all pairs of a point of ``left`` and a point of ``right``.
 
-    ``left`` and ``right`` are datasets of sweeps or runs, ``quantity`` a variable with one number a point.
-    Only points with a certified equilibrium count. Where nothing is proved, as in games whose best responses
-    are only searched, weaker ``claims`` can be admitted by name (`rivalry.core.results.CLAIMS`). Both sides
-    of the inequality may be off by rounding: it must hold by ``margin``.
+    Parameters
+    ----------
+    left, right : Dataset
+        Datasets of sweeps or runs.
+    quantity : str
+        A variable with one number per point.
+    relation : {"<", "<=", ">=", ">"}
+        The inequality.
+    margin : float
+        The inequality must hold by this much, since both sides have rounding errors.
+    claims : sequence of str
+        Claims of the points that are compared, by default certified equilibria. Weaker ones
+        (`rivalry.core.results.CLAIMS`) suit games whose best responses are only searched.
 
-    Gives ``share`` of the pairs for which it holds, ``pairs``, ``holds`` (left_point, right_point), the
-    values ``left_value`` and ``right_value`` with each point's swept coordinates (``left_theta`` ..), the
-    pairs of points for which it fails, ``failure`` (pair, side), and how many points were left out as not
-    certified, ``left_out`` (side). Raises `ValueError` for a variable or a relation that is not known, one
-    with more than a number a point, and sets without a point of these claims.
+    Returns
+    -------
+    Dataset
+        ``share`` of the pairs for which the inequality holds; number of ``pairs``; ``holds`` (left_point,
+        right_point); ``left_value`` and ``right_value`` with each point's swept coordinates (``left_theta``
+        ..); ``failure`` (pair, side), the pairs of points for which it fails; ``left_out`` (side), the
+        numbers of points left out for their claim.
 
+    Raises
+    ------
+    ValueError
+        For an unknown variable, relation or claim, a variable with several numbers per point, and a set
+        without a point of these claims.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.3] * 2)
     >>> one, other = (rv.sweep(game, {"reach": reaches}, rv.methods.GradientAscent(), [0.4, 0.5])
@@ -78,7 +97,7 @@ def compare(
 def _points(
     data: Dataset, quantity: str, side: str, admitted: Sequence[str]
 ) -> tuple[np.ndarray, Record, int]:
-    """The values at certified points, the points' coordinates, and how many points were left out."""
+    """Return the values at admitted points, the points' coordinates, and the number of points left out."""
     for name in (quantity, "claim"):
         if name not in data:
             raise ValueError(f"{side}: no variable {name!r}; {near(name, map(str, data.data_vars))}")

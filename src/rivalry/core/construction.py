@@ -1,9 +1,8 @@
-"""Games that remember what they were made of, so that they can be made anew under another rule.
+"""Recipes of games: their factory and its arguments, to construct variants of a game.
 
-A factory that `rivalry.core.validate.checked` decorates lets its games remember, unless a function was among
-what it was given. What a game remembers is no field of it: programs compiled for one game serve all that have
-its arrays and static fields. A copy that was changed (`rivalry.core.game.with_`) is not what was made, and
-remembers nothing.
+A factory that `rivalry.core.validate.checked` decorates attaches a recipe to its games, unless an argument is
+or holds a function. The recipe is not a field: compiled programs serve all games with equal static fields and
+arrays of equal shape. A copy changed by `rivalry.core.game.with_` has no recipe.
 """
 
 from __future__ import annotations
@@ -20,18 +19,24 @@ G = TypeVar("G")
 
 
 def recipe_of(game: object) -> Recipe | None:
-    """What a game was made of, where it knows."""
+    """Return the recipe of a game, or None."""
     found = getattr(game, HELD, None)
     return found if isinstance(found, Recipe) else None
 
 
 def variant(game: G, **changes: Any) -> G:
-    """The game that its factory makes with some keywords changed; it remembers these.
+    """Construct a game anew by its factory, with some arguments changed.
 
-    A keyword reaches into tables and lists that were given by dots and numbers, as a study's keys do: passed
-    as ``**{"toll.slope": 2.0}``. Raises `ValueError` for a game that does not know how it was made, for a
-    keyword that its factory has not, and whatever the factory says of a value.
+    Dots and indices in a keyword select entries of tables and lists, as in the keys of a study:
+    ``**{"toll.slope": 2.0}``.
 
+    Raises
+    ------
+    ValueError
+        For a game without a recipe, an unknown keyword, and a value that the factory rejects.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> rich = variant(rv.games.karma(max_karma=4, mean_karma=1.0, payment="PBS"), mean_karma=3.0)
     >>> float(rich.mean_karma), float(variant(rich, max_karma=6).mean_karma), rich.own_bid
@@ -51,12 +56,12 @@ def variant(game: G, **changes: Any) -> G:
 
 
 def _changed(old: Any, path: list[str | int], value: Any, key: str) -> Any:
-    """A copy of tables and lists within each other with one entry changed."""
+    """Return a copy of nested tables and lists with one entry changed."""
     if not path:
         return value
     step, *rest = path
     if isinstance(step, str) and (old is None or isinstance(old, str)):
-        old = {} if old is None else {"kind": old}  # a word in the place of a table is its kind
+        old = {} if old is None else {"kind": old}  # a word instead of a table is its kind
     if isinstance(step, str) and isinstance(old, Mapping):
         return {**old, step: _changed(old.get(step), rest, value, key)}
     if isinstance(step, int) and isinstance(old, list | tuple) and step < len(old):

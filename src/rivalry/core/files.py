@@ -1,7 +1,7 @@
-"""Files of a run: arrays in a zip without pickles, written aside and renamed, that tell damage.
+"""Files of a run: arrays without pickles in zip files with a digest, written atomically.
 
 A file is a plain ``.npz`` (`numpy.load` reads it) with one more member, ``meta.json``: schema, kind, name,
-dimensions. The last 64 bytes, the zip's comment, are the SHA-256 of all bytes before. Equal contents give
+dimensions. The last 64 bytes, the zip's comment, are the SHA-256 of all preceding bytes. Equal contents give
 equal bytes.
 """
 
@@ -27,20 +27,20 @@ from rivalry.core.results import SCHEMA, Record
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _DIGEST = 64
-_EMPTY = 1_000_000  # the most places of an array that holds nothing
-DIGESTS = 2  # the schema from which on JSON files have a digest
+_EMPTY = 1_000_000  # most entries of an array without bytes
+DIGESTS = 2  # the first schema whose JSON files have a digest
 
 
 class StoreError(ValueError):
-    """A run folder cannot be used as asked; one line that says why and what would help."""
+    """An error in the use of a run folder; the message states the cause and a remedy in one line."""
 
 
 class DiskFull(StoreError):
-    """No space is left for a file; all files that were finished are kept."""
+    """An error for a full disk; all completed files are kept."""
 
 
 class DamagedFile(StoreError):
-    """A stored file is not what was written."""
+    """An error for a stored file that differs from what was written."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"{path}: damaged ({why})")
@@ -48,17 +48,22 @@ class DamagedFile(StoreError):
 
 
 class Stored(NamedTuple):
-    """What one file holds."""
+    """The contents of one file."""
 
     meta: dict[str, Any]
     record: Record
 
 
 def pack(record: Mapping[str, tuple[tuple[str, ...], Any]], **meta: Any) -> bytes:
-    """A record as the bytes of a file; ``meta`` is kept beside it. Equal records give equal bytes.
+    """Return a record and ``meta`` as the bytes of a file; equal records give equal bytes.
 
-    Raises `ValueError` for an array of objects: nothing stored is ever unpickled.
+    Raises
+    ------
+    ValueError
+        For an array of objects: stored files hold no pickles.
 
+    Examples
+    --------
     >>> data = pack({"payoff": (("player",), np.array([1.0, 2.0]))}, kind="cell", name="a1")
     >>> unpack(data).record["payoff"]
     (('player',), array([1., 2.]))
@@ -82,23 +87,29 @@ def pack(record: Mapping[str, tuple[tuple[str, ...], Any]], **meta: Any) -> byte
 
 
 def _storable(dtype: np.dtype[Any]) -> bool:
-    """Numbers as NetCDF knows them, truth values and text."""
+    """Return whether a dtype is text, truth values, or numbers that NetCDF can hold."""
     return dtype.kind == "U" or (dtype.kind in "biuf" and dtype.itemsize <= 8 and dtype != np.float16)
 
 
 def _member(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, _EPOCH)
-    info.create_system = 3  # else the bytes would tell Windows from the rest
+    info.create_system = 3  # else the bytes would differ on Windows
     info.external_attr = 0o600 << 16
     return info
 
 
 def unpack(data: bytes, path: Path = Path("bytes")) -> Stored:
-    """What the bytes of a file hold.
+    """Return the contents of a file from its bytes.
 
-    Whoever made the bytes: nothing is unpickled, nothing is decompressed, and no array is larger than the
-    bytes it is read from. Raises `DamagedFile` where they are not what `pack` makes, `StoreError` for a newer
-    schema.
+    The bytes may come from anywhere: nothing is unpickled, nothing is decompressed, and no array is larger
+    than the bytes it is read from.
+
+    Raises
+    ------
+    DamagedFile
+        For bytes that `pack` does not make.
+    StoreError
+        For a newer schema.
     """
     body, digest = data[:-_DIGEST], data[-_DIGEST:]
     if len(data) <= _DIGEST or not digest.isalnum():
@@ -116,17 +127,17 @@ def unpack(data: bytes, path: Path = Path("bytes")) -> Stored:
         raise
     except _Crafted as error:
         raise DamagedFile(path, str(error)) from None
-    except Exception as error:  # whatever the zip, JSON and NumPy libraries make of bytes of somebody else's
+    except Exception as error:  # the zip, JSON and NumPy libraries may raise anything for foreign bytes
         raise DamagedFile(path, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
     return Stored(meta, record)
 
 
 class _Crafted(Exception):
-    """Bytes with a right digest that `pack` did not make."""
+    """An error for bytes with a correct digest that `pack` did not make."""
 
 
 def _plain_members(archive: zipfile.ZipFile, size: int) -> None:
-    """Refuses, unread, members that would unpack to more bytes than the file has."""
+    """Reject, without reading, members that would unpack to more bytes than the file has."""
     members = archive.infolist()
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
@@ -146,7 +157,7 @@ def _named_dims(name: str, dims: Any) -> tuple[str, ...]:
 
 
 def _array(data: bytes, dims: tuple[str, ...]) -> np.ndarray:
-    """The array of a member, where header, bytes and dimensions fit together."""
+    """Return the array of a member after checking that header, bytes and dimensions agree."""
     stream = io.BytesIO(data)
     version = np.lib.format.read_magic(stream)
     reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -168,7 +179,7 @@ def _array(data: bytes, dims: tuple[str, ...]) -> np.ndarray:
 
 
 def _readable_text(array: np.ndarray) -> None:
-    """Refuses code points that no file of text can hold, NUL among them where it is not padding."""
+    """Reject code points that no text file can hold, including NUL except as padding."""
     width = array.dtype.itemsize // 4
     if width and array.size:
         codes = np.ascontiguousarray(array).view(array.dtype.byteorder + "u4").reshape(-1, width)
@@ -178,9 +189,14 @@ def _readable_text(array: np.ndarray) -> None:
 
 
 def read(path: Path, **expected: Any) -> Stored:
-    """What a file holds; ``expected`` are entries that its ``meta`` must have.
+    """Return the contents of a file; ``expected`` are required entries of its ``meta``.
 
-    Raises `DamagedFile` for a file that is missing, cut short, altered or not the one expected.
+    Raises
+    ------
+    DamagedFile
+        For a file that is missing, cut short, altered or not the expected one.
+    StoreError
+        For a newer schema.
     """
     stored = unpack(read_bytes(path), path)
     for key, value in expected.items():
@@ -190,7 +206,7 @@ def read(path: Path, **expected: Any) -> Stored:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a plain file. Raises `DamagedFile` for a missing one, a folder, a pipe, a device."""
+    """Return the bytes of a regular file; raise `DamagedFile` where there is none."""
     try:
         file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
@@ -210,7 +226,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def folder_for(path: Path) -> Path:
-    """A folder to write into, made where there is none. Raises `StoreError` where there can be none."""
+    """Return a folder, created if missing; raise `StoreError` where it cannot be created."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
@@ -221,9 +237,21 @@ def folder_for(path: Path) -> Path:
 
 
 def write(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """Write aside and rename: whoever reads ``path`` sees the old file or the new one, never a part.
+    """Write a file atomically: a reader of ``path`` sees the old file or the new one, never a part.
 
-    ``durable``: wait until the disk has it. Raises `DiskFull` where no space is left.
+    Parameters
+    ----------
+    path : Path
+        The file.
+    data : bytes
+        Its contents.
+    durable : bool
+        Wait until the data are on disk.
+
+    Raises
+    ------
+    DiskFull
+        If no space is left.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with room_for(path):
@@ -248,7 +276,7 @@ def write(path: Path, data: bytes, *, durable: bool = False) -> None:
 
 @contextmanager
 def room_for(path: Path) -> Iterator[None]:
-    """Turns the system's word for a full disk, or a quota, or a limit on files, into `DiskFull`."""
+    """Convert the system's error for a full disk, a quota or a file size limit into `DiskFull`."""
     try:
         yield
     except OSError as error:
@@ -260,15 +288,20 @@ def room_for(path: Path) -> Iterator[None]:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """A table as readable JSON with its digest, written aside and renamed. Raises `DiskFull`."""
+    """Write a table atomically as readable JSON with its digest; raise `DiskFull` if no space is left."""
     whole = {**value, "digest": _digest_of(value)}
     write(path, (json.dumps(whole, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The table that `write_json` wrote; of schema 1 there are tables without a digest.
+    """Return a table that `write_json` wrote; in schema 1 it may have no digest.
 
-    Raises `DamagedFile` where it is not what was written, `StoreError` for a newer schema.
+    Raises
+    ------
+    DamagedFile
+        For a file that differs from what was written.
+    StoreError
+        For a newer schema.
     """
     try:
         text = read_bytes(path).decode()
@@ -281,7 +314,7 @@ def read_json(path: Path) -> dict[str, Any]:
         known = _digest_of(found)
     except StoreError:
         raise
-    except Exception as error:  # whatever the JSON library makes of bytes of somebody else's
+    except Exception as error:  # the JSON library may raise anything for foreign bytes
         raise DamagedFile(path, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
     if digest is None and schema >= DIGESTS:
         raise DamagedFile(path, "has no digest")
@@ -291,15 +324,16 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _digest_of(value: Mapping[str, Any]) -> str:
-    """SHA-256 of a table's JSON, whatever its layout; keys in their order, which is that of the dimensions.
+    """Return the SHA-256 of a table's JSON, independent of its layout.
 
-    Raises `UnicodeEncodeError` for text that cannot be written.
+    Raises `UnicodeEncodeError` for text that cannot be encoded.
     """
+    # keys are not sorted: their order is that of the dimensions
     return sha256(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
 
 
 def _check_depth(value: Any, most: int = 64) -> None:
-    """Raises `ValueError` for nesting that would exhaust the stack of whatever walks through it."""
+    """Raise `ValueError` for nesting deep enough to exhaust the stack of a recursive reader."""
     level = [value]
     for _ in range(most):
         if not level:
@@ -321,7 +355,7 @@ def _readable(path: Path, schema: Any) -> None:
 
 
 class Lock:
-    """A lock of the operating system on a folder's file ``lock``; gone when its process is gone."""
+    """A lock of the operating system on a folder's file ``lock``; released when its process ends."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "lock"
@@ -329,11 +363,11 @@ class Lock:
 
     @property
     def held(self) -> bool:
-        """Whether this object holds it."""
+        """Whether this object holds the lock."""
         return self._file is not None
 
     def acquire(self) -> None:
-        """Take it; raises `StoreError` that names the process which has it."""
+        """Acquire the lock; raise `StoreError` that names the process holding it."""
         with room_for(self.path):
             file = self.path.open("a+", encoding="utf-8")
             try:
@@ -352,7 +386,7 @@ class Lock:
         self._file = file
 
     def release(self) -> None:
-        """Let it go; harmless where it is not held."""
+        """Release the lock; no effect where it is not held."""
         if self._file is not None:
             file, self._file = self._file, None
             with suppress(OSError):
@@ -361,11 +395,11 @@ class Lock:
 
 
 def _lock(file: IO[str]) -> None:
-    """Without waiting; raises `OSError` where another process has it."""
+    """Lock a file without waiting; raise `OSError` where another process holds the lock."""
     if os.name == "nt":
         import msvcrt
 
-        file.seek(1 << 20)  # beyond the text, which others may read
+        file.seek(1 << 20)  # beyond the text, so that other processes can read it
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
     else:
         import fcntl

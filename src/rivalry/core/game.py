@@ -1,7 +1,7 @@
-"""What a game is: the protocols that all subpackages share, and functions of a game.
+"""Protocols of games, and functions of a game.
 
-The protocols are structural: a custom game inherits nothing. A value is an `equinox.Module`:
-numbers that may be swept are array leaves and sizes and choices are static fields.
+The protocols are structural: a custom game inherits nothing. The package's own games are pytrees: parameters
+that may be swept are array leaves, sizes and options are static fields.
 """
 
 from __future__ import annotations
@@ -33,48 +33,51 @@ G = TypeVar("G")
 
 @runtime_checkable
 class Game(Protocol):
-    """One shot, differentiable: players, where they choose, what they get.
+    """A one-shot game: a strategy space and payoffs.
 
-    ``space`` and ``payoffs`` are the only reserved names. What is known of a game beyond these two is
-    registered for its class (`rivalry.oracles`).
+    ``space`` and ``payoffs`` are the only reserved names. Further knowledge of a game is registered for its
+    class (`rivalry.oracles`).
     """
 
     @property
     def space(self) -> Space:
-        """Where the players choose."""
+        """The strategy space of all players."""
         ...
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
-        """What each player gets at the profile ``x``."""
+        """Return each player's payoff at the profile ``x``."""
         ...
 
 
 @runtime_checkable
 class MarkovGame(Protocol):
-    """A game played from state to state; its methods are pure functions.
+    """A stochastic game with Markov transitions; its methods are pure functions.
 
-    Who moves, who is still present, which actions are legal, and observations in numbers of order 1 are
+    The players that move, the players still present, legal actions and normalized observations are
     registered for its class (`rivalry.oracles`: ``active_players``, ``present_players``, ``legal_actions``,
     ``normalized_observation``). A class with ``payoffs`` is a `Game`, whatever its other fields are called.
     """
 
     @property
     def space(self) -> Space:
-        """Where the players choose in every state."""
+        """The strategy space in every state."""
         ...
 
     def reset(self, key: PRNGKeyArray) -> State:
-        """The first state; the key is consumed."""
+        """Return the initial state; the key is consumed."""
         ...
 
     def step(
         self, state: State, x: Profile, key: PRNGKeyArray
     ) -> tuple[State, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
-        """The next state, the rewards, whether play ended, and whether it was cut; the key is consumed."""
+        """Return the next state, the rewards, and whether play terminated and was truncated.
+
+        The key is consumed.
+        """
         ...
 
     def observe(self, state: State) -> Float[Array, "player feature"]:
-        """What each player sees."""
+        """Return each player's observation."""
         ...
 
 
@@ -82,10 +85,10 @@ class MarkovGame(Protocol):
 class PopulationGame(Protocol):
     """A continuum of players on finitely many states; a type is a closed block of states.
 
-    A profile is the policy that all of them follow, ``[state action]``; its types are the players of records.
-    What else is known of it is registered for its class: types and their shares, the initial distribution, a
-    faster transition matrix, metrics and more (`rivalry.population.oracles`); payoff scale, labels, named
-    starts and the arrays that kernels take as for a `Game` (`rivalry.core.oracles`).
+    A profile is the policy ``[state action]`` that all players follow. In records, types take the place of
+    players. Further knowledge is registered for the class: types and their shares, the initial distribution,
+    a faster transition matrix and metrics in `rivalry.population.oracles`; payoff scale, labels, named starts
+    and kernel arrays in `rivalry.core.oracles`, as for a `Game`.
     """
 
     @property
@@ -97,31 +100,32 @@ class PopulationGame(Protocol):
     legal: Bool[Array, "state action"]
 
     def environment(self, mu: Float[Array, "state"], pi: Float[Array, "state action"]) -> Env:
-        """All that one agent need know of the rest."""
+        """Return all that one agent's payoffs and transitions depend on, besides its own state and action."""
         ...
 
     def reward(self, env: Env) -> Float[Array, "state action"]:
-        """Expected reward of every state and action."""
+        """Return the expected reward of every state and action."""
         ...
 
     def expect(self, env: Env) -> Callable[[Values], Float[Array, "state action"]]:
-        """The map from values ``v`` of next states to ``E[v(next)]``."""
+        """Return the map from values ``v`` of next states to ``E[v(next)]``."""
         ...
 
     def balance(self, env: Env, mu: Float[Array, "state"], pi: Float[Array, "state action"]) -> Env:
-        """Zero where the environment is the one that ``mu`` and ``pi`` make."""
+        """Return a residual that is zero where ``mu`` and ``pi`` generate the environment."""
         ...
 
 
 @runtime_checkable
 class AgentGame(Protocol):
-    """Played by finitely many agents in a world that kernels know; it has no profiles, so nothing solves it.
+    """A game of finitely many agents that compiled kernels simulate.
 
-    Its types are the players of records; payoff scale and labels are registered as for a `Game`.
+    It has no profiles, so no method solves it. In records, types take the place of players. Payoff scale and
+    labels are registered as for a `Game`.
     """
 
     def world(self) -> Any:
-        """The tuple that kernels take."""
+        """Return the tuple that kernels take."""
         ...
 
     def static_metrics(self) -> Record:
@@ -130,45 +134,45 @@ class AgentGame(Protocol):
 
 
 Playable = Game | MarkovGame | PopulationGame
-"""What methods are for; each class of methods knows one of the three. Learners may know an `AgentGame`."""
+"""The games of methods; a class of methods takes one of the three. Learners may take an `AgentGame`."""
 
 
 def is_population(game: object) -> TypeGuard[PopulationGame]:
-    """Whether a game is a `PopulationGame`. One with payoffs is a `Game`, whatever else it is called."""
+    """Return whether a game is a `PopulationGame`; one with ``payoffs`` is a `Game` instead."""
     return not isinstance(game, Game) and isinstance(game, PopulationGame)
 
 
 def is_markov(game: object) -> TypeGuard[MarkovGame]:
-    """Whether a game is a `MarkovGame`, and no one-shot game with fields of those names."""
+    """Return whether a game is a `MarkovGame`; one with ``payoffs`` is a `Game` instead."""
     return not isinstance(game, Game) and isinstance(game, MarkovGame)
 
 
 def is_agents(game: object) -> TypeGuard[AgentGame]:
-    """Whether a game is an `AgentGame`, and nothing that has profiles."""
+    """Return whether a game is an `AgentGame`; one with a ``space`` has profiles and is not."""
     return not hasattr(game, "space") and isinstance(game, AgentGame)
 
 
 class BrokenInvariant(RuntimeError):
-    """Something that must hold by construction does not: an error of the package, not of its user."""
+    """A violated invariant of the package: an error of the package, not of its user."""
 
 
 def scale(game: object) -> float:
-    """What payoffs of ``game`` are compared with: its ``scale``, or 1."""
+    """Return the payoff scale of ``game``, 1 by default."""
     return float(oracles.payoff_scale(game))
 
 
 def scale_of(game: object) -> Float[Array, ""]:
-    """The same as an array, also where the game is being traced."""
+    """Return the payoff scale as an array, also while JAX traces the game."""
     return jnp.asarray(oracles.payoff_scale(game), dtype=float)
 
 
 def alike(game: Any) -> np.ndarray:
-    """One whole number per player, equal for those who may change places: the game's own, or all differ."""
+    """Return one integer per player, equal for exchangeable players; by default all differ."""
     return np.asarray(oracles.exchangeable(game))
 
 
 def kernel_conversion(game: Any) -> Callable[[], Any] | None:
-    """Return what makes the tuple of arrays that kernels take; None for a game that has none."""
+    """Return the function that makes the arrays that kernels take; None for a game without one."""
     for conversion in (oracles.to_finite, oracles.to_agents):
         if conversion.knows(game):
             return partial(conversion, game)
@@ -176,15 +180,18 @@ def kernel_conversion(game: Any) -> Callable[[], Any] | None:
 
 
 def kernel_arrays(game: Any) -> Any:
-    """Return the tuple of arrays that kernels take, of a game that has one, else the game itself."""
+    """Return the arrays that kernels take, or the game itself where no kernel takes it."""
     conversion = kernel_conversion(game)
     return game if conversion is None else conversion()
 
 
 def started(game: Any, start: object) -> Profile:
-    """A start as a profile of the game's space: numbers, or the name of one of its named starts.
+    """Return an initial profile from numbers or from the name of one of the game's named starts.
 
-    Raises `ValueError` for a profile outside the space, and a word that the game does not know.
+    Raises
+    ------
+    ValueError
+        For a profile outside the space, and for an unknown name.
     """
     if isinstance(start, str):
         start = oracles.named_start(game, start)
@@ -193,19 +200,22 @@ def started(game: Any, start: object) -> Profile:
 
 
 def profile_dims(game: object) -> tuple[str, str]:
-    """What the two dimensions of a profile of ``game`` are called."""
+    """Return the names of the two dimensions of a profile of ``game``."""
     return ("state", "action") if is_population(game) else ("player", "axis")
 
 
 def measures(game: object, x: Any) -> Record:
-    """The named arrays the game computes from a profile, or none."""
+    """Return the game's metrics at a profile, ``{name: (dimensions, array)}``; may be empty."""
     return dict(oracles.metrics(game, x))
 
 
 def view(game: Any, name: str, x: Profile) -> Dataset:
-    """One of the game's views at a profile, as labelled data for a plot.
+    """Return the plot data that a game registers as ``name``, at a profile.
 
-    Raises `ValueError` for a view the game does not have.
+    Raises
+    ------
+    ValueError
+        For an unknown name, and for a profile outside the space.
     """
     from rivalry.core.registry import near
     from rivalry.core.results import dataset
@@ -217,17 +227,17 @@ def view(game: Any, name: str, x: Profile) -> Dataset:
 
 
 def own_payoff(game: Game, x: Profile, player: int | Array, strategy: Strategy) -> Float[Array, ""]:
-    """What ``player`` gets by playing ``strategy`` while the others stay at ``x``."""
+    """Return ``player``'s payoff from ``strategy`` while the others stay at ``x``."""
     return payoff_against(game, x, player)(strategy)
 
 
 def payoff_against(game: Game, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
-    """``player``'s payoff as a function of its own strategy [axis], while the others stay at ``x``."""
+    """Return ``player``'s payoff as a function of its own strategy ``[axis]``, with the others at ``x``."""
     return oracles.deviation_payoff(game, x, player)
 
 
 def refuse_jumps(game: Any) -> None:
-    """For methods that follow slopes. Raises `ValueError` where the game says that its payoffs jump."""
+    """Raise `ValueError` for a game with discontinuous payoffs; for methods that follow gradients."""
     why = oracles.discontinuity(game)
     if why:
         raise ValueError(
@@ -238,7 +248,10 @@ def refuse_jumps(game: Any) -> None:
 def own_gradients(
     game: Game, x: Profile, players: tuple[int, ...] | None = None
 ) -> Float[Array, "mover axis"]:
-    """Each player's gradient of its own payoff in its own strategy; of ``players`` alone, where given."""
+    """Return each player's gradient of its own payoff in its own strategy.
+
+    With ``players``, only their rows.
+    """
     if players is None:
         return oracles.gradients(game, x)
     rows = jnp.asarray(players)
@@ -248,12 +261,12 @@ def own_gradients(
 
 
 def jacobian(game: Game, x: Profile) -> Float[Array, "row column"]:
-    """Derivative of the stacked own gradients in the stacked profile, player-major."""
+    """Return the derivative of the stacked own gradients in the stacked profile, player-major."""
     return oracles.jacobian(game, x)
 
 
 def arrays(game: Any) -> dict[str, Array | np.ndarray]:
-    """A game's arrays by the names that `with_` takes: its own, and those of its parts that it passes on."""
+    """Return a game's arrays by the names that `with_` takes, with those of its parts that it exposes."""
     kinds = jax.Array | np.ndarray
     found: dict[str, Any] = {
         name: value for name, value in attributes(game).items() if isinstance(value, kinds)
@@ -266,9 +279,14 @@ def arrays(game: Any) -> dict[str, Array | np.ndarray]:
 
 
 def with_(game: G, **changes: object) -> G:
-    """A copy of a game with some array fields replaced; numbers are broadcast, the dtype is kept.
+    """Return a copy of a game with some array fields replaced.
 
-    Raises `ValueError` for a field the game does not have, or one that is not an array.
+    Values are broadcast to the shape of the field and take its dtype.
+
+    Raises
+    ------
+    ValueError
+        For an unknown field, a field that is not an array, and a value that does not fit the shape.
     """
     plain = is_plain(game)
     for name, value in changes.items():

@@ -1,7 +1,7 @@
-"""Results: certificates and solutions, arrays with labels, datasets on disk, and where they came from.
+"""Results: certificates, solutions, records, labelled datasets and their provenance.
 
 Everything below the entry point works on a *record*: ``name -> (dimensions, array)``. xarray is imported only
-where labels are made.
+to make labelled datasets.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Claim = Literal[
 Rounding = Literal["exact", "outward", "floating point", ""]
 
 COVERAGES: tuple[Coverage, ...] = ("estimated", "local", "lower bound", "bounded", "exact")
-"""From the weakest to the strongest; what is estimated was worked out from play that was watched."""
+"""From the weakest to the strongest; ``estimated`` means computed from observed play."""
 
 CLAIMS: tuple[Claim, ...] = (
     "not an equilibrium",
@@ -41,32 +41,32 @@ CLAIMS: tuple[Claim, ...] = (
     "approximate equilibrium",
     "equilibrium",
 )
-"""From the weakest to the strongest: a proof, if only to within 1 %, is above a search."""
+"""From the weakest to the strongest: a proof, even if only to within 1 %, ranks above a search."""
 
 CERTIFIED: tuple[Claim, ...] = ("equilibrium",)
 """The claims that count as certified: a proved bound within the tolerance."""
 
 UNREFUTED: tuple[Claim, ...] = ("no deviation found", "equilibrium")
-"""The claims that a search of the whole strategy space, if no proof, supports at the tolerance."""
+"""The claims that hold at the tolerance by a proof or a search of the whole strategy space."""
 
-ROUNDING = 64 * float(np.finfo(float).eps)  # times a payoff's size: what rounding may make of a sum
+ROUNDING = 64 * float(np.finfo(float).eps)  # times a payoff's size: the rounding error allowed in a sum
 APPROXIMATE = 0.01  # of the payoff at stake: a proved bound within it makes an approximate equilibrium
 
-LISTED, SHORT = 50, 6  # equilibria that are printed; actions of a strategy that is printed whole
+LISTED, SHORT = 50, 6  # most equilibria printed; most actions of a strategy printed in full
 
 
 TRUTH = {"flag_values": np.array([0.0, 1.0]), "flag_meanings": "false true"}
-"""Attributes of truth values in a run's dataset, in the words of the CF conventions for NetCDF."""
+"""Attributes of truth values in a run's dataset, as in the CF conventions for NetCDF."""
 
-LARGE = 2**30  # bytes of a variable from which on padding is counted
-SPARSE = 1000  # the most bytes of padding per byte of a large variable
+LARGE = 2**30  # bytes of a variable above which its padding is limited
+SPARSE = 1000  # the most padded bytes per stored byte of a large variable
 
-# What a cell stores, and what xarray takes as it is: name -> (dimensions, array).
+# What a cell stores: name -> (dimensions, array). xarray takes such pairs unchanged.
 Record = dict[str, tuple[tuple[str, ...], np.ndarray]]
 
 
 class Certificate(NamedTuple):
-    """The largest unilateral gain of every player, and what that number can claim.
+    """The largest unilateral gain of every player, how it was computed, and a proven upper bound on it.
 
     Arrays are ``[player]``, in units of payoff.
 
@@ -75,18 +75,17 @@ class Certificate(NamedTuple):
     regret
         The largest gain found.
     bound
-        What no gain exceeds; infinite where nothing is proved.
+        Proven upper bound on any gain; infinite where nothing is proved.
     coverage, method
         How ``regret`` was computed.
     tolerance
-        What ``regret`` and ``bound`` may be at an equilibrium: relative to ``at_stake``, or one number for
-        all players.
+        Largest ``regret`` and ``bound`` of an equilibrium, per player or one number for all players.
     at_stake
-        What each player can win or lose by its own choice while the others stay; None where unknown.
+        Payoff that each player can win or lose by its own choice while the others stay; None where unknown.
     rounding
         Of ``bound``: ``exact`` (rational), ``outward`` or ``floating point``; empty without a bound.
     concept, residual
-        What the solver solved for, where that is no Nash equilibrium, and how far it is from its solution.
+        Solution concept of the solver, and the residual of its equations if it is not Nash equilibrium.
     """
 
     regret: np.ndarray
@@ -124,14 +123,14 @@ class Certificate(NamedTuple):
         """
         if self.at_stake is None or not np.all(np.isfinite(self.bound)):
             return float("inf")
-        bound = np.maximum(self.bound - self.tolerance, 0.0)  # rounding is no gain where nothing is at stake
+        bound = np.maximum(self.bound - self.tolerance, 0.0)  # with nothing at stake, ignore rounding errors
         with np.errstate(divide="ignore", invalid="ignore"):
             parts = np.where(bound > 0, self.bound / self.at_stake, 0.0)
         return float(np.max(parts, initial=0.0))
 
     @property
     def statement(self) -> str:
-        """The claim as it is printed: an approximate equilibrium with its bound, a search with its name.
+        """The claim as printed: an approximate equilibrium with its bound, a search with its method.
 
         >>> Certificate(np.array([0.0]), np.array([0.1]), "exact", "", 1e-6, np.array([20.0])).statement
         'approximate equilibrium: no gain above 0.5 % of the payoff at stake'
@@ -141,7 +140,7 @@ class Certificate(NamedTuple):
         return f"{self.claim} ({self.method})" if self.claim == "no deviation found" else self.claim
 
     def record(self) -> Record:
-        """The certificate as it is stored."""
+        """Return the certificate as a record."""
         players = ("player",)
         tolerance = np.asarray(self.tolerance, dtype=float)
         found: Record = {
@@ -162,7 +161,7 @@ class Certificate(NamedTuple):
 
     @classmethod
     def from_record(cls, record: Record) -> Certificate | None:
-        """The certificate stored in a record, if any; older records lack the last four fields."""
+        """Return the certificate stored in a record, or None; older records lack the last four fields."""
         if "regret" not in record:
             return None
         held = {name: array for name, (_, array) in record.items()}
@@ -181,7 +180,7 @@ class Certificate(NamedTuple):
         )
 
     def __repr__(self) -> str:
-        """One line: the claim, the largest regret and bound, and how they were computed."""
+        """Return one line: the claim, the largest regret and bound, and how they were computed."""
         how = ", ".join(part for part in (self.coverage, self.rounding) if part)
         text = (
             f"{self.statement if self.claim == 'approximate equilibrium' else self.claim}: "
@@ -194,22 +193,22 @@ class Certificate(NamedTuple):
 
 
 def gain_in_words(fraction: float) -> str:
-    """What an approximate equilibrium is printed with.
+    """Return the bound of an approximate equilibrium as text, rounded up to two digits.
 
     >>> gain_in_words(4e-5)
     'no gain above 0.004 % of the payoff at stake'
     """
     percent = 100 * fraction
     digit = 10.0 ** (np.floor(np.log10(percent)) - 1) if percent > 0 else 1.0
-    above = np.ceil(percent / digit - 1e-9) * digit  # rounded up: the bound holds as printed
+    above = np.ceil(percent / digit - 1e-9) * digit  # rounded up, so that the printed bound holds
     return f"no gain above {above:.2g} % of the payoff at stake"
 
 
 @dataclass(frozen=True)
 class Solution:
-    """What a method reached, how it ended, and what it is worth.
+    """The final profile of a method, its status and its certificate.
 
-    ``record`` holds everything as plain arrays; the properties give it with labels.
+    ``record`` holds all results as plain arrays; the properties return them with labels.
     """
 
     record: Record
@@ -219,8 +218,8 @@ class Solution:
     def profile(self) -> DataArray:
         """The profile, labelled ``player`` and ``axis``.
 
-        Of players who mix over finitely many places of a continuous game: their weights, ``player`` and
-        ``action``, of the ``places`` in `data`.
+        For finitely supported mixtures in a continuous game: the probabilities, labelled ``player`` and
+        ``action``, of the strategies ``places`` in `data`.
         """
         return self._labelled(self._played)
 
@@ -235,7 +234,7 @@ class Solution:
 
     @property
     def status(self) -> Status:
-        """How the search ended."""
+        """The termination status."""
         return str(self.record["status"][1])  # type: ignore[return-value]
 
     @property
@@ -250,19 +249,19 @@ class Solution:
 
     @property
     def end_state(self) -> str | None:
-        """A word for a dynamic's end: stable_point, unstable_point, cycle, moving, boundary."""
+        """The end state of a dynamic: stable_point, unstable_point, cycle, moving or boundary."""
         return str(self.record["end_state"][1]) if "end_state" in self.record else None
 
     @property
     def path(self) -> Dataset | None:
-        """The way there, if it was recorded: ``path [step player axis]`` against ``path_step``."""
+        """The path of profiles, if recorded: ``path [step player axis]`` against ``path_step``."""
         if "path" not in self.record:
             return None
         return dataset({k: v for k, v in self.record.items() if k == "path" or k.startswith("path_")})
 
     @property
     def data(self) -> Dataset:
-        """Everything, as one labelled dataset."""
+        """All results as one labelled dataset."""
         return dataset(self.record)
 
     def _labelled(self, name: str) -> DataArray:
@@ -290,7 +289,7 @@ class Solution:
 
 
 def _listed(record: Record, most: int = LISTED) -> list[str]:
-    """The equilibria of a record, a line each, under a line that says whether these are all."""
+    """Return the equilibria of a record, one line each, after a line on whether the list is complete."""
     found, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
     components = record["component"][1] if "component" in record else None
     complete = "true" if record["complete"][1] else "false"
@@ -305,7 +304,7 @@ def _listed(record: Record, most: int = LISTED) -> list[str]:
 
 
 def counted(record: Mapping[str, Any]) -> str:
-    """How many equilibria a record lists, and of what kinds.
+    """Return the number of equilibria of a record in words, with pure equilibria and components.
 
     >>> counted({"equilibrium_count": ((), 3), "pure_count": ((), 2), "component_count": ((), 3)})
     '3, of these 2 pure, in 3 components'
@@ -320,7 +319,7 @@ def counted(record: Mapping[str, Any]) -> str:
 
 
 def strategy_in_words(row: np.ndarray) -> str:
-    """A mixed strategy ``[action]``; of many actions those that are played, with their probabilities.
+    """Return a mixed strategy ``[action]`` as text; with many actions, only its support.
 
     >>> strategy_in_words(np.array([0.5, 0.5])), strategy_in_words(np.array([0.25, *[0.0] * 7, 0.75]))
     ('[0.5 0.5]', '{0: 0.25, 8: 0.75}')
@@ -331,7 +330,7 @@ def strategy_in_words(row: np.ndarray) -> str:
 
 
 def dataset(record: Record) -> Dataset:
-    """A record as a labelled dataset."""
+    """Return a record as a labelled dataset."""
     import xarray as xr
 
     return xr.Dataset({name: (dims, array) for name, (dims, array) in record.items()})
@@ -342,18 +341,26 @@ def collect(
     axes: Mapping[str, Sequence[Any]],
     companions: Mapping[str, tuple[str, Sequence[Any]]] | None = None,
 ) -> Dataset:
-    """Records of many cells as one dataset.
+    """Combine the records of many cells into one dataset.
 
-    ``rows`` pairs every record with its place, one coordinate value for each name in ``axes``; ``axes``
-    gives each coordinate's values in order, ``companions`` those of further coordinates along an axis.
-    What is missing is NaN (numbers), empty (text) or -1 (whole numbers); arrays of unequal length are padded
-    the same way, at the end. Truth values are 1.0, 0.0 and NaN, whether any is missing or not, and have the
-    attributes `TRUTH`: so a variable's type does not tell how much of a run is done.
+    Missing values are NaN (numbers), empty (text) or -1 (integers). Arrays of unequal length are padded the
+    same way, at the end. Truth values are stored as 1.0, 0.0 and NaN with the attributes `TRUTH`, whether any
+    is missing or not: a variable's type does not depend on how much of a run is complete.
 
-    A variable of the name of a coordinate in ``axes`` is left out. Where some cells lack a dimension that
-    others have, they fill its first place. A record's variable that is its own dimension, the same in all
-    cells, is a coordinate.
+    A variable with the name of an axis is left out. A cell without a dimension that others have fills only
+    its first entry. A variable that is its own dimension, and equal in all cells, becomes a coordinate.
 
+    Parameters
+    ----------
+    rows : sequence of (mapping, Record)
+        Pairs of a record and its coordinates, one value per name in ``axes``.
+    axes : mapping
+        The values of every coordinate, in order.
+    companions : mapping, optional
+        Further coordinates: name to (axis, values along this axis).
+
+    Examples
+    --------
     >>> rows = [({"reach": 0.1}, {"payoff": (("player",), np.array([1.0, 2.0]))})]
     >>> collect(rows, {"reach": [0.1, 0.2]}).payoff.values.tolist()
     [[1.0, 2.0], [nan, nan]]
@@ -370,7 +377,7 @@ def collect(
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     attributes: dict[str, dict[str, Any]] = {}
     for name in sorted({name for _, record in rows for name in record}):
-        if name in axes:  # what is swept is told by its coordinate
+        if name in axes:  # the coordinate already holds a swept parameter
             continue
         found = [record.get(name) for _, record in rows]
         held = [(index, value) for index, value in zip(where, found, strict=True) if value is not None]
@@ -387,7 +394,7 @@ def collect(
 
 
 def is_truth(values: DataArray) -> bool:
-    """Whether a variable of a run's dataset holds truth values."""
+    """Return whether a variable of a run's dataset holds truth values."""
     return "flag_meanings" in values.attrs
 
 
@@ -396,7 +403,7 @@ def _as_numbers(array: np.ndarray) -> np.ndarray:
 
 
 def stacked(records: Sequence[Record], lead: Mapping[str, int]) -> Record:
-    """Records in row-major order of the dimensions ``lead`` as one record that has these first.
+    """Combine records in row-major order of the dimensions ``lead`` into one record with these first.
 
     >>> one, two = ({"payoff": (("player",), np.array(p))} for p in ([1.0], [2.0, 3.0]))
     >>> stacked([one, two], {"lane": 2})["payoff"][1].tolist()
@@ -412,9 +419,10 @@ def stacked(records: Sequence[Record], lead: Mapping[str, int]) -> Record:
 
 
 def unstacked(record: Record, lead: int) -> list[Record]:
-    """The records that `stacked` put into one, row-major; ``lead`` is how many dimensions came first.
+    """Return the records that `stacked` combined, in row-major order.
 
-    Which these are tells ``profile``; variables without them are left out.
+    ``lead`` is the number of leading dimensions. They are read from ``profile``; variables without them are
+    left out.
 
     >>> whole = {"profile": (("lane", "player"), np.array([[1.0, 2.0], [3.0, 4.0]]))}
     >>> [part["profile"][1].tolist() for part in unstacked(whole, 1)]
@@ -433,7 +441,7 @@ def _gathered(
     held: Sequence[tuple[tuple[int, ...], tuple[tuple[str, ...], np.ndarray]]],
     lengths: tuple[int, ...],
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Arrays at their places in one array of the leading ``lengths``, padded; and the other dimensions."""
+    """Return the other dimensions, and one padded array with the leading ``lengths``."""
     dims, arrays = _aligned(name, [value for _, value in held])
     shape = tuple(max(sizes) for sizes in zip(*(array.shape for array in arrays), strict=True))
     complete = len(arrays) == prod(lengths) and all(array.shape == shape for array in arrays)
@@ -460,17 +468,15 @@ def _is_coordinate(
 def _aligned(
     name: str, values: Sequence[tuple[tuple[str, ...], np.ndarray]]
 ) -> tuple[tuple[str, ...], list[np.ndarray]]:
-    """The dimensions that hold all ``values``, and the arrays with all of them.
-
-    Where some cells have seats, followers included, and others players, all are seats.
-    """
+    """Return dimensions that all ``values`` fit, and the arrays reshaped to these."""
+    # "seat" counts followers too; where some cells have it, the players of the others are seats
     if any("seat" in own for own, _ in values):
         values = [(tuple("seat" if d == "player" else d for d in own), array) for own, array in values]
     dims = max((dims for dims, _ in values), key=len)
     arrays = []
     for own, array in values:
         rest = iter(dims)
-        if not all(d in rest for d in own):  # each is found after the one before it
+        if not all(d in rest for d in own):  # consumes `rest`: the order must agree too
             raise ValueError(f"{name}: has dimensions {own} in one cell and {dims} in another")
         arrays.append(np.reshape(array, [array.shape[own.index(d)] if d in own else 1 for d in dims]))
     return dims, arrays
@@ -483,7 +489,7 @@ def _renamed(
     variables: Mapping[str, tuple[tuple[str, ...], np.ndarray]],
     lead: tuple[str, ...],
 ) -> tuple[str, ...]:
-    """A variable's dimensions; one that clashes in length with another variable's gets a name of its own."""
+    """Return a variable's dimensions; one whose length differs in another variable gets a separate name."""
     known = {d: n for ds, a in variables.values() for d, n in zip(ds, a.shape, strict=True)}
     own = tuple(
         d if known.get(d, n) == n and d not in lead else f"{name}_{d}"
@@ -493,7 +499,7 @@ def _renamed(
 
 
 def place_key(value: Any) -> Any:
-    """A coordinate's value as it can be looked up: lists of numbers by their numbers."""
+    """Return a hashable key of a coordinate's value; equal lists of numbers have equal keys."""
     if not isinstance(value, list | tuple | np.ndarray | dict):
         return value
     try:
@@ -509,28 +515,26 @@ def _coordinate(values: Sequence[Any]) -> np.ndarray:
 
 
 def _blank(arrays: Sequence[np.ndarray], *, complete: bool) -> tuple[Any, Any]:
-    """The filling and dtype that hold all ``arrays``."""
+    """Return the fill value and the dtype for all ``arrays``."""
     if arrays[0].dtype.kind == "U":
         return "", max((a.dtype for a in arrays), key=lambda d: d.itemsize)
     dtype = np.result_type(*arrays)
     if dtype.kind == "b":
         return (False, dtype) if complete else (np.nan, np.dtype(float))
-    if dtype.kind == "u":  # which has no place for -1
+    if dtype.kind == "u":  # unsigned integers cannot hold -1
         return -1, np.dtype(np.int64)
     return (-1, dtype) if dtype.kind == "i" else (np.nan, dtype)
 
 
 def netcdf(data: Dataset) -> bytes:
-    """A dataset as the bytes of a NetCDF file, without times: the same data give the same bytes.
-
-    Made in memory: the HDF5 library does not survive a full disk.
-    """
+    """Return a dataset as the bytes of a NetCDF file without timestamps: equal data give equal bytes."""
+    # in memory: the HDF5 library does not survive a full disk
     written = data.to_netcdf(None, engine="h5netcdf")
     return bytes(written)
 
 
 def read_netcdf(path: Path) -> Dataset:
-    """The whole dataset in memory, the file closed again."""
+    """Return the whole dataset in memory and close the file."""
     import xarray as xr
 
     with xr.open_dataset(path, engine="h5netcdf") as stored:
@@ -538,7 +542,7 @@ def read_netcdf(path: Path) -> Dataset:
 
 
 def provenance(also: Iterable[str] = ()) -> dict[str, str]:
-    """Versions and platform, as stored with every run; of the packages ``also`` named too."""
+    """Return the platform and package versions stored with every run; ``also`` adds packages."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 

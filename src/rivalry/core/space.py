@@ -1,7 +1,7 @@
-"""Strategy spaces: where players choose, and how to project, sample and search there.
+"""Strategy spaces: boxes, simplices and finite choices, with projection, sampling and grids.
 
-A profile is one array ``[player axis]``. Where players differ in the number of axes, ``mask`` tells
-which entries are theirs; the others are 0.
+A profile is one array ``[player axis]``. Where players differ in the number of axes, ``mask`` is True for
+their entries; the others are 0.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ else:
 
 Coordinate = Literal["linear", "log", "logit", "shifted"]
 
-LATTICE_AXES = 10  # more have no lattice: it takes at least two points an axis
-EDGE = 1e-9  # in logs: amounts so near to the least are 0, however a compiler rounds a logarithm
+LATTICE_AXES = 10  # no lattice beyond: it takes at least two points per axis
+EDGE = 1e-9  # in logs: amounts this close to `least` are 0, however a compiler rounds a logarithm
 
 
 @runtime_checkable
 class Space(Protocol):
-    """What every strategy space can do; ``[player axis]`` throughout."""
+    """A strategy space; profiles are ``[player axis]``."""
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Players and axes."""
+        """The numbers of players and axes."""
         ...
 
     @property
@@ -53,24 +53,30 @@ class Space(Protocol):
         ...
 
     def project(self, x: Profile) -> Profile:
-        """The nearest profile of the space (Euclidean, in the space's own coordinates)."""
+        """Return the nearest profile of the space (Euclidean, in the space's own coordinates)."""
         ...
 
     def sample(self, key: PRNGKeyArray) -> Profile:
-        """One uniformly drawn profile; the key is consumed."""
+        """Return one uniformly drawn profile; the key is consumed."""
         ...
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
-        """About ``points`` strategies of one player that cover its space, corners included."""
+        """Return about ``points`` strategies of one player that cover its space, corners included."""
         ...
 
     def check(self, x: object, name: str = "start") -> Profile:
-        """``x`` as a profile of this space; raises `ValueError` that names the first entry outside."""
+        """Return ``x`` as a profile; raise `ValueError` that names the first entry outside the space."""
         ...
 
 
 def as_profile(x: object, shape: tuple[int, int], name: str) -> np.ndarray:
-    """``x`` as a float array ``[player axis]``; ``[player]`` is accepted where there is one axis."""
+    """Return ``x`` as a float array ``[player axis]``; with one axis, ``[player]`` is accepted.
+
+    Raises
+    ------
+    ValueError
+        For values that are not finite numbers of this shape; the message starts with ``name``.
+    """
     try:
         given = np.asarray(x, dtype=float)
     except (TypeError, ValueError):
@@ -85,9 +91,9 @@ def as_profile(x: object, shape: tuple[int, int], name: str) -> np.ndarray:
 
 
 def _spread(axes: int, points: int) -> np.ndarray:
-    """``[point axis]`` evenly spread in the unit cube, after its lowest and its highest corner.
+    """Return evenly spread points of the unit cube, ``[point axis]``, its extreme corners first.
 
-    A Kronecker sequence by powers of the root of ``g^(axes+1) = g + 1``, a generalised golden ratio
+    They are a Kronecker sequence by powers of the root of ``g^(axes+1) = g + 1``, a generalised golden ratio
     (Roberts 2018).
     """
     golden = 2.0
@@ -101,20 +107,30 @@ def _spread(axes: int, points: int) -> np.ndarray:
 class Box(Tree):
     """An interval for every player and axis.
 
-    ``coordinates`` tells in which scale the box is searched, one word or one an axis. An amount ``x`` is seen
-    as ``y = inner(x)``, and the box is searched, sampled and stepped through evenly in ``y``; projection is
-    the same clip in all of them:
+    A box is searched, sampled and stepped through evenly in the coordinates ``y = inner(x)`` of its amounts
+    ``x``. Projection clips amounts in all of them.
 
-    - ``linear``: ``x`` itself;
-    - ``log`` (positive amounts): ``ln x``. Where ``low`` is 0, ``least [player axis]`` is the smallest amount
-      told apart from 0, and the low end of the inner box is 0 itself: an isolated point, at which all that is
-      not more than ``least`` is seen;
-    - ``logit`` (shares): ``ln x - ln(1 - x)``;
-    - ``shifted`` (amounts of which zero is an ordinary bound): ``ln(x + least)``.
+    All arrays are ``[player axis]``, so that `jax.tree.map` can select players or repeat axes.
 
-    Where most of a box is out of the way, starts come from between ``usual_low`` and ``usual_high``; searches
-    look at all of it. Arrays are all ``[player axis]``: `jax.tree.map` picks players, or repeats axes.
+    Parameters
+    ----------
+    low, high
+        Bounds of the amounts.
+    coordinates
+        One word for all axes, or one per axis:
 
+        - ``linear``: ``x`` itself;
+        - ``log`` (positive amounts): ``ln x``. Where ``low`` is 0, amounts up to ``least`` count as 0, which
+          is the low end of the inner box and an isolated point;
+        - ``logit`` (shares): ``ln x - ln(1 - x)``;
+        - ``shifted`` (amounts with zero as an ordinary bound): ``ln(x + least)``.
+    least
+        Zero threshold of ``log``, or shift of ``shifted`` coordinates.
+    usual_low, usual_high
+        Bounds of initial profiles, by default those of the box. Searches cover the whole box.
+
+    Examples
+    --------
     >>> space = Box.interval(0.0, 1.0, players=3)
     >>> space.shape
     (3, 1)
@@ -131,7 +147,7 @@ class Box(Tree):
 
     @classmethod
     def interval(cls, low: float, high: float, *, players: int) -> Box:
-        """The same interval ``[low, high]`` for every player."""
+        """Return the same interval ``[low, high]`` for every player."""
         return cls.of([[low, high]], players=players)
 
     @classmethod
@@ -143,9 +159,23 @@ class Box(Tree):
         coordinates: Coordinate | tuple[Coordinate, ...] = "linear",
         least: object = None,
     ) -> Box:
-        """The same box for every player; ``bounds`` is one ``[low, high]`` an axis.
+        """Return the same box for every player.
 
-        ``least`` is a number above 0, or one an axis. Raises `ValueError`.
+        Parameters
+        ----------
+        bounds : array_like
+            ``[low, high]`` per axis.
+        players : int
+            Number of players.
+        coordinates : str or tuple of str
+            One word for all axes, or one per axis; see `Box`.
+        least : array_like, optional
+            A number above 0, or one per axis; see `Box`.
+
+        Raises
+        ------
+        ValueError
+            For invalid bounds, or bounds outside the range of the coordinates.
         """
         edges = np.asarray(bounds, dtype=float)
         if edges.ndim != 2 or edges.shape[1] != 2:
@@ -192,15 +222,15 @@ class Box(Tree):
 
     @property
     def usual(self) -> Box:
-        """The part that starts come from."""
+        """The part of the box from which initial profiles are drawn."""
         low = self.low if self.usual_low is None else self.usual_low
         high = self.high if self.usual_high is None else self.usual_high
         return Box(low, high, self.coordinates, self.least)
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
-        """A lattice with all corners; where there are too many axes for one, points spread evenly."""
+        """Return a lattice with all corners; above `LATTICE_AXES` axes, evenly spread points."""
         axes = self.shape[1]
-        xp: Any = jnp if isinstance(self.low, jax.core.Tracer) else np  # outside jit, nothing to compile
+        xp: Any = jnp if isinstance(self.low, jax.core.Tracer) else np  # outside jit: nothing is compiled
         low, high = xp.asarray(self.low)[player], xp.asarray(self.high)[player]
         first, last = (xp.asarray(self.inner(edge))[player] for edge in (self.low, self.high))
         if axes > LATTICE_AXES:
@@ -226,13 +256,13 @@ class Box(Tree):
         return put(full)
 
     def inner(self, x: Array | np.ndarray) -> Any:
-        """Amounts ``[.. player axis]`` in the coordinates in which the box is searched."""
+        """Return the inner coordinates of amounts ``[.. player axis]``."""
         if not self.curved:
             return x
         return self._by_kind(x, lambda kind, part, axes: _inward(kind, part, self._floor(kind, axes)))
 
     def outer(self, y: Array | np.ndarray, player: int | None = None) -> Any:
-        """Amounts of inner coordinates ``[.. player axis]``; of one ``player``'s, ``[.. 1 axis]``."""
+        """Return the amounts at inner coordinates ``[.. player axis]``, with ``player`` ``[.. 1 axis]``."""
         if not self.curved:
             return y
         rows = slice(None) if player is None else slice(player, player + 1)
@@ -248,7 +278,8 @@ class Box(Tree):
         return self._by_kind(y, amounts)
 
     def _by_kind(self, x: Any, change: Callable[[str, Any, np.ndarray], Any]) -> Any:
-        """``change`` of all axes of a kind together: programs do not grow with the number of axes."""
+        """Apply ``change`` to all axes of each kind of coordinates."""
+        # all axes of a kind at once: compiled programs do not grow with the number of axes
         kinds = np.array(self.kinds)
         groups = [(kind, np.flatnonzero(kinds == kind)) for kind in dict.fromkeys(self.kinds)]
         if len(groups) == 1:
@@ -258,11 +289,11 @@ class Box(Tree):
         return jnp.concatenate(parts, axis=-1)[..., order]
 
     def flat(self) -> Box:
-        """The linear box of the inner coordinates."""
+        """Return the linear box of the inner coordinates."""
         return Box(self.inner(self.low), self.inner(self.high)) if self.curved else self
 
     def _floor(self, kind: str, axes: np.ndarray) -> Any:
-        """What the axes' coordinates need beside the amounts, ``[player axis]``."""
+        """Return the floor of ``log``, or the shift of ``shifted`` coordinates, ``[player axis]``."""
         if self.least is None:
             return None
         least, low = self.least[:, axes], self.low[:, axes]
@@ -270,7 +301,7 @@ class Box(Tree):
 
 
 def _checked_axis(axis: int, low: float, high: float, kind: str, least: float | None) -> None:
-    """Raises `ValueError` for bounds that are none, or that the axis's coordinates cannot take."""
+    """Raise `ValueError` for invalid bounds, and for bounds outside the range of the coordinates."""
     if kind not in get_args(Coordinate):
         raise ValueError(f"coordinates: {kind!r} must be one of {', '.join(map(repr, get_args(Coordinate)))}")
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
@@ -306,9 +337,15 @@ def _outward(kind: str, y: Any, floor: Any) -> Any:
 class Simplex(Tree):
     """Shares that sum to one: mixed strategies, or positions on a simplex.
 
-    ``sizes`` holds every player's number of entries; shorter players are padded with zeros. ``least`` is
-    what no entry may fall below (0, or a number well below one over the largest size).
+    Parameters
+    ----------
+    sizes
+        Number of entries per player; strategies of players with fewer entries are padded with zeros.
+    least
+        Lower bound of every entry: 0, or a number well below one over the largest size.
 
+    Examples
+    --------
     >>> Simplex((2, 3)).project(jnp.array([[2.0, 0.0, 0.0], [0.5, 0.5, 0.5]])).round(3).tolist()
     [[1.0, 0.0, 0.0], [0.333, 0.333, 0.333]]
     """
@@ -331,11 +368,14 @@ class Simplex(Tree):
 
     @property
     def spare(self) -> np.ndarray:
-        """What is left of each player's one where every entry has the least, ``[player 1]``."""
+        """One minus the sum of each player's minimal entries, ``[player 1]``."""
         return 1.0 - self.least * np.asarray(self.sizes, dtype=float)[:, None]
 
     def project(self, x: Profile) -> Profile:
-        """Euclidean projection by sorting (Duchi et al. 2008, fig. 1), above the least entry."""
+        """Return the Euclidean projection, computed by sorting (Duchi et al. 2008, fig. 1).
+
+        Entries are at least ``least``.
+        """
         mask, spare = self.mask, self.spare
         ordered = -jnp.sort(-jnp.where(mask, x - self.least, -jnp.inf), axis=-1)
         total = jnp.cumsum(jnp.where(mask, ordered, 0.0), axis=-1)
@@ -351,9 +391,9 @@ class Simplex(Tree):
         return share if not self.least else jnp.where(self.mask, self.least + self.spare * share, 0.0)
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
-        """The corners and, as far as ``points`` allows, the lattice of equal steps between them.
+        """Return the corners and, as far as ``points`` allows, a lattice of equal steps between them.
 
-        Where entries have a least, the lattice is drawn in by as much.
+        With ``least``, the lattice is that of the smaller simplex.
         """
         return jnp.asarray(self.lattice(player, points))
 
@@ -371,7 +411,7 @@ class Simplex(Tree):
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)
         mask = self.entries
-        least = self.least * (1 - 1e-6)  # what rounding takes from an entry that has the least
+        least = self.least * (1 - 1e-6)  # rounding may lower a minimal entry
         bad = np.argwhere((mask & (full < least)) | (~mask & (full != 0)))
         if bad.size:
             player, axis = bad[0]
@@ -384,7 +424,9 @@ class Simplex(Tree):
 
 
 def simplex_lattice(corners: int, steps: int) -> np.ndarray:
-    """Whole numbers that sum to ``steps``, ``[place corner]``; the first corner's falls, slowest.
+    """Return all vectors of integers from 0 that sum to ``steps``, ``[point corner]``.
+
+    The first corner's entry falls slowest.
 
     >>> simplex_lattice(3, 1).tolist()
     [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
@@ -397,7 +439,7 @@ def simplex_lattice(corners: int, steps: int) -> np.ndarray:
 
 
 class Choices(Tree):
-    """Finitely many pure choices: a profile holds every player's index, ``[player 1]``, as numbers.
+    """Finitely many pure choices; a profile holds every player's index as a float, ``[player 1]``.
 
     >>> Choices((2, 3)).grid(1, 99).ravel().tolist()
     [0.0, 1.0, 2.0]
@@ -420,7 +462,7 @@ class Choices(Tree):
         return jax.random.randint(key, self.shape, 0, jnp.asarray(self.sizes)[:, None]).astype(float)
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
-        """All choices of the player, whatever ``points`` says."""
+        """Return all choices of the player; ``points`` is ignored."""
         return jnp.arange(self.sizes[player], dtype=float)[:, None]
 
     def check(self, x: object, name: str = "start") -> Profile:
@@ -434,7 +476,9 @@ class Choices(Tree):
 
 
 def width(space: Space) -> Profile:
-    """How wide the space is, ``[player axis]``, in units of strategy; 1 for padded entries and on simplices.
+    """Return the width of the space, ``[player axis]``, in units of strategy.
+
+    It is 1 for padded entries and on simplices.
 
     >>> width(Box.interval(0.0, 5.0, players=2)).ravel().tolist()
     [5.0, 5.0]
@@ -449,9 +493,9 @@ def width(space: Space) -> Profile:
 
 
 def directions(space: Space) -> list[np.ndarray]:
-    """Every player's orthonormal directions ``[axis direction]``, off all bounds.
+    """Return an orthonormal basis of every player's feasible directions ``[axis direction]``, bounds aside.
 
-    On a simplex those that sum to zero over the player's entries; elsewhere the axes themselves.
+    On a simplex directions sum to zero over the player's entries; elsewhere they are the axes.
 
     >>> [own.shape for own in directions(Simplex((2, 3)))]
     [(3, 1), (3, 2)]
@@ -463,7 +507,7 @@ def directions(space: Space) -> list[np.ndarray]:
 
 
 def _zero_sum(size: int, axes: int) -> np.ndarray:
-    """An orthonormal basis of the vectors that sum to zero over the first ``size`` of ``axes`` entries."""
+    """Return an orthonormal basis of the zero-sum vectors on the first ``size`` of ``axes`` entries."""
     found = np.zeros((axes, size - 1))
     for k in range(1, size):
         found[:k, k - 1], found[k, k - 1] = 1.0, -k
