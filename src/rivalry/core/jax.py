@@ -1,7 +1,8 @@
-"""The one place that configures JAX: float64, one thread a process, a compilation cache kept between runs.
+"""Configuration of JAX: float64, one thread per process and a persistent compilation cache.
 
-JAX takes most of a second to import, and a finite game needs none of it. So nothing here imports it: ``jax``,
-``jnp`` and ``eqx`` load it when a name of theirs is first used. Whoever imports it, it is configured then.
+JAX takes most of a second to import, and a finite game does not need it. Nothing here imports it: ``jax``,
+``jnp`` and ``eqx`` load it when one of their names is first used. It is configured at its import, by any
+module.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ R = TypeVar("R")
 
 
 class _Lazy(ModuleType):
-    """A module that is imported when a name of it is first used."""
+    """A module that is imported when one of its names is first used."""
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(import_module(self.__name__), name)
-        vars(self)[name] = found  # the next look-up of the name does not come here
+        vars(self)[name] = found  # so that the next look-up does not call this method
         return found
 
     def __reduce__(self) -> tuple[Callable[[str], ModuleType], tuple[str]]:
@@ -45,7 +46,7 @@ else:
 
 
 def _cache_folder() -> str:
-    """A folder for compiled programs, keyed by what makes them differ: JAX's version and the processor."""
+    """Return a folder for compiled programs, named by JAX's version and the processor's features."""
     import hashlib
     import platform
 
@@ -56,25 +57,26 @@ def _cache_folder() -> str:
         with open("/proc/cpuinfo", encoding="utf-8") as info:
             features += next((line for line in info if line.startswith("flags")), "")
     except OSError:
-        pass  # not Linux: the machine's name has to do
+        pass  # not Linux: only the machine's name is available
     key = hashlib.sha256(features.encode()).hexdigest()[:12]
     return os.path.join(user_cache_dir("rivalry"), f"jax-{jax.__version__}-{key}")
 
 
 def _configure() -> None:
     jax.config.update("jax_enable_x64", True)
-    # in the calling thread: on the one thread of the pool, a program that wants the pool might wait for ever
+    # dispatch in the calling thread: on the only thread of the pool, a program that needs the pool may
+    # deadlock
     jax.config.update("jax_cpu_enable_async_dispatch", False)
-    # One thread of XLA per process. With several, a program that has two batched LAPACK calls side by side
-    # may wait for ever: each holds a thread and waits for its parts to be run by another. Two threads also
-    # cost more processor time than one on the small arrays of games. Not set any earlier: a program
-    # dispatched asynchronously takes that one thread and may wait for itself.
+    # One thread of XLA per process. With several, a program with two concurrent batched LAPACK calls may
+    # deadlock: each holds a thread and waits for another to run its parts. Two threads also cost more
+    # processor time than one on the small arrays of games. Set after asynchronous dispatch is off: a program
+    # dispatched that way takes the only thread and may wait for itself.
     os.environ.setdefault("PJRT_NPROC", "1")
     if not os.environ.get("RIVALRY_NO_CACHE"):
         jax.config.update("jax_compilation_cache_dir", os.environ.get("RIVALRY_CACHE") or _cache_folder())
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
-        # only speed suffers; runs mend the cache (below)
+        # a damaged entry only costs time, and `mend_cache` removes it
         warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
 
 
@@ -82,7 +84,7 @@ _waiting: list[Callable[[], None]] = []
 
 
 def when_loaded(action: Callable[[], None]) -> None:
-    """Call ``action`` as soon as JAX is imported: now, or at the end of its import, whoever imports it."""
+    """Call ``action`` as soon as JAX is imported: now, or at the end of its import by any module."""
     if "jax" in sys.modules:
         action()
     else:
@@ -90,7 +92,7 @@ def when_loaded(action: Callable[[], None]) -> None:
 
 
 class _AtImport(MetaPathFinder):
-    """Finds JAX and equinox as the other finders do, and carries out what waits for JAX."""
+    """A finder that imports JAX and equinox as the others do, and then runs the actions waiting for JAX."""
 
     def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
         if fullname not in ("jax", "equinox"):
@@ -102,8 +104,8 @@ class _AtImport(MetaPathFinder):
             execute = loader.exec_module
 
             def exec_module(module: ModuleType) -> None:
-                # what these modules make lives as long as the process: looking for garbage in it is a tenth
-                # of their start
+                # objects of these modules live as long as the process: garbage collection would take a tenth
+                # of the import time
                 collecting = gc.isenabled()
                 gc.disable()
                 try:
@@ -123,17 +125,17 @@ sys.meta_path.insert(0, _AtImport())
 
 
 def is_jax_array(x: object) -> TypeGuard[jax.Array]:
-    """Return whether ``x`` is an array of JAX, traced or not; JAX is not loaded for the answer."""
+    """Return whether ``x`` is an array of JAX, traced or not, without loading JAX."""
     return "jax" in sys.modules and isinstance(x, jax.Array)
 
 
 def array_module(*arrays: object) -> Any:
-    """Return NumPy where no array is one of JAX, else `jax.numpy`: what computes with them."""
+    """Return `jax.numpy` if any array is one of JAX, otherwise NumPy."""
     return jnp if any(map(is_jax_array, arrays)) else np
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a function with `equinox.filter_jit` at its first call: its module need not load JAX."""
+    """Decorate a function with `equinox.filter_jit` at its first call; its module need not load JAX."""
     programs: list[Callable[P, R]] = []
 
     @wraps(function)
@@ -146,17 +148,23 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def put(x: object) -> jax.Array:
-    """Numbers as an array of JAX, of strong type; ``jnp.asarray`` would compile a program for every shape."""
+    """Return numbers as an array of JAX with a strong type."""
+    # `jnp.asarray` would compile a program for every shape
     found: jax.Array = jax.device_put(np.asarray(x))
     return found
 
 
 def stacked(trees: Sequence[Any], differs: str) -> Any:
-    """Trees of one form, modules or tuples of arrays, as one whose arrays are ``[tree ..]``.
+    """Stack trees of equal structure, modules or tuples of arrays, into one with arrays ``[tree ..]``.
 
-    Raises `ValueError` with the text ``differs`` where one differs from the first in more than numbers; a
-    ``{}`` in it is that one's place.
+    Raises
+    ------
+    ValueError
+        For a tree that differs from the first in more than numbers. The message is ``differs``, with ``{}``
+        replaced by the index of the tree.
 
+    Examples
+    --------
     >>> stacked([(1, jnp.zeros(2)), (1, jnp.ones(2))], "tree {} differs")[1].tolist()
     [[0.0, 0.0], [1.0, 1.0]]
     """
@@ -172,33 +180,37 @@ def stacked(trees: Sequence[Any], differs: str) -> Any:
 
 
 def mend_cache(folder: str | None = None) -> int:
-    """Removes compiled programs that were cut short as they were written, by a kill or a full disk; how many.
+    """Remove cache entries whose writing was interrupted, by a kill or a full disk; return their number.
 
-    JAX never writes such an entry again, and would compile its program anew in every process.
+    JAX never rewrites such an entry, and would compile its program anew in every process.
     """
     from pathlib import Path
 
     try:
         from jax._src.compilation_cache import decompress_executable
-    except ImportError:  # it is JAX's own business where this lives
+    except ImportError:  # a private function, which other versions of JAX may lack
         return 0
     removed = 0
     kept = folder or getattr(jax.config, "jax_compilation_cache_dir", None)
     for entry in Path(kept or os.devnull).glob("*-cache"):
         try:
             decompress_executable(entry.read_bytes())
-        except Exception:  # whatever the packer in use calls a cut stream
+        except Exception:  # the error depends on the compression library
             entry.unlink(missing_ok=True)
             removed += 1
     return removed
 
 
 def forget_programs(most: int = 20_000) -> bool:
-    """Drops compiled programs once they take more than ``most`` of the process's memory mappings.
+    """Drop compiled programs once the process has more than ``most`` memory mappings.
 
-    Each program maps memory of its own. Linux allows a process 65 530 mappings by default, and a process that
-    has compiled so many programs is aborted. What is needed again comes from the cache on disk. Returns
-    whether it did; on other systems nothing is known and nothing is done.
+    Each program adds mappings. Linux allows a process 65 530 by default and aborts it beyond. Programs needed
+    again are loaded from the cache on disk. On other systems nothing is dropped.
+
+    Returns
+    -------
+    bool
+        Whether programs were dropped.
     """
     if "jax" not in sys.modules:
         return False

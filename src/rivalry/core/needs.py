@@ -1,4 +1,4 @@
-"""What methods need of a game, as data: `rivalry show`, studies and the documentation read it."""
+"""Requirements of methods on games, as data for `rivalry show`, studies and the documentation."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rivalry.core.space import Box, Simplex
 class Need(NamedTuple):
     """A condition on games, with the words that complete "needs ..".
 
-    A class of methods lists its conditions as ``needs: ClassVar[tuple[Need, ...]]``; all must hold, and a
-    later one is only asked for where the earlier ones hold.
+    A class of methods lists its conditions as ``needs: ClassVar[tuple[Need, ...]]``. All must hold; they are
+    tested in order, up to the first that fails.
     """
 
     words: str
@@ -33,7 +33,7 @@ FINITE = Need(
 
 
 def knows(oracle: Oracle[..., Any]) -> Need:
-    """Return the need for an oracle or a conversion to be known of the game.
+    """Return the need that a game has an answer to an oracle or a conversion.
 
     >>> from rivalry.core.oracles import best_response
     >>> knows(best_response).words
@@ -44,13 +44,13 @@ def knows(oracle: Oracle[..., Any]) -> Need:
 
 def stated(kind: Any) -> tuple[Need, ...] | None:
     """Return the needs that a class of methods states, or None."""
-    from rivalry.core.method import BaseLearner, BaseMethod  # loads JAX, as the class itself has done
+    from rivalry.core.method import BaseLearner, BaseMethod  # loads JAX, as the class itself already does
 
     return kind.needs if issubclass(kind, BaseMethod | BaseLearner) else None
 
 
 def needs_of(kind: Any) -> tuple[Need, ...]:
-    """Return the needs of a class of methods: those it states, else payoffs, or tables for a learner."""
+    """Return the needs that a class of methods states; by default payoffs, and tables for a learner."""
     from rivalry.core.method import Learner
 
     found = stated(kind)
@@ -60,7 +60,7 @@ def needs_of(kind: Any) -> tuple[Need, ...]:
 
 
 def fits(kind: Any, game: Any) -> bool:
-    """Return whether a game meets all needs of a class of methods; its payoffs are not evaluated.
+    """Return whether a game meets all needs of a class of methods, without evaluating payoffs.
 
     >>> import rivalry as rv
     >>> fits(rv.methods.GradientAscent, rv.games.matrix("chicken"))
@@ -72,7 +72,7 @@ def fits(kind: Any, game: Any) -> bool:
 
 
 def fitting(game: Any, methods: Mapping[str, Entry]) -> list[str]:
-    """Return the kinds of registered methods of which at least one class fits a game, by name.
+    """Return the names of registered methods of which at least one class fits a game, sorted.
 
     >>> import rivalry as rv
     >>> fitting(rv.games.karma(), {kind: rv.methods.METHODS[kind] for kind in ("hedge", "newton")})

@@ -1,10 +1,10 @@
 """Games of plain classes in compiled programs.
 
-A game need not be an `equinox.Module`. What JAX cannot take apart it compares by hash: an object that was
-changed since would silently be computed with its old numbers, one whose class defines ``__eq__``, such as a
-dataclass, has no hash, and copies would be compiled anew. The class of a plain game is therefore registered
-as a pytree: without leaves, so that its arrays stay NumPy's for whatever its methods do with them, and
-compared by the values of its attributes. Only the arrays that were replaced (`replaced`) are leaves.
+A game need not be an `equinox.Module`. JAX compares other objects by hash: after a change, a game would
+silently be computed with its old numbers; a class with ``__eq__``, such as a dataclass, has no hash; and
+copies would be compiled anew. The class of a plain game is therefore registered as a pytree that is compared
+by the values of its attributes. It has no leaves, so that its methods see NumPy arrays, except for replaced
+arrays (`replaced`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BY_IDENTITY = types.FunctionType | types.BuiltinFunctionType | types.ModuleType 
 
 
 class _Static:
-    """All of a game but its leaves, as it was when a program was called; equal where its values are."""
+    """A copy of a game without its leaves, at the call of a program; equal where its values are."""
 
     def __init__(self, key: Any, game: Any) -> None:
         self.key, self.number, self.game = key, hash(key), game
@@ -42,7 +42,7 @@ _REGISTERED: set[type] = set()
 
 
 def registered(game: G) -> G:
-    """Return the game itself, once the classes of plain games in it can be taken by compiled programs.
+    """Register the classes of plain games in a game for compiled programs, and return the game.
 
     >>> class Quadratic:
     ...     def __init__(self) -> None:
@@ -59,7 +59,7 @@ def registered(game: G) -> G:
         ):
             try:
                 _copy(leaf, {})
-            except TypeError:  # no class of Python's own: stays a constant that is compared by its hash
+            except TypeError:  # a class not written in Python: its objects stay constants, compared by hash
                 continue
             _REGISTERED.add(kind)
             jax.tree_util.register_pytree_node(kind, _taken_apart, _put_together)
@@ -67,14 +67,17 @@ def registered(game: G) -> G:
 
 
 def is_plain(game: object) -> bool:
-    """Whether a game is of a plain class."""
+    """Return whether a game is of a plain class."""
     return type(registered(game)) in _REGISTERED
 
 
 def replaced(game: G, name: str, value: Any) -> G:
-    """Return a copy of a plain game with another array, which is a leaf from now on.
+    """Return a copy of a plain game with an array replaced; the new array is a leaf.
 
-    Raises `ValueError` where its class has no place for that (``__slots__``).
+    Raises
+    ------
+    ValueError
+        For a class with ``__slots__``.
     """
     if not hasattr(game, "__dict__"):
         kind = type(game).__name__
@@ -84,7 +87,7 @@ def replaced(game: G, name: str, value: Any) -> G:
 
 
 def attributes(game: object) -> dict[str, Any]:
-    """The attributes of an object by name, those in slots included."""
+    """Return the attributes of an object by name, including those in slots."""
     found = dict(getattr(game, "__dict__", {}))
     for kind in type(game).__mro__:
         slots = kind.__dict__.get("__slots__", ())
@@ -95,7 +98,7 @@ def attributes(game: object) -> dict[str, Any]:
 
 
 def _copy(game: G, changes: dict[str, Any]) -> G:
-    """A copy whose attributes are the same objects, except for arrays, which are copied."""
+    """Return a shallow copy of a game in which NumPy arrays are copied too."""
     made: G = object.__new__(type(game))
     for name, value in (attributes(game) | changes).items():
         part = value.copy() if isinstance(value, np.ndarray) else value
@@ -117,12 +120,12 @@ def _taken_apart(game: Any) -> tuple[list[Any], tuple[tuple[str, ...], _Static]]
 
 
 def _put_together(rest: tuple[tuple[str, ...], _Static], leaves: Any) -> Any:
-    # always a copy: what methods store in it while they are traced must not outlive the trace
+    # always a copy: attributes that methods set during tracing must not outlive the trace
     return _copy(rest[1].game, dict(zip(rest[0], leaves, strict=True)))
 
 
 def _key(value: Any, within: tuple[int, ...]) -> Any:
-    """What is equal for equal values: hashable, whatever the value is. ``within``: of which it is a part."""
+    """Return a hashable key, equal for equal values; ``within`` holds the ids of the enclosing objects."""
     kind = type(value)
     if value is None or isinstance(value, bool | int | str | bytes | BY_IDENTITY):
         return kind, value
@@ -155,7 +158,7 @@ def _key(value: Any, within: tuple[int, ...]) -> Any:
 
 
 class Same:
-    """Equal to what holds the same object, and to equal ones that can be compared."""
+    """A hashable wrapper, equal to wrappers of the same object or of an equal one."""
 
     def __init__(self, value: Any) -> None:
         self.value = value

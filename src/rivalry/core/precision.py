@@ -1,4 +1,4 @@
-"""Double precision: switched on before JAX makes its first array, and asked of games."""
+"""Double precision: enabled before JAX makes its first array, and checked in games."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import sys
 import warnings
 from typing import Any
 
-# Reductions split over threads change their last bit with the number of cores.
-# Vectors as wide as the processor has: by itself LLVM halves them, and the exponentials take a third longer.
+# Without Eigen's threads, since the last bit of reductions over threads depends on the number of cores.
+# Full vector width, since LLVM uses half of it by default, with which exponentials take a third longer.
 _FLAGS = (
     "--xla_cpu_prefer_vector_width=512",
     "--xla_cpu_multi_thread_eigen=false",
 )
-DEPTH = 3  # of plain objects within each other
+DEPTH = 3  # of nested plain objects
 
 
 def configure() -> None:
-    """Set ``JAX_ENABLE_X64`` and ``XLA_FLAGS``, which JAX reads as it is imported and as its backend starts.
+    """Set ``JAX_ENABLE_X64`` and ``XLA_FLAGS``, which JAX reads at import and at the start of its backend.
 
-    JAX itself is not imported. Where it is already, its configuration is updated; a `UserWarning` tells where
-    its backend runs and the flags come too late.
+    JAX itself is not imported. If it already is, its configuration is updated, with a `UserWarning` if its
+    backend has started and ignores the flags.
     """
     os.environ["JAX_ENABLE_X64"] = "true"
     present = os.environ.get("XLA_FLAGS", "")
@@ -38,7 +38,7 @@ def configure() -> None:
 
 
 def imprecise(game: Any) -> str:
-    """Which number of a game or its space has less than 64 bits, with the remedy; an empty text if none."""
+    """Return which array of a game or its space lacks double precision, with the remedy; empty if none."""
     found = _single(game, "", DEPTH) or _single(getattr(game, "space", None), "space", DEPTH)
     if not found:
         return ""
@@ -46,12 +46,12 @@ def imprecise(game: Any) -> str:
 
 
 def _single(tree: Any, name: str, depth: int) -> str:
-    """The first array of less than double precision: its path and its dtype."""
+    """Return the path and dtype of the first array without double precision; empty if none."""
     import jax
     import numpy as np
 
     def plain(node: Any) -> bool:
-        """Whether an object holds no arrays as JAX sees it; a game that is a plain class does not."""
+        """Return whether JAX sees no arrays in an object, as in a registered game of a plain class."""
         return hasattr(node, "__dict__") and not jax.tree.leaves(node)
 
     for path, leaf in jax.tree_util.tree_flatten_with_path(tree, is_leaf=plain)[0]:

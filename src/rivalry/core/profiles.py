@@ -1,4 +1,4 @@
-"""Profiles compared: how far apart, which is nearest, which are one end. Plain arrays, no game."""
+"""Distances between profiles, nearest equilibria and basins of attraction, on plain arrays."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-BASIN = 1e-4  # of the width: ends no further apart are one
+BASIN = 1e-4  # of the width: limit profiles no further apart belong to one basin
 
 
 def distance(x: np.ndarray, y: np.ndarray, alike: np.ndarray | None = None) -> float:
-    """RMS distance of two profiles over players, least over swaps of players who are ``alike``.
+    """Return the RMS distance of two profiles over players, minimal over swaps of exchangeable players.
 
-    ``alike`` holds one label a player; players with equal labels may be swapped (default: all).
+    Parameters
+    ----------
+    x, y : ndarray
+        Profiles ``[player axis]``.
+    alike : ndarray, optional
+        One label per player; players with equal labels are exchangeable (default: all).
 
+    Raises
+    ------
+    ValueError
+        For arrays that are not profiles of equal shape, or not one label per player.
+
+    Examples
+    --------
     >>> distance(np.array([[0.0], [1.0]]), np.array([[1.0], [0.0]]))
     0.0
-
-    Raises `ValueError` for arrays that are no two profiles of one game.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -36,9 +46,10 @@ def distance(x: np.ndarray, y: np.ndarray, alike: np.ndarray | None = None) -> f
 def nearest(
     x: np.ndarray, equilibria: Sequence[np.ndarray] | np.ndarray, alike: np.ndarray | None = None
 ) -> tuple[float, int]:
-    """The least `distance` of a profile ``[player axis]`` to some equilibria, and which that one is.
+    """Return the `distance` of a profile ``[player axis]`` to the nearest equilibrium, and its index.
 
-    NaN and -1 where there are none, or ``x`` is no number. Raises `ValueError` as `distance` does.
+    They are NaN and -1 without equilibria, and where ``x`` is not finite. Raises `ValueError` as `distance`
+    does.
 
     >>> nearest(np.array([[0.0], [0.9]]), [np.array([[0.5], [0.5]]), np.array([[1.0], [0.0]])])
     (0.07071067811865474, 1)
@@ -51,10 +62,9 @@ def nearest(
 
 
 def distances(profiles: np.ndarray, equilibria: np.ndarray, alike: np.ndarray) -> np.ndarray:
-    """The least `distance` of each of many profiles ``[row player axis]`` to some equilibria, ``[row]``.
+    """Return the `distance` of each profile ``[row player axis]`` to its nearest equilibrium, ``[row]``.
 
-    NaN where there are none. On a line it is least where alike players are compared in the order in which
-    they stand, which makes it fast.
+    It is NaN without equilibria.
 
     >>> rows, rest = np.array([[[0.0], [0.9]], [[0.5], [0.5]]]), np.array([[[1.0], [0.0]]])
     >>> distances(rows, rest, np.zeros(2)).round(6).tolist()
@@ -63,6 +73,7 @@ def distances(profiles: np.ndarray, equilibria: np.ndarray, alike: np.ndarray) -
     if profiles.shape[2] > 1 or not len(equilibria):
         return np.array([nearest(x, equilibria, alike)[0] for x in profiles])
 
+    # with one axis the best matching sorts exchangeable players by strategy, which is fast
     def ordered(each: np.ndarray) -> np.ndarray:
         flat = each[..., 0]
         by = np.lexsort((flat, np.broadcast_to(alike, flat.shape)), axis=-1)
@@ -81,19 +92,37 @@ def basins(
     within: float = BASIN,
     width: np.ndarray | float = 1.0,
 ) -> np.ndarray:
-    """Which profiles ``[lane player axis]`` are one end: a whole number per lane, 0 for the end reached most.
+    """Group limit profiles ``[batch player axis]`` into basins of attraction, numbered from 0 by size.
 
-    Two are one end when their `distance`, up to swaps of players who are ``alike``, is at most ``within``
-    times the ``width`` of the space (a number, or one an axis), or a chain of such pairs leads from one to
-    the other. Equally many: the one whose first lane comes first has the lower number.
+    Two profiles are in one basin when their `distance` is at most ``within`` times the ``width`` of the
+    space, or a chain of such pairs connects them. Of equally large basins, the one with the first profile has
+    the lower number.
 
+    Parameters
+    ----------
+    profiles : ndarray
+        Limit profiles ``[batch player axis]``.
+    alike : ndarray, optional
+        One label per player; players with equal labels are exchangeable (default: all).
+    within : float
+        Largest distance, relative to ``width``.
+    width : float or ndarray
+        Width of the space, one number or one per axis.
+
+    Returns
+    -------
+    ndarray
+        Number of the basin of every profile, ``[batch]``.
+
+    Examples
+    --------
     >>> basins(np.array([[[0.2], [0.8]], [[0.5], [0.5]], [[0.8], [0.2]]])).tolist()
     [0, 1, 0]
     """
     scaled = np.asarray(profiles, dtype=float) / width
     group = np.arange(len(scaled))
     for k, profile in enumerate(scaled):
-        # one lane of every end met so far that may be near enough; a chain may join several
+        # compare with every earlier profile of another group: a chain may join several groups
         for j in range(k):
             if group[j] != group[k] and distance(profile, scaled[j], alike) <= within:
                 group[group == group[k]] = group[j]
@@ -101,7 +130,7 @@ def basins(
 
 
 def most_first(group: np.ndarray) -> np.ndarray:
-    """The same groups, numbered from 0 by how many are in them; equally many: by their first members.
+    """Renumber groups from 0 by decreasing size; groups of equal size by their first members.
 
     >>> most_first(np.array([7, 3, 3])).tolist()
     [1, 0, 0]

@@ -1,4 +1,4 @@
-"""How names become objects: registered targets, loaded when used, and files of the user's own."""
+"""Registry of names: targets that are loaded on first use, and definitions in users' files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,22 @@ from rivalry.core.validate import near as near
 
 
 class Entry(NamedTuple):
-    """A registered name: ``module:attribute`` of each class or factory it stands for, and one sentence.
+    """A registered name.
 
-    A family may say in ``symbols`` what its players get, as a formula in plain text, for reports. A method
-    may name in ``controls`` the negative controls that go with it: values of its option ``control``, and in
-    ``uses`` the packages whose versions belong to its results beside those of every run. ``example`` has the
-    arguments with which a family makes a game to look at, where its defaults alone do not.
+    Parameters
+    ----------
+    targets
+        ``module:attribute`` of each class or factory.
+    title
+        One sentence.
+    symbols
+        Payoffs of a family, as a formula in plain text for reports.
+    controls
+        Negative controls of a method: values of its option ``control``.
+    uses
+        Packages whose versions are stored with a method's results, besides those of every run.
+    example
+        Arguments that make an example game of a family, where its defaults do not.
     """
 
     targets: tuple[str, ...]
@@ -30,7 +40,7 @@ class Entry(NamedTuple):
 
 
 def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:
-    """Return the object that ``name`` is registered for, in a module's ``__getattr__``."""
+    """Return the object registered as ``name``; for a module's ``__getattr__``."""
     if name not in targets:
         hint = "" if name.startswith("_") else f"; {near(name, targets)}"
         raise AttributeError(f"module {module!r} has no attribute {name!r}{hint}")
@@ -38,18 +48,16 @@ def lazy(module: str, targets: Mapping[str, str], name: str) -> Any:
 
 
 class LazyPackage(ModuleType):
-    """A package in which a name is what it is registered for, never the file of the same name.
-
-    Importing ``games/matrix.py`` would set ``games.matrix`` to that file's module, and hide the factory.
-    """
+    """A package in which a registered name never refers to the submodule of the same name."""
 
     def __setattr__(self, name: str, value: object) -> None:
+        # importing games/matrix.py would set `games.matrix` to that module, and hide the factory
         if not (isinstance(value, ModuleType) and name in dir(self)):
             super().__setattr__(name, value)
 
 
 def load(target: str) -> Any:
-    """Return the object ``module:attribute``; classes of the package check their options."""
+    """Return the object ``module:attribute``; let classes of the package check their options."""
     module, _, attribute = target.partition(":")
     found = getattr(import_module(module), attribute)
     if isinstance(found, type) and module.startswith("rivalry.") and hasattr(found, "__dataclass_fields__"):
@@ -58,9 +66,12 @@ def load(target: str) -> Any:
 
 
 def from_file(target: str, folder: Path) -> Any:
-    """What a user's ``file.py:name``, beside the study, defines. The file is run.
+    """Run a user's file and return the object ``file.py:name``, with the path relative to ``folder``.
 
-    Raises `ValueError`, one line, for a missing file or name and for whatever the file itself raises.
+    Raises
+    ------
+    ValueError
+        For a missing file or name, and for any error that the file raises; the message is one line.
     """
     name, _, attribute = target.rpartition(":")
     path = folder / name
@@ -92,14 +103,14 @@ def _module_of(path: Path) -> Any:
         sys.modules[name] = module
         try:
             spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:  # told as the user's, in one line, never as ours
+        except (Exception, SystemExit) as error:  # report as an error of the user's file, in one line
             raise ValueError(f"{path}:{line_of(error, path)}: {type(error).__name__}: {error}") from error
         _modules[key] = module
     return _modules[key]
 
 
 def line_of(error: BaseException, path: Path) -> int | str:
-    """The last line of the user's file that the error came through."""
+    """Return the line number of the user's file in the innermost frame of an error, or "?"."""
     import traceback
 
     if isinstance(error, SyntaxError):

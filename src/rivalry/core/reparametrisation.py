@@ -1,8 +1,8 @@
-"""Games in the coordinates in which their boxes are searched: amounts as logarithms, shares as log odds.
+"""Reparametrised games: amounts as logarithms, shares as log odds.
 
-Where amounts count by their logarithms, steps, distances and slopes in the amounts themselves say little:
-one even grid cannot hold ``1e-9`` and ``1e3``, and Newton's steps leave the positive numbers. `flattened`
-gives the same game with the inner coordinates of its `Box` for strategies.
+Where the relevant scale of amounts is logarithmic, steps, distances and gradients in amounts are ill-scaled:
+no even grid covers ``1e-9`` and ``1e3``, and Newton steps leave the positive numbers. `flattened` returns the
+same game with the inner coordinates of its `Box` as strategies.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
     from rivalry.core.space import Profile, Strategy
 
-DOWN = -1e-30  # times the payoff scale: the slope at zero, where zero is infinitely far down
+DOWN = -1e-30  # times the payoff scale: the gradient at zero, which is at minus infinity
 
 
 def curved(game: object) -> bool:
-    """Whether a one-shot game's box has coordinates other than the amounts themselves."""
+    """Return whether a one-shot game's box has coordinates other than the amounts."""
     space = getattr(game, "space", None)
     return isinstance(space, Box) and space.curved and isinstance(game, Game)
 
 
 def flattened(game: Any) -> Any:
-    """The game on the linear box of its inner coordinates; the game itself where those are the amounts.
+    """Return the game on the linear box of its inner coordinates, or itself where these are the amounts.
 
-    Payoffs are the same, strategies are ``game.space.inner`` of what they were, and derivatives follow by the
-    chain rule. Zero amounts in ``log`` coordinates are infinitely far from all others: nobody's gradient
-    leads away from them, their rows and columns of the Jacobian are 0, and their slope is a trace below 0, by
-    which a bound holds them. Whether it pays to leave them is for the certificate to tell.
+    Payoffs are unchanged, strategies are mapped by ``game.space.inner``, and derivatives follow by the chain
+    rule. In ``log`` coordinates zero is infinitely far from all other amounts. There, the rows and columns of
+    the Jacobian are 0 and the gradient is slightly negative (`DOWN`): it never leads away from zero, which
+    counts as a binding lower bound. Only the certificate tests deviations from zero.
 
     >>> from types import SimpleNamespace
     >>> space = Box.of([[0.0, 10.0]], players=2, coordinates="log", least=1e-6)
@@ -54,13 +54,13 @@ def flattened(game: Any) -> Any:
 
 
 def inner(game: Any, x: Profile) -> Profile:
-    """A profile in the coordinates of `flattened`: itself where those are the amounts."""
+    """Return a profile in the coordinates of `flattened`; unchanged where these are the amounts."""
     y: Array = game.space.inner(x) if curved(game) else x
     return y
 
 
 def outer(game: Any, y: Profile) -> Profile:
-    """The profile of the game's space at coordinates of `flattened`: itself where those are the amounts."""
+    """Return the game's profile at coordinates of `flattened`; unchanged where these are the amounts."""
     x: Array = game.space.project(game.space.outer(y)) if curved(game) else y
     return x
 
@@ -76,12 +76,12 @@ class Flat(Tree):
         return flat
 
     def inner(self, x: Profile) -> Profile:
-        """The inner coordinates of a profile of amounts."""
+        """Return the inner coordinates of a profile of amounts."""
         y: Array = self.game.space.inner(x)
         return y
 
     def outer(self, y: Profile) -> Profile:
-        """The amounts at inner coordinates; rounding may leave the game's box by a last digit."""
+        """Return the amounts at inner coordinates; rounding may exceed the game's box by a last digit."""
         x: Array = self.game.space.outer(y)
         return x
 
@@ -90,7 +90,7 @@ class Flat(Tree):
         return found
 
     def slopes(self, y: Profile) -> tuple[Profile, Profile]:
-        """First and second derivatives of the amounts in their inner coordinates; 0 at zero."""
+        """Return first and second derivatives of amounts in their inner coordinates; 0 at zero amounts."""
         one = jnp.ones_like(y)
 
         def first(y: Profile) -> Profile:
@@ -112,7 +112,7 @@ def _(game: Flat, x: Profile, player: int | Array) -> Callable[[Strategy], Float
 
 @oracles.gradients.register(Flat)
 def _(game: Flat, x: Profile) -> Profile:
-    """The gradients in amounts, times how fast these grow in inner coordinates."""
+    """Return gradients in inner coordinates by the chain rule."""
     first, _ = game.slopes(x)
     slope = oracles.gradients(game.game, game.outer(x)) * first
     return jnp.where(first == 0, DOWN * scale_of(game), slope)
@@ -124,7 +124,7 @@ def _(game: Flat, x: Profile) -> Float[Array, "row column"]:
     curve = jnp.where(first == 0, 0.0, oracles.gradients(game.game, amounts) * second).ravel()
     flow = first.ravel()
     away = (flow == 0)[:, None] | (flow == 0)[None, :]
-    # derivatives in amounts need not be finite at zero, where they count for nothing
+    # derivatives in amounts need not be finite at zero, where they are ignored
     rows = jnp.where(away, 0.0, flow[:, None] * oracles.jacobian(game.game, amounts) * flow[None, :])
     return rows + jnp.diag(curve)
 
@@ -212,6 +212,6 @@ def _(game: Flat) -> Mapping[str, Callable[[Profile], Record]]:
 
 @oracles.payoff_bound.register(Flat, when=forwarded(oracles.payoff_bound))
 def _(game: Flat, x: Profile, player: int | Array, low: Strategy, high: Strategy) -> Array:
-    # coordinates rise with amounts: cells stay cells
+    # coordinates increase with amounts: boxes map to boxes
     edges = (game.outer(x.at[player].set(edge))[player] for edge in (low, high))
     return oracles.payoff_bound(game.game, game.outer(x), player, *edges)

@@ -1,18 +1,30 @@
-"""The package's 95 % confidence intervals: Student's t for means of independent runs, Wilson's for shares."""
+"""95 % confidence intervals: Student's t for means of independent runs, Wilson's for shares."""
 
 from __future__ import annotations
 
 import numpy as np
 
-CERTAIN = 5e-5  # of a mean: intervals narrower than this do not show in four digits
+CERTAIN = 5e-5  # of a mean: narrower intervals are invisible in four digits
 
 
 def half_width(each: np.ndarray) -> np.ndarray:
-    """Half the width of the 95 % interval of a mean over runs, in the unit of the values; NaN of one run.
+    """Return half the width of the 95 % interval of a mean over runs, in the unit of the values.
 
-    ``each`` is ``[run ...]``, the answer ``[...]``: ``t s / sqrt(n)`` of ``n`` runs with standard deviation
-    ``s``, where ``t`` is the 97.5 % quantile of Student's t distribution with ``n - 1`` degrees of freedom.
+    It is ``t s / sqrt(n)`` for ``n`` runs with standard deviation ``s``, where ``t`` is the 97.5 % quantile
+    of Student's t distribution with ``n - 1`` degrees of freedom, and NaN for one run.
 
+    Parameters
+    ----------
+    each : ndarray
+        Values ``[run ...]``.
+
+    Returns
+    -------
+    ndarray
+        Half-widths ``[...]``.
+
+    Examples
+    --------
     >>> half_width(np.array([[1.0, 5.0], [3.0, 5.0]])).round(3)
     array([12.706,  0.   ])
     """
@@ -22,7 +34,7 @@ def half_width(each: np.ndarray) -> np.ndarray:
 
 
 def half_width_of(deviation: np.ndarray | np.floating | float, count: int | np.ndarray) -> np.ndarray:
-    """The same from standard deviations and numbers of runs; NaN for one run.
+    """Return the `half_width` from standard deviations and numbers of runs; NaN for one run.
 
     >>> half_width_of(np.array([1.0, 1.0]), np.array([9, 1])).round(3)
     array([0.769,   nan])
@@ -36,7 +48,7 @@ def half_width_of(deviation: np.ndarray | np.floating | float, count: int | np.n
 def share_interval(times: int, count: int) -> np.ndarray:
     """Return Wilson's 95 % interval ``[low, high]`` of a probability from ``times`` successes in ``count``.
 
-    NaN without trials.
+    Without trials it is NaN.
 
     >>> share_interval(3, 100).round(4).tolist(), share_interval(0, 40).round(4).tolist()
     ([0.0103, 0.0845], [0.0, 0.0876])
@@ -49,7 +61,9 @@ def share_interval(times: int, count: int) -> np.ndarray:
 
 
 def told(mean: float, half: float) -> str:
-    """A mean to the two leading digits of half the width of its interval, and that; alone where that is none.
+    """Return a mean and half the width of its interval as text, to two digits of the half-width.
+
+    Without a visible, finite half-width, only the mean is given.
 
     >>> told(0.84868, 0.0226), told(11090.2, 42.3), told(221812.0, 853.0), told(0.49736, 0.0)
     ('0.849 ± 0.023', '11090 ± 42', '221812 ± 853', '0.4974')

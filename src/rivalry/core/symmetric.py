@@ -1,7 +1,8 @@
-"""Everybody in one place: where nobody feels a gradient there, and whether it is stable, in one game or many.
+"""Symmetric profiles: first-order points and their stability, in one game or along a sequence of games.
 
-With players who may change places the Jacobian there has two blocks, A on the diagonal and C off it. Its
-eigenvalues are those of ``A - C``, each N - 1 times (players part), and of ``A + (N-1) C`` (all move alike).
+With exchangeable players the Jacobian at a symmetric profile has two blocks, A on the diagonal and C off it.
+Its eigenvalues are those of ``A - C``, each N - 1 times (players move apart), and those of ``A + (N-1) C``
+(all players move together).
 """
 
 from __future__ import annotations
@@ -21,25 +22,25 @@ if TYPE_CHECKING:
     from rivalry.core.space import Space, Strategy
 
 ITERATIONS = 60  # of Newton's method
-LONGEST = 0.1  # of the width: no step of Newton's is longer
+LONGEST = 0.1  # of the width: the longest Newton step
 MOVED = 1e-11  # of the width: a shorter step is the last
-LEFT = 1e-9  # of the payoff scale: so small is the gradient at a root
-SAME = 1e-7  # of the width: roots this close are one
-CHUNK = 64  # games that the compiled program takes at a time
+LEFT = 1e-9  # of the payoff scale: the largest gradient at a root
+SAME = 1e-7  # of the width: roots this close are equal
+CHUNK = 64  # games per call of the compiled program
 
 
 class Places(NamedTuple):
-    """For every game the place, the two blocks in free directions, and what they are worth."""
+    """For every game a symmetric profile, the two blocks in free directions, and whether it is a root."""
 
     place: np.ndarray  # [game axis]
     own: np.ndarray  # A [game direction direction]
     other: np.ndarray  # C
     gradient: np.ndarray  # [game]: the largest entry
-    root: np.ndarray  # [game]: whether Newton's method came to a root
+    root: np.ndarray  # [game]: whether Newton's method converged to a root
 
 
 def eigenvalues(places: Places, players: int) -> tuple[np.ndarray, np.ndarray]:
-    """Those of ``A - C`` and of ``A + (N-1) C``, once each, ``[game direction]``; NaN without a root."""
+    """Return the eigenvalues of ``A - C`` and ``A + (N-1) C``, ``[game direction]``; NaN without a root."""
     found = []
     for matrix in (places.own - places.other, places.own + (players - 1) * places.other):
         good = np.all(np.isfinite(matrix), axis=(1, 2))
@@ -49,29 +50,37 @@ def eigenvalues(places: Places, players: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def followed(games: Sequence[Any], basis: np.ndarray, place: np.ndarray, *, fixed: bool = False) -> Places:
-    """The root of the common gradient from game to game, each from the one before, the first from ``place``.
+    """Follow a root of the common gradient from game to game, each search starting at the previous root.
 
-    ``basis [axis direction]`` are orthonormal directions of one player's moves. At most `CHUNK` games of one
-    form. It ends early after a game where Newton's method finds no root. With ``fixed`` everybody stays at
-    ``place [axis]``, root or not.
+    The sequence ends after a game where Newton's method finds no root.
+
+    Parameters
+    ----------
+    games : sequence of Game
+        At most `CHUNK` games that differ only in numbers.
+    basis : ndarray
+        Orthonormal directions of one player's strategy, ``[axis direction]``.
+    place : ndarray
+        Start of the first search, ``[axis]``.
+    fixed : bool
+        Evaluate every game at ``place`` instead, root or not.
     """
     starts = np.tile(place, (CHUNK, 1))
     return _places(_stacked([*games, *[games[-1]] * (CHUNK - len(games))]), basis, len(games), starts, fixed)
 
 
 def starts(space: Space, count: int) -> np.ndarray:
-    """About ``count`` places of the first player, ``[place axis]``, spread over its space, to begin at.
-
-    Drawn in from the edges by a tenth: at a corner of a simplex a kernel may have no value.
-    """
+    """Return about ``count`` strategies of the first player, ``[point axis]``, spread over its space."""
     places = np.asarray(space.grid(0, count))
+    # a tenth inside the edges: at a corner of a simplex a kernel may have no value
     return np.asarray(0.9 * places + 0.1 * places.mean(axis=0))
 
 
 def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Every place found, ``[place axis]``, where all together feel no gradient; Newton from ``starts``.
+    """Return the roots of the common gradient, ``[root axis]``, that Newton's method finds from ``starts``.
 
-    Places nearer than 1e-7 of the space's width are one; places that a bound holds are none.
+    Roots closer than 1e-7 of the space's width count as one. Points where the gradient points out of the
+    space are not roots.
     """
     games = _stacked([game] * CHUNK)
     parts = np.array_split(starts, -(-len(starts) // CHUNK))
@@ -102,7 +111,7 @@ def _together(game: Game, y: Strategy) -> Float[Array, "player axis"]:
 
 
 def blocks(game: Game, y: Strategy, basis: Array) -> tuple[Array, Array, Array]:
-    """The common gradient ``[direction]``, A and C ``[direction direction]``, with all at ``y [axis]``."""
+    """Return the common gradient ``[direction]``, A and C ``[direction direction]``, all at ``y [axis]``."""
     x = _together(game, y)
     axes = y.shape[0]
     slope = basis.T @ own_gradients(game, x, (0,))[0]
@@ -111,7 +120,7 @@ def blocks(game: Game, y: Strategy, basis: Array) -> tuple[Array, Array, Array]:
 
 
 def _stepped(game: Game, y: Strategy, move: Strategy) -> Strategy:
-    """A step that stays in the space, not too long; on a simplex no entry is more than halved."""
+    """Return the strategy after a bounded step in the space; on a simplex no entry is more than halved."""
     most = LONGEST * width(game.space)[0]
     part = jnp.min(jnp.minimum(1.0, most / jnp.maximum(jnp.abs(move), 1e-300)))
     if isinstance(game.space, Simplex):
@@ -121,7 +130,7 @@ def _stepped(game: Game, y: Strategy, move: Strategy) -> Strategy:
 
 
 class _Look(NamedTuple):
-    """A place, the common gradient ``[direction]`` and the blocks there, and Newton's step ``[axis]``."""
+    """A strategy, the common gradient ``[direction]``, the blocks, and the Newton step ``[axis]``."""
 
     place: Array
     slope: Array
@@ -137,7 +146,7 @@ def _look(game: Game, y: Strategy, basis: Array) -> _Look:
 
 
 def _root(game: Game, start: Strategy, basis: Array, fixed: Array) -> tuple[_Look, Bool[Array, ""]]:
-    """Newton's method from ``start``, and whether it came to a root inside; no step if ``fixed``."""
+    """Run Newton's method from ``start``, without steps if ``fixed``; return whether it reached a root."""
     size = jnp.min(width(game.space)[0])
     axes, free = basis.shape
     nothing = jnp.zeros((free, free))
@@ -145,7 +154,7 @@ def _root(game: Game, start: Strategy, basis: Array, fixed: Array) -> tuple[_Loo
 
     def step(carry: tuple[_Look, Array]) -> tuple[_Look, Array]:
         at, tries = carry
-        # the first pass only looks: so the game is written into the program once
+        # the first pass only evaluates: thus the program contains the game once
         return _look(game, _stepped(game, at.place, at.move), basis), tries + 1
 
     def going(carry: tuple[_Look, Array]) -> Array:
@@ -167,7 +176,7 @@ def _follow(
     fixed: Bool[Array, ""],
     apart: Bool[Array, ""],
 ) -> tuple[Array, ...]:
-    """Game after game, each from the root before; or, ``apart``, each from its own start."""
+    """Solve game after game, each from the previous root or, if ``apart``, from its own start."""
     arrays, rest = eqx.partition(games, eqx.is_array)
     axes, free = basis.shape
     blocks = jnp.full((CHUNK, free, free), jnp.nan)

@@ -1,4 +1,4 @@
-"""Values made of arrays and settings, which JAX takes apart once it is loaded."""
+"""Frozen dataclasses of arrays and settings, registered as pytrees once JAX is loaded."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from rivalry.core.jax import is_jax_array, jax, when_loaded
 
 
 def static(*, default: Any = dataclasses.MISSING) -> Any:
-    """Return a field of a `Tree` that holds a setting: programs are compiled for its value."""
+    """Return a field of a `Tree` that holds a setting; programs are compiled per value."""
     return dataclasses.field(default=default, metadata={"static": True})
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(static, dataclasses.field))
 class Tree:
-    """A frozen dataclass that is a pytree: what `equinox.Module` is, for classes of use without JAX.
+    """A frozen dataclass that is a pytree, like `equinox.Module`, but usable without JAX.
 
-    Fields hold arrays or trees of arrays, save for `static` ones. Values are equal where their fields are.
-    ``__check_init__`` of every class is called once the fields are set.
+    Fields hold arrays or trees of arrays, except for `static` ones. Values are equal where their fields are.
+    ``__check_init__`` of the class and its bases is called once the fields are set.
 
     >>> class Line(Tree):
     ...     slope: np.ndarray
@@ -57,14 +57,14 @@ class Tree:
 
 
 def field_names(kind: type[Tree]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of the fields of arrays, and those of settings."""
+    """Return the names of the array fields, and those of the settings."""
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
     settings = tuple(field.name for field in fields if field.metadata.get("static"))
     return tuple(field.name for field in fields if field.name not in settings), settings
 
 
 def is_array_tree(value: object) -> bool:
-    """Return whether a value is a `Tree` of arrays, None and such trees alone; JAX is not loaded for it."""
+    """Return whether a value is a `Tree` of only arrays, None and such trees, without loading JAX."""
     if not isinstance(value, Tree):
         return False
     parts = (getattr(value, name) for name in field_names(type(value))[0])
@@ -88,7 +88,7 @@ def _register(kind: type[Tree]) -> None:
         return list(zip(map(jax.tree_util.GetAttrKey, names), parts, strict=True)), rest
 
     def unflatten(rest: tuple[Any, ...], parts: Iterable[Any]) -> Any:
-        made = object.__new__(kind)  # JAX puts in what no argument may be
+        made = object.__new__(kind)  # not the constructor: JAX fills in objects that are no valid arguments
         vars(made).update(zip((*names, *settings), (*parts, *rest), strict=True))
         return made
 

@@ -1,7 +1,7 @@
-"""Check values against annotations: arguments of factories, options of methods, tables of studies.
+"""Validation of values against annotations: arguments of factories, options of methods, tables of studies.
 
-The annotation is the schema, and this is the one place that reads it as rules. `checked` and `check_options`
-apply it to calls from Python, `rivalry.lab.study.schema` to the tables of a study.
+The annotation is the schema, and only this module reads it as rules. `checked` and `check_options` apply it
+to calls from Python, `rivalry.lab.study.schema` applies it to the tables of a study.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from rivalry.core.annotations import (
 F = TypeVar("F", bound=Callable[..., Any])
 
 LONGEST = 280  # characters of a message
-ROOM = 100_000_000  # numbers in one array: 800 MB; nothing larger is made
+ROOM = 100_000_000  # most numbers in one array: 800 MB
 _RULES: dict[type, tuple[str, Callable[[Any, Any], bool]]] = {
     Gt: ("above", operator.gt),
     Ge: ("at least", operator.ge),
@@ -84,14 +84,14 @@ class Recipe(NamedTuple):
     given: Mapping[str, Any]
 
 
-HELD = "_recipe"  # the attribute of a game that holds its recipe; no field's name
+HELD = "_recipe"  # the attribute of a game that holds its recipe; not a field
 
 
 class Fault(NamedTuple):
-    """What is wrong with a value: the place in it, the rule, and the kind of the rule.
+    """A violation of an annotation: the position in the value, the rule, and the kind of rule.
 
-    Kinds are ``type``; ``entry``, of a list or table; ``bound``; ``size``, an upper bound of a whole number.
-    The rule on a number out of bounds leaves the number, ``value``, out.
+    Kinds are ``type``, ``entry`` (of a list or table), ``bound`` and ``size`` (an upper bound of an integer).
+    For a number out of bounds, ``value`` is the number and ``rule`` does not repeat it.
     """
 
     where: str
@@ -100,17 +100,17 @@ class Fault(NamedTuple):
     value: Any = None
 
     def within(self, where: str) -> Fault:
-        """Return the fault of a value that has the faulty one at ``where``."""
+        """Return the fault of a container that holds the faulty value at ``where``."""
         return self._replace(where=where + self.where, kind="entry" if self.kind == "type" else self.kind)
 
     def message(self, number: Callable[[Any], str] = "{:g}".format) -> str:
-        """Return the rule with the value, a number in the form that ``number`` gives it."""
+        """Return the rule with the value, which ``number`` formats."""
         return self.rule if self.value is None else f"{number(self.value)} {self.rule}"
 
 
 @runtime_checkable
 class _Array(Protocol):
-    """Arrays and scalars of NumPy and JAX, also those that JAX traces."""
+    """Arrays and scalars of NumPy and JAX, including traced ones."""
 
     @property
     def dtype(self) -> Any: ...
@@ -120,21 +120,24 @@ class _Array(Protocol):
 
 
 def checked(factory: F) -> F:
-    """Decorate a factory: arguments that its annotations do not allow are refused, the others remembered.
+    """Decorate a factory to check its arguments against its annotations, and to attach a recipe to its games.
 
-    Raises `ValueError`, one line that names the argument, before the factory is called. What the factory
-    itself raises as `ValueError` is told in one line of bounded length; where tables or functions were given,
-    which annotations say little about, any other error is a `ValueError` that names them.
+    Raises
+    ------
+    ValueError
+        For arguments that the annotations do not allow, before the factory is called, and for a `ValueError`
+        of the factory; the message is one line of bounded length. Where tables or functions are given, which
+        annotations describe only in part, any other error becomes a `ValueError` that names them.
     """
 
     @wraps(factory)
     def call(*args: Any, **kwargs: Any) -> Any:
-        # a factory refuses values by its own words, which say why; sizes must be known before it begins
+        # bounds come after the factory, whose own messages give reasons; sizes must be checked before it runs
         given = check(factory, args, kwargs, bounds=False)
         try:
             found = factory(*args, **kwargs)
             check(factory, args, kwargs)
-            if not any(map(_holds_function, given.values())):  # a game must remain fit for pickle
+            if not any(map(_holds_function, given.values())):  # the game must remain picklable
                 usual = {name: one.default for name, one in signature_of(factory)[0].items()}
                 object.__setattr__(found, HELD, Recipe(call, usual | given))  # values are frozen
             return found
@@ -148,10 +151,13 @@ def checked(factory: F) -> F:
 
 
 def _told(error: Exception, given: Mapping[str, Any], known: Iterable[str]) -> str:
-    """What a factory's error says of its arguments, on one line; an error of the package's own as it is."""
+    """Return the message of a factory's error with its arguments, on one line.
+
+    Messages of subclasses of `ValueError` are unchanged.
+    """
     own = isinstance(error, ValueError)
     if type(error) is not ValueError and own:
-        return str(error)  # one that means more than its words
+        return str(error)  # the class of the error matters to callers
     if own and re.split(r"[^\w]", str(error), maxsplit=1)[0] in known:
         return one_line(error)
     suspects = [name for name, value in given.items() if _open(value)]
@@ -165,7 +171,7 @@ _checking: set[Callable[..., Any]] = set()  # the constructors that check their 
 
 
 def check_options(method: type) -> None:
-    """Let a class of methods check its options as `checked` checks a factory's arguments; once is enough."""
+    """Let a class of methods check its options as `checked` checks arguments; once is enough."""
     plain = method.__init__  # type: ignore[misc]
     if plain in _checking:
         return
@@ -177,11 +183,11 @@ def check_options(method: type) -> None:
 
     _checking.add(init)
     method.__init__ = init  # type: ignore[misc]
-    # equinox calls the class's own first: here those of its bases, too, come before the annotations' bounds
+    # equinox calls the class's own first; here those of the bases, too, precede the annotations' bounds
     looks = [vars(base)["__check_init__"] for base in method.__mro__ if "__check_init__" in vars(base)]
 
     def check_init(self: Any) -> None:
-        kind: type = type(self)  # a class below may allow more
+        kind: type = type(self)  # a subclass may allow more
         known, hints = signature_of(kind)
         given = {name: getattr(self, name) for name in known}
         try:
@@ -201,9 +207,9 @@ def check_options(method: type) -> None:
 def check(
     target: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, bounds: bool = True
 ) -> dict[str, Any]:
-    """The arguments of a call by name. Raises `ValueError` for one that the annotations do not allow.
+    """Return the arguments of a call by name; raise `ValueError` for one that the annotations do not allow.
 
-    Without ``bounds``, of these only the largest sizes count.
+    Without ``bounds``, only upper bounds of integers are checked among the bounds.
 
     >>> def family(reach: float, *, players: int = 2): ...
     >>> check(family, (), {"reach": 1.0, "player": 3})
@@ -233,19 +239,19 @@ def check(
 
 
 def refuse(name: str, hint: Any, value: Any, *, bounds: bool = True) -> None:
-    """Raises `ValueError` if an annotation does not allow a value."""
+    """Raise `ValueError` if an annotation does not allow a value."""
     fault = fault_of(hint, value)
     if fault is not None and (bounds or fault.kind != "bound"):
         raise ValueError(one_line(f"{name}{fault.where}: {fault.message()}"))
 
 
 def fault_of(hint: Any, value: Any) -> Fault | None:
-    """Return why an annotation does not allow a value; None where it does."""
+    """Return why an annotation does not allow a value, or None."""
     return _fault(hint, value, ())
 
 
 def converted(hint: Any, value: Any) -> Any:
-    """Return an allowed value in the type of its annotation: whole numbers as floats, lists as tuples.
+    """Return an allowed value in the type of its annotation, such as integers as floats, lists as tuples.
 
     >>> converted(float | list[float], [1, 2]), converted(tuple[float, float], [1, 2])
     ([1.0, 2.0], (1.0, 2.0))
@@ -270,18 +276,18 @@ def converted(hint: Any, value: Any) -> Any:
 
 
 def _has_fields(hint: Any) -> bool:
-    """Whether an annotation is a class whose fields a table can give."""
+    """Return whether an annotation is a dataclass, whose fields a table can specify."""
     return isinstance(hint, type) and is_dataclass(hint)
 
 
 def _is_opaque(hint: Any) -> bool:
-    """Whether an annotation says nothing about a value."""
+    """Return whether an annotation says nothing about a value."""
     plain = (bool, int, float, str, list, tuple, dict, type(None), None)
     return hint not in plain and get_origin(hint) is None
 
 
 def limit(name: str, *sizes: int) -> None:
-    """Raises `ValueError` where an array of these ``sizes`` would be too large to be made.
+    """Raise `ValueError` where an array of these ``sizes`` would have more than `ROOM` numbers.
 
     >>> limit("players", 10**9, 100)
     Traceback (most recent call last):
@@ -296,7 +302,7 @@ def limit(name: str, *sizes: int) -> None:
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """Return a hint for an unknown name: its present name, ``did you mean 'x'?``, or the known ones."""
+    """Return a hint for an unknown name: its present name, ``did you mean 'x'?``, or the known names."""
     import difflib
 
     known = list(known)
@@ -308,7 +314,7 @@ def near(name: str, known: Iterable[str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as an error message shows it: short, on one line.
+    """Return a value as text for an error message: short, on one line.
 
     >>> shown("gausian"), shown([0.1] * 100)
     ("'gausian'", '[0.1, 0.1, 0.1, 0.1, 0.1, 0.1, ...')
@@ -319,13 +325,13 @@ def shown(value: Any) -> str:
         return value.__name__ if inspect.isroutine(value) else "a function"
     try:
         words = " ".join(repr(value[:100] if isinstance(value, str) else value).split())
-    except Exception:  # an object that cannot say what it is
+    except Exception:  # the object's own `__repr__` fails
         words = type(value).__name__
     return words if len(words) <= 60 else f"{words[:30].rstrip()} ..."
 
 
 def one_line(error: object) -> str:
-    """An error's text on one line; of a long one the beginning and the end.
+    """Return an error's text on one line, with the middle of a long text removed.
 
     >>> one_line(ValueError("no\\n  such"))
     'no such'
@@ -360,7 +366,7 @@ def _fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
     if is_object(hint) and hint.__name__ in ("ndarray", "Array"):
         good = isinstance(value, _Array) and value.ndim > 0 and _numeric(value)
         return None if good else _wrong("an array of numbers", value)
-    return None  # any object: whoever uses it looks at it
+    return None  # any other object: its user checks it
 
 
 def _wrong(rule: str, value: Any) -> Fault:
@@ -395,7 +401,7 @@ def _one_of(known: Iterable[Any]) -> str:
 
 
 def _meant(value: Any, known: Iterable[Any]) -> str:
-    """The nearest of some words, where one is near."""
+    """Return a hint at the nearest of some words, where one is near."""
     hint = near(value, [one for one in known if isinstance(one, str)]) if isinstance(value, str) else ""
     return f"; {hint}" if hint.startswith("did") else ""
 
@@ -411,7 +417,7 @@ def _listed(hint: Any, members: Sequence[Any], value: Any, notes: tuple[Any, ...
     if isinstance(value, _Array) and value.ndim > 0:
         numpy = type(value).__module__ == "numpy"
         if _numeric(value) and not (numpy and value.size <= 1000):  # type: ignore[attr-defined]
-            return None  # the factory looks at the entries of arrays
+            return None  # the factory checks the entries of arrays
         value = value.tolist()  # type: ignore[attr-defined]
     if not isinstance(value, list | tuple | range):
         return _wrong(with_article(type_name(hint)), value)
@@ -446,7 +452,7 @@ def _tabled(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault
 
 
 def _keyed(target: Callable[..., Any], key: str, entry: Any) -> Fault | None:
-    """What is wrong with a key of a table, or with its value."""
+    """Return the fault of a key of a table or of its value, or None."""
     known, hints = signature_of(target)
     if key in known:
         return _fault(hints[key], entry, ())
@@ -456,7 +462,7 @@ def _keyed(target: Callable[..., Any], key: str, entry: Any) -> Fault | None:
 
 def _number(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
     words = with_article(NAMES[hint])
-    if isinstance(value, _Array) and value.ndim == 0:  # also one that JAX traces
+    if isinstance(value, _Array) and value.ndim == 0:  # also a traced one
         kinds = {bool: "b", int: "iu", float: "iuf"}[hint]
         if value.dtype.kind not in kinds:
             return _wrong(words, value)
@@ -480,11 +486,11 @@ def _number(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
 
 
 def _numeric(value: Any) -> bool:
-    return getattr(value.dtype, "kind", "f") in "biuf"  # JAX's own kinds of numbers have no letter
+    return getattr(value.dtype, "kind", "f") in "biuf"  # JAX's extended dtypes may have no `kind`
 
 
 def _open(value: Any) -> bool:
-    """Whether a value holds what annotations say little about: tables, functions, lists of lists."""
+    """Return whether a value holds tables, functions or nested lists, which annotations describe in part."""
     if isinstance(value, list | tuple):
         return any(map(_open, value)) or any(isinstance(entry, list | tuple) for entry in value)
     return isinstance(value, Mapping) or callable(value)

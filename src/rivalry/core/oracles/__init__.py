@@ -1,8 +1,8 @@
-"""What is known of a game beyond its space and payoffs, by the class of the game.
+"""Oracles: knowledge of a game beyond its space and payoffs, registered for the class of the game.
 
-A game reserves two names, ``space`` and ``payoffs``. All else that is known of it, from the size of its
-payoffs to a closed-form best response, is said by the *oracles* of this module: functions of a game, each
-with a generic answer that holds for every game. Knowledge of a class of one's own is registered:
+A game reserves two names, ``space`` and ``payoffs``. All other knowledge of it, from the scale of its payoffs
+to a closed-form best response, is given by the *oracles* of this module: functions of a game, each with a
+generic answer that holds for every game. A custom class registers its answers:
 
 >>> import jax.numpy as jnp
 >>> from rivalry import Box, certificate, oracles
@@ -18,15 +18,15 @@ with a generic answer that holds for every game. Knowledge of a class of one's o
 >>> certificate(Duopoly(), [[1 / 3], [1 / 3]]).claim
 'equilibrium'
 
-Attributes and methods of a game are never read as knowledge, whatever their names.
+Attributes and methods of a game are never read as answers, whatever their names.
 
-How a family registers. A family is read in the order model, analyses, oracles, factory. ``model.py`` holds
-the class, its data and its payoffs, and imports nothing of the family. ``oracles.py`` registers every
+The modules of a family depend on each other in the order model, analyses, oracles, factory. ``model.py``
+holds the class, its data and its payoffs, and imports nothing of the family. ``oracles.py`` registers every
 answer (``@oracles.best_response.register(Market, when=...)``) and may import model and analyses. The last
-line of ``model.py`` names it, as a string: ``at_home(Market, "rivalry.games.market.oracles")``. The module
-is imported when an oracle first meets the class or one below it, in a spawned worker too: whoever holds a
-game has imported its model. A family of one file, and a wrapper, registers beside the class and needs no
-home.
+line of ``model.py`` names it as a string: ``at_home(Market, "rivalry.games.market.oracles")``. That module is
+imported when an oracle first meets the class or a subclass, also in a spawned worker, since a process with a
+game has imported its model. A family in one file, or a wrapper, registers beside the class and does not call
+`at_home`.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ ORACLES: tuple[Oracle[..., Any], ...] = (
     closed_form,
     plot_data,
 )
-"""Those of games with payoffs at a profile; a wrapper answers each, or leaves it generic on purpose."""
+"""Oracles of games with payoffs. A wrapper answers each of them, or leaves it generic on purpose."""
 
 CONVERSIONS: tuple[Oracle[..., Any], ...] = (
     to_finite,
@@ -203,7 +203,7 @@ CONVERSIONS: tuple[Oracle[..., Any], ...] = (
     state_bounds,
     to_agents,
 )
-"""What a game can be turned into, and what goes with it; the same holds for wrappers."""
+"""Conversions of games and their oracles. A wrapper answers each of them, or leaves it generic on purpose."""
 
 PLAY: tuple[Oracle[..., Any], ...] = (
     discount_factors,
@@ -220,4 +220,4 @@ PLAY: tuple[Oracle[..., Any], ...] = (
     normalized_observation,
     own_units,
 )
-"""Those of play over periods; the same holds for wrappers."""
+"""Oracles of play over periods. A wrapper answers each of them, or leaves it generic on purpose."""

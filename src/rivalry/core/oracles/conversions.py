@@ -1,7 +1,7 @@
-"""Conversions of a game into what a method works on, and the oracles that go with each.
+"""Conversions of a game into the forms that methods take, and the related oracles.
 
-A conversion that a game does not have raises `Unsupported`, with the reason in one line. Whether it has one
-is asked by ``to_finite.knows(game)``, which computes nothing; methods state their needs by these oracles.
+A conversion that a game lacks raises `Unsupported` with the reason in one line. ``to_finite.knows(game)``
+tests for a conversion without computing it; methods state their requirements by these oracles.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 def to_finite(game: Any) -> FiniteGame:
     """Return the payoff tables of a game in which the players choose among finitely many actions.
 
-    Profiles of such a game are mixed strategies, or numbers of actions. Raises `Unsupported` for other games
-    (generic); `rivalry.tables.tabulate` makes tables of these at grid points.
+    Profiles of such a game are mixed strategies, or indices of actions. The generic answer raises
+    `Unsupported`; `rivalry.tables.tabulate` makes tables of other games at grid points.
     """
     raise unknown(game, "finite form")
 
 
 @oracle()
 def to_contest(game: Any, grid: np.ndarray) -> Contest:
-    """Return the sums that payoffs at grid points ``[player action axis]`` consist of.
+    """Return the terms of which payoffs at grid points ``[player action axis]`` are sums.
 
-    `rivalry.tables.tabulate` then fills tables by a compiled loop, or sums payoffs when they are needed where
-    a table would be too large. Raises `Unsupported` where there are none (generic).
+    `rivalry.tables.tabulate` then fills tables by a compiled loop, or computes payoffs on demand where a
+    table would be too large. The generic answer raises `Unsupported`.
     """
     raise unknown(game, "payoffs that are shares of a contest")
 
 
 @oracle()
 def action_levels(game: Any, count: int) -> Any:
-    """Return the levels of the axes, where only their number is given.
+    """Return ``count`` levels per axis, in one of the forms that `rivalry.tables.tabulate` takes.
 
-    In one of the forms that `rivalry.tables.tabulate` takes. Generic: ``count`` itself, an even grid.
+    Generic: ``count`` itself, which stands for an even grid.
     """
     return count
 
@@ -52,17 +52,18 @@ def action_levels(game: Any, count: int) -> Any:
 def to_repeated(game: Any, grid: np.ndarray, sizes: np.ndarray) -> FiniteGame:
     """Return the tables of the infinitely repeated game at grid points ``[player action axis]``.
 
-    ``sizes [player]`` are the numbers of actions. The tables say who moves when, and ``observation_slots``
-    holds what a round itself shows. Raises `Unsupported` where the stage game is simply repeated (generic).
+    ``sizes [player]`` are the numbers of actions. The tables include the order of moves;
+    ``observation_slots`` holds the observations of a round. The generic answer raises `Unsupported`: the
+    stage game is simply repeated.
     """
     raise unknown(game, "repeated form of its own")
 
 
 @oracle()
 def to_adjustment_tables(game: Any, levels: int | list[float]) -> Any:
-    """Return the duopoly with adjustment costs at levels, a `rivalry.tables.plans.AdjustmentTables`.
+    """Return a duopoly with adjustment costs, at levels, as `rivalry.tables.plans.AdjustmentTables`.
 
-    Raises `Unsupported` for games without adjustment costs (generic).
+    The generic answer raises `Unsupported`.
     """
     raise unknown(game, "adjustment tables")
 
@@ -71,26 +72,26 @@ def to_adjustment_tables(game: Any, levels: int | list[float]) -> Any:
 
 
 class Stages(NamedTuple):
-    """Play over finitely many periods, or the one period that stands for all where it never ends."""
+    """Play over finitely many periods, or one period that represents all of an infinite horizon."""
 
     periods: int
     space: Any  # of one period
-    weights: Any  # [period player]: what a unit of payoff in a period is worth
+    weights: Any  # [period player]: weight of a period's payoff in the total
     infinite_horizon: bool = False
-    coupled: str = ""  # why periods depend on each other by more than whether play continues, or nothing
+    coupled: str = ""  # how periods depend on each other beyond whether play continues; empty if they do not
 
 
 @oracle()
 def to_stages(game: Any) -> Stages:
-    """Return the periods of a game that is played over several. Raises `Unsupported` for others (generic)."""
+    """Return the periods of a game that is played over several. Generic: raises `Unsupported`."""
     raise unknown(game, "periods to go through")
 
 
 @oracle()
 def initial_state(game: Any) -> Float[Array, "stock player"]:
-    """Return what is carried into the first period; shape ``[0 player]`` where nothing is.
+    """Return the state at the first period; shape ``[0 player]`` for a game without state.
 
-    Raises `ValueError` where play has no last period, and `Unsupported` where none is known (generic).
+    Raises `ValueError` for an infinite horizon. The generic answer raises `Unsupported`.
     """
     raise unknown(game, "initial state")
 
@@ -99,54 +100,54 @@ def initial_state(game: Any) -> Float[Array, "stock player"]:
 def transition(
     game: Any, t: int | Array, state: Float[Array, "stock player"], row: Float[Array, "player axis"]
 ) -> tuple[Array, Array, Array]:
-    """Return the payoffs ``[player]`` of period ``t``, the chance that play continues, and the next state.
+    """Return the payoffs ``[player]`` of period ``t``, the continuation probability and the next state.
 
-    JAX can trace it; ``row`` holds the strategies of the period. Raises `Unsupported` where none is known
-    (generic).
+    JAX can trace the function; ``row`` holds the strategies of the period. The generic answer raises
+    `Unsupported`.
     """
     raise unknown(game, "transition from period to period")
 
 
 @oracle()
 def stage_game(game: Any, t: int | Array, ahead: Float[Array, "player"]) -> Any:
-    """Return period ``t`` as a one-shot game in which continuing is worth ``ahead``.
+    """Return period ``t`` as a one-shot game with continuation values ``ahead``, for backward induction.
 
-    For backward induction. Raises `Unsupported` where none is known (generic).
+    The generic answer raises `Unsupported`.
     """
     raise unknown(game, "stage games")
 
 
 @oracle()
 def state_game(game: Any, t: int | Array, state: Float[Array, "stock player"], ahead: Any) -> Any:
-    """Return period ``t`` in a state as a game with a known best response and with ``after(x)``.
+    """Return period ``t`` in a state as a game with a registered best response and ``after(x)``.
 
-    ``ahead`` are the values of the next period's states. For feedback equilibria. Raises `Unsupported` where
-    none is known (generic).
+    It serves feedback equilibria; ``ahead`` holds the values of the next period's states. The generic answer
+    raises `Unsupported`.
     """
     raise unknown(game, "games of a period in a state")
 
 
 @oracle()
 def state_bounds(game: Any, t: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the least and the largest states of period ``t``, ``[stock player]`` each.
+    """Return lower and upper bounds of the states of period ``t``, ``[stock player]`` each.
 
-    Raises `Unsupported` where none are known (generic).
+    The generic answer raises `Unsupported`.
     """
     raise unknown(game, "bounds of its states")
 
 
 @oracle()
 def to_linear_quadratic(game: Any) -> LinearQuadraticGame:
-    """Return the infinitely repeated game with linear motion and quadratic costs.
+    """Return the infinite-horizon game with linear dynamics and quadratic costs.
 
-    Raises `Unsupported` where it is not linear-quadratic (generic).
+    The generic answer raises `Unsupported`.
     """
     raise unknown(game, "linear-quadratic form")
 
 
 @oracle()
 def outside_linear(game: Any, states: np.ndarray) -> str:
-    """Return why the linear-quadratic form fails on a path of states; generic: an empty text, it holds."""
+    """Return why the linear-quadratic form fails on a path of states. Generic: empty, it does not fail."""
     return ""
 
 
@@ -157,7 +158,7 @@ def outside_linear(game: Any, states: np.ndarray) -> str:
 def to_markov(game: Any, periods: int | None = None) -> Any:
     """Return native play, period by period, as a `rivalry.MarkovGame` truncated after ``periods``.
 
-    Raises `Unsupported` for games that are played natively only by repetition (generic).
+    The generic answer raises `Unsupported`: the game is only played by repetition.
     """
     raise unknown(game, "native play")
 
@@ -166,6 +167,6 @@ def to_markov(game: Any, periods: int | None = None) -> Any:
 def to_agents(game: Any) -> Any:
     """Return the tuple of arrays that compiled kernels take to simulate finitely many agents.
 
-    Raises `Unsupported` for games that no kernel knows (generic).
+    The generic answer raises `Unsupported`.
     """
     raise unknown(game, "arrays for simulated agents")

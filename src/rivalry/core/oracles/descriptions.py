@@ -1,4 +1,4 @@
-"""Oracles that describe a game; their answers hold for subclasses too, whatever these pay."""
+"""Oracles that describe a game; subclasses inherit the answers even if they change payoffs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Labels(NamedTuple):
-    """Names of players, and of the axes of a strategy; empty where they are numbered."""
+    """Names of players and of the axes of a strategy; empty where they are numbered."""
 
     players: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
@@ -24,22 +24,22 @@ class Labels(NamedTuple):
 
 @oracle(inherited=True)
 def payoff_scale(game: Any) -> Array | np.ndarray | float:
-    """Return what payoffs are compared with: a number above 0, which JAX may trace. Generic: 1."""
+    """Return the scale of payoffs, a number above 0 that JAX may trace. Generic: 1."""
     return 1.0
 
 
 @oracle(inherited=True)
 def discontinuity(game: Any) -> str:
-    """Return why gradients may not be followed, because payoffs jump; an empty text where they may (generic).
+    """Return the cause of discontinuous payoffs; empty where gradients may be followed (generic).
 
-    Methods that follow gradients refuse a game with a discontinuity, in one line that quotes the text.
+    Methods that follow gradients reject a game with a discontinuity and quote the text.
     """
     return ""
 
 
 @oracle(inherited=True)
 def labels(game: Any) -> Labels:
-    """Return the names of players and of the axes of a strategy. Generic: none, they are numbered."""
+    """Return the names of players and of the axes of a strategy. Generic: none."""
     return Labels()
 
 
@@ -53,18 +53,18 @@ def metrics(game: Any, x: Profile) -> Record:
 def traced_metrics(game: Any, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
     """Return `metrics` as arrays that JAX can trace, for expectations over mixtures and for derivatives.
 
-    Raises `ValueError` where there are none (generic).
+    The generic answer raises `Unsupported`.
     """
     raise unknown(game, "metrics that JAX can trace")
 
 
 @oracle(inherited=True)
 def named_start(game: Any, name: str) -> Profile:
-    """Return the start of this name. Raises `ValueError` for an unknown name (generic: for any)."""
+    """Return the initial profile of this name; raise `ValueError` for an unknown name (generic: for any)."""
     raise ValueError(f"start: {name!r} must be a profile; this game has no named starts")
 
 
 @oracle(inherited=True)
 def validate_parameter(game: Any, name: str, value: float) -> str:
-    """Return why the array ``name`` may not take ``value``; an empty text where it may (generic)."""
+    """Return why the array ``name`` may not take ``value``; empty where it may (generic)."""
     return ""

@@ -1,4 +1,4 @@
-"""How an oracle is declared, registered for a class of games, and found."""
+"""Declaration, registration and dispatch of oracles by the class of a game."""
 
 from __future__ import annotations
 
@@ -29,11 +29,8 @@ def _ours(kind: type) -> bool:
 
 
 def _pays_as(kind: type, above: type) -> bool:
-    """Whether a class left payoffs, and what they may be made of, as they are in a class above it.
-
-    What is proved there says nothing of it otherwise. A method that it overrides may be called by the
-    payoffs: only plain values may be replaced.
-    """
+    """Return whether a class keeps the payoffs of a superclass, and thus the proofs registered for it."""
+    # payoffs may call any method of the superclass: only plain values may be overridden
     for between in kind.__mro__[: kind.__mro__.index(above)]:
         if _ours(between):
             continue
@@ -53,7 +50,7 @@ def at_home(kind: type, module: str) -> None:
     Parameters
     ----------
     kind : type
-        A class of games. Subclasses need no home of their own.
+        A class of games. It also covers subclasses.
     module : str
         The full name of the module, ``"rivalry.games.market.oracles"``.
     """
@@ -65,19 +62,19 @@ def _import_home(kind: type) -> None:
     if home is None:
         return
     import_module(home)
-    # a reloaded model defines a new class, of which the home, imported before, knows nothing
+    # a reloaded model defines a new class, for which the module imported earlier registered nothing
     if not any(kind in oracle._answers for oracle in _declared):
         raise RuntimeError(f"{home} registers nothing for {kind}; import it anew where the class was")
     _homes.pop(kind, None)
 
 
 class Oracle(Generic[P, R]):
-    """A function of a game that is dispatched on the game's class; see the module.
+    """A function of a game, dispatched on the game's class.
 
     Parameters
     ----------
     generic : Callable
-        The answer where nothing is known of a game.
+        The answer for a game without a registered one.
     inherited : bool
         Whether an answer holds for subclasses that change payoffs or space, as descriptions do.
     """
@@ -95,13 +92,13 @@ class Oracle(Generic[P, R]):
         return found
 
     def knows(self, game: Any) -> bool:
-        """Whether more than the generic answer is known of this game; nothing is computed."""
+        """Return whether an answer is registered for this game; nothing is computed."""
         return self._found(game) is not None
 
     def register(
         self, kind: type[G], when: Callable[[G], bool] | None = None
     ) -> Callable[[Callable[Concatenate[G, P], R]], Callable[Concatenate[G, P], R]]:
-        """Make the decorated function the answer for a class and those below it.
+        """Decorate the answer for a class and its subclasses.
 
         Parameters
         ----------
@@ -109,19 +106,19 @@ class Oracle(Generic[P, R]):
             A class of games. Proofs hold for a subclass only while it leaves ``payoffs``, ``space`` and
             the methods of ``kind`` as they are; descriptions hold for every subclass.
         when : Callable, optional
-            Whether the answer holds for this game of the class; asked of the game alone.
+            Whether the answer holds for a given game of the class.
 
         Raises
         ------
         TypeError
-            For what is not a class, a protocol, or `object`: an answer for all games would be a claim.
+            For a protocol, `object`, or a value that is not a class: the answer would hold for every game.
         """
         if not isinstance(kind, type) or getattr(kind, "_is_protocol", False) or kind is object:
             raise TypeError(f"{kind!r} must be a class of games; protocols and object hold for every game")
 
         def add(answer: Callable[Concatenate[G, P], R]) -> Callable[Concatenate[G, P], R]:
             if any(issubclass(seen, kind) for seen in self._lines):
-                forget_programs(0)  # those already compiled hold the answer of before
+                forget_programs(0)  # compiled programs contain the previous answer
             self._answers[kind] = (when, answer)
             self._lines.clear()
             return answer
@@ -137,7 +134,7 @@ class Oracle(Generic[P, R]):
         return None
 
     def _line(self, kind: type) -> tuple[_Answer, ...]:
-        """The answers for a class, the nearest first."""
+        """Return the answers for a class, the nearest superclass first."""
         for above in kind.__mro__:
             _import_home(above)
         self._lines[kind] = tuple(
@@ -152,7 +149,7 @@ class Oracle(Generic[P, R]):
 
 
 def forwarded(oracle: Oracle[..., Any]) -> Callable[[Any], bool]:
-    """For the ``when`` of a wrapper: whether it is known of the game inside."""
+    """Return a ``when`` for wrappers: whether the oracle has an answer for the wrapped game."""
     return lambda wrapper: oracle.knows(wrapper.game)
 
 
@@ -162,9 +159,9 @@ def oracle(*, inherited: bool = False) -> Callable[[Callable[Concatenate[Any, P]
 
 
 class Unsupported(ValueError):
-    """A game cannot be what a method or a conversion needs; the message says why, in one line."""
+    """An error for a game that a method or a conversion does not support; one line states the reason."""
 
 
 def unknown(game: Any, what: str) -> Unsupported:
-    """Return the error of a generic answer that knows nothing."""
+    """Return the error of a generic answer without knowledge of the game."""
     return Unsupported(f"game: {type(game).__name__} has no {what}; register one with rivalry.core.oracles")

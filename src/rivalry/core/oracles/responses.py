@@ -1,4 +1,4 @@
-"""Oracles that follow from payoffs; a subclass that changes payoffs or space loses their answers."""
+"""Oracles that depend on payoffs; a subclass that changes payoffs or space does not inherit the answers."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 
 class Response(NamedTuple):
-    """A player's best response as far as it was found."""
+    """A player's best response, with its payoff and an upper bound on every payoff."""
 
     strategy: np.ndarray  # [axis]
     payoff: float
-    bound: float  # what no payoff can exceed; inf where nothing is proved
+    bound: float  # upper bound on every payoff; inf where nothing is proved
     coverage: Coverage
     method: str
-    tried: np.ndarray | None = None  # payoffs of the strategies that were looked at, wherever the player is
+    tried: np.ndarray | None = None  # payoffs of the searched strategies, independent of the player's own one
 
 
 @oracle()
 def exchangeable(game: Any) -> np.ndarray:
-    """Return one integer per player, ``[player]``, equal for those that may be exchanged. Generic: none may.
+    """Return one integer per player, ``[player]``, equal for exchangeable players. Generic: all differ.
 
-    Distances, basins of attraction and symmetric branches do not tell exchangeable players apart.
+    Distances, basins of attraction and symmetric branches do not distinguish exchangeable players.
     """
     return np.arange(game.space.shape[0])
 
 
 @oracle()
 def deviation_payoff(game: Any, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
-    """Return ``player``'s payoff as a function of its own strategy ``[axis]``, the others at ``x``."""
+    """Return ``player``'s payoff as a function of its own strategy ``[axis]``, with the others at ``x``."""
     return lambda strategy: game.payoffs(x.at[player].set(strategy))[player]
 
 
@@ -53,7 +53,7 @@ def gradients(game: Any, x: Profile) -> Profile:
 
 
 def gradients_of(game: Any, x: Profile, rows: Array) -> Float[Array, "row axis"]:
-    """The same for the players ``rows``, by differentiation."""
+    """Return the gradients of the players ``rows``, by differentiation."""
 
     def own(player: Array) -> Array:
         slope: Array = jax.grad(lambda strategy: deviation_payoff(game, x, player)(strategy))(x[player])
@@ -79,22 +79,22 @@ def jacobian(game: Any, x: Profile) -> Float[Array, "row column"]:
 
 @oracle()
 def best_response(game: Any, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
-    """Return the best strategy of ``player`` against the others at ``x``, its payoff, and the coverage.
+    """Return a best response of ``player`` to the others at ``x``, its payoff, and the coverage.
 
-    The payoff is that of the strategy. ``exact`` coverage claims that no strategy pays more. An answer that
-    JAX can trace for a traced ``player`` also serves followers and best-response dynamics.
+    The coverage ``exact`` claims that no strategy pays more. An answer that JAX can trace for a traced
+    ``player`` also serves followers and best-response dynamics.
 
-    Raises `ValueError` where none is known (generic); `rivalry.best_reply` then searches.
+    The generic answer raises `Unsupported`; `rivalry.best_reply` then searches.
     """
     raise unknown(game, "best response")
 
 
 @oracle()
 def proved_response(game: Any, x: Profile, player: int) -> Response:
-    """Return what `best_response` does with an upper bound on every payoff of ``player``, for certificates.
+    """Return a best response with an upper bound on every payoff of ``player``, for certificates.
 
-    Answers compute with concrete numbers and give a `Response`. Generic: from `best_response`, whose payoff
-    is the bound where its coverage is exact.
+    Answers compute with concrete numbers. Generic: the answer of `best_response`, whose payoff is the bound
+    where its coverage is exact.
     """
     strategy, payoff, coverage = best_response(game, x, player)
     bound = float(payoff) if coverage == "exact" else np.inf
@@ -105,10 +105,10 @@ def proved_response(game: Any, x: Profile, player: int) -> Response:
 def mixed_best_response(
     game: Any, places: np.ndarray, weights: np.ndarray, player: int
 ) -> tuple[Strategy | np.ndarray, Any, Coverage]:
-    """Return the best response to independent mixtures of the others, as `best_response` does.
+    """Return a best response to independent mixtures of the others, in the form of `best_response`.
 
-    The others play ``places [player action axis]`` with probabilities ``weights [player action]``. Raises
-    `ValueError` where none is known (generic).
+    The others play ``places [player action axis]`` with probabilities ``weights [player action]``. The
+    generic answer raises `Unsupported`.
     """
     raise unknown(game, "best response to mixtures")
 
@@ -117,29 +117,30 @@ def mixed_best_response(
 def payoff_bound(
     game: Any, x: Profile, player: int | Array, low: Strategy, high: Strategy
 ) -> Float[Array, ""]:
-    """Return what no own strategy between ``low [axis]`` and ``high [axis]`` pays more than, others at ``x``.
+    """Return an upper bound on the payoffs of own strategies from ``low [axis]`` to ``high [axis]``.
 
-    Certificates on a box then prove their bound by branch and bound. Generic: infinity.
+    The others play ``x``. Certificates on a box prove their bound from it by branch and bound. Generic:
+    infinity.
     """
     return jnp.asarray(jnp.inf)
 
 
 @oracle()
 def search_points(game: Any, player: int) -> Float[Array, "point axis"]:
-    """Return strategies of ``player`` from which a search for its best response begins too. Generic: none."""
+    """Return additional starting points of the search for ``player``'s best response. Generic: none."""
     return jnp.zeros((0, game.space.shape[1]))
 
 
 @oracle()
 def closed_form(game: Any) -> np.ndarray:
-    """Return first-order points known without a search, ``[root player axis]``, the most plausible first.
+    """Return first-order points in closed form, ``[root player axis]``, the most plausible first.
 
-    Raises `ValueError` where there are none (generic).
+    The generic answer raises `Unsupported`.
     """
     raise unknown(game, "closed form")
 
 
 @oracle()
 def plot_data(game: Any) -> Mapping[str, Callable[[Profile], Record]]:
-    """Return functions of a profile by name: larger arrays, stored where a plot needs them. Generic: none."""
+    """Return functions of a profile that compute arrays for plots, by name. Generic: none."""
     return {}
