@@ -161,8 +161,8 @@ def _ordinary(game: Game, player: int, best: np.ndarray) -> np.ndarray:
 def best_reply(game: Game, x: Any, player: int, *, points: int = 201) -> Reply:
     """Return a best response of ``player`` to the others at ``x``, over its whole strategy space.
 
-    The oracle `proved_response` or `best_response` gives it where one is registered. Otherwise it is searched
-    in the coordinates of the game's box.
+    It is the answer of the oracle `proved_response` or `best_response` if registered. Otherwise it is
+    searched in the coordinates of the game's box.
 
     Parameters
     ----------

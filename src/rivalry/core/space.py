@@ -108,7 +108,7 @@ class Box(Tree):
     """An interval for every player and axis.
 
     A box is searched, sampled and stepped through evenly in the coordinates ``y = inner(x)`` of its amounts
-    ``x``. Projection clips amounts in all of them.
+    ``x``. Projection clips the amounts, whatever the coordinates.
 
     All arrays are ``[player axis]``, so that `jax.tree.map` can select players or repeat axes.
 

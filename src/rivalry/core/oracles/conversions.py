@@ -43,7 +43,7 @@ def to_contest(game: Any, grid: np.ndarray) -> Contest:
 def action_levels(game: Any, count: int) -> Any:
     """Return ``count`` levels per axis, in one of the forms that `rivalry.tables.tabulate` takes.
 
-    Generic: ``count`` itself, which stands for an even grid.
+    Generic: ``count`` itself, for an even grid.
     """
     return count
 
