@@ -1,4 +1,4 @@
-"""Any game as finite tables, and exact computations on them. A name is loaded when it is first used."""
+"""Finite tables of any game, and exact computations on them. Names are imported on first use."""
 
 import sys as _sys
 import typing as _typing

@@ -1,4 +1,4 @@
-"""Finitely many places in a strategy space, and the moves between neighbours."""
+"""Action grids: finitely many grid points of a strategy space, and moves between neighbouring points."""
 
 from __future__ import annotations
 
@@ -14,14 +14,28 @@ Places = int | dict[str, Any] | list[Any] | tuple[Any, ...] | np.ndarray
 
 
 def places_of(space: Any, places: Places) -> np.ndarray:
-    """Where each player may stand, ``[player action axis]``, padded with NaN for players who have fewer.
+    """Return every player's grid points, ``[player action axis]``, padded with NaN for players with fewer.
 
-    A whole number asks for a grid: on a `Box` that many places an axis, ends included, the first axis
-    slowest; on a `Simplex` the lattice with ``places - 1`` steps an edge; of `Choices` all. Tables tell the
-    levels of the axes of a `Box`, whose grid it is (`rivalry.tables.levels.axis_levels`). Places of one's
-    own are ``[action axis]`` for everybody (``[action]`` where there is one axis), or a list of these, one a
-    player.
-    Raises `ValueError` for places outside the space, or fewer than two.
+    Parameters
+    ----------
+    space : Box, Simplex or Choices
+        The strategy space.
+    places : int, dict, list or array
+        A whole number requests a grid: on a `Box` that many points per axis, end points included, the first
+        axis slowest; on a `Simplex` the lattice with ``places - 1`` steps per edge; of `Choices` all. A
+        mapping, or a list of mappings, gives the levels on the axes of a `Box`
+        (`rivalry.tables.levels.axis_levels`). Otherwise explicit points: ``[action axis]`` for all players
+        (``[action]`` with one axis), or a list of these, one per player.
+
+    Returns
+    -------
+    np.ndarray
+        The grid points.
+
+    Raises
+    ------
+    ValueError
+        For points outside the space, or fewer than two.
     """
     players, axes = space.shape
     if isinstance(places, int | np.integer) and not isinstance(places, bool):
@@ -57,16 +71,16 @@ def _grid(space: Any, player: int, count: int) -> np.ndarray:
         return spanned(lines)
     if isinstance(space, Simplex):
         lattice = simplex_lattice(space.sizes[player], count - 1) / (count - 1)
-        if space.least:  # drawn in from the edges by as much
+        if space.least:  # keeps every probability at or above ``least``
             lattice = space.least + space.spare[player] * lattice
         return np.pad(lattice, ((0, 0), (0, space.shape[1] - lattice.shape[1])))
     raise ValueError(f"places: a {type(space).__name__} has no grid; give places of your own")
 
 
 def _own(places: Any, players: int, axes: int) -> list[np.ndarray]:
-    """Places of one's own, ``[action axis]`` a player."""
+    """Return explicit grid points, ``[action axis]`` per player."""
     each = list(places)
-    single = all(np.shape(row) in ((), (axes,)) for row in each)  # [action axis]: for everybody
+    single = all(np.shape(row) in ((), (axes,)) for row in each)  # [action axis]: for all players
     given = [each] * players if single and np.ndim(each[:1]) <= 2 else each
     if len(given) != players:
         raise ValueError(
@@ -88,15 +102,16 @@ def _own(places: Any, players: int, axes: int) -> list[np.ndarray]:
 
 
 def _inside(space: Any, rows: list[np.ndarray]) -> None:
-    """Refuse a place outside the space; players with fewer places repeat their last."""
+    """Raise `ValueError` for a grid point outside the space."""
     for action in range(max(len(row) for row in rows)):
+        # a player with fewer points repeats the last one: `check` takes a whole profile
         space.check(np.stack([row[min(action, len(row) - 1)] for row in rows]), f"places, number {action}")
 
 
 def check_rising(found: np.ndarray) -> None:
-    """Raises `ValueError`, naming the player, for places on a line that fall or repeat.
+    """Raise `ValueError`, naming the player, unless every player's points on a line strictly increase.
 
-    ``found`` is ``[player action axis]``, padded with NaN, of one axis.
+    ``found`` is ``[player action axis]`` with one axis, padded with NaN.
     """
     for player, rows in enumerate(found):
         there = rows[~np.isnan(rows[:, 0]), 0]
@@ -105,14 +120,19 @@ def check_rising(found: np.ndarray) -> None:
 
 
 def moves_between(space: Any, places: Places, found: np.ndarray) -> np.ndarray:
-    """The action each move leads to, ``[player standing move]``; what is not possible stays.
+    """Return the action that each move leads to, ``[player standing move]``; an impossible move stays.
 
-    On a grid of a `Box` the moves are one step down along each axis, stay, one step up along each axis; on an
-    interval therefore left, stay, right. On a lattice of a `Simplex` a unit goes from an earlier to a later
-    corner, for each pair; stay; and from the later to the earlier. Either way the opposite of a move before
-    the middle is as far behind it. Places of one's own on a line are walked in their order, which must
-    rise. `Choices` have no neighbours: no moves, any action may be chosen. Raises `ValueError` where places
-    of one's own have none.
+    On a grid of a `Box` the moves are one step down along each axis, stay, and one step up along each axis;
+    on an interval: left, stay, right. On a lattice of a `Simplex` the moves transfer one unit from the
+    earlier to the later corner of each pair, stay, or transfer one from the later to the earlier. In both
+    cases a move before the middle and its opposite are at equal distance from it. Explicit points on a line
+    are neighbours in their order, which must increase. `Choices` have no neighbours: the table of moves is
+    empty and any action may be chosen.
+
+    Raises
+    ------
+    ValueError
+        For explicit points in several dimensions, which have no neighbours.
     """
     if isinstance(space, Choices):
         return np.zeros((0, 0, 0), dtype=np.int64)
@@ -137,7 +157,7 @@ def moves_between(space: Any, places: Places, found: np.ndarray) -> np.ndarray:
 
 
 def _padded(tables: list[np.ndarray], actions: int) -> np.ndarray:
-    """Everybody's moves in one array; what a player does not have stays."""
+    """Return all players' moves in one array; padded moves stay."""
     most = max(table.shape[1] for table in tables)
     moves = np.repeat(np.arange(actions, dtype=np.int64)[:, None], most, axis=1)[None]
     moves = np.repeat(moves, len(tables), axis=0)
@@ -147,7 +167,7 @@ def _padded(tables: list[np.ndarray], actions: int) -> np.ndarray:
 
 
 def _steps(counts: tuple[int, ...]) -> np.ndarray:
-    """Moves on a grid of so many levels on each axis, ``[standing move]``."""
+    """Return the moves on a grid with ``counts`` levels per axis, ``[standing move]``."""
     axes = len(counts)
     index = np.indices(counts).reshape(axes, -1).T
     stay = np.zeros((1, axes), dtype=np.int64)
@@ -160,7 +180,7 @@ def _steps(counts: tuple[int, ...]) -> np.ndarray:
 
 
 def _transfers(corners: int, steps: int) -> np.ndarray:
-    """Moves on a lattice of the simplex, ``[standing move]``."""
+    """Return the moves on a lattice of the simplex, ``[standing move]``."""
     lattice = simplex_lattice(corners, steps)
     number = {tuple(row): k for k, row in enumerate(lattice.tolist())}
     pairs = list(combinations(range(corners), 2))

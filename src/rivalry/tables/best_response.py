@@ -1,4 +1,4 @@
-"""The best that one player can make of the others' fixed policies: the certificate of what was learned."""
+"""One player's best response to the others' fixed policies, and the regret of a policy against it."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import numpy as np
 from rivalry.tables.greedy_play import check_player, checked_policies, choices, states
 from rivalry.tables.kernels.shapes import FiniteGame, Tabulated
 
-TIE = 1e-12  # of the largest value: another move must pay more than this on top
-DENSE = 1200  # values solved for at once; more are swept
+TIE = 1e-12  # of the largest value: another move must pay more than the current one by this
+DENSE = 1200  # most unknowns of a linear solve; larger systems are solved by sweeps
 MOST_STATES = 4_000_000
-SWEEPS = 8  # with the same moves, between two that improve them
-ROUNDING = 1e-14  # of the largest value: a sweep that changes no more has settled
+SWEEPS = 8  # of policy evaluation between two policy improvements
+ROUNDING = 1e-14  # of the largest value: a sweep that changes no more has converged
 
 
 class BestReply(NamedTuple):
-    """A best reply to fixed policies, as a function of the whole state: nature times all standing actions."""
+    """A best response to fixed policies, by full state: nature times all standing actions."""
 
-    value: np.ndarray  # [round state]: of the best reply, discounted
+    value: np.ndarray  # [round state]: of the best response, discounted
     own: np.ndarray  # [round state]: of the policy that the player follows
-    policy: np.ndarray  # [round state]: the best reply's moves
+    policy: np.ndarray  # [round state]: the best response's moves
     coverage: Literal["exact", "upper bound"]
 
     @property
     def regret(self) -> np.ndarray:
-        """What the best reply gains over the own policy ``[round state]``; at least 0.
+        """The gain of the best response over the player's own policy, ``[round state]``; at least 0.
 
-        Coverage ``exact``: the player sees the whole state. ``upper bound``: it sees less, and no policy of
-        what it sees gains more.
+        With coverage ``exact`` the player observes the full state. With ``upper bound`` it observes less,
+        and no policy of its own observations gains more.
         """
         gains: np.ndarray = np.maximum(self.value - self.own, 0.0)
         return gains
@@ -44,20 +44,41 @@ def best_reply(
     epsilon: float = 0.0,
     paid: str = "round",
 ) -> BestReply:
-    """The best reply of ``player`` to the others' policies, by policy iteration over the whole state.
+    """Return the best response of ``player`` to the others' policies, by policy iteration.
 
-    ``policies`` are moves ``[player state]`` (whole numbers) or chances ``[player state move]``. ``epsilon``
-    is the others' (and its own policy's) chance of a uniform random move instead; the reply itself does not
-    explore. A state of the whole game is nature's state times the number of joint actions, plus the joint
-    action that stands. ``paid`` and discounted is every ``round``, or every ``move`` of the player
-    (asynchronous play). The values are those of the infinite discounted sum, counted from the first payment.
+    The best response may depend on the full state: nature's state times the number of joint actions, plus the
+    standing joint action. Where the player observes less, its regret is an upper bound on the gain of any
+    policy of its own observations.
 
-    The reply may use the whole state. Where the player sees less, its regret is an upper bound on what any
-    policy of its own observations gains.
+    Parameters
+    ----------
+    tabulated : Tabulated or FiniteGame
+        The game.
+    policies : array_like
+        Moves ``[player state]`` (whole numbers) or probabilities ``[player state move]``.
+    player : int
+        The player that responds.
+    discount : float
+        In [0, 1).
+    epsilon : float
+        Probability of a uniform random move in all players' policies; the best response does not explore.
+    paid : str
+        Whether payoffs are paid and discounted per ``round``, or per ``move`` of the player (asynchronous
+        play).
 
-    Raises `ValueError` for a discount outside [0, 1), policies of another shape, players who look into the
-    round that is being played or further back than one, and for more states than fit.
+    Returns
+    -------
+    BestReply
+        Values of the infinite discounted sum, counted from the first payment.
 
+    Raises
+    ------
+    ValueError
+        For a discount outside [0, 1), policies of another shape, players that observe the current round or
+        more than one round back, and too many states.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> from rivalry.tables import tabulate
     >>> game = tabulate(rv.games.matrix("prisoners_dilemma"), observation="joint")
@@ -83,10 +104,10 @@ def policy_regrets(
     epsilon: object = 0.0,
     paid: str = "round",
 ) -> np.ndarray:
-    """What each player would gain by its `best_reply` over its own policy, ``[player round state]``.
+    """Return every player's gain by its `best_reply` over its own policy, ``[player round state]``.
 
-    ``discount`` and ``epsilon`` are numbers, or one per player; with exploration everybody explores but who
-    replies. Raises `ValueError` as `best_reply` does.
+    ``discount`` and ``epsilon`` are numbers, or one per player. Every policy explores; the best response does
+    not. Raises `ValueError` as `best_reply` does.
 
     >>> import rivalry as rv
     >>> from rivalry.tables import tabulate
@@ -103,10 +124,15 @@ def policy_regrets(
 
 
 def mixed(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> np.ndarray:
-    """Policies, moves or chances, as chances ``[player state move]`` with uniform exploration mixed in.
+    """Return policies as probabilities ``[player state move]``, with uniform exploration mixed in.
 
-    ``epsilon`` is a number, or one per player. Raises `ValueError` for another shape, for chances that are
-    negative or do not sum to 1, and for exploration outside [0, 1].
+    ``policies`` are moves or probabilities; ``epsilon`` is a number, or one per player.
+
+    Raises
+    ------
+    ValueError
+        For another shape, for probabilities that are negative or do not sum to 1, and for exploration outside
+        [0, 1].
     """
     most, needed = choices(tables), states(tables)
     given = np.asarray(policies)
@@ -137,7 +163,9 @@ def mixed(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> np.nda
 
 
 def observations(tables: FiniteGame) -> np.ndarray:
-    """The number that each player sees in every state, ``[player state]``. Raises `ValueError`.
+    """Return the number of every player's observation in every state, ``[player state]``.
+
+    Raises `ValueError` for slots other than nature now and actions one round back.
 
     >>> import rivalry as rv
     >>> from rivalry.tables import tabulate
@@ -162,16 +190,16 @@ def observations(tables: FiniteGame) -> np.ndarray:
 
 
 class _Model(NamedTuple):
-    """The decision problem of one player."""
+    """The decision problem of one player against fixed policies."""
 
-    pays: np.ndarray  # [nature joint]: what the player gets
-    rate: np.ndarray  # [round]: 1 where it is paid, else 0
+    pays: np.ndarray  # [nature joint]: the player's payoff
+    rate: np.ndarray  # [round]: 1 where the payoff counts, else 0
     discount: np.ndarray  # [round]
     next_nature: np.ndarray  # [nature joint branch]
-    branch_probability: np.ndarray  # [nature joint branch], each branch's own
+    branch_probability: np.ndarray  # [nature joint branch], not cumulative
     movers: np.ndarray  # [round player]
     seen: np.ndarray  # [player state]
-    alone: np.ndarray  # [player]: sees its own action, and nothing else
+    alone: np.ndarray  # [player]: observes its own action only
     chances: np.ndarray  # [player observation move]
     moves: np.ndarray  # [player standing move]
     sizes: np.ndarray
@@ -207,7 +235,7 @@ def _model(tables: FiniteGame, chances: np.ndarray, player: int, discount: float
     counts = paid == "round" or movers[:, player]
     rate = np.broadcast_to(np.asarray(counts, dtype=float), len(movers))
     moves = tables.action_map
-    if not moves.size:  # a move is the action chosen; one that a shorter player does not have stays
+    if not moves.size:  # a move is the action chosen; padded moves stay
         most = int(tables.sizes.max())
         chosen, standing = np.meshgrid(np.arange(most), np.arange(most))
         moves = np.stack([np.where(chosen < size, chosen, standing) for size in tables.sizes])
@@ -240,13 +268,15 @@ def _model(tables: FiniteGame, chances: np.ndarray, player: int, discount: float
 
 
 def _best(model: _Model, player: int, tie: float) -> tuple[np.ndarray, np.ndarray]:
-    """A best reply's value and moves, ``[round state]``: policy iteration (Howard 1960).
+    """Return a best response's value and moves, ``[round state]``, by policy iteration (Howard 1960).
 
-    With few states a policy's value is solved for; else it is swept ``SWEEPS`` times in between (Puterman and
-    Shin 1978) until a sweep that improves changes nothing more than rounding does.
+    With few states a policy's value is a linear solve. Otherwise it is swept ``SWEEPS`` times between two
+    improvements (Puterman and Shin 1978), until an improving sweep changes values by rounding only.
     """
     policy = np.empty(model.shape, dtype=np.int64)
-    policy[:] = model.chances[player].argmax(axis=1)[model.seen[player]]  # the likeliest of the own moves
+    policy[:] = model.chances[player].argmax(axis=1)[
+        model.seen[player]
+    ]  # the own policy's most probable move
     if _small(model):
         while True:
             value, better = _solved(model, player, policy), policy.copy()
@@ -265,7 +295,7 @@ def _best(model: _Model, player: int, tie: float) -> tuple[np.ndarray, np.ndarra
 
 
 def _followed(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
-    """The value of a policy in every round and state, the others' fixed; a player of -1: of everybody's."""
+    """Return a policy's value ``[round state]``, the others' fixed; player -1: all players' policies."""
     if _small(model):
         return _solved(model, player, policy)
     value = np.zeros(model.shape)
@@ -283,7 +313,7 @@ def _small(model: _Model) -> bool:
 def _sweep(
     model: _Model, player: int, policy: np.ndarray, value: np.ndarray, tie: float | None = None
 ) -> None:
-    """One pass through the rounds, last first: a new ``value`` in place; ``policy`` too, given a ``tie``."""
+    """Update ``value`` in place, last round first; with a ``tie`` also improve ``policy``."""
     from rivalry.tables.kernels import best_response
 
     given = (model.seen, model.chances, model.moves, model.sizes, model.strides)
@@ -297,7 +327,7 @@ def _sweep(
 
 
 def _averaged(model: _Model, other: int, ahead: np.ndarray) -> np.ndarray:
-    """``ahead`` where ``other``, who sees its own action alone, still stands: its move is averaged over."""
+    """Return ``ahead`` averaged over the move of ``other``, which observes its own action only."""
     size = int(model.sizes[other])
     grid = ahead.reshape(len(ahead), -1, size, int(model.strides[other]))
     step = np.zeros((size, size))  # [standing, then]
@@ -308,7 +338,7 @@ def _averaged(model: _Model, other: int, ahead: np.ndarray) -> np.ndarray:
 
 
 def _ahead(model: _Model, round_: int, value: np.ndarray) -> np.ndarray:
-    """What a joint action is worth once it stands, ``[nature joint]``: pay, and the value of what follows."""
+    """Return the value of a joint action, ``[nature joint]``: payoff plus discounted continuation."""
     natures, joints = model.pays.shape
     later = value[(round_ + 1) % model.shape[0]].reshape(natures, joints)
     if natures > 1:
@@ -319,7 +349,7 @@ def _ahead(model: _Model, round_: int, value: np.ndarray) -> np.ndarray:
 
 
 def _solved(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
-    """The value of a policy by one linear system, for few states."""
+    """Return the value of a policy by one linear system, for few states."""
     from rivalry.tables.kernels import best_response
 
     rounds, count = model.shape

@@ -1,4 +1,4 @@
-"""Any game as tables: players choose among finitely many places, or walk between them."""
+"""Tables of any game: players choose among finitely many grid points, or step between neighbours."""
 
 from __future__ import annotations
 
@@ -30,26 +30,47 @@ def tabulate(
     play: str = "synchronous",
     max_table_bytes: int = TABLE_BYTES,
 ) -> Tabulated:
-    """A game on finitely many places: payoffs of every joint action, and the moves that players have.
+    """Return a game's payoffs at every joint action of a grid, and the moves between grid points.
 
-    ``places`` is a whole number (a grid: that many an axis of a `Box`, ends included; a lattice of a
-    `Simplex` with ``places - 1`` steps an edge), levels on the axes of a `Box`, ``{kind = "log"|"linear",
-    from, to, count}`` or ``{kind = "levels", levels}``, one table for all axes or a list with one an axis
-    (`rivalry.tables.levels`); where only a number is given, the levels may be known of the game
-    (`rivalry.oracles.action_levels`). Or they are places of your own, ``[action axis]`` for all players or a
-    list, one per player. With ``walk`` players step between neighbours, or stay; without, they choose any
-    place at once. ``observation``: the standing action by which a policy is looked up, one's ``own``, all
-    (``joint``) or ``none``, where a policy is one choice. ``play``: all move in one round (``synchronous``),
-    or one after the other, player 0 first, each seeing the newest actions (``asynchronous``).
+    A finite game (`rivalry.oracles.to_finite`) is returned as it is: its actions are the grid points, the
+    corners of the simplices of mixed strategies. A game with `rivalry.oracles.to_contest` is tabulated by a
+    compiled loop; where its table would exceed ``max_table_bytes``, payoffs are summed when needed instead,
+    with a warning. Other games are tabulated through their ``payoffs``.
 
-    A finite game (`rivalry.oracles.to_finite`) passes as it is: its actions are the places, the corners of
-    the simplices of mixed strategies. A game with `rivalry.oracles.to_contest` is tabulated by a compiled
-    loop, and beyond ``max_table_bytes`` of payoffs not at all, with a warning: payoffs are summed
-    when they are needed. Other games are tabulated through their ``payoffs``.
+    Parameters
+    ----------
+    game : Game
+        The game.
+    places : int, dict, list or array
+        A whole number (a grid: that many points per axis of a `Box`, end points included; a lattice of a
+        `Simplex` with ``places - 1`` steps per edge), for which the game itself may provide the levels
+        (`rivalry.oracles.action_levels`). Or levels on the axes of a `Box` (`rivalry.tables.levels`):
+        ``{kind = "log"|"linear", from, to, count}`` or ``{kind = "levels", levels}``, one table for all axes
+        or a list with one per axis. Or explicit points: ``[action axis]`` for all players, or a list with one
+        array per player.
+    walk : bool
+        Whether players step between neighbours, or stay; otherwise they choose any grid point directly.
+    observation : str
+        The standing actions that a policy depends on: a player's ``own``, all (``joint``), or ``none``, where
+        a policy is one choice.
+    play : str
+        ``synchronous``: all players move in one round. ``asynchronous``: one after the other, player 0 first,
+        each observing the newest actions.
+    max_table_bytes : int
+        Largest size of the payoff table.
 
-    Raises `ValueError` for places outside the space, payoffs that are no number, and a table that would be
-    too large.
+    Returns
+    -------
+    Tabulated
+        The tables and the grid points.
 
+    Raises
+    ------
+    ValueError
+        For points outside the space, payoffs that are not finite, and a table that would be too large.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
     >>> tabulated = tabulate(game, 11)
@@ -91,7 +112,7 @@ def tabulate(
 
 
 def own_levels(game: Any, places: Places) -> Places:
-    """The levels that are known of a game, where no more than their number is given."""
+    """Return the game's own levels where ``places`` is a whole number and the game provides them."""
     if isinstance(places, int | np.integer) and not isinstance(places, bool):
         if oracles.action_levels.knows(game) and places < 2:
             raise ValueError(f"places: {places} must be at least 2")
@@ -106,7 +127,7 @@ def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
 
 
 def _finite(game: Any, observation: str, play: str) -> Tabulated:
-    """A finite game as it is; a game without states gets what players see and when they move."""
+    """Return a finite game as it is; a game without states gets observations and an order of moves."""
     world: Any = oracles.to_finite(game)
     if not isinstance(world, FiniteGame):
         raise ValueError(f"game: its finite form is a {type(world).__name__}; must be a FiniteGame")
@@ -140,7 +161,7 @@ def _turns(
 
 
 def _swaps(game: Any, places: np.ndarray) -> np.ndarray:
-    """Who may change places: those alike in the game who have the same places to choose from."""
+    """Return labels ``[player]``, equal for exchangeable players with the same grid points."""
     labels = alike(game)
     found = np.zeros(len(labels), dtype=np.int64)
     for player in range(len(labels)):
@@ -162,7 +183,7 @@ def _by_contest(contest: Any, sizes: np.ndarray) -> np.ndarray:
 
 
 def _by_payoffs(game: Any, places: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """The table of a game that offers no more than ``payoffs``."""
+    """Return the table of a game by its ``payoffs``."""
     return np.ascontiguousarray(values_at(_paid, game, places, sizes).T[None])
 
 
@@ -171,10 +192,10 @@ def _paid(game: Any, x: Any) -> Any:
 
 
 def values_at(answer: Any, game: Any, places: np.ndarray, sizes: np.ndarray) -> Any:
-    """What ``answer(game, profile)`` says at every joint action, ``[joint ..]``.
+    """Return ``answer(game, profile)`` at every joint action, ``[joint ..]``.
 
     ``places`` are ``[player action axis]``. An answer of several arrays by name gives as many tables. It must
-    be a function that JAX can trace: chunks of joint actions go through one compiled program.
+    be a function that JAX can trace: chunks of joint actions share one compiled program.
 
     >>> import rivalry as rv
     >>> game, pair = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal"), np.array([[[0.2], [0.5]]] * 2)
@@ -215,7 +236,7 @@ def _refuse_nan(game: Any, payoff: np.ndarray, places: np.ndarray, sizes: np.nda
 
 
 def _refuse_nobody(game: Any, contest: Contest, places: np.ndarray) -> None:
-    """The same where payoffs are summed when needed: refuse points where nobody may have any influence."""
+    """Raise `ValueError` for a point of a contest on which no player may have influence."""
     if not np.isnan(contest.nobody) or contest.away.size:
         return
     none = np.isneginf(contest.logs)  # [player action point]
@@ -227,7 +248,7 @@ def _refuse_nobody(game: Any, contest: Contest, places: np.ndarray) -> None:
 
 
 def normalised(tabulated: Tabulated) -> Tabulated:
-    """The same game with payoffs divided by the largest of any player at any joint action.
+    """Return the game with payoffs divided by the largest payoff of any player at any joint action.
 
     Raises `ValueError` where that is not above 0.
     """

@@ -1,7 +1,7 @@
-"""What is exactly so on a table: payoffs, regrets of pure play, the largest payoff, all pure equilibria.
+"""Exact payoffs, regrets of pure actions, largest payoff and all pure equilibria of a tabulated game.
 
-Joint actions are rows of whole numbers, ``[player]``. All of it holds on the grid; between its places there
-may be better ones, which `rivalry.certificate` looks for.
+Joint actions are rows of whole numbers, ``[player]``. All results hold on the grid only: between grid points
+there may be better responses, for which `rivalry.certificate` searches.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import numpy as np
 from rivalry.tables.extreme_equilibria import equal_within
 from rivalry.tables.kernels.shapes import FiniteGame, Tabulated
 
-TIE = 1e-12  # of all that is shared out: gains below this are rounding
-MOST_JOINT = 5_000_000  # joint actions gone through where there is no table
+TIE = 1e-12  # of the total resource: gains below this are rounding
+MOST_JOINT = 5_000_000  # joint actions enumerated without a table
 
 
 def payoffs(tabulated: Tabulated, actions: object) -> np.ndarray:
-    """What every player gets at joint actions ``[.. player]``, of the same shape.
+    """Return every player's payoff at joint actions ``[.. player]``, in the same shape.
 
-    Raises `ValueError` for actions that there are not, and for a game with states of nature.
+    Raises `ValueError` for unknown actions, and for a game with states of nature.
 
     >>> import rivalry as rv
     >>> from rivalry.tables import tabulate
@@ -42,9 +42,9 @@ def payoffs(tabulated: Tabulated, actions: object) -> np.ndarray:
 
 
 def regrets(tabulated: Tabulated, actions: object) -> np.ndarray:
-    """What each player would gain by its best action while the others stand ``[player]``; at least 0.
+    """Return each player's gain by its best action, the others' fixed, ``[player]``; at least 0.
 
-    Raises `ValueError` for actions that there are not.
+    Raises `ValueError` for unknown actions.
 
     >>> import rivalry as rv
     >>> from rivalry.tables import tabulate
@@ -64,12 +64,19 @@ def regrets(tabulated: Tabulated, actions: object) -> np.ndarray:
 
 
 def equilibria(tabulated: Tabulated, *, most: int = MOST_JOINT) -> np.ndarray:
-    """All pure equilibria on the grid, ``[equilibrium player]``, up to swaps of alike players.
+    """Return all pure equilibria on the grid, ``[equilibrium player]``.
 
-    Of those that differ by swaps it is the one where alike players stand in order, the earlier never at a
-    higher number. Where there is no table every joint action is summed, once for all swaps of it, if there
-    are at most ``most``. Raises `ValueError` beyond, and for a game with states of nature.
+    Of equilibria that differ by a permutation of exchangeable players only the one is returned in which these
+    players are in order, an earlier one never at a higher action. Without a table every joint action is
+    summed, once per permutation class, if there are at most ``most`` classes.
 
+    Raises
+    ------
+    ValueError
+        For more classes than ``most``, and for a game with states of nature.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> from rivalry.tables import tabulate
     >>> equilibria(tabulate(rv.games.matrix("stag_hunt"))).tolist()
@@ -92,10 +99,10 @@ def equilibria(tabulated: Tabulated, *, most: int = MOST_JOINT) -> np.ndarray:
 
 
 def largest_payoff(tabulated: Tabulated, *, most: int = MOST_JOINT) -> float:
-    """The largest payoff of any player at any joint action.
+    """Return the largest payoff of any player at any joint action.
 
-    Where there is no table, of joint actions that differ by swaps of alike players one is summed. Raises
-    `ValueError` where these are more than ``most``.
+    Without a table one joint action is summed per class of permutations of exchangeable players. Raises
+    `ValueError` where there are more than ``most`` classes.
     """
     if tabulated.tables.payoff.size:
         return float(tabulated.tables.payoff.max())
@@ -107,7 +114,10 @@ def largest_payoff(tabulated: Tabulated, *, most: int = MOST_JOINT) -> float:
 
 
 def joint_actions(tabulated: Tabulated, actions: object) -> np.ndarray:
-    """``actions [.. player]`` as whole numbers. Raises `ValueError` for others, and for other shapes."""
+    """Return ``actions [.. player]`` as whole numbers.
+
+    Raises `ValueError` for unknown actions and other shapes.
+    """
     sizes = tabulated.tables.sizes
     found = np.asarray(actions)
     if found.ndim == 0 or found.shape[-1] != len(sizes) or found.dtype.kind not in "iu":
@@ -121,7 +131,7 @@ def joint_actions(tabulated: Tabulated, actions: object) -> np.ndarray:
 
 
 def one_nature(tabulated: Tabulated) -> FiniteGame:
-    """The tables, of a game in which nature does not move. Raises `ValueError`."""
+    """Return the tables of a game with one state of nature. Raises `ValueError` for others."""
     tables = tabulated.tables
     if tables.payoff.shape[0] > 1:
         raise ValueError(f"game: has {tables.payoff.shape[0]} states of nature; must have one for this")
@@ -143,14 +153,14 @@ def _summed_equilibria(tabulated: Tabulated, before: np.ndarray, most: int) -> n
 
 
 def _before(tabulated: Tabulated) -> np.ndarray:
-    """The last earlier player who is alike, ``[player]``; -1 where there is none."""
+    """Return the last earlier exchangeable player, ``[player]``; -1 for none."""
     labels = tabulated.alike.tolist()
     earlier = [[k for k in range(p) if labels[k] == labels[p]] for p in range(len(labels))]
     return np.array([max(group, default=-1) for group in earlier], dtype=np.int64)
 
 
 def joint_count(tabulated: Tabulated) -> int:
-    """How many joint actions there are, those that differ by swaps of alike players counted once."""
+    """Return the number of joint actions, counted up to permutations of exchangeable players."""
     count = 1
     for label in np.unique(tabulated.alike):
         group = np.flatnonzero(tabulated.alike == label)
