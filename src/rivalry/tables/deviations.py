@@ -1,4 +1,4 @@
-"""What follows when one player departs from where play has settled: impulse responses, gains, ways back."""
+"""Unilateral deviations from limit cycles: impulse responses, gains, and return to the cycle."""
 
 from __future__ import annotations
 
@@ -12,35 +12,34 @@ from rivalry.tables.history import Cycles, Whole, by_chance, checked_sessions, w
 from rivalry.tables.kernels.shapes import FiniteGame
 
 TIE = 1e-12  # of the largest payoff: gains below this are rounding
-PROFITABLE = 1e-9  # of the value: a gain below this is none
+PROFITABLE = 1e-9  # of the value: a gain below this counts as none
 
 
 class Deviation(NamedTuple):
-    """Departures from a cycle at each of its states where the player moves, means over them in a session.
+    """Deviations from a cycle at each of its states where the player moves, averaged per session.
 
-    Turn 0 is the first of the departure. The paths of those who do not depart are beside those who do, from
-    the same states.
+    Turn 0 is the first turn of the deviation. Base paths start in the same states without a deviation.
     """
 
-    actions: np.ndarray  # [session turn player]: of the departure
+    actions: np.ndarray  # [session turn player]: with the deviation
     payoffs: np.ndarray  # [session turn player]
-    base_actions: np.ndarray  # [session turn player]: without it
+    base_actions: np.ndarray  # [session turn player]: without the deviation
     base_payoffs: np.ndarray  # [session turn player]
-    gain: np.ndarray  # [session state of the cycle]: discounted, against no departure; NaN: does not move
-    relative_gain: np.ndarray  # [session state of the cycle]: divided by the absolute value of no departure
-    profitable: np.ndarray  # [session]: share of departures that gain
+    gain: np.ndarray  # [session state of the cycle]: discounted, against no deviation; NaN: does not move
+    relative_gain: np.ndarray  # [session state of the cycle]: divided by the absolute value without deviation
+    profitable: np.ndarray  # [session]: share of deviations that gain
     rounds_back: (
         np.ndarray
-    )  # [session]: until the whole state is one of the cycle again; of those that return
-    returned: np.ndarray  # [session]: share of departures after which it is
+    )  # [session]: mean rounds until the full state is on the cycle again, of those that return
+    returned: np.ndarray  # [session]: share of deviations after which play returns to the cycle
 
 
 def static_best_reply(tables: FiniteGame, policies: object, player: int) -> np.ndarray:
-    """What pays ``player`` most in the round alone, in every whole state, ``[session state]``.
+    """Return the action with the largest payoff in the round alone, per full state, ``[session state]``.
 
-    Others do as ``policies [session player state]`` say, those who move later in the round in answer. The
-    own policy's action stands unless another is strictly better, then the lowest of the best; -1 where the
-    player does not move. Raises `ValueError` for a player or policies that there are not.
+    The others follow ``policies [session player state]``; those that move later in the round respond to the
+    action. The player's own action is returned unless another is strictly better; then the lowest of the
+    best. -1 where the player does not move. Raises `ValueError` for an unknown player and invalid policies.
 
     >>> import rivalry as rv
     >>> from rivalry.tables import tabulate
@@ -63,16 +62,45 @@ def deviations(
     horizon: int = 16,
     levels: object = None,
 ) -> Deviation:
-    """Departures of ``player`` from limit cycles, in its next ``periods`` decisions; its policy after that.
+    """Return the effects of deviations of ``player`` from limit cycles.
 
-    ``policies`` are ``[session player state]`` and ``cycles`` where they lead. The player takes a given
-    ``action``, or at each decision its `static_best_reply` to what the others do there and then. Paths are
-    ``horizon`` rounds long; of actions' numbers, or of ``levels [player action]``, such as prices. Gains are
-    exact, over an infinite future discounted by ``gamma``.
+    The player deviates in its next ``periods`` decisions and follows its policy afterwards. Gains are exact
+    over the infinite horizon.
 
-    Raises `ValueError` where nature chooses by chance (no cycle to depart from), and for a player, an
-    action, periods or policies that there are not.
+    Parameters
+    ----------
+    tables : FiniteGame
+        The game.
+    policies : array_like
+        Actions ``[session player state]``.
+    cycles : Cycles
+        The limit cycles of ``policies``.
+    player : int
+        The player that deviates.
+    gamma : float
+        Its discount factor.
+    action : str or int
+        The action taken, or ``static_best``: at each decision the `static_best_reply` to the others' play.
+    periods : int
+        Number of deviating decisions.
+    horizon : int
+        Length of the paths in rounds.
+    levels : array_like, optional
+        Values ``[player action]`` shown in the paths, such as prices (default: action numbers).
 
+    Returns
+    -------
+    Deviation
+        Paths, gains and returns to the cycle.
+
+    Raises
+    ------
+    ValueError
+        Where nature is stochastic (there is no cycle to deviate from), and for an invalid player, action,
+        periods or policies.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> from rivalry.tables import tabulate
     >>> from rivalry.tables.history import limit_cycles
@@ -124,7 +152,7 @@ def _static(tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int)
 def _forced(
     tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int, action: str | int
 ) -> np.ndarray:
-    """What a departure does in every state, ``[session state]``."""
+    """Return the action of a deviation in every state, ``[session state]``."""
     if action == "static_best":
         return _static(tables, whole, policies, player)
     size = int(tables.sizes[player])

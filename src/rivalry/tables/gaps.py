@@ -1,4 +1,4 @@
-"""How far learned policies that remember are from best replies: in one round, and for good."""
+"""Losses of history-dependent policies against best responses: in one round, and in the infinite horizon."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from rivalry.tables.greedy_play import check_player
 from rivalry.tables.history import Cycles, Whole, checked_sessions, seen_slots, whole_states
 from rivalry.tables.kernels.shapes import FiniteGame
 
-TIE = 1e-13  # of the largest value there may be: another action must pay more than this on top
+TIE = 1e-13  # of the largest possible value: another action must pay more than the current one by this
 MOST_DECISIONS = 40_000_000  # whole states times actions times nature's branches
 
 
 class Replies(NamedTuple):
-    """Values of one player against the others' fixed policies, ``[session state]`` over whole states.
+    """Values of one player against the others' fixed policies, ``[session state]`` over full states.
 
     They are discounted sums, counted from the round that begins in the state.
     """
 
     own: np.ndarray  # of its own policy
-    once: np.ndarray  # of its best action now, its own policy afterwards
-    best: np.ndarray  # of its best reply
-    action: np.ndarray  # of the best reply; 0 where it does not move
+    once: np.ndarray  # of its best action in this round, its own policy afterwards
+    best: np.ndarray  # of its best response
+    action: np.ndarray  # of the best response; 0 where the player does not move
 
 
 class Gaps(NamedTuple):
-    """What each player loses against frozen rivals, ``[session player]``.
+    """Each player's loss against the others' fixed policies, ``[session player]``.
 
-    Of one round: ``(max_a Q(s, a) - Q(s, own)) / max_a Q(s, a)``, ``Q`` the value of an action now if the
-    own policy goes on afterwards, at states where the player moves. In full: ``(V* - V) / V*``, ``V*`` the
-    value of the best reply, at all states. Means over the limit cycle (each state with its share of the long
-    run), and over ``all`` whole states. ``gain`` is the largest difference itself on the cycle. Without a
-    cycle what is said of it is NaN. Losses are relative to the absolute value.
+    One-shot loss: ``(max_a Q(s, a) - Q(s, own)) / |max_a Q(s, a)|`` at states where the player moves, with
+    ``Q`` the value of an action in this round and the player's own policy afterwards. Full gap: ``(V* - V) /
+    |V*|`` at all states, with ``V*`` the value of the best response. Both are means over the limit cycle
+    (each state with its share of the long run) or, with suffix ``all``, over all full states. The gains are
+    the largest unscaled differences on the cycle. Without a cycle, values on it are NaN.
     """
 
     one_shot_loss: np.ndarray
@@ -42,21 +42,42 @@ class Gaps(NamedTuple):
     full_gap: np.ndarray
     full_gap_all: np.ndarray
     full_gain: np.ndarray
-    exact: np.ndarray  # [player]: it sees all that its best reply depends on; else gaps are upper bounds
+    exact: np.ndarray  # [player]: observes all that its best response depends on; else gaps are upper bounds
 
     @property
     def coverage(self) -> str:
-        """``exact``, or ``upper bound`` where somebody's best reply needs more than it sees."""
+        """``exact``, or ``upper bound`` where some best response depends on more than its player observes."""
         return "exact" if bool(self.exact.all()) else "upper bound"
 
 
 def replies(tables: FiniteGame, policies: object, player: int, gamma: float) -> Replies:
-    """Exact values of ``player`` in every session, rivals frozen, by policy iteration on whole states.
+    """Return the values of ``player`` against the others' fixed policies, by policy iteration on full states.
 
-    ``policies`` are ``[session player state]``. Rivals who move later in a round answer a deviation in that
-    round as their policies say. Raises `ValueError` for a discount outside [0, 1), a player or policies that
-    there are not, and too many states.
+    Players that move later in a round respond to a deviation in that round as their policies prescribe.
 
+    Parameters
+    ----------
+    tables : FiniteGame
+        The game.
+    policies : array_like
+        Actions ``[session player state]``.
+    player : int
+        The player that responds.
+    gamma : float
+        Discount factor in [0, 1).
+
+    Returns
+    -------
+    Replies
+        Exact values per session.
+
+    Raises
+    ------
+    ValueError
+        For a discount factor outside [0, 1), an unknown player, invalid policies, and too many states.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> from rivalry.tables import tabulate
     >>> game = tabulate(rv.games.matrix("prisoners_dilemma"), observation="joint").tables
@@ -69,12 +90,31 @@ def replies(tables: FiniteGame, policies: object, player: int, gamma: float) -> 
 
 
 def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | None = None) -> Gaps:
-    """What each player loses by its policy, in one round and in full, in every session.
+    """Return each player's loss by its policy, in one round and in the infinite horizon, per session.
 
-    ``policies`` are ``[session player state]``, ``gamma`` is a number or one per player, ``cycles`` what
-    `limit_cycles` found for the same policies. Raises `ValueError` as `replies` does, and for the cycles of
-    other sessions.
+    Parameters
+    ----------
+    tables : FiniteGame
+        The game.
+    policies : array_like
+        Actions ``[session player state]``.
+    gamma : float or array_like
+        Discount factor, one for all players or one per player.
+    cycles : Cycles, optional
+        The result of `limit_cycles` for the same policies.
 
+    Returns
+    -------
+    Gaps
+        The losses.
+
+    Raises
+    ------
+    ValueError
+        As `replies` does, and for cycles of another number of sessions.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> from rivalry.tables import tabulate
     >>> from rivalry.tables.history import limit_cycles
@@ -99,12 +139,12 @@ def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | N
 
 
 def sees_enough(tables: FiniteGame, player: int) -> bool:
-    """Whether ``player`` sees all that its best reply to any policies of the others depends on.
+    """Return whether ``player`` observes all that its best response to any policies of the others depends on.
 
-    What may matter: nature's state, where it moves; what the others see, and what they need to see later; the
-    standing actions of who is absent. At rounds in which the player moves it must see all of that, as it is
-    when it moves or as it was when the round began; and who moves in several rounds of the order cannot tell
-    which it is. Particular policies may need less.
+    A best response may depend on nature's state, where nature moves; on what the others observe, now or
+    later; and on the standing actions of players absent from the round. In every round in which the player
+    moves it must observe all of these, as they are when it moves or were when the round began. A player that
+    moves in several rounds of the order cannot tell these rounds apart. Particular policies may need less.
     """
     rounds, players = len(tables.order), len(tables.sizes)
     matters: list[set[tuple[int, int]]] = [set() for _ in range(rounds)]
@@ -139,7 +179,7 @@ def _replies(tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int
 
 
 def _player_gaps(whole: Whole, found: Replies, player: int, cycles: Cycles | None) -> list[np.ndarray]:
-    """The columns of `Gaps` for one player."""
+    """Return the columns of `Gaps` for one player."""
     moves = np.repeat(whole.moves[:, player], whole.size // whole.rounds)
     columns = []
     for top, there in ((found.once, moves), (found.best, np.ones(whole.size, dtype=bool))):
@@ -154,12 +194,14 @@ def _player_gaps(whole: Whole, found: Replies, player: int, cycles: Cycles | Non
 def _on_cycle(
     loss: np.ndarray, gains: np.ndarray, there: np.ndarray, cycles: Cycles | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The mean loss and the largest gain over the states of a cycle that are ``there``, ``[session]``."""
+    """Return the mean loss and the largest gain, ``[session]``, over the cycle's states in ``there``."""
     if cycles is None:
         return np.full(len(loss), np.nan), np.full(len(loss), np.nan)
     weight = cycles.weight * there[cycles.state]
     at = np.maximum(cycles.state, 0)
-    met = np.where(weight > 0, np.take_along_axis(loss, at, axis=1), 0.0)  # elsewhere it may be infinite
+    met = np.where(
+        weight > 0, np.take_along_axis(loss, at, axis=1), 0.0
+    )  # the loss may be infinite off the cycle
     mean = (met * weight).sum(axis=1) / weight.sum(axis=1)
     most = np.where(weight > 0, np.take_along_axis(gains, at, axis=1), 0.0).max(axis=1)
     return mean, most

@@ -1,4 +1,4 @@
-"""Where policies lead: greedy play of everybody, from a joint action until it repeats."""
+"""Greedy play of all players' policies, from a joint action until it repeats."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from rivalry.tables.exact import joint_actions, one_nature, payoffs
 from rivalry.tables.kernels.shapes import FiniteGame, Tabulated
 
-MOST_COUNTED = 2**62  # states, in 64 bits
+MOST_COUNTED = 2**62  # states, so that numbers fit in 64 bits
 
 
 class Rollout(NamedTuple):
     """Play of fixed policies until it repeats; a turn is one pass through all rounds of the order."""
 
-    path: np.ndarray  # [turn player]: the actions that stand, from the start through the first whole cycle
+    path: np.ndarray  # [turn player]: standing actions, from the start through the first complete cycle
     onset: int  # the turn at which the cycle begins
-    period: int  # 1: rest
+    period: int  # 1: a fixed point
     payoff: np.ndarray  # [player]: mean over the cycle, each paid after the rounds in which it moves
 
     @property
@@ -27,12 +27,32 @@ class Rollout(NamedTuple):
 
 
 def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
-    """Play of ``policies [player state]`` (moves, whole numbers) from the joint action ``start [player]``.
+    """Return play of ``policies`` from a joint action until it repeats.
 
-    A player's state is the number of `FiniteGame`: its own action, or the joint one, as the game was
-    tabulated. Works without a joint table too. Raises `ValueError` for policies of another shape, or moves
-    that there are not.
+    Works without a joint table too.
 
+    Parameters
+    ----------
+    tabulated : Tabulated
+        A game with one state of nature.
+    policies : array_like
+        Moves ``[player state]``, whole numbers. A player's state is the number defined in `FiniteGame`: its
+        own action or the joint one, as the game was tabulated.
+    start : array_like
+        The initial joint action, ``[player]``.
+
+    Returns
+    -------
+    Rollout
+        The path, its cycle and the mean payoffs.
+
+    Raises
+    ------
+    ValueError
+        For policies of another shape, and unknown moves or actions.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> from rivalry.tables import tabulate
     >>> game = tabulate(rv.games.influencer(reach=[0.15, 0.15], resource="bimodal"))
@@ -57,13 +77,13 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
 
 
 def in_turn(tabulated: Tabulated) -> Tabulated:
-    """The same game played asynchronously: one player a round, player 0 first, on the newest actions."""
+    """Return the game played asynchronously: one player per round, player 0 first, on the newest actions."""
     players = np.arange(len(tabulated.tables.sizes), dtype=np.int64)
     return tabulated._replace(tables=tabulated.tables._replace(order=players[:, None].copy()))
 
 
 def states(tables: FiniteGame) -> np.ndarray:
-    """How many states each player tells apart, ``[player]``."""
+    """Return the number of states that each player distinguishes, ``[player]``."""
     sizes = observed_sizes(tables)
     found = [1] * len(tables.sizes)
     for player, slots in enumerate(tables.observation_slots.tolist()):
@@ -77,20 +97,20 @@ def states(tables: FiniteGame) -> np.ndarray:
 
 
 def observed_sizes(tables: FiniteGame) -> list[int]:
-    """Return how many values an observation slot may take, ``[who]``: actions, nature's states, signals."""
+    """Return the number of values of an observation slot, ``[who]``: actions, nature's states, signals."""
     signals = int(tables.signal.max()) + 1 if tables.signal.size else 1
     return [*tables.sizes.tolist(), max(tables.payoff.shape[0], 1), signals]
 
 
 def choices(tables: FiniteGame) -> np.ndarray:
-    """How many moves each player has, ``[player]``."""
+    """Return the number of moves of each player, ``[player]``."""
     if not tables.action_map.size:
         return tables.sizes
     return np.full(len(tables.sizes), tables.action_map.shape[2], dtype=np.int64)
 
 
 def check_player(tables: FiniteGame, player: Any) -> None:
-    """Raises `ValueError` for what is no player's number."""
+    """Raise `ValueError` unless ``player`` is a player's number."""
     players = len(tables.sizes)
     whole = isinstance(player, int | np.integer) and not isinstance(player, bool)
     if not whole or not 0 <= player < players:
@@ -98,7 +118,7 @@ def check_player(tables: FiniteGame, player: Any) -> None:
 
 
 def checked_policies(tables: FiniteGame, policies: object) -> np.ndarray:
-    """``policies [player state]`` as whole numbers, moves that there are. Raises `ValueError`."""
+    """Return ``policies [player state]`` as whole numbers. Raises `ValueError` for invalid moves."""
     found = np.asarray(policies)
     players, needed, most = len(tables.sizes), states(tables), choices(tables)
     shape = (players, int(needed.max()))

@@ -1,4 +1,4 @@
-"""All that repeated play depends on where players remember, and where fixed policies lead from there."""
+"""Full states of repeated play with bounded memory, and the limit cycles of fixed policies."""
 
 from __future__ import annotations
 
@@ -11,45 +11,60 @@ from rivalry.tables.greedy_play import observed_sizes, states
 from rivalry.tables.kernels.shapes import FiniteGame
 
 MOST_STATES = 4_000_000
-MOST_LINKED = 3000  # states of a chance play's long run, solved for at once
+MOST_LINKED = 3000  # states of a Markov chain whose stationary distribution is solved for
 
 
 class Whole(NamedTuple):
-    """The whole states of a game: what play depends on when a round begins and nature has moved.
+    """The full states of a game: all that play depends on once a round begins and nature has moved.
 
     A state is one number: the round of the order, nature's state now, and the remembered slots ``(who, ago)``
-    that somebody sees, or needs so as to see them later; row-major in that order, the oldest slot slowest
-    and within a period player 0. Of a player who does not move in every round the standing action is a slot
-    too. The rest says how policies read a state and how one state follows from another; see
+    that some player observes now or needs for a later observation; row-major in that order, the oldest slot
+    slowest and within a period player 0. The standing action of a player that does not move in every round is
+    a slot too. The other fields define how policies read a state and how one state follows from another; see
     `rivalry.tables.kernels.history`.
     """
 
-    slots: np.ndarray  # [slot 2]: who, how many rounds ago; nature is the number after the last player's
+    slots: np.ndarray  # [slot 2]: who, rounds ago; nature is the number after the last player's
     sizes: np.ndarray  # [slot]
     strides: np.ndarray  # [slot]
     rounds: int
     natures: int
-    inner: int  # how many states there are of a round and a state of nature
-    size: int  # how many states there are
-    joints: np.ndarray  # [player]: what an action counts for in the joint action
+    inner: int  # number of states per round and state of nature
+    size: int  # number of states
+    joints: np.ndarray  # [player]: stride of an action in the joint action
     moves: np.ndarray  # [round player]: whether it moves
     stands: np.ndarray  # [player 2]: stride and size of the slot of its standing action; size 0: none
-    seen: np.ndarray  # [player state]: the number it sees, but for what others already chose in the round
-    now: np.ndarray  # [round player who]: what these choices count for in that number
-    base: np.ndarray  # [state]: the next state's number, but for what the round brings
-    steps: np.ndarray  # [who]: what the round's actions, nature's state and signal count for in it
+    seen: np.ndarray  # [player state]: number of its observation, without actions already chosen in the round
+    now: np.ndarray  # [round player who]: strides of these actions in that number
+    base: np.ndarray  # [state]: number of the next state, without this round's contribution
+    steps: np.ndarray  # [who]: strides of the round's actions, nature's state and signal in it
 
     def number(self, recent: ArrayLike, round: ArrayLike = 0, nature: ArrayLike = 0) -> np.ndarray:
-        """The number of a state when a round begins, ``[..]``, from what has been.
+        """Return the number of a state when a round begins, ``[..]``, from the preceding rounds.
 
-        ``recent[.., k, who]`` is what stood ``k + 1`` rounds ago, that is at the end of the round ``k``
-        before the last one finished: the action of player ``who``, the state of nature of that round
-        (``who`` = number of players), the signal that it gave (one more). Columns and rows that no slot
-        needs may be left out. ``round`` is the row of the order that is about to be played, ``nature`` the
-        state in which nature is in it.
+        Parameters
+        ----------
+        recent : array_like
+            ``recent[.., k, who]`` is the record of ``k + 1`` rounds ago, at the end of that round: the action
+            of player ``who``, the state of nature (``who`` = number of players), or the signal (one more).
+            Columns and rows that no slot needs may be omitted.
+        round : array_like
+            The row of the order that is about to be played.
+        nature : array_like
+            The state of nature in that round.
 
-        Raises `ValueError` where something needed is left out, or is no action, state or signal.
+        Returns
+        -------
+        np.ndarray
+            The numbers.
 
+        Raises
+        ------
+        ValueError
+            Where a needed entry is missing, or is no action, state or signal.
+
+        Examples
+        --------
         >>> import rivalry as rv
         >>> from rivalry.tables import tabulate
         >>> tables = tabulate(rv.games.matrix("chicken"), observation="joint").tables
@@ -72,11 +87,16 @@ class Whole(NamedTuple):
 
 
 def whole_states(tables: FiniteGame) -> Whole:
-    """The whole states of a game in which a move is an action.
+    """Return the full states of a game in which a move is an action.
 
-    Raises `ValueError` for moves on a grid, a game without joint table, somebody who looks at the signal of
-    the round that is being played, and too many states.
+    Raises
+    ------
+    ValueError
+        For moves on a grid, a game without a joint table, players that observe the signal of the current
+        round, and too many states.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> from rivalry.tables import tabulate
     >>> tables = tabulate(rv.games.matrix("chicken"), observation="joint").tables
@@ -116,36 +136,56 @@ def whole_states(tables: FiniteGame) -> Whole:
 
 
 class Cycles(NamedTuple):
-    """Where fixed policies lead in every session; turns are rounds.
+    """The limit cycles of fixed policies per session; turns are rounds.
 
-    Where nature chooses by chance no cycle exists: instead of one, all states are listed that are met for
-    ever, each with its share of the long run; ``onset`` is -1 then.
+    Where nature is stochastic no cycle exists. Then all recurrent states are listed, each with its share of
+    the long run, and ``onset`` is -1.
     """
 
     onset: np.ndarray  # [session]: the round at which the cycle begins
-    length: np.ndarray  # [session]: rounds until it repeats, or states listed
+    length: np.ndarray  # [session]: period in rounds, or number of states listed
     payoff: np.ndarray  # [session player]: mean over the rounds of the cycle
     joint: np.ndarray  # [session turn]: joint actions; -1 beyond the length
-    state: np.ndarray  # [session turn]: whole states at the beginning of the turns; -1 beyond
+    state: np.ndarray  # [session turn]: full states at the beginning of the turns; -1 beyond
     weight: np.ndarray  # [session turn]: share of the long run; 0 beyond
 
     def actions(self, tables: FiniteGame) -> np.ndarray:
-        """The joint actions as ``[session turn player]``; -1 beyond the length."""
+        """Return the joint actions as ``[session turn player]``; -1 beyond the length."""
         each = np.stack(np.unravel_index(np.maximum(self.joint, 0), tuple(tables.sizes)), axis=-1)
         return np.where(self.joint[..., None] < 0, -1, each)
 
 
 def limit_cycles(tables: FiniteGame, policies: object, start: object) -> Cycles:
-    """Play of ``policies [session player state]`` from whole states ``start [session]`` until it repeats.
+    """Return the limit cycles of ``policies`` from given full states.
 
-    Everybody is paid in every round, at the joint action that then stands. A state has the round of the
-    order in it: in alternating play a cycle is a multiple of the number of rounds long, even if all stand
-    still.
+    All players are paid in every round, at the joint action that stands after it. A state includes the round
+    of the order: in alternating play the length of a cycle is a multiple of the number of rounds, even if all
+    actions are constant.
 
-    With chance, the long run is that of the Markov chain on whole states: its recurrent classes, weighed
-    with the chance that the start leads to them, each with its stationary distribution. Raises `ValueError`
-    for policies or states that there are not, and where chance leads to more states than can be solved for.
+    With a stochastic nature, the long run is that of the Markov chain on full states: its recurrent classes,
+    weighted by the probability that the start leads to them, each with its stationary distribution.
 
+    Parameters
+    ----------
+    tables : FiniteGame
+        The game.
+    policies : array_like
+        Actions ``[session player state]``.
+    start : array_like
+        Initial full states, ``[session]``.
+
+    Returns
+    -------
+    Cycles
+        One cycle, or one list of recurrent states, per session.
+
+    Raises
+    ------
+    ValueError
+        For invalid policies or states, and for too many reachable states of a stochastic nature.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> from rivalry.tables import tabulate
     >>> tables = tabulate(rv.games.matrix("chicken"), observation="joint").tables
@@ -175,7 +215,7 @@ def limit_cycles(tables: FiniteGame, policies: object, start: object) -> Cycles:
 
 
 def checked_sessions(tables: FiniteGame, policies: object) -> np.ndarray:
-    """``policies [session player state]`` as whole numbers, actions that there are. Raises `ValueError`."""
+    """Return ``policies [session player state]`` as whole numbers; raise `ValueError` for invalid ones."""
     found, needed = np.asarray(policies), states(tables)
     fits = found.ndim == 3 and found.shape[1] == len(needed) and found.shape[2] >= needed.max()
     if not fits or found.dtype.kind not in "iu":
@@ -189,7 +229,7 @@ def checked_sessions(tables: FiniteGame, policies: object) -> np.ndarray:
 
 
 def by_chance(tables: FiniteGame) -> bool:
-    """Whether nature chooses by chance."""
+    """Return whether nature is stochastic."""
     return bool(tables.next_nature.shape[2] > 1)
 
 
@@ -207,7 +247,7 @@ def _check(tables: FiniteGame) -> None:
 
 
 def _slots(tables: FiniteGame) -> list[tuple[int, int]]:
-    """What must be remembered, ``(who, ago)``, the oldest first."""
+    """Return the slots that must be remembered, ``(who, ago)``, the oldest first."""
     players = len(tables.sizes)
     needed = set()
     for row in tables.order.tolist():
@@ -220,9 +260,9 @@ def _slots(tables: FiniteGame) -> list[tuple[int, int]]:
 
 
 def seen_slots(tables: FiniteGame, round_: int, player: int) -> list[tuple[int, int]]:
-    """The slots that a player sees if it moves in a round.
+    """Return the slots that a player observes if it moves in a round.
 
-    Of who has not moved yet in the round, the action now is the one that stands, one round back.
+    The current action of a player that has not yet moved in the round is its standing one, one round back.
     """
     row = [who for who in tables.order[round_].tolist() if who >= 0]
     before = row[: row.index(player)] if player in row else []
@@ -238,7 +278,7 @@ def seen_slots(tables: FiniteGame, round_: int, player: int) -> list[tuple[int, 
 def _observed(
     tables: FiniteGame, at: dict[tuple[int, int], int], rounds: int, natures: int, inner: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers that players see, as in `Whole`: ``seen [player state]`` and ``now [round player who]``."""
+    """Return ``Whole.seen [player state]`` and ``Whole.now [round player who]``."""
     players, sizes = len(tables.sizes), observed_sizes(tables)
     seen = np.zeros((players, rounds, natures, inner), dtype=np.int64)
     now = np.zeros((rounds, players, players), dtype=np.int64)
@@ -260,7 +300,7 @@ def _observed(
 def _shifted(
     players: int, at: dict[tuple[int, int], int], sizes: list[int], rounds: int, natures: int, inner: int
 ) -> np.ndarray:
-    """``Whole.base``: the next round, what was one round ago is two, and nature now is one round ago."""
+    """Return ``Whole.base``: the round advances, and slots and nature's state age by one round."""
     rest, later = np.arange(inner), np.zeros((rounds, natures, inner), dtype=np.int64)
     later += ((np.arange(rounds) + 1) % rounds * natures * inner)[:, None, None]
     for (who, ago), stride in at.items():
@@ -278,14 +318,14 @@ def _strides_of(sizes: np.ndarray) -> np.ndarray:
 def _mean_payoff(
     tables: FiniteGame, whole: Whole, state: np.ndarray, joint: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    """``[session player]``, weighed over turns; where there is none the weight is 0."""
+    """Return the mean payoff ``[session player]``, weighted over turns; padded turns have weight 0."""
     paid = tables.payoff[state // whole.inner % whole.natures, :, joint]
     mean: np.ndarray = (paid * weight[..., None]).sum(axis=1)
     return mean
 
 
 def _long_runs(tables: FiniteGame, whole: Whole, policies: np.ndarray, start: np.ndarray) -> Cycles:
-    """`Cycles` where nature chooses by chance."""
+    """Return `Cycles` of a stochastic nature."""
     listed = [_long_run(tables, whole, *given) for given in zip(policies, start.tolist(), strict=True)]
     length = np.array([len(state) for state, _, _ in listed], dtype=np.int64)
     most = int(length.max(initial=0))
@@ -301,7 +341,7 @@ def _long_runs(tables: FiniteGame, whole: Whole, policies: np.ndarray, start: np
 def _long_run(
     tables: FiniteGame, whole: Whole, policy: np.ndarray, start: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The states met for ever, the joint actions there, and their shares."""
+    """Return the recurrent states, the joint actions there, and their shares."""
     from rivalry.tables.kernels import history
 
     met, joint = np.zeros(whole.size, dtype=np.int64), np.zeros(whole.size, dtype=np.int64)
@@ -318,7 +358,7 @@ def _long_run(
 
 
 def _shares(chain: np.ndarray) -> np.ndarray:
-    """The share of the long run in every state of a Markov chain that begins in state 0."""
+    """Return the long-run share of every state of a Markov chain that starts in state 0."""
     from scipy.sparse.csgraph import connected_components
 
     count, label = connected_components(chain > 0, directed=True, connection="strong")
@@ -327,7 +367,7 @@ def _shares(chain: np.ndarray) -> np.ndarray:
     np.logical_or.at(leaves, label[source], label[source] != label[target])
     passing = np.flatnonzero(leaves[label])
     share = np.zeros(len(chain))
-    visits = np.zeros(len(chain))  # expected, of states that are passed
+    visits = np.zeros(len(chain))  # expected number, of transient states
     if leaves[label[0]]:
         system = np.eye(len(passing)) - chain[np.ix_(passing, passing)].T
         visits[passing] = np.linalg.solve(system, (passing == 0).astype(float))

@@ -1,4 +1,4 @@
-"""Levels on every axis of a box, and the grid of places that they span."""
+"""Levels on the axes of a box, and the action grid that they span."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from rivalry.core.registry import near
 from rivalry.core.space import Box
 
 KINDS = {"linear": ("from", "to", "count"), "log": ("from", "to", "count"), "levels": ("levels",)}
-"""How the levels of an axis may be told, and the keys that each takes."""
+"""Kinds of levels of an axis, and the keys that each takes."""
 
 
 def are_levels(places: Any) -> bool:
-    """Whether ``places`` tell levels: one table for all axes, or a list with one an axis."""
+    """Return whether ``places`` gives levels: one table for all axes, or a list with one per axis."""
     if isinstance(places, Mapping):
         return True
     return isinstance(places, list | tuple) and bool(places) and all(isinstance(p, Mapping) for p in places)
 
 
 def check_levels(places: Any) -> None:
-    """Raises `ValueError`, in one line, for tables that cannot be read, whatever the space.
+    """Raise `ValueError`, with a one-line message, for invalid tables of levels, for any space.
 
     >>> check_levels({"kind": "log", "from": 0.0, "to": 1.0, "count": 9})
     Traceback (most recent call last):
@@ -47,14 +47,30 @@ def check_levels(places: Any) -> None:
 
 
 def axis_levels(space: Any, places: Any) -> list[list[np.ndarray]]:
-    """The levels of every player's axes, rising: ``[player][axis]`` arrays.
+    """Return the increasing levels of every player's axes: ``[player][axis]`` arrays.
 
-    ``places`` is one table for all axes, or a list with one an axis. A table is ``{kind = "linear"|"log",
-    from, to, count}``, evenly spaced in that scale with both ends (each a number, or one per player), or
-    ``{kind = "levels", levels}``: levels of your own, one list for all axes or one an axis. Raises
-    `ValueError` for a space that is no `Box`, a number of tables or lists that is not that of the axes, and
-    as `check_levels` does.
+    Parameters
+    ----------
+    space : Box
+        The strategy space.
+    places : mapping or list of mapping
+        One table for all axes, or a list with one per axis: ``{kind = "linear"|"log", from, to, count}``,
+        evenly spaced on that scale with both ends (each a number, or one per player), or ``{kind = "levels",
+        levels}``, explicit levels, one list for all axes or one per axis.
 
+    Returns
+    -------
+    list of list of np.ndarray
+        The levels.
+
+    Raises
+    ------
+    ValueError
+        For a space that is no `Box`, a number of tables or lists other than that of the axes, and as
+        `check_levels` does.
+
+    Examples
+    --------
     >>> box = Box.of([[0.0, 9.0], [0.0, 9.0]], players=2)
     >>> found = axis_levels(box, [{"kind": "levels", "levels": [0, 4]},
     ...                           {"kind": "log", "from": 1, "to": 4, "count": 3}])
@@ -73,7 +89,7 @@ def axis_levels(space: Any, places: Any) -> list[list[np.ndarray]]:
 
 
 def spanned(lines: list[np.ndarray]) -> np.ndarray:
-    """The grid of levels, ``[action axis]``: row-major, the first axis slowest.
+    """Return the grid that levels span, ``[action axis]``: row-major, the first axis slowest.
 
     >>> spanned([np.array([0.0, 1.0]), np.array([2.0, 3.0])]).tolist()
     [[0.0, 2.0], [0.0, 3.0], [1.0, 2.0], [1.0, 3.0]]
@@ -102,7 +118,7 @@ def _check_ends(name: str, table: Any, kind: str) -> None:
 
 
 def _numbers(name: str, value: Any) -> np.ndarray:
-    """A finite number, or a list of them."""
+    """Return a finite number, or a list of them, as an array."""
     try:
         found = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
@@ -113,7 +129,7 @@ def _numbers(name: str, value: Any) -> np.ndarray:
 
 
 def _lists(name: str, value: Any) -> list[np.ndarray]:
-    """Levels of one's own: one list, or several."""
+    """Return explicit levels: one list, or several."""
     nested = isinstance(value, list | tuple | np.ndarray) and all(np.ndim(row) == 1 for row in value)
     rows = list(value) if nested and len(value) else [value]
     found = []
@@ -129,7 +145,7 @@ def _lists(name: str, value: Any) -> list[np.ndarray]:
 
 
 def _lines(table: Any, axis: int, players: int, axes: int) -> list[np.ndarray]:
-    """One axis's levels for every player."""
+    """Return one axis's levels for every player."""
     if table["kind"] == "levels":
         rows = _lists("places.levels", table["levels"])
         if len(rows) not in (1, axes):
