@@ -1,4 +1,4 @@
-"""The families: a name, its factory, one sentence. A factory's signature is its schema."""
+"""Game families: name, factory and summary of each. A factory's signature is its schema."""
 
 import sys
 from typing import Any

@@ -1,9 +1,9 @@
-"""Formulas in study files: parsed by recursive descent into a tree, never run as code.
+"""Formulas in study files: parsed by recursive descent into a tree, never executed as code.
 
-Python's own parser (`ast`) does not serve: ``lambda`` is a good name for a parameter, and its messages and
-positions change with its version.
+Python's own parser (`ast`) is unsuitable: ``lambda`` must be a valid parameter name, and the parser's
+messages and positions depend on the Python version.
 
-Grammar, ``^`` being the power, which binds tighter than a leading minus and associates to the right::
+Grammar, with ``^`` the power, which binds tighter than a leading minus and associates to the right::
 
     sum    = term  (("+" | "-") term)*
     term   = sign  (("*" | "/") sign)*
@@ -22,8 +22,8 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.registry import near
 
 FUNCTIONS = ("exp", "log", "sqrt", "abs", "sin", "cos", "sinh", "cosh", "tanh")
-# Characters, nested brackets and powers, nested operations (a sum of n terms has n - 1): nobody writes more,
-# and both parsing and evaluation recurse.
+# Limits on characters, nested brackets and powers, and nested operations (a sum of n terms has n - 1), because
+# parsing and evaluation recurse.
 LONGEST, DEEPEST, TALLEST = 2_000, 30, 100
 TINY = 1e-280  # smaller numbers lose digits before they underflow
 _TOKEN = re.compile(
@@ -32,7 +32,10 @@ _TOKEN = re.compile(
 
 
 class Expression(NamedTuple):
-    """``kind`` is number, name, call, negative, or one of ``+ - * / ^``."""
+    """A node of a parsed formula.
+
+    ``kind`` is number, name, call, negative, or one of ``+ - * / ^``.
+    """
 
     kind: str
     value: Any = None
@@ -40,7 +43,7 @@ class Expression(NamedTuple):
 
 
 class Formula(NamedTuple):
-    """A parsed formula; equal texts make equal formulas, so compiled programs are reused."""
+    """A parsed formula; equal texts give equal formulas, so compiled programs are reused."""
 
     text: str
     tree: Expression
@@ -50,9 +53,9 @@ class Formula(NamedTuple):
         return _value(self.tree, values)
 
     def log(self, values: Mapping[str, Any]) -> Any:
-        """Return the logarithm of the value without underflow: ``log exp u`` is ``u`` however small.
+        """Return the logarithm of the value without underflow: ``log exp u`` is ``u`` for any ``u``.
 
-        Minus infinity where the value is 0, with derivative 0 there; NaN where it is negative.
+        It is minus infinity, with derivative 0, where the value is 0, and NaN where the value is negative.
         """
         size, sign = _signed_log(self.tree, values)
         return jnp.where(sign < 0, jnp.nan, size)
@@ -83,7 +86,7 @@ def parse(text: str, allowed: Iterable[str], name: str = "formula") -> Formula:
     Raises
     ------
     ValueError
-        For what is not a formula, another name, or a formula that is too long or too deeply nested.
+        For a text that is no formula, unknown names, and a formula that is too long or too deeply nested.
 
     Examples
     --------
@@ -112,7 +115,7 @@ def coordinates(name: str, axes: int) -> list[str]:
 
 
 def coordinate_values(name: str, at: Any, axes: int) -> dict[str, Any]:
-    """Return the coordinates ``at`` (a number for one axis, else ``[axis ..]``) by their names."""
+    """Return the coordinates ``at`` (a number for one axis, else ``[axis ..]``) by name."""
     values = [at] if axes == 1 else [at[axis] for axis in range(axes)]
     return dict(zip(coordinates(name, axes), values, strict=True))
 
@@ -248,14 +251,16 @@ def _value(tree: Expression, values: Mapping[str, Any]) -> Any:
 
 
 def _root(value: Any) -> Any:
-    """Return the square root, with derivative 0 at 0: a distance has a kink there, not a fault."""
+    """Return the square root, with derivative 0 at 0, so that gradients of distances stay finite."""
     return jnp.where(value == 0, 0.0, jnp.sqrt(jnp.where(value == 0, 1.0, value)))
 
 
 def _power(base: Any, exponent: Expression, values: Mapping[str, Any]) -> Any:
     power = _value(exponent, values)
     if isinstance(power, float) and power.is_integer():
-        return jnp.power(base, int(power))  # also of a negative base, differentiable everywhere
+        return jnp.power(
+            base, int(power)
+        )  # an integer power allows a negative base and is differentiable everywhere
     return jnp.power(base, power)
 
 

@@ -1,6 +1,6 @@
-"""Resources: points of a space and the amount at each, from a study's tables.
+"""Resource points of a space and the amount at each, from tables in study files.
 
-Everything here computes with concrete numbers; a game keeps only the two arrays.
+All computations use concrete numbers; a game stores only the two arrays.
 """
 
 from __future__ import annotations

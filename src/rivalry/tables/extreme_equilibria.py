@@ -1,14 +1,17 @@
 """All extreme equilibria of a two-player game: vertices of both best-response polytopes, in exact arithmetic.
 
 The equilibria of a bimatrix game form finitely many maximal Nash subsets, products of two polytopes whose
-vertices are *extreme* equilibria; the list of these therefore describes all equilibria, of degenerate games
-too. An extreme equilibrium is a pair of vertices, one of each best-response polytope, that together carry all
-labels: every action is either not played or a best response. Vertices are enumerated by pivoting in whole
-numbers (Edmonds 1967, Bareiss 1968) with a lexicographic rule, so no outcome depends on rounding.
+vertices are *extreme* equilibria. The list of these therefore describes all equilibria, also of degenerate
+games. An extreme equilibrium is a pair of vertices, one of each best-response polytope, that together carry
+all labels: every action is either not played or a best response. Vertices are enumerated by integer pivoting
+(Edmonds 1967, Bareiss 1968) with a lexicographic rule, so results do not depend on rounding.
 
-Sources: von Stengel, "Computing equilibria for two-person games", Handbook of Game Theory 3, 2002; Avis,
-Rosenberg, Savani and von Stengel, "Enumeration of Nash equilibria for two-player games", Economic Theory 42,
-2010.
+References
+----------
+von Stengel, "Computing equilibria for two-person games", Handbook of Game Theory 3, 2002.
+
+Avis, Rosenberg, Savani and von Stengel, "Enumeration of Nash equilibria for two-player games", Economic
+Theory 42, 2010.
 """
 
 from __future__ import annotations
@@ -22,27 +25,27 @@ import numpy as np
 
 TIES = 1e-12  # payoffs this close, relative to the player's range of payoffs, are equal
 ROUNDING = 4 * float(np.finfo(float).eps)  # relative error of a payoff that was computed in floating point
-DENOMINATOR = 10_000  # largest of a payoff, in parts of the range, that is read as a fraction
-WHOLE = 10**12  # payoffs that are whole multiples of a unit, at most so many, are taken as they are
-BITS = 60  # binary digits, of a player's range, to which other payoffs are taken
-MOST_BASES = 30_000  # visited per polytope, in about 20 s; no two players with 12 actions have more
+DENOMINATOR = 10_000  # largest denominator of a payoff, relative to the range, that is read as a fraction
+WHOLE = 10**12  # payoffs that are at most this many multiples of a unit are exact
+BITS = 60  # binary digits, relative to a player's range, to which other payoffs are rounded
+MOST_BASES = 30_000  # per polytope, about 20 s; no game with 12 actions per player has more
 
 
 class TooMany(Exception):
-    """A list of equilibria would take too long."""
+    """Raised where the enumeration of equilibria would take too long."""
 
 
 class WholePayoffs(NamedTuple):
     """A player's payoffs as whole numbers, equal to the given ones up to a positive affine transformation."""
 
     table: np.ndarray  # Python ints; same shape as the payoffs, smallest entry 0
-    exact: bool  # whether the payoffs are those given, or the fractions that these stand for
+    exact: bool  # whether they equal the given payoffs, or the fractions that these represent
 
 
 class ExtremeEquilibria(NamedTuple):
     """All extreme equilibria of a two-player game."""
 
-    first: list[tuple[Fraction, ...]]  # mixed strategies of player 0 that occur in one
+    first: list[tuple[Fraction, ...]]  # mixed strategies of player 0 that occur in an equilibrium
     second: list[tuple[Fraction, ...]]  # of player 1
     pairs: np.ndarray  # [equilibrium 2]: indices into ``first`` and ``second``
     component: np.ndarray  # [equilibrium]: the connected component of the set of equilibria, from 0 on
@@ -52,9 +55,9 @@ class ExtremeEquilibria(NamedTuple):
 
 
 def equal_within(table: np.ndarray) -> float:
-    """The difference below which two payoffs in a player's ``table`` count as equal.
+    """Return the difference below which two payoffs in a player's ``table`` count as equal.
 
-    It is `TIES` times the player's range of payoffs, plus the rounding of the largest of them.
+    It is `TIES` times the player's range of payoffs, plus the rounding error of the largest absolute payoff.
 
     >>> equal_within(np.array([0.0, 1e-12])) < 1e-20, equal_within(np.array([1e9, 1e9 + 1])) < 1e-5
     (True, True)
@@ -63,11 +66,11 @@ def equal_within(table: np.ndarray) -> float:
 
 
 def whole_payoffs(table: np.ndarray) -> WholePayoffs:
-    """A player's payoffs as whole numbers.
+    """Return a player's payoffs as whole numbers.
 
-    Whole multiples of a decimal or binary unit are taken as they are. Others are read, in parts of the
-    player's range, as fractions of small denominator where all of them are such fractions up to rounding; so
-    equilibria do not change when payoffs are scaled or shifted. Others are taken to `BITS` binary digits.
+    Whole multiples of a decimal or binary unit are exact. If all others, relative to the player's range, are
+    fractions of small denominator up to rounding, they are read as these fractions; so equilibria do not
+    change when payoffs are scaled or shifted. Otherwise payoffs are rounded to `BITS` binary digits.
 
     >>> whole_payoffs(np.array([0.1, 0.2, 0.4])).table.tolist()
     [0, 1, 3]
@@ -99,7 +102,7 @@ def whole_payoffs(table: np.ndarray) -> WholePayoffs:
 
 
 def _whole(fractions: list[Fraction]) -> np.ndarray:
-    """Fractions, less the smallest, as whole multiples of a common unit."""
+    """Return fractions, minus the smallest, as whole multiples of a common unit."""
     low = min(fractions)
     unit = lcm(*((f - low).denominator for f in fractions))
     found = [int((f - low) * unit) for f in fractions]
@@ -108,7 +111,7 @@ def _whole(fractions: list[Fraction]) -> np.ndarray:
 
 
 def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> ExtremeEquilibria:
-    """All extreme equilibria of the two-player game ``tables [player action_0 action_1]``.
+    """Return all extreme equilibria of the two-player game ``tables [player action_0 action_1]``.
 
     Raises `TooMany` where one of the polytopes has more than ``most`` bases.
 
@@ -138,7 +141,7 @@ def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> Extreme
 
 
 def _positive(table: np.ndarray) -> np.ndarray:
-    """Payoffs from 1 to 2 in units of their range: the best payoff is then positive."""
+    """Return payoffs shifted to be positive: from 1 to 2 in units of their range."""
     return table + max(int(table.max()), 1)
 
 
@@ -158,10 +161,10 @@ class _Dictionary(NamedTuple):
 
 
 def _vertices(matrix: np.ndarray, most: int) -> _Vertices:
-    """All vertices but 0 of ``{z >= 0, matrix z <= 1}``, the matrix being positive, by a search over bases.
+    """Return all vertices but 0 of ``{z >= 0, matrix z <= 1}`` for a positive matrix, by a search over bases.
 
-    Neighbours are found by a lexicographic ratio test: the bases visited are those of a nearby polytope that
-    is simple, and every vertex belongs to at least one of them.
+    Neighbours are found by a lexicographic ratio test: the bases visited are those of a nearby simple
+    polytope, and every vertex belongs to at least one of them.
     """
     slacks, size = matrix.shape
     table = np.concatenate([matrix, np.ones((slacks, 1), dtype=int)], axis=1).astype(object)
@@ -194,7 +197,7 @@ def _vertices(matrix: np.ndarray, most: int) -> _Vertices:
 
 
 def _leaving(here: _Dictionary) -> list[int]:
-    """The row that leaves the basis for each column: the lexicographically smallest ratio."""
+    """Return the row that leaves the basis for each column: the lexicographically smallest ratio."""
     table = here.table[:, :-1]
     value = here.table[:, -1]
     approximate = (here.table / here.scale).astype(float)  # correctly rounded, whatever the size
@@ -214,7 +217,7 @@ def _leaving(here: _Dictionary) -> list[int]:
 
 
 def _before(here: _Dictionary, value: np.ndarray, pivots: np.ndarray, row: int, best: int) -> bool:
-    """Whether ``row`` has a smaller ratio than ``best``; ties are broken by the slacks' columns in turn."""
+    """Return whether ``row`` has a smaller ratio than ``best``; the slacks' columns in turn break ties."""
     one, other = pivots[row], pivots[best]
     difference = value[row] * other - value[best] * one
     slack = len(here.free)  # the first slack's number is the number of z
@@ -226,14 +229,14 @@ def _before(here: _Dictionary, value: np.ndarray, pivots: np.ndarray, row: int, 
 
 
 def _entry(here: _Dictionary, row: int, variable: int) -> int:
-    """A row's coefficient of a variable, basic or not."""
+    """Return a row's coefficient of a variable, basic or not."""
     if variable in here.free:
         return int(here.table[row, here.free.index(variable)])
     return here.scale if here.basic[row] == variable else 0
 
 
 def _pivoted(here: _Dictionary, row: int, column: int) -> _Dictionary:
-    """The dictionary after an exchange; every division leaves no remainder."""
+    """Return the dictionary after an exchange; every division is exact."""
     old, pivot = here.table, here.table[row, column]
     table = (old * pivot - np.outer(old[:, column], old[row])) // here.scale
     table[:, column] = -old[:, column]
@@ -245,7 +248,7 @@ def _pivoted(here: _Dictionary, row: int, column: int) -> _Dictionary:
 
 
 def _complementary(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Pairs ``[pair 2]`` of rows that together have every label."""
+    """Return pairs ``[pair 2]`` of rows that together have every label."""
     missing = (~second).astype(np.float32).T
     found = []
     for start in range(0, len(first), 1024):
@@ -255,7 +258,7 @@ def _complementary(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _components(pairs: np.ndarray) -> np.ndarray:
-    """The connected component of every pair, in the graph in which the pairs are edges; numbered in order."""
+    """Return the connected component of every pair, the pairs being the edges of a graph; numbered in order."""
     component = np.arange(len(pairs))
     while True:
         before = component.copy()

@@ -1,4 +1,4 @@
-"""Play over periods as tables: nature's states are the periods, with what is carried from one to the next."""
+"""Tables of games over several periods: a state of nature is a period with its carried-over stocks."""
 
 from __future__ import annotations
 
@@ -18,35 +18,55 @@ from rivalry.tables.levels import are_levels
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
-DIGITS = 12  # states that agree in so many digits are one
-NEVER = 1e-14  # chances that play goes on of no more than this are rounding
+DIGITS = 12  # states that agree to this many digits are merged
+NEVER = 1e-14  # continuation probabilities up to this are rounding
 
 
 class PeriodTables(NamedTuple):
-    """Play over periods on tables: nature stands in a period with what is carried, or play is over.
+    """A multi-period game as tables: nature's state is a period and its stocks, or the end of play.
 
-    States of nature are numbered period by period; the last is the end of play, where nothing is paid.
+    States of nature are numbered period by period. The last is the end of play, with payoff 0.
     """
 
-    tabulated: Tabulated  # players see nature's state only, and choose any place; places of one period
-    period: np.ndarray  # [nature]: the number of periods where play is over
-    carried: np.ndarray  # [nature stock player]; NaN where play is over
-    weights: np.ndarray  # [period player]: what the payoffs in the tables were multiplied by
+    tabulated: Tabulated  # players observe nature's state only and choose any grid point of one period
+    period: np.ndarray  # [nature]: at the end of play, the number of periods
+    carried: np.ndarray  # [nature stock player]; NaN at the end of play
+    weights: np.ndarray  # [period player]: factors of the payoffs in the tables
 
 
 def tabulate_periods(
     game: Any, places: Places = 9, *, weighted: bool = True, max_table_bytes: int = TABLE_BYTES
 ) -> PeriodTables:
-    """A game over periods at finitely many places of each period, every state that can be reached a table.
+    """Return the tables of a game over periods, one per reachable state, on a grid per period.
 
-    What is known of the game are its periods (`rivalry.oracles.to_stages`) and the transition from one to
-    the next (`rivalry.oracles.transition`), a function that JAX can trace. ``places`` are as in
-    `rivalry.tables.tabulate`, of one period. States that agree in 12 digits are one; where nothing is
-    carried there is one per period. With ``weighted`` payoffs are multiplied by the period's weights, so that
-    their plain sum is the game's payoff; else they are as paid, for learners who discount themselves.
+    The game provides its periods (`rivalry.oracles.to_stages`) and the transition between them
+    (`rivalry.oracles.transition`), a function that JAX can trace. States that agree to 12 digits are merged;
+    where nothing is carried over there is one state per period.
 
-    Raises `ValueError` for a game without periods, and for tables of more than ``max_table_bytes``.
+    Parameters
+    ----------
+    game : Game
+        The game.
+    places : int, dict, list or array
+        The action grid of one period, as in `rivalry.tables.tabulate`.
+    weighted : bool
+        Whether payoffs are multiplied by the period's weights, so that their plain sum is the game's payoff;
+        otherwise they are as paid, for learners that discount themselves.
+    max_table_bytes : int
+        Largest size of the tables.
 
+    Returns
+    -------
+    PeriodTables
+        The tables.
+
+    Raises
+    ------
+    ValueError
+        For a game without periods, and for tables of more than ``max_table_bytes``.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> found = tabulate_periods(rv.games.race(horizon=3, contest={"ease_of_winning": 1.0}, end_on="win"), 2)
     >>> found.period.tolist(), found.tabulated.tables.payoff.shape
@@ -75,19 +95,34 @@ def tabulate_periods(
 
 
 def over_periods(game: Any) -> bool:
-    """Whether a game can be gone through period by period."""
+    """Return whether a game has periods and a transition between them."""
     return oracles.to_stages.knows(game) and oracles.transition.knows(game)
 
 
 def period_values(
     tables: PeriodTables, policies: object, discount: object = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What fixed policies bring from every state on, and the most that each player could get against them.
+    """Return the values of fixed policies and of the best responses to them, each ``[nature player]``.
 
-    ``policies [player nature]`` are places (whole numbers); ``discount``, a number or one per player,
-    multiplies what a period later is worth, beside the weights in the tables. Both answers are ``[nature
-    player]``, by going backwards from the end; the second less the first is the regret of a policy.
+    Computed by backward induction. The second minus the first is the regret of a policy.
 
+    Parameters
+    ----------
+    tables : PeriodTables
+        The game.
+    policies : array_like
+        Grid points ``[player nature]``, whole numbers.
+    discount : float or array_like
+        Discount factor per period, one for all players or one per player, in addition to the weights in the
+        tables.
+
+    Returns
+    -------
+    tuple of np.ndarray
+        Values, and best-response values.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> found = tabulate_periods(rv.games.race(horizon=2), 2)
     >>> value, best = period_values(found, np.zeros((2, 3), dtype=int))
@@ -114,9 +149,9 @@ def period_values(
 
 
 def led_through(tables: PeriodTables, policies: object) -> np.ndarray:
-    """The places that policies ``[player nature]`` choose in every period while play goes on.
+    """Return the grid points that policies choose in every period while play continues, ``[period player]``.
 
-    ``[period player]``; the first place in periods that are never reached.
+    ``policies`` are ``[player nature]``. Periods that are never reached have grid point 0.
     """
     game = tables.tabulated.tables
     moves = checked_policies(game, policies)
@@ -132,13 +167,13 @@ def led_through(tables: PeriodTables, policies: object) -> np.ndarray:
 
 
 def _of_one_period(places: Any, axes: int) -> Places:
-    """The tables of the first period's axes, where there is one for each axis of all periods."""
+    """Return the levels of the first period's axes, where there is one table per axis of all periods."""
     found: Places = places[:axes] if are_levels(places) and isinstance(places, list) else places
     return found
 
 
 class _Stage(NamedTuple):
-    """One period's states, and what every joint action leads to."""
+    """One period's states, and the result of every joint action."""
 
     carried: np.ndarray  # [state stock player]
     paid: np.ndarray  # [state joint player]
@@ -147,7 +182,7 @@ class _Stage(NamedTuple):
 
 
 class _At(Tree):
-    """A game in a period and a state of it."""
+    """A game at a period and a state."""
 
     game: Any
     t: Array
@@ -162,7 +197,7 @@ def _answer(at: _At, row: Any) -> Any:
 def _stage(
     game: Any, t: int, now: np.ndarray, places: np.ndarray, sizes: np.ndarray
 ) -> tuple[_Stage, np.ndarray]:
-    """A period's tables from each of its states ``now`` [state stock player], and the states that follow."""
+    """Return a period's tables from its states ``now [state stock player]``, and the states that follow."""
     answers = [values_at(_answer, _At(game, put(t), put(state)), places, sizes) for state in now]
     joints = int(np.prod(sizes))
     paid = np.array([one[0] for one in answers]).reshape(len(now), joints, len(sizes))
@@ -177,7 +212,7 @@ def _stage(
 
 
 def _distinct(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """States ``[.. stock player]`` that differ, and the number of each one's among them."""
+    """Return the distinct states ``[.. stock player]``, and the index of each state among them."""
     if not len(states) or not states[0].size:
         return states[:1], np.zeros(len(states), dtype=np.int64)
     flat = states.reshape(len(states), -1)

@@ -1,4 +1,4 @@
-"""Two firms that adjust their outputs, on levels, and the plans that one of them may announce."""
+"""Tables of a duopoly with output adjustment costs, and of the plans that one firm may announce."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from typing import NamedTuple
 
 import numpy as np
 
-NEAR = 1e-9  # of the range: outputs nearer than this are one level
-REACH = 4.0  # standard deviations of a disturbance that are kept
+NEAR = 1e-9  # of the range: outputs closer than this are one level
+REACH = 4.0  # standard deviations at which a disturbance is truncated
 
 
 class AdjustmentTables(NamedTuple):
-    """Two firms whose outputs are what they carry over: ``q' = q + u``, at the cost ``phi u**2``.
+    """A duopoly with outputs as states: ``q' = q + u``, at the cost ``phi u**2``.
 
-    This is the adjustment rule `predetermined`: what is earned now depends on the outputs as they stand.
+    The adjustment rule is `predetermined`: current profit depends on the outputs before the adjustment.
     """
 
-    levels: tuple[np.ndarray, np.ndarray]  # each firm's outputs, rising
-    flow: np.ndarray  # [player level_0 level_1]: cash flow but for adjustment
+    levels: tuple[np.ndarray, np.ndarray]  # each firm's outputs, increasing
+    flow: np.ndarray  # [player level_0 level_1]: cash flow before adjustment costs
     phi: np.ndarray  # [player]
     gamma: np.ndarray  # [player]
-    first: np.ndarray  # [player]: the level at which each begins, int64
+    first: np.ndarray  # [player]: the initial level, int64
 
 
 class Duel(NamedTuple):
-    """The same with plans, the leader first: what `tables.kernels.plans` takes."""
+    """The duopoly with plans, the leader first, as `tables.kernels.plans` takes it."""
 
     flow: np.ndarray  # [firm level_L level_F]
     gamma: np.ndarray  # [firm]
     phi: np.ndarray  # [firm]
     levels: np.ndarray  # [level_F]: the follower's outputs
-    low: np.ndarray  # [plan level_L]: the leader's level below where the plan aims
-    part: np.ndarray  # [plan level_L]: the chance of the level above
+    low: np.ndarray  # [plan level_L]: the leader's level below the plan's aim
+    part: np.ndarray  # [plan level_L]: the probability of the level above
     cost: np.ndarray  # [plan level_L]
-    spread_leader: np.ndarray  # [level_L level_L]: where a disturbance takes it; absent: there is none
+    spread_leader: np.ndarray  # [level_L level_L]: transition probabilities of a disturbance; absent: none
     spread_follower: np.ndarray  # [level_F level_F]
 
 
@@ -47,11 +47,34 @@ def adjustment_tables(
     levels: Sequence[float] | np.ndarray,
     first: Sequence[float] = (1.0, 1.0),
 ) -> AdjustmentTables:
-    """Linear demand ``P = a - b (q_0 + q_1)`` and unit costs ``c``, on ``levels`` of output for both.
+    """Return a duopoly with linear demand ``P = a - b (q_0 + q_1)`` and unit costs ``c``, on output levels.
 
-    What each begins with becomes a level if it is none. Cash flow is ``(P - c_i) q_i - phi_i u_i**2``.
-    Raises `ValueError` for levels that do not rise, and numbers out of range.
+    Cash flow is ``(P - c_i) q_i - phi_i u_i**2``. An initial output that is not among the ``levels`` is added
+    to them.
 
+    Parameters
+    ----------
+    a, b : float
+        Intercept and slope of demand.
+    c, phi, gamma : float or sequence
+        Unit costs, adjustment costs and discount factors, one for both firms or one per firm.
+    levels : sequence
+        Increasing output levels of both firms.
+    first : sequence
+        Initial outputs.
+
+    Returns
+    -------
+    AdjustmentTables
+        The tables.
+
+    Raises
+    ------
+    ValueError
+        For levels that do not increase, and numbers out of range.
+
+    Examples
+    --------
     >>> made = adjustment_tables(10.0, 2.0, 0.0, 120.0, 0.96, [0.5, 1.5, 2.5])
     >>> made.levels[0].tolist(), made.first.tolist(), made.flow[0, 1, 1].item()
     ([0.5, 1.0, 1.5, 2.5], [1, 1], 6.0)
@@ -84,13 +107,30 @@ def _with_level(levels: Sequence[float] | np.ndarray, output: float, player: int
 def announced(
     tables: AdjustmentTables, leader: int, targets: np.ndarray, ramps: np.ndarray, noise: float = 0.0
 ) -> Duel:
-    """The tables with plans ``[plan]``: towards an output, by at most so much a period.
+    """Return the tables with announced plans: adjustment to a target at a bounded rate per period.
 
-    A plan aims at ``q + clip(target - q, -ramp, ramp)``. Where that lies between two levels a lottery with
-    that mean takes the firm to one of them. ``noise`` is the standard deviation of a disturbance of both
-    outputs after that, in units of output: a normal one, cut at four deviations and at the ends of the
-    levels.
+    A plan aims at ``q + clip(target - q, -ramp, ramp)``. Where that lies between two levels, a lottery with
+    that mean selects one of them.
 
+    Parameters
+    ----------
+    tables : AdjustmentTables
+        The duopoly.
+    leader : int
+        The firm that announces plans.
+    targets, ramps : np.ndarray
+        Target output and largest change per period of each plan, ``[plan]``.
+    noise : float
+        Standard deviation of a disturbance of both outputs after the adjustment, in units of output: normal,
+        truncated at four deviations and at the ends of the levels.
+
+    Returns
+    -------
+    Duel
+        The tables.
+
+    Examples
+    --------
     >>> made = adjustment_tables(10.0, 2.0, 0.0, 120.0, 0.96, [1.0, 1.5, 2.0])
     >>> duel = announced(made, 0, np.array([2.0]), np.array([0.75]))
     >>> duel.low[0].tolist(), duel.part[0].tolist(), duel.cost[0].tolist()
@@ -115,11 +155,12 @@ def announced(
 
 
 def _lottery(levels: np.ndarray, aim: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The level below (or at) every aim, and the chance of the one above; what is nearly a level is one."""
+    """Return the level at or below every aim, and the probability of the one above."""
     near = NEAR * (levels[-1] - levels[0])
     low = np.clip(np.searchsorted(levels, aim + near, side="right") - 1, 0, len(levels) - 1)
     above = np.minimum(low + 1, len(levels) - 1)
     apart = np.where(above > low, levels[above] - levels[low], 1.0)
+    # an aim that is nearly a level counts as that level
     part = np.where(np.abs(aim - levels[low]) <= near, 0.0, (aim - levels[low]) / apart)
     return low, part
 

@@ -1,4 +1,4 @@
-"""A game played on and on by players who remember: its tables, and what everybody sees of the past."""
+"""Infinitely repeated games with bounded memory: tables, and players' observations of the past."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ OBSERVATIONS = ("none", "actions", "own", "others", "price", "own_and_price")
 
 
 class RepeatedWorld(NamedTuple):
-    """A game played on and on: tables, where the places are, and numbers that measures need."""
+    """An infinitely repeated game: tables, action grid, and numbers that metrics need."""
 
     tables: FiniteGame
     places: np.ndarray  # [player action axis], float64; NaN where a player has fewer
-    gamma: np.ndarray  # [player]: the game's own discount; NaN: it has none
-    scale: float  # what payoffs are compared with
-    game: Any = None  # in which all play: what else it can say of play
+    gamma: np.ndarray  # [player]: the game's own discount factor; NaN: none
+    scale: float  # payoff scale of the game
+    game: Any = None  # the base game, in which all players move; source of further metrics
 
 
 def repeated(
@@ -35,21 +35,42 @@ def repeated(
     memory: int | list[int] = 1,
     max_table_bytes: int = TABLE_BYTES,
 ) -> RepeatedWorld:
-    """The world of repeated play of a game: whoever moves when, and what each remembers of past rounds.
+    """Return the infinitely repeated form of a game: order of moves, and each player's memory of past rounds.
 
-    ``places`` are as `rivalry.tables.tabulate` takes them. ``observation`` is what is remembered of each of
-    the last ``memory`` rounds, one word, or one per player: everybody's ``actions``, those of the ``others``,
-    one's ``own``, the public ``price`` (the game's signal), ``own_and_price``, or ``none``.
+    A finite game is returned as it is. A game may provide its order of moves and its observations within a
+    round (`rivalry.oracles.to_repeated`); its ``observation_slots`` then hold only the current round's
+    information: nature now, or actions already chosen in it. Payoffs of other games are tabulated, with
+    simultaneous moves. Remembered rounds come first in a player's state, the oldest round slowest, within a
+    round player 0 slowest; then the current round's observations.
 
-    A finite game passes as it is. Who moves when, and what a round shows, may be known of a game
-    (`rivalry.oracles.to_repeated`), where ``observation_slots`` holds only what a round itself shows:
-    nature now, or actions already chosen in it. Of other games payoffs are tabulated; all move at once.
-    What is remembered comes first in a player's state, the oldest round slowest, in a round player 0; then
-    what the round shows.
+    Parameters
+    ----------
+    game : Game or FiniteGame
+        The stage game.
+    places : int, dict, list or array
+        The action grid, as in `rivalry.tables.tabulate`.
+    observation : str or list of str
+        What is remembered of each past round, one word for all or one per player: all ``actions``, those of
+        the ``others``, the player's ``own``, the public ``price`` (the game's signal), ``own_and_price`` or
+        ``none``.
+    memory : int or list of int
+        Number of remembered rounds, one for all or one per player.
+    max_table_bytes : int
+        Largest size of the tables.
 
-    Raises `ValueError` for places outside the space, words that are unknown or ask for a price that there is
-    not, and a table above ``max_table_bytes``.
+    Returns
+    -------
+    RepeatedWorld
+        The repeated game.
 
+    Raises
+    ------
+    ValueError
+        For points outside the space, unknown words, a price where the game has no signal, and a table above
+        ``max_table_bytes``.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> world = repeated(rv.games.matrix("chicken"), observation=["actions", "others"], memory=[1, 2])
     >>> world.tables.observation_slots.tolist()
@@ -57,7 +78,7 @@ def repeated(
     """
     staged = oracles.move_order.knows(game)
     stages = oracles.move_order(game) if staged else ()
-    game = oracles.base_game(game)  # of leaders: all play
+    game = oracles.base_game(game)  # under commitment: the game in which all players move
     tables, found = _tables(game, places, max_table_bytes)
     if staged and not oracles.to_repeated.knows(game):
         tables = in_stages(tables, stages)
@@ -73,7 +94,7 @@ def repeated(
     padded = np.array([row + [[-1, -1]] * (width - len(row)) for row in slots], dtype=np.int64)
     tables = tables._replace(observation_slots=padded)
     refuse_large(tables, max_table_bytes)
-    # payoffs of a market that grows are per unit of its size
+    # payoffs of a growing market are per unit of its size
     grown = 1.0 + float(oracles.payoff_growth(game))
     own_gamma = grown * np.asarray(oracles.discount_factors(game), dtype=float)
     gamma = np.array(np.broadcast_to(own_gamma, (players,)))
@@ -81,7 +102,7 @@ def repeated(
 
 
 def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
-    """The same game with movers in that order, who see what those of earlier stages do in the round.
+    """Return the game with movers in stages; players observe the actions of earlier stages of the round.
 
     >>> import rivalry as rv
     >>> led = rv.transforms.stackelberg(rv.games.matrix("chicken"), [1], rv.transforms.Followers())
@@ -101,7 +122,10 @@ def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
 
 
 def followers(tables: FiniteGame) -> np.ndarray:
-    """Who answers what others do in the same round ``[player]``; where nobody does, all but the first."""
+    """Return whether each player observes actions of the same round, ``[player]``.
+
+    If none does, all players but player 0 count as followers.
+    """
     slots, players = tables.observation_slots, len(tables.sizes)
     found: np.ndarray = np.any(
         (slots[:, :, 1] == 0) & (slots[:, :, 0] >= 0) & (slots[:, :, 0] < players), axis=1
@@ -110,7 +134,7 @@ def followers(tables: FiniteGame) -> np.ndarray:
 
 
 def refuse_large(tables: FiniteGame, max_table_bytes: int) -> None:
-    """Raises `ValueError` where one session's table of values would be above ``max_table_bytes``."""
+    """Raise `ValueError` where one session's table of values would exceed ``max_table_bytes``."""
     seen, sizes = states(tables), tables.sizes
     need = 8 * int(np.sum(seen.astype(object) * sizes.astype(object)))
     if need > max_table_bytes:
@@ -122,7 +146,7 @@ def refuse_large(tables: FiniteGame, max_table_bytes: int) -> None:
 
 
 def _tables(game: Any, places: Places, max_table_bytes: int) -> tuple[FiniteGame, np.ndarray]:
-    """The tables, with ``observation_slots`` as the game itself has it, and the places."""
+    """Return the tables, with the game's own ``observation_slots``, and the action grid."""
     if isinstance(game, FiniteGame):
         actions = np.arange(game.sizes.max(), dtype=float)
         return game, np.where(actions < game.sizes[:, None], actions, np.nan)[:, :, None]
@@ -132,7 +156,7 @@ def _tables(game: Any, places: Places, max_table_bytes: int) -> tuple[FiniteGame
             raise ValueError(f"places: payoffs must fit in max_table_bytes, {max_table_bytes}; take fewer")
         return made.tables, made.places
     found = places_of(game.space, own_levels(game, places))
-    if found.shape[2] == 1:  # ties go to the first: an order of one's own would decide what is learned
+    if found.shape[2] == 1:  # ties go to the first: the order of points would affect what is learned
         check_rising(found)
     sizes = (~np.isnan(found).any(axis=2)).sum(axis=1).astype(np.int64)
     need = 8 * len(sizes) * int(np.prod(sizes.astype(object)))
@@ -145,7 +169,7 @@ def _tables(game: Any, places: Places, max_table_bytes: int) -> tuple[FiniteGame
 
 
 def _each(name: str, value: Any, players: int) -> list[Any]:
-    """One word or whole number per player."""
+    """Return one word or whole number per player."""
     listed = isinstance(value, list | tuple)
     if listed and len(value) != players:
         raise ValueError(f"{name}: {len(value)} given; must be one for all, or {players}, one per player")
@@ -161,7 +185,7 @@ def _each(name: str, value: Any, players: int) -> list[Any]:
 
 
 def _remembered(tables: FiniteGame, player: int, word: str, rounds: int) -> list[list[int]]:
-    """Slots ``[who, ago]``, the oldest round first."""
+    """Return slots ``[who, ago]``, the oldest round first."""
     players = len(tables.sizes)
     price = players + 1
     if "price" in word and rounds > 0 and not tables.signal.size:

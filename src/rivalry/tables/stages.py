@@ -1,4 +1,4 @@
-"""Play in stages on tables: subgame-perfect values whichever way ties are broken, and how followers reply."""
+"""Sequential play on tables: subgame-perfect values under all tie-breaking rules, and followers' losses."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rivalry.tables.kernels.shapes import FiniteGame
 
 
 class SubgamePerfect(NamedTuple):
-    """Pure subgame-perfect play of a game in stages, all of it; ties count as ties to 1e-12 of the payoffs.
+    """All pure subgame-perfect outcomes of a game in stages; payoffs within 1e-12 (relative) are ties.
 
-    ``strong`` and ``weak`` are what a player gets in the outcome that is best and worst for it: for a leader,
-    if those who are indifferent later do it a favour, or the worst. Where some subgame has no pure
-    equilibrium there is no outcome, and values are NaN.
+    ``strong`` and ``weak`` are a player's payoffs in the best and the worst outcome for it: for a leader,
+    with later indifference resolved in its favour or against it. Where some subgame has no pure equilibrium
+    there is no outcome, and values are NaN.
     """
 
     outcomes: np.ndarray  # [outcome player]: actions
@@ -25,11 +25,11 @@ class SubgamePerfect(NamedTuple):
     strong: np.ndarray  # [player]
     weak: np.ndarray  # [player]
     leader: int
-    missing: int  # subgames in which the stage's movers have no pure equilibrium
+    missing: int  # number of subgames in which the stage's movers have no pure equilibrium
 
     @property
     def strong_profile(self) -> np.ndarray:
-        """The leader's best outcome ``[player]``; of several the lowest in number. None: an empty array."""
+        """The leader's best outcome ``[player]``, the first of several; empty if there is none."""
         if not len(self.outcomes):
             return np.zeros(0, dtype=np.int64)
         found: np.ndarray = self.outcomes[self.payoffs[:, self.leader].argmax()]
@@ -37,7 +37,7 @@ class SubgamePerfect(NamedTuple):
 
     @property
     def weak_profile(self) -> np.ndarray:
-        """The leader's worst outcome ``[player]``."""
+        """The leader's worst outcome ``[player]``, the first of several; empty if there is none."""
         if not len(self.outcomes):
             return np.zeros(0, dtype=np.int64)
         found: np.ndarray = self.outcomes[self.payoffs[:, self.leader].argmin()]
@@ -45,26 +45,43 @@ class SubgamePerfect(NamedTuple):
 
 
 class FollowerGaps(NamedTuple):
-    """What followers lose in a round by how they answer to leaders' actions, ``[session follower]``."""
+    """Followers' losses in a round by their responses to leaders' actions, ``[session follower]``."""
 
-    followers: np.ndarray  # [follower]: which players see an action of the round in which they move
+    followers: np.ndarray  # [follower]: the players that observe an action of the round in which they move
     by_action: np.ndarray  # [session follower leaders' joint action]: mean over remembered states
     mean: np.ndarray
     worst: np.ndarray
-    share: np.ndarray  # of remembered states and leaders' actions, those with a best reply
+    share: np.ndarray  # of remembered states and leaders' actions, the fraction with a best response
 
 
 def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequence[int]]) -> SubgamePerfect:
-    """Backward induction over ``stages``, lists of players, each seeing all that was chosen in earlier ones.
+    """Return all pure subgame-perfect outcomes of a game in stages, by backward induction.
 
-    ``payoff`` is ``[player joint]`` (row-major, player 0 slowest) or ``[player action_0 action_1 ..]``, and
-    ``sizes`` tells how many actions each player has. An outcome is kept if in its stage no mover gains by
-    another action, whatever outcome of the subgame after that one is the worst for it; so all selections
-    among ties are counted, each subgame's on its own. Movers of one stage play a pure equilibrium. The
-    leader is the first mover.
+    An outcome is kept if in its stage no mover gains by another action, given the outcome of the subgame
+    after that action that is worst for it. All selections among ties are thus counted, independently per
+    subgame. Movers of one stage play a pure equilibrium. The leader is the first mover.
 
-    Raises `ValueError` for stages that do not name each player once, and payoffs of another shape.
+    Parameters
+    ----------
+    payoff : array_like
+        ``[player joint]`` (row-major, player 0 slowest) or ``[player action_0 action_1 ..]``.
+    sizes : sequence of int
+        Number of actions of each player.
+    stages : sequence of sequence of int
+        Players per stage, each observing all actions of earlier stages.
 
+    Returns
+    -------
+    SubgamePerfect
+        Outcomes and values.
+
+    Raises
+    ------
+    ValueError
+        For stages that do not name each player once, and payoffs of another shape.
+
+    Examples
+    --------
     >>> own = [[3.0, 0.0], [2.0, 2.0]]  # after its action 0 the follower does not care
     >>> found = staged_values([own, [[1.0, 1.0], [0.0, 1.0]]], [2, 2], [[0], [1]])
     >>> found.strong.tolist(), found.weak.tolist(), found.weak_profile.tolist()
@@ -90,23 +107,27 @@ def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequenc
 
 
 def leader_regret(staged: SubgamePerfect, payoff: object) -> tuple[np.ndarray, np.ndarray]:
-    """The leader's strong and weak value less what it got, ``payoff [session player]``; two ``[session]``.
+    """Return the leader's strong and weak value minus its payoff, two arrays ``[session]``.
 
-    Below 0 where it got more than in equilibrium.
+    ``payoff`` is ``[session player]``. Differences are negative where the payoff exceeds the equilibrium
+    value.
     """
     got = np.asarray(payoff, dtype=float)[:, staged.leader]
     return staged.strong[staged.leader] - got, staged.weak[staged.leader] - got
 
 
 def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
-    """What followers lose in a round by their answers, after every action that leaders may take.
+    """Return followers' losses in a round by their responses, after every joint action of the leaders.
 
-    Leaders are those who see nothing that is chosen in the round, followers the others; there is one round.
-    After each joint action of the leaders, in each remembered state (nature's now with it), followers answer
-    as ``policies [session player state]`` say; a follower's loss is what its best action would pay more in
-    this round, those who move after it answering in turn. It is a best reply up to 1e-12 of the payoffs.
+    Leaders observe no action of the round, followers do; there is one round. After each joint action of the
+    leaders, in each remembered state (with nature's current state), followers respond by ``policies [session
+    player state]``. A follower's loss is what its best action would pay more in this round, with later movers
+    responding in turn. A response is best if its loss is at most 1e-12 of the payoffs.
 
-    Raises `ValueError` for play in several rounds or without followers, and policies that there are not.
+    Raises
+    ------
+    ValueError
+        For play in several rounds or without followers, and invalid policies.
     """
     from rivalry.tables.kernels import departures
 
@@ -137,12 +158,12 @@ def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
 def _stable(
     pays: np.ndarray, kept: np.ndarray, order: list[int], stage: list[int], first: int, tie: float
 ) -> np.ndarray:
-    """Outcomes from which no mover of a stage departs, whatever follows; axes in the order of moves."""
+    """Return the outcomes from which no mover of a stage deviates; axes in the order of moves."""
     rests = np.ones(kept.shape, dtype=bool)
     later = tuple(range(first + len(stage), kept.ndim))
     for mover in stage:
         worst = np.where(kept, pays[mover], np.inf).min(axis=later, keepdims=True)
-        worst = np.where(np.isinf(worst), -np.inf, worst)  # no outcome there: nothing to depart to
+        worst = np.where(np.isinf(worst), -np.inf, worst)  # no outcome there: no deviation to it
         rests &= pays[mover] >= worst.max(axis=order.index(mover), keepdims=True) - tie
     return rests
 
