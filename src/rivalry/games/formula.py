@@ -22,7 +22,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.registry import near
 
 FUNCTIONS = ("exp", "log", "sqrt", "abs", "sin", "cos", "sinh", "cosh", "tanh")
-# Limits on characters, nested brackets and powers, and nested operations (a sum of n terms has n - 1), because
+# Most characters, nested brackets and powers, and nested operations (a sum of n terms has n - 1):
 # parsing and evaluation recurse.
 LONGEST, DEEPEST, TALLEST = 2_000, 30, 100
 TINY = 1e-280  # smaller numbers lose digits before they underflow

@@ -1,4 +1,4 @@
-"""Finite games given by payoff tables, played in mixed strategies; named classics with known equilibria."""
+"""Finite games given by payoff tables, in mixed strategies; named classics with known equilibria."""
 
 from __future__ import annotations
 
@@ -38,19 +38,18 @@ Classic = Literal[
     "volunteers_dilemma",
 ]
 
-SUPPORT = 1e-9  # a probability above this is played
+SUPPORT = 1e-9  # actions with a probability above this are in the support
 
 
 class Matrix(Tree):
-    """A finite game in mixed strategies; payoffs are multilinear in the players' probabilities.
+    """A finite game in mixed strategies, with payoffs multilinear in the players' probabilities.
 
-    A profile holds one row of probabilities per player, padded with zeros where a player has fewer actions
-    than others.
+    A profile holds one row of probabilities per player, padded with zeros for players with fewer actions.
 
     Parameters
     ----------
     table : Array
-        Payoffs of every joint action, ``[player action_0 action_1 ...]``.
+        Payoffs at every joint action, ``[player action_0 action_1 ...]``.
     actions : tuple of tuple of str
         Names of every player's actions.
     """
@@ -77,7 +76,7 @@ class Matrix(Tree):
         return Simplex(self.sizes)
 
     def payoffs(self, x: Any) -> Any:
-        """Return the players' expected payoffs, ``[player]``; in NumPy where table and profile are."""
+        """Return the players' expected payoffs, ``[player]``; a NumPy array if table and profile are."""
         xp, rest = array_module(self.table, x), self.table
         for player, size in enumerate(self.sizes):
             rest = xp.tensordot(rest, x[player, :size], axes=(1, 0))
@@ -124,7 +123,7 @@ def _(game: Matrix) -> FiniteGame:
 
 @oracles.payoff_scale.register(Matrix)
 def _(game: Matrix) -> Float[Array | np.ndarray, ""]:
-    """The widest range of a player's payoffs; 1 where all payoffs of every player are equal."""
+    """Return the widest range of a player's payoffs; 1 where every player's payoffs are constant."""
     xp = array_module(game.table)
     flat = game.table.reshape(len(game.sizes), -1)
     widest = xp.max(flat.max(axis=1) - flat.min(axis=1))
@@ -134,7 +133,7 @@ def _(game: Matrix) -> Float[Array | np.ndarray, ""]:
 
 @oracles.labels.register(Matrix)
 def _(game: Matrix) -> oracles.Labels:
-    """The actions' names where all players share them, numbers otherwise."""
+    """Return the actions' names where all players share them, numbers otherwise."""
     shared = len(set(game.actions)) == 1
     axes = game.actions[0] if shared else tuple(str(k) for k in range(max(game.sizes)))
     return oracles.Labels(axes=axes)
@@ -142,7 +141,7 @@ def _(game: Matrix) -> oracles.Labels:
 
 @oracles.metrics.register(Matrix)
 def _(game: Matrix, x: Profile | np.ndarray) -> Record:
-    """``welfare``, the sum of payoffs, and ``support``, the actions that are played."""
+    """Return ``welfare``, the sum of payoffs, and ``support``, the actions of positive probability."""
     return {
         "welfare": ((), np.asarray(numpy_payoffs(game, np.asarray(x)).sum())),
         "support": (("player", "axis"), np.asarray(x) > SUPPORT),
@@ -151,7 +150,7 @@ def _(game: Matrix, x: Profile | np.ndarray) -> Record:
 
 @oracles.named_start.register(Matrix)
 def _(game: Matrix, name: str) -> Profile:
-    """``uniform``: every action with equal probability."""
+    """Return the profile ``uniform``: every action with equal probability."""
     if name != "uniform":
         raise ValueError(f"start: {name!r} is no start of this game; {near(name, ['uniform', 'random'])}")
     mask = game.space.mask
@@ -164,19 +163,19 @@ def _(game: Matrix, x: np.ndarray) -> np.ndarray:
 
 
 def _numpy(game: Matrix) -> Matrix:
-    """The game with its table in NumPy, if it is traced nowhere."""
+    """Return the game with its table as a NumPy array, unless the table is traced."""
     return Matrix(np.asarray(game.table), game.actions) if is_jax_array(game.table) else game
 
 
 @oracles.gradients.register(Matrix)
 def _(game: Matrix, x: Profile) -> Profile:
-    """The payoff of every pure action against the others; 0 where there is no such action."""
+    """Return the payoff of every pure action against the others; 0 in the padding."""
     rows = [_action_payoffs(game, x, player) for player in range(len(game.sizes))]
     return jnp.stack([jnp.pad(row, (0, x.shape[1] - len(row))) for row in rows])
 
 
 def _action_payoffs(game: Matrix, x: Any, player: int) -> Any:
-    """The payoff ``[action]`` of every action of a player against the others at ``x``."""
+    """Return the payoff ``[action]`` of every action of a player against the others at ``x``."""
     xp = array_module(game.table, x)
     rest = xp.moveaxis(game.table[player], player, 0)
     for other, size in enumerate(game.sizes):
@@ -187,7 +186,7 @@ def _action_payoffs(game: Matrix, x: Any, player: int) -> Any:
 
 @oracles.best_response.register(Matrix)
 def _(game: Matrix, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
-    """The best pure action, the first at ties: payoffs are linear in the player's own mixture."""
+    """Return the best pure action, the first at ties: payoffs are linear in the player's own mixture."""
     values = jnp.where(game.space.mask, oracles.gradients(game, x), -jnp.inf)[player]
     best = jnp.argmax(values)
     return jnp.zeros_like(values).at[best].set(1.0), values[best], "exact"
@@ -195,7 +194,7 @@ def _(game: Matrix, x: Profile, player: int | Array) -> tuple[Strategy, Any, Cov
 
 @oracles.proved_response.register(Matrix)
 def _(game: Matrix, x: Profile | np.ndarray, player: int) -> oracles.Response:
-    """The same in NumPy: no payoff exceeds that of the best pure action."""
+    """Return the best pure action in NumPy; its payoff is the payoff upper bound."""
     values = _action_payoffs(_numpy(game), np.asarray(x), player)
     best = int(np.argmax(values))
     payoff = float(values[best])
@@ -207,7 +206,7 @@ def _(game: Matrix, x: Profile | np.ndarray, player: int) -> oracles.Response:
 def _(
     game: Matrix, places: np.ndarray, weights: np.ndarray, player: int
 ) -> tuple[np.ndarray, float, Coverage]:
-    """The best pure action against mixtures ``weights`` over ``places``: only their means matter."""
+    """Return the best pure action against mixtures ``weights`` over ``places``; only their means matter."""
     mean = np.einsum("pa,pax->px", weights, np.nan_to_num(places))
     rest = np.asarray(game.table)[player]
     for other in reversed(range(len(game.sizes))):
@@ -237,20 +236,20 @@ def matrix(
 ) -> Matrix:
     """Return a finite game from its payoff tables, or a classic by name.
 
-    Payoffs may be integers, fractions and floats; all are stored as floats, and `MixedEquilibria` reads them
-    back exactly. The classics, and all their equilibria:
+    Payoffs may be integers, fractions and floats. All are stored as floats, which `MixedEquilibria` converts
+    back to exact numbers. The classics, and all their equilibria:
 
-    - ``prisoners_dilemma``: only (defect, defect).
-    - ``matching_pennies``: only one half each. ``jordan``, its three-player form (Jordan 1993): the same.
-    - ``battle_of_the_sexes``: two pure; player 0 at (3/5, 2/5) against (2/5, 3/5).
-    - ``stag_hunt``: two pure, and both hunt stag with 3/4.
-    - ``chicken``: two pure, and both go straight with 1/10.
-    - ``rock_paper_scissors`` (``win``, default 1): only a third each.
-    - ``shapley`` (Shapley 1964): only a third each; fictitious play does not find it.
-    - ``coordination`` (``players``, ``size``): with two players 2**size - 1, uniform on every set of actions.
-    - ``public_goods`` (``players``, ``multiplier``): nobody contributes while ``multiplier < players``.
-    - ``volunteers_dilemma`` (``players``, ``cost`` below 1): one volunteers (pure), or any ``k`` of them, two
-      or more, each stay idle with ``cost ** (1 / (k - 1))`` and the others for sure (Diekmann 1985: all).
+    - ``prisoners_dilemma``: only (defect, defect). - ``matching_pennies``: only one half each. ``jordan``,
+    its three-player form (Jordan 1993): the same. - ``battle_of_the_sexes``: two pure; mixed, player 0 at
+    (3/5, 2/5) and player 1 at (2/5, 3/5). - ``stag_hunt``: two pure; mixed, both hunt stag with probability
+    3/4. - ``chicken``: two pure; mixed, both go straight with probability 1/10. - ``rock_paper_scissors``
+    (``win``, default 1): only one third each. - ``shapley`` (Shapley 1964): only one third each; fictitious
+    play does not converge to it. - ``coordination`` (``players``, ``size``): with two players 2**size - 1,
+    uniform on every set of actions. - ``public_goods`` (``players``, ``multiplier``): only zero contributions
+    while ``multiplier < players``. - ``volunteers_dilemma`` (``players``, ``cost`` below 1): one player
+    volunteers (pure), or any ``k`` of them,
+      two or more, each stay idle with probability ``cost ** (1 / (k - 1))`` and the others with probability 1
+      (Diekmann 1985: all).
     - ``minimum_effort`` (``players``, ``size``, ``cost`` below 1): all pure equilibria are equal efforts
       (Van Huyck, Battalio and Beil 1990).
 
@@ -263,7 +262,7 @@ def matrix(
     actions : list, optional
         Names of the actions, one list for all players or one per player.
     players, size : int, optional
-        Numbers of players and of actions per player, where the classic takes any.
+        Numbers of players and of actions per player, for classics with variable size.
     win, multiplier, cost : float, optional
         Parameters of the classics above.
 
@@ -351,7 +350,7 @@ def _classic(name: str, given: dict[str, Any]) -> tuple[np.ndarray, tuple[tuple[
         if not np.isfinite(value) or value < least or (least == 0 and value == 0):
             raise ValueError(f"{key}: {value!r} must be {'at least 2' if least else 'above 0'}")
     for key in ("players", "size"):
-        if key in given:  # tables of this size are made at once
+        if key in given:  # refuse before a table of this size is allocated
             defaults = {other: one.default for other, one in takes.items()}
             sizes = [(defaults | given).get(other, 2) for other in ("players", "size")]
             limit(key, sizes[0], *[sizes[1]] * sizes[0])

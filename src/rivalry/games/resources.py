@@ -42,12 +42,12 @@ def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex:
 
         - ``linspace`` (start, stop, num), on an interval;
         - ``grid`` (num per axis, optional bounds; the first coordinate varies fastest), on a box;
-        - ``mesh`` (m: ``2^m`` steps along every edge), on a simplex;
+        - ``mesh`` (m: ``2^m`` steps per edge), on a simplex;
         - ``points`` (values), ``corners`` (the unit vectors), or ``file`` (path and key, see
           `read_numbers`), on all.
 
-        On a simplex every kind takes an ``inset``: the mass that points on the boundary move in equal parts
-        from their non-zero to their zero coordinates (default: 1e-3 for a mesh, else 0).
+        On a simplex every kind takes an ``inset``: the mass that points on the boundary transfer in equal
+        parts from their non-zero to their zero coordinates (default: 1e-3 for a mesh, else 0).
     bounds : Sequence
         [low, high] per axis; on a simplex one entry per corner.
     simplex : bool
@@ -61,8 +61,8 @@ def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex:
     Raises
     ------
     ValueError
-        For an unknown kind or key, fewer than two points, and points that are not finite or not in the
-        space of the simplex.
+        For an unknown kind or key, fewer than two points, and points that are not finite or not on the
+        simplex.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def _points_of(kind: str, rest: dict[str, Any], bounds: Sequence[Sequence[float]
 
 
 def _mesh(rest: Mapping[str, Any], corners: int) -> np.ndarray:
-    """Return the lattice of ``2^m`` steps per edge."""
+    """Return the lattice with ``2^m`` steps per edge."""
     (given,) = _optional(rest, "resource_points", "m")
     m = {2: 6, 3: 4, 4: 3}.get(corners, 2) if given is None else given
     if isinstance(m, bool) or not isinstance(m, int | np.integer) or not 0 <= m <= 10:
@@ -118,7 +118,7 @@ def _mesh(rest: Mapping[str, Any], corners: int) -> np.ndarray:
 
 
 def _on_simplex(points: np.ndarray) -> np.ndarray:
-    """Return ``points`` if each is a point of the simplex. Raises `ValueError`."""
+    """Return ``points`` if each is a point of the simplex; else raise `ValueError`."""
     below = np.argwhere(points < 0)
     if below.size:
         point, axis = below[0]
@@ -135,8 +135,8 @@ def _on_simplex(points: np.ndarray) -> np.ndarray:
 def inset(points: np.ndarray, mass: object) -> np.ndarray:
     """Return points of the simplex with those on its boundary moved inside.
 
-    ``mass`` goes in equal parts from the non-zero to the zero coordinates. Raises `ValueError` where it is
-    negative, or more than a non-zero coordinate has.
+    ``mass`` is transferred in equal parts from the non-zero to the zero coordinates. Raises `ValueError`
+    where it is negative or exceeds a non-zero coordinate's share.
 
     >>> inset(np.array([[1.0, 0.0, 0.0], [0.5, 0.25, 0.25]]), 1e-3).tolist()
     [[0.999, 0.0005, 0.0005], [0.5, 0.25, 0.25]]
@@ -215,7 +215,7 @@ def resource_weights(spec: object, points: np.ndarray) -> np.ndarray:
 
 
 def named_resource(spec: str, axes: int) -> str | dict[str, Any]:
-    """Return a known word as it is, a formula of b as a table. Raises `ValueError` for another word.
+    """Return a known word as it is, and a formula of b as a table. Raises `ValueError` for another word.
 
     >>> named_resource("exp(-b)", 1)
     {'kind': 'formula', 'formula': 'exp(-b)'}
@@ -228,7 +228,10 @@ def named_resource(spec: str, axes: int) -> str | dict[str, Any]:
 
 
 def validate_weights(weights: np.ndarray, count: int, name: str) -> np.ndarray:
-    """Return ``weights`` if finite, at least 0, not all 0, and ``count`` in number. Raises `ValueError`."""
+    """Return ``weights`` if finite, non-negative, not all 0, and ``count`` in number.
+
+    Raises `ValueError` otherwise.
+    """
     if weights.shape != (count,):
         raise ValueError(f"{name}: {weights.size} values for {count} resource points; must be one per point")
     bad = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
@@ -277,7 +280,7 @@ def _mixture(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
 
 
 def _precisions(stds: object, covariances: object, modes: int, axes: int) -> np.ndarray:
-    """The inverse covariance of every mode, ``[mode axis axis]``."""
+    """Return the inverse covariance of every mode, ``[mode axis axis]``."""
     if stds is not None:
         widths = _numbers(stds, "resource.stds")
         if widths.shape == ():
@@ -308,7 +311,7 @@ def check_covariance(matrix: np.ndarray, name: str) -> None:
 
 
 def beta_shapes(rest: Mapping[str, Any]) -> tuple[float, float]:
-    """Return the shapes a and b of a beta density. Raises `ValueError`."""
+    """Return the shape parameters a and b of a beta density. Raises `ValueError` unless both are above 0."""
     a, b = (
         float(_numbers(v, f"resource.{n}"))
         for v, n in zip(_required(rest, "resource", "a", "b"), "ab", strict=True)
@@ -334,7 +337,7 @@ def _beta(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
 
 
 def dirichlet_alphas(rest: Mapping[str, Any], corners: int) -> np.ndarray:
-    """Return the parameters of a Dirichlet density, one per corner. Raises `ValueError`."""
+    """Return the parameters of a Dirichlet density, one per corner. Raises `ValueError` for invalid ones."""
     alphas = _numbers(_required(rest, "resource", "alphas")[0], "resource.alphas")
     if alphas.shape != (corners,) or corners < 2:
         raise ValueError(f"resource.alphas: {alphas.size} values for {corners} coordinates; must be one each")
@@ -355,7 +358,7 @@ def _dirichlet(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
 
 
 def formula_values(text: object, points: np.ndarray, name: str) -> np.ndarray:
-    """Return the values ``[point]`` of a formula of b. Raises `ValueError`."""
+    """Return the values ``[point]`` of a formula of b. Raises `ValueError` for an invalid formula."""
     if not isinstance(text, str):
         raise ValueError(f"{name}: {text!r} must be text")
     axes = points.shape[1]
@@ -448,8 +451,8 @@ def read_numbers(spec: Mapping[str, Any], name: str) -> np.ndarray:
     ----------
     spec : Mapping
         ``path`` of the file, relative to the folder of the study, and optionally ``key``. A ``.json`` file
-        holds numbers, or a table in which ``key`` names them. A ``.csv`` file has one row per point; if its
-        first line has names, ``key`` is one of them or a list of them (default: all columns).
+        holds numbers, or a table with the numbers under ``key``. A ``.csv`` file has one row per point; if
+        its first line has names, ``key`` is one of them or a list of them (default: all columns).
     name : str
         The key with which messages begin.
 

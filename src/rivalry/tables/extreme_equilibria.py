@@ -258,7 +258,7 @@ def _complementary(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _components(pairs: np.ndarray) -> np.ndarray:
-    """Return the connected component of every pair, the pairs being the edges of a graph; numbered in order."""
+    """Return the connected component of every pair, the pairs being edges; numbered in order."""
     component = np.arange(len(pairs))
     while True:
         before = component.copy()

@@ -1,8 +1,8 @@
-"""Compiled loops, kept between runs.
+"""Compiled loops on tables, cached between runs.
 
-Numba keeps a compiled function by the contents of the file that it stands in, though functions of other files
-are compiled into it. So the folder is keyed by the contents of all files of compiled loops: a new version of
-the package never runs loops of an old one.
+Numba keys a cached function by the contents of the file that defines it, although functions of other files
+are compiled into it. The cache folder is therefore keyed by the contents of all files of compiled loops: a
+new version of the package never runs loops of an old one.
 """
 
 import os
@@ -17,12 +17,12 @@ def _key() -> str:
 
 
 def _keep() -> None:
-    """Tell Numba where; it falls back to its own places where it may not write."""
+    """Set Numba's cache folder; Numba falls back to its own folders where it may not write."""
     from platformdirs import user_cache_dir
 
     name = f"kernels-{_key()}"
     given = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("RIVALRY_CACHE") or user_cache_dir("rivalry")
-    if Path(given).name != name:  # a worker inherits it
+    if Path(given).name != name:  # a worker inherits the folder
         os.environ["NUMBA_CACHE_DIR"] = str(Path(given) / name)
         if "numba" in sys.modules:
             sys.modules["numba"].config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]

@@ -1,7 +1,7 @@
-"""Play of fixed policies on tables: greedy roll-outs, and what one player can make of the others' policies.
+"""Kernels for fixed policies on tables: greedy play, and one player's best response to the others' policies.
 
-Joint actions are numbered row-major, player 0 slowest; a *state* of the whole game is nature's state times
-the number of joint actions, plus the joint action that stands.
+Joint actions are numbered row-major, player 0 slowest. A *state* of the full game is nature's state times the
+number of joint actions, plus the standing joint action.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from rivalry.tables.kernels.cache import njit
 
 @njit(cache=True, nogil=True)
 def play_round(movers, policies, moves, sizes, slots, before, actions):  # type: ignore[no-untyped-def]
-    """One round in place: ``before`` is what stood, ``actions`` what stands, both ``[player]``."""
+    """Play one round in place: ``before`` are the actions before it, ``actions`` after it (``[player]``)."""
     before[:] = actions
     for k in range(movers.shape[0]):
         player = movers[k]
@@ -38,9 +38,9 @@ def _turn(order, policies, moves, sizes, slots, before, actions):  # type: ignor
 
 @njit(cache=True, nogil=True)
 def cycle(start, order, policies, moves, sizes, slots):  # type: ignore[no-untyped-def]
-    """Where play from ``start [player]`` begins to repeat, and after how many turns of all rounds.
+    """Return the onset of the cycle of play from ``start [player]``, and its period in turns of all rounds.
 
-    Brent's method (1980): no memory of the way.
+    Brent's method (1980), which stores no path.
     """
     before = start.copy()
     slow, fast = start.copy(), start.copy()
@@ -67,9 +67,9 @@ def cycle(start, order, policies, moves, sizes, slots):  # type: ignore[no-untyp
 
 @njit(cache=True, nogil=True)
 def follow(start, order, policies, moves, sizes, slots, path, stood):  # type: ignore[no-untyped-def]
-    """Fill ``path [turn player]`` from ``start`` on, and ``stood [turn player player]``.
+    """Fill ``path [turn player]`` from ``start`` on, and ``stood [turn mover player]``.
 
-    The latter is the joint action that stands after the round in which the first player moved.
+    The latter is the standing joint action after the round in which the mover moved.
     """
     before, actions = start.copy(), start.copy()
     for turn in range(path.shape[0]):
@@ -84,9 +84,9 @@ def follow(start, order, policies, moves, sizes, slots, path, stood):  # type: i
 
 @njit(cache=True, nogil=True)
 def _others(state, player, movers, seen, chances, moves, standing, strides, offset, chance):  # type: ignore[no-untyped-def]
-    """How the others of ``movers`` may move: changes of the joint action, and their chances; how many.
+    """Write the others' possible changes of the joint action and their probabilities; return their number.
 
-    ``standing [player]``; a ``player`` of -1 means that every player is one of the others.
+    ``standing [player]`` are the standing actions; with a ``player`` of -1 every player is one of the others.
     """
     count = 1
     offset[0], chance[0] = 0, 1.0
@@ -115,12 +115,12 @@ def _stand(joint, sizes, strides, standing):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def back_up(ahead, player, movers, seen, chances, moves, sizes, strides, tie, best, choice, value, room):  # type: ignore[no-untyped-def]
-    """The value of every state, written to ``value [state]``, from what the next joint actions are worth.
+    """Write the value of every state to ``value [state]``, given those of joint actions.
 
-    ``ahead [nature joint]``; ``choice [state]`` is the player's move, improved in place if ``best`` (where
-    another pays more than ``tie`` above it: the lowest of the best). A player of -1 makes no choice of its
-    own: all players follow ``chances [player observation move]``. ``room``: twice the joint moves of all
-    others.
+    ``ahead [nature joint]`` are the values of joint actions, ``choice [state]`` the player's moves. With
+    ``best`` a move is improved in place, where another pays more than ``tie`` above it, to the lowest of the
+    best. With a player of -1 all players follow ``chances [player observation move]``. ``room`` is twice the
+    number of joint moves of all others.
     """
     joints = ahead.shape[1]
     standing = np.zeros(sizes.shape[0], dtype=np.int64)
@@ -158,7 +158,7 @@ def _mean(ahead, base, count, offset, chance):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def chain(player, movers, seen, chances, moves, sizes, strides, choice, leads, room):  # type: ignore[no-untyped-def]
-    """The chance that a joint action follows a state, written to ``leads [state joint]``."""
+    """Write the probability that a joint action follows a state to ``leads [state joint]``."""
     joints = leads.shape[1]
     standing = np.zeros(sizes.shape[0], dtype=np.int64)
     offset, chance = np.zeros(room, dtype=np.int64), np.zeros(room)

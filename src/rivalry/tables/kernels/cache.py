@@ -1,9 +1,9 @@
-"""Numba's cache of compiled loops, where damage is noticed: a file that is not as it was written is absent.
+"""Numba's cache of compiled loops with integrity checks: a damaged file counts as missing.
 
-Numba unpickles its files as they are, and runs the machine code in them. Here the SHA-256 of a file's bytes
-stands after them, where a pickle has ended, so that a plain Numba reads them too. A function whose file is
-missing, cut short, altered or unreadable is compiled again; where nothing can be written, it is compiled in
-every process. Import this before a package whose loops Numba keeps.
+Numba unpickles its files unchecked and runs the machine code in them. Here a file ends with the SHA-256 of
+its other bytes, after the end of the pickle, so that plain Numba reads it too. A function whose file is
+missing, truncated, altered or unreadable is compiled again; where nothing can be written, it is compiled in
+every process. Import this module before a package whose loops Numba caches.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class _CheckedFile(caching.IndexDataCacheFile):
     """The index and the data files of one function."""
 
     def save(self, key: Any, data: Any) -> None:
-        with suppress(OSError):  # no space, or no right to write: what was compiled is in memory
+        with suppress(OSError):  # no space or no permission: the compiled function stays in memory
             super().save(key, data)  # type: ignore[no-untyped-call]
 
     def _load_index(self) -> dict[Any, str]:
@@ -32,7 +32,7 @@ class _CheckedFile(caching.IndexDataCacheFile):
 
     def _load_data(self, name: str) -> Any:
         if not _whole(self._data_path(name)):  # type: ignore[no-untyped-call]
-            raise OSError(f"{name}: damaged")  # for Numba a file that is not there
+            raise OSError(f"{name}: damaged")  # Numba treats it as a missing file
         return super()._load_data(name)  # type: ignore[no-untyped-call]
 
     @contextmanager
@@ -44,7 +44,7 @@ class _CheckedFile(caching.IndexDataCacheFile):
 
 
 def _whole(path: str) -> bool:
-    """Whether a file ends with the digest of what comes before."""
+    """Return whether a file ends with the digest of its other bytes."""
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -57,22 +57,22 @@ caching.IndexDataCacheFile = _CheckedFile  # type: ignore[misc]
 
 
 def njit(**options: Any) -> Any:
-    """Numba's decorator; without a cache where there is no place for one."""
+    """Return Numba's decorator, without a cache where no cache folder is available."""
 
     def compiled(function: Any) -> Any:
         try:
             return numba.njit(**options)(function)
-        except RuntimeError:  # no folder can be made or written to
+        except RuntimeError:  # no folder can be created or written to
             return numba.njit(**{**options, "cache": False})(function)
 
     return compiled
 
 
-# Without reference counts, and part of their callers: these functions hand arrays to each other many times a
-# step. Counting them (locked instructions) and passing them on would take nineteen twentieths of the time.
-# Such a function cannot make an array.
+# Without reference counts and inlined in their callers: these functions pass arrays to each other many times
+# per step. Reference counting (locked instructions) and calls would take nineteen twentieths of the time.
+# Such a function cannot allocate an array.
 UNCOUNTED: dict[str, Any] = {"nogil": True, "_nrt": False, "forceinline": True}
 bare = njit(cache=True, **UNCOUNTED)
 
-# As `bare`, for functions that only kernels call: they are compiled as part of those, and not by themselves.
+# As `bare`, for functions that only kernels call: they are compiled as part of these only.
 inner = njit(**UNCOUNTED | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True})

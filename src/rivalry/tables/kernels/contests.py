@@ -1,8 +1,8 @@
-"""Payoffs of contests over points: whole joint tables, and single joint actions summed on the fly.
+"""Payoffs of contests over points: complete joint tables, or single joint actions summed on demand.
 
-A `Contest` holds every row's influence as plain numbers, so a share costs one division; where all of them
-underflow at a point the shares there are worked out from the logarithms. Sums run over points one after
-another, with the last player's actions side by side: a table and a sum on the fly agree to the bit.
+A `Contest` stores every row's influence as plain numbers, so a share costs one division. Where all of them
+underflow at a point, the shares there are computed from the logarithms. Sums run over points in order, with
+the last player's actions in parallel: a table and a sum on demand agree to the bit.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import numpy as np
 
 from rivalry.tables.kernels.cache import njit
 
-LEAST = 1e-200  # all plain influence below this has underflowed: logarithms from here on
+LEAST = 1e-200  # below this total the plain influence has underflowed: use logarithms
 
 
 @njit(cache=True, nogil=True)
 def strides_of(sizes: np.ndarray) -> np.ndarray:
-    """What a step of each player's action adds to the number of a joint action, row-major."""
+    """Return the stride of each player's action in the number of a joint action, row-major."""
     strides = np.ones(sizes.shape[0], dtype=np.int64)
     for player in range(sizes.shape[0] - 2, -1, -1):
         strides[player] = strides[player + 1] * sizes[player + 1]
@@ -25,7 +25,7 @@ def strides_of(sizes: np.ndarray) -> np.ndarray:
 
 @njit(cache=True, nogil=True)
 def pay(contest, actions, out):  # type: ignore[no-untyped-def]
-    """Every player's payoff at one joint action ``[player]``, written to ``out [player]``."""
+    """Write every player's payoff at one joint action ``[player]`` to ``out [player]``."""
     players, points = actions.shape[0], contest.weights.shape[0]
     abstains = contest.away.shape[0] > 0
     out[:] = 0.0
@@ -50,7 +50,7 @@ def pay(contest, actions, out):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _from_logs(contest, actions, point, out):  # type: ignore[no-untyped-def]
-    """Add what one point gives, where plain numbers say nothing."""
+    """Add the payoffs of one point, from logarithms."""
     players = actions.shape[0]
     left = -np.inf
     if contest.away.shape[0] > 0:
@@ -74,16 +74,16 @@ def _from_logs(contest, actions, point, out):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def pay_many(contest, actions, out):  # type: ignore[no-untyped-def]
-    """Payoffs of many joint actions ``[row player]``, written to ``out [row player]``."""
+    """Write the payoffs of joint actions ``[row player]`` to ``out [row player]``."""
     for row in range(actions.shape[0]):
         pay(contest, actions[row], out[row])
 
 
 @njit(cache=True, nogil=True)
 def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
-    """The joint table, written to ``payoff [player joint]``.
+    """Write the joint table to ``payoff [player joint]``.
 
-    The last player's actions are worked out together: the others' influence is summed once for all of them.
+    The last player's actions are computed together: the others' influence is summed once for all of them.
     """
     players, points = sizes.shape[0], contest.weights.shape[0]
     last, most = players - 1, sizes[players - 1]
@@ -144,9 +144,9 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def following(actions, sizes, before):  # type: ignore[no-untyped-def]
-    """The next joint action, in place, of those where alike players stand in order; False after the last.
+    """Advance to the next joint action with exchangeable players in order; return False after the last.
 
-    ``before [player]`` is the last earlier player who is alike, -1 where there is none.
+    ``actions`` changes in place. ``before [player]`` is the last earlier exchangeable player, -1 for none.
     """
     for player in range(actions.shape[0] - 1, -1, -1):
         if actions[player] + 1 < sizes[player]:
@@ -159,13 +159,13 @@ def following(actions, sizes, before):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def largest(contest, sizes, before):  # type: ignore[no-untyped-def]
-    """The largest payoff of any player at any joint action."""
+    """Return the largest payoff of any player at any joint action."""
     actions, out = np.zeros(sizes.shape[0], dtype=np.int64), np.zeros(sizes.shape[0])
     most = -np.inf
     while True:
         pay(contest, actions, out)
         for player in range(sizes.shape[0]):
-            if not out[player] <= most:  # a NaN stays
+            if not out[player] <= most:  # keeps a NaN
                 most = out[player]
         if not following(actions, sizes, before):
             return most
@@ -173,9 +173,10 @@ def largest(contest, sizes, before):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def leaves(contest, sizes, actions, player, tie, out):  # type: ignore[no-untyped-def]
-    """Whether ``player`` gains more than ``tie`` by another action, the others' standing.
+    """Return whether ``player`` gains more than ``tie`` by another action, the others' fixed.
 
-    Neighbours are tried first: who does not rest mostly gains by a step. ``out [player]`` is scratch.
+    Neighbours are tried first, because a profitable deviation is most often a single step. ``out [player]``
+    is scratch space.
     """
     stands = actions[player]
     pay(contest, actions, out)
@@ -195,9 +196,9 @@ def leaves(contest, sizes, actions, player, tie, out):  # type: ignore[no-untype
 
 @njit(cache=True, nogil=True)
 def equilibria(contest, sizes, before, tie, found):  # type: ignore[no-untyped-def]
-    """Joint actions where no player gains more than ``tie``, written to ``found [row player]``; how many.
+    """Write joint actions where no player gains more than ``tie`` to ``found [row player]``.
 
-    Counts on beyond the rows that there is room for.
+    Returns their number, which may exceed the rows of ``found``.
     """
     actions, out = np.zeros(sizes.shape[0], dtype=np.int64), np.zeros(sizes.shape[0])
     count = 0

@@ -1,4 +1,4 @@
-"""Departures from limit cycles: what pays most in one round, and what follows when somebody does it."""
+"""Kernels for unilateral deviations from limit cycles: static best actions, and play after a deviation."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from rivalry.tables.kernels.history import branch_of, leads_to, moves_in, nature
 
 
 class Departure(NamedTuple):
-    """What a departure is: numbers only."""
+    """The specification of a deviation, as numbers only."""
 
     player: int
-    forced: np.ndarray  # [session state]: what the player does at its first decisions
-    periods: int  # how many
+    forced: np.ndarray  # [session state]: the player's actions at its first decisions
+    periods: int  # number of these decisions
     gamma: float
     value: np.ndarray  # [session state]: of its own policy
     begins: np.ndarray  # [session turn]: states of the cycle; -1 beyond
 
 
 class Followed(NamedTuple):
-    """What came of departures; the paths are sums, and means in the end."""
+    """Results of deviations; the paths are sums, and means in the end."""
 
     paths: np.ndarray  # [session turn player]: levels of the actions
     pays: np.ndarray  # [session turn player]
-    gain: np.ndarray  # [session start]: discounted, against no departure
-    back: np.ndarray  # [session start]: after how many rounds play is on the cycle again; -1: never
+    gain: np.ndarray  # [session start]: discounted, against no deviation
+    back: np.ndarray  # [session start]: rounds until play is on the cycle again; -1: never
 
 
 @njit(cache=True, nogil=True)
 def static_best(tables, whole, policies, player, tie, chosen):  # type: ignore[no-untyped-def]
-    """What pays ``player`` most in a round alone, into ``chosen [session state]``; -1: it does not move.
+    """Write the action with the largest payoff of a round to ``chosen [session state]``; -1: does not move.
 
-    Its own action stands unless beaten by more than ``tie``, then the lowest of the best.
+    The player's own action is kept unless another pays more than ``tie`` above it, then the lowest of the
+    best.
     """
     acts, forced = nobody(tables.sizes.shape[0])
     for session in range(policies.shape[0]):
@@ -57,7 +58,7 @@ def static_best(tables, whole, policies, player, tie, chosen):  # type: ignore[n
 
 @njit(cache=True, nogil=True)
 def deviate(tables, whole, policies, plan, levels, followed):  # type: ignore[no-untyped-def]
-    """Depart from every cycle at each of its states where the player moves; ``followed`` in place."""
+    """Deviate from every cycle at each of its states where the player moves; write ``followed`` in place."""
     acts, forced = nobody(tables.sizes.shape[0])
     cycle = np.zeros(whole.size, dtype=np.bool_)
     for session in range(policies.shape[0]):
@@ -87,7 +88,7 @@ def deviate(tables, whole, policies, plan, levels, followed):  # type: ignore[no
 
 @inner
 def _depart(tables, whole, policy, plan, levels, followed, session, turn, cycle, acts, forced):  # type: ignore[no-untyped-def]
-    """One departure, until play is back on the cycle or must be on another."""
+    """Follow one deviation, until play is back on the cycle or must be on another."""
     state, left, now, back = plan.begins[session, turn], plan.periods, 0, -1
     worth, discount, horizon = 0.0, 1.0, followed.paths.shape[1]
     latest = whole.size + whole.rounds * plan.periods
@@ -122,7 +123,7 @@ def _mark(states, cycle, on):  # type: ignore[no-untyped-def]
 
 
 class Losses(NamedTuple):
-    """What followers lose, ``[session follower leading]``: sums over states, the most, and how often none."""
+    """Followers' losses, ``[session follower leading]``: sums over states, the largest, counts of none."""
 
     total: np.ndarray
     worst: np.ndarray
@@ -131,9 +132,10 @@ class Losses(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def losses(tables, whole, policies, leaders, followers, tie, found):  # type: ignore[no-untyped-def]
-    """What each follower's best action in a round would pay more than its answer to the leaders'.
+    """Compute each follower's gain by its best action in a round over its response to the leaders.
 
-    ``leading`` numbers the joint actions of ``leaders``, the last the fastest; up to ``tie`` is nothing.
+    ``leading`` numbers the joint actions of ``leaders``, the last the fastest. Losses up to ``tie`` count as
+    none.
     """
     acts, forced = nobody(tables.sizes.shape[0])
     for session in range(policies.shape[0]):

@@ -1,9 +1,11 @@
-"""Random numbers for kernels: a counter hashed by splitmix64. This is their one home.
+"""Random numbers for kernels: a counter hashed by splitmix64.
 
-A stream is an array ``[seed, counter]`` of two ``uint64``; the word number k of a stream depends on nothing
-but its seed and k, so a stream can be saved, moved and continued to the bit, and blocks vectorise.
+A stream is an array ``[seed, counter]`` of two ``uint64``. Word k of a stream depends on its seed and k only,
+so a stream can be saved, copied and continued to the bit, and blocks vectorise.
 
-Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+References
+----------
+Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 """
 
 from __future__ import annotations
@@ -19,10 +21,8 @@ _ONE, _11, _27, _30, _31 = (np.uint64(k) for k in (1, 11, 27, 30, 31))
 
 
 def stream(sequence: np.random.SeedSequence) -> np.ndarray:
-    """A new stream: ``[seed, counter]``, uint64.
+    """Return a new stream: ``[seed, counter]``, uint64.
 
-    Examples
-    --------
     >>> stream(np.random.SeedSequence(7)).shape
     (2,)
     """
@@ -30,13 +30,16 @@ def stream(sequence: np.random.SeedSequence) -> np.ndarray:
 
 
 def quiet() -> np.errstate:
-    """Around kernels that draw: unsigned words wrap around on purpose, also where Numba is switched off."""
+    """Return the error state for kernels that draw.
+
+    Unsigned words wrap around on purpose, also where Numba is switched off.
+    """
     return np.errstate(over="ignore")
 
 
 @njit(cache=True, nogil=True, inline="always")
 def word(seed: np.uint64, counter: np.uint64) -> np.uint64:
-    """The 64-bit word number ``counter`` (from 0) of the stream ``seed``."""
+    """Return the 64-bit word number ``counter`` (from 0) of the stream ``seed``."""
     z = seed + (counter + _ONE) * _GOLDEN
     z = (z ^ (z >> _30)) * _FIRST
     z = (z ^ (z >> _27)) * _SECOND
@@ -45,13 +48,13 @@ def word(seed: np.uint64, counter: np.uint64) -> np.uint64:
 
 @njit(cache=True, nogil=True, inline="always")
 def unit(bits: np.uint64) -> float:
-    """A word as a number in [0, 1), a multiple of 2**-53."""
+    """Return a word as a number in [0, 1), a multiple of 2**-53."""
     return float(bits >> _11) * 2.0**-53
 
 
 @njit(cache=True, nogil=True)
 def uniform(stream: np.ndarray) -> float:
-    """The next number in [0, 1) of a stream, which moves on by one."""
+    """Return the next number in [0, 1) of a stream, and advance the stream by one."""
     number: float = unit(word(stream[0], stream[1]))
     stream[1] = stream[1] + _ONE
     return number
