@@ -1,8 +1,8 @@
-"""Play of fixed policies that remember: rounds on whole states, limit cycles, exact values and best replies.
+"""Kernels for fixed history-dependent policies: rounds on full states, limit cycles, values, best responses.
 
-A *whole state* is one number: all that play from here on depends on (`rivalry.tables.history.Whole`, which
-the functions take as ``whole``). Where nature does not choose by chance one state follows from another, so a
-policy's value is summed along the way to its cycle, in time linear in the number of states.
+A *full state* is one number: all that future play depends on (`rivalry.tables.history.Whole`, which the
+functions take as ``whole``). Where nature is deterministic one state follows from another, so a policy's
+value is summed along the path to its cycle, in time linear in the number of states.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import numpy as np
 from rivalry.tables.kernels.cache import inner, njit
 
 EPS = 2.220446049250313e-16
-STILL = 4 * EPS  # of the largest value: a sweep that changes no more has settled
+STILL = 4 * EPS  # of the largest value: a sweep that changes no more has converged
 
 
 @inner
 def play_round(tables, whole, policy, state, forced, acts):  # type: ignore[no-untyped-def]
-    """The joint action of a round, also written to ``acts [player]``.
+    """Return the joint action of a round, also written to ``acts [player]``.
 
-    Who moves does as in ``forced [player]`` and, where that is -1, follows ``policy [player state]``; who
-    moves later in the round answers to what was chosen in it.
+    A mover takes its action in ``forced [player]`` or, where that is -1, follows ``policy [player state]``;
+    later movers of the round respond to earlier actions in it.
     """
     round_ = state // (whole.natures * whole.inner)
     for who in range(acts.shape[0]):
@@ -45,13 +45,13 @@ def play_round(tables, whole, policy, state, forced, acts):  # type: ignore[no-u
 
 @njit(cache=True, nogil=True)
 def nobody(players):  # type: ignore[no-untyped-def]
-    """Room for the actions of a round, and -1 for every player: nobody is forced."""
+    """Return arrays for the actions of a round, and for forced actions: -1 for every player, none forced."""
     return np.zeros(players, dtype=np.int64), np.full(players, -1, dtype=np.int64)
 
 
 @inner
 def leads_to(tables, whole, state, joint, acts):  # type: ignore[no-untyped-def]
-    """The state after a round, nature's next state not yet counted in."""
+    """Return the state after a round, without the contribution of nature's next state."""
     number = whole.base[state]
     for who in range(acts.shape[0]):
         number += whole.steps[who] * acts[who]
@@ -62,19 +62,19 @@ def leads_to(tables, whole, state, joint, acts):  # type: ignore[no-untyped-def]
 
 @inner
 def nature_of(whole, state):  # type: ignore[no-untyped-def]
-    """Nature's state in a whole state."""
+    """Return nature's state in a full state."""
     return state // whole.inner % whole.natures if whole.natures > 1 else 0
 
 
 @inner
 def moves_in(whole, state, player):  # type: ignore[no-untyped-def]
-    """Whether a player moves in the round that a state begins."""
+    """Return whether a player moves in the round that a state begins."""
     return whole.moves[state // (whole.natures * whole.inner), player]
 
 
 @inner
 def branch_of(tables, whole, state, joint, branch):  # type: ignore[no-untyped-def]
-    """Where nature goes by a branch, as it counts in the number of a state, and the branch's probability."""
+    """Return the contribution of nature's next state on a branch to a state's number, and its probability."""
     nature, column = nature_of(whole, state), joint if tables.next_nature.shape[1] > 1 else 0
     probability = tables.nature_cdf[nature, column, branch]
     if branch > 0:
@@ -84,7 +84,7 @@ def branch_of(tables, whole, state, joint, branch):  # type: ignore[no-untyped-d
 
 @inner
 def _follow(tables, whole, policy, state, free, acts):  # type: ignore[no-untyped-def]
-    """The joint action in a state and the state after it, where nature does not choose by chance."""
+    """Return the joint action in a state and the next state, where nature is deterministic."""
     joint = play_round(tables, whole, policy, state, free, acts)
     after = leads_to(tables, whole, state, joint, acts)
     return joint, after + branch_of(tables, whole, state, joint, 0)[0]
@@ -92,10 +92,10 @@ def _follow(tables, whole, policy, state, free, acts):  # type: ignore[no-untype
 
 @njit(cache=True, nogil=True)
 def cycles(tables, whole, policies, start, onset, length):  # type: ignore[no-untyped-def]
-    """After how many rounds from ``start [session]`` a cycle begins, and how many rounds it takes."""
+    """Write the onset and the length in rounds of the cycle from each of ``start [session]``."""
     acts, free = nobody(tables.sizes.shape[0])
     met = np.full(whole.size, -1, dtype=np.int64)
-    first = 0  # rounds of the sessions before: what is met at or after it was met in this session
+    first = 0  # rounds of earlier sessions: a state with ``met`` at least this was visited in this session
     for session in range(start.shape[0]):
         state, now = start[session], first
         while met[state] < first:
@@ -123,11 +123,11 @@ def walk(tables, whole, policies, start, skip, length, states, joints):  # type:
 
 @njit(cache=True, nogil=True)
 def decisions(tables, whole, policy, player, pays, leads, probability, own):  # type: ignore[no-untyped-def]
-    """What ``player`` decides about, the others following ``policy [player state]``; in place.
+    """Write the decision problem of ``player``, the others following ``policy [player state]``.
 
-    ``pays [state action]`` of this round, ``leads`` and ``probability [state action branch]``, and what it
-    would do itself, ``own [state]``. Where it does not move, action 0 stands for what happens, and no other
-    is written.
+    ``pays [state action]`` are payoffs of this round, ``leads`` and ``probability [state action branch]`` the
+    transitions, ``own [state]`` the player's own actions. Where the player does not move, action 0 stands for
+    the round's result and no other action is written.
     """
     acts, forced = nobody(tables.sizes.shape[0])
     for state in range(whole.size):
@@ -154,7 +154,7 @@ def decisions(tables, whole, policy, player, pays, leads, probability, own):  # 
 
 @inner
 def _ahead(leads, probability, state, action, value):  # type: ignore[no-untyped-def]
-    """What is expected of the states that follow."""
+    """Return the expected value of the next state."""
     if leads.shape[2] == 1:
         return value[leads[state, action, 0]]
     total = 0.0
@@ -165,7 +165,7 @@ def _ahead(leads, probability, state, action, value):  # type: ignore[no-untyped
 
 @njit(cache=True, nogil=True)
 def evaluate(pays, leads, probability, chosen, gamma, value):  # type: ignore[no-untyped-def]
-    """The discounted value of doing ``chosen [state]`` for ever, written to ``value [state]``."""
+    """Write the discounted value of following ``chosen [state]`` forever to ``value [state]``."""
     if leads.shape[2] == 1:
         _sum_along(pays, leads, chosen, gamma, value)
         return
@@ -182,7 +182,10 @@ def evaluate(pays, leads, probability, chosen, gamma, value):  # type: ignore[no
 
 @njit(cache=True, nogil=True)
 def _sum_along(pays, leads, chosen, gamma, value):  # type: ignore[no-untyped-def]
-    """The same where one state follows from another: every way ends in a cycle, whose value is a fraction."""
+    """Write the value where transitions are deterministic.
+
+    Every path ends in a cycle, whose value is one round trip's sum over ``1 - gamma ** length``.
+    """
     count = value.shape[0]
     known, stack = np.zeros(count, dtype=np.int8), np.zeros(count, dtype=np.int64)
     for begin in range(count):
@@ -192,7 +195,7 @@ def _sum_along(pays, leads, chosen, gamma, value):  # type: ignore[no-untyped-de
             stack[top] = state
             top += 1
             state = leads[state, chosen[state], 0]
-        if known[state] == 1:  # met on this very way: a cycle, from here to the top of the stack
+        if known[state] == 1:  # visited on this path: a cycle, from here to the top of the stack
             total, rest, k = 0.0, 1.0, top
             while k == top or stack[k] != state:
                 k -= 1
@@ -209,9 +212,9 @@ def _sum_along(pays, leads, chosen, gamma, value):  # type: ignore[no-untyped-de
 
 @njit(cache=True, nogil=True)
 def improve(pays, leads, probability, choices, gamma, value, tie, chosen, best):  # type: ignore[no-untyped-def]
-    """Where an action pays more than ``tie`` above the chosen one, choose it; whether there is any.
+    """Choose an action where it pays more than ``tie`` above the chosen one; return whether any changed.
 
-    ``best [state]`` is what the best action of now is worth if ``value`` follows.
+    ``best [state]`` is the value of the best action now, with ``value`` afterwards.
     """
     better = False
     for state in range(value.shape[0]):
@@ -231,11 +234,11 @@ def improve(pays, leads, probability, choices, gamma, value, tie, chosen, best):
 
 @njit(cache=True, nogil=True)
 def best_response(pays, leads, probability, choices, gamma, tie, chosen, value, own, once):  # type: ignore[no-untyped-def]
-    """Policy iteration (Howard 1960) from ``chosen [state]``, improved in place.
+    """Improve ``chosen [state]`` in place by policy iteration (Howard 1960).
 
-    ``own [state]``: the value of the policy begun with; ``once``: of its best departure in one round, the
-    old policy afterwards; ``value``: of the best response. Every round of improvement must raise the sum of
-    values, so rounding cannot make it go on for ever.
+    ``own [state]`` is the value of the initial policy, ``once`` that of its best one-round deviation,
+    ``value`` that of the best response. Each improvement must raise the sum of values, so rounding cannot
+    cause an infinite loop.
     """
     value[:] = 0.0
     evaluate(pays, leads, probability, chosen, gamma, value)
@@ -252,7 +255,7 @@ def best_response(pays, leads, probability, choices, gamma, tie, chosen, value, 
 
 @njit(cache=True, nogil=True)
 def best_replies(tables, whole, policies, player, gamma, tie, own, once, value, chosen):  # type: ignore[no-untyped-def]
-    """`best_reply` of one player in every session; all but ``policies`` are written, ``[session state]``."""
+    """Run `best_response` for one player in every session; all results are ``[session state]``."""
     count, most, branches = whole.size, tables.sizes[player], tables.next_nature.shape[2]
     pays = np.zeros((count, most))
     leads, probability = np.zeros((count, most, branches), dtype=np.int64), np.zeros((count, most, branches))
@@ -267,9 +270,10 @@ def best_replies(tables, whole, policies, player, gamma, tie, own, once, value, 
 
 @njit(cache=True, nogil=True)
 def reach(tables, whole, policy, start, met, joints, leads, probability):  # type: ignore[no-untyped-def]
-    """How many states chance may lead to from ``start``: they are written to ``met``, in order of discovery.
+    """Write the states reachable from ``start`` to ``met``, in order of discovery; return their number.
 
-    With them the joint actions there, and ``leads`` and ``probability [place branch]``: places in ``met``.
+    Also writes the joint actions there, and ``leads`` and ``probability [position branch]``: positions in
+    ``met``.
     """
     acts, free = nobody(tables.sizes.shape[0])
     place = np.full(whole.size, -1, dtype=np.int64)

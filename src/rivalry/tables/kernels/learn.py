@@ -1,8 +1,8 @@
-"""Learning values by trial: exploring, choosing from a row of values, what a row is worth.
+"""Components of value learning: exploration, choice from a row of values, and its expected value.
 
-These pieces know rows, never who owns them. What cannot be a table is a small integer:
+These functions take rows, regardless of player and state. Options are small integers:
 
-- exploration: `FIXED`; `COSINE`, falling over an epoch; `LOG`, falling like the logarithm of the time;
+- exploration: `FIXED`; `COSINE`, decreasing over an epoch; `LOG`, decreasing like the logarithm of time;
 - target: `MAX`, the best value (Watkins and Dayan 1992); `ON_POLICY`, the value of the next choice
   (Rummery and Niranjan 1994); `EXPECTED`, the mean over the next choice (van Seijen et al. 2009).
 """
@@ -20,7 +20,7 @@ BELOW_ONE = 1.0 - 2.0**-53
 
 @bare
 def explore(kind, low, high, step, length, epsilon):  # type: ignore[no-untyped-def]
-    """Every player's chance of a random choice at a step of an epoch of ``length``, into ``epsilon``."""
+    """Write every player's exploration probability at a step of an epoch of ``length`` to ``epsilon``."""
     players = low.shape[0]
     if kind == LOG:
         falls = inf if step == 0 else log(10.0 * players) / log(step + 1.0) + players / log2(step + 1.0)
@@ -34,7 +34,7 @@ def explore(kind, low, high, step, length, epsilon):  # type: ignore[no-untyped-
 
 @bare
 def best(row, size):  # type: ignore[no-untyped-def]
-    """The largest of the first ``size`` values of a row."""
+    """Return the largest of the first ``size`` values of a row."""
     largest = row[0]
     for k in range(1, size):
         largest = row[k] if row[k] > largest else largest
@@ -43,9 +43,9 @@ def best(row, size):  # type: ignore[no-untyped-def]
 
 @bare
 def weigh(row, size, temperature, greedy, weights):  # type: ignore[no-untyped-def]
-    """How likely each choice is, not exploring, up to a factor: into ``weights``; returns their sum.
+    """Write each choice's weight, when not exploring, to ``weights``; return their sum.
 
-    The best alone, ties alike, or ``exp(value/temperature)``, at most 1.
+    Greedy: equal weights of the best. Otherwise ``exp(value/temperature)`` relative to the best, at most 1.
     """
     largest, total = best(row, size), 0.0
     for k in range(size):
@@ -59,16 +59,16 @@ def weigh(row, size, temperature, greedy, weights):  # type: ignore[no-untyped-d
 
 @bare
 def choose(row, size, epsilon, temperature, greedy, number, weights):  # type: ignore[no-untyped-def]
-    """The choice that one number ``number`` in [0, 1) makes; below ``epsilon`` it is a random one.
+    """Return the choice determined by ``number`` in [0, 1); below ``epsilon`` it is a random one.
 
-    What of the number lies below, or above, ``epsilon`` is stretched to [0, 1) again and picks the choice.
+    The part of the number below, or above, ``epsilon`` is rescaled to [0, 1) and selects the choice.
     """
     if number < epsilon:
         return min(int(number / epsilon * size), size - 1)
     rest = min((number - epsilon) / (1.0 - epsilon), BELOW_ONE)
     left = rest * weigh(row, size, temperature, greedy, weights)
     chosen, passed = 0, 0.0
-    for k in range(size - 1):  # counted without a branch, which could not be foreseen
+    for k in range(size - 1):  # counted without a branch, which could not be predicted
         passed += weights[k]
         chosen += left >= passed
     return chosen
@@ -76,7 +76,7 @@ def choose(row, size, epsilon, temperature, greedy, number, weights):  # type: i
 
 @bare
 def expected(row, size, epsilon, temperature, greedy, weights):  # type: ignore[no-untyped-def]
-    """The mean of a row over the choice that `choose` would make."""
+    """Return the mean of a row over the choice that `choose` would make."""
     total = weigh(row, size, temperature, greedy, weights)
     plain, weighed = 0.0, 0.0
     for k in range(size):

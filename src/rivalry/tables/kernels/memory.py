@@ -1,4 +1,4 @@
-"""Memory asked for before it is needed, and rows that begin where a cache line begins."""
+"""Memory prefetching, and rows aligned to cache lines."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ LINE = 64
 
 
 def aligned(array: np.ndarray) -> np.ndarray:
-    """The same array where it begins at a cache line, else a copy that does.
+    """Return the array if it begins at a cache line, else a copy that does.
 
-    Examples
-    --------
     >>> aligned(np.zeros(5, dtype=np.float32)).ctypes.data % LINE
     0
     """
@@ -32,7 +30,7 @@ def aligned(array: np.ndarray) -> np.ndarray:
 
 
 def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Ask for the line of a flat array's entry; nothing is read, so nothing can change."""
+    """Prefetch the cache line of a flat array's entry; nothing is read, so results cannot change."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
@@ -40,14 +38,16 @@ def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
         shape = ir.FunctionType(ir.VoidType(), [byte, whole, whole, whole])
         ask = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0i8")  # type: ignore[no-untyped-call]
         place = builder.bitcast(builder.gep(data, [arguments[1]]), byte)
-        builder.call(ask, [place, *(ir.Constant(whole, k) for k in (0, 3, 1))])  # to read, to keep, data
+        builder.call(
+            ask, [place, *(ir.Constant(whole, k) for k in (0, 3, 1))]
+        )  # for reading, high locality, data cache
         return context.get_dummy_value()
 
     return types.void(array, index), generate
 
 
 def _nothing(array: np.ndarray, index: int) -> None:
-    """What stands for it where Numba is switched off."""
+    """Replace `prefetch` where Numba is switched off."""
 
 
 prefetch: Any = _nothing if config.DISABLE_JIT else intrinsic(_prefetch)  # type: ignore[attr-defined]

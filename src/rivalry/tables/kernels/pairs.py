@@ -1,8 +1,7 @@
-"""Q-learning sessions of two players who look back one round at most: three loops at full speed.
+"""Q-learning sessions of two players with at most one round of memory: specialised fast loops.
 
-The rules, the words and so every bit are those of `tables.kernels.sessions`, for greedy choice with epsilon,
-values taught by the best value (`MAX`), and nature at rest. What a player remembers is then a table of the
-last joint action.
+The rules, the random words and therefore every bit are those of `tables.kernels.sessions`, for epsilon-greedy
+choice, the target `MAX`, and one state of nature. A player's memory is then a table of the last joint action.
 """
 
 from __future__ import annotations
@@ -28,20 +27,20 @@ _ONE, _TWO = np.uint64(1), np.uint64(2)
 
 
 class Pair(NamedTuple):
-    """Two players' game, as these loops take it."""
+    """A two-player game, as these loops take it."""
 
     payoff: np.ndarray  # [player joint]
-    look: np.ndarray  # [player joint]: the state, or its part, that a player remembers of a round
+    look: np.ndarray  # [player joint]: the state, or the part of it, remembered of a round
     signal: np.ndarray  # [joint]
-    sizes: np.ndarray  # [player]: how many actions
-    plain: int  # 1: what both remember is the joint action
+    sizes: np.ndarray  # [player]: number of actions
+    plain: int  # 1: both remember the joint action
     turns: int  # 1: they move in turns; 0: both in every round
-    staged: int  # 1: the second of a round sees what the first has just chosen, after what it remembers
-    first: int  # who decides first
+    staged: int  # 1: the second mover's state also has, last, the first mover's action of the round
+    first: int  # the player that decides first
 
 
 class OwnTables(NamedTuple):
-    """One player's tables, and its numbers."""
+    """One player's tables and parameters."""
 
     values: np.ndarray  # [entry]
     greedy: np.ndarray  # [state]
@@ -52,7 +51,7 @@ class OwnTables(NamedTuple):
     look: np.ndarray  # [joint]
     player: int
     size: int
-    stride: int  # what an action counts for in the joint action
+    stride: int  # stride of an action in the joint action
     learns: int
     alpha: float
     gamma: float
@@ -63,7 +62,7 @@ class OwnTables(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def play(pair: Pair, rule: SessionRule, sessions: SessionArrays, chosen: np.ndarray, steps: int) -> None:
-    """Up to ``steps`` further periods of the sessions numbered in ``chosen``, in place."""
+    """Play up to ``steps`` further periods of the sessions numbered in ``chosen``, in place."""
     for session in chosen:
         one = _own(pair, rule, sessions, session, pair.first)
         two = _own(pair, rule, sessions, session, 1 - pair.first)
@@ -78,7 +77,8 @@ def play(pair: Pair, rule: SessionRule, sessions: SessionArrays, chosen: np.ndar
 
 @njit(nogil=True)
 def _own(pair, rule, sessions, session, player):  # type: ignore[no-untyped-def]
-    """Counted as usual: what hands arrays back may not be compiled without."""
+    """Return one player's tables and parameters in a session."""
+    # not `inner`: a function that returns arrays must be compiled with reference counts
     return OwnTables(
         sessions.values[session, rule.value_from[player] : rule.value_from[player + 1]],
         sessions.greedy[session, rule.state_from[player] : rule.state_from[player + 1]],
@@ -101,7 +101,7 @@ def _own(pair, rule, sessions, session, player):  # type: ignore[no-untyped-def]
 
 @inner
 def _decide(own, state, epsilon, number, past, done, owed, later):  # type: ignore[no-untyped-def]
-    """What was pending is settled; the action chosen, and whether a greedy action changed."""
+    """Update the pending value; return the action chosen, and whether a greedy action changed."""
     changed, size = False, own.size
     if past >= 0:
         aim = owed + later * own.values[at(state * size + own.greedy[at(state)])]
@@ -116,7 +116,7 @@ def _level(own, before, period):  # type: ignore[no-untyped-def]
 
 @inner
 def _in_rounds(pair, rule, one, two, stream, clock, recent, level, tally, counts, steps):  # type: ignore[no-untyped-def]
-    """Both decide in every round, the second perhaps seeing the first's action."""
+    """Play rounds in which both players decide; with ``staged`` the second observes the first's action."""
     seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
     e, f, a, b = level[one.player], level[two.player], recent[one.player], recent[two.player]
     joint = a * one.stride + b * two.stride
@@ -153,7 +153,7 @@ def _in_rounds(pair, rule, one, two, stream, clock, recent, level, tally, counts
 
 @inner
 def _in_turns(pair, rule, one, two, stream, clock, recent, level, tally, counts, steps):  # type: ignore[no-untyped-def]
-    """One decides in each round; the other's action stands."""
+    """Play rounds in which one player decides and the other's action stands."""
     seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
     e, f, a, b = level[one.player], level[two.player], recent[one.player], recent[two.player]
     joint = a * one.stride + b * two.stride

@@ -1,8 +1,8 @@
-"""Announced plans: a leader who keeps or changes the plan in force, a follower who sees it.
+"""Announced plans: a leader that keeps or changes the plan in force, and a follower that observes it.
 
-Of two firms the leader is the first (`tables.plans.Duel`); a *node* is a plan in force and both levels of
-output, ``[plan level_L level_F]``. Who aims between two levels comes to one of them by a lottery whose mean
-is the aim, so that what lies ahead is interpolated linearly.
+Of two firms the leader is the first (`tables.plans.Duel`). A *node* is a plan in force and both levels of
+output, ``[plan level_L level_F]``. An aim between two levels is a lottery over them with the aim as its mean,
+so that continuation values are interpolated linearly.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from rivalry.tables.kernels.cache import njit
 
 @njit(cache=True, nogil=True)
 def choose_plans(worth, delta, switch):  # type: ignore[no-untyped-def]
-    """The plan that is in force from now on, ``switch [plan level_L level_F]``.
+    """Write the plan in force from now on to ``switch [plan level_L level_F]``.
 
-    The plan in force gives way only where the best one, the lowest of the best, is worth more than it by
-    more than ``delta``.
+    The plan in force changes only where the value of the best plan (the lowest of the best) exceeds its value
+    by more than ``delta``.
     """
     for i in range(worth.shape[1]):
         for j in range(worth.shape[2]):
@@ -32,9 +32,10 @@ def choose_plans(worth, delta, switch):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def arrive(duel, worth, switch, charge, room, after):  # type: ignore[no-untyped-def]
-    """What it is worth to come to a node, before disturbances and the leader's choice of the plan: ``after``.
+    """Write the value of arriving at a node to ``after``.
 
-    ``worth`` is what nodes with the plan in force are worth; ``charge`` is taken off where the plan changes.
+    It is taken before disturbances and the leader's choice of a plan. ``worth`` are the values of nodes with
+    the plan in force; ``charge`` is subtracted where the plan changes.
     """
     for plan in range(worth.shape[0]):
         for i in range(worth.shape[1]):
@@ -47,7 +48,7 @@ def arrive(duel, worth, switch, charge, room, after):  # type: ignore[no-untyped
 
 @njit(cache=True, nogil=True)
 def _mean(first, second, room, after):  # type: ignore[no-untyped-def]
-    """``first @ after @ second.T`` in place, in an order that no library decides."""
+    """Compute ``first @ after @ second.T`` in place, in an order independent of any library."""
     room[:] = 0.0
     for i in range(room.shape[0]):
         for k in range(room.shape[0]):
@@ -64,7 +65,7 @@ def _mean(first, second, room, after):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _expected(after, low, part, row):  # type: ignore[no-untyped-def]
-    """What every level of the follower is worth: the leader's lottery over ``after [level_L level_F]``."""
+    """Write the value per level of the follower: the leader's lottery over ``after [level_L level_F]``."""
     for j in range(row.shape[0]):
         row[j] = after[low, j]
         if part > 0.0:
@@ -73,10 +74,10 @@ def _expected(after, low, part, row):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _best_aim(row, levels, gamma, phi, at):  # type: ignore[no-untyped-def]
-    """The aim that makes ``gamma row - phi u**2`` largest from level ``at``, and what that is.
+    """Return the aim that maximises ``gamma row - phi u**2`` from level ``at``, and the maximum.
 
-    Exact: between two levels the row is linear and the sum a parabola. Cells whose cost alone exceeds what
-    could be gained anywhere are left out.
+    The result is exact: between two levels the row is linear and the objective a parabola. Intervals whose
+    cost alone exceeds the largest possible gain are skipped.
     """
     here = levels[at]
     aim, best, top = here, gamma * row[at], gamma * row.max()
@@ -99,9 +100,9 @@ def _best_aim(row, levels, gamma, phi, at):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def best_aims(duel, after, aim, value):  # type: ignore[no-untyped-def]
-    """The output at which the follower best aims, ``aim``, and its ``value``, at every node.
+    """Write the follower's optimal ``aim`` and its ``value`` at every node; return the largest change.
 
-    ``after`` is what arriving at a node is worth to it. Returns the largest change of a value.
+    ``after`` is the follower's value of arriving at a node.
     """
     row = np.zeros(after.shape[2])
     change = 0.0
@@ -118,7 +119,7 @@ def best_aims(duel, after, aim, value):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _between(levels, at, aim):  # type: ignore[no-untyped-def]
-    """The level below ``aim``, looked for from level ``at``, and the chance of the one above."""
+    """Return the level below ``aim``, searched from level ``at``, and the probability of the one above."""
     k = min(at, levels.shape[0] - 2)
     while k < levels.shape[0] - 2 and levels[k + 1] <= aim:
         k += 1
@@ -129,7 +130,7 @@ def _between(levels, at, aim):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def back_up(duel, firm, after, aim, value):  # type: ignore[no-untyped-def]
-    """What every node is worth to a firm while the follower aims at ``aim``; returns the largest change."""
+    """Write a firm's value of every node while the follower aims at ``aim``; return the largest change."""
     row = np.zeros(after.shape[2])
     change = 0.0
     for plan in range(after.shape[0]):
@@ -147,7 +148,10 @@ def back_up(duel, firm, after, aim, value):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def go_on(duel, aim, switch, room, mass, fresh):  # type: ignore[no-untyped-def]
-    """The chances ``fresh`` of the next period's nodes from ``mass``; returns that of a change of plan."""
+    """Write the next period's distribution over nodes to ``fresh``.
+
+    Returns the probability of a change of plan.
+    """
     fresh[:] = 0.0
     changes = 0.0
     there = np.zeros(room.shape)

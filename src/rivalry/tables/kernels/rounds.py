@@ -1,7 +1,7 @@
-"""One round of a finite game, as the learning loops play it: what is observed, what is played, nature's move.
+"""One round of a finite game in the learning loops: observations, actions and nature's move.
 
 ``recent [ago column]`` holds the actions of the last rounds, player by player, then nature's state (and the
-public signal, where there is one); row 0 is the round in progress.
+public signal, where there is one); row 0 is the current round.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from rivalry.tables.kernels.draws import uniform
 
 @inner
 def joint_of(recent, strides):  # type: ignore[no-untyped-def]
-    """The number of the joint action of the round in progress."""
+    """Return the number of the current round's joint action."""
     joint = 0
     for player in range(strides.shape[0]):
         joint += recent[0, player] * strides[player]
@@ -21,7 +21,7 @@ def joint_of(recent, strides):  # type: ignore[no-untyped-def]
 
 @inner
 def observed(game, recent, sizes, player, later):  # type: ignore[no-untyped-def]
-    """The number of the state that a player observes, or would observe if ``later`` = 1 round were over."""
+    """Return the number of a player's observed state; with ``later`` = 1, as if the round were over."""
     state = 0
     for slot in range(game.observation_slots.shape[1]):
         who = game.observation_slots[player, slot, 0]
@@ -33,7 +33,7 @@ def observed(game, recent, sizes, player, later):  # type: ignore[no-untyped-def
 
 @inner
 def shift(recent):  # type: ignore[no-untyped-def]
-    """Make the round in progress the last one; its actions stand until they are changed."""
+    """Make the current round the last one; its actions stand until they are changed."""
     for ago in range(recent.shape[0] - 1, 0, -1):
         for column in range(recent.shape[1]):
             recent[ago, column] = recent[ago - 1, column]
@@ -41,7 +41,7 @@ def shift(recent):  # type: ignore[no-untyped-def]
 
 @inner
 def open_round(game, recent, stream, sizes, strides):  # type: ignore[no-untyped-def]
-    """Begin a round: the one in progress becomes the last, and nature moves."""
+    """Begin a round: the current one becomes the last, and nature moves."""
     shift(recent)
     players = strides.shape[0]
     if sizes[players] > 1:

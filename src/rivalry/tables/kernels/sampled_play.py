@@ -1,13 +1,14 @@
-"""Learning in sampled play of a finite game: two compiled loops over tables and integers.
+"""Learning in sampled play of a finite game: two compiled loops.
 
-`match` chooses by what every action would have paid. Its rule is a number:
+`match` chooses by the payoffs that every action would have received. Its rule is a number:
 
-- `MATCHING`: probabilities proportional to the positive regrets of not having played one action always
+- `MATCHING`: probabilities proportional to the positive regrets of not having always played an action
   (Blackwell 1956; Hart and Mas-Colell 2001);
-- `CONDITIONAL`: from the last action to another in proportion to the regret of not having played that one
-  whenever this one was played (Hart and Mas-Colell 2000, eq. 2.2);
-- `FICTITIOUS`: what would have paid most so far, ties shared (Brown 1951; with more than two players against
-  the joint empirical play of the others).
+- `CONDITIONAL`: from the last action to another in proportion to the regret of not having played the other
+  whenever the last one was played (Hart and Mas-Colell 2000, eq. 2.2);
+- `FICTITIOUS`: the action with the largest cumulative payoff, ties shared (Brown 1951; with more than two
+players
+  against the joint empirical play of the others).
 
 `climb` follows the REINFORCE estimate of the gradient in logits (Williams 1992), ``(r - b)(1[a was drawn] -
 pi_a)``, averaged over a batch. The baseline b is known before the draw, so it does not bias the estimate.
@@ -36,8 +37,8 @@ def match(
     clock: np.ndarray,  # [1]: periods played
     last: np.ndarray,  # [player]: the actions of the last period
     earned: np.ndarray,  # [player]: sum of payoffs
-    would: np.ndarray,  # [player action]: sum of what always playing it would have paid
-    swaps: np.ndarray,  # [player action action]: sum of what the second would gain where the first was played
+    would: np.ndarray,  # [player action]: sum of payoffs had it always been played
+    swaps: np.ndarray,  # [player action action]: sum of gains of the second where the first was played
     joint_counts: np.ndarray,  # [joint]
     counts: np.ndarray,  # [player action]
     sample_steps: np.ndarray,  # [sample]: periods after which the curves are sampled

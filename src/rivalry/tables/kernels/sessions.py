@@ -1,11 +1,12 @@
-"""Q-learning in a game played on and on, session by session: whatever players see, and whoever moves when.
+"""Q-learning in infinitely repeated games, by session: any observations and any order of moves.
 
-A decision stays pending until its player decides again; then it is worth what was paid meanwhile and what the
-state then seen is worth. That *is* play at once, in stages and in turns. Each decision uses one word of the
-session's stream, whoever makes it: below epsilon, its place there is the random action.
+A decision stays pending until its player decides again. Its value is then updated with the payoffs received
+meanwhile and the value of the state then observed; this covers simultaneous, sequential and alternating
+moves. Each decision uses one word of the session's stream: below epsilon, the word also selects the random
+action.
 
-The greedy action of every state is kept, and replaced only by one that is strictly better. ``runner`` is at
-least the value of every other action, so a state is searched only where its greedy value falls below that.
+The greedy action of every state is stored, and replaced only by a strictly better one. ``runner`` is at least
+the value of every other action, so a state is searched only where its greedy value falls below that.
 """
 
 from __future__ import annotations
@@ -22,51 +23,51 @@ from rivalry.tables.kernels.learn import MAX, ON_POLICY, choose, expected
 from rivalry.tables.kernels.rounds import joint_of, observed, open_round
 from rivalry.tables.kernels.shapes import FiniteGame
 
-RENEWED = 1024  # periods after which what falls exponentially is computed anew; a power of two
-COLDEST = 1e-300  # of temperatures
+RENEWED = 1024  # periods after which exponentially decreasing levels are recomputed; a power of two
+COLDEST = 1e-300  # lowest temperature
 RUNNING, CONVERGED, STOPPED = 0, 1, 2
 
 
 class SessionRule(NamedTuple):
-    """How to learn, the same in all sessions."""
+    """The learning rule of all sessions."""
 
     alpha: np.ndarray  # [player]
     gamma: np.ndarray  # [player]
     scale: np.ndarray  # [player]: epsilon, or the temperature, in period t is scale exp(-beta t)
     beta: np.ndarray  # [player]
     decay: np.ndarray  # [player]: exp(-beta)
-    learns: np.ndarray  # [player]: 1; 0: follows its greedy actions as they were given, but for epsilon
-    value_from: np.ndarray  # [player+1]: where a player's values begin, row-major [state action]
-    state_from: np.ndarray  # [player+1]: where a player's states begin
+    learns: np.ndarray  # [player]: 1; 0: follows the given greedy actions, except with probability epsilon
+    value_from: np.ndarray  # [player+1]: first index of a player's values, row-major [state action]
+    state_from: np.ndarray  # [player+1]: first index of a player's states
     target: int  # MAX, ON_POLICY or EXPECTED of kernels.learn
-    soft: int  # 1: learners choose by softmax(value/temperature); 0: the greedy action, or with epsilon any
-    counterfactual: int  # 1: all actions are taught as if played, all moving at once; 0: the one played
-    window: int  # periods without a change of a greedy action that end a session; 0: none do
-    limit: int  # periods after which it ends at the latest
-    tally_from: int  # periods after which payoffs are summed, and actions counted
+    soft: int  # 1: softmax(value/temperature); 0: the greedy action, or with probability epsilon any
+    counterfactual: int  # 1: update all actions as if played (simultaneous moves); 0: the one played
+    window: int  # periods without a change of a greedy action that end a session; 0: never
+    limit: int  # most periods of a session
+    tally_from: int  # period from which payoffs are summed and actions counted
 
 
 class SessionArrays(NamedTuple):
-    """All that learning changes, session by session."""
+    """The state of learning, per session."""
 
     values: np.ndarray  # [session entry], float64
     greedy: np.ndarray  # [session state], int16
-    runner: np.ndarray  # [session state], float64: no other action is worth more
+    runner: np.ndarray  # [session state], float64: upper bound on the values of the other actions
     stream: np.ndarray  # [session 2], uint64
-    clock: np.ndarray  # [session 3]: periods, those up to the last change of a greedy action, how it ended
+    clock: np.ndarray  # [session 3]: periods, those up to the last change of a greedy action, status
     recent: np.ndarray  # [session ago player+2]: actions, nature, signal; 0: the last round's
-    pending: np.ndarray  # [session player 2]: the state and the action not yet settled; -1: none
+    pending: np.ndarray  # [session player 2]: state and action of the pending decision; -1: none
     owed: np.ndarray  # [session player 2]: payoff so far, discount so far
     level: np.ndarray  # [session player]: epsilon, or the temperature
     tally: np.ndarray  # [session player]: sum of payoffs
-    counts: np.ndarray  # [session joint]: how often each joint action was played meanwhile
+    counts: np.ndarray  # [session joint]: number of plays of each joint action in these periods
 
 
 class SessionBuffers(NamedTuple):
-    """What one session's loop writes on, and numbers that do not change while it runs."""
+    """Scratch arrays of one session's loop, and constants while it runs."""
 
-    sizes: np.ndarray  # [player+2]: how many actions, states of nature, signals
-    strides: np.ndarray  # [player]: what an action counts for in the joint action
+    sizes: np.ndarray  # [player+2]: numbers of actions, states of nature, signals
+    strides: np.ndarray  # [player]: stride of an action in the joint action
     weights: np.ndarray  # [action]
 
 
@@ -74,7 +75,7 @@ class SessionBuffers(NamedTuple):
 def play(
     game: FiniteGame, rule: SessionRule, sessions: SessionArrays, chosen: np.ndarray, steps: int
 ) -> None:
-    """Up to ``steps`` further periods of the sessions numbered in ``chosen``, in place."""
+    """Play up to ``steps`` further periods of the sessions numbered in ``chosen``, in place."""
     players = game.sizes.shape[0]
     sizes = np.ones(players + 2, dtype=np.int64)
     sizes[:players] = game.sizes
@@ -124,7 +125,10 @@ def _play_one(game, rule, own, desk, steps):  # type: ignore[no-untyped-def]
 
 @inner
 def level_at(before, scale, beta, decay, period):  # type: ignore[no-untyped-def]
-    """What falls exponentially, in a period, from the period before: no bit depends on where chunks end."""
+    """Return an exponentially decreasing level from that of the period before.
+
+    Recomputed at fixed periods, so that no bit depends on where chunks end.
+    """
     if period & (RENEWED - 1) == 0:
         return scale * exp(-beta * period)
     return before * decay
@@ -132,7 +136,7 @@ def level_at(before, scale, beta, decay, period):  # type: ignore[no-untyped-def
 
 @inner
 def ended(rule, periods, changed):  # type: ignore[no-untyped-def]
-    """Whether a session is over, and how."""
+    """Return the status of a session: running, converged or stopped."""
     if rule.window > 0 and periods - changed >= rule.window:
         return CONVERGED
     return STOPPED if periods >= rule.limit else RUNNING
@@ -140,7 +144,7 @@ def ended(rule, periods, changed):  # type: ignore[no-untyped-def]
 
 @inner
 def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
-    """A player sees, settles what was pending and chooses; returns whether a greedy action changed."""
+    """Observe, update the pending value and choose an action; return whether a greedy action changed."""
     state, size = observed(game, own.recent, desk.sizes, player, 0), game.sizes[player]
     first, number, changed = rule.state_from[player], uniform(own.stream), False
     row = own.values[rule.value_from[player] + state * size : rule.value_from[player] + (state + 1) * size]
@@ -172,7 +176,7 @@ def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
 
 @inner
 def act(greedy, epsilon, size, number):  # type: ignore[no-untyped-def]
-    """The greedy action; where the number drawn is below epsilon, the action that it stands for there."""
+    """Return the greedy action or, where ``number`` is below epsilon, the random action that it selects."""
     if number < epsilon:
         return min(int(number / epsilon * size), size - 1)
     return int(greedy)
@@ -187,7 +191,7 @@ def _chosen(row, size, level, soft, greedy, number, weights):  # type: ignore[no
 
 @inner
 def _mean(row, size, level, soft, greedy, weights):  # type: ignore[no-untyped-def]
-    """The mean of a row over the choice that is to be made."""
+    """Return the mean of a row over the next choice."""
     if soft:
         return expected(row, size, 0.0, max(level, COLDEST), False, weights)
     total = 0.0
@@ -198,7 +202,7 @@ def _mean(row, size, level, soft, greedy, weights):  # type: ignore[no-untyped-d
 
 @inner
 def teach(values, greedy, runner, size, state, action, aim, alpha):  # type: ignore[no-untyped-def]
-    """One value is moved towards ``aim``; returns whether the state's greedy action changed."""
+    """Move one value towards ``aim``; return whether the state's greedy action changed."""
     here = at(state)
     incumbent, first = greedy[here], state * size
     new = values[at(first + action)]
@@ -217,11 +221,14 @@ def teach(values, greedy, runner, size, state, action, aim, alpha):  # type: ign
 
 @inner
 def searched(values, greedy, runner, size, state):  # type: ignore[no-untyped-def]
-    """A state's greedy action after its value fell: the best other, where strictly better, lowest at ties."""
+    """Recompute a state's greedy action after its value fell; return whether it changed.
+
+    It changes only to a strictly better action, the lowest at ties.
+    """
     here, first, found = at(state), state * size, -1
     incumbent = greedy[here]
     top, next_to = values[at(first + incumbent)], -inf
-    for k in range(size):  # without a branch: which action is the best could not be foreseen
+    for k in range(size):  # without a branch, which could not be predicted
         value = -inf if k == incumbent else values[at(first + k)]
         lower = value if value < top else top
         next_to = lower if lower > next_to else next_to
@@ -236,15 +243,15 @@ def searched(values, greedy, runner, size, state):  # type: ignore[no-untyped-de
 
 @inner
 def at(index):  # type: ignore[no-untyped-def]
-    """An index that is not below 0, which need not be looked after."""
+    """Return a non-negative index as unsigned, so that no check for negative indices is compiled."""
     return np.uint64(index)
 
 
 @inner
 def _teach_all(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
-    """Every action of the pending state is taught what it would have brought, had the others done the same.
+    """Update every action of the pending state as if it had been played, the others' actions fixed.
 
-    All move at once; every aim is of the values as they were before.
+    Moves are simultaneous; every aim uses the values before the update.
     """
     size, first, players = game.sizes[player], rule.state_from[player], game.sizes.shape[0]
     recent, aims, values = own.recent, desk.weights, own.values[rule.value_from[player] :]
@@ -268,7 +275,7 @@ def _teach_all(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
 
 @inner
 def _pay(game, rule, own, desk):  # type: ignore[no-untyped-def]
-    """What the joint action that stands pays every player, as part of what came of pending decisions."""
+    """Add the joint action's payoffs to the pending decisions."""
     players = desk.strides.shape[0]
     joint, nature = joint_of(own.recent, desk.strides), own.recent[0, players]
     if game.signal.shape[0] > 0:

@@ -1,6 +1,6 @@
-"""The tuples of arrays that kernels take: data only, no rule and no compiled function.
+"""Tuples of arrays that kernels take: data only, without rules or compiled functions.
 
-The one file of this subpackage that a game may import; it needs nothing but NumPy.
+This is the one file of the subpackage that a game may import; it needs only NumPy.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import numpy as np
 class FiniteGame(NamedTuple):
     """An infinitely repeated finite game: payoff tables, the order of moves, and what players observe.
 
-    ``joint`` numbers the joint actions row-major, player 0 slowest. A table that is absent has length 0.
+    ``joint`` numbers the joint actions row-major, player 0 slowest. An absent table has length 0.
 
     Every player has a *standing* action. Rounds follow the rows of ``order`` in turn. A mover of a round
     observes the actions that stood before it (slots one round back) or that were already chosen in it (slots
     zero rounds back) and chooses a move; the resulting action then stands. Players absent from the row keep
     their actions. ``action_map[player, standing, move]`` is the action that a move leads to; an impossible
-    move, and the padding of shorter players, leads to the standing action itself. Without ``action_map`` a
-    move is an action. Players who walk on a grid therefore choose among ``action_map.shape[2]`` moves, all
-    others among ``sizes[player]``.
+    move, and the padding of players with fewer actions, leads to the standing action itself. Without
+    ``action_map`` a move is an action. With it a player has ``action_map.shape[2]`` moves, otherwise
+    ``sizes[player]``.
 
     A player's *state* is one number: the actions in its ``observation_slots``, row-major, the first slot
     slowest. A policy or a table of values has the shape ``[state]`` or ``[state move]`` per player. A slot
@@ -30,50 +30,51 @@ class FiniteGame(NamedTuple):
     """
 
     payoff: np.ndarray  # [nature player joint], float64
-    next_nature: np.ndarray  # [nature joint branch]; joint of length 1: independent of what is played
+    next_nature: np.ndarray  # [nature joint branch]; joint of length 1: independent of actions
     nature_cdf: np.ndarray  # [nature joint branch]: cumulative probabilities of the branches
-    action_map: np.ndarray  # [player standing move]: where a move leads; absent: a move is an action
-    sizes: np.ndarray  # [player]: how many actions
-    order: np.ndarray  # [round mover]: who moves, in order; -1 ends; absent: the action stands
-    observation_slots: np.ndarray  # [player slot 2]: whose action, how many rounds ago (0: this); -1 ends
-    signal: np.ndarray = np.zeros((0, 0), dtype=np.int64)  # [nature joint]: what everybody may see of a round
+    action_map: np.ndarray  # [player standing move]: resulting action; absent: a move is an action
+    sizes: np.ndarray  # [player]: number of actions
+    order: np.ndarray  # [round mover]: movers, in order; -1 ends; actions of absent players stand
+    observation_slots: np.ndarray  # [player slot 2]: whose action, rounds ago (0: this); -1 ends
+    signal: np.ndarray = np.zeros((0, 0), dtype=np.int64)  # [nature joint]: public signal of a round
 
 
 PEER, SOCIETY = 0, 1
-"""Who receives what the winner of a pair pays: the loser, or everybody in time."""
+"""Recipient of the winner's payment: the loser, or all agents by redistribution."""
 
 COIN, LOWEST_INDEX, HIGHEST_STAKE, NOBODY = 0, 1, 2, 3
-"""Who wins among equal bids: by a coin, the agent of lower number, of higher stake (then a coin), nobody."""
+"""Winner among equal bids: random, the lowest index, the highest stake (then random), or nobody."""
 
 SURPLUS, ROOM, BURN = 0, 1, 2
-"""What a loser cannot hold: joins the surplus; is not charged in the first place; is lost."""
+"""Karma that a loser cannot hold: added to the surplus, not charged to the winner, or lost."""
 
 OVERFLOW, PAID, TAXED, SHARED, BURNT = range(5)
-"""Flows of karma: what losers could not hold; charges and taxes that joined the surplus; shared out; lost."""
+"""Flows of karma: what losers could not hold; charges and taxes to the surplus; redistributed; lost."""
 
 BIDS, BY_COIN, BY_STAKE, BY_TURN = 0, 1, 2, 3
-"""What decides a pair: bids, or, without karma, a coin, the higher stake, fewer wins so far (then a coin)."""
+"""Award rule of a pair: bids or, without karma, random, the higher stake, fewer wins so far (then random)."""
 
 
 UNSEEN = np.zeros((0, 0), dtype=np.int64)
 
 
 class Economy(NamedTuple):
-    """Agents with whole amounts of karma who meet in random pairs, again and again, and bid for one resource.
+    """Agents with whole amounts of karma that are repeatedly matched in random pairs and bid for one resource.
 
-    A *type* of agents has private states: its urgency, possibly with something beside it. In private state
-    ``z`` losing costs ``stakes[type, z]``; the private states move by themselves. ``charge[b, c]`` is what a
-    winner pays who bid ``b`` against the losing bid ``c``, at most ``b``. All karma is in ``0..most``.
-    Shorter types are padded: with stakes 0 and private states that are never reached.
+    A *type* of agents has private states: its urgency, possibly with further information. In private state
+    ``z`` losing costs ``stakes[type, z]``; private states follow an exogenous Markov chain. ``charge[b, c]``
+    is the payment of a winner with bid ``b`` against the losing bid ``c``, at most ``b``. Karma is always in
+    ``0..most``. Types with fewer private states are padded with stakes 0 and states that are never reached.
 
-    Who meets, sees ``signal[own karma, peer's karma]`` before it bids. A policy has a row for each private
-    state, signal and karma; to policies, tables and tallies the two first are one, ``z * signals + signal``.
+    An agent observes ``signal[own karma, peer's karma]`` before it bids. A policy has a row for each private
+    state, signal and karma. In policies, tables and tallies the first two are one index, ``z * signals +
+    signal``.
     """
 
     type_of: np.ndarray  # [agent], int64
     stakes: np.ndarray  # [type private], at least 0
     chain: np.ndarray  # [type private private], cumulative along the last axis
-    first: np.ndarray  # [type private], cumulative: where private states begin
+    first: np.ndarray  # [type private], cumulative: initial distribution of private states
     discount: np.ndarray  # [type]
     karma: np.ndarray  # [agent], int64: at the start
     most: int  # karma that an agent can hold
@@ -81,70 +82,70 @@ class Economy(NamedTuple):
     receiver: int  # PEER or SOCIETY
     tie: int  # COIN, LOWEST_INDEX, HIGHEST_STAKE or NOBODY
     overflow: int  # SURPLUS, ROOM or BURN
-    tax: np.ndarray  # [karma]: what is due, in expectation, before a redistribution; the fraction is drawn
-    every: int  # the surplus is shared out every so many steps
+    tax: np.ndarray  # [karma]: expected tax before a redistribution; the fractional part is drawn
+    every: int  # steps between redistributions of the surplus
     award: int  # BIDS, BY_COIN, BY_STAKE or BY_TURN
-    idle: int  # 1: an odd agent out, drawn anew, sits a step out with neither reward nor loss
-    signal: np.ndarray = UNSEEN  # [karma karma], int64, from 0 on; absent: nothing is seen
+    idle: int  # 1: with an odd number of agents a random one is unmatched in a step, with reward 0
+    signal: np.ndarray = UNSEEN  # [karma karma], int64, from 0 on; absent: no observation
 
 
 OWN_BID, HIGHEST_REFUSED, LOWEST_ADMITTED = 0, 1, 2
-"""What those pay who are admitted to a lane: their bids, or all the same."""
+"""Price of admission to a lane: the own bid, or a uniform price."""
 
 NO_TRANSFER, EVEN, URGENT = 0, 1, 2
-"""How members of a coalition pass karma on: not at all; all alike; to members of higher stake first."""
+"""Karma transfers within a coalition: none, equal shares, or members of higher stake first."""
 
 
 class CityArrays(NamedTuple):
-    """Agents with whole amounts of karma who travel through a city and bid for admission to its lanes.
+    """Agents with whole amounts of karma that travel through a city and bid for admission to its lanes.
 
-    A *journey* is where a trip can lead: *places*, each with the lane that is wanted there, and *junctions*,
-    where a place is chosen. A location is a place, or the junction ``j`` as ``-2 - j``; ``-1`` is the trip's
-    end. A fixed path is a journey without junctions. Shorter journeys are padded.
+    A *journey* has *places*, each with a requested lane, and *junctions*, at which a place is chosen. A
+    location is a place, or junction ``j`` as ``-2 - j``; ``-1`` is the end of the trip. A fixed path is a
+    journey without junctions. Shorter journeys are padded.
 
-    An agent may travel along several journeys. A *trip* is a journey and an urgency: the journey number
-    ``slot`` of an agent at urgency ``u`` is trip ``slot * urgencies + u``, and the last number is dormancy: a
-    step without bid, loss or lane. A trip ends with the admission to its last lane; the next is drawn.
+    An agent may travel along several journeys. A *trip* is a journey and an urgency: journey number ``slot``
+    of an agent at urgency ``u`` is trip ``slot * urgencies + u``. The last number is dormancy: a step without
+    bid, loss or lane. A trip ends with the admission to its last lane; then the next trip is drawn.
     """
 
     type_of: np.ndarray  # [agent], int64
-    stakes: np.ndarray  # [type urgency], at least 0: what it costs to be refused, a step
-    trip_chain: np.ndarray  # [type trip trip], cumulative along the last axis: from a trip to the next
-    first: np.ndarray  # [type trip], cumulative: the first trip
+    stakes: np.ndarray  # [type urgency], at least 0: cost of refusal per step
+    trip_chain: np.ndarray  # [type trip trip], cumulative along the last axis: transitions between trips
+    first: np.ndarray  # [type trip], cumulative: distribution of the first trip
     discount: np.ndarray  # [type]
     karma: np.ndarray  # [agent], int64: at the start
     most: int  # karma that an agent can hold
     journeys: np.ndarray  # [agent slot], int64
-    begins: np.ndarray  # [journey], int64: the location where it begins
+    begins: np.ndarray  # [journey], int64: initial location
     lane: np.ndarray  # [journey place], int64
     after: np.ndarray  # [journey place], int64: the location after admission
     back: np.ndarray  # [journey place], int64: the location after refusal
     options: np.ndarray  # [journey junction option], int64: places to choose from; -1: none
-    capacity: np.ndarray  # [lane], int64: how many are admitted in a step
+    capacity: np.ndarray  # [lane], int64: admissions per step
     price: int  # OWN_BID, HIGHEST_REFUSED or LOWEST_ADMITTED
-    uncontended: int  # 1: who is admitted pays also where there is room for all
-    toll: np.ndarray  # [lane]: karma due beside the bid on admission, in expectation; the fraction is drawn
-    subsidy: np.ndarray  # [lane]: karma for everybody who wants the lane, while the surplus lasts, likewise
-    local: float  # share of a lane's payments that goes to those who want the lane
-    dormant_share: int  # 1: dormant agents, too, have a share of the surplus
+    uncontended: int  # 1: admitted agents pay also where capacity suffices for all requests
+    toll: np.ndarray  # [lane]: expected karma due on admission, besides the bid; the fractional part is drawn
+    subsidy: np.ndarray  # [lane]: karma per agent that requests the lane, while the surplus lasts, likewise
+    local: float  # share of a lane's payments paid to the agents that request the lane
+    dormant_share: int  # 1: dormant agents, too, receive a share of the surplus
     tie: int  # COIN or LOWEST_INDEX
     award: int  # BIDS, BY_COIN, BY_STAKE or BY_TURN (fewest admissions for an attempt so far)
-    coalition: np.ndarray  # [agent], int64: 1 for members of a coalition, who learn from their mean reward
-    transfer: int  # NO_TRANSFER, EVEN or URGENT: how they pass karma on
+    coalition: np.ndarray  # [agent], int64: 1 for members of a coalition, which learn from their mean reward
+    transfer: int  # NO_TRANSFER, EVEN or URGENT
 
 
 def views_of(economy: Economy) -> int:
-    """How many pairs of a private state and a signal policies tell apart."""
+    """Return the number of pairs of a private state and a signal that policies distinguish."""
     private: int = economy.stakes.shape[1]
     return private * (int(economy.signal.max()) + 1) if economy.signal.size else private
 
 
 class Contest(NamedTuple):
-    """Payoffs as sums over points shared in proportion to influence: what a joint table would be made of.
+    """Payoffs as sums over points shared in proportion to influence; the source of a joint table.
 
-    At a point ``k`` the rows are the players, each with the influence of the action it takes there, a third
-    party whose influence no action changes, and abstention, a product of one factor a player. A player is
-    paid ``sum_k weights[k] * share[k] - cost``. Influence is held twice: as logarithms, and, for speed, as
+    At point ``k`` the rows are the players, each with the influence of its action there, a third party whose
+    influence is independent of actions, and abstention, a product of one factor per player. A player's payoff
+    is ``sum_k weights[k] * share[k] - cost``. Influence is stored twice: as logarithms and, for speed, as
     plain numbers in units of the largest that a row can have at the point. Where the plain numbers of all
     rows underflow, the logarithms are used. Made by `contest`.
     """
@@ -154,21 +155,21 @@ class Contest(NamedTuple):
     plain: np.ndarray  # [player action point]
     third_log: np.ndarray  # [point]; -inf: no third party
     third: np.ndarray  # [point]
-    away_log: np.ndarray  # [player action point]: logs of abstention's factors; absent: no abstention
+    away_log: np.ndarray  # [player action point]: logarithms of abstention's factors; absent: no abstention
     away: np.ndarray  # [player action point], each at most 1 at every point
-    abstention_log: np.ndarray  # [point]: the logarithm of abstention's influence, but for the factors
-    abstention: np.ndarray  # [point]: the same in units of the point, with the factors' largest values
+    abstention_log: np.ndarray  # [point]: logarithm of abstention's influence without the factors
+    abstention: np.ndarray  # [point]: the same in units of the point, times the factors' largest values
     cost: np.ndarray  # [player action]
     nobody: float  # the share of every player where no row has influence; NaN where that is an error
 
 
 class Tabulated(NamedTuple):
-    """A game whose players choose among finitely many places: its tables, and where the places are.
+    """A game whose players choose among finitely many grid points: its tables and the points.
 
-    ``places`` are profiles' entries, ``[player action axis]``, shorter players padded with NaN; ``alike`` is
-    one whole number per player, equal for players who may change places. Where the joint table would be too
-    large, ``tables.payoff`` is absent and the payoff of a joint action is summed from ``contest``, which is
-    absent (its ``weights`` have length 0) otherwise.
+    ``places`` are the grid points, ``[player action axis]``, padded with NaN for players with fewer;
+    ``alike`` is one whole number per player, equal for exchangeable players. Where the joint table would be
+    too large, ``tables.payoff`` is absent and the payoff of a joint action is summed from ``contest``.
+    Otherwise ``contest`` is absent (its ``weights`` have length 0).
     """
 
     tables: FiniteGame
@@ -186,10 +187,8 @@ def contest(
     cost: np.ndarray | None = None,  # [player action]
     zero_influence: str = "error",
 ) -> Contest:
-    """A `Contest` from logarithms of influence, in plain NumPy.
+    """Return a `Contest` from logarithms of influence, in plain NumPy.
 
-    Examples
-    --------
     >>> made = contest(np.ones(2), np.log([[[1.0, 2.0]], [[3.0, 2.0]]]))
     >>> made.plain.round(6).tolist()
     [[[0.333333, 1.0]], [[1.0, 1.0]]]
@@ -232,17 +231,17 @@ def contest(
 
 
 def no_contest() -> Contest:
-    """What stands for a contest where payoffs are in a table: every array absent."""
+    """Return the absent contest, for payoffs in a table: every array has length 0."""
     cube, line = np.zeros((0, 0, 0)), np.zeros(0)
     return Contest(line, cube, cube, line, line, cube, cube, line, line, np.zeros((0, 0)), 0.0)
 
 
 class LinearQuadraticGame(NamedTuple):
-    """Linear motion and quadratic costs, played for ever: what `methods.LinearQuadratic` solves.
+    """An infinite-horizon game with linear dynamics and quadratic costs (`methods.LinearQuadratic`).
 
-    The state moves by ``x' = A x + sum_i B_i u_i`` from ``first`` on, and player ``i`` minimises the sum over
+    The state follows ``x' = A x + sum_i B_i u_i`` from ``first`` on, and player ``i`` minimises the sum over
     ``t`` of ``gamma_i^t (x' R_i x + u_i' Q_i u_i)``. Minus that is its value: an ``R_i`` that is minus the
-    quadratic form of cash flow, with a 1 as the state's first entry for what is linear in quantities, and an
+    quadratic form of cash flow, with a 1 as the state's first entry for terms linear in quantities, and an
     adjustment cost as ``Q_i``. Every ``R_i`` and ``Q_i`` is symmetric.
     """
 
@@ -255,51 +254,49 @@ class LinearQuadraticGame(NamedTuple):
 
 
 class LearningRule(NamedTuple):
-    """How players learn values of what they do: numbers only, for `tables.kernels.table.play`.
+    """The parameters of value learning, as numbers for `tables.kernels.table.play`.
 
-    A player's state is the number spelled by its `FiniteGame.observation_slots`, the first slot slowest.
+    A player's state is the number defined by its `FiniteGame.observation_slots`, the first slot slowest.
     """
 
     alpha: np.ndarray  # [player]: step size
-    gamma: np.ndarray  # [player]: discount of a round
+    gamma: np.ndarray  # [player]: discount factor per round
     epsilon_low: np.ndarray  # [player]
-    epsilon_high: np.ndarray  # [player]: the scale, where exploration falls like a logarithm
+    epsilon_high: np.ndarray  # [player]: the scale, where exploration decreases like a logarithm
     temperature: np.ndarray  # [player state]
     unit: float  # rewards are payoffs divided by this
     exploration: int  # FIXED, COSINE or LOG of kernels.learn
     target: int  # MAX, ON_POLICY or EXPECTED
-    greedy: int  # 1: among the best alone when not exploring; 0: softmax
+    greedy: int  # 1: uniform over the best actions when not exploring; 0: softmax
     asynchronous: (
-        int  # 1: in a drawn order, each paid and taught before the next moves; 0: by the game's order
+        int  # 1: in random order, each paid and updated before the next moves; 0: in the game's order
     )
-    begin: np.ndarray  # [player]: the action that stands when an epoch begins; -1: drawn
+    begin: np.ndarray  # [player]: the standing action when an epoch begins; -1: drawn
     lengths: np.ndarray  # [epoch]: steps
-    marks: np.ndarray  # [sample]: after how many steps histories are noted
+    marks: np.ndarray  # [sample]: steps after which the curves are sampled
 
 
 class Learners(NamedTuple):
-    """All that learning changes, trial by trial."""
+    """The state of learning, per trial."""
 
     values: np.ndarray  # [trial player state action], float64
     stream: np.ndarray  # [trial 2], uint64
-    clock: np.ndarray  # [trial 3]: epoch, step of the epoch, steps in all
+    clock: np.ndarray  # [trial 3]: epoch, step of the epoch, total steps
     recent: np.ndarray  # [trial ago player+1]: actions, nature's state last; 0: this round's
-    pending: np.ndarray  # [trial player 2]: the state and the choice not yet settled; -1: none
+    pending: np.ndarray  # [trial player 2]: state and choice of the pending decision; -1: none
     owed: np.ndarray  # [trial player 2]: reward so far, discount so far
-    visits: np.ndarray  # [trial player state]: decisions
-    tally: np.ndarray  # [trial player]: rewards since the last mark
-    noted: np.ndarray  # [trial]: marks passed
+    visits: np.ndarray  # [trial player state]: number of decisions
+    tally: np.ndarray  # [trial player]: sum of rewards since the last mark
+    noted: np.ndarray  # [trial]: number of marks passed
     reward_curve: np.ndarray  # [trial sample player]: mean reward since the mark before
-    place_curve: np.ndarray  # [trial sample player]: the actions that stood
+    place_curve: np.ndarray  # [trial sample player]: standing actions
 
 
 def one_state(tables: np.ndarray) -> FiniteGame:
-    """The world of a game without states: ``tables`` is ``[player action_0 action_1 ...]``.
+    """Return the world of a game without states, from ``tables [player action_0 action_1 ...]``.
 
-    All move at once and see nothing.
+    Moves are simultaneous and players observe nothing.
 
-    Examples
-    --------
     >>> world = one_state(np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]))
     >>> world.payoff.shape, world.sizes.tolist()
     ((1, 2, 4), [2, 2])
@@ -318,7 +315,7 @@ def one_state(tables: np.ndarray) -> FiniteGame:
 
 
 def stateless_tables(world: object) -> np.ndarray:
-    """The tables ``[player action_0 action_1 ...]`` of a world with one state.
+    """Return the tables ``[player action_0 action_1 ...]`` of a world with one state.
 
     Raises
     ------

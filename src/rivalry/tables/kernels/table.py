@@ -1,12 +1,12 @@
-"""Learning values in a finite game played on and on: one compiled loop for every order of moves.
+"""Value learning in an infinitely repeated finite game: one compiled loop for any order of moves.
 
-A player's decision stays pending until it moves again. Then it is settled:
-``reward so far + discount so far * value now``. With every player in the order of one round that is play at
-once; with players who see each other's moves of the round, play in stages; with rounds in which only some
-move, alternating play. A move on a grid leads where `FiniteGame.action_map` says.
+A player's decision stays pending until the player moves again. Then its value is updated towards ``reward so
+far + discount so far * value now``. This covers simultaneous moves (all players in one round's order),
+sequential moves (players that observe the round's earlier moves) and alternating moves (rounds in which only
+some move). On a grid, moves follow `FiniteGame.action_map`.
 
-In asynchronous play the order is drawn anew in every round, and each is paid at the joint action then
-standing and taught before the next moves.
+In asynchronous play the order is drawn anew in every round, and each player is paid at the joint action then
+standing and updated before the next moves.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from rivalry.tables.kernels.shapes import Learners, LearningRule, Tabulated
 
 
 class TrialBuffers(NamedTuple):
-    """What one trial's loop writes on, and numbers that do not change while it runs."""
+    """Scratch arrays of one trial's loop, and constants while it runs."""
 
-    sizes: np.ndarray  # [player+1]: how many actions, and states of nature
-    strides: np.ndarray  # [player]: what an action counts for in the joint action
+    sizes: np.ndarray  # [player+1]: numbers of actions, and of states of nature
+    strides: np.ndarray  # [player]: stride of an action in the joint action
     epsilon: np.ndarray  # [player]
     weights: np.ndarray  # [action]
     turn: np.ndarray  # [player]: the order of an asynchronous round
@@ -36,7 +36,7 @@ class TrialBuffers(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def play(world: Tabulated, rule: LearningRule, learners: Learners, first: int, last: int, steps: int) -> None:
-    """Up to ``steps`` further steps of every trial from ``first`` to before ``last``, in place."""
+    """Play up to ``steps`` further steps of every trial from ``first`` to before ``last``, in place."""
     game, players = world.tables, world.tables.sizes.shape[0]
     sizes = np.ones(players + 1, dtype=np.int64)
     sizes[:players] = game.sizes
@@ -94,7 +94,7 @@ def _play_one(game, contest, rule, own, desk, steps):  # type: ignore[no-untyped
 
 @inner
 def _begin(game, rule, own):  # type: ignore[no-untyped-def]
-    """An epoch's first joint action, which stands as if it always had; nature begins in its state 0."""
+    """Set an epoch's first joint action in all remembered rounds; nature begins in state 0."""
     players = game.sizes.shape[0]
     for player in range(players):
         action = rule.begin[player]
@@ -112,9 +112,9 @@ def _choices(game, player):  # type: ignore[no-untyped-def]
 
 @inner
 def _settle(rule, own, desk, player, state, choices):  # type: ignore[no-untyped-def]
-    """What was pending is worth what came of it and what ``state`` is worth now.
+    """Update the value of the pending decision, given the current ``state``.
 
-    Returns the next choice, where the target had to draw one, else -1.
+    Returns the next choice where the target had to draw one, else -1.
     """
     if own.pending[player, 0] < 0:
         return -1
@@ -137,7 +137,7 @@ def _settle(rule, own, desk, player, state, choices):  # type: ignore[no-untyped
 
 @inner
 def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
-    """A player sees, settles what was pending, chooses and moves."""
+    """Observe, update the pending value, choose and move."""
     state, choices = observed(game, own.recent, desk.sizes, player, 0), _choices(game, player)
     action = _settle(rule, own, desk, player, state, choices)
     if action < 0:
@@ -154,7 +154,7 @@ def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
 
 @inner
 def _weigh_up(game, contest, own, desk):  # type: ignore[no-untyped-def]
-    """What the joint action that stands pays every player."""
+    """Write every player's payoff at the standing joint action."""
     players = desk.strides.shape[0]
     if game.payoff.shape[2] == 0:
         pay(contest, own.recent[0, :players], desk.reward)
@@ -166,7 +166,7 @@ def _weigh_up(game, contest, own, desk):  # type: ignore[no-untyped-def]
 
 @inner
 def _receive(rule, own, desk, player):  # type: ignore[no-untyped-def]
-    """A player's payoff, as a reward, is added to what came of its pending decision."""
+    """Add a player's payoff, as a reward, to its pending decision."""
     reward = desk.reward[player] / rule.unit
     own.tally[player] += reward
     own.owed[player, 0] += own.owed[player, 1] * reward
@@ -175,7 +175,7 @@ def _receive(rule, own, desk, player):  # type: ignore[no-untyped-def]
 
 @inner
 def _in_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-def]
-    """One round in the game's own order; every player is paid at its end."""
+    """Play one round in the game's own order; every player is paid at its end."""
     movers = own.clock[1] % game.order.shape[0] if game.order.shape[0] > 1 else 0
     for k in range(game.order.shape[1]):
         player = game.order[movers, k]
@@ -189,7 +189,7 @@ def _in_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-def]
 
 @inner
 def _in_drawn_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-def]
-    """One round in a drawn order; each sees what stands, moves, is paid and taught before the next."""
+    """Play one round in random order; each observes, moves, is paid and updated before the next."""
     players, turn = desk.strides.shape[0], desk.turn
     for k in range(players):
         turn[k] = k
@@ -198,7 +198,7 @@ def _in_drawn_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-
         turn[k], turn[other] = turn[other], turn[k]
     for k in range(players):
         player = turn[k]
-        if k > 0:  # what the one before has done is past
+        if k > 0:  # the previous mover's action counts as one round back
             shift(own.recent)
         _decide(game, rule, own, desk, player)
         _weigh_up(game, contest, own, desk)
@@ -209,9 +209,9 @@ def _in_drawn_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-
 
 @inner
 def _close(game, rule, own, desk, length):  # type: ignore[no-untyped-def]
-    """An epoch's last decisions are settled where it has led.
+    """Update an epoch's last decisions with the value of the state reached.
 
-    Not those of players who see what others do in the same round: there is no further round to see.
+    Players that observe others' actions of the same round are left out: there is no further round to observe.
     """
     explore(rule.exploration, rule.epsilon_low, rule.epsilon_high, length, length, desk.epsilon)
     open_round(game, own.recent, own.stream, desk.sizes, desk.strides)
@@ -229,7 +229,7 @@ def _close(game, rule, own, desk, length):  # type: ignore[no-untyped-def]
 
 @inner
 def _note(rule, own):  # type: ignore[no-untyped-def]
-    """Mean rewards since the mark before, and where every player stands."""
+    """Store mean rewards since the last mark, and the standing actions."""
     at = own.noted[0]
     since = rule.marks[at] - (rule.marks[at - 1] if at > 0 else 0)
     for player in range(own.tally.shape[0]):
