@@ -239,32 +239,20 @@ def matrix(
     Payoffs may be integers, fractions and floats. All are stored as floats, which `MixedEquilibria` converts
     back to exact numbers. The classics, and all their equilibria:
 
-    - ``prisoners_dilemma``: only (defect, defect). - ``matching_pennies``: only one half each. ``jordan``,
-    its three-player form (Jordan 1993): the same. - ``battle_of_the_sexes``: two pure; mixed, player 0 at
-    (3/5, 2/5) and player 1 at (2/5, 3/5). - ``stag_hunt``: two pure; mixed, both hunt stag with probability
-    3/4. - ``chicken``: two pure; mixed, both go straight with probability 1/10. - ``rock_paper_scissors``
-    (``win``, default 1): only one third each. - ``shapley`` (Shapley 1964): only one third each; fictitious
-    play does not converge to it. - ``coordination`` (``players``, ``size``): with two players 2**size - 1,
-    uniform on every set of actions. - ``public_goods`` (``players``, ``multiplier``): only zero contributions
-    while ``multiplier < players``. - ``volunteers_dilemma`` (``players``, ``cost`` below 1): one player
-    volunteers (pure), or any ``k`` of them,
-      two or more, each stay idle with probability ``cost ** (1 / (k - 1))`` and the others with probability 1
-      (Diekmann 1985: all).
+    - ``prisoners_dilemma``: only (defect, defect).
+    - ``matching_pennies``: only one half each. ``jordan``, its three-player form (Jordan 1993): the same.
+    - ``battle_of_the_sexes``: two pure; mixed, player 0 at (3/5, 2/5) and player 1 at (2/5, 3/5).
+    - ``stag_hunt``: two pure; mixed, both hunt stag with probability 3/4.
+    - ``chicken``: two pure; mixed, both go straight with probability 1/10.
+    - ``rock_paper_scissors`` (``win``, default 1): only one third each.
+    - ``shapley`` (Shapley 1964): only one third each; fictitious play does not converge to it.
+    - ``coordination`` (``players``, ``size``): with two players 2**size - 1, uniform on every set of actions.
+    - ``public_goods`` (``players``, ``multiplier``): only zero contributions while ``multiplier < players``.
+    - ``volunteers_dilemma`` (``players``, ``cost`` below 1): one player volunteers (pure), or any ``k`` of
+      them, two or more, each stay idle with probability ``cost ** (1 / (k - 1))`` and the others with
+      probability 1 (Diekmann 1985: all).
     - ``minimum_effort`` (``players``, ``size``, ``cost`` below 1): all pure equilibria are equal efforts
       (Van Huyck, Battalio and Beil 1990).
-
-    Parameters
-    ----------
-    name : str, optional
-        A classic; either this or ``payoffs``.
-    payoffs : list, optional
-        One table per player, ``[player][action of player 0][action of player 1]...``.
-    actions : list, optional
-        Names of the actions, one list for all players or one per player.
-    players, size : int, optional
-        Numbers of players and of actions per player, for classics with variable size.
-    win, multiplier, cost : float, optional
-        Parameters of the classics above.
 
     Returns
     -------

@@ -215,7 +215,7 @@ def resource_weights(spec: object, points: np.ndarray) -> np.ndarray:
 
 
 def named_resource(spec: str, axes: int) -> str | dict[str, Any]:
-    """Return a known word as it is, and a formula of b as a table. Raises `ValueError` for another word.
+    """Return a known word unchanged, and a formula of b as a table. Raises `ValueError` for another word.
 
     >>> named_resource("exp(-b)", 1)
     {'kind': 'formula', 'formula': 'exp(-b)'}

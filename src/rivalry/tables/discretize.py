@@ -32,7 +32,7 @@ def tabulate(
 ) -> Tabulated:
     """Return a game's payoffs at every joint action of a grid, and the moves between grid points.
 
-    A finite game (`rivalry.oracles.to_finite`) is returned as it is: its actions are the grid points, the
+    A finite game (`rivalry.oracles.to_finite`) is returned unchanged: its actions are the grid points, the
     corners of the simplices of mixed strategies. A game with `rivalry.oracles.to_contest` is tabulated by a
     compiled loop; where its table would exceed ``max_table_bytes``, payoffs are summed when needed instead,
     with a warning. Other games are tabulated through their ``payoffs``.
@@ -127,7 +127,7 @@ def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
 
 
 def _finite(game: Any, observation: str, play: str) -> Tabulated:
-    """Return a finite game as it is; a game without states gets observations and an order of moves."""
+    """Return a finite game unchanged; one without states gets observations and an order of moves."""
     world: Any = oracles.to_finite(game)
     if not isinstance(world, FiniteGame):
         raise ValueError(f"game: its finite form is a {type(world).__name__}; must be a FiniteGame")

@@ -199,9 +199,8 @@ def _on_cycle(
         return np.full(len(loss), np.nan), np.full(len(loss), np.nan)
     weight = cycles.weight * there[cycles.state]
     at = np.maximum(cycles.state, 0)
-    met = np.where(
-        weight > 0, np.take_along_axis(loss, at, axis=1), 0.0
-    )  # the loss may be infinite off the cycle
+    # off the cycle the loss may be infinite
+    met = np.where(weight > 0, np.take_along_axis(loss, at, axis=1), 0.0)
     mean = (met * weight).sum(axis=1) / weight.sum(axis=1)
     most = np.where(weight > 0, np.take_along_axis(gains, at, axis=1), 0.0).max(axis=1)
     return mean, most

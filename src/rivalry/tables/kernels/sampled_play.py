@@ -192,7 +192,7 @@ def _sample(weights, size, total, stream):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _largest_regret(sizes, earned, would, clock):  # type: ignore[no-untyped-def]
-    """The largest average external regret of a player so far."""
+    """Return the largest average external regret of any player so far."""
     largest = 0.0
     for player in range(sizes.shape[0]):
         for action in range(sizes[player]):

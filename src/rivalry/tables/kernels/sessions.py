@@ -150,7 +150,7 @@ def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     row = own.values[rule.value_from[player] + state * size : rule.value_from[player] + (state + 1) * size]
     level, soft = own.level[player], rule.soft and rule.learns[player]
     greedy, action = own.greedy[first + state], -1
-    if rule.target == ON_POLICY:  # chosen before the values are taught
+    if rule.target == ON_POLICY:  # chosen before the values are updated
         action = _chosen(row, size, level, soft, greedy, number, desk.weights)
     if own.pending[player, 0] >= 0:
         if rule.counterfactual:

@@ -59,7 +59,7 @@ UNSEEN = np.zeros((0, 0), dtype=np.int64)
 
 
 class Economy(NamedTuple):
-    """Agents with whole amounts of karma that are repeatedly matched in random pairs and bid for one resource.
+    """Agents with whole amounts of karma, repeatedly matched in random pairs to bid for one resource.
 
     A *type* of agents has private states: its urgency, possibly with further information. In private state
     ``z`` losing costs ``stakes[type, z]``; private states follow an exogenous Markov chain. ``charge[b, c]``
@@ -120,7 +120,7 @@ class CityArrays(NamedTuple):
     lane: np.ndarray  # [journey place], int64
     after: np.ndarray  # [journey place], int64: the location after admission
     back: np.ndarray  # [journey place], int64: the location after refusal
-    options: np.ndarray  # [journey junction option], int64: places to choose from; -1: none
+    options: np.ndarray  # [journey junction option], int64: the places at a junction; -1: none
     capacity: np.ndarray  # [lane], int64: admissions per step
     price: int  # OWN_BID, HIGHEST_REFUSED or LOWEST_ADMITTED
     uncontended: int  # 1: admitted agents pay also where capacity suffices for all requests
