@@ -22,8 +22,8 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.registry import near
 
 FUNCTIONS = ("exp", "log", "sqrt", "abs", "sin", "cos", "sinh", "cosh", "tanh")
-# Most characters, nested brackets and powers, and nested operations (a sum of n terms has n - 1):
-# parsing and evaluation recurse.
+# Limits on characters, nested brackets and powers, and nested operations (a sum of n terms has n - 1):
+# both parsing and evaluation recurse.
 LONGEST, DEEPEST, TALLEST = 2_000, 30, 100
 TINY = 1e-280  # smaller numbers lose digits before they underflow
 _TOKEN = re.compile(
@@ -258,9 +258,8 @@ def _root(value: Any) -> Any:
 def _power(base: Any, exponent: Expression, values: Mapping[str, Any]) -> Any:
     power = _value(exponent, values)
     if isinstance(power, float) and power.is_integer():
-        return jnp.power(
-            base, int(power)
-        )  # an integer power allows a negative base and is differentiable everywhere
+        # an integer power allows a negative base and is differentiable everywhere
+        return jnp.power(base, int(power))
     return jnp.power(base, power)
 
 

@@ -136,7 +136,7 @@ def inset(points: np.ndarray, mass: object) -> np.ndarray:
     """Return points of the simplex with those on its boundary moved inside.
 
     ``mass`` is transferred in equal parts from the non-zero to the zero coordinates. Raises `ValueError`
-    where it is negative or exceeds a non-zero coordinate's share.
+    where it is negative or a part exceeds its non-zero coordinate.
 
     >>> inset(np.array([[1.0, 0.0, 0.0], [0.5, 0.25, 0.25]]), 1e-3).tolist()
     [[0.999, 0.0005, 0.0005], [0.5, 0.25, 0.25]]

@@ -28,9 +28,7 @@ class Deviation(NamedTuple):
     gain: np.ndarray  # [session state of the cycle]: discounted, against no deviation; NaN: does not move
     relative_gain: np.ndarray  # [session state of the cycle]: divided by the absolute value without deviation
     profitable: np.ndarray  # [session]: share of deviations that gain
-    rounds_back: (
-        np.ndarray
-    )  # [session]: mean rounds until the full state is on the cycle again, of those that return
+    rounds_back: np.ndarray  # [session]: mean rounds until play is on the cycle again, where it returns
     returned: np.ndarray  # [session]: share of deviations after which play returns to the cycle
 
 

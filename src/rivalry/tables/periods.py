@@ -29,7 +29,7 @@ class PeriodTables(NamedTuple):
     """
 
     tabulated: Tabulated  # players observe nature's state only and choose any grid point of one period
-    period: np.ndarray  # [nature]: at the end of play, the number of periods
+    period: np.ndarray  # [nature]: the period; at the end of play, the number of periods
     carried: np.ndarray  # [nature stock player]; NaN at the end of play
     weights: np.ndarray  # [period player]: factors of the payoffs in the tables
 

@@ -37,7 +37,7 @@ def repeated(
 ) -> RepeatedWorld:
     """Return the infinitely repeated form of a game: order of moves, and each player's memory of past rounds.
 
-    A finite game is returned unchanged. A game may provide its order of moves and its observations within a
+    A finite game is used as it is. A game may provide its order of moves and its observations within a
     round (`rivalry.oracles.to_repeated`); its ``observation_slots`` then hold only the current round's
     information: nature now, or actions already chosen in it. Payoffs of other games are tabulated, with
     simultaneous moves. Remembered rounds come first in a player's state, the oldest round slowest, within a

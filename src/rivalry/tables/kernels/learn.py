@@ -2,7 +2,8 @@
 
 These functions take rows, regardless of player and state. Options are small integers:
 
-- exploration: `FIXED`; `COSINE`, decreasing over an epoch; `LOG`, decreasing like the logarithm of time;
+- exploration: `FIXED`; `COSINE`, decreasing over an epoch; `LOG`, decreasing as the inverse logarithm of
+  time;
 - target: `MAX`, the best value (Watkins and Dayan 1992); `ON_POLICY`, the value of the next choice
   (Rummery and Niranjan 1994); `EXPECTED`, the mean over the next choice (van Seijen et al. 2009).
 """

@@ -38,9 +38,8 @@ def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
         shape = ir.FunctionType(ir.VoidType(), [byte, whole, whole, whole])
         ask = cgutils.get_or_insert_function(builder.module, shape, "llvm.prefetch.p0i8")  # type: ignore[no-untyped-call]
         place = builder.bitcast(builder.gep(data, [arguments[1]]), byte)
-        builder.call(
-            ask, [place, *(ir.Constant(whole, k) for k in (0, 3, 1))]
-        )  # for reading, high locality, data cache
+        # for reading, high locality, data cache
+        builder.call(ask, [place, *(ir.Constant(whole, k) for k in (0, 3, 1))])
         return context.get_dummy_value()
 
     return types.void(array, index), generate

@@ -7,8 +7,7 @@
 - `CONDITIONAL`: from the last action to another in proportion to the regret of not having played the other
   whenever the last one was played (Hart and Mas-Colell 2000, eq. 2.2);
 - `FICTITIOUS`: the action with the largest cumulative payoff, ties shared (Brown 1951; with more than two
-players
-  against the joint empirical play of the others).
+  players against the joint empirical play of the others).
 
 `climb` follows the REINFORCE estimate of the gradient in logits (Williams 1992), ``(r - b)(1[a was drawn] -
 pi_a)``, averaged over a batch. The baseline b is known before the draw, so it does not bias the estimate.

@@ -40,7 +40,7 @@ class SessionRule(NamedTuple):
     value_from: np.ndarray  # [player+1]: first index of a player's values, row-major [state action]
     state_from: np.ndarray  # [player+1]: first index of a player's states
     target: int  # MAX, ON_POLICY or EXPECTED of kernels.learn
-    soft: int  # 1: softmax(value/temperature); 0: the greedy action, or with probability epsilon any
+    soft: int  # 1: learners use softmax(value/temperature); 0: epsilon-greedy choice
     counterfactual: int  # 1: update all actions as if played (simultaneous moves); 0: the one played
     window: int  # periods without a change of a greedy action that end a session; 0: never
     limit: int  # most periods of a session

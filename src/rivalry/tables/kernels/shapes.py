@@ -262,7 +262,7 @@ class LearningRule(NamedTuple):
     alpha: np.ndarray  # [player]: step size
     gamma: np.ndarray  # [player]: discount factor per round
     epsilon_low: np.ndarray  # [player]
-    epsilon_high: np.ndarray  # [player]: the scale, where exploration decreases like a logarithm
+    epsilon_high: np.ndarray  # [player]: the scale of logarithmic exploration
     temperature: np.ndarray  # [player state]
     unit: float  # rewards are payoffs divided by this
     exploration: int  # FIXED, COSINE or LOG of kernels.learn
