@@ -1,4 +1,4 @@
-"""The only loops over steps: `solve`, `trace` and the batched `sweep`."""
+"""All loops over steps: `solve`, `trace` and the batched `sweep`."""
 
 from rivalry.solving.batches import solve_lanes, sweep
 from rivalry.solving.progress import Checkpoint, Progress, ProgressCallback

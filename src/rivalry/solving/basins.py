@@ -1,4 +1,4 @@
-"""Where many starts end: lanes grouped by their ends."""
+"""Basins of attraction: runs from many starts grouped by the state in which they end."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from rivalry.core.profiles import basins, most_first
 from rivalry.core.results import Record
 from rivalry.core.space import Box, width
 
-ORBIT = 1e-2  # of the width: cycles whose ranges are no further apart are one
+ORBIT = 1e-2  # of the width: cycles with ranges at most this far apart are the same
 
 
 def grouped(game: Playable, record: Record) -> Record:
-    """What the ends of lanes ``[lane ...]`` are together; nothing where they are no profiles.
+    """Return the basins of a batch of runs ``[lane ...]``; empty if their ends are not profiles.
 
-    ``basin`` (lane) is a whole number, 0 for the end that most lanes reached. Per basin: ``basin_kind``, the
-    end state (the status, where the method knows no end states); ``basin_count``, how many lanes;
-    ``basin_profile`` (basin, player, axis), its first lane's; ``basin_regret``, the largest of any lane.
-    Ends of one kind are one basin as `rivalry.core.profiles.basins` says, up to swaps of players who are
-    alike and in the coordinates in which a box is searched: cycles by the ranges that they go through. All
-    that never came to an end is one, without a profile.
+    Ends of the same kind are grouped by `rivalry.core.profiles.basins`, up to swaps of exchangeable players
+    and in the coordinates in which a box is searched. Cycles are compared by their ranges. All runs that did
+    not end form one basin, without a profile.
+
+    Returns
+    -------
+    Record
+        ``basin [lane]``: an integer, 0 for the end that most runs reached. ``basin_kind [basin]``: the end
+        state, or the status if the method reports no end states. ``basin_count [basin]``: the number of runs.
+        ``basin_profile [basin player axis]``: that of its first run. ``basin_regret [basin]``: the largest of
+        its runs.
     """
     dims, profiles = record["profile"]
     if dims != ("lane", "player", "axis"):
@@ -52,7 +57,7 @@ def grouped(game: Playable, record: Record) -> Record:
 
 
 def _of_kind(game: Playable, kind: str, arrays: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
-    """Numbers from 0 for the lanes ``rows``, which all end in one way."""
+    """Return basin numbers, from 0, of the runs ``rows``, which all end in the same kind of state."""
     if kind == "moving":
         return np.zeros(len(rows), dtype=int)
     space: Any = game.space

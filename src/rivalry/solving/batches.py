@@ -1,4 +1,4 @@
-"""Many points in one compiled program: lanes, and the batched sweep made of them."""
+"""Batches of runs in one compiled program, and the batched sweep."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 
 MOST = 100_000  # points of a sweep, each of which is a game
-CHUNK = 2_000  # steps of all lanes between two looks at them
+CHUNK = 2_000  # steps of all runs per call of the compiled program
 
 
 def solve_lanes(
@@ -66,10 +66,26 @@ def solve_lanes(
     tolerance: float | None = TOLERANCE,
     checkpoint: Checkpoint | None = None,
 ) -> list[Solution]:
-    """Many points in one compiled program: lane k runs ``methods[k]`` on ``games[k]`` from ``starts[k]``.
+    """Run ``methods[k]`` on ``games[k]`` from ``starts[k]`` for every k, in one compiled program.
 
-    All lanes must have the same sizes and choices; only numbers may differ. ``max_seconds`` is for all of
-    them together. Raises `ValueError` otherwise.
+    Parameters not listed here are those of `solve`.
+
+    Parameters
+    ----------
+    games, methods, starts
+        One of each per run. Only numbers may differ between runs; sizes and choices must be the same.
+    max_seconds
+        Time limit of all runs together.
+
+    Returns
+    -------
+    list of Solution
+        One per run.
+
+    Raises
+    ------
+    ValueError
+        If runs differ in more than numbers, or for an argument that `solve` refuses.
     """
     watch = Limited(progress, checked_seconds(max_seconds))
     games = [registered(game) for game in games]
@@ -80,7 +96,7 @@ def solve_lanes(
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     keys = jax.random.split(key_of(sequence), len(games))
     if any(is_plain(game) for game in games) and len({jax.tree.structure(game) for game in games}) > 1:
-        # numbers of plain classes are constants of a program: each lane has its own
+        # numbers of plain classes are constants of a program: each run needs its own
         return [
             _solved([game], [method], [start], key[None], tol, max_steps, watch, tolerance, None)[0]
             for game, method, start, key in zip(games, stepwise, starts, keys, strict=True)
@@ -99,13 +115,13 @@ def _solved(
     tolerance: float | None,
     checkpoint: Checkpoint | None,
 ) -> list[Solution]:
-    """As `solve_lanes`, of games of one form."""
+    """Return `solve_lanes` of games that differ in numbers only."""
     lanes = _Lanes(_stack("game", games), _stack("method", methods), keys, jnp.asarray(tol), max_steps)
     begins = jnp.stack([jnp.asarray(s) for s in starts])
     carry = _begin_lanes(lanes.games, lanes.methods, begins, keys, jnp.zeros(len(games), dtype=int))
     ends: dict[int, Finish | None] = {}
     left: list[list[Finish]] = [[] for _ in games]
-    gone: list[tuple[int, Profile]] = []  # which lane went on, and from where
+    gone: list[tuple[int, Profile]] = []  # batch index of each restart, and the end that was left
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         carry = from_leaves(carry, saved)
         gone = [(int(k), jnp.asarray(x)) for k, x in zip(saved["gone"], saved["gone_from"], strict=True)]
@@ -141,12 +157,12 @@ def _solved(
 
 
 def _where(moved: np.ndarray, new: Any, old: Any) -> Any:
-    """The new leaf in lanes that moved; what is no array is the same in all."""
+    """Return the new leaf in runs that were restarted; leaves other than arrays are the same in all."""
     return jnp.where(moved.reshape(-1, *[1] * (new.ndim - 1)), new, old) if eqx.is_array(new) else old
 
 
 class _Lanes(NamedTuple):
-    """Stacked games and methods, and what bounds their steps."""
+    """Stacked games and methods, with tolerance and limit of steps."""
 
     games: Any
     methods: Any
@@ -161,9 +177,9 @@ class _Lanes(NamedTuple):
         checkpoint: Checkpoint | None,
         gone: Sequence[tuple[int, Profile]],
     ) -> tuple[Carry, bool]:
-        """All lanes to their ends, or until ``watch`` says stop; True if it did.
+        """Advance all runs to their ends or until ``watch`` stops them; return whether it did.
 
-        ``gone`` is kept with the arrays: lanes that ended and went on, and where they did.
+        Checkpoints also store ``gone``: the batch index of each restart and the end that was left.
         """
         chunk = max(1, min(self.max_steps, CHUNK if np.isinf(watch.end) else CHUNK // 20))
         done = int(jnp.min(jnp.where(carry.ended == 0, carry.done, self.max_steps)))
@@ -199,7 +215,7 @@ def _state(carry: Carry, lane: int) -> Any:
 
 
 def _time(method: BaseMethod, carry: Carry, lane: int) -> float:
-    """The method's own time in a lane since it began, or went on from an end; 0 where it has none."""
+    """Return the method's own time since the last (re)start of a run; 0 for methods without a clock."""
     return float(method.diagnostics(_state(carry, lane)).get("time", 0.0))
 
 
@@ -219,13 +235,34 @@ def sweep(
     max_steps: int = 10_000,
     tolerance: float | None = TOLERANCE,
 ) -> Dataset:
-    """One batched program over the values of whatever a study can sweep.
+    """Run a method at all combinations of parameter values, in batches of one compiled program each.
 
-    ``over`` maps names to values; several names are multiplied. A name is that of an array of the game
-    (``reach``; numbers go to all its entries), of a keyword of its factory, which makes the game anew (``r``
-    of a race, ``resource.stds``, ``reach[1]``), or ``method.OPTION``. As in a study ``game.`` may stand in
-    front. Every point starts at ``start``. Points that differ in more than numbers take a program each.
-    Raises `ValueError` for a name that is none of these, and what the factory says of a value.
+    Points whose games and methods differ only in numbers share a compiled program. Parameters not listed here
+    are those of `solve`.
+
+    Parameters
+    ----------
+    game
+        The game at the values that are not swept.
+    over
+        Values per name. A name is an array of the game (``reach``; a number sets all its entries), a keyword
+        of its factory, which is called again (``r`` of a race, ``resource.stds``, ``reach[1]``), or
+        ``method.OPTION``. As in a study, names of the game may begin with ``game.``.
+    start
+        Start of every point.
+
+    Returns
+    -------
+    xarray.Dataset
+        Variables of all solutions, with one dimension per name in ``over``.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, and for a value that the game's factory refuses.
+
+    Examples
+    --------
 
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.2] * 3)
@@ -262,7 +299,7 @@ def sweep(
 
 
 def _varied(game: Any, method: Any, point: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The game and the method at a point. Raises `ValueError`."""
+    """Return the game and the method at a point; raise `ValueError` for an unknown name."""
     plain = {name.removeprefix("game."): value for name, value in point.items()}
     options = {name.removeprefix("method."): v for name, v in plain.items() if name.startswith("method.")}
     for name in options:
@@ -272,7 +309,7 @@ def _varied(game: Any, method: Any, point: Mapping[str, Any]) -> tuple[Any, Any]
     fields = {name: value for name, value in given.items() if name in arrays(game)}
     if keywords := {name: value for name, value in given.items() if name not in fields}:
         recipe = recipe_of(game)
-        if recipe is None:  # made by no factory, or changed since
+        if recipe is None:  # not made by a factory, or changed since: `with_` raises for unknown names
             with_(game, **keywords)
         else:
             game = variant(game, **{name: _for_all(recipe, name, v) for name, v in keywords.items()})
@@ -280,14 +317,14 @@ def _varied(game: Any, method: Any, point: Mapping[str, Any]) -> tuple[Any, Any]
 
 
 def _for_all(recipe: Recipe, name: str, value: Any) -> Any:
-    """A number in place of a list of numbers goes to all of them, as in a study."""
+    """Return the value; a number in place of a list of numbers is repeated, as in a study."""
     old = recipe.given.get(name)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return [value] * len(old) if number and isinstance(old, list | tuple) and np.ndim(old) == 1 else value
 
 
 def _alike(games: Sequence[Any], methods: Sequence[Any]) -> list[list[int]]:
-    """Points whose games and methods differ in numbers only, together."""
+    """Return groups of points whose games and methods differ in numbers only."""
     found: dict[str, list[int]] = {}
     for k, pair in enumerate(zip(games, methods, strict=True)):
         leaves, tree = jax.tree.flatten(as_arrays(pair))
@@ -297,7 +334,7 @@ def _alike(games: Sequence[Any], methods: Sequence[Any]) -> list[list[int]]:
 
 @compiled
 def _advance_lanes(games, methods, carry, keys, budget, tol):  # type: ignore[no-untyped-def]
-    """All lanes to their end, or ``budget`` steps, in one program."""
+    """Advance all runs to their end or to ``budget`` steps."""
 
     def lane(game, method, carry, key):  # type: ignore[no-untyped-def]
         return jax.lax.while_loop(

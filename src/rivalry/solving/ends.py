@@ -1,4 +1,4 @@
-"""Where the steps end: the method's analysis, ends that were left again, payoffs, the certificate."""
+"""Analysis of the end of a run: end states, unstable ends that were left, payoffs and certificate."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from rivalry.core.space import Profile
 
 PLATEAU = "gradients are within tol, but no point of rest is near; start elsewhere or lower tol"
-RESTARTS = 4  # how often a run goes on from an end that the least disturbance leaves
-GROWN = 14.0  # e-foldings that make the least disturbance, a millionth, as large as the space
+RESTARTS = 4  # restarts of a run from unstable ends
+GROWN = 14.0  # e-foldings in which a perturbation of a millionth grows to the size of the space
 
 
 def report(game: Playable, method: BaseMethod, state: Any, ended: int) -> Record:
-    """How the steps ended, by an index into `ENDINGS`, and what the method reports of its last state."""
+    """Return the status, from an index into `ENDINGS`, and the method's report of its last state."""
     status = ENDINGS[ended] if ended else "iteration limit"
     found: Record = {"status": ((), np.asarray(status))}
     if is_population(game):
@@ -32,14 +32,15 @@ def report(game: Playable, method: BaseMethod, state: Any, ended: int) -> Record
 
 
 def analyse(game: Playable, method: BaseMethod, profile: Profile, key: jax.Array) -> Finish | None:
-    """The method's own analysis of an end; None where it has none, or the profile is no number."""
+    """Return the method's analysis of an end; None if it has none or the profile is not finite."""
     return method.finish(game, profile, key) if np.all(np.isfinite(np.asarray(profile))) else None
 
 
 def stayed(end: Finish, left: list[Finish], time: float) -> bool:
-    """Whether a run stands again where it last went on from, and never left: it settles there slowly enough.
+    """Return whether the run is again at the unstable end it was restarted from, without having left it.
 
-    ``time`` is the method's own since then. A point that repels for long enough was left: the run went round.
+    ``time`` is the method's own time since that restart. If it suffices for a perturbation to grow to the
+    size of the space (`GROWN`), the run left the point and returned to it.
     """
     if not left or not same(end.profile, left[-1].profile):
         return False
@@ -48,26 +49,26 @@ def stayed(end: Finish, left: list[Finish], time: float) -> bool:
 
 
 def gone_round(game: Playable, method: BaseMethod, end: Finish, key: jax.Array) -> Finish:
-    """The end of a run that has left one end after the other: a closed orbit, or on its way for ever.
+    """Return the end of a run that has left `RESTARTS` unstable ends: a cycle, or else ``moving``.
 
-    Where players meet on their way from one unstable point to the next they become identical, in floating
-    point, and part again only as they are moved apart: such a way has no period.
+    Players that meet between unstable points become identical in floating point and separate again only
+    when they are perturbed. Such a path has no period.
     """
     orbit = analyse(game, method, end.profile if end.onward is None else end.onward, key)
     return orbit if orbit is not None and orbit.end_state == "cycle" else end._replace(end_state="moving")
 
 
 def ended_in(game: Playable, end: Finish, left: list[Finish], record: Record) -> Record:
-    """What the analysis of an end adds to a record; a cycle is a status as well.
+    """Return what the analysis of an end adds to a record, with the status that follows from it.
 
-    So is a way that leads from one unstable point to the next: cycling where it has come back to one of those
-    in ``left``, and else given up. Steps that stopped where no point of rest is near, as on a plateau of tiny
-    influence, did not converge.
+    A cycle has the status ``cycling``. So has a path between unstable points if it returned to one of those
+    in ``left``; else it reached the iteration limit. Steps that stopped where no rest point is near, for
+    example on a plateau of tiny influence, did not converge (``not found``).
     """
     found: Record = {"profile": (profile_dims(game), np.asarray(end.profile))}
     found["end_state"] = ((), np.asarray(end.end_state))
-    replay = str(record.get("stopped_by", ((), ""))[1]) == "displacement"  # a source's rule, taken as it is
-    tolerant = "tolerated_agents" in record  # some may be on their way, as was asked for
+    replay = str(record.get("stopped_by", ((), ""))[1]) == "displacement"  # a source's rule, unchanged
+    tolerant = "tolerated_agents" in record  # the options allow some agents to be still moving
     stopped = str(record["status"][1]) == "converged" and not replay and not tolerant
     if end.end_state == "cycle":
         found["status"] = ((), np.asarray("cycling"))
@@ -81,13 +82,13 @@ def ended_in(game: Playable, end: Finish, left: list[Finish], record: Record) ->
 
 
 def out_of_time(record: Record, over: bool) -> Record:
-    """What is noted of a result whose seconds were over before it converged."""
+    """Return ``stopped_by`` for a result that reached the time limit before it converged."""
     spent = over and str(record["status"][1]) == "iteration limit"
     return {"stopped_by": ((), np.asarray("max_seconds"))} if spent else {}
 
 
 def departures(game: Playable, left: list[Finish]) -> Record:
-    """Ends that were reached and left again, each with its payoffs, its regret and its measures."""
+    """Return the unstable ends that a run left, with payoffs, regret and the metrics of their analysis."""
     if not left:
         return {}
     each: list[Record] = []
@@ -106,19 +107,19 @@ def departures(game: Playable, left: list[Finish]) -> Record:
 
 
 def same(x: Profile, y: Profile) -> bool:
-    """Whether two ends are one, up to rounding."""
+    """Return whether two ends are equal up to rounding."""
     return bool(jnp.allclose(x, y, rtol=1e-6, atol=1e-9))
 
 
 def certified(game: object, record: Record, tolerance: float | None) -> Solution:
-    """Payoffs, the game's measures and the certificate of a record's profile, added to it.
+    """Return the solution of a record: payoffs, metrics of the game and certificate are added.
 
     One-shot games have payoffs at a profile ``[player axis]``, populations at a policy ``[state action]``
-    that all follow; elsewhere what the method itself found of these stands. On a curved box the profile, and
-    ``equilibria`` beside it, are noted in the coordinates in which the box is searched as well, as
-    ``inner_profile`` and ``inner_equilibria``: distances are those.
-    Through what discount factors can matter is noted of a game that says so (``gamma_channels``), what its
-    types are called of a population of several (``player_name``).
+    that all agents follow. For other records the method's own values are kept.
+
+    Further variables are ``inner_profile`` and ``inner_equilibria``, in the coordinates in which a
+    reparametrised box is searched and distances are measured; ``gamma_channels``, how the discount factor
+    affects outcomes, if the game declares it; and ``player_name``, for populations of several types.
     """
     proof = Certificate.from_record(record)
     if discounting_channels.knows(game):
@@ -142,7 +143,7 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
 def _certified_population(
     game: PopulationGame, record: Record, proof: Certificate | None, tolerance: float | None
 ) -> Solution:
-    from rivalry.population import record_of  # loads JAX, of which a finite game has no need
+    from rivalry.population import record_of  # loads JAX, which finite games do not need
     from rivalry.population.oracles import mean_field_refusal
 
     names = labels(game).players
@@ -158,7 +159,7 @@ def _certified_population(
 
 
 def _of_concept(record: Record, proof: Certificate) -> Certificate:
-    """The certificate with what the method solved for, and how nearly, where that is no Nash equilibrium."""
+    """Return the certificate with the method's solution concept and residual, if it is not Nash."""
     if "concept" not in record:
         return proof
     left = record.get("concept_residual", record.get("residual"))
@@ -167,12 +168,12 @@ def _of_concept(record: Record, proof: Certificate) -> Certificate:
 
 
 def _inner(space: Any, record: Record) -> Record:
-    """Profiles ``[.. player axis]`` of a record in the space's inner coordinates."""
+    """Return profiles ``[.. player axis]`` of a record in the coordinates of the search."""
     held = {name: record[name] for name in ("profile", "equilibria") if name in record}
     return {f"inner_{name}": (dims, np.asarray(space.inner(array))) for name, (dims, array) in held.items()}
 
 
 def has_answer(record: Record) -> bool:
-    """Whether a record holds a profile or policy of numbers, at which a game has payoffs."""
+    """Return whether a record has a finite profile or policy, at which a game has payoffs."""
     dims, profile = record.get("profile", ((), np.nan))
     return dims in (("player", "axis"), ("state", "action")) and bool(np.all(np.isfinite(profile)))

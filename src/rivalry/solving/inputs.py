@@ -1,4 +1,4 @@
-"""What may be handed to a loop: told in one line, before anything is compiled."""
+"""Validation of the arguments of loops, before anything is compiled; errors are one line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BOUNDS: dict[Any, tuple[str, str, Callable[[float, float], bool]]] = {
 
 
 def checked_method(method: Any, needs: tuple[str, ...] = SOLVER) -> None:
-    """Raises `ValueError` for what is no method, such as its class or its name, and for its options.
+    """Raise `ValueError` for anything but a method, such as its class or name, and for invalid options.
 
     >>> checked_method("gradient_ascent")
     Traceback (most recent call last):
@@ -44,7 +44,7 @@ def checked_method(method: Any, needs: tuple[str, ...] = SOLVER) -> None:
 
 
 def checked_fit(method: BaseMethod, game: Any) -> None:
-    """Raises `ValueError` for a game that a method refuses, and a population where it is for players.
+    """Raise `ValueError` for a game that a method refuses, and for a population if it is for players.
 
     >>> import rivalry as rv
     >>> checked_fit(rv.methods.Newton(), rv.games.karma())
@@ -55,7 +55,7 @@ def checked_fit(method: BaseMethod, game: Any) -> None:
     method.check_game(game)
     if not is_population(game):
         return
-    # custom methods need not state what they need
+    # custom methods need not declare what they need
     told = stated(type(method)) is not None or type(method).__module__.split(".")[0] == "rivalry"
     if told and not fits(type(method), game):
         name = type(method).__name__
@@ -65,7 +65,7 @@ def checked_fit(method: BaseMethod, game: Any) -> None:
 
 
 def _options(method: Any) -> None:
-    """Whether words are among those that the fields allow, and numbers within their bounds."""
+    """Raise `ValueError` for options outside the literals and bounds that a method's annotations allow."""
     try:
         hints = get_type_hints(type(method), include_extras=True)
     except (NameError, TypeError):  # annotations that only a type checker can read
@@ -88,7 +88,7 @@ def _bound(name: str, value: float, rule: Any) -> None:
 
 
 def checked_game(game: Any) -> None:
-    """Raises `ValueError` for what is no game, and for one with numbers of single precision."""
+    """Raise `ValueError` for anything but a game, and for a game with numbers of single precision."""
     if isinstance(game, type) or not hasattr(game, "space"):
         raise ValueError(f"game: {_named(game)} must be a game, as in rv.games.matrix('chicken')")
     if why := imprecise(game):
@@ -97,21 +97,21 @@ def checked_game(game: Any) -> None:
 
 
 def checked_count(value: Any, name: str, least: int = 0) -> int:
-    """A whole number of at least ``least``. Raises `ValueError`."""
+    """Return an integer of at least ``least``; raise `ValueError` for anything else."""
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
         raise ValueError(f"{name}: {shown(value)} must be a whole number of at least {least}")
     return int(value)
 
 
 def checked_seconds(value: Any) -> float | None:
-    """A time limit in seconds, or None. Raises `ValueError`."""
+    """Return a time limit in seconds, or None; raise `ValueError` for anything else."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, Real) or not float(value) > 0):
         raise ValueError(f"max_seconds: {shown(value)} must be a number above 0")
     return value  # type: ignore[return-value]
 
 
 def checked_settings(seed: Any, tol: Any, progress: Any, checkpoint: Any = None) -> None:
-    """Raises `ValueError` for a seed, a tolerance, a callback or a checkpoint that cannot be one."""
+    """Raise `ValueError` for an invalid seed, tolerance, callback or checkpoint."""
     if checkpoint is not None and not all(hasattr(checkpoint, name) for name in ("load", "save", "due")):
         raise ValueError(f"checkpoint: {shown(checkpoint)} must have load, save and due")
     if not isinstance(seed, np.random.SeedSequence):

@@ -1,4 +1,4 @@
-"""Learners, whose loops live in kernels: chunk by chunk, with progress and checkpoints."""
+"""Runs of learners, whose loops are in kernels, in chunks with progress and checkpoints."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run_learner(
 
     Chunk borders do not affect the result. Raises `ValueError`; see `rivalry.solve`.
     """
-    if isinstance(game, type):  # a learner may take anything else as its world
+    if isinstance(game, type):  # learners may take objects other than games
         checked_game(game)
     checked_method(learner, LEARNER)
     checked_settings(seed, 0.0, progress, checkpoint)
@@ -69,13 +69,13 @@ def run_learner(
         nonlocal stopped
         if checkpoint is not None and checkpoint.due():
             checkpoint.save(learner.pack(session) | {DONE: np.asarray([done])})
-        known = done < expected or expected == steps  # a guess that was too low is of no use
+        known = done < expected or expected == steps  # an estimate that was too low is not reported
         stopped = watch(Progress(done, expected if known else 0))
         return stopped
 
     done, finished = run_session(learner, world, session, steps, done, after)
     record = read_session(learner, world, session, finished)
-    if str(record["status"][1]) == "completed" and done < steps and not finished:  # it was stopped before
+    if str(record["status"][1]) == "completed" and done < steps and not finished:  # stopped early
         record["status"] = ((), np.asarray("iteration limit"))
     record["steps"] = ((), np.asarray(done))
     record |= out_of_time(record, watch.over and done < steps)

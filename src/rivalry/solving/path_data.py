@@ -1,4 +1,4 @@
-"""What a recorded path shows besides positions: payoffs, gradients, and the game at some of its rows."""
+"""Plot data of a recorded path: payoffs, gradients, and the game at some of its rows."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from rivalry.core.jax import compiled, jax, jnp
 from rivalry.core.results import Record, stacked
 from rivalry.solving.steps import as_arrays
 
-LENGTH = 64  # a path is worked on in 64, 128, 256 … rows: few compilations
+LENGTH = 64  # paths are padded to 64, 128, 256 … rows: few compilations
 SNAPSHOTS = 6
 
 
 def path_view(game: Any, record: Record, name: str) -> Record:
-    """The view ``name`` of a record's ``path [step player axis]``; empty where no path was recorded.
+    """Return the plot data ``name`` of a record's ``path [step player axis]``; empty without a path.
 
-    ``path_payoffs [step player]`` and ``path_gradients [step player axis]``: everyone's payoff and own
-    gradient at every recorded profile. ``path_moves``: the path's steps as moves one after the other, as
-    best replies in turn make them, ``move_payoff [move player]`` after each, ``move_player [move]``,
-    ``move_gain [move]`` of the mover; empty where steps were left out. ``snapshots``: what the game's view
-    ``influence`` gives at six rows or fewer, the first, the last, and between them growing parts of the
-    way: ``snapshot_influence [snapshot ...]``, ``snapshot_profile [snapshot player axis]``,
-    ``snapshot_step [snapshot]``.
+    - ``path_payoffs [step player]`` and ``path_gradients [step player axis]``: payoffs and own gradients at
+      every recorded profile.
+    - ``path_moves``: every step as moves of one player after the other, as in sequential best responses:
+      ``move_payoff [move player]`` after each move, ``move_player [move]`` and the mover's
+      ``move_gain [move]``. Empty if the path omits steps.
+    - ``snapshots``: the game's plot data ``influence`` at the rows of `telling_rows`:
+      ``snapshot_influence [snapshot ...]``, ``snapshot_profile [snapshot player axis]`` and
+      ``snapshot_step [snapshot]``.
     """
     if "path" not in record:
         return {}
@@ -41,7 +42,7 @@ def path_view(game: Any, record: Record, name: str) -> Record:
 
 
 def _along(measure: Callable[[Game, jax.Array], jax.Array], game: Any, path: np.ndarray) -> np.ndarray:
-    """A measure of every row of ``path [step player axis]``."""
+    """Return a quantity at every row of ``path [step player axis]``."""
     length = LENGTH
     while length < len(path):
         length *= 2
@@ -50,13 +51,13 @@ def _along(measure: Callable[[Game, jax.Array], jax.Array], game: Any, path: np.
 
 
 def _moves(game: Any, record: Record) -> Record:
-    """Every step of the path as moves of players 0, 1, ... in turn."""
+    """Return every step of the path as moves of players 0, 1, ... in turn."""
     path = record["path"][1]
     players = path.shape[1]
     strides = np.diff(record["path_step"][1]) if "path_step" in record else np.ones(len(path) - 1)
     if len(path) < 2 or (strides > 1).any():
         return {}
-    moved = np.tri(players, dtype=bool)[None, :, :, None]  # after the k-th move those up to k have moved
+    moved = np.tri(players, dtype=bool)[None, :, :, None]  # players 0 to k have moved after the k-th move
     stages = np.where(moved, path[1:, None], path[:-1, None]).reshape(-1, *path.shape[1:])
     payoff = _along(_payoffs, game, np.concatenate([path[:1], stages]))
     mover = np.tile(np.arange(players), len(path) - 1)
@@ -79,9 +80,10 @@ def _gradients(game: Game, path: jax.Array) -> jax.Array:
 
 
 def telling_rows(path: np.ndarray, count: int = SNAPSHOTS) -> np.ndarray:
-    """Rows of ``path [step player axis]``: the first, the last, and between them growing parts of the way.
+    """Return at most ``count`` rows of ``path [step player axis]``, at growing distances along the path.
 
-    Equal parts of a cycle might be whole turns, which all look the same.
+    The first and the last row are included. Equal distances could be whole periods of a cycle, and all rows
+    would then be the same.
 
     >>> telling_rows(np.array([0.0, 0.2, 0.4, 0.8, 1.0, 1.0])[:, None, None], 3).tolist()
     [0, 2, 5]

@@ -1,4 +1,4 @@
-"""What a long computation tells, and where it leaves its arrays."""
+"""Progress events, time limits and checkpoints of long computations."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 
 class Progress(NamedTuple):
-    """A plain event: ``done`` of ``total`` steps, and the residual where there is one.
+    """A progress event: ``done`` of ``total`` steps, and the residual if there is one.
 
-    ``total`` is 0 where nobody can tell: of a search that ends when all is found.
+    ``total`` is 0 if it is unknown, for example in a search that ends when all equilibria are found.
     """
 
     done: int
@@ -24,9 +24,9 @@ ProgressCallback = Callable[[Progress], object]  # returns True to stop
 
 
 class Limited:
-    """A callback that passes events on to ``progress``, and says stop as well when ``seconds`` are over.
+    """A callback that forwards events to ``progress`` and also stops after ``seconds``.
 
-    ``over`` tells whether they are; the seconds count from when the callback is made.
+    Time counts from the construction of the callback. ``over`` is whether it had elapsed at the last event.
     """
 
     def __init__(self, progress: ProgressCallback | None, seconds: float | None) -> None:
@@ -41,16 +41,16 @@ class Limited:
 
 @runtime_checkable
 class Checkpoint(Protocol):
-    """Where a long computation leaves its arrays, and finds them again."""
+    """Storage of the state of a long computation, from which it is resumed."""
 
     def load(self) -> dict[str, np.ndarray] | None:
-        """What was saved last, if anything."""
+        """Return the arrays that were saved last; None if there are none."""
         ...
 
     def due(self) -> bool:
-        """Whether enough time has passed since the last save."""
+        """Return whether enough time has passed since the last save."""
         ...
 
     def save(self, arrays: dict[str, np.ndarray]) -> None:
-        """Keep these."""
+        """Store the arrays."""
         ...

@@ -1,4 +1,4 @@
-"""The one source of randomness: seed sequences, and the JAX keys made of them."""
+"""Seed sequences, the only source of randomness, and the JAX keys made of them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ PURPOSES = {"start": 0, "play": 1, "evaluation": 2}
 def stream(
     seed: int, purpose: str, point: Sequence[int] = (), replication: int = 0
 ) -> np.random.SeedSequence:
-    """The one source of randomness: an integer a study, a purpose, a point of the sweep, a replication."""
+    """Return the seed sequence of a study's seed, a purpose, a point of the sweep and a replication."""
     return np.random.SeedSequence(seed, spawn_key=(PURPOSES[purpose], *point, replication))
 
 
 def key_of(sequence: np.random.SeedSequence) -> jax.Array:
-    """The JAX key of a seed sequence."""
+    """Return the JAX key of a seed sequence."""
     return keys_of(sequence, 1)[0]
 
 
 def keys_of(sequence: np.random.SeedSequence, count: int) -> list[jax.Array]:
-    """Independent JAX keys of a seed sequence; a longer list begins with the shorter one."""
+    """Return independent JAX keys of a seed sequence; a longer list begins with the shorter one."""
     words = sequence.generate_state(2 * count, np.uint32).reshape(count, 2)
     return [jax.random.wrap_key_data(put(pair)) for pair in words]

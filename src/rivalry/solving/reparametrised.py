@@ -1,4 +1,4 @@
-"""Methods on boxes with coordinates of their own: every step in the coordinates of the search."""
+"""Methods on reparametrised boxes: steps are taken in unconstrained coordinates."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
 
     from rivalry.core.space import Profile
 
-RANGES = ("cycle_low", "cycle_high")  # measures of an end that are profiles
+RANGES = ("cycle_low", "cycle_high")  # metrics of an end that are profiles
 
 
 class InnerState(NamedTuple):
-    """A method's own state, in inner coordinates, and its profile in amounts."""
+    """A method's state, in the coordinates of the search, and its profile in amounts."""
 
     profile: Profile
     own: Any
 
 
 class Reparametrised(BaseMethod):
-    """A method that sees a game by its inner coordinates, while its profiles are reported in amounts."""
+    """A method that runs in the coordinates of the search and reports profiles in amounts."""
 
     method: BaseMethod
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> InnerState:
-        """Return the method's state at ``start`` [player axis], in amounts; the key is handed on."""
+        """Return the method's state at ``start`` ``[player axis]``, in amounts."""
         return _with_amounts(game, self.method.init(flattened(game), inner(game, start), key))
 
     def step(self, game: Game, state: InnerState, key: PRNGKeyArray) -> InnerState:
-        """Take the method's step; the key is handed on."""
+        """Return the state after a step of the method."""
         return _with_amounts(game, self.method.step(flattened(game), state.own, key))
 
     def residual(self, game: Game, state: InnerState) -> Any:
@@ -52,7 +52,7 @@ class Reparametrised(BaseMethod):
         return self.method.report(flattened(game), state.own, status)
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish | None:
-        """Analyse the end; eigenvalues are those in inner coordinates."""
+        """Analyse the end; eigenvalues are those in the coordinates of the search."""
         end = self.method.finish(flattened(game), inner(game, put(profile)), key)
         if end is None:
             return None
@@ -66,7 +66,10 @@ class Reparametrised(BaseMethod):
 
 
 def reparametrised(game: Playable, method: BaseMethod) -> BaseMethod:
-    """Return the method as it is run on a game: in inner coordinates where its box has some."""
+    """Return the method as it is run on a game; reparametrised if the game's box is.
+
+    Methods with ``natural`` set run in amounts on every box.
+    """
     return Reparametrised(method) if curved(game) and not method.natural else method
 
 

@@ -1,4 +1,4 @@
-"""One method on one game, step by step."""
+"""Runs of one method on one game: `solve` and `trace`."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
     from rivalry.core.space import Profile
 
-PATH = 512  # most rows of a recorded path; then every second is dropped and the stride doubles
-HISTORY = 256  # the same of populations, whose policies are large and are all judged
+PATH = 512  # most rows of a recorded path; beyond, every second row is dropped and the stride doubles
+HISTORY = 256  # the same for populations: policies are large, and each is evaluated
 
 
 def solve(
@@ -76,11 +76,11 @@ def solve(
     seed
         Determines all random draws.
     tol
-        Bound on the residual of a solver or a dynamic, which has then converged.
+        A solver or a dynamic has converged if its residual is at most this.
     max_steps
-        Limit of steps. By default 10 000; a learner whose options determine its length takes that.
+        Limit of steps. By default 10 000, or the length that a learner's options determine.
     max_seconds
-        Limit of time, looked at between calls of a compiled program and reported as ``stopped_by``.
+        Limit of time, checked between calls of a compiled program and reported as ``stopped_by``.
     progress
         Receives `Progress` events; stops the computation by returning True.
     tolerance
@@ -88,7 +88,7 @@ def solve(
     path
         Whether the path of a solver or a dynamic is recorded.
     checkpoint
-        Where the state is kept while the method runs, and resumed from.
+        Storage of the state while the method runs, from which it is resumed.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def solve(
     in_vain = found.status == "iteration limit" and (found.steps >= max_steps or watch.over)
     if "remedy" in record and (
         in_vain or found.status != "iteration limit"
-    ):  # else it was stopped on purpose
+    ):  # otherwise the caller stopped it
         warn(f"not converged: {record['remedy'][1]}", stacklevel=2)
     elif in_vain and found.steps >= max_steps:
         warn(f"not converged after {found.steps} steps: raise max_steps or loosen tol", stacklevel=2)
@@ -174,7 +174,7 @@ def _solve_record(
     run = _Run(game, as_arrays(method), first, key, settings)
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         run.restore(saved)
-    # a departure is kept by where it began: the analysis of an end gives the same answer again
+    # checkpoints store departures by their profile: the analysis of an end is repeated with the same result
     left = [end for profile in run.left if (end := analyse(game, method, profile, key)) is not None]
     while True:
         stopped = run.forward(progress, checkpoint)
@@ -196,7 +196,7 @@ def _solve_record(
 
 
 class _Run:
-    """One method on one game, forward in calls of a compiled program that records `ROWS` profiles each."""
+    """A run of one method on one game, in calls of a compiled program that records `ROWS` profiles each."""
 
     def __init__(
         self, game: Playable, method: BaseMethod, first: Profile, key: jax.Array, settings: _Settings
@@ -208,7 +208,7 @@ class _Run:
         self.steps = [np.zeros(1, dtype=int)]
         self.times = [np.zeros(1)]
         self.residuals = [np.asarray(path_row(method, self.carry)[3])[None]]
-        self.left: list[Profile] = []  # where it ended and went on again
+        self.left: list[Profile] = []  # unstable ends from which it was restarted
         self.most = HISTORY if is_population(game) else PATH
 
     @property
@@ -221,7 +221,7 @@ class _Run:
 
     @property
     def since_start(self) -> float:
-        """The method's own time since it began, or went on from where it had ended; 0 where it has none."""
+        """Return the method's own time since the last (re)start; 0 for methods without a clock."""
         return float(self.method.diagnostics(self.carry.state).get("time", 0.0))
 
     @property
@@ -230,7 +230,7 @@ class _Run:
         return int(carry.ended) != 0 or self.done >= self.settings.max_steps
 
     def forward(self, progress: ProgressCallback | None, checkpoint: Checkpoint | None) -> bool:
-        """To the end, or until ``progress`` says stop; True if it did."""
+        """Advance to the end or until ``progress`` stops the run; return whether it did."""
         tol, budget = put(float(self.settings.tol)), put(self.settings.max_steps)
         while not self.over:
             self.carry, rows = advance(
@@ -245,7 +245,7 @@ class _Run:
         return False
 
     def go_on_from(self, profile: Profile) -> None:
-        """A fresh state at another profile; the clock and the path go on."""
+        """Restart the method at another profile; steps, time and path continue."""
         self.left.append(self.profile)
         before = path_row(self.method, self.carry)[2]
         self.carry = begin(self.game, self.method, profile, self.key, self.carry.done)
@@ -260,7 +260,7 @@ class _Run:
         self.residuals.append(residuals[new])
         length = sum(map(len, self.steps))
         if length > self.most:
-            # the last row stays: it is where the run stands
+            # the last row is the current profile
             keep = np.union1d(np.arange(0, length, 2), [length - 1])
             self.rows, self.steps, self.times, self.residuals = (
                 [np.concatenate(parts)[keep]] for parts in (self.rows, self.steps, self.times, self.residuals)
@@ -307,7 +307,27 @@ class _Run:
 def trace(
     game: Playable, method: Method, start: object = None, *, steps: int, every: int = 1, seed: int = 0
 ) -> Dataset:
-    """The path of a method over exactly ``steps`` steps, a row every ``every`` steps; nothing stops it."""
+    """Return the path of a method over exactly ``steps`` steps, regardless of convergence.
+
+    Parameters
+    ----------
+    game, method, start, seed
+        As in `solve`.
+    steps
+        Number of steps.
+    every
+        Steps per recorded row.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``path``, ``[step player axis]`` (``[step state action]`` of a population), and ``path_step``.
+
+    Raises
+    ------
+    ValueError
+        For an argument that `solve` refuses.
+    """
     check(trace, (), dict(locals()))
     checked_game(game)
     checked_method(method)

@@ -1,4 +1,4 @@
-"""Many starts that cover a space evenly."""
+"""Starting profiles spread evenly over a space."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ GOLDEN = (5**0.5 - 1) / 2
 
 
 def lattice(space: Space, count: int) -> list[Profile]:
-    """``count`` different profiles ``[player axis]`` spread evenly over the space; nothing is drawn.
+    """Return ``count`` different profiles ``[player axis]`` spread evenly over the space, without sampling.
 
-    Every player's places are those of the space's own grid, drawn in so that they are the middles of equal
-    cells; the profiles are taken from all combinations, all of them where ``count`` is their number.
-    Raises `ValueError` where choices are finite and fewer than ``count``.
+    Each player's points are those of the space's grid, moved inward to the midpoints of equal intervals.
+    Profiles are chosen from all combinations of these points.
+
+    Raises `ValueError` if the space has fewer than ``count`` profiles.
 
     >>> from rivalry.core.space import Box
     >>> places = lattice(Box.interval(0.0, 1.0, players=2), 9)
@@ -38,7 +39,7 @@ def lattice(space: Space, count: int) -> list[Profile]:
         rows = finer
     sizes = [len(row) for row in rows]
     total = prod(sizes)
-    # steps of the golden section, prime to the number of all, visit different and far apart ones
+    # steps of the golden section, coprime to the total, visit different profiles that are far apart
     step = next(s for s in range(max(1, round(GOLDEN * total)), 2 * total + 2) if gcd(s, total) == 1)
     found = []
     for k in range(count):
@@ -51,9 +52,9 @@ def lattice(space: Space, count: int) -> list[Profile]:
 
 
 def _middles(space: Space, player: int, points: int) -> np.ndarray:
-    """About ``points`` places of a player, the middles of as many cells where choices are not finite."""
+    """Return about ``points`` strategies of a player: grid midpoints, or all of finitely many choices."""
     grid = np.asarray(space.grid(player, points))
-    if isinstance(space, Choices):  # they are what they are: there is nothing between them
+    if isinstance(space, Choices):  # nothing lies between discrete choices
         return grid
     if points == 1:
         return np.asarray(grid.mean(axis=0, keepdims=True))

@@ -1,4 +1,4 @@
-"""Steps of a method in compiled programs, and their state as plain arrays."""
+"""Compiled steps of a method, and the state as plain arrays."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ ROWS = 64  # profiles recorded by one call of the compiled program
 
 
 class Carry(NamedTuple):
-    """What goes from one step to the next; `since`, `done` and `residual` are the loop's own."""
+    """The state of a loop: the method's state and the loop's own counters."""
 
     state: Any
-    done: jax.Array
+    done: jax.Array  # steps taken
     residual: jax.Array  # of the last step
-    ended: jax.Array  # its status, an index into ENDINGS
-    since: jax.Array  # the method's time when its state was made
+    ended: jax.Array  # status of the last step, an index into ENDINGS
+    since: jax.Array  # the method's time at the last (re)start
 
 
 def path_row(method: BaseMethod, carry: Carry) -> tuple[Profile, jax.Array, jax.Array, jax.Array]:
-    """Profile, steps, the method's time over all departures (else the steps), and what is left."""
+    """Return profile, steps, the method's time over all restarts (else the steps), and the residual."""
     known = method.diagnostics(carry.state)
     time = carry.since + jnp.asarray(known.get("time", carry.done), dtype=float)
     left = jnp.asarray(known.get("residual", carry.residual), dtype=float)
@@ -37,9 +37,9 @@ def path_row(method: BaseMethod, carry: Carry) -> tuple[Profile, jax.Array, jax.
 
 @compiled
 def begin(game: Playable, method: BaseMethod, first: Profile, key: jax.Array, done: jax.Array) -> Carry:
-    """A fresh state at `first`, the clock standing at `done`."""
+    """Return the initial state at ``first``, after ``done`` steps."""
     state = method.init(game, first, jax.random.fold_in(key, 2**31 - 1))
-    # every number of strong type, as after a step: else the steps would be compiled twice
+    # strongly typed, as after a step: otherwise the steps would be compiled twice
     return as_arrays(Carry(state, done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int), jnp.zeros(())))  # type: ignore[no-any-return]
 
 
@@ -53,7 +53,7 @@ def advance(
     budget: jax.Array,
     tol: jax.Array,
 ) -> tuple[Carry, tuple[jax.Array, jax.Array, jax.Array, jax.Array]]:
-    """`ROWS` times up to ``stride`` steps; profile, clock, the method's time and what is left after each."""
+    """Take up to ``stride`` steps `ROWS` times; return the state and the `path_row` after each time."""
 
     def going(inner):  # type: ignore[no-untyped-def]
         carry, taken = inner
@@ -71,14 +71,17 @@ def advance(
 
 
 def one_step(game: Playable, method: BaseMethod, carry: Carry, key: jax.Array, tol: jax.Array) -> Carry:
-    """The carry after a step."""
+    """Return the state of the loop after a step."""
     state, found = take_step(method, game, carry.state, jax.random.fold_in(key, carry.done), tol)
     after = Carry(state, carry.done + 1, found.residual, found.status, carry.since)
     return as_arrays(after)  # type: ignore[no-any-return]
 
 
 def as_arrays(tree: Any) -> Any:
-    """Python floats as arrays, all of strong type: else a program is compiled anew for every value."""
+    """Return a tree with Python floats as strongly typed arrays.
+
+    Otherwise a program would be compiled for every value.
+    """
 
     def strong(leaf: Any) -> Any:
         if isinstance(leaf, float):
@@ -89,7 +92,7 @@ def as_arrays(tree: Any) -> Any:
 
 
 def leaves_of(tree: Any) -> dict[str, np.ndarray]:
-    """The arrays of a tree by number, random keys as their words."""
+    """Return the arrays of a tree by number, random keys as their words."""
     return {
         f"leaf{k}": np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
         for k, leaf in enumerate(jax.tree.leaves(tree))
@@ -97,7 +100,7 @@ def leaves_of(tree: Any) -> dict[str, np.ndarray]:
 
 
 def from_leaves(like: Any, saved: Mapping[str, np.ndarray]) -> Any:
-    """The tree of the form of ``like`` with the arrays saved by `leaves_of`."""
+    """Return a tree of the form of ``like`` with the arrays saved by `leaves_of`."""
     leaves, form = jax.tree.flatten(like)
     arrays = [jnp.asarray(saved[f"leaf{k}"]) for k in range(len(leaves))]
     back = [
@@ -108,5 +111,5 @@ def from_leaves(like: Any, saved: Mapping[str, np.ndarray]) -> Any:
 
 
 def _is_key(leaf: Any) -> bool:
-    # a solver's first state may hold Python's own numbers
+    # a solver's first state may contain Python numbers
     return isinstance(leaf, jax.Array) and bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
