@@ -1,4 +1,4 @@
-"""Populations that drift while everybody turns towards what pays."""
+"""Damped fixed-point iteration: a population drifts while all agents adjust towards a response."""
 
 from __future__ import annotations
 
@@ -25,22 +25,27 @@ from rivalry.population.oracles import first_distribution, refuse_mean_field
 
 
 class DampedFixedPoint(ResponseIteration):
-    """One step of the population flow, and ``pi <- (1-rate) pi + rate ((1-ε) softmax(beta Q^pi) + ε u)``.
+    """Damped fixed-point iteration of a policy, with one step of the population flow per iteration.
 
-    ``u`` is uniform play and ``Q^pi`` the action value of pi itself in the population of the moment;
-    ``regularised`` adds the entropy of pi over beta to the reward of every step. With ``beta = inf`` the
-    policy moves towards a best response instead; among actions that tie, the likeliest of pi.
-    A ``beta`` that is a table changes step by step (`rivalry.methods.q_learning.annealing`).
+    The policy moves by ``pi <- (1-rate) pi + rate ((1-ε) softmax(beta Q^pi) + ε u)``, where ``u`` is uniform
+    play and ``Q^pi`` the action value of pi itself in the current population. With ``beta = inf`` the policy
+    moves towards a best response instead; ties are broken by the most likely action of pi. A ``beta`` that is
+    a table changes step by step (`rivalry.methods.q_learning.annealing`).
 
-    What is left is the larger of two distances in the supremum norm: of pi from what answers it, and of the
-    population from where it is a step later. With infinite beta what is left of pi is its exploitability
-    over the payoff scale: a mixed equilibrium is never its own best response.
+    The residual is the larger of two distances in the supremum norm: of pi from its response, and of the
+    population from itself one step later. With infinite beta the former is replaced by the exploitability of
+    pi over the payoff scale, because a mixed equilibrium is never its own best response.
 
-    Values come from one linear solve a step: in a population of 42 states it costs about three sweeps of
-    evaluation, and values that lag behind the population would make many steps more.
+    The method suits low beta, and checks `PopulationNewton` independently. At high beta it cycles and reports
+    the status ``cycling``.
 
-    For low beta, and as an independent check of `PopulationNewton`: at high beta it cycles, and says so.
-    Raises `ValueError` for options out of range.
+    Raises
+    ------
+    ValueError
+        For options out of range.
+
+    Examples
+    --------
 
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
@@ -79,8 +84,11 @@ class DampedFixedPoint(ResponseIteration):
     def _respond(
         self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
     ) -> RoundResult:
-        """``auxiliary`` is the population a step later."""
+        """Return the response; ``auxiliary`` of the result is the population one step later."""
         env, ahead = game.environment(mu, pi), flow(game, mu, pi)
+
+        # Each response takes one linear solve. With 42 states it costs about three sweeps of evaluation, and
+        # values that lag behind the population would take many more steps.
 
         def best() -> tuple[PolicyResponse, Float[Array, ""]]:
             now = greedy_response(game, pi, mu, env, by)

@@ -1,4 +1,4 @@
-"""Fictitious play in populations: everybody answers the average of all answers so far."""
+"""Fictitious play in populations: best responses to the average of all best responses so far."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ from rivalry.population.operators import Distribution, Policy
 
 
 class PopulationFictitiousPlay(ResponseIteration):
-    """The average of all best responses so far, each against the population of the average before.
+    """Fictitious play: the average of best responses, each to the stationary population of the last average.
 
-    A policy is averaged as its share of the population is: in a state with the weight of those who are there,
-    ``pi_n = sum_i m_i pi_i / sum_i m_i``, ``m_i`` being where one who follows the response ``pi_i`` is: its
-    discounted occupation of states, from the population's own distribution on. So the value of the average to
-    one agent is the mean of the values of the responses. The start counts as the first response. The
-    population is the stationary one of the average.
+    Responses ``pi_i`` are averaged in every state by ``pi_n = sum_i m_i pi_i / sum_i m_i``. The weight
+    ``m_i`` is the discounted occupation of the state by an agent that follows ``pi_i``, from the population's
+    distribution on (`occupation`). The value of the average to one agent is then the mean of the values of
+    the responses. The start counts as the first response.
 
-    What is left is the exploitability over the payoff scale. Where the game is monotone it falls like one
-    over the number of steps: raise ``tol`` for it to converge in good time.
+    The residual is the exploitability over the payoff scale. In monotone games it falls like one over the
+    number of steps: raise ``tol`` to converge in reasonable time.
 
-    Source: Perrin et al., Fictitious Play for Mean Field Games, NeurIPS 2020.
+    References
+    ----------
+    Perrin et al., Fictitious Play for Mean Field Games, NeurIPS 2020.
+
+    Examples
+    --------
 
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
@@ -59,16 +63,16 @@ class PopulationFictitiousPlay(ResponseIteration):
     def _respond(
         self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
     ) -> RoundResult:
-        """``auxiliary`` is how much each state's average weighs."""
+        """Return the response; ``auxiliary`` is the sum of weights in each state."""
         there = stationary_population(game, pi, mu)
         now = greedy_response(game, pi, there.mu, there.env, by)
         return RoundResult(now, auxiliary, jnp.maximum(loss(game, now), there.residual))
 
 
 def occupation(game: PopulationGame, env: Any, pi: Policy, mu: Distribution) -> Distribution:
-    """Where one agent is who follows ``pi`` from ``mu`` on, discounted: weights that sum to one.
+    """Return the discounted occupation ``(1-gamma) sum_t gamma^t mu P^t`` of states, ``[state]``.
 
-    ``(1-gamma) sum_t gamma^t mu P^t``, by a linear solve.
+    It is that of one agent that follows ``pi`` from ``mu`` on, sums to one and is found by a linear solve.
     """
     matrix = jnp.eye(len(mu)) - (game.discount[:, None] * transition_matrix(game, env, pi)).T
     found: Array = jnp.linalg.solve(matrix, (1 - game.discount) * mu)

@@ -1,4 +1,4 @@
-"""The logit equilibrium of a population, for methods that compare with it."""
+"""Logit equilibria of populations, for methods that compare with them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.methods.populations.newton import ENOUGH, PopulationNewton, PopulationNewtonState
 from rivalry.population import uniform
 
-STAGES = 200  # of the inverse temperature, at the most
+STAGES = 200  # most stages of the inverse temperature
 
 
 def equilibrium(
@@ -20,8 +20,14 @@ def equilibrium(
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Compute the logit equilibrium of a population from uniform play.
 
-    Returns its policy ``[state action]``, its distribution ``[state]`` and the residual of its equations; it
-    is an equilibrium if the residual is at most `newton.ENOUGH`.
+    Returns
+    -------
+    tuple
+        Policy ``[state action]``, distribution ``[state]`` and the residual of the equations. It is an
+        equilibrium if the residual is at most `newton.ENOUGH`.
+
+    Examples
+    --------
 
     >>> import rivalry as rv
     >>> policy, mu, left = equilibrium(rv.games.karma(max_karma=2, mean_karma=1.0), beta=5.0)
@@ -30,7 +36,7 @@ def equilibrium(
     """
     plain = PopulationNewton(beta=float(beta), exploration=float(exploration))
     state, left = solve_in_stages(plain, game)
-    if not left <= ENOUGH:  # no way leads there in stages: all at once
+    if not left <= ENOUGH:  # stages did not reach beta: one stage at the full beta
         state, left = solve_in_stages(
             PopulationNewton(beta=float(beta), exploration=float(exploration), begin=float(beta)), game
         )
@@ -41,7 +47,7 @@ def solve_in_stages(method: PopulationNewton, game: PopulationGame) -> tuple[Pop
     """Run stages from uniform play until the method ends; return its state and the residual there."""
     names = ("beta", "exploration", "begin")
     numbers = tuple(jnp.asarray(float(getattr(method, name))) for name in names)
-    # arrays, lest a program be compiled for every beta
+    # arrays: otherwise a program would be compiled for every beta
     method = eqx.tree_at(lambda m: tuple(getattr(m, name) for name in names), method, numbers)
     state = _begun(method, game)
     for _ in range(STAGES):

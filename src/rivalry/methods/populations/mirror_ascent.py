@@ -1,4 +1,4 @@
-"""Mirror ascent in populations: policies that are softmaxes of values, of the last ones or of their sum."""
+"""Policy mirror ascent and online mirror descent in populations."""
 
 from __future__ import annotations
 
@@ -21,16 +21,25 @@ from rivalry.population.operators import Distribution, Policy
 class MirrorAscent(ResponseIteration):
     """Policy mirror ascent: ``pi <- (1-ε) softmax(beta y) + ε u``, where ``y <- (1-rate) y + rate Q^pi``.
 
-    ``Q^pi`` is the action value of pi in its own stationary population, which is found anew each time, and
-    ``u`` uniform play; ``regularised`` adds the entropy of pi over beta to the reward of every step. With
-    ``rate`` 1 it is the map whose contraction theory asks for; smaller ones are steps of mirror ascent with
-    the entropy as its mirror. A ``beta`` that is a table changes step by step
+    ``Q^pi`` is the action value of pi in its own stationary population, which is computed at every step, and
+    ``u`` is uniform play. With ``rate`` 1 it is the map whose contraction the theory requires; smaller rates
+    are steps of mirror ascent with the entropy as mirror map. A ``beta`` that is a table changes step by step
     (`rivalry.methods.q_learning.annealing`).
 
-    What is left is the distance of pi from ``(1-ε) softmax(beta Q^pi) + ε u`` in the supremum norm.
-    Undamped it cycles already at moderate beta, and says so. Raises `ValueError` for options out of range.
+    The residual is the distance of pi from ``(1-ε) softmax(beta Q^pi) + ε u`` in the supremum norm. Without
+    damping the method cycles at moderate beta and reports the status ``cycling``.
 
-    Source: Vaishampayan (ETH Zurich 2024), chapter 5.
+    Raises
+    ------
+    ValueError
+        For options out of range.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), chapter 5.
+
+    Examples
+    --------
 
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
@@ -70,25 +79,35 @@ class MirrorAscent(ResponseIteration):
     def _respond(
         self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
     ) -> RoundResult:
-        """``auxiliary`` are the values, as far as they count."""
+        """Return the response; ``auxiliary`` are the scores ``y``."""
         now, off = mirror_response(game, pi, mu, by)
         return RoundResult(now, auxiliary, jnp.maximum(jnp.max(jnp.abs(now.answer - pi)), off))
 
 
 class OnlineMirrorDescent(MirrorAscent):
-    """Online mirror descent: values are summed up, ``y <- y + rate Q^pi``, and played by their softmax.
+    """Online mirror descent: ``pi = (1-ε) softmax(beta y) + ε u``, where ``y <- y + rate Q^pi``.
 
-    ``pi = (1-ε) softmax(beta y) + ε u``, and ``Q^pi`` is the action value of pi in its own stationary
-    population. Nothing is forgotten, so the softmax hardens, as if at the inverse temperature ``beta rate n``
-    after n steps, and where it comes to rest nobody gains by departing: what is left is the exploitability
-    over the payoff scale. With ``regularised`` the entropy of pi over beta is paid at every step beside the
-    reward; the gradient of that payoff makes the sum forget, ``y <- (1-rate) y + rate Q^pi``, and it rests at
-    the regularised equilibrium: this is then `MirrorAscent`, which takes the same steps.
+    ``Q^pi`` is the action value of pi in its own stationary population, and ``u`` is uniform play. Values are
+    summed without discounting, so after n steps the softmax is as sharp as at the inverse temperature
+    ``beta rate n``. At a rest point no agent gains by deviating: the residual is the exploitability over the
+    payoff scale.
+
+    With ``regularised`` the gradient of the entropy term discounts the sum, ``y <- (1-rate) y + rate Q^pi``.
+    The steps are then those of `MirrorAscent`, and the rest point is the regularised equilibrium.
+
     A ``beta`` that is a table changes step by step (`rivalry.methods.q_learning.annealing`).
 
-    Raises `ValueError` for options out of range.
+    Raises
+    ------
+    ValueError
+        For options out of range.
 
-    Source: Perolat et al., Scaling Mean Field Games by Online Mirror Descent, AAMAS 2022.
+    References
+    ----------
+    Perolat et al., Scaling Mean Field Games by Online Mirror Descent, AAMAS 2022.
+
+    Examples
+    --------
 
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
@@ -122,5 +141,5 @@ def _regret(game: PopulationGame, pi: Policy, result: RoundResult, by: LogitRule
 
 
 def scores_of(pi: Policy, by: LogitRule) -> Policy:
-    """Scores of which a policy is the softmax, as far as there are any."""
+    """Return scores of which a policy is the softmax; zero probabilities count as the smallest float."""
     return jnp.log(jnp.maximum(pi, np.finfo(float).tiny)) / by.beta

@@ -1,4 +1,4 @@
-"""The logit equilibrium of a population by Newton's method, the temperature lowered in stages."""
+"""Newton's method for the logit equilibrium of a population, with the temperature lowered in stages."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ from rivalry.population.operators import (
 from rivalry.population.oracles import is_feasible, spread_evenly, type_shares
 
 ITERATIONS, SHORTEST = 60, 2.0**-10
-KEPT = 0.2  # slopes are kept while a step leaves less than this part
-TOGETHER = 8  # directions
-NEGATIVE = 1e-9  # rounding may take so much from a distribution
-ENOUGH = 1e-11
-GENTLEST = 1.0 + 1e-4  # smaller factors are given up
-LOWEST = 1e-6  # of the first beta: lower ones are given up
+KEPT = 0.2  # derivatives are reused while a step reduces the residual below this part
+TOGETHER = 8  # directions per batch
+NEGATIVE = 1e-9  # probabilities this far below 0 are rounding
+ENOUGH = 1e-11  # residual at which the equations hold
+GENTLEST = 1.0 + 1e-4  # the search ends at smaller factors
+LOWEST = 1e-6  # of the first beta: the search ends at lower ones
 SEVERAL = "the policy there has several stationary distributions, as where nobody bids and no karma moves"
 
 
 class MeanFieldPoint(NamedTuple):
-    """Values, distribution and environment: all that has to agree at an equilibrium."""
+    """The unknowns of an equilibrium: values, distribution and environment."""
 
     values: Values
     mu: Distribution
@@ -56,7 +56,7 @@ class MeanFieldPoint(NamedTuple):
 
 
 class Solved(NamedTuple):
-    """Where Newton's steps ended, the largest residual there, and how many there were."""
+    """The last point of Newton's method, the largest residual there, and the number of steps."""
 
     point: MeanFieldPoint
     residual: Float[Array, ""]
@@ -64,7 +64,7 @@ class Solved(NamedTuple):
 
 
 class PopulationNewtonState(NamedTuple):
-    """The last two stages, the next factor of beta, and counts."""
+    """The points of the last two stages, the next factor of beta, and counts."""
 
     profile: Policy
     point: MeanFieldPoint
@@ -75,29 +75,37 @@ class PopulationNewtonState(NamedTuple):
     residual: Float[Array, ""]
     newton_steps: Array
     uniform: MeanFieldPoint  # the population of uniform play
-    restarted: Array  # stages begin there, because none leads on from the start
+    restarted: Array  # whether stages begin there, because none from the start succeeded
 
 
 class PopulationNewton(BaseMethod):
-    """The logit equilibrium ``pi = (1-ε) softmax(beta Q^pi) + ε uniform`` in its stationary population.
+    """Newton's method for the logit equilibrium ``pi = (1-ε) softmax(beta Q^pi) + ε uniform``.
 
-    ``Q^pi`` is the action value of pi itself, exploration included; ``regularised`` adds the entropy of pi
-    over beta to the reward of every step. Unknowns are values, distribution and environment together: one
-    Newton step eliminates the first two by linear solves, their matrices being those of the policy with
-    changed weights, and is halved while it does not help. ``beta`` is raised in stages from ``begin`` on,
-    each predicted from the last two along ``ln beta``; a stage that fails is tried again half as long. One
-    step of the loop is one stage, and a path's time is its beta.
+    ``Q^pi`` is the action value of pi itself, exploration included, in its stationary population. The
+    unknowns are values, distribution and environment. A Newton step eliminates the first two by linear
+    solves, with the matrices of the policy with changed weights, and is halved while it does not reduce the
+    residual.
 
-    There may be several equilibria. Short stages follow the one that goes with the gentlest beta, whatever
-    the start; longer ones, a ``factor`` of 3 or 4, may come to others. With ``begin`` at ``beta`` the first
-    stage begins at the start's own values and population, and finds an equilibrium near them; if there is
-    none, beta is lowered first, and raised again.
+    ``beta`` is raised in stages from ``begin`` on. Each stage is predicted from the last two along
+    ``ln beta``; a stage that fails is repeated with half the length. One step of the loop is one stage, and
+    the time of a path is its beta. The method converges only if all equations hold to 1e-11 (values in units
+    of the payoff scale) at the full ``beta``.
 
-    Where not even the gentlest first stage leads on from the population of the start, as where nobody bids,
-    stages begin at that of uniform play, which the policy tends to as beta goes to 0; ``restarted`` says so.
+    There may be several equilibria. Short stages follow the branch of the lowest beta, whatever the start;
+    longer stages, with a ``factor`` of 3 or 4, may reach others. With ``begin`` at ``beta`` the first stage
+    begins at the values and the population of the start, and finds an equilibrium near them. If there is
+    none, beta is lowered first and then raised again.
 
-    It converges where all equations hold to 1e-11 (values in units of the payoff scale) at the full ``beta``,
-    and never answers with a point that does not. Raises `ValueError` for options out of range.
+    If no first stage succeeds from the population of the start, for example if no agent bids, stages begin at
+    the population of uniform play, the limit of the policy as beta goes to 0. ``restarted`` reports this.
+
+    Raises
+    ------
+    ValueError
+        For options out of range.
+
+    Examples
+    --------
 
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.karma(), PopulationNewton(beta=5.0), start="uniform")
@@ -117,7 +125,7 @@ class PopulationNewton(BaseMethod):
     needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
 
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> PopulationNewtonState:
-        """The population of the start and what its policy is worth; the key is not needed."""
+        """Return the population and the values of the start; the key is not used."""
         point, even = (_point_of(game, policy) for policy in (start, uniform(game)))
         first = jnp.minimum(jnp.asarray(self.begin), self.beta)
         zero, none = jnp.zeros(()), jnp.asarray(0)
@@ -127,17 +135,17 @@ class PopulationNewton(BaseMethod):
     def step(
         self, game: PopulationGame, state: PopulationNewtonState, key: PRNGKeyArray
     ) -> PopulationNewtonState:
-        """One stage; the key is not needed.
+        """Return the state after one stage; the key is not used.
 
-        Before the first stage has succeeded ``factor`` is the beta that is tried, and the point the one that
-        the start made; where that fails it is lowered, down to where the policy hardly depends on anything.
+        Until the first stage succeeds, ``factor`` is the beta that is tried, and the point is that of the
+        start. If the stage fails, this beta is lowered, until the policy hardly depends on values.
         """
         started = state.beta > 0
         beta = jnp.minimum(jnp.where(started, state.beta * state.factor, state.factor), self.beta)
         guess = _predicted(state, beta)
         found = newton(game, guess, rule(beta, self.exploration, self.regularised))
         good = found.residual <= ENOUGH
-        # a stage that failed is halved; longer ones than the first might jump to another equilibrium
+        # a stage that failed is halved; stages longer than the first might reach another equilibrium
         lost = ~started & ~good & (state.factor / 4 < LOWEST * self.begin)
         longer = jnp.where(started, jnp.minimum(state.factor**1.5, self.factor), self.factor)
         shorter = jnp.where(started, jnp.sqrt(state.factor), state.factor / 4)
@@ -161,11 +169,11 @@ class PopulationNewton(BaseMethod):
         )
 
     def residual(self, game: PopulationGame, state: PopulationNewtonState) -> Float[Array, ""]:
-        """What is left of the equations; while beta is on its way, infinite."""
+        """Return the largest residual of the equations; infinite below the full beta."""
         return jnp.where(state.beta >= self.beta, state.residual, jnp.inf)
 
     def ended(self, game: PopulationGame, state: PopulationNewtonState) -> Array:
-        """No answer where even the shortest stage fails."""
+        """Return ``not found`` if even the shortest stage fails."""
         lost = jnp.where(state.beta > 0, state.factor < GENTLEST, state.factor < LOWEST * self.begin)
         return jnp.where(lost & (state.beta < self.beta), ENDINGS.index("not found"), 0)
 
@@ -173,7 +181,7 @@ class PopulationNewton(BaseMethod):
         return {"time": state.beta, "residual": state.residual}
 
     def report(self, game: PopulationGame, state: PopulationNewtonState, status: str) -> Record:
-        """Return what is left of the equations at which beta, and how many Newton steps it took."""
+        """Return residual, beta and number of Newton steps, and a remedy if it did not converge."""
         by = rule(state.beta, self.exploration, self.regularised)
         found = rule_record(game, state.profile, by) | {"newton_steps": ((), np.asarray(state.newton_steps))}
         found["restarted"] = ((), np.asarray(state.restarted))
@@ -183,7 +191,7 @@ class PopulationNewton(BaseMethod):
         return found
 
     def _remedy(self, game: PopulationGame, state: PopulationNewtonState) -> str:
-        """What to do where it did not get to the full beta."""
+        """Return what to change if the full beta was not reached."""
         env = stationary_population(game, state.profile)[1]
         unique = bool(has_unique_distribution(game, env, state.profile))
         cause = "" if unique else f"; {SEVERAL}"
@@ -199,13 +207,13 @@ class PopulationNewton(BaseMethod):
 
 
 def _point_of(game: PopulationGame, policy: Policy) -> MeanFieldPoint:
-    """The values of a policy in its own population, and that."""
+    """Return the stationary population of a policy and its values there."""
     mu, env, _ = stationary_population(game, policy)
     return MeanFieldPoint(policy_values(game, env, policy), mu, env)
 
 
 def _predicted(state: PopulationNewtonState, beta: Array) -> MeanFieldPoint:
-    """Where the last two stages point to, along the logarithm of beta."""
+    """Return the linear extrapolation of the last two stages in the logarithm of beta."""
     two = state.beta_before > 0
     span = jnp.log(jnp.where(two, state.beta / state.beta_before, jnp.e))
     part = jnp.where(two, jnp.log(beta / jnp.where(two, state.beta, 1.0)) / span, 0.0)
@@ -213,21 +221,21 @@ def _predicted(state: PopulationNewtonState, beta: Array) -> MeanFieldPoint:
 
 
 class _Search(NamedTuple):
-    """Newton's steps on their way: the best point so far, slopes taken there or earlier, the part to try."""
+    """State of Newton's method: the best point so far, derivatives there or earlier, the next step length."""
 
     steps: Array
     here: MeanFieldPoint
     left: Float[Array, ""]
     slopes: Slopes
-    stale: Array  # the slopes were taken elsewhere
-    anew: Array  # they are to be taken here
+    stale: Array  # whether the derivatives are those of an earlier point
+    anew: Array  # whether to evaluate them at this point
     length: Float[Array, ""]
 
 
 def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved:
-    """Damped Newton steps from a point until nothing is left of the equations, or no part of a step helps.
+    """Take damped Newton steps until the equations hold, or no step length reduces the residual.
 
-    Slopes cost as much as many steps: they are kept as long as each step takes away most of what is left.
+    Derivatives cost as much as many steps: they are reused while each step removes most of the residual.
     """
 
     def step(now: _Search) -> _Search:
@@ -262,7 +270,7 @@ def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved
 def equations(
     game: PopulationGame, point: MeanFieldPoint, by: LogitRule
 ) -> tuple[Values, Distribution, Array]:
-    """What is zero at an equilibrium: Bellman's equation of pi, stationarity and mass, consistency."""
+    """Return residuals of an equilibrium: Bellman's equation of pi, stationarity with mass, consistency."""
     q = action_values(game, point.env, point.values)
     pi = softmax(game, q, by.beta, by.exploration)
     values = jnp.sum(pi * q, axis=1) + bonus(pi, by) - point.values
@@ -274,7 +282,7 @@ def equations(
 def _size(
     game: PopulationGame, point: MeanFieldPoint, left: tuple[Values, Distribution, Array]
 ) -> Float[Array, ""]:
-    """The largest residual, values over the payoff scale; infinite where there is no such population."""
+    """Return the largest residual, values over the payoff scale; infinite for an infeasible population."""
     largest = jnp.maximum(jnp.max(jnp.abs(left[0])) / scale_of(game), jnp.max(jnp.abs(left[1])))
     largest = jnp.maximum(largest, jnp.max(jnp.abs(left[2])))
     real = (jnp.min(point.mu) > -NEGATIVE) & is_feasible(game, point.env)
@@ -282,9 +290,9 @@ def _size(
 
 
 class Slopes(NamedTuple):
-    """What Newton's steps need of the derivatives, values and distribution being eliminated.
+    """Derivatives for Newton's method, after elimination of values and distribution.
 
-    ``values`` and ``distribution`` tell how these follow each number of the environment.
+    ``values`` and ``distribution`` are their changes per change of each number of the environment.
     """
 
     undo_values: Float[Array, "state state"]  # the inverse of Bellman's equation's derivative in the values
@@ -295,10 +303,10 @@ class Slopes(NamedTuple):
 
 
 def slopes_at(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Slopes:
-    """The derivatives at a point.
+    """Return the derivatives at a point.
 
     Those of Bellman's equation in the values, and of stationarity in the distribution, are transition
-    matrices; all others are taken along as many directions as the environment has numbers.
+    matrices. All others are evaluated along as many directions as the environment has numbers.
     """
     along, (no_values, no_distribution, no_env) = _linear(game, point, by)[1:]
     undo_values, undo_distribution = (jnp.linalg.inv(matrix) for matrix in _matrices(game, point, by))
@@ -311,14 +319,14 @@ def slopes_at(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Slo
 
 
 def _each(linear: Any, directions: Any) -> Any:
-    """A map at many directions, so many at a time that what it makes on the way stays in the cache."""
+    """Return a linear map at many directions, in batches whose intermediate results stay in the cache."""
     return jax.lax.map(linear, directions, batch_size=TOGETHER)
 
 
 def direction(
     game: PopulationGame, point: MeanFieldPoint, slopes: Slopes, by: LogitRule
 ) -> tuple[Float[Array, ""], MeanFieldPoint]:
-    """The largest residual at a point, and the Newton step from there."""
+    """Return the largest residual at a point, and the Newton step from it."""
     left, along, (no_values, no_distribution, no_env) = _linear(game, point, by)
     values = -slopes.undo_values @ left[0]
     change = along(values, no_distribution, no_env)
@@ -330,7 +338,7 @@ def direction(
 
 
 def _linear(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple[Any, Any, Any]:
-    """The residuals at a point, the linear map of changes of the three unknowns, and their zeros."""
+    """Return the residuals at a point, their linearisation in the three unknowns, and zeros of these."""
     flat, unflat = ravel_pytree(point.env)
 
     def parts(values: Values, mu: Distribution, env: Array) -> tuple[Values, Distribution, Array]:
@@ -342,7 +350,7 @@ def _linear(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple
 
 
 def _matrices(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple[Array, Array]:
-    """The derivatives of Bellman's equation in the values, and of stationarity in the distribution."""
+    """Return the derivatives of Bellman's equation in the values and of stationarity in the distribution."""
     q = action_values(game, point.env, point.values)
     p = logit(game, q, by.beta)
     pi = (1 - by.exploration) * p + by.exploration * uniform(game)

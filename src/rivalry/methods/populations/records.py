@@ -1,4 +1,4 @@
-"""What the methods for populations share: their checks, and what they tell of their last state."""
+"""Checks of options and records of results, shared by the methods for populations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rivalry.population.oracles import type_shares
 
 
 def check_numbers(**options: Any) -> None:
-    """Raises `ValueError` for a number out of range; what is traced is not looked at."""
+    """Raise `ValueError` for a number out of range; traced values are not checked."""
     rules: dict[str, tuple[Callable[[float], bool], str]] = {
         "exploration": (lambda x: 0 <= x <= 1, "in [0, 1]"),
         "beta": (lambda x: 0 < x < np.inf, "above 0 and finite"),
@@ -34,13 +34,13 @@ def check_numbers(**options: Any) -> None:
 
 
 def check_beta(beta: Any, *, infinite: bool = False) -> None:
-    """Raises `ValueError` for an inverse temperature, or a table of them, that is none."""
+    """Raise `ValueError` for an invalid inverse temperature or table of them."""
     if not (infinite and isinstance(beta, float) and beta == np.inf):
         annealing.check(beta)
 
 
 def rule_record(game: PopulationGame, pi: Policy, by: LogitRule) -> Record:
-    """The rule that a policy was made by; with entropy paid, its payoff then, a head of each type."""
+    """Return the rule of a policy; for regularised payoffs also the payoff per agent of each type."""
     found: Record = {"beta": ((), np.asarray(by.beta)), "exploration": ((), np.asarray(by.exploration))}
     if np.isfinite(float(by.beta)):
         found["concept"] = ((), np.asarray(f"logit at beta {float(by.beta):.6g}"))
@@ -51,7 +51,7 @@ def rule_record(game: PopulationGame, pi: Policy, by: LogitRule) -> Record:
 
 @eqx.filter_jit
 def _worth(game: PopulationGame, pi: Policy, by: LogitRule) -> Float[Array, "type"]:
-    """The payoff J_h of a policy in its own population, ``[type]``."""
+    """Return the regularised payoff J_h of a policy in its own population, ``[type]``."""
     there = stationary_population(game, pi)
     values = policy_values(game, there.env, pi, bonus(pi, by))
     return by_type(game, there.mu * values) / type_shares(game)

@@ -1,4 +1,4 @@
-"""Responses to a policy in a population: its values there, and the policy that follows from them."""
+"""Soft and best responses to a policy in a population."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from rivalry.population.operators import Distribution, Policy, Values
 
 
 class LogitRule(NamedTuple):
-    """How a policy follows from values: ``(1-ε) softmax(beta Q) + ε uniform``.
+    """The parameters of the logit response ``(1-ε) softmax(beta Q) + ε uniform``.
 
-    ``entropy`` is 1 where a policy's entropy over beta is paid at every step beside the reward, else 0.
+    ``entropy`` is 1 if a policy's entropy over beta is added to the reward of every step, else 0.
     """
 
     beta: Float[Array, ""]
@@ -32,29 +32,29 @@ class LogitRule(NamedTuple):
 
 
 class PolicyResponse(NamedTuple):
-    """A policy in a population: its values there, and the response to it."""
+    """The values of a policy in a population, and the response to it."""
 
     mu: Distribution
     env: Any
     values: Values
-    q: Policy  # the values of actions
+    q: Policy  # action values
     answer: Policy
 
 
 def rule(beta: Any, exploration: Any = 0.0, regularised: Any = False) -> LogitRule:
-    """The same numbers as arrays."""
+    """Return a `LogitRule` of arrays."""
     return LogitRule(*(jnp.asarray(part, dtype=float) for part in (beta, exploration, regularised)))
 
 
 def bonus(pi: Policy, by: LogitRule) -> Values:
-    """What is paid beside the reward in every state, ``[state]``."""
+    """Return the entropy term that is added to the reward, ``[state]``."""
     return by.entropy * entropies(pi) / by.beta
 
 
 def soft_response(
     game: PopulationGame, pi: Policy, mu: Distribution, env: Any, by: LogitRule
 ) -> PolicyResponse:
-    """What answers a policy while the population stays as it is."""
+    """Return the logit response to a policy in a fixed population."""
     values = policy_values(game, env, pi, bonus(pi, by))
     q = action_values(game, env, values)
     return PolicyResponse(mu, env, values, q, softmax(game, q, by.beta, by.exploration))
@@ -74,9 +74,9 @@ def mirror_response(
 def greedy_response(
     game: PopulationGame, pi: Policy, mu: Distribution, env: Any, by: LogitRule
 ) -> PolicyResponse:
-    """Return the best response, with uniform play mixed in; ties go to the likeliest action of ``pi``.
+    """Return the best response mixed with uniform play; ties are broken by the most likely action of ``pi``.
 
-    ``values`` are still those of ``pi``; ``q`` is that of the best response.
+    ``values`` are those of ``pi``; ``q`` is that of the best response.
     """
     best = best_response(game, env, pi)
     sure = jax.nn.one_hot(best.action, pi.shape[1])

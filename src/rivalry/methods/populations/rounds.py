@@ -1,4 +1,4 @@
-"""What methods share that answer a policy in a population again and again: the loop, its end, its account."""
+"""Base class of methods that iterate responses in a population: steps, cycle detection and report."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ from rivalry.methods.populations.response import LogitRule, PolicyResponse, rule
 from rivalry.methods.q_learning import annealing
 from rivalry.population.operators import Distribution, Policy
 
-SAME, AWAY = 1e-9, 1e-6  # back within the one, after it was away by the other
-NEARER = 0.9  # a residual that falls to less of what it was before is nearer
+SAME, AWAY = 1e-9, 1e-6  # a cycle returns to within the first after having been away by the second
+NEARER = 0.9  # part of the earlier residual below which an iteration makes progress
 
 
 class Memory(NamedTuple):
-    """A policy and population of an earlier step, kept twice as long each time (Brent 1980), and since then.
+    """A policy and a population of an earlier step, for cycle detection (Brent 1980), and statistics since.
 
-    An iteration that comes back to what is remembered, having been away, goes round for ever.
+    Each is stored for twice as many steps as the one before. An iteration that returns to it after having
+    been away cycles.
     """
 
     profile: Policy
     mu: Distribution
     age: Int[Array, ""]  # steps since
-    power: Int[Array, ""]  # at this age it is replaced
-    away: Float[Array, ""]  # the largest distance since
-    smallest: Float[Array, ""]  # the least residual since
-    before: Float[Array, ""]  # and before
-    period: Int[Array, ""]  # of the cycle, once it is seen, else 0
+    power: Int[Array, ""]  # age at which it is replaced
+    away: Float[Array, ""]  # largest distance since
+    smallest: Float[Array, ""]  # smallest residual since
+    before: Float[Array, ""]  # smallest residual before
+    period: Int[Array, ""]  # of the cycle, once detected, else 0
 
 
 class Round(NamedTuple):
-    """A policy, what answers it where, what the method keeps besides, and what is left."""
+    """The state of an iteration: a policy, the response to it, the method's own data, and the residual."""
 
     profile: Policy
     now: PolicyResponse
@@ -51,7 +52,7 @@ class Round(NamedTuple):
 
 
 class RoundResult(NamedTuple):
-    """What a method finds at a policy: what answers it, what it keeps besides, and what is left."""
+    """The response to a policy, the method's own data, and the residual."""
 
     now: PolicyResponse
     auxiliary: Any
@@ -59,17 +60,17 @@ class RoundResult(NamedTuple):
 
 
 class ResponseIteration(BaseMethod):
-    """A method that moves a policy towards what answers it; its options are those of the classes below.
+    """A method that moves a policy towards the response to it; subclasses define the options.
 
-    It converges where the residual is within tol at the last beta, and is cycling where policy and population
-    return to where they were.
+    It converges if the residual is within tol at the last beta, and is cycling if policy and population
+    return to earlier values.
     """
 
     needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
     softens: ClassVar[bool] = True  # the response is a softmax at a beta
 
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> Round:
-        """The start in its population; the key is not needed."""
+        """Return the start and the response to it in its population; the key is not used."""
         zero = jnp.asarray(0)
         by = self._rule(zero)
         result = self._start(game, start, by)
@@ -78,7 +79,7 @@ class ResponseIteration(BaseMethod):
         return Round(start, result.now, result.auxiliary, result.residual, zero, by.beta, memory)
 
     def step(self, game: PopulationGame, state: Round, key: PRNGKeyArray) -> Round:
-        """A move, and what answers the policy there; the key is not needed."""
+        """Return the next policy and the response to it; the key is not used."""
         profile, mu, auxiliary = self._next(game, state)
         taken = state.taken + 1
         by = self._rule(taken)
@@ -87,20 +88,20 @@ class ResponseIteration(BaseMethod):
         return Round(profile, result.now, result.auxiliary, result.residual, taken, by.beta, memory)
 
     def residual(self, game: PopulationGame, state: Round) -> Float[Array, ""]:
-        """What is left; while beta is on its way, infinite."""
+        """Return the residual; infinite before the last beta of a table."""
         return jnp.where(self._over(state.taken), state.residual, jnp.inf)
 
     def ended(self, game: PopulationGame, state: Round) -> Array:
-        """Cycling where it is back."""
+        """Return ``cycling`` if a period was found."""
         return jnp.where(state.memory.period > 0, ENDINGS.index("cycling"), 0)
 
     def diagnostics(self, state: Round) -> dict[str, Array]:
         return {"residual": state.residual}
 
     def report(self, game: PopulationGame, state: Round, status: str) -> Record:
-        """Return what is left at which beta, and how far the environment is from the one that they make.
+        """Return residual, beta and ``population_drift``, the largest inconsistency of the environment.
 
-        The period of a cycle is stored where it goes round.
+        The period is stored if the method cycles, and a remedy if it did not converge.
         """
         now, period = state.now, int(state.memory.period)
         off = ravel_pytree(game.balance(now.env, now.mu, state.profile))[0]
@@ -114,7 +115,7 @@ class ResponseIteration(BaseMethod):
         return found
 
     def _remedy(self, state: Round) -> str:
-        """What is left after how many steps at which beta, and what to do about it."""
+        """Return residual, steps and beta, and what to change."""
         memory = state.memory
         if int(memory.period):
             said = f"{self._name} cycles here (period {int(memory.period)}), use newton"
@@ -125,7 +126,7 @@ class ResponseIteration(BaseMethod):
         where = f" at beta={float(state.beta):g}" if self.softens else ""
         return f"residual {float(state.residual):.2g} after {int(state.taken)} steps{where}: {said}"
 
-    # parts: what the classes below say
+    # Defined by subclasses.
 
     @property
     def _name(self) -> str:
@@ -133,35 +134,35 @@ class ResponseIteration(BaseMethod):
 
     @property
     def _options(self) -> tuple[Any, Any, Any]:
-        """Beta, exploration and whether payoffs are regularised, as `rule` takes them."""
+        """Return beta, exploration and whether payoffs are regularised, as `rule` takes them."""
         raise NotImplementedError
 
     def _over(self, taken: Array) -> Bool[Array, ""]:
-        """Whether beta has come to its last value."""
+        """Return whether beta has its last value."""
         return annealing.over(self._options[0], taken)
 
     def _rule(self, taken: Array) -> LogitRule:
-        """What a policy follows from at a step."""
+        """Return the logit rule of a step."""
         beta, exploration, regularised = self._options
         return rule(annealing.at(beta, taken), exploration, regularised)
 
     def _start(self, game: PopulationGame, start: Policy, by: LogitRule) -> RoundResult:
-        """At the start."""
+        """Return the response to the start."""
         raise NotImplementedError
 
     def _next(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
-        """The next policy, where its population is sought from, and what is kept."""
+        """Return the next policy, the distribution from which its population is computed, and own data."""
         raise NotImplementedError
 
     def _respond(
         self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
     ) -> RoundResult:
-        """What answers a policy."""
+        """Return the response to a policy."""
         raise NotImplementedError
 
 
 def _update_memory(memory: Memory, profile: Policy, result: RoundResult, over: Array) -> Memory:
-    """The memory a step later; while beta changes nothing can come back."""
+    """Return the memory one step later; cycles are not detected while beta changes."""
     apart = jnp.maximum(
         jnp.max(jnp.abs(profile - memory.profile)), jnp.max(jnp.abs(result.now.mu - memory.mu))
     )
