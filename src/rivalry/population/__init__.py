@@ -1,9 +1,14 @@
-"""Games of a continuum: values, best responses, stationary distributions, exploitability.
+"""Games with a continuum of agents: values, best responses, stationary distributions, exploitability.
 
-Terms (after Laurière et al. 2024): the *distribution* ``mu`` is that of states, ``[state]``; the *policy
-value* ``V^pi`` is the value of following ``pi`` in a fixed population, the *best-response value* ``V*`` the
-largest value there; the *population flow* moves ``mu`` by a step, and the *stationary distribution* is its
-limit; the *payoff* is ``J = sum mu V`` and the *exploitability* ``sum mu (V* - V^pi)``.
+Terms (after Laurière et al. 2024):
+
+- *distribution* ``mu``: the distribution of states, ``[state]``;
+- *policy value* ``V^pi``: the value of following ``pi`` in a fixed population;
+- *best-response value* ``V*``: the largest value in a fixed population;
+- *population flow*: the map from ``mu`` to the distribution one step later, with the *stationary
+  distribution* as its limit;
+- *payoff*: ``J = sum mu V``;
+- *exploitability*: ``sum mu (V* - V^pi)``.
 """
 
 from rivalry.population.certificate import (

@@ -1,7 +1,7 @@
 """Payoffs and gains of agents with individual policies in one environment.
 
-A single agent of very many does not change the environment, so all agents of a type face one Markov decision
-problem: its best values are computed once, and those of each agent's policy by a linear solve.
+In a large population a single agent does not change the environment, so all agents of a type face the same
+Markov decision problem. Its best values are computed once, those of each agent's policy by a linear solve.
 """
 
 from __future__ import annotations
@@ -25,31 +25,34 @@ Own = Float[Array, "agent own action"]
 
 
 class Paid(NamedTuple):
-    """What is paid beside the reward: ``weight`` times the entropy of the policy.
+    """An entropy bonus in addition to the reward: ``weight`` times the entropy of the policy.
 
-    At every step, so that values are those of regularised payoffs, ``J_h``; or, where ``once`` is 1, only in
-    the state where a value is read: ``V + h`` (Vaishampayan, ETH Zurich 2024, 4.1 to 4.4). Numbers, not
-    words, so that one program does for all.
+    It is paid at every step, so that values are those of regularised payoffs, ``J_h``. If ``once`` is 1, it
+    is paid only in the state where a value is read: ``V + h``.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), 4.1 to 4.4.
     """
 
     weight: float = 0.0
-    once: float = 0.0
+    once: float = 0.0  # a number, so that one compiled program serves both cases
 
 
 NOTHING = Paid()
 
 
 class AgentEvaluations(NamedTuple):
-    """Agents in one environment; ``mu_i`` is the stationary distribution of agent i's own policy there.
+    """Payoffs and gains of agents; ``mu_i`` is the stationary distribution of agent i's own policy.
 
-    Where entropy is paid, ``V^i`` and ``V^j`` have it; ``V*`` is still of the best actions, which are sure
-    and earn none, so that a gain may be below 0.
+    With an entropy bonus ``V^i`` and ``V^j`` include it. ``V*`` is that of a deterministic policy, which has
+    no entropy, so a gain may be below 0.
     """
 
     payoff: Float[Array, "agent"]  # mu_i V^i
     gain: Float[Array, "agent"]  # mu_i (V* - V^i): exploitability
-    bound: Float[Array, "agent"]  # what no gain exceeds
-    gaps: Float[Array, "agent target"]  # mu_i (V^i - V^j): above 0 where the own policy is better
+    bound: Float[Array, "agent"]  # upper bound on any gain
+    gaps: Float[Array, "agent target"]  # mu_i (V^i - V^j): above 0 if the own policy is better
     distribution: Float[Array, "agent own"]  # mu_i, over the states of its type
     best: Values  # V*
 
@@ -64,8 +67,8 @@ def evaluate_agents(
 ) -> AgentEvaluations:
     """Compute payoffs and gains of agents in a fixed environment.
 
-    One joint policy at a time takes an agent of each type, so the work is that of as many policies as the
-    largest type has agents.
+    Joint policies of one agent per type are evaluated, so the number of evaluations is the number of agents
+    of the largest type.
 
     Parameters
     ----------
@@ -74,18 +77,19 @@ def evaluate_agents(
     env : Any
         Environment that every agent faces.
     policies : Array
-        ``[agent own action]``, over the states of the agent's own type in their order in the game. Every
-        policy is assumed to have one closed class of states.
+        ``[agent own action]``, over the states of the agent's type in their order in the game. Every policy
+        must have a single closed class of states; this is not checked.
     types : array
         Type of each agent, ``[agent]``.
     targets : Array, optional
         Policies of all types that the agent's own one is compared with, ``[target state action]``.
     paid : Paid
-        Entropy that is paid in addition to rewards.
+        Entropy bonus in addition to rewards.
 
     Returns
     -------
     AgentEvaluations
+        Arrays per agent.
 
     Examples
     --------
@@ -122,7 +126,7 @@ def places_of(types: np.ndarray) -> np.ndarray:
 
 
 def _rounds(types: np.ndarray, kinds: int) -> tuple[np.ndarray, np.ndarray]:
-    """Agents ``[batch round type]``, every one in a round or in several; and the round of each."""
+    """Return agents ``[batch round type]``, each in at least one round, and the round of each agent."""
     members = [np.flatnonzero(types == kind) for kind in range(kinds)]
     longest = max(len(each) for each in members)
     size = min(TOGETHER, longest)
@@ -147,7 +151,7 @@ def _judged(
     weight: Float[Array, ""],
     once: Float[Array, ""],
 ) -> AgentEvaluations:
-    """Round by round, ``[round type ..]``, and then by agent."""
+    """Evaluate rounds of one agent per type, and return the results by agent."""
     types, share = state_types(game), type_shares(game)
 
     def joint(agents: Int[Array, "type"]) -> Policy:
@@ -159,7 +163,7 @@ def _judged(
 
     best = best_response(game, env, joint(rounds[0, 0]))
     aims = jax.vmap(worth)(targets)  # [target state]
-    # policy iteration stops short of ties: rounding alone would make a loss
+    # policy iteration keeps an action at a tie: a negative gain is rounding
     floor = jnp.where(weight > 0, -jnp.inf, 0.0)
 
     def mean(mu: Distribution, of_state: Values) -> Float[Array, "type"]:
@@ -173,7 +177,7 @@ def _judged(
         own = jnp.zeros((len(share), policies.shape[1])).at[types, places].set(mu / share[types])
         return mean(mu, values), gain, bound, gaps, own
 
-    # one by one: side by side the choice between two stationary distributions would compute both
+    # lax.map, not vmap: under vmap both branches of the stationary distribution would be computed
     found = jax.lax.map(lambda batch: jax.lax.map(one, batch), rounds)  # [batch round type ..]
     size = rounds.shape[1]
     payoff, gain, bound, gaps, own = (each[of_agent // size, of_agent % size, kinds] for each in found)

@@ -1,4 +1,4 @@
-"""Exploitability: the payoff of one agent that follows a policy, compared with that of its best response.
+"""Exploitability of a policy and certificates of mean-field equilibria.
 
 A single agent of a continuum does not change the population, so its best response solves a Markov decision
 problem, and policy iteration finds the largest gain exactly.
@@ -21,13 +21,13 @@ from rivalry.population.operators import Distribution, Policy, Values, action_va
 from rivalry.population.oracles import conservation_error, population_metrics, type_shares
 from rivalry.population.values import best_response, policy_values
 
-TOLERANCE = 1e-6  # times what an agent of a type can win or lose
-FLAT = 1e-6  # of the payoff: an agent's own choice that moves its payoff by less is no measure of gains
-CONSERVED = 1e-9  # what a step may add to, or take from, what it must conserve
+TOLERANCE = 1e-6  # relative to what an agent of a type can win or lose
+FLAT = 1e-6  # of the payoff: a smaller effect of own actions is no scale for gains
+CONSERVED = 1e-9  # largest change per step of a conserved quantity
 
 
 class PolicyEvaluation(NamedTuple):
-    """A policy in its own population; arrays ``[type]`` are means over the agents of a type."""
+    """The evaluation of a policy in its own population; arrays ``[type]`` are means over agents of a type."""
 
     population: StationaryPopulation
     values: Values  # V^pi
@@ -36,7 +36,7 @@ class PolicyEvaluation(NamedTuple):
     regret: Float[Array, "type"]  # exploitability of a type
     bound: Float[Array, "type"]
     at_stake: Float[Array, "type"]  # the best response's payoff less that of the worst actions
-    added: Float[Array, ""]  # what a step adds to what it must conserve
+    added: Float[Array, ""]  # change of the conserved quantity per step
 
 
 @eqx.filter_jit
@@ -51,6 +51,11 @@ def evaluate_policy(game: PopulationGame, pi: Policy, mu: Distribution | None = 
         Policy, ``[state action]``.
     mu : Array, optional
         Distribution ``[state]`` from which the stationary one is searched.
+
+    Returns
+    -------
+    PolicyEvaluation
+        Population, values, payoff and exploitability.
     """
     there = stationary_population(game, pi, mu)
     values = policy_values(game, there.env, pi)
@@ -60,7 +65,7 @@ def evaluate_policy(game: PopulationGame, pi: Policy, mu: Distribution | None = 
     def mean(of_state: Array) -> Array:
         return by_type(game, there.mu * of_state) / share
 
-    # policy iteration starts from the policy's own most likely actions, so rounding alone makes a loss
+    # policy iteration starts from the policy's most likely actions: a negative gain is rounding
     gain = jnp.maximum(mean(best.values - values), 0.0)
     bound = jnp.maximum(mean(best.bound - values), 0.0)
     q = jnp.where(game.legal, action_values(game, there.env, best.values), jnp.inf)
@@ -71,7 +76,7 @@ def evaluate_policy(game: PopulationGame, pi: Policy, mu: Distribution | None = 
 
 
 def check_conservation(found: PolicyEvaluation) -> PolicyEvaluation:
-    """Return the evaluation; raise `BrokenInvariant` if a step adds to what it must conserve."""
+    """Return the evaluation; raise `BrokenInvariant` if a step changes a conserved quantity."""
     if abs(float(found.added)) > CONSERVED:
         raise BrokenInvariant(f"a step of the population adds {float(found.added):.3g} to what it conserves")
     return found
@@ -85,11 +90,11 @@ def exploitability_along(game: PopulationGame, policies: np.ndarray) -> np.ndarr
 def certificate_of(
     game: PopulationGame, found: PolicyEvaluation, tolerance: float = TOLERANCE
 ) -> Certificate:
-    """The certificate of a judged policy; exact as far as its population is its own."""
+    """Return the certificate of an evaluated policy; its regret is NaN if the population is inconsistent."""
     at_stake, payoff = np.asarray(found.at_stake), np.asarray(found.payoff)
     flat = at_stake <= FLAT * np.abs(payoff)
     if flat.any():
-        # where all that is played pays the same nothing is at stake; it is where everybody plays at random
+        # if all actions pay the same in this population, the scale is that of uniform play
         elsewhere = np.asarray(evaluate_policy(game, uniform(game)).at_stake)
         at_stake = np.where(flat, np.maximum(at_stake, elsewhere), at_stake)
     allowed = tolerance * at_stake + ROUNDING * np.abs(payoff)
@@ -104,10 +109,31 @@ def certificate_of(
 
 
 def population_certificate(game: PopulationGame, pi: object, *, tolerance: float = TOLERANCE) -> Certificate:
-    """Certify a policy ``[state action]`` by the gain of an agent of each type that alone departs from it.
+    """Certify a policy by the gain of a single agent of each type that deviates from it.
 
-    Raises `ValueError` if ``pi`` is not a policy of the game, `BrokenInvariant` if a step of the population
-    does not conserve what it must.
+    Parameters
+    ----------
+    game : PopulationGame
+        The game.
+    pi : array
+        Policy, ``[state action]``.
+    tolerance : float
+        Largest gain at an equilibrium, relative to what an agent of a type can win or lose.
+
+    Returns
+    -------
+    Certificate
+        Largest gain per type, with an upper bound.
+
+    Raises
+    ------
+    ValueError
+        If ``pi`` is not a policy of the game.
+    BrokenInvariant
+        If a step of the population changes a conserved quantity.
+
+    Examples
+    --------
 
     >>> import rivalry as rv
     >>> game = rv.games.karma(payment="PBS")
@@ -121,7 +147,7 @@ def population_certificate(game: PopulationGame, pi: object, *, tolerance: float
 def record_of(game: Any, pi: Policy, tolerance: float | None) -> tuple[Record, Certificate | None]:
     """Return payoffs, population and metrics of the game at a policy, and its certificate.
 
-    Raises `BrokenInvariant` if a step of the population does not conserve what it must.
+    Raises `BrokenInvariant` if a step of the population changes a conserved quantity.
     """
     found = check_conservation(evaluate_policy(game, pi))
     there = found.population

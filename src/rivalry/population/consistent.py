@@ -20,7 +20,7 @@ Carry = tuple[Array, Array, Array, Array]
 
 
 class StationaryPopulation(NamedTuple):
-    """A policy's own population: distribution, environment, and the residual of their consistency."""
+    """The stationary population of a policy: distribution, environment, and their consistency's residual."""
 
     mu: Distribution
     env: Any
@@ -33,8 +33,9 @@ def stationary_population(
 ) -> StationaryPopulation:
     """Compute the stationary population of a policy that all agents follow.
 
-    `FLOW` steps of the population flow from ``mu``, then Newton's method on the environment: the distribution
-    follows from it by a linear solve, and a step is halved while it raises the residual.
+    `FLOW` steps of the population flow from ``mu`` are followed by Newton's method on the environment. The
+    distribution follows from the environment by a linear solve, and a step is halved until it lowers the
+    residual.
 
     Parameters
     ----------

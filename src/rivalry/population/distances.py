@@ -1,7 +1,8 @@
 """Distances between policies of bids, and their entropies.
 
-A policy is ``[.. private karma bid]``: probabilities of bids, integers from 0 to the karma of the agent, and
-0 beyond. Leading axes, of many policies, are broadcast. JAX can trace all functions.
+A policy is ``[.. private karma bid]``: probabilities of bids. Bids are integers from 0 to the karma of the
+agent; higher bids have probability 0. Leading axes, of many policies, are broadcast. JAX can trace all
+functions.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ Policy = Float[Array, "*#many private karma bid"]
 def transport(pi: Policy, other: Policy) -> Float[Array, "... private karma"]:
     """Return the Wasserstein-1 distance in every state relative to karma, in [0, 1]; 0 without karma.
 
-    The sum over bids of the absolute difference of the two distribution functions.
+    The Wasserstein-1 distance is the sum over bids of the absolute difference of the two distribution
+    functions.
 
     >>> one = jnp.array([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.5, 0.0, 0.5]]])
     >>> two = jnp.array([[[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.5, 0.5, 0.0]]])
@@ -60,7 +62,7 @@ def policy_distance(
     Raises
     ------
     ValueError
-        For another word, or if ``mu`` is missing.
+        For other ``weights``, or if ``mu`` is missing.
 
     References
     ----------

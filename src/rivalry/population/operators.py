@@ -21,8 +21,8 @@ from rivalry.population.oracles import (
     type_shares,
 )
 
-SINGULAR = 1e-12  # pivots of a part this small: there are several stationary distributions
-REPLACED = 1e-5  # part of the agents per step
+SINGULAR = 1e-12  # smallest over largest pivot, at or below which the stationary distribution is not unique
+REPLACED = 1e-5  # share of agents replaced per step
 
 Distribution = Float[Array, "state"]
 Values = Float[Array, "state"]
@@ -61,7 +61,7 @@ def logit(game: PopulationGame, q: Policy, beta: Array) -> Policy:
 
 def flow(game: PopulationGame, mu: Distribution, pi: Policy) -> Distribution:
     """Return the distribution ``[state]`` one step later, the mass of each type equal to its share."""
-    # the flow is quadratic in the mass: rounding errors would double in every step
+    # the flow is quadratic in the mass: without rescaling, rounding errors would double in every step
     there = push(game, game.environment(mu, pi), mu[:, None] * pi)
     found: Distribution = there * (type_shares(game) / by_type(game, there))[state_types(game)]
     return found
@@ -70,8 +70,8 @@ def flow(game: PopulationGame, mu: Distribution, pi: Policy) -> Distribution:
 def balanced(game: Any, matrix: Float[Array, "state state"]) -> Float[Array, "state state"]:
     """Return ``P^T - 1`` of a transition matrix, regularised by the mass of each type.
 
-    The sum of the columns of a type is no longer 0, so that the matrix is regular where the stationary
-    distribution is unique.
+    The columns of a type no longer sum to 0, so the matrix is regular if the stationary distribution is
+    unique.
     """
     types = state_types(game)
     together = (types[:, None] == types[None, :]) / np.bincount(types)[types][:, None]
@@ -122,10 +122,7 @@ def _regular(factors: Float[Array, "state state"]) -> Array:
 
 
 def _long_run(game: Any, matrix: Float[Array, "state state"], mass: Distribution) -> Distribution:
-    """The stationary distribution in the limit of replacing a part `REPLACED` of the agents per step.
-
-    Four corrections remove the effect of the part not being 0.
-    """
+    """Return the limit of stationary distributions with replacement of agents, as its rate goes to 0."""
     types = state_types(game)
     same_type = jnp.asarray(types[:, None] == types[None, :], dtype=float)
     begin = first_distribution(game)
@@ -133,6 +130,6 @@ def _long_run(game: Any, matrix: Float[Array, "state state"], mass: Distribution
     unreplaced = matrix + jnp.eye(len(types)) + same_type / np.bincount(types)[types][:, None]
     factors = jax.scipy.linalg.lu_factor(matrix + REPLACED * (new - unreplaced))
     found: Distribution = jax.scipy.linalg.lu_solve(factors, mass)
-    for _ in range(4):
+    for _ in range(4):  # corrections for the positive rate `REPLACED`
         found = found + jax.scipy.linalg.lu_solve(factors, mass - matrix @ found)
     return found

@@ -1,6 +1,6 @@
-"""What is known of a population game beyond its required members, by the class of the game.
+"""Oracles of population games: properties beyond the required members, by the class of the game.
 
-Each function has a generic answer that holds for every `PopulationGame`. Knowledge of a class is registered,
+Each function has a generic answer that holds for every `PopulationGame`. Answers for a class are registered,
 as for games with payoffs (`rivalry.core.oracles`):
 
 >>> from rivalry.population import oracles
@@ -30,7 +30,7 @@ Distribution = Float[Array, "state"]
 Policy = Float[Array, "state action"]
 
 
-# Descriptions: answers hold for subclasses too.
+# Descriptions: answers also hold for subclasses.
 
 
 @oracle(inherited=True)
@@ -47,19 +47,19 @@ def type_shares(game: Any) -> Float[Array, "type"]:
 
 @oracle(inherited=True)
 def mean_field_refusal(game: Any) -> str:
-    """Return why a game has no stationary population, with a remedy; an empty text where it has (generic).
+    """Return why a game has no stationary population, with a remedy. Generic: an empty text, as it has one.
 
-    Finitely many agents may still play such a game. Everything that needs a stationary population refuses it
-    in one line that quotes the text.
+    Finitely many agents may still play such a game. Functions that need a stationary population raise an
+    error with this text.
     """
     return ""
 
 
 @oracle(inherited=True)
 def continuum_limit(game: Any) -> Any:
-    """Return the game without what describes finitely many agents only. Generic: the game itself.
+    """Return the game without parameters that only affect finitely many agents. Generic: the game itself.
 
-    Compiled programs are then shared by games that differ in their number of agents.
+    Games that differ in their number of agents then share compiled programs.
     """
     return game
 
@@ -69,15 +69,16 @@ def continuum_limit(game: Any) -> Any:
 
 @oracle()
 def first_distribution(game: Any) -> Distribution:
-    """Return the initial distribution of states, ``[state]``. Generic: every type evenly over its states."""
+    """Return the initial distribution of states, ``[state]``. Generic: uniform over each type's states."""
     return spread_evenly(game, jnp.asarray(type_shares(game)))
 
 
 @oracle()
 def transition_matrix(game: Any, env: Any, weights: Policy) -> Float[Array, "state state"]:
-    """Return the matrix whose row of a state is where it leads, actions weighted by ``weights``.
+    """Return the transition matrix, ``[state state]``, with actions weighted by ``weights``.
 
-    Generic: one unit of mass pushed from each state. An answer may need fewer passes than there are states.
+    Row s is the distribution one step after state s. Generic: one unit of mass pushed from each state; an
+    answer of a class may be faster.
     """
     rows = jnp.eye(len(weights))
     found: Array = jax.vmap(lambda here: push(game, env, here[:, None] * weights))(rows)
@@ -86,15 +87,15 @@ def transition_matrix(game: Any, env: Any, weights: Policy) -> Float[Array, "sta
 
 @oracle()
 def is_feasible(game: Any, env: Any) -> Bool[Array, ""]:
-    """Return whether an environment can exist; Newton's method stays where it can. Generic: true."""
+    """Return whether an environment is feasible; Newton's method stays at feasible ones. Generic: true."""
     return jnp.asarray(True)
 
 
 @oracle(inherited=True)
 def conservation_error(game: Any, mu: Distribution, pi: Policy) -> Float[Array, ""]:
-    """Return what a step of the population adds to a quantity that it must conserve. Generic: 0.
+    """Return the change per step of a quantity that the population must conserve. Generic: 0.
 
-    Certificates raise `BrokenInvariant` where it is not 0.
+    Certificates raise `BrokenInvariant` if it is not 0.
     """
     return jnp.zeros(())
 
@@ -108,7 +109,7 @@ def measured_environment(
     Parameters
     ----------
     game : PopulationGame
-        The game that they play.
+        The game.
     mu : Array
         Frequency of each state, ``[state]``, a mean over agents.
     pi : Array
@@ -134,9 +135,9 @@ def population_metrics(game: Any, env: Any, mu: Distribution, pi: Policy) -> Rec
 
 @oracle()
 def analytic_constants(game: Any) -> Record:
-    """Return what is known without a search: constants, exact benchmarks, counterexamples.
+    """Return analytic results: constants, exact benchmarks, counterexamples.
 
-    Raises `Unsupported` where nothing is (generic).
+    Raises `Unsupported` if there are none (generic).
     """
     raise unknown(game, "analytic constants")
 
@@ -154,11 +155,11 @@ ORACLES = (
     population_metrics,
     analytic_constants,
 )
-"""All of them."""
+"""All oracles of population games."""
 
 
 def refuse_mean_field(game: Any) -> None:
-    """Raise `ValueError` where a game has no stationary population; see `mean_field_refusal`."""
+    """Raise `ValueError` if a game has no stationary population; see `mean_field_refusal`."""
     why = mean_field_refusal(game)
     if why:
         raise ValueError(why)
@@ -168,7 +169,7 @@ def refuse_mean_field(game: Any) -> None:
 
 
 def push(game: Any, env: Any, mass: Policy) -> Distribution:
-    """Return where mass ``[state action]`` is one step later, ``[state]``: the transpose of `expect`."""
+    """Return mass ``[state action]`` one step later, ``[state]``, by the transpose of `expect`."""
     _, back = jax.vjp(game.expect(env), jnp.zeros(mass.shape[0]))
     found: Distribution = back(mass)[0]
     return found

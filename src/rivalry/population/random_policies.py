@@ -1,6 +1,6 @@
-"""Random policies of bids by named rules, and which of them have at least the entropy of another policy.
+"""Random policies of bids, and their selection by entropy.
 
-Results on random policies depend on how these are generated, so rules have names and their parameters are
+Results on random policies depend on how these are generated, so the rules have names and their parameters are
 stored. A policy is ``[private karma bid]``, probabilities of bids from 0 to the karma of the agent. Policy
 ``i`` of a seed does not depend on the number of policies.
 """
@@ -35,16 +35,35 @@ def draw_policies(
 ) -> PolicySample:
     """Generate policies ``first`` to ``first + count - 1`` of a seed.
 
-    Policies are for ``private`` private states and karma up to ``most``; the rules of ``generator`` are:
+    Parameters
+    ----------
+    generator : str
+        ``dirichlet_state``: in every state a sample of a symmetric Dirichlet distribution, with
+        ``concentration`` ``10^U(-1, 2)`` per policy. ``smooth_gaussian``: probabilities proportional to
+        ``exp(-((b - centre k)/width)^2/2) + 1e-12``, with ``centre`` ``U(0, 1)`` and ``width``
+        ``10^U(-1, 1.2)`` units of karma per private state. ``logit_noise``: ``softmax(scale x)`` of
+        independent standard normal ``x``, with ``scale`` ``10^U(-1, 1)`` per policy.
+    count, first : int
+        Number of policies, and the index of the first.
+    private : int
+        Number of private states.
+    most : int
+        Largest karma.
+    seed : SeedSequence
+        Determines all policies.
 
-    - ``dirichlet_state``: in every state a symmetric Dirichlet distribution with ``concentration``
-      ``10^U(-1, 2)``, one per policy;
-    - ``smooth_gaussian``: probabilities proportional to ``exp(-((b - centre k)/width)^2/2) + 1e-12``; for
-      every private state ``centre`` is ``U(0, 1)`` and ``width`` ``10^U(-1, 1.2)`` units of karma;
-    - ``logit_noise``: ``softmax(scale x)`` of independent standard normal ``x``, the ``scale``
-      ``10^U(-1, 1)``, one per policy.
+    Returns
+    -------
+    PolicySample
+        Policies ``[policy private karma bid]`` and the parameters of each.
 
-    Raises `ValueError` for another rule.
+    Raises
+    ------
+    ValueError
+        For another ``generator``.
+
+    Examples
+    --------
 
     >>> drawn = draw_policies("smooth_gaussian", 3, private=2, most=4, seed=np.random.SeedSequence(1))
     >>> drawn.policies.shape, drawn.parameters["width"].shape, bool(np.all(drawn.policies[:, :, 1, 2:] == 0))
@@ -61,7 +80,7 @@ def draw_policies(
 
 
 def _numbers(seed: np.random.SeedSequence, number: int) -> np.random.Generator:
-    """Policy ``number``'s own numbers."""
+    """Return the random generator of policy ``number``."""
     own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number))
     return np.random.default_rng(own)
 
@@ -69,7 +88,7 @@ def _numbers(seed: np.random.SeedSequence, number: int) -> np.random.Generator:
 def rows(rng: np.random.Generator, concentration: np.ndarray) -> np.ndarray:
     """Sample from symmetric Dirichlet distributions of bids 0..k, ``[.. karma bid]``.
 
-    ``concentration`` is ``[.. karma]``.
+    The ``concentration`` is ``[.. karma]``.
 
     >>> rows(np.random.default_rng(0), np.ones((2, 4))).sum(axis=-1).round(12).tolist()
     [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
@@ -80,7 +99,7 @@ def rows(rng: np.random.Generator, concentration: np.ndarray) -> np.ndarray:
 
 
 def _shared(weights: np.ndarray) -> np.ndarray:
-    """Weights ``[.. karma bid]`` of legal bids as chances."""
+    """Return weights ``[.. karma bid]`` normalised to probabilities of legal bids."""
     legal = np.tril(weights)
     chances: np.ndarray = legal / legal.sum(axis=-1, keepdims=True)
     return chances

@@ -1,4 +1,4 @@
-"""Values of a policy in a fixed environment, and of the best response to it."""
+"""Values of a policy and of best responses in a fixed environment."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from rivalry.core.jax import jax, jnp
 from rivalry.population.operators import Policy, Values, action_values
 from rivalry.population.oracles import transition_matrix
 
-TIE = 1e-12  # times the payoff scale: gains so small do not replace an action
-ROUNDS = 200
+TIE = 1e-12  # times the payoff scale: smaller gains do not replace an action
+ROUNDS = 200  # most rounds of policy iteration
 
 
 class BestPolicy(NamedTuple):
     """A best response: its values, its action in every state, and an upper bound on the values of any policy.
 
-    ``bound`` is ``values`` plus the residual of Bellman's equation over one minus the discount factor.
+    ``bound`` is ``values`` plus the residual of Bellman's equation over one minus the largest discount
+    factor.
     """
 
     values: Values
@@ -38,8 +39,8 @@ def policy_values(game: PopulationGame, env: Any, pi: Policy, bonus: Values | No
     pi : Array
         Policy, ``[state action]``.
     bonus : Array, optional
-        Payment in addition to the reward of every step, ``[state]``; for regularised payoffs the entropy of
-        the policy over beta (`entropies`).
+        Payment in addition to the reward of every step, ``[state]``. For regularised payoffs it is the
+        entropy of the policy over beta (`entropies`).
 
     Returns
     -------
@@ -56,6 +57,20 @@ def best_response(game: PopulationGame, env: Any, pi: Policy) -> BestPolicy:
     """Compute the best response ``V*`` in a fixed environment, by policy iteration.
 
     Policy iteration starts from the most likely actions of ``pi``; at a tie the incumbent action stays.
+
+    Parameters
+    ----------
+    game : PopulationGame
+        The game.
+    env : Any
+        Environment that every agent faces.
+    pi : Array
+        Policy, ``[state action]``.
+
+    Returns
+    -------
+    BestPolicy
+        Values, actions and an upper bound, ``[state]`` each.
     """
     legal, tie = game.legal, TIE * scale_of(game)
 
