@@ -1,6 +1,6 @@
-"""Conformance of other people's games and methods: what the package relies on, tried at random places.
+"""Conformance tests of custom games and methods, at random profiles.
 
-All checks return the names of what was tried, and raise `Unfit` with one line that says what to change.
+All checks return the names of what was tested, and raise `Unfit` with one line that says what to change.
 """
 
 from rivalry.check.games import check_game

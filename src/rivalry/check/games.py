@@ -1,4 +1,4 @@
-"""Conformance of games: everything that solvers and certificates rely on."""
+"""Conformance tests of games: all members that solvers and certificates rely on."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ from rivalry.core.precision import imprecise
 from rivalry.core.space import Box, Profile
 from rivalry.tables.kernels.shapes import Contest
 
-GRID = 33
+GRID = 33  # points per axis
 CLOSE = 1e-9  # times the payoff scale: the tolerance for rounding
 
 Strategies = Float[Array, "point axis"]
 
 
 def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
-    """Check everything that solvers and certificates rely on in a game, at random profiles.
+    """Check all members of a game that solvers and certificates rely on, at random profiles.
 
-    A `PopulationGame` is checked by `check_population`, an `AgentGame` by its world and its metrics.
+    A `PopulationGame` is checked by `check_population`. Of an `AgentGame` the world and metrics are checked.
 
     Parameters
     ----------
     game : Game or PopulationGame or AgentGame
         The game.
     seed : int
-        The same seed gives the same profiles.
+        Seed of the profiles.
 
     Returns
     -------
     tuple of str
-        What was checked: members of the game and, by their names, the oracles that are known for it.
+        Names of the members that were checked, and of the oracles registered for the game.
 
     Raises
     ------
     Unfit
-        One line: what was called, what it returned, and what would be right.
+        If a check fails. One line: the call, what it returned, and what is required.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
 
 
 def _check_agents(game: AgentGame) -> tuple[str, ...]:
-    """Check a game that agents play: its world is a tuple, its metrics are a record."""
+    """Check a game of simulated agents: its world is a tuple, its metrics are a record."""
     world = attempt("world()", "must return a NamedTuple of arrays and numbers", game.world)
     require(isinstance(world, tuple), f"world(): {type(world).__name__} must be a NamedTuple")
     what = "static_metrics()"
@@ -117,7 +117,7 @@ def _close(game: Game, found: Any, wanted: Any, message: str) -> None:
 
 
 def _check_gradients(game: Game, x: Profile) -> None:
-    """Check that gradients are finite, and that registered ones are those of the payoffs."""
+    """Check that gradients are finite, and that registered ones are derivatives of the payoffs."""
     found = attempt("gradients", "payoffs must be differentiable by JAX", lambda: own_gradients(game, x))
     require(found.shape == x.shape, f"gradients: shape {found.shape} must be {x.shape}")
     require(
@@ -144,7 +144,7 @@ def _along(game: Game, x: Profile, player: int, strategies: Strategies) -> Array
 
 @eqx.filter_jit
 def _tried(game: Game, x: Profile, player: int, strategies: Strategies) -> Array:
-    """Return the same by payoffs of whole profiles."""
+    """Return a player's payoffs at ``strategies``, ``[point]``, from payoffs of whole profiles."""
     found: Array = jax.vmap(lambda strategy: game.payoffs(x.at[player].set(strategy))[player])(strategies)
     return found
 
@@ -161,7 +161,7 @@ def _check_deviation_payoff(game: Any, profiles: list[Profile]) -> None:
 
 
 def _check_jacobian(game: Any, profiles: list[Profile]) -> None:
-    """Check that the Jacobian is that of the own gradients."""
+    """Check that the Jacobian is the derivative of the own gradients."""
     x = profiles[0]
     remedy = "must be the derivative of the own gradients"
     found = attempt("jacobian(game, x)", remedy, partial(oracles.jacobian, game, x))
@@ -262,7 +262,7 @@ def _check_finite(game: Any, profiles: list[Profile]) -> None:
 
 
 def _check_contest(game: Any, profiles: list[Profile]) -> None:
-    """Check that payoffs summed from the tables of a contest are the game's."""
+    """Check that payoffs summed from the tables of a contest are those of the game."""
     from rivalry.tables.kernels import contests
 
     at = np.stack([np.asarray(x) for x in profiles], axis=1)  # [player action axis]

@@ -1,4 +1,4 @@
-"""Conformance of methods and learners: everything that the loops rely on."""
+"""Conformance tests of methods and learners: all members that the loops rely on."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ STEPS = 5
 
 
 def check_method(method: Any, game: Any = None, *, seed: int = 0) -> tuple[str, ...]:
-    """Check everything that the loops rely on in a method or a learner.
+    """Check all members of a method or a learner that the loops rely on.
 
     Parameters
     ----------
     method : Method or Learner
         The method.
     game : Game, optional
-        A game that the method is for; by default a Cournot duopoly, for learners rock, paper, scissors.
+        A game that the method is for. Default: a Cournot duopoly; for learners rock, paper, scissors.
     seed : int
-        The same seed gives the same run.
+        Seed of the run.
 
     Returns
     -------
     tuple of str
-        What was checked.
+        Names of what was checked.
 
     Raises
     ------
     Unfit
-        One line: what was called, what it returned, and what would be right.
+        If a check fails. One line: the call, what it returned, and what is required.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def check_method(method: Any, game: Any = None, *, seed: int = 0) -> tuple[str, 
 
 
 class _Duopoly(eqx.Module):
-    """Linear Cournot competition: a small game for every method on boxes."""
+    """Linear Cournot duopoly: a small game for every method on boxes."""
 
     @property
     def space(self) -> Box:
@@ -150,7 +150,8 @@ def _check_learner(learner: BaseLearner, game: Any, seed: int) -> tuple[str, ...
     record(one, "read")
     require(bool(one), "read: must hold `profile`, or metrics")
     how, tried = "in parts, saved between", "whole = parts, saved between"
-    if _continued(two) and not _continued(one):  # its record states that it did not continue to the bit
+    # a learner may declare (`resumed`) that a resumed run is not bitwise equal: a repeated run then has to be
+    if _continued(two) and not _continued(one):
         again = _fresh(learner, world, seed)
         learner.advance(world, again, total)
         two, how, tried = learner.read(world, again), "again", "same seed, same bits"
@@ -169,7 +170,7 @@ def _fresh(learner: BaseLearner, world: Any, seed: int) -> Any:
 
 
 def _stored(learner: BaseLearner, session: Any) -> Any:
-    """Return the session after it was written to disk and read again."""
+    """Return the session after writing it to disk and reading it again."""
     with TemporaryDirectory() as folder:
         arrays: dict[str, Any] = learner.pack(session)
         np.savez(Path(folder) / "session.npz", **arrays)

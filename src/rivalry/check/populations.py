@@ -1,4 +1,4 @@
-"""Conformance of population games: everything that solvers and certificates rely on."""
+"""Conformance tests of population games: all members that solvers and certificates rely on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rivalry.population import oracles, stationary_population
 from rivalry.population.operators import by_type
 from rivalry.population.oracles import push, spread_evenly, state_types, type_shares
 
-CLOSE = 1e-9  # tolerance of probabilities for rounding
+CLOSE = 1e-9  # absolute tolerance for rounding of probabilities
 REMEDY = "must be written with jax.numpy, without branches on values"
 ASKED = ("environment(mu, pi)", "reward(env)", "expect(env)", "balance(env, mu, pi)")
 
@@ -28,24 +28,24 @@ Policy = Float[Array, "state action"]
 
 
 def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
-    """Check everything that methods for populations rely on in a game.
+    """Check all members of a game that methods for populations rely on, at a random policy.
 
     Parameters
     ----------
     game : PopulationGame
         The game.
     seed : int
-        The same seed gives the same policies.
+        Seed of the policies.
 
     Returns
     -------
     tuple of str
-        What was checked: members of the game and, by their names, the oracles that are known for it.
+        Names of the members that were checked, and of the oracles registered for the game.
 
     Raises
     ------
     Unfit
-        One line: what was called, what it returned, and what would be right.
+        If a check fails. One line: the call, what it returned, and what is required.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def _same(found: Any, wanted: Any, message: str, close: float = CLOSE) -> None:
 
 
 def _check_shapes(game: Any) -> None:
-    """Check discount factors, legal actions and types, one of each per state."""
+    """Check shapes and values of discount factors, legal actions, types and shares."""
     states, actions = game.space.shape
     legal, discount = jnp.asarray(game.legal), jnp.asarray(game.discount)
     require(legal.shape == (states, actions), f"legal: shape {legal.shape} must be {(states, actions)}")
@@ -112,7 +112,7 @@ def _check_shapes(game: Any) -> None:
 
 
 def _check_first_distribution(game: Any) -> Distribution:
-    """Return the initial distribution; even over states if there is no stationary population."""
+    """Return the checked initial distribution; uniform by type if there is no stationary population."""
     if oracles.mean_field_refusal(game):
         return spread_evenly(game, type_shares(game))
     what, shape = "first_distribution", game.space.shape[:1]
@@ -147,7 +147,7 @@ def _check_reward(game: Any, env: Any) -> None:
 
 
 def _check_expect(game: Any, env: Any, seed: int) -> None:
-    """Check means over next states: 1 for constants, within bounds, linear, and within types."""
+    """Check that expectations over next states preserve constants, bounds and types, and are linear."""
     states, actions = game.space.shape
     legal = np.asarray(game.legal)
     expect = eqx.filter_jit(lambda g, e, v: g.expect(e)(v))
@@ -174,7 +174,7 @@ def _check_expect(game: Any, env: Any, seed: int) -> None:
 
 
 def _check_transitions(game: Any, env: Any, pi: Policy) -> None:
-    """Check that the transition matrix is that of pushing mass, state by state."""
+    """Check that each row of the transition matrix is mass pushed from one state."""
     states = len(pi)
 
     @eqx.filter_jit
@@ -192,7 +192,7 @@ def _check_transitions(game: Any, env: Any, pi: Policy) -> None:
 
 
 def _check_balance(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
-    """Check that the residual has the structure of an environment, and derivatives."""
+    """Check that the residual has the structure of an environment, and finite derivatives."""
     flat, unflat = ravel_pytree(env)
 
     @eqx.filter_jit
@@ -213,7 +213,7 @@ def _check_balance(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
 
 
 def _check_stationary(game: Any, pi: Policy) -> tuple[Distribution, Any]:
-    """Check that in the stationary population of a policy all members agree."""
+    """Check that all members agree in the stationary population of a policy, and return it."""
     what = "the stationary population of a policy"
 
     @eqx.filter_jit
@@ -245,7 +245,7 @@ def _check_metrics(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
 
 
 def _check_agents(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
-    """Check the arrays that kernels take: a tuple of arrays and integers."""
+    """Check the input of kernels: a tuple of arrays and integers."""
     what = "to_agents(game)"
     world = attempt(what, "must return a tuple of arrays, or be left out", lambda: to_agents(game))
     require(isinstance(world, tuple), f"{what}: {type(world).__name__} must be a NamedTuple of arrays")

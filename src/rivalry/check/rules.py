@@ -1,7 +1,4 @@
-"""How a breach is reported, in one line that says what to change.
-
-Checks of spaces and of the payoff scale.
-"""
+"""Errors of conformance tests, and checks of spaces and of the payoff scale."""
 
 from __future__ import annotations
 
@@ -26,12 +23,12 @@ def require(good: Any, message: str) -> None:
 
 
 def attempt(what: str, remedy: str, call: Callable[[], Any]) -> Any:
-    """Return the result of a call into a user's code; any error in it becomes `Unfit`."""
+    """Return the result of a call of user code; any error in it becomes `Unfit`."""
     try:
         return call()
     except Unfit:
         raise
-    except Exception as error:  # a user's code may raise anything
+    except Exception as error:  # user code may raise anything
         first = (str(error).strip() or "no message").splitlines()[0]
         raise Unfit(f"{what}: raised {type(error).__name__}: {first}; {remedy}") from error
 
@@ -64,7 +61,7 @@ PROFILES, GRID = 8, 33
 
 
 def check_space(space: Space, seed: int) -> list[Profile]:
-    """Return random profiles of the space, after checking its members."""
+    """Check the members of a space, and return random profiles of it."""
     require(
         isinstance(space, Space), "space: must be a Box, Simplex, Choices, or have all members of `Space`"
     )
