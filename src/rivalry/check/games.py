@@ -21,7 +21,7 @@ from rivalry.core.precision import imprecise
 from rivalry.core.space import Box, Profile
 from rivalry.tables.kernels.shapes import Contest
 
-GRID = 33  # points per axis
+GRID = 33  # strategies per player, about
 CLOSE = 1e-9  # times the payoff scale: the tolerance for rounding
 
 Strategies = Float[Array, "point axis"]

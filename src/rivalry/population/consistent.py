@@ -20,7 +20,7 @@ Carry = tuple[Array, Array, Array, Array]
 
 
 class StationaryPopulation(NamedTuple):
-    """The stationary population of a policy: distribution, environment, and their consistency's residual."""
+    """The stationary population of a policy: distribution, environment and residual of `balance`."""
 
     mu: Distribution
     env: Any

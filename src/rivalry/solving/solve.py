@@ -84,7 +84,7 @@ def solve(
     progress
         Receives `Progress` events; stops the computation by returning True.
     tolerance
-        The certificate's, relative to what each player can win or lose; None for no certificate.
+        Tolerance of the certificate, relative to what each player can win or lose; None for no certificate.
     path
         Whether the path of a solver or a dynamic is recorded.
     checkpoint
