@@ -93,7 +93,6 @@ def evaluate_agents(
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> from rivalry.population import stationary_population
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0)

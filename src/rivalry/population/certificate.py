@@ -134,7 +134,6 @@ def population_certificate(game: PopulationGame, pi: object, *, tolerance: float
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> game = rv.games.karma(payment="PBS")
     >>> population_certificate(game, rv.oracles.named_start(game, "uniform")).claim

@@ -70,7 +70,6 @@ def policy_distance(
 
     Examples
     --------
-
     >>> one, two = jnp.zeros((2, 1, 3, 3)).at[0, ..., 0].set(1.0).at[1, 0, [0, 1, 2], [0, 1, 2]].set(1.0)
     >>> [float(policy_distance(one, two, weights)) for weights in ("mean", "sum", "l1")]
     [1.0, 2.0, 4.0]

@@ -64,7 +64,6 @@ def draw_policies(
 
     Examples
     --------
-
     >>> drawn = draw_policies("smooth_gaussian", 3, private=2, most=4, seed=np.random.SeedSequence(1))
     >>> drawn.policies.shape, drawn.parameters["width"].shape, bool(np.all(drawn.policies[:, :, 1, 2:] == 0))
     ((3, 2, 5, 5), (3, 2), True)

@@ -263,7 +263,6 @@ def sweep(
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.2] * 3)
     >>> found = rv.sweep(game, {"reach": [0.25, 0.3]}, rv.methods.GradientAscent(), [0.1, 0.4, 0.9])

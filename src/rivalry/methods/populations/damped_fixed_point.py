@@ -46,7 +46,6 @@ class DampedFixedPoint(ResponseIteration):
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
     >>> found = rv.solve(game, DampedFixedPoint(beta=5.0), start="uniform")

@@ -31,7 +31,6 @@ class PopulationFictitiousPlay(ResponseIteration):
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
     >>> found = rv.solve(game, PopulationFictitiousPlay(), start="uniform", tol=1e-3)

@@ -28,7 +28,6 @@ def equilibrium(
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> policy, mu, left = equilibrium(rv.games.karma(max_karma=2, mean_karma=1.0), beta=5.0)
     >>> policy.shape, round(float(mu.sum()), 9), left <= ENOUGH

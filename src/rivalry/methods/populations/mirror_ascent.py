@@ -40,7 +40,6 @@ class MirrorAscent(ResponseIteration):
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
     >>> found = rv.solve(game, MirrorAscent(beta=5.0), start="uniform")
@@ -108,7 +107,6 @@ class OnlineMirrorDescent(MirrorAscent):
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
     >>> found = rv.solve(game, OnlineMirrorDescent(), start="uniform", tol=1e-3)

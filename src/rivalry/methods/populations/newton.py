@@ -106,7 +106,6 @@ class PopulationNewton(BaseMethod):
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.karma(), PopulationNewton(beta=5.0), start="uniform")
     >>> found.status, round(float(found.data.efficiency), 6)
