@@ -16,7 +16,7 @@ def lattice(space: Space, count: int) -> list[Profile]:
     """Return ``count`` different profiles ``[player axis]`` spread evenly over the space, without sampling.
 
     Each player's points are those of the space's grid, moved inward to the midpoints of equal intervals.
-    Profiles are chosen from all combinations of these points.
+    Profiles are chosen from all combinations of these points: all of them if ``count`` is their number.
 
     Raises `ValueError` if the space has fewer than ``count`` profiles.
 
