@@ -1,6 +1,6 @@
-"""The command line: stdout is data, stderr is progress, one line per mistake.
+"""Command-line interface: data on stdout; progress and one line per error on stderr.
 
-Exit status: 0 done, 1 the study failed, 2 the input was wrong, 130 interrupted.
+Exit status: 0 success, 1 failure, 2 invalid input, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from rivalry.cli import interrupt, output
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status. Never raises for what a user can get wrong."""
+    """Run one command and return its exit status; invalid input does not raise."""
     if arguments is None:
         output.opened()
     with interrupt.watched():
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return carry_out(sys.argv[1:] if arguments is None else list(arguments))
         except KeyboardInterrupt:
             output.note("interrupted; all finished cells are kept, `rivalry resume` goes on")
-            if arguments is None:  # a process of its own: taking JAX down in good order would take a second
+            if arguments is None:  # own process: an orderly shutdown of JAX would take a second
                 os._exit(130)
             return 130
 

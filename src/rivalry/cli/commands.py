@@ -1,4 +1,4 @@
-"""The commands. Each imports what it needs when it is called, so that ``--help`` is fast."""
+"""Commands; each imports its dependencies when called, so that ``--help`` is fast."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 from rivalry.cli import output
 from rivalry.core.registry import near
 
-UsageError: Any = typer.BadParameter.__base__  # typer brings its own, or click's
+UsageError: Any = typer.BadParameter.__base__  # typer's own, or click's
 Abort: Any = typer.Abort
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -43,13 +43,13 @@ KINDS = ("games", "methods", "studies", "plots")
 
 
 def carry_out(arguments: list[str]) -> int:
-    """One command line; returns the exit status. A mistake of the user's is one line on stderr."""
+    """Run a command line and return its exit status; report invalid input in one line on stderr."""
     from rivalry.cli.values import OptionError
 
     try:
         with output.warnings_in_a_line():
             result = app(args=arguments or ["--help"], prog_name="rivalry", standalone_mode=False)
-        if result == INTERRUPTED:  # how newer versions of typer tell of Ctrl-C
+        if result == INTERRUPTED:  # how newer versions of typer report Ctrl-C
             raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
     except UsageError as error:
@@ -62,7 +62,7 @@ def carry_out(arguments: list[str]) -> int:
         return output.mistake(str(error))
     except ValueError as error:
         return _told(error)
-    except OSError as error:  # a folder that may not be written, a file that is gone
+    except OSError as error:  # a folder without write permission, a missing file
         if not _working_folder():
             return output.mistake("the working directory no longer exists; change to one that does")
         if error.errno in (EPIPE, ENOSPC, EBADF, EIO) and error.filename is None:
@@ -73,7 +73,7 @@ def carry_out(arguments: list[str]) -> int:
     except MemoryError as error:
         output.note(f"rivalry: not enough memory: {output.one_line(error) or 'take fewer or smaller cells'}")
         return FAILED
-    except Exception as error:  # ours to mend; the user gets one line, and the rest on demand
+    except Exception as error:  # an error of the package: one line, the traceback on request
         from rivalry.cli.show import missing_device
 
         why = missing_device()
@@ -81,7 +81,7 @@ def carry_out(arguments: list[str]) -> int:
 
 
 def _working_folder() -> bool:
-    """Whether the folder that relative paths lead from is still there."""
+    """Return whether the working directory still exists."""
     try:
         os.getcwd()
     except FileNotFoundError:
@@ -90,8 +90,8 @@ def _working_folder() -> bool:
 
 
 def _told(error: ValueError) -> int:
-    """One line; the status says whether the input was wrong, a stored file or the disk failed, or we did."""
-    kinds = {kind.__name__ for kind in type(error).__mro__}  # by name: nothing heavy is loaded to say no
+    """Report an error in one line; return 2 for invalid input, 1 for any other error."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}  # by name: imports of the classes are slow
     if kinds & {"DamagedFile", "DiskFull", "ClusterLost"}:
         output.note(f"rivalry: {error}")
         return FAILED
@@ -100,7 +100,7 @@ def _told(error: ValueError) -> int:
 
 
 def _usage(error: Any, arguments: list[str]) -> str:
-    """A parser's complaint in one line, with the nearest name where it is a name that is unknown."""
+    """Return the parser's error in one line, with the nearest known name for an unknown one."""
     name = getattr(error, "option_name", None)
     if name and type(error).__name__ == "NoSuchOption":
         known = (
@@ -237,7 +237,7 @@ def resume(
 
 
 def _said(done: Any, json: bool) -> int:
-    """Prints what a command has to say; returns its exit status."""
+    """Print a command's result and return its exit status."""
     output.value(done.value) if json else output.text(done.words)
     return int(done.status)
 

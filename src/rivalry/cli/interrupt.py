@@ -1,4 +1,4 @@
-"""Ctrl-C: the first one stops the work at once, whatever is being imported or compiled."""
+"""Immediate stop on the first Ctrl-C, even during an import or a compilation."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-GRACE = 0.8  # seconds between the signal and the end, where the interpreter cannot be reached
-AGAIN = 0.02  # seconds after which a lost one is tried again
+GRACE = 0.8  # seconds from the signal to a forced exit, where the interpreter does not respond
+AGAIN = 0.02  # seconds until a lost interrupt is raised again
 
 _pressed = threading.Event()
 
 
 def pressed() -> bool:
-    """Whether Ctrl-C was pressed: what a progress callback returns to stop the work."""
+    """Return whether Ctrl-C was pressed; a progress callback returns this to stop the work."""
     return _pressed.is_set()
 
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Turns SIGINT into `KeyboardInterrupt`; into exit status 130 where Python is not reached in time.
+    """Turn SIGINT into `KeyboardInterrupt`, or into exit status 130 where Python does not respond in time.
 
-    A compilation in progress holds signals back until it is over, but not threads: one waits for the signal
-    through a pipe. Finished cells are on disk, and workers end with their parent.
+    A compilation delays signal handlers but not threads, so a thread waits for the signal through a pipe.
+    Finished cells are on disk, and workers end with their parent.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -46,13 +46,13 @@ def watched() -> Iterator[None]:
         signal.set_wakeup_fd(woken)
         signal.signal(signal.SIGINT, before)
         sys.unraisablehook = told
-        os.close(write)  # the thread reads the end of the pipe
+        os.close(write)  # the thread then reads the end of the pipe
 
 
 def _once_more(told: Callable[[Any], object]) -> Callable[[Any], object]:
-    """A hook for exceptions that nothing can catch: Ctrl-C that met a finaliser comes again, a little later.
+    """Return a hook for unraisable exceptions that raises a Ctrl-C again after a short delay.
 
-    Finalisers run in the middle of anything, as when garbage is collected; what they raise is dropped.
+    Finalisers run at any time, for example during garbage collection, and what they raise is dropped.
     """
 
     def hook(unraisable: Any) -> None:
@@ -70,7 +70,7 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
 
 
 def _wait(read: int) -> None:
-    """Reads signals from the pipe; ends the process if one is not answered within `GRACE`."""
+    """Read signals from the pipe; end the process if one is not handled within `GRACE`."""
     try:
         while data := os.read(read, 1):
             if data[0] == signal.SIGINT:
@@ -84,7 +84,7 @@ def _wait(read: int) -> None:
 
 
 def _closed(read: int) -> bool:
-    """Whether `watched` was left within `GRACE`; further signals in between change nothing."""
+    """Return whether `watched` was left within `GRACE`; further signals in between have no effect."""
     import select
     import time
 

@@ -21,20 +21,20 @@ from rivalry.cli import interrupt
 if TYPE_CHECKING:
     from rivalry.lab.executor import EventCallback, RunEvent
 
-UNLIMITED = 10_000  # characters of a line that no terminal shows
-EVERY = 2.0  # seconds between two lines of progress
-KNOWN = 0.05  # share of the work from which on its pace is known, unless two cells are done
-_widths: list[int] = []  # that of stdout while it is reserved and leads elsewhere
+UNLIMITED = 10_000  # characters, wider than any terminal
+EVERY = 2.0  # seconds between lines of progress
+KNOWN = 0.05  # share of the work, or two cells, needed to estimate the time left
+_widths: list[int] = []  # width of stdout while `reserved` redirects it
 _COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def value(data: Any) -> None:
-    """Exactly one JSON value; what is not finite becomes null."""
+    """Print exactly one JSON value; numbers that are not finite become null."""
     _print(json.dumps(finite(data), ensure_ascii=False, allow_nan=False, default=str))
 
 
 def finite(data: Any) -> Any:
-    """The same with every infinite or undefined number as None.
+    """Return the data with every infinite or undefined number as None.
 
     >>> finite({"bound": float("inf"), "regret": [0.5]})
     {'bound': None, 'regret': [0.5]}
@@ -48,7 +48,7 @@ def finite(data: Any) -> Any:
 
 @contextmanager
 def warnings_in_a_line() -> Iterator[None]:
-    """Tells warnings as one line each, without the place in the code that raised them."""
+    """Report each warning in one line, without its source location."""
     kept = warnings.showwarning
     warnings.showwarning = lambda message, *_, **__: note(f"rivalry: {' '.join(str(message).split())}")
     try:
@@ -59,7 +59,7 @@ def warnings_in_a_line() -> Iterator[None]:
 
 @contextmanager
 def reserved() -> Iterator[None]:
-    """Keeps stdout for data: what a user's file, a library or a worker prints goes to stderr meanwhile."""
+    """Reserve stdout for data; send the output of user files, libraries and workers to stderr."""
     sys.stdout.flush()
     _widths.append(_width())
     kept = os.dup(1)
@@ -74,13 +74,13 @@ def reserved() -> Iterator[None]:
 
 
 def text(words: str) -> None:
-    """Words for the reader, on stdout."""
+    """Print text on stdout."""
     if words:
         _print(harmless(words))
 
 
 def harmless(words: str) -> str:
-    """Text without the characters that command a terminal: names and messages may be of anybody's run.
+    """Return text without terminal control characters: names and messages may come from a foreign run.
 
     >>> harmless("a title\x1b]0;another\x07")
     'a title\ufffd]0;another\ufffd'
@@ -89,21 +89,21 @@ def harmless(words: str) -> str:
 
 
 def opened() -> None:
-    """Open what was closed of stdin, stdout and stderr, to nowhere: the next file would take its number.
+    """Open closed standard streams to the null device: the next file would take their numbers.
 
-    For the first line of a process of its own.
+    Call this first in a new process.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def _print(words: str) -> None:
-    """To stdout; quietly to nowhere if its reader has gone, as in ``rivalry list | head -1``."""
+    """Print to stdout; discard the text if the reader has closed, as in ``rivalry list | head -1``."""
     try:
         print(words, flush=True)
     except BrokenPipeError:
@@ -111,13 +111,13 @@ def _print(words: str) -> None:
 
 
 def _to_nowhere(stream: Any) -> None:
-    """What is still in a stream's buffer would be tried again at the end of the process."""
-    with suppress(OSError, ValueError):  # a test's stream has no number
+    """Redirect a stream to the null device: its buffer would be written again at exit."""
+    with suppress(OSError, ValueError):  # a test's stream has no file number
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def lost(error: OSError) -> int:
-    """For output that could not be written; quietly where its reader has gone. Returns the exit status."""
+    """Report output that could not be written, unless its reader has closed; return the exit status."""
     _to_nowhere(sys.stdout)
     if error.errno == EPIPE:
         return 0
@@ -126,7 +126,7 @@ def lost(error: OSError) -> int:
 
 
 def note(line: str) -> None:
-    """One line on stderr; to nowhere if nothing can be written there."""
+    """Print one line on stderr, or nothing if stderr cannot be written."""
     try:
         print(harmless(" ".join(line.split())), file=sys.stderr, flush=True)
     except (OSError, ValueError):
@@ -134,13 +134,13 @@ def note(line: str) -> None:
 
 
 def mistake(line: str) -> int:
-    """One line on stderr for a wrong input; returns its exit status."""
+    """Report invalid input in one line on stderr and return the exit status."""
     note(f"rivalry: {line}")
     return 2
 
 
 def broken(error: BaseException) -> int:
-    """One line for an error of the package's own; all of it where RIVALRY_DEBUG is set."""
+    """Report an internal error in one line and return the exit status; raise it if RIVALRY_DEBUG is set."""
     if os.environ.get("RIVALRY_DEBUG"):
         raise error
     told = f"{type(error).__name__}: {one_line(error)}"
@@ -151,8 +151,8 @@ def broken(error: BaseException) -> int:
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None = None) -> str:
     """Return a table that fits ``width`` characters: longer entries continue on the next line.
 
-    By default the terminal's width, or that in ``COLUMNS``; without either, entries stay on one line.
-    Numbers have six digits.
+    The default width is that of the terminal, or ``COLUMNS``; without either, entries stay on one line.
+    Floats have six significant digits.
 
     >>> print(table(["name", "ours"], [["threshold", 0.1888151234]]))
     name       ours
@@ -173,7 +173,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], width: int | None 
 
 
 def _width() -> int:
-    """How many characters a line of stdout may have."""
+    """Return the number of characters per line of stdout."""
     if _widths:
         return _widths[-1]
     shown = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
@@ -191,7 +191,7 @@ def _cell(entry: Any) -> str:
 
 
 def one_line(error: object) -> str:
-    """An error's text on one line.
+    """Return an error's text on one line.
 
     >>> one_line(ValueError("no\\n  such"))
     'no such'
@@ -204,7 +204,7 @@ class _Display(Protocol):
         """Show that ``position`` of ``event.total`` cells are done."""
 
     def say(self, line: str) -> None:
-        """Write a line that stays."""
+        """Write a permanent line."""
 
     def close(self) -> None:
         """Remove the display."""
@@ -212,9 +212,9 @@ class _Display(Protocol):
 
 @contextmanager
 def progress(title: str) -> Iterator[EventCallback]:
-    """Show the progress of a run by a callback for its events, which stops the run after Ctrl-C.
+    """Yield a callback that shows a run's progress and stops the run after Ctrl-C.
 
-    A terminal gets a bar, anything else a line every few seconds.
+    Progress is a bar on a terminal, otherwise a line every few seconds.
     """
     display: _Display = _Bar(title) if sys.stderr.isatty() else _Lines(title)
     running: dict[str, float] = {}
@@ -242,8 +242,8 @@ def progress(title: str) -> Iterator[EventCallback]:
 
 
 def checking() -> Callable[[int, int], None]:
-    """Return a callback for a study's check, which writes a line every few seconds."""
-    began = spoke = 0.0  # the first cell also loads what all need: the pace is that of the others
+    """Return a callback that reports the progress of a study's check every few seconds."""
+    began = spoke = 0.0  # the first cell also loads what all cells need, so the pace excludes it
 
     def receive(done: int, total: int) -> None:
         nonlocal began, spoke
@@ -259,7 +259,7 @@ def checking() -> Callable[[int, int], None]:
 
 
 class Pace:
-    """The pace of a run from its first progress on; the time before that is mostly compilation.
+    """Pace of a run since its first progress; the time before that is mostly compilation.
 
     >>> pace = Pace()
     >>> [pace.left(now, at, 100) for now, at in ((0.0, 0.0), (9.0, 0.1), (10.0, 0.2), (30.0, 20.1))]
@@ -267,7 +267,7 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self.before: float | None = None  # cells that were finished before
+        self.before: float | None = None  # cells finished before this run
         self.base: tuple[float, float] | None = None  # time and position of the first progress
 
     def left(self, now: float, position: float, total: int) -> str:
@@ -285,7 +285,7 @@ class Pace:
 
 
 class _Lines:
-    """A line every few seconds, with an estimate of the time left."""
+    """Progress as a line every few seconds, with the estimated time left."""
 
     def __init__(self, title: str) -> None:
         self.title, self.spoke, self.pace = title, time.monotonic(), Pace()
@@ -305,7 +305,7 @@ class _Lines:
 
 
 def estimate(done: float, left: float, seconds: float) -> str:
-    """Return the time left at the pace so far, in words; empty before anything is done.
+    """Return the time left at the pace so far, in words; empty before any progress or below a second.
 
     >>> estimate(10, 20, 30.0)
     ', about 1 min left'
@@ -319,7 +319,7 @@ def estimate(done: float, left: float, seconds: float) -> str:
 
 
 class _Bar:
-    """A bar with an estimate, by rich."""
+    """Progress as a rich bar, with the estimated time left."""
 
     def __init__(self, title: str) -> None:
         from rich.console import Console

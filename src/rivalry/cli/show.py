@@ -1,7 +1,4 @@
-"""``list``, ``show`` and ``doctor``: games, methods, studies and plots, and what is installed.
-
-None of them runs a file of the user's.
-"""
+"""Data of the commands ``list``, ``show`` and ``doctor``, none of which runs a user's file."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from rivalry.core.registry import load, near
 from rivalry.lab import study
 from rivalry.plots import PLOTS
 
-DEVELOPERS = ("test", "dev", "docs")  # extras that are listed only where they are installed
+DEVELOPERS = ("test", "dev", "docs")  # extras listed only where installed
 
 
 def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
@@ -35,7 +32,7 @@ def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
 
 
 def _family(kind: str, name: str) -> str | None:
-    """The family of a game, or of a plot that is a family's recipe."""
+    """Return the family of a game, or of a plot specific to one; else None."""
     if kind == "games":
         return name
     return PLOTS[name].family if kind == "plots" and name in PLOTS else None
@@ -52,9 +49,12 @@ def table(found: list[dict[str, Any]]) -> str:
 
 
 def describe(name: str) -> tuple[Any, str]:
-    """Return a study, or the parameters of a game or a method: as JSON and as text.
+    """Return a study, or the parameters of a game or method, as JSON and as text.
 
-    Raises `study.StudyError` for an unknown name.
+    Raises
+    ------
+    study.StudyError
+        For an unknown name.
     """
     if name in study.studies() or name.endswith(".toml") or "/" in name:
         one = study.load_study(name)
@@ -73,7 +73,7 @@ def describe(name: str) -> tuple[Any, str]:
 
 
 def _parameters(name: str, entry: Any) -> tuple[Any, str]:
-    """The parameters of a game or method; of a kind that stands for several classes those of each."""
+    """Return the parameters of a game or method, per class for a kind with several classes."""
     kinds = {target: load(target) for target in entry.targets}
     head = f"{name}: {entry.title}\n\n"
     if len(kinds) == 1:
@@ -88,14 +88,14 @@ def _parameters(name: str, entry: Any) -> tuple[Any, str]:
 
 
 def _fitting(kind: Any) -> str:
-    """A class and what it needs of a game."""
+    """Return a class's name and its requirements on a game."""
     from rivalry.core.needs import needs_of
 
     return f"{kind.__name__} needs {', '.join(need.words for need in needs_of(kind))}:"
 
 
 def _methods_for(entry: Any) -> str:
-    """The methods that fit a family's game, as its factory makes it by default; nothing where that fails."""
+    """Return the methods that fit a family's default game; empty if it cannot be built."""
     from rivalry.core.needs import fitting
 
     try:
@@ -135,7 +135,7 @@ def _default(value: Any) -> str:
 
 
 def installed() -> list[dict[str, Any]]:
-    """Return ``{name, version, state, remedy}`` per library and device; without a remedy all is well."""
+    """Return ``{name, version, state, remedy}`` per library and device; the remedy is None if not needed."""
     found = [_row("python", platform.python_version(), "ok"), _row("rivalry", version("rivalry"), "ok")]
     for name, extra in _requirements():
         have = _version(name)
@@ -187,7 +187,7 @@ def _devices() -> list[dict[str, Any]]:
         from rivalry.core.jax import jax
 
         return [_row(f"device {d.id}", d.device_kind, f"ok ({d.platform})") for d in jax.devices()]
-    except (ImportError, RuntimeError, AssertionError) as error:  # JAX says by either that it has no backend
+    except (ImportError, RuntimeError, AssertionError) as error:  # JAX raises any of these without a backend
         wanted = os.environ.get("JAX_PLATFORMS")
         remedy = "unset JAX_PLATFORMS" if wanted else "pip install --force-reinstall jax jaxlib"
         why = output.one_line(error) or f"JAX_PLATFORMS={wanted} is not available"
@@ -195,7 +195,7 @@ def _devices() -> list[dict[str, Any]]:
 
 
 def missing_device() -> str:
-    """Return why JAX cannot compute here, where that is due to JAX_PLATFORMS; else an empty text."""
+    """Return why JAX has no device, if JAX_PLATFORMS is the cause; else an empty string."""
     wanted = os.environ.get("JAX_PLATFORMS", "")
     if not wanted or all(row["remedy"] is None for row in _devices()):
         return ""

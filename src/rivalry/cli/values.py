@@ -1,4 +1,4 @@
-"""What stands behind ``--set`` and ``--sweep``."""
+"""Values of ``--set``, ``--sweep`` and options with a whole number."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ from rivalry.core.validate import shown
 
 
 class OptionError(ValueError):
-    """An option's value cannot be used; one line that says what would be right."""
+    """Error for an invalid option value; the message is one line with the rule."""
 
 
 _WORD = re.compile(r"[A-Za-z_][\w.\-/:]*")
 
 
 def settings(given: Sequence[str], option: str = "--set") -> dict[str, Any]:
-    """``KEY=VALUE`` as ``{key: value}``. Raises `OptionError`.
+    """Return ``KEY=VALUE`` texts as ``{key: value}``.
 
+    Raises
+    ------
+    OptionError
+        For a text of another form, or a key given twice.
+
+    Examples
+    --------
     >>> settings(["game.reach=[0.1, 0.2]", "game.kernel=gaussian"])
     {'game.reach': [0.1, 0.2], 'game.kernel': 'gaussian'}
     """
@@ -33,8 +40,15 @@ def settings(given: Sequence[str], option: str = "--set") -> dict[str, Any]:
 
 
 def sweeps(given: Sequence[str]) -> dict[str, Any]:
-    """``KEY=FROM:TO:COUNT[:log]`` or ``KEY=A,B,C`` as ``{"sweep.KEY": values}``. Raises `OptionError`.
+    """Return ``KEY=FROM:TO:COUNT[:log]`` or ``KEY=A,B,C`` texts as ``{"sweep.KEY": values}``.
 
+    Raises
+    ------
+    OptionError
+        For a text of another form, or a key given twice.
+
+    Examples
+    --------
     >>> sweeps(["game.reach=0.03:0.3:50", "game.kernel=gaussian,power_law"])["sweep.game.kernel"]
     ['gaussian', 'power_law']
     """
@@ -48,7 +62,7 @@ def sweeps(given: Sequence[str]) -> dict[str, Any]:
 
 
 def whole(text: str | None, option: str, *, most: int) -> int | None:
-    """An option's whole number from 1 to ``most``; None where it was not given. Raises `OptionError`."""
+    """Return an option's whole number in 1..``most``, or None if not given. Raises `OptionError`."""
     if text is None:
         return None
     if not re.fullmatch(r"\d{1,9}", text.strip()) or not 1 <= int(text) <= most:
@@ -72,7 +86,7 @@ def _value(text: str, where: str) -> Any:
     if list(found) == ["value"]:
         return found["value"]
     try:
-        return float(text)  # .5, which TOML does not know
+        return float(text)  # .5 is not TOML
     except ValueError:
         pass
     if _WORD.fullmatch(text):

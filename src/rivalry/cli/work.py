@@ -1,4 +1,4 @@
-"""``run``, ``resume``, ``status``, ``report``, ``export``, ``certify``: from arguments to a run folder."""
+"""Implementation of ``run``, ``resume``, ``status``, ``report``, ``export`` and ``certify``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FAILED = 1
 
 
 def executor(name: str, address: str | None) -> Hire | None:
-    """What carries cells out, where it is not this machine's workers. Raises `OptionError`."""
+    """Return the executor factory, or None for this machine's workers. Raises `OptionError`."""
     if name not in ("local", "ray"):
         raise OptionError(f"--executor {name}: {near(name, ('local', 'ray'))}")
     if name == "local" and address is not None:
@@ -41,7 +41,7 @@ def executor(name: str, address: str | None) -> Hire | None:
 def study(
     name: str, sets: Sequence[str], sweeps: Sequence[str], replications: int | None, quick: bool
 ) -> Study:
-    """The study that a command line describes. Raises `StudyError`, `OptionError`."""
+    """Return the study that a command line describes. Raises `StudyError`, `OptionError`."""
     from rivalry.lab.study import load_study
 
     changes, swept = values.settings(sets), values.sweeps(sweeps)
@@ -61,7 +61,7 @@ def study(
 
 
 def _takers(whole: Study, changes: Mapping[str, Any]) -> str:
-    """Which of a study's parts the changes would fit."""
+    """Return the error message for a change to a study of studies, with the parts that accept it."""
     key = next(iter(changes))
     option = "--sweep" if key.startswith("sweep.") else "--set"
     said = "--replications" if key == "replications.count" else f"{option} {key.removeprefix('sweep.')}"
@@ -79,7 +79,7 @@ def _takes(part: Study, key: str, value: Any) -> bool:
 
 
 class Done(NamedTuple):
-    """What a command has to say: its exit status, the value for scripts, the words for readers."""
+    """Result of a command: exit status, value for scripts, text for readers."""
 
     status: int
     value: Any
@@ -89,7 +89,7 @@ class Done(NamedTuple):
 def run(
     chosen: Study, out: Path | None, workers: int | None, hire: Hire | None, *, accept_version: bool
 ) -> Done:
-    """Carry a study out."""
+    """Run a study, or continue its run."""
     from rivalry.lab.executor import held
 
     _tell_files([chosen, *chosen.parts().values()], drawn=True)
@@ -105,7 +105,7 @@ def run(
 
 
 def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_version: bool) -> Done:
-    """Carry on a run."""
+    """Continue a run."""
     from rivalry.lab.executor import held
     from rivalry.lab.store import Run
 
@@ -126,15 +126,15 @@ def _same_study(folder: Path, name: str) -> None:
         try:
             other = Run.open(folder).name
         except StoreError:
-            return  # damaged, or made by a newer version: what opens it next says so
+            return  # damaged, or made by a newer version: the next call that opens it reports this
         if other != name:
             raise OptionError(f"--out {folder}: holds a run of {other}, not of {name}; choose another folder")
 
 
 def _tell_files(studies: Sequence[Study], *, drawn: bool = False) -> None:
-    """Say by name which files of the user's are going to be used; ``drawn``: those that draw plots too.
+    """Report which user files will be used; with ``drawn`` also those that draw plots.
 
-    As the studies' own tables name them: what else a stored study says of files is somebody's word.
+    Names come from the studies' own tables; other mentions of files in a stored study are not trusted.
     """
     for part in studies:
         for name in sorted({*part.own_files, *(part.plot_files if drawn else ())}):
@@ -155,7 +155,7 @@ def _carry_out(run: Run, workers: int | None, hire: Hire | None, accept_version:
 
 
 def _done(run: Run, status: str) -> Done:
-    """The figures, the report, and what there is to say."""
+    """Draw the figures, build the report and return the result."""
     output.note(f"{run.folder}: drawing the figures and the report")
     _draw_own(run)
     path = report(run.folder)
@@ -165,7 +165,7 @@ def _done(run: Run, status: str) -> Done:
 
 
 def _draw_own(run: Run) -> None:
-    """Plots in users' files, which only this command may run; the report takes the figures from then on."""
+    """Draw the plots of user files, which only this command may run; later reports use these figures."""
     from rivalry.lab.report import draw_own
 
     for name, part in (run.parts() or {run.name: run}).items():
@@ -176,12 +176,12 @@ def _draw_own(run: Run) -> None:
 
 
 def datasets(run: Run) -> dict[str, Dataset]:
-    """A run's dataset, named by nothing, or those of its parts."""
+    """Return a run's dataset under an empty name, or those of its parts by name."""
     return {name: part.dataset() for name, part in (run.parts() or {"": run}).items()}
 
 
 def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> dict[str, Any]:
-    """What ``run --json`` prints; the lists of a study's parts are joined."""
+    """Return what ``run --json`` prints; the lists of a study's parts are joined."""
     from rivalry.lab.report import expectations, results, warned
     from rivalry.lab.study.expect import differences
 
@@ -207,12 +207,12 @@ def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> di
 
 
 def _studies(run: Run) -> dict[str, Mapping[str, Any]]:
-    """The resolved study of a run, or of each of its parts."""
+    """Return the resolved study of a run, or of each of its parts."""
     return {name: part.head["study"] for name, part in (run.parts() or {"": run}).items()}
 
 
 def _certificates(run: Run, part: str, data: Dataset) -> list[dict[str, Any]]:
-    """The certificates of a run, or of one of its parts, whose cells are named ``PART/CELL``."""
+    """Return the certificates of a run, or of one of its parts, whose cells are named ``PART/CELL``."""
     from rivalry.lab.report import certificates
 
     rows = certificates(data)
@@ -222,7 +222,7 @@ def _certificates(run: Run, part: str, data: Dataset) -> list[dict[str, Any]]:
 
 
 def _words(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> str:
-    """What a run found, in words; the last line is the report's path."""
+    """Return a run's results as text; the last line is the report's path."""
     quick = ", quick form" if run.head["study"].get("quick_form") else ""
     cells = found["cells"]
     lines = [f"{found['study']}: {found['status']}, {cells['done']} of {cells['total']} cells{quick}"]
@@ -234,7 +234,7 @@ def _words(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> s
 
 
 def _claims(data: Mapping[str, Dataset]) -> list[str]:
-    """How many certificates make which claim; approximate equilibria with their bound."""
+    """Return the number of certificates per claim; approximate equilibria with their largest bound."""
     from rivalry.core.results import gain_in_words
     from rivalry.lab.report.judge import cells
 
@@ -250,7 +250,7 @@ def _claims(data: Mapping[str, Dataset]) -> list[str]:
 
 
 def _warnings(run: Run) -> list[str]:
-    """What cells warned of, a line each, those of a study's parts together."""
+    """Return the warnings of all cells, parts included, one line each."""
     from rivalry.lab.report import lines, warned
 
     rows = warned([notes for part in _each(run) for notes in part.warnings().values()])
@@ -258,12 +258,12 @@ def _warnings(run: Run) -> list[str]:
 
 
 def _each(run: Run) -> list[Run]:
-    """The run, or those of its parts."""
+    """Return the runs of the parts, or the run itself if it has none."""
     return list(run.parts().values()) or [run]
 
 
 def _references(rows: Sequence[Mapping[str, Any]], *, parts: bool) -> list[str]:
-    """Our values beside published and independent ones; values that were not compared are only counted."""
+    """Return our values beside published and independent ones; values not compared are only counted."""
     from rivalry.lab.report.judge import NOT_COMPARED, tally
 
     if not rows:
@@ -291,14 +291,14 @@ def _reference(row: Mapping[str, Any], parts: bool) -> list[Any]:
 
 
 def _called(row: Mapping[str, Any], parts: bool) -> str:
-    """A quantity with its study, if there are several, its reduction and its place."""
+    """Return a quantity's name with its study (if there are several), reduction and coordinates."""
     at = ", ".join(f"{name}={value}" for name, value in row["at"].items())
     part = row["study"] if parts else ""
     return " ".join(filter(None, [part, row["reduce"], row["quantity"], f"({at})" if at else ""]))
 
 
 def status(folder: Path) -> tuple[dict[str, Any], str]:
-    """How far a run is: as JSON, and in words; damaged files are named on stderr."""
+    """Return a run's progress as JSON and as text; report damaged files on stderr."""
     from rivalry.lab.store import Run, status_of
 
     run = Run.open(folder)
@@ -318,7 +318,7 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 def report(folder: Path, out: Path | None = None) -> Path:
-    """Rebuild the report from what is stored, in the run or in the folder ``out``."""
+    """Rebuild the report from stored data, in the run or in the folder ``out``."""
     from rivalry.lab.report import build
     from rivalry.lab.store import Run
 
@@ -328,7 +328,7 @@ def report(folder: Path, out: Path | None = None) -> Path:
 
 
 def _tell_left_out(run: Run) -> None:
-    """Say which stored files are damaged and which cells an output lacks; what was done to study.toml."""
+    """Report damaged files, cells that an output lacks, and edits of study.toml."""
     for part in _each(run):
         damaged = part.damaged()
         _tell(part, part.left_out(damaged), damaged)
@@ -352,7 +352,7 @@ def _tell_texts(run: Run) -> None:
 
 
 def export(folder: Path, to: str, out: Path | None) -> dict[str, Any]:
-    """Write the numbers in another form: the files, and what they lack. Raises `OptionError`."""
+    """Write the results in another format; return the files and what they lack. Raises `OptionError`."""
     if to not in FORMATS:
         raise OptionError(f"--to {to}: {near(to, FORMATS)}")
     from rivalry.lab.export import export as write
@@ -370,7 +370,7 @@ def export(folder: Path, to: str, out: Path | None) -> dict[str, Any]:
 
 
 def certify(folder: Path) -> Done:
-    """Recompute certificates; the report takes them from then on."""
+    """Recompute certificates; later reports use them."""
     from rivalry.lab.executor import certify as recompute
     from rivalry.lab.store import Run
 
