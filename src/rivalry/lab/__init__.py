@@ -1,1 +1,1 @@
-"""A study carried out: checked, run cell by cell, stored, reported, exported."""
+"""Studies: checks, execution cell by cell, storage, reports and export."""

@@ -1,7 +1,7 @@
-"""TOML or Python → a checked, frozen `Study` → cells.
+"""Study definitions: from TOML or Python to a checked, frozen `Study` and its cells.
 
-`load_study` reads a study and checks what can be checked without building its game, running no file of the
-user's; `Study.check` builds the game and the methods at every point; `Study.cells` are the units of work.
+`load_study` reads a study and checks all that does not require building its game; it runs no user file.
+`Study.check` builds the game and the methods at every point. `Study.cells` returns the units of work.
 """
 
 from rivalry.lab.study.build import build_game, build_method, build_plot

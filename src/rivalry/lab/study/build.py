@@ -1,4 +1,4 @@
-"""From tables to values: a study's game and its methods."""
+"""Construction of a study's game, methods and plots from their tables."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ from rivalry.lab.study.document import RUN_KEYS
 from rivalry.lab.study.errors import StudyError, dotted, shown
 from rivalry.lab.study.schema import checked, keys_of
 
-LEADERS = "leaders"  # a key of every family's table: who moves first
+LEADERS = "leaders"  # a key of every family's table: the players that move first
 
 
 def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
-    """The game of a ``[game]`` table; a file of the user's that it names is run. Raises `StudyError`.
+    """Return the game of a ``[game]`` table; run the user's file that it names, if any.
 
-    With ``leaders``, players by number, it is the game of these, to whom the others reply; unless the family
-    has a parameter of that name.
+    With the key ``leaders``, a list of player indices, return the leaders' game, in which the other players
+    respond to the leaders. A family's own parameter of that name takes precedence.
 
+    Raises
+    ------
+    StudyError
+        For an unknown family or invalid parameters.
+
+    Examples
+    --------
     >>> build_game({"family": "matrix", "name": "chicken"}).sizes
     (2, 2)
     >>> build_game({"family": "matrix", "name": "chicken", "leaders": [1]}).followers
@@ -40,7 +47,7 @@ def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
 
 
 def _led(game: Any, leaders: Any) -> Any:
-    """The game of the leaders, who know how the others will reply. Raises `StudyError`."""
+    """Return the leaders' game, in which they anticipate the followers' responses. Raises `StudyError`."""
     from rivalry.transforms import Followers, stackelberg
 
     if not (isinstance(leaders, list) and all(type(player) is int for player in leaders)):
@@ -55,14 +62,21 @@ def _led(game: Any, leaders: Any) -> Any:
 
 
 def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any = None) -> Any:
-    """The method or learner of a ``[[method]]`` table. Raises `StudyError`.
+    """Return the method or learner of a ``[[method]]`` table.
 
-    Of a kind that stands for several classes it is the first whose needs the game meets.
+    For a kind with several classes, return the first whose requirements ``game`` meets.
 
+    Raises
+    ------
+    StudyError
+        For an unknown kind, invalid options, or a kind that does not fit the game.
+
+    Examples
+    --------
     >>> type(build_method({"kind": "pure_equilibria"})).__name__
     'PureEquilibria'
     """
-    from rivalry.core.needs import fits, fitting  # loads JAX, which reports and lists do without
+    from rivalry.core.needs import fits, fitting  # loads JAX, which reports and lists do not need
 
     name = str(table.get("name", table.get("kind")))
     prefix = ("method", name)
@@ -87,8 +101,15 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any =
 
 
 def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Callable[..., Any]:
-    """The function that draws a study's plot; a file of the user's that it names is run. Raises `StudyError`.
+    """Return the function that draws a study's plot; run the user's file that it names, if any.
 
+    Raises
+    ------
+    StudyError
+        For an unknown plot, or an object that is not a function.
+
+    Examples
+    --------
     >>> build_plot("paths").__name__
     'paths'
     """
@@ -104,7 +125,7 @@ def _few(fitting: Sequence[str]) -> str:
 
 
 def _own(name: Any) -> str:
-    """The name, where it leads to a user's file."""
+    """Return the name if it refers to a user's file, else an empty string."""
     return str(name) if names.is_file(name) else ""
 
 
@@ -126,7 +147,7 @@ def _made(
         return target(**keyed)
     except ValueError as error:
         raise told(error, target, prefix) from None
-    except Exception as error:  # a user's file may raise anything; it is told as the user's, in one line
+    except Exception as error:  # a user's file may raise anything: name the file, in one line
         file = folder / own.rpartition(":")[0]
         if not own:
             raise
@@ -136,7 +157,7 @@ def _made(
 
 
 def told(error: ValueError, target: Any, prefix: Sequence[str]) -> StudyError:
-    """A factory's or a method's own message, its parameter written as the study writes it."""
+    """Return the error of a factory or method, with its parameter spelled as in the study."""
     head, colon, rest = str(error).partition(": ")
     name = head.split("[")[0].split(".")[0]
     known = {*keys_of(target), "start"}

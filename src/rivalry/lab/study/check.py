@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a study, found before anything runs."""
+"""Checks of a study's games, methods and plots before a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Table = Mapping[str, Any]
 
 
 def lanes(task: Table) -> list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
-    """A task's lanes: the batch's point by dotted key, the game's table, the method's table."""
+    """Return per batch point of a task: the point by dotted key, the game's table, the method's table."""
     found = []
     for point in Grid(task["batch"] or {}, "batch").points():
         game, (method,) = placed(task["game"], [task["method"]], point)
@@ -31,7 +31,7 @@ def lanes(task: Table) -> list[tuple[dict[str, Any], dict[str, Any], dict[str, A
 
 
 class Checker:
-    """Build the games and methods of a study, each once, and check that they fit. Raises `StudyError`."""
+    """Builder of a study's games and methods, each once, that checks their fit. Raises `StudyError`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,7 +41,7 @@ class Checker:
         self.shapes: set[str] = set()
 
     def cell(self, place: Table, task: Table) -> None:
-        """Check the task of one cell with all points of its batch; ``place`` is its point of the sweep."""
+        """Check the task of one cell at all points of its batch; ``place`` is its point of the sweep."""
         at = place
         forms = set()
         try:
@@ -57,7 +57,7 @@ class Checker:
             raise StudyError(error.message + (f" (at {where})" if where else ""), key=error.key) from None
 
     def pair(self, game_table: Table, method_table: Table) -> None:
-        """Check that a method can begin on a game from its start."""
+        """Check that a method can start on a game."""
         key = _text([game_table, method_table])
         if key in self.pairs:
             return
@@ -113,7 +113,7 @@ def _text(value: Any) -> str:
 
 
 def _shape(value: Any) -> Any:
-    """A table without its numbers: a mistake in lengths or words is the same for all of one shape."""
+    """Return a table without its numbers: errors in lengths or words are the same for one shape."""
     if isinstance(value, Mapping):
         return {key: _shape(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -122,27 +122,27 @@ def _shape(value: Any) -> Any:
 
 
 def _form(game: Any) -> str:
-    """What must be the same for two games to share a compiled program."""
+    """Return what must be equal for two games to share a compiled program."""
     from rivalry.core.jax import jax
     from rivalry.core.plain import is_plain  # which imports JAX
 
-    if is_plain(game):  # its lanes are solved one by one
+    if is_plain(game):  # its batch points are solved one by one
         return f"{type(game)} {game.space.shape}"
     leaves, tree = jax.tree.flatten(game)
     return f"{tree} {[getattr(leaf, 'shape', leaf) for leaf in leaves]}"
 
 
 def _learns(method: Any) -> bool:
-    """Whether it is a learner; a solver may have an option of the name."""
+    """Return whether it is a learner; a solver may have an option of the name."""
     from rivalry.core.method import Learner
 
     return isinstance(method, Learner)
 
 
 def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, own: bool) -> None:
-    """Whether a method can begin on a game: a solver is traced, a learner lays out its arrays.
+    """Check that a method can start on a game: trace a solver, allocate a learner's arrays.
 
-    A learner begins at the start that is ``given``: as written, and the profile that it means.
+    ``given`` is a learner's start, as written and as a profile; None if the study gives none.
     """
     import equinox as eqx
 
@@ -163,7 +163,7 @@ def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, 
             eqx.filter_eval_shape(method.init, game, start, jax.random.key(0))
     except ValueError as error:
         raise told(error, type(method), ("method", name)) from None
-    except Exception as error:  # a user's file may raise anything; it is told as the user's, in one line
+    except Exception as error:  # a user's file may raise anything: report it in one line
         if not own:
             raise
         raise StudyError(f"cannot begin: {_first_line(error)}", key=f"method.{name}") from None
@@ -181,13 +181,13 @@ def _begin_at(learner: Any, world: Any, stream: np.random.SeedSequence, written:
 
 
 def _payoffs(game: Any, family: str) -> None:
-    """Whether a user's payoffs can be traced, and give one number for every player."""
+    """Check that a user's payoffs can be traced and return one number per player."""
     from rivalry.core.jax import jax
 
     shape = game.space.shape
     try:
         found = jax.eval_shape(game.payoffs, jax.ShapeDtypeStruct(shape, float))
-    except Exception as error:  # as above
+    except Exception as error:  # a user's file may raise anything
         raise StudyError(f"payoffs of {family} raised {_first_line(error)}", key="game") from None
     if getattr(found, "shape", None) != (shape[0],):
         got = getattr(found, "shape", type(found).__name__)
@@ -201,7 +201,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _start(game: Any, start: Any, key: str) -> Any:
-    """The profile that a start means; of many, one."""
+    """Return the profile of a start; one sample if the start means several."""
     from rivalry.core.jax import jax
     from rivalry.core.oracles import named_start
 
@@ -224,10 +224,7 @@ def _start(game: Any, start: Any, key: str) -> Any:
 
 
 def check_plots(rows: Sequence[str | Table], game: Any, folder: Path) -> None:
-    """Refuse plots of data that the game does not offer, and options that a plot does not take.
-
-    Raises `StudyError`.
-    """
+    """Raise `StudyError` for plot data that the game does not offer, or invalid options of a plot."""
     from rivalry.core.oracles import plot_data
 
     offered = set(plot_data(game))
@@ -246,7 +243,7 @@ def check_plots(rows: Sequence[str | Table], game: Any, folder: Path) -> None:
 
 
 def _plot_options(row: Table, k: int, folder: Path) -> None:
-    """Whether a plot's function takes the options it is given; of a user's file, whether it is one."""
+    """Check that a plot's function accepts its options and has the form of a plot function."""
     kind = row["kind"]
     own = list(signature(build_plot(kind, folder, f"plots[{k}]")).parameters.values())
     if len(own) < 2 or own[1].kind is own[1].KEYWORD_ONLY:

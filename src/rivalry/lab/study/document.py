@@ -1,4 +1,4 @@
-"""The tables of a study and their keys; families and methods check their own keys later."""
+"""Tables of a study and their keys; families and methods check their own keys later."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from rivalry.lab.study.points import Grid
 from rivalry.lab.study.schema import checked, keys_of
 
 Number = int | float
-_STORED = (  # what every version stored of a study
+_STORED = (  # keys that every version stored
     *("title", "question", "source", "cost", "game", "method", "sweep", "batch", "replications"),
     *("expect", "certificate", "plots", "include"),
 )
-MANY = ("random", "grid")  # starts of which there may be many
+MANY = ("random", "grid")  # starts that may stand for several profiles
 Start = str | list[Number] | list[list[Number]]
 Tolerance = Annotated[float, Ge(0), Lt(math.inf)]
 
 
 @dataclass(frozen=True)
 class Replications:
-    """How often every point is repeated; all randomness comes from ``seed``."""
+    """Number of replications per point, and the seed of all randomness."""
 
     count: Annotated[int, Ge(1), Le(1_000_000)] = 1
     seed: Annotated[int, Ge(0), Lt(2**63)] = 0
@@ -35,14 +35,14 @@ class Replications:
 
 @dataclass(frozen=True)
 class CertificateTable:
-    """``tolerance``: the largest regret that counts as none, in units of the game's payoff scale."""
+    """Largest regret that counts as zero (``tolerance``), in units of the game's payoff scale."""
 
     tolerance: Annotated[float, Gt(0), Lt(math.inf)] = 1e-6
 
 
 @dataclass(frozen=True)
 class Expect:
-    """A published value, an independently computed one, or both, and the quantity of ours that it is for."""
+    """References for one quantity: a published value, an independently computed one, or both."""
 
     quantity: str
     at: dict[str, bool | int | float | str] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Expect:
 
 @dataclass(frozen=True)
 class RunKeys:
-    """Keys of a ``[[method]]`` that are not the method's own: how it is started and when it stops."""
+    """Keys of a ``[[method]]`` table that belong to the run: how the method starts and when it stops."""
 
     name: str
     kind: str
@@ -82,7 +82,7 @@ RUN_KEYS = tuple(keys_of(RunKeys))
 
 @dataclass(frozen=True)
 class Document:
-    """The whole file; `read` checks the tables inside."""
+    """A study file; `read` checks its inner tables."""
 
     title: str = ""
     question: str = ""
@@ -104,7 +104,7 @@ KEYS = tuple(keys_of(Document))
 
 
 def read(data: Mapping[str, Any]) -> Document:
-    """Return the tables of a study, checked as far as no family or method is needed. Raises `StudyError`."""
+    """Return a study's tables, with all but families' and methods' keys checked. Raises `StudyError`."""
     plain = dict(data)
     for key in ("method", "expect"):
         if isinstance(plain.get(key), Mapping):
@@ -127,10 +127,9 @@ def read(data: Mapping[str, Any]) -> Document:
 
 
 def check_stored(study: Mapping[str, Any]) -> None:
-    """Refuse a resolved study that is not of the form of `rivalry.lab.study.Study.resolved`.
+    """Raise `StudyError` unless a study has the form of `rivalry.lab.study.Study.resolved`.
 
-    Names of families, methods and plots are not looked up, so a run can be read where a plug-in is missing.
-    Raises `StudyError`.
+    Names of families, methods and plots are not looked up, so runs can be read without their plug-ins.
     """
     for key in _STORED:
         if key not in study:
@@ -158,7 +157,7 @@ def check_stored(study: Mapping[str, Any]) -> None:
 
 
 def _check_base(base: Any) -> None:
-    """Refuse a record of the unchanged study that does not consist of tables of a study."""
+    """Raise `StudyError` unless the record of the unchanged study consists of study tables."""
     if not isinstance(base, Mapping) or set(base) - set(KEYS):
         raise StudyError("must be tables of a study", key="base")
     try:
@@ -170,7 +169,7 @@ def _check_base(base: Any) -> None:
 
 
 def run_keys(table: Mapping[str, Any], prefix: Sequence[str | int]) -> dict[str, Any]:
-    """Return the keys of a method's table that the run uses. Raises `StudyError`."""
+    """Return the keys of a method's table that belong to the run. Raises `StudyError`."""
     own = {k: v for k, v in table.items() if k in RUN_KEYS}
     checked(RunKeys, own, prefix)
     if not re.fullmatch(r"[A-Za-z0-9_\-]+", own["name"]):
@@ -224,7 +223,7 @@ def _complete(document: Document) -> None:
 
 
 def _references(table: Mapping[str, Any], key: str) -> None:
-    """Refuse an expectation without a reference, or without the tolerance of its reference."""
+    """Raise `StudyError` for an expectation without a reference, or a reference without its tolerance."""
     row = Expect(**table)
     if row.tolerance is not None and row.within is not None:
         raise StudyError("clashes with within: give one of them", key=f"{key}.tolerance")

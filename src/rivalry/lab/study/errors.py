@@ -1,4 +1,4 @@
-"""The error of a study that cannot be run, in one line: file, key, value, and what would be right."""
+"""One-line errors of studies: file, key, value and rule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rivalry.core.validate import shown as shown
 
 
 class StudyError(ValueError):
-    """A study cannot be run as written; the message is one line, ``file: key: value and rule``.
+    """Error for a study that cannot be run; the message is one line, ``file: key: value and rule``.
 
     >>> str(StudyError("-1 must be above 0", key="game.reach[1]", where="mine.toml"))
     'mine.toml: game.reach[1]: -1 must be above 0'
@@ -20,12 +20,12 @@ class StudyError(ValueError):
         super().__init__(": ".join(part for part in (where, key, self.message) if part))
 
     def inside(self, where: str) -> StudyError:
-        """Return the error with the name of a file or a study, unless it has one."""
+        """Return the error with the name of a file or study, unless it has one."""
         return self if self.where else StudyError(self.message, key=self.key, where=where)
 
 
 def dotted(path: Iterable[str | int]) -> str:
-    """Return a path as a study writes it.
+    """Return a path as a dotted key.
 
     >>> dotted(["game", "reach", 1])
     'game.reach[1]'
@@ -40,6 +40,6 @@ def dotted(path: Iterable[str | int]) -> str:
 
 
 def unknown(value: object, known: Iterable[str], what: str = "") -> str:
-    """Return the rule on an unknown name: ``'gausian' is not known; did you mean 'gaussian'?``"""
+    """Return the message on an unknown name: ``'gausian' is not known; did you mean 'gaussian'?``"""
     known = list(known)
     return f"{shown(value)} is not {what or 'known'}" + (f"; {near(str(value), known)}" if known else "")

@@ -1,4 +1,4 @@
-"""Whether a study's expectations point at something its dataset will have, and still apply after changes."""
+"""Checks that expectations refer to data that a study will have, and still apply after changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from rivalry.lab.study.errors import StudyError, shown, unknown
 from rivalry.lab.study.points import Grid, short_names, split
 
-# variables of every solution, and the dimensions a cell gives them
+# variables of every solution, with their dimensions in a cell
 SOLUTION: Mapping[str, tuple[str, ...]] = {
     "profile": ("player", "axis"),
     "payoff": ("player",),
@@ -37,9 +37,9 @@ _UNSET = "the default"
 
 
 class Difference(NamedTuple):
-    """A key that differs between a run and its study: the values in the study and in the run.
+    """A key that differs between a run and its study, with its values in both.
 
-    Each is a list: the swept values, or the one value that the key has throughout. ``name`` is the key's
+    ``before`` (study) and ``after`` (run) list the swept values, or the single value. ``name`` is the key's
     coordinate in the run, ``old_name`` that in the study.
     """
 
@@ -53,7 +53,7 @@ class Difference(NamedTuple):
 
     @property
     def words(self) -> str:
-        """Why a value is not compared."""
+        """Reason why a value is not compared."""
         return f"{self.key} = {self.after_words} in this run, {self.before_words} in the study"
 
     @property
@@ -68,7 +68,7 @@ class Difference(NamedTuple):
 
 
 def differences(study: Mapping[str, Any]) -> list[Difference]:
-    """The keys in which a resolved study differs from the study as it was written (or its quick form)."""
+    """Return the keys in which a resolved study differs from the study as written (or its quick form)."""
     base = study.get("base")
     if not base:
         return []
@@ -85,10 +85,11 @@ def differences(study: Mapping[str, Any]) -> list[Difference]:
 
 
 def applicable(differences: Sequence[Difference], row: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """Where an expectation applies in a changed run: its ``at``, completed; or why it does not.
+    """Return an expectation's ``at``, completed for a changed run, and the reason if it does not apply.
 
-    A row applies as long as the study computed the same cells. A swept key that the row picks a value of is
-    as good as unchanged; of a key that the run sweeps and the study does not, the study's value is picked.
+    An expectation applies as long as the study computed the same cells. A swept key counts as unchanged if
+    the expectation selects one of its values. For a key that only the run sweeps, the study's value is
+    selected.
     """
     at = dict(row.get("at", {}))
     for one in differences:
@@ -112,7 +113,7 @@ def applicable(differences: Sequence[Difference], row: Mapping[str, Any]) -> tup
 
 
 def _values(tables: Mapping[str, Any]) -> dict[str, tuple[list[Any], str, bool]]:
-    """For every key that determines results its values, its coordinate, and whether it is swept."""
+    """Return values, coordinate and whether it is swept for every key that determines results."""
     found: dict[str, tuple[list[Any], str, bool]] = {}
     fixed = {"game": tables.get("game") or {}}
     fixed |= {f"method.{table.get('name')}": table for table in tables.get("method", ())}
@@ -131,7 +132,7 @@ def _values(tables: Mapping[str, Any]) -> dict[str, tuple[list[Any], str, bool]]
 
 
 def _held(tables: Mapping[str, Any], key: str) -> Any:
-    """The value that a key has in a game's or a method's table."""
+    """Return the value of a key in a game's or method's table."""
     root, *rest = split(key)
     value: Any = tables.get(str(root))
     if root == "method":
@@ -153,7 +154,7 @@ def _leaves(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _covers(value: Any, given: Any) -> bool:
-    """Whether a swept value is the one that a key had: for all players where it has one per player."""
+    """Return whether a swept value equals the given one, or every entry of one given per player."""
     if isinstance(given, list) and not isinstance(value, list):
         return bool(given) and all(_same(value, one) for one in given)
     return _same(value, given)
@@ -165,10 +166,10 @@ def _said(values: Sequence[Any]) -> str:
 
 
 class Axes(NamedTuple):
-    """What ``at`` may name: the coordinates of a study's dataset, and the game's own table.
+    """Names that ``at`` may use: coordinates of a study's dataset and keys of the game's table.
 
-    Coordinates are those of the sweep and the batch, ``algorithm`` and ``replication``, with their values;
-    ``batched``: whether cells hold many results.
+    ``values`` holds the values of the coordinates of sweep and batch, ``algorithm`` and ``replication``;
+    ``batched`` is true if cells hold several results.
     """
 
     values: Mapping[str, Sequence[Any]]
@@ -177,9 +178,9 @@ class Axes(NamedTuple):
 
 
 def check(rows: Sequence[Mapping[str, Any]], axes: Axes, *, quick: bool) -> None:
-    """Refuse an ``at`` that names no coordinate, or a value that its coordinate does not have.
+    """Raise `StudyError` for an ``at`` with an unknown coordinate, or a value that is not on it.
 
-    With ``quick`` only the entries that are valid for reduced runs are checked. Raises `StudyError`.
+    With ``quick``, check only the entries that are valid for reduced runs.
     """
     for k, row in enumerate(rows):
         if not quick or row.get("quick"):
@@ -187,7 +188,7 @@ def check(rows: Sequence[Mapping[str, Any]], axes: Axes, *, quick: bool) -> None
 
 
 def check_plots(rows: Sequence[str | Mapping[str, Any]], axes: Axes) -> None:
-    """Refuse a plot's ``at`` that names no coordinate or none of its values. Raises `StudyError`."""
+    """Raise `StudyError` for a plot's ``at`` with an unknown coordinate, or a value that is not on it."""
     for k, row in enumerate(rows):
         at = row.get("at", {}) if isinstance(row, Mapping) else {}
         if not isinstance(at, Mapping):
@@ -209,7 +210,7 @@ def _check(row: Mapping[str, Any], axes: Axes, key: str) -> None:
 
 
 def _check_at(at: Mapping[str, Any], axes: Axes, key: str, own: Sequence[str], *, open_ended: bool) -> None:
-    """Check the entries of an ``at``; ``own``: the dimensions of the variable besides the study's."""
+    """Check the entries of an ``at``; ``own`` are the variable's dimensions besides the study's."""
     dims = {*axes.values, *own, *(("lane",) if axes.batched else ())}
     for name, value in at.items():
         place = f"{key}.{name}"
@@ -227,7 +228,7 @@ def _check_at(at: Mapping[str, Any], axes: Axes, key: str, own: Sequence[str], *
 
 
 def _fixed(game: Mapping[str, Any], name: str, value: Any) -> bool:
-    """Whether the game has that value throughout, so that nothing need be picked."""
+    """Return whether the game has this value throughout, so that no selection is needed."""
     given = game.get(name)
     return given is not None and all(
         _same(value, one) for one in (given if isinstance(given, list) else [given])
@@ -249,6 +250,6 @@ def _among(value: Any, known: Sequence[Any], key: str) -> None:
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, int | float) and isinstance(b, int | float):
         return isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
-    if isinstance(a, list) != isinstance(b, list):  # a list stands in the dataset as text
+    if isinstance(a, list) != isinstance(b, list):  # the dataset stores a list as text
         return str(a) == str(b)
     return bool(a == b)

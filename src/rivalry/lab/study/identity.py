@@ -1,4 +1,4 @@
-"""What makes two tables the same: the digests that name cells and seed them."""
+"""Digests of tables, which name cells and seed them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 from rivalry.lab.study.errors import StudyError, shown
 
-DEEPEST = 30  # tables and lists within each other; what reads them further on calls itself for each
+DEEPEST = 30  # nesting of tables and lists; later readers recurse once per level
 
 
 def plain(value: Any, key: str = "", depth: int = 0) -> Any:
-    """What TOML can hold, as plain dicts and lists; arrays become lists. Raises `StudyError`."""
+    """Return a value for TOML as plain dicts and lists; arrays become lists. Raises `StudyError`."""
     if depth > DEEPEST:
         raise StudyError(f"must be at most {DEEPEST} tables and lists deep", key=key[:30])
     if isinstance(value, Mapping):
@@ -35,11 +35,11 @@ def _canonical(value: Any) -> bytes:
 
 
 def digest(value: Any) -> bytes:
-    """SHA-256 of a value's canonical JSON: equal values, equal bytes, whatever the order of keys."""
+    """Return the SHA-256 of a value's canonical JSON, which does not depend on the order of keys."""
     return hashlib.sha256(_canonical(value)).digest()
 
 
 def words(value: Any) -> list[int]:
-    """128 bits of the digest as four numbers below 2**32: a spawn key."""
+    """Return 128 bits of the digest as four numbers below 2**32: a spawn key."""
     whole = digest(value)
     return [int.from_bytes(whole[k : k + 4], "big") for k in range(0, 16, 4)]

@@ -1,4 +1,4 @@
-"""A study: a game, methods, a sweep, replications and what was published, as one frozen value."""
+"""The study model: a game, methods, a sweep, replications and published values in one frozen object."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SCHEMA = 1  # of a resolved study and of a cell's task
 
 
 class Cell(NamedTuple):
-    """One point of a sweep with one method and one replication: the unit of work, of seeding and of resuming.
+    """One point of a sweep with one method and one replication: the unit of work, seeding and resuming.
 
     ``id`` is the digest of ``task``, 16 hexadecimal digits; ``point`` gives each swept coordinate's value.
     """
@@ -46,11 +46,24 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Study:
-    """The same object that a study's file makes; the arguments are the file's keys.
+    """A study; the arguments are the keys of a study file.
 
-    ``method`` is one table or a list of them; ``folder`` is where files named in the study stand. What can be
-    checked without building the game is checked here, the rest by `check`. Raises `StudyError`.
+    The constructor checks all that does not require building the game; `check` does the rest.
 
+    Parameters
+    ----------
+    method
+        One table or a list of tables.
+    folder
+        Folder of the files named in the study.
+
+    Raises
+    ------
+    StudyError
+        For an invalid study.
+
+    Examples
+    --------
     >>> study = Study(
     ...     name="two",
     ...     game={"family": "matrix", "name": "chicken"},
@@ -80,12 +93,12 @@ class Study:
     include: Sequence[str] = ()
     included: Mapping[str, Study] = field(default_factory=dict)  # the included studies, in quick form
     is_quick: bool = False
-    as_written: bool = field(default=True, compare=False)  # not changed since it was written
+    as_written: bool = field(default=True, compare=False)  # unchanged since it was written
     base: Mapping[str, Any] | None = None  # the tables before the changes, where these made a difference
     files: Mapping[str, str] | None = None  # SHA-256 of every .py file named in the study
     folder: Path = field(default=Path("."), compare=False)
-    text: str = field(default="", compare=False)  # the file as it was read, if it was one
-    where: str = field(default="", compare=False)  # how messages call it: the file's path, or the name
+    text: str = field(default="", compare=False)  # text of the study's file, if it has one
+    where: str = field(default="", compare=False)  # name in messages: the file's path, or the study's name
 
     def __post_init__(self) -> None:
         if isinstance(self.method, Mapping):
@@ -123,14 +136,14 @@ class Study:
 
     @property
     def _axes(self) -> Axes:
-        """What an expectation or a plot may name by ``at``."""
+        """Names and values that ``at`` of an expectation or a plot may use."""
         values: dict[str, Sequence[Any]] = {**self.coordinates, **self.lanes, "algorithm": self.methods}
         values["replication"] = range(self.replications["count"])
         batched = bool(self.lanes) or any("starts" in table for table in self.method)
         return Axes(values, self.game or {}, batched)
 
     def _tables(self) -> dict[str, Any]:
-        """What the document's model checks: the given keys only."""
+        """Return the given keys, which `document.read` checks."""
         given = {key: getattr(self, key) for key in document.KEYS}
         return {key: value for key, value in given.items() if value not in (None, {}, [], "")}
 
@@ -143,7 +156,7 @@ class Study:
         return Grid(self.batch, "batch")
 
     def _check_keys(self) -> None:
-        """Every swept key has a place, none has two, and no lanes are given twice."""
+        """Check that swept keys exist, none is also batched, and batch dimensions are given once."""
         for what, grid in (("sweep", self._grid), ("batch", self._lanes)):
             for point in islice(grid, 1):
                 try:
@@ -165,11 +178,11 @@ class Study:
                     )
                     raise StudyError(f"clashes with [batch]: {rule}", key=f"method[{k}].{key}")
 
-    # -- what it is ---------------------------------------------------------------------------------------
+    # -- properties ---------------------------------------------------------------------------------------
 
     @property
     def label(self) -> str:
-        """How messages call it."""
+        """Name of the study in messages."""
         return self.where or self.name
 
     @property
@@ -179,7 +192,7 @@ class Study:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The methods' names, those of their negative controls included."""
+        """Names of the methods and of their negative controls."""
         return tuple(str(table["name"]) for table in with_controls(self.method))
 
     @property
@@ -189,29 +202,34 @@ class Study:
 
     @property
     def coordinates(self) -> dict[str, list[Any]]:
-        """Every swept coordinate's values; the batch's are not among them."""
+        """Values of every swept coordinate, without those of the batch."""
         names = short_names([*self._grid.values, *self._lanes.values])
         return {names[key]: found for key, found in self._grid.values.items()}
 
     @property
     def lanes(self) -> dict[str, list[Any]]:
-        """Every batched coordinate's values."""
+        """Values of every batched coordinate."""
         names = short_names([*self._grid.values, *self._lanes.values])
         return {names[key]: found for key, found in self._lanes.values.items()}
 
     def parts(self) -> dict[str, Study]:
-        """The included studies, each in quick form, by name."""
+        """Return the included studies, each in quick form, by name."""
         return dict(self.included)
 
     # -- other forms --------------------------------------------------------------------------------------
 
     def changed(self, changes: Mapping[str, Any]) -> Study:
-        """A copy with dotted keys changed, as ``--set`` and ``[quick]`` do. Raises `StudyError`.
+        """Return a copy with dotted keys changed, as ``--set`` and ``[quick]`` do.
 
-        ``game.reach``, ``method.NAME.rate``, ``replications.count``, ``certificate.tolerance``,
-        ``sweep.game.reach`` (all values), ``sweep.game.reach.count`` (one entry of the spacing), and so for
-        ``batch``. A swept key of the game or of a method that is changed is no longer swept. Values of
-        swept keys are put in place last and together, so that keys that go in step may all be shortened.
+        Keys are ``game.reach``, ``method.NAME.rate``, ``replications.count``, ``certificate.tolerance``,
+        ``sweep.game.reach`` (all values) or ``sweep.game.reach.count`` (one entry of the spacing); likewise
+        for ``batch``. Changing a swept key of the game or of a method ends its sweep. Values of swept keys
+        are set last and together, so that all keys of a zip may be shortened.
+
+        Raises
+        ------
+        StudyError
+            For an unknown key, or changes to a study of studies.
         """
         new = self._changed(changes)
         if new is self:
@@ -236,11 +254,11 @@ class Study:
 
     @property
     def _numbers(self) -> dict[str, Any]:
-        """The tables that determine the results; see `rivalry.lab.study.expect.differences`."""
+        """Tables that determine the results; see `rivalry.lab.study.expect.differences`."""
         return {key: plain(getattr(self, key)) for key in expect.TABLES}
 
     def _respread(self, root: str, own: Mapping[str, Any]) -> Study:
-        """A copy with other values of some swept keys, all at once: of a zip they change together."""
+        """Return a copy with new values of swept keys, set at once since keys of a zip change together."""
         table: Mapping[str, Any] = getattr(self, root)
         for rest, value in own.items():
             if self.include:
@@ -282,12 +300,12 @@ class Study:
         return {**old, rest: value}
 
     def quick_form(self) -> Study:
-        """The form that ``--quick`` runs: the keys of ``quick`` put in place, once. Raises `StudyError`."""
+        """Return the form that ``--quick`` runs: the keys of ``quick`` applied once. Raises `StudyError`."""
         if self.is_quick or self.include:
             return self
         try:
             new = self._changed(flat(self.quick))
-            base = self.base  # what the quick form changes is the study's own
+            base = self.base  # changes of the quick form belong to the study
             if base is not None:
                 base = replace(self, **base, base=None)._changed(flat(self.quick))._numbers
             return replace(new, is_quick=True, as_written=self.as_written, base=base)
@@ -296,7 +314,7 @@ class Study:
             raise StudyError(error.message, key=key, where=self.label) from None
 
     def resolved(self) -> dict[str, Any]:
-        """Everything that determines the run, fit for JSON; `from_resolved` reads it back."""
+        """Return all that determines the run, as data for JSON; `from_resolved` reads it back."""
         found: dict[str, Any] = {"schema": SCHEMA, "name": self.name, "quick_form": self.is_quick}
         found |= {"files": dict(self.files or {})}
         found |= {key: plain(getattr(self, key)) for key in document.KEYS}
@@ -308,7 +326,7 @@ class Study:
 
     @classmethod
     def from_resolved(cls, data: Mapping[str, Any], folder: Path | None = None) -> Study:
-        """The study that `resolved` described; its ``.py`` files stand in ``folder``. Raises `StudyError`."""
+        """Return the study of `resolved` data; ``folder`` holds its ``.py`` files. Raises `StudyError`."""
         rest = dict(data)
         schema = rest.pop("schema", None)
         if not isinstance(schema, int) or schema > SCHEMA:
@@ -323,9 +341,9 @@ class Study:
     # -- cells --------------------------------------------------------------------------------------------
 
     def cells(self) -> list[Cell]:
-        """Every cell, in the order of the sweep; none for a study of studies. Builds no game.
+        """Return every cell in the order of the sweep, without building a game; none for a study of studies.
 
-        A method that a swept key does not concern is computed once, and stands at that key's first value.
+        A method that a swept key does not affect is computed once, at the key's first value.
         """
         found: dict[str, Cell] = {}
         names = short_names([*self._grid.values, *self._lanes.values])
@@ -362,25 +380,25 @@ class Study:
 
     @property
     def own_files(self) -> list[str]:
-        """The ``.py`` and data files that game, methods, sweep and batch name: what runs or is read."""
+        """``.py`` and data files named by game, methods, sweep and batch."""
         tables = [self.game, *self.method, self.sweep, self.batch]
         return sorted({target.rpartition(":")[0] for target in file_targets(tables)})
 
     @property
     def plot_files(self) -> list[str]:
-        """The ``.py`` files that the plots name; they determine no cell."""
+        """``.py`` files named by the plots; they determine no cell."""
         kinds = [row if isinstance(row, str) else row.get("kind") for row in self.plots]
         return sorted({target.rpartition(":")[0] for target in file_targets(kinds)})
 
     @property
     def views(self) -> list[str]:
-        """The views that the plots draw."""
+        """Names of the plot data that the plots draw."""
         return views(self.plots)
 
     def axes(self, cells: Iterable[Cell]) -> dict[str, list[Any]]:
-        """The dataset's dimensions with their values: swept coordinates, ``algorithm``, ``replication``.
+        """Return the dataset's dimensions and values: swept coordinates, ``algorithm``, ``replication``.
 
-        Keys that go in step (``zip = true``) share one dimension, see `companions`.
+        Keys of a zip (``zip = true``) share one dimension, see `companions`.
         """
         cells = list(cells)
         swept = self.coordinates
@@ -391,29 +409,37 @@ class Study:
         return {**swept, "algorithm": methods, "replication": replications}
 
     def companions(self) -> dict[str, tuple[str, list[Any]]]:
-        """Coordinates that go in step with a dimension: ``{name: (dimension, values)}``."""
+        """Return the further coordinates of the dimension of a zip: ``{name: (dimension, values)}``."""
         if not self._grid.zipped:
             return {}
         return {name: (self._step, found) for name, found in self.coordinates.items() if name != self._step}
 
     def place(self, cell: Cell) -> dict[str, Any]:
-        """Where a cell stands in the dataset: a value for each of `axes`."""
+        """Return a cell's position in the dataset: a value for each of `axes`."""
         return {**cell.point, "algorithm": cell.method, "replication": cell.replication}
 
     @property
     def _step(self) -> str:
-        """The dimension that keys in step share: the first whose values all differ, or ``point``."""
+        """Dimension that the keys of a zip share: the first whose values all differ, or ``point``."""
         for name, found in self.coordinates.items():
             if len({json.dumps(value) for value in found}) == len(found):
                 return name
         return "point"
 
-    # -- carrying out -------------------------------------------------------------------------------------
+    # -- execution -------------------------------------------------------------------------------------
 
     def check(self, progress: Callable[[int, int], object] | None = None) -> None:
-        """Build every game and method of the study, and check that each method can begin from its start.
+        """Build every game and method of the study, and check that each method can start.
 
-        ``progress`` receives the numbers of cells checked and of all. Raises `StudyError`.
+        Parameters
+        ----------
+        progress
+            Callback that receives the number of cells checked and the total.
+
+        Raises
+        ------
+        StudyError
+            For a study that cannot be run.
         """
         from rivalry.lab.study.check import Checker, check_plots
 
@@ -436,7 +462,7 @@ class Study:
 
     @property
     def default_folder(self) -> Path:
-        """Where a run of it lives if nothing is said: ``runs/NAME``, in quick form ``runs/NAME-quick``."""
+        """Default folder of a run: ``runs/NAME``, in quick form ``runs/NAME-quick``."""
         return Path("runs") / (f"{self.name}-quick" if self.is_quick else self.name)
 
     def run(
@@ -447,13 +473,27 @@ class Study:
         progress: Callable[[Any], object] | None = None,
         executor: Any = None,
     ) -> Any:
-        """Carry the study out in the folder ``out`` (default `default_folder`), or on; returns the run.
+        """Run the study, or continue its run, and return the run; see `rivalry.run_study`.
 
-        ``workers``: at most so many cells at a time. ``progress`` receives plain events; returning True stops
-        the work. ``executor``: what carries cells out elsewhere, such as `rivalry.integrations.ray.Cluster`.
-        All as `rivalry.run_study` takes them. Raises `StudyError`, `StoreError`.
+        Parameters
+        ----------
+        out
+            Folder of the run; default `default_folder`.
+        workers
+            Largest number of cells computed at a time.
+        progress
+            Callback that receives plain events; returning True stops the work.
+        executor
+            Executor factory for cells elsewhere, such as `rivalry.integrations.ray.Cluster`.
+
+        Raises
+        ------
+        StudyError
+            For a study that cannot be run.
+        StoreError
+            For a folder that cannot be used.
         """
-        run_study = load("rivalry.lab.executor:run_study")  # by its name: carrying out stands above studies
+        run_study = load("rivalry.lab.executor:run_study")  # by name: execution is a layer above studies
         folder = self.default_folder if out is None else out
         return run_study(self, folder, workers=workers, progress=progress, executor=executor)
 
@@ -481,12 +521,12 @@ class Study:
 
 
 def _concerns(key: str, method: Any) -> bool:
-    """Whether a swept or batched key changes anything for a method."""
+    """Return whether a swept or batched key affects a method."""
     return not key.startswith("method.") or split(key)[1] == method
 
 
 def _within(swept: str, changed: str) -> bool:
-    """Whether a change of one key settles what a swept key would set."""
+    """Return whether changing one key also sets what a swept key would set."""
     if swept == "zip":
         return False
     short, long = split(changed), split(swept)
@@ -494,10 +534,15 @@ def _within(swept: str, changed: str) -> bool:
 
 
 def load_study(name: str | Path) -> Study:
-    """Return the study of a bundled name or of a TOML file, checked as far as no game need be built.
+    """Return the study of a bundled name or of a TOML file, checked without building its game.
 
-    Raises `StudyError` for an unknown name, a missing or malformed file, or a mistake in it.
+    Raises
+    ------
+    StudyError
+        For an unknown name, a missing or malformed file, or an error in it.
 
+    Examples
+    --------
     >>> load_study("tour").parts()["lovett_fig6"].family
     'influencer'
     """
@@ -505,7 +550,7 @@ def load_study(name: str | Path) -> Study:
 
 
 def _load(name: str | Path, beside: Path, above: str) -> Study:
-    """Return a study; ``above`` is the one that includes it."""
+    """Return a study; ``above`` is the study that includes it."""
     path, where, label = find_study(name, beside)
     data, text = read_toml(path, where)
     folder = Path(str(path)).parent

@@ -1,7 +1,7 @@
-"""What the names in a study stand for: families, methods, plots and studies, and files beside the study.
+"""Names in a study: families, methods, plots, studies, and files beside the study.
 
-The package's own come first, then those of installed plug-ins. Looking a name up imports nothing; `targets`
-and `objects` import, and only they run a user's file.
+Names of the package take precedence over those of installed plug-ins. Looking up a name imports nothing;
+`targets` and `objects` import, and only they run a user's file.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def _with_plugged(own: Mapping[str, Entry], group: str) -> dict[str, Entry]:
 
 
 def games() -> dict[str, Entry]:
-    """All families by name."""
+    """Return all families by name."""
     return _with_plugged(GAMES, "rivalry.games")
 
 
 def defaults(family: str, changes: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults of a bundled family's parameters that changes concern and a study does not give.
+    """Return the defaults of a bundled family's parameters that are changed but not given by a study.
 
     >>> defaults("race", ["game.disaster_cost", "sweep.game.beliefs", "game.players"], {"players": 2})
     {'disaster_cost': 1.0}
@@ -63,25 +63,25 @@ def defaults(family: str, changes: Iterable[str], given: Mapping[str, Any]) -> d
 
 
 def methods() -> dict[str, Entry]:
-    """All kinds of methods by name."""
+    """Return all kinds of methods by name."""
     return _with_plugged(METHODS, "rivalry.methods")
 
 
 def plots() -> dict[str, Entry]:
-    """All kinds of plots by name."""
+    """Return all kinds of plots by name."""
     own = {name: Entry((e.target,), e.title) for name, e in PLOTS.items()}
     return _with_plugged(own, "rivalry.plots")
 
 
 def studies() -> dict[str, Traversable]:
-    """Bundled studies' files by name, and those of installed packages (``package:file``, without .toml)."""
+    """Return files of bundled and installed packages' studies by name (``package:file``, without .toml)."""
     found: dict[str, Traversable] = {}
     for name, point in _plugged("rivalry.studies").items():
         package, _, file = point.value.partition(":")
         try:
             found[name] = files(package) / f"{file or name}.toml"
         except ModuleNotFoundError:
-            continue  # that package is broken; the others' studies are not
+            continue  # a broken package must not hide other studies
     own = files("rivalry") / "studies"
     return found | {
         path.name.removesuffix(".toml"): path for path in own.iterdir() if path.name.endswith(".toml")
@@ -89,9 +89,9 @@ def studies() -> dict[str, Traversable]:
 
 
 def find_study(name: str | Path, beside: Path) -> tuple[Traversable | Path, str, str]:
-    """Return the file of a study, how messages call it, and the study's name. Raises `StudyError`.
+    """Return a study's file, its name in messages, and the study's name. Raises `StudyError`.
 
-    ``name`` is that of a bundled study, or a path from the folder ``beside``.
+    ``name`` is a bundled study or a path relative to the folder ``beside``.
     """
     text = str(name)
     if text.endswith(".toml") or "/" in text or isinstance(name, Path):
@@ -116,7 +116,7 @@ def find_study(name: str | Path, beside: Path) -> tuple[Traversable | Path, str,
 
 
 def read_toml(path: Traversable | Path, where: str) -> tuple[dict[str, Any], str]:
-    """Return a file's tables and its text; ``where`` is how messages call it. Raises `StudyError`."""
+    """Return a file's tables and text; ``where`` is its name in messages. Raises `StudyError`."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -125,12 +125,12 @@ def read_toml(path: Traversable | Path, where: str) -> tuple[dict[str, Any], str
         return tomllib.loads(text), text
     except RecursionError:
         raise StudyError("tables or lists are nested too deeply to be read", where=where) from None
-    except ValueError as error:  # also for whole numbers of thousands of digits
+    except ValueError as error:  # also for integers of thousands of digits
         raise StudyError(f"is not TOML: {error}", where=where) from None
 
 
 def summary(name: str, path: Traversable) -> Mapping[str, Any]:
-    """Return a bundled study's row in a list: title, family and cost as the file has them, unchecked."""
+    """Return a bundled study's row in a list: title, family and cost as in the file, unchecked."""
     data, _ = read_toml(path, name)
     family = data.get("game", {}).get("family")
     return {
@@ -142,9 +142,9 @@ def summary(name: str, path: Traversable) -> Mapping[str, Any]:
 
 
 def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
-    """The views that a study's plots draw. Raises `StudyError` for an unknown kind.
+    """Return the names of the plot data that a study's plots draw. Raises `StudyError` for an unknown kind.
 
-    A plot in a user's file, which is not run here, draws what the dataset has.
+    A plot in a user's file, which is not run here, draws the variables of the dataset.
     """
     known = plots()
     found: list[str] = []
@@ -169,7 +169,7 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
 
 
 def is_file(value: Any) -> bool:
-    """Whether a value names something in a user's file: ``my_game.py:contest``.
+    """Return whether a value names an object in a user's file: ``my_game.py:contest``.
 
     >>> is_file("my_game.py:contest"), is_file("influencer")
     (True, False)
@@ -178,12 +178,12 @@ def is_file(value: Any) -> bool:
 
 
 def is_data(value: Any) -> bool:
-    """Whether a table names a data file: ``{ kind = "file", path = "demand.csv" }``."""
+    """Return whether a table names a data file: ``{ kind = "file", path = "demand.csv" }``."""
     return isinstance(value, Mapping) and value.get("kind") == "file" and isinstance(value.get("path"), str)
 
 
 def file_targets(value: Any) -> list[str]:
-    """Every ``file.py:name`` anywhere in a table, and data files as ``path:``."""
+    """Return every ``file.py:name`` anywhere in a table, and data files as ``path:``."""
     if isinstance(value, Mapping):
         own = [f"{value['path']}:"] if is_data(value) else []
         return own + [name for inner in value.values() for name in file_targets(inner)]
@@ -193,7 +193,7 @@ def file_targets(value: Any) -> list[str]:
 
 
 def hashed(targets: Iterable[str], folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file that ``targets`` name. The files are read, not run. Raises `StudyError`."""
+    """Return the SHA-256 of each file named in ``targets`` without running it. Raises `StudyError`."""
     found = {}
     for name in sorted({target.rpartition(":")[0] for target in targets}):
         path = folder / name
@@ -205,7 +205,7 @@ def hashed(targets: Iterable[str], folder: Path) -> dict[str, str]:
 
 
 def verify(known: Mapping[str, str], folder: Path) -> None:
-    """Raises `StudyError` where a user's file is no longer the one that the study was made with."""
+    """Raise `StudyError` if a user's file has changed since the study was read."""
     found = hashed([f"{name}:x" for name in known], folder)
     for name, digest in known.items():
         if found[name] != digest:
@@ -213,9 +213,9 @@ def verify(known: Mapping[str, str], folder: Path) -> None:
 
 
 def objects(value: Any, folder: Path) -> Any:
-    """The same tables with every ``file.py:name`` replaced by what the file defines. The files are run.
+    """Return the tables with every ``file.py:name`` replaced by the object it names; run these files.
 
-    Paths of data files lead from ``folder``.
+    Paths of data files are taken relative to ``folder``.
     """
     if is_data(value):
         return {**value, "path": str(folder / value["path"])}
@@ -227,7 +227,7 @@ def objects(value: Any, folder: Path) -> Any:
 
 
 def targets(name: Any, known: Mapping[str, Entry], what: str, key: str, folder: Path) -> list[Any]:
-    """The factories or classes that a name stands for; a user's file is run. Raises `StudyError`."""
+    """Return the factories or classes of a name; run a user's file. Raises `StudyError`."""
     if is_file(name):
         try:
             return [from_file(name, folder)]
@@ -245,10 +245,16 @@ def targets(name: Any, known: Mapping[str, Entry], what: str, key: str, folder: 
 def with_controls(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return every method's table, each followed by those of its negative controls.
 
-    A kind that is registered with controls has all of them, or those that its key ``negative_controls``
-    lists; ``false`` leaves them out. A control is the same method with the option ``control``, named after
-    both. Raises `StudyError` for an unknown control.
+    A kind registered with controls has all of them, or those listed under its key ``negative_controls``;
+    ``false`` omits them. A control is the same method with the option ``control``, named after both.
 
+    Raises
+    ------
+    StudyError
+        For an unknown control.
+
+    Examples
+    --------
     >>> rows = with_controls([{"name": "play", "kind": "repeated_q_learning", CONTROLS: ["memoryless"]}])
     >>> [row["name"] for row in rows]
     ['play', 'play-memoryless']
@@ -263,7 +269,7 @@ def with_controls(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _controls(table: Mapping[str, Any], k: int) -> tuple[str, ...]:
-    """Return the controls of one method."""
+    """Return the names of one method's controls."""
     entry = methods().get(str(table["kind"]))
     known = entry.controls if entry is not None else ()
     wanted = table.get(CONTROLS, True)

@@ -1,4 +1,4 @@
-"""Dotted keys, the values of a sweep, and the points they make."""
+"""Dotted keys, the values of a sweep, and its points."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from rivalry.lab.study.errors import StudyError, dotted, shown, unknown
 from rivalry.lab.study.schema import checked
 
-# dimensions and variables that every dataset has; a swept key of that name goes by its full name
+# dimensions and variables of every dataset; a swept key of the same name keeps its full name
 _DIMENSIONS = "algorithm method replication player axis step lane departure point"
 _VARIABLES = (
     "cell profile payoff regret bound coverage certificate_method tolerance claim status steps residual "
@@ -40,7 +40,7 @@ Span = TypedDict(  # evenly spaced values, ends included
 
 
 def split(key: str) -> list[str | int]:
-    """A dotted key's parts. Raises `StudyError` for one that is not well formed.
+    """Return the parts of a dotted key, or raise `StudyError` if it is malformed.
 
     >>> split("game.reach[1]")
     ['game', 'reach', 1]
@@ -58,7 +58,7 @@ def split(key: str) -> list[str | int]:
 
 
 def values(form: Any, key: str, *, repeats: bool = False) -> list[Any]:
-    """The values that a list or ``{ from, to, count, scale }`` stands for. Raises `StudyError`.
+    """Return the values of a list or ``{ from, to, count, scale }``, or raise `StudyError` if it is invalid.
 
     >>> values({"from": 1, "to": 4, "count": 4}, "game.players")
     [1, 2, 3, 4]
@@ -96,7 +96,7 @@ def _spaced(form: dict[str, Any], key: str) -> list[Any]:
 
 
 def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as dotted keys: ``[sweep] game.reach = [...]`` says what ``"game.reach" = [...]`` says.
+    """Return nested tables as dotted keys: ``[sweep] game.reach = [...]`` equals ``"game.reach" = [...]``.
 
     >>> flat({"game": {"reach": [1, 2]}, "method.a.rate": {"from": 1, "to": 2, "count": 2}})
     {'game.reach': [1, 2], 'method.a.rate': {'from': 1, 'to': 2, 'count': 2}}
@@ -111,7 +111,7 @@ def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 class Grid:
-    """The points of a ``[sweep]`` or a ``[batch]``: keys multiply, or go in step with ``zip = true``."""
+    """Points of a ``[sweep]`` or ``[batch]``: the product of its keys, or their zip with ``zip = true``."""
 
     def __init__(self, table: Mapping[str, Any], what: str) -> None:
         rest = dict(table)
@@ -137,17 +137,17 @@ class Grid:
 
     @property
     def count(self) -> int:
-        """How many points there are."""
+        """Number of points."""
         lengths = [len(found) for found in self.values.values()]
         return lengths[0] if self.zipped and lengths else prod(lengths)
 
     @property
     def table(self) -> dict[str, Any]:
-        """The table as a study writes it."""
+        """Table as written in a study."""
         return {"zip": True, **self.forms} if self.zipped else dict(self.forms)
 
     def points(self) -> list[dict[str, Any]]:
-        """Every point, ``{dotted key: value}``; the last key varies fastest. One empty point without keys."""
+        """Return every point, ``{dotted key: value}``, the last key fastest; one empty point without keys."""
         return list(self)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -160,7 +160,7 @@ class Grid:
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:
-    """Every dotted key's name as a coordinate: without ``game.`` or ``method.``, unless that clashes.
+    """Return every dotted key's coordinate name: without ``game.`` or ``method.``, unless that clashes.
 
     >>> short_names(["game.reach", "method.climb.rate", "game.payoff"])
     {'game.reach': 'reach', 'method.climb.rate': 'climb.rate', 'game.payoff': 'game.payoff'}
@@ -174,7 +174,7 @@ def short_names(keys: Iterable[str]) -> dict[str, str]:
 def placed(
     game: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], changes: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Copies of the tables with dotted keys changed. Raises `StudyError` for a method that is not there."""
+    """Return copies of the tables with dotted keys changed. Raises `StudyError` for an unknown method."""
     new_game, new_methods = dict(game), [dict(table) for table in methods]
     names = [str(table["name"]) for table in methods]
     for key, value in changes.items():
@@ -194,7 +194,7 @@ def placed(
 def put(
     table: dict[str, Any], path: Sequence[str | int], value: Any, key: str, players: int | None
 ) -> dict[str, Any]:
-    """A copy of ``table`` with one entry changed; a number put on a list of numbers goes to all of them."""
+    """Return a copy of ``table`` with one entry changed; a number replaces all of a list of numbers."""
     return _put(table, list(path), value, key, players)  # type: ignore[no-any-return]
 
 
@@ -203,7 +203,7 @@ def _put(old: Any, path: list[str | int], value: Any, key: str, players: int | N
         return [value] * len(old) if _numbers(old) and _number(value) else value
     step, *rest = path
     if isinstance(step, int):
-        if _number(old) and players:  # one number for all players becomes one for each
+        if _number(old) and players:  # one number for all players becomes one per player
             old = [old] * players
         if not isinstance(old, list):
             stands = "nothing" if old is None else shown(old)

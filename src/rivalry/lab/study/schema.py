@@ -1,7 +1,7 @@
-"""The keys of a table: a factory's keywords or a class's fields, whose annotations are the schema.
+"""Keys of a table, from the annotated keywords of a factory or fields of a class.
 
-Annotations may carry bounds (`annotated_types`), alternatives (`Literal`) and a sentence that says what the
-parameter means, with its unit: ``reach: Annotated[float, Gt(0), "standard deviation, units of space"]``.
+Annotations may carry bounds (`annotated_types`), alternatives (`Literal`) and the parameter's meaning with
+its unit: ``reach: Annotated[float, Gt(0), "standard deviation, units of space"]``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _SIGNS = {Gt: ">", Ge: ">=", Lt: "<", Le: "<="}
 
 
 class Parameter(NamedTuple):
-    """One key of a table: what it takes, its default, its bounds and what it means."""
+    """A key of a table: its type, default, bounds and meaning."""
 
     name: str
     type: str
@@ -63,7 +63,7 @@ class Parameter(NamedTuple):
 
 
 def jsonable(value: Any) -> Any:
-    """Return a default as JSON can hold it; other values as their text."""
+    """Return a default in a form that JSON can hold, else its ``repr``."""
     try:
         return json.loads(json.dumps(value, default=lambda v: v.tolist(), allow_nan=False))
     except (AttributeError, TypeError, ValueError):
@@ -71,7 +71,7 @@ def jsonable(value: Any) -> Any:
 
 
 def parameters(target: Callable[..., Any]) -> list[Parameter]:
-    """Return the keys that a factory's keywords, or a class's fields, make.
+    """Return the keys that a factory's keywords or a class's fields define.
 
     >>> from annotated_types import Gt
     >>> def family(reach: Annotated[float, Gt(0), "how far"] = 0.1): ...
@@ -93,7 +93,7 @@ def parameters(target: Callable[..., Any]) -> list[Parameter]:
 
 
 def json_schema(target: Callable[..., Any]) -> dict[str, Any]:
-    """Return the JSON Schema of a factory's or a method's table, as a form would use it."""
+    """Return the JSON Schema of a factory's or method's table, for use in forms."""
     rows, keys = _keywords(target), [row for row in parameters(target) if "." not in row.name]
     return {
         "title": target.__name__,
@@ -123,7 +123,7 @@ _JSON_BOUNDS = {Gt: "exclusiveMinimum", Ge: "minimum", Lt: "exclusiveMaximum", L
 
 
 def _json_type(hint: Any, notes: tuple[Any, ...]) -> dict[str, Any]:
-    """Return an annotation as JSON Schema; one that no file can hold allows anything."""
+    """Return an annotation as JSON Schema; types that no file can hold allow anything."""
     origin, members = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return _json_type(members[0], (*notes, *members[1:]))
@@ -149,11 +149,21 @@ def checked(
     prefix: Sequence[str | int],
     also: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return a table's values in the types of the annotations; keys that it leaves out stay out.
+    """Return a table's values converted to the annotated types; omitted keys stay omitted.
 
-    ``target`` is a factory, a class of methods, or a class whose fields are the keys of a table. Objects from
-    a user's file are left to the factory. ``also`` are further keys of the table, for the hint at a misspelt
-    one. Raises `StudyError` with the key for an unknown key, a wrong type or a value out of bounds.
+    Objects from a user's file are left to the factory.
+
+    Parameters
+    ----------
+    target
+        Factory, class of methods, or class whose fields are the keys of a table.
+    also
+        Further keys of the table, for the hint at a misspelt one.
+
+    Raises
+    ------
+    StudyError
+        With the key, for an unknown key, a wrong type or a value out of bounds.
     """
     rows = {name: (hint, default) for name, hint, default in _keywords(target)}
     for name in table:
@@ -176,7 +186,7 @@ def checked(
 
 
 def keys_of(target: Callable[..., Any]) -> list[str]:
-    """Return the keys of a factory's, a method's or a table's keywords."""
+    """Return the keys of a factory, a method or a table."""
     return [name for name, _, _ in _keywords(target)]
 
 
@@ -223,7 +233,7 @@ def _hints(target: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _holds_objects(value: Any) -> bool:
-    """Whether a value contains what no TOML file can hold: an object loaded from a user's file."""
+    """Return whether a value contains an object loaded from a user's file, which TOML cannot hold."""
     if isinstance(value, dict):
         return any(map(_holds_objects, value.values()))
     if isinstance(value, list | tuple):
