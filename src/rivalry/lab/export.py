@@ -1,4 +1,4 @@
-"""A run's numbers taken elsewhere: tidy tables as CSV or LaTeX, or its dataset as NetCDF."""
+"""Export of a run's results: tidy tables as CSV or LaTeX, or the dataset as NetCDF."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from rivalry.lab.store import DamagedFile, Run
 
 FORMATS = ("csv", "netcdf", "latex")
-LATEX_ROWS = 2_000  # a longer table is no table for a paper
+LATEX_ROWS = 2_000  # longer tables do not suit a paper
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet takes for the beginning of a formula
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # text that a spreadsheet reads as the start of a formula
 
 _SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -33,7 +33,7 @@ _SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
 
 
 class Exported(NamedTuple):
-    """The files that were written, what they lack and why, and the stored files that are damaged."""
+    """Files written, what they lack and why, and damaged stored files."""
 
     files: list[Path]
     left_out: list[LeftOut]
@@ -41,13 +41,25 @@ class Exported(NamedTuple):
 
 
 def export(run: Run, to: str, out: str | os.PathLike[str] | None = None) -> Exported:
-    """Write a run's numbers to ``out`` (default: ``export`` in its folder); nothing else in it is written.
+    """Write a run's results to a folder; equal data give equal bytes.
 
-    ``csv``: one table for all variables that have the same dimensions, a row for each point, rows sorted,
-    floats in the shortest form that reads back the same. ``latex``: the same tables, where they have at most
-    2000 rows, six digits. ``netcdf``: the dataset. Equal data give equal bytes. A study's parts go to folders
-    of their own, and ``part/`` goes before the names of what they lack. Raises `StoreError` for another
-    format, or a run without a finished cell; `DamagedFile` where its only cells are damaged.
+    Each part of a study is written to its own folder, and ``part/`` precedes the names of what it lacks.
+
+    Parameters
+    ----------
+    to
+        ``csv``: one table per set of variables with the same dimensions, one row per point, rows sorted,
+        floats in the shortest form that reads back the same. ``latex``: the same tables, up to 2000 rows
+        each, with six significant digits. ``netcdf``: the dataset.
+    out
+        Output folder; default ``export`` in the run's folder, where nothing else is written.
+
+    Raises
+    ------
+    StoreError
+        For another format, or a run without a finished cell.
+    DamagedFile
+        If all finished cells are damaged.
     """
     if to not in FORMATS:
         raise StoreError(f"--to {to}: must be one of {', '.join(FORMATS)}")
@@ -101,9 +113,9 @@ def _tables(data: Dataset, lead: Sequence[str], folder: Path, to: str) -> Iterat
 def tidy(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> DataFrame:
     """Return a tidy table, sorted by the coordinates.
 
-    A dimension without a coordinate counts from 0; coordinates that go along with one stand beside it. Rows
-    in which nothing is known, the padding of shorter arrays and cells not done, are left out; other missing
-    values are NaN. Truth values are ``true`` and ``false``.
+    A dimension without a coordinate counts from 0; its further coordinates follow it. Rows without any known
+    value (padding of shorter arrays, unfinished cells) are omitted; other missing values are NaN. Booleans
+    are ``true`` and ``false``.
     """
     chosen = data[list(names)]
     frame = chosen.to_dataframe(dim_order=list(dims)).sort_index().reset_index()
@@ -120,7 +132,7 @@ def tidy(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> DataFrame:
 
 
 def _known(values: Series) -> Series:
-    """Which values are none of those that stand for missing ones."""
+    """Return which values are not markers of missing values."""
     if values.dtype.kind in "iu":
         return values != -1
     return values.notna() & (values != "") if values.dtype.kind not in "bf" else values.notna()
@@ -129,7 +141,7 @@ def _known(values: Series) -> Series:
 def to_csv(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> str:
     """Return a tidy table as comma-separated text; missing values are empty.
 
-    Text that a spreadsheet would take for a formula has an apostrophe before it, in the header too. Line
+    Text that a spreadsheet would read as a formula gets an apostrophe in front, also in the header. Line
     breaks within text are line feeds.
     """
     frame = tidy(data, dims, names).rename(columns=_harmless)
@@ -144,14 +156,14 @@ def _harmless(value: Any) -> Any:
 
 
 def to_latex(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> str:
-    """Return a tidy table for LaTeX's ``booktabs``, numbers with six digits."""
+    """Return a tidy table for LaTeX's ``booktabs``, numbers with six significant digits."""
     frame = tidy(data, dims, names).map(_tex).rename(columns=_tex)
     columns = "l" * len(dims) + "r" * (len(frame.columns) - len(dims))
     return str(frame.to_latex(index=False, column_format=columns))
 
 
 def _tex(value: Any) -> str:
-    """A cell of a table for LaTeX."""
+    """Return an entry of a LaTeX table."""
     if isinstance(value, float | None):
         if value is None or np.isnan(value):
             return "--"

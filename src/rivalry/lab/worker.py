@@ -1,4 +1,4 @@
-"""One cell: build the game and the method, run, add what plots need. Plain arrays only, no labels."""
+"""Computation of one cell: game, method, solution and plot data, as plain arrays without labels."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from rivalry.solving.starts import lattice
 Task = Mapping[str, Any]
 
 CHECKPOINT = 10.0  # seconds between two saves of a long cell
-COMPILED = 0.1  # seconds: a quicker cell compiled nothing
+COMPILED = 0.1  # seconds: a faster cell compiled nothing
 
 
 class BatchPoints(NamedTuple):
-    """The points that one cell computes: a game, a method's table and a method for each, row-major."""
+    """Points that one cell computes: a game and a method per point, row-major."""
 
     games: list[Game]
     methods: list[Any]
-    shape: dict[str, int]  # dimension: length; none for a single point
+    shape: dict[str, int]  # dimension: length; empty for a single point
     coordinates: Record
 
 
 class Kept:
-    """Where a long cell leaves its arrays every ``every`` seconds, and finds them again."""
+    """Checkpoint file of a long cell, saved every ``every`` seconds."""
 
     def __init__(self, path: Path, every: float = CHECKPOINT) -> None:
         from importlib.metadata import version
@@ -51,7 +51,7 @@ class Kept:
         self._saved = time.monotonic()
 
     def load(self) -> dict[str, np.ndarray] | None:
-        """What was saved last; None where there is nothing, it is damaged, or other versions wrote it."""
+        """Return the arrays saved last; None if missing, damaged, or written by other versions."""
         try:
             stored = files.read(self.path, kind="checkpoint", name=self.path.stem, made_by=self.made_by)
         except files.DamagedFile:
@@ -59,11 +59,11 @@ class Kept:
         return {name: array for name, (_, array) in stored.record.items()}
 
     def due(self) -> bool:
-        """Whether the last save was long enough ago."""
+        """Return whether the last save was at least ``every`` seconds ago."""
         return time.monotonic() - self._saved >= self.every
 
     def save(self, arrays: dict[str, np.ndarray]) -> None:
-        """Keep these. Raises `files.DiskFull`."""
+        """Save arrays. Raises `files.DiskFull`."""
         record = {name: (tuple(map(str, range(np.ndim(a)))), a) for name, a in arrays.items()}
         self.path.parent.mkdir(exist_ok=True)
         meta = {"kind": "checkpoint", "name": self.path.stem, "made_by": self.made_by}
@@ -71,12 +71,12 @@ class Kept:
         self._saved = time.monotonic()
 
     def drop(self) -> None:
-        """The cell is done."""
+        """Delete the checkpoint of a finished cell."""
         self.path.unlink(missing_ok=True)
 
 
 class Stopped(Exception):
-    """The progress callback said stop; the cell is not finished."""
+    """Exception for an unfinished cell that its progress callback stopped."""
 
 
 def run_cell(
@@ -86,11 +86,21 @@ def run_cell(
     progress: ProgressCallback | None = None,
     checkpoint: solving.Checkpoint | None = None,
 ) -> Record:
-    """What a cell computes, as it is stored; ``folder`` is where the study's ``.py`` files stand.
+    """Return a cell's record: the solution, its certificate, the game's metrics and the study's plot data.
 
-    The solution and its certificate, the game's measures, the views that the study's plots draw. With a
-    ``[batch]`` or ``starts`` every variable has the lanes' dimensions first. Raises `ValueError` for a game
-    or method that cannot be built, `Stopped` where ``progress`` returned True.
+    With a ``[batch]`` or ``starts`` every variable has the batch dimensions first.
+
+    Parameters
+    ----------
+    folder
+        Folder of the study's ``.py`` files.
+
+    Raises
+    ------
+    ValueError
+        For a game or method that cannot be built.
+    Stopped
+        If ``progress`` returned True.
     """
     stopped = False
 
@@ -114,18 +124,18 @@ def run_cell(
 
 
 def _played(game: Any, method: Any, record: Record) -> Any:
-    """The game that a record's profile is of."""
+    """Return the game to which a record's profile belongs."""
     return as_learner(method).played(game, record) if isinstance(method, Learner) else game
 
 
 def recertify(task: Task, folder: Path, record: Record) -> Record:
-    """The certificate of a stored cell's profiles, computed anew; empty for a cell that has none."""
+    """Return a recomputed certificate of a stored cell's profiles; empty for a cell without one."""
     if "profile" not in record or "regret" not in record:
         return {}
     lanes = lanes_of(task, folder)
     lead = tuple(lanes.shape.values())
     if record["profile"][0][len(lead) :] != ("player", "axis") or not isinstance(lanes.games[0], Game):
-        return {}  # the method certified it, from more than is stored
+        return {}  # certified by the method, from more data than are stored
     profiles = record["profile"][1].reshape(prod(lead), *record["profile"][1].shape[len(lead) :])
     proofs = [
         certificate(_played(game, method, one), jnp.asarray(profile), tolerance=task["tolerance"]).record()
@@ -134,13 +144,13 @@ def recertify(task: Task, folder: Path, record: Record) -> Record:
         )
         if np.all(np.isfinite(profile))
     ]
-    if len(proofs) < len(profiles):  # a lane without an answer has no certificate to stack
+    if len(proofs) < len(profiles):  # a batch index without a solution has no certificate to stack
         return {}
     return stacked(proofs, lanes.shape) if lanes.shape else proofs[0]
 
 
 def lanes_of(task: Task, folder: Path) -> BatchPoints:
-    """The games and methods of a task's points. Raises `ValueError`."""
+    """Return the games and methods of a task's points. Raises `ValueError`."""
     from rivalry.lab.study import build_game, build_method, lanes
     from rivalry.lab.study.points import Grid, short_names
 
@@ -166,7 +176,7 @@ def lanes_of(task: Task, folder: Path) -> BatchPoints:
 
 
 def _coordinate(values: Sequence[Any]) -> np.ndarray:
-    """Numbers as they are; lists and mixtures as text."""
+    """Return the values as an array; lists and mixtures of types as text."""
     if all(isinstance(value, str) for value in values) or not any(isinstance(v, list | str) for v in values):
         return np.asarray(values)
     return np.asarray([value if isinstance(value, str) else repr(value) for value in values])
@@ -175,7 +185,7 @@ def _coordinate(values: Sequence[Any]) -> np.ndarray:
 def _solve(
     task: Task, lanes: BatchPoints, progress: ProgressCallback, checkpoint: solving.Checkpoint | None
 ) -> list[Record]:
-    """One record for every lane."""
+    """Return one record per batch index."""
     table, tolerance = task["method"], task["tolerance"]
     seed = solving.stream(task["seed"], "play", task["point"], task["replication"])
     if isinstance(lanes.methods[0], Learner):
@@ -210,7 +220,7 @@ def _learn(
     progress: ProgressCallback,
     checkpoint: solving.Checkpoint | None,
 ) -> list[Record]:
-    """Learners' lanes go one after the other, each with a stream of its own."""
+    """Return one record per batch index of a learner, computed in turn with separate random streams."""
     steps, seconds = task["method"].get("steps"), task["method"].get("max_seconds")
     tolerance = task["tolerance"]
     starts = _starts(task, lanes) if task["method"].get("start") is not None else [None] * len(lanes.games)
@@ -240,7 +250,7 @@ def _learn(
 
 
 def _starts(task: Task, lanes: BatchPoints) -> list[Any]:
-    """A profile for every lane: as given, as the game names it, from a lattice, or drawn."""
+    """Return a start per batch index: as given, named by the game, from a lattice, or sampled."""
     start = task["method"].get("start", "random")
     if start == "grid":
         return list(lattice(lanes.games[0].space, len(lanes.games)))
@@ -254,7 +264,7 @@ def _starts(task: Task, lanes: BatchPoints) -> list[Any]:
 
 
 def _views(game: Any, record: Record, wanted: Sequence[str]) -> Record:
-    """What the study's plots draw, at the profile that was found; nothing where there is no answer."""
+    """Return the data of the study's plots at the solution; empty without a solution."""
     if not has_answer(record):
         return {}
     x = jnp.asarray(record["profile"][1])
@@ -269,22 +279,35 @@ def _views(game: Any, record: Record, wanted: Sequence[str]) -> Record:
 
 
 class Job(NamedTuple):
-    """A cell and where its files go: what travels to a worker."""
+    """A cell and the folders of its files, as sent to a worker."""
 
     id: str
     task: dict[str, Any]
-    folder: str  # the study's own
-    out: str  # the run's
+    folder: str  # folder of the study
+    out: str  # folder of the run
     every: float = CHECKPOINT
 
 
 def carry_out(
     job: Job, progress: Callable[[Progress], object] | None = None, keep: Callable[..., Kept] = Kept
 ) -> float:
-    """Compute a cell and write its file; returns the wall time in seconds.
+    """Compute a cell, write its file, and return the wall time in seconds.
 
-    Goes on from its checkpoint, if there is one; ``keep`` makes what saves it, as `Kept` does. Raises what
-    the cell raises, `files.DiskFull`, `Stopped`.
+    Resume from the cell's checkpoint, if there is one.
+
+    Parameters
+    ----------
+    keep
+        Constructor of the checkpoint, as `Kept`.
+
+    Raises
+    ------
+    files.DiskFull
+        If the file cannot be written for lack of space.
+    Stopped
+        If ``progress`` returned True.
+    Exception
+        Whatever the cell raises.
     """
     began = time.perf_counter()
     out = Path(job.out)

@@ -1,4 +1,4 @@
-"""Carrying out a run: cells in this process where they are few and quick, else in spawned workers."""
+"""Execution of a run: few quick cells in this process, others in spawned workers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Kind = Literal["started", "progress", "done", "failed", "damaged", "worker_died"
 
 
 class RunEvent(NamedTuple):
-    """What a run tells while it works: ``done`` of ``total`` cells, and the ``fraction`` of this one's steps.
+    """Event of a run: ``done`` of ``total`` cells, and the ``fraction`` of this cell's steps.
 
     Cells of a study's parts are named ``part/cell``.
     """
@@ -54,7 +54,7 @@ EventCallback = Callable[[RunEvent], object]  # returns True to stop
 
 
 def cores() -> int:
-    """How many processors this process may use."""
+    """Return the number of processors that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
@@ -67,11 +67,25 @@ def run_study(
     progress: EventCallback | None = None,
     executor: Hire | None = None,
 ) -> Run:
-    """Carry a study out in the folder ``out`` (default ``runs/NAME``), or carry it on; returns the run.
+    """Run a study, or continue its run, and return the run; the whole study is checked first.
 
-    ``workers``: at most so many cells at a time; by default one, and with an ``executor``, such as
-    `rivalry.integrations.ray.Cluster`, as many as it has room for. Everything is checked before anything
-    runs. Raises `StudyError`, `StoreError`.
+    Parameters
+    ----------
+    out
+        Folder of the run; default ``runs/NAME``.
+    workers
+        Largest number of cells computed at a time; default one, or the capacity of ``executor``.
+    progress
+        Callback that receives `RunEvent` objects; returning True stops the work.
+    executor
+        Executor factory for cells elsewhere, such as `rivalry.integrations.ray.Cluster`.
+
+    Raises
+    ------
+    StudyError
+        For a study that cannot be run.
+    StoreError
+        For a folder that cannot be used.
     """
     if not hasattr(study, "cells"):
         raise ValueError(f"study: {study!r} must be a Study, such as rv.load_study({str(study)!r})")
@@ -92,16 +106,31 @@ def carry_out(
     checkpoint_every: float | None = None,
     executor: Hire | None = None,
 ) -> RunStatus:
-    """Compute the cells that are left, and collect the run's dataset.
+    """Compute the remaining cells, and collect the run's dataset.
 
-    ``workers``: at most so many processes (default: one for each core); below about three seconds of work
-    the cells run in this one. ``progress`` receives `RunEvent` s; returning True stops the work. A cell that
-    fails is recorded, with its traceback in ``log.txt``, and others go on; it is tried again the next time.
-    ``checkpoint_every``: seconds between saves inside a long cell. ``executor``: what carries cells out
-    elsewhere, all of them, ``workers`` at a time or as many as it has room for.
+    A failed cell is recorded, with its traceback in ``log.txt``, while the others continue; the next call
+    tries it again.
 
-    Raises `StoreError` where another process uses the folder, or another version of the package made it and
-    ``accept_version`` is not set; `DiskFull`, every finished cell kept; `KeyboardInterrupt` likewise.
+    Parameters
+    ----------
+    workers
+        Largest number of processes; default one per core. Below about three seconds of work the cells run in
+        this process.
+    progress
+        Callback that receives `RunEvent` objects; returning True stops the work.
+    accept_version
+        Continue a run that another version of the package made.
+    checkpoint_every
+        Seconds between saves within a long cell.
+    executor
+        Executor factory that computes all cells elsewhere, ``workers`` at a time, or up to its capacity.
+
+    Raises
+    ------
+    StoreError
+        If another process uses the folder, or another version made it and ``accept_version`` is not set.
+    DiskFull, KeyboardInterrupt
+        Every finished cell is stored.
     """
     hired = (workers, executor)
     with run.locked(), held(executor):
@@ -118,12 +147,12 @@ def carry_out(
 
 
 def held(executor: Hire | None) -> AbstractContextManager[object]:
-    """Enters what makes executors, where it is a context manager: a cluster that is joined, and left."""
+    """Return the executor factory as a context, to enter and leave a cluster; else a null context."""
     return executor if isinstance(executor, AbstractContextManager) else nullcontext()
 
 
 class _Whole:
-    """Events of a run's parts as events of the whole."""
+    """Events of a run's parts, converted to events of the whole run."""
 
     def __init__(self, progress: EventCallback | None, totals: dict[str, int]) -> None:
         self.progress, self.totals = progress, totals
@@ -144,7 +173,7 @@ class _Whole:
 
 
 class _Work:
-    """One run folder's cells, from what the files say to the dataset."""
+    """Work on one run folder's cells, from the stored files to the dataset."""
 
     def __init__(
         self,
@@ -194,7 +223,7 @@ class _Work:
                     executor.stop()
 
     def _executor(self, jobs: dict[str, Job]) -> tuple[Executor, dict[str, Job]]:
-        """Who carries the jobs out, and those that are left: a few quick ones may be done here at once."""
+        """Return the executor and the remaining jobs; a few quick jobs may be done here first."""
         count = self.workers if self.hire is not None else self.workers or cores()
         whose = "as many as there is room for" if count is None else f"{count} workers"
         self.run.log(f"{len(jobs)} of {self.total} cells to do, {whose}")
@@ -213,7 +242,7 @@ class _Work:
         return {id: Job(id, tasks[id], folder, str(self.run.folder), **self.every) for id in left}
 
     def _here_while_quick(self, jobs: dict[str, Job]) -> dict[str, Job]:
-        """Do cells in this process while all that is left is estimated to be quick; what is left then.
+        """Compute cells in this process while the rest is estimated to be quick; return the remaining jobs.
 
         The first cells also fill the cache of compiled programs, which the workers read.
         """
@@ -226,7 +255,7 @@ class _Work:
                 left.pop(outcome.id)
             if outcome.kind == "done":
                 took.append(outcome.seconds)
-                # the first one compiled
+                # the first one includes compilation
                 if len(took) > 1 and median(took[1:]) * len(left) > QUICK:
                     return left
             if self.stopped:
@@ -237,7 +266,7 @@ class _Work:
         return self._tell("progress", outcome.id, fraction=outcome.fraction)
 
     def _note(self, outcome: CellOutcome) -> None:
-        """Put an outcome on record."""
+        """Record an outcome."""
         id = outcome.id
         for note in outcome.notes:
             self.run.log(f"cell {id}: {note}")
@@ -274,9 +303,16 @@ def _version() -> str:
 
 
 def certify(run: Run, *, progress: EventCallback | None = None) -> int:
-    """Recompute the certificates of all stored profiles, beside the cells, which stay; how many.
+    """Recompute the certificates of all stored profiles and return their number; cells stay unchanged.
 
-    Rebuilds the games from the resolved study, a user's file included. Raises `StoreError`, `DiskFull`.
+    The games are rebuilt from the resolved study, which runs the user files that it names.
+
+    Raises
+    ------
+    StoreError
+        If another process uses the folder.
+    DiskFull
+        If there is no space for a certificate.
     """
     from rivalry.lab.worker import recertify
 

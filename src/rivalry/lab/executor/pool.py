@@ -1,7 +1,7 @@
-"""Spawned workers, one pipe and one cell in flight each; and the same work in this process.
+"""Spawned workers with one pipe and one current cell each, and the same work in this process.
 
-The standard library's pools run every queued cell after Ctrl-C, break when one worker dies, and cannot tell
-how far a cell is.
+The standard library's pools run every queued cell after Ctrl-C, break when one worker dies, and cannot
+report a cell's progress.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from rivalry.lab.worker import Job
     from rivalry.solving import Progress
 
-DEATHS = 3  # of workers on one cell; then the cell has failed
-PULSE = 0.2  # seconds between two words on how far a cell is
+DEATHS = 3  # of workers on one cell, after which it counts as failed
+PULSE = 0.2  # seconds between progress reports of a cell
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 class CellOutcome(NamedTuple):
-    """What became of a cell, or how far it is (``fraction`` of its steps)."""
+    """Outcome of a cell, or its progress (``fraction`` of its steps)."""
 
     kind: Literal["started", "progress", "done", "failed", "slow", "worker_died", "full", "waiting"]
     id: str
@@ -48,38 +48,38 @@ class CellOutcome(NamedTuple):
 
 
 ProgressOutcome = Callable[[CellOutcome], object]  # returns True to stop
-Carry = Callable[["Job", Callable[["Progress"], bool]], float]  # computes a cell; its seconds
+Carry = Callable[["Job", Callable[["Progress"], bool]], float]  # computes a cell; returns seconds
 
 
 @runtime_checkable
 class Executor(Protocol):
-    """What carries out jobs: `Here`, `Workers`, or another package's."""
+    """Executor of jobs: `Here`, `Workers`, or another package's."""
 
     def run(self, jobs: Sequence[Job]) -> Iterator[CellOutcome]:
-        """How each job began and ended, as it happens."""
+        """Yield the start and the outcome of each job, as they happen."""
         ...
 
     def stop(self) -> None:
-        """End all work at once; finished cells stay."""
+        """End all work immediately; finished cells are kept."""
         ...
 
 
 @runtime_checkable
 class Hire(Protocol):
-    """What makes an executor when it is called: a cluster, say.
+    """Executor factory, such as a cluster.
 
-    One that is a context manager as well is entered for as long as a run is carried out.
+    A factory that is also a context manager is entered for the duration of a run.
     """
 
     def __call__(self, count: int | None, on_progress: ProgressOutcome, /) -> Executor:
-        """For at most ``count`` jobs at a time, or as many as there is room for."""
+        """Return an executor of at most ``count`` jobs at a time; None means as many as it has room for."""
         ...
 
 
 class Here:
-    """Jobs one after the other in this process.
+    """Executor of jobs in turn in this process.
 
-    ``limit``: seconds after the first sign of progress at which a job is given up as ``slow``.
+    ``limit`` is the number of seconds after the first progress report when a job is stopped as ``slow``.
     """
 
     def __init__(self, on_progress: ProgressOutcome, *, limit: float | None = None) -> None:
@@ -110,12 +110,12 @@ class Here:
         return None if self.stopped and outcome.kind == "slow" else outcome
 
     def stop(self) -> None:
-        """See `Executor`: after the present call of the compiled program."""
+        """See `Executor`; the current call of the compiled program finishes first."""
         self.stopped = True
 
 
 class Workers:
-    """Jobs in up to ``count`` spawned processes. A worker that dies is replaced and its cell begun again."""
+    """Executor in up to ``count`` spawned processes; it replaces dead workers and restarts their cells."""
 
     def __init__(self, count: int, on_progress: ProgressOutcome) -> None:
         self.count, self.on_progress = count, on_progress
@@ -149,7 +149,7 @@ class Workers:
             self.stop()
 
     def _idle(self, wanted: int) -> list[_Worker]:
-        """Up to ``wanted`` workers without a job; new ones where there may be more."""
+        """Return up to ``wanted`` idle workers, spawning new ones up to ``count``."""
         idle = [worker for worker in self._staff if worker.job is None][:wanted]
         for _ in range(min(wanted - len(idle), self.count - len(self._staff))):
             self._staff.append(_Worker())
@@ -159,7 +159,7 @@ class Workers:
     def _buried(
         self, worker: _Worker, outcome: CellOutcome, waiting: deque[Job], deaths: Counter[str]
     ) -> CellOutcome:
-        """A dead worker is dismissed; its job is begun again, or has failed, or was just done."""
+        """Remove a dead worker and return its job's outcome; requeue the job unless it is done or failed."""
         job = worker.job
         assert job is not None
         self._staff.remove(worker)
@@ -178,7 +178,7 @@ class Workers:
         return outcome._replace(message=how)
 
     def stop(self) -> None:
-        """See `Executor`: the workers are ended at once."""
+        """See `Executor`; kills the workers."""
         self._stopped = True
         staff, self._staff = self._staff, []
         for worker in staff:
@@ -188,7 +188,7 @@ class Workers:
 
 
 class _Worker:
-    """A spawned process and our end of its pipe."""
+    """A spawned process and the parent's end of its pipe."""
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -197,11 +197,11 @@ class _Worker:
         with spawning():
             self.process: SpawnProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
             self.process.start()
-        theirs.close()  # else its end would never be seen
+        theirs.close()  # else the parent would not notice the end of the process
 
     def give(self, job: Job) -> None:
         self.job = job
-        with suppress(OSError):  # it died: the answer will say so
+        with suppress(OSError):  # it died: `answer` reports this
             self.pipe.send(job)
 
     def answer(self) -> CellOutcome:
@@ -215,7 +215,7 @@ class _Worker:
         return outcome
 
     def end(self) -> int | None:
-        """Dismiss it; its exit code."""
+        """End the process and return its exit code."""
         self.pipe.close()
         self.process.kill()
         self.process.join()
@@ -226,9 +226,9 @@ class _Worker:
 
 @contextmanager
 def spawning() -> Iterator[None]:
-    """What a new process inherits: one thread for linear algebra, no Ctrl-C, not the user's main script.
+    """Set what a new process inherits: one linear-algebra thread, no Ctrl-C, not the user's main script.
 
-    The script would be run again in every worker; scripts and notebooks need no guard this way.
+    Every worker would run the script again; without it, scripts and notebooks need no ``__main__`` guard.
     """
     main, blank = sys.modules["__main__"], types.ModuleType("__main__")
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if os.name == "posix" else None
@@ -258,7 +258,7 @@ def _threads_env() -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread for linear algebra, as the workers have it: so bits are the same here and there."""
+    """Use one linear-algebra thread, as workers do, so that results are identical bit for bit."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     with _threads_env(), threadpool_limits(1, user_api="blas"):
@@ -266,10 +266,10 @@ def one_thread() -> Iterator[None]:
 
 
 def _serve(pipe: Connection) -> None:
-    """A worker's whole life."""
+    """Run jobs from the pipe until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(EOFError, OSError):  # the parent has closed the pipe, or is gone
+    with suppress(EOFError, OSError):  # the parent has closed the pipe, or has ended
         while True:
             job = pipe.recv()
             pipe.send(work(job, pipe.send))
@@ -283,7 +283,7 @@ def _end_with_parent() -> None:
 
 
 def work(job: Job, tell: Callable[[CellOutcome], object], carry: Carry | None = None) -> CellOutcome:
-    """Carry out a job, by ``carry`` or as it is done here. Whatever it raises is its outcome."""
+    """Run a job, by ``carry`` if given, and return its outcome; an exception is an outcome too."""
     from rivalry.lab import worker
 
     spoke = 0.0
@@ -304,7 +304,7 @@ def work(job: Job, tell: Callable[[CellOutcome], object], carry: Carry | None = 
             outcome = CellOutcome("slow", job.id)
         except DiskFull as error:
             outcome = CellOutcome("full", job.id, message=str(error))
-        except Exception as error:  # a game, a method or a plug-in may raise anything: it is on record
+        except Exception as error:  # a game, a method or a plug-in may raise anything: record it
             outcome = CellOutcome("failed", job.id, message=told(error), trace=traceback.format_exc())
     told_of = dict.fromkeys(f"{warning.category.__name__}: {warning.message}" for warning in caught)
     cache = [note for note in told_of if "persistent compilation cache" in note]
@@ -316,7 +316,7 @@ def work(job: Job, tell: Callable[[CellOutcome], object], carry: Carry | None = 
 
 
 def told(error: Exception) -> str:
-    """An error in one line."""
+    """Return an error in one line."""
     from rivalry.core.game import BrokenInvariant
 
     lines = str(error).strip().splitlines()

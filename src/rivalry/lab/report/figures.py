@@ -1,4 +1,4 @@
-"""A study's figures, drawn from stored data: files for papers, the same pictures inline for the page."""
+"""Figures of a study, drawn from stored data: files for papers, and the same figures inline in the page."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 
 class Figure(NamedTuple):
-    """A figure that was drawn, or (``why``) was not."""
+    """A figure, or the reason (``why``) that it was not drawn."""
 
     kind: str
     file: str
     caption: str
-    svg: str  # without the XML prolog, its identifiers its own; an image where it was drawn elsewhere
+    svg: str  # without XML prolog, with unique identifiers; an image if drawn elsewhere
     why: str = ""
-    marked: bool = False  # its hollow marks are not certified
+    marked: bool = False  # it has hollow marks, which are not certified
     absent: bool = False  # the run has no such point; the study's full form may
 
 
 def draw(
     wanted: Iterable[str | Mapping[str, Any]], data: Dataset, folder: Path, stored: Path
 ) -> list[Figure]:
-    """Every entry of a study's ``plots`` as ``folder/NN-kind.svg``.
+    """Draw every entry of a study's ``plots`` as ``folder/NN-kind.svg``.
 
-    One that cannot be drawn is told with the reason, and the others go on. Those that are not the package's
-    are taken from ``stored``, the run's own folder, as `draw_own` left them. There, older files of that form
-    are removed.
+    A plot that fails is returned with the reason. Plots from outside the package are read from ``stored``,
+    the run's figures, where `draw_own` wrote them. If ``folder`` is ``stored``, older files named in this
+    way are removed.
     """
     folder_for(folder)
     drawn = [_draw(k, entry, data, folder, stored) for k, entry in enumerate(wanted, start=1)]
@@ -50,9 +50,12 @@ def draw(
 
 
 def draw_own(run: Run) -> list[str]:
-    """Draw the plots of users' files and of other packages, and no others; runs those files.
+    """Draw only the plots of user files, which are run, and of other packages.
 
-    Returns a line for each that could not be drawn.
+    Returns
+    -------
+    list of str
+        One line per plot that could not be drawn.
     """
     from rivalry.lab.study import build_plot
     from rivalry.plots.style import picture
@@ -68,14 +71,14 @@ def draw_own(run: Run) -> list[str]:
         path = folder / _file(number, kind)
         try:
             write(path, picture(build_plot(kind, study.folder), data, **options).svg)
-        except Exception as error:  # a user's plot may raise anything; the numbers are there
+        except Exception as error:  # a user's plot may raise anything; the results are stored
             path.unlink(missing_ok=True)
             failed.append(f"plots[{number - 1}] ({kind}) was not drawn: {type(error).__name__}: {error}")
     return failed
 
 
 def _split(entry: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """A plot's kind, and its options."""
+    """Return a plot's kind and options."""
     options = {"kind": entry} if isinstance(entry, str) else dict(entry)
     return str(options.pop("kind", "")), options
 
@@ -85,8 +88,8 @@ def _file(number: int, kind: str) -> str:
 
 
 def _stored(kind: str, path: Path) -> Figure:
-    """A figure as it lies there. As an image it can run nothing and mixes with nothing on the page."""
-    if path.is_symlink() or not path.is_file():  # a page shows nothing from elsewhere
+    """Return a stored figure as an image, which cannot run scripts or affect the page."""
+    if path.is_symlink() or not path.is_file():  # the page shows no file from outside the run
         return Figure(
             kind,
             path.name,
@@ -109,7 +112,7 @@ def _draw(number: int, entry: str | Mapping[str, Any], data: Dataset, folder: Pa
         svg, where, hollow = picture(getattr(plots, kind), data, **options)
     except NoSuchPoint as error:
         return Figure(kind, file, "", "", str(error), absent=True)
-    except Exception as error:  # whatever a plot makes of odd data, the report must not lack the rest
+    except Exception as error:  # a plot may fail on unusual data; the report still needs the others
         return Figure(kind, file, "", "", f"{type(error).__name__}: {error}")
     write(folder / file, svg)
     title = plots.PLOTS[kind].caption_of(options)
@@ -118,7 +121,7 @@ def _draw(number: int, entry: str | Mapping[str, Any], data: Dataset, folder: Pa
 
 
 def _inline(svg: str, prefix: str) -> str:
-    """The ``<svg>`` element alone; identifiers get a prefix, since many figures share the page."""
+    """Return the ``<svg>`` element with prefixed identifiers, since many figures share the page."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r'\bid="', f'id="{prefix}-', body)
     body = re.sub(r'(xlink:href|href)="#', rf'\1="#{prefix}-', body)

@@ -1,4 +1,4 @@
-"""Our values beside published and independent ones: two verdicts, and the certificates behind them."""
+"""Comparison of results with published and independent values, and the certificates of the results."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 ROUNDINGS = ("floating point", "outward", "exact")  # of bounds, from the weakest
-ROUNDING = 1e-9  # relative: numbers this close are the same number
+ROUNDING = 1e-9  # relative difference below which numbers count as equal
 NOT_COMPARED = "not compared"
 REDUCED = "not valid in a reduced run"
 
 
 class JudgedExpectation(NamedTuple):
-    """One ``[[expect]]`` of a study: the row that scripts get, and the study's remark on it."""
+    """An ``[[expect]]`` entry of a study after comparison: the row for scripts, and the study's note."""
 
     row: dict[str, Any]
     note: str
@@ -38,29 +38,29 @@ REFERENCES = ("published", "expected")
 
 class _Ours(NamedTuple):
     value: bool | float | str | None
-    claim: str | None  # the weakest of the cells behind our number; None where there is none
+    claim: str | None  # the weakest of the cells behind our value; None without one
     why: str
 
 
 def expectations(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> list[dict[str, Any]]:
-    """Every ``[[expect]]`` of a resolved study beside our value, as ``--json`` prints it.
+    """Return every ``[[expect]]`` of a resolved study with our value, as ``--json`` prints it.
 
-    ``published_verdict`` and ``expected_verdict`` are ``agrees``, ``differs``, ``not compared`` (``reason``
-    says why), or None where the study gives no such reference. ``certificate`` is the weakest claim of the
-    cells behind our value. ``name``: of the study, where it is not its own.
+    ``published_verdict`` and ``expected_verdict`` are ``agrees``, ``differs``, ``not compared`` (with a
+    ``reason``), or None if the study gives no such reference. ``certificate`` is the weakest claim of the
+    cells behind our value. ``name`` replaces the study's own name.
     """
     return [judged.row for judged in judge(study, data, name)]
 
 
 def judge(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> list[JudgedExpectation]:
-    """Every ``[[expect]]`` of a resolved study, compared with the run's dataset."""
+    """Compare every ``[[expect]]`` of a resolved study with the run's dataset."""
     changed = differences(study)
     called = study.get("name", "") if name is None else name
     return [_judged(study, changed, called, dict(row), data) for row in study.get("expect", ())]
 
 
 def tally(rows: Sequence[Mapping[str, Any]]) -> str:
-    """How many references there are of both kinds, and what became of them, in words.
+    """Return the numbers of references of both kinds and their verdicts, in words.
 
     >>> tally([{"published_verdict": "differs", "why": "a slip", "expected_verdict": "agrees"}])
     '1 published value: 1 differs (explained); 1 independent check: 1 agrees'
@@ -90,19 +90,19 @@ def _explained(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def certificates(data: Dataset) -> list[dict[str, Any]]:
-    """For every finished cell what its certificate says, as ``--json`` prints it.
+    """Return the certificate of every finished cell, as ``--json`` prints it.
 
-    Keys: cell, algorithm, at, regret and bound (the largest over players; None where infinite or unknown),
-    coverage, rounding and claim (the weakest where a cell holds many results).
+    Keys: cell, algorithm, at, regret and bound (the largest over players; None if infinite or unknown),
+    coverage, rounding and claim (the weakest if a cell holds several results).
     """
     return [certificate for certificate, _ in cells(data)]
 
 
 def results(data: Dataset) -> list[dict[str, Any]]:
-    """What every finished cell found, as ``--json`` prints it.
+    """Return the results of every finished cell, as ``--json`` prints them.
 
-    Keys: algorithm, at, status, claim, payoff (per player; a list of these where a cell holds many results)
-    and metrics, the variables that are one number, word or truth value per cell.
+    Keys: algorithm, at, status, claim, payoff (per player; a list of these if a cell holds several results)
+    and metrics, the variables with one number, word or boolean per cell.
     """
     found = []
     for (certificate, about), cell in zip(cells(data), _finished(data), strict=True):
@@ -127,13 +127,14 @@ ABOUT = (
     "concept_residual",
     "certificate_method",
 )
-"""Variables that describe a result, and are no metrics of it."""
+"""Variables that describe a result and are not metrics of it."""
 
 
 def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Every finished cell's certificate, and where it is (the coordinates that vary) with its ``status``.
+    """Return every finished cell's certificate, and its varying coordinates with its ``status``.
 
-    With them goes ``distance``, the largest over lanes to the nearest equilibrium found, None where unknown.
+    The latter also hold ``distance``, the largest over batch indices to the nearest equilibrium found; None
+    if unknown.
     """
     found = []
     for cell in _finished(data):
@@ -155,13 +156,13 @@ def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 def _lead(data: Dataset) -> list[str]:
-    """The dimensions of cells."""
+    """Return the dimensions of cells."""
     dims = data["cell"].dims if "cell" in data else data["status"].dims
     return [str(dim) for dim in dims if dim in data.coords]
 
 
 def _finished(data: Dataset) -> Iterator[Dataset]:
-    """The data of every finished cell."""
+    """Yield the data of every finished cell."""
     if "status" not in data:
         return
     lead = _lead(data)
@@ -172,7 +173,7 @@ def _finished(data: Dataset) -> Iterator[Dataset]:
 
 
 def _certificate(cell: Dataset, finished: np.ndarray) -> dict[str, Any]:
-    """The largest regret and bound over players and lanes, the weakest words over lanes."""
+    """Return the largest regret and bound over players and batch indices, and the weakest words."""
     return {
         "regret": _largest(cell, "regret", finished),
         "bound": _largest(cell, "bound", finished),
@@ -183,7 +184,7 @@ def _certificate(cell: Dataset, finished: np.ndarray) -> dict[str, Any]:
 
 
 def _gain(cell: Dataset, finished: np.ndarray) -> float:
-    """The largest bound over players and lanes as a fraction of the payoff at stake; 0 where unknown."""
+    """Return the largest bound as a fraction of the payoff at stake; 0 if unknown."""
     if not {"bound", "at_stake"} <= set(cell):
         return 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -192,7 +193,7 @@ def _gain(cell: Dataset, finished: np.ndarray) -> float:
 
 
 def _search(cell: Dataset, finished: np.ndarray) -> str:
-    """How regrets were computed, where that is the same for all lanes."""
+    """Return how regrets were computed, if the same for all batch indices; else an empty string."""
     if "certificate_method" not in cell:
         return ""
     words = np.unique(cell["certificate_method"].values[finished])
@@ -200,10 +201,10 @@ def _search(cell: Dataset, finished: np.ndarray) -> str:
 
 
 def _largest(cell: Dataset, name: str, finished: np.ndarray) -> float | None:
-    """None where it is infinite or, for any lane, unknown; NaN beside numbers is padding."""
+    """Return the largest value; None if infinite or, for any batch index, unknown; other NaN are padding."""
     if name not in cell:
         return None
-    rows = cell[name].values[finished]  # [lane player], a cell without lanes having one
+    rows = cell[name].values[finished]  # [batch player]; one row without a batch
     if np.isnan(rows).all(axis=-1).any():
         return None
     top = float(np.nanmax(rows))
@@ -211,7 +212,7 @@ def _largest(cell: Dataset, name: str, finished: np.ndarray) -> float | None:
 
 
 def _farthest(cell: Dataset, finished: np.ndarray) -> float | None:
-    """The largest distance over lanes; None where any is unknown."""
+    """Return the largest distance over batch indices; None if any is unknown."""
     if "distance" not in cell:
         return None
     top = float(np.max(cell["distance"].values[finished]))
@@ -223,7 +224,7 @@ def _weakest(cell: Dataset, name: str, finished: np.ndarray, order: Sequence[str
 
 
 def _weakest_of(words: np.ndarray, order: Sequence[str]) -> str | None:
-    """The weakest of some words; None where one of them is missing."""
+    """Return the weakest of some words; None if one of them is missing."""
     found = {str(word) for word in words}
     return min(found, key=order.index) if found and found <= set(order) else None
 
@@ -267,7 +268,7 @@ def _judged(
 
 
 def _published(row: Mapping[str, Any], ours: bool | float | str | None) -> tuple[str | None, str]:
-    """The verdict on the published value, and why it is not compared; None where there is no such value."""
+    """Return the verdict on the published value (None without one), and why it is not compared."""
     value = row.get("published")
     if value is None:
         return None, ""
@@ -275,7 +276,7 @@ def _published(row: Mapping[str, Any], ours: bool | float | str | None) -> tuple
 
 
 def _expected(row: Mapping[str, Any], ours: bool | float | str | None) -> tuple[str | None, str]:
-    """The same for the independent computation: a value, or a range ``within`` which ours has to be."""
+    """Return the same for the independent computation: a value, or a range ``within`` for ours."""
     within = row.get("within")
     if within is not None:
         if isinstance(ours, str) or ours is None:
@@ -293,7 +294,7 @@ def _compared(
         return NOT_COMPARED, "one is text, the other a number"
     if isinstance(value, str) or isinstance(ours, str):
         return ("agrees" if ours == value else "differs"), ""
-    # a hair more, so that a difference of exactly the tolerance is not decided by rounding
+    # slightly more, so that rounding does not decide a difference of exactly the tolerance
     allowed = ROUNDING * abs(value) if tolerance is None else tolerance + ROUNDING * tolerance
     return ("agrees" if abs(float(ours or 0) - float(value)) <= allowed else "differs"), ""
 
@@ -309,7 +310,7 @@ def _ours(study: Mapping[str, Any], row: Mapping[str, Any], data: Dataset) -> _O
         return _Ours(None, None, why)
     held = [dim for dim in picked["status"].dims if dim in picked[name].dims]
     status = picked["status"].transpose(*held, ...).values
-    finished = (status != "").reshape(int(np.prod(status.shape[: len(held)])), -1)  # [cell, further lanes]
+    finished = (status != "").reshape(int(np.prod(status.shape[: len(held)])), -1)  # [cell, batch]
     if not finished.any():
         return _Ours(None, None, "no cell there has finished")
     values = picked[name].transpose(*held, ...).values.reshape(len(finished), -1)[finished.any(axis=1)]
@@ -329,7 +330,7 @@ def _ours(study: Mapping[str, Any], row: Mapping[str, Any], data: Dataset) -> _O
 def _picked(
     study: Mapping[str, Any], data: Dataset, name: str, at: Mapping[str, Any]
 ) -> tuple[Dataset | None, str]:
-    """The data at a point, or why there is no such point."""
+    """Return the data at a point, or None and why there is no such point."""
     try:
         at = in_step(data, at)
     except NoSuchPoint as error:
@@ -355,14 +356,14 @@ def _index(data: Dataset, dim: str, wanted: Any) -> int | None:
 
 
 def _fixed(study: Mapping[str, Any], key: str, wanted: Any) -> bool:
-    """Whether the study's game has that value throughout, so that nothing need be picked."""
+    """Return whether the study's game has this value throughout, so that no selection is needed."""
     value = (study.get("game") or {}).get(key)
     given = value if isinstance(value, list) and value else [value]
     return all(one == wanted for one in given)
 
 
 def _unfinished(data: Dataset) -> str:
-    """How many of the cells that a number needs are not there; nothing where all are."""
+    """Return how many of the cells behind a value are missing, in words; empty if none is."""
     if "cell" not in data:
         return ""
     planned, status = data["cell"], data["status"]
@@ -372,14 +373,14 @@ def _unfinished(data: Dataset) -> str:
 
 
 def _equal(values: np.ndarray, wanted: bool | float | str) -> np.ndarray:
-    """Which values are the one wanted; padding stays."""
+    """Return which values equal the one wanted; padding stays."""
     if values.dtype.kind == "U" or isinstance(wanted, str):
         return np.asarray(values.astype(str) == str(wanted))
     return np.where(np.isnan(values), np.nan, np.isclose(values, wanted, rtol=ROUNDING, atol=0.0))
 
 
 def _reduced(rows: np.ndarray, reduce: str | None) -> tuple[bool | float | str | None, str]:
-    """One number from values ``[cell, own]``, or None and why not. Padding beside numbers does not count."""
+    """Return one number from values ``[cell, own]``, or None and the reason; padding does not count."""
     kept = _kept(rows)
     empty = int((~kept).all(axis=1).sum())
     if empty:
@@ -402,7 +403,7 @@ def _reduced(rows: np.ndarray, reduce: str | None) -> tuple[bool | float | str |
 
 
 def _kept(rows: np.ndarray) -> np.ndarray:
-    """Where a run's dataset holds more than padding, as `rivalry.core.results.collect` pads."""
+    """Return where a run's dataset holds more than the padding of `rivalry.core.results.collect`."""
     if rows.dtype.kind == "f":
         return np.asarray(~np.isnan(rows))
     return np.asarray(rows != -1) if rows.dtype.kind == "i" else np.ones(rows.shape, dtype=bool)

@@ -1,4 +1,4 @@
-"""A run folder as one page: what it holds is gathered here, how it looks is the template's."""
+"""Content of a run's report page; the template determines its appearance."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ class Group(NamedTuple):
     bound: float | None
     cell: str
     where: str
-    distance: float | None  # the largest to the nearest equilibrium found; None where unknown
-    words: str  # what the claim is printed with, or nothing
+    distance: float | None  # the largest to the nearest equilibrium found; None if unknown
+    words: str  # text printed with the claim, or empty
 
 
 class Section(NamedTuple):
-    """All that the page tells of one study."""
+    """Content of the page on one study."""
 
     anchor: str
     study: Mapping[str, Any]
@@ -76,18 +76,18 @@ class Section(NamedTuple):
     changed: list[Difference]
     groups: list[Group]
     sessions: Sessions | None  # of learning in repeated play
-    networks: Networks | None  # of learners that RLlib trains
-    equilibria: tuple[list[ListedEquilibria], int]  # of finite games, and the points that are left out
-    travellers: list[TravellersTable]  # classes of agents of a city
-    channels: list[tuple[str, str]]  # methods, and through what discount factors can matter in their results
-    monitored: bool  # agents were looked at while they learned
+    networks: Networks | None  # of learners trained by RLlib
+    equilibria: tuple[list[ListedEquilibria], int]  # of finite games, and the number of points left out
+    travellers: list[TravellersTable]  # agent classes of a city
+    channels: list[tuple[str, str]]  # methods, and how discount factors can affect their results
+    monitored: bool  # agents were monitored while they learned
     softmax: bool  # policies are softmaxes at a finite temperature
     figures: list[Figure]
     warnings: list[Warned]
     failures: list[tuple[str, str, str]]  # cell, where, why
-    damaged: list[tuple[str, str]]  # files of the run, and why
+    damaged: list[tuple[str, str]]  # files of the run, and the reason
     aside: list[str]  # files that were damaged earlier
-    edited: str  # how study.toml differs from what the run was made of; empty where it does not
+    edited: str  # how study.toml differs from the run's study; empty if it does not
     text: str
 
     @property
@@ -106,12 +106,26 @@ def build(
     tell: Callable[[str], None] = lambda line: None,
     out: str | os.PathLike[str] | None = None,
 ) -> Path:
-    """(Re)build the figures and ``report.html`` of a run from its stored files; returns the page's path.
+    """Build or rebuild the figures and ``report.html`` of a run from its stored files.
 
-    The page is one file that needs nothing else. No game is built and no file of the user's is run. ``tell``
-    is told which of the package's figures could not be drawn, and why, a line each. With ``out`` the page and
-    the figures are written there, and nothing into the run. Raises `rivalry.lab.store.StoreError` where the
-    folder is no run.
+    The page is one self-contained file. No game is built and no user's file is run.
+
+    Parameters
+    ----------
+    tell
+        Callback that receives one line per figure of the package that could not be drawn, with the reason.
+    out
+        Folder for the page and the figures; nothing is then written into the run. Default: the run.
+
+    Returns
+    -------
+    Path
+        Path of the page.
+
+    Raises
+    ------
+    rivalry.lab.store.StoreError
+        If the folder is not a run.
     """
     run = Run.open(run_folder)
     parts = run.parts() or {run.name: run}
@@ -149,7 +163,7 @@ def build(
 
 
 def _labels(studies: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The labels of rules without karma that the studies use, spelled out."""
+    """Return the labels of rules without karma that the studies use, spelled out."""
     used = set(re.findall(r"[A-Z]+", json.dumps(studies)))
     return [f"{label}: {words}" for label, words in LABELS.items() if label in used]
 
@@ -210,7 +224,7 @@ def _section(name: str, run: Run, figures: Path) -> Section:
 
 
 def _parameters(study: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The game's parameters; those that the study varies with the values they take."""
+    """Return the game's parameters; varied ones with their values."""
     varied = {key: value for table in ("sweep", "batch") for key, value in study[table].items()}
     told = {key: shown(value) for key, value in study["game"].items()}
     for key, value in varied.items():
@@ -232,7 +246,7 @@ def _failures(run: Run) -> list[tuple[str, str, str]]:
 
 
 def _groups(data: Dataset) -> list[Group]:
-    """Finished cells by method, claim and status, each with the largest regret and where it is."""
+    """Return finished cells by method, claim and status, each with the largest regret and its point."""
     held: dict[tuple[str, str, str], list[tuple[dict[str, Any], dict[str, Any]]]] = defaultdict(list)
     for certificate, where in cells(data):
         key = (str(certificate["algorithm"]), certificate["claim"] or "no certificate", where["status"])
@@ -266,7 +280,7 @@ def _group(method: str, claim: str, status: str, rows: list[tuple[dict[str, Any]
 
 
 def _printed_with(claim: str, coverage: str, rows: list[dict[str, Any]]) -> str:
-    """What a claim is printed with: the bound of approximate equilibria, the search of a lower bound."""
+    """Return the text printed with a claim: an approximate equilibrium's bound, a lower bound's search."""
     if claim == "approximate equilibrium":
         return gain_in_words(max(row["gain"] for row in rows))
     searches = sorted({row["search"] for row in rows} - {""})
@@ -278,7 +292,7 @@ def _where(at: Mapping[str, Any]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A parameter's value as the page shows it: short numbers, long lists cut.
+    """Return a parameter's value as the page shows it: short numbers, truncated lists.
 
     >>> shown([0.17, 0.17]), shown({"kind": "mixture"}), shown(True)
     ('0.17, 0.17', 'kind mixture', 'true')
@@ -296,7 +310,7 @@ def shown(value: Any) -> str:
 
 
 def number(value: Any, digits: int = 7) -> str:
-    """A number as tables show it; a dash where there is none.
+    """Return a number as tables show it; a dash for None.
 
     >>> number(0.18881512), number(None), number(7.5e-10), number(True)
     ('0.1888151', '–', '7.5e−10', 'true')

@@ -13,8 +13,8 @@ from rivalry.core.statistics import half_width, share_interval, told
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
-MOST_TABLES = 24  # points of a sweep that have a table of equilibria
-ROUNDING = 1e-12  # bands below this are those of sums in another order
+MOST_TABLES = 24  # points of a sweep with a table of equilibria
+ROUNDING = 1e-12  # narrower bands come from the order of summation
 MARK = "resumed"  # only trained networks report whether they resumed from a checkpoint
 TRAINED = "trained_best_response_gain"
 NETWORK_COLUMNS = {
@@ -28,8 +28,8 @@ NETWORK_COLUMNS = {
     "exploring_efficiency": "… exploring",
     TRAINED: "Gain by training",
 }
-"""Variables of trained networks and their columns, in order; of players the largest value is shown."""
-CONVERGED = "converged"  # true or false of a session: its mean is a share
+"""Variables of trained networks and their columns, in order; the largest value over players is shown."""
+CONVERGED = "converged"  # a boolean per session: its mean is a share
 SESSION_COLUMNS = {
     "pooled_gain": "Gain",
     "end_mean_price": "Price",
@@ -49,9 +49,9 @@ SESSION_COLUMNS = {
 
 
 def points(data: Dataset, *, together: tuple[str, ...] = ()) -> Iterator[tuple[str, str, Dataset]]:
-    """Yield the method, the place in words and the data of every point of a run.
+    """Yield the method, the coordinates in words and the data of every point of a run.
 
-    Points along the dimensions ``together`` are one. The words leave out dimensions of a single value.
+    Points along the dimensions ``together`` are merged. The words omit dimensions of a single value.
     """
     lead = [str(dim) for dim in data["status"].dims if dim in data.coords and dim not in together]
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
@@ -69,10 +69,10 @@ def _named(name: str, value: Any) -> str:
 
 
 class Sessions(NamedTuple):
-    """The table of a study's sessions."""
+    """Table of a study's sessions."""
 
     columns: list[str]
-    rows: list[tuple[str, int, list[str]]]  # where, how many sessions, a text a column
+    rows: list[tuple[str, int, list[str]]]  # point, number of sessions, one text per column
 
 
 def sessions(data: Dataset) -> Sessions | None:
@@ -99,7 +99,7 @@ def sessions(data: Dataset) -> Sessions | None:
 
 
 def channels(data: Dataset) -> list[tuple[str, str]]:
-    """Return how discount factors affect results: the methods that report it, and their sentence."""
+    """Return how discount factors affect results: the methods that report it, and the text."""
     if "gamma_channels" not in data or "status" not in data:
         return []
     names: dict[str, dict[str, None]] = {}
@@ -133,10 +133,10 @@ def _mean(values: DataArray) -> str:
 
 
 class Networks(NamedTuple):
-    """The table of a study's networks."""
+    """Table of a study's networks."""
 
     columns: list[str]
-    rows: list[tuple[str, int, str, list[str]]]  # where, replications, how they ran, a text a column
+    rows: list[tuple[str, int, str, list[str]]]  # point, replications, how they ran, one text per column
     libraries: str  # with versions
     trained: bool  # whether best responses were trained
 
@@ -173,8 +173,8 @@ def networks(data: Dataset, made_by: dict[str, str]) -> Networks | None:
 def _largest(name: str, cell: Dataset) -> str:
     """Return the largest value over players, as the mean over replications with its interval.
 
-    A single replication has the band of its evaluation periods. A regret that comes from a trained best
-    response is left to the column of trained gains.
+    A single replication has the band of its evaluation periods. A regret from a trained best response is
+    shown in the column of trained gains instead.
     """
     values = cell[name]
     if name == "regret" and TRAINED in cell and np.isfinite(cell[TRAINED].values).any():
@@ -195,7 +195,7 @@ def _largest(name: str, cell: Dataset) -> str:
 
 
 class ListedEquilibria(NamedTuple):
-    """The equilibria that one method lists at one point."""
+    """Equilibria that one method lists at one point."""
 
     where: str
     summary: str

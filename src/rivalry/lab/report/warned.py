@@ -1,4 +1,4 @@
-"""What the cells of a run warned of: each warning once, with the number of cells that gave it."""
+"""Warnings of a run's cells: each warning once, with the number of cells that gave it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-FEW = 5  # warnings that are told; the others are counted
+FEW = 5  # warnings reported; the others are counted
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)*|\.\d+)(?:e[+-]?\d+)?")
 
 
 class Warned(NamedTuple):
-    """One warning: the words of the first cell that gave it, and how many cells did so."""
+    """A warning: its text in the first cell that gave it, and the number of such cells."""
 
     words: str
     cells: int
-    alike: bool  # all these cells gave it in the same words; else numbers in it differ
+    alike: bool  # its text is the same in all these cells; else numbers in it differ
 
     def line(self) -> str:
-        """As it is told.
+        """Return the warning as one line.
 
         >>> Warned("sampled gains are biased", 3, True).line()
         'sampled gains are biased (3 cells)'
@@ -29,9 +29,9 @@ class Warned(NamedTuple):
 
 
 def warned(notes: Iterable[Sequence[str]]) -> list[Warned]:
-    """The warnings of cells, each given as its cell's notes; those that differ in numbers only are one.
+    """Return the warnings in the notes of cells, most frequent first.
 
-    What most cells gave comes first.
+    Warnings that differ only in numbers count as one.
 
     >>> for one in warned([["UserWarning: 12% were seldom seen"], ["UserWarning: 9% were seldom seen"], []]):
     ...     print(one.line())
@@ -49,7 +49,7 @@ def warned(notes: Iterable[Sequence[str]]) -> list[Warned]:
 
 
 def lines(rows: Sequence[Warned], few: int = FEW) -> list[str]:
-    """The first few, and how many more there are.
+    """Return the first few warnings as lines, and the number of further ones.
 
     >>> lines(warned([["one"], ["two"], ["three"]]), few=1)
     ['one', '... and 2 more in log.txt']
