@@ -1,7 +1,7 @@
-"""What is recorded of a run beside its cells: the index, and digests of the files of a run at rest.
+"""The index of a run, and the digests of its files between periods of work.
 
-``index.sqlite`` has wall times, warnings and failures; it can be made again from the other files.
-``SHA256SUMS`` has the digests of files that do not hold one themselves, in the form of the program
+``index.sqlite`` holds wall times, warnings and failures; it can be rebuilt from the other files.
+``SHA256SUMS`` holds the digests of files that do not contain one, in the format of the program
 ``sha256sum``, which checks it with ``-c``. It is written when work on a run ends and removed when work
 begins; its last line is the digest of the lines before, as a comment.
 """
@@ -25,7 +25,7 @@ _LINE = re.compile(r"([0-9a-f]{64})  ((?:figures/)?[^/\n]+)")
 
 
 class Index:
-    """Wall times, warnings, failures, in SQLite; never waits for the disk, since files can tell the rest."""
+    """Wall times, warnings and failures in SQLite; never waits for the disk: the files hold the results."""
 
     _TABLE = "create table if not exists cells (id text primary key, state text, seconds real, message text)"
 
@@ -33,7 +33,7 @@ class Index:
         self.path = path
         try:
             self._db = self._connect()
-        except sqlite3.DatabaseError:  # damaged: what matters is in the files
+        except sqlite3.DatabaseError:  # damaged: the files hold what matters
             for old in path.parent.glob(f"{path.name}*"):
                 old.unlink()
             self._db = self._connect()
@@ -71,7 +71,7 @@ class Index:
             )
 
     def align(self, on_disk: set[str]) -> None:
-        """Rows for all files, and no row that calls a cell done which has none."""
+        """Add rows for all files, and delete rows of finished cells without a file."""
         with self._room():
             known = self.known()
             self._db.execute("begin")
@@ -82,7 +82,7 @@ class Index:
             self._db.execute("commit")
 
     def known(self) -> set[str]:
-        """Cells that the index calls done."""
+        """Return the cells that the index records as done."""
         return {id for (id,) in self._db.execute("select id from cells where state = 'done'")}
 
     def seconds(self) -> dict[str, float]:
@@ -93,7 +93,7 @@ class Index:
 
     @classmethod
     def peek(cls, path: Path) -> dict[str, tuple[str, str]]:
-        """State and message of every cell, without writing; nothing where the index is missing or damaged."""
+        """Return each cell's state and message without writing; empty if the index is missing or damaged."""
         try:
             return cls._rows(path)
         except (sqlite3.DatabaseError, DamagedFile):
@@ -101,7 +101,7 @@ class Index:
 
     @classmethod
     def fault(cls, path: Path) -> str:
-        """Why an index cannot be read; nothing where it can, or there is none."""
+        """Return why an index cannot be read; empty if it can, or there is none."""
         try:
             cls._rows(path)
         except sqlite3.DatabaseError as error:
@@ -112,10 +112,10 @@ class Index:
 
     @classmethod
     def _rows(cls, path: Path) -> dict[str, tuple[str, str]]:
-        """From a copy in memory: no lock, no journal, no limit on the path's length."""
+        """Return the rows from a copy in memory: no lock, no journal, no limit on the path's length."""
         if not path.exists():
             return {}
-        for wait in (0.02, 0.1):  # a copy made while another process writes may be of two states
+        for wait in (0.02, 0.1):  # a copy made while another process writes may mix two states
             try:
                 return cls._copied(path)
             except sqlite3.DatabaseError:
@@ -143,12 +143,12 @@ class Index:
 
 
 def write_sums(folder: Path) -> None:
-    """Put the digests of a run's files on record. Raises `rivalry.core.files.DiskFull`."""
+    """Write the digests of a run's files. Raises `rivalry.core.files.DiskFull`."""
     _write(folder, {name: _digest(folder / name) for name in _FILES if (folder / name).is_file()})
 
 
 def update_sums(folder: Path) -> None:
-    """The same for the report and the figures, which are made at rest; nothing where there are no sums."""
+    """Update the digests of the report and the figures, if there are sums."""
     known = _read(folder)
     if known is not None:
         _write(folder, {name: digest for name, digest in known.items() if name in _FILES})
@@ -162,7 +162,7 @@ def _write(folder: Path, known: dict[str, str]) -> None:
 
 
 def _read(folder: Path) -> dict[str, str] | None:
-    """The digests by name; None where there are none, or they are damaged."""
+    """Return the digests by name; None if they are missing or damaged."""
     try:
         body, _, last = read_bytes(folder / SUMS).rpartition(b"# ")
     except DamagedFile:
@@ -175,7 +175,7 @@ def _read(folder: Path) -> dict[str, str] | None:
 
 
 def altered(folder: Path) -> Iterator[DamagedFile]:
-    """Files of a run at rest that are not what was written; during work nothing is known."""
+    """Yield files of a run that differ from what was written; during work there is nothing to compare."""
     known = _read(folder)
     if known is None and os.path.lexists(folder / SUMS):
         yield DamagedFile(folder / SUMS, "its lines do not match its digest")

@@ -1,6 +1,6 @@
-"""The cells of a run: whether their records are those of cells and fit together, and the dataset they make.
+"""Checks of a run's stored cells, and their dataset.
 
-Digests tell damage, not who wrote the bytes, so every record is checked before it is used.
+Digests detect damage but do not prove who wrote the bytes, so every record is checked before use.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _WORDS = {"claim": ("", *CLAIMS), "coverage": ("", *COVERAGES)}
 _PER_PLAYER = ("regret", "bound")
 _NUMBERS = ("profile", "payoff", "tolerance", *_PER_PLAYER)
 _OWN = ("cell", "distance", "nearest_method")  # variables of the dataset, not of a cell
-SAME = 9  # digits up to which equal profiles are one equilibrium
+SAME = 9  # decimals to which profiles of one equilibrium agree
 
 Row = tuple[Mapping[str, Any], Record]
 
 
 class StoredCell(NamedTuple):
-    """A cell of a run: its name, its point of the sweep, and its coordinates in the dataset (``at``)."""
+    """A cell of a run: its identifier, point of the sweep, and coordinates in the dataset (``at``)."""
 
     id: str
     point: dict[str, Any]
@@ -38,7 +38,7 @@ class StoredCell(NamedTuple):
 
 
 class Form(NamedTuple):
-    """The form of a variable, which is the same in all cells: its dimensions, and whether it is text."""
+    """Form of a variable, which is the same in all cells: its dimensions, and whether it is text."""
 
     dims: tuple[str, ...]
     text: bool
@@ -53,7 +53,7 @@ def forms(record: Record) -> dict[str, Form]:
 
 
 def record_fault(record: Record) -> str:
-    """Return in one line why a record is not that of a cell; empty where it is."""
+    """Return in one line why a record is not that of a cell; empty if it is."""
     if "status" not in record or record["status"][1].dtype.kind != "U":
         return "no status"
     dims, status = record["status"]
@@ -91,7 +91,7 @@ def record_fault(record: Record) -> str:
 
 
 def misfits(cells: Sequence[Forms]) -> dict[int, str]:
-    """Return which cells do not fit into one dataset with most of the others, and why: ``{number: line}``."""
+    """Return the cells that do not fit into one dataset with most others, and why: ``{number: line}``."""
     found: dict[int, str] = {}
     for name in sorted({name for cell in cells for name in cell}):
         counted = Counter(cell[name] for cell in cells if name in cell)
@@ -106,7 +106,7 @@ def misfits(cells: Sequence[Forms]) -> dict[int, str]:
 
 
 def _fits(form: Form, into: Form) -> bool:
-    """Whether an array's dimensions are among those of another, in their order; a seat is a player's."""
+    """Return whether a form's dimensions are among another's, in order; ``seat`` counts as ``player``."""
     by_seat = "seat" in (*form.dims, *into.dims)
     rest = iter(_by_seat(into.dims) if by_seat else into.dims)
     return form.text == into.text and all(
@@ -123,7 +123,7 @@ def _in_words(form: Form) -> str:
 
 
 class _Result(NamedTuple):
-    """One profile of a record: its point of the game, and its place in the record's batch."""
+    """One profile of a record: its point of the game, and its index in the record's batch."""
 
     point: tuple[Any, ...]
     batch: tuple[int, ...]
@@ -133,7 +133,7 @@ class _Result(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """The distinct equilibria of one point, and the method that found each first."""
+    """Distinct equilibria of one point, and the method that found each first."""
 
     profiles: list[np.ndarray]
     methods: list[str]
@@ -143,11 +143,16 @@ def with_distances(rows: Sequence[Row], game_keys: Collection[str]) -> list[Row]
     """Add to every record with profiles ``[.. player axis]`` its distance to the nearest equilibrium found.
 
     ``distance`` is the smallest root mean square distance over players, up to permutations of exchangeable
-    players, to a profile whose certificate claims an equilibrium, or that no deviation was found, at the same
-    point of the game, by any method, replication or batch index; ``nearest_method`` is the method that found
-    it first, in the order of the rows. NaN and empty where there is none. ``game_keys`` names the coordinates
-    that belong to the game. In a reparametrised box distances are those of ``inner_profile``, such as
-    logarithms where amounts are searched in logarithms.
+    players. It is taken over profiles at the same point of the game, by any method, replication or batch
+    index, whose certificate claims an equilibrium or that no deviation was found. ``nearest_method`` is the
+    method that found the nearest profile first, in the order of the rows. Without such a profile they are
+    NaN and empty. In a reparametrised box distances are those of ``inner_profile``, such as logarithms where
+    amounts are searched in logarithms.
+
+    Parameters
+    ----------
+    game_keys
+        Names of the coordinates that belong to the game.
     """
     known: dict[tuple[Any, ...], _Known] = defaultdict(lambda: _Known([], []))
     seen: dict[tuple[Any, ...], set[bytes]] = defaultdict(set)
@@ -199,14 +204,14 @@ def _results(at: Mapping[str, Any], record: Record, game_keys: Collection[str]) 
 
 
 def _profiles(record: Record) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return a record's profiles in the coordinates in which distances are taken; empty without profiles."""
+    """Return a record's profiles in the coordinates of distances; empty without profiles."""
     return record.get("inner_profile", record.get("profile", ((), np.zeros(()))))
 
 
 def _equilibria(record: Record, found: _Result) -> Iterator[np.ndarray]:
-    """Yield the result's profile where it is certified, and the other equilibria that its method found.
+    """Yield the result's profile if it is certified, and the other equilibria that its method found.
 
-    The mean of a mixture is compared with equilibria, but is none itself.
+    The mean of a mixture is compared with equilibria, but is not one itself.
     """
     if not found.certified or "mixture" in record or not np.all(np.isfinite(found.profile)):
         return
@@ -217,9 +222,9 @@ def _equilibria(record: Record, found: _Result) -> Iterator[np.ndarray]:
 
 
 def labelled(cells: Sequence[StoredCell], records: Mapping[str, Record], head: Mapping[str, Any]) -> Dataset:
-    """Return the records of a run's cells, by name, as one labelled dataset with distances.
+    """Return the records of a run's cells, by identifier, as one labelled dataset with distances.
 
-    ``cell`` names every cell, also those without a record; ``head`` is the run's.
+    ``cell`` names every cell, including those without a record; ``head`` is the run's.
     """
     from rivalry.core.results import collect
 
@@ -233,4 +238,4 @@ def _game_keys(study: Mapping[str, Any]) -> set[str]:
     tables = (study.get(table) or {} for table in ("sweep", "batch"))
     keys = [key for table in tables for key in flat(table) if key != "zip"]
     swept = {name for key, name in short_names(keys).items() if key.startswith("game.")}
-    return swept | {"point"}  # which counts the values of keys in step
+    return swept | {"point"}  # which counts the values of zipped keys

@@ -1,4 +1,4 @@
-"""The head of a run, ``study.json``: made with its folder, and checked as a whole before anything uses it."""
+"""Head of a run, ``study.json``: created with its folder, and checked as a whole before use."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FILES = (
 )
 LONGEST = 500  # bytes of the index's path: SQLite takes 512
 _CELL = re.compile(r"[0-9a-f]{16}")
-_SPARSE = 1000  # the most points of the axes per cell, in all but small studies
+_SPARSE = 1000  # largest number of points of the axes per cell, except in small studies
 _TYPES: dict[str, type] = {
     "name": str,
     "folder": str,
@@ -51,7 +51,7 @@ _TYPES: dict[str, type] = {
 
 
 def head_of(study: Study) -> dict[str, Any]:
-    """What ``study.json`` holds; as it would be read back."""
+    """Return the content of ``study.json``, as it is read back."""
     cells = study.cells()
     head = {
         "schema": SCHEMA,
@@ -70,18 +70,18 @@ def head_of(study: Study) -> dict[str, Any]:
 
 
 def packages_of(study: Study) -> set[str]:
-    """Packages beyond those of every run whose versions belong to a study's results."""
+    """Return packages, beyond those of every run, whose versions belong to a study's results."""
     named = [table["kind"] for table in study.method if table["kind"] in METHODS]
     return {package for kind in named for package in METHODS[kind].uses}
 
 
 def text_digest(text: bytes) -> str:
-    """What ``study.json`` keeps of ``study.toml``: its SHA-256."""
+    """Return the SHA-256 that ``study.json`` stores of ``study.toml``."""
     return sha256(text).hexdigest()
 
 
 def make_folder(folder: Path, head: Mapping[str, Any], study: Study) -> None:
-    """A run folder, whole from the moment it is there: made aside and renamed."""
+    """Create a run folder under a temporary name and rename it, so that it is never incomplete."""
     check_length(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StoreError(f"{folder}: exists and is not a run folder; choose another")
@@ -94,7 +94,7 @@ def make_folder(folder: Path, head: Mapping[str, Any], study: Study) -> None:
                     shutil.rmtree(old)
         aside = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
         try:
-            aside.chmod(0o777 & ~_umask())  # mkdtemp's own is for secrets
+            aside.chmod(0o777 & ~_umask())  # mkdtemp admits only the owner
             for name in FOLDERS:
                 (aside / name).mkdir()
             files.write_json(aside / NAME, head)
@@ -104,13 +104,13 @@ def make_folder(folder: Path, head: Mapping[str, Any], study: Study) -> None:
             aside.rename(folder)
         except BaseException as error:
             shutil.rmtree(aside, ignore_errors=True)
-            # another process may have made it meanwhile: the caller opens that one
+            # another process may have made the folder meanwhile: the caller opens that one
             if not isinstance(error, OSError) or not (folder / NAME).exists():
                 raise
 
 
 def check_length(folder: Path) -> None:
-    """Raises `StoreError` for a folder whose path leaves no room for the files in it."""
+    """Raise `StoreError` for a folder whose path is too long for the files in it."""
     length = len(os.fsencode(os.path.abspath(folder / "index.sqlite")))
     if length > LONGEST:
         raise StoreError(
@@ -126,7 +126,7 @@ def _umask() -> int:
 
 
 def write_text(folder: Path, study: Study) -> None:
-    """The study as it was written, where it was read from a file."""
+    """Write the text of a study that was read from a file; else remove ``study.toml``."""
     if study.text:
         files.write(folder / "study.toml", study.text.encode())
     else:
@@ -134,16 +134,20 @@ def write_text(folder: Path, study: Study) -> None:
 
 
 def read_head(folder: Path) -> dict[str, Any]:
-    """What ``study.json`` of a run folder holds.
+    """Return the content of a run folder's ``study.json``.
 
-    Raises `DamagedFile` where it is not what was written, or not what any version writes; `StoreError` for a
-    newer schema.
+    Raises
+    ------
+    DamagedFile
+        If it is not what was written, or not what any version writes.
+    StoreError
+        For a newer schema.
     """
     path = folder / NAME
     stored = files.read_json(path)
     try:
         head = upgraded_head(stored) if stored["schema"] < files.DIGESTS else stored
-    except Exception as error:  # of an earlier version's form no check is kept: it is looked for in vain
+    except Exception as error:  # earlier forms have no check of their own: a wrong one fails to upgrade
         raise DamagedFile(path, f"not the form of a run: {type(error).__name__}: {error}") from None
     if wrong := head_fault(head):
         raise DamagedFile(path, wrong)
@@ -151,7 +155,7 @@ def read_head(folder: Path) -> dict[str, Any]:
 
 
 def head_fault(head: Mapping[str, Any]) -> str:
-    """The first thing that makes a table no head of a run, in one line; nothing where it is one."""
+    """Return in one line why a table is not the head of a run; empty if it is."""
     return next(_faults(head), "")
 
 
@@ -176,7 +180,7 @@ def _faults(head: Mapping[str, Any]) -> Iterator[str]:
 
 
 def is_file_name(name: Any) -> bool:
-    """Whether text names one file or folder inside another: no path, nothing above.
+    """Return whether text names one file or folder inside another, not a path.
 
     >>> is_file_name("duel"), is_file_name("../duel"), is_file_name("/duel"), is_file_name("..")
     (True, False, False, False)
@@ -191,7 +195,7 @@ def is_file_name(name: Any) -> bool:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Text and numbers that no dataset can hold."""
+    """Yield faults of text and numbers that no dataset can hold."""
     left = [value]
     while left:
         one = left.pop()
@@ -260,7 +264,7 @@ def _cells(head: Mapping[str, Any]) -> Iterator[str]:
             yield f"cells[{k}]: {_short(id)} must be 16 hexadecimal digits"
         if not isinstance(point, dict) or not isinstance(method, str) or type(replication) is not int:
             yield f"cells[{k}]: {id} has no point, method and replication"
-        # keys that go in step with an axis are named too: they tell games apart
+        # companions of an axis are named too: they distinguish games
         if not isinstance(at, dict) or [name for name in at if name not in head["companions"]] != list(axes):
             yield f"cells[{k}]: the place of {id} must name {', '.join(axes)}"
             return
@@ -275,7 +279,7 @@ def _cells(head: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _name(value: Any) -> bool:
-    """Whether text can name a dimension or coordinate."""
+    """Return whether text can name a dimension or coordinate."""
     return isinstance(value, str) and bool(value) and value.isprintable() and "/" not in value
 
 

@@ -1,4 +1,4 @@
-"""A run folder as an object: cells to do and cells done, its lock, its files and its dataset."""
+"""Run folders as objects: their cells, lock, files and dataset."""
 
 from __future__ import annotations
 
@@ -38,40 +38,43 @@ if TYPE_CHECKING:
 
 RunStatus = Literal["done", "partial", "failed"]
 
-_KINDS = {"cells": "cell", "certificates": "certificate", "checkpoints": "checkpoint"}  # by their folders
+_KINDS = {"cells": "cell", "certificates": "certificate", "checkpoints": "checkpoint"}  # by folder
 
 
 class Reconciled(NamedTuple):
-    """What the files say: cells still to do, and files that were damaged and set aside."""
+    """Remaining cells according to the files, and damaged files that were set aside."""
 
     left: list[str]
     damaged: list[DamagedFile]
 
 
 class LeftOut(NamedTuple):
-    """A cell or a table that an output lacks, and why in one line."""
+    """A cell or table that an output lacks, with the reason in one line."""
 
     name: str
     reason: str
 
 
 class Collected(NamedTuple):
-    """The dataset of a run's finished cells, and the files that it lacks because they are damaged."""
+    """Dataset of a run's finished cells, and the damaged files omitted from it."""
 
     data: Dataset
     damaged: list[DamagedFile]
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
-    """A run from its folder, to look at or to carry on.
+    """Return a run from its folder, to read or to continue it.
 
-    Raises `StoreError` where the folder is no run, or was made by a newer version of the package.
+    Raises
+    ------
+    StoreError
+        If the folder is not a run, or was made by a newer version of the package.
     """
     return Run.open(folder)
 
 
 class Run:
-    """A run folder; `Run.create_or_open` makes one, `load_run` opens one."""
+    """A run folder; `Run.create_or_open` creates one, `load_run` opens one."""
 
     def __init__(self, folder: Path, head: Mapping[str, Any]) -> None:
         self.folder = folder
@@ -84,11 +87,11 @@ class Run:
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Run:
-        """A run that exists. Raises `StoreError`, `DamagedFile`; warns of one without a digest."""
+        """Return an existing run; warn if it has no digest. Raises `StoreError`, `DamagedFile`."""
         run = cls._read(Path(folder))
         if run.head["schema"] < files.DIGESTS:
             older = "was written by an older version: its content is not protected by a digest"
-            warnings.warn(f"{run.folder / NAME} {older}", stacklevel=1)  # one place: told once
+            warnings.warn(f"{run.folder / NAME} {older}", stacklevel=1)  # constant location: reported once
         return run
 
     @classmethod
@@ -108,10 +111,16 @@ class Run:
 
     @classmethod
     def create_or_open(cls, folder: str | os.PathLike[str], study: Study) -> Run:
-        """The run of a study in a folder, made where it is not there yet.
+        """Return the run of a study in a folder, created if necessary.
 
-        A study that has changed since then replaces the old one; cells that still belong to it are kept.
-        Raises `StoreError` where another process uses the folder, or it holds something else; `DiskFull`.
+        A changed study replaces the stored one; cells that still belong to it are kept.
+
+        Raises
+        ------
+        StoreError
+            If another process uses the folder, or it holds something else.
+        DiskFull
+            If there is no space for the folder.
         """
         folder = Path(folder)
         if folder.is_symlink():
@@ -130,7 +139,7 @@ class Run:
 
     @classmethod
     def _open_or_mend(cls, folder: Path, head: Mapping[str, Any]) -> Run:
-        """The run; where ``study.json`` is damaged, it is set aside and written anew."""
+        """Return the run; set aside and rewrite a damaged ``study.json``."""
         try:
             return cls._read(folder)
         except DamagedFile as error:
@@ -141,7 +150,7 @@ class Run:
             return run
 
     def _take(self, head: Mapping[str, Any], study: Study) -> None:
-        """Make the folder's study the one given; where it was made stays on record."""
+        """Store the given study in the folder; keep on record which versions computed its cells."""
         versions = ("made_by", "history")
         if {**head, **{key: self.head[key] for key in versions}} == self.head:
             return
@@ -154,18 +163,18 @@ class Run:
         same = head["study"] == self.head["study"]
         self.log("study.json was written anew" if same else "the study was changed")
 
-    # -- what it is ------------------------------------------------------------------------------------
+    # -- properties ------------------------------------------------------------------------------------
 
     @property
     def study(self) -> Study:
-        """The resolved study. Raises `rivalry.lab.study.StudyError` where it cannot be made here."""
+        """Resolved study. Raises `rivalry.lab.study.StudyError` if it cannot be built here."""
         from rivalry.lab.study import Study, StudyError
 
         try:
             return Study.from_resolved(self.head["study"], Path(self.head["folder"]))
         except StudyError:
             raise
-        except Exception as error:  # tables of the right form whose values nothing here would write
+        except Exception as error:  # tables of the right form with values that this package does not write
             raise DamagedFile(self.folder / NAME, f"study: {type(error).__name__}: {error}") from None
 
     @property
@@ -174,7 +183,7 @@ class Run:
         return str(self.head["study"].get("title") or self.name)
 
     def parts(self) -> dict[str, Run]:
-        """The runs inside, of a study that includes others."""
+        """Return the runs of the included studies, by name."""
         parts = {name: Run._read(self.folder / name) for name in self.head["parts"]}
         for part in parts.values():
             if part.head["parts"]:
@@ -183,7 +192,7 @@ class Run:
 
     @property
     def text(self) -> str | None:
-        """``study.toml`` as it lies there; None where there is none, or it is not UTF-8."""
+        """Content of ``study.toml``; None if it is missing or not UTF-8."""
         try:
             return files.read_bytes(self.folder / "study.toml").decode()
         except (DamagedFile, UnicodeDecodeError):
@@ -191,7 +200,7 @@ class Run:
 
     @property
     def text_fault(self) -> str:
-        """In one line that ``study.toml`` is not the one ``study.json`` was made from; empty where it is."""
+        """How ``study.toml`` differs from the source of ``study.json``, in one line; empty if it does not."""
         path, known = self.folder / "study.toml", self.head.get("toml")
         if not os.path.lexists(path):
             return f"{path}: missing; the run is of what study.json says" if known else ""
@@ -202,20 +211,25 @@ class Run:
             return str(error)
         except UnicodeDecodeError:
             return f"{path}: is not UTF-8; the run is of what study.json says"
-        if known is None or text_digest(text) == known:  # schema 1 kept no digest of it
+        if known is None or text_digest(text) == known:  # schema 1 stored no digest of it
             return ""
         return f"{path}: was edited after the run was made; the run is of what study.json says"
 
     def tasks(self) -> dict[str, dict[str, Any]]:
-        """What every cell is to compute, by its name.
+        """Return every cell's task by its identifier.
 
-        Raises `ValueError` for a user's file that is not the one the cells are named after.
+        Raises
+        ------
+        ValueError
+            If a user's file is not the one that the cells' identifiers digest.
+        StoreError
+            If a stored cell does not belong to the study.
         """
         from rivalry.lab.study import verify
 
         verify(self.head["study"].get("files") or {}, Path(self.head["folder"]))
         cells = self.study.cells()
-        if self.head.get("cell_schema") == 1:  # identifiers are digests of the words of then: found by place
+        if self.head.get("cell_schema") == 1:  # identifiers digest the old names: match by point
             places = {_at(cell.point, cell.method, cell.replication): cell.task for cell in cells}
             ours = {p.id: places.get(_at(p.point, p.method, p.replication)) for p in self.cells}
             tasks = {id: task for id, task in ours.items() if task is not None}
@@ -228,18 +242,18 @@ class Run:
 
     @property
     def made_by(self) -> dict[str, str]:
-        """Versions and platform that the cells were computed with."""
+        """Versions and platform with which the cells were computed."""
         return dict(self.head["made_by"])
 
     def other_version(self) -> str | None:
-        """The version that computed the cells there are, where it is not this one."""
+        """Return the version that computed the stored cells, if it is not this one."""
         from importlib.metadata import version
 
         made = self.head["made_by"]["rivalry"]
         return None if made == version("rivalry") or not self._on_disk() else str(made)
 
     def accept_version(self) -> None:
-        """Go on under this version; the earlier one is noted."""
+        """Continue under this version, and record the earlier one."""
         from rivalry.core.results import provenance
 
         history = [*self.head["history"], self.head["made_by"]]
@@ -247,17 +261,17 @@ class Run:
         files.write_json(self.folder / NAME, {**self.head, "schema": SCHEMA, "toml": self._text_digest()})
 
     def _text_digest(self) -> str:
-        """That of schema 2; a run of schema 1 takes the text as it is."""
+        """Return the stored digest of ``study.toml``; for a run of schema 1, that of the present text."""
         text = self.text
         known = self.head.get("toml")
         return str(known) if known is not None else text_digest(text.encode()) if text else ""
 
-    # -- how far it is ---------------------------------------------------------------------------------
+    # -- progress ---------------------------------------------------------------------------------
 
     def counts(self, damaged: Iterable[DamagedFile] = ()) -> dict[str, int]:
-        """Cells ``total``, ``done``, ``failed`` and ``left``, those ``damaged`` among them.
+        """Return the numbers of cells ``total``, ``done``, ``failed`` and ``left``, summed over parts.
 
-        With parts, of all of them.
+        Cells in ``damaged`` count as left.
         """
         parts, damaged = self.parts(), list(damaged)
         if parts:
@@ -272,11 +286,11 @@ class Run:
 
     @property
     def status(self) -> RunStatus:
-        """``done``, ``failed`` (a cell did), or ``partial``."""
+        """``done``, ``failed`` (at least one cell failed), or ``partial``."""
         return status_of(self.counts())
 
     def left_out(self, damaged: Iterable[DamagedFile]) -> list[LeftOut]:
-        """The cells that a dataset lacks, in their order, and why; ``damaged`` as `collect` told of them."""
+        """Return the cells that a dataset lacks, in order, and why; ``damaged`` as returned by `collect`."""
         broken = {error.path.stem: error for error in damaged if error.path.parent.name == "cells"}
         on_disk, failures = self._on_disk(), self.failures()
         found = []
@@ -290,7 +304,7 @@ class Run:
         return found
 
     def failures(self) -> dict[str, str]:
-        """Cells that failed when they were last tried, and the line that says why."""
+        """Return the cells whose last attempt failed, with the reason in one line."""
         on_disk = self._on_disk()
         states = Index.peek(self.folder / "index.sqlite")
         return {
@@ -298,7 +312,7 @@ class Run:
         }
 
     def warnings(self) -> dict[str, tuple[str, ...]]:
-        """What finished cells warned of when they were computed, one line each; only cells that did."""
+        """Return the warnings of finished cells, one line each; cells without warnings are omitted."""
         on_disk = self._on_disk()
         states = Index.peek(self.folder / "index.sqlite")
         found = {place.id: states.get(place.id, ("", "")) for place in self.cells if place.id in on_disk}
@@ -317,14 +331,14 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """The folder for this object alone. Raises `StoreError` where another process has it."""
+        """Lock the folder for this object. Raises `StoreError` if another process holds the lock."""
         if self._lock.held:
             yield
             return
         check_length(self.folder)
         self._lock.acquire()
         try:
-            for error in list(altered(self.folder)):  # all of them can be made anew
+            for error in list(altered(self.folder)):  # all of them can be rebuilt
                 warnings.warn(self._set_aside(error), stacklevel=4)
             (self.folder / SUMS).unlink(missing_ok=True)
             yield
@@ -332,12 +346,12 @@ class Run:
             if self._index is not None:
                 self._index.close()
                 self._index = None
-            with suppress(DiskFull):  # without sums nothing is known, and nothing wrong
+            with suppress(DiskFull):  # without sums nothing is checked, and nothing is wrong
                 write_sums(self.folder)
             self._lock.release()
 
     def seal(self) -> None:
-        """Put the report and the figures on record in ``SHA256SUMS``, unless work is going on."""
+        """Record the report and the figures in ``SHA256SUMS``, unless work is in progress."""
         with suppress(StoreError):
             self._lock.acquire()
             try:
@@ -347,15 +361,15 @@ class Run:
 
     @property
     def index(self) -> Index:
-        """The index, open; to be used while the folder is locked."""
+        """Open index; use it only while the folder is locked."""
         if self._index is None:
             self._index = Index(self.folder / "index.sqlite")
         return self._index
 
     def reconcile(self) -> Reconciled:
-        """Read every file there is: which cells are left, which files were damaged (moved to ``damaged/``).
+        """Read every file; return the remaining cells and the damaged files, moved to ``damaged/``.
 
-        Brings the index in line with the files. To be used while the folder is locked.
+        The index is updated to match the files. Call this only while the folder is locked.
         """
         if read_head(self.folder)["cells"] != [list(place) for place in self.cells]:
             raise StoreError(f"{self.folder}: its study was changed by another process; open it again")
@@ -371,7 +385,7 @@ class Run:
         return Reconciled([place.id for place in self.cells if place.id not in on_disk], damaged)
 
     def damaged(self) -> list[DamagedFile]:
-        """Every file of the run that is not what was written, the cells first. Writes nothing."""
+        """Return every file of the run that is not what was written, cells first, without writing."""
         cells = self._read_all(lambda id, record: None)
         found = [*cells, *self._damaged_checkpoints(), *altered(self.folder)]
         index = self.folder / "index.sqlite"
@@ -380,7 +394,7 @@ class Run:
         return found
 
     def _read_all(self, take: Callable[[str, Record], object]) -> list[DamagedFile]:
-        """Hand over every cell that can be used, its newer certificate in place; the files that cannot be."""
+        """Pass every usable cell, with its newer certificate, to ``take``; return the unusable files."""
         on_disk, readable = self._on_disk(), list[tuple[str, Forms]]()
         damaged = []
         for place in self.cells:
@@ -393,7 +407,7 @@ class Run:
                 continue
             try:
                 record = record | self._newer_certificate(place.id, record)
-            except DamagedFile as error:  # the cell has its own still
+            except DamagedFile as error:  # the cell still has its own certificate
                 damaged.append(error)
             readable.append((place.id, forms(record)))
             take(place.id, record)
@@ -408,16 +422,16 @@ class Run:
                 yield error
 
     def cell_path(self, id: str) -> Path:
-        """Where a cell's file lies."""
+        """Return the path of a cell's file."""
         return self.folder / "cells" / f"{id}.npz"
 
     def write_cell(self, id: str, record: Record, seconds: float = 0.0) -> None:
-        """Store what a cell computed, and its wall time. Raises `DiskFull`."""
+        """Store a cell's record and its wall time. Raises `DiskFull`."""
         files.write(self.cell_path(id), files.pack(record, kind="cell", name=id), durable=seconds > 1)
         self.note(id, "done", seconds)
 
     def read_cell(self, id: str) -> Record:
-        """What a cell computed. Raises `DamagedFile`."""
+        """Return a cell's record. Raises `DamagedFile`."""
         path = self.cell_path(id)
         record = self._read_inside(path, kind="cell", name=id).record
         if wrong := record_fault(record):
@@ -434,7 +448,7 @@ class Run:
         return stored._replace(record=upgraded_record(stored.record, family))
 
     def _set_aside(self, error: DamagedFile, kind: str = "") -> str:
-        """Move a damaged file to ``damaged/``; returns the line that the log got."""
+        """Move a damaged file to ``damaged/``, and return the line written to the log."""
         line = f"{error}; made anew"
         if os.path.lexists(error.path):
             aside = self.folder / "damaged"
@@ -447,11 +461,11 @@ class Run:
         return line
 
     def note(self, id: str, state: str, seconds: float | None = None, message: str = "") -> None:
-        """Write into the index how a cell ended: ``done`` (what it warned of) or ``failed`` (why)."""
+        """Record in the index how a cell ended: ``done`` (with warnings) or ``failed`` (with a reason)."""
         self.index.note(id, state, seconds, message)
 
     def seconds(self) -> dict[str, float]:
-        """Wall times of cells, where they are known."""
+        """Return the wall times of cells, where known."""
         return self.index.seconds()
 
     def log(self, line: str) -> None:
@@ -461,7 +475,7 @@ class Run:
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
 
     def write_certificate(self, id: str, record: Record) -> None:
-        """Keep a recomputed certificate beside its cell, which stays as it is. Raises `DiskFull`."""
+        """Store a recomputed certificate beside its cell, which stays unchanged. Raises `DiskFull`."""
         path = self.folder / "certificates" / f"{id}.npz"
         path.parent.mkdir(exist_ok=True)
         files.write(path, files.pack(record, kind="certificate", name=id, of=self._digest(id)))
@@ -470,7 +484,7 @@ class Run:
         return self.cell_path(id).read_bytes()[-64:].decode()
 
     def _newer_certificate(self, id: str, record: Record) -> Record:
-        """The recomputed certificate of a cell; empty where there is none, or it is of another result."""
+        """Return a cell's recomputed certificate; empty if there is none, or it is of another result."""
         path = self.folder / "certificates" / f"{id}.npz"
         if not os.path.lexists(path):
             return {}
@@ -481,13 +495,13 @@ class Run:
             raise DamagedFile(path, wrong)
         return stored.record
 
-    # -- what it found ---------------------------------------------------------------------------------
+    # -- results ---------------------------------------------------------------------------------
 
     def collect(self) -> Collected:
-        """All finished cells as one labelled dataset; writes nothing.
+        """Return all finished cells as one labelled dataset, without writing.
 
         ``cell`` names every cell of the study, finished or not; an unfinished one has no ``status``.
-        Recomputed certificates take the place of the stored ones. A damaged file is left out and named.
+        Recomputed certificates replace the stored ones. Damaged files are omitted and returned.
         """
         if self.head["parts"]:
             raise StoreError(
@@ -500,14 +514,14 @@ class Run:
                 found.pop(error.path.stem, None)
         try:
             data = labelled(self.cells, found, self.head)
-        except Exception as error:  # whatever NumPy and xarray make of arrays of somebody else's
+        except Exception as error:  # NumPy and xarray may raise anything for foreign arrays
             why = f"do not fit together, {type(error).__name__}: {error}"
             raise DamagedFile(self.folder / "cells", " ".join(why.split())) from None
         data.attrs = {"title": self.title, "rivalry": self.made_by["rivalry"], "schema": SCHEMA}
         return Collected(data, damaged)
 
     def dataset(self) -> Dataset:
-        """All finished cells as one labelled dataset, see `collect`; warns of every damaged file."""
+        """Return all finished cells as one labelled dataset, see `collect`; warn of every damaged file."""
         data, damaged = self.collect()
         for error in damaged:
             redo = "certify" if error.path.parent.name == "certificates" else "resume"
@@ -515,7 +529,7 @@ class Run:
         return data
 
     def write_dataset(self) -> None:
-        """Put the dataset into ``dataset.nc``. Raises `DiskFull`."""
+        """Write the dataset to ``dataset.nc``. Raises `DiskFull`."""
         from rivalry.core.results import netcdf
 
         files.write(self.folder / "dataset.nc", netcdf(self.dataset()))
@@ -533,21 +547,21 @@ class Run:
 
 
 def _at(point: Mapping[str, Any], method: str, replication: int) -> str:
-    """A cell's place, as a key."""
+    """Return a cell's point, method and replication as a key."""
     return json.dumps([point, method, replication], sort_keys=True)
 
 
 def status_of(counts: Mapping[str, int]) -> RunStatus:
-    """What a run's `Run.counts` say of it."""
+    """Return the status of a run from its `Run.counts`."""
     if counts["failed"]:
         return "failed"
     return "partial" if counts["left"] else "done"
 
 
 def _led_to(link: Path) -> Path:
-    """The folder that a link leads to. Raises `StoreError` for one that leads to none."""
+    """Return the folder that a link leads to. Raises `StoreError` for a broken link."""
     try:
         found = link.resolve(strict=True)
-    except (OSError, RuntimeError):  # to nothing, or in a circle
+    except (OSError, RuntimeError):  # broken or circular
         raise StoreError(f"{link}: a link that leads nowhere; choose another folder") from None
     return found

@@ -1,6 +1,6 @@
-"""Stored files of schema 1 (version 0.1), read with the present names; the files themselves do not change.
+"""Stored files of schema 1 (version 0.1), read under present names; the files themselves do not change.
 
-The only place that lists what was renamed since. Studies with old names are refused where they are checked.
+Only this module lists the names changed since. Studies with old names are rejected where they are checked.
 """
 
 from __future__ import annotations
@@ -114,10 +114,10 @@ GAME_KEYS: dict[str, dict[str, str]] = {
     "precipice": {"mu": "max_capability"},
     "race": _RACE,
 }
-"""By family; a key with dots is in a table."""
+"""Renamed keys by family; a dotted key is in a table."""
 
 DEMAND_KEYS = {"differentiated": {"A": "intercept"}, "logit": {"a": "quality"}}
-"""Letters of markets that meant something else with these demands."""
+"""Letters of markets with another meaning under these demands."""
 
 BELIEFS = "beliefs"  # the key of races whose entries have keys of a race
 GAMES_KEYS = ("choices", "parameter")  # options of methods that name keys of the game
@@ -146,7 +146,7 @@ VARIABLES: dict[str, dict[str, str]] = {
     "precipice": {"safe": "p_safe"},
     "race": _RACE_VARIABLES,
 }
-"""Variables of cells, by family."""
+"""Renamed variables of cells, by family."""
 
 LEARNER_VARIABLES = {
     "continued": "resumed",
@@ -161,20 +161,20 @@ LEARNER_VARIABLES = {
         )
     },
 }
-"""Variables of deep learners, in all families."""
+"""Renamed variables of deep learners, in all families."""
 
 DIMENSIONS = {"method": "algorithm"}  # xarray's ``sel`` has a keyword ``method``
 COSTS = {"test": "seconds", "nightly": "minutes", "full": "hours"}
 STATUS = {"settled": "converged", "budget spent": "iteration limit", "no answer": "not found"}
-"""How computations ended, before and now."""
+"""Statuses of computations, before and now."""
 
 Names = Mapping[str, str]
 
 
 def upgraded_head(head: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``study.json`` with today's names of dimensions, keys, methods and plots.
+    """Return ``study.json`` with present names of dimensions, keys, methods and plots.
 
-    Cells keep their identifiers, digests of tasks in the words of their time, which ``cell_schema`` records.
+    Cells keep their identifiers, which are digests of tasks under old names; ``cell_schema`` records this.
     """
     new = {**head, "study": upgraded_study(head["study"]), "cell_schema": 1}
     names = DIMENSIONS | _coordinates(head["study"])
@@ -191,7 +191,7 @@ def upgraded_head(head: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def upgraded_study(study: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a resolved study with today's names."""
+    """Return a resolved study with present names."""
     new = {**study, **_tables(study)}
     family = str((study.get("game") or {}).get("family"))
     keys = {old: new for old, new in _game_keys(study).items() if "." not in new}
@@ -212,7 +212,7 @@ def upgraded_study(study: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def upgraded_record(record: Record, family: str) -> Record:
-    """Return what a cell of a family stored with today's names and words."""
+    """Return a stored cell of a family with present names and words."""
     names = LEARNER_VARIABLES | VARIABLES.get(family, {})
     new = {
         names.get(name, name): (tuple(names.get(dim, dim) for dim in dims), array)
@@ -227,7 +227,7 @@ def upgraded_record(record: Record, family: str) -> Record:
 
 
 def _tables(study: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables that determine results."""
+    """Return the tables that determine results, with present names."""
     new: dict[str, Any] = {}
     if study.get("game"):
         new["game"] = _moved(study["game"], _game_keys(study))
@@ -247,25 +247,25 @@ def _method(table: Mapping[str, Any], game: Names) -> dict[str, Any]:
 
 
 def _of_game(value: Any, game: Names) -> Any:
-    """Renamed keys of the game where a method names them: by their field, whatever table they stand in."""
+    """Return a method's option that names keys of the game, each renamed by its field in any table."""
     fields = {old: new.rpartition(".")[2] for old, new in game.items()}
     return _named(value, fields) if isinstance(value, Mapping) else _words(value, fields)
 
 
 def _options(kind: object) -> Names:
-    """The renamed keys of a kind of method; those of users' files keep theirs."""
+    """Return the renamed keys of a kind of method; kinds in user files keep theirs."""
     return METHOD_KEYS if METHOD_KINDS.get(str(kind), str(kind)) in METHODS else {}
 
 
 def _game_keys(study: Mapping[str, Any]) -> Names:
-    """The renamed keys of a study's family."""
+    """Return the renamed keys of a study's family."""
     game = study.get("game") or {}
     own = DEMAND_KEYS.get(str(game.get("demand")), {}) if game.get("family") == "market" else {}
     return GAME_KEYS.get(str(game.get("family")), {}) | own
 
 
 def _moved(table: Mapping[str, Any], keys: Names, prefix: str = "") -> dict[str, Any]:
-    """A table whose renamed keys are moved; where a table takes a word's place, the word is its kind."""
+    """Return a table with renamed keys moved; a word replaced by a table becomes the table's ``kind``."""
     new: dict[str, Any] = {}
     for key, value in table.items():
         here = f"{prefix}{key}"
@@ -287,7 +287,7 @@ def _moved(table: Mapping[str, Any], keys: Names, prefix: str = "") -> dict[str,
 
 
 def _key(key: str, study: Mapping[str, Any]) -> str:
-    """A dotted key of a sweep, or of a quick form, such as ``game.reach[1]``."""
+    """Return the present name of a dotted key of a sweep or quick form, such as ``game.reach[1]``."""
     head = re.match(r"(?:sweep\.|batch\.)?", key)
     prefix = head[0] if head else ""
     root, *rest = key[len(prefix) :].split(".")
@@ -300,7 +300,7 @@ def _key(key: str, study: Mapping[str, Any]) -> str:
 
 
 def _path(steps: list[str], keys: Names) -> str:
-    """A path of keys, of which a beginning may be renamed."""
+    """Return a path of keys, with its longest renamed beginning replaced."""
     if steps[0].startswith(f"{BELIEFS}[") and len(steps) > 1:
         return f"{steps[0]}.{_path(steps[1:], keys)}"
     for count in range(len(steps), 0, -1):
@@ -311,7 +311,7 @@ def _path(steps: list[str], keys: Names) -> str:
 
 
 def _coordinates(study: Mapping[str, Any]) -> dict[str, str]:
-    """The coordinates of swept keys, before and now, where these differ."""
+    """Return the coordinates of swept keys, before and now, where these differ."""
     keys = [k for t in ("sweep", "batch") for k in flat(study.get(t) or {}) if k != "zip"]
     old, new = short_names(keys), short_names([_key(key, study) for key in keys])
     both = [(old[key], new[_key(key, study)]) for key in keys]
@@ -323,7 +323,7 @@ def _named(table: Mapping[str, Any], names: Names) -> dict[str, Any]:
 
 
 def _plot(row: Any, names: Names) -> Any:
-    """A plot whose kind and whose options name coordinates and variables as today."""
+    """Return a plot with present names of its kind, and of coordinates and variables in its options."""
     if isinstance(row, str):
         return dict(FORMER[row]) if row in FORMER else row
     new = {key: _words(value, names) for key, value in row.items()}
@@ -340,7 +340,7 @@ def _words(value: Any, names: Names) -> Any:
 
 
 def _expectation(row: dict[str, Any], names: Names) -> dict[str, Any]:
-    """An expectation with a tolerance for its published value; earlier rows had one for both references."""
+    """Return an expectation with a separate tolerance for its published value, which old rows lacked."""
     new = _named(row, {"over": "reduce"})
     new["quantity"] = names.get(row["quantity"], row["quantity"]) if "quantity" in row else None
     if isinstance(row.get("at"), Mapping):

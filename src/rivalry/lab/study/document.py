@@ -19,7 +19,7 @@ _STORED = (  # keys that every version stored
     *("title", "question", "source", "cost", "game", "method", "sweep", "batch", "replications"),
     *("expect", "certificate", "plots", "include"),
 )
-MANY = ("random", "grid")  # starts that may stand for several profiles
+MANY = ("random", "grid")  # starts that may mean several profiles
 Start = str | list[Number] | list[list[Number]]
 Tolerance = Annotated[float, Ge(0), Lt(math.inf)]
 
