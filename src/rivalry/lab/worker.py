@@ -307,7 +307,7 @@ def carry_out(
     Stopped
         If ``progress`` returned True.
     Exception
-        Whatever the cell raises.
+        Any error of the cell.
     """
     began = time.perf_counter()
     out = Path(job.out)

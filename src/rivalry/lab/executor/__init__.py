@@ -130,7 +130,7 @@ def carry_out(
     StoreError
         If another process uses the folder, or another version made it and ``accept_version`` is not set.
     DiskFull, KeyboardInterrupt
-        Every finished cell is stored.
+        Finished cells are kept.
     """
     hired = (workers, executor)
     with run.locked(), held(executor):

@@ -228,7 +228,7 @@ class _Worker:
 def spawning() -> Iterator[None]:
     """Set what a new process inherits: one linear-algebra thread, no Ctrl-C, not the user's main script.
 
-    Every worker would run the script again; without it, scripts and notebooks need no ``__main__`` guard.
+    Otherwise every worker would run that script again. Scripts and notebooks need no ``__main__`` guard.
     """
     main, blank = sys.modules["__main__"], types.ModuleType("__main__")
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if os.name == "posix" else None

@@ -143,8 +143,8 @@ def with_distances(rows: Sequence[Row], game_keys: Collection[str]) -> list[Row]
     """Add to every record with profiles ``[.. player axis]`` its distance to the nearest equilibrium found.
 
     ``distance`` is the smallest root mean square distance over players, up to permutations of exchangeable
-    players. It is taken over profiles at the same point of the game, by any method, replication or batch
-    index, whose certificate claims an equilibrium or that no deviation was found. ``nearest_method`` is the
+    players, to a profile whose certificate claims an equilibrium or that no deviation was found. Profiles at
+    the same point of the game count, by any method, replication or batch index. ``nearest_method`` is the
     method that found the nearest profile first, in the order of the rows. Without such a profile they are
     NaN and empty. In a reparametrised box distances are those of ``inner_profile``, such as logarithms where
     amounts are searched in logarithms.

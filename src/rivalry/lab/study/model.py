@@ -534,7 +534,7 @@ def _within(swept: str, changed: str) -> bool:
 
 
 def load_study(name: str | Path) -> Study:
-    """Return the study of a bundled name or of a TOML file, checked without building its game.
+    """Return a bundled or TOML study, checked as far as possible without building its game.
 
     Raises
     ------
