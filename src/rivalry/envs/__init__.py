@@ -1,4 +1,4 @@
-"""Games as environments of other people's learners: PettingZoo for all players, Gymnasium for one."""
+"""Games as reinforcement-learning environments: PettingZoo for all players, Gymnasium for one."""
 
 from rivalry.envs.cities import CityEnv, city_policy
 from rivalry.envs.economies import EconomyEnv, policy_table

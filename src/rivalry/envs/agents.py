@@ -1,4 +1,4 @@
-"""What environments of many agents who hold karma have in common: dictionaries around the kernels' arrays."""
+"""Environments of agents that hold karma: PettingZoo dictionaries around the kernels' arrays."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from rivalry.economies.kernels.economy import RUNNING
 from rivalry.envs.games import check_periods, check_word, everybodys
 
 Seen = dict[str, dict[str, np.ndarray]]
-Illegal = Literal["warn", "clip", "raise"]  # clip with one warning, clip without, refuse
+Illegal = Literal["warn", "clip", "raise"]  # clip with one warning, clip silently, refuse
 
 
 class Views(NamedTuple):
-    """What agents observe, from the least to the most that it can be, and from -1 to 1 where asked."""
+    """Bounds of the agents' observations, optionally normalized to [-1, 1]."""
 
     low: np.ndarray  # [feature]
-    high: np.ndarray  # [feature], above
-    entries: int  # the most that anybody can choose from
+    high: np.ndarray  # [feature], above ``low``
+    entries: int  # largest number of entries of any agent
     normalized: bool
 
     def of(self, features: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Observations ``[agent feature]`` and masks ``[agent entry]`` of who have so many entries."""
+        """Return observations ``[agent feature]`` and masks ``[agent entry]``, 1 for the first ``counts``."""
         masks = (np.arange(self.entries) < counts[:, None]).astype(np.int8)
         if not self.normalized:
             return features, masks
@@ -35,7 +35,7 @@ class Views(NamedTuple):
         return (2 * shares - 1).astype(np.float32), masks
 
     def space(self) -> spaces.Space[Any]:
-        """What an agent sees, as Gymnasium says it."""
+        """Return the Gymnasium space of one agent's observations."""
         if self.normalized:
             told = spaces.Box(-1.0, 1.0, self.low.shape, np.float32)
         else:
@@ -44,20 +44,20 @@ class Views(NamedTuple):
 
 
 class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[misc]
-    """Agents ``agent_0``, ``agent_1``, .. who choose one of so many entries; see its two kinds.
+    """A parallel environment of agents ``agent_0``, ``agent_1``, .. that each choose one of several entries.
 
-    A kind begins (`_begin`), makes a step of everybody's entries (`_go`), and says what is told of everybody,
-    how many entries each may choose from, and whose turn it is (`_told`).
+    A subclass starts an episode (`_begin`), applies the entries of all agents (`_go`), and returns the
+    features, the number of legal entries per agent and the agents that act (`_told`).
     """
 
     metadata = {"name": "rivalry_agents_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
-    now: Any  # the agents, as the kernels have them; they change in place
+    now: Any  # the kernels' agents; they are changed in place
 
     def __init__(self, agents: int, views: Views, periods: int, illegal: Illegal) -> None:
         check_periods(periods)
         check_word("illegal", illegal, Illegal)
         self.views, self.periods, self.illegal = views, periods, illegal
-        self._silent = illegal == "clip"  # or where it has warned
+        self._silent = illegal == "clip"  # also set after the first warning
         self.render_mode = None
         self.possible_agents = [f"agent_{k}" for k in range(agents)]
         self.agents: list[str] = []
@@ -68,22 +68,22 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
         self._sequence = np.random.SeedSequence(0)
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
-        """What ``agent`` sees of itself, and which entries it can choose."""
+        """Return the space of ``agent``'s own observations and action mask."""
         return self._observations[agent]
 
     def action_space(self, agent: str) -> spaces.Space[Any]:
-        """All entries that anybody can ever choose."""
+        """Return the space of all entries that any agent can choose in any state."""
         return self._actions[agent]
 
     def reset(
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[Seen, dict[str, dict[str, Any]]]:
-        """A new episode, karma as at the start; ``seed`` begins the stream of chance anew."""
+        """Start a new episode with initial karma; ``seed`` restarts the random stream."""
         self.restart(seed)
         return self._seen(), {name: {} for name in self.agents}
 
     def restart(self, seed: int | None) -> None:
-        """As `reset`, of which nobody is told."""
+        """Start a new episode without returning observations."""
         if seed is not None:
             self._sequence = np.random.SeedSequence(seed)
         self.agents = list(self.possible_agents)
@@ -93,13 +93,13 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
     def step(
         self, actions: Mapping[str, Any]
     ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """One step with what everybody chooses; afterwards nobody is left where play was cut."""
+        """Apply one action per agent; after truncation ``agents`` is empty."""
         return self.play(everybodys(self.agents, actions))
 
     def play(
         self, actions: Mapping[str, Any]
     ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """As `step`; those whose turn it is not may be left out of ``actions``."""
+        """Apply one step as `step` does; agents that do not act in it may be left out of ``actions``."""
         names = self.agents
         paid, cut = self.onward(self._entries(actions))
         rewards = dict(zip(names, paid.tolist(), strict=True))
@@ -107,8 +107,8 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
         return self._seen(), rewards, dict.fromkeys(names, False), dict.fromkeys(names, cut), infos
 
     def _entries(self, actions: Mapping[str, Any]) -> np.ndarray:
-        """What agents choose, ``[agent]``, 0 where nothing is said. Raises `ValueError`."""
-        if len(actions) == len(self.agents):  # all at once, where nothing is wrong
+        """Return the entries ``[agent]``, 0 for agents without an action. Raises `ValueError`."""
+        if len(actions) == len(self.agents):  # vectorized; invalid actions are reported by the loop below
             try:
                 given = np.array([actions[name] for name in self.agents])
             except (KeyError, ValueError):
@@ -125,7 +125,10 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
         return entries
 
     def onward(self, entries: np.ndarray) -> tuple[np.ndarray, bool]:
-        """One step of everybody's entries ``[agent]``: rewards, and whether play was cut."""
+        """Apply the entries ``[agent]`` for one step; return the rewards and whether play is truncated.
+
+        Raises `BrokenInvariant` if karma is not conserved.
+        """
         paid = self._go(np.where(self.acting, entries, 0))
         if self.now.status[0] != RUNNING:
             raise BrokenInvariant(f"karma is not conserved at step {int(self.now.status[1])}")
@@ -136,30 +139,36 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
         return paid, cut
 
     def movers(self) -> list[str]:
-        """Whose turn it is."""
+        """Return the names of the agents that act in this step."""
         if self.acting.all():
             return list(self.agents)
         return [self.possible_agents[k] for k in np.flatnonzero(self.acting)] if self.agents else []
 
     def check(self, agent: str, action: Any) -> None:
-        """Raises `ValueError` for what an agent cannot choose."""
+        """Raise `ValueError` for an action that the agent cannot choose."""
         self.entry(agent, action)
 
     def seen_by(self, player: int) -> dict[str, np.ndarray]:
-        """What one agent sees."""
+        """Return the observation and action mask of one agent."""
         told, masks = self.views.of(self.features[player : player + 1], self._open()[player : player + 1])
         return {"observation": told[0], "action_mask": masks[0]}
 
     def table(self, others: Any) -> np.ndarray:
-        """What others do, told as a table or a word, as `drawn` takes it. Raises `ValueError`."""
+        """Return the others' policies, given as a table or by name, in the form that `drawn` takes.
+
+        Raises `ValueError`.
+        """
         raise NotImplementedError
 
     def drawn(self, table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """What everybody chooses by a table that was made by `table`, ``[agent]``."""
+        """Draw the entries of all agents ``[agent]`` from a table made by `table`."""
         raise NotImplementedError
 
     def entry(self, name: str, action: Any) -> int:
-        """What an agent chooses, clipped unless that is refused. Raises `ValueError`."""
+        """Return an agent's entry, clipped to the legal ones unless ``illegal="raise"``.
+
+        Raises `ValueError`.
+        """
         k = self._number[name]
         if not self.acting[k]:
             return 0
@@ -182,7 +191,7 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
         return {name: {"observation": told, "action_mask": mask} for name, told, mask in rows}
 
     def _open(self) -> np.ndarray:
-        """How many entries each may choose from now; who waits has one."""
+        """Return the number of legal entries per agent; agents that do not act have one."""
         return np.where(self.acting, self.counts, 1)
 
     def _begin(self, sequence: np.random.SeedSequence) -> None:
@@ -195,18 +204,18 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
         raise NotImplementedError
 
     def _does(self, player: int) -> str:
-        """What an agent does whose entry is ``{}``, and what it has, for messages."""
+        """Return a message fragment: the action with ``{}`` for the entry, and the agent's karma."""
         return f"bids {{}} with karma {self.now.karma[player]}"
 
     def render(self) -> None:
-        """Nothing is drawn."""
+        """Do nothing: there is no rendering."""
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resources are open."""
 
 
 def drawn(rows: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What agents choose by rows ``[agent entry]`` of chances that are summed up, of so many entries each."""
+    """Draw an entry per agent from cumulative probabilities ``[agent entry]``, below ``counts``."""
     lots = rng.random(len(rows))[:, None]
     found: np.ndarray = np.minimum((rows <= lots).sum(axis=1), counts - 1)
     return found

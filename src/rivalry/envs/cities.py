@@ -1,4 +1,4 @@
-"""Congested cities as environments of other people's learners, stepped by the kernels' rules."""
+"""Congested cities as PettingZoo environments, stepped by the kernels' rules."""
 
 from __future__ import annotations
 
@@ -28,32 +28,42 @@ FEATURES = (
     "goal x",
     "goal y",
 )
-"""What an agent of a city sees of itself, in this order."""
+"""Features of an agent's observation in a city, in order."""
 
 PERIODS = 1000
 POLICIES = ("uniform", "zero", "all_in")
-SUMS = 1e-6  # chances of a row sum to 1 within this
+SUMS = 1e-6  # tolerance of a row's sum of probabilities
 
 
 class CityEnv(AgentsEnv):
     """A congested city as a parallel environment of PettingZoo; agents are ``agent_0``, ``agent_1``, ..
 
-    An agent sees ``{"observation": [feature], "action_mask": [entry]}``: what refusal costs on its trip, its
-    karma and type, the numbers of its trip (the last: dormant), of its spot (a place of the journey, or the
-    junction ``j`` as ``-2 - j``) and of the lane it wants (-1: none), and on the map of the network where it
-    stands, where that lane ends and where its trip ends (`FEATURES`; of the dormant, who are nowhere, the
-    middle of the map). With ``normalize_spaces`` each is from -1, the least, to 1, the most there
-    is; rewards are not changed.
+    An agent observes ``{"observation": [feature], "action_mask": [entry]}``. The features (`FEATURES`) are
+    the cost of refusal on its trip, its karma and type, the number of its trip (the last: dormant), its spot
+    (a position in its journey, or junction ``j`` as ``-2 - j``), the lane that it wants (-1: none), and the
+    map coordinates of the start and end of that lane and of the goal of its trip. Dormant agents have the
+    coordinates of the middle of the map. With ``normalize_spaces`` every feature is scaled to [-1, 1];
+    rewards are unchanged.
 
-    It bids a whole number in 0..karma, the dormant 0. Where somebody is at a junction, those who are choose
-    first, in a step in which no time passes and nobody is paid: an entry is then the number of an option, and
-    entries of the others, whose masks leave only 0, are ignored (``movers``). Its reward is minus its urgency
-    where its lane refuses it; of a coalition whose members learn together, their mean. Nobody leaves; play is
-    cut after ``periods`` steps of the city. An entry beyond the mask is clipped to the largest legal
-    one, with one warning per environment or, with ``illegal="clip"``, none; with ``illegal="raise"`` it
-    raises `ValueError`, as an action outside the action space always does. Raises `ValueError` for a game
-    that is no city.
+    An action is a bid, an integer from 0 to karma; dormant agents bid 0. While any agent is at a junction,
+    the agents at junctions choose first, in a step that takes no time and pays no rewards: their entry is the
+    number of an option. The other agents' masks then allow only 0, and their entries are ignored
+    (``movers``).
 
+    The reward is minus the agent's urgency if its lane refuses it; members of a coalition that learn together
+    receive their mean. No agent terminates; play is truncated after ``periods`` steps of the city.
+
+    An entry beyond the mask is clipped to the largest legal one, with one warning per environment or, with
+    ``illegal="clip"``, silently; with ``illegal="raise"`` it raises `ValueError`. An action outside the
+    action space always raises `ValueError`.
+
+    Raises
+    ------
+    ValueError
+        If the game is not a city.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> env = CityEnv(rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2), periods=10)
     >>> seen, _ = env.reset(seed=1)
@@ -107,7 +117,10 @@ class CityEnv(AgentsEnv):
         return super()._does(player) + dormant
 
     def table(self, others: Any) -> Any:
-        """One of `POLICIES`, or a policy ``[agent row karma entry]``, rows summed up. Raises `ValueError`."""
+        """Return the policies as a name in `POLICIES` or as cumulative sums of ``[agent row karma entry]``.
+
+        Raises `ValueError`.
+        """
         if isinstance(others, str):
             if others not in POLICIES:
                 raise ValueError(f"others: {others!r} is unknown; {near(others, POLICIES)}")
@@ -115,7 +128,7 @@ class CityEnv(AgentsEnv):
         return np.cumsum(checked_policy(self.city, others, "others"), axis=-1, dtype=np.float32)
 
     def drawn(self, table: Any, rng: np.random.Generator) -> np.ndarray:
-        """Everybody's entry by the table or the name, ``[agent]``."""
+        """Draw the entries of all agents ``[agent]`` from the table or the named policy."""
         if not isinstance(table, str):
             own = table[np.arange(len(table)), self._desk.row, self.now.karma]
             return drawn(own, self.counts, rng)
@@ -127,13 +140,28 @@ class CityEnv(AgentsEnv):
 def city_policy(
     game: Any, policy: Callable[[int, np.ndarray, np.ndarray], object], *, normalize_spaces: bool = False
 ) -> np.ndarray:
-    """What learners' policies do everywhere, ``[agent row karma entry]``, as the city's kernels number it.
+    """Return learners' policies as a table ``[agent row karma entry]``, indexed as in the city's kernels.
 
-    ``policy(agent's number, observations [state feature], masks [state entry])`` gives the chances of entries
-    ``[state entry]``, for observations as `CityEnv` makes them. Kernels play the table
-    (`economies.kernels.city_learning.policy_rows`), and so `economies.learning.city_gains` judges it. Raises
-    `ValueError` where these are no chances, or where an entry beyond the mask has one.
+    Kernels play the table (`economies.kernels.city_learning.policy_rows`), and
+    `economies.learning.city_gains` evaluates it.
 
+    Parameters
+    ----------
+    game : Game
+        A city.
+    policy : callable
+        ``policy(agent number, observations [state feature], masks [state entry])`` returns probabilities of
+        entries ``[state entry]``. Observations are those of `CityEnv`.
+    normalize_spaces : bool
+        Whether observations are scaled to [-1, 1].
+
+    Raises
+    ------
+    ValueError
+        If these are not probabilities, or if an entry beyond the mask has a positive one.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2)
     >>> city_policy(game, lambda agent, seen, mask: mask / mask.sum(axis=1, keepdims=True)).shape
@@ -148,7 +176,7 @@ def city_policy(
     karma = np.tile(np.arange(levels), len(trip))
     trip, spot = (np.repeat(each, levels) for each in (trip, spot))
     found = np.empty((agents, len(trip), entries))
-    for agent in range(agents):  # one at a time: tables are large
+    for agent in range(agents):  # per agent: a table of all agents' observations is large
         features = charts.features(np.full(len(trip), agent), trip, spot, karma)
         observed = views.of(features, counts[agent].ravel())
         given = np.asarray(policy(agent, *observed), dtype=float)
@@ -159,7 +187,7 @@ def city_policy(
 
 
 def checked_policy(city: CityArrays, given: Any, name: str) -> np.ndarray:
-    """A policy ``[agent row karma entry]``, rows of chances. Raises `ValueError`."""
+    """Return a policy ``[agent row karma entry]`` with rows normalized to sum to 1. Raises `ValueError`."""
     counts = entry_counts(city)
     shape = (*counts.shape, max(city.most + 1, city.options.shape[2]))
     try:
@@ -186,7 +214,7 @@ def checked_policy(city: CityArrays, given: Any, name: str) -> np.ndarray:
 
 
 def city_of(game: Any) -> CityArrays:
-    """The city of a game. Raises `ValueError` for another game."""
+    """Return the kernel arrays of a city. Raises `ValueError` for another game."""
     found = kernel_arrays(game)
     if not isinstance(found, CityArrays):
         raise ValueError(f"game: {type(game).__name__} must be a city; others are for parallel_env")
@@ -194,19 +222,19 @@ def city_of(game: Any) -> CityArrays:
 
 
 class _Map(NamedTuple):
-    """What is looked up of agents; a spot's column counts places first, then junctions."""
+    """Lookup tables of the agents' features; columns count positions of a journey first, then junctions."""
 
     city: CityArrays
-    lane: np.ndarray  # [journey column]: wanted there
-    way: np.ndarray  # [journey column 4]: from where to where
+    lane: np.ndarray  # [journey column]: lane wanted there
+    way: np.ndarray  # [journey column 4]: coordinates of that lane's start and end
     goal: np.ndarray  # [agent slot 2]
-    middle: np.ndarray  # [6]: where the dormant are told to be
-    bounds: tuple[np.ndarray, np.ndarray]  # [feature]: the least and the most
+    middle: np.ndarray  # [6]: coordinates reported for dormant agents
+    bounds: tuple[np.ndarray, np.ndarray]  # [feature]: lower and upper bounds
 
     def features(
         self, agents: np.ndarray, trip: np.ndarray, spot: np.ndarray, karma: np.ndarray
     ) -> np.ndarray:
-        """What agents are told of themselves, ``[agent feature]``."""
+        """Return the agents' observations, ``[agent feature]``."""
         city = self.city
         urgencies, awake = city.stakes.shape[1], trip < trips(city)
         kinds, slot = city.type_of[agents], np.where(awake, trip // urgencies, 0)
@@ -224,14 +252,14 @@ class _Map(NamedTuple):
         return np.concatenate([np.stack(own, axis=1).astype(np.float64), ends], axis=1)
 
     def widths(self, agents: np.ndarray, trip: np.ndarray, spot: np.ndarray) -> np.ndarray:
-        """How many options those at a junction have; of the others 1."""
+        """Return the number of options of agents at junctions; 1 for all other agents."""
         city = self.city
         slot = np.minimum(trip // city.stakes.shape[1], city.journeys.shape[1] - 1)
         options = city.options[city.journeys[agents, slot], np.maximum(-2 - spot, 0)]
         return np.where(spot < -1, (options >= 0).sum(axis=1), 1)
 
     def spots_of_rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """The trip and the spot of every row of an agent."""
+        """Return the trip and the spot of every row of a policy table."""
         places, columns = self.city.lane.shape[1], self.lane.shape[1]
         trip, column = np.divmod(np.arange(rows(self.city)), columns)
         return trip, np.where(column < places, column, places - 2 - column)
@@ -243,7 +271,7 @@ class _Map(NamedTuple):
 def _map_of(game: Any, city: CityArrays) -> _Map:
     at, lanes = np.asarray(game.network.at, dtype=float), game.network.lanes
     journeys = np.arange(len(city.lane))
-    stands = np.maximum(city.lane, 0)  # of padding, whatever
+    stands = np.maximum(city.lane, 0)  # padding: any lane will do
     junctions = stands[journeys[:, None], np.maximum(city.options[:, :, :1].sum(axis=2), 0)]
     wanted = np.concatenate([city.lane, np.full(junctions.shape, -1)], axis=1)
     start = at[lanes[np.concatenate([stands, junctions], axis=1), 0]]

@@ -1,4 +1,4 @@
-"""The course that play of a game takes: a compiled program a step, which tells all in one array."""
+"""Stepping of a game by one compiled program per step, with all results in one array."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from rivalry.core.plain import Same
 from rivalry.core.space import Choices, Simplex
 from rivalry.transforms.units import strategies
 
-FAR = 1e12  # nothing that is seen is larger
-NEAR = 10.0  # nor this, where all is told in numbers of order 1
+FAR = 1e12  # bound on observations
+NEAR = 10.0  # bound on normalized observations
 
-COURSES, STEPS, MOSTLY = 32, 64, 90.0  # of the play by chance that tells what is of order 1
+COURSES, STEPS, MOSTLY = 32, 64, 90.0  # random play for normalization: runs, steps, percentile
 
 
 class Told(NamedTuple):
-    """What is known between two steps."""
+    """Observations, movers, rewards, legal actions and ends after a step."""
 
     seen: np.ndarray  # [player feature]
-    movers: np.ndarray  # [player]: whose turn it is
-    rewards: np.ndarray  # [player]: of the last step
-    legal: np.ndarray  # [player action]: what each may do, where the game limits that; else absent
-    over: np.ndarray  # [player]: whether play has ended for it
+    movers: np.ndarray  # [player]
+    rewards: np.ndarray  # [player], of the last step
+    legal: np.ndarray  # [player action]; no columns if the game does not limit actions
+    over: np.ndarray  # [player]: whether the player has terminated
     cut: bool
 
 
 class Course:
-    """The course that play of a `MarkovGame` takes; it is cut after ``limit`` steps, where one is given.
+    """The course of play of a `MarkovGame`, truncated after ``limit`` steps if given.
 
-    With ``normalized`` all that is seen is in numbers of order 1: as the game says in ``shown(state)``; of
-    others less its median, over the 90th percentile of how far from it lies what differs from it, in 32
-    courses of 64 steps in which everybody acts by chance.
+    With ``normalized``, observations are of order 1: the game's ``normalized_observation`` if it has one;
+    else each feature less its median, divided by the 90th percentile of the nonzero distances from it, in 32
+    runs of 64 steps with random actions.
     """
 
     def __init__(self, game: Any, *, limit: int | None = None, normalized: bool = False) -> None:
@@ -52,7 +52,7 @@ class Course:
         self.now = self._begin()
 
     def __getstate__(self) -> dict[str, Any]:
-        # forms are compared by hashes and identities of one process: copies make their own
+        # forms compare by hashes and identities of one process, so copies make their own
         return {name: part for name, part in self.__dict__.items() if name not in ("_form", "_leaves")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -60,16 +60,16 @@ class Course:
         self._form, self._leaves = _taken_apart((self.game, self._middle))
 
     def begin(self, seed: int | None) -> Told:
-        """A new episode; ``seed`` begins the stream of chance anew."""
+        """Start a new episode; ``seed`` restarts the random stream."""
         if seed is not None:
             self._key = np.asarray(jax.random.key_data(jax.random.key(seed)))
         self.now = self._begin()
         return self.now
 
     def onward(self, actions: np.ndarray, held: tuple[np.ndarray, np.ndarray] | None = None) -> Told:
-        """One step by actions ``[player column]``, as `transforms.units.strategies` takes them.
+        """Play one step by actions ``[player column]``, in the form that `transforms.units.strategies` takes.
 
-        ``held``: for whom ``[player]`` a strategy of the profile ``[player axis]`` is taken in their place.
+        ``held`` is a mask ``[player]`` and a profile ``[player axis]``: masked players play their row of it.
         """
         who, x = held or self._nobody
         self.state, self._key, told = _next(self._form, self._leaves, self.state, self._key, actions, who, x)
@@ -83,7 +83,7 @@ class Course:
         return self._read(told)
 
     def _read(self, told: Any) -> Told:
-        told = np.array(told)  # a copy: what learners are given they may write on
+        told = np.array(told)  # a copy, because learners may write to it
         flat = told[:-1].reshape(self._nobody[0].size, -1)
         wide = self.actions + 3
         late = self.limit is not None and self.steps >= self.limit
@@ -98,7 +98,7 @@ class Course:
 
 
 class _Form:
-    """All of a game but its arrays: what a program is compiled for. Equal forms share programs."""
+    """All of a game except its arrays: the static part of a compiled program. Equal forms share programs."""
 
     def __init__(self, definition: Any, rest: tuple[Any, ...]) -> None:
         self.definition, self.rest = definition, tuple(Same(part) for part in rest)
@@ -118,17 +118,17 @@ class _Form:
         )
 
     def whole(self, leaves: list[Any]) -> Any:
-        """What was taken apart."""
+        """Return the game rebuilt from this form and its arrays."""
         there = iter(leaves)
         parts = [next(there) if part.value is _ARRAY else part.value for part in self.rest]
         return jax.tree.unflatten(self.definition, parts)
 
 
-_ARRAY = object()  # stands where an array was
+_ARRAY = object()  # placeholder of an array
 
 
 def _taken_apart(tree: Any) -> tuple[_Form, list[Any]]:
-    """A tree as its form, and its arrays."""
+    """Return a tree's form and its arrays."""
     leaves, definition = jax.tree.flatten(tree)
     arrays = [isinstance(leaf, jax.Array | np.ndarray | np.generic) for leaf in leaves]
     rest = tuple(_ARRAY if array else leaf for leaf, array in zip(leaves, arrays, strict=True))
@@ -155,7 +155,7 @@ def _next(form: _Form, leaves: list[Any], state: Any, key: Any, actions: Any, he
 
 
 def _told(game: Any, middle: Any, state: Any, rewards: Any, ended: Any, cut: Any) -> Any:
-    """What is told of a state and of the step that led there, in one row: player by player, then the cut."""
+    """Return the results of a step as one row: per player its columns, then the truncation flag."""
     players = game.space.shape[0]
     over = jnp.broadcast_to(ended | ~oracles.present_players(game, state), (players,))
     columns = [oracles.active_players(game, state), jnp.broadcast_to(rewards, (players,)), over]
@@ -175,7 +175,7 @@ def _seen(game: Any, middle: Any, state: Any) -> Any:
 
 
 def _middle(game: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The median of what is seen, and how far from it that mostly lies, ``[player feature]``."""
+    """Return the median and spread of the observations, ``[player feature]``."""
     if oracles.normalized_observation.knows(game):
         return np.zeros(()), np.ones(())
     seen = np.asarray(_by_chance(game, jax.random.split(jax.random.key(0), COURSES)))
@@ -191,7 +191,7 @@ def _middle(game: Any) -> tuple[np.ndarray, np.ndarray]:
 
 @eqx.filter_jit
 def _by_chance(game: Any, keys: Any) -> Any:
-    """What is seen ``[course step player feature]`` where everybody acts by chance."""
+    """Return observations ``[course step player feature]`` under random actions of all players."""
 
     def course(key: Any) -> Any:
         def step(state: Any, key: Any) -> Any:
@@ -208,7 +208,7 @@ def _by_chance(game: Any, keys: Any) -> Any:
 
 
 def _any_strategies(game: Any, state: Any, key: Any) -> Any:
-    """Actions drawn evenly, of those that the game allows."""
+    """Draw actions uniformly from the legal ones."""
     space = game.space
     if not isinstance(space, Simplex | Choices):
         return strategies(space, jax.random.uniform(key, space.shape, minval=-1.0, maxval=1.0))
@@ -219,5 +219,5 @@ def _any_strategies(game: Any, state: Any, key: Any) -> Any:
 
 
 def _limits(game: Any) -> bool:
-    """Whether a finite game says which actions are possible."""
+    """Return whether the game is finite and limits the legal actions."""
     return oracles.legal_actions.knows(game) and isinstance(game.space, Simplex | Choices)

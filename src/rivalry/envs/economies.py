@@ -1,4 +1,4 @@
-"""Economies of many agents as environments of other people's learners, stepped by the kernels' rules."""
+"""Karma economies as PettingZoo environments, stepped by the kernels' rules."""
 
 from __future__ import annotations
 
@@ -18,14 +18,22 @@ PERIODS = 1000
 class EconomyEnv(AgentsEnv):
     """A karma economy as a parallel environment of PettingZoo; agents are ``agent_0``, ``agent_1``, ..
 
-    An agent sees ``{"observation": [urgency, karma, private state, type], "action_mask": [bid]}`` of its own,
-    states and types by number, with ``normalize_spaces`` each from -1, the least, to 1, the most there is;
-    rewards are not changed. It bids a whole number in 0..karma, where the mask is 1. Its reward is minus its
-    urgency where it loses. Nobody leaves; play is cut after ``periods`` steps. A bid above karma is clipped
-    to karma, with one warning per environment or, with ``illegal="clip"``, none; with ``illegal="raise"`` it
-    raises `ValueError`, as an action outside the action space always does. Raises `ValueError` for a game
-    that is no economy of agents.
+    An agent observes ``{"observation": [urgency, karma, private state, type], "action_mask": [bid]}``; states
+    and types are numbers. With ``normalize_spaces`` every feature is scaled to [-1, 1]; rewards are
+    unchanged. An action is a bid, an integer from 0 to karma, where the mask is 1. The reward is minus the
+    agent's urgency if it loses. No agent terminates; play is truncated after ``periods`` steps.
 
+    A bid above karma is clipped to karma, with one warning per environment or, with ``illegal="clip"``,
+    silently; with ``illegal="raise"`` it raises `ValueError`. An action outside the action space always
+    raises `ValueError`.
+
+    Raises
+    ------
+    ValueError
+        If the game is not an economy of agents.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> env = EconomyEnv(rv.games.karma(agents=4), periods=10)
     >>> seen, _ = env.reset(seed=1)
@@ -61,7 +69,10 @@ class EconomyEnv(AgentsEnv):
         return features, self.now.karma + 1, all_agents
 
     def table(self, others: Any) -> np.ndarray:
-        """A policy ``[type private karma bid]`` or ``[state bid]``, rows summed up. Raises `ValueError`."""
+        """Return a policy ``[type private karma bid]`` or ``[state bid]`` as cumulative sums of its rows.
+
+        Raises `ValueError`.
+        """
         levels = self.economy.most + 1
         try:
             given = np.asarray(others, dtype=float)
@@ -74,7 +85,7 @@ class EconomyEnv(AgentsEnv):
         return np.cumsum(np.asarray(self.game.space.check(rows, "others")), axis=1)
 
     def drawn(self, table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Everybody's bid by the table, ``[agent]``."""
+        """Draw the bids of all agents ``[agent]`` from the table."""
         now, privates = self.now, self.economy.stakes.shape[1]
         rows = (self.economy.type_of * privates + now.private) * (self.economy.most + 1) + now.karma
         return drawn(table[rows], now.karma + 1, rng)
@@ -83,13 +94,28 @@ class EconomyEnv(AgentsEnv):
 def policy_table(
     game: Any, policy: Callable[[np.ndarray, np.ndarray], object], *, normalize_spaces: bool = False
 ) -> np.ndarray:
-    """What a learner's policy does in every state, ``[type private karma bid]``: so all metrics take it.
+    """Return a learner's policy as a table ``[type private karma bid]``, which all metrics take.
 
-    ``policy(observations [state 4], masks [state bid])`` gives chances of bids ``[state bid]``, for
-    observations as `EconomyEnv` makes them. `population.population_certificate` judges the table where all
-    follow it, `methods.Simulation` by playing it with the game's agents. Raises `ValueError` where these are
-    no chances, or where a bid above karma has one.
+    `population.population_certificate` evaluates the table when all agents follow it, and
+    `methods.Simulation` plays it with the game's agents.
 
+    Parameters
+    ----------
+    game : Game
+        An economy of agents.
+    policy : callable
+        ``policy(observations [state 4], masks [state bid])`` returns probabilities of bids ``[state bid]``.
+        Observations are those of `EconomyEnv`.
+    normalize_spaces : bool
+        Whether observations are scaled to [-1, 1].
+
+    Raises
+    ------
+    ValueError
+        If these are not probabilities, or if a bid above karma has a positive one.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> from rivalry.population import population_certificate
     >>> game = rv.games.karma(mean_karma=2.0, max_karma=4)
@@ -106,7 +132,7 @@ def policy_table(
 
 
 def economy_of(game: Any) -> Economy:
-    """The agents of a game. Raises `ValueError` for another."""
+    """Return the kernel arrays of an economy. Raises `ValueError` for another game."""
     found = kernel_arrays(game)
     if not isinstance(found, Economy):
         raise ValueError(f"game: {type(game).__name__} must be an economy of agents; others are for GameEnv")
@@ -116,7 +142,7 @@ def economy_of(game: Any) -> Economy:
 
 
 def _features(economy: Economy, kinds: np.ndarray, private: np.ndarray, karma: np.ndarray) -> np.ndarray:
-    """What agents are told of themselves, ``[agent feature]``."""
+    """Return the agents' observations, ``[agent feature]``."""
     return np.stack([economy.stakes[kinds, private], karma, private, kinds], axis=1).astype(np.float64)
 
 

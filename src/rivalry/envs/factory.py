@@ -1,4 +1,4 @@
-"""Environments of any game: for all who play, at once or one at a time."""
+"""Environments of any game: all players at once, one at a time, or a single player."""
 
 from __future__ import annotations
 
@@ -28,17 +28,33 @@ def parallel_env(
     normalize_spaces: bool = False,
     simplex: OnSimplex = "corners",
 ) -> GameEnv | EconomyEnv | CityEnv:
-    """A game as a parallel environment of PettingZoo, in which all act at once.
+    """Return a game as a parallel environment of PettingZoo, in which all agents act at once.
 
-    ``game`` is a game, or the name of a family for its default game. Games of players are played as in
-    `GameEnv`, economies of agents as in `EconomyEnv`, cities as in `CityEnv`. Play is cut after ``periods``
-    (default: 100 of a game, 1000 of an economy or a city; a game that is played on and on cuts itself). With
-    ``normalize_spaces`` observations and actions are of order 1, for learners; rewards are the game's either
-    way. ``simplex`` is what actions on a simplex are: ``"corners"``, by number, or ``"points"`` of it.
-    ``illegal`` is what happens where an agent bids more than the karma it has: the bid is clipped, with one
-    warning per environment (``"warn"``) or none (``"clip"``), or refused (``"raise"``). Raises `ValueError`
-    for what is no game, and ``simplex="points"`` for games on other spaces.
+    Games of players are played as in `GameEnv`, economies of agents as in `EconomyEnv`, cities as in
+    `CityEnv`.
 
+    Parameters
+    ----------
+    game : Game or str
+        A game, or the name of a family for its default game.
+    periods : int, optional
+        Steps until play is truncated (default: 100 for a game, 1000 for an economy or a city; a game with its
+        own dynamics truncates itself).
+    illegal : {"warn", "clip", "raise"}
+        Treatment of a bid above karma: clip it with one warning per environment, clip it silently, or raise
+        `ValueError`.
+    normalize_spaces : bool
+        Whether observations and actions are scaled to order 1; rewards are unchanged.
+    simplex : {"corners", "points"}
+        Actions on a simplex: the number of a corner, or a point.
+
+    Raises
+    ------
+    ValueError
+        If ``game`` is not a game, or for ``simplex="points"`` on other spaces.
+
+    Examples
+    --------
     >>> env = parallel_env("influencer", periods=10)
     >>> seen, _ = env.reset(seed=1)
     >>> sorted(seen)
@@ -68,11 +84,18 @@ def aec_env(
     normalize_spaces: bool = False,
     simplex: OnSimplex = "corners",
 ) -> TurnEnv:
-    """A game as an environment of PettingZoo in which agents act one at a time; see `parallel_env`.
+    """Return a game as an environment of PettingZoo in which agents act one at a time.
 
-    Those who act at once act in the order of their numbers, without seeing one another (`TurnEnv`). Raises
-    `ValueError` for what is no game.
+    Parameters are those of `parallel_env`. Agents that act at once act in the order of their numbers, without
+    observing one another's actions (`TurnEnv`).
 
+    Raises
+    ------
+    ValueError
+        If ``game`` is not a game.
+
+    Examples
+    --------
     >>> env = aec_env("karma", periods=10)
     >>> env.reset(seed=1)
     >>> env.agent_selection
@@ -86,7 +109,7 @@ def aec_env(
 
 
 def made(game: Any) -> Any:
-    """A game, or the default game of the family of that name. Raises `ValueError`."""
+    """Return the game, or the default game of the family of that name. Raises `ValueError`."""
     if not isinstance(game, str):
         return game
     if game not in GAMES:
@@ -98,16 +121,32 @@ def made(game: Any) -> Any:
 
 
 class PlayerEnv(gym.Env[Any, Any]):
-    """One player's problem against others who never change, as an environment of Gymnasium.
+    """One player's problem against others with fixed policies, as an environment of Gymnasium.
 
     Spaces, rewards and ends are the player's in the parallel environment of the game (`parallel_env`). A step
-    leads to where it is the player's turn again; what it is paid meanwhile is added up. ``others`` tells what
-    the others do: a function ``(agent's name, what it sees) -> action``; of games of players a profile
-    ``[player axis]`` of one period, in units of the game, whose row of ``player`` is not used; of an economy
-    a policy table ``[type private karma bid]`` or ``[state bid]``; of a city ``uniform``, ``zero``,
-    ``all_in`` or a table ``[agent row karma entry]`` (`city_policy`). Raises `ValueError` for others that are
-    none of these, and a player that there is not.
+    ends when the player acts again; rewards received meanwhile are summed.
 
+    Parameters
+    ----------
+    game : Game or str
+        A game, or the name of a family for its default game.
+    player : int
+        Number of the player.
+    others : callable, array_like or str
+        Policies of the others: a function ``(agent name, observation) -> action``; for games of players a
+        profile ``[player axis]`` of one period, in units of the game (the row of ``player`` is not used); for
+        an economy a policy table ``[type private karma bid]`` or ``[state bid]``; for a city ``uniform``,
+        ``zero``, ``all_in`` or a table ``[agent row karma entry]`` (`city_policy`).
+    periods, illegal, normalize_spaces, simplex
+        As in `parallel_env`.
+
+    Raises
+    ------
+    ValueError
+        If ``others`` is none of these, or there is no such player.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> game = rv.games.matrix("prisoners_dilemma")
     >>> env = PlayerEnv(game, 1, game.pure("cooperate", "cooperate"), periods=3)
@@ -138,7 +177,7 @@ class PlayerEnv(gym.Env[Any, Any]):
         self.player, self.name = player, names[player]
         self.observation_space = self.inner.observation_space(self.name)
         self.action_space = self.inner.action_space(self.name)
-        self.np_random = np.random.default_rng(0)  # without a seed, too, copies draw alike
+        self.np_random = np.random.default_rng(0)  # copies draw the same numbers, even without a seed
         self._ask: Callable[[str, Any], Any] | None = others if callable(others) else None
         self._table: Any = None
         if self._ask is None and isinstance(self.inner, AgentsEnv):
@@ -149,7 +188,7 @@ class PlayerEnv(gym.Env[Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """A new episode; ``seed`` begins the stream of chance anew."""
+        """Start a new episode; ``seed`` restarts the random stream."""
         super().reset(seed=seed)
         if self._table is None:
             self._views, _ = self.inner.reset(seed)
@@ -161,7 +200,7 @@ class PlayerEnv(gym.Env[Any, Any]):
         return self._seen(), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """The player's choice, and all that follows until it chooses again. Raises `ValueError`."""
+        """Apply the player's action, and play until the player acts again. Raises `ValueError`."""
         self.inner.check(self.name, action)
         if not (self._over or self._cut):
             self._play(action)
@@ -171,7 +210,7 @@ class PlayerEnv(gym.Env[Any, Any]):
         return self._seen(), paid, self._over, self._cut, {}
 
     def _mine(self) -> bool:
-        """Whether it is the player's turn, or there are no more."""
+        """Return whether it is the player's turn or the episode is over."""
         return self._over or self._cut or self._turn()
 
     def _turn(self) -> bool:
@@ -183,7 +222,7 @@ class PlayerEnv(gym.Env[Any, Any]):
         return self._views[self.name] if self._table is None else self.inner.seen_by(self.player)
 
     def _play(self, action: Any) -> None:
-        """One step of the parallel environment; ``action`` is None where it is not the player's turn."""
+        """Play one step of the parallel environment; ``action`` is None if it is not the player's turn."""
         if self._table is not None:
             entries = self.inner.drawn(self._table, self.np_random)
             if action is not None:
@@ -211,10 +250,12 @@ def single_agent_env(
     normalize_spaces: bool = False,
     simplex: OnSimplex = "corners",
 ) -> PlayerEnv:
-    """One player's problem against others who never change, as an environment of Gymnasium (`PlayerEnv`).
+    """Return one player's problem against others with fixed policies, as an environment of Gymnasium.
 
-    The keywords are those of `parallel_env`. Raises `ValueError`.
+    Parameters are those of `PlayerEnv`. Raises `ValueError`.
 
+    Examples
+    --------
     >>> import numpy as np
     >>> env = single_agent_env("influencer", 0, np.full((2, 1), 0.5), periods=10)
     >>> _ = env.reset(seed=1)

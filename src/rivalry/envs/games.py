@@ -21,37 +21,43 @@ from rivalry.transforms import repeat
 Seen = dict[str, Any]
 PERIODS = 100
 OnSimplex = Literal["corners", "points"]
-ROUNDING = 1e-6  # an action may lie this far outside its box: it comes in single precision
+ROUNDING = 1e-6  # tolerance of action bounds: actions are in single precision
 
 
 class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
     """A game as a parallel environment of PettingZoo; agents are ``player_0``, ``player_1``, ..
 
-    A `MarkovGame` is played as it is, and so is a game that offers ``play()``, such as a race over periods;
-    any other game is repeated, everybody seeing what was played last. Play is cut after ``periods``, by
-    default 100; a `MarkovGame` cuts itself, and where ``periods`` are given earlier, after so many steps.
+    A `MarkovGame` is played as it is, and so is a game with a native dynamic form, such as a race over
+    periods; any other game is repeated, and all players observe the last actions. Play is truncated after
+    ``periods``, by default 100; a `MarkovGame` truncates itself, or earlier after ``periods`` steps if given.
 
     In a box an action is ``[axis]`` from -1 to 1, from the lowest to the highest in the coordinates in which
-    the box is searched; in finite games and on a simplex it is the number of a pure action or a corner. Of a
-    walk it is the move, in its own units. With ``simplex="points"`` an action on a simplex is ``[corner]``
-    from 0 to 1, and what is played is the nearest point of the simplex (its Euclidean projection): points of
-    the simplex are played as they are, mixed strategies of a matrix game at their expected payoffs.
+    the box is searched. In finite games it is the number of a pure action, on a simplex that of a corner. For
+    a walk it is the move, in its own units. With ``simplex="points"`` an action on a simplex is ``[corner]``
+    from 0 to 1, and the nearest point of the simplex is played (its Euclidean projection): points of the
+    simplex are played as they are, mixed strategies of a matrix game at their expected payoffs.
 
-    The first observation of a repeated game stands for what was played before, although nothing was: a
-    profile drawn from the space as random starts are, with the environment's seed (``memory`` profiles, where
-    so many are seen). In a matrix game it holds one mixed strategy per player, uniform on the simplex, where
-    later observations hold the pure actions played, as rows of 0 and 1.
+    The first observation of a repeated game stands in for past actions: a profile drawn from the space as
+    random starts are, with the environment's seed (``memory`` profiles, if that many are observed). In a
+    matrix game it holds one mixed strategy per player, uniform on the simplex; later observations hold the
+    pure actions played, as rows of 0 and 1.
 
-    Observations are in units of the game. With ``normalize_spaces`` they are of order 1: what was played from
-    -1 to 1, as actions are, shares on a simplex as they are, all else less its median in play by chance,
-    in units of how far from it that mostly lies (`Course`); moves of a walk are then from -1 to 1 as well.
-    Rewards are the game's payoffs either way.
+    Observations are in units of the game. With ``normalize_spaces`` they are of order 1: actions from -1 to 1
+    as in the action space, shares on a simplex unchanged, and other features less their median, divided by
+    their spread, under random play (`Course`); moves of a walk are then from -1 to 1 as well. Rewards are the
+    game's payoffs in either case.
 
-    Where the game has ``movers``, actions of those whose turn it is not are ignored (`TurnEnv`); where it
-    says what is ``legal(state)``, observations are dictionaries with ``observation`` and ``action_mask``. Who
-    is no longer ``alive`` is terminated, and play goes on without it. ``now`` is the state of the game.
-    Raises `ValueError` for other spaces, and for actions that are none.
+    If players move in turn (``movers``), actions of the others are ignored (`TurnEnv`). If the game limits
+    legal actions, observations are dictionaries with ``observation`` and ``action_mask``. A player that is no
+    longer present is terminated, and play continues without it. ``now`` is the state of the game.
 
+    Raises
+    ------
+    ValueError
+        For other spaces, and for invalid actions.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> env = GameEnv(rv.games.matrix("prisoners_dilemma"), periods=3)
     >>> _ = env.reset(seed=1)
@@ -92,28 +98,28 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
         self._held: tuple[np.ndarray, np.ndarray] | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GameEnv:
-        memo[id(self.game)] = self.game  # games are values; a copied one may have to be compiled again
+        memo[id(self.game)] = self.game  # games are immutable; a copy may need another compilation
         other = memo[id(self)] = GameEnv.__new__(type(self))
         other.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return other
 
     @property
     def now(self) -> Any:
-        """The state of the game, as its ``reset`` and ``step`` give it."""
+        """The state of the game, as returned by its ``reset`` and ``step``."""
         return self._course.state
 
     def observation_space(self, agent: str) -> spaces.Space[np.ndarray]:
-        """What ``agent`` sees."""
+        """Return the observation space of ``agent``."""
         return self._observations[agent]
 
     def action_space(self, agent: str) -> spaces.Space[Any]:
-        """What ``agent`` may do."""
+        """Return the action space of ``agent``."""
         return self._actions.spaces[self.possible_agents.index(agent)]
 
     def reset(
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[Seen, dict[str, dict[str, Any]]]:
-        """A new episode; ``seed`` begins the stream of chance anew."""
+        """Start a new episode; ``seed`` restarts the random stream."""
         self.agents = list(self.possible_agents)
         self._course.begin(seed)
         return self._seen(), {name: {} for name in self.agents}
@@ -121,13 +127,13 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
     def step(
         self, actions: Mapping[str, Any]
     ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """One period; afterwards nobody is left where play has ended or was cut, and nobody who is out."""
+        """Play one period with one action per agent; terminated and truncated agents leave ``agents``."""
         return self.play(everybodys(self.agents, actions))
 
     def play(
         self, actions: Mapping[str, Any]
     ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """As `step`; those whose turn it is not, or who are out, may be left out of ``actions``."""
+        """Play one period; agents that do not move or have terminated may be left out of ``actions``."""
         names = self.agents
         given = self._actions.read(self.possible_agents, actions, self._course.now.legal)
         now = self._course.onward(given, self._held)
@@ -145,16 +151,16 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
         return seen, rewards, ended, short, {name: {} for name in names}
 
     def movers(self) -> list[str]:
-        """Whose turn it is."""
+        """Return the names of the agents that move now."""
         turn, left = self._course.now.movers.tolist(), self.agents
         return [name for name, own in zip(self.possible_agents, turn, strict=True) if own and name in left]
 
     def check(self, agent: str, action: Any) -> None:
-        """Raises `ValueError` for what is no action of an agent."""
+        """Raise `ValueError` for an invalid action of an agent."""
         self._actions.read(self.possible_agents, {agent: action}, self._course.now.legal)
 
     def hold(self, profile: object, but: int) -> None:
-        """From now on all but one player play their row of a profile. Raises `ValueError`."""
+        """Fix all players except ``but`` to their rows of a profile from now on. Raises `ValueError`."""
         x = np.asarray(self.game.space.check(profile, "others"))
         self._held = np.arange(len(x)) != but, x
 
@@ -169,24 +175,24 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
         return {name: rows[k] for k, name in enumerate(self.possible_agents) if name in self.agents}
 
     def render(self) -> None:
-        """Nothing is drawn."""
+        """Do nothing: there is no rendering."""
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resources are open."""
 
 
 class Actions:
-    """What players may do, as Gymnasium says it, and how it is read. Raises `ValueError` for other spaces."""
+    """Action spaces of the players in Gymnasium, and the conversion of actions. Raises `ValueError`."""
 
     def __init__(self, game: Any, normalized: bool, simplex: OnSimplex) -> None:
         space = game.space
         if not isinstance(space, Box | Simplex | Choices):
             raise ValueError(f"space: {type(space).__name__} must be a Box, a Simplex or Choices")
         points, sizes = _as_points(game, simplex), () if isinstance(space, Box) else space.sizes
-        self.sizes: Sequence[int] = () if points else sizes  # of players who choose by number
+        self.sizes: Sequence[int] = () if points else sizes  # of players that choose by number
         self.shape = (space.shape[0], 1 if self.sizes else space.shape[1])
         self.columns: Sequence[int] = sizes if points else (self.shape[1],) * self.shape[0]
-        self.least = 0.0 if points else -1.0  # of an action as the course takes it; the most is 1
+        self.least = 0.0 if points else -1.0  # lower bound of a scaled action; the upper is 1
         self.low, self.high = np.full(self.shape, self.least), np.ones(self.shape)
         self.middle, self.half = np.zeros(self.shape), np.ones(self.shape)
         if isinstance(space, Box) and oracles.own_units(game) and not normalized:
@@ -198,7 +204,7 @@ class Actions:
         ]
 
     def read(self, names: Sequence[str], actions: Mapping[str, Any], legal: np.ndarray) -> np.ndarray:
-        """Actions ``[player column]`` for the course, 0 where there is none. Raises `ValueError`."""
+        """Return actions ``[player column]`` for the course, 0 if missing. Raises `ValueError`."""
         found = np.zeros(self.shape)
         if self.sizes:
             for k, name in enumerate(names):
@@ -208,7 +214,7 @@ class Actions:
                         known = np.flatnonzero(legal[k]).tolist()
                         raise ValueError(f"action of {name}: {number} is not legal; must be one of {known}")
             return found
-        if len(actions) == len(names):  # all at once, where nothing is wrong
+        if len(actions) == len(names):  # vectorized; invalid actions are reported by the loop below
             try:
                 given = np.array([actions[name] for name in names], dtype=float)
             except (KeyError, TypeError, ValueError):
@@ -224,7 +230,7 @@ class Actions:
         return found
 
     def _within(self, action: Any, player: int, name: str) -> np.ndarray:
-        """An action in its box, as the course takes it. Raises `ValueError`."""
+        """Return an action scaled from its box for the course. Raises `ValueError`."""
         count = self.columns[player]
         low, high, middle, half = (
             each[player, :count] for each in (self.low, self.high, self.middle, self.half)
@@ -245,7 +251,7 @@ class Actions:
 
 
 def _as_points(game: Any, simplex: OnSimplex) -> bool:
-    """Whether actions are points of a simplex. Raises `ValueError` where they cannot be."""
+    """Return whether actions are points of a simplex. Raises `ValueError` if they cannot be."""
     check_word("simplex", simplex, OnSimplex)
     if simplex == "corners":
         return False
@@ -253,7 +259,7 @@ def _as_points(game: Any, simplex: OnSimplex) -> bool:
         raise ValueError(f"simplex: 'points' must be 'corners' for a game on a {type(game.space).__name__}")
     if oracles.legal_actions.knows(game):
         raise ValueError("simplex: 'points' must be 'corners' for a game with illegal actions")
-    return bool(game.space.shape[1] > 1)  # else there is nothing to choose
+    return bool(game.space.shape[1] > 1)  # with one corner there is nothing to choose
 
 
 def _numbers(count: int) -> str:
@@ -261,7 +267,7 @@ def _numbers(count: int) -> str:
 
 
 def _number(action: Any, size: int, name: str) -> int:
-    """A pure action's number. Raises `ValueError`."""
+    """Return the number of a pure action. Raises `ValueError`."""
     try:
         number = operator.index(action)
     except TypeError:
@@ -279,7 +285,7 @@ def _whole(action: Any) -> bool:
 
 
 def everybodys(names: Sequence[str], actions: Mapping[str, Any]) -> dict[str, Any]:
-    """The actions of all who are named. Raises `ValueError` where one is missing."""
+    """Return the actions of all named agents. Raises `ValueError` if one is missing."""
     try:
         return {name: actions[name] for name in names}
     except KeyError as missing:
@@ -287,19 +293,19 @@ def everybodys(names: Sequence[str], actions: Mapping[str, Any]) -> dict[str, An
 
 
 def check_periods(periods: object) -> None:
-    """Raises `ValueError` for what is neither None nor a count."""
+    """Raise `ValueError` unless ``periods`` is None or a positive integer."""
     if periods is not None and (isinstance(periods, bool) or not isinstance(periods, int) or periods < 1):
         raise ValueError(f"periods: {periods!r} must be a whole number, at least 1")
 
 
 def check_word(name: str, word: str, kind: Any) -> None:
-    """Raises `ValueError` for a word that is none of a `Literal`."""
+    """Raise `ValueError` for a word that is not in a `Literal`."""
     if word not in get_args(kind):
         raise ValueError(f"{name}: {word!r} must be one of {', '.join(map(repr, get_args(kind)))}")
 
 
 def markov(game: Any, periods: int) -> Any:
-    """The game that is played on and on: as it is, as it says itself, or repeated. Raises `ValueError`."""
+    """Return a game as a `MarkovGame`: itself, its native form, or repeated. Raises `ValueError`."""
     registered(game)
     if oracles.to_markov.knows(game):
         return oracles.to_markov(game, periods)

@@ -1,4 +1,4 @@
-"""Games and economies as environments of PettingZoo in which agents act one at a time."""
+"""Games and economies as PettingZoo environments in which agents act one at a time."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from rivalry.envs.games import GameEnv
 class TurnEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]
     """A game as an environment of PettingZoo in which agents act one at a time.
 
-    Those whose turn it is, by the game's ``movers``, act in the order of their numbers; none sees what
-    another chooses in the same step of the game. Later stages see earlier ones. Spaces and ends are those
-    of the parallel environment: that of a game (`GameEnv`), or one that is given.
+    Agents that move in a step of the game, by its ``movers``, act in the order of their numbers without
+    observing one another's actions in that step. Later stages observe earlier ones. Spaces and ends are those
+    of the parallel environment: the `GameEnv` of a game, or the environment given instead of a game.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> env = TurnEnv(rv.games.market(stages=[[1], [0]]), periods=3)
     >>> env.reset(seed=1)
@@ -37,19 +39,19 @@ class TurnEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]
         self.render_mode = None
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
-        """What ``agent`` sees."""
+        """Return the observation space of ``agent``."""
         return self.inner.observation_space(agent)  # type: ignore[no-any-return]
 
     def action_space(self, agent: str) -> spaces.Space[Any]:
-        """What ``agent`` may do."""
+        """Return the action space of ``agent``."""
         return self.inner.action_space(agent)  # type: ignore[no-any-return]
 
     def observe(self, agent: str) -> Any:
-        """What ``agent`` saw last."""
+        """Return the last observation of ``agent``."""
         return self._views[agent]
 
     def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> None:
-        """A new episode; ``seed`` begins the stream of chance anew."""
+        """Start a new episode; ``seed`` restarts the random stream."""
         self._views, self.infos = self.inner.reset(seed)
         self.agents = list(self.possible_agents)
         self.rewards = dict.fromkeys(self.agents, 0.0)
@@ -60,7 +62,7 @@ class TurnEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]
         self._next()
 
     def step(self, action: Any) -> None:
-        """The action of the agent whose turn it is; of one who is out, None. Raises `ValueError`."""
+        """Apply the action of the selected agent, None for one that has ended. Raises `ValueError`."""
         agent: str = self.agent_selection
         if self.terminations[agent] or self.truncations[agent]:
             self._was_dead_step(action)
@@ -80,7 +82,7 @@ class TurnEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]
         self._deads_step_first()
 
     def _play(self) -> None:
-        """The game's next step, and those after it in which it is nobody's turn."""
+        """Play the game's next step, and further steps while no agent moves."""
         while True:
             seen, paid, over, short, _ = self.inner.play(self._chosen)
             self._chosen, self._paid = {}, True
@@ -92,13 +94,13 @@ class TurnEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]
                 return
 
     def _next(self) -> None:
-        """Whose turn it is now, and who comes after it, the last first."""
+        """Select the next agent, and store the later ones in reverse order."""
         self._waiting = self.inner.movers()[::-1]
         if self._waiting:
             self.agent_selection = self._waiting.pop()
 
     def render(self) -> None:
-        """Nothing is drawn."""
+        """Do nothing: there is no rendering."""
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resources are open."""
