@@ -1,1 +1,1 @@
-"""Adapters to libraries that are not required: each names the extra that brings its library."""
+"""Adapters to optional libraries; each names the extra that installs its library."""

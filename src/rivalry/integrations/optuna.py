@@ -1,4 +1,4 @@
-"""A planner's rule by Bayesian search: Optuna proposes what to try next (extra ``tune``)."""
+"""Bayesian search for a planner's rule with Optuna (extra ``tune``)."""
 
 from __future__ import annotations
 
@@ -11,22 +11,31 @@ from rivalry.methods.design.rule_choices import Choice
 from rivalry.methods.design.rule_design import TRIALS, RuleDesign, RuleProblem, Session, stream_of
 from rivalry.methods.q_learning.exploration import check_whole
 
-PROPOSALS = 3  # a stream
+PROPOSALS = 3  # number of the random stream of proposals
 
 
 class BayesianDesign(RuleDesign):
-    """A rule chosen by a tree-structured Parzen estimator: trials go where those before were good.
+    """A rule chosen by a tree-structured Parzen estimator, which proposes trials near good earlier ones.
 
-    As `RuleDesign`, with the same options and the same record. The first ``first`` of ``trials`` trials are
-    drawn evenly; each later one is proposed by what is known by then, the mean objectives over seeds. The
-    proposal of a trial depends on the run's seed, its number and the trials before it alone, so a run that
-    was broken off goes on to the bit, with the same version of Optuna. A range with a ``count`` is tried at
-    these values alone.
+    Options and results are those of `RuleDesign`. The first ``first`` of ``trials`` trials are drawn
+    uniformly; each later one is proposed from the mean objectives over seeds of all earlier trials. A
+    proposal depends only on the run's seed, the number of the trial and the trials before it, so a resumed
+    run is bit-identical with the same version of Optuna. A range with a ``count`` is tried only at these
+    values.
 
-    Needs the extra ``tune``. Raises `ValueError` as `RuleDesign` does, and where Optuna is not installed.
+    Needs the extra ``tune``.
 
-    Source: Bergstra et al. (Advances in Neural Information Processing Systems 2011).
+    Raises
+    ------
+    ValueError
+        As `RuleDesign` does, and if Optuna is not installed.
 
+    References
+    ----------
+    Bergstra et al. (Advances in Neural Information Processing Systems 2011).
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> BayesianDesign(choices={"mean_karma": {"from": 1.0, "to": 3.0}}, trials=5).search
     'bayesian'
@@ -42,12 +51,14 @@ class BayesianDesign(RuleDesign):
         check_whole("first", self.first)
 
     def begin(self, world: RuleProblem, stream: np.random.SeedSequence) -> Session:
-        """Nothing tried. Raises `ValueError` without Optuna, and as `RuleDesign` does."""
+        """Return a session without trials. Raises `ValueError` without Optuna, and as `RuleDesign` does."""
         _optuna()
         return super().begin(world, stream)
 
     def proposed(self, world: RuleProblem, session: Session, trial: int) -> np.ndarray:
-        """The codes ``[choice]`` of a trial: all trials before are told to a sampler of its own."""
+        """Return the codes ``[choice]`` of a trial, proposed by a new sampler that is given all trials before
+        it.
+        """
         optuna = _optuna()
         (seed,) = stream_of(session["words"], PROPOSALS, trial).generate_state(1, np.uint32)
         sampler = optuna.samplers.TPESampler(seed=int(seed), n_startup_trials=self.first)
@@ -70,7 +81,7 @@ class BayesianDesign(RuleDesign):
 
 
 def _space(optuna: Any, one: Choice) -> Any:
-    """A choice's codes as Optuna knows them: places in a list of numbers that rise are in order."""
+    """Return Optuna's distribution of a choice's codes: ordered for increasing numbers, else categorical."""
     if not one.values:
         return optuna.distributions.FloatDistribution(one.low, one.high, log=one.log)
     if one.plain and list(one.values) == sorted(one.values):
@@ -79,7 +90,7 @@ def _space(optuna: Any, one: Choice) -> Any:
 
 
 def _optuna() -> Any:
-    """The library, which says no more than warnings. Raises `ValueError` where it is not installed."""
+    """Import Optuna, with logging limited to warnings. Raises `ValueError` if it is not installed."""
     try:
         import optuna
     except ImportError:

@@ -1,4 +1,4 @@
-"""Players that walk through their strategy space, one step per period, and are paid where they arrive."""
+"""Walks: games in which players move one step per period and receive the payoffs at their new positions."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from rivalry.transforms.units import units
 MOVES = ("discrete", "continuous")
 OBSERVATIONS = ("own", "joint")
 
-NEAR = 1e-6  # of a step: so far from the grid a start may be, and so much a box may lack of a step
+NEAR = 1e-6  # tolerance in steps: of a start off the grid, and of a box narrower than a step
 
 
 class Walking(NamedTuple):
-    """Where everybody stands, in units of the game, and how many periods were played."""
+    """The players' positions, in units of the game, and the number of periods played."""
 
     position: Float[Array, "player axis"]
     period: Int[Array, ""]
@@ -32,7 +32,7 @@ class Walking(NamedTuple):
 class Walks(eqx.Module):
     """A game whose players walk; a `MarkovGame`, made by `walks`.
 
-    On a grid a position is ``origin`` and whole numbers of ``unit``, from 0 to ``most``, in the coordinates
+    On a grid a position is ``origin`` plus an integer from 0 to ``most`` times ``unit``, in the coordinates
     in which a box is searched.
     """
 
@@ -45,10 +45,10 @@ class Walks(eqx.Module):
     start: Float[Array, "player axis"] | None
     periods: int | None = eqx.field(static=True)
     observation: str = eqx.field(static=True)
-    edge: int = eqx.field(static=True, default=0)  # steps from corner to corner of a simplex
+    edge: int = eqx.field(static=True, default=0)  # steps along the edge of a simplex
 
     def reset(self, key: PRNGKeyArray) -> Walking:
-        """Everybody at the start, or where a uniform draw falls; the key is consumed."""
+        """Return the initial state, at the start or at uniformly drawn positions; consumes the key."""
         return Walking(self._drawn(key) if self.start is None else self.start, jnp.asarray(0))
 
     def step(
@@ -59,11 +59,11 @@ class Walks(eqx.Module):
         return Walking(at, period), self.game.payoffs(at), jnp.asarray(False), cut
 
     def observe(self, state: Walking) -> Float[Array, "player feature"]:
-        """The own position; where all are seen, then the others', in the order of their numbers."""
+        """Return each player's own position; with ``joint`` also the others', ordered by number."""
         return self.seen(state.position)
 
     def seen(self, at: Array) -> Array:
-        """What players see of positions ``[player axis]``."""
+        """Return the players' observations of positions ``[player axis]``."""
         if self.observation == "own":
             return at
         players = at.shape[0]
@@ -71,7 +71,7 @@ class Walks(eqx.Module):
         return at[np.array(rows)].reshape(players, -1)
 
     def _moved(self, position: Array, x: Profile) -> Array:
-        """Where moves lead; who would leave the space stays where it is."""
+        """Return the positions after the moves; a player that would leave the space stays."""
         here = _inner(self.game.space, position)
         if self.directions is not None:
             moves = jnp.take_along_axis(self.directions, x[:, :1, None].astype(int), axis=1)[:, 0]
@@ -95,7 +95,9 @@ class Walks(eqx.Module):
         return _outer(space, self.origin + self.most * self.unit * jax.random.uniform(key, self.most.shape))
 
     def _lattice(self, player: int, key: PRNGKeyArray) -> Array:
-        """Counts ``[axis]`` that sum to the edge's steps, all alike: where bars fall among the steps."""
+        """Return counts ``[axis]`` that sum to ``edge``, uniformly drawn by the positions of bars among the
+        steps.
+        """
         size = self.game.space.sizes[player]
         slots = self.edge + size - 1
         bars = jnp.sort(jax.random.permutation(key, slots)[: size - 1])
@@ -105,7 +107,7 @@ class Walks(eqx.Module):
 
 @oracles.normalized_observation.register(Walks)
 def _(game: Walks, state: Walking) -> Array:
-    """From -1 to 1 in boxes, in shares on simplices."""
+    """Return positions scaled to [-1, 1] in boxes, and shares on simplices."""
     return game.seen(units(game.game.space, state.position))
 
 
@@ -139,15 +141,16 @@ def walks(
     observation: str = "own",
     start: object = None,
 ) -> Walks:
-    """Return the game whose players walk: all move at once in every period, and are paid where they arrive.
+    """Return the game whose players walk.
 
-    With ``discrete`` moves positions are on the grid ``low + k step`` and a move is an integer: in a box of
-    ``L`` axes ``0..L-1`` a step down along that axis, ``L`` to stay, ``L+1..2L`` a step up; on an interval 0,
-    1, 2 are left, stay, right. On a simplex ``1 / step`` must be an integer, and a move transfers a step of
-    share from one entry to another: from an earlier to a later one for each pair, stay, from the later to the
-    earlier. With ``continuous`` moves, in boxes only, a move is ``[axis]`` from ``-step`` to ``step``. A
-    player that would leave the space stays, on all axes. Steps are in the coordinates in which a box is
-    searched. A state's ``position`` is the profile ``[player axis]``.
+    All players move at once in every period, and are paid at their new positions. With ``discrete`` moves
+    positions are on the grid ``low + k step`` and a move is an integer. In a box of ``L`` axes ``0..L-1`` are
+    steps down along that axis, ``L`` stays, and ``L+1..2L`` are steps up; on an interval 0, 1, 2 are left,
+    stay, right. On a simplex ``1 / step`` must be an integer, and a move transfers a step of share from one
+    entry to another: from the earlier to the later entry of each pair, stay, from the later to the earlier.
+    With ``continuous`` moves, in boxes only, a move is ``[axis]`` from ``-step`` to ``step``. A player that
+    would leave the space stays, on all axes. Steps are in the coordinates in which a box is searched. A
+    state's ``position`` is the profile ``[player axis]``.
 
     Parameters
     ----------
@@ -158,7 +161,7 @@ def walks(
     moves : {"discrete", "continuous"}
         Kind of moves.
     periods : int, optional
-        Play is truncated after so many periods (default: never).
+        Number of periods after which play is truncated (default: never).
     observation : {"own", "joint"}
         Players observe their own position, or also those of the others after it.
     start : array-like or str, optional
@@ -172,7 +175,7 @@ def walks(
     Raises
     ------
     ValueError
-        For steps that do not fit the space, other words, and a start off the grid.
+        For steps that do not fit the space, unknown words, and a start off the grid.
 
     Examples
     --------
@@ -231,7 +234,7 @@ def _word(name: str, given: object, known: tuple[str, ...]) -> None:
 
 
 def _steps(step: object, axes: int) -> np.ndarray:
-    """The step of every axis. Raises `ValueError`."""
+    """Return the step of every axis. Raises `ValueError`."""
     try:
         each = np.broadcast_to(np.asarray(step, dtype=float), (axes,))
     except (TypeError, ValueError):
@@ -242,7 +245,7 @@ def _steps(step: object, axes: int) -> np.ndarray:
 
 
 def _grid(space: Box, each: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where a box begins, the steps, and how many there are to its end, ``[player axis]``."""
+    """Return the origin, the step size and the width in steps of a box, ``[player axis]``."""
     flat = space.flat()
     low, high = np.asarray(flat.low), np.asarray(flat.high)
     unit = np.broadcast_to(each, low.shape)
@@ -255,7 +258,7 @@ def _grid(space: Box, each: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 
 def _edge(step: object) -> int:
-    """How many steps there are from corner to corner of a simplex. Raises `ValueError`."""
+    """Return the number of steps along the edge of a simplex. Raises `ValueError`."""
     size = float(_steps(step, 1)[0])
     edge = round(1 / size)
     if size > 1 or abs(1 / size - edge) > NEAR:
@@ -264,14 +267,14 @@ def _edge(step: object) -> int:
 
 
 def _transfers(size: int, axes: int) -> np.ndarray:
-    """The moves of a player on a simplex, ``[move axis]``, numbered as by `action_grid.moves_between`."""
+    """Return the moves of a player on a simplex, ``[move axis]``, as in `action_grid.moves_between`."""
     unit = np.eye(size, axes)
     ways = [unit[taker] - unit[giver] for giver, taker in combinations(range(size), 2)]
     return np.array([*ways, np.zeros(axes), *(-way for way in ways)])
 
 
 def _start(game: Any, start: object, discrete: bool, origin: np.ndarray, unit: np.ndarray) -> Array:
-    """A start as a profile, on the grid where there is one. Raises `ValueError`."""
+    """Return the start as a profile, rounded to the grid if there is one. Raises `ValueError`."""
     found = started(game, start)
     if not discrete:
         return found
@@ -285,17 +288,17 @@ def _start(game: Any, start: object, discrete: bool, origin: np.ndarray, unit: n
 
 
 def _counted(here: Any, origin: Any, unit: Any) -> Array:
-    """How many units from the origin; 0 where there is no such axis."""
+    """Return the number of units from the origin; 0 on axes without a unit."""
     return jnp.where(unit > 0, (here - origin) / jnp.where(unit > 0, unit, 1.0), 0.0)
 
 
 def _inner(space: Any, position: Array) -> Array:
-    """Positions in the coordinates in which steps are even."""
+    """Return positions in the coordinates in which steps are even."""
     found: Array = space.inner(position) if isinstance(space, Box) else position
     return found
 
 
 def _outer(space: Any, there: Array) -> Array:
-    """The positions at such coordinates."""
+    """Return positions in units of the game."""
     found: Array = space.project(space.outer(there)) if isinstance(space, Box) else there
     return found

@@ -1,4 +1,4 @@
-"""Best responses in Blotto contests: how to divide a budget over battlefields, the rivals fixed.
+"""Best responses in Blotto contests: the division of a budget over battlefields, with fixed rivals.
 
 The payoff is a sum over battlefields, ``sum_k B_k s_k^p / (s_k^p + R_k)`` with ``sum_k s_k = 1``. For every
 price t per unit of budget, ``t + sum_k max_s (f_k(s) - t s)`` is an upper bound (Lagrangian duality); the
@@ -24,9 +24,9 @@ from rivalry.games.influencer.kernels import Blotto
 from rivalry.games.influencer.model import InfluencerGame
 
 BOXES, TOGETHER = 1_000, 32  # boxes of the branch and bound, in all and per round
-FIELDS = 11  # up to so many battlefields all faces of the simplex are tried
-LIKELY, BETWEEN = 32, 3  # the best faces, solved again exactly, and with a small amount elsewhere
-AMOUNTS, ZOOMS = 16, 9  # small amounts tried, and rounds, each between the neighbours of the best amount
+FIELDS = 11  # largest number of battlefields for which all faces of the simplex are tried
+LIKELY, BETWEEN = 32, 3  # best faces: solved again exactly; tried with a small amount elsewhere
+AMOUNTS, ZOOMS = 16, 9  # small amounts per round, and rounds, each between the best amount's neighbours
 HALVINGS, NEWTON = 60, 40  # bisection steps of the price; Newton steps of a battlefield's amount
 CLOSE = 1e-15  # tolerance of Newton's method, in a logarithm
 
@@ -105,7 +105,7 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     payoff = float(payoffs(game, put(there))[player])
     if payoff < found.payoff:
         strategy, payoff = found.strategy, found.payoff
-    # the sums of the bound and of the payoff are rounded apart
+    # the sums of the bound and of the payoff are rounded differently
     bound = max(bound + spare + ROUNDING * abs(payoff) / 8, payoff)
     return Response(strategy, payoff, bound, "bounded", f"{found.method}, branch and bound", found.tried)
 
@@ -218,7 +218,7 @@ def _demand(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, log_price
 def _improved(
     problem: BudgetProblem, boxes: Boxes, s: np.ndarray, best: float, floor: float
 ) -> tuple[np.ndarray, float]:
-    """Return the best amounts known or better ones: those of a box, or on the fields that it holds."""
+    """Return the best known amounts, or better ones from a box or its active fields."""
     boxes = boxes.select(np.flatnonzero(np.isfinite(boxes.bound)))
     if not len(boxes.bound):
         return s, best
@@ -228,7 +228,7 @@ def _improved(
 
 
 def _local_best(problem: BudgetProblem, s: np.ndarray, floor: float) -> tuple[np.ndarray, float]:
-    """Return the best amounts on faces: on all faces of few fields, else on those next to that of ``s``.
+    """Return the best amounts on faces: all faces if there are few fields, else those near the face of ``s``.
 
     At an optimum at most one field gets an amount below its inflection; such amounts are tried for every
     field.
@@ -280,9 +280,9 @@ def _on_faces(
     given: tuple[np.ndarray, np.ndarray] | None = None,
     halvings: int = HALVINGS,
 ) -> Boxes:
-    """Return boxes that give up all fields but those ``active [face field]``.
+    """Return boxes that give up all fields except ``active [face field]``.
 
-    Payoffs are concave there, so that the amounts of the dual are optimal. In each box one field may have a
+    Payoffs are concave there, so the amounts of the dual are optimal. In each box one field may have a
     ``given`` amount: which field, and how much.
     """
     low = np.where(active, np.clip(problem.inflection, floor, problem.budget), floor)
@@ -294,13 +294,13 @@ def _on_faces(
 
 
 def _totals(problem: BudgetProblem, boxes: Boxes) -> np.ndarray:
-    """Return the payoffs of the boxes' amounts, ``[box]``; minus infinity where the budget is not spent."""
+    """Return the payoffs of the boxes' amounts, ``[box]``; minus infinity if the budget is not spent."""
     spent = np.abs(boxes.amounts.sum(axis=1) - problem.budget) <= 1e-12
     return np.where(spent & np.isfinite(boxes.bound), problem.payoff(boxes.amounts).sum(axis=1), -np.inf)
 
 
 def _better(problem: BudgetProblem, boxes: Boxes, s: np.ndarray, best: float) -> tuple[np.ndarray, float]:
-    """Return the best amounts of the boxes, or those known."""
+    """Return the best amounts of the boxes, or the known ones if they are better."""
     values = _totals(problem, boxes)
     k = int(np.argmax(values)) if len(values) else 0
     return (boxes.amounts[k], float(values[k])) if len(values) and values[k] > best else (s, best)

@@ -40,7 +40,7 @@ class GroupLevel(NamedTuple):
 class SymmetricEquilibrium(NamedTuple):
     """The equilibrium with all players at one position, in closed form."""
 
-    position: np.ndarray | None  # [axis]; None where it has no closed form
+    position: np.ndarray | None  # [axis]; None without a closed form
     stable: bool
     threshold: float | None  # in the kernel's own parameter: reach, variance, or exponent
 
@@ -151,8 +151,8 @@ def threshold_variance(points: object, weights: object, players: int, shape: obj
 def exponential_is_stable(points: object, weights: object, players: int) -> bool:
     """Return whether all players at the mean are stable, for the exponential kernel.
 
-    They are if and only if ``E[B] > sqrt((N-2)/(N-1)) sd(B)``; no parameter matters. Arguments are those of
-    `threshold_reach`.
+    They are if and only if ``E[B] > sqrt((N-2)/(N-1)) sd(B)``; no parameter of the kernel matters. Arguments
+    are those of `threshold_reach`.
 
     Examples
     --------
@@ -184,12 +184,12 @@ def _weight(players: int) -> float:
 
 
 def symmetric_equilibrium(game: InfluencerGame) -> SymmetricEquilibrium:
-    """Return the equilibrium with all players at one position, whether it is stable, and its threshold.
+    """Return the equilibrium with all players at one position, its stability and its threshold.
 
     With Gaussian kernels it is the mean of the resource, stable above `threshold_reach` or
-    `threshold_variance`. With the exponential kernel it is the mean (see `exponential_is_stable`), in Blotto
-    contests each corner's share of the resource, stable below `threshold_exponent`. With the power law it is
-    never stable.
+    `threshold_variance`. With the exponential kernel it is the mean (see `exponential_is_stable`). In Blotto
+    contests it is each corner's share of the resource, stable below `threshold_exponent`. With the power law
+    it is never stable.
 
     Parameters
     ----------
@@ -199,8 +199,8 @@ def symmetric_equilibrium(game: InfluencerGame) -> SymmetricEquilibrium:
     Returns
     -------
     SymmetricEquilibrium
-        ``position [axis]`` (None where it has no closed form), ``stable``, and ``threshold`` in the kernel's
-        parameter (None where there is none).
+        ``position [axis]`` (None without a closed form), ``stable``, and ``threshold`` in the kernel's
+        parameter (None if there is none).
 
     Raises
     ------
@@ -260,7 +260,7 @@ def known_threshold(game: InfluencerGame) -> SymmetricEquilibrium | None:
 
 
 def _outside_domain(game: InfluencerGame) -> str:
-    """Return why no closed form holds; an empty text where one does."""
+    """Return why there is no closed form, or an empty text."""
     if game.third_party is not None or game.abstention is not None:
         return "games with outside rows"
     if isinstance(game.kernel, ChosenReach):
@@ -425,7 +425,7 @@ def _level(groups: list[int], boundaries: np.ndarray, b: np.ndarray, w: np.ndarr
     for k, size in enumerate(groups):
         inside = cell == k
         total = w[inside].sum()
-        if total == 0:  # no resource in the cell: its middle stands for the mean
+        if total == 0:  # no resource in the cell: use its middle for the mean
             edges = np.concatenate([[b.min()], boundaries, [b.max()]])
             means.append(float((edges[k] + edges[k + 1]) / 2))
             thresholds.append(None)

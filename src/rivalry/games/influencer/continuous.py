@@ -1,6 +1,6 @@
-"""Continuous resources: a density, and the nodes of a Gauss rule as resource points.
+"""Continuous resources: a density, with the nodes of a Gauss rule as resource points.
 
-The weights of the rule multiply the density, so that the game has finitely many points like any other.
+The weights of the rule multiply the density, so the game has finitely many points like any other.
 """
 
 from __future__ import annotations
@@ -151,11 +151,11 @@ FIRST = {1: 64, 2: 16}  # nodes in each direction at first; 8 in more than two
 MOST, LONGEST = 2**17, 2**12  # largest numbers of nodes, in all and in one direction
 CHUNK = 256  # nodes evaluated at once, so that one compiled program serves every number
 PROFILES = 4  # at which payoffs and gradients are compared
-INSIDE = 0.4  # how far these profiles are moved towards the middle of a simplex
+INSIDE = 0.4  # fraction by which these profiles are moved towards the middle of a simplex
 
 
 class GaussRule(NamedTuple):
-    """A density, and the family of Gauss rules that suits its singularities.
+    """A density, and a family of Gauss rules suited to its singularities.
 
     ``density`` is an argument of `resource_weights`. ``ends`` are the powers that the rule itself contains:
     (p, q) per axis, or the parameters of a Dirichlet density.
@@ -167,7 +167,7 @@ class GaussRule(NamedTuple):
     ends: Any
     tolerance: float
     graded: bool  # nodes are dense at the boundary of a simplex
-    fixed: int | None  # nodes in each direction, where they are given
+    fixed: int | None  # nodes in each direction, if given
 
     @classmethod
     def of(cls, spec: Mapping[str, Any], density: Any, space: Domain, *, graded: bool) -> GaussRule:
@@ -201,7 +201,7 @@ class GaussRule(NamedTuple):
         return cls(space, density, domain, ends, float(tolerance), graded, fixed)
 
     def nodes(self, step: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return points and resource after ``step`` doublings; None where there would be too many."""
+        """Return points and resource after ``step`` doublings, or None if there would be too many points."""
         directions = self.space.axes - self.space.simplex
         count = (self.fixed or FIRST.get(directions, 8)) * 2**step
         if count**directions > MOST or count > LONGEST:
@@ -225,7 +225,7 @@ class GaussRule(NamedTuple):
 
 
 def _domain(given: Any, space: Domain) -> list[list[float]]:
-    """Return where the resource is, [low, high] per axis."""
+    """Return the domain of the resource, [low, high] per axis."""
     if given is None:
         return space.edges
     if space.simplex:
@@ -256,10 +256,10 @@ def _beta_ends(
 
 
 def refined(game_at: Callable[[int], InfluencerGame | None], rule: GaussRule) -> InfluencerGame:
-    """Return the game at so many nodes that doubling them changes payoffs and gradients within the tolerance.
+    """Return the game with enough nodes: doubling them changes payoffs and gradients within the tolerance.
 
-    Changes are relative to the largest payoff and the largest gradient, at a few profiles all over the space.
-    A given number of nodes is not doubled. Raises `ValueError` where the largest number is not enough.
+    Changes are relative to the largest payoff and the largest gradient, at a few profiles across the space.
+    A given number of nodes is not doubled. Raises `ValueError` if the largest number is not enough.
     """
     game, apart, step = game_at(0), np.inf, 1
     if game is None:

@@ -1,4 +1,4 @@
-"""One player's deviations, the others fixed: their payoff, an upper bound on it, and where to search.
+"""One player's deviations against fixed rivals: their payoff, an upper bound on it, and starts of a search.
 
 Branch and bound over boxes of positions proves bounds on regret from the smaller of two bounds, which need a
 kernel whose log-influence is bounded on a box:
@@ -35,7 +35,7 @@ from rivalry.games.influencer.kernels import (
 )
 from rivalry.games.influencer.model import InfluencerGame
 
-MAX_AXES = 4  # of the second bound: the corners of a box double with every axis
+MAX_AXES = 4  # for the second bound: the corners of a box double with every axis
 MAX_POINTS = 1024  # resource points to search from, heaviest first
 
 
@@ -96,7 +96,7 @@ def _largest_share(
 def rival_influence(game: InfluencerGame, x: Profile, player: int | Array) -> Float[Array, "point"]:
     """Return the logarithm of the rivals' and the third party's influence at every point, per own budget.
 
-    Minus infinity where they have none.
+    It is minus infinity at points without influence.
     """
     logs = game.kernel.logs(x, game.points) + jnp.log(game.budgets)[:, None]
     logs = logs.at[player].set(-jnp.inf)
@@ -182,8 +182,8 @@ def has_payoff_bound(game: InfluencerGame) -> bool:
 def search_points(game: InfluencerGame, player: int) -> Float[Array, "point axis"]:
     """Return the resource points, heaviest first; on a simplex also the mean resource and faces next to it.
 
-    A grid misses influence narrower than its steps, and divisions that give up some of many corners. Where
-    players choose their reach, each point comes with the smallest, the largest and a middle reach.
+    A grid misses influence narrower than its steps, and divisions that give up some of many corners. If
+    players choose their reach, each point is combined with the smallest, the largest and a middle reach.
     """
     xp: Any = jnp if isinstance(game.weights, jax.core.Tracer) else np  # outside jit, nothing to compile
     points, weights = xp.asarray(game.points), xp.asarray(game.weights)

@@ -143,7 +143,7 @@ def influencer(
     ----------
     **keywords
         The keys of a study's ``[game]`` table, described at each argument; ``rivalry show influencer`` lists
-        them with units, defaults and bounds. One number stands for all players.
+        them with units, defaults and bounds. One number holds for all players.
 
     Returns
     -------
@@ -162,11 +162,6 @@ def influencer(
     Influencer game of 2 players on [0, 1]
       kernel Gaussian, reach [0.2 0.3]
       resource 1 in all, at 100 points
-
-    References
-    ----------
-    D. Lovett, F. Fu and A. McAvoy, InflGame. H. Hotelling, Stability in competition, Economic Journal 39
-    (1929). G. Tullock, Efficient rent seeking (1980).
     """
     return _build(**locals())
 
@@ -189,7 +184,7 @@ def _build(**given: Any) -> InfluencerGame:
 def _continuous(
     given: Mapping[str, Any], domain: Domain, space: Box | Simplex, rule: GaussRule
 ) -> Callable[[int], Any]:
-    """Return a function from the number of doublings to the game, or None where there are too many nodes."""
+    """Return a function from the number of doublings to the game, or None if there are too many nodes."""
     third = given["third_party"]
     if third is not None and not (isinstance(third, str | Mapping) or callable(third)):
         raise ValueError("third_party: numbers have no value between points; give a formula or a function")
@@ -229,7 +224,7 @@ def _space(given: Mapping[str, Any], domain: Domain, players: int) -> Box | Simp
             raise ValueError("reach_cost: is what a chosen reach costs; set choose_reach = [low, high]")
         if not domain.simplex:
             return Box.of(domain.edges, players=players)
-        nowhere = given["kernel"] in ("dirichlet", "blotto")  # influence is 0 at a 0
+        nowhere = given["kernel"] in ("dirichlet", "blotto")  # influence is 0 where a coordinate is 0
         return Simplex((domain.axes,) * players, EDGE if nowhere else 0.0)
     if domain.simplex:
         raise ValueError("choose_reach: is for an interval or a box, not for a simplex")
@@ -243,7 +238,7 @@ def _space(given: Mapping[str, Any], domain: Domain, players: int) -> Box | Simp
 
 
 def _reach_cost(given: Mapping[str, Any], players: int) -> Any:
-    """Return the cost per unit of reach of each player, with a warning where it is 0."""
+    """Return the cost per unit of reach of each player; warn if it is 0."""
     spec = 0.0 if given["reach_cost"] is None else given["reach_cost"]
     cost = per_player("reach_cost", spec, players, minimum=0.0)
     free = np.flatnonzero(np.asarray(cost) == 0)

@@ -1,6 +1,6 @@
 """Figures of influencer games: resource, influence and shares over the space; snapshots along a path.
 
-Each chart is drawn on a line, in the plane or in a triangle, whichever the space is.
+Each chart is drawn on a line, in the plane or in a triangle, depending on the space.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 _SHOTS = ("snapshot_step", "snapshot_profile", "resource", "resource_points", "row_label")
 _ALSO = ("resource", "resource_points", "row_label", "profile", "claim")
 POSITION = {True: "position", False: "position, not certified"}
-BARS_COLOUR = "#A5A29A"  # the resource is grey in all figures; here nothing lies before it
-BARS, FEW = 400, 6  # more points than this are an outline; fewer, in the plane or a triangle, bars
+BARS_COLOUR = "#A5A29A"  # darker than the resource's usual grey, because nothing is drawn in front of it
+BARS, FEW = 400, 6  # above BARS points an outline; below FEW, in the plane or a triangle, bars
 
 
 def resource(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
@@ -188,7 +188,7 @@ def _rows(
 
 
 def coordinates(found: DrawnPoint) -> np.ndarray:
-    """The resource points ``[point coordinate]``."""
+    """Return the resource points ``[point coordinate]``. Raises `ValueError`."""
     where = found.arrays.get("resource_points")
     if where is None:
         raise ValueError("data: no variable 'resource_points', the places of the resource")
@@ -203,18 +203,18 @@ def coordinates(found: DrawnPoint) -> np.ndarray:
 
 
 def row_labels(found: DrawnPoint, count: int) -> list[str]:
-    """The rows' names, as the data tell them, or by number."""
+    """Return the names of the rows, as stored or by number."""
     names = found.arrays.get("row_label")
     return [f"row {k}" for k in range(count)] if names is None else [str(name) for name in names]
 
 
 def _few(where: np.ndarray) -> bool:
-    """Whether the places are so few, as the corners of a simplex, that there is nothing between them."""
+    """Return whether there are so few points, such as the corners of a simplex, that bars are drawn."""
     return where.shape[1] > 1 and len(where) < FEW
 
 
 def _groups(axes: Axes, rows: np.ndarray, labels: list[str], label: str) -> None:
-    """Bars of ``rows [row point]``, a group for each of a few points."""
+    """Draw bars of ``rows [row point]``, one group per point."""
     count = rows.shape[1]
     wide = 0.8 / len(rows)
     for k, (row, text, colour) in enumerate(zip(rows, labels, colours(len(rows)), strict=True)):
@@ -244,7 +244,7 @@ def _on_the_line(axes: Axes, found: DrawnPoint, name: str, label: str) -> None:
         certified = found.is_certified()
         for player, colour in enumerate(shades[: len(profile)]):
             mark = end_marker(certified, colour)
-            mark["markersize"] = 4 + 2 * widths(len(profile))[player]  # those in one place frame one another
+            mark["markersize"] = 4 + 2 * widths(len(profile))[player]  # equal positions stay visible
             axes.plot(profile[player, 0], 0, "^", clip_on=False, zorder=5, **mark)
         axes.plot([], [], "^", label=POSITION[certified], **end_marker(certified, INK))
     if name == "shares":
@@ -254,7 +254,7 @@ def _on_the_line(axes: Axes, found: DrawnPoint, name: str, label: str) -> None:
 
 
 def heat(axes: Any, where: np.ndarray, values: np.ndarray, colour_map: str, **scale: Any) -> Any:
-    """Values ``[point]`` at places ``[point 2]``, or ``[point 3]`` in ternary axes, as a heat map."""
+    """Draw values ``[point]`` at ``where [point 2]``, or ``[point 3]`` in ternary axes, as a heat map."""
     if where.shape[1] == 2 and (grid := _grid(where)) is not None:
         x, y, order = grid
         return axes.pcolormesh(
@@ -265,7 +265,7 @@ def heat(axes: Any, where: np.ndarray, values: np.ndarray, colour_map: str, **sc
 
 
 def _grid(where: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """The two sides of a full grid of places, and the places' order in it; None where they form none."""
+    """Return the two sides of a full grid and the points' order in it, or None if they form no grid."""
     x, y = np.unique(where[:, 0]), np.unique(where[:, 1])
     if len(x) * len(y) != len(where):
         return None
@@ -273,7 +273,7 @@ def _grid(where: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None
 
 
 def _one_by_one(axes: Axes, found: DrawnPoint, name: str, label: str) -> None:
-    """A heat map of each row, all on one scale."""
+    """Draw a heat map per row, all on one scale."""
     where, rows = coordinates(found), found.arrays[name]
     top = 1.0 if name == "shares" else float(np.nanmax(rows))
     projection = "ternary" if where.shape[1] == 3 else None
@@ -313,7 +313,7 @@ def _mixture(axes: Any, found: DrawnPoint) -> None:
     shades = colours(len(rows))
     empty: list[list[float]] = [[]] * where.shape[1]
     mixed = np.clip(rows.T @ np.array([to_rgb(colour) for colour in shades]), 0, 1)
-    pale = 0.35 + 0.65 * mixed  # so that marks and contours stand out
+    pale = 0.35 + 0.65 * mixed  # keeps markers and contours visible
     grid = _grid(where) if where.shape[1] == 2 else None
     if grid is not None:
         x, y, order = grid
@@ -334,7 +334,7 @@ def _mixture(axes: Any, found: DrawnPoint) -> None:
 
 
 def _uneven(found: DrawnPoint) -> np.ndarray | None:
-    """The resource, where there is more of it in some places than in others."""
+    """Return the resource, or None if it is uniform or missing."""
     weights = found.arrays.get("resource")
     return None if weights is None or weights.max() == weights.min() else weights
 
@@ -411,9 +411,9 @@ def animate(
     at: Mapping[str, Any] | None = None,
     rate: int = 2,
 ) -> Animation:
-    """The snapshots one after the other, ``rate`` a second; written to ``path``, a GIF, where that is given.
+    """Return an animation of the snapshots, ``rate`` per second; write it to ``path``, a GIF, if given.
 
-    Raises `ValueError` for a ``path`` that is no GIF or a ``rate`` below one.
+    Raises `ValueError` if ``path`` is not a GIF or ``rate`` is below one.
     """
     from matplotlib import rc_context
     from matplotlib.animation import FuncAnimation, PillowWriter
@@ -450,7 +450,7 @@ def _projection(count: int) -> str | None:
 
 
 def _draw(panel: Any, found: DrawnPoint, k: int) -> None:
-    """One snapshot."""
+    """Draw one snapshot."""
     arrays = found.arrays
     where, rows = coordinates(found), arrays["snapshot_influence"][k]
     shades = colours(len(rows))

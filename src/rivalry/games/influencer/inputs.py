@@ -1,4 +1,4 @@
-"""Validated inputs of the factory: numbers per player, the space, the number of players, outside rows."""
+"""Validation of the factory's inputs: numbers per player, the space, the number of players, outside rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rivalry.games.influencer.kernels import (
 )
 from rivalry.games.resources import check_covariance, formula_values, validate_weights
 
-EDGE = 1e-9  # the smallest coordinate where the kernel has no influence at 0
+EDGE = 1e-9  # smallest coordinate for kernels without influence at 0
 
 
 def per_player(
@@ -31,7 +31,7 @@ def per_player(
 ) -> Any:
     """Return one number per player, a single one broadcast to all. Raises `ValueError`.
 
-    Each must be above ``above`` or, where it is given, at least ``minimum``.
+    Each must be above ``above`` or, if given, at least ``minimum``.
     """
     try:
         numbers = np.asarray(value, dtype=float)
@@ -120,7 +120,7 @@ def _edges(space: str, bounds: object) -> list[list[float]]:
 
 
 def _above_zero(edges: list[list[float]]) -> list[list[float]]:
-    """Return bounds above 0, where the exponential kernel has no influence."""
+    """Return bounds above 0, because the exponential kernel has no influence at 0."""
     low, high = edges[0]
     if low < 0 or high <= EDGE:
         raise ValueError(f"bounds: [{low:g}, {high:g}] must not be below 0 for the exponential kernel")
@@ -128,7 +128,7 @@ def _above_zero(edges: list[list[float]]) -> list[list[float]]:
 
 
 def players_of(given: Mapping[str, Any]) -> int:
-    """Return the number of players: as given, else the length of the lists, else two. Raises `ValueError`."""
+    """Return the number of players: as given, else the length of a list, else two. Raises `ValueError`."""
     dims = dict.fromkeys(("reach", "variance", "exponent", "alpha", "budgets", "reach_cost"), 0)
     dims["covariance"] = 2
     counts = {name: len(given[name]) for name, plain in dims.items() if np.ndim(given[name]) > plain}
@@ -336,7 +336,7 @@ def _formula_kernel(text: str, parameters: Mapping[str, Any], axes: int) -> Form
 
 
 class FormulaKernel(NamedTuple):
-    """Custom influence given by a formula; formulas of equal text are equal, and compile once."""
+    """Custom influence given by a formula; kernels of equal text are equal and share one compilation."""
 
     formula: Formula
     axes: int
@@ -349,7 +349,7 @@ class FormulaKernel(NamedTuple):
 
 
 def _check_kernel(kernel: Custom, players: int, points: np.ndarray, domain: Domain) -> None:
-    """Raise `ValueError` for a kernel without finite influence with all players in the middle or off it."""
+    """Raise `ValueError` if a player's influence is infinite, or zero at every point."""
     _check_shape(kernel, domain.axes)
     for position in domain.interior():
         x = np.broadcast_to(position, (players, domain.axes))
@@ -371,7 +371,7 @@ def _check_kernel(kernel: Custom, players: int, points: np.ndarray, domain: Doma
 
 
 def _check_shape(kernel: Custom, axes: int) -> None:
-    """Raise `ValueError` for a kernel with more than one number for one player and one point."""
+    """Raise `ValueError` unless a kernel returns one number for one player and one point."""
     position = jnp.zeros(()) if axes == 1 else jnp.zeros(axes)
     own = {name: values[0] for name, values in kernel.parameters.items()}
     shape = np.shape(

@@ -5,7 +5,7 @@ For positions ``x [player axis]`` and ``points [point axis]`` a kernel has
 - ``parameters``, its arrays by name, one entry per player;
 - ``logs(x, points)``, the log-influence ``[player point]``;
 - ``logs_and_vjp(x, points)``, the same and the vector-Jacobian product, which maps weights ``[player point]``
-  to ``sum_k w_ik d log f_i(b_k) / dx_i``, ``[player axis]``: all that gradients of payoffs need;
+  to ``sum_k w_ik d log f_i(b_k) / dx_i``, ``[player axis]``, from which gradients of payoffs are computed;
 - ``gradients(x, points) -> [player point axis]`` and ``hessians(x, points) -> [player point axis axis]`` of
   log-influence.
 
@@ -121,7 +121,7 @@ class Gaussian(eqx.Module):
 class GaussianMatrix(eqx.Module):
     """Gaussian influence, ``log f = -(b - x)' S^-1 (b - x) / 2``, with ``S = variance * covariance``.
 
-    The covariance gives the shape, the variance the size, which sweeps change.
+    The covariance gives the shape; the variance gives the size, which sweeps change.
     """
 
     variance: Float[Array, "player"]
@@ -180,10 +180,10 @@ class GaussianMatrix(eqx.Module):
 
 
 class ChosenReach(eqx.Module):
-    """Gaussian influence whose reach s the players choose, as the last axis of their strategies.
+    """Gaussian influence with reach s chosen by the players, as the last axis of their strategies.
 
     ``normalised`` adds the logarithm of the density's prefactor on L axes, ``-L log(s sqrt(2 pi))``, so that
-    a wider reach is a weaker one.
+    a wider reach is weaker.
     """
 
     normalised: bool = eqx.field(static=True, default=False)
@@ -415,7 +415,7 @@ class Dirichlet(eqx.Module):
 
 
 class Blotto(eqx.Module):
-    """Blotto contest, ``log f = p log x_k`` at corner k: a battlefield won in proportion to ``x_k^p``."""
+    """Blotto contest, ``log f = p log x_k`` at corner k: a battlefield is won in proportion to ``x_k^p``."""
 
     exponent: Float[Array, "player"]
 
@@ -444,7 +444,7 @@ class Custom(eqx.Module):
     """Custom influence, given by ``log_influence(x, b, parameters)`` of one player at one point.
 
     ``x`` and ``b`` are numbers on an interval, and arrays ``[axis]`` on a box or a simplex. ``parameters``
-    holds arrays with one entry per player; the function gets those of one player.
+    holds arrays with one entry per player; the function receives those of one player.
     """
 
     log_influence: Callable[[Strategy, Strategy, dict[str, Array]], Array] = eqx.field(static=True)
@@ -477,7 +477,7 @@ Kernel = Gaussian | GaussianMatrix | PowerLaw | Exponential | Dirichlet | Blotto
 
 
 def copies(kernel: K, player: Player, rows: int) -> K:
-    """Return the kernel of ``rows`` copies of one player: its influence from many positions at once."""
+    """Return the kernel of ``rows`` copies of one player, for its influence from many positions at once."""
     if isinstance(kernel, PowerLaw):  # all players have the same floor
         return PowerLaw(jnp.broadcast_to(kernel.exponent[player], rows), kernel.floor)  # type: ignore[return-value]
     return jax.tree.map(  # type: ignore[no-any-return]
@@ -486,7 +486,7 @@ def copies(kernel: K, player: Player, rows: int) -> K:
 
 
 def _corner(points: Points) -> Array:
-    """Return which corner each point is; the points are unit vectors."""
+    """Return the corner of each point; the points are unit vectors."""
     return jnp.argmax(points, axis=1)
 
 

@@ -1,7 +1,7 @@
 """The influencer game: its data, shares of the resource and payoffs.
 
-A *row* is whoever has influence: first the players, then the third party (where there is one), then
-abstention. Everything is computed from the logarithm of influence, so that nothing underflows.
+A *row* is anything with influence: first the players, then the third party (if any), then abstention.
+Everything is computed from the logarithm of influence, so that nothing underflows.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from rivalry.games.influencer.kernels import ChosenReach, Kernel, squared_distan
 
 
 class InfluencerGame(eqx.Module):
-    """Players choose positions; the resource at every point is shared in proportion to influence.
+    """A game of players that choose positions; each point's resource is shared in proportion to influence.
 
     The shares ``G [row point]`` are the softmax over rows of ``log f``, and the payoff of a row is
-    ``sum_k B_k G_k``. All rows together get ``sum_k B_k``, less what chosen reaches cost. Use `influencer`
-    to make a game: it checks every number.
+    ``sum_k B_k G_k``. All rows together get ``sum_k B_k``, less the cost of chosen reaches. Use `influencer`
+    to make a game: it validates every number.
 
     Attributes
     ----------
     space : Box or Simplex
-        Where players may be. A chosen reach is the last axis.
+        The positions of players. A chosen reach is the last axis.
     points : Array
-        Where the resource is, ``b [point axis]``.
+        The points of the resource, ``b [point axis]``.
     weights : Array
-        How much there is, ``B [point]``.
+        The resource at each point, ``B [point]``.
     kernel : Kernel
         The logarithm of each player's influence; its parameters are also attributes of the game.
     budgets : Array
-        What multiplies each player's influence, ``[player]``.
+        Factors of each player's influence, ``[player]``.
     third_party : Array or None
         Influence of the third party, ``[point]``.
     abstention : Array or None
         The factor Q of abstention's influence, ``Q prod_j |b - x_j|^2``.
     zero_influence : {"error", "share", "lost"}
-        What happens to the resource at a point where no row has influence.
+        Treatment of the resource at a point where no row has influence.
     reach_cost : Array or None
         Cost per unit of a chosen reach, ``[player]``.
 
@@ -83,7 +83,7 @@ class InfluencerGame(eqx.Module):
         return "\n".join(lines)
 
     def __getattr__(self, name: str) -> Any:
-        # the kernel's fields and parameters are the game's own: with_(game, reach=0.2) and game.reach
+        # the kernel's fields and parameters are attributes of the game: with_(game, reach=0.2) and game.reach
         kernel = self.__dict__.get("kernel")
         if isinstance(kernel, Kernel) and not name.startswith("_"):
             fields = {**vars(kernel), **kernel.parameters}
@@ -109,7 +109,7 @@ class InfluencerGame(eqx.Module):
         """Return ``G``, every row's share of the resource at every point.
 
         Where no row has influence the players share equally, or the resource is lost, according to
-        ``zero_influence``. Under ``error`` this raises `ValueError`; compiled code returns NaN instead.
+        ``zero_influence``. With ``error`` this raises `ValueError`; compiled code returns NaN instead.
         """
         shares, _ = self.divide(self.kernel.logs(x, self.points), x)
         self.check_shares(shares)

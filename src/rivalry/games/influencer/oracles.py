@@ -1,4 +1,4 @@
-"""All that is known of influencer games beyond their payoffs."""
+"""Registered properties of influencer games beyond their payoffs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ STARTS = {
 def _(game: InfluencerGame) -> Array | np.ndarray | float:
     if isinstance(game.weights, jax.core.Tracer):
         return game.weights.sum()
-    return put(np.asarray(game.weights).sum())  # no program to compile for one sum
+    return put(np.asarray(game.weights).sum())  # NumPy, to avoid a compilation for one sum
 
 
 @oracles.exchangeable.register(InfluencerGame)
@@ -162,7 +162,7 @@ def _(game: InfluencerGame, grid: np.ndarray) -> Contest:
 def _log_influence(
     game: InfluencerGame, grid: Float[Array, "player action axis"]
 ) -> Float[Array, "row action point"]:
-    """Return log-influence with every player at its grid point of the same number, for each number."""
+    """Return log-influence ``[row action point]`` with all players at their grid point of the same number."""
     return jax.vmap(game.log_influence, in_axes=1, out_axes=1)(grid)
 
 

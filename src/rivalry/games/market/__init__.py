@@ -1,4 +1,4 @@
-"""Markets: firms that lead, follow, learn, and are worth their discounted cash flow."""
+"""Markets: firms compete in quantities or prices, may lead, follow or learn, and are valued by cash flow."""
 
 import sys
 from typing import TYPE_CHECKING, Any

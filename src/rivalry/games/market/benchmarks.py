@@ -1,4 +1,4 @@
-"""What a market's firms would choose, and earn, in the equilibria that learners are compared with."""
+"""Benchmarks of a market for learners: Nash, Stackelberg, cartel and competitive outcomes."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ from rivalry.tables import SubgamePerfect, staged_values, tabulate
 from rivalry.transforms import hierarchy
 
 NAMES = ("nash", "stackelberg", "cartel", "competitive")
-ALIKE = 1e-9  # of a market's size: profits that differ by less are equal
+ALIKE = 1e-9  # relative to the payoff scale: profits that differ by less are equal
 
 
 class Benchmark(NamedTuple):
-    """One period at a benchmark, ``[player]``, averaged over the levels of the shock."""
+    """The outcome of one period at a benchmark, ``[player]``, averaged over the levels of the shock."""
 
     choice: np.ndarray
     q: np.ndarray
     p: np.ndarray
     profit: np.ndarray  # before tax
     payoff: np.ndarray  # after tax
-    measures: Record  # of that profile: surplus, welfare, concentration
-    numerical: bool  # found by a search, for want of a closed form
+    measures: Record  # metrics of the profile: surplus, welfare, concentration
+    numerical: bool  # found by search, without a closed form
     equilibrium: bool = True  # False: leaders have no pure equilibrium; regrets are the smallest found
 
 
 def benchmark(game: Market | StagedMarket, name: str) -> Benchmark:
     """Return one benchmark outcome of a period.
 
-    Closed forms are used where there are any. Else ``nash`` is found by iterated best responses,
+    Closed forms are used if they exist. Otherwise ``nash`` is found by iterated best responses,
     ``stackelberg`` by the leaders' search over the followers' responses, and ``cartel`` by ascent of joint
     profit. With an observed shock the benchmark is evaluated at every level and averaged.
 
     Parameters
     ----------
     game : Market or StagedMarket
-        A market; of a staged one, the whole market.
+        A market; for a staged one, the whole market is used.
     name : {"nash", "stackelberg", "cartel", "competitive"}
-        ``stackelberg`` is of the market's own stages; without stages, firm 0 leads.
+        ``stackelberg`` uses the market's own stages; without stages, firm 0 leads.
 
     Returns
     -------
     Benchmark
-        Choices and what they bring, ``[player]``; ``numerical`` tells whether they were searched for.
+        Choices and their results, ``[player]``; ``numerical`` is True if the choices were found by search.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def gain_bounds(market: Market) -> tuple[np.ndarray, np.ndarray]:
     return nash, joint
 
 
-Choice = tuple[np.ndarray, bool, bool]  # what all choose, whether searched, whether an equilibrium
+Choice = tuple[np.ndarray, bool, bool]  # choices ``[player]``, whether searched, whether an equilibrium
 
 
 def _nash(market: Market) -> Choice:
@@ -214,7 +214,7 @@ def _at_mean(market: Market) -> Market:
 
 
 def _guess(market: Market) -> np.ndarray:
-    """Return where a search starts: the equilibrium without the shock, or a point inside the box."""
+    """Return the start of a search: the equilibrium without the shock, or a point inside the box."""
     try:
         return _first(closed_forms.nash(_at_mean(market)))
     except ValueError:
@@ -244,8 +244,8 @@ def _mean(found: list[Benchmark], probabilities: np.ndarray) -> Benchmark:
     )
 
 
-ROUNDS, REST = 500, 1e-11  # of best replies in turn; movement, relative to the box, that is rest
-POINTS, ZOOMS = 201, 9  # of a search on a line that narrows down
+ROUNDS, REST = 500, 1e-11  # of best responses in turn; tolerance of their movement, relative to the box
+POINTS, ZOOMS = 201, 9  # grid points and refinements of a line search
 JOINT_STARTS = 8
 
 
@@ -261,7 +261,7 @@ def _known(game: Any, x: Any, player: Any) -> Any:
 
 
 def search_response(game: Any, x: np.ndarray, player: int) -> float:
-    """Return a player's best choice: the known best response, or one found by refined grid search.
+    """Return a player's best response, from its closed form or by refined grid search.
 
     The peak must be wider than a step of the first grid, a two-hundredth of the box.
     """
@@ -277,7 +277,7 @@ def search_response(game: Any, x: np.ndarray, player: int) -> float:
 
 
 def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:
-    """Return the fixed point ``[player]`` of best responses in turn, damped after a while.
+    """Return the fixed point ``[player]`` of best responses in turn, damped after 100 rounds.
 
     Raises `ValueError` if they do not converge.
     """
@@ -303,7 +303,7 @@ def maximize_joint(game: Any, starts: np.ndarray, shut: np.ndarray | None = None
     game : Game
         A game with one axis per player.
     starts : ndarray
-        Where ascents begin, ``[start player]``.
+        Starting points of the ascents, ``[start player]``.
     shut : ndarray of bool, optional
         Players that stay at their lowest choice, ``[player]``.
     """
@@ -333,7 +333,7 @@ def _total(game: Any, x: Any) -> Any:
 
 
 def ascent_starts(game: Any, guess: np.ndarray) -> np.ndarray:
-    """Return where ascents begin ``[start player]``: a guess, fractions of it, and each firm nearly alone."""
+    """Return starts of ascents ``[start player]``: a guess, multiples of it, and each firm nearly alone."""
     low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
     rows = [guess, *(guess * part for part in (0.5, 0.75, 1.25))]
     rows += [

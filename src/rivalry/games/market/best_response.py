@@ -1,6 +1,6 @@
-"""Best responses of firms in one period, and of later stages to earlier ones, exactly where they are known.
+"""Best responses of firms in one period, and of later stages to earlier ones, exact where known.
 
-Rivals' choices are fixed; JAX can trace all of it.
+Rivals' choices are fixed. JAX can trace all functions of choices.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from rivalry.games.market.model import Market
 from rivalry.games.market.quantities import aggregate
 from rivalry.transforms import Followers, Leadership, stackelberg
 
-HALVINGS = 200  # of a bracket: down to neighbouring numbers
+HALVINGS = 200  # of a bracket, down to neighbouring floats
 
 
 def best_choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array) -> Array:
-    """Return the most profitable choice ``[axis]`` of a firm; not a supremum that no choice attains."""
+    """Return the most profitable choice ``[axis]`` of a firm; never a supremum that no choice attains."""
     rule, low, high = market.rule, market.space.low[firm, 0], market.space.high[firm, 0]
     if rule.demand == "logit":
         peaks = _crossing(lambda p: _logit_slope(market, x, firm, p), low, high)[None]
     elif rule.choice == "price":
         peaks = _differentiated_prices(market, x, firm)
-    else:  # or nothing, where fixed costs are not earned
+    else:  # also zero output, which saves the fixed cost
         peaks = jnp.append(_quantity(market, x, firm), 0.0)
     candidates = jnp.clip(peaks, low, high)
     profits = jax.vmap(lambda own: market.payoffs(x.at[firm, 0].set(own))[firm])(candidates)
@@ -48,7 +48,7 @@ def has_exact_response(market: Market) -> bool:
 
 
 def _quantity(market: Market, x: Array, firm: int | Array) -> Array:
-    """Return where marginal revenue equals marginal cost."""
+    """Return the quantity at which marginal revenue equals marginal cost."""
     numbers, demand = market.numbers, market.rule.demand
     rest = jnp.sum(x[:, 0]) - x[firm, 0]
     if demand == "isoelastic":
@@ -126,11 +126,11 @@ class StageResponses(eqx.Module):
     """
 
     search: Followers = Followers()
-    # always searched: inside JAX nobody can tell whether there are fixed costs
+    # whether to search always: fixed costs are unknown inside JAX
     searched: bool = eqx.field(static=True, default=False)
 
     def __call__(self, game: Any, x: Profile, followers: tuple[int, ...]) -> Profile:
-        """``x`` with the followers' rows replaced by their replies."""
+        """Return ``x`` with the followers' rows replaced by their responses."""
         if self.searched or not has_linear_responses(game):
             return self.search(game, x, followers)
         rows = jnp.asarray(followers)
@@ -175,7 +175,7 @@ def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tu
     c, steep = n["unit_cost"][rows], b + n["convex_cost"][rows]
     low, high = market.space.low[rows, 0], market.space.high[rows, 0]
     rest = jnp.sum(x[:, 0]) - jnp.sum(x[rows, 0]) - x[leader, 0]
-    prices = jnp.sort(jnp.concatenate([c + steep * low, c + steep * high]))  # at the kinks
+    prices = jnp.sort(jnp.concatenate([c + steep * low, c + steep * high]))  # prices at the kinks
     sold = jnp.sum(jnp.clip((prices[:, None] - c) / steep, low, high), axis=1)
     kinks = (a - prices) / b - sold - rest
     middle = jnp.concatenate([prices[:1] - 1.0, (prices[1:] + prices[:-1]) / 2, prices[-1:] + 1.0])
@@ -202,8 +202,8 @@ def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tu
 def undercutting(market: Market, x: np.ndarray, firm: int) -> Reply:
     """Return the best price against the rivals' lowest one: just below it, or the monopoly price.
 
-    For one good, where the cheapest serves the whole market. What undercutting earns is a supremum that no
-    price attains.
+    For one good, where the cheapest firm serves the whole market. The profit from undercutting is a supremum
+    that no price attains.
     """
     numbers = {name: np.asarray(value, dtype=float) for name, value in market.numbers.items()}
     a, b = float(numbers["intercept"]), float(numbers["slope"])
@@ -217,7 +217,7 @@ def undercutting(market: Market, x: np.ndarray, firm: int) -> Reply:
 
     found = {own: paid(own) for own in (float(x[firm, 0]), high)}  # above the others nothing is sold
     if low <= below <= high:
-        found[below] = paid(below)  # a share, which costs less than all where d is above 0
+        found[below] = paid(below)  # sharing the market costs less than serving all of it if d is above 0
     if low < below:
         price = min(max(min(alone, below), low), high)
         sold = max(a - price, 0.0) / b
@@ -231,7 +231,7 @@ def undercutting(market: Market, x: np.ndarray, firm: int) -> Reply:
 # --- markets in stages --------------------------------------------------------------------------------------
 
 
-AGREE = 1e-9  # of the payoff scale: so well must replies found in two ways pay the same
+AGREE = 1e-9  # relative to the payoff scale: tolerance of payoffs of responses found in two ways
 
 
 class StagedMarket(Leadership):
@@ -260,7 +260,7 @@ class StagedMarket(Leadership):
 
     @property
     def exact(self) -> bool:
-        """Whether the responses of the last stage are exact, and need no search."""
+        """Whether the responses of the last stage are exact, without search."""
         return has_linear_responses(self.game) and not self.respond.searched
 
 
@@ -280,7 +280,7 @@ def everyone(game: Leadership, x: Any) -> Any:
 
 
 def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Reply:
-    """Return a leader's best output on the price line that the later stages leave."""
+    """Return a leader's best output on the price line given by the responses of the later stages."""
     market = game.market
     n = closed_forms.plain_numbers(market)
     firm = game.stages[0][player]

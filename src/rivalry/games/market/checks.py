@@ -1,4 +1,4 @@
-"""What a market may be made of: numbers, one per firm or one for all, words, stages."""
+"""Validation of a market's parameters: numbers per firm or for all firms, words, stages."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ ALONE = (
     "growth",
     "sticky",
     "grid_margin",
-)  # one number for everybody
+)  # one number for all firms
 OWN = {
     "linear": ("intercept", "slope"),
     "isoelastic": ("market_size", "elasticity", "price_flat_below"),
     "differentiated": ("intercept", "slope", "substitution"),
     "logit": ("quality", "outside_option", "taste_spread"),
 }
-"""The numbers of every demand."""
+"""The parameters of each demand system."""
 
 
 def refusal(name: str, value: float) -> str:
-    """Why a parameter may not take a value, or an empty text.
+    """Return why a parameter may not take a value, or an empty text.
 
     >>> refusal("slope", 0.0), refusal("tax", 1.5), refusal("outside_option", -1.0)
     ('must be above 0', 'must be in [0, 1]', '')
@@ -173,7 +173,7 @@ def check_bounds(low: np.ndarray, high: np.ndarray) -> None:
 
 
 def check_trade(name: str, top: np.ndarray, cost: np.ndarray) -> None:
-    """Raise `ValueError` where no firm can sell above its cost."""
+    """Raise `ValueError` if no firm can sell above its cost."""
     if np.all(cost >= top):
         raise ValueError(
             f"unit_cost: {np.min(cost):g} must be below {name} = {np.max(top):g} for one firm at least: "
@@ -199,5 +199,5 @@ def beyond(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
         return np.asarray(top / plain["slope"])
     if demand == "linear" or plain["substitution"] >= 0:
         return top
-    others = -plain["substitution"] * (len(cost) - 1)  # what complements add to a price, all given away
+    others = -plain["substitution"] * (len(cost) - 1)  # added to a price by complements sold at a price of 0
     return np.asarray(top * (1 + others / (plain["slope"] - others)))

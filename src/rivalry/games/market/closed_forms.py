@@ -1,7 +1,7 @@
-"""Which closed form a market has: of play at once, of leaders, of joint profit, of price takers.
+"""Closed forms of a market: Nash, Stackelberg, joint-profit and competitive choices.
 
-Every function answers choices of one period, quantities or prices, in NumPy, or raises `ValueError` that
-names what is in the way and the numerical solver to take.
+Every function returns choices of one period, quantities or prices, as NumPy arrays, or raises `ValueError`
+that names the obstacle and the numerical solver to use.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rivalry.core.jax import put
 from rivalry.games.market import leadership, prices, quantities
 from rivalry.games.market.model import Market
 
-SLACK = 1e-12  # of the largest bound: so far may a choice be beyond one
+SLACK = 1e-12  # tolerance of choices beyond a bound, relative to the largest bound
 Numbers = dict[str, Any]
 Rows = Callable[[Numbers], np.ndarray]
 
@@ -44,7 +44,7 @@ def nash(market: Market) -> np.ndarray:
     Raises
     ------
     ValueError
-        Where no closed form holds: for shocks to demand, capacities and fixed costs that change choices, and
+        Without a closed form: for shocks to demand, capacities and fixed costs that change choices, and
         corners. The message names the parameter.
 
     Examples
@@ -104,7 +104,7 @@ def _sells(market: Market, choice: np.ndarray, firm: int) -> bool:
 
 
 def _check_fixed_costs(market: Market, numbers: Numbers, choice: np.ndarray) -> None:
-    """Raises `ValueError`, naming the firm, where fixed costs are not earned, and can be saved."""
+    """Raise `ValueError`, naming the firm, if fixed costs exceed earnings and can be saved."""
     if market.rule.demand == "logit" or not np.any(numbers["fixed_cost"] > 0):
         return  # every logit firm sells something at any price
     profit = np.asarray(market.profits(put(choice[:, None])))
@@ -177,14 +177,14 @@ def joint(market: Market) -> np.ndarray:
 
 
 def _in_prices(numbers: Numbers, weight: float) -> np.ndarray:
-    """Prices at which differentiated firms sell what maximises joint profit; without weight, takers."""
+    """Return prices of differentiated firms at largest joint profit; with weight 0, of price takers."""
     A, b, g_s, c, d = _of(numbers, "intercept", "slope", "substitution", "unit_cost", "convex_cost")
     q = quantities.differentiated(A, b, g_s, c, d, weight=weight) if weight else _takers(numbers)
     return np.asarray(A - (b - g_s) * q - g_s * q.sum())
 
 
 def _takers(numbers: Numbers, **bounds: Any) -> np.ndarray:
-    """Outputs of differentiated firms whose price is their marginal cost."""
+    """Return outputs of differentiated firms whose price is their marginal cost."""
     A, b, g_s = _of(numbers, "intercept", "slope", "substitution")
     c, d, low, high = quantities.rows(
         numbers["unit_cost"], numbers["convex_cost"], bounds.get("low", 0.0), bounds.get("high", np.inf)
@@ -209,7 +209,9 @@ JOINT: dict[tuple[str, str], Rows] = {
 
 
 def competitive(market: Market) -> np.ndarray:
-    """Return the choices ``[player]`` where price is marginal cost. Raises `ValueError` as `nash` does.
+    """Return the choices ``[player]`` at which price equals marginal cost.
+
+    Raises `ValueError` as `nash` does.
 
     Examples
     --------
@@ -287,7 +289,7 @@ def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -
 
 
 def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> leadership.StagedOutputs:
-    """One leader, and all others after it."""
+    """Return the outcome with one leader, followed by all others."""
     rule = market.rule
     alone = rule.demand == "isoelastic" or rule == ("differentiated", "price")
     if len(order) != 2 or len(order[0]) != 1 or (alone and len(order[1]) != 1) or rule.winner_takes_all:

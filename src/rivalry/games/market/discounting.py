@@ -1,4 +1,4 @@
-"""What discount factors can do: hold a cartel together (Friedman 1971), and matter at all."""
+"""Effects of discount factors: critical values for the cartel (Friedman 1971), and their channels."""
 
 from __future__ import annotations
 
@@ -22,12 +22,10 @@ from rivalry.tables.kernels.shapes import FiniteGame
 class Critical(NamedTuple):
     """Critical discount factors and the payoffs that they follow from, ``[player]``."""
 
-    delta: (
-        np.ndarray
-    )  # (deviation - joint)/(deviation - nash); 0: none departs; above 1, or inf: never stable
+    delta: np.ndarray  # (deviation - joint)/(deviation - nash); 0: no deviation pays; above 1: never stable
     nash: np.ndarray
     joint: np.ndarray
-    deviation: np.ndarray  # the best reply, for one period, to the others' part in the cartel
+    deviation: np.ndarray  # one-period best response to the others' cartel choices
 
 
 class OnGrid(NamedTuple):
@@ -35,8 +33,8 @@ class OnGrid(NamedTuple):
 
     delta: np.ndarray  # [punishment player]
     punishment: np.ndarray  # [punishment player]: actions
-    joint: np.ndarray  # [player]: actions of largest total payoff, of several the most equal
-    deviation: np.ndarray  # [player]: the largest payoff of a departure
+    joint: np.ndarray  # [player]: actions of largest total payoff, the most equal ones if tied
+    deviation: np.ndarray  # [player]: the largest payoff of a deviation
 
 
 def critical_discount(game: Market | StagedMarket) -> Critical:
@@ -78,7 +76,7 @@ def _critical(deviation: np.ndarray, joint: np.ndarray, nash: np.ndarray, scale:
 
 
 def on_grid(market: Market, places: Any) -> OnGrid:
-    """Return the same, exactly, where firms choose among grid points.
+    """Return critical discount factors, exactly, for firms that choose among grid points.
 
     The cartel is the joint action of largest total payoff, deviations are to other grid points, and every
     pure Nash equilibrium of the grid is a punishment; those that differ by swaps of equal firms count once.
@@ -114,13 +112,13 @@ def on_grid(market: Market, places: Any) -> OnGrid:
 class Channels(NamedTuple):
     """Channels by which choices affect later ones; discount factors matter through nothing else."""
 
-    state: list[str]  # what a choice leaves behind that later cash flows depend on
+    state: list[str]  # states changed by choices, on which later cash flows depend
     memory: list[list[int]]  # [i, j]: firm i observes past actions of firm j, so gamma of j can matter
-    learning: list[int]  # firms whose values are taught by their own values
+    learning: list[int]  # firms that update their values from their own values
 
     @property
     def text(self) -> str:
-        """One line for a report.
+        """Summary of the channels in one line.
 
         >>> Channels([], [[0, 1]], [0, 1]).text
         'gamma can matter through: memory (0 sees 1), learning (firms 0, 1)'
@@ -180,7 +178,7 @@ def gamma_channels(
 
 
 def warn_of_learning(channels: Channels, gamma: Sequence[float] | np.ndarray) -> bool:
-    """Warn, and return True, if discount factors above 0 can matter through learning alone."""
+    """Warn, and return True, if discount factors above 0 can affect outcomes only through learning."""
     alone = not channels.state and not channels.memory and bool(np.any(np.asarray(gamma) > 0))
     if alone:
         warnings.warn("gamma has no channel except learning: what it moves is an artefact", stacklevel=2)
@@ -190,7 +188,7 @@ def warn_of_learning(channels: Channels, gamma: Sequence[float] | np.ndarray) ->
 def remembered(tables: FiniteGame) -> list[list[int]]:
     """Return the pairs ``[i, j]`` where player i observes past actions of player j.
 
-    Directly, or through nature or the signal.
+    Observation may be direct, or through nature or the signal.
     """
     players = len(tables.sizes)
     pairs = []

@@ -38,13 +38,13 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 PATH = "cash_flow_path"
-PERIODS = 40  # drawn of a cash flow that lasts
-LIGHT = 0.55  # of the scale of colours: from here on letters are black
-CELLS = 14  # rows or columns: with more of them the cells have no numbers
+PERIODS = 40  # periods drawn of a recurring cash flow
+LIGHT = 0.55  # position on the colour scale from which numbers are black
+CELLS = 14  # largest number of rows or columns for which cells have numbers
 
 
 class Built(NamedTuple):
-    """Values as they build up: ``paid [period player]`` up to and with each period, ``whole [player]``."""
+    """Cumulated values ``paid [period player]`` up to each period, and total values ``whole [player]``."""
 
     paid: np.ndarray
     whole: np.ndarray
@@ -131,7 +131,7 @@ def _stored(found: DrawnPoint, periods: int | None) -> np.ndarray:
 def _rates(
     gamma: float | Sequence[float] | None, found: DrawnPoint, growth: float, players: int
 ) -> np.ndarray:
-    """Every player's discount factor."""
+    """Return every player's discount factor. Raises `ValueError`."""
     discounts = found.arrays.get("discount") if gamma is None else gamma
     if discounts is None or is_blank(np.asarray(discounts, dtype=float)):
         raise ValueError("gamma: None must be a number, or one per player; this data holds no discount")
@@ -150,7 +150,9 @@ def _rates(
 
 
 def _built(flows: np.ndarray, rates: np.ndarray, growth: float, value: np.ndarray | None) -> Built:
-    """Sums of ``flows [period player]``, and the whole, as stored or with a last flow that goes on."""
+    """Return cumulated values of ``flows [period player]`` and the total, stored or with the last flow
+    recurring.
+    """
     weights = rates ** np.arange(len(flows))[:, None]
     paid = np.cumsum(weights * flows, axis=0)
     if value is not None and value.shape == rates.shape and np.all(np.isfinite(value)):
@@ -160,7 +162,7 @@ def _built(flows: np.ndarray, rates: np.ndarray, growth: float, value: np.ndarra
 
 
 def _steps(axes: Axes, built: Built) -> None:
-    """A line a player, its last step dotted, and in words the share that this step is."""
+    """Draw one line per player with a dotted last step, and its share of the value in the legend."""
     count, players = built.paid.shape
     end = count + max(1.0, 0.06 * count)
     for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
@@ -243,7 +245,7 @@ def dcf_sensitivity(
 
 
 def _own(axes: Axes, r: float, g: float) -> None:
-    """Triangles on the edges, which hide no number."""
+    """Draw triangles on the edges, where they hide no number."""
     mark: dict[str, Any] = {"color": PALETTE[1], "markersize": 7, "clip_on": False, "zorder": 6}
     label = f"its own r = {r:.4g} %, g = {g:.4g} %"
     axes.plot(0, r, ">", transform=axes.get_yaxis_transform(), label=label, **mark)
@@ -251,7 +253,7 @@ def _own(axes: Axes, r: float, g: float) -> None:
 
 
 def _table(axes: Axes, across: np.ndarray, up: np.ndarray, values: np.ndarray) -> None:
-    """Colours, finer among small values, and where there are few of them numbers."""
+    """Draw values as colours, on a logarithmic scale if positive, with numbers if there are few."""
     from matplotlib.colors import LogNorm
 
     axes.grid(False)
@@ -347,7 +349,7 @@ def commitment(
 
 
 def _places(delta: np.ndarray) -> np.ndarray:
-    """Logarithms to the base 10, with 0 and infinity a decade beside what lies between."""
+    """Return base-10 logarithms, with 0 and infinity a decade beyond the other values."""
     between = delta[(delta > 0) & np.isfinite(delta)]
     logs = np.log10(between) if between.size else np.zeros(1)
     low, high = float(logs.min()) - 1.0, float(logs.max()) + 1.0

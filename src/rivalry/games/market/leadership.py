@@ -67,7 +67,8 @@ def best_output(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the most profitable output on a line and its profit, at outputs ``rest [..]`` of the others.
 
-    Exact: profit is quadratic on every piece, so the best is one of the peaks and ends of pieces.
+    The result is exact: profit is quadratic on every piece, so the best output is a peak or an end of a
+    piece.
     """
     rest = np.asarray(rest, dtype=float)[..., None]
     slope = line.slope
@@ -101,7 +102,7 @@ def answers(line: PriceLine, stage: Stage) -> PriceLine:
     found = [part for piece in pieces for part in piece]
     for before, after in pairwise(pieces):
         (low, price, response), (high, _, other) = before[-1][1], after[0][0]
-        if high > low:  # total output stays at the kink, the stage's gives way
+        if high > low:  # total output stays at the kink while the stage's own falls
             found.append(((low, price, response), (high, price, other)))
     ends = [(a, b) for a, b in found if b[0] > max(a[0], 0.0) + 1e-15 * abs(b[0])]
     return PriceLine(
@@ -112,7 +113,7 @@ def answers(line: PriceLine, stage: Stage) -> PriceLine:
     )
 
 
-End = tuple[float, float, np.ndarray]  # output before the stage, price, replies
+End = tuple[float, float, np.ndarray]  # output before the stage, price, responses
 
 
 def _piece(line: PriceLine, k: int, stage: Stage) -> list[tuple[End, End]]:
@@ -123,7 +124,7 @@ def _piece(line: PriceLine, k: int, stage: Stage) -> list[tuple[End, End]]:
     def responses(price: float) -> np.ndarray:
         if slope > 0 or np.all(steep > 0):
             return np.asarray(np.clip((price - stage.c) / steep, stage.low, stage.high))
-        wants = np.where(price > stage.c, np.inf, -np.inf)  # the price does not fall: all or nothing
+        wants = np.where(price > stage.c, np.inf, -np.inf)  # at a constant price: all or nothing
         interior = (price - stage.c) / np.where(steep > 0, steep, 1.0)
         return np.asarray(np.clip(np.where(steep > 0, interior, wants), stage.low, stage.high))
 
@@ -139,7 +140,7 @@ def _piece(line: PriceLine, k: int, stage: Stage) -> list[tuple[End, End]]:
 
 
 def _single_valued(line: PriceLine, folded: PriceLine, stage: Stage) -> PriceLine:
-    """Return one solution everywhere: of several, the one with the smallest regret of the stage's firms."""
+    """Return one solution for every output: of several, that of smallest regret of the stage's firms."""
     order = np.lexsort((folded.stop, folded.start))
     folded = PriceLine(*(part[order] for part in folded))
     if np.all(folded.start[1:] >= folded.stop[:-1] - 1e-13 * np.abs(folded.stop[:-1])):
@@ -157,7 +158,7 @@ def _single_valued(line: PriceLine, folded: PriceLine, stage: Stage) -> PriceLin
 def _chosen(
     line: PriceLine, folded: PriceLine, stage: Stage, there: np.ndarray, low: float, high: float
 ) -> list[tuple[int, float, float]]:
-    """Return which of several pieces holds between two outputs, and where one replaces another."""
+    """Return which of several pieces is chosen between two outputs, and where one replaces another."""
     if len(there) == 1:
         return [(int(there[0]), low, high)]
 
@@ -184,7 +185,7 @@ def on_piece(folded: PriceLine, k: int, output: float) -> tuple[float, np.ndarra
 
 
 def _cut(folded: PriceLine, pieces: list[tuple[int, float, float]]) -> PriceLine:
-    """Return pieces between new ends."""
+    """Return the pieces restricted to new ends."""
     ends = [(on_piece(folded, k, low), on_piece(folded, k, high)) for k, low, high in pieces]
     return PriceLine(
         np.array([low for _, low, _ in pieces]),
@@ -194,12 +195,12 @@ def _cut(folded: PriceLine, pieces: list[tuple[int, float, float]]) -> PriceLine
     )
 
 
-EXACT = 1e-11  # of a market's size: a gain below this is rounding
-SIDES, ZOOMS = {2: 21, 3: 9}, 16  # of the scan for the smallest regret
+EXACT = 1e-11  # relative to the market's size: a gain below this is rounding
+SIDES, ZOOMS = {2: 21, 3: 9}, 16  # of the grid search: points per leader, refinements
 
 
 class StagedOutputs(NamedTuple):
-    """Outputs of all firms if those of the first stage lead."""
+    """Outputs of all firms, with those of the first stage leading."""
 
     q: np.ndarray  # [player]
     regret: np.ndarray  # [leader]: gain from its best deviation, with later stages responding
@@ -221,8 +222,8 @@ def linear(
 
     Firms of one stage choose simultaneously, at costs ``c_i q + d_i q^2/2``. Later firms may leave the market
     or reach their capacity: a single leader chooses the best of all pieces of its price line. Several leaders
-    are checked against all their deviations; without a pure equilibrium among them, ``equilibrium`` is False
-    and the outputs are those of smallest regret.
+    are checked against all their deviations. If they have no pure equilibrium, ``equilibrium`` is False and
+    the outputs minimise the largest regret.
 
     Parameters
     ----------
@@ -239,10 +240,6 @@ def linear(
     [45.0, 22.5]
     >>> linear(100.0, 1.0, [[0], [1]], [10.0, 60.0]).q.tolist()  # the follower stays out
     [45.0, 0.0]
-
-    References
-    ----------
-    H. von Stackelberg, Marktform und Gleichgewicht (1934).
     """
     c, d, low, high = rows(c, d, low, high)
     lines, of_stage = price_lines(a, b, stages, c, d, low=low, high=high)
@@ -382,7 +379,7 @@ def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
 
 
 def _inactive(eta: float, leader: float, follower: float) -> str:
-    """Return the firm that does not produce, in words."""
+    """Return a description of a firm that does not produce."""
     if eta == 1:
         return f"the follower (firm 1), as c_F = {follower:g} is at least 2 c_L = {2 * leader:g}"
     return "the follower (firm 1)" if follower >= leader else "the leader (firm 0)"

@@ -1,4 +1,4 @@
-"""Markets: firms, what they choose, and the profit of one period."""
+"""The market model: firms, their choices, and the profit of one period."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RULES = {
     ("differentiated", "price"),
     ("logit", "price"),
 }
-"""The demands that there are, and what firms may choose in each."""
+"""Pairs of a demand system and a variable that firms may choose in it."""
 
 INTERCEPT = {
     "linear": "intercept",
@@ -33,25 +33,25 @@ INTERCEPT = {
     "differentiated": "intercept",
     "logit": "quality",
 }
-"""The number that a shock moves."""
+"""The parameter that a shock moves, by demand system."""
 
 
 class Cleared(NamedTuple):
-    """Quantities and prices of a market that has cleared."""
+    """Quantities and prices of a cleared market."""
 
     q: Float[Array, "firm"]  # sold
-    p: Float[Array, "firm"]  # at what price
+    p: Float[Array, "firm"]  # price per unit
 
 
 class Rule(NamedTuple):
-    """A demand system and what firms choose."""
+    """A demand system and the variable that firms choose."""
 
     demand: str
     choice: str
 
     @property
     def homogeneous(self) -> bool:
-        """Whether all sell one good at one price."""
+        """Whether all firms sell one good at one price."""
         return self.demand in ("linear", "isoelastic")
 
     @property
@@ -74,7 +74,7 @@ def clear(rule: Rule, numbers: Numbers, x: Float[Array, "firm"]) -> Cleared:
 
 
 def inverse_demand(rule: Rule, numbers: Numbers, q: Float[Array, "firm"]) -> Float[Array, "firm"]:
-    """The prices at which quantities sell.
+    """Return the prices at which quantities sell.
 
     linear ``P = max(a - b Q, 0)``; isoelastic ``P = A max(Q, Qmin)^(-1/eta)``; differentiated
     ``p_i = max(A - b q_i - g_s sum_{j != i} q_j, 0)`` (Singh and Vives 1984, eq. 2).
@@ -118,7 +118,7 @@ def differentiated(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "f
 
 
 def cheapest(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
-    """Return the sales of one good: the cheapest serves linear demand ``(a - p)/b``, ties share it."""
+    """Return the sales of one good: the cheapest firms serve linear demand ``(a - p)/b`` in equal parts."""
     lowest = jnp.min(p)
     first: Bool[Array, "firm"] = p <= lowest
     return first / jnp.sum(first) * jnp.maximum(numbers["intercept"] - lowest, 0.0) / numbers["slope"]
@@ -128,7 +128,7 @@ def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
     """Return the consumer surplus, in units of profit."""
     q, p = cleared
     spent, total = jnp.sum(p * q), jnp.sum(q)
-    if rule.demand == "logit":  # Small and Rosen 1981: the log-sum, over what the outside good is worth
+    if rule.demand == "logit":  # Small and Rosen 1981: the log-sum, less the value of the outside good
         value = jnp.append(
             (numbers["quality"] - p) / numbers["taste_spread"],
             numbers["outside_option"] / numbers["taste_spread"],
@@ -138,7 +138,7 @@ def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
         cross = (jnp.sum(q) ** 2 - jnp.sum(q**2)) * numbers["substitution"]
         return numbers["intercept"] * total - (numbers["slope"] * jnp.sum(q**2) + cross) / 2 - spent
     if rule.demand == "linear":
-        wanted = jnp.minimum(total, numbers["intercept"] / numbers["slope"])  # more is left lying
+        wanted = jnp.minimum(total, numbers["intercept"] / numbers["slope"])  # the rest is not consumed
         return numbers["intercept"] * wanted - numbers["slope"] * wanted**2 / 2 - spent
     return _isoelastic_area(numbers, total) - spent
 
@@ -159,7 +159,7 @@ SHOCKS = {
     "markov": ("levels", "transitions"),
 }
 OTHER_WORDS = {"odds": "probabilities", "chain": "transitions"}
-SUMS = 1e-9  # probabilities may miss 1 by this
+SUMS = 1e-9  # tolerance of sums of probabilities
 
 
 class Shock(eqx.Module):
@@ -167,7 +167,7 @@ class Shock(eqx.Module):
 
     levels: Float[Array, "level"]  # added to the intercept
     transitions: Float[Array, "level level"]  # probabilities from row to column
-    probabilities: Float[Array, "level"]  # stationary, also at the start
+    probabilities: Float[Array, "level"]  # stationary, also those of the first period
     observed: bool = eqx.field(static=True)
 
 
@@ -251,7 +251,7 @@ def _ar1(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _long_run(chain: np.ndarray) -> np.ndarray:
-    """Return the stationary distribution. Raises `ValueError` where there are several."""
+    """Return the stationary distribution. Raises `ValueError` if there are several."""
     size = len(chain)
     system = np.concatenate([chain.T - np.eye(size), np.ones((1, size))])
     if np.linalg.matrix_rank(system) < size:
@@ -331,7 +331,7 @@ class Market(eqx.Module):
 
     def __repr__(self) -> str:
         if isinstance(self.space.low, jax.core.Tracer):
-            return str(eqx.tree_pformat(self))  # inside a transformation: shapes are all there is
+            return str(eqx.tree_pformat(self))  # inside a transformation only shapes are known
         order = "at once" if len(self.stages) == 1 else f"in stages {[list(s) for s in self.stages]}"
         order = "in turns" if self.timing == "alternating" else order
         choice = f"{self.rule.demand} demand, each chooses a {self.rule.choice}, {order}"
@@ -348,7 +348,7 @@ class Market(eqx.Module):
         return self.space.shape[0]
 
     @property
-    def gamma(self) -> Any:  # [player]; while a copy is made, the place of it
+    def gamma(self) -> Any:  # [player]; a placeholder while a copy is made
         """Every firm's discount factor per period."""
         return self.numbers["gamma"]
 

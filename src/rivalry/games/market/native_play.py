@@ -1,4 +1,4 @@
-"""A market played period by period in the order of moves, and simulated under given policies."""
+"""Native play of a market, period by period in the order of moves, and simulation of given policies."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from rivalry.games.market.checks import beyond
 from rivalry.games.market.model import INTERCEPT, Market, clear
 from rivalry.games.market.valuation import Valuation, valuation
 
-ABSENT = 1e9  # intercepts: a price at which nobody buys, of a firm that has left
+ABSENT = 1e9  # in intercepts: the price of a firm that has exited, at which it sells nothing
 
 
 class Standing(NamedTuple):
     """The state at the beginning of a period.
 
-    Outputs are per unit of market size. Where a change takes effect at once (``spot``), ``choice`` is the
-    last choice; where it takes a period (``predetermined``), it is the output sold now.
+    Outputs are per unit of market size. If a change takes effect at once (``spot``), ``choice`` is the last
+    choice; if it takes a period (``predetermined``), it is the output sold now.
     """
 
     choice: Float[Array, "firm"]  # outputs or prices
     capacity: Float[Array, "firm"]
     price: Float[Array, ""]  # the last one of one good, or the mean over firms
     cash: Float[Array, "firm"]
-    active: Bool[Array, "firm"]  # who has not left
+    active: Bool[Array, "firm"]  # firms that have not exited
     period: Int[Array, ""]
 
 
 class Flow(NamedTuple):
-    """The results of a period, ``[firm]``; quantities and money of the whole market, whatever its size."""
+    """The results of a period, ``[firm]``; quantities and money of the whole market, not per unit of size."""
 
     q: Float[Array, "firm"]  # sold
     p: Float[Array, "firm"]
@@ -46,7 +46,7 @@ class Flow(NamedTuple):
 
 
 def initial_standing(market: Market, choice: Float[Array, "firm"]) -> Standing:
-    """Return the state at the beginning of the first period, with ``choice`` before it."""
+    """Return the state at the beginning of the first period, with previous choices ``choice``."""
     numbers = market.numbers
     firms = jnp.ones(market.players)
     return Standing(
@@ -72,16 +72,16 @@ def settle(
     shift: float | Float[Array, ""] = 0.0,
     most: Float[Array, "firm"] | None = None,
 ) -> tuple[Flow, Standing]:
-    """The market clears at ``x``, its intercept moved by ``shift``, and all cash flows are settled together.
+    """Clear the market at ``x``, with its intercept moved by ``shift``; return cash flows and the next state.
 
-    ``x[:, 0]`` is the output or the price, or the change of output where that is ``predetermined``;
-    ``x[:, 1]`` the investment, where firms invest. Outputs and investments are per unit of market size N_t.
-    ``CF = (1 - tax)(p q - C(q) - phi (change of q)^2) - k I - kappa I^2/2``. With a sticky price ``P_t = w
-    P_(t-1) + (1-w) P(Q_t)``; capacity is ``K' = (1 - dep) K + I``, and no more than K is sold. A firm whose
-    cash then is below ``cash_min`` has left from the next period on: it sells nothing and gets nothing.
+    ``x[:, 0]`` is the output or the price, or the change of output if that is ``predetermined``; ``x[:, 1]``
+    is the investment, if firms invest. Outputs and investments are per unit of market size N_t. ``CF = (1 -
+    tax)(p q - C(q) - phi (change of q)^2) - k I - kappa I^2/2``. With a sticky price ``P_t = w P_(t-1) +
+    (1-w) P(Q_t)``; capacity is ``K' = (1 - dep) K + I``, and no more than K is sold. A firm with cash below
+    ``cash_min`` after that exits from the next period on: it sells and earns nothing.
 
-    ``most [firm]`` is the largest output (default: that of the market's space). It differentiates wherever
-    the market's own payoffs do.
+    ``most [firm]`` is the largest output (default: that of the market's space). The result is differentiable
+    wherever the market's own payoffs are.
     """
     numbers, size = market.numbers, market_size(market, before.period)
     later = market_size(market, before.period + 1)
@@ -156,37 +156,37 @@ def _capex(market: Market, invested: Array) -> Array:
 
 
 OBSERVATIONS = ("last_q", "last_p", "own_q_price", "price", "none")
-LARGEST = 1e12  # what is seen is cut there
+LARGEST = 1e12  # bound on observations
 
 
 class PlayState(NamedTuple):
-    """The state of a market between two choices."""
+    """The state of a market between two decisions."""
 
     standing: Standing
-    now: Float[Array, "firm axis"]  # what has been chosen in this period, else what stands
+    now: Float[Array, "firm axis"]  # choices made in this period, else those that stay
     stage: Int[Array, ""]
     shock: Int[Array, ""]  # the level in this period
-    last: Flow  # what the last period brought
+    last: Flow  # results of the last period
 
 
 class MarketPlay(eqx.Module):
-    """A market played period by period; a `MarkovGame`. Made by `market_play`.
+    """A market played period by period; a `MarkovGame`, made by `market_play`.
 
-    In a period the shock is drawn, the stages act, the market clears once, all cash flows are settled
-    together (the rewards), and states are updated. A step is a period; in a market with stages it is a
-    stage, and the last stage is paid. ``active_players`` returns the firms that choose; in alternating play
-    firm ``t mod n``, while the others' choices stay. Rows of firms that do not choose are ignored.
+    In a period the shock is drawn, the stages act, the market clears once, all firms receive their cash flows
+    (the rewards), and states are updated. A step is a period; in a market with stages it is a stage, and
+    rewards are paid in the last stage. ``active_players`` returns the firms that choose; in alternating play
+    this is firm ``t mod n``, while the others' choices stay. Rows of firms that do not choose are ignored.
 
-    A choice is a quantity or a price. Where a change of output takes effect a period later
-    (``predetermined``), it is that change: output goes from ``q`` to ``q + u``, clipped to the market's
-    box. Where firms invest, investment is a second axis, and outputs reach up to where the price is zero.
-    With growth, outputs, changes and investments are per unit of market size, and rewards are money.
+    A choice is a quantity or a price. If a change of output takes effect a period later (``predetermined``),
+    the choice is that change: output moves from ``q`` to ``q + u``, clipped to the market's box. If firms
+    invest, investment is a second axis, and outputs reach up to where the price is zero. With growth,
+    outputs, changes and investments are per unit of market size, and rewards are money.
 
-    Firms observe (``observation``) all quantities sold last, ``last_q``, all prices, ``last_p``, the own
-    quantity and price, ``own_q_price``, the ``price`` of one good, or ``none``. They also observe, where
-    they matter, the choices that stay, an observed shock, a sticky price, which firms have exited, their
-    own capacity and cash, the market size, and the choices of earlier stages. The horizon truncates play. A
-    firm that runs out of cash exits for good, and play ends with the last one.
+    Firms observe (``observation``) all quantities sold last, ``last_q``, all prices, ``last_p``, their own
+    quantity and price, ``own_q_price``, the ``price`` of one good, or ``none``. They also observe, where they
+    matter, the choices that stay, an observed shock, a sticky price, which firms have exited, their own
+    capacity and cash, the market size, and the choices of earlier stages. The horizon truncates play. A firm
+    that runs out of cash exits for good, and play ends when the last firm exits.
     """
 
     market: Market
@@ -197,7 +197,9 @@ class MarketPlay(eqx.Module):
     grows: bool = eqx.field(static=True)
 
     def reset(self, key: PRNGKeyArray) -> PlayState:
-        """Return the first period, with its shock drawn, and initial choices where none are given."""
+        """Return the initial state, with a drawn shock, and drawn choices unless initial ones are given or
+        implied.
+        """
         market = self.market
         draw, falls = jax.random.split(key)
         if "initial" in market.numbers:
@@ -259,7 +261,7 @@ class MarketPlay(eqx.Module):
         return found[self.observation]
 
     def _states(self, state: PlayState) -> list[Array]:
-        """Return the observed states: rows for all firms, or columns of one's own."""
+        """Return the observed states: rows for all firms, or columns of each firm's own."""
         market, standing = self.market, state.standing
         states = market.dynamics
         found: list[Array] = []
@@ -282,7 +284,7 @@ class MarketPlay(eqx.Module):
         return found
 
     def _resting(self, standing: Standing) -> Float[Array, "firm axis"]:
-        """Return the choices of firms that do not choose: choices stay, nothing is invested."""
+        """Return the choices of inactive firms: choices stay, nothing is invested."""
         still = jnp.zeros(self.space.shape)
         if self.market.timing != "alternating" or self.market.dynamics.adjustment == "predetermined":
             return still
@@ -307,14 +309,14 @@ def market_play(market: Market, periods: int | None = None, observation: str = "
     market : Market
         A market with all its firms.
     periods : int, optional
-        Play is truncated after so many periods; by default never.
+        Number of periods after which play is truncated; by default never.
     observation : {"last_q", "last_p", "own_q_price", "price", "none"}
-        What firms observe of the last period; see `MarketPlay`.
+        The observation of the last period; see `MarketPlay`.
 
     Raises
     ------
     ValueError
-        For words that are unknown, ``price`` with several goods, and ``periods`` below 1.
+        For unknown words, ``price`` with several goods, and ``periods`` below 1.
     """
     if periods is not None and (isinstance(periods, bool) or not isinstance(periods, int) or periods < 1):
         raise ValueError(f"periods: {periods!r} must be a whole number, at least 1")
@@ -324,13 +326,13 @@ def market_play(market: Market, periods: int | None = None, observation: str = "
         raise ValueError("observation: 'price' is that of one good; with several take 'last_p'")
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
     reach = high
-    if market.dynamics.invest and market.rule.choice == "quantity":  # capacity may come to exceed the box
+    if market.dynamics.invest and market.rule.choice == "quantity":  # capacity may grow beyond the box
         reach = np.maximum(high, beyond(market.rule.demand, market.rule.choice, market.numbers))
     ends = [(low, reach)]
     if market.dynamics.adjustment == "predetermined":
         ends = [(low - reach, reach - low)]
     if market.dynamics.invest:
-        logit = market.rule.demand == "logit"  # there shares are sold
+        logit = market.rule.demand == "logit"  # logit quantities are shares
         most = np.ones_like(high) if logit else beyond(market.rule.demand, "quantity", market.numbers)
         ends.append((-most if market.dynamics.reversible else 0.0 * most, most))
     lowest, largest = (put(np.stack(edge, axis=1)) for edge in zip(*ends, strict=True))
@@ -376,7 +378,7 @@ def simulate(
     Parameters
     ----------
     market : Market or StagedMarket
-        A market; of a staged one, the whole market is simulated.
+        A market; for a staged one, the whole market is simulated.
     policy : array_like or callable
         The choices of all firms, ``[firm axis]`` or ``[period firm axis]`` in the space of `market_play`,
         or a function that JAX can trace, ``policy(observation [firm feature], key) -> [firm axis]``. In a
@@ -386,7 +388,7 @@ def simulate(
     runs : int
         Independent runs.
     seed : int
-        The same seed gives the same numbers.
+        Seed of the random numbers.
     observation : str
         As in `market_play`.
 
@@ -416,7 +418,7 @@ def simulate(
 def worth(market: Market, cash_flows: np.ndarray) -> Valuation:
     """Return the valuation of ``cash_flows [.. period firm]`` by the firms of a market, ``[.. firm]``.
 
-    With every firm's own discount factor, the market's convention and its terminal value.
+    It uses every firm's own discount factor, and the market's convention and terminal value.
     """
     numbers = {name: np.asarray(market.numbers[name]) for name in ("gamma", "terminal_growth", "multiple")}
     return valuation(

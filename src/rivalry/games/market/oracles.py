@@ -1,4 +1,4 @@
-"""What is known of markets beyond their space and payoffs; see `rivalry.core.oracles`."""
+"""Registered properties of markets beyond their space and payoffs; see `rivalry.core.oracles`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Traced = dict[str, tuple[tuple[str, ...], Array]]
 
 @oracles.payoff_scale.register(Market)
 def _(game: Market) -> Array:
-    """Return roughly what the firm of lowest cost earns as a monopolist."""
+    """Return the approximate profit of the firm of lowest cost as a monopolist."""
     numbers, cost = game.numbers, jnp.min(game.numbers["unit_cost"])
     if game.rule.demand == "logit":
         most = numbers["taste_spread"]
@@ -108,7 +108,7 @@ def _compiled_metrics(game: Market, x: Profile) -> Any:
 
 
 def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
-    """Return one period at one level of the shock."""
+    """Return the metrics of one period at one level of the shock."""
     name = INTERCEPT[market.rule.demand]
     numbers = market.numbers | {name: market.numbers[name] + shift}
     sold = clear(market.rule, numbers, x[:, 0])
@@ -188,7 +188,7 @@ def _(game: Market) -> Mapping[str, Callable[[Profile], Record]]:
 
 @oracles.plot_data.register(StagedMarket)
 def _(game: StagedMarket) -> Mapping[str, Callable[[Profile], Record]]:
-    """Return those of the whole market, at the choices that follow from the first stage's."""
+    """Return the plot data of the whole market, with the responses to the first stage's choices."""
 
     def at_choices(make: Callable[[Market, Profile], Record], x: Profile) -> Record:
         return make(game.market, game.choices(x))
@@ -263,7 +263,7 @@ def _(game: Market, tables: Any = None, learns: Any = None, discounts: Any = Non
 def _(game: Market, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the value of cash flows per unit of market size; ``gamma`` includes growth, as in the tables.
 
-    The terminal value depends on money and the discount factor alone.
+    The terminal value depends only on money and the discount factor.
     """
     how, numbers = game.accounts, game.numbers
     growth = float(numbers["growth"])
@@ -322,11 +322,11 @@ def _(game: StagedMarket, tables: Any = None, learns: Any = None, discounts: Any
 
 
 PLACES = 121
-REACH = 1.25  # times the largest choice that matters: so far replies are drawn
+REACH = 1.25  # range of drawn responses, relative to the largest choice shown
 
 
 def recipes(market: Market) -> dict[str, Callable[[Market, Profile], Record]]:
-    """Return the functions that make plot data of a market, by name; responses only between two firms."""
+    """Return the functions that compute plot data of a market, by name; reactions only of two firms."""
     found: dict[str, Callable[[Market, Profile], Record]] = {
         "benchmarks": _benchmarks,
         "dcf_sensitivity": sensitivity_view,
@@ -351,7 +351,7 @@ def _benchmarks(market: Market, x: Profile) -> Record:
 
 
 def _reaction(market: Market, x: Profile) -> Record:
-    """Each of two firms' best choice against the other's, and where the benchmarks are among them.
+    """Return the reaction curves of two firms, and the benchmarks among them.
 
     ``reaction_point [point duellist]`` with ``reaction_point_name [point]``.
     """
@@ -370,9 +370,9 @@ def _reaction(market: Market, x: Profile) -> Record:
 
 
 def _places(market: Market, points: np.ndarray) -> np.ndarray:
-    """Return the choices of either firm at which responses are drawn, ``[duellist place]``."""
+    """Return the choices of each firm to which the other's responses are drawn, ``[duellist place]``."""
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
-    if market.rule.choice == "price":  # replies matter where others sell: around the points
+    if market.rule.choice == "price":  # responses matter near the points, where the other firm sells
         first, last = points.min(axis=0), points.max(axis=0)
         wide = np.maximum(last - first, 1e-3 * (high - low))
         low, high = np.maximum(low, first - wide / 2), np.minimum(high, last + wide / 2)
@@ -382,7 +382,7 @@ def _places(market: Market, points: np.ndarray) -> np.ndarray:
 
 
 def _replies(market: Market, x: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """Return the best choice of each against the other's ``line [duellist place]``."""
+    """Return each firm's best response to the other's choices ``line [duellist place]``."""
     if oracles.best_response.knows(market):
         return np.asarray(_known(market, put(x), put(line)))
     rows = np.zeros_like(line)
@@ -405,17 +405,17 @@ def _known(market: Market, x: Any, line: Any) -> Any:
     return jax.vmap(jax.vmap(one, (None, 0)))(jnp.arange(2), line[::-1])
 
 
-STEPS = 5  # of the rate between 0 and that of the firms
-LEAST, MOST = 0.005, 1.0  # rates beyond these do not set the table
+STEPS = 5  # number of steps between 0 and the largest own rate
+LEAST, MOST = 0.005, 1.0  # bounds on the own rates from which the grid is made
 
 
 def sensitivity_view(market: Market, x: Profile) -> Record:
-    """The value of the cash flow of one period at ``x``, for rates r about the firms' own and growth g.
+    """Return the value of the cash flow at ``x`` for rates r around the firms' own and growth g.
 
-    ``dcf_value [player rate_level growth_level]`` at ``dcf_rate [rate_level]``, ``dcf_growth
-    [growth_level]``, NaN where ``r <= g``: the cash flow in every period up to the market's horizon, of at
-    least one period, and then Gordon's formula. ``dcf_here [player own]`` are the firms' own rate and
-    growth, growth only where the market's own terminal value is Gordon's.
+    ``dcf_value [player rate_level growth_level]`` is given at ``dcf_rate [rate_level]`` and ``dcf_growth
+    [growth_level]``, and is NaN where ``r <= g``. The cash flow of one period recurs up to the market's
+    horizon, for at least one period, followed by Gordon's formula. ``dcf_here [player own]`` are the firms'
+    own rate and growth; growth is 0 unless the market's terminal value is Gordon's.
 
     >>> import rivalry as rv
     >>> found = sensitivity_view(rv.games.market(gamma=0.95), rv.games.market().space.check([30.0, 30.0]))
@@ -429,7 +429,7 @@ def sensitivity_view(market: Market, x: Profile) -> Record:
     rates, growths = _grid(float(usual.min()), float(usual.max()))
     flows = np.repeat(np.asarray(payoffs(market, x))[:, None], max(market.accounts.horizon, 1), axis=1)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a loss that lasts: it is what the profile brings
+        warnings.simplefilter("ignore")  # a recurring loss is a valid value of the profile
         value = sensitivity(flows, rates, growths, convention=market.accounts.convention)
     grows = float(market.numbers["terminal_growth"]) if market.accounts.terminal == "gordon" else 0.0
     return {
@@ -441,7 +441,7 @@ def sensitivity_view(market: Market, x: Profile) -> Record:
 
 
 def _grid(lowest: float, most: float) -> tuple[np.ndarray, np.ndarray]:
-    """Round rates from half the least of the firms' to twice the largest; growth from 0 to the largest."""
+    """Return round rates from half the lowest own rate to twice the highest, and growth up to the highest."""
     rough = most / STEPS
     ten = 10.0 ** np.floor(np.log10(rough))
     step = float(ten * min((1.0, 2.0, 2.5, 5.0, 10.0), key=lambda part: abs(part - rough / ten)))

@@ -10,7 +10,7 @@ from rivalry.games.market.quantities import rows
 
 NEWTON_STEPS, ENOUGH = 100, 1e-9
 MAX_LOG_ODDS = 500.0  # a share of 1
-LEADER_GRID = 33  # prices of a logit leader from which the best is polished
+LEADER_GRID = 33  # grid prices of a logit leader, of which the best is polished
 
 
 def bertrand(a: float, b: float, c: Any, *, joint: bool = False) -> np.ndarray:

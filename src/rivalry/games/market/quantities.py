@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-MOST_SUBSETS = 12  # firms with fixed costs: all sets of them are tried
+MOST_SUBSETS = 12  # largest number of firms with fixed costs, because all sets of them are tried
 
 
 def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp: Any = np) -> Any:
@@ -256,10 +256,9 @@ def _shared(total: float, capacity: np.ndarray) -> np.ndarray:
 def cartel(a: float, b: float, c: Any, d: Any = 0.0, *, capacity: Any = np.inf) -> np.ndarray:
     """Return outputs ``[player]`` of largest joint profit for ``P = a - b Q``.
 
-    Marginal revenue is marginal cost.
-
-    Quadratic costs are equal at the margin; of constant unit costs only the lowest produce, in equal parts.
-    Without side payments each firm earns its own sales; with them, see `shared_profit`.
+    Marginal revenue equals marginal cost. With quadratic costs every producer has the same marginal cost;
+    with constant unit costs only the firms of lowest cost produce, in equal parts. Without side payments each
+    firm earns its own sales; with them, see `shared_profit`.
 
     Examples
     --------

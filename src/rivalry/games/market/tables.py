@@ -1,4 +1,4 @@
-"""Markets as data for exact methods: tables of repeated play, levels, plans, linear-quadratic form."""
+"""Finite and linear-quadratic forms of markets: tables of repeated play, action levels, adjustment plans."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rivalry.tables.kernels.shapes import FiniteGame, LinearQuadraticGame
 from rivalry.tables.plans import AdjustmentTables
 
 SAME = 1e-9  # prices that differ by less, relatively, are one level
-ROUNDING = 1e-13  # and those that differ by less, relative to the largest
+ROUNDING = 1e-13  # the same, relative to the largest price
 PLAY = "play it period by period: rivalry.oracles.to_markov(market, periods)"
 
 
@@ -28,7 +28,7 @@ def repeated(
 
     A round is a period. All firms move, stage by stage, or in alternating play firm ``t mod n``. The payoff
     is the cash flow of a period. Nature is the level of the shock (slowest) and, with adjustment costs, the
-    joint action of the period before, which is the present output; with a ``predetermined`` change an
+    joint action of the previous period, which is the present output; with a ``predetermined`` change an
     action is the output of the next period. Firms observe nature now, if they observe the shock or outputs
     are carried over, and the choices of earlier stages. The signal is the price of one good, as its index
     among all its values.
@@ -79,7 +79,7 @@ def levels(market: Market, count: int) -> list[np.ndarray]:
     """Return ``count`` choices per firm around its Nash and cartel choices.
 
     ``linspace(low - xi (high - low), high + xi (high - low), count)`` with xi = ``grid_margin``, clipped to
-    the market's box (Calvano et al. 2020). Raises `ValueError` where a firm would choose the same in both.
+    the market's box (Calvano et al. 2020). Raises `ValueError` if the two choices of a firm are equal.
 
     >>> import rivalry as rv
     >>> [line.tolist() for line in levels(rv.games.market(players=2, grid_margin=0.2), 3)]
@@ -142,7 +142,7 @@ def linear_quadratic(market: Market) -> LinearQuadraticGame:
 
 
 def outside_linear(market: Market, states: np.ndarray) -> str:
-    """Return where outputs or prices fall below zero on a path ``[period state]``; else an empty text."""
+    """Return where outputs or prices fall below zero on a path ``[period state]``, or an empty text."""
     low = -1e-9 * float(payoff_scale(market))
     for period, q in enumerate(states[:, 1:]):
         if not np.all(np.isfinite(q)):
@@ -222,7 +222,7 @@ def _paid(market: Any, x: Profile) -> Any:
 
 
 def _outputs_stand(market: Market) -> bool:
-    """Return whether cash flows depend on the outputs of the period before."""
+    """Return whether cash flows depend on the outputs of the previous period."""
     spot = market.dynamics.adjustment == "spot" and bool(
         np.any(np.asarray(market.numbers["adjustment_cost"]) > 0)
     )
@@ -250,7 +250,7 @@ def _check_states(market: Market) -> None:
 
 
 def _check_adjusted(market: Market, what: str) -> None:
-    """Raises `ValueError` unless outputs adjust a period later and nothing else is carried over."""
+    """Raise `ValueError` unless outputs adjust a period later and nothing else is carried over."""
     states, numbers = market.dynamics, market.numbers
     if states.adjustment != "predetermined":
         raise ValueError(f"adjustment: {states.adjustment!r} must be 'predetermined' for {what}")
@@ -311,7 +311,7 @@ def _order(market: Market) -> np.ndarray:
 
 
 def _sees(market: Market, stand: bool) -> np.ndarray:
-    """Return what a round itself shows: nature now, and the choices of earlier stages."""
+    """Return the observation slots of a round: nature now, and the choices of earlier stages."""
     shown = stand or (market.shock is not None and market.shock.observed)
     rows = []
     for firm in range(market.players):

@@ -22,10 +22,10 @@ TERMINALS = ("none", "gordon", "perpetuity", "multiple", "critic")
 class Valuation(NamedTuple):
     """The value of cash flows at date 0, ``[..]``, and its part beyond the horizon."""
 
-    value: np.ndarray  # the terminal value included
+    value: np.ndarray  # including the terminal value
     terminal_value: np.ndarray  # at date T
-    pv_terminal: np.ndarray  # the same at date 0
-    terminal_share: np.ndarray  # of the value; NaN where that is 0
+    pv_terminal: np.ndarray  # the terminal value at date 0
+    terminal_share: np.ndarray  # pv_terminal/value; NaN where value is 0
 
 
 def valuation(
@@ -56,7 +56,7 @@ def valuation(
     cash_flows : array_like
         ``[.. period]``.
     gamma : array_like
-        Discount factors per period, ``[..]`` or one for all, as all other numbers.
+        Discount factors per period, ``[..]`` or one for all; this also holds for all other numbers.
     convention : {"period0", "mid", "end"}
         The time of a cash flow within its period: s = 0, 1/2 or 1.
     terminal : str
@@ -66,7 +66,8 @@ def valuation(
     normalised_cash_flow : array_like, optional
         CF of the terminal value; by default the last cash flow.
     strict : bool
-        Refuse a terminal cash flow that is not above 0, instead of a warning.
+        Whether a terminal cash flow that is not above 0 raises `ValueError` instead of a warning, with
+        ``gordon`` or ``perpetuity``.
     discounts : array_like, optional
         Discount factors from each period to the next, ``[.. period]``; ``gamma`` is then that of later
         periods.

@@ -1,4 +1,4 @@
-"""Cells of a run on a cluster of Ray's (extra ``deep``): the same store, the same bits, the same resume."""
+"""Execution of a run's cells on a Ray cluster (extra ``deep``): same store, same bits, same resume."""
 
 from __future__ import annotations
 
@@ -25,32 +25,44 @@ if TYPE_CHECKING:
 
 __all__ = ["Cluster", "ClusterError", "ClusterLost"]
 
-REACH = 13.0  # seconds for joining a cluster that is there
-START = 120.0  # seconds for what a busy machine may take to load Ray, or to start it
+REACH = 13.0  # seconds for joining a running cluster
+START = 120.0  # seconds for a busy machine to load Ray, or to start it
 
 
 class ClusterError(ValueError):
-    """A cluster cannot be used as asked; one line that says why."""
+    """Error of a cluster that cannot be used as requested; its message is one line."""
 
 
 class ClusterLost(ClusterError):
-    """A cluster went away in the middle of a run; every finished cell is kept."""
+    """Error of a cluster that disconnected during a run; every finished cell is stored."""
 
 
 class Cluster:
-    """Ray as what carries out the cells of a run: ``rv.run_study(study, executor=Cluster())``.
+    """Ray as the executor of a run's cells: ``rv.run_study(study, executor=Cluster())``.
 
-    ``address`` is that of a cluster that is running: ``"host:6379"`` or ``"auto"`` on one of its nodes,
-    ``"ray://host:10001"`` elsewhere. Without one, Ray is started on this machine for the run, and ends with
-    it. A cell takes one CPU. Its node needs this package in the same versions, and no disk in common with
-    this machine: files that the study names are sent, and what cells find and save comes back. A cell whose
-    node dies is begun again, from where it was last saved.
+    A cell takes one CPU. Its node needs the same versions of this package and its dependencies, but no disk
+    shared with this machine: files that the study names are sent, and results and checkpoints are sent back.
+    A cell whose node dies is restarted from its last checkpoint. Several runs share one connection in a
+    ``with`` statement.
 
-    Several runs share one connection in a ``with`` statement.
+    Parameters
+    ----------
+    address : str, optional
+        Address of a running cluster: ``"host:6379"`` or ``"auto"`` on one of its nodes,
+        ``"ray://host:10001"`` elsewhere. By default Ray is started on this machine for the run, and ends with
+        it.
 
-    Raises `ValueError` where Ray is not installed; when it is used, `ClusterError` where the cluster cannot
-    be joined, `ClusterLost` where it goes away.
+    Raises
+    ------
+    ValueError
+        If Ray is not installed.
+    ClusterError
+        In use, if the cluster cannot be joined.
+    ClusterLost
+        In use, if the cluster disconnects.
 
+    Examples
+    --------
     >>> import rivalry as rv
     >>> with Cluster("auto") as cluster:  # doctest: +SKIP
     ...     run = rv.run_study(rv.load_study("hopf_n3"), "runs/hopf", executor=cluster)
@@ -64,11 +76,11 @@ class Cluster:
         self._line: _Line | None = None
 
     def __call__(self, count: int | None, on_progress: ProgressOutcome) -> Executor:
-        """An executor of at most ``count`` cells at a time; by default as many as there are CPUs."""
+        """Return an executor of at most ``count`` cells at a time; by default as many as there are CPUs."""
         return _Cells(self, count, on_progress)
 
     def __enter__(self) -> Cluster:
-        if self.address is not None:  # a wrong one is told before any work
+        if self.address is not None:  # a wrong address is reported before any work
             self.line(1)
         self._held += 1
         return self
@@ -79,7 +91,7 @@ class Cluster:
             self.close()
 
     def line(self, processors: int) -> _Line:
-        """The line to Ray, which is joined or started where that was not done before."""
+        """Return the connection to Ray, which is joined or started on the first call."""
         if self._line is None:
             self._line = _Line(self.address, processors)
             try:
@@ -90,9 +102,9 @@ class Cluster:
         return self._line
 
     def close(self, *, wait: bool = True) -> None:
-        """Leaves the cluster, or ends the Ray that was started; a cell that runs is broken off.
+        """Leave the cluster, or stop the Ray that was started; running cells are aborted.
 
-        This takes a second or two, which the caller need not ``wait`` for.
+        This takes a second or two; with ``wait=False`` the call returns at once.
         """
         line, self._line = self._line, None
         if line is not None:
@@ -103,13 +115,13 @@ class Cluster:
 
 
 class _Line:
-    """The process that talks to Ray, and our end of its pipe."""
+    """The process that talks to Ray, and this side of its pipe."""
 
     def __init__(self, address: str | None, processors: int) -> None:
         from rivalry.integrations.ray import bridge
 
         self.address, self.room = address, 0
-        self.tickets = count(1)  # never twice: word of an attempt may come when another run has begun
+        self.tickets = count(1)  # never reused: messages of an attempt may arrive during a later run
         context = multiprocessing.get_context("spawn")
         self.pipe: Connection
         self.pipe, theirs = context.Pipe()
@@ -118,10 +130,10 @@ class _Line:
                 target=bridge.serve, args=(theirs, address, processors), daemon=True
             )
             self.process.start()
-        theirs.close()  # else its end would never be seen
+        theirs.close()  # else the end of the process would never be detected
 
     def open(self) -> None:
-        """Waits until Ray can take cells. Raises `ClusterError`."""
+        """Wait until Ray can take cells. Raises `ClusterError`."""
         self._within(START)
         kind, value = self._within(START if self.address is None else REACH)
         if kind == "refused":
@@ -142,14 +154,17 @@ class _Line:
         return "Ray on this machine" if self.address is None else f"--address {self.address}"
 
     def send(self, kind: str, value: Any) -> None:
-        """An event for the bridge."""
+        """Send an event to the bridge."""
         try:
             self.pipe.send((kind, value))
         except OSError:
             raise self._lost("") from None
 
     def receive(self) -> Message | None:
-        """The next word on an order; None where there is more room, or less. Raises `ClusterLost`."""
+        """Return the next message on an order, or None if the number of CPUs changed.
+
+        Raises `ClusterLost`, or `ClusterError` if the bridge refuses.
+        """
         try:
             found = self.pipe.recv()
         except (EOFError, OSError):
@@ -169,7 +184,7 @@ class _Line:
         return ClusterLost(f"the connection to Ray was lost{said}; finished cells are kept, resume goes on")
 
     def close(self, wait: bool) -> None:
-        """The bridge ends what it has begun, and itself."""
+        """Close the pipe, on which the bridge ends what it has started, and itself."""
         self.pipe.close()
         if wait:
             self.process.join()
@@ -177,7 +192,10 @@ class _Line:
 
 
 class _Cells:
-    """Jobs as tasks of Ray; we alone write into the run's folder. What dies is begun again."""
+    """Jobs as tasks of Ray, with restarts of jobs whose worker died.
+
+    Only this process writes into the run's folder.
+    """
 
     def __init__(self, cluster: Cluster, count: int | None, on_progress: ProgressOutcome) -> None:
         self.cluster, self.count, self.on_progress = cluster, count, on_progress
@@ -212,7 +230,7 @@ class _Cells:
                 self.stop()
 
     def _heard(self, message: Message, waiting: deque[Job], deaths: Counter[str]) -> CellOutcome | None:
-        """Puts away what came, and says what it means."""
+        """Store a message's data, and return its outcome if there is one to report."""
         ticket, outcome, data = message
         job = self._running[ticket]
         if outcome.kind == "progress":
@@ -237,7 +255,7 @@ class _Cells:
         return outcome
 
     def stop(self) -> None:
-        """See `Executor`: cells that run are broken off, which ends the connection."""
+        """Abort running cells, which ends the connection; see `Executor`."""
         self._stopped = True
         if self._running:
             self._running.clear()
@@ -245,7 +263,7 @@ class _Cells:
 
 
 def _files(jobs: Sequence[Job]) -> dict[str, bytes]:
-    """The files that the cells' study names, as they are now. Raises `ClusterError`."""
+    """Return the current contents of the files that the cells' study names. Raises `ClusterError`."""
     names = {(job.folder, name) for job in jobs for name in job.task["files"]}
     try:
         return {name: Path(folder, name).read_bytes() for folder, name in sorted(names)}
@@ -258,7 +276,7 @@ def _checkpoint(job: Job) -> Path:
 
 
 def _saved(job: Job) -> bytes | None:
-    """Where the cell was last saved."""
+    """Return the cell's last checkpoint."""
     try:
         return _checkpoint(job).read_bytes()
     except FileNotFoundError:

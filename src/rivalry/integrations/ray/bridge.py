@@ -1,6 +1,7 @@
-"""The process that talks to Ray, so that the run's own never loads it: its signals, output and end stay ours.
+"""The bridge: a process that talks to Ray, so that the run's own process never loads it.
 
-It ends with its parent, and what it has started or begun ends with it.
+The run's process keeps its own signals, output and end. The bridge ends with its parent, and everything it
+has started ends with it.
 """
 
 from __future__ import annotations
@@ -26,26 +27,26 @@ from rivalry.integrations.ray import cell
 from rivalry.lab.executor.pool import CellOutcome
 
 PREFIX = "rivalry-ray-"
-HASTE = 3.0  # seconds for what runs to end in good order, on a busy machine
-LEAVE = 10.0  # seconds for leaving, or ending, Ray
-LOOK = 5.0  # seconds between two looks at how many processors there are
-PATIENCE = 20.0  # seconds in which no cell is begun, until we say so
-LONG = 400  # characters of a line on what is wrong, at most
+HASTE = 3.0  # seconds for running work to end in good order, on a busy machine
+LEAVE = 10.0  # seconds for leaving or stopping Ray
+LOOK = 5.0  # seconds between two counts of the processors
+PATIENCE = 20.0  # seconds without a started cell before this is reported
+LONG = 400  # largest length of an error line, in characters
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL", "configure_logging": False}
-STORE = 512 * 2**20  # bytes for what travels between processes here, at most; more goes to the disk
+STORE = 512 * 2**20  # bytes of the object store on this machine; more is spilled to disk
 
 
 def serve(pipe: Connection, address: str | None, processors: int) -> None:
-    """The process's whole life: joins or starts Ray, carries orders out, leaves or ends it.
+    """Run the bridge: join or start Ray, execute orders, and leave or stop Ray.
 
-    Sends ``("begun", "")``, then ``("room", processors)``, and again where that changes; a
-    `rivalry.integrations.ray.cell.Message` for every word on an order; at last ``("refused", why)`` where
-    cells cannot be carried out there, or ``("lost", why)`` where the cluster went away.
+    Sends ``("begun", "")``, then ``("room", processors)``, again on every change; a
+    `rivalry.integrations.ray.cell.Message` per message on an order; finally ``("refused", why)`` if cells
+    cannot be computed there, or ``("lost", why)`` if the cluster disconnected.
     """
-    for word in (signal.SIGINT, signal.SIGTERM):  # it ends when the pipe does, in good order
-        signal.signal(word, lambda *_: None)  # ignored, they would be in all that it starts
+    for word in (signal.SIGINT, signal.SIGTERM):  # the process ends in good order when the pipe closes
+        signal.signal(word, lambda *_: None)  # not SIG_IGN, which all processes started here would inherit
     if os.name == "posix":
-        os.setsid()  # so that all it starts can be ended together
+        os.setsid()  # so that all processes started here can be ended together
     if not os.environ.get("RIVALRY_DEBUG"):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (1, 2):
@@ -55,11 +56,11 @@ def serve(pipe: Connection, address: str | None, processors: int) -> None:
         with suppress(OSError, EOFError):
             _serve(pipe, heard, address, processors)
     finally:
-        heard.end(0)  # what Ray registered for the end has been done
+        heard.end(0)  # Ray's exit handlers have run
 
 
 class _Heard:
-    """What the parent says, as it comes; after its last word the process ends, whatever it waits for."""
+    """Events from the parent; the process ends after the last one, whatever it waits for."""
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe, self.own = pipe, Path()
@@ -77,7 +78,9 @@ class _Heard:
         self.end(1)
 
     def folder(self) -> Path:
-        """A folder of this process's, which goes with it. Its name is short: Ray puts sockets below it."""
+        """Create a folder that is removed with this process; its name is short because Ray puts sockets below
+        it.
+        """
         home = os.environ.get("RAY_TMPDIR") or ("/tmp" if os.name == "posix" else tempfile.gettempdir())
         cell.swept(Path(home), PREFIX)
         self.own = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
@@ -86,22 +89,19 @@ class _Heard:
         return self.own
 
     def end(self, status: int) -> None:
-        """The end of the process, and of all that it has started."""
+        """End this process and all that it has started."""
         if self.lock is not None:
-            _signal_all("SIGSTOP")  # so that nothing more is written, or begun
+            _signal_all("SIGSTOP")  # so that nothing more is written or started
             shutil.rmtree(self.own, ignore_errors=True)
             _signal_all("SIGKILL")
         os._exit(status)
 
 
 def _signal_all(name: str) -> None:
-    """Sends a signal to all that was started here.
-
-    Ray's own way to end may take this process along, in the middle of it, and so does the end of its chief
-    process, which is our child: the others come first, and what we start ends with us.
-    """
+    """Send a signal to all processes started here."""
     if os.name != "posix":
         return
+    # The end of Ray's main process, a child of this one, may end this process midway: children come last.
     told: set[int] = set()
     while new := [pid for pid in _session() if pid not in told]:
         for pid in new:
@@ -111,14 +111,14 @@ def _signal_all(name: str) -> None:
 
 
 def _session() -> list[int]:
-    """The processes of this one's session, without it; its own children last."""
+    """Return the other processes of this process's session, its own children last."""
     me = os.getpid()
     ours = [(parent == me, pid) for pid, parent in _processes() if _session_of(pid) == me != pid]
     return [pid for _, pid in sorted(ours)]
 
 
 def _processes() -> Iterator[tuple[int, int]]:
-    """Every process there is, and its parent."""
+    """Yield every process and its parent."""
     stats = list(Path("/proc").glob("[0-9]*/stat"))
     for path in stats:
         with suppress(OSError):
@@ -164,7 +164,7 @@ def _serve(pipe: Connection, heard: _Heard, address: str | None, processors: int
 
 
 def _join(ray: Any, address: str) -> None:
-    """Joins a cluster. Raises `OSError` at once where nobody listens; Ray would try for most of a minute."""
+    """Join a cluster. Raises `OSError` at once if nothing listens; Ray would try for most of a minute."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
@@ -172,10 +172,10 @@ def _join(ray: Any, address: str) -> None:
 
 
 def _start(ray: Any, processors: int, own: Path) -> None:
-    """Starts Ray on this machine alone: no dashboard, no statistics."""
-    os.environ["TMPDIR"] = str(own)  # for what cells leave behind when they are ended
+    """Start Ray on this machine only, without dashboard and statistics."""
+    os.environ["TMPDIR"] = str(own)  # for files that cells leave when they are killed
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_worker_niceness", "0")  # cells are what this machine is there for
+    os.environ.setdefault("RAY_worker_niceness", "0")  # cells run at normal priority
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else one is left in the user's home
     ray.init(
         "local",
@@ -188,24 +188,24 @@ def _start(ray: Any, processors: int, own: Path) -> None:
 
 
 class _Bridge:
-    """Orders to tasks of Ray, and what becomes of these to messages. One CPU a cell."""
+    """Submission of orders as Ray tasks, one CPU per cell, and messages on their progress."""
 
     def __init__(self, ray: Any, pipe: Connection, events: SimpleQueue[Any]) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self.ray, self.pipe, self.events = ray, pipe, events
         self.running: dict[int, Any] = {}
-        self.waiting: dict[int, str] = {}  # the cells that no node has begun
-        self.patient = time.monotonic()  # when something last began, or was ordered while nothing waited
+        self.waiting: dict[int, str] = {}  # cells that no node has started
+        self.patient = time.monotonic()  # time of the last start, or of an order while nothing waited
         self.files: Any = None
-        # the process of a dead node's cell is gone at once; we begin it again ourselves, from its checkpoint
+        # no retries by Ray: the run itself restarts a dead node's cell from its checkpoint
         self.task = ray.remote(num_cpus=1, max_retries=0)(cell.compute)
         near = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
         mailbox = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(cell.Mailbox)
         self.mailbox = mailbox.options(scheduling_strategy=near).remote()
 
     def work(self) -> None:
-        """Until the parent closes the pipe."""
+        """Handle events until the parent closes the pipe."""
         self._listen()
         room, look = -1, time.monotonic()
         while True:
@@ -225,11 +225,11 @@ class _Bridge:
             getattr(self, f"_on_{kind}")(value)
 
     def _tell(self, ref: Any, kind: str, *more: Any) -> None:
-        """The event ``kind`` as soon as a reference of Ray's has its value."""
+        """Queue the event ``kind`` as soon as a Ray reference has its value."""
         ref.future().add_done_callback(lambda future: self.events.put((kind, (future, *more))))
 
     def _tell_waiting(self, room: int) -> None:
-        """Says so, once, where every order waits: others may hold the cluster's processors."""
+        """Report once if every order waits: others may hold the cluster's processors."""
         if len(self.waiting) < len(self.running) or not self.waiting:
             self.patient = time.monotonic()
         elif time.monotonic() - self.patient > PATIENCE:
@@ -261,7 +261,7 @@ class _Bridge:
         self._listen()
 
     def _on_ended(self, event: tuple[Any, int, str]) -> None:
-        """A cell is computed, or what computed it is gone. Raises what would keep every cell from it."""
+        """Report a computed cell or a dead worker. Raises errors that would prevent every cell."""
         future, ticket, id = event
         del self.running[ticket]
         self.waiting.pop(ticket, None)
@@ -276,9 +276,9 @@ class _Bridge:
         self.pipe.send(message)
 
     def leave(self) -> None:
-        """Leaves a cluster as it was. The process may end in here: nothing that matters comes after."""
+        """Cancel all running cells and leave the cluster."""
         left = list(self.running.values())
-        for force in (False, True):  # first a chance to remove its folder
+        for force in (False, True):  # first a chance for the cell to remove its folder
             for ref in left:
                 with suppress(Exception):
                     self.ray.cancel(ref, force=force)
@@ -290,7 +290,7 @@ class _Bridge:
 
 
 def how(error: Exception) -> str:
-    """What became of a worker, in words."""
+    """Return in words what happened to a worker."""
     kinds = {
         "NodeDiedError": "its node is gone",
         "LocalRayletDiedError": "its node is gone",
@@ -302,7 +302,7 @@ def how(error: Exception) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """What is wrong, in one line, without Ray's trace."""
+    """Return an error in one line, without Ray's traceback."""
     cause = getattr(error, "cause", None)
     if isinstance(cause, BaseException):
         error = cause

@@ -1,6 +1,7 @@
-"""A cell on a machine that shares no disk with the run: files of the study in, the bytes of its file out.
+"""Computation of a cell on a machine that shares no disk with the run.
 
-Importing this loads neither JAX nor Ray: the mailbox needs neither.
+The files of the study are sent there, and the bytes of the cell's file are returned. Importing this module
+loads neither JAX nor Ray, because the mailbox needs neither.
 """
 
 from __future__ import annotations
@@ -29,25 +30,25 @@ if TYPE_CHECKING:
     from rivalry.lab.worker import Job
 
 PREFIX = "rivalry-cell-"
-PULSE = 1.0  # seconds between two words on how far a cell is: there may be a thousand of them
-STALE = 60.0  # seconds: a folder as old as this that nobody holds was left by a process that was killed
+PULSE = 1.0  # seconds between two progress messages of a cell: there may be a thousand cells
+STALE = 60.0  # seconds: an unlocked folder older than this was left by a killed process
 NUMBERS = ("rivalry", "numpy", "jax", "jaxlib", "equinox", "diffrax", "numba", "scipy", "quantecon")
 
-Message = tuple[int, CellOutcome, bytes | None]  # the ticket of an attempt, what became of it, a file's bytes
+Message = tuple[int, CellOutcome, bytes | None]  # ticket of an attempt, its outcome, a file's bytes
 
 
 class Mailbox:
-    """Where cells leave word of how far they are; an actor of Ray."""
+    """A Ray actor that collects the cells' progress messages."""
 
     def __init__(self) -> None:
         self.messages: asyncio.Queue[Message] = asyncio.Queue()
 
     async def put(self, message: Message) -> None:
-        """Leave a message."""
+        """Add a message."""
         await self.messages.put(message)
 
     async def take(self) -> list[Message]:
-        """All messages there are, as soon as there is one."""
+        """Wait for a message, and return all messages in the queue."""
         found = [await self.messages.get()]
         while not self.messages.empty():
             found.append(self.messages.get_nowait())
@@ -55,16 +56,16 @@ class Mailbox:
 
 
 class Order(NamedTuple):
-    """One attempt at a cell: what travels to another machine, beside the files of its study."""
+    """One attempt at a cell: what is sent to another machine, besides the files of its study."""
 
     ticket: int
     job: Job
     saved: bytes | None  # the cell's last checkpoint
-    made_by: dict[str, str]  # the versions that the run is computed with
+    made_by: dict[str, str]  # the run's package versions
 
 
 def versions() -> dict[str, str]:
-    """The packages on which the bits of a cell depend."""
+    """Return the versions of the packages on which the bits of a cell's results depend."""
     found = {}
     for name in NUMBERS:
         with suppress(PackageNotFoundError):
@@ -73,11 +74,11 @@ def versions() -> dict[str, str]:
 
 
 def compute(data: bytes, files: Mapping[str, bytes], mailbox: Any) -> Message:
-    """A cell from its packed `Order` to the bytes of its file, in a folder of its own, which is removed.
+    """Compute a cell from its pickled `Order` in a temporary folder; return the bytes of its file.
 
-    Raises `RuntimeError` where this machine has other versions than the run.
+    Raises `RuntimeError` if this machine has other versions than the run.
     """
-    order: Order = pickle.loads(data)  # packed: what passes it on need not load what it is made of
+    order: Order = pickle.loads(data)  # pickled: processes that pass it on need not import its types
     other = {name: has for name, has in versions().items() if order.made_by.get(name) != has}
     if other:
         name, has = next(iter(other.items()))
@@ -99,7 +100,7 @@ def compute(data: bytes, files: Mapping[str, bytes], mailbox: Any) -> Message:
 
 
 def _worked(order: Order, job: Job, mailbox: Any) -> CellOutcome:
-    """Carries the job out; the mailbox hears how far it is, and gets what it saves."""
+    """Execute the job; send its progress and checkpoints to the mailbox."""
     from rivalry.lab import worker
 
     spoke = time.monotonic()
@@ -111,7 +112,7 @@ def _worked(order: Order, job: Job, mailbox: Any) -> CellOutcome:
             mailbox.put.remote((order.ticket, outcome, None))
 
     class Sent(worker.Kept):
-        """Saves travel to the run's folder."""
+        """Checkpoints that are also sent to the run's folder."""
 
         def save(self, arrays: dict[str, np.ndarray]) -> None:
             super().save(arrays)
@@ -124,19 +125,19 @@ def _worked(order: Order, job: Job, mailbox: Any) -> CellOutcome:
 
 
 def _unpacked(order: Order, files: Mapping[str, bytes], own: Path) -> Job:
-    """The job as it is to be done in the folder ``own``: its study's files and its checkpoint are there."""
+    """Return the job for the folder ``own``, after writing its study's files and checkpoint there."""
     from rivalry.lab.study.identity import digest
 
     job = order.job
     needs = {name: files[name] for name in job.task["files"]}
-    # by what it holds: a file of the same name and another content is another module
+    # named by content: a file of the same name with other content is another module
     study = own / digest(dict(job.task["files"])).hex()[:16]
     places = {name: place_of(name, k) for k, name in enumerate(sorted(needs))}
     for name, data in needs.items():
         path = study / places[name]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-        os.utime(path, (0, 0))  # the same module for every cell that this process computes
+        os.utime(path, (0, 0))  # equal times, so that all cells of this process share one module
     for folder in ("cells", "checkpoints"):
         (own / folder).mkdir()
     if order.saved is not None:
@@ -145,7 +146,7 @@ def _unpacked(order: Order, files: Mapping[str, bytes], own: Path) -> Job:
 
 
 def place_of(name: str, number: int) -> str:
-    """Where a study's file lies below a folder: as the study says, if that is below it.
+    """Return the path of a study's file below a folder: the study's own path if that is below it.
 
     >>> place_of("games/duel.py", 0), place_of("../duel.py", 1)
     ('games/duel.py', 'outside/1/duel.py')
@@ -156,7 +157,7 @@ def place_of(name: str, number: int) -> str:
 
 
 def moved(value: Any, places: Mapping[str, str]) -> Any:
-    """A task's tables with its files named by where they lie now."""
+    """Return a task's tables with its files replaced by their new paths."""
     from rivalry.lab.study.names import is_data, is_file
 
     if isinstance(value, Mapping):
@@ -172,7 +173,7 @@ def moved(value: Any, places: Mapping[str, str]) -> Any:
 
 @contextmanager
 def _cancellable() -> Iterator[None]:
-    """Ray cancels by an interrupt, which does nothing below a node that was started in the background."""
+    """Let interrupts, by which Ray cancels, raise even on nodes started in the background."""
     ignored = threading.current_thread() is threading.main_thread() and (
         signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     )
@@ -190,7 +191,7 @@ _own: Path | None = None
 
 @contextmanager
 def _own_folder() -> Iterator[Path]:
-    """A folder for one cell, the same for every cell of this process; those of killed ones are removed."""
+    """Create the folder for cells of this process; remove the folders of killed processes."""
     global _own
     swept(Path(tempfile.gettempdir()), PREFIX)
     try:
@@ -209,7 +210,7 @@ def _own_folder() -> Iterator[Path]:
 
 
 def swept(folder: Path, prefix: str) -> None:
-    """Removes the folders that processes left which were killed: old, and locked by nobody."""
+    """Remove folders left by killed processes: old, and not locked."""
     for old in folder.glob(f"{prefix}*"):
         with suppress(OSError, StoreError):
             if time.time() - old.stat().st_mtime > STALE:
