@@ -15,7 +15,7 @@ from rivalry.economies.kernels.economy import RUNNING
 from rivalry.envs.games import check_periods, check_word, everybodys
 
 Seen = dict[str, dict[str, np.ndarray]]
-Illegal = Literal["warn", "clip", "raise"]  # clip with one warning, clip silently, refuse
+Illegal = Literal["warn", "clip", "raise"]  # clip with one warning, clip silently, raise
 
 
 class Views(NamedTuple):
@@ -108,7 +108,7 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
 
     def _entries(self, actions: Mapping[str, Any]) -> np.ndarray:
         """Return the entries ``[agent]``, 0 for agents without an action. Raises `ValueError`."""
-        if len(actions) == len(self.agents):  # vectorized; invalid actions are reported by the loop below
+        if len(actions) == len(self.agents):  # vectorized; the loop below clips or raises
             try:
                 given = np.array([actions[name] for name in self.agents])
             except (KeyError, ValueError):

@@ -214,7 +214,7 @@ class Actions:
                         known = np.flatnonzero(legal[k]).tolist()
                         raise ValueError(f"action of {name}: {number} is not legal; must be one of {known}")
             return found
-        if len(actions) == len(names):  # vectorized; invalid actions are reported by the loop below
+        if len(actions) == len(names):  # vectorized; the loop below raises
             try:
                 given = np.array([actions[name] for name in names], dtype=float)
             except (KeyError, TypeError, ValueError):

@@ -56,9 +56,7 @@ class BayesianDesign(RuleDesign):
         return super().begin(world, stream)
 
     def proposed(self, world: RuleProblem, session: Session, trial: int) -> np.ndarray:
-        """Return the codes ``[choice]`` of a trial, proposed by a new sampler that is given all trials before
-        it.
-        """
+        """Return the codes ``[choice]`` of a trial, proposed by a new sampler from all trials before it."""
         optuna = _optuna()
         (seed,) = stream_of(session["words"], PROPOSALS, trial).generate_state(1, np.uint32)
         sampler = optuna.samplers.TPESampler(seed=int(seed), n_startup_trials=self.first)

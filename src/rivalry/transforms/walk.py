@@ -95,9 +95,7 @@ class Walks(eqx.Module):
         return _outer(space, self.origin + self.most * self.unit * jax.random.uniform(key, self.most.shape))
 
     def _lattice(self, player: int, key: PRNGKeyArray) -> Array:
-        """Return counts ``[axis]`` that sum to ``edge``, uniformly drawn by the positions of bars among the
-        steps.
-        """
+        """Draw counts ``[axis]`` that sum to ``edge`` uniformly, by positions of bars among the steps."""
         size = self.game.space.sizes[player]
         slots = self.edge + size - 1
         bars = jnp.sort(jax.random.permutation(key, slots)[: size - 1])

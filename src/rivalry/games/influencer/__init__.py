@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rivalry.games.influencer.factory import influencer as influencer
     from rivalry.games.influencer.model import InfluencerGame as InfluencerGame
 
-# Names are loaded when they are used: figures are drawn without the model.
+# Names are loaded on first use, so that figures do not import the model.
 _TARGETS = {
     "InfluencerGame": "rivalry.games.influencer.model:InfluencerGame",
     "exponential_is_stable": "rivalry.games.influencer.closed_forms:exponential_is_stable",

@@ -184,7 +184,7 @@ def _bounded(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, halvings
     part = np.clip((budget - few) / np.maximum(many - few, 1e-300), 0.0, 1.0)
     amounts = part * both[0] + (1 - part) * both[1]
     room = np.maximum(high - amounts, 0.0)
-    left = budget - amounts.sum(axis=1, keepdims=True)  # above 0 where even free amounts leave some
+    left = budget - amounts.sum(axis=1, keepdims=True)  # above 0 if budget is left even at almost no price
     amounts = amounts + np.maximum(left, 0.0) * room / np.maximum(room.sum(axis=1, keepdims=True), 1e-300)
     ends = [problem.payoff(s) for s in both]
     gap = np.where(left > 0, 0.0, part * ends[0] + (1 - part) * ends[1] - problem.payoff(amounts))

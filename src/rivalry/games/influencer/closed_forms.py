@@ -312,7 +312,7 @@ class SymmetricSpectrum(NamedTuple):
     """Eigenvalues of the Jacobian with all players at one position, largest real part first."""
 
     split: np.ndarray  # of A - C, each N - 1 times: players move apart
-    together: np.ndarray  # of A + (N - 1) C: all players move alike
+    together: np.ndarray  # of A + (N - 1) C: all players move together
 
     @property
     def stable(self) -> bool:
@@ -324,8 +324,8 @@ def symmetric_spectrum(game: InfluencerGame, position: object) -> SymmetricSpect
     """Return the eigenvalues of the Jacobian with all players at one position, from its two blocks.
 
     With A the diagonal block and C the others they are those of ``A - C`` (players move apart) and of
-    ``A + (N-1) C`` (all move alike); on a simplex those of ``T'AT`` and ``T'CT``, where T is an orthonormal
-    basis of the directions that keep the sum.
+    ``A + (N-1) C`` (all move together); on a simplex those of ``T'AT`` and ``T'CT``, where T is an
+    orthonormal basis of the directions that keep the sum.
 
     Parameters
     ----------

@@ -132,7 +132,7 @@ def _unit(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.nd
 def _graded(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the same by Gauss-Legendre in u, where ``t = I_u(m, n)`` is flat at its ends.
 
-    m is such that ``t^p dt`` is a whole power of u at 0, and n such that it is one of ``1 - u`` at 1.
+    m is such that ``t^p dt`` is an integer power of u at 0, and n such that it is one of ``1 - u`` at 1.
     """
     from scipy.special import beta, betainc
 

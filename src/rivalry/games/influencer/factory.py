@@ -162,6 +162,11 @@ def influencer(
     Influencer game of 2 players on [0, 1]
       kernel Gaussian, reach [0.2 0.3]
       resource 1 in all, at 100 points
+
+    References
+    ----------
+    D. Lovett, F. Fu and A. McAvoy, InflGame. H. Hotelling, Stability in competition, Economic Journal 39
+    (1929). G. Tullock, Efficient rent seeking (1980).
     """
     return _build(**locals())
 

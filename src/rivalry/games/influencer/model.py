@@ -139,7 +139,7 @@ class InfluencerGame(eqx.Module):
         return parts * (1 / total), top + jnp.log(total)
 
     def check_shares(self, shares: Float[Array, "row point"]) -> None:
-        """Raise `ValueError` where ``zero_influence`` is ``error`` and no row has influence at a point."""
+        """Raise `ValueError` if ``zero_influence`` is ``error`` and no row has influence at a point."""
         if self.zero_influence != "error" or isinstance(shares, jax.core.Tracer):
             return
         empty = np.flatnonzero(np.isnan(np.asarray(shares)).all(axis=0))

@@ -8,7 +8,7 @@ from rivalry.core.registry import LazyPackage, lazy
 if TYPE_CHECKING:
     from rivalry.games.market.factory import market as market
 
-# Names are loaded when they are used: figures are drawn without the model.
+# Names are loaded on first use, so that figures do not import the model.
 _TARGETS = {
     "market": "rivalry.games.market.factory:market",
 }

@@ -344,7 +344,7 @@ def ascent_starts(game: Any, guess: np.ndarray) -> np.ndarray:
 
 
 def stackelberg_on_grid(game: Market | StagedMarket, places: Any, stages: Any = None) -> SubgamePerfect:
-    """Return exact play in stages where firms choose among grid points.
+    """Return subgame-perfect play of the stages when firms choose among grid points.
 
     A follower's grid with the leader's step has ties at every other choice of the leader; ``strong`` and
     ``weak`` are the leaders' values with ties broken in their favour and against them.

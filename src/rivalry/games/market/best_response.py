@@ -215,7 +215,7 @@ def undercutting(market: Market, x: np.ndarray, firm: int) -> Reply:
     def paid(price: float) -> float:
         return float(np.asarray(market.payoffs(jnp.asarray(x).at[firm, 0].set(price)))[firm])
 
-    found = {own: paid(own) for own in (float(x[firm, 0]), high)}  # above the others nothing is sold
+    found = {own: paid(own) for own in (float(x[firm, 0]), high)}  # above the others sales are 0
     if low <= below <= high:
         found[below] = paid(below)  # sharing the market costs less than serving all of it if d is above 0
     if low < below:

@@ -83,7 +83,7 @@ def certain(market: Market) -> Numbers:
 
 
 def clip_choice(market: Market, numbers: Numbers, choice: np.ndarray) -> np.ndarray:
-    """Return choices within bounds. Raises `ValueError`, naming the firm, where a bound changes sales."""
+    """Return choices within bounds. Raises `ValueError`, naming the firm, if a bound changes sales."""
     inside = np.clip(choice, numbers["low"], numbers["high"])
     bound = np.abs(inside - choice) > SLACK * np.max(np.abs(numbers["high"]))
     for firm in np.flatnonzero(bound).tolist():
@@ -104,7 +104,7 @@ def _sells(market: Market, choice: np.ndarray, firm: int) -> bool:
 
 
 def _check_fixed_costs(market: Market, numbers: Numbers, choice: np.ndarray) -> None:
-    """Raise `ValueError`, naming the firm, if fixed costs exceed earnings and can be saved."""
+    """Raise `ValueError`, naming the firm, if fixed costs are not covered and can be saved."""
     if market.rule.demand == "logit" or not np.any(numbers["fixed_cost"] > 0):
         return  # every logit firm sells something at any price
     profit = np.asarray(market.profits(put(choice[:, None])))

@@ -25,7 +25,7 @@ class Critical(NamedTuple):
     delta: np.ndarray  # (deviation - joint)/(deviation - nash); 0: no deviation pays; above 1: never stable
     nash: np.ndarray
     joint: np.ndarray
-    deviation: np.ndarray  # one-period best response to the others' cartel choices
+    deviation: np.ndarray  # payoff of the one-period best response to the others' cartel choices
 
 
 class OnGrid(NamedTuple):
@@ -140,7 +140,7 @@ def gamma_channels(
     """Return the channels by which the discount factors of a market's firms can affect outcomes.
 
     Without a state that choices change, and without memory, the valuation problem separates into periods,
-    and the best choice does not depend on ``gamma``. No choice moves a shock, so it is no such state.
+    and the best choice does not depend on ``gamma``. Choices do not affect shocks, which are no such state.
 
     Parameters
     ----------

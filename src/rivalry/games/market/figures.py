@@ -150,9 +150,7 @@ def _rates(
 
 
 def _built(flows: np.ndarray, rates: np.ndarray, growth: float, value: np.ndarray | None) -> Built:
-    """Return cumulated values of ``flows [period player]`` and the total, stored or with the last flow
-    recurring.
-    """
+    """Return cumulated values of ``flows [period player]``, and totals, stored or with the last recurring."""
     weights = rates ** np.arange(len(flows))[:, None]
     paid = np.cumsum(weights * flows, axis=0)
     if value is not None and value.shape == rates.shape and np.all(np.isfinite(value)):
@@ -190,7 +188,7 @@ def _beyond(built: Built, player: int) -> str:
 def dcf_sensitivity(
     data: Dataset, ax: Axes | None = None, *, player: int = 0, at: Mapping[str, Any] | None = None
 ) -> Axes:
-    """Draw a firm's value by discount rate r, up, and growth rate g, across; blank where ``r <= g``.
+    """Draw a firm's value by discount rate r (vertical) and growth rate g (horizontal); blank if ``r <= g``.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ class PriceLine(NamedTuple):
         return found
 
     def at(self, output: float) -> tuple[float, np.ndarray]:
-        """Return the price and the responses ``[firm]``; at a jump, those of the piece that ends there."""
+        """Return the price and the responses ``[firm]``; at a discontinuity, of the piece that ends there."""
         return on_piece(self, min(int(np.searchsorted(self.stop, output)), len(self.stop) - 1), output)
 
 
@@ -240,6 +240,10 @@ def linear(
     [45.0, 22.5]
     >>> linear(100.0, 1.0, [[0], [1]], [10.0, 60.0]).q.tolist()  # the follower stays out
     [45.0, 0.0]
+
+    References
+    ----------
+    H. von Stackelberg, Marktform und Gleichgewicht (1934).
     """
     c, d, low, high = rows(c, d, low, high)
     lines, of_stage = price_lines(a, b, stages, c, d, low=low, high=high)

@@ -291,8 +291,8 @@ class Market(eqx.Module):
 
     Made by `rivalry.games.market`. A profile is ``[player axis]`` with one axis, the quantity or the price.
     ``payoffs`` are those of one period of simultaneous play, averaged over the levels of the shock;
-    ``stages`` and ``timing`` give the order of moves in repeated play. What else is known of a market is
-    registered in `rivalry.games.market.oracles`.
+    ``stages`` and ``timing`` give the order of moves in repeated play. Further properties are registered in
+    `rivalry.games.market.oracles`.
 
     Parameters
     ----------
@@ -301,7 +301,7 @@ class Market(eqx.Module):
     numbers : dict of str to Array
         The parameters by key, ``[player]`` or one number. They are attributes too: ``market.unit_cost``.
     rule : Rule
-        The demand system, and what firms choose.
+        The demand system and the variable that firms choose.
     stages : tuple of tuple of int
         The firms of each stage, in the order of moves.
     timing : str

@@ -75,10 +75,10 @@ def settle(
     """Clear the market at ``x``, with its intercept moved by ``shift``; return cash flows and the next state.
 
     ``x[:, 0]`` is the output or the price, or the change of output if that is ``predetermined``; ``x[:, 1]``
-    is the investment, if firms invest. Outputs and investments are per unit of market size N_t. ``CF = (1 -
-    tax)(p q - C(q) - phi (change of q)^2) - k I - kappa I^2/2``. With a sticky price ``P_t = w P_(t-1) +
-    (1-w) P(Q_t)``; capacity is ``K' = (1 - dep) K + I``, and no more than K is sold. A firm with cash below
-    ``cash_min`` after that exits from the next period on: it sells and earns nothing.
+    is the investment, if firms invest. Outputs and investments are per unit of market size N_t.
+    ``CF = (1 - tax)(p q - C(q) - phi (change of q)^2) - k I - kappa I^2/2``. With a sticky price
+    ``P_t = w P_(t-1) + (1-w) P(Q_t)``; capacity is ``K' = (1 - dep) K + I``, and no more than K is sold. A
+    firm with cash below ``cash_min`` after that exits from the next period on: it sells and earns nothing.
 
     ``most [firm]`` is the largest output (default: that of the market's space). The result is differentiable
     wherever the market's own payoffs are.
@@ -197,9 +197,7 @@ class MarketPlay(eqx.Module):
     grows: bool = eqx.field(static=True)
 
     def reset(self, key: PRNGKeyArray) -> PlayState:
-        """Return the initial state, with a drawn shock, and drawn choices unless initial ones are given or
-        implied.
-        """
+        """Return the initial state, with a drawn shock; choices are ``initial``, or else lowest or drawn."""
         market = self.market
         draw, falls = jax.random.split(key)
         if "initial" in market.numbers:

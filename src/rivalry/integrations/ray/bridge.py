@@ -78,9 +78,8 @@ class _Heard:
         self.end(1)
 
     def folder(self) -> Path:
-        """Create a folder that is removed with this process; its name is short because Ray puts sockets below
-        it.
-        """
+        """Create a folder that is removed with this process."""
+        # a short path, because Ray puts sockets below it
         home = os.environ.get("RAY_TMPDIR") or ("/tmp" if os.name == "posix" else tempfile.gettempdir())
         cell.swept(Path(home), PREFIX)
         self.own = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
@@ -101,7 +100,7 @@ def _signal_all(name: str) -> None:
     """Send a signal to all processes started here."""
     if os.name != "posix":
         return
-    # The end of Ray's main process, a child of this one, may end this process midway: children come last.
+    # Ray's shutdown, or the end of its main process (a child), may end this process: children come last.
     told: set[int] = set()
     while new := [pid for pid in _session() if pid not in told]:
         for pid in new:
@@ -286,7 +285,7 @@ class _Bridge:
                 with suppress(Exception):
                     _, left = self.ray.wait(left, num_returns=len(left), timeout=HASTE)
         with suppress(Exception):
-            self.ray.shutdown()
+            self.ray.shutdown()  # may end this process: nothing that matters follows
 
 
 def how(error: Exception) -> str:
