@@ -53,7 +53,7 @@ def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     --------
     >>> import rivalry as rv
     >>> rv.check_game(rv.games.matrix("chicken"))[5:]
-    ('gradients', 'best_response', 'payoff_scale', 'metrics', 'to_finite')
+    ('gradients', 'best_response', 'proved_response', 'payoff_scale', 'metrics', 'to_finite')
     """
     registered(game)
     require(not (why := imprecise(game)), why)
