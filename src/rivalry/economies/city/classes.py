@@ -1,4 +1,4 @@
-"""Lucky, average and unlucky agents: through the crowded centre leads none, one or all of their journeys."""
+"""Classes of agents: lucky, average, unlucky, with none, some or all journeys through the crowded centre."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from rivalry.economies.city.journeys import Journeys
 from rivalry.economies.city.networks import Network
 
 CLASSES = ("lucky", "average", "unlucky")
-CROWDED = 0.1  # share of the lanes that is the centre of a network without four nodes in its middle
+CROWDED = 0.1  # share of the lanes in the centre of a network without four core nodes in its middle
 
 MIDDLE = "lanes among the four core nodes in the middle"
 LOADED = f"the {CROWDED:.0%} of lanes with the highest free-flow load for their capacity, and ties"
 
 
 def centre_of(network: Network, load: np.ndarray, capacity: np.ndarray) -> tuple[np.ndarray, str]:
-    """The lanes of the centre, true or false ``[lane]``, and by what rule.
-
-    Load above capacity would not do as the rule: on a plain grid at the default capacity it is every lane.
-    """
+    """Return whether each lane is in the centre, ``[lane]``, and the rule applied."""
+    # load above capacity is no rule: on a plain grid at the default capacity it holds for every lane
     if network.centre.any():
         return network.centre, MIDDLE
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -29,7 +27,7 @@ def centre_of(network: Network, load: np.ndarray, capacity: np.ndarray) -> tuple
 
 
 def unavoidable(journeys: Journeys, centre: np.ndarray) -> np.ndarray:
-    """Whether every way along a journey leads through the centre, ``[journey]``.
+    """Return whether every path of a journey leads through the centre, ``[journey]``.
 
     >>> from rivalry.economies.city.journeys import at_start
     >>> made = at_start([[[0, 1], [2]], [[0]]])
@@ -37,7 +35,7 @@ def unavoidable(journeys: Journeys, centre: np.ndarray) -> np.ndarray:
     [False, True]
     """
     passes = (journeys.lane >= 0) & centre[np.maximum(journeys.lane, 0)]
-    passing = passes.copy()  # from a place on
+    passing = passes.copy()  # from a position onwards
     while True:
         through = passes | _ahead(journeys, passing, journeys.after)
         if (through == passing).all():
@@ -47,7 +45,7 @@ def unavoidable(journeys: Journeys, centre: np.ndarray) -> np.ndarray:
 
 
 def _ahead(journeys: Journeys, passing: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """What holds at locations ``[journey ..]``, from what holds at places: at a junction, for all options."""
+    """Return the property at locations ``[journey ..]`` from positions; at a junction for all options."""
     rows = np.arange(len(passing))[:, None]
     found = np.where(at >= 0, passing[rows, np.maximum(at, 0)], False)
     if journeys.options.size:
@@ -58,7 +56,7 @@ def _ahead(journeys: Journeys, passing: np.ndarray, at: np.ndarray) -> np.ndarra
 
 
 def classes_of(through: np.ndarray) -> np.ndarray:
-    """The class of every agent, an index into `CLASSES`, by what of its journeys is through ``[agent slot]``.
+    """Return the class of every agent, an index into `CLASSES`, from ``through [agent slot]``.
 
     >>> classes_of(np.array([[False, False], [False, True], [True, True]])).tolist()
     [0, 1, 2]
@@ -67,10 +65,11 @@ def classes_of(through: np.ndarray) -> np.ndarray:
 
 
 def examples_of(journeys: Journeys, slots: np.ndarray, kinds: np.ndarray, load: np.ndarray) -> np.ndarray:
-    """One agent of each class, ``[class]``; -1 where there is none.
+    """Return one agent of each class, ``[class]``; -1 for an empty class.
 
-    By the mean load of the lanes along its journeys: of the lucky the one with the least, of the unlucky the
-    one with the most, of the average the one whose journeys differ most. Among equals the first.
+    Agents are ranked by the mean load of the lanes along their journeys: the lucky agent with the smallest
+    load, the unlucky agent with the largest, the average agent whose journeys differ most. Ties go to the
+    first agent.
     """
     often = visits(journeys)
     heavy = (often * load[np.maximum(journeys.lane, 0)]).sum(axis=1) / often.sum(axis=1)

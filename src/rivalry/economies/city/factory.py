@@ -1,4 +1,4 @@
-"""The factory of congested cities; its keywords are the keys of a study's ``[game]``."""
+"""Factory of congested cities; its keywords are the keys of a study's ``[game]``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ TRANSFERS = {
 
 NotNegative = Annotated[float, Ge(0)]
 Chance = Annotated[float, Ge(0), Le(1)]
-SHARE = 0.75  # of the agents a lane, rounded down: the capacity where none is given
+SHARE = 0.75  # default capacity: this share of the agents per lane, rounded down
 KINDS = ("core", "entry", "exit")
 UNLIMITED = "unlimited"
 
@@ -139,11 +139,18 @@ def city(
         "tables of name, share or count, urgencies, urgency_law, p_dormant, trip_law, gamma",
     ] = None,
 ) -> City:
-    """Agents travel through a city and bid karma for admission to its lanes; refusals cost their urgency.
+    """Create a city whose agents bid karma for admission to lanes; a refusal costs the agent its urgency.
 
     Every keyword is a key of a study's ``[game]``; `rivalry show city` lists them. Agents of one type have
-    neighbouring numbers, in the order of the types. Raises `ValueError` for numbers out of range, unknown
-    words, and parts that do not go together.
+    consecutive numbers, in the order of the types.
+
+    Raises
+    ------
+    ValueError
+        For numbers out of range, unknown words and incompatible options.
+
+    Examples
+    --------
 
     >>> city(network="plain_3x3", agents=64, capacity=2).capacity.tolist() == [2] * 24
     True
@@ -204,12 +211,12 @@ def _count(given_count: int | None, routes: Any) -> int:
 
 
 def _types(who: Travellers, count: int) -> np.ndarray:
-    """The type of every agent. Raises `ValueError`."""
+    """Return the type of every agent. Raises `ValueError`."""
     return np.repeat(np.arange(len(who.share)), counts(count, who.share, who.names))
 
 
 def _expected(made: Allocation, type_of: np.ndarray, who: Travellers, lanes: int) -> FreeFlow:
-    """Free flow before journeys are drawn, or of the routes that were given."""
+    """Return the free flow expected before journeys are drawn, or that of the given routes."""
     trips = Trips.of(who.first, made.slots.shape[1])
     if made.distribution is None:
         return of_agents(made.journeys, made.slots, type_of, trips, lanes)
@@ -245,7 +252,7 @@ def _share(name: str, value: object) -> float:
 
 
 def _price(payment: str, network: Network, capacity: np.ndarray, expected: FreeFlow) -> int:
-    """What those pay who are admitted. Raises `ValueError`."""
+    """Return the code of the payment rule. Raises `ValueError`."""
     if payment == "PBP":
         lane = int(np.argmax(expected.wanting))
         who = f"lane {lane} has {expected.wanting[lane]:.3g} for {capacity[lane]} places"
@@ -254,7 +261,7 @@ def _price(payment: str, network: Network, capacity: np.ndarray, expected: FreeF
 
 
 def capacity_of(given: object, network: Network, agents: int) -> tuple[np.ndarray, str]:
-    """How many agents each lane admits in a step, ``[lane]``, and the rule where none is given.
+    """Return the capacity of each lane per step, ``[lane]``, and a note on the rule where none is given.
 
     An unlimited lane has room for all agents. Raises `ValueError`.
     """
@@ -283,9 +290,10 @@ def capacity_of(given: object, network: Network, agents: int) -> tuple[np.ndarra
 def karma_of(
     name: str, given: object, network: Network, load: np.ndarray, capacity: np.ndarray
 ) -> np.ndarray:
-    """Karma due, or given, at each lane, ``[lane]``, at least 0. Raises `ValueError`.
+    """Return the toll or subsidy of each lane, ``[lane]``, at least 0. Raises `ValueError`.
 
-    The rule ``{kind = "load", slope, from}`` is ``slope`` times what load over capacity exceeds ``from`` by.
+    The rule ``{kind = "load", slope, from}`` is ``slope`` times the excess of load over capacity above
+    ``from``.
     """
     if isinstance(given, Mapping) and "kind" in given:
         return _by_load(name, given, network, load, capacity)
@@ -322,7 +330,7 @@ def _check(where: str, value: object) -> None:
 
 
 def _rows(name: str, given: object, network: Network, rest: float) -> list[tuple[str, Any]]:
-    """What stands for each lane, with the name it goes by in messages."""
+    """Return for each lane its name in messages and its value."""
     lanes = len(network.lanes)
     if isinstance(given, Mapping):
         return _of_table(name, given, network, rest)
@@ -334,7 +342,7 @@ def _rows(name: str, given: object, network: Network, rest: float) -> list[tuple
 
 
 def _of_table(name: str, given: Mapping[str, Any], network: Network, rest: float) -> list[tuple[str, Any]]:
-    """A table by lanes ``from>to``; a kind of lanes, or ``others``, stands for lanes not named."""
+    """Return the rows of a table by lanes ``from>to``; kinds of lanes and ``others`` cover unnamed lanes."""
     rows: list[tuple[str, Any]] = [(name, given.get("others", rest))] * len(network.lanes)
     for number, kind in enumerate(KINDS):
         for lane in np.flatnonzero(network.kinds == number) if kind in given else ():

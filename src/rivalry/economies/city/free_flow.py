@@ -1,8 +1,8 @@
-"""Free flow: how many agents want each lane, on average, where nobody is ever refused.
+"""Free flow: the mean number of agents that want each lane if no agent is ever refused.
 
-Nobody waits, so a trip lasts as many steps as its path has lanes, and dormancy one. Trips follow each other
-as a Markov chain, so agents renew: of a long time, an agent wants a lane for ``E[visits] / E[length]``, both
-under the stationary distribution of its chain of trips (renewal reward theorem).
+Without waiting a trip lasts as many steps as its path has lanes, and dormancy lasts one step. Trips follow a
+Markov chain. By the renewal reward theorem an agent wants a lane in the long-run share ``E[visits] /
+E[length]`` of the steps, both means under the stationary distribution of its chain of trips.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from rivalry.economies.city.journeys import Journeys
 
 
 class FreeFlow(NamedTuple):
-    """Mean numbers of a step, of all agents together."""
+    """Mean numbers per step, summed over all agents."""
 
-    wanting: np.ndarray  # [lane]: agents who want it
-    dormant: float  # agents who are dormant
+    wanting: np.ndarray  # [lane]: agents that want the lane
+    dormant: float  # dormant agents
     trips: float  # trips that end, dormancy not counted
 
 
 class Trips(NamedTuple):
-    """The stationary distribution of trips over slots, and of dormancy, of each type."""
+    """Stationary probabilities of slots and of dormancy per type."""
 
     slots: np.ndarray  # [type slot]
     dormant: np.ndarray  # [type]
 
     @staticmethod
     def of(distribution: np.ndarray, slots: int) -> Trips:
-        """From distributions ``[type trip]`` over trips, dormancy last."""
+        """Return the probabilities from distributions ``[type trip]`` over trips, dormancy last."""
         return Trips(
             distribution[:, :-1].reshape(len(distribution), slots, -1).sum(axis=2), distribution[:, -1].copy()
         )
 
 
 def visits(journeys: Journeys) -> np.ndarray:
-    """How often a journey comes to each place, ``[journey place]``, choices at junctions being uniform.
+    """Return the expected visits of each position, ``[journey place]``, with uniform choices at junctions.
 
     >>> from rivalry.economies.city.journeys import at_start
     >>> visits(at_start([[[0, 1], [2]], [[3]]])).tolist()
@@ -62,11 +62,11 @@ def visits(journeys: Journeys) -> np.ndarray:
 def of_agents(
     journeys: Journeys, slots: np.ndarray, type_of: np.ndarray, trips: Trips, lanes: int
 ) -> FreeFlow:
-    """The flow of agents whose journeys are ``slots [agent slot]``."""
+    """Return the free flow of agents whose journeys are ``slots [agent slot]``."""
     often = visits(journeys)
     lengths = often.sum(axis=1)
     share = trips.slots[type_of]
-    rate = 1 / (trips.dormant[type_of] + (share * lengths[slots]).sum(axis=1))  # trips begun a step
+    rate = 1 / (trips.dormant[type_of] + (share * lengths[slots]).sum(axis=1))  # trips begun per step
     weights = np.bincount(slots.ravel(), weights=(share * rate[:, None]).ravel(), minlength=len(lengths))
     return FreeFlow(
         wanting=_by_lane(journeys, often * weights[:, None], lanes),
@@ -78,10 +78,10 @@ def of_agents(
 def of_distribution(
     journeys: Journeys, chances: np.ndarray, agents: np.ndarray, trips: Trips, lanes: int
 ) -> FreeFlow:
-    """The flow expected before journeys are drawn, independently, a slot each, by ``chances [journey]``.
+    """Return the expected free flow with each slot's journey drawn independently from ``chances [journey]``.
 
-    Exact: an agent's rate of trips depends on its journeys' lengths alone, so that lengths are summed over,
-    and, given the length of one, lanes are averaged. ``agents [type]`` is how many there are.
+    ``agents [type]`` is the number of agents per type. The result is exact: an agent's rate of trips depends
+    only on the lengths of its journeys, so lengths are summed over and lanes are averaged given a length.
     """
     often = visits(journeys)
     lengths, group = np.unique(np.round(often.sum(axis=1), 9), return_inverse=True)
@@ -102,7 +102,7 @@ def of_distribution(
 def _inverse_mean(
     share: np.ndarray, lengths: np.ndarray, shares_of_length: np.ndarray, rest: float, own: np.ndarray
 ) -> np.ndarray:
-    """``E[1 / (rest + own + sum_k share_k L_k)]`` for independent lengths ``L_k``, for each of ``own``."""
+    """Return ``E[1 / (rest + own + sum_k share_k L_k)]`` for independent lengths ``L_k``, per ``own``."""
     times: np.ndarray = np.full(1, rest)
     chances: np.ndarray = np.ones(1)
     for each in share:

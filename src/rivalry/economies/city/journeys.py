@@ -1,4 +1,4 @@
-"""Journeys: where trips can lead, as the arrays that kernels take (`tables.kernels.shapes.City`)."""
+"""Journeys of trips as arrays for the kernels (`tables.kernels.shapes.City`)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ END = -1
 
 
 class Journeys(NamedTuple):
-    """Places with the lanes wanted there, and junctions where a place is chosen; see
-    `tables.kernels.shapes.City`.
+    """Positions with the lanes wanted there, and junctions where a position is chosen.
 
-    A location is a place, the junction ``j`` as ``-2 - j``, or the end, -1. Padding is -1.
+    A location is a position, the junction ``j`` as ``-2 - j``, or the end, -1. Padding is -1. See
+    `tables.kernels.shapes.City`.
     """
 
     begins: np.ndarray  # [journey]: a location
@@ -30,7 +30,7 @@ class Journeys(NamedTuple):
 
 
 def fixed(paths: Paths) -> Journeys:
-    """Every path a journey without junctions: who is refused stays and wants the same lane again.
+    """Return every path as a journey without junctions; a refused agent wants the same lane again.
 
     >>> fixed(Paths(np.array([[3, 1, -1]]), np.zeros((1, 2), dtype=int))).after.tolist()
     [[1, -1, -1]]
@@ -47,9 +47,9 @@ def fixed(paths: Paths) -> Journeys:
 
 
 def at_start(groups: list[list[list[int]]]) -> Journeys:
-    """Journeys that begin with the choice of a path, kept to the end: ``groups`` lists each one's paths.
+    """Return journeys that begin with the choice of a path; ``groups`` lists the paths of each journey.
 
-    Every path is a chain of places of its own; where there is but one, there is nothing to choose.
+    Every path is a separate chain of positions. A journey with one path has no junction.
 
     >>> made = at_start([[[0, 1], [2]], [[3]]])
     >>> made.begins.tolist(), made.options[0].tolist(), made.after[0].tolist()
@@ -75,10 +75,10 @@ def at_start(groups: list[list[list[int]]]) -> Journeys:
 
 
 def at_nodes(network: Network, away: np.ndarray, pairs: list[tuple[int, int]]) -> Journeys:
-    """Journeys that keep to shortest paths of a pair, the next lane chosen at every node that offers several.
+    """Return journeys along shortest paths of a pair, with a choice at every node with several next lanes.
 
-    Places are the lanes that lie on some shortest path. Who is refused is back at the node and may choose
-    anew. ``away`` is `paths.distances`.
+    Positions are the lanes on some shortest path. A refused agent returns to the node and may choose again.
+    ``away`` is the result of `shortest_paths.distances`.
 
     >>> from rivalry.economies.city.networks import plain
     >>> from rivalry.economies.city.shortest_paths import distances
@@ -107,7 +107,7 @@ def at_nodes(network: Network, away: np.ndarray, pairs: list[tuple[int, int]]) -
 def _of_pair(
     lanes: np.ndarray, away: np.ndarray, origin: int, destination: int
 ) -> tuple[int, list[int], list[int], list[int], list[list[int]]]:
-    """One journey of `at_nodes`: where it begins, lanes, after, back, options."""
+    """Return one journey of `at_nodes`: its first location, lanes, after, back, options."""
     heads, tails = lanes[:, 1], lanes[:, 0]
     on = (away[origin, tails] >= 0) & (away[heads, destination] >= 0)
     on &= away[origin, tails] + 1 + away[heads, destination] == away[origin, destination]

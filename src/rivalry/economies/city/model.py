@@ -1,4 +1,4 @@
-"""The congested city: agents with karma who travel through a network and bid for admission to its lanes.
+"""Congested city: agents that travel through a network and bid karma for admission to its lanes.
 
 Source: Vaishampayan (ETH Zurich 2024), section 6.2.
 """
@@ -19,7 +19,7 @@ from rivalry.economies.karma.agents import cumulative
 from rivalry.tables.kernels import shapes
 
 INDEPENDENT = -1
-"""What members of a coalition do who are only marked, to compare with: nothing together."""
+"""Transfer rule of a coalition whose members are only marked, as a control, and act independently."""
 
 
 KINDS = ("core", "entry", "exit")
@@ -32,10 +32,10 @@ EXAMPLES = (
 
 
 class City(eqx.Module):
-    """Finitely many agents who travel, trip after trip, and bid for admission to the lanes on their way.
+    """Finitely many agents with repeated trips, who bid for admission to the lanes of their paths.
 
-    An agent has a journey in each of its slots, and a trip is a slot and an urgency, or dormancy
-    (`tables.kernels.shapes.City`). A state of an agent is (trip, place of the trip, karma).
+    An agent has a journey in each of its slots. A trip is a slot and an urgency, or dormancy
+    (`tables.kernels.shapes.City`). The state of an agent is (trip, position on the trip, karma).
 
     >>> import rivalry as rv
     >>> city = rv.games.city()
@@ -48,9 +48,9 @@ class City(eqx.Module):
     slots: Int[np.ndarray, "agent slot"]  # journeys
     ends: Int[np.ndarray, "agent slot 2"]  # origin and destination, nodes
     type_of: Int[np.ndarray, "agent"]
-    stakes: Float[np.ndarray, "type urgency"]  # what it costs to be refused, a step
-    trip_chain: Float[np.ndarray, "type trip trip"]  # from a trip that ended to the next
-    first: Float[np.ndarray, "type trip"]  # the stationary distribution of trips, also of the first one
+    stakes: Float[np.ndarray, "type urgency"]  # cost of being refused, per step
+    trip_chain: Float[np.ndarray, "type trip trip"]  # transition probabilities from a trip to the next
+    first: Float[np.ndarray, "type trip"]  # stationary distribution of trips, also of the first one
     gamma: Float[np.ndarray, "type"]  # discount factors
     karma: Int[np.ndarray, "agent"]  # at the start
     capacity: Int[np.ndarray, "lane"]
@@ -66,17 +66,17 @@ class City(eqx.Module):
     dormant_share: int = eqx.field(static=True)
     tie: int = eqx.field(static=True)
     transfer: int = eqx.field(static=True)
-    sizes: tuple[int, ...] = eqx.field(static=True)  # how many urgencies each type has
+    sizes: tuple[int, ...] = eqx.field(static=True)  # number of urgencies per type
     type_names: tuple[str, ...] = eqx.field(static=True)
     planning: str = eqx.field(static=True)
-    notes: tuple[str, ...] = eqx.field(static=True)  # what was decided for its user, to be told once
+    notes: tuple[str, ...] = eqx.field(static=True)  # defaults chosen for the user, reported once
 
     @property
     def agents(self) -> int:
         return len(self.slots)
 
     def world(self) -> shapes.CityArrays:
-        """The city as kernels take it: every array its own."""
+        """Return the city as arrays for the kernels; every array is a copy."""
         return shapes.CityArrays(
             type_of=_whole(self.type_of),
             stakes=_real(self.stakes),
@@ -105,16 +105,15 @@ class City(eqx.Module):
         )
 
     def free_flow(self) -> FreeFlow:
-        """How many agents would want each lane if nobody were ever refused: of these agents' journeys.
+        """Return the free flow of these agents' journeys, with uniform choices at junctions.
 
-        At junctions choices are taken to be uniform. What is expected before journeys are drawn is
-        ``expected``.
+        The free flow expected before journeys are drawn is ``expected``.
         """
         trips = Trips.of(self.first, self.slots.shape[1])
         return of_agents(self.journeys, self.slots, self.type_of, trips, len(self.capacity))
 
     def trip_names(self, kind: int = 0) -> tuple[str, ...]:
-        """What the trips of a type are called, in the order of their numbers.
+        """Return the names of a type's trips, in the order of their numbers.
 
         >>> import rivalry as rv
         >>> rv.games.city().trip_names()
@@ -124,14 +123,14 @@ class City(eqx.Module):
         return (*(f"path {s + 1}, u={u}" for s in range(self.slots.shape[1]) for u in own), "dormant")
 
     def routes(self, agent: int) -> list[list[str]]:
-        """Through which lanes each of an agent's journeys can lead, by name, in the order of places."""
+        """Return the names of the lanes that each journey of an agent can use, in the order of positions."""
         names = self.network.lane_names
         rows = self.journeys.lane[self.slots[agent]]
         return [[names[lane] for lane in row if lane >= 0] for row in rows]
 
     @property
     def centre(self) -> Bool[np.ndarray, "lane"]:
-        """Which lanes are the crowded centre; ``centre_rule`` says how they were chosen."""
+        """Whether each lane is in the crowded centre, by the rule ``centre_rule``."""
         return centre_of(self.network, self.expected.wanting, self.capacity)[0]
 
     @property
@@ -139,28 +138,29 @@ class City(eqx.Module):
         return centre_of(self.network, self.expected.wanting, self.capacity)[1]
 
     def through_centre(self) -> Bool[np.ndarray, "agent slot"]:
-        """Which journeys lead through the centre whatever is chosen on the way."""
+        """Return which journeys lead through the centre for all choices at junctions."""
         found: np.ndarray = unavoidable(self.journeys, self.centre)[self.slots]
         return found
 
     def classes(self) -> Int[np.ndarray, "agent"]:
-        """0, 1, 2: no journey, some, or all lead through the centre (lucky, average, unlucky)."""
+        """Return 0, 1, 2 where no, some, all journeys lead through the centre (lucky, average, unlucky)."""
         return classes_of(self.through_centre())
 
     def examples(self) -> Int[np.ndarray, "class"]:
-        """A lucky, an average and an unlucky agent (`classes.examples_of`); -1 where there is none."""
+        """Return a lucky, an average and an unlucky agent (`classes.examples_of`); -1 for an empty class."""
         return examples_of(self.journeys, self.slots, self.classes(), self.expected.wanting)
 
     def static_metrics(self) -> Record:
-        """Return what is stored with every result.
+        """Return the values stored with every result.
 
-        Arrays by ``lane``, ``node``, ``agent`` and ``example``, and the rules by which they were chosen:
-        ``city_journeys`` is the number of different journeys to draw from (paths, without planning).
+        These are arrays by ``lane``, ``node``, ``agent`` and ``example``, and the rules of classes and
+        examples. ``city_journeys`` is the number of different journeys (paths, without planning).
         ``lane_ends`` (lane, end, coordinate) and ``node_at`` (node, coordinate) are positions on a map;
-        ``lane_free_flow`` how many agents would want a lane if none were ever refused, ``.._expected`` before
-        journeys are drawn; ``agent_class`` an index into ``class_name``; ``example_lanes`` (example, path,
-        position) lanes of the examples' paths, -1 beyond their ends; ``example_places`` (example, path,
-        place) the lane wanted at each place of the journey, -1 where there is none.
+        ``lane_free_flow`` is the mean number of agents that want a lane if none is ever refused, and
+        ``.._expected`` its expectation before journeys are drawn; ``agent_class`` is an index into
+        ``class_name``; ``example_lanes`` (example, path, position) are the lanes of the examples' paths, -1
+        beyond their ends; ``example_places`` (example, path, place) is the lane wanted at each position of
+        the journey, -1 for padding.
         """
         network, examples = self.network, self.examples()
         present, flow = np.flatnonzero(examples >= 0), self.free_flow()
@@ -195,7 +195,7 @@ class City(eqx.Module):
 
 
 def _ways(city: City, agents: np.ndarray) -> np.ndarray:
-    """The lanes of agents' journeys, ``[agent slot position]``; at junctions the first option is taken."""
+    """Return the lanes of agents' journeys, ``[agent slot position]``, with the first option at junctions."""
     journeys = city.journeys
     found = np.full((*city.slots[agents].shape, journeys.lane.shape[1]), -1)
     for where in np.ndindex(found.shape[:2]):

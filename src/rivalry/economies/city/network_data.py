@@ -1,4 +1,4 @@
-"""Networks by name, from tables and from files: any directed graph whose terminals are joined by paths."""
+"""Networks by name, from tables and from files: directed graphs with paths between their terminals."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ LARGEST = 100  # rows or columns of a grid
 
 
 def network_of(given: object) -> Network:
-    """A network from what was given: a name such as ``stubs_4x4``, or a table.
-
-    Raises `ValueError`.
+    """Return a network from a name such as ``stubs_4x4``, or from a table. Raises `ValueError`.
 
     >>> network_of("plain_3x3").name
     'plain_3x3'
@@ -41,13 +39,13 @@ def network_of(given: object) -> Network:
 
 
 def network_from(table: Mapping[str, Any]) -> Network:
-    """The network of a table ``{nodes, lanes, terminals}``.
+    """Return the network of a table ``{nodes, lanes, terminals}``.
 
-    ``nodes`` is a table of names with positions ``[x, y]``, or a list of names (default: those of the lanes;
-    without positions nodes are laid out by springs). ``lanes`` are pairs of names, directed. Trips lead
-    from each of ``terminals`` (default: every node) to each other one, or from ``origins`` to
-    ``destinations``. With ``kind = "file"`` the file ``path`` gives nodes and lanes instead: see `read`; in a
-    study it leads from the study's folder. Raises `ValueError`.
+    ``nodes`` is a table of names with positions ``[x, y]``, or a list of names (default: those in ``lanes``);
+    without positions a spring layout is used. ``lanes`` are directed pairs of names. Trips lead from each of
+    ``terminals`` (default: every node) to each other one, or from ``origins`` to ``destinations``. With
+    ``kind = "file"`` nodes and lanes are read from the file ``path`` (see `read`), in a study relative to the
+    study's folder. Raises `ValueError`.
 
     >>> ring = network_from({"lanes": [["a", "b"], ["b", "c"], ["c", "a"]], "terminals": ["a", "b"]})
     >>> ring.lane_names, ring.origins.tolist()
@@ -73,11 +71,11 @@ def network_from(table: Mapping[str, Any]) -> Network:
 
 
 def read(path: object) -> dict[str, Any]:
-    """A table of a network from a file.
+    """Return the table of a network from a file.
 
-    A ``.json`` file holds the table itself, or node-link data; a ``.graphml`` file a graph whose nodes may
-    have the attributes ``x``, ``y`` and ``terminal``; a ``.csv`` file a line ``from,to`` for each lane, after
-    a first line of these words. An undirected graph has lanes both ways. Raises `ValueError`.
+    A ``.json`` file holds the table itself or node-link data; a ``.graphml`` file holds a graph whose nodes
+    may have the attributes ``x``, ``y`` and ``terminal``; a ``.csv`` file has the header ``from,to`` and one
+    line per lane. An undirected graph has lanes in both directions. Raises `ValueError`.
     """
     file = Path(str(path))
     if file.suffix not in ENDINGS:
@@ -134,7 +132,7 @@ def _csv(file: Path) -> dict[str, Any]:
 
 
 def _of_graph(graph: Any) -> dict[str, Any]:
-    """A graph of networkx as a table."""
+    """Return a networkx graph as a table."""
     directed = graph if graph.is_directed() else graph.to_directed()
     nodes = dict(directed.nodes(data=True))
     table: dict[str, Any] = {
@@ -158,7 +156,7 @@ def _pairs(lanes: Any) -> list[tuple[str, str]]:
 
 
 def _nodes(given: Any, pairs: list[tuple[str, str]]) -> tuple[list[str], np.ndarray]:
-    """Names, and positions ``[node 2]``. Raises `ValueError`."""
+    """Return names and positions ``[node 2]``. Raises `ValueError`."""
     if given is None:
         given = list(dict.fromkeys(name for pair in pairs for name in pair))
     if not isinstance(given, Mapping | list | tuple) or not given:
@@ -185,7 +183,7 @@ def _position(name: str, place: Any) -> tuple[float, float]:
 
 
 def _laid_out(names: Sequence[str], pairs: Iterable[tuple[str, str]]) -> np.ndarray:
-    """Positions of nodes that have none, the same every time."""
+    """Return positions from a spring layout with a fixed seed."""
     import networkx
 
     graph = networkx.Graph()
@@ -196,7 +194,7 @@ def _laid_out(names: Sequence[str], pairs: Iterable[tuple[str, str]]) -> np.ndar
 
 
 def _lanes(pairs: list[tuple[str, str]], names: list[str]) -> list[tuple[int, int]]:
-    """Lanes by node numbers. Raises `ValueError`."""
+    """Return lanes as pairs of node numbers. Raises `ValueError`."""
     number, seen = {name: k for k, name in enumerate(names)}, set()
     for k, (a, b) in enumerate(pairs):
         for name in (a, b):
@@ -211,7 +209,7 @@ def _lanes(pairs: list[tuple[str, str]], names: list[str]) -> list[tuple[int, in
 
 
 def _ends(table: Mapping[str, Any], names: list[str]) -> tuple[list[int], list[int]]:
-    """Where trips begin and where they end, nodes. Raises `ValueError`."""
+    """Return the origin and destination nodes of trips. Raises `ValueError`."""
     given_keys = [key for key in ("origins", "destinations") if key in table]
     if "terminals" in table and given_keys:
         raise ValueError(f"network.terminals: clashes with {given_keys[0]}; give terminals, or both others")
@@ -247,7 +245,7 @@ def _made(
     origins: list[int],
     destinations: list[int],
 ) -> Network:
-    """The network; a terminal with one neighbour that is none is a stub of it."""
+    """Return the network; a terminal whose only neighbour is no terminal is a stub of that neighbour."""
     ends = {*origins, *destinations}
     home = np.arange(len(names))
     for node in ends:
@@ -271,7 +269,7 @@ def _made(
 
 
 def _check_joined(network: Network) -> None:
-    """Raises `ValueError` where no trip is possible, or one of them has no path."""
+    """Raise `ValueError` where no trip is possible or a trip has no path."""
     from rivalry.economies.city.shortest_paths import distances
 
     away, pairs = distances(network), 0

@@ -1,4 +1,4 @@
-"""Networks of lanes: where nodes lie, which lanes join them, and where trips may begin and end."""
+"""Road networks: nodes with positions, directed lanes, origins and destinations of trips."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 CORE, ENTRY, EXIT = 0, 1, 2
-"""Kinds of lanes: among core nodes, from a stub into the core, from the core to a stub."""
+"""Kinds of lanes: between core nodes, from a stub into the core, from the core to a stub."""
 
 SIDES = ("north", "east", "south", "west")
-SHOWN = 8  # lanes that a message lists
+SHOWN = 8  # lanes listed in a message
 
 
 class Network(eqx.Module):
-    """Nodes and the directed lanes between them; lanes are numbered, and named ``from>to``.
+    """Nodes and the directed lanes between them; lanes are numbered and named ``from>to``.
 
-    A *stub* is a node that only a terminal's trips use: one lane in, one lane out, both joining the same
-    core node, its ``home``. The home of every other node is the node itself. ``side`` is where on the edge
-    a terminal lies, an index into `SIDES`, or -1. ``centre`` marks the lanes among the four core nodes in
-    the middle, where there are such.
+    A *stub* is a node used only by trips that begin or end there. Its one lane in and one lane out join the
+    same core node, its ``home``. The home of every other node is the node itself. ``side`` is the side of the
+    network where a terminal lies, an index into `SIDES`, or -1. ``centre`` marks the lanes between the four
+    core nodes in the middle, if any.
 
     >>> plain(2, 3).lane_names[:3]
     ('1.1>1.2', '1.1>2.1', '1.2>1.1')
@@ -29,7 +29,7 @@ class Network(eqx.Module):
 
     nodes: tuple[str, ...] = eqx.field(static=True)
     at: Shaped[np.ndarray, "node 2"]  # positions on a map
-    lanes: Int[np.ndarray, "lane 2"]  # from which node to which
+    lanes: Int[np.ndarray, "lane 2"]  # start and end node
     kinds: Int[np.ndarray, "lane"]
     origins: Int[np.ndarray, "origin"]
     destinations: Int[np.ndarray, "destination"]
@@ -43,11 +43,11 @@ class Network(eqx.Module):
         return tuple(f"{self.nodes[a]}>{self.nodes[b]}" for a, b in self.lanes)
 
     def lane_numbers(self) -> dict[tuple[int, int], int]:
-        """The number of every lane, by its two nodes."""
+        """Return the number of every lane by its two nodes."""
         return {(int(a), int(b)): number for number, (a, b) in enumerate(self.lanes)}
 
     def lane_of(self, name: str, parameter: str) -> int:
-        """The number of the lane ``from>to``. Raises `ValueError` that begins with ``parameter``."""
+        """Return the number of the lane ``from>to``. Raises `ValueError` that begins with ``parameter``."""
         from rivalry.core.registry import near
 
         known = self.lane_names
@@ -60,10 +60,11 @@ class Network(eqx.Module):
 
 
 def stubs(rows: int = 4, cols: int = 4) -> Network:
-    """A grid of core nodes, with a stub beyond every outer side of every boundary node.
+    """Return a grid of core nodes with a stub beyond every outer side of every boundary node.
 
-    A corner node has two stubs, and every stub an entry and an exit lane. Trips lead from stub to stub. Core
-    nodes are called ``row.column``, from 1 on, stubs ``N``, ``E``, ``S`` or ``W`` and the column or row.
+    A corner node has two stubs, and every stub has an entry and an exit lane. Trips lead from stub to stub.
+    Core nodes are named ``row.column``, counted from 1; stubs are named ``N``, ``E``, ``S`` or ``W`` followed
+    by the column or row.
 
     >>> city = stubs()
     >>> len(city.lanes), int((city.kinds == CORE).sum()), city.nodes[16:18], city.lane_names[-1]
@@ -89,7 +90,7 @@ def stubs(rows: int = 4, cols: int = 4) -> Network:
 
 
 def plain(rows: int = 5, cols: int = 5) -> Network:
-    """A grid whose boundary nodes are where trips begin and end.
+    """Return a grid whose boundary nodes are the origins and destinations of trips.
 
     >>> city = plain()
     >>> len(city.lanes), len(city.origins)
@@ -104,7 +105,7 @@ def plain(rows: int = 5, cols: int = 5) -> Network:
 
 
 def _grid(rows: int, cols: int) -> tuple[list[str], list[tuple[float, float]], list[tuple[int, int]]]:
-    """Names, positions (the first row on top) and lanes, both ways between neighbours."""
+    """Return names, positions (the first row on top) and lanes in both directions between neighbours."""
     names = [f"{r + 1}.{c + 1}" for r in range(rows) for c in range(cols)]
     at = [(float(c), float(rows - 1 - r)) for r in range(rows) for c in range(cols)]
     lanes = [
@@ -118,7 +119,7 @@ def _grid(rows: int, cols: int) -> tuple[list[str], list[tuple[float, float]], l
 
 
 def _middle(rows: int, cols: int) -> set[int]:
-    """The four nodes in the middle of a grid with even sides, or none."""
+    """Return the four nodes in the middle of a grid with even sides, or none."""
     if rows % 2 or cols % 2 or min(rows, cols) < 4:
         return set()
     return {r * cols + c for r in (rows // 2 - 1, rows // 2) for c in (cols // 2 - 1, cols // 2)}

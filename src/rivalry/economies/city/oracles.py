@@ -1,4 +1,4 @@
-"""What is known of a city: its answers to the oracles of games and of populations."""
+"""Oracles of the congested city."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shortest paths of a network: all of them, how many, and how many lead through each lane."""
+"""Shortest paths of a network: lists and counts."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from jaxtyping import Float, Int
 
 from rivalry.economies.city.networks import CORE, Network
 
-MOST = 200_000  # paths that are listed
-COUNTED = 1_500  # nodes between which all paths are counted, in seconds
+MOST = 200_000  # paths listed at most
+COUNTED = 1_500  # nodes at most for counting all paths within seconds
 
 
 class Paths(eqx.Module):
-    """Paths as lanes ``[path place]``, padded with -1, with their lengths and their two ends, nodes."""
+    """Paths as lanes ``[path place]``, padded with -1, with their lengths and end nodes."""
 
     lanes: Int[np.ndarray, "path place"]
     ends: Int[np.ndarray, "path 2"]
@@ -27,12 +27,12 @@ class Paths(eqx.Module):
         return found
 
     def through(self, lanes: int) -> Int[np.ndarray, "lane"]:
-        """How many of the paths lead through each of so many lanes."""
+        """Return the number of paths through each of ``lanes`` lanes."""
         return np.bincount(self.lanes[self.lanes >= 0], minlength=lanes)
 
 
 def graph_of(network: Network) -> Any:
-    """The network as a directed graph of networkx, nodes by number."""
+    """Return the network as a directed networkx graph with nodes by number."""
     import networkx
 
     graph = networkx.DiGraph()
@@ -42,7 +42,7 @@ def graph_of(network: Network) -> Any:
 
 
 def pairs_of(network: Network, exclude_same_node: bool = True) -> list[tuple[int, int]]:
-    """Ordered pairs of an origin and another destination, without stubs at the same core node if so told."""
+    """Return ordered pairs of distinct origin and destination, optionally without stubs at one core node."""
     home = network.home if exclude_same_node else np.arange(len(network.nodes))
     return [
         (int(a), int(b))
@@ -53,7 +53,7 @@ def pairs_of(network: Network, exclude_same_node: bool = True) -> list[tuple[int
 
 
 def distances(network: Network) -> Int[np.ndarray, "node node"]:
-    """The number of lanes from node to node; -1 where no path leads there."""
+    """Return the number of lanes from node to node; -1 without a path."""
     import networkx
 
     found = np.full((len(network.nodes), len(network.nodes)), -1, dtype=np.int64)
@@ -63,7 +63,7 @@ def distances(network: Network) -> Int[np.ndarray, "node node"]:
 
 
 def path_counts(network: Network) -> Float[np.ndarray, "node node"]:
-    """How many shortest paths there are from node to node, ``[node node]``, exact up to 2^53."""
+    """Return the number of shortest paths from node to node, ``[node node]``, exact up to 2^53."""
     away = distances(network)
     found: np.ndarray = (away == 0).astype(float)
     for length in range(1, int(away.max()) + 1):
@@ -74,9 +74,9 @@ def path_counts(network: Network) -> Float[np.ndarray, "node node"]:
 
 
 def shortest(network: Network, exclude_same_node: bool = True) -> Paths:
-    """All shortest paths between the pairs of `pairs_of`, ordered by pair.
+    """Return all shortest paths between the pairs of `pairs_of`, ordered by pair.
 
-    Raises `ValueError` where there are too many to list, or none.
+    Raises `ValueError` for too many paths, or none.
 
     >>> from rivalry.economies.city.networks import stubs
     >>> len(shortest(stubs()).lanes), len(shortest(stubs(), exclude_same_node=False).lanes)
@@ -95,7 +95,7 @@ def shortest(network: Network, exclude_same_node: bool = True) -> Paths:
 
 
 def between(network: Network, pairs: list[tuple[int, int]]) -> Paths:
-    """All shortest paths between pairs of nodes, pair by pair. Raises `ValueError` for too many to list."""
+    """Return all shortest paths between pairs of nodes, pair by pair. Raises `ValueError` for too many."""
     import networkx
 
     total = path_counts(network)[tuple(np.transpose(pairs))].sum()
@@ -112,7 +112,7 @@ def between(network: Network, pairs: list[tuple[int, int]]) -> Paths:
 
 
 def padded(rows: list[list[int]], fill: int = -1) -> np.ndarray:
-    """Lists of whole numbers as an array, shorter ones filled up."""
+    """Return lists of integers as an array, with shorter lists padded by ``fill``."""
     found = np.full((len(rows), max((len(row) for row in rows), default=0)), fill, dtype=np.int64)
     for k, row in enumerate(rows):
         found[k, : len(row)] = row
@@ -120,7 +120,7 @@ def padded(rows: list[list[int]], fill: int = -1) -> np.ndarray:
 
 
 def counts(network: Network, exclude_same_node: bool = True) -> dict[str, Any]:
-    """What there is to count: lanes by kind, paths, by length, and between different sides.
+    """Return the numbers of lanes by kind and of paths, by length and between different sides.
 
     >>> from rivalry.economies.city.networks import plain
     >>> counts(plain())["paths"], counts(plain())["max_length"]

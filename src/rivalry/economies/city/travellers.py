@@ -1,4 +1,4 @@
-"""Who travels where: types of agents and their chains of trips, journeys, and coalitions."""
+"""Types of agents of a city, their chains of trips, journeys, and coalitions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rivalry.economies.karma.checks import check_keys, numbers, one_of, shares_o
 
 AGENTS = 1000
 KEYS = ("name", "share", "count", "urgencies", "urgency_law", "p_dormant", "trip_law", "gamma")
-"""What the table of a type may hold."""
+"""Keys of the table of a type."""
 
 OWN = KEYS[3:]
 PLANNING = ("none", "start", "nodes")
@@ -37,14 +37,14 @@ class Travellers(NamedTuple):
     names: tuple[str, ...]
     share: np.ndarray  # [type], of the population
     stakes: np.ndarray  # [type urgency]
-    sizes: tuple[int, ...]  # how many urgencies a type has
+    sizes: tuple[int, ...]  # number of urgencies per type
     trip_chain: np.ndarray  # [type trip trip]
-    first: np.ndarray  # [type trip]: the stationary distribution of trips, by which also the first is drawn
+    first: np.ndarray  # [type trip]: stationary distribution of trips, also of the first one
     gamma: np.ndarray  # [type]
 
 
 def travellers(given: Mapping[str, Any], slots: int) -> tuple[Travellers, int | None]:
-    """The types of agents, and how many agents there are where that is told. Raises `ValueError`."""
+    """Return the types of agents, and the number of agents if given. Raises `ValueError`."""
     tables: Any = given["types"]
     count = None if given["agents"] is None else whole("agents", given["agents"], 1)
     base = {name: given[name] for name in OWN}
@@ -66,7 +66,8 @@ def travellers(given: Mapping[str, Any], slots: int) -> tuple[Travellers, int | 
 
 
 def _in_a_hurry(who: Travellers) -> Travellers:
-    """The same; at least one type must lose by waiting. Those of another may ride only to collect karma."""
+    """Return ``who``. Raises `ValueError` where no type has a positive urgency."""
+    # one such type is enough: agents of another may travel only to collect karma
     if not np.any(who.stakes > 0):
         urgencies = who.stakes[0, : who.sizes[0]].tolist()
         raise ValueError(f"urgencies: {urgencies} must not all be 0: nobody would bid")
@@ -75,7 +76,7 @@ def _in_a_hurry(who: Travellers) -> Travellers:
 
 class _Type(NamedTuple):
     urgencies: np.ndarray
-    trip_chain: np.ndarray  # [trip trip], of its own urgencies
+    trip_chain: np.ndarray  # [trip trip], without padding
     first: np.ndarray
     gamma: float
 
@@ -89,7 +90,7 @@ def _one(where: str, table: Mapping[str, Any], slots: int) -> _Type:
 def _trip_chain(
     where: str, table: Mapping[str, Any], urgencies: int, slots: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The chain of trips, ``[trip trip]``, and its stationary distribution. Raises `ValueError`."""
+    """Return the chain of trips, ``[trip trip]``, and its stationary distribution. Raises `ValueError`."""
     name, size = f"{where}trip_law", slots * urgencies + 1
     limit("paths_per_agent", size, size)
     if table["trip_law"] is None:
@@ -144,18 +145,18 @@ def _joined(made: list[_Type], names: tuple[str, ...], shares: list[float]) -> T
 
 
 class Allocation(NamedTuple):
-    """The journeys that there are, and which of them each agent has."""
+    """All journeys, and those of each agent."""
 
     journeys: Journeys
     slots: np.ndarray  # [agent slot]: journeys
     ends: np.ndarray  # [agent slot 2]: origin and destination
-    distribution: tuple[Journeys, np.ndarray] | None  # of random allocations: journeys, probabilities
+    distribution: tuple[Journeys, np.ndarray] | None  # for random allocations: journeys, probabilities
 
 
 def random_allocation(network: Network, given: Mapping[str, Any], agents: int, slots: int) -> Allocation:
-    """Paths drawn uniformly with replacement from all shortest ones, an agent's one after the other.
+    """Return paths drawn uniformly with replacement from all shortest paths, agent by agent.
 
-    The first agents of a larger number are the same. Raises `ValueError`.
+    With more agents the first agents keep their paths. Raises `ValueError`.
     """
     paths = shortest(network, given["exclude_same_node"])
     random = np.random.default_rng(given["allocation"])
@@ -164,7 +165,7 @@ def random_allocation(network: Network, given: Mapping[str, Any], agents: int, s
 
 
 def routed(network: Network, given: Mapping[str, Any]) -> Allocation:
-    """The journeys of ``routes``: for each agent its paths, each a list of nodes. Raises `ValueError`."""
+    """Return the journeys of ``routes``: for each agent its paths as lists of nodes. Raises `ValueError`."""
     random = np.random.default_rng(given["allocation"])
     known: dict[tuple[int, ...], int] = {}
     ends: list[tuple[int, int]] = []
@@ -184,7 +185,7 @@ def routed(network: Network, given: Mapping[str, Any]) -> Allocation:
 
 
 def slots_of(given: Mapping[str, Any]) -> int:
-    """How many journeys an agent has. Raises `ValueError`."""
+    """Return the number of journeys per agent. Raises `ValueError`."""
     given_slots, routes = given["paths_per_agent"], given["routes"]
     slots = None if given_slots is None else whole("paths_per_agent", given_slots, 1)
     if routes is None:
@@ -201,7 +202,7 @@ def slots_of(given: Mapping[str, Any]) -> int:
 
 
 def _nodes(network: Network, names: Any, where: str) -> list[int]:
-    """A path's nodes by number. Raises `ValueError`."""
+    """Return the node numbers of a path. Raises `ValueError`."""
     if not isinstance(names, list | tuple) or len(names) < 2:
         raise ValueError(f"{where}: {names!r} must be a list of at least two nodes")
     for name in names:
@@ -229,9 +230,9 @@ def _planned(
     random: np.random.Generator,
     random_paths: bool,
 ) -> Allocation:
-    """Journeys for agents whose paths are ``numbers``; planning keeps their origins and destinations alone.
+    """Return journeys for agents with paths ``numbers``; planning keeps only their origins and destinations.
 
-    With ``random_paths`` the ``paths`` are all shortest ones, and the numbers were drawn among them.
+    With ``random_paths``, ``paths`` are all shortest paths, and the numbers were drawn from them.
     """
     planning, alternatives = one_of("planning", given["planning"], PLANNING), given["alternatives"]
     if alternatives is not None:
@@ -257,7 +258,7 @@ def _planned(
 
 
 def _of_pairs(network: Network, every: Paths, pairs: np.ndarray, planning: str) -> Journeys:
-    """A journey for every pair of nodes."""
+    """Return a journey for every pair of nodes."""
     if planning == "nodes":
         return at_nodes(network, distances(network), list(map(tuple, pairs.tolist())))
     return at_start([_lists(every, np.flatnonzero((every.ends == pair).all(axis=1))) for pair in pairs])
@@ -266,7 +267,7 @@ def _of_pairs(network: Network, every: Paths, pairs: np.ndarray, planning: str) 
 def _some(
     every: Paths, own: np.ndarray, ends: np.ndarray, most: int, random: np.random.Generator
 ) -> tuple[Journeys, np.ndarray]:
-    """For every slot its own path, -1 where it is none of the listed, and others, drawn, of the same pair."""
+    """Return journeys that offer each slot its own path (-1: none) and others drawn for the same pair."""
     known: dict[tuple[int, ...], int] = {}
     slots = np.zeros(own.shape, dtype=np.int64)
     for place in np.ndindex(own.shape):
@@ -278,7 +279,7 @@ def _some(
 
 
 def _same(paths: Paths, every: Paths) -> np.ndarray:
-    """The number of each path among the listed ones, -1 where it is none of them."""
+    """Return the number of each path in ``every``; -1 if absent."""
     number = {tuple(row): k for k, row in enumerate(_lists(every, np.arange(len(every.lanes))))}
     return np.array([number.get(tuple(row), -1) for row in _lists(paths, np.arange(len(paths.lanes)))])
 
@@ -295,9 +296,10 @@ def _check_options(journeys: Journeys, planning: str, most: int) -> None:
 
 
 def coalition_of(given: object, kinds: np.ndarray, seed: int) -> np.ndarray:
-    """1 for members, 0 for others, ``[agent]``: a number, or ``{agents, from}``. Raises `ValueError`.
+    """Return 1 for members and 0 for others, ``[agent]``, from a number or ``{agents, from}``.
 
-    Members are the first of all agents, or of those of a class, ``kinds [agent]``, or drawn.
+    Members are the first of all agents, the first of a class in ``kinds [agent]``, or drawn at random. Raises
+    `ValueError`.
 
     >>> coalition_of({"agents": 1, "from": "unlucky"}, np.array([0, 1, 2, 2]), 0).tolist()
     [0, 0, 1, 0]

@@ -1,1 +1,1 @@
-"""Agents of an economy or a city who learn, follow given policies, or are measured."""
+"""Learning algorithms, simulations and experiments for agents of karma economies and cities."""

@@ -1,4 +1,4 @@
-"""A city and the agents who travel through it: how they play, and what that measures."""
+"""Simulation of a city's agents, and the metrics measured from it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Session = dict[str, np.ndarray]
 
 
 class Streets(NamedTuple):
-    """A city as a game, and as kernels take it: the world of learners and simulations."""
+    """A city as a game and as kernel arrays, for learners and simulations."""
 
     game: Any
     city: CityArrays
@@ -30,26 +30,26 @@ class Streets(NamedTuple):
 
 
 class CityMeans(NamedTuple):
-    """What play has shown, as means over steps."""
+    """Measured means over steps."""
 
     reward: np.ndarray  # [agent]
     admitted: np.ndarray  # [agent]: lane moves
     dormant: np.ndarray  # [agent]: share of the steps
     asked: np.ndarray  # [agent]: steps in which a lane was wanted
-    trips: float  # ended in a step, by all
+    trips: float  # trips ended per step, all agents
     wanted: np.ndarray  # [lane]: agents
     through: np.ndarray  # [lane]: agents admitted
-    bid: np.ndarray  # [lane]: mean; NaN where nobody came
-    admission: np.ndarray  # [lane bid]: of admission; NaN where nobody came
+    bid: np.ndarray  # [lane]: mean; NaN for unused lanes
+    admission: np.ndarray  # [lane bid]: probability of admission; NaN for unused lanes
     trip_bid: np.ndarray  # [agent trip]: mean
     karma: np.ndarray  # [karma]: shares of agent-steps, before bidding
-    paid: float  # karma, an agent and step
+    paid: float  # karma per agent and step
 
     def scalars(self) -> dict[str, float]:
-        """Efficiency and fairness.
+        """Return efficiency and fairness.
 
-        Fairness is minus the standard deviation over agents; access counts moves admitted, and where it ends
-        in ``_with_dormant`` dormant steps as well.
+        Fairness is minus the standard deviation over agents. Access counts admitted moves, and in metrics
+        ending in ``_with_dormant`` dormant steps as well.
         """
         return {
             "efficiency": float(self.reward.mean()),
@@ -64,7 +64,7 @@ class CityMeans(NamedTuple):
         }
 
     def record(self, streets: Streets) -> Record:
-        """All of it, and what the game tells of its streets and agents."""
+        """Return all means as a record, with the static metrics of the game."""
         city, known = streets.city, streets.game.static_metrics()
         urgencies = city.stakes.shape[1]
         trips = np.arange(self.trip_bid.shape[1])
@@ -87,7 +87,7 @@ class CityMeans(NamedTuple):
         } | self._of_coalition(np.asarray(known["agent_coalition"][1]) > 0)
 
     def _of_coalition(self, members: np.ndarray) -> Record:
-        """How members of a coalition fare, and all others."""
+        """Return means over members of a coalition and over all others."""
         if not members.any() or members.all():
             return {}
         return {
@@ -98,7 +98,7 @@ class CityMeans(NamedTuple):
 
 
 def travels(game: Any) -> bool:
-    """Whether a game is a city that agents travel through."""
+    """Whether a game is a congested city."""
     return isinstance(game, Streets | City)
 
 
@@ -106,14 +106,14 @@ CITY = Need("a city that agents travel through", travels)
 
 
 def streets_of(game: Any) -> Streets:
-    """The streets of a game; `Streets` pass. Raises `ValueError` for a game without them."""
+    """Return a game with its kernel arrays, or the `Streets` given. Raises `ValueError` for other games."""
     if not travels(game):
         raise ValueError(f"game: {type(game).__name__} must be a city that agents travel through")
     return game if isinstance(game, Streets) else Streets(game, game.world())
 
 
 def checked(drivers: Drivers) -> Drivers:
-    """The same. Raises `BrokenInvariant` where karma appeared or vanished."""
+    """Return ``drivers``. Raises `BrokenInvariant` where karma is not conserved."""
     from rivalry.economies.kernels.economy import UNBALANCED
 
     if drivers.status[0] == UNBALANCED:
@@ -129,7 +129,7 @@ def watched(
     warm_up: int,
     steps: int,
 ) -> CityTallies:
-    """What copies of the agents do in ``steps`` steps, after a warm-up, by a stream of their own."""
+    """Return tallies of copies of the agents over ``steps`` steps after a warm-up, with a separate stream."""
     from rivalry.economies.kernels.city import copied, no_tallies, play, tallies
     from rivalry.tables.kernels import draws
 
@@ -142,7 +142,7 @@ def watched(
 
 
 def outcome_of(tallied: CityTallies, steps: int) -> CityMeans:
-    """Tallies as means over steps."""
+    """Return tallies as means over steps."""
     from rivalry.tables.kernels.shapes import PAID
 
     agents = len(tallied.rewards)

@@ -1,4 +1,4 @@
-"""What one agent of a city could gain while all others go on as they do."""
+"""Unilateral gains of the agents of a city in the measured environment."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ HOW = "dynamic programming against the admission odds and the sharing out that w
 
 
 class Gains(NamedTuple):
-    """Payoffs and what could be gained, weighted by the states that each agent was in.
+    """Payoffs and unilateral gains, weighted by the states that each agent visited.
 
-    NaN of members of a coalition who pass karma on: theirs moves otherwise than anything measured.
+    Values are NaN for members of a coalition that transfers karma: their karma does not follow the measured
+    transitions.
     """
 
     payoff: np.ndarray  # [agent]
     gain: np.ndarray  # [agent]
-    error: np.ndarray  # [agent]: of either, at most
+    error: np.ndarray  # [agent]: upper bound on the error of both
 
 
 def refusal(city: CityArrays) -> str:
-    """Why gains cannot be worked out, or an empty text."""
+    """Return why gains cannot be computed, or an empty string."""
     if city.price != OWN_BID:
         return "what a bid costs is known only where those admitted pay their own bids"
     if city.tie != COIN:
@@ -39,10 +40,10 @@ def refusal(city: CityArrays) -> str:
 
 
 def surroundings(city: CityArrays, tallied: CityTallies) -> Surroundings:
-    """What was measured, as one agent meets it.
+    """Return the measured environment of one agent.
 
-    Of a lane that nobody wanted everybody is admitted; where a karma did not occur on a lane, it moves as it
-    did on all lanes together, and where on none, not at all.
+    Admission to an unused lane is certain. Karma levels not observed on a lane follow the transitions of all
+    lanes together; levels not observed on any lane do not change.
     """
     from rivalry.economies.kernels.city_values import Surroundings
 
@@ -63,7 +64,7 @@ def surroundings(city: CityArrays, tallied: CityTallies) -> Surroundings:
 
 
 def gains(streets: Streets, tallied: CityTallies, chances: np.ndarray) -> Gains:
-    """Of policies ``chances [agent row karma entry]``, in play that was tallied with ``each``."""
+    """Return gains of policies ``chances [agent row karma entry]`` in steps tallied with ``each``."""
     from rivalry.economies.kernels.city_values import worth
 
     found = worth(streets.city, surroundings(streets.city, tallied), chances)
@@ -82,11 +83,11 @@ def _means(array: np.ndarray, members: list[np.ndarray]) -> np.ndarray:
 
 
 def gains_record(streets: Streets, found: Gains) -> Record:
-    """Of each agent, and of types: means, and as certificate the largest gain."""
+    """Return gains per agent, means per type, and the largest gains as certificate."""
     kinds, known = streets.city.type_of, np.isfinite(found.payoff)
     if not known.any():
         return {}
-    scale = abs(float(found.payoff[known].mean())) or np.inf  # nobody is ever refused: nothing can be gained
+    scale = abs(float(found.payoff[known].mean())) or np.inf  # 0 if no agent is ever refused: no gains
     members = [np.flatnonzero(known & (kinds == kind)) for kind in range(len(streets.city.stakes))]
     regret = np.array([found.gain[each].max(initial=0.0) for each in members])
     allowed = 1e-6 * float(payoff_scale(streets.game))

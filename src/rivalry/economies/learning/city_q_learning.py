@@ -1,4 +1,4 @@
-"""Q-learning by the agents of a city, each with a table of its own."""
+"""Q-learning by the agents of a city, with one table per agent."""
 
 from __future__ import annotations
 
@@ -78,37 +78,44 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
 
 
 class CityQLearning(BaseLearner):
-    """Independent Q-learning by all agents of a city, in one long run of play.
+    """Independent Q-learning by all agents of a city, in one long simulation.
 
-    As `PopulationQLearning` learns: policies are frozen for an ``epoch``, each agent corrects its own table
-    at every step, and at the epoch's end takes ``(1-ε) softmax(beta Q) + ε uniform``, with chance
-    ``update_probability``. A row of its table is a trip (a path and an urgency), where it is on it, and its
-    karma.
-    Where the city lets agents plan, what they do at junctions is learned as well, each option worth what the
-    bid that follows at once is worth.
+    The algorithm is that of `PopulationQLearning`: policies are fixed for an ``epoch``; each agent updates
+    its own table at every step; at the end of the epoch its policy becomes ``(1-ε) softmax(beta Q) + ε
+    uniform`` with probability ``update_probability``. A row of its table is a trip (a path and an urgency), a
+    position on it, and karma. Where agents plan, choices at junctions are learned as well; the value of an
+    option is that of the bid that follows immediately.
 
-    Every ``monitor_every`` epochs copies of the agents travel on with frozen policies for ``monitor_steps``,
-    by a stream of their own; looking changes nothing. Then are noted the social metrics,
-    ``monitor_policy_change`` (the largest over agents of the mean of W1/k over rows and karma k) and
-    ``monitor_payoff_change`` (the largest change of what an agent's own table says of the states it met).
-    ``stop_when = {metric, delta, times, tolerated_agents}`` ends training once a change is at most ``delta``
-    for all agents but ``tolerated_agents`` (default: 0) so many times running.
+    Every ``monitor_every`` epochs, copies of the agents continue with fixed policies for ``monitor_steps``
+    with a separate random stream, so that monitoring does not change the run. A monitor stores the social
+    metrics, ``monitor_policy_change`` (the largest over agents of the mean of W1/k over rows and karma k) and
+    ``monitor_payoff_change`` (the largest change of the value that an agent's own table assigns to the states
+    it visited). ``stop_when = {metric, delta, times, tolerated_agents}`` ends training once a change is at
+    most ``delta`` for all agents but ``tolerated_agents`` (default: 0) at ``times`` consecutive monitors.
 
-    At the end policies are frozen and ``evaluation`` steps played. The record has what `CitySimulation`
-    tells, ``class_..`` (means over lucky, average and unlucky agents), ``example_policy`` of one agent of
-    each, and with ``exploit`` what each agent could gain while all others go on: by dynamic programming
-    against the chances of admission by lane and bid, and the sharing out, that were measured. These are
-    averages over time: what one could foresee of a queue it has just met is not in them, nor what others
-    would make of its departure. With ``store_tables`` the tables are stored (63 MB at 1000 agents), and
-    ``resume_from`` continues such a run to the bit. Stored policies (``last_policy``) are cumulative: in
+    At the end ``evaluation`` steps are simulated with fixed policies. The record has the contents of that of
+    `CitySimulation`; ``class_..`` (means over lucky, average and unlucky agents); ``example_policy`` of one
+    agent of each class; and with ``exploit`` the unilateral gain of each agent, by dynamic programming with
+    the measured admission probabilities by lane and bid and the measured redistribution. These are averages
+    over time: they contain neither the information in a queue that an agent has just met nor the response of
+    others to its deviation. With ``store_tables`` the tables are stored (63 MB for 1000 agents), and
+    ``resume_from`` continues such a run bit for bit. Stored policies (``last_policy``) are cumulative: in
     every row and at every karma the sums of the probabilities of bids 0 to b.
 
-    Tables are float32 in rows of 64 bytes: about 61 KB an agent by default, twice that while it runs with
+    Tables are float32 in rows of 64 bytes: about 61 KB per agent by default, twice that during a run with
     monitors.
 
-    Raises `ValueError` for parameters out of range.
+    Raises
+    ------
+    ValueError
+        For parameters out of range.
 
-    Source: Vaishampayan (ETH Zurich 2024), 6.2.
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), 6.2.
+
+    Examples
+    --------
 
     >>> import rivalry as rv
     >>> game = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2)
@@ -156,39 +163,39 @@ class CityQLearning(BaseLearner):
 
     @property
     def stop(self) -> Stop | None:
-        """When training ends early."""
+        """Return the stopping rule, if any."""
         return stop_of(self.stop_when, CHANGES)
 
     @property
     def period(self) -> int:
-        """Steps between two monitors; 0: none."""
+        """Return the number of steps between two monitors; 0: none."""
         return self.epoch * self.monitor_every
 
     @property
     def heat(self) -> float:
-        """The last inverse temperature."""
+        """Return the last inverse temperature."""
         return float(temperatures(self.beta).values[-1])
 
     needs: ClassVar[tuple[Need, ...]] = (CITY,)
 
     def world(self, game: Any) -> Streets:
-        """The game with its streets; `Streets` pass."""
+        """Return the game with its kernel arrays, or the `Streets` given."""
         return streets_of(game)
 
     def length(self, world: Streets) -> int:
-        """Steps of training."""
+        """Return the number of training steps."""
         return self.training
 
     def rule(self) -> EpochRule:
-        """How to learn, as kernels take it."""
+        """Return the learning rule for the kernels."""
         return rule_of(
             self.alpha, self.beta, self.exploration, self.epoch, self.update, self.update_probability
         )
 
     def begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
-        """Agents and tables at the first step, or where another run ended.
+        """Return the initial or resumed agents and tables.
 
-        Raises `ValueError` for a run to go on from that is of another game or of other options.
+        Raises `ValueError` where ``resume_from`` belongs to another game or to other options.
         """
         from rivalry.economies.kernels import city, city_learning
 
@@ -208,7 +215,7 @@ class CityQLearning(BaseLearner):
         }
 
     def advance(self, world: Streets, session: Session, steps: int) -> int:
-        """Learns; a monitor is part of the step that it follows."""
+        """Train for the given number of steps; a monitor is part of the step that it follows."""
         from rivalry.economies.kernels.city import Drivers, no_tallies
         from rivalry.economies.kernels.city_learning import CityLearning, learn
         from rivalry.economies.kernels.economy import RUNNING
@@ -232,13 +239,13 @@ class CityQLearning(BaseLearner):
         return taken
 
     def read(self, world: Streets, session: Session) -> Record:
-        """The policies as they stand, evaluated; nothing is drawn from the run's own stream."""
+        """Return the record of the current policies, without draws from the run's own stream."""
         record = record_of(self, world, session)
         return record | (checkpoint(session, DIMENSIONS) if self.store_tables else {})
 
 
 def look(learner: CityQLearning, world: Streets, session: Session) -> None:
-    """One monitor: a row of the curve, and whether training is over."""
+    """Run one monitor: append a row to the curves and apply the stopping rule."""
     tallied = _watched(world, session, LOOK, 0, learner.monitor_steps)
     values = {name: outcome_of(tallied, learner.monitor_steps).scalars()[name] for name in SOCIAL}
     estimate = _estimate(world.city, session, tallied) / learner.monitor_steps
@@ -253,10 +260,10 @@ def look(learner: CityQLearning, world: Streets, session: Session) -> None:
 
 
 def policy_moves(city: CityArrays, policy: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """How far policies ``[agent row karma stride]`` are apart, ``[agent]``: the mean of W1/k over k >= 1.
+    """Return distances ``[agent]`` of policies ``[agent row karma stride]``: the mean of W1/k over k >= 1.
 
-    Of rows of bids at places that a journey has; those of junctions and of dormancy do not count, nor what
-    pads the shorter of its trips.
+    The mean is over rows of bids at positions that a journey has; rows of junctions, dormancy and padding do
+    not count.
     """
     places, most = city.lane.shape[1], city.most
     spots = places + city.options.shape[1]
@@ -271,14 +278,14 @@ def policy_moves(city: CityArrays, policy: np.ndarray, other: np.ndarray) -> np.
 
 
 def record_of(learner: CityQLearning, world: Streets, session: Session) -> Record:
-    """The record of a run as it stands; see `CityQLearning`."""
+    """Return the current record of a run; see `CityQLearning`."""
     record, status = curves(session, learner.period, LOOKS), status_of(learner.stop, session)
     record["status"] = ((), np.asarray(status))
     return record if status == "not found" else _at_end(learner, world, session) | record
 
 
 def _at_end(learner: CityQLearning, world: Streets, session: Session) -> Record:
-    """The evaluation of the policies as they stand."""
+    """Return the evaluation of the current policies."""
     from rivalry.economies.kernels.city_learning import chances
 
     city = world.city
@@ -307,13 +314,13 @@ def _at_end(learner: CityQLearning, world: Streets, session: Session) -> Record:
 
 
 def _by_class(record: Record) -> Record:
-    """Means over the agents of a class."""
+    """Return means over the agents of each class."""
     classes = np.asarray(record["agent_class"][1])
     count = len(record["class_name"][1])
     members = [np.flatnonzero(classes == k) for k in range(count)]
 
     def mean(array: np.ndarray) -> np.ndarray:
-        """Over agents who have such a number; NaN where none has."""
+        """Return the mean over agents with a finite number; NaN without any."""
         known = np.isfinite(array)
         summed = [np.where(known[each], array[each], 0.0).sum(axis=0) for each in members]
         counts = [known[each].sum(axis=0) for each in members]
@@ -336,13 +343,13 @@ def _drivers(session: Session) -> Drivers:
 
 
 def _watched(world: Streets, session: Session, which: int, warm_up: int, steps: int) -> CityTallies:
-    """Copies of the agents travel on, apart from the run's own stream."""
+    """Return tallies of copies of the agents, simulated with a stream separate from the run's own."""
     own = np.random.SeedSequence(session["words"].tolist(), spawn_key=(int(session["clock"][0]), which))
     return watched(world.city, _drivers(session), session["policy"], own, warm_up, steps)
 
 
 def _estimate(city: CityArrays, session: Session, tallied: CityTallies) -> np.ndarray:
-    """What agents' own tables say of the states that they met, summed, ``[agent]``."""
+    """Return the sum of the values that agents' own tables assign to the states visited, ``[agent]``."""
     from rivalry.economies.kernels.city_learning import chances
 
     found = np.zeros(len(tallied.each))

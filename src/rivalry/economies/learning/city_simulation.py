@@ -1,4 +1,4 @@
-"""Agents of a city who follow a given policy, or no policy at all, and what came of it."""
+"""Simulation of a city's agents with fixed policies, or with rules that use no karma."""
 
 from __future__ import annotations
 
@@ -26,21 +26,30 @@ SUMS = "sum_"  # before tallies in a session
 
 
 class CitySimulation(BaseLearner):
-    """Agents of a city travel on with policies that do not change; nothing is learned.
+    """Simulation of a city's agents with fixed policies, without learning.
 
-    ``plays``: all bid ``zero``, ``all_in``, or ``uniform``ly from what they have, and draw what they do at
-    junctions evenly; or do as numbers say, ``[agent row karma entry]``, in Python, or a ``.npy`` file of
-    these; or there is no karma, and lanes go by a ``coin``, to the higher ``stake`` (urgency), or
-    by ``turn``, to whose share of admissions in attempts is lowest so far. Ties are broken as the city says.
+    ``plays`` is the policy of all agents. ``zero``, ``all_in`` and ``uniform`` bid nothing, everything or
+    uniformly from the karma held, and choose uniformly at junctions. An array ``[agent row karma entry]``
+    (in Python) or a ``.npy`` file of such an array gives the probabilities of all choices. Three rules use no
+    karma and admit at random (``coin``), by urgency (``stake``), or by the lowest share of admissions in
+    attempts so far (``turn``). Ties are broken by the rule of the city.
 
-    The first ``warm_up`` steps are not counted. The record has ``efficiency``, the mean reward of an agent
-    and step, and per competition; ``access_fairness`` and ``reward_fairness``, minus standard deviations over
-    agents; ``trips_per_step``; by lane how many wanted it, were admitted and refused, and the mean bid; of
-    each agent rewards, moves and mean bids by trip. Of policies also what one agent could gain.
+    The first ``warm_up`` steps are not counted. The record has ``efficiency``, the mean reward per agent and
+    step, and the same per competition; ``access_fairness`` and ``reward_fairness``, minus standard deviations
+    over agents; ``trips_per_step``; per lane the numbers of requests, admissions and refusals and the mean
+    bid; per agent rewards, moves and mean bids by trip. For policies it also has unilateral gains.
 
-    Raises `ValueError` for parameters out of range.
+    Raises
+    ------
+    ValueError
+        For parameters out of range.
 
-    Source: Vaishampayan (ETH Zurich 2024), 6.2.
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), 6.2.
+
+    Examples
+    --------
 
     >>> import rivalry as rv
     >>> game = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2)
@@ -65,23 +74,23 @@ class CitySimulation(BaseLearner):
 
     @property
     def bids(self) -> bool:
-        """Whether there is a policy at all."""
+        """Whether agents bid by a policy."""
         return not (isinstance(self.plays, str) and self.plays in AWARDS)
 
     needs: ClassVar[tuple[Need, ...]] = (CITY,)
 
     def world(self, game: Any) -> Streets:
-        """The game with its streets; `Streets` pass."""
+        """Return the game with its kernel arrays, or the `Streets` given."""
         found = streets_of(game)
         award = BIDS if self.bids else AWARDS[str(self.plays)]
         return found._replace(city=found.city._replace(award=award))
 
     def length(self, world: Streets) -> int:
-        """Steps counted, and those before."""
+        """Return the number of steps, warm-up included."""
         return self.warm_up + self.evaluation
 
     def begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
-        """Agents at the first step. Raises `ValueError` for what is no policy of the city."""
+        """Return the initial agents and the policy. Raises `ValueError` for an invalid policy."""
         from rivalry.economies.kernels.city import fresh, tallies
 
         if self.bids:
@@ -90,7 +99,7 @@ class CitySimulation(BaseLearner):
         return fresh(world.city, stream)._asdict() | {f"{SUMS}{name}": array for name, array in sums.items()}
 
     def advance(self, world: Streets, session: Session, steps: int) -> int:
-        """Plays."""
+        """Simulate the given number of steps."""
         from rivalry.economies.kernels.city import no_tallies, play, stride
         from rivalry.economies.kernels.city_learning import policy_rows
 
@@ -108,7 +117,7 @@ class CitySimulation(BaseLearner):
         return taken
 
     def read(self, world: Streets, session: Session) -> Record:
-        """What was counted so far."""
+        """Return the record of the steps so far."""
         drivers, sums = _parts(session)
         steps = max(int(drivers.clock[0]) - self.warm_up, 1)
         found = outcome_of(sums, steps).record(world)
@@ -118,9 +127,9 @@ class CitySimulation(BaseLearner):
 
 
 def chances_of(city: CityArrays, plays: Any) -> np.ndarray:
-    """A policy by name, the same for all agents, or as given, ``[agent row karma entry]``.
+    """Return a policy by name, the same for all agents, or as given, ``[agent row karma entry]``.
 
-    Raises `ValueError` for numbers of another shape, and where they are no chances.
+    Raises `ValueError` for an array of another shape or whose rows are not distributions.
     """
     from rivalry.economies.kernels.city_learning import entry_counts
 
@@ -140,7 +149,7 @@ def chances_of(city: CityArrays, plays: Any) -> np.ndarray:
 
 
 def _given(numbers: Any, there: np.ndarray) -> np.ndarray:
-    """Numbers as a policy of the choices ``there [agent row karma entry]``. Raises `ValueError`."""
+    """Return numbers as a policy over the choices ``there [agent row karma entry]``. Raises `ValueError`."""
     found = np.asarray(numbers, dtype=float)
     if found.shape != there.shape:
         raise ValueError(f"plays: shape {found.shape} must be {there.shape} (agent, row, karma, entry)")
@@ -153,7 +162,7 @@ def _given(numbers: Any, there: np.ndarray) -> np.ndarray:
 
 
 def _file(name: str) -> bool:
-    """Whether a word is a file of numbers."""
+    """Whether a string names a file of numbers."""
     return Path(name).suffix == ".npy" and Path(name).is_file()
 
 

@@ -1,4 +1,4 @@
-"""Finitely many agents and the population that they stand for: how they play, and what that measures."""
+"""Simulation of finitely many agents of a population game, and the metrics measured from it."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from rivalry.economies.kernels.economy import Agents, EconomyTallies
 
 
-BATCHES = 20  # of play, for the standard error of its mean reward
-FAR = 4.0 * 2**0.5  # standard errors of one of two estimates by which they differ beyond noise
+BATCHES = 20  # batches of steps for the standard error of the mean reward
+FAR = 4.0 * 2**0.5  # difference of two estimates beyond noise, in standard errors of one
 POOLED = "policy iteration in the population measured, rivals' bids taken as independent of the own karma"
 
 
 class Crowd(NamedTuple):
-    """A population game and the agents who play it: the world of learners and simulations.
+    """A population game and its agents, for learners and simulations.
 
-    ``refusal`` is why there is no mean field of such rules, or an empty text; where there is none ``game`` is
-    asked for its policies alone.
+    ``refusal`` is the reason why the rules have no mean field, or an empty string. Without a mean field only
+    the policy space of ``game`` is used.
     """
 
     game: Any
@@ -44,37 +44,37 @@ class Crowd(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Types, private states as policies tell them apart, signals included, and levels of karma."""
+        """The numbers of types, private states of policies (signals included) and karma levels."""
         return len(self.economy.stakes), views_of(self.economy), self.economy.most + 1
 
     @property
     def signals(self) -> int:
-        """How many signals of peers there are in each private state."""
+        """The number of signals of peers per private state."""
         private: int = self.economy.stakes.shape[1]
         return views_of(self.economy) // private
 
     @property
     def sizes(self) -> np.ndarray:
-        """How many agents there are of each type."""
+        """The number of agents per type."""
         return np.bincount(self.economy.type_of, minlength=len(self.economy.stakes))
 
 
 class Measured(NamedTuple):
-    """What play of policies that do not change has shown."""
+    """Metrics measured from a simulation of fixed policies."""
 
-    efficiency: float  # mean reward of an agent and step
+    efficiency: float  # mean reward per agent and step
     error: float  # its standard error, by batch means
-    reward: np.ndarray  # [agent], a step
-    wins: np.ndarray  # [agent], a step
+    reward: np.ndarray  # [agent], per step
+    wins: np.ndarray  # [agent], per step
     distribution: np.ndarray  # [type private karma], of all agents
-    policy: np.ndarray  # [type private karma bid]: the mean of those who were there
-    after: np.ndarray  # [karma], before sharing out
-    surplus: float  # shared out, a head and step
+    policy: np.ndarray  # [type private karma bid]: mean over visiting agents
+    after: np.ndarray  # [karma], before the redistribution
+    surplus: float  # redistributed karma per agent and step
 
     def record(self, type_of: np.ndarray) -> Record:
-        """Efficiency, fairness, and what each agent had.
+        """Return efficiency, fairness, and rewards and wins per agent.
 
-        Fairness is minus the standard deviation over agents, of rewards a step and of wins a step.
+        Fairness is minus the standard deviation over agents of rewards or wins per step.
         """
         return {
             "efficiency": ((), np.asarray(self.efficiency)),
@@ -88,7 +88,7 @@ class Measured(NamedTuple):
 
 
 def views(crowd: Crowd) -> Record:
-    """Where agents see signals: the private state and the signal that a policy's private state stands for."""
+    """Return the private state and the signal of each private state of policies, where agents see signals."""
     if crowd.signals == 1:
         return {}
     private, signal = np.divmod(np.arange(crowd.shape[1]), crowd.signals)
@@ -96,7 +96,7 @@ def views(crowd: Crowd) -> Record:
 
 
 def plays(game: Any) -> bool:
-    """Whether a game is a population that finitely many agents can stand for."""
+    """Whether a game is a population that finitely many agents can represent."""
     return isinstance(game, Crowd) or (is_population(game) and to_agents.knows(game))
 
 
@@ -104,17 +104,17 @@ PLAYED_BY_AGENTS = Need("a population that finitely many agents can stand for", 
 
 
 def crowd_of(game: Any) -> Crowd:
-    """The agents of a game; a `Crowd` passes. Raises `ValueError` for a game without them."""
+    """Return a game with its agents, or the `Crowd` given. Raises `ValueError` for a game without agents."""
     if not plays(game):
         raise ValueError(f"game: {type(game).__name__} must be a population of agents that a kernel knows")
     if isinstance(game, Crowd):
         return game
-    # programs are compiled for a game: without the number of agents, economies of any number share them
+    # programs are compiled per game: without the number of agents, economies of all sizes share them
     return Crowd(continuum_limit(game), to_agents(game), mean_field_refusal(game))
 
 
 def checked(agents: Agents) -> Agents:
-    """The same. Raises `BrokenInvariant` where karma appeared or vanished."""
+    """Return ``agents``. Raises `BrokenInvariant` where karma is not conserved."""
     from rivalry.economies.kernels.economy import UNBALANCED
 
     if agents.status[0] == UNBALANCED:
@@ -131,9 +131,9 @@ def watched(
     warm_up: int,
     steps: int,
 ) -> tuple[EconomyTallies, np.ndarray]:
-    """What copies of the agents do in ``steps`` steps, after a warm-up, by a stream of their own.
+    """Return tallies of copies of the agents over ``steps`` steps after a warm-up, with a separate stream.
 
-    Also returns the sum of their rewards up to the end of each batch, ``[batch]``.
+    The second value is the sum of their rewards up to the end of each batch, ``[batch]``.
     """
     from rivalry.economies.kernels.economy import copied, no_tallies, play, tallies
     from rivalry.tables.kernels import draws
@@ -149,14 +149,14 @@ def watched(
 
 
 def batch_ends(steps: int) -> np.ndarray:
-    """After how many of ``steps`` steps each batch of play ends, ``[batch]``."""
+    """Return the number of steps, out of ``steps``, after which each batch ends, ``[batch]``."""
     return np.arange(1, BATCHES + 1) * steps // BATCHES
 
 
 def standard_error(batches: np.ndarray, steps: int, agents: int) -> float:
-    """The standard error of the mean reward per agent and step, from rewards up to the end of each batch.
+    """Return the standard error of the mean reward per agent and step from cumulative rewards ``[batch]``.
 
-    Infinite for fewer steps than batches.
+    It is infinite for fewer steps than batches.
     """
     lengths = np.diff(batch_ends(steps), prepend=0)
     if not lengths.all():
@@ -173,7 +173,7 @@ def measured(
     owner: np.ndarray,  # [agent]
     steps: int,
 ) -> Measured:
-    """Tallies of agents with policies of their own as means over agents and steps."""
+    """Return tallies of agents with different policies as means over agents and steps."""
     kinds, shape = crowd.economy.type_of, crowd.shape
     met = _met(tallied.each.reshape(len(kinds), -1), policies, owner, kinds, shape[0])
     return counted(crowd, tallied, batches, met.reshape(*shape, -1), steps)
@@ -182,7 +182,7 @@ def measured(
 def counted(
     crowd: Crowd, tallied: EconomyTallies, batches: np.ndarray, policy: np.ndarray, steps: int
 ) -> Measured:
-    """Tallies as means over agents and steps, where all follow ``policy [type private karma bid]``."""
+    """Return tallies as means over agents and steps where all follow ``policy [type private karma bid]``."""
     heads = steps * len(crowd.economy.type_of)
     flows = tallied.flows / heads
     return Measured(
@@ -198,7 +198,7 @@ def counted(
 
 
 def mean_policy(policies: np.ndarray, kinds: np.ndarray, types: int) -> np.ndarray:
-    """Of policies ``[owner own bid]`` of owners of certain ``kinds``, ``[type own bid]``."""
+    """Return the mean per type, ``[type own bid]``, of policies ``[owner own bid]`` of types ``kinds``."""
     members = (kinds == np.arange(types)[:, None]).astype(float)
     found: np.ndarray = np.tensordot(members / members.sum(axis=1, keepdims=True), policies, 1)
     return found
@@ -207,7 +207,7 @@ def mean_policy(policies: np.ndarray, kinds: np.ndarray, types: int) -> np.ndarr
 def _met(
     each: np.ndarray, policies: np.ndarray, owner: np.ndarray, kinds: np.ndarray, types: int
 ) -> np.ndarray:
-    """The mean of agents' policies in each state, by how often they were there; where none was, of all."""
+    """Return the mean policy in each state, weighted by agents' visits; unweighted in unvisited states."""
     plain = mean_policy(policies[owner], kinds, types)
     found = np.array(plain)
     for kind in range(types):
@@ -220,7 +220,7 @@ def _met(
 
 
 def environment_of(crowd: Crowd, found: Measured) -> Any:
-    """The environment that was measured."""
+    """Return the measured environment."""
     levels = crowd.shape[2]
     numbers = put(found.distribution.ravel()), put(found.policy.reshape(-1, levels))
     return _environment(crowd.game, *numbers, put(found.after), put(np.asarray(found.surplus)))
@@ -232,17 +232,17 @@ def _environment(game: Any, mu: Any, pi: Any, after: Any, surplus: Any) -> Any:
 
 
 def measures_of(crowd: Crowd, env: Any, found: Measured) -> Record:
-    """What the game tells of the population that was measured, as it does of any other."""
+    """Return the game's metrics of the measured population."""
     levels = crowd.shape[2]
     mu, pi = put(found.distribution.ravel()), put(found.policy.reshape(-1, levels))
     return dict(population_metrics(crowd.game, env, mu, pi))
 
 
 def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, found: Measured) -> Record:
-    """The mean reward per agent and step that payoffs ``[type]`` stand for, ``(1 - gamma) payoff``.
+    """Return the mean reward per agent and step implied by payoffs ``[type]``, ``(1 - gamma) payoff``.
 
-    Warns where it differs from the measured one by more than noise: then the decision process that gains
-    are computed in is not the one that the agents play in.
+    Warns where it differs from the measured one by more than noise: then the decision process used for gains
+    is not the one that the agents face.
     """
     share = crowd.sizes / crowd.sizes.sum()
     mean = float(share @ ((1 - crowd.economy.discount) * payoff))
@@ -256,14 +256,14 @@ def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, found: Measured) -> 
 
 
 def certified(crowd: Crowd, gain: np.ndarray, bound: np.ndarray, coverage: str, method: str) -> Certificate:
-    """The certificate of gains ``[type]`` of finitely many agents, in units of payoff."""
+    """Return the certificate of gains ``[type]`` of finitely many agents, in units of payoff."""
     rounding: Any = "floating point" if np.any(np.isfinite(bound)) else ""
     allowed = TOLERANCE * scale(crowd.game)
     return Certificate(gain, bound, coverage, method, allowed, rounding=rounding)  # type: ignore[arg-type]
 
 
 def without_exploration(policies: np.ndarray, exploration: float) -> np.ndarray:
-    """Policies ``[.. karma bid]`` of which a share ``exploration`` was uniform over 0..k, without that share.
+    """Return policies ``[.. karma bid]`` without their share ``exploration`` of uniform bids over 0..k.
 
     >>> without_exploration(np.array([[1.0, 0.0], [0.9, 0.1]]), 0.2).round(9).tolist()
     [[1.0, 0.0], [1.0, 0.0]]

@@ -1,4 +1,4 @@
-"""What learners in epochs share: step sizes, temperatures, monitors, when to stop, checkpoints."""
+"""Step sizes, temperatures, monitors, stopping rules and checkpoints of learning in epochs."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ Session = dict[str, np.ndarray]
 
 UPDATES = ("sarsa", "greedy", "expected_sarsa", "double_q")  # in the kernel's order
 ALGORITHMS = ("decentralised", "centralised")
-LAST = "last_"  # before the names of arrays that a run is resumed from, in records
-STAGES = 40  # that a smooth schedule is made of
+LAST = "last_"  # prefix in records of arrays that a run is resumed from
+STAGES = 40  # stages of a geometric schedule
 
 SIZES = {"visits": (), "power": ("value", "power"), "stages": ("stages",)}
 TEMPERATURES = {"stages": ("stages",), "geometric": ("first", "last", "epochs")}
 
 
 class StagedSchedule(NamedTuple):
-    """Values, and before which time each ends; the last goes on. ``power`` of one over an entry's visits."""
+    """Values with the end time of each stage (the last is permanent); ``power`` applies to 1/visits."""
 
     values: np.ndarray
     until: np.ndarray
@@ -38,11 +38,11 @@ class StagedSchedule(NamedTuple):
 
 
 def step_sizes(value: Any) -> StagedSchedule:
-    """``alpha`` as a schedule in steps.
+    """Return ``alpha`` as a schedule in steps.
 
-    A number, ``{kind = "visits"}`` (one over the visits of an entry), ``{kind = "power", value, power}``
-    (``value n^-power`` at the n-th visit), or ``{kind = "stages", stages = [[steps, value], ..]}``, of which
-    the last goes on. Raises `ValueError` for others, and for step sizes outside (0, 1].
+    ``alpha`` is a number, ``{kind = "visits"}`` (one over the visits of an entry), ``{kind = "power", value,
+    power}`` (``value n^-power`` at the n-th visit), or ``{kind = "stages", stages = [[steps, value], ..]}``,
+    whose last stage is permanent. Raises `ValueError` for other forms and for step sizes outside (0, 1].
 
     >>> step_sizes({"kind": "stages", "stages": [[1000, 0.1], [500, 0.01]]}).until.tolist()
     [1000, 1500]
@@ -62,11 +62,11 @@ def step_sizes(value: Any) -> StagedSchedule:
 
 
 def temperatures(value: Any) -> StagedSchedule:
-    """``beta`` as a schedule in epochs.
+    """Return ``beta`` as a schedule in epochs.
 
-    A number, ``{kind = "stages", stages = [[epochs, value], ..]}``, or ``{kind = "geometric", first, last,
-    epochs}``, which goes from ``first`` to ``last`` in 40 stages, each the same multiple of the one before.
-    Raises `ValueError` for others, and for values that are not above 0.
+    ``beta`` is a number, ``{kind = "stages", stages = [[epochs, value], ..]}``, or ``{kind = "geometric",
+    first, last, epochs}``, a geometric sequence from ``first`` to ``last`` in 40 stages. Raises `ValueError`
+    for other forms and for values that are not positive.
 
     >>> falling = temperatures({"kind": "geometric", "first": 1.0, "last": 100.0, "epochs": 80})
     >>> falling.values[[0, -1]].tolist(), falling.until[[0, -1]].tolist()
@@ -111,9 +111,9 @@ def _stages(name: str, value: Any, rule: str, good: Any) -> StagedSchedule:
 
 
 class Stop(NamedTuple):
-    """Training ends once a metric is at most ``delta`` at ``times`` monitors running.
+    """Rule that stops training once a metric is at most ``delta`` at ``times`` consecutive monitors.
 
-    It has to be so for all agents but ``tolerated_agents``.
+    The condition must hold for all agents but ``tolerated_agents``.
     """
 
     metric: str
@@ -122,7 +122,7 @@ class Stop(NamedTuple):
     tolerated_agents: int = 0
 
     def holds(self, of_agent: np.ndarray) -> bool:
-        """Whether the metric ``[agent]`` is low enough; where it is unknown it is not.
+        """Return whether the metric ``[agent]`` is low enough; unknown values are not.
 
         >>> Stop("policy_change", 0.1, 1, tolerated_agents=1).holds(np.array([0.0, 0.5, 0.1]))
         True
@@ -131,14 +131,14 @@ class Stop(NamedTuple):
         return of_agent.size > 0 and above <= self.tolerated_agents
 
     def check_agents(self, agents: int) -> None:
-        """Raises `ValueError` where as many agents are tolerated as there are."""
+        """Raise `ValueError` where ``tolerated_agents`` is at least the number of agents."""
         if self.tolerated_agents >= agents:
             what = f"{self.tolerated_agents} must be below the number of agents, {agents}"
             raise ValueError(f"stop_when.tolerated_agents: {what}")
 
 
 def stop_of(value: Table | None, known: tuple[str, ...]) -> Stop | None:
-    """The table ``stop_when``. Raises `ValueError` for keys and metrics that are not known.
+    """Return the rule of the table ``stop_when``. Raises `ValueError` for unknown keys and metrics.
 
     >>> stop_of({"metric": "policy_change", "delta": 0.01}, ("policy_change",))
     Stop(metric='policy_change', delta=0.01, times=1, tolerated_agents=0)
@@ -162,7 +162,7 @@ def stop_of(value: Table | None, known: tuple[str, ...]) -> Stop | None:
 def rule_of(
     alpha: Any, beta: Any, exploration: float, epoch: int, update: str, update_probability: float
 ) -> EpochRule:
-    """How to learn, as kernels take it."""
+    """Return the learning rule for the kernels."""
     from rivalry.economies.kernels.economy_learning import EpochRule
 
     sizes, heat = step_sizes(alpha), temperatures(beta)
@@ -182,7 +182,7 @@ def rule_of(
 
 
 def update_stop(stop: Stop | None, session: Session, of_agent: Mapping[str, np.ndarray]) -> None:
-    """Count monitors running at which the condition on metrics ``[agent]`` held; stop after enough."""
+    """Count consecutive monitors at which the condition on metrics ``[agent]`` holds; stop after enough."""
     if stop is not None:
         holds = stop.metric in of_agent and stop.holds(of_agent[stop.metric])
         session["met"][0] = session["met"][0] + 1 if holds else 0
@@ -190,7 +190,7 @@ def update_stop(stop: Stop | None, session: Session, of_agent: Mapping[str, np.n
 
 
 def monitor_state(session: Session, training: int, period: int, names: tuple[str, ...]) -> Session:
-    """The curve ``[monitor metric]`` and the counters of a session that is to train so many steps more."""
+    """Return the curve ``[monitor metric]`` and counters of a session of ``training`` further steps."""
     first = int(session["clock"][0])
     monitors = (first + training) // period - first // period if period else 0
     limit("training", monitors, len(names))
@@ -198,13 +198,13 @@ def monitor_state(session: Session, training: int, period: int, names: tuple[str
         "begun": np.array([first]),
         "curve": np.full((monitors, len(names)), np.nan),
         "looked": np.zeros(1, dtype=np.int64),
-        "met": np.zeros(1, dtype=np.int64),  # monitors running at which stop_when held
+        "met": np.zeros(1, dtype=np.int64),  # consecutive monitors at which stop_when held
         "stopped": np.zeros(1, dtype=np.int64),
     }
 
 
 def add_to_curve(session: Session, names: tuple[str, ...], values: Mapping[str, float]) -> int:
-    """Write a monitor's row of the curve, NaN where a metric has no value; return its number from 0."""
+    """Write a monitor's row of the curve, NaN for metrics without a value; return its number from 0."""
     number = int(session["looked"][0])
     session["curve"][number] = [values.get(name, np.nan) for name in names]
     session["looked"][0] = number + 1
@@ -212,7 +212,7 @@ def add_to_curve(session: Session, names: tuple[str, ...], values: Mapping[str, 
 
 
 def curves(session: Session, period: int, names: tuple[str, ...]) -> Record:
-    """The curves that monitors have written so far; none where there was no monitor."""
+    """Return the curves written so far; empty without monitors."""
     count = int(session["looked"][0])
     if not count:
         return {}
@@ -224,7 +224,7 @@ def curves(session: Session, period: int, names: tuple[str, ...]) -> Record:
 
 
 def status_of(stop: Stop | None, session: Session) -> str:
-    """The status of training; warns where values became no finite numbers, which is ``not found``."""
+    """Return the status of training; warn where values are not finite, which is ``not found``."""
     from rivalry.economies.kernels.economy import RUNNING
 
     if session["status"][0] != RUNNING:
@@ -233,17 +233,17 @@ def status_of(stop: Stop | None, session: Session) -> str:
         return "not found"
     if stop is None:
         return "completed"
-    # a run that used up its steps has not converged; only a condition that was met says so
+    # a run that took all its steps is completed; it has converged only if the condition was met
     return "converged" if session["stopped"][0] else "iteration limit"
 
 
 def checkpoint(session: Session, dimensions: Mapping[str, tuple[str, ...]]) -> Record:
-    """The arrays of a session that a run is resumed from: tables, states and the stream."""
+    """Return the arrays of a session that a run is resumed from: tables, states and the stream."""
     record: Record = {}
     for name, dims in dimensions.items():
         array = np.array(session[name])
         if array.size:
-            # records fill what is missing with -1
+            # records pad missing entries with -1
             signed = array.view(np.int64) if array.dtype == np.uint64 else array
             record[LAST + name] = (dims, signed.astype(np.int64) if signed.dtype.kind == "u" else signed)
     return record
@@ -253,7 +253,7 @@ def restore(source: Any, session: Session, dimensions: Mapping[str, tuple[str, .
     """Return a new session with the tables, states and stream of a stored run.
 
     ``source`` is a solution, a record or a stored cell's file. Raises `ValueError` where it holds no such
-    run, or one of another game or other options.
+    run, or a run of another game or with other options.
     """
     found = source.record if isinstance(source, Solution) else source
     if isinstance(found, str | Path):

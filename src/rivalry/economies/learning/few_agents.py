@@ -1,8 +1,9 @@
-"""Gains in economies of few agents, where what the others bid depends on the own karma.
+"""Gains in economies of few agents, where others' bids depend on an agent's own karma.
 
-Karma is conserved: the more one agent holds, the less the others do. Very many agents may ignore this, few
-may not. Of two agents the own karma determines the rival's, so one agent faces a Markov decision process that
-is known exactly. Of up to `FEW` agents that process is estimated: every legal bid is tried in steps of play.
+Karma is conserved: the more one agent holds, the less the others hold. This matters with few agents and is
+negligible with many. With two agents an agent's karma determines its rival's, so each agent faces a Markov
+decision process that is known exactly. With up to `FEW` agents the process is estimated by trying every legal
+bid in simulated steps.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from rivalry.tables.kernels.shapes import COIN, HIGHEST_STAKE, LOWEST_INDEX, PEE
 if TYPE_CHECKING:
     from rivalry.economies.kernels.economy import Agents
 
-FEW = 20  # agents; of more, what depends on the own karma is below the noise of usual play
-PRIOR = 10.0  # trials that the measured population counts for in every state and bid
-TRIALS = 200_000  # agent-steps of one estimate, at the most
-LARGEST = 30_000_000  # numbers of an exact decision process, at the most
+FEW = 20  # agents; with more, the dependence on own karma is below the noise of usual simulations
+PRIOR = 10.0  # weight of the measured population in every state and bid, in trials
+TRIALS = 200_000  # maximum of agent-steps per estimate
+LARGEST = 30_000_000  # maximum of entries of an exact decision process
 TIE = 1e-12  # gains below this part of the largest value do not replace an action
-ROUNDS = 200  # of policy iteration
+ROUNDS = 200  # maximum of policy iterations
 DOUBLINGS = 60  # 2**60 steps of a chain
 
 JOINT = "policy iteration in the decision process of one agent against the other's policy"
@@ -34,28 +35,28 @@ TRIED = "policy iteration where every bid was tried in steps of play, valued in 
 
 
 class Decisions(NamedTuple):
-    """The decision process of one agent while the others keep their policies."""
+    """Markov decision process of one agent while the others keep their policies."""
 
     reward: np.ndarray  # [state action]
     moves: np.ndarray  # [state action state]
     discount: float
-    first: np.ndarray  # [state]: where the agent starts
+    first: np.ndarray  # [state]: initial distribution
 
     def values(self, policy: np.ndarray, bonus: np.ndarray | float = 0.0) -> np.ndarray:
-        """Value ``[state]`` of a policy ``[state action]``, a ``bonus [state]`` being paid in every step."""
+        """Return values ``[state]`` of a policy ``[state action]`` with a ``bonus [state]`` in every step."""
         paid = (policy * self.reward).sum(axis=1) + bonus
         found: np.ndarray = np.linalg.solve(np.eye(len(paid)) - self.discount * self.chain(policy), paid)
         return found
 
     def chain(self, policy: np.ndarray) -> np.ndarray:
-        """Transition matrix ``[state state]`` of a policy."""
+        """Return the transition matrix ``[state state]`` of a policy."""
         found: np.ndarray = (policy[:, None, :] @ self.moves)[:, 0]
         return found
 
     def stationary(self, policy: np.ndarray) -> np.ndarray:
-        """Long-run distribution of states ``[state]`` under a policy, from the start.
+        """Return the long-run distribution of states ``[state]`` under a policy, from the initial one.
 
-        By repeated squaring of the lazy chain: periodic chains and several closed classes are covered.
+        The lazy chain is squared repeatedly, which covers periodic chains and several closed classes.
         """
         power = 0.5 * (np.eye(len(self.first)) + self.chain(policy))
         for _ in range(DOUBLINGS):
@@ -65,7 +66,7 @@ class Decisions(NamedTuple):
         return found
 
     def best(self, policy: np.ndarray, legal: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """Best response by policy iteration from the most likely actions of a policy; an incumbent wins ties.
+        """Return a best response by policy iteration from a policy's most likely actions, kept at ties.
 
         Returns
         -------
@@ -89,18 +90,18 @@ class Decisions(NamedTuple):
 
 
 class FewAgentsGains(NamedTuple):
-    """Owners of policies, the coverage of their gains, and how these were computed."""
+    """Payoffs and gains of policy owners, with the coverage of the gains and the method."""
 
     payoff: np.ndarray  # [owner]
     gain: np.ndarray  # [owner]
-    bound: np.ndarray  # [owner]: what no gain exceeds
+    bound: np.ndarray  # [owner]: upper bound on the gain
     gaps: np.ndarray  # [owner target]: above 0 where the own policy is better
     coverage: str
     method: str
 
 
 def few(crowd: Crowd) -> bool:
-    """Whether agents are so few that the others' bids are taken as dependent on the own karma."""
+    """Whether gains are computed with others' bids conditional on an agent's own karma."""
     return len(crowd.economy.type_of) <= FEW and not crowd.refusal
 
 
@@ -117,10 +118,10 @@ def evaluate_few_agents(
     steps: int,
     bonuses: tuple[Paid, ...] = (NOTHING,),
 ) -> list[FewAgentsGains]:
-    """Payoffs and gains of the owners of policies in an economy of few agents, once for every bonus.
+    """Return payoffs and gains of policy owners in an economy of few agents, once per bonus.
 
-    ``env`` is the environment that was measured; it stands in for states that were rarely met. Trials start
-    from copies of ``agents`` and take two times ``steps`` steps, at most `TRIALS` agent-steps each time.
+    ``env`` is the measured environment, used as a prior for rarely visited states. Trials start from copies
+    of ``agents`` and consist of two runs of ``steps`` steps, with at most `TRIALS` agent-steps each.
     """
     types, private, levels = crowd.shape
     if len(owner) == 2 and private**2 * levels**3 <= LARGEST:
@@ -140,7 +141,7 @@ def evaluate_few_agents(
 
 
 def _of_kind(targets: np.ndarray, shape: tuple[int, int, int], kind: int) -> np.ndarray:
-    """Policies of all types as those of one, ``[target own bid]``."""
+    """Return the policies of one type, ``[target own bid]``, from those of all types."""
     types, private, levels = shape
     return targets.reshape(len(targets), types, private * levels, levels)[:, kind]
 
@@ -150,7 +151,7 @@ def _legal(shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def _worth(process: Decisions, policy: np.ndarray, paid: Paid) -> np.ndarray:
-    """Values of a policy, the entropy that is paid included."""
+    """Return the values of a policy, entropy bonus included."""
     logs = np.log(np.where(policy > 0, policy, 1.0))
     bonus = -paid.weight * (policy * logs).sum(axis=1)
     found: np.ndarray = process.values(policy, (1 - paid.once) * bonus) + paid.once * bonus
@@ -168,7 +169,7 @@ def _judged_pair(
     targets: np.ndarray,
     paid: Paid,
 ) -> FewAgentsGains:
-    """Both agents, each against the policy of the other; an owner of both policies has the mean of them."""
+    """Return gains of both agents, each against the other's policy; a common owner gets the mean."""
     shape, legal, exact = crowd.shape, _legal(crowd.shape), True
     found = []
     for agent in range(2):
@@ -182,7 +183,7 @@ def _judged_pair(
         values, mu = _worth(process, pi, paid), process.stationary(pi)
         top, best, slack = process.best(pi, spread(legal))
         bound = float(mu @ (top - values)) + slack
-        if memory > 1:  # the rival's private state is not seen: a best response that does not use it
+        if memory > 1:  # a best response that ignores the rival's hidden private state
             best = spread(_averaged(process, mu, memory).best(policies[owner[agent]], legal)[1])
             top = process.values(best)
         aims = _of_kind(targets, shape, int(kinds[owner[agent]]))
@@ -196,18 +197,18 @@ def _judged_pair(
 
 
 def against(economy: Economy, agent: int, rival: np.ndarray) -> tuple[Decisions, int]:
-    """The decision process of one of two agents against a policy ``[own bid]`` of the other.
+    """Return the decision process of one of two agents against a policy ``[own bid]`` of the other.
 
-    A state is (private state, karma, memory), row-major. Where the rival's private states are drawn anew in
-    every step there is nothing to remember, and memory has one value; otherwise it is the rival's private
-    state, which the agent does not see. Returns the process and the number of values of memory.
+    A state is (private state, karma, memory), row-major. Where the rival's private states are drawn
+    independently in every step, memory has one value; otherwise memory is the rival's private state, which
+    the agent does not observe. The second value returned is the number of values of memory.
     """
     kind, other = int(economy.type_of[agent]), int(economy.type_of[1 - agent])
     private, levels = economy.stakes.shape[1], economy.most + 1
     own_chain, chain = (np.diff(economy.chain[t], axis=-1, prepend=0.0) for t in (kind, other))
     independent = bool(np.all(chain == chain[0]))
     hidden, chain = (chain[:1], np.ones((1, 1))) if independent else (np.eye(private), chain)
-    rival_karma = economy.karma.sum() - np.arange(levels)  # by the rival
+    rival_karma = economy.karma.sum() - np.arange(levels)  # held by the rival
     real = (rival_karma >= 0) & (rival_karma < levels)
     bids = rival.reshape(private, levels, levels)[:, np.where(real, rival_karma, 0)] * real[:, None]
     bids = hidden[:, :, None, None] * bids  # [memory private karma bid]
@@ -225,7 +226,7 @@ def against(economy: Economy, agent: int, rival: np.ndarray) -> tuple[Decisions,
             for z, m in np.ndindex(private, len(chain)):
                 mass = (weights[z, m] * chance).ravel()
                 moves[z, m] += np.bincount(place.ravel(), mass, levels**3).reshape((levels,) * 3)
-    stay = np.flatnonzero(~real)  # amounts that nobody can hold
+    stay = np.flatnonzero(~real)  # amounts that cannot be held
     moves[:, :, stay, :, stay] = 1.0
     full = np.einsum("zmkbl,zy,mn->zkmbyln", moves, own_chain, chain)
     size = private * levels * len(chain)
@@ -240,7 +241,7 @@ def against(economy: Economy, agent: int, rival: np.ndarray) -> tuple[Decisions,
 
 
 def _ties(economy: Economy, agent: int, kind: int, other: int) -> dict[int, np.ndarray]:
-    """Probability ``[own private, rival's private]`` that equal bids win (1), lose (0) or do neither (-1)."""
+    """Return probabilities ``[own private, rival's private]`` that ties win (1), lose (0) or neither (-1)."""
     own, rival = economy.stakes[kind][:, None], economy.stakes[other]
     won = np.zeros((own.size, rival.size))
     if economy.tie == COIN:
@@ -254,9 +255,9 @@ def _ties(economy: Economy, agent: int, kind: int, other: int) -> dict[int, np.n
 
 
 def _landings(economy: Economy, outcome: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Where the own karma ends after payment, tax and sharing out, and with what chance.
+    """Yield own karma after payment, tax and redistribution, with its probability.
 
-    Both arrays are ``[karma, own bid, rival's bid]``; entries that cannot occur hold anything legal.
+    Both arrays are ``[karma, own bid, rival's bid]``; impossible entries hold arbitrary legal values.
     """
     most, levels = economy.most, economy.most + 1
     own, bid, other = np.indices((levels, levels, levels))
@@ -286,7 +287,7 @@ def _landings(economy: Economy, outcome: int) -> Iterator[tuple[np.ndarray, np.n
 def _shared(
     own: np.ndarray, rival: np.ndarray, pool: np.ndarray, chance: np.ndarray, most: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Share a surplus out between two: equal whole parts, then the last unit to one of those with room."""
+    """Yield divisions of a surplus between two: equal integer parts, then the last unit to one with room."""
     while True:
         gain, gains = (np.minimum(pool // 2, most - karma) for karma in (own, rival))
         if not (gain + gains).any():
@@ -298,7 +299,7 @@ def _shared(
 
 
 def _averaged(process: Decisions, mu: np.ndarray, memory: int) -> Decisions:
-    """The process as it looks to an agent who does not see the memory, distributed as in ``mu [state]``."""
+    """Return the process averaged over the hidden memory, distributed as in ``mu [state]``."""
     distribution = mu.reshape(-1, memory)
     seen = distribution.sum(axis=1, keepdims=True)
     weights = np.where(seen > 0, distribution / np.where(seen > 0, seen, 1.0), 1 / memory)
@@ -313,7 +314,7 @@ def _averaged(process: Decisions, mu: np.ndarray, memory: int) -> Decisions:
 
 @eqx.filter_jit
 def _tables(game: Any, env: Any) -> tuple[Any, Any]:
-    """The decision process in an environment: rewards ``[state action]``, moves ``[state action state]``."""
+    """Return rewards ``[state action]`` and transitions ``[state action state]`` in an environment."""
     reward = game.reward(env)
     return reward, jnp.moveaxis(jax.vmap(game.expect(env))(jnp.eye(len(reward))), 0, -1)
 
@@ -326,11 +327,11 @@ def _estimated(
     reward: np.ndarray,
     moves: np.ndarray,
 ) -> Decisions:
-    """The decision process of an agent of a type, from trials and from the measured population."""
+    """Return the decision process of an agent of a type from trials and the measured population."""
     _, private, levels, _ = won.shape
     won, transitions = won[kind].astype(float), transitions[kind].astype(float)
     chain = np.diff(economy.chain[kind], axis=-1, prepend=0.0)
-    if np.all(chain == chain[0]) and economy.tie != HIGHEST_STAKE:  # the own urgency says nothing of others
+    if np.all(chain == chain[0]) and economy.tie != HIGHEST_STAKE:  # own urgency is uninformative
         won, transitions = (np.broadcast_to(part.sum(axis=0), part.shape) for part in (won, transitions))
     size, stakes = private * levels, economy.stakes[kind][:, None, None]
     here = slice(kind * size, (kind + 1) * size)
@@ -353,9 +354,9 @@ def _judged_halves(
     targets: np.ndarray,
     paid: Paid,
 ) -> FewAgentsGains:
-    """The mean over both halves, each best response valued in the half that it was not found in.
+    """Return the mean over both halves, each best response evaluated in the other half.
 
-    A best response to an estimate does well there by luck too, so that its gain there would be overstated.
+    In the half where it was computed, the gain of a best response would be biased upwards.
     """
     legal, found = _legal(crowd.shape), []
     means = [policies[kinds == kind].mean(axis=0) for kind in range(crowd.shape[0])]

@@ -1,6 +1,6 @@
-"""What agents could gain while they learn: exactly where the rules are known, and sampled from play.
+"""Monitors of gains during learning: exact in a measured environment, or sampled from simulated steps.
 
-All of it happens to copies of the agents, by streams of their own: no monitor changes what is learned.
+Monitors use copies of the agents and separate random streams, so they do not change learning.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Numbers = dict[str, np.ndarray]
 
 MONITORS = ("exact", "parallel", "alone")
 TABLES = ("learner", "zero")
-RARELY = 100  # visits of an entry below which its value is not to be relied on
+RARELY = 100  # visits below which the value of an entry is unreliable
 PLAIN = "_without_exploration"
 REGULARISED = "_regularised"
 EXACT = ("agent_payoff", "exploitability", "relative_exploitability")
@@ -44,24 +44,24 @@ SAMPLED = ("sampled_greedy", "sampled_gap_to_equilibrium", "sampled_gap_to_equil
 
 
 class Sampling(NamedTuple):
-    """How gains are sampled: Algorithms 3 (``parallel``) and 4 (``alone``)."""
+    """Options of sampled gains: Algorithms 3 (``parallel``) and 4 (``alone``)."""
 
     kind: str = "exact"
-    t_monitor: int = 200_000  # steps in which tables are taught
-    t_burn: int = 100_000  # of these, before the first sample
+    t_monitor: int = 200_000  # steps in which tables are updated
+    t_burn: int = 100_000  # steps of these before the first sample
     sample_every: int = 100
-    tables: str = "learner"  # to begin with: the learner's values, or zero
+    tables: str = "learner"  # initial values: the learner's, or zero
     alpha: Any = None  # step size: that of the learner's first stage, a number, {kind = "visits" | "power"}
-    expected: bool = False  # values of policies are taught by means over the next choice
-    double: bool = False  # the best is learned by two tables
-    agents: int = 1  # alone: how many agents are watched, one after the other
-    explore: float = 1.0  # alone: the share of uniform bids in the agent's policy while it is taught
+    expected: bool = False  # update values of policies by means over the next choice
+    double: bool = False  # learn the best response by two tables
+    agents: int = 1  # alone: number of monitored agents, one after the other
+    explore: float = 1.0  # alone: share of uniform bids in the agent's policy during updates
 
 
 def sampling(value: str | Table, alpha: Any = 0.01) -> Sampling:
-    """The option ``monitor``: a word, or a table with ``kind`` and the fields of `Sampling`.
+    """Return the option ``monitor``: a string, or a table with ``kind`` and the fields of `Sampling`.
 
-    ``alpha`` is the learner's. Raises `ValueError` for what is not known, and numbers out of range.
+    ``alpha`` is the learner's. Raises `ValueError` for unknown keys or values and numbers out of range.
 
     >>> sampling({"kind": "parallel", "t_monitor": 2000, "t_burn": 1000}).alpha
     0.01
@@ -89,19 +89,19 @@ def sampling(value: str | Table, alpha: Any = 0.01) -> Sampling:
 
 
 class Snapshot(NamedTuple):
-    """What frozen policies are worth: with exploration, and without where there is some."""
+    """Evaluation of fixed policies, with exploration and, where it is positive, without."""
 
     measured: Measured
     environment: Any
     numbers: Numbers  # [owner] each
     efficiency: float  # without exploration
-    bound: np.ndarray  # [owner]: what no gain exceeds
+    bound: np.ndarray  # [owner]: upper bound on the gain
     coverage: str  # of the gains
-    method: str  # by which they were computed
+    method: str  # of computing the gains
 
 
 def names_of(exploration: float, compared: bool, paid: bool = False) -> tuple[str, ...]:
-    """The names of the numbers ``[owner]`` of a snapshot; ``paid``: also with entropy paid beside rewards."""
+    """Return the names of the numbers ``[owner]`` of a snapshot; ``paid``: also with an entropy bonus."""
     plain = (*EXACT, *(FAR if compared else ()))
     with_eps = tuple(f"{name}_eps" for name in FAR) if compared and exploration > 0 else ()
     if paid:
@@ -113,7 +113,7 @@ def names_of(exploration: float, compared: bool, paid: bool = False) -> tuple[st
 
 
 def sampled_names(paid: bool = False) -> tuple[str, ...]:
-    """The names of sampled gains ``[agent]``; ``paid``: also with entropy paid beside rewards."""
+    """Return the names of sampled gains ``[agent]``; ``paid``: also with an entropy bonus."""
     return (*SAMPLED, *(f"{name}{REGULARISED}" for name in SAMPLED if paid))
 
 
@@ -130,10 +130,11 @@ def snapshot(
     paid: Paid | None = None,
     far: str = "mean",
 ) -> Snapshot:
-    """Play with frozen policies, and exact values in the environment that this measures.
+    """Simulate fixed policies and return exact values in the measured environment.
 
-    Once as they are; and where they explore, once more without that, in the environment that this makes.
-    Where entropy is ``paid``, all values are told again with it. ``far`` is how distances are taken.
+    Policies with exploration are evaluated a second time without it, in the environment measured for that.
+    Where entropy is ``paid``, all values are reported a second time with the bonus. ``far`` is the rule of
+    distances.
     """
     from rivalry.economies.kernels.choices import cumulative
 
@@ -149,7 +150,7 @@ def snapshot(
 
 
 def _policies(crowd: Crowd, rows: np.ndarray) -> np.ndarray:
-    """Cumulative rows as policies ``[owner private karma bid]``."""
+    """Return cumulative rows as policies ``[owner private karma bid]``."""
     from rivalry.economies.kernels.choices import probabilities
 
     return probabilities(rows, crowd.economy.most)
@@ -167,7 +168,7 @@ def _played(
     paid: Paid | None,
     far: str,
 ) -> Snapshot:
-    """Play, and values in its environment."""
+    """Return one simulation and values in its environment."""
     economy, levels = crowd.economy, crowd.shape[2]
     policies = _policies(crowd, rows)
     own = policies.reshape(len(rows), -1, levels)
@@ -198,14 +199,14 @@ def _played(
 def _pooled(
     crowd: Crowd, env: Any, own: np.ndarray, kinds: np.ndarray, equilibria: np.ndarray, paid: Paid
 ) -> FewAgentsGains:
-    """Agents of very many, in the environment that all of them make."""
+    """Return payoffs and gains of many agents in their common environment."""
     found = evaluate_agents(crowd.game, env, put(own), kinds, put(equilibria), paid)
     payoff, gain, gaps = (np.asarray(part) for part in (found.payoff, found.gain, found.gaps))
     return FewAgentsGains(payoff, gain, np.full(len(gain), np.inf), gaps, "estimated", POOLED)
 
 
 def _told(each: FewAgentsGains, owner: np.ndarray) -> Numbers:
-    """What was found of each owner of a policy, by the names of `EXACT` and `FAR`."""
+    """Return the numbers of each policy owner by the names of `EXACT` and `FAR`."""
     payoff, gain = each.payoff, each.gain
     scale = abs(float(payoff[owner].mean()))
     numbers = {"agent_payoff": payoff, "exploitability": gain, "relative_exploitability": gain / scale}
@@ -216,14 +217,14 @@ def _told(each: FewAgentsGains, owner: np.ndarray) -> Numbers:
 
 
 def kinds_of(crowd: Crowd, owner: np.ndarray) -> np.ndarray:
-    """The type of every owner of a policy."""
+    """Return the type of every policy owner."""
     found = np.zeros(int(owner.max()) + 1, dtype=np.int64)
     found[owner] = crowd.economy.type_of
     return found
 
 
 def distances(policies: np.ndarray, others: np.ndarray, far: str, distribution: np.ndarray) -> np.ndarray:
-    """Return policy distances ``[owner]`` by the rule ``far``; ``distribution`` may weigh states."""
+    """Return policy distances ``[owner]`` by the rule ``far``; ``mu_weighted`` uses ``distribution``."""
     weights = distribution / distribution.sum(axis=(1, 2), keepdims=True)
     return np.asarray(_distance(put(policies), put(others), far, put(weights)))
 
@@ -241,10 +242,11 @@ def payoff_estimates(
     steps: int,
     paid: Paid | None = None,
 ) -> np.ndarray:
-    """What agents' own tables say of the states that they meet in so many steps, ``[agent]``.
+    """Return the payoffs that agents' own tables predict, ``[agent]``, by equation (4.4).
 
-    The mean of ``sum_b pi_i(b|x) Q_i(x, b)`` over the states x met: equation (4.4). Where entropy is ``paid``
-    that of the state met is added, once: the tables are taught by rewards alone.
+    The estimate is the mean of ``sum_b pi_i(b|x) Q_i(x, b)`` over the states x visited in ``steps`` steps.
+    Where entropy is ``paid``, the bonus of the visited state is added once, because tables are trained on
+    rewards alone.
     """
     from rivalry.economies.kernels.choices import unpacked
 
@@ -268,11 +270,12 @@ def sampled(
     sequence: np.random.SeedSequence,
     paid: Paid | None = None,
 ) -> tuple[np.ndarray, float]:
-    """Sampled gains ``[metric agent]`` in the order of `SAMPLED`, and the share of entries visited rarely.
+    """Return sampled gains ``[metric agent]`` in the order of `SAMPLED`, and the share of rare entries.
 
-    The first is what the best bid gains over the own one, by its table; the others are how much better the
-    own policy is than an equilibrium's. NaN of agents who are not watched, and where there is none.
-    Where entropy is ``paid`` the same play tells the same again with it, in the order of `sampled_names`.
+    The first gain is that of the best bid over the agent's own, by its table. The others are the advantage of
+    the agent's own policy over an equilibrium's. Values are NaN for agents that are not monitored and for
+    missing equilibria. Where entropy is ``paid``, the same simulation also yields the gains with the bonus,
+    in the order of `sampled_names`.
     """
     from rivalry.economies.kernels.economy import copied
     from rivalry.tables.kernels import draws
@@ -305,7 +308,7 @@ def _watched(
     alone: int,
     paid: Paid | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One run of monitoring: means over samples ``[agent]`` and ``[target agent]``, and visits."""
+    """Return means over samples ``[agent]`` and ``[target agent]`` of one monitoring run, and visits."""
     from rivalry.economies.kernels.choices import cumulative
     from rivalry.economies.kernels.economy import RUNNING
     from rivalry.economies.kernels.economy_monitor import MonitorRule, monitor, watch

@@ -1,4 +1,4 @@
-"""Q-learning by many agents at once, who meet again and again: a table for everybody, or for a type."""
+"""Q-learning by all agents of an economy, with one table per agent or per type."""
 
 from __future__ import annotations
 
@@ -94,62 +94,75 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
 
 
 class PopulationQLearning(BaseLearner):
-    """Independent Q-learning by all agents of an economy, in one long run of play.
+    """Independent Q-learning by all agents of an economy, in one long simulation.
 
-    Policies are frozen for an ``epoch``. At every step of it each agent corrects its own table, ``Q -= alpha
-    (Q - r - gamma B)``, ``B`` being what the next state is worth: the value of the bid that is made there
-    (``sarsa``), of the best (``greedy``), the mean over the choice (``expected_sarsa``), or of the best by a
-    second table (``double_q``). At its end it takes ``(1-ε) softmax(beta Q) + ε uniform{0..k}`` with chance
-    ``update_probability``, else keeps its policy. ``centralised``: one agent of a type teaches one table, and
-    all of the type take its policy.
+    Policies are fixed for an ``epoch``. At every step each agent updates its own table, ``Q -= alpha
+    (Q - r - gamma B)``, where ``B`` is the value of the next state: of the bid executed there (``sarsa``), of
+    the best bid (``greedy``), the mean over the policy (``expected_sarsa``), or of the best bid by a second
+    table (``double_q``). At the end of the epoch its policy becomes ``(1-ε) softmax(beta Q) + ε
+    uniform{0..k}`` with probability ``update_probability`` and stays unchanged otherwise. With
+    ``centralised``, one agent per type trains one table, and all agents of the type adopt its policy.
 
     - ``alpha``: a number, ``{kind = "visits"}`` (one over the visits of an entry), ``{kind = "power", value,
       power}``, ``{kind = "stages", stages = [[steps, value], ..]}``;
     - ``beta``: a number, ``{kind = "stages", stages = [[epochs, value], ..]}``, ``{kind = "geometric", first,
       last, epochs}``.
 
-    Every ``monitor_every`` epochs copies of the agents play on with frozen policies, by a stream of their
-    own, so that looking changes nothing: bid distribution and level are measured over ``monitor_steps`` after
-    ``evaluation_warm_up``, and each agent's gain is found by dynamic programming there; of up to 20 agents
-    with rivals' bids as they depend on the own karma, of two exactly (`Simulation`). Beside this,
-    ``monitor = "parallel"`` samples gains as Algorithm 3 does, ``"alone"`` as Algorithm 4; as a table
-    ``{kind, t_monitor, t_burn, sample_every, tables, alpha, expected, double, agents, explore}``
-    (`rivalry.economies.learning.monitors.Sampling`). Sampled gains need far longer monitoring than is usual.
+    Every ``monitor_every`` epochs, copies of the agents continue with fixed policies and a separate random
+    stream, so that monitoring does not change the run. Bid distribution and redistribution level are measured
+    over ``monitor_steps`` after ``evaluation_warm_up``, and each agent's gain is computed there by dynamic
+    programming: for up to 20 agents with rivals' bids conditional on the agent's own karma, for two agents
+    exactly (`Simulation`). In addition, ``monitor = "parallel"`` samples gains by Algorithm 3 and ``"alone"``
+    by Algorithm 4; as a table ``{kind, t_monitor, t_burn, sample_every, tables, alpha, expected, double,
+    agents, explore}`` (`rivalry.economies.learning.monitors.Sampling`). Sampled gains need far longer
+    monitoring than is usual.
 
-    ``regularised`` tells all payoffs, gains and payoff estimates once more, named ``.._regularised``, with
-    the entropy of the policy over the last ``beta`` paid beside the reward: at every step, as solvers of
-    populations have it, or ``once``, where a value is read, as (4.1) to (4.4) print it. Nobody learns by it.
-    The best bids are sure and earn none, so that these gains may be below 0.
+    ``regularised`` reports all payoffs, gains and payoff estimates a second time, named ``.._regularised``,
+    with a bonus of the policy's entropy over the last ``beta`` added to the reward: at every step, as in the
+    solvers of populations, or ``once``, where a value is read, as printed in (4.1) to (4.4). Learning does
+    not use it. Best responses are deterministic and earn no bonus, so these gains may be negative.
 
     ``stop_when = {metric, delta, times, tolerated_agents}`` ends training once a metric is at most ``delta``
-    for all agents but ``tolerated_agents`` (default: 0) at ``times`` monitors running. The record of a run
-    holds its tables, states and stream, ``last_..``, and ``resume_from``, a solution, its record or a
-    stored cell's file, continues it to the bit, for ``training`` further steps. ``last_policy``
-    (owner, entry) is cumulative: in every state the sums of the probabilities of bids 0 to b, for b = 0 ..
-    karma, the last 1.
+    for all agents but ``tolerated_agents`` (default: 0) at ``times`` consecutive monitors. The record of a
+    run holds its tables, states and stream, ``last_..``. ``resume_from``, a solution, its record or a stored
+    cell's file, continues that run bit for bit for ``training`` further steps. ``last_policy`` (owner, entry)
+    is cumulative: in every state the sums of the probabilities of bids 0 to b, for b = 0 .. karma, the last
+    1.
 
-    One step of the loop is one step of all agents. At the end, whenever that is, policies are evaluated as by
-    a monitor, over ``evaluation`` steps. The record has ``efficiency``, ``reward_fairness`` and
-    ``access_fairness``; of each ``agent`` ``agent_reward`` and ``agent_wins`` a step, and exactly, in the
-    environment measured, weighted by the stationary distribution of its own policy: ``agent_payoff``,
-    ``agent_exploitability`` and ``agent_relative_exploitability`` (divided by the mean payoff; without
-    ``agent_`` means over a type), ``gap_to_equilibrium`` (and ``relative_..``), by how much its policy does
-    better than the logit equilibrium at ``beta`` (``.._eps``: at ``exploration`` as well),
-    ``distance_to_equilibrium`` (of policies, as ``distance`` says: the mean over private states and karma of
-    at least 1, the ``sum``, ``mu_weighted`` by the measured distribution of states of the type, or ``l1``);
-    all again ``.._without_exploration`` of policies and their environment; ``mean_..`` and ``largest_..``
-    over agents, ``type_..`` the mean over a type where agents have the plain name (gaps and distances);
-    ``policy_change`` is the largest of any agent. ``policy`` (player, private, karma, bid) is the mean policy
-    of the agents of a type, ``first_policy`` that at the first monitor; the rest tells of the population
-    measured. ``monitor_..`` are curves against ``monitor_step``. The certificate is the largest gain of any
-    agent of a type; it says nothing of the mean policy. With a constant ``alpha`` learning settles in a
-    neighbourhood, not at a point.
+    One step of the loop is one step of all agents. At the end of training policies are evaluated as by a
+    monitor, over ``evaluation`` steps. The record has
 
-    Where rules have no mean field (karma burnt, rarely shared out) what is exact is left out, with a warning.
+    - ``efficiency``, ``reward_fairness`` and ``access_fairness``;
+    - per ``agent``: ``agent_reward`` and ``agent_wins`` per step;
+    - per ``agent``, exactly, in the measured environment, weighted by the stationary distribution of its own
+      policy: ``agent_payoff``, ``agent_exploitability`` and ``agent_relative_exploitability`` (divided by the
+      mean payoff; without ``agent_`` means over a type); ``gap_to_equilibrium`` (and ``relative_..``), the
+      payoff of its policy minus that of the logit equilibrium at ``beta`` (``.._eps``: with ``exploration``);
+    - ``distance_to_equilibrium`` of policies, by the rule ``distance``: the mean over private states and
+      karma of at least 1, the ``sum``, ``mu_weighted`` by the measured distribution of states of the type, or
+      ``l1``;
+    - the same values ``.._without_exploration`` of policies and their environment;
+    - ``mean_..`` and ``largest_..`` over agents, and ``type_..``, the mean over a type where agents have the
+      plain name (gaps and distances); ``policy_change`` is the largest of any agent;
+    - ``policy`` (player, private, karma, bid), the mean policy of the agents of a type, and ``first_policy``,
+      that at the first monitor;
+    - the metrics of the measured population, and ``monitor_..``, curves against ``monitor_step``.
 
-    Raises `ValueError` for parameters out of range.
+    The certificate is the largest gain of any agent of a type; it does not certify the mean policy. With a
+    constant ``alpha`` policies converge to a neighbourhood only, not to a point. For rules without a mean
+    field (karma burnt, or redistributed less than every step) exact results are omitted with a warning.
 
-    Sources: Vaishampayan (ETH Zurich 2024), Algorithms 1 to 4; van Seijen et al. 2009; van Hasselt 2010.
+    Raises
+    ------
+    ValueError
+        For parameters out of range.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), Algorithms 1 to 4; van Seijen et al. 2009; van Hasselt 2010.
+
+    Examples
+    --------
 
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2, agents=10)
@@ -215,12 +228,12 @@ class PopulationQLearning(BaseLearner):
 
     @property
     def how(self) -> Sampling:
-        """How gains are sampled."""
+        """Return the sampling options of the monitor."""
         return sampling(self.monitor, self.alpha)
 
     @property
     def stop(self) -> Stop | None:
-        """When training ends early."""
+        """Return the stopping rule, if any."""
         sampled = SAMPLED[: 3 if self.compare else 1] if self.how.kind != "exact" else ()
         reported = (*CHANGES[:1], *sampled) if self.regularised else ()
         names = (*names_of(self.exploration, self.compare, bool(self.regularised)), *CHANGES, *sampled)
@@ -228,36 +241,36 @@ class PopulationQLearning(BaseLearner):
 
     @property
     def paid(self) -> Paid | None:
-        """The entropy that payoffs are told with once more, if any."""
+        """Return the entropy bonus of the regularised payoffs, if any."""
         if not self.regularised:
             return None
         return Paid(1 / float(temperatures(self.beta).values[-1]), float(self.regularised == "once"))
 
     @property
     def period(self) -> int:
-        """Steps between two monitors; 0: none."""
+        """Return the number of steps between two monitors; 0: none."""
         return self.epoch * self.monitor_every
 
     needs: ClassVar[tuple[Need, ...]] = (PLAYED_BY_AGENTS,)
 
     def world(self, game: Any) -> Crowd:
-        """The game with its agents; a `Crowd` passes."""
+        """Return the game with its agents, or the `Crowd` given."""
         return crowd_of(game)
 
     def length(self, world: Crowd) -> int:
-        """Steps of training."""
+        """Return the number of training steps."""
         return self.training
 
     def rule(self) -> EpochRule:
-        """How to learn, as kernels take it."""
+        """Return the learning rule for the kernels."""
         return rule_of(
             self.alpha, self.beta, self.exploration, self.epoch, self.update, self.update_probability
         )
 
     def begin(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
-        """Agents and tables at the first step, or where another run ended; and what they are compared with.
+        """Return the initial or resumed agents and tables, and the equilibria to compare with.
 
-        Raises `ValueError` for a run to go on from that is of another game or of other options.
+        Raises `ValueError` where ``resume_from`` belongs to another game or to other options.
         """
         from rivalry.economies.kernels import economy, economy_learning
 
@@ -291,7 +304,7 @@ class PopulationQLearning(BaseLearner):
         return session
 
     def advance(self, world: Crowd, session: Session, steps: int) -> int:
-        """Learns; a monitor is part of the step that it follows."""
+        """Train for the given number of steps; a monitor is part of the step that it follows."""
         from rivalry.economies.kernels.economy import RUNNING, Agents, no_tallies
         from rivalry.economies.kernels.economy_learning import Learning, learn
 
@@ -311,12 +324,12 @@ class PopulationQLearning(BaseLearner):
         return taken
 
     def read(self, world: Crowd, session: Session) -> Record:
-        """The policies as they stand, evaluated; nothing is drawn from the run's own stream."""
+        """Return the record of the current policies, without draws from the run's own stream."""
         record = record_of(self, world, session)
         return record | (checkpoint(session, DIMENSIONS) if self.store_tables else {})
 
     def _equilibria(self, world: Crowd) -> np.ndarray:
-        """The logit equilibria to compare with, ``[which state bid]``: without exploration, and with it."""
+        """Return the logit equilibria without and with exploration, ``[which state bid]``."""
         shape = (0, int(np.prod(world.shape)), world.shape[2])
         if not self.compare or world.refusal:
             return np.zeros(shape)
@@ -335,7 +348,7 @@ class PopulationQLearning(BaseLearner):
 
 
 def look_names(learner: PopulationQLearning, world: Crowd) -> tuple[str, ...]:
-    """What is noted at every monitor."""
+    """Return the names of the metrics stored at every monitor."""
     paid = learner.paid is not None
     exact = () if world.refusal else names_of(learner.exploration, learner.compare, paid)
     known = len(SAMPLED) if learner.exploration > 0 else len(SAMPLED) - 1
@@ -348,21 +361,21 @@ def look_names(learner: PopulationQLearning, world: Crowd) -> tuple[str, ...]:
 
 
 def agents_of(session: Session) -> Agents:
-    """The agents of a session."""
+    """Return the agents of a session."""
     from rivalry.economies.kernels.economy import Agents
 
     return Agents(*(session[name] for name in Agents._fields))
 
 
 def sequence_of(session: Session, which: int) -> np.random.SeedSequence:
-    """A stream for copies of the agents as they stand, apart from the run's own."""
+    """Return a random stream for copies of the current agents, separate from the run's own."""
     return np.random.SeedSequence(session["words"].tolist(), spawn_key=(int(session["clock"][0]), which))
 
 
 def evaluated(
     learner: PopulationQLearning, world: Crowd, session: Session, streams: tuple[int, int], steps: int
 ) -> Snapshot:
-    """The policies as they stand, measured over so many steps and judged."""
+    """Return the current policies evaluated over ``steps`` steps."""
     return snapshot(
         world,
         agents_of(session),
@@ -379,7 +392,7 @@ def evaluated(
 
 
 def look(learner: PopulationQLearning, world: Crowd, session: Session) -> None:
-    """One monitor: a row of the curve, and whether training is over."""
+    """Run one monitor: append a row to the curves and apply the stopping rule."""
     owner, rows, agents = session["owner"], session["policy"], agents_of(session)
     q, found = session["q"].mean(axis=0), evaluated(learner, world, session, LOOK, learner.monitor_steps)
     values = _scalars(found) | {f"{how}_{name}": v for how, name, v in _spread(found.numbers, owner)}
@@ -430,7 +443,7 @@ def _scalars(found: Snapshot) -> dict[str, Any]:
 
 
 def _spread(numbers: Mapping[str, np.ndarray], owner: np.ndarray) -> list[tuple[str, str, float]]:
-    """Mean and largest over agents of numbers ``[owner]``."""
+    """Return mean and largest over agents of numbers ``[owner]``."""
     return [
         (how, name, float(measure(array[owner]))) if len(owner) else (how, name, np.nan)
         for name, array in numbers.items()
@@ -445,14 +458,14 @@ def _policies(world: Crowd, rows: np.ndarray) -> np.ndarray:
 
 
 def _mean_policy(world: Crowd, rows: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Of the agents of a type, ``[type private karma bid]``."""
+    """Return the mean policy of the agents of each type, ``[type private karma bid]``."""
     own = _policies(world, rows).reshape(len(rows), -1, world.shape[2])
     types = world.shape[0]
     return mean_policy(own, kinds_of(world, owner), types).reshape(*world.shape, -1)
 
 
 def record_of(learner: PopulationQLearning, world: Crowd, session: Session) -> Record:
-    """The record of a run as it stands; see `PopulationQLearning`."""
+    """Return the current record of a run; see `PopulationQLearning`."""
     record = curves(session, learner.period, look_names(learner, world))
     if record:
         record["first_policy"] = (("player", "private", "karma", "bid"), session["first_policy"])
@@ -464,7 +477,7 @@ def record_of(learner: PopulationQLearning, world: Crowd, session: Session) -> R
 
 
 def _at_end(learner: PopulationQLearning, world: Crowd, session: Session) -> Record:
-    """The evaluation of the policies as they stand."""
+    """Return the evaluation of the current policies."""
     found = evaluated(learner, world, session, END, learner.evaluation)
     owner, kinds = session["owner"], world.economy.type_of
     policy = _mean_policy(world, session["policy"], owner)
@@ -495,17 +508,17 @@ def _at_end(learner: PopulationQLearning, world: Crowd, session: Session) -> Rec
 
 
 def _of_agent(name: str) -> str:
-    """The name of what is told of each agent, where types have one of that name."""
+    """Return the name of a metric per agent where types have one of that name."""
     return f"agent_{name}" if "exploitability" in name else name
 
 
 def _of_type(name: str) -> str:
-    """The name of the mean over the agents of a type, where agents have one of that name."""
+    """Return the name of the mean over the agents of a type where agents have one of that name."""
     return name.removeprefix("agent_") if "exploitability" in name or "payoff" in name else f"type_{name}"
 
 
 def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
-    """Mean payoffs and gains, and the largest: what no agent exceeds while the others stay as measured."""
+    """Return mean payoffs and gains and the largest gain, an upper bound in the measured environment."""
     kinds = world.economy.type_of
     members = [np.flatnonzero(kinds == kind) for kind in range(world.shape[0])]
     payoff, gain = (found.numbers[name][owner] for name in ("agent_payoff", "exploitability"))
@@ -523,7 +536,7 @@ def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
 
 
 def _sampled(learner: PopulationQLearning, world: Crowd, session: Session) -> Record:
-    """Gains sampled at the last monitor; a warning of how many entries their tables hardly know."""
+    """Return the gains sampled at the last monitor; warn of table entries with few visits."""
     if learner.how.kind == "exact" or not session["looked"][0]:
         return {}
     share = float(session["rarely_visited"][0])

@@ -1,9 +1,10 @@
-"""How bids grow with karma: the scaling law, and whether bids rise less than in proportion.
+"""Scaling law of bids in karma, and sublinearity of bids in an agent's own karma.
 
-Karma has no other use, so where all of it is multiplied by ``a`` bids should be, too: ``b(u, a k; a m, a n)
-= a b(u, k; m, n)``, where ``m`` is the mean and ``n`` the largest karma. If besides bids rise with ``m``,
-then ``b(u, a k; m) = a b(u, k; m/a) <= a b(u, k; m)`` for ``a > 1``: they are sublinear in the own karma.
-Both are statements on continuous karma; whole bids satisfy them to about half a unit.
+Karma has no other use. If all karma is multiplied by ``a``, bids should be multiplied by ``a`` as well:
+``b(u, a k; a m, a n) = a b(u, k; m, n)``, where ``m`` is the mean and ``n`` the largest karma. If in addition
+bids increase in ``m``, then ``b(u, a k; m) = a b(u, k; m/a) <= a b(u, k; m)`` for ``a > 1``: bids are
+sublinear in own karma. Both statements concern continuous karma; integer bids satisfy them up to about half a
+unit.
 
 Source: Vaishampayan (ETH Zurich 2024), appendix B.
 """
@@ -25,7 +26,7 @@ BID = ("player", "private", "karma")
 
 
 class Gap(NamedTuple):
-    """Deviations from the scaling law between two economies, in units of karma of the smaller one."""
+    """Deviations of two economies from the scaling law, in units of karma of the smaller one."""
 
     max: float
     mean: float
@@ -34,10 +35,10 @@ class Gap(NamedTuple):
 
 
 def scaling_gap(bids: object, larger: object) -> Gap:
-    """``|b(u, a k; larger)/a - b(u, k)|`` of the mean bids ``[.. karma]`` of two economies.
+    """Return ``|b(u, a k; larger)/a - b(u, k)|`` for the mean bids ``[.. karma]`` of two economies.
 
-    The factor ``a`` is that of the largest amounts of karma, a whole number. Raises `ValueError` where it is
-    none, or the economies differ in private states.
+    The factor ``a`` is the ratio of the largest karma amounts. Raises `ValueError` where it is not an integer
+    or the economies differ in private states.
 
     >>> scaling_gap([[0.0, 1.0, 1.5]], [[0.0, 0.0, 2.0, 3.0, 4.0]])[:3]
     (0.5, 0.16666666666666666, 2)
@@ -59,16 +60,17 @@ class Growth(NamedTuple):
 
     falls: float  # the largest fall of a mean bid from one mean karma to a larger one
     exceeds: float  # the largest b(u, a k) - a b(u, k), a = 2, 3, ..
-    monotone: bool  # within the slack
+    monotone: bool  # bids increase in the mean karma, within the slack
     sublinear: bool
 
 
 def sublinearity(bids: object, means: object, slack: float = 0.5) -> Growth:
-    """Whether mean bids ``[economy .. karma]`` rise with the mean karma, and less than the own (lemma A.1).
+    """Return the largest violations of premise and conclusion of lemma A.1 in bids ``[economy .. karma]``.
 
-    The economies differ in ``means`` alone, which rise. ``slack`` is how far whole bids may be from those of
-    continuous karma: two of them may make a fall of twice that, and an excess of ``1 + a`` times that. More
-    breaks the premise or the conclusion. Raises `ValueError` for mean karma that does not rise.
+    The economies differ only in ``means``, which must increase. ``slack`` is the largest deviation of integer
+    bids from those of continuous karma. Two bids can therefore show a decrease of twice the slack and an
+    excess of ``1 + a`` times the slack; more violates the premise or the conclusion. Raises `ValueError` for
+    mean karma that does not increase.
 
     >>> sublinearity([[0.0, 1.0, 1.5, 2.0], [0.0, 1.0, 2.0, 2.5]], [1.0, 2.0])
     Growth(falls=0.0, exceeds=0.0, monotone=True, sublinear=True)
@@ -93,7 +95,7 @@ def _bids(name: str, given: object) -> np.ndarray:
 
 
 class _Compared(BaseLearner):
-    """Mean bids at the logit equilibria of several economies, made of one."""
+    """Base class that compares mean bids at the logit equilibria of several variants of an economy."""
 
     beta: Annotated[float, Gt(0), "inverse temperature of the equilibria, per unit of payoff"] = 100.0
 
@@ -102,29 +104,29 @@ class _Compared(BaseLearner):
     )
 
     def economies(self, game: Any) -> list[Any]:
-        """Those that are compared."""
+        """Return the economies to compare."""
         raise NotImplementedError
 
     def comparison(self, game: Any, bids: list[np.ndarray]) -> Record:
-        """What is recorded of their mean bids, ``[player private karma]`` each."""
+        """Return the record of their mean bids, each ``[player private karma]``."""
         raise NotImplementedError
 
     def world(self, game: Any) -> Any:
-        """The game itself. Raises `ValueError` for one that cannot be changed so."""
+        """Return the game. Raises `ValueError` for a game without such variants."""
         if not fits(type(self), game):
             raise ValueError(f"game: {type(game).__name__} must be a karma economy")
         return game
 
     def length(self, world: Any) -> int:
-        """One equilibrium each."""
+        """Return the number of economies; one step is one equilibrium."""
         return len(self.economies(world))
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
-        """Nothing is drawn."""
+        """Return an initial session; nothing is random."""
         return {f"policy{k}": np.zeros(0) for k in range(self.length(world))}
 
     def advance(self, world: Any, session: dict[str, np.ndarray], steps: int) -> int:
-        """One equilibrium after the other."""
+        """Compute further equilibria."""
         for k, game in enumerate(self.economies(world)):
             if session[f"policy{k}"].size:
                 continue
@@ -136,7 +138,7 @@ class _Compared(BaseLearner):
         return 0
 
     def read(self, world: Any, session: dict[str, np.ndarray]) -> Record:
-        """What was found, where all are known."""
+        """Return the comparison once all equilibria are known."""
         bids = []
         for k, game in enumerate(self.economies(world)):
             if not session[f"policy{k}"].size:
@@ -146,14 +148,24 @@ class _Compared(BaseLearner):
 
 
 class ScalingLaw(_Compared):
-    """Compare mean bids at the logit equilibrium with those at ``factor`` times as much karma and room.
+    """Compare mean bids at the logit equilibrium with those at ``factor`` times the mean and largest karma.
 
     The scaling law is ``b(k; m, n) = b(a k; a m, a n)/a``, where ``m`` is the mean and ``n`` the largest
-    karma. Bids are whole numbers, so it holds to about half a unit. The record has ``scaling_gap`` (player,
+    karma. Bids are integers, so it holds up to about half a unit. The record has ``scaling_gap`` (player,
     private, karma), its largest entry ``largest_scaling_gap`` and ``mean_scaling_gap``, and both economies'
-    mean bids. Raises `ValueError` where an equilibrium is not found.
+    mean bids.
 
-    Source: Vaishampayan (ETH Zurich 2024), appendix B.
+    Raises
+    ------
+    ValueError
+        Where an equilibrium is not found.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), appendix B.
+
+    Examples
+    --------
 
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.karma(max_karma=2, mean_karma=1.0), ScalingLaw(beta=5.0))
@@ -164,11 +176,11 @@ class ScalingLaw(_Compared):
     factor: Annotated[int, Ge(2), Le(10_000), "how much more karma there is in the second economy"] = 2
 
     def economies(self, game: Any) -> list[Any]:
-        """The game, and the one with more of everything."""
+        """Return the game and the scaled game."""
         return [game, game.scaled(self.factor)]
 
     def comparison(self, game: Any, bids: list[np.ndarray]) -> Record:
-        """How far they are apart."""
+        """Return the deviations from the scaling law."""
         gap = scaling_gap(*bids)
         return {
             "scaling_gap": (BID, gap.gaps),
@@ -180,16 +192,25 @@ class ScalingLaw(_Compared):
 
 
 class Sublinearity(_Compared):
-    """Compare mean bids at the logit equilibria of economies with increasing karma and the same room for it.
+    """Compare mean bids at the logit equilibria of economies with increasing mean karma and equal maximum.
 
-    Where bids rise with the mean karma ``m``, ``b(k; m/a) <= b(k; m)``, the scaling law makes them rise
-    less than in proportion to the own: ``b(a k) <= a b(k)``. ``largest_fall`` is by how much the premise is
-    missed at most, ``largest_excess`` the conclusion, in units of karma; ``bids_rise`` and ``sublinear`` say
-    whether whole bids, half a unit off each, explain that. ``mean_bid`` has one economy a row, of mean karma
-    ``mean_karma``. Raises `ValueError` where an
-    equilibrium is not found.
+    If bids increase in the mean karma ``m``, ``b(k; m/a) <= b(k; m)``, the scaling law implies that they are
+    sublinear in own karma: ``b(a k) <= a b(k)``. ``largest_fall`` and ``largest_excess`` are the largest
+    violations of the premise and of the conclusion, in units of karma; ``bids_rise`` and ``sublinear`` report
+    whether rounding of bids by at most half a unit explains them. ``mean_bid`` has one row per economy, with
+    mean karma ``mean_karma``.
 
-    Source: Vaishampayan (ETH Zurich 2024), lemma A.1.
+    Raises
+    ------
+    ValueError
+        Where an equilibrium is not found.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), lemma A.1.
+
+    Examples
+    --------
 
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=1.0)
@@ -214,11 +235,11 @@ class Sublinearity(_Compared):
         return [float(part) * (game.shape[2] - 1) for part in self.fill]
 
     def economies(self, game: Any) -> list[Any]:
-        """The game with each of the amounts of karma."""
+        """Return the game with each mean karma."""
         return [game.endowed(mean) for mean in self._means(game)]
 
     def comparison(self, game: Any, bids: list[np.ndarray]) -> Record:
-        """By how much premise and conclusion are missed."""
+        """Return the violations of premise and conclusion."""
         means = self._means(game)
         found = sublinearity(np.stack(bids), means)
         return {

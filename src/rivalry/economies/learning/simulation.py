@@ -1,4 +1,4 @@
-"""Finitely many agents who follow given policies, or no policy at all, and what came of it."""
+"""Simulation of finitely many agents with fixed policies, or with rules that use no karma."""
 
 from __future__ import annotations
 
@@ -50,33 +50,42 @@ SUMS = "sum_"  # before tallies in a session
 
 
 class Simulation(BaseLearner):
-    """Agents of an economy play on with policies that do not change; nothing is learned.
+    """Simulation of an economy's agents with fixed policies, without learning.
 
-    ``plays`` is the policy of all: ``equilibrium``, the logit equilibrium at ``beta`` and ``exploration``;
-    ``uniform``, ``zero`` or ``all_in``; numbers ``[type private karma bid]``, of one type also ``[private
-    karma bid]``, rows of bids may end at the karma held; or a ``.json`` or ``.npy`` file of these. Or there
-    is no karma, and the resource goes by a ``coin``, to the higher ``stake`` (urgency), or by ``turn``, to
-    who has won less often. Where agents see signals of their peers a policy may have an axis of them after
-    the private states; it is recorded with the two as one.
+    ``plays`` is the policy of all agents: ``equilibrium``, the logit equilibrium at ``beta`` and
+    ``exploration``; ``uniform``, ``zero`` or ``all_in``; an array ``[type private karma bid]``, for one type
+    also ``[private karma bid]``, whose rows of bids may end at the karma held; or a ``.json`` or ``.npy``
+    file of such an array. Three rules use no karma and give the resource at random (``coin``), to the agent
+    with the higher urgency (``stake``) or to the agent with fewer wins (``turn``). Where agents see signals
+    of their peers, a policy may have a signal axis after the private states; the record joins the two axes
+    into one.
 
-    The first ``warm_up`` steps are not counted. The record has ``efficiency``, the mean reward of an agent
-    and step, ``reward_fairness`` and ``access_fairness``, minus standard deviations over agents of rewards
-    and wins a step; ``agent_reward``, ``agent_wins``; ``karma_law``, ``bid_law``. Of policies it has as well
-    ``payoff`` and ``exploitability`` by type, what one agent could gain while all others keep to theirs, the
-    certificate, and ``stationary_efficiency``, the mean reward that payoffs stand for; a warning says where
-    it differs from the measured one by more than noise. ``policy`` (player, private, karma, bid) is the
-    policy.
+    The first ``warm_up`` steps are not counted. The record has ``efficiency``, the mean reward per agent and
+    step; ``reward_fairness`` and ``access_fairness``, minus the standard deviations over agents of rewards
+    and wins per step; ``agent_reward``, ``agent_wins``; ``karma_law``, ``bid_law``. For policies it also has,
+    by type, ``payoff`` and ``exploitability``, the largest unilateral gain of one agent; the certificate; and
+    ``stationary_efficiency``, the mean reward that the payoffs imply, with a warning where it differs from
+    the measured one by more than noise. ``policy`` (player, private, karma, bid) is the policy.
 
-    Of two agents gains are exact: the own karma determines the rival's. Where urgencies are not drawn anew in
-    every step the rival's is hidden, and gains are ``bounded`` by that of an agent who sees it. Of up to 20
-    agents they are estimated with the rivals' bids as they depend on the own karma, in two further runs of
-    ``evaluation`` steps that try every bid. Of more, in the population measured with rivals' bids taken as
-    independent of the own karma, weighted by the states that agents were in. Gains tend to 0 with many agents
-    where the policy is an equilibrium of the population.
+    For two agents gains are exact, because an agent's karma determines its rival's. Where urgencies are not
+    drawn independently in every step, the rival's urgency is hidden, and gains are ``bounded`` by that of an
+    agent that observes it. For up to 20 agents gains are estimated in two further runs of ``evaluation``
+    steps that try every bid, with rivals' bids conditional on the agent's own karma. For more agents gains
+    are computed in the measured population, with rivals' bids independent of the agent's own karma, weighted
+    by the states that agents visited. Gains tend to 0 as the number of agents grows if the policy is an
+    equilibrium of the population.
 
-    Raises `ValueError` for parameters out of range, and for what is no policy of the game.
+    Raises
+    ------
+    ValueError
+        For parameters out of range, and for an array or file that is not a policy of the game.
 
-    Source: Vaishampayan (ETH Zurich 2024), 2.4 and 2.6 to 2.8.
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), 2.4 and 2.6 to 2.8.
+
+    Examples
+    --------
 
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.karma(agents=20), Simulation(plays="stake", evaluation=2000))
@@ -104,20 +113,20 @@ class Simulation(BaseLearner):
     needs: ClassVar[tuple[Need, ...]] = (PLAYED_BY_AGENTS,)
 
     def world(self, game: Any) -> Crowd:
-        """The game with its agents; a `Crowd` passes."""
+        """Return the game with its agents, or the `Crowd` given."""
         return crowd_of(game)
 
     def length(self, world: Crowd) -> int:
-        """Steps counted, and those before."""
+        """Return the number of steps, warm-up included."""
         return self.warm_up + self.evaluation
 
     @property
     def bids(self) -> bool:
-        """Whether there is a policy at all."""
+        """Whether agents bid by a policy."""
         return not (isinstance(self.plays, str) and self.plays in AWARDS)
 
     def begin(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
-        """Agents at the first step, and the policy. Raises `ValueError` for what is no policy of the game."""
+        """Return the initial agents and the policy. Raises `ValueError` for an invalid policy."""
         from rivalry.economies.kernels.economy import fresh, tallies
 
         policy = self._policy(world) if self.bids else np.zeros((0, 0))
@@ -126,7 +135,7 @@ class Simulation(BaseLearner):
         return session | sums | {"policy_of_all": policy, "batches": np.full(BATCHES, np.nan)}
 
     def advance(self, world: Crowd, session: Session, steps: int) -> int:
-        """Plays."""
+        """Simulate the given number of steps."""
         from rivalry.economies.kernels.choices import cumulative, uniform_rows
         from rivalry.economies.kernels.economy import no_tallies, play
 
@@ -148,7 +157,7 @@ class Simulation(BaseLearner):
         return taken
 
     def read(self, world: Crowd, session: Session) -> Record:
-        """What has been counted so far."""
+        """Return the record of the steps so far."""
         agents, sums = _parts(session)
         steps, kinds = int(agents.clock[0]) - self.warm_up, world.economy.type_of
         done = "completed" if steps >= self.evaluation else "iteration limit"
@@ -170,7 +179,7 @@ class Simulation(BaseLearner):
         return world.economy if self.bids else world.economy._replace(award=AWARDS[self.plays])
 
     def _policy(self, world: Crowd) -> np.ndarray:
-        """The policy of all, ``[state bid]``; one without signals is followed whatever the signal."""
+        """Return the policy of all agents, ``[state bid]``, repeated for every signal if it has none."""
         game, given = world.game, self.plays
         if isinstance(given, str) and given == "equilibrium":
             if world.refusal:
@@ -193,7 +202,7 @@ class Simulation(BaseLearner):
 
 
 def _whatever_is_seen(world: Crowd, policy: np.ndarray) -> np.ndarray:
-    """A policy ``[state bid]`` that does not depend on signals, with a state for each of them."""
+    """Return a policy ``[state bid]`` repeated for every signal."""
     types, _, levels = world.shape
     shaped = policy.reshape(types, -1, 1, levels, levels)
     return np.repeat(shaped, world.signals, axis=2).reshape(-1, levels)
@@ -209,7 +218,7 @@ def _parts(session: Session) -> tuple[Agents, EconomyTallies]:
 
 
 def _gains(world: Crowd, found: Measured, agents: Agents, steps: int) -> Record:
-    """Payoffs of the policy, and what one agent could gain while the others keep to it."""
+    """Return payoffs of the policy and unilateral gains."""
     env, levels = environment_of(world, found), world.shape[2]
     if few(world):
         payoff, gain, bound, coverage, method = _few(world, found, env, agents, steps)
@@ -232,7 +241,7 @@ def _gains(world: Crowd, found: Measured, agents: Agents, steps: int) -> Record:
 def _few(
     world: Crowd, found: Measured, env: Any, agents: Agents, steps: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, str, str]:
-    """Payoff, gain and bound ``[type]`` among few agents, the coverage and the method."""
+    """Return payoff, gain and bound ``[type]`` among few agents, the coverage and the method."""
     from rivalry.economies.kernels.choices import cumulative
 
     (types, private, levels), economy = world.shape, world.economy
@@ -254,23 +263,23 @@ def _few(
 
 @eqx.filter_jit
 def _worth(game: Any, env: Any, pi: Policy) -> tuple[Values, Values]:
-    """V^pi and V*."""
+    """Return V^pi and V*."""
     return policy_values(game, env, pi), best_response(game, env, pi).values
 
 
 def _file(name: str) -> bool:
-    """Whether a word is a file that holds a policy."""
+    """Whether a string names a policy file."""
     return Path(name).suffix in (".json", ".npy") and Path(name).is_file()
 
 
 def _read(name: str) -> Any:
-    """The numbers of a file."""
+    """Return the numbers stored in a file."""
     path = Path(name)
     return np.load(path) if path.suffix == ".npy" else json.loads(path.read_text(encoding="utf-8"))
 
 
 def _full(numbers: Any, levels: int) -> np.ndarray:
-    """A policy whose rows may end at the karma held, as an array padded with zeros."""
+    """Return a policy whose rows may end at the karma held as an array padded with zeros."""
     if isinstance(numbers, list | tuple):
         if numbers and all(isinstance(x, int | float) for x in numbers):
             row = np.zeros(max(levels, len(numbers)))
