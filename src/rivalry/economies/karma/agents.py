@@ -1,4 +1,4 @@
-"""A karma economy as finitely many agents: how many of each type, with how much karma, by what tables."""
+"""Finitely many agents of a karma economy: numbers per type, initial karma, and arrays for the kernels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def counts(agents: int, share: np.ndarray, names: tuple[str, ...]) -> np.ndarray
 def dealt(agents: int, mean_karma: float) -> np.ndarray:
     """Return karma ``[agent]`` with the mean ``mean_karma``, in integers that differ by at most one.
 
-    Raises `ValueError` where all karma together is no whole number.
+    Raises `ValueError` where the total is not an integer.
 
     >>> dealt(4, 2.5).tolist()
     [2, 3, 2, 3]
@@ -40,7 +40,7 @@ def dealt(agents: int, mean_karma: float) -> np.ndarray:
 
 
 def check_initial(karma: np.ndarray, agents: int, mean_karma: float, most: int) -> None:
-    """Raise `ValueError` for karma ``[agent]`` that agents cannot start with."""
+    """Raise `ValueError` for invalid initial karma ``[agent]``."""
     if karma.shape != (agents,):
         raise ValueError(f"initial_karma: {karma.size} amounts must be {agents}, one an agent")
     for agent in np.flatnonzero((karma < 0) | (karma > most) | (karma != np.round(karma))):
@@ -52,7 +52,7 @@ def check_initial(karma: np.ndarray, agents: int, mean_karma: float, most: int) 
 
 
 def world(game: KarmaEconomy) -> Economy:
-    """The economy of a game's agents; those of one type have neighbouring numbers. Raises `ValueError`."""
+    """Return the agents of a game as kernel arrays, types in consecutive order. Raises `ValueError`."""
     mean_karma, initial = float(game.mean_karma), np.asarray(game.initial)
     karma = dealt(game.agents, mean_karma)
     if initial.size:
@@ -83,5 +83,5 @@ def world(game: KarmaEconomy) -> Economy:
 def cumulative(chances: np.ndarray) -> np.ndarray:
     """Return cumulative sums along the last axis, exactly 1 from the last possible entry on."""
     summed = np.minimum(np.cumsum(chances, axis=-1), 1.0)
-    later = np.cumsum(chances[..., ::-1], axis=-1)[..., ::-1] - chances  # what is above
+    later = np.cumsum(chances[..., ::-1], axis=-1)[..., ::-1] - chances  # the sum of later entries
     return np.where(later <= 0, 1.0, summed)

@@ -1,4 +1,4 @@
-"""Markov chains of urgencies: their checks and their stationary distribution."""
+"""Markov chains of urgencies: validation and stationary distribution."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from jaxtyping import Array, Float
 
 from rivalry.core.jax import jnp
 
-ROUNDING = 1e-8  # by how much rows may miss 1: they come from files with few digits
+ROUNDING = 1e-8  # tolerance of row sums: rows come from files with few digits
 
 
 def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarray]:
     """Return a chain ``[private private]``, rows summing to 1, and its stationary distribution ``[private]``.
 
-    A distribution ``[private]`` in place of a chain stands for independent draws from it. Rows are made to
-    sum to 1 exactly. Raises `ValueError` for a chain that is not square, has entries below 0 or rows that do
-    not sum to 1, or has no unique stationary distribution.
+    A distribution ``[private]`` in place of a chain denotes independent draws from it. Rows are normalised to
+    sum to 1. Raises `ValueError` for a chain that is not square, has negative entries or rows that do not sum
+    to 1, or has no unique stationary distribution.
 
     >>> stationary([[0.75, 0.25], [0.5, 0.5]])[1].round(6).tolist()
     [0.666667, 0.333333]
@@ -33,7 +33,7 @@ def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarr
 
 
 def _stationary(table: np.ndarray, name: str) -> np.ndarray:
-    """The stationary distribution of a chain. Raises `ValueError` where there are several."""
+    """Return the stationary distribution of a chain. Raises `ValueError` where it is not unique."""
     balance = np.eye(len(table)) - table.T
     if np.linalg.matrix_rank(balance, tol=1e-10) < len(table) - 1:
         raise ValueError(f"{name}: {table.tolist()} must have one stationary distribution, and has several")
@@ -45,7 +45,7 @@ def _stationary(table: np.ndarray, name: str) -> np.ndarray:
 
 
 def resting(chain: Float[Array, "private private"]) -> Float[Array, "private"]:
-    """Return the stationary distribution of a chain that has been checked; JAX can trace it."""
+    """Return the stationary distribution of a validated chain; JAX can trace it."""
     size = chain.shape[0]
     even = jnp.full((size, size), 1 / size)
     found: Array = jnp.linalg.solve(jnp.eye(size) - chain.T + even, even[0])

@@ -1,4 +1,4 @@
-"""What a karma economy may be made of: numbers, words, types, and how many agents there are."""
+"""Validation of the parameters of karma economies: numbers, words, types, and the number of agents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rivalry.core.registry import near
 from rivalry.economies.karma.chains import stationary
 
 AGENTS = 100
-ROUNDING = 1e-8  # by how much shares, and numbers of agents, may miss what they should be
+ROUNDING = 1e-8  # tolerance of shares and of numbers of agents
 KEYS = (
     "name",
     "urgencies",
@@ -23,23 +23,23 @@ KEYS = (
     "initial_karma",
     "max_karma",
 )
-"""What the table of a type may hold."""
+"""Keys of the table of a type."""
 
 
 class Kind(NamedTuple):
-    """One type of agents, as it was given; ``share`` is of the population."""
+    """One type of agents as given; ``share`` is its share of the population."""
 
     name: str
     urgencies: np.ndarray  # [private]
     chain: np.ndarray  # [private private]
-    private_names: tuple[str, ...]  # one a private state, or none
+    private_names: tuple[str, ...]  # one per private state, or none
     gamma: float
     share: float
     initial: Any  # karma of each agent of the type, a number for all, or None
 
 
 def refusal(name: str, value: float, most: float = np.inf) -> str:
-    """Why a number of the economy may not take a value, or an empty text; ``most`` is what an agent can hold.
+    """Return why a parameter may not take a value, or an empty string; ``most`` is the largest karma.
 
     >>> refusal("gamma", 1.0), refusal("mean_karma", 25.0, most=20), refusal("urgencies", 5.0)
     ('must be in [0, 1)', 'must be in [0, max_karma = 20]', '')
@@ -58,7 +58,7 @@ def refusal(name: str, value: float, most: float = np.inf) -> str:
 
 
 def numbers(name: str, value: object, *, dims: int = 0, most: float = np.inf) -> np.ndarray:
-    """Numbers ``[..]`` of so many dimensions that a parameter may take. Raises `ValueError`."""
+    """Return a parameter's value as an array of ``dims`` dimensions. Raises `ValueError`."""
     try:
         found = np.asarray(value, dtype=float)
     except (TypeError, ValueError):
@@ -78,21 +78,21 @@ def _form(dims: int) -> str:
 
 
 def whole(name: str, value: object, minimum: int) -> int:
-    """A whole number of at least ``minimum``. Raises `ValueError`."""
+    """Return an integer of at least ``minimum``. Raises `ValueError`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
         raise ValueError(f"{name}: {value!r} must be a whole number, at least {minimum}")
     return int(value)
 
 
 def one_of(name: str, value: object, known: Sequence[str]) -> str:
-    """A word among ``known``. Raises `ValueError` that lists them."""
+    """Return a word among ``known``. Raises `ValueError` that lists them."""
     if not isinstance(value, str) or value not in known:
         raise ValueError(f"{name}: {value!r} is unknown; must be one of {', '.join(known)}")
     return value
 
 
 def tax_of(tax: object, most: int) -> np.ndarray:
-    """What is due at every level of karma, ``[karma]``: a rate of it, or as listed. Raises `ValueError`."""
+    """Return the tax at every karma level, ``[karma]``, from a rate or a list. Raises `ValueError`."""
     holdings = np.arange(most + 1.0)
     if np.ndim(tax) == 0:  # type: ignore[arg-type]
         rate = float(numbers("tax", tax))
@@ -108,7 +108,7 @@ def tax_of(tax: object, most: int) -> np.ndarray:
 
 
 def kinds_of(given: Mapping[str, Any]) -> tuple[list[Kind], int | None]:
-    """The types of agents, and how many agents there are where that is told. Raises `ValueError`."""
+    """Return the types of agents, and the number of agents if given. Raises `ValueError`."""
     tables: Any = given["types"]
     given_count = None if given["agents"] is None else whole("agents", given["agents"], 1)
     base = {name: given[name] for name in ("urgencies", "chain", "private_names", "gamma")}
@@ -133,7 +133,7 @@ def kinds_of(given: Mapping[str, Any]) -> tuple[list[Kind], int | None]:
 
 
 def check_keys(where: str, table: object, known: Sequence[str]) -> None:
-    """Raises `ValueError` for what is no table, and for keys that are not known."""
+    """Raise `ValueError` where ``table`` is not a table or has unknown keys."""
     if not isinstance(table, Mapping):
         raise ValueError(f"{where}: {table!r} must be a table")
     for key in table:
@@ -142,7 +142,7 @@ def check_keys(where: str, table: object, known: Sequence[str]) -> None:
 
 
 def shares_of(tables: Sequence[Mapping[str, Any]]) -> tuple[list[float], int | None]:
-    """The types' shares, and the sum of their counts where these are given; equal shares otherwise."""
+    """Return the types' shares, equal by default, and the sum of their counts if given."""
     given_keys = [name for name in ("share", "count") if any(name in table for table in tables)]
     if not given_keys:
         return [1 / len(tables)] * len(tables), None
@@ -162,7 +162,7 @@ def shares_of(tables: Sequence[Mapping[str, Any]]) -> tuple[list[float], int | N
 
 
 def _kind(where: str, table: Mapping[str, Any], share: float, max_karma: int) -> Kind:
-    """One type from its table. Raises `ValueError`."""
+    """Return one type from its table. Raises `ValueError`."""
     if table.get("max_karma", max_karma) != max_karma:
         own = f"{where}max_karma: {table['max_karma']!r}"
         raise ValueError(f"{own} must be max_karma = {max_karma}, the same for all types")

@@ -1,10 +1,10 @@
-"""How fast rewards, transitions and values move: Lipschitz constants of an economy, and when steps contract.
+"""Lipschitz constants of rewards, transitions and values of a karma economy, and the contraction condition.
 
-Distances between states and between bids are 0 or 1, between distributions sums of absolute differences;
-``nu`` is the distribution of bids and ``rho`` that of states with bids, and ``|nu - nu'| <= |rho - rho'|``.
-What losing costs is at most ``u_max`` and karma at most ``max_karma``. As in the source, what the largest
-amount of karma cuts off is left out: shared out among all, it makes transitions steeper than any bound here
-(`ratios` shows it).
+Distances between states and between bids are 0 or 1; distances between distributions are sums of absolute
+differences. ``nu`` is the distribution of bids and ``rho`` that of states with bids, and ``|nu - nu'| <=
+|rho - rho'|``. The cost of losing is at most ``u_max`` and karma at most ``max_karma``. As in the source,
+karma in excess of the largest amount is ignored: its redistribution can make transitions steeper than every
+bound here (`ratios` shows it).
 
 Source: Vaishampayan (ETH Zurich 2024), equations 5.1 to 5.4 and the conditions that follow them, after
 Yardim, Cayci, Geist and He (ICML 2023).
@@ -28,15 +28,15 @@ Table = Callable[[np.ndarray], np.ndarray]  # of rho [state action]
 
 
 class Constants(NamedTuple):
-    """Lipschitz constants: L of rewards, values and the map, K of transitions; in what is after ``_``."""
+    """Lipschitz constants L (rewards, values, the map) and K (transitions); the suffix names the variable."""
 
     L_u: float  # reward in the urgency, 5.1
     L_k: float  # reward in karma, 5.1
-    L_b: float  # reward in the own bid, 5.1
+    L_b: float  # reward in the agent's bid, 5.1
     L_nu: float  # reward in the distribution of bids, 5.1
     K_u: float  # transition in the urgency, 5.2
     K_k: float  # transition in karma, 5.2
-    K_b: float  # transition in the own bid, 5.2
+    K_b: float  # transition in the agent's bid, 5.2
     K_nu: float  # transition in the distribution of bids, 5.2 (peer) or 5.4 (society)
     L_s: float  # reward in the state: L_u, since karma itself pays nothing
     L_a: float  # reward in the action: L_b
@@ -45,17 +45,17 @@ class Constants(NamedTuple):
     K_a: float  # transition in the action: K_b
     K_rho: float  # transition in the distribution of states with bids: K_nu
     discount: float
-    dh: float  # at least how far a policy's entropy is from the largest
-    L_pop: float  # of the stationary distribution of states with bids, in the policy
+    dh: float  # lower bound on the distance of a policy's entropy from the largest
+    L_pop: float  # stationary distribution of states with bids in the policy
     L_vs: float  # value in the state
     L_vpi: float  # value in the policy
     L_vrho: float  # value in the distribution
     L_qpi: float  # action value in the policy
     L_qrho: float  # action value in the distribution
-    L: float  # of the whole: L_pop L_qrho + L_qpi
+    L: float  # whole map: L_pop L_qrho + L_qpi
 
     def contracts(self, temperature: float) -> bool:
-        """Whether a step of policy mirror ascent is proved to contract: ``L < temperature``, 1 / beta."""
+        """Return whether a policy mirror ascent step provably contracts: ``L < temperature = 1 / beta``."""
         return temperature > self.L
 
 
@@ -70,18 +70,18 @@ def constants(
     u_min: float = 0.0,
     tight: bool = False,
 ) -> Constants:
-    """All Lipschitz constants of an economy whose winners pay by ``payment``.
+    """Return all Lipschitz constants of an economy with the payment rule ``payment``.
 
-    That is ``PBP`` (the bid, to the loser), ``PBS`` (to society), or for another rule the constant of its
-    karma kernel in the distribution of bids, summed over outcomes (`kernel_constant`): ``K_nu`` is 1 more.
-    With ``L_pop = dh = 0``, the least that they can be, ``L`` is the least temperature the theory could do
-    with.
+    ``payment`` is ``PBP`` (the winner pays its bid to the loser), ``PBS`` (to society), or for another rule
+    the constant of its karma kernel in the distribution of bids, summed over outcomes (`kernel_constant`);
+    ``K_nu`` is 1 more. With ``L_pop = dh = 0``, their smallest possible values, ``L`` is the smallest
+    temperature that the theory could allow.
 
-    ``tight`` takes the smallest constants for which the inequalities hold: a chance to lose moves by at most
-    half of ``|nu - nu'|``, so ``L_nu = u_max/2``; what is paid per head by ``max_karma/2`` of it, so ``K_nu =
-    max_karma + 1`` under PBS; and ``L_u = u_max - u_min``, two urgencies' difference. The value differs
-    between states by ``L_s + L_a`` each step because both state and action may differ; where karma alone
-    does, by ``L_a``. Raises `ValueError` for numbers out of range.
+    ``tight`` takes the smallest constants for which the inequalities hold. A probability of losing changes by
+    at most half of ``|nu - nu'|``, so ``L_nu = u_max/2``. The payment per agent changes by at most
+    ``max_karma/2`` times ``|nu - nu'|``, so ``K_nu = max_karma + 1`` under PBS. Two urgencies differ by at
+    most ``L_u = u_max - u_min``. Values of two states differ by ``L_s + L_a`` per step because both state and
+    action may differ, and by ``L_a`` where only karma differs. Raises `ValueError` for numbers out of range.
 
     >>> found = constants(1.0, 0.9)
     >>> round(found.L_vs, 9), round(found.L, 9), found.contracts(temperature=1.0)
@@ -114,7 +114,7 @@ def _check(u_max: float, discount: float, L_pop: float, dh: float, u_min: float)
 
 
 def _kernel(payment: str | float, max_karma: int, tight: bool) -> float:
-    """How far the karma kernel moves, summed over outcomes, per unit of ``|nu - nu'|``."""
+    """Return the Lipschitz constant of the karma kernel, summed over outcomes, in ``nu``."""
     if isinstance(payment, str):
         if payment not in PAYMENTS:
             raise ValueError(f"payment: {payment!r} must be one of {', '.join(PAYMENTS)}, or a number")
@@ -127,13 +127,13 @@ def _kernel(payment: str | float, max_karma: int, tight: bool) -> float:
 
 
 def kernel_constant(charge: object, *, society: bool, tight: bool = False) -> float:
-    """The constant of the karma kernel where a winner who bid ``b`` against ``c`` pays ``charge[b, c]``.
+    """Return the constant of the karma kernel where a winner with ``b`` against ``c`` pays ``charge[b, c]``.
 
-    Paid to the loser, karma depends on the distribution of bids only through who is met, and that is counted
-    already: 0. Paid to society, two levels ``s`` at which all are paid ``floor(s)`` or ``ceil(s)`` give
-    distributions that differ by at most ``2 |s - s'|``, and the level is what a pair pays, halved: its
-    constant is the largest charge, or, ``tight``, half of the range of charges. Raises `ValueError` for what
-    is no such table.
+    With payment to the loser it is 0: karma depends on the distribution of bids only through the opponent,
+    which is counted already. With payment to society, agents receive ``floor(s)`` or ``ceil(s)``, and two
+    levels ``s`` give distributions that differ by at most ``2 |s - s'|``. The level is half the payment of a
+    pair, so its constant is the largest charge, or with ``tight`` half of the range of charges. Raises
+    `ValueError` for an invalid table.
 
     >>> charge = np.tile(np.arange(21)[:, None], 21)
     >>> kernel_constant(charge, society=True), kernel_constant(charge, society=True, tight=True)
@@ -142,14 +142,14 @@ def kernel_constant(charge: object, *, society: bool, tight: bool = False) -> fl
     table = np.asarray(charge, dtype=float)
     if table.ndim != 2 or table.shape[0] != table.shape[1] or not np.all(table >= 0):
         raise ValueError(f"charge: shape {table.shape} must be square, with numbers of at least 0")
-    paid = table[np.tril_indices(len(table))]  # who bids less never wins
+    paid = table[np.tril_indices(len(table))]  # lower bids never win
     if not society:
         return 0.0
     return float(paid.max() - paid.min()) if tight else float(2 * paid.max())
 
 
 def tables_of(game: PopulationGame) -> tuple[Table, Table]:
-    """A population's rewards and transitions as functions of ``rho``, for `ratios`.
+    """Return a population's rewards and transitions as functions of ``rho``, for `ratios`.
 
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=2, mean_karma=1.0)
@@ -170,7 +170,7 @@ def tables_of(game: PopulationGame) -> tuple[Table, Table]:
 
 @eqx.filter_jit
 def _frozen(game: PopulationGame, rho: Array) -> tuple[Array, Array]:
-    """``[state action]`` and ``[state action state]`` in the environment that ``rho`` makes."""
+    """Return rewards ``[state action]`` and transitions ``[state action state]`` given ``rho``."""
     mu = rho.sum(axis=1)
     pi = jnp.where(mu[:, None] > 0, rho / jnp.where(mu > 0, mu, 1.0)[:, None], 0.0)
     env = game.environment(mu, pi)
@@ -178,7 +178,7 @@ def _frozen(game: PopulationGame, rho: Array) -> tuple[Array, Array]:
 
 
 class Ratios(NamedTuple):
-    """The largest quotients seen, each named as the constant of `Constants` that bounds it."""
+    """Largest quotients observed, each named as the constant of `Constants` that bounds it."""
 
     L_rho: float
     K_rho: float
@@ -189,7 +189,7 @@ class Ratios(NamedTuple):
     L_qrho: float
 
     def above(self, bounds: Constants, slack: float = 1e-9) -> tuple[str, ...]:
-        """Names of those that exceed their bounds by more than a part ``slack`` of them; none should."""
+        """Return the names of ratios above their bounds by more than ``slack``, relative and absolute."""
         return tuple(
             name
             for name, seen in self._asdict().items()
@@ -200,12 +200,12 @@ class Ratios(NamedTuple):
 def ratios(
     reward: Table, transition: Table, legal: np.ndarray, discount: float, pairs: Iterable[tuple[Play, Play]]
 ) -> Ratios:
-    """How far rewards, transitions and values move between two plays at most, for each unit that those do.
+    """Return the largest changes of rewards, transitions and values between two plays, per unit of distance.
 
-    ``reward(rho)`` is ``[state action]`` and ``transition(rho)`` ``[state action state]``, ``rho`` the
-    distribution of states with actions; ``legal`` is ``[state action]``. A play is a distribution of states
-    and a policy, zero at what is not legal. Values are those of a policy in the environment that a play
-    makes, unregularised; distances of policies are the largest over states.
+    ``reward(rho)`` is ``[state action]`` and ``transition(rho)`` is ``[state action state]``, where ``rho``
+    is the distribution of states with actions; ``legal`` is ``[state action]``. A play is a distribution of
+    states and a policy, zero at illegal actions. Values are the unregularised values of a policy in the
+    environment of a play. The distance of policies is the largest over states.
 
     >>> legal = np.ones((2, 2), dtype=bool)
     >>> plays = [(np.array([0.5, 0.5]), np.eye(2)), (np.array([0.5, 0.5]), np.eye(2)[::-1])]
@@ -223,7 +223,7 @@ def ratios(
 def _moved(
     reward: Table, transition: Table, legal: np.ndarray, discount: float, here: Play, there: Play
 ) -> list[float]:
-    """The quotients of `Ratios` for one pair."""
+    """Return the quotients of `Ratios` for one pair."""
     rho, rho_there = (mu[:, None] * pi for mu, pi in (here, there))
     far = float(np.abs(rho - rho_there).sum())
     apart = float(np.abs(here[1] - there[1]).sum(axis=1).max())
@@ -250,7 +250,7 @@ def _moved(
 def _values(
     reward: np.ndarray, transition: np.ndarray, pi: np.ndarray, discount: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``[state]`` and ``[state action]`` of a policy in a frozen environment."""
+    """Return values ``[state]`` and ``[state action]`` of a policy in a fixed environment."""
     onward = np.einsum("sa,sat->st", pi, transition)
     value = np.linalg.solve(np.eye(len(pi)) - discount * onward, np.sum(pi * reward, axis=1))
     return value, reward + discount * transition @ value
