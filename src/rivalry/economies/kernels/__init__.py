@@ -1,1 +1,1 @@
-"""Compiled loops of karma economies and of the city."""
+"""Compiled simulation loops of karma economies and of the city."""

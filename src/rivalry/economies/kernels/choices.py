@@ -1,11 +1,11 @@
-"""Choices of 0..k from a row that only holders of k have: triangular tables, softmax rows, draws from them.
+"""Triangular tables of choices 0..k at karma k: softmax rows and sampling.
 
-A table ``[.. z k b]`` with nothing at ``b > k`` is stored as rows ``(z, k)`` of ``k + 1`` *entries*, one
-after the other: row ``(z, k)`` begins at ``z T + k (k + 1) / 2``, with ``T = (most + 1)(most + 2) / 2``.
-A policy is stored cumulative along each row, which ends at exactly 1.
+A table ``[.. z k b]`` that is empty at ``b > k`` is stored as consecutive rows ``(z, k)`` of ``k + 1``
+*entries*: row ``(z, k)`` begins at ``z T + k (k + 1) / 2``, with ``T = (most + 1)(most + 2) / 2``. A policy
+is stored cumulative along each row, which ends at exactly 1.
 
-A *choice* is what a row is drawn from: its most likely entry, and in 32 bits how likely that is. The row
-itself is looked at only on the rare miss.
+A *choice* packs a row's most likely entry and its probability in 32 bits. Sampling reads the row itself only
+on the rare miss.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from rivalry.tables.kernels.cache import inner, njit
 _MASS = 0xFFFFFFFF
 _WHOLE = 2.0**32
 _LOG2E, _LN2_HIGH, _LN2_LOW = 1.4426950408889634, 0.6931471803691238, 1.9082149292705877e-10
-_ROUND = 1.5 * 2.0**52  # added and subtracted it rounds to a whole number, which is in the lowest bits
-_COLDEST = -708.0  # e to less than this is 0
+_ROUND = 1.5 * 2.0**52  # adding and subtracting it rounds to an integer, which is in the lowest bits
+_COLDEST = -708.0  # the exponential of smaller numbers is taken as 0
 _TAYLOR = tuple(1.0 / float(np.prod(np.arange(1, n + 1, dtype=np.float64))) for n in range(13, 1, -1))
 (_C13, _C12, _C11, _C10, _C9, _C8, _C7, _C6, _C5, _C4, _C3, _C2) = _TAYLOR
 
 
 def packed(table: np.ndarray) -> np.ndarray:
-    """Triangular storage ``[.. entry]`` of a table ``[.. z k b]``.
+    """Return the triangular storage ``[.. entry]`` of a table ``[.. z k b]``.
 
     >>> packed(np.arange(4.0).reshape(1, 2, 2)).tolist()
     [0.0, 2.0, 3.0]
@@ -37,7 +37,7 @@ def packed(table: np.ndarray) -> np.ndarray:
 
 
 def unpacked(rows: np.ndarray, most: int, fill: float = 0.0) -> np.ndarray:
-    """The table ``[.. z k b]`` of its triangular storage, ``fill`` where ``b > k``.
+    """Return the table ``[.. z k b]`` from triangular storage, with ``fill`` at ``b > k``.
 
     >>> unpacked(np.array([0.0, 2.0, 3.0]), 1).tolist()
     [[[0.0, 0.0], [2.0, 3.0]]]
@@ -49,7 +49,7 @@ def unpacked(rows: np.ndarray, most: int, fill: float = 0.0) -> np.ndarray:
 
 
 def cumulative(policy: np.ndarray) -> np.ndarray:
-    """What kernels take for a policy ``[.. z k b]``: cumulative rows ``[.. entry]``, ending at exactly 1.
+    """Return a policy ``[.. z k b]`` as cumulative rows ``[.. entry]`` that end at exactly 1.
 
     >>> cumulative(np.array([[[1.0, 0.0], [0.25, 0.75]]])).tolist()
     [1.0, 0.25, 1.0]
@@ -60,7 +60,7 @@ def cumulative(policy: np.ndarray) -> np.ndarray:
 
 
 def probabilities(rows: np.ndarray, most: int) -> np.ndarray:
-    """The policy ``[.. z k b]`` of cumulative rows ``[.. entry]``.
+    """Return the policy ``[.. z k b]`` of cumulative rows ``[.. entry]``.
 
     >>> probabilities(np.array([1.0, 0.25, 1.0]), 1).tolist()
     [[[1.0, 0.0], [0.25, 0.75]]]
@@ -70,7 +70,7 @@ def probabilities(rows: np.ndarray, most: int) -> np.ndarray:
 
 
 def uniform_rows(owners: int, privates: int, most: int) -> np.ndarray:
-    """Cumulative rows ``[owner entry]`` of the policy that draws from 0..k, all alike.
+    """Return cumulative rows ``[owner entry]`` of the uniform policy over 0..k.
 
     >>> uniform_rows(1, 1, 1).tolist()
     [[1.0, 0.5, 1.0]]
@@ -80,7 +80,7 @@ def uniform_rows(owners: int, privates: int, most: int) -> np.ndarray:
 
 
 def choices(policy: np.ndarray, most: int) -> np.ndarray:
-    """What cumulative rows ``[owner entry]`` are drawn from: ``[owner row]``, int64."""
+    """Return the choices ``[owner row]``, int64, of cumulative rows ``[owner entry]``."""
     found = np.zeros((policy.shape[0], 2 * policy.shape[1] // (most + 2)), dtype=np.int64)
     _index(policy, most, found)
     return found
@@ -103,28 +103,28 @@ def _index(policy, most, found):  # type: ignore[no-untyped-def]
 
 @inner
 def choice_of(mode, share):  # type: ignore[no-untyped-def]
-    """Mode and mass in one whole number."""
+    """Return mode and probability packed in one integer."""
     mass = np.int64(share * _WHOLE)
     return (np.int64(mode) << 32) | (mass if mass < _MASS else np.int64(_MASS))
 
 
 @inner
 def start_of(row, most):  # type: ignore[no-untyped-def]
-    """Where a row's entries begin."""
+    """Return the index of a row's first entry."""
     z, k = row // (most + 1), row % (most + 1)
     return z * ((most + 1) * (most + 2) // 2) + k * (k + 1) // 2
 
 
 @inner
 def sample(policy, first, k, choice, lot):  # type: ignore[no-untyped-def]
-    """The entry of a row that a 32-bit lot draws; the row begins at ``first`` of the flat ``policy``."""
+    """Return the entry drawn by a 32-bit lot; the row begins at ``first`` of the flat ``policy``."""
     mass = choice & _MASS
     return choice >> 32 if lot < mass else missed(policy, first, k, choice, lot)
 
 
 @inner
 def missed(policy, first, k, choice, lot):  # type: ignore[no-untyped-def]
-    """The entry drawn where it is not the mode: the rest of the lot falls below the mode, or above it."""
+    """Return the entry drawn where it is not the mode, from the rest of the lot."""
     mode, rest, chosen = choice >> 32, (lot - (choice & _MASS)) / _WHOLE, 0
     for b in range(mode):
         chosen += policy[at(first + b)] <= rest
@@ -137,20 +137,20 @@ def missed(policy, first, k, choice, lot):  # type: ignore[no-untyped-def]
 
 
 class Slate(NamedTuple):
-    """What softmax rows are worked out on."""
+    """Buffers for computing softmax rows."""
 
     x: np.ndarray  # [entry]
     scale: np.ndarray  # [entry]
     bits: np.ndarray  # [entry]: the same memory as int64
     mean: np.ndarray  # [entry]: of two tables
-    first: np.ndarray  # [row]: where its entries begin
+    first: np.ndarray  # [row]: index of its first entry
     karma: np.ndarray  # [row]
-    rows: np.ndarray  # [row]: those that are worked out
+    rows: np.ndarray  # [row]: those to compute
 
 
 @njit(cache=True, nogil=True)
 def slate(rows, most):  # type: ignore[no-untyped-def]
-    """A slate for so many rows in all."""
+    """Return buffers for ``rows`` rows."""
     karma = np.arange(rows) % (most + 1)
     first = np.cumsum(karma + 1) - karma - 1
     scale = np.zeros(first[-1] + most + 1)
@@ -160,10 +160,10 @@ def slate(rows, most):  # type: ignore[no-untyped-def]
 
 @inner
 def exponentials(x, scale, bits, count):  # type: ignore[no-untyped-def]
-    """Replace ``x``, at most 0, by e to the x: within 1 part in 10^15, 0 below -708, exactly 1 at 0.
+    """Replace ``x``, at most 0, by its exponential: within 1 part in 10^15, 0 below -708, exactly 1 at 0.
 
-    Three loops that vectorise: ``2^n (1 + r + r^2/2 + ...)``, ``x = n ln 2 + r``. No bit depends on the
-    platform's own exponential.
+    Three loops that vectorise compute ``2^n (1 + r + r^2/2 + ...)``, ``x = n ln 2 + r``. The result does not
+    depend on the platform's exponential function.
     """
     for i in range(count):
         v = x[i] if x[i] > _COLDEST else _COLDEST
@@ -184,10 +184,10 @@ def exponentials(x, scale, bits, count):  # type: ignore[no-untyped-def]
 
 @inner
 def renew(values, policy, choice, touched, last, beta, epsilon, slate, all_rows):  # type: ignore[no-untyped-def]
-    """Make the rows of one owner that were ``touched [row]``, or all, soft greedy in ``values [entry]``.
+    """Recompute the ``touched [row]`` rows of one owner, or all, from ``values [entry]``.
 
     The policy becomes ``(1 - epsilon) softmax(beta values) + epsilon uniform{0..k}``. The row of the entry
-    ``last``, where there is one that is still to be taught, stays touched.
+    ``last``, if its update is still pending, stays touched.
     """
     x, count, rows = slate.x, 0, 0
     for row in range(touched.shape[0]):
@@ -214,7 +214,7 @@ def renew(values, policy, choice, touched, last, beta, epsilon, slate, all_rows)
 
 @inner
 def _accumulate(x, first_x, k, first, epsilon, policy, choice, row):  # type: ignore[no-untyped-def]
-    """One row's cumulative policy, and its choice, from weights whose largest is 1."""
+    """Compute one row's cumulative policy and its choice from weights with maximum 1."""
     mode, running = k, 0.0
     for b in range(k, -1, -1):
         mode = b if x[at(first_x + b)] == 1.0 else mode

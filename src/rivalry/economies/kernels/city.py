@@ -1,13 +1,13 @@
-"""Agents with karma who travel through a city: one step, and play of policies that do not change.
+"""Simulation of a city's agents: one step, and simulation of fixed policies.
 
-Every step takes two words an agent from the stream. An agent's first word decides its bid by the upper 32
-bits and its next trip by the upper 30 of the rest; the upper half of the second tells between equal bids, the
-lower one shares the surplus out. What only some rules need is drawn by further words.
+Every step takes two words per agent from the stream. The upper 32 bits of an agent's first word determine its
+bid and the next 30 bits its next trip. The upper half of the second word breaks ties, the lower half is used
+in the redistribution. Further words are drawn only by rules that need them.
 
-Where an agent is, is a *spot*: a place of its journey, or a junction as ``-2 - j``. Its *row* numbers what
-it knows but its karma: ``trip * (places + junctions)`` and on, first places, then junctions; dormancy is
-last. Tables are ``[agent row karma stride]`` in float32: a row's entries, one a bid or, at a junction, one
-an option.
+The location of an agent is a *spot*: a position of its journey, or a junction as ``-2 - j``. Its *row*
+numbers what it observes except karma: from ``trip * (places + junctions)`` first positions, then junctions;
+dormancy is last. Tables are ``[agent row karma stride]`` in float32, with one entry per bid or, at a
+junction, per option.
 """
 
 from __future__ import annotations
@@ -36,106 +36,104 @@ from rivalry.tables.kernels.memory import LINE, prefetch
 from rivalry.tables.kernels.shapes import BIDS, BY_TURN, NO_TRANSFER, CityArrays
 
 AHEAD = 12
-"""How many agents ahead memory is asked for."""
+"""Number of agents ahead for which memory is prefetched."""
 
 _WHOLE = 2.0**32
 
 
 class Drivers(NamedTuple):
-    """All that a step changes; made by `fresh`."""
+    """State of the agents, which a step changes; created by `fresh`."""
 
     stream: np.ndarray  # [2], uint64
     clock: np.ndarray  # [1]: steps
-    status: np.ndarray  # [2]: RUNNING, or what went wrong, and the step at which it did, from 0
+    status: np.ndarray  # [2]: RUNNING or an error, and the step of the error, from 0
     karma: np.ndarray  # [agent]
     trip: np.ndarray  # [agent]
     spot: np.ndarray  # [agent]: the location on its journey
-    pool: np.ndarray  # [1]: the surplus not shared out
-    reward: np.ndarray  # [agent], float64: of the last step; members of a coalition: their mean
+    pool: np.ndarray  # [1]: surplus not redistributed
+    reward: np.ndarray  # [agent], float64: of the last step; for members of a coalition their mean
     asked: np.ndarray  # [agent]: steps in which it wanted a lane
     passed: np.ndarray  # [agent]: of these, admitted
-    lucky: np.ndarray  # [agent]: a permutation, for sharing out
+    lucky: np.ndarray  # [agent]: a permutation, for the redistribution
 
 
 class CityTallies(NamedTuple):
-    """Sums over steps, added to in place. Absent: all of length 0."""
+    """Sums over steps, updated in place; arrays of length 0 where none are wanted."""
 
     rewards: np.ndarray  # [agent], float64: its own
     asked: np.ndarray  # [agent]
     passed: np.ndarray  # [agent]
     trips: np.ndarray  # [agent]: trips ended
     asked_on: np.ndarray  # [agent trip]: steps in which it wanted a lane
-    bids_on: np.ndarray  # [agent trip]: what it bid there, together
+    bids_on: np.ndarray  # [agent trip]: sum of its bids there
     wanted: np.ndarray  # [lane]: agent-steps
     admitted: np.ndarray  # [lane]
-    bids: np.ndarray  # [lane bid]: how often
+    bids: np.ndarray  # [lane bid]: number of bids
     chances: (
         np.ndarray
-    )  # [lane bid], float64: what chance who asked would have had by that bid (or rank), summed
-    free: np.ndarray  # [lane]: agent-steps at which there was room for everybody
+    )  # [lane bid], float64: sum over requests of the admission probability of that bid (or rank)
+    free: np.ndarray  # [lane]: agent-steps with room for all
     holdings: np.ndarray  # [karma]: agent-steps, before bidding
-    shared: (
-        np.ndarray
-    )  # [lane karma karma]: before and after sharing out, of those who wanted it; dormant last
+    shared: np.ndarray  # [lane karma karma]: before and after the redistribution, per request; dormant last
     flows: np.ndarray  # [flow]: PAID, TAXED (tolls) and SHARED
     each: np.ndarray  # [agent row karma], int32: agent-steps before bidding; may be absent alone
 
 
 class CityBuffers(NamedTuple):
-    """What a run writes on, and numbers that do not change while it runs; the last lane is the dormant's."""
+    """Buffers and constants of a run; the last lane stands for dormancy."""
 
     words: np.ndarray  # [2 times agents], uint64
     bids: np.ndarray  # [agent]
     row: np.ndarray  # [agent]
     lane: np.ndarray  # [agent]
-    entry: np.ndarray  # [agent]: the choice, as a place in a flat table
-    factor: np.ndarray  # [agent], float64: what a choice that is pending discounts the next by
+    entry: np.ndarray  # [agent]: index of the choice in a flat table
+    factor: np.ndarray  # [agent], float64: discount factor of the pending choice
     won: np.ndarray  # [agent]
-    order: np.ndarray  # [agent]: what decides between agents, more is better
-    before: np.ndarray  # [agent]: karma before anything is given
-    holdings: np.ndarray  # [agent]: karma put aside
-    crowd: np.ndarray  # [lane order]: how many
-    want: np.ndarray  # [lane]: how many in all
-    margin: np.ndarray  # [lane]: at which order not all are admitted; -1: everybody is
-    room_left: np.ndarray  # [lane]: left for those at the margin
-    rest: np.ndarray  # [lane]: those at the margin not yet decided on
-    price: np.ndarray  # [lane]: what everybody pays at most, where it is not the own bid
-    room: np.ndarray  # [lane]: capacity; for the dormant all
+    order: np.ndarray  # [agent]: priority, higher is better
+    before: np.ndarray  # [agent]: karma before the redistribution
+    holdings: np.ndarray  # [agent]: karma stored temporarily
+    crowd: np.ndarray  # [lane order]: number of requests
+    want: np.ndarray  # [lane]: number of all requests
+    margin: np.ndarray  # [lane]: priority at which not all are admitted; -1: all are admitted
+    room_left: np.ndarray  # [lane]: capacity left for those at the margin
+    rest: np.ndarray  # [lane]: undecided requests at the margin
+    price: np.ndarray  # [lane]: maximum payment, where it is not the agent's own bid
+    room: np.ndarray  # [lane]: capacity; for dormancy all agents
     due: np.ndarray  # [lane], float64: the toll
     paid: np.ndarray  # [lane]: karma
     members: np.ndarray  # [agent]: by lane
     moves: np.ndarray  # [type trip trip]: cumulative, in units of 2**-30
     ranks: np.ndarray  # [type urgency]: of stakes among all, from 0
-    slot: np.ndarray  # [trip]: which journey it is; of the dormant 0
-    urgency: np.ndarray  # [trip]; of the dormant 0
-    supply: int  # karma there is
+    slot: np.ndarray  # [trip]: journey slot; 0 for dormancy
+    urgency: np.ndarray  # [trip]; 0 for dormancy
+    supply: int  # total karma
     special: int  # 1: tolls, subsidies or local shares
 
 
 def spots(city: CityArrays) -> int:
-    """Rows that a trip takes: places, then junctions."""
+    """Return the number of rows per trip: positions, then junctions."""
     return int(city.lane.shape[1] + city.options.shape[1])
 
 
 def trips(city: CityArrays) -> int:
-    """Trips of an agent, dormancy not counted."""
+    """Return the number of trips of an agent, without dormancy."""
     return int(city.journeys.shape[1] * city.stakes.shape[1])
 
 
 def rows(city: CityArrays) -> int:
-    """Rows of an agent."""
+    """Return the number of rows of an agent."""
     return trips(city) * spots(city) + 1
 
 
 def stride(city: CityArrays) -> int:
-    """Entries from one row to the next: whole cache lines, with room for two entries that are not bids."""
+    """Return the entries per row: whole cache lines, with room for two entries that are not bids."""
     line = LINE // 4
     entries = int(max(city.most + 1, city.options.shape[2]))
     return -(-(entries + 1) // line) * line
 
 
 def fresh(city: CityArrays, sequence: np.random.SeedSequence) -> Drivers:
-    """Agents at step 0: karma as given, all at the beginning of a trip drawn from ``first``."""
+    """Return agents at step 0: karma as given, at the start of a trip drawn from ``first``."""
     agents = len(city.type_of)
     stream, lots = draws.stream(sequence), np.zeros(agents)
     with draws.quiet():
@@ -160,12 +158,12 @@ def fresh(city: CityArrays, sequence: np.random.SeedSequence) -> Drivers:
 
 
 def copied(drivers: Drivers) -> Drivers:
-    """The same agents once more, to be played on by themselves."""
+    """Return a copy of the agents for a separate simulation."""
     return Drivers(*(array.copy() for array in drivers))
 
 
 def tallies(city: CityArrays, each: bool = False) -> CityTallies:
-    """Sums of nothing; ``each``: with the states of every agent."""
+    """Return zero tallies; with ``each`` also of every agent's states."""
     agents, lanes, levels = len(city.type_of), len(city.capacity), city.most + 1
     whole = np.int64
     return CityTallies(
@@ -188,7 +186,7 @@ def tallies(city: CityArrays, each: bool = False) -> CityTallies:
 
 
 def no_tallies() -> CityTallies:
-    """What stands for tallies where none are wanted."""
+    """Return empty tallies, which switch tallying off."""
     line, table, cube = np.zeros(0, dtype=np.int64), np.zeros((0, 0), dtype=np.int64), np.zeros((0, 0, 0))
     return CityTallies(
         np.zeros(0), line, line, line, table, table, line, line, table, np.zeros((0, 0)), line, line,
@@ -197,10 +195,10 @@ def no_tallies() -> CityTallies:
 
 
 def play(city: CityArrays, drivers: Drivers, policy: np.ndarray, tallied: CityTallies, steps: int) -> None:
-    """Play ``steps`` further steps by a policy ``[agent row karma stride]``; all changes are in place.
+    """Simulate ``steps`` further steps of a policy ``[agent row karma stride]`` in place.
 
-    Where something else than bids decides, the policy may have length 0: options are then drawn evenly. Look
-    at ``drivers.status`` afterwards: a run that went wrong has stopped.
+    For rules without bids the policy may have length 0; options are then drawn uniformly. After an error,
+    reported in ``drivers.status``, the run stops.
     """
     with draws.quiet():
         _play(city, drivers, desk_of(city), policy, tallied, steps)
@@ -225,7 +223,7 @@ def _play(city, drivers, desk, policy, tallied, steps):  # type: ignore[no-untyp
 
 
 def desk_of(city: CityArrays) -> CityBuffers:
-    """The desk of a run of a city; not compiled, which would take longer than all of the rest."""
+    """Return the buffers of a run of a city; not compiled, which would take longer than all of the rest."""
     agents, lanes, urgencies = len(city.type_of), len(city.capacity), city.stakes.shape[1]
     known, ranks = np.unique(city.stakes, return_inverse=True)
     trip = np.arange(city.trip_chain.shape[1]) % (city.trip_chain.shape[1] - 1)
@@ -263,14 +261,14 @@ def desk_of(city: CityArrays) -> CityBuffers:
 
 @inner
 def locate_all(city, drivers, desk):  # type: ignore[no-untyped-def]
-    """`locate` for everybody."""
+    """Apply `locate` to all agents."""
     for i in range(desk.row.shape[0]):
         locate(city, drivers, desk, i)
 
 
 @inner
 def locate(city, drivers, desk, i):  # type: ignore[no-untyped-def]
-    """The row of an agent, and the lane it wants, by its trip and spot."""
+    """Store the row of an agent and the lane it wants, given its trip and spot."""
     places, trip, spot = city.lane.shape[1], drivers.trip[i], drivers.spot[i]
     known = places + city.options.shape[1]
     desk.row[i] = trip * known + (spot if spot >= 0 else places - 2 - spot)
@@ -282,9 +280,9 @@ def locate(city, drivers, desk, i):  # type: ignore[no-untyped-def]
 
 @inner
 def sample(policy, bits, first, count, line, lot):  # type: ignore[no-untyped-def]
-    """The entry of a row that a 32-bit lot draws; the row begins at ``first`` of the flat ``policy``.
+    """Return the entry drawn by a 32-bit lot; the row begins at ``first`` of the flat ``policy``.
 
-    The last entries of a row say which of its choices is the most likely, and in 32 bits how likely it is.
+    The last entries of a row hold its most likely choice and its probability in 32 bits.
     """
     mass = np.int64(bits[at(first + line - 2)])
     mode = np.int64(bits[at(first + line - 1)])
@@ -293,7 +291,7 @@ def sample(policy, bits, first, count, line, lot):  # type: ignore[no-untyped-de
 
 @inner
 def _missed(policy, first, count, mode, mass, lot):  # type: ignore[no-untyped-def]
-    """The entry drawn where it is not the mode: the rest of the lot falls below the mode, or above it."""
+    """Return the entry drawn where it is not the mode, from the rest of the lot."""
     rest, whole, chosen = (lot - mass) / _WHOLE, lot / _WHOLE, 0
     for b in range(mode):
         chosen += np.float64(policy[at(first + b)]) <= rest
@@ -306,7 +304,7 @@ def _missed(policy, first, count, mode, mass, lot):  # type: ignore[no-untyped-d
 
 @inner
 def width(city, journey, junction):  # type: ignore[no-untyped-def]
-    """How many options there are at a junction."""
+    """Return the number of options at a junction."""
     count = 0
     for option in range(city.options.shape[2]):
         count += city.options[journey, junction, option] >= 0
@@ -315,7 +313,7 @@ def width(city, journey, junction):  # type: ignore[no-untyped-def]
 
 @inner
 def turn(city, drivers, desk, i, option):  # type: ignore[no-untyped-def]
-    """An agent takes an option of the junction that it is at."""
+    """Apply an agent's option at its junction."""
     journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
     drivers.spot[i] = city.options[journey, -2 - drivers.spot[i], option]
     locate(city, drivers, desk, i)
@@ -323,7 +321,7 @@ def turn(city, drivers, desk, i, option):  # type: ignore[no-untyped-def]
 
 @inner
 def option_of(city, drivers, desk, policy, bits, line, i):  # type: ignore[no-untyped-def]
-    """The option that an agent's policy draws at its junction, and where that row begins."""
+    """Return the option drawn by an agent's policy at its junction, and the row's first index."""
     journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
     known = city.trip_chain.shape[1] - 1
     known = known * (city.lane.shape[1] + city.options.shape[1]) + 1
@@ -338,7 +336,7 @@ def option_of(city, drivers, desk, policy, bits, line, i):  # type: ignore[no-un
 
 @inner
 def _turn(city, drivers, desk, policy, bits, line):  # type: ignore[no-untyped-def]
-    """Those at a junction take an option: by their policies or, without any, evenly."""
+    """Draw options of agents at junctions, by their policies or, without policies, uniformly."""
     for i in range(desk.bids.shape[0]):
         if drivers.spot[i] < -1:
             option, _ = option_of(city, drivers, desk, policy, bits, line, i)
@@ -347,7 +345,7 @@ def _turn(city, drivers, desk, policy, bits, line):  # type: ignore[no-untyped-d
 
 @inner
 def choose(city, drivers, desk, policy, bits, line):  # type: ignore[no-untyped-def]
-    """Everybody's bid; the rows of agents further on are asked for in time."""
+    """Draw all bids, with the rows of later agents prefetched."""
     agents, karma = desk.bids.shape[0], drivers.karma
     known = (city.trip_chain.shape[1] - 1) * (city.lane.shape[1] + city.options.shape[1]) + 1
     for i in range(agents):
@@ -361,7 +359,7 @@ def choose(city, drivers, desk, policy, bits, line):  # type: ignore[no-untyped-
 
 @inner
 def step(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
-    """What follows the bids: admission, payments, sharing out, moving on; karma is counted."""
+    """Complete a step after the bids: admission, payments, redistribution, moves, conservation check."""
     wanted = tallied.rewards.shape[0] > 0
     order = desk.bids if city.award == BIDS else desk.order
     demand(desk, order, city)
@@ -392,13 +390,13 @@ def step(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
 
 
 def ready(city: CityArrays, drivers: Drivers, desk: CityBuffers) -> None:
-    """A step begins: the desk knows where everybody is, and what chance holds for the step."""
+    """Begin a step: store the agents' locations and the random words of the step."""
     with draws.quiet():
         _ready(city, drivers, desk)
 
 
 def take(city: CityArrays, drivers: Drivers, desk: CityBuffers, options: np.ndarray) -> None:
-    """Those at a junction take the options ``[agent]``, numbers below how many there are; no time passes."""
+    """Apply options ``[agent]``, numbered from 0, to agents at junctions; no time passes."""
     with draws.quiet():
         _take(city, drivers, desk, np.asarray(options, dtype=np.int64))
 
@@ -406,9 +404,9 @@ def take(city: CityArrays, drivers: Drivers, desk: CityBuffers, options: np.ndar
 def bid(
     city: CityArrays, drivers: Drivers, desk: CityBuffers, bids: np.ndarray, tallied: CityTallies
 ) -> None:
-    """One step with the bids ``[agent]``, in 0..karma and 0 of the dormant; nobody is at a junction.
+    """Simulate one step with bids ``[agent]``, in 0..karma and 0 for dormant agents; none is at a junction.
 
-    Look at ``drivers.status`` afterwards.
+    Errors are reported in ``drivers.status``.
     """
     with draws.quiet():
         _bid(city, drivers, desk, np.asarray(bids, dtype=np.int64), tallied)

@@ -1,11 +1,11 @@
-"""Learning in a city: every agent a table of its own, policies frozen for an epoch.
+"""Q-learning in a city with one table per agent and policies fixed for an epoch.
 
-A decision is settled when its agent decides next, as in `economies.kernels.economy_learning`. Choosing an
-option at a junction takes no time: its worth is that of the bid that follows at once, not discounted.
+A decision is updated when its agent decides next, as in `economies.kernels.economy_learning`. Choosing an
+option at a junction takes no time: its value is that of the bid that follows immediately, undiscounted.
 
-Tables are rows of whole cache lines. The last entry of a row of values tells whether it was taught since its
-agent's policy was made; the last two entries of a row of a policy tell its likeliest choice. Rows that were
-taught stand in their agent's list, which is gone through at an epoch's end.
+Tables consist of rows of whole cache lines. The last entry of a row of values marks an update since its
+agent's policy was computed; the last two entries of a row of a policy hold its most likely choice. Updated
+rows are listed per agent, and the list is processed at the end of an epoch.
 """
 
 from __future__ import annotations
@@ -38,30 +38,30 @@ from rivalry.tables.kernels.memory import aligned, prefetch
 from rivalry.tables.kernels.shapes import CityArrays
 
 BLOCK = 32
-"""Rows whose softmax is worked out together."""
+"""Rows whose softmax is computed together."""
 
 _MASS = 0xFFFFFFFF
 _WHOLE = 2.0**32
 
 
 class CityLearning(NamedTuple):
-    """What is learned. Made by `begin`; tables ``[agent row karma stride]`` are float32."""
+    """Learned tables ``[agent row karma stride]``, float32; created by `begin`."""
 
     q: np.ndarray
     policy: np.ndarray  # cumulative
     visits: np.ndarray  # int32; absent where the step size does not depend on them
-    pending: np.ndarray  # [agent]: the decision not settled yet, as a place in a flat table; -1: none
-    made: np.ndarray  # [agent 2], float64: the beta and epsilon that its policy was made with
+    pending: np.ndarray  # [agent]: the decision not updated yet, as an index of a flat table; -1: none
+    made: np.ndarray  # [agent 2], float64: beta and epsilon of its policy
 
 
 class Board(NamedTuple):
-    """What rows are worked out on. Here the rows of an agent are ``row * levels + karma``."""
+    """Buffers for computing rows, numbered ``row * levels + karma`` within an agent."""
 
     rows_taught: np.ndarray  # [agent row], int32; longer, as entries beyond the last are read ahead
-    length: np.ndarray  # [agent]: how many
-    owed: np.ndarray  # [agent]: the row of the choice that is pending
-    counts: np.ndarray  # [row]: how many entries there are; 0 where that depends on the journey
-    taken: np.ndarray  # [agent], uint8: whether it takes its new policy
+    length: np.ndarray  # [agent]: number of rows listed
+    owed: np.ndarray  # [agent]: the row of the pending choice
+    counts: np.ndarray  # [row]: number of entries; 0 where it depends on the journey
+    taken: np.ndarray  # [agent], uint8: whether it adopts its new policy
     x: np.ndarray  # [entry]
     scale: np.ndarray  # [entry]
     bits: np.ndarray  # [entry]: the same memory as int64
@@ -69,11 +69,11 @@ class Board(NamedTuple):
 
 
 def begin(city: CityArrays, rule: EpochRule, initial_q: float = 0.0) -> CityLearning:
-    """Learning from the value ``initial_q`` of every choice on."""
+    """Return learning tables with the initial value ``initial_q``."""
     agents, line = len(city.type_of), stride(city)
     shape = (agents, rows(city), city.most + 1, line)
     q = np.full(shape, initial_q, dtype=np.float32)
-    q[..., -1] = 1.0  # every row is to be worked out
+    q[..., -1] = 1.0  # every row is to be computed
     learning = CityLearning(
         q=aligned(q),
         policy=aligned(np.zeros(shape, dtype=np.float32)),
@@ -86,7 +86,7 @@ def begin(city: CityArrays, rule: EpochRule, initial_q: float = 0.0) -> CityLear
 
 
 def chances(city: CityArrays, policy: np.ndarray) -> np.ndarray:
-    """A policy ``[agent row karma stride]`` as chances ``[agent row karma entry]``, in float64."""
+    """Return a policy ``[agent row karma stride]`` as probabilities ``[agent row karma entry]``, float64."""
     entries = max(city.most + 1, city.options.shape[2])
     found, counts = np.empty((*policy.shape[:3], entries)), entry_counts(city)[..., None]
     for agent in range(len(policy)):  # one at a time: tables are large
@@ -96,7 +96,7 @@ def chances(city: CityArrays, policy: np.ndarray) -> np.ndarray:
 
 
 def policy_rows(city: CityArrays, given: np.ndarray) -> np.ndarray:
-    """A policy of chances ``[agent row karma entry]`` as kernels take it, ``[agent row karma stride]``."""
+    """Return probabilities ``[agent row karma entry]`` as a kernel policy ``[agent row karma stride]``."""
     line = stride(city)
     found = aligned(np.zeros((*given.shape[:3], line), dtype=np.float32))
     found[..., : given.shape[3]] = np.minimum(np.cumsum(given, axis=-1), 1.0)
@@ -107,7 +107,7 @@ def policy_rows(city: CityArrays, given: np.ndarray) -> np.ndarray:
 
 
 def entry_counts(city: CityArrays) -> np.ndarray:
-    """How many choices there are, ``[agent row karma]``: bids up to the karma held, or options."""
+    """Return the number of choices, ``[agent row karma]``: bids up to the karma held, or options."""
     agents, levels = len(city.type_of), city.most + 1
     places, junctions = city.lane.shape[1], city.options.shape[1]
     counts = np.empty((agents, rows(city), levels), dtype=np.int64)
@@ -131,7 +131,7 @@ def learn(
 ) -> None:
     """Learn for ``steps`` further steps; drivers, learning and tallies change in place.
 
-    Look at ``drivers.status`` afterwards: a run that went wrong has stopped.
+    After an error, reported in ``drivers.status``, the run stops.
     """
     with draws.quiet():
         _learn(city, rule, drivers, learning, desk_of(city), tallied, steps)
@@ -162,7 +162,7 @@ def _learn(city, rule, drivers, learning, desk, tallied, steps):  # type: ignore
 
 @njit(cache=True, nogil=True)
 def _board(city, learning):  # type: ignore[no-untyped-def]
-    """A board with the rows that are marked as taught."""
+    """Return buffers with the rows marked as updated."""
     agents, levels, line = learning.q.shape[0], learning.q.shape[2], learning.q.shape[3]
     known, places = learning.q.shape[1], city.lane.shape[1]
     size, spots, flat = known * levels, places + city.options.shape[1], learning.q.reshape(-1)
@@ -192,7 +192,7 @@ def _board(city, learning):  # type: ignore[no-untyped-def]
 
 @inner
 def _mark(q, line, board, i, row):  # type: ignore[no-untyped-def]
-    """A row is put on its agent's list, unless it stands there."""
+    """Add a row to its agent's list, unless it is listed already."""
     marked = at((i * board.counts.shape[0] + row) * line + line - 1)
     board.rows_taught[at(i), at(board.length[i])] = row
     board.length[i] += q[marked] == 0.0
@@ -201,7 +201,7 @@ def _mark(q, line, board, i, row):  # type: ignore[no-untyped-def]
 
 @inner
 def _choose(city, drivers, desk, q, policy, bits, line):  # type: ignore[no-untyped-def]
-    """Everybody's bid, as `economies.kernels.city.choose`; values are asked for, too."""
+    """Draw all bids, as `economies.kernels.city.choose`, with values prefetched too."""
     agents, karma = desk.bids.shape[0], drivers.karma
     known = (city.trip_chain.shape[1] - 1) * (city.lane.shape[1] + city.options.shape[1]) + 1
     for i in range(agents):
@@ -217,7 +217,7 @@ def _choose(city, drivers, desk, q, policy, bits, line):  # type: ignore[no-unty
 
 @inner
 def _teach(city, rule, drivers, learning, desk, board, q, policy, visits):  # type: ignore[no-untyped-def]
-    """What was pending is settled by the bids that are made; tells whether a value is no finite number."""
+    """Update pending decisions by the bids made; return whether a value is not finite."""
     alpha, bad = staged(rule.alpha, rule.alpha_until, drivers.clock[0]), False
     line, pending, plain = learning.q.shape[3], learning.pending, rule.target == SARSA
     for i in range(pending.shape[0]):
@@ -248,7 +248,7 @@ def _paced(alpha, power, visits, place):  # type: ignore[no-untyped-def]
 
 @inner
 def _worth(target, q, policy, first, count, choice):  # type: ignore[no-untyped-def]
-    """What a row is worth where ``choice`` is made there: that, the mean, or the best."""
+    """Return the value of a row with ``choice`` made there: that of the choice, the mean, or the best."""
     if target == SARSA:
         return np.float64(q[at(first + choice)])
     if target == EXPECTED:
@@ -266,7 +266,7 @@ def _worth(target, q, policy, first, count, choice):  # type: ignore[no-untyped-
 
 @inner
 def _take_turns(city, rule, drivers, learning, desk, board, q, policy, bits, visits):  # type: ignore[no-untyped-def]
-    """Those at a junction take an option, which settles what was pending."""
+    """Draw options of agents at junctions and update their pending decisions."""
     alpha, bad, line = staged(rule.alpha, rule.alpha_until, drivers.clock[0]), False, learning.q.shape[3]
     for i in range(learning.pending.shape[0]):
         gamma = city.discount[city.type_of[i]]
@@ -294,7 +294,7 @@ def _take_turns(city, rule, drivers, learning, desk, board, q, policy, bits, vis
 
 @njit(cache=True, nogil=True)
 def _renew_all(city, rule, learning):  # type: ignore[no-untyped-def]
-    """All agents take the policies of their values, as at the beginning."""
+    """Recompute the policies of all agents, as at epoch 0."""
     board = _board(city, learning)
     policy = learning.policy.reshape(-1)
     _renew(city, rule, learning, board, 0, learning.q.reshape(-1), policy, policy.view(np.uint32))
@@ -302,7 +302,7 @@ def _renew_all(city, rule, learning):  # type: ignore[no-untyped-def]
 
 @inner
 def _end_epoch(city, rule, drivers, learning, board, q, policy, bits):  # type: ignore[no-untyped-def]
-    """Agents take their new policies, each with the chance given."""
+    """Recompute agents' policies, each with the given probability."""
     if rule.renewal < 1.0:
         for i in range(board.taken.shape[0]):
             board.taken[i] = draws.uniform(drivers.stream) < rule.renewal
@@ -311,7 +311,7 @@ def _end_epoch(city, rule, drivers, learning, board, q, policy, bits):  # type: 
 
 @inner
 def _renew(city, rule, learning, board, epoch, q, policy, bits):  # type: ignore[no-untyped-def]
-    """The rows on the lists become soft greedy; those of agents who keep their policy stay there."""
+    """Recompute the listed rows; those of agents that keep their policy stay listed."""
     beta = staged(rule.beta, rule.beta_until, epoch)
     epsilon = staged(rule.epsilon, rule.epsilon_until, epoch)
     whole = q.view(np.int32)
@@ -327,7 +327,7 @@ def _renew(city, rule, learning, board, epoch, q, policy, bits):  # type: ignore
 
 @inner
 def _renew_one(city, board, i, beta, epsilon, q, whole, policy, bits, line):  # type: ignore[no-untyped-def]
-    """The rows on an agent's list; the list is empty then."""
+    """Recompute the rows on an agent's list and clear the list."""
     length, size, n = board.length[i], board.counts.shape[0], 0
     after = at(min(i + 1, board.length.shape[0] - 1))
     while n < length:
@@ -355,7 +355,7 @@ def _renew_one(city, board, i, beta, epsilon, q, whole, policy, bits, line):  # 
 
 @inner
 def _count(city, board, i, row):  # type: ignore[no-untyped-def]
-    """How many choices there are in a row."""
+    """Return the number of choices in a row."""
     if board.counts[at(row)] > 0:
         return board.counts[at(row)]
     levels, places = city.most + 1, city.lane.shape[1]
@@ -366,7 +366,7 @@ def _count(city, board, i, row):  # type: ignore[no-untyped-def]
 
 @inner
 def _weigh(x, q, whole, first, begin, count, beta):  # type: ignore[no-untyped-def]
-    """``beta`` times how far a row's values are below the best of them."""
+    """Store ``beta`` times the differences of a row's values from their maximum."""
     top = np.float64(q[at(first)])
     for b in range(1, count):
         value = np.float64(q[at(first + b)])
@@ -377,7 +377,7 @@ def _weigh(x, q, whole, first, begin, count, beta):  # type: ignore[no-untyped-d
 
 @inner
 def _accumulate(x, begin, count, first, epsilon, policy, bits, line):  # type: ignore[no-untyped-def]
-    """One row's cumulative policy, and its likeliest choice, from weights whose largest is 1."""
+    """Compute one row's cumulative policy and its most likely choice from weights with maximum 1."""
     mode, running = count - 1, 0.0
     for b in range(count - 1, -1, -1):
         mode = b if x[at(begin + b)] == 1.0 else mode

@@ -1,6 +1,6 @@
-"""What happens at the lanes of a city: who is admitted, what that costs, and where everybody goes then.
+"""Rules at the lanes of a city: admission, payments, redistribution, and moves.
 
-Drivers, desks and tallies are those of `economies.kernels.city`, and change in place.
+Drivers, buffers and tallies are those of `economies.kernels.city` and change in place.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rivalry.tables.kernels.shapes import (
 
 @inner
 def standing(city, drivers, desk):  # type: ignore[no-untyped-def]
-    """What decides between agents where no bids are made: nothing, or the rank of what is at stake."""
+    """Store priorities where no bids are made: all equal, or by the rank of the urgency."""
     trips, urgencies = city.trip_chain.shape[1] - 1, city.stakes.shape[1]
     for i in range(desk.order.shape[0]):
         desk.bids[i], trip = 0, drivers.trip[i]
@@ -35,7 +35,7 @@ def standing(city, drivers, desk):  # type: ignore[no-untyped-def]
 
 @inner
 def demand(desk, order, city):  # type: ignore[no-untyped-def]
-    """How many want each lane, by order, and at which order not everybody is admitted."""
+    """Count the requests for each lane by priority, and find the priority at which not all are admitted."""
     count, lanes = desk.crowd, desk.crowd.shape[0]
     count[:] = 0
     for i in range(order.shape[0]):
@@ -64,7 +64,7 @@ def demand(desk, order, city):  # type: ignore[no-untyped-def]
 
 @inner
 def lowest(count):  # type: ignore[no-untyped-def]
-    """The lowest order that somebody has; 0 where there is nobody."""
+    """Return the lowest priority with a request; 0 without requests."""
     for b in range(count.shape[0]):
         if count[b] > 0:
             return b
@@ -73,7 +73,7 @@ def lowest(count):  # type: ignore[no-untyped-def]
 
 @inner
 def admit(city, desk, order):  # type: ignore[no-untyped-def]
-    """Who is admitted; at the margin by counting down, without a branch on who it is."""
+    """Decide admission, at the margin by sequential sampling without a branch per agent."""
     agents, coin = order.shape[0], city.tie == COIN
     for i in range(agents):
         lane = at(desk.lane[i])
@@ -87,7 +87,7 @@ def admit(city, desk, order):  # type: ignore[no-untyped-def]
 
 @inner
 def gather(desk):  # type: ignore[no-untyped-def]
-    """Who wants each lane: a part of ``members`` that ends at the lane's ``rest``."""
+    """Group agents by the lane they want: each group of ``members`` ends at the lane's ``rest``."""
     first = 0
     for lane in range(desk.want.shape[0]):
         desk.rest[lane] = first
@@ -99,7 +99,7 @@ def gather(desk):  # type: ignore[no-untyped-def]
 
 @inner
 def admit_by_turn(city, drivers, desk):  # type: ignore[no-untyped-def]
-    """Who is admitted: those first who were admitted the least often for an attempt."""
+    """Decide admission in increasing order of the share of admissions in attempts."""
     gather(desk)
     desk.won[:] = 1
     for lane in range(desk.want.shape[0]):
@@ -120,7 +120,7 @@ def admit_by_turn(city, drivers, desk):  # type: ignore[no-untyped-def]
 
 @inner
 def _before(city, drivers, desk, one, other):  # type: ignore[no-untyped-def]
-    """Whether it is one agent's turn before it is another's."""
+    """Return whether one agent has priority over another by turn."""
     ratio = drivers.passed[one] * max(drivers.asked[other], 1)
     against = drivers.passed[other] * max(drivers.asked[one], 1)
     if ratio != against or city.tie != COIN:
@@ -131,7 +131,7 @@ def _before(city, drivers, desk, one, other):  # type: ignore[no-untyped-def]
 
 @inner
 def move(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
-    """Payments, rewards and the next locations; returns the karma collected."""
+    """Apply payments, rewards and moves; return the karma collected."""
     agents, trips, collected = desk.won.shape[0], city.trip_chain.shape[1] - 1, 0
     counted, free = tallied.rewards.shape[0] > 0, 0 if city.uncontended else 1
     if desk.special:
@@ -173,7 +173,7 @@ def move(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
 
 @inner
 def _toll(drivers, desk, i, lane, won):  # type: ignore[no-untyped-def]
-    """The toll of an agent, who pays no more than it has."""
+    """Charge an agent's toll, at most the karma it holds, and return it."""
     due = desk.due[at(lane)] * won
     if due == 0.0:
         return 0
@@ -186,7 +186,7 @@ def _toll(drivers, desk, i, lane, won):  # type: ignore[no-untyped-def]
 
 @inner
 def _begin(city, drivers, desk, i, kind, trip):  # type: ignore[no-untyped-def]
-    """An agent begins its next trip."""
+    """Draw an agent's next trip."""
     lot, after, trips = low(desk.words[i]) >> 2, 0, desk.moves.shape[2] - 1
     for k in range(trips):
         after += lot >= desk.moves[kind, trip, k]
@@ -197,7 +197,7 @@ def _begin(city, drivers, desk, i, kind, trip):  # type: ignore[no-untyped-def]
 
 @inner
 def tally_before(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
-    """What is counted before anybody is admitted."""
+    """Tally states, requests and bids before admission."""
     lanes = city.capacity.shape[0]
     for i in range(desk.bids.shape[0]):
         lane, k, trip, bid = desk.lane[i], drivers.karma[i], drivers.trip[i], desk.bids[i]
@@ -217,7 +217,7 @@ def tally_before(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
 
 @inner
 def _tally_chances(desk, chances, lane):  # type: ignore[no-untyped-def]
-    """With what chance each who wants a lane would be admitted by every bid, the others' bids as they are."""
+    """Tally for each request the admission probability of every bid, given the others' bids."""
     above, room, want = 0, desk.room[lane], desk.want[lane]
     for b in range(chances.shape[1] - 1, -1, -1):
         level = desk.crowd[lane, b]
@@ -231,13 +231,13 @@ def _tally_chances(desk, chances, lane):  # type: ignore[no-untyped-def]
 
 @inner
 def _chance(room_left, wanting):  # type: ignore[no-untyped-def]
-    """Of one among ``wanting`` equals who share so many seats."""
+    """Return the admission probability of one of ``wanting`` equals for ``room_left`` places."""
     return min(max(room_left / wanting, 0.0), 1.0)
 
 
 @inner
 def tally_after(drivers, desk, tallied):  # type: ignore[no-untyped-def]
-    """What is counted once karma was shared out, before it is passed on."""
+    """Tally karma and admissions after the redistribution, before transfers in a coalition."""
     lanes = tallied.wanted.shape[0]
     for i in range(desk.lane.shape[0]):
         lane = desk.lane[i]
@@ -249,7 +249,7 @@ def tally_after(drivers, desk, tallied):  # type: ignore[no-untyped-def]
 
 @inner
 def _join(city, drivers):  # type: ignore[no-untyped-def]
-    """Members of a coalition learn from their mean reward."""
+    """Replace the rewards of members of a coalition by their mean."""
     joint, members = 0.0, 0
     for i in range(city.coalition.shape[0]):
         if city.coalition[i]:
@@ -263,7 +263,7 @@ def _join(city, drivers):  # type: ignore[no-untyped-def]
 
 @inner
 def pay_locally(city, drivers, desk):  # type: ignore[no-untyped-def]
-    """What is given to those who wanted a lane, of its own payments and as a subsidy; returns how much."""
+    """Pay local shares and subsidies to agents that wanted a lane; return the total."""
     collected = desk.paid.sum()
     given = _give_back(city, drivers, desk) if city.local > 0.0 else 0
     left, agents = drivers.pool[0] + collected - given, desk.lane.shape[0]
@@ -283,7 +283,7 @@ def pay_locally(city, drivers, desk):  # type: ignore[no-untyped-def]
 
 @inner
 def _give_back(city, drivers, desk):  # type: ignore[no-untyped-def]
-    """A share of each lane's payments for those who wanted it; the fraction of a unit is drawn."""
+    """Return a share of each lane's payments to agents that wanted it, with random rounding."""
     given = 0
     gather(desk)
     for lane in range(city.capacity.shape[0]):
@@ -297,7 +297,7 @@ def _give_back(city, drivers, desk):  # type: ignore[no-untyped-def]
 
 @inner
 def _deal(city, drivers, desk, first, last, amount):  # type: ignore[no-untyped-def]
-    """An amount in equal shares to members, the rest by ones to some who are drawn; returns what is left."""
+    """Divide an amount equally among members, the rest by single units at random; return what is left."""
     while amount > 0:
         with_room = 0
         for n in range(first, last):
@@ -320,7 +320,8 @@ def _deal(city, drivers, desk, first, last, amount):  # type: ignore[no-untyped-
 
 @inner
 def share(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
-    """The surplus is shared out among all, or all who are not dormant: these seem full meanwhile."""
+    """Redistribute the surplus among all agents, or among all that are not dormant."""
+    # excluded dormant agents count as full during the redistribution
     agents, before, karma = desk.lane.shape[0], drivers.pool[0], drivers.karma
     if city.dormant_share == 0:
         for i in range(agents):
@@ -336,9 +337,9 @@ def share(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
 
 @inner
 def pass_on(city, drivers, desk):  # type: ignore[no-untyped-def]
-    """Members of a coalition put their karma together, and take of it in equal parts.
+    """Pool the karma of a coalition's members and divide it equally.
 
-    Where it goes to the urgent, those of highest stake take what they can hold, then the next.
+    With transfers to the urgent, members with the highest urgency receive what they can hold, then the next.
     """
     together, ranks = 0, desk.crowd.shape[1] if city.transfer == URGENT else 1
     for i in range(city.coalition.shape[0]):
@@ -358,7 +359,7 @@ def pass_on(city, drivers, desk):  # type: ignore[no-untyped-def]
 
 @inner
 def _takes(city, drivers, desk, i, rank, ranks):  # type: ignore[no-untyped-def]
-    """Whether an agent is a member of this rank; the dormant are of the lowest."""
+    """Return whether an agent is a member of this rank; dormant members have the lowest."""
     if not city.coalition[i]:
         return False
     trip = drivers.trip[i]

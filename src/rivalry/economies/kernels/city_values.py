@@ -1,8 +1,8 @@
-"""What an agent's policy is worth in a city as it was measured, and what the best would be.
+"""Values of an agent's policy and of its best response in the measured environment of a city.
 
-The agent meets, at every lane, the chances of admission by bid that were measured there, and its karma moves
-by what was measured of sharing out. That is all it need know of the rest: a decision process of its own, on
-rows and karma, solved by value iteration with MacQueen's bounds.
+The agent faces the measured admission probabilities by lane and bid, and its karma follows the measured
+redistribution. These define a Markov decision process on rows and karma, which is solved by value iteration
+with MacQueen's bounds.
 
 Source: MacQueen, "A modified dynamic programming method for Markovian decision problems", 1966.
 """
@@ -19,27 +19,27 @@ from rivalry.tables.kernels.shapes import CityArrays
 
 
 class Surroundings(NamedTuple):
-    """What an agent meets."""
+    """Environment of one agent."""
 
-    admission: np.ndarray  # [lane bid]: chances
-    charged: np.ndarray  # [lane bid]: the chance to pay the bid, once admitted
-    shared: np.ndarray  # [lane karma karma]: where karma goes by sharing out; of the dormant last
+    admission: np.ndarray  # [lane bid]: probabilities
+    charged: np.ndarray  # [lane bid]: probability of paying the bid, given admission
+    shared: np.ndarray  # [lane karma karma]: transitions of karma in the redistribution; dormant last
 
 
 class Worth(NamedTuple):
-    """Values of the states ``[agent row karma]``, and bounds on how far they are from the truth."""
+    """Values of the states ``[agent row karma]`` and bounds on their error."""
 
     own: np.ndarray  # of its policy
     best: np.ndarray  # of the best policy
-    error: np.ndarray  # [agent]: of either
+    error: np.ndarray  # [agent]: bound for both
 
 
 def worth(
     city: CityArrays, around: Surroundings, chances: np.ndarray, tolerance: float = 1e-7, sweeps: int = 20_000
 ) -> Worth:
-    """Values of the policies ``chances [agent row karma entry]``, and of the best replies, agent by agent.
+    """Return values of the policies ``chances [agent row karma entry]`` and of best responses, per agent.
 
-    ``tolerance`` is relative to the largest value that there can be.
+    ``tolerance`` is relative to the largest possible value.
     """
     states = chances.shape[:3]
     found = Worth(np.zeros(states), np.zeros(states), np.zeros(states[0]))
@@ -75,7 +75,7 @@ def _worth(city, around, chances, found, tolerance, sweeps):  # type: ignore[no-
 
 @inner
 def _junctions(city, chances, values, i, optimal):  # type: ignore[no-untyped-def]
-    """Values at junctions, where an option is taken in no time."""
+    """Compute the values at junctions, where choosing an option takes no time."""
     places, urgencies = city.lane.shape[1], city.stakes.shape[1]
     spots = places + city.options.shape[1]
     for trip in range(city.trip_chain.shape[1] - 1):
@@ -91,7 +91,7 @@ def _junctions(city, chances, values, i, optimal):  # type: ignore[no-untyped-de
 
 @inner
 def _sweep(city, around, chances, values, new, i, optimal, ends, lost, won, means):  # type: ignore[no-untyped-def]
-    """One step of value iteration at all places; returns the least and the largest change."""
+    """Take one step of value iteration at all positions; return the smallest and the largest change."""
     kind, trips, lanes = city.type_of[i], city.trip_chain.shape[1] - 1, city.capacity.shape[0]
     places, urgencies = city.lane.shape[1], city.stakes.shape[1]
     spots, gamma, low, high = places + city.options.shape[1], city.discount[kind], np.inf, -np.inf
@@ -137,14 +137,14 @@ def _row(trip, spots, places, spot):  # type: ignore[no-untyped-def]
 
 @inner
 def _used(city, journey, place):  # type: ignore[no-untyped-def]
-    """Whether a journey has a place of that number; what pads it has no lane, or leads to end and place 0."""
+    """Return whether a journey has this position; padding has no lane, or leads to the end and position 0."""
     leads = city.after[journey, place] != -1 or city.back[journey, place] != 0
     return city.lane[journey, place] >= 0 and leads
 
 
 @inner
 def _after_toll(city, won, lane, k):  # type: ignore[no-untyped-def]
-    """The value of being admitted with so much karma left, which the toll is taken from."""
+    """Return the value of admission with karma ``k`` before the toll."""
     due = city.toll[lane]
     if due == 0.0:
         return won[k]
@@ -155,7 +155,7 @@ def _after_toll(city, won, lane, k):  # type: ignore[no-untyped-def]
 
 @inner
 def _next_trip(city, values, i, trip, mean):  # type: ignore[no-untyped-def]
-    """Values where a trip ends and the next one begins, by karma."""
+    """Compute expected values at the start of the next trip, by karma."""
     kind, urgencies, before = city.type_of[i], city.stakes.shape[1], 0.0
     places, trips = city.lane.shape[1], city.trip_chain.shape[1] - 1
     spots = places + city.options.shape[1]
@@ -172,7 +172,7 @@ def _next_trip(city, values, i, trip, mean):  # type: ignore[no-untyped-def]
 
 @inner
 def _pushed(shared, values, pulled):  # type: ignore[no-untyped-def]
-    """Expected values before sharing out, from those after it."""
+    """Compute expected values before the redistribution from those after it."""
     for k in range(values.shape[0]):
         mean = 0.0
         for after in range(values.shape[0]):

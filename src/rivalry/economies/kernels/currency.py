@@ -1,7 +1,8 @@
-"""Whole amounts of a currency: who meets whom, a surplus shared out, and that nothing is lost.
+"""Random matching of agents and redistribution of a currency in integer amounts, without loss.
 
-Permutations persist: a uniformly random choice of places does not depend on how the agents stand there, so
-none is ever shuffled as a whole. Lots are 32-bit numbers; a place among ``n`` is ``lot * n >> 32``.
+Permutations persist between steps: a uniformly random choice of positions does not depend on the order of the
+agents, so permutations are never shuffled completely. Lots are 32-bit numbers; a position among ``n`` is
+``lot * n >> 32``.
 """
 
 from __future__ import annotations
@@ -16,28 +17,29 @@ _LOW, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 @inner
 def high(word):  # type: ignore[no-untyped-def]
-    """The upper 32 bits of a word, as an ordinary whole number."""
+    """Return the upper 32 bits of a word as an integer."""
     return np.int64(word >> _32)
 
 
 @inner
 def low(word):  # type: ignore[no-untyped-def]
-    """The lower 32 bits of a word."""
+    """Return the lower 32 bits of a word."""
     return np.int64(word & _LOW)
 
 
 @inner
 def at(index):  # type: ignore[no-untyped-def]
-    """An index that is not below 0, which need not be looked after."""
+    """Return a nonnegative index as unsigned, which avoids the check for negative indices."""
     return np.uint64(index)
 
 
 @inner
 def pair_up(order, words, first):  # type: ignore[no-untyped-def]
-    """All agents in uniformly random pairs: places ``2p`` and ``2p + 1`` of ``order [agent]``, in place.
+    """Match all agents in uniformly random pairs: positions ``2p`` and ``2p + 1`` of ``order [agent]``.
 
-    From the end, every last agent draws its partner by the high half of a word, ``words[first]`` and on; an
-    odd agent out is drawn first, by one word more, and stands in the last place.
+    ``order`` changes in place. From the end, every last agent draws its partner by the high half of a word,
+    from ``words[first]`` onwards. With an odd number, the unmatched agent is drawn first, by one further
+    word, and takes the last position.
     """
     left = order.shape[0]
     if left % 2 == 1:
@@ -56,13 +58,14 @@ def pair_up(order, words, first):  # type: ignore[no-untyped-def]
 
 @inner
 def share_out(surplus, karma, most, lucky, words, first, stream):  # type: ignore[no-untyped-def]
-    """Share a surplus out among all agents, in place; returns what is left because everybody is full.
+    """Redistribute a surplus among all agents in place; return what is left because all agents are full.
 
-    While the surplus is at least the number of agents and somebody has room, everybody gets the whole part of
-    an equal share, clipped at ``most``, and the excess goes back. Then one unit each goes to distinct agents
-    drawn uniformly among those with room: the front of ``lucky [agent]``, a permutation, is drawn place by
-    place by the low halves of ``words[first]`` and on, and who is full is passed over. Should there be more
-    units than agents with room, each gets one, and so on, by new words of the stream put in their place.
+    While the surplus is at least the number of agents and some agent has room, every agent receives the
+    integer part of an equal share, clipped at ``most``, and the excess returns to the surplus. Then distinct
+    agents drawn uniformly among those with room receive one unit each: the front of ``lucky [agent]``, a
+    permutation, is drawn position by position by the low halves of the words from ``words[first]`` onwards,
+    and full agents are skipped. If more units than agents with room are left, each such agent receives one
+    and the draw is repeated with new words of the stream.
     """
     agents = karma.shape[0]
     while surplus >= agents:
@@ -95,7 +98,7 @@ def share_out(surplus, karma, most, lucky, words, first, stream):  # type: ignor
 
 @inner
 def total(karma):  # type: ignore[no-untyped-def]
-    """The sum of whole amounts."""
+    """Return the sum of integer amounts."""
     amount = 0
     for agent in range(karma.shape[0]):
         amount += karma[agent]
@@ -106,15 +109,15 @@ def total(karma):  # type: ignore[no-untyped-def]
 def shared(
     surplus: int, karma: np.ndarray, most: int, lucky: np.ndarray, words: np.ndarray, stream: np.ndarray
 ) -> int:
-    """`share_out` for callers outside of kernels: ``karma`` and ``lucky`` change in place.
+    """Apply `share_out` from outside kernels: ``karma`` and ``lucky`` change in place.
 
-    ``karma [agent]`` and ``lucky [agent]`` are int64, ``words [agent]`` and
-    ``stream [2]`` uint64; what is left is returned.
+    ``karma [agent]`` and ``lucky [agent]`` are int64, ``words [agent]`` and ``stream [2]`` uint64. The amount
+    left is returned.
     """
     return share_out(surplus, karma, most, lucky, words, 0, stream)  # type: ignore[no-any-return]
 
 
 @njit(cache=True, nogil=True)
 def paired(order: np.ndarray, words: np.ndarray) -> None:
-    """`pair_up` for callers outside of kernels: ``order [agent]`` int64 changes in place."""
+    """Apply `pair_up` from outside kernels: ``order [agent]``, int64, changes in place."""
     pair_up(order, words, 0)
