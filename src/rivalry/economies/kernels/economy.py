@@ -1,9 +1,10 @@
-"""Agents with karma who meet in random pairs: one step, and play of policies that do not change.
+"""Simulation of a karma economy's agents in random pairs: one step, and simulation of fixed policies.
 
-Every step takes the same number of words from the stream: one an agent, one more an agent for lots, and with
-a tax one more. An agent's word decides its bid by the upper 32 bits, its next private state by the upper 30
-of the rest; the lowest bit is its coin, which tells where it is the first of its pair. The next bit is left
-to learners. The lots' upper halves pair the agents up, the lower halves share the surplus out.
+Every step takes the same number of words from the stream: one per agent, one more per agent for lots, and
+with a tax one more per agent. The upper 32 bits of an agent's word determine its bid and the next 30 bits its
+next private state. The lowest bit is its coin, which breaks ties where it is the first of its pair. The
+second-lowest bit is reserved for learners. The upper halves of the lots match the agents, the lower halves
+redistribute the surplus.
 """
 
 from __future__ import annotations
@@ -36,54 +37,54 @@ from rivalry.tables.kernels.shapes import (
 )
 
 RUNNING, UNBALANCED, NOT_FINITE = 0, 1, 2
-"""Status of a run: all is well; karma appeared or vanished; a learned value is no finite number."""
+"""Status of a run: no error; karma not conserved; a learned value is not finite."""
 
 
 class Agents(NamedTuple):
-    """All that a step changes; made by `fresh`, and copied by ``Agents(*(a.copy() for a in agents))``."""
+    """State that a step changes; created by `fresh`, copied by ``Agents(*(a.copy() for a in agents))``."""
 
     stream: np.ndarray  # [2], uint64
     clock: np.ndarray  # [1]: steps
-    status: np.ndarray  # [2]: RUNNING, or what went wrong, and the step at which it did, from 0
+    status: np.ndarray  # [2]: RUNNING or an error, and the step of the error, from 0
     karma: np.ndarray  # [agent]
     private: np.ndarray  # [agent]
-    pool: np.ndarray  # [1]: the surplus not shared out
-    burnt: np.ndarray  # [1]: karma lost, all told
+    pool: np.ndarray  # [1]: surplus not redistributed
+    burnt: np.ndarray  # [1]: total karma lost
     reward: np.ndarray  # [agent], float64: of the last step
     wins: np.ndarray  # [agent]: in all steps
-    order: np.ndarray  # [agent]: a permutation; places 2p and 2p + 1 were the last step's pairs
-    lucky: np.ndarray  # [agent]: a permutation, for sharing out
+    order: np.ndarray  # [agent]: a permutation; positions 2p and 2p + 1 were the last step's pairs
+    lucky: np.ndarray  # [agent]: a permutation, for the redistribution
 
 
 class EconomyTallies(NamedTuple):
-    """Sums over steps, added to in place. Absent: all of length 0."""
+    """Sums over steps, updated in place; arrays of length 0 where none are wanted."""
 
     rewards: np.ndarray  # [agent], float64
     wins: np.ndarray  # [agent]
-    bids: np.ndarray  # [bid]: how often; an odd agent out has bid too
+    bids: np.ndarray  # [bid]: number of bids, that of an unmatched agent included
     holdings: np.ndarray  # [type private karma]: agent-steps before bidding, signals in private states
-    after: np.ndarray  # [karma]: agent-steps, after payments and tax, before sharing out
+    after: np.ndarray  # [karma]: agent-steps, after payments and tax, before the redistribution
     flows: np.ndarray  # [flow]: OVERFLOW, PAID, TAXED, SHARED, BURNT
     each: np.ndarray  # [agent private karma]: agent-steps before bidding; may be absent alone
 
 
 class EconomyBuffers(NamedTuple):
-    """What a run writes on, and numbers that do not change while it runs."""
+    """Buffers and constants of a run."""
 
     words: np.ndarray  # [2 or 3 times agents], uint64
     bids: np.ndarray  # [agent]
     seen: np.ndarray  # [agent]: private state and signal in one; without signals it is `Agents.private`
-    entry: np.ndarray  # [agent]: the choice, as a place in a flat table
+    entry: np.ndarray  # [agent]: index of the choice in a flat table
     moves: np.ndarray  # [type private private]: cumulative, in units of 2**-30
-    due: np.ndarray  # [karma 2]: whole tax, and the chance of one more in units of 2**-32
+    due: np.ndarray  # [karma 2]: integer tax, and the probability of one more in units of 2**-32
     started: np.ndarray  # [agent]: wins before the run
-    supply: int  # karma there is
+    supply: int  # total karma
     fast: int  # 1: the rules of `meet_fast`
-    signals: int  # that there are; 0: nothing is seen
+    signals: int  # number of signals; 0: none
 
 
 def fresh(economy: Economy, sequence: np.random.SeedSequence) -> Agents:
-    """Agents at step 0: karma as given, private states drawn from ``first``.
+    """Return agents at step 0: karma as given, private states drawn from ``first``.
 
     Raises `ValueError` for an odd number of agents if no agent may be idle.
     """
@@ -111,12 +112,12 @@ def fresh(economy: Economy, sequence: np.random.SeedSequence) -> Agents:
 
 
 def copied(agents: Agents) -> Agents:
-    """The same agents once more, to be played on by themselves."""
+    """Return a copy of the agents for a separate simulation."""
     return Agents(*(array.copy() for array in agents))
 
 
 def tallies(economy: Economy, each: bool = False) -> EconomyTallies:
-    """Sums of nothing; ``each``: with the states of every agent."""
+    """Return zero tallies; with ``each`` also of every agent's states."""
     agents, karma, whole = len(economy.type_of), economy.most + 1, np.int64
     types, privates = len(economy.stakes), views_of(economy)
     return EconomyTallies(
@@ -131,7 +132,7 @@ def tallies(economy: Economy, each: bool = False) -> EconomyTallies:
 
 
 def no_tallies() -> EconomyTallies:
-    """What stands for tallies where none are wanted."""
+    """Return empty tallies, which switch tallying off."""
     none, cube = np.zeros(0, dtype=np.int64), np.zeros((0, 0, 0), dtype=np.int64)
     return EconomyTallies(np.zeros(0), none, none, cube, none, none, cube)
 
@@ -144,9 +145,9 @@ def play(
     tallied: EconomyTallies,
     steps: int,
 ) -> None:
-    """Play ``steps`` further steps; agents and tallies change in place. No bids are made without karma.
+    """Simulate ``steps`` further steps; agents and tallies change in place. Rules without karma use no bids.
 
-    Look at ``agents.status`` afterwards: a run that went wrong has stopped.
+    After an error, reported in ``agents.status``, the run stops.
     """
     with draws.quiet():
         _play(economy, agents, policy, choices(policy, economy.most), owner, tallied, steps)
@@ -174,17 +175,17 @@ def probe(
     owner: np.ndarray,  # [agent]: whose rows it follows
     steps: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Play ``steps`` further steps and try every legal bid of every agent on the way.
+    """Simulate ``steps`` further steps and try every legal bid of every agent in each of them.
 
-    A trial repeats the step with one agent's bid replaced, all random numbers unchanged, and is then undone.
-    The agents change in place, as in `play`. Signals are not supported.
+    A trial repeats the step with one agent's bid replaced and all random numbers unchanged, and is then
+    undone. The agents change in place, as in `play`. Signals are not supported.
 
     Returns
     -------
     won : array, [type private karma bid]
-        How many trials the agent won.
-    moved : array, [type private karma bid karma]
-        How many trials led from one amount of karma to another.
+        Number of trials that the agent won.
+    transitions : array, [type private karma bid karma]
+        Number of trials that led from one amount of karma to another.
     """
     shape = (len(economy.stakes), views_of(economy), economy.most + 1, economy.most + 1)
     won = np.zeros(shape, dtype=np.int64)
@@ -219,7 +220,7 @@ def _probe(economy, agents, trial, policy, choice, owner, none, steps, won, tran
 
 @inner
 def _reset(trial, agents):  # type: ignore[no-untyped-def]
-    """Set all that a step changes to what it is for other agents."""
+    """Set the state in ``trial`` to that in ``agents``."""
     for n in range(2):
         trial.stream[n] = agents.stream[n]
     trial.clock[0], trial.pool[0], trial.burnt[0] = agents.clock[0], agents.pool[0], agents.burnt[0]
@@ -230,7 +231,7 @@ def _reset(trial, agents):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def desk_of(economy, agents):  # type: ignore[no-untyped-def]
-    """The desk of a run of an economy."""
+    """Return the buffers of a run of an economy."""
     count, karma = economy.type_of.shape[0], economy.most + 1
     due, taxed, own_bid = np.zeros((karma, 2), dtype=np.int64), False, True
     for k in range(karma):
@@ -259,7 +260,7 @@ def desk_of(economy, agents):  # type: ignore[no-untyped-def]
 
 @inner
 def matched(economy, agents, desk):  # type: ignore[no-untyped-def]
-    """Everybody in pairs, and what they see of each other."""
+    """Match all agents in pairs and store their signals."""
     order, karma = agents.order, agents.karma
     pair_up(order, desk.words, desk.bids.shape[0])
     if desk.signals > 0:
@@ -270,7 +271,7 @@ def matched(economy, agents, desk):  # type: ignore[no-untyped-def]
 
 @inner
 def _choose(economy, agents, policy, choice, owner, desk, entries, rows):  # type: ignore[no-untyped-def]
-    """Everybody's bid."""
+    """Draw all bids."""
     most, triangle = economy.most, (economy.most + 1) * (economy.most + 2) // 2
     for i in range(owner.shape[0]):
         z, k = desk.seen[i], agents.karma[i]
@@ -281,7 +282,7 @@ def _choose(economy, agents, policy, choice, owner, desk, entries, rows):  # typ
 
 @inner
 def step(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
-    """What follows the bids: payments, tax, sharing out, private states; karma is counted."""
+    """Complete a step after the bids: payments, tax, redistribution, private states, conservation check."""
     count, wanted = desk.bids.shape[0], tallied.rewards.shape[0] > 0
     if wanted:
         _tally_before(economy, agents, desk, tallied)
@@ -324,7 +325,7 @@ def _tally_before(economy, agents, desk, tallied):  # type: ignore[no-untyped-de
 
 @inner
 def close(agents, desk, tallied):  # type: ignore[no-untyped-def]
-    """What is tallied at the end of a run alone: wins."""
+    """Tally wins, which are added only at the end of a run."""
     if tallied.wins.shape[0] > 0:
         for i in range(desk.started.shape[0]):
             tallied.wins[i] += agents.wins[i] - desk.started[i]
@@ -332,7 +333,7 @@ def close(agents, desk, tallied):  # type: ignore[no-untyped-def]
 
 @inner
 def _move(economy, agents, desk):  # type: ignore[no-untyped-def]
-    """Private states move on."""
+    """Draw the next private states."""
     for i in range(desk.bids.shape[0]):
         lot, after = low(desk.words[i]) >> 2, 0
         for z in range(desk.moves.shape[2] - 1):
@@ -342,17 +343,15 @@ def _move(economy, agents, desk):  # type: ignore[no-untyped-def]
 
 @inner
 def note(flows, which, amount):  # type: ignore[no-untyped-def]
-    """Count a flow, if flows are counted."""
+    """Tally a flow, if flows are tallied."""
     if flows.shape[0] > 0:
         flows[which] += amount
 
 
 @inner
 def meet_fast(economy, agents, desk, flows):  # type: ignore[no-untyped-def]
-    """All pairs, where the winner pays its bid, coins tell, and what a loser cannot hold joins the surplus.
-
-    Without a branch on who wins: whose higher bid it is cannot be foreseen.
-    """
+    """Resolve all pairs where winners pay their bids, ties are random, and excess karma joins the surplus."""
+    # no branch on the winner, which the processor cannot predict
     most, karma, bids, order = economy.most, agents.karma, desk.bids, agents.order
     overflow, paid = 0, 0
     to_peer = 1 if economy.receiver == PEER else 0
@@ -377,10 +376,10 @@ def meet_fast(economy, agents, desk, flows):  # type: ignore[no-untyped-def]
 
 @inner
 def _first_wins(economy, agents, desk, i, j):  # type: ignore[no-untyped-def]
-    """1 if ``i`` wins over ``j``, 0 if ``j`` wins, -1 if nobody does."""
+    """Return 1 if ``i`` wins over ``j``, 0 if ``j`` wins, -1 if neither wins."""
     coin = np.int64(desk.words[i] & np.uint64(1))
     one, other = desk.bids[i], desk.bids[j]
-    own, others = -agents.reward[i], -agents.reward[j]  # what losing would cost
+    own, others = -agents.reward[i], -agents.reward[j]  # costs of losing
     if economy.award == BIDS and one != other:
         return np.int64(one > other)
     if economy.award == BY_COIN or (economy.award == BIDS and economy.tie == COIN):
@@ -394,7 +393,7 @@ def _first_wins(economy, agents, desk, i, j):  # type: ignore[no-untyped-def]
 
 @inner
 def meet(economy, agents, desk, pair, flows):  # type: ignore[no-untyped-def]
-    """One pair under any rules."""
+    """Resolve one pair under any rules."""
     i, j, karma = agents.order[2 * pair + 1], agents.order[2 * pair], agents.karma
     outcome = _first_wins(economy, agents, desk, i, j)
     if outcome < 0:
@@ -423,7 +422,7 @@ def meet(economy, agents, desk, pair, flows):  # type: ignore[no-untyped-def]
 
 @inner
 def tax(agents, desk, flows):  # type: ignore[no-untyped-def]
-    """Everybody pays the tax on what it holds: the whole part, and one more with the chance of the rest."""
+    """Collect the tax on all holdings, rounded up with the probability of its fraction."""
     count, collected = desk.bids.shape[0], 0
     for i in range(count):
         holdings = agents.karma[i]
@@ -436,10 +435,10 @@ def tax(agents, desk, flows):  # type: ignore[no-untyped-def]
 
 
 def act(economy: Economy, agents: Agents, bids: np.ndarray, tallied: EconomyTallies) -> None:
-    """One step with the bids ``[agent]``, whole numbers in 0..karma; agents and tallies change in place.
+    """Simulate one step with bids ``[agent]``, integers in 0..karma; agents and tallies change in place.
 
-    What happens is what `economies.kernels.economy.play` would do after policies had drawn these bids. Look
-    at ``agents.status`` afterwards.
+    The result is that of `economies.kernels.economy.play` if policies had drawn these bids. Errors are
+    reported in ``agents.status``.
     """
     with draws.quiet():
         _act(economy, agents, np.asarray(bids, dtype=np.int64), tallied)

@@ -1,8 +1,8 @@
-"""Learning in an economy: policies frozen for an epoch, a table of values taught at every step of it.
+"""Q-learning in an economy, with policies fixed for an epoch and tables updated at every step.
 
-A decision is settled when its agent decides next: by then its reward, the state it led to and the choice
-there are known. So the choice that SARSA bootstraps on is the one that is executed, also where an epoch ends
-in between and it is made by the new policy.
+A decision is updated when its agent decides next: by then its reward, the next state and the choice there are
+known. The choice that SARSA bootstraps on is therefore the executed one, also where an epoch ends in between
+and the new policy makes it.
 
 Sources: SARSA, Rummery and Niranjan 1994; Q-learning, Watkins and Dayan 1992; expected SARSA, van Seijen
 et al. 2009; two tables, van Hasselt 2010.
@@ -31,45 +31,45 @@ from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.shapes import Economy, views_of
 
 SARSA, GREEDY, EXPECTED, DOUBLE = 0, 1, 2, 3
-"""What a state is worth: the choice executed next, the best, the mean, the best by two tables."""
+"""Value of the next state: of the executed choice, the best, the mean, the best by two tables."""
 
 
 class EpochRule(NamedTuple):
-    """How to learn.
+    """Learning rule.
 
-    A schedule is stages: values, and before which step, or epoch, each ends; the last goes on.
-    The step size of the n-th visit of an entry is ``alpha n^-power``.
+    A schedule consists of stages: values with the step or epoch at which each ends; the last is permanent.
+    The step size at the n-th visit of an entry is ``alpha n^-power``.
     """
 
     alpha: np.ndarray  # [stage]
     alpha_until: np.ndarray  # [stage]: steps
-    power: float  # 0: visits do not matter and are not counted
+    power: float  # 0: visits have no effect and are not counted
     beta: np.ndarray  # [stage]
     beta_until: np.ndarray  # [stage]: epochs
     epsilon: np.ndarray  # [stage]
     epsilon_until: np.ndarray  # [stage]: epochs
     epoch: int  # steps
     target: int  # SARSA, GREEDY, EXPECTED or DOUBLE
-    renewal: float  # chance that an owner takes its new policy at an epoch's end
-    lazy: int  # 1: only rows that were taught are worked out again; 0: all of them, with the same result
+    renewal: float  # probability that an owner adopts its new policy at the end of an epoch
+    lazy: int  # 1: only updated rows are recomputed; 0: all rows, with the same result
 
 
 class Learning(NamedTuple):
-    """What is learned, by the owners of tables: the agents themselves, or their types. Made by `begin`."""
+    """Learned tables per owner: the agents themselves, or their types. Created by `begin`."""
 
     owner: np.ndarray  # [agent]
-    teacher: np.ndarray  # [owner]: the agent whose experience goes into its table; the others only follow
+    teacher: np.ndarray  # [owner]: the agent whose experience updates its table; the others only follow
     q: np.ndarray  # [table owner entry], float64; two tables for DOUBLE
     visits: np.ndarray  # [owner entry]; absent where the step size does not depend on them
     policy: np.ndarray  # [owner entry], float64, cumulative
     choice: np.ndarray  # [owner row]
-    touched: np.ndarray  # [owner row], uint8: taught since the owner's policy was made
-    made: np.ndarray  # [owner 2], float64: the beta and epsilon it was made with
-    pending: np.ndarray  # [agent]: the decision not settled yet, as a place in a flat table; -1: none
+    touched: np.ndarray  # [owner row], uint8: updated since the owner's policy was computed
+    made: np.ndarray  # [owner 2], float64: beta and epsilon of its policy
+    pending: np.ndarray  # [agent]: the decision not updated yet, as an index of a flat table; -1: none
 
 
 def begin(economy: Economy, rule: EpochRule, q: np.ndarray, by_type: bool = False) -> Learning:
-    """Learning from the values ``q [owner entry]`` on; ``by_type``: the lowest agent of each type teaches."""
+    """Return tables with initial values ``q [owner entry]``; ``by_type``: one trained by each first agent."""
     agents = len(economy.type_of)
     first = np.unique(economy.type_of, return_index=True)[1]
     owner = economy.type_of if by_type else np.arange(agents)
@@ -95,7 +95,7 @@ def learn(
 ) -> None:
     """Learn for ``steps`` further steps; agents, learning and tallies change in place.
 
-    Look at ``agents.status`` afterwards: a run that went wrong has stopped.
+    After an error, reported in ``agents.status``, the run stops.
     """
     with draws.quiet():
         _learn(economy, rule, agents, learning, tallied, steps)
@@ -103,7 +103,7 @@ def learn(
 
 @njit(cache=True, nogil=True)
 def renew_policies(economy, rule, learning, epoch):  # type: ignore[no-untyped-def]
-    """All owners take the policies of their values, as at the beginning of an epoch."""
+    """Recompute the policies of all owners, as at the start of an epoch."""
     board = slate(learning.choice.shape[1], economy.most)
     for owner in range(learning.policy.shape[0]):
         _renew(rule, learning, owner, epoch, board)
@@ -134,7 +134,7 @@ def _learn(economy, rule, agents, learning, tallied, steps):  # type: ignore[no-
 
 @inner
 def staged(values, until, now):  # type: ignore[no-untyped-def]
-    """The value of the stage that ``now`` is in."""
+    """Return the value of the stage at ``now``."""
     stage = 0
     while stage < values.shape[0] - 1 and now >= until[stage]:
         stage += 1
@@ -143,7 +143,7 @@ def staged(values, until, now):  # type: ignore[no-untyped-def]
 
 @inner
 def _decide(economy, rule, agents, learning, desk, gamma):  # type: ignore[no-untyped-def]
-    """Everybody chooses, and what was pending is settled; tells whether a value is no finite number."""
+    """Draw all bids and update pending decisions; return whether a value is not finite."""
     most, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
     q, policy, choice = learning.q.reshape(-1), learning.policy.reshape(-1), learning.choice.reshape(-1)
     visits, table = learning.visits.reshape(-1), learning.policy.size
@@ -175,10 +175,8 @@ def _decide(economy, rule, agents, learning, desk, gamma):  # type: ignore[no-un
 
 @inner
 def _decide_plain(economy, rule, agents, learning, desk, gamma):  # type: ignore[no-untyped-def]
-    """`_decide` for SARSA with a step size that does not depend on visits: the same numbers, sooner.
-
-    Choosing and teaching go over all agents in turn, so that much of memory is asked for at a time.
-    """
+    """Apply `_decide` for SARSA with a step size independent of visits: the same result, faster."""
+    # separate loops for choices and updates allow many memory reads at a time
     most, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
     triangle = (most + 1) * (most + 2) // 2
     q, policy, choice = learning.q.reshape(-1), learning.policy.reshape(-1), learning.choice.reshape(-1)
@@ -206,22 +204,22 @@ def _decide_plain(economy, rule, agents, learning, desk, gamma):  # type: ignore
 
 @inner
 def paced(visits, power):  # type: ignore[no-untyped-def]
-    """``visits^-power``."""
+    """Return ``visits^-power``."""
     return 1.0 / visits if power == 1.0 else float(visits) ** -power
 
 
 @inner
 def coin_of(word):  # type: ignore[no-untyped-def]
-    """A word's second bit, which tells the table that is taught."""
+    """Return a word's second bit, which selects the table to update."""
     return np.int64(word >> np.uint64(1)) & 1
 
 
 @inner
 def worth_of(target, values, own, other, policy, first, k, bid):  # type: ignore[no-untyped-def]
-    """What a state is worth where ``bid`` is chosen next, of flat tables.
+    """Return the value of a state with next choice ``bid``, from flat tables.
 
-    Its row begins at ``own`` of the table that is taught, at ``other`` of the one that values the best of
-    that, and at ``first`` of the policy.
+    The state's row begins at ``own`` of the table to update, at ``other`` of the table that evaluates its
+    best choice, and at ``first`` of the policy.
     """
     if target == SARSA:
         return values[at(own + bid)]
@@ -240,7 +238,7 @@ def worth_of(target, values, own, other, policy, first, k, bid):  # type: ignore
 
 @inner
 def _end_epoch(economy, rule, agents, learning, board):  # type: ignore[no-untyped-def]
-    """Owners take their new policies, each with the chance given."""
+    """Recompute owners' policies, each with the given probability."""
     epoch = agents.clock[0] // rule.epoch
     for owner in range(learning.policy.shape[0]):
         if rule.renewal >= 1.0 or draws.uniform(agents.stream) < rule.renewal:
@@ -249,7 +247,7 @@ def _end_epoch(economy, rule, agents, learning, board):  # type: ignore[no-untyp
 
 @inner
 def _renew(rule, learning, owner, epoch, board):  # type: ignore[no-untyped-def]
-    """One owner takes the policy of its values; rows neither taught nor of another beta stay as they are."""
+    """Recompute one owner's policy: only updated rows, unless beta or epsilon changed."""
     beta = staged(rule.beta, rule.beta_until, epoch)
     epsilon = staged(rule.epsilon, rule.epsilon_until, epoch)
     made, values = learning.made[owner], learning.q[0, owner]

@@ -1,8 +1,8 @@
-"""What agents could gain, sampled in play of policies that do not change.
+"""Sampled gains of agents in simulations of fixed policies.
 
-Beside the play every agent learns what its own policy is worth, what the best would be, and what each of
-some *target* policies would be (Algorithm 3); or one agent alone does, playing an exploratory policy until
-it samples (Algorithm 4). Choices that are not executed are drawn by further words of the stream.
+During the simulation every agent learns the values of its own policy, of a best response, and of some
+*target* policies (Algorithm 3); or a single agent does, with an exploratory policy until sampling starts
+(Algorithm 4). Choices that are not executed are drawn by further words of the stream.
 
 Source: Vaishampayan, "Learning in mean field games for resource allocation: karma economies" (ETH Zurich
 2024), Algorithms 3 and 4, with the choice of a target at the state that follows.
@@ -24,28 +24,28 @@ from rivalry.tables.kernels.shapes import Economy
 
 
 class MonitorRule(NamedTuple):
-    """How to monitor. The step size of an entry's n-th visit is ``alpha n^-power``."""
+    """Monitoring rule. The step size at an entry's n-th visit is ``alpha n^-power``."""
 
     alpha: float
     power: float  # 0: constant; 1: one over visits, with alpha 1
-    expected: int  # 1: values of policies are taught by means over the next choice; 0: by one drawn from them
-    double: int  # 1: the best is learned by two tables
-    alone: int  # the one agent whose tables are taught; -1: everybody's
-    teach_until: int  # steps of monitoring; Algorithm 4: that agent explores as long
+    expected: int  # 1: values of policies are updated by means over the next choice; 0: by one draw
+    double: int  # 1: the best response is learned by two tables
+    alone: int  # the single agent whose tables are updated; -1: all agents
+    teach_until: int  # steps of monitoring with updates; Algorithm 4: with exploration by that agent
     sample_from: int  # steps of monitoring before the first sample
     sample_every: int
-    weight: float = 0.0  # of a policy's entropy, which is paid beside the reward: one over beta
-    once: int = 0  # 1: it is counted where values are sampled alone; 0: in what is taught as well
+    weight: float = 0.0  # of the entropy bonus added to the reward: one over beta
+    once: int = 0  # 1: the bonus counts only where values are sampled; 0: in updates as well
 
 
 class Monitor(NamedTuple):
-    """What monitoring changes; made by `watch`."""
+    """State that monitoring changes; created by `watch`."""
 
     own: np.ndarray  # [agent entry]: values of the own policy
-    best: np.ndarray  # [table agent entry]: of the best; two tables if ``double``
+    best: np.ndarray  # [table agent entry]: of the best response; two tables if ``double``
     target: np.ndarray  # [target agent entry]: of the targets
     visits: np.ndarray  # [agent entry]
-    pending: np.ndarray  # [agent]: the decision not settled yet, as a place in a flat table; -1: none
+    pending: np.ndarray  # [agent]: the decision not updated yet, as an index of a flat table; -1: none
     start_clock: np.ndarray  # [1]: the clock at the beginning
     greedy_sum: np.ndarray  # [agent]: of max_b Q*(x, b) - Q(x, b') - h(x), over samples
     target_sum: np.ndarray  # [target agent]: of Q(x, b') + h(x) - Q_j(x, b'_j) - h_j(x)
@@ -58,10 +58,10 @@ def watch(
     rule: MonitorRule,
     own: np.ndarray,  # [agent entry] or [entry]
     best: np.ndarray,  # the same
-    target: np.ndarray,  # [target agent entry], or what becomes that
+    target: np.ndarray,  # [target agent entry], or an array that broadcasts to it
     targets: int,
 ) -> Monitor:
-    """Monitoring from tables given on; ``agents`` should be a copy, since monitoring plays on."""
+    """Return a monitor with the given initial tables; ``agents`` should be a copy, since they will change."""
     count, entries = len(economy.type_of), own.shape[-1]
 
     def table(given: np.ndarray, *leading: int) -> np.ndarray:
@@ -84,17 +84,18 @@ def monitor(
     economy: Economy,
     rule: MonitorRule,
     agents: Agents,
-    policy: np.ndarray,  # [owner entry]: cumulative rows, followed by everybody
+    policy: np.ndarray,  # [owner entry]: cumulative rows, followed by all agents
     owner: np.ndarray,  # [agent]: whose rows it follows
     targets: np.ndarray,  # [target type entry]: cumulative rows
-    explore: np.ndarray,  # [entry]: cumulative rows of the agent alone while it is taught; else of no account
+    explore: np.ndarray,  # [entry]: cumulative rows of the single agent during updates; else unused
     estimates: Monitor,
     steps: int,
 ) -> None:
-    """Play and monitor ``steps`` further steps; ``agents`` and ``estimates`` change in place.
+    """Simulate and monitor ``steps`` further steps; ``agents`` and ``estimates`` change in place.
 
-    Means are ``held.greedy_sum / held.samples`` and so on: positive where the own policy falls short of the
-    best, and where it is better than the target. Look at ``agents.status`` afterwards.
+    Means are ``estimates.greedy_sum / estimates.samples``, positive where the agent's own policy is worse
+    than the best response, and ``estimates.target_sum / estimates.samples``, positive where it is better than
+    the target. Errors are reported in ``agents.status``.
     """
     kinds, entries = economy.stakes.shape[0], policy.shape[1]
     aims = _rows(targets.reshape(-1, entries), economy.most, rule.weight)
@@ -104,11 +105,11 @@ def monitor(
 
 
 class Rows(NamedTuple):
-    """Policies to draw from."""
+    """Policies with their choices and entropy bonuses."""
 
     policy: np.ndarray  # [owner entry], cumulative
     choice: np.ndarray  # [owner row]
-    bonus: np.ndarray  # [owner row]: what is paid for its entropy
+    bonus: np.ndarray  # [owner row]: entropy bonus
 
 
 def _rows(policy: np.ndarray, most: int, weight: float = 0.0) -> Rows:
@@ -142,7 +143,7 @@ def _monitor(economy, rule, agents, owns, owner, aims, kinds, alone, estimates, 
 
 @inner
 def choose_from(rows, owner, z, k, most, word):  # type: ignore[no-untyped-def]
-    """A bid drawn by the upper half of a word."""
+    """Return the bid drawn by the upper half of a word."""
     row = z * (most + 1) + k
     first = owner * rows.policy.shape[1] + start_of(row, most)
     return sample(rows.policy.reshape(-1), first, k, rows.choice[owner, row], high(word))
@@ -150,7 +151,7 @@ def choose_from(rows, owner, z, k, most, word):  # type: ignore[no-untyped-def]
 
 @inner
 def _watch(economy, rule, agents, owns, owner, aims, kinds, alone, estimates, desk, further, gamma, next_of):  # type: ignore[no-untyped-def]
-    """Everybody chooses; who is watched is taught and sampled; tells whether a value is no finite number."""
+    """Draw all bids, update and sample the monitored agents; return whether a value is not finite."""
     most, count, age = economy.most, owner.shape[0], agents.clock[0] - estimates.start_clock[0]
     teaching = age < rule.teach_until
     sampling = age >= rule.sample_from and (age - rule.sample_from) % rule.sample_every == 0
@@ -161,7 +162,7 @@ def _watch(economy, rule, agents, owns, owner, aims, kinds, alone, estimates, de
         desk.bids[i] = bid
         if rule.alone >= 0 and i != rule.alone:
             continue
-        after = bid  # what values of the own policy are taught by
+        after = bid  # next bid in updates of the own policy's values
         if rule.alone >= 0 and teaching:
             desk.bids[i] = choose_from(alone, 0, z, k, most, desk.words[i])
             after = choose_from(owns, owner[i], z, k, most, further[i])
@@ -182,7 +183,7 @@ def _watch(economy, rule, agents, owns, owner, aims, kinds, alone, estimates, de
 
 @inner
 def _teach(economy, rule, agents, owns, owner, aims, kinds, estimates, desk, gamma, next_of, i, z, after):  # type: ignore[no-untyped-def]
-    """The decision pending of one agent is settled in all its tables; whether a value is no finite number."""
+    """Update one agent's pending decision in all its tables; return whether a value is not finite."""
     place, k, entries = estimates.pending[i], agents.karma[i], estimates.own.shape[1]
     row, each = z * (economy.most + 1) + k, 1.0 - rule.once
     first = start_of(row, economy.most)
@@ -213,7 +214,7 @@ def _teach(economy, rule, agents, owns, owner, aims, kinds, estimates, desk, gam
 
 @inner
 def move_value(values, place, pace, aim):  # type: ignore[no-untyped-def]
-    """Move a value towards what it should be; whether it becomes no finite number."""
+    """Move a value towards ``aim``; return whether it becomes not finite."""
     new = values[at(place)] - pace * (values[at(place)] - aim)
     values[at(place)] = new
     return new - new != 0.0
@@ -221,7 +222,7 @@ def move_value(values, place, pace, aim):  # type: ignore[no-untyped-def]
 
 @inner
 def _sample(economy, estimates, owns, owner, aims, kinds, i, z, k, after, next_of):  # type: ignore[no-untyped-def]
-    """What the best choice, and the own policy beside the targets, are worth in the state now seen."""
+    """Add the values of best choice, own policy and targets in the current state to the sums."""
     row, top, tables = z * (economy.most + 1) + k, -np.inf, estimates.best.shape[0]
     first = start_of(row, economy.most)
     for b in range(k + 1):
