@@ -1,4 +1,4 @@
-"""The factory of karma economies; its keywords are the keys of a study's ``[game]``."""
+"""Factory of karma economies; its keywords are the keys of a study's ``[game]``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Chance = Annotated[float, Ge(0), Le(1)]
 PAYMENTS = ("PBP", "PBS", "difference", "highest_losing_bid", "fixed_price", "table")
 RECEIVERS = {"peer": PEER, "society": SOCIETY}
 OVERFLOWS = {"surplus": SURPLUS, "winner_pays_room": ROOM, "burn": BURN}
-FIXED = {"PBP": "peer", "PBS": "society"}  # whose name says who receives
+FIXED = {"PBP": "peer", "PBS": "society"}  # rules whose name determines the receiver
 SIGNALS = ("none", "richer", "karma")
 
 
@@ -102,13 +102,20 @@ def karma(
         Literal["none", "random"], "whether one agent of an odd number, sampled at each step, is left out"
     ] = "none",
 ) -> KarmaEconomy:
-    """Agents who meet in random pairs bid karma for a resource; losing costs their urgency.
+    """Create an economy whose agents meet in random pairs and bid karma; losing costs an agent its urgency.
 
     Every keyword is a key of a study's ``[game]``; `rivalry show karma` lists them. Agents of one type have
-    neighbouring numbers, in the order of the types. Raises `ValueError` for numbers out of range, unknown
-    words, and parts that do not go together; warns where karma is not conserved.
+    consecutive numbers, in the order of the types. Warns where karma is not conserved.
 
-    Where an urgency repeats, something else moves beside it, and policies know what.
+    Private states may share an urgency; policies distinguish them.
+
+    Raises
+    ------
+    ValueError
+        For numbers out of range, unknown words and incompatible options.
+
+    Examples
+    --------
 
     >>> place = {"urgencies": [1.0, 5.0, 1.0], "private_names": ["town", "town, urgent", "road"]}
     >>> karma(mean_karma=2.0, max_karma=4, **place, chain=[[0.5, 0.5, 0], [0, 0, 1], [1, 0, 0]]).space.shape
@@ -159,7 +166,7 @@ def karma(
 
 
 def _tables(kinds: list[Kind]) -> dict[str, Any]:
-    """What the types bring: shorter ones are padded with private states that are never reached."""
+    """Return the arrays of all types, padded with private states that are never reached."""
     most = max(len(kind.urgencies) for kind in kinds)
     stakes, chain = np.zeros((len(kinds), most)), np.zeros((len(kinds), most, most))
     for k, kind in enumerate(kinds):
@@ -179,7 +186,7 @@ def _tables(kinds: list[Kind]) -> dict[str, Any]:
 
 
 def _initial(given: Mapping[str, Any], kinds: list[Kind], given_count: int | None) -> np.ndarray:
-    """Karma ``[agent]`` at the start, or none. Raises `ValueError`."""
+    """Return initial karma ``[agent]``, or an empty array. Raises `ValueError`."""
     own = [k for k, kind in enumerate(kinds) if kind.initial is not None]
     whole_list = given["initial_karma"]
     if whole_list is None and not own:
@@ -205,11 +212,10 @@ def _initial(given: Mapping[str, Any], kinds: list[Kind], given_count: int | Non
 
 
 def charge_of(payment: str, price: object, charge: object, max_karma: int) -> np.ndarray:
-    """What a winner pays who bid b against c, ``[bid bid]``; 0 where c > b, for then it has lost.
+    """Return the payment of a winner with bid b against c, ``[bid bid]``; 0 where c > b, a loss.
 
-    `PBP` and `PBS`: its bid; `difference`: what its bid exceeds the other by; `highest_losing_bid`: the
-    other's bid; `fixed_price`: the price, or its bid where that is less; `table`: as given. Raises
-    `ValueError`.
+    `PBP` and `PBS`: its bid; `difference`: its bid minus the other's; `highest_losing_bid`: the other's bid;
+    `fixed_price`: the smaller of the price and its bid; `table`: as given. Raises `ValueError`.
 
     >>> charge_of("difference", None, None, 2).tolist()
     [[0, 0, 0], [1, 0, 0], [2, 1, 0]]
@@ -230,7 +236,7 @@ def charge_of(payment: str, price: object, charge: object, max_karma: int) -> np
 
 
 def _charge_table(charge: object, max_karma: int) -> np.ndarray:
-    """A rule of one's own. Raises `ValueError`."""
+    """Return a custom payment table. Raises `ValueError`."""
     levels = max_karma + 1
     try:
         found = np.asarray(charge, dtype=float)
@@ -246,7 +252,7 @@ def _charge_table(charge: object, max_karma: int) -> np.ndarray:
 
 
 def receiver_of(payment: str, receiver: object) -> int:
-    """Who receives: as the rule's name says, else as told, else the loser. Raises `ValueError`."""
+    """Return the receiver: implied by the rule's name, else as given, else the loser. Raises `ValueError`."""
     named = FIXED.get(payment)
     if receiver is None:
         return RECEIVERS[named or "peer"]
@@ -258,7 +264,7 @@ def receiver_of(payment: str, receiver: object) -> int:
 
 
 def overflow_of(overflow: object, receiver: int) -> int:
-    """What is done with karma that a loser cannot hold. Raises `ValueError`."""
+    """Return the code of the rule for karma that a loser cannot hold. Raises `ValueError`."""
     word = one_of("overflow", overflow, tuple(OVERFLOWS))
     if receiver == SOCIETY and word != "surplus":
         raise ValueError(
@@ -269,10 +275,10 @@ def overflow_of(overflow: object, receiver: int) -> int:
 
 
 def signal_of(signal: object, max_karma: int) -> np.ndarray:
-    """What an agent sees of its peer, whole numbers from 0 on, ``[own karma, peer's karma]``.
+    """Return an agent's signal of its peer, integers from 0, ``[own karma, peer's karma]``.
 
-    Absent where nothing is seen. ``none``; ``richer``: 0, 1, 2 where the peer has less, as much, more;
-    ``karma``: what the peer has; or as listed. Raises `ValueError`.
+    ``none``: an empty array; ``richer``: 0, 1, 2 where the peer has less, equal, more karma; ``karma``: the
+    peer's karma; or as listed. Raises `ValueError`.
 
     >>> signal_of("richer", 2).tolist()
     [[1, 2, 2], [0, 1, 2], [0, 0, 1]]
@@ -287,7 +293,7 @@ def signal_of(signal: object, max_karma: int) -> np.ndarray:
 
 
 def _signal_table(signal: object, levels: int) -> np.ndarray:
-    """Signals of one's own. Raises `ValueError`."""
+    """Return a custom signal table. Raises `ValueError`."""
     rule = f"[own karma][peer's karma], {levels} rows of {levels} whole numbers"
     try:
         found = np.asarray(signal, dtype=float)
@@ -295,7 +301,7 @@ def _signal_table(signal: object, levels: int) -> np.ndarray:
         raise ValueError(f"signal: must be a word, or a table {rule}") from None
     if found.shape != (levels, levels):
         raise ValueError(f"signal: shape {found.shape} must be ({levels}, {levels}): {rule}")
-    most = levels**2 - 1  # pairs tell no more apart
+    most = levels**2 - 1  # there are no more pairs of karma levels
     for own, peer in np.argwhere(~((found >= 0) & (found <= most) & (found == np.round(found)))):
         what = f"{found[own, peer]:g} must be a whole number in 0..{most}"
         raise ValueError(f"signal[{own}][{peer}]: {what}")

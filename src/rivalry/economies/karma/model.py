@@ -1,4 +1,4 @@
-"""The karma economy as a population game: agents in random pairs bid for a resource, karma stays inside.
+"""Karma economy as a population game: agents in random pairs bid conserved karma for a resource.
 
 Source: Vaishampayan (ETH Zurich 2024), chapters 2 and 3; Elokda et al., Dynamic Games and Applications 2023.
 """
@@ -28,13 +28,13 @@ from rivalry.tables.kernels.shapes import (
     SOCIETY,
 )
 
-ROUNDING = 1e-8  # by how much chances may miss 1: they come from files with few digits
+ROUNDING = 1e-8  # tolerance of row sums: probabilities come from files with few digits
 
 
 class Policies(Simplex):
     """Policies ``[state action]``; a state is (type, private state, karma), row-major.
 
-    Also taken are ``[type private karma bid]`` and, of one type, ``[private karma bid]``.
+    The shapes ``[type private karma bid]`` and, for one type, ``[private karma bid]`` are accepted as well.
     """
 
     stakes: Float[Array, "type private"] = eqx.field(kw_only=True)
@@ -42,10 +42,10 @@ class Policies(Simplex):
     types: tuple[str, ...] = eqx.field(static=True, kw_only=True)
 
     def check(self, x: object, name: str = "start") -> Profile:
-        """Numbers as a policy, rows summing to 1 exactly.
+        """Return numbers as a policy with rows normalised to sum to 1.
 
-        Raises `ValueError` for another shape, chances below 0, rows that do not sum to 1 to within 1e-8, and
-        chances of bids above karma.
+        Raises `ValueError` for another shape, negative probabilities, rows that do not sum to 1 within 1e-8,
+        and positive probabilities of bids above karma.
         """
         full, head = self._shaped(x, name), "policy" if name == "policy" else f"{name}: policy"
         bids = np.arange(full.shape[1])
@@ -74,7 +74,7 @@ class Policies(Simplex):
         return given.reshape(self.shape)
 
     def _state(self, state: int | np.integer) -> str:
-        """A state in words: ``u=1, k=5``, with the type where there are several."""
+        """Return a state's label: ``u=1, k=5``, with the type if there are several."""
         levels, stakes = self.shape[1], np.asarray(self.stakes)
         kind, private = divmod(int(state) // levels, stakes.shape[1])
         label = self.labels[kind][private : private + 1] if self.labels else ()
@@ -91,8 +91,8 @@ Values = Float[Array, "state"]
 class Around(NamedTuple):
     """The environment that one agent faces: the rivals' bids and the level of redistribution.
 
-    ``rivals`` is ``[class bid]``, a class being a level of urgency where ties fall to the higher one, else
-    there is one; where a loser is paid no more than it can hold, ``[class bid karma]``.
+    ``rivals`` is ``[class bid]``. Classes are levels of urgency if the higher urgency wins ties, and
+    otherwise there is one class. It is ``[class bid karma]`` where a loser receives no more than it can hold.
     """
 
     rivals: Float[Array, "class bid"] | Float[Array, "class bid karma"]
@@ -111,11 +111,11 @@ class Flows(NamedTuple):
 class KarmaEconomy(eqx.Module):
     """A continuum of agents of one or more types; a state is (type, private state, karma), row-major.
 
-    A private state has an urgency, ``stakes [type private]``: what losing costs. It moves by
-    ``chain [type private private]`` whatever happens to karma. Of two agents who meet at random the one who
-    bids more wins; who pays what tells ``charge [bid bid]`` (`tables.kernels.shapes.Economy`). Finitely many
-    agents may see something of their peers, ``signal [own peer]``; the continuum may not. The surplus, what
-    is paid to society or found no room, is shared out among all, up to the ``level``.
+    A private state has an urgency, ``stakes [type private]``, the cost of losing. It follows the Markov chain
+    ``chain [type private private]``, independently of karma. In each random pair the higher bid wins;
+    ``charge [bid bid]`` is the winner's payment (`tables.kernels.shapes.Economy`). Finitely many agents may
+    observe a signal of their peers, ``signal [own peer]``; a continuum may not. The surplus, karma paid to
+    society or in excess of what agents can hold, is redistributed among all agents, up to the ``level``.
 
     >>> import rivalry as rv
     >>> game = rv.games.karma()
@@ -139,21 +139,21 @@ class KarmaEconomy(eqx.Module):
     own_bid: bool = eqx.field(static=True)  # winners pay what they bid, whatever the rival's bid
     type_names: tuple[str, ...] = eqx.field(static=True)
     private_names: tuple[tuple[str, ...], ...] = eqx.field(static=True)  # [type private], or none
-    agents: int = eqx.field(static=True)  # how many, where they are finitely many
-    every: int = eqx.field(static=True)  # the surplus is shared out every so many steps
-    idle: int = eqx.field(static=True)  # 1: of an odd number one agent, drawn anew, sits a step out
+    agents: int = eqx.field(static=True)  # number of agents, where they are finitely many
+    every: int = eqx.field(static=True)  # steps between redistributions
+    idle: int = eqx.field(static=True)  # 1: with an odd number of agents a random one is idle in each step
 
     # required members of a population game
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Types, private states, levels of karma."""
+        """The numbers of types, private states and karma levels."""
         types, private = self.stakes.shape
         return types, private, self.most + 1
 
     @property
     def space(self) -> Policies:
-        """Policies ``[state action]``: in every state chances of the bids 0..karma."""
+        """Policies ``[state action]``: in every state probabilities of the bids 0..karma."""
         types, private, levels = self.shape
         sizes = tuple(range(1, levels + 1)) * (types * private)
         return Policies(sizes, stakes=self.stakes, labels=self.private_names, types=self.type_names)
@@ -233,14 +233,14 @@ class KarmaEconomy(eqx.Module):
         return transitions.ByTable.of(bids, chances, charge, to_peer)
 
     def flows(self, around: Around, mu: Distribution, pi: Policy) -> Flows:
-        """Return what joins the surplus in a step, and the distribution of karma before it is shared out."""
+        """Return the inflows to the surplus in a step and the distribution of karma before redistribution."""
         outcomes, levels, own = self.outcomes(around), self.most + 1, self.tie_classes().reshape(-1)
         bids = (mu[:, None] * pi).reshape(-1, levels, levels)
         _, back = jax.vjp(lambda later: outcomes.means(later, own), jnp.zeros((len(own), levels)))
         after_payment = back(bids)[0].sum(axis=0)
         karma = jnp.arange(float(levels))
         paid = jnp.sum(bids.sum(axis=1) * outcomes.paid()[own]) if self.receiver == SOCIETY else 0.0
-        # a payment to a peer stays among agents: what is missing of it found no room
+        # payments to peers stay among agents, so the missing amount exceeded what peers can hold
         overflow = self.karma_distribution(mu) @ karma - after_payment @ karma - paid
         taxed = after_payment @ jnp.minimum(self.tax, karma)
         after = taken(jnp.eye(levels), self._due()) @ after_payment
@@ -295,8 +295,8 @@ class KarmaEconomy(eqx.Module):
         return jnp.searchsorted(jnp.sort(flat), flat).reshape(self.stakes.shape)
 
     def _ties(self) -> tuple[Float[Array, "class class"], Float[Array, "class class"]]:
-        """The chances that the class of the row wins a tie, and that the class of the column does."""
-        if self.tie in (COIN, LOWEST_INDEX):  # to one agent of very many the numbers say nothing
+        """Return the probabilities that the row's class wins a tie, and that the column's does."""
+        if self.tie in (COIN, LOWEST_INDEX):  # in a continuum agents have no numbers
             return jnp.full((1, 1), 0.5), jnp.full((1, 1), 0.5)
         if self.tie == NOBODY:
             return jnp.zeros((1, 1)), jnp.zeros((1, 1))
@@ -305,7 +305,7 @@ class KarmaEconomy(eqx.Module):
         return above, 1 - above
 
     def rivals(self, mu: Distribution, pi: Policy) -> Array:
-        """The joint distribution of a rival's class and bid, and of its karma if the loser's room matters."""
+        """Return the joint distribution of a rival's class and bid, and of its karma if its room matters."""
         levels, count = self.most + 1, 1 if self.tie != HIGHEST_STAKE else self.stakes.size
         member = jax.nn.one_hot(self.tie_classes().reshape(-1), count)  # [row class]
         masses, chances = mu.reshape(-1, levels), pi.reshape(-1, levels, levels)
@@ -314,7 +314,7 @@ class KarmaEconomy(eqx.Module):
         return found
 
     def _whole(self, around: Around) -> Array:
-        """The rivals as a distribution: what they lack of mass 1 bids nothing."""
+        """Return the rivals as a distribution, with missing mass at bid 0."""
         rivals = around.rivals
         return rivals.at[(0,) * rivals.ndim].add(1 - rivals.sum())
 

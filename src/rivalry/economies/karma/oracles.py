@@ -1,4 +1,4 @@
-"""What is known of a karma economy: its answers to the oracles of games and of populations."""
+"""Oracles of the karma economy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rivalry.economies.karma.model import Around, Distribution, KarmaEconomy, Policy
 
 
-BESIDE = 0.1  # how far below 0 a level that is 0 may be on the way
+BESIDE = 0.1  # how far below 0 a level of 0 may be during the search
 STARTS = ("uniform", "all_in", "zero")
 
 
@@ -60,9 +60,9 @@ def _(game: KarmaEconomy, name: str, value: float) -> str:
 
 @oracles.to_agents.register(KarmaEconomy)
 def _(game: KarmaEconomy) -> Economy:
-    """Return the agents as kernels take them.
+    """Return the agents as kernel arrays.
 
-    Raises `ValueError` where shares of types or mean karma are no whole numbers for this number of agents.
+    Raises `ValueError` where the number of agents per type or the total karma is not an integer.
     """
     return world(game)
 
@@ -104,7 +104,7 @@ def _(game: KarmaEconomy) -> KarmaEconomy:
 
 @populations.first_distribution.register(KarmaEconomy)
 def _(game: KarmaEconomy) -> Distribution:
-    """All agents hold ``mean_karma``, or the two integers next to it; private states are stationary."""
+    """Return stationary private states with all karma at ``mean_karma``, or the two integers next to it."""
     karma = given(jnp.eye(game.most + 1), spread(game.mean_karma))[:, 0]
     private = jax.vmap(resting)(game.chain)
     return (game.share[:, None, None] * private[:, :, None] * karma).ravel()
@@ -112,9 +112,9 @@ def _(game: KarmaEconomy) -> Distribution:
 
 @populations.transition_matrix.register(KarmaEconomy)
 def _(game: KarmaEconomy, env: Around, weights: Policy) -> Float[Array, "state state"]:
-    """Two passes over pairs of karma levels, where pushing mass takes as many passes as there are states."""
+    """Return the transition matrix in two passes over pairs of karma levels instead of one pass per state."""
     types, private, levels = game.shape
-    shared = game.after_redistribution(jnp.eye(levels), env.level)  # columns: where a level leads
+    shared = game.after_redistribution(jnp.eye(levels), env.level)  # columns: next levels
     karma = game.outcomes(env).distribution(
         weights.reshape(-1, levels, levels), game.tie_classes().reshape(-1)
     )
@@ -125,7 +125,7 @@ def _(game: KarmaEconomy, env: Around, weights: Policy) -> Float[Array, "state s
 
 @populations.is_feasible.register(KarmaEconomy)
 def _(game: KarmaEconomy, env: Around) -> Bool[Array, ""]:
-    """Return whether the level can be; where nothing is shared out it is 0, approached from both sides."""
+    """Return whether the level is admissible; without redistribution it is 0, approached from both sides."""
     never = (game.overflow == ROOM) & (game.receiver == PEER) & jnp.all(game.tax == 0)
     return (env.level >= jnp.where(never, -BESIDE, 0.0)) & (env.level <= game.most)
 
@@ -149,7 +149,7 @@ def _(
     after: Float[Array, "karma"],
     surplus: Float[Array, ""],
 ) -> Around:
-    """Return the bids that were counted, and the level that their surplus corresponds to."""
+    """Return the measured bids and the level of the measured surplus."""
     return Around(game.rivals(mu, pi), level_of(after, surplus))
 
 
@@ -164,10 +164,10 @@ def _(game: KarmaEconomy) -> Record:
 
 
 def population_metrics(game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy) -> Record:
-    """What is told of a population; arrays ``player`` are of types, by heads of these.
+    """Return the metrics of a population; arrays by ``player`` are per type, means over its agents.
 
-    ``efficiency`` is the mean reward per agent and step, ``entropy`` that of the policy in nats, the mean
-    over all states.
+    ``efficiency`` is the mean reward per agent and step. ``entropy`` is the entropy of the policy in nats,
+    the mean over all states.
     """
     found = {name: np.asarray(array) for name, array in _measured(game, around, mu, pi).items()}
     dims: dict[str, tuple[str, ...]] = {
@@ -183,7 +183,7 @@ def population_metrics(game: KarmaEconomy, around: Around, mu: Distribution, pi:
 
 @eqx.filter_jit
 def _measured(game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy) -> dict[str, Array]:
-    """The same as arrays, in one program."""
+    """Return the metrics as arrays, in one compiled program."""
     flows, karma, levels = game.flows(around, mu, pi), mu.reshape(game.shape), jnp.arange(game.most + 1)
     of_type = _by_type(game, around, mu, pi)
     return {
@@ -207,7 +207,7 @@ def _measured(game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy) 
 def _by_type(
     game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy
 ) -> dict[str, Float[Array, "type"]]:
-    """Means over the agents of each type."""
+    """Return means over the agents of each type."""
     _, _, levels = game.shape
     won = jnp.repeat(game.win_probabilities(around).win[game.tie_classes()][:, :, None, :], levels, axis=2)
     weights = (mu[:, None] * pi).reshape(*game.shape, levels)

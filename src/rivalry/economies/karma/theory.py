@@ -1,23 +1,24 @@
-"""What is known of a karma economy without a search: constants, exact baselines, a counterexample.
+"""Analytic results on karma economies: Lipschitz constants, exact baselines, a monotonicity counterexample.
 
 *Baselines* are rules without karma among infinitely many agents. All agents meet in uniformly random pairs in
-every step, and one of each pair is served; the other pays its urgency ``u``. ``COIN``: at random. ``DICT``:
-the higher urgency, as a dictator who sees them would choose. ``TURN``: the agent that was served less often
-so far. Equals toss a coin. ``ROTATION`` is the limit of taking turns: every agent is served in every second
-step, half of the agents in odd ones.
+every step, and one of each pair is served; the other pays its urgency ``u``. ``COIN`` serves an agent at
+random, ``DICT`` (dictator) the one with the higher urgency, ``TURN`` the one served less often so far. Ties
+are broken at random. ``ROTATION`` is the limit of turn-taking: every agent is served in every second step,
+half of the agents in odd ones.
 
 Urgencies follow a chain ``P`` from its stationary distribution ``w``, so an agent's rewards are
 autocorrelated. With ``A = P - 1 w'`` and ``c_d = (w f)' A^d f`` the covariance of ``f(z_t)`` and
 ``f(z_t+d)``, the sum of ``T`` terms has the variance ``T Var f + 2 sum_d=1..T-1 (T-d) c_d``. An opponent, one
-of infinitely many, is independent of everything the agent has met.
+of infinitely many, is independent of the agent's history.
 
-The *Lasry-Lions sum* asks whether agents whom others resemble are paid less for it. Two populations have bid
-distributions ``v[u, b]`` given the urgency and share the distribution ``p`` of urgencies. With ``d = v - v'``
-and ``theta_nu(b)`` the probability to win with ``b`` against bids distributed as ``nu = p v``, the sum is
-``S = sum_u,b u p_u d_ub (theta_nu(b) - theta_nu'(b)) = (u p)' A p`` with ``A = d Theta d'``. Monotonicity
-requires ``S <= 0`` always. With fair ties ``Theta + Theta' = 1 1'`` and rows of ``d`` sum to 0, so ``A`` is
-skew-symmetric: 0 on the diagonal and, unless all of it is 0, positive somewhere. So one urgency makes ``S``
-0, and several let it have either sign. If equals lose, one urgency makes it ``-1/2 sum (p d)^2``.
+The *Lasry-Lions sum* tests whether agents that behave like others receive lower rewards. Two populations have
+bid distributions ``v[u, b]`` given the urgency and a common distribution ``p`` of urgencies. With ``d = v -
+v'`` and ``theta_nu(b)`` the probability of winning with ``b`` against bids distributed as ``nu = p v``, the
+sum is ``S = sum_u,b u p_u d_ub (theta_nu(b) - theta_nu'(b)) = (u p)' A p`` with ``A = d Theta d'``.
+Monotonicity requires ``S <= 0`` always. With fair ties ``Theta + Theta' = 1 1'`` and rows of ``d`` sum to 0,
+so ``A`` is skew-symmetric: 0 on the diagonal and, unless ``A = 0``, positive somewhere. Hence ``S = 0`` with
+one urgency, and ``S`` can have either sign with several. If ties lose, ``S = -1/2 sum (p d)^2`` with one
+urgency.
 
 Source: Vaishampayan (ETH Zurich 2024), equations 5.5 to 5.9 and Lemma 5.1.
 """
@@ -39,16 +40,16 @@ if TYPE_CHECKING:
 
 
 MECHANISMS = ("COIN", "DICT", "ROTATION", "TURN")
-WIDTH = 40  # numbers of wins, about half the steps, that are told apart: chances beyond are below 1e-300
-STEADY = 1e-15  # of the largest urgency: what moves less has settled
+WIDTH = 40  # tracked numbers of wins around half the steps: probabilities beyond are below 1e-300
+STEADY = 1e-15  # of the largest urgency: convergence tolerance
 TIES = ("coin", "nobody")
-ROUNDING = 1e-12  # sums so small may be 0
-STEPS = 10_000  # of the baselines: as long as the thesis' simulations
+ROUNDING = 1e-12  # smaller sums may be 0
+STEPS = 10_000  # of the baselines: length of the simulations in the thesis
 CONSTANTS = ("L_vs", "L_vpi", "L_vrho", "L_qpi", "L_qrho", "L")
 
 
 class Baseline(NamedTuple):
-    """What a rule without karma brings; fairness is minus a standard deviation over agents."""
+    """Metrics of a rule without karma; fairness is minus a standard deviation over agents."""
 
     efficiency: float  # mean reward per agent and step
     reward_fairness: float  # of agents' mean rewards over the steps
@@ -58,9 +59,9 @@ class Baseline(NamedTuple):
 def exact_baseline(mechanism: str, urgencies: object, chain: object, steps: int) -> Baseline:
     """Compute efficiency and fairness of a rule without karma among infinitely many agents.
 
-    ``urgencies`` ``[private]`` are at least 0; ``chain`` is ``[private private]``, rows from where, or a
-    distribution ``[private]`` of independent draws. Exact but for rounding. Raises `ValueError` for another
-    rule, urgencies below 0, and for what is no chain.
+    ``urgencies`` ``[private]`` are at least 0; ``chain`` is a transition matrix ``[private private]`` with
+    rows summing to 1, or a distribution ``[private]`` of independent draws. The result is exact up to
+    rounding. Raises `ValueError` for an unknown rule, negative urgencies and an invalid chain.
 
     >>> [round(value, 9) for value in exact_baseline("DICT", [1.0, 5.0], [0.5, 0.5], 10_000)]
     [-1.0, -0.015811388, -0.005]
@@ -100,14 +101,14 @@ def losing(urgencies: np.ndarray, distribution: np.ndarray) -> np.ndarray:
 
 
 def _coin(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple[float, float, float]:
-    """Mean reward, and variances of the sums of rewards and of wins."""
+    """Return the mean reward, and variances of the sums of rewards and of wins."""
     mean = w @ u
     each = w @ u**2 / 2 - mean**2 / 4
     return -mean / 2, steps * each + _dependence(u / 2, chain, w, steps), steps / 4
 
 
 def _dictator(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple[float, float, float]:
-    """Mean reward, and variances of the sums of rewards and of wins: who loses depends on the urgencies."""
+    """Return the same as `_coin`; the loser depends on the urgencies."""
     lost = losing(u, w)
     paid = u * lost
     mean = w @ paid
@@ -117,7 +118,7 @@ def _dictator(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tu
 
 
 def _rotation(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple[float, float, float]:
-    """The same where every second step is lost; after an odd number half have lost once more."""
+    """Return the same with every second step lost; after an odd number half have lost once more."""
     mean, twice = w @ u, chain @ chain
     within = [
         n * (w @ (u - mean) ** 2) + _dependence(u, twice, w, n) if n else 0.0
@@ -128,7 +129,7 @@ def _rotation(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tu
 
 
 def _dependence(f: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> float:
-    """``2 sum_d=1..T-1 (T-d) c_d`` for ``f`` ``[private]``.
+    """Return ``2 sum_d=1..T-1 (T-d) c_d`` for ``f`` ``[private]``.
 
     With ``G_n = A + .. + A^n`` the sum ``D_n`` grows by ``G_n``: ``[A^n+1, G_n, D_n]`` times one matrix, so a
     power of that does for any number of steps, periodic chains included.
@@ -142,10 +143,12 @@ def _dependence(f: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> 
 
 
 def _turns(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple[float, float, float]:
-    """The same where fewer wins win, until the distribution of wins about their mean repeats itself.
+    """Return the same where the agent with fewer wins is served.
 
-    ``nu`` is the distribution of wins; ``carried`` ``[win private]`` the mean of the rewards so far,
-    less their expectation, over those who stand there; ``square`` their variance. Wins do not depend on
+    Steps are simulated until the distribution of wins about their mean repeats itself.
+
+    ``nu`` is the distribution of wins; ``carried`` ``[win private]`` is the mean over the agents in that
+    state of the rewards so far, less their expectation; ``square`` is their variance. Wins do not depend on
     urgencies.
     """
     mean = w @ u
@@ -153,7 +156,7 @@ def _turns(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple
     nu[WIDTH // 2] = 1.0
     before = (nu, carried, square)
     for step in range(steps):
-        if step % 2 == 0:  # half the steps are won: wins are counted from there
+        if step % 2 == 0:  # half the steps are won: wins are counted relative to that
             if step:
                 nu, carried = np.roll(nu, -1), np.roll(carried, -1, axis=0)
             change = max(np.abs(nu - before[0]).max(), np.abs(carried - before[1]).max() / max(u.max(), 1.0))
@@ -177,8 +180,8 @@ def _turn(
     w: np.ndarray,
     mean: float,
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """One step of `_turns`."""
-    lost = (np.cumsum(nu) - nu / 2)[:, None]  # who has more wins than the other loses
+    """Take one step of `_turns`."""
+    lost = (np.cumsum(nu) - nu / 2)[:, None]  # the agent with more wins loses
     there = nu[:, None] * w
     if_lost, if_won = mean / 2 - u, mean / 2
     square += float(np.sum(there * (lost * if_lost**2 + (1 - lost) * if_won**2)))
@@ -266,7 +269,7 @@ def _distributions(name: str, given: object) -> np.ndarray:
 
 
 class Counterexample(NamedTuple):
-    """Two populations, with the same urgencies and the same mean karma, for which ``S`` is above 0."""
+    """Two populations with the same urgencies and the same mean karma for which ``S`` is positive."""
 
     urgencies: np.ndarray  # [urgency]
     distribution: np.ndarray  # [urgency]
@@ -279,7 +282,7 @@ class Counterexample(NamedTuple):
     tie: str
 
     def text(self, digits: int = 4) -> str:
-        """The example in words and numbers: all that is needed to work it out again, but the policies."""
+        """Return the example in words and numbers, enough to recompute it, without the policies."""
         matrix = np.array2string(self.A, precision=digits, suppress_small=True, separator=", ")
         lines = [f"S = {self.S:.6g} > 0, equals: {'toss a coin' if self.tie == 'coin' else 'all lose'}"]
         for u, p, k in zip(self.urgencies, self.distribution, self.karma, strict=True):
@@ -363,7 +366,7 @@ def find_counterexample(
 
 
 def _karma_distribution(mean: float, most: int) -> np.ndarray:
-    """A distribution on 0..most of the given mean: half at the mean, half evenly around it."""
+    """Return a distribution on 0..most with the given mean: half at the mean, half evenly around it."""
     away = np.abs(np.arange(most + 1) - mean)
     wide = np.floor(min(mean, most - mean))
     even = np.clip(1 + wide - away, 0.0, 1.0)  # sloping ends keep the mean
@@ -372,12 +375,13 @@ def _karma_distribution(mean: float, most: int) -> np.ndarray:
 
 
 def analytic_constants(game: KarmaEconomy) -> Record:
-    """Lipschitz constants and, by ``mechanism``, exact baselines of each type; and a Lasry-Lions sum.
+    """Return Lipschitz constants and exact baselines per type, and a Lasry-Lions sum.
 
     The constants are those of equations 5.1 to 5.4 (``lipschitz_tight``: the smallest that the proofs allow),
-    with the least that ``L_pop`` and ``dh`` can be; a step of mirror ascent is proved to contract at
-    temperatures above L. The baselines are those of a population of this type alone over `STEPS` steps. The
-    counterexample of Lemma 5.1 is a pair of bid distributions by private state with ``lasry_lions`` above 0.
+    with the smallest possible ``L_pop`` and ``dh``; a step of mirror ascent provably contracts at
+    temperatures above L. The baselines, by ``mechanism``, are those of a population of this type alone over
+    `STEPS` steps. The counterexample of Lemma 5.1 is a pair of bid distributions by private state with
+    positive ``lasry_lions``.
     """
     found: Record = {}
     for name, tight in (("lipschitz", False), ("lipschitz_tight", True)):
@@ -397,7 +401,7 @@ def analytic_constants(game: KarmaEconomy) -> Record:
 
 
 def _own(game: KarmaEconomy, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The urgencies of a type and how they move, without padding."""
+    """Return the urgencies of a type and their transition matrix, without padding."""
     stakes, chain = np.asarray(game.stakes)[k], np.asarray(game.chain)[k]
     real = np.flatnonzero((stakes > 0) | (chain.sum(axis=0) > 0))
     size = int(real.max()) + 1
@@ -418,7 +422,7 @@ def _constants(game: KarmaEconomy, k: int, tight: bool) -> list[float]:
 
 
 def _lasry_lions(game: KarmaEconomy) -> Record:
-    """A counterexample for the first type's urgencies, where ties are a coin's or nobody's."""
+    """Return a counterexample for the first type's urgencies, where ties are random or both agents lose."""
     if game.tie not in (COIN, NOBODY):
         return {}
     urgencies, chain = _own(game, 0)

@@ -1,8 +1,8 @@
-"""How karma moves in a step of a population: payments in pairs, then the redistribution of the surplus.
+"""Transitions of karma in a step of a population: payments in pairs, then redistribution of the surplus.
 
-The mean-field side of the rules that `economies.kernels.economy` plays agent by agent. One agent meets rivals
-whose bids have the distribution ``rivals [class bid]``: a class is a level of urgency where ties fall to the
-higher one, and there is one class otherwise.
+These are the mean-field versions of the rules that `economies.kernels.economy` simulates agent by agent. One
+agent meets rivals whose bids have the distribution ``rivals [class bid]``: classes are levels of urgency if
+the higher urgency wins ties, and otherwise there is one class.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Shift(NamedTuple):
 
 
 def spread(level: Float[Array, ""]) -> Shift:
-    """The level as what an agent gets: its floor, or with chance of its fraction its ceiling.
+    """Return an agent's share at a level: its floor, or its ceiling with the probability of its fraction.
 
-    Below 0 it goes on in a straight line, so that a search may come to a level of 0 from both sides.
+    Below 0 it is continued linearly, so that a search can approach a level of 0 from both sides.
     """
     low = jnp.maximum(jnp.floor(jax.lax.stop_gradient(level)), 0.0)
     return Shift(low.astype(int), level - low)
@@ -65,7 +65,7 @@ def level_of(distribution: KarmaDistribution, surplus: Float[Array, ""]) -> Floa
     whole = jnp.arange(len(distribution))
     absorbed = (
         jnp.minimum(room[None, :], whole[:, None]) @ distribution
-    )  # [level]: at whole levels, never falling
+    )  # [level]: at integer levels, nondecreasing
     low = jnp.clip(jnp.searchsorted(absorbed, surplus, side="left") - 1, 0, len(distribution) - 2)
     step = absorbed[low + 1] - absorbed[low]
     part = (surplus - absorbed[low]) / jnp.where(step > 0, step, 1.0)
@@ -75,7 +75,7 @@ def level_of(distribution: KarmaDistribution, surplus: Float[Array, ""]) -> Floa
 def checked_level(distribution: object, surplus: float) -> float:
     """Return `level_of` a distribution of karma, ``[karma]``, after checking both arguments.
 
-    Raises `ValueError` for a distribution that is none, and for a surplus that is negative or does not fit.
+    Raises `ValueError` for an invalid distribution, and for a surplus that is negative or exceeds the room.
 
     >>> checked_level([0.1, 0.2, 0.3, 0.4], 0.05)
     0.08333333333333333
@@ -90,7 +90,7 @@ def checked_level(distribution: object, surplus: float) -> float:
 
 
 def given(values: Float[Array, "row karma"], shift: Shift) -> Float[Array, "row karma"]:
-    """The mean of values over an agent's karma after it got a shift, cut at the most it can hold."""
+    """Return the mean of values over an agent's karma after it received a shift, clipped at the maximum."""
     most = values.shape[-1] - 1
     place = jnp.minimum(jnp.arange(most + 1) + shift.low, most)
     above = jnp.minimum(place + 1, most)
@@ -98,7 +98,7 @@ def given(values: Float[Array, "row karma"], shift: Shift) -> Float[Array, "row 
 
 
 def taken(values: Float[Array, "row karma"], shift: Shift) -> Float[Array, "row karma"]:
-    """The mean of values over an agent's karma after it paid a shift, never more than it has."""
+    """Return the mean of values over an agent's karma after it paid a shift, at most the karma it holds."""
     place = jnp.maximum(jnp.arange(values.shape[-1]) - shift.low, 0)
     below = jnp.maximum(place - 1, 0)
     return (1 - shift.more) * values[..., place] + shift.more * values[..., below]
@@ -143,24 +143,24 @@ def win_probabilities(
 
 
 def ahead(g: Float[Array, "row karma"]) -> Float[Array, "row karma amount"]:
-    """``g(min(k + m, most))`` for all k and m: lines of a longer row, each a step on; no gathering."""
+    """Return ``g(min(k + m, most))`` for all k and m, as shifted rows instead of a gather."""
     return _shifted(_longer(g), g.shape[1])
 
 
 def _longer(g: Float[Array, "row karma"]) -> Float[Array, "row long"]:
-    """``g(min(k, most))`` for twice as many k."""
+    """Return ``g(min(k, most))`` for twice as many k."""
     return jnp.concatenate([g, jnp.broadcast_to(g[:, -1:], g.shape)], axis=1)
 
 
 def behind(g: Float[Array, "row karma"]) -> Float[Array, "row karma amount"]:
-    """``g(k - m)``; 0 where m exceeds k."""
+    """Return ``g(k - m)``; 0 where m exceeds k."""
     levels = g.shape[1]
     longer = jnp.concatenate([g[:, ::-1], jnp.zeros_like(g)], axis=1)
     return _shifted(longer, levels)[:, ::-1]
 
 
 def _shifted(x: Float[Array, "row long"], levels: int) -> Float[Array, "row level level"]:
-    """``x(i + j)``: copies of x end to end, read in lines that are one longer than x."""
+    """Return ``x(i + j)``, from concatenated copies of x read in rows one longer than x."""
     rows, long = x.shape
     tiled = jnp.tile(x, (1, levels + 1))[:, : levels * (long + 1)]
     return tiled.reshape(rows, levels, long + 1)[:, :, :levels]
@@ -175,14 +175,14 @@ class OwnBid(NamedTuple):
 
     @classmethod
     def of(cls, rivals: Bids, chances: WinProbabilities, to_peer: bool) -> OwnBid:
-        """The outcomes that rivals' bids make."""
+        """Return the outcomes against rivals' bids."""
         return cls(rivals.sum(axis=0), chances, to_peer)
 
     def means(self, later: Float[Array, "row karma"], own: Array) -> Float[Array, "row karma bid"]:
-        """Means of values ``later`` of karma after payments, by karma and bid; ``own [row]`` is the class.
+        """Return means of values ``later`` after payments, by karma and bid; ``own [row]`` is the class.
 
-        Bid by bid from the highest down, each step adding what losing to the next one brings: two passes over
-        pairs of levels, in memory order.
+        Bids are processed from the highest down, and each step adds the value of losing to the next one: two
+        passes over pairs of levels, in memory order.
         """
         lower = jnp.concatenate([jnp.zeros_like(later), later], axis=1)
         higher = _longer(later)
@@ -202,7 +202,7 @@ class OwnBid(NamedTuple):
     def distribution(
         self, weights: Float[Array, "row karma bid"], own: Array
     ) -> Float[Array, "row karma after"]:
-        """Where karma leads, bids counted with their weights."""
+        """Return the distribution of karma after payments, with bids weighted by ``weights``."""
         pays = weights * self.chances.win[own][:, None, :]
         upto = jnp.cumsum(weights, axis=-1)
         gets = self.rivals * upto - weights * (self.rivals - self.chances.tied_loss[own][:, None, :])
@@ -212,19 +212,19 @@ class OwnBid(NamedTuple):
         return _distribution_after(pays, jnp.zeros_like(gets), unchanged + gets.sum(axis=-1))
 
     def paid(self) -> Bids:
-        """What a bid costs in expectation."""
+        """Return the expected payment of each bid."""
         return self.chances.win * jnp.arange(self.rivals.size)
 
 
 class ByTable(NamedTuple):
-    """Outcomes of any payment rule: chances of paying and of receiving an amount ``[class bid amount]``."""
+    """Outcomes of any payment rule: probabilities ``[class bid amount]`` of paying and receiving an amount."""
 
     pays: Float[Array, "class bid amount"]
     gets: Float[Array, "class bid amount"]  # an agent that neither pays nor receives gets 0
 
     @classmethod
     def of(cls, rivals: Bids, chances: WinProbabilities, charge: Array, to_peer: bool) -> ByTable:
-        """By ``charge[b, c]``, what the winner pays who bid b against c."""
+        """Return the outcomes where the winner with bid b against c pays ``charge[b, c]``."""
         bid = jnp.arange(rivals.shape[1])
         anybody = rivals.sum(axis=0)
         win = jnp.where(bid[None, :] < bid[:, None], anybody, 0.0) + _diagonal(chances.tied_win)
@@ -236,7 +236,7 @@ class ByTable(NamedTuple):
     def with_room(
         cls, holders: Float[Array, "class bid karma"], chances: WinProbabilities, tie: Array, charge: Array
     ) -> ByTable:
-        """The same where a winner pays the loser no more than the loser has room for.
+        """Return the outcomes where a winner pays the loser at most what the loser can still hold.
 
         ``holders`` is the joint distribution of the rival's class, bid and karma: its room is ``most -
         karma``.
@@ -264,7 +264,7 @@ class ByTable(NamedTuple):
         return _distribution_after(pays, gets, jnp.zeros(weights.shape[:2]))
 
     def paid(self) -> Bids:
-        """What a bid costs in expectation."""
+        """Return the expected payment of each bid."""
         return self.pays @ jnp.arange(self.pays.shape[-1])
 
 
@@ -280,12 +280,12 @@ def _received(anybody: Array, chances: WinProbabilities, charge: Array, to_peer:
 
 
 def _neither(anybody: Array, chances: WinProbabilities) -> Bids:
-    """The chance that equal bids leave the resource with nobody."""
+    """Return the probability that equal bids leave the resource unassigned."""
     return anybody - chances.tied_win - chances.tied_loss
 
 
 def _distribution_after(pays: Array, gets: Array, unchanged: Array) -> Array:
-    """Laws of karma after amounts paid and received, ``[row karma amount]`` to ``[row karma after]``."""
+    """Return distributions of karma ``[row karma after]`` from amounts paid and received."""
     amount = jnp.arange(pays.shape[-1])
     row, karma = jnp.arange(len(pays))[:, None, None], amount[None, :, None]
     distribution = _unchanged(unchanged).at[row, karma, jnp.maximum(karma - amount, 0)].add(pays)
