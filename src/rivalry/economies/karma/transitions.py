@@ -217,7 +217,7 @@ class OwnBid(NamedTuple):
 
 
 class ByTable(NamedTuple):
-    """Outcomes of any payment rule: probabilities ``[class bid amount]`` of paying and receiving an amount."""
+    """Outcomes of any payment rule: probabilities ``[class bid amount]`` of paying and receiving amounts."""
 
     pays: Float[Array, "class bid amount"]
     gets: Float[Array, "class bid amount"]  # an agent that neither pays nor receives gets 0

@@ -69,7 +69,10 @@ class Learning(NamedTuple):
 
 
 def begin(economy: Economy, rule: EpochRule, q: np.ndarray, by_type: bool = False) -> Learning:
-    """Return tables with initial values ``q [owner entry]``; ``by_type``: one trained by each first agent."""
+    """Return tables with initial values ``q [owner entry]``.
+
+    With ``by_type`` the agent with the lowest number of each type trains its table.
+    """
     agents = len(economy.type_of)
     first = np.unique(economy.type_of, return_index=True)[1]
     owner = economy.type_of if by_type else np.arange(agents)
