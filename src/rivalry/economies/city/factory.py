@@ -151,7 +151,6 @@ def city(
 
     Examples
     --------
-
     >>> city(network="plain_3x3", agents=64, capacity=2).capacity.tolist() == [2] * 24
     True
     """

@@ -23,7 +23,7 @@ class Journeys(NamedTuple):
     lane: np.ndarray  # [journey place]
     after: np.ndarray  # [journey place]: the location after admission
     back: np.ndarray  # [journey place]: the location after refusal
-    options: np.ndarray  # [journey junction option]: places; -1: none
+    options: np.ndarray  # [journey junction option]: positions; -1: none
 
     def most_options(self) -> int:
         return int((self.options >= 0).sum(axis=-1).max(initial=0))

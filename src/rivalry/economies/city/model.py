@@ -32,7 +32,7 @@ EXAMPLES = (
 
 
 class City(eqx.Module):
-    """Finitely many agents with repeated trips, who bid for admission to the lanes of their paths.
+    """Finitely many agents with repeated trips that bid for admission to the lanes of their paths.
 
     An agent has a journey in each of its slots. A trip is a slot and an urgency, or dormancy
     (`tables.kernels.shapes.City`). The state of an agent is (trip, position on the trip, karma).

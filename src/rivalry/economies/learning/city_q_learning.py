@@ -116,7 +116,6 @@ class CityQLearning(BaseLearner):
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> game = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2)
     >>> found = rv.solve(game, CityQLearning(training=500, evaluation=500, monitor_every=0))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 AWARDS = {"coin": BY_COIN, "stake": BY_STAKE, "turn": BY_TURN}
 POLICIES = ("uniform", "zero", "all_in")
-SURE = 1e-6  # chances sum to 1 within this
+SURE = 1e-6  # tolerance of sums of probabilities
 SUMS = "sum_"  # before tallies in a session
 
 
@@ -50,7 +50,6 @@ class CitySimulation(BaseLearner):
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> game = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2)
     >>> found = rv.solve(game, CitySimulation(plays="coin", evaluation=500))

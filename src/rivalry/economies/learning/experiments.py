@@ -217,7 +217,6 @@ class Contractivity(RandomPolicyExperiment):
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0)
     >>> found = rv.solve(game, Contractivity(policies=8, map_steps=4))
@@ -240,7 +239,7 @@ class Contractivity(RandomPolicyExperiment):
         return {"distances": far, "population_residual": residual}
 
     def read(self, world: PopulationGame, session: Session) -> Record:
-        """The counts of what has been looked at."""
+        """Return the counts over the policies so far."""
         taken = int(session["taken"][0])
         record = self.about(session)
         record["distance_rule"] = ((), np.asarray(self.distance))
@@ -280,7 +279,6 @@ class Monotonicity(RandomPolicyExperiment):
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2.0)
     >>> found = rv.solve(game, Monotonicity(policies=8))
@@ -297,7 +295,7 @@ class Monotonicity(RandomPolicyExperiment):
         return {"payoffs": payoffs, "population_residual": residual}
 
     def read(self, world: PopulationGame, session: Session) -> Record:
-        """The counts of what has been looked at."""
+        """Return the counts over the policies so far."""
         taken = int(session["taken"][0])
         record = self.about(session)
         if not taken:

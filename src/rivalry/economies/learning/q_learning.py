@@ -163,7 +163,6 @@ class PopulationQLearning(BaseLearner):
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=2, agents=10)
     >>> learner = PopulationQLearning(training=2000, epoch=100, monitor_every=0, compare=False)

@@ -166,7 +166,6 @@ class ScalingLaw(_Compared):
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.karma(max_karma=2, mean_karma=1.0), ScalingLaw(beta=5.0))
     >>> found.data.scaling_gap.shape, bool(found.data.largest_scaling_gap < 0.5)
@@ -211,7 +210,6 @@ class Sublinearity(_Compared):
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> game = rv.games.karma(max_karma=4, mean_karma=1.0)
     >>> found = rv.solve(game, Sublinearity(beta=5.0, fill=(0.25, 0.5)))

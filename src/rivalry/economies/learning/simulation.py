@@ -86,7 +86,6 @@ class Simulation(BaseLearner):
 
     Examples
     --------
-
     >>> import rivalry as rv
     >>> found = rv.solve(rv.games.karma(agents=20), Simulation(plays="stake", evaluation=2000))
     >>> abs(float(found.data.efficiency) + 1) < 0.05
