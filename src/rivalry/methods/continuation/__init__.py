@@ -1,6 +1,6 @@
-"""Branches of equilibria of any differentiable game, as one parameter varies.
+"""Branches of equilibria of a differentiable game along one parameter.
 
 `parametrised_game` evaluates the game, `groups` reduces it to one unknown per group, `pseudo_arclength`
-follows a curve, `events` refines what happens on it, `switching` finds branches and orbits that begin there;
-`session` holds the state as arrays, `trace` schedules the work, `branches` is the method.
+follows a curve, `events` locates its singular points, `switching` finds branches and orbits that start there;
+`session` stores the state as arrays, `trace` schedules the work, `branches` is the method.
 """

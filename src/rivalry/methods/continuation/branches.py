@@ -1,4 +1,4 @@
-"""Branches of equilibria along one parameter, as a learner: one step is a point, an event or an orbit."""
+"""Continuation of equilibrium branches along a parameter: one step is a point, an event or an orbit."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from rivalry.methods.continuation.trace import TraceOptions, Tracer
 
 
 class Branches(BaseLearner):
-    """All branches of equilibria that are found from the symmetric ones, as ``parameter`` is varied.
+    """Branches of equilibria connected to the symmetric ones, as ``parameter`` varies.
 
-    Where exchangeable players coincide they move as one: a branch has one unknown a group, which makes it a
-    regular curve, followed through folds by pseudo-arclength. Equilibria here are points inside the space
-    where all own gradients vanish; stability is that of the gradient dynamics, from all players' Jacobian,
-    and each eigenvalue ``moves groups`` or ``splits group g``. Events: ``fold``, ``symmetric_loss`` and
+    Exchangeable players with equal strategies form a group. A branch has one unknown per group, which makes
+    it a regular curve; pseudo-arclength continuation follows it through folds. Equilibria here are interior
+    points where all own gradients vanish. Stability refers to the gradient dynamics, by the Jacobian of all
+    players; each eigenvalue ``moves groups`` or ``splits group g``. Events: ``fold``, ``symmetric_loss`` and
     ``split`` (an eigenvalue that splits a group crosses zero, or branches of equal groups cross), ``hopf``.
-    At the two in the middle new branches are looked for, with every group split in two, and symmetrically
-    in three; branches that differ by the names of players only are followed once.
+    At ``symmetric_loss`` and ``split`` new branches are searched, with every group split in two, and
+    symmetrically in three. Branches that differ only by a permutation of the players are followed once.
 
-    ``parameter`` is the name of an array field of the game, as `rivalry.with_` knows it (a number goes to all
+    ``parameter`` is the name of an array field of the game, as in `rivalry.with_` (a number applies to all
     players), or in Python a function from a value to a game. ``step`` bounds the steps, in widths of the
-    space and parts of the range. ``switch`` is how many generations of branches are followed, from 0 for
-    those the search finds; ``most_branches`` how many in all. ``searches`` is how many places the search for
-    symmetric equilibria begins at, at either end of the range; a start replaces the search. ``cycles`` asks
-    for the closed orbits born at every Hopf point, at so many values of the parameter or at given ones.
-    ``certify``: ``search`` finds every row's regret on a grid of ``points`` with climbs, a lower bound;
-    ``full`` makes the package's certificate for each; ``none`` leaves NaN.
+    space and fractions of the range. ``switch`` is the number of generations of branches to follow; 0 follows
+    only the initial ones. ``most_branches`` bounds the total number. ``searches`` is the number of starting
+    points of the search for symmetric equilibria at either end of the range; a start replaces the search.
+    ``cycles`` requests the periodic orbits born at every Hopf point, at a number of parameter values or at
+    given values. ``certify``: ``search`` computes the regret of every row on a grid of ``points`` with local
+    search, a lower bound; ``full`` computes the package's certificate for each; ``none`` leaves NaN.
 
     The record has rows (``branch_..``), events (``event_..``, and ``fold_parameter``, ``split_parameter``,
-    ``symmetric_loss_parameter``, ``hopf_..``), cycles (``orbit_..``); ``branch_ending`` tells why each
-    ends. A branch that comes to a bound of the space ends there.
+    ``symmetric_loss_parameter``, ``hopf_..``), cycles (``orbit_..``); ``branch_ending`` gives the reason why
+    each branch ends. A branch that reaches a bound of the space ends there.
 
     Raises
     ------
@@ -90,15 +90,15 @@ class Branches(BaseLearner):
     )
 
     def world(self, game: Any) -> Any:
-        """The game itself."""
+        """Return the game."""
         return game
 
     def expected_steps(self, world: Any) -> int:
-        """Return 0: nobody can tell how many points there will be."""
+        """Return 0: the number of points is not known in advance."""
         return 0
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
-        """Nothing found yet; the stream draws where searches begin."""
+        """Return an empty session; ``stream`` seeds the starting points of searches."""
         refuse_jumps(world)
         if len(self.step) != 2 or not self.step[0] < self.step[1]:
             raise ValueError(f"step: {list(self.step)} must be two lengths, the first below the second")
@@ -111,13 +111,15 @@ class Branches(BaseLearner):
         return session
 
     def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Profile) -> Session:
-        """Branches through the equilibrium next to ``start``, at the game's own value of the parameter."""
+        """Return a session for the branches through the equilibrium near ``start``, at the game's own
+        parameter value.
+        """
         session = self.begin(world, stream)
         session["start"] = np.asarray(start, dtype=float)
         return session
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
-        """Up to ``steps`` points, events or cycles; 0 when all is found."""
+        """Compute up to ``steps`` points, events or cycles; return 0 when the trace is complete."""
         options = TraceOptions(
             self.step,
             self.switch,
@@ -135,7 +137,7 @@ class Branches(BaseLearner):
         return done
 
     def read(self, world: Any, session: Session) -> Record:
-        """Rows, events and cycles found so far."""
+        """Return the rows, events and cycles found so far."""
         return record(self._family(world), session)
 
     def _family(self, world: Any) -> Family:

@@ -23,15 +23,15 @@ from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, pr
 from rivalry.methods.limit_sets.end_state import at_rest
 from rivalry.methods.limit_sets.nearby_equilibria import equilibrium_from, root_near
 
-HALVES = (1.0, 0.5)  # of the check's step: differences that shrink with it are not chance
+HALVES = (1.0, 0.5)  # of the check's step: differences that shrink with the step are systematic
 FORWARD, CENTRAL = "forward mode", "central difference"
-STAGES = 2  # the equilibrium; those beside it
+STAGES = 2  # the equilibrium; the neighbouring ones of the check
 
 Session = dict[str, np.ndarray]
 
 
 class Statics(NamedTuple):
-    """A game and the parameter that is moved in it."""
+    """A game and the parameter that is varied."""
 
     game: Any
     dial: Dial
@@ -43,32 +43,34 @@ class ProfileSlopes(NamedTuple):
     slope: np.ndarray
     unconstrained: np.ndarray
     payoff: np.ndarray
-    at_bound: np.ndarray  # where a bound holds
+    at_bound: np.ndarray  # where a bound binds
 
 
 class ComparativeStatics(BaseLearner):
-    """How the players' equilibrium moves with ``parameter``: ``dX/dk = -J^(-1) dF/dk``.
+    """Derivative of an equilibrium with respect to ``parameter``: ``dX/dk = -J^(-1) dF/dk``.
 
-    ``parameter`` is an array of the game, ``theta`` (all its entries are moved alike) or ``reach[1]``, or a
-    list of them that are moved together, ``["tax", "subsidy"]``. F stacks the own gradients and J is their
-    Jacobian, both in the coordinates in which the space is searched; entries that press against a bound are
-    held there. Replies in turn from the start, and then Newton's method, find the equilibrium. One step is
-    that; another solves anew on both sides of it, by Newton's method from where the slope leads to.
+    ``parameter`` is an array of the game, ``theta`` (all entries change by the same amount) or ``reach[1]``,
+    or a list of parameters that change together, ``["tax", "subsidy"]``. F stacks the own gradients and J is
+    their Jacobian, both in the coordinates in which the space is searched; entries that press against a bound
+    are fixed. Sequential best responses from the start, followed by Newton's method, find the equilibrium in
+    the first step. The second step solves again on both sides of it, by Newton's method from the linear
+    prediction.
 
     The record holds ``slope`` (player, axis), in units of strategy per unit of the parameter, and
     ``slope_inner``, the same in the space's own coordinates; ``slope_payoff`` (player), and
-    ``slope_<measure>`` for every measure that is one number, or one per player, along the same motion. Those
-    that the game offers as traceable ``outcomes`` are found by ``forward mode``, the others by ``central
-    difference``: so says ``measure_slope_by`` (measure), beside their names, ``measure``.
-    ``held`` (player, axis) tells what bounds hold. The check is ``slope_difference`` (check), the largest
-    entry by which ``slope`` differs from the difference quotient of the equilibria solved anew, with steps
-    ``check_step`` (check), the second half the first; NaN where no equilibrium was found there. Where the
-    quotient is two-sided, it falls to a quarter. ``parameter_name``, ``parameter_value`` (the mean of what is
-    moved). Of J also ``max_real_eigenvalue`` (negative: gradient play returns) and ``reply_radius``, the
-    spectral radius of the slope of simultaneous best responses (below 1: they return).
+    ``slope_<measure>`` for every metric that is one number, or one per player, along the same direction.
+    Metrics that the game offers as traceable ``outcomes`` are differentiated by ``forward mode``, the others
+    by ``central difference``, as ``measure_slope_by`` (measure) records beside their names, ``measure``.
+    ``held`` (player, axis) marks binding bounds. The check is ``slope_difference`` (check), the largest
+    absolute difference between an entry of ``slope`` and the difference quotient of the neighbouring
+    equilibria, with steps ``check_step`` (check), the second half the first; NaN where no equilibrium was
+    found there. For a two-sided quotient it falls to a quarter. ``parameter_name``, ``parameter_value`` (the
+    mean of the varied entries). For J also ``max_real_eigenvalue`` (negative: gradient play converges
+    locally) and ``reply_radius``, the spectral radius of the slope of simultaneous best responses (below 1:
+    they converge locally).
 
-    A derivative is local: it says nothing of a jump to another equilibrium, and none exists where a bound
-    only just holds or J is singular.
+    The derivative is local: it does not describe a transition to another equilibrium, and it does not exist
+    where a bound is only just binding or J is singular.
 
     Examples
     --------
@@ -101,23 +103,26 @@ class ComparativeStatics(BaseLearner):
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
 
     def world(self, game: Any) -> Statics:
-        """The game, its numbers as arrays, and what is moved. Raises `ValueError`."""
+        """Return the game with its numbers as arrays, and the varied parameter.
+
+        Raise `ValueError` if it is invalid.
+        """
         if not fits(type(self), game):
             raise ValueError(f"game: its space must be a Box, not {type(game.space).__name__}")
         refuse_jumps(game)
         return Statics(precise(game), dial(game, self.parameter, "parameter"))
 
     def length(self, world: Statics) -> int:
-        """The equilibrium, and the check."""
+        """Return the number of stages: the equilibrium and the check."""
         return STAGES
 
     def begin(self, world: Statics, stream: np.random.SeedSequence) -> Session:
-        """A start drawn from the space."""
+        """Return a session that starts from a random profile."""
         words = stream.generate_state(2, np.uint32)
         return self._begun(world.game.space.sample(jax.random.wrap_key_data(put(words))))
 
     def begin_at(self, world: Statics, stream: np.random.SeedSequence, start: Any) -> Session:
-        """At a profile, from which replies lead to the equilibrium."""
+        """Return a session whose best responses start from the profile ``start``."""
         return self._begun(start)
 
     def _begun(self, start: Any) -> Session:
@@ -131,7 +136,7 @@ class ComparativeStatics(BaseLearner):
         }
 
     def advance(self, world: Statics, session: Session, steps: int) -> int:
-        """Up to ``steps`` of the two stages."""
+        """Run up to ``steps`` of the two stages."""
         taken = 0
         while taken < steps and session["done"][0] < STAGES:
             if session["done"][0] == 0:
@@ -150,7 +155,7 @@ class ComparativeStatics(BaseLearner):
         session["status"] = np.asarray(found.status, dtype="U15")
 
     def read(self, world: Statics, session: Session) -> Record:
-        """The profile, and where it is an equilibrium's first-order conditions, the slopes there."""
+        """Return the profile, with slopes if the first-order conditions of an equilibrium hold there."""
         record: Record = {
             "profile": (("player", "axis"), session["profile"].copy()),
             "status": ((), session["status"].copy()),
@@ -195,7 +200,7 @@ def _slopes(game: Game, dial: Dial, x: Profile) -> tuple[Array, ...]:
     free_entries = free(flat.space, y, gradient, SLACK)
     low = y < (flat.space.low + flat.space.high) / 2
 
-    def edge(amount: Array) -> Array:  # a bound that moves takes along what it holds
+    def edge(amount: Array) -> Array:  # an entry at a bound moves with the bound
         space = flattened(at(amount)).space
         return jnp.where(low, space.low, space.high)
 
@@ -215,7 +220,7 @@ def _size(world: Statics) -> float:
 
 
 def _beside(world: Statics, session: Session, difference: float) -> None:
-    """Equilibria on both sides, each by Newton's method from where the slope leads to."""
+    """Find the equilibria on both sides by Newton's method from the linear prediction."""
     unconstrained = slopes(world.game, world.dial, session["profile"]).unconstrained
     here = np.asarray(world.game.space.inner(put(session["profile"])))
     if not np.all(np.isfinite(unconstrained)):
@@ -235,7 +240,9 @@ def _beside(world: Statics, session: Session, difference: float) -> None:
 
 
 def _checked(session: Session, found: ProfileSlopes) -> Record:
-    """The largest deviation of the slope from difference quotients, two-sided where both sides are known."""
+    """Return the largest difference of the slope from difference quotients, two-sided where both sides are
+    known.
+    """
     gaps = []
     for beside, steps in zip(session["beside"], session["steps_taken"], strict=True):
         known = np.flatnonzero(np.isfinite(steps))
@@ -257,7 +264,9 @@ def _or_zero(steps: np.ndarray) -> np.ndarray:
 
 
 def _stability(game: Any, profile: np.ndarray) -> Record:
-    """The largest real part of the gradients' Jacobian, and the spectral radius of the replies' slope."""
+    """Return the largest real part of the gradients' Jacobian and the spectral radius of the best-response
+    slope.
+    """
     end = at_rest(flattened(game), reparametrisation.inner(game, put(profile)))
     return (
         {} if end is None else {name: end.measures[name] for name in ("max_real_eigenvalue", "reply_radius")}
@@ -265,7 +274,7 @@ def _stability(game: Any, profile: np.ndarray) -> Record:
 
 
 def _measure_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, difference: float) -> Record:
-    """Derivatives of the game's measures that are one number, or one per player."""
+    """Return derivatives of the game's metrics that are one number, or one per player."""
     x, along, step = put(profile), put(slope), difference * _size(world)
     found: Record = {}
     if traced_metrics.knows(world.game):
@@ -298,5 +307,5 @@ def _outcome_slopes(game: Any, dial: Dial, x: Profile, along: Profile) -> dict[s
 
 
 def _told(dims: tuple[str, ...], value: Any) -> bool:
-    """Whether a measure is one real number, or one per player."""
+    """Return whether a metric is one real number, or one per player."""
     return tuple(dims) in ((), ("player",)) and jnp.issubdtype(value.dtype, jnp.floating)

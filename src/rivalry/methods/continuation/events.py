@@ -1,4 +1,4 @@
-"""Events along a branch: folds, losses of symmetry, splits and Hopf points, detected and refined."""
+"""Events along a branch: detection and location of folds, losses of symmetry, splits and Hopf points."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from rivalry.methods.continuation.groups import TOGETHER, GroupSpectrum, System
 from rivalry.methods.continuation.pseudo_arclength import CurvePoint, correct
 
 KINDS = ("fold", "symmetric_loss", "split", "hopf")
-REAL = 1e-6  # of the Jacobian's size: an imaginary part below is none
-STABLE = 1e-9  # of the payoff scale over squared width: a real part below minus that is negative
+REAL = 1e-6  # of the Jacobian's size: smaller imaginary parts count as zero
+STABLE = 1e-9  # of the payoff scale over squared width: a real part below minus this is negative
 
 
 class Cut(NamedTuple):
-    """Between two rows the eigenvalue of a label that is ``order``-th from the right crosses zero."""
+    """Zero crossing, between two rows, of the eigenvalue of a label that is ``order``-th from the right."""
 
     label: int
     order: int
 
 
 class Event(NamedTuple):
-    """A refined event: which of `KINDS`, where, the crossing eigenvalues' label, and what is left undone.
+    """Located event: which of `KINDS`, its point, the label of the crossing eigenvalues, and the residual.
 
-    ``frequency`` is the imaginary part, NaN but at Hopf points. ``residual`` is the larger of the system's
-    and the real part that should vanish, both in units of the payoff scale (and width).
+    ``frequency`` is the imaginary part, NaN except at Hopf points. ``residual`` is the larger of the system's
+    residual and the real part that should vanish, both in units of the payoff scale (and width).
     """
 
     kind: int
@@ -36,9 +36,10 @@ class Event(NamedTuple):
 
 
 def cuts(before: GroupSpectrum, after: GroupSpectrum, times: np.ndarray) -> list[Cut]:
-    """Every crossing between two points of one curve, a complex pair's twice.
+    """Return every crossing between two points of one curve; a complex pair counts twice.
 
-    ``times`` [group] is how many players a group has; an eigenvalue that splits it stands there once fewer.
+    ``times`` [group] is the number of players per group; an eigenvalue that splits a group has multiplicity
+    one less.
     """
     found = []
     for label in np.unique(before.labels):
@@ -51,10 +52,11 @@ def cuts(before: GroupSpectrum, after: GroupSpectrum, times: np.ndarray) -> list
 def refine(
     system: System, a: np.ndarray, b: np.ndarray, cut: Cut, *, folds: bool, whole: bool
 ) -> Event | None:
-    """The point between ``a`` and ``b`` [k+1] where an eigenvalue's real part vanishes, by Brent's method.
+    """Return the point between ``a`` and ``b`` [k+1] where an eigenvalue's real part vanishes, by Brent's
+    method.
 
-    ``folds`` tells that the parameter turns round between them, ``whole`` that all exchangeable players are
-    in one place. None where the curve is lost between the two.
+    ``folds`` says that the parameter reverses its direction between them, ``whole`` that all exchangeable
+    players have equal strategies. Return None where the curve is lost between the two.
     """
     from scipy.optimize import brentq
 

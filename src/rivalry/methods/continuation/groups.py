@@ -1,4 +1,4 @@
-"""Reduction by symmetry: one unknown per group of coinciding players, and the spectra of both."""
+"""Reduction by symmetry: one unknown per group of equal players, with the spectra of the full game."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rivalry.core.space import Simplex
 from rivalry.methods.continuation.parametrised_game import Family, Local
 from rivalry.methods.dynamics.tangent_cone import all_directions
 
-TOGETHER = -1  # the label of eigenvalues that move whole groups; others are labelled by the group they split
+TOGETHER = -1  # label of eigenvalues that move whole groups; others are labelled by the group they split
 
 
 class Look(NamedTuple):
-    """The reduced system at a point: its value [k], its derivative [k k+1], and the game's own there."""
+    """Value [k] and derivative [k k+1] of the reduced system at a point, with the game's local quantities."""
 
     value: np.ndarray
     derivative: np.ndarray
@@ -24,18 +24,19 @@ class Look(NamedTuple):
 
 
 class GroupSpectrum(NamedTuple):
-    """All eigenvalues, largest real part first, and what each does: `TOGETHER`, or the group it splits."""
+    """All eigenvalues, largest real part first, each labelled `TOGETHER` or with the group it splits."""
 
     values: np.ndarray
     labels: np.ndarray
 
 
 class System:
-    """Unknowns ``y`` [k+1]: every group's place in widths, and the parameter as a part of its range.
+    """Reduced system in unknowns ``y`` [k+1]: each group's strategy in widths, and the parameter's share of
+    its range.
 
-    ``groups`` [player] are whole numbers from 0, equal for players in one place. A group's equation is the
-    own gradient of its first player, in the space's own directions. Every branch of equilibria with these
-    groups is a regular curve of this system, save where other branches of the same groups cross it.
+    ``groups`` [player] are integers from 0, equal for players with equal strategies. A group's equation is
+    the own gradient of its first player, in the space's own directions. Every branch of equilibria with these
+    groups is a regular curve of this system, except where other branches of the same groups cross it.
     """
 
     def __init__(self, family: Family, groups: np.ndarray) -> None:
@@ -47,7 +48,7 @@ class System:
 
     @property
     def unknowns(self) -> int:
-        """How many places there are to find, the parameter not counted."""
+        """Return the number of unknowns, without the parameter."""
         return int(self._slices[-1].stop)
 
     @cached_property
@@ -56,12 +57,12 @@ class System:
 
     @cached_property
     def _basis(self) -> np.ndarray:
-        """Orthonormal directions of all players, ``[row direction]``, player-major."""
+        """Return orthonormal directions of all players, ``[row direction]``, player-major."""
         return all_directions(self.family.space)
 
     @cached_property
     def _expand(self) -> np.ndarray:
-        """What groups' directions do to all players', ``[direction unknown]``."""
+        """Return the map from group directions to directions of all players, ``[direction unknown]``."""
         found = np.zeros((self._all[-1].stop, self.unknowns))
         for player, group in enumerate(self.groups):
             found[self._all[player], self._slices[group]] = np.eye(len(self._range(self._slices[group])))
@@ -69,12 +70,12 @@ class System:
 
     @cached_property
     def _rows(self) -> np.ndarray:
-        """The first player of every group, as rows of the full system."""
+        """Return the first player of every group, as rows of the full system."""
         return np.concatenate([self._range(self._all[first]) for first in self.firsts])
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """What one unit of every unknown is, in units of strategy."""
+        """Return the size of one unit of every unknown, in units of strategy."""
         return np.concatenate(
             [
                 np.abs(self.family.directions[first]).T @ self.family.width[first]
@@ -93,13 +94,13 @@ class System:
         return np.arange(part.start, part.stop)
 
     def of(self, x: np.ndarray, value: float) -> np.ndarray:
-        """The unknowns of a profile [player axis] and a value of the parameter."""
+        """Return the unknowns of a profile [player axis] and a parameter value."""
         places = [self.family.directions[first].T @ (x[first] - self._base(first)) for first in self.firsts]
         part = (value - self.family.low) / (self.family.high - self.family.low)
         return np.asarray(np.append(np.concatenate(places) / self.lengths, part))
 
     def profile(self, y: np.ndarray) -> np.ndarray:
-        """The profile [player axis] of some unknowns."""
+        """Return the profile [player axis] of the unknowns ``y``."""
         places = y[:-1] * self.lengths
         return np.stack(
             [
@@ -109,7 +110,7 @@ class System:
         )
 
     def value(self, y: np.ndarray) -> float:
-        """The parameter's value."""
+        """Return the parameter value."""
         return float(self.family.low + y[-1] * (self.family.high - self.family.low))
 
     def _base(self, player: int) -> np.ndarray:
@@ -119,7 +120,10 @@ class System:
         return np.asarray(mask / mask.sum())
 
     def look(self, y: np.ndarray, *, slope: bool = True) -> Look:
-        """The system and its derivative, in units of the payoff scale; ``slope`` as in `Family.local`."""
+        """Return the system and its derivative, in units of the payoff scale.
+
+        ``slope`` as in `Family.local`.
+        """
         local = self.family.local(self.value(y), self.profile(y), slope=slope)
         unit = self.lengths / self.family.scale
         own_slopes = self._basis.T @ local.gradient.ravel()
@@ -130,18 +134,20 @@ class System:
         return Look(own_slopes[self._rows] * unit, derivative, local)
 
     def moves(self) -> np.ndarray:
-        """What groups' displacements do to a profile, ``[row unknown]``, in units of strategy."""
+        """Return the map from group displacements to profiles, ``[row unknown]``, in units of strategy."""
         return np.asarray(self._basis @ self._expand)
 
     def equations(self) -> np.ndarray:
-        """Which own gradients must vanish, ``[unknown row]``: those of every group's first player."""
+        """Return the own gradients that must vanish, ``[unknown row]``: those of every group's first player.
+        """
         return np.asarray(self._basis.T[self._rows])
 
     def blocks(self, local: Local) -> dict[int, np.ndarray]:
-        """The Jacobian taken apart: how groups move, and for every group of two or more how it splits.
+        """Return the blocks of the Jacobian: the motion of groups, and the splitting of every group of two or
+        more.
 
-        Within a group all diagonal blocks are one A and all others one C, so that what sums to zero over its
-        players grows by ``A - C``.
+        Within a group all diagonal blocks equal one matrix A and all others one matrix C, so that a deviation
+        with sum zero over its players grows by ``A - C``.
         """
         full = self._basis.T @ local.jacobian @ self._basis
         found = {TOGETHER: (full @ self._expand)[self._rows]}
@@ -152,7 +158,7 @@ class System:
         return found
 
     def spectrum(self, local: Local) -> GroupSpectrum:
-        """Every eigenvalue of the full Jacobian, each with what it does."""
+        """Return every eigenvalue of the full Jacobian with its label."""
         values, labels = [], []
         for label, block in self.blocks(local).items():
             times = 1 if label == TOGETHER else int(self.sizes[label]) - 1
@@ -164,12 +170,14 @@ class System:
         return GroupSpectrum(flat[order], names[order])
 
     def leading(self, local: Local, label: int) -> np.ndarray:
-        """One label's eigenvalues, each once, largest real part first."""
+        """Return the distinct eigenvalues of one label, largest real part first."""
         values = np.linalg.eigvals(self.blocks(local)[label]).astype(complex)
         return values[np.lexsort((-values.imag, -values.real))]
 
     def nearest_pair(self, x: np.ndarray, classes: np.ndarray) -> tuple[float, np.ndarray]:
-        """The least distance in widths between two groups of exchangeable players; and all differences."""
+        """Return the smallest distance in widths between two groups of exchangeable players, and all
+        differences.
+        """
         gaps = [
             (x[a] - x[b]) / self.family.width[a]
             for k, a in enumerate(self.firsts)
@@ -183,7 +191,7 @@ class System:
 
 
 def grouped(x: np.ndarray, width: np.ndarray, classes: np.ndarray, near: float = 1e-7) -> np.ndarray:
-    """Groups [player] of exchangeable players who are in one place, up to ``near`` widths."""
+    """Return groups [player] of exchangeable players with equal strategies, up to ``near`` widths."""
     groups = np.full(len(x), -1)
     for player in range(len(x)):
         if groups[player] >= 0:
@@ -195,7 +203,7 @@ def grouped(x: np.ndarray, width: np.ndarray, classes: np.ndarray, near: float =
 
 
 def relabelled(groups: np.ndarray) -> np.ndarray:
-    """The same groups, numbered in the order of their first players.
+    """Return the groups renumbered in the order of their first players.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Parameters by name: what `reach`, `reach[1]` or `tax, subsidy` stands for among the arrays of a game."""
+"""Parameters by name: the arrays of a game that `reach`, `reach[1]` or `tax, subsidy` refers to."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _WRITTEN = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[([^\]]*)\])?\s*")
 
 
 class Dial(NamedTuple):
-    """Arrays of a game, or entries of them, that are moved together; see `dial`."""
+    """Arrays of a game, or entries of them, that change together; see `dial`."""
 
     places: tuple[Place, ...]
 
     @property
     def name(self) -> str:
-        """As it is written.
+        """Return the name as written.
 
         Examples
         --------
@@ -35,34 +35,35 @@ class Dial(NamedTuple):
         return ", ".join(name + (f"[{', '.join(map(str, at))}]" if at else "") for name, at in self.places)
 
     def value(self, game: Any) -> float:
-        """The mean of what is moved."""
+        """Return the mean of the varied entries."""
         parts = [np.asarray(getattr(game, name))[at].ravel() for name, at in self.places]
         return float(np.mean(np.concatenate(parts)))
 
     def shift(self, game: Any, amount: float | Array) -> Any:
-        """The game with ``amount`` added to everything named; may be traced."""
+        """Return the game with ``amount`` added to every varied entry; may be traced."""
         for name, at in self.places:
             old = jnp.asarray(getattr(game, name))
             game = with_(game, **{name: old.at[at].add(amount)})
         return game
 
     def set(self, game: Any, value: float | Array) -> Any:
-        """The game with everything named at ``value``; may be traced."""
+        """Return the game with every varied entry equal to ``value``; may be traced."""
         for name, at in self.places:
             old = jnp.asarray(getattr(game, name))
             game = with_(game, **{name: old.at[at].set(value)})
         return game
 
     def refusal(self, game: Any, value: float) -> str:
-        """Why the game does not take ``value``, or an empty text."""
+        """Return the reason why the game refuses ``value``, or an empty string."""
         return next((why for name, _ in self.places if (why := validate_parameter(game, name, value))), "")
 
 
 def dial(game: Any, names: str | Sequence[str], option: str) -> Dial:
-    """What ``names`` stand for: an array, an entry ``reach[1]``, or several, in a list or between commas.
+    """Return the arrays that ``names`` refers to: an array, an entry ``reach[1]``, or several, listed or
+    comma-separated.
 
     Raises `ValueError`, which begins with ``option``, for a name that is no array of real numbers of the
-    game (it lists those there are), an index outside an array, and a name given twice.
+    game (it lists the existing ones), an index outside an array, and a name given twice.
 
     Examples
     --------
@@ -80,7 +81,9 @@ def dial(game: Any, names: str | Sequence[str], option: str) -> Dial:
 
 
 def real_array(game: Any, name: str, option: str) -> Any:
-    """The game's array ``name``. Raises `ValueError`, beginning with ``option``, if it has no such reals.
+    """Return the game's array ``name``.
+
+    Raise `ValueError`, beginning with ``option``, if it has no such reals.
 
     Examples
     --------
@@ -91,7 +94,7 @@ def real_array(game: Any, name: str, option: str) -> Any:
     found = getattr(game, name, None)
     if not isinstance(found, jax.Array | np.ndarray):
         try:
-            with_(game, **{name: 0.0})  # tells which arrays there are
+            with_(game, **{name: 0.0})  # raises an error that lists the existing arrays
         except ValueError as error:
             raise ValueError(f"{option}: {error}") from None
     elif not jnp.issubdtype(found.dtype, jnp.floating):
@@ -100,9 +103,9 @@ def real_array(game: Any, name: str, option: str) -> Any:
 
 
 def precise(game: Any) -> Any:
-    """The game with all its real numbers as arrays in double precision, and of strong type.
+    """Return the game with all its real numbers as arrays in double precision, and of strong type.
 
-    Arrays that were made before the package was first used are of single precision: too coarse for curves.
+    Arrays created before the package was first used have single precision, which is too coarse for curves.
     """
 
     def double(leaf: Any) -> Any:

@@ -16,8 +16,8 @@ from rivalry.core.oracles import exchangeable, validate_parameter
 from rivalry.core.space import Box, Profile, Simplex, directions, width
 from rivalry.methods.continuation.parameters import precise, real_array
 
-APART = 1e-6  # of the parameter's range: how far differences reach where the parameter is a function
-DRAWS = 3  # profiles at which players are exchanged to see whether they are alike
+APART = 1e-6  # of the parameter's range: step of finite differences where the parameter is a function
+DRAWS = 3  # profiles at which players are exchanged to test whether they are exchangeable
 SAME = 1e-9  # of the payoff scale: payoffs that differ by less are equal
 
 
@@ -30,7 +30,8 @@ class Local(NamedTuple):
 
 
 class Family:
-    """``parameter`` is the name of an array field of ``game``, or a function from a value to a game.
+    """A game as a function of ``parameter``: an array field of ``game``, or a function from a value to a
+    game.
 
     Raises
     ------
@@ -44,7 +45,7 @@ class Family:
             raise ValueError(f"low: {low:g} must be below high, {high:g}, both finite")
         self.game, self.parameter = precise(game), parameter
         self.low, self.high = float(low), float(high)
-        self._made: tuple[float, Any] | None = None  # the last value and game of a function
+        self._made: tuple[float, Any] | None = None  # last value and game, where the parameter is a function
         if not callable(parameter):
             real_array(game, parameter, "parameter")
             _check_ends(game, parameter, low=self.low, high=self.high)
@@ -57,13 +58,13 @@ class Family:
 
     @property
     def name(self) -> str:
-        """What the parameter is called."""
+        """Return the name of the parameter."""
         if callable(self.parameter):
             return str(getattr(self.parameter, "__name__", "parameter"))
         return self.parameter
 
     def at(self, value: float) -> Any:
-        """The game at one value of the parameter."""
+        """Return the game at one value of the parameter."""
         if callable(self.parameter):
             if self._made is None or self._made[0] != value:
                 self._made = value, precise(self.parameter(value))
@@ -71,7 +72,10 @@ class Family:
         return with_(self.game, **{self.name: value})
 
     def local(self, value: float, x: np.ndarray, *, slope: bool = True) -> Local:
-        """Gradients and derivatives at a profile ``x`` [player axis]; without ``slope`` that may be zero."""
+        """Return gradients and derivatives at a profile ``x`` [player axis].
+
+        Without ``slope`` that may be zero.
+        """
         if not callable(self.parameter):
             found = _named(self.game, self.parameter, put(float(value)), put(x))
             return Local(*(np.asarray(part) for part in found))
@@ -85,7 +89,9 @@ class Family:
         return Local(np.asarray(gradient), np.asarray(derivative), change)
 
     def worth(self, value: float, x: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
-        """Payoffs [player], and the largest gain [player] that a grid of ``points`` and climbs find."""
+        """Return payoffs [player], and the largest gain [player] found on a grid of ``points`` with local
+        search.
+        """
         players = range(len(x))
         grids = jnp.stack([self.space.grid(player, points) for player in players])
         if not callable(self.parameter):
@@ -95,9 +101,9 @@ class Family:
         return np.asarray(found[0]), np.asarray(found[1])
 
     def exchange_classes(self, seed: int) -> np.ndarray:
-        """One whole number per player, equal for players who may change places at every value.
+        """Return one integer per player, equal for players who are exchangeable at every value.
 
-        What the game says, else what exchanging pairs of players at a few drawn profiles shows.
+        The game's own statement, or else a test that exchanges pairs of players at a few random profiles.
         """
         if exchangeable.knows(self.game):
             return alike(self.game)
@@ -130,7 +136,7 @@ class Family:
         return True
 
     def margin(self, x: np.ndarray) -> float:
-        """How far inside the space a profile is, in widths; negative outside."""
+        """Return the distance of a profile from the bounds of the space, in widths; negative outside."""
         if isinstance(self.space, Simplex):
             return float(np.min(np.asarray(x)[np.asarray(self.space.mask)])) - self.space.least
         low, high = np.asarray(self.space.low), np.asarray(self.space.high)
@@ -138,7 +144,7 @@ class Family:
 
 
 def _check_ends(game: Any, name: str, **ends: float) -> None:
-    """Raises `ValueError` for an end of the range that the game says its array may not take."""
+    """Raise `ValueError` for an end of the range that the game does not allow for its array."""
     for end, value in ends.items():
         why = validate_parameter(game, name, value)
         if why:

@@ -9,10 +9,10 @@ import numpy as np
 from rivalry.methods.continuation.groups import Look, System
 
 ROUNDS = 12  # Newton steps of one correction
-SETTLED = 1e-13  # of a unit: a step so short is the last
-ROUGH = 1e-8  # of a unit: steps so short that do not shorten are rounding
-RANK = 1e-8  # relative: singular values below count as zero, or rounding would be magnified there
-ACCEPTED = 1e-9  # what may be left of the system, in units of the payoff scale
+SETTLED = 1e-13  # of a unit: a shorter step is the last
+ROUGH = 1e-8  # of a unit: shorter steps that do not shrink are rounding
+RANK = 1e-8  # relative: smaller singular values count as zero, or they would magnify rounding
+ACCEPTED = 1e-9  # largest residual of the system, in units of the payoff scale
 QUICK = 4  # Newton steps after which the next step along the curve is not lengthened
 BEND = 0.97  # the least cosine of the angle between one tangent and the next
 LONGER, SHORTER = 1.4, 0.5
@@ -21,7 +21,7 @@ SEARCH, HALVINGS = 60, 8
 
 
 class CurvePoint(NamedTuple):
-    """A corrected point: unknowns [k+1], what was seen there, and how many Newton steps it took."""
+    """A corrected point: unknowns [k+1], the system evaluated there, and the number of Newton steps."""
 
     y: np.ndarray
     look: Look
@@ -29,19 +29,22 @@ class CurvePoint(NamedTuple):
 
     @property
     def residual(self) -> float:
-        """The largest entry that is left of the system, in units of the payoff scale."""
+        """Return the largest entry of the system's residual, in units of the payoff scale."""
         return float(np.max(np.abs(self.look.value), initial=0.0))
 
 
 def correct(system: System, y: np.ndarray, normal: np.ndarray) -> CurvePoint | None:
-    """The equilibrium in the plane through ``y`` across ``normal`` [k+1], by Newton's method; or None."""
+    """Return the equilibrium in the plane through ``y`` normal to ``normal`` [k+1], by Newton's method.
+
+    Or None.
+    """
     here, last = np.array(y, dtype=float), np.inf
     for rounds in range(ROUNDS):
         look = system.look(here)
         if not np.all(np.isfinite(look.derivative)):
             return None
         left = np.append(look.value, normal @ (here - y))
-        # where curves cross the matrix is singular, and nothing is left to correct in that direction
+        # where curves cross the matrix is singular, and there is nothing to correct in that direction
         move = -np.linalg.lstsq(np.vstack([look.derivative, normal]), left, rcond=RANK)[0]
         size = float(np.max(np.abs(move)))
         if size > 1.0 or (rounds > 3 and size > 2 * last and size > ROUGH):
@@ -56,15 +59,15 @@ def correct(system: System, y: np.ndarray, normal: np.ndarray) -> CurvePoint | N
 
 
 def at_value(system: System, y: np.ndarray, part: float) -> CurvePoint | None:
-    """The equilibrium near ``y`` with the parameter held at ``part`` of its range; or None."""
+    """Return the equilibrium near ``y`` with the parameter fixed at ``part`` of its range; or None."""
     found = correct(system, np.append(y[:-1], part), np.eye(len(y))[-1])
     return None if found is None else found._replace(y=np.append(found.y[:-1], part))
 
 
 def tangent(look: Look, along: np.ndarray) -> np.ndarray:
-    """The curve's unit tangent [k+1], on the side of ``along``.
+    """Return the curve's unit tangent [k+1], oriented along ``along``.
 
-    Where two curves cross the derivative loses rank: then what it keeps nearest to ``along``.
+    Where two curves cross the derivative loses rank; the result is the null direction nearest to ``along``.
     """
     _, sizes, rows = np.linalg.svd(look.derivative)
     null_rows = np.append(sizes <= 1e-9 * sizes[0], True)
@@ -83,7 +86,10 @@ class CurveStep(NamedTuple):
 
 
 def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> CurvePoint | None:
-    """The next point of the curve, ``length`` along its tangent at ``y`` [k+1]; None where it is lost."""
+    """Return the next point of the curve, ``length`` along its tangent at ``y`` [k+1].
+
+    None where it is lost.
+    """
     return correct(system, y + length * along, along)
 
 
@@ -94,10 +100,10 @@ def step(
     length: float,
     bounds: tuple[float, float],
 ) -> CurveStep:
-    """The next point of the curve through ``y`` with tangent ``along``, at most ``length`` further.
+    """Return the next point of the curve through ``y`` with tangent ``along``, at most ``length`` further.
 
-    ``bounds`` are the shortest and the longest step. A step is halved where the point is lost, far from where
-    it was predicted, or the curve bends.
+    ``bounds`` are the shortest and the longest step. A step is halved where the point is lost, far from its
+    prediction, or the curve bends.
     """
     shortest, longest = bounds
     while length >= shortest:
@@ -112,7 +118,9 @@ def step(
 
 
 def search(system: System, y: np.ndarray) -> CurvePoint | None:
-    """An equilibrium at the parameter of ``y``, perhaps far away: Newton steps, bounded and halved."""
+    """Return an equilibrium at the parameter of ``y``, possibly far away, by Newton steps, bounded and
+    halved.
+    """
     here, look = np.array(y, dtype=float), system.look(y, slope=False)
     for _ in range(SEARCH):
         size = float(np.max(np.abs(look.value)))

@@ -14,7 +14,7 @@ from rivalry.methods.continuation.switching import BranchCurve
 
 Session = dict[str, np.ndarray]
 
-# How a branch ended, by index; the first two are none yet.
+# Endings of branches, by index; the first two mark branches that have not ended.
 ENDINGS = (
     "waiting",
     "on its way",
@@ -34,13 +34,13 @@ COVERAGES = ("", "lower bound", "bounded", "exact", "local")
 
 
 def empty(players: int, axes: int, unknowns: int) -> Session:
-    """Nothing known; ``unknowns`` is how many eigenvalues a profile has."""
+    """Return an empty session; ``unknowns`` is the number of eigenvalues per profile."""
     flat, whole = np.zeros(0), np.zeros(0, dtype=np.int64)
     profiles, spectra = np.zeros((0, players, axes)), np.zeros((0, unknowns))
     labels, each = np.zeros((0, unknowns), dtype=np.int64), np.zeros((0, players))
     return {
         "alike": np.full(players, NONE),
-        "searched": np.zeros(1, dtype=np.int64),  # ends of the range at which equilibria were looked for
+        "searched": np.zeros(1, dtype=np.int64),  # ends of the range already searched for equilibria
         "start": np.full((players, axes), np.nan),
         "row_branch": whole,
         "row_value": flat,
@@ -59,7 +59,7 @@ def empty(players: int, axes: int, unknowns: int) -> Session:
         "branch_x": profiles,
         "branch_tangent": np.zeros((0, unknowns + 1)),
         "branch_ending": whole,
-        "length": np.zeros(1),  # of the next step of the branch that is on its way
+        "length": np.zeros(1),  # of the next step of the current branch
         "cut_row": whole,
         "cut_label": whole,
         "cut_order": whole,
@@ -74,7 +74,7 @@ def empty(players: int, axes: int, unknowns: int) -> Session:
         "event_frequency": flat,
         "event_lyapunov": flat,
         "event_residual": flat,
-        "events_done": np.zeros(1, dtype=np.int64),  # whose branches and cycles were looked for
+        "events_done": np.zeros(1, dtype=np.int64),  # whose branches and cycles have been searched
         "orbit_hopf": whole,
         "orbit_value": flat,
         "orbit_period": flat,
@@ -86,7 +86,7 @@ def empty(players: int, axes: int, unknowns: int) -> Session:
 
 
 def add(session: Session, table: str, **values: Any) -> int:
-    """One more row of a table; its index."""
+    """Append a row to a table and return its index."""
     for name, value in values.items():
         key = f"{table}_{name}"
         old = session[key]
@@ -98,13 +98,13 @@ def add(session: Session, table: str, **values: Any) -> int:
 
 
 def curve(session: Session, branch: int) -> BranchCurve:
-    """A branch as far as it is known."""
+    """Return the known part of a branch."""
     own = session["row_branch"] == branch
     return BranchCurve(session["branch_groups"][branch], session["row_x"][own], session["row_value"][own])
 
 
 def record(family: Family, session: Session) -> Record:
-    """The session as it is stored."""
+    """Return the record of a session."""
     found: Record = {"parameter_name": ((), np.asarray(family.name))}
     found["alike"] = (("player",), session["alike"].copy())
     if session["searched"][0] == SEARCHES and not len(session["row_branch"]):
@@ -172,7 +172,7 @@ def _orbits(session: Session) -> Record:
 
 
 def words(labels: np.ndarray) -> np.ndarray:
-    """What eigenvalues do, in words.
+    """Return the labels of eigenvalues in words.
 
     Examples
     --------
@@ -184,6 +184,6 @@ def words(labels: np.ndarray) -> np.ndarray:
 
 
 def stable(family: Family, real: np.ndarray) -> np.ndarray:
-    """Whether all real parts [row eigenvalue] are negative, by more than rounding."""
+    """Return whether all real parts [row eigenvalue] are negative, by more than rounding."""
     unit = family.scale / float(np.max(family.width)) ** 2
     return np.asarray(np.all(real < -STABLE * unit, axis=1))

@@ -13,14 +13,14 @@ from rivalry.methods.continuation.parametrised_game import Family
 from rivalry.methods.continuation.pseudo_arclength import CurvePoint, correct
 from rivalry.methods.limit_sets.periodic_orbits import PeriodicOrbit, orbits_beyond
 
-OFFSETS = (1e-3, 3e-3, 1e-2)  # how far from an event a new branch is looked for, in widths
-NEAR = 20.0  # offsets: a point further off belongs to something else
-SINGULAR = 1e-6  # of the Jacobian's size: eigenvalues so small are crossing
-SAME = 1e-6  # of a unit: two points of one branch
+OFFSETS = (1e-3, 3e-3, 1e-2)  # distances from an event at which new branches are searched, in widths
+NEAR = 20.0  # offsets: a more distant point belongs to another branch
+SINGULAR = 1e-6  # of the Jacobian's size: smaller eigenvalues count as crossing zero
+SAME = 1e-6  # of a unit: nearer points belong to one branch
 
 
 class Birth(NamedTuple):
-    """A branch's first point beside the event, its groups [player], and which way it goes."""
+    """First point of a branch near an event, its groups [player] and its direction."""
 
     groups: np.ndarray
     point: CurvePoint
@@ -28,10 +28,10 @@ class Birth(NamedTuple):
 
 
 def births(system: System, event: CurvePoint, label: int, classes: np.ndarray) -> Iterator[Birth]:
-    """Every branch found where an eigenvalue of ``label`` vanishes at ``event``.
+    """Yield every branch found where an eigenvalue of ``label`` vanishes at ``event``.
 
-    A group that splits is tried in all (p, q) parts, both ways along every null direction, and in symmetric
-    three-way parts, whose middle stays. Groups that move are tried both ways along the null vector.
+    A splitting group is tried in all (p, q) parts, both ways along every null direction, and in symmetric
+    three-way parts with a fixed middle. Moving groups are tried both ways along the null vector.
     """
     x, value = system.profile(event.y), system.value(event.y)
     for groups, moves in _parts(system, event, label):
@@ -47,7 +47,7 @@ def births(system: System, event: CurvePoint, label: int, classes: np.ndarray) -
 
 
 def _parts(system: System, event: CurvePoint, label: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Groups [player] and displacements [player axis] of everything that is tried."""
+    """Yield the groups [player] and displacements [player axis] to try."""
     for vector in _null(system, event, label):
         if label == TOGETHER:
             step = system.profile(event.y + np.append(vector / system.lengths, 0.0)) - system.profile(event.y)
@@ -57,9 +57,9 @@ def _parts(system: System, event: CurvePoint, label: int) -> Iterator[tuple[np.n
 
 
 def _null(system: System, event: CurvePoint, label: int) -> list[np.ndarray]:
-    """The directions whose eigenvalue vanishes; of several equal ones sums and differences as well.
+    """Return the directions whose eigenvalue vanishes; for multiple eigenvalues also sums and differences.
 
-    On which of these new branches lie is decided by higher derivatives: at a square's centre the axes and the
+    Higher derivatives decide along which of these new branches exist: at a square's centre the axes and the
     diagonals.
     """
     blocks = system.blocks(event.look.local)
@@ -69,7 +69,7 @@ def _null(system: System, event: CurvePoint, label: int) -> list[np.ndarray]:
     small[np.argmin(np.abs(values))] = True
     span = np.linalg.qr(np.real(vectors[:, small]))[0]
     if span.shape[1] == len(span):
-        span = np.eye(len(span))  # every direction: the space's own
+        span = np.eye(len(span))  # every direction is null: use the axes of the space
     single = list(span.T)
     pairs = [a + sign * b for k, a in enumerate(single) for b in single[k + 1 :] for sign in (1.0, -1.0)]
     return single + [pair / np.sqrt(2) for pair in pairs]
@@ -90,7 +90,7 @@ def _splits(system: System, label: int, vector: np.ndarray) -> Iterator[tuple[np
         many = size - few
         weights, parts = [few] * many + [-many] * few, [0] * many + [1] * few
         yield made(weights, parts)
-        if few != many:  # else the other way is the same but for the names of players
+        if few != many:  # else the opposite direction is the same up to a permutation of players
             yield made([-w for w in weights], parts)
     for wing in range(1, (size - 1) // 2 + 1):
         middle = size - 2 * wing
@@ -112,7 +112,7 @@ def _first(
 
 
 class BranchCurve(NamedTuple):
-    """A branch as far as it is known: groups [player], profiles [row player axis], parameter values [row]."""
+    """Known part of a branch: groups [player], profiles [row player axis], parameter values [row]."""
 
     groups: np.ndarray
     profiles: np.ndarray
@@ -120,7 +120,7 @@ class BranchCurve(NamedTuple):
 
 
 def lies_on(system: System, y: np.ndarray, curve: BranchCurve, classes: np.ndarray) -> bool:
-    """Whether a point is on a known branch, up to the names of exchangeable players."""
+    """Return whether a point is on a known branch, up to a permutation of exchangeable players."""
     if len(curve.values) < 2 or _signature(system.groups, classes) != _signature(curve.groups, classes):
         return False
     family, own = system.family, System(system.family, curve.groups)
@@ -152,14 +152,16 @@ def lies_on(system: System, y: np.ndarray, curve: BranchCurve, classes: np.ndarr
 
 
 def _signature(groups: np.ndarray, classes: np.ndarray) -> list[tuple[int, int]]:
-    """How many players of which kind are in each group, whatever the groups are called."""
+    """Return the number of players of each kind per group, independent of the group labels."""
     return sorted((int(classes[groups == g][0]), int((groups == g).sum())) for g in range(groups.max() + 1))
 
 
 def _matched(
     x: np.ndarray, y: np.ndarray, width: np.ndarray, classes: np.ndarray
 ) -> tuple[float, np.ndarray]:
-    """The distance of two profiles in widths, least over swaps of alike players, and x's order for it."""
+    """Return the smallest distance in widths of two profiles over swaps of exchangeable players, and x's
+    order for it.
+    """
     from scipy.optimize import linear_sum_assignment
 
     cost = np.sum(((x[:, None] - y[None]) / width[:, None]) ** 2, axis=-1)
@@ -169,7 +171,7 @@ def _matched(
 
 
 def _one_group_each(x: np.ndarray, groups: np.ndarray, width: np.ndarray) -> bool:
-    """Whether the players of every group are in one place."""
+    """Return whether the players of every group have equal strategies."""
     return all(
         bool(np.all(np.abs(x[groups == g] - x[groups == g][0]) <= 1e-9 * width[groups == g]))
         for g in np.unique(groups)
@@ -179,10 +181,11 @@ def _one_group_each(x: np.ndarray, groups: np.ndarray, width: np.ndarray) -> boo
 def beyond(
     family: Family, hopf: float, x: np.ndarray, wanted: int | list[float]
 ) -> Iterator[tuple[float, PeriodicOrbit]]:
-    """Values and cycles born at the Hopf point ``x`` [player axis], on the side where there are any.
+    """Yield parameter values and cycles born at the Hopf point ``x`` [player axis], on the side where they
+    exist.
 
-    ``wanted`` are values of the parameter; or how many, which lie ever less densely between the Hopf point
-    and the end of the range.
+    ``wanted`` are parameter values, or their number; then they are spaced ever less densely from the Hopf
+    point to the end of the range.
     """
     for values in sides(hopf, family.low, family.high, wanted):
         orbits = orbits_beyond(family.at, hopf, put(x), values)
@@ -193,7 +196,7 @@ def beyond(
 
 
 def sides(hopf: float, low: float, high: float, wanted: int | list[float]) -> list[list[float]]:
-    """The wanted values below the Hopf point and those above it, each leading away from it.
+    """Return the wanted values below the Hopf point and those above it, each leading away from it.
 
     Examples
     --------

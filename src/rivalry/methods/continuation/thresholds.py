@@ -17,27 +17,28 @@ from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
 from rivalry.methods.continuation.parametrised_game import Family
 
-EXACT = 1e-12  # of the parameter's size: how far Brent's method goes
-EQUAL = 1e-6  # of the largest eigenvalue: eigenvalues this close are one
+EXACT = 1e-12  # tolerance of Brent's method, relative to the parameter
+EQUAL = 1e-6  # of the largest eigenvalue: closer eigenvalues are the same
 PART, TOGETHER = "players part", "all move together"
 Session = dict[str, np.ndarray]
 
-STARTS = 41  # places from which Newton's method looks for roots
-LEAP = 0.05  # of the width: a root that moves on by more, and by far more than before, is another one
+STARTS = 41  # starting points of Newton's method
+LEAP = 0.05  # of the width: a root that moves by more, and by far more than before, is another root
 UNEVEN = 20.0  # times the move before
 
 
 class Thresholds(BaseLearner):
-    """Where everybody in one place gains or loses stability, as ``parameter`` goes from ``low`` to ``high``.
+    """Parameter values at which the symmetric rest point gains or loses stability, from ``low`` to ``high``.
 
-    ``parameter`` is the name of one of the game's arrays (one value goes to all players), or in Python a
-    function from a value to a game. The place is a root of the own gradient of players who all stand there,
-    found by Newton's method from several starts at that end of the range where there are fewer roots (of
-    several, the one nearest to the middle of the space) and followed from value to value; or ``position``, if
-    given. With ``start``, a profile, the scan begins at ``low`` with the root nearest to its mean.
+    ``parameter`` is the name of one of the game's arrays (one value applies to all players), or in Python a
+    function from a value to a game. The position is a root of the own gradient where all players have the
+    same strategy. Newton's method finds it from several starts at the end of the range that has fewer roots
+    (of several, the one nearest to the middle of the space) and follows it from value to value; ``position``,
+    if given, replaces it. With ``start``, a profile, the scan begins at ``low`` with the root nearest to its
+    mean.
 
-    Wherever the largest real part of the eigenvalues changes its sign from one value to the next, Brent's
-    method finds the crossing. Two crossings between the same two values are not seen. One step is a chunk of
+    Where the largest real part of the eigenvalues changes its sign between adjacent values, Brent's method
+    locates the crossing. Two crossings between the same two values are not detected. One step is a chunk of
     64 values.
 
     The record holds, at every value, ``scan_parameter``, ``scan_position`` (scan, axis),
@@ -46,19 +47,19 @@ class Thresholds(BaseLearner):
     every crossing ``crossing``, the parameter's value, ``crossing_direction`` ("gains stability" or "loses
     stability" as the parameter rises), ``crossing_multiplicity`` (of the eigenvalue, or of the pair),
     ``crossing_complex``, ``crossing_moves`` ("players part" or "all move together") and ``crossing_position``
-    (crossing, axis); the ranges where the place is stable, ``window_low`` and ``window_high`` (window), which
+    (crossing, axis); the ranges of stability, ``window_low`` and ``window_high`` (window), which
     may end where the scan does; ``root_position`` (root, axis), all roots found at ``root_parameter``, where
-    the scan began; ``jump_parameter`` (jump), where it went on from another root; ``parameter_name``,
+    the scan began; ``jump_parameter`` (jump), where the scan continued from another root; ``parameter_name``,
     ``stable_everywhere``, and the game's own closed form ``threshold``, where it has one. A scan without
-    a crossing is a finding, not an error.
+    a crossing is a valid result.
 
-    Eigenvalues are those of the Jacobian's blocks (`symmetric`); a stable place attracts its neighbourhood
-    and need not be an equilibrium.
+    Eigenvalues are those of the Jacobian's blocks (`symmetric`); a stable position is locally attracting and
+    need not be an equilibrium.
 
     Raises
     ------
     ValueError
-        For players who may not change places.
+        For players who are not exchangeable.
 
     Examples
     --------
@@ -86,7 +87,7 @@ class Thresholds(BaseLearner):
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
 
     def world(self, game: Any) -> Sweep:
-        """The game at every value, checked."""
+        """Return the validated game at every parameter value."""
         players = game.space.shape[0]
         if players < 2:
             raise ValueError(f"players: {players} must be at least 2 for thresholds")
@@ -106,15 +107,16 @@ class Thresholds(BaseLearner):
         return Sweep(family, values, players, np.asarray(inside)[0])
 
     def begin(self, world: Sweep, stream: np.random.SeedSequence) -> Session:
-        """Room for the scan; nothing is drawn, and no root sought yet."""
+        """Return an empty scan; nothing is random, and no root has been searched."""
         return _blank(world)
 
     def begin_at(self, world: Sweep, stream: np.random.SeedSequence, start: Any) -> Session:
-        """The scan is to begin at ``low``, with the root nearest to the mean of the profile ``start``."""
+        """Return a scan that begins at ``low``, with the root nearest to the mean of the profile ``start``.
+        """
         return self.begin(world, stream) | {"near": np.asarray(start, dtype=float).mean(axis=0)}
 
     def advance(self, world: Sweep, session: Session, steps: int) -> int:
-        """Up to ``steps`` chunks of the scan."""
+        """Run up to ``steps`` chunks of the scan."""
         taken = 0
         if steps and not session["done"][0]:
             _first_root(world, session)
@@ -124,7 +126,7 @@ class Thresholds(BaseLearner):
         return taken
 
     def read(self, world: Sweep, session: Session) -> Record:
-        """The scan as far as it has come, its crossings refined."""
+        """Return the scan so far, with located crossings."""
         done = int(session["done"][0])
         whole = done == len(world.values)
         name = ((), np.asarray(world.family.name))
@@ -137,19 +139,19 @@ class Thresholds(BaseLearner):
             "root_position": (("root", "axis"), session["roots"]),
             "root_parameter": ((), np.asarray(world.values[-1 if session["from_high"][0] else 0])),
         }
-        crossings = _crossings(world, scan)  # which may come upon further jumps
+        crossings = _crossings(world, scan)  # may detect further jumps
         return record | scan.record(world) | crossings | _closed_form(world, scan)
 
 
 class _Scan(NamedTuple):
-    """What is known at every value scanned, in rising order."""
+    """Results at every scanned value, in rising order."""
 
     values: np.ndarray
     place: np.ndarray  # [scan axis]
     split: np.ndarray  # [scan direction]
     together: np.ndarray
     residual: np.ndarray
-    jumped: np.ndarray  # [scan]: a jump lies between this value and the one before
+    jumped: np.ndarray  # [scan]: the root changes discontinuously between the value before and this one
 
     @classmethod
     def of(cls, world: Sweep, session: Session) -> _Scan:
@@ -165,7 +167,7 @@ class _Scan(NamedTuple):
         )
 
     def largest(self) -> np.ndarray:
-        """The largest real part at every value; NaN where there is no root."""
+        """Return the largest real part at every value; NaN where there is no root."""
         return np.asarray(np.concatenate([self.split, self.together], axis=1).real.max(axis=1))
 
     def record(self, world: Sweep) -> Record:
@@ -200,7 +202,7 @@ class _LostRoot(Exception):
 
 
 def _crossings(world: Sweep, scan: _Scan) -> Record:
-    """Every change of sign between neighbours, refined; and the ranges of stability between them."""
+    """Return every located sign change between neighbouring values, and the stability ranges between them."""
     heights = scan.largest()
     found: list[_Crossing] = []
     stays = np.flatnonzero(np.isfinite(heights) & (heights != 0))
@@ -227,7 +229,7 @@ def _crossings(world: Sweep, scan: _Scan) -> Record:
 
 
 def _closed_form(world: Sweep, scan: _Scan) -> Record:
-    """The game's own measure ``threshold``, where it is the same at both ends: one of this parameter."""
+    """Return the game's own metric ``threshold``, if it is the same at both ends: one of this parameter."""
     known = scan.place[np.all(np.isfinite(scan.place), axis=1)]
     if not len(known):
         return {}
@@ -241,7 +243,7 @@ def _closed_form(world: Sweep, scan: _Scan) -> Record:
 
 
 def _windows(scan: _Scan, found: list[_Crossing]) -> Record:
-    """Where stable values follow each other: up to a crossing, or to where the scan or the root ends."""
+    """Return ranges of consecutive stable values: up to a crossing, or to the end of the scan or the root."""
     stable = scan.largest() < 0
     breaks = np.flatnonzero((stable[1:] != stable[:-1]) | scan.jumped[1:]) + 1
     low, high = [], []
@@ -281,7 +283,7 @@ def _refined(world: Sweep, scan: _Scan, before: int, after: int) -> _Crossing:
     values = np.concatenate([split, together])
     leading = values[np.argmax(values.real)]
     size = EQUAL * np.max(np.abs(values))
-    # both of a complex pair are found, and counted as one
+    # both eigenvalues of a complex pair are found, and counted as one
     pair = np.array([leading, leading.conj()])
     many = [int(np.sum(np.abs(part[:, None] - pair).min(axis=1) <= size)) for part in (split, together)]
     is_complex = bool(abs(leading.imag) > size)
@@ -291,7 +293,7 @@ def _refined(world: Sweep, scan: _Scan, before: int, after: int) -> _Crossing:
 
 
 def _refuse_unlike(family: Family) -> None:
-    """Raises `ValueError` that names the first player who may not change places with the first."""
+    """Raise `ValueError` naming the first player who is not exchangeable with the first."""
     same = family.exchange_classes(0)
     other = np.flatnonzero(same != same[0])
     if other.size:
@@ -303,29 +305,29 @@ def _refuse_unlike(family: Family) -> None:
 
 
 def _uneven(game: Any) -> list[str]:
-    """The game's arrays ``[player ..]`` whose rows differ."""
+    """Return the game's arrays ``[player ..]`` whose rows differ."""
     found = {name: np.asarray(leaf) for name, leaf in arrays(game).items()}
     count = game.space.shape[0]
     return [name for name, leaf in found.items() if leaf.shape[:1] == (count,) and np.any(leaf != leaf[:1])]
 
 
 class Sweep(NamedTuple):
-    """A game at every value of its parameter: what thresholds are found in."""
+    """A game at every value of its parameter."""
 
     family: Family
     values: np.ndarray  # [scan], rising
     players: int
-    position: np.ndarray | None  # [axis]: where every player stays, if that is given
+    position: np.ndarray | None  # [axis]: given strategy of every player, if any
 
 
 def _blank(world: Sweep) -> Session:
-    """Room for the scan."""
+    """Return empty arrays for the scan."""
     count, free = len(world.values), world.family.directions[0].shape[1]
     axes = world.family.space.shape[1]
     return {
         "roots": np.zeros((0, axes)),
-        "near": np.full(axes, np.nan),  # where the first root is sought
-        "here": np.full(axes, np.nan),  # where the scan stands
+        "near": np.full(axes, np.nan),  # start of the search for the first root
+        "here": np.full(axes, np.nan),  # current root of the scan
         "from_high": np.zeros(1, dtype=bool),
         "done": np.zeros(1, dtype=np.int64),
         "place": np.full((count, axes), np.nan),
@@ -337,7 +339,7 @@ def _blank(world: Sweep) -> Session:
 
 
 def _first_root(world: Sweep, session: Session) -> None:
-    """Where the scan begins, in place: the given position, or a root at one end of the range."""
+    """Set the start of the scan, in place: the given position, or a root at one end of the range."""
     name, ends = world.family.name, world.values[[0, -1]]
     if world.position is not None:
         session["roots"], session["here"] = world.position[None], world.position.copy()
@@ -357,7 +359,7 @@ def _first_root(world: Sweep, session: Session) -> None:
 
 
 def _advance_scan(world: Sweep, session: Session) -> None:
-    """Goes on by a chunk of values, in place; where the root is lost, from the nearest there is."""
+    """Scan the next chunk of values, in place; if the root is lost, continue from the nearest root."""
     done = int(session["done"][0])
     values = (world.values[::-1] if session["from_high"][0] else world.values)[done : done + symmetric.CHUNK]
     places = _places_at(world, values.tolist(), session["here"])
@@ -374,7 +376,7 @@ def _advance_scan(world: Sweep, session: Session) -> None:
 
 
 def _found_again(world: Sweep, session: Session, k: int, value: float) -> None:
-    """The root at ``value`` that is nearest to the one that was lost, if there is any."""
+    """Set the root at ``value`` that is nearest to the lost one, if there is any."""
     session["jumped"][k] = k > 0
     found = _roots(world, value, session["here"])
     last = session["place"][k - 1] if k and np.all(np.isfinite(session["place"][k - 1])) else session["here"]
@@ -385,7 +387,7 @@ def _found_again(world: Sweep, session: Session, k: int, value: float) -> None:
 
 
 def _mark_leaps(world: Sweep, session: Session, here: slice) -> None:
-    """Notes where the root is suddenly far from the last one: it is another."""
+    """Mark values where the root is suddenly far from the last one: it is another root."""
     first = max(here.start - 2, 0)
     moves = np.max(
         np.abs(np.diff(session["place"][first : here.stop], axis=0)) / world.family.width[0], axis=1
@@ -397,7 +399,8 @@ def _mark_leaps(world: Sweep, session: Session, here: slice) -> None:
 
 
 def _places_at(world: Sweep, values: list[float], place: np.ndarray) -> symmetric.Places:
-    """Where all stand together at each of ``values``, followed from ``place`` [axis], or fixed there."""
+    """Return the symmetric positions at each of ``values``, followed from ``place`` [axis], or fixed there.
+    """
     games = [world.family.at(float(value)) for value in values]
     return symmetric.followed(games, world.family.directions[0], place, fixed=world.position is not None)
 

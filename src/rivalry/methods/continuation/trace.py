@@ -22,15 +22,15 @@ from rivalry.methods.continuation.pseudo_arclength import (
 from rivalry.methods.continuation.session import NONE, Session, add, curve
 from rivalry.methods.continuation.switching import beyond, births, lies_on
 
-FIRST = 0.3  # of the longest step: the first one
+FIRST = 0.3  # first step, as a share of the longest
 SWITCHING = tuple(KINDS.index(kind) for kind in ("symmetric_loss", "split"))
 FOLD, HOPF = KINDS.index("fold"), KINDS.index("hopf")
-TWICE = 1e-9  # of the range: events of one label nearer than that are one
-MARGIN = 1e-9  # widths: nearer to a bound is on it
+TWICE = 1e-9  # of the range: closer events of one label are the same
+MARGIN = 1e-9  # widths: closer points are on the bound
 
 
 class TraceOptions(NamedTuple):
-    """The options of `Branches` that decide what is traced; they are described there."""
+    """Tracing options, described in `Branches`."""
 
     step: list[float]
     switch: int
@@ -43,13 +43,13 @@ class TraceOptions(NamedTuple):
 
 
 class Tracer:
-    """The next thing to do, read off the session and written to it."""
+    """Scheduler that reads the next task from the session and writes its result there."""
 
     def __init__(self, options: TraceOptions, family: Family, session: Session) -> None:
         self.options, self.family, self.session = options, family, session
 
     def one(self) -> bool:
-        """One step; whether there was anything left to do."""
+        """Take one step; return whether any task was left."""
         s = self.session
         if s["alike"][0] == NONE:
             s["alike"] = self.family.exchange_classes(int(s["seed"][0]))
@@ -96,14 +96,14 @@ class Tracer:
         return spectrum
 
     def _last(self, branch: int, system: System) -> tuple[int, np.ndarray, np.ndarray, GroupSpectrum]:
-        """The last row of a branch: its index, unknowns, tangent and spectrum."""
+        """Return the last row of a branch: its index, unknowns, tangent and spectrum."""
         s = self.session
         row = int(np.flatnonzero(s["row_branch"] == branch)[-1])
         y = system.of(s["row_x"][row], float(s["row_value"][row]))
         values = s["row_real"][row] + 1j * s["row_imag"][row]
         return row, y, s["row_tangent"][row][: len(y)], GroupSpectrum(values, s["row_label"][row])
 
-    # -- walking --------------------------------------------------------------------------------------------
+    # -- points --------------------------------------------------------------------------------------------
 
     def _walk(self, branch: int) -> None:
         s, system = self.session, self._system(branch)
@@ -131,7 +131,7 @@ class Tracer:
     def _stopped(
         self, branch: int, system: System, y: np.ndarray, point: CurvePoint
     ) -> tuple[CurvePoint | None, int]:
-        """The point, or the one where the branch ends before it, and how it ends."""
+        """Return the point, or the earlier point where the branch ends, and the ending."""
         s = self.session
         x = system.profile(point.y)
         if self.family.margin(x) < MARGIN:
@@ -157,7 +157,7 @@ class Tracer:
         return point, known.WALKING
 
     def _until(self, system: System, y: np.ndarray, point: CurvePoint, inside: Any) -> CurvePoint | None:
-        """The point between ``y`` and the next one where ``inside`` is zero."""
+        """Return the point between ``y`` and the next one where ``inside`` is zero."""
         from scipy.optimize import brentq
 
         chord = point.y - y
@@ -176,7 +176,7 @@ class Tracer:
         self.session["branch_ending"] = _put(self.session["branch_ending"], branch, ending)
 
     def _set_out(self, branch: int) -> None:
-        """The branch's first rows, unless it is known already."""
+        """Add the first rows of a branch, unless the branch is known already."""
         s, system = self.session, self._system(branch)
         started = len(np.unique(s["row_branch"]))
         if started >= self.options.most_branches:
@@ -185,7 +185,9 @@ class Tracer:
         y = system.of(s["branch_x"][branch], float(s["branch_value"][branch]))
         along = s["branch_tangent"][branch][: len(y)]
         given = not np.any(np.isnan(s["start"])) and s["branch_event"][branch] == NONE
-        for other in np.unique(s["row_branch"]) if not given else ():  # a start's halves share a point
+        for other in (
+            np.unique(s["row_branch"]) if not given else ()
+        ):  # both halves share a point
             if lies_on(system, y, curve(s, int(other)), s["alike"]):
                 self._end(branch, known.KNOWN)
                 return
@@ -222,7 +224,7 @@ class Tracer:
             self._event(branch, system, found)
 
     def _twice(self, branch: int, system: System, event: Event) -> bool:
-        """Whether it is the second of a pair, or one more of equal eigenvalues."""
+        """Return whether the event is the second of a pair, or a repetition by equal eigenvalues."""
         s, value = self.session, system.value(event.point.y)
         same = (s["event_branch"] == branch) & (s["event_label"] == event.label)
         same &= s["event_kind"] == event.kind
@@ -283,7 +285,7 @@ class Tracer:
             ending=known.WAITING,
         )
 
-    # -- where branches begin -------------------------------------------------------------------------------
+    # -- starts of branches ---------------------------------------------------------------------------------
 
     def _search(self, end: int) -> None:
         s = self.session
@@ -307,7 +309,7 @@ class Tracer:
                 self._branch(system, point, direction, 0, NONE)
 
     def _places(self, system: System, rng: np.random.Generator) -> list[np.ndarray]:
-        """Where searches begin: the middle of the space, then drawn."""
+        """Return starting points of searches: the middle of the space, then random ones."""
         space: Any = self.family.space
         shape = space.shape
         if isinstance(space, Simplex):
@@ -323,7 +325,7 @@ class Tracer:
         return [system.of(x, self.family.low)[:-1] for x in profiles]
 
     def _through(self, start: np.ndarray) -> None:
-        """Both halves of the branch through the equilibrium next to a given profile."""
+        """Add both halves of the branch through the equilibrium near a given profile."""
         s = self.session
         system = System(self.family, grouped(start, self.family.width, s["alike"]))
         y = system.of(start, self._own_value())
@@ -336,7 +338,7 @@ class Tracer:
                 self._branch(system, point, np.eye(len(y))[-1] * way, 0, NONE)
 
     def _own_value(self) -> float:
-        """The parameter's value in the game as it was given, kept within the range."""
+        """Return the parameter's value in the given game, clipped to the range."""
         if callable(self.family.parameter):
             return self.family.high
         own = float(np.mean(np.asarray(getattr(self.family.game, self.family.parameter))))
@@ -363,7 +365,7 @@ class Tracer:
             )
 
     def _certify(self) -> bool:
-        """What the next row is worth; False where every row has it."""
+        """Compute payoffs and regrets of the next row; return False if every row has them."""
         from rivalry.core.certify import certificate
         from rivalry.core.jax import put
 
