@@ -138,8 +138,7 @@ class System:
         return np.asarray(self._basis @ self._expand)
 
     def equations(self) -> np.ndarray:
-        """Return the own gradients that must vanish, ``[unknown row]``: those of every group's first player.
-        """
+        """Return the own gradients that must vanish, ``[unknown row]``: those of every group's first player."""
         return np.asarray(self._basis.T[self._rows])
 
     def blocks(self, local: Local) -> dict[int, np.ndarray]:

@@ -185,9 +185,7 @@ class Tracer:
         y = system.of(s["branch_x"][branch], float(s["branch_value"][branch]))
         along = s["branch_tangent"][branch][: len(y)]
         given = not np.any(np.isnan(s["start"])) and s["branch_event"][branch] == NONE
-        for other in (
-            np.unique(s["row_branch"]) if not given else ()
-        ):  # both halves share a point
+        for other in np.unique(s["row_branch"]) if not given else ():  # both halves share a point
             if lies_on(system, y, curve(s, int(other)), s["alike"]):
                 self._end(branch, known.KNOWN)
                 return
