@@ -138,11 +138,11 @@ class System:
         return np.asarray(self._basis @ self._expand)
 
     def equations(self) -> np.ndarray:
-        """Return the own gradients that must vanish, ``[unknown row]``: those of every group's first player."""
+        """Return the own gradients that must vanish, ``[unknown row]``: one player per group."""
         return np.asarray(self._basis.T[self._rows])
 
     def blocks(self, local: Local) -> dict[int, np.ndarray]:
-        """Return the blocks of the Jacobian: the motion of groups, and the splitting of every group of two or
+        """Return the blocks of the Jacobian: motion of the groups, and splitting of every group of two or
         more.
 
         Within a group all diagonal blocks equal one matrix A and all others one matrix C, so that a deviation

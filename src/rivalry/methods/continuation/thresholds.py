@@ -111,7 +111,7 @@ class Thresholds(BaseLearner):
         return _blank(world)
 
     def begin_at(self, world: Sweep, stream: np.random.SeedSequence, start: Any) -> Session:
-        """Return a scan that begins at ``low``, with the root nearest to the mean of the profile ``start``."""
+        """Return a scan that begins at ``low``, with the root nearest to the mean of ``start``."""
         return self.begin(world, stream) | {"near": np.asarray(start, dtype=float).mean(axis=0)}
 
     def advance(self, world: Sweep, session: Session, steps: int) -> int:
@@ -398,7 +398,7 @@ def _mark_leaps(world: Sweep, session: Session, here: slice) -> None:
 
 
 def _places_at(world: Sweep, values: list[float], place: np.ndarray) -> symmetric.Places:
-    """Return the symmetric positions at each of ``values``, followed from ``place`` [axis], or fixed there."""
+    """Return the symmetric positions at each of ``values``, followed from ``place`` [axis] or fixed there."""
     games = [world.family.at(float(value)) for value in values]
     return symmetric.followed(games, world.family.directions[0], place, fixed=world.position is not None)
 

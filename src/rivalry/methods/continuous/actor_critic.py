@@ -26,13 +26,13 @@ Session = dict[str, np.ndarray]
 Role = Literal["learns", "oracle", "random"] | Table
 
 SAMPLES = 128  # of histories, evenly spaced
-ROUNDS = 100  # of play without chance, before policies are read
+ROUNDS = 100  # of play at the policies' means, before the final choices are read
 KEYS: dict[str, tuple[str, ...]] = {"learns": (), "oracle": (), "random": (), "fixed": ("choice",)}
-EDGE = 1e-6  # a start on a bound of the box is taken that share of it inside
+EDGE = 1e-6  # a start on a bound of the box is moved inside by this share of the width
 
 
 class World(NamedTuple):
-    """What is played, by whom, and the game that was given."""
+    """The original game, the order of moves, the compiled game and the plan of the roll-outs."""
 
     given: Any
     move_order: Seating
@@ -41,35 +41,36 @@ class World(NamedTuple):
 
 
 class ActorCritic(BaseLearner):
-    """Policy gradients with a critic, for choices in a box, in play of a one-shot game over and over.
+    """Policy gradients with a critic, for choices in a box, in repeated play of a one-shot game.
 
-    A policy draws from a normal distribution and squashes the draw into the box by the logistic function; its
-    mean and deviation are a small network of what the player sees, as is the critic's value, both with
+    A policy draws from a normal distribution and maps the draw into the box by the logistic function. A small
+    network of the player's observation gives the mean and deviation, another the critic's value, both with
     ``hidden`` units. In every update ``batch`` copies of the game play ``rollout`` periods; then each
     learner's networks take one step of Adam on ``-E[A log pi] + E[(target - v)^2]/2``. A period's target is
     ``(1 - delta) payoff + delta next``, ``delta = gamma (1 + growth)``, with payoffs in units of the game's
-    scale and of market size; ``next`` is the critic's value of what is seen then, or, with weight ``trace``,
-    the next period's target. The advantage A is the target less ``v``, in standard deviations from its mean.
-    Steps begin at ``rate`` and fall evenly to nothing. One step of the loop is one update.
+    scale and of market size; ``next`` is the critic's value of the next observation, or, with weight
+    ``trace``, the next period's target. The advantage A is the target minus ``v``, standardised. The step
+    size falls linearly from ``rate`` to 0. One step of the loop is one update.
 
-    Players move in the stages of the game: who follows sees the choices of this period of all who moved
-    before. With ``observation = "none"`` nothing else is seen, what a player does changes nothing that it
-    will see, and ``gamma`` has no say. With ``"last"`` everybody sees all choices of the last period as well,
-    so that rivals can be answered; what followed then counts by itself (``trace`` 1), because a critic that
-    is still wrong, and trusted, drives some runs to the ends of the box. Where followers reply to leaders the
-    whole game is played.
+    Players move in the stages of the game: a follower observes this period's choices of all earlier stages.
+    With ``observation = "none"`` there is no other observation: a player's choice does not affect its future
+    observations, and ``gamma`` has no effect. With ``"last"`` every player also observes all choices of the
+    last period, so that it can respond to rivals. Targets then use the realised payoffs alone (``trace`` 1),
+    because bootstrapping from a wrong critic drives some runs to the bounds of the box. For a game of leaders
+    whose followers respond, the base game is played.
 
     ``roles``, one for all or one per player: ``learns``; ``oracle``, the exact best response to this period's
-    choices of earlier stages and the last ones of the others (oracles of one stage reply to each other);
+    choices of earlier stages and the last ones of the others (oracles of one stage respond to each other);
     ``random``, uniform in the box; ``{kind = "fixed", choice}``.
 
-    The profile is what policies choose without chance, each the squashed mean (random players: the middle of
-    the box), 100 periods after the last of learning; in a game of leaders theirs, and every player is along
-    ``seat`` in ``learned_choice`` (player, axis) and ``learned_payoff`` (player). ``reply_distance`` (player)
-    is how far the choice is, in amounts, from the best reply: of a leader to the replies that follow, of the
-    last stage to what it sees; NaN between. ``deviation`` (player, axis) is what learned policies still draw
-    with, before squashing. Histories at ``learning_step``: ``learning_reward`` (sample, player) and
-    ``learning_choice`` (sample, player, axis), means over copies and over the updates until the next.
+    The profile holds the policies' choices without noise, the mapped means (random players: the middle of the
+    box), 100 periods after the end of learning. In a game of leaders it has the leaders only, and every
+    player is along ``seat`` in ``learned_choice`` (player, axis) and ``learned_payoff`` (player).
+    ``reply_distance`` (player) is the distance of the choice, in amounts, from the best response: for a
+    leader given the followers' responses, for the last stage given its observation; NaN between.
+    ``deviation`` (player, axis) is the remaining deviation of learned policies, before mapping into the box.
+    Histories at ``learning_step``: ``learning_reward`` (sample, player) and ``learning_choice`` (sample,
+    player, axis), means over copies and over the updates until the next.
 
     Raises
     ------
@@ -134,7 +135,10 @@ class ActorCritic(BaseLearner):
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
 
     def world(self, game: Any) -> World:
-        """The game with everybody in it, and every player's role. Raises `ValueError`."""
+        """Return the base game with all players, and every player's role.
+
+        Raise `ValueError` for an unsuitable game.
+        """
         if not fits(type(self), game):
             raise ValueError("game: actor_critic needs payoffs, and choices in a box")
         move_order = seating(game)
@@ -164,7 +168,10 @@ class ActorCritic(BaseLearner):
         return self._begun(world, stream, None)
 
     def begin_at(self, world: World, stream: np.random.SeedSequence, start: Any) -> Session:
-        """Policies begin round the profile ``start`` [player axis]; who follows, in the middle of the box."""
+        """Return a session with policies around the profile ``start`` [player axis].
+
+        Followers start at the middle of the box.
+        """
         return self._begun(world, stream, np.asarray(start, dtype=float))
 
     def advance(self, world: World, session: Session, steps: int) -> int:
@@ -223,7 +230,7 @@ class ActorCritic(BaseLearner):
         }
 
     def _tables(self, players: int) -> list[dict[str, Any]]:
-        """Every player's role as a table. Raises `ValueError`."""
+        """Return every player's role as a table. Raise `ValueError` for the wrong number of roles."""
         if not isinstance(self.roles, list | tuple):
             return [_table("roles", self.roles)] * players
         if len(self.roles) != players:
@@ -244,7 +251,7 @@ class ActorCritic(BaseLearner):
 
 
 def _table(name: str, value: Any) -> dict[str, Any]:
-    """A role as a table. Raises `ValueError`."""
+    """Return a role as a table. Raise `ValueError` for an unknown role."""
     table = dict(value) if isinstance(value, Mapping) else {"kind": value}
     kind = table.get("kind")
     if not isinstance(kind, str) or kind not in KEYS:
@@ -254,7 +261,7 @@ def _table(name: str, value: Any) -> dict[str, Any]:
 
 
 def _fixed(space: Any, tables: list[dict[str, Any]]) -> np.ndarray:
-    """Choices of those who are fixed, ``[player axis]``. Raises `ValueError` outside the box."""
+    """Return the choices of fixed players, ``[player axis]``. Raise `ValueError` outside the box."""
     found = np.zeros(space.shape)
     low, high = np.asarray(space.low), np.asarray(space.high)
     for player, table in enumerate(tables):
@@ -271,7 +278,10 @@ def _fixed(space: Any, tables: list[dict[str, Any]]) -> np.ndarray:
 
 
 def _reply_distance(world: World, x: np.ndarray) -> np.ndarray:
-    """How far everybody is from its best reply, ``[player]``; NaN between the first stage and the last."""
+    """Return each player's distance from its best response, ``[player]``.
+
+    NaN between the first stage and the last.
+    """
     found = np.full(len(x), np.nan)
     for seat, player in enumerate(world.move_order.leaders):
         own = put(x[list(world.move_order.leaders)])

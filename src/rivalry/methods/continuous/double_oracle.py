@@ -1,4 +1,4 @@
-"""Double oracle: a finite game that is extended by best responses until no player gains by one."""
+"""Double oracle: a finite game extended by best responses until no player gains by one."""
 
 from __future__ import annotations
 
@@ -26,45 +26,44 @@ from rivalry.methods.finite.mixed_equilibria import one_mixed
 from rivalry.tables.kernels.shapes import one_state
 
 BATCH = 64  # joint atoms whose payoffs are computed by one call of a compiled program
-SAME = 1e-12  # of the largest entry: strategies nearer than this are one atom
+SAME = 1e-12  # of the largest entry: closer strategies are one atom
 JUMPS = "payoffs jump, best replies are approached but not attained"
-NEAR = 1e-9  # of the space: a reply this near to an atom that gains by more than it does is beyond a jump
+NEAR = 1e-9  # of the space: a gaining best response this close to an atom is beyond a discontinuity
 
 Session = dict[str, np.ndarray]
 
 
 class OracleGame(NamedTuple):
-    """The game that is played."""
+    """The game to be solved."""
 
     game: Any
 
 
 class DoubleOracle(BaseLearner):
-    """A mixed equilibrium of a continuous game, also where best responses go round for ever.
+    """A mixed equilibrium of a continuous game, also where best responses cycle.
 
-    Players mix over finitely many strategies, the atoms. One step is a round: the finite game on the atoms is
-    solved, a pure equilibrium where it has one, else a mixed one by QuantEcon (two players: Lemke and
-    Howson's method; more: McLennan and Tourky's, sharpened by Newton's); then everybody's best reply to the
-    others' mixtures is sought in the whole space, and becomes an atom. It converges when nobody gains more
-    than ``enough`` times the payoff scale, and answers ``not found`` where the finite game could not be
-    solved well enough to go on.
+    Players mix over finitely many strategies, the atoms. One step is a round. A round solves the finite game
+    on the atoms: a pure equilibrium where it has one, else a mixed one by QuantEcon (two players: Lemke and
+    Howson's method; more: McLennan and Tourky's, refined by Newton's). Then it searches the whole space for
+    every player's best response to the others' mixtures, which becomes an atom. The method converges when no
+    player gains more than ``enough`` times the payoff scale, and returns ``not found`` if the finite game
+    cannot be solved well enough to continue.
 
     A best response is the game's own ``reply_to_mixture(places [player action axis], weights [player action],
     player) -> (strategy, payoff, coverage)``, where it has one; else it is searched from a grid of ``points``
-    and from the best atoms, with climbs. Where a player has more than ``most`` atoms, those go that have been
-    played least lately.
+    and from the best atoms, with local search. Where a player has more than ``most`` atoms, those unplayed
+    for the longest are dropped.
 
-    Where payoffs jump, as in auctions and price wars, a best response need not exist: payoffs rise towards an
-    atom and differ at the atom itself. The reply is then taken one step of the search grid away. Mixtures
-    over finitely many strategies of such a game may keep a gain that falls only as atoms are added; a run
-    that ends so has a ``remedy`` that says so, and is never called an equilibrium. ``jumps`` (player) counts
-    these replies.
+    Where payoffs are discontinuous, as in auctions and price wars, a best response need not exist: payoffs
+    rise towards an atom and differ at the atom itself. The method then takes the strategy one step of the
+    search grid away. In such a game the gain may fall only as atoms are added; the ``remedy`` of such a run
+    says so, and the run is never called an equilibrium. ``jumps`` (player) counts these strategies.
 
     The record is that of mixtures: ``mixture`` (player, action), the weights, and ``places`` (player, action,
-    axis), those atoms that are played; ``mean_profile``, ``payoff``, ``grid_regret``, expected measures, and
-    a certificate of the continuous game, searched anew. ``oracle_gap`` (round, player) is what each round's
-    best reply gained, ``atoms`` (player) how many strategies were looked at, and ``pure`` tells that all play
-    a single one: a pure equilibrium.
+    axis), the atoms with positive weight; ``mean_profile``, ``payoff``, ``grid_regret``, expected metrics,
+    and a certificate of the continuous game by a new search. ``oracle_gap`` (round, player) is the gain of
+    each round's best response, ``atoms`` (player) the number of strategies added, and ``pure`` is true if
+    every player plays a single one: a pure equilibrium.
 
     Examples
     --------
@@ -87,20 +86,20 @@ class DoubleOracle(BaseLearner):
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
 
     def world(self, game: Any) -> OracleGame:
-        """The game itself: atoms are added as they are found."""
+        """Return the game in double precision; atoms are added during the run."""
         return OracleGame(precise(game))
 
     def length(self, world: OracleGame) -> int:
-        """The rounds."""
+        """Return the number of rounds."""
         return self.rounds
 
     def begin(self, world: OracleGame, stream: np.random.SeedSequence) -> Session:
-        """One drawn atom a player."""
+        """Return a session with one random atom per player."""
         key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
         return self.begin_at(world, stream, world.game.space.sample(key))
 
     def begin_at(self, world: OracleGame, stream: np.random.SeedSequence, start: Any) -> Session:
-        """Every player's strategy in the profile ``start`` is its first atom."""
+        """Return a session whose first atoms are the strategies in ``start``."""
         atoms = np.array(start, dtype=float)[:, None, :]
         players = len(atoms)
         return {
@@ -110,12 +109,12 @@ class DoubleOracle(BaseLearner):
             "played": np.zeros((players, 1), dtype=np.int64),  # the last round in which an atom had weight
             "gap": np.zeros((0, players)),
             "seen": np.ones(players, dtype=np.int64),
-            "over": np.zeros(1, dtype=np.int64),  # 1: converged, 2: not solved, 3: no reply to add
+            "over": np.zeros(1, dtype=np.int64),  # 1: converged, 2: not solved, 3: no new best response
             "jumps": np.zeros(players, dtype=np.int64),
         }
 
     def advance(self, world: OracleGame, session: Session, steps: int) -> int:
-        """Up to ``steps`` rounds."""
+        """Run up to ``steps`` rounds."""
         taken = 0
         while taken < steps and not session["over"][0]:
             self._round(world.game, session)
@@ -151,7 +150,7 @@ class DoubleOracle(BaseLearner):
             _drop(session, self.most)
 
     def _best_responses(self, game: Any, session: Session) -> tuple[np.ndarray, np.ndarray]:
-        """Every player's best response [player axis] to the others' mixtures, and what it gains [player]."""
+        """Return every player's best response [player axis] to the others' mixtures, and gain [player]."""
         pays = action_payoffs(one_state(session["tables"]), session["weights"])
         value = np.einsum("pa,pa->p", session["weights"], np.nan_to_num(pays))
         best = np.nanargmax(pays, axis=1)
@@ -165,7 +164,7 @@ class DoubleOracle(BaseLearner):
         return np.stack([response.strategy for response in found]), np.maximum(gains, 0.0)
 
     def _remedy(self, session: Session) -> str:
-        """One line on why a run ended without settling."""
+        """Return one line that explains why a run did not converge."""
         gap = f"some player still gains {np.max(session['gap'][-1]):.3g}"
         if np.any(session["jumps"]):
             two = len(session["jumps"]) == 2
@@ -177,7 +176,7 @@ class DoubleOracle(BaseLearner):
         return f"{gap}: raise rounds or loosen enough"
 
     def read(self, world: OracleGame, session: Session) -> Record:
-        """The mixtures of the last round, on the atoms that are played."""
+        """Return the mixtures of the last round, on the atoms with positive weight."""
         over = int(session["over"][0])
         record: Record = {
             "oracle_gap": (("round", "player"), session["gap"].copy()),
@@ -198,7 +197,10 @@ class DoubleOracle(BaseLearner):
 def _beyond_jump(
     game: Any, session: Session, player: int, response: np.ndarray, points: int
 ) -> np.ndarray | None:
-    """The best strategy one grid step away from a reply that lies beside an atom; None where it does not."""
+    """Return the best strategy one grid step from a best response beside an atom.
+
+    None if there is no such atom.
+    """
     corners = np.asarray(game.space.grid(player, 2))
     span = float(np.max(np.ptp(corners, axis=0)))
     apart = np.max(np.abs(session["atoms"][player] - response), axis=1)
@@ -223,7 +225,7 @@ def _beyond_jump(
 
 
 def _payoffs_of(game: Any, profiles: np.ndarray) -> np.ndarray:
-    """Payoffs ``[profile player]``, so many at a time that one program does for all."""
+    """Return payoffs ``[profile player]``, in batches of one size: one compiled program serves all."""
     found = np.zeros(profiles.shape[:2])
     for first in range(0, len(profiles), BATCH):
         part = profiles[first : first + BATCH]
@@ -233,7 +235,7 @@ def _payoffs_of(game: Any, profiles: np.ndarray) -> np.ndarray:
 
 
 def _fill(game: Any, session: Session) -> None:
-    """Payoffs at the joint atoms that have none yet, so many at a time that one program does for all."""
+    """Compute missing payoffs of joint atoms."""
     tables, atoms = session["tables"], session["atoms"]
     wanted = np.argwhere(np.isnan(tables[0]))
     if len(wanted):
@@ -247,7 +249,7 @@ def _payoffs(game: Game, profiles: Float[Array, "atom player axis"]) -> Float[Ar
 
 
 def _add(session: Session, responses: np.ndarray, gaining: np.ndarray) -> None:
-    """The replies of those who gain become atoms; where all are atoms already, no round would differ."""
+    """Add the best responses of gaining players as atoms; if all are atoms already, end the run."""
     fresh = [p for p in np.flatnonzero(gaining).tolist() if not _known(session["atoms"][p], responses[p])]
     if not fresh:
         session["over"][0] = 3
@@ -256,7 +258,6 @@ def _add(session: Session, responses: np.ndarray, gaining: np.ndarray) -> None:
 
 
 def _append(session: Session, player: int, atom: np.ndarray) -> None:
-    """One more atom of a player."""
     count = session["tables"].shape[1 + player]
     if count == session["atoms"].shape[1]:
         _widen(session)
@@ -268,7 +269,7 @@ def _append(session: Session, player: int, atom: np.ndarray) -> None:
 
 
 def _spread(game: Any, session: Session, count: int) -> None:
-    """Evenly spread atoms: one reply at a time would outbid or undercut by a step of the grid for ever."""
+    """Add evenly spaced atoms: single responses would outbid or undercut by a grid step indefinitely."""
     for player in range(len(session["atoms"])):
         for atom in np.asarray(game.space.grid(player, count)):
             if not _known(session["atoms"][player], atom):
@@ -281,14 +282,14 @@ def _known(atoms: np.ndarray, response: np.ndarray) -> bool:
 
 
 def _widen(session: Session) -> None:
-    """Room for one more atom of every player."""
+    """Extend the arrays by one atom per player."""
     session["atoms"] = np.pad(session["atoms"], ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)
     for name in ("weights", "played"):
         session[name] = np.pad(session[name], ((0, 0), (0, 1)))
 
 
 def _drop(session: Session, most: int) -> None:
-    """Of a player's atoms beyond ``most``, those go that have been played least lately."""
+    """Drop each player's atoms beyond ``most``, the longest unplayed first."""
     for player in range(len(session["atoms"])):
         count = session["tables"].shape[1 + player]
         if count <= most:
@@ -303,7 +304,7 @@ def _drop(session: Session, most: int) -> None:
 
 
 def _told(session: Session) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Places, weights and tables of the atoms that are played."""
+    """Return strategies, weights and payoff tables of the atoms with positive weight."""
     own = [np.flatnonzero(row > ATOM) for row in session["weights"]]
     longest = max(map(len, own))
     places = np.full((len(own), longest, session["atoms"].shape[2]), np.nan)

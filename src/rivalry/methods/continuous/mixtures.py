@@ -34,27 +34,27 @@ from rivalry.tables.discretize import TABLE_BYTES, values_at
 from rivalry.tables.kernels.shapes import FiniteGame, stateless_tables
 from rivalry.tables.levels import are_levels, check_levels
 
-ATOM = 1e-12  # joint atoms of no more weight are left out of searches
+ATOM = 1e-12  # joint atoms of smaller weight are left out of searches
 TOGETHER = 1024  # atoms whose payoffs are computed at once
-POINTS = 1024  # of the grid from which best responses are searched
-CORNERS = 4096  # of a space: with more, searches begin at drawn strategies instead of a grid
-DRAWN, ALONE = 256, 8  # drawn strategies, and joint atoms whose own best responses are begun at too
-FEW = 512  # joint atoms up to which a game's measures are taken one by one
+POINTS = 1024  # of the grid from which best-response searches start
+CORNERS = 4096  # of a space: with more, searches start at random strategies instead of a grid
+DRAWN, ALONE = 256, 8  # random strategies, and joint atoms whose best responses are starting points too
+FEW = 512  # most joint atoms at which a game's metrics are computed one by one
 PER_DECADE, DECADES = 16, 12  # samples of histories, at log-spaced rounds
 
 
 class TabulatedGame(NamedTuple):
-    """A continuous game on finitely many places, for learners that play mixtures: tables, and itself."""
+    """A continuous game with tables on finite action grids, for learners of mixtures."""
 
     tables: FiniteGame
     places: np.ndarray  # [player action axis], NaN for actions that a shorter player does not have
     game: Any
-    measures: dict[str, np.ndarray]  # [joint]: scalar measures; none where the game offers no ``outcomes``
+    measures: dict[str, np.ndarray]  # [joint]: scalar metrics; none where the game offers no ``outcomes``
 
 
 def playable(game: Any) -> bool:
-    """Whether a game is finite, or has payoffs at a profile: what learners of mixtures can play."""
-    if is_population(game) or is_agents(game):  # whose world is of agents, not of tables
+    """Return whether learners of mixtures can play a game: it is finite, or has payoffs at a profile."""
+    if is_population(game) or is_agents(game):  # these games are simulated by agents, not tables
         return False
     return kernel_conversion(game) is not None or isinstance(game, Game)
 
@@ -63,7 +63,7 @@ PLAYABLE = Need("finitely many actions, or payoffs", playable)
 
 
 def check_places(places: Any) -> None:
-    """Raises `ValueError`, in one line, for a number or for levels that no space can take."""
+    """Raise `ValueError`, in one line, for a number or levels that no space accepts."""
     if are_levels(places):
         check_levels(places)
     elif not isinstance(places, list | tuple | np.ndarray):
@@ -71,16 +71,18 @@ def check_places(places: Any) -> None:
 
 
 def world(game: Any, places: Places) -> Any:
-    """What learners of mixtures are played in: a finite game's own tables, a board, or what is given."""
+    """Return the tables for learners of mixtures: a finite game's own, a tabulated game, or the argument
+    itself.
+    """
     if kernel_conversion(game) is None and playable(game):
         return board(game, places)
     return kernel_arrays(game)
 
 
 def board(game: Any, places: Places, *, max_table_bytes: int = TABLE_BYTES) -> TabulatedGame:
-    """A game with payoffs at ``places`` (as `rivalry.tables.tabulate` takes them), any chosen at once.
+    """Tabulate the payoffs of a game at ``places`` (as in `rivalry.tables.tabulate`), all chosen at once.
 
-    A game that offers ``outcomes(x)``, its measures as arrays that JAX can trace, gets tables of the scalar
+    A game that offers ``outcomes(x)``, its metrics as arrays that JAX can trace, gets tables of the scalar
     ones too.
 
     Raises
@@ -105,16 +107,20 @@ def _scalars(game: Any, x: Profile) -> dict[str, Array]:
 
 
 def tables_of(world: Any) -> FiniteGame:
-    """The tables of a board, or of a finite game itself. Raises `ValueError` where nature has states."""
+    """Return the tables of a tabulated game, or of a finite game.
+
+    Raise `ValueError` where nature has states.
+    """
     found = world.tables if isinstance(world, TabulatedGame) else world
     stateless_tables(found)
     return found
 
 
 def action_payoffs(tables: FiniteGame, weights: np.ndarray) -> np.ndarray:
-    """What every action pays against the others' mixtures ``weights [player action]``, ``[player action]``.
+    """Return each action's payoff against the others' mixtures ``weights [player action]``, ``[player
+    action]``.
 
-    NaN for actions that a shorter player does not have.
+    NaN for actions that a player with fewer actions does not have.
 
     Examples
     --------
@@ -127,7 +133,7 @@ def action_payoffs(tables: FiniteGame, weights: np.ndarray) -> np.ndarray:
     found = np.full(weights.shape, np.nan)
     for player, table in enumerate(tables.payoff[0]):
         rest = table.reshape(sizes)
-        for other in reversed(range(len(sizes))):  # the last axis first: it lies together in memory
+        for other in reversed(range(len(sizes))):  # the last axis first: it is contiguous in memory
             if other != player:
                 rest = np.moveaxis(rest, other, -1) @ weights[other, : sizes[other]]
         found[player, : sizes[player]] = rest
@@ -135,7 +141,7 @@ def action_payoffs(tables: FiniteGame, weights: np.ndarray) -> np.ndarray:
 
 
 def expectation(table: np.ndarray, sizes: np.ndarray, weights: np.ndarray) -> float:
-    """The mean of ``table [joint]`` where everybody draws independently from ``weights [player action]``."""
+    """Return the mean of ``table [joint]`` under independent mixtures ``weights [player action]``."""
     rest = table.reshape(sizes.tolist())
     for player in reversed(range(len(sizes))):
         rest = rest @ weights[player, : sizes[player]]
@@ -143,13 +149,13 @@ def expectation(table: np.ndarray, sizes: np.ndarray, weights: np.ndarray) -> fl
 
 
 def mean_play(places: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Where players stand in the mean, ``[player axis]``."""
+    """Return the mean strategies, ``[player axis]``."""
     found: np.ndarray = np.einsum("pa,pax->px", weights, np.nan_to_num(places))
     return found
 
 
 def _seen(space: Any, places: np.ndarray) -> np.ndarray:
-    """Places in the coordinates in which their space is searched: those in which distances are measured."""
+    """Return grid points in the search coordinates of their space, in which distances are measured."""
     if not (isinstance(space, Box) and space.curved):
         return places
     return np.moveaxis(np.asarray(space.inner(put(np.moveaxis(places, 1, 0)))), 0, 1)
@@ -164,13 +170,13 @@ def mixture_record(
     *,
     tolerance: float = TOLERANCE,
 ) -> Record:
-    """All that is told of independent mixtures ``weights [player action]`` over ``places``.
+    """Return the record of independent mixtures ``weights [player action]`` over ``places``.
 
     ``mixture`` (player, action) are the weights, ``places`` (player, action, axis), ``mean_profile`` (player,
     axis), ``inner_profile`` the mean in the coordinates in which distances are measured; ``payoff`` (player)
-    is expected, ``grid_regret`` (player) what the best single place would gain; the certificate is that of
-    the continuous game against the others' mixtures (`certificate`), and scalar measures are expectations.
-    ``tables`` and ``known`` measures [joint] are those of a `TabulatedGame`.
+    is expected, ``grid_regret`` (player) the gain of the best single grid point; the certificate is that of
+    the continuous game against the others' mixtures (`certificate`), and scalar metrics are expectations.
+    ``tables`` and ``known`` metrics [joint] are those of a `TabulatedGame`.
 
     Examples
     --------
@@ -199,17 +205,18 @@ def mixture_record(
 
 
 def played(world: Any, weights: np.ndarray) -> Record:
-    """What is told of mixtures that were learned: in a finite game no more than the profile."""
+    """Return the record of learned mixtures: for a finite game the profile alone."""
     if isinstance(world, TabulatedGame):
         return mixture_record(world.game, world.places, weights, world.tables, world.measures)
     return {"profile": (("player", "axis"), weights)}
 
 
 def histories(world: Any, plays: np.ndarray) -> Record:
-    """Mixtures ``plays [sample player action]`` at `sample_steps`: ``path``, and means of known measures.
+    """Return histories of mixtures ``plays [sample player action]`` at `sample_steps`: ``path``, and metric
+    means.
 
-    ``path`` (step, player, axis) is the mixture itself in a finite game, and mean play on a board; there the
-    means are ``safe_curve`` (sample) and so on, one for each of the board's measures.
+    ``path`` (step, player, axis) is the mixture itself in a finite game, and mean play in a tabulated one,
+    whose means are ``safe_curve`` (sample) and so on, one for each of its metrics.
     """
     steps = sample_steps()[: len(plays)]
     found: Record = {"regret_step": (("sample",), steps), "path_step": (("step",), steps)}
@@ -224,7 +231,7 @@ def histories(world: Any, plays: np.ndarray) -> Record:
 
 
 def sample_steps() -> np.ndarray:
-    """Rounds at which histories are noted: all whole, evenly spaced in logs."""
+    """Return the rounds at which histories are sampled: integers, evenly spaced in logarithms."""
     spaced = np.round(10.0 ** (np.arange(PER_DECADE * DECADES + 1) / PER_DECADE))
     return np.unique(spaced.astype(np.int64))
 
@@ -234,7 +241,7 @@ def _own_places(places: np.ndarray) -> list[np.ndarray]:
 
 
 def _weighted(weights: np.ndarray, pays: np.ndarray) -> np.ndarray:
-    """The mean of what actions pay ``[player]``; actions that there are not count nothing."""
+    """Return the mean payoff over actions ``[player]``; missing actions count as 0."""
     mean: np.ndarray = np.einsum("pa,pa->p", weights, np.nan_to_num(pays))
     return mean
 
@@ -242,7 +249,7 @@ def _weighted(weights: np.ndarray, pays: np.ndarray) -> np.ndarray:
 def expected(
     game: Any, places: np.ndarray, weights: np.ndarray, sizes: np.ndarray, known: dict[str, np.ndarray]
 ) -> Record:
-    """Means of the game's scalar measures; nothing where these are neither ``known`` nor soon computed."""
+    """Return means of the game's scalar metrics; empty if they are neither ``known`` nor cheap to compute."""
     if known:
         return {name: ((), np.asarray(expectation(table, sizes, weights))) for name, table in known.items()}
     if not oracles.metrics.knows(game):
@@ -265,10 +272,11 @@ def expected(
 def joint_atoms(
     places: np.ndarray, weights: np.ndarray, without: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Profiles ``[atom player axis]`` that independent mixtures play, and their chances ``[atom]``.
+    """Return profiles ``[atom player axis]`` in the support of independent mixtures, and probabilities
+    ``[atom]``.
 
-    Those of more than `ATOM`; the rest is spread over them. ``without`` is a player who stands still, at its
-    first place.
+    Only atoms above `ATOM` are kept; the remaining weight is spread over them. ``without`` is a player whose
+    strategy is fixed at its first grid point.
     """
     profiles, probabilities = np.zeros((1, 0, places.shape[2])), np.ones(1)
     for player, row in enumerate(weights):
@@ -283,7 +291,7 @@ def joint_atoms(
 
 
 class MixedOpponents(eqx.Module):
-    """A game in which a player stands against the others' independent mixtures, for searches only."""
+    """A game in which a player faces the others' independent mixtures, for searches only."""
 
     game: Any
     profiles: Float[Array, "atom player axis"]
@@ -295,7 +303,7 @@ class MixedOpponents(eqx.Module):
         return found
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
-        """What every player would get by its strategy in ``x`` while the others play the atoms."""
+        """Return every player's payoff for its strategy in ``x`` while the others play the atoms."""
         each = [oracles.deviation_payoff(self, x, player)(x[player]) for player in range(x.shape[0])]
         return jnp.stack(each)
 
@@ -307,7 +315,7 @@ def _(game: MixedOpponents) -> Any:
 
 @oracles.deviation_payoff.register(MixedOpponents)
 def _(game: MixedOpponents, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
-    """The expected payoff as a function of one's own strategy; ``x`` is not looked at."""
+    """Return the expected payoff as a function of the own strategy; ``x`` is not used."""
 
     def mean(strategy: Strategy) -> Float[Array, ""]:
         def one(profile: Profile) -> Array:
@@ -333,11 +341,11 @@ def certificate(
     tolerance: float = TOLERANCE,
     points: int = POINTS,
 ) -> Certificate:
-    """What each player could gain in the continuous game against the others' mixtures, as far as is found.
+    """Return the largest gains found in the continuous game against the others' mixtures.
 
-    Expected payoffs over the others' joint atoms are searched from a grid of ``points``, with climbs, and
-    from the place that ``pays [player action]`` most, so that no regret is below that on the places.
-    ``tolerance`` is relative to what each player can win or lose by its own choice.
+    The search over expected payoffs starts from a grid of ``points``, with local search, and
+    from the grid point that ``pays [player action]`` most, so that no regret is below that on the grid.
+    ``tolerance`` is relative to the range of payoffs that each player's own choice covers.
     """
     responses = [
         reply_to_mixtures(game, places, weights, player, int(place), points=points)
@@ -353,7 +361,7 @@ def certificate(
         _numbers(game, places, weights, player, pays[player], each) for player, each in enumerate(responses)
     ]
     at_stake = np.array([payoff_at_stake(each, each.max()) for each in tried])
-    # expectations may cancel to 0: they are rounded like the payoffs that are summed
+    # expectations may cancel to 0: their rounding error is that of the payoffs in the sum
     size = np.array([max(np.abs(each).max(), float(scale_of(game))) for each in tried])
     allowed = tolerance * at_stake + ROUNDING * size
     coverage: Coverage = "exact" if exact else "lower bound"
@@ -364,7 +372,7 @@ def certificate(
 def _numbers(
     game: Any, places: np.ndarray, weights: np.ndarray, player: int, pays: np.ndarray, response: Reply
 ) -> np.ndarray:
-    """Payoffs of all strategies of a player that were looked at; the atoms alone may all pay the same."""
+    """Return the payoffs of all strategies evaluated for a player; the atoms alone may all pay the same."""
     profiles, probabilities = _evened(*joint_atoms(places, weights, without=player))
     against = MixedOpponents(game, put(profiles), put(probabilities))
     tried = payoffs_tried(against, put(np.array(profiles[0])), player, response)
@@ -376,11 +384,11 @@ def _numbers(
 def reply_to_mixtures(
     game: Any, places: np.ndarray, weights: np.ndarray, player: int, stand: int, *, points: int = POINTS
 ) -> Reply:
-    """The best strategy of ``player`` against the others' independent mixtures, over its whole space.
+    """Return the best response of ``player`` to the others' independent mixtures, over its whole space.
 
     That of the oracle `mixed_best_response` where one is known; else a search from a grid of ``points``, and
-    from the player's place number ``stand``, with climbs. In spaces of many axes it begins at drawn
-    strategies, all places, and best responses to the likeliest atoms.
+    from the player's grid point number ``stand``, with local search. In spaces of many axes it starts from
+    random strategies, all grid points, and best responses to the likeliest atoms.
     """
     if oracles.mixed_best_response.knows(game):
         strategy, payoff, coverage = oracles.mixed_best_response(game, places, weights, player)
@@ -396,7 +404,10 @@ def reply_to_mixtures(
 
 
 def _from_many(against: MixedOpponents, x: np.ndarray, places: np.ndarray, player: int) -> Reply:
-    """Climbs where a grid has too many corners: from drawn strategies, places, replies to single atoms."""
+    """Search from random strategies, grid points and best responses to single atoms.
+
+    For grids with too many corners.
+    """
     game, space = against.game, against.game.space
     likely = np.argsort(-np.asarray(against.probabilities), kind="stable")[:ALONE]
     atoms = [put(np.where(np.arange(len(x))[:, None] == player, x, against.profiles[k])) for k in likely]
@@ -425,7 +436,7 @@ _climbed = eqx.filter_jit(search)
 
 
 def _evened(profiles: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same atoms and some of no chance, a power of two in all: few shapes, few compilations."""
+    """Pad the atoms with some of probability 0 to a power of two: few shapes, few compilations."""
     pad = 2 ** int(np.ceil(np.log2(len(probabilities)))) - len(probabilities)
     return np.concatenate([profiles, np.repeat(profiles[:1], pad, axis=0)]), np.append(
         probabilities, np.zeros(pad)

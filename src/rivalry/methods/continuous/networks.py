@@ -1,7 +1,8 @@
-"""Small networks for actors and critics: both of a player in one row of weights, and Adam on rows.
+"""Small networks for actors and critics, with both networks of a player in one row of weights, and Adam on
+rows.
 
-A network has one hidden layer of ``tanh`` and linear outputs. The last layer begins at zero but for its bias,
-so that in the beginning a policy is the same whatever is seen.
+A network has one hidden layer of ``tanh`` and linear outputs. The last layer starts at zero except for its
+bias, so that the initial policy does not depend on the observation.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from jaxtyping import Array, Float
 
 from rivalry.core.jax import jnp
 
-DECAYS, TINY = (0.9, 0.999), 1e-8  # Kingma and Ba (2015), their usual numbers
+DECAYS, TINY = (0.9, 0.999), 1e-8  # defaults of Kingma and Ba (2015)
 
 Row = Float[Array, "weight"]
 
 
 class Shape(NamedTuple):
-    """Sizes of a player's networks, and the least deviation of its policy."""
+    """Sizes of a player's networks, and the smallest deviation of its policy."""
 
     features: int
     hidden: int
@@ -28,7 +29,7 @@ class Shape(NamedTuple):
 
     @property
     def parts(self) -> tuple[int, int]:
-        """How many weights the actor and the critic have."""
+        """Return the numbers of weights of the actor and the critic."""
         shared = self.hidden * (self.features + 1)
         return tuple(shared + outputs * (self.hidden + 1) for outputs in (2 * self.axes, 1))  # type: ignore[return-value]
 
@@ -36,7 +37,8 @@ class Shape(NamedTuple):
 def initial_weights(
     shape: Shape, mean: np.ndarray, deviation: float, draw: np.random.Generator
 ) -> Float[np.ndarray, "weight"]:
-    """A row whose policy has the ``mean`` [axis] and one ``deviation``, and whose values are 0.
+    """Return a row of weights whose policy has the ``mean`` [axis] and one ``deviation``, and whose values
+    are 0.
 
     Examples
     --------
@@ -56,20 +58,26 @@ def initial_weights(
 def policy(
     shape: Shape, row: Row, features: Float[Array, "feature"]
 ) -> tuple[Float[Array, "axis"], Float[Array, "axis"]]:
-    """Mean and standard deviation of what the actor draws; the deviation is above ``min_deviation``."""
+    """Return the mean and standard deviation of the actor's draws.
+
+    The deviation is above ``min_deviation``.
+    """
     out = _network(shape, row[: shape.parts[0]], features)
     return out[: shape.axes], shape.min_deviation + jnp.exp(out[shape.axes :])
 
 
 def value(shape: Shape, row: Row, features: Float[Array, "feature"]) -> Float[Array, ""]:
-    """What the critic holds of what is seen."""
+    """Return the critic's value of an observation."""
     return _network(shape, row[shape.parts[0] :], features)[0]
 
 
 def adam(
     weights: Array, slopes: Array, first: Array, second: Array, taken: Array, rate: Array
 ) -> tuple[Array, Array, Array]:
-    """One step down the slopes by Adam; weights and moments. ``taken`` is how many steps went before."""
+    """Take one Adam step down the slopes; return weights and moments.
+
+    ``taken`` is the number of earlier steps.
+    """
     fast, slow = DECAYS
     first = fast * first + (1 - fast) * slopes
     second = slow * second + (1 - slow) * slopes**2

@@ -15,19 +15,19 @@ from rivalry.transforms import Followers
 
 
 class Play(NamedTuple):
-    """What is played: the game with everybody in it, and numbers."""
+    """The base game with all players, and numerical parameters."""
 
     game: Any
     scale: Array  # of payoffs
     discount: Float[Array, "player"]
-    fixed: Profile  # choices of those who have only one
-    now: Bool[Array, "player player"]  # whose choice of this period a player sees
-    last: Bool[Array, ""]  # whether every player sees every player's choice of the last period
-    trace: Float[Array, ""]  # weight of what followed, against the critic's value
+    fixed: Profile  # choices of fixed players
+    now: Bool[Array, "player player"]  # whose choice of this period a player observes
+    last: Bool[Array, ""]  # whether every player observes all choices of the last period
+    trace: Float[Array, ""]  # weight of realised payoffs, against the critic's value
 
 
 class RolloutPlan(NamedTuple):
-    """By whom and how: programs differ by its words and whole numbers, not by its arrays."""
+    """Static settings of a roll-out: compiled programs depend on its strings and integers, not its arrays."""
 
     stages: tuple[tuple[int, ...], ...]
     roles: tuple[str, ...]
@@ -38,7 +38,7 @@ class RolloutPlan(NamedTuple):
     samples: Int[Array, ""]
 
     def rows(self, role: str, among: tuple[int, ...]) -> tuple[int, ...]:
-        """Those among some players who have a role."""
+        """Return the players in ``among`` that have a role."""
         return tuple(player for player in among if self.roles[player] == role)
 
 
@@ -56,34 +56,37 @@ class LearningState(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A period, as it was for every player."""
+    """One period from the perspective of every player."""
 
     features: Float[Array, "player feature"]
-    sampled: Float[Array, "player axis"]  # before it is squashed into the box
+    sampled: Float[Array, "player axis"]  # before the mapping into the box
     choice: Float[Array, "player axis"]
     payoff: Float[Array, "player"]
 
 
 def squashed(space: Box, sampled: Profile) -> Profile:
-    """All of the line as the inside of the box, by the logistic function in the coordinates of its search."""
+    """Map the real line into the interior of the box, by the logistic function in the search coordinates."""
     return spread(space, jax.nn.sigmoid(sampled))
 
 
 def spread(space: Box, part: Profile) -> Profile:
-    """The choices that lie so far in the box, from 0 to 1, in those coordinates."""
+    """Return the choices at shares of the box from 0 to 1, in those coordinates."""
     low, high = space.inner(space.low), space.inner(space.high)
     return space.project(space.outer(low + (high - low) * part))
 
 
 def share(space: Box, x: Profile) -> Profile:
-    """How far in the box choices lie: what `spread` undoes."""
+    """Return the shares of the box at which choices lie: the inverse of `spread`."""
     low, high = space.inner(space.low), space.inner(space.high)
     found: Profile = (space.inner(x) - low) / (high - low)
     return found
 
 
 def features(play: Play, before: Profile, x: Profile) -> Float[Array, "player feature"]:
-    """What every player sees, from -1 to 1: this period's choices, and the last's; 0 for what is not seen."""
+    """Return every player's observation, from -1 to 1: this period's choices, and the last's.
+
+    0 if unobserved.
+    """
     space = play.game.space
     here, there = (2 * share(space, each) - 1 for each in (x, before))
     visible = jnp.where(play.now[:, :, None], here, 0.0), jnp.where(play.last, there, 0.0)
@@ -95,7 +98,10 @@ def features(play: Play, before: Profile, x: Profile) -> Float[Array, "player fe
 def period(
     play: Play, plan: RolloutPlan, weights: Array, before: Profile, noise: Profile, even: Profile
 ) -> Seen:
-    """One period, stage after stage, then payoffs; ``noise`` is normal, ``even`` between 0 and 1."""
+    """Play one period, stage after stage, then payoffs.
+
+    ``noise`` is normal, ``even`` uniform between 0 and 1.
+    """
     space = play.game.space
     given = {"random": spread(space, even), "fixed": play.fixed}
     x, sampled = before, jnp.zeros_like(before)
@@ -115,7 +121,7 @@ def period(
 
 @eqx.filter_jit
 def greedy(play: Play, plan: RolloutPlan, weights: Array, x: Profile, rounds: Array) -> tuple[Profile, Array]:
-    """Choices, and deviations of the policies, after some periods without chance."""
+    """Return choices and deviations of the policies after some periods without noise."""
 
     def once(x: Profile) -> Seen:
         return period(play, plan, weights, x, jnp.zeros_like(x), jnp.full_like(x, 0.5))
@@ -128,15 +134,15 @@ def greedy(play: Play, plan: RolloutPlan, weights: Array, x: Profile, rounds: Ar
 
 @eqx.filter_jit
 def advance(play: Play, plan: RolloutPlan, learning: LearningState, updates: Array) -> LearningState:
-    """So many updates."""
+    """Run ``updates`` updates."""
     found: LearningState = jax.lax.fori_loop(0, updates, lambda _, one: _update(play, plan, one), learning)
     return found
 
 
 def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningState:
-    """Some periods in all copies with the same policies, then one step of every player's networks.
+    """Play some periods in all copies with the same policies, then take one step of every player's networks.
 
-    One period more is played, for what is seen in it.
+    One further period is played for its observations.
     """
     keys = jax.random.split(
         jax.random.fold_in(jax.random.wrap_key_data(learning.key), learning.clock), plan.rollout + 1
@@ -179,12 +185,12 @@ def _loss(
     discount: Array,
     trace: Array,
 ) -> Array:
-    """What one player's networks descend: ``-E[A log pi(drawn | seen)] + E[(target - v(seen))^2]/2``.
+    """Return the loss of one player's networks: ``-E[A log pi(drawn | seen)] + E[(target - v(seen))^2]/2``.
 
-    Values are a period's worth, ``(1 - delta)`` times the discounted sum. A period's target is ``(1 - delta)
-    payoff + delta next``, where ``next`` is the next period's target with weight ``trace``, and ``v`` of what
-    is seen then with the rest; after the last period it is ``v``. The advantage A is what the target is above
-    ``v(seen)``, in standard deviations from its mean.
+    Values are per period, ``(1 - delta)`` times the discounted sum. A period's target is ``(1 - delta) payoff
+    + delta next``, where ``next`` is the next period's target with weight ``trace``, and ``v`` of the next
+    observation with the remaining weight; after the last period it is ``v``. The advantage A is the target
+    minus ``v(seen)``, standardised.
     """
 
     def each(seen: Array) -> tuple[Array, Array, Array]:

@@ -19,7 +19,7 @@ from rivalry.core.validate import limit
 from rivalry.methods.continuation.parameters import Dial, dial, precise
 from rivalry.methods.limit_sets.nearby_equilibria import ends_from
 
-FINE = 1e-6  # of the range between two grid values: how far a refinement goes
+FINE = 1e-6  # tolerance of the refinement, relative to the range between two grid values
 WELFARE = "welfare"
 COUNTED = [CLAIMS.index(claim) for claim in UNREFUTED]
 
@@ -28,7 +28,7 @@ Objective = Callable[[Any, Any], float]
 
 
 class Trials(NamedTuple):
-    """What is tried: a game, the parameters set, their values on the grid, and whether it is refined."""
+    """A game, the parameters set, their values on the grid, and whether the grid is refined."""
 
     game: Any
     dials: tuple[Dial, ...]
@@ -37,38 +37,39 @@ class Trials(NamedTuple):
 
 
 class JudgedTrial(NamedTuple):
-    """What a trial came to."""
+    """Result of a trial."""
 
     profile: np.ndarray  # [player axis]
     regret: np.ndarray  # [player]
     claim: str
-    objectives: np.ndarray  # [equilibrium], of all that count
+    objectives: np.ndarray  # [equilibrium], of all equilibria considered
     chosen: float
 
 
 class Design(BaseLearner):
-    """Parameters set so that the players' equilibrium, which they then play, is best for who sets them.
+    """Parameters chosen by a designer whose objective is evaluated at the players' equilibrium.
 
     ``choices`` says what is set: a table of parameters, each with ``{from, to, count}``, evenly spaced, or a
     list of values. A parameter is an array of the game, all of whose entries take the value, an entry
-    ``tax[0]``, or several between commas, ``"tax, subsidy"``. ``objective`` is a measure of the game or
-    ``welfare``, the sum of payoffs; in Python also a function of a game and a profile. From it the measures
-    in ``spending`` are taken, each times its weight. A measure that is no single number counts as its sum.
+    ``tax[0]``, or several between commas, ``"tax, subsidy"``. ``objective`` is a metric of the game or
+    ``welfare``, the sum of payoffs; in Python also a function of a game and a profile. The metrics in
+    ``spending``, each times its weight, are subtracted. A metric that is not a single number counts as its
+    sum.
 
     One step is one trial, first the whole grid. Then, for a single choice between ``from`` and ``to``,
-    Brent's bounded search between the neighbours of the best grid value (``refine`` trials at most). At every
-    trial best responses in turn, sharpened by Newton's method, go from ``tries`` starts, and from the
-    equilibrium of the trial before; every distinct end is certified by a search of the players' whole spaces.
-    Of several equilibria the designer counts on the worst, or where ``pick`` is ``optimistic`` the best. A
-    trial without a certified equilibrium is marked and never chosen; where there is no other the status is
+    Brent's bounded search between the neighbours of the best grid value (``refine`` trials at most). Every
+    trial runs sequential best responses, refined by Newton's method, from ``tries`` starts, and from the
+    equilibrium of the previous trial; a search of the players' whole spaces certifies every distinct end.
+    Of several equilibria the designer counts on the worst, or with ``pick = "optimistic"`` on the best. A
+    trial without a certified equilibrium is marked and never chosen; if there is no other the status is
     ``not found``.
 
     The record holds ``choice_name`` (choice), ``parameters`` (trial, choice), ``objective`` (trial),
     ``objective_best``, ``objective_worst`` over the equilibria found, ``trial_claim``, ``trial_certified``,
-    ``trial_equilibria`` (how many), ``trial_regret`` (trial, player) and ``trial_profile`` (trial, player,
-    axis); and for the trial chosen its number ``chosen``, ``chosen_parameters`` (choice),
-    ``chosen_objective``, and the profile, payoffs, measures and certificate of the players in that game.
-    Between grid values the objective is unknown, and so are equilibria that no start led to.
+    ``trial_equilibria`` (their number), ``trial_regret`` (trial, player) and ``trial_profile`` (trial,
+    player, axis); and for the chosen trial its number ``chosen``, ``chosen_parameters`` (choice),
+    ``chosen_objective``, and the profile, payoffs, metrics and certificate of the players in that game. The
+    objective between grid values is unknown, as are equilibria that no start led to.
 
     Examples
     --------
@@ -106,7 +107,10 @@ class Design(BaseLearner):
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
 
     def world(self, game: Any) -> Trials:
-        """The grid of trials. Raises `ValueError` for a parameter, a value or a measure the game refuses."""
+        """Return the grid of trials.
+
+        Raise `ValueError` for a parameter, value or metric that the game refuses.
+        """
         game = precise(game)  # one program for all trials, whichever array was set
         dials = tuple(dial(game, name, "choices") for name in self.choices)
         grids = [_values(name, values) for name, values in self.choices.items()]
@@ -132,15 +136,15 @@ class Design(BaseLearner):
                 raise ValueError(f"{option}: {name!r} is no measure of this game; it has {words}")
 
     def length(self, world: Trials) -> int:
-        """The grid, and the trials between its values."""
+        """Return the number of trials on the grid and of the refinement."""
         return len(world.grid) + (self.refine if world.refined else 0)
 
     def begin(self, world: Trials, stream: np.random.SeedSequence) -> Session:
-        """Starts drawn from the space; the first is its middle."""
+        """Return a session with random starts; the first is the middle of the space."""
         return self._begun(world, stream, np.asarray(_middle(world.game)))
 
     def begin_at(self, world: Trials, stream: np.random.SeedSequence, start: Any) -> Session:
-        """The first start is given, the others are drawn."""
+        """Return a session whose first start is ``start``; the others are random."""
         return self._begun(world, stream, np.asarray(start, dtype=float))
 
     def _begun(self, world: Trials, stream: np.random.SeedSequence, first: np.ndarray) -> Session:
@@ -161,7 +165,7 @@ class Design(BaseLearner):
         }
 
     def advance(self, world: Trials, session: Session, steps: int) -> int:
-        """Up to ``steps`` trials."""
+        """Run up to ``steps`` trials."""
         taken = 0
         while taken < steps and int(session["done"][0]) < len(world.grid):
             self._try(world, session, world.grid[int(session["done"][0])])
@@ -171,7 +175,10 @@ class Design(BaseLearner):
         return taken + (self._refine(world, session, steps - taken) if world.refined else 0)
 
     def _refine(self, world: Trials, session: Session, steps: int) -> int:
-        """Brent's bounded search: what was tried is looked up, so it goes on where it was broken off."""
+        """Run Brent's bounded search.
+
+        It looks up earlier trials, so that it can resume after an interruption.
+        """
         from scipy.optimize import minimize_scalar
 
         before, grid = int(session["done"][0]), world.grid[:, 0]
@@ -204,7 +211,9 @@ class Design(BaseLearner):
         return int(session["done"][0]) - before
 
     def _loss(self, session: Session) -> np.ndarray:
-        """What is to be small, ``[trial]``: infinite for trials that are not certified, if any is."""
+        """Return the quantity to minimise, ``[trial]``: infinite for trials that are not certified, if any
+        is.
+        """
         found: np.ndarray = (-1.0 if self.maximise else 1.0) * session["objective"][:, 0]
         certified = np.isin(session["claim"], COUNTED)
         return np.where(certified, found, np.inf) if certified.any() else found
@@ -228,7 +237,10 @@ class Design(BaseLearner):
         session["done"][0] = k + 1
 
     def _judged(self, game: Any, starts: np.ndarray) -> JudgedTrial:
-        """The equilibria that replies from ``starts`` lead to; those with the strongest claims count."""
+        """Return the equilibria that best responses from ``starts`` lead to.
+
+        Those with the strongest claims count.
+        """
         profiles = ends_from(game, starts, rounds=self.rounds, points=self.points)
         proofs = [certify.certificate(game, put(x)) for x in profiles]
         certified = [k for k, proof in enumerate(proofs) if proof.claim in UNREFUTED]
@@ -244,7 +256,7 @@ class Design(BaseLearner):
         return JudgedTrial(profiles[k], proofs[k].regret, proofs[k].claim, worth, float(worth[at]))
 
     def _worth(self, game: Any, x: np.ndarray) -> float:
-        """The objective at a profile of a game."""
+        """Return the objective at a profile of a game."""
         profile = put(x)
         known = measures(game, profile)
         if not isinstance(self.objective, str):
@@ -257,7 +269,7 @@ class Design(BaseLearner):
         return gained - sum(spent)
 
     def read(self, world: Trials, session: Session) -> Record:
-        """The trials so far, and the best of those that are certified."""
+        """Return the trials so far, and the best certified one."""
         done = int(session["done"][0])
         trial = ("trial",)
         claims = session["claim"][:done]
@@ -298,7 +310,7 @@ class Design(BaseLearner):
         return done >= len(world.grid) and (not world.refined or bool(session["finished"][0]))
 
     def played(self, game: Any, record: Record) -> Any:
-        """The game that the profile of a record is of: the one given, with the parameters chosen."""
+        """Return the game of a record's profile: the given game with the chosen parameters."""
         if "chosen_parameters" not in record:
             return game
         world = self.world(game)
@@ -306,7 +318,7 @@ class Design(BaseLearner):
 
 
 class _Paused(Exception):
-    """As many trials as were asked for have been made."""
+    """The requested number of trials is done."""
 
 
 def _set(world: Trials, values: np.ndarray) -> Any:
@@ -317,13 +329,13 @@ def _set(world: Trials, values: np.ndarray) -> Any:
 
 
 def _middle(game: Any) -> Any:
-    """A profile in the middle of the space's search grid."""
+    """Return a profile in the middle of the space's search grid."""
     rows = [np.asarray(game.space.grid(player, 9)) for player in range(game.space.shape[0])]
     return game.space.project(put(np.stack([row[len(row) // 2] for row in rows])))
 
 
 def _values(name: str, given: Any) -> np.ndarray:
-    """The values of a choice. Raises `ValueError`."""
+    """Return the values of a choice. Raise `ValueError` if they are invalid."""
     if isinstance(given, dict):
         if set(given) != {"from", "to", "count"}:
             raise ValueError(f"choices: {name} has {', '.join(map(str, given))}; must have from, to, count")

@@ -1,6 +1,6 @@
-"""What a planner of rules can choose: keywords of a game's factory, and the values each may take.
+"""Choices of a designer of rules: keywords of a game's factory, and the admissible values of each.
 
-A value is held as a number, its *code*: in a range the value itself, of a list its place.
+A value is stored as a number, its *code*: in a range the value itself, in a list its position.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from rivalry.core.results import Record
 from rivalry.core.validate import limit
 
 SCALES = ("linear", "log")
-COMBINATIONS = 200  # in which a value is tried before it is said to be refused
+COMBINATIONS = 200  # tried with a value before it is reported as refused
 
 
 class Choice(NamedTuple):
-    """A keyword and its values: a list, or where that is empty a range, of whole numbers or of all."""
+    """A keyword and its values: a list, or where that is empty a range, of integers or of reals."""
 
     name: str
     values: tuple[Any, ...] = ()
     low: float = 0.0
     high: float = 0.0
-    points: int | None = None  # how many values a grid has
+    points: int | None = None  # number of grid values
     log: bool = False
     whole: bool = False
 
     def grid(self) -> np.ndarray:
-        """The codes to try one after the other. Raises `ValueError` for a range without a count."""
+        """Return the codes of the grid. Raise `ValueError` for a range without a count."""
         if self.values:
             return np.arange(len(self.values), dtype=float)
         if self.points is None:
@@ -40,7 +40,7 @@ class Choice(NamedTuple):
         return np.unique(np.round(spaced)) if self.whole else spaced
 
     def sample(self, rng: np.random.Generator) -> float:
-        """A code drawn evenly, in a range on its scale."""
+        """Draw a code uniformly, in a range on its scale."""
         if self.values or self.points is not None:
             return float(rng.choice(self.grid()))
         if self.log:
@@ -50,7 +50,7 @@ class Choice(NamedTuple):
         return float(rng.uniform(self.low, self.high))
 
     def near(self, code: float) -> float:
-        """The nearest code that may be tried, on the scale of a range."""
+        """Return the nearest admissible code, on the scale of a range."""
         if self.values or self.points is not None:
             grid = self.grid()
             far = np.abs(np.log(grid / code)) if self.log else np.abs(grid - code)
@@ -59,36 +59,36 @@ class Choice(NamedTuple):
         return float(round(within)) if self.whole else within
 
     def value(self, code: float) -> Any:
-        """The keyword's value."""
+        """Return the keyword's value."""
         if self.values:
             return self.values[int(code)]
         return int(code) if self.whole else float(code)
 
     @property
     def plain(self) -> bool:
-        """Whether all values are numbers."""
+        """Return whether all values are numbers."""
         return all(isinstance(one, int | float) and not isinstance(one, bool) for one in self.values)
 
     def number(self, code: float) -> float:
-        """The value, where all are numbers, else its place in the list."""
+        """Return the value if all values are numbers, else its position in the list."""
         return float(self.value(code)) if self.plain else float(code)
 
     def code(self, number: float) -> float:
-        """The code of a value that is told as a number."""
+        """Return the code of a value given as a number."""
         return float(self.values.index(number)) if self.values and self.plain else number
 
     def label(self, code: float) -> str:
-        """The value in words."""
+        """Return the value in words."""
         found = self.value(code)
         return f"{found:.6g}" if isinstance(found, float) else str(found)
 
     def ends(self) -> tuple[float, ...]:
-        """Codes that tell whether the game takes such values: all of a list, a range's ends."""
+        """Return codes that test whether the game accepts the values: all of a list, a range's ends."""
         return tuple(np.arange(len(self.values), dtype=float)) if self.values else (self.low, self.high)
 
 
 def choices_of(table: Any) -> tuple[Choice, ...]:
-    """The choices of a method's table. Raises `ValueError`.
+    """Return the choices of a method's table. Raise `ValueError` if it is invalid.
 
     Examples
     --------
@@ -134,13 +134,13 @@ def _range(name: str, form: Mapping[str, Any]) -> Choice:
         raise ValueError(f"{what}: from {low:g} must be above 0 on a log scale")
     whole = isinstance(low, int) and isinstance(high, int)
     limit(f"choices.{name}.count", count or 0)
-    if whole and count and scale == "linear":  # as in a sweep: 1, 2.5, 4 are asked for by 1, 4 and 3
+    if whole and count and scale == "linear":  # as in a sweep, where from 1, to 4 and count 3 give 1, 2.5, 4
         whole = (high - low) % (count - 1) == 0
     return Choice(name, (), float(low), float(high), count, scale == "log", whole)
 
 
 def check_values(game: Any, choices: Sequence[Choice]) -> None:
-    """Raises `ValueError` for a value that the game refuses alone, and whatever else is chosen beside it."""
+    """Raise `ValueError` for a value that the game refuses with every combination of the other choices."""
     for one in choices:
         others = [other for other in choices if other is not one]
         rows = islice(product(*(other.ends() for other in others)), COMBINATIONS)
@@ -152,7 +152,7 @@ def check_values(game: Any, choices: Sequence[Choice]) -> None:
 
 
 def _refusal(game: Any, changes: dict[str, Any]) -> str:
-    """Why there is no such game, or an empty text."""
+    """Return the reason why the game refuses the changes, or an empty string."""
     try:
         variant(game, **changes)
     except ValueError as error:
@@ -161,17 +161,17 @@ def _refusal(game: Any, changes: dict[str, Any]) -> str:
 
 
 def grid_of(choices: Sequence[Choice]) -> np.ndarray:
-    """Every combination of codes, ``[trial choice]``; the last choice varies fastest."""
+    """Return every combination of codes, ``[trial choice]``; the last choice varies fastest."""
     return np.array(list(product(*(one.grid() for one in choices))), dtype=float)
 
 
 def set_to(choices: Sequence[Choice], codes: np.ndarray) -> dict[str, Any]:
-    """The keywords that codes ``[choice]`` stand for."""
+    """Return the keywords for the codes ``[choice]``."""
     return {one.name: one.value(float(code)) for one, code in zip(choices, codes, strict=True)}
 
 
 def choice_record(choices: Sequence[Choice], codes: np.ndarray) -> Record:
-    """Codes ``[trial choice]`` as they are recorded: numbers, and words."""
+    """Return the record of codes ``[trial choice]``: numbers, and labels."""
     shape = (len(codes), len(choices))
     numbers, words = np.zeros(shape), np.zeros(shape, dtype=object)
     for row, col in np.ndindex(*shape):

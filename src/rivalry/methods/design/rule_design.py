@@ -1,4 +1,4 @@
-"""Design of a population's rule by a planner who anticipates what the agents learn."""
+"""Design of a population's rules by a planner who anticipates what the agents learn."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ STATUSES = (
     "not found",
     "refused",
 )  # the worst of a trial counts
-CHOOSABLE = STATUSES.index("cycling")  # what is below
-REMARK = 200  # letters
+CHOOSABLE = STATUSES.index("cycling")  # only statuses before it may be chosen
+REMARK = 200  # characters
 RUNS, DRAWS, PROBE = 0, 1, 2  # streams
-NOW, BEST = "now", "best"  # records that a session holds
+NOW, BEST = "now", "best"  # records stored in a session
 Objective = Callable[[Record], float]
 CONVERGED = ENDINGS.index("converged")
 
@@ -56,7 +56,7 @@ LOSSES = ("mean_relative_exploitability", "relative_exploitability")
 
 
 class RuleProblem(NamedTuple):
-    """What is tried: a game, what can be chosen, and who plays; in ``made`` the game of the last trial."""
+    """A game, the choices and the method of the players; ``made`` holds the game of the last trial."""
 
     game: Any
     choices: tuple[Choice, ...]
@@ -64,7 +64,7 @@ class RuleProblem(NamedTuple):
     made: dict[bytes, Any]
 
     def at(self, codes: np.ndarray) -> Any:
-        """The game under a rule. Raises `ValueError` where its factory refuses it."""
+        """Return the game under a rule. Raise `ValueError` where its factory refuses it."""
         key = codes.tobytes()
         if key not in self.made:
             self.made.clear()
@@ -73,30 +73,30 @@ class RuleProblem(NamedTuple):
 
 
 class RuleDesign(BaseLearner):
-    """Keywords of a game chosen so that what its population comes to under them is best for a planner.
+    """Keywords of a game chosen by a planner who evaluates the play of the game's population.
 
     ``choices`` says what is set: a table of keywords of the game, each with a list of values, numbers, words
-    or lists, or a range ``{from, to, count, scale}``: so many values, which a grid needs, evenly spaced or
-    by ``scale = "log"``; of whole numbers between such. ``"toll.slope"`` reaches into a table. At every trial
-    the game is made anew and played from the beginning, ``seeds`` times, by the method ``inner``: a table
-    such as ``{kind = "q_learning", training = 100000}`` or ``{kind = "newton", beta = 100.0}`` (default:
-    ``newton`` where there is a mean field, else ``q_learning``). Seeds are the same in all trials.
-    ``search`` goes through all combinations, or draws ``trials`` of them; nothing is differentiated.
+    or lists, or a range ``{from, to, count, scale}``: ``count`` values, which a grid needs, evenly spaced or
+    with ``scale = "log"`` in logarithms; between integers, integers. ``"toll.slope"`` refers to an entry of a
+    table. Every trial builds the game anew and plays it from the start, ``seeds`` times, by the method
+    ``inner``: a table such as ``{kind = "q_learning", training = 100000}`` or ``{kind = "newton", beta =
+    100.0}`` (default: ``newton`` where there is a mean field, else ``q_learning``). All trials use the same
+    seeds. ``search`` tries all combinations, or draws ``trials`` of them; no derivatives are used.
 
-    ``objective`` is a measure of the players' record, or a weighted sum, ``{efficiency = 1.0,
+    ``objective`` is a metric of the players' record, or a weighted sum, ``{efficiency = 1.0,
     reward_fairness = 2.0}``; in Python also a function of a record. An array counts as its mean, or written
-    ``min(agent_reward)`` as its least entry. From it the measures in ``spending`` are taken, each times its
-    weight. One step is one run of the players.
+    ``min(agent_reward)`` as its smallest entry. The metrics in ``spending``, each times its weight, are
+    subtracted. One step is one run of the players.
 
-    The record holds ``choice_name`` (choice), ``parameters`` (trial, choice), of words their place in the
+    The record holds ``choice_name`` (choice), ``parameters`` (trial, choice), for words their position in the
     list, ``parameter_label``; ``trial_objective`` and ``trial_exploitability``, relative to payoffs, the mean
     over agents (trial, seed); ``trial_objective_mean``, ``trial_objective_low``, ``.._high``, a 95 % interval
-    over seeds; ``trial_status``, the worst of its runs, ``refused`` where the game cannot be made, for the
-    reason in ``trial_remark``. The best mean is ``chosen``, with ``chosen_parameters``, ``chosen_label``,
-    ``chosen_objective``. A run of Newton's method that did not converge is never chosen; of learners
-    exploitability tells how far they are from equilibrium. The rest is the record of the chosen trial's first
-    seed, with the certificate of its players. The best of many noisy means is biased upwards: play the rule
-    chosen with other seeds before you quote it.
+    over seeds; ``trial_status``, the worst of its runs, ``refused`` where the game cannot be built, for the
+    reason in ``trial_remark``. The trial with the best mean is ``chosen``, with ``chosen_parameters``,
+    ``chosen_label``, ``chosen_objective``. A run of Newton's method that did not converge is never chosen;
+    for learners exploitability measures the distance from equilibrium. The rest is the record of the chosen
+    trial's first seed, with the certificate of its players. The best of many noisy means is biased upwards:
+    replicate the chosen rule with other seeds before reporting its value.
 
     Raises
     ------
@@ -157,7 +157,7 @@ class RuleDesign(BaseLearner):
     )
 
     def world(self, game: Any) -> RuleProblem:
-        """What is tried. Raises `ValueError` for a keyword or a value that the game refuses."""
+        """Return the design problem. Raise `ValueError` for a keyword or a value that the game refuses."""
         rules = RuleProblem(game, choices_of(self.choices), inner_of(self.inner, game), {})
         check_values(game, rules.choices)
         if isinstance(rules.inner, PopulationNewton) and (self.seeds or 1) > 1:
@@ -165,14 +165,17 @@ class RuleDesign(BaseLearner):
         return rules
 
     def length(self, world: RuleProblem) -> int:
-        """The players' runs."""
+        """Return the number of runs of the players."""
         return self._trials(world) * self._seeds(world)
 
     def begin(self, world: RuleProblem, stream: np.random.SeedSequence) -> Session:
-        """Nothing tried. Raises `ValueError` for an objective that the players' record does not have."""
+        """Return a session without trials.
+
+        Raise `ValueError` for an objective that the players' record lacks.
+        """
         words = stream.generate_state(4, np.uint32)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # who has not begun to learn is no equilibrium
+            warnings.simplefilter("ignore")  # agents that have not learned yet are not in equilibrium
             record = foretold(world.game, world.inner, stream_of(words, PROBE, 0))
         self._check_measures(record)
         trials, seeds = self._trials(world), self._seeds(world)
@@ -187,7 +190,7 @@ class RuleDesign(BaseLearner):
         }
 
     def advance(self, world: RuleProblem, session: Session, steps: int) -> int:
-        """Up to ``steps`` runs of the players."""
+        """Run up to ``steps`` runs of the players."""
         taken, seeds = 0, self._seeds(world)
         while taken < steps and int(session["done"][0]) < self.length(world):
             trial, seed = divmod(int(session["done"][0]), seeds)
@@ -203,7 +206,7 @@ class RuleDesign(BaseLearner):
         return taken
 
     def proposed(self, world: RuleProblem, session: Session, trial: int) -> np.ndarray:
-        """The codes ``[choice]`` of a trial, once all before it are known."""
+        """Return the codes ``[choice]`` of a trial, given the results of all earlier ones."""
         if self.search == "grid":
             codes: np.ndarray = grid_of(world.choices)[trial]
             return codes
@@ -211,7 +214,7 @@ class RuleDesign(BaseLearner):
         return np.array([one.sample(rng) for one in world.choices])
 
     def read(self, world: RuleProblem, session: Session) -> Record:
-        """The trials so far, and the best of those that are complete."""
+        """Return the trials so far, and the best complete one."""
         tried = -(-int(session["done"][0]) // self._seeds(world))
         objective, status = session["objective"][:tried], session["status"][:tried]
         mean = objective.mean(axis=1)
@@ -241,7 +244,7 @@ class RuleDesign(BaseLearner):
         )
 
     def played(self, game: Any, record: Record) -> Any:
-        """The game under the rule chosen."""
+        """Return the game under the chosen rule."""
         if "chosen" not in record:
             return game
         choices, numbers = choices_of(self.choices), record["chosen_parameters"][1]
@@ -264,11 +267,11 @@ class RuleDesign(BaseLearner):
         check_objective(self.spending or {}, "spending", record)
 
     def _run(self, world: RuleProblem, session: Session, trial: int, seed: int) -> None:
-        """One run of the players under the rule of a trial."""
+        """Run the players once under the rule of a trial."""
         try:
             game = world.at(session["codes"][trial])
             record = run_inner(game, world.inner, stream_of(session["words"], RUNS, seed))
-        except ValueError as error:  # values that go alone need not go together
+        except ValueError as error:  # values accepted separately may be refused together
             session["remark"][trial] = str(error)
             session["status"][trial, seed] = STATUSES.index("refused")
             return
@@ -284,14 +287,17 @@ class RuleDesign(BaseLearner):
             _keep(session, NOW, record)
 
     def _best(self, session: Session) -> int:
-        """The trial with the best mean of those whose runs are all known, the first of several; -1: none."""
+        """Return the trial with the best mean among those whose runs are complete, the first of several.
+
+        -1: none.
+        """
         mean = session["objective"].mean(axis=1) * (1.0 if self.maximise else -1.0)
         known = np.isfinite(mean) & (session["status"].max(axis=1) < CHOOSABLE)
         return int(np.argmax(np.where(known, mean, -np.inf))) if known.any() else -1
 
 
 def stream_of(words: np.ndarray, *key: int) -> np.random.SeedSequence:
-    """A stream of a session, one for each key, whatever was drawn from others."""
+    """Return a stream of a session, one per key, independent of draws from the others."""
     return np.random.SeedSequence(words.tolist(), spawn_key=key)
 
 
@@ -308,7 +314,7 @@ def _check_weights(name: str, given: Any) -> None:
 
 
 def _keep(session: Session, which: str, record: Record) -> None:
-    """Lays a record among a session's arrays, in the place of the one before."""
+    """Store a record in a session's arrays, replacing the previous one."""
     for name in [name for name in session if name.startswith(f"{which}:")]:
         del session[name]
     for name, (_, array) in record.items():
@@ -323,9 +329,9 @@ def _kept(session: Session, which: str) -> Record:
 
 
 def inner_of(given: Any, game: Any) -> Any:
-    """The method of an inner table for a game, or one that was given as such. Raises `ValueError`.
+    """Return the inner method for a game, from a table or as given. Raise `ValueError` if it is invalid.
 
-    Without any: Newton's method where the game has a mean field, else Q-learning.
+    By default: Newton's method where the game has a mean field, else Q-learning.
     """
     if given is None:
         stationary = is_population(game) and not mean_field_refusal(game)
@@ -337,7 +343,7 @@ def inner_of(given: Any, game: Any) -> Any:
 
 
 def _made(options: dict[str, Any], game: Any) -> Any:
-    """The first class of the table's kind that fits the game."""
+    """Return the first class of the table's kind that fits the game, with its options."""
     kind = options.pop("kind", None)
     if not (isinstance(kind, str) and kind in METHODS):
         raise ValueError(f"inner: kind {kind!r} is no method; {near(str(kind), METHODS)}")
@@ -356,7 +362,7 @@ def _made(options: dict[str, Any], game: Any) -> Any:
 
 
 def run_inner(game: Any, method: Any, sequence: np.random.SeedSequence) -> Record:
-    """What the players come to in a game; ``status`` says how it ended."""
+    """Return the record of the players' run in a game; ``status`` is its final status."""
     if isinstance(method, PopulationNewton):
         return _solved(game, method)
     learner = as_learner(method)
@@ -367,7 +373,7 @@ def run_inner(game: Any, method: Any, sequence: np.random.SeedSequence) -> Recor
 
 
 def foretold(game: Any, method: Any, sequence: np.random.SeedSequence) -> Record:
-    """What names a record of the players will have: of uniform play, or of learners before the first step.
+    """Return a record with the expected names: of uniform play, or of learners before the first step.
 
     Empty where nothing is known before the first step.
     """
@@ -388,13 +394,15 @@ def _solved(game: Any, method: PopulationNewton) -> Record:
     record: Record = {
         "profile": (("state", "action"), np.asarray(state.profile)),
         "status": ((), np.asarray(ENDINGS[ended] if ended else "iteration limit")),
-        **method.report(game, state, "converged"),  # without a remedy: rules are tried one after the other
+        **method.report(
+            game, state, "converged"
+        ),  # without a remedy: the search continues with the next rule
     }
     return record | record_of(game, state.profile, None)[0]
 
 
 def check_objective(weights: Mapping[str, float] | Objective, option: str, record: Record) -> None:
-    """Raises `ValueError` for measures that a record of the players does not have; of an empty one, none."""
+    """Raise `ValueError` for metrics that a record of the players lacks; an empty record passes."""
     plain = {key for key, (_, array) in record.items() if np.asarray(array).dtype.kind in "biuf"}
     for name in weights if isinstance(weights, Mapping) and record else ():
         metric = _parts(name)[1]
@@ -405,7 +413,8 @@ def check_objective(weights: Mapping[str, float] | Objective, option: str, recor
 
 
 def worth(weights: Mapping[str, float] | Objective, record: Record) -> float:
-    """The weighted sum of measures of a record, each the mean of its known entries, or their ``min(..)``.
+    """Return the weighted sum of metrics of a record, each the mean of its known entries, or their
+    ``min(..)``.
 
     Examples
     --------
@@ -419,22 +428,22 @@ def worth(weights: Mapping[str, float] | Objective, record: Record) -> float:
 
 def _measure(record: Record, name: str) -> float:
     reduce, metric = _parts(name)
-    if metric not in record:  # unknown under this rule
+    if metric not in record:  # not defined under this rule
         return np.nan
     array = np.asarray(record[metric][1], dtype=float)
-    known = array[~np.isnan(array)]  # classes that nobody is in have no reward
+    known = array[~np.isnan(array)]  # empty classes have no reward
     if not known.size:
         return np.nan
     return float(known.min() if reduce == "min" else known.mean())
 
 
 def _parts(name: str) -> tuple[str, str]:
-    """How a measure's entries become one number, and its name."""
+    """Return the reduction of a metric's entries to one number, and the metric's name."""
     found = re.fullmatch(r"(min|mean)\((\w+)\)", name)
     return (found[1], found[2]) if found else ("mean", name)
 
 
 def relative_exploitability(record: Record) -> float:
-    """What the players could gain, relative to their payoffs, the mean over them; NaN where unknown."""
+    """Return the players' possible gain relative to their payoffs, the mean over them; NaN where unknown."""
     name = next((one for one in LOSSES if one in record), None)
     return np.nan if name is None else _measure(record, name)

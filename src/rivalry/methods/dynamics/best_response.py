@@ -16,29 +16,30 @@ from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.space import Profile, Strategy, width
 from rivalry.methods.limit_sets import end_state
 
-REMEMBERED = 64  # past profiles: cycles of up to so many rounds are seen
-SAME, MOVED = 1e-7, 1e-4  # of the width: a profile that is repeated, players who still move
-NEAR = 1e-3  # of the width: as far may replies of hardly any gain be from the root
-TIE = 1e-10  # of the payoff scale: payoffs this near are equal
+REMEMBERED = 64  # past profiles: the longest cycle, in rounds, that is detected
+SAME, MOVED = 1e-7, 1e-4  # of the width: equal profiles; players who still move
+NEAR = 1e-3  # of the width: largest distance to the root of best responses with negligible gain
+TIE = 1e-10  # of the payoff scale: closer payoffs are equal
 
 
 class ResponseRounds(NamedTuple):
-    """A profile, the regrets met on the way, the profiles before it, and the period found (0: none)."""
+    """A profile, the regrets before the last round, earlier profiles, and the detected period (0: none)."""
 
     profile: Profile
     regret: Float[Array, "player"]
-    past: Float[Array, "round player axis"]  # the last round first, infinite where there was none
+    past: Float[Array, "round player axis"]  # latest round first, infinite where there was none
     period: Array
     grids: Float[Array, "player point axis"]
 
 
 class BestResponse(BaseMethod):
-    """Players move to their global best response: one after the other, or all at once.
+    """Best-response dynamics: players move to their global best responses, in sequence or simultaneously.
 
-    A reply is searched over the whole space, a grid and then a climb, or is the game's own ``best_reply``
-    where it has one that JAX can trace. Of equally good replies the nearest is taken. One step is a round of
-    all players. It converges when nobody gains more than ``tol`` times the payoff scale, and is called
-    cycling when a profile of the last 64 rounds comes back: ``cycle_rounds`` tells the period.
+    A best response is searched over the whole space, on a grid and then by local search, or is the game's own
+    ``best_reply`` where it has one that JAX can trace. Of equally good responses the nearest is taken. One
+    step is a round of all players. The method converges when no player gains more than ``tol`` times the
+    payoff scale, and is ``cycling`` when a profile of the last 64 rounds recurs: ``cycle_rounds`` is the
+    period.
 
     Examples
     --------
@@ -80,10 +81,12 @@ class BestResponse(BaseMethod):
             raise ValueError(f"points: {self.points} must be above 1")
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> ResponseRounds:
-        """The start, nothing remembered; the key is not needed."""
+        """Return the start without history; the key is not used."""
         start = jnp.asarray(start)
         players = start.shape[0]
-        past = jnp.full((REMEMBERED, *start.shape), jnp.inf)  # the largest of many NaN may be a number
+        past = jnp.full(
+            (REMEMBERED, *start.shape), jnp.inf
+        )  # infinities, as the largest of many NaN may be a number
         return ResponseRounds(
             start,
             jnp.full(players, jnp.inf),
@@ -93,7 +96,7 @@ class BestResponse(BaseMethod):
         )
 
     def step(self, game: Game, state: ResponseRounds, key: PRNGKeyArray) -> ResponseRounds:
-        """One round; the key is consumed where the order is random."""
+        """Take one round; the key is consumed where the order is random."""
         players = state.profile.shape[0]
         order = jnp.arange(players)
         if self.order == "random":
@@ -116,19 +119,22 @@ class BestResponse(BaseMethod):
         )
 
     def residual(self, game: Game, state: ResponseRounds) -> Float[Array, ""]:
-        """The largest gain that a player met in the last round, in units of the payoff scale."""
+        """Return the largest gain of a player in the last round, in units of the payoff scale."""
         return jnp.max(state.regret) / scale_of(game)
 
     def ended(self, game: Game, state: ResponseRounds) -> Array:
-        """Cycling once a profile has come back while players still move."""
+        """Return `cycling` once a profile has recurred while players still move."""
         return jnp.where(state.period > 0, ENDINGS.index("cycling"), 0)
 
     def report(self, game: Game, state: ResponseRounds, status: str) -> Record:
-        """Return ``cycle_rounds``: rounds until the profile came back, 0 where it did not."""
+        """Return ``cycle_rounds``: rounds until the profile recurred, 0 where it did not."""
         return {} if status == "iteration limit" else {"cycle_rounds": ((), np.asarray(state.period))}
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish | None:
-        """The root of the first-order conditions next to the end, and its spectrum; the key is not needed."""
+        """Return the root of the first-order conditions near the end, and its spectrum.
+
+        The key is not used.
+        """
         return end_state.at_rest(game, profile, near=NEAR) if self.polish else None
 
 
@@ -140,7 +146,7 @@ def _period(game: Game, x: Profile, past: Array) -> Array:
 
 
 def _grids(game: Game, points: int) -> Float[Array, "player point axis"]:
-    """Every player's search grid; shorter ones repeat their last row."""
+    """Return every player's search grid; shorter ones repeat their last row."""
     grids = [search_grid(game, player, points) for player in range(game.space.shape[0])]
     longest = max(map(len, grids))
     return jnp.stack([jnp.pad(grid, ((0, longest - len(grid)), (0, 0)), mode="edge") for grid in grids])
@@ -149,7 +155,7 @@ def _grids(game: Game, points: int) -> Float[Array, "player point axis"]:
 def nearest_best_reply(
     game: Game, x: Profile, player: Array, grid: Array
 ) -> tuple[Strategy, Float[Array, ""]]:
-    """The best response of ``player`` nearest to where it is, and what it gains by it, at least 0."""
+    """Return the best response of ``player`` nearest to its strategy, and its gain, at least 0."""
     here, own = x[player], own_payoff(game, x, player, x[player])
     known = traceable_reply(game, x, player)
     if known is not None:

@@ -1,4 +1,4 @@
-"""Boundary rules: what happens to a step that would leave the space."""
+"""Boundary rules for steps that would leave the space."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Boundary = Literal["project", "reject", "reflect", "mirror"]
 
 
 def check(boundary: str, space: Space) -> None:
-    """Raises `ValueError` where the rule has no meaning on the space."""
+    """Raise `ValueError` where the rule is undefined on the space."""
     if boundary == "mirror" and not isinstance(space, Simplex):
         raise ValueError("boundary: 'mirror' needs a simplex; 'project', 'reject' and 'reflect' do not")
     if boundary == "reflect" and not isinstance(space, Box):
@@ -19,10 +19,10 @@ def check(boundary: str, space: Space) -> None:
 
 
 def apply(boundary: str, space: Space, x: Profile, push: Profile) -> Profile:
-    """``x + push`` inside the space.
+    """Return ``x + push`` inside the space.
 
-    `project`: the nearest profile; `reject`: a player whose move leaves the space does not move at all;
-    `reflect` (boxes): the move bounces off the walls; `mirror` (simplices): ``x exp(push)``, normalised.
+    `project`: the nearest profile; `reject`: a player whose move leaves the space does not move;
+    `reflect` (boxes): the move is reflected at the bounds; `mirror` (simplices): ``x exp(push)``, normalised.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def apply(boundary: str, space: Space, x: Profile, push: Profile) -> Profile:
     [0.8, 0.6]
     """
     if boundary == "mirror":
-        # the largest exponent is taken out, so that nothing overflows
+        # subtract the largest exponent to avoid overflow
         top = jnp.max(jnp.where(space.mask, push, -jnp.inf), axis=1, keepdims=True)
         weight = jnp.where(space.mask, x * jnp.exp(push - top), 0.0)
         share = weight / jnp.sum(weight, axis=1, keepdims=True)
@@ -49,7 +49,7 @@ def apply(boundary: str, space: Space, x: Profile, push: Profile) -> Profile:
 
 
 def inside(space: Space, push: Profile) -> Profile:
-    """On a simplex, the part of a move that keeps the sum: the rest is no move at all."""
+    """Return, on a simplex, the part of a move that preserves the sum."""
     if not isinstance(space, Simplex):
         return push
     count = jnp.sum(space.mask, axis=1, keepdims=True)

@@ -26,28 +26,28 @@ from rivalry.methods.q_learning.seating import Seating, check_gamma, discounts, 
 Session = dict[str, np.ndarray]
 
 SAMPLES = 64  # of histories, evenly spaced
-LANES = 8  # runs that one call of the compiled program plays, so that no run depends on their number
-LEFT = 1e-6  # part of a value that may still be to come where a valuation is compared with it
+LANES = 8  # runs per call of the compiled program: fixed, so that no run depends on the number of runs
+LEFT = 1e-6  # largest outstanding share of a realised value that is compared with a valuation
 ORDERS = ("together", "in_turn", "by_stages")
 
 
 class Turns(NamedTuple):
-    """What play needs besides the game: numbers ``[player]``, and who decides when."""
+    """Parameters of play besides the game: numbers ``[player]``, and the order of decisions."""
 
     step: Float[Array, "player"]
     noise: Float[Array, "player"]
     discount: Float[Array, "player"]
-    groups: Float[Array, "group player"]  # 1 for those who decide together, in the order of their decisions
+    groups: Float[Array, "group player"]  # 1 for players who decide together, in the order of decisions
     one_a_period: Array  # whether only group t mod n decides in period t
     marks: Array  # [sample]: periods at which valuations are noted; between them histories are summed
     half: Array  # the period from which means are taken
 
 
 class DirectionalRun(NamedTuple):
-    """One run, everything it needs to go on."""
+    """The complete state of one run."""
 
     key: UInt32[Array, "word"]
-    clock: Array  # the period to come
+    clock: Array  # the next period
     choice: Float[Array, "player"]
     way: Float[Array, "player"]  # the last direction, -1 or 1
     before: Float[Array, "player"]  # the signal at the last decision
@@ -65,38 +65,40 @@ CURVES = DirectionalRun._fields[-5:]
 
 
 class Directional(BaseLearner):
-    """Everybody moves its choice by ``step_size`` as last time while its signal rose, and else turns round.
+    """Win-continue, lose-reverse adjustment: repeat the last step of ``step_size`` if the signal rose, else
+    reverse it.
 
-    For games in a box with one axis, played over and over; first choices and directions are drawn. In every
-    period (after the first) those who decide compare their ``signal`` with what it was when they decided
-    last; a tie is no rise. All decide in each period, ``together``; player ``t mod n`` in period t,
-    ``in_turn``, while the others' choices stand; or stage after stage, ``by_stages``. Without ``updates`` it
-    is as the game says. Where followers reply to leaders the whole game is played, and every player learns.
+    For repeated play of games in a box with one axis; first choices and directions are random. In every
+    period (after the first) the deciding players compare their ``signal`` with its value at their previous
+    decision; a tie is no rise. All decide in each period, ``together``; player ``t mod n`` in period t,
+    ``in_turn``, while the others' choices are fixed; or stage after stage, ``by_stages``. Without ``updates``
+    the game determines the order. For a game of leaders whose followers respond, the base game is played, and
+    every player learns.
 
-    The signal is the last cash flow, ``payoff``, or its valuation ``one_ahead``,
-    ``V_t = CF_t + delta CF'/(1 - delta)`` with ``delta = gamma (1 + growth)`` and amounts in units of market
-    size. With ``forecast = "stand"`` the next cash flow CF' is the game's payoff, without noise, if all
-    choices stand that stand when the player decides: those of the last period, and this period's of earlier
-    stages. With ``"last"`` it is the last cash flow once more. A one-shot game has no state, so that without
-    noise, and all at once, the forecast is the present payoff, and both signals rise and fall together.
-    ``cost_noise`` is the standard deviation of a private shock to the unit cost ``c``, drawn anew for every
-    player and period. What a game carries from period to period has no part in its ``payoffs`` nor in this.
+    The signal is the last cash flow, ``payoff``, or its valuation ``one_ahead``, ``V_t = CF_t + delta CF'/(1
+    - delta)`` with ``delta = gamma (1 + growth)`` and amounts in units of market size. With ``forecast =
+    "stand"`` the next cash flow CF' is the game's payoff, without noise, at the choices in force when the
+    player decides: those of the last period, and this period's of earlier stages. With ``"last"`` it is the
+    last cash flow again. A one-shot game has no state, so that without noise, and with simultaneous
+    decisions, the forecast is the present payoff, and both signals rise and fall together. ``cost_noise`` is
+    the standard deviation of a private shock to the unit cost ``c``, independent across players and periods.
+    State that a game carries from period to period does not enter its ``payoffs`` or this.
 
-    Winning and losing are felt through profit, which rivals move too: directional learners answer each other,
-    and two firms in a Cournot market that decide together find the cartel's output. That is fragile: with
-    noisy cost, of which a forecast that all stands is free, they end near Cournot's, and in turns, where a
-    move is judged with the rival's answer to it, near the competitive one.
+    A player's profit also depends on its rivals' moves: directional learners respond to each other, and two
+    firms in a Cournot market that decide together find the cartel's output. That result is fragile. With
+    noisy cost, which the forecast ``stand`` excludes, they end near Cournot's; with alternating decisions,
+    where a move is evaluated together with the rival's response, near the competitive one.
 
     ``runs`` are independent, each with a stream of its own from the seed and its number (``first_run`` + k).
-    One step of the loop is one period of every run. Whoever chooses is ``player``; in a game of leaders,
-    whose profile has only these, every player is along ``seat``. The record has, over the second half of the
-    periods, ``mean_choice`` and ``mean_cash`` (run, player), ``total_choice`` (run), its mean over runs
-    ``total_mean`` and half its 95 % interval ``total_interval``; the histories ``learning_choice`` (sample,
-    player, axis) and ``learning_reward`` (sample, player), means over runs and over the periods from
-    ``learning_step`` to the next, and ``learning_reward_band``. At those steps ``one_ahead`` (run, sample,
-    player) is V_t with ``forecast``, ``realised_value`` the discounted cash flow that then came about, and
-    ``one_ahead_error`` the difference relative to it; NaN where more than a millionth of it was still to
-    come. The profile is ``mean_choice`` in the mean over runs.
+    One step of the loop is one period of every run. Deciding players are along ``player``; in a game of
+    leaders, whose profile has the leaders only, every player is along ``seat``. The record has, over the
+    second half of the periods, ``mean_choice`` and ``mean_cash`` (run, player), ``total_choice`` (run), its
+    mean over runs ``total_mean`` and half its 95 % interval ``total_interval``; the histories
+    ``learning_choice`` (sample, player, axis) and ``learning_reward`` (sample, player), means over runs and
+    over the periods from ``learning_step`` to the next, and ``learning_reward_band``. At those steps
+    ``one_ahead`` (run, sample, player) is V_t with ``forecast``, ``realised_value`` the discounted cash flow
+    realised afterwards, and ``one_ahead_error`` the difference relative to it; NaN where more than a
+    millionth of it was still outstanding. The profile is the mean of ``mean_choice`` over runs.
 
     Raises
     ------
@@ -162,7 +164,7 @@ class Directional(BaseLearner):
     )
 
     def world(self, game: Any) -> Seating:
-        """The game with everybody in it. Raises `ValueError`."""
+        """Return the base game with all players. Raise `ValueError` for an unsuitable game."""
         if not fits(type(self), game):
             raise ValueError("game: directional needs payoffs, and choices in a box with one axis")
         found = seating(game)
@@ -172,7 +174,7 @@ class Directional(BaseLearner):
             raise ValueError(
                 f"cost_noise: {self.cost_noise} must be 0 in a game without `unit_cost`, one per player"
             )
-        self._turns(found)  # options with a number per player are held against the players here
+        self._turns(found)  # checks options with one number per player against the number of players
         return found
 
     def length(self, world: Seating) -> int:
@@ -182,7 +184,10 @@ class Directional(BaseLearner):
         return self._begun(world, stream, None)
 
     def begin_at(self, world: Seating, stream: np.random.SeedSequence, start: Any) -> Session:
-        """Every run begins at the profile ``start`` [player axis]; who follows, where it is drawn."""
+        """Return a session whose runs begin at the profile ``start`` [player axis].
+
+        Followers start at random.
+        """
         return self._begun(world, stream, np.asarray(start, dtype=float)[:, 0])
 
     def advance(self, world: Seating, session: Session, steps: int) -> int:
@@ -190,7 +195,7 @@ class Directional(BaseLearner):
         turns = self._turns(world)
         play = partial(_play, world.game, turns, self.signal, self.forecast, bool(np.any(turns.noise > 0)))
         for first in range(0, self.runs, LANES):
-            rows = np.minimum(np.arange(first, first + LANES), self.runs - 1)  # the last fills the lanes
+            rows = np.minimum(np.arange(first, first + LANES), self.runs - 1)  # the last run fills the batch
             batch = DirectionalRun(**{name: put(session[name][rows]) for name in DirectionalRun._fields})
             done = play(batch, put(taken))
             for name, array in zip(DirectionalRun._fields, done, strict=True):
@@ -239,7 +244,7 @@ class Directional(BaseLearner):
         }
 
     def _initial(self, world: Seating) -> Any:
-        """The box from which first choices are drawn. Raises `ValueError`."""
+        """Return the box of first choices. Raise `ValueError` if it is invalid."""
         space = world.game.space
         if self.initial is None:
             return space
@@ -265,7 +270,7 @@ class Directional(BaseLearner):
         )
 
     def _groups(self, world: Seating) -> tuple[list[tuple[int, ...]], bool]:
-        """Who decide together, in their order, and whether there is one of these groups a period."""
+        """Return the groups of simultaneous deciders, in order, and whether one group decides per period."""
         usual = "in_turn" if world.alternating else "by_stages" if len(world.stages) > 1 else "together"
         order = self.updates or usual
         all_players = tuple(range(world.players))
@@ -277,7 +282,7 @@ class Directional(BaseLearner):
         return self.periods // 2
 
     def _marks(self) -> np.ndarray:
-        """Periods at which samples begin."""
+        """Return the periods at which samples begin."""
         count = min(SAMPLES, self.periods)
         return -(-np.arange(count) * self.periods // count)
 
@@ -303,7 +308,7 @@ class Directional(BaseLearner):
 
 
 def _checked_end(key: str, value: Any, space: Box) -> np.ndarray:
-    """One end of where first choices are drawn, ``[player axis]``. Raises `ValueError` outside the box."""
+    """Return one end of the box of first choices, ``[player axis]``. Raise `ValueError` outside the box."""
     check_numbers(f"initial.{key}", value, "a number", np.isfinite)
     found = each_player(f"initial.{key}", value, space.shape[0])[:, None]
     low, high = np.asarray(space.low), np.asarray(space.high)
@@ -317,7 +322,7 @@ def _checked_end(key: str, value: Any, space: Box) -> np.ndarray:
 def _play(
     game: Any, turns: Turns, signal: str, forecast: str, noisy: bool, batch: DirectionalRun, periods: Array
 ) -> DirectionalRun:
-    """So many periods of some runs."""
+    """Play ``periods`` periods of a batch of runs."""
 
     def ahead(cash: Array, choice: Array) -> Array:
         following = cash if forecast == "last" else game.payoffs(choice[:, None])
@@ -354,7 +359,7 @@ def _play(
 
 
 def _noted(run: DirectionalRun, turns: Turns, valued: Array) -> DirectionalRun:
-    """Sums and valuations with this period's choices and cash flows; the next period."""
+    """Add this period's choices and cash flows to sums and valuations; advance the clock."""
     late = run.clock >= turns.half
     sample = jnp.searchsorted(turns.marks, run.clock, side="right") - 1
     begins = (turns.marks == run.clock)[:, None]

@@ -15,8 +15,8 @@ from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics.tangent_cone import SLACK, along
 from rivalry.methods.limit_sets import end_state
 
-FIRST = 0.1  # of the width: how far the first look ahead goes
-STEEP = 0.9  # rate times the gradients' slope: as much as a look ahead may find
+FIRST = 0.1  # of the width: length of the first extrapolation
+STEEP = 0.9  # largest product of rate and the gradients' slope that an extrapolation may have
 GROWTH = 1.5  # of the rate from one step to the next, before it is tested
 HALVINGS = 60
 REPELS = 1e-9  # of the largest eigenvalue: a larger real part repels
@@ -31,17 +31,17 @@ class Ahead(NamedTuple):
 
 
 class Extragradient(BaseMethod):
-    """All players step along the own gradients met one step ahead, and are projected on the space.
+    """Extragradient method: players step along the own gradients at an extrapolated profile, with projection.
 
-    ``y = P(x + rate F(x))`` looks ahead, ``x <- P(x + rate F(y))`` moves; F stacks every player's gradient of
-    its own payoff. Where plain ascent circles or spirals out, as in zero-sum games, this converges: always
-    where F is monotone (its symmetrised Jacobian has no positive eigenvalue), and else near every point that
-    is stable for it.
+    ``y = P(x + rate F(x))`` extrapolates, ``x <- P(x + rate F(y))`` moves; F stacks every player's gradient
+    of its own payoff. Where plain ascent circles or spirals out, as in zero-sum games, this converges: always
+    where F is monotone (its symmetrised Jacobian has no positive eigenvalue), and otherwise near every point
+    that is stable for it.
 
-    ``rate`` is in units of strategy squared per payoff. Left out, nothing need be tuned: it grows by half
-    from step to step and is halved until ``rate |F(y) - F(x)| <= 0.9 |y - x|``. It converges when the largest
-    entry of the projected gradients is at most ``tol`` times the payoff scale. A rest point satisfies
-    first-order conditions only: what it is worth tells the certificate.
+    ``rate`` is in units of strategy squared per payoff. By default it adapts: it grows by half
+    from step to step and is halved until ``rate |F(y) - F(x)| <= 0.9 |y - x|``. The method converges when the
+    largest entry of the projected gradients is at most ``tol`` times the payoff scale. A rest point satisfies
+    first-order conditions only; the certificate says whether it is an equilibrium.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class Extragradient(BaseMethod):
             raise ValueError(f"rate: {self.rate} must be above 0")
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Ahead:
-        """The start and its gradients; the key is not needed."""
+        """Return the start and its gradients; the key is not used."""
         refuse_jumps(game)
         start = jnp.asarray(start)
         gradient = own_gradients(game, start)
@@ -74,7 +74,7 @@ class Extragradient(BaseMethod):
         return Ahead(start, gradient, FIRST / jnp.maximum(steepest, 1e-300))
 
     def step(self, game: Game, state: Ahead, key: PRNGKeyArray) -> Ahead:
-        """A look ahead, as far as the rate's test allows, and a move; the key is not needed."""
+        """Extrapolate as far as the rate's test allows, then move; the key is not used."""
         x = state.profile
 
         def look(rate: Array) -> tuple[Array, Profile]:
@@ -84,7 +84,7 @@ class Extragradient(BaseMethod):
             rate, ahead, count = carry
             displacement = jnp.linalg.norm(game.space.project(x + rate * state.gradient) - x)
             steep = rate * jnp.linalg.norm(ahead - state.gradient)
-            found: Array = ~(steep <= STEEP * displacement) & (count < HALVINGS)  # NaN is too far as well
+            found: Array = ~(steep <= STEEP * displacement) & (count < HALVINGS)  # NaN counts as too far
             return found
 
         def halved(carry: tuple[Array, Profile, Array]) -> tuple[Array, Profile, Array]:
@@ -94,21 +94,23 @@ class Extragradient(BaseMethod):
         if self.rate is not None:
             rate, ahead = look(state.rate)
         else:
-            # the loop's first halving undoes the doubling: one place that looks, half the compilation
+            # the loop's first halving undoes the doubling: the loop body is compiled once instead of twice
             begin = (2 * GROWTH * state.rate, jnp.full_like(x, jnp.nan), jnp.asarray(0))
             rate, ahead, _ = jax.lax.while_loop(too_far, halved, begin)
         there = game.space.project(x + rate * ahead)
         return Ahead(there, own_gradients(game, there), rate)
 
     def residual(self, game: Game, state: Ahead) -> Float[Array, ""]:
-        """The largest entry of the projected gradients, in units of the payoff scale."""
+        """Return the largest entry of the projected gradients, in units of the payoff scale."""
         left: Array = jnp.max(jnp.abs(along(game.space, state.profile, state.gradient, SLACK)))
         return left / scale_of(game)
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
-        """Polish and spectrum; players who coincide where that repels are moved apart, and go on.
+        """Return the polished end and spectrum.
 
-        Cycles of the gradients' flow are not sought: these steps do not follow it.
+        Coincident players at a repelling end are moved apart and continue.
+
+        Cycles of the gradient flow are not searched: these steps do not follow it.
         """
         end = end_state.analyse(game, profile, key, moves=False)
         if end.end_state != "unstable_point":

@@ -23,42 +23,42 @@ Rule = Literal["gradient", "step", "certificate", "displacement"]
 
 WINDOW = 5  # consecutive steps that must be small under the rule `step`
 DISPLACED = 1e-5  # L1 distance from two steps earlier under the rule `displacement`
-BALL = 0.01  # of the width: where the rule `certificate` looks for gains
+BALL = 0.01  # of the width: radius in which the rule `certificate` searches for gains
 BALL_STEPS = 16
 
 
 class Ascent(NamedTuple):
-    """Where an ascent stands, and what its stopping rules remember."""
+    """State of an ascent, with the memory of its stopping rules."""
 
     profile: Profile
     gradient: Profile
     earlier: Profile  # one step before
     displacement: Float[Array, "step"]  # largest displacement / rate of the last steps, in units of payoff
     back: Float[Array, ""]  # L1 distance from two steps earlier
-    gain: Float[Array, ""]  # the largest local regret when it was last tested
+    gain: Float[Array, ""]  # the largest local regret at the last test
     taken: Array
-    time: Float[Array, ""]  # the sum of rates: what a gradient flow calls time
+    time: Float[Array, ""]  # the sum of rates, which corresponds to the time of a gradient flow
 
 
 class GradientAscent(BaseMethod):
-    """Every player climbs its own payoff by small steps: ``x_i <- boundary(x_i + rate_t grad_i u_i)``.
+    """Projected gradient ascent of every player's own payoff: ``x_i <- boundary(x_i + rate_t grad_i u_i)``.
 
-    ``rate`` is in units of strategy squared per payoff: one number, one per player, or a schedule
-    ``{kind = "cosine", min = .., max = .., steps = T}`` that falls from max to min in T steps and stays.
+    ``rate`` is in units of strategy squared per payoff: one number, one per player, or a schedule ``{kind =
+    "cosine", min = .., max = .., steps = T}`` that falls from max to min in T steps and then stays constant.
 
-    ``stop`` names the rules, one or several, of which any ends the run; each is met when its number is at
-    most ``tol`` times the payoff scale, and ``stopped_by`` tells which was:
+    ``stop`` names one or several rules, any of which ends the run; each is met when its number is at
+    most ``tol`` times the payoff scale, and ``stopped_by`` names the rule:
     `gradient`: the largest entry of the projected gradients ``(P(x + rate g) - x)/rate``;
-    `step`: the largest displacement divided by the rate, five times running;
+    `step`: the largest displacement divided by the rate, in five consecutive steps;
     `certificate`: the largest gain within 1 % of the width, tested every ``every`` steps;
     `displacement`: an L1 distance of 1e-5 from two steps earlier, whatever ``tol``; a source's rule, which
-    takes small steps for convergence, and serves replays only. All but `certificate` leave out the
-    ``tolerated_agents`` players whose numbers are largest: the others have to be stationary. Where
-    those are still on their way ``end_state`` is `moving`.
+    takes small steps for convergence, for replications only. All but `certificate` leave out the
+    ``tolerated_agents`` players whose numbers are largest: the others have to be stationary. If the tolerated
+    players still move, ``end_state`` is `moving`.
 
-    The end is polished by Newton's method and judged (`end_state`). Euler steps have a stability limit of
-    their own, ``rate < -2 Re(v)/|v|^2`` for every eigenvalue v there; it is stored as ``rate_limit`` and a
-    final rate above it is warned about.
+    Newton's method polishes the end, and `end_state` classifies it. Euler steps have their own stability
+    limit, ``rate < -2 Re(v)/|v|^2`` for every eigenvalue v there; it is stored as ``rate_limit``, and a final
+    rate above it raises a warning.
 
     Examples
     --------
@@ -115,11 +115,11 @@ class GradientAscent(BaseMethod):
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """The stopping rules, as a tuple."""
+        """Return the stopping rules as a tuple."""
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Ascent:
-        """The start and its gradients; the key is not needed."""
+        """Return the start and its gradients; the key is not used."""
         refuse_jumps(game)
         boundaries.check(self.boundary, game.space)
         step_sizes.check_players(self.rate, len(start))
@@ -140,7 +140,7 @@ class GradientAscent(BaseMethod):
         )
 
     def step(self, game: Game, state: Ascent, key: PRNGKeyArray) -> Ascent:
-        """One Euler step of all players; the key is consumed where the order is random."""
+        """Take one Euler step of all players; the key is consumed where the order is random."""
         rate = step_sizes.each(self.rate, state.taken, len(state.profile))
         x = self._moved(game, state, rate, key)
         return self._remembered(game, state, x, rate)._replace(
@@ -151,12 +151,12 @@ class GradientAscent(BaseMethod):
         )
 
     def _remembered(self, game: Game, state: Ascent, x: Profile, rate: Array) -> Ascent:
-        """What the stopping rules in use must know of the step to ``x``; the others cost nothing."""
+        """Return the memory of the active stopping rules after the step to ``x``; the others cost nothing."""
         if "step" in self.rules:
             displacement = jnp.max(self._others(jnp.max(jnp.abs(x - state.profile) / rate, axis=1)))
             state = state._replace(displacement=jnp.roll(state.displacement, 1).at[0].set(displacement))
         if "displacement" in self.rules:
-            # before the second step nothing lies two steps back
+            # the distance from two steps earlier exists from the second step on
             each = jnp.sum(jnp.abs(x - state.earlier), axis=1)
             back = jnp.where(state.taken > 0, jnp.sum(self._others(each)), jnp.inf)
             state = state._replace(back=back, earlier=state.profile)
@@ -166,13 +166,13 @@ class GradientAscent(BaseMethod):
         return state
 
     def _others(self, each: Float[Array, "player"]) -> Array:
-        """Numbers of players without the largest ones, which are tolerated."""
+        """Return the players' numbers without the largest, tolerated ones."""
         return jnp.sort(each)[: len(each) - self.tolerated_agents] if self.tolerated_agents else each
 
     def _moved(self, game: Game, state: Ascent, rate: Array, key: PRNGKeyArray) -> Profile:
         def pushed(x: Profile, gradient: Profile) -> Profile:
             if self.unit_gradient:
-                gradient = boundaries.inside(game.space, gradient)  # on a simplex the rest is no step at all
+                gradient = boundaries.inside(game.space, gradient)  # on a simplex the other part is no step
                 length = jnp.linalg.norm(gradient, axis=1, keepdims=True)
                 gradient = gradient / jnp.where(length > 0, length, 1.0)
             return boundaries.apply(self.boundary, game.space, x, rate * gradient)
@@ -191,7 +191,7 @@ class GradientAscent(BaseMethod):
         return found
 
     def residual(self, game: Game, state: Ascent) -> Float[Array, ""]:
-        """The least of the rules' numbers, in units of the payoff scale."""
+        """Return the smallest of the rules' numbers, in units of the payoff scale."""
         found = self._residuals(game, state)
         return jnp.min(jnp.stack([found[rule] for rule in self.rules if rule != "displacement"] or [jnp.inf]))
 
@@ -206,7 +206,7 @@ class GradientAscent(BaseMethod):
         return {rule: number / scale_of(game) for rule, number in found.items()}
 
     def ended(self, game: Game, state: Ascent) -> Array:
-        """Settled where the rule `displacement` is asked for and met."""
+        """Return `converged` if the rule `displacement` is active and met."""
         met = (state.back <= DISPLACED) & jnp.asarray("displacement" in self.rules)
         return jnp.where(met, ENDINGS.index("converged"), 0)
 
@@ -214,9 +214,9 @@ class GradientAscent(BaseMethod):
         return {"time": state.time}
 
     def report(self, game: Game, state: Ascent, status: str) -> Record:
-        """Return ``stopped_by``, the rule whose number was least, where a rule ended the ascent.
+        """Return ``stopped_by``, the rule with the smallest number, if a rule ended the ascent.
 
-        ``tolerated_agents`` stands beside it where there are some.
+        ``tolerated_agents`` is added if it is not 0.
         """
         if status == "iteration limit":
             return {}
@@ -226,7 +226,7 @@ class GradientAscent(BaseMethod):
         return found
 
     def _met(self, game: Game, state: Ascent) -> str:
-        """The rule that ended the ascent."""
+        """Return the rule that ended the ascent."""
         if "displacement" in self.rules and float(state.back) <= DISPLACED:
             return "displacement"
         if len(self.rules) == 1:
@@ -236,7 +236,10 @@ class GradientAscent(BaseMethod):
         return min(found, key=found.__getitem__) if found else ""
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
-        """Polish, spectrum, cycle and Euler's own limit; warns where the last rate is above that limit."""
+        """Return the polished end, spectrum, cycle and Euler limit.
+
+        Warn if the last rate is above that limit.
+        """
         end = end_state.analyse(game, profile, key)
         limit = euler_limit(game, end, np.asarray(step_sizes.last(self.rate)))
         last = float(np.max(np.asarray(step_sizes.last(self.rate))))
@@ -249,9 +252,9 @@ class GradientAscent(BaseMethod):
 
 
 def euler_limit(game: Game, end: Finish, rates: np.ndarray) -> float:
-    """The largest rate at which Euler steps stay at a stable end, NaN elsewhere.
+    """Return the largest rate at which Euler steps remain at a stable end, NaN elsewhere.
 
-    It is the least ``-2 Re(v)/|v|^2`` over the eigenvalues v of the Jacobian in the free directions, whose
+    It is the smallest ``-2 Re(v)/|v|^2`` over the eigenvalues v of the Jacobian in the free directions, whose
     rows are first weighted by the players' rates over the largest of them.
     """
     if end.end_state not in ("stable_point", "boundary"):
@@ -262,9 +265,10 @@ def euler_limit(game: Game, end: Finish, rates: np.ndarray) -> float:
 
 
 def local_regret(game: Game, x: Profile) -> Float[Array, ""]:
-    """The largest gain that a player finds within `BALL` of the width: a climb of its own payoff.
+    """Return the largest gain that a player finds within `BALL` of the width by local search of its own
+    payoff.
 
-    A lower bound of what there is to gain nearby, and says nothing of places further off.
+    A lower bound on nearby gains, without information on more distant strategies.
     """
     ball = BALL * width(game.space)
 

@@ -14,13 +14,14 @@ from rivalry.methods.limit_sets import end_state
 
 
 class GradientFlow(BaseMethod):
-    """Every player climbs its own payoff: ``x' = grad_i u_i`` for all players at once, in continuous time.
+    """Gradient ascent of every player's own payoff in continuous time: ``x' = grad_i u_i``, simultaneously.
 
-    On a box, entries that press against a bound stay there; on a simplex the gradients are projected on
-    what keeps the sum and no entry negative. One step of the method is one accepted step of a stiff adaptive
-    solver (Kvaerno5, rtol 1e-9, atol 1e-11), so steps lengthen as the flow comes to rest. It converges when
-    the largest entry of the projected gradients is at most ``tol`` times the game's payoff scale; the end is
-    then polished by Newton's method and judged (`end_state`). Else a cycle is looked for.
+    On a box, entries that press against a bound stay there; on a simplex the gradients are projected on the
+    directions that preserve the sum and keep entries nonnegative. One step of the method is one accepted step
+    of a stiff adaptive solver (Kvaerno5, rtol 1e-9, atol 1e-11), so steps lengthen as the flow comes to rest.
+    The method converges when the largest entry of the projected gradients is at most ``tol`` times the game's
+    payoff scale; Newton's method then polishes the end and `end_state` classifies it. Otherwise a cycle is
+    searched.
 
     Examples
     --------
@@ -36,21 +37,24 @@ class GradientFlow(BaseMethod):
     """
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> integrate.FlowState:
-        """At rest at the start; the key is not needed."""
+        """Return the flow at rest at the start; the key is not used."""
         refuse_jumps(game)
         return integrate.begin(game, jnp.asarray(start))
 
     def step(self, game: Game, state: integrate.FlowState, key: PRNGKeyArray) -> integrate.FlowState:
-        """One accepted step of the solver; the key is not needed."""
+        """Take one accepted step of the solver; the key is not used."""
         return integrate.advance(game, state)
 
     def residual(self, game: Game, state: integrate.FlowState) -> Float[Array, ""]:
-        """The largest entry of the projected gradients, in units of the payoff scale."""
+        """Return the largest entry of the projected gradients, in units of the payoff scale."""
         return pull(game, state.profile) / scale_of(game)
 
     def diagnostics(self, state: integrate.FlowState) -> dict[str, Array]:
         return {"time": state.time}
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
-        """Polish, spectrum, cycle; coincident players are moved apart on an unstable point."""
+        """Return the polished end, spectrum and cycle.
+
+        Coincident players at an unstable point are moved apart.
+        """
         return end_state.analyse(game, profile, key)

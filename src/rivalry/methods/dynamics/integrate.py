@@ -1,4 +1,4 @@
-"""Motions in accepted steps of an adaptive solver, for flows in continuous time and for finding cycles."""
+"""Integration of flows in continuous time by accepted steps of an adaptive solver."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from rivalry.methods.dynamics.tangent_cone import CLIMB, Motion
 
 RTOL, ATOL = 1e-9, 1e-11
 ORDER = 5  # of both solvers' error estimates
-ATTEMPTS = 60  # rejections before a step is taken as it is
+ATTEMPTS = 60  # rejections before a step is accepted regardless
 
-# Stages are solved far below the error allowed: what is left unsolved looks like error to the controller, and
+# Stages are solved far below the error allowed: their residual looks like error to the controller, and
 # a chord iteration at the usual tolerances takes twenty times the steps.
 Solver = diffrax.Kvaerno5 | diffrax.Tsit5
 STIFF = diffrax.Kvaerno5(root_finder=optimistix.Newton(rtol=1e-12, atol=1e-12))
@@ -27,17 +27,17 @@ _control = diffrax.PIDController(rtol=RTOL, atol=ATOL)
 
 
 class FlowState(NamedTuple):
-    """Where a flow stands. ``control`` and ``solver_state`` belong to the solver."""
+    """State of a flow. ``control`` and ``solver_state`` belong to the solver."""
 
     profile: Profile
     time: Float[Array, ""]  # in units of strategy squared per payoff
     next: Float[Array, ""]  # the end of the step to try
     control: Any
     solver_state: Any
-    fresh: Array  # True where the solver may not reuse what it knows of the last step
+    fresh: Array  # True where the solver may not reuse information of the last step
 
 
-@cache  # one term a motion: a new one would be compiled anew
+@cache  # one term per motion: a new one would be compiled again
 def _term(motion: Motion) -> diffrax.ODETerm[Any]:
     def field(time: Any, y: Array, game: Game) -> Array:
         return motion.field(game, y)
@@ -46,12 +46,12 @@ def _term(motion: Motion) -> diffrax.ODETerm[Any]:
 
 
 def time_unit(game: Game) -> Float[Array, ""]:
-    """The time in which a payoff of the game's scale moves a player across the space."""
+    """Return the time in which a payoff of the game's scale moves a player across the space."""
     return jnp.min(width(game.space)) ** 2 / scale_of(game)
 
 
 def begin(game: Game, x: Profile, solver: Solver = STIFF, motion: Motion = CLIMB) -> FlowState:
-    """A flow at ``x``, before its first step."""
+    """Return a flow at ``x``, before its first step."""
     start, term = jnp.zeros(()), _term(motion)
     first = 1e-6 * time_unit(game)
     end, control = _control.init(term, start, start + first, x, first, game, solver.func, ORDER)
@@ -60,7 +60,7 @@ def begin(game: Game, x: Profile, solver: Solver = STIFF, motion: Motion = CLIMB
 
 
 def advance(game: Game, flow: FlowState, solver: Solver = STIFF, motion: Motion = CLIMB) -> FlowState:
-    """One accepted step of the solver that began; the profile stays in the space."""
+    """Take one accepted step of the solver of `begin`; the profile stays in the space."""
 
     def attempt(carry: tuple[FlowState, Array, Array]) -> tuple[FlowState, Array, Array]:
         flow, _, tries = carry
@@ -76,7 +76,7 @@ def advance(game: Game, flow: FlowState, solver: Solver = STIFF, motion: Motion 
             inside, flow.next, jnp.asarray(after), control, solver_state, jnp.any(inside != y)
         )
         stayed = flow._replace(next=jnp.asarray(after), control=control)
-        # steps grow tenfold at rest: no further than a hundred units of time
+        # steps grow tenfold at rest: limit them to a hundred units of time
         longest = time + 100 * time_unit(game)
         chosen = jax.tree.map(lambda a, b: jnp.where(keep, a, b), accepted, stayed)
         end = jnp.minimum(jnp.asarray(after), longest)

@@ -24,7 +24,7 @@ Form = Literal["continuous", "mirror"]
 
 
 class Multiplied(NamedTuple):
-    """Where the multiplicative form stands; ``time`` is the sum of rates."""
+    """State of the multiplicative form; ``time`` is the sum of rates."""
 
     profile: Profile
     taken: Array
@@ -32,16 +32,16 @@ class Multiplied(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """Where one population stands, as a profile of equal rows; ``own`` is the state of its single row."""
+    """State of a single population, as a profile of equal rows; ``own`` is the state of its single row."""
 
     profile: Profile
     own: Any
 
 
 class Population(eqx.Module):
-    """A symmetric game as one population plays it: a profile ``[1 axis]`` is its members' average strategy.
+    """A symmetric game played by one population: a profile ``[1 axis]`` is its members' average strategy.
 
-    An entry's gradient is what a member would get by that action against the others, who are drawn at
+    An entry's gradient is a member's payoff from that action against the others, who are drawn at
     random from the population; the payoff is their mean.
     """
 
@@ -53,7 +53,7 @@ class Population(eqx.Module):
         return Simplex(space.sizes[:1], space.least)
 
     def full_profile(self, x: Float[Array, "1 axis"]) -> Profile:
-        """The profile ``[player axis]`` in which every player plays as the population does."""
+        """Return the profile ``[player axis]`` in which every player plays the population's strategy."""
         return jnp.broadcast_to(x, self.game.space.shape)
 
     def payoffs(self, x: Profile) -> Float[Array, "1"]:
@@ -72,7 +72,7 @@ def _(game: Population, x: Profile) -> Profile:
 
 
 def symmetric(game: Game) -> bool:
-    """Whether players who change places take their payoffs with them, tried at two drawn profiles."""
+    """Return whether permuting players permutes their payoffs, tested at two random profiles."""
     if len(set(getattr(game.space, "sizes", ()))) > 1:
         return False
     close = 1e-9 * float(scale_of(game))
@@ -88,26 +88,28 @@ def symmetric(game: Game) -> bool:
 
 
 class Replicator(BaseMethod):
-    """Entries that pay more than a player's average grow: ``x_l' = x_l (g_l - sum_m x_m g_m)``.
+    """Replicator dynamics: actions that pay more than a player's average grow, ``x_l' = x_l (g_l - sum_m x_m
+    g_m)``.
 
-    ``g`` is the gradient of the player's own payoff: in a matrix game what each pure action would pay, so
+    ``g`` is the gradient of the player's own payoff: in a matrix game the payoff of each pure action, so
     that this is the classical replicator equation. For simplices only.
 
-    ``populations`` says who meets whom. `each`: every player is drawn from a population of its own. `one`:
+    ``populations`` is the matching. `each`: every player is drawn from a population of its own. `one`:
     all are drawn from the same population, whose state every row of the profile repeats; for symmetric
-    games. A start is then the mean of its rows. Rest points that all players share are the same in both, but
+    games. A start is then the mean of its rows. Both have the same symmetric rest points, but
     not their stability: a mixed evolutionarily stable strategy attracts one population, and repels two.
 
-    ``form`` says how it moves. `continuous`: one step of the method is one accepted step of a stiff adaptive
-    solver (Kvaerno5, rtol 1e-9, atol 1e-11). `mirror`: ``x_l`` becomes proportional to ``x_l exp(rate g_l)``,
-    with ``rate`` in units of one over payoff: a number, one per player, or a schedule as for gradient ascent.
+    ``form`` is the form of the dynamics. `continuous`: one step of the method is one accepted step of a stiff
+    adaptive solver (Kvaerno5, rtol 1e-9, atol 1e-11). `mirror`: ``x_l`` becomes proportional to ``x_l
+    exp(rate g_l)``, with ``rate`` in units of one over payoff: a number, one per player, or a schedule as for
+    gradient ascent.
 
-    It converges when no entry moves, or that is there at all would still grow, by more than ``tol`` times the
-    game's payoff scale. What is absent stays absent, so it may rest where an absent entry would pay more:
-    such an end is an ``unstable_point``, and the certificate tells that it is no equilibrium. Stability is
-    judged by the Jacobian of this field in all directions that keep the sum, absent entries included, after
-    Newton's polish; an end held by absent entries is a ``boundary``. What does not rest is tested for a cycle
-    of the continuous form.
+    The method converges when no entry moves, and no entry that is present would still grow, by more than
+    ``tol`` times the game's payoff scale. Absent actions stay absent, so it may rest where an absent action
+    would pay more: such an end is an ``unstable_point``, and the certificate shows that it is no equilibrium.
+    Stability is that of the Jacobian of this field in all directions that preserve the sum, absent entries
+    included, after Newton's polish; an end held by absent entries is a ``boundary``. Motions that do not come
+    to rest are tested for a cycle of the continuous form.
 
     Examples
     --------
@@ -137,7 +139,7 @@ class Replicator(BaseMethod):
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, SIMPLEX)
 
     def check_game(self, game: Any) -> None:
-        """Raises `ValueError` where one population is to play a game that is not symmetric."""
+        """Raise `ValueError` if one population is to play a game that is not symmetric."""
         if self.populations == "one" and fits(type(self), game) and not symmetric(game):
             rule = "must be symmetric for one population; take populations = 'each'"
             raise ValueError(f"populations: {type(game).__name__} game of {len(game.space.sizes)} {rule}")
@@ -145,7 +147,10 @@ class Replicator(BaseMethod):
     def init(
         self, game: Game, start: Profile, key: PRNGKeyArray
     ) -> integrate.FlowState | Multiplied | Shared:
-        """At the start; the key is not needed. Raises `ValueError` on another space than a simplex."""
+        """Return the state at the start; the key is not used.
+
+        Raise `ValueError` on a space other than a simplex.
+        """
         if not isinstance(game.space, Simplex):
             raise ValueError(f"space: {type(game.space).__name__} must be a Simplex for the replicator")
         if self.populations == "one":
@@ -161,7 +166,7 @@ class Replicator(BaseMethod):
         return Multiplied(jnp.asarray(start), jnp.zeros((), dtype=int), jnp.zeros(()))
 
     def step(self, game: Game, state: Any, key: PRNGKeyArray) -> integrate.FlowState | Multiplied | Shared:
-        """One accepted step of the solver, or one multiplication; the key is not needed."""
+        """Take one accepted step of the solver, or one multiplication; the key is not used."""
         if isinstance(state, Shared):
             common = Population(game)
             own = self._moved(common, state.own)
@@ -177,7 +182,9 @@ class Replicator(BaseMethod):
         return Multiplied(x, state.taken + 1, state.time + jnp.mean(rate))
 
     def residual(self, game: Game, state: Any) -> Float[Array, ""]:
-        """The largest speed of an entry, or relative growth of one that is there, over the payoff scale."""
+        """Return the largest speed of an entry, or relative growth of a present one, over the payoff
+        scale.
+        """
         x = state.profile
         ahead = _ahead(game.space, x, own_gradients(game, x))
         growth = jnp.max(jnp.where(x > 0, ahead, 0.0), initial=0.0)
@@ -187,13 +194,16 @@ class Replicator(BaseMethod):
         return {"time": state.own.time if isinstance(state, Shared) else state.time}
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
-        """Polish, spectrum of this field, cycle; coincident players are moved apart on an unstable point."""
+        """Return the polished end, spectrum of this field and cycle.
+
+        Coincident players are moved apart if unstable.
+        """
         if self.populations == "one":
             return _finished(Population(game), profile, key)
         end = end_state.analyse(game, profile, key, motion=REPLICATION)
         if end.onward is None:
             return end
-        # moved apart, as far as they can without what is absent
+        # move players apart, as far as possible without absent entries
         apart = jnp.where(end.profile > _least(game.space), end.onward, end.profile)
         apart = apart / jnp.sum(apart, axis=1, keepdims=True)
         stuck = bool(jnp.max(jnp.abs(apart - end.profile)) < 1e-12)
@@ -201,7 +211,7 @@ class Replicator(BaseMethod):
 
 
 def _finished(common: Population, profile: Profile, key: PRNGKeyArray) -> Finish:
-    """The end of one population, in its own directions alone; on an unstable point it stays."""
+    """Return the end of one population, in its own directions alone; at an unstable point it stays."""
     end = end_state.analyse(common, profile[:1], key, motion=REPLICATION)
     measures = {
         name: (dims, np.tile(value, (len(profile), 1)) if dims == ("player", "axis") else value)
@@ -211,7 +221,7 @@ def _finished(common: Population, profile: Profile, key: PRNGKeyArray) -> Finish
 
 
 def _ahead(space: Space, x: Profile, gradient: Profile) -> Profile:
-    """How far each entry's gradient is above the player's average; 0 where there is no entry."""
+    """Return each entry's gradient minus the player's average; 0 for padding."""
     mine = jnp.where(space.mask, gradient, 0.0)
     return jnp.where(space.mask, mine - jnp.sum(x * mine, axis=1, keepdims=True), 0.0)
 
@@ -221,19 +231,19 @@ def _least(space: Space) -> float:
 
 
 def _field(game: Game, y: Profile) -> Profile:
-    # an integrator's stages may leave the space: there the field goes on smoothly
+    # an integrator's stages may leave the space: extend the field smoothly
     return y * _ahead(game.space, y, own_gradients(game, game.space.project(y)))
 
 
 def _present(space: Space, x: Profile, gradient: Profile, slack: float) -> Bool[Array, "player axis"]:
-    """Entries that are there where the motion rests: neither absent nor on their way out."""
+    """Return the entries that are present where the motion rests: neither absent nor vanishing."""
     absent = x <= _least(space) + slack
     leaving = (x <= NEAR) & (_ahead(space, x, gradient) < 0)
     return space.mask & ~(absent | leaving)
 
 
 def _in_proportion(space: Space, x: Profile, y: Profile) -> Profile:
-    """What a step leads to: what was absent stays so, which a Euclidean projection would not keep."""
+    """Return the profile after a step with absent entries still absent, unlike a Euclidean projection."""
     there = jnp.where(x > 0, jnp.maximum(y, _least(space)), 0.0)
     return there / jnp.sum(there, axis=1, keepdims=True)
 

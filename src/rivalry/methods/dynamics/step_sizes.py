@@ -1,4 +1,4 @@
-"""Step sizes over time: fixed, or falling along a cosine and staying at its minimum."""
+"""Step sizes over time: fixed, or falling along a cosine to a minimum."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COSINE = ("min", "max", "steps")
 
 
 def check(rate: Any, name: str = "rate") -> None:
-    """Raises `ValueError`, one line, for a step size that `at` cannot read.
+    """Raise `ValueError`, one line, for a step size that `at` cannot read.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def check(rate: Any, name: str = "rate") -> None:
 
 
 def check_keys(name: str, table: Mapping[str, Any], needed: tuple[str, ...]) -> None:
-    """Raises `ValueError` for a schedule's table that lacks a key, or has another than these and ``kind``."""
+    """Raise `ValueError` for a schedule's table that lacks a key, or has another than these and ``kind``."""
     for key in needed:
         if key not in table:
             raise ValueError(f"{name}.{key}: is missing; {table['kind']} takes {', '.join(needed)}")
@@ -66,7 +66,7 @@ def _positive(name: str, value: Any, minimum: float | None = None) -> None:
 
 
 def check_players(rate: Any, players: int, name: str = "rate") -> None:
-    """Raises `ValueError` where a step size lists numbers, but not one per player.
+    """Raise `ValueError` where a step size is a list of the wrong length.
 
     Examples
     --------
@@ -84,12 +84,12 @@ def check_players(rate: Any, players: int, name: str = "rate") -> None:
 
 
 def at(rate: Any, step: Any) -> Float[Array, "*player"]:
-    """The step size at a step counted from 0; one number, or one per player.
+    """Return the step size at a step counted from 0; one number, or one per player.
 
-    ``rate`` is a number, one number per player, ``{"kind": "fixed", "value": ...}`` or
-    ``{"kind": "cosine", "min": ..., "max": ..., "steps": T}``, which is
-    ``min + (max - min)/2 (1 + cos(pi min(t, T)/T))``: from ``max`` to ``min``, where it stays. Of ``value``,
-    ``min`` and ``max`` too there may be one per player.
+    ``rate`` is a number, one number per player, ``{"kind": "fixed", "value": ...}`` or ``{"kind": "cosine",
+    "min": ..., "max": ..., "steps": T}``, which is ``min + (max - min)/2 (1 + cos(pi min(t, T)/T))``: it
+    falls from ``max`` to ``min`` and stays there. ``value``, ``min`` and ``max`` may also be one number per
+    player.
 
     Examples
     --------
@@ -106,18 +106,20 @@ def at(rate: Any, step: Any) -> Float[Array, "*player"]:
 
 
 def each(rate: Any, step: Any, players: int) -> Float[Array, "player 1"]:
-    """The step size of every player at a step, as a column."""
+    """Return the step size of every player at a step, as a column."""
     return jnp.broadcast_to(at(rate, step).reshape(-1, 1), (players, 1))
 
 
 def cosine(low: Any, high: Any, steps: Any, step: Any) -> Float[Array, "*player"]:
-    """From ``high`` at step 0 to ``low`` at ``steps``, then constant."""
+    """Return the value at ``step`` of a cosine from ``high`` at step 0 to ``low`` at ``steps``, then
+    constant.
+    """
     done = jnp.minimum(jnp.asarray(step, dtype=float), steps) / steps
     return jnp.asarray(low + (high - low) / 2 * (1 + jnp.cos(jnp.pi * done)))
 
 
 def last(rate: Any) -> np.ndarray:
-    """The step size that the schedule ends with, which decides whether Euler steps are stable there.
+    """Return the final step size of the schedule, which decides whether Euler steps are stable there.
 
     Examples
     --------

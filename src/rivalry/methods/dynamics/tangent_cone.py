@@ -1,4 +1,4 @@
-"""Which way a profile may move: bounds that hold, tangent cones, and Newton's step inside them.
+"""Feasible directions of a profile: binding bounds, tangent cones, and Newton's step inside them.
 
 Everything here is pure JAX on ``[player axis]`` arrays and works for every space.
 """
@@ -15,14 +15,15 @@ from rivalry.core.game import Game, jacobian, own_gradients
 from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Box, Profile, Simplex, Space, directions
 
-SLACK = 1e-9  # of the width: as near to a bound counts as on it, where an end is judged
+SLACK = 1e-9  # of the width: when an end is classified, closer points count as on the bound
 
 
 def free(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Bool[Array, "player axis"]:
-    """Entries that no bound holds: False for padding and where the gradient presses against a bound.
+    """Return the entries without a binding bound: False for padding and where the gradient presses against a
+    bound.
 
     ``slack`` is the distance, in widths, at which an entry counts as on its bound. Spaces other than
-    `Box` and `Simplex` are taken to have no bounds.
+    `Box` and `Simplex` are treated as unbounded.
     """
     if isinstance(space, Box):
         near = slack * (space.high - space.low)
@@ -50,9 +51,9 @@ def _mean(free_entries: Array, gradient: Profile) -> Float[Array, "player 1"]:
 
 
 def along(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Profile:
-    """The gradient's projection on the directions in which the space lets ``x`` move.
+    """Return the gradient's projection on the directions in which ``x`` may move in the space.
 
-    It is what a gradient flow follows, and zero exactly where the flow rests.
+    It is the velocity of a gradient flow, and zero exactly where the flow rests.
 
     Examples
     --------
@@ -64,19 +65,19 @@ def along(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Pr
 
 
 def among(space: Space, free_entries: Bool[Array, "player axis"], gradient: Profile) -> Profile:
-    """The gradient's projection on what the free entries ``free_entries`` allow."""
+    """Return the gradient's projection on the directions of the free entries ``free_entries``."""
     shift = _mean(free_entries, gradient) if isinstance(space, Simplex) else 0.0
     return jnp.where(free_entries, gradient - shift, 0.0)
 
 
 class Motion(NamedTuple):
-    """What a dynamic follows in continuous time, and where it can rest.
+    """A vector field of a dynamic in continuous time, with its conditions at rest.
 
-    ``field(game, y)`` is the velocity [player axis] at a profile, which may stand a little outside the space;
-    ``free(space, x, gradient, slack)`` tells which entries have equal gradients (on a simplex; elsewhere
-    none) where the motion rests. ``inside(space, x, y)`` is the profile of the space that a step from ``x``
+    ``field(game, y)`` is the velocity [player axis] at a profile, which may be slightly outside the space;
+    ``free(space, x, gradient, slack)`` marks the entries with equal gradients (on a simplex; elsewhere
+    zero) where the motion rests. ``inside(space, x, y)`` is the profile of the space that a step from ``x``
     to about ``y`` leads to. ``whole`` says that stability is that of the field in all directions, not only in
-    those left free.
+    the free ones.
     """
 
     field: Callable[[Game, Profile], Profile]
@@ -86,7 +87,7 @@ class Motion(NamedTuple):
 
 
 def _climb(game: Game, y: Profile) -> Profile:
-    # an integrator's stages may leave the space; they see it from its nearest point
+    # an integrator's stages may leave the space; evaluate the field at the nearest point inside
     return along(game.space, y, own_gradients(game, game.space.project(y)))
 
 
@@ -99,7 +100,7 @@ CLIMB = Motion(_climb, free, _nearest)
 
 
 def projector(space: Space, free_entries: Bool[Array, "player axis"]) -> Float[Array, "row column"]:
-    """The orthogonal projection on what the free entries ``free_entries`` allow, player-major."""
+    """Return the orthogonal projection on the directions of ``free_entries``, player-major."""
     flat = free_entries.ravel()
     if not isinstance(space, Simplex):
         return jnp.diag(flat.astype(float))
@@ -110,7 +111,7 @@ def projector(space: Space, free_entries: Bool[Array, "player axis"]) -> Float[A
 
 
 def all_directions(space: Space) -> np.ndarray:
-    """An orthonormal basis ``[row direction]`` of the ways a profile may move off all bounds, player-major.
+    """Return an orthonormal basis ``[row direction]`` of the directions away from all bounds, player-major.
 
     Examples
     --------
@@ -123,7 +124,7 @@ def all_directions(space: Space) -> np.ndarray:
 
 
 def basis(projection: np.ndarray) -> np.ndarray:
-    """An orthonormal basis ``[row direction]`` of what a projector keeps.
+    """Return an orthonormal basis ``[row direction]`` of the range of a projector.
 
     Examples
     --------
@@ -135,12 +136,15 @@ def basis(projection: np.ndarray) -> np.ndarray:
 
 
 def pull(game: Game, x: Profile, slack: float = 0.0) -> Float[Array, ""]:
-    """The largest entry of the projected gradient: zero where every player's first-order condition holds."""
+    """Return the largest entry of the projected gradient: zero where every first-order condition holds."""
     return jnp.max(jnp.abs(along(game.space, x, own_gradients(game, x), slack)))
 
 
 def newton_step(game: Game, x: Profile, slack: float = 0.0) -> Profile:
-    """Newton's displacement towards a root of the projected gradients; not finite where it is singular."""
+    """Return Newton's displacement towards a root of the projected gradients.
+
+    Not finite where it is singular.
+    """
     gradient = own_gradients(game, x)
     keep = projector(game.space, free(game.space, x, gradient, slack))
     move: Array = jnp.linalg.solve(*newton_system(jacobian(game, x), keep, gradient.ravel()))
@@ -148,11 +152,11 @@ def newton_step(game: Game, x: Profile, slack: float = 0.0) -> Profile:
 
 
 def newton_system(derivative: Any, keep: Any, gradient: Any) -> tuple[Any, Any]:
-    """Matrix and right side of Newton's step on what the projector ``keep`` lets move; NumPy's or JAX's.
+    """Return matrix and right side of Newton's step on the range of the projector ``keep``; NumPy's or JAX's.
 
     ``derivative [row column]``, ``keep [row column]`` and ``gradient [row]`` are player-major.
     """
     projected = keep @ derivative @ keep
     size = abs(projected).max() + 1e-300
-    # the identity fills what bounds hold, so that the matrix is regular where the free part is
+    # the identity fills entries at bounds, so that the matrix is regular where the free part is
     return projected - size * (np.eye(len(keep)) - keep), -keep @ gradient

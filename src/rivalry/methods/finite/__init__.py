@@ -1,1 +1,1 @@
-"""Finite games: all equilibria, regret matching, fictitious play, hedge."""
+"""Finite games: pure and mixed equilibria, regret matching, fictitious play, Hedge, policy gradients."""

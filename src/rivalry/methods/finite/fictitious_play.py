@@ -8,11 +8,12 @@ from rivalry.methods.finite.regret_matching import SampledPlay
 
 
 class FictitiousPlay(SampledPlay):
-    """Every player plays a best response to what the others have played so far; ties are drawn (Brown 1951).
+    """Fictitious play: every player plays a best response to the past play of the others, ties random (Brown
+    1951).
 
-    With more than two players the reply is to the others' joint empirical play. The first period is drawn.
-    The record is that of `RegretMatching`. The empirical play approaches equilibrium in zero-sum games
-    (Robinson 1951) and games with a potential (Monderer and Shapley 1996); elsewhere it need not (Shapley
+    With more than two players the response is to the others' joint empirical play. The first period is
+    random. The record is that of `RegretMatching`. The empirical play approaches equilibrium in zero-sum
+    games (Robinson 1951) and potential games (Monderer and Shapley 1996); elsewhere it need not (Shapley
     1964).
 
     Examples

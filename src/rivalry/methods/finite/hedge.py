@@ -19,7 +19,9 @@ Session = dict[str, np.ndarray]
 
 
 class SoftmaxLearner(BaseLearner):
-    """Mixtures as the softmax of logits, to which every step adds; Hedge and the policy gradient are such."""
+    """Base class of learners whose mixtures are the softmax of logits, such as Hedge and the policy
+    gradient.
+    """
 
     places: Annotated[
         int | Table | list[Table],
@@ -44,7 +46,7 @@ class SoftmaxLearner(BaseLearner):
     needs: ClassVar[tuple[Need, ...]] = (mixtures.PLAYABLE,)
 
     def world(self, game: Any) -> Any:
-        """A finite game's tables; any other game at its ``places``."""
+        """Return a finite game's tables, or those of any other game at its ``places``."""
         return mixtures.world(game, self.places)
 
     def length(self, world: Any) -> int:
@@ -55,7 +57,7 @@ class SoftmaxLearner(BaseLearner):
 
         sizes = tables_of(world).sizes
         shape, samples = (len(sizes), int(sizes.max())), len(mixtures.sample_steps())
-        self._rates(len(sizes))  # a number per player is held against the players here
+        self._rates(len(sizes))  # checks the number of rates against the number of players
         return {
             "stream": draws.stream(stream),
             "clock": np.zeros(1, dtype=np.int64),
@@ -107,24 +109,24 @@ class SoftmaxLearner(BaseLearner):
 
     @abstractmethod
     def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        """What is added to the logits, in units of the rate, ``[player action]``."""
+        """Return the increment of the logits, in units of the rate, ``[player action]``."""
 
 
 class Hedge(SoftmaxLearner):
-    """Every player at once, without chance: ``logits += eta`` times what every action pays on average.
+    """Hedge, all players at once and deterministic: ``logits += eta`` times each action's expected payoff.
 
-    The average is over the rivals' current mixtures, and a mixture is the softmax of a player's logits; all
-    begin uniform (exponential weights: Littlestone and Warmuth 1994; Freund and Schapire 1999). A game that
-    is not finite is played on ``places``: a whole number, ``{kind = "log"|"linear", from, to, count}`` or
-    ``{kind = "levels", levels}``, one table for all axes or a list with one an axis; the first axis is the
+    The expectation is over the rivals' current mixtures, and a mixture is the softmax of a player's logits;
+    all begin uniform (exponential weights: Littlestone and Warmuth 1994; Freund and Schapire 1999). A game
+    that is not finite is played on ``places``: an integer, ``{kind = "log"|"linear", from, to, count}`` or
+    ``{kind = "levels", levels}``, one table for all axes or a list with one per axis; the first axis varies
     slowest. One step is one update.
 
-    The profile is what the logits play after the last update, or with ``play = "average"`` the mean of the
-    mixtures over all rounds (``average_play``): on a finite game ``profile`` (player, axis), else ``mixture``
-    (player, action) with ``places``, ``mean_profile``, ``grid_regret``, expected measures and a certificate
-    in the continuous game. ``correlated_regret`` (player) is what the best single action would
-    have gained a round: at most ``ln(actions)/(eta rounds)`` and ``eta/8`` times the squared range of payoffs
-    together, whatever the others do, so the average of a zero-sum game approaches its value. Histories at
+    The profile is the mixture after the last update, or with ``play = "average"`` the mean of the mixtures
+    over all rounds (``average_play``): on a finite game ``profile`` (player, axis), else ``mixture`` (player,
+    action) with ``places``, ``mean_profile``, ``grid_regret``, expected metrics and a certificate in the
+    continuous game. ``correlated_regret`` (player) is the external regret per round, the gain of the best
+    single action. It is at most ``ln(actions)/(eta rounds)`` plus ``eta/8`` times the squared range of
+    payoffs, whatever the others do, so the average of a zero-sum game approaches its value. Histories at
     log-spaced rounds: ``regret_curve`` (the largest ``correlated_regret``) at ``regret_step``, and ``path``.
 
     Examples
@@ -146,7 +148,7 @@ class Hedge(SoftmaxLearner):
 
 
 def softmax(logits: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Chances in proportion to the exponentials, ``[player action]``; 0 for actions that there are not.
+    """Return probabilities proportional to the exponentials, ``[player action]``; 0 for missing actions.
 
     Examples
     --------
@@ -161,7 +163,7 @@ def softmax(logits: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def _gains(sizes: np.ndarray, session: Session) -> np.ndarray:
-    """What the best single action would have gained a round, ``[player]``; at least 0."""
+    """Return the gain per round of the best single action, ``[player]``; at least 0."""
     there = np.arange(session["would"].shape[1]) < sizes[:, None]
     gains = np.where(there, session["would"] - session["earned"][:, None], 0.0).max(axis=1)
     found: np.ndarray = np.maximum(gains, 0.0) / max(int(session["clock"][0]), 1)

@@ -1,4 +1,4 @@
-"""Mixed equilibria of a finite game: all extreme ones of two players, of more players by supports."""
+"""Mixed equilibria of a finite game: all extreme ones for two players, by supports for more players."""
 
 from __future__ import annotations
 
@@ -27,33 +27,35 @@ from rivalry.tables.extreme_equilibria import (
 )
 from rivalry.tables.kernels.shapes import stateless_tables
 
-SAME = 1e-6  # approximate equilibria this close in every probability are one
-FEW = 2_000  # bases or paths of a list that is a last resort
-REGRET = 1e-9  # largest of what is listed where arithmetic is not exact, in units of a player's payoff range
+SAME = 1e-6  # approximate equilibria this close in every probability are the same
+FEW = 2_000  # bases or paths, where enumeration is the last resort
+REGRET = (
+    1e-9  # largest regret of a listed equilibrium in inexact arithmetic, in units of a player's payoff range
+)
 
 
 class MixedEquilibria(BaseLearner):
     """Equilibria of a finite game in mixed strategies.
 
-    ``vertex_enumeration``, of two players, finds all *extreme* equilibria in exact arithmetic, of degenerate
-    games too: the pairs of vertices of the best-response polytopes that have every label. Every equilibrium
-    lies in a product of two polytopes whose vertices are extreme equilibria. ``support_enumeration``, by
-    default of three and more players, follows paths to the isolated solutions of every support's equations.
-    ``lemke_howson`` (two players) begins once from every label, ``mclennan_tourky`` from ``searches``
-    profiles; what these find is sharpened by Newton's method on the support. All but the first list every
-    pure equilibrium as well. ``auto`` takes vertices or supports, and the last two where a game is too large:
-    above 30 000 bases of a polytope (12 actions each never have as many) or 10 000 paths (4 players with
-    3 actions have fewer, 3 players with 5 more).
+    ``vertex_enumeration``, for two players, finds all *extreme* equilibria in exact arithmetic, also of
+    degenerate games: the pairs of vertices of the best-response polytopes that have every label. Every
+    equilibrium lies in a product of two polytopes whose vertices are extreme equilibria.
+    ``support_enumeration``, the default for three and more players, follows paths to the isolated solutions
+    of every support's equations. ``lemke_howson`` (two players) starts once from every label,
+    ``mclennan_tourky`` from ``searches`` profiles; Newton's method on the support refines their results. All
+    but the first also list every pure equilibrium. ``auto`` uses vertices or supports, and the last two where
+    a game is too large: above 30 000 bases of a polytope (12 actions each never have as many) or 10 000 paths
+    (4 players with 3 actions have fewer, 3 players with 5 more).
 
-    The record holds ``equilibria`` (equilibrium, player, action), fewest played actions first,
-    ``equilibrium_payoff``, ``equilibrium_count``, ``pure_count``, ``degenerate`` (whether ties were seen that
-    make the game degenerate), ``complete`` (bool) and, in words, ``complete_reason``; the profile is the
-    first. Of two players' vertices also ``extreme_count``, ``component`` (equilibrium), the connected
+    The record holds ``equilibria`` (equilibrium, player, action), smallest supports first,
+    ``equilibrium_payoff``, ``equilibrium_count``, ``pure_count``, ``degenerate`` (whether ties were found
+    that make the game degenerate), ``complete`` (bool) and, in words, ``complete_reason``; the profile is the
+    first. For two players' vertices also ``extreme_count``, ``component`` (equilibrium), the connected
     component of the set of equilibria that each belongs to, and ``component_count``.
 
-    ``complete`` is true where the list describes all equilibria: of two players by their vertices, unless a
-    tie is missed by less than the rounding of the payoffs. Of three and more players it is always false:
-    that a numerical search of polynomial systems missed no solution is not proved.
+    ``complete`` is true where the list describes all equilibria: for two players by their vertices, unless a
+    tie is missed by less than the rounding of the payoffs. For three and more players it is always false:
+    there is no proof that a numerical search of polynomial systems missed no solution.
 
     Examples
     --------
@@ -87,7 +89,7 @@ class MixedEquilibria(BaseLearner):
         }
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
-        """An enumeration is one step, and so is a start of ``mclennan_tourky``."""
+        """Run up to ``steps`` steps; an enumeration is one step, and so is a start of ``mclennan_tourky``."""
         tables = stateless_tables(world)
         taken = 0
         while taken < steps and not session["over"][0]:
@@ -97,8 +99,8 @@ class MixedEquilibria(BaseLearner):
         return taken
 
     def _step(self, tables: np.ndarray, session: Session) -> Session:
-        """What a step changes in the session."""
-        if session["taken"][0]:  # only this one takes more steps than one
+        """Return the session's entries that a step changes."""
+        if session["taken"][0]:  # only this algorithm takes several steps
             return self._from_start(tables, session, "")
         first, instead = _vertex_list, "lemke_howson"
         if len(tables) > 2 or self.algorithm == "support_enumeration":
@@ -117,7 +119,7 @@ class MixedEquilibria(BaseLearner):
         return self._from_start(tables, session | {"found": pure_profiles(tables)}, why)
 
     def _from_start(self, tables: np.ndarray, session: Session, why: str) -> Session:
-        """One start of McLennan and Tourky's method."""
+        """Run McLennan and Tourky's method from one start."""
         starts = self._starts(tables.shape[1:])
         number = int(session["taken"][0])
         more = _by_quantecon(tables, "mclennan_tourky", starts[number], self.epsilon)
@@ -156,11 +158,13 @@ class MixedEquilibria(BaseLearner):
 
 
 def one_mixed(tables: np.ndarray, *, epsilon: float = 1e-4) -> np.ndarray | None:
-    """One equilibrium ``[player action]`` of ``tables [player action_0 ..]``; None where none is found.
+    """Return one equilibrium ``[player action]`` of ``tables [player action_0 ..]``.
 
-    A pure one, if there is any; else what Lemke and Howson's method finds (two players), from one label after
-    the other, or McLennan and Tourky's, from the uniform profile and then from pure ones. Where these fail
-    it is the first of all extreme ones, or of those found by supports.
+    None where none is found.
+
+    A pure one, if there is any; else the result of Lemke and Howson's method (two players), from successive
+    labels, or of McLennan and Tourky's, from the uniform profile and then from pure ones. Where these fail
+    it is the first of all extreme equilibria, or of those found by supports.
 
     Examples
     --------
@@ -181,7 +185,7 @@ def one_mixed(tables: np.ndarray, *, epsilon: float = 1e-4) -> np.ndarray | None
         found = _by_quantecon(tables, algorithm, start, epsilon)[0]
         if _regret(even, found) <= REGRET:
             return found
-    try:  # degenerate games are where these fail
+    try:  # these fail in degenerate games
         extremes = (_vertex_list if len(tables) == 2 else _support_list)(tables, FEW)["found"]
     except TooMany:
         return None
@@ -189,7 +193,7 @@ def one_mixed(tables: np.ndarray, *, epsilon: float = 1e-4) -> np.ndarray | None
 
 
 def _vertex_list(tables: np.ndarray, most: int = MOST_BASES) -> Session:
-    """All extreme equilibria of two players."""
+    """Return all extreme equilibria of two players."""
     extremes = extreme_equilibria(tables, most=most)
     found = np.zeros((len(extremes.pairs), 2, max(tables.shape[1:])))
     for k, (one, other) in enumerate(extremes.pairs):
@@ -208,7 +212,7 @@ def _vertex_list(tables: np.ndarray, most: int = MOST_BASES) -> Session:
 
 
 def _support_list(tables: np.ndarray, most: int = PATHS) -> Session:
-    """Pure equilibria and those that are found by supports."""
+    """Return pure equilibria and those found by supports."""
     even = _even(tables)
     more = [_newton(even, np.maximum(x, 0.0), x != 0) for x in candidates(even, most=most)]
     found = _verified(tables, pure_profiles(tables), [x for x in more if x is not None])
@@ -220,7 +224,7 @@ def _over(found: np.ndarray, reason: str) -> Session:
 
 
 def _verified(tables: np.ndarray, found: np.ndarray, more: Sequence[np.ndarray]) -> np.ndarray:
-    """``found`` and those of ``more`` that are new and have no regret to speak of."""
+    """Return ``found`` and those of ``more`` that are new and have negligible regret."""
     even = _even(tables)
     for profile in more:
         known = any(np.max(np.abs(other - profile)) < SAME for other in found)
@@ -230,7 +234,7 @@ def _verified(tables: np.ndarray, found: np.ndarray, more: Sequence[np.ndarray])
 
 
 def _even(tables: np.ndarray) -> np.ndarray:
-    """Every player's payoffs from 0 to 1: the same equilibria, whatever the units."""
+    """Return every player's payoffs scaled to [0, 1]: the same equilibria, whatever the units."""
     flat = tables.reshape(len(tables), -1)
     low, span = flat.min(axis=1), np.ptp(flat, axis=1)
     even: np.ndarray = (flat - low[:, None]) / np.where(span > 0, span, 1.0)[:, None]
@@ -238,7 +242,7 @@ def _even(tables: np.ndarray) -> np.ndarray:
 
 
 def _degenerate(tables: np.ndarray, found: np.ndarray) -> bool:
-    """Whether two best responses to pure actions were seen, or one at an equilibrium that is not played."""
+    """Return whether a pure action has two best responses, or an equilibrium an unplayed best response."""
     if any(
         bool(np.any(best_responses(tables, player).sum(axis=player) > 1)) for player in range(len(tables))
     ):
@@ -255,7 +259,7 @@ def _degenerate(tables: np.ndarray, found: np.ndarray) -> bool:
 def _by_quantecon(
     tables: np.ndarray, algorithm: str, start: Any = None, epsilon: float = 1e-4
 ) -> list[np.ndarray]:
-    """Profiles [player action] that QuantEcon's algorithm finds, sharpened."""
+    """Return refined profiles [player action] found by QuantEcon's algorithm."""
     import rivalry.tables.kernels.cache  # noqa: F401, I001 (first: QuantEcon's loops are kept there too)
     from quantecon import game_theory as qe
 
@@ -282,9 +286,9 @@ def _regret(tables: np.ndarray, x: np.ndarray) -> float:
 
 
 def _sharpened(tables: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """``x`` after Newton's method on its support, if it then is closer to an equilibrium.
+    """Return ``x`` refined by Newton's method on its support, if that is closer to an equilibrium.
 
-    Which actions are played is guessed at several thresholds: an approximation plays some by mistake.
+    Supports are guessed at several thresholds: an approximation may play an action by mistake.
     """
     best, regret = x, _regret(tables, x)
     if regret <= 1e-15:
@@ -297,7 +301,7 @@ def _sharpened(tables: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _newton(tables: np.ndarray, x: np.ndarray, played: np.ndarray) -> np.ndarray | None:
-    """Equal payoffs on the support and probabilities that sum to one; None where that has no such answer."""
+    """Solve for equal payoffs on the support and probabilities with sum one; None where that fails."""
     if not np.all(played.any(axis=1)):
         return None
     x = np.where(played, x, 0.0)
@@ -324,7 +328,7 @@ def _newton(tables: np.ndarray, x: np.ndarray, played: np.ndarray) -> np.ndarray
 def _indifference(
     tables: np.ndarray, x: np.ndarray, place: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Residuals of the support's equations and their slope, both stacked player by player."""
+    """Return residuals of the support's equations and their slope, both stacked player by player."""
     starts = np.concatenate([[0], np.cumsum([len(actions) for actions in place])])
     residual = np.zeros(starts[-1])
     slope = np.zeros((starts[-1], starts[-1]))

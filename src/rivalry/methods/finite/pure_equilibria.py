@@ -15,12 +15,12 @@ Session = dict[str, np.ndarray]
 
 
 class PureEquilibria(BaseLearner):
-    """Every pure equilibrium of a finite game: the joint actions from which nobody gains by another action.
+    """All pure equilibria of a finite game: joint actions at which no player gains by another action.
 
     One step checks one player on all joint actions. Payoffs within 1e-12 of the player's range of payoffs are
     equal. The record holds ``equilibria`` (equilibrium, player, action), row-major by joint action,
-    ``equilibrium_payoff``, ``equilibrium_count`` and ``complete``, false since mixed ones are not sought; the
-    profile is the first. Without any the status is ``not found``.
+    ``equilibrium_payoff``, ``equilibrium_count`` and ``complete``, false since mixed ones are not searched;
+    the profile is the first. If there is none, the status is ``not found``.
 
     Examples
     --------

@@ -19,9 +19,10 @@ Session = dict[str, np.ndarray]
 
 
 class SampledPlay(BaseLearner):
-    """Repeated play with sampled actions: a step is a period, the profile is the empirical play.
+    """Base class of repeated play with sampled actions: a step is a period, the profile is the empirical
+    play.
 
-    Regret matching and fictitious play differ in the rule of choice alone.
+    Regret matching and fictitious play differ only in the rule of choice.
     """
 
     places: Annotated[
@@ -39,7 +40,7 @@ class SampledPlay(BaseLearner):
     needs: ClassVar[tuple[Need, ...]] = (mixtures.PLAYABLE,)
 
     def world(self, game: Any) -> Any:
-        """A finite game's tables; any other game at its ``places``."""
+        """Return a finite game's tables, or those of any other game at its ``places``."""
         return mixtures.world(game, self.places)
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
@@ -115,21 +116,23 @@ class SampledPlay(BaseLearner):
 
 
 class RegretMatching(SampledPlay):
-    """Repeated play in which probabilities follow past regrets (Hart and Mas-Colell 2000).
+    """Regret matching: repeated play with probabilities proportional to past regrets (Hart and Mas-Colell
+    2000).
 
-    ``regrets="unconditional"``: an action's probability is proportional to what always having played it
-    would have gained (Hart and Mas-Colell 2001); the joint play approaches the coarse correlated equilibria.
-    ``"conditional"``: from the last action one switches in proportion to what having switched always would
-    have gained, divided by ``inertia`` times the payoffs' range times the other actions' number (2000,
+    ``regrets="unconditional"``: an action's probability is proportional to the gain from always having played
+    it (Hart and Mas-Colell 2001); the joint play approaches the coarse correlated equilibria.
+    ``"conditional"``: a player switches from the last action with probability equal to the gain from always
+    having switched, divided by ``inertia`` times the payoffs' range times the number of other actions (2000,
     eq. 2.2); the joint play approaches the correlated equilibria.
 
-    One step is one period. The profile is the empirical play of every player, and the certificate is of
-    that profile, as if they played independently; it need not be an equilibrium. A game that is not finite is
-    played on ``places`` and the record that of a mixture, as for `Hedge`. The record also holds
-    ``joint_play`` (joint), ``correlated_regret`` (player), what the best single action would have gained a
-    period (the gap to coarse correlated equilibrium), ``conditional_regret`` (player), what the best switch
-    of every action would have gained (the gap to correlated equilibrium), and histories at log-spaced
-    periods: ``regret_curve`` (sample), the largest ``correlated_regret``, at ``regret_step``; ``path``.
+    One step is one period. The profile is the empirical play of every player, and the certificate is of that
+    profile, as if they played independently; it need not be an equilibrium. A game that is not finite is
+    played on ``places``, with the record of a mixture as for `Hedge`. The record also holds ``joint_play``
+    (joint), ``correlated_regret`` (player), the external regret per period, which is the gain of the best
+    single action (the gap to coarse correlated equilibrium), ``conditional_regret`` (player), the internal
+    regret, which is the gain of the best switch of every action (the gap to correlated equilibrium), and
+    histories at log-spaced periods: ``regret_curve`` (sample), the largest ``correlated_regret``, at
+    ``regret_step``; ``path``.
 
     Examples
     --------
@@ -158,6 +161,6 @@ class RegretMatching(SampledPlay):
 
 
 def _largest(gains: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """The largest gain over the actions that exist, at least 0."""
+    """Return the largest gain over the actions that exist, at least 0."""
     largest: np.ndarray = np.maximum(np.where(there, gains, -np.inf).max(axis=-1), 0.0)
     return largest

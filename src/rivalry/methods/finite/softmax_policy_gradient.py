@@ -14,16 +14,17 @@ from rivalry.methods.q_learning.exploration import check_whole
 
 
 class SoftmaxPolicyGradient(SoftmaxLearner):
-    """Every player climbs its own expected payoff in the logits of a softmax over actions, all at once.
+    """Gradient ascent of every player's expected payoff in the logits of a softmax over actions,
+    simultaneously.
 
-    ``exact``: ``logits_a += rate pi_a (u_a - pi.u)`` with ``u_a`` what action a pays against the others'
+    ``exact``: ``logits_a += rate pi_a (u_a - pi.u)`` with ``u_a`` the payoff of action a against the others'
     current mixtures. ``sampled``: the mean over ``batch`` joint actions drawn from the mixtures of ``(r - b)
-    (1[a was drawn] - pi_a)``, whose expectation that is (Williams 1992), with the ``baseline`` b: 0
-    (``none``), or the mean of the player's payoffs in the rounds before (``average``).
+    (1[a was drawn] - pi_a)``, whose expectation is the exact step (Williams 1992), with the ``baseline`` b: 0
+    (``none``), or the mean of the player's payoffs in earlier rounds (``average``).
 
     ``places``, ``play`` and the record are those of `Hedge`; in the sampled form ``correlated_regret``
-    compares with the payoffs that were drawn. Actions that are hardly played are hardly learned about, so
-    from a corner it takes long to leave.
+    compares with the drawn payoffs. Actions with small probability are rarely updated, so
+    the dynamics leave a corner slowly.
 
     Examples
     --------

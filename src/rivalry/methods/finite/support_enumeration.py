@@ -1,12 +1,12 @@
 """Mixed equilibria of games of three and more players, by supports and polynomial homotopy.
 
 On given supports an equilibrium solves a polynomial system: a player's payoffs are equal on its support, and
-each of these equations is of degree one in every other player's probabilities. All isolated solutions of a
-system in general position lie at the ends of the paths that begin at the solutions of a system of products of
-linear forms (Verschelde, Li and Bai's multihomogeneous start), as many as the system can have. Supports of
-the same sizes are followed together.
+each of these equations has degree one in every other player's probabilities. All isolated solutions of a
+system in general position are end points of the paths from the solutions of a system of products of linear
+forms (the multihomogeneous start of Verschelde, Li and Bai), as many as the system can have. Supports of the
+same sizes are followed together.
 
-What is found is verified by its regrets. That nothing was missed is not proved: a path can be lost or two
+Regrets verify each solution found. There is no proof that none was missed: a path can be lost or two
 confused, and a degenerate game has equilibria that are not isolated.
 
 Sources: Datta, "Finding all Nash equilibria of a finite game using polynomial algebra", Economic Theory 42,
@@ -26,17 +26,17 @@ import numpy as np
 
 from rivalry.tables.extreme_equilibria import TooMany
 
-PATHS = 10_000  # most paths that are followed in one game: about a minute
+PATHS = 10_000  # most paths followed in one game: about a minute
 FIRST, SHORTEST = 0.05, 1e-7  # steps of a path, whose parameter goes from 0 to 1
-FAR = 1e6  # coordinates beyond this: the path goes to infinity
-CALLS = 4_000  # most steps tried on any path
+FAR = 1e6  # beyond these coordinates a path counts as diverging to infinity
+CALLS = 4_000  # most steps attempted on any path
 
 
-Support = tuple[tuple[int, ...], ...]  # the actions that each player plays
+Support = tuple[tuple[int, ...], ...]  # actions in the support of each player
 
 
 def candidates(tables: np.ndarray, *, most: int = PATHS) -> Iterator[np.ndarray]:
-    """Profiles ``[player action]`` that may be equilibria in which at least two players mix.
+    """Yield profiles ``[player action]`` that may be equilibria in which at least two players mix.
 
     ``tables [player action_0 ..]`` are payoffs between 0 and 1. The profiles solve, up to rounding, the
     equations of some support; neither probabilities nor regrets have been checked. Raises `TooMany`.
@@ -53,7 +53,7 @@ def candidates(tables: np.ndarray, *, most: int = PATHS) -> Iterator[np.ndarray]
 
 
 def _shapes(actions: Sequence[int], most: int) -> list[tuple[int, ...]]:
-    """How many actions each player may play where there are paths to follow. Raises `TooMany`."""
+    """Return the support sizes for which there are paths to follow. Raise `TooMany` beyond ``most`` paths."""
     found, paths = [], 0
     if prod(2**n - 1 for n in actions) <= 10 * most:
         for sizes in product(*(range(1, n + 1) for n in actions)):
@@ -70,9 +70,10 @@ def _shapes(actions: Sequence[int], most: int) -> list[tuple[int, ...]]:
 
 @cache
 def path_count(degrees: tuple[int, ...], most: int = PATHS) -> int:
-    """How many isolated solutions equations can have, ``degrees[i]`` of them for every mixing player ``i``.
+    """Return the number of isolated solutions that equations can have, ``degrees[i]`` equations per mixing
+    player ``i``.
 
-    No more than ``most + 1`` are counted.
+    The count stops at ``most + 1``.
 
     Each equation of a player is assigned to one of the other players, so that ``j`` has ``degrees[j]``.
 
@@ -85,7 +86,7 @@ def path_count(degrees: tuple[int, ...], most: int = PATHS) -> int:
 
 
 def _assignments(degrees: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Every way to give each equation, in order, a player other than its own."""
+    """Yield every way to give each equation, in order, a player other than its own."""
     owners = [i for i, degree in enumerate(degrees) for _ in range(degree)]
 
     def rest(number: int, room: list[int]) -> Iterator[tuple[int, ...]]:
@@ -101,7 +102,9 @@ def _assignments(degrees: Sequence[int]) -> Iterator[tuple[int, ...]]:
 
 
 def _undominated(tables: np.ndarray, support: Support) -> bool:
-    """Whether no action played is strictly worse than another against all the others may play."""
+    """Return whether no action played is strictly worse than another against all actions in the others'
+    supports.
+    """
     for player, played in enumerate(support):
         rest = [range(tables.shape[1 + player]) if p == player else s for p, s in enumerate(support)]
         pays = np.moveaxis(tables[player][np.ix_(*rest)], player, 0).reshape(len(rest[player]), -1)
@@ -112,7 +115,7 @@ def _undominated(tables: np.ndarray, support: Support) -> bool:
 
 
 class _System(NamedTuple):
-    """The equations of many supports of the same sizes, and the system where paths begin."""
+    """The equations of many supports of the same sizes, and the start system of the paths."""
 
     tables: list[np.ndarray]  # per mixing player: [path action_0 ..] over the mixing players, own differences
     sizes: tuple[int, ...]  # of the mixing players' supports
@@ -120,7 +123,9 @@ class _System(NamedTuple):
 
 
 def _on_supports(tables: np.ndarray, sizes: tuple[int, ...], supports: list[Support]) -> Iterator[np.ndarray]:
-    """Profiles that solve the equations of supports on which the mixing players have ``sizes`` actions."""
+    """Yield profiles that solve the equations of supports on which the mixing players have ``sizes``
+    actions.
+    """
     degrees = [size - 1 for size in sizes]
     forms = _forms(degrees)
     begin = _starts(degrees, forms)
@@ -148,14 +153,14 @@ def _on_supports(tables: np.ndarray, sizes: tuple[int, ...], supports: list[Supp
 
 
 def _forms(degrees: Sequence[int]) -> np.ndarray:
-    """Random linear forms of the equations, the same in every call."""
+    """Return random linear forms of the equations, the same in every call."""
     rng = np.random.default_rng(20)
     shape = (sum(degrees), len(degrees), max(degrees) + 1)
     return rng.normal(size=shape) + 1j * rng.normal(size=shape)
 
 
 def _starts(degrees: Sequence[int], forms: np.ndarray) -> np.ndarray:
-    """The solutions ``[path coordinate]`` of the system of products."""
+    """Return the solutions ``[path coordinate]`` of the system of products."""
     found = []
     for assigned in _assignments(degrees):
         parts = []
@@ -167,8 +172,8 @@ def _starts(degrees: Sequence[int], forms: np.ndarray) -> np.ndarray:
 
 
 def _followed(system: _System, begin: np.ndarray) -> np.ndarray:
-    """The ends ``[path coordinate]`` of all paths; NaN where one goes to infinity or is lost on its way."""
-    with np.errstate(all="ignore"):  # a path that is lost may overflow
+    """Return the ends ``[path coordinate]`` of all paths; NaN where one diverges or is lost."""
+    with np.errstate(all="ignore"):  # a lost path may overflow
         return _follow(system, begin)
 
 
@@ -189,7 +194,7 @@ def _follow(system: _System, begin: np.ndarray) -> np.ndarray:
             move = _solved(slope, -value)
             there = there + move
         size = 1.0 + np.max(np.abs(there), axis=1)
-        good = np.max(np.abs(move), axis=1) < 1e-9 * size  # also false where it is no number
+        good = np.max(np.abs(move), axis=1) < 1e-9 * size  # also false for NaN
         z[going[good]], t[going[good]] = there[good], (now + length)[good]
         step[going] = np.where(good, 1.5 * length, 0.5 * length)
         lost = ~good & (step[going] < SHORTEST)
@@ -201,11 +206,11 @@ def _follow(system: _System, begin: np.ndarray) -> np.ndarray:
 
 
 def _solved(slope: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Solutions of linear systems ``[path row column]``; NaN where there is none."""
+    """Return solutions of linear systems ``[path row column]``; NaN where there is none."""
     found = np.full_like(value, np.nan)
     try:
         found[:] = np.linalg.solve(slope, value[..., None])[..., 0]
-    except np.linalg.LinAlgError:  # some path's is singular
+    except np.linalg.LinAlgError:  # at least one is singular
         for k in range(len(slope)):
             with suppress(np.linalg.LinAlgError):
                 found[k] = np.linalg.solve(slope[k], value[k])
@@ -213,7 +218,7 @@ def _solved(slope: np.ndarray, value: np.ndarray) -> np.ndarray:
 
 
 def _homotopy(system: _System, z: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values ``[path equation]``, slopes in ``z`` and slopes in ``t`` of ``(1 - t) begin + t end``."""
+    """Return values ``[path equation]``, slopes in ``z`` and slopes in ``t`` of ``(1 - t) begin + t end``."""
     value, slope = _products(system, z)
     final, final_slope = _indifference(system, z)
     t = t[:, None]
@@ -222,7 +227,7 @@ def _homotopy(system: _System, z: np.ndarray, t: np.ndarray) -> tuple[np.ndarray
 
 
 def _products(system: _System, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The equations where paths begin: products of a form in each other player's coordinates."""
+    """Return the start system: products of a form in each other player's coordinates."""
     degrees = [size - 1 for size in system.sizes]
     cuts = np.concatenate([[0], np.cumsum(degrees)])
     value = np.ones((len(z), cuts[-1]), dtype=complex)
@@ -244,7 +249,7 @@ def _products(system: _System, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _indifference(system: _System, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The equations themselves: what each action of a support pays more than the first."""
+    """Return the equations: the payoff of each action of a support minus that of the first."""
     sizes = system.sizes
     cuts = np.concatenate([[0], np.cumsum([size - 1 for size in sizes])])
     own = [z[:, cuts[j] : cuts[j + 1]] for j in range(len(sizes))]

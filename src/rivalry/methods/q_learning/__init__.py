@@ -1,1 +1,1 @@
-"""Q-learning on tables: independent, over periods, in repeated games with memory."""
+"""Tabular Q-learning: independent, over periods, and in repeated games with memory."""

@@ -1,9 +1,9 @@
-"""Inverse temperatures that change step by step: annealed regularisation.
+"""Schedules of inverse temperatures: annealed regularisation.
 
-A table is one of ``{"kind": "stages", "stages": [[500, 5.0], [500, 20.0], [1, 100.0]]}``, for how many steps
-each value; ``{"kind": "linear", "first": 5.0, "last": 100.0, "steps": 2000}``, evenly from one to the other;
-``{"kind": "geometric", ..}``, the same in equal ratios; ``{"kind": "power", "first": 5.0, "last": 100.0,
-"power": 0.5}``, ``first (1 + t)^power`` until it is ``last``. All stay at their last value.
+A table is one of ``{"kind": "stages", "stages": [[500, 5.0], [500, 20.0], [1, 100.0]]}``, the number of steps
+and the value of each stage; ``{"kind": "linear", "first": 5.0, "last": 100.0, "steps": 2000}``, linear from
+first to last; ``{"kind": "geometric", ..}``, the same in equal ratios; ``{"kind": "power", "first": 5.0,
+"last": 100.0, "power": 0.5}``, ``first (1 + t)^power`` until it is ``last``. All stay at their last value.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ KINDS = {
 
 
 def check(beta: Any, name: str = "beta") -> None:
-    """Raises `ValueError`, one line, for what `at` cannot read; numbers have to be above 0 and finite.
+    """Raise `ValueError`, one line, for values that `at` cannot read; numbers must be above 0 and finite.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def _check_stages(name: str, stages: Any) -> None:
 
 
 def _known(value: Any) -> bool:
-    """Whether it is a plain number; what JAX traces is not looked at."""
+    """Return whether the value is a plain number; values traced by JAX are not inspected."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
@@ -76,7 +76,7 @@ def _positive(name: str, value: Any) -> None:
 
 
 def at(beta: Any, step: Any) -> Float[Array, ""]:
-    """The inverse temperature at a step counted from 0; JAX can trace it.
+    """Return the inverse temperature at a step counted from 0; JAX can trace it.
 
     Examples
     --------
@@ -101,12 +101,12 @@ def at(beta: Any, step: Any) -> Float[Array, ""]:
 
 
 def _changes(beta: Mapping[str, Any]) -> np.ndarray:
-    """The steps at which stages after the first begin."""
+    """Return the steps at which stages after the first begin."""
     return np.cumsum([length for length, _ in beta["stages"]])[:-1].astype(float)
 
 
 def last(beta: Any) -> Float[Array, ""]:
-    """The inverse temperature that is reached in the end.
+    """Return the final inverse temperature.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def last(beta: Any) -> Float[Array, ""]:
 
 
 def over(beta: Any, step: Any) -> Bool[Array, ""]:
-    """Whether from a step on the inverse temperature stays where it is.
+    """Return whether the inverse temperature stays constant from a step on.
 
     Examples
     --------

@@ -17,17 +17,17 @@ FORMS = {
 
 
 class Fading(NamedTuple):
-    """One number per player of each."""
+    """Scale and decay rate of a schedule, one number per player."""
 
     scale: np.ndarray  # [player]: at the first period
-    beta: np.ndarray  # [player]: how fast it falls, a period
+    beta: np.ndarray  # [player]: decay rate per period
 
 
 def fading(name: str, value: Any, players: int) -> Fading:
-    """The option ``epsilon`` or ``temperature`` as numbers ``[player]``.
+    """Return the option ``epsilon`` or ``temperature`` as numbers ``[player]``.
 
-    A number, or one per player, is fixed. ``epsilon = {kind = "exponential", beta}`` is ``exp(-beta t)``, and
-    ``{kind = "exponential", value, at}`` the same with the ``beta`` by which it is ``value`` in period
+    A number, or one per player, is constant. ``epsilon = {kind = "exponential", beta}`` is ``exp(-beta t)``,
+    and ``{kind = "exponential", value, at}`` the same with ``beta`` such that it equals ``value`` in period
     ``at``; ``temperature = {kind = "exponential", initial, factor}`` is ``initial factor^t``. Every key takes
     a number, or one per player.
 

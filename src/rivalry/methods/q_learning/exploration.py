@@ -1,8 +1,8 @@
-"""Schedules of learning by trial: how much to explore, how evenly, and how long an epoch lasts.
+"""Schedules of exploration: exploration probability, softmax temperature and epoch length.
 
 All are pure and take whole arrays of times; `table_of` reads them from the tables of a study. They follow the
 cosine and logarithmic rules of Lovett, Fu & McAvoy's package, read so that exploration falls over an epoch
-(its own code lets it rise).
+(in its own code it rises).
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ KINDS = {
 
 
 def cosine_epsilon(low: float, high: float, steps: int, step: object) -> np.ndarray:
-    """The chance of a random action at ``step`` of an epoch of ``steps``: falls from ``high`` to ``low``.
+    """Return the exploration probability at ``step`` of an epoch of ``steps``: it falls from ``high`` to
+    ``low``.
 
     ``low + (high - low)/2 (1 + cos(pi step/steps))``.
 
@@ -46,9 +47,9 @@ def cosine_epsilon(low: float, high: float, steps: int, step: object) -> np.ndar
 
 
 def log_epsilon(scale: float, low: float, players: int, step: object) -> np.ndarray:
-    """The chance of a random action, falling like the logarithm of the time.
+    """Return an exploration probability that falls like the logarithm of time.
 
-    ``scale (ln(10 N)/ln(t+1) + N/log2(t+1))``, cut to ``[low, 1]``; 1 at the first step.
+    ``scale (ln(10 N)/ln(t+1) + N/log2(t+1))``, clipped to ``[low, 1]``; 1 at the first step.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def log_epsilon(scale: float, low: float, players: int, step: object) -> np.ndar
 
 
 def distance_temperature(low: float, high: float, states: int, state: object) -> np.ndarray:
-    """The softmax temperature at the states of a line: ``high`` in the middle, ``low`` at the ends.
+    """Return the softmax temperature at the states of a line: ``high`` in the middle, ``low`` at the ends.
 
     ``low + (high - low)/2 (1 + cos(pi |s - m|/m))`` with ``m = (states - 1)/2``.
 
@@ -90,7 +91,7 @@ def distance_temperature(low: float, high: float, states: int, state: object) ->
 
 
 def temperature_at(low: float, high: float, distance: object) -> np.ndarray:
-    """The softmax temperature at a distance from the middle: ``high`` at 0, ``low`` at 1, on a cosine.
+    """Return the softmax temperature at a distance from the middle: ``high`` at 0, ``low`` at 1, on a cosine.
 
     Raises
     ------
@@ -104,7 +105,7 @@ def temperature_at(low: float, high: float, distance: object) -> np.ndarray:
 
 
 def reverse_cosine_steps(low: int, high: int, epochs: int, epoch: object) -> np.ndarray:
-    """How many steps an epoch lasts, rounded: from ``low`` at the first to ``high`` after ``epochs``.
+    """Return the rounded length of an epoch in steps: from ``low`` at the first to ``high`` after ``epochs``.
 
     ``low + (high - low)/2 (1 - cos(pi epoch/epochs))``.
 
@@ -132,13 +133,13 @@ def _ordered(name: str, low: float, high: float, most: float = np.inf) -> None:
 
 
 def check_whole(name: str, value: Any, minimum: int = 1) -> None:
-    """Raises `ValueError` unless ``value`` is a whole number of at least ``minimum``."""
+    """Raise `ValueError` unless ``value`` is an integer of at least ``minimum``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
         raise ValueError(f"{name}: {value!r} must be a whole number of at least {minimum}")
 
 
 def each_player(name: str, value: Any, players: int) -> np.ndarray:
-    """Return one number per player, ``[player]``; a single one goes to all.
+    """Return one number per player, ``[player]``; a single one applies to all.
 
     Raises
     ------
@@ -151,7 +152,7 @@ def each_player(name: str, value: Any, players: int) -> np.ndarray:
 
 
 def table_of(name: str, value: Any) -> Table:
-    """The table of the schedule ``name``, a key of `KINDS`; a number, or one per player, is fixed.
+    """Return the table of the schedule ``name``, a key of `KINDS`; a number, or one per player, is constant.
 
     Raises
     ------
@@ -178,7 +179,7 @@ def table_of(name: str, value: Any) -> Table:
 
 
 def check_numbers(name: str, value: Any, rule: str, good: Callable[[np.ndarray], np.ndarray]) -> None:
-    """Raises `ValueError`, which tells the ``rule``, unless all numbers are finite and ``good``."""
+    """Raise `ValueError`, which states the ``rule``, unless all numbers are finite and ``good``."""
     try:
         numbers = np.atleast_1d(np.asarray(value, dtype=float))
     except (TypeError, ValueError):

@@ -14,24 +14,24 @@ from rivalry.methods.q_learning.exploration import check_numbers
 from rivalry.methods.q_learning.q_learning import QLearning, Session
 from rivalry.tables import PeriodTables, led_through, over_periods, period_values, tabulate_periods
 
-UNDISCOUNTED = float(np.nextafter(1.0, 0.0))  # over finitely many periods no sum can tell it from 1
+UNDISCOUNTED = float(np.nextafter(1.0, 0.0))  # over finitely many periods sums equal those for 1
 
 
 class PeriodQLearning(QLearning):
     """Independent Q-learning in a game over periods, on tables (`rivalry.tables.tabulate_periods`).
 
-    A player's state is the period and what is carried into it (technology, where players invest); it chooses
-    any of the ``places`` of one period. An epoch is one play from the first period, which ends by itself,
-    after which nothing is worth anything: a win and the last period terminate. Without ``gamma`` rewards are
-    weighted as the game weighs its periods and summed, so that what is learned is the game's own payoff;
-    with it rewards are as paid, and the learner discounts. Options without a meaning here are refused or left
-    out: ``episodes``, ``observation``, ``walk``, a start, ``updates = "asynchronous"``.
+    A player's state is the period and the stocks carried into it (technology, where players invest); it
+    chooses any of the ``places`` of one period. An epoch is one play from the first period to its end.
+    Terminal states have value 0: a win and the last period terminate. Without ``gamma`` rewards are weighted
+    by the game's weights of periods and summed, so that the learner's objective is the game's own payoff;
+    with it rewards are undiscounted, and the learner discounts. Options without a meaning here are refused or
+    omitted: ``episodes``, ``observation``, ``walk``, a start, ``updates = "asynchronous"``.
 
     The record has ``policy`` (trial, player, state), ``modal_policy``, ``modal_share`` as `QLearning`, with
     ``period_places`` (player, action, column), ``state_period`` (state) and ``state_carried`` (state, stock,
-    player); ``policy_value`` (trial, player), what the greedy policies bring from the start, exactly, and
-    ``grid_regret`` (trial, player), the most that another policy on the same tables gains, by dynamic
-    programming, with the learner's own discount. The profile is the schedule of the commonest policies,
+    player); ``policy_value`` (trial, player), the exact value of the greedy policies at the start, and
+    ``grid_regret`` (trial, player), the largest gain of another policy on the same tables, by dynamic
+    programming, with the learner's own discount. The profile is the schedule of the modal policies,
     certified as one in the continuous game.
 
     Raises
@@ -74,7 +74,7 @@ class PeriodQLearning(QLearning):
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         session = QLearning.begin(self._played(world), world.tabulated, stream)
-        session["values"][:, :, -1] = 0.0  # when play is over nothing is worth anything
+        session["values"][:, :, -1] = 0.0  # terminal states have value 0
         return session
 
     def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
@@ -85,7 +85,7 @@ class PeriodQLearning(QLearning):
 
     def read(self, world: Any, session: Session) -> Record:
         record = QLearning.read(self._played(world), world.tabulated, session)
-        # where learning stood last is one period's place: of the period in which it was stopped
+        # the last position is one period's grid point: of the period in which learning stopped
         record = {name: entry for name, entry in record.items() if not name.startswith(("last_", "places"))}
         discount = 1.0 if self.gamma is None else self.gamma
         values = [period_values(world, policy, discount) for policy in record["policy"][1]]
@@ -104,7 +104,10 @@ class PeriodQLearning(QLearning):
         return record | found
 
     def _played(self, world: PeriodTables) -> PeriodQLearning:
-        """The same with epochs as long as a play can last; what ends earlier stays where all is over."""
+        """Return the same learner with epochs of the maximal length.
+
+        Plays that end earlier stay in the terminal state.
+        """
         return replace(self, episodes=int(world.period[-1]))
 
     def _discount(self) -> Any:

@@ -1,4 +1,4 @@
-"""Learned policies: greedy moves, where they lead, and the distance from equilibrium."""
+"""Learned policies: greedy moves, the end of greedy play, and the distance from equilibrium."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from rivalry.tables.greedy_play import choices, states
 from rivalry.tables.kernels.shapes import LearningRule, Tabulated
 from rivalry.tables.repeated import RepeatedWorld
 
-SMALL = 100_000  # entries of tables up to which chances are stored
-REPLIED = 2_000  # joint states up to which best responses to policies are worked out
+SMALL = 100_000  # entries of tables up to which probabilities are stored
+REPLIED = 2_000  # joint states up to which best responses to policies are computed
 
 
 def places_at(world: Tabulated | RepeatedWorld, start: object) -> np.ndarray:
-    """The numbers of the places at which a profile ``[player axis]`` stands, ``[player]``.
+    """Return the indices of the grid points of a profile ``[player axis]``, ``[player]``.
 
-    Raises `ValueError`, with the nearest place, for a profile that is off the grid.
+    Raises `ValueError`, with the nearest grid point, for a profile that is off the grid.
     """
     x = np.asarray(start, dtype=float).reshape(len(world.places), -1)
     away = np.sum((world.places - x[:, None]) ** 2, axis=2)
@@ -36,9 +36,9 @@ def places_at(world: Tabulated | RepeatedWorld, start: object) -> np.ndarray:
 
 
 def off_centre(world: Tabulated) -> np.ndarray:
-    """How far a player's own place lies from the middle of its places, 0 to 1, by state ``[player state]``.
+    """Return the distance of a player's own position from the middle of its grid, 0 to 1, ``[player state]``.
 
-    The largest over axes. 0 where the state does not tell the own place.
+    The largest over axes. 0 where the state does not include the own position.
     """
     tables, sizes = world.tables, world.tables.sizes.tolist()
     shape = [*sizes, max(tables.payoff.shape[0], 1)]
@@ -57,14 +57,14 @@ def off_centre(world: Tabulated) -> np.ndarray:
 
 
 def greedy(world: Tabulated, values: np.ndarray) -> np.ndarray:
-    """The best move of every state, the lowest at ties: ``[.. player state]``."""
+    """Return the best move of every state, the lowest at ties: ``[.. player state]``."""
     there = np.arange(values.shape[-1]) < choices(world.tables)[:, None]
     best: np.ndarray = np.where(there[:, None, :], values, -np.inf).argmax(axis=-1)
     return best
 
 
 def chances(world: Tabulated, values: np.ndarray, temperature: np.ndarray) -> np.ndarray:
-    """``softmax(Q/T)``; 0 for moves that there are not."""
+    """Return ``softmax(Q/T)``; 0 for missing moves."""
     there = (np.arange(values.shape[-1]) < choices(world.tables)[:, None])[:, None, :]
     logs = np.where(there, values / temperature[..., None], -np.inf)
     weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
@@ -73,7 +73,7 @@ def chances(world: Tabulated, values: np.ndarray, temperature: np.ndarray) -> np
 
 
 def commonest(policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The policy ``[player state]`` that most trials have, and its share ``[player]``.
+    """Return the modal policy ``[player state]`` over trials, and its share ``[player]``.
 
     Of policies ``[trial player state]``, each player's as a whole; of several the one with lower moves first.
     """
@@ -86,7 +86,7 @@ def commonest(policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def spread(world: Tabulated) -> np.ndarray:
-    """Places evenly spread over everybody's, ``[player]``: where roll-outs begin when no start is given."""
+    """Return grid points evenly spread over each grid, ``[player]``: the default start of roll-outs."""
     sizes = world.tables.sizes
     share = (np.arange(len(sizes)) + 0.5) / len(sizes)
     numbers: np.ndarray = np.rint(share * (sizes - 1)).astype(np.int64)
@@ -94,7 +94,7 @@ def spread(world: Tabulated) -> np.ndarray:
 
 
 def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]) -> Record:
-    """All that is measured, as `QLearning` lists it."""
+    """Return all metrics, as listed in `QLearning`."""
     values = learners["values"]
     policies = greedy(world, values)
     modal, share = commonest(policies)
@@ -105,7 +105,7 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
         "places": (("player", "state", "axis"), world.places),
         "visits": (("trial", "player", "state"), learners["visits"].copy()),
     }
-    if world.places.shape[1] != policies.shape[2]:  # a state is not a place
+    if world.places.shape[1] != policies.shape[2]:  # a state is not a grid point
         number = "place" if world.tables.action_map.size else "action"
         found["places"] = (("player", number, "axis"), world.places)
     if values.size <= SMALL:
@@ -113,7 +113,7 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
         found["policy_softmax"] = (("trial", "player", "state", "action"), soft)
     standing = learners["recent"][:, 0, : len(world.tables.sizes)]
     found |= _over_trials("last", _positions(world, standing))
-    if max(world.tables.payoff.shape[0], 1) > 1:  # nature moves: nothing is rolled out
+    if max(world.tables.payoff.shape[0], 1) > 1:  # nature moves: no roll-out
         return found | _rewards(rule, learners)
     world = in_turn(world) if rule.asynchronous else world  # greedy play is in turn too, player 0 first
     start = np.where(rule.begin < 0, spread(world), rule.begin)
@@ -124,9 +124,10 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
 
 
 def led_to(world: Tabulated, policies: np.ndarray, start: np.ndarray) -> Record:
-    """Where greedy play of ``policies [trial player state]`` leads from ``start [player]``, as in `record`.
+    """Return the end of greedy play of ``policies [trial player state]`` from ``start [player]``, as in
+    `record`.
 
-    ``rollout`` is that of the commonest policies.
+    ``rollout`` is that of the modal policies.
     """
     rest = _rests(world)
     led = rollout(world, commonest(policies)[0], start)
@@ -138,7 +139,10 @@ def led_to(world: Tabulated, policies: np.ndarray, start: np.ndarray) -> Record:
 
 
 def _rests(world: Tabulated) -> np.ndarray:
-    """The grid's pure equilibria, ``[equilibrium player axis]``; none, with a warning, among too many."""
+    """Return the grid's pure equilibria, ``[equilibrium player axis]``.
+
+    None, with a warning, if the grid is too large.
+    """
     none = np.zeros((0, *world.places.shape[::2]))
     count = joint_count(world)
     if not world.tables.payoff.size and count > MOST_JOINT:
@@ -149,10 +153,10 @@ def _rests(world: Tabulated) -> np.ndarray:
 
 
 def _policy_regrets(world: Tabulated, rule: LearningRule, modal: np.ndarray, cycle: np.ndarray) -> Record:
-    """The most that each player would gain by its best response to the others' policies, where play ends.
+    """Return each player's largest gain by a best response to the others' policies, where play ends.
 
-    Of the commonest policies, as they are and with the least exploration of the schedule. Not where the joint
-    states are many, nor in a drawn order, nor where players look elsewhere than at the round before.
+    For the modal policies, without exploration and with the schedule's least exploration. Not computed if
+    there are many joint states, for a random order, or if observations differ from the last round.
     """
     tables = world.tables
     looks = tables.observation_slots[tables.observation_slots[:, :, 0] >= 0][:, 1]
@@ -168,13 +172,13 @@ def _policy_regrets(world: Tabulated, rule: LearningRule, modal: np.ndarray, cyc
 
 
 def _positions(world: Tabulated, actions: np.ndarray) -> np.ndarray:
-    """Where actions ``[.. player]`` stand, ``[.. player axis]``."""
+    """Return the positions of actions ``[.. player]``, ``[.. player axis]``."""
     found: np.ndarray = world.places[np.arange(actions.shape[-1]), actions]
     return found
 
 
 def _over_trials(name: str, each: np.ndarray) -> Record:
-    """Values ``[trial player axis]``, and what is told of them over trials."""
+    """Return values ``[trial player axis]`` with their statistics over trials."""
     mean = each.mean(axis=0)
     return {
         f"{name}_positions": (("trial", "player", "axis"), each),
@@ -185,7 +189,7 @@ def _over_trials(name: str, each: np.ndarray) -> Record:
 
 
 def _ends(world: Tabulated, policies: np.ndarray, start: np.ndarray, rest: np.ndarray) -> Record:
-    """Greedy play of every trial to its end."""
+    """Return the end of greedy play of every trial."""
     rows, back = np.unique(policies.reshape(len(policies), -1), axis=0, return_inverse=True)
     positions, periods, gains = [], [], []
     for row in rows:
@@ -211,7 +215,10 @@ def _ends(world: Tabulated, policies: np.ndarray, start: np.ndarray, rest: np.nd
 
 
 def _one_move(world: Tabulated) -> float:
-    """How far a move leads at most; where any place may be chosen, how far at least another place lies."""
+    """Return the largest distance of one move.
+
+    With free choice, the largest distance to another grid point.
+    """
     tables = world.tables
     longest, shortest = 0.0, np.inf
     for player, size in enumerate(tables.sizes):
@@ -228,7 +235,9 @@ def _one_move(world: Tabulated) -> float:
 def _history(
     world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray], rest: np.ndarray
 ) -> Record:
-    """Mean rewards between marks and, at marks, how far players stand from equilibrium, over trials."""
+    """Return mean rewards between marks and, at marks, the players' distance from equilibrium, over
+    trials.
+    """
     noted = learners["noted"]
     count = int(noted.max(initial=0))
     places, there = learners["place_curve"][:, :count], np.arange(count) < noted[:, None]
@@ -242,7 +251,7 @@ def _history(
 
 
 def _rewards(rule: LearningRule, learners: dict[str, np.ndarray]) -> Record:
-    """Mean rewards between marks, over trials, and half the width of their 95 % interval."""
+    """Return mean rewards between marks, over trials, and half the width of their 95 % interval."""
     noted = learners["noted"]
     count = int(noted.max(initial=0))
     rewards, there = learners["reward_curve"][:, :count], np.arange(count) < noted[:, None]

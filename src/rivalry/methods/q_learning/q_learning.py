@@ -31,51 +31,51 @@ def _table(kind: str, **rest: float) -> Any:
 
 
 class QLearning(BaseLearner):
-    """Independent Q-learning: everyone corrects a table of values of its own moves by what came of them.
+    """Independent tabular Q-learning: every player updates values of its own moves from its own payoffs.
 
-    On a grid of ``places`` (so many an axis, or tables of levels, as `rivalry.tables.tabulate` takes them)
-    players step to a neighbour, or stay; with ``walk = false`` they choose any place, as in a finite game
-    actions. A player's state is the place where it stands, ``observation = "own"``, where all stand,
-    ``"joint"``, or nothing at all, ``"none"``: with ``gamma = 0`` a bandit over every player's choices.
+    On a grid of ``places`` (a number per axis, or tables of levels, as in `rivalry.tables.tabulate`) players
+    step to a neighbour, or stay; with ``walk = false`` they choose any grid point, like the actions of a
+    finite game. A player's state is its own grid point, ``observation = "own"``, those of all players,
+    ``"joint"``, or nothing, ``"none"``: with ``gamma = 0`` a bandit over the player's choices.
 
     After every step ``Q += alpha (r + gamma value - Q)`` with the payoff ``r`` at the new joint state,
     ``normalised`` by the largest payoff of any player at any joint state or ``raw``, and the ``target``'s
     value of the new state: ``max`` (Watkins and Dayan 1992), that of the next choice, ``on_policy`` (SARSA),
     or its mean, ``expected``.
 
-    With chance ``epsilon`` a choice is uniform, else ``softmax(Q/temperature)`` or ``greedy``, ties drawn.
-    Updates are ``synchronous``, or ``asynchronous``: in each round the players, in an order drawn anew, see,
-    move, are paid at the joint state then standing and update one after the other.
+    With probability ``epsilon`` a choice is uniform, else ``softmax(Q/temperature)`` or ``greedy``, ties
+    random. Updates are ``synchronous``, or ``asynchronous``: in each round the players, in a new random
+    order, observe, move, receive the payoff at the current joint state and update, one after the other.
 
-    An epoch begins at a joint state drawn uniformly, or at the given start, and lasts ``episodes`` steps.
+    An epoch begins at a uniform random joint state, or at the given start, and has ``episodes`` steps.
     Schedules (``t`` = step of an epoch of ``E`` steps, in the notation of study files):
 
     - ``epsilon``: a number, one per player, ``{kind = "cosine", min, max}`` (falls from max to min over an
       epoch), ``{kind = "log", scale, min}``;
     - ``temperature``: a number, per player, ``{kind = "cosine_distance", min, max}``: max in the middle of
-      the places, min at their ends;
-    - ``episodes``: a whole number, ``{kind = "reverse_cosine", min, max}``: grows over the epochs;
+      the grid, min at its ends;
+    - ``episodes``: an integer, ``{kind = "reverse_cosine", min, max}``: grows over the epochs;
     - ``initial``: a value for every entry of the tables, or ``{kind = "uniform", min, max}``.
 
     ``trials`` are independent: each has its own tables and its own stream, from the seed and its number
-    (``first_trial`` + k), so one alone is the same as among others. ``carry_tables`` hands the tables of each
-    trial on to the next, as the published code did. One step of the loop is a joint step of every trial; with
-    ``carry_tables``, where trials follow each other, of one trial. Trials share the processor's cores, or as
-    many threads as ``OMP_NUM_THREADS`` says; their number changes no bit.
+    (``first_trial`` + k), so its result does not depend on the other trials. ``carry_tables`` passes the
+    tables of each trial to the next, as the published code did. One step of the loop is a joint step of every
+    trial; with ``carry_tables``, where trials are sequential, of one trial. Trials share the processor's
+    cores, or ``OMP_NUM_THREADS`` threads; results do not depend on their number.
 
     The record has ``policy`` (trial, player, state), the best moves, the lowest at ties; ``policy_softmax``
     where small; ``modal_policy`` (player, state) and ``modal_share`` (player) over trials; greedy play from
-    the start, or else from evenly spread places, to its end: ``end_positions`` (trial, player, axis), the
-    mean over a cycle, ``end_period`` (trial, 1: rest), ``grid_regret`` (trial, player), exact on the grid, of
-    a cycle the largest, ``grid_distance`` (trial) to the nearest pure equilibrium on the grid (least over
-    swaps of exchangeable players), ``near_share``, the share of trials within one move of one;
-    ``last_positions`` (trial, player, axis), where learning itself stood last; mean, mean absolute deviation
-    and half width of the 95 % interval over trials of both (``end_mean``, ``end_mad``, ``end_interval``,
-    ``last_mean``, ..); ``visits`` (trial, player, state); mean rewards and where players stood over time;
-    ``rollout``: greedy play of the modal policies; ``policy_regret`` (player), what the best reply to these
-    would gain where that ends, in discounted payoff, and ``policy_regret_exploring``, with the schedule's
-    least exploration: upper bounds where players see only their own place, and only where joint states are
-    few and all move at once (`rivalry.tables.policy_regrets`). The profile is the commonest end.
+    the start, or else from evenly spread grid points, to its end: ``end_positions`` (trial, player, axis),
+    the mean over a cycle, ``end_period`` (trial, 1: rest point), ``grid_regret`` (trial, player), exact on
+    the grid, the largest over a cycle, ``grid_distance`` (trial) to the nearest pure equilibrium on the grid
+    (least over swaps of exchangeable players), ``near_share``, the share of trials within one move of one;
+    ``last_positions`` (trial, player, axis), the last positions of learning itself; mean, mean absolute
+    deviation and half width of the 95 % interval over trials of both (``end_mean``, ``end_mad``,
+    ``end_interval``, ``last_mean``, ..); ``visits`` (trial, player, state); mean rewards and positions over
+    time; ``rollout``: greedy play of the modal policies; ``policy_regret`` (player), the gain of a best
+    response to these where greedy play ends, in discounted payoff, and ``policy_regret_exploring``, with the
+    schedule's least exploration: upper bounds where players observe only their own position, and only where
+    joint states are few and all move at once (`rivalry.tables.policy_regrets`). The profile is the modal end.
 
     Raises
     ------
@@ -162,7 +162,7 @@ class QLearning(BaseLearner):
     )
 
     def world(self, game: Any) -> Tabulated:
-        """The game as tables; a `Tabulated` or a `FiniteGame` passes."""
+        """Return the game as tables; a `Tabulated` or a `FiniteGame` is returned unchanged."""
         if isinstance(game, Tabulated):
             return game
         if isinstance(game, FiniteGame):
@@ -178,14 +178,17 @@ class QLearning(BaseLearner):
         )
 
     def length(self, world: Tabulated) -> int:
-        """Steps of all epochs together; of all trials, where they follow each other."""
+        """Return the number of steps of all epochs together; of all trials, where they are sequential."""
         return int(self._lengths().sum()) * (self.trials if self.carry_tables else 1)
 
     def begin(self, world: Tabulated, stream: np.random.SeedSequence) -> Session:
         return self._begun(world, stream, np.full(len(world.tables.sizes), -1, dtype=np.int64))
 
     def begin_at(self, world: Tabulated, stream: np.random.SeedSequence, start: Any) -> Session:
-        """Every epoch begins at the profile ``start`` [player axis]. Raises `ValueError` off the places."""
+        """Return a session whose epochs begin at the profile ``start`` [player axis].
+
+        Raise `ValueError` off the grid.
+        """
         return self._begun(world, stream, policies.places_at(world, start))
 
     def advance(self, world: Tabulated, session: Session, steps: int) -> int:
@@ -252,7 +255,7 @@ class QLearning(BaseLearner):
             "begin": start,
             "unit": np.array([_unit(world) if self.reward == "normalised" else 1.0]),
         }
-        self._rule(world, session)  # options with a number per player are held against the players here
+        self._rule(world, session)  # checks options with one number per player against the number of players
         return session
 
     def _rule(self, world: Tabulated, session: Session) -> LearningRule:
@@ -292,7 +295,7 @@ class QLearning(BaseLearner):
         return self.gamma
 
     def _lengths(self) -> np.ndarray:
-        """Steps of each epoch."""
+        """Return the number of steps of each epoch."""
         spec = table_of("episodes", self.episodes)
         if spec["kind"] == "fixed":
             check_whole("episodes", spec["value"], 1)
@@ -307,7 +310,10 @@ class QLearning(BaseLearner):
         return steps.astype(np.int64)
 
     def _marks(self) -> np.ndarray:
-        """When histories are noted: at ends of epochs, evenly spaced; in few epochs, at steps."""
+        """Return the times at which histories are sampled: evenly spaced ends of epochs.
+
+        With few epochs, steps.
+        """
         ends = np.cumsum(self._lengths())
         marks = np.ceil(np.arange(1, SAMPLES + 1) * ends[-1] / SAMPLES).astype(np.int64)
         if len(ends) >= SAMPLES:
@@ -316,7 +322,7 @@ class QLearning(BaseLearner):
 
 
 def _together(world: Tabulated, rule: LearningRule, session: Session, steps: int) -> None:
-    """All trials by so many steps, in as many threads as there may be."""
+    """Advance all trials by ``steps`` steps, in as many threads as allowed."""
 
     def part(trials: np.ndarray) -> None:
         _play(world, rule, session, int(trials[0]), int(trials[-1]) + 1, steps)
@@ -334,7 +340,7 @@ def _play(world: Tabulated, rule: LearningRule, session: Session, first: int, la
 
 
 def _unit(world: Tabulated) -> float:
-    """The largest payoff, by which rewards are divided. Raises `ValueError` unless it is above 0."""
+    """Return the largest payoff, by which rewards are divided. Raise `ValueError` unless it is above 0."""
     try:
         largest = largest_payoff(world)
     except ValueError as error:
