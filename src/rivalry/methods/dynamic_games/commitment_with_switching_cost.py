@@ -16,49 +16,48 @@ from rivalry.methods.q_learning.exploration import check_numbers, check_whole
 from rivalry.tables.plans import AdjustmentTables, Duel, announced
 
 FIRST, LATER = 64, 1.5  # sweeps before the first look at regrets, and how much later every further look is
-SETTLED = 1e-10  # of the scale: regrets that are none; values move at first order with the other's play
-APART = 1e3  # a cycle's sweeps differ by so much more than the same sweep of two turns
+SETTLED = 1e-10  # of the scale: negligible regrets; values change to first order with the other's play
+APART = 1e3  # ratio of differences within a cycle to those between equal sweeps of two turns
 
 Session = dict[str, np.ndarray]
-EXACT = 1e-12  # of the largest sum of cash flows: how closely policies are valued
-MORE = 20  # sweeps with the policy as it is after each that improves it
+EXACT = 1e-12  # of the largest sum of cash flows: accuracy of policy values
+MORE = 20  # evaluation sweeps after each policy improvement
 
 
 class CommitmentWithSwitchingCost(BaseLearner):
-    """A leader announces plans and may change them at a threshold ``delta``; the follower sees the plan.
+    """A leader announces plans and may change them at a threshold ``delta``; the follower observes the plan.
 
-    For two firms whose outputs stand until they are changed (`tables.plans.AdjustmentTables`). A plan
-    ``o`` is a target and a ramp: the leader's output goes towards the target by at most the ramp a period.
-    Every period the leader keeps the plan in force or changes it, and then the follower, who sees both
-    outputs ``s`` and that plan, and so the leader's move, sets its own change of output, any amount. With
+    For two firms whose outputs stay constant until they are changed (`tables.plans.AdjustmentTables`). A plan
+    ``o`` is a target and a ramp: the leader's output moves towards the target by at most the ramp per period.
+    Every period the leader keeps the plan in force or changes it. The follower then observes both
+    outputs ``s`` and that plan, hence the leader's move, and sets its own change of output, of any size. With
     ``Q(s, o) = r + gamma E U(s', o)`` the leader's rule is that of
 
         U(s, o) = max(Q(s, o), max_o' Q(s, o') - delta);
 
     a tie keeps the plan. The first plan is free. ``delta = 0`` is feedback play in which the leader chooses
-    among the plans' moves every period; with ``delta = inf`` it chooses once. ``charge = True``: a change is
-    paid for, and ``U`` is what the leader gets. ``charge = False``: ``delta`` is weighed in the same
-    recursion, now and for later changes, so that play is the same, but nobody pays it; what the leader gets
-    then is the discounted sum of its cash flows under that rule, ``value``, at least ``decision_value``.
+    among the plans' moves every period; with ``delta = inf`` it chooses once. ``charge = True``: the leader
+    pays for a change, and ``U`` is its value. ``charge = False``: ``delta`` enters the same recursion, now
+    and for later changes, so that play is the same, but nobody pays it; the leader's value is then the
+    discounted sum of its cash flows under that rule, ``value``, at least ``decision_value``.
 
     One step is a sweep of backward induction: after ``T`` sweeps the policies are those of the first of ``T``
-    periods. It has settled when neither can gain by any other policy at any node, to 1e-8 of the scale (the
-    larger value at the start, in absolute terms); that looks at exact best replies from time to time, and at
-    the end. In games like this, whose firms' interests differ, backward induction need not converge: it is
-    then ``cycling``, or its ``rounds`` are spent, and what is told are the policies with the least regret
-    that were looked at. On fine levels that is common: what one does jumps with the other's output, and who
-    is near a jump exploits it. ``noise`` disturbs outputs, which smooths what lies ahead.
+    periods. It converges when neither firm can gain by any other policy at any node, to 1e-8 of the scale
+    (the larger value at the start, in absolute terms); exact best responses test this from time to time, and
+    at the end. In such games, with conflicting interests, backward induction need not converge: the status is
+    then ``cycling`` or the iteration limit, and the record has the tested policies with the least regret.
+    This is common on fine levels: one firm's policy is discontinuous in the other's output, and a firm near a
+    discontinuity exploits it. ``noise`` disturbs outputs, which smooths continuation values.
 
     The record holds ``value`` (player), from the start with the best first plan; ``decision_value``, which
-    counts ``delta`` in any case; ``in_force`` (plan, leader_level, follower_level), the plan that follows on
-    another, and ``aim`` (the same), the output the follower goes for; ``plan_target`` and ``plan_ramp``
-    (plan); ``output_path`` and ``output_spread`` (period, player), means and standard deviations;
-    ``plan_path`` (period), the likeliest plan; ``switch_chance`` (period) and ``switches``, how many changes
-    are expected in ``periods`` periods. The certificate is of the grid's game: the most that either firm
-    gains at any node, the leader by other choices under the same ``delta``, the follower against the leader's
-    rule; ``start_regret`` (player) is that from the start. ``temptation`` is what the leader would gain from
-    the start by breaking its rule for nothing while the follower went on to believe it: how
-    time-inconsistent play is.
+    counts ``delta`` in any case; ``in_force`` (plan, leader_level, follower_level), the plan that follows
+    another, and ``aim`` (the same), the follower's target output; ``plan_target`` and ``plan_ramp`` (plan);
+    ``output_path`` and ``output_spread`` (period, player), means and standard deviations; ``plan_path``
+    (period), the likeliest plan; ``switch_chance`` (period) and ``switches``, the expected number of changes
+    in ``periods`` periods. The certificate is of the grid's game: the largest gain of either firm at any
+    node, of the leader by other choices under the same ``delta``, of the follower against the leader's rule;
+    ``start_regret`` (player) is that from the start. ``temptation`` is the leader's gain from the start by
+    breaking its rule at no cost while the follower still believes it: a measure of time inconsistency.
 
     Raises
     ------
@@ -119,7 +118,7 @@ class CommitmentWithSwitchingCost(BaseLearner):
     )
 
     def world(self, game: Any) -> Announced:
-        """The tables with the plans. Raises `ValueError` for targets outside the leader's levels."""
+        """Return the tables with the plans. Raise `ValueError` for targets outside the leader's levels."""
         made = isinstance(game, AdjustmentTables)
         tables = game if made else to_adjustment_tables(game, self.levels)
         own = tables.levels[self.leader]
@@ -139,11 +138,11 @@ class CommitmentWithSwitchingCost(BaseLearner):
         return Announced(tables, duel, self.leader, targets, ramps)
 
     def length(self, world: Announced) -> int:
-        """The sweeps."""
+        """Return the number of sweeps."""
         return self.rounds
 
     def begin(self, world: Announced, stream: np.random.SeedSequence) -> Session:
-        """Nothing is worth anything after the last period."""
+        """Return a session with value 0 after the last period."""
         zero = np.zeros(world.shape)
         return {
             "worth": zero.copy(),  # to the leader, of a plan in force
@@ -152,14 +151,14 @@ class CommitmentWithSwitchingCost(BaseLearner):
             "aim": zero.copy(),
             "kept_in_force": np.zeros(world.shape, dtype=np.int64),
             "kept_aim": zero.copy(),
-            "least": np.full(1, np.inf),  # the largest regret of the policies that are kept
+            "least": np.full(1, np.inf),  # the largest regret of the stored policies
             "marked": np.stack([zero, zero]),
             "clock": np.array([0, FIRST, 0, 1], dtype=np.int64),  # sweeps, next look, sweep marked, till next
             "over": np.zeros(2, dtype=np.int64),  # 1: converged, 2: cycling; the sweeps of a cycle
         }
 
     def advance(self, world: Announced, session: Session, steps: int) -> int:
-        """Up to ``steps`` sweeps."""
+        """Run up to ``steps`` sweeps."""
         taken = 0
         while taken < steps and not session["over"][0] and session["clock"][0] < self.rounds:
             change = self._sweep(world, session)
@@ -180,7 +179,7 @@ class CommitmentWithSwitchingCost(BaseLearner):
         return float(change)
 
     def _look(self, world: Announced, session: Session, change: float) -> None:
-        """Whether it is over: nobody gains, or values come back to what they were."""
+        """Test whether the run is over: no firm gains, or values recur."""
         done, due, marked, power = (int(k) for k in session["clock"])
         now = np.stack([session["worth"], session["follower"]])
         still = EXACT * max(1e-300, float(np.abs(now).max()))
@@ -196,16 +195,16 @@ class CommitmentWithSwitchingCost(BaseLearner):
         back = float(np.abs(now - session["marked"]).max())
         if done - marked > 1 and back <= still and change > APART * still:
             session["over"][:] = 2, done - marked
-        if done - marked >= power:  # Brent's way: the mark is set anew after twice as many sweeps
+        if done - marked >= power:  # Brent's cycle detection: move the mark after twice as many sweeps
             session["marked"][:] = now
             session["clock"][2:] = done, 2 * power
 
     def read(self, world: Announced, session: Session) -> Record:
-        """The policies that are kept, what they are worth, and where they lead from the start."""
+        """Return the stored policies, their values, and the path from the start."""
         known = np.isfinite(session["least"][0])
         switch, aim = (session[("kept_" if known else "") + name] for name in ("in_force", "aim"))
         found = judged(world, self.delta, self.charge, switch, aim)
-        turn = [world.leader, 1 - world.leader]  # firms in the order of players, either way round
+        turn = [world.leader, 1 - world.leader]  # its own inverse: leader and follower to players and back
         chosen = world.first_node(found.decision)
         method = "exact best replies at every node of the grid"
         allowed = TOLERANCE * found.scale
@@ -235,7 +234,7 @@ class CommitmentWithSwitchingCost(BaseLearner):
 
 
 def _tried(session: Session, proof: Certificate, at_start: np.ndarray, noise: float) -> str:
-    """What was tried, how far from an equilibrium the kept policies are, and what might help."""
+    """Return a line on the attempts, the regret of the stored policies, and possible remedies."""
     over, length = (int(k) for k in session["over"])
     course = f"repeat every {length} sweeps" if over == 2 else "still change"
     advice = "a larger noise, more levels" if noise else "noise above 0 (it smooths what lies ahead)"
@@ -248,7 +247,7 @@ def _tried(session: Session, proof: Certificate, at_start: np.ndarray, noise: fl
 
 
 def _path(world: Announced, switch: np.ndarray, aim: np.ndarray, first: int, periods: int) -> Record:
-    """How outputs and plans go on from the start: all chances, nothing drawn."""
+    """Return the exact distribution over time of outputs and plans from the start."""
     from rivalry.tables.kernels import plans
 
     mass, fresh, room = np.zeros(world.shape), np.zeros(world.shape), np.zeros(world.shape[1:])
@@ -275,7 +274,7 @@ def _path(world: Announced, switch: np.ndarray, aim: np.ndarray, first: int, per
 
 
 class Announced(NamedTuple):
-    """The tables that are played on, who leads, and the plans, each a target and a ramp."""
+    """The tables, the leader, and the plans, each a target and a ramp."""
 
     tables: AdjustmentTables
     duel: Duel
@@ -285,24 +284,24 @@ class Announced(NamedTuple):
 
     @property
     def begin(self) -> tuple[int, int]:
-        """The levels at the start, the leader's first."""
+        """Return the levels at the start, the leader's first."""
         return int(self.tables.first[self.leader]), int(self.tables.first[1 - self.leader])
 
     def first_node(self, worth: np.ndarray) -> tuple[int, int, int]:
-        """The node at the start with the plan that is worth most, the lowest of the best."""
+        """Return the node at the start with the most valuable plan, the lowest of the best."""
         return (int(np.argmax(worth[:, *self.begin])), *self.begin)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of arrays over nodes: plan in force, the leader's level, the follower's."""
+        """Return the shape of arrays over nodes: plan in force, the leader's level, the follower's."""
         return (len(self.targets), *self.duel.flow.shape[1:])
 
 
 class PlanGains(NamedTuple):
-    """What policies are worth, exactly, and what the best response of either gains."""
+    """Exact values of policies, and the gain of either firm's best response."""
 
     realised: np.ndarray  # [firm plan level_L level_F]: cash flows, less charges if they are paid
-    decision: np.ndarray  # [plan level_L level_F]: what the leader weighs, every change counted as delta
+    decision: np.ndarray  # [plan level_L level_F]: the leader's decision value, every change counted as delta
     regret: np.ndarray  # [firm]: the largest over nodes
     bound: np.ndarray  # [firm]
     at_start: np.ndarray  # [firm]
@@ -311,7 +310,9 @@ class PlanGains(NamedTuple):
 
 
 def judged(world: Announced, delta: float, charge: bool, switch: np.ndarray, aim: np.ndarray) -> PlanGains:
-    """The leader's rule ``switch`` and the follower's policy ``aim``, both ``[plan level_L level_F]``."""
+    """Evaluate the leader's rule ``switch`` and the follower's policy ``aim``, both ``[plan level_L
+    level_F]``.
+    """
     duel, zero = world.duel, np.zeros(world.shape)
     close = EXACT * np.abs(duel.flow).max(axis=(1, 2)) / (1 - duel.gamma)
     decision, off_led = _valued(duel, 0, switch, aim, delta, zero, close[0])
@@ -336,7 +337,7 @@ def judged(world: Announced, delta: float, charge: bool, switch: np.ndarray, aim
 
 
 def ahead(duel: Duel, worth: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
-    """What arriving is worth, disturbances and the choice of the plan to come."""
+    """Return continuation values, including disturbances and the choice of the next plan."""
     from rivalry.tables.kernels import plans
 
     after = np.empty_like(worth)
@@ -345,7 +346,7 @@ def ahead(duel: Duel, worth: np.ndarray, switch: np.ndarray, charge: float) -> n
 
 
 def _arriving(worth: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
-    """What a node is worth before the leader has chosen the plan by ``switch``."""
+    """Return the value of a node before the leader has chosen the plan by ``switch``."""
     in_force = np.arange(len(worth))[:, None, None]
     chosen = np.take_along_axis(worth, switch, axis=0)
     return np.where(switch == in_force, chosen, chosen - charge)
@@ -360,7 +361,7 @@ def _valued(
     begin: np.ndarray,
     close: float,
 ) -> tuple[np.ndarray, float]:
-    """What policies are worth to a firm at every node, and by how much that can be off."""
+    """Return a firm's value of policies at every node, and an error bound."""
     from rivalry.tables.kernels import plans
 
     value, gamma = begin.copy(), float(duel.gamma[firm])
@@ -374,7 +375,7 @@ def _valued(
 def _best_switching(
     duel: Duel, delta: float, switch: np.ndarray, aim: np.ndarray, begin: np.ndarray, close: float
 ) -> tuple[np.ndarray, float]:
-    """The most that plans in force can be worth to the leader against the follower's policy; how far off."""
+    """Return the leader's largest values against the follower's policy, and an error bound."""
     from rivalry.tables.kernels import plans
 
     value, choice, gamma = begin.copy(), switch.copy(), float(duel.gamma[0])
@@ -389,7 +390,7 @@ def _best_switching(
 def _best_following(
     duel: Duel, switch: np.ndarray, aim: np.ndarray, begin: np.ndarray, close: float
 ) -> tuple[np.ndarray, float]:
-    """The most that nodes can be worth to the follower against the leader's rule; how far off."""
+    """Return the follower's largest values against the leader's rule, and an error bound."""
     from rivalry.tables.kernels import plans
 
     value, best, gamma = begin.copy(), aim.copy(), float(duel.gamma[1])
@@ -403,5 +404,5 @@ def _best_following(
 
 
 def _enough(gamma: float) -> int:
-    """Sweeps after which what is left of the start is below `EXACT`, twice over."""
+    """Return the number of sweeps after which the start contributes less than `EXACT`, twice over."""
     return 2 + int(2 * np.log(EXACT) / np.log(gamma)) if gamma > 0 else 2

@@ -27,10 +27,10 @@ from rivalry.core.space import Profile, width
 from rivalry.methods.dynamic_games.value_surfaces import Surface, fitted, level_grids, refined
 from rivalry.methods.dynamics.tangent_cone import SLACK
 
-CHUNK = 64  # nodes that one call of the compiled program solves
-QUICK = 4  # rounds of replies before Newton's method, at first
-GAIN, ROOT = 1e-9, 1e-9  # of the payoff scale: replies at rest, and what is a root
-NEAR = 2e-2  # of the width: a root further off is another point
+CHUNK = 64  # nodes per call of the compiled program
+QUICK = 4  # rounds of best responses before Newton's method, initially
+GAIN, ROOT = 1e-9, 1e-9  # of the payoff scale: tolerances of best responses and of roots
+NEAR = 2e-2  # of the width: a more distant root is another point
 NEWTON_STEPS, LONGEST = 10, 0.5  # and the longest of them, in inner coordinates
 
 Session = dict[str, np.ndarray]
@@ -40,7 +40,7 @@ Nodes = tuple[
 
 
 class SolvedNodes(NamedTuple):
-    """Games of one period, solved."""
+    """Solved games of one period."""
 
     profile: np.ndarray  # [node player axis]
     payoff: np.ndarray  # [node player]
@@ -49,21 +49,20 @@ class SolvedNodes(NamedTuple):
 
 
 class Feedback(BaseLearner):
-    """Equilibrium over periods in strategies that depend on the period and the state (Markov-perfect).
+    """Markov-perfect equilibrium: strategies that depend on the period and the state.
 
-    For games of which one period in a state ``[stock player]`` is known as a game of its own
-    (`rivalry.oracles.state_game`), with `initial_state` and `state_bounds`. From the last
-    period back every node of a grid of states, even in logarithms, is solved: mutual best responses of the
-    node's game, which are searched over all inputs, sharpened by Newton's method, and certified by a search
-    once more. Values between nodes are cubic splines in the logarithms of all stocks. One step is one period.
-    Nodes at which replies find no equilibrium are tried from ``tries`` starts, and then marked; the values
-    there are those of the profile with the least regret.
+    For games with `rivalry.oracles.state_game`, the game of one period in a state ``[stock player]``, and
+    with `initial_state` and `state_bounds`. Backward from the last period it solves every node of a grid of
+    states, even in logarithms: mutual best responses of the node's game, searched over all inputs, refined by
+    Newton's method, and certified by another search. Values between nodes are cubic splines in the logarithms
+    of all stocks. One step is one period. Nodes where best responses find no equilibrium are tried from
+    ``tries`` starts, and then marked; the values there are those of the profile with the least regret.
 
-    The record holds, as ``profile``, the schedule that is realised from the start: as a schedule fixed in
-    advance it need be no equilibrium, and its certificate tells by how much. Further ``value_start``
-    (player), what the start is worth on the grid; ``grid_error`` (player), by how much that is off on a grid
-    of half as many steps; ``path_regret`` (period, player), regrets at the realised states against the values
-    ahead; ``node_regret`` (layer, node, player), ``node_found`` (layer, node), ``node_value`` (layer, node,
+    The record holds, as ``profile``, the schedule realised from the start: as a schedule fixed in advance it
+    need not be an equilibrium, and its certificate bounds the gains. Further ``value_start`` (player), the
+    value of the start on the grid; ``grid_error`` (player), the change of that value on a grid of half as
+    many steps; ``path_regret`` (period, player), regrets at the realised states against the continuation
+    values; ``node_regret`` (layer, node, player), ``node_found`` (layer, node), ``node_value`` (layer, node,
     player) and ``node_state`` (layer, node, stock, player), a layer for every period but the first; and
     ``nodes_without_equilibrium``. Regrets are against one deviation, at a node, from the strategies of the
     grid.
@@ -89,7 +88,7 @@ class Feedback(BaseLearner):
     needs: ClassVar[tuple[Need, ...]] = (knows(state_game),)
 
     def world(self, game: Any) -> Any:
-        """The game itself. Raises `ValueError` where it has no last period, or too many nodes."""
+        """Return the game. Raise `ValueError` where it has no last period, or too many nodes."""
         dimensions = int(np.asarray(initial_state(game)).size)
         nodes = self.levels**dimensions if to_stages(game).periods > 1 else 1
         if nodes > self.budget:
@@ -99,18 +98,21 @@ class Feedback(BaseLearner):
         return game
 
     def length(self, world: Any) -> int:
-        """The periods, and once more for half the grid."""
+        """Return the number of periods, and once more for the half grid."""
         return to_stages(world).periods + int(self._halves(world))
 
     def _halves(self, world: Any) -> bool:
         return self.halve and to_stages(world).periods > 1 and np.asarray(initial_state(world)).size > 0
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
-        """Starts drawn from one period's space."""
+        """Return a session with random starts from one period's space."""
         return self._begun(world, stream, None)
 
     def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
-        """Replies begin at the start's first period; other starts are drawn."""
+        """Return a session whose best responses begin at the start's first period.
+
+        Other starts are random.
+        """
         columns = world.space.shape[1] // to_stages(world).periods
         return self._begun(world, stream, np.asarray(start, dtype=float)[:, :columns])
 
@@ -136,7 +138,10 @@ class Feedback(BaseLearner):
         }
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
-        """Up to ``steps`` periods, the last first; with the first period goes the path from the start."""
+        """Solve up to ``steps`` periods, the last first.
+
+        The first period includes the path from the start.
+        """
         for taken in range(steps):
             done = int(session["done"][0])
             if done >= self.length(world):
@@ -151,7 +156,9 @@ class Feedback(BaseLearner):
         return steps
 
     def _grids(self, world: Any, t: int) -> np.ndarray:
-        """Levels of every stock in period ``t``, ``[dimension level]``, a player's stocks side by side."""
+        """Return levels of every stock in period ``t``, ``[dimension level]``, a player's stocks side by
+        side.
+        """
         low, high = state_bounds(world, t)
         if self.highest is not None and high.size:
             largest = np.asarray(initial_state(world)).max(axis=1, keepdims=True)
@@ -159,7 +166,7 @@ class Feedback(BaseLearner):
         return level_grids(low.T.ravel(), np.maximum(low, high).T.ravel(), self.levels)
 
     def _surface(self, world: Any, values: np.ndarray, t: int) -> Surface:
-        """The values of period ``t`` as a function of its state; 0 after the last period."""
+        """Return the values of period ``t`` as a function of its state; 0 after the last period."""
         dimensions = np.asarray(initial_state(world)).size
         grids = self._grids(world, min(t, to_stages(world).periods - 1))
         shape = (world.space.shape[0], *(self.levels,) * dimensions)
@@ -167,7 +174,7 @@ class Feedback(BaseLearner):
         return fitted(table, grids)
 
     def _states(self, grids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """All nodes of a grid, ``[node stock player]``, the last player's last stock fastest."""
+        """Return all nodes of a grid, ``[node stock player]``, the last player's last stock fastest."""
         if not len(grids):
             return np.zeros((1, *shape))
         rows = np.stack([mesh.ravel() for mesh in np.meshgrid(*grids, indexing="ij")], axis=-1)
@@ -181,7 +188,7 @@ class Feedback(BaseLearner):
         session["regret"][t - 1] = found.regret
 
     def _nodes(self, world: Any, session: Session, t: int, states: np.ndarray, ahead: Surface) -> SolvedNodes:
-        """All nodes, from the first start; those without an equilibrium from the others too."""
+        """Solve all nodes from the first start; those without an equilibrium from the others too."""
         enough = TOLERANCE * scale(world)
         first = _solved(world, t, states[:1], ahead, session["starts"][:1], self.rounds)
         found = _solved(world, t, states, ahead, first.profile, QUICK)
@@ -196,7 +203,7 @@ class Feedback(BaseLearner):
         return found
 
     def _path(self, world: Any, session: Session) -> None:
-        """The realised schedule: the node of the state that play has come to, period by period."""
+        """Compute the realised schedule: the node of the current state, period by period."""
         state = np.asarray(initial_state(world))[None]
         for t in range(to_stages(world).periods):
             later = session["value"][t] if t < to_stages(world).periods - 1 else np.zeros(0)
@@ -207,7 +214,7 @@ class Feedback(BaseLearner):
             state = found.after
 
     def _halved(self, world: Any, session: Session) -> None:
-        """The value of the start where only every second level is solved."""
+        """Compute the value of the start on every second level."""
         first_state = np.asarray(initial_state(world))
         ahead = self._surface(world, np.zeros(0), to_stages(world).periods)
         for t in range(to_stages(world).periods - 1, 0, -1):
@@ -218,7 +225,7 @@ class Feedback(BaseLearner):
         session["coarse"][:] = self._nodes(world, session, 0, first_state[None], ahead).payoff[0]
 
     def read(self, world: Any, session: Session) -> Record:
-        """The schedule that is realised, and how the nodes were solved; NaN where they are not yet."""
+        """Return the realised schedule, and the solution status of the nodes; NaN where not yet solved."""
         enough = TOLERANCE * scale(world)
         regrets, node = session["regret"], ("layer", "node")
         good = regrets.max(axis=2) <= enough
@@ -245,7 +252,9 @@ class Feedback(BaseLearner):
 def _solved(
     game: Any, t: int, states: np.ndarray, ahead: Surface, starts: np.ndarray, rounds: int
 ) -> SolvedNodes:
-    """The nodes at ``states`` [node stock player], from one start or a start each, in calls of one shape."""
+    """Solve the nodes at ``states`` [node stock player], from one start or one per node, in calls of one
+    shape.
+    """
     count = len(states)
     starts = np.broadcast_to(starts, (count, *starts.shape[1:]))
     parts = []
@@ -258,7 +267,7 @@ def _solved(
 
 
 def _chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> SolvedNodes:
-    """Best responses in turn until nobody gains by one, or the rounds are over; then Newton's method."""
+    """Iterate sequential best responses until no player gains or the rounds end; then Newton's method."""
     for _ in range(rounds):
         most = 0.0
         for player in range(x.shape[1]):
@@ -273,7 +282,7 @@ def _chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> SolvedNod
 
 
 def _replies(nodes: Nodes, x: np.ndarray, player: int) -> tuple[np.ndarray, np.ndarray]:
-    """A player's best response at every node, ``[node axis]``, and what it gains, ``[node]``."""
+    """Return a player's best response at every node, ``[node axis]``, and its gain, ``[node]``."""
     strategy, gain = _best_replies(*nodes, put(x), put(player))
     return np.asarray(strategy), np.asarray(gain)
 
@@ -292,7 +301,9 @@ def _best_replies(
 
 @eqx.filter_jit
 def _sharpened(game: Any, t: Array, states: Array, ahead: Surface, x: Array) -> tuple[Array, Array, Array]:
-    """The root of the first-order conditions next to ``x``, at every node that has one; what it pays."""
+    """Return the root of the first-order conditions near ``x``, at every node that has one, and its
+    payoffs.
+    """
 
     def one(state: Array, x: Profile) -> tuple[Array, Array, Array]:
         node = state_game(game, t, state, ahead)
@@ -303,7 +314,10 @@ def _sharpened(game: Any, t: Array, states: Array, ahead: Surface, x: Array) -> 
 
 
 def _root(node: Any, x: Profile) -> Profile:
-    """Newton's steps in inner coordinates; what is at a bound and gains nothing by leaving it stays."""
+    """Take Newton steps in inner coordinates.
+
+    Entries at a bound that gain nothing by leaving it are fixed.
+    """
     flat = flattened(node)
     space, begin = flat.space, flat.inner(x)
     margin = SLACK * width(space)
@@ -322,7 +336,7 @@ def _root(node: Any, x: Profile) -> Profile:
     def step(_: int | Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         y, best, lowest = carry
         derivative, slope = jax.jacfwd(slopes, has_aux=True)(y.ravel())
-        # nothing at all is infinitely far down: its slope says nothing
+        # zero maps to minus infinity: its slope carries no information
         at_bound = (y <= space.low + margin) & ~(slope > 0) | (y >= space.high - margin) & (slope > 0)
         left = jnp.max(jnp.abs(jnp.where(at_bound, 0.0, slope)))
         best, lowest = jnp.where(left < lowest, y, best), jnp.minimum(left, lowest)

@@ -20,9 +20,9 @@ from rivalry.methods.dynamic_games import riccati
 from rivalry.methods.dynamic_games.riccati import Commitment, commitment, followed, plan_costs
 from rivalry.tables.kernels.shapes import LinearQuadraticGame
 
-RESTS, WAITS = 1e-9, 20  # strategies that move less, and no less in so many passes, have come to rest
-NOISE = 1e-8  # what is smaller, relative to the largest entry of strategies, need not settle to its own size
-SETTLED = 1e-10  # costs, relative to their size, that one more pass moves less are those for ever
+RESTS, WAITS = 1e-9, 20  # strategies that move less, without improvement in so many passes, are at rest
+NOISE = 1e-8  # relative to the largest entry: smaller entries need not converge to their own scale
+SETTLED = 1e-10  # relative: costs that one more pass changes less are the infinite-horizon costs
 ENDS = ("iteration limit", "converged", "not found")
 
 Session = dict[str, np.ndarray]
@@ -30,47 +30,47 @@ METHOD = "linear-quadratic regulator"
 
 
 class LinearQuadraticWorld(NamedTuple):
-    """What is solved, and what payoffs are compared with."""
+    """The linear-quadratic game, and the scale of its payoffs."""
 
     game: LinearQuadraticGame
     scale: float
-    outside: Callable[[np.ndarray], str] | None = None  # where a path leaves what the game stands for
+    outside: Callable[[np.ndarray], str] | None = None  # where a path leaves the game's domain
 
 
 class LinearQuadratic(BaseLearner):
-    """Strategies that are linear in the state, for ever, in games of linear motion and quadratic costs.
+    """Linear strategies of infinite-horizon games with linear motion and quadratic costs.
 
     For games with `rivalry.oracles.to_linear_quadratic`, a `tables.kernels.shapes.LinearQuadraticGame`: ``x'
-    = A x + sum_i B_i u_i``, and player ``i`` is paid ``-(x'R_i x + u_i'Q_i u_i)`` a period, discounted by its
-    own ``gamma_i``. A strategy is ``u_i = -F_i x``. The ``solution`` is
+    = A x + sum_i B_i u_i``, and player ``i`` receives ``-(x'R_i x + u_i'Q_i u_i)`` per period, discounted by
+    its own ``gamma_i``. A strategy is ``u_i = -F_i x``. The ``solution`` is
 
-    - ``markov_perfect``: nobody gains by another strategy, whatever the state (any number of players);
-    - ``feedback_stackelberg``: in every period the leader moves first, and the follower sees its move;
-    - ``commitment_stackelberg``: the leader announces at the start what it will do for ever, and the follower
-      answers by its best plan, which its Euler equation describes. The leader would rather plan anew later
+    - ``markov_perfect``: no player gains by another strategy, whatever the state (any number of players);
+    - ``feedback_stackelberg``: in every period the leader moves first, and the follower observes its move;
+    - ``commitment_stackelberg``: the leader announces at the start its plan for all periods, and the follower
+      responds with its best plan, which its Euler equation describes. The leader would gain by replanning later
       (``replanned_gain``): the plan is not time-consistent;
-    - ``joint``: the strategies that make the sum of all values largest, where all discount alike.
+    - ``joint``: the strategies that maximise the sum of all values, where all discount equally.
 
-    The first two go back period by period from a last one until strategies stand still, to rounding, and then
-    take what these cost for ever; they have settled only if one more period moves those costs no more. So the
-    equilibrium is the limit of ever longer horizons. The others are one Riccati equation. Values are always
-    those of the strategies found, from a Lyapunov equation. Nothing bounds states and moves: whether what is
-    bounded in the game stays so on the path is for the game to say. Where nothing settles all is NaN but the
+    The first two iterate backwards from a last period until strategies are stationary, to rounding, and then
+    evaluate their infinite-horizon costs; they have converged only if one more period does not change those
+    costs. So the equilibrium is the limit of ever longer horizons. The others solve one Riccati equation.
+    Values are always those of the strategies found, from a Lyapunov equation. States and moves are unbounded:
+    the game itself must check that its bounds hold on the path. Without convergence all is NaN except the
     ``residual``.
 
     The record holds ``value`` (player), at the first state; ``feedback`` (player, control, state); the rest
-    that play comes to, ``steady_state`` (state), NaN where there is none; ``state_path`` (period, state),
+    point of play, ``steady_state`` (state), NaN where there is none; ``state_path`` (period, state),
     ``control_path`` (period, player, control) and ``cash_flow_path`` (period, player); ``residual``;
-    ``time_consistent``; with feedback leadership the follower's reply ``u_f = -K x - k u_l``, as
+    ``time_consistent``; with feedback leadership the follower's best response ``u_f = -K x - k u_l``, as
     ``reply_to_state`` K (control, state) and ``reply_to_leader`` k (control, leader_control). A commitment
     has, in place of ``feedback``, ``plan_feedback`` (control, plan_state), the plan ``u_l = -F (x, u_f)``,
     the follower's first move ``first_move`` H (control, state) times the first state, and ``replanned_gain``
-    (period), what the leader would gain, from then on and in values of then, if it could plan anew.
+    (period), the leader's gain from replanning, from then on and in values of then.
 
-    The certificate is exact among strategies and plans whose discounted squares die out: every player's best
-    reply to the others' strategies is a linear regulator's problem, that of a leader against the follower's
-    reply. For ``joint`` it tells what each would gain by leaving the common plan. Where a game says that the
-    path leaves what it stands for (`rivalry.oracles.outside_linear`, such as outputs below zero) there is a
+    The certificate is exact among strategies and plans whose discounted squares vanish: every player's best
+    response to the others' strategies is a linear regulator's problem, that of a leader against the
+    follower's response. For ``joint`` it is each player's gain by leaving the common plan. Where the path
+    leaves the game's domain (`rivalry.oracles.outside_linear`, such as outputs below zero) there is a
     warning, ``outside``, and no certificate.
 
     Raises
@@ -111,7 +111,7 @@ class LinearQuadratic(BaseLearner):
     needs: ClassVar[tuple[Need, ...]] = (knows(to_linear_quadratic),)
 
     def world(self, game: Any) -> LinearQuadraticWorld:
-        """The game's matrices. Raises `ValueError` where they, or the solution for them, do not fit."""
+        """Return the game's matrices. Raise `ValueError` where they, or the solution for them, do not fit."""
         made = checked(to_linear_quadratic(game))
         rates = made.gamma.tolist()
         if self.solution.endswith("stackelberg"):
@@ -126,15 +126,15 @@ class LinearQuadratic(BaseLearner):
         return LinearQuadraticWorld(made, scale(game), partial(outside_linear, game))
 
     def length(self, world: LinearQuadraticWorld) -> int:
-        """At most the budget."""
+        """Return the iteration limit."""
         return self.budget
 
     def expected_steps(self, world: LinearQuadraticWorld) -> int:
-        """Return 0: nobody can tell when the iterations converge."""
+        """Return 0: the number of iterations is not known in advance."""
         return 0
 
     def begin(self, world: LinearQuadraticWorld, stream: np.random.SeedSequence) -> Session:
-        """The last period, in which nobody moves any more; the stream is not needed."""
+        """Return a session at the last period, in which no player moves; the stream is not used."""
         players, states, controls = world.game.B.shape
         return {
             "cost": world.game.R.copy(),
@@ -147,7 +147,7 @@ class LinearQuadratic(BaseLearner):
         }
 
     def advance(self, world: LinearQuadraticWorld, session: Session, steps: int) -> int:
-        """Up to ``steps`` periods back; a plan is one step."""
+        """Iterate up to ``steps`` periods backwards; a plan is one step."""
         for taken in range(steps):
             if session["end"][0] or session["done"][0] >= self.budget:
                 return taken
@@ -164,7 +164,9 @@ class LinearQuadratic(BaseLearner):
         return riccati.leading_step(game, cost, self.leader)[:2]
 
     def _pass(self, game: LinearQuadraticGame, session: Session) -> None:
-        """One period back, and, where strategies have come to rest, what they cost for ever."""
+        """Iterate one period backwards, and, once strategies are at rest, evaluate their infinite-horizon
+        costs.
+        """
         try:
             feedback, cost = self._back(game, session["cost"])
         except np.linalg.LinAlgError:
@@ -181,9 +183,10 @@ class LinearQuadratic(BaseLearner):
             self._evaluated(game, session)
 
     def _evaluated(self, game: LinearQuadraticGame, session: Session) -> None:
-        """Costs for ever in place of those of a horizon: the end, if one more period leaves them as they are.
+        """Replace costs of a horizon by infinite-horizon costs: converged if one more period does not change
+        them.
 
-        Strategies can stand still long before costs do: what is constant in them settles like ``gamma^t``.
+        Strategies can be stationary long before costs are: their constant part converges like ``gamma^t``.
         """
         cost = riccati.costs(game, session["feedback"])
         if not np.all(np.isfinite(cost)):
@@ -197,7 +200,7 @@ class LinearQuadratic(BaseLearner):
             session["end"][0] = ENDS.index("converged")
 
     def _plan(self, game: LinearQuadraticGame, session: Session) -> None:
-        """The plan of all, or of the leader, where there is one that is worth something to every player."""
+        """Solve for the joint plan, or the leader's, if every player's value under it is finite."""
         if self.solution == "joint":
             found = riccati.joint(game)
             if found is not None:
@@ -211,7 +214,7 @@ class LinearQuadratic(BaseLearner):
         session["end"][0] = ENDS.index("converged" if good else "not found")
 
     def read(self, world: LinearQuadraticWorld, session: Session) -> Record:
-        """Values, strategies, the path and the certificate; NaN where nothing has converged."""
+        """Return values, strategies, the path and the certificate; NaN without convergence."""
         status = ENDS[int(session["end"][0])]
         if status == "iteration limit" and session["done"][0] >= self.budget:
             warnings.warn(f"not converged after {self.budget} periods: raise budget", stacklevel=2)
@@ -230,7 +233,7 @@ class LinearQuadratic(BaseLearner):
 
 
 def _within(found: Record, why: str) -> Record:
-    """A record as it is, or, of a path that leaves what the game stands for, without a certificate."""
+    """Return the record, without its certificate if the path leaves the game's domain."""
     if not why:
         return found
     warnings.warn(f"{why}: the linear-quadratic solution is not one of the game itself", stacklevel=3)
@@ -240,7 +243,7 @@ def _within(found: Record, why: str) -> Record:
 
 
 def checked(game: LinearQuadraticGame) -> LinearQuadraticGame:
-    """The same as arrays of numbers. Raises `ValueError` for shapes, numbers and rates that cannot be."""
+    """Return the game as arrays of numbers. Raise `ValueError` for invalid shapes, numbers and rates."""
     made = LinearQuadraticGame(*(np.array(part, dtype=float) for part in game))
     if made.B.ndim != 3:
         raise ValueError(f"B: {made.B.ndim} dimensions must be 3, player, state and control")
@@ -267,7 +270,7 @@ def checked(game: LinearQuadraticGame) -> LinearQuadraticGame:
 
 
 def _euler(game: LinearQuadraticGame, follower: int) -> None:
-    """Raises `ValueError` where `commitment.implementability` does not tell the follower's best plan."""
+    """Raise `ValueError` where `commitment.implementability` does not describe the follower's best plan."""
     if np.min(np.linalg.eigvalsh(game.Q[follower])) <= 0:
         raise ValueError(
             f"Q[{follower}]: must be positive definite for a commitment: the follower's moves must cost"
@@ -280,7 +283,9 @@ def _euler(game: LinearQuadraticGame, follower: int) -> None:
 
 
 def _movement(before: np.ndarray, after: np.ndarray) -> float:
-    """How far strategies ``[player control state]`` have moved, relative to what each state adds to moves."""
+    """Return the change of strategies ``[player control state]``, relative to each state's contribution to
+    moves.
+    """
     size = np.max(np.abs(after), axis=(0, 1))
     size = np.maximum(size, NOISE * np.max(size))
     off = np.max(np.abs(after - before), axis=(0, 1))
@@ -288,7 +293,7 @@ def _movement(before: np.ndarray, after: np.ndarray) -> float:
 
 
 class _Path(NamedTuple):
-    """What play leads through."""
+    """States and controls along a path of play."""
 
     states: np.ndarray  # [period state]
     controls: np.ndarray  # [period player control]
@@ -297,9 +302,11 @@ class _Path(NamedTuple):
 def played(
     game: LinearQuadraticGame, feedback: np.ndarray, leader: int | None, periods: int, allowed: float
 ) -> Record:
-    """The record of strategies ``[player control state]``; NaN, and no certificate, where they are NaN.
+    """Return the record of strategies ``[player control state]``.
 
-    ``leader`` moves first in every period, so that its deviations are answered within it; None: nobody does.
+    NaN, without certificate, where they are NaN.
+
+    ``leader`` moves first in every period, so that its deviations are answered within it; None: no leader.
     ``allowed`` is the certificate's tolerance in units of payoff.
     """
     cost = riccati.costs(game, feedback)
@@ -331,7 +338,7 @@ def played(
 def committed(
     game: LinearQuadraticGame, plan: Commitment | None, leader: int, periods: int, allowed: float
 ) -> Record:
-    """The record of a leader's plan; NaN, and no certificate, where there is none."""
+    """Return the record of a leader's plan; NaN, without certificate, where there is none."""
     known, size = plan is not None, len(game.A)
     plan = plan or _no_plan(game)
     loop = plan.A - plan.B @ plan.F
@@ -358,7 +365,7 @@ def committed(
 
 
 def _no_plan(game: LinearQuadraticGame) -> Commitment:
-    """NaN in the shapes of a plan."""
+    """Return NaN in the shapes of a plan."""
     states, controls = game.B.shape[1:]
     whole = states + controls
 
@@ -377,12 +384,15 @@ def _no_plan(game: LinearQuadraticGame) -> Commitment:
 
 
 def _worth(cost: np.ndarray, state: np.ndarray) -> np.ndarray:
-    """``-x'Px`` for forms ``[.. state state]`` and states ``[.. state]``, one of both or the same many."""
+    """Return ``-x'Px`` for forms ``[.. state state]`` and states ``[..
+
+    State]``, broadcast over one or many.
+    """
     return np.asarray(-np.einsum("...i,...ij,...j->...", state, cost, state))
 
 
 def _told(game: LinearQuadraticGame, value: np.ndarray, path: _Path) -> Record:
-    """What strategies and plans have in common."""
+    """Return the entries that strategies and plans have in common."""
     state_cost = np.einsum("ts,isr,tr->ti", path.states, game.R, path.states)
     control_cost = np.einsum("tic,icd,tid->ti", path.controls, game.Q, path.controls)
     return {
@@ -395,7 +405,7 @@ def _told(game: LinearQuadraticGame, value: np.ndarray, path: _Path) -> Record:
 
 
 def _reply(game: LinearQuadraticGame, response: riccati.Reply) -> Record:
-    """The follower's reply within a period."""
+    """Return the follower's best response within a period."""
     states, controls = game.B.shape[1:]
     return {
         "reply_to_state": (("control", "state"), np.broadcast_to(response.K, (controls, states)).copy()),
@@ -407,20 +417,20 @@ def _reply(game: LinearQuadraticGame, response: riccati.Reply) -> Record:
 
 
 def _alone(game: LinearQuadraticGame, feedback: np.ndarray, player: int) -> LinearQuadraticGame:
-    """What one player faces if the others keep to their strategies: a game of its own."""
+    """Return the one-player game against the fixed strategies of the others."""
     one = slice(player, player + 1)
     A = riccati.against(game, feedback, player)
     return LinearQuadraticGame(A, game.B[one], game.R[one], game.Q[one], game.gamma[one], game.first)
 
 
 def _gain(alone: LinearQuadraticGame, cost: float) -> float:
-    """By how much the best plan of the only player costs less than ``cost``; infinite where none is best."""
+    """Return how much less than ``cost`` the only player's best plan costs; infinite where none is best."""
     A, (B,), (R,), (Q,), (gamma,), first = alone
     best = riccati.regulator(A, B, R, Q, float(gamma))
     return np.inf if best is None else float(cost - first @ best.cost @ first)
 
 
 def _certificate(gains: list[float], allowed: float) -> Record:
-    """Gains by best responses: regrets; what rounding makes negative counts in the bound all the same."""
+    """Return gains by best responses as regrets; gains that rounding makes negative count in the bound."""
     regret, bound = np.maximum(gains, 0.0), np.abs(gains)
     return Certificate(regret, bound, "exact", METHOD, allowed, rounding="floating point").record()

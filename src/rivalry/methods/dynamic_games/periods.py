@@ -16,8 +16,8 @@ from rivalry.core.oracles import discount_factors, stage_game, to_stages
 from rivalry.core.results import UNREFUTED
 from rivalry.methods.limit_sets.nearby_equilibria import ends_from
 
-REST = 1e-12  # of the payoff scale: values that move less have come to rest
-ITERATIONS = 200  # most passes over a horizon without end
+REST = 1e-12  # of the payoff scale: values that change less are at rest
+ITERATIONS = 200  # most passes over an infinite horizon
 
 Session = dict[str, np.ndarray]
 
@@ -25,18 +25,18 @@ Session = dict[str, np.ndarray]
 class Periods(BaseLearner):
     """Equilibrium of play over periods by backward induction.
 
-    For games whose periods touch each other only through the chance that play goes on. Period ``t`` is then a
-    one-shot game (`rivalry.oracles.stage_game`) in which every player is paid what the period brings, and
-    ``ahead`` if play goes on: the value of the period after it, 0 after the last. One step is one period, the
-    last first. Best responses in turn go from the solution of the period after it and from ``tries`` - 1
-    profiles drawn from the space, sharpened by Newton's method; every end is certified by a search, and the
-    first that is an equilibrium counts. Where a horizon has no end, a step is one pass of policy iteration:
-    the stage is solved for the values ahead, and these become what its solution pays for ever, until they
-    stand still (``V = u / (1 - gamma q_0)``).
+    For games whose periods are linked only through the probability of continuation. Period ``t`` is then a
+    one-shot game (`rivalry.oracles.stage_game`) in which every player receives the period's payoff, and
+    ``ahead`` if play continues: the value of the next period, 0 after the last. One step is one period, the
+    last first. Sequential best responses start from the solution of the next period and from ``tries`` - 1
+    random profiles, refined by Newton's method; a search certifies every end, and the first equilibrium
+    counts. For an infinite horizon, a step is one pass of policy iteration: it solves the stage game for the
+    continuation values, and these become the perpetual value of its solution, until they are stationary (``V
+    = u / (1 - gamma q_0)``).
 
-    The record holds the profile of all periods, ``value`` (stage, player), what a period and all after it
-    bring, in units of the start's payoffs, ``stage_regret`` (period, player), and ``stage_equilibria``
-    (period), how many distinct certified ends the starts led to. The certificate is that of the whole.
+    The record holds the profile of all periods, ``value`` (stage, player), the payoff of a period and all
+    after it, in units of the start's payoffs, ``stage_regret`` (period, player), and ``stage_equilibria``
+    (period), the number of distinct certified ends of the starts. The certificate is that of the whole.
 
     Examples
     --------
@@ -58,22 +58,25 @@ class Periods(BaseLearner):
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, knows(stage_game))
 
     def world(self, game: Any) -> Any:
-        """The game itself. Raises `ValueError` where a period depends on more than the values ahead."""
+        """Return the game. Raise `ValueError` where a period depends on more than the continuation values."""
         why = to_stages(game).coupled
         if why:
             raise ValueError(f"periods: {why}; use best_response or feedback")
         return game
 
     def length(self, world: Any) -> int:
-        """One step a period."""
+        """Return the number of steps: one per period."""
         return ITERATIONS if _endless(world) else to_stages(world).periods
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
-        """Starts drawn from the last period's space."""
+        """Return a session with random starts from the last period's space."""
         return self._begun(world, stream, None)
 
     def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
-        """The last period's replies begin at the start's last columns; other starts are drawn."""
+        """Return a session whose last period starts at the last columns of ``start``.
+
+        Other starts are random.
+        """
         columns = world.space.shape[1] // to_stages(world).periods
         return self._begun(world, stream, np.asarray(start, dtype=float)[:, -columns:])
 
@@ -95,7 +98,7 @@ class Periods(BaseLearner):
         }
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
-        """Up to ``steps`` periods."""
+        """Solve up to ``steps`` periods."""
         for taken in range(steps):
             if self._over(world, session):
                 return taken
@@ -116,7 +119,7 @@ class Periods(BaseLearner):
         session["value"][t] = np.asarray(certify.payoffs(stage, put(session["profile"][t])))
 
     def _pass(self, world: Any, session: Session) -> None:
-        """One pass of policy iteration."""
+        """Run one pass of policy iteration."""
         before, gamma = session["value"][0].copy(), np.asarray(discount_factors(world))
         stage = stage_game(world, 0, put(gamma * before))
         self._solve(stage, session, 0, _starts(session["profile"], session))
@@ -125,18 +128,18 @@ class Periods(BaseLearner):
         session["rests"][0] = not np.max(np.abs(after - before)) > REST * scale(world)
 
     def _solve(self, stage: Game, session: Session, t: int, starts: np.ndarray) -> None:
-        """The stage's equilibrium, as far as one is found, into the session's row ``t``."""
+        """Write the stage game's equilibrium, if one is found, into the session's row ``t``."""
         ends: list[tuple[bool, np.ndarray, np.ndarray]] = []  # certified, profile, regret
         for x in ends_from(stage, starts[: self.tries], rounds=self.rounds, points=self.points):
             proof = certify.certificate(stage, put(x))
             ends.append((proof.claim in UNREFUTED, x, proof.regret))
-        ends.sort(key=lambda end: not end[0])  # those that are certified first, in the order of the starts
+        ends.sort(key=lambda end: not end[0])  # certified ends first, in the order of the starts
         if ends:
             _, session["profile"][t], session["regret"][t] = ends[0]
         session["count"][t] = sum(certified for certified, _, _ in ends)
 
     def read(self, world: Any, session: Session) -> Record:
-        """The profile of all periods; NaN in those that are not solved yet."""
+        """Return the profile of all periods; NaN in unsolved ones."""
         profile = np.moveaxis(session["profile"], 1, 0).reshape(world.space.shape[0], -1)
         found: Record = {
             "profile": (("player", "axis"), profile),
@@ -151,7 +154,7 @@ class Periods(BaseLearner):
 
 
 def _starts(solved: np.ndarray, session: Session) -> np.ndarray:
-    """What was solved before comes first, where there is an answer; then the starts of the session."""
+    """Return starts: the last solution, if there is one, then the starts of the session."""
     return np.concatenate([solved[np.isfinite(solved).all(axis=(1, 2))], session["starts"]])
 
 

@@ -1,7 +1,7 @@
-"""Linear-quadratic games: backward steps, what linear strategies cost, best responses, where motions lead.
+"""Linear-quadratic games: backward steps, costs of linear strategies, best responses, and limits of motions.
 
-Costs are minimised, and a quadratic form ``P`` is the cost ``x' P x`` that is still to come in state ``x``. A
-strategy is ``u_i = -F_i x``. Of every player's arrays the first dimension is the player.
+Costs are minimised, and a quadratic form ``P`` is the cost-to-go ``x' P x`` in state ``x``. A
+strategy is ``u_i = -F_i x``. The first dimension of every player array is the player.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import numpy as np
 
 from rivalry.tables.kernels.shapes import LinearQuadraticGame
 
-DOUBLINGS = 60  # so many steps, to the power of 2, are more than any discounting needs
-STILL = 1e-10  # a state that moves less, relative to its size, has come to rest
-SOLVED = 1e-8  # a Riccati equation that is off by more, relative to its solution, is not solved
+DOUBLINGS = 60  # 2 to this power steps are enough for any discounting
+STILL = 1e-10  # a state that moves less, relative to its size, is at rest
+SOLVED = 1e-8  # largest residual of a solved Riccati equation, relative to its solution
 
 
 class Regulated(NamedTuple):
-    """The best that one player can do about a linear motion."""
+    """Solution of one player's regulator problem for a linear motion."""
 
     feedback: np.ndarray  # [control state]
     cost: np.ndarray  # [state state]
@@ -26,14 +26,17 @@ class Regulated(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """A follower that sees the leader's move: ``u_f = -K x - k u_l``."""
+    """Best response of a follower that observes the leader's move: ``u_f = -K x - k u_l``."""
 
     K: np.ndarray  # [control state]
     k: np.ndarray  # [control control]
 
 
 def against(game: LinearQuadraticGame, feedback: np.ndarray, player: int | None = None) -> np.ndarray:
-    """The motion ``A - sum_j B_j F_j``, ``[state state]``; without ``player``'s part, where one is named."""
+    """Return the motion ``A - sum_j B_j F_j``, ``[state state]``.
+
+    Without the part of ``player``, if given.
+    """
     motions = game.B @ feedback
     total: np.ndarray = motions.sum(axis=0)
     loop: np.ndarray = game.A - total if player is None else game.A - (total - motions[player])
@@ -41,9 +44,9 @@ def against(game: LinearQuadraticGame, feedback: np.ndarray, player: int | None 
 
 
 def gain(A: np.ndarray, B: np.ndarray, Q: np.ndarray, gamma: float, cost: np.ndarray) -> np.ndarray:
-    """One player's best feedback ``[control state]`` if ``cost`` is what lies ahead.
+    """Return one player's best feedback ``[control state]`` for the cost-to-go ``cost``.
 
-    Raises `numpy.linalg.LinAlgError` where every move is as good.
+    Raises `numpy.linalg.LinAlgError` where the best move is not unique.
     """
     ahead = gamma * B.T @ cost
     found: np.ndarray = np.linalg.solve(Q + ahead @ B, ahead @ A)
@@ -51,11 +54,11 @@ def gain(A: np.ndarray, B: np.ndarray, Q: np.ndarray, gamma: float, cost: np.nda
 
 
 def markov_step(game: LinearQuadraticGame, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One period back: the strategies in equilibrium and what they cost, if ``cost`` lies ahead.
+    """Return the equilibrium strategies one period back and their costs, for the cost-to-go ``cost``.
 
     All first-order conditions ``(Q_i + gamma_i B_i'P_i B_i) F_i + gamma_i B_i'P_i sum_{j != i} B_j F_j =
-    gamma_i B_i'P_i A`` are solved at once. Returns ``[player control state]`` and ``[player state state]``.
-    Raises `numpy.linalg.LinAlgError` where they have no single solution.
+    gamma_i B_i'P_i A`` are solved simultaneously. Returns ``[player control state]`` and ``[player state
+    state]``. Raises `numpy.linalg.LinAlgError` where they have no unique solution.
     """
     players, states, controls = game.B.shape
     ahead = game.gamma[:, None, None] * np.swapaxes(game.B, 1, 2) @ cost
@@ -70,9 +73,10 @@ def markov_step(game: LinearQuadraticGame, cost: np.ndarray) -> tuple[np.ndarray
 def leading_step(
     game: LinearQuadraticGame, cost: np.ndarray, leader: int
 ) -> tuple[np.ndarray, np.ndarray, Reply]:
-    """The same for two players of whom ``leader`` moves first in every period, and the follower's reply.
+    """Return the same for two players with ``leader`` moving first in every period, and the follower's
+    response.
 
-    The leader regulates the motion ``(A - B_f K, B_l - B_f k)`` that the reply leaves.
+    The leader regulates the motion ``(A - B_f K, B_l - B_f k)`` under that response.
     """
     response = replying(game, cost, leader)
     feedback = np.empty((*game.B.shape[::2], game.A.shape[0]))
@@ -83,7 +87,7 @@ def leading_step(
 
 
 def replying(game: LinearQuadraticGame, cost: np.ndarray, leader: int) -> Reply:
-    """The follower's best answer to any move of the leader, if ``cost`` lies ahead."""
+    """Return the follower's best response to any move of the leader, for the cost-to-go ``cost``."""
     f = 1 - leader
     motions = np.hstack([game.A, game.B[leader]])
     both = gain(motions, game.B[f], game.Q[f], game.gamma[f], cost[f])
@@ -91,13 +95,15 @@ def replying(game: LinearQuadraticGame, cost: np.ndarray, leader: int) -> Reply:
 
 
 def led(game: LinearQuadraticGame, response: Reply, leader: int) -> tuple[np.ndarray, np.ndarray]:
-    """The motion that a leader regulates who knows the follower's reply: ``(A - B_f K, B_l - B_f k)``."""
+    """Return the motion of a leader that anticipates the follower's response: ``(A - B_f K, B_l - B_f
+    k)``.
+    """
     theirs = game.B[1 - leader]
     return game.A - theirs @ response.K, game.B[leader] - theirs @ response.k
 
 
 def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray) -> np.ndarray:
-    """What this period and all after it cost, ``[player state state]``."""
+    """Return the cost of this period and all after it, ``[player state state]``."""
     loop = against(game, feedback)
     now = game.R + np.swapaxes(feedback, 1, 2) @ game.Q @ feedback
     after = now + game.gamma[:, None, None] * (loop.T @ cost @ loop)
@@ -106,7 +112,8 @@ def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray) -> 
 
 
 def evaluated(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarray:
-    """The sum of ``gamma^t (loop^t)' now loop^t``, the solution of a discrete Lyapunov equation, by doubling.
+    """Return the sum of ``gamma^t (loop^t)' now loop^t``, the solution of a discrete Lyapunov equation, by
+    doubling.
 
     NaN where the sum diverges.
 
@@ -128,7 +135,9 @@ def evaluated(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarray:
 
 
 def costs(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
-    """What linear strategies cost everybody for ever, exactly: ``[player state state]``; NaN where infinite.
+    """Return the exact infinite-horizon costs of linear strategies, ``[player state state]``.
+
+    NaN where infinite.
 
     Examples
     --------
@@ -144,11 +153,12 @@ def costs(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
 
 
 def regulator(A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma: float) -> Regulated | None:
-    """The least discounted sum of ``x'Rx + u'Qu`` for ``x' = A x + B u``, among plans whose squares die out.
+    """Return the least discounted sum of ``x'Rx + u'Qu`` for ``x' = A x + B u``, among plans whose squares
+    vanish.
 
     The stabilising solution of the discounted Riccati equation, by SciPy, and two passes of policy iteration,
     each with an exact value. ``R`` need not be definite. None where there is no best plan: no solution, or
-    one at which costs do not curve upwards.
+    one at which costs are not convex.
 
     Examples
     --------
@@ -160,12 +170,12 @@ def regulator(A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma:
     from scipy.linalg import solve_discrete_are
 
     root = np.sqrt(gamma)
-    for balanced in (True, False):  # balancing helps but for the least discount factors, which it cannot take
+    for balanced in (True, False):  # balancing helps, but fails for the smallest discount factors
         try:
             with np.errstate(all="ignore"):
                 cost = solve_discrete_are(root * A, root * B, R, Q, balanced=balanced)
             found = _polished(A, B, R, Q, gamma, cost)
-        except (np.linalg.LinAlgError, ValueError):  # roots on the circle; what is no number
+        except (np.linalg.LinAlgError, ValueError):  # roots on the unit circle; NaN
             continue
         if found is not None:
             return found
@@ -175,7 +185,10 @@ def regulator(A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma:
 def _polished(
     A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma: float, cost: np.ndarray
 ) -> Regulated | None:
-    """A solution of the Riccati equation made exact to rounding; None where it is none, or not the least."""
+    """Return a solution of the Riccati equation exact to rounding.
+
+    None where it is none, or not the least.
+    """
     for _ in range(2):
         feedback = gain(A, B, Q, gamma, cost)
         cost = evaluated(A - B @ feedback, R + feedback.T @ Q @ feedback, gamma)
@@ -189,7 +202,7 @@ def _polished(
 
 
 def joint(game: LinearQuadraticGame) -> tuple[np.ndarray, float] | None:
-    """The strategies ``[player control state]`` that make the sum of all costs least, and the residual.
+    """Return the strategies ``[player control state]`` that minimise the sum of all costs, and the residual.
 
     For equal gammas. None where there is no best plan.
     """
@@ -204,7 +217,7 @@ def joint(game: LinearQuadraticGame) -> tuple[np.ndarray, float] | None:
 
 
 def travelled(loop: np.ndarray, first: np.ndarray, periods: int) -> np.ndarray:
-    """The states ``[period state]`` that a motion leads through, the first one first."""
+    """Return the states ``[period state]`` along a motion, the first one first."""
     path = np.empty((periods, len(first)))
     state = np.asarray(first, dtype=float)
     for t in range(periods):
@@ -213,10 +226,10 @@ def travelled(loop: np.ndarray, first: np.ndarray, periods: int) -> np.ndarray:
 
 
 def limit(loop: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Where a motion comes to rest, ``[state]``; NaN where it does not.
+    """Return the limit of a motion, ``[state]``; NaN where it does not converge.
 
-    Steps are doubled: once they are still to some digits they are to twice as many, and to go on would only
-    let the rounding of a mode that neither grows nor decays grow.
+    Steps are doubled. Once states are constant to some digits they have twice as many digits, and more steps
+    would only amplify the rounding of a mode that neither grows nor decays.
 
     Examples
     --------
@@ -235,7 +248,8 @@ def limit(loop: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 
 class Commitment(NamedTuple):
-    """A leader's plan for ever, as a motion of ``y = (x, u_f)``: ``y' = A y + B u_l`` under ``u_l = -F y``.
+    """A leader's infinite-horizon plan, as a motion of ``y = (x, u_f)``: ``y' = A y + B u_l`` under ``u_l =
+    -F y``.
 
     It begins with the follower's first move ``u_f = first_move x``.
     """
@@ -250,12 +264,12 @@ class Commitment(NamedTuple):
 
 
 def implementability(game: LinearQuadraticGame, leader: int) -> tuple[np.ndarray, np.ndarray]:
-    """The motion of ``y = (x, u_f)`` under any plan of the leader that the follower answers by its best.
+    """Return the motion of ``y = (x, u_f)`` under any plan of the leader, with the follower's best response.
 
-    The follower's first-order conditions with the costate ``m``, half the derivative of its cost to come, are
+    The follower's first-order conditions with the costate ``m``, half the derivative of its cost-to-go, are
     ``Q_f u_t = -gamma_f B_f' m_{t+1}`` and ``m_t = R_f x_t + gamma_f A' m_{t+1}``. Where the motion carries
-    the follower's own state over, ``A' B_f = B_f``, the second times ``B_f'``, with the first put in twice,
-    is ``u_{t+1} = u_t / gamma_f + Q_f^-1 B_f' R_f x_{t+1}``: its Euler equation.
+    the follower's own state over, ``A' B_f = B_f``, multiplying the second by ``B_f'`` and substituting the
+    first twice gives ``u_{t+1} = u_t / gamma_f + Q_f^-1 B_f' R_f x_{t+1}``: its Euler equation.
     """
     f = 1 - leader
     shift = np.linalg.solve(game.Q[f], game.B[f].T @ game.R[f])
@@ -265,19 +279,19 @@ def implementability(game: LinearQuadraticGame, leader: int) -> tuple[np.ndarray
 
 
 def _exploding(A: np.ndarray, gamma: float) -> int:
-    """How many modes of a motion grow too fast for the discounting."""
+    """Return the number of modes of a motion that grow too fast for the discounting."""
     return int(np.sum(np.sqrt(gamma) * np.abs(np.linalg.eigvals(A)) >= 1))
 
 
 def commitment(game: LinearQuadraticGame, leader: int) -> Commitment | None:
-    """The leader's best plan for ever, announced at the start; None where there is none.
+    """Return the leader's best infinite-horizon plan, announced at the start; None where there is none.
 
-    The leader regulates the motion of `implementability`, and chooses the follower's first move with it, the
-    best of which is ``-P22^-1 P21 x``: the follower jumps there as it hears the plan.
+    The leader regulates the motion of `implementability`, and also chooses the follower's first move, the
+    best of which is ``-P22^-1 P21 x``: the follower adjusts immediately to the announcement.
 
-    Players may discount differently. The follower's reply to a plan leaves out the modes that grow too fast
-    for the follower's discounting. The leader's Riccati equation leaves out what grows too fast for the
-    leader's: as long as these are the same modes it is the right one. Where the leader is so impatient that
+    Players may discount differently. The follower's response to a plan excludes the modes that grow too fast
+    for the follower's discounting. The leader's Riccati equation excludes those that grow too fast for the
+    leader's: it is correct as long as these are the same modes. Where the leader is so impatient that
     they are not, promises ever further ahead pay ever more, and no plan is best.
     """
     states, controls = game.B.shape[1:]
@@ -299,7 +313,10 @@ def commitment(game: LinearQuadraticGame, leader: int) -> Commitment | None:
 
 
 def plan_costs(game: LinearQuadraticGame, plan: Commitment, leader: int) -> np.ndarray:
-    """What a leader's plan costs both, ``[player plan_state plan_state]``; NaN where that is infinite."""
+    """Return both players' costs of a leader's plan, ``[player plan_state plan_state]``.
+
+    NaN where infinite.
+    """
     states = len(game.A)
     now = np.zeros((2, *plan.A.shape))
     now[:, :states, :states] = game.R
@@ -310,9 +327,9 @@ def plan_costs(game: LinearQuadraticGame, plan: Commitment, leader: int) -> np.n
 
 
 def followed(game: LinearQuadraticGame, plan: Commitment, leader: int) -> LinearQuadraticGame:
-    """What the follower faces: its own problem beside a plan that goes on whatever it does.
+    """Return the follower's problem, given a plan that does not depend on its actions.
 
-    The state is ``(x, y)``, of which the plan moves ``y``; of the players only the follower is left.
+    The state is ``(x, y)``, of which the plan moves ``y``; the follower is the only player.
     """
     f, states, size = 1 - leader, len(game.A), len(plan.A)
     A = np.block([[game.A, -game.B[leader] @ plan.F], [np.zeros((size, states)), plan.A - plan.B @ plan.F]])

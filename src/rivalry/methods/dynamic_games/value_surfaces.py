@@ -11,21 +11,21 @@ from jaxtyping import Array, Float
 from rivalry.core.jax import jax, jnp, put
 
 DEGREE = 3
-FLOOR = 1e-4  # of the largest level: stocks that may be 0 are told apart from there
+FLOOR = 1e-4  # of the largest level: lowest positive level of stocks that may be 0
 
 
 class Surface(eqx.Module):
     """Every player's value as a function of a state ``[stock player]``; constant beyond the grid.
 
-    ``coefficients`` [player, level, ..] have one level axis for every player's every stock, a player's stocks
-    side by side, and ``knots`` [dimension, knot] are in logarithms. Made by `fitted`.
+    ``coefficients`` [player, level, ..] have one level axis per stock of every player, a player's stocks
+    side by side, and ``knots`` [dimension, knot] are in logarithms. Constructed by `fitted`.
     """
 
     coefficients: Float[Array, "player ..."]
     knots: Float[Array, "dimension knot"]
 
     def __call__(self, state: Float[Array, "stock player"]) -> Float[Array, "player"]:
-        """The values of all players."""
+        """Return the values of all players."""
         block: Array = self.coefficients
         for where, weights in reversed(self._places(state.T.ravel())):
             part = jax.lax.dynamic_slice_in_dim(block, where, DEGREE + 1, axis=block.ndim - 1)
@@ -35,7 +35,7 @@ class Surface(eqx.Module):
     def against(
         self, state: Float[Array, "stock player"], player: Array
     ) -> Callable[[Float[Array, "stock"]], Float[Array, ""]]:
-        """``player``'s value as a function of its own stocks; the others' are worked out once."""
+        """Return ``player``'s value as a function of its own stocks, with the others' stocks fixed."""
         stocks, players = state.shape
         if not stocks:
             return lambda own: self.coefficients[player]
@@ -67,20 +67,22 @@ class Surface(eqx.Module):
         return value
 
     def _places(self, stocks: Array) -> list[tuple[Array, Array]]:
-        """Where along every dimension the splines that count begin, and their weights."""
+        """Return the first relevant spline along every dimension, and the weights."""
         return [
             _basis(_logs(stocks[k], self.knots[k]), self.knots[k]) for k in range(self.coefficients.ndim - 1)
         ]
 
 
 def _logs(stock: Array, knots: Array) -> Array:
-    """The logarithm of a stock, inside the knots."""
+    """Return the logarithm of a stock, clipped to the knots."""
     inside = jnp.clip(stock, jnp.exp(knots[0]), jnp.exp(knots[-1]))
     return jnp.clip(jnp.log(inside), knots[0], knots[-1])
 
 
 def _basis(y: Array, knots: Array) -> tuple[Array, Float[Array, "4"]]:
-    """The first of the four cubic B-splines that are not 0 at ``y``, and their values (Cox and de Boor)."""
+    """Return the first of the four cubic B-splines that are not 0 at ``y``, and their values (Cox and de
+    Boor).
+    """
     count = len(knots) - DEGREE - 1
     span = jnp.clip(jnp.searchsorted(knots, y, side="right") - 1, DEGREE, count - 1)
     around = jax.lax.dynamic_slice_in_dim(knots, span - DEGREE + 1, 2 * DEGREE)
@@ -98,7 +100,7 @@ def _basis(y: Array, knots: Array) -> tuple[Array, Float[Array, "4"]]:
 
 
 def level_grids(low: np.ndarray, high: np.ndarray, levels: int) -> np.ndarray:
-    """Levels of every stock, ``[dimension level]``, even in logarithms; ``low`` [dimension] may be 0.
+    """Return levels of every stock, ``[dimension level]``, even in logarithms; ``low`` [dimension] may be 0.
 
     Examples
     --------
@@ -112,7 +114,7 @@ def level_grids(low: np.ndarray, high: np.ndarray, levels: int) -> np.ndarray:
 
 
 def fitted(values: np.ndarray, grids: np.ndarray) -> Surface:
-    """The surface through ``values`` [player, level, ..] at ``grids`` [dimension level].
+    """Return the surface through ``values`` [player, level, ..] at ``grids`` [dimension level].
 
     Examples
     --------
@@ -131,7 +133,9 @@ def fitted(values: np.ndarray, grids: np.ndarray) -> Surface:
 
 
 def refined(values: np.ndarray, grids: np.ndarray) -> np.ndarray:
-    """Values at every level, from ``values`` [player, level, ..] at every second level of ``grids``."""
+    """Return values at every level, from ``values`` [player, level, ..] at every second level of
+    ``grids``.
+    """
     from scipy.interpolate import make_interp_spline
 
     found = values

@@ -116,13 +116,12 @@ class SampledPlay(BaseLearner):
 
 
 class RegretMatching(SampledPlay):
-    """Regret matching: repeated play with probabilities proportional to past regrets (Hart and Mas-Colell
-    2000).
+    """Regret matching: repeated play with probabilities that follow past regrets (Hart and Mas-Colell 2000).
 
     ``regrets="unconditional"``: an action's probability is proportional to the gain from always having played
     it (Hart and Mas-Colell 2001); the joint play approaches the coarse correlated equilibria.
-    ``"conditional"``: a player switches from the last action with probability equal to the gain from always
-    having switched, divided by ``inertia`` times the payoffs' range times the number of other actions (2000,
+    ``"conditional"``: a player switches from the last action in proportion to the gain from always having
+    switched, divided by ``inertia`` times the payoffs' range times the number of other actions (2000,
     eq. 2.2); the joint play approaches the correlated equilibria.
 
     One step is one period. The profile is the empirical play of every player, and the certificate is of that

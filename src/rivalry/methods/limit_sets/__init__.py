@@ -1,1 +1,1 @@
-"""Where dynamics end: rest points with their eigenvalues, periodic orbits."""
+"""Limit sets of dynamics: rest points with their eigenvalues, and periodic orbits."""

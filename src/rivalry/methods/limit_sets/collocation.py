@@ -1,9 +1,9 @@
-"""Periodic solutions of ``z' = f(z)`` by Newton's method on Gauss collocation, intervals condensed.
+"""Periodic solutions of ``z' = f(z)`` by Newton's method on Gauss collocation, with condensed intervals.
 
-Every interval carries the polynomial that meets the equation at four Gauss points (the method of order 8 of
-Butcher and Kuntzmann); all intervals, their closing and the period are solved for at once, so solutions that
-repel are as good as those that attract (Doedel; Kuznetsov 2004, section 10.1). Intervals are equally long
-and doubled until the period stands still.
+Every interval carries the polynomial that satisfies the equation at four Gauss points (the method of order 8
+of Butcher and Kuntzmann). All intervals, the closing condition and the period are solved for simultaneously,
+so that repelling solutions are found as well as attracting ones (Doedel; Kuznetsov 2004, section 10.1).
+Intervals are equally long and doubled until the period converges.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from jaxtyping import Array
 from rivalry.core.jax import jax, jnp, put
 
 STAGES = 4
-BLOCK = 32  # intervals that the compiled program does at a time
+BLOCK = 32  # intervals per call of the compiled program
 MOST = 1024  # intervals
 STEPS = 25  # of Newton's method, on each mesh
 HALVINGS = 6
-CLOSED = 1e-11  # of the size: so small must the defects be
-STILL = 1e-9  # relative: by so little may the period move when intervals are doubled
+CLOSED = 1e-11  # of the size: largest defect of a solution
+STILL = 1e-9  # relative: largest change of the period when intervals are doubled
 
 
 class Loop(NamedTuple):
@@ -36,10 +36,10 @@ class Loop(NamedTuple):
 
 
 def solve(field: Any, points: np.ndarray, period: float, size: float) -> Loop | None:
-    """The closed solution near ``points [point direction]``, or None where Newton's steps do not converge.
+    """Return the closed solution near ``points [point direction]``, or None where Newton's method fails.
 
-    ``field`` is an `equinox.Module` from ``z [direction]`` to its slope; ``points`` go once round, equally
-    spaced in time; ``size`` is what lengths are compared with.
+    ``field`` is an `equinox.Module` from ``z [direction]`` to its slope; ``points`` cover one period, equally
+    spaced in time; ``size`` is the scale of lengths.
 
     Examples
     --------
@@ -67,24 +67,26 @@ def solve(field: Any, points: np.ndarray, period: float, size: float) -> Loop | 
 
 
 class _State(NamedTuple):
-    points: np.ndarray  # [interval direction]: where every interval starts
+    points: np.ndarray  # [interval direction]: start of every interval
     stages: np.ndarray  # [interval stage direction]: slopes at the Gauss points
     period: float
 
 
 class _Linear(NamedTuple):
-    """What Newton's step needs, ``[interval ..]``: stages depend on start and length, the end on these."""
+    """Linearisation for Newton's step, ``[interval ..]``: stages depend on start and length, the end on
+    these.
+    """
 
     stage: Array  # [stage direction, direction + 2]: of start, length and defect
     passed: Array  # [direction direction]: the end's derivative by the start
     longer: Array  # [direction]: by the interval's length
-    gap: Array  # [direction]: by how much the end misses the next start, stages corrected
+    gap: Array  # [direction]: distance of the end from the next start, stages corrected
     slope: Array  # [direction]: the field at the start
     defect: Array  # []: the largest, of stages and ends
 
 
 def _gauss() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Butcher's table ``(A, b, c)`` of the Gauss method."""
+    """Return Butcher's table ``(A, b, c)`` of the Gauss method."""
     nodes, weights = np.polynomial.legendre.leggauss(STAGES)
     c = (nodes + 1) / 2
     powers = np.arange(1, STAGES + 1)
@@ -97,7 +99,7 @@ A, B, C = _gauss()
 
 
 def _resampled(points: np.ndarray, count: int) -> np.ndarray:
-    """``[interval (1 + stage) direction]``: starts and Gauss points by a periodic spline."""
+    """Return ``[interval (1 + stage) direction]``: starts and Gauss points by a periodic spline."""
     from scipy.interpolate import CubicSpline
 
     closed = np.concatenate([points, points[:1]])
@@ -121,7 +123,7 @@ def _slopes(field: Any, points: Array) -> Array:
 
 
 def _linear(field: Any, state: _State) -> _Linear:
-    """All intervals' linear parts, block by block."""
+    """Return the linearisation of all intervals, block by block."""
     length = put(state.period / len(state.points))
     after = np.roll(state.points, -1, axis=0)
     parts = zip(*map(_parts, (state.points, after, state.stages)), strict=True)
@@ -181,14 +183,14 @@ def _newton(field: Any, state: _State, size: float) -> _State | None:
 
 
 def _move(linear: _Linear, count: int) -> tuple[np.ndarray, float] | None:
-    """Newton's displacement of the starts ``[interval direction]`` and of an interval's length."""
+    """Return Newton's displacement of the starts ``[interval direction]`` and of an interval's length."""
     from scipy.sparse import block_diag, bmat, csc_matrix, identity, kron
     from scipy.sparse.linalg import splu
 
     n = linear.slope.shape[1]
     following = csc_matrix(np.roll(np.eye(count), 1, axis=1))
     steps = block_diag(list(np.asarray(linear.passed)), format="csc") - kron(following, identity(n))
-    # the orbit may not be moved along itself
+    # phase condition: no displacement along the orbit
     phase = np.asarray(linear.slope).reshape(1, -1)
     system = bmat([[steps, np.asarray(linear.longer).reshape(-1, 1)], [phase, None]], format="csc")
     try:

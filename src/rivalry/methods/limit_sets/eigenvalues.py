@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 def spectra(
     game: Game, parameter: str | Callable[[float], Any], values: Sequence[float], start: object
 ) -> Dataset:
-    """The rest point near ``start`` [player axis] at the first of ``values``, followed through them in order.
+    """Return eigenvalues at the rest point near ``start`` [player axis], followed through ``values`` in
+    order.
 
     ``parameter`` is the name of one of the game's arrays, or a function from a value to a game. The dataset
     holds ``scan_parameter`` (scan), ``scan_position`` (scan, player, axis), ``scan_eigenvalues_real`` and
     ``scan_eigenvalues_imag`` (scan, eigenvalue), those of the Jacobian of own gradients in the free
-    directions, largest real part first, ``scan_stable`` (scan) and ``parameter_name``: what
-    ``rivalry.plots.spectrum`` draws. From where Newton's steps lose the point, numbers are NaN.
+    directions, largest real part first, ``scan_stable`` (scan) and ``parameter_name``, as plotted by
+    ``rivalry.plots.spectrum``. Once Newton's method loses the point, numbers are NaN.
 
     Raises
     ------

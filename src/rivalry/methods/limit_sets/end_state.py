@@ -1,10 +1,10 @@
-"""What a dynamic's end is worth: polished point and spectrum, or cycle, or neither.
+"""Classification of the end of a dynamic: polished point with its spectrum, cycle, or neither.
 
 Words: ``stable_point`` (all eigenvalues of the Jacobian of own gradients have negative real part),
-``unstable_point`` (some has not), ``boundary`` (a stable point held by bounds; the spectrum is that of the
-free directions), ``cycle`` and ``moving``. A motion other than the climb of own gradients brings its own
-field, whose Jacobian then decides. None of them says that the profile is an equilibrium: that is the
-certificate's word.
+``unstable_point`` (some have not), ``boundary`` (a stable point held by bounds; the spectrum is that of the
+free directions), ``cycle`` and ``moving``. A motion other than the ascent of own gradients supplies its own
+field, whose Jacobian then decides. None of them says that the profile is an equilibrium; the certificate
+does.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from rivalry.methods.limit_sets.poincare_sections import Orbit
 
 POLISHED = 1e-11  # of the unit of payoff: the largest projected gradient of a polished point
-NEAR = 1e-4  # of the width: a root further off is another point, not this end
-APART = 1e-6  # of the width: by this much players who coincide are moved apart
-PERIODIC = 1e-5  # of the width: so well must a cycle close
-PASSING = 1e-6  # of the payoff scale: with a larger pull, a point that repels may be one that is passed by
+NEAR = 1e-4  # of the width: a more distant root is another point, not this end
+APART = 1e-6  # of the width: displacement that separates coincident players
+PERIODIC = 1e-5  # of the width: largest closing error of a cycle
+PASSING = 1e-6  # of the payoff scale: with a larger pull, the motion may only be passing a repelling point
 NEWTON_STEPS = 30
 
 _NONE = np.zeros(0, dtype=complex)
@@ -47,16 +47,16 @@ _NONE = np.zeros(0, dtype=complex)
 def analyse(
     game: Game, profile: Profile, key: jax.Array, *, moves: bool = True, motion: Motion = CLIMB
 ) -> Finish:
-    """The end state at ``profile`` [player axis], where a dynamic stopped; the key is consumed.
+    """Return the end state at ``profile`` [player axis], where a dynamic stopped; the key is consumed.
 
-    Measures: ``eigenvalues_real`` and ``eigenvalues_imag`` (eigenvalue), largest real part first, NaN where
+    Metrics: ``eigenvalues_real`` and ``eigenvalues_imag`` (eigenvalue), largest real part first, NaN where
     bounds leave fewer directions; ``max_real_eigenvalue``, ``max_imag_eigenvalue``; ``period`` in units of
     flow time and ``cycle_low``, ``cycle_high`` (player, axis), NaN where there is no cycle.
 
-    ``moves`` tells that the profile was reached by ``motion``. Then one that has not come
-    to rest is tested for a cycle; and players who sit in one place on an unstable point are moved apart by a
-    millionth of the width: the result's ``onward``, where the steps go on. Identical players stay together
-    for ever, in floating point, where the least difference would part them.
+    ``moves`` says that ``motion`` reached the profile. Then a profile not at rest is tested for a cycle, and
+    coincident players at an unstable point are moved apart by a millionth of the width: the result's
+    ``onward``, from which the steps continue. In floating point identical players stay together forever,
+    although the smallest difference would separate them.
     """
     unit = payoff_units(game, profile)
     end = _polish(game, profile, motion, unit)
@@ -72,7 +72,7 @@ def analyse(
     largest = values.real.max(initial=-np.inf)
     stable = largest < -1e-12 * size or not len(values)
     if moves and not stable and float(_speed(game, profile, motion)) > PASSING * scale(game):
-        # it may only be passing by
+        # the motion may only be passing
         orbit = _orbit(game, profile, key, motion)
         if orbit:
             return Finish(profile, "cycle", _measures(profile.shape, _NONE, orbit))
@@ -82,11 +82,13 @@ def analyse(
 
 
 def at_rest(game: Game, profile: Profile, *, near: float = NEAR) -> Finish | None:
-    """The root of all own gradients next to ``profile``, where replies came to rest; None on no `Box`.
+    """Return the root of all own gradients near ``profile``, where best responses came to rest.
 
-    Where there is none within ``near`` widths, or payoffs are not smooth there, the profile stays as it is,
-    with an empty word. Measures: those of the spectrum as in `analyse`, and `reply_radius`; NaN without a
-    root. Entries that change nobody's payoff to second order stay where they are, and are left out.
+    None on no `Box`.
+
+    Where there is none within ``near`` widths, or payoffs are not smooth there, the profile is unchanged,
+    with an empty word. Metrics: those of the spectrum as in `analyse`, and `reply_radius`; NaN without a
+    root. Entries that change no player's payoff to second order are fixed and left out.
     """
     if not isinstance(game.space, Box):
         return None
@@ -111,11 +113,11 @@ def at_rest(game: Game, profile: Profile, *, near: float = NEAR) -> Finish | Non
 
 
 def reply_radius(derivative: np.ndarray, owner: np.ndarray) -> float:
-    """Spectral radius of simultaneous best responses near a point: below 1, they come back to it.
+    """Return the spectral radius of simultaneous best responses near a point: below 1, they return to it.
 
-    ``derivative`` [row column] is that of the stacked own gradients J, and ``owner`` [row] says whose row
-    each is. With D the blocks of J within players, replies move by ``-D^{-1} (J - D)``. NaN where D is
-    singular, or nothing may move.
+    ``derivative`` [row column] is that of the stacked own gradients J, and ``owner`` [row] is the player of
+    each row. With D the blocks of J within players, best responses move by ``-D^{-1} (J - D)``. NaN where D
+    is singular, or no entry may move.
 
     Examples
     --------
@@ -134,7 +136,7 @@ def reply_radius(derivative: np.ndarray, owner: np.ndarray) -> float:
 
 def _orbit(game: Game, x: Profile, key: jax.Array, motion: Motion) -> Orbit | None:
     from rivalry.methods.limit_sets.poincare_sections import (
-        closed_orbit,  # brings diffrax, which a settled run never needs
+        closed_orbit,  # imports diffrax, which a converged run never needs
     )
 
     apart = move_apart(game, x, key)
@@ -147,7 +149,9 @@ def _speed(game: Game, x: Profile, motion: Motion) -> Array:
 
 
 def _of_field(game: Game, end: _Local, motion: Motion) -> np.ndarray:
-    """Eigenvalues of the motion's own Jacobian in all directions of the space, largest real part first."""
+    """Return eigenvalues of the motion's own Jacobian in all directions of the space, largest real part
+    first.
+    """
     derivative = np.asarray(_field_jacobian(game, end.profile, motion))
     directions = all_directions(game.space)
     return _sorted(np.linalg.eigvals(directions.T @ derivative @ directions))
@@ -160,20 +164,20 @@ def _field_jacobian(game: Game, x: Profile, motion: Motion) -> Array:
 
 
 class _Local(NamedTuple):
-    """A profile, put on the bounds that hold it, and the first-order conditions there."""
+    """A profile, projected on its binding bounds, and the first-order conditions there."""
 
     profile: Profile
     width: Profile
     left: Array  # the largest projected gradient, [player]
     gradient: Array  # [row], player-major like the next two
     jacobian: Array
-    keep: Array  # projects on what may move
+    keep: Array  # projects on free directions
     at_bound: Array  # whether a bound holds any entry
 
 
 @eqx.filter_jit
 def _look(game: Game, x: Profile, motion: Motion) -> _Local:
-    """What is needed of the game near ``x``: linear algebra is left to NumPy, one program is enough."""
+    """Return what is needed of the game near ``x`` from one program; linear algebra is left to NumPy."""
     space = game.space
     x = space.project(x)
     at_bound = ~motion.free(space, x, own_gradients(game, x), SLACK)
@@ -195,13 +199,13 @@ def _look(game: Game, x: Profile, motion: Motion) -> _Local:
 
 
 def _polish(game: Game, x: Profile, motion: Motion, unit: np.ndarray, *, idle: bool = False) -> _Local:
-    """A root of the projected gradients by Newton's steps, as long as they lower them; bounds attract.
+    """Return a root of the projected gradients by Newton steps while they lower them; bounds attract.
 
-    With ``idle`` entries of a box without any slope or curvature stay where they are.
+    With ``idle`` entries of a box without any slope or curvature are fixed.
     """
     here = _look(game, x, motion)
     for _ in range(NEWTON_STEPS):
-        # beyond the tolerance the last steps are nearly free, and leave only rounding
+        # beyond the tolerance the last steps are cheap, and leave only rounding
         if _most(here, unit) <= 1e-4 * POLISHED:
             break
         here = _without_idle(here) if idle else here
@@ -218,7 +222,7 @@ def _polish(game: Game, x: Profile, motion: Motion, unit: np.ndarray, *, idle: b
 
 
 def _most(here: _Local, unit: np.ndarray) -> float:
-    """The largest projected gradient in units of payoff of each player."""
+    """Return the largest projected gradient in units of payoff of each player."""
     return float(np.max(np.asarray(here.left) / unit))
 
 
@@ -229,10 +233,10 @@ def _without_idle(here: _Local) -> _Local:
 
 
 def spectrum(game: Game, x: Profile, weight: np.ndarray | None = None) -> tuple[np.ndarray, bool]:
-    """Eigenvalues of the Jacobian of own gradients in the free directions, largest real part first.
+    """Return eigenvalues of the Jacobian of own gradients in the free directions, largest real part first.
 
-    Also whether a bound holds any entry. ``weight`` [player] multiplies the players' rows (default: 1). On a
-    simplex the directions are those that sum to zero.
+    Also return whether a bound holds any entry. ``weight`` [player] multiplies the players' rows (default:
+    1). On a simplex the directions are those that sum to zero.
 
     Examples
     --------
@@ -279,7 +283,10 @@ def _measures(shape: tuple[int, ...], values: np.ndarray, cycle: Orbit | None = 
 
 
 def move_apart(game: Game, x: Profile, key: jax.Array) -> Profile | None:
-    """``x`` with players who coincide moved apart at random by `APART` of the width; None where none do."""
+    """Return ``x`` with coincident players moved apart at random by `APART` of the width.
+
+    None if there are none.
+    """
     at, wide = np.asarray(x), np.asarray(width(game.space))
     gaps = np.max(np.abs(at[:, None] - at[None, :]) / wide[None], axis=-1)
     alone = np.sum(gaps <= APART, axis=1) == 1  # only itself

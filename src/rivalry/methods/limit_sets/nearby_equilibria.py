@@ -1,4 +1,4 @@
-"""Equilibria near given starts: best responses in turn, then Newton's method."""
+"""Equilibria near given starts: sequential best responses, then Newton's method."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics.best_response import BestResponse
 from rivalry.methods.limit_sets import end_state
 
-GAIN = 1e-8  # of the payoff scale: replies that gain no more have come to rest
-SAME = 1e-4  # of the width, in the coordinates of the search: ends nearer than this are one
-NEAR = 1e-2  # of the width: a root further off is another point
+GAIN = 1e-8  # of the payoff scale: best responses that gain no more are at rest
+SAME = 1e-4  # of the width, in the coordinates of the search: closer ends are the same
+NEAR = 1e-2  # of the width: a more distant root is another point
 
 
 class Reached(NamedTuple):
-    """Where a method came to, and how it ended, as `results.Status` says it."""
+    """The end of a method, and its `results.Status`."""
 
     profile: Profile
     status: str
@@ -58,11 +58,11 @@ def _steps(
 
 
 def equilibrium_from(game: Game, start: Profile, *, rounds: int, points: int = 201) -> Reached:
-    """Where best responses in turn lead from ``start``, sharpened by Newton's steps.
+    """Return the end of sequential best responses from ``start``, refined by Newton steps.
 
-    ``rounds`` is the most rounds of replies, ``points`` the size of each player's search grid. Where no root
-    of the own gradients lies next to the replies' end, as where payoffs have kinks, the replies stand. What
-    the profile is worth, a certificate must tell.
+    ``rounds`` is the largest number of rounds, ``points`` the size of each player's search grid. Where no
+    root of the own gradients is near the end, as with kinked payoffs, the end is returned unrefined. Only a
+    certificate says whether the profile is an equilibrium.
     """
     responses = run_to_end(game, BestResponse(points=points), start, tol=GAIN, budget=rounds)
     root = root_near(game, responses.profile) if responses.status == "converged" else None
@@ -70,7 +70,7 @@ def equilibrium_from(game: Game, start: Profile, *, rounds: int, points: int = 2
 
 
 def ends_from(game: Game, starts: np.ndarray, *, rounds: int, points: int) -> list[np.ndarray]:
-    """The distinct profiles that `equilibrium_from` comes to, ``[player axis]`` each, the first found first.
+    """Return the distinct ends of `equilibrium_from`, ``[player axis]`` each, the first found first.
 
     Starts [start player axis] and profiles are amounts; where the space is curved, everything between is in
     its inner coordinates. Ends that are not finite are left out.
@@ -88,6 +88,6 @@ def ends_from(game: Game, starts: np.ndarray, *, rounds: int, points: int) -> li
 
 
 def root_near(game: Game, start: Profile) -> Profile | None:
-    """The root of all own gradients within `NEAR` widths of ``start``, or None."""
+    """Return the root of all own gradients within `NEAR` widths of ``start``, or None."""
     end = end_state.at_rest(game, start, near=NEAR)
     return end.profile if end is not None and end.end_state else None

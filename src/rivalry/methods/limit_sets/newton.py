@@ -18,7 +18,7 @@ from rivalry.methods.limit_sets import end_state
 HALVINGS = 30
 STEPS = 20  # of Newton's method, undamped
 MOVED = 1e-12  # of the width: a shorter step is the last
-NEAR = 0.1  # of the width: a point further off than this is another one
+NEAR = 0.1  # of the width: a more distant point is another one
 
 
 class NewtonState(NamedTuple):
@@ -30,12 +30,13 @@ class NewtonState(NamedTuple):
 
 
 class Newton(BaseMethod):
-    """Damped Newton steps on the own gradients, projected on the space: stable or not, the root is found.
+    """Damped Newton's method on the projected own gradients, for stable and unstable rest points.
 
-    Entries that press against a bound are held there. A step is halved until it lowers the largest entry of
-    the projected gradients; where the Jacobian is singular a short step along the gradients is tried. It
-    converges when that entry is at most ``tol`` times the payoff scale, and answers ``not found`` where no
-    step helps. A root satisfies first-order conditions only: what it is worth tells the certificate.
+    Entries that press against a bound are fixed. A step is halved until it lowers the largest entry of the
+    projected gradients; where the Jacobian is singular a short step along the gradients is tried. The method
+    converges when that entry is at most ``tol`` times the payoff scale, and returns ``not found`` where no
+    step helps. A root satisfies first-order conditions only; the certificate says whether it is an
+    equilibrium.
 
     Examples
     --------
@@ -47,12 +48,12 @@ class Newton(BaseMethod):
     """
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> NewtonState:
-        """The start and its gradients; the key is not needed."""
+        """Return the start and its gradients; the key is not used."""
         refuse_jumps(game)
         return NewtonState(jnp.asarray(start), pull(game, start, SLACK), jnp.asarray(False))
 
     def step(self, game: Game, state: NewtonState, key: PRNGKeyArray) -> NewtonState:
-        """One damped step; the key is not needed."""
+        """Take one damped step; the key is not used."""
         x = state.profile
         direction = newton_step(game, x, SLACK)
         slope = along(game.space, x, own_gradients(game, x), SLACK)
@@ -73,21 +74,21 @@ class Newton(BaseMethod):
         return NewtonState(jnp.where(better, there, x), jnp.where(better, left, state.left), ~better)
 
     def residual(self, game: Game, state: NewtonState) -> Float[Array, ""]:
-        """The largest entry of the projected gradients, in units of the payoff scale."""
+        """Return the largest entry of the projected gradients, in units of the payoff scale."""
         return state.left / scale_of(game)
 
     def ended(self, game: Game, state: NewtonState) -> Array:
-        """No answer where no step lowers the gradients and they are not small."""
+        """Return `not found` where no step lowers the gradients and they are not small."""
         lost = state.stuck & (self.residual(game, state) > 1e-10)
         return jnp.where(lost, ENDINGS.index("not found"), 0)
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
-        """Spectrum at the root; players who coincide stay together."""
+        """Return the spectrum at the root; coincident players stay together."""
         return end_state.analyse(game, profile, key, moves=False)
 
 
 def rest_point(game: Game, x: Profile) -> Profile | None:
-    """The point next to ``x`` [player axis] where projected gradients vanish, by Newton's steps; or None."""
+    """Return the root of the projected gradients near ``x`` [player axis], by Newton steps; or None."""
     wide = np.asarray(width(game.space))
     begin = np.asarray(x)
     for _ in range(STEPS):

@@ -1,7 +1,7 @@
-"""Hopf points and periodic orbits of the gradient flow, stable or not: by algebra and by Newton's method.
+"""Hopf points and periodic orbits of the gradient flow, stable or not, by normal forms and Newton's method.
 
 The field is that of `GradientFlow` away from bounds: own gradients, on simplices projected on the directions
-that sum to zero. Orbits that touch a bound are not found here; attracting ones are, by `crossings`.
+that sum to zero. Orbits that touch a bound are not found here; `crossings` finds attracting ones.
 """
 
 from __future__ import annotations
@@ -21,10 +21,16 @@ from rivalry.methods.dynamics.tangent_cone import all_directions
 from rivalry.methods.limit_sets.collocation import Loop, solve
 from rivalry.methods.limit_sets.newton import rest_point
 
-AMPLITUDES = (1.0, 1.3, 0.7, 1.7)  # times that of the normal form: where Newton is started
-SMALL = 0.1  # of the amplitude started from: an orbit smaller than that is the rest point itself
-PARTS = (1.0, 0.3, 0.1, 0.03, 0.01)  # of the way to the first parameter: where the first orbit is sought
-SHORTEST = 1e-4  # of the way from one parameter to the next: shorter steps are not tried
+AMPLITUDES = (1.0, 1.3, 0.7, 1.7)  # times that of the normal form: starts of Newton's method
+SMALL = 0.1  # of the starting amplitude: a smaller orbit is the rest point itself
+PARTS = (
+    1.0,
+    0.3,
+    0.1,
+    0.03,
+    0.01,
+)  # shares of the distance to the first parameter at which the first orbit is searched
+SHORTEST = 1e-4  # shortest step, as a share of the distance from one parameter to the next
 FROM_HOPF = 16  # points of a first guess
 
 
@@ -33,7 +39,7 @@ class NoPair(ValueError):
 
 
 class Hopf(NamedTuple):
-    """The normal form ``w' = (lambda + c |w|^2) w`` where a pair of eigenvalues is, or is near, imaginary.
+    """Normal form ``w' = (lambda + c |w|^2) w`` of a pair of eigenvalues on or near the imaginary axis.
 
     ``x = point + 2 Re(w vector)`` with ``vector`` of length 1; ``lyapunov = Re(c) / frequency``, negative
     where the cycles are stable (in the directions of the pair).
@@ -47,9 +53,9 @@ class Hopf(NamedTuple):
 
 
 class PeriodicOrbit(NamedTuple):
-    """A periodic orbit: period in flow time, least and largest entries, and how small deviations grow.
+    """A periodic orbit: period in flow time, smallest and largest entries, and growth of small deviations.
 
-    ``multipliers`` are Floquet's, largest first, the trivial 1 left out; ``path`` is equally spaced in time
+    ``multipliers`` are Floquet's, largest first, without the trivial 1; ``path`` is equally spaced in time
     and ``residual`` is the largest defect, in widths of the space.
     """
 
@@ -63,13 +69,13 @@ class PeriodicOrbit(NamedTuple):
 
 
 def hopf_coefficient(game: Game, x: Profile) -> Hopf:
-    """The first Lyapunov coefficient at ``x`` [player axis], a rest point with eigenvalues ``± i w``.
+    """Return the first Lyapunov coefficient at ``x`` [player axis], a rest point with eigenvalues ``± i w``.
 
     Kuznetsov's formula (Elements of Applied Bifurcation Theory, 2004, section 5.4): with ``J q = i w q``,
     ``J' p = -i w p``, ``<q, q> = <p, q> = 1`` and B, C the second and third derivative of the field,
     ``l1 = Re[<p, C(q, q, q*)> - 2 <p, B(q, J^-1 B(q, q*))> + <p, B(q*, (2iw - J)^-1 B(q, q))>] / (2 w)``.
-    (Some programs give half of that.) It takes the complex pair nearest to the imaginary axis, so a point
-    near a Hopf point will do.
+    (Some programs return half of that.) It uses the complex pair nearest to the imaginary axis, so a point
+    near a Hopf point suffices.
 
     Raises
     ------
@@ -105,7 +111,7 @@ def hopf_coefficient(game: Game, x: Profile) -> Hopf:
 def _cubic(
     second: np.ndarray, third: np.ndarray, matrix: np.ndarray, p: np.ndarray, q: np.ndarray, w: float
 ) -> complex:
-    """``c`` of the normal form; ``second [row column column]``, ``third [row]`` is C(q, q, q*)."""
+    """Return ``c`` of the normal form; ``second [row column column]``, ``third [row]`` is C(q, q, q*)."""
 
     def bilinear(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         return np.asarray(np.einsum("ijk,j,k->i", second, u, v))
@@ -117,7 +123,7 @@ def _cubic(
 
 @eqx.filter_jit
 def _derivatives(game: Game, x: Profile, directions: Array, a: Array, b: Array) -> tuple[Array, Array]:
-    """The field's second derivative, and the third along ``q, q, q*`` with ``q = a + ib``."""
+    """Return the field's second derivative, and the third along ``q, q, q*`` with ``q = a + ib``."""
 
     def field(z: Array) -> Array:
         return _field(game, x, directions, z)
@@ -147,7 +153,7 @@ def _jacobian(game: Game, x: Profile) -> Array:
 
 
 class _Flow(eqx.Module):
-    """The field in the coordinates of `all_directions`, as `collocation` takes it."""
+    """The field in the coordinates of `all_directions`, for `collocation`."""
 
     game: Game
     origin: Profile
@@ -158,11 +164,11 @@ class _Flow(eqx.Module):
 
 
 def periodic_orbit(game: Game, points: object, period: float) -> PeriodicOrbit | None:
-    """The periodic orbit near a guess, or None where Newton's steps find none inside the space.
+    """Return the periodic orbit near a guess, or None where Newton's method finds none inside the space.
 
-    ``points [point player axis]`` go once round, equally spaced in time; ``period`` is in flow time. Gauss
-    collocation (`collocation.solve`), so orbits that repel are found as well; a guess whose steps end in
-    a rest point counts as none found.
+    ``points [point player axis]`` cover one period, equally spaced in time; ``period`` is in flow time. Gauss
+    collocation (`collocation.solve`) also finds repelling orbits; a guess that converges to
+    a rest point counts as not found.
 
     Raises
     ------
@@ -207,7 +213,9 @@ def _orbit(
 
 
 def _turning(loop: Loop, directions: np.ndarray) -> np.ndarray:
-    """Where some entry of the profile turns, ``[turn direction]``, by Hermite's cubics between the points."""
+    """Return the extrema of entries of the profile, ``[turn direction]``, by Hermite cubics between the
+    points.
+    """
     from scipy.interpolate import CubicHermiteSpline
 
     count = len(loop.points)
@@ -222,10 +230,10 @@ def _turning(loop: Loop, directions: np.ndarray) -> np.ndarray:
 
 
 def small_orbit(game: Game, x: Profile) -> PeriodicOrbit | None:
-    """The small periodic orbit around a rest point ``x`` [player axis] whose complex pair has just crossed.
+    """Return the small periodic orbit around a rest point ``x`` [player axis] just beyond a Hopf point.
 
-    Newton starts from the circle of the normal form, ``|w|^2 = -Re(lambda) / Re(c)`` (see `Hopf`). None where
-    the cycles are on the other side of the Hopf point, or none is found.
+    Newton's method starts from the circle of the normal form, ``|w|^2 = -Re(lambda) / Re(c)`` (see `Hopf`).
+    None where the cycles are on the other side of the Hopf point, or none is found.
 
     Raises
     ------
@@ -247,10 +255,10 @@ def small_orbit(game: Game, x: Profile) -> PeriodicOrbit | None:
 def continued_orbits(
     game_at: Callable[[float], Game], orbit: PeriodicOrbit, value: float, values: Sequence[float]
 ) -> list[PeriodicOrbit | None]:
-    """The orbit known at the parameter ``value``, followed through ``values`` in their order.
+    """Return the continuation of the orbit at the parameter ``value`` through ``values`` in their order.
 
-    ``game_at`` makes the game of a parameter's value. Steps are halved where Newton's method fails; from
-    where the orbit is lost on the list holds None.
+    ``game_at`` returns the game at a parameter value. Steps are halved where Newton's method fails; once
+    the orbit is lost the list holds None.
     """
     found: list[PeriodicOrbit | None] = []
     before: tuple[float, PeriodicOrbit] | None = None
@@ -268,7 +276,7 @@ _At = tuple[float, PeriodicOrbit]
 def _reach(
     game_at: Callable[[float], Game], before: _At | None, here: _At, target: float
 ) -> tuple[_At | None, _At | None]:
-    """From the orbit ``here`` to the parameter ``target``; the last two orbits on the way, None if lost."""
+    """Continue the orbit ``here`` to the parameter ``target``; return the last two orbits, None if lost."""
     whole = target - here[0]
     step = whole
     while here[0] != target:
@@ -286,7 +294,7 @@ def _reach(
 
 
 def _guess(before: _At | None, here: _At, value: float) -> tuple[np.ndarray, float]:
-    """The last orbit, moved on as from the last but one to it where both have the same points."""
+    """Return the last orbit, extrapolated from the last two where both have the same points."""
     path, period = here[1].path, here[1].period
     if before is None or before[1].path.shape != path.shape or before[0] == here[0]:
         return path, period
@@ -295,7 +303,7 @@ def _guess(before: _At | None, here: _At, value: float) -> tuple[np.ndarray, flo
 
 
 def _alike(one: PeriodicOrbit, other: PeriodicOrbit) -> bool:
-    """Whether one orbit may be the other's continuation: neither much smaller nor much slower."""
+    """Return whether one orbit may continue the other: neither much smaller nor much slower."""
     sizes = [np.max(orbit.high - orbit.low) for orbit in (one, other)]
     periods = [one.period, other.period]
     return bool(max(sizes) < 2 * min(sizes) and max(periods) < 1.5 * min(periods))
@@ -304,10 +312,11 @@ def _alike(one: PeriodicOrbit, other: PeriodicOrbit) -> bool:
 def orbits_beyond(
     game_at: Callable[[float], Game], hopf: float, x: Profile, values: Sequence[float]
 ) -> list[PeriodicOrbit | None]:
-    """The cycles born at a Hopf point, at the parameters ``values``, which lead away from it in their order.
+    """Return the cycles born at a Hopf point, at the parameters ``values``, which lead away from it in their
+    order.
 
-    ``hopf`` is the parameter and ``x`` [player axis] the profile of the Hopf point; ``game_at`` makes the
-    game of a parameter's value. None where no cycle is found: all of them where the cycles are on the
+    ``hopf`` is the parameter and ``x`` [player axis] the profile of the Hopf point; ``game_at`` returns the
+    game at a parameter value. None where no cycle is found: all of them where the cycles are on the
     other side.
 
     Raises
@@ -337,7 +346,7 @@ def orbits_beyond(
         rest = rest_point(game, jnp.asarray(x))
         try:
             orbit = None if rest is None else small_orbit(game, rest)
-        except NoPair:  # that far from the Hopf point; nearer to it there is one
+        except NoPair:  # at this distance from the Hopf point; closer to it there is a complex pair
             continue
         if orbit is not None:
             return continued_orbits(game_at, orbit, value, values)

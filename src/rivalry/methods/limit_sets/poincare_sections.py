@@ -14,15 +14,15 @@ from rivalry.core.space import Profile, width
 from rivalry.methods.dynamics.integrate import MOVING, FlowState, advance, begin
 from rivalry.methods.dynamics.tangent_cone import CLIMB, Motion
 
-ROUNDS = 6  # planes that are tried in turn
-STEPS = 2000  # accepted steps of the solver followed behind each
-SPIRAL = 1e-4  # of the orbit's own extent: it must close at least so well
+ROUNDS = 6  # most planes, used one after another
+STEPS = 2000  # accepted steps of the solver per plane
+SPIRAL = 1e-4  # of the orbit's own extent: largest closing error
 MANY = 4  # returns after which the orbit may close
-AT_REST = 1e-7  # of the payoff scale: a flow this slow has come to a point
+AT_REST = 1e-7  # of the payoff scale: a slower flow is at rest
 
 
 class Orbit(NamedTuple):
-    """A closed orbit: its period in flow time, the least and largest entries over it, and a point on it."""
+    """A closed orbit: its period in flow time, its smallest and largest entries, and a point on it."""
 
     period: float
     low: np.ndarray
@@ -31,10 +31,10 @@ class Orbit(NamedTuple):
 
 
 def closed_orbit(game: Game, x: Profile, within: float, motion: Motion = CLIMB) -> Orbit | None:
-    """The closed orbit that the motion from ``x`` [player axis] settles on, or None.
+    """Return the closed orbit that the motion from ``x`` [player axis] converges to, or None.
 
-    ``within`` is how well it must close, as a part of the width. A new plane is laid where the flow stands
-    after every round, so that an orbit that is still settling is given time.
+    ``within`` is the largest closing error, as a share of the width. After every round a new plane is placed
+    at the current profile, so that a slowly converging orbit has time.
     """
     wide = np.asarray(width(game.space))
     for _ in range(ROUNDS):
@@ -49,7 +49,7 @@ def closed_orbit(game: Game, x: Profile, within: float, motion: Motion = CLIMB) 
 
 
 class _Trail(NamedTuple):
-    """After every step: time, profile, the plane's side, the crossing (time, place) and the speed."""
+    """Record of every step: time, profile, the plane's side, the crossing (time, profile) and the speed."""
 
     time: Array
     profile: Array
@@ -85,7 +85,7 @@ def _follow(game: Game, x: Profile, motion: Motion) -> tuple[Profile, _Trail]:
 
 
 def _crossing(side, old, new, slope_old, slope_new):  # type: ignore[no-untyped-def]
-    """Where in the step, as a part of it, and at which profile the plane is crossed: by bisection."""
+    """Return where in the step, as a share of it, and at which profile the plane is crossed, by bisection."""
     length = new.time - old.time
 
     def at(s: Array) -> Profile:
@@ -106,7 +106,7 @@ def _crossing(side, old, new, slope_old, slope_new):  # type: ignore[no-untyped-
 def _closing(
     trail: _Trail, times: np.ndarray, points: np.ndarray, wide: np.ndarray, within: float
 ) -> Orbit | None:
-    """The last return that comes back to an earlier one of the same trail, as an orbit."""
+    """Return the last return that matches an earlier one of the same trail, as an orbit."""
     rows = np.flatnonzero(np.asarray(trail.crossed))
     if len(rows) < 2:
         return None
@@ -116,7 +116,7 @@ def _closing(
         during = (times >= when[-1 - back]) & (times <= when[-1])
         around = np.concatenate([points[during], where[-1:]])
         extent = np.max((around.max(axis=0) - around.min(axis=0)) / wide)
-        # a slow spiral comes back almost to where it was, too: it misses by more of its own width
+        # a slow spiral also nearly closes, but with a larger error relative to its own width
         if gap <= min(within, SPIRAL * extent):
             return Orbit(
                 float(when[-1] - when[-1 - back]),

@@ -24,7 +24,7 @@ class PeriodQLearning(QLearning):
     chooses any of the ``places`` of one period. An epoch is one play from the first period to its end.
     Terminal states have value 0: a win and the last period terminate. Without ``gamma`` rewards are weighted
     by the game's weights of periods and summed, so that the learner's objective is the game's own payoff;
-    with it rewards are undiscounted, and the learner discounts. Options without a meaning here are refused or
+    with it rewards are as paid, and the learner discounts. Options without a meaning here are refused or
     omitted: ``episodes``, ``observation``, ``walk``, a start, ``updates = "asynchronous"``.
 
     The record has ``policy`` (trial, player, state), ``modal_policy``, ``modal_share`` as `QLearning`, with

@@ -36,56 +36,56 @@ from rivalry.tables.repeated import RepeatedWorld, followers, repeated
 Session = dict[str, np.ndarray]
 
 USUAL_GAMMA = 0.95
-FADED = 10.0  # minus the logarithm of exploration when the last of a hundred sessions has mostly converged
+FADED = 10.0  # minus log exploration at which the last of a hundred sessions has mostly converged
 
 
 def _repeatable(game: Any) -> bool:
-    """Whether a game is known as a repeated one, or has one period in tables."""
+    """Return whether a game is known as a repeated one, or has one period in tables."""
     return to_repeated.knows(game) or (
         playable(game) and not (over_periods(game) and to_stages(game).periods > 1)
     )
 
 
 class RepeatedQLearning(BaseLearner):
-    """Independent Q-learning in a game that is played on and on by players who remember past rounds.
+    """Independent Q-learning in an infinitely repeated game by players who remember past rounds.
 
-    In each state a player keeps a value for every action. A decision is settled when its player decides
-    again, ``Q += alpha (r + gamma r' + .. + gamma^k B - Q)``: what was paid meanwhile, and ``B``, what the
-    state then seen is worth: its best value (``target = "max"``), that of the action chosen (``on_policy``)
-    or the mean over the choice (``expected``). At once, in stages and in turns are the same rule, as the game
-    says who moves when. With ``updates = "counterfactual"`` all own actions are taught what they would have
-    brought.
+    In each state a player stores a value for every action. It updates the value of a decision when it decides
+    again, ``Q += alpha (r + gamma r' + .. + gamma^k B - Q)``, from the payoffs since then and the value ``B``
+    of the new state: its best value (``target = "max"``), that of the action chosen (``on_policy``) or the
+    mean over the choice (``expected``). The same rule applies to simultaneous, staged and alternating moves;
+    the game determines the order of moves. With ``updates = "counterfactual"`` all own actions are updated,
+    with the payoffs that each would have brought.
 
-    With chance ``epsilon`` an action is uniform, else the greedy one, which stays until another is strictly
-    better, at first the lowest of the best. With ``temperature`` it is drawn from ``softmax(Q/temperature)``.
-    Both may fall, in period t from 0: ``epsilon = {kind = "exponential", beta}`` is ``exp(-beta t)``,
-    ``{kind = "exponential", value, at}`` the same falling to ``value`` at period ``at``; ``temperature =
-    {kind = "exponential", initial, factor}`` is ``initial factor^t``.
+    With probability ``epsilon`` an action is uniform, else the greedy one, which changes only when another is
+    strictly better, initially the lowest of the best. With ``temperature`` it is drawn from
+    ``softmax(Q/temperature)``. Both may fall, in period t from 0: ``epsilon = {kind = "exponential", beta}``
+    is ``exp(-beta t)``, ``{kind = "exponential", value, at}`` the same falling to ``value`` at period ``at``;
+    ``temperature = {kind = "exponential", initial, factor}`` is ``initial factor^t``.
 
-    Each of ``sessions`` begins with past rounds drawn uniformly and its own stream, from the seed and its
-    number (``first_session`` + k). It is over when no greedy action of anybody has changed for ``window``
-    periods, a period being a round of the game's order, or after ``max_periods``; with ``periods``, after so
-    many, and ``average_last`` asks for mean payoffs over the last of them, exploration as scheduled.
-    A step is a period of every session that still runs. Sessions share the processor's cores, or as
-    many threads as ``OMP_NUM_THREADS`` says; their number changes no bit.
+    Each of ``sessions`` starts from uniform random past rounds with its own stream, from the seed and its
+    number (``first_session`` + k). It ends when no player's greedy action has changed for ``window`` periods,
+    a period being a round of the game's order, or after ``max_periods``. With ``periods``, it ends after this
+    number of periods, and ``average_last`` requests mean payoffs over the last of them, with exploration as
+    scheduled. A step is a period of every active session. Sessions share the processor's cores, or
+    ``OMP_NUM_THREADS`` threads; results do not depend on their number.
 
-    ``observation`` and ``memory`` are what is remembered (`rivalry.tables.repeated`), ``places`` what can be
-    chosen (`rivalry.tables.tabulate`). ``initial`` are the values to begin with: a number, ``{kind =
-    "uniform", min, max}``, or ``mean_payoff``, what an action pays for good on average over all that others
-    may do; who sees part of the round expects it to pay that once, given what is seen, and the mean of
-    everything ever after. ``roles``, one or one per player: ``learns``; ``random``; ``{kind = "fixed",
+    ``observation`` and ``memory`` determine the remembered state (`rivalry.tables.repeated`), ``places`` the
+    action grid (`rivalry.tables.tabulate`). ``initial`` are the initial values: a number, ``{kind =
+    "uniform", min, max}``, or ``mean_payoff``, the perpetual value of an action's payoff averaged over all
+    actions of the others; a player that observes part of the round expects the conditional mean once, and the
+    overall mean afterwards. ``roles``, one or one per player: ``learns``; ``random``; ``{kind = "fixed",
     action}``; ``{kind = "policy", table}``, actions by state; ``{kind = "oracle", ties}``, the best response
-    to what is seen of the round, ties broken for the first mover (``optimistic``) or against it.
+    to the observed part of the round, ties broken for the first mover (``optimistic``) or against it.
 
-    The record has ``periods`` (session), those of the window included, ``converged`` (session),
-    ``settled_share``, ``last_payoff`` (session, player) if asked for, and greedy play from where each
-    session stands to its limit cycle: ``cycle_length`` (session), ``end_payoff`` and ``end_action`` (session,
+    The record has ``periods`` (session), with the window included, ``converged`` (session),
+    ``settled_share``, ``last_payoff`` (session, player) if requested, and greedy play from the final state of
+    each session to its limit cycle: ``cycle_length`` (session), ``end_payoff`` and ``end_action`` (session,
     player), means over the cycle; ``one_shot_loss``, ``full_gap`` (session, player), on the cycle, and over
-    all states, ``.._all``; ``policy`` (session, player, state) where small. While sessions learn,
-    ``learning_reward`` (sample, player) is what greedy play would pay at the periods ``learning_step``, in
-    the mean over sessions, with its 95 % ``.._band``. The certificate is what any
-    session's player would gain by its best response from its cycle on, as a payment each period: an upper
-    bound for who sees less than all.
+    all states, ``.._all``; ``policy`` (session, player, state) where small. During learning,
+    ``learning_reward`` (sample, player) is the payoff of greedy play at the periods ``learning_step``, the
+    mean over sessions, with its 95 % ``.._band``. The certificate is the largest gain of any session's player
+    by a best response from its cycle on, as a payment per period: an upper bound for players with partial
+    observation.
 
     Raises
     ------
@@ -185,7 +185,7 @@ class RepeatedQLearning(BaseLearner):
     )
 
     def world(self, game: Any) -> RepeatedWorld:
-        """The game as tables, with what every player remembers; a `RepeatedWorld` passes.
+        """Return the game as tables with each player's memory; a `RepeatedWorld` is returned unchanged.
 
         Raises
         ------
@@ -205,11 +205,11 @@ class RepeatedQLearning(BaseLearner):
         )
 
     def length(self, world: RepeatedWorld) -> int:
-        """Periods of a session, at the most."""
+        """Return the largest number of periods of a session."""
         return self.max_periods if self.periods is None else self.periods
 
     def expected_steps(self, world: RepeatedWorld) -> int:
-        """Return a guess: sessions tend to converge when exploration has all but faded; 0 without fading."""
+        """Return a guess: sessions tend to converge when exploration has nearly vanished; 0 without decay."""
         if self.periods is not None:
             return self.periods
         falls = fading("epsilon", self.epsilon, len(world.tables.sizes))
@@ -220,7 +220,10 @@ class RepeatedQLearning(BaseLearner):
         return self._begun(world, stream, None)
 
     def begin_at(self, world: RepeatedWorld, stream: np.random.SeedSequence, start: Any) -> Session:
-        """All past rounds were the profile ``start`` [player axis]. Raises `ValueError` off the places."""
+        """Return sessions whose past rounds were all ``start`` [player axis].
+
+        Raise `ValueError` off the grid.
+        """
         return self._begun(world, stream, places_at(world, start))
 
     def advance(self, world: RepeatedWorld, session: Session, steps: int) -> int:
@@ -283,7 +286,7 @@ class RepeatedQLearning(BaseLearner):
         )
         if self.updates == "counterfactual" and (len(tables.order) > 1 or _sees_actions_now(world)):
             raise ValueError("updates: 'counterfactual' needs a game in which all move at once")
-        self._rule(world)  # options with a number per player are held against the players here
+        self._rule(world)  # checks options with one number per player against the number of players
         counted, roles = self.average_last is not None, self._roles(world)
         session = sessions.initial_session(tables, roles, self._initial(world), streams, start, counted)
         expected = self.expected_steps(world)
@@ -293,7 +296,7 @@ class RepeatedQLearning(BaseLearner):
         return session
 
     def _ends(self) -> Any:
-        """``initial`` as a word or two ends."""
+        """Return ``initial`` as a string or two bounds."""
         if isinstance(self.initial, str):
             if self.initial != "mean_payoff":
                 raise ValueError(f"initial: {self.initial!r} must be 'mean_payoff', a number or a table")

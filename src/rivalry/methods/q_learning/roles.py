@@ -25,14 +25,14 @@ TIED = 1e-12  # relative to the largest payoff
 
 
 class Role(NamedTuple):
-    """What a player does."""
+    """The role of a player in repeated play."""
 
     kind: str  # LEARNS; RANDOM; FIXED: it follows its policy
-    policy: np.ndarray  # [state]: actions of who does not learn
+    policy: np.ndarray  # [state]: actions of a player that does not learn
 
 
 def check_roles(value: Any) -> None:
-    """Raises `ValueError` for parts that are unknown, whatever the game."""
+    """Raise `ValueError` for roles that are unknown in every game."""
     several = isinstance(value, list | tuple)
     for number, one in enumerate(value if several else [value]):
         name = f"roles[{number}]" if several else "roles"
@@ -42,7 +42,10 @@ def check_roles(value: Any) -> None:
 
 
 def roles_of(tables: FiniteGame, value: Any) -> list[Role]:
-    """Every player's part. Raises `ValueError` for a number of parts, actions or tables that do not fit."""
+    """Return every player's role.
+
+    Raise `ValueError` for a number of roles, actions or tables that do not fit.
+    """
     check_roles(value)
     players, several = len(tables.sizes), isinstance(value, list | tuple)
     if several and len(value) != players:
@@ -83,9 +86,11 @@ def _role(tables: FiniteGame, player: int, name: str, table: dict[str, Any]) -> 
 
 
 def seen_now(tables: FiniteGame, player: int, payoff: np.ndarray) -> np.ndarray:
-    """A payoff ``[nature joint]`` as ``[seen.. action]``: given what ``player`` sees of the round itself.
+    """Return a payoff ``[nature joint]`` as ``[seen..
 
-    The mean over all that it does not see, each alike; its own action is the last axis.
+    Action]``, given ``player``'s observation of the current round.
+
+    The mean over everything unobserved, with equal weights; the own action is the last axis.
     """
     players = len(tables.sizes)
     axes = {players: 0} | {who: who + 1 for who in range(players)}
@@ -93,15 +98,15 @@ def seen_now(tables: FiniteGame, player: int, payoff: np.ndarray) -> np.ndarray:
     slots = [axes[who] for who, ago in tables.observation_slots[player].tolist() if who >= 0 and ago == 0]
     observed_axes = [*slots, axes[player]]
     rest = tuple(axis for axis in range(full.ndim) if axis not in observed_axes)
-    order = [axis for axis in range(full.ndim) if axis in observed_axes]  # what is left, in its order
+    order = [axis for axis in range(full.ndim) if axis in observed_axes]  # remaining axes, in order
     mean = full.mean(axis=rest) if rest else full
     return np.asarray(np.transpose(mean, [order.index(axis) for axis in observed_axes]))
 
 
 def nature_at_random(tables: FiniteGame) -> np.ndarray:
-    """How often nature is in each of its states ``[nature]`` in the long run, where all choose at random.
+    """Return the long-run distribution of nature's states ``[nature]`` under uniform random play.
 
-    Exact where all move in one round, and where no choice moves nature.
+    Exact where all move in one round, and where actions do not affect nature.
     """
     count, joints = tables.payoff.shape[0], tables.next_nature.shape[1]
     if count == 1:
@@ -114,16 +119,11 @@ def nature_at_random(tables: FiniteGame) -> np.ndarray:
 
 
 def myopic_replies(tables: FiniteGame, player: int, ties: str = "optimistic") -> np.ndarray:
-    """The action that pays most in the round itself, by what is seen of the others' actions, ``[state]``.
+    """Return the action with the largest payoff in the current round, given observed actions, ``[state]``.
 
-    Where moves are in turns the others' last actions stand; of nature, where it is not seen, the mean over
-    the long run counts (`nature_at_random`). Among equals, up to 1e-12 of the largest
-    payoff, the one best for who moves first (``optimistic``), or worst (``pessimistic``), then the lowest.
-
-    Raises
-    ------
-    ValueError
-        For a player who does not see what all others do.
+    With alternating moves the others' last actions remain in force; for an unobserved state of nature, the
+    mean over the long run counts (`nature_at_random`). Among equals, up to 1e-12 of the largest payoff, the
+    one best for the first mover (``optimistic``), or worst (``pessimistic``), then the lowest.
     """
     players, turns = len(tables.sizes), len(tables.order) > 1
     now = [[who, 1 if turns and who < players else 0] for who in range(players) if who != player]
@@ -134,7 +134,7 @@ def myopic_replies(tables: FiniteGame, player: int, ties: str = "optimistic") ->
             f"roles: an oracle must see what all others do in its round; player {player} does not see "
             f"player {unseen[0]}"
         )
-    # as if all that the reply depends on were seen in the round itself
+    # treat everything the response depends on as observed in the current round
     visible = [slot if slot in now or slot == [players, 0] else [-1, -1] for slot in slots]
     needed = [[who, 0] for who, _ in visible if who >= 0]
     own_slots = np.full((players, max(len(needed), 1), 2), -1, dtype=np.int64)
@@ -142,7 +142,7 @@ def myopic_replies(tables: FiniteGame, player: int, ties: str = "optimistic") ->
     asked = tables._replace(observation_slots=own_slots)
     leader = int(tables.order[0, 0])
     pays = tables.payoff
-    if [players, 0] not in needed:  # nature is not seen: what it does counts as often as it does it
+    if [players, 0] not in needed:  # nature is not observed: weight its states by their frequency
         pays = pays * (len(pays) * nature_at_random(tables))[:, None, None]
     mine, theirs = (seen_now(asked, player, pays[:, who]) for who in (player, leader))
     close = mine >= mine.max(axis=-1, keepdims=True) - TIED * np.abs(tables.payoff[:, player]).max()
@@ -152,7 +152,7 @@ def myopic_replies(tables: FiniteGame, player: int, ties: str = "optimistic") ->
 
 
 def _digits(tables: FiniteGame, player: int, wanted: list[bool]) -> list[np.ndarray]:
-    """What the wanted slots hold in every state of a player, ``[state]`` each."""
+    """Return the contents of the wanted slots in every state of a player, ``[state]`` each."""
     sizes = observed_sizes(tables)
     rest, found = np.arange(states(tables)[player]), []
     slots = [who for who, _ in tables.observation_slots[player].tolist() if who >= 0]

@@ -13,33 +13,33 @@ from rivalry.transforms import Leadership
 
 Stages = tuple[tuple[int, ...], ...]
 
-USUAL_GAMMA = 0.95  # of games that have no discount factors of their own
+USUAL_GAMMA = 0.95  # for games without discount factors
 
 
 class Seating(NamedTuple):
-    """A game in which every player chooses, and the order in which they do."""
+    """A base game with all players, and the order of their moves."""
 
     game: Any
     stages: Stages  # of one period
-    alternating: bool  # one player a period, the others' choices stand
-    leaders: tuple[int, ...]  # whose game was given; every player where nobody leads
+    alternating: bool  # one player per period, the others' choices are fixed
+    leaders: tuple[int, ...]  # players of the given game; all players without leaders
     led: bool
 
     @property
     def players(self) -> int:
-        """How many there are, followers included."""
+        """Return the number of players, followers included."""
         return int(self.game.space.shape[0])
 
     @property
     def who(self) -> str:
-        """The dimension along which every player is: players of a game of leaders are only the leaders."""
+        """Return the dimension of all players: in a game of leaders ``player`` has only the leaders."""
         return "seat" if self.led else "player"
 
 
 def seating(game: Any) -> Seating:
-    """The whole game behind a game of leaders, its stages by the whole game's numbers of players.
+    """Return the base game behind a game of leaders, with stages by the base game's player indices.
 
-    Who chooses when is known of any game by `rivalry.oracles.move_order` and `rivalry.oracles.alternating`.
+    The order of moves of any game is that of `rivalry.oracles.move_order` and `rivalry.oracles.alternating`.
 
     Examples
     --------
@@ -56,18 +56,19 @@ def seating(game: Any) -> Seating:
 
 
 def boxed(game: Any) -> bool:
-    """Whether a game has payoffs at profiles of a box."""
+    """Return whether a game has payoffs at profiles of a box."""
     return hasattr(game, "payoffs") and isinstance(getattr(game, "space", None), Box)
 
 
 def check_gamma(gamma: Any) -> None:
-    """Raises `ValueError` for discount factors outside [0, 1)."""
+    """Raise `ValueError` for discount factors outside [0, 1)."""
     if gamma is not None:
         check_numbers("gamma", gamma, "in [0, 1)", lambda v: (v >= 0) & (v < 1))
 
 
 def discounts(game: Any, gamma: Any) -> np.ndarray:
-    """What a unit of market size in the next period is worth in this one, ``gamma_i (1 + g)``, ``[player]``.
+    """Return the present value of a unit of market size in the next period, ``gamma_i (1 + g)``,
+    ``[player]``.
 
     ``gamma`` as given, else the game's own ``gamma``, else 0.95; ``g`` is the game's ``growth``, or 0.
 

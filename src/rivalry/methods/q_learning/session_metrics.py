@@ -22,18 +22,18 @@ from rivalry.tables.kernels.shapes import FiniteGame
 from rivalry.tables.repeated import RepeatedWorld
 from rivalry.tables.stages import followers_gap, leader_regret, staged_values
 
-MOST_JOINT = 200_000  # joint actions whose outcomes are worked out
-HORIZON = 25  # periods that a departure is followed
-NONE = 1e-9  # relative losses below this are none
+MOST_JOINT = 200_000  # most joint actions whose outcomes are computed
+HORIZON = 25  # periods simulated after a deviation
+NONE = 1e-9  # smaller relative losses count as zero
 STORED = 4_000_000  # entries of policies
-MOST_NATURES = 2000  # states of nature whose long run in random play is solved for
-WEIGHED = 400_000_000  # sessions times whole states times actions for which best responses are worked out
-FIRST = 1000  # periods before the first note
-MOST = 20_000_000  # sessions times whole states at which it is noted
+MOST_NATURES = 2000  # most states of nature whose long-run distribution in random play is solved for
+WEIGHED = 400_000_000  # most sessions times joint states times actions for which best responses are computed
+FIRST = 1000  # periods before the first sample
+MOST = 20_000_000  # most sessions times joint states that are sampled
 
 
 def measured(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma: np.ndarray) -> Record:
-    """All that the game can say of the sessions' limit cycles; each part where the game has it.
+    """Return all metrics of the sessions' limit cycles that the game supports.
 
     ``chosen`` are policies ``[session player state]``.
     """
@@ -47,11 +47,11 @@ def measured(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma: np
 
 
 def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
-    """How much of the way from equilibrium to the joint maximum ``payoff [session player]`` goes.
+    """Return profit gains of ``payoff [session player]``: the position between equilibrium and joint maximum.
 
     ``profit_gain`` (session, player), ``(pi - piN)/(piC - piN)``; ``pooled_gain`` (session), of the mean over
     players; its mean over sessions, standard deviation and half width of the 95 % interval;
-    ``critical_discount`` (player), from which Nash play for ever would hold each to the joint maximum.
+    ``critical_discount`` (player), above which permanent Nash reversion sustains the joint maximum.
     """
     if not oracles.profit_gain_bounds.knows(world.game):
         return {}
@@ -77,17 +77,17 @@ def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
 
 
 def answering(world: RepeatedWorld, roles: list[Role]) -> RepeatedWorld:
-    """The same world in which those see nothing whose choice answers nothing that they see."""
+    """Return the same world with empty observations for players whose choices do not depend on them."""
     deaf = [role.kind == RANDOM or (role.kind == FIXED and np.ptp(role.policy) == 0) for role in roles]
     slots = np.where(np.array(deaf)[:, None, None], -1, world.tables.observation_slots)
     return world._replace(tables=world.tables._replace(observation_slots=slots))
 
 
 def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
-    """Through what discount factors can matter here, in a line: `rivalry.oracles.discounting_channels`.
+    """Return, in one line, how discount factors can matter here: `rivalry.oracles.discounting_channels`.
 
-    ``learns [player]``: who learns with a discount above 0, whatever the game's own.
-    Where that is learning alone, a warning says so too.
+    ``learns [player]``: players that learn with a discount above 0, whatever the game's own.
+    If learning is the only channel, a warning says so too.
     """
     if not oracles.discounting_channels.knows(world.game):
         return {}
@@ -102,13 +102,15 @@ def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
 
 
 def losses(loss: np.ndarray, name: str) -> Record:
-    """The share of sessions in which nobody loses anything on its cycle: ``loss [session player]``."""
+    """Return the share of sessions in which no player loses anything on its cycle: ``loss [session
+    player]``.
+    """
     none = np.asarray(np.all(loss < NONE, axis=1))
     return {f"{name}_share": ((), np.asarray(none.mean()))}
 
 
 def outcomes(world: RepeatedWorld, name: str, joint: np.ndarray, weight: np.ndarray) -> Record:
-    """The game's measures, means over joint actions ``[session turn]``: ``end_price`` and so on."""
+    """Return the game's metrics, means over joint actions ``[session turn]``: ``end_price`` and so on."""
     tables = world.tables
     if not traced_metrics.knows(world.game) or int(np.prod(tables.sizes)) > MOST_JOINT:
         return {}
@@ -125,7 +127,7 @@ def _measures(game: Any, x: Any) -> Any:
 
 
 def _values(world: RepeatedWorld, cycles: Cycles, gamma: np.ndarray) -> Record:
-    """What the firms are worth when play goes on round its cycle, as the game values cash flows."""
+    """Return firm values when play repeats its cycle forever, as the game values cash flows."""
     if not oracles.cycle_value.knows(world.game):
         return {}
     value, share = oracles.cycle_value(world.game, cycles.payoff, gamma)
@@ -133,7 +135,7 @@ def _values(world: RepeatedWorld, cycles: Cycles, gamma: np.ndarray) -> Record:
 
 
 def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Record:
-    """Leaders beside subgame-perfect play on the grid, and how well followers answer."""
+    """Compare leaders with subgame-perfect play on the grid, and followers with their best responses."""
     tables, players = world.tables, len(world.tables.sizes)
     staged = oracles.move_order.knows(world.game)
     stages = [list(stage) for stage in oracles.move_order(world.game)] if staged else []
@@ -163,9 +165,9 @@ def _in_stages(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles) -> Reco
 
 
 def _departures(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma: np.ndarray) -> Record:
-    """Each player forced to its static best response for one period: what follows, and whether it pays.
+    """Force each player to its static best response for one period; return the path and profitability.
 
-    Paths are means over the sessions that had settled on one joint action, or over all if none had.
+    Paths are means over the sessions that converged to one joint action, or over all if none did.
     """
     players = len(world.tables.sizes)
     levels = world.places[:, :, 0] if world.places.shape[2] == 1 else None
@@ -199,20 +201,20 @@ def _departures(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma:
 
 
 def _mean(rows: np.ndarray) -> np.ndarray:
-    """Over the states of a cycle, those that are there; NaN where there is none."""
-    there = np.isfinite(rows)  # nothing is relative to a value of 0
+    """Return the mean over the finite states of a cycle; NaN where there is none."""
+    there = np.isfinite(rows)  # relative values are undefined at a value of 0
     found: np.ndarray = np.where(there, rows, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     return np.where(there.any(axis=1), found, np.nan)
 
 
 def greedy_play(world: RepeatedWorld, roles: list[Role], session: Session, gamma: np.ndarray) -> Record:
-    """Where greedy play leads from where each session stood, what it pays and what it loses.
+    """Return the end of greedy play from each session's state, its payoffs and losses.
 
     ``policy`` (session, player, state), where these are few; ``end_payoff`` (session, player) and
-    ``end_action`` (session, player), means over the limit cycle, actions as places (with ``axis`` where these
-    have several); ``cycle_length`` (session); the gaps of `rivalry.tables.gaps.gaps`, and the certificate:
-    the largest discounted full gain of any session on its cycle, as a payment each period. Nothing of the
-    kind where somebody chooses at random, except what every player earns if all do.
+    ``end_action`` (session, player), means over the limit cycle, actions as grid points (with ``axis`` where
+    these have several); ``cycle_length`` (session); the gaps of `rivalry.tables.gaps.gaps`, and the
+    certificate: the largest discounted full gain of any session on its cycle, as a payment per period. If
+    some player chooses at random there are no such entries, except the payoffs of all players if all do.
     """
     tables, chosen = world.tables, policies(world.tables, session)
     found: Record = {}
@@ -240,9 +242,9 @@ def greedy_play(world: RepeatedWorld, roles: list[Role], session: Session, gamma
 
 
 def standing(tables: FiniteGame, whole: Whole, session: Session) -> np.ndarray:
-    """The whole states in which sessions stand, ``[session]``, the next round about to begin.
+    """Return the joint states of sessions, ``[session]``, before the next round.
 
-    Where nature chooses by chance, as if it took the first of its branches.
+    Where nature moves at random, its first branch is taken.
     """
     players, recent = len(tables.sizes), session["recent"]
     nature = recent[:, 0, players]
@@ -253,9 +255,9 @@ def standing(tables: FiniteGame, whole: Whole, session: Session) -> np.ndarray:
 
 
 def _all_at_random(world: RepeatedWorld, sessions: int) -> Record:
-    """Exact means where all choose at random; nothing where these are not known in a line.
+    """Return exact means where all choose at random; empty where no closed form is known.
 
-    That is in turns, where nature holds what was chosen before; and of very many states of nature.
+    That is with alternating moves, where nature stores earlier choices, and with too many states of nature.
     """
     tables = world.tables
     if tables.next_nature.shape[1] > 1 and (len(tables.order) > 1 or len(tables.payoff) > MOST_NATURES):
@@ -265,7 +267,7 @@ def _all_at_random(world: RepeatedWorld, sessions: int) -> Record:
 
 
 def _end_actions(world: RepeatedWorld, cycles: Cycles) -> tuple[tuple[str, ...], np.ndarray]:
-    """Mean places over the cycle."""
+    """Return mean grid points over the cycle."""
     tables = world.tables
     actions = np.maximum(cycles.actions(tables), 0)  # [session turn player]
     places = world.places[np.arange(len(tables.sizes)), actions]
@@ -289,7 +291,7 @@ def _gaps(world: RepeatedWorld, chosen: np.ndarray, gamma: np.ndarray, cycles: C
 
 
 def marks(world: RepeatedWorld, roles: list[Role], sessions: int, expected: int, count: int) -> np.ndarray:
-    """The ``count`` periods at which notes are made, evenly in logarithms; none where play has no cycle."""
+    """Return the ``count`` periods of samples, evenly spaced in logarithms; none where play has no cycle."""
     empty = np.zeros(0, dtype=np.int64)
     if (
         count == 0
@@ -300,7 +302,7 @@ def marks(world: RepeatedWorld, roles: list[Role], sessions: int, expected: int,
         return empty
     try:
         whole = whole_states(world.tables)
-    except ValueError:  # more is remembered than can be gone through
+    except ValueError:  # too many joint states to enumerate
         return empty
     if sessions * whole.size > MOST:
         return empty
@@ -308,14 +310,14 @@ def marks(world: RepeatedWorld, roles: list[Role], sessions: int, expected: int,
 
 
 def note(world: RepeatedWorld, session: Session, curve: np.ndarray) -> None:
-    """What greedy play would now pay every player on its cycle, into ``curve [session player]``."""
+    """Write the payoffs of current greedy play on its cycle into ``curve [session player]``."""
     tables = world.tables
     start = standing(tables, whole_states(tables), session)
     curve[:] = limit_cycles(tables, policies(tables, session), start).payoff
 
 
 def curves(periods: np.ndarray, curve: np.ndarray) -> Record:
-    """Means over sessions of what was noted, ``curve [mark session player]``, with a 95 % band."""
+    """Return means over sessions of the samples ``curve [mark session player]``, with a 95 % band."""
     if not len(curve):
         return {}
     return {

@@ -25,10 +25,11 @@ def initial_session(
     start: np.ndarray | None,
     counted: bool = False,
 ) -> Session:
-    """The arrays of sessions that have not begun, one for each of ``streams [session 2]``.
+    """Return the arrays of new sessions, one for each of ``streams [session 2]``.
 
-    ``initial`` are values ``[player][state action]``, or two ends between which they are drawn. Past rounds
-    are drawn, each joint action alike, or all were ``start [player]``. What is played last is ``counted``.
+    ``initial`` are values ``[player][state action]``, or two bounds of uniform draws. Past rounds are uniform
+    over joint actions, or all equal ``start [player]``. ``counted`` adds counters of the joint actions played
+    last.
     """
     from rivalry.tables.kernels import draws
 
@@ -75,17 +76,17 @@ def initial_session(
 
 
 def offsets(counts: np.ndarray) -> np.ndarray:
-    """Where each player's part begins in a flat array, and where the last ends."""
+    """Return the start of each player's part in a flat array, and the end of the last."""
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
 def _depth(tables: FiniteGame) -> int:
-    """How many rounds are held: this one, the last, and what is remembered."""
+    """Return the number of rounds stored: the current one, the last, and the memory."""
     return max(int(tables.observation_slots[:, :, 1].max(initial=0)), 1) + 1
 
 
 def _past(tables: FiniteGame, session: Session, start: np.ndarray | None) -> None:
-    """Rounds before the first: actions, states of nature and signals."""
+    """Set rounds before the first: actions, states of nature and signals."""
     from rivalry.tables.kernels import draws
 
     players, recent = len(tables.sizes), session["recent"]
@@ -104,10 +105,11 @@ def _past(tables: FiniteGame, session: Session, start: np.ndarray | None) -> Non
 
 
 def mean_payoffs(tables: FiniteGame, player: int, gamma: float) -> np.ndarray:
-    """The usual values to begin with, ``[state action]``: what an action pays if all else is equally likely.
+    """Return the usual initial values, ``[state action]``: an action's payoff with everything else equally
+    likely.
 
-    For good, ``mean/(1 - gamma)``. Who sees part of the round: what the action pays given that, and from
-    then on ``gamma mean/(1 - gamma)``, the mean over everything.
+    In perpetuity, ``mean/(1 - gamma)``. A player that observes part of the round: the action's conditional
+    payoff, plus ``gamma mean/(1 - gamma)``, the mean over everything.
     """
     given = seen_now(tables, player, tables.payoff[:, player])  # [seen.. action]
     everything = given.mean()
@@ -118,9 +120,9 @@ def mean_payoffs(tables: FiniteGame, player: int, gamma: float) -> np.ndarray:
 
 
 def numbers_now(tables: FiniteGame, player: int) -> np.ndarray:
-    """For every state of a player the number of what it sees of the round itself, ``[state]``.
+    """Return, for every state of a player, the index of its observation of the current round, ``[state]``.
 
-    That comes last in its slots, so it is the remainder.
+    That observation is last in its slots, so the index is the remainder.
     """
     sizes, count = observed_sizes(tables), 1
     for who, ago in tables.observation_slots[player].tolist():
@@ -141,7 +143,7 @@ def rule_of(
     limit: int,
     last: int,
 ) -> Any:
-    """The kernel's rule. Who does not learn follows its policy, or chooses at random: with epsilon 1."""
+    """Return the kernel's rule. A player that does not learn follows its policy, or is random: epsilon 1."""
     from rivalry.tables.kernels import learn, sessions
 
     learns = np.array([role.kind == LEARNS for role in roles])
@@ -167,7 +169,7 @@ def rule_of(
 
 
 def pair_of(tables: FiniteGame, rule: Any) -> Any:
-    """The game as the kernel of two players takes it, or None where it is for the general one."""
+    """Return the game in the form of the two-player kernel, or None for the general one."""
     from rivalry.tables.kernels import learn, pairs
 
     rows = [[who for who in row if who >= 0] for row in tables.order.tolist()]
@@ -200,7 +202,7 @@ def pair_of(tables: FiniteGame, rule: Any) -> Any:
 
 
 def advanced(tables: FiniteGame, rule: Any, session: Session, steps: int) -> int:
-    """All sessions that still run by so many periods, in as many threads as there may be; how many it was."""
+    """Advance all active sessions by ``steps`` periods, in as many threads as allowed; return the number."""
     from rivalry.tables.kernels import draws, pairs, sessions
 
     running = np.flatnonzero(session["clock"][:, 2] == sessions.RUNNING)
@@ -220,7 +222,7 @@ def advanced(tables: FiniteGame, rule: Any, session: Session, steps: int) -> int
 
 
 def policies(tables: FiniteGame, session: Session) -> np.ndarray:
-    """The greedy actions ``[session player state]``, 0 beyond a player's number of states."""
+    """Return the greedy actions ``[session player state]``, 0 beyond a player's number of states."""
     seen = states(tables)
     found = np.zeros((len(session["greedy"]), len(seen), int(seen.max())), dtype=np.int64)
     for player, (first, count) in enumerate(zip(offsets(seen)[:-1], seen, strict=True)):

@@ -1,4 +1,4 @@
-"""Threads for independent parts of a cell's work; the kernels release the interpreter's lock."""
+"""Threads for independent parts of one study cell; the kernels release the interpreter's lock."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-PIECES = 8  # of the work, a thread: who is done sooner takes more
+PIECES = 8  # pieces of work per thread: faster threads take more
 
 
 def threads() -> int:
-    """How many threads a cell may use: ``OMP_NUM_THREADS`` (1 in worker processes), or one a core."""
+    """Return the number of threads allowed: ``OMP_NUM_THREADS`` (1 in worker processes), or one per core."""
     said = os.environ.get("OMP_NUM_THREADS", "")
     return max(int(said), 1) if said.isdigit() else os.cpu_count() or 1
 
 
 def shared(work: Callable[[np.ndarray], object], items: np.ndarray) -> None:
-    """``work`` on all ``items``, numbers, piece by piece, in as many threads as there may be."""
+    """Apply ``work`` to all ``items``, numbers, piece by piece, in as many threads as allowed."""
     count = min(threads(), len(items))
     if count <= 1:
         work(items)
