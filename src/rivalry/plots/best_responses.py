@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 JUMP = 0.12  # of the range drawn: responses further apart are a jump
 CYCLE = 24  # moves
-TITLES = {"nash": "Nash", "stackelberg": "Stackelberg"}  # of benchmarks that have a person's name
+TITLES = {"nash": "Nash", "stackelberg": "Stackelberg"}  # of benchmarks named after a person
 
 
 def reaction(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
@@ -74,7 +74,7 @@ def reaction(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
             raise ValueError(f"reaction: {len(responses)} players; must be two")
         who = [int(k) for k in found.arrays.get("reaction_player", np.arange(2))]
         log = is_log(rivals)
-        # across lies the first player's strategy, up the second's
+        # the first player's strategy is horizontal, the second's vertical
         curves = [(responses[0], rivals[0]), (rivals[1], responses[1])]
         floor = float(rivals.min()) if log else -np.inf
         whole = [np.maximum(np.array(curve), floor) for curve in curves]
@@ -104,7 +104,7 @@ def reaction(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
 
 
 def _benchmarks(axes: Axes, found: DrawnPoint, floor: float) -> None:
-    """Draw named points, each with a mark of its own."""
+    """Draw named points, each with its own marker."""
     places = found.arrays.get("reaction_point", np.empty((0, 2))).astype(float)
     names = found.arrays.get("reaction_point_name", np.arange(len(places)))
     marks = zip(MARKERS[1:], PALETTE[2:], strict=False)
@@ -115,9 +115,9 @@ def _benchmarks(axes: Axes, found: DrawnPoint, floor: float) -> None:
 
 
 def _breaks(curve: np.ndarray, row: int, log: bool) -> np.ndarray:
-    """Return the places of a curve ``[2 place]`` after which the next response, in its ``row``, is far away.
+    """Return the indices of a curve ``[2 place]`` after which the next response, in its ``row``, is far away.
 
-    Few places tell nothing.
+    With few points there are none.
     """
     if curve.shape[1] < 1 / JUMP:
         return np.array([], int)
@@ -127,7 +127,7 @@ def _breaks(curve: np.ndarray, row: int, log: bool) -> np.ndarray:
 
 
 def _curve(axes: Axes, curve: np.ndarray, breaks: np.ndarray, colour: str, label: str) -> None:
-    """Draw a curve ``[2 place]`` whose jumps are dotted."""
+    """Draw a curve ``[2 place]`` with dotted discontinuities."""
     for k in breaks:
         axes.plot(*curve[:, k : k + 2], ":", color=colour, linewidth=1.0, label="_jump")
     for piece in np.split(np.arange(curve.shape[1]), breaks + 1):
@@ -138,7 +138,7 @@ def _curve(axes: Axes, curve: np.ndarray, breaks: np.ndarray, colour: str, label
 def crossings(first: np.ndarray, second: np.ndarray, *, log: bool = False) -> np.ndarray:
     """Return where two polygons ``[2 place]`` cross, ``[crossing 2]``; ``log``: straight in logarithms.
 
-    NaN breaks a polygon: responses that jump do not meet in between.
+    NaN breaks a polygon: discontinuous responses do not intersect in between.
 
     >>> crossings(np.array([[0.0, 2.0], [0.0, 2.0]]), np.array([[0.0, 2.0], [2.0, 0.0]])).tolist()
     [[1.0, 1.0]]
@@ -159,7 +159,7 @@ def crossings(first: np.ndarray, second: np.ndarray, *, log: bool = False) -> np
 
 
 def _apart(places: np.ndarray) -> list[int]:
-    """Return one of every group of equal places: a curve's corner belongs to two of its pieces."""
+    """Return one of every group of equal points: a curve's corner belongs to two of its pieces."""
     found: list[int] = []
     for k, place in enumerate(places):
         if not any(np.allclose(place, places[other], rtol=1e-9, atol=1e-9) for other in found):

@@ -38,10 +38,10 @@ from rivalry.plots.style import (
 if TYPE_CHECKING:
     from xarray import Dataset
 
-JUMP = 0.12  # of the vertical range: ends further apart than this are not joined
-JOINED = 10  # fewer values of the parameter tell nothing of what lies between them
+JUMP = 0.12  # of the vertical range: ends farther apart are not joined
+JOINED = 10  # fewest parameter values at which neighbouring ends are joined
 BINS = 60  # of a density
-SAME = 1e-6  # distances below this are none
+SAME = 1e-6  # smaller distances count as zero
 END = "end position (units of the space)"
 WORDS = {
     "stable_point": "stable point",
@@ -139,7 +139,7 @@ def bifurcation(
 
 
 class Runs(NamedTuple):
-    """The parameter's values, and the ends ``[point run player]`` with their kinds."""
+    """Parameter values, and the ends ``[point run player]`` with their kinds."""
 
     x: np.ndarray
     found: DrawnPoint
@@ -148,7 +148,7 @@ class Runs(NamedTuple):
 
 
 def _over(data: Dataset, at: Mapping[str, Any] | None, over: str | None, branches: DrawnPoint | None) -> str:
-    """The parameter along the axis."""
+    """Return the parameter along the axis."""
     if branches is not None:
         own = parameter(branches)
         if over in (None, own) and own not in data.coords:
@@ -169,7 +169,7 @@ def _runs(
     thresholds: str | None,
     density: bool,
 ) -> Runs | None:
-    """The end points over the parameter; None where there are none."""
+    """Return the end points over the parameter; None where there are none."""
     if "profile" not in data or over not in data.coords:
         return None
     main = "end_positions" if density and "end_positions" in data else "profile"
@@ -202,13 +202,13 @@ def _draw_runs(axes: Axes, runs: Runs, axis: int, density: bool) -> list[str]:
 
 
 def _density(axes: Axes, runs: Runs) -> None:
-    """At each value of the parameter, how the ends of all players are spread, as shares."""
+    """Draw the distribution of all players' ends at each parameter value, as shares."""
     order = np.argsort(runs.x, kind="stable")
     finite = runs.positions[np.isfinite(runs.positions)]
     room = 1e-9 + 0.02 * float(np.ptp(finite))
     edges = np.linspace(finite.min() - room, finite.max() + room, BINS + 1)
     places = np.unique(finite.round(9))
-    if 1 < len(places) <= BINS:  # on a grid, a row for each of its places
+    if 1 < len(places) <= BINS:  # on a grid, one row per grid point
         middles = (places[1:] + places[:-1]) / 2
         edges = np.r_[2 * places[0] - middles[0], middles, 2 * places[-1] - middles[-1]]
     share = np.full((len(edges) - 1, len(order)), np.nan)
@@ -223,7 +223,7 @@ def _density(axes: Axes, runs: Runs) -> None:
 
 
 def _crossings(axes: Axes, data: Dataset, at: Mapping[str, Any] | None, over: str) -> None:
-    """Where the symmetric point gains or loses stability, as far as it was followed over this parameter."""
+    """Draw where the symmetric point gains or loses stability, over the scanned range."""
     found = branch_point(data, at, "crossing_direction", 1, ("crossing", "parameter_name"))
     if found is None or parameter(found) != over.rpartition(".")[2]:
         return
@@ -234,7 +234,7 @@ def _crossings(axes: Axes, data: Dataset, at: Mapping[str, Any] | None, over: st
 
 
 def _lines(axes: Axes, x: np.ndarray, positions: np.ndarray, words: np.ndarray) -> None:
-    """Neighbouring end points of one kind, joined."""
+    """Join neighbouring end points of one kind."""
     if len(x) < JOINED:
         return
     allowed = JUMP * max(float(np.nanmax(positions) - np.nanmin(positions)), 1e-12)
@@ -254,7 +254,7 @@ def _marks(
     shades = colours(positions.shape[2])
     worth = np.zeros(words.shape, bool) if certified is None else certified.reshape(words.shape)
     size = 4.5 if len(x) <= 60 else 3.2
-    # players in one place are rings around each other
+    # coincident players are concentric rings
     ring = 1.3 if len(shades) <= 4 else 0.9 if len(shades) <= len(PALETTE) else 0.0
     for kind, marker in zip(WORDS, MARKERS, strict=False):
         for filled in (True, False):
@@ -272,14 +272,14 @@ def _marks(
 
 
 def _ranges(axes: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
-    """Cycles as the ranges that they cover, from ``cycle_low`` to ``cycle_high [... player axis]``."""
+    """Draw cycles as ranges, from ``cycle_low`` to ``cycle_high [... player axis]``."""
     if not {"cycle_low", "cycle_high"} <= set(found.arrays):
         return
     players = found.arrays["cycle_low"].shape[-2]
     low, high = (found.arrays[k][..., axis].reshape(len(x), -1, players) for k in ("cycle_low", "cycle_high"))
     if not np.isfinite(low).any():
         return
-    apart = 0.01 * np.ptp(x)  # so that players who share a range are seen side by side
+    apart = 0.01 * np.ptp(x)  # shows players with equal ranges side by side
     for player, colour in enumerate(colours(players)):
         beside = x + apart * (player - (players - 1) / 2)
         for run in range(low.shape[1]):
@@ -290,7 +290,7 @@ def _ranges(axes: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
 
 
 def _vertical(axes: Axes, x: np.ndarray, values: np.ndarray) -> None:
-    """Thresholds that are the same at every value of the parameter, and so are values of it."""
+    """Draw thresholds that are constant over the parameter, and therefore values of it."""
     per_point = values.reshape(len(x), -1)
     filled = np.unique(per_point[np.isfinite(per_point)].round(12))
     inside = filled[(filled > x.min()) & (filled < x.max())]
@@ -370,7 +370,7 @@ def _ends(data: Dataset, at: Mapping[str, Any] | None, over: str, name: str | No
     positions = ends[..., axis].reshape(len(ends), -1, ends.shape[-2])
     worth = found.certified()
     certified = np.zeros(positions.shape[:2], bool)
-    if worth is not None and not learned:  # a mean over trials is nobody's profile
+    if worth is not None and not learned:  # a mean over trials is not a profile that was played
         certified = np.broadcast_to(worth, profile.shape[: worth.ndim]).reshape(positions.shape[:2])
     trials = found.arrays.get("end_positions") if learned else None
     if trials is not None:
@@ -417,7 +417,7 @@ def _distances(
     names: Sequence[str],
     shades: Sequence[str],
 ) -> Axes:
-    """The distances in axes below; ``axes`` itself where the data hold none."""
+    """Draw the distances in axes below; return ``axes`` itself where the data hold none."""
     if "distance" not in data or is_blank(data["distance"].values):
         return axes
     (low,) = lower_axes(axes, 1)

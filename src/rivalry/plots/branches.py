@@ -20,8 +20,8 @@ EVENTS = {
     "fold": (">", "fold"),
     "hopf": ("*", "Hopf point"),
 }
-TOLERANCE = 1e-6  # of all payoffs together: a regret above it is no equilibrium's
-NAMED = 4  # values of so many events of one kind are told
+TOLERANCE = 1e-6  # of all payoffs together: largest regret of an equilibrium
+NAMED = 4  # most events of one kind whose values are listed
 _ALSO = (
     "branch",
     "branch_parameter",
@@ -50,9 +50,9 @@ def branch_point(
     rank: int = 3,
     also: Any = _ALSO,
 ) -> DrawnPoint | None:
-    """The branches at one point, whichever method found them; None where the data hold none.
+    """Return the branches at one point, from any method; None where the data hold none.
 
-    A method that ``at`` names is taken where it has branches, and passed over where it has not.
+    A method that ``at`` names is used if it has branches, and ignored otherwise.
     """
     if main not in data:
         return None
@@ -70,16 +70,16 @@ def branch_point(
 
 
 def parameter(found: DrawnPoint) -> str:
-    """The last word of the parameter's name: ``reach`` for ``game.reach``."""
+    """Return the last word of the parameter's name: ``reach`` for ``game.reach``."""
     names = [str(name) for name in np.ravel(found.arrays.get("parameter_name", "")) if name]
     return names[0].rpartition(".")[2] if names else "parameter"
 
 
 def draw_branches(axes: Axes, found: DrawnPoint, axis: int, *, coloured: bool = True) -> None:
-    """Lines of the groups' positions: solid where stable, dashed where not, thin where not certified.
+    """Draw the groups' positions: solid where stable, dashed where unstable, thin where not certified.
 
-    One colour for each way of standing together, such as ``groups 2 + 1``; grey unless ``coloured``, where
-    colours mean something else.
+    One colour for each grouping, such as ``groups 2 + 1``; grey unless ``coloured``, where
+    colours have another meaning.
     """
     arrays = found.arrays
     position, x = arrays["branch_position"][..., axis], arrays["branch_parameter"]
@@ -122,7 +122,7 @@ def draw_branches(axes: Axes, found: DrawnPoint, axis: int, *, coloured: bool = 
 
 
 def certified_rows(found: DrawnPoint) -> np.ndarray:
-    """Whether a search of the whole space found no gain above the tolerance, ``[row]``."""
+    """Return whether a search of the whole space found no gain above the tolerance, ``[row]``."""
     arrays = found.arrays
     rows = len(arrays["branch_parameter"])
     if "branch_regret" not in arrays:
@@ -136,7 +136,7 @@ def certified_rows(found: DrawnPoint) -> np.ndarray:
 
 
 def structure(group: np.ndarray) -> str:
-    """Who stands together, largest group first.
+    """Return the grouping of players in words, largest group first.
 
     >>> structure(np.array([0, 0, 1])), structure(np.array([0, 0]))
     ('groups 2 + 1', 'all 2 together')
@@ -153,7 +153,7 @@ def _one_a_group(group: np.ndarray) -> list[int]:
 
 
 def _pieces(rows: np.ndarray, stable: np.ndarray, worth: np.ndarray, words: list[str]) -> list[np.ndarray]:
-    """Runs of a branch's rows that are drawn alike; each ends where the next begins."""
+    """Return runs of a branch's rows with equal style; each ends where the next begins."""
     looks = [(stable[k], worth[k], words[k]) for k in rows]
     cuts = [k for k in range(1, len(rows)) if looks[k] != looks[k - 1]]
     ends = zip([0, *cuts], [*cuts, len(rows)], strict=True)
@@ -161,7 +161,7 @@ def _pieces(rows: np.ndarray, stable: np.ndarray, worth: np.ndarray, words: list
 
 
 def draw_events(axes: Axes, found: DrawnPoint, axis: int) -> None:
-    """A mark for each event where the groups stand, the parameter's value in the legend."""
+    """Draw a mark for each event at the groups' positions, with the parameter's value in the legend."""
     arrays = found.arrays
     if not {"event_kind", "event_parameter", "event_position"} <= set(arrays):
         return
@@ -187,7 +187,7 @@ def draw_events(axes: Axes, found: DrawnPoint, axis: int) -> None:
 
 
 def draw_orbits(axes: Axes, found: DrawnPoint, axis: int) -> None:
-    """The range that every player covers on the cycles beyond a Hopf point, as bands."""
+    """Draw the range of every player on the cycles beyond a Hopf point, as bands."""
     arrays = found.arrays
     if not {"orbit_parameter", "orbit_low", "orbit_high"} <= set(arrays) or is_blank(arrays["orbit_low"]):
         return

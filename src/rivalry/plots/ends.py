@@ -89,7 +89,7 @@ def _histograms(axes: Axes, ends: np.ndarray, bins: int) -> None:
     edges = np.linspace(finite.min() - room, finite.max() + room, bins + 1).tolist()
     places = np.unique(finite.round(9))
     step = float(np.diff(places).min()) if len(places) > 1 else 0.0
-    if step > 0 and step >= float(np.ptp(places)) / bins:  # learners end on a grid: a bar about each point
+    if step > 0 and step >= float(np.ptp(places)) / bins:  # learners end on a grid: one bar per grid point
         half = 0.4 * step
         edges = np.sort(np.r_[places - half, places + half]).tolist()
     for player, colour in enumerate(colours(ends.shape[1])):
@@ -114,7 +114,7 @@ def _equilibria(
 
 
 def _certified(data: Dataset, at: Mapping[str, Any] | None) -> np.ndarray:
-    """Every method's certified profile at this point, ``[profile player axis]``."""
+    """Return every method's certified profile at this point, ``[profile player axis]``."""
     if not {"profile", "claim"} <= set(data):
         return np.empty((0, 0, 1))
     chosen = {name: value for name, value in (at or {}).items() if name not in ("algorithm", "replication")}

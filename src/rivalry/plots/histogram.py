@@ -1,4 +1,4 @@
-"""How metrics of many sessions of learning are distributed, and what negative controls reach."""
+"""Distributions of metrics over learning sessions, and the results of negative controls."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ GAIN_LABEL = "profit gain (0: Nash equilibrium, 1: joint maximum)"
 GAIN_LEVELS = {"Nash equilibrium": 0.0, "joint maximum": 1.0}
 WHEN = {"end": "over the limit cycle", "last": "over the last periods"}
 OWN = ("session", "player", "seat")
-BARS = 24  # of a histogram, at the most
-ALONE = 0.02  # of the horizontal axis: the width of a bar where all values are one
-CROWD = 5  # more panels have room for two lines of words each
+BARS = 24  # most bars of a histogram
+ALONE = 0.02  # of the horizontal axis: width of the bar where all values are equal
+CROWD = 5  # more panels have room for two lines of text each
 PLAIN = "#8A8A8A"
 
 Levels = Mapping[str, float]
 
 
 class Sample(NamedTuple):
-    """One method's sessions, one value each, and benchmarks that were stored with them."""
+    """One method's sessions, one value each, and benchmarks stored with them."""
 
     name: str
     values: np.ndarray  # [session], without gaps
     nash: float  # mean payoff of a player; NaN where not stored
     joint: float
-    base: str  # the method that this one is a negative control of, or nothing
+    base: str  # the method that this one is a negative control of, or empty
 
     @property
     def label(self) -> str:
-        """Its name in figures."""
+        """Return the method's name in figures."""
         own = CONTROLS[self.name.removeprefix(f"{self.base}-")] if self.base else self.name
         return own or "sessions"
 
@@ -198,11 +198,12 @@ def samples(
     controls: bool = False,
     at: Mapping[str, Any] | None = None,
 ) -> tuple[list[Sample], str]:
-    """Each method's values of ``quantity`` (session) or (session, player), pooled; words for the point.
+    """Return each method's values of ``quantity`` (session) or (session, player), pooled, and words for the
+    point.
 
-    Of players the mean is taken; replications are more sessions. ``methods`` picks and orders the methods,
+    Values are means over players; replications add sessions. ``methods`` selects and orders the methods,
     otherwise negative controls are left out unless ``controls``. Methods without the quantity have no
-    sample. Raises `ValueError` for a quantity or a method that is not there, or no value for each session,
+    sample. Raises `ValueError` for an unknown quantity or method, or without a value per session,
     `NoSuchPoint` where no method has any.
 
     >>> import xarray as xr
@@ -227,7 +228,7 @@ def samples(
 
 
 def base_of(name: str, known: Sequence[str]) -> str:
-    """The method that ``name`` is a negative control of, among those ``known``; nothing if of none.
+    """Return the method in ``known`` that ``name`` is a negative control of; empty if there is none.
 
     >>> base_of("learning-random", ["learning"]), base_of("learning", ["learning"])
     ('learning', '')
@@ -237,7 +238,7 @@ def base_of(name: str, known: Sequence[str]) -> str:
 
 
 def _own(data: Dataset, quantity: str) -> tuple[str, ...]:
-    """The quantity's own dimensions, of which the first is the session."""
+    """Return the quantity's own dimensions, of which the first is the session."""
     if quantity not in data:
         known = [str(name) for name in data.data_vars if "session" in data[name].dims]
         raise ValueError(f"quantity: {quantity!r} is not in this data; {near(quantity, known)}")

@@ -1,4 +1,4 @@
-"""What follows when a learner is made to depart from what it has learned."""
+"""Responses of play to one forced deviation of a learner."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rivalry.plots.style import INK, canvas, caption, colours, draw_levels, lege
 if TYPE_CHECKING:
     from xarray import Dataset
 
-TURNS = 16  # of those stored, so many are drawn
+TURNS = 16  # default number of periods drawn
 
 
 def impulse_response(
@@ -92,7 +92,7 @@ def impulse_response(
 
 
 def _paths(panel: Axes, path: np.ndarray, base: np.ndarray, deviator: int) -> None:
-    """Lines of ``[turn player]``, begun a turn early with what was played before."""
+    """Draw lines of ``[turn player]``, starting one turn earlier with the play before."""
     players = path.shape[1]
     turn = np.arange(-1, len(path))
     for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
@@ -108,7 +108,7 @@ def _paths(panel: Axes, path: np.ndarray, base: np.ndarray, deviator: int) -> No
 
 
 def _shared(axes: Axes, small: list[Axes]) -> None:
-    """One scale for all panels, and the legend's lines."""
+    """Set one scale for all panels, and add the legend's lines."""
     low = min(panel.get_ylim()[0] for panel in small)
     high = max(panel.get_ylim()[1] for panel in small)
     players = max(1, sum(line.get_label() == "_base" for line in small[0].get_lines()))
@@ -123,7 +123,7 @@ def _shared(axes: Axes, small: list[Axes]) -> None:
 
 
 def _chosen(found: DrawnPoint) -> str:
-    """What players choose: the measure of the game that is the same, or a choice."""
+    """Return what players choose: the game's metric that equals the choice, or "choice"."""
     choice = found.arrays.get("end_action", np.array(np.nan))
     for name in ("price", "quantity"):
         same = found.arrays.get(f"end_{name}", np.array(np.inf))

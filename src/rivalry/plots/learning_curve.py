@@ -1,4 +1,4 @@
-"""What learners reach while they learn: rewards, choices, another metric, and the regret."""
+"""Metrics during learning: rewards, choices, regret and others."""
 
 from __future__ import annotations
 
@@ -47,9 +47,12 @@ LABELS = {
 }
 BELOW = {"learning_distance": LABELS["distance"], "learning_regret": "regret"}
 REWARD, STEP, PERIOD = "learning_reward", "learning_step", "regret_step"
-RUNS = {"policy": "trials", "mean_choice": "runs"}  # variables that tell how many a stored mean is over
+RUNS = {
+    "policy": "trials",
+    "mean_choice": "runs",
+}  # variables whose length is the sample size of a stored mean
 CLOCKS = {STEP: "learning step", PERIOD: "period"}
-FEW = 3  # the band of fewer replications would be wider than the picture: they are drawn one by one
+FEW = 3  # with fewer replications the band would be too wide: they are drawn one by one
 
 
 def learning_curve(
@@ -140,7 +143,7 @@ def learning_curve(
 
 
 class _Wanted(NamedTuple):
-    """What is compared."""
+    """Options of a comparison of methods."""
 
     methods: Sequence[str] | None
     player: int | None

@@ -1,4 +1,4 @@
-"""What happens over the steps of a run: positions, payoffs, gradients, and greedy play of policies."""
+"""Paths over the steps of a run: positions, payoffs, gradients, and greedy play of policies."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class _Quantity(NamedTuple):
-    """What can be drawn over the steps: the variable ``[step player axis]``, and the label of its axis."""
+    """A quantity over the steps: the variable ``[step player axis]``, and the label of its axis."""
 
     variable: str
     label: str
@@ -160,7 +160,9 @@ def paths(
 
 
 class DrawnPath(NamedTuple):
-    """One replication without its padding: ``steps [step]``, ``values [step ...]``, what its end is worth."""
+    """One replication without its padding: ``steps [step]``, ``values [step ...]``, and the claim of
+    its end.
+    """
 
     steps: np.ndarray
     values: np.ndarray
@@ -169,7 +171,7 @@ class DrawnPath(NamedTuple):
 
 
 def walks_of(found: DrawnPoint, name: str, clock: str | None = None) -> list[DrawnPath]:
-    """The replications that hold anything, on the clock named, or on the path's: its time, or its steps."""
+    """Return the nonempty replications, against the named clock, or the path's time or steps."""
     values = found.arrays[name]
     timed = clock is None and "path_time" in found.arrays
     clock = clock or ("path_time" if timed else "path_step")
@@ -193,7 +195,10 @@ def walks_of(found: DrawnPoint, name: str, clock: str | None = None) -> list[Dra
 
 
 def on_one_clock(walks: list[DrawnPath]) -> tuple[np.ndarray, np.ndarray]:
-    """All walks at the steps of any, ``[replication step ...]``; one that has ended stays where it is."""
+    """Return all walks at the union of their steps, ``[replication step ...]``.
+
+    A finished walk stays constant.
+    """
     clock = np.unique(np.concatenate([walk.steps for walk in walks]))
     every = []
     for walk in walks:
@@ -204,19 +209,21 @@ def on_one_clock(walks: list[DrawnPath]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mixtures(values: np.ndarray) -> bool:
-    """Whether ``[step player axis]`` are probabilities over actions."""
+    """Return whether ``[step player axis]`` are probabilities over actions."""
     several = values.shape[-1] > 1
     return several and bool((values >= 0).all() and np.allclose(values.sum(axis=-1), 1, atol=1e-6))
 
 
 def _spread_by_factors(walks: list[DrawnPath]) -> bool:
-    """Whether half of the recorded steps lie in the first twentieth of the time, as learners record them."""
+    """Return whether half of the recorded steps are in the first twentieth of the time, as learners record
+    them.
+    """
     steps = max((walk.steps for walk in walks), key=len)
     return len(steps) > 4 and float(np.median(steps)) < 0.05 * float(steps[-1])
 
 
 def _frame(axes: Axes, values: np.ndarray) -> None:
-    """A band of two or three replications may be many times as wide as anything they did."""
+    """Set vertical limits by the data: a band of two or three replications may be many times as wide."""
     low, high = float(values.min()), float(values.max())
     room = 0.06 * (high - low) or 0.06 * max(abs(low), 1.0)
     axes.set_ylim(low - room, high + room)
@@ -301,7 +308,7 @@ ENDS = {None: "end, no certificate", False: "end, not certified", True: "end, ce
 
 
 def ends_in_legend(axes: Axes, worths: Sequence[bool | None], coordinates: int = 2) -> None:
-    """A legend's line for every worth of an end that was drawn: certified, not, or without a certificate."""
+    """Add a legend entry for every kind of end drawn: certified, not certified, or without a certificate."""
     for worth, words in ENDS.items():
         if worth in worths:
             axes.plot(*[[]] * coordinates, "o", label=words, **end_marker(bool(worth), INK))
@@ -347,7 +354,7 @@ def _in_the_cube(axes: Axes, data: Dataset, at: Mapping[str, Any] | None, along_
 
 
 def _domain(every: np.ndarray) -> tuple[float, float]:
-    """Equal bounds for all three; those of the unit interval where the path lies in it."""
+    """Return equal bounds for all three; those of the unit interval where the path lies in it."""
     low, high = float(every.min()), float(every.max())
     if low >= 0 and high <= 1:
         return 0.0, 1.0
@@ -370,7 +377,7 @@ def _planes(axes: Any, low: float, high: float) -> None:
 
 
 def _outline(axes: Axes, low: float, high: float) -> None:
-    """The edges of the cube and the equality planes, seen along the diagonal."""
+    """Draw the edges of the cube and the equality planes, seen along the diagonal."""
     corners = np.array(list(product((low, high), repeat=3)))
     for one, other in combinations(corners, 2):
         if np.count_nonzero(one != other) == 1:

@@ -203,13 +203,13 @@ def _draw_surface(axes: Axes, found: DrawnPoint, player: int) -> None:
 
 
 def _draw_triangle(axes: Any, found: DrawnPoint, player: int) -> None:
-    """Draw contours of one player's payoff between the places ``[place 3]``."""
+    """Draw contours of one player's payoff between the points ``[place 3]``."""
     where, payoff = found.arrays["landscape_at"], found.arrays["landscape"][player]
     if not np.allclose(where.sum(axis=1), 1.0):
         raise ValueError(
             "landscape_at: 3 coordinates; only one or two can be drawn, or three that add up to 1"
         )
-    triangulated(where)  # raises what is wrong where there is nothing to draw between
+    triangulated(where)  # raises an error if there are too few points
     drawing = axes.tricontourf(*where.T, payoff, levels=14, cmap="cividis")
     add_colour_bar(axes, drawing, "own payoff (units of the game)", BESIDE)
     _mark_places(axes, found, player, 3)

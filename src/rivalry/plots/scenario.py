@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 SHOWN = ("safety_input", "performance_input", "performance", "p_safe_given_win", "p_safe", "payoff")
-JUMP, SUDDEN = 0.12, 4.0  # of the range, and times the steps beside it: what is further apart is not joined
-ENOUGH = 8  # fewer values tell nothing of what a usual step is
+JUMP, SUDDEN = 0.12, 4.0  # of the range, and times the adjacent steps: points farther apart are not joined
+ENOUGH = 8  # fewest values from which a typical step can be estimated
 
 
 class ScenarioSeries(NamedTuple):
@@ -171,7 +171,7 @@ def _quantities(data: Dataset, wanted: Sequence[str] | None) -> list[str]:
 
 
 def _other(data: Dataset, name: str, series: str, over: str, at: Mapping[str, Any] | None) -> str:
-    """The dimension of a second swept coordinate, whose values may be words."""
+    """Return the dimension of a second swept coordinate, whose values may be words."""
     dim = dimension(data, series)
     if dim is None or dim not in data[name].dims:
         raise ValueError(f"series: {series!r} is not swept; {near(series, map(str, data.coords))}")
@@ -183,7 +183,7 @@ def _other(data: Dataset, name: str, series: str, over: str, at: Mapping[str, An
 
 
 def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> bool:
-    """Lines and marks of one measure; whether any neighbours were not joined because of a jump."""
+    """Draw lines and marks of one metric; return whether a discontinuity left neighbours unjoined."""
     players, several = curve.values.shape[2], bool(curve.series)
     log = is_log(curve.x, log)
     shades = colours(curve.values.shape[1] if several else players)
@@ -216,7 +216,7 @@ def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> 
 
 
 def _whiskers(panel: Axes, curve: ScenarioSeries, half: ScenarioSeries) -> None:
-    """The 95 % intervals of means over sessions."""
+    """Draw the 95 % intervals of means over sessions."""
     several = bool(curve.series)
     shades = colours(curve.values.shape[1]) if several else [INK]
     for s, shade in enumerate(shades):
@@ -225,7 +225,7 @@ def _whiskers(panel: Axes, curve: ScenarioSeries, half: ScenarioSeries) -> None:
 
 
 def _jumps(values: np.ndarray) -> list[int]:
-    """After which of the values the next one lies further away than the others' steps would have it."""
+    """Return the indices after which the next value is unexpectedly far, given the other steps."""
     if np.isfinite(values).sum() < ENOUGH:
         return []
     steps = np.abs(np.diff(values))
@@ -236,7 +236,7 @@ def _jumps(values: np.ndarray) -> list[int]:
 
 
 def _pieces(values: np.ndarray) -> list[np.ndarray]:
-    """Runs of two neighbours and more that may be joined."""
+    """Return runs of at least two neighbours that may be joined."""
     broken = np.isnan(values[1:]) | np.isnan(values[:-1])
     broken[_jumps(values)] = True
     pieces = np.split(np.arange(len(values)), np.flatnonzero(broken) + 1)
@@ -244,7 +244,7 @@ def _pieces(values: np.ndarray) -> list[np.ndarray]:
 
 
 def family_legend(axes: Axes, every: Sequence[ScenarioSeries], series: str | None, breaks: bool) -> None:
-    """Lines for the legend: what the colours, dashes and hollow marks are."""
+    """Add legend lines for the colours, dashes and hollow marks."""
     players = max(curve.values.shape[2] for curve in every)
     if series is None:
         for k, colour in enumerate(colours(players) if players > 1 else ()):
@@ -346,7 +346,7 @@ def heat(
 def _two(
     data: Dataset, quantity: str, over: Sequence[str] | None, at: Mapping[str, Any] | None
 ) -> tuple[str, str]:
-    """The coordinates across and up."""
+    """Return the coordinates across and up."""
     own = own_rank(data, quantity)
     if over is None:
         across = find_sweep(data, quantity, own, at, None)
@@ -360,7 +360,7 @@ def _two(
 
 
 def _edges(middles: np.ndarray, log: bool) -> np.ndarray:
-    """The edges of cells about sorted places."""
+    """Return the edges of cells around sorted values."""
     own = np.log(middles) if log else middles
     if len(own) == 1:
         edges = own[0] + np.array([-0.5, 0.5])
@@ -403,7 +403,7 @@ def _cells(
 
 
 def _border(axes: Axes, x: np.ndarray, y: np.ndarray, doubted: np.ndarray, sound: np.ndarray) -> None:
-    """A line between cells that are certified and cells that are not."""
+    """Draw a line between cells that are certified and cells that are not."""
     line: dict[str, Any] = {"color": "black", "linewidth": 1.4, "label": "_border"}
     for row, column in np.argwhere((doubted[:, 1:] & sound[:, :-1]) | (sound[:, 1:] & doubted[:, :-1])):
         axes.plot([x[column + 1]] * 2, [y[row], y[row + 1]], **line)

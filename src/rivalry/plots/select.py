@@ -1,4 +1,4 @@
-"""One home for choosing what to draw from a run's dataset: a point, its replications, their band."""
+"""Selection of what to draw from a run's dataset: a point, its replications, their band."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from rivalry.core.statistics import half_width_of
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
-FEW = 8  # so many variables are listed where one is missing
+FEW = 8  # most variables listed where one is missing
 OWN = frozenset({"player", "private", "karma", "bid", "rank", "state", "action", "agent", "monitor", "end"})
 OWN |= {"coordinate", "node", "class", "example", "path", "position", "trip", "place"}
-OWN |= {"period", "stage", "seat", "axis", "sample"}  # a seat is a player where several move in stages
+OWN |= {"period", "stage", "seat", "axis", "sample"}  # a seat is a player in games with stages
 """Dimensions of what results hold; any others are those of a sweep."""
-STREETS = "lane"  # of a city, and without a coordinate: runs that were batched have one of that name
+STREETS = "lane"  # road lanes of a city have no coordinate, unlike a batch dimension of the same name
 VIEWS = {name: name for name in ("influence", "shares", "resource", "landscape")} | {"field": "vector_field"}
 """Variables that a game works out on request, and the view that holds them."""
 
@@ -54,12 +54,12 @@ def point(
     at: Mapping[str, Any] | None = None,
     keep: Iterable[str] = (),
 ) -> DrawnPoint:
-    """The variable ``main``, of ``rank`` dimensions of its own, and ``also`` where there, at one point.
+    """Return the variable ``main``, of ``rank`` own dimensions, and ``also`` where stored, at one point.
 
-    ``at`` names the point by its coordinates (between fractions the nearest is taken); otherwise the first
-    one that holds anything. Dimensions in ``keep`` come first, and are chosen from only where ``at`` names
-    them; those chosen, and those that the data lack, have length 1. Raises `ValueError` for a variable or
-    coordinate that is not there, `NoSuchPoint` for a value beyond those there are.
+    ``at`` names the point by its coordinates (for real numbers the nearest is taken); otherwise the first
+    nonempty one. Dimensions in ``keep`` come first, and are selected only where ``at`` names them; those
+    selected, and those that the data lack, have length 1. Raises `ValueError` for an unknown variable or
+    coordinate, `NoSuchPoint` for a value that does not exist.
     """
     check_data(data)
     check_variable(data, main)
@@ -77,13 +77,13 @@ def point(
 
 
 def check_variable(data: Dataset, main: str) -> None:
-    """Raises `ValueError` for a variable that is not there, with what would help."""
+    """Raise `ValueError` for a missing variable, with a suggestion."""
     if main not in data:
         raise ValueError(f"data: no variable {main!r}, which this plot draws; {_instead(data, main)}")
 
 
 def _instead(data: Dataset, main: str) -> str:
-    """What would help where a variable is missing."""
+    """Return a suggestion where a variable is missing."""
     if main in VIEWS:
         return f"rv.view(game, {VIEWS[main]!r}, profile) makes it"
     if not data.data_vars:
@@ -93,7 +93,7 @@ def _instead(data: Dataset, main: str) -> str:
 
 
 def axis_labels(found: DrawnPoint, count: int, word: str = "axis") -> list[str]:
-    """What the axes of strategies are called: as the game says (``axis_name [axis]``), or by number.
+    """Return labels of the axes of strategies: the game's own (``axis_name [axis]``), or by number.
 
     >>> axis_labels(DrawnPoint({}, ""), 2)
     ['axis 0', 'axis 1']
@@ -103,7 +103,7 @@ def axis_labels(found: DrawnPoint, count: int, word: str = "axis") -> list[str]:
 
 
 def check_data(data: object) -> None:
-    """Raises `ValueError` for what is no dataset."""
+    """Raise `ValueError` for anything but a dataset."""
     if not hasattr(data, "data_vars"):
         what = type(data).__name__
         rule = "must be a dataset, such as found.data, found.path, rv.view(...) or run.dataset()"
@@ -111,7 +111,7 @@ def check_data(data: object) -> None:
 
 
 def position(values: np.ndarray, wanted: Any) -> int | None:
-    """Where ``wanted`` stands among a coordinate's values, numbers up to rounding; None if nowhere.
+    """Return the index of ``wanted`` among a coordinate's values, numbers up to rounding; None if absent.
 
     >>> position(np.array([0.1, 0.2]), 0.2)
     1
@@ -162,7 +162,7 @@ def describe_replications(count: int, how: str = "mean and 95 % band") -> str:
 
 
 def is_blank(array: np.ndarray) -> bool:
-    """Whether an array of a run's dataset is padding all through.
+    """Return whether an array of a run's dataset is only padding.
 
     >>> is_blank(np.array([np.nan])), is_blank(np.array([""])), is_blank(np.array([0]))
     (True, True, False)
@@ -179,13 +179,13 @@ def own_rank(data: Dataset, name: str) -> int:
 
 def is_own(data: Dataset, name: str, dim: str) -> bool:
     """Return whether a variable's dimension is its own, not that of a sweep."""
-    # where lengths differ, a dimension is called by its variable's name and its own
+    # where lengths differ, a dimension's name combines the variable's name and its own
     plain = dim.removeprefix(f"{name}_")
     return plain in OWN or (plain == STREETS and dim not in data.coords)
 
 
 def find_sweep(data: Dataset, main: str, rank: int, at: Mapping[str, Any] | None, over: str | None) -> str:
-    """The coordinate that ``main``, of ``rank`` dimensions of its own, is drawn over.
+    """Return the coordinate that ``main``, of ``rank`` own dimensions, is drawn over.
 
     ``over``, or the first swept over numbers. Raises `ValueError` for one that is not swept, or is in ``at``,
     `NoSuchPoint` where none is swept.
@@ -206,12 +206,12 @@ def find_sweep(data: Dataset, main: str, rank: int, at: Mapping[str, Any] | None
 
 
 def dimension(data: Dataset, name: str) -> str | None:
-    """The dimension that a coordinate lies along: its own, or that of another which it goes in step with."""
+    """Return the dimension of a coordinate: its own, or that of another coordinate that varies with it."""
     return str(data[name].dims[0]) if name in data.coords and data[name].ndim == 1 else None
 
 
 def in_step(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:
-    """The same place; coordinates that go in step become the first row at which all of them are as wanted.
+    """Return the same point, with coordinates that vary together replaced by the first matching row.
 
     Raises `NoSuchPoint` where there is no such row.
     """
@@ -233,7 +233,7 @@ def in_step(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _chosen(data: Dataset, spots: list[str], name: str, value: Any) -> tuple[str, int]:
-    """The dimension and the index that ``at`` means by one coordinate."""
+    """Return the dimension and the index that ``at`` selects by one coordinate."""
     dim = name if name in spots else dimension(data, name)
     if dim not in spots:
         if name == "method":
@@ -253,7 +253,7 @@ def _chosen(data: Dataset, spots: list[str], name: str, value: Any) -> tuple[str
 
 
 def _first_filled(array: DataArray, free: list[str]) -> dict[str, int]:
-    """The first point, in the order of the free dimensions, that is not blank."""
+    """Return the first point, in the order of the free dimensions, that is not blank."""
     if not free:
         return {}
     present = _is_present(array.transpose(*free, ...).values)
@@ -263,7 +263,7 @@ def _first_filled(array: DataArray, free: list[str]) -> dict[str, int]:
 
 
 def _plain(array: DataArray, index: Mapping[str, int], leading: list[str]) -> np.ndarray:
-    """The array at an index, the kept dimensions first."""
+    """Return the array at an index, the kept dimensions first."""
     rest = array.isel({name: k for name, k in index.items() if name in array.dims})
     for name in reversed(leading):
         if name not in rest.dims:
@@ -272,7 +272,9 @@ def _plain(array: DataArray, index: Mapping[str, int], leading: list[str]) -> np
 
 
 def _trimmed(array: np.ndarray, leading: int) -> np.ndarray:
-    """Without the padding at the end of its own dimensions, which other points of the run may need."""
+    """Return the array without trailing padding in its own dimensions, which other points of the run may
+    need.
+    """
     present = _is_present(array)
     for axis in range(leading, array.ndim) if present.any() else ():
         filled = np.flatnonzero(present.any(axis=tuple(k for k in range(array.ndim) if k != axis)))
@@ -282,7 +284,7 @@ def _trimmed(array: np.ndarray, leading: int) -> np.ndarray:
 
 
 def _is_present(array: np.ndarray) -> np.ndarray:
-    """Where an array of a run's dataset is more than padding."""
+    """Return where an array of a run's dataset is not padding."""
     if array.dtype.kind == "f":
         return np.asarray(~np.isnan(array))
     if array.dtype.kind in "Ui":

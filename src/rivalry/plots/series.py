@@ -27,12 +27,12 @@ RULE = ("beta", "exploration")
 
 
 class CellSeries(NamedTuple):
-    """One method at one value of the series: ``arrays [replication ...]``, of replications that hold any."""
+    """One method at one value of the series: ``arrays [replication ...]``, of nonempty replications."""
 
-    name: str  # nothing where there is only one
+    name: str  # empty where there is only one
     method: str
     arrays: Mapping[str, np.ndarray]
-    words: str  # the point, without what the name says
+    words: str  # the point, without the part in the name
 
     @property
     def runs(self) -> int:
@@ -115,7 +115,10 @@ def _place(data: Dataset, name: str) -> int:
 def _steps(
     data: Dataset, main: str, series: str | None, at: Mapping[str, Any]
 ) -> list[tuple[str, dict[str, int]]]:
-    """The values of the series in words, and where they are; one without words where there is no series."""
+    """Return the values of the series in words, with their indices.
+
+    One without words if there is no series.
+    """
     if series is None:
         return [("", {})]
     dim = dimension(data, series)
@@ -133,13 +136,13 @@ def _told(value: Any) -> str:
 
 
 def _filled(main: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Without the replications in which the main variable is padding."""
+    """Return values without the replications in which the main variable is padding."""
     present = [k for k in range(len(main)) if not is_blank(np.asarray(main[k]))]
     return values[present] if len(values) == len(main) else values
 
 
 def type_labels(found: Mapping[str, np.ndarray], count: int) -> list[str]:
-    """What the types of a population are called: as recorded (``player_name [.. player]``), or by number.
+    """Return labels of the types of a population: as recorded (``player_name [.. player]``), or by number.
 
     >>> type_labels({"player_name": np.array([["meek", "loud"]])}, 2), type_labels({}, 2)
     (['meek', 'loud'], ['type 0', 'type 1'])
@@ -156,9 +159,9 @@ def replications_of(every: Sequence[CellSeries]) -> str:
 
 
 def describe_rule(every: Sequence[CellSeries]) -> str:
-    """The point that is drawn, and the rule that made the policies: inverse temperature and exploration.
+    """Return the point drawn, and the rule of the policies: inverse temperature and exploration.
 
-    As far as it is recorded, is one for all, and no part of the point.
+    Only if recorded, equal for all, and not part of the point.
     """
     place = every[0].words
     parts = [place] * bool(place)

@@ -1,4 +1,4 @@
-"""Eigenvalues over a parameter and in the complex plane, and where the symmetric point is stable."""
+"""Eigenvalues over a parameter and in the complex plane, and the stability region of the symmetric point."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rivalry.plots.style import INK, PALETTE, add_colour_bar, canvas, caption, c
 if TYPE_CHECKING:
     from xarray import Dataset
 
-FEW = 40  # rows that are marked one by one
+FEW = 40  # most rows that are marked one by one
 LINEAR = 1e-3  # of the largest part: below it the vertical axis is linear
 
 
@@ -25,7 +25,7 @@ class DrawnSpectrum(NamedTuple):
     values: np.ndarray
     x: np.ndarray | None  # None: one spectrum, of no parameter
     curve: np.ndarray
-    kind: list[str]  # of each row: what has a colour of its own, the same as in a picture of the branches
+    kind: list[str]  # of each row: its colour group, as in a plot of the branches
     name: str
     found: DrawnPoint
 
@@ -110,7 +110,7 @@ def _spectrum(data: Dataset, at: Mapping[str, Any] | None, source: str | None) -
 
 
 def _of_ends(data: Dataset, at: Mapping[str, Any] | None) -> DrawnSpectrum:
-    """Eigenvalues at the ends of runs, over what was swept if anything was."""
+    """Return eigenvalues at the ends of runs, over the swept parameter if there is one."""
     over = None
     try:
         over = find_sweep(data, "eigenvalues_real", 1, at, None)
@@ -132,7 +132,7 @@ def _complex(found: DrawnPoint, stem: str) -> np.ndarray:
 
 
 def _ordered(values: np.ndarray) -> np.ndarray:
-    """Each row's eigenvalues by falling real part, then imaginary part; padding last."""
+    """Return each row's eigenvalues by falling real part, then imaginary part; padding last."""
     key = np.where(np.isnan(values.real), np.inf, -values.real)
     order = np.lexsort((-values.imag, key.round(9)), axis=-1)
     return np.take_along_axis(values, order, axis=-1)
@@ -285,7 +285,9 @@ def stability_window(
 def _field(
     data: Dataset, found: DrawnPoint, dim: str, at: Mapping[str, Any] | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The parameter's values, and ``[swept scan]`` what is negative where the point is stable."""
+    """Return the parameter's values, and ``[swept scan]`` a number that is negative where the point is
+    stable.
+    """
     stable = found.arrays["scan_stable"].astype(float)
     field = np.where(np.isnan(stable), np.nan, 1.0 - 2.0 * stable)
     if "scan_eigenvalues_real" in data:
@@ -323,7 +325,7 @@ def _refined(axes: Axes, data: Dataset, dim: str, at: Mapping[str, Any] | None, 
     words = found.arrays["crossing_direction"]
     if is_blank(words):
         return
-    # where all are the same they are told once
+    # equal ones are listed once
     values = np.broadcast_to(found.arrays["crossing"], words.shape)
     order = np.argsort(y, kind="stable")
     for word, colour in zip(sorted(set(words[np.isfinite(values)])), (PALETTE[0], PALETTE[1]), strict=False):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 WALK = ("left", "stay", "right")
-LABELS = 9  # so many states and fewer are all named
+LABELS = 9  # most states that are all labelled
 
 
 def strategies(
@@ -155,7 +155,7 @@ def policy(
 def _mean_policy(
     data: Dataset, at: Mapping[str, Any] | None, softmax: bool
 ) -> tuple[DrawnPoint, np.ndarray, str]:
-    """How often each action is taken, ``[player state action]``, and what that number is."""
+    """Return the frequency of each action, ``[player state action]``, and its description."""
     also = ("places", "policy", "policy_softmax", "modal_policy")
     if softmax:
         found = point(data, "policy_softmax", 4, also, at=at)
@@ -173,7 +173,7 @@ def _mean_policy(
 
 
 def _places(found: DrawnPoint, players: int, states: int) -> list[list[str]]:
-    """Every player's states in words."""
+    """Return every player's states in words."""
     places = found.arrays.get("places")
     if places is None or places.shape[1] != states:
         return [[str(k) for k in range(states)]] * players

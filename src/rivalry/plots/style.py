@@ -1,7 +1,7 @@
-"""One look for every figure, in force only while a figure is drawn.
+"""Common style of all figures, in force only while a figure is drawn.
 
-Colours are Okabe and Ito's (2008), which people with the common colour deficiencies can tell apart; for
-more lines than that palette holds, steps of viridis.
+Colours are Okabe and Ito's (2008), which are distinguishable under common colour vision deficiencies; for
+more lines than that palette has, steps of viridis.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ INK, PALE, RESOURCE = "#333333", "#D5D5D5", "#E4E2DC"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("-", "--", ":", "-.")
 SIZE = (6.6, 3.9)  # inches
-WRAP = 30  # letters of a line of a legend
-BESIDE = (1.03, 0.0, 0.04, 1.0)  # where a colour bar stands, in fractions of the axes
+WRAP = 30  # characters per line of a legend
+BESIDE = (1.03, 0.0, 0.04, 1.0)  # box of a colour bar, in fractions of the axes
 
 STYLE: dict[Any, Any] = {
     "axes.edgecolor": INK,
@@ -48,7 +48,7 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",
     "svg.hashsalt": "rivalry",
     "text.color": INK,
-    "text.parse_math": False,  # names come from studies; a dollar sign is one
+    "text.parse_math": False,  # names come from studies; a dollar sign is literal
     "xtick.color": INK,
     "xtick.labelsize": 8.5,
     "ytick.color": INK,
@@ -57,7 +57,7 @@ STYLE: dict[Any, Any] = {
 
 
 def colours(count: int) -> list[str]:
-    """``count`` colours that can be told apart.
+    """Return ``count`` distinguishable colours.
 
     >>> colours(2)
     ['#0072B2', '#D55E00']
@@ -71,7 +71,7 @@ def colours(count: int) -> list[str]:
 
 
 def widths(count: int) -> list[float]:
-    """Line widths in points, falling, so that lines in one place still show one another.
+    """Return falling line widths in points, so that coinciding lines remain visible.
 
     >>> widths(2), len(set(widths(9)))
     ([2.8, 1.4], 1)
@@ -82,7 +82,9 @@ def widths(count: int) -> list[float]:
 
 @contextmanager
 def canvas(ax: Axes | None) -> Iterator[Axes]:
-    """The axes to draw on, ``ax`` or those of a new figure, with the style in force inside the block only."""
+    """Yield the axes to draw on, ``ax`` or those of a new figure, with the style in force inside the block
+    only.
+    """
     if ax is not None and not isinstance(ax, Axes):
         raise ValueError(f"ax: {ax!r} must be Matplotlib axes")
     if ax is None:
@@ -99,7 +101,7 @@ def canvas(ax: Axes | None) -> Iterator[Axes]:
 
 
 def with_projection(ax: Axes, projection: str) -> Axes:
-    """Axes of another projection in the place of ``ax``, which goes; ``ax`` itself where it has that one.
+    """Replace ``ax`` by axes of another projection; return ``ax`` itself if it has that projection.
 
     >>> figure = Figure()
     >>> round_axes = with_projection(figure.add_subplot(), "polar")
@@ -120,9 +122,11 @@ def with_projection(ax: Axes, projection: str) -> Axes:
 def panels(
     ax: Axes, count: int, *, columns: int = 3, projection: str | None = None, apart: bool = False
 ) -> list[Axes]:
-    """``count`` small axes in rows within ``ax``, whose own frame goes; its title and legend stay.
+    """Return ``count`` small axes in rows within ``ax``, whose own frame is hidden.
 
-    They share their vertical scale, or stand ``apart`` with room for the numbers of each.
+    Its title and legend stay.
+
+    They share their vertical scale, or are ``apart`` with room for the numbers of each.
 
     >>> len(panels(Figure().add_subplot(), 5))
     5
@@ -160,7 +164,7 @@ def _grid(ax: Axes) -> None:
 
 
 def lower_axes(ax: Axes, count: int) -> list[Axes]:
-    """``count`` lower axes under ``ax``, which gives them room and shares its horizontal axis with them.
+    """Return ``count`` axes below ``ax``, which makes room and shares its horizontal axis with them.
 
     >>> len(lower_axes(Figure().add_subplot(), 2))
     2
@@ -184,12 +188,12 @@ def lower_axes(ax: Axes, count: int) -> list[Axes]:
 
 
 def caption(ax: Axes, *parts: str) -> None:
-    """Say above the axes what is drawn: the point of a sweep, the number of replications."""
+    """Write above the axes what is drawn: the point of a sweep, the number of replications."""
     ax.set_title(" · ".join(part for part in parts if part), loc="left")
 
 
 def legend(ax: Axes, *, under: bool = False) -> None:
-    """The legend beside the axes, or under them, where it hides nothing; long words go on in a new line."""
+    """Place the legend beside the axes, or under them, where it hides nothing; long labels are wrapped."""
     handles, labels = ax.get_legend_handles_labels()
     if handles and under:
         ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=2)
@@ -248,7 +252,7 @@ def player_label(k: int, count: int) -> str:
 
 
 def end_marker(certified: bool, colour: str) -> dict[str, Any]:
-    """How a point is drawn: filled where it is certified, hollow where it is not."""
+    """Return the marker style of a point: filled where certified, hollow where not."""
     return {
         "markerfacecolor": colour if certified else "white",
         "markeredgecolor": colour,
@@ -257,11 +261,11 @@ def end_marker(certified: bool, colour: str) -> dict[str, Any]:
 
 
 class Picture(NamedTuple):
-    """A finished figure and the words that tell what it shows."""
+    """A finished figure and its caption."""
 
     svg: bytes
     caption: str
-    hollow: bool  # some marks are hollow because nothing certifies them
+    hollow: bool  # some marks are hollow because they are not certified
 
 
 def picture(plot: Callable[..., Axes], data: Dataset, **options: Any) -> Picture:
@@ -270,7 +274,7 @@ def picture(plot: Callable[..., Axes], data: Dataset, **options: Any) -> Picture
         figure = Figure(figsize=SIZE, layout="constrained")
         ax = figure.add_subplot()
         result = plot(data, ax, **options)
-        ax = result if isinstance(result, Axes) else ax  # in a triangle or a cube it is not the one given
+        ax = result if isinstance(result, Axes) else ax  # a triangle or a cube replaces the given axes
         caption = ax.get_title(loc="left")
         ax.set_title("", loc="left")
         hollow = any(_hollow(one) for one in figure.axes)
@@ -280,7 +284,7 @@ def picture(plot: Callable[..., Axes], data: Dataset, **options: Any) -> Picture
 
 
 def _hollow(ax: Axes) -> bool:
-    """Whether the legend tells of marks that are not certified; thin lines are not marks."""
+    """Return whether the legend mentions marks that are not certified; thin lines are not marks."""
     _, labels = ax.get_legend_handles_labels()
     return any(
         word in label for label in labels for word in (", not certified", "hollow:", ", no certificate")

@@ -114,7 +114,7 @@ def _check(found: DrawnPoint, player: int) -> None:
 
 
 def _field(axes: Any, found: DrawnPoint, player: int) -> None:
-    """Draw arrows along the slope of the own payoff, one in each triangle between places."""
+    """Draw arrows along the slope of the own payoff, one in each triangle between grid points."""
     if not {"landscape", "landscape_at"} <= set(found.arrays):
         return
     where = found.arrays["landscape_at"]
@@ -125,12 +125,12 @@ def _field(axes: Any, found: DrawnPoint, player: int) -> None:
     unit = 0.05 * slope / np.where(size > 0, size, 1.0)[:, None]
     look: dict[str, Any] = {"cmap": "cividis_r", "angles": "xy", "scale_units": "xy", "scale": 1}
     drawing = axes.quiver(*(middle - unit / 2).T, *unit.T, size, width=0.005, **look)
-    drawing.set_clim(0.0, float(np.quantile(size, 0.9)) or 1.0)  # at the edges it may be without bound
+    drawing.set_clim(0.0, float(np.quantile(size, 0.9)) or 1.0)  # it may be unbounded at the edges
     add_colour_bar(axes, drawing, "gradient (payoff per unit)", BESIDE, extend="max")
 
 
 def slopes(where: np.ndarray, payoff: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the middles of triangles between places ``[place 3]``, and the payoff's slope ``[triangle 3]``.
+    """Return the centres of triangles between points ``[place 3]``, and the payoff's slope ``[triangle 3]``.
 
     The slope is that of the plane through a triangle's corners, along the simplex: it sums to zero.
 

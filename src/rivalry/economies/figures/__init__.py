@@ -1,1 +1,1 @@
-"""Charts that only karma economies and cities draw."""
+"""Charts of karma economies and cities."""

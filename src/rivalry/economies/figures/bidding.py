@@ -20,7 +20,7 @@ EQUILIBRIUM = "equilibrium"
 
 
 class Shown(NamedTuple):
-    """One thing that is laid over others: ``values [replication ...]`` and what it is called."""
+    """One labelled item of an overlay: ``values [replication ...]`` and its label."""
 
     name: str
     values: np.ndarray
@@ -159,7 +159,7 @@ def karma_histogram(
 
 
 def _mean(distribution: np.ndarray) -> str:
-    """The mean of a law ``[replication number]``, to four digits."""
+    """Return the mean of a distribution ``[replication number]``, to four digits."""
     return f"{float(distribution.mean(axis=0) @ np.arange(distribution.shape[1])):.4g}"
 
 
@@ -323,7 +323,7 @@ def scaling_check(
 
 
 def _apart(small: np.ndarray, large: np.ndarray, a: float) -> np.ndarray:
-    """Distances of bids at all amounts of karma that both economies know."""
+    """Return distances of bids at all amounts of karma that both economies have."""
     k = np.arange(small.shape[1])
     both = k[np.isclose(a * k % 1, 0) | np.isclose(a * k % 1, 1)]
     found: np.ndarray = np.abs(large[:, np.round(a * both).astype(int)] / a - small[:, both]).ravel()
@@ -334,7 +334,7 @@ def _apart(small: np.ndarray, large: np.ndarray, a: float) -> np.ndarray:
 
 
 def state_labels(found: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> list[str]:
-    """What the private states of the types are called, row-major; by ``urgency`` where these differ.
+    """Return labels of the private states of the types, row-major; by ``urgency`` where these differ.
 
     >>> state_labels({"urgency": np.array([[[1.0, 5.0]]])}, (1, 2))
     ['urgency 1', 'urgency 5']
@@ -352,7 +352,7 @@ def state_labels(found: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> lis
 
 
 def beside_equilibrium(every: Sequence[CellSeries], name: str) -> list[Shown]:
-    """Every cell's variable, and the equilibrium's that learners were compared with, once."""
+    """Return every cell's variable, and that of the equilibrium that learners are compared with, once."""
     policies = [Shown(one.name, one.arrays[name]) for one in every]
     more = [one for one in every if not is_blank(one.arrays.get(f"{name}_{EQUILIBRIUM}", np.array([np.nan])))]
     if more and len(every) == len(more):
@@ -372,7 +372,7 @@ def beside_equilibrium(every: Sequence[CellSeries], name: str) -> list[Shown]:
 def _crossed(
     axes: Axes, lines: Sequence[tuple[str, np.ndarray]], words: Sequence[str], *, marked: bool = False
 ) -> None:
-    """Lines of ``values [replication row number]`` against the number: colours and dashes tell which.
+    """Draw lines of ``values [replication row number]`` against the number, told apart by colours and dashes.
 
     Rows have the colours, unless there is one, or more lines than there are dashes.
     """
@@ -394,7 +394,7 @@ def _crossed(
 
 
 def _bars(axes: Axes, values: np.ndarray) -> None:
-    """Bars of ``values [replication number]``, with whiskers where there are replications."""
+    """Draw bars of ``values [replication number]``, with whiskers where there are replications."""
     mean, half = band(values)
     whiskers: dict[str, Any] = (
         {"yerr": half, "error_kw": {"elinewidth": 0.9, "capsize": 2}} if len(values) > 1 else {}
@@ -403,6 +403,6 @@ def _bars(axes: Axes, values: np.ndarray) -> None:
 
 
 def _integers(axes: Axes) -> None:
-    """Whole numbers in steps of 1, 2 or 5, and no room beyond those drawn."""
+    """Set integer ticks in steps of 1, 2 or 5, without room beyond the values drawn."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.margins(x=0.02)

@@ -99,7 +99,7 @@ def lane_load(
 
 
 def _unlike(every: list[CellSeries]) -> list[CellSeries]:
-    """Those whose streets and loads are not those of one before."""
+    """Return cells whose streets and loads differ from those of earlier ones."""
     found: list[CellSeries] = []
     for one in every:
         if not any(_same(one, other) for other in found):
@@ -116,7 +116,7 @@ def _same(one: CellSeries, other: CellSeries) -> bool:
 
 
 def _loads(panel: Axes, one: CellSeries) -> list[str]:
-    """Bars, dots and the capacity of one city; the kinds of lanes that it has."""
+    """Draw bars, dots and the capacity of one city; return its kinds of lanes."""
     sampled = lane_means(one, LOAD)
     expected = lane_means(one, EXPECTED) if EXPECTED in one.arrays else sampled
     kinds = one.arrays.get("lane_kind", np.full((1, len(sampled)), "core"))[0]
@@ -127,7 +127,7 @@ def _loads(panel: Axes, one: CellSeries) -> list[str]:
     top = max(float(expected.max()), float(sampled.max()))
     if "lane_capacity" in one.arrays:
         capacity = lane_means(one, "lane_capacity")[order]
-        # a lane with room for all would leave no room for the bars
+        # a lane with capacity for all agents would leave no room for the bars
         bounds = np.minimum(np.append(capacity, capacity[-1]), 2 * top)
         edges = np.arange(len(bounds)) + 0.5
         panel.step(edges, bounds, where="post", color=PALETTE[1], linewidth=1.4, label="_capacity")
@@ -146,7 +146,7 @@ def _capacity(every: Sequence[CellSeries]) -> str:
 
 
 def _above(every: Sequence[CellSeries]) -> str:
-    """How many lanes are wanted by more than they admit."""
+    """Return the number of lanes whose demand exceeds the capacity, in words."""
     if len(every) > 1 or "lane_capacity" not in every[0].arrays:
         return ""
     over = lane_means(every[0], LOAD) > lane_means(every[0], "lane_capacity")
@@ -240,7 +240,7 @@ def bid_congestion(
 
 
 def _dots(axes: Axes, one: CellSeries, across: str, shade: str) -> set[str]:
-    """A dot a lane; the kinds of lanes there are."""
+    """Draw one dot per lane; return the kinds of lanes."""
     x, y = lane_means(one, across), lane_means(one, "lane_bid")
     kinds = one.arrays.get("lane_kind", np.full((1, len(y)), "core"))[0]
     for name, marker in zip(KINDS, (MARKERS[1], MARKERS[0], MARKERS[2]), strict=True):

@@ -1,4 +1,4 @@
-"""What a planner's search of rules has found: the objective over what was chosen, and exploitability."""
+"""Results of a planner's search of rules: the objective over the choices, and exploitability."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAIN = "trial_objective"
 ALSO = ("trial_objective_low", "trial_objective_high", "trial_exploitability", "parameters")
 WORDS = ("parameter_label", "choice_name", "chosen")
-FEW = 8  # series that are told apart
+FEW = 8  # most series with distinct styles
 
 
 class Search(NamedTuple):
@@ -124,7 +124,9 @@ def _search(data: Dataset, name: str | None, at: Mapping[str, Any] | None) -> Se
     arrays = {key: one.arrays[key] for key, one in points.items()}
     names = [str(word) for word in arrays["choice_name"] if str(word)]
     complete = np.isfinite(arrays["parameters"][:, : len(names)]).all(axis=1)
-    count = min(int(complete.sum()), len(here.arrays[MAIN]))  # others have more trials: padding at the end
+    count = min(
+        int(complete.sum()), len(here.arrays[MAIN])
+    )  # other searches have more trials: padding at the end
     objective, parameters = here.arrays[MAIN][:count], arrays["parameters"][:count, : len(names)]
     unknown, chosen = np.full(count, np.nan), float(arrays.get("chosen", np.array(-1)))
     return Search(
@@ -156,7 +158,7 @@ def _column(one: Search, over: str | None) -> int:
 
 
 def _worded(one: Search, column: int) -> bool:
-    """Whether the values are words, told by their place in a list."""
+    """Return whether the values are words, stored by their position in a list."""
     try:
         return not np.allclose(one.labels[:, column].astype(float), one.parameters[:, column], rtol=1e-4)
     except ValueError:
@@ -164,7 +166,7 @@ def _worded(one: Search, column: int) -> bool:
 
 
 def _lines(one: Search, over: str | None) -> list[tuple[np.ndarray, str]]:
-    """The trials of each line, and its label."""
+    """Return the trials of each line, and its label."""
     others = np.delete(np.arange(len(one.names)), _column(one, over))
     labels = [", ".join(f"{one.names[k]} = {row[k]}" for k in others) for row in one.labels]
     kinds = list(dict.fromkeys(labels))

@@ -47,11 +47,11 @@ TABLE = (
     *("agent_class", "class_name", "example_agent", "example_name"),
     *("agent_trip_bid", "trip_path", "trip_urgency", *METRICS, *RULES, *RULE),
 )
-PALEST = 0.42  # of the scale: on darker cells numbers could not be read
+PALEST = 0.42  # of the scale: numbers are illegible on darker cells
 
 
 class AgentTrips(NamedTuple):
-    """Which path and urgency every trip of an agent is."""
+    """Path and urgency of every trip of an agent."""
 
     path: np.ndarray  # [trip], from 1
     urgency: np.ndarray  # [trip]
@@ -149,7 +149,10 @@ def example_bids(
 
 
 def trips_of(one: CellSeries, k: int) -> AgentTrips:
-    """Paths and urgencies of the trips of the k-th example agent; by number where they are not recorded."""
+    """Return paths and urgencies of the trips of the k-th example agent.
+
+    By number where they are not recorded.
+    """
     count = one.arrays[BIDS].shape[2]
     path = one.arrays.get("trip_path", np.arange(1, count + 1)[None])[0]
     urgency = one.arrays.get("trip_urgency", np.full((1, 1, count), np.nan))[0]
@@ -159,7 +162,7 @@ def trips_of(one: CellSeries, k: int) -> AgentTrips:
 
 
 def places_of(one: CellSeries, k: int, path: int) -> np.ndarray:
-    """Which places the k-th example agent can be at on a path, counted from 1, ``[place]``."""
+    """Return the positions of the k-th example agent on a path, counted from 1, ``[place]``."""
     name = "example_places" if "example_places" in one.arrays else "example_lanes"
     places = one.arrays[BIDS].shape[3]
     if name not in one.arrays:
@@ -169,7 +172,9 @@ def places_of(one: CellSeries, k: int, path: int) -> np.ndarray:
 
 
 def way_of(one: CellSeries, k: int, path: int) -> np.ndarray:
-    """The places of the k-th example agent in their order along a path, or its first way, ``[position]``."""
+    """Return the positions of the k-th example agent in order along a path, or its first route,
+    ``[position]``.
+    """
     if "example_places" not in one.arrays or "example_lanes" not in one.arrays:
         return places_of(one, k, path)
     lanes, way = one.arrays["example_places"][0, k, path - 1], one.arrays["example_lanes"][0, k, path - 1]
@@ -179,7 +184,7 @@ def way_of(one: CellSeries, k: int, path: int) -> np.ndarray:
 def _lines(
     panel: Axes, one: CellSeries, k: int, trips: AgentTrips, dashes: Mapping[float, str], over: str
 ) -> None:
-    """A line for each trip of an agent."""
+    """Draw a line for each trip of an agent."""
     shades = dict(zip(np.unique(trips.path), colours(len(np.unique(trips.path))), strict=True))
     for trip, (path, urgency) in enumerate(zip(trips.path, trips.urgency, strict=True)):
         places = places_of(one, k, int(path))
@@ -203,7 +208,9 @@ def _lines(
 
 
 def _along(one: CellSeries, bids: np.ndarray) -> np.ndarray:
-    """Means over karma ``[replication place]``, by the law of karma, or all amounts alike."""
+    """Return means over karma ``[replication place]``, by the distribution of karma, or with equal
+    weights.
+    """
     distribution = one.arrays.get("karma_law")
     if distribution is None:
         return np.asarray(bids.mean(axis=2))
@@ -214,7 +221,7 @@ def _along(one: CellSeries, bids: np.ndarray) -> np.ndarray:
 
 
 def _grid(axes: Axes, rows: int, columns: int) -> list[list[Axes]]:
-    """Panels that share their scales; the frame goes."""
+    """Return panels that share their scales; the frame is hidden."""
     axes.set_axis_off()
     wide, high = 1 / columns, 1 / rows
     found: list[list[Axes]] = []
@@ -248,7 +255,9 @@ def _name_rows(grid: Sequence[Sequence[Axes]], every: Sequence[CellSeries], over
 
 
 class Table(NamedTuple):
-    """A column an example agent, and a column a class; a row a measure, ``values [replication column]``."""
+    """Table with a column per example agent and per class, and a row per metric, ``values [replication
+    column]``.
+    """
 
     columns: list[str]
     rows: list[tuple[str, np.ndarray]]
@@ -326,7 +335,7 @@ def class_table(
 
 
 def table_of(one: CellSeries) -> Table:
-    """The table of one method at one point."""
+    """Return the table of one method at one point."""
     agents = examples_of(one)
     names = one.arrays.get("example_name", np.full((1, len(agents)), ""))[0]
     kinds = one.arrays["agent_class"]
@@ -343,13 +352,13 @@ def table_of(one: CellSeries) -> Table:
 
 
 def examples_of(one: CellSeries) -> np.ndarray:
-    """The numbers of the single agents, ``[example]``."""
+    """Return the indices of the example agents, ``[example]``."""
     agents = np.ravel(one.arrays.get("example_agent", np.zeros((1, 0)))[0]).astype(int)
     return agents[agents >= 0]
 
 
 def words_of(values: np.ndarray) -> str:
-    """The mean over replications with its interval; nothing where there is none.
+    """Return the mean over replications with its interval; empty where there is none.
 
     >>> words_of(np.array([-1.5])), words_of(np.array([np.nan]))
     ('−1.5', '')
@@ -363,10 +372,10 @@ def words_of(values: np.ndarray) -> str:
 
 
 def _rows(one: CellSeries) -> list[tuple[str, np.ndarray]]:
-    """Rows, and the values of all agents ``[replication agent]``: mean bids by trip, and the rest."""
+    """Return rows with the values of all agents ``[replication agent]``: mean bids by trip, and the rest."""
     rows = []
     bids = one.arrays.get("agent_trip_bid")
-    if bids is not None and np.nansum(bids) > 0:  # where a coin or the urgency decides, nobody bids
+    if bids is not None and np.nansum(bids) > 0:  # without bids: a coin or the urgency decides
         for trip in range(bids.shape[2]):
             urgencies = np.unique(one.arrays["trip_urgency"][0][:, trip])
             known = " or ".join(f"{value:g}" for value in urgencies[np.isfinite(urgencies)])
@@ -385,14 +394,17 @@ def _is_bid(label: str) -> bool:
 
 
 def _shades(tables: Sequence[Table]) -> Normalize:
-    """One scale for all bids."""
+    """Return one colour scale for all bids."""
     bids = [values for table in tables for label, values in table.rows if _is_bid(label)]
     top = max((float(np.nanmax(values)) for values in bids), default=1.0)
     return Normalize(0.0, max(top, 1e-9) / PALEST)
 
 
 def _draw_table(axes: Axes, name: str, table: Table, top: float, high: float, shades: Normalize) -> None:
-    """One table: its name and heads, then rows; numbers to three digits, single agents and classes apart."""
+    """Draw one table: name and heads, then rows.
+
+    Numbers to three digits, example agents apart from classes.
+    """
     left, count = 0.3, len(table.columns)
     box = axes.get_window_extent()  # as it is before the layout
     inches = box.width / axes.figure.dpi, box.height / axes.figure.dpi

@@ -1,4 +1,4 @@
-"""How well a rule serves all together and how alike it treats them, over a swept parameter."""
+"""Efficiency and fairness of rules, over a swept parameter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from rivalry.plots.style import DASHES, INK, MARKERS, PALETTE, canvas, caption, 
 if TYPE_CHECKING:
     from xarray import Dataset
 
-ONCE = "once"  # a parameter of one value, where none is swept
+ONCE = "once"  # a parameter with one value, if none is swept
 WORDS = {
     "access_fairness": "access fairness: minus the sd over agents of the share of steps won",
     "access_fairness_with_dormant": "access fairness: minus the sd over agents of steps not refused",
@@ -131,7 +131,7 @@ def fairness_plane(
 
 
 def _swept(data: Dataset, up: str, at: Mapping[str, Any] | None, over: str | None) -> tuple[Dataset, str]:
-    """The parameter, and the data along it; without any, every method is one point."""
+    """Return the parameter, and the data along it; without any, every method is one point."""
     try:
         return data, find_sweep(data, up, 0, at, over)
     except NoSuchPoint:
@@ -155,7 +155,7 @@ def _number(data: Dataset, name: str, over: str | None) -> None:
 
 
 def _whose(data: Dataset, name: str) -> list[str]:
-    """The dimensions that make a measure more than one number a cell."""
+    """Return the dimensions along which a metric has more than one number per cell."""
     return [str(dim) for dim in data[name].dims if is_own(data, name, str(dim))]
 
 
@@ -175,7 +175,7 @@ def _curves(
     methods: Sequence[str] | None,
     at: Mapping[str, Any] | None,
 ) -> tuple[list[FairnessCurve], str, int]:
-    """Every method's curve, words for the point, and the largest number of replications."""
+    """Return every method's curve, words for the point, and the largest number of replications."""
     dim = str(dimension(data, over))
     every = series_of(data, up, [across] if across != over else [], at=at, methods=methods, keep=(dim,))
     place = data[over].values.astype(float)
@@ -198,7 +198,7 @@ def _curves(
 
 
 def _plain(data: Dataset, names: list[str], wanted: Sequence[str] | None) -> list[str]:
-    """Those methods that are points."""
+    """Return the methods drawn as points."""
     for name in wanted or ():
         if name not in names:
             raise ValueError(f"baselines: {name!r} is no method drawn here; {near(name, names)}")
@@ -228,7 +228,7 @@ def _line(axes: Axes, one: FairnessCurve, shade: str, marker: str, *, tell: bool
 def _points(
     axes: Axes, plain: Sequence[FairnessCurve], given: Numbers, across: str, up: str, against: bool
 ) -> None:
-    """Baselines: simulated ones filled, exact numbers as crosses; or lines where there is but one measure."""
+    """Draw baselines: simulated ones filled, exact numbers as crosses; lines if there is only one metric."""
     levels = [(one.name, float(one.y.mean())) for one in plain]
     levels += [(f"{name}, exact", float(numbers[up])) for name, numbers in given.items()]
     if against:

@@ -1,4 +1,4 @@
-"""Policies of agents who bid, as heat maps: learned ones beside the equilibrium."""
+"""Policies of bidding agents as heat maps: learned policies beside the equilibrium."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 STORED = {"first_policy": "first monitor", "policy": "", "profile": "", "equilibrium": "equilibrium"}
 """Policies that a result may hold, and what rows of the picture call them."""
 OWN = ("policy", "profile")
-LEARNED = "at the end"  # what a learner's own is called beside these
+LEARNED = "at the end"  # label of a learner's final policy beside the others
 BLANK = np.array([np.nan])
-WIDE = 15  # letters of a line of a row's name
+WIDE = 15  # characters per line of a row's name
 
 
 def policy_map(
@@ -115,7 +115,9 @@ def _policies(
     methods: Sequence[str] | None,
     series: str | None,
 ) -> list[tuple[CellSeries, Shown]]:
-    """A policy of every cell that has it, ``[player private karma bid]``, with what its row is called."""
+    """Return a policy of every cell that has it, ``[player private karma bid]``, with the label of its
+    row.
+    """
     also = ("urgency", "player_name", *RULE, "first_policy", "equilibrium")
     try:
         every = series_of(data, name, also, at=at, methods=methods, series=series)
@@ -127,14 +129,14 @@ def _policies(
 
 
 def _called(name: str, one: CellSeries) -> str:
-    """What a row is called: its cell, and which of that cell's policies it is, where there are several."""
+    """Return a row's label: its cell, and which of that cell's policies it is, where there are several."""
     learner = any(not is_blank(one.arrays.get(key, BLANK)) for key in ("first_policy", "equilibrium"))
     own = LEARNED if name in OWN and learner else STORED.get(name, name.replace("_", " "))
     return "\n".join(fill(part, WIDE) for part in (one.name, own) if part)
 
 
 def _shaped(name: str, one: CellSeries) -> np.ndarray:
-    """The mean policy over replications, by type, private state, karma and bid."""
+    """Return the mean policy over replications, by type, private state, karma and bid."""
     mean = one.arrays[name].mean(axis=0)
     if mean.ndim == 2 and mean.shape[0] % mean.shape[1] == 0:
         urgency = one.arrays.get("urgency")
@@ -146,7 +148,7 @@ def _shaped(name: str, one: CellSeries) -> np.ndarray:
 
 
 def _draw(axes: Axes, rows: list[np.ndarray], names: list[str], words: list[str]) -> None:
-    """A grid of small axes; names of rows stand on the right, those of columns above."""
+    """Draw a grid of small axes; row names on the right, column names above."""
     axes.set_axis_off()
     count, across = len(rows), len(words)
     named = any(names)

@@ -1,4 +1,4 @@
-"""How well and how alike learners fare while they learn, and how fast their policies still change."""
+"""Efficiency and fairness during learning, and changes of policies."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _words(name: str) -> str:
 
 
 def _wanted(data: Dataset, quantities: Sequence[str] | None) -> list[str]:
-    """The quantities, each of which is stored."""
+    """Return the quantities, each of which is stored."""
     known = [
         str(name).removeprefix(MONITOR)
         for name in data.data_vars
@@ -139,7 +139,7 @@ def _wanted(data: Dataset, quantities: Sequence[str] | None) -> list[str]:
 
 
 def _trace(panel: Axes, one: CellSeries, stored: str, shade: str) -> None:
-    """The mean over replications with its band, where there is one."""
+    """Draw the mean over replications with its band, where there is one."""
     if stored not in one.arrays or is_blank(one.arrays[stored]):
         return
     try:

@@ -31,18 +31,18 @@ WORDS = {
 }
 PLACES = ("lane_ends", "lane_kind", "lane_centre", "node_at")
 RULES = {"class_rule": "", "example_rule": "agents shown: "}
-SCALE = "YlGnBu"  # from light to dark, as more is on a white page
+SCALE = "YlGnBu"  # light to dark, since pages are white
 MISSING, PLAIN, CROWDED = "#B4B4B4", "#ECECEC", "#B9B9B9"
 # of a unit: a lane's width, and how far it is from the middle and from nodes; the length of its head
 WIDE, ASIDE, GAP, TIP = 0.16, 0.1, 0.19, 0.13
-PART = 0.2  # of the whole width: a unit, at the most
-LOW = 0.5  # a scale begins at 0 where the smallest value is below so much of the largest
+PART = 0.2  # of the whole width: largest unit
+LOW = 0.5  # a scale begins at 0 where the smallest value is below this share of the largest
 ROOM = (5.4, 3.3)  # inches for maps
-FOLD = 105  # letters of a line of a caption
+FOLD = 105  # characters per line of a caption
 
 
 class StreetPlan(NamedTuple):
-    """Where lanes and nodes lie."""
+    """Positions of lanes and nodes."""
 
     ends: np.ndarray  # [lane end 2]
     core: np.ndarray  # [lane]: not from or to a stub
@@ -52,7 +52,7 @@ class StreetPlan(NamedTuple):
 
     @property
     def unit(self) -> float:
-        """Of all that is drawn: the length of a short lane, or a part of the whole width if that is less."""
+        """Return the unit of length: a short lane, or a share of the whole width if that is less."""
         each = np.linalg.norm(self.ends[:, 1] - self.ends[:, 0], axis=1)
         short = max(float(each.min()), 0.4 * float(np.median(each)))
         return min(short, PART * float(np.ptp(self.nodes, axis=0).max()))
@@ -219,9 +219,9 @@ def example_routes(
 
 
 def lane_means(one: CellSeries, name: str) -> np.ndarray:
-    """A variable's mean over replications, ``[lane]``; NaN where none has a value.
+    """Return a variable's mean over replications, ``[lane]``; NaN where none has a value.
 
-    Of all lanes that have a place, also those at the end that have no value.
+    For all lanes with a position, including trailing ones without a value.
     """
     values = one.arrays[name].astype(float)
     lanes = one.arrays["lane_ends"].shape[1] if "lane_ends" in one.arrays else values.shape[1]
@@ -231,7 +231,10 @@ def lane_means(one: CellSeries, name: str) -> np.ndarray:
 
 
 def plan_of(one: CellSeries) -> StreetPlan:
-    """Where lanes and nodes lie, as a result says. Raises `ValueError` where it does not."""
+    """Return the positions of lanes and nodes stored in a result.
+
+    Raise `ValueError` where they are missing.
+    """
     if "lane_ends" not in one.arrays:
         raise ValueError("data: no variable 'lane_ends', by which this plot places lanes")
     ends = one.arrays["lane_ends"][0].astype(float)
@@ -246,7 +249,7 @@ def plan_of(one: CellSeries) -> StreetPlan:
 
 
 def example_labels(found: Mapping[str, np.ndarray], count: int) -> list[str]:
-    """What example agents are called: their class, and their number.
+    """Return labels of example agents: their class and number.
 
     >>> example_labels({"example_name": np.array([["lucky"]]), "example_agent": np.array([[7]])}, 1)
     ['lucky (agent 7)']
@@ -260,7 +263,7 @@ def example_labels(found: Mapping[str, np.ndarray], count: int) -> list[str]:
 
 
 def rules(found: Mapping[str, np.ndarray]) -> list[str]:
-    """The rules by which classes and agents were chosen, in lines of their own."""
+    """Return the rules by which classes and agents were chosen, one per line."""
     texts = [(word, str(np.ravel(found[name])[0])) for name, word in RULES.items() if name in found]
     return [fill(word + text, FOLD) for word, text in texts if text]
 
@@ -291,7 +294,10 @@ def _scale(found: Sequence[np.ndarray], limits: Sequence[float] | None) -> Norma
 
 
 def _maps(axes: Axes, titles: Sequence[str], under: float = 0.0) -> list[Axes]:
-    """Panels in as many columns as make them largest, with room ``under`` them all; the frame goes."""
+    """Return panels in the number of columns that makes them largest, with room ``under`` them.
+
+    Hide the frame.
+    """
     axes.set_axis_off()
     count = len(titles)
     side = [min(ROOM[0] / c, ROOM[1] / -(-count // c)) for c in range(1, count + 1)]
@@ -312,7 +318,7 @@ def _maps(axes: Axes, titles: Sequence[str], under: float = 0.0) -> list[Axes]:
 
 
 def _lanes(plan: StreetPlan, **looks: Any) -> PolyCollection:
-    """Every lane as a bar with a head, aside of the middle of its street."""
+    """Return every lane as a bar with a head, beside the middle of its street."""
     unit, corners = plan.unit, []
     for start, end in plan.ends:
         way, right = _directions(start, end)
@@ -324,13 +330,13 @@ def _lanes(plan: StreetPlan, **looks: Any) -> PolyCollection:
 
 
 def _directions(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors along a lane and to its right."""
+    """Return unit vectors along a lane and to its right."""
     way = (end - start) / max(float(np.linalg.norm(end - start)), 1e-300)
     return way, np.array([way[1], -way[0]])
 
 
 def _nodes(panel: Axes, plan: StreetPlan) -> None:
-    """Dots, squares for stubs, and room around them all."""
+    """Draw nodes as dots and stubs as squares, with a margin around them."""
     crossings, stubs = plan.nodes[~plan.stub], plan.nodes[plan.stub]
     panel.scatter(crossings[:, 0], crossings[:, 1], s=5, color=INK, zorder=3, label="_nodes")
     panel.scatter(
@@ -343,7 +349,9 @@ def _nodes(panel: Axes, plan: StreetPlan) -> None:
 
 
 def _route(panel: Axes, plan: StreetPlan, lanes: np.ndarray, k: int, count: int) -> None:
-    """A path along its lanes, each path of an agent at another distance from the middle of the street."""
+    """Draw a path along its lanes, each path of an agent at another distance from the middle of the
+    street.
+    """
     unit, shade, label = plan.unit, colours(count)[k], f"path {k + 1}"
     aside = unit * (ASIDE + WIDE * ((k + 0.5) / count - 0.5))
     points, heads = [], []

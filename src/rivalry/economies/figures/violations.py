@@ -1,4 +1,4 @@
-"""How often drawn policies break what theorems on learning assume, over a swept parameter."""
+"""Frequency at which sampled policies violate assumptions of learning theorems, over a swept parameter."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def violations(
             ends = np.array(
                 [share_interval(int(t), int(n)) for t, n in zip(times[rows], count[rows], strict=True)]
             )
-            reach = np.abs(ends.T - share)  # rounding may put an end a hair inside
+            reach = np.abs(ends.T - share)  # rounding may put an end slightly inside
             style: dict[str, Any] = {"color": shade, "marker": MARKERS[k % len(MARKERS)], "markersize": 4.5}
             where = x[rows] * apart[k] if log else x[rows] + apart[k]
             label = one.name or "_share"
@@ -117,7 +117,7 @@ def violations(
 
 
 def _apart(x: np.ndarray, count: int, log: bool) -> np.ndarray:
-    """Shifts, or factors, that keep the intervals of several lines from lying on one another."""
+    """Return shifts, or factors, that separate the intervals of several lines."""
     steps = np.arange(count) - (count - 1) / 2
     if log:
         return np.asarray((x.max() / x.min()) ** (0.008 * steps))
@@ -125,7 +125,7 @@ def _apart(x: np.ndarray, count: int, log: bool) -> np.ndarray:
 
 
 def _counts(one: CellSeries, quantity: str) -> tuple[np.ndarray, np.ndarray]:
-    """Violations, and policies that were looked at, over all replications."""
+    """Return the numbers of violations and of policies tested, over all replications."""
     share = one.arrays[quantity].astype(float)
     samples = np.maximum(one.arrays["kept"], 0)
     unsettled = one.arrays.get("unsettled")
@@ -136,7 +136,7 @@ def _counts(one: CellSeries, quantity: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _drawn(every: Sequence[CellSeries], quantity: str) -> str:
-    """How many policies there were at each point, how drawn, and which of them were kept."""
+    """Return the number of policies at each point, how they were sampled, and which were kept, in words."""
     counts = np.concatenate([_counts(one, quantity)[1] for one in every])
     counts = counts[counts > 0]
     count_words = f"n = {int(counts.min())}" + (

@@ -21,7 +21,7 @@ from rivalry.methods.dynamic_games.riccati import Commitment, commitment, follow
 from rivalry.tables.kernels.shapes import LinearQuadraticGame
 
 RESTS, WAITS = 1e-9, 20  # strategies that move less, without improvement in so many passes, are at rest
-NOISE = 1e-8  # relative to the largest entry: smaller entries need not converge to their own scale
+NOISE = 1e-8  # of the largest entry: smaller entries need not converge to their own scale
 SETTLED = 1e-10  # relative: costs that one more pass changes less are the infinite-horizon costs
 ENDS = ("iteration limit", "converged", "not found")
 
