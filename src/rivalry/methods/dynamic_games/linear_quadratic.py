@@ -47,8 +47,8 @@ class LinearQuadratic(BaseLearner):
     - ``markov_perfect``: no player gains by another strategy, whatever the state (any number of players);
     - ``feedback_stackelberg``: in every period the leader moves first, and the follower observes its move;
     - ``commitment_stackelberg``: the leader announces at the start its plan for all periods, and the follower
-      responds with its best plan, which its Euler equation describes. The leader would gain by replanning later
-      (``replanned_gain``): the plan is not time-consistent;
+      responds with its best plan, which its Euler equation describes. The leader would gain by replanning
+      later (``replanned_gain``): the plan is not time-consistent;
     - ``joint``: the strategies that maximise the sum of all values, where all discount equally.
 
     The first two iterate backwards from a last period until strategies are stationary, to rounding, and then
