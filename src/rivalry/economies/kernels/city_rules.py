@@ -283,7 +283,7 @@ def pay_locally(city, drivers, desk):  # type: ignore[no-untyped-def]
 
 @inner
 def _give_back(city, drivers, desk):  # type: ignore[no-untyped-def]
-    """Pay back a share of each lane's payments to agents that wanted it, randomly rounded; return the total."""
+    """Pay back a randomly rounded share of each lane's payments; return the total."""
     given = 0
     gather(desk)
     for lane in range(city.capacity.shape[0]):
