@@ -90,7 +90,7 @@ def canvas(ax: Axes | None) -> Iterator[Axes]:
     if ax is None:
         from matplotlib import pyplot as plt
 
-        # outside the style: pyplot's first figure also settles whether notebooks show figures, for good
+        # outside the style: pyplot's first figure also fixes whether notebooks show figures
         figure = plt.figure(figsize=SIZE, layout="constrained", facecolor="white")
     with rc_context(STYLE):
         ax = figure.add_subplot() if ax is None else ax

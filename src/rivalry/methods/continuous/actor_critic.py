@@ -55,9 +55,9 @@ class ActorCritic(BaseLearner):
     Players move in the stages of the game: a follower observes this period's choices of all earlier stages.
     With ``observation = "none"`` there is no other observation: a player's choice does not affect its future
     observations, and ``gamma`` has no effect. With ``"last"`` every player also observes all choices of the
-    last period, so that it can respond to rivals. Targets then use the realised payoffs alone (``trace`` 1),
-    because bootstrapping from a wrong critic drives some runs to the bounds of the box. For a game of leaders
-    whose followers respond, the base game is played.
+    last period, so that it can respond to rivals. ``trace`` is then 1 by default, because trusting an
+    inaccurate critic drives some runs to the bounds of the box. For a game of leaders whose followers
+    respond, the base game is played.
 
     ``roles``, one for all or one per player: ``learns``; ``oracle``, the exact best response to this period's
     choices of earlier stages and the last ones of the others (oracles of one stage respond to each other);

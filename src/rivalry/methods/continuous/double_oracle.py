@@ -56,13 +56,14 @@ class DoubleOracle(BaseLearner):
 
     Where payoffs are discontinuous, as in auctions and price wars, a best response need not exist: payoffs
     rise towards an atom and differ at the atom itself. The method then takes the strategy one step of the
-    search grid away. In such a game the gain may fall only as atoms are added; the ``remedy`` of such a run
-    says so, and the run is never called an equilibrium. ``jumps`` (player) counts these strategies.
+    search grid away. In such a game mixtures over finitely many strategies may leave a gain that falls only
+    as atoms are added; a run that ends so has a ``remedy`` that says it, and is never called an equilibrium.
+    ``jumps`` (player) counts these strategies.
 
     The record is that of mixtures: ``mixture`` (player, action), the weights, and ``places`` (player, action,
     axis), the atoms with positive weight; ``mean_profile``, ``payoff``, ``grid_regret``, expected metrics,
     and a certificate of the continuous game by a new search. ``oracle_gap`` (round, player) is the gain of
-    each round's best response, ``atoms`` (player) the number of strategies added, and ``pure`` is true if
+    each round's best response, ``atoms`` (player) the number of strategies tried, and ``pure`` is true if
     every player plays a single one: a pure equilibrium.
 
     Examples

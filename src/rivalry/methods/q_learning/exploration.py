@@ -157,7 +157,7 @@ def table_of(name: str, value: Any) -> Table:
     Raises
     ------
     ValueError
-        For an unknown kind, a key that is missing or unknown, and what is no number.
+        For an unknown kind, a key that is missing or unknown, and a value that is not a number.
 
     Examples
     --------

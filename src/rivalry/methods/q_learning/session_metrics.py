@@ -51,7 +51,7 @@ def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
 
     ``profit_gain`` (session, player), ``(pi - piN)/(piC - piN)``; ``pooled_gain`` (session), of the mean over
     players; its mean over sessions, standard deviation and half width of the 95 % interval;
-    ``critical_discount`` (player), above which permanent Nash reversion sustains the joint maximum.
+    ``critical_discount`` (player), from which permanent Nash reversion sustains the joint maximum.
     """
     if not oracles.profit_gain_bounds.knows(world.game):
         return {}
