@@ -29,7 +29,7 @@ class Reached(NamedTuple):
 
 
 def run_to_end(game: Game, method: BaseMethod, start: Profile, *, tol: float, budget: int) -> Reached:
-    """Steps of ``method`` from ``start`` until its residual is at most ``tol``, or ``budget`` are taken.
+    """Run ``method`` from ``start`` until its residual is at most ``tol``, or for ``budget`` steps.
 
     For methods that draw nothing: every step is given the same key.
     """

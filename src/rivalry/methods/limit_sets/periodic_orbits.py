@@ -131,7 +131,7 @@ def _derivatives(game: Game, x: Profile, directions: Array, a: Array, b: Array) 
     zero = jnp.zeros(directions.shape[1])
 
     def along(u: Array, v: Array, w: Array) -> Array:
-        """The third derivative along three real directions."""
+        """Return the third derivative along three real directions."""
         first = lambda z: jax.jvp(field, (z,), (u,))[1]  # noqa: E731
         second = lambda z: jax.jvp(first, (z,), (v,))[1]  # noqa: E731
         return jnp.asarray(jax.jvp(second, (zero,), (w,))[1])

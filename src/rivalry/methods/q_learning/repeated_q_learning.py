@@ -190,7 +190,7 @@ class RepeatedQLearning(BaseLearner):
         Raises
         ------
         ValueError
-            For the control that forgets, of a world that says what is remembered.
+            For ``control = "memoryless"`` with a `RepeatedWorld`, whose memory is fixed.
         """
         if isinstance(game, RepeatedWorld):
             if self.control == "memoryless":
