@@ -25,7 +25,7 @@ def test_case(case: Mapping[str, Any]) -> None:
     assert judge(case, influencer.answer) == []
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_dynamic_cases() -> None:
     """Where flows end, by the command itself, in a process without checks of shapes: much is compiled."""
     others = {case["kind"] for case in read(FILE)} - set(DYNAMIC)

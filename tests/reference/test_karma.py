@@ -21,7 +21,6 @@ BY_DAY = (
     "mfe_PBP_g0.98_beta1000_eps0.05",
     "mfe_PBP_g0.0_beta5_eps0.0",
     "mfe_PBS_g0.98_beta1000_eps0.0",
-    "learn_default_100000",
 )
 DEAR = ("mean_field_equilibrium", "mean_field_equilibrium_types", "scaling_law", "learning_run")
 

@@ -44,7 +44,7 @@ def by_command(path: Path, cases: list[Any]) -> None:
     assert (done.returncode, done.stdout) == expected, done.stdout + done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_cases_of_each_kind_that_takes_long(tmp_path: Path) -> None:
     by_command(tmp_path / "chosen.json", [case for case in read(FILE) if case["id"] in CHOSEN])
 

@@ -87,11 +87,8 @@ def solved(start: Any, **options: Any) -> Any:
     return found
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("factor", "known"),
-    [pytest.param(1.3, USUAL, marks=pytest.mark.nightly, id="short"), pytest.param(3.0, OTHER, id="long")],
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize(("factor", "known"), [(1.3, USUAL), (3.0, OTHER)], ids=["short", "long"])
 def test_stages_of_other_lengths_come_to_other_equilibria(factor: float, known: tuple[float, ...]) -> None:
     found = solved("uniform", factor=factor)
     here = (found.data.payoff.item(), found.data.level.item(), found.data.exploitability.item())

@@ -76,7 +76,7 @@ def apart(pi: np.ndarray, other: np.ndarray) -> float:
     return float(np.mean(far))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("payment", PAYMENTS)
 def test_steps_are_those_taken_slowly(payment: str) -> None:
     economy, beta = game(payment), 4.0

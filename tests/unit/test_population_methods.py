@@ -103,7 +103,7 @@ def test_online_mirror_descent_is_mirror_ascent_where_entropy_is_paid(economy: A
     near(one, rv.solve(economy, M.MirrorAscent(**options), start="uniform"), 0.0)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_what_answers_an_equilibrium_is_itself(economy: Any) -> None:
     found = newton(economy, beta=20.0, **OPTIONS)
     answers = eqx.filter_jit(mirror_response)

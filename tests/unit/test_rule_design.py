@@ -70,7 +70,7 @@ def test_the_best_of_a_grid_is_that_of_brute_force() -> None:
     assert np.isnan(data.trial_objective_low.values).all()  # of one run nothing is known
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_least_weights_and_spending() -> None:
     plain = designed().data.trial_objective.values
     least = designed(
