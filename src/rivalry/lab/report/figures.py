@@ -23,8 +23,8 @@ class Figure(NamedTuple):
 
     kind: str
     file: str
-    caption: str
-    svg: str  # without XML prolog, with unique identifiers; an image if drawn elsewhere
+    caption: str = ""
+    svg: str = ""  # without XML prolog, with unique identifiers; an image if drawn elsewhere
     why: str = ""
     marked: bool = False  # it has hollow marks, which are not certified
     absent: bool = False  # the run has no such point; the study's full form may
@@ -40,13 +40,13 @@ def draw(
     way are removed.
     """
     folder_for(folder)
-    drawn = [_draw(k, entry, data, folder, stored) for k, entry in enumerate(wanted, start=1)]
-    if folder != stored:
-        return drawn
-    for old in folder.glob("[0-9][0-9]-*.svg"):
-        if old.name not in {figure.file for figure in drawn if not figure.why}:
-            old.unlink()
-    return drawn
+    figures = [_draw(k, entry, data, folder, stored) for k, entry in enumerate(wanted, start=1)]
+    if folder == stored:
+        current = {figure.file for figure in figures if not figure.why}
+        for old in folder.glob("[0-9][0-9]-*.svg"):
+            if old.name not in current:
+                old.unlink()
+    return figures
 
 
 def draw_own(run: Run) -> list[str]:
@@ -90,13 +90,8 @@ def _file(number: int, kind: str) -> str:
 def _stored(kind: str, path: Path) -> Figure:
     """Return a stored figure as an image, which cannot run scripts or affect the page."""
     if path.is_symlink() or not path.is_file():  # the page shows no file from outside the run
-        return Figure(
-            kind,
-            path.name,
-            "",
-            "",
-            "`rivalry resume RUN`, which runs its file, tries again; log.txt tells of the last time",
-        )
+        why = "`rivalry resume RUN`, which runs its file, tries again; log.txt tells of the last time"
+        return Figure(kind, path.name, why=why)
     image = f'<img alt="" src="data:image/svg+xml;base64,{b64encode(path.read_bytes()).decode()}">'
     return Figure(kind, path.name, f"Drawn by {kind}.", image)
 
@@ -111,9 +106,9 @@ def _draw(number: int, entry: str | Mapping[str, Any], data: Dataset, folder: Pa
     try:
         svg, where, hollow = picture(getattr(plots, kind), data, **options)
     except NoSuchPoint as error:
-        return Figure(kind, file, "", "", str(error), absent=True)
+        return Figure(kind, file, why=str(error), absent=True)
     except Exception as error:  # a plot may fail on unusual data; the report still needs the others
-        return Figure(kind, file, "", "", f"{type(error).__name__}: {error}")
+        return Figure(kind, file, why=f"{type(error).__name__}: {error}")
     write(folder / file, svg)
     title = plots.PLOTS[kind].caption_of(options)
     caption = f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".")

@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.registry import near
 from rivalry.core.results import CLAIMS, COVERAGES, is_truth
-from rivalry.lab.study.expect import Difference, applicable, differences
+from rivalry.lab.study.expect import Difference, applicable, differences, is_fixed
 from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
 
 if TYPE_CHECKING:
@@ -34,12 +34,6 @@ class JudgedExpectation(NamedTuple):
 
 
 REFERENCES = ("published", "expected")
-
-
-class _Ours(NamedTuple):
-    value: bool | float | str | None
-    claim: str | None  # the weakest of the cells behind our value; None without one
-    why: str
 
 
 def expectations(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> list[dict[str, Any]]:
@@ -70,17 +64,13 @@ def tally(rows: Sequence[Mapping[str, Any]]) -> str:
         own = [row for row in rows if row[f"{name}_verdict"] is not None]
         if not own:
             continue
-        told = []
-        for verdict, one, many in (
-            ("agrees", "agrees", "agree"),
-            ("differs", "differs", "differ"),
-            (NOT_COMPARED, NOT_COMPARED, NOT_COMPARED),
-        ):
+        counted = []
+        for verdict, plural in (("agrees", "agree"), ("differs", "differ"), (NOT_COMPARED, NOT_COMPARED)):
             those = [row for row in own if row[f"{name}_verdict"] == verdict]
             if those:
                 aside = _explained(those) if (name, verdict) == ("published", "differs") else ""
-                told.append(f"{len(those)} {one if len(those) == 1 else many}{aside}")
-        parts.append(f"{len(own)} {word}{'s' * (len(own) != 1)}: {', '.join(told)}")
+                counted.append(f"{len(those)} {verdict if len(those) == 1 else plural}{aside}")
+        parts.append(f"{len(own)} {word}{'s' * (len(own) != 1)}: {', '.join(counted)}")
     return "; ".join(parts)
 
 
@@ -110,13 +100,16 @@ def results(data: Dataset) -> list[dict[str, Any]]:
         row |= {"status": about["status"], "claim": certificate["claim"]}
         row["payoff"] = cell["payoff"].values.tolist() if "payoff" in cell else None
         single = [name for name in map(str, cell.data_vars) if cell[name].ndim == 0 and name not in ABOUT]
-        row["metrics"] = {
-            name: cell[name].values.item() for name in single if _kept(cell[name].values[None])[0]
-        }
+        values = {name: cell[name].values for name in single}
+        row["metrics"] = {name: value.item() for name, value in values.items() if _stored(value)}
         found.append(row)
     return found
 
 
+_SUMMARISED = (
+    *("status", "regret", "bound", "at_stake", "distance"),
+    *("certificate_method", "coverage", "rounding", "claim"),
+)
 ABOUT = (
     "cell",
     "status",
@@ -131,28 +124,43 @@ ABOUT = (
 
 
 def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return every finished cell's certificate, and its varying coordinates with its ``status``.
+    """Return every finished cell's certificate, and what else is known of its results.
 
-    The latter also hold ``distance``, the largest over batch indices to the nearest equilibrium found; None
-    if unknown.
+    The latter: ``place``, its coordinates that vary; ``status``; ``distance``, the largest over batch indices
+    to the nearest equilibrium found, None if unknown; ``gain``, the largest bound as a fraction of the payoff
+    at stake, 0 if unknown; ``search``, how regrets were computed, empty if not in one way.
     """
-    found = []
-    for cell in _finished(data):
-        finished = np.asarray(cell["status"].values != "")
-        where = {dim: cell[dim].values.item() for dim in _lead(data)}
-        label = ", ".join(f"{name}={value}" for name, value in where.items())
-        words = np.unique(cell["status"].values[finished])
-        status = str(words[0]) if len(words) == 1 else "mixed"
-        row: dict[str, Any] = {
-            "cell": str(cell["cell"].values) if "cell" in data else label,
-            "algorithm": where.get("algorithm"),
-            "at": {k: v for k, v in where.items() if k != "algorithm"},
-        }
-        place = {dim: value for dim, value in where.items() if data.sizes[dim] > 1}
-        about = {"status": status, "distance": _farthest(cell, finished)}
-        about |= {"gain": _gain(cell, finished), "search": _search(cell, finished)}
-        found.append((row | _certificate(cell, finished), place | about))
-    return found
+    return [_cell(data, cell) for cell in _finished(data)]
+
+
+def _cell(data: Dataset, cell: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
+    where = {dim: cell[dim].values.item() for dim in _lead(data)}
+    label = ", ".join(f"{name}={value}" for name, value in where.items())
+    finished = np.asarray(cell["status"].values != "")
+    # [batch ...] with one row without a batch; regret and bound are [batch player]
+    values = {name: cell[name].values[finished] for name in _SUMMARISED if name in cell}
+    row = {
+        "cell": str(cell["cell"].values) if "cell" in data else label,
+        "algorithm": where.get("algorithm"),
+        "at": {k: v for k, v in where.items() if k != "algorithm"},
+        "regret": _largest(values.get("regret")),
+        "bound": _largest(values.get("bound")),
+        "coverage": _weakest(values.get("coverage"), COVERAGES),
+        "rounding": _weakest(values.get("rounding"), ROUNDINGS),
+        "claim": _weakest(values.get("claim"), CLAIMS),
+    }
+    distance, gain = values.get("distance"), np.zeros(1)
+    if {"bound", "at_stake"} <= set(values):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gain = values["bound"] / values["at_stake"]
+    about = {
+        "place": {dim: value for dim, value in where.items() if data.sizes[dim] > 1},
+        "status": _common(values["status"], "mixed"),
+        "distance": None if distance is None else _largest(distance[:, None]),
+        "gain": float(np.max(gain[np.isfinite(gain)], initial=0.0)),
+        "search": _common(values.get("certificate_method", np.array([])), ""),
+    }
+    return row, about
 
 
 def _lead(data: Dataset) -> list[str]:
@@ -172,60 +180,26 @@ def _finished(data: Dataset) -> Iterator[Dataset]:
             yield cell
 
 
-def _certificate(cell: Dataset, finished: np.ndarray) -> dict[str, Any]:
-    """Return the largest regret and bound over players and batch indices, and the weakest words."""
-    return {
-        "regret": _largest(cell, "regret", finished),
-        "bound": _largest(cell, "bound", finished),
-        "coverage": _weakest(cell, "coverage", finished, COVERAGES),
-        "rounding": _weakest(cell, "rounding", finished, ROUNDINGS),
-        "claim": _weakest(cell, "claim", finished, CLAIMS),
-    }
+def _largest(rows: np.ndarray | None) -> float | None:
+    """Return the largest of values ``[batch player]``; None if infinite or, for any batch index, unknown.
 
-
-def _gain(cell: Dataset, finished: np.ndarray) -> float:
-    """Return the largest bound as a fraction of the payoff at stake; 0 if unknown."""
-    if not {"bound", "at_stake"} <= set(cell):
-        return 0.0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        parts = cell["bound"].values[finished] / cell["at_stake"].values[finished]
-    return float(np.max(parts[np.isfinite(parts)], initial=0.0))
-
-
-def _search(cell: Dataset, finished: np.ndarray) -> str:
-    """Return how regrets were computed, if the same for all batch indices; else an empty string."""
-    if "certificate_method" not in cell:
-        return ""
-    words = np.unique(cell["certificate_method"].values[finished])
-    return str(words[0]) if len(words) == 1 else ""
-
-
-def _largest(cell: Dataset, name: str, finished: np.ndarray) -> float | None:
-    """Return the largest value; None if infinite or, for any batch index, unknown; other NaN are padding."""
-    if name not in cell:
-        return None
-    rows = cell[name].values[finished]  # [batch player]; one row without a batch
-    if np.isnan(rows).all(axis=-1).any():
+    Other NaN are padding.
+    """
+    if rows is None or np.isnan(rows).all(axis=-1).any():
         return None
     top = float(np.nanmax(rows))
     return top if np.isfinite(top) else None
 
 
-def _farthest(cell: Dataset, finished: np.ndarray) -> float | None:
-    """Return the largest distance over batch indices; None if any is unknown."""
-    if "distance" not in cell:
-        return None
-    top = float(np.max(cell["distance"].values[finished]))
-    return top if np.isfinite(top) else None
+def _common(words: np.ndarray, otherwise: str) -> str:
+    """Return the word that all entries have."""
+    found = np.unique(words)
+    return str(found[0]) if len(found) == 1 else otherwise
 
 
-def _weakest(cell: Dataset, name: str, finished: np.ndarray, order: Sequence[str]) -> str | None:
-    return _weakest_of(cell[name].values[finished], order) if name in cell else None
-
-
-def _weakest_of(words: np.ndarray, order: Sequence[str]) -> str | None:
+def _weakest(words: np.ndarray | None, order: Sequence[str]) -> str | None:
     """Return the weakest of some words; None if one of them is missing."""
-    found = {str(word) for word in words}
+    found = {str(word) for word in words} if words is not None else set()
     return min(found, key=order.index) if found and found <= set(order) else None
 
 
@@ -237,19 +211,21 @@ def _judged(
     data: Dataset,
 ) -> JudgedExpectation:
     at, reason = applicable(changed, row)
-    ours = _ours(study, {**row, "at": at}, data)
+    value, claim, why = _ours(study, {**row, "at": at}, data)
     if not reason and study.get("quick_form") and not row.get("quick"):
         reason = REDUCED
-    reason = reason or ours.why
-    published, why_not = _published(row, ours.value)
-    expected, why_not_either = _expected(row, ours.value)
+    reason = reason or why
+    published, why_not = _compared(row.get("published"), row.get("published_tolerance"), value)
+    expected, why_not_either = _compared(row.get("expected"), row.get("tolerance"), value)
+    if row.get("within") is not None:
+        expected, why_not_either = _within(row["within"], value)
     verdicts = [verdict and NOT_COMPARED if reason else verdict for verdict in (published, expected)]
-    told = {
+    judged = {
         "study": called,
         "quantity": row["quantity"],
         "at": dict(row.get("at", {})),
         "reduce": row.get("reduce"),
-        "ours": ours.value,
+        "ours": value,
         "published": row.get("published"),
         "published_tolerance": row.get("published_tolerance"),
         "published_tolerance_reason": row.get("published_tolerance_reason") or None,
@@ -262,34 +238,24 @@ def _judged(
         "within": row.get("within"),
         "expected_verdict": verdicts[1],
         "reason": reason or why_not or why_not_either or None,
-        "certificate": ours.claim,
+        "certificate": claim,
     }
-    return JudgedExpectation(told, row.get("note", ""))
+    return JudgedExpectation(judged, row.get("note", ""))
 
 
-def _published(row: Mapping[str, Any], ours: bool | float | str | None) -> tuple[str | None, str]:
-    """Return the verdict on the published value (None without one), and why it is not compared."""
-    value = row.get("published")
-    if value is None:
-        return None, ""
-    return _compared(value, row.get("published_tolerance"), ours)
-
-
-def _expected(row: Mapping[str, Any], ours: bool | float | str | None) -> tuple[str | None, str]:
-    """Return the same for the independent computation: a value, or a range ``within`` for ours."""
-    within = row.get("within")
-    if within is not None:
-        if isinstance(ours, str) or ours is None:
-            return NOT_COMPARED, "ours is no number"
-        return ("agrees" if within[0] <= ours <= within[1] else "differs"), ""
-    if row.get("expected") is None:
-        return None, ""
-    return _compared(row["expected"], row.get("tolerance"), ours)
+def _within(band: Sequence[float], ours: bool | float | str | None) -> tuple[str, str]:
+    """Return the verdict on a range for our value, and why it is not compared."""
+    if isinstance(ours, str) or ours is None:
+        return NOT_COMPARED, "ours is no number"
+    return ("agrees" if band[0] <= ours <= band[1] else "differs"), ""
 
 
 def _compared(
-    value: bool | float | str, tolerance: float | None, ours: bool | float | str | None
-) -> tuple[str, str]:
+    value: bool | float | str | None, tolerance: float | None, ours: bool | float | str | None
+) -> tuple[str | None, str]:
+    """Return the verdict on a reference value (None without one), and why it is not compared."""
+    if value is None:
+        return None, ""
     if isinstance(value, str) != isinstance(ours, str):
         return NOT_COMPARED, "one is text, the other a number"
     if isinstance(value, str) or isinstance(ours, str):
@@ -299,32 +265,35 @@ def _compared(
     return ("agrees" if abs(float(ours or 0) - float(value)) <= allowed else "differs"), ""
 
 
-def _ours(study: Mapping[str, Any], row: Mapping[str, Any], data: Dataset) -> _Ours:
+def _ours(
+    study: Mapping[str, Any], row: Mapping[str, Any], data: Dataset
+) -> tuple[bool | float | str | None, str | None, str]:
+    """Return our value, the weakest claim of the cells behind it, and why it is not compared."""
     name = row["quantity"]
     if name not in data or "status" not in data:
         hint = near(name, map(str, data.data_vars))
         meant = f"; {hint}" if hint.startswith("did") else ""
-        return _Ours(None, None, f"{name} is in no cell of this run{meant}")
+        return None, None, f"{name} is in no cell of this run{meant}"
     picked, why = _picked(study, data, name, row.get("at", {}))
     if picked is None:
-        return _Ours(None, None, why)
-    held = [dim for dim in picked["status"].dims if dim in picked[name].dims]
-    status = picked["status"].transpose(*held, ...).values
-    finished = (status != "").reshape(int(np.prod(status.shape[: len(held)])), -1)  # [cell, batch]
+        return None, None, why
+    shared = [dim for dim in picked["status"].dims if dim in picked[name].dims]
+    status = picked["status"].transpose(*shared, ...).values
+    finished = (status != "").reshape(int(np.prod(status.shape[: len(shared)])), -1)  # [cell, batch]
     if not finished.any():
-        return _Ours(None, None, "no cell there has finished")
-    values = picked[name].transpose(*held, ...).values.reshape(len(finished), -1)[finished.any(axis=1)]
+        return None, None, "no cell there has finished"
+    values = picked[name].transpose(*shared, ...).values.reshape(len(finished), -1)[finished.any(axis=1)]
     claim = None
     if "claim" in picked:
-        claims = picked["claim"].transpose(*held, ...).values.reshape(finished.shape)
-        claim = _weakest_of(claims[finished], CLAIMS)
+        claims = picked["claim"].transpose(*shared, ...).values.reshape(finished.shape)
+        claim = _weakest(claims[finished], CLAIMS)
     if row.get("equals") is not None:
         values = _equal(values, row["equals"])
     value, why = _reduced(values, row.get("reduce"))
     whole = row.get("reduce") in (None, "min", "max") and row.get("equals") is None
     if value is not None and whole and is_truth(data[name]):
         value = bool(value)
-    return _Ours(value, claim, why or _unfinished(picked))
+    return value, claim, why or _unfinished(picked)
 
 
 def _picked(
@@ -338,7 +307,7 @@ def _picked(
     for key, wanted in at.items():
         own = (key, f"{name}_{key}", dimension(data, key))
         dim = next((str(d) for d in data[name].dims if d in own), None)
-        if dim is None and not _fixed(study, key, wanted):
+        if dim is None and not is_fixed(study.get("game") or {}, key, wanted):
             return None, f"{name} has no {key} in this run"
         if dim is not None:
             index = _index(data, key if key in data.coords else dim, wanted)
@@ -353,13 +322,6 @@ def _index(data: Dataset, dim: str, wanted: Any) -> int | None:
         return position(data[dim].values, wanted)
     inside = isinstance(wanted, int) and not isinstance(wanted, bool) and 0 <= wanted < data.sizes[dim]
     return wanted if inside else None
-
-
-def _fixed(study: Mapping[str, Any], key: str, wanted: Any) -> bool:
-    """Return whether the study's game has this value throughout, so that no selection is needed."""
-    value = (study.get("game") or {}).get(key)
-    given = value if isinstance(value, list) and value else [value]
-    return all(one == wanted for one in given)
 
 
 def _unfinished(data: Dataset) -> str:
@@ -381,32 +343,30 @@ def _equal(values: np.ndarray, wanted: bool | float | str) -> np.ndarray:
 
 def _reduced(rows: np.ndarray, reduce: str | None) -> tuple[bool | float | str | None, str]:
     """Return one number from values ``[cell, own]``, or None and the reason; padding does not count."""
-    kept = _kept(rows)
-    empty = int((~kept).all(axis=1).sum())
+    stored = _stored(rows)
+    empty = int((~stored).all(axis=1).sum())
+    if empty == len(rows):
+        return None, "it has no value"
     if empty:
-        return None, "it has no value" if empty == len(
-            rows
-        ) else f"{empty} of {len(rows)} cells have no value"
-    values = rows[kept]
+        return None, f"{empty} of {len(rows)} cells have no value"
+    values = rows[stored]
     if reduce is not None and values.dtype.kind == "U":
         return None, f"text has no {reduce}" + (": name one by equals" if reduce == "share" else "")
     if reduce is not None:
         return _finite(_REDUCE[reduce](values))
-    first = values[0]
+    same = values == values[0]
     if values.dtype.kind == "f":
-        same = np.isclose(values, first, rtol=ROUNDING, atol=0.0, equal_nan=True).all()
-    else:
-        same = (values == first).all()
-    if not same:
+        same = np.isclose(values, values[0], rtol=ROUNDING, atol=0.0)
+    if not same.all():
         return None, f"{len(values)} values that differ: pick one with at, or give reduce"
-    return _finite(first)
+    return _finite(values[0])
 
 
-def _kept(rows: np.ndarray) -> np.ndarray:
+def _stored(values: np.ndarray) -> np.ndarray:
     """Return where a run's dataset holds more than the padding of `rivalry.core.results.collect`."""
-    if rows.dtype.kind == "f":
-        return np.asarray(~np.isnan(rows))
-    return np.asarray(rows != -1) if rows.dtype.kind == "i" else np.ones(rows.shape, dtype=bool)
+    if values.dtype.kind == "f":
+        return np.asarray(~np.isnan(values))
+    return np.asarray(values != -1) if values.dtype.kind == "i" else np.ones(values.shape, dtype=bool)
 
 
 _REDUCE: dict[str, Callable[[np.ndarray], Any]] = {
@@ -418,20 +378,8 @@ _REDUCE: dict[str, Callable[[np.ndarray], Any]] = {
 
 
 def _finite(value: Any) -> tuple[bool | float | str | None, str]:
-    plain = value.item() if hasattr(value, "item") else value
+    """Return a scalar of NumPy as a number or text, or None and the reason."""
+    plain = value.item()
     if isinstance(plain, float) and not np.isfinite(plain):
         return None, "it is not finite"
     return plain, ""
-
-
-__all__ = [
-    "NOT_COMPARED",
-    "REDUCED",
-    "JudgedExpectation",
-    "cells",
-    "certificates",
-    "expectations",
-    "judge",
-    "results",
-    "tally",
-]

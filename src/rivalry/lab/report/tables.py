@@ -89,13 +89,18 @@ def sessions(data: Dataset) -> Sessions | None:
         if not np.any(cell["status"].values != "") or not any(parts):
             continue
         rows.append((place, _count(cell), parts))
-    used = [k for k in range(len(known)) if any(parts[k] for _, _, parts in rows)]
+    used = _used([parts for _, _, parts in rows])
     if not rows:
         return None
     return Sessions(
         [SESSION_COLUMNS[known[k]] for k in used],
         [(place, count, [parts[k] for k in used]) for place, count, parts in rows],
     )
+
+
+def _used(rows: list[list[str]]) -> list[int]:
+    """Return the columns that are not empty."""
+    return [k for k, column in enumerate(zip(*rows, strict=True)) if any(column)]
 
 
 def channels(data: Dataset) -> list[tuple[str, str]]:
@@ -156,11 +161,11 @@ def networks(data: Dataset, made_by: dict[str, str]) -> Networks | None:
         if not len(went_on):
             continue
         broken = int(went_on.sum())
-        told_of = "uninterrupted" if not broken else "resumed" if len(went_on) == 1 else f"{broken} resumed"
-        rows.append((place, len(went_on), told_of, [_largest(name, cell) for name in known]))
+        how = "uninterrupted" if not broken else "resumed" if len(went_on) == 1 else f"{broken} resumed"
+        rows.append((place, len(went_on), how, [_largest(name, cell) for name in known]))
     if not rows:
         return None
-    used = [k for k in range(len(known)) if any(parts[k] for *_, parts in rows)]
+    used = _used([parts for *_, parts in rows])
     versions = [f"{name} {made_by[name]}" for name in ("ray", "torch") if name in made_by]
     return Networks(
         [NETWORK_COLUMNS[known[k]] for k in used],
@@ -216,10 +221,10 @@ def equilibria(data: Dataset) -> tuple[list[ListedEquilibria], int]:
 
 def _listed(where: str, cell: Any) -> ListedEquilibria:
     counts = {str(name): ((), cell[name].values) for name in cell if str(name).endswith("_count")}
-    held = {name: value for name, value in counts.items() if np.ndim(value[1]) == 0 and value[1] >= 0}
-    count = int(held["equilibrium_count"][1])
+    known = {name: value for name, value in counts.items() if np.ndim(value[1]) == 0 and value[1] >= 0}
+    count = int(known["equilibrium_count"][1])
     profiles, pays = cell["equilibria"].values[:count], cell["equilibrium_payoff"].values[:count]
-    components = cell["component"].values if "component_count" in held else [""] * count
+    components = cell["component"].values if "component_count" in known else [""] * count
     rows = []
     for component, profile, pay in zip(components, profiles, pays, strict=False):
         strategies = [strategy_in_words(row[~np.isnan(row)]) for row in profile if not np.all(np.isnan(row))]
@@ -227,7 +232,7 @@ def _listed(where: str, cell: Any) -> ListedEquilibria:
         rows.append((str(component), strategies, payoffs))
     return ListedEquilibria(
         where=where,
-        summary=counted(held),
+        summary=counted(known),
         complete=bool(cell["complete"].values == 1),  # NaN where other methods have no such list
         reason=str(cell["complete_reason"].values),
         players=max((len(strategies) for _, strategies, _ in rows), default=0),

@@ -15,7 +15,7 @@ class Warned(NamedTuple):
 
     words: str
     cells: int
-    alike: bool  # its text is the same in all these cells; else numbers in it differ
+    same: bool  # its text is the same in all these cells; else numbers in it differ
 
     def line(self) -> str:
         """Return the warning as one line.
@@ -25,7 +25,7 @@ class Warned(NamedTuple):
         """
         if self.cells == 1:
             return self.words
-        return f"{self.words} ({self.cells} cells{'' if self.alike else ', with other numbers'})"
+        return f"{self.words} ({self.cells} cells{'' if self.same else ', with other numbers'})"
 
 
 def warned(notes: Iterable[Sequence[str]]) -> list[Warned]:

@@ -59,12 +59,12 @@ class Difference(NamedTuple):
     @property
     def before_words(self) -> str:
         """The values in the study, shortened."""
-        return _said(self.before)
+        return _in_words(self.before)
 
     @property
     def after_words(self) -> str:
         """The values in the run, shortened."""
-        return _said(self.after)
+        return _in_words(self.after)
 
 
 def differences(study: Mapping[str, Any]) -> list[Difference]:
@@ -160,9 +160,9 @@ def _covers(value: Any, given: Any) -> bool:
     return _same(value, given)
 
 
-def _said(values: Sequence[Any]) -> str:
-    told = [one if one is _UNSET else shown(one) for one in values[:3]]
-    return ", ".join(told) + (f", ... ({len(values)} values)" if len(values) > 3 else "")
+def _in_words(values: Sequence[Any]) -> str:
+    first = [one if one is _UNSET else shown(one) for one in values[:3]]
+    return ", ".join(first) + (f", ... ({len(values)} values)" if len(values) > 3 else "")
 
 
 class Axes(NamedTuple):
@@ -218,7 +218,7 @@ def _check_at(at: Mapping[str, Any], axes: Axes, key: str, own: Sequence[str], *
             raise StudyError('is called algorithm: write at = { algorithm = "NAME" }', key=place)
         if name in axes.values:
             _among(value, axes.values[name], place)
-        elif _fixed(axes.game, name, value):
+        elif is_fixed(axes.game, name, value):
             continue
         elif name in dims:
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
@@ -227,7 +227,7 @@ def _check_at(at: Mapping[str, Any], axes: Axes, key: str, own: Sequence[str], *
             raise StudyError(unknown(name, dims, "a coordinate here"), key=place)
 
 
-def _fixed(game: Mapping[str, Any], name: str, value: Any) -> bool:
+def is_fixed(game: Mapping[str, Any], name: str, value: Any) -> bool:
     """Return whether the game has this value throughout, so that no selection is needed."""
     given = game.get(name)
     return given is not None and all(
