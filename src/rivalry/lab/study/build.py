@@ -42,17 +42,18 @@ def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
     leaders = options.pop(LEADERS) if ordered else None
     if ordered and options.get("stages"):
         raise StudyError("clashes with stages, which tell who moves first; give one", key=f"game.{LEADERS}")
-    game = _made(factory, options, ("game",), Path(folder), own=_own(family), also=(LEADERS,))
+    game = _made(factory, options, ("game",), Path(folder), own=family, also=(LEADERS,))
     return _led(game, leaders) if ordered else game
 
 
 def _led(game: Any, leaders: Any) -> Any:
     """Return the leaders' game, in which they anticipate the followers' responses. Raises `StudyError`."""
+    from rivalry.core.game import Game
     from rivalry.transforms import Followers, stackelberg
 
     if not (isinstance(leaders, list) and all(type(player) is int for player in leaders)):
         raise StudyError(f"{shown(leaders)} must be a list of players, as in [0]", key=f"game.{LEADERS}")
-    if not hasattr(game, "payoffs"):
+    if not isinstance(game, Game):
         raise StudyError("is for games with payoffs; this family has none", key=f"game.{LEADERS}")
     try:
         return stackelberg(game, leaders, Followers())
@@ -76,28 +77,27 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any =
     >>> type(build_method({"kind": "pure_equilibria"})).__name__
     'PureEquilibria'
     """
-    from rivalry.core.needs import fits, fitting  # loads JAX, which reports and lists do not need
+    from rivalry.core.needs import fits, fitting  # games and oracles, which lists of names do not need
 
-    name = str(table.get("name", table.get("kind")))
-    prefix = ("method", name)
     kind = table.get("kind")
-    found = names.targets(kind, names.methods(), "a kind of method", dotted([*prefix, "kind"]), Path(folder))
+    prefix = ("method", str(table.get("name", kind)))
+    key = dotted([*prefix, "kind"])
+    found = names.targets(kind, names.methods(), "a kind of method", key, Path(folder))
     target = next((t for t in found if game is None or names.is_file(kind) or fits(t, game)), None)
     if target is None:
         known = fitting(game, names.methods())
+        more = f" and {len(known) - 8} more" if len(known) > 8 else ""
         raise StudyError(
-            f"{shown(kind)} does not fit this game; {_few(known)}",
-            key=dotted([*prefix, "kind"]),
+            f"{shown(kind)} does not fit this game; these do: {', '.join(known[:8])}{more}", key=key
         )
     if not callable(target):
-        raise StudyError(f"{shown(kind)} is not a class of methods", key=dotted([*prefix, "kind"]))
+        raise StudyError(f"{shown(kind)} is not a class of methods", key=key)
     for option in keys_of(target):
         if option in RUN_KEYS:
-            raise StudyError(
-                "is a key of the run; give the option another name", key=dotted([*prefix, option])
-            )
+            rule = "is a key of the run; give the option another name"
+            raise StudyError(rule, key=dotted([*prefix, option]))
     options = {key: value for key, value in table.items() if key not in RUN_KEYS}
-    return _made(target, options, prefix, Path(folder), own=_own(kind), also=RUN_KEYS)
+    return _made(target, options, prefix, Path(folder), own=kind, also=RUN_KEYS)
 
 
 def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Callable[..., Any]:
@@ -119,25 +119,16 @@ def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Calla
     return cast(Callable[..., Any], function)
 
 
-def _few(fitting: Sequence[str]) -> str:
-    more = len(fitting) - 8
-    return f"these do: {', '.join(fitting[:8])}" + (f" and {more} more" if more > 0 else "")
-
-
-def _own(name: Any) -> str:
-    """Return the name if it refers to a user's file, else an empty string."""
-    return str(name) if names.is_file(name) else ""
-
-
 def _made(
     target: Callable[..., Any],
     options: Mapping[str, Any],
     prefix: Sequence[str],
     folder: Path,
     *,
-    own: str,
+    own: Any,
     also: Sequence[str] = (),
 ) -> Any:
+    """Return what a factory or class makes of a table; ``own`` is its name, perhaps in a user's file."""
     try:
         given = names.objects(options, folder)
     except ValueError as error:
@@ -146,21 +137,19 @@ def _made(
     try:
         return target(**keyed)
     except ValueError as error:
-        raise told(error, target, prefix) from None
+        raise in_study(error, target, prefix) from None
     except Exception as error:  # a user's file may raise anything: name the file, in one line
-        file = folder / own.rpartition(":")[0]
-        if not own:
+        if not names.is_file(own):
             raise
-        raise StudyError(
-            f"{file}:{line_of(error, file)}: {type(error).__name__}: {error}", key=dotted(prefix)
-        ) from None
+        file = folder / own.rpartition(":")[0]
+        rule = f"{file}:{line_of(error, file)}: {type(error).__name__}: {error}"
+        raise StudyError(rule, key=dotted(prefix)) from None
 
 
-def told(error: ValueError, target: Any, prefix: Sequence[str]) -> StudyError:
+def in_study(error: ValueError, target: Any, prefix: Sequence[str]) -> StudyError:
     """Return the error of a factory or method, with its parameter spelled as in the study."""
     head, colon, rest = str(error).partition(": ")
     name = head.split("[")[0].split(".")[0]
-    known = {*keys_of(target), "start"}
-    if colon and name in known:
+    if colon and name in {*keys_of(target), "start"}:
         return StudyError(rest, key=f"{dotted(prefix)}.{head}")
     return StudyError(str(error), key=dotted(prefix))

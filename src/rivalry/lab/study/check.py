@@ -10,12 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.core.game import Game, is_agents
+from rivalry.core.jax import eqx, jax
+from rivalry.core.method import Learner, Method, as_learner, as_method
+from rivalry.core.oracles import named_start, plot_data
+from rivalry.core.plain import is_plain
 from rivalry.core.registry import near
 from rivalry.lab.study import names
-from rivalry.lab.study.build import build_game, build_method, build_plot, told
+from rivalry.lab.study.build import build_game, build_method, build_plot, in_study
 from rivalry.lab.study.document import MANY, run_keys
 from rivalry.lab.study.errors import StudyError, shown, unknown
-from rivalry.lab.study.points import Grid, placed
+from rivalry.lab.study.points import Grid, is_number, placed
 from rivalry.plots import PLOTS
 
 Table = Mapping[str, Any]
@@ -64,19 +69,17 @@ class Checker:
         game, name, kind = self.game(game_table), method_table["name"], method_table["kind"]
         own = run_keys(method_table, ("method", name))
         method = self.method(method_table, game)
-        learns = _learns(method)
-        if not learns and not hasattr(method, "step"):
-            raise StudyError(
-                f"{shown(kind)} makes no method: it has no init and step", key=f"method.{name}.kind"
-            )
-        if "steps" in own and not learns:
-            raise StudyError("is for learners; this method takes max_steps", key=f"method.{name}.steps")
-        if "max_steps" in own and learns:
-            rule = "is for solvers and dynamics; a learner takes steps"
-            raise StudyError(rule, key=f"method.{name}.max_steps")
-        for key in ("tol", "starts", "path") if learns else ():
-            if key in own:
-                raise StudyError("is for solvers and dynamics; not for a learner", key=f"method.{name}.{key}")
+        learns = isinstance(method, Learner)
+        if not learns and not isinstance(method, Method):
+            rule = f"{shown(kind)} makes no method: it has no init and step"
+            raise StudyError(rule, key=f"method.{name}.kind")
+        wrong = {"steps": "is for learners; this method takes max_steps"}
+        if learns:
+            wrong = dict.fromkeys(("tol", "starts", "path"), "is for solvers and dynamics; not for a learner")
+            wrong = {"max_steps": "is for solvers and dynamics; a learner takes steps"} | wrong
+        for option, rule in wrong.items():
+            if option in own:
+                raise StudyError(rule, key=f"method.{name}.{option}")
         start = _start(game, own.get("start", "random"), f"method.{name}.start")
         shape = _text([_shape(game_table), _shape(method_table)])
         if shape not in self.shapes:
@@ -94,16 +97,15 @@ class Checker:
 
     def game(self, table: Table) -> Any:
         """Return the game of a table."""
-        from rivalry.core.game import is_agents
-
         key = _text(table)
         if key != self.last[0]:
             game = build_game(table, self.folder)
             if not hasattr(game, "space") and not is_agents(game):
-                made, rule = type(game).__name__, "a game has a space, or a world of agents and told()"
-                raise StudyError(f"{shown(table['family'])} makes {made}: {rule}", key="game.family")
-            if names.is_file(table["family"]) and hasattr(game, "payoffs"):
-                _payoffs(game, table["family"])
+                rule = "a game has a space, or a world of agents and static_metrics()"
+                words = f"{shown(table['family'])} makes {type(game).__name__}: {rule}"
+                raise StudyError(words, key="game.family")
+            if names.is_file(table["family"]) and isinstance(game, Game):
+                _check_payoffs(game, table["family"])
             self.last = (key, game)
         return self.last[1]
 
@@ -115,28 +117,19 @@ def _text(value: Any) -> str:
 def _shape(value: Any) -> Any:
     """Return a table without its numbers: errors in lengths or words are the same for one shape."""
     if isinstance(value, Mapping):
-        return {key: _shape(inner) for key, inner in value.items()}
+        return {key: _shape(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_shape(inner) for inner in value]
-    return 0 if isinstance(value, int | float) and not isinstance(value, bool) else value
+        return [_shape(entry) for entry in value]
+    return 0 if is_number(value) else value
 
 
 def _form(game: Any) -> str:
     """Return what must be equal for two games to share a compiled program."""
-    from rivalry.core.jax import jax
-    from rivalry.core.plain import is_plain  # which imports JAX
-
     if is_plain(game):  # its batch points are solved one by one
         return f"{type(game)} {game.space.shape}"
     leaves, tree = jax.tree.flatten(game)
-    return f"{tree} {[getattr(leaf, 'shape', leaf) for leaf in leaves]}"
-
-
-def _learns(method: Any) -> bool:
-    """Return whether it is a learner; a solver may have an option of the name."""
-    from rivalry.core.method import Learner
-
-    return isinstance(method, Learner)
+    arrays = jax.Array | np.ndarray | np.generic
+    return f"{tree} {[leaf.shape if isinstance(leaf, arrays) else leaf for leaf in leaves]}"
 
 
 def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, own: bool) -> None:
@@ -144,13 +137,8 @@ def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, 
 
     ``given`` is a learner's start, as written and as a profile; None if the study gives none.
     """
-    import equinox as eqx
-
-    from rivalry.core.jax import jax
-    from rivalry.core.method import as_learner, as_method
-
     try:
-        if _learns(method):
+        if isinstance(method, Learner):
             learner, stream = as_learner(method), np.random.SeedSequence(0)
             world = learner.world(game)
             if given is None:
@@ -162,7 +150,7 @@ def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, 
             start = jax.ShapeDtypeStruct(game.space.shape, float)
             eqx.filter_eval_shape(method.init, game, start, jax.random.key(0))
     except ValueError as error:
-        raise told(error, type(method), ("method", name)) from None
+        raise in_study(error, type(method), ("method", name)) from None
     except Exception as error:  # a user's file may raise anything: report it in one line
         if not own:
             raise
@@ -180,20 +168,17 @@ def _begin_at(learner: Any, world: Any, stream: np.random.SeedSequence, written:
         raise ValueError(f"start: {shown(written)} does not fit ({error}); leave it out") from None
 
 
-def _payoffs(game: Any, family: str) -> None:
+def _check_payoffs(game: Any, family: str) -> None:
     """Check that a user's payoffs can be traced and return one number per player."""
-    from rivalry.core.jax import jax
-
     shape = game.space.shape
     try:
         found = jax.eval_shape(game.payoffs, jax.ShapeDtypeStruct(shape, float))
     except Exception as error:  # a user's file may raise anything
         raise StudyError(f"payoffs of {family} raised {_first_line(error)}", key="game") from None
-    if getattr(found, "shape", None) != (shape[0],):
-        got = getattr(found, "shape", type(found).__name__)
-        raise StudyError(
-            f"payoffs of {family} give {got}; must be one number per player, ({shape[0]},)", key="game"
-        )
+    got = found.shape if isinstance(found, jax.ShapeDtypeStruct) else type(found).__name__
+    if got != shape[:1]:
+        rule = f"payoffs of {family} give {got}; must be one number per player, ({shape[0]},)"
+        raise StudyError(rule, key="game")
 
 
 def _first_line(error: Exception) -> str:
@@ -202,10 +187,7 @@ def _first_line(error: Exception) -> str:
 
 def _start(game: Any, start: Any, key: str) -> Any:
     """Return the profile of a start; one sample if the start means several."""
-    from rivalry.core.jax import jax
-    from rivalry.core.oracles import named_start
-
-    if not hasattr(game, "space"):
+    if is_agents(game):
         if start == "random":
             return None
         raise StudyError(f"{shown(start)} is not taken by this game; leave it out", key=key)
@@ -225,10 +207,8 @@ def _start(game: Any, start: Any, key: str) -> Any:
 
 def check_plots(rows: Sequence[str | Table], game: Any, folder: Path) -> None:
     """Raise `StudyError` for plot data that the game does not offer, or invalid options of a plot."""
-    from rivalry.core.oracles import plot_data
-
     offered = set(plot_data(game))
-    offered |= {"path_gradients", "path_moves", "path_payoffs"} if hasattr(game, "payoffs") else set()
+    offered |= {"path_gradients", "path_moves", "path_payoffs"} if isinstance(game, Game) else set()
     offered |= {"snapshots"} if "influence" in offered else set()
     for k, row in enumerate(rows):
         table = {"kind": row} if isinstance(row, str) else row

@@ -11,14 +11,10 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Len, Lt
 
 from rivalry.lab.study.errors import StudyError, dotted, shown
-from rivalry.lab.study.points import Grid
+from rivalry.lab.study.points import Grid, is_number
 from rivalry.lab.study.schema import checked, keys_of
 
 Number = int | float
-_STORED = (  # keys that every version stored
-    *("title", "question", "source", "cost", "game", "method", "sweep", "batch", "replications"),
-    *("expect", "certificate", "plots", "include"),
-)
 MANY = ("random", "grid")  # starts that may mean several profiles
 Start = str | list[Number] | list[list[Number]]
 Tolerance = Annotated[float, Ge(0), Lt(math.inf)]
@@ -126,78 +122,74 @@ def read(data: Mapping[str, Any]) -> Document:
     return replace(document, method=_methods(document.method))
 
 
+def given(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a study that are given, without empty ones."""
+    return {key: tables[key] for key in KEYS if tables.get(key) not in (None, {}, [], "")}
+
+
 def check_stored(study: Mapping[str, Any]) -> None:
     """Raise `StudyError` unless a study has the form of `rivalry.lab.study.Study.resolved`.
 
     Names of families, methods and plots are not looked up, so runs can be read without their plug-ins.
     """
-    for key in _STORED:
-        if key not in study:
+    for key in KEYS:
+        if key not in study and key != "quick":  # which the first versions did not store
             raise StudyError("is missing", key=key)
-    given = {key: study.get(key) for key in KEYS}
-    read({key: value for key, value in given.items() if value not in (None, {}, [], "")})
+    _check_tables(study)
     for k, method in enumerate(study.get("method") or []):
         if "name" not in method:
             raise StudyError("has no name", key=f"method[{k}]")
-    for table in ("sweep", "batch"):
-        Grid(study.get(table) or {}, table)
     for k, plot in enumerate(study.get("plots") or []):
         if not isinstance(plot if isinstance(plot, str) else plot.get("kind"), str):
             raise StudyError("has no kind", key=f"plots[{k}]")
-    known = study.get("files") or {}
-    if not isinstance(known, Mapping) or not all(isinstance(digest, str) for digest in known.values()):
-        raise StudyError("must be digests by the names of files", key="files")
-    included = study.get("included") or {}
-    if not isinstance(included, Mapping) or not all(isinstance(part, Mapping) for part in included.values()):
-        raise StudyError("must be studies by their names", key="included")
-    for part in included.values():
+    for key, kind, rule in (
+        ("files", str, "digests by the names of files"),
+        ("included", Mapping, "studies by their names"),
+    ):
+        named = study.get(key) or {}
+        if not isinstance(named, Mapping) or not all(isinstance(value, kind) for value in named.values()):
+            raise StudyError(f"must be {rule}", key=key)
+    for part in (study.get("included") or {}).values():
         check_stored(part)
-    if study.get("base") is not None:
-        _check_base(study["base"])
+    base = study.get("base")  # the tables of the unchanged study
+    if base is not None:
+        if not isinstance(base, Mapping) or set(base) - set(KEYS):
+            raise StudyError("must be tables of a study", key="base")
+        try:
+            _check_tables(base)
+        except StudyError as error:
+            raise StudyError(str(error), key="base") from None
 
 
-def _check_base(base: Any) -> None:
-    """Raise `StudyError` unless the record of the unchanged study consists of study tables."""
-    if not isinstance(base, Mapping) or set(base) - set(KEYS):
-        raise StudyError("must be tables of a study", key="base")
-    try:
-        read({key: value for key, value in base.items() if value not in (None, {}, [], "")})
-        for table in ("sweep", "batch"):
-            Grid(base.get(table) or {}, table)
-    except StudyError as error:
-        raise StudyError(str(error), key="base") from None
+def _check_tables(tables: Mapping[str, Any]) -> None:
+    """Raise `StudyError` unless stored tables have the form of those in a study file."""
+    read(given(tables))
+    for table in ("sweep", "batch"):
+        Grid(tables.get(table) or {}, table)
 
 
 def run_keys(table: Mapping[str, Any], prefix: Sequence[str | int]) -> dict[str, Any]:
     """Return the keys of a method's table that belong to the run. Raises `StudyError`."""
+
+    def fault(name: str, rule: str) -> StudyError:
+        return StudyError(rule, key=dotted([*prefix, name]))
+
     own = {k: v for k, v in table.items() if k in RUN_KEYS}
     checked(RunKeys, own, prefix)
+    start, several = own.get("start", "random"), "starts" in own
     if not re.fullmatch(r"[A-Za-z0-9_\-]+", own["name"]):
-        raise StudyError(f"{shown(own['name'])} must be letters, digits, _ or -", key=_key(prefix, "name"))
-    if "starts" in own and not isinstance(own.get("start", "random"), str):
-        raise StudyError(
-            "clashes with start: give one start, or a number of random ones", key=_key(prefix, "starts")
-        )
-    if "starts" in own and own.get("start", "random") not in MANY:
-        raise StudyError(
-            f"clashes with start = {shown(own['start'])}: they are random, or a grid",
-            key=_key(prefix, "starts"),
-        )
-    if own.get("start") == "grid" and "starts" not in own:
-        raise StudyError("'grid' needs starts, how many there are", key=_key(prefix, "start"))
-    if own.get("path") and "starts" in own:
-        raise StudyError(
-            "clashes with starts: many starts in one cell record no paths", key=_key(prefix, "path")
-        )
+        raise fault("name", f"{shown(own['name'])} must be letters, digits, _ or -")
+    if several and not isinstance(start, str):
+        raise fault("starts", "clashes with start: give one start, or a number of random ones")
+    if several and start not in MANY:
+        raise fault("starts", f"clashes with start = {shown(start)}: they are random, or a grid")
+    if start == "grid" and not several:
+        raise fault("start", "'grid' needs starts, how many there are")
+    if several and own.get("path"):
+        raise fault("path", "clashes with starts: many starts in one cell record no paths")
     if "steps" in own and "max_steps" in own:
-        raise StudyError(
-            "clashes with max_steps: learners take steps, other methods max_steps", key=_key(prefix, "steps")
-        )
+        raise fault("steps", "clashes with max_steps: learners take steps, other methods max_steps")
     return own
-
-
-def _key(prefix: Sequence[str | int], name: str) -> str:
-    return dotted([*prefix, name])
 
 
 def _alone(plain: Mapping[str, Any]) -> None:
@@ -210,49 +202,47 @@ def _alone(plain: Mapping[str, Any]) -> None:
 def _complete(document: Document) -> None:
     if document.game is None:
         raise StudyError("is missing: a study needs a [game], or include = [...]", key="game")
+    family = document.game.get("family")
     if "family" not in document.game:
-        raise StudyError(
-            'is missing; write family = "influencer", or another of `rivalry list games`', key="game.family"
-        )
-    if not isinstance(document.game["family"], str):
-        raise StudyError(f"{shown(document.game['family'])} must be text", key="game.family")
+        rule = 'is missing; write family = "influencer", or another of `rivalry list games`'
+        raise StudyError(rule, key="game.family")
+    if not isinstance(family, str):
+        raise StudyError(f"{shown(family)} must be text", key="game.family")
     if not document.method:
         raise StudyError("is missing: a study needs at least one [[method]]", key="method")
     for k, row in enumerate(document.expect):
-        _references(row, f"expect[{k}]")
+        _check_references(row, f"expect[{k}]")
 
 
-def _references(table: Mapping[str, Any], key: str) -> None:
+def _check_references(table: Mapping[str, Any], key: str) -> None:
     """Raise `StudyError` for an expectation without a reference, or a reference without its tolerance."""
+
+    def fault(name: str, rule: str) -> StudyError:
+        return StudyError(rule, key=f"{key}.{name}")
+
     row = Expect(**table)
     if row.tolerance is not None and row.within is not None:
-        raise StudyError("clashes with within: give one of them", key=f"{key}.tolerance")
+        raise fault("tolerance", "clashes with within: give one of them")
     if row.equals is not None and row.reduce != "share":
-        raise StudyError('needs reduce = "share", of what equals it', key=f"{key}.equals")
+        raise fault("equals", 'needs reduce = "share", of what equals it')
     if row.within is not None and row.within[0] > row.within[1]:
-        raise StudyError(f"{row.within} must be [low, high]", key=f"{key}.within")
+        raise fault("within", f"{row.within} must be [low, high]")
     if row.published is None and row.expected is None and row.within is None:
         raise StudyError("needs published, expected or within", key=key)
     if row.published is None:
         for name in ("published_tolerance", "published_tolerance_reason", "locator", "read", "why"):
             if table.get(name) not in (None, ""):
-                raise StudyError("describes a published value; give published too", key=f"{key}.{name}")
-    elif _is_number(row.published):
+                raise fault(name, "describes a published value; give published too")
+    elif is_number(row.published):
         if row.published_tolerance is None:
             rule = "is missing; give half a unit of the last printed digit, as in 0.005 for 0.85"
-            raise StudyError(rule, key=f"{key}.published_tolerance")
+            raise fault("published_tolerance", rule)
         if not row.published_tolerance_reason:
             rule = 'is missing; say where the tolerance comes from, as in "rounding of two printed decimals"'
-            raise StudyError(rule, key=f"{key}.published_tolerance_reason")
+            raise fault("published_tolerance_reason", rule)
     if row.tolerance is not None and row.expected is None:
-        rule = "belongs to expected, which is missing"
-        if row.published is not None:
-            rule += "; that of published is published_tolerance"
-        raise StudyError(rule, key=f"{key}.tolerance")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+        other = "; that of published is published_tolerance" if row.published is not None else ""
+        raise fault("tolerance", f"belongs to expected, which is missing{other}")
 
 
 def _methods(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -267,8 +257,7 @@ def _methods(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         row = {"name": table.get("name", default), **{n: v for n, v in table.items() if n != "name"}}
         run_keys(row, ("method", k))
         if any(row["name"] == other["name"] for other in named):
-            raise StudyError(
-                f"{row['name']!r} is taken; give each method a name of its own", key=f"method[{k}].name"
-            )
+            rule = f"{row['name']!r} is taken; give each method a name of its own"
+            raise StudyError(rule, key=f"method[{k}].name")
         named.append(row)
     return named

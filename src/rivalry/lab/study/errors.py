@@ -30,13 +30,7 @@ def dotted(path: Iterable[str | int]) -> str:
     >>> dotted(["game", "reach", 1])
     'game.reach[1]'
     """
-    out = ""
-    for part in path:
-        if isinstance(part, int):
-            out += f"[{part}]"
-        else:
-            out += f".{part}" if out else part
-    return out
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
 def unknown(value: object, known: Iterable[str], what: str = "") -> str:

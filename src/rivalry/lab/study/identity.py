@@ -18,25 +18,22 @@ def plain(value: Any, key: str = "", depth: int = 0) -> Any:
         raise StudyError(f"must be at most {DEEPEST} tables and lists deep", key=key[:30])
     if isinstance(value, Mapping):
         return {
-            str(name): plain(inner, f"{key}.{name}" if key else str(name), depth + 1)
-            for name, inner in value.items()
+            str(name): plain(entry, f"{key}.{name}" if key else str(name), depth + 1)
+            for name, entry in value.items()
         }
     if hasattr(value, "tolist"):  # an array of NumPy or JAX
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return [plain(inner, f"{key}[{k}]", depth + 1) for k, inner in enumerate(value)]
+        return [plain(entry, f"{key}[{k}]", depth + 1) for k, entry in enumerate(value)]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise StudyError(f"{shown(value)} must be a number, true or false, a word, a list or a table", key=key)
 
 
-def _canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode()
-
-
 def digest(value: Any) -> bytes:
     """Return the SHA-256 of a value's canonical JSON, which does not depend on the order of keys."""
-    return hashlib.sha256(_canonical(value)).digest()
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).digest()
 
 
 def words(value: Any) -> list[int]:

@@ -18,7 +18,7 @@ from rivalry.lab.study.expect import Axes
 from rivalry.lab.study.identity import digest, plain, words
 from rivalry.lab.study.names import (
     defaults,
-    file_targets,
+    files_in,
     find_study,
     hashed,
     read_toml,
@@ -112,7 +112,7 @@ class Study:
         put = object.__setattr__
         for key in document.KEYS:
             put(self, key, plain(getattr(self, key), key))
-        read = document.read(self._tables())
+        read = document.read(document.given(vars(self)))
         put(self, "method", tuple(read.method))
         put(self, "expect", tuple(read.expect))
         put(self, "plots", tuple(self.plots))
@@ -127,8 +127,7 @@ class Study:
         self._check_keys()
         views(self.plots)
         if self.files is None:
-            tables = [self.game, *self.method, self.sweep, self.batch]
-            put(self, "files", hashed(file_targets(tables), self.folder))
+            put(self, "files", hashed(self.own_files, self.folder))
         if self.as_written:
             expect.check(self.expect, self._axes, quick=self.is_quick)
             # the quick form may lack points that the plots name
@@ -141,11 +140,6 @@ class Study:
         values["replication"] = range(self.replications["count"])
         batched = bool(self.lanes) or any("starts" in table for table in self.method)
         return Axes(values, self.game or {}, batched)
-
-    def _tables(self) -> dict[str, Any]:
-        """Return the given keys, which `document.read` checks."""
-        given = {key: getattr(self, key) for key in document.KEYS}
-        return {key: value for key, value in given.items() if value not in (None, {}, [], "")}
 
     @cached_property
     def _grid(self) -> Grid:
@@ -170,12 +164,10 @@ class Study:
         for key in self._lanes.forms:
             if key in self._grid.forms:
                 raise StudyError("is in [sweep] too; it can be in one of them", key=f"batch.{key}")
-        for k, table in enumerate(self.method):
-            for key in ("starts", "path"):
-                if self._lanes.forms and table.get(key):
-                    rule = (
-                        "lanes are points or starts, not both" if key == "starts" else "lanes record no paths"
-                    )
+        clashes = {"starts": "lanes are points or starts, not both", "path": "lanes record no paths"}
+        for k, table in enumerate(self.method if self._lanes.forms else ()):
+            for key, rule in clashes.items():
+                if table.get(key):
                     raise StudyError(f"clashes with [batch]: {rule}", key=f"method[{k}].{key}")
 
     # -- properties ---------------------------------------------------------------------------------------
@@ -203,14 +195,17 @@ class Study:
     @property
     def coordinates(self) -> dict[str, list[Any]]:
         """Values of every swept coordinate, without those of the batch."""
-        names = short_names([*self._grid.values, *self._lanes.values])
-        return {names[key]: found for key, found in self._grid.values.items()}
+        return {self._names[key]: values for key, values in self._grid.values.items()}
 
     @property
     def lanes(self) -> dict[str, list[Any]]:
         """Values of every batched coordinate."""
-        names = short_names([*self._grid.values, *self._lanes.values])
-        return {names[key]: found for key, found in self._lanes.values.items()}
+        return {self._names[key]: values for key, values in self._lanes.values.items()}
+
+    @property
+    def _names(self) -> dict[str, str]:
+        """Names of coordinates by swept or batched key."""
+        return short_names([*self._grid.values, *self._lanes.values])
 
     def parts(self) -> dict[str, Study]:
         """Return the included studies, each in quick form, by name."""
@@ -243,35 +238,29 @@ class Study:
         new = self
         spread: dict[str, dict[str, Any]] = {"sweep": {}, "batch": {}}
         for key, value in changes.items():
+            if self.include:
+                rule = f"a study of studies takes no changes; its studies do: {', '.join(self.included)}"
+                raise StudyError(rule, key=key, where=self.label)
             root, _, rest = key.partition(".")
             if root in spread and rest:
                 spread[root][rest] = value
             else:
                 new = new._with_one(key, value)
-        for root, own in spread.items():
-            new = new._respread(root, own) if own else new
-        return new
+        tables: dict[str, Any] = {}
+        for root, values in spread.items():  # at once, since the keys of a zip change together
+            for rest, value in values.items():
+                old = tables.get(root, getattr(new, root))
+                tables[root] = new._respaced(old, rest, value, f"{root}.{rest}")
+        return replace(new, as_written=False, files=None, **tables) if tables else new
 
     @property
     def _numbers(self) -> dict[str, Any]:
         """Tables that determine the results; see `rivalry.lab.study.expect.differences`."""
         return {key: plain(getattr(self, key)) for key in expect.TABLES}
 
-    def _respread(self, root: str, own: Mapping[str, Any]) -> Study:
-        """Return a copy with new values of swept keys, set at once since keys of a zip change together."""
-        table: Mapping[str, Any] = getattr(self, root)
-        for rest, value in own.items():
-            if self.include:
-                raise StudyError(self._takers(), key=f"{root}.{rest}", where=self.label)
-            table = self._respaced(table, rest, value, f"{root}.{rest}")
-        new: dict[str, Any] = {root: table, "files": None}
-        return replace(self, as_written=False, **new)
-
     def _with_one(self, key: str, value: Any) -> Study:
         root, _, rest = key.partition(".")
         known = ("game", "method", "sweep", "batch", "replications", "certificate")
-        if self.include:
-            raise StudyError(self._takers(), key=key, where=self.label)
         if root not in known or not rest:
             hint = "" if root in known else f"{unknown(root, known, 'a table of a study')}; "
             raise StudyError(f"{hint}write TABLE.KEY, as in game.reach", key=key, where=self.label)
@@ -287,9 +276,6 @@ class Study:
             for table in ("sweep", "batch")
         }
         return replace(self, game=game, method=methods, files=None, as_written=False, **keep)
-
-    def _takers(self) -> str:
-        return f"a study of studies takes no changes; its studies do: {', '.join(self.included)}"
 
     def _respaced(self, old: Mapping[str, Any], rest: str, value: Any, key: str) -> dict[str, Any]:
         whole, _, last = rest.rpartition(".")
@@ -346,7 +332,7 @@ class Study:
         A method that a swept key does not affect is computed once, at the key's first value.
         """
         found: dict[str, Cell] = {}
-        names = short_names([*self._grid.values, *self._lanes.values])
+        names = self._names
         for k, point in enumerate(self._grid.points() if not self.include else []):
             game, methods = placed(self.game or {}, self.method, point)
             at = {names[key]: value for key, value in point.items()}
@@ -381,14 +367,12 @@ class Study:
     @property
     def own_files(self) -> list[str]:
         """``.py`` and data files named by game, methods, sweep and batch."""
-        tables = [self.game, *self.method, self.sweep, self.batch]
-        return sorted({target.rpartition(":")[0] for target in file_targets(tables)})
+        return files_in([self.game, *self.method, self.sweep, self.batch])
 
     @property
     def plot_files(self) -> list[str]:
         """``.py`` files named by the plots; they determine no cell."""
-        kinds = [row if isinstance(row, str) else row.get("kind") for row in self.plots]
-        return sorted({target.rpartition(":")[0] for target in file_targets(kinds)})
+        return files_in([row if isinstance(row, str) else row.get("kind") for row in self.plots])
 
     @property
     def views(self) -> list[str]:
@@ -404,7 +388,8 @@ class Study:
         swept = self.coordinates
         if self._grid.zipped and swept:
             swept = {self._step: swept.get(self._step, list(range(len(self._grid.points()))))}
-        methods = [name for name in self.methods if any(cell.method == name for cell in cells)]
+        computed = {cell.method for cell in cells}
+        methods = [name for name in self.methods if name in computed]
         replications = sorted({cell.replication for cell in cells})
         return {**swept, "algorithm": methods, "replication": replications}
 

@@ -82,10 +82,8 @@ def studies() -> dict[str, Traversable]:
             found[name] = files(package) / f"{file or name}.toml"
         except ModuleNotFoundError:
             continue  # a broken package must not hide other studies
-    own = files("rivalry") / "studies"
-    return found | {
-        path.name.removesuffix(".toml"): path for path in own.iterdir() if path.name.endswith(".toml")
-    }
+    own = [path for path in (files("rivalry") / "studies").iterdir() if path.name.endswith(".toml")]
+    return found | {path.name.removesuffix(".toml"): path for path in own}
 
 
 def find_study(name: str | Path, beside: Path) -> tuple[Traversable | Path, str, str]:
@@ -100,17 +98,15 @@ def find_study(name: str | Path, beside: Path) -> tuple[Traversable | Path, str,
             raise StudyError("is a folder; a study is a .toml file", where=text)
         if not path.is_file():
             close = unknown(path.name, [p.name for p in path.parent.glob("*.toml")], "there")
-            raise StudyError(
-                f"no such file; {close}" if "did you mean" in close else "no such file", where=text
-            )
+            hint = f"; {close}" if "did you mean" in close else ""
+            raise StudyError(f"no such file{hint}", where=text)
         return path, text, path.stem
     bundled = studies()
     if text not in bundled:
         here = [path.name for path in beside.glob("*.toml")]
-        close = unknown(text, [*bundled, *here], "a study")
-        hint = (
-            close if "did you mean" in close else f"{shown(text)} is not a study; see `rivalry list studies`"
-        )
+        hint = unknown(text, [*bundled, *here], "a study")
+        if "did you mean" not in hint:
+            hint = f"{shown(text)} is not a study; see `rivalry list studies`"
         raise StudyError(f"{hint}; a file of your own ends in .toml")
     return bundled[text], text, text
 
@@ -129,16 +125,11 @@ def read_toml(path: Traversable | Path, where: str) -> tuple[dict[str, Any], str
         raise StudyError(f"is not TOML: {error}", where=where) from None
 
 
-def summary(name: str, path: Traversable) -> Mapping[str, Any]:
+def summary(name: str, path: Traversable) -> dict[str, Any]:
     """Return a bundled study's row in a list: title, family and cost as in the file, unchecked."""
     data, _ = read_toml(path, name)
-    family = data.get("game", {}).get("family")
-    return {
-        "name": name,
-        "title": data.get("title", ""),
-        "family": family,
-        "cost": data.get("cost", "seconds"),
-    }
+    title, family = data.get("title", ""), data.get("game", {}).get("family")
+    return {"name": name, "title": title, "family": family, "cost": data.get("cost", "seconds")}
 
 
 def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
@@ -149,8 +140,8 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
     known = plots()
     found: list[str] = []
     for k, row in enumerate(rows):
-        kind = row.get("kind") if isinstance(row, Mapping) else row
-        key = f"plots[{k}]" + (".kind" if isinstance(row, Mapping) else "")
+        options = {"kind": row} if isinstance(row, str) else row
+        kind, key = options.get("kind"), f"plots[{k}]" if isinstance(row, str) else f"plots[{k}].kind"
         if kind is None:
             raise StudyError("is missing; see `rivalry list plots`", key=key)
         if is_file(kind):
@@ -159,12 +150,9 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
             raise StudyError(f"{shown(kind)} must be text", key=key)
         if kind in FORMER:
             raise StudyError(f"{kind!r} is now written {present_form(kind)}", key=key)
-        if kind not in known:
-            hint = "; a file of your own is written my_file.py:name" if ".py" in str(kind) else ""
-            raise StudyError(unknown(kind, known, "a plot") + hint, key=key)
-        options = row if isinstance(row, Mapping) else {}
+        entry = _entry(kind, known, "a plot", key)
         own = PLOTS[kind].views_of(options) if kind in PLOTS else None
-        found += getattr(load(known[kind].targets[0]), "views", ()) if own is None else own
+        found += getattr(load(entry.targets[0]), "views", ()) if own is None else own
     return sorted(set(found))
 
 
@@ -182,20 +170,20 @@ def is_data(value: Any) -> bool:
     return isinstance(value, Mapping) and value.get("kind") == "file" and isinstance(value.get("path"), str)
 
 
-def file_targets(value: Any) -> list[str]:
-    """Return every ``file.py:name`` anywhere in a table, and data files as ``path:``."""
+def files_in(value: Any) -> list[str]:
+    """Return the user's files, of objects and of data, named anywhere in a table or a list, sorted."""
     if isinstance(value, Mapping):
-        own = [f"{value['path']}:"] if is_data(value) else []
-        return own + [name for inner in value.values() for name in file_targets(inner)]
+        own = [value["path"]] if is_data(value) else []
+        return sorted({*own, *files_in(list(value.values()))})
     if isinstance(value, list | tuple):
-        return [name for inner in value for name in file_targets(inner)]
-    return [value] if is_file(value) else []
+        return sorted({name for entry in value for name in files_in(entry)})
+    return [value.rpartition(":")[0]] if is_file(value) else []
 
 
-def hashed(targets: Iterable[str], folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file named in ``targets`` without running it. Raises `StudyError`."""
+def hashed(names: Iterable[str], folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file without running it. Raises `StudyError`."""
     found = {}
-    for name in sorted({target.rpartition(":")[0] for target in targets}):
+    for name in names:
         path = folder / name
         try:
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -206,7 +194,7 @@ def hashed(targets: Iterable[str], folder: Path) -> dict[str, str]:
 
 def verify(known: Mapping[str, str], folder: Path) -> None:
     """Raise `StudyError` if a user's file has changed since the study was read."""
-    found = hashed([f"{name}:x" for name in known], folder)
+    found = hashed(sorted(known), folder)
     for name, digest in known.items():
         if found[name] != digest:
             raise StudyError("has changed since the study was read; run the study again", key=name)
@@ -220,9 +208,9 @@ def objects(value: Any, folder: Path) -> Any:
     if is_data(value):
         return {**value, "path": str(folder / value["path"])}
     if isinstance(value, Mapping):
-        return {key: objects(inner, folder) for key, inner in value.items()}
+        return {key: objects(entry, folder) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [objects(inner, folder) for inner in value]
+        return [objects(entry, folder) for entry in value]
     return from_file(value, folder) if is_file(value) else value
 
 
@@ -233,13 +221,17 @@ def targets(name: Any, known: Mapping[str, Entry], what: str, key: str, folder: 
             return [from_file(name, folder)]
         except ValueError as error:
             raise StudyError(str(error), key=key) from None
+    try:
+        return [load(target) for target in _entry(name, known, what, key).targets]
+    except (ImportError, AttributeError) as error:
+        raise StudyError(f"{shown(name)} cannot be loaded: {error}", key=key) from None
+
+
+def _entry(name: Any, known: Mapping[str, Entry], what: str, key: str) -> Entry:
     if name not in known:
         hint = "; a file of your own is written my_file.py:name" if ".py" in str(name) else ""
         raise StudyError(unknown(name, known, what) + hint, key=key)
-    try:
-        return [load(target) for target in known[name].targets]
-    except (ImportError, AttributeError) as error:
-        raise StudyError(f"{shown(name)} cannot be loaded: {error}", key=key) from None
+    return known[name]
 
 
 def with_controls(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

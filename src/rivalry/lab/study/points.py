@@ -12,17 +12,16 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.lab.study.errors import StudyError, dotted, shown, unknown
+from rivalry.lab.study.errors import StudyError, shown, unknown
 from rivalry.lab.study.schema import checked
 
 # dimensions and variables of every dataset; a swept key of the same name keeps its full name
-_DIMENSIONS = "algorithm method replication player axis step lane departure point"
-_VARIABLES = (
-    "cell profile payoff regret bound coverage certificate_method tolerance claim status steps residual "
-    "end_state path path_step left alike distance nearest_method"
+_NAMES = (
+    "algorithm method replication player axis step lane departure point cell profile payoff regret bound "
+    "coverage certificate_method tolerance claim status steps residual end_state path path_step left alike "
+    "distance nearest_method"
 )
-RESERVED = frozenset([*_DIMENSIONS.split(), *_VARIABLES.split()])
-
+RESERVED = frozenset(_NAMES.split())
 
 MOST = {"sweep": 1_000_000, "batch": 100_000}  # points; each is listed, built and checked before a run
 
@@ -49,9 +48,8 @@ def split(key: str) -> list[str | int]:
     for piece in key.split("."):
         found = re.fullmatch(r"([A-Za-z0-9_\-]+)((?:\[\d+\])*)", piece)
         if not found:
-            raise StudyError(
-                "is no dotted key; write one like game.reach, game.reach[1] or method.NAME.rate", key=key
-            )
+            rule = "is no dotted key; write one like game.reach, game.reach[1] or method.NAME.rate"
+            raise StudyError(rule, key=key)
         parts.append(found[1])
         parts.extend(int(index) for index in re.findall(r"\d+", found[2]))
     return parts
@@ -81,18 +79,16 @@ def values(form: Any, key: str, *, repeats: bool = False) -> list[Any]:
 
 def _spaced(form: dict[str, Any], key: str) -> list[Any]:
     span = checked(Span, form, split(key))
-    low, high, log = span["from"], span["to"], span.get("scale") == "log"
+    low, high, count, log = span["from"], span["to"], span["count"], span.get("scale") == "log"
     if low == high:
         raise StudyError(f"from and to are both {high:g}; must differ", key=key)
-    if log and not (low > 0 and high > 0):
+    if log and min(low, high) <= 0:
         bad = "from" if low <= 0 else "to"
         raise StudyError(f"{form[bad]} must be above 0 on a log scale", key=f"{key}.{bad}")
     spread = np.geomspace if log else np.linspace
-    found = spread(low, high, span["count"]).tolist()
-    whole = (
-        isinstance(form["from"], int) and isinstance(form["to"], int) and all(v == round(v) for v in found)
-    )
-    return [round(v) for v in found] if whole and not log else found
+    found: list[float] = spread(low, high, count).tolist()
+    whole = not log and isinstance(form["from"], int) and isinstance(form["to"], int)
+    return [round(v) for v in found] if whole and all(v == round(v) for v in found) else found
 
 
 def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -125,13 +121,12 @@ class Grid:
         for key in self.values:
             split(key)
             if key.split(".")[0] not in ("game", "method"):
-                raise StudyError(
-                    f"must begin with game. or method.NAME., as in {what}.game.{key}", key=f"{what}.{key}"
-                )
+                rule = f"must begin with game. or method.NAME., as in {what}.game.{key}"
+                raise StudyError(rule, key=f"{what}.{key}")
         lengths = {key: len(found) for key, found in self.values.items()}
         if self.zipped and len(set(lengths.values())) > 1:
-            told = ", ".join(f"{key} has {n}" for key, n in lengths.items())
-            raise StudyError(f"needs keys with equally many values; {told}", key=f"{what}.zip")
+            counted = ", ".join(f"{key} has {n}" for key, n in lengths.items())
+            raise StudyError(f"needs keys with equally many values; {counted}", key=f"{what}.zip")
         if self.count > MOST[what]:
             raise StudyError(f"{self.count:.6g} points are too many; must be at most {MOST[what]}", key=what)
 
@@ -151,11 +146,9 @@ class Grid:
         return list(self)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        rows: Iterable[tuple[Any, ...]] = (
-            zip(*self.values.values(), strict=True)
-            if self.zipped and self.values
-            else product(*self.values.values())
-        )
+        rows: Iterable[tuple[Any, ...]] = product(*self.values.values())
+        if self.zipped and self.values:
+            rows = zip(*self.values.values(), strict=True)
         return (dict(zip(self.values, row, strict=True)) for row in rows)
 
 
@@ -191,31 +184,24 @@ def placed(
     return new_game, new_methods
 
 
-def put(
-    table: dict[str, Any], path: Sequence[str | int], value: Any, key: str, players: int | None
-) -> dict[str, Any]:
-    """Return a copy of ``table`` with one entry changed; a number replaces all of a list of numbers."""
-    return _put(table, list(path), value, key, players)  # type: ignore[no-any-return]
-
-
-def _put(old: Any, path: list[str | int], value: Any, key: str, players: int | None) -> Any:
+def put(old: Any, path: Sequence[str | int], value: Any, key: str, players: int | None) -> Any:
+    """Return a copy of a table with one entry changed; a number replaces all of a list of numbers."""
     if not path:
-        return [value] * len(old) if _numbers(old) and _number(value) else value
+        return [value] * len(old) if _is_numbers(old) and is_number(value) else value
     step, *rest = path
     if isinstance(step, int):
-        if _number(old) and players:  # one number for all players becomes one per player
+        if is_number(old) and players:  # one number for all players becomes one per player
             old = [old] * players
         if not isinstance(old, list):
             stands = "nothing" if old is None else shown(old)
-            raise StudyError(
-                f"needs a list to reach into, but {stands} is there; write one number per player", key=key
-            )
+            rule = f"needs a list to reach into, but {stands} is there; write one number per player"
+            raise StudyError(rule, key=key)
         if step >= len(old):
             raise StudyError(f"[{step}] must be in 0..{len(old) - 1}", key=key)
-        return [_put(v, rest, value, key, players) if k == step else v for k, v in enumerate(old)]
+        return [put(v, rest, value, key, players) if k == step else v for k, v in enumerate(old)]
     if old is not None and not isinstance(old, Mapping):
         raise StudyError(f"needs a table with a key {step!r}, but {shown(old)} is there", key=key)
-    return {**(old or {}), step: _put((old or {}).get(step), rest, value, key, players)}
+    return {**(old or {}), step: put((old or {}).get(step), rest, value, key, players)}
 
 
 def _players(game: Mapping[str, Any]) -> int | None:
@@ -223,12 +209,10 @@ def _players(game: Mapping[str, Any]) -> int | None:
     return players if isinstance(players, int) and players > 0 else None
 
 
-def _number(value: Any) -> bool:
+def is_number(value: object) -> bool:
+    """Return whether a value is a number, not a truth value."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _numbers(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(_number, value))
-
-
-__all__ = ["RESERVED", "Grid", "dotted", "flat", "placed", "put", "short_names", "split", "values"]
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(is_number, value))

@@ -190,46 +190,30 @@ def keys_of(target: Callable[..., Any]) -> list[str]:
     return [name for name, _, _ in _keywords(target)]
 
 
-def _label(target: Callable[..., Any]) -> str:
-    known = isinstance(target, type) or inspect.isroutine(target)
-    return f"{target.__module__}.{target.__qualname__}" if known else str(target)
-
-
 @cache
 def _keywords(target: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
     """Return name, annotation and default (`Parameter.empty` where there is none) of every key."""
     empty = inspect.Parameter.empty
-    hints = _hints(target)
+    try:
+        hints = get_type_hints(target, include_extras=True)
+    except NameError as error:
+        known = isinstance(target, type) or inspect.isroutine(target)
+        label = f"{target.__module__}.{target.__qualname__}" if known else str(target)
+        raise StudyError(f"{label}: an annotation cannot be read: {error}") from None
     if is_typeddict(target):
         return [
             (name, get_args(hint)[0], None) if get_origin(hint) is NotRequired else (name, hint, empty)
             for name, hint in hints.items()
         ]
+    made = {}  # defaults that the signature of a dataclass does not show
     if inspect.isclass(target) and dataclasses.is_dataclass(target):
-        rows = []
-        for field in dataclasses.fields(target):
-            if not field.init:
-                continue
-            default: Any = field.default
-            if default is dataclasses.MISSING:
-                made: Any = field.default_factory
-                default = empty if made is dataclasses.MISSING else made()
-            rows.append((field.name, hints.get(field.name, Any), default))
-        return rows
-    skip = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    signature = inspect.signature(target)
+        factories = {field.name: field.default_factory for field in dataclasses.fields(target)}
+        made = {name: make() for name, make in factories.items() if make is not dataclasses.MISSING}
     return [
-        (p.name, hints.get(p.name, Any), p.default)
-        for p in signature.parameters.values()
-        if p.kind not in skip
+        (one.name, hints.get(one.name, Any), made.get(one.name, one.default))
+        for one in inspect.signature(target).parameters.values()
+        if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
     ]
-
-
-def _hints(target: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return get_type_hints(target, include_extras=True)
-    except NameError as error:
-        raise StudyError(f"{_label(target)}: an annotation cannot be read: {error}") from None
 
 
 def _holds_objects(value: Any) -> bool:
@@ -243,12 +227,12 @@ def _holds_objects(value: Any) -> bool:
 
 def _notes(hint: Any) -> list[Any]:
     """Return the notes beside types anywhere in an annotation."""
+    if get_origin(hint) is Literal:
+        return []
     if get_origin(hint) is Annotated:
-        inner, *notes = get_args(hint)
-        return notes + _notes(inner)
-    return (
-        [note for part in get_args(hint) for note in _notes(part)] if get_origin(hint) is not Literal else []
-    )
+        hint, *notes = get_args(hint)
+        return notes + _notes(hint)
+    return [note for part in get_args(hint) for note in _notes(part)]
 
 
 def _bounds(notes: Sequence[Any]) -> str:
