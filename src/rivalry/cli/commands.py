@@ -37,6 +37,9 @@ Address = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run; default runs/NAME.")
 ]
+AcceptVersion = Annotated[
+    bool, typer.Option("--accept-version", help="Continue with cells computed by another version.")
+]
 
 INTERRUPTED, FAILED = 130, 1
 KINDS = ("games", "methods", "studies", "plots")
@@ -101,12 +104,10 @@ def _told(error: ValueError) -> int:
 
 def _usage(error: Any, arguments: list[str]) -> str:
     """Return the parser's error in one line, with the nearest known name for an unknown one."""
-    name = getattr(error, "option_name", None)
-    if name and type(error).__name__ == "NoSuchOption":
-        known = (
-            [o for p in error.ctx.command.params for o in p.opts if o.startswith("--")] if error.ctx else []
-        )
-        return f"{name}: no such option; {near(name, [*known, '--help'])}"
+    if type(error).__name__ == "NoSuchOption":
+        options = error.ctx.command.params if error.ctx else []
+        known = [name for option in options for name in option.opts if name.startswith("--")]
+        return f"{error.option_name}: no such option; {near(error.option_name, [*known, '--help'])}"
     message = str(error.format_message())
     if "No such command" in message:
         wrong = next((word for word in arguments if not word.startswith("-")), "")
@@ -121,11 +122,8 @@ def _command_meant(wrong: str) -> str:
 
     if wrong in studies() or wrong.endswith(".toml"):
         return f"a study is run by `rivalry run {wrong}`"
-    return near(wrong, [command.callback.__name__.strip("_") for command in _commands()])
-
-
-def _commands() -> list[Any]:
-    return [command for command in app.registered_commands if command.callback is not None]
+    callbacks = [command.callback for command in app.registered_commands]
+    return near(wrong, [call.__name__.strip("_") for call in callbacks if call is not None])
 
 
 def _print_version(wanted: bool) -> bool:
@@ -155,7 +153,7 @@ def rivalry(
 def list_(
     kind: Annotated[str | None, typer.Argument(metavar="[games|methods|studies|plots]")] = None,
     json: Json = False,
-) -> None:
+) -> int:
     """List games, methods, studies or plots."""
     from rivalry.cli import show
     from rivalry.cli.values import OptionError
@@ -163,19 +161,18 @@ def list_(
     if kind is not None and kind not in KINDS:
         raise OptionError(f"list {kind}: {near(kind, KINDS)}")
     rows = [row for one in ([kind] if kind else KINDS) for row in show.rows(one, with_kind=kind is None)]
-    output.value(rows) if json else output.text(show.table(rows))
+    return _reply(json, rows, show.table(rows))
 
 
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(metavar="STUDY|GAME|METHOD", help="A study, game or method.")],
     json: Json = False,
-) -> None:
+) -> int:
     """Show a study, or the parameters of a game or method with units, defaults and bounds."""
     from rivalry.cli.show import describe
 
-    data, words = describe(name)
-    output.value(data) if json else output.text(words)
+    return _reply(json, *describe(name))
 
 
 @app.command()
@@ -198,9 +195,7 @@ def run(
     out: Out = None,
     executor: ExecutorName = "local",
     address: Address = None,
-    accept_version: Annotated[
-        bool, typer.Option("--accept-version", help="Continue with cells computed by another version.")
-    ] = False,
+    accept_version: AcceptVersion = False,
     json: Json = False,
 ) -> int:
     """Run a study, or continue its run."""
@@ -212,7 +207,7 @@ def run(
     with output.reserved():
         chosen = work.study(study, set_ or [], sweep or [], repeated, quick)
         done = work.run(chosen, out, count, hire, accept_version=accept_version)
-    return _said(done, json)
+    return _reply(json, *done)
 
 
 @app.command()
@@ -221,9 +216,7 @@ def resume(
     workers: WorkerCount = None,
     executor: ExecutorName = "local",
     address: Address = None,
-    accept_version: Annotated[
-        bool, typer.Option("--accept-version", help="Continue with cells computed by another version.")
-    ] = False,
+    accept_version: AcceptVersion = False,
     json: Json = False,
 ) -> int:
     """Continue a run where it stopped, to the same bits."""
@@ -233,22 +226,21 @@ def resume(
     count = values.whole(workers, "--workers", most=1024)
     with output.reserved():
         done = work.resume(run, count, hire, accept_version=accept_version)
-    return _said(done, json)
+    return _reply(json, *done)
 
 
-def _said(done: Any, json: bool) -> int:
-    """Print a command's result and return its exit status."""
-    output.value(done.value) if json else output.text(done.words)
-    return int(done.status)
+def _reply(json: bool, data: Any, words: str, status: int = 0) -> int:
+    """Print a command's result, as data or as text, and return its exit status."""
+    output.value(data) if json else output.text(words)
+    return status
 
 
 @app.command()
-def status(run: RunFolder, json: Json = False) -> None:
+def status(run: RunFolder, json: Json = False) -> int:
     """Report how many cells are done, left and failed."""
     from rivalry.cli import work
 
-    data, words = work.status(run)
-    output.value(data) if json else output.text(words)
+    return _reply(json, *work.status(run))
 
 
 @app.command()
@@ -258,12 +250,12 @@ def report(
         Path | None, typer.Option("--out", metavar="DIR", help="Output folder; default RUN.")
     ] = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Rebuild the figures and report.html from stored data."""
     from rivalry.cli import work
 
     path = work.report(run, out)
-    output.value({"run": str(run), "report": str(path)}) if json else output.text(str(path))
+    return _reply(json, {"run": str(run), "report": str(path)}, str(path))
 
 
 @app.command()
@@ -274,12 +266,12 @@ def export(
         Path | None, typer.Option("--out", metavar="DIR", help="Output folder; default RUN/export.")
     ] = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Export results (CSV, NetCDF, LaTeX)."""
     from rivalry.cli import work
 
     done = work.export(run, to, out)
-    output.value(done) if json else output.text("\n".join(done["files"]))
+    return _reply(json, done, "\n".join(done["files"]))
 
 
 @app.command()
@@ -289,16 +281,16 @@ def certify(run: RunFolder, json: Json = False) -> int:
 
     with output.reserved():
         done = work.certify(run)
-    return _said(done, json)
+    return _reply(json, *done)
 
 
 @app.command()
-def doctor(json: Json = False) -> None:
+def doctor(json: Json = False) -> int:
     """Report versions, extras and devices, and how to install what is missing."""
     from rivalry.cli import show
 
     rows = show.installed()
-    output.value(rows) if json else output.text(show.installed_table(rows))
+    return _reply(json, rows, show.installed_table(rows))
 
 
 if __name__ == "__main__":

@@ -38,18 +38,18 @@ def watched() -> Iterator[None]:
     os.set_blocking(write, False)
     threading.Thread(target=_wait, args=(read,), daemon=True).start()
     before = signal.signal(signal.SIGINT, _on_signal)
-    told, sys.unraisablehook = sys.unraisablehook, _once_more(sys.unraisablehook)
+    hook, sys.unraisablehook = sys.unraisablehook, _once_more(sys.unraisablehook)
     woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     try:
         yield
     finally:
         signal.set_wakeup_fd(woken)
         signal.signal(signal.SIGINT, before)
-        sys.unraisablehook = told
+        sys.unraisablehook = hook
         os.close(write)  # the thread then reads the end of the pipe
 
 
-def _once_more(told: Callable[[Any], object]) -> Callable[[Any], object]:
+def _once_more(otherwise: Callable[[Any], object]) -> Callable[[Any], object]:
     """Return a hook for unraisable exceptions that raises a Ctrl-C again after a short delay.
 
     Finalisers run at any time, for example during garbage collection, and what they raise is dropped.
@@ -59,7 +59,7 @@ def _once_more(told: Callable[[Any], object]) -> Callable[[Any], object]:
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
             threading.Timer(AGAIN, _thread.interrupt_main).start()
         else:
-            told(unraisable)
+            otherwise(unraisable)
 
     return hook
 

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from errno import EPIPE
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rivalry.cli import interrupt
 
@@ -40,21 +40,21 @@ def finite(data: Any) -> Any:
     {'bound': None, 'regret': [0.5]}
     """
     if isinstance(data, Mapping):
-        return {key: finite(inner) for key, inner in data.items()}
+        return {key: finite(entry) for key, entry in data.items()}
     if isinstance(data, list | tuple):
-        return [finite(inner) for inner in data]
+        return [finite(entry) for entry in data]
     return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 @contextmanager
 def warnings_in_a_line() -> Iterator[None]:
     """Report each warning in one line, without its source location."""
-    kept = warnings.showwarning
+    before = warnings.showwarning
     warnings.showwarning = lambda message, *_, **__: note(f"rivalry: {' '.join(str(message).split())}")
     try:
         yield
     finally:
-        warnings.showwarning = kept
+        warnings.showwarning = before
 
 
 @contextmanager
@@ -62,15 +62,15 @@ def reserved() -> Iterator[None]:
     """Reserve stdout for data; send the output of user files, libraries and workers to stderr."""
     sys.stdout.flush()
     _widths.append(_width())
-    kept = os.dup(1)
+    stdout = os.dup(1)
     os.dup2(2, 1)
     try:
         with redirect_stdout(sys.stderr):
             yield
     finally:
         _widths.pop()
-        os.dup2(kept, 1)
-        os.close(kept)
+        os.dup2(stdout, 1)
+        os.close(stdout)
 
 
 def text(words: str) -> None:
@@ -143,8 +143,8 @@ def broken(error: BaseException) -> int:
     """Report an internal error in one line and return the exit status; raise it if RIVALRY_DEBUG is set."""
     if os.environ.get("RIVALRY_DEBUG"):
         raise error
-    told = f"{type(error).__name__}: {one_line(error)}"
-    note(f"rivalry: internal error, please report (RIVALRY_DEBUG=1 tells all): {told}")
+    words = f"{type(error).__name__}: {one_line(error)}"
+    note(f"rivalry: internal error, please report (RIVALRY_DEBUG=1 tells all): {words}")
     return 1
 
 
@@ -176,8 +176,8 @@ def _width() -> int:
     """Return the number of characters per line of stdout."""
     if _widths:
         return _widths[-1]
-    shown = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
-    return shutil.get_terminal_size().columns if shown else UNLIMITED
+    limited = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return shutil.get_terminal_size().columns if limited else UNLIMITED
 
 
 def _cell(entry: Any) -> str:
@@ -199,24 +199,13 @@ def one_line(error: object) -> str:
     return " ".join(str(error).split())
 
 
-class _Display(Protocol):
-    def show(self, event: RunEvent, position: float) -> None:
-        """Show that ``position`` of ``event.total`` cells are done."""
-
-    def say(self, line: str) -> None:
-        """Write a permanent line."""
-
-    def close(self) -> None:
-        """Remove the display."""
-
-
 @contextmanager
 def progress(title: str) -> Iterator[EventCallback]:
     """Yield a callback that shows a run's progress and stops the run after Ctrl-C.
 
     Progress is a bar on a terminal, otherwise a line every few seconds.
     """
-    display: _Display = _Bar(title) if sys.stderr.isatty() else _Lines(title)
+    display = _Bar(title) if sys.stderr.isatty() else _Lines(title)
     running: dict[str, float] = {}
 
     def receive(event: RunEvent) -> bool:
@@ -224,14 +213,14 @@ def progress(title: str) -> Iterator[EventCallback]:
             running[event.cell] = event.fraction
         else:
             running.pop(event.cell, None)
-        if event.kind == "failed":
-            display.say(f"cell {event.cell} failed: {event.message}")
-        elif event.kind == "worker_died":
-            display.say(f"cell {event.cell}: {event.message}; begun again")
-        elif event.kind == "waiting":
-            display.say(f"cell {event.cell}: {event.message}")
-        elif event.kind == "damaged":
-            display.say(event.message)
+        lines = {
+            "failed": f"cell {event.cell} failed: {event.message}",
+            "worker_died": f"cell {event.cell}: {event.message}; begun again",
+            "waiting": f"cell {event.cell}: {event.message}",
+            "damaged": event.message,
+        }
+        if event.kind in lines:
+            display.say(lines[event.kind])
         display.show(event, event.done + sum(running.values()))
         return interrupt.pressed()
 
@@ -291,6 +280,7 @@ class _Lines:
         self.title, self.spoke, self.pace = title, time.monotonic(), Pace()
 
     def show(self, event: RunEvent, position: float) -> None:
+        """Show that ``position`` of ``event.total`` cells are done."""
         now = time.monotonic()
         left = self.pace.left(now, position, event.total)
         if now - self.spoke >= EVERY:
@@ -298,10 +288,11 @@ class _Lines:
             note(f"{self.title}: {event.done} of {event.total} cells{left}")
 
     def say(self, line: str) -> None:
+        """Write a permanent line."""
         note(line)
 
     def close(self) -> None:
-        pass
+        """Remove the display."""
 
 
 def estimate(done: float, left: float, seconds: float) -> str:
@@ -313,12 +304,12 @@ def estimate(done: float, left: float, seconds: float) -> str:
     if done <= 0:
         return ""
     rest = seconds / done * left
-    if rest < 1:
-        return ""
-    return f", about {rest / 60:.0f} min left" if rest >= 60 else f", about {rest:.0f} s left"
+    if rest >= 60:
+        return f", about {rest / 60:.0f} min left"
+    return f", about {rest:.0f} s left" if rest >= 1 else ""
 
 
-class _Bar:
+class _Bar(_Lines):
     """Progress as a rich bar, with the estimated time left."""
 
     def __init__(self, title: str) -> None:
@@ -326,10 +317,10 @@ class _Bar:
         from rich.markup import escape
         from rich.progress import BarColumn, Progress, TextColumn
 
+        super().__init__(title)
         columns = (TextColumn(escape(title)), BarColumn(), TextColumn("{task.fields[words]}"))
         self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self.task = self.bar.add_task("", total=None, words="")
-        self.pace = Pace()
         self.bar.start()
 
     def show(self, event: RunEvent, position: float) -> None:

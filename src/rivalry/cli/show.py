@@ -20,7 +20,7 @@ DEVELOPERS = ("test", "dev", "docs")  # extras listed only where installed
 def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
     """Return ``{name, title, family, cost}`` of all games, methods, studies or plots, sorted by name."""
     if kind == "studies":
-        found = [_study_row(name, path) for name, path in study.studies().items()]
+        found = [study.summary(name, path) for name, path in study.studies().items()]
     else:
         entries = {"games": study.games, "methods": study.methods, "plots": study.plots}[kind]()
         found = [
@@ -38,14 +38,11 @@ def _family(kind: str, name: str) -> str | None:
     return PLOTS[name].family if kind == "plots" and name in PLOTS else None
 
 
-def _study_row(name: str, path: Any) -> dict[str, Any]:
-    return dict(study.summary(name, path))
-
-
 def table(found: list[dict[str, Any]]) -> str:
     """Return `rows` as a table."""
-    columns = [key for key in ("kind", "name", "family", "cost") if any(row.get(key) for row in found)]
-    return output.table([*columns, "title"], [[row.get(key) for key in [*columns, "title"]] for row in found])
+    known = [key for key in ("kind", "name", "family", "cost") if any(row.get(key) for row in found)]
+    columns = [*known, "title"]
+    return output.table(columns, [[row.get(key) for key in columns] for row in found])
 
 
 def describe(name: str) -> tuple[Any, str]:
@@ -100,8 +97,8 @@ def _methods_for(entry: Any) -> str:
 
     try:
         game = load(entry.targets[0])(**entry.example)
-        listed = ", ".join(fitting(game, study.methods()))
-        return "\n\n" + fill(f"Methods: {listed}", 79, break_on_hyphens=False, break_long_words=False)
+        words = f"Methods: {', '.join(fitting(game, study.methods()))}"
+        return "\n\n" + fill(words, 79, break_on_hyphens=False, break_long_words=False)
     except (TypeError, ValueError):  # a plug-in's factory without defaults
         return ""
 
@@ -114,19 +111,21 @@ def _study_words(one: study.Study) -> str:
 
 
 def _parameter_words(parameters: list[study.Parameter]) -> str:
-    symbols = any(row.symbol for row in parameters)
+    head = ["key", "symbol", "takes", "default", "bounds", "meaning"]
     lines = [
         [
             row.name,
-            *([row.symbol] if symbols else []),
+            row.symbol,
             row.type,
             "required" if row.required else _default(row.default),
-            row.bounds or "",
+            row.bounds,
             row.meaning,
         ]
         for row in parameters
     ]
-    head = ["key", *(["symbol"] if symbols else []), "takes", "default", "bounds", "meaning"]
+    if not any(row.symbol for row in parameters):
+        for line in (head, *lines):
+            del line[1]
     return output.table(head, lines)
 
 
@@ -140,24 +139,19 @@ def installed() -> list[dict[str, Any]]:
     for name, extra in _requirements():
         have = _version(name)
         if extra is None:
-            found.append(
-                _row(name, have, "ok" if have else "missing", None if have else f"pip install {name}")
-            )
+            remedy = None if have else f"pip install {name}"
+            found.append(_row(name, have, "ok" if have else "missing", remedy))
         elif have:
             found.append(_row(name, have, f"ok (extra {extra})"))
         elif extra not in DEVELOPERS:
-            found.append(
-                _row(name, None, f"not installed (extra {extra})", f"pip install 'rivalry[{extra}]'")
-            )
+            remedy = f"pip install 'rivalry[{extra}]'"
+            found.append(_row(name, None, f"not installed (extra {extra})", remedy))
     return [*found, *_devices(), _cache(), _processors()]
 
 
 def installed_table(found: list[dict[str, Any]]) -> str:
     """Return `installed` as a table."""
-    return output.table(
-        ["name", "version", "state", "remedy"],
-        [[row[k] for k in ("name", "version", "state", "remedy")] for row in found],
-    )
+    return output.table(["name", "version", "state", "remedy"], [list(row.values()) for row in found])
 
 
 def _row(name: str, has: str | None, state: str, remedy: str | None = None) -> dict[str, Any]:
@@ -213,12 +207,11 @@ def _cache() -> dict[str, Any]:
         os.makedirs(folder, exist_ok=True)
         writable = os.access(folder, os.W_OK)
     except (ImportError, OSError) as error:
-        return _row(
-            "cache", None, f"missing: {output.one_line(error)}", "set RIVALRY_CACHE to a folder of yours"
-        )
-    return _row(
-        "cache", folder, "ok" if writable else "read-only", None if writable else f"chmod u+w {folder}"
-    )
+        remedy = "set RIVALRY_CACHE to a folder of yours"
+        return _row("cache", None, f"missing: {output.one_line(error)}", remedy)
+    if writable:
+        return _row("cache", folder, "ok")
+    return _row("cache", folder, "read-only", f"chmod u+w {folder}")
 
 
 def _processors() -> dict[str, Any]:

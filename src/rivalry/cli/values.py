@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from rivalry.core.validate import shown
@@ -17,7 +18,7 @@ class OptionError(ValueError):
 _WORD = re.compile(r"[A-Za-z_][\w.\-/:]*")
 
 
-def settings(given: Sequence[str], option: str = "--set") -> dict[str, Any]:
+def settings(given: Sequence[str]) -> dict[str, Any]:
     """Return ``KEY=VALUE`` texts as ``{key: value}``.
 
     Raises
@@ -30,13 +31,8 @@ def settings(given: Sequence[str], option: str = "--set") -> dict[str, Any]:
     >>> settings(["game.reach=[0.1, 0.2]", "game.kernel=gaussian"])
     {'game.reach': [0.1, 0.2], 'game.kernel': 'gaussian'}
     """
-    found: dict[str, Any] = {}
-    for text in given:
-        key, value = _split(text, option, f"{option} game.reach=0.2")
-        if key in found:
-            raise OptionError(f"{option} {text}: {key} is given twice")
-        found[key] = _value(value, f"{option} {text}")
-    return found
+    pairs = _pairs(given, "--set", "--set game.reach=0.2")
+    return {key: _value(value, f"--set {text}") for key, value, text in pairs}
 
 
 def sweeps(given: Sequence[str]) -> dict[str, Any]:
@@ -52,13 +48,11 @@ def sweeps(given: Sequence[str]) -> dict[str, Any]:
     >>> sweeps(["game.reach=0.03:0.3:50", "game.kernel=gaussian,power_law"])["sweep.game.kernel"]
     ['gaussian', 'power_law']
     """
-    found: dict[str, Any] = {}
-    for text in given:
-        key, value = _split(text, "--sweep", "--sweep game.reach=0.03:0.3:50")
-        if f"sweep.{key}" in found:
-            raise OptionError(f"--sweep {text}: {key} is given twice")
-        found[f"sweep.{key}"] = _span(value, text) if ":" in value else _listed(value, text)
-    return found
+    pairs = _pairs(given, "--sweep", "--sweep game.reach=0.03:0.3:50")
+    return {
+        f"sweep.{key}": _span(value, text) if ":" in value else _entries(value, text)
+        for key, value, text in pairs
+    }
 
 
 def whole(text: str | None, option: str, *, most: int) -> int | None:
@@ -70,12 +64,18 @@ def whole(text: str | None, option: str, *, most: int) -> int | None:
     return int(text)
 
 
-def _split(text: str, option: str, example: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    key, value = key.strip().strip('"'), value.strip()
-    if not equals or not key or not value:
-        raise OptionError(f"{option} {text}: must be KEY=VALUE, as in {example}")
-    return key, value
+def _pairs(given: Sequence[str], option: str, example: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the key, the value and the whole of every text ``KEY=VALUE``. Raises `OptionError`."""
+    seen = set()
+    for text in given:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        key = key.strip('"')
+        if not equals or not key or not value:
+            raise OptionError(f"{option} {text}: must be KEY=VALUE, as in {example}")
+        if key in seen:
+            raise OptionError(f"{option} {text}: {key} is given twice")
+        seen.add(key)
+        yield key, value, text
 
 
 def _value(text: str, where: str) -> Any:
@@ -85,10 +85,8 @@ def _value(text: str, where: str) -> Any:
         found = {}
     if list(found) == ["value"]:
         return found["value"]
-    try:
+    with suppress(ValueError):
         return float(text)  # .5 is not TOML
-    except ValueError:
-        pass
     if _WORD.fullmatch(text):
         return text
     raise OptionError(
@@ -98,19 +96,18 @@ def _value(text: str, where: str) -> Any:
 
 def _span(value: str, text: str) -> dict[str, Any]:
     parts = value.split(":")
-    form = "must be FROM:TO:COUNT, as in 0.03:0.3:50, and may end in :log"
+    fault = f"--sweep {text}: {value!r} must be FROM:TO:COUNT, as in 0.03:0.3:50, and may end in :log"
     if len(parts) not in (3, 4) or (len(parts) == 4 and parts[3] not in ("log", "linear")):
-        raise OptionError(f"--sweep {text}: {value!r} {form}")
+        raise OptionError(fault)
     first, last, count = (_value(part, f"--sweep {text}") if part else None for part in parts[:3])
     if isinstance(first, str) or isinstance(last, str) or None in (first, last) or not isinstance(count, int):
-        raise OptionError(f"--sweep {text}: {value!r} {form}")
+        raise OptionError(fault)
     return {"from": first, "to": last, "count": count} | ({"scale": parts[3]} if len(parts) == 4 else {})
 
 
-def _listed(value: str, text: str) -> list[Any]:
+def _entries(value: str, text: str) -> list[Any]:
     if value.startswith("["):
-        found = _value(value, f"--sweep {text}")
-        return list(found)
+        return list(_value(value, f"--sweep {text}"))
     parts = [part.strip() for part in value.split(",")]
     if not all(parts):
         raise OptionError(f"--sweep {text}: {value!r} has an empty entry; must be values like 0.1,0.2")

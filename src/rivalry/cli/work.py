@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from rivalry.cli import interrupt, output, values
 from rivalry.cli.values import OptionError
@@ -27,12 +27,12 @@ def executor(name: str, address: str | None) -> Hire | None:
     """Return the executor factory, or None for this machine's workers. Raises `OptionError`."""
     if name not in ("local", "ray"):
         raise OptionError(f"--executor {name}: {near(name, ('local', 'ray'))}")
-    if name == "local" and address is not None:
-        raise OptionError(f"--address {address}: is for --executor ray")
-    if name == "ray" and (find_spec("ray") is None or find_spec("rivalry.integrations") is None):
-        raise OptionError("--executor ray: needs the `deep` extra: pip install 'rivalry[deep]'")
     if name == "local":
+        if address is not None:
+            raise OptionError(f"--address {address}: is for --executor ray")
         return None
+    if find_spec("ray") is None or find_spec("rivalry.integrations") is None:
+        raise OptionError("--executor ray: needs the `deep` extra: pip install 'rivalry[deep]'")
     from rivalry.integrations.ray import Cluster
 
     return Cluster(address)
@@ -78,21 +78,17 @@ def _takes(part: Study, key: str, value: Any) -> bool:
     return True
 
 
-class Done(NamedTuple):
-    """Result of a command: exit status, value for scripts, text for readers."""
-
-    status: int
-    value: Any
-    words: str
+Reply = tuple[Any, str, int]
+"""What a command returns: value for scripts, text for readers, exit status."""
 
 
 def run(
     chosen: Study, out: Path | None, workers: int | None, hire: Hire | None, *, accept_version: bool
-) -> Done:
+) -> Reply:
     """Run a study, or continue its run."""
     from rivalry.lab.executor import held
 
-    _tell_files([chosen, *chosen.parts().values()], drawn=True)
+    _tell_files([chosen, *chosen.parts().values()], plots=True)
     with held(hire):
         chosen.check(output.checking())
         from rivalry.lab.store import Run
@@ -104,14 +100,14 @@ def run(
     return _done(there, status)
 
 
-def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_version: bool) -> Done:
+def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_version: bool) -> Reply:
     """Continue a run."""
     from rivalry.lab.executor import held
     from rivalry.lab.store import Run
 
     there = Run.open(folder)
-    studies = [part.study for part in _each(there)]
-    _tell_files(studies, drawn=True)
+    studies = [part.study for part in _by_part(there).values()]
+    _tell_files(studies, plots=True)
     with held(hire):
         for one in studies:
             one.check(output.checking())
@@ -131,13 +127,13 @@ def _same_study(folder: Path, name: str) -> None:
             raise OptionError(f"--out {folder}: holds a run of {other}, not of {name}; choose another folder")
 
 
-def _tell_files(studies: Sequence[Study], *, drawn: bool = False) -> None:
-    """Report which user files will be used; with ``drawn`` also those that draw plots.
+def _tell_files(studies: Sequence[Study], *, plots: bool = False) -> None:
+    """Report which user files will be used; with ``plots`` also those that draw plots.
 
     Names come from the studies' own tables; other mentions of files in a stored study are not trusted.
     """
     for part in studies:
-        for name in sorted({*part.own_files, *(part.plot_files if drawn else ())}):
+        for name in sorted({*part.own_files, *(part.plot_files if plots else ())}):
             verb = "runs" if name.endswith(".py") else "reads"
             output.note(f"{verb} {part.folder / name}, which the study {part.name} names")
 
@@ -154,14 +150,14 @@ def _carry_out(run: Run, workers: int | None, hire: Hire | None, accept_version:
     return status
 
 
-def _done(run: Run, status: str) -> Done:
+def _done(run: Run, status: str) -> Reply:
     """Draw the figures, build the report and return the result."""
     output.note(f"{run.folder}: drawing the figures and the report")
     _draw_own(run)
     path = report(run.folder)
     data = datasets(run)
     found = result(run, status, path, data)
-    return Done(0 if status == "done" else FAILED, found, _words(run, found, data))
+    return found, _words(run, found, data), 0 if status == "done" else FAILED
 
 
 def _draw_own(run: Run) -> None:
@@ -175,9 +171,14 @@ def _draw_own(run: Run) -> None:
                 part.log(line)
 
 
+def _by_part(run: Run) -> dict[str, Run]:
+    """Return the runs of the parts by name, or the run itself under an empty name."""
+    return run.parts() or {"": run}
+
+
 def datasets(run: Run) -> dict[str, Dataset]:
-    """Return a run's dataset under an empty name, or those of its parts by name."""
-    return {name: part.dataset() for name, part in (run.parts() or {"": run}).items()}
+    """Return the datasets of the parts by name, or the run's under an empty name."""
+    return {part: one.dataset() for part, one in _by_part(run).items()}
 
 
 def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> dict[str, Any]:
@@ -185,7 +186,8 @@ def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> di
     from rivalry.lab.report import expectations, results, warned
     from rivalry.lab.study.expect import differences
 
-    counts, studies = run.counts(), _studies(run)
+    counts, parts = run.counts(), _by_part(run)
+    studies = {name: part.head["study"] for name, part in parts.items()}
     return {
         "run": str(run.folder),
         "study": run.name,
@@ -199,16 +201,11 @@ def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> di
         "changed": [one.key for study in studies.values() for one in differences(study)],
         "warnings": [
             {"study": part.name, "warning": row.words, "cells": row.cells}
-            for part in _each(run)
+            for part in parts.values()
             for row in warned(part.warnings().values())
         ],
         "report": str(path),
     }
-
-
-def _studies(run: Run) -> dict[str, Mapping[str, Any]]:
-    """Return the resolved study of a run, or of each of its parts."""
-    return {name: part.head["study"] for name, part in (run.parts() or {"": run}).items()}
 
 
 def _certificates(run: Run, part: str, data: Dataset) -> list[dict[str, Any]]:
@@ -253,13 +250,8 @@ def _warnings(run: Run) -> list[str]:
     """Return the warnings of all cells, parts included, one line each."""
     from rivalry.lab.report import lines, warned
 
-    rows = warned([notes for part in _each(run) for notes in part.warnings().values()])
+    rows = warned([notes for part in _by_part(run).values() for notes in part.warnings().values()])
     return [f"warning: {line}" for line in lines(rows)]
-
-
-def _each(run: Run) -> list[Run]:
-    """Return the runs of the parts, or the run itself if it has none."""
-    return list(run.parts().values()) or [run]
 
 
 def _references(rows: Sequence[Mapping[str, Any]], *, parts: bool) -> list[str]:
@@ -302,7 +294,7 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
     from rivalry.lab.store import Run, status_of
 
     run = Run.open(folder)
-    damaged = [error for part in _each(run) for error in part.damaged()]
+    damaged = [error for part in _by_part(run).values() for error in part.damaged()]
     for error in damaged:
         output.note(f"{error}; `rivalry resume {folder}` sets it aside and computes it again")
     _tell_texts(run)
@@ -312,7 +304,7 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
         f"{run.name}: {status_of(counts)}",
         ", ".join(f"{counts[k]} {k}" for k in ("total", "done", "failed", "left")),
     ]
-    for name, part in (run.parts() or {"": run}).items():
+    for name, part in _by_part(run).items():
         lines += [f"failed: {name}{'/' * bool(name)}{id}: {why}" for id, why in part.failures().items()]
     return found, "\n".join(lines)
 
@@ -329,7 +321,7 @@ def report(folder: Path, out: Path | None = None) -> Path:
 
 def _tell_left_out(run: Run) -> None:
     """Report damaged files, cells that an output lacks, and edits of study.toml."""
-    for part in _each(run):
+    for part in _by_part(run).values():
         damaged = part.damaged()
         _tell(part, part.left_out(damaged), damaged)
     _tell_texts(run)
@@ -346,7 +338,7 @@ def _tell(run: Run, left_out: Sequence[LeftOut], damaged: Sequence[DamagedFile])
 
 
 def _tell_texts(run: Run) -> None:
-    for part in dict.fromkeys([run, *_each(run)]):
+    for part in dict.fromkeys([run, *_by_part(run).values()]):
         if part.text_fault:
             output.note(part.text_fault)
 
@@ -369,13 +361,13 @@ def export(folder: Path, to: str, out: Path | None) -> dict[str, Any]:
     return {"files": [str(path) for path in done.files], "left_out": [row._asdict() for row in done.left_out]}
 
 
-def certify(folder: Path) -> Done:
+def certify(folder: Path) -> Reply:
     """Recompute certificates; later reports use them."""
     from rivalry.lab.executor import certify as recompute
     from rivalry.lab.store import Run
 
     run = Run.open(folder)
-    _tell_files([part.study for part in _each(run)])
+    _tell_files([part.study for part in _by_part(run).values()])
     with output.progress(str(folder)) as receive:
         count = recompute(run, progress=receive)
     if interrupt.pressed():
@@ -386,7 +378,4 @@ def certify(folder: Path) -> Done:
     table = output.table(head, [[row[key] for key in head] for row in found])
     table = "\n".join([table, *_claims(datasets(run))])
     words = f"{table}\n{count} certificates recomputed; `rivalry report {folder}` shows them"
-    return Done(0, {"run": str(folder), "certificates": found}, words)
-
-
-__all__ = ["Done", "certify", "executor", "export", "report", "result", "resume", "run", "status", "study"]
+    return {"run": str(folder), "certificates": found}, words, 0
