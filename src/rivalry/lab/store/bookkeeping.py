@@ -28,6 +28,7 @@ class Index:
     """Wall times, warnings and failures in SQLite; never waits for the disk: the files hold the results."""
 
     _TABLE = "create table if not exists cells (id text primary key, state text, seconds real, message text)"
+    _INSERT = "insert or replace into cells values (?, ?, ?, ?)"
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -59,16 +60,13 @@ class Index:
             yield
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname in ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_TRUNCATE"):
-                raise DiskFull(
-                    f"{self.path}: no space left for it; make some, then resume (what is finished is kept)"
-                ) from None
+                rule = "no space left for it; make some, then resume (what is finished is kept)"
+                raise DiskFull(f"{self.path}: {rule}") from None
             raise
 
     def note(self, id: str, state: str, seconds: float | None, message: str) -> None:
         with self._room():
-            self._db.execute(
-                "insert or replace into cells values (?, ?, ?, ?)", (id, state, seconds, message)
-            )
+            self._db.execute(self._INSERT, (id, state, seconds, message))
 
     def align(self, on_disk: set[str]) -> None:
         """Add rows for all files, and delete rows of finished cells without a file."""
@@ -78,7 +76,7 @@ class Index:
             gone = [(id,) for id in sorted(known - on_disk)]
             self._db.executemany("delete from cells where id = ?", gone)
             new = [(id, "done", None, "") for id in sorted(on_disk - known)]
-            self._db.executemany("insert or replace into cells values (?, ?, ?, ?)", new)
+            self._db.executemany(self._INSERT, new)
             self._db.execute("commit")
 
     def known(self) -> set[str]:

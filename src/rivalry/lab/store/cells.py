@@ -99,23 +99,21 @@ def misfits(cells: Sequence[Forms]) -> dict[int, str]:
             shared = max(counted, key=lambda form: sum(n for f, n in counted.items() if _fits(f, form)))
             for k, cell in enumerate(cells):
                 if name in cell and not _fits(cell[name], shared):
-                    found.setdefault(
-                        k, f"{name} is {_in_words(cell[name])}, in other cells {_in_words(shared)}"
-                    )
+                    why = f"{name} is {_in_words(cell[name])}, in other cells {_in_words(shared)}"
+                    found.setdefault(k, why)
     return found
 
 
 def _fits(form: Form, into: Form) -> bool:
     """Return whether a form's dimensions are among another's, in order; ``seat`` counts as ``player``."""
-    by_seat = "seat" in (*form.dims, *into.dims)
-    rest = iter(_by_seat(into.dims) if by_seat else into.dims)
-    return form.text == into.text and all(
-        dim in rest for dim in (_by_seat(form.dims) if by_seat else form.dims)
-    )
+    dims, rest = form.dims, iter(into.dims)
+    if "seat" in (*form.dims, *into.dims):
+        dims, rest = _by_seat(form.dims), iter(_by_seat(into.dims))
+    return form.text == into.text and all(dim in rest for dim in dims)  # consumes `rest`: in order
 
 
-def _by_seat(dims: Iterable[str]) -> list[str]:
-    return ["seat" if dim == "player" else dim for dim in dims]
+def _by_seat(dims: Iterable[str]) -> tuple[str, ...]:
+    return tuple("seat" if dim == "player" else dim for dim in dims)
 
 
 def _in_words(form: Form) -> str:
@@ -130,13 +128,6 @@ class _Result(NamedTuple):
     profile: np.ndarray
     exchangeable: np.ndarray  # [player], equal for players who are exchangeable
     certified: bool
-
-
-class _Known(NamedTuple):
-    """Distinct equilibria of one point, and the method that found each first."""
-
-    profiles: list[np.ndarray]
-    methods: list[str]
 
 
 def with_distances(rows: Sequence[Row], game_keys: Collection[str]) -> list[Row]:
@@ -154,7 +145,7 @@ def with_distances(rows: Sequence[Row], game_keys: Collection[str]) -> list[Row]
     game_keys
         Names of the coordinates that belong to the game.
     """
-    known: dict[tuple[Any, ...], _Known] = defaultdict(lambda: _Known([], []))
+    known: dict[tuple[Any, ...], list[tuple[np.ndarray, str]]] = defaultdict(list)
     seen: dict[tuple[Any, ...], set[bytes]] = defaultdict(set)
     for at, record in rows:
         for found in _results(at, record, game_keys):
@@ -162,8 +153,7 @@ def with_distances(rows: Sequence[Row], game_keys: Collection[str]) -> list[Row]
                 mark = (np.round(profile, SAME) + 0.0).tobytes()
                 if mark not in seen[found.point]:
                     seen[found.point].add(mark)
-                    known[found.point].profiles.append(profile)
-                    known[found.point].methods.append(str(at.get("algorithm", "")))
+                    known[found.point].append((profile, str(at.get("algorithm", ""))))
     return [(at, record | _distances(at, record, game_keys, known)) for at, record in rows]
 
 
@@ -171,8 +161,9 @@ def _distances(
     at: Mapping[str, Any],
     record: Record,
     game_keys: Collection[str],
-    known: Mapping[tuple[Any, ...], _Known],
+    known: Mapping[tuple[Any, ...], list[tuple[np.ndarray, str]]],
 ) -> Record:
+    """Return a record's distances; ``known`` are the equilibria of every point, and who found each first."""
     results = list(_results(at, record, game_keys))
     if not results:
         return {}
@@ -180,11 +171,10 @@ def _distances(
     lead = profiles.shape[:-2]
     apart, methods = np.full(lead, np.nan), np.full(lead, "", dtype=object)
     for found in results:
-        there = known[found.point]
-        fitting = [k for k, y in enumerate(there.profiles) if y.shape == found.profile.shape]
-        distance, which = nearest(found.profile, [there.profiles[k] for k in fitting], found.exchangeable)
+        fitting = [(y, method) for y, method in known[found.point] if y.shape == found.profile.shape]
+        distance, which = nearest(found.profile, [y for y, _ in fitting], found.exchangeable)
         if which >= 0:
-            apart[found.batch], methods[found.batch] = distance, there.methods[fitting[which]]
+            apart[found.batch], methods[found.batch] = distance, fitting[which][1]
     return {"distance": (dims[:-2], apart), "nearest_method": (dims[:-2], methods.astype(str))}
 
 

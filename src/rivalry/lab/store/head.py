@@ -62,7 +62,7 @@ def head_of(study: Study) -> dict[str, Any]:
         "axes": {name: list(values) for name, values in study.axes(cells).items()} if cells else {},
         "companions": study.companions() if cells else {},
         "cells": [(c.id, c.point, c.method, c.replication, study.place(c)) for c in cells],
-        "parts": sorted(study.parts(), key=list(study.parts()).index),
+        "parts": list(study.parts()),
         "made_by": provenance(packages_of(study)),
         "history": [],
     }
@@ -113,10 +113,8 @@ def check_length(folder: Path) -> None:
     """Raise `StoreError` for a folder whose path is too long for the files in it."""
     length = len(os.fsencode(os.path.abspath(folder / "index.sqlite")))
     if length > LONGEST:
-        raise StoreError(
-            f"{str(folder)[:40]}...: a path of {length} bytes with its files; must be at most {LONGEST},"
-            " choose a folder nearer to the root"
-        )
+        what = f"a path of {length} bytes with its files; must be at most {LONGEST}"
+        raise StoreError(f"{str(folder)[:40]}...: {what}, choose a folder nearer to the root")
 
 
 def _umask() -> int:

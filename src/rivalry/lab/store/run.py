@@ -124,7 +124,10 @@ class Run:
         """
         folder = Path(folder)
         if folder.is_symlink():
-            folder = _led_to(folder)
+            try:
+                folder = folder.resolve(strict=True)
+            except (OSError, RuntimeError):  # broken or circular
+                raise StoreError(f"{folder}: a link that leads nowhere; choose another folder") from None
         head = head_of(study)
         if wrong := head_fault(head):
             raise StoreError(f"{study.name}: cannot be stored, {wrong}")
@@ -291,34 +294,25 @@ class Run:
 
     def left_out(self, damaged: Iterable[DamagedFile]) -> list[LeftOut]:
         """Return the cells that a dataset lacks, in order, and why; ``damaged`` as returned by `collect`."""
-        broken = {error.path.stem: error for error in damaged if error.path.parent.name == "cells"}
-        on_disk, failures = self._on_disk(), self.failures()
-        found = []
-        for place in self.cells:
-            if place.id in broken:
-                found.append(LeftOut(place.id, f"damaged ({broken[place.id].why})"))
-            elif place.id in failures:
-                found.append(LeftOut(place.id, f"failed ({failures[place.id]})"))
-            elif place.id not in on_disk:
-                found.append(LeftOut(place.id, "not done"))
-        return found
+        on_disk = self._on_disk()
+        reasons = {place.id: "not done" for place in self.cells if place.id not in on_disk}
+        reasons |= {id: f"failed ({why})" for id, why in self.failures().items()}
+        broken = [error for error in damaged if error.path.parent.name == "cells"]
+        reasons |= {error.path.stem: f"damaged ({error.why})" for error in broken}
+        return [LeftOut(place.id, reasons[place.id]) for place in self.cells if place.id in reasons]
 
     def failures(self) -> dict[str, str]:
         """Return the cells whose last attempt failed, with the reason in one line."""
-        on_disk = self._on_disk()
-        states = Index.peek(self.folder / "index.sqlite")
-        return {
-            id: message for id, (state, message) in states.items() if state == "failed" and id not in on_disk
-        }
+        on_disk, states = self._on_disk(), Index.peek(self.folder / "index.sqlite")
+        failed = {id: message for id, (state, message) in states.items() if state == "failed"}
+        return {id: message for id, message in failed.items() if id not in on_disk}
 
     def warnings(self) -> dict[str, tuple[str, ...]]:
         """Return the warnings of finished cells, one line each; cells without warnings are omitted."""
-        on_disk = self._on_disk()
-        states = Index.peek(self.folder / "index.sqlite")
-        found = {place.id: states.get(place.id, ("", "")) for place in self.cells if place.id in on_disk}
-        return {
-            id: tuple(text.splitlines()) for id, (state, text) in found.items() if state == "done" and text
-        }
+        on_disk, states = self._on_disk(), Index.peek(self.folder / "index.sqlite")
+        done = {id: text for id, (state, text) in states.items() if state == "done" and text}
+        known = [place.id for place in self.cells if place.id in on_disk and place.id in done]
+        return {id: tuple(done[id].splitlines()) for id in known}
 
     def _on_disk(self) -> set[str]:
         try:
@@ -504,9 +498,8 @@ class Run:
         Recomputed certificates replace the stored ones. Damaged files are omitted and returned.
         """
         if self.head["parts"]:
-            raise StoreError(
-                f"{self.folder}: has parts ({', '.join(self.head['parts'])}); each has a dataset"
-            )
+            parts = ", ".join(self.head["parts"])
+            raise StoreError(f"{self.folder}: has parts ({parts}); each has a dataset")
         found: dict[str, Record] = {}
         damaged = self._read_all(found.__setitem__)
         for error in damaged:
@@ -556,12 +549,3 @@ def status_of(counts: Mapping[str, int]) -> RunStatus:
     if counts["failed"]:
         return "failed"
     return "partial" if counts["left"] else "done"
-
-
-def _led_to(link: Path) -> Path:
-    """Return the folder that a link leads to. Raises `StoreError` for a broken link."""
-    try:
-        found = link.resolve(strict=True)
-    except (OSError, RuntimeError):  # broken or circular
-        raise StoreError(f"{link}: a link that leads nowhere; choose another folder") from None
-    return found

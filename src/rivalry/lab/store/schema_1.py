@@ -1,6 +1,7 @@
 """Stored files of schema 1 (version 0.1), read under present names; the files themselves do not change.
 
-Only this module lists the names changed since. Studies with old names are rejected where they are checked.
+Only this module and `rivalry.core.validate` list the names changed since. Studies with old names are rejected
+where they are checked.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.results import Record
+from rivalry.core.validate import RENAMED
 from rivalry.lab.study.points import flat, short_names
 from rivalry.methods import METHODS
 from rivalry.plots import FORMER
 
-_KARMA = {"kbar": "mean_karma", "kmax": "max_karma"}
+_RENAMED = {old: new for old, (new,) in RENAMED.items()}
+_KARMA = {old: _RENAMED[old] for old in ("kbar", "kmax")}
 
 _RACE = {
     "A": "safety_productivity",
@@ -122,25 +125,8 @@ DEMAND_KEYS = {"differentiated": {"A": "intercept"}, "logit": {"a": "quality"}}
 BELIEFS = "beliefs"  # the key of races whose entries have keys of a race
 GAMES_KEYS = ("choices", "parameter")  # options of methods that name keys of the game
 
-METHOD_KINDS = {
-    "given": "evaluate",
-    "mirror": "mirror_ascent",
-    "omd": "online_mirror_descent",
-    "plan_options": "commitment_with_switching_cost",
-    "smoothing": "damped_fixed_point",
-    "theory": "analytic_constants",
-}
-METHOD_KEYS = {
-    "cap": "max_periods",
-    "carry_on": "resume_from",
-    "controls": "negative_controls",
-    "eps": "exploration",
-    "keep": "store_tables",
-    "last": "average_last",
-    "notes": "checkpoints",
-    "p_update": "update_probability",
-    "q0": "initial_q",
-}
+METHOD_KINDS = {old: new for old, new in _RENAMED.items() if new in METHODS}
+METHOD_KEYS = {old: new for old, new in _RENAMED.items() if old not in METHOD_KINDS | _KARMA}
 VARIABLES: dict[str, dict[str, str]] = {
     "karma": _KARMA,
     "precipice": {"safe": "p_safe"},
