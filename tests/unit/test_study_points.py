@@ -64,7 +64,7 @@ def test_whole_ends_give_whole_numbers_where_all_are() -> None:
 
 def test_keys_multiply_the_last_fastest() -> None:
     grid = Grid({"game.a": [1, 2], "method.m.b": ["x", "y"]}, "sweep")
-    assert grid.points() == [
+    assert list(grid) == [
         {"game.a": 1, "method.m.b": "x"},
         {"game.a": 1, "method.m.b": "y"},
         {"game.a": 2, "method.m.b": "x"},
@@ -74,13 +74,13 @@ def test_keys_multiply_the_last_fastest() -> None:
 
 def test_zip_pairs_keys() -> None:
     grid = Grid({"zip": True, "game.a": [1, 1], "game.b": [3, 4]}, "sweep")
-    assert grid.points() == [{"game.a": 1, "game.b": 3}, {"game.a": 1, "game.b": 4}]
+    assert list(grid) == [{"game.a": 1, "game.b": 3}, {"game.a": 1, "game.b": 4}]
     with pytest.raises(StudyError, match=r"sweep\.zip: needs keys with equally many values"):
         Grid({"zip": True, "game.a": [1, 2], "game.b": [3]}, "sweep")
 
 
 def test_nothing_swept_is_one_point() -> None:
-    assert Grid({}, "sweep").points() == [{}]
+    assert list(Grid({}, "sweep")) == [{}]
 
 
 def test_nested_tables_are_dotted_keys() -> None:

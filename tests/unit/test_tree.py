@@ -43,6 +43,12 @@ def run(code: str) -> None:
         "assert rv.solve(rv.games.matrix('chicken'), rv.methods.PureEquilibria()).claim == 'equilibrium'",
         "assert rv.solve(rv.games.matrix('jordan'), rv.methods.MixedEquilibria()).claim == 'equilibrium'",
         "assert rv.certificate(rv.games.matrix('chicken'), np.eye(2)[::-1]).claim == 'equilibrium'",
+        "from rivalry.cli import main\n"
+        "import os, tempfile\n"
+        "os.chdir(tempfile.mkdtemp())\n"
+        "for command in ('run matrix_classics --quick --workers 1', 'resume runs/matrix_classics-quick',\n"
+        "                'certify runs/matrix_classics-quick', 'report runs/matrix_classics-quick'):\n"
+        "    assert main(command.split()) == 0, command",
         "import rivalry.tables.discretize, rivalry.tables.periods, rivalry.core.symmetric",
     ],
     ids=["pure", "mixed", "certificate", "tables"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,8 @@ from rivalry.core.jax import forget_programs, jax, jnp
 from rivalry.core.method import Learner, as_learner
 from rivalry.core.oracles import named_start, plot_data
 from rivalry.core.results import Record, stacked, unstacked
+from rivalry.lab.study import batch_points, build_game, build_method
+from rivalry.lab.study.points import Grid, short_names
 from rivalry.plots import PATH_VIEWS
 from rivalry.solving import Progress, ProgressCallback
 from rivalry.solving.basins import grouped
@@ -44,10 +47,8 @@ class Kept:
     """Checkpoint file of a long cell, saved every ``every`` seconds."""
 
     def __init__(self, path: Path, every: float = CHECKPOINT) -> None:
-        from importlib.metadata import version
-
         self.path, self.every = path, every
-        self.made_by = {"rivalry": version("rivalry"), "jax": jax.__version__}
+        self.made_by = {name: version(name) for name in ("rivalry", "jax")}  # without loading JAX
         self._saved = time.monotonic()
 
     def load(self) -> dict[str, np.ndarray] | None:
@@ -109,18 +110,18 @@ def run_cell(
         stopped = progress is not None and progress(event) is True
         return stopped
 
-    lanes = lanes_of(task, folder)
-    solutions = _solve(task, lanes, watch, checkpoint)
+    points = points_of(task, folder)
+    solutions = _solve(task, points, watch, checkpoint)
     if stopped:
         raise Stopped
     records = [
         record | _views(_played(game, method, record), record, task["views"])
-        for game, method, record in zip(lanes.games, lanes.methods, solutions, strict=True)
+        for game, method, record in zip(points.games, points.methods, solutions, strict=True)
     ]
-    if not lanes.shape:
+    if not points.shape:
         return records[0]
-    found = stacked(records, lanes.shape) | lanes.coordinates
-    return found | grouped(lanes.games[0], found) if "lane" in lanes.shape else found
+    found = stacked(records, points.shape) | points.coordinates
+    return found | grouped(points.games[0], found) if "lane" in points.shape else found
 
 
 def _played(game: Any, method: Any, record: Record) -> Any:
@@ -132,47 +133,41 @@ def recertify(task: Task, folder: Path, record: Record) -> Record:
     """Return a recomputed certificate of a stored cell's profiles; empty for a cell without one."""
     if "profile" not in record or "regret" not in record:
         return {}
-    lanes = lanes_of(task, folder)
-    lead = tuple(lanes.shape.values())
-    if record["profile"][0][len(lead) :] != ("player", "axis") or not isinstance(lanes.games[0], Game):
+    points = points_of(task, folder)
+    lead = tuple(points.shape.values())
+    if record["profile"][0][len(lead) :] != ("player", "axis") or not isinstance(points.games[0], Game):
         return {}  # certified by the method, from more data than are stored
     profiles = record["profile"][1].reshape(prod(lead), *record["profile"][1].shape[len(lead) :])
     proofs = [
-        certificate(_played(game, method, one), jnp.asarray(profile), tolerance=task["tolerance"]).record()
+        certificate(_played(game, method, one), profile, tolerance=task["tolerance"]).record()
         for game, method, one, profile in zip(
-            lanes.games, lanes.methods, unstacked(record, len(lead)), profiles, strict=True
+            points.games, points.methods, unstacked(record, len(lead)), profiles, strict=True
         )
         if np.all(np.isfinite(profile))
     ]
     if len(proofs) < len(profiles):  # a batch index without a solution has no certificate to stack
         return {}
-    return stacked(proofs, lanes.shape) if lanes.shape else proofs[0]
+    return stacked(proofs, points.shape) if points.shape else proofs[0]
 
 
-def lanes_of(task: Task, folder: Path) -> BatchPoints:
+def points_of(task: Task, folder: Path) -> BatchPoints:
     """Return the games and methods of a task's points. Raises `ValueError`."""
-    from rivalry.lab.study import build_game, build_method, lanes
-    from rivalry.lab.study.points import Grid, short_names
-
     games, methods = [], []
-    for _, game_table, method_table in lanes(task):
+    for _, game_table, method_table in batch_points(task):
         games.append(build_game(game_table, folder))
         methods.append(build_method(method_table, folder, games[-1]))
+    count = task["method"].get("starts")
+    if not task["batch"] and count is None:
+        return BatchPoints(games, methods, {}, {})
     if not task["batch"]:
-        count = task["method"].get("starts")
-        if count is None:
-            return BatchPoints(games, methods, {}, {})
-        return BatchPoints(
-            games * count, methods * count, {"lane": count}, {"lane": (("lane",), np.arange(count))}
-        )
+        place: Record = {"lane": (("lane",), np.arange(count))}
+        return BatchPoints(games * count, methods * count, {"lane": count}, place)
     grid = Grid(task["batch"], "batch")
     names = short_names(grid.values)
     values = {names[key]: _coordinate(found) for key, found in grid.values.items()}
-    if grid.zipped:
-        first = next(iter(values))
-        return BatchPoints(games, methods, {first: len(games)}, {k: ((first,), v) for k, v in values.items()})
-    shape = {name: len(found) for name, found in values.items()}
-    return BatchPoints(games, methods, shape, {k: ((k,), v) for k, v in values.items()})
+    along = dict.fromkeys(values, next(iter(values))) if grid.zipped else {name: name for name in values}
+    shape = {dim: len(values[dim]) for dim in along.values()}
+    return BatchPoints(games, methods, shape, {name: ((along[name],), own) for name, own in values.items()})
 
 
 def _coordinate(values: Sequence[Any]) -> np.ndarray:
@@ -183,97 +178,73 @@ def _coordinate(values: Sequence[Any]) -> np.ndarray:
 
 
 def _solve(
-    task: Task, lanes: BatchPoints, progress: ProgressCallback, checkpoint: solving.Checkpoint | None
+    task: Task, points: BatchPoints, progress: ProgressCallback, checkpoint: solving.Checkpoint | None
 ) -> list[Record]:
     """Return one record per batch index."""
-    table, tolerance = task["method"], task["tolerance"]
-    seed = solving.stream(task["seed"], "play", task["point"], task["replication"])
-    if isinstance(lanes.methods[0], Learner):
-        return _learn(task, lanes, seed, progress, checkpoint)
-    settings: dict[str, Any] = {
-        "seed": seed,
-        "tolerance": tolerance,
-        "progress": progress,
-        "checkpoint": checkpoint,
-    }
-    for key in ("tol", "max_steps", "max_seconds"):
+    table, learns = task["method"], isinstance(points.methods[0], Learner)
+    settings: dict[str, Any] = {"tolerance": task["tolerance"]}
+    for key in ("tol", "max_steps", "max_seconds", "steps"):
         if table.get(key) is not None:
-            settings[key] = table[key]
-    starts = _starts(task, lanes)
-    if not lanes.shape:
-        settings["path"] = table.get("path", True)
-        return [solving.solve(lanes.games[0], lanes.methods[0], starts[0], **settings).record]
-    found = solving.solve_lanes(lanes.games, lanes.methods, starts, **settings)
-    if "lane" not in lanes.shape:
+            settings["max_steps" if key == "steps" else key] = table[key]
+    seed = solving.stream(task["seed"], "play", task["point"], task["replication"])
+    chosen = not learns or table.get("start") is not None
+    starts: list[Any] = _starts(task, points) if chosen else [None] * len(points.games)
+    whole: dict[str, Any] = settings | {"seed": seed, "progress": progress, "checkpoint": checkpoint}
+    if not points.shape:
+        path = True if learns else table.get("path", True)
+        return [solving.solve(points.games[0], points.methods[0], starts[0], path=path, **whole).record]
+    if learns:
+        return _learn_in_turn(points, starts, seed, progress, settings)
+    found = solving.solve_lanes(points.games, points.methods, starts, **whole)
+    if "lane" not in points.shape:
         return [one.record for one in found]
-    begun = [
-        {"start_profile": (one.record["profile"][0], np.asarray(x))}
-        for one, x in zip(found, starts, strict=True)
+    dims = found[0].record["profile"][0]
+    return [
+        one.record | {"start_profile": (dims, np.asarray(x))} for one, x in zip(found, starts, strict=True)
     ]
-    return [one.record | start for one, start in zip(found, begun, strict=True)]
 
 
-def _learn(
-    task: Task,
-    lanes: BatchPoints,
+def _learn_in_turn(
+    points: BatchPoints,
+    starts: Sequence[Any],
     seed: np.random.SeedSequence,
     progress: ProgressCallback,
-    checkpoint: solving.Checkpoint | None,
+    settings: Mapping[str, Any],
 ) -> list[Record]:
-    """Return one record per batch index of a learner, computed in turn with separate random streams."""
-    steps, seconds = task["method"].get("steps"), task["method"].get("max_seconds")
-    tolerance = task["tolerance"]
-    starts = _starts(task, lanes) if task["method"].get("start") is not None else [None] * len(lanes.games)
-    if not lanes.shape:
-        found = solving.solve(
-            lanes.games[0],
-            lanes.methods[0],
-            max_steps=steps,
-            start=starts[0],
-            seed=seed,
-            max_seconds=seconds,
-            progress=progress,
-            tolerance=tolerance,
-            checkpoint=checkpoint,
-        )
-        return [found.record]
+    """Return the records of a batch of learners, each with a random stream of its own."""
     records = []
-    for k, (game, learner, start) in enumerate(zip(lanes.games, lanes.methods, starts, strict=True)):
+    for k, (game, learner, start) in enumerate(zip(points.games, points.methods, starts, strict=True)):
         own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, k))
-        found = solving.solve(
-            game, learner, max_steps=steps, start=start, seed=own, max_seconds=seconds, tolerance=tolerance
-        )
-        records.append(found.record)
-        if progress(Progress(k + 1, len(lanes.games))) is True:
+        records.append(solving.solve(game, learner, start, seed=own, **settings).record)
+        if progress(Progress(k + 1, len(points.games))) is True:
             break
     return records
 
 
-def _starts(task: Task, lanes: BatchPoints) -> list[Any]:
+def _starts(task: Task, points: BatchPoints) -> list[Any]:
     """Return a start per batch index: as given, named by the game, from a lattice, or sampled."""
     start = task["method"].get("start", "random")
     if start == "grid":
-        return list(lattice(lanes.games[0].space, len(lanes.games)))
+        return list(lattice(points.games[0].space, len(points.games)))
     if not isinstance(start, str):
-        return [game.space.check(np.asarray(start, dtype=float)) for game in lanes.games]
+        return [game.space.check(np.asarray(start, dtype=float)) for game in points.games]
     if start != "random":
-        return [named_start(game, start) for game in lanes.games]
+        return [named_start(game, start) for game in points.games]
     key = solving.key_of(solving.stream(task["seed"], "start", task["point"], task["replication"]))
-    keys = jax.random.split(key, len(lanes.games)) if lanes.shape else [key]
-    return [game.space.sample(own) for game, own in zip(lanes.games, keys, strict=True)]
+    keys = jax.random.split(key, len(points.games)) if points.shape else [key]
+    return [game.space.sample(own) for game, own in zip(points.games, keys, strict=True)]
 
 
 def _views(game: Any, record: Record, wanted: Sequence[str]) -> Record:
     """Return the data of the study's plots at the solution; empty without a solution."""
     if not has_answer(record):
         return {}
-    x = jnp.asarray(record["profile"][1])
     found: Record = {}
     for name in wanted:
         if name in PATH_VIEWS:
             found |= path_view(game, record, name)
-        elif name in (drawn := plot_data(game)):
-            view = drawn[name](x).items()
+        elif name in (offered := plot_data(game)):
+            view = offered[name](jnp.asarray(record["profile"][1])).items()
             found |= {key: (tuple(dims), np.asarray(array)) for key, (dims, array) in view}
     return found
 
@@ -311,12 +282,12 @@ def carry_out(
     """
     began = time.perf_counter()
     out = Path(job.out)
-    kept = keep(out / "checkpoints" / f"{job.id}.npz", job.every)
-    record = run_cell(job.task, Path(job.folder), progress=progress, checkpoint=kept)
+    checkpoint = keep(out / "checkpoints" / f"{job.id}.npz", job.every)
+    record = run_cell(job.task, Path(job.folder), progress=progress, checkpoint=checkpoint)
     seconds = time.perf_counter() - began
     path = out / "cells" / f"{job.id}.npz"
     files.write(path, files.pack(record, kind="cell", name=job.id), durable=seconds > 1)
-    kept.drop()
+    checkpoint.drop()
     if seconds > COMPILED:
         forget_programs()
     return seconds

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from math import gcd, prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rivalry.core.jax import put
-from rivalry.core.space import Box, Choices, Profile, Space
+from rivalry.core.space import Box, Choices, Space
+
+if TYPE_CHECKING:
+    from rivalry.core.space import Profile
 
 GOLDEN = (5**0.5 - 1) / 2
 

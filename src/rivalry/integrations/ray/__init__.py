@@ -9,13 +9,12 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from itertools import count
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rivalry.core import files
 from rivalry.lab.executor import cores
-from rivalry.lab.executor.pool import DEATHS, CellOutcome, Executor, ProgressOutcome, spawning
+from rivalry.lab.executor.pool import CellOutcome, Executor, ProgressOutcome, retried, spawning
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -123,7 +122,6 @@ class _Line:
         self.address, self.room = address, 0
         self.tickets = count(1)  # never reused: messages of an attempt may arrive during a later run
         context = multiprocessing.get_context("spawn")
-        self.pipe: Connection
         self.pipe, theirs = context.Pipe()
         with spawning():
             self.process: SpawnProcess = context.Process(
@@ -242,13 +240,8 @@ class _Cells:
             return outcome
         del self._running[ticket]
         if outcome.kind == "worker_died":
-            deaths[job.id] += 1
-            if deaths[job.id] == DEATHS:
-                return CellOutcome(
-                    "failed", job.id, message=f"{outcome.message}, {DEATHS} times; out of memory?"
-                )
-            waiting.appendleft(job)
-        elif data is not None:
+            return retried(job, outcome, waiting, deaths)
+        if data is not None:
             path = Path(job.out) / "cells" / f"{job.id}.npz"
             files.write(path, data, durable=outcome.seconds > 1)
             _checkpoint(job).unlink(missing_ok=True)

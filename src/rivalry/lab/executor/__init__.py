@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -87,7 +88,9 @@ def run_study(
     StoreError
         For a folder that cannot be used.
     """
-    if not hasattr(study, "cells"):
+    from rivalry.lab.study import Study
+
+    if not isinstance(study, Study):
         raise ValueError(f"study: {study!r} must be a Study, such as rv.load_study({str(study)!r})")
     study.check()
     run = Run.create_or_open(study.default_folder if out is None else Path(out), study)
@@ -132,17 +135,14 @@ def carry_out(
     DiskFull, KeyboardInterrupt
         Finished cells are kept.
     """
-    hired = (workers, executor)
     with run.locked(), held(executor):
-        parts = run.parts()
-        if not parts:
-            return _Work(run, hired, progress, checkpoint_every).all(accept_version)
-        whole = _Whole(progress, {name: part.counts()["total"] for name, part in parts.items()})
-        for name, part in parts.items():
-            with part.locked():
-                _Work(part, hired, whole.callback(name), checkpoint_every).all(accept_version)
-            if whole.stopped:
-                break
+        total, before, stopped = run.counts()["total"], 0, False
+        for name, part in (run.parts() or {"": run}).items():
+            if not stopped:
+                with part.locked():
+                    work = _Work(part, workers, executor, progress, checkpoint_every, name, before, total)
+                    work.all(accept_version)
+                before, stopped = before + work.done, work.stopped
         return run.status
 
 
@@ -151,55 +151,31 @@ def held(executor: Hire | None) -> AbstractContextManager[object]:
     return executor if isinstance(executor, AbstractContextManager) else nullcontext()
 
 
-class _Whole:
-    """Events of a run's parts, converted to events of the whole run."""
-
-    def __init__(self, progress: EventCallback | None, totals: dict[str, int]) -> None:
-        self.progress, self.totals = progress, totals
-        self.done = dict.fromkeys(totals, 0)
-        self.stopped = False
-
-    def callback(self, name: str) -> EventCallback:
-        def tell(event: RunEvent) -> bool:
-            self.done[name] = event.done
-            if self.progress is None:
-                return False
-            done, total = sum(self.done.values()), sum(self.totals.values())
-            event = event._replace(cell=f"{name}/{event.cell}", done=done, total=total)
-            self.stopped = self.progress(event) is True or self.stopped
-            return self.stopped
-
-        return tell
-
-
+@dataclass
 class _Work:
     """Work on one run folder's cells, from the stored files to the dataset."""
 
-    def __init__(
-        self,
-        run: Run,
-        hired: tuple[int | None, Hire | None],
-        progress: EventCallback | None,
-        every: float | None,
-    ) -> None:
-        self.run, self.progress = run, progress
-        self.workers, self.hire = hired
-        self.every = {} if every is None else {"every": every}
-        self.total = len(run.cells)
-        self.done = 0
-        self.stopped = False
+    run: Run
+    workers: int | None
+    hire: Hire | None
+    progress: EventCallback | None
+    every: float | None  # seconds between checkpoints
+    part: str  # name among the parts of a study of studies, else empty
+    before: int  # cells of earlier parts that are done
+    total: int  # cells, of all parts
+    done: int = 0
+    stopped: bool = False
 
-    def all(self, accept_version: bool) -> RunStatus:
+    def all(self, accept_version: bool) -> None:
         self._check_version(accept_version)
         left, damaged = self.run.reconcile()
-        self.done = self.total - len(left)
+        self.done = len(self.run.cells) - len(left)
         for error in damaged:
-            self._tell("damaged", error.path.stem, f"{error}; set aside, redone")
+            self._report("damaged", error.path.stem, f"{error}; set aside, redone")
         if left:
             self._compute(left)
         if self.done:
             self.run.write_dataset()
-        return self.run.status
 
     def _check_version(self, accept: bool) -> None:
         other = self.run.other_version()
@@ -214,8 +190,11 @@ class _Work:
         self.run.log(f"carried on by rivalry {_version()} after {other}")
 
     def _compute(self, left: list[str]) -> None:
-        jobs = self._jobs(left)
-        executor, jobs = self._executor(jobs)
+        from rivalry.lab.worker import CHECKPOINT, Job
+
+        tasks, every = self.run.tasks(), CHECKPOINT if self.every is None else self.every
+        folder, out = str(self.run.head["folder"]), str(self.run.folder)
+        executor, jobs = self._executor({id: Job(id, tasks[id], folder, out, every) for id in left})
         if jobs and not self.stopped:
             for outcome in executor.run(list(jobs.values())):
                 self._note(outcome)
@@ -226,7 +205,7 @@ class _Work:
         """Return the executor and the remaining jobs; a few quick jobs may be done here first."""
         count = self.workers if self.hire is not None else self.workers or cores()
         whose = "as many as there is room for" if count is None else f"{count} workers"
-        self.run.log(f"{len(jobs)} of {self.total} cells to do, {whose}")
+        self.run.log(f"{len(jobs)} of {len(self.run.cells)} cells to do, {whose}")
         if self.hire is not None:
             return self.hire(count, self._progress), jobs
         assert count is not None
@@ -234,12 +213,6 @@ class _Work:
             return Here(self._progress), jobs
         jobs = self._here_while_quick(jobs)
         return Workers(min(count, len(jobs)), self._progress), jobs
-
-    def _jobs(self, left: list[str]) -> dict[str, Job]:
-        from rivalry.lab.worker import Job
-
-        tasks, folder = self.run.tasks(), str(self.run.head["folder"])
-        return {id: Job(id, tasks[id], folder, str(self.run.folder), **self.every) for id in left}
 
     def _here_while_quick(self, jobs: dict[str, Job]) -> dict[str, Job]:
         """Compute cells in this process while the rest is estimated to be quick; return the remaining jobs.
@@ -263,35 +236,33 @@ class _Work:
         return left
 
     def _progress(self, outcome: CellOutcome) -> bool:
-        return self._tell("progress", outcome.id, fraction=outcome.fraction)
+        return self._report("progress", outcome.id, fraction=outcome.fraction)
 
     def _note(self, outcome: CellOutcome) -> None:
         """Record an outcome."""
-        id = outcome.id
+        id, kind, message = outcome.id, outcome.kind, outcome.message
         for note in outcome.notes:
             self.run.log(f"cell {id}: {note}")
-        if outcome.kind == "full":
-            raise DiskFull(outcome.message)
-        if outcome.kind == "done":
+        if kind == "full":
+            raise DiskFull(message)
+        if kind == "slow":  # it was stopped, and nothing is lost
+            return
+        if kind == "done":
             self.run.note(id, "done", outcome.seconds, "\n".join(" ".join(n.split()) for n in outcome.notes))
             self.done += 1
-            self._tell("done", id)
-        elif outcome.kind == "failed":
-            self.run.note(id, "failed", message=outcome.message)
-            self.run.log(f"cell {id} failed: {outcome.message}\n{outcome.trace}".rstrip())
-            self._tell("failed", id, outcome.message)
-        elif outcome.kind == "worker_died":
-            self.run.log(f"cell {id}: {outcome.message}; begun again")
-            self._tell("worker_died", id, outcome.message)
-        elif outcome.kind == "started":
-            self._tell("started", id)
-        elif outcome.kind == "waiting":
-            self.run.log(f"cell {id}: {outcome.message}")
-            self._tell("waiting", id, outcome.message)
+        elif kind == "failed":
+            self.run.note(id, "failed", message=message)
+            self.run.log(f"cell {id} failed: {message}\n{outcome.trace}".rstrip())
+        elif kind == "worker_died":
+            self.run.log(f"cell {id}: {message}; begun again")
+        elif kind == "waiting":
+            self.run.log(f"cell {id}: {message}")
+        self._report(kind, id, message)
 
-    def _tell(self, kind: Kind, cell: str, message: str = "", fraction: float = 0.0) -> bool:
+    def _report(self, kind: Kind, cell: str, message: str = "", fraction: float = 0.0) -> bool:
         if self.progress is not None:
-            event = RunEvent(kind, cell, self.done, self.total, message, fraction)
+            name = f"{self.part}/{cell}" if self.part else cell
+            event = RunEvent(kind, name, self.before + self.done, self.total, message, fraction)
             self.stopped = self.progress(event) is True or self.stopped
         return self.stopped
 

@@ -166,16 +166,12 @@ class Workers:
         code = worker.end()
         if (Path(job.out) / "cells" / f"{job.id}.npz").exists():
             return CellOutcome("done", job.id)
-        deaths[job.id] += 1
         how = (
             f"worker ended by {signal.Signals(-code).name}"
             if code and code < 0
             else f"worker ended with {code}"
         )
-        if deaths[job.id] == DEATHS:
-            return CellOutcome("failed", job.id, message=f"{how}, {DEATHS} times; out of memory?")
-        waiting.appendleft(job)
-        return outcome._replace(message=how)
+        return retried(job, outcome._replace(message=how), waiting, deaths)
 
     def stop(self) -> None:
         """See `Executor`; kills the workers."""
@@ -185,6 +181,15 @@ class Workers:
             worker.process.kill()
         for worker in staff:
             worker.end()
+
+
+def retried(job: Job, death: CellOutcome, waiting: deque[Job], deaths: Counter[str]) -> CellOutcome:
+    """Return the outcome of a job whose worker died: it is first in the queue again, or failed."""
+    deaths[job.id] += 1
+    if deaths[job.id] == DEATHS:
+        return CellOutcome("failed", job.id, message=f"{death.message}, {DEATHS} times; out of memory?")
+    waiting.appendleft(job)
+    return death
 
 
 class _Worker:
@@ -305,18 +310,17 @@ def work(job: Job, tell: Callable[[CellOutcome], object], carry: Carry | None = 
         except DiskFull as error:
             outcome = CellOutcome("full", job.id, message=str(error))
         except Exception as error:  # a game, a method or a plug-in may raise anything: record it
-            outcome = CellOutcome("failed", job.id, message=told(error), trace=traceback.format_exc())
-    told_of = dict.fromkeys(f"{warning.category.__name__}: {warning.message}" for warning in caught)
-    cache = [note for note in told_of if "persistent compilation cache" in note]
+            outcome = CellOutcome("failed", job.id, message=_one_line(error), trace=traceback.format_exc())
+    notes = dict.fromkeys(f"{warning.category.__name__}: {warning.message}" for warning in caught)
+    cache = [note for note in notes if "persistent compilation cache" in note]
     if cache:
         from rivalry.core.jax import mend_cache
 
         mend_cache()
-    return outcome._replace(notes=tuple(note for note in told_of if note not in cache))
+    return outcome._replace(notes=tuple(note for note in notes if note not in cache))
 
 
-def told(error: Exception) -> str:
-    """Return an error in one line."""
+def _one_line(error: Exception) -> str:
     from rivalry.core.game import BrokenInvariant
 
     lines = str(error).strip().splitlines()

@@ -5,11 +5,10 @@
 """
 
 from rivalry.lab.study.build import build_game, build_method, build_plot
-from rivalry.lab.study.check import lanes
 from rivalry.lab.study.errors import StudyError
 from rivalry.lab.study.model import Cell, Study, load_study
 from rivalry.lab.study.names import games, methods, plots, studies, summary, verify
-from rivalry.lab.study.points import placed, short_names, split
+from rivalry.lab.study.points import batch_points, placed, short_names, split
 from rivalry.lab.study.schema import Parameter, json_schema, parameters
 
 __all__ = [
@@ -17,12 +16,12 @@ __all__ = [
     "Parameter",
     "Study",
     "StudyError",
+    "batch_points",
     "build_game",
     "build_method",
     "build_plot",
     "games",
     "json_schema",
-    "lanes",
     "load_study",
     "methods",
     "parameters",

@@ -20,19 +20,10 @@ from rivalry.lab.study import names
 from rivalry.lab.study.build import build_game, build_method, build_plot, in_study
 from rivalry.lab.study.document import MANY, run_keys
 from rivalry.lab.study.errors import StudyError, shown, unknown
-from rivalry.lab.study.points import Grid, is_number, placed
+from rivalry.lab.study.points import batch_points, is_number
 from rivalry.plots import PLOTS
 
 Table = Mapping[str, Any]
-
-
-def lanes(task: Table) -> list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
-    """Return per batch point of a task: the point by dotted key, the game's table, the method's table."""
-    found = []
-    for point in Grid(task["batch"] or {}, "batch").points():
-        game, (method,) = placed(task["game"], [task["method"]], point)
-        found.append((point, game, method))
-    return found
 
 
 class Checker:
@@ -50,7 +41,7 @@ class Checker:
         at = place
         forms = set()
         try:
-            for point, game, method in lanes(task):
+            for point, game, method in batch_points(task):
                 at = {**place, **point}
                 self.pair(game, method)
                 if task["batch"]:
@@ -80,7 +71,9 @@ class Checker:
         for option, rule in wrong.items():
             if option in own:
                 raise StudyError(rule, key=f"method.{name}.{option}")
-        start = _start(game, own.get("start", "random"), f"method.{name}.start")
+        start = None
+        if "start" in own or not learns:  # a learner without one needs no profile, and perhaps no JAX
+            start = _start(game, own.get("start", "random"), f"method.{name}.start")
         shape = _text([_shape(game_table), _shape(method_table)])
         if shape not in self.shapes:
             given = (own["start"], start) if "start" in own else None

@@ -333,7 +333,7 @@ class Study:
         """
         found: dict[str, Cell] = {}
         names = self._names
-        for k, point in enumerate(self._grid.points() if not self.include else []):
+        for k, point in enumerate(self._grid if not self.include else ()):
             game, methods = placed(self.game or {}, self.method, point)
             at = {names[key]: value for key, value in point.items()}
             if point and self._grid.zipped and self._step == "point":
@@ -387,7 +387,7 @@ class Study:
         cells = list(cells)
         swept = self.coordinates
         if self._grid.zipped and swept:
-            swept = {self._step: swept.get(self._step, list(range(len(self._grid.points()))))}
+            swept = {self._step: swept.get(self._step, list(range(self._grid.count)))}
         computed = {cell.method for cell in cells}
         methods = [name for name in self.methods if name in computed]
         replications = sorted({cell.replication for cell in cells})
@@ -491,7 +491,7 @@ class Study:
             parts.append(f"{len(self.methods) - len(named)} negative controls")
         parts += [f"{name} × {len(found)}" for name, found in self.coordinates.items()]
         if self.lanes:
-            parts.append(f"{len(self._lanes.points())} lanes")
+            parts.append(f"{self._lanes.count} lanes")
         count = len(self.cells())
         parts.append(f"{count} cell{'s' * (count != 1)}" + (", quick form" if self.is_quick else ""))
         return f"Study {self.name}: {', '.join(parts)}"

@@ -141,11 +141,8 @@ class Grid:
         """Table as written in a study."""
         return {"zip": True, **self.forms} if self.zipped else dict(self.forms)
 
-    def points(self) -> list[dict[str, Any]]:
-        """Return every point, ``{dotted key: value}``, the last key fastest; one empty point without keys."""
-        return list(self)
-
     def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield every point, ``{dotted key: value}``, the last key fastest; one empty point without keys."""
         rows: Iterable[tuple[Any, ...]] = product(*self.values.values())
         if self.zipped and self.values:
             rows = zip(*self.values.values(), strict=True)
@@ -182,6 +179,15 @@ def placed(
         else:
             raise StudyError("must be game.KEY or method.NAME.KEY", key=key)
     return new_game, new_methods
+
+
+def batch_points(task: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
+    """Return per batch point of a task: the point by dotted key, the game's table, the method's table."""
+    found = []
+    for point in Grid(task["batch"] or {}, "batch"):
+        game, (method,) = placed(task["game"], [task["method"]], point)
+        found.append((point, game, method))
+    return found
 
 
 def put(old: Any, path: Sequence[str | int], value: Any, key: str, players: int | None) -> Any:
