@@ -137,11 +137,12 @@ def test_histories_are_log_spaced_and_end_where_the_run_stands() -> None:
 
 def test_weights_follow_the_rules() -> None:
     """One player's weights by hand: regrets 3, 0 and -1 after 2 periods in which action 1 was played."""
-    weights, sizes = np.zeros(3), np.array([3])
-    last, earned, would = np.array([1]), np.array([1.0]), np.array([[4.0, 1.0, 0.0]])
-    swaps = np.zeros((1, 3, 3))
-    swaps[0, 1] = [3.0, 0.0, -1.0]
-    args = (0, sizes, np.array([6.0]), 2, last, earned, would, swaps, weights)
+    learner, weights = RegretMatching(), np.zeros(3)
+    session = learner.begin(learner.world(matrix("rock_paper_scissors")), np.random.SeedSequence(0))
+    own = sampled_play.Matching(*(session[name] for name in sampled_play.Matching._fields))
+    own.clock[0], own.last[0], own.earned[0], own.would[0] = 2, 1, 1.0, [4.0, 1.0, 0.0]
+    own.swaps[0, 1] = [3.0, 0.0, -1.0]
+    args = (0, 3, np.array([6.0, 6.0]), own, weights)
     sampled_play._weigh(sampled_play.MATCHING, *args)
     assert weights.tolist() == [3.0, 0.0, 0.0]
     sampled_play._weigh(sampled_play.CONDITIONAL, *args)

@@ -16,7 +16,7 @@ import rivalry as rv
 from rivalry.methods.q_learning import exploration
 from rivalry.methods.q_learning.q_learning import QLearning
 from rivalry.tables import tabulate
-from rivalry.tables.kernels import learn
+from rivalry.tables.kernels import learn, shapes
 from tests.walks import Plain, walk
 
 RNG = np.random.default_rng(3)
@@ -172,7 +172,7 @@ def test_carried_tables_begin_where_the_last_ended() -> None:
 def test_the_loop_explores_as_the_schedules_say(kind: str, low: float, high: float) -> None:
     found = np.zeros(3)
     for step in (0, 1, 2, 37, 100):
-        code = getattr(learn, kind)
+        code = getattr(shapes, kind)
         learn.explore(code, np.full(3, low), np.full(3, high), step, 100, found)
         wanted = {
             "COSINE": lambda t=step: exploration.cosine_epsilon(low, high, 100, [t]),

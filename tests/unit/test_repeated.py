@@ -11,7 +11,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.methods.q_learning import session_metrics
-from rivalry.methods.q_learning.decay import fading
+from rivalry.methods.q_learning.exploration import fading
 from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning
 from rivalry.methods.q_learning.roles import myopic_replies, roles_of
 from rivalry.methods.q_learning.sessions import mean_payoffs

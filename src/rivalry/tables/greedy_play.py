@@ -67,13 +67,18 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
     begin = joint_actions(tabulated, start)
     moves = checked_policies(tables, policies)
     given = (tables.order, moves, tables.action_map, tables.sizes, tables.observation_slots)
-    onset, period = best_response.cycle(begin, *given)
-    players = len(tables.sizes)
-    path = np.zeros((onset + period, players), dtype=np.int64)
-    stood = np.zeros((onset + period, players, players), dtype=np.int64)
-    best_response.follow(begin, *given, path, stood)
-    paid = payoffs(tabulated, stood[onset:])  # [turn mover player]
-    return Rollout(path, int(onset), int(period), np.diagonal(paid, axis1=1, axis2=2).mean(axis=0))
+    players, turns, again = len(tables.sizes), 16, np.zeros(0, dtype=np.int64)
+    while not again.size:  # as many turns as show one joint action twice
+        turns *= 4
+        path = np.zeros((turns, players), dtype=np.int64)
+        stood = np.zeros((turns, players, players), dtype=np.int64)
+        best_response.follow(begin, *given, path, stood)
+        _, first, number = np.unique(path, axis=0, return_index=True, return_inverse=True)
+        before = first[number.ravel()]
+        again = np.flatnonzero(before < np.arange(turns))
+    end, onset = int(again[0]), int(before[again[0]])
+    paid = payoffs(tabulated, stood[onset:end])  # [turn mover player]
+    return Rollout(path[:end], onset, end - onset, np.diagonal(paid, axis1=1, axis2=2).mean(axis=0))
 
 
 def in_turn(tabulated: Tabulated) -> Tabulated:

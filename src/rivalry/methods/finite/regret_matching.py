@@ -67,19 +67,10 @@ class SampledPlay(BaseLearner):
         from rivalry.tables.kernels import draws, sampled_play
 
         tables = tables_of(world)
-        play: Any = sampled_play.match
+        rule, inertia = getattr(sampled_play, self._rule()), self._inertia(stateless_tables(tables))
+        state = sampled_play.Matching(*(session[key] for key in sampled_play.Matching._fields))
         with draws.quiet():
-            play(
-                tables.payoff[0],
-                tables.sizes,
-                getattr(sampled_play, self._rule()),
-                self._inertia(stateless_tables(tables)),
-                *(session[key] for key in ("stream", "clock", "last", "earned", "would", "swaps")),
-                *(session[key] for key in ("joint_counts", "counts")),
-                sample_steps(),
-                *(session[key] for key in ("noted", "regret_curve", "play_curve")),
-                steps,
-            )
+            sampled_play.match(tables.payoff[0], tables.sizes, rule, inertia, sample_steps(), state, steps)
         return steps
 
     def read(self, world: Any, session: Session) -> Record:

@@ -62,20 +62,11 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
         from rivalry.tables.kernels import draws, sampled_play
 
         tables = tables_of(world)
-        play: Any = sampled_play.climb
-        noted = ("noted", "regret_curve", "play_curve")
-        names = ("stream", "clock", "logits", "earned", "would", "played", *noted)
+        rates, average = self._rates(len(tables.sizes)), int(self.baseline == "average")
+        state = sampled_play.Climbing(*(session[name] for name in sampled_play.Climbing._fields))
+        given = (tables.payoff[0], tables.sizes, rates, self.batch, average, mixtures.sample_steps())
         with draws.quiet():
-            play(
-                tables.payoff[0],
-                tables.sizes,
-                self._rates(len(tables.sizes)),
-                self.batch,
-                int(self.baseline == "average"),
-                mixtures.sample_steps(),
-                *(session[name] for name in names),
-                steps,
-            )
+            sampled_play.climb(*given, state, steps)
         return steps
 
     def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:

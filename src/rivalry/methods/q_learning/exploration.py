@@ -8,7 +8,7 @@ cosine and logarithmic rules of Lovett, Fu & McAvoy's package, read so that expl
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,20 @@ KINDS = {
     "initial": {"fixed": ("value",), "uniform": ("min", "max")},
 }
 """The schedules that an option of a learner may be, and their keys."""
+
+FORMS = {"epsilon": (("beta",), ("value", "at")), "temperature": (("initial", "factor"),)}
+"""The keys of exponential schedules; several alternatives for one option."""
+
+RANGES: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
+    "epsilon": ("in [0, 1]", lambda v: (v >= 0) & (v <= 1)),
+    "temperature": ("above 0", lambda v: v > 0),
+    "beta": ("at least 0", lambda v: v >= 0),
+    "value": ("in (0, 1]", lambda v: (v > 0) & (v <= 1)),
+    "at": ("above 0", lambda v: v > 0),
+    "initial": ("above 0", lambda v: v > 0),
+    "factor": ("in (0, 1]", lambda v: (v > 0) & (v <= 1)),
+}
+"""The range of a constant option, or of a key of an exponential schedule (`fading`), and its test."""
 
 
 def cosine_epsilon(low: float, high: float, steps: int, step: object) -> np.ndarray:
@@ -157,25 +171,26 @@ def table_of(name: str, value: Any) -> Table:
     Raises
     ------
     ValueError
-        For an unknown kind, a key that is missing or unknown, and a value that is not a number.
+        For an unknown kind, a key that is missing or unknown, and a value that is no number or out of range.
 
     Examples
     --------
     >>> table_of("epsilon", 0.1)
     {'kind': 'fixed', 'value': 0.1}
     """
-    if not isinstance(value, Mapping):
-        return {"kind": "fixed", "value": value}
-    kinds = KINDS[name]
-    kind = value.get("kind")
-    if kind not in kinds:
-        raise ValueError(f"{name}.kind: {kind!r} must be one of {', '.join(kinds)}")
-    needed = kinds[kind]
-    check_keys(name, value, needed)
-    for key in needed:
-        if isinstance(value[key], bool) or not (isinstance(value[key], int | float) or key == "value"):
-            raise ValueError(f"{name}.{key}: {value[key]!r} must be a number")
-    return dict(value)
+    table: Table = {"kind": "fixed", "value": value}
+    if isinstance(value, Mapping):
+        table, kinds = dict(value), KINDS[name]
+        kind = table.get("kind")
+        if kind not in kinds:
+            raise ValueError(f"{name}.kind: {kind!r} must be one of {', '.join(kinds)}")
+        check_keys(name, table, kinds[kind])
+        for key in kinds[kind]:
+            if isinstance(table[key], bool) or not (isinstance(table[key], int | float) or key == "value"):
+                raise ValueError(f"{name}.{key}: {table[key]!r} must be a number")
+    if table["kind"] == "fixed" and name in ("epsilon", "temperature"):
+        check_numbers(name, table["value"], *RANGES[name])
+    return table
 
 
 def check_numbers(name: str, value: Any, rule: str, good: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -188,3 +203,56 @@ def check_numbers(name: str, value: Any, rule: str, good: Callable[[np.ndarray],
     if wrong.size:
         at = f"[{wrong[0]}]" if isinstance(value, list | tuple) else ""
         raise ValueError(f"{name}{at}: {numbers[wrong[0]]:g} must be {rule}")
+
+
+def numbers_in_range(key: str, name: str, value: Any, players: int) -> np.ndarray:
+    """Return the option ``name``, one number per player, all in the range of ``key``; else a `ValueError`."""
+    check_numbers(name, value, *RANGES[key])
+    return each_player(name, value, players)
+
+
+def initial_bounds(initial: Any) -> tuple[float, float]:
+    """Return the bounds of initial values, equal for a constant. Raises `ValueError` unless min <= max."""
+    table = table_of("initial", initial)
+    ends = (table["value"],) * 2 if table["kind"] == "fixed" else (table["min"], table["max"])
+    if np.shape(ends) != (2,) or not np.all(np.isfinite(ends)) or ends[0] > ends[1]:
+        raise ValueError(f"initial: {initial!r} must be finite numbers, min <= max")
+    return float(ends[0]), float(ends[1])
+
+
+class Fading(NamedTuple):
+    """Scale and decay rate of a schedule, one number per player."""
+
+    scale: np.ndarray  # [player]: at the first period
+    beta: np.ndarray  # [player]: decay rate per period
+
+
+def fading(name: str, value: Any, players: int) -> Fading:
+    """Return the option ``epsilon`` or ``temperature`` as numbers ``[player]``.
+
+    A number, or one per player, is constant. ``epsilon = {kind = "exponential", beta}`` is ``exp(-beta t)``,
+    and ``{kind = "exponential", value, at}`` the same with ``beta`` such that it equals ``value`` in period
+    ``at``; ``temperature = {kind = "exponential", initial, factor}`` is ``initial factor^t``. Every key takes
+    a number, or one per player.
+
+    Raises
+    ------
+    ValueError
+        For keys that are missing or unknown, and numbers out of range.
+
+    Examples
+    --------
+    >>> fading("epsilon", {"kind": "exponential", "value": 0.001, "at": 250_000}, 2).beta.round(8).tolist()
+    [2.763e-05, 2.763e-05]
+    """
+    if not isinstance(value, Mapping):
+        return Fading(numbers_in_range(name, name, value, players), np.zeros(players))
+    if value.get("kind") != "exponential":
+        raise ValueError(f"{name}.kind: {value.get('kind')!r} must be 'exponential'")
+    form = max(FORMS[name], key=lambda keys: sum(key in value for key in keys))
+    check_keys(name, value, form)
+    numbers = {key: numbers_in_range(key, f"{name}.{key}", value[key], players) for key in form}
+    if name == "temperature":
+        return Fading(numbers["initial"], -np.log(numbers["factor"]))
+    beta = numbers["beta"] if "beta" in numbers else -np.log(numbers["value"]) / numbers["at"]
+    return Fading(np.ones(players), beta)

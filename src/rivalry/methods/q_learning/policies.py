@@ -31,8 +31,7 @@ def places_at(world: Tabulated | RepeatedWorld, start: object) -> np.ndarray:
         if np.max(np.abs(near - x[player])) > 1e-9 * max(1.0, float(np.max(np.abs(near)))):
             given, nearby = (np.round(v, 9).tolist() for v in (x[player], near))
             raise ValueError(f"start[{player}]: {given} is off the grid; the nearest place is {nearby}")
-    numbers: np.ndarray = found.astype(np.int64)
-    return numbers
+    return found.astype(np.int64)
 
 
 def off_centre(world: Tabulated) -> np.ndarray:
@@ -59,8 +58,7 @@ def off_centre(world: Tabulated) -> np.ndarray:
 def greedy(world: Tabulated, values: np.ndarray) -> np.ndarray:
     """Return the best move of every state, the lowest at ties: ``[.. player state]``."""
     there = np.arange(values.shape[-1]) < choices(world.tables)[:, None]
-    best: np.ndarray = np.where(there[:, None, :], values, -np.inf).argmax(axis=-1)
-    return best
+    return np.asarray(np.where(there[:, None, :], values, -np.inf).argmax(axis=-1))
 
 
 def chances(world: Tabulated, values: np.ndarray, temperature: np.ndarray) -> np.ndarray:
@@ -68,8 +66,7 @@ def chances(world: Tabulated, values: np.ndarray, temperature: np.ndarray) -> np
     there = (np.arange(values.shape[-1]) < choices(world.tables)[:, None])[:, None, :]
     logs = np.where(there, values / temperature[..., None], -np.inf)
     weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
-    soft: np.ndarray = weights / weights.sum(axis=-1, keepdims=True)
-    return soft
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
 def commonest(policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -89,8 +86,7 @@ def spread(world: Tabulated) -> np.ndarray:
     """Return grid points evenly spread over each grid, ``[player]``: the default start of roll-outs."""
     sizes = world.tables.sizes
     share = (np.arange(len(sizes)) + 0.5) / len(sizes)
-    numbers: np.ndarray = np.rint(share * (sizes - 1)).astype(np.int64)
-    return numbers
+    return np.asarray(np.rint(share * (sizes - 1)), dtype=np.int64)
 
 
 def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]) -> Record:
@@ -173,8 +169,7 @@ def _policy_regrets(world: Tabulated, rule: LearningRule, modal: np.ndarray, cyc
 
 def _positions(world: Tabulated, actions: np.ndarray) -> np.ndarray:
     """Return the positions of actions ``[.. player]``, ``[.. player axis]``."""
-    found: np.ndarray = world.places[np.arange(actions.shape[-1]), actions]
-    return found
+    return np.asarray(world.places[np.arange(actions.shape[-1]), actions])
 
 
 def _over_trials(name: str, each: np.ndarray) -> Record:
@@ -215,10 +210,7 @@ def _ends(world: Tabulated, policies: np.ndarray, start: np.ndarray, rest: np.nd
 
 
 def _one_move(world: Tabulated) -> float:
-    """Return the largest distance of one move.
-
-    With free choice, the largest distance to another grid point.
-    """
+    """Return the largest distance of one move; with free choice, the smallest between two grid points."""
     tables = world.tables
     longest, shortest = 0.0, np.inf
     for player, size in enumerate(tables.sizes):

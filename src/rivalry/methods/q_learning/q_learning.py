@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -18,7 +19,15 @@ from rivalry.methods.q_learning.exploration import Table, check_numbers, check_w
 from rivalry.methods.q_learning.threads import shared
 from rivalry.tables import largest_payoff, over_periods, tabulate
 from rivalry.tables.greedy_play import choices, states
-from rivalry.tables.kernels.shapes import FiniteGame, Learners, LearningRule, Tabulated, no_contest
+from rivalry.tables.kernels.shapes import (
+    EXPLORATIONS,
+    TARGETS,
+    FiniteGame,
+    Learners,
+    LearningRule,
+    Tabulated,
+    no_contest,
+)
 
 Session = dict[str, np.ndarray]
 
@@ -139,22 +148,15 @@ class QLearning(BaseLearner):
             check_whole(name, getattr(self, name), minimum)
         check_places(self.places)
         epsilon = table_of("epsilon", self.epsilon)
-        if epsilon["kind"] == "fixed":
-            check_numbers("epsilon", epsilon["value"], "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
-        elif epsilon["kind"] == "cosine":
+        if epsilon["kind"] == "cosine":
             exploration.cosine_epsilon(epsilon["min"], epsilon["max"], 1, [0])
-        else:
+        elif epsilon["kind"] == "log":
             exploration.log_epsilon(epsilon["scale"], epsilon["min"], 2, [0])
         heat = table_of("temperature", self.temperature)
-        if heat["kind"] == "fixed":
-            check_numbers("temperature", heat["value"], "above 0", lambda v: v > 0)
-        else:
+        if heat["kind"] == "cosine_distance":
             exploration.temperature_at(heat["min"], heat["max"], [0])
         self._lengths()
-        initial = table_of("initial", self.initial)
-        ends = (initial["value"],) * 2 if initial["kind"] == "fixed" else (initial["min"], initial["max"])
-        if not np.all(np.isfinite(ends)) or ends[0] > ends[1]:
-            raise ValueError(f"initial: {self.initial!r} must be finite numbers, min <= max")
+        exploration.initial_bounds(self.initial)
 
     needs: ClassVar[tuple[Need, ...]] = (
         PLAYABLE,
@@ -192,19 +194,29 @@ class QLearning(BaseLearner):
         return self._begun(world, stream, policies.places_at(world, start))
 
     def advance(self, world: Tabulated, session: Session, steps: int) -> int:
-        left = int(self._lengths().sum()) - session["clock"][:, 2]
+        from rivalry.tables.kernels import draws, table
+
         rule = self._rule(world, session)
+        learners = Learners(*(session[name] for name in Learners._fields))
+        left = int(rule.lengths.sum()) - session["clock"][:, 2]
+
+        def play(trials: np.ndarray, turn: int) -> None:
+            with draws.quiet():
+                table.play(world, rule, learners, trials, turn)
+
         if not self.carry_tables:
             taken = min(steps, int(left.max()))
-            _together(world, rule, session, taken)
+            shared(lambda trials: play(trials, taken), np.arange(self.trials))
             return taken
-        taken, trial = 0, int(np.flatnonzero(left > 0)[0]) if left.any() else self.trials
-        while taken < steps and trial < self.trials:
+        taken = 0
+        for trial in np.flatnonzero(left > 0):  # one after the other, each from the tables of the one before
             if trial > 0 and session["clock"][trial, 2] == 0:
                 session["values"][trial] = session["values"][trial - 1]
             turn = min(steps - taken, int(left[trial]))
-            _play(world, rule, session, trial, trial + 1, turn)
-            taken, trial = taken + turn, trial + 1
+            play(np.array([trial]), turn)
+            taken += turn
+            if taken == steps:
+                break
         return taken
 
     def read(self, world: Tabulated, session: Session) -> Record:
@@ -225,20 +237,11 @@ class QLearning(BaseLearner):
         if (size := 8 * prod(shape)) > MOST_BYTES:
             rule = "take fewer places, fewer trials or observation = 'own'"
             raise ValueError(f"places: {shape[2]} states a player make tables of {size:.3g} bytes; {rule}")
-        initial = table_of("initial", self.initial)
-        values = np.zeros(shape)
-        streams = np.zeros((trials, 2), dtype=np.uint64)
-        for trial in range(trials):
-            number = self.first_trial + trial
-            own = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, number))
-            streams[trial] = draws.stream(own)
-            if initial["kind"] == "fixed":
-                values[trial] = initial["value"]
-            else:
-                with draws.quiet():
-                    draws.fill(streams[trial], values[trial].reshape(-1))
-                low, high = initial["min"], initial["max"]
-                values[trial] = low + (high - low) * values[trial]
+        streams = draws.streams(stream, self.first_trial, trials)
+        low, high = exploration.initial_bounds(self.initial)
+        values = np.full(shape, low)
+        if isinstance(self.initial, Mapping) and self.initial["kind"] == "uniform":
+            values = low + (high - low) * draws.uniforms(streams, prod(shape[1:])).reshape(shape)
         samples, ago = len(self._marks()), int(max(tables.observation_slots[:, :, 1].max(initial=0), 0)) + 1
         session = {
             "values": values,
@@ -259,20 +262,13 @@ class QLearning(BaseLearner):
         return session
 
     def _rule(self, world: Tabulated, session: Session) -> LearningRule:
-        from rivalry.tables.kernels import learn
-
         players = len(world.tables.sizes)
-        epsilon, heat = (
-            table_of("epsilon", self.epsilon),
-            table_of("temperature", self.temperature),
-        )
+        epsilon, heat = table_of("epsilon", self.epsilon), table_of("temperature", self.temperature)
         low = epsilon["value"] if epsilon["kind"] == "fixed" else epsilon["min"]
         high = low if epsilon["kind"] == "fixed" else epsilon.get("scale", epsilon.get("max"))
         if heat["kind"] == "fixed":
-            shape = (players, session["values"].shape[2])
-            warmth = np.broadcast_to(
-                each_player("temperature", heat["value"], players)[:, None], shape
-            ).copy()
+            each = each_player("temperature", heat["value"], players)
+            warmth = np.repeat(each[:, None], session["values"].shape[2], axis=1)
         else:
             warmth = exploration.temperature_at(heat["min"], heat["max"], policies.off_centre(world))
         return LearningRule(
@@ -280,10 +276,10 @@ class QLearning(BaseLearner):
             gamma=each_player("gamma", self._discount(), players),
             epsilon_low=each_player("epsilon", low, players),
             epsilon_high=each_player("epsilon", high, players),
-            temperature=np.ascontiguousarray(warmth),
+            temperature=warmth,
             unit=float(session["unit"][0]),
-            exploration=getattr(learn, epsilon["kind"].upper()),
-            target=getattr(learn, self.target.upper()),
+            exploration=EXPLORATIONS.index(epsilon["kind"]),
+            target=TARGETS.index(self.target),
             greedy=int(self.action_choice == "greedy"),
             asynchronous=int(self.updates == "asynchronous"),
             begin=session["begin"],
@@ -319,24 +315,6 @@ class QLearning(BaseLearner):
         if len(ends) >= SAMPLES:
             marks = ends[np.searchsorted(ends, marks)]
         return np.unique(marks)
-
-
-def _together(world: Tabulated, rule: LearningRule, session: Session, steps: int) -> None:
-    """Advance all trials by ``steps`` steps, in as many threads as allowed."""
-
-    def part(trials: np.ndarray) -> None:
-        _play(world, rule, session, int(trials[0]), int(trials[-1]) + 1, steps)
-
-    shared(part, np.arange(len(session["clock"])))
-
-
-def _play(world: Tabulated, rule: LearningRule, session: Session, first: int, last: int, steps: int) -> None:
-    from rivalry.tables.kernels import draws, table
-
-    learners = Learners(*(session[name] for name in Learners._fields))
-    play: Any = table.play
-    with draws.quiet():
-        play(world, rule, learners, first, last, steps)
 
 
 def _unit(world: Tabulated) -> float:

@@ -15,8 +15,14 @@ from rivalry.core.oracles import to_repeated, to_stages
 from rivalry.core.results import Record
 from rivalry.methods.continuous.mixtures import check_places, playable
 from rivalry.methods.q_learning import sessions
-from rivalry.methods.q_learning.decay import fading
-from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole, each_player, table_of
+from rivalry.methods.q_learning.exploration import (
+    Table,
+    check_numbers,
+    check_whole,
+    each_player,
+    fading,
+    initial_bounds,
+)
 from rivalry.methods.q_learning.policies import places_at
 from rivalry.methods.q_learning.roles import LEARNS, RANDOM, Role, check_roles, roles_of
 from rivalry.methods.q_learning.session_metrics import (
@@ -30,6 +36,7 @@ from rivalry.methods.q_learning.session_metrics import (
 )
 from rivalry.tables.discretize import TABLE_BYTES
 from rivalry.tables.greedy_play import states
+from rivalry.tables.kernels.shapes import CONVERGED, RUNNING, STOPPED, TARGETS, SessionRule
 from rivalry.tables.periods import over_periods
 from rivalry.tables.repeated import RepeatedWorld, followers, repeated
 
@@ -162,17 +169,18 @@ class RepeatedQLearning(BaseLearner):
         for name in ("sessions", "window", "max_periods", "periods", "average_last"):
             if getattr(self, name) is not None:
                 check_whole(name, getattr(self, name))
-        check_whole("first_session", self.first_session, 0)
-        check_whole("checkpoints", self.checkpoints, 0)
+        for name in ("first_session", "checkpoints"):
+            check_whole(name, getattr(self, name), 0)
         check_places(self.places)
         check_roles(self.roles)
         for name in ("epsilon", "temperature"):
             if (value := getattr(self, name)) is not None:
                 fading(name, value, len(value) if isinstance(value, list | tuple) else 1)
-        self._ends()
-        for name, known in (("target", ("max", "on_policy", "expected")), ("updates", _UPDATES)):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(known)}")
+        if isinstance(self.initial, str):
+            if self.initial != "mean_payoff":
+                raise ValueError(f"initial: {self.initial!r} must be 'mean_payoff', a number or a table")
+        else:
+            initial_bounds(self.initial)
         if self.updates == "counterfactual" and self.target != "max":
             raise ValueError(f"target: {self.target!r} must be 'max' with counterfactual updates")
         if self.average_last is not None and (self.periods is None or self.average_last > self.periods):
@@ -242,8 +250,8 @@ class RepeatedQLearning(BaseLearner):
 
     def read(self, world: RepeatedWorld, session: Session) -> Record:
         clock, roles = session["clock"], self._roles(world)
-        converged = clock[:, 2] == _CONVERGED
-        over = bool(np.all(clock[:, 2] != 0))
+        converged = clock[:, 2] == CONVERGED
+        over = bool(np.all(clock[:, 2] != RUNNING))
         word = "iteration limit"
         if over and self.periods is not None:
             word = "completed"
@@ -255,7 +263,7 @@ class RepeatedQLearning(BaseLearner):
             "settled_share": ((), np.asarray(converged.mean())),
             "status": ((), np.asarray(word)),
         }
-        capped = int(np.sum(clock[:, 2] == _STOPPED))
+        capped = int(np.sum(clock[:, 2] == STOPPED))
         if self.periods is None and capped:
             warnings.warn(
                 f"{capped} of {self.sessions} sessions did not converge; they count as the others do "
@@ -277,16 +285,11 @@ class RepeatedQLearning(BaseLearner):
     def _begun(self, world: RepeatedWorld, stream: np.random.SeedSequence, start: Any) -> Session:
         from rivalry.tables.kernels import draws
 
-        tables, numbers = world.tables, self.first_session + np.arange(self.sessions)
-        streams = np.array(
-            [
-                draws.stream(np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, int(k))))
-                for k in numbers
-            ]
-        )
-        if self.updates == "counterfactual" and (len(tables.order) > 1 or _sees_actions_now(world)):
+        tables, counterfactual = world.tables, self.updates == "counterfactual"
+        if counterfactual and (len(tables.order) > 1 or _sees_actions_now(world)):
             raise ValueError("updates: 'counterfactual' needs a game in which all move at once")
         self._rule(world)  # checks options with one number per player against the number of players
+        streams = draws.streams(stream, self.first_session, self.sessions)
         counted, roles = self.average_last is not None, self._roles(world)
         session = sessions.initial_session(tables, roles, self._initial(world), streams, start, counted)
         expected = self.expected_steps(world)
@@ -295,27 +298,14 @@ class RepeatedQLearning(BaseLearner):
         session["curve"] = np.zeros((len(periods), self.sessions, len(tables.sizes)))
         return session
 
-    def _ends(self) -> Any:
-        """Return ``initial`` as a string or two bounds."""
+    def _initial(self, world: RepeatedWorld) -> np.ndarray | tuple[float, float]:
+        """Return the initial values of a session, ``[entry]``, or the bounds of uniform draws."""
+        tables = world.tables
         if isinstance(self.initial, str):
-            if self.initial != "mean_payoff":
-                raise ValueError(f"initial: {self.initial!r} must be 'mean_payoff', a number or a table")
-            return self.initial
-        table = table_of("initial", self.initial)
-        ends = (table["value"],) * 2 if table["kind"] == "fixed" else (table["min"], table["max"])
-        if not np.all(np.isfinite(ends)) or ends[0] > ends[1]:
-            raise ValueError(f"initial: {self.initial!r} must be finite numbers, min <= max")
-        return ends
-
-    def _initial(self, world: RepeatedWorld) -> Any:
-        ends, tables = self._ends(), world.tables
-        if isinstance(ends, str):
-            gamma = self._gamma(world)
-            return [sessions.mean_payoffs(tables, who, float(rate)) for who, rate in enumerate(gamma)]
-        if ends[0] < ends[1]:
-            return (float(ends[0]), float(ends[1]))
-        shapes = zip(states(tables), tables.sizes, strict=True)
-        return [np.full((int(rows), int(size)), float(ends[0])) for rows, size in shapes]
+            means = [sessions.mean_payoffs(tables, *one) for one in enumerate(self._gamma(world).tolist())]
+            return np.concatenate([rows.ravel() for rows in means])
+        low, high = initial_bounds(self.initial)
+        return (low, high) if low < high else np.full(int(states(tables) @ tables.sizes), low)
 
     def _gamma(self, world: RepeatedWorld) -> np.ndarray:
         players = len(world.tables.sizes)
@@ -333,26 +323,29 @@ class RepeatedQLearning(BaseLearner):
     def _roles(self, world: RepeatedWorld) -> list[Role]:
         return roles_of(world.tables, RANDOM if self.control == "random" else self.roles)
 
-    def _rule(self, world: RepeatedWorld) -> Any:
-        players, soft = len(world.tables.sizes), self.temperature is not None
-        falls = fading("temperature", self.temperature, players) if soft else None
-        return sessions.rule_of(
-            world.tables,
-            self._roles(world),
+    def _rule(self, world: RepeatedWorld) -> SessionRule:
+        """Return the kernel's rule; players that do not learn follow a policy, or are random: epsilon 1."""
+        tables, players, roles = world.tables, len(world.tables.sizes), self._roles(world)
+        schedule = "epsilon" if self.temperature is None else "temperature"
+        falls = fading(schedule, getattr(self, schedule), players)
+        learns = np.array([role.kind == LEARNS for role in roles])
+        beta, seen = np.where(learns, falls.beta, 0.0), states(tables)
+        return SessionRule(
             alpha=each_player("alpha", self.alpha, players),
             gamma=self._gamma(world),
-            fading=falls or fading("epsilon", self.epsilon, players),
-            soft=soft,
-            target=self.target,
-            counterfactual=self.updates == "counterfactual",
+            scale=np.where(learns, falls.scale, [float(role.kind == RANDOM) for role in roles]),
+            beta=beta,
+            decay=np.exp(-beta),
+            learns=learns.astype(np.int64),
+            value_from=sessions.offsets(tables.sizes * seen),
+            state_from=sessions.offsets(seen),
+            target=TARGETS.index(self.target),
+            soft=int(schedule == "temperature"),
+            counterfactual=int(self.updates == "counterfactual"),
             window=self.window if self.periods is None else 0,
             limit=self.length(world),
-            last=self.average_last or 0,
+            tally_from=self.length(world) - self.average_last if self.average_last else 2**62,
         )
-
-
-_UPDATES = ("played", "counterfactual")
-_CONVERGED, _STOPPED = 1, 2  # as in kernels.sessions, without loading Numba
 
 
 def _sees_actions_now(world: RepeatedWorld) -> bool:

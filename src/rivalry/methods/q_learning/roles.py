@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,22 +86,17 @@ def _role(tables: FiniteGame, player: int, name: str, table: dict[str, Any]) -> 
     return Role(FIXED, policy + given)
 
 
-def seen_now(tables: FiniteGame, player: int, payoff: np.ndarray) -> np.ndarray:
-    """Return a payoff ``[nature joint]`` as ``[seen..
+def seen_now(tables: FiniteGame, player: int, payoff: np.ndarray, observed: list[int]) -> np.ndarray:
+    """Return a payoff ``[nature joint]`` as ``[seen.. action]``, the own action last.
 
-    Action]``, given ``player``'s observation of the current round.
-
-    The mean over everything unobserved, with equal weights; the own action is the last axis.
+    ``observed`` are the players, or nature, whose part of the current round ``player`` observes; the payoff
+    is the mean over everything else, with equal weights.
     """
-    players = len(tables.sizes)
-    axes = {players: 0} | {who: who + 1 for who in range(players)}
+    axes = [*range(1, len(tables.sizes) + 1), 0]  # nature has the last number and the first axis
     full = payoff.reshape(len(payoff), *tables.sizes.tolist())
-    slots = [axes[who] for who, ago in tables.observation_slots[player].tolist() if who >= 0 and ago == 0]
-    observed_axes = [*slots, axes[player]]
-    rest = tuple(axis for axis in range(full.ndim) if axis not in observed_axes)
-    order = [axis for axis in range(full.ndim) if axis in observed_axes]  # remaining axes, in order
-    mean = full.mean(axis=rest) if rest else full
-    return np.asarray(np.transpose(mean, [order.index(axis) for axis in observed_axes]))
+    shape = [axes[who] for who in (*observed, player)]
+    mean = full.mean(axis=tuple(axis for axis in range(full.ndim) if axis not in shape))
+    return np.asarray(np.transpose(mean, [sorted(shape).index(axis) for axis in shape]))
 
 
 def nature_at_random(tables: FiniteGame) -> np.ndarray:
@@ -134,30 +130,17 @@ def myopic_replies(tables: FiniteGame, player: int, ties: str = "optimistic") ->
             f"roles: an oracle must see what all others do in its round; player {player} does not see "
             f"player {unseen[0]}"
         )
-    # treat everything the response depends on as observed in the current round
-    visible = [slot if slot in now or slot == [players, 0] else [-1, -1] for slot in slots]
-    needed = [[who, 0] for who, _ in visible if who >= 0]
-    own_slots = np.full((players, max(len(needed), 1), 2), -1, dtype=np.int64)
-    own_slots[player, : len(needed)] = needed
-    asked = tables._replace(observation_slots=own_slots)
+    # the response depends on what stands in this round: the others' actions, and nature where it is observed
+    visible = [slot in now or slot == [players, 0] for slot in slots]
+    seen = [who for (who, _), there in zip(slots, visible, strict=True) if there]
     leader = int(tables.order[0, 0])
     pays = tables.payoff
-    if [players, 0] not in needed:  # nature is not observed: weight its states by their frequency
+    if players not in seen:  # nature is not observed: weight its states by their frequency
         pays = pays * (len(pays) * nature_at_random(tables))[:, None, None]
-    mine, theirs = (seen_now(asked, player, pays[:, who]) for who in (player, leader))
+    mine, theirs = (seen_now(tables, player, pays[:, who], seen) for who in (player, leader))
     close = mine >= mine.max(axis=-1, keepdims=True) - TIED * np.abs(tables.payoff[:, player]).max()
     theirs = theirs if ties == "optimistic" else -theirs
     response = np.where(close, theirs, -np.inf).argmax(axis=-1)  # [seen..]
-    return np.asarray(response[tuple(_digits(tables, player, [slot[0] >= 0 for slot in visible]))])
-
-
-def _digits(tables: FiniteGame, player: int, wanted: list[bool]) -> list[np.ndarray]:
-    """Return the contents of the wanted slots in every state of a player, ``[state]`` each."""
     sizes = observed_sizes(tables)
-    rest, found = np.arange(states(tables)[player]), []
-    slots = [who for who, _ in tables.observation_slots[player].tolist() if who >= 0]
-    for who, want in reversed(list(zip(slots, wanted, strict=True))):
-        if want:
-            found.append(rest % sizes[who])
-        rest = rest // sizes[who]
-    return found[::-1]
+    contents = np.unravel_index(np.arange(states(tables)[player]), [sizes[who] for who, _ in slots] or [1])
+    return np.asarray(response[tuple(compress(contents, visible))])

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.space import Box
 from rivalry.methods.q_learning.exploration import check_numbers, each_player
 from rivalry.transforms import Leadership
 
@@ -55,11 +54,6 @@ def seating(game: Any) -> Seating:
     return Seating(base, stages, alternating, stages[0] if led else everyone, led)
 
 
-def boxed(game: Any) -> bool:
-    """Return whether a game has payoffs at profiles of a box."""
-    return hasattr(game, "payoffs") and isinstance(getattr(game, "space", None), Box)
-
-
 def check_gamma(gamma: Any) -> None:
     """Raise `ValueError` for discount factors outside [0, 1)."""
     if gamma is not None:
@@ -79,7 +73,7 @@ def discounts(game: Any, gamma: Any) -> np.ndarray:
     """
     known = oracles.discount_factors(game) if oracles.discount_factors.knows(game) else USUAL_GAMMA
     own = known if gamma is None else gamma
-    each = each_player("gamma", own if not hasattr(own, "tolist") else own.tolist(), game.space.shape[0])
+    each = each_player("gamma", np.asarray(own, dtype=float), game.space.shape[0])
     growth = float(oracles.payoff_growth(game))
     for player, one in enumerate(each):
         if not 0 <= one * (1 + growth) < 1:

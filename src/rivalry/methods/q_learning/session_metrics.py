@@ -101,14 +101,6 @@ def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
     return {"gamma_channels": ((), np.asarray(text))}
 
 
-def losses(loss: np.ndarray, name: str) -> Record:
-    """Return the share of sessions in which no player loses anything on its cycle: ``loss [session
-    player]``.
-    """
-    none = np.asarray(np.all(loss < NONE, axis=1))
-    return {f"{name}_share": ((), np.asarray(none.mean()))}
-
-
 def outcomes(world: RepeatedWorld, name: str, joint: np.ndarray, weight: np.ndarray) -> Record:
     """Return the game's metrics, means over joint actions ``[session turn]``: ``end_price`` and so on."""
     tables = world.tables
@@ -169,34 +161,26 @@ def _departures(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma:
 
     Paths are means over the sessions that converged to one joint action, or over all if none did.
     """
-    players = len(world.tables.sizes)
     levels = world.places[:, :, 0] if world.places.shape[2] == 1 else None
     still = cycles.length == 1
     still = still if still.any() else np.ones_like(still)
-    parts = [
-        deviations(
-            world.tables, chosen, cycles, player=who, gamma=float(gamma[who]), horizon=HORIZON, levels=levels
+    paths, bases, gains, profitable, returns = [], [], [], [], []
+    for who, rate in enumerate(gamma.tolist()):
+        part = deviations(
+            world.tables, chosen, cycles, player=who, gamma=rate, horizon=HORIZON, levels=levels
         )
-        for who in range(players)
-    ]
+        paths.append(part.actions[still].mean(axis=0))
+        bases.append(part.base_actions[still].mean(axis=0))
+        gains.append(_mean(part.relative_gain))
+        profitable.append(part.profitable)
+        returns.append(part.rounds_back)
+    path, each = ("deviator", "turn", "player"), ("session", "deviator")
     return {
-        "impulse": (
-            ("deviator", "turn", "player"),
-            np.stack([part.actions[still].mean(axis=0) for part in parts]),
-        ),
-        "impulse_base": (
-            ("deviator", "turn", "player"),
-            np.stack([part.base_actions[still].mean(axis=0) for part in parts]),
-        ),
-        "deviation_gain": (
-            ("session", "deviator"),
-            np.stack([_mean(part.relative_gain) for part in parts], axis=1),
-        ),
-        "deviation_pays": (("session", "deviator"), np.stack([part.profitable for part in parts], axis=1)),
-        "deviation_returns": (
-            ("session", "deviator"),
-            np.stack([part.rounds_back for part in parts], axis=1),
-        ),
+        "impulse": (path, np.stack(paths)),
+        "impulse_base": (path, np.stack(bases)),
+        "deviation_gain": (each, np.stack(gains, axis=1)),
+        "deviation_pays": (each, np.stack(profitable, axis=1)),
+        "deviation_returns": (each, np.stack(returns, axis=1)),
     }
 
 
@@ -249,8 +233,7 @@ def standing(tables: FiniteGame, whole: Whole, session: Session) -> np.ndarray:
     players, recent = len(tables.sizes), session["recent"]
     nature = recent[:, 0, players]
     joint = np.ravel_multi_index(tuple(recent[:, 0, :players].T), tuple(tables.sizes))
-    joint = joint if tables.next_nature.shape[1] > 1 else np.zeros_like(joint)
-    after = tables.next_nature[nature, joint, 0] if tables.payoff.shape[0] > 1 else nature
+    after = tables.next_nature[nature, joint if tables.next_nature.shape[1] > 1 else 0, 0]
     return whole.number(recent, session["clock"][:, 0] % len(tables.order), after)
 
 
@@ -268,9 +251,8 @@ def _all_at_random(world: RepeatedWorld, sessions: int) -> Record:
 
 def _end_actions(world: RepeatedWorld, cycles: Cycles) -> tuple[tuple[str, ...], np.ndarray]:
     """Return mean grid points over the cycle."""
-    tables = world.tables
-    actions = np.maximum(cycles.actions(tables), 0)  # [session turn player]
-    places = world.places[np.arange(len(tables.sizes)), actions]
+    actions = np.maximum(cycles.actions(world.tables), 0)  # [session turn player]
+    places = world.places[np.arange(actions.shape[2]), actions]
     mean = (places * cycles.weight[..., None, None]).sum(axis=1)
     if mean.shape[2] == 1:
         return ("session", "player"), mean[:, :, 0]
@@ -286,25 +268,21 @@ def _gaps(world: RepeatedWorld, chosen: np.ndarray, gamma: np.ndarray, cycles: C
     method = "dynamic programming against the others' policies"
     allowed = TOLERANCE * world.scale
     proof = Certificate(regret, regret, coverage, method, allowed, rounding="floating point")  # type: ignore[arg-type]
-    record |= losses(found.one_shot_loss, "one_shot") | losses(found.full_gap, "full")
+    for name, loss in (("one_shot_share", found.one_shot_loss), ("full_share", found.full_gap)):
+        record[name] = ((), np.asarray(np.all(loss < NONE, axis=1).mean()))  # sessions without a loss
     return record | proof.record()
 
 
 def marks(world: RepeatedWorld, roles: list[Role], sessions: int, expected: int, count: int) -> np.ndarray:
     """Return the ``count`` periods of samples, evenly spaced in logarithms; none where play has no cycle."""
-    empty = np.zeros(0, dtype=np.int64)
-    if (
-        count == 0
-        or expected <= FIRST
-        or any(role.kind == RANDOM for role in roles)
-        or by_chance(world.tables)
-    ):
+    empty, random = np.zeros(0, dtype=np.int64), any(role.kind == RANDOM for role in roles)
+    if count == 0 or expected <= FIRST or random or by_chance(world.tables):
         return empty
     try:
-        whole = whole_states(world.tables)
+        size = whole_states(world.tables).size
     except ValueError:  # too many joint states to enumerate
         return empty
-    if sessions * whole.size > MOST:
+    if sessions * size > MOST:
         return empty
     return np.unique(np.geomspace(FIRST, expected, count).astype(np.int64))
 

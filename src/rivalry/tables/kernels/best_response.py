@@ -31,41 +31,6 @@ def play_round(movers, policies, moves, sizes, slots, before, actions):  # type:
 
 
 @njit(cache=True, nogil=True)
-def _turn(order, policies, moves, sizes, slots, before, actions):  # type: ignore[no-untyped-def]
-    for row in range(order.shape[0]):
-        play_round(order[row], policies, moves, sizes, slots, before, actions)
-
-
-@njit(cache=True, nogil=True)
-def cycle(start, order, policies, moves, sizes, slots):  # type: ignore[no-untyped-def]
-    """Return the onset of the cycle of play from ``start [player]``, and its period in turns of all rounds.
-
-    Brent's method (1980), which stores no path.
-    """
-    before = start.copy()
-    slow, fast = start.copy(), start.copy()
-    _turn(order, policies, moves, sizes, slots, before, fast)
-    power, period = 1, 1
-    while not np.array_equal(slow, fast):
-        if power == period:
-            slow[:] = fast
-            power *= 2
-            period = 0
-        _turn(order, policies, moves, sizes, slots, before, fast)
-        period += 1
-    slow[:] = start
-    fast[:] = start
-    for _ in range(period):
-        _turn(order, policies, moves, sizes, slots, before, fast)
-    onset = 0
-    while not np.array_equal(slow, fast):
-        _turn(order, policies, moves, sizes, slots, before, slow)
-        _turn(order, policies, moves, sizes, slots, before, fast)
-        onset += 1
-    return onset, period
-
-
-@njit(cache=True, nogil=True)
 def follow(start, order, policies, moves, sizes, slots, path, stood):  # type: ignore[no-untyped-def]
     """Fill ``path [turn player]`` from ``start`` on, and ``stood [turn mover player]``.
 
@@ -83,11 +48,14 @@ def follow(start, order, policies, moves, sizes, slots, path, stood):  # type: i
 
 
 @njit(cache=True, nogil=True)
-def _others(state, player, movers, seen, chances, moves, standing, strides, offset, chance):  # type: ignore[no-untyped-def]
+def _others(state, player, movers, seen, chances, moves, sizes, strides, standing, offset, chance):  # type: ignore[no-untyped-def]
     """Write the others' possible changes of the joint action and their probabilities; return their number.
 
-    ``standing [player]`` are the standing actions; with a ``player`` of -1 every player is one of the others.
+    Also writes the ``standing [player]`` actions. With a ``player`` of -1 every player is one of
+    the others.
     """
+    for other in range(sizes.shape[0]):
+        standing[other] = state // strides[other] % sizes[other]
     count = 1
     offset[0], chance[0] = 0, 1.0
     for other in range(movers.shape[0]):
@@ -108,9 +76,9 @@ def _others(state, player, movers, seen, chances, moves, standing, strides, offs
 
 
 @njit(cache=True, nogil=True)
-def _stand(joint, sizes, strides, standing):  # type: ignore[no-untyped-def]
-    for player in range(sizes.shape[0]):
-        standing[player] = joint // strides[player] % sizes[player]
+def _after_move(joint, player, move, moves, strides, standing):  # type: ignore[no-untyped-def]
+    """Return the joint action after a move of ``player``."""
+    return joint + (moves[player, standing[player], move] - standing[player]) * strides[player]
 
 
 @njit(cache=True, nogil=True)
@@ -122,25 +90,18 @@ def back_up(ahead, player, movers, seen, chances, moves, sizes, strides, tie, be
     best. With a player of -1 all players follow ``chances [player observation move]``. ``room`` is twice the
     number of joint moves of all others.
     """
-    joints = ahead.shape[1]
-    standing = np.zeros(sizes.shape[0], dtype=np.int64)
+    joints, standing = ahead.shape[1], np.zeros(sizes.shape[0], dtype=np.int64)
     offset, chance = np.zeros(room, dtype=np.int64), np.zeros(room)
     chooses = player >= 0 and movers[max(player, 0)]
     for state in range(value.shape[0]):
         nature, joint = state // joints, state % joints
-        _stand(joint, sizes, strides, standing)
-        count = _others(state, player, movers, seen, chances, moves, standing, strides, offset, chance)
-        if not chooses:
-            value[state] = _mean(ahead[nature], joint, count, offset, chance)
-            continue
-        here = moves[player, standing[player], choice[state]]
-        base = joint + (here - standing[player]) * strides[player]
+        count = _others(state, player, movers, seen, chances, moves, sizes, strides, standing, offset, chance)
+        base = _after_move(joint, player, choice[state], moves, strides, standing) if chooses else joint
         value[state] = _mean(ahead[nature], base, count, offset, chance)
-        if best:
+        if chooses and best:
             most, chosen = value[state] + tie, choice[state]
             for move in range(moves.shape[2]):
-                there = moves[player, standing[player], move]
-                base = joint + (there - standing[player]) * strides[player]
+                base = _after_move(joint, player, move, moves, strides, standing)
                 pays = _mean(ahead[nature], base, count, offset, chance)
                 if pays > most:
                     most, chosen = pays, move
@@ -159,17 +120,13 @@ def _mean(ahead, base, count, offset, chance):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def chain(player, movers, seen, chances, moves, sizes, strides, choice, leads, room):  # type: ignore[no-untyped-def]
     """Write the probability that a joint action follows a state to ``leads [state joint]``."""
-    joints = leads.shape[1]
-    standing = np.zeros(sizes.shape[0], dtype=np.int64)
+    joints, standing = leads.shape[1], np.zeros(sizes.shape[0], dtype=np.int64)
     offset, chance = np.zeros(room, dtype=np.int64), np.zeros(room)
+    chooses = player >= 0 and movers[max(player, 0)]
     for state in range(leads.shape[0]):
         joint = state % joints
-        _stand(joint, sizes, strides, standing)
-        count = _others(state, player, movers, seen, chances, moves, standing, strides, offset, chance)
-        base = joint
-        if player >= 0 and movers[max(player, 0)]:
-            there = moves[player, standing[player], choice[state]]
-            base += (there - standing[player]) * strides[player]
+        count = _others(state, player, movers, seen, chances, moves, sizes, strides, standing, offset, chance)
+        base = _after_move(joint, player, choice[state], moves, strides, standing) if chooses else joint
         leads[state] = 0.0
         for k in range(count):
             leads[state, base + offset[k]] += chance[k]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.tables.kernels.cache import inner, njit
-from rivalry.tables.kernels.history import branch_of, leads_to, moves_in, nature_of, nobody, play_round
+from rivalry.tables.kernels.history import moves_in, nature_of, nobody, play_on, play_round
 
 
 class Departure(NamedTuple):
@@ -30,6 +30,15 @@ class Followed(NamedTuple):
     back: np.ndarray  # [session start]: rounds until play is on the cycle again; -1: never
 
 
+@inner
+def _paid(tables, whole, policy, state, who, action, forced, acts):  # type: ignore[no-untyped-def]
+    """Return a player's payoff of the round where it takes an action, or follows its policy for -1."""
+    forced[who] = action
+    joint = play_round(tables, whole, policy, state, forced, acts)
+    forced[who] = -1
+    return tables.payoff[nature_of(whole, state), who, joint]
+
+
 @njit(cache=True, nogil=True)
 def static_best(tables, whole, policies, player, tie, chosen):  # type: ignore[no-untyped-def]
     """Write the action with the largest payoff of a round to ``chosen [session state]``; -1: does not move.
@@ -44,16 +53,12 @@ def static_best(tables, whole, policies, player, tie, chosen):  # type: ignore[n
             chosen[session, state] = -1
             if not moves_in(whole, state, player):
                 continue
-            nature = nature_of(whole, state)
-            forced[player] = -1
-            joint = play_round(tables, whole, policy, state, forced, acts)
-            best, most = acts[player], tables.payoff[nature, player, joint] + tie
+            most = _paid(tables, whole, policy, state, player, -1, forced, acts) + tie
+            chosen[session, state] = acts[player]
             for action in range(tables.sizes[player]):
-                forced[player] = action
-                joint = play_round(tables, whole, policy, state, forced, acts)
-                if tables.payoff[nature, player, joint] > most:
-                    best, most = action, tables.payoff[nature, player, joint]
-            chosen[session, state] = best
+                pays = _paid(tables, whole, policy, state, player, action, forced, acts)
+                if pays > most:
+                    chosen[session, state], most = action, pays
 
 
 @njit(cache=True, nogil=True)
@@ -62,24 +67,11 @@ def deviate(tables, whole, policies, plan, levels, followed):  # type: ignore[no
     acts, forced = nobody(tables.sizes.shape[0])
     cycle = np.zeros(whole.size, dtype=np.bool_)
     for session in range(policies.shape[0]):
-        begins = plan.begins[session]
+        policy, begins, count = policies[session], plan.begins[session], 0
         _mark(begins, cycle, True)
-        count = 0
         for turn in range(begins.shape[0]):
             if begins[turn] >= 0 and moves_in(whole, begins[turn], plan.player):
-                _depart(
-                    tables,
-                    whole,
-                    policies[session],
-                    plan,
-                    levels,
-                    followed,
-                    session,
-                    turn,
-                    cycle,
-                    acts,
-                    forced,
-                )
+                _depart(tables, whole, policy, plan, levels, followed, session, turn, cycle, acts, forced)
                 count += 1
         _mark(begins, cycle, False)
         followed.paths[session] /= max(count, 1)
@@ -95,15 +87,14 @@ def _depart(tables, whole, policy, plan, levels, followed, session, turn, cycle,
     while now < horizon or (now < latest and back < 0):
         leaves = left > 0 and moves_in(whole, state, plan.player)
         forced[plan.player] = plan.forced[session, state] if leaves else -1
-        joint = play_round(tables, whole, policy, state, forced, acts)
-        nature = nature_of(whole, state)
+        paid = tables.payoff[nature_of(whole, state)]
+        joint, after = play_on(tables, whole, policy, state, forced, acts)
         if now < horizon:
             for who in range(acts.shape[0]):
                 followed.paths[session, now, who] += levels[who, acts[who]]
-                followed.pays[session, now, who] += tables.payoff[nature, who, joint]
-        after = leads_to(tables, whole, state, joint, acts) + branch_of(tables, whole, state, joint, 0)[0]
+                followed.pays[session, now, who] += paid[who, joint]
         if left > 0:
-            worth += discount * tables.payoff[nature, plan.player, joint]
+            worth += discount * paid[plan.player, joint]
             discount *= plan.gamma
             left -= leaves
             if left == 0:
@@ -139,23 +130,19 @@ def losses(tables, whole, policies, leaders, followers, tie, found):  # type: ig
     """
     acts, forced = nobody(tables.sizes.shape[0])
     for session in range(policies.shape[0]):
+        policy = policies[session]
         for state in range(whole.size):
-            nature = nature_of(whole, state)
             for leading in range(found.total.shape[2]):
                 rest = leading
                 for leader in leaders[::-1]:
                     forced[leader] = rest % tables.sizes[leader]
                     rest //= tables.sizes[leader]
                 for k in range(followers.shape[0]):
-                    who = followers[k]
-                    joint = play_round(tables, whole, policies[session], state, forced, acts)
-                    here = tables.payoff[nature, who, joint]
-                    loss = 0.0
+                    who, loss = followers[k], 0.0
+                    here = _paid(tables, whole, policy, state, who, -1, forced, acts)
                     for action in range(tables.sizes[who]):
-                        forced[who] = action
-                        joint = play_round(tables, whole, policies[session], state, forced, acts)
-                        loss = max(loss, tables.payoff[nature, who, joint] - here)
-                    forced[who] = -1
+                        pays = _paid(tables, whole, policy, state, who, action, forced, acts)
+                        loss = max(loss, pays - here)
                     found.total[session, k, leading] += loss
                     found.worst[session, k, leading] = max(found.worst[session, k, leading], loss)
                     found.none[session, k, leading] += loss <= tie

@@ -29,6 +29,15 @@ def stream(sequence: np.random.SeedSequence) -> np.ndarray:
     return np.array([sequence.generate_state(1, np.uint64)[0], 0], dtype=np.uint64)
 
 
+def streams(sequence: np.random.SeedSequence, first: int, count: int) -> np.ndarray:
+    """Return the streams of ``count`` repetitions, ``[repetition 2]``, the first with the number ``first``.
+
+    A stream depends on the sequence and the repetition's number only.
+    """
+    keys = ((*sequence.spawn_key, first + k) for k in range(count))
+    return np.array([stream(np.random.SeedSequence(sequence.entropy, spawn_key=key)) for key in keys])
+
+
 def quiet() -> np.errstate:
     """Return the error state for kernels that draw.
 
@@ -76,3 +85,12 @@ def words(stream: np.ndarray, block: np.ndarray) -> None:
     for k in range(block.shape[0]):
         block[k] = word(seed, counter + np.uint64(k))
     stream[1] = counter + np.uint64(block.shape[0])
+
+
+def uniforms(streams: np.ndarray, count: int) -> np.ndarray:
+    """Return the next ``count`` numbers in [0, 1) of every stream, ``[stream number]``; all are advanced."""
+    block = np.zeros((len(streams), count))
+    with quiet():
+        for own, row in zip(streams, block, strict=True):
+            fill(own, row)
+    return block

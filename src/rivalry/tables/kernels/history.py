@@ -83,9 +83,9 @@ def branch_of(tables, whole, state, joint, branch):  # type: ignore[no-untyped-d
 
 
 @inner
-def _follow(tables, whole, policy, state, free, acts):  # type: ignore[no-untyped-def]
+def play_on(tables, whole, policy, state, forced, acts):  # type: ignore[no-untyped-def]
     """Return the joint action in a state and the next state, where nature is deterministic."""
-    joint = play_round(tables, whole, policy, state, free, acts)
+    joint = play_round(tables, whole, policy, state, forced, acts)
     after = leads_to(tables, whole, state, joint, acts)
     return joint, after + branch_of(tables, whole, state, joint, 0)[0]
 
@@ -101,7 +101,7 @@ def cycles(tables, whole, policies, start, onset, length):  # type: ignore[no-un
         while met[state] < first:
             met[state] = now
             now += 1
-            state = _follow(tables, whole, policies[session], state, free, acts)[1]
+            state = play_on(tables, whole, policies[session], state, free, acts)[1]
         onset[session] = met[state] - first
         length[session] = now - met[state]
         first = now
@@ -114,7 +114,7 @@ def walk(tables, whole, policies, start, skip, length, states, joints):  # type:
     for session in range(start.shape[0]):
         state = start[session]
         for turn in range(skip[session] + length[session]):
-            joint, after = _follow(tables, whole, policies[session], state, free, acts)
+            joint, after = play_on(tables, whole, policies[session], state, free, acts)
             if turn >= skip[session]:
                 states[session, turn - skip[session]] = state
                 joints[session, turn - skip[session]] = joint

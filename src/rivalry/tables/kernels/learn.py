@@ -1,11 +1,8 @@
 """Components of value learning: exploration, choice from a row of values, and its expected value.
 
-These functions take rows, regardless of player and state. Options are small integers:
-
-- exploration: `FIXED`; `COSINE`, decreasing over an epoch; `LOG`, decreasing as the inverse logarithm of
-  time;
-- target: `MAX`, the best value (Watkins and Dayan 1992); `ON_POLICY`, the value of the next choice
-  (Rummery and Niranjan 1994); `EXPECTED`, the mean over the next choice (van Seijen et al. 2009).
+These functions take rows, regardless of player and state. The targets of updates are the best value (Watkins
+and Dayan 1992), the value of the next choice (Rummery and Niranjan 1994) and the mean over the next choice
+(van Seijen et al. 2009).
 """
 
 from __future__ import annotations
@@ -13,9 +10,8 @@ from __future__ import annotations
 from math import cos, exp, inf, log, log2, pi
 
 from rivalry.tables.kernels.cache import bare
+from rivalry.tables.kernels.shapes import COSINE, LOG
 
-FIXED, COSINE, LOG = 0, 1, 2
-MAX, ON_POLICY, EXPECTED = 0, 1, 2
 BELOW_ONE = 1.0 - 2.0**-53
 
 

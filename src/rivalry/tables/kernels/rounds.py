@@ -1,4 +1,4 @@
-"""One round of a finite game in the learning loops: observations, actions and nature's move.
+"""One round of a finite game in the learning loops: observations, actions, nature's move, pending decisions.
 
 ``recent [ago column]`` holds the actions of the last rounds, player by player, then nature's state (and the
 public signal, where there is one); row 0 is the current round.
@@ -6,16 +6,45 @@ public signal, where there is one); row 0 is the current round.
 
 from __future__ import annotations
 
-from rivalry.tables.kernels.cache import inner
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.tables.kernels.cache import inner, njit
+from rivalry.tables.kernels.contests import strides_of
 from rivalry.tables.kernels.draws import uniform
 
 
+class Buffers(NamedTuple):
+    """Scratch arrays of a loop, and constants while it runs."""
+
+    sizes: np.ndarray  # [player+2]: numbers of actions, states of nature, signals
+    strides: np.ndarray  # [player]: stride of an action in the joint action
+    weights: np.ndarray  # [action]
+    epsilon: np.ndarray  # [player]
+    reward: np.ndarray  # [player]
+    turn: np.ndarray  # [player]: the order of an asynchronous round
+
+
+@njit(nogil=True)
+def buffers(game, actions):  # type: ignore[no-untyped-def]
+    """Return the buffers of a loop for a game in which players choose among at most so many ``actions``."""
+    players = game.sizes.shape[0]
+    sizes = np.ones(players + 2, dtype=np.int64)
+    sizes[:players] = game.sizes
+    sizes[players] = max(game.payoff.shape[0], 1)
+    if game.signal.shape[0] > 0:
+        sizes[players + 1] = game.signal.max() + 1
+    epsilon, reward, turn = np.zeros(players), np.zeros(players), np.zeros(players, dtype=np.int64)
+    return Buffers(sizes, strides_of(game.sizes), np.zeros(actions), epsilon, reward, turn)
+
+
 @inner
-def joint_of(recent, strides):  # type: ignore[no-untyped-def]
-    """Return the number of the current round's joint action."""
+def joint_of(recent, ago, strides):  # type: ignore[no-untyped-def]
+    """Return the number of a round's joint action."""
     joint = 0
     for player in range(strides.shape[0]):
-        joint += recent[0, player] * strides[player]
+        joint += recent[ago, player] * strides[player]
     return joint
 
 
@@ -46,10 +75,24 @@ def open_round(game, recent, stream, sizes, strides):  # type: ignore[no-untyped
     players = strides.shape[0]
     if sizes[players] > 1:
         nature = recent[0, players]
-        joint = joint_of(recent, strides) if game.next_nature.shape[1] > 1 else 0
+        joint = joint_of(recent, 0, strides) if game.next_nature.shape[1] > 1 else 0
         branch, branches = 0, game.next_nature.shape[2]
         if branches > 1:
             number = uniform(stream)
             while branch < branches - 1 and number >= game.nature_cdf[nature, joint, branch]:
                 branch += 1
         recent[0, players] = game.next_nature[nature, joint, branch]
+
+
+@inner
+def book(own, player, state, action):  # type: ignore[no-untyped-def]
+    """Record a decision, whose value is updated when the player decides again."""
+    own.pending[player, 0], own.pending[player, 1] = state, action
+    own.owed[player, 0], own.owed[player, 1] = 0.0, 1.0
+
+
+@inner
+def credit(own, player, paid, gamma):  # type: ignore[no-untyped-def]
+    """Add a payoff to the pending decision of a player, and discount later ones."""
+    own.owed[player, 0] += own.owed[player, 1] * paid
+    own.owed[player, 1] *= gamma

@@ -15,143 +15,131 @@ pi_a)``, averaged over a batch. The baseline b is known before the draw, so it d
 
 from __future__ import annotations
 
-from math import exp
+from typing import NamedTuple
 
 import numpy as np
 
 from rivalry.tables.kernels.cache import njit
 from rivalry.tables.kernels.contests import strides_of
 from rivalry.tables.kernels.draws import uniform
+from rivalry.tables.kernels.learn import weigh
 
 MATCHING, CONDITIONAL, FICTITIOUS = 0, 1, 2
 
 
+class Matching(NamedTuple):
+    """The state of `match`."""
+
+    stream: np.ndarray  # [2], uint64
+    clock: np.ndarray  # [1]: periods played
+    last: np.ndarray  # [player]: the actions of the last period
+    earned: np.ndarray  # [player]: sum of payoffs
+    would: np.ndarray  # [player action]: sum of payoffs had it always been played
+    swaps: np.ndarray  # [player action action]: sum of gains of the second where the first was played
+    joint_counts: np.ndarray  # [joint]
+    counts: np.ndarray  # [player action]
+    noted: np.ndarray  # [1]: samples taken
+    regret_curve: np.ndarray  # [sample]
+    play_curve: np.ndarray  # [sample player action]: empirical play
+
+
+class Climbing(NamedTuple):
+    """The state of `climb`."""
+
+    stream: np.ndarray  # [2], uint64
+    clock: np.ndarray  # [1]: updates made
+    logits: np.ndarray  # [player action]
+    earned: np.ndarray  # [player]: sum over updates of the mean payoff
+    would: np.ndarray  # [player action]: the same, had it always been played
+    played: np.ndarray  # [player action]: sum of the policies
+    noted: np.ndarray  # [1]: samples taken
+    regret_curve: np.ndarray  # [sample]
+    play_curve: np.ndarray  # [sample player action]: the policy after the update
+
+
 @njit(cache=True, nogil=True)
-def match(
-    payoff: np.ndarray,  # [player joint]
-    sizes: np.ndarray,  # [player]
-    rule: int,
-    inertia: np.ndarray,  # [player]: divisor of conditional regrets
-    stream: np.ndarray,  # [2], uint64
-    clock: np.ndarray,  # [1]: periods played
-    last: np.ndarray,  # [player]: the actions of the last period
-    earned: np.ndarray,  # [player]: sum of payoffs
-    would: np.ndarray,  # [player action]: sum of payoffs had it always been played
-    swaps: np.ndarray,  # [player action action]: sum of gains of the second where the first was played
-    joint_counts: np.ndarray,  # [joint]
-    counts: np.ndarray,  # [player action]
-    sample_steps: np.ndarray,  # [sample]: periods after which the curves are sampled
-    noted: np.ndarray,  # [1]: samples taken
-    regret_curve: np.ndarray,  # [sample]
-    play_curve: np.ndarray,  # [sample player action]: empirical play
-    steps: int,
-) -> None:
-    """Play ``steps`` periods; every array from ``stream`` on is changed in place."""
+def match(payoff, sizes, rule, inertia, sample_steps, own, steps):  # type: ignore[no-untyped-def]
+    """Play ``steps`` periods of a game ``payoff [player joint]``; ``own``, a `Matching`, is changed in place.
+
+    ``inertia [player]`` divides conditional regrets. Curves are sampled after ``sample_steps [sample]``
+    periods.
+    """
     players, strides = sizes.shape[0], strides_of(sizes)
-    weights = np.zeros(would.shape[1])
+    weights = np.zeros(own.would.shape[1])
     for _ in range(steps):
         joint = 0
         for player in range(players):
-            total = _weigh(rule, player, sizes, inertia, clock[0], last, earned, would, swaps, weights)
-            last[player] = _sample(weights, sizes[player], total, stream)
-            joint += last[player] * strides[player]
-        clock[0] += 1
-        joint_counts[joint] += 1
+            total = _weigh(rule, player, sizes[player], inertia, own, weights)
+            own.last[player] = _sample(weights, sizes[player], total, own.stream)
+            joint += own.last[player] * strides[player]
+        own.clock[0] += 1
+        own.joint_counts[joint] += 1
         for player in range(players):
-            own, got = last[player], payoff[player, joint]
-            base = joint - own * strides[player]
-            earned[player] += got
-            counts[player, own] += 1
+            chosen, got = own.last[player], payoff[player, joint]
+            base = joint - chosen * strides[player]
+            own.earned[player] += got
+            own.counts[player, chosen] += 1
             for action in range(sizes[player]):
                 pays = payoff[player, base + action * strides[player]]
-                would[player, action] += pays
-                swaps[player, own, action] += pays - got
-        if noted[0] < sample_steps.shape[0] and clock[0] == sample_steps[noted[0]]:
-            regret_curve[noted[0]] = _largest_regret(sizes, earned, would, clock[0])
-            for player in range(players):
-                for action in range(sizes[player]):
-                    play_curve[noted[0], player, action] = counts[player, action] / clock[0]
-            noted[0] += 1
+                own.would[player, action] += pays
+                own.swaps[player, chosen, action] += pays - got
+        _note(sizes, sample_steps, own, own.counts, own.clock[0])
 
 
 @njit(cache=True, nogil=True)
-def climb(
-    payoff: np.ndarray,  # [player joint]
-    sizes: np.ndarray,  # [player]
-    rate: np.ndarray,  # [player]
-    batch: int,  # joint actions sampled per update
-    baseline: int,  # 1: the mean of the player's payoffs so far; 0: none
-    sample_steps: np.ndarray,  # [sample]: updates after which the curves are sampled
-    stream: np.ndarray,  # [2], uint64
-    clock: np.ndarray,  # [1]: updates made
-    logits: np.ndarray,  # [player action]
-    earned: np.ndarray,  # [player]: sum over updates of the mean payoff
-    would: np.ndarray,  # [player action]: the same, had it always been played
-    played: np.ndarray,  # [player action]: sum of the policies
-    noted: np.ndarray,  # [1]: samples taken
-    regret_curve: np.ndarray,  # [sample]
-    play_curve: np.ndarray,  # [sample player action]: the policy after the update
-    steps: int,
-) -> None:
-    """Make ``steps`` updates; every array from ``stream`` on is changed in place."""
+def climb(payoff, sizes, rate, batch, baseline, sample_steps, own, steps):  # type: ignore[no-untyped-def]
+    """Make ``steps`` updates in a game ``payoff [player joint]``; ``own``, a `Climbing`, is changed in place.
+
+    An update, of size ``rate [player]``, is the mean over ``batch`` joint actions. The ``baseline`` is the
+    mean of the player's payoffs so far for 1, none for 0. Curves are sampled after ``sample_steps [sample]``
+    updates.
+    """
     players, strides = sizes.shape[0], strides_of(sizes)
-    policy, push = np.zeros(logits.shape), np.zeros(logits.shape)
+    policy, push = np.zeros(own.logits.shape), np.zeros(own.logits.shape)
     level, chosen = np.zeros(players), np.zeros(players, dtype=np.int64)
-    _policies(logits, sizes, policy)
+    _policies(own.logits, sizes, policy)
     for _ in range(steps):
         for player in range(players):
-            level[player] = earned[player] / clock[0] if baseline == 1 and clock[0] > 0 else 0.0
-        for player in range(players):
-            for action in range(sizes[player]):
-                push[player, action] = 0.0
+            level[player] = own.earned[player] / own.clock[0] if baseline == 1 and own.clock[0] > 0 else 0.0
+        push[:] = 0.0
         for _draw in range(batch):
             joint = 0
             for player in range(players):
-                chosen[player] = _sample(policy[player], sizes[player], 1.0, stream)
+                chosen[player] = _sample(policy[player], sizes[player], 1.0, own.stream)
                 joint += chosen[player] * strides[player]
             for player in range(players):
-                own, got = chosen[player], payoff[player, joint]
-                base = joint - own * strides[player]
-                earned[player] += got / batch
+                got, base = payoff[player, joint], joint - chosen[player] * strides[player]
+                own.earned[player] += got / batch
                 for action in range(sizes[player]):
-                    would[player, action] += payoff[player, base + action * strides[player]] / batch
-                    share = policy[player, action]
-                    push[player, action] += (got - level[player]) * ((1.0 if action == own else 0.0) - share)
+                    own.would[player, action] += payoff[player, base + action * strides[player]] / batch
+                    taken = 1.0 if action == chosen[player] else 0.0
+                    push[player, action] += (got - level[player]) * (taken - policy[player, action])
         for player in range(players):
             for action in range(sizes[player]):
-                played[player, action] += policy[player, action]
-                logits[player, action] += rate[player] * push[player, action] / batch
-        clock[0] += 1
-        _policies(logits, sizes, policy)
-        if noted[0] < sample_steps.shape[0] and clock[0] == sample_steps[noted[0]]:
-            regret_curve[noted[0]] = _largest_regret(sizes, earned, would, clock[0])
-            for player in range(players):
-                for action in range(sizes[player]):
-                    play_curve[noted[0], player, action] = policy[player, action]
-            noted[0] += 1
+                own.played[player, action] += policy[player, action]
+                own.logits[player, action] += rate[player] * push[player, action] / batch
+        own.clock[0] += 1
+        _policies(own.logits, sizes, policy)
+        _note(sizes, sample_steps, own, policy, 1)
 
 
 @njit(cache=True, nogil=True)
-def _weigh(rule, player, sizes, inertia, clock, last, earned, would, swaps, weights):  # type: ignore[no-untyped-def]
+def _weigh(rule, player, size, inertia, own, weights):  # type: ignore[no-untyped-def]
     """Write the next action's probabilities, up to a factor, to ``weights``; return their sum."""
-    size = sizes[player]
+    clock = own.clock[0]
+    if clock > 0 and rule == FICTITIOUS:
+        return weigh(own.would[player], size, 1.0, True, weights)
     if clock > 0 and rule == CONDITIONAL:
-        now, rest = last[player], 1.0
+        now, rest = own.last[player], 1.0
         for action in range(size):
-            regret = swaps[player, now, action] / clock
+            regret = own.swaps[player, now, action] / clock
             weights[action] = regret / inertia[player] if regret > 0.0 and action != now else 0.0
             rest -= weights[action]
         weights[now] = max(rest, 0.0)
-    elif clock > 0 and rule == FICTITIOUS:
-        best = would[player, 0]
-        for action in range(1, size):
-            best = max(best, would[player, action])
-        for action in range(size):
-            weights[action] = 1.0 if would[player, action] >= best else 0.0
     else:
         positive = 0.0
         for action in range(size):
-            weights[action] = max(would[player, action] - earned[player], 0.0)
+            weights[action] = max(own.would[player, action] - own.earned[player], 0.0)
             positive += weights[action]
         if positive <= 0.0 or clock == 0:  # no regret: every action is equally likely
             weights[:size] = 1.0
@@ -165,13 +153,7 @@ def _weigh(rule, player, sizes, inertia, clock, last, earned, would, swaps, weig
 def _policies(logits, sizes, policy):  # type: ignore[no-untyped-def]
     """Write the softmax of every player's logits to ``policy``."""
     for player in range(sizes.shape[0]):
-        top = logits[player, 0]
-        for action in range(1, sizes[player]):
-            top = max(top, logits[player, action])
-        total = 0.0
-        for action in range(sizes[player]):
-            policy[player, action] = exp(logits[player, action] - top)
-            total += policy[player, action]
+        total = weigh(logits[player], sizes[player], 1.0, False, policy[player])
         for action in range(sizes[player]):
             policy[player, action] /= total
 
@@ -190,10 +172,15 @@ def _sample(weights, size, total, stream):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _largest_regret(sizes, earned, would, clock):  # type: ignore[no-untyped-def]
-    """Return the largest average external regret of any player so far."""
+def _note(sizes, sample_steps, own, play, total):  # type: ignore[no-untyped-def]
+    """Sample the curves where a sample is due: the largest average external regret, and ``play / total``."""
+    at, clock = own.noted[0], own.clock[0]
+    if at >= sample_steps.shape[0] or clock != sample_steps[at]:
+        return
     largest = 0.0
     for player in range(sizes.shape[0]):
         for action in range(sizes[player]):
-            largest = max(largest, (would[player, action] - earned[player]) / clock)
-    return largest
+            largest = max(largest, (own.would[player, action] - own.earned[player]) / clock)
+            own.play_curve[at, player, action] = play[player, action] / total
+    own.regret_curve[at] = largest
+    own.noted[0] += 1

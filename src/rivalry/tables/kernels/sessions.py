@@ -7,6 +7,8 @@ action.
 
 The greedy action of every state is stored, and replaced only by a strictly better one. ``runner`` is at least
 the value of every other action, so a state is searched only where its greedy value falls below that.
+
+Two players with at most one round of memory have a loop of their own, `play_pair`.
 """
 
 from __future__ import annotations
@@ -17,58 +19,24 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.tables.kernels.cache import inner, njit
-from rivalry.tables.kernels.contests import strides_of
-from rivalry.tables.kernels.draws import uniform
-from rivalry.tables.kernels.learn import MAX, ON_POLICY, choose, expected
-from rivalry.tables.kernels.rounds import joint_of, observed, open_round
-from rivalry.tables.kernels.shapes import FiniteGame
+from rivalry.tables.kernels.draws import uniform, unit, word
+from rivalry.tables.kernels.learn import choose, expected
+from rivalry.tables.kernels.rounds import book, buffers, credit, joint_of, observed, open_round
+from rivalry.tables.kernels.shapes import (
+    CONVERGED,
+    MAX,
+    ON_POLICY,
+    RUNNING,
+    STOPPED,
+    FiniteGame,
+    Pair,
+    SessionArrays,
+    SessionRule,
+)
 
 RENEWED = 1024  # periods after which exponentially decreasing levels are recomputed; a power of two
 COLDEST = 1e-300  # lowest temperature
-RUNNING, CONVERGED, STOPPED = 0, 1, 2
-
-
-class SessionRule(NamedTuple):
-    """The learning rule of all sessions."""
-
-    alpha: np.ndarray  # [player]
-    gamma: np.ndarray  # [player]
-    scale: np.ndarray  # [player]: epsilon, or the temperature, in period t is scale exp(-beta t)
-    beta: np.ndarray  # [player]
-    decay: np.ndarray  # [player]: exp(-beta)
-    learns: np.ndarray  # [player]: 1; 0: follows the given greedy actions, except with probability epsilon
-    value_from: np.ndarray  # [player+1]: first index of a player's values, row-major [state action]
-    state_from: np.ndarray  # [player+1]: first index of a player's states
-    target: int  # MAX, ON_POLICY or EXPECTED of kernels.learn
-    soft: int  # 1: learners use softmax(value/temperature); 0: epsilon-greedy choice
-    counterfactual: int  # 1: update all actions as if played (simultaneous moves); 0: the one played
-    window: int  # periods without a change of a greedy action that end a session; 0: never
-    limit: int  # most periods of a session
-    tally_from: int  # period from which payoffs are summed and actions counted
-
-
-class SessionArrays(NamedTuple):
-    """The state of learning, per session."""
-
-    values: np.ndarray  # [session entry], float64
-    greedy: np.ndarray  # [session state], int16
-    runner: np.ndarray  # [session state], float64: upper bound on the values of the other actions
-    stream: np.ndarray  # [session 2], uint64
-    clock: np.ndarray  # [session 3]: periods, those up to the last change of a greedy action, status
-    recent: np.ndarray  # [session ago player+2]: actions, nature, signal; 0: the last round's
-    pending: np.ndarray  # [session player 2]: state and action of the pending decision; -1: none
-    owed: np.ndarray  # [session player 2]: payoff so far, discount so far
-    level: np.ndarray  # [session player]: epsilon, or the temperature
-    tally: np.ndarray  # [session player]: sum of payoffs
-    counts: np.ndarray  # [session joint]: number of plays of each joint action in these periods
-
-
-class SessionBuffers(NamedTuple):
-    """Scratch arrays of one session's loop, and constants while it runs."""
-
-    sizes: np.ndarray  # [player+2]: numbers of actions, states of nature, signals
-    strides: np.ndarray  # [player]: stride of an action in the joint action
-    weights: np.ndarray  # [action]
+_ONE = np.uint64(1)
 
 
 @njit(cache=True, nogil=True)
@@ -76,13 +44,7 @@ def play(
     game: FiniteGame, rule: SessionRule, sessions: SessionArrays, chosen: np.ndarray, steps: int
 ) -> None:
     """Play up to ``steps`` further periods of the sessions numbered in ``chosen``, in place."""
-    players = game.sizes.shape[0]
-    sizes = np.ones(players + 2, dtype=np.int64)
-    sizes[:players] = game.sizes
-    sizes[players] = game.payoff.shape[0]
-    if game.signal.shape[0] > 0:
-        sizes[players + 1] = game.signal.max() + 1
-    desk = SessionBuffers(sizes, strides_of(game.sizes), np.zeros(game.sizes.max()))
+    desk = buffers(game, game.sizes.max())
     for session in chosen:
         own = SessionArrays(
             sessions.values[session],
@@ -168,8 +130,7 @@ def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
         greedy = own.greedy[first + state]
         action = _chosen(row, size, level, soft, greedy, number, desk.weights)
     if rule.learns[player]:
-        own.pending[player, 0], own.pending[player, 1] = state, action
-        own.owed[player, 0], own.owed[player, 1] = 0.0, 1.0
+        book(own, player, state, action)
     own.recent[0, player] = action
     return changed
 
@@ -255,9 +216,7 @@ def _teach_all(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     """
     size, first, players = game.sizes[player], rule.state_from[player], game.sizes.shape[0]
     recent, aims, values = own.recent, desk.weights, own.values[rule.value_from[player] :]
-    played, signal, last = recent[1, player], recent[1, players + 1], 0
-    for who in range(players):
-        last += recent[1, who] * desk.strides[who]
+    played, signal, last = recent[1, player], recent[1, players + 1], joint_of(recent, 1, desk.strides)
     for action in range(size):
         joint = last + (action - played) * desk.strides[player]
         recent[1, player] = action
@@ -277,15 +236,141 @@ def _teach_all(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
 def _pay(game, rule, own, desk):  # type: ignore[no-untyped-def]
     """Add the joint action's payoffs to the pending decisions."""
     players = desk.strides.shape[0]
-    joint, nature = joint_of(own.recent, desk.strides), own.recent[0, players]
+    joint, nature = joint_of(own.recent, 0, desk.strides), own.recent[0, players]
     if game.signal.shape[0] > 0:
         own.recent[0, players + 1] = game.signal[nature, joint]
     for player in range(players):
         paid = game.payoff[nature, player, joint]
-        if own.pending[player, 0] >= 0:
-            own.owed[player, 0] += own.owed[player, 1] * paid
-            own.owed[player, 1] *= rule.gamma[player]
+        credit(own, player, paid, rule.gamma[player])
         if own.clock[0] >= rule.tally_from:
             own.tally[player] += paid
     if own.clock[0] >= rule.tally_from:
         own.counts[joint] += 1
+
+
+class OwnTables(NamedTuple):
+    """One player's tables and parameters in the loop for two players.
+
+    The rules, the random words and therefore every bit of this loop are those of `play`, for epsilon-greedy
+    choice, the target `MAX`, one state of nature and at most one round of memory: a player's memory is then a
+    table of the last joint action. It takes half the time.
+    """
+
+    values: np.ndarray  # [entry]
+    greedy: np.ndarray  # [state]
+    runner: np.ndarray  # [state]
+    pending: np.ndarray  # [2]
+    owed: np.ndarray  # [2]
+    payoff: np.ndarray  # [joint]
+    look: np.ndarray  # [joint]
+    player: int
+    size: int
+    stride: int  # stride of an action in the joint action
+    learns: int
+    alpha: float
+    gamma: float
+    scale: float
+    beta: float
+    decay: float
+
+
+@njit(cache=True, nogil=True)
+def play_pair(pair: Pair, rule: SessionRule, sessions: SessionArrays, chosen: np.ndarray, steps: int) -> None:
+    """Play up to ``steps`` further periods of the sessions numbered in ``chosen``, in place."""
+    for session in chosen:
+        one = _own_tables(pair, rule, sessions, session, pair.first)
+        two = _own_tables(pair, rule, sessions, session, 1 - pair.first)
+        if pair.turns:  # two calls with a constant: a loop of each kind is compiled from one source
+            _play_pair(pair, rule, one, two, sessions, session, steps, True)
+        else:
+            _play_pair(pair, rule, one, two, sessions, session, steps, False)
+
+
+@njit(nogil=True)
+def _own_tables(pair, rule, sessions, session, player):  # type: ignore[no-untyped-def]
+    """Return one player's tables and parameters in a session."""
+    # not `inner`: a function that returns arrays must be compiled with reference counts
+    return OwnTables(
+        sessions.values[session, rule.value_from[player] : rule.value_from[player + 1]],
+        sessions.greedy[session, rule.state_from[player] : rule.state_from[player + 1]],
+        sessions.runner[session, rule.state_from[player] : rule.state_from[player + 1]],
+        sessions.pending[session, player],
+        sessions.owed[session, player],
+        pair.payoff[player],
+        pair.look[player],
+        player,
+        pair.sizes[player],
+        pair.sizes[1] if player == 0 else 1,
+        rule.learns[player],
+        rule.alpha[player],
+        rule.gamma[player],
+        rule.scale[player],
+        rule.beta[player],
+        rule.decay[player],
+    )
+
+
+@inner
+def _decide_in_pair(own, state, epsilon, number, past, done, owed, later):  # type: ignore[no-untyped-def]
+    """Update the pending value; return the action chosen, and whether a greedy action changed."""
+    changed, size = False, own.size
+    if past >= 0:
+        aim = owed + later * own.values[at(state * size + own.greedy[at(state)])]
+        changed = teach(own.values, own.greedy, own.runner, size, past, done, aim, own.alpha)
+    return act(own.greedy[at(state)], epsilon, size, number), changed
+
+
+@inner
+def _play_pair(pair, rule, one, two, sessions, session, steps, turns):  # type: ignore[no-untyped-def]
+    """Play one session: with ``turns`` one player decides per round, otherwise both.
+
+    With ``pair.staged`` the second observes the first's action. Pending decisions are local variables, those
+    of the second player with an underscore.
+    """
+    stream, clock, tally = sessions.stream[session], sessions.clock[session], sessions.tally[session]
+    recent, level = sessions.recent[session, 0], sessions.level[session]
+    seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
+    e, f, a, b = level[one.player], level[two.player], recent[one.player], recent[two.player]
+    joint = a * one.stride + b * two.stride
+    past, done, owed, later = one.pending[0], one.pending[1], one.owed[0], one.owed[1]
+    past_, done_, owed_, later_ = two.pending[0], two.pending[1], two.owed[0], two.owed[1]
+    while steps > 0 and over == RUNNING:
+        e = level_at(e, one.scale, one.beta, one.decay, period)
+        f = level_at(f, two.scale, two.beta, two.decay, period)
+        here, there, new, newer = joint, joint, False, False
+        if not pair.plain:
+            here, there = one.look[at(joint)], two.look[at(joint)]
+        if not turns or period & 1 == 0:
+            number, counter = unit(word(seed, counter)), counter + _ONE
+            a, new = _decide_in_pair(one, here, e, number, past, done, owed, later)
+            if one.learns:
+                past, done, owed, later = here, a, 0.0, 1.0
+        if not turns or period & 1 == 1:
+            if pair.staged:
+                there = there * one.size + a
+            number, counter = unit(word(seed, counter)), counter + _ONE
+            b, newer = _decide_in_pair(two, there, f, number, past_, done_, owed_, later_)
+            if two.learns:
+                past_, done_, owed_, later_ = there, b, 0.0, 1.0
+        joint = a * one.stride + b * two.stride
+        owed, later = owed + later * one.payoff[at(joint)], later * one.gamma
+        owed_, later_ = owed_ + later_ * two.payoff[at(joint)], later_ * two.gamma
+        if period >= rule.tally_from:
+            tally[0] += pair.payoff[0, joint]
+            tally[1] += pair.payoff[1, joint]
+            sessions.counts[session, at(joint)] += 1
+        period += 1
+        changed = period if new or newer else changed
+        over = ended(rule, period, changed)
+        steps -= 1
+    _keep(one, past, done, owed, later)
+    _keep(two, past_, done_, owed_, later_)
+    stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over
+    level[one.player], level[two.player], recent[one.player], recent[two.player] = e, f, a, b
+    if pair.signal.shape[0] > 0:
+        recent[3] = pair.signal[joint]
+
+
+@inner
+def _keep(own, past, done, owed, later):  # type: ignore[no-untyped-def]
+    own.pending[0], own.pending[1], own.owed[0], own.owed[1] = past, done, owed, later

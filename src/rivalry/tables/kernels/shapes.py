@@ -212,22 +212,22 @@ def contest(
     cost = np.zeros(logs.shape[:2]) if cost is None else cost
     nobody = {"error": np.nan, "share": 1.0 / len(logs), "lost": 0.0}[zero_influence]
 
-    def owned(array: np.ndarray) -> np.ndarray:  # kernels are compiled for arrays that may be written
-        return np.array(array, dtype=np.float64, order="C")
-
-    return Contest(
-        weights=owned(weights),
-        logs=owned(logs),
-        plain=owned(plain),
-        third_log=owned(third_log),
-        third=owned(third),
-        away_log=owned(away_log),
-        away=owned(away),
-        abstention_log=owned(abstention_log),
-        abstention=owned(left),
-        cost=owned(cost),
+    arrays = Contest(
+        weights=weights,
+        logs=logs,
+        plain=plain,
+        third_log=third_log,
+        third=third,
+        away_log=away_log,
+        away=away,
+        abstention_log=abstention_log,
+        abstention=left,
+        cost=cost,
         nobody=nobody,
     )
+    # kernels are compiled for arrays that may be written
+    owned = [np.array(array, dtype=np.float64, order="C") for array in arrays[:-1]]
+    return Contest._make([*owned, nobody])
 
 
 def no_contest() -> Contest:
@@ -253,6 +253,18 @@ class LinearQuadraticGame(NamedTuple):
     first: np.ndarray  # [state]
 
 
+EXPLORATIONS = ("fixed", "cosine", "log")
+FIXED, COSINE, LOG = range(3)
+"""Exploration probability: constant, decreasing over an epoch, or as the inverse logarithm of time."""
+
+TARGETS = ("max", "on_policy", "expected")
+MAX, ON_POLICY, EXPECTED = range(3)
+"""Value of a state in updates: the best, that of the next choice, or the mean over the next choice."""
+
+RUNNING, CONVERGED, STOPPED = range(3)
+"""Status of a session."""
+
+
 class LearningRule(NamedTuple):
     """The parameters of value learning, as numbers for `tables.kernels.table.play`.
 
@@ -265,12 +277,10 @@ class LearningRule(NamedTuple):
     epsilon_high: np.ndarray  # [player]: the scale of logarithmic exploration
     temperature: np.ndarray  # [player state]
     unit: float  # rewards are payoffs divided by this
-    exploration: int  # FIXED, COSINE or LOG of kernels.learn
+    exploration: int  # FIXED, COSINE or LOG
     target: int  # MAX, ON_POLICY or EXPECTED
     greedy: int  # 1: uniform over the best actions when not exploring; 0: softmax
-    asynchronous: (
-        int  # 1: in random order, each paid and updated before the next moves; 0: in the game's order
-    )
+    asynchronous: int  # 1: in random order, each paid and updated before the next; 0: in the game's order
     begin: np.ndarray  # [player]: the standing action when an epoch begins; -1: drawn
     lengths: np.ndarray  # [epoch]: steps
     marks: np.ndarray  # [sample]: steps after which the curves are sampled
@@ -290,6 +300,54 @@ class Learners(NamedTuple):
     noted: np.ndarray  # [trial]: number of marks passed
     reward_curve: np.ndarray  # [trial sample player]: mean reward since the mark before
     place_curve: np.ndarray  # [trial sample player]: standing actions
+
+
+class SessionRule(NamedTuple):
+    """The learning rule of sessions of repeated play, for `tables.kernels.sessions.play`."""
+
+    alpha: np.ndarray  # [player]
+    gamma: np.ndarray  # [player]
+    scale: np.ndarray  # [player]: epsilon, or the temperature, in period t is scale exp(-beta t)
+    beta: np.ndarray  # [player]
+    decay: np.ndarray  # [player]: exp(-beta)
+    learns: np.ndarray  # [player]: 1; 0: follows the given greedy actions, except with probability epsilon
+    value_from: np.ndarray  # [player+1]: first index of a player's values, row-major [state action]
+    state_from: np.ndarray  # [player+1]: first index of a player's states
+    target: int  # MAX, ON_POLICY or EXPECTED
+    soft: int  # 1: learners use softmax(value/temperature); 0: epsilon-greedy choice
+    counterfactual: int  # 1: update all actions as if played (simultaneous moves); 0: the one played
+    window: int  # periods without a change of a greedy action that end a session; 0: never
+    limit: int  # most periods of a session
+    tally_from: int  # period from which payoffs are summed and actions counted
+
+
+class SessionArrays(NamedTuple):
+    """The state of learning, per session."""
+
+    values: np.ndarray  # [session entry], float64
+    greedy: np.ndarray  # [session state], int16
+    runner: np.ndarray  # [session state], float64: upper bound on the values of the other actions
+    stream: np.ndarray  # [session 2], uint64
+    clock: np.ndarray  # [session 3]: periods, those up to the last change of a greedy action, status
+    recent: np.ndarray  # [session ago player+2]: actions, nature, signal; 0: the last round's
+    pending: np.ndarray  # [session player 2]: state and action of the pending decision; -1: none
+    owed: np.ndarray  # [session player 2]: payoff so far, discount so far; 0 and 0 before the first decision
+    level: np.ndarray  # [session player]: epsilon, or the temperature
+    tally: np.ndarray  # [session player]: sum of payoffs
+    counts: np.ndarray  # [session joint]: number of plays of each joint action in these periods
+
+
+class Pair(NamedTuple):
+    """A two-player game with memory of one round, for `tables.kernels.sessions.play_pair`."""
+
+    payoff: np.ndarray  # [player joint]
+    look: np.ndarray  # [player joint]: the state, or the part of it, remembered of a round
+    signal: np.ndarray  # [joint]
+    sizes: np.ndarray  # [player]: number of actions
+    plain: int  # 1: both remember the joint action
+    turns: int  # 1: they move in turns; 0: both in every round
+    staged: int  # 1: the second mover's state also has, last, the first mover's action of the round
+    first: int  # the player that decides first
 
 
 def one_state(tables: np.ndarray) -> FiniteGame:

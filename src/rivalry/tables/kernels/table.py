@@ -11,45 +11,21 @@ standing and updated before the next moves.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from rivalry.tables.kernels.cache import inner, njit
-from rivalry.tables.kernels.contests import pay, strides_of
+from rivalry.tables.kernels.contests import pay
 from rivalry.tables.kernels.draws import uniform
-from rivalry.tables.kernels.learn import EXPECTED, MAX, best, choose, expected, explore
-from rivalry.tables.kernels.rounds import joint_of, observed, open_round, shift
-from rivalry.tables.kernels.shapes import Learners, LearningRule, Tabulated
-
-
-class TrialBuffers(NamedTuple):
-    """Scratch arrays of one trial's loop, and constants while it runs."""
-
-    sizes: np.ndarray  # [player+1]: numbers of actions, and of states of nature
-    strides: np.ndarray  # [player]: stride of an action in the joint action
-    epsilon: np.ndarray  # [player]
-    weights: np.ndarray  # [action]
-    turn: np.ndarray  # [player]: the order of an asynchronous round
-    reward: np.ndarray  # [player]
+from rivalry.tables.kernels.learn import best, choose, expected, explore
+from rivalry.tables.kernels.rounds import book, buffers, credit, joint_of, observed, open_round, shift
+from rivalry.tables.kernels.shapes import EXPECTED, MAX, Learners, LearningRule, Tabulated
 
 
 @njit(cache=True, nogil=True)
-def play(world: Tabulated, rule: LearningRule, learners: Learners, first: int, last: int, steps: int) -> None:
-    """Play up to ``steps`` further steps of every trial from ``first`` to before ``last``, in place."""
-    game, players = world.tables, world.tables.sizes.shape[0]
-    sizes = np.ones(players + 1, dtype=np.int64)
-    sizes[:players] = game.sizes
-    sizes[players] = max(game.payoff.shape[0], 1)
-    desk = TrialBuffers(
-        sizes,
-        strides_of(game.sizes),
-        np.zeros(players),
-        np.zeros(learners.values.shape[3]),
-        np.zeros(players, dtype=np.int64),
-        np.zeros(players),
-    )
-    for trial in range(first, last):
+def play(world: Tabulated, rule: LearningRule, learners: Learners, chosen: np.ndarray, steps: int) -> None:
+    """Play up to ``steps`` further steps of the trials numbered in ``chosen``, in place."""
+    desk = buffers(world.tables, learners.values.shape[3])
+    for trial in chosen:
         own = Learners(
             learners.values[trial],
             learners.stream[trial],
@@ -63,7 +39,7 @@ def play(world: Tabulated, rule: LearningRule, learners: Learners, first: int, l
             learners.reward_curve[trial],
             learners.place_curve[trial],
         )
-        _play_one(game, world.contest, rule, own, desk, steps)
+        _play_one(world.tables, world.contest, rule, own, desk, steps)
 
 
 @inner
@@ -145,8 +121,7 @@ def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
         number, epsilon = uniform(own.stream), desk.epsilon[player]
         action = choose(row, choices, epsilon, temperature, rule.greedy, number, desk.weights)
     own.visits[player, state] += 1
-    own.pending[player, 0], own.pending[player, 1] = state, action
-    own.owed[player, 0], own.owed[player, 1] = 0.0, 1.0
+    book(own, player, state, action)
     if game.action_map.shape[0] > 0:
         action = game.action_map[player, own.recent[0, player], action]
     own.recent[0, player] = action
@@ -159,7 +134,7 @@ def _weigh_up(game, contest, own, desk):  # type: ignore[no-untyped-def]
     if game.payoff.shape[2] == 0:
         pay(contest, own.recent[0, :players], desk.reward)
         return
-    nature, joint = own.recent[0, players], joint_of(own.recent, desk.strides)
+    nature, joint = own.recent[0, players], joint_of(own.recent, 0, desk.strides)
     for player in range(players):
         desk.reward[player] = game.payoff[nature, player, joint]
 
@@ -169,8 +144,7 @@ def _receive(rule, own, desk, player):  # type: ignore[no-untyped-def]
     """Add a player's payoff, as a reward, to its pending decision."""
     reward = desk.reward[player] / rule.unit
     own.tally[player] += reward
-    own.owed[player, 0] += own.owed[player, 1] * reward
-    own.owed[player, 1] *= rule.gamma[player]
+    credit(own, player, reward, rule.gamma[player])
 
 
 @inner
@@ -218,10 +192,8 @@ def _close(game, rule, own, desk, length):  # type: ignore[no-untyped-def]
     for player in range(desk.strides.shape[0]):
         waits = False
         for slot in range(game.observation_slots.shape[1]):
-            who = game.observation_slots[player, slot, 0]
-            if who < 0:
-                break
-            waits = waits or (who < desk.strides.shape[0] and game.observation_slots[player, slot, 1] == 0)
+            who, ago = game.observation_slots[player, slot, 0], game.observation_slots[player, slot, 1]
+            waits = waits or (0 <= who < desk.strides.shape[0] and ago == 0)
         if not waits:
             state = observed(game, own.recent, desk.sizes, player, 0)
             _settle(rule, own, desk, player, state, _choices(game, player))
