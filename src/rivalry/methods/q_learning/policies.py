@@ -31,7 +31,7 @@ def places_at(world: Tabulated | RepeatedWorld, start: object) -> np.ndarray:
         if np.max(np.abs(near - x[player])) > 1e-9 * max(1.0, float(np.max(np.abs(near)))):
             given, nearby = (np.round(v, 9).tolist() for v in (x[player], near))
             raise ValueError(f"start[{player}]: {given} is off the grid; the nearest place is {nearby}")
-    return found.astype(np.int64)
+    return np.asarray(found, dtype=np.int64)
 
 
 def off_centre(world: Tabulated) -> np.ndarray:
