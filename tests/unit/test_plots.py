@@ -138,7 +138,7 @@ def test_coordinates_in_step_name_the_row_where_all_hold() -> None:
     data = xr.Dataset({"safe": ("point", [7.0, 8.0, 9.0])}, coords={"point": [0, 1, 2], **steps})
     assert in_step(data, {"a": 0.1, "b": 2.0, "player": 0}) == {"point": 1, "player": 0}
     assert in_step(data, {"a": 0.1}) == {"a": 0.1}
-    assert point(data, "safe", 0, at={"b": 1.0, "a": 0.2}).arrays["safe"] == 9.0
+    assert point(data, "safe", 0, at={"b": 1.0, "a": 0.2})["safe"] == 9.0
     with pytest.raises(NoSuchPoint, match=r"no point has a = 0.2, b = 2.0"):
         in_step(data, {"a": 0.2, "b": 2.0})
 
@@ -176,7 +176,7 @@ def test_a_variable_that_is_not_there_is_named(run: xr.Dataset) -> None:
 
 def test_one_solution_needs_no_point() -> None:
     found = point(dataset(ascent(0.2)), "path", 3, ("claim",), keep=("replication",))
-    assert found.arrays["path"].shape == (1, 101, 3, 1)
+    assert found["path"].shape == (1, 101, 3, 1)
     assert found.words == ""
     assert found.certified() is not None
 

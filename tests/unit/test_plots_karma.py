@@ -75,7 +75,7 @@ def test_cells_are_methods_times_a_series_without_replications_that_hold_nothing
         "b, payment = PBS",
     ]
     assert [one.runs for one in found] == [3, 3, 2, 2]
-    np.testing.assert_array_equal(found[3].arrays["efficiency"], values[1, 1, :2])
+    np.testing.assert_array_equal(found[3]["efficiency"], values[1, 1, :2])
     (one,) = series_of(data, "efficiency", at={"algorithm": "b"})
     assert (one.name, one.words) == ("", "payment = PBP (first of 2)")
     assert [one.method for one in series_of(data, "efficiency", methods=["b", "a"])] == ["b", "a"]

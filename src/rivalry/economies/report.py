@@ -45,6 +45,6 @@ def travellers(data: Dataset) -> list[TravellersTable]:
         rows = [(label, [words_of(values) for values in each.T]) for label, each in table.rows]
         where = {dim: part[dim].values.item() for dim in lead if data.sizes[dim] > 1 or dim == "algorithm"}
         place = ", ".join(str(v) if dim == "algorithm" else f"{dim} = {v}" for dim, v in where.items())
-        rules = [str(np.ravel(one.arrays[name])[0]) for name in RULES if name in one.arrays]
+        rules = [str(np.ravel(one[name])[0]) for name in RULES if name in one]
         found.append(TravellersTable(place, table.columns, rows, ". Single agents: ".join(rules)))
     return found[:MOST]

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rivalry.core.registry import LazyPackage, lazy
@@ -19,10 +18,10 @@ class PlotEntry(NamedTuple):
 
     target: str
     title: str
-    views: tuple[str, ...] = ()
-    spare: bool = False
-    by_quantity: Mapping[str, str] = MappingProxyType({})
-    captions: Mapping[str, str] = MappingProxyType({})
+    views: tuple[str, ...]
+    spare: bool
+    by_quantity: Mapping[str, str]
+    captions: Mapping[str, str]
 
     def views_of(self, options: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the plot data that the plot draws with these options."""
@@ -47,224 +46,154 @@ class PlotEntry(NamedTuple):
 PATH_VIEWS = ("path_gradients", "path_moves", "path_payoffs", "snapshots")
 """Plot data computed from a recorded path for games that do not provide them."""
 
+_TITLES = {
+    "rivalry.plots.best_responses": {
+        "cycle": "payoffs and gains along sequential best responses",
+        "reaction": "best responses of two players and their intersections",
+    },
+    "rivalry.plots.bifurcation": {
+        "bifurcation": "branches of equilibria, and end points of one method or several, against a parameter"
+    },
+    "rivalry.plots.ends": {
+        "basins": "initial profiles, coloured by the end point that each led to",
+        "end_positions": "distribution of each player's end position",
+    },
+    "rivalry.plots.histogram": {
+        "histogram": "distribution of profit gains, payoffs or another metric over sessions, with negative"
+        " controls"
+    },
+    "rivalry.plots.learning_curve": {
+        "learning_curve": "rewards, choices, regret or another metric during learning, by player or by method"
+    },
+    "rivalry.plots.paths": {
+        "paths": "positions, payoffs or gradients from the start to the end of a run, or greedy play of"
+        " policies"
+    },
+    "rivalry.plots.phase": {
+        "landscape": "own payoff against own position, the others' positions fixed",
+        "vector_field": "gradients of two players, and their zeros",
+    },
+    "rivalry.plots.scenario": {
+        "heat": "one metric over two parameters; cells without a certificate are hatched",
+        "scenario": "metrics against one parameter, one series per value of another",
+    },
+    "rivalry.plots.spectra": {
+        "spectrum": "eigenvalues of the dynamics; stable where all real parts are negative",
+        "stability_window": "region of two parameters in which the symmetric equilibrium is stable",
+    },
+    "rivalry.plots.strategies": {
+        "impulse_response": "play after one deviation of a learner",
+        "policy": "probability of each action in each state under learned policies",
+        "strategies": "mixed strategies as bars",
+    },
+    "rivalry.plots.triangle": {
+        "ternary": "one player on a simplex of three corners: path, branches, gradients"
+    },
+    "rivalry.economies.figures.bidding": {
+        "bid_law": "frequency of each bid, and its probability of winning",
+        "karma_histogram": "distribution of karma over agents",
+        "mean_bids": "mean bid against karma, by urgency, for several methods or cells",
+        "policy_map": "bid probabilities by karma and urgency, learned beside equilibrium",
+        "scaling_check": "mean bids of economies of several sizes, rescaled",
+    },
+    "rivalry.economies.figures.congestion": {
+        "bid_congestion": "mean bid per lane against the number of agents that demand it",
+        "lane_load": "demand per lane in free flow against its capacity",
+    },
+    "rivalry.economies.figures.design_search": {
+        "design_search": "objective and exploitability of the rules tried by a planner, by seed"
+    },
+    "rivalry.economies.figures.example_agents": {
+        "class_table": "bids and outcomes of lucky, average and unlucky agents of a city",
+        "example_bids": "bids of a lucky, an average and an unlucky agent of a city",
+    },
+    "rivalry.economies.figures.fairness": {
+        "fairness_plane": "efficiency against fairness over a swept parameter, with rules without karma"
+    },
+    "rivalry.economies.figures.learning": {
+        "agent_histogram": "distribution over agents of best-response gains, or of rewards",
+        "exploitability_curve": "exploitability during learning, exact and sampled, and distance to"
+        " equilibrium",
+        "social_traces": "efficiency, fairness and changes of policies during learning",
+    },
+    "rivalry.economies.figures.streets": {
+        "example_routes": "routes of a lucky, an average and an unlucky agent of a city",
+        "street_map": "one metric per lane on the map of a city",
+    },
+    "rivalry.economies.figures.violations": {
+        "violations": "frequency of violations of contractivity or monotonicity by drawn policies"
+    },
+    "rivalry.games.influencer.figures": {
+        "influence": "influence of every player over the space",
+        "resource": "distribution of the resource over the space",
+        "shares": "share of the resource of every player over the space",
+        "snapshots": "influence and positions at selected steps",
+    },
+    "rivalry.games.market.figures": {
+        "commitment": "value of a leader against the cost of revising its plans, with benchmarks",
+        "dcf_sensitivity": "value of a firm by discount rate and growth rate",
+        "valuation_path": "cumulated discounted cash flows per period, and the terminal value",
+    },
+    "rivalry.games.race.figures.deviations": {
+        "deviation": "gain from another investment in period 0",
+        "payoff_landscape": "own payoff by two own inputs on logarithmic axes, and the best response",
+    },
+    "rivalry.games.race.figures.plans": {
+        "schedule": "inputs of every player per period",
+        "technology": "technology levels and probability of continuation per stage",
+    },
+    "rivalry.games.race.figures.policies": {
+        "precipice": "risk against enmity, by the information of the players",
+        "safety_frontier": "probability of a disaster against performance, for several results",
+        "subsidy": "effects of a subsidy, by player and price",
+    },
+}
+"""Every module of charts or recipes, with the titles of its plots. A plot's function has the plot's name."""
+
+_VIEWS = {"cycle": "path_moves", "ternary": "landscape"}
+_VIEWS |= {
+    name: name for name in ("dcf_sensitivity", "deviation", "influence", "landscape", "payoff_landscape")
+}
+_VIEWS |= {name: name for name in ("reaction", "resource", "shares", "snapshots", "vector_field")}
+
+_CAPTIONS = {
+    "bifurcation": {
+        "": "branches of equilibria and end points of runs against a parameter",
+        "compare=True": "end points of several methods against a parameter, with their distance below",
+    },
+    "histogram": {
+        "": "distribution of profit gains over sessions, between equilibrium and joint maximum",
+        "form=means": "means over sessions of learners beside their negative controls",
+        "quantity=payoff": "distribution of payoffs over sessions",
+    },
+    "learning_curve": {
+        "": "rewards, distance to equilibrium and regret during learning",
+        "compare=True": "learners compared during learning, beside methods that do not learn",
+        "quantity=choice": "choices of every player during learning",
+        "quantity=regret": "regret of a learner against its steps",
+    },
+    "paths": {
+        "": "positions from the start to the end of a run",
+        "quantity=gradient": "own payoff gradient of every player along the path",
+        "quantity=greedy": "greedy play of learned policies",
+        "quantity=payoff": "payoff of every player along the path",
+        "space=cube": "path of three players in the unit cube",
+        "space=diagonal": "path of three players in the unit cube, viewed along its diagonal",
+    },
+}
+
 PLOTS = {
-    "agent_histogram": PlotEntry(
-        "rivalry.economies.figures.exploitability:agent_histogram",
-        "distribution over agents of best-response gains, or of rewards",
-    ),
-    "basins": PlotEntry(
-        "rivalry.plots.ends:basins", "initial profiles, coloured by the end point that each led to"
-    ),
-    "bid_congestion": PlotEntry(
-        "rivalry.economies.figures.congestion:bid_congestion",
-        "mean bid per lane against the number of agents that demand it",
-    ),
-    "bid_law": PlotEntry(
-        "rivalry.economies.figures.bidding:bid_law", "frequency of each bid, and its probability of winning"
-    ),
-    "bifurcation": PlotEntry(
-        "rivalry.plots.bifurcation:bifurcation",
-        "branches of equilibria, and end points of one method or several, against a parameter",
-        captions={
-            "": "branches of equilibria and end points of runs against a parameter",
-            "compare=True": "end points of several methods against a parameter, with their distance below",
-        },
-    ),
-    "class_table": PlotEntry(
-        "rivalry.economies.figures.example_agents:class_table",
-        "bids and outcomes of lucky, average and unlucky agents of a city",
-    ),
-    "commitment": PlotEntry(
-        "rivalry.games.market.figures:commitment",
-        "value of a leader against the cost of revising its plans, with benchmarks",
-    ),
-    "cycle": PlotEntry(
-        "rivalry.plots.best_responses:cycle",
-        "payoffs and gains along sequential best responses",
-        ("path_moves",),
-    ),
-    "dcf_sensitivity": PlotEntry(
-        "rivalry.games.market.figures:dcf_sensitivity",
-        "value of a firm by discount rate and growth rate",
-        ("dcf_sensitivity",),
-    ),
-    "design_search": PlotEntry(
-        "rivalry.economies.figures.design_search:design_search",
-        "objective and exploitability of the rules tried by a planner, by seed",
-    ),
-    "deviation": PlotEntry(
-        "rivalry.games.race.figures.deviations:deviation",
-        "gain from another investment in period 0",
-        ("deviation",),
-    ),
-    "end_positions": PlotEntry(
-        "rivalry.plots.ends:end_positions", "distribution of each player's end position"
-    ),
-    "example_bids": PlotEntry(
-        "rivalry.economies.figures.example_agents:example_bids",
-        "bids of a lucky, an average and an unlucky agent of a city",
-    ),
-    "example_routes": PlotEntry(
-        "rivalry.economies.figures.streets:example_routes",
-        "routes of a lucky, an average and an unlucky agent of a city",
-    ),
-    "exploitability_curve": PlotEntry(
-        "rivalry.economies.figures.exploitability:exploitability_curve",
-        "exploitability during learning, exact and sampled, and distance to equilibrium",
-    ),
-    "fairness_plane": PlotEntry(
-        "rivalry.economies.figures.fairness:fairness_plane",
-        "efficiency against fairness over a swept parameter, with rules without karma",
-    ),
-    "heat": PlotEntry(
-        "rivalry.plots.scenario:heat",
-        "one metric over two parameters; cells without a certificate are hatched",
-    ),
-    "histogram": PlotEntry(
-        "rivalry.plots.histogram:histogram",
-        "distribution of profit gains, payoffs or another metric over sessions, with negative controls",
-        captions={
-            "": "distribution of profit gains over sessions, between equilibrium and joint maximum",
-            "form=means": "means over sessions of learners beside their negative controls",
-            "quantity=payoff": "distribution of payoffs over sessions",
-        },
-    ),
-    "impulse_response": PlotEntry(
-        "rivalry.plots.impulse:impulse_response", "play after one deviation of a learner"
-    ),
-    "influence": PlotEntry(
-        "rivalry.games.influencer.figures:influence",
-        "influence of every player over the space",
-        ("influence",),
-    ),
-    "karma_histogram": PlotEntry(
-        "rivalry.economies.figures.bidding:karma_histogram", "distribution of karma over agents"
-    ),
-    "landscape": PlotEntry(
-        "rivalry.plots.phase:landscape",
-        "own payoff against own position, the others' positions fixed",
-        ("landscape",),
-    ),
-    "lane_load": PlotEntry(
-        "rivalry.economies.figures.congestion:lane_load",
-        "demand per lane in free flow against its capacity",
-    ),
-    "learning_curve": PlotEntry(
-        "rivalry.plots.learning_curve:learning_curve",
-        "rewards, choices, regret or another metric during learning, by player or by method",
-        captions={
-            "": "rewards, distance to equilibrium and regret during learning",
-            "compare=True": "learners compared during learning, beside methods that do not learn",
-            "quantity=choice": "choices of every player during learning",
-            "quantity=regret": "regret of a learner against its steps",
-        },
-    ),
-    "mean_bids": PlotEntry(
-        "rivalry.economies.figures.bidding:mean_bids",
-        "mean bid against karma, by urgency, for several methods or cells",
-    ),
-    "paths": PlotEntry(
-        "rivalry.plots.paths:paths",
-        "positions, payoffs or gradients from the start to the end of a run, or greedy play of policies",
-        by_quantity={"gradient": "path_gradients", "payoff": "path_payoffs"},
-        captions={
-            "": "positions from the start to the end of a run",
-            "quantity=gradient": "own payoff gradient of every player along the path",
-            "quantity=greedy": "greedy play of learned policies",
-            "quantity=payoff": "payoff of every player along the path",
-            "space=cube": "path of three players in the unit cube",
-            "space=diagonal": "path of three players in the unit cube, viewed along its diagonal",
-        },
-    ),
-    "payoff_landscape": PlotEntry(
-        "rivalry.games.race.figures.deviations:payoff_landscape",
-        "own payoff by two own inputs on logarithmic axes, and the best response",
-        ("payoff_landscape",),
-    ),
-    "policy": PlotEntry(
-        "rivalry.plots.strategies:policy", "probability of each action in each state under learned policies"
-    ),
-    "policy_map": PlotEntry(
-        "rivalry.economies.figures.policy_maps:policy_map",
-        "bid probabilities by karma and urgency, learned beside equilibrium",
-    ),
-    "precipice": PlotEntry(
-        "rivalry.games.race.figures.policies:precipice",
-        "risk against enmity, by the information of the players",
-    ),
-    "reaction": PlotEntry(
-        "rivalry.plots.best_responses:reaction",
-        "best responses of two players and their intersections",
-        ("reaction",),
-    ),
-    "resource": PlotEntry(
-        "rivalry.games.influencer.figures:resource",
-        "distribution of the resource over the space",
-        ("resource",),
-    ),
-    "safety_frontier": PlotEntry(
-        "rivalry.games.race.figures.policies:safety_frontier",
-        "probability of a disaster against performance, for several results",
-    ),
-    "scaling_check": PlotEntry(
-        "rivalry.economies.figures.bidding:scaling_check",
-        "mean bids of economies of several sizes, rescaled",
-    ),
-    "scenario": PlotEntry(
-        "rivalry.plots.scenario:scenario", "metrics against one parameter, one series per value of another"
-    ),
-    "schedule": PlotEntry("rivalry.games.race.figures.plans:schedule", "inputs of every player per period"),
-    "shares": PlotEntry(
-        "rivalry.games.influencer.figures:shares",
-        "share of the resource of every player over the space",
-        ("shares",),
-    ),
-    "snapshots": PlotEntry(
-        "rivalry.games.influencer.figures:snapshots",
-        "influence and positions at selected steps",
-        ("snapshots",),
-    ),
-    "social_traces": PlotEntry(
-        "rivalry.economies.figures.social:social_traces",
-        "efficiency, fairness and changes of policies during learning",
-    ),
-    "spectrum": PlotEntry(
-        "rivalry.plots.spectra:spectrum",
-        "eigenvalues of the dynamics; stable where all real parts are negative",
-    ),
-    "stability_window": PlotEntry(
-        "rivalry.plots.spectra:stability_window",
-        "region of two parameters in which the symmetric equilibrium is stable",
-    ),
-    "strategies": PlotEntry("rivalry.plots.strategies:strategies", "mixed strategies as bars"),
-    "street_map": PlotEntry(
-        "rivalry.economies.figures.streets:street_map",
-        "one metric per lane on the map of a city",
-    ),
-    "subsidy": PlotEntry(
-        "rivalry.games.race.figures.policies:subsidy", "effects of a subsidy, by player and price"
-    ),
-    "technology": PlotEntry(
-        "rivalry.games.race.figures.plans:technology",
-        "technology levels and probability of continuation per stage",
-    ),
-    "ternary": PlotEntry(
-        "rivalry.plots.triangle:ternary",
-        "one player on a simplex of three corners: path, branches, gradients",
-        ("landscape",),
-        spare=True,
-    ),
-    "valuation_path": PlotEntry(
-        "rivalry.games.market.figures:valuation_path",
-        "cumulated discounted cash flows per period, and the terminal value",
-    ),
-    "vector_field": PlotEntry(
-        "rivalry.plots.phase:vector_field", "gradients of two players, and their zeros", ("vector_field",)
-    ),
-    "violations": PlotEntry(
-        "rivalry.economies.figures.violations:violations",
-        "frequency of violations of contractivity or monotonicity by drawn policies",
-    ),
+    kind: PlotEntry(
+        f"{module}:{kind}",
+        title,
+        views=(_VIEWS[kind],) if kind in _VIEWS else (),
+        spare=kind == "ternary",
+        by_quantity={"gradient": "path_gradients", "payoff": "path_payoffs"} if kind == "paths" else {},
+        captions=_CAPTIONS.get(kind, {}),
+    )
+    for kind, module, title in sorted(
+        (kind, module, title) for module, titles in _TITLES.items() for kind, title in titles.items()
+    )
 }
 
 

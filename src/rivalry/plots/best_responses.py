@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import cycle as cycle_of
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from xarray import Dataset
 
 from rivalry.plots.metrics import is_log, metric_label, set_log_scale
-from rivalry.plots.select import DrawnPoint, point
+from rivalry.plots.select import At, DrawnPoint, point
 from rivalry.plots.style import (
     INK,
     MARKERS,
     PALETTE,
-    canvas,
     caption,
+    chart,
     colours,
     end_marker,
-    legend,
     lower_axes,
     player_label,
     widths,
 )
-
-if TYPE_CHECKING:
-    from xarray import Dataset
 
 JUMP = 0.12  # of the range drawn: responses further apart are a jump
 CYCLE = 24  # moves
 TITLES = {"nash": "Nash", "stackelberg": "Stackelberg"}  # of benchmarks named after a person
 
 
-def reaction(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
+@chart
+def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     """Draw the best responses of two players to each other, and their intersections.
 
     Intersections are equilibria of the game in which the two variables alone can be changed. A jump of a best
@@ -66,52 +62,48 @@ def reaction(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | N
     >>> reaction(curves).get_legend_handles_labels()[1]
     ['best response of player 0', 'best response of player 1', 'intersection']
     """
-    with canvas(ax) as axes:
-        also = [f"reaction_{name}" for name in ("at", "here", "player", "column", "point", "point_name")]
-        found = point(data, "reaction", 2, (*also, "claim"), at=at)
-        responses, rivals = (found.arrays[name].astype(float) for name in ("reaction", "reaction_at"))
-        if len(responses) != 2:
-            raise ValueError(f"reaction: {len(responses)} players; must be two")
-        who = [int(k) for k in found.arrays.get("reaction_player", np.arange(2))]
-        log = is_log(rivals)
-        # the first player's strategy is horizontal, the second's vertical
-        curves = [(responses[0], rivals[0]), (rivals[1], responses[1])]
-        floor = float(rivals.min()) if log else -np.inf
-        whole = [np.maximum(np.array(curve), floor) for curve in curves]
-        breaks = [_breaks(curve, k, log) for k, curve in enumerate(whole)]
-        for k in range(2):
-            _curve(axes, whole[k], breaks[k], PALETTE[k], f"best response of player {who[k]}")
-        broken = (np.insert(whole[k], breaks[k] + 1, np.nan, axis=1) for k in range(2))
-        met = crossings(*broken, log=log)
-        if len(met):
-            axes.plot(
-                *met.T, "D", color=INK, markersize=5, markerfacecolor="none", label="intersection", zorder=4
-            )
-        _benchmarks(axes, found, floor)
-        if (here := found.arrays.get("reaction_here")) is not None:
-            certified = found.is_certified()
-            words = "present profile" + ("" if certified else ", not certified")
-            mark = end_marker(certified, INK) | {"zorder": 5, "clip_on": False}
-            axes.plot(*np.maximum(here, floor), "o", label=words, **mark)
-        for which in "xy":
-            set_log_scale(axes, which, log)
-        column = str(found.arrays.get("reaction_column", "strategy"))
-        axes.set_xlabel(f"{metric_label(column)} of player {who[0]}")
-        axes.set_ylabel(f"{metric_label(column)} of player {who[1]}")
-        caption(axes, found.words, "0 lies on the edge" if log and (responses <= 0).any() else "")
-        legend(axes)
-        return axes
+    also = [f"reaction_{name}" for name in ("at", "here", "player", "column", "point", "point_name")]
+    found = point(data, "reaction", 2, (*also, "claim"), at=at)
+    responses, rivals = (found[name].astype(float) for name in ("reaction", "reaction_at"))
+    if len(responses) != 2:
+        raise ValueError(f"reaction: {len(responses)} players; must be two")
+    who = [int(k) for k in found.get("reaction_player", np.arange(2))]
+    log = is_log(rivals)
+    # the first player's strategy is horizontal, the second's vertical
+    curves = [(responses[0], rivals[0]), (rivals[1], responses[1])]
+    floor = float(rivals.min()) if log else -np.inf
+    whole = [np.maximum(np.array(curve), floor) for curve in curves]
+    breaks = [_breaks(curve, k, log) for k, curve in enumerate(whole)]
+    for k in range(2):
+        _curve(ax, whole[k], breaks[k], PALETTE[k], f"best response of player {who[k]}")
+    broken = (np.insert(whole[k], breaks[k] + 1, np.nan, axis=1) for k in range(2))
+    met = crossings(*broken, log=log)
+    if len(met):
+        ax.plot(*met.T, "D", color=INK, markersize=5, markerfacecolor="none", label="intersection", zorder=4)
+    _benchmarks(ax, found, floor)
+    if (here := found.get("reaction_here")) is not None:
+        certified = found.is_certified()
+        words = "present profile" + ("" if certified else ", not certified")
+        mark = end_marker(certified, INK) | {"zorder": 5, "clip_on": False}
+        ax.plot(*np.maximum(here, floor), "o", label=words, **mark)
+    for which in "xy":
+        set_log_scale(ax, which, log)
+    column = str(found.get("reaction_column", "strategy"))
+    ax.set_xlabel(f"{metric_label(column)} of player {who[0]}")
+    ax.set_ylabel(f"{metric_label(column)} of player {who[1]}")
+    caption(ax, found.words, "0 lies on the edge" if log and (responses <= 0).any() else "")
+    return ax
 
 
-def _benchmarks(axes: Axes, found: DrawnPoint, floor: float) -> None:
+def _benchmarks(ax: Axes, found: DrawnPoint, floor: float) -> None:
     """Draw named points, each with its own marker."""
-    places = found.arrays.get("reaction_point", np.empty((0, 2))).astype(float)
-    names = found.arrays.get("reaction_point_name", np.arange(len(places)))
+    places = found.get("reaction_point", np.empty((0, 2))).astype(float)
+    names = found.get("reaction_point_name", np.arange(len(places)))
     marks = zip(MARKERS[1:], PALETTE[2:], strict=False)
     for place, name, (marker, colour) in zip(places, names, cycle_of(marks), strict=False):
         if np.all(np.isfinite(place)):
             label = f"{TITLES.get(str(name), name)} ({place[0]:.4g}, {place[1]:.4g})"
-            axes.plot(*np.maximum(place, floor), marker, color=colour, markersize=9, label=label, zorder=3)
+            ax.plot(*np.maximum(place, floor), marker, color=colour, markersize=9, label=label, zorder=3)
 
 
 def _breaks(curve: np.ndarray, row: int, log: bool) -> np.ndarray:
@@ -126,13 +118,13 @@ def _breaks(curve: np.ndarray, row: int, log: bool) -> np.ndarray:
     return np.flatnonzero(np.abs(np.diff(where[row])) > JUMP * span)
 
 
-def _curve(axes: Axes, curve: np.ndarray, breaks: np.ndarray, colour: str, label: str) -> None:
+def _curve(ax: Axes, curve: np.ndarray, breaks: np.ndarray, colour: str, label: str) -> None:
     """Draw a curve ``[2 place]`` with dotted discontinuities."""
     for k in breaks:
-        axes.plot(*curve[:, k : k + 2], ":", color=colour, linewidth=1.0, label="_jump")
+        ax.plot(*curve[:, k : k + 2], ":", color=colour, linewidth=1.0, label="_jump")
     for piece in np.split(np.arange(curve.shape[1]), breaks + 1):
-        axes.plot(*curve[:, piece], color=colour, label="_response")
-    axes.plot([], [], color=colour, label=label)
+        ax.plot(*curve[:, piece], color=colour, label="_response")
+    ax.plot([], [], color=colour, label=label)
 
 
 def crossings(first: np.ndarray, second: np.ndarray, *, log: bool = False) -> np.ndarray:
@@ -167,9 +159,8 @@ def _apart(places: np.ndarray) -> list[int]:
     return found
 
 
-def cycle(
-    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, last: int = CYCLE
-) -> Axes:
+@chart
+def cycle(data: Dataset, ax: Axes, *, at: At = None, last: int = CYCLE) -> Axes:
     """Draw payoffs along sequential best responses, and below them the gain of the player that moved.
 
     Parameters
@@ -199,36 +190,32 @@ def cycle(
     """
     if last < 1:
         raise ValueError(f"last: {last} must be at least 1")
-    with canvas(ax) as axes:
-        found = point(data, "move_payoff", 2, ("move_gain", "move_player", "cycle_rounds"), at=at)
-        payoff = found.arrays["move_payoff"]
-        moves = np.arange(len(payoff))[-last:]
-        players = payoff.shape[1]
-        mover = found.arrays["move_player"].astype(int)
-        shades = colours(players)
-        for k, (colour, wide) in enumerate(zip(shades, widths(players), strict=True)):
-            label = player_label(k, players)
-            axes.plot(
-                moves, payoff[moves, k], drawstyle="steps-post", color=colour, linewidth=wide, label=label
-            )
-            own = moves[mover[moves] == k]
-            axes.plot(own, payoff[own, k], "o", color=colour, markersize=4.5, label="_mover")
-        axes.plot([], [], "o", color=INK, markersize=4.5, label="payoff of the player moving")
-        low = lower_axes(axes, 1)[0]
-        low.bar(moves, found.arrays["move_gain"][moves], 0.7, color=[shades[k] for k in mover[moves]])
-        low.axhline(0.0, color=INK, linewidth=0.9)
-        low.xaxis.set_major_locator(MaxNLocator(integer=True))
-        rounds = found.arrays.get("cycle_rounds")
-        turn = int(rounds) * players if rounds is not None else 0
-        if turn > 0:
-            for panel in (axes, low):
-                end = moves[-1] + 0.5
-                panel.axvspan(end - turn, end, color=INK, alpha=0.07, linewidth=0, label="_turn")
-            axes.fill([], [], color=INK, alpha=0.12, label=f"one period of the cycle ({turn} moves)")
-        low.set_xlabel("move")
-        axes.set_ylabel("payoff\n(units of the game)")
-        low.set_ylabel("gain of the\nplayer moving")
-        part = f"the last {len(moves)} of {len(payoff)} moves" if len(moves) < len(payoff) else ""
-        caption(axes, found.words, part)
-        legend(axes)
-        return axes
+    found = point(data, "move_payoff", 2, ("move_gain", "move_player", "cycle_rounds"), at=at)
+    payoff = found["move_payoff"]
+    moves = np.arange(len(payoff))[-last:]
+    players = payoff.shape[1]
+    mover = found["move_player"].astype(int)
+    shades = colours(players)
+    for k, (colour, wide) in enumerate(zip(shades, widths(players), strict=True)):
+        label = player_label(k, players)
+        ax.plot(moves, payoff[moves, k], drawstyle="steps-post", color=colour, linewidth=wide, label=label)
+        own = moves[mover[moves] == k]
+        ax.plot(own, payoff[own, k], "o", color=colour, markersize=4.5, label="_mover")
+    ax.plot([], [], "o", color=INK, markersize=4.5, label="payoff of the player moving")
+    low = lower_axes(ax, 1)[0]
+    low.bar(moves, found["move_gain"][moves], 0.7, color=[shades[k] for k in mover[moves]])
+    low.axhline(0.0, color=INK, linewidth=0.9)
+    low.xaxis.set_major_locator(MaxNLocator(integer=True))
+    rounds = found.get("cycle_rounds")
+    turn = int(rounds) * players if rounds is not None else 0
+    if turn > 0:
+        for panel in (ax, low):
+            end = moves[-1] + 0.5
+            panel.axvspan(end - turn, end, color=INK, alpha=0.07, linewidth=0, label="_turn")
+        ax.fill([], [], color=INK, alpha=0.12, label=f"one period of the cycle ({turn} moves)")
+    low.set_xlabel("move")
+    ax.set_ylabel("payoff\n(units of the game)")
+    low.set_ylabel("gain of the\nplayer moving")
+    part = f"the last {len(moves)} of {len(payoff)} moves" if len(moves) < len(payoff) else ""
+    caption(ax, found.words, part)
+    return ax

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from xarray import Dataset
 
 from rivalry.plots.branches import branch_point, draw_branches, draw_events, draw_orbits, parameter
 from rivalry.plots.select import (
+    At,
     DrawnPoint,
+    Names,
     band,
-    check_data,
     check_index,
     dimension,
     find_sweep,
@@ -25,8 +27,8 @@ from rivalry.plots.style import (
     MARKERS,
     PALETTE,
     add_colour_bar,
-    canvas,
     caption,
+    chart,
     colours,
     draw_band,
     end_marker,
@@ -34,9 +36,6 @@ from rivalry.plots.style import (
     lower_axes,
     player_label,
 )
-
-if TYPE_CHECKING:
-    from xarray import Dataset
 
 JUMP = 0.12  # of the vertical range: ends farther apart are not joined
 JOINED = 10  # fewest parameter values at which neighbouring ends are joined
@@ -53,15 +52,16 @@ WORDS = {
 }
 
 
+@chart
 def bifurcation(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
     over: str | None = None,
     axis: int = 0,
     compare: bool = False,
-    methods: Sequence[str] | None = None,
-    at: Mapping[str, Any] | None = None,
+    methods: Names = None,
+    at: At = None,
     thresholds: str | None = "threshold",
     density: bool = False,
 ) -> Axes:
@@ -108,34 +108,31 @@ def bifurcation(
     ValueError
         If the data hold neither ends nor branches over the parameter, or there is no such axis or method.
     """
-    check_data(data)
-    with canvas(ax) as axes:
-        if compare:
-            return _compare(axes, data, over, axis, at, methods)
-        if methods is not None:
-            raise ValueError("methods: one method is drawn; compare = true draws several")
-        branches = branch_point(data, at)
-        over = _over(data, at, over, branches)
-        runs = _runs(data, over, axis, at, thresholds, density)
-        if branches is not None and parameter(branches) == over.rpartition(".")[2]:
-            check_index("axis", axis, branches.arrays["branch_position"].shape[-1])
-            draw_orbits(axes, branches, axis)
-            draw_branches(axes, branches, axis, coloured=runs is None)
-            draw_events(axes, branches, axis)
-        elif runs is None:
-            raise ValueError(f"over: neither runs nor branches over {over!r} are in this data")
-        words = [] if branches is None or runs is not None else [branches.words]
-        if runs is not None:
-            words = _draw_runs(axes, runs, axis, density)
-            if thresholds is not None and thresholds in runs.found.arrays:
-                _vertical(axes, runs.x, runs.found.arrays[thresholds])
-        if thresholds is not None:
-            _crossings(axes, data, at, over)
-        axes.set_xlabel(over)
-        axes.set_ylabel(END if runs else "position (units of the space)")
-        caption(axes, *words)
-        legend(axes)
-        return axes
+    if compare:
+        return _compare(ax, data, over, axis, at, methods)
+    if methods is not None:
+        raise ValueError("methods: one method is drawn; compare = true draws several")
+    branches = branch_point(data, at)
+    over = _over(data, at, over, branches)
+    runs = _runs(data, over, axis, at, thresholds, density)
+    if branches is not None and parameter(branches) == over.rpartition(".")[2]:
+        check_index("axis", axis, branches["branch_position"].shape[-1])
+        draw_orbits(ax, branches, axis)
+        draw_branches(ax, branches, axis, coloured=runs is None)
+        draw_events(ax, branches, axis)
+    elif runs is None:
+        raise ValueError(f"over: neither runs nor branches over {over!r} are in this data")
+    words = [] if branches is None or runs is not None else [branches.words]
+    if runs is not None:
+        words = _draw_runs(ax, runs, axis, density)
+        if thresholds is not None and thresholds in runs.found:
+            _vertical(ax, runs.x, runs.found[thresholds])
+    if thresholds is not None:
+        _crossings(ax, data, at, over)
+    ax.set_xlabel(over)
+    ax.set_ylabel(END if runs else "position (units of the space)")
+    caption(ax, *words)
+    return ax
 
 
 class Runs(NamedTuple):
@@ -147,7 +144,7 @@ class Runs(NamedTuple):
     kinds: np.ndarray
 
 
-def _over(data: Dataset, at: Mapping[str, Any] | None, over: str | None, branches: DrawnPoint | None) -> str:
+def _over(data: Dataset, at: At, over: str | None, branches: DrawnPoint | None) -> str:
     """Return the parameter along the axis."""
     if branches is not None:
         own = parameter(branches)
@@ -161,14 +158,7 @@ def _over(data: Dataset, at: Mapping[str, Any] | None, over: str | None, branche
     return parameter(branches)
 
 
-def _runs(
-    data: Dataset,
-    over: str,
-    axis: int,
-    at: Mapping[str, Any] | None,
-    thresholds: str | None,
-    density: bool,
-) -> Runs | None:
+def _runs(data: Dataset, over: str, axis: int, at: At, thresholds: str | None, density: bool) -> Runs | None:
     """Return the end points over the parameter; None where there are none."""
     if "profile" not in data or over not in data.coords:
         return None
@@ -179,29 +169,29 @@ def _runs(
     dim = str(dimension(data, over))
     keep = (dim, "replication", "lane", *(["trial"] if rank == 3 else []))
     found = point(data, main, 2, also, at=at, keep=keep)
-    if is_blank(found.arrays[main]):
+    if is_blank(found[main]):
         return None
-    profile = found.arrays[main]
+    profile = found[main]
     check_index("axis", axis, profile.shape[-1])
     positions = profile[..., axis].reshape(len(profile), -1, profile.shape[-2])
-    words = found.arrays.get("end_state", np.full(positions.shape[:2], ""))
+    words = found.get("end_state", np.full(positions.shape[:2], ""))
     return Runs(data[over].values.astype(float), found, positions, words.reshape(positions.shape[:2]))
 
 
-def _draw_runs(axes: Axes, runs: Runs, axis: int, density: bool) -> list[str]:
+def _draw_runs(ax: Axes, runs: Runs, axis: int, density: bool) -> list[str]:
     count = runs.positions.shape[1]
     words = [runs.found.words, f"axis {axis}" if axis else ""]
     if density:
-        _density(axes, runs)
+        _density(ax, runs)
         ends = np.isfinite(runs.positions).any(axis=2).sum(axis=1)
         return [*words, f"n = {ends.max()} ends per value, all players"]
-    _lines(axes, runs.x, runs.positions, runs.kinds)
-    _marks(axes, runs.x, runs.positions, runs.kinds, runs.found.certified())
-    _ranges(axes, runs.x, runs.found, axis)
+    _lines(ax, runs.x, runs.positions, runs.kinds)
+    _marks(ax, runs.x, runs.positions, runs.kinds, runs.found.certified())
+    _ranges(ax, runs.x, runs.found, axis)
     return [*words, f"n = {count} runs per value" if count > 1 else ""]
 
 
-def _density(axes: Axes, runs: Runs) -> None:
+def _density(ax: Axes, runs: Runs) -> None:
     """Draw the distribution of all players' ends at each parameter value, as shares."""
     order = np.argsort(runs.x, kind="stable")
     finite = runs.positions[np.isfinite(runs.positions)]
@@ -218,22 +208,22 @@ def _density(axes: Axes, runs: Runs) -> None:
             share[:, column] = np.histogram(ends, edges)[0] / ends.size
     middle = (edges[1:] + edges[:-1]) / 2
     positive = np.where(share > 0, share, np.nan)
-    drawing = axes.pcolormesh(runs.x[order], middle, positive, shading="nearest", cmap="cividis_r", zorder=1)
-    add_colour_bar(axes, drawing, "share of ends", (1.03, 0.0, 0.03, 0.4))
+    drawing = ax.pcolormesh(runs.x[order], middle, positive, shading="nearest", cmap="cividis_r", zorder=1)
+    add_colour_bar(ax, drawing, "share of ends", (1.03, 0.0, 0.03, 0.4))
 
 
-def _crossings(axes: Axes, data: Dataset, at: Mapping[str, Any] | None, over: str) -> None:
+def _crossings(ax: Axes, data: Dataset, at: At, over: str) -> None:
     """Draw where the symmetric point gains or loses stability, over the scanned range."""
     found = branch_point(data, at, "crossing_direction", 1, ("crossing", "parameter_name"))
     if found is None or parameter(found) != over.rpartition(".")[2]:
         return
-    for value, word in zip(found.arrays["crossing"], found.arrays["crossing_direction"], strict=True):
-        axes.axvline(
+    for value, word in zip(found["crossing"], found["crossing_direction"], strict=True):
+        ax.axvline(
             value, color=INK, linestyle=":", linewidth=1.2, label=f"symmetric point {word} at {value:.6g}"
         )
 
 
-def _lines(axes: Axes, x: np.ndarray, positions: np.ndarray, words: np.ndarray) -> None:
+def _lines(ax: Axes, x: np.ndarray, positions: np.ndarray, words: np.ndarray) -> None:
     """Join neighbouring end points of one kind."""
     if len(x) < JOINED:
         return
@@ -245,11 +235,11 @@ def _lines(axes: Axes, x: np.ndarray, positions: np.ndarray, words: np.ndarray) 
                 joined = np.r_[False, np.abs(np.diff(here)) <= allowed]
                 for piece in np.split(np.arange(len(x)), np.flatnonzero(~joined)):
                     if len(piece) > 1:
-                        axes.plot(x[piece], here[piece], dash, color=colour, linewidth=1.1)
+                        ax.plot(x[piece], here[piece], dash, color=colour, linewidth=1.1)
 
 
 def _marks(
-    axes: Axes, x: np.ndarray, positions: np.ndarray, words: np.ndarray, certified: np.ndarray | None
+    ax: Axes, x: np.ndarray, positions: np.ndarray, words: np.ndarray, certified: np.ndarray | None
 ) -> None:
     shades = colours(positions.shape[2])
     worth = np.zeros(words.shape, bool) if certified is None else certified.reshape(words.shape)
@@ -264,19 +254,19 @@ def _marks(
             for player, colour in enumerate(shades):
                 mark = end_marker(filled, colour) | {"markeredgewidth": 0.9}
                 mark["markersize"] = size + ring * (len(shades) - 1 - player)
-                axes.plot(x[which], positions[which, run, player], marker, **mark)
+                ax.plot(x[which], positions[which, run, player], marker, **mark)
             label = WORDS[kind] + ("" if filled else ", not certified")
-            axes.plot([], [], marker, label=label, **end_marker(filled, INK))
+            ax.plot([], [], marker, label=label, **end_marker(filled, INK))
     for player, colour in enumerate(shades):
-        axes.plot([], [], color=colour, linewidth=3, label=player_label(player, len(shades)))
+        ax.plot([], [], color=colour, linewidth=3, label=player_label(player, len(shades)))
 
 
-def _ranges(axes: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
+def _ranges(ax: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
     """Draw cycles as ranges, from ``cycle_low`` to ``cycle_high [... player axis]``."""
-    if not {"cycle_low", "cycle_high"} <= set(found.arrays):
+    if not {"cycle_low", "cycle_high"} <= set(found):
         return
-    players = found.arrays["cycle_low"].shape[-2]
-    low, high = (found.arrays[k][..., axis].reshape(len(x), -1, players) for k in ("cycle_low", "cycle_high"))
+    players = found["cycle_low"].shape[-2]
+    low, high = (found[k][..., axis].reshape(len(x), -1, players) for k in ("cycle_low", "cycle_high"))
     if not np.isfinite(low).any():
         return
     apart = 0.01 * np.ptp(x)  # shows players with equal ranges side by side
@@ -285,17 +275,17 @@ def _ranges(axes: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
         for run in range(low.shape[1]):
             there = np.isfinite(low[:, run, player])
             ends = low[there, run, player], high[there, run, player]
-            axes.vlines(beside[there], *ends, color=colour, linewidth=3, alpha=0.35)
-    axes.plot([], [], color=INK, linewidth=3, alpha=0.35, label="range of a cycle")
+            ax.vlines(beside[there], *ends, color=colour, linewidth=3, alpha=0.35)
+    ax.plot([], [], color=INK, linewidth=3, alpha=0.35, label="range of a cycle")
 
 
-def _vertical(axes: Axes, x: np.ndarray, values: np.ndarray) -> None:
+def _vertical(ax: Axes, x: np.ndarray, values: np.ndarray) -> None:
     """Draw thresholds that are constant over the parameter, and therefore values of it."""
     per_point = values.reshape(len(x), -1)
     filled = np.unique(per_point[np.isfinite(per_point)].round(12))
     inside = filled[(filled > x.min()) & (filled < x.max())]
     for value in inside if len(filled) <= max(4, per_point.shape[1]) else []:
-        axes.axvline(value, color=INK, linestyle="-.", linewidth=1.0, label=f"threshold {value:.6g}")
+        ax.axvline(value, color=INK, linestyle="-.", linewidth=1.0, label=f"threshold {value:.6g}")
 
 
 # -- several methods -----------------------------------------------------------------------------------
@@ -311,14 +301,7 @@ class Ends(NamedTuple):
     trials: np.ndarray | None  # [point trial player]: where each of them ended
 
 
-def _compare(
-    axes: Axes,
-    data: Dataset,
-    over: str | None,
-    axis: int,
-    at: Mapping[str, Any] | None,
-    methods: Sequence[str] | None,
-) -> Axes:
+def _compare(ax: Axes, data: Dataset, over: str | None, axis: int, at: At, methods: Names) -> Axes:
     """Draw the ends of every method over the parameter, and their distances below."""
     over = find_sweep(data, "profile", 2, at, over)
     if methods is None and "algorithm" in (at or {}):
@@ -330,102 +313,94 @@ def _compare(
     x = data[over].values.astype(float)
     branches = branch_point(data, at)
     if branches is not None and parameter(branches) == over.rpartition(".")[2]:
-        draw_branches(axes, branches, axis, coloured=False)
+        draw_branches(ax, branches, axis, coloured=False)
     shift = 0.006 * float(np.ptp(x))
     shades = colours(len(every))
     for k, (ends, colour) in enumerate(zip(every, shades, strict=True)):
         beside = x + shift * (k - (len(every) - 1) / 2)
-        _draw_ends(axes, beside, ends, colour, MARKERS[k % len(MARKERS)])
+        _draw_ends(ax, beside, ends, colour, MARKERS[k % len(MARKERS)])
     means = any(ends.half is not None for ends in every)
     if means:
-        axes.errorbar([], [], [], fmt="none", ecolor=INK, capsize=2, label="95 % interval of that mean")
+        ax.errorbar([], [], [], fmt="none", ecolor=INK, capsize=2, label="95 % interval of that mean")
     if any(ends.trials is not None for ends in every):
-        axes.plot([], [], ".", color=INK, alpha=0.3, label="end of any trial")
+        ax.plot([], [], ".", color=INK, alpha=0.3, label="end of any trial")
     if any(not ends.certified.all() for ends in every):
         label = "hollow: not certified" + (", as no mean is" if means else "")
-        axes.plot([], [], "o", label=label, **end_marker(False, INK))
-    axes.set_ylabel(END.replace(" (", "\n("))
-    low = _distances(axes, data, at, over, x, [ends.name for ends in every], shades)
+        ax.plot([], [], "o", label=label, **end_marker(False, INK))
+    ax.set_ylabel(END.replace(" (", "\n("))
+    low = _distances(ax, data, at, over, x, [ends.name for ends in every], shades)
     low.set_xlabel(over)
-    axes.set_xlabel(over if low is axes else "")
-    caption(axes, f"axis {axis}" if axis else "")
-    legend(axes)
-    return axes
+    ax.set_xlabel(over if low is ax else "")
+    caption(ax, f"axis {axis}" if axis else "")
+    legend(ax)
+    return ax
 
 
-def _at(at: Mapping[str, Any] | None, name: str | None) -> dict[str, Any]:
+def _at(at: At, name: str | None) -> dict[str, Any]:
     return dict(at or {}) | ({} if name is None else {"algorithm": name})
 
 
-def _ends(data: Dataset, at: Mapping[str, Any] | None, over: str, name: str | None, axis: int) -> Ends | None:
+def _ends(data: Dataset, at: At, over: str, name: str | None, axis: int) -> Ends | None:
     keep = (str(dimension(data, over)), "replication", "lane")
     also = ("claim", "end_mean", "end_interval", "end_positions")
     found = point(data, "profile", 2, also, at=_at(at, name), keep=keep)
-    profile = found.arrays["profile"]
+    profile = found["profile"]
     check_index("axis", axis, profile.shape[-1])
     if is_blank(profile):
         return None
-    learned = "end_mean" in found.arrays and not is_blank(found.arrays["end_mean"])
-    ends = found.arrays["end_mean"] if learned else profile
+    learned = "end_mean" in found and not is_blank(found["end_mean"])
+    ends = found["end_mean"] if learned else profile
     positions = ends[..., axis].reshape(len(ends), -1, ends.shape[-2])
     worth = found.certified()
     certified = np.zeros(positions.shape[:2], bool)
     if worth is not None and not learned:  # a mean over trials is not a profile that was played
         certified = np.broadcast_to(worth, profile.shape[: worth.ndim]).reshape(positions.shape[:2])
-    trials = found.arrays.get("end_positions") if learned else None
+    trials = found.get("end_positions") if learned else None
     if trials is not None:
         trials = trials[..., axis].reshape(len(trials), -1, trials.shape[-2])
     return Ends(name or "runs", positions, certified, _half(found, axis, learned), trials)
 
 
 def _half(found: DrawnPoint, axis: int, learned: bool) -> np.ndarray | None:
-    if not learned or "end_interval" not in found.arrays:
+    if not learned or "end_interval" not in found:
         return None
-    half = found.arrays["end_interval"][..., axis]
+    half = found["end_interval"][..., axis]
     return np.asarray(half.reshape(len(half), -1, half.shape[-1])[:, 0])
 
 
-def _draw_ends(axes: Axes, x: np.ndarray, ends: Ends, colour: str, marker: str) -> None:
+def _draw_ends(ax: Axes, x: np.ndarray, ends: Ends, colour: str, marker: str) -> None:
     runs, players = ends.positions.shape[1:]
     for place, every in zip(x, () if ends.trials is None else ends.trials, strict=False):
         somewhere = np.unique(every[np.isfinite(every)].round(9))
-        axes.plot(np.full(len(somewhere), place), somewhere, ".", color=colour, alpha=0.3, label="_trial")
+        ax.plot(np.full(len(somewhere), place), somewhere, ".", color=colour, alpha=0.3, label="_trial")
     for filled in (True, False):
         which, run = np.nonzero(ends.certified == filled)
         if len(which):
             places = ends.positions[which, run]
             mark = end_marker(filled, colour) | {"markeredgewidth": 0.9, "markersize": 4.5}
             for player in range(players):
-                axes.plot(x[which], places[:, player], marker, label="_end", zorder=4, **mark)
+                ax.plot(x[which], places[:, player], marker, label="_end", zorder=4, **mark)
     if ends.half is not None and runs == 1:
         for player in range(min(players, ends.half.shape[1])):
             centre, half = ends.positions[:, 0, player], ends.half[:, player]
-            axes.errorbar(
-                x, centre, half, fmt="none", ecolor=colour, capsize=2, linewidth=1, label="_interval"
-            )
+            ax.errorbar(x, centre, half, fmt="none", ecolor=colour, capsize=2, linewidth=1, label="_interval")
     filled = bool(ends.certified.any())
     words = ends.name + (", mean of trials" if ends.half is not None else "")
-    axes.plot([], [], marker, label=words, **end_marker(filled, colour))
+    ax.plot([], [], marker, label=words, **end_marker(filled, colour))
 
 
 def _distances(
-    axes: Axes,
-    data: Dataset,
-    at: Mapping[str, Any] | None,
-    over: str,
-    x: np.ndarray,
-    names: Sequence[str],
-    shades: Sequence[str],
+    ax: Axes, data: Dataset, at: At, over: str, x: np.ndarray, names: Sequence[str], shades: Sequence[str]
 ) -> Axes:
     """Draw the distances in axes below; return ``axes`` itself where the data hold none."""
     if "distance" not in data or is_blank(data["distance"].values):
-        return axes
-    (low,) = lower_axes(axes, 1)
+        return ax
+    (low,) = lower_axes(ax, 1)
     dim, order = str(dimension(data, over)), np.argsort(x, kind="stable")
     for k, (name, colour) in enumerate(zip(names, shades, strict=True)):
         place = _at(at, name if "algorithm" in data["distance"].dims else None)
         found = point(data, "distance", 0, at=place, keep=(dim, "replication", "lane"))
-        values = found.arrays["distance"].reshape(len(x), -1)
+        values = found["distance"].reshape(len(x), -1)
         if is_blank(values):
             continue
         mean, half = band(values.T)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from xarray import Dataset
 
-from rivalry.plots.select import DrawnPoint, NoSuchPoint, is_blank, point
+from rivalry.plots.select import At, DrawnPoint, NoSuchPoint, is_blank, point
 from rivalry.plots.style import INK, PALETTE, colours
-
-if TYPE_CHECKING:
-    from xarray import Dataset
 
 EVENTS = {
     "symmetric_loss": ("o", "loss of symmetry"),
@@ -44,11 +41,7 @@ _ALSO = (
 
 
 def branch_point(
-    data: Dataset,
-    at: Mapping[str, Any] | None,
-    main: str = "branch_position",
-    rank: int = 3,
-    also: Any = _ALSO,
+    data: Dataset, at: At, main: str = "branch_position", rank: int = 3, also: Any = _ALSO
 ) -> DrawnPoint | None:
     """Return the branches at one point, from any method; None where the data hold none.
 
@@ -64,29 +57,28 @@ def branch_point(
             found = point(data, main, rank, also, at=chosen)
         except NoSuchPoint:
             continue
-        if not is_blank(found.arrays[main]):
+        if not is_blank(found[main]):
             return found
     return None
 
 
 def parameter(found: DrawnPoint) -> str:
     """Return the last word of the parameter's name: ``reach`` for ``game.reach``."""
-    names = [str(name) for name in np.ravel(found.arrays.get("parameter_name", "")) if name]
+    names = [str(name) for name in np.ravel(found.get("parameter_name", "")) if name]
     return names[0].rpartition(".")[2] if names else "parameter"
 
 
-def draw_branches(axes: Axes, found: DrawnPoint, axis: int, *, coloured: bool = True) -> None:
+def draw_branches(ax: Axes, found: DrawnPoint, axis: int, *, coloured: bool = True) -> None:
     """Draw the groups' positions: solid where stable, dashed where unstable, thin where not certified.
 
     One colour for each grouping, such as ``groups 2 + 1``; grey unless ``coloured``, where
     colours have another meaning.
     """
-    arrays = found.arrays
-    position, x = arrays["branch_position"][..., axis], arrays["branch_parameter"]
+    position, x = found["branch_position"][..., axis], found["branch_parameter"]
     rows = len(position)
-    branch = arrays.get("branch", np.zeros(rows, int))
-    groups = arrays.get("branch_group", np.broadcast_to(np.arange(position.shape[1]), position.shape))
-    stable = arrays.get("branch_stable", np.ones(rows)).astype(float) > 0.5
+    branch = found.get("branch", np.zeros(rows, int))
+    groups = found.get("branch_group", np.broadcast_to(np.arange(position.shape[1]), position.shape))
+    stable = found.get("branch_stable", np.ones(rows)).astype(float) > 0.5
     worth = certified_rows(found)
     words = [structure(group) for group in groups]
     shades = dict(zip(dict.fromkeys(words), colours(len(set(words))), strict=True))
@@ -102,14 +94,12 @@ def draw_branches(axes: Axes, found: DrawnPoint, axis: int, *, coloured: bool = 
             }
             kinds.add((bool(stable[first]), bool(worth[first])))
             for member in _one_a_group(groups[first]):
-                axes.plot(
-                    x[piece], position[piece, member], color=colour, label="_branch", zorder=2.5, **style
-                )
+                ax.plot(x[piece], position[piece, member], color=colour, label="_branch", zorder=2.5, **style)
     for word, colour in shades.items() if coloured else ():
-        axes.plot([], [], color=colour, linewidth=3, label=word)
+        ax.plot([], [], color=colour, linewidth=3, label=word)
     grey = INK if coloured else "#888888"
     for good in sorted({good for good, _ in kinds}, reverse=True):
-        axes.plot(
+        ax.plot(
             [],
             [],
             "-" if good else "--",
@@ -118,21 +108,20 @@ def draw_branches(axes: Axes, found: DrawnPoint, axis: int, *, coloured: bool = 
             label=f"{'' if good else 'un'}stable branch",
         )
     if not all(proved for _, proved in kinds):
-        axes.plot([], [], color=grey, linewidth=0.9, label="thin: not certified")
+        ax.plot([], [], color=grey, linewidth=0.9, label="thin: not certified")
 
 
 def certified_rows(found: DrawnPoint) -> np.ndarray:
     """Return whether a search of the whole space found no gain above the tolerance, ``[row]``."""
-    arrays = found.arrays
-    rows = len(arrays["branch_parameter"])
-    if "branch_regret" not in arrays:
+    rows = len(found["branch_parameter"])
+    if "branch_regret" not in found:
         return np.zeros(rows, bool)
-    payoff = arrays.get("branch_payoff", np.ones((rows, 1)))
+    payoff = found.get("branch_payoff", np.ones((rows, 1)))
     total = np.nansum(np.abs(payoff), axis=1)
-    if np.isfinite(known := arrays.get("resource_total", np.asarray(np.nan))).all():
+    if np.isfinite(known := found.get("resource_total", np.asarray(np.nan))).all():
         total = np.broadcast_to(known, rows)
-    worth = np.nanmax(arrays["branch_regret"], axis=1) <= TOLERANCE * total
-    return np.asarray(worth & (arrays.get("branch_coverage", np.full(rows, "exact")) != "local"))
+    worth = np.nanmax(found["branch_regret"], axis=1) <= TOLERANCE * total
+    return np.asarray(worth & (found.get("branch_coverage", np.full(rows, "exact")) != "local"))
 
 
 def structure(group: np.ndarray) -> str:
@@ -160,16 +149,15 @@ def _pieces(rows: np.ndarray, stable: np.ndarray, worth: np.ndarray, words: list
     return [rows[begin : end + 1] for begin, end in ends]
 
 
-def draw_events(axes: Axes, found: DrawnPoint, axis: int) -> None:
+def draw_events(ax: Axes, found: DrawnPoint, axis: int) -> None:
     """Draw a mark for each event at the groups' positions, with the parameter's value in the legend."""
-    arrays = found.arrays
-    if not {"event_kind", "event_parameter", "event_position"} <= set(arrays):
+    if not {"event_kind", "event_parameter", "event_position"} <= set(found):
         return
     for kind, (marker, word) in EVENTS.items():
-        mine = np.flatnonzero((arrays["event_kind"] == kind) & np.isfinite(arrays["event_parameter"]))
+        mine = np.flatnonzero((found["event_kind"] == kind) & np.isfinite(found["event_parameter"]))
         if not len(mine):
             continue
-        values = arrays["event_parameter"][mine]
+        values = found["event_parameter"][mine]
         numbers = sorted({f"{value:.6g}" for value in values})
         words = f"{word} at {', '.join(numbers)}" if len(numbers) <= NAMED else f"{word} ({len(mine)})"
         style: dict[str, Any] = {
@@ -180,25 +168,24 @@ def draw_events(axes: Axes, found: DrawnPoint, axis: int) -> None:
         }
         size = 11 if marker == "*" else 6.5
         for row, value in zip(mine, values, strict=True):
-            places = np.unique(arrays["event_position"][row, :, axis].round(9))
+            places = np.unique(found["event_position"][row, :, axis].round(9))
             places = places[np.isfinite(places)]
-            axes.plot(np.full(len(places), value), places, marker, markersize=size, label="_event", **style)
-        axes.plot([], [], marker, linestyle="", markersize=size, label=words, **style)
+            ax.plot(np.full(len(places), value), places, marker, markersize=size, label="_event", **style)
+        ax.plot([], [], marker, linestyle="", markersize=size, label=words, **style)
 
 
-def draw_orbits(axes: Axes, found: DrawnPoint, axis: int) -> None:
+def draw_orbits(ax: Axes, found: DrawnPoint, axis: int) -> None:
     """Draw the range of every player on the cycles beyond a Hopf point, as bands."""
-    arrays = found.arrays
-    if not {"orbit_parameter", "orbit_low", "orbit_high"} <= set(arrays) or is_blank(arrays["orbit_low"]):
+    if not {"orbit_parameter", "orbit_low", "orbit_high"} <= set(found) or is_blank(found["orbit_low"]):
         return
-    x, low, high = arrays["orbit_parameter"], arrays["orbit_low"][..., axis], arrays["orbit_high"][..., axis]
-    source = arrays.get("orbit_hopf", np.zeros(len(x), int))
+    x, low, high = found["orbit_parameter"], found["orbit_low"][..., axis], found["orbit_high"][..., axis]
+    source = found.get("orbit_hopf", np.zeros(len(x), int))
     for hopf in dict.fromkeys(source.tolist()):
         mine = np.flatnonzero(source == hopf)
         mine = mine[np.argsort(x[mine], kind="stable")]
         for player in range(low.shape[1]):
             ends = low[mine, player], high[mine, player]
-            axes.fill_between(x[mine], *ends, color=PALETTE[5], alpha=0.25, linewidth=0, zorder=1.5)
+            ax.fill_between(x[mine], *ends, color=PALETTE[5], alpha=0.25, linewidth=0, zorder=1.5)
             for end in ends:
-                axes.plot(x[mine], end, color=PALETTE[5], linewidth=0.8, label="_orbit")
-    axes.fill_between([], [], color=PALETTE[5], alpha=0.35, label="range of a cycle beyond Hopf")
+                ax.plot(x[mine], end, color=PALETTE[5], linewidth=0.8, label="_orbit")
+    ax.fill_between([], [], color=PALETTE[5], alpha=0.35, label="range of a cycle beyond Hopf")

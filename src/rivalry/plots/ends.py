@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from xarray import Dataset
 
 from rivalry.core.results import CERTIFIED
-from rivalry.plots.select import DrawnPoint, check_data, check_index, is_blank, point
-from rivalry.plots.style import INK, MARKERS, canvas, caption, colours, end_marker, legend, player_label
-
-if TYPE_CHECKING:
-    from xarray import Dataset
+from rivalry.plots.select import At, DrawnPoint, check_index, is_blank, point
+from rivalry.plots.style import INK, MARKERS, caption, chart, colours, end_marker, player_label
 
 BINS = 40
 
 
-def end_positions(
-    data: Dataset,
-    ax: Axes | None = None,
-    *,
-    at: Mapping[str, Any] | None = None,
-    axis: int = 0,
-    bins: int = BINS,
-) -> Axes:
+@chart
+def end_positions(data: Dataset, ax: Axes, *, at: At = None, axis: int = 0, bins: int = BINS) -> Axes:
     """Draw a histogram of each player's end positions, with equilibria as dotted lines.
 
     Parameters
@@ -60,30 +52,27 @@ def end_positions(
     >>> end_positions(ends).get_title(loc="left")
     'n = 2 trials'
     """
-    check_data(data)
-    with canvas(ax) as axes:
-        main = "end_positions" if "end_positions" in data else "profile"
-        rank, keep = (3, ()) if main == "end_positions" else (2, ("replication", "lane"))
-        found = point(data, main, rank, ("grid_equilibria", "profile", "claim"), at=at, keep=keep)
-        ends = found.arrays[main]
-        check_index("axis", axis, ends.shape[-1])
-        if bins < 1:
-            raise ValueError(f"bins: {bins} must be at least 1")
-        ends = ends[..., axis].reshape(-1, ends.shape[-2])
-        ends = ends[np.isfinite(ends).any(axis=1)]
-        if not len(ends):
-            raise ValueError(f"data: {main!r} holds nothing at this point")
-        _histograms(axes, ends, bins)
-        _equilibria(axes, data, found.arrays.get("grid_equilibria"), at, axis)
-        word = "trial" if main == "end_positions" else "run"
-        axes.set_xlabel(f"end position{f', axis {axis}' if axis else ''} (units of the space)")
-        axes.set_ylabel(f"number of {word}s")
-        caption(axes, found.words, f"n = {len(ends)} {word}{'s' if len(ends) > 1 else ''}")
-        legend(axes)
-        return axes
+    main = "end_positions" if "end_positions" in data else "profile"
+    rank, keep = (3, ()) if main == "end_positions" else (2, ("replication", "lane"))
+    found = point(data, main, rank, ("grid_equilibria", "profile", "claim"), at=at, keep=keep)
+    ends = found[main]
+    check_index("axis", axis, ends.shape[-1])
+    if bins < 1:
+        raise ValueError(f"bins: {bins} must be at least 1")
+    ends = ends[..., axis].reshape(-1, ends.shape[-2])
+    ends = ends[np.isfinite(ends).any(axis=1)]
+    if not len(ends):
+        raise ValueError(f"data: {main!r} holds nothing at this point")
+    _histograms(ax, ends, bins)
+    _equilibria(ax, data, found.get("grid_equilibria"), at, axis)
+    word = "trial" if main == "end_positions" else "run"
+    ax.set_xlabel(f"end position{f', axis {axis}' if axis else ''} (units of the space)")
+    ax.set_ylabel(f"number of {word}s")
+    caption(ax, found.words, f"n = {len(ends)} {word}{'s' if len(ends) > 1 else ''}")
+    return ax
 
 
-def _histograms(axes: Axes, ends: np.ndarray, bins: int) -> None:
+def _histograms(ax: Axes, ends: np.ndarray, bins: int) -> None:
     finite = ends[np.isfinite(ends)]
     room = 0.02 * float(np.ptp(finite)) or 0.01
     edges = np.linspace(finite.min() - room, finite.max() + room, bins + 1).tolist()
@@ -94,46 +83,39 @@ def _histograms(axes: Axes, ends: np.ndarray, bins: int) -> None:
         edges = np.sort(np.r_[places - half, places + half]).tolist()
     for player, colour in enumerate(colours(ends.shape[1])):
         own = ends[np.isfinite(ends[:, player]), player]
-        axes.hist(own, edges, histtype="stepfilled", facecolor=colour, alpha=0.3, label="_area")
+        ax.hist(own, edges, histtype="stepfilled", facecolor=colour, alpha=0.3, label="_area")
         name = player_label(player, ends.shape[1])
-        axes.hist(own, edges, histtype="step", edgecolor=colour, linewidth=1.4, label=name)
+        ax.hist(own, edges, histtype="step", edgecolor=colour, linewidth=1.4, label=name)
 
 
-def _equilibria(
-    axes: Axes, data: Dataset, grid: np.ndarray | None, at: Mapping[str, Any] | None, axis: int
-) -> None:
+def _equilibria(ax: Axes, data: Dataset, grid: np.ndarray | None, at: At, axis: int) -> None:
     if grid is not None and not is_blank(grid):
         profiles, word = grid, "equilibrium of the grid"
     else:
         profiles, word = _certified(data, at), "certified equilibrium"
     for player, colour in enumerate(colours(profiles.shape[1])):
         for value in np.unique(profiles[:, player, axis].round(9)):
-            axes.axvline(value, color=colour, linestyle=":", linewidth=1.6, label="_equilibrium")
+            ax.axvline(value, color=colour, linestyle=":", linewidth=1.6, label="_equilibrium")
     if len(profiles):
-        axes.plot([], [], ":", color=INK, linewidth=1.6, label=f"{word} ({len(profiles)})")
+        ax.plot([], [], ":", color=INK, linewidth=1.6, label=f"{word} ({len(profiles)})")
 
 
-def _certified(data: Dataset, at: Mapping[str, Any] | None) -> np.ndarray:
+def _certified(data: Dataset, at: At) -> np.ndarray:
     """Return every method's certified profile at this point, ``[profile player axis]``."""
     if not {"profile", "claim"} <= set(data):
         return np.empty((0, 0, 1))
     chosen = {name: value for name, value in (at or {}).items() if name not in ("algorithm", "replication")}
     keep = ("algorithm", "replication", "lane")
     found = point(data, "profile", 2, ("claim",), at=chosen, keep=keep)
-    profile, claim = found.arrays["profile"], found.arrays["claim"]
+    profile, claim = found["profile"], found["claim"]
     flat = profile.reshape(-1, *profile.shape[-2:])
     worth = np.isin(np.broadcast_to(claim, profile.shape[: claim.ndim]).reshape(-1), CERTIFIED)
     flat = flat[worth & np.isfinite(flat).all(axis=(1, 2))]
     return np.asarray(np.unique(flat.round(6), axis=0))
 
 
-def basins(
-    data: Dataset,
-    ax: Axes | None = None,
-    *,
-    at: Mapping[str, Any] | None = None,
-    entries: Sequence[Sequence[int]] | None = None,
-) -> Axes:
+@chart
+def basins(data: Dataset, ax: Axes, *, at: At = None, entries: Sequence[Sequence[int]] | None = None) -> Axes:
     """Draw initial profiles, coloured by the end point that each led to.
 
     Large marks are the end points, filled where all runs that end there are certified; the legend counts the
@@ -162,24 +144,22 @@ def basins(
     ValueError
         If the data hold no basins, or ``entries`` are not two that they have.
     """
-    with canvas(ax) as axes:
-        also = ("basin", "basin_kind", "basin_profile", "claim")
-        found = point(data, "start_profile", 3, also, at=at)
-        if "basin" not in found.arrays:
-            raise ValueError("data: no variable 'basin', which this plot draws")
-        starts = found.arrays["start_profile"]
-        basin = np.full(len(starts), -1)  # padding at the end was cut off
-        basin[: len(found.arrays["basin"])] = found.arrays["basin"]
-        (i, a), (j, b) = _entries(entries, starts.shape)
-        _starts(axes, starts[:, i, a], starts[:, j, b], basin, found)
-        _ends(axes, basin, found, (i, a), (j, b))
-        for label, player, axis in ((axes.set_xlabel, i, a), (axes.set_ylabel, j, b)):
-            which = f", axis {axis}" if starts.shape[2] > 1 else ""
-            label(f"initial position of player {player}{which} (units of the space)")
-        axes.set_aspect("equal", adjustable="datalim")
-        caption(axes, found.words, f"n = {len(starts)} starts")
-        legend(axes)
-        return axes
+    also = ("basin", "basin_kind", "basin_profile", "claim")
+    found = point(data, "start_profile", 3, also, at=at)
+    if "basin" not in found:
+        raise ValueError("data: no variable 'basin', which this plot draws")
+    starts = found["start_profile"]
+    basin = np.full(len(starts), -1)  # padding at the end was cut off
+    basin[: len(found["basin"])] = found["basin"]
+    (i, a), (j, b) = _entries(entries, starts.shape)
+    _starts(ax, starts[:, i, a], starts[:, j, b], basin, found)
+    _ends(ax, basin, found, (i, a), (j, b))
+    for label, player, axis in ((ax.set_xlabel, i, a), (ax.set_ylabel, j, b)):
+        which = f", axis {axis}" if starts.shape[2] > 1 else ""
+        label(f"initial position of player {player}{which} (units of the space)")
+    ax.set_aspect("equal", adjustable="datalim")
+    caption(ax, found.words, f"n = {len(starts)} starts")
+    return ax
 
 
 def _shades(basin: np.ndarray) -> dict[int, str]:
@@ -187,23 +167,23 @@ def _shades(basin: np.ndarray) -> dict[int, str]:
     return dict(zip(known, colours(len(known)), strict=True))
 
 
-def _starts(axes: Axes, x: np.ndarray, y: np.ndarray, basin: np.ndarray, found: DrawnPoint) -> None:
-    kinds = found.arrays.get("basin_kind", np.array([]))
+def _starts(ax: Axes, x: np.ndarray, y: np.ndarray, basin: np.ndarray, found: DrawnPoint) -> None:
+    kinds = found.get("basin_kind", np.array([]))
     for k, colour in _shades(basin).items():
         mine = basin == k
         what = f" ({str(kinds[k]).replace('_', ' ')})" if k < len(kinds) else ""
         word = f"end {k}{what}: {int(mine.sum())} starts"
         style: dict[str, Any] = {"color": colour, "markersize": 4, "alpha": 0.7}
-        axes.plot(x[mine], y[mine], MARKERS[k % len(MARKERS)], linestyle="", label=word, **style)
+        ax.plot(x[mine], y[mine], MARKERS[k % len(MARKERS)], linestyle="", label=word, **style)
     if (none := int((basin < 0).sum())) > 0:
-        axes.plot(x[basin < 0], y[basin < 0], "x", color="#888888", label=f"no end: {none} starts")
+        ax.plot(x[basin < 0], y[basin < 0], "x", color="#888888", label=f"no end: {none} starts")
 
 
 def _ends(
-    axes: Axes, basin: np.ndarray, found: DrawnPoint, first: tuple[int, int], second: tuple[int, int]
+    ax: Axes, basin: np.ndarray, found: DrawnPoint, first: tuple[int, int], second: tuple[int, int]
 ) -> None:
     """Draw large marks at the end points."""
-    ends = found.arrays.get("basin_profile")
+    ends = found.get("basin_profile")
     if ends is None:
         return
     worth = found.certified()
@@ -213,10 +193,10 @@ def _ends(
         if k < len(ends) and np.isfinite(ends[k]).all():
             certified.append(bool(worth[basin == k].all()))
             style = end_marker(certified[-1], colour) | {"markersize": 12, "zorder": 6, "label": "_end"}
-            axes.plot(ends[k][first], ends[k][second], MARKERS[k % len(MARKERS)], **style)
+            ax.plot(ends[k][first], ends[k][second], MARKERS[k % len(MARKERS)], **style)
     for proved in sorted(set(certified), reverse=True):
         words = "end point" + ("" if proved else ", not certified")
-        axes.plot([], [], "o", markersize=11, label=words, **end_marker(proved, INK))
+        ax.plot([], [], "o", markersize=11, label=words, **end_marker(proved, INK))
 
 
 def _entries(entries: Sequence[Sequence[int]] | None, shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
@@ -230,7 +210,6 @@ def _entries(entries: Sequence[Sequence[int]] | None, shape: tuple[int, ...]) ->
         raise ValueError(f"entries: {entries!r} must be two pairs, each a player and an axis")
     for player, axis in chosen:
         if not (0 <= player < players and 0 <= axis < axes):
-            raise ValueError(
-                f"entries: {[player, axis]} must be a player below {players} and an axis below {axes}"
-            )
+            rule = f"must be a player below {players} and an axis below {axes}"
+            raise ValueError(f"entries: {[player, axis]} {rule}")
     return tuple((player, axis) for player, axis in chosen)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from xarray import Dataset
 
-from rivalry.core.registry import near
 from rivalry.core.statistics import told as format_interval
 from rivalry.plots.metrics import metric_label
-from rivalry.plots.select import NoSuchPoint, band, check_data, is_blank, point
-from rivalry.plots.style import DASHES, INK, PALETTE, canvas, caption, colours, draw_levels, legend
-
-if TYPE_CHECKING:
-    from xarray import Dataset
+from rivalry.plots.select import At, Names, NoSuchPoint, band, filled, pick_names, point
+from rivalry.plots.style import DASHES, INK, PALETTE, caption, chart, colours, draw_levels, legend
 
 CONTROLS = {
     "gamma_zero": "gamma 0",
@@ -28,7 +25,6 @@ CONTROLS = {
 
 GAIN, PAYOFF = "pooled_gain", "payoff"
 GAIN_LABEL = "profit gain (0: Nash equilibrium, 1: joint maximum)"
-GAIN_LEVELS = {"Nash equilibrium": 0.0, "joint maximum": 1.0}
 WHEN = {"end": "over the limit cycle", "last": "over the last periods"}
 OWN = ("session", "player", "seat")
 BARS = 24  # most bars of a histogram
@@ -63,24 +59,20 @@ class Sample(NamedTuple):
         """Return the mean, to the two leading digits of half the width of its interval, and that."""
         return format_interval(*self.interval())
 
-    def payoff_levels(self) -> dict[str, float]:
-        """Return the benchmarks that are stored, by name."""
-        levels = {"Nash equilibrium": self.nash, "joint maximum": self.joint}
-        return {f"{name} ({value:.4g})": value for name, value in levels.items() if np.isfinite(value)}
 
-
+@chart
 def histogram(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
     quantity: str | None = None,
     form: str = "bars",
-    methods: Sequence[str] | None = None,
+    methods: Names = None,
     controls: bool | None = None,
     published: float | None = None,
     lines: Levels | None = None,
     bins: int | None = None,
-    at: Mapping[str, Any] | None = None,
+    at: At = None,
 ) -> Axes:
     """Draw the distribution of a metric over the sessions of every method.
 
@@ -134,69 +126,52 @@ def histogram(
     >>> [tick.get_text() for tick in histogram(data, form="means").get_yticklabels()]
     ['learning', 'gamma 0']
     """
-    check_data(data)
     if form not in ("bars", "cumulative", "means"):
         raise ValueError(f"form: {form!r} must be 'bars', 'cumulative' or 'means'")
     if bins is not None and bins < 1:
         raise ValueError(f"bins: {bins} must be at least 1")
-    quantity = _metric(data, quantity)
+    quantity = quantity or next(iter(filled(data, [GAIN])), PAYOFF)
+    if quantity == PAYOFF:
+        quantity = next(iter(filled(data, ["last_payoff"])), "end_payoff")
     with_controls = form == "means" if controls is None else controls
     every, place = samples(data, quantity, methods=methods, controls=with_controls, at=at)
     every = every if methods is not None else _grouped(every)
-    levels: list[dict[str, float]] = [
-        GAIN_LEVELS if quantity == GAIN else one.payoff_levels() if quantity.endswith("_payoff") else {}
-        for one in every
-    ]
     more = dict(lines or {}) | ({} if published is None else {f"published ({published:g})": published})
-    levels = [own | more for own in levels]
-    with canvas(ax) as axes:
-        if form == "means":
-            _draw_means(axes, every, _joined(levels))
-        elif form == "cumulative":
-            _draw_cumulative(axes, every, levels, bins)
-        else:
-            _draw_bars(axes, every, levels, bins)
-        axes.set_xlabel(GAIN_LABEL if quantity == GAIN else _label(quantity))
-        caption(axes, place, "means with 95 % intervals" if form == "means" else "")
-        legend(axes, under=form == "means" or (form == "bars" and len(every) > 1))
-        return axes
+    levels = [_levels_of(one, quantity) | more for one in every]
+    if form == "means":
+        _draw_means(ax, every, levels)
+    elif form == "cumulative":
+        _draw_cumulative(ax, every, levels, bins)
+    else:
+        _draw_bars(ax, every, levels, bins)
+    ax.set_xlabel(GAIN_LABEL if quantity == GAIN else _label(quantity))
+    caption(ax, place, "means with 95 % intervals" if form == "means" else "")
+    legend(ax, under=form == "means" or (form == "bars" and len(every) > 1))
+    return ax
 
 
-def _metric(data: Dataset, quantity: str | None) -> str:
-    """Return the variable that is drawn."""
-    if quantity is None:
-        quantity = GAIN if GAIN in data and not is_blank(data[GAIN].values) else PAYOFF
-    if quantity != PAYOFF:
-        return quantity
-    return (
-        "last_payoff" if "last_payoff" in data and not is_blank(data["last_payoff"].values) else "end_payoff"
+def _levels_of(one: Sample, quantity: str) -> dict[str, float]:
+    """Return the benchmarks of a method by name, as far as they are stored."""
+    if quantity == GAIN:
+        return {"Nash equilibrium": 0.0, "joint maximum": 1.0}
+    levels = (
+        {"Nash equilibrium": one.nash, "joint maximum": one.joint} if quantity.endswith("_payoff") else {}
     )
+    return {f"{name} ({value:.4g})": value for name, value in levels.items() if np.isfinite(value)}
 
 
 def _label(quantity: str) -> str:
     """Return which metric a variable of sessions is, and over what it is a mean."""
     first, _, rest = quantity.partition("_")
-    return (
-        f"{metric_label(rest).replace('_', ' ')} ({WHEN[first]})"
-        if first in WHEN
-        else quantity.replace("_", " ")
-    )
-
-
-def _joined(levels: Sequence[Levels]) -> dict[str, float]:
-    return {name: level for own in levels for name, level in own.items()}
+    words = f"{metric_label(rest)} ({WHEN[first]})" if first in WHEN else quantity
+    return words.replace("_", " ")
 
 
 # -- the values ----------------------------------------------------------------------------------------
 
 
 def samples(
-    data: Dataset,
-    quantity: str,
-    *,
-    methods: Sequence[str] | None = None,
-    controls: bool = False,
-    at: Mapping[str, Any] | None = None,
+    data: Dataset, quantity: str, *, methods: Names = None, controls: bool = False, at: At = None
 ) -> tuple[list[Sample], str]:
     """Return each method's values of ``quantity`` (session) or (session, player), pooled, and words for the
     point.
@@ -213,15 +188,22 @@ def samples(
     ['0.6 ± 1.3', '0.2 ± 1.3']
     """
     own = _own(data, quantity)
+    known = [str(name) for name in data["algorithm"].values] if "algorithm" in data.coords else []
+    shown = [name for name in known if controls or not base_of(name, known)]
+    if "algorithm" in (at or {}):
+        shown = [str((at or {})["algorithm"])]
     found = point(data, quantity, len(own), at=at, keep=("algorithm", "replication"))
-    levels = [_level(data, name, at) for name in ("nash_payoff", "joint_payoff")]
+    levels = [np.full(1, np.nan)] * 2
+    for k, name in enumerate(("nash_payoff", "joint_payoff")):
+        if name in data:  # the mean over players, [method]
+            levels[k] = band(point(data, name, 1, at=at, keep=("algorithm",))[name].astype(float).T)[0]
     every = []
-    for name in _picked(data, methods, controls, at):
-        row = _row(data, name, found.arrays[quantity].shape[0])
-        values = _filled(found.arrays[quantity][row], own)
+    for name in pick_names("methods", methods, known, shown) or [""]:
+        row = known.index(name) if name and len(found[quantity]) > 1 else 0
+        values = _filled(found[quantity][row], own)
         if values.size:
             nash, joint = (float(level[min(row, len(level) - 1)]) for level in levels)
-            every.append(Sample(name or "", values, nash, joint, base_of(name or "", _names(data))))
+            every.append(Sample(name, values, nash, joint, base_of(name, known)))
     if not every:
         raise NoSuchPoint(f"data: no method has {quantity} here")
     return every, found.words
@@ -239,9 +221,9 @@ def base_of(name: str, known: Sequence[str]) -> str:
 
 def _own(data: Dataset, quantity: str) -> tuple[str, ...]:
     """Return the quantity's own dimensions, of which the first is the session."""
+    of_sessions = [str(name) for name in data.data_vars if "session" in data[name].dims]
     if quantity not in data:
-        known = [str(name) for name in data.data_vars if "session" in data[name].dims]
-        raise ValueError(f"quantity: {quantity!r} is not in this data; {near(quantity, known)}")
+        pick_names("quantity", [quantity], of_sessions, ())
     own = tuple(str(dim) for dim in data[quantity].dims if dim in OWN)
     if own not in (("session",), ("session", "player"), ("session", "seat")):
         raise ValueError(f"quantity: {quantity!r} must have a value for each session, or session and player")
@@ -250,37 +232,10 @@ def _own(data: Dataset, quantity: str) -> tuple[str, ...]:
 
 def _grouped(every: list[Sample]) -> list[Sample]:
     """Return every learner followed by its controls."""
-    firsts = [one for one in every if not one.base]
-    names = {one.name for one in firsts}
-    alone = [one for one in every if one.base and one.base not in names]
-    return [
-        row for one in firsts for row in (one, *(c for c in every if c.base and c.base == one.name))
-    ] + alone
-
-
-def _names(data: Dataset) -> list[str]:
-    return [str(name) for name in data["algorithm"].values] if "algorithm" in data.coords else []
-
-
-def _picked(
-    data: Dataset, wanted: Sequence[str] | None, controls: bool, at: Mapping[str, Any] | None
-) -> list[str | None]:
-    """Return the methods in their order; a single None for data without names of methods."""
-    known = _names(data)
-    if wanted is not None:
-        if isinstance(wanted, str) or not wanted:
-            raise ValueError(f"methods: {wanted!r} must be a list of names")
-        for name in wanted:
-            if name not in known:
-                raise ValueError(f"methods: {name!r} is not in this data; {near(name, known)}")
-        return list(wanted)
-    if "algorithm" in (at or {}):
-        return [str((at or {})["algorithm"])]
-    return [name for name in known if controls or not base_of(name, known)] or [None]
-
-
-def _row(data: Dataset, name: str | None, rows: int) -> int:
-    return _names(data).index(name) if name is not None and rows > 1 else 0
+    learners = {one.name: one for one in every if not one.base}
+    groups = {name: [one, *(c for c in every if c.base == name)] for name, one in learners.items() if name}
+    rows = [row for name, one in learners.items() for row in groups.get(name, [one])]
+    return rows + [one for one in every if one.base and one.base not in learners]
 
 
 def _filled(values: np.ndarray, own: tuple[str, ...]) -> np.ndarray:
@@ -291,21 +246,13 @@ def _filled(values: np.ndarray, own: tuple[str, ...]) -> np.ndarray:
     return np.asarray(flat[~np.isnan(flat)])
 
 
-def _level(data: Dataset, name: str, at: Mapping[str, Any] | None) -> np.ndarray:
-    """Return a benchmark's mean over players, ``[method]``; NaN where it is not stored."""
-    if name not in data:
-        return np.full(1, np.nan)
-    values = point(data, name, 1, at=at, keep=("algorithm",)).arrays[name].astype(float)
-    return band(values.T)[0]
-
-
 # -- the forms -----------------------------------------------------------------------------------------
 
 
-def _draw_bars(axes: Axes, every: list[Sample], levels: list[dict[str, float]], bins: int | None) -> None:
+def _draw_bars(ax: Axes, every: list[Sample], levels: list[dict[str, float]], bins: int | None) -> None:
     """Draw shares of sessions, a panel per method on one scale."""
     several = len(every) > 1
-    small = _stacked(axes, len(every)) if several else [axes]
+    small = _stacked(ax, len(every)) if several else [ax]
     low, high, edges = _edges(every, levels, bins)
     top = 0.0
     for panel, one, own, shade in zip(small, every, levels, colours(len(every)), strict=True):
@@ -327,18 +274,18 @@ def _draw_bars(axes: Axes, every: list[Sample], levels: list[dict[str, float]], 
     if several:
         dashes = {name: DASHES[(k + 1) % len(DASHES)] for own in levels for k, name in enumerate(own)}
         for name, dash in dashes.items():
-            axes.plot([], [], color=INK, linestyle=dash, linewidth=1.0, label=name)
-        axes.plot([], [], color=PALETTE[0], linewidth=1.8, label="mean and its 95 % interval")
-        axes.xaxis.labelpad, axes.yaxis.labelpad = 16, 26
-    axes.set_ylabel("share of sessions" + ("" if several else f" (n = {len(every[0].values)})"))
+            ax.plot([], [], color=INK, linestyle=dash, linewidth=1.0, label=name)
+        ax.plot([], [], color=PALETTE[0], linewidth=1.8, label="mean and its 95 % interval")
+        ax.xaxis.labelpad, ax.yaxis.labelpad = 16, 26
+    ax.set_ylabel("share of sessions" + ("" if several else f" (n = {len(every[0].values)})"))
 
 
-def _stacked(axes: Axes, count: int) -> list[Axes]:
+def _stacked(ax: Axes, count: int) -> list[Axes]:
     """Return small axes, one below the other on one horizontal scale; of ``axes`` only the labels stay."""
-    axes.spines[:].set_visible(False)
-    axes.grid(False)
-    axes.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
-    small = [axes.inset_axes((0.0, 1 - (k + 0.86) / count, 1.0, 0.82 / count)) for k in range(count)]
+    ax.spines[:].set_visible(False)
+    ax.grid(False)
+    ax.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
+    small = [ax.inset_axes((0.0, 1 - (k + 0.86) / count, 1.0, 0.82 / count)) for k in range(count)]
     for k, one in enumerate(small):
         one.spines[["top", "right"]].set_visible(False)
         one.tick_params(labelsize=7, labelbottom=k == count - 1)
@@ -368,9 +315,7 @@ def _edges(
     return low - room, high + room, np.linspace(values.min(), values.max(), count + 1)
 
 
-def _draw_cumulative(
-    axes: Axes, every: list[Sample], levels: list[dict[str, float]], bins: int | None
-) -> None:
+def _draw_cumulative(ax: Axes, every: list[Sample], levels: list[dict[str, float]], bins: int | None) -> None:
     """Draw the share of sessions with no more than each value, and the means as dots."""
     low, high, _ = _edges(every, levels, bins)
     for one, shade in zip(every, colours(len(every)), strict=True):
@@ -378,31 +323,31 @@ def _draw_cumulative(
         x = np.concatenate([[low], steps, [high]])
         share = np.append(np.arange(len(steps) + 1) / len(steps), 1.0)
         who = _who(one, every).replace("\n", " ")
-        axes.step(x, share, where="post", color=shade, label=f"{who}, mean {one.format_mean()}")
+        ax.step(x, share, where="post", color=shade, label=f"{who}, mean {one.format_mean()}")
         mean, half = one.interval()
         below = float(np.mean(steps <= mean))
-        axes.errorbar(mean, below, xerr=half, fmt="o", color=shade, markersize=4, label="_mean")
-    draw_levels(axes, _joined(levels), upright=True)
-    axes.set_xlim(low, high)
-    axes.set_ylim(0.0, 1.02)
-    axes.set_ylabel("share of sessions with no more")
+        ax.errorbar(mean, below, xerr=half, fmt="o", color=shade, markersize=4, label="_mean")
+    draw_levels(ax, {name: level for own in levels for name, level in own.items()}, upright=True)
+    ax.set_xlim(low, high)
+    ax.set_ylim(0.0, 1.02)
+    ax.set_ylabel("share of sessions with no more")
 
 
-def _draw_means(axes: Axes, every: list[Sample], levels: Levels) -> None:
+def _draw_means(ax: Axes, every: list[Sample], levels: list[dict[str, float]]) -> None:
     """Draw a row per method: learners as circles, their negative controls as grey squares."""
     for row, one in enumerate(every):
         mean, half = one.interval()
         style: dict[str, Any] = {"fmt": "s" if one.base else "o", "color": PLAIN if one.base else PALETTE[0]}
-        axes.errorbar(mean, row, xerr=half, markersize=6, capsize=3, label="_mean", **style)
+        ax.errorbar(mean, row, xerr=half, markersize=6, capsize=3, label="_mean", **style)
         place: dict[str, Any] = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center"}
         box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
         words = f"{one.format_mean()}  (n = {len(one.values)})"
-        axes.annotate(words, (mean, row), fontsize=7.5, bbox=box, **place)
-    draw_levels(axes, levels, upright=True)
-    axes.set_yticks(range(len(every)), [one.label for one in every])
-    for tick, one in zip(axes.get_yticklabels(), every, strict=True):
+        ax.annotate(words, (mean, row), fontsize=7.5, bbox=box, **place)
+    draw_levels(ax, {name: level for own in levels for name, level in own.items()}, upright=True)
+    ax.set_yticks(range(len(every)), [one.label for one in every])
+    for tick, one in zip(ax.get_yticklabels(), every, strict=True):
         tick.set_fontweight("normal" if one.base else "bold")
-    axes.set_ylim(len(every) - 0.4, -0.6)
-    axes.grid(False, axis="y")
-    axes.margins(x=0.12)
-    axes.set_ylabel("method, with its controls" if any(one.base for one in every) else "method")
+    ax.set_ylim(len(every) - 0.4, -0.6)
+    ax.grid(False, axis="y")
+    ax.margins(x=0.12)
+    ax.set_ylabel("method, with its controls" if any(one.base for one in every) else "method")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from xarray import Dataset
 
 from rivalry.plots.metrics import metric_label
 from rivalry.plots.paths import DrawnPath, on_one_clock, walks_of
 from rivalry.plots.select import (
+    At,
     DrawnPoint,
+    Names,
     NoSuchPoint,
     band,
-    check_data,
     check_index,
     describe_replications,
     is_blank,
@@ -25,19 +27,15 @@ from rivalry.plots.series import method_names
 from rivalry.plots.style import (
     INK,
     PALETTE,
-    canvas,
     caption,
+    chart,
     colours,
     draw_band,
     draw_levels,
-    legend,
     lower_axes,
     player_label,
     widths,
 )
-
-if TYPE_CHECKING:
-    from xarray import Dataset
 
 LABELS = {
     "reward": "reward per step",
@@ -55,19 +53,20 @@ CLOCKS = {STEP: "learning step", PERIOD: "period"}
 FEW = 3  # with fewer replications the band would be too wide: they are drawn one by one
 
 
+@chart
 def learning_curve(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
     quantity: str = "reward",
     compare: bool = False,
-    methods: Sequence[str] | None = None,
+    methods: Names = None,
     player: int | None = None,
     axis: int = 0,
     level: str | None = None,
     lines: Mapping[str, float] | None = None,
     floor: float | None = None,
-    at: Mapping[str, Any] | None = None,
+    at: At = None,
 ) -> Axes:
     """Draw a metric against the steps of learning, a line per player or per method.
 
@@ -119,33 +118,30 @@ def learning_curve(
     >>> learning_curve(way, compare=True).lines[0].get_ydata().tolist()
     [0.15000000000000002, 0.5]
     """
-    check_data(data)
     main = _stored(data, quantity)
-    with canvas(ax) as axes:
-        if compare:
-            level = level or ("payoff" if quantity == "reward" else quantity)
-            bottom, words = _by_method(axes, data, main, _Wanted(methods, player, level), at)
-        elif methods is not None:
-            raise ValueError("methods: one method is drawn; compare = true draws several")
-        else:
-            bottom, words = _by_player(axes, data, main, axis, at)
-        draw_levels(axes, lines)
-        label = LABELS.get(quantity, metric_label(quantity))
-        if compare and main == REWARD:
-            label += f" ({'mean over players' if player is None else f'player {player}'})"
-        axes.set_ylabel(label)
-        if floor is not None:
-            axes.set_ylim(bottom=floor)
-        bottom.set_xlabel(CLOCKS[_clock(main)])
-        caption(axes, *words)
-        legend(axes)
-        return axes
+    if compare:
+        level = level or ("payoff" if quantity == "reward" else quantity)
+        bottom, words = _by_method(ax, data, main, _Wanted(methods, player, level), at)
+    elif methods is not None:
+        raise ValueError("methods: one method is drawn; compare = true draws several")
+    else:
+        bottom, words = _by_player(ax, data, main, axis, at)
+    draw_levels(ax, lines)
+    label = LABELS.get(quantity, metric_label(quantity))
+    if compare and main == REWARD:
+        label += f" ({'mean over players' if player is None else f'player {player}'})"
+    ax.set_ylabel(label)
+    if floor is not None:
+        ax.set_ylim(bottom=floor)
+    bottom.set_xlabel(CLOCKS[_clock(main)])
+    caption(ax, *words)
+    return ax
 
 
 class _Wanted(NamedTuple):
     """Options of a comparison of methods."""
 
-    methods: Sequence[str] | None
+    methods: Names
     player: int | None
     level: str
 
@@ -174,18 +170,16 @@ def _clock(main: str) -> str:
 # -- one method ----------------------------------------------------------------------------------------
 
 
-def _by_player(
-    axes: Axes, data: Dataset, main: str, axis: int, at: Mapping[str, Any] | None
-) -> tuple[Axes, list[str]]:
+def _by_player(ax: Axes, data: Dataset, main: str, axis: int, at: At) -> tuple[Axes, list[str]]:
     """Draw a line per player; below rewards, the distance and the regret. Return the lowest axes."""
     found, clock, mean, half, words = _mean_history(data, main, at)
     if mean.ndim == 3:
         check_index("axis", axis, mean.shape[2])
         mean = mean[..., axis]
         half = half[..., min(axis, half.shape[-1] - 1)] if half.ndim == 3 else half
-    _draw_players(axes, clock, mean, half, INK if main == REWARD else PALETTE[0])
+    _draw_players(ax, clock, mean, half, INK if main == REWARD else PALETTE[0])
     names = [name for name in BELOW if main == REWARD and name in data and not is_blank(data[name].values)]
-    lower = lower_axes(axes, len(names))
+    lower = lower_axes(ax, len(names))
     for name, panel in zip(names, lower, strict=True):
         _, steps, values, width, _ = _mean_history(data, name, at)
         flat = (len(steps), -1)
@@ -193,41 +187,41 @@ def _by_player(
         panel.set_ylabel(BELOW[name])
         panel.set_ylim(bottom=0.0)
     if main == "regret_curve":
-        _log_scale(axes, mean)
+        _log_scale(ax, mean)
     if main == "regret_curve" or _is_geometric(clock):
-        for panel in (axes, *lower):
+        for panel in (ax, *lower):
             panel.set_xscale("log")
             panel.xaxis.set_major_formatter("{x:g}")
-    return [axes, *lower][-1], [found.words, words]
+    return [ax, *lower][-1], [found.words, words]
 
 
 def _mean_history(
-    data: Dataset, main: str, at: Mapping[str, Any] | None
+    data: Dataset, main: str, at: At
 ) -> tuple[DrawnPoint, np.ndarray, np.ndarray, np.ndarray, str]:
     """Return the point, steps, mean and half width of its band, as stored or over replications, and words."""
     width, clock, own = f"{main}_band", _clock(main), own_rank(data, main)
     banded = width in data and not is_blank(data[width].values)
     found = point(data, main, own, (clock, width, *RUNS), at=at, keep=() if banded else ("replication",))
-    name = next((name for name in RUNS if name in found.arrays), "")
-    count = found.arrays[name].shape[0 if banded else 1] if name else 0
+    name = next((name for name in RUNS if name in found), "")
+    count = found[name].shape[0 if banded else 1] if name else 0
     words = f"n = {count} {RUNS[name]}, mean" + " and 95 % band" * banded if count > 1 else ""
     if banded:
-        mean = found.arrays[main]
-        steps = np.ravel(found.arrays.get(clock, np.arange(len(mean))))[: len(mean)]
-        return found, steps, mean, found.arrays[width].reshape(*mean.shape[:2], -1), words
+        mean = found[main]
+        steps = np.ravel(found.get(clock, np.arange(len(mean))))[: len(mean)]
+        return found, steps, mean, found[width].reshape(*mean.shape[:2], -1), words
     walks = walks_of(found, main, clock)
     steps, values = on_one_clock(walks)
     return found, steps, *band(values), describe_replications(len(walks)) or words
 
 
-def _draw_players(axes: Axes, clock: np.ndarray, mean: np.ndarray, half: np.ndarray, lone: str) -> None:
+def _draw_players(ax: Axes, clock: np.ndarray, mean: np.ndarray, half: np.ndarray, lone: str) -> None:
     """Draw a line for each column of ``mean [sample player]``; in the colour ``lone`` where there is one."""
     mean, half = mean.reshape(len(clock), -1), half.reshape(len(clock), -1)
     count = mean.shape[1]
     shades = colours(count) if count > 1 else [lone]
     for k, (colour, wide) in enumerate(zip(shades, widths(count), strict=True)):
         label = player_label(k, count)
-        draw_band(axes, clock, mean[:, k], half[:, k], color=colour, linewidth=wide, label=label)
+        draw_band(ax, clock, mean[:, k], half[:, k], color=colour, linewidth=wide, label=label)
 
 
 def _is_geometric(clock: np.ndarray) -> bool:
@@ -238,21 +232,19 @@ def _is_geometric(clock: np.ndarray) -> bool:
     return bool(ratios.max() < 1.2 * ratios.min())
 
 
-def _log_scale(axes: Axes, values: np.ndarray) -> None:
+def _log_scale(ax: Axes, values: np.ndarray) -> None:
     """Put the vertical axis on a logarithmic scale that frames the positive values."""
-    axes.set_yscale("log", nonpositive="clip")
-    axes.yaxis.set_major_formatter("{x:g}")
+    ax.set_yscale("log", nonpositive="clip")
+    ax.yaxis.set_major_formatter("{x:g}")
     positive = values[values > 0]
     if positive.size:
-        axes.set_ylim(0.8 * positive.min(), 1.25 * positive.max())
+        ax.set_ylim(0.8 * positive.min(), 1.25 * positive.max())
 
 
 # -- several methods -----------------------------------------------------------------------------------
 
 
-def _by_method(
-    axes: Axes, data: Dataset, main: str, wanted: _Wanted, at: Mapping[str, Any] | None
-) -> tuple[Axes, list[str]]:
+def _by_method(ax: Axes, data: Dataset, main: str, wanted: _Wanted, at: At) -> tuple[Axes, list[str]]:
     """Draw a line per method, and the regrets below another metric. Return the lowest axes."""
     place = point(data, main, own_rank(data, main), at=at, keep=("algorithm", "replication")).words
     names = method_names(data, main, wanted.methods)
@@ -260,21 +252,21 @@ def _by_method(
     curves = [one for one in every if one.metric]
     if not curves:
         raise NoSuchPoint(f"data: no method has {main} here")
-    lower = lower_axes(axes, 1 if any(one.regret for one in curves) else 0)
+    lower = lower_axes(ax, 1 if any(one.regret for one in curves) else 0)
     for one, colour in zip(curves, colours(len(curves)), strict=True):
-        _draw_walks(axes, one.metric, colour, one.name)
+        _draw_walks(ax, one.metric, colour, one.name)
         for panel in lower if one.regret else ():
             _draw_walks(panel, one.regret, colour, one.name)
     levels = [one for one in every if not one.metric and np.isfinite(one.end)]
     for k, one in enumerate(levels):
         label = f"{one.name}: {one.end:.5g}" + ("" if one.certified else ", not certified")
         dash = "--" if one.certified else ":"
-        axes.axhline(one.end, linestyle=dash, color=INK, linewidth=1.0 + 0.4 * k, label=label)
+        ax.axhline(one.end, linestyle=dash, color=INK, linewidth=1.0 + 0.4 * k, label=label)
     for panel in lower:
         _log_scale(panel, np.concatenate([walk.values for one in curves for walk in one.regret]))
         panel.set_ylabel("largest regret\n(units of the game)")
-    bottom = [axes, *lower][-1]
-    axes.set_xscale("log")
+    bottom = [ax, *lower][-1]
+    ax.set_xscale("log")
     bottom.xaxis.set_major_formatter("{x:g}")
     count = max(len(one.metric) for one in curves)
     how = "mean and 95 % band" if count >= FEW else "each thin, mean thick"
@@ -282,9 +274,7 @@ def _by_method(
     return bottom, [place, rows, describe_replications(count, how)]
 
 
-def _history(
-    data: Dataset, main: str, name: str | None, wanted: _Wanted, at: Mapping[str, Any] | None
-) -> _History:
+def _history(data: Dataset, main: str, name: str | None, wanted: _Wanted, at: At) -> _History:
     place = dict(at or {}) | ({} if name is None else {"algorithm": name})
     metric = _walks(data, main, wanted.player, place)
     if metric:
@@ -295,7 +285,7 @@ def _history(
     found = point(
         data, wanted.level, own_rank(data, wanted.level), ("claim",), at=place, keep=("replication",)
     )
-    values = found.arrays[wanted.level].astype(float)
+    values = found[wanted.level].astype(float)
     values = values.reshape(len(values), -1)
     chosen = values if wanted.player is None or values.shape[1] == 1 else values[:, [wanted.player]]
     known = chosen[np.isfinite(chosen)]
@@ -308,7 +298,7 @@ def _walks(data: Dataset, main: str, player: int | None, place: Mapping[str, Any
     if main not in data:
         return []
     found = point(data, main, own_rank(data, main), (_clock(main),), at=place, keep=("replication",))
-    values = found.arrays[main].astype(float)
+    values = found[main].astype(float)
     if is_blank(values):
         return []
     if values.ndim == 3:
@@ -316,16 +306,16 @@ def _walks(data: Dataset, main: str, player: int | None, place: Mapping[str, Any
             check_index("player", player, values.shape[2])
         columns = values if player is None else values[..., [player]]
         values = band(np.moveaxis(columns, 2, 0))[0]  # a player may be missing
-    walks = walks_of(found._replace(arrays={**found.arrays, main: values}), main, _clock(main))
+    walks = walks_of(DrawnPoint({**found, main: values}, found.words), main, _clock(main))
     positive = ((walk, walk.steps > 0) for walk in walks)  # the scale is logarithmic
     return [walk._replace(steps=walk.steps[rows], values=walk.values[rows]) for walk, rows in positive]
 
 
-def _draw_walks(axes: Axes, walks: list[DrawnPath], colour: str, label: str) -> None:
+def _draw_walks(ax: Axes, walks: list[DrawnPath], colour: str, label: str) -> None:
     """Draw the mean over replications with its band, or thin lines where there are few."""
     clock, values = on_one_clock(walks)
     mean, half = band(values)
     few = len(walks) < FEW
     if 1 < len(walks) < FEW:
-        axes.plot(clock, values.T, color=colour, linewidth=0.8, alpha=0.5, label="_each")
-    draw_band(axes, clock, mean, None if few else half, color=colour, label=label)
+        ax.plot(clock, values.T, color=colour, linewidth=0.8, alpha=0.5, label="_each")
+    draw_band(ax, clock, mean, None if few else half, color=colour, label=label)

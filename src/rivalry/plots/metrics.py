@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rivalry.plots.select import DrawnPoint, check_index, is_own, own_rank, point
+from rivalry.plots.select import At, DrawnPoint, check_index, is_own, own_rank, point
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,12 +52,7 @@ def metric_label(name: str) -> str:
 
 
 def per_player(
-    data: Dataset,
-    name: str,
-    *,
-    at: Mapping[str, Any] | None = None,
-    keep: tuple[str, ...] = (),
-    period: int = 0,
+    data: Dataset, name: str, *, at: At = None, keep: tuple[str, ...] = (), period: int = 0
 ) -> tuple[np.ndarray, DrawnPoint]:
     """Return a metric ``[dimensions of keep player]`` at one period, and the point with its claims.
 
@@ -66,7 +60,7 @@ def per_player(
     that is not in the data.
     """
     found = point(data, name, own_rank(data, name), ("claim",), at=at, keep=keep)
-    values = found.arrays[name].astype(float)
+    values = found[name].astype(float)
     own = [dim for dim in (data[name].dims if name in data else ()) if is_own(data, name, str(dim))]
     if any(dim in ("period", "stage") for dim in own):
         check_index("period", period, values.shape[len(keep)])

@@ -2,72 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations, cycle, product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from xarray import Dataset
 
-from rivalry.core.registry import near
 from rivalry.plots.select import (
+    At,
     DrawnPoint,
     axis_labels,
     band,
     check_index,
     describe_replications,
     is_blank,
+    pick_names,
     point,
 )
 from rivalry.plots.style import (
     DASHES,
     INK,
     PALETTE,
-    canvas,
     caption,
+    chart,
     colours,
     draw_band,
     end_marker,
     legend,
     player_label,
-    widths,
+    player_lines,
     with_projection,
 )
 from rivalry.plots.triangle import triangle
 
-if TYPE_CHECKING:
-    from xarray import Dataset
-
-
-class _Quantity(NamedTuple):
-    """A quantity over the steps: the variable ``[step player axis]``, and the label of its axis."""
-
-    variable: str
-    label: str
-
-
 QUANTITIES = {
-    "position": _Quantity("path", "position (units of the space)"),
-    "payoff": _Quantity("path_payoffs", "payoff (units of the game)"),
-    "gradient": _Quantity("path_gradients", "own gradient (payoff per unit of position)"),
-    "greedy": _Quantity("rollout", "position (units of the space)"),
+    "position": ("path", "position (units of the space)"),
+    "payoff": ("path_payoffs", "payoff (units of the game)"),
+    "gradient": ("path_gradients", "own gradient (payoff per unit of position)"),
+    "greedy": ("rollout", "position (units of the space)"),
 }
+"""The variable ``[step player axis]`` of each quantity, and the label of its axis."""
 SPACES = (True, False, "cube", "diagonal")
 EQUAL = np.array([[-1.0, 1.0, 0.0], [-1.0, -1.0, 2.0]]) / np.sqrt([[2.0], [6.0]])
 """Two directions at right angles to the diagonal of the cube, and to each other."""
 
 
+@chart
 def paths(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
     quantity: str = "position",
     axis: int | None = None,
     space: bool | str = True,
     log: bool | None = None,
     label: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    at: At = None,
 ) -> Axes:
     """Draw the path of every player from its start to its end.
 
@@ -116,47 +109,50 @@ def paths(
     >>> paths(walk).get_ylabel()
     'position (units of the space)'
     """
-    if quantity not in QUANTITIES:
-        raise ValueError(f"quantity: {quantity!r} is none; {near(quantity, QUANTITIES)}")
+    pick_names("quantity", [quantity], QUANTITIES, (), "is none")
     if space not in SPACES:
         raise ValueError(f"space: {space!r} must be true, false, 'cube' or 'diagonal'")
-    with canvas(ax) as axes:
-        if isinstance(space, str):
-            return _in_the_cube(axes, data, at, space == "diagonal")
-        variable, words = QUANTITIES[quantity]
-        greedy = quantity == "greedy"
-        keep = () if greedy else ("replication",)
-        found = point(data, variable, 2 if quantity == "payoff" else 3, CLOCKS, at=at, keep=keep)
-        walks = _greedy(found) if greedy else walks_of(found, variable)
-        if quantity == "payoff":
-            walks = [walk._replace(values=walk.values[..., None]) for walk in walks]
-        count = walks[0].values.shape[-1]
-        mixed = quantity == "position" and all(_mixtures(walk.values) for walk in walks)
-        free = quantity == "position" and space and axis is None
-        if free and count == 3 and mixed:
-            axes = triangle(axes)
-            _in_the_triangle(axes, walks)
-            _say(axes, found, len(walks), "one by one", label or "")
-            return axes
-        plane = free and count == 2 and not mixed
-        words = label or ("probability" if mixed else words)
-        if plane:
-            _in_the_plane(axes, walks, axis_labels(found, 2), words)
-        else:
-            names = axis_labels(found, count, "action" if mixed else "axis")
-            chosen = range(count) if axis is None else [axis]
-            check_index("axis", chosen[-1], count)
-            _against_steps(axes, walks, [(f", {names[k]}" if count > 1 else "", k) for k in chosen], greedy)
-            axes.set_ylabel(words)
+    if isinstance(space, str):
+        return _in_the_cube(ax, data, at, space == "diagonal")
+    variable, words = QUANTITIES[quantity]
+    greedy, position = quantity == "greedy", quantity == "position"
+    keep = () if greedy else ("replication",)
+    found = point(data, variable, 2 if quantity == "payoff" else 3, CLOCKS, at=at, keep=keep)
+    if greedy:
+        play = found["rollout"]
+        walks = [DrawnPath(np.arange(len(play)), play, None, "step of greedy play")]
+    else:
+        walks = walks_of(found, variable)
+    if quantity == "payoff":
+        walks = [walk._replace(values=walk.values[..., None]) for walk in walks]
+    count = walks[0].values.shape[-1]
+    mixed = position and all(_mixtures(walk.values) for walk in walks)
+    free = position and space and axis is None
+    how = "one by one"
+    if free and count == 3 and mixed:
+        ax = triangle(ax)
+        _tracks(ax, walks, 3)
+        caption(ax, found.words, describe_replications(len(walks), how), label or "")
+        return ax
+    words = label or ("probability" if mixed else words)
+    if free and count == 2 and not mixed:
+        _in_the_plane(ax, walks, axis_labels(found, 2), words)
+    else:
+        names = axis_labels(found, count, "action" if mixed else "axis")
+        chosen = range(count) if axis is None else [axis]
+        check_index("axis", chosen[-1], count)
+        _against_steps(ax, walks, [(f", {names[k]}" if count > 1 else "", k) for k in chosen], greedy)
+        ax.set_ylabel(words)
         if quantity == "gradient":
-            axes.axhline(0.0, color=INK, linewidth=0.8)
+            ax.axhline(0.0, color=INK, linewidth=0.8)
         elif greedy:
-            _grid_equilibria(axes, found, list(chosen))
-        if not plane and (quantity == "position" and _spread_by_factors(walks) if log is None else log):
-            axes.set_xscale("symlog", linthresh=1)
-            axes.xaxis.set_major_formatter("{x:g}")
-        _say(axes, found, len(walks), "one by one" if plane else "mean and 95 % band")
-        return axes
+            _grid_equilibria(ax, found, list(chosen))
+        if position and _spread_by_factors(walks) if log is None else log:
+            ax.set_xscale("symlog", linthresh=1)
+            ax.xaxis.set_major_formatter("{x:g}")
+        how = "mean and 95 % band"
+    caption(ax, found.words, describe_replications(len(walks), how))
+    return ax
 
 
 class DrawnPath(NamedTuple):
@@ -172,23 +168,17 @@ class DrawnPath(NamedTuple):
 
 def walks_of(found: DrawnPoint, name: str, clock: str | None = None) -> list[DrawnPath]:
     """Return the nonempty replications, against the named clock, or the path's time or steps."""
-    values = found.arrays[name]
-    timed = clock is None and "path_time" in found.arrays
+    values = found[name]
+    timed = clock is None and "path_time" in found
     clock = clock or ("path_time" if timed else "path_step")
-    steps = found.arrays.get(clock, np.arange(values.shape[1])[None])
+    steps = found.get(clock, np.arange(values.shape[1])[None])
     steps = np.broadcast_to(steps[:, : values.shape[1]], values.shape[:2])
     filled = np.isfinite(values.reshape(*values.shape[:2], -1)).any(axis=2)
-    claims = found.certified()
-    walks = [
-        DrawnPath(
-            steps[k][rows],
-            values[k][rows],
-            None if claims is None else bool(claims[k]),
-            "time" if timed else "step",
-        )
-        for k, rows in enumerate(filled)
-        if rows.any()
-    ]
+    claims, walks = found.certified(), []
+    for k in np.flatnonzero(filled.any(axis=1)):
+        worth = None if claims is None else bool(claims[k])
+        rows = filled[k]
+        walks.append(DrawnPath(steps[k][rows], values[k][rows], worth, "time" if timed else "step"))
     if not walks:
         raise ValueError(f"data: {name!r} holds nothing at this point")
     return walks
@@ -222,20 +212,15 @@ def _spread_by_factors(walks: list[DrawnPath]) -> bool:
     return len(steps) > 4 and float(np.median(steps)) < 0.05 * float(steps[-1])
 
 
-def _frame(axes: Axes, values: np.ndarray) -> None:
+def _frame(ax: Axes, values: np.ndarray) -> None:
     """Set vertical limits by the data: a band of two or three replications may be many times as wide."""
     low, high = float(values.min()), float(values.max())
     room = 0.06 * (high - low) or 0.06 * max(abs(low), 1.0)
-    axes.set_ylim(low - room, high + room)
-
-
-def _greedy(found: DrawnPoint) -> list[DrawnPath]:
-    play = found.arrays["rollout"]
-    return [DrawnPath(np.arange(len(play)), play, None, "step of greedy play")]
+    ax.set_ylim(low - room, high + room)
 
 
 def _against_steps(
-    axes: Axes, walks: list[DrawnPath], variants: Sequence[tuple[str, int]], dotted: bool = False
+    ax: Axes, walks: list[DrawnPath], variants: Sequence[tuple[str, int]], dotted: bool = False
 ) -> None:
     """Draw ``values [step player axis]``, a colour per player and a dash per variant, a name and an axis.
 
@@ -243,91 +228,86 @@ def _against_steps(
     """
     clock, values = on_one_clock(walks)
     mean, half = band(values)
-    certified, pale = _weakest(walks), 0.24 / (1 + len(variants))
-    players = mean.shape[1]
-    for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
+    worths, pale = {walk.certified for walk in walks}, 0.24 / (1 + len(variants))
+    certified = None if worths == {None} else worths == {True}
+    for k, look in enumerate(player_lines(mean.shape[1])):
         for dash, (variant, axis) in zip(cycle(DASHES), variants):
-            line: dict[str, Any] = {"linewidth": wide, "label": player_label(k, players) + variant}
-            line |= {"marker": "."} if dotted else {}
+            line = look | {"label": look["label"] + variant} | ({"marker": "."} if dotted else {})
             here = mean[:, k, axis]
-            draw_band(axes, clock, here, half[:, k, axis], color=colour, dash=dash, alpha=pale, **line)
+            draw_band(ax, clock, here, half[:, k, axis], dash=dash, alpha=pale, **line)
             if not dotted:
-                mark = end_marker(bool(certified), colour) | {"markersize": 4 + 1.5 * wide}
-                axes.plot(clock[-1], here[-1], "o", clip_on=False, zorder=5, **mark)
+                mark = end_marker(bool(certified), look["color"]) | {
+                    "markersize": 4 + 1.5 * look["linewidth"]
+                }
+                ax.plot(clock[-1], here[-1], "o", clip_on=False, zorder=5, **mark)
     if len(walks) > 1:
-        _frame(axes, values[..., [axis for _, axis in variants]])
+        _frame(ax, values[..., [axis for _, axis in variants]])
     if dotted:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     else:
-        ends_in_legend(axes, [certified])
-    axes.set_xlabel(walks[0].clock)
+        ends_in_legend(ax, [certified])
+    ax.set_xlabel(walks[0].clock)
 
 
-def _grid_equilibria(axes: Axes, found: DrawnPoint, chosen: list[int]) -> None:
-    grid = found.arrays.get("grid_equilibria")
+def _grid_equilibria(ax: Axes, found: DrawnPoint, chosen: list[int]) -> None:
+    grid = found.get("grid_equilibria")
     if grid is None or is_blank(grid):
         return
     for k, colour in enumerate(colours(grid.shape[1])):
         for value in np.unique(grid[:, k][:, chosen]):
-            axes.axhline(value, color=colour, linestyle=":", linewidth=1.0, label="_equilibrium", zorder=1)
-    axes.plot([], [], ":", color=INK, label=f"equilibrium of the grid ({len(grid)})")
+            ax.axhline(value, color=colour, linestyle=":", linewidth=1.0, label="_equilibrium", zorder=1)
+    ax.plot([], [], ":", color=INK, label=f"equilibrium of the grid ({len(grid)})")
 
 
-def _in_the_plane(axes: Axes, walks: list[DrawnPath], names: Sequence[str], label: str) -> None:
+def _track(
+    ax: Any,
+    curve: np.ndarray,
+    certified: bool | None,
+    colour: str,
+    label: str,
+    width: float = 1.2,
+    start: float = 4.5,
+) -> None:
+    """Draw a curve ``[step coordinate]`` with its start and its end."""
+    ax.plot(*curve.T, color=colour, linewidth=width, label=label)
+    ax.plot(*curve[:1].T, "s", markersize=start, color=colour, label="_")
+    ax.plot(*curve[-1:].T, "o", markersize=7, zorder=5, label="_", **end_marker(bool(certified), colour))
+
+
+def _tracks(ax: Any, walks: list[DrawnPath], coordinates: int) -> None:
+    """Draw every player's curve in the plane or in a triangle."""
     for walk in walks:
-        for k, colour in enumerate(colours(walk.values.shape[1])):
-            name = player_label(k, walk.values.shape[1]) if walk is walks[0] else None
-            axes.plot(walk.values[:, k, 0], walk.values[:, k, 1], color=colour, linewidth=1.2, label=name)
-            axes.plot(*walk.values[0, k], "s", markersize=4.5, color=colour)
-            axes.plot(
-                *walk.values[-1, k], "o", markersize=7, zorder=5, **end_marker(bool(walk.certified), colour)
-            )
-    axes.plot([], [], "s", markersize=4.5, color=INK, label="start")
-    ends_in_legend(axes, [walk.certified for walk in walks])
-    numbered = names[0] == "axis 0"
-    units = f": {label}" if numbered else " (units of the space)"
-    axes.set_xlabel(names[0] + units)
-    axes.set_ylabel(names[1] + units)
-    axes.set_aspect("equal", adjustable="datalim")
+        players = walk.values.shape[1]
+        for k, colour in enumerate(colours(players)):
+            name = player_label(k, players) if walk is walks[0] else "_"
+            _track(ax, walk.values[:, k], walk.certified, colour, name)
+    ax.plot(*[[]] * coordinates, "s", markersize=4.5, color=INK, label="start")
+    ends_in_legend(ax, [walk.certified for walk in walks], coordinates)
 
 
-def _in_the_triangle(axes: Any, walks: list[DrawnPath]) -> None:
-    for walk in walks:
-        for k, colour in enumerate(colours(walk.values.shape[1])):
-            name = player_label(k, walk.values.shape[1]) if walk is walks[0] else "_"
-            axes.plot(*walk.values[:, k].T, color=colour, linewidth=1.2, label=name)
-            axes.plot(*walk.values[:1, k].T, "s", markersize=4.5, color=colour, label="_")
-            mark = end_marker(bool(walk.certified), colour)
-            axes.plot(*walk.values[-1:, k].T, "o", markersize=7, zorder=5, label="_", **mark)
-    axes.plot([], [], [], "s", markersize=4.5, color=INK, label="start")
-    ends_in_legend(axes, [walk.certified for walk in walks], 3)
+def _in_the_plane(ax: Axes, walks: list[DrawnPath], names: Sequence[str], label: str) -> None:
+    _tracks(ax, walks, 2)
+    units = f": {label}" if names[0] == "axis 0" else " (units of the space)"
+    ax.set_xlabel(names[0] + units)
+    ax.set_ylabel(names[1] + units)
+    ax.set_aspect("equal", adjustable="datalim")
 
 
 CLOCKS = ("path_step", "path_time", "claim", "axis_name", "grid_equilibria")
 ENDS = {None: "end, no certificate", False: "end, not certified", True: "end, certified"}
 
 
-def ends_in_legend(axes: Axes, worths: Sequence[bool | None], coordinates: int = 2) -> None:
+def ends_in_legend(ax: Axes, worths: Sequence[bool | None], coordinates: int = 2) -> None:
     """Add a legend entry for every kind of end drawn: certified, not certified, or without a certificate."""
     for worth, words in ENDS.items():
         if worth in worths:
-            axes.plot(*[[]] * coordinates, "o", label=words, **end_marker(bool(worth), INK))
-
-
-def _weakest(walks: list[DrawnPath]) -> bool | None:
-    worths = {walk.certified for walk in walks}
-    return None if worths == {None} else worths == {True}
-
-
-def _say(axes: Axes, found: DrawnPoint, count: int, how: str, *more: str) -> None:
-    caption(axes, found.words, describe_replications(count, how), *more)
-    legend(axes)
+            ax.plot(*[[]] * coordinates, "o", label=words, **end_marker(bool(worth), INK))
 
 
 # -- three players on a line ---------------------------------------------------------------------------
 
 
-def _in_the_cube(axes: Axes, data: Dataset, at: Mapping[str, Any] | None, along_diagonal: bool) -> Axes:
+def _in_the_cube(ax: Axes, data: Dataset, at: At, along_diagonal: bool) -> Axes:
     """Draw the profile of three players on a line as one curve, in a cube or seen along its diagonal."""
     found = point(data, "path", 3, ("path_step", "claim"), at=at, keep=("replication",))
     walks = walks_of(found, "path")
@@ -336,21 +316,19 @@ def _in_the_cube(axes: Axes, data: Dataset, at: Mapping[str, Any] | None, along_
         raise ValueError(f"data: {shape[0]} players on {shape[1]} axes; a cube has three players on one")
     low, high = _domain(np.concatenate([walk.values[..., 0] for walk in walks]))
     if along_diagonal:
-        _outline(axes, low, high)
+        _outline(ax, low, high)
     else:
-        axes = with_projection(axes, "3d")
-        _planes(axes, low, high)
-    for walk, colour in zip(walks, colours(len(walks)), strict=True):
+        ax = with_projection(ax, "3d")
+        _planes(ax, low, high)
+    coordinates, shades = 2 if along_diagonal else 3, colours(len(walks))
+    for walk, colour in zip(walks, shades, strict=True):
         curve = walk.values[..., 0] @ EQUAL.T if along_diagonal else walk.values[..., 0]
-        first = walk is walks[0]
-        axes.plot(*curve.T, color=colour, linewidth=1.3, label="path" if first else "_")
-        axes.plot(*curve[:1].T, "s", color=colour, markersize=5, label="start" if first else "_")
-        mark = end_marker(bool(walk.certified), colour)
-        axes.plot(*curve[-1:].T, "o", markersize=7, zorder=6, label="_", **mark)
-    ends_in_legend(axes, [walk.certified for walk in walks], 2 if along_diagonal else 3)
-    caption(axes, found.words, describe_replications(len(walks), "one by one"))
-    legend(axes, under=not along_diagonal)
-    return axes
+        _track(ax, curve, walk.certified, colour, "path" if walk is walks[0] else "_", 1.3, 5)
+    ax.plot(*[[]] * coordinates, "s", color=shades[0], markersize=5, label="start")
+    ends_in_legend(ax, [walk.certified for walk in walks], coordinates)
+    caption(ax, found.words, describe_replications(len(walks), "one by one"))
+    legend(ax, under=not along_diagonal)
+    return ax
 
 
 def _domain(every: np.ndarray) -> tuple[float, float]:
@@ -362,32 +340,32 @@ def _domain(every: np.ndarray) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _planes(axes: Any, low: float, high: float) -> None:
+def _planes(ax: Any, low: float, high: float) -> None:
     for (i, j), colour in zip(combinations(range(3), 2), (PALETTE[1], PALETTE[2], PALETTE[3]), strict=True):
         sides: list[np.ndarray] = [np.empty(0)] * 3
         along, up = np.meshgrid([low, high], [low, high])
         sides[i], sides[j], sides[3 - i - j] = along, along, up
-        axes.plot_surface(*sides, color=colour, alpha=0.12, edgecolor=colour, shade=False)
-        axes.plot([], [], [], color=colour, alpha=0.5, linewidth=4, label=f"x{i} = x{j}")
-    axes.plot([low, high], [low, high], [low, high], ":", color=INK, linewidth=1, label="all three coincide")
-    axes.set(xlim=(low, high), ylim=(low, high), zlim=(low, high))
-    axes.set(xlabel="position of player 0", ylabel="position of player 1", zlabel="position of player 2")
-    axes.view_init(elev=18, azim=-35)
-    axes.set_box_aspect(None, zoom=0.95)
+        ax.plot_surface(*sides, color=colour, alpha=0.12, edgecolor=colour, shade=False)
+        ax.plot([], [], [], color=colour, alpha=0.5, linewidth=4, label=f"x{i} = x{j}")
+    ax.plot([low, high], [low, high], [low, high], ":", color=INK, linewidth=1, label="all three coincide")
+    ax.set(xlim=(low, high), ylim=(low, high), zlim=(low, high))
+    ax.set(xlabel="position of player 0", ylabel="position of player 1", zlabel="position of player 2")
+    ax.view_init(elev=18, azim=-35)
+    ax.set_box_aspect(None, zoom=0.95)
 
 
-def _outline(axes: Axes, low: float, high: float) -> None:
+def _outline(ax: Axes, low: float, high: float) -> None:
     """Draw the edges of the cube and the equality planes, seen along the diagonal."""
     corners = np.array(list(product((low, high), repeat=3)))
     for one, other in combinations(corners, 2):
         if np.count_nonzero(one != other) == 1:
-            axes.plot(*(np.array([one, other]) @ EQUAL.T).T, color="#CCCCCC", linewidth=0.8, label="_edge")
+            ax.plot(*(np.array([one, other]) @ EQUAL.T).T, color="#CCCCCC", linewidth=0.8, label="_edge")
     for (i, j), colour in zip(combinations(range(3), 2), (PALETTE[1], PALETTE[2], PALETTE[3]), strict=True):
         along = np.zeros(3)
         along[3 - i - j] = high - low
         ends = np.array([-along, along]) @ EQUAL.T
-        axes.plot(*ends.T, "--", color=colour, linewidth=1, label=f"x{i} = x{j}")
-    axes.plot(0, 0, "+", color=INK, markersize=9, label="all three coincide")
-    axes.set_xlabel("(x1 - x0) / √2 (units of the space)")
-    axes.set_ylabel("(2 x2 - x0 - x1) / √6 (units of the space)")
-    axes.set_aspect("equal", adjustable="datalim")
+        ax.plot(*ends.T, "--", color=colour, linewidth=1, label=f"x{i} = x{j}")
+    ax.plot(0, 0, "+", color=INK, markersize=9, label="all three coincide")
+    ax.set_xlabel("(x1 - x0) / √2 (units of the space)")
+    ax.set_ylabel("(2 x2 - x0 - x1) / √6 (units of the space)")
+    ax.set_aspect("equal", adjustable="datalim")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from xarray import Dataset
 
-from rivalry.plots.select import DrawnPoint, axis_labels, check_index, point
+from rivalry.plots.select import At, DrawnPoint, axis_labels, check_index, point
 from rivalry.plots.style import (
     INK,
     PALETTE,
     add_colour_bar,
-    canvas,
     caption,
+    chart,
     colours,
     end_marker,
     legend,
@@ -23,16 +24,12 @@ from rivalry.plots.style import (
 )
 from rivalry.plots.triangle import BESIDE, triangle, triangulated
 
-if TYPE_CHECKING:
-    from xarray import Dataset
-
 ARROWS = 20  # per side
 PROFILE = "present profile"
 
 
-def landscape(
-    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, player: int | None = None
-) -> Axes:
+@chart
+def landscape(data: Dataset, ax: Axes, *, at: At = None, player: int | None = None) -> Axes:
     """Draw a player's payoff against its own position, the others' positions fixed.
 
     On a line every player is drawn; in the plane, and in the triangle of a simplex with three corners, one.
@@ -59,34 +56,28 @@ def landscape(
     ValueError
         If there is no such player, or positions have more than three coordinates.
     """
-    with canvas(ax) as axes:
-        also = ("landscape_at", "landscape_best", "landscape_best_payoff")
-        found = point(data, "landscape", 2, (*also, "profile", "payoff", "claim", "axis_name"), at=at)
-        count = len(found.arrays["landscape"])
-        check_index("player", player or 0, count)
-        places = found.arrays["landscape_at"]
-        coordinates = 1 if places.ndim == 1 else places.shape[1]
-        if coordinates > 3:
-            raise ValueError(f"landscape_at: {coordinates} coordinates; at most three can be drawn")
-        if coordinates == 1:
-            _draw_curves(axes, found, range(count) if player is None else [player])
-        elif coordinates == 2:
-            _draw_surface(axes, found, player or 0)
-        else:
-            axes = triangle(axes)
-            _draw_triangle(axes, found, player or 0)
-        caption(axes, found.words, f"player {player or 0}" if coordinates > 1 else "")
-        legend(axes, under=coordinates == 2)
-        return axes
+    also = ("landscape_at", "landscape_best", "landscape_best_payoff")
+    found = point(data, "landscape", 2, (*also, "profile", "payoff", "claim", "axis_name"), at=at)
+    count = len(found["landscape"])
+    check_index("player", player or 0, count)
+    places = found["landscape_at"]
+    coordinates = 1 if places.ndim == 1 else places.shape[1]
+    if coordinates > 3:
+        raise ValueError(f"landscape_at: {coordinates} coordinates; at most three can be drawn")
+    if coordinates == 1:
+        _draw_curves(ax, found, range(count) if player is None else [player])
+    elif coordinates == 2:
+        _draw_surface(ax, found, player or 0)
+    else:
+        ax = triangle(ax)
+        _draw_triangle(ax, found, player or 0)
+    caption(ax, found.words, f"player {player or 0}" if coordinates > 1 else "")
+    legend(ax, under=coordinates == 2)
+    return ax
 
 
-def vector_field(
-    data: Dataset,
-    ax: Axes | None = None,
-    *,
-    at: Mapping[str, Any] | None = None,
-    players: Sequence[int] = (0, 1),
-) -> Axes:
+@chart
+def vector_field(data: Dataset, ax: Axes, *, at: At = None, players: Sequence[int] = (0, 1)) -> Axes:
     """Draw the gradients of two players over their positions, the others' positions fixed.
 
     Arrows give the direction and, by colour, the size. On a nullcline one player's own gradient is zero; on
@@ -114,31 +105,30 @@ def vector_field(
     ValueError
         If ``players`` are not two different ones whose field is stored.
     """
-    with canvas(ax) as axes:
-        i, j = _pair(players)
-        also = ("field_at_i", "field_at_j", "field_of_pair", "field_pair", "profile", "claim")
-        found = point(data, "field", 3, also, at=at)
-        field = _field_of(found, i, j)
-        x = found.arrays.get("field_at_i", np.arange(field.shape[0])).ravel()
-        y = found.arrays.get("field_at_j", np.arange(field.shape[1])).ravel()
-        _draw_arrows(axes, x, y, field)
-        for k, player in enumerate((i, j)):
-            component, colour = field[..., k].T, PALETTE[k]
-            if component.min() < 0 < component.max():
-                axes.contour(x, y, component, levels=[0.0], colors=[colour], linewidths=1.6)
-                axes.plot([], [], color=colour, label=f"player {player}: gradient is zero")
-        low, high = max(x.min(), y.min()), min(x.max(), y.max())
-        if low < high:
-            axes.plot([low, high], [low, high], ":", color=INK, linewidth=1, label="same position")
-        if (profile := found.arrays.get("profile")) is not None:
-            mark: dict[str, Any] = {"markersize": 7, "zorder": 5, "label": PROFILE}
-            axes.plot(profile[i, 0], profile[j, 0], "o", **mark, **end_marker(found.is_certified(), INK))
-        axes.set_xlabel(f"position of player {i} (units of the space)")
-        axes.set_ylabel(f"position of player {j} (units of the space)")
-        axes.set_aspect("equal")
-        caption(axes, found.words)
-        legend(axes, under=True)
-        return axes
+    i, j = _pair(players)
+    also = ("field_at_i", "field_at_j", "field_of_pair", "field_pair", "profile", "claim")
+    found = point(data, "field", 3, also, at=at)
+    field = _field_of(found, i, j)
+    x = found.get("field_at_i", np.arange(field.shape[0])).ravel()
+    y = found.get("field_at_j", np.arange(field.shape[1])).ravel()
+    _draw_arrows(ax, x, y, field)
+    for k, player in enumerate((i, j)):
+        component, colour = field[..., k].T, PALETTE[k]
+        if component.min() < 0 < component.max():
+            ax.contour(x, y, component, levels=[0.0], colors=[colour], linewidths=1.6)
+            ax.plot([], [], color=colour, label=f"player {player}: gradient is zero")
+    low, high = max(x.min(), y.min()), min(x.max(), y.max())
+    if low < high:
+        ax.plot([low, high], [low, high], ":", color=INK, linewidth=1, label="same position")
+    if (profile := found.get("profile")) is not None:
+        mark: dict[str, Any] = {"markersize": 7, "zorder": 5, "label": PROFILE}
+        ax.plot(profile[i, 0], profile[j, 0], "o", **mark, **end_marker(found.is_certified(), INK))
+    ax.set_xlabel(f"position of player {i} (units of the space)")
+    ax.set_ylabel(f"position of player {j} (units of the space)")
+    ax.set_aspect("equal")
+    caption(ax, found.words)
+    legend(ax, under=True)
+    return ax
 
 
 def _pair(players: Any) -> tuple[int, int]:
@@ -153,9 +143,9 @@ def _pair(players: Any) -> tuple[int, int]:
 def _field_of(found: DrawnPoint, i: int, j: int) -> np.ndarray:
     """Return ``[i_place j_place component]`` of players i and j. Raises `ValueError`."""
     if (i, j) == (0, 1):
-        return found.arrays["field"]
-    pairs = found.arrays.get("field_pair", np.array([[0, 1]]))
-    fields = found.arrays.get("field_of_pair", found.arrays["field"][None])
+        return found["field"]
+    pairs = found.get("field_pair", np.array([[0, 1]]))
+    fields = found.get("field_of_pair", found["field"][None])
     at = np.flatnonzero((pairs == sorted((i, j))).all(axis=1))
     if not at.size:
         known = ", ".join(str(pair.tolist()) for pair in pairs)
@@ -164,84 +154,84 @@ def _field_of(found: DrawnPoint, i: int, j: int) -> np.ndarray:
     return field if i < j else field.transpose(1, 0, 2)[..., ::-1]
 
 
-def _draw_curves(axes: Axes, found: DrawnPoint, players: range | list[int]) -> None:
-    values, certified = found.arrays["landscape"], found.is_certified()
-    places = found.arrays["landscape_at"].reshape(-1)
+def _draw_curves(ax: Axes, found: DrawnPoint, players: range | list[int]) -> None:
+    values, certified = found["landscape"], found.is_certified()
+    places = found["landscape_at"].reshape(-1)
     order = np.argsort(places, kind="stable")
     count = len(values)
     shades, wide = colours(count), widths(count)
     for k in players:
         line: dict[str, Any] = {"color": shades[k], "linewidth": wide[k], "label": player_label(k, count)}
-        axes.plot(places[order], values[k, order], **line)
-        if "landscape_best" in found.arrays and "landscape_best_payoff" in found.arrays:
-            best = found.arrays["landscape_best"][k, 0], found.arrays["landscape_best_payoff"][k]
-            axes.plot(*best, "*", markersize=10, color=shades[k], zorder=4, markeredgecolor="white")
-        if "profile" in found.arrays and "payoff" in found.arrays:
-            here = found.arrays["profile"][k, 0], found.arrays["payoff"][k]
-            axes.plot(*here, "o", zorder=5, **end_marker(certified, shades[k]))
-    if "profile" in found.arrays and "payoff" in found.arrays:
-        axes.plot([], [], "o", label=PROFILE + _doubt(certified), **end_marker(certified, INK))
-    if "landscape_best" in found.arrays:
-        axes.plot([], [], "*", markersize=10, color=INK, markeredgecolor="white", label="best response")
-    axes.set_xlabel("own position, the others fixed (units of the space)")
-    axes.set_ylabel("own payoff (units of the game)")
+        ax.plot(places[order], values[k, order], **line)
+        if "landscape_best" in found and "landscape_best_payoff" in found:
+            best = found["landscape_best"][k, 0], found["landscape_best_payoff"][k]
+            ax.plot(*best, "*", markersize=10, color=shades[k], zorder=4, markeredgecolor="white")
+        if "profile" in found and "payoff" in found:
+            here = found["profile"][k, 0], found["payoff"][k]
+            ax.plot(*here, "o", zorder=5, **end_marker(certified, shades[k]))
+    if "profile" in found and "payoff" in found:
+        ax.plot([], [], "o", label=PROFILE + _doubt(certified), **end_marker(certified, INK))
+    if "landscape_best" in found:
+        ax.plot([], [], "*", markersize=10, color=INK, markeredgecolor="white", label="best response")
+    ax.set_xlabel("own position, the others fixed (units of the space)")
+    ax.set_ylabel("own payoff (units of the game)")
 
 
-def _draw_surface(axes: Axes, found: DrawnPoint, player: int) -> None:
-    values, places = found.arrays["landscape"][player], found.arrays["landscape_at"]
-    drawing = axes.tricontourf(places[:, 0], places[:, 1], values, levels=14, cmap="viridis")
-    add_colour_bar(axes, drawing, "own payoff (units of the game)")
-    _mark_places(axes, found, player, 2)
+def _draw_surface(ax: Axes, found: DrawnPoint, player: int) -> None:
+    values, places = found["landscape"][player], found["landscape_at"]
+    drawing = ax.tricontourf(places[:, 0], places[:, 1], values, levels=14, cmap="viridis")
+    add_colour_bar(ax, drawing, "own payoff (units of the game)")
+    _mark_places(ax, found, player, 2)
     across, up = (
         f"own {'position, ' if name.startswith('axis') else ''}{name} (units of the space)"
         for name in axis_labels(found, 2)
     )
-    axes.set_xlabel(across)
-    axes.set_ylabel(up)
-    axes.set_aspect("equal")
-    axes.grid(False)
+    ax.set_xlabel(across)
+    ax.set_ylabel(up)
+    ax.set_aspect("equal")
+    ax.grid(False)
 
 
-def _draw_triangle(axes: Any, found: DrawnPoint, player: int) -> None:
+def _draw_triangle(ax: Any, found: DrawnPoint, player: int) -> None:
     """Draw contours of one player's payoff between the points ``[place 3]``."""
-    where, payoff = found.arrays["landscape_at"], found.arrays["landscape"][player]
+    where, payoff = found["landscape_at"], found["landscape"][player]
     if not np.allclose(where.sum(axis=1), 1.0):
         raise ValueError(
             "landscape_at: 3 coordinates; only one or two can be drawn, or three that add up to 1"
         )
     triangulated(where)  # raises an error if there are too few points
-    drawing = axes.tricontourf(*where.T, payoff, levels=14, cmap="cividis")
-    add_colour_bar(axes, drawing, "own payoff (units of the game)", BESIDE)
-    _mark_places(axes, found, player, 3)
+    drawing = ax.tricontourf(*where.T, payoff, levels=14, cmap="cividis")
+    add_colour_bar(ax, drawing, "own payoff (units of the game)", BESIDE)
+    _mark_places(ax, found, player, 3)
 
 
-def _mark_places(axes: Any, found: DrawnPoint, player: int, coordinates: int) -> None:
+def _mark_places(ax: Any, found: DrawnPoint, player: int, coordinates: int) -> None:
     """Mark the best response of a player, its position, and the others'."""
-    certified, profile = found.is_certified(), found.arrays.get("profile", np.empty((0, coordinates)))
-    if "landscape_best" in found.arrays:
-        best = found.arrays["landscape_best"][player][:coordinates, None]
+    certified, profile = found.is_certified(), found.get("profile", np.empty((0, coordinates)))
+    if "landscape_best" in found:
+        best = found["landscape_best"][player][:coordinates, None]
         star: dict[str, Any] = {"markersize": 13, "color": PALETTE[1], "markeredgecolor": "white"}
-        axes.plot(*best, "*", label="best response", zorder=6, **star)
+        ax.plot(*best, "*", label="best response", zorder=6, **star)
     for k, place in enumerate(profile[:, :coordinates, None]):
         if k == player:
             words = f"position of player {k}" + _doubt(certified)
-            axes.plot(*place, "o", zorder=5, label=words, **end_marker(certified, INK))
+            ax.plot(*place, "o", zorder=5, label=words, **end_marker(certified, INK))
         else:
-            axes.plot(*place, "x", zorder=5, color="white", markeredgewidth=2, label="_other")
+            ax.plot(*place, "x", zorder=5, color="white", markeredgewidth=2, label="_other")
     if len(profile) > 1:
         empty: list[list[float]] = [[]] * coordinates
-        axes.plot(*empty, "x", color=INK, markeredgewidth=2, label="other players")
+        ax.plot(*empty, "x", color=INK, markeredgewidth=2, label="other players")
 
 
 def _doubt(certified: bool) -> str:
     return "" if certified else ", not certified"
 
 
-def _draw_arrows(axes: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
+def _draw_arrows(ax: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
     every = max(1, -(-max(len(x), len(y)) // ARROWS))
     u, v = field[::every, ::every, 0].T, field[::every, ::every, 1].T
     size = np.hypot(u, v)
     unit = np.where(size > 0, size, 1.0)
     look: dict[str, Any] = {"cmap": "cividis_r", "pivot": "mid", "scale": 1.25 * ARROWS, "width": 0.0035}
-    drawing = axes.quiver(x[::every], y[::every], u / unit, v / unit, size, **look)
-    add_colour_bar(axes, drawing, "gradient (payoff per unit of position)")
+    drawing = ax.quiver(x[::every], y[::every], u / unit, v / unit, size, **look)
+    add_colour_bar(ax, drawing, "gradient (payoff per unit of position)")

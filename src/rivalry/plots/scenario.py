@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from xarray import Dataset
 
 from rivalry.core.registry import near
 from rivalry.plots.metrics import certified, is_log, metric_label, per_player, set_log_scale
-from rivalry.plots.select import check_data, check_index, dimension, find_sweep, is_blank, own_rank
+from rivalry.plots.select import At, Names, check_index, dimension, find_sweep, is_blank, own_rank
 from rivalry.plots.style import (
     DASHES,
     INK,
     MARKERS,
     PALE,
     add_colour_bar,
-    canvas,
     caption,
+    chart,
     colours,
     end_marker,
     explain_hollow,
-    legend,
     panels,
     player_label,
     widths,
 )
-
-if TYPE_CHECKING:
-    from xarray import Dataset
 
 SHOWN = ("safety_input", "performance_input", "performance", "p_safe_given_win", "p_safe", "payoff")
 JUMP, SUDDEN = 0.12, 4.0  # of the range, and times the adjacent steps: points farther apart are not joined
@@ -48,14 +45,15 @@ class ScenarioSeries(NamedTuple):
     words: str
 
 
+@chart
 def scenario(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
     over: str | None = None,
     series: str | None = None,
-    quantities: Sequence[str] | None = None,
-    at: Mapping[str, Any] | None = None,
+    quantities: Names = None,
+    at: At = None,
     period: int = 0,
     log: bool | None = None,
 ) -> Axes:
@@ -104,26 +102,23 @@ def scenario(
     >>> [panel.get_title() for panel in scenario(data).child_axes]
     ['probability of a safe win']
     """
-    check_data(data)
-    with canvas(ax) as axes:
-        chosen = _quantities(data, quantities)
-        every = [family(data, name, over=over, series=series, at=at, period=period) for name in chosen]
-        small = panels(axes, len(every), columns=2 if len(every) == 4 else 3, apart=True)
-        horizontal = find_sweep(data, chosen[0], own_rank(data, chosen[0]), at, over)
-        breaks = False
-        for panel, curve in zip(small, every, strict=True):
-            breaks |= draw_family(panel, curve, log)
-            if curve.name == "gain_mean" and "gain_interval" in data:
-                _whiskers(panel, curve, family(data, "gain_interval", over=over, series=series, at=at))
-            panel.set_title(metric_label(curve.name))
-        for panel in small:
-            if panel.xaxis.get_tick_params()["labelbottom"]:
-                panel.set_xlabel(horizontal)
-        family_legend(axes, every, series, breaks)
-        timed = any("period" in data[name].dims for name in chosen)
-        caption(axes, every[0].words, f"period {period}" if timed else "")
-        legend(axes)
-        return axes
+    chosen = _quantities(data, quantities)
+    every = [family(data, name, over=over, series=series, at=at, period=period) for name in chosen]
+    small = panels(ax, len(every), columns=2 if len(every) == 4 else 3, apart=True)
+    horizontal = find_sweep(data, chosen[0], own_rank(data, chosen[0]), at, over)
+    breaks = False
+    for panel, curve in zip(small, every, strict=True):
+        breaks |= draw_family(panel, curve, log)
+        if curve.name == "gain_mean" and "gain_interval" in data:
+            _whiskers(panel, curve, family(data, "gain_interval", over=over, series=series, at=at))
+        panel.set_title(metric_label(curve.name))
+    for panel in small:
+        if panel.xaxis.get_tick_params()["labelbottom"]:
+            panel.set_xlabel(horizontal)
+    family_legend(ax, every, series, breaks)
+    timed = any("period" in data[name].dims for name in chosen)
+    caption(ax, every[0].words, f"period {period}" if timed else "")
+    return ax
 
 
 def family(
@@ -132,7 +127,7 @@ def family(
     *,
     over: str | None = None,
     series: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    at: At = None,
     period: int = 0,
 ) -> ScenarioSeries:
     """Return one metric over a parameter, in order, for each value of ``series`` if there is one."""
@@ -155,7 +150,7 @@ def _label(series: str, value: Any) -> str:
     return short if series in ("algorithm", "information") else f"{series.rpartition('.')[2]} = {short}"
 
 
-def _quantities(data: Dataset, wanted: Sequence[str] | None) -> list[str]:
+def _quantities(data: Dataset, wanted: Names) -> list[str]:
     if wanted is not None:
         chosen = [wanted] if isinstance(wanted, str) else list(wanted)
         if not chosen:
@@ -170,7 +165,7 @@ def _quantities(data: Dataset, wanted: Sequence[str] | None) -> list[str]:
     return chosen or ["payoff"]
 
 
-def _other(data: Dataset, name: str, series: str, over: str, at: Mapping[str, Any] | None) -> str:
+def _other(data: Dataset, name: str, series: str, over: str, at: At) -> str:
     """Return the dimension of a second swept coordinate, whose values may be words."""
     dim = dimension(data, series)
     if dim is None or dim not in data[name].dims:
@@ -243,37 +238,38 @@ def _pieces(values: np.ndarray) -> list[np.ndarray]:
     return [piece for piece in pieces if len(piece) > 1]
 
 
-def family_legend(axes: Axes, every: Sequence[ScenarioSeries], series: str | None, breaks: bool) -> None:
+def family_legend(ax: Axes, every: Sequence[ScenarioSeries], series: str | None, breaks: bool) -> None:
     """Add legend lines for the colours, dashes and hollow marks."""
     players = max(curve.values.shape[2] for curve in every)
     if series is None:
         for k, colour in enumerate(colours(players) if players > 1 else ()):
-            axes.plot([], [], "o-", color=colour, label=player_label(k, players), markersize=3.4)
+            ax.plot([], [], "o-", color=colour, label=player_label(k, players), markersize=3.4)
     else:
         names = every[0].series
         for words, colour in zip(names, colours(len(names)), strict=True):
-            axes.plot([], [], color=colour, linewidth=3, label=words)
+            ax.plot([], [], color=colour, linewidth=3, label=words)
         for k in range(players if players > 1 else 0):
             style = DASHES[k % len(DASHES)], MARKERS[k % len(MARKERS)]
-            axes.plot([], [], "".join(style[::-1]), color=INK, markersize=3.4, label=player_label(k, players))
+            ax.plot([], [], "".join(style[::-1]), color=INK, markersize=3.4, label=player_label(k, players))
     if any(players > 1 and curve.values.shape[2] == 1 for curve in every) and series is None:
-        axes.plot([], [], "o-", color=INK, markersize=3.4, label="all players")
+        ax.plot([], [], "o-", color=INK, markersize=3.4, label="all players")
     if not all(curve.certified[np.isfinite(curve.values).any(axis=2)].all() for curve in every):
-        explain_hollow(axes)
+        explain_hollow(ax)
     if breaks:
-        axes.plot([], [], ":", color=INK, linewidth=0.8, label="jump, not bridged")
+        ax.plot([], [], ":", color=INK, linewidth=0.8, label="jump, not bridged")
 
 
 # -- two parameters ------------------------------------------------------------------------------------
 
 
+@chart
 def heat(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
     quantity: str = "p_safe",
-    over: Sequence[str] | None = None,
-    at: Mapping[str, Any] | None = None,
+    over: Names = None,
+    at: At = None,
     player: int = 0,
     period: int = 0,
     log: bool | None = None,
@@ -320,32 +316,28 @@ def heat(
     >>> heat(two).get_xlabel()
     'A'
     """
-    check_data(data)
-    with canvas(ax) as axes:
-        across, up = _two(data, quantity, over, at)
-        keep = (str(dimension(data, up)), str(dimension(data, across)))
-        values, found = per_player(data, quantity, at=at, keep=keep, period=period)
-        check_index("player", player, values.shape[-1])
-        grid = values[..., player]
-        worth = np.broadcast_to(certified(found, quantity), grid.shape)
-        x, y = (data[name].values.astype(float) for name in (across, up))
-        columns, rows = np.argsort(x, kind="stable"), np.argsort(y, kind="stable")
-        grid, worth = grid[np.ix_(rows, columns)], worth[np.ix_(rows, columns)]
-        logs = is_log(x, log), is_log(y, log)
-        edges = _edges(x[columns], logs[0]), _edges(y[rows], logs[1])
-        _cells(axes, edges, grid, worth, metric_label(quantity))
-        for which, one in zip("xy", logs, strict=True):
-            set_log_scale(axes, which, one)
-        axes.set_xlabel(across)
-        axes.set_ylabel(up)
-        whose = f"player {player}" if values.shape[-1] > 1 else ""
-        caption(axes, found.words, whose, f"period {period}" if "period" in data[quantity].dims else "")
-        return axes
+    across, up = _two(data, quantity, over, at)
+    keep = (str(dimension(data, up)), str(dimension(data, across)))
+    values, found = per_player(data, quantity, at=at, keep=keep, period=period)
+    check_index("player", player, values.shape[-1])
+    grid = values[..., player]
+    worth = np.broadcast_to(certified(found, quantity), grid.shape)
+    x, y = (data[name].values.astype(float) for name in (across, up))
+    columns, rows = np.argsort(x, kind="stable"), np.argsort(y, kind="stable")
+    grid, worth = grid[np.ix_(rows, columns)], worth[np.ix_(rows, columns)]
+    logs = is_log(x, log), is_log(y, log)
+    edges = _edges(x[columns], logs[0]), _edges(y[rows], logs[1])
+    _cells(ax, edges, grid, worth, metric_label(quantity))
+    for which, one in zip("xy", logs, strict=True):
+        set_log_scale(ax, which, one)
+    ax.set_xlabel(across)
+    ax.set_ylabel(up)
+    whose = f"player {player}" if values.shape[-1] > 1 else ""
+    caption(ax, found.words, whose, f"period {period}" if "period" in data[quantity].dims else "")
+    return ax
 
 
-def _two(
-    data: Dataset, quantity: str, over: Sequence[str] | None, at: Mapping[str, Any] | None
-) -> tuple[str, str]:
+def _two(data: Dataset, quantity: str, over: Names, at: At) -> tuple[str, str]:
     """Return the coordinates across and up."""
     own = own_rank(data, quantity)
     if over is None:
@@ -371,26 +363,26 @@ def _edges(middles: np.ndarray, log: bool) -> np.ndarray:
 
 
 def _cells(
-    axes: Axes, edges: tuple[np.ndarray, np.ndarray], grid: np.ndarray, worth: np.ndarray, words: str
+    ax: Axes, edges: tuple[np.ndarray, np.ndarray], grid: np.ndarray, worth: np.ndarray, words: str
 ) -> None:
-    axes.grid(False)
-    axes.set_facecolor(PALE)
+    ax.grid(False)
+    ax.set_facecolor(PALE)
     x, y = edges
     seamless: dict[str, Any] = {"edgecolors": "face", "linewidth": 0.3}
     sound = grid[np.isfinite(grid) & worth] if (np.isfinite(grid) & worth).any() else grid
     low, high = float(np.nanmin(sound)), float(np.nanmax(sound))
     scale: dict[str, Any] = {"cmap": "viridis", "vmin": low, "vmax": high}
-    drawing = axes.pcolormesh(x, y, np.ma.masked_invalid(grid), **scale, **seamless)
+    drawing = ax.pcolormesh(x, y, np.ma.masked_invalid(grid), **scale, **seamless)
     beyond = {(True, True): "both", (True, False): "min", (False, True): "max"}
     extend = beyond.get((bool(np.nanmin(grid) < low), bool(np.nanmax(grid) > high)), "neither")
-    add_colour_bar(axes, drawing, words, extend=extend)
+    add_colour_bar(ax, drawing, words, extend=extend)
     doubted = np.isfinite(grid) & ~worth
     for row, column in np.argwhere(doubted):
         left, right, bottom, top = x[column], x[column + 1], y[row], y[row + 1]
         corners = [left, right, right, left], [bottom, bottom, top, top]
         look: dict[str, Any] = {"facecolor": "none", "edgecolor": "white", "hatch": "////"}
-        axes.fill(*corners, linewidth=0.0, label="_doubted", **look)
-    _border(axes, x, y, doubted, np.isfinite(grid) & worth)
+        ax.fill(*corners, linewidth=0.0, label="_doubted", **look)
+    _border(ax, x, y, doubted, np.isfinite(grid) & worth)
     handles = []
     if doubted.any():
         handles.append(
@@ -399,13 +391,13 @@ def _cells(
     if not np.isfinite(grid).all():
         handles.append(Patch(facecolor=PALE, label="no result"))
     if handles:
-        axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=2)
+        ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=2)
 
 
-def _border(axes: Axes, x: np.ndarray, y: np.ndarray, doubted: np.ndarray, sound: np.ndarray) -> None:
+def _border(ax: Axes, x: np.ndarray, y: np.ndarray, doubted: np.ndarray, sound: np.ndarray) -> None:
     """Draw a line between cells that are certified and cells that are not."""
     line: dict[str, Any] = {"color": "black", "linewidth": 1.4, "label": "_border"}
     for row, column in np.argwhere((doubted[:, 1:] & sound[:, :-1]) | (sound[:, 1:] & doubted[:, :-1])):
-        axes.plot([x[column + 1]] * 2, [y[row], y[row + 1]], **line)
+        ax.plot([x[column + 1]] * 2, [y[row], y[row + 1]], **line)
     for row, column in np.argwhere((doubted[1:] & sound[:-1]) | (sound[1:] & doubted[:-1])):
-        axes.plot([x[column], x[column + 1]], [y[row + 1]] * 2, **line)
+        ax.plot([x[column], x[column + 1]], [y[row + 1]] * 2, **line)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from rivalry.core.statistics import half_width_of
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
+At = Mapping[str, Any] | None
+"""A point of a sweep by its coordinates; the first otherwise."""
+Names = Sequence[str] | None
 FEW = 8  # most variables listed where one is missing
 OWN = frozenset({"player", "private", "karma", "bid", "rank", "state", "action", "agent", "monitor", "end"})
 OWN |= {"coordinate", "node", "class", "example", "path", "position", "trip", "place"}
@@ -28,16 +31,16 @@ class NoSuchPoint(ValueError):
     """The data hold no such point; another run of the same study may."""
 
 
-class DrawnPoint(NamedTuple):
+class DrawnPoint(dict[str, np.ndarray]):
     """Plain arrays at one point of a run, ``[kept dimensions, own dimensions]``, and words for the point."""
 
-    arrays: Mapping[str, np.ndarray]
-    words: str
+    def __init__(self, arrays: Mapping[str, np.ndarray], words: str) -> None:
+        super().__init__(arrays)
+        self.words = words
 
     def certified(self) -> np.ndarray | None:
         """Return whether each result is certified; None where the data hold no claim."""
-        claim = self.arrays.get("claim")
-        return None if claim is None else np.isin(claim, CERTIFIED)
+        return np.isin(self["claim"], CERTIFIED) if "claim" in self else None
 
     def is_certified(self) -> bool:
         """Return whether there are claims and all of them are certified."""
@@ -46,13 +49,7 @@ class DrawnPoint(NamedTuple):
 
 
 def point(
-    data: Dataset,
-    main: str,
-    rank: int,
-    also: Iterable[str] = (),
-    *,
-    at: Mapping[str, Any] | None = None,
-    keep: Iterable[str] = (),
+    data: Dataset, main: str, rank: int, also: Iterable[str] = (), *, at: At = None, keep: Iterable[str] = ()
 ) -> DrawnPoint:
     """Return the variable ``main``, of ``rank`` own dimensions, and ``also`` where stored, at one point.
 
@@ -82,6 +79,26 @@ def check_variable(data: Dataset, main: str) -> None:
         raise ValueError(f"data: no variable {main!r}, which this plot draws; {_instead(data, main)}")
 
 
+def pick_names(
+    key: str, wanted: Names, known: Iterable[str], default: Iterable[str], rule: str = "is not in this data"
+) -> list[str]:
+    """Return the names wanted, all of which must be known, or else the default. Raises `ValueError`."""
+    if wanted is None:
+        return list(default)
+    if isinstance(wanted, str) or not wanted:
+        raise ValueError(f"{key}: {wanted!r} must be a list of names")
+    known = list(known)
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"{key}: {name!r} {rule}; {near(name, known)}")
+    return list(wanted)
+
+
+def filled(data: Dataset, names: Iterable[str]) -> list[str]:
+    """Return those variables that the data hold, not only as padding."""
+    return [name for name in names if name in data and not is_blank(data[name].values)]
+
+
 def _instead(data: Dataset, main: str) -> str:
     """Return a suggestion where a variable is missing."""
     if main in VIEWS:
@@ -98,7 +115,7 @@ def axis_labels(found: DrawnPoint, count: int, word: str = "axis") -> list[str]:
     >>> axis_labels(DrawnPoint({}, ""), 2)
     ['axis 0', 'axis 1']
     """
-    names = np.ravel(found.arrays.get("axis_name", np.array([])))
+    names = np.ravel(found.get("axis_name", np.array([])))
     return [str(name) for name in names] if len(names) == count else [f"{word} {k}" for k in range(count)]
 
 
@@ -184,7 +201,7 @@ def is_own(data: Dataset, name: str, dim: str) -> bool:
     return plain in OWN or (plain == STREETS and dim not in data.coords)
 
 
-def find_sweep(data: Dataset, main: str, rank: int, at: Mapping[str, Any] | None, over: str | None) -> str:
+def find_sweep(data: Dataset, main: str, rank: int, at: At, over: str | None) -> str:
     """Return the coordinate that ``main``, of ``rank`` own dimensions, is drawn over.
 
     ``over``, or the first swept over numbers. Raises `ValueError` for one that is not swept, or is in ``at``,
@@ -208,6 +225,19 @@ def find_sweep(data: Dataset, main: str, rank: int, at: Mapping[str, Any] | None
 def dimension(data: Dataset, name: str) -> str | None:
     """Return the dimension of a coordinate: its own, or that of another coordinate that varies with it."""
     return str(data[name].dims[0]) if name in data.coords and data[name].ndim == 1 else None
+
+
+def swept_dimension(data: Dataset, main: str, key: str, name: str) -> str:
+    """Return the dimension of ``main`` along which the coordinate varies that option ``key`` names."""
+    dim = dimension(data, name)
+    if dim is None or main not in data or dim not in data[main].dims:
+        raise ValueError(f"{key}: {name!r} is not swept; {near(name, map(str, data.coords))}")
+    return dim
+
+
+def format_value(value: Any) -> str:
+    """Return a coordinate's value in words, numbers to six digits."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def in_step(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:
@@ -293,5 +323,4 @@ def _is_present(array: np.ndarray) -> np.ndarray:
 
 
 def _words(data: Dataset, name: str, index: int) -> str:
-    value = data[name].values[index] if name in data.coords else index
-    return f"{name} = {value:.6g}" if isinstance(value, float) else f"{name} = {value}"
+    return f"{name} = {format_value(data[name].values[index] if name in data.coords else index)}"

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.core.registry import near
 from rivalry.plots.select import (
+    At,
+    DrawnPoint,
+    Names,
     NoSuchPoint,
     check_data,
     check_variable,
     describe_replications,
-    dimension,
+    format_value,
     is_blank,
     own_rank,
+    pick_names,
     point,
+    swept_dimension,
 )
 
 if TYPE_CHECKING:
@@ -26,23 +30,25 @@ RULE = ("beta", "exploration")
 """What is recorded of the rule that made policies: inverse temperature, share of uniformly random bids."""
 
 
-class CellSeries(NamedTuple):
-    """One method at one value of the series: ``arrays [replication ...]``, of nonempty replications."""
+class CellSeries(DrawnPoint):
+    """One method at one value of the series: ``arrays [replication ...]``, of nonempty replications.
 
-    name: str  # empty where there is only one
-    method: str
-    arrays: Mapping[str, np.ndarray]
-    words: str  # the point, without the part in the name
+    ``words`` are those of the point without the part in ``name``, which is empty where there is one series.
+    """
+
+    def __init__(self, name: str, method: str, arrays: Mapping[str, np.ndarray], words: str) -> None:
+        super().__init__(arrays, words)
+        self.name, self.method = name, method
 
     @property
     def runs(self) -> int:
         """The number of replications."""
-        return len(next(iter(self.arrays.values())))
+        return len(next(iter(self.values())))
 
     def number(self, name: str) -> float | None:
         """Return a number recorded of the method, the same in all replications; None where not recorded."""
-        values = self.arrays.get(name)
-        known = np.array([]) if values is None else values[np.isfinite(values)]
+        values = self.get(name, np.array([]))
+        known = values[np.isfinite(values)]
         return float(known.flat[0]) if known.size else None
 
 
@@ -51,8 +57,8 @@ def series_of(
     main: str,
     also: Iterable[str] = (),
     *,
-    at: Mapping[str, Any] | None = None,
-    methods: Sequence[str] | None = None,
+    at: At = None,
+    methods: Names = None,
     series: str | None = None,
     keep: Iterable[str] = (),
 ) -> list[CellSeries]:
@@ -69,47 +75,36 @@ def series_of(
     """
     check_data(data)
     check_variable(data, main)
-    names, found = method_names(data, main, methods, at), []
+    names, every = method_names(data, main, methods, at), []
     rest = {name: value for name, value in (at or {}).items() if name != "algorithm" or names == [None]}
     for name in names:
         for label, index in _steps(data, main, series, rest):
-            part = data.isel(index | ({} if name is None else {"algorithm": _place(data, name)}))
+            part = data.isel(index) if name is None else data.isel(index).sel({"algorithm": name})
             if is_blank(part[main].values):
                 continue
             here = point(part, main, own_rank(part, main), also, at=rest, keep=("replication", *keep))
-            arrays = {key: _filled(here.arrays[main], values) for key, values in here.arrays.items()}
+            arrays = {key: _filled(here[main], values) for key, values in here.items()}
             several = name is not None and (len(names) > 1 or methods is not None)
             words = [name or ""] * several + [label] * bool(label)
-            found.append(CellSeries(", ".join(words), name or "", arrays, here.words))
-    if not found:
+            every.append(CellSeries(", ".join(words), name or "", arrays, here.words))
+    if not every:
         raise NoSuchPoint(f"data: no method has {main} here")
-    return found
+    return every
 
 
-def method_names(
-    data: Dataset, main: str, wanted: Sequence[str] | None, at: Mapping[str, Any] | None = None
-) -> list[str | None]:
+def method_names(data: Dataset, main: str, wanted: Names, at: At = None) -> list[str | None]:
     """Return the methods' names, or those ``wanted``; a single None for data without names of methods."""
     if main not in data or "algorithm" not in data[main].dims:
         if wanted is not None:
             raise ValueError("methods: this data has no methods to pick from")
         return [None]
-    if isinstance(wanted, str) or (wanted is not None and not wanted):
-        raise ValueError(f"methods: {wanted!r} must be a list of names")
     known = [str(name) for name in data["algorithm"].values]
-    if wanted is not None and "algorithm" in (at or {}):
+    chosen = pick_names("methods", wanted, known, known)
+    if "algorithm" not in (at or {}):
+        return [*chosen]
+    if wanted is not None:
         raise ValueError("at.algorithm: this plot draws several; pick them with methods")
-    chosen = list(known if wanted is None else wanted)
-    if "algorithm" in (at or {}):
-        chosen = [str((at or {})["algorithm"])]
-    for name in chosen:
-        if name not in known:
-            raise ValueError(f"methods: {name!r} is not in this data; {near(name, known)}")
-    return [*chosen]
-
-
-def _place(data: Dataset, name: str) -> int:
-    return [str(known) for known in data["algorithm"].values].index(name)
+    return [*pick_names("methods", [str((at or {})["algorithm"])], known, ())]
 
 
 def _steps(
@@ -121,18 +116,11 @@ def _steps(
     """
     if series is None:
         return [("", {})]
-    dim = dimension(data, series)
-    if dim is None or dim not in data[main].dims:
-        raise ValueError(f"series: {series!r} is not swept; {near(series, map(str, data.coords))}")
+    dim = swept_dimension(data, main, "series", series)
     if series in at or dim in at:
         raise ValueError(f"at.{series}: every value of it is drawn; pick another coordinate")
     short = series.rpartition(".")[2]
-    values = data[series].values
-    return [(f"{short} = {_told(value)}", {str(dim): k}) for k, value in enumerate(values)]
-
-
-def _told(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return [(f"{short} = {format_value(value)}", {dim: k}) for k, value in enumerate(data[series].values)]
 
 
 def _filled(main: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -149,8 +137,8 @@ def type_labels(found: Mapping[str, np.ndarray], count: int) -> list[str]:
     """
     names = np.asarray(found.get("player_name", np.array([""])))
     names = names.reshape(-1, names.shape[-1])[0][:count]
-    known = len(names) == count and all(map(str, names))
-    return [str(name) for name in names] if known else [f"type {k}" for k in range(count)]
+    named = len(names) == count and all(map(str, names))
+    return [str(name) for name in names] if named else [f"type {k}" for k in range(count)]
 
 
 def replications_of(every: Sequence[CellSeries]) -> str:

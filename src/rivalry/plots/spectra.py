@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from xarray import Dataset
 
 from rivalry.plots.branches import EVENTS, branch_point, parameter, structure
-from rivalry.plots.select import DrawnPoint, check_data, dimension, find_sweep, is_blank, point
-from rivalry.plots.style import INK, PALETTE, add_colour_bar, canvas, caption, colours, legend
-
-if TYPE_CHECKING:
-    from xarray import Dataset
+from rivalry.plots.select import At, DrawnPoint, dimension, find_sweep, is_blank, point
+from rivalry.plots.style import INK, PALETTE, add_colour_bar, caption, chart, colours
 
 FEW = 40  # most rows that are marked one by one
 LINEAR = 1e-3  # of the largest part: below it the vertical axis is linear
@@ -30,13 +27,9 @@ class DrawnSpectrum(NamedTuple):
     found: DrawnPoint
 
 
+@chart
 def spectrum(
-    data: Dataset,
-    ax: Axes | None = None,
-    *,
-    at: Mapping[str, Any] | None = None,
-    plane: bool = False,
-    source: str | None = None,
+    data: Dataset, ax: Axes, *, at: At = None, plane: bool = False, source: str | None = None
 ) -> Axes:
     """Draw eigenvalues over a parameter, or in the complex plane.
 
@@ -75,19 +68,16 @@ def spectrum(
     >>> spectrum(sink).get_xlabel()
     'real part (payoff per unit squared)'
     """
-    check_data(data)
-    with canvas(ax) as axes:
-        curves = _spectrum(data, at, source)
-        if plane or curves.x is None:
-            _in_the_plane(axes, curves)
-        else:
-            _over_parameter(axes, curves)
-        caption(axes, curves.found.words)
-        legend(axes)
-        return axes
+    curves = _spectrum(data, at, source)
+    if plane or curves.x is None:
+        _in_the_plane(ax, curves)
+    else:
+        _over_parameter(ax, curves)
+    caption(ax, curves.found.words)
+    return ax
 
 
-def _spectrum(data: Dataset, at: Mapping[str, Any] | None, source: str | None) -> DrawnSpectrum:
+def _spectrum(data: Dataset, at: At, source: str | None) -> DrawnSpectrum:
     if source not in (None, "branch", "scan", "end"):
         raise ValueError(f"source: {source!r} must be 'branch', 'scan' or 'end'")
     for name in ("branch", "scan"):
@@ -99,9 +89,9 @@ def _spectrum(data: Dataset, at: Mapping[str, Any] | None, source: str | None) -
         found = branch_point(data, at, main, 2, also)
         if found is None:
             continue
-        x = found.arrays[f"{name}_parameter"]
-        curve = found.arrays.get("branch", np.zeros(len(x), int))
-        groups = found.arrays.get("branch_group")
+        x = found[f"{name}_parameter"]
+        curve = found.get("branch", np.zeros(len(x), int))
+        groups = found.get("branch_group")
         kind = [f"branch {own}" for own in curve] if groups is None else [structure(row) for row in groups]
         return DrawnSpectrum(_complex(found, f"{name}_eigenvalues"), x, curve, kind, parameter(found), found)
     if source in ("branch", "scan"):
@@ -109,7 +99,7 @@ def _spectrum(data: Dataset, at: Mapping[str, Any] | None, source: str | None) -
     return _of_ends(data, at)
 
 
-def _of_ends(data: Dataset, at: Mapping[str, Any] | None) -> DrawnSpectrum:
+def _of_ends(data: Dataset, at: At) -> DrawnSpectrum:
     """Return eigenvalues at the ends of runs, over the swept parameter if there is one."""
     over = None
     try:
@@ -125,8 +115,8 @@ def _of_ends(data: Dataset, at: Mapping[str, Any] | None) -> DrawnSpectrum:
 
 
 def _complex(found: DrawnPoint, stem: str) -> np.ndarray:
-    real = found.arrays[f"{stem}_real"]
-    imag = found.arrays.get(f"{stem}_imag", np.zeros_like(real))
+    real = found[f"{stem}_real"]
+    imag = found.get(f"{stem}_imag", np.zeros_like(real))
     wide = min(real.shape[-1], imag.shape[-1])
     return np.asarray(real[..., :wide] + 1j * imag[..., :wide])
 
@@ -143,7 +133,7 @@ def _shades(curves: DrawnSpectrum) -> dict[str, str]:
     return dict(zip(kinds, colours(len(kinds)), strict=True))
 
 
-def _over_parameter(axes: Axes, curves: DrawnSpectrum) -> None:
+def _over_parameter(ax: Axes, curves: DrawnSpectrum) -> None:
     assert curves.x is not None
     shades = _shades(curves)
     some, dot = False, "." if len(curves.x) <= FEW else ""
@@ -153,38 +143,37 @@ def _over_parameter(axes: Axes, curves: DrawnSpectrum) -> None:
         values, x = _ordered(curves.values[mine]), curves.x[mine]
         for column in range(values.shape[1]):
             part = values[:, column]
-            axes.plot(x, part.real, marker=dot, color=colour, linewidth=1.3, label="_real")
+            ax.plot(x, part.real, marker=dot, color=colour, linewidth=1.3, label="_real")
             turning = np.where(
                 part.imag > 1e-9 * max(1.0, float(np.nanmax(np.abs(values)))), part.imag, np.nan
             )
             if np.isfinite(turning).any():
-                axes.plot(x, turning, "--", marker=dot, color=colour, linewidth=1.0, label="_imaginary")
+                ax.plot(x, turning, "--", marker=dot, color=colour, linewidth=1.0, label="_imaginary")
                 some = True
     for word, colour in shades.items() if len(shades) > 1 else ():
-        axes.plot([], [], color=colour, linewidth=3, label=word)
-    axes.axhline(0.0, color=INK, linewidth=0.9)
-    axes.plot([], [], color=INK, label="real part")
+        ax.plot([], [], color=colour, linewidth=3, label=word)
+    ax.axhline(0.0, color=INK, linewidth=0.9)
+    ax.plot([], [], color=INK, label="real part")
     if some:
-        axes.plot([], [], "--", color=INK, linewidth=1.0, label="imaginary part, if not zero")
-    _events(axes, curves.found)
+        ax.plot([], [], "--", color=INK, linewidth=1.0, label="imaginary part, if not zero")
+    _events(ax, curves.found)
     largest = float(np.nanmax(np.abs(curves.values)))
     if np.nanmedian(np.abs(curves.values.real)) < 0.02 * largest:
-        axes.set_yscale("symlog", linthresh=LINEAR * largest)
-        axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel(curves.name)
-    axes.set_ylabel("eigenvalue (payoff per unit squared)")
+        ax.set_yscale("symlog", linthresh=LINEAR * largest)
+        ax.yaxis.set_major_formatter("{x:g}")
+    ax.set_xlabel(curves.name)
+    ax.set_ylabel("eigenvalue (payoff per unit squared)")
 
 
-def _events(axes: Axes, found: DrawnPoint) -> None:
-    known = found.arrays
-    if not {"event_kind", "event_parameter"} <= set(known):
+def _events(ax: Axes, found: DrawnPoint) -> None:
+    if not {"event_kind", "event_parameter"} <= set(found):
         return
     for kind, (marker, word) in EVENTS.items():
-        mine = known["event_parameter"][known["event_kind"] == kind]
+        mine = found["event_parameter"][found["event_kind"] == kind]
         mine = mine[np.isfinite(mine)]
         if len(mine):
             size = 10 if marker == "*" else 6
-            axes.plot(
+            ax.plot(
                 mine,
                 0 * mine,
                 marker,
@@ -196,32 +185,28 @@ def _events(axes: Axes, found: DrawnPoint) -> None:
             )
 
 
-def _in_the_plane(axes: Axes, curves: DrawnSpectrum) -> None:
+def _in_the_plane(ax: Axes, curves: DrawnSpectrum) -> None:
     values = curves.values
-    axes.axvline(0.0, color=INK, linewidth=0.9)
-    axes.axhline(0.0, color=INK, linewidth=0.5)
+    ax.axvline(0.0, color=INK, linewidth=0.9)
+    ax.axhline(0.0, color=INK, linewidth=0.5)
     if curves.x is None:
         flat = values[np.isfinite(values)]
         for stable, word, face in ((True, "stable", PALETTE[0]), (False, "unstable", "white")):
             mine = flat[(flat.real < 0) == stable]
             colour = PALETTE[0] if stable else PALETTE[1]
             if len(mine):
-                axes.plot(mine.real, mine.imag, "o", color=colour, markerfacecolor=face, label=word)
+                ax.plot(mine.real, mine.imag, "o", color=colour, markerfacecolor=face, label=word)
     else:
         x = np.broadcast_to(curves.x[:, None], values.shape)
-        dots = axes.scatter(values.real, values.imag, c=x, cmap="viridis", s=10)
-        add_colour_bar(axes, dots, curves.name)
-    axes.set_xlabel("real part (payoff per unit squared)")
-    axes.set_ylabel("imaginary part (payoff per unit squared)")
+        dots = ax.scatter(values.real, values.imag, c=x, cmap="viridis", s=10)
+        add_colour_bar(ax, dots, curves.name)
+    ax.set_xlabel("real part (payoff per unit squared)")
+    ax.set_ylabel("imaginary part (payoff per unit squared)")
 
 
+@chart
 def stability_window(
-    data: Dataset,
-    ax: Axes | None = None,
-    *,
-    over: str | None = None,
-    at: Mapping[str, Any] | None = None,
-    threshold: str | None = "threshold",
+    data: Dataset, ax: Axes, *, over: str | None = None, at: At = None, threshold: str | None = "threshold"
 ) -> Axes:
     """Draw the region of two parameters in which the symmetric point is stable.
 
@@ -251,51 +236,46 @@ def stability_window(
     ValueError
         If no such scan or parameter is in the data.
     """
-    check_data(data)
-    with canvas(ax) as axes:
-        over = find_sweep(data, "scan_stable", 1, at, over)
-        dim = str(dimension(data, over))
-        also = ("scan_parameter", "parameter_name")
-        found = point(data, "scan_stable", 1, also, at=at, keep=(dim,))
-        y = data[over].values.astype(float)
-        x, field = _field(data, found, dim, at)
-        if len(y) > 1:
-            _area(axes, x, y, field)
-        _refined(axes, data, dim, at, y)
-        if threshold is not None and threshold in data:
-            closed = point(data, threshold, 0, at=at, keep=(dim,)).arrays[threshold].reshape(len(y), -1)[:, 0]
-            order = np.argsort(y, kind="stable")
-            axes.plot(
-                closed[order],
-                y[order],
-                "--",
-                color=INK,
-                linewidth=1.6,
-                label=f"closed form ({threshold})",
-                zorder=4,
-            )
-        axes.set_xlim(float(x.min()), float(x.max()))
-        axes.set_xlabel(parameter(found))
-        axes.set_ylabel(over)
-        caption(axes, found.words)
-        legend(axes)
-        return axes
+    over = find_sweep(data, "scan_stable", 1, at, over)
+    dim = str(dimension(data, over))
+    also = ("scan_parameter", "parameter_name")
+    found = point(data, "scan_stable", 1, also, at=at, keep=(dim,))
+    y = data[over].values.astype(float)
+    x, field = _field(data, found, dim, at)
+    if len(y) > 1:
+        _area(ax, x, y, field)
+    _refined(ax, data, dim, at, y)
+    if threshold is not None and threshold in data:
+        closed = point(data, threshold, 0, at=at, keep=(dim,))[threshold].reshape(len(y), -1)[:, 0]
+        order = np.argsort(y, kind="stable")
+        ax.plot(
+            closed[order],
+            y[order],
+            "--",
+            color=INK,
+            linewidth=1.6,
+            label=f"closed form ({threshold})",
+            zorder=4,
+        )
+    ax.set_xlim(float(x.min()), float(x.max()))
+    ax.set_xlabel(parameter(found))
+    ax.set_ylabel(over)
+    caption(ax, found.words)
+    return ax
 
 
-def _field(
-    data: Dataset, found: DrawnPoint, dim: str, at: Mapping[str, Any] | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _field(data: Dataset, found: DrawnPoint, dim: str, at: At) -> tuple[np.ndarray, np.ndarray]:
     """Return the parameter's values, and ``[swept scan]`` a number that is negative where the point is
     stable.
     """
-    stable = found.arrays["scan_stable"].astype(float)
+    stable = found["scan_stable"].astype(float)
     field = np.where(np.isnan(stable), np.nan, 1.0 - 2.0 * stable)
     if "scan_eigenvalues_real" in data:
-        real = point(data, "scan_eigenvalues_real", 2, at=at, keep=(dim,)).arrays["scan_eigenvalues_real"]
+        real = point(data, "scan_eigenvalues_real", 2, at=at, keep=(dim,))["scan_eigenvalues_real"]
         known = np.isfinite(real).any(axis=2)
         if known.shape == field.shape:
             field = np.where(known, np.max(np.where(np.isnan(real), -np.inf, real), axis=2), field)
-    rows = found.arrays["scan_parameter"]
+    rows = found["scan_parameter"]
     if np.allclose(rows, rows[:1], equal_nan=True):
         return rows[0], field
     x = np.linspace(np.nanmin(rows), np.nanmax(rows), rows.shape[1])
@@ -307,26 +287,26 @@ def _field(
     return x, np.array(every)
 
 
-def _area(axes: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
+def _area(ax: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
     if not np.nanmin(field) < 0:
         return
     across, along = np.argsort(y), np.argsort(x)
     inside = np.ma.masked_invalid(field[across][:, along])
-    axes.contourf(
+    ax.contourf(
         x[along], y[across], inside, levels=[-np.inf, 0.0], colors=[PALETTE[5]], alpha=0.45, extend="neither"
     )
-    axes.fill_between([], [], color=PALETTE[5], alpha=0.45, label="the symmetric point is stable")
+    ax.fill_between([], [], color=PALETTE[5], alpha=0.45, label="the symmetric point is stable")
 
 
-def _refined(axes: Axes, data: Dataset, dim: str, at: Mapping[str, Any] | None, y: np.ndarray) -> None:
+def _refined(ax: Axes, data: Dataset, dim: str, at: At, y: np.ndarray) -> None:
     if not {"crossing", "crossing_direction"} <= set(data.variables):
         return
     found = point(data, "crossing_direction", 1, ("crossing",), at=at, keep=(dim,))
-    words = found.arrays["crossing_direction"]
+    words = found["crossing_direction"]
     if is_blank(words):
         return
     # equal ones are listed once
-    values = np.broadcast_to(found.arrays["crossing"], words.shape)
+    values = np.broadcast_to(found["crossing"], words.shape)
     order = np.argsort(y, kind="stable")
     for word, colour in zip(sorted(set(words[np.isfinite(values)])), (PALETTE[0], PALETTE[1]), strict=False):
         mine = np.where((words == word) & np.isfinite(values), values, np.nan)
@@ -334,5 +314,5 @@ def _refined(axes: Axes, data: Dataset, dim: str, at: Mapping[str, Any] | None, 
             line = np.sort(mine, axis=1)[:, rank]  # NaN last
             if np.isfinite(line).any():
                 style: dict[str, Any] = {"color": colour, "markersize": 4, "linewidth": 1.2, "zorder": 5}
-                axes.plot(line[order], y[order], "o-", label="_crossing", **style)
-        axes.plot([], [], "o-", color=colour, markersize=4, label=f"{word} as the parameter rises")
+                ax.plot(line[order], y[order], "o-", label="_crossing", **style)
+        ax.plot([], [], "o-", color=colour, markersize=4, label=f"{word} as the parameter rises")

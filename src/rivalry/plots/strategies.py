@@ -1,30 +1,35 @@
-"""Probabilities of actions: mixed strategies as bars, policies as heat maps."""
+"""Strategies as bars, policies as heat maps, and play after a deviation of a learner."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from xarray import Dataset
 
-from rivalry.plots.select import DrawnPoint, band, is_blank, point
-from rivalry.plots.style import INK, add_colour_bar, canvas, caption, colours, legend, panels, player_label
-
-if TYPE_CHECKING:
-    from xarray import Dataset
+from rivalry.plots.metrics import metric_label
+from rivalry.plots.select import At, DrawnPoint, Names, band, check_index, is_blank, point
+from rivalry.plots.style import (
+    INK,
+    add_colour_bar,
+    caption,
+    chart,
+    colours,
+    draw_levels,
+    panels,
+    player_label,
+    widths,
+)
 
 WALK = ("left", "stay", "right")
 LABELS = 9  # most states that are all labelled
 
 
-def strategies(
-    data: Dataset,
-    ax: Axes | None = None,
-    *,
-    at: Mapping[str, Any] | None = None,
-    actions: Sequence[str] | None = None,
-) -> Axes:
+@chart
+def strategies(data: Dataset, ax: Axes, *, at: At = None, actions: Names = None) -> Axes:
     """Draw mixed strategies as bars, a group per action.
 
     Bars are filled where the profile is certified; over replications they are means with 95 % intervals.
@@ -50,45 +55,42 @@ def strategies(
     ValueError
         If the profile has no probabilities, or other numbers of actions.
     """
-    with canvas(ax) as axes:
-        found = point(data, "profile", 2, ("claim",), at=at, keep=("replication",))
-        profiles = found.arrays["profile"]
-        runs = np.isfinite(profiles).all(axis=(1, 2))
-        if not runs.any():
-            raise ValueError("data: 'profile' holds nothing at this point")
-        if profiles.shape[-1] < 2 or not np.allclose(profiles[runs].sum(axis=-1), 1, atol=1e-6):
-            raise ValueError("data: 'profile' holds positions; this plot draws probabilities over actions")
-        mean, half = band(profiles[runs])
-        claims = found.certified()
-        certified = claims is not None and bool(claims[runs].all())
-        _bars(axes, mean, half, certified, int(runs.sum()))
-        names = [f"action {k}" for k in range(mean.shape[1])] if actions is None else list(map(str, actions))
-        if len(names) != mean.shape[1]:
-            raise ValueError(f"actions: {len(names)} names; this game has {mean.shape[1]} actions")
-        axes.set_xticks(range(len(names)), names)
-        axes.set_ylim(0, 1.02)
-        axes.set_ylabel("probability")
-        axes.grid(False, axis="x")
-        count = int(runs.sum())
-        caption(axes, found.words, f"n = {count} replications, mean and 95 % interval" if count > 1 else "")
-        legend(axes)
-        return axes
+    found = point(data, "profile", 2, ("claim",), at=at, keep=("replication",))
+    profiles = found["profile"]
+    runs = np.isfinite(profiles).all(axis=(1, 2))
+    if not runs.any():
+        raise ValueError("data: 'profile' holds nothing at this point")
+    if profiles.shape[-1] < 2 or not np.allclose(profiles[runs].sum(axis=-1), 1, atol=1e-6):
+        raise ValueError("data: 'profile' holds positions; this plot draws probabilities over actions")
+    mean, half = band(profiles[runs])
+    claims = found.certified()
+    certified = claims is not None and bool(claims[runs].all())
+    _bars(ax, mean, half, certified, int(runs.sum()))
+    names = [f"action {k}" for k in range(mean.shape[1])] if actions is None else list(map(str, actions))
+    if len(names) != mean.shape[1]:
+        raise ValueError(f"actions: {len(names)} names; this game has {mean.shape[1]} actions")
+    ax.set_xticks(range(len(names)), names)
+    ax.set_ylim(0, 1.02)
+    ax.set_ylabel("probability")
+    ax.grid(False, axis="x")
+    count = int(runs.sum())
+    caption(ax, found.words, f"n = {count} replications, mean and 95 % interval" if count > 1 else "")
+    return ax
 
 
-def _bars(axes: Axes, mean: np.ndarray, half: np.ndarray, certified: bool, count: int) -> None:
+def _bars(ax: Axes, mean: np.ndarray, half: np.ndarray, certified: bool, count: int) -> None:
     width = 0.8 / len(mean)
     for player, colour in enumerate(colours(len(mean))):
         x = np.arange(mean.shape[1]) + (player - (len(mean) - 1) / 2) * width
         face = colour if certified else "white"
         label = player_label(player, len(mean)) + ("" if certified else ", not certified")
-        axes.bar(x, mean[player], 0.9 * width, facecolor=face, edgecolor=colour, linewidth=1.4, label=label)
+        ax.bar(x, mean[player], 0.9 * width, facecolor=face, edgecolor=colour, linewidth=1.4, label=label)
         if count > 1:
-            axes.errorbar(x, mean[player], half[player], fmt="none", ecolor=INK, capsize=3, linewidth=1)
+            ax.errorbar(x, mean[player], half[player], fmt="none", ecolor=INK, capsize=3, linewidth=1)
 
 
-def policy(
-    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, softmax: bool = False
-) -> Axes:
+@chart
+def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> Axes:
     """Draw learned policies as heat maps of actions by state, a panel per player.
 
     Parameters
@@ -121,48 +123,41 @@ def policy(
     >>> policy(greedy).child_axes[0].collections[0].get_array().tolist()
     [[0.0, 0.0, 1.0], [0.5, 0.5, 0.0]]
     """
-    with canvas(ax) as axes:
-        found, mean, words = _mean_policy(data, at, softmax)
-        players, states, actions = mean.shape
-        small = panels(axes, players, columns=4)
-        low, high = (float(mean.min()), float(mean.max())) if softmax else (0.0, 1.0)
-        names = WALK if actions == 3 else [str(k) for k in range(actions)]
-        places = _places(found, players, states)
-        for player, panel in enumerate(small):
-            scale: dict[str, Any] = {"cmap": "cividis", "vmin": low, "vmax": high}
-            seamless: dict[str, Any] = {"edgecolors": "face", "linewidth": 0.3}
-            drawing = panel.pcolormesh(
-                np.arange(actions), np.arange(states), mean[player], **scale, **seamless
-            )
-            panel.set_title(f"player {player}")
-            panel.set_xticks(range(actions), names)
-            rows = range(0, states, -(-states // LABELS))
-            panel.set_yticks(rows, [places[player][k] for k in rows])
-        for corner in small[::4]:
-            corner.set_ylabel(
-                "state" if "places" not in found.arrays else "own position (units of the space)"
-            )
-        for corner in small[-min(players, 4) :]:
-            corner.set_xlabel("action")
-        add_colour_bar(axes, drawing, words, (1.02, 0.1, 0.025, 0.8))
-        axes.set_xlabel("action")
-        axes.set_ylabel("state")
-        count = found.arrays["policy"].shape[0] if "policy" in found.arrays else 0
-        caption(axes, found.words, f"n = {count} trials" if count > 1 else "")
-        return axes
+    found, mean, words = _mean_policy(data, at, softmax)
+    players, states, actions = mean.shape
+    small = panels(ax, players, columns=4)
+    low, high = (float(mean.min()), float(mean.max())) if softmax else (0.0, 1.0)
+    names = WALK if actions == 3 else [str(k) for k in range(actions)]
+    places = _places(found, players, states)
+    for player, panel in enumerate(small):
+        scale: dict[str, Any] = {"cmap": "cividis", "vmin": low, "vmax": high}
+        seamless: dict[str, Any] = {"edgecolors": "face", "linewidth": 0.3}
+        drawing = panel.pcolormesh(np.arange(actions), np.arange(states), mean[player], **scale, **seamless)
+        panel.set_title(f"player {player}")
+        panel.set_xticks(range(actions), names)
+        rows = range(0, states, -(-states // LABELS))
+        panel.set_yticks(rows, [places[player][k] for k in rows])
+    for corner in small[::4]:
+        corner.set_ylabel("state" if "places" not in found else "own position (units of the space)")
+    for corner in small[-min(players, 4) :]:
+        corner.set_xlabel("action")
+    add_colour_bar(ax, drawing, words, (1.02, 0.1, 0.025, 0.8))
+    ax.set_xlabel("action")
+    ax.set_ylabel("state")
+    count = found["policy"].shape[0] if "policy" in found else 0
+    caption(ax, found.words, f"n = {count} trials" if count > 1 else "")
+    return ax
 
 
-def _mean_policy(
-    data: Dataset, at: Mapping[str, Any] | None, softmax: bool
-) -> tuple[DrawnPoint, np.ndarray, str]:
+def _mean_policy(data: Dataset, at: At, softmax: bool) -> tuple[DrawnPoint, np.ndarray, str]:
     """Return the frequency of each action, ``[player state action]``, and its description."""
     also = ("places", "policy", "policy_softmax", "modal_policy")
     if softmax:
         found = point(data, "policy_softmax", 4, also, at=at)
-        return found, np.nanmean(found.arrays["policy_softmax"], axis=0), "mean probability of the action"
+        return found, np.nanmean(found["policy_softmax"], axis=0), "mean probability of the action"
     main = "policy" if "policy" in data or "modal_policy" not in data else "modal_policy"
     found = point(data, main, 3 if main == "policy" else 2, also, at=at)
-    greedy = found.arrays[main]
+    greedy = found[main]
     greedy = greedy if main == "policy" else greedy[None]
     if is_blank(greedy):
         raise ValueError(f"data: {main!r} holds nothing at this point")
@@ -174,7 +169,123 @@ def _mean_policy(
 
 def _places(found: DrawnPoint, players: int, states: int) -> list[list[str]]:
     """Return every player's states in words."""
-    places = found.arrays.get("places")
+    places = found.get("places")
     if places is None or places.shape[1] != states:
         return [[str(k) for k in range(states)]] * players
     return [[", ".join(f"{value:.3g}" for value in place) for place in own] for own in places]
+
+
+TURNS = 16  # default number of periods drawn
+
+
+@chart
+def impulse_response(
+    data: Dataset,
+    ax: Axes,
+    *,
+    deviator: int = 0,
+    each: bool = False,
+    turns: int = TURNS,
+    lines: Mapping[str, float] | None = None,
+    at: At = None,
+) -> Axes:
+    """Draw what all players choose after one deviation of a learner, as means over sessions.
+
+    Parameters
+    ----------
+    data
+        Holds ``impulse [deviator turn player]``, whose turn 0 is the period of the deviation, in which the
+        deviator plays its best response for that period alone, and ``impulse_base`` of the same shape,
+        drawn dashed: the choices without the deviation.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    deviator
+        The player that deviates.
+    each
+        Draw a panel per deviator.
+    turns
+        The number of periods that are drawn.
+    lines
+        Reference values by name.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If there is no such player, or ``turns`` is below one.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> path, base = np.full((2, 3, 2), 1.8), np.full((2, 3, 2), 1.8)
+    >>> path[:, 0] = [[1.6, 1.8], [1.8, 1.6]]
+    >>> dims = ("deviator", "turn", "player")
+    >>> axes = impulse_response(xr.Dataset({"impulse": (dims, path), "impulse_base": (dims, base)}))
+    >>> axes.get_lines()[0].get_ydata().tolist()
+    [1.8, 1.6, 1.8, 1.8]
+    """
+    if turns < 1:
+        raise ValueError(f"turns: {turns} must be at least 1")
+    also = ("impulse_base", "end_action", "end_price", "end_quantity")
+    found = point(data, "impulse", 3, also, at=at)
+    path, base = found["impulse"][:, :turns], found["impulse_base"][:, :turns]
+    check_index("deviator", deviator, len(path))
+    who = list(range(len(path))) if each else [deviator]
+    small = panels(ax, len(who), columns=2) if each else [ax]
+    for panel, one in zip(small, who, strict=True):
+        _paths(panel, path[one], base[one], one)
+        draw_levels(panel, lines, dash=2)
+        panel.set_xlabel("periods after the deviation")
+    if each:
+        _shared(ax, small)
+    small[0].set_ylabel(f"{_chosen(found)}, mean over sessions")
+    caption(ax, found.words)
+    return ax
+
+
+def _paths(panel: Axes, path: np.ndarray, base: np.ndarray, deviator: int) -> None:
+    """Draw lines of ``[turn player]``, starting one turn earlier with the play before."""
+    players = path.shape[1]
+    turn = np.arange(-1, len(path))
+    for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
+        role = "deviates" if k == deviator else "the rival" if players == 2 else "a rival"
+        with_it = np.concatenate([base[:1, k], path[:, k]])
+        without = np.concatenate([base[:1, k], base[:, k]])
+        label = f"player {k}, {role}"
+        panel.plot(turn, with_it, "-", marker=".", color=colour, linewidth=min(wide, 2.0), label=label)
+        panel.plot(turn, without, "--", color=colour, linewidth=1.0, label="_base")
+    panel.plot([], [], "--", color=INK, linewidth=1.0, label="without the deviation")
+    panel.axvline(0, color=INK, linewidth=0.6, alpha=0.4, label="_departure", zorder=1)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _shared(ax: Axes, small: list[Axes]) -> None:
+    """Set one scale for all panels, and add the legend's lines."""
+    low = min(panel.get_ylim()[0] for panel in small)
+    high = max(panel.get_ylim()[1] for panel in small)
+    players = max(1, sum(line.get_label() == "_base" for line in small[0].get_lines()))
+    for one, panel in enumerate(small):
+        panel.set_ylim(low, high)
+        panel.set_title(f"player {one} deviates")
+    for k, colour in enumerate(colours(players)):
+        ax.plot([], [], "-", marker=".", color=colour, label=f"player {k}")
+    for line in small[0].get_lines():
+        if not str(line.get_label()).startswith(("_", "player")):
+            ax.plot([], [], line.get_linestyle(), color=INK, linewidth=1.0, label=str(line.get_label()))
+
+
+def _chosen(found: DrawnPoint) -> str:
+    """Return what players choose: the game's metric that equals the choice, or "choice"."""
+    choice = found.get("end_action", np.array(np.nan))
+    for name in ("price", "quantity"):
+        same = found.get(f"end_{name}", np.array(np.inf))
+        same_shape = choice.shape == same.shape and choice.ndim > 0
+        if same_shape and np.allclose(choice, same, rtol=1e-9, atol=1e-12, equal_nan=True):
+            return metric_label(name)
+    return "choice"

@@ -6,20 +6,27 @@ more lines than that palette has, steps of viridis.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import wraps
+from inspect import signature
 from io import BytesIO
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from rivalry.plots.select import check_data
+
 if TYPE_CHECKING:
     from xarray import Dataset
+
+Options = ParamSpec("Options")
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
 INK, PALE, RESOURCE = "#333333", "#D5D5D5", "#E4E2DC"
@@ -100,6 +107,36 @@ def canvas(ax: Axes | None) -> Iterator[Axes]:
         yield ax
 
 
+class Chart(Protocol[Options]):
+    """A plot as it is called: labelled data, axes or none for those of a new figure, and options."""
+
+    def __call__(
+        self, data: Dataset, ax: Axes | None = None, *args: Options.args, **options: Options.kwargs
+    ) -> Axes: ...
+
+
+def chart(draw: Callable[Concatenate[Dataset, Axes, Options], Axes]) -> Chart[Options]:
+    """Return the plot that a function draws on given axes.
+
+    The plot checks that it is given a dataset, makes a figure where it is given no axes, has the style in
+    force while it draws, and adds a legend where the function added none.
+    """
+
+    @wraps(draw)
+    def plot(data: Dataset, ax: Axes | None = None, *args: Options.args, **options: Options.kwargs) -> Axes:
+        check_data(data)
+        with canvas(ax) as axes:
+            drawn = draw(data, axes, *args, **options)
+            if drawn.get_legend() is None:
+                legend(drawn)
+            return drawn
+
+    own = signature(draw)
+    known = [one.replace(default=None) if name == "ax" else one for name, one in own.parameters.items()]
+    plot.__signature__ = own.replace(parameters=known)  # type: ignore[attr-defined]  # axes are optional
+    return plot
+
+
 def with_projection(ax: Axes, projection: str) -> Axes:
     """Replace ``ax`` by axes of another projection; return ``ax`` itself if it has that projection.
 
@@ -137,12 +174,7 @@ def panels(
     wide, high = 1 / columns, 1 / rows
     left, across = (0.2, 0.76) if apart else (0.06, 0.84)
     boxes = [
-        (
-            (k % columns + left) * wide,
-            1 - (k // columns + 1) * high + 0.14 * high,
-            across * wide,
-            0.68 * high,
-        )
+        ((k % columns + left) * wide, 1 - (k // columns + 1) * high + 0.14 * high, across * wide, 0.68 * high)
         for k in range(count)
     ]
     small = [ax.inset_axes(box, projection=projection) for box in boxes]
@@ -258,6 +290,28 @@ def end_marker(certified: bool, colour: str) -> dict[str, Any]:
         "markeredgecolor": colour,
         "markeredgewidth": 1.3,
     }
+
+
+def draw_marks(
+    ax: Axes, x: Any, y: Any, certified: np.ndarray, colour: str, marker: str = "o", **look: Any
+) -> None:
+    """Draw marks, filled where certified and hollow elsewhere."""
+    for proved in (True, False):
+        here = certified == proved
+        if here.any():
+            ax.plot(x[here], y[here], marker, **{"label": "_mark"} | end_marker(proved, colour) | look)
+
+
+def name_colours(ax: Axes, names: Iterable[str], shades: Iterable[str], **look: Any) -> None:
+    """Add a line of the legend for each colour."""
+    for name, shade in zip(names, shades, strict=True):
+        ax.plot([], [], color=shade, label=name or "_one", **{"linewidth": 3} | look)
+
+
+def player_lines(count: int) -> list[dict[str, Any]]:
+    """Return the line style of every player: colour, width and label."""
+    looks = enumerate(zip(colours(count), widths(count), strict=True))
+    return [{"color": hue, "linewidth": wide, "label": player_label(k, count)} for k, (hue, wide) in looks]
 
 
 class Picture(NamedTuple):

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.tri import Triangulation
+from xarray import Dataset
 
-from rivalry.plots.select import DrawnPoint, check_index, point
-from rivalry.plots.style import (
-    INK,
-    PALETTE,
-    add_colour_bar,
-    canvas,
-    caption,
-    end_marker,
-    legend,
-    with_projection,
-)
-
-if TYPE_CHECKING:
-    from xarray import Dataset
+from rivalry.plots.select import At, DrawnPoint, check_index, point
+from rivalry.plots.style import INK, PALETTE, add_colour_bar, caption, chart, end_marker, with_projection
 
 HEIGHT = np.sqrt(3) / 2
 ARROWS = 150  # at most
@@ -31,13 +19,14 @@ BESIDE = (1.32, 0.0, 0.04, 0.4)
 """The box of a colour bar beside a triangle, under the legend."""
 
 
-def triangle(ax: Axes, what: str = "coordinate") -> Axes:
+def triangle(ax: Axes) -> Axes:
     """Return ternary axes with labels in the place of ``ax``; ``ax`` itself where it is ternary already."""
     import mpltern  # noqa: F401  # registers the projection
 
     axes: Any = with_projection(ax, "ternary")
-    for side, k in (("t", 0), ("l", 1), ("r", 2)):
-        getattr(axes, f"set_{side}label")(f"{what} {k}")
+    axes.set_tlabel("coordinate 0")
+    axes.set_llabel("coordinate 1")
+    axes.set_rlabel("coordinate 2")
     axes.grid(True)
     axes.set_axisbelow(True)
     found: Axes = axes
@@ -58,9 +47,8 @@ def triangulated(where: np.ndarray) -> Triangulation:
         ) from None
 
 
-def ternary(
-    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, player: int = 0
-) -> Axes:
+@chart
+def ternary(data: Dataset, ax: Axes, *, at: At = None, player: int = 0) -> Axes:
     """Draw one player's position on a simplex of three corners: path, end, branches and own gradient.
 
     Parameters
@@ -86,26 +74,22 @@ def ternary(
     ValueError
         If positions have other than three coordinates, or there is no such player.
     """
-    with canvas(ax) as plain:
-        main = next((name for name in ("profile", "branch_position", "landscape") if name in data), "profile")
-        rank = {"profile": 2, "branch_position": 3, "landscape": 2}[main]
-        also = ("profile", "path", "claim", "landscape", "landscape_at", *BRANCHES)
-        found = point(data, main, rank, also, at=at)
-        _check(found, player)
-        axes = triangle(plain)
-        _field(axes, found, player)
-        _branches(axes, found, player)
-        _way(axes, found, player)
-        caption(axes, found.words, f"player {player}")
-        legend(axes)
-        return axes
+    main = next((name for name in ("profile", "branch_position", "landscape") if name in data), "profile")
+    also = ("profile", "path", "claim", "landscape", "landscape_at", *BRANCHES)
+    found = point(data, main, 3 if main == "branch_position" else 2, also, at=at)
+    _check(found, player)
+    ax = triangle(ax)
+    _field(ax, found, player)
+    _branches(ax, found, player)
+    _way(ax, found, player)
+    caption(ax, found.words, f"player {player}")
+    return ax
 
 
 def _check(found: DrawnPoint, player: int) -> None:
-    arrays = found.arrays
-    profile = arrays["profile"] if "profile" in arrays else arrays.get("branch_position", np.zeros((1, 1, 3)))
-    of_landscape = "profile" not in arrays and "landscape_at" in arrays
-    corners = (arrays["landscape_at"] if of_landscape else profile).shape[-1]
+    profile = found["profile"] if "profile" in found else found.get("branch_position", np.zeros((1, 1, 3)))
+    of_landscape = "profile" not in found and "landscape_at" in found
+    corners = (found["landscape_at"] if of_landscape else profile).shape[-1]
     if corners != 3:
         raise ValueError(
             f"data: positions have {corners} coordinates; this plot draws those with three corners"
@@ -113,20 +97,20 @@ def _check(found: DrawnPoint, player: int) -> None:
     check_index("player", player, profile.shape[-2])
 
 
-def _field(axes: Any, found: DrawnPoint, player: int) -> None:
+def _field(ax: Any, found: DrawnPoint, player: int) -> None:
     """Draw arrows along the slope of the own payoff, one in each triangle between grid points."""
-    if not {"landscape", "landscape_at"} <= set(found.arrays):
+    if not {"landscape", "landscape_at"} <= set(found):
         return
-    where = found.arrays["landscape_at"]
-    middle, slope = slopes(where, found.arrays["landscape"][player])
+    where = found["landscape_at"]
+    middle, slope = slopes(where, found["landscape"][player])
     every = max(1, -(-len(middle) // ARROWS))
     middle, slope = middle[::every], slope[::every]
     size = np.linalg.norm(slope, axis=1)
     unit = 0.05 * slope / np.where(size > 0, size, 1.0)[:, None]
     look: dict[str, Any] = {"cmap": "cividis_r", "angles": "xy", "scale_units": "xy", "scale": 1}
-    drawing = axes.quiver(*(middle - unit / 2).T, *unit.T, size, width=0.005, **look)
+    drawing = ax.quiver(*(middle - unit / 2).T, *unit.T, size, width=0.005, **look)
     drawing.set_clim(0.0, float(np.quantile(size, 0.9)) or 1.0)  # it may be unbounded at the edges
-    add_colour_bar(axes, drawing, "gradient (payoff per unit)", BESIDE, extend="max")
+    add_colour_bar(ax, drawing, "gradient (payoff per unit)", BESIDE, extend="max")
 
 
 def slopes(where: np.ndarray, payoff: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -149,34 +133,34 @@ def slopes(where: np.ndarray, payoff: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return corner[good].mean(axis=1), slope
 
 
-def _branches(axes: Any, found: DrawnPoint, player: int) -> None:
-    if "branch_position" not in found.arrays:
+def _branches(ax: Any, found: DrawnPoint, player: int) -> None:
+    if "branch_position" not in found:
         return
-    place = found.arrays["branch_position"][:, player]
+    place = found["branch_position"][:, player]
     rows = len(place)
-    branch = found.arrays.get("branch", np.zeros(rows, int))
-    stable = found.arrays.get("branch_stable", np.ones(rows)).astype(float) > 0.5
+    branch = found.get("branch", np.zeros(rows, int))
+    stable = found.get("branch_stable", np.ones(rows)).astype(float) > 0.5
     for word, dash, wanted in (("stable branch", "-", stable), ("unstable branch", "--", ~stable)):
         for own in np.unique(branch):
             piece = np.where(((branch == own) & wanted)[:, None], place, np.nan)[branch == own]
             if np.isfinite(piece).any():
-                axes.plot(*piece.T, dash, color=PALETTE[2])
+                ax.plot(*piece.T, dash, color=PALETTE[2])
         if wanted.any():
-            axes.plot([], [], [], dash, color=PALETTE[2], label=word)
+            ax.plot([], [], [], dash, color=PALETTE[2], label=word)
 
 
-def _way(axes: Any, found: DrawnPoint, player: int) -> None:
-    if "path" in found.arrays:
-        path = found.arrays["path"][:, player]
-        axes.plot(*path.T, color=PALETTE[0], linewidth=1.2, label="path")
-        axes.plot(*path[:1].T, "s", color=PALETTE[0], markersize=4.5, label="start")
-    if "profile" in found.arrays:
+def _way(ax: Any, found: DrawnPoint, player: int) -> None:
+    if "path" in found:
+        path = found["path"][:, player]
+        ax.plot(*path.T, color=PALETTE[0], linewidth=1.2, label="path")
+        ax.plot(*path[:1].T, "s", color=PALETTE[0], markersize=4.5, label="start")
+    if "profile" in found:
         certified = found.is_certified()
-        for k, place in enumerate(found.arrays["profile"]):
+        for k, place in enumerate(found["profile"]):
             if k != player:
-                axes.plot(*place[:, None], "x", color=INK, markeredgewidth=1.6, label="_")
+                ax.plot(*place[:, None], "x", color=INK, markeredgewidth=1.6, label="_")
         words = f"player {player}" + ("" if certified else ", not certified")
         mark = end_marker(certified, PALETTE[1])
-        axes.plot(*found.arrays["profile"][player][:, None], "o", markersize=8, zorder=6, label=words, **mark)
-        if len(found.arrays["profile"]) > 1:
-            axes.plot([], [], [], "x", color=INK, markeredgewidth=1.6, label="other players")
+        ax.plot(*found["profile"][player][:, None], "o", markersize=8, zorder=6, label=words, **mark)
+        if len(found["profile"]) > 1:
+            ax.plot([], [], [], "x", color=INK, markeredgewidth=1.6, label="other players")

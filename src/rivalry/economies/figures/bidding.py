@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from textwrap import fill
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.ticker import MaxNLocator
+from xarray import Dataset
 
-from rivalry.plots.select import NoSuchPoint, band, is_blank
+from rivalry.core.registry import near
+from rivalry.plots.select import At, Names, NoSuchPoint, band, describe_replications, is_blank
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of, type_labels
-from rivalry.plots.style import DASHES, INK, MARKERS, canvas, caption, colours, draw_band, legend, lower_axes
-
-if TYPE_CHECKING:
-    from xarray import Dataset
+from rivalry.plots.style import (
+    DASHES,
+    INK,
+    MARKERS,
+    PALE,
+    caption,
+    chart,
+    colours,
+    draw_band,
+    legend,
+    lower_axes,
+)
 
 EQUILIBRIUM = "equilibrium"
 
@@ -26,13 +38,9 @@ class Shown(NamedTuple):
     values: np.ndarray
 
 
+@chart
 def mean_bids(
-    data: Dataset,
-    ax: Axes | None = None,
-    *,
-    methods: Sequence[str] | None = None,
-    series: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    data: Dataset, ax: Axes, *, methods: Names = None, series: str | None = None, at: At = None
 ) -> Axes:
     """Draw the mean bid against karma, a line per urgency and type.
 
@@ -74,26 +82,20 @@ def mean_bids(
     also = ("urgency", "player_name", f"{name}_{EQUILIBRIUM}", *RULE)
     every = series_of(data, name, also, at=at, methods=methods, series=series)
     policies = beside_equilibrium(every, name)
-    words = state_labels(every[0].arrays, every[0].arrays[name].shape[1:3])
-    with canvas(ax) as axes:
-        lines = [(one.name, one.values.reshape(len(one.values), -1, one.values.shape[3])) for one in policies]
-        _crossed(axes, lines, words)
-        axes.set_xlabel("karma k")
-        axes.set_ylabel("mean bid")
-        axes.set_ylim(bottom=0.0)
-        _integers(axes)
-        caption(axes, describe_rule(every), replications_of(every))
-        legend(axes)
-        return axes
+    words = state_labels(every[0], every[0][name].shape[1:3])
+    lines = [(one.name, one.values.reshape(len(one.values), -1, one.values.shape[3])) for one in policies]
+    _crossed(ax, lines, words)
+    ax.set_xlabel("karma k")
+    ax.set_ylabel("mean bid")
+    ax.set_ylim(bottom=0.0)
+    _integers(ax)
+    caption(ax, describe_rule(every), replications_of(every))
+    return ax
 
 
+@chart
 def karma_histogram(
-    data: Dataset,
-    ax: Axes | None = None,
-    *,
-    methods: Sequence[str] | None = None,
-    series: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    data: Dataset, ax: Axes, *, methods: Names = None, series: str | None = None, at: At = None
 ) -> Axes:
     """Draw the distribution of karma over the agents of each type.
 
@@ -131,31 +133,29 @@ def karma_histogram(
     [0.4, 0.6]
     """
     every = series_of(data, "karma_law", ("player_name", *RULE), at=at, methods=methods, series=series)
-    with canvas(ax) as axes:
-        lines = []
-        for one in every:
-            distribution = one.arrays["karma_law"]
-            heads = distribution.sum(axis=2) if distribution.ndim == 4 else distribution[:, None]
-            lines.append((one.name, heads / heads.sum(axis=2, keepdims=True)))
-        types = lines[0][1].shape[1]
-        words = type_labels(every[0].arrays, types) if types > 1 else [""]
-        summary = ""
-        if len(every) == types == 1:
-            summary = f"mean karma {_mean(lines[0][1][:, 0])}"
-            _bars(axes, lines[0][1][:, 0])
-        else:
-            if len(lines) == 1:
-                words = [f"{word}, mean {_mean(lines[0][1][:, k])}" for k, word in enumerate(words)]
-            elif types == 1:
-                lines = [(f"{name}, mean {_mean(values[:, 0])}", values) for name, values in lines]
-            _crossed(axes, lines, words, marked=True)
-        axes.set_xlabel("karma k")
-        axes.set_ylabel("share of agents of the type" if types > 1 else "share of agents")
-        axes.set_ylim(bottom=0.0)
-        _integers(axes)
-        caption(axes, describe_rule(every), summary, replications_of(every))
-        legend(axes)
-        return axes
+    lines = []
+    for one in every:
+        distribution = one["karma_law"]
+        heads = distribution.sum(axis=2) if distribution.ndim == 4 else distribution[:, None]
+        lines.append((one.name, heads / heads.sum(axis=2, keepdims=True)))
+    types = lines[0][1].shape[1]
+    words = type_labels(every[0], types) if types > 1 else [""]
+    summary = ""
+    if len(every) == types == 1:
+        summary = f"mean karma {_mean(lines[0][1][:, 0])}"
+        _bars(ax, lines[0][1][:, 0])
+    else:
+        if len(lines) == 1:
+            words = [f"{word}, mean {_mean(lines[0][1][:, k])}" for k, word in enumerate(words)]
+        elif types == 1:
+            lines = [(f"{name}, mean {_mean(values[:, 0])}", values) for name, values in lines]
+        _crossed(ax, lines, words, marked=True)
+    ax.set_xlabel("karma k")
+    ax.set_ylabel("share of agents of the type" if types > 1 else "share of agents")
+    ax.set_ylim(bottom=0.0)
+    _integers(ax)
+    caption(ax, describe_rule(every), summary, replications_of(every))
+    return ax
 
 
 def _mean(distribution: np.ndarray) -> str:
@@ -163,13 +163,9 @@ def _mean(distribution: np.ndarray) -> str:
     return f"{float(distribution.mean(axis=0) @ np.arange(distribution.shape[1])):.4g}"
 
 
+@chart
 def bid_law(
-    data: Dataset,
-    ax: Axes | None = None,
-    *,
-    methods: Sequence[str] | None = None,
-    series: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    data: Dataset, ax: Axes, *, methods: Names = None, series: str | None = None, at: At = None
 ) -> Axes:
     """Draw the frequency of each bid, and below it the probability of winning.
 
@@ -208,41 +204,33 @@ def bid_law(
     [0.5, 0.5]
     """
     every = series_of(data, "bid_law", ("win_probability", *RULE), at=at, methods=methods, series=series)
-    with canvas(ax) as axes:
-        distributions = [(one.name, one.arrays["bid_law"][:, None]) for one in every]
-        wins = [(one.name, one.arrays["win_probability"]) for one in every if "win_probability" in one.arrays]
-        wins = [(name, values) for name, values in wins if not is_blank(values)]
-        low = lower_axes(axes, 1 if wins else 0)
-        if len(every) == 1:
-            _bars(axes, distributions[0][1][:, 0])
-        else:
-            _crossed(axes, distributions, [""], marked=True)
-        axes.set_ylabel("share of bids")
-        axes.set_ylim(bottom=0.0)
-        for panel in low:
-            ranks = wins[0][1].shape[1]
-            _crossed(
-                panel, wins, [f"urgency rank {k}" for k in range(ranks)] if ranks > 1 else [""], marked=True
-            )
-            panel.set_ylabel("probability of winning")
-            panel.set_ylim(0.0, 1.02)
-            if ranks > 1:
-                legend(panel)
-        [axes, *low][-1].set_xlabel("bid")
-        axes.set_xlabel("bid" if not low else "")
-        _integers(axes)
-        caption(axes, describe_rule(every), replications_of(every))
-        legend(axes)
-        return axes
+    distributions = [(one.name, one["bid_law"][:, None]) for one in every]
+    wins = [(one.name, one["win_probability"]) for one in every if "win_probability" in one]
+    wins = [(name, values) for name, values in wins if not is_blank(values)]
+    low = lower_axes(ax, 1 if wins else 0)
+    if len(every) == 1:
+        _bars(ax, distributions[0][1][:, 0])
+    else:
+        _crossed(ax, distributions, [""], marked=True)
+    ax.set_ylabel("share of bids")
+    ax.set_ylim(bottom=0.0)
+    for panel in low:
+        ranks = wins[0][1].shape[1]
+        _crossed(panel, wins, [f"urgency rank {k}" for k in range(ranks)] if ranks > 1 else [""], marked=True)
+        panel.set_ylabel("probability of winning")
+        panel.set_ylim(0.0, 1.02)
+        if ranks > 1:
+            legend(panel)
+    [ax, *low][-1].set_xlabel("bid")
+    ax.set_xlabel("bid" if not low else "")
+    _integers(ax)
+    caption(ax, describe_rule(every), replications_of(every))
+    return ax
 
 
+@chart
 def scaling_check(
-    data: Dataset,
-    ax: Axes | None = None,
-    *,
-    series: str = "max_karma",
-    methods: Sequence[str] | None = None,
-    at: Mapping[str, Any] | None = None,
+    data: Dataset, ax: Axes, *, series: str = "max_karma", methods: Names = None, at: At = None
 ) -> Axes:
     """Draw mean bids of economies with scaled karma, ``b(u, a k) / a`` against ``k``.
 
@@ -290,36 +278,34 @@ def scaling_check(
     every = series_of(
         data, "mean_bid", ("urgency", "player_name", *RULE), at=at, methods=methods, series=series
     )
-    every.sort(key=lambda one: one.arrays["mean_bid"].shape[3])
-    sizes = [one.arrays["mean_bid"].shape[3] - 1 for one in every]
+    every.sort(key=lambda one: one["mean_bid"].shape[3])
+    sizes = [one["mean_bid"].shape[3] - 1 for one in every]
     if len(every) < 2:
         raise NoSuchPoint(f"series: one economy is here; {series!r} must be swept")
     if len(set(sizes)) < len(sizes):
         raise ValueError(
             f"series: economies of {series!r} hold up to {', '.join(map(str, sizes))} karma; must all differ"
         )
-    words = state_labels(every[0].arrays, every[0].arrays["mean_bid"].shape[1:3])
-    with canvas(ax) as axes:
-        means = [band(one.arrays["mean_bid"])[0] for one in every]
-        means = [mean.reshape(-1, mean.shape[-1]) for mean in means]
-        for k, (one, mean) in enumerate(zip(every, means, strict=True)):
-            a = sizes[k] / sizes[0]
-            style = ("", MARKERS[0]) if k == 0 else (DASHES[(k - 1) % len(DASHES)], "")
-            for row, shade in zip(mean, colours(len(mean)), strict=True):
-                karma = np.arange(len(row)) / a
-                axes.plot(karma, row / a, color=shade, linestyle=style[0], marker=style[1], label="_line")
-            axes.plot([], [], color=INK, linestyle=style[0], marker=style[1], label=f"{one.name}, a = {a:g}")
-        for word, shade in zip(words, colours(len(words)), strict=True):
-            axes.plot([], [], color=shade, linewidth=3, label=word or "_all")
-        larger = zip(means[1:], sizes[1:], strict=True)
-        far = np.concatenate([_apart(means[0], mean, size / sizes[0]) for mean, size in larger])
-        axes.set_xlabel(f"karma k / a (a = 1: up to {sizes[0]})")
-        axes.set_ylabel("mean bid / a")
-        axes.set_ylim(bottom=0.0)
-        summary = f"largest distance {far.max():.2g}, mean {far.mean():.2g}" if far.size else ""
-        caption(axes, describe_rule(every), summary, replications_of(every))
-        legend(axes)
-        return axes
+    words = state_labels(every[0], every[0]["mean_bid"].shape[1:3])
+    means = [band(one["mean_bid"])[0] for one in every]
+    means = [mean.reshape(-1, mean.shape[-1]) for mean in means]
+    for k, (one, mean) in enumerate(zip(every, means, strict=True)):
+        a = sizes[k] / sizes[0]
+        style = ("", MARKERS[0]) if k == 0 else (DASHES[(k - 1) % len(DASHES)], "")
+        for row, shade in zip(mean, colours(len(mean)), strict=True):
+            karma = np.arange(len(row)) / a
+            ax.plot(karma, row / a, color=shade, linestyle=style[0], marker=style[1], label="_line")
+        ax.plot([], [], color=INK, linestyle=style[0], marker=style[1], label=f"{one.name}, a = {a:g}")
+    for word, shade in zip(words, colours(len(words)), strict=True):
+        ax.plot([], [], color=shade, linewidth=3, label=word or "_all")
+    larger = zip(means[1:], sizes[1:], strict=True)
+    far = np.concatenate([_apart(means[0], mean, size / sizes[0]) for mean, size in larger])
+    ax.set_xlabel(f"karma k / a (a = 1: up to {sizes[0]})")
+    ax.set_ylabel("mean bid / a")
+    ax.set_ylim(bottom=0.0)
+    summary = f"largest distance {far.max():.2g}, mean {far.mean():.2g}" if far.size else ""
+    caption(ax, describe_rule(every), summary, replications_of(every))
+    return ax
 
 
 def _apart(small: np.ndarray, large: np.ndarray, a: float) -> np.ndarray:
@@ -353,13 +339,13 @@ def state_labels(found: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> lis
 
 def beside_equilibrium(every: Sequence[CellSeries], name: str) -> list[Shown]:
     """Return every cell's variable, and that of the equilibrium that learners are compared with, once."""
-    policies = [Shown(one.name, one.arrays[name]) for one in every]
-    more = [one for one in every if not is_blank(one.arrays.get(f"{name}_{EQUILIBRIUM}", np.array([np.nan])))]
+    policies = [Shown(one.name, one[name]) for one in every]
+    more = [one for one in every if not is_blank(one.get(f"{name}_{EQUILIBRIUM}", np.array([np.nan])))]
     if more and len(every) == len(more):
         policies = [one._replace(name=one.name or "learned") for one in policies]
-        reference = [more[0].arrays[f"{name}_{EQUILIBRIUM}"]]
+        reference = [more[0][f"{name}_{EQUILIBRIUM}"]]
         for one in more:
-            values = one.arrays[f"{name}_{EQUILIBRIUM}"]
+            values = one[f"{name}_{EQUILIBRIUM}"]
             same = reference[0].shape[1:] == values.shape[1:] and np.allclose(
                 reference[0][0], values[0], equal_nan=True
             )
@@ -370,7 +356,7 @@ def beside_equilibrium(every: Sequence[CellSeries], name: str) -> list[Shown]:
 
 
 def _crossed(
-    axes: Axes, lines: Sequence[tuple[str, np.ndarray]], words: Sequence[str], *, marked: bool = False
+    ax: Axes, lines: Sequence[tuple[str, np.ndarray]], words: Sequence[str], *, marked: bool = False
 ) -> None:
     """Draw lines of ``values [replication row number]`` against the number, told apart by colours and dashes.
 
@@ -384,25 +370,183 @@ def _crossed(
             shade, dash = (shades[row], DASHES[k % 4]) if by_row else (shades[k], DASHES[row % 4])
             mark: dict[str, Any] = {"marker": ".", "markersize": 4.0} if marked else {}
             x = np.arange(mean.shape[1])
-            draw_band(axes, x, mean[row], half[row], color=shade, dash=dash, label="_line", **mark)
+            draw_band(ax, x, mean[row], half[row], color=shade, dash=dash, label="_line", **mark)
     names = [name for name, _ in lines]
     coloured, dashed = (words, names) if by_row else (names, words)
     for name, shade in zip(coloured, shades, strict=True):
-        axes.plot([], [], color=shade, linewidth=3 if len(dashed) > 1 else 1.6, label=name or "_one")
+        ax.plot([], [], color=shade, linewidth=3 if len(dashed) > 1 else 1.6, label=name or "_one")
     for k, name in enumerate(dashed if len(dashed) > 1 else ()):
-        axes.plot([], [], DASHES[k % 4], color=INK, label=name)
+        ax.plot([], [], DASHES[k % 4], color=INK, label=name)
 
 
-def _bars(axes: Axes, values: np.ndarray) -> None:
+def _bars(ax: Axes, values: np.ndarray) -> None:
     """Draw bars of ``values [replication number]``, with whiskers where there are replications."""
     mean, half = band(values)
     whiskers: dict[str, Any] = (
         {"yerr": half, "error_kw": {"elinewidth": 0.9, "capsize": 2}} if len(values) > 1 else {}
     )
-    axes.bar(np.arange(len(mean)), mean, width=0.85, color=colours(1)[0], alpha=0.75, **whiskers)
+    ax.bar(np.arange(len(mean)), mean, width=0.85, color=colours(1)[0], alpha=0.75, **whiskers)
 
 
-def _integers(axes: Axes) -> None:
+def _integers(ax: Axes) -> None:
     """Set integer ticks in steps of 1, 2 or 5, without room beyond the values drawn."""
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    axes.margins(x=0.02)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    ax.margins(x=0.02)
+
+
+STORED = {"first_policy": "first monitor", "policy": "", "profile": "", "equilibrium": "equilibrium"}
+"""Policies that a result may hold, and what rows of the picture call them."""
+OWN = ("policy", "profile")
+LEARNED = "at the end"  # label of a learner's final policy beside the others
+BLANK = np.array([np.nan])
+WIDE = 15  # characters per line of a row's name
+
+
+@chart
+def policy_map(
+    data: Dataset,
+    ax: Axes,
+    *,
+    quantities: Names = None,
+    methods: Names = None,
+    series: str | None = None,
+    at: At = None,
+) -> Axes:
+    """Draw bid probabilities by karma, a panel per urgency and a row per policy.
+
+    The scale of colours is that of square roots, so that small probabilities are visible; bids above the
+    karma held are grey. Over replications the mean is drawn.
+
+    Parameters
+    ----------
+    data
+        Holds policies ``[player private karma bid]`` or ``[state action]``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    quantities
+        The policies; by default ``policy`` or ``profile``, of learners also the means over agents at the
+        first monitor and the equilibrium, where stored.
+    methods
+        The methods, in this order; all otherwise.
+    series
+        A swept coordinate whose values are laid over each other.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If a quantity is not in the data or is no policy of agents who bid.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> data = xr.Dataset({"profile": (("state", "action"), [[1.0, 0.0], [0.3, 0.7]])})
+    >>> policy_map(data).child_axes[0].collections[0].get_array().filled(-1).tolist()
+    [[1.0, 0.3], [-1.0, 0.7]]
+    """
+    wanted = _wanted(data, quantities)
+    found = [_policies(data, name, at, methods, series) for name in wanted]
+    order = [one.name for one, _ in max(found, key=len)]
+    rows = sorted((row for rows in found for row in rows), key=lambda row: order.index(row[0].name))
+    every = [one for one, _ in rows]
+    shape = rows[0][1].values.shape
+    if any(row.values.shape[:2] != shape[:2] for _, row in rows):
+        raise ValueError("data: economies with other urgencies or types; pick one of them with at")
+    words = state_labels(every[0], shape[:2])
+    names = [row.name for _, row in rows]
+    _draw(ax, [row.values.reshape(-1, *row.values.shape[2:]) for _, row in rows], names, words)
+    most = max(one.runs for one in every)
+    many = describe_replications(most, "means")
+    caption(ax, describe_rule(every), many)
+    return ax
+
+
+def _wanted(data: Dataset, quantities: Names) -> list[str]:
+    if isinstance(quantities, str):
+        raise ValueError(f"quantities: {quantities!r} must be a list of names")
+    for name in quantities or ():
+        if name not in data:
+            raise ValueError(
+                f"quantities: {name!r} is not in this data; {near(name, map(str, data.data_vars))}"
+            )
+    if quantities is not None:
+        return list(quantities)
+    found = [name for name in STORED if name in data and not is_blank(data[name].values)]
+    return [name for name in found if name != "profile" or "policy" not in found] or ["profile"]
+
+
+def _policies(
+    data: Dataset, name: str, at: At, methods: Names, series: str | None
+) -> list[tuple[CellSeries, Shown]]:
+    """Return a policy of every cell that has it, ``[player private karma bid]``, with the label of its
+    row.
+    """
+    also = ("urgency", "player_name", *RULE, "first_policy", "equilibrium")
+    try:
+        every = series_of(data, name, also, at=at, methods=methods, series=series)
+    except NoSuchPoint:
+        if name in OWN or name not in STORED:
+            raise
+        return []
+    return [(one, Shown(_called(name, one), _shaped(name, one))) for one in every]
+
+
+def _called(name: str, one: CellSeries) -> str:
+    """Return a row's label: its cell, and which of that cell's policies it is, where there are several."""
+    learner = any(not is_blank(one.get(key, BLANK)) for key in ("first_policy", "equilibrium"))
+    own = LEARNED if name in OWN and learner else STORED.get(name, name.replace("_", " "))
+    return "\n".join(fill(part, WIDE) for part in (one.name, own) if part)
+
+
+def _shaped(name: str, one: CellSeries) -> np.ndarray:
+    """Return the mean policy over replications, by type, private state, karma and bid."""
+    mean = one[name].mean(axis=0)
+    if mean.ndim == 2 and mean.shape[0] % mean.shape[1] == 0:
+        urgency = one.get("urgency")
+        types = 1 if urgency is None else urgency.shape[1]
+        mean = mean.reshape(types, -1, mean.shape[1], mean.shape[1])
+    if mean.ndim != 4 or mean.shape[2] != mean.shape[3]:
+        raise ValueError(f"quantities: {name!r} {list(mean.shape)} must be a policy of agents who bid")
+    return np.asarray(mean)
+
+
+def _draw(ax: Axes, rows: list[np.ndarray], names: list[str], words: list[str]) -> None:
+    """Draw a grid of small axes; row names on the right, column names above."""
+    ax.set_axis_off()
+    count, across = len(rows), len(words)
+    named = any(names)
+    wide, high = (0.8 if named else 0.9) / across, 1 / count
+    scale = PowerNorm(0.5, 0.0, 1.0)
+    for r, (row, name) in enumerate(zip(rows, names, strict=True)):
+        for c, policy in enumerate(row):
+            box = (0.06 + c * wide, 1 - (r + 1) * high + 0.1 * high, 0.9 * wide, 0.8 * high)
+            panel = ax.inset_axes(box)
+            levels = np.arange(len(policy))
+            legal = np.ma.masked_where(levels[:, None] > levels[None, :], policy.T)
+            panel.set_facecolor(PALE)
+            panel.grid(False)
+            mesh = panel.pcolormesh(
+                levels, levels, legal, cmap="viridis", norm=scale, linewidth=0.2, edgecolors="face"
+            )
+            panel.tick_params(labelsize=7, labelleft=c == 0, labelbottom=r == count - 1)
+            for which in (panel.xaxis, panel.yaxis):
+                which.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+            if r == 0:
+                panel.set_title(words[c])
+            if c == 0:
+                panel.set_ylabel("bid b", fontsize=8.5)
+            if r == count - 1:
+                panel.set_xlabel("karma k", fontsize=8.5)
+        if named:
+            panel.text(1.04, 0.5, name, transform=panel.transAxes, fontsize=8, va="center", ha="left")
+    bar = ax.figure.colorbar(mesh, cax=ax.inset_axes((1.02, 0.1, 0.022, 0.8)))
+    bar.set_label("probability of the bid")
+    bar.set_ticks([0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0])
+    ax.set_xlabel("karma k")
+    ax.set_ylabel("bid b")

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from xarray import Dataset
 
 from rivalry.core.statistics import told
 from rivalry.economies.figures.streets import WORDS as LANES
 from rivalry.economies.figures.streets import lane_means
-from rivalry.plots.select import band, check_data, describe_replications
+from rivalry.plots.select import At, Names, band, describe_replications
 from rivalry.plots.series import RULE, CellSeries, describe_rule, series_of
-from rivalry.plots.style import INK, MARKERS, PALETTE, canvas, caption, colours, legend, panels
-
-if TYPE_CHECKING:
-    from xarray import Dataset
+from rivalry.plots.style import INK, MARKERS, PALETTE, caption, chart, colours, legend, panels
 
 LOAD, EXPECTED = "lane_free_flow", "lane_free_flow_expected"
 KINDS = {"entry": PALETTE[4], "core": PALETTE[0], "exit": PALETTE[2]}
@@ -25,13 +23,9 @@ KINDS = {"entry": PALETTE[4], "core": PALETTE[0], "exit": PALETTE[2]}
 BARS: dict[str, Any] = {"alpha": 0.75, "edgecolor": "white", "linewidth": 0.4}
 
 
+@chart
 def lane_load(
-    data: Dataset,
-    ax: Axes | None = None,
-    *,
-    methods: Sequence[str] | None = None,
-    series: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    data: Dataset, ax: Axes, *, methods: Names = None, series: str | None = None, at: At = None
 ) -> Axes:
     """Draw the demand per lane in free flow against its capacity, in falling order.
 
@@ -75,27 +69,23 @@ def lane_load(
     """
     also = (EXPECTED, "lane_capacity", "lane_kind", "lane_ends")
     every = _unlike(series_of(data, LOAD, also, at=at, methods=methods, series=series))
-    with canvas(ax) as axes:
-        small = panels(axes, len(every), columns=2, apart=True) if len(every) > 1 else [axes]
-        kinds = [_loads(panel, one) for panel, one in zip(small, every, strict=True)]
-        for panel, one in zip(small, every, strict=True):
-            panel.set_title(one.name if len(every) > 1 else "", fontsize=8.5)
-            panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        words = "demand in free flow\n(agents per step)"
-        for name in [name for name in KINDS if any(name in bounds for bounds in kinds)]:
-            axes.plot(
-                [], [], "s", color=KINDS[name], alpha=0.75, markersize=8, label=f"{name} lanes, expected"
-            )
-        axes.plot([], [], ".", color=INK, label="sampled trips")
-        axes.plot([], [], color=PALETTE[1], linewidth=1.4, label=_capacity(every))
-        for panel in {id(axes): axes, **{id(one): one for one in small[::2]}}.values():
-            panel.set_ylabel(words)
-        for panel in {id(axes): axes, **{id(one): one for one in small[-2:]}}.values():
-            panel.set_xlabel("lanes, sorted by expected demand" if len(every) == 1 else "lanes, sorted")
-        most = max(one.runs for one in every)
-        caption(axes, every[0].words, _above(every), describe_replications(most, "means"))
-        legend(axes)
-        return axes
+    small = panels(ax, len(every), columns=2, apart=True) if len(every) > 1 else [ax]
+    kinds = [_loads(panel, one) for panel, one in zip(small, every, strict=True)]
+    for panel, one in zip(small, every, strict=True):
+        panel.set_title(one.name if len(every) > 1 else "", fontsize=8.5)
+        panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    words = "demand in free flow\n(agents per step)"
+    for name in [name for name in KINDS if any(name in bounds for bounds in kinds)]:
+        ax.plot([], [], "s", color=KINDS[name], alpha=0.75, markersize=8, label=f"{name} lanes, expected")
+    ax.plot([], [], ".", color=INK, label="sampled trips")
+    ax.plot([], [], color=PALETTE[1], linewidth=1.4, label=_capacity(every))
+    for panel in {id(ax): ax, **{id(one): one for one in small[::2]}}.values():
+        panel.set_ylabel(words)
+    for panel in {id(ax): ax, **{id(one): one for one in small[-2:]}}.values():
+        panel.set_xlabel("lanes, sorted by expected demand" if len(every) == 1 else "lanes, sorted")
+    most = max(one.runs for one in every)
+    caption(ax, every[0].words, _above(every), describe_replications(most, "means"))
+    return ax
 
 
 def _unlike(every: list[CellSeries]) -> list[CellSeries]:
@@ -108,7 +98,7 @@ def _unlike(every: list[CellSeries]) -> list[CellSeries]:
 
 
 def _same(one: CellSeries, other: CellSeries) -> bool:
-    pairs = [(one.arrays.get(name), other.arrays.get(name)) for name in (LOAD, EXPECTED, "lane_capacity")]
+    pairs = [(one.get(name), other.get(name)) for name in (LOAD, EXPECTED, "lane_capacity")]
     return all(
         a is None or b is None or (a.shape[1:] == b.shape[1:] and np.allclose(a.mean(axis=0), b.mean(axis=0)))
         for a, b in pairs
@@ -118,14 +108,14 @@ def _same(one: CellSeries, other: CellSeries) -> bool:
 def _loads(panel: Axes, one: CellSeries) -> list[str]:
     """Draw bars, dots and the capacity of one city; return its kinds of lanes."""
     sampled = lane_means(one, LOAD)
-    expected = lane_means(one, EXPECTED) if EXPECTED in one.arrays else sampled
-    kinds = one.arrays.get("lane_kind", np.full((1, len(sampled)), "core"))[0]
+    expected = lane_means(one, EXPECTED) if EXPECTED in one else sampled
+    kinds = one.get("lane_kind", np.full((1, len(sampled)), "core"))[0]
     order = np.lexsort((kinds, -expected.round(9)))
     place = np.arange(1, len(order) + 1)
     panel.bar(place, expected[order], width=1.0, color=[KINDS[str(kinds[k])] for k in order], **BARS)
     panel.plot(place, sampled[order], ".", color=INK, markersize=4.0, label="_drawn")
     top = max(float(expected.max()), float(sampled.max()))
-    if "lane_capacity" in one.arrays:
+    if "lane_capacity" in one:
         capacity = lane_means(one, "lane_capacity")[order]
         # a lane with capacity for all agents would leave no room for the bars
         bounds = np.minimum(np.append(capacity, capacity[-1]), 2 * top)
@@ -139,7 +129,7 @@ def _loads(panel: Axes, one: CellSeries) -> list[str]:
 
 
 def _capacity(every: Sequence[CellSeries]) -> str:
-    values = [np.unique(one.arrays["lane_capacity"]) for one in every if "lane_capacity" in one.arrays]
+    values = [np.unique(one["lane_capacity"]) for one in every if "lane_capacity" in one]
     if len(values) == len(every) == 1 and len(values[0]) == 1:
         return f"capacity, {values[0][0]:g} per lane"
     return "capacity" if values else "_capacity"
@@ -147,20 +137,21 @@ def _capacity(every: Sequence[CellSeries]) -> str:
 
 def _above(every: Sequence[CellSeries]) -> str:
     """Return the number of lanes whose demand exceeds the capacity, in words."""
-    if len(every) > 1 or "lane_capacity" not in every[0].arrays:
+    if len(every) > 1 or "lane_capacity" not in every[0]:
         return ""
     over = lane_means(every[0], LOAD) > lane_means(every[0], "lane_capacity")
     return f"{int(over.sum())} of {len(over)} lanes have a demand above their capacity"
 
 
+@chart
 def bid_congestion(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
     across: str = "lane_wanted",
-    methods: Sequence[str] | None = None,
+    methods: Names = None,
     series: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    at: At = None,
 ) -> Axes:
     """Draw the mean bid per lane against the demand, a dot per lane.
 
@@ -205,48 +196,44 @@ def bid_congestion(
     >>> bid_congestion(data).get_title(loc="left")
     'rank correlation 0.5 over 3 lanes'
     """
-    check_data(data)
     if across not in LANES or across == "lane_bid":
         known = ", ".join(name for name in LANES if name != "lane_bid")
         raise ValueError(f"across: {across!r} must be one of {known}")
     also = (across, "lane_capacity", "lane_kind", "lane_ends", *RULE)
     every = series_of(data, "lane_bid", also, at=at, methods=methods, series=series)
-    if any(across not in one.arrays for one in every):
+    if any(across not in one for one in every):
         raise ValueError(f"data: no variable {across!r}, against which this plot draws bids")
     several = len(every) > 1
-    with canvas(ax) as axes:
-        seen: set[str] = set()
-        ties = []
-        for one, shade in zip(every, colours(len(every)), strict=True):
-            seen |= _dots(axes, one, across, shade)
-            ties.append(_correlation(one, across))
-            axes.plot([], [], "o", color=shade, label=f"{one.name}: {ties[-1]}" if several else "_one")
-        shapes = dict(zip(KINDS, ("s", "o", "^"), strict=True))
-        for name in [name for name in shapes if name in seen and len(seen) > 1]:
-            axes.plot([], [], shapes[name], color=INK, markerfacecolor="none", label=f"{name} lanes")
-        _limit(axes, every, across)
-        axes.set_xlabel(LANES[across])
-        axes.set_ylabel(LANES["lane_bid"])
-        most = max(one.runs for one in every)
-        many = describe_replications(most, "dots are means")
-        caption(
-            axes, describe_rule(every), ties[0] if not several else "rank correlations in the legend", many
-        )
-        if several:
-            legend(axes)
-        elif len(seen) > 1:
-            axes.legend(loc="best")
-        return axes
+    seen: set[str] = set()
+    ties = []
+    for one, shade in zip(every, colours(len(every)), strict=True):
+        seen |= _dots(ax, one, across, shade)
+        ties.append(_correlation(one, across))
+        ax.plot([], [], "o", color=shade, label=f"{one.name}: {ties[-1]}" if several else "_one")
+    shapes = dict(zip(KINDS, ("s", "o", "^"), strict=True))
+    for name in [name for name in shapes if name in seen and len(seen) > 1]:
+        ax.plot([], [], shapes[name], color=INK, markerfacecolor="none", label=f"{name} lanes")
+    _limit(ax, every, across)
+    ax.set_xlabel(LANES[across])
+    ax.set_ylabel(LANES["lane_bid"])
+    most = max(one.runs for one in every)
+    many = describe_replications(most, "dots are means")
+    caption(ax, describe_rule(every), ties[0] if not several else "rank correlations in the legend", many)
+    if several:
+        legend(ax)
+    elif len(seen) > 1:
+        ax.legend(loc="best")
+    return ax
 
 
-def _dots(axes: Axes, one: CellSeries, across: str, shade: str) -> set[str]:
+def _dots(ax: Axes, one: CellSeries, across: str, shade: str) -> set[str]:
     """Draw one dot per lane; return the kinds of lanes."""
     x, y = lane_means(one, across), lane_means(one, "lane_bid")
-    kinds = one.arrays.get("lane_kind", np.full((1, len(y)), "core"))[0]
+    kinds = one.get("lane_kind", np.full((1, len(y)), "core"))[0]
     for name, marker in zip(KINDS, (MARKERS[1], MARKERS[0], MARKERS[2]), strict=True):
         here = (kinds == name) & np.isfinite(y)
         looks: dict[str, Any] = {"facecolor": "none", "edgecolor": shade, "linewidth": 1.1}
-        axes.scatter(x[here], y[here], s=22, marker=marker, label="_lanes", **looks)
+        ax.scatter(x[here], y[here], s=22, marker=marker, label="_lanes", **looks)
     return set(map(str, kinds))
 
 
@@ -255,7 +242,7 @@ def _correlation(one: CellSeries, across: str) -> str:
     from scipy.stats import spearmanr  # takes up to a second to import
 
     found, lanes = [], 0
-    for x, y in zip(one.arrays[across].astype(float), one.arrays["lane_bid"].astype(float), strict=True):
+    for x, y in zip(one[across].astype(float), one["lane_bid"].astype(float), strict=True):
         both = min(len(x), len(y))
         there = np.isfinite(x[:both]) & np.isfinite(y[:both])
         lanes = max(lanes, int(there.sum()))
@@ -269,10 +256,10 @@ def _correlation(one: CellSeries, across: str) -> str:
     return f"rank correlation {value} over {lanes} lanes"
 
 
-def _limit(axes: Axes, every: Sequence[CellSeries], across: str) -> None:
-    bounds = [one.arrays["lane_capacity"] for one in every if "lane_capacity" in one.arrays]
+def _limit(ax: Axes, every: Sequence[CellSeries], across: str) -> None:
+    bounds = [one["lane_capacity"] for one in every if "lane_capacity" in one]
     values = np.unique(np.concatenate([np.ravel(array) for array in bounds])) if bounds else np.array([])
     if len(values) == 1 and across != "lane_queue" and across != "lane_capacity":
         words = f"capacity {values[0]:g}"
-        if values[0] <= 1.5 * axes.get_xlim()[1]:
-            axes.axvline(values[0], color=INK, linestyle=":", linewidth=1.1, label=words, zorder=1)
+        if values[0] <= 1.5 * ax.get_xlim()[1]:
+            ax.axvline(values[0], color=INK, linestyle=":", linewidth=1.1, label=words, zorder=1)

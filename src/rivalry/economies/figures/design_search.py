@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from xarray import Dataset
 
 from rivalry.core.registry import near
-from rivalry.plots.select import NoSuchPoint, check_data, check_variable, is_blank, point
+from rivalry.plots.select import At, Names, NoSuchPoint, check_variable, is_blank, point
 from rivalry.plots.series import method_names
-from rivalry.plots.style import INK, canvas, caption, colours, legend, lower_axes
-
-if TYPE_CHECKING:
-    from xarray import Dataset
+from rivalry.plots.style import INK, caption, chart, colours, lower_axes
 
 MAIN = "trial_objective"
 ALSO = ("trial_objective_low", "trial_objective_high", "trial_exploitability", "parameters")
@@ -37,13 +34,9 @@ class Search(NamedTuple):
     words: str
 
 
+@chart
 def design_search(
-    data: Dataset,
-    ax: Axes | None = None,
-    *,
-    over: str | None = None,
-    methods: Sequence[str] | None = None,
-    at: Mapping[str, Any] | None = None,
+    data: Dataset, ax: Axes, *, over: str | None = None, methods: Names = None, at: At = None
 ) -> Axes:
     """Draw the objective of the rules that a planner tried, and their exploitability below.
 
@@ -83,32 +76,29 @@ def design_search(
     >>> design_search(data).get_ylabel()
     'objective'
     """
-    check_data(data)
     check_variable(data, MAIN)
     found = [_search(data, name, at) for name in method_names(data, MAIN, methods, at) if _has(data, name)]
     if not found:
         raise NoSuchPoint(f"data: no method has {MAIN} here")
-    with canvas(ax) as axes:
-        lines = [(one, rows, label) for one in found for rows, label in _lines(one, over)]
-        gains = any(np.isfinite(one.exploitability).any() for one in found)
-        lower = lower_axes(axes, 1)[0] if gains else None
-        for (one, rows, label), shade in zip(lines, colours(len(lines)), strict=True):
-            _draw(axes, lower, one, rows, label, shade, over)
-        axes.plot([], [], "o", markersize=11, markerfacecolor="none", markeredgecolor=INK, label="chosen")
-        bottom = lower or axes
-        column = _column(found[0], over)
-        bottom.set_xlabel(" / ".join(dict.fromkeys(one.names[_column(one, over)] for one in found)))
-        if len(found) == 1 and _worded(found[0], column):
-            places, first = np.unique(found[0].parameters[:, column], return_index=True)
-            bottom.set_xticks(places, found[0].labels[first, column])
-        axes.set_ylabel("objective")
-        if lower is not None:
-            lower.set_ylabel("exploitability\nover |J|")
-            lower.set_ylim(bottom=0.0)
-        seeds = max(one.objective.shape[1] for one in found)
-        caption(axes, found[0].words, f"n = {seeds} seeds, 95 % intervals" if seeds > 1 else "")
-        legend(axes)
-        return axes
+    lines = [(one, rows, label) for one in found for rows, label in _lines(one, over)]
+    gains = any(np.isfinite(one.exploitability).any() for one in found)
+    lower = lower_axes(ax, 1)[0] if gains else None
+    for (one, rows, label), shade in zip(lines, colours(len(lines)), strict=True):
+        _draw(ax, lower, one, rows, label, shade, over)
+    ax.plot([], [], "o", markersize=11, markerfacecolor="none", markeredgecolor=INK, label="chosen")
+    bottom = lower or ax
+    column = _column(found[0], over)
+    bottom.set_xlabel(" / ".join(dict.fromkeys(one.names[_column(one, over)] for one in found)))
+    if len(found) == 1 and _worded(found[0], column):
+        places, first = np.unique(found[0].parameters[:, column], return_index=True)
+        bottom.set_xticks(places, found[0].labels[first, column])
+    ax.set_ylabel("objective")
+    if lower is not None:
+        lower.set_ylabel("exploitability\nover |J|")
+        lower.set_ylim(bottom=0.0)
+    seeds = max(one.objective.shape[1] for one in found)
+    caption(ax, found[0].words, f"n = {seeds} seeds, 95 % intervals" if seeds > 1 else "")
+    return ax
 
 
 def _has(data: Dataset, name: str | None) -> bool:
@@ -116,18 +106,16 @@ def _has(data: Dataset, name: str | None) -> bool:
     return not is_blank(part[MAIN].values)
 
 
-def _search(data: Dataset, name: str | None, at: Mapping[str, Any] | None) -> Search:
+def _search(data: Dataset, name: str | None, at: At) -> Search:
     place = {key: value for key, value in (at or {}).items() if key != "algorithm"}
     place |= {} if name is None else {"algorithm": name}
     here = point(data, MAIN, 2, at=place)
     points = {key: point(data, key, _rank(key), at=place) for key in (*ALSO, *WORDS) if key in data}
-    arrays = {key: one.arrays[key] for key, one in points.items()}
+    arrays = {key: one[key] for key, one in points.items()}
     names = [str(word) for word in arrays["choice_name"] if str(word)]
     complete = np.isfinite(arrays["parameters"][:, : len(names)]).all(axis=1)
-    count = min(
-        int(complete.sum()), len(here.arrays[MAIN])
-    )  # other searches have more trials: padding at the end
-    objective, parameters = here.arrays[MAIN][:count], arrays["parameters"][:count, : len(names)]
+    count = min(int(complete.sum()), len(here[MAIN]))  # other searches have more trials: padding at the end
+    objective, parameters = here[MAIN][:count], arrays["parameters"][:count, : len(names)]
     unknown, chosen = np.full(count, np.nan), float(arrays.get("chosen", np.array(-1)))
     return Search(
         name=name or "",
@@ -177,20 +165,20 @@ def _lines(one: Search, over: str | None) -> list[tuple[np.ndarray, str]]:
 
 
 def _draw(
-    axes: Axes, lower: Axes | None, one: Search, rows: np.ndarray, label: str, shade: str, over: str | None
+    ax: Axes, lower: Axes | None, one: Search, rows: np.ndarray, label: str, shade: str, over: str | None
 ) -> None:
     x = one.parameters[rows, _column(one, over)]
     order = np.argsort(x, kind="stable")
     rows, x = rows[order], x[order]
     mean = one.objective[rows].mean(axis=1)
     joined = "-" if len(np.unique(x)) == len(x) else ""
-    axes.plot(x, mean, joined, marker="o", markersize=4, color=shade, linewidth=1.2, label=label or "_trials")
+    ax.plot(x, mean, joined, marker="o", markersize=4, color=shade, linewidth=1.2, label=label or "_trials")
     if one.objective.shape[1] > 1:
-        axes.plot(x, one.objective[rows], ".", color=shade, markersize=3, alpha=0.5, label="_seeds")
+        ax.plot(x, one.objective[rows], ".", color=shade, markersize=3, alpha=0.5, label="_seeds")
         bars: dict[str, Any] = {"fmt": "none", "ecolor": shade, "elinewidth": 0.9, "capsize": 2}
         half = np.abs(np.stack([mean - one.low[rows], one.high[rows] - mean]))
-        axes.errorbar(x, mean, half, label="_interval", **bars)
+        ax.errorbar(x, mean, half, label="_interval", **bars)
     ring = rows == one.chosen
-    axes.plot(x[ring], mean[ring], "o", markersize=11, color="none", markeredgecolor=shade, label="_chosen")
+    ax.plot(x[ring], mean[ring], "o", markersize=11, color="none", markeredgecolor=shade, label="_chosen")
     if lower is not None:
         lower.plot(x, one.exploitability[rows].mean(axis=1), joined, marker="o", markersize=3, color=shade)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
@@ -11,15 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
+from xarray import Dataset
 
 from rivalry.core.statistics import half_width, told
 from rivalry.economies.figures.streets import RULES, SCALE, example_labels, rules
-from rivalry.plots.select import band, describe_replications
+from rivalry.plots.select import At, Names, band, describe_replications
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
-from rivalry.plots.style import DASHES, INK, canvas, caption, colours, draw_band, legend
-
-if TYPE_CHECKING:
-    from xarray import Dataset
+from rivalry.plots.style import DASHES, INK, caption, chart, colours, draw_band
 
 BIDS = "example_mean_bid"
 OVER = {"karma": "karma k", "place": "position along the path"}
@@ -57,14 +55,15 @@ class AgentTrips(NamedTuple):
     urgency: np.ndarray  # [trip]
 
 
+@chart
 def example_bids(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
     over: str = "karma",
-    methods: Sequence[str] | None = None,
+    methods: Names = None,
     series: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    at: At = None,
 ) -> Axes:
     """Draw the mean bids of one agent per class, a panel per agent and a row per method.
 
@@ -112,40 +111,38 @@ def example_bids(
     if over not in OVER:
         raise ValueError(f"over: {over!r} must be one of {', '.join(OVER)}")
     every = series_of(data, BIDS, ALSO, at=at, methods=methods, series=series)
-    agents = max(one.arrays[BIDS].shape[1] for one in every)
-    with canvas(ax) as axes:
-        grid = _grid(axes, len(every), agents)
-        dashes: dict[float, str] = {}
-        paths: list[int] = []
-        for row, one in zip(grid, every, strict=True):
-            words = example_labels(one.arrays, one.arrays[BIDS].shape[1])
-            for k, (panel, word) in enumerate(zip(row, words, strict=False)):
-                trips = trips_of(one, k)
-                for u in np.unique(trips.urgency):
-                    dashes.setdefault(float(u), DASHES[len(dashes) % len(DASHES)])
-                paths = max(paths, sorted(set(map(int, trips.path))), key=len)
-                _lines(panel, one, k, trips, dashes, over)
-                panel.set_title(word if row is grid[0] else "", fontsize=8.5, color=INK)
-            for panel in row[len(words) :]:
-                panel.set_visible(False)
-        _name_rows(grid, every, over)
-        for path, shade in zip(paths, colours(len(paths)), strict=True):
-            axes.plot([], [], color=shade, linewidth=3, label=f"path {path}")
-        for urgency, dash in sorted(dashes.items()):
-            label = f"urgency {urgency:g}" if np.isfinite(urgency) else "_urgency"
-            axes.plot([], [], dash, color=INK, label=label)
-        if over == "karma":
-            axes.plot([], [], ":", color=INK, linewidth=1.0, label="uniformly random bids, k/2")
-        axes.set_xlabel(OVER[over])
-        axes.set_ylabel("mean bid")
-        how = (
-            "over the positions of a path, equally weighted"
-            if over == "karma"
-            else "over karma, weighted by the distribution of karma of all agents"
-        )
-        caption(axes, describe_rule(every), f"means {how}", replications_of(every))
-        legend(axes)
-        return axes
+    agents = max(one[BIDS].shape[1] for one in every)
+    grid = _grid(ax, len(every), agents)
+    dashes: dict[float, str] = {}
+    paths: list[int] = []
+    for row, one in zip(grid, every, strict=True):
+        words = example_labels(one, one[BIDS].shape[1])
+        for k, (panel, word) in enumerate(zip(row, words, strict=False)):
+            trips = trips_of(one, k)
+            for u in np.unique(trips.urgency):
+                dashes.setdefault(float(u), DASHES[len(dashes) % len(DASHES)])
+            paths = max(paths, sorted(set(map(int, trips.path))), key=len)
+            _lines(panel, one, k, trips, dashes, over)
+            panel.set_title(word if row is grid[0] else "", fontsize=8.5, color=INK)
+        for panel in row[len(words) :]:
+            panel.set_visible(False)
+    _name_rows(grid, every, over)
+    for path, shade in zip(paths, colours(len(paths)), strict=True):
+        ax.plot([], [], color=shade, linewidth=3, label=f"path {path}")
+    for urgency, dash in sorted(dashes.items()):
+        label = f"urgency {urgency:g}" if np.isfinite(urgency) else "_urgency"
+        ax.plot([], [], dash, color=INK, label=label)
+    if over == "karma":
+        ax.plot([], [], ":", color=INK, linewidth=1.0, label="uniformly random bids, k/2")
+    ax.set_xlabel(OVER[over])
+    ax.set_ylabel("mean bid")
+    how = (
+        "over the positions of a path, equally weighted"
+        if over == "karma"
+        else "over karma, weighted by the distribution of karma of all agents"
+    )
+    caption(ax, describe_rule(every), f"means {how}", replications_of(every))
+    return ax
 
 
 def trips_of(one: CellSeries, k: int) -> AgentTrips:
@@ -153,21 +150,21 @@ def trips_of(one: CellSeries, k: int) -> AgentTrips:
 
     By number where they are not recorded.
     """
-    count = one.arrays[BIDS].shape[2]
-    path = one.arrays.get("trip_path", np.arange(1, count + 1)[None])[0]
-    urgency = one.arrays.get("trip_urgency", np.full((1, 1, count), np.nan))[0]
-    kinds, agents = one.arrays.get("agent_type"), one.arrays.get("example_agent")
+    count = one[BIDS].shape[2]
+    path = one.get("trip_path", np.arange(1, count + 1)[None])[0]
+    urgency = one.get("trip_urgency", np.full((1, 1, count), np.nan))[0]
+    kinds, agents = one.get("agent_type"), one.get("example_agent")
     kind = 0 if kinds is None or agents is None else int(kinds[0, int(agents[0, k])])
     return AgentTrips(path[:count], urgency[min(kind, len(urgency) - 1), :count])
 
 
 def places_of(one: CellSeries, k: int, path: int) -> np.ndarray:
     """Return the positions of the k-th example agent on a path, counted from 1, ``[place]``."""
-    name = "example_places" if "example_places" in one.arrays else "example_lanes"
-    places = one.arrays[BIDS].shape[3]
-    if name not in one.arrays:
+    name = "example_places" if "example_places" in one else "example_lanes"
+    places = one[BIDS].shape[3]
+    if name not in one:
         return np.arange(places)
-    lanes = one.arrays[name][0, k, path - 1]
+    lanes = one[name][0, k, path - 1]
     return np.flatnonzero(lanes[:places] >= 0)
 
 
@@ -175,9 +172,9 @@ def way_of(one: CellSeries, k: int, path: int) -> np.ndarray:
     """Return the positions of the k-th example agent in order along a path, or its first route,
     ``[position]``.
     """
-    if "example_places" not in one.arrays or "example_lanes" not in one.arrays:
+    if "example_places" not in one or "example_lanes" not in one:
         return places_of(one, k, path)
-    lanes, way = one.arrays["example_places"][0, k, path - 1], one.arrays["example_lanes"][0, k, path - 1]
+    lanes, way = one["example_places"][0, k, path - 1], one["example_lanes"][0, k, path - 1]
     return np.array([int(np.argmax(lanes == lane)) for lane in way[way >= 0]], dtype=int)
 
 
@@ -188,13 +185,13 @@ def _lines(
     shades = dict(zip(np.unique(trips.path), colours(len(np.unique(trips.path))), strict=True))
     for trip, (path, urgency) in enumerate(zip(trips.path, trips.urgency, strict=True)):
         places = places_of(one, k, int(path))
-        bids = one.arrays[BIDS][:, k, trip][:, places].astype(float)
+        bids = one[BIDS][:, k, trip][:, places].astype(float)
         if not np.isfinite(bids).any():
             continue
         if over == "karma":
             values, x = bids.mean(axis=1), np.arange(bids.shape[2])
         else:
-            way = one.arrays[BIDS][:, k, trip][:, way_of(one, k, int(path))].astype(float)
+            way = one[BIDS][:, k, trip][:, way_of(one, k, int(path))].astype(float)
             values, x = _along(one, way), np.arange(1, way.shape[1] + 1)
         mean, half = band(values)
         dash = next(d for u, d in dashes.items() if u == urgency or (np.isnan(u) and np.isnan(urgency)))
@@ -202,7 +199,7 @@ def _lines(
         mark |= {"linewidth": 1.4, "label": "_line"}
         draw_band(panel, x, mean, half, color=shades[path], dash=dash, **mark)
     if over == "karma":
-        levels = np.arange(one.arrays[BIDS].shape[4])
+        levels = np.arange(one[BIDS].shape[4])
         panel.plot(levels, levels / 2, ":", color=INK, linewidth=1.0, label="_random", zorder=1)
     panel.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
 
@@ -211,7 +208,7 @@ def _along(one: CellSeries, bids: np.ndarray) -> np.ndarray:
     """Return means over karma ``[replication place]``, by the distribution of karma, or with equal
     weights.
     """
-    distribution = one.arrays.get("karma_law")
+    distribution = one.get("karma_law")
     if distribution is None:
         return np.asarray(bids.mean(axis=2))
     weights = distribution.reshape(len(distribution), -1, distribution.shape[-1]).sum(axis=1)[
@@ -220,9 +217,9 @@ def _along(one: CellSeries, bids: np.ndarray) -> np.ndarray:
     return np.asarray((bids * weights[:, None]).sum(axis=2) / weights.sum(axis=1)[:, None])
 
 
-def _grid(axes: Axes, rows: int, columns: int) -> list[list[Axes]]:
+def _grid(ax: Axes, rows: int, columns: int) -> list[list[Axes]]:
     """Return panels that share their scales; the frame is hidden."""
-    axes.set_axis_off()
+    ax.set_axis_off()
     wide, high = 1 / columns, 1 / rows
     found: list[list[Axes]] = []
     for r in range(rows):
@@ -230,7 +227,7 @@ def _grid(axes: Axes, rows: int, columns: int) -> list[list[Axes]]:
         for c in range(columns):
             box = ((c + 0.08) * wide, 1 - (r + 0.9) * high, 0.86 * wide, 0.78 * high)
             first = found[0][0] if found else line[0] if line else None
-            panel = axes.inset_axes(box, sharex=first, sharey=first)
+            panel = ax.inset_axes(box, sharex=first, sharey=first)
             panel.tick_params(labelsize=7, labelleft=c == 0, labelbottom=r == rows - 1)
             panel.spines[["top", "right"]].set_visible(False)
             panel.grid(True, color="#ECECEC", linewidth=0.7)
@@ -263,13 +260,9 @@ class Table(NamedTuple):
     rows: list[tuple[str, np.ndarray]]
 
 
+@chart
 def class_table(
-    data: Dataset,
-    ax: Axes | None = None,
-    *,
-    methods: Sequence[str] | None = None,
-    series: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    data: Dataset, ax: Axes, *, methods: Names = None, series: str | None = None, at: At = None
 ) -> Axes:
     """Draw a table of mean bids, rewards, moves and best-response gains of agents by class.
 
@@ -314,32 +307,31 @@ def class_table(
     ['reward per step', '−2']
     """
     every = series_of(data, MAIN, TABLE, at=at, methods=methods, series=series)
-    if any("agent_class" not in one.arrays for one in every):
+    if any("agent_class" not in one for one in every):
         raise ValueError("data: no variable 'agent_class', by which this table has its columns")
     tables = [table_of(one) for one in every]
-    with canvas(ax) as axes:
-        axes.set_axis_off()
-        lines = sum(len(table.rows) + 1.6 for table in tables) - 0.6
-        high, top = 1 / lines, 1.0
-        shades = _shades(tables)
-        for one, table in zip(every, tables, strict=True):
-            _draw_table(axes, one.name, table, top, high, shades)
-            top -= high * (len(table.rows) + 1.6)
-        axes.set_xlabel("agents and classes")
-        axes.set_ylabel("mean bid (karma)")
-        most = max(one.runs for one in every)
-        many = describe_replications(most, "means ± half the width of 95 % intervals")
-        words = [describe_rule(every), "shades: mean bids", many]
-        caption(axes, ";\n".join([" · ".join(filter(None, words)), *rules(every[0].arrays)]))
-        return axes
+    ax.set_axis_off()
+    lines = sum(len(table.rows) + 1.6 for table in tables) - 0.6
+    high, top = 1 / lines, 1.0
+    shades = _shades(tables)
+    for one, table in zip(every, tables, strict=True):
+        _draw_table(ax, one.name, table, top, high, shades)
+        top -= high * (len(table.rows) + 1.6)
+    ax.set_xlabel("agents and classes")
+    ax.set_ylabel("mean bid (karma)")
+    most = max(one.runs for one in every)
+    many = describe_replications(most, "means ± half the width of 95 % intervals")
+    words = [describe_rule(every), "shades: mean bids", many]
+    caption(ax, ";\n".join([" · ".join(filter(None, words)), *rules(every[0])]))
+    return ax
 
 
 def table_of(one: CellSeries) -> Table:
     """Return the table of one method at one point."""
     agents = examples_of(one)
-    names = one.arrays.get("example_name", np.full((1, len(agents)), ""))[0]
-    kinds = one.arrays["agent_class"]
-    classes = [str(name) for name in one.arrays["class_name"][0]]
+    names = one.get("example_name", np.full((1, len(agents)), ""))[0]
+    kinds = one["agent_class"]
+    classes = [str(name) for name in one["class_name"][0]]
     present = [k for k in range(len(classes)) if (kinds[0] == k).any()]
     heads = [f"{name}: agent {agent}" for name, agent in zip(names, agents, strict=False)]
     heads += [f"all {int((kinds[0] == k).sum())} {classes[k]}" for k in present]
@@ -353,7 +345,7 @@ def table_of(one: CellSeries) -> Table:
 
 def examples_of(one: CellSeries) -> np.ndarray:
     """Return the indices of the example agents, ``[example]``."""
-    agents = np.ravel(one.arrays.get("example_agent", np.zeros((1, 0)))[0]).astype(int)
+    agents = np.ravel(one.get("example_agent", np.zeros((1, 0)))[0]).astype(int)
     return agents[agents >= 0]
 
 
@@ -374,14 +366,14 @@ def words_of(values: np.ndarray) -> str:
 def _rows(one: CellSeries) -> list[tuple[str, np.ndarray]]:
     """Return rows with the values of all agents ``[replication agent]``: mean bids by trip, and the rest."""
     rows = []
-    bids = one.arrays.get("agent_trip_bid")
+    bids = one.get("agent_trip_bid")
     if bids is not None and np.nansum(bids) > 0:  # without bids: a coin or the urgency decides
         for trip in range(bids.shape[2]):
-            urgencies = np.unique(one.arrays["trip_urgency"][0][:, trip])
+            urgencies = np.unique(one["trip_urgency"][0][:, trip])
             known = " or ".join(f"{value:g}" for value in urgencies[np.isfinite(urgencies)])
-            path = int(one.arrays["trip_path"][0, trip])
+            path = int(one["trip_path"][0, trip])
             rows.append((f"mean bid, path {path}, urgency {known}", bids[:, :, trip]))
-    return rows + [(word, one.arrays[name]) for name, word in METRICS.items() if name in one.arrays]
+    return rows + [(word, one[name]) for name, word in METRICS.items() if name in one]
 
 
 def _means(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -400,31 +392,31 @@ def _shades(tables: Sequence[Table]) -> Normalize:
     return Normalize(0.0, max(top, 1e-9) / PALEST)
 
 
-def _draw_table(axes: Axes, name: str, table: Table, top: float, high: float, shades: Normalize) -> None:
+def _draw_table(ax: Axes, name: str, table: Table, top: float, high: float, shades: Normalize) -> None:
     """Draw one table: name and heads, then rows.
 
     Numbers to three digits, example agents apart from classes.
     """
     left, count = 0.3, len(table.columns)
-    box = axes.get_window_extent()  # as it is before the layout
-    inches = box.width / axes.figure.dpi, box.height / axes.figure.dpi
+    box = ax.get_window_extent()  # as it is before the layout
+    inches = box.width / ax.figure.dpi, box.height / ax.figure.dpi
     wide, size = (1 - left) / count, min(8.0, 1.6 * inches[0], 50 * high * inches[1])
-    place: dict[str, Any] = {"transform": axes.transAxes, "va": "center", "fontsize": size}
+    place: dict[str, Any] = {"transform": ax.transAxes, "va": "center", "fontsize": size}
     x = left + wide * (np.arange(count) + 0.5)
     if name:
-        axes.text(0.0, top - high / 2, name, ha="left", weight="bold", **place)
+        ax.text(0.0, top - high / 2, name, ha="left", weight="bold", **place)
     for k, head in enumerate(table.columns):
         words = "\n".join(head.rsplit(" ", 1) if head.startswith("all ") else head.split(" ", 1))
-        axes.text(x[k], top - high / 2, words, ha="center", weight="bold", **place)
-    axes.plot([0, 1], [top - high] * 2, color=INK, linewidth=0.8, transform=axes.transAxes, label="_rule")
+        ax.text(x[k], top - high / 2, words, ha="center", weight="bold", **place)
+    ax.plot([0, 1], [top - high] * 2, color=INK, linewidth=0.8, transform=ax.transAxes, label="_rule")
     for row, (label, values) in enumerate(table.rows):
         y = top - (row + 1.5) * high
-        axes.text(0.0, y, label, ha="left", **place)
+        ax.text(0.0, y, label, ha="left", **place)
         for k, each in enumerate(values.T):
             words = words_of(each)
             if words and _is_bid(label):
                 shade = colormaps[SCALE](shades(float(np.nanmean(each))))
-                look: dict[str, Any] = {"facecolor": shade, "edgecolor": "none", "transform": axes.transAxes}
+                look: dict[str, Any] = {"facecolor": shade, "edgecolor": "none", "transform": ax.transAxes}
                 corner = (x[k] - 0.47 * wide, y - 0.46 * high)
-                axes.add_patch(Rectangle(corner, 0.94 * wide, 0.92 * high, **look))
-            axes.text(x[k], y, words or "–", ha="center", zorder=5, **place)
+                ax.add_patch(Rectangle(corner, 0.94 * wide, 0.92 * high, **look))
+            ax.text(x[k], y, words or "–", ha="center", zorder=5, **place)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from xarray import Dataset
 
 from rivalry.core.registry import near
 from rivalry.plots.select import (
+    At,
+    Names,
     NoSuchPoint,
     band,
-    check_data,
     describe_replications,
     dimension,
     find_sweep,
@@ -20,10 +22,7 @@ from rivalry.plots.select import (
     is_own,
 )
 from rivalry.plots.series import series_of
-from rivalry.plots.style import DASHES, INK, MARKERS, PALETTE, canvas, caption, colours, legend
-
-if TYPE_CHECKING:
-    from xarray import Dataset
+from rivalry.plots.style import DASHES, INK, MARKERS, PALETTE, caption, chart, colours
 
 ONCE = "once"  # a parameter with one value, if none is swept
 WORDS = {
@@ -50,17 +49,18 @@ class FairnessCurve(NamedTuple):
     y_half: np.ndarray
 
 
+@chart
 def fairness_plane(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
     across: str = "access_fairness",
     up: str = "efficiency",
     over: str | None = None,
-    methods: Sequence[str] | None = None,
-    baselines: Sequence[str] | None = None,
+    methods: Names = None,
+    baselines: Names = None,
     exact: Numbers | None = None,
-    at: Mapping[str, Any] | None = None,
+    at: At = None,
 ) -> Axes:
     """Draw efficiency against fairness, points joined and labelled in the order of a swept parameter.
 
@@ -107,30 +107,27 @@ def fairness_plane(
     >>> [text.get_text() for text in fairness_plane(data).texts]
     ['0', '0.9']
     """
-    check_data(data)
     for name in (up, *([] if across == "over" else [across])):
         _number(data, name, over)
     data, over = _swept(data, up, at, over)
     against, alone = across in ("over", over), over == ONCE
     given = _given(exact, [up] if against else [across, up])
-    with canvas(ax) as axes:
-        curves, words, count = _curves(data, over if against else across, up, over, methods, at)
-        plain = _plain(data, [one.name for one in curves], baselines)
-        lines = [one for one in curves if one.name not in plain]
-        for one, shade, marker in zip(lines, colours(max(len(lines), 1)), MARKERS * 9, strict=False):
-            _line(axes, one, shade, marker, tell=not (against or alone))
-        _points(axes, [one for one in curves if one.name in plain], given, across, up, against)
-        axes.set_xlabel(over.rpartition(".")[2] if against else WORDS.get(across, across.replace("_", " ")))
-        axes.set_ylabel(_folded(WORDS.get(up, up.replace("_", " "))))
-        axes.margins(0.09)
-        many = describe_replications(count, "95 % intervals")
-        how = "" if against or alone else f"points are labelled with {over.rpartition('.')[2]}"
-        caption(axes, words, how, many)
-        legend(axes)
-        return axes
+    curves, words, count = _curves(data, over if against else across, up, over, methods, at)
+    plain = _plain(data, [one.name for one in curves], baselines)
+    lines = [one for one in curves if one.name not in plain]
+    for one, shade, marker in zip(lines, colours(max(len(lines), 1)), MARKERS * 9, strict=False):
+        _line(ax, one, shade, marker, tell=not (against or alone))
+    _points(ax, [one for one in curves if one.name in plain], given, across, up, against)
+    ax.set_xlabel(over.rpartition(".")[2] if against else WORDS.get(across, across.replace("_", " ")))
+    ax.set_ylabel(_folded(WORDS.get(up, up.replace("_", " "))))
+    ax.margins(0.09)
+    many = describe_replications(count, "95 % intervals")
+    how = "" if against or alone else f"points are labelled with {over.rpartition('.')[2]}"
+    caption(ax, words, how, many)
+    return ax
 
 
-def _swept(data: Dataset, up: str, at: Mapping[str, Any] | None, over: str | None) -> tuple[Dataset, str]:
+def _swept(data: Dataset, up: str, at: At, over: str | None) -> tuple[Dataset, str]:
     """Return the parameter, and the data along it; without any, every method is one point."""
     try:
         return data, find_sweep(data, up, 0, at, over)
@@ -168,12 +165,7 @@ def _given(exact: Numbers | None, needed: list[str]) -> Numbers:
 
 
 def _curves(
-    data: Dataset,
-    across: str,
-    up: str,
-    over: str,
-    methods: Sequence[str] | None,
-    at: Mapping[str, Any] | None,
+    data: Dataset, across: str, up: str, over: str, methods: Names, at: At
 ) -> tuple[list[FairnessCurve], str, int]:
     """Return every method's curve, words for the point, and the largest number of replications."""
     dim = str(dimension(data, over))
@@ -182,11 +174,11 @@ def _curves(
     order = np.argsort(place, kind="stable")
     found = []
     for one in every:
-        y, y_half = band(one.arrays[up].astype(float))
+        y, y_half = band(one[up].astype(float))
         if across == over:
             x, x_half = place, np.zeros(len(place))
-        elif across in one.arrays:
-            x, x_half = band(one.arrays[across].astype(float))
+        elif across in one:
+            x, x_half = band(one[across].astype(float))
         else:
             continue
         rows = order[np.isfinite(x[order]) & np.isfinite(y[order])]
@@ -197,7 +189,7 @@ def _curves(
     return found, every[0].words, max(one.runs for one in every)
 
 
-def _plain(data: Dataset, names: list[str], wanted: Sequence[str] | None) -> list[str]:
+def _plain(data: Dataset, names: list[str], wanted: Names) -> list[str]:
     """Return the methods drawn as points."""
     for name in wanted or ():
         if name not in names:
@@ -214,19 +206,19 @@ def _plain(data: Dataset, names: list[str], wanted: Sequence[str] | None) -> lis
     ]
 
 
-def _line(axes: Axes, one: FairnessCurve, shade: str, marker: str, *, tell: bool) -> None:
+def _line(ax: Axes, one: FairnessCurve, shade: str, marker: str, *, tell: bool) -> None:
     label = one.name or "_runs"
-    axes.plot(one.x, one.y, color=shade, marker=marker, markersize=4.5, linewidth=1.3, label=label)
+    ax.plot(one.x, one.y, color=shade, marker=marker, markersize=4.5, linewidth=1.3, label=label)
     if one.x_half.any() or one.y_half.any():
         whiskers: dict[str, Any] = {"fmt": "none", "ecolor": shade, "elinewidth": 0.9, "capsize": 2}
-        axes.errorbar(one.x, one.y, one.y_half, one.x_half, label="_interval", **whiskers)
+        ax.errorbar(one.x, one.y, one.y_half, one.x_half, label="_interval", **whiskers)
     for value, x, y in zip(one.at, one.x, one.y, strict=True) if tell else ():
         offset: dict[str, Any] = {"xytext": (5, 4), "textcoords": "offset points"}
-        axes.annotate(f"{value:g}", (x, y), fontsize=7.5, color=shade, **offset)
+        ax.annotate(f"{value:g}", (x, y), fontsize=7.5, color=shade, **offset)
 
 
 def _points(
-    axes: Axes, plain: Sequence[FairnessCurve], given: Numbers, across: str, up: str, against: bool
+    ax: Axes, plain: Sequence[FairnessCurve], given: Numbers, across: str, up: str, against: bool
 ) -> None:
     """Draw baselines: simulated ones filled, exact numbers as crosses; lines if there is only one metric."""
     levels = [(one.name, float(one.y.mean())) for one in plain]
@@ -235,11 +227,11 @@ def _points(
         for k, (name, level) in enumerate(levels):
             dash, shade = DASHES[(k + 1) % len(DASHES)], INK if k < len(plain) else EXACT
             label = f"{name} ({level:.4g})"
-            axes.axhline(level, color=shade, linestyle=dash, linewidth=1.0, label=label, zorder=1)
+            ax.axhline(level, color=shade, linestyle=dash, linewidth=1.0, label=label, zorder=1)
         return
     for k, one in enumerate(plain):
         mark: dict[str, Any] = {"marker": MARKERS[(k + 2) % len(MARKERS)], "color": INK, "linestyle": ""}
-        axes.plot([one.x.mean()], [one.y.mean()], label=one.name, markersize=6.5, **mark)
+        ax.plot([one.x.mean()], [one.y.mean()], label=one.name, markersize=6.5, **mark)
     for k, (name, numbers) in enumerate(given.items()):
         mark = {"marker": CROSSES[k % len(CROSSES)], "color": EXACT, "linestyle": "", "markeredgewidth": 1.6}
-        axes.plot([numbers[across]], [numbers[up]], label=f"{name}, exact", markersize=8, zorder=5, **mark)
+        ax.plot([numbers[across]], [numbers[up]], label=f"{name}, exact", markersize=8, zorder=5, **mark)

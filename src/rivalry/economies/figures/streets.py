@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import Normalize
+from xarray import Dataset
 
 from rivalry.core.registry import near
-from rivalry.plots.select import band, check_data, check_variable, describe_replications, is_blank
+from rivalry.plots.select import At, Names, band, check_variable, describe_replications, is_blank
 from rivalry.plots.series import RULE, CellSeries, describe_rule, series_of
-from rivalry.plots.style import INK, add_colour_bar, canvas, caption, colours
-
-if TYPE_CHECKING:
-    from xarray import Dataset
+from rivalry.plots.style import INK, add_colour_bar, caption, chart, colours
 
 WORDS = {
     "lane_wanted": "demand (agents per step)",
@@ -58,15 +56,16 @@ class StreetPlan(NamedTuple):
         return min(short, PART * float(np.ptp(self.nodes, axis=0).max()))
 
 
+@chart
 def street_map(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
     quantity: str = "lane_wanted",
     limits: Sequence[float] | None = None,
-    methods: Sequence[str] | None = None,
+    methods: Names = None,
     series: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    at: At = None,
 ) -> Axes:
     """Draw one metric per lane as colour on the map of a city, a map per method.
 
@@ -114,47 +113,40 @@ def street_map(
     >>> street_map(data).child_axes[0].collections[0].get_array().tolist()
     [3.0, 1.0]
     """
-    check_data(data)
     _of_lanes(data, quantity)
     every = series_of(data, quantity, (*PLACES, *RULE), at=at, methods=methods, series=series)
     found = [lane_means(one, quantity) for one in every]
     scale = _scale(found, limits)
-    with canvas(ax) as axes:
-        maps = _maps(axes, [one.name for one in every])
-        shades = colormaps[SCALE].with_extremes(bad=MISSING)
-        maps[0].set_anchor("E" if len(maps) == 1 else "C")
-        for panel, one, values in zip(maps, every, found, strict=True):
-            plan = plan_of(one)
-            bars = _lanes(plan, array=np.ma.masked_invalid(values), cmap=shades, norm=scale)
-            panel.add_collection(bars)
-            _nodes(panel, plan)
-        words = WORDS.get(quantity, quantity.replace("_", " "))
-        add_colour_bar(axes, bars, words, (0.97, 0.06, 0.025, 0.86))
-        axes.set_xlabel("place")
-        axes.set_ylabel(words)
-        missing = any(np.isnan(values).any() for values in found)
-        scales = "one scale of colours" if len(every) > 1 else ""
-        grey = "grey: no demand" if missing else ""
-        many = describe_replications(max(one.runs for one in every), "means")
-        caption(
-            axes,
-            f"{words} per lane",
-            describe_rule(every),
-            "arrows show the direction of travel",
-            grey,
-            scales,
-            many,
-        )
-        return axes
+    maps = _maps(ax, [one.name for one in every])
+    shades = colormaps[SCALE].with_extremes(bad=MISSING)
+    maps[0].set_anchor("E" if len(maps) == 1 else "C")
+    for panel, one, values in zip(maps, every, found, strict=True):
+        plan = plan_of(one)
+        bars = _lanes(plan, array=np.ma.masked_invalid(values), cmap=shades, norm=scale)
+        panel.add_collection(bars)
+        _nodes(panel, plan)
+    words = WORDS.get(quantity, quantity.replace("_", " "))
+    add_colour_bar(ax, bars, words, (0.97, 0.06, 0.025, 0.86))
+    ax.set_xlabel("place")
+    ax.set_ylabel(words)
+    missing = any(np.isnan(values).any() for values in found)
+    scales = "one scale of colours" if len(every) > 1 else ""
+    grey = "grey: no demand" if missing else ""
+    many = describe_replications(max(one.runs for one in every), "means")
+    caption(
+        ax,
+        f"{words} per lane",
+        describe_rule(every),
+        "arrows show the direction of travel",
+        grey,
+        scales,
+        many,
+    )
+    return ax
 
 
-def example_routes(
-    data: Dataset,
-    ax: Axes | None = None,
-    *,
-    method: str | None = None,
-    at: Mapping[str, Any] | None = None,
-) -> Axes:
+@chart
+def example_routes(data: Dataset, ax: Axes, *, method: str | None = None, at: At = None) -> Axes:
     """Draw the routes of one agent per class on the map of a city, a map per agent.
 
     A route is a line with arrows in the direction of travel, from the circle to the square; lanes of the
@@ -193,26 +185,25 @@ def example_routes(
     names = ("example_name", "example_agent", *RULES)
     picked = None if method is None else [method]
     one = series_of(data, "example_lanes", (*PLACES, *names), at=at, methods=picked)[0]
-    plan, routes = plan_of(one), one.arrays["example_lanes"][0]
-    with canvas(ax) as axes:
-        maps = _maps(axes, example_labels(one.arrays, len(routes)), under=0.1)
-        for panel, paths in zip(maps, routes, strict=True):
-            shades = np.where(plan.centre, CROWDED, PLAIN)
-            panel.add_collection(_lanes(plan, facecolors=shades))
-            _nodes(panel, plan)
-            for k, lanes in enumerate(paths):
-                _route(panel, plan, lanes[lanes >= 0], k, len(paths))
-        for k, shade in enumerate(colours(routes.shape[1])):
-            axes.plot([], [], color=shade, linewidth=2.2, label=f"path {k + 1}")
-        for marker, word in (("o", "start"), ("s", "end")):
-            axes.plot([], [], marker, color=INK, label=word)
-        if plan.centre.any():
-            axes.plot([], [], color=CROWDED, linewidth=5, label="lanes of the centre")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.08), ncols=5)
-        axes.set_xlabel("place")
-        axes.set_ylabel("place")
-        caption(axes, ";\n".join([one.words] * bool(one.words) + rules(one.arrays)))
-        return axes
+    plan, routes = plan_of(one), one["example_lanes"][0]
+    maps = _maps(ax, example_labels(one, len(routes)), under=0.1)
+    for panel, paths in zip(maps, routes, strict=True):
+        shades = np.where(plan.centre, CROWDED, PLAIN)
+        panel.add_collection(_lanes(plan, facecolors=shades))
+        _nodes(panel, plan)
+        for k, lanes in enumerate(paths):
+            _route(panel, plan, lanes[lanes >= 0], k, len(paths))
+    for k, shade in enumerate(colours(routes.shape[1])):
+        ax.plot([], [], color=shade, linewidth=2.2, label=f"path {k + 1}")
+    for marker, word in (("o", "start"), ("s", "end")):
+        ax.plot([], [], marker, color=INK, label=word)
+    if plan.centre.any():
+        ax.plot([], [], color=CROWDED, linewidth=5, label="lanes of the centre")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.08), ncols=5)
+    ax.set_xlabel("place")
+    ax.set_ylabel("place")
+    caption(ax, ";\n".join([one.words] * bool(one.words) + rules(one)))
+    return ax
 
 
 # -- parts ---------------------------------------------------------------------------------------------
@@ -223,8 +214,8 @@ def lane_means(one: CellSeries, name: str) -> np.ndarray:
 
     For all lanes with a position, including trailing ones without a value.
     """
-    values = one.arrays[name].astype(float)
-    lanes = one.arrays["lane_ends"].shape[1] if "lane_ends" in one.arrays else values.shape[1]
+    values = one[name].astype(float)
+    lanes = one["lane_ends"].shape[1] if "lane_ends" in one else values.shape[1]
     padded = np.full((len(values), max(lanes, values.shape[1])), np.nan)
     padded[:, : values.shape[1]] = values
     return band(padded)[0]
@@ -235,12 +226,12 @@ def plan_of(one: CellSeries) -> StreetPlan:
 
     Raise `ValueError` where they are missing.
     """
-    if "lane_ends" not in one.arrays:
+    if "lane_ends" not in one:
         raise ValueError("data: no variable 'lane_ends', by which this plot places lanes")
-    ends = one.arrays["lane_ends"][0].astype(float)
-    kinds = one.arrays.get("lane_kind", np.full((1, len(ends)), "core"))[0]
-    centre = one.arrays.get("lane_centre", np.zeros((1, len(ends)), bool))[0] == 1
-    known = one.arrays.get("node_at")
+    ends = one["lane_ends"][0].astype(float)
+    kinds = one.get("lane_kind", np.full((1, len(ends)), "core"))[0]
+    centre = one.get("lane_centre", np.zeros((1, len(ends)), bool))[0] == 1
+    known = one.get("node_at")
     nodes = np.unique(ends.reshape(-1, 2), axis=0) if known is None else known[0].astype(float)
     core = kinds == "core"
     crossings = ends[core].reshape(-1, 2)
@@ -293,12 +284,12 @@ def _scale(found: Sequence[np.ndarray], limits: Sequence[float] | None) -> Norma
     return Normalize(0.0 if 0 <= low < LOW * high or low == high else low, high)
 
 
-def _maps(axes: Axes, titles: Sequence[str], under: float = 0.0) -> list[Axes]:
+def _maps(ax: Axes, titles: Sequence[str], under: float = 0.0) -> list[Axes]:
     """Return panels in the number of columns that makes them largest, with room ``under`` them.
 
     Hide the frame.
     """
-    axes.set_axis_off()
+    ax.set_axis_off()
     count = len(titles)
     side = [min(ROOM[0] / c, ROOM[1] / -(-count // c)) for c in range(1, count + 1)]
     columns = 1 + int(np.argmax(side))
@@ -308,7 +299,7 @@ def _maps(axes: Axes, titles: Sequence[str], under: float = 0.0) -> list[Axes]:
     panels = []
     for k, title in enumerate(titles):
         row, column = divmod(k, columns)
-        panel = axes.inset_axes((column * wide, 1 - (row + 1) * high, 0.97 * wide, high - head))
+        panel = ax.inset_axes((column * wide, 1 - (row + 1) * high, 0.97 * wide, high - head))
         panel.set_aspect("equal", adjustable="box")
         panel.set_axis_off()
         if title:

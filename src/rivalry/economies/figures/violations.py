@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from xarray import Dataset
 
 from rivalry.core.registry import near
 from rivalry.core.statistics import share_interval
 from rivalry.plots.metrics import is_log, set_log_scale
-from rivalry.plots.select import check_data, dimension, find_sweep
+from rivalry.plots.select import At, Names, dimension, find_sweep
 from rivalry.plots.series import CellSeries, series_of
-from rivalry.plots.style import MARKERS, canvas, caption, colours, legend
-
-if TYPE_CHECKING:
-    from xarray import Dataset
+from rivalry.plots.style import MARKERS, caption, chart, colours
 
 SHARES = {
     "violation_share": "share of policies that violate it",
@@ -25,15 +23,16 @@ SHARES = {
 ENTROPY = {"mean": "in the mean over states", "every": "in every state"}
 
 
+@chart
 def violations(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
     quantity: str = "violation_share",
     over: str | None = None,
     series: str | None = None,
-    methods: Sequence[str] | None = None,
-    at: Mapping[str, Any] | None = None,
+    methods: Names = None,
+    at: At = None,
 ) -> Axes:
     """Draw the share of sampled policies that violate contractivity or monotonicity, with 95 % intervals.
 
@@ -79,7 +78,6 @@ def violations(
     >>> violations(data).containers[0].lines[0].get_ydata().tolist()
     [0.0, 0.5]
     """
-    check_data(data)
     if quantity not in SHARES:
         raise ValueError(
             f"quantity: {quantity!r} must be one of {', '.join(SHARES)}; {near(quantity, SHARES)}"
@@ -91,29 +89,25 @@ def violations(
     x = data[over].values.astype(float)
     order = np.argsort(x, kind="stable")
     log = is_log(x)
-    with canvas(ax) as axes:
-        apart = _apart(x, len(every), log)
-        for k, (one, shade) in enumerate(zip(every, colours(len(every)), strict=True)):
-            times, count = _counts(one, quantity)
-            rows = order[count[order] > 0]
-            share = times[rows] / count[rows]
-            ends = np.array(
-                [share_interval(int(t), int(n)) for t, n in zip(times[rows], count[rows], strict=True)]
-            )
-            reach = np.abs(ends.T - share)  # rounding may put an end slightly inside
-            style: dict[str, Any] = {"color": shade, "marker": MARKERS[k % len(MARKERS)], "markersize": 4.5}
-            where = x[rows] * apart[k] if log else x[rows] + apart[k]
-            label = one.name or "_share"
-            axes.errorbar(
-                where, share, reach, capsize=2.5, elinewidth=1.0, linewidth=1.2, label=label, **style
-            )
-        axes.set_xlabel(over.rpartition(".")[2])
-        axes.set_ylabel(SHARES[quantity])
-        set_log_scale(axes, "x", log)
-        axes.set_ylim(bottom=0.0)
-        caption(axes, every[0].words, _drawn(every, quantity))
-        legend(axes)
-        return axes
+    apart = _apart(x, len(every), log)
+    for k, (one, shade) in enumerate(zip(every, colours(len(every)), strict=True)):
+        times, count = _counts(one, quantity)
+        rows = order[count[order] > 0]
+        share = times[rows] / count[rows]
+        ends = np.array(
+            [share_interval(int(t), int(n)) for t, n in zip(times[rows], count[rows], strict=True)]
+        )
+        reach = np.abs(ends.T - share)  # rounding may put an end slightly inside
+        style: dict[str, Any] = {"color": shade, "marker": MARKERS[k % len(MARKERS)], "markersize": 4.5}
+        where = x[rows] * apart[k] if log else x[rows] + apart[k]
+        label = one.name or "_share"
+        ax.errorbar(where, share, reach, capsize=2.5, elinewidth=1.0, linewidth=1.2, label=label, **style)
+    ax.set_xlabel(over.rpartition(".")[2])
+    ax.set_ylabel(SHARES[quantity])
+    set_log_scale(ax, "x", log)
+    ax.set_ylim(bottom=0.0)
+    caption(ax, every[0].words, _drawn(every, quantity))
+    return ax
 
 
 def _apart(x: np.ndarray, count: int, log: bool) -> np.ndarray:
@@ -126,9 +120,9 @@ def _apart(x: np.ndarray, count: int, log: bool) -> np.ndarray:
 
 def _counts(one: CellSeries, quantity: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of violations and of policies tested, over all replications."""
-    share = one.arrays[quantity].astype(float)
-    samples = np.maximum(one.arrays["kept"], 0)
-    unsettled = one.arrays.get("unsettled")
+    share = one[quantity].astype(float)
+    samples = np.maximum(one["kept"], 0)
+    unsettled = one.get("unsettled")
     count = samples - (0 if unsettled is None else np.maximum(unsettled, 0))
     count = np.where(np.isfinite(share), count, 0)
     times = np.rint(np.nan_to_num(share) * count)
@@ -143,8 +137,8 @@ def _drawn(every: Sequence[CellSeries], quantity: str) -> str:
         "" if counts.min() == counts.max() else f" to {int(counts.max())}"
     )
     words = [f"{count_words} policies per value, 95 % intervals"]
-    rules = {str(value) for one in every for value in np.ravel(one.arrays.get("generator", ()))} - {""}
-    samples = {str(value) for one in every for value in np.ravel(one.arrays.get("entropy_rule", ()))} - {""}
+    rules = {str(value) for one in every for value in np.ravel(one.get("generator", ()))} - {""}
+    samples = {str(value) for one in every for value in np.ravel(one.get("entropy_rule", ()))} - {""}
     if len(rules) == 1:
         words.append(f"sampled by {rules.pop()}")
     if len(samples) == 1:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from xarray import Dataset
 
 from rivalry.plots.metrics import certified, per_player
 from rivalry.plots.select import (
+    At,
     DrawnPoint,
     NoSuchPoint,
-    check_data,
     check_index,
     dimension,
     find_sweep,
@@ -24,8 +25,8 @@ from rivalry.plots.style import (
     INK,
     PALE,
     PALETTE,
-    canvas,
     caption,
+    chart,
     colours,
     draw_levels,
     end_marker,
@@ -33,9 +34,6 @@ from rivalry.plots.style import (
     player_label,
     widths,
 )
-
-if TYPE_CHECKING:
-    from xarray import Dataset
 
 PATH = "cash_flow_path"
 PERIODS = 40  # periods drawn of a recurring cash flow
@@ -50,14 +48,15 @@ class Built(NamedTuple):
     whole: np.ndarray
 
 
+@chart
 def valuation_path(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
     gamma: float | Sequence[float] | None = None,
     growth: float = 0.0,
     periods: int | None = None,
-    at: Mapping[str, Any] | None = None,
+    at: At = None,
 ) -> Axes:
     """Draw discounted cash flows cumulated to each period, and the terminal value as the last step.
 
@@ -97,32 +96,29 @@ def valuation_path(
     >>> [line.get_ydata().tolist() for line in valuation_path(data, gamma=0.5).get_lines()[:2]]
     [[0.0, 1.0, 1.5], [1.5, 2.0]]
     """
-    check_data(data)
     if periods is not None and periods < 1:
         raise ValueError(f"periods: {periods} must be at least 1")
-    with canvas(ax) as axes:
-        lasting = PATH not in data or is_blank(data[PATH].values)
-        found = point(data, "end_payoff" if lasting else PATH, 2, ("value", "discount"), at=at)
-        flows = _lasting(found, periods or PERIODS) if lasting else _stored(found, periods)
-        rates = _rates(gamma, found, growth, flows.shape[1])
-        built = _built(flows, rates, growth, None if lasting else found.arrays.get("value"))
-        _steps(axes, built)
-        axes.set_xlabel("periods counted; the last step is the terminal value")
-        axes.set_ylabel("cumulated discounted cash flows\n(units of money)")
-        discounts = "gamma " + ", ".join(f"{rate:g}" for rate in np.unique(rates)[::-1])
-        lasts = "the mean over sessions, in every period" if lasting else ""
-        caption(axes, found.words, discounts, f"growth {growth:g}" if growth else "", lasts)
-        legend(axes)
-        return axes
+    lasting = PATH not in data or is_blank(data[PATH].values)
+    found = point(data, "end_payoff" if lasting else PATH, 2, ("value", "discount"), at=at)
+    flows = _lasting(found, periods or PERIODS) if lasting else _stored(found, periods)
+    rates = _rates(gamma, found, growth, flows.shape[1])
+    built = _built(flows, rates, growth, None if lasting else found.get("value"))
+    _steps(ax, built)
+    ax.set_xlabel("periods counted; the last step is the terminal value")
+    ax.set_ylabel("cumulated discounted cash flows\n(units of money)")
+    discounts = "gamma " + ", ".join(f"{rate:g}" for rate in np.unique(rates)[::-1])
+    lasts = "the mean over sessions, in every period" if lasting else ""
+    caption(ax, found.words, discounts, f"growth {growth:g}" if growth else "", lasts)
+    return ax
 
 
 def _lasting(found: DrawnPoint, periods: int) -> np.ndarray:
-    mean = found.arrays["end_payoff"].astype(float).mean(axis=0)
+    mean = found["end_payoff"].astype(float).mean(axis=0)
     return np.tile(mean, (periods, 1))
 
 
 def _stored(found: DrawnPoint, periods: int | None) -> np.ndarray:
-    flows = found.arrays[PATH].astype(float)
+    flows = found[PATH].astype(float)
     if periods is not None and periods > len(flows):
         raise ValueError(f"periods: {periods} must be at most {len(flows)}, which are stored")
     return flows[:periods]
@@ -132,7 +128,7 @@ def _rates(
     gamma: float | Sequence[float] | None, found: DrawnPoint, growth: float, players: int
 ) -> np.ndarray:
     """Return every player's discount factor. Raises `ValueError`."""
-    discounts = found.arrays.get("discount") if gamma is None else gamma
+    discounts = found.get("discount") if gamma is None else gamma
     if discounts is None or is_blank(np.asarray(discounts, dtype=float)):
         raise ValueError("gamma: None must be a number, or one per player; this data holds no discount")
     rates = np.atleast_1d(np.asarray(discounts, dtype=float))
@@ -159,7 +155,7 @@ def _built(flows: np.ndarray, rates: np.ndarray, growth: float, value: np.ndarra
     return Built(paid, paid[-1] + beyond)
 
 
-def _steps(axes: Axes, built: Built) -> None:
+def _steps(ax: Axes, built: Built) -> None:
     """Draw one line per player with a dotted last step, and its share of the value in the legend."""
     count, players = built.paid.shape
     end = count + max(1.0, 0.06 * count)
@@ -168,13 +164,11 @@ def _steps(axes: Axes, built: Built) -> None:
         if not label.startswith("_"):
             label += f": {built.whole[k]:.6g}, {_beyond(built, k)} terminal"
         paid = np.append(0.0, built.paid[:, k])
-        axes.plot(np.arange(count + 1), paid, color=colour, linewidth=wide, label=label)
-        axes.plot(
-            [count, end], [paid[-1], built.whole[k]], ":", color=colour, linewidth=wide, label="_beyond"
-        )
-        axes.plot(end, built.whole[k], "o", color=colour, label="_end", clip_on=False)
-    axes.axvline(count, color=INK, linewidth=0.6, alpha=0.4, label="_horizon", zorder=1)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.plot(np.arange(count + 1), paid, color=colour, linewidth=wide, label=label)
+        ax.plot([count, end], [paid[-1], built.whole[k]], ":", color=colour, linewidth=wide, label="_beyond")
+        ax.plot(end, built.whole[k], "o", color=colour, label="_end", clip_on=False)
+    ax.axvline(count, color=INK, linewidth=0.6, alpha=0.4, label="_horizon", zorder=1)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _beyond(built: Built, player: int) -> str:
@@ -185,9 +179,8 @@ def _beyond(built: Built, player: int) -> str:
 # -- rate and growth -----------------------------------------------------------------------------------
 
 
-def dcf_sensitivity(
-    data: Dataset, ax: Axes | None = None, *, player: int = 0, at: Mapping[str, Any] | None = None
-) -> Axes:
+@chart
+def dcf_sensitivity(data: Dataset, ax: Axes, *, player: int = 0, at: At = None) -> Axes:
     """Draw a firm's value by discount rate r (vertical) and growth rate g (horizontal); blank if ``r <= g``.
 
     Parameters
@@ -222,65 +215,64 @@ def dcf_sensitivity(
     >>> [text.get_text() for text in dcf_sensitivity(data).texts]
     ['51', '11', '22']
     """
-    check_data(data)
-    with canvas(ax) as axes:
-        found = point(data, "dcf_value", 3, ("dcf_rate", "dcf_growth", "dcf_here"), at=at)
-        table = found.arrays["dcf_value"]
-        check_index("player", player, len(table))
-        rates, growths = (100 * found.arrays[f"dcf_{name}"].astype(float) for name in ("rate", "growth"))
-        values = table[player].astype(float)[: len(rates), : len(growths)]
-        if not np.isfinite(values).any():
-            raise NoSuchPoint("data: dcf_value holds nothing here")
-        _table(axes, growths, rates, values)
-        here = found.arrays.get("dcf_here")
-        if here is not None and np.all(np.isfinite(here[player])):
-            _own(axes, *(100 * here[player]))
-        axes.set_xlabel("growth g of cash flows (% per period)")
-        axes.set_ylabel("discount rate r (% per period)")
-        caption(axes, found.words, f"value of player {player} (units of money); blank: r is not above g")
-        legend(axes, under=True)
-        return axes
+    found = point(data, "dcf_value", 3, ("dcf_rate", "dcf_growth", "dcf_here"), at=at)
+    table = found["dcf_value"]
+    check_index("player", player, len(table))
+    rates, growths = (100 * found[f"dcf_{name}"].astype(float) for name in ("rate", "growth"))
+    values = table[player].astype(float)[: len(rates), : len(growths)]
+    if not np.isfinite(values).any():
+        raise NoSuchPoint("data: dcf_value holds nothing here")
+    _table(ax, growths, rates, values)
+    here = found.get("dcf_here")
+    if here is not None and np.all(np.isfinite(here[player])):
+        _own(ax, *(100 * here[player]))
+    ax.set_xlabel("growth g of cash flows (% per period)")
+    ax.set_ylabel("discount rate r (% per period)")
+    caption(ax, found.words, f"value of player {player} (units of money); blank: r is not above g")
+    legend(ax, under=True)
+    return ax
 
 
-def _own(axes: Axes, r: float, g: float) -> None:
+def _own(ax: Axes, r: float, g: float) -> None:
     """Draw triangles on the edges, where they hide no number."""
     mark: dict[str, Any] = {"color": PALETTE[1], "markersize": 7, "clip_on": False, "zorder": 6}
     label = f"its own r = {r:.4g} %, g = {g:.4g} %"
-    axes.plot(0, r, ">", transform=axes.get_yaxis_transform(), label=label, **mark)
-    axes.plot(g, 0, "^", transform=axes.get_xaxis_transform(), label="_growth", **mark)
+    ax.plot(0, r, ">", transform=ax.get_yaxis_transform(), label=label, **mark)
+    ax.plot(g, 0, "^", transform=ax.get_xaxis_transform(), label="_growth", **mark)
 
 
-def _table(axes: Axes, across: np.ndarray, up: np.ndarray, values: np.ndarray) -> None:
+def _table(ax: Axes, across: np.ndarray, up: np.ndarray, values: np.ndarray) -> None:
     """Draw values as colours, on a logarithmic scale if positive, with numbers if there are few."""
     from matplotlib.colors import LogNorm
 
-    axes.grid(False)
-    axes.set_facecolor("white")
+    ax.grid(False)
+    ax.set_facecolor("white")
     finite = values[np.isfinite(values)]
     norm = LogNorm() if finite.min() > 0 else None
     masked = np.ma.masked_invalid(values)
-    mesh = axes.pcolormesh(across, up, masked, shading="nearest", cmap="cividis", norm=norm, edgecolors=PALE)
+    mesh = ax.pcolormesh(across, up, masked, shading="nearest", cmap="cividis", norm=norm, edgecolors=PALE)
     if max(values.shape) > CELLS:
-        axes.figure.colorbar(mesh, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)))
+        ax.figure.colorbar(mesh, cax=ax.inset_axes((1.03, 0.0, 0.04, 1.0)))
         return
-    axes.set_xticks(across, [f"{value:g}" for value in across.round(6)])
-    axes.set_yticks(up, [f"{value:g}" for value in up.round(6)])
+    ax.set_xticks(across, [f"{value:g}" for value in across.round(6)])
+    ax.set_yticks(up, [f"{value:g}" for value in up.round(6)])
     shades = np.asarray(mesh.norm(masked), dtype=float)
     for row, column in np.argwhere(np.isfinite(values)):
         value = float(values[row, column])
         colour = "white" if shades[row, column] < LIGHT else "black"
         words = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-        axes.text(across[column], up[row], words, ha="center", va="center", fontsize=7, color=colour)
+        ax.text(across[column], up[row], words, ha="center", va="center", fontsize=7, color=colour)
 
 
+@chart
 def commitment(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
     over: str | None = None,
     lines: Mapping[str, float] | None = None,
     leader: int = 0,
-    at: Mapping[str, Any] | None = None,
+    at: At = None,
 ) -> Axes:
     """Draw a leader's value against the cost of revising its plans, with benchmarks.
 
@@ -320,30 +312,27 @@ def commitment(
     >>> [tick.get_text() for tick in commitment(data, lines={"commitment": 5.5}).get_xticklabels()]
     ['0', '1', 'never']
     """
-    check_data(data)
-    with canvas(ax) as axes:
-        over = find_sweep(data, "value", 1, at, over)
-        values, found = per_player(data, "value", at=at, keep=(str(dimension(data, over)),))
-        check_index("leader", leader, values.shape[1])
-        delta = data[over].values.astype(float)
-        order = np.argsort(delta, kind="stable")
-        delta, own = delta[order], values[order, leader]
-        worth = np.broadcast_to(certified(found), values.shape[:1])[order]
-        x = _places(delta)
-        shade = colours(1)[0]
-        axes.plot(x, own, color=shade, linewidth=0.9, label="_line")
-        for filled in (True, False):
-            here = worth == filled
-            if here.any():
-                label = f"leader, player {leader}" if filled else "hollow: not certified"
-                axes.plot(x[here], own[here], "o", label=label, zorder=4, **end_marker(filled, shade))
-        draw_levels(axes, lines)
-        axes.set_xticks(x, [_word(value) for value in delta])
-        axes.set_xlabel(f"{over}: least gain for which a plan is revised")
-        axes.set_ylabel("value of the leader (units of the game)")
-        caption(axes, found.words)
-        legend(axes)
-        return axes
+    over = find_sweep(data, "value", 1, at, over)
+    values, found = per_player(data, "value", at=at, keep=(str(dimension(data, over)),))
+    check_index("leader", leader, values.shape[1])
+    delta = data[over].values.astype(float)
+    order = np.argsort(delta, kind="stable")
+    delta, own = delta[order], values[order, leader]
+    worth = np.broadcast_to(certified(found), values.shape[:1])[order]
+    x = _places(delta)
+    shade = colours(1)[0]
+    ax.plot(x, own, color=shade, linewidth=0.9, label="_line")
+    for filled in (True, False):
+        here = worth == filled
+        if here.any():
+            label = f"leader, player {leader}" if filled else "hollow: not certified"
+            ax.plot(x[here], own[here], "o", label=label, zorder=4, **end_marker(filled, shade))
+    draw_levels(ax, lines)
+    ax.set_xticks(x, [_word(value) for value in delta])
+    ax.set_xlabel(f"{over}: least gain for which a plan is revised")
+    ax.set_ylabel("value of the leader (units of the game)")
+    caption(ax, found.words)
+    return ax
 
 
 def _places(delta: np.ndarray) -> np.ndarray:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
+from xarray import Dataset
 
 from rivalry.plots.metrics import metric_label, set_log_scale
-from rivalry.plots.select import (
-    DrawnPoint,
-    check_index,
-    point,
-)
+from rivalry.plots.select import At, DrawnPoint, check_index, point
 from rivalry.plots.style import (
     INK,
     PALETTE,
     add_colour_bar,
-    canvas,
     caption,
+    chart,
     colours,
     end_marker,
     legend,
@@ -28,16 +24,12 @@ from rivalry.plots.style import (
     widths,
 )
 
-if TYPE_CHECKING:
-    from xarray import Dataset
-
 LEVELS = 15  # of colours
 DEPTH = 4.0  # times the distance from the median to the top: payoffs further down have one colour
 
 
-def payoff_landscape(
-    data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None, player: int = 0
-) -> Axes:
+@chart
+def payoff_landscape(data: Dataset, ax: Axes, *, at: At = None, player: int = 0) -> Axes:
     """Draw a player's payoff by its own two inputs on logarithmic axes, the others' inputs fixed.
 
     Parameters
@@ -70,30 +62,29 @@ def payoff_landscape(
     >>> payoff_landscape(view).get_xscale()
     'log'
     """
-    with canvas(ax) as axes:
-        also = ("landscape_safety_input", "landscape_performance_input", "landscape_best", "profile", "claim")
-        found = point(data, "landscape_payoff", 3, also, at=at)
-        payoff = found.arrays["landscape_payoff"]
-        check_index("player", player, len(payoff))
-        x, y = found.arrays["landscape_safety_input"], found.arrays["landscape_performance_input"]
-        own = payoff[player].T
-        low, high = _range(own)
-        # finer towards the top: what is at stake is small beside what efforts can cost
-        levels = high - (high - low) * np.linspace(1, 0, LEVELS) ** 3
-        steps = BoundaryNorm(levels, 256, extend="min")
-        drawing = axes.contourf(x, y, own, levels=levels, norm=steps, cmap="viridis", extend="min")
-        add_colour_bar(axes, drawing, "own payoff (units of the game)", format="%.3g")
-        for which in "xy":
-            set_log_scale(axes, which, True)
-        axes.set_xlim(float(x.min()), float(x.max()))
-        axes.set_ylim(float(y.min()), float(y.max()))
-        _mark_inputs(axes, found, player, x, y)
-        axes.set_xlabel(f"own {metric_label('safety_input')}")
-        axes.set_ylabel(f"own {metric_label('performance_input')}")
-        axes.grid(False)
-        caption(axes, found.words, f"player {player}")
-        legend(axes, under=True)
-        return axes
+    also = ("landscape_safety_input", "landscape_performance_input", "landscape_best", "profile", "claim")
+    found = point(data, "landscape_payoff", 3, also, at=at)
+    payoff = found["landscape_payoff"]
+    check_index("player", player, len(payoff))
+    x, y = found["landscape_safety_input"], found["landscape_performance_input"]
+    own = payoff[player].T
+    low, high = _range(own)
+    # finer towards the top: what is at stake is small beside what efforts can cost
+    levels = high - (high - low) * np.linspace(1, 0, LEVELS) ** 3
+    steps = BoundaryNorm(levels, 256, extend="min")
+    drawing = ax.contourf(x, y, own, levels=levels, norm=steps, cmap="viridis", extend="min")
+    add_colour_bar(ax, drawing, "own payoff (units of the game)", format="%.3g")
+    for which in "xy":
+        set_log_scale(ax, which, True)
+    ax.set_xlim(float(x.min()), float(x.max()))
+    ax.set_ylim(float(y.min()), float(y.max()))
+    _mark_inputs(ax, found, player, x, y)
+    ax.set_xlabel(f"own {metric_label('safety_input')}")
+    ax.set_ylabel(f"own {metric_label('performance_input')}")
+    ax.grid(False)
+    caption(ax, found.words, f"player {player}")
+    legend(ax, under=True)
+    return ax
 
 
 def _range(payoff: np.ndarray) -> tuple[float, float]:
@@ -103,24 +94,25 @@ def _range(payoff: np.ndarray) -> tuple[float, float]:
     return (low, high) if low < high else (high - 1.0, high + 1.0)
 
 
-def _mark_inputs(axes: Axes, found: DrawnPoint, player: int, x: np.ndarray, y: np.ndarray) -> None:
+def _mark_inputs(ax: Axes, found: DrawnPoint, player: int, x: np.ndarray, y: np.ndarray) -> None:
     certified = found.is_certified()
 
     def place(name: str) -> tuple[float, float]:
-        strategy = found.arrays[name][player]
+        strategy = found[name][player]
         return float(np.clip(strategy[0], x.min(), x.max())), float(np.clip(strategy[1], y.min(), y.max()))
 
     star: dict[str, Any] = {"color": PALETTE[1], "markeredgecolor": "white", "clip_on": False, "zorder": 6}
-    if "landscape_best" in found.arrays:
-        axes.plot(*place("landscape_best"), "*", markersize=12, label="best response", **star)
-    if "profile" in found.arrays:
+    if "landscape_best" in found:
+        ax.plot(*place("landscape_best"), "*", markersize=12, label="best response", **star)
+    if "profile" in found:
         words = "present inputs" + ("" if certified else ", not certified")
         mark = end_marker(certified, INK) | {"markersize": 15, "clip_on": False, "zorder": 5}
         mark["markeredgecolor"] = "white" if certified else INK
-        axes.plot(*place("profile"), "o", label=words, **mark)
+        ax.plot(*place("profile"), "o", label=words, **mark)
 
 
-def deviation(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
+@chart
+def deviation(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     """Draw the gain from another investment in period 0, with best responses in later periods.
 
     Where a gain is above 0, the profile is no equilibrium.
@@ -150,49 +142,43 @@ def deviation(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | 
     >>> deviation(view).get_ylabel()
     'gain (units of the game)'
     """
-    with canvas(ax) as axes:
-        also = ("deviation_at", "deviation_here", "deviation_column", "claim")
-        found = point(data, "deviation_gain", 2, also, at=at)
-        gain, amount = found.arrays["deviation_gain"], found.arrays["deviation_at"]
-        certified = found.is_certified()
-        axes.axhline(0.0, color=INK, linewidth=0.9)
-        players = len(gain)
-        for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
-            order = np.argsort(amount[k], kind="stable")
-            axes.plot(
-                amount[k][order],
-                gain[k][order],
-                color=colour,
-                linewidth=wide,
-                label=player_label(k, players),
-            )
-            best = int(np.nanargmax(gain[k]))
-            if gain[k, best] > 0:
-                star: dict[str, Any] = {"color": colour, "markeredgecolor": "white", "zorder": 6}
-                axes.plot(amount[k, best], gain[k, best], "*", markersize=12, clip_on=False, **star)
-            if "deviation_here" in found.arrays:
-                mark = end_marker(certified, colour) | {"zorder": 5, "clip_on": False}
-                axes.plot(found.arrays["deviation_here"][k], 0.0, "o", **mark)
-        _amounts(axes, amount)
-        if "deviation_here" in found.arrays:
-            words = "present amount" + ("" if certified else ", not certified")
-            axes.plot([], [], "o", label=words, **end_marker(certified, INK))
-        if (gain > 0).any():
-            axes.plot([], [], "*", markersize=12, color=INK, label=f"largest gain ({np.nanmax(gain):.4g})")
-        column = str(found.arrays.get("deviation_column", "performance_investment"))
-        axes.set_xlabel(f"own {metric_label(column.split()[0])} in period 0")
-        axes.set_ylabel("gain (units of the game)")
-        caption(axes, found.words)
-        legend(axes)
-        return axes
+    also = ("deviation_at", "deviation_here", "deviation_column", "claim")
+    found = point(data, "deviation_gain", 2, also, at=at)
+    gain, amount = found["deviation_gain"], found["deviation_at"]
+    certified = found.is_certified()
+    ax.axhline(0.0, color=INK, linewidth=0.9)
+    players = len(gain)
+    for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
+        order = np.argsort(amount[k], kind="stable")
+        ax.plot(
+            amount[k][order], gain[k][order], color=colour, linewidth=wide, label=player_label(k, players)
+        )
+        best = int(np.nanargmax(gain[k]))
+        if gain[k, best] > 0:
+            star: dict[str, Any] = {"color": colour, "markeredgecolor": "white", "zorder": 6}
+            ax.plot(amount[k, best], gain[k, best], "*", markersize=12, clip_on=False, **star)
+        if "deviation_here" in found:
+            mark = end_marker(certified, colour) | {"zorder": 5, "clip_on": False}
+            ax.plot(found["deviation_here"][k], 0.0, "o", **mark)
+    _amounts(ax, amount)
+    if "deviation_here" in found:
+        words = "present amount" + ("" if certified else ", not certified")
+        ax.plot([], [], "o", label=words, **end_marker(certified, INK))
+    if (gain > 0).any():
+        ax.plot([], [], "*", markersize=12, color=INK, label=f"largest gain ({np.nanmax(gain):.4g})")
+    column = str(found.get("deviation_column", "performance_investment"))
+    ax.set_xlabel(f"own {metric_label(column.split()[0])} in period 0")
+    ax.set_ylabel("gain (units of the game)")
+    caption(ax, found.words)
+    return ax
 
 
-def _amounts(axes: Axes, amount: np.ndarray) -> None:
+def _amounts(ax: Axes, amount: np.ndarray) -> None:
     """A scale on which 0 and amounts of many sizes are seen."""
     above = amount[amount > 0]
     if above.size and above.max() > 100 * above.min():
         floor = float(np.quantile(above, 0.1)) if (amount <= 0).any() else float(above.min())
-        axes.set_xscale("symlog", linthresh=floor)
-        axes.set_xticks([0.0, *(ten for ten in 10.0 ** np.arange(-12, 13) if 5 * floor < ten <= above.max())])
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlim(left=float(amount.min()))
+        ax.set_xscale("symlog", linthresh=floor)
+        ax.set_xticks([0.0, *(ten for ten in 10.0 ** np.arange(-12, 13) if 5 * floor < ten <= above.max())])
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.set_xlim(left=float(amount.min()))

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from xarray import Dataset
 
 from rivalry.core.registry import near
 from rivalry.plots.metrics import metric_label
-from rivalry.plots.select import (
-    DrawnPoint,
-    check_data,
-    is_blank,
-    point,
-)
+from rivalry.plots.select import At, DrawnPoint, Names, is_blank, point
 from rivalry.plots.style import (
     INK,
-    canvas,
     caption,
+    chart,
     colours,
     end_marker,
     explain_hollow,
@@ -30,9 +25,6 @@ from rivalry.plots.style import (
     widths,
 )
 
-if TYPE_CHECKING:
-    from xarray import Dataset
-
 COLUMNS = (
     *("safety_input", "performance_input", "safety_investment", "performance_investment"),
     *("safety_sharing", "performance_sharing"),
@@ -40,13 +32,8 @@ COLUMNS = (
 STOCKS = ("safety_stock", "performance_stock", "alive")
 
 
-def schedule(
-    data: Dataset,
-    ax: Axes | None = None,
-    *,
-    at: Mapping[str, Any] | None = None,
-    columns: Sequence[str] | None = None,
-) -> Axes:
+@chart
+def schedule(data: Dataset, ax: Axes, *, at: At = None, columns: Names = None) -> Axes:
     """Draw the inputs of every player per period, a panel per input.
 
     Inputs without effect are dotted and have no marks. Marks are filled where the ``claim`` is certified.
@@ -80,40 +67,36 @@ def schedule(
     >>> [panel.get_title() for panel in schedule(plan).child_axes]
     ['safety input']
     """
-    check_data(data)
-    with canvas(ax) as axes:
-        there = [name for name in COLUMNS if name in data and not is_blank(data[name].values)] or [
-            "safety_input"
-        ]
-        chosen = there if columns is None else list(columns)
-        for name in chosen:
-            if name not in there:
-                raise ValueError(f"columns: {name!r} is no column of this plan; {near(name, there)}")
-        found = _plan(data, there, at)
-        known = _identified(found, there)
-        small = panels(axes, len(chosen), columns=2 if len(chosen) == 4 else 3, apart=True)
-        for panel, name in zip(small, chosen, strict=True):
-            _lines(panel, found.arrays[name], known[name], found.is_certified())
-            panel.set_title(metric_label(name))
-        _under(small, "period", len(found.arrays[there[0]]))
-        _legend(axes, found, any(not known[name].all() for name in chosen))
-        caption(axes, found.words)
-        return axes
+    there = [name for name in COLUMNS if name in data and not is_blank(data[name].values)] or ["safety_input"]
+    chosen = there if columns is None else list(columns)
+    for name in chosen:
+        if name not in there:
+            raise ValueError(f"columns: {name!r} is no column of this plan; {near(name, there)}")
+    found = _plan(data, there, at)
+    known = _identified(found, there)
+    small = panels(ax, len(chosen), columns=2 if len(chosen) == 4 else 3, apart=True)
+    for panel, name in zip(small, chosen, strict=True):
+        _lines(panel, found[name], known[name], found.is_certified())
+        panel.set_title(metric_label(name))
+    _under(small, "period", len(found[there[0]]))
+    _legend(ax, found, any(not known[name].all() for name in chosen))
+    caption(ax, found.words)
+    return ax
 
 
-def _plan(data: Dataset, there: Sequence[str], at: Mapping[str, Any] | None) -> DrawnPoint:
+def _plan(data: Dataset, there: Sequence[str], at: At) -> DrawnPoint:
     """The columns ``[period player]`` at one point; a single period is a plan too."""
     rank = 2 if there[0] in data and "period" in data[there[0]].dims else 1
     found = point(data, there[0], rank, (*there[1:], "claim"), at=at)
-    columns = {name: found.arrays[name] if rank == 2 else found.arrays[name][None] for name in there}
-    known = point(data, "identified", 2, at=at).arrays if "identified" in data else {}
-    return found._replace(arrays={**found.arrays, **columns, **known})
+    columns = {name: found[name] if rank == 2 else found[name][None] for name in there}
+    known = point(data, "identified", 2, at=at) if "identified" in data else {}
+    return DrawnPoint({**found, **columns, **known}, found.words)
 
 
 def _identified(found: DrawnPoint, there: Sequence[str]) -> dict[str, np.ndarray]:
     """Where each column can matter, ``[period player]``."""
-    shape = found.arrays[there[0]].shape
-    known = found.arrays.get("identified")
+    shape = found[there[0]].shape
+    known = found.get("identified")
     if known is None:
         return {name: np.ones(shape, bool) for name in there}
     wanted = (shape[1], shape[0] * len(there))
@@ -145,18 +128,19 @@ def _under(small: Sequence[Axes], what: str, count: int) -> None:
             panel.set_xlabel(what)
 
 
-def _legend(axes: Axes, found: DrawnPoint, dotted: bool) -> None:
-    players = found.arrays[next(name for name in (*COLUMNS, *STOCKS) if name in found.arrays)].shape[-1]
+def _legend(ax: Axes, found: DrawnPoint, dotted: bool) -> None:
+    players = found[next(name for name in (*COLUMNS, *STOCKS) if name in found)].shape[-1]
     for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
-        axes.plot([], [], color=colour, linewidth=wide, label=player_label(k, players))
+        ax.plot([], [], color=colour, linewidth=wide, label=player_label(k, players))
     if dotted:
-        axes.plot([], [], ":", color=INK, linewidth=1.0, label="dotted: without effect")
+        ax.plot([], [], ":", color=INK, linewidth=1.0, label="dotted: without effect")
     if not found.is_certified():
-        explain_hollow(axes)
-    legend(axes)
+        explain_hollow(ax)
+    legend(ax)
 
 
-def technology(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] | None = None) -> Axes:
+@chart
+def technology(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     """Draw productivities per stage, and the probability that play continues.
 
     There is one more stage than periods: the state after the last period. Marks are filled where the
@@ -189,25 +173,21 @@ def technology(data: Dataset, ax: Axes | None = None, *, at: Mapping[str, Any] |
     >>> len(technology(data).child_axes)
     2
     """
-    check_data(data)
-    with canvas(ax) as axes:
-        there = [name for name in STOCKS if name in data and not is_blank(data[name].values)] or [
-            "safety_stock"
-        ]
-        found = point(data, there[0], 1 if there[0] == "alive" else 2, (*there[1:], "claim"), at=at)
-        small = panels(axes, len(there), columns=3, apart=True)
-        for panel, name in zip(small, there, strict=True):
-            values = found.arrays[name]
-            if values.ndim == 1:
-                mark = end_marker(found.is_certified(), INK) | {"markersize": 4, "markeredgewidth": 0.9}
-                panel.plot(np.arange(len(values)), values, "o-", color=INK, label="_alive", **mark)
-                panel.set_ylim(-0.04, 1.04)
-            else:
-                _lines(panel, values, np.ones(values.shape, bool), found.is_certified())
-                low = min(0.0, float(np.nanmin(values)))
-                panel.set_ylim(low, 1.06 * float(np.nanmax(values)) or 1.0)
-            panel.set_title(metric_label(name))
-        _under(small, "stage", len(found.arrays[there[0]]))
-        _legend(axes, found, False)
-        caption(axes, found.words)
-        return axes
+    there = [name for name in STOCKS if name in data and not is_blank(data[name].values)] or ["safety_stock"]
+    found = point(data, there[0], 1 if there[0] == "alive" else 2, (*there[1:], "claim"), at=at)
+    small = panels(ax, len(there), columns=3, apart=True)
+    for panel, name in zip(small, there, strict=True):
+        values = found[name]
+        if values.ndim == 1:
+            mark = end_marker(found.is_certified(), INK) | {"markersize": 4, "markeredgewidth": 0.9}
+            panel.plot(np.arange(len(values)), values, "o-", color=INK, label="_alive", **mark)
+            panel.set_ylim(-0.04, 1.04)
+        else:
+            _lines(panel, values, np.ones(values.shape, bool), found.is_certified())
+            low = min(0.0, float(np.nanmin(values)))
+            panel.set_ylim(low, 1.06 * float(np.nanmax(values)) or 1.0)
+        panel.set_title(metric_label(name))
+    _under(small, "stage", len(found[there[0]]))
+    _legend(ax, found, False)
+    caption(ax, found.words)
+    return ax

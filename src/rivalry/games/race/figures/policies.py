@@ -3,45 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from xarray import Dataset
 
 from rivalry.core.registry import near
 from rivalry.plots.metrics import certified, metric_label, per_player
 from rivalry.plots.scenario import draw_family, family, family_legend
-from rivalry.plots.select import (
-    check_data,
-    check_index,
-    dimension,
-    find_sweep,
-    own_rank,
-    point,
-)
-from rivalry.plots.style import (
-    INK,
-    MARKERS,
-    canvas,
-    caption,
-    colours,
-    end_marker,
-    explain_hollow,
-    legend,
-)
-
-if TYPE_CHECKING:
-    from xarray import Dataset
+from rivalry.plots.select import At, check_index, dimension, find_sweep, own_rank, point
+from rivalry.plots.style import INK, MARKERS, caption, chart, colours, end_marker, explain_hollow
 
 
-def safety_frontier(
-    data: Dataset,
-    ax: Axes | None = None,
-    *,
-    over: str = "algorithm",
-    at: Mapping[str, Any] | None = None,
-) -> Axes:
+@chart
+def safety_frontier(data: Dataset, ax: Axes, *, over: str = "algorithm", at: At = None) -> Axes:
     """Draw the probability of a disaster against performance, for several results.
 
     Lower right is better. Performance is that of the winner, in expectation: ``performance`` weighted by
@@ -78,73 +53,71 @@ def safety_frontier(
     >>> safety_frontier(two).get_ylabel()
     'probability of a disaster'
     """
-    check_data(data)
-    with canvas(ax) as axes:
-        found = point(data, "p_disaster", 0, at=at)  # says what is missing before anything else
-        dim = dimension(data, over)
-        if dim is None or dim not in data["p_disaster"].dims:
-            raise ValueError(f"over: {over!r} tells no results apart; {near(over, map(str, data.coords))}")
-        others = tuple(
-            str(name)
-            for name in data["p_disaster"].dims
-            if data.sizes[name] > 1 and name not in (dim, "replication", *(at or {}))
-        )
-        found = point(data, "p_disaster", 0, ("claim",), at=at, keep=(dim, *others))
-        risk = found.arrays["p_disaster"].reshape(data.sizes[dim], -1)
-        worth = np.broadcast_to(certified(found), found.arrays["p_disaster"].shape).reshape(risk.shape)
-        reached = _performance(data, at, (dim, *others)).reshape(risk.shape)
-        shades = colours(len(risk))
-        for k, colour in enumerate(shades):
-            marker = MARKERS[k % len(MARKERS)]
-            if len(others) == 1:
-                axes.plot(reached[k], risk[k], color=colour, linewidth=0.9, label="_line")
-            for filled in (True, False):
-                mine = worth[k] == filled
-                if mine.any():
-                    mark = end_marker(filled, colour) | {"markersize": 8, "zorder": 4}
-                    axes.plot(reached[k, mine], risk[k, mine], marker, label="_mark", **mark)
-            value = data[over].values[k]
-            words = f"{over} = {value:.6g}" if isinstance(value, float) else str(value)
-            if np.isfinite(risk[k] + reached[k]).any():  # mixtures have no performance to show
-                axes.plot([], [], marker, color=colour, label=words)
-        if not worth[np.isfinite(risk)].all():
-            explain_hollow(axes)
-        axes.margins(0.12)
-        axes.set_xlabel(
-            "performance (of the winner, expected)"
-            if "win_probability" in data
-            else "performance (players' mean)"
-        )
-        axes.set_ylabel(metric_label("p_disaster"))
-        caption(axes, found.words, f"a mark for each of {', '.join(others)}" if others else "")
-        legend(axes)
-        return axes
+    found = point(data, "p_disaster", 0, at=at)  # says what is missing before anything else
+    dim = dimension(data, over)
+    if dim is None or dim not in data["p_disaster"].dims:
+        raise ValueError(f"over: {over!r} tells no results apart; {near(over, map(str, data.coords))}")
+    others = tuple(
+        str(name)
+        for name in data["p_disaster"].dims
+        if data.sizes[name] > 1 and name not in (dim, "replication", *(at or {}))
+    )
+    found = point(data, "p_disaster", 0, ("claim",), at=at, keep=(dim, *others))
+    risk = found["p_disaster"].reshape(data.sizes[dim], -1)
+    worth = np.broadcast_to(certified(found), found["p_disaster"].shape).reshape(risk.shape)
+    reached = _performance(data, at, (dim, *others)).reshape(risk.shape)
+    shades = colours(len(risk))
+    for k, colour in enumerate(shades):
+        marker = MARKERS[k % len(MARKERS)]
+        if len(others) == 1:
+            ax.plot(reached[k], risk[k], color=colour, linewidth=0.9, label="_line")
+        for filled in (True, False):
+            mine = worth[k] == filled
+            if mine.any():
+                mark = end_marker(filled, colour) | {"markersize": 8, "zorder": 4}
+                ax.plot(reached[k, mine], risk[k, mine], marker, label="_mark", **mark)
+        value = data[over].values[k]
+        words = f"{over} = {value:.6g}" if isinstance(value, float) else str(value)
+        if np.isfinite(risk[k] + reached[k]).any():  # mixtures have no performance to show
+            ax.plot([], [], marker, color=colour, label=words)
+    if not worth[np.isfinite(risk)].all():
+        explain_hollow(ax)
+    ax.margins(0.12)
+    ax.set_xlabel(
+        "performance (of the winner, expected)"
+        if "win_probability" in data
+        else "performance (players' mean)"
+    )
+    ax.set_ylabel(metric_label("p_disaster"))
+    caption(ax, found.words, f"a mark for each of {', '.join(others)}" if others else "")
+    return ax
 
 
-def _performance(data: Dataset, at: Mapping[str, Any] | None, keep: tuple[str, ...]) -> np.ndarray:
+def _performance(data: Dataset, at: At, keep: tuple[str, ...]) -> np.ndarray:
     """Expected performance of whoever wins, ``[kept dimensions]``."""
     own = own_rank(data, "performance")
-    arrays = point(data, "performance", own, ("win_probability", "alive"), at=at, keep=keep).arrays
+    arrays = point(data, "performance", own, ("win_probability", "alive"), at=at, keep=keep)
     p = arrays["performance"].astype(float)
     if "win_probability" not in arrays:
         return np.asarray(np.nanmean(p, axis=tuple(range(len(keep), p.ndim))))
     weight = arrays["win_probability"].astype(float)
     if own == 2 and "alive" in arrays:
         weight = weight * arrays["alive"][..., : weight.shape[-2], None]
-    axes = tuple(range(len(keep), p.ndim))
-    total = np.nansum(weight, axis=axes)
-    return np.asarray(np.nansum(weight * p, axis=axes) / np.where(total > 0, total, np.nan))
+    ax = tuple(range(len(keep), p.ndim))
+    total = np.nansum(weight, axis=ax)
+    return np.asarray(np.nansum(weight * p, axis=ax) / np.where(total > 0, total, np.nan))
 
 
+@chart
 def subsidy(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
     quantity: str = "p_safe",
     over: str | None = None,
     base: int = 0,
     series: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    at: At = None,
 ) -> Axes:
     """Draw the effects of subsidies as bars, by player and price or by policy.
 
@@ -186,38 +159,33 @@ def subsidy(
     >>> [round(float(bar.get_height()), 6) for bar in subsidy(slopes).patches]
     [0.3, -0.1]
     """
-    check_data(data)
-    with canvas(ax) as axes:
-        if over is None and (f"slope_{quantity}" in data or quantity not in data):
-            heights, worth, groups, members, words = _slopes(data, quantity, at)
-            label = f"change of {quantity}\nper unit of subsidy"
-        else:
-            over = over or find_sweep(data, quantity, own_rank(data, quantity), at, None)
-            heights, worth, groups, members, words = _changes(data, quantity, over, base, series, at)
-            label = f"change of {quantity}"
-            axes.set_xlabel("" if all(" = " in group for group in groups) else over)
-        _bars(axes, heights, worth, members)
-        axes.set_xticks(range(len(groups)), groups)
-        axes.set_ylabel(
-            f"{label}\n({metric_label(quantity)})" if metric_label(quantity) != quantity else label
-        )
-        caption(axes, words)
-        legend(axes)
-        return axes
+    if over is None and (f"slope_{quantity}" in data or quantity not in data):
+        heights, worth, groups, members, words = _slopes(data, quantity, at)
+        label = f"change of {quantity}\nper unit of subsidy"
+    else:
+        over = over or find_sweep(data, quantity, own_rank(data, quantity), at, None)
+        heights, worth, groups, members, words = _changes(data, quantity, over, base, series, at)
+        label = f"change of {quantity}"
+        ax.set_xlabel("" if all(" = " in group for group in groups) else over)
+    _bars(ax, heights, worth, members)
+    ax.set_xticks(range(len(groups)), groups)
+    ax.set_ylabel(f"{label}\n({metric_label(quantity)})" if metric_label(quantity) != quantity else label)
+    caption(ax, words)
+    return ax
 
 
 Bars = tuple[np.ndarray, np.ndarray, list[str], list[str], str]
 
 
-def _slopes(data: Dataset, quantity: str, at: Mapping[str, Any] | None) -> Bars:
+def _slopes(data: Dataset, quantity: str, at: At) -> Bars:
     """Derivatives as heights ``[price player]``, whether certified, names of both, and the point."""
     name = f"slope_{quantity}"
     point(data, name, 0, at=at)  # says what is missing
     dims = tuple(str(dim) for dim in data[name].dims if dim not in ("replication", *(at or {})))
     found = point(data, name, 0, ("parameter_name", "claim"), at=at, keep=dims)
-    slopes = found.arrays[name].ravel()
-    names = np.broadcast_to(found.arrays.get("parameter_name", ""), found.arrays[name].shape).ravel()
-    worth = np.broadcast_to(certified(found), found.arrays[name].shape).ravel()
+    slopes = found[name].ravel()
+    names = np.broadcast_to(found.get("parameter_name", ""), found[name].shape).ravel()
+    worth = np.broadcast_to(certified(found), found[name].shape).ravel()
     spots = [_price(str(written)) for written in names]
     rows = [k for k in range(len(slopes)) if np.isfinite(slopes[k])]
     groups = list(dict.fromkeys(spots[k][0] for k in rows))
@@ -240,9 +208,7 @@ def _price(written: str) -> tuple[str, str]:
     return name, f"player {indices.pop()}" if len(indices) == 1 else "all players"
 
 
-def _changes(
-    data: Dataset, quantity: str, over: str, base: int, series: str | None, at: Mapping[str, Any] | None
-) -> Bars:
+def _changes(data: Dataset, quantity: str, over: str, base: int, series: str | None, at: At) -> Bars:
     """Differences to one value of a coordinate as heights ``[value series]``."""
     dims = [dimension(data, name) for name in (over, *([series] if series else []))]
     own = own_rank(data, quantity)
@@ -285,29 +251,30 @@ def _named_values(data: Dataset, over: str, base: int | None = None) -> list[str
     return said
 
 
-def _bars(axes: Axes, heights: np.ndarray, worth: np.ndarray, members: list[str]) -> None:
+def _bars(ax: Axes, heights: np.ndarray, worth: np.ndarray, members: list[str]) -> None:
     count = heights.shape[1]
     wide = 0.8 / count
     for k, (colour, member) in enumerate(zip(colours(count), members, strict=True)):
         places = np.arange(len(heights)) + (k - (count - 1) / 2) * wide
         faces = [colour if sound else "white" for sound in worth[:, k]]
-        axes.bar(places, heights[:, k], 0.92 * wide, color=faces, edgecolor=colour, linewidth=1.3)
+        ax.bar(places, heights[:, k], 0.92 * wide, color=faces, edgecolor=colour, linewidth=1.3)
         if member:
-            axes.plot([], [], color=colour, linewidth=6, label=member)
+            ax.plot([], [], color=colour, linewidth=6, label=member)
     if not worth.all():
-        explain_hollow(axes, "s")
-    axes.axhline(0.0, color=INK, linewidth=0.9)
-    axes.grid(False, axis="x")
+        explain_hollow(ax, "s")
+    ax.axhline(0.0, color=INK, linewidth=0.9)
+    ax.grid(False, axis="x")
 
 
+@chart
 def precipice(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
     quantity: str | None = None,
     over: str | None = None,
     series: str = "information",
-    at: Mapping[str, Any] | None = None,
+    at: At = None,
     log: bool | None = None,
 ) -> Axes:
     """Draw risk against enmity, a line per state of information of the players.
@@ -351,16 +318,13 @@ def precipice(
     >>> precipice(data).get_xlabel()
     'enmity'
     """
-    check_data(data)
-    with canvas(ax) as axes:
-        name = quantity or ("risk" if "risk" in data or "p_disaster" not in data else "p_disaster")
-        over = find_sweep(data, name, own_rank(data, name), at, over)
-        curve = family(data, name, over=over, series=series, at=at)
-        breaks = draw_family(axes, curve, log)
-        family_legend(axes, [curve], series, breaks)
-        axes.set_ylim(0.0, 1.0 if np.nanmax(curve.values) > 0.5 else None)
-        axes.set_xlabel(over)
-        axes.set_ylabel(metric_label(name) if name == "p_disaster" else "probability of a disaster")
-        caption(axes, curve.words)
-        legend(axes)
-        return axes
+    name = quantity or ("risk" if "risk" in data or "p_disaster" not in data else "p_disaster")
+    over = find_sweep(data, name, own_rank(data, name), at, over)
+    curve = family(data, name, over=over, series=series, at=at)
+    breaks = draw_family(ax, curve, log)
+    family_legend(ax, [curve], series, breaks)
+    ax.set_ylim(0.0, 1.0 if np.nanmax(curve.values) > 0.5 else None)
+    ax.set_xlabel(over)
+    ax.set_ylabel(metric_label(name) if name == "p_disaster" else "probability of a disaster")
+    caption(ax, curve.words)
+    return ax

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
+from xarray import Dataset
 
 from rivalry.core.registry import near
+from rivalry.plots.metrics import is_log, set_log_scale
 from rivalry.plots.paths import DrawnPath, on_one_clock
-from rivalry.plots.select import NoSuchPoint, band, check_data, is_blank
+from rivalry.plots.select import At, Names, NoSuchPoint, band, is_blank
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of, type_labels
-from rivalry.plots.style import DASHES, INK, canvas, caption, colours, draw_band, legend, lower_axes
-
-if TYPE_CHECKING:
-    from xarray import Dataset
+from rivalry.plots.style import DASHES, INK, caption, chart, colours, draw_band, lower_axes, panels
 
 BARE, MONITOR = "_without_exploration", "monitor_"
 WORDS = {
@@ -62,16 +61,17 @@ class Curve(NamedTuple):
     half: np.ndarray
 
 
+@chart
 def exploitability_curve(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
-    quantities: Sequence[str] | None = None,
+    quantities: Names = None,
     relative: bool = True,
     largest: bool = True,
-    methods: Sequence[str] | None = None,
+    methods: Names = None,
     series: str | None = None,
-    at: Mapping[str, Any] | None = None,
+    at: At = None,
 ) -> Axes:
     """Draw exploitability during learning, exact and sampled, against the steps of all agents.
 
@@ -120,48 +120,45 @@ def exploitability_curve(
     >>> exploitability_curve(data, largest=False).get_lines()[0].get_ydata().tolist()
     [0.15, 0.06]
     """
-    check_data(data)
     names = _wanted(data, quantities)
     main = _stored(data, names[0])
     every = series_of(data, main, _also(data, names), at=at, methods=methods, series=series)
     units = list(dict.fromkeys(_unit(name) for name in names))
-    with canvas(ax) as axes:
-        placed = dict(zip(units, (axes, *lower_axes(axes, len(units) - 1)), strict=True))
-        thin = False
-        for c, one in enumerate(every):
-            for k, name in enumerate(names):
-                panel = placed[_unit(name)]
-                style = _style(len(every), c, len(names), k)
-                thin |= _draw(panel, one, name, relative, largest, style)
-        for k, name in enumerate(names if len(names) > 1 or len(every) == 1 else ()):
-            color, dash = _style(len(every), 0, len(names), k)
-            shade = color if len(every) == 1 else INK
-            axes.plot([], [], dash, color=shade, label=quantity_words(name))
-        for c, one in enumerate(every if len(every) > 1 else ()):
-            axes.plot([], [], color=_style(len(every), c, 1, 0)[0], linewidth=3, label=one.name)
-        if thin:
-            axes.plot([], [], color=INK, linewidth=0.8, label="thin: largest over agents")
-        paid = PAYOFF in units
-        for unit, panel in placed.items():
-            words = unit if unit != PAYOFF else "share of |J|" if relative else "payoff"
-            panel.set_ylabel(words.replace(" of ", "\nof ") if len(placed) > 2 else words)
-            if panel.get_ylim()[0] < 0 < panel.get_ylim()[1] and unit == PAYOFF:
-                panel.axhline(0.0, color=INK, linewidth=0.8, label="_zero", zorder=1)
-        bottom = placed[units[-1]]
-        bottom.xaxis.set_major_formatter(EngFormatter(sep=""))
-        bottom.set_xlabel("step (all agents)")
-        axes.set_xlabel("" if bottom is not axes else "step (all agents)")
-        how = "over |J| at the same monitor" if relative else "not divided by |J|"
-        caption(
-            axes,
-            describe_rule(every),
-            how if paid else "",
-            _rule(every, names),
-            replications_of(every),
-            _shows(names),
-        )
-        legend(axes)
-        return axes
+    placed = dict(zip(units, (ax, *lower_axes(ax, len(units) - 1)), strict=True))
+    thin = False
+    for c, one in enumerate(every):
+        for k, name in enumerate(names):
+            panel = placed[_unit(name)]
+            style = _style(len(every), c, len(names), k)
+            thin |= _draw(panel, one, name, relative, largest, style)
+    for k, name in enumerate(names if len(names) > 1 or len(every) == 1 else ()):
+        color, dash = _style(len(every), 0, len(names), k)
+        shade = color if len(every) == 1 else INK
+        ax.plot([], [], dash, color=shade, label=quantity_words(name))
+    for c, one in enumerate(every if len(every) > 1 else ()):
+        ax.plot([], [], color=_style(len(every), c, 1, 0)[0], linewidth=3, label=one.name)
+    if thin:
+        ax.plot([], [], color=INK, linewidth=0.8, label="thin: largest over agents")
+    paid = PAYOFF in units
+    for unit, panel in placed.items():
+        words = unit if unit != PAYOFF else "share of |J|" if relative else "payoff"
+        panel.set_ylabel(words.replace(" of ", "\nof ") if len(placed) > 2 else words)
+        if panel.get_ylim()[0] < 0 < panel.get_ylim()[1] and unit == PAYOFF:
+            panel.axhline(0.0, color=INK, linewidth=0.8, label="_zero", zorder=1)
+    bottom = placed[units[-1]]
+    bottom.xaxis.set_major_formatter(EngFormatter(sep=""))
+    bottom.set_xlabel("step (all agents)")
+    ax.set_xlabel("" if bottom is not ax else "step (all agents)")
+    how = "over |J| at the same monitor" if relative else "not divided by |J|"
+    caption(
+        ax,
+        describe_rule(every),
+        how if paid else "",
+        _rule(every, names),
+        replications_of(every),
+        _shows(names),
+    )
+    return ax
 
 
 def quantity_words(name: str) -> str:
@@ -176,7 +173,7 @@ def quantity_words(name: str) -> str:
     return words + " with exploration" * (plain != base) + ", without exploration" * (plain != name)
 
 
-def _wanted(data: Dataset, quantities: Sequence[str] | None) -> list[str]:
+def _wanted(data: Dataset, quantities: Names) -> list[str]:
     """Return the quantities to draw, all of which are stored."""
     if isinstance(quantities, str) or (quantities is not None and not quantities):
         raise ValueError(f"quantities: {quantities!r} must be a list of names")
@@ -226,14 +223,14 @@ def _draw(
     panel: Axes, one: CellSeries, name: str, relative: bool, largest: bool, style: tuple[str, str]
 ) -> bool:
     """Draw the mean with its band, and the largest over agents; return whether the largest was drawn."""
-    stored = next((key for key in (MONITOR + name, f"{MONITOR}mean_{name}") if key in one.arrays), "")
-    if not stored or is_blank(one.arrays[stored]):
+    stored = next((key for key in (MONITOR + name, f"{MONITOR}mean_{name}") if key in one), "")
+    if not stored or is_blank(one[stored]):
         return False
     scale = relative and _unit(name) == PAYOFF and not name.startswith("relative")
     shade, dash = style
     found = curve_of(one, stored, name if scale else "")
     draw_band(panel, *found, color=shade, dash=dash, label="_mean")
-    top = one.arrays.get(f"{MONITOR}largest_{name}")
+    top = one.get(f"{MONITOR}largest_{name}")
     if not largest or top is None or is_blank(top) or not name.startswith(GAINS):
         return False
     most = curve_of(one, f"{MONITOR}largest_{name}", name if scale else "")
@@ -246,17 +243,17 @@ def curve_of(one: CellSeries, stored: str, scaled: str = "") -> Curve:
 
     Divided by the absolute mean payoff where ``scaled`` names the quantity.
     """
-    values = one.arrays[stored].astype(float)
+    values = one[stored].astype(float)
     if scaled:
         key = f"{MONITOR}mean_agent_payoff{BARE if scaled.endswith(BARE) else ''}"
-        if key not in one.arrays:
+        if key not in one:
             raise ValueError(
                 f"relative: {key} is not in this data; relative = false draws payoffs as they are"
             )
-        payoff = one.arrays[key].astype(float)
+        payoff = one[key].astype(float)
         both = min(values.shape[1], payoff.shape[1])
         values = values[:, :both] / np.abs(payoff[:, :both])
-    steps = one.arrays.get(f"{MONITOR}step")
+    steps = one.get(f"{MONITOR}step")
     if steps is None:
         steps = np.broadcast_to(np.arange(1.0, values.shape[1] + 1), values.shape)
     steps = np.broadcast_to(steps[:, : values.shape[1]], values.shape)
@@ -291,16 +288,17 @@ def _rule(every: Sequence[CellSeries], names: Sequence[str]) -> str:
 # -- agent by agent ------------------------------------------------------------------------------------
 
 
+@chart
 def agent_histogram(
     data: Dataset,
-    ax: Axes | None = None,
+    ax: Axes,
     *,
     quantity: str | None = None,
     by: str = "type",
-    methods: Sequence[str] | None = None,
+    methods: Names = None,
     series: str | None = None,
     bins: int | None = None,
-    at: Mapping[str, Any] | None = None,
+    at: At = None,
 ) -> Axes:
     """Draw the distribution of a metric over agents, a colour per type or class.
 
@@ -342,7 +340,6 @@ def agent_histogram(
     >>> agent_histogram(data, bins=2).patches[0].get_data().values.tolist()
     [0.5, 0.5]
     """
-    check_data(data)
     if bins is not None and bins < 1:
         raise ValueError(f"bins: {bins} must be at least 1")
     if by not in GROUPS:
@@ -356,26 +353,24 @@ def agent_histogram(
     values = np.concatenate([each for _, each in groups])
     count = bins or int(np.clip(2 * np.sqrt(len(values) / len(groups)), 5, BARS))
     edges = np.histogram_bin_edges(values, count)
-    with canvas(ax) as axes:
-        for (who, each), shade in zip(groups, colours(len(groups)), strict=True):
-            share = np.histogram(each, edges)[0] / len(each)
-            axes.stairs(share, edges, fill=True, color=shade, alpha=0.7 if len(groups) == 1 else 0.25)
-            axes.stairs(share, edges, color=shade, linewidth=1.2)
-            words = f"mean {each.mean():.3g}, largest {each.max():.3g}"
-            label = f"{who}: {words}" if who else words
-            axes.axvline(each.mean(), color=shade, linestyle="--", linewidth=1.2, label=label)
-        axes.set_xlabel(quantity_words(name))
-        axes.set_ylabel("share of agents")
-        axes.set_ylim(bottom=0.0)
-        agents = {len(each) for _, each in groups}
-        words = f"n = {', '.join(map(str, sorted(agents)))} agents" + (
-            " of each" if len(agents) == 1 < len(groups) else ""
-        )
-        most = max(one.runs for one in every)
-        many = f", of {most} replications" if most > 1 else ""
-        caption(axes, describe_rule(every), _rule(every, [name]), words + many)
-        legend(axes)
-        return axes
+    for (who, each), shade in zip(groups, colours(len(groups)), strict=True):
+        share = np.histogram(each, edges)[0] / len(each)
+        ax.stairs(share, edges, fill=True, color=shade, alpha=0.7 if len(groups) == 1 else 0.25)
+        ax.stairs(share, edges, color=shade, linewidth=1.2)
+        words = f"mean {each.mean():.3g}, largest {each.max():.3g}"
+        label = f"{who}: {words}" if who else words
+        ax.axvline(each.mean(), color=shade, linestyle="--", linewidth=1.2, label=label)
+    ax.set_xlabel(quantity_words(name))
+    ax.set_ylabel("share of agents")
+    ax.set_ylim(bottom=0.0)
+    agents = {len(each) for _, each in groups}
+    words = f"n = {', '.join(map(str, sorted(agents)))} agents" + (
+        " of each" if len(agents) == 1 < len(groups) else ""
+    )
+    most = max(one.runs for one in every)
+    many = f", of {most} replications" if most > 1 else ""
+    caption(ax, describe_rule(every), _rule(every, [name]), words + many)
+    return ax
 
 
 def _per_agent(data: Dataset, quantity: str | None) -> str:
@@ -396,17 +391,150 @@ def _per_agent(data: Dataset, quantity: str | None) -> str:
 
 def _groups(one: CellSeries, name: str, by: str) -> list[tuple[str, np.ndarray]]:
     """Return the values of the agents of every type or class, over all replications."""
-    values = one.arrays[name].astype(float)
-    types = one.arrays.get(f"agent_{by}")
+    values = one[name].astype(float)
+    types = one.get(f"agent_{by}")
     kinds = np.zeros(values.shape, dtype=int) if types is None else np.broadcast_to(types, values.shape)
     there = np.isfinite(values)
     known = np.unique(kinds[there])
     if by == "type":
-        names = type_labels(one.arrays, int(known.max(initial=0)) + 1)
+        names = type_labels(one, int(known.max(initial=0)) + 1)
     else:
-        names = [str(word) for word in one.arrays[GROUPS[by]][0]]
+        names = [str(word) for word in one[GROUPS[by]][0]]
     groups = []
     for kind in known:
         words = [one.name] * bool(one.name) + [names[int(kind)]] * (len(known) > 1 or by != "type")
         groups.append((", ".join(words), values[there & (kinds == kind)]))
     return groups
+
+
+TRACES = {
+    "efficiency": "efficiency (reward per step)",
+    "access_fairness": "access fairness (moves per step)",
+    "reward_fairness": "reward fairness (reward per step)",
+    "trips_per_step": "trips completed (per step)",
+    "policy_change": "largest change of a policy (karma)",
+    "payoff_change": "largest change of a payoff",
+}
+"""Quantities drawn as far as they are stored, and their names with units."""
+MORE = {
+    "access_fairness_with_dormant": "access fairness, dormant agents included (moves per step)",
+    "largest_mean_queue": "largest mean queue (agents)",
+    "karma_paid": "karma paid (per agent and step)",
+}
+STEP = f"{MONITOR}step"
+
+
+@chart
+def social_traces(
+    data: Dataset,
+    ax: Axes,
+    *,
+    quantities: Names = None,
+    log: bool | None = None,
+    methods: Names = None,
+    series: str | None = None,
+    at: At = None,
+) -> Axes:
+    """Draw efficiency, fairness and changes of policies during learning, a panel per metric.
+
+    Nothing is divided by ``|J|``. Bands are 95 % intervals over replications (Student's t).
+
+    Parameters
+    ----------
+    data
+        Holds ``monitor_NAME [monitor]`` at ``monitor_step``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    quantities
+        The names; by default those of efficiency, fairness, trips and changes that are stored.
+    log
+        Whether changes are on logarithmic scales; by default where they span several orders of magnitude.
+    methods
+        The methods, in this order; all otherwise.
+    series
+        A swept coordinate whose values are laid over each other.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If a quantity is not in the data.
+
+    References
+    ----------
+    Vaishampayan (ETH Zurich 2024), figure 6.4.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> data = xr.Dataset({"monitor_efficiency": ("monitor", [-1.2, -1.1]),
+    ...                    "monitor_step": ("monitor", [1000, 2000])})
+    >>> social_traces(data).child_axes[0].get_lines()[0].get_xydata().tolist()
+    [[1000.0, -1.2], [2000.0, -1.1]]
+    """
+    names = _traced(data, quantities)
+    also = [MONITOR + name for name in names] + [STEP, *RULE]
+    every = series_of(data, MONITOR + names[0], also, at=at, methods=methods, series=series)
+    small = panels(ax, len(names), columns=3 if len(names) > 4 else 2, apart=True)
+    for panel, name in zip(small, names, strict=True):
+        for one, shade in zip(every, colours(len(every)), strict=True):
+            _trace(panel, one, MONITOR + name, shade)
+        if name.endswith("_change") and is_log(_drawn(panel), log):
+            set_log_scale(panel, "y", True)
+        else:
+            panel.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        panel.set_title(_words(name), fontsize=7.5, color=INK)
+        panel.tick_params(labelbottom=True)
+        panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+        panel.xaxis.set_major_formatter(EngFormatter(sep=""))
+    for one, shade in zip(every, colours(len(every)), strict=True):
+        ax.plot([], [], color=shade, linewidth=3, label=one.name or "_one")
+    ax.set_xlabel("step (all agents)")
+    ax.set_ylabel(", ".join(_words(name) for name in names))
+    ax.text(0.5, 0.0, "step (all agents)", transform=ax.transAxes, ha="center", va="top")
+    caption(ax, describe_rule(every), "not divided by |J|", replications_of(every))
+    return ax
+
+
+def _words(name: str) -> str:
+    return (TRACES | MORE).get(name, name.replace("_", " "))
+
+
+def _traced(data: Dataset, quantities: Names) -> list[str]:
+    """Return the quantities, each of which is stored."""
+    known = [
+        str(name).removeprefix(MONITOR)
+        for name in data.data_vars
+        if str(name).startswith(MONITOR) and str(data[name].dims[-1]).endswith("monitor") and name != STEP
+    ]
+    if isinstance(quantities, str) or (quantities is not None and not quantities):
+        raise ValueError(f"quantities: {quantities!r} must be a list of names")
+    for name in quantities or ():
+        if name not in known:
+            raise ValueError(f"quantities: {name!r} is not in this data; {near(name, known)}")
+    if quantities is not None:
+        return list(quantities)
+    present = [name for name in TRACES if name in known and not is_blank(data[MONITOR + name].values)]
+    return present or ["efficiency"]
+
+
+def _trace(panel: Axes, one: CellSeries, stored: str, shade: str) -> None:
+    """Draw the mean over replications with its band, where there is one."""
+    if stored not in one or is_blank(one[stored]):
+        return
+    try:
+        found = curve_of(one, stored)
+    except NoSuchPoint:
+        return
+    draw_band(panel, *found, color=shade, label="_mean")
+
+
+def _drawn(panel: Axes) -> np.ndarray:
+    values = [np.asarray(line.get_ydata(), dtype=float) for line in panel.get_lines()]
+    return np.concatenate(values) if values else np.zeros(0)
