@@ -199,6 +199,7 @@ def test_values_of_options() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_damaged_cell_is_named_and_redone(rivalry: Command) -> None:
     Path("chicken.toml").write_text(
         '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "pure_equilibria"\n'

@@ -85,6 +85,7 @@ def test_its_one_tolerance_is_that_of_the_reference_it_was_for(run: Run) -> None
     assert len(old.study.expect) == 3
 
 
+@pytest.mark.slow
 def test_it_is_certified_again(run: Run) -> None:
     stored = {place.id: run.read_cell(place.id) for place in run.cells[:3]}
     assert certify(run) == 3

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,6 +48,7 @@ def everything(game: Any, x: Any) -> tuple[Any, Any, Any, Any]:
     return game.all_payoffs(x), game.shares(x), rv.oracles.gradients(game, x), rv.oracles.jacobian(game, x)
 
 
+@pytest.mark.slow
 @FEW
 @given(games())
 def test_all_rows_together_get_the_whole_resource(case: Case) -> None:
@@ -82,6 +84,7 @@ def test_more_resource_scales_everything(case: Case, factor: float) -> None:
         np.testing.assert_allclose(there[k], here[k] * factor, rtol=1e-10, atol=1e-13 * size)
 
 
+@pytest.mark.slow
 @FEW
 @given(games())
 def test_gradients_are_those_of_finite_differences(case: Case) -> None:
@@ -111,6 +114,7 @@ def test_moving_everything_changes_nothing(case: Case, by: float) -> None:
     )
 
 
+@pytest.mark.slow
 @FEW
 @given(games(), st.integers(0, PLAYERS - 1), POSITION, POSITION)
 def test_no_reply_beats_the_ceiling(case: Case, player: int, one: float, two: float) -> None:

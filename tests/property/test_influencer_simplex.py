@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,6 +57,7 @@ def found(options: dict[str, Any], x: np.ndarray) -> tuple[np.ndarray, ...]:
     return tuple(np.asarray(part) for part in everything(game, game.space.check(x)))
 
 
+@pytest.mark.slow
 @FEW
 @given(games())
 def test_all_rows_together_get_the_whole_resource(case: Case) -> None:
@@ -92,6 +94,7 @@ def test_renaming_corners_renames_coordinates(case: Case, order: list[int]) -> N
     np.testing.assert_allclose(turned[1], gradients[:, turn], rtol=1e-8, atol=near)
 
 
+@pytest.mark.slow
 @FEW
 @given(games(), st.floats(0.1, 10.0))
 def test_gradients_only_see_ratios(case: Case, factor: float) -> None:

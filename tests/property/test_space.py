@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -82,6 +83,7 @@ def test_inner_coordinates_go_back_and_keep_their_order(part: np.ndarray) -> Non
     assert np.all(inner <= np.asarray(ROUND((x + high) / 2)[0]))
 
 
+@pytest.mark.slow
 @given(arrays(float, (2, 5), elements=st.floats(0, 1, width=64)))
 def test_every_place_of_the_inner_box_is_one_of_the_box(part: np.ndarray) -> None:
     flat = CURVED.flat()

@@ -43,6 +43,7 @@ def some(size: int) -> Any:
     return st.lists(NUMBERS, min_size=size, max_size=size)
 
 
+@pytest.mark.slow
 @FEW
 @given(some(PLAYERS), some(PLAYERS), some(POINTS), some(POINTS), st.floats(0.0, 30.0))
 def test_on_an_interval(reach: Any, budgets: Any, resource: Any, third: Any, abstention: float) -> None:

@@ -23,13 +23,14 @@ BY_DAY = (
     "mfe_PBS_g0.98_beta1000_eps0.0",
 )
 DEAR = ("mean_field_equilibrium", "mean_field_equilibrium_types", "scaling_law", "learning_run")
+SLOW = ("baseline_simulation", "policy_evaluation")  # their kernels compile for seconds
 
 
 def marks(case: Mapping[str, Any]) -> Any:
     cost = str(case.get("cost", "test"))
     if cost == "test" and case["kind"] in DEAR and case["id"] not in BY_DAY:
         cost = "nightly"
-    elif cost == "test" and case["kind"] in DEAR:
+    elif cost == "test" and case["kind"] in (*DEAR, *SLOW):
         cost = "slow"
     found = [] if cost == "test" else [getattr(pytest.mark, cost)]
     return pytest.param(case, id=case["id"], marks=found)

@@ -86,6 +86,7 @@ def test_with_memory_runs_stay_between_the_cartel_and_cournot() -> None:
         assert 45 < float(found.learned_choice.sum()) < 61
 
 
+@pytest.mark.slow
 def test_discounts_have_no_say_without_memory() -> None:
     """Nothing that is seen depends on what was done, so the critic's value is one number."""
     low, high = (
@@ -106,6 +107,7 @@ def test_oracles_at_once_are_at_equilibrium_and_random_players_all_over() -> Non
     assert np.isnan(drawn.deviation.values).all()
 
 
+@pytest.mark.slow
 def test_chunks_and_saving_change_no_bit(tmp_path: Any) -> None:
     learner = ActorCritic(updates=40, batch=8, observation="last", roles=["learns", "random"])
     world = learner.world(rv.games.market())
@@ -151,6 +153,7 @@ def _numpy_network(row: np.ndarray, x: np.ndarray, outputs: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("trace", [0.0, 0.6, 1.0])
+@pytest.mark.slow
 def test_the_loss_has_the_slopes_of_score_and_error(trace: float) -> None:
     """Central differences of the mean log chance, weighted by advantages, and of half the squared error.
 

@@ -41,6 +41,7 @@ def test_mirror_is_multiplicative() -> None:
     assert float(found[0, 2]) == 0.0
 
 
+@pytest.mark.slow
 def test_on_a_simplex_only_the_part_that_keeps_the_sum_is_a_move() -> None:
     space, x = Simplex((3,)), jnp.array([[0.2, 0.3, 0.5]])
     same = boundaries.apply("reject", space, x, jnp.full((1, 3), 0.7))

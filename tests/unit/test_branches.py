@@ -67,6 +67,7 @@ def test_everybody_leaves_the_centre_at_the_closed_form() -> None:
     np.testing.assert_array_equal(centre.branch_stable, centre.branch_parameter > expected)
 
 
+@pytest.mark.slow
 def test_the_mirror_branch_is_stable_below_and_the_pairs_are_saddles() -> None:
     data = three()
     (mirror,) = branches_with(data, 1, 1, 1)

@@ -144,6 +144,7 @@ def test_whole_in_chunks_and_from_a_copy() -> None:
     same(*found)
 
 
+@pytest.mark.slow
 def test_tallies_do_not_change_play() -> None:
     world = city()
     policy = policy_rows(world, random_chances(world))

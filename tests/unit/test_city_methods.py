@@ -139,6 +139,7 @@ def test_what_is_worked_out_is_what_was_measured() -> None:
     assert str(found["coverage"]) == "estimated"
 
 
+@pytest.mark.slow
 def test_free_flow_is_what_is_seen_where_nobody_is_refused() -> None:
     found = ran(CitySimulation(plays="zero", evaluation=20_000), small(capacity="unlimited"))
     np.testing.assert_allclose(found["lane_wanted"], found["lane_free_flow"], atol=0.06)

@@ -82,6 +82,7 @@ def test_a_plan_that_is_never_changed_is_a_single_agents_problem() -> None:
     np.testing.assert_array_equal(found.data.in_force.values[:, 3, 4], np.arange(8))
 
 
+@pytest.mark.slow
 def test_without_a_threshold_it_is_play_in_which_the_leader_moves_every_period() -> None:
     tables = calm()
     found = rv.solve(tables, CommitmentWithSwitchingCost(delta=0.0, targets=TARGETS, ramps=RAMPS))

@@ -127,6 +127,7 @@ def test_what_cannot_be_moved_is_told() -> None:
         ComparativeStatics("price", difference=0.0)
 
 
+@pytest.mark.slow
 def test_without_an_equilibrium_there_is_no_slope() -> None:
     found = rv.solve(contest(), ComparativeStatics("price", rounds=1), start=[[1.0], [3.0]])
     assert found.status == "iteration limit"

@@ -70,6 +70,7 @@ def test_a_cell_comes_back_as_the_bytes_of_its_file(tmp_path: Path, apart: Path,
     assert not list(apart.iterdir())
 
 
+@pytest.mark.slow
 def test_a_user_s_file_is_one_module_for_all_cells_of_a_process(tmp_path: Path, apart: Path) -> None:
     from rivalry.core import registry
 
@@ -200,6 +201,7 @@ def test_no_two_attempts_have_one_ticket(tmp_path: Path, run: Run) -> None:
     assert len(tickets) == len(set(tickets)) == 2 * len(run.cells) + 1
 
 
+@pytest.mark.slow
 def test_so_many_at_a_time(run: Run) -> None:
     line = Line(room=5)
     assert carry_out(run, workers=1, executor=joined(line)) == "done"

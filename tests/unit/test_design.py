@@ -98,6 +98,7 @@ def test_welfare_two_choices_least_and_one_entry() -> None:
     np.testing.assert_allclose(helped.profile.values[:, 0], [0.5 / 2.25, 1.0 / 2.25], rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_of_several_equilibria_the_designer_fears_the_worst_or_hopes() -> None:
     """Both high or both low: x - 1 = +-1, as ``meet`` pulls them together."""
     game = contest(prize=0.0, tax=-1.0, meet=1.0)

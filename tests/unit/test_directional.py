@@ -171,6 +171,7 @@ def test_steps_stay_in_the_box_and_a_start_is_taken() -> None:
     assert np.all((drawn >= [20.0, 5.0]) & (drawn <= [24.0, 60.0]))
 
 
+@pytest.mark.slow
 def test_a_firm_alone_finds_the_monopoly() -> None:
     """``P = 100 - q``, unit cost 10: 45, within a step's turns of it."""
     found = rv.solve(rv.games.market(players=1), Directional(runs=3, periods=4000, step_size=0.25))

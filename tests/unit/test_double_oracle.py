@@ -83,6 +83,7 @@ def test_where_replies_go_round_for_ever() -> None:
     np.testing.assert_allclose(found.payoff.values, 0.0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_pure_equilibrium_is_told_as_one() -> None:
     game = quadratic([9.0, 9.0], [-1.0, -1.0], [-1.0, -1.0], [0.0, 0.0], [0.0, 9.0])  # Cournot: 3 each
     found = found_by(game, [1.0, 2.0], points=65)
@@ -105,6 +106,7 @@ def test_a_broken_off_run_says_what_could_be_gained() -> None:
     np.testing.assert_allclose(found.certificate.regret[0], best, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_round_by_round_is_the_same_and_atoms_are_dropped() -> None:
     method = DoubleOracle(points=65, most=3)
     world = method.world(seek(0.3))

@@ -155,6 +155,7 @@ def test_a_plateau_of_tiny_influence_is_no_settled_end() -> None:
     assert (found.status, found.end_state, found.claim) == ("not found", "moving", "not an equilibrium")
 
 
+@pytest.mark.slow
 def test_an_ascent_that_a_third_party_holds_back_did_not_settle() -> None:
     game = rv.games.influencer(reach=[0.1, 0.1], third_party=[1e9] * 100)
     with pytest.warns(UserWarning, match="no point of rest is near"):

@@ -72,6 +72,7 @@ def steps(env: CityEnv) -> Iterator[tuple[dict[str, Any], dict[str, float], bool
         seen = following
 
 
+@pytest.mark.slow
 def test_what_agents_see() -> None:
     """Karma adds up; who is refused pays its urgency; dormant agents have one bid; lanes lead to the goal."""
     game = city()
@@ -96,6 +97,7 @@ def test_what_agents_see() -> None:
     assert int(env.now.clock[0]) == 30
 
 
+@pytest.mark.slow
 def test_agents_at_junctions_choose_first() -> None:
     """No time passes, nobody is paid, the others wait; then everybody has a lane."""
     game = city(planning="nodes")

@@ -171,6 +171,7 @@ def test_a_full_disk_stops_the_run_with_everything_kept(
     assert carry_out(run, workers=1) == "done"
 
 
+@pytest.mark.slow
 def test_another_version_has_to_be_accepted(tmp_path: Path) -> None:
     run = make(tmp_path)
     carry_out(run, workers=1, progress=lambda event: event.done == 2)

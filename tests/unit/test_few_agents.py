@@ -284,6 +284,7 @@ def four(payment: str) -> tuple[Any, np.ndarray, float]:
 
 
 @pytest.mark.parametrize("payment", ["PBP", "PBS"])
+@pytest.mark.slow
 def test_of_four_agents_the_gain_is_estimated_without_bias(payment: str) -> None:
     game, policy, most = four(payment)
     found = rv.solve(game, rv.methods.Simulation(plays=policy, evaluation=20_000)).data

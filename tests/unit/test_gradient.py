@@ -102,6 +102,7 @@ def test_of_several_rules_the_first_met_is_named() -> None:
     assert str(found.data.stopped_by.values) == "displacement"
 
 
+@pytest.mark.slow
 def test_a_small_rate_is_not_convergence() -> None:
     # displacements are 1e-9 of what they were, but not divided by the rate
     found = rv.solve(

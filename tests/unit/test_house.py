@@ -141,6 +141,7 @@ def _targets(node: ast.ImportFrom) -> set[str]:
     return {f"{base}.{name.name}" if f"{base}.{name.name}" in MODULES else base for name in node.names}
 
 
+@pytest.mark.slow
 def test_one_library_one_home() -> None:
     strays = [
         f"{path.relative_to(SOURCE)}:{found.line} imports {found.module}"

@@ -111,6 +111,7 @@ def test_spectrum_is_that_of_the_whole_jacobian() -> None:
     np.testing.assert_allclose(np.sort(whole.real), np.sort(ours.real), rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_symmetric_positions_are_roots_with_outside_rows() -> None:
     game = rv.games.influencer(reach=[0.14, 0.14], abstention=25, resource=LOPSIDED)
     places = symmetric_positions(game)

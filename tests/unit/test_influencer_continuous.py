@@ -125,6 +125,7 @@ def _tanh_sinh(count: int = 240) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return t, rest, (s[1] - s[0]) * np.pi * np.cosh(s) * t * rest
 
 
+@pytest.mark.slow
 def test_singular_demand_on_a_simplex_meets_another_rule_at_the_default_tolerance() -> None:
     alphas = np.array([0.6, 1.2, 2.0])
     game = rv.games.influencer(

@@ -120,6 +120,7 @@ def along(game, x, firm, grid):
 
 
 @pytest.mark.parametrize(("demand", "choice"), [rule for rule in RULES if rule != ("linear", "price")])
+@pytest.mark.slow
 def test_no_choice_on_a_fine_grid_pays_more_than_the_best_reply(demand, choice):
     rng = np.random.default_rng(5)
     for players in (1, 4, 2, 4, 4, 2):  # each number of firms is a program of its own

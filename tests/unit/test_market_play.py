@@ -134,6 +134,7 @@ def test_a_sticky_price_by_hand() -> None:
         np.testing.assert_allclose(found.profit[0, t], (price - 10) * np.array([10.0, 20.0]))
 
 
+@pytest.mark.slow
 def test_growth_scales_profit_by_market_size() -> None:
     """With constant marginal cost profit grows at exactly g: the effective discount is gamma (1 + g)."""
     growing = {"growth": 0.03, "gamma": 0.9}
@@ -161,6 +162,7 @@ def test_growth_scales_profit_by_market_size() -> None:
 
 
 @pytest.mark.parametrize("choice", ["quantity", "price"])
+@pytest.mark.slow
 def test_who_runs_out_of_cash_leaves_for_good(choice: str) -> None:
     """Its last cash flow is the one that broke it; then the others have the market to themselves."""
     options = {
@@ -232,6 +234,7 @@ def test_in_turns_the_others_choices_stand() -> None:
     np.testing.assert_allclose(found.cash_flow[0, 1], [(90 - 23) * 10, (90 - 23) * 13])
 
 
+@pytest.mark.slow
 def test_shocks_have_the_chances_of_their_chain() -> None:
     """Frequencies of levels and of changes over 400 runs; every price tells the level."""
     chain = [[0.9, 0.1], [0.3, 0.7]]

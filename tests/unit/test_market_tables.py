@@ -106,6 +106,7 @@ def test_shocks_are_nature() -> None:
         for word in ("simultaneous", "alternating")
     ],
 )
+@pytest.mark.slow
 def test_walks_on_tables_are_play(rule: str, timing: str) -> None:
     """Twelve periods at random places, with a shock that goes to and fro: the same cash flows and prices."""
     turns = {"stages": [[1], [0]]} if timing == "staged" else {"timing": timing}

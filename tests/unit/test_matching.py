@@ -29,6 +29,7 @@ def ragged() -> Matrix:
 
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
+@pytest.mark.slow
 def test_regrets_are_those_of_the_joint_play(learner: object, ragged: Matrix) -> None:
     record = rv.solve(ragged, learner, max_steps=3000, seed=2).record
     joint = record["joint_play"][1].reshape(2, 3, 4)

@@ -259,6 +259,7 @@ class OwnMarket(type(rv.games.market())):  # type: ignore[misc]
         raise AssertionError
 
 
+@pytest.mark.slow
 def test_members_are_never_read_and_registered_answers_are() -> None:
     class Stepped(Plain):
         def levels(self, count: int) -> Any:

@@ -104,6 +104,7 @@ def test_coefficient_is_twice_jaxconts_with_the_same_vector() -> None:
     assert found.lyapunov < 0
 
 
+@pytest.mark.slow
 def test_orbit_of_the_normal_form_is_its_circle() -> None:
     mu, a, b, w = 0.35, -0.7, 0.4, 3.0
     game = plane(lambda x, p: normal_form(jnp.append(x, 0.0), p)[:2], mu)
@@ -184,6 +185,7 @@ def numpy_gradients(x: np.ndarray, reach: float) -> np.ndarray:
     return np.asarray((weights * share * (1 - share) * (b - x[:, None]) / reach**2).sum(axis=1))
 
 
+@pytest.mark.slow
 def test_the_cycles_beyond_the_hopf_point_of_three_players() -> None:
     from scipy.integrate import solve_ivp
 

@@ -50,6 +50,7 @@ def race(request: Any) -> Any:
     return rv.games.race(**RACES[request.param])
 
 
+@pytest.mark.slow
 def test_tables_pay_schedules_as_the_game_does(race: Any) -> None:
     tables = tabulate_periods(race, 2)
     choices = int(tables.tabulated.tables.sizes[0])

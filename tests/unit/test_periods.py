@@ -112,6 +112,7 @@ def test_without_end_is_the_limit_of_many_periods() -> None:
     assert np.allclose(found.data.value, values[0], atol=1e-7)
 
 
+@pytest.mark.slow
 def test_several_starts_count_the_equilibria_of_a_stage() -> None:
     """One period of Cournot has one equilibrium, from wherever replies begin."""
     found = rv.solve(selling(0.04, 0.9), Periods(tries=2))

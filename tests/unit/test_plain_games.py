@@ -89,6 +89,7 @@ def test_a_plain_class_is_solved(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["Plain", "Frozen"])
+@pytest.mark.slow
 def test_arrays_of_a_plain_class_are_swept(kind: str) -> None:
     game = KINDS[kind]()
     swept = rv.sweep(game, {"slopes": [1.0, 2.0]}, ASCENT, START)
@@ -98,6 +99,7 @@ def test_arrays_of_a_plain_class_are_swept(kind: str) -> None:
     np.testing.assert_array_equal(game.slopes, SLOPES)
 
 
+@pytest.mark.slow
 def test_a_parameter_of_a_plain_class_is_followed() -> None:
     """The symmetric equilibrium 1 / (1 + 2 slope), from one slope to another."""
     branch = rv.solve(Plain(np.ones(2)), Branches(parameter="slopes", low=1.0, high=2.0)).data
@@ -115,6 +117,7 @@ def test_slots_have_no_place_for_what_is_swept() -> None:
 
 
 @pytest.mark.parametrize("change", ["array", "entry", "list"])
+@pytest.mark.slow
 def test_a_plain_game_that_was_changed_is_solved_anew(change: str) -> None:
     """Whatever was compiled for it before: a new array, an entry of the old one, a part of a part."""
     game: Any = Plain(np.array(SLOPES))
@@ -201,6 +204,7 @@ def test_a_plain_game_over_time() -> None:
     assert env.step(dict.fromkeys(env.agents, np.ones(1)))[1] == {"player_0": 2.0, "player_1": 4.0}
 
 
+@pytest.mark.slow
 def test_learners_take_a_plain_finite_game() -> None:
     """Prisoners on a simplex of mixed strategies: both learn to defect."""
 

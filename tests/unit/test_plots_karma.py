@@ -279,6 +279,7 @@ def test_scaled_economies_are_compared_at_the_karma_that_both_know() -> None:
     ],
     ids=["policy_map", "mean_bids", "karma_histogram", "bid_law"],
 )
+@pytest.mark.slow
 def test_same_data_same_bytes_and_axes_have_names(kind: str, data: xr.Dataset) -> None:
     plot = getattr(rv.plots, kind)
     assert picture(plot, data) == picture(plot, data)

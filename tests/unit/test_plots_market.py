@@ -343,6 +343,7 @@ def test_learning_curves_have_lines_and_bands_over_replications() -> None:
         rv.plots.learning_curve(data, quantity="choice", axis=1)
 
 
+@pytest.mark.slow
 def test_runs_of_a_learner_are_told_with_their_own_band() -> None:
     game = rv.games.market()
     data = rv.solve(game, rv.methods.Directional(runs=3, periods=60), seed=1).data

@@ -75,6 +75,7 @@ def test_a_second_parameter_has_colours_and_players_dashes() -> None:
     np.testing.assert_allclose(drawn[3].get_ydata(), data.safety_input.values[:, 1, 1])
 
 
+@pytest.mark.slow
 def test_only_certified_neighbours_are_joined_and_others_are_hollow() -> None:
     claims = [["equilibrium"] * 2, ["equilibrium"] * 2, ["not an equilibrium"] * 2]
     ax = rv.plots.scenario(swept(claims), quantities=["p_safe"])

@@ -188,6 +188,7 @@ def test_too_few_that_qualify() -> None:
     assert "violation_share" not in found
 
 
+@pytest.mark.slow
 def test_without_an_equilibrium_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a stage the way in beta is not begun, wherever it would have led."""
     monkeypatch.setattr(continuation, "STAGES", 0)
@@ -219,6 +220,7 @@ def test_types_have_policies_of_their_own(monkeypatch: pytest.MonkeyPatch) -> No
     assert found["equilibrium"][1].shape == (4 * LEVELS, LEVELS)
 
 
+@pytest.mark.slow
 def test_one_program_for_every_beta() -> None:
     assert continuation.equilibrium(game(), 2.0)[2] <= continuation.ENOUGH
     compiled = continuation._staged._cached._cache_size()

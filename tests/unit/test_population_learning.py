@@ -101,6 +101,7 @@ def test_looking_changes_nothing() -> None:
     [{}, {"update": "double_q", "update_probability": 0.5, "alpha": {"kind": "visits"}}],
     ids=["plain", "all"],
 )
+@pytest.mark.slow
 def test_a_run_is_carried_on_to_the_bit(how: dict[str, Any], tmp_path: Path) -> None:
     game = rv.games.karma(**SMALL)
     whole = ran(quick(monitor_every=4, **how))
@@ -288,6 +289,7 @@ def test_sampled_gains_come_to_the_exact_ones() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*visited fewer than")
+@pytest.mark.slow
 def test_payoffs_with_entropy_stand_beside_those_without() -> None:
     options: dict[str, Any] = {"compare": True, "monitor_every": 5, "monitor": SAMPLED}
     plain, with_it = (ran(quick(**options, regularised=how)) for how in (False, "once"))

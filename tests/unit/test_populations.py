@@ -48,6 +48,7 @@ def test_of_one_kind_the_class_that_fits_is_taken() -> None:
         build_method({"kind": "gradient_ascent"}, game=commute())
 
 
+@pytest.mark.slow
 def test_solve_takes_a_population() -> None:
     found = rv.solve(commute(SLOPES), Drift(), start=[[0.2, 0.3, 0.5]], tol=1e-12)
     assert found.status == "converged"

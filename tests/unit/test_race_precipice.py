@@ -64,6 +64,7 @@ def test_the_symmetric_rule_is_an_equilibrium_with_the_known_risk(word: str) -> 
 @pytest.mark.parametrize(
     ("enmity", "boldness"), [(0.2, 5.0), (0.6, 1 / 0.6), (0.6, 3.0), (1.0, 1.0), (0.7, 0.4)]
 )
+@pytest.mark.slow
 def test_a_leader_of_a_small_lead_would_rather_be_undercut(enmity: float, boldness: float) -> None:
     """The gain over a rule, by a search of safeties at each lead and an integral over leads."""
     n, mu = 3, 0.8

@@ -259,6 +259,7 @@ def test_who_follows_a_policy_is_not_taught() -> None:
     assert record["regret"][1][1] == 0.0
 
 
+@pytest.mark.slow
 def test_play_at_random_pays_the_mean_exactly() -> None:
     record = rv.solve(tables(PAIR, (3, 4)), quick(roles="random", window=10), seed=3).record
     np.testing.assert_allclose(record["end_payoff"][1], np.tile(PAIR[0].mean(axis=1), (4, 1)))
@@ -275,6 +276,7 @@ def test_roles_as_one_word_go_to_all() -> None:
 # What is told
 
 
+@pytest.mark.slow
 def test_greedy_play_is_followed_to_its_cycle() -> None:
     """Against play one by one from where each session stood."""
     game, made = tables(PAIR, (3, 4)), quick(sessions=20)

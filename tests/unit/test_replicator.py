@@ -44,6 +44,7 @@ def test_rock_paper_scissors_is_a_cycle_with_the_period_of_its_linearisation() -
     np.testing.assert_allclose(found.data.period, 2 * np.pi * np.sqrt(3), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_continuous_form_is_the_equation() -> None:
     one, other = np.random.default_rng(5).uniform(-1, 1, (2, 3, 3))
     game = rv.games.matrix(payoffs=[one.tolist(), other.tolist()], actions=ACTIONS)
@@ -85,6 +86,7 @@ def test_what_is_absent_stays_absent_and_the_certificate_objects() -> None:
     assert float(found.data.max_real_eigenvalue) == pytest.approx(gain)
 
 
+@pytest.mark.slow
 def test_a_rest_on_a_face_is_polished_there() -> None:
     """The third action pays more, and nobody has it: where the first two can rest, it rests."""
     table = np.zeros((2, 3, 3))

@@ -252,6 +252,7 @@ def test_trace_takes_every_so_many_steps() -> None:
     np.testing.assert_allclose(data.path[-1], 1 + (np.array(START) - 1) / 2**10)
 
 
+@pytest.mark.slow
 def test_lanes_equal_single_runs() -> None:
     goals = [jnp.asarray(g) for g in (-1.0, 0.5, 2.0)]
     games, methods = [Bowl(g) for g in goals], [Halve(part=p) for p in (0.5, 0.4, 0.3)]
@@ -303,6 +304,7 @@ def test_a_search_that_does_not_settle_warns_with_a_remedy() -> None:
         rv.solve(game, rv.methods.GradientAscent(), start=[0.1, 0.9], max_steps=3, tolerance=None)
 
 
+@pytest.mark.slow
 def test_a_search_stopped_on_purpose_does_not_warn(recwarn: pytest.WarningsRecorder) -> None:
     game = rv.games.influencer(reach=[0.25] * 2)
     found = rv.solve(

@@ -115,6 +115,7 @@ def test_other_targets(name: str, target: str) -> None:
 
 
 @pytest.mark.parametrize("target", ["max", "on_policy", "expected"])
+@pytest.mark.slow
 def test_softmax_with_a_falling_temperature(target: str) -> None:
     game, options = GAMES["others"]
     falls = {"kind": "exponential", "initial": 5.0, "factor": 0.999}
@@ -123,6 +124,7 @@ def test_softmax_with_a_falling_temperature(target: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["at once", "price", "memory 2", "three", "nature seen"])
+@pytest.mark.slow
 def test_counterfactual_updates(name: str) -> None:
     game, options = GAMES[name]
     made = learner(**options, updates="counterfactual", periods=400)

@@ -14,6 +14,7 @@ from rivalry.lab.study import StudyError, build_game
 SEXES = {"family": "matrix", "name": "battle_of_the_sexes"}
 
 
+@pytest.mark.slow
 def test_leaders_of_any_family() -> None:
     """The leader goes where it likes best and is joined: the same game as from Python."""
     game = build_game({**SEXES, "leaders": [1]})

@@ -68,6 +68,7 @@ def test_newton_is_exact_on_a_linear_game() -> None:
     np.testing.assert_allclose((x + tangent_cone.newton_step(game, x)).ravel(), root, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_newton_leaves_what_a_bound_holds() -> None:
     # the first player is pressed against its upper bound, the second alone is free
     game = linear([[-1.0, 0.0], [1.0, -2.0]], [50.0, 0.0])

@@ -119,6 +119,7 @@ def test_path_payoffs_are_the_payoffs_along_the_path(tmp_path: Path) -> None:
         np.testing.assert_allclose(payoffs, game.payoffs(row), rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_path_gradients_are_the_own_gradients_along_the_path(tmp_path: Path) -> None:
     method = {"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50}
     task = task_of(tmp_path, method=[method], plots=[{"kind": "paths", "quantity": "gradient"}])
