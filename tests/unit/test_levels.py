@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from rivalry.core.space import Box, Simplex
-from rivalry.tables.action_grid import moves_between, places_of
-from rivalry.tables.levels import axis_levels, check_levels
+from rivalry.tables.action_grid import axis_levels, check_levels, moves_between, places_of
 
 BOX = Box.of([[0.0, 9.0], [0.0, 4.0]], players=2)
 LOG = {"kind": "log", "from": 1.0, "to": 4.0, "count": 3}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from rivalry.core.registry import near
 from rivalry.core.results import CERTIFIED, CLAIMS, Record, dataset
+from rivalry.core.validate import check_word, near
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -72,11 +72,9 @@ def compare(
     >>> int(found.pairs), found.holds.dims
     (2, ('left_point', 'right_point'))
     """
-    if relation not in RELATIONS:
-        raise ValueError(f"relation: {relation!r} is unknown; {near(str(relation), RELATIONS)}")
+    check_word("relation", relation, RELATIONS)
     for claim in claims:
-        if claim not in CLAIMS:
-            raise ValueError(f"claims: {claim!r} is unknown; {near(str(claim), CLAIMS)}")
+        check_word("claims", claim, CLAIMS)
     sides = [_points(data, quantity, name, claims) for name, data in (("left", left), ("right", right))]
     (first, own_first, _), (second, own_second, _) = sides
     apart = first[:, None] - second[None, :]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import combinations
-from math import comb
+from math import comb, gcd, prod
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
@@ -34,6 +34,7 @@ else:
 
 Coordinate = Literal["linear", "log", "logit", "shifted"]
 
+GOLDEN = (5**0.5 - 1) / 2
 LATTICE_AXES = 10  # no lattice beyond: it takes at least two points per axis
 EDGE = 1e-9  # in logs: amounts this close to `least` are 0, however a compiler rounds a logarithm
 
@@ -403,10 +404,14 @@ class Simplex(Tree):
         steps = 1
         while size > 1 and comb(steps + size, size - 1) <= points:
             steps += 1
-        lattice = simplex_lattice(size, steps) / steps
+        return self.steps_lattice(player, steps)
+
+    def steps_lattice(self, player: int, steps: int) -> Float[np.ndarray, "point axis"]:
+        """Return the lattice with ``steps`` steps per edge, in NumPy; every entry is at least ``least``."""
+        lattice = simplex_lattice(self.sizes[player], steps) / steps
         if self.least:
             lattice = self.least + self.spare[player] * lattice
-        return np.pad(lattice, ((0, 0), (0, self.shape[1] - size)))
+        return np.pad(lattice, ((0, 0), (0, self.shape[1] - lattice.shape[1])))
 
     def check(self, x: object, name: str = "start") -> Profile:
         full = as_profile(x, self.shape, name)
@@ -473,6 +478,56 @@ class Choices(Tree):
                     f"{name}: player {player} chooses {choice:g}; must be a whole number in 0..{size - 1}"
                 )
         return put(full)
+
+
+def lattice(space: Space, count: int) -> list[Profile]:
+    """Return ``count`` different profiles ``[player axis]`` spread evenly over the space, without sampling.
+
+    Each player's points are those of the space's grid, moved inward to the midpoints of equal intervals.
+    Profiles are chosen from all combinations of these points: all of them if ``count`` is their number.
+
+    Raises `ValueError` if the space has fewer than ``count`` profiles.
+
+    >>> places = lattice(Box.interval(0.0, 1.0, players=2), 9)
+    >>> sorted(tuple(x.ravel().round(3).tolist()) for x in places)[:4]
+    [(0.167, 0.167), (0.167, 0.5), (0.167, 0.833), (0.5, 0.167)]
+    """
+    if isinstance(space, Box) and (space.curved or space.usual_low is not None):
+        inside = Box(space.inner(space.usual.low), space.inner(space.usual.high))
+        return [space.outer(y) for y in lattice(inside, count)]
+    players = space.shape[0]
+    points = 1
+    rows = [_middles(space, player, points) for player in range(players)]
+    while prod(map(len, rows)) < count:
+        points += 1
+        finer = [_middles(space, player, points) for player in range(players)]
+        if points > 4 * count and prod(map(len, finer)) < count:
+            raise ValueError(f"starts: {count} must be at most {prod(map(len, finer))}, all there are")
+        rows = finer
+    sizes = [len(row) for row in rows]
+    total = prod(sizes)
+    # steps of the golden section, coprime to the total, visit different profiles that are far apart
+    step = next(s for s in range(max(1, round(GOLDEN * total)), 2 * total + 2) if gcd(s, total) == 1)
+    found = []
+    for k in range(count):
+        number, places = (k * step + total // 2) % total, []
+        for row, size in zip(rows, sizes, strict=True):
+            number, index = divmod(number, size)
+            places.append(row[index])
+        found.append(put(np.stack(places)))
+    return found
+
+
+def _middles(space: Space, player: int, points: int) -> np.ndarray:
+    """Return about ``points`` strategies of a player: grid midpoints, or all of finitely many choices."""
+    grid = np.asarray(space.grid(player, points))
+    if isinstance(space, Choices):  # nothing lies between discrete choices
+        return grid
+    if points == 1:
+        return np.asarray(grid.mean(axis=0, keepdims=True))
+    across = max(len(np.unique(grid[:, axis])) for axis in range(grid.shape[1]))
+    middle = grid.mean(axis=0)
+    return np.asarray(middle + (grid - middle) * (1 - 1 / across))
 
 
 def width(space: Space) -> Profile:

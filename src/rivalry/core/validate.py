@@ -11,7 +11,8 @@ import math
 import operator
 import re
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import is_dataclass
 from functools import wraps
 from numbers import Integral, Real
@@ -133,24 +134,31 @@ def checked(factory: F) -> F:
     @wraps(factory)
     def call(*args: Any, **kwargs: Any) -> Any:
         # bounds come after the factory, whose own messages give reasons; sizes must be checked before it runs
-        given = check(factory, args, kwargs, bounds=False)
-        try:
+        given, known = check(factory, args, kwargs, bounds=False), signature_of(factory)[0]
+        with _named_errors(given, known):
             found = factory(*args, **kwargs)
             check(factory, args, kwargs)
             if not any(map(_holds_function, given.values())):  # the game must remain picklable
-                usual = {name: one.default for name, one in signature_of(factory)[0].items()}
+                usual = {name: one.default for name, one in known.items()}
                 object.__setattr__(found, HELD, Recipe(call, usual | given))  # values are frozen
             return found
-        except Exception as error:
-            words = _told(error, given, signature_of(factory)[0])
-            if words == str(error):
-                raise
-            raise ValueError(words) from error
 
     return call  # type: ignore[return-value]
 
 
-def _told(error: Exception, given: Mapping[str, Any], known: Iterable[str]) -> str:
+@contextmanager
+def _named_errors(given: Mapping[str, Any], known: Iterable[str]) -> Iterator[None]:
+    """Raise errors again as one-line messages that name the arguments."""
+    try:
+        yield
+    except Exception as error:
+        words = _message(error, given, known)
+        if words == str(error):
+            raise
+        raise ValueError(words) from error
+
+
+def _message(error: Exception, given: Mapping[str, Any], known: Iterable[str]) -> str:
     """Return the message of a factory's error with its arguments, on one line.
 
     Messages of subclasses of `ValueError` are unchanged.
@@ -190,14 +198,9 @@ def check_options(method: type) -> None:
         kind: type = type(self)  # a subclass may allow more
         known, hints = signature_of(kind)
         given = {name: getattr(self, name) for name in known}
-        try:
+        with _named_errors(given, known):
             for look in looks:
                 look(self)
-        except Exception as error:
-            words = _told(error, given, known)
-            if words == str(error):
-                raise
-            raise ValueError(words) from error
         for name, value in given.items():
             refuse(name, hints.get(name, Any), value)
 
@@ -299,6 +302,27 @@ def limit(name: str, *sizes: int) -> None:
     if total > ROOM:
         product = " x ".join(str(size) if size < 10**15 else f"{size:.3g}" for size in sizes)
         raise ValueError(f"{name}: {product} numbers are too many; must be at most {ROOM:.0e} in all")
+
+
+def check_word(name: str, value: object, known: Iterable[str]) -> None:
+    """Raise `ValueError`, with a hint, for a word that is not among those known."""
+    known = list(known)
+    if value not in known:
+        raise ValueError(f"{name}: {value!r} is unknown; {near(str(value), known)}")
+
+
+def whole_number(name: str, value: Any, least: int = 0) -> int:
+    """Return an integer of at least ``least``; raise `ValueError` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise ValueError(f"{name}: {shown(value)} must be a whole number of at least {least}")
+    return int(value)
+
+
+def number_of(name: str, value: Any, count: int) -> int:
+    """Return the number of one of ``count`` things, such as players; raise `ValueError` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= int(value) < count:
+        raise ValueError(f"{name}: {value!r} must be a whole number in 0..{count - 1}")
+    return int(value)
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from rivalry.core.space import Box, Choices, Simplex, simplex_lattice
-from rivalry.tables.levels import are_levels, axis_levels, spanned
+from rivalry.core.validate import check_word, whole_number
+
+KINDS = {"linear": ("from", "to", "count"), "log": ("from", "to", "count"), "levels": ("levels",)}
+"""Kinds of levels of an axis, and the keys that each takes."""
 
 Places = int | dict[str, Any] | list[Any] | tuple[Any, ...] | np.ndarray
 
@@ -24,7 +28,7 @@ def places_of(space: Any, places: Places) -> np.ndarray:
         A whole number requests a grid: on a `Box` that many points per axis, end points included, the first
         axis slowest; on a `Simplex` the lattice with ``places - 1`` steps per edge; of `Choices` all. A
         mapping, or a list of mappings, gives the levels on the axes of a `Box`
-        (`rivalry.tables.levels.axis_levels`). Otherwise explicit points: ``[action axis]`` for all players
+        (`axis_levels`). Otherwise explicit points: ``[action axis]`` for all players
         (``[action]`` with one axis), or a list of these, one per player.
 
     Returns
@@ -70,10 +74,7 @@ def _grid(space: Any, player: int, count: int) -> np.ndarray:
         ]
         return spanned(lines)
     if isinstance(space, Simplex):
-        lattice = simplex_lattice(space.sizes[player], count - 1) / (count - 1)
-        if space.least:  # keeps every probability at or above ``least``
-            lattice = space.least + space.spare[player] * lattice
-        return np.pad(lattice, ((0, 0), (0, space.shape[1] - lattice.shape[1])))
+        return space.steps_lattice(player, count - 1)
     raise ValueError(f"places: a {type(space).__name__} has no grid; give places of your own")
 
 
@@ -166,33 +167,179 @@ def _padded(tables: list[np.ndarray], actions: int) -> np.ndarray:
     return moves
 
 
+def box_moves(axes: int) -> np.ndarray:
+    """Return the moves on a grid of a `Box` in steps, ``[move axis]``: down each axis, stay, up each axis."""
+    unit = np.eye(axes, dtype=np.int64)
+    return np.concatenate([-unit, np.zeros((1, axes), dtype=np.int64), unit])
+
+
+def simplex_moves(corners: int) -> np.ndarray:
+    """Return the moves on a lattice of a `Simplex` in units, ``[move corner]``.
+
+    They transfer a unit from the earlier to the later corner of each pair, stay, or transfer it back.
+    """
+    unit = np.eye(corners, dtype=np.int64)
+    forth = [unit[taker] - unit[giver] for giver, taker in combinations(range(corners), 2)]
+    return np.array([*forth, np.zeros(corners, dtype=np.int64), *(-move for move in forth)])
+
+
 def _steps(counts: tuple[int, ...]) -> np.ndarray:
     """Return the moves on a grid with ``counts`` levels per axis, ``[standing move]``."""
-    axes = len(counts)
-    index = np.indices(counts).reshape(axes, -1).T
-    stay = np.zeros((1, axes), dtype=np.int64)
-    unit = np.eye(axes, dtype=np.int64)
+    index = np.indices(counts).reshape(len(counts), -1).T
     columns = []
-    for step in np.concatenate([-unit, stay, unit]):
+    for step in box_moves(len(counts)):
         there = np.clip(index + step, 0, np.asarray(counts) - 1)
         columns.append(np.ravel_multi_index(tuple(there.T), counts))
     return np.stack(columns, axis=1)
 
 
 def _transfers(corners: int, steps: int) -> np.ndarray:
-    """Return the moves on a lattice of the simplex, ``[standing move]``."""
+    """Return the moves on a lattice of the simplex, ``[standing move]``; who has nothing to give stays."""
     lattice = simplex_lattice(corners, steps)
     number = {tuple(row): k for k, row in enumerate(lattice.tolist())}
-    pairs = list(combinations(range(corners), 2))
-    stay = np.arange(len(lattice))
-    columns = [_transfer(lattice, number, giver, taker) for giver, taker in pairs]
-    columns += [stay, *(_transfer(lattice, number, giver, taker) for taker, giver in pairs)]
-    return np.stack(columns, axis=1)
+    moved = (lattice[:, None] + simplex_moves(corners)).tolist()
+    return np.array([[number.get(tuple(row), k) for row in rows] for k, rows in enumerate(moved)])
 
 
-def _transfer(lattice: np.ndarray, number: dict[tuple[int, ...], int], giver: int, taker: int) -> np.ndarray:
-    moved = lattice.copy()
-    able = lattice[:, giver] > 0
-    moved[able, giver] -= 1
-    moved[able, taker] += 1
-    return np.asarray([number[tuple(row)] for row in moved.tolist()], dtype=np.int64)
+def are_levels(places: Any) -> bool:
+    """Return whether ``places`` gives levels: one table for all axes, or a list with one per axis."""
+    if isinstance(places, Mapping):
+        return True
+    return isinstance(places, list | tuple) and bool(places) and all(isinstance(p, Mapping) for p in places)
+
+
+def check_levels(places: Any) -> None:
+    """Raise `ValueError`, with a one-line message, for invalid tables of levels, for any space.
+
+    >>> check_levels({"kind": "log", "from": 0.0, "to": 1.0, "count": 9})
+    Traceback (most recent call last):
+    ValueError: places.from: 0 must be above 0 for kind = 'log'
+    """
+    for name, table in _named(places):
+        kind = table.get("kind")
+        check_word(f"{name}.kind", kind, KINDS)
+        for key in table:
+            if key not in (*KINDS[kind], "kind"):
+                raise ValueError(f"{name}.{key}: is not known; {kind} takes {', '.join(KINDS[kind])}")
+        for key in KINDS[kind]:
+            if key not in table:
+                raise ValueError(f"{name}.{key}: is missing; {kind} takes {', '.join(KINDS[kind])}")
+        if kind == "levels":
+            rows = _lists(f"{name}.levels", table["levels"])
+            if len(rows) > 1 and not isinstance(places, Mapping):
+                raise ValueError(f"{name}.levels: {len(rows)} lists; must be one, as this is one axis")
+        else:
+            _check_ends(name, table, kind)
+
+
+def axis_levels(space: Any, places: Any) -> list[list[np.ndarray]]:
+    """Return the increasing levels of every player's axes: ``[player][axis]`` arrays.
+
+    Parameters
+    ----------
+    space : Box
+        The strategy space.
+    places : mapping or list of mapping
+        One table for all axes, or a list with one per axis: ``{kind = "linear"|"log", from, to, count}``,
+        evenly spaced on that scale with both ends (each a number, or one per player), or ``{kind = "levels",
+        levels}``, explicit levels, one list for all axes or one per axis.
+
+    Returns
+    -------
+    list of list of np.ndarray
+        The levels.
+
+    Raises
+    ------
+    ValueError
+        For a space that is no `Box`, a number of tables or lists other than that of the axes, and as
+        `check_levels` does.
+
+    Examples
+    --------
+    >>> box = Box.of([[0.0, 9.0], [0.0, 9.0]], players=2)
+    >>> found = axis_levels(box, [{"kind": "levels", "levels": [0, 4]},
+    ...                           {"kind": "log", "from": 1, "to": 4, "count": 3}])
+    >>> [line.round(6).tolist() for line in found[0]]
+    [[0.0, 4.0], [1.0, 2.0, 4.0]]
+    """
+    if not isinstance(space, Box):
+        raise ValueError(f"places: a {type(space).__name__} has no axes with levels; must be a Box")
+    check_levels(places)
+    players, axes = space.shape
+    if not isinstance(places, Mapping) and len(places) != axes:
+        raise ValueError(f"places: {len(places)} tables for {axes} axes; must be one for all, or one an axis")
+    each = [places] * axes if isinstance(places, Mapping) else list(places)
+    lines = [_lines(table, axis, players, axes) for axis, table in enumerate(each)]
+    return [[line[player] for line in lines] for player in range(players)]
+
+
+def spanned(lines: list[np.ndarray]) -> np.ndarray:
+    """Return the grid that levels span, ``[action axis]``: row-major, the first axis slowest.
+
+    >>> spanned([np.array([0.0, 1.0]), np.array([2.0, 3.0])]).tolist()
+    [[0.0, 2.0], [0.0, 3.0], [1.0, 2.0], [1.0, 3.0]]
+    """
+    mesh = np.meshgrid(*lines, indexing="ij")
+    return np.stack([part.ravel() for part in mesh], axis=-1)
+
+
+def _named(places: Any) -> list[tuple[str, Any]]:
+    if isinstance(places, Mapping):
+        return [("places", places)]
+    return [(f"places[{axis}]", table) for axis, table in enumerate(places)]
+
+
+def _check_ends(name: str, table: Any, kind: str) -> None:
+    count = whole_number(f"{name}.count", table["count"], 1)
+    first, last = (_numbers(f"{name}.{key}", table[key]) for key in ("from", "to"))
+    if kind == "log" and np.any(first <= 0):
+        raise ValueError(f"{name}.from: {first.min():g} must be above 0 for kind = 'log'")
+    if first.ndim and last.ndim and len(first) != len(last):
+        raise ValueError(f"{name}.to: {len(last)} numbers must be {len(first)}, as many as in from")
+    if np.any(first >= last) and count > 1:
+        raise ValueError(f"{name}.from: {table['from']} must be below to = {table['to']}")
+
+
+def _numbers(name: str, value: Any) -> np.ndarray:
+    """Return a finite number, or a list of them, as an array."""
+    try:
+        found = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        found = np.asarray(np.nan)
+    if isinstance(value, bool | str) or found.ndim > 1 or not found.size or not np.all(np.isfinite(found)):
+        raise ValueError(f"{name}: {value!r} must be a finite number, or one per player")
+    return found
+
+
+def _lists(name: str, value: Any) -> list[np.ndarray]:
+    """Return explicit levels: one list, or several."""
+    nested = isinstance(value, list | tuple | np.ndarray) and all(np.ndim(row) == 1 for row in value)
+    rows = list(value) if nested and len(value) else [value]
+    found = []
+    for row in rows:
+        try:
+            line = np.asarray(row, dtype=float)
+        except (TypeError, ValueError):
+            raise ValueError(f"{name}: {value!r} must be a list of numbers, or one list an axis") from None
+        if line.ndim != 1 or not line.size or not np.all(np.isfinite(line)) or np.any(np.diff(line) <= 0):
+            raise ValueError(f"{name}: {row!r} must be finite numbers that rise")
+        found.append(line)
+    return found
+
+
+def _lines(table: Any, axis: int, players: int, axes: int) -> list[np.ndarray]:
+    """Return one axis's levels for every player."""
+    if table["kind"] == "levels":
+        rows = _lists("places.levels", table["levels"])
+        if len(rows) not in (1, axes):
+            raise ValueError(f"places.levels: {len(rows)} lists for {axes} axes; must be one, or one an axis")
+        return [rows[axis if len(rows) > 1 else 0]] * players
+    ends = []
+    for key in ("from", "to"):
+        numbers = np.asarray(table[key], dtype=float)
+        if numbers.ndim and len(numbers) != players:
+            raise ValueError(f"places.{key}: {len(numbers)} numbers must be {players}, one per player")
+        ends.append(np.broadcast_to(numbers, (players,)))
+    spaced = np.geomspace if table["kind"] == "log" else np.linspace
+    return [spaced(first, last, int(table["count"])) for first, last in zip(*ends, strict=True)]

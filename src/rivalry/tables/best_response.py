@@ -285,13 +285,10 @@ def _best(model: _Model, player: int, tie: float) -> tuple[np.ndarray, np.ndarra
                 return value, policy
             policy = better
     value = np.zeros(model.shape)
-    while True:
-        before = value.copy()
-        _sweep(model, player, policy, value, tie)
-        if np.abs(value - before).max() <= ROUNDING * np.abs(value).max():
-            return value, policy
+    while not _rests(model, player, policy, value, tie):
         for _ in range(SWEEPS):
             _sweep(model, player, policy, value)
+    return value, policy
 
 
 def _followed(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
@@ -299,15 +296,22 @@ def _followed(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
     if _small(model):
         return _solved(model, player, policy)
     value = np.zeros(model.shape)
-    while True:
-        before = value.copy()
-        _sweep(model, player, policy, value)
-        if np.abs(value - before).max() <= ROUNDING * np.abs(value).max():
-            return value
+    while not _rests(model, player, policy, value):
+        pass
+    return value
 
 
 def _small(model: _Model) -> bool:
     return model.shape[0] * model.shape[1] <= DENSE
+
+
+def _rests(
+    model: _Model, player: int, policy: np.ndarray, value: np.ndarray, tie: float | None = None
+) -> bool:
+    """Sweep once, as `_sweep` does; return whether values changed by rounding only."""
+    before = value.copy()
+    _sweep(model, player, policy, value, tie)
+    return bool(np.abs(value - before).max() <= ROUNDING * np.abs(value).max())
 
 
 def _sweep(

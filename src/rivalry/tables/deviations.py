@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rivalry.core.validate import whole_number
 from rivalry.tables.gaps import replies
 from rivalry.tables.greedy_play import check_player
 from rivalry.tables.history import Cycles, Whole, by_chance, checked_sessions, whole_states
@@ -163,9 +164,8 @@ def _check(
     tables: FiniteGame, policies: np.ndarray, cycles: Cycles, player: int, periods: int, horizon: int
 ) -> None:
     check_player(tables, player)
-    for name, value in (("periods", periods), ("horizon", horizon)):
-        if value < 1:
-            raise ValueError(f"{name}: {value!r} must be a whole number of at least 1")
+    whole_number("periods", periods, 1)
+    whole_number("horizon", horizon, 1)
     if len(cycles.state) != len(policies):
         raise ValueError(f"cycles: of {len(cycles.state)} sessions; must be of {len(policies)}, as policies")
 

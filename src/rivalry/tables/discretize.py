@@ -11,7 +11,7 @@ from rivalry.core import oracles
 from rivalry.core.game import alike
 from rivalry.core.jax import compiled, jax, jnp, put
 from rivalry.core.plain import registered
-from rivalry.core.registry import near
+from rivalry.core.validate import check_word
 from rivalry.tables.action_grid import Places, moves_between, places_of
 from rivalry.tables.kernels.shapes import Contest, FiniteGame, Tabulated, no_contest
 
@@ -44,7 +44,7 @@ def tabulate(
     places : int, dict, list or array
         A whole number (a grid: that many points per axis of a `Box`, end points included; a lattice of a
         `Simplex` with ``places - 1`` steps per edge), for which the game itself may provide the levels
-        (`rivalry.oracles.action_levels`). Or levels on the axes of a `Box` (`rivalry.tables.levels`):
+        (`rivalry.oracles.action_levels`). Or levels on the axes of a `Box` (`rivalry.tables.action_grid`):
         ``{kind = "log"|"linear", from, to, count}`` or ``{kind = "levels", levels}``, one table for all axes
         or a list with one per axis. Or explicit points: ``[action axis]`` for all players, or a list with one
         array per player.
@@ -77,8 +77,8 @@ def tabulate(
     >>> tabulated.tables.payoff.shape, tabulated.tables.action_map[0, 0].tolist()
     ((1, 2, 121), [0, 0, 1])
     """
-    _one_of("observation", observation, OBSERVATIONS)
-    _one_of("play", play, PLAYS)
+    check_word("observation", observation, OBSERVATIONS)
+    check_word("play", play, PLAYS)
     registered(game)
     if oracles.to_finite.knows(game):
         return _finite(game, observation, play)
@@ -87,24 +87,19 @@ def tabulate(
     there = ~np.isnan(found).any(axis=2)
     sizes = there.sum(axis=1).astype(np.int64)
     need = 8 * len(sizes) * int(np.prod(sizes.astype(object)))
+    large = f"a table of {need} bytes is above max_table_bytes, {max_table_bytes}"
     contest = no_contest()
-    summed = oracles.to_contest.knows(game)
-    if need > max_table_bytes:
-        if not summed:
-            raise ValueError(
-                f"places: a table of {need} bytes is above max_table_bytes, {max_table_bytes}; take fewer"
-            )
-        warnings.warn(
-            f"payoffs are summed when needed: a table of {need} bytes is above max_table_bytes, "
-            f"{max_table_bytes}",
-            stacklevel=2,
-        )
-        contest = oracles.to_contest(game, np.where(there[..., None], found, found[:, :1]))
-        payoff = np.zeros((0, len(sizes), 0))
-    elif summed:
-        payoff = _by_contest(oracles.to_contest(game, np.where(there[..., None], found, found[:, :1])), sizes)
+    if oracles.to_contest.knows(game):
+        terms = oracles.to_contest(game, np.where(there[..., None], found, found[:, :1]))
+        if need > max_table_bytes:
+            warnings.warn(f"payoffs are summed when needed: {large}", stacklevel=2)
+            contest, payoff = terms, np.zeros((0, len(sizes), 0))
+        else:
+            payoff = _by_contest(terms, sizes)
+    elif need > max_table_bytes:
+        raise ValueError(f"places: {large}; take fewer")
     else:
-        payoff = _by_payoffs(game, found, sizes)
+        payoff = np.ascontiguousarray(values_at(_paid, game, found, sizes).T[None])
     _refuse_nan(game, payoff, found, sizes)
     _refuse_nobody(game, contest, found)
     moves = moves_between(game.space, places, found) if walk else np.zeros((0, 0, 0), dtype=np.int64)
@@ -119,11 +114,6 @@ def own_levels(game: Any, places: Places) -> Places:
         found: Places = oracles.action_levels(game, int(places))
         return found
     return places
-
-
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{name}: {value!r} is unknown; {near(str(value), known)}")
 
 
 def _finite(game: Any, observation: str, play: str) -> Tabulated:
@@ -162,16 +152,9 @@ def _turns(
 
 def _swaps(game: Any, places: np.ndarray) -> np.ndarray:
     """Return labels ``[player]``, equal for exchangeable players with the same grid points."""
-    labels = alike(game)
-    found = np.zeros(len(labels), dtype=np.int64)
-    for player in range(len(labels)):
-        same = [
-            other
-            for other in range(player + 1)
-            if labels[other] == labels[player] and np.array_equal(places[other], places[player], True)
-        ]
-        found[player] = same[0]
-    return found
+    first: dict[tuple[int, bytes], int] = {}
+    rows = zip(alike(game).tolist(), places + 0.0, strict=True)  # without -0.0, which has other bytes
+    return np.array([first.setdefault((kind, row.tobytes()), who) for who, (kind, row) in enumerate(rows)])
 
 
 def _by_contest(contest: Any, sizes: np.ndarray) -> np.ndarray:
@@ -180,11 +163,6 @@ def _by_contest(contest: Any, sizes: np.ndarray) -> np.ndarray:
     payoff = np.zeros((1, len(sizes), int(np.prod(sizes))))
     contests.tabulate(contest, sizes, payoff[0])
     return payoff
-
-
-def _by_payoffs(game: Any, places: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return the table of a game by its ``payoffs``."""
-    return np.ascontiguousarray(values_at(_paid, game, places, sizes).T[None])
 
 
 def _paid(game: Any, x: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rivalry.core.validate import number_of
 from rivalry.tables.exact import joint_actions, one_nature, payoffs
 from rivalry.tables.kernels.shapes import FiniteGame, Tabulated
 
@@ -116,10 +117,7 @@ def choices(tables: FiniteGame) -> np.ndarray:
 
 def check_player(tables: FiniteGame, player: Any) -> None:
     """Raise `ValueError` unless ``player`` is a player's number."""
-    players = len(tables.sizes)
-    whole = isinstance(player, int | np.integer) and not isinstance(player, bool)
-    if not whole or not 0 <= player < players:
-        raise ValueError(f"player: {player!r} must be a whole number in 0..{players - 1}")
+    number_of("player", player, len(tables.sizes))
 
 
 def checked_policies(tables: FiniteGame, policies: object) -> np.ndarray:

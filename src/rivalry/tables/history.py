@@ -112,7 +112,7 @@ def whole_states(tables: FiniteGame) -> Whole:
     size = rounds * natures * inner
     if size > MOST_STATES:
         raise ValueError(f"game: {size} whole states; must be at most {MOST_STATES}")
-    strides = np.array([int(np.prod(widths[k + 1 :])) for k in range(len(slots))], dtype=np.int64)
+    strides = _strides_of(widths)
     at = dict(zip(slots, strides.tolist(), strict=True))
     moves = (tables.order[:, :, None] == np.arange(players)).any(axis=1)
     stands = [(at.get((who, 1), 1), sizes[who] if (who, 1) in at else 0) for who in range(players)]

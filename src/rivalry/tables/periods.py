@@ -9,11 +9,10 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.jax import put
 from rivalry.core.tree import Tree
-from rivalry.tables.action_grid import Places, places_of
+from rivalry.tables.action_grid import Places, are_levels, places_of
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, values_at
 from rivalry.tables.greedy_play import checked_policies
 from rivalry.tables.kernels.shapes import FiniteGame, Tabulated, no_contest
-from rivalry.tables.levels import are_levels
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float

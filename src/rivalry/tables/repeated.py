@@ -8,7 +8,7 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.game import scale
-from rivalry.core.registry import near
+from rivalry.core.validate import check_word, whole_number
 from rivalry.tables.action_grid import Places, check_rising, places_of
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, tabulate
 from rivalry.tables.greedy_play import states
@@ -90,9 +90,7 @@ def repeated(
     for player in range(players):
         own = [slot for slot in tables.observation_slots[player].tolist() if slot[0] >= 0 and slot[1] == 0]
         slots.append(_remembered(tables, player, words[player], rounds[player]) + own)
-    width = max(1, max(map(len, slots)))
-    padded = np.array([row + [[-1, -1]] * (width - len(row)) for row in slots], dtype=np.int64)
-    tables = tables._replace(observation_slots=padded)
+    tables = tables._replace(observation_slots=_padded(slots))
     refuse_large(tables, max_table_bytes)
     # payoffs of a growing market are per unit of its size
     grown = 1.0 + float(oracles.payoff_growth(game))
@@ -116,9 +114,14 @@ def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
         for player in stage:
             slots[player] = [[who, 0] for who in before]
         before = sorted([*before, *stage])
-    width = max(1, max(map(len, slots.values())))
-    rows = [slots[player] + [[-1, -1]] * (width - len(slots[player])) for player in range(len(order))]
-    return tables._replace(order=np.array([order]), observation_slots=np.array(rows, dtype=np.int64))
+    rows = [slots[player] for player in range(len(order))]
+    return tables._replace(order=np.array([order]), observation_slots=_padded(rows))
+
+
+def _padded(slots: list[list[list[int]]]) -> np.ndarray:
+    """Return every player's slots in one array; padded slots are -1."""
+    width = max(1, max(map(len, slots)))
+    return np.array([row + [[-1, -1]] * (width - len(row)) for row in slots], dtype=np.int64)
 
 
 def followers(tables: FiniteGame) -> np.ndarray:
@@ -176,11 +179,10 @@ def _each(name: str, value: Any, players: int) -> list[Any]:
     each = list(value) if listed else [value] * players
     for player, one in enumerate(each):
         where = f"{name}[{player}]" if listed else name
-        if name == "observation" and one not in OBSERVATIONS:
-            raise ValueError(f"{where}: {one!r} is unknown; {near(str(one), OBSERVATIONS)}")
-        whole = isinstance(one, int | np.integer) and not isinstance(one, bool)
-        if name == "memory" and not (whole and one >= 0):
-            raise ValueError(f"{where}: {one!r} must be a whole number of at least 0")
+        if name == "observation":
+            check_word(where, one, OBSERVATIONS)
+        else:
+            whole_number(where, one)
     return each
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -12,8 +11,10 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from rivalry.core import oracles
 from rivalry.core.game import Game, started
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.registry import near
+from rivalry.core.oracles import forward
 from rivalry.core.space import Box, Choices, Profile, Simplex
+from rivalry.core.validate import check_word, whole_number
+from rivalry.tables.action_grid import box_moves, simplex_moves
 from rivalry.transforms.units import units
 
 MOVES = ("discrete", "continuous")
@@ -114,14 +115,7 @@ def _(game: Walks) -> bool:
     return True
 
 
-@oracles.payoff_scale.register(Walks)
-def _(game: Walks) -> Any:
-    return oracles.payoff_scale(game.game)
-
-
-@oracles.discontinuity.register(Walks)
-def _(game: Walks) -> str:
-    return oracles.discontinuity(game.game)
+forward(Walks, oracles.payoff_scale, oracles.discontinuity)
 
 
 @oracles.labels.register(Walks)
@@ -186,18 +180,17 @@ def walks(
     >>> bool((rewards == game.game.payoffs(state.position)).all())
     True
     """
-    _word("moves", moves, MOVES)
-    _word("observation", observation, OBSERVATIONS)
-    if periods is not None and (isinstance(periods, bool) or not isinstance(periods, int) or periods < 1):
-        raise ValueError(f"periods: {periods!r} must be a whole number, at least 1")
+    check_word("moves", moves, MOVES)
+    check_word("observation", observation, OBSERVATIONS)
+    if periods is not None:
+        whole_number("periods", periods, 1)
     if not isinstance(game, Game):
         raise ValueError(f"game: {type(game).__name__} must have a space and payoffs to be walked through")
     space, discrete, edge = game.space, moves == "discrete", 0
     if isinstance(space, Box):
         origin, unit, most = _grid(space, _steps(step, space.shape[1]))
         most = np.floor(most + NEAR) if discrete else most
-        axes = np.eye(space.shape[1])
-        ways = np.concatenate([-axes, np.zeros((1, len(axes))), axes])
+        ways = box_moves(space.shape[1]).astype(float)
         directions = np.broadcast_to(ways, (len(origin), *ways.shape))
         where = Choices((len(ways),) * len(origin)) if discrete else Box(put(-unit), put(unit))
     elif isinstance(space, Simplex) and discrete:
@@ -205,9 +198,11 @@ def walks(
         origin = np.where(space.mask, space.least, 0.0)
         unit = np.where(space.mask, space.spare / edge, 0.0)
         most = np.where(space.mask, float(edge), 0.0)
-        own = [_transfers(size, space.shape[1]) for size in space.sizes]
+        own = [simplex_moves(size) for size in space.sizes]
         longest = max(map(len, own))
-        directions = np.stack([np.pad(rows, ((0, longest - len(rows)), (0, 0))) for rows in own])
+        directions = np.zeros((len(own), longest, space.shape[1]))
+        for player, rows in enumerate(own):
+            directions[player, : len(rows), : rows.shape[1]] = rows
         where = Choices(tuple(map(len, own)))
     else:
         rule = "must be a Box, or a Simplex with discrete moves, to be walked through"
@@ -224,11 +219,6 @@ def walks(
         observation=observation,
         edge=edge,
     )
-
-
-def _word(name: str, given: object, known: tuple[str, ...]) -> None:
-    if given not in known:
-        raise ValueError(f"{name}: {given!r} is unknown; {near(str(given), known)}")
 
 
 def _steps(step: object, axes: int) -> np.ndarray:
@@ -262,13 +252,6 @@ def _edge(step: object) -> int:
     if size > 1 or abs(1 / size - edge) > NEAR:
         raise ValueError(f"step: {size:g} must be 1 over a whole number, on a simplex")
     return edge
-
-
-def _transfers(size: int, axes: int) -> np.ndarray:
-    """Return the moves of a player on a simplex, ``[move axis]``, as in `action_grid.moves_between`."""
-    unit = np.eye(size, axes)
-    ways = [unit[taker] - unit[giver] for giver, taker in combinations(range(size), 2)]
-    return np.array([*ways, np.zeros(axes), *(-way for way in ways)])
 
 
 def _start(game: Any, start: object, discrete: bool, origin: np.ndarray, unit: np.ndarray) -> Array:

@@ -29,10 +29,9 @@ from rivalry.core.results import ROUNDING, Certificate, Coverage, Record, Roundi
 from rivalry.core.space import Box, Profile, Space, Strategy
 from rivalry.methods.q_learning.exploration import check_whole
 from rivalry.tables import tabulate
-from rivalry.tables.action_grid import Places
+from rivalry.tables.action_grid import Places, are_levels, check_levels
 from rivalry.tables.discretize import TABLE_BYTES, values_at
 from rivalry.tables.kernels.shapes import FiniteGame, stateless_tables
-from rivalry.tables.levels import are_levels, check_levels
 
 ATOM = 1e-12  # joint atoms of smaller weight are left out of searches
 TOGETHER = 1024  # atoms whose payoffs are computed at once
