@@ -55,6 +55,7 @@ FLOORS: list[set[str]] = [
     {"core.tree"},
     {"economies.kernels"},
     {"core.space", "core.results", "core.profiles", "core.statistics", "core.plain", "core.construction"},
+    {"core.dispatch"},
     {"core.oracles"},
     {"core.files", "core.game", "core.compare", "plots"},
     {"core.method"},

@@ -133,9 +133,9 @@ def test_leader_regret() -> None:
 @pytest.mark.parametrize(
     ("payoff", "sizes", "stages", "says"),
     [
-        (np.zeros((2, 2, 2)), [2, 2], [[0]], "stages: player 1 is named 0 times; must be once"),
-        (np.zeros((2, 2, 2)), [2, 2], [[0, 1], [1]], "stages: player 1 is named 2 times"),
-        (np.zeros((2, 2, 2)), [2, 2], [[0, 1], [2]], r"stages: \[2\] must be players"),
+        (np.zeros((2, 2, 2)), [2, 2], [[0]], "stages: player 1 is missing; each must be in one stage"),
+        (np.zeros((2, 2, 2)), [2, 2], [[0, 1], [1]], "stages: player 1 is named twice"),
+        (np.zeros((2, 2, 2)), [2, 2], [[0, 1], [2]], "stages: 2 is no player"),
         (np.zeros((2, 5)), [2, 2], [[0, 1]], r"payoff: shape \(2, 5\) must be \(2, 4\)"),
     ],
     ids=["missing", "repeated", "unknown", "shape"],

@@ -132,14 +132,17 @@ GENERIC: dict[str, dict[str, str]] = {
     "flattened": {},
 }
 GENERIC["open_loop of freeze"] = GENERIC["open_loop"]
-BY_NAME = {oracle.__name__: oracle for oracle in oracles.ORACLES}  # type: ignore[attr-defined]
+BY_NAME = {name: known for name, known in vars(oracles).items() if isinstance(known, oracles.Oracle)}
+FIRST = list(BY_NAME).index("to_finite")  # before it oracles of games with payoffs, then conversions and play
+ABOUT_PAYOFFS = list(BY_NAME)[:FIRST]
+ABOUT_PLAY = list(BY_NAME)[FIRST:]
 WITH_PAYOFFS = [name for name, game in MADE.items() if hasattr(game, "payoffs")]
 KEY = jax.random.key(3)
 
 
 @pytest.mark.parametrize("name", MADE)
 def test_every_oracle_is_answered_or_generic_on_purpose(name: str) -> None:
-    generic = {word for word, oracle in BY_NAME.items() if not oracle.knows(MADE[name])}
+    generic = {word for word in ABOUT_PAYOFFS if not BY_NAME[word].knows(MADE[name])}
     assert generic == set(GENERIC[name])
     assert not {"discontinuity", "payoff_scale"} & generic
     assert oracles.discontinuity(MADE[name]) == "a step"
@@ -149,8 +152,8 @@ class Converted(Firms):
     """The same firms, of which every conversion and every oracle of play is registered."""
 
 
-for oracle in (*oracles.CONVERSIONS, *oracles.PLAY):
-    oracle.register(Converted)(lambda game, *given: None)
+for word in ABOUT_PLAY:
+    BY_NAME[word].register(Converted)(lambda game, *given: None)
 
 AROUND = {
     "freeze": {"to_finite"},  # tables averaged over the fixed players' mixtures
@@ -170,7 +173,7 @@ inside, and learners of a wrapper are given their discount factors."""
 def test_conversions_of_the_game_inside_are_none_of_the_game_around(name: str) -> None:
     inside = Converted(LINEAR.space)
     game = eqx.tree_at(lambda made: made.game, MADE[name], inside)
-    known = {oracle.__name__ for oracle in (*oracles.CONVERSIONS, *oracles.PLAY) if oracle.knows(game)}  # type: ignore[attr-defined]
+    known = {word for word in ABOUT_PLAY if BY_NAME[word].knows(game)}
     assert known == AROUND[name]
     assert oracles.to_stages.knows(inside)
 

@@ -7,7 +7,7 @@ same game with the inner coordinates of its `Box` as strategies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +15,8 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.game import Game, scale_of
 from rivalry.core.jax import jax, jnp
-from rivalry.core.oracles import forwarded
-from rivalry.core.results import Coverage, Record
+from rivalry.core.oracles import forward, forward_at, forwarded
+from rivalry.core.results import Coverage
 from rivalry.core.space import Box
 from rivalry.core.tree import Tree
 
@@ -99,9 +99,15 @@ class Flat(Tree):
         return jax.jvp(first, (y,), (one,))
 
 
-@oracles.payoff_scale.register(Flat)
-def _(game: Flat) -> Any:
-    return oracles.payoff_scale(game.game)
+forward(
+    Flat,
+    oracles.payoff_scale,
+    oracles.discontinuity,
+    oracles.labels,
+    oracles.exchangeable,
+    oracles.validate_parameter,
+)
+forward_at(Flat, Flat.outer)
 
 
 @oracles.deviation_payoff.register(Flat)
@@ -127,36 +133,6 @@ def _(game: Flat, x: Profile) -> Float[Array, "row column"]:
     # derivatives in amounts need not be finite at zero, where they are ignored
     rows = jnp.where(away, 0.0, flow[:, None] * oracles.jacobian(game.game, amounts) * flow[None, :])
     return rows + jnp.diag(curve)
-
-
-@oracles.discontinuity.register(Flat)
-def _(game: Flat) -> str:
-    return oracles.discontinuity(game.game)
-
-
-@oracles.labels.register(Flat)
-def _(game: Flat) -> oracles.Labels:
-    return oracles.labels(game.game)
-
-
-@oracles.exchangeable.register(Flat, when=forwarded(oracles.exchangeable))
-def _(game: Flat) -> np.ndarray:
-    return oracles.exchangeable(game.game)
-
-
-@oracles.validate_parameter.register(Flat, when=forwarded(oracles.validate_parameter))
-def _(game: Flat, name: str, value: float) -> str:
-    return oracles.validate_parameter(game.game, name, value)
-
-
-@oracles.metrics.register(Flat, when=forwarded(oracles.metrics))
-def _(game: Flat, x: Profile) -> Record:
-    return oracles.metrics(game.game, game.outer(x))
-
-
-@oracles.traced_metrics.register(Flat, when=forwarded(oracles.traced_metrics))
-def _(game: Flat, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
-    return oracles.traced_metrics(game.game, game.outer(x))
 
 
 @oracles.named_start.register(Flat, when=forwarded(oracles.named_start))
@@ -198,16 +174,6 @@ def _(game: Flat, player: int) -> Array:
         return game.inner(jnp.broadcast_to(own, game.game.space.shape))[player]
 
     return jax.vmap(row)(oracles.search_points(game.game, player))
-
-
-@oracles.plot_data.register(Flat, when=forwarded(oracles.plot_data))
-def _(game: Flat) -> Mapping[str, Callable[[Profile], Record]]:
-    known = oracles.plot_data(game.game)
-
-    def drawn(name: str) -> Callable[[Profile], Record]:
-        return lambda x: known[name](game.outer(x))
-
-    return {name: drawn(name) for name in known}
 
 
 @oracles.payoff_bound.register(Flat, when=forwarded(oracles.payoff_bound))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,17 +30,17 @@ class SubgamePerfect(NamedTuple):
     @property
     def strong_profile(self) -> np.ndarray:
         """The leader's best outcome ``[player]``, the first of several; empty if there is none."""
-        if not len(self.outcomes):
-            return np.zeros(0, dtype=np.int64)
-        found: np.ndarray = self.outcomes[self.payoffs[:, self.leader].argmax()]
-        return found
+        return self._outcome(1)
 
     @property
     def weak_profile(self) -> np.ndarray:
         """The leader's worst outcome ``[player]``, the first of several; empty if there is none."""
+        return self._outcome(-1)
+
+    def _outcome(self, sign: int) -> np.ndarray:
         if not len(self.outcomes):
             return np.zeros(0, dtype=np.int64)
-        found: np.ndarray = self.outcomes[self.payoffs[:, self.leader].argmin()]
+        found: np.ndarray = self.outcomes[(sign * self.payoffs[:, self.leader]).argmax()]
         return found
 
 
@@ -87,12 +87,8 @@ def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequenc
     >>> found.strong.tolist(), found.weak.tolist(), found.weak_profile.tolist()
     ([3.0, 1.0], [2.0, 1.0], [1, 1])
     """
+    check_stages(stages, len(sizes))
     order = [player for stage in stages for player in stage]
-    for player in range(len(sizes)):
-        if order.count(player) != 1:
-            raise ValueError(f"stages: player {player} is named {order.count(player)} times; must be once")
-    if len(order) != len(sizes):
-        raise ValueError(f"stages: {sorted(set(order) - set(range(len(sizes))))} must be players")
     given = np.asarray(payoff, dtype=float)
     if given.shape[0] != len(sizes) or given.size != len(sizes) * int(np.prod(sizes)):
         raise ValueError(f"payoff: shape {given.shape} must be {(len(sizes), int(np.prod(sizes)))}")
@@ -104,6 +100,21 @@ def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequenc
         kept = kept & _stable(pays, kept, order, list(stage), first, tie)
         missing += int((~kept.any(axis=tuple(range(first, kept.ndim)))).sum())
     return _staged(pays, kept if missing == 0 else np.zeros_like(kept), order, missing)
+
+
+def check_stages(stages: Any, players: int) -> None:
+    """Raise `ValueError`, naming the player, unless ``stages`` is an ordered partition of the players."""
+    if not isinstance(stages, list | tuple) or not all(isinstance(s, list | tuple) and s for s in stages):
+        raise ValueError(f"stages: {stages!r} must be a list of lists of players, as in [[0], [1]]")
+    named = [player for stage in stages for player in stage]
+    for player in named:
+        if type(player) is not int or not 0 <= player < players:
+            raise ValueError(f"stages: {player!r} is no player; must be in 0..{players - 1}")
+        if named.count(player) > 1:
+            raise ValueError(f"stages: player {player} is named twice; each must be in one stage")
+    for player in range(players):
+        if player not in named:
+            raise ValueError(f"stages: player {player} is missing; each must be in one stage")
 
 
 def leader_regret(staged: SubgamePerfect, payoff: object) -> tuple[np.ndarray, np.ndarray]:

@@ -6,21 +6,13 @@ Every transform returns a game that `solve`, `certificate` and further transform
 from rivalry.transforms.discretise import discretise
 from rivalry.transforms.freeze import freeze
 from rivalry.transforms.over_periods import in_stages, open_loop, repeat
-from rivalry.transforms.stackelberg import (
-    Followers,
-    Leadership,
-    Respond,
-    check_stages,
-    hierarchy,
-    stackelberg,
-)
+from rivalry.transforms.stackelberg import Followers, Leadership, Respond, hierarchy, stackelberg
 from rivalry.transforms.walk import walks
 
 __all__ = [
     "Followers",
     "Leadership",
     "Respond",
-    "check_stages",
     "discretise",
     "freeze",
     "hierarchy",

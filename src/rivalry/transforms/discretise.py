@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -12,8 +11,7 @@ from jaxtyping import Array, Float
 from rivalry.core import oracles
 from rivalry.core.game import Game
 from rivalry.core.jax import jnp, put
-from rivalry.core.oracles import forwarded
-from rivalry.core.results import Record
+from rivalry.core.oracles import forward, forward_at
 from rivalry.core.space import Choices, Profile
 from rivalry.tables.action_grid import Places, places_of
 from rivalry.tables.discretize import own_levels
@@ -36,44 +34,13 @@ class Discretised(eqx.Module):
         return self.places[jnp.arange(len(self.places)), x[:, 0].astype(int)]
 
 
-@oracles.payoff_scale.register(Discretised)
-def _(game: Discretised) -> Any:
-    return oracles.payoff_scale(game.game)
-
-
-@oracles.discontinuity.register(Discretised)
-def _(game: Discretised) -> str:
-    return oracles.discontinuity(game.game)
+forward(Discretised, oracles.payoff_scale, oracles.discontinuity, oracles.validate_parameter)
+forward_at(Discretised, Discretised.profile)
 
 
 @oracles.labels.register(Discretised)
 def _(game: Discretised) -> oracles.Labels:
     return oracles.Labels(oracles.labels(game.game).players)
-
-
-@oracles.metrics.register(Discretised, when=forwarded(oracles.metrics))
-def _(game: Discretised, x: Profile) -> Record:
-    return oracles.metrics(game.game, game.profile(x))
-
-
-@oracles.traced_metrics.register(Discretised, when=forwarded(oracles.traced_metrics))
-def _(game: Discretised, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
-    return oracles.traced_metrics(game.game, game.profile(x))
-
-
-@oracles.plot_data.register(Discretised, when=forwarded(oracles.plot_data))
-def _(game: Discretised) -> Mapping[str, Callable[[Profile], Record]]:
-    known = oracles.plot_data(game.game)
-
-    def at_profile(name: str) -> Callable[[Profile], Record]:
-        return lambda x: known[name](game.profile(x))
-
-    return {name: at_profile(name) for name in known}
-
-
-@oracles.validate_parameter.register(Discretised, when=forwarded(oracles.validate_parameter))
-def _(game: Discretised, name: str, value: float) -> str:
-    return oracles.validate_parameter(game.game, name, value)
 
 
 @oracles.exchangeable.register(Discretised)

@@ -13,7 +13,7 @@ from rivalry.core import oracles
 from rivalry.core.game import Game, Record
 from rivalry.core.game import measures as measures_of
 from rivalry.core.jax import jax, jnp
-from rivalry.core.oracles import forwarded
+from rivalry.core.oracles import forward, forwarded
 from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Choices, Profile, Simplex, Space
 from rivalry.tables.kernels.shapes import FiniteGame, one_state, stateless_tables
@@ -125,14 +125,7 @@ def _(game: Frozen) -> FiniteGame:
     return one_state(tables[list(game.players)])
 
 
-@oracles.payoff_scale.register(Restricted)
-def _(game: Restricted) -> Any:
-    return oracles.payoff_scale(game.game)
-
-
-@oracles.discontinuity.register(Restricted)
-def _(game: Restricted) -> str:
-    return oracles.discontinuity(game.game)
+forward(Restricted, oracles.payoff_scale, oracles.discontinuity)
 
 
 @oracles.labels.register(Restricted)

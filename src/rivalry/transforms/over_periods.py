@@ -13,8 +13,11 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from rivalry.core import oracles
 from rivalry.core.game import Game, MarkovGame
 from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import forward
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Space
+from rivalry.core.validate import whole_number
+from rivalry.tables.stages import check_stages
 from rivalry.transforms.units import units
 
 
@@ -25,17 +28,29 @@ class RepeatedState(NamedTuple):
     period: Int[Array, ""]
 
 
-class Repeated(eqx.Module):
-    """A repeated game; see `repeat`."""
+class PeriodPlay(eqx.Module):
+    """Play of a game in every period, truncated after ``periods`` if given."""
 
     game: Any
-    memory: int = eqx.field(static=True)
     periods: int | None = eqx.field(static=True)
 
     @property
     def space(self) -> Space:
         found: Space = self.game.space
         return found
+
+    def cut(self, period: Array) -> Array:
+        """Return whether play is truncated after so many periods."""
+        return jnp.asarray(False) if self.periods is None else period >= self.periods
+
+
+forward(PeriodPlay, oracles.payoff_scale, oracles.discontinuity, oracles.labels)
+
+
+class Repeated(PeriodPlay):
+    """A repeated game; see `repeat`."""
+
+    memory: int = eqx.field(static=True)
 
     def reset(self, key: PRNGKeyArray) -> RepeatedState:
         """Return the state before the first period, with random past profiles."""
@@ -47,15 +62,12 @@ class Repeated(eqx.Module):
     ) -> tuple[RepeatedState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
         history = jnp.concatenate([x[None], state.history[:-1]])
         period = state.period + 1
-        return RepeatedState(history, period), self.game.payoffs(x), jnp.asarray(False), self._cut(period)
+        return RepeatedState(history, period), self.game.payoffs(x), jnp.asarray(False), self.cut(period)
 
     def observe(self, state: RepeatedState) -> Float[Array, "player feature"]:
         """Return the profiles of the last ``memory`` periods, newest first, for every player."""
         players = self.space.shape[0]
         return jnp.broadcast_to(state.history.ravel(), (players, state.history.size))
-
-    def _cut(self, period: Array) -> Array:
-        return period >= self.periods if self.periods is not None else jnp.asarray(False)
 
 
 def repeat(game: Game, *, memory: int = 1, periods: int | None = None) -> Repeated:
@@ -93,31 +105,16 @@ def repeat(game: Game, *, memory: int = 1, periods: int | None = None) -> Repeat
     >>> rewards.tolist(), game.observe(state)[0].tolist(), bool(cut)
     ([0.0, 5.0], [1.0, 0.0, 0.0, 1.0], False)
     """
-    _count(memory, "memory")
+    whole_number("memory", memory, 1)
     if periods is not None:
-        _count(periods, "periods")
-    return Repeated(game, memory, periods)
+        whole_number("periods", periods, 1)
+    return Repeated(game, periods, memory)
 
 
 @oracles.normalized_observation.register(Repeated)
 def _(game: Repeated, state: RepeatedState) -> Array:
     history: Array = jax.vmap(lambda x: units(game.space, x))(state.history)
     return game.observe(state._replace(history=history))
-
-
-@oracles.payoff_scale.register(Repeated)
-def _(game: Repeated) -> Any:
-    return oracles.payoff_scale(game.game)
-
-
-@oracles.discontinuity.register(Repeated)
-def _(game: Repeated) -> str:
-    return oracles.discontinuity(game.game)
-
-
-@oracles.labels.register(Repeated)
-def _(game: Repeated) -> oracles.Labels:
-    return oracles.labels(game.game)
 
 
 class StagedState(NamedTuple):
@@ -129,17 +126,10 @@ class StagedState(NamedTuple):
     period: Int[Array, ""]
 
 
-class Staged(eqx.Module):
+class Staged(PeriodPlay):
     """A game whose players move in stages; see `in_stages`."""
 
-    game: Any
     moves: Bool[Array, "stage player"]
-    periods: int | None = eqx.field(static=True)
-
-    @property
-    def space(self) -> Space:
-        found: Space = self.game.space
-        return found
 
     def reset(self, key: PRNGKeyArray) -> StagedState:
         """Return the state before the first period, with a random past profile."""
@@ -159,19 +149,21 @@ class Staged(eqx.Module):
             jnp.where(last, 0, state.stage + 1),
             state.period + last,
         )
-        over = jnp.asarray(False) if self.periods is None else following.period >= self.periods
-        return following, rewards, jnp.asarray(False), over
+        return following, rewards, jnp.asarray(False), self.cut(following.period)
 
     def observe(self, state: StagedState) -> Float[Array, "player feature"]:
         """Return last period's profile, this period's moves so far, and who has moved, for every player."""
-        earlier = jnp.arange(len(self.moves)) < state.stage
-        has_moved = jnp.any(self.moves & earlier[:, None], axis=0)
-        seen = jnp.concatenate([state.before.ravel(), state.now.ravel(), has_moved.astype(float)])
+        moved = self.has_moved(state).astype(float)
+        seen = jnp.concatenate([state.before.ravel(), state.now.ravel(), moved])
         return jnp.broadcast_to(seen, (self.space.shape[0], seen.size))
 
     def movers(self, state: StagedState) -> Bool[Array, "player"]:
         """Return which players choose."""
         return self.moves[state.stage]
+
+    def has_moved(self, state: StagedState) -> Bool[Array, "player"]:
+        """Return which players have chosen in this period."""
+        return jnp.any(self.moves & (jnp.arange(len(self.moves)) < state.stage)[:, None], axis=0)
 
 
 @oracles.active_players.register(Staged)
@@ -182,24 +174,8 @@ def _(game: Staged, state: StagedState) -> Bool[Array, "player"]:
 @oracles.normalized_observation.register(Staged)
 def _(game: Staged, state: StagedState) -> Array:
     """Return observations in numbers of order 1 (`units`); 0 for players that have not moved yet."""
-    has_moved = jnp.any(game.moves & (jnp.arange(len(game.moves)) < state.stage)[:, None], axis=0)
-    now = jnp.where(has_moved[:, None], units(game.space, state.now), 0.0)
+    now = jnp.where(game.has_moved(state)[:, None], units(game.space, state.now), 0.0)
     return game.observe(state._replace(before=units(game.space, state.before), now=now))
-
-
-@oracles.payoff_scale.register(Staged)
-def _(game: Staged) -> Any:
-    return oracles.payoff_scale(game.game)
-
-
-@oracles.discontinuity.register(Staged)
-def _(game: Staged) -> str:
-    return oracles.discontinuity(game.game)
-
-
-@oracles.labels.register(Staged)
-def _(game: Staged) -> oracles.Labels:
-    return oracles.labels(game.game)
 
 
 def in_stages(game: Game, stages: Sequence[Sequence[int]], *, periods: int | None = None) -> Staged:
@@ -239,21 +215,10 @@ def in_stages(game: Game, stages: Sequence[Sequence[int]], *, periods: int | Non
     """
     players = game.space.shape[0]
     if periods is not None:
-        _count(periods, "periods")
-    moves = np.zeros((len(stages), players), dtype=bool)
-    for k, stage in enumerate(stages):
-        if not len(stage):
-            raise ValueError(f"stages[{k}]: is empty; every stage must name a player")
-        for player in stage:
-            if isinstance(player, bool) or not isinstance(player, int) or not 0 <= player < players:
-                raise ValueError(f"stages[{k}]: {player!r} is no player; must be in 0..{players - 1}")
-            if moves[:, player].any():
-                raise ValueError(f"stages[{k}]: player {player} is named twice")
-            moves[k, player] = True
-    missing = np.flatnonzero(~moves.any(axis=0))
-    if missing.size:
-        raise ValueError(f"stages: player {missing[0]} never moves; every player must be in one stage")
-    return Staged(game, jnp.asarray(moves), periods)
+        whole_number("periods", periods, 1)
+    check_stages(stages, players)
+    moves = np.array([np.isin(np.arange(players), stage) for stage in stages])
+    return Staged(game, periods, jnp.asarray(moves))
 
 
 class OpenLoop(eqx.Module):
@@ -311,9 +276,7 @@ def _(game: OpenLoop) -> Array:
     return jnp.asarray(oracles.payoff_scale(game.game)) * game.weights.sum(axis=0).max()
 
 
-@oracles.discontinuity.register(OpenLoop)
-def _(game: OpenLoop) -> str:
-    return oracles.discontinuity(game.game)
+forward(OpenLoop, oracles.discontinuity)
 
 
 @oracles.labels.register(OpenLoop)
@@ -420,7 +383,7 @@ def open_loop(game: Game | MarkovGame, periods: int, discount: object = 1.0) -> 
     >>> game.payoffs(game.space.check([[1.0, 0, 1, 0, 0, 1], [1, 0, 0, 1, 0, 1]])).tolist()
     [3.25, 5.75]
     """
-    _count(periods, "periods")
+    whole_number("periods", periods, 1)
     players = game.space.shape[0]
     try:
         each = np.broadcast_to(np.asarray(discount, dtype=float), (players,))
@@ -478,8 +441,3 @@ class Schedules(eqx.Module):
 
     def _split(self, x: Any) -> Any:
         return x.reshape(self.stage.shape[0], self.periods, -1)
-
-
-def _count(value: object, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name}: {value!r} must be a whole number, at least 1")

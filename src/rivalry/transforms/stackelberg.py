@@ -16,6 +16,7 @@ from rivalry.core.game import Game, own_gradients
 from rivalry.core.jax import jax, jnp
 from rivalry.core.reparametrisation import curved, flattened
 from rivalry.core.space import Box, Profile
+from rivalry.tables.stages import check_stages
 from rivalry.transforms.freeze import Restricted, player_numbers, profile_inside
 
 AT_BOUND = 1e-9  # of a box's width: nearer to a bound than this is on it
@@ -366,18 +367,3 @@ def hierarchy(game: Game, stages: Sequence[Sequence[int]], respond: Respond) -> 
         here = stackelberg(here, [left.index(player) for player in earlier], respond)
         left = earlier
     return cast(Leadership, here)
-
-
-def check_stages(stages: Any, players: int) -> None:
-    """Raise `ValueError`, naming the player, unless ``stages`` is an ordered partition of the players."""
-    if not isinstance(stages, list | tuple) or not all(isinstance(s, list | tuple) and s for s in stages):
-        raise ValueError(f"stages: {stages!r} must be a list of lists of players, as in [[0], [1]]")
-    named = [player for stage in stages for player in stage]
-    for player in named:
-        if type(player) is not int or not 0 <= player < players:
-            raise ValueError(f"stages: {player!r} is no player; must be in 0..{players - 1}")
-        if named.count(player) > 1:
-            raise ValueError(f"stages: player {player} is named twice; each must be in one stage")
-    for player in range(players):
-        if player not in named:
-            raise ValueError(f"stages: player {player} is missing; each must be in one stage")

@@ -29,7 +29,7 @@ from rivalry.games.market.checks import (
 from rivalry.games.market.model import Accounts, Dynamics, Market, Rule, shock_of
 from rivalry.games.market.quantities import check_interior
 from rivalry.games.market.valuation import check_rates
-from rivalry.transforms import check_stages
+from rivalry.tables.stages import check_stages
 
 Numbers = float | list[float] | np.ndarray
 NotNegative = Annotated[float, Ge(0)]

@@ -153,6 +153,16 @@ def forwarded(oracle: Oracle[..., Any]) -> Callable[[Any], bool]:
     return lambda wrapper: oracle.knows(wrapper.game)
 
 
+def forward(kind: type, *oracles: Oracle[..., Any]) -> None:
+    """Answer oracles of a wrapper by those of its field ``game``, where these are registered."""
+
+    def answer(known: Oracle[..., Any]) -> Callable[..., Any]:
+        return lambda wrapper, *args: known(wrapper.game, *args)
+
+    for known in oracles:
+        known.register(kind, when=forwarded(known))(answer(known))
+
+
 def oracle(*, inherited: bool = False) -> Callable[[Callable[Concatenate[Any, P], R]], Oracle[P, R]]:
     """Decorate a generic answer; see `Oracle`."""
     return lambda generic: Oracle(generic, inherited)

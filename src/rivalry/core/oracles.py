@@ -1,0 +1,525 @@
+"""Oracles: knowledge of a game beyond its space and payoffs, registered for the class of the game.
+
+A game reserves two names, ``space`` and ``payoffs``. All other knowledge of it, from the scale of its payoffs
+to a closed-form best response, is given by the *oracles* of this module: functions of a game, each with a
+generic answer that holds for every game. A custom class registers its answers:
+
+>>> import jax.numpy as jnp
+>>> from rivalry import Box, certificate, oracles
+>>> class Duopoly:
+...     space = Box.interval(0.0, 1.0, players=2)
+...
+...     def payoffs(self, x):
+...         return (x * (1 - x.sum()))[:, 0]
+>>> @oracles.best_response.register(Duopoly)
+... def _(game, x, player):
+...     own = jnp.clip((1 - (x.sum() - x[player])) / 2, 0.0, 1.0)
+...     return own, game.payoffs(x.at[player].set(own))[player], "exact"
+>>> certificate(Duopoly(), [[1 / 3], [1 / 3]]).claim
+'equilibrium'
+
+Attributes and methods of a game are never read as answers, whatever their names.
+
+The modules of a family depend on each other in the order model, analyses, oracles, factory. ``model.py``
+holds the class, its data and its payoffs, and imports nothing of the family. ``oracles.py`` registers every
+answer (``@oracles.best_response.register(Market, when=...)``) and may import model and analyses. The last
+line of ``model.py`` names it as a string: ``at_home(Market, "rivalry.games.market.oracles")``. That module is
+imported when an oracle first meets the class or a subclass, also in a spawned worker, since a process with a
+game has imported its model. A family in one file, or a wrapper, registers beside the class and does not call
+`at_home`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from rivalry.core.dispatch import Oracle as Oracle
+from rivalry.core.dispatch import Unsupported as Unsupported
+from rivalry.core.dispatch import at_home as at_home
+from rivalry.core.dispatch import forward as forward
+from rivalry.core.dispatch import forwarded as forwarded
+from rivalry.core.dispatch import oracle as oracle
+from rivalry.core.dispatch import unknown as unknown
+from rivalry.core.jax import jax, jnp
+from rivalry.core.results import Coverage, Record
+from rivalry.tables.kernels.shapes import Contest, FiniteGame, LinearQuadraticGame
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float
+
+    from rivalry.core.space import Profile, Strategy
+
+# Games with payoffs. Descriptions first: subclasses inherit their answers even if they change payoffs.
+# `tests/unit/test_wrappers.py` demands that a wrapper answers each oracle, or leaves it generic on purpose.
+
+
+class Labels(NamedTuple):
+    """Names of players and of the axes of a strategy; empty where they are numbered."""
+
+    players: tuple[str, ...] = ()
+    axes: tuple[str, ...] = ()
+
+
+@oracle(inherited=True)
+def payoff_scale(game: Any) -> Array | np.ndarray | float:
+    """Return the scale of payoffs, a number above 0 that JAX may trace. Generic: 1."""
+    return 1.0
+
+
+@oracle(inherited=True)
+def discontinuity(game: Any) -> str:
+    """Return the cause of discontinuous payoffs; empty where gradients may be followed (generic).
+
+    Methods that follow gradients reject a game with a discontinuity and quote the text.
+    """
+    return ""
+
+
+@oracle(inherited=True)
+def labels(game: Any) -> Labels:
+    """Return the names of players and of the axes of a strategy. Generic: none."""
+    return Labels()
+
+
+@oracle(inherited=True)
+def metrics(game: Any, x: Profile) -> Record:
+    """Return named arrays to store with every result, ``{name: (dimensions, array)}``. Generic: none."""
+    return {}
+
+
+@oracle(inherited=True)
+def traced_metrics(game: Any, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+    """Return `metrics` as arrays that JAX can trace, for expectations over mixtures and for derivatives.
+
+    The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "metrics that JAX can trace")
+
+
+@oracle(inherited=True)
+def named_start(game: Any, name: str) -> Profile:
+    """Return the initial profile of this name; raise `ValueError` for an unknown name (generic: for any)."""
+    raise ValueError(f"start: {name!r} must be a profile; this game has no named starts")
+
+
+@oracle(inherited=True)
+def validate_parameter(game: Any, name: str, value: float) -> str:
+    """Return why the array ``name`` may not take ``value``; empty where it may (generic)."""
+    return ""
+
+
+# Answers that depend on payoffs: a subclass that changes payoffs or space does not inherit them.
+
+
+class Response(NamedTuple):
+    """A player's best response, with its payoff and an upper bound on every payoff."""
+
+    strategy: np.ndarray  # [axis]
+    payoff: float
+    bound: float  # upper bound on every payoff; inf where nothing is proved
+    coverage: Coverage
+    method: str
+    tried: np.ndarray | None = None  # payoffs of the searched strategies, independent of the player's own one
+
+
+@oracle()
+def exchangeable(game: Any) -> np.ndarray:
+    """Return one integer per player, ``[player]``, equal for exchangeable players. Generic: all differ.
+
+    Distances, basins of attraction and symmetric branches do not distinguish exchangeable players.
+    """
+    return np.arange(game.space.shape[0])
+
+
+@oracle()
+def deviation_payoff(game: Any, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+    """Return ``player``'s payoff as a function of its own strategy ``[axis]``, with the others at ``x``."""
+    return lambda strategy: game.payoffs(x.at[player].set(strategy))[player]
+
+
+@oracle()
+def gradients(game: Any, x: Profile) -> Profile:
+    """Return every player's gradient of its own payoff in its own strategy, ``[player axis]``.
+
+    Generic: by differentiating `deviation_payoff`.
+    """
+    return gradients_of(game, x, jnp.arange(x.shape[0]))
+
+
+def gradients_of(game: Any, x: Profile, rows: Array) -> Float[Array, "row axis"]:
+    """Return the gradients of the players ``rows``, by differentiation."""
+
+    def own(player: Array) -> Array:
+        slope: Array = jax.grad(lambda strategy: deviation_payoff(game, x, player)(strategy))(x[player])
+        return slope
+
+    found: Array = jax.vmap(own)(rows)
+    return found
+
+
+@oracle()
+def jacobian(game: Any, x: Profile) -> Float[Array, "row column"]:
+    """Return the derivative of the stacked `gradients` in the stacked profile, player-major.
+
+    Generic: by differentiation.
+    """
+
+    def stacked(y: Array) -> Array:
+        return gradients(game, y.reshape(x.shape)).ravel()
+
+    rows: Array = jax.jacfwd(stacked)(x.ravel())
+    return rows.reshape(x.size, x.size)
+
+
+@oracle()
+def best_response(game: Any, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
+    """Return a best response of ``player`` to the others at ``x``, its payoff, and the coverage.
+
+    The coverage ``exact`` claims that no strategy pays more. An answer that JAX can trace for a traced
+    ``player`` also serves followers and best-response dynamics.
+
+    The generic answer raises `Unsupported`; `rivalry.best_reply` then searches.
+    """
+    raise unknown(game, "best response")
+
+
+@oracle()
+def proved_response(game: Any, x: Profile, player: int) -> Response:
+    """Return a best response with an upper bound on every payoff of ``player``, for certificates.
+
+    Answers compute with concrete numbers. Generic: the answer of `best_response`, whose payoff is the bound
+    where its coverage is exact.
+    """
+    strategy, payoff, coverage = best_response(game, x, player)
+    bound = float(payoff) if coverage == "exact" else np.inf
+    return Response(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
+
+
+@oracle()
+def mixed_best_response(
+    game: Any, places: np.ndarray, weights: np.ndarray, player: int
+) -> tuple[Strategy | np.ndarray, Any, Coverage]:
+    """Return a best response to independent mixtures of the others, in the form of `best_response`.
+
+    The others play ``places [player action axis]`` with probabilities ``weights [player action]``. The
+    generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "best response to mixtures")
+
+
+@oracle()
+def payoff_bound(
+    game: Any, x: Profile, player: int | Array, low: Strategy, high: Strategy
+) -> Float[Array, ""]:
+    """Return an upper bound on the payoffs of own strategies from ``low [axis]`` to ``high [axis]``.
+
+    The others play ``x``. Certificates on a box prove their bound from it by branch and bound. Generic:
+    infinity.
+    """
+    return jnp.asarray(jnp.inf)
+
+
+@oracle()
+def search_points(game: Any, player: int) -> Float[Array, "point axis"]:
+    """Return additional starting points of the search for ``player``'s best response. Generic: none."""
+    return jnp.zeros((0, game.space.shape[1]))
+
+
+@oracle()
+def closed_form(game: Any) -> np.ndarray:
+    """Return first-order points in closed form, ``[root player axis]``, the most plausible first.
+
+    The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "closed form")
+
+
+@oracle()
+def plot_data(game: Any) -> Mapping[str, Callable[[Profile], Record]]:
+    """Return functions of a profile that compute arrays for plots, by name. Generic: none."""
+    return {}
+
+
+def forward_at(kind: type, inside: Callable[[Any, Any], Any]) -> None:
+    """Answer oracles of profiles of a wrapper by those of its field ``game``, where these are registered.
+
+    ``inside(wrapper, x)`` is the profile of ``game`` at the wrapper's profile ``x``.
+    """
+
+    def at(wrapper: Any, compute: Callable[[Any], Record]) -> Callable[[Any], Record]:
+        return lambda x: compute(inside(wrapper, x))
+
+    metrics.register(kind, when=forwarded(metrics))(
+        lambda wrapper, x: metrics(wrapper.game, inside(wrapper, x))
+    )
+    traced_metrics.register(kind, when=forwarded(traced_metrics))(
+        lambda wrapper, x: traced_metrics(wrapper.game, inside(wrapper, x))
+    )
+    plot_data.register(kind, when=forwarded(plot_data))(
+        lambda wrapper: {name: at(wrapper, known) for name, known in plot_data(wrapper.game).items()}
+    )
+
+
+# Conversions into the forms that methods take. One that a game lacks raises `Unsupported` with the reason in
+# one line; methods state their requirements by `to_finite.knows(game)`, which computes nothing.
+
+
+@oracle()
+def to_finite(game: Any) -> FiniteGame:
+    """Return the payoff tables of a game in which the players choose among finitely many actions.
+
+    Profiles of such a game are mixed strategies, or indices of actions. The generic answer raises
+    `Unsupported`; `rivalry.tables.tabulate` makes tables of other games at grid points.
+    """
+    raise unknown(game, "finite form")
+
+
+@oracle()
+def to_contest(game: Any, grid: np.ndarray) -> Contest:
+    """Return the terms of which payoffs at grid points ``[player action axis]`` are sums.
+
+    `rivalry.tables.tabulate` then fills tables by a compiled loop, or computes payoffs on demand where a
+    table would be too large. The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "payoffs that are shares of a contest")
+
+
+@oracle()
+def action_levels(game: Any, count: int) -> Any:
+    """Return ``count`` levels per axis, in one of the forms that `rivalry.tables.tabulate` takes.
+
+    Generic: ``count`` itself, for an even grid.
+    """
+    return count
+
+
+@oracle()
+def to_repeated(game: Any, grid: np.ndarray, sizes: np.ndarray) -> FiniteGame:
+    """Return the tables of the infinitely repeated game at grid points ``[player action axis]``.
+
+    ``sizes [player]`` are the numbers of actions. The tables include the order of moves;
+    ``observation_slots`` holds the observations of a round. The generic answer raises `Unsupported`: the
+    stage game is simply repeated.
+    """
+    raise unknown(game, "repeated form of its own")
+
+
+@oracle()
+def to_adjustment_tables(game: Any, levels: int | list[float]) -> Any:
+    """Return a duopoly with adjustment costs, at levels, as `rivalry.tables.plans.AdjustmentTables`.
+
+    The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "adjustment tables")
+
+
+# Play over periods.
+
+
+class Stages(NamedTuple):
+    """Play over finitely many periods, or one period that represents all of an infinite horizon."""
+
+    periods: int
+    space: Any  # of one period
+    weights: Any  # [period player]: weight of a period's payoff in the total
+    infinite_horizon: bool = False
+    coupled: str = ""  # how periods depend on each other beyond whether play continues; empty if they do not
+
+
+@oracle()
+def to_stages(game: Any) -> Stages:
+    """Return the periods of a game that is played over several. Generic: raises `Unsupported`."""
+    raise unknown(game, "periods to go through")
+
+
+@oracle()
+def initial_state(game: Any) -> Float[Array, "stock player"]:
+    """Return the state at the first period; shape ``[0 player]`` for a game without state.
+
+    Raises `ValueError` for an infinite horizon. The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "initial state")
+
+
+@oracle()
+def transition(
+    game: Any, t: int | Array, state: Float[Array, "stock player"], row: Float[Array, "player axis"]
+) -> tuple[Array, Array, Array]:
+    """Return the payoffs ``[player]`` of period ``t``, the continuation probability and the next state.
+
+    JAX can trace the function; ``row`` holds the strategies of the period. The generic answer raises
+    `Unsupported`.
+    """
+    raise unknown(game, "transition from period to period")
+
+
+@oracle()
+def stage_game(game: Any, t: int | Array, ahead: Float[Array, "player"]) -> Any:
+    """Return period ``t`` as a one-shot game with continuation values ``ahead``, for backward induction.
+
+    The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "stage games")
+
+
+@oracle()
+def state_game(game: Any, t: int | Array, state: Float[Array, "stock player"], ahead: Any) -> Any:
+    """Return period ``t`` in a state as a game with a registered best response and ``after(x)``.
+
+    It serves feedback equilibria; ``ahead`` holds the values of the next period's states. The generic answer
+    raises `Unsupported`.
+    """
+    raise unknown(game, "games of a period in a state")
+
+
+@oracle()
+def state_bounds(game: Any, t: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return lower and upper bounds of the states of period ``t``, ``[stock player]`` each.
+
+    The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "bounds of its states")
+
+
+@oracle()
+def to_linear_quadratic(game: Any) -> LinearQuadraticGame:
+    """Return the infinite-horizon game with linear dynamics and quadratic costs.
+
+    The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "linear-quadratic form")
+
+
+@oracle()
+def outside_linear(game: Any, states: np.ndarray) -> str:
+    """Return why the linear-quadratic form fails on a path of states. Generic: empty, it does not fail."""
+    return ""
+
+
+# Play by agents.
+
+
+@oracle()
+def to_markov(game: Any, periods: int | None = None) -> Any:
+    """Return native play, period by period, as a `rivalry.MarkovGame` truncated after ``periods``.
+
+    The generic answer raises `Unsupported`: the game is only played by repetition.
+    """
+    raise unknown(game, "native play")
+
+
+@oracle()
+def to_agents(game: Any) -> Any:
+    """Return the tuple of arrays that compiled kernels take to simulate finitely many agents.
+
+    The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "arrays for simulated agents")
+
+
+# Play over periods: discounting, order of moves, legal actions and observations.
+
+
+@oracle(inherited=True)
+def discount_factors(game: Any) -> Any:
+    """Return the players' discount factors, ``[player]`` or one for all. Generic: NaN."""
+    return np.nan
+
+
+@oracle(inherited=True)
+def payoff_growth(game: Any) -> Any:
+    """Return the growth rate of payoffs per period. Generic: 0."""
+    return 0.0
+
+
+@oracle(inherited=True)
+def move_order(game: Any) -> tuple[tuple[int, ...], ...]:
+    """Return the players of each stage of a period, by their indices in `base_game`.
+
+    Generic: one stage with simultaneous moves.
+    """
+    return (tuple(range(game.space.shape[0])),)
+
+
+@oracle(inherited=True)
+def alternating(game: Any) -> bool:
+    """Return whether players revise their choices in turn, one per period. Generic: False."""
+    return False
+
+
+@oracle(inherited=True)
+def base_game(game: Any) -> Any:
+    """Return the game in which all players choose, for a game of leaders. Generic: the game itself."""
+    return game
+
+
+class GainBounds(NamedTuple):
+    """The benchmarks of profit gains."""
+
+    nash: Any  # [player]: payoffs of the one-shot equilibrium
+    joint: Any  # [player]: payoffs at the joint maximum
+    critical_discount: Any  # [player]: the least at which Nash reversion supports the joint maximum
+
+
+@oracle()
+def profit_gain_bounds(game: Any) -> GainBounds:
+    """Return the payoffs at which the profit gain is 0 and 1, with the critical discount factors.
+
+    Raises `ValueError` for a game without such payoffs. The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "benchmarks of profit gains")
+
+
+@oracle()
+def cycle_value(game: Any, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of perpetual cash flows, and the share of the terminal value in each.
+
+    ``cash_flow`` is ``[session player]``, ``gamma`` ``[player]``. The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "valuation of cash flows")
+
+
+@oracle()
+def discounting_channels(game: Any, tables: Any = None, learns: Any = None, discounts: Any = None) -> Any:
+    """Return the channels by which discount factors can affect results, with a one-line ``text``.
+
+    The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "channels of discounting")
+
+
+# Oracles of a `rivalry.MarkovGame`, with states of its own type.
+
+
+@oracle(inherited=True)
+def active_players(game: Any, state: Any) -> Bool[Array, "player"]:
+    """Return a mask of the players that move in a state. Generic: all."""
+    return jnp.ones(game.space.shape[0], dtype=bool)
+
+
+@oracle(inherited=True)
+def present_players(game: Any, state: Any) -> Bool[Array, "player"]:
+    """Return a mask of the players that have not left permanently. Generic: all."""
+    return jnp.ones(game.space.shape[0], dtype=bool)
+
+
+@oracle(inherited=True)
+def legal_actions(game: Any, state: Any) -> Bool[Array, "player action"]:
+    """Return a mask of the legal actions in a state. Generic: raises `Unsupported`, all are legal."""
+    raise unknown(game, "mask of legal actions")
+
+
+@oracle()
+def normalized_observation(game: Any, state: Any) -> Float[Array, "player feature"]:
+    """Return observations scaled to order 1, for learners. Generic: ``game.observe(state)``."""
+    found: Array = game.observe(state)
+    return found
+
+
+@oracle(inherited=True)
+def own_units(game: Any) -> bool:
+    """Return whether environments take actions in the game's units by default. Generic: False, -1 to 1."""
+    return False
