@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rivalry.core.jax import jax, jnp
-from rivalry.core.space import Box, Simplex
-from rivalry.solving.starts import lattice
+from rivalry.core.space import Box, Simplex, lattice
 
 numbers = st.floats(-5, 5, width=64)
 SIZES = (4, 2, 3)

@@ -8,7 +8,7 @@ import numpy as np
 
 from rivalry.core.oracles import exchangeable
 from rivalry.core.results import Record
-from rivalry.solving.basins import grouped
+from rivalry.solving.ends import grouped
 from tests.small_games import Linear, linear, prize
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rivalry.core.space import Box, Choices, Simplex, Space
-from rivalry.solving.starts import lattice
+from rivalry.core.space import Box, Choices, Simplex, Space, lattice
 
 SPACES = {
     "interval": (Box.interval(0.0, 1.0, players=3), 30),

@@ -19,14 +19,13 @@ from rivalry.core.jax import forget_programs, jax, jnp
 from rivalry.core.method import Learner, as_learner
 from rivalry.core.oracles import named_start, plot_data
 from rivalry.core.results import Record, stacked, unstacked
+from rivalry.core.space import lattice
 from rivalry.lab.study import batch_points, build_game, build_method
 from rivalry.lab.study.points import Grid, short_names
 from rivalry.plots import PATH_VIEWS
 from rivalry.solving import Progress, ProgressCallback
-from rivalry.solving.basins import grouped
-from rivalry.solving.ends import has_answer
+from rivalry.solving.ends import grouped, has_answer
 from rivalry.solving.path_data import path_view
-from rivalry.solving.starts import lattice
 
 Task = Mapping[str, Any]
 

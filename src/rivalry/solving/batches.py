@@ -18,26 +18,8 @@ from rivalry.core.jax import compiled, eqx, jax, jnp, stacked
 from rivalry.core.method import BaseMethod, Finish, Method, as_method
 from rivalry.core.plain import is_plain, registered
 from rivalry.core.results import Record, Solution, collect
-from rivalry.core.validate import Recipe, check
-from rivalry.solving.ends import (
-    RESTARTS,
-    analyse,
-    certified,
-    departures,
-    ended_in,
-    gone_round,
-    out_of_time,
-    report,
-    stayed,
-)
-from rivalry.solving.inputs import (
-    checked_count,
-    checked_fit,
-    checked_game,
-    checked_method,
-    checked_seconds,
-    checked_settings,
-)
+from rivalry.core.validate import Recipe, check, whole_number
+from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.solving.randomness import key_of, stream
 from rivalry.solving.reparametrised import reparametrised
@@ -87,11 +69,11 @@ def solve_lanes(
     ValueError
         If runs differ in more than numbers, or for an argument that `solve` refuses.
     """
-    watch = Limited(progress, checked_seconds(max_seconds))
+    watch = Limited(progress, inputs.checked_seconds(max_seconds))
     games = [registered(game) for game in games]
     stepwise = [as_method(method) for method in methods]
     for game, method in zip(games, stepwise, strict=True):
-        checked_fit(method, game)
+        inputs.checked_fit(method, game)
     stepwise = [reparametrised(game, method) for game, method in zip(games, stepwise, strict=True)]
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     keys = jax.random.split(key_of(sequence), len(games))
@@ -119,39 +101,36 @@ def _solved(
     lanes = _Lanes(_stack("game", games), _stack("method", methods), keys, jnp.asarray(tol), max_steps)
     begins = jnp.stack([jnp.asarray(s) for s in starts])
     carry = _begin_lanes(lanes.games, lanes.methods, begins, keys, jnp.zeros(len(games), dtype=int))
-    ends: dict[int, Finish | None] = {}
+    finishes: dict[int, Finish | None] = {}
     left: list[list[Finish]] = [[] for _ in games]
     gone: list[tuple[int, Profile]] = []  # batch index of each restart, and the end that was left
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         carry = from_leaves(carry, saved)
         gone = [(int(k), jnp.asarray(x)) for k, x in zip(saved["gone"], saved["gone_from"], strict=True)]
         for k, profile in gone:
-            left[k] += filter(None, [analyse(games[k], methods[k], profile, keys[k])])
+            left[k] += filter(None, [ends.analyse(games[k], methods[k], profile, keys[k])])
     while True:
         carry, stopped = lanes.forward(carry, watch, checkpoint, gone)
         moved = np.zeros(len(games), dtype=bool)
-        for k in (k for k in range(len(games)) if k not in ends):
-            end = ends[k] = analyse(games[k], methods[k], carry.state.profile[k], keys[k])
-            if end is None or end.onward is None or stopped or int(carry.done[k]) >= max_steps:
-                continue
-            if stayed(end, left[k], _time(methods[k], carry, k)):
-                left[k].pop()
-                continue
-            if len(left[k]) == RESTARTS:
-                ends[k] = gone_round(games[k], methods[k], end, keys[k])
-                continue
-            left[k].append(end)
-            gone.append((k, carry.state.profile[k]))
-            moved[k] = True
-            begins = begins.at[k].set(end.onward)
-            del ends[k]
+        for k in (k for k in range(len(games)) if k not in finishes):
+            profile, final = carry.state.profile[k], stopped or int(carry.done[k]) >= max_steps
+            time = _time(methods[k], carry, k) if left[k] else 0.0
+            end, onward = ends.examine(games[k], methods[k], profile, keys[k], left[k], time, final)
+            if onward is None:
+                finishes[k] = end
+            else:
+                gone.append((k, profile))
+                moved[k] = True
+                begins = begins.at[k].set(onward)
         if not moved.any():
             break
         fresh = _begin_lanes(lanes.games, lanes.methods, begins, keys, carry.done)
         carry = jax.tree.map(partial(_where, moved), fresh, carry)
-    records = [_lane_record(game, methods[k], carry, k, ends[k], left[k]) for k, game in enumerate(games)]
+    records = [_lane_record(game, methods[k], carry, k, finishes[k], left[k]) for k, game in enumerate(games)]
     return [
-        certified(game, record | out_of_time(record, watch.over) | departures(game, left[k]), tolerance)
+        ends.certified(
+            game, record | ends.out_of_time(record, watch.over) | ends.departures(game, left[k]), tolerance
+        )
         for k, (game, record) in enumerate(zip(games, records, strict=True))
     ]
 
@@ -206,8 +185,8 @@ def _lane_record(
         "steps": ((), np.asarray(carry.done[lane])),
         "residual": ((), np.asarray(carry.residual[lane])),
     }
-    record |= report(game, method, _state(carry, lane), int(carry.ended[lane]))
-    return record if end is None else record | ended_in(game, end, left, record)
+    record |= ends.report(game, method, _state(carry, lane), int(carry.ended[lane]))
+    return record if end is None else record | ends.ended_in(game, end, left, record)
 
 
 def _state(carry: Carry, lane: int) -> Any:
@@ -270,10 +249,10 @@ def sweep(
     ['equilibrium', 'equilibrium']
     """
     check(sweep, (), dict(locals()))
-    checked_game(game)
-    checked_method(method)
-    checked_settings(seed, tol, None)
-    checked_count(max_steps, "max_steps")
+    inputs.checked_game(game)
+    inputs.checked_method(method)
+    inputs.checked_settings(seed, tol, None)
+    whole_number("max_steps", max_steps)
     for name, values in over.items():
         if isinstance(values, str) or not np.ndim(values) or not len(values):
             raise ValueError(f"over[{name!r}]: {values!r} must be a list of at least one value")

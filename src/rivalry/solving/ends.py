@@ -1,4 +1,4 @@
-"""Analysis of the end of a run: end states, unstable ends that were left, payoffs and certificate."""
+"""Ends of runs: end states, unstable ends that were left, payoffs and certificate, basins of attraction."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core.certify import certificate, payoffs, placed
-from rivalry.core.game import Game, Playable, PopulationGame, is_population, measures, profile_dims
+from rivalry.core.game import Game, Playable, PopulationGame, alike, is_population, measures, profile_dims
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import discounting_channels, exchangeable, labels
-from rivalry.core.reparametrisation import curved
+from rivalry.core.profiles import basins, most_first
+from rivalry.core.reparametrisation import curved, flattened
 from rivalry.core.results import Certificate, Record, Solution
+from rivalry.core.space import width
 
 if TYPE_CHECKING:
     from rivalry.core.space import Profile
 
 PLATEAU = "gradients are within tol, but no point of rest is near; start elsewhere or lower tol"
 RESTARTS = 4  # restarts of a run from unstable ends
+ORBIT = 1e-2  # of the width: cycles with ranges at most this far apart are the same
 GROWN = 14.0  # e-foldings in which a perturbation of a millionth grows to the size of the space
 
 
@@ -34,6 +37,40 @@ def report(game: Playable, method: BaseMethod, state: Any, ended: int) -> Record
 def analyse(game: Playable, method: BaseMethod, profile: Profile, key: jax.Array) -> Finish | None:
     """Return the method's analysis of an end; None if it has none or the profile is not finite."""
     return method.finish(game, profile, key) if np.all(np.isfinite(np.asarray(profile))) else None
+
+
+def examine(
+    game: Playable,
+    method: BaseMethod,
+    profile: Profile,
+    key: jax.Array,
+    left: list[Finish],
+    time: float,
+    final: bool,
+) -> tuple[Finish | None, Profile | None]:
+    """Return the analysis of an end, and the profile from which the run goes on if the end is unstable.
+
+    Parameters
+    ----------
+    game, method, profile, key
+        As for `analyse`.
+    left : list of Finish
+        The unstable ends that the run has left so far; changed in place.
+    time : float
+        The method's own time since the last (re)start.
+    final : bool
+        Whether the run must not go on.
+    """
+    end = analyse(game, method, profile, key)
+    if end is None or end.onward is None or final:
+        return end, None
+    if stayed(end, left, time):
+        left.pop()
+        return end, None
+    if len(left) == RESTARTS:
+        return gone_round(game, method, end, key), None
+    left.append(end)
+    return end, end.onward
 
 
 def stayed(end: Finish, left: list[Finish], time: float) -> bool:
@@ -169,11 +206,69 @@ def _of_concept(record: Record, proof: Certificate) -> Certificate:
 
 def _inner(space: Any, record: Record) -> Record:
     """Return profiles ``[.. player axis]`` of a record in the coordinates of the search."""
-    held = {name: record[name] for name in ("profile", "equilibria") if name in record}
-    return {f"inner_{name}": (dims, np.asarray(space.inner(array))) for name, (dims, array) in held.items()}
+    known = {name: record[name] for name in ("profile", "equilibria") if name in record}
+    return {f"inner_{name}": (dims, np.asarray(space.inner(array))) for name, (dims, array) in known.items()}
 
 
 def has_answer(record: Record) -> bool:
     """Return whether a record has a finite profile or policy, at which a game has payoffs."""
     dims, profile = record.get("profile", ((), np.nan))
     return dims in (("player", "axis"), ("state", "action")) and bool(np.all(np.isfinite(profile)))
+
+
+def grouped(game: Playable, record: Record) -> Record:
+    """Return the basins of a batch of runs ``[lane ...]``; empty if their ends are not profiles.
+
+    Ends of the same kind are grouped by `rivalry.core.profiles.basins`, up to swaps of exchangeable players
+    and in the coordinates in which a box is searched. Cycles are compared by their ranges. All runs that did
+    not end form one basin, without a profile.
+
+    Returns
+    -------
+    Record
+        ``basin [lane]``: an integer, 0 for the end that most runs reached. ``basin_kind [basin]``: the end
+        state, or the status if the method reports no end states. ``basin_count [basin]``: the number of runs.
+        ``basin_profile [basin player axis]``: that of its first run. ``basin_regret [basin]``: the largest of
+        its runs.
+    """
+    dims, profiles = record["profile"]
+    if dims != ("lane", "player", "axis"):
+        return {}
+    kinds = np.asarray(record.get("end_state", record["status"])[1], dtype=str)
+    kinds = np.where(kinds == "", record["status"][1], kinds)
+    kinds = np.where(np.isin(kinds, ("iteration limit", "not found")), "moving", kinds)
+    kinds[~np.all(np.isfinite(profiles), axis=(1, 2))] = "moving"
+    label = np.zeros(len(kinds), dtype=int)
+    for kind in np.unique(kinds):
+        rows = np.flatnonzero(kinds == kind)
+        label[rows] = label.max() + 1 + _of_kind(game, str(kind), {k: v[1] for k, v in record.items()}, rows)
+    basin = most_first(label)
+    _, first, count = np.unique(basin, return_index=True, return_counts=True)
+    ended = (kinds[first] != "moving")[:, None, None]
+    found: Record = {
+        "basin": (("lane",), basin),
+        "basin_kind": (("basin",), kinds[first]),
+        "basin_count": (("basin",), count),
+        "basin_profile": (("basin", "player", "axis"), np.where(ended, profiles[first], np.nan)),
+    }
+    if "regret" in record:
+        most = np.max(record["regret"][1], axis=1)
+        worst = [np.max(most[basin == k]) for k in range(len(count))]
+        found["basin_regret"] = (("basin",), np.asarray(worst))
+    return found
+
+
+def _of_kind(game: Playable, kind: str, arrays: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
+    """Return basin numbers, from 0, of the runs ``rows``, which all end in the same kind of state."""
+    if kind == "moving":
+        return np.zeros(len(rows), dtype=int)
+    exchangeable, wide = alike(game), np.asarray(width(flattened(game).space))
+
+    def profiles(name: str) -> np.ndarray:
+        amounts = arrays[name][rows]
+        return np.asarray(game.space.inner(amounts)) if curved(game) else amounts  # type: ignore[attr-defined]
+
+    if kind in ("cycle", "cycling") and "cycle_low" in arrays:
+        ranges = np.concatenate([profiles("cycle_low"), profiles("cycle_high")], axis=2)
+        return basins(ranges, exchangeable, within=ORBIT, width=np.concatenate([wide, wide], axis=1))
+    return basins(profiles("profile"), exchangeable, width=wide)

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Real
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.game import is_population
-from rivalry.core.method import BaseMethod
+from rivalry.core.method import BaseMethod, as_method
 from rivalry.core.needs import fits, stated
 from rivalry.core.plain import registered
 from rivalry.core.precision import imprecise
-from rivalry.core.validate import shown
+from rivalry.core.validate import fault_of, shown, whole_number
 
 SOLVER, LEARNER = ("init", "step"), ("begin", "advance", "read")
-_BOUNDS: dict[Any, tuple[str, str, Callable[[float, float], bool]]] = {
-    Gt: ("gt", "above", operator.gt),
-    Ge: ("ge", "at least", operator.ge),
-    Lt: ("lt", "below", operator.lt),
-    Le: ("le", "at most", operator.le),
-}
+
+
+def checked_run(
+    game: Any, method: Any, seed: Any, tol: Any, progress: Any = None, checkpoint: Any = None
+) -> BaseMethod:
+    """Return a solver with all defaults; raise `ValueError` for arguments that do not make a run."""
+    checked_game(game)
+    checked_method(method)
+    solver = as_method(method)
+    checked_fit(solver, game)
+    checked_settings(seed, tol, progress, checkpoint)
+    return solver
 
 
 def checked_method(method: Any, needs: tuple[str, ...] = SOLVER) -> None:
@@ -72,19 +75,11 @@ def _options(method: Any) -> None:
         return
     for name, hint in hints.items():
         value = getattr(method, name, None)
-        base, *rules = get_args(hint) if get_origin(hint) is Annotated else (hint,)
-        if get_origin(base) is Literal and value not in get_args(base):
-            raise ValueError(f"{name}: {value!r} must be one of {', '.join(map(repr, get_args(base)))}")
-        if not isinstance(value, int | float):
-            continue
-        for rule in rules:
-            _bound(name, float(value), rule)
-
-
-def _bound(name: str, value: float, rule: Any) -> None:
-    for kind, (key, words, kept) in _BOUNDS.items():
-        if isinstance(rule, kind) and not kept(value, float(getattr(rule, key, value))):
-            raise ValueError(f"{name}: {value:g} must be {words} {getattr(rule, key)}")
+        base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+        if get_origin(base) is Literal or isinstance(value, int | float):
+            fault = fault_of(hint, value)
+            if fault is not None and (get_origin(base) is Literal or fault.kind != "type"):
+                raise ValueError(f"{name}: {fault.message()}")
 
 
 def checked_game(game: Any) -> None:
@@ -94,13 +89,6 @@ def checked_game(game: Any) -> None:
     if why := imprecise(game):
         raise ValueError(why)
     registered(game)
-
-
-def checked_count(value: Any, name: str, least: int = 0) -> int:
-    """Return an integer of at least ``least``; raise `ValueError` for anything else."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
-        raise ValueError(f"{name}: {shown(value)} must be a whole number of at least {least}")
-    return int(value)
 
 
 def checked_seconds(value: Any) -> float | None:
@@ -115,7 +103,7 @@ def checked_settings(seed: Any, tol: Any, progress: Any, checkpoint: Any = None)
     if checkpoint is not None and not all(hasattr(checkpoint, name) for name in ("load", "save", "due")):
         raise ValueError(f"checkpoint: {shown(checkpoint)} must have load, save and due")
     if not isinstance(seed, np.random.SeedSequence):
-        checked_count(seed, "seed")
+        whole_number("seed", seed)
     if isinstance(tol, bool) or not isinstance(tol, Real) or np.isnan(float(tol)):
         raise ValueError(f"tol: {shown(tol)} must be a number")
     if progress is not None and not callable(progress):

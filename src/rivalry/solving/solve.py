@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from warnings import warn
 
 import numpy as np
@@ -11,29 +11,19 @@ import numpy as np
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import Playable, is_population, profile_dims, started
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.method import STEPS, BaseMethod, Learner, Method, as_method
+from rivalry.core.method import (
+    STEPS,
+    BaseMethod,
+    Learner,
+    Method,
+    as_learner,
+    read_session,
+    run_session,
+)
+from rivalry.core.plain import registered
 from rivalry.core.results import Record, Solution, dataset
-from rivalry.core.validate import check
-from rivalry.solving.ends import (
-    RESTARTS,
-    analyse,
-    certified,
-    departures,
-    ended_in,
-    gone_round,
-    out_of_time,
-    report,
-    stayed,
-)
-from rivalry.solving.inputs import (
-    checked_count,
-    checked_fit,
-    checked_game,
-    checked_method,
-    checked_seconds,
-    checked_settings,
-)
-from rivalry.solving.learners import run_learner
+from rivalry.core.validate import check, whole_number
+from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.solving.randomness import keys_of, stream
 from rivalry.solving.reparametrised import reparametrised
@@ -46,6 +36,8 @@ if TYPE_CHECKING:
 
 PATH = 512  # most rows of a recorded path; beyond, every second row is dropped and the stride doubles
 HISTORY = 256  # the same for populations: policies are large, and each is evaluated
+SERIES = ("rows", "steps", "times", "residuals")  # of a recorded path, as `path_row` returns them
+DONE = "_done"  # steps taken by a learner, in a checkpoint beside the session's own arrays
 
 
 def solve(
@@ -111,42 +103,28 @@ def solve(
     """
     check(solve, (), dict(locals()))
     if isinstance(method, type):
-        checked_method(method)
+        inputs.checked_method(method)
     if isinstance(method, Learner):
-        return run_learner(
-            game,
-            method,
-            start,
-            seed=seed,
-            max_steps=max_steps,
-            max_seconds=max_seconds,
-            progress=progress,
-            tolerance=tolerance,
-            checkpoint=checkpoint,
+        return _run_learner(
+            game, method, start, seed, max_steps, max_seconds, progress, tolerance, checkpoint
         )
-    checked_game(game)
-    checked_method(method)
-    method = as_method(method)
-    checked_fit(method, game)
-    checked_settings(seed, tol, progress, checkpoint)
-    max_steps = STEPS if max_steps is None else checked_count(max_steps, "max_steps")
+    method = inputs.checked_run(game, method, seed, tol, progress, checkpoint)
+    max_steps = STEPS if max_steps is None else whole_number("max_steps", max_steps)
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     key, start_key = keys_of(sequence, 2)
     first = game.space.sample(start_key) if start is None else started(game, start)
     game = as_arrays(game)
-    settings = _Settings(tol, max_steps, path)
-    watch = Limited(progress, checked_seconds(max_seconds))
-    record = _solve_record(game, method, first, key, settings, watch, checkpoint)
+    watch = Limited(progress, inputs.checked_seconds(max_seconds))
+    record = _solve_record(game, method, first, key, tol, max_steps, path, watch, checkpoint)
     if path and tolerance is not None and is_population(game):
         from rivalry.population.certificate import exploitability_along  # loads JAX
 
         gains = exploitability_along(game, record["path"][1])
         record["path_exploitability"] = (("step", "player"), gains)
-    found = certified(game, record | out_of_time(record, watch.over), tolerance)
-    in_vain = found.status == "iteration limit" and (found.steps >= max_steps or watch.over)
-    if "remedy" in record and (
-        in_vain or found.status != "iteration limit"
-    ):  # otherwise the caller stopped it
+    found = ends.certified(game, record | ends.out_of_time(record, watch.over), tolerance)
+    limited = found.status == "iteration limit"
+    in_vain = limited and (found.steps >= max_steps or watch.over)  # otherwise the caller stopped it
+    if "remedy" in record and (in_vain or not limited):
         warn(f"not converged: {record['remedy'][1]}", stacklevel=2)
     elif in_vain and found.steps >= max_steps:
         warn(f"not converged after {found.steps} steps: raise max_steps or loosen tol", stacklevel=2)
@@ -155,59 +133,52 @@ def solve(
     return found
 
 
-class _Settings(NamedTuple):
-    tol: float
-    max_steps: int
-    path: bool
-
-
 def _solve_record(
     game: Playable,
     method: BaseMethod,
     first: Profile,
     key: jax.Array,
-    settings: _Settings,
-    progress: ProgressCallback | None,
+    tol: float,
+    max_steps: int,
+    path: bool,
+    progress: ProgressCallback,
     checkpoint: Checkpoint | None,
 ) -> Record:
     method = reparametrised(game, method)
-    run = _Run(game, as_arrays(method), first, key, settings)
+    run = _Run(game, as_arrays(method), first, key, tol, max_steps)
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         run.restore(saved)
     # checkpoints store departures by their profile: the analysis of an end is repeated with the same result
-    left = [end for profile in run.left if (end := analyse(game, method, profile, key)) is not None]
-    while True:
-        stopped = run.forward(progress, checkpoint)
-        end = analyse(game, method, run.profile, key)
-        if end is None or (onward := end.onward) is None or stopped or run.done >= settings.max_steps:
-            break
-        if stayed(end, left, run.since_start):
-            left.pop()
-            break
-        if len(left) == RESTARTS:
-            end = gone_round(game, method, end, key)
-            break
-        left.append(end)
-        run.go_on_from(onward)
-    record = run.record()
+    left = [end for profile in run.left if (end := ends.analyse(game, method, profile, key)) is not None]
+    onward: Profile | None = first
+    while onward is not None:
+        final = run.forward(progress, checkpoint) or run.done >= max_steps
+        end, onward = ends.examine(game, method, run.profile, key, left, run.since_start, final)
+        if onward is not None:
+            run.go_on_from(onward)
+    record = run.record(path)
     if end is not None:
-        record |= ended_in(game, end, left, record)
-    return record | departures(game, left)
+        record |= ends.ended_in(game, end, left, record)
+    return record | ends.departures(game, left)
 
 
 class _Run:
     """A run of one method on one game, in calls of a compiled program that records `ROWS` profiles each."""
 
     def __init__(
-        self, game: Playable, method: BaseMethod, first: Profile, key: jax.Array, settings: _Settings
+        self,
+        game: Playable,
+        method: BaseMethod,
+        first: Profile,
+        key: jax.Array,
+        tol: float,
+        max_steps: int,
     ) -> None:
-        self.game, self.method, self.key, self.settings = game, method, key, settings
+        self.game, self.method, self.key, self.tol, self.max_steps = game, method, key, tol, max_steps
         self.carry = begin(game, method, first, key, put(0))
         self.stride = 1
-        self.rows = [np.asarray(first)[None]]
-        self.steps = [np.zeros(1, dtype=int)]
-        self.times = [np.zeros(1)]
-        self.residuals = [np.asarray(path_row(method, self.carry)[3])[None]]
+        begins = (first, 0, 0.0, path_row(method, self.carry)[3])
+        self.path = {name: [np.asarray(one)[None]] for name, one in zip(SERIES, begins, strict=True)}
         self.left: list[Profile] = []  # unstable ends from which it was restarted
         self.most = HISTORY if is_population(game) else PATH
 
@@ -224,23 +195,17 @@ class _Run:
         """Return the method's own time since the last (re)start; 0 for methods without a clock."""
         return float(self.method.diagnostics(self.carry.state).get("time", 0.0))
 
-    @property
-    def over(self) -> bool:
-        carry = self.carry
-        return int(carry.ended) != 0 or self.done >= self.settings.max_steps
-
-    def forward(self, progress: ProgressCallback | None, checkpoint: Checkpoint | None) -> bool:
+    def forward(self, progress: ProgressCallback, checkpoint: Checkpoint | None) -> bool:
         """Advance to the end or until ``progress`` stops the run; return whether it did."""
-        tol, budget = put(float(self.settings.tol)), put(self.settings.max_steps)
-        while not self.over:
+        tol, budget = put(float(self.tol)), put(self.max_steps)
+        while int(self.carry.ended) == 0 and self.done < self.max_steps:
             self.carry, rows = advance(
                 self.game, self.method, self.carry, self.key, put(self.stride), budget, tol
             )
-            self._note(*(np.asarray(part) for part in rows))
+            self._note([np.asarray(part) for part in rows])
             if checkpoint is not None and checkpoint.due():
                 checkpoint.save(self.saved())
-            event = Progress(self.done, self.settings.max_steps, float(self.carry.residual))
-            if progress is not None and progress(event) is True:
+            if progress(Progress(self.done, self.max_steps, float(self.carry.residual))) is True:
                 return True
         return False
 
@@ -251,57 +216,104 @@ class _Run:
         self.carry = begin(self.game, self.method, profile, self.key, self.carry.done)
         self.carry = self.carry._replace(since=before)
 
-    def _note(self, rows: np.ndarray, steps: np.ndarray, times: np.ndarray, residuals: np.ndarray) -> None:
-        before = self.steps[-1][-1]
-        new = np.flatnonzero(np.diff(steps, prepend=before) > 0)
-        self.rows.append(rows[new])
-        self.steps.append(steps[new])
-        self.times.append(times[new])
-        self.residuals.append(residuals[new])
-        length = sum(map(len, self.steps))
+    def _note(self, recorded: list[np.ndarray]) -> None:
+        _, steps, *_ = recorded
+        new = np.flatnonzero(np.diff(steps, prepend=self.path["steps"][-1][-1]) > 0)
+        for name, series in zip(SERIES, recorded, strict=True):
+            self.path[name].append(series[new])
+        length = sum(map(len, self.path["steps"]))
         if length > self.most:
             # the last row is the current profile
             keep = np.union1d(np.arange(0, length, 2), [length - 1])
-            self.rows, self.steps, self.times, self.residuals = (
-                [np.concatenate(parts)[keep]] for parts in (self.rows, self.steps, self.times, self.residuals)
-            )
+            self.path = {name: [series[keep]] for name, series in self.whole_path().items()}
             self.stride *= 2
 
-    def record(self) -> Record:
+    def whole_path(self) -> dict[str, np.ndarray]:
+        return {name: np.concatenate(parts) for name, parts in self.path.items()}
+
+    def record(self, path: bool) -> Record:
         dims = profile_dims(self.game)
         found: Record = {
             "profile": (dims, np.asarray(self.profile)),
             "steps": ((), np.asarray(self.done)),
             "residual": ((), np.asarray(self.carry.residual)),
         }
-        if self.settings.path:
-            found["path"] = (("step", *dims), np.concatenate(self.rows))
-            found["path_step"] = (("step",), np.concatenate(self.steps))
+        if path:
+            whole = self.whole_path()
+            found["path"] = (("step", *dims), whole["rows"])
+            found["path_step"] = (("step",), whole["steps"])
             known = self.method.diagnostics(self.carry.state)
-            if "time" in known:
-                found["path_time"] = (("step",), np.concatenate(self.times))
-            if "residual" in known:
-                found["path_residual"] = (("step",), np.concatenate(self.residuals))
-        return found | report(self.game, self.method, self.carry.state, int(self.carry.ended))
+            for name, own in (("time", "times"), ("residual", "residuals")):
+                if name in known:
+                    found[f"path_{name}"] = (("step",), whole[own])
+        return found | ends.report(self.game, self.method, self.carry.state, int(self.carry.ended))
 
     def saved(self) -> dict[str, np.ndarray]:
-        shape = self.rows[0].shape[1:]
-        return leaves_of(self.carry) | {
-            "left": np.asarray([np.asarray(profile) for profile in self.left]).reshape(-1, *shape),
-            "rows": np.concatenate(self.rows),
-            "steps": np.concatenate(self.steps),
-            "times": np.concatenate(self.times),
-            "residuals": np.concatenate(self.residuals),
-            "stride": np.asarray(self.stride),
-        }
+        left = np.asarray([np.asarray(profile) for profile in self.left])
+        own = {"left": left.reshape(-1, *self.profile.shape), "stride": np.asarray(self.stride)}
+        return leaves_of(self.carry) | self.whole_path() | own
 
     def restore(self, saved: Mapping[str, np.ndarray]) -> None:
         self.carry = from_leaves(self.carry, saved)
         self.left = [jnp.asarray(profile) for profile in saved["left"]]
-        self.rows, self.steps, self.times, self.residuals = (
-            [saved[name]] for name in ("rows", "steps", "times", "residuals")
-        )
+        self.path = {name: [saved[name]] for name in SERIES}
         self.stride = int(saved["stride"])
+
+
+def _run_learner(
+    game: Any,
+    learner: Learner,
+    start: object,
+    seed: int | np.random.SeedSequence,
+    max_steps: int | None,
+    max_seconds: float | None,
+    progress: ProgressCallback | None,
+    tolerance: float | None,
+    checkpoint: Checkpoint | None,
+) -> Solution:
+    """Run a learner in chunks of about a quarter of a second, and certify the profile that it plays.
+
+    Chunk borders do not affect the result.
+    """
+    if isinstance(game, type):  # learners may take objects other than games
+        inputs.checked_game(game)
+    inputs.checked_method(learner, inputs.LEARNER)
+    inputs.checked_settings(seed, 0.0, progress, checkpoint)
+    learner = as_learner(learner)
+    world = learner.world(registered(game))
+    if max_steps is None:
+        steps, expected = learner.length(world), learner.expected_steps(world)
+    else:
+        steps = expected = whole_number("max_steps", max_steps)
+    sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
+    done = 0
+    if checkpoint is not None and (saved := checkpoint.load()) is not None:
+        done = int(saved[DONE][0])
+        session = learner.unpack({name: array for name, array in saved.items() if name != DONE})
+    elif start is None:
+        session = learner.begin(world, sequence)
+    else:
+        profile = started(game, start) if learner.takes_start else start
+        session = learner.begin_at(world, sequence, profile)
+    watch, stopped = Limited(progress, inputs.checked_seconds(max_seconds)), False
+
+    def after(done: int) -> bool:
+        nonlocal stopped
+        if checkpoint is not None and checkpoint.due():
+            checkpoint.save(learner.pack(session) | {DONE: np.asarray([done])})
+        known = done < expected or expected == steps  # an estimate that was too low is not reported
+        stopped = watch(Progress(done, expected if known else 0))
+        return stopped
+
+    done, finished = run_session(learner, world, session, steps, done, after)
+    record = read_session(learner, world, session, finished)
+    if str(record["status"][1]) == "completed" and done < steps and not finished:  # stopped early
+        record["status"] = ((), np.asarray("iteration limit"))
+    record["steps"] = ((), np.asarray(done))
+    record |= ends.out_of_time(record, watch.over and done < steps)
+    if "remedy" in record and not stopped:
+        warn(f"not converged: {record['remedy'][1]}", stacklevel=2)
+    return ends.certified(learner.played(game, record), record, tolerance)
 
 
 def trace(
@@ -329,13 +341,9 @@ def trace(
         For an argument that `solve` refuses.
     """
     check(trace, (), dict(locals()))
-    checked_game(game)
-    checked_method(method)
-    stepwise = as_method(method)
-    checked_fit(stepwise, game)
-    checked_settings(seed, 0.0, None)
-    checked_count(steps, "steps")
-    checked_count(every, "every", 1)
+    stepwise = inputs.checked_run(game, method, seed, 0.0)
+    whole_number("steps", steps)
+    whole_number("every", every, 1)
     key, start_key = keys_of(stream(seed, "play"), 2)
     first = game.space.sample(start_key) if start is None else started(game, start)
     game, stepwise = as_arrays(game), as_arrays(reparametrised(game, stepwise))
