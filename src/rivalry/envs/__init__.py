@@ -1,20 +1,12 @@
 """Games as reinforcement-learning environments: PettingZoo for all players, Gymnasium for one."""
 
-from rivalry.envs.cities import CityEnv, city_policy
-from rivalry.envs.economies import EconomyEnv, policy_table
-from rivalry.envs.factory import PlayerEnv, aec_env, parallel_env, single_agent_env
-from rivalry.envs.games import GameEnv
-from rivalry.envs.turns import TurnEnv
-
-__all__ = [
-    "CityEnv",
-    "EconomyEnv",
-    "GameEnv",
-    "PlayerEnv",
-    "TurnEnv",
-    "aec_env",
-    "city_policy",
-    "parallel_env",
-    "policy_table",
-    "single_agent_env",
-]
+from rivalry.envs.cities import CityEnv as CityEnv
+from rivalry.envs.cities import city_policy as city_policy
+from rivalry.envs.economies import EconomyEnv as EconomyEnv
+from rivalry.envs.economies import policy_table as policy_table
+from rivalry.envs.factory import PlayerEnv as PlayerEnv
+from rivalry.envs.factory import aec_env as aec_env
+from rivalry.envs.factory import parallel_env as parallel_env
+from rivalry.envs.factory import single_agent_env as single_agent_env
+from rivalry.envs.games import GameEnv as GameEnv
+from rivalry.envs.turns import TurnEnv as TurnEnv

@@ -11,9 +11,11 @@ from gymnasium import spaces
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
 from rivalry.core.game import BrokenInvariant
+from rivalry.core.validate import whole_number
 from rivalry.economies.kernels.economy import RUNNING
-from rivalry.envs.games import check_periods, check_word, everybodys
+from rivalry.envs.games import check_literal, everybodys
 
+PERIODS = 1000
 Seen = dict[str, dict[str, np.ndarray]]
 Illegal = Literal["warn", "clip", "raise"]  # clip with one warning, clip silently, raise
 
@@ -54,8 +56,8 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
     now: Any  # the kernels' agents; they are changed in place
 
     def __init__(self, agents: int, views: Views, periods: int, illegal: Illegal) -> None:
-        check_periods(periods)
-        check_word("illegal", illegal, Illegal)
+        whole_number("periods", periods, 1)
+        check_literal("illegal", illegal, Illegal)
         self.views, self.periods, self.illegal = views, periods, illegal
         self._silent = illegal == "clip"  # also set after the first warning
         self.render_mode = None
@@ -209,9 +211,6 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
 
     def render(self) -> None:
         """Do nothing: there is no rendering."""
-
-    def close(self) -> None:
-        """Do nothing: no resources are open."""
 
 
 def drawn(rows: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:

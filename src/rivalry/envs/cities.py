@@ -11,7 +11,7 @@ from rivalry.core.game import kernel_arrays
 from rivalry.core.registry import near
 from rivalry.economies.kernels.city import bid, desk_of, fresh, no_tallies, ready, rows, take, trips
 from rivalry.economies.kernels.city_learning import entry_counts
-from rivalry.envs.agents import AgentsEnv, Illegal, Views, drawn
+from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal, Views, drawn
 from rivalry.tables.kernels.shapes import CityArrays
 
 FEATURES = (
@@ -30,7 +30,6 @@ FEATURES = (
 )
 """Features of an agent's observation in a city, in order."""
 
-PERIODS = 1000
 POLICIES = ("uniform", "zero", "all_in")
 SUMS = 1e-6  # tolerance of a row's sum of probabilities
 

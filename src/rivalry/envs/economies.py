@@ -9,10 +9,8 @@ import numpy as np
 
 from rivalry.core.game import kernel_arrays
 from rivalry.economies.kernels.economy import act, fresh, no_tallies
-from rivalry.envs.agents import AgentsEnv, Illegal, Views, drawn
+from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal, Views, drawn
 from rivalry.tables.kernels.shapes import Economy
-
-PERIODS = 1000
 
 
 class EconomyEnv(AgentsEnv):

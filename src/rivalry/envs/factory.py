@@ -10,11 +10,11 @@ import numpy as np
 
 from rivalry.core.game import kernel_arrays
 from rivalry.core.registry import lazy, near
-from rivalry.envs import cities, economies
-from rivalry.envs.agents import AgentsEnv, Illegal
+from rivalry.core.validate import number_of
+from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal
 from rivalry.envs.cities import CityEnv
 from rivalry.envs.economies import EconomyEnv
-from rivalry.envs.games import GameEnv, OnSimplex, check_word
+from rivalry.envs.games import GameEnv, OnSimplex, check_literal
 from rivalry.envs.turns import TurnEnv
 from rivalry.games import GAMES
 from rivalry.tables.kernels.shapes import CityArrays, Economy
@@ -61,18 +61,16 @@ def parallel_env(
     ['player_0', 'player_1']
     """
     found = made(game)
-    check_word("illegal", illegal, Illegal)
-    check_word("simplex", simplex, OnSimplex)
+    check_literal("illegal", illegal, Illegal)
+    check_literal("simplex", simplex, OnSimplex)
     world = kernel_arrays(found)
     if isinstance(world, Economy | CityArrays) and simplex != "corners":
         who = type(found).__name__
         raise ValueError(f"simplex: {simplex!r} must be 'corners': agents of {who} bid whole numbers")
-    if isinstance(world, Economy):
-        steps = economies.PERIODS if periods is None else periods
-        return EconomyEnv(found, periods=steps, illegal=illegal, normalize_spaces=normalize_spaces)
-    if isinstance(world, CityArrays):
-        steps = cities.PERIODS if periods is None else periods
-        return CityEnv(found, periods=steps, illegal=illegal, normalize_spaces=normalize_spaces)
+    if isinstance(world, Economy | CityArrays):
+        kind = EconomyEnv if isinstance(world, Economy) else CityEnv
+        steps = PERIODS if periods is None else periods
+        return kind(found, periods=steps, illegal=illegal, normalize_spaces=normalize_spaces)
     return GameEnv(found, periods=periods, normalize_spaces=normalize_spaces, simplex=simplex)
 
 
@@ -172,9 +170,8 @@ class PlayerEnv(gym.Env[Any, Any]):
             game, periods=periods, illegal=illegal, normalize_spaces=normalize_spaces, simplex=simplex
         )
         names = self.inner.possible_agents
-        if isinstance(player, bool) or not isinstance(player, int) or not 0 <= player < len(names):
-            raise ValueError(f"player: {player!r} must be a whole number in 0..{len(names) - 1}")
-        self.player, self.name = player, names[player]
+        self.player = number_of("player", player, len(names))
+        self.name = names[self.player]
         self.observation_space = self.inner.observation_space(self.name)
         self.action_space = self.inner.action_space(self.name)
         self.np_random = np.random.default_rng(0)  # copies draw the same numbers, even without a seed
@@ -240,34 +237,5 @@ class PlayerEnv(gym.Env[Any, Any]):
         self._over, self._cut = over[self.name], short[self.name]
 
 
-def single_agent_env(
-    game: Any,
-    player: int,
-    others: Any,
-    *,
-    periods: int | None = None,
-    illegal: Illegal = "warn",
-    normalize_spaces: bool = False,
-    simplex: OnSimplex = "corners",
-) -> PlayerEnv:
-    """Return one player's problem against others with fixed policies, as an environment of Gymnasium.
-
-    Parameters are those of `PlayerEnv`. Raises `ValueError`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> env = single_agent_env("influencer", 0, np.full((2, 1), 0.5), periods=10)
-    >>> _ = env.reset(seed=1)
-    >>> env.step(np.zeros(1, dtype=np.float32))[2:4]
-    (False, False)
-    """
-    return PlayerEnv(
-        game,
-        player,
-        others,
-        periods=periods,
-        illegal=illegal,
-        normalize_spaces=normalize_spaces,
-        simplex=simplex,
-    )
+single_agent_env = PlayerEnv
+"""The third of the functions `parallel_env`, `aec_env` and `single_agent_env`."""

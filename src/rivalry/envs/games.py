@@ -15,6 +15,7 @@ from rivalry.core import oracles
 from rivalry.core.game import Game, is_markov, is_population
 from rivalry.core.plain import registered
 from rivalry.core.space import Box, Choices, Simplex
+from rivalry.core.validate import whole_number
 from rivalry.envs.course import FAR, NEAR, Course
 from rivalry.transforms import repeat
 
@@ -75,7 +76,8 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
         normalize_spaces: bool = False,
         simplex: OnSimplex = "corners",
     ) -> None:
-        check_periods(periods)
+        if periods is not None:
+            whole_number("periods", periods, 1)
         self.game: Any = markov(game, PERIODS if periods is None else periods)
         self.render_mode = None
         limit = periods if self.game is game else None
@@ -177,9 +179,6 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
     def render(self) -> None:
         """Do nothing: there is no rendering."""
 
-    def close(self) -> None:
-        """Do nothing: no resources are open."""
-
 
 class Actions:
     """Action spaces of the players in Gymnasium, and the conversion of actions. Raises `ValueError`."""
@@ -252,7 +251,7 @@ class Actions:
 
 def _as_points(game: Any, simplex: OnSimplex) -> bool:
     """Return whether actions are points of a simplex. Raises `ValueError` if they cannot be."""
-    check_word("simplex", simplex, OnSimplex)
+    check_literal("simplex", simplex, OnSimplex)
     if simplex == "corners":
         return False
     if not isinstance(game.space, Simplex):
@@ -292,13 +291,7 @@ def everybodys(names: Sequence[str], actions: Mapping[str, Any]) -> dict[str, An
         raise ValueError(f"actions: that of {missing.args[0]} is missing; must be one an agent") from None
 
 
-def check_periods(periods: object) -> None:
-    """Raise `ValueError` unless ``periods`` is None or a positive integer."""
-    if periods is not None and (isinstance(periods, bool) or not isinstance(periods, int) or periods < 1):
-        raise ValueError(f"periods: {periods!r} must be a whole number, at least 1")
-
-
-def check_word(name: str, word: str, kind: Any) -> None:
+def check_literal(name: str, word: str, kind: Any) -> None:
     """Raise `ValueError` for a word that is not in a `Literal`."""
     if word not in get_args(kind):
         raise ValueError(f"{name}: {word!r} must be one of {', '.join(map(repr, get_args(kind)))}")

@@ -101,6 +101,3 @@ class TurnEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]
 
     def render(self) -> None:
         """Do nothing: there is no rendering."""
-
-    def close(self) -> None:
-        """Do nothing: no resources are open."""
