@@ -11,39 +11,21 @@ from importlib import import_module as _import_module
 
 from rivalry.core.precision import configure as _configure
 
-_HOMES = {
-    "BaseLearner": "core.method",
-    "BaseMethod": "core.method",
-    "Box": "core.space",
-    "Certificate": "core.results",
-    "Choices": "core.space",
-    "Finish": "core.method",
-    "Game": "core.game",
-    "Learner": "core.method",
-    "MarkovGame": "core.game",
-    "Method": "core.method",
-    "PopulationGame": "core.game",
-    "Progress": "solving",
-    "Simplex": "core.space",
-    "Solution": "core.results",
-    "Study": "lab.study",
-    "basins": "core.profiles",
-    "best_reply": "core.certify",
-    "certificate": "core.certify",
-    "check_game": "check",
-    "check_method": "check",
-    "compare": "core.compare",
-    "distance": "core.profiles",
-    "load_run": "lab.store",
-    "load_study": "lab.study",
-    "nearest": "core.profiles",
-    "run_study": "lab.executor",
-    "solve": "solving",
-    "sweep": "solving",
-    "trace": "solving",
-    "view": "core.game",
-    "with_": "core.game",
+_NAMES = {
+    "check": ("check_game", "check_method"),
+    "core.certify": ("best_reply", "certificate"),
+    "core.compare": ("compare",),
+    "core.game": ("Game", "MarkovGame", "PopulationGame", "view", "with_"),
+    "core.method": ("BaseLearner", "BaseMethod", "Finish", "Learner", "Method"),
+    "core.profiles": ("basins", "distance", "nearest"),
+    "core.results": ("Certificate", "Solution"),
+    "core.space": ("Box", "Choices", "Simplex"),
+    "lab.executor": ("run_study",),
+    "lab.store": ("load_run",),
+    "lab.study": ("Study", "load_study"),
+    "solving": ("Progress", "solve", "sweep", "trace"),
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 _ROOMS = {name: name for name in ("games", "methods", "plots", "tables", "transforms")} | {
     "oracles": "core.oracles"
 }

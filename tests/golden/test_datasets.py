@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
-from rivalry.core.results import read_netcdf
 from rivalry.lab.store.schema_1 import STATUS
 from tests.golden.studies import HERE, KEPT, dataset, studies
 
@@ -15,7 +15,7 @@ from tests.golden.studies import HERE, KEPT, dataset, studies
 @pytest.mark.parametrize("name", studies())
 @pytest.mark.slow
 def test_a_study_finds_what_it_found(name: str, tmp_path: Path) -> None:
-    kept = read_netcdf(HERE / f"{name}.nc")
+    kept = xr.load_dataset(HERE / f"{name}.nc", engine="h5netcdf")
     found = dataset(studies()[name], tmp_path / "run")
     assert dict(found.sizes) == dict(kept.sizes)
     assert sorted(map(str, found.data_vars)) == sorted(map(str, kept.data_vars))

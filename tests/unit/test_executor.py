@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from rivalry.core.files import write_json
-from rivalry.core.results import read_netcdf
 from rivalry.lab import executor
 from rivalry.lab.executor import RunEvent, carry_out, certify, pool, run_study
 from rivalry.lab.report import warned
@@ -75,7 +75,7 @@ def test_a_failing_cell_is_on_record_and_the_others_go_on(tmp_path: Path) -> Non
     log = (run.folder / "log.txt").read_text()
     assert "Traceback" in log
     assert "duel.py:27: RuntimeError" in log
-    assert np.isnan(read_netcdf(run.folder / "dataset.nc").payoff.sel(prize=1.5)).all()
+    assert np.isnan(xr.load_dataset(run.folder / "dataset.nc", engine="h5netcdf").payoff.sel(prize=1.5)).all()
 
 
 @pytest.mark.slow

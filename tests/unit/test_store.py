@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from rivalry.core.files import write_json
-from rivalry.core.results import read_netcdf
 from rivalry.lab.store import DamagedFile, Run, StoreError, load_run
 from tests.duels import record, study
 
@@ -187,7 +187,7 @@ def test_the_dataset_does_not_depend_on_how_it_came_about(run: Run, tmp_path: Pa
         other.write_cell(place.id, record(k), seconds=2.0)
     other.write_dataset()
     assert (other.folder / "dataset.nc").read_bytes() == (run.folder / "dataset.nc").read_bytes()
-    assert read_netcdf(run.folder / "dataset.nc").identical(run.dataset())
+    assert xr.load_dataset(run.folder / "dataset.nc", engine="h5netcdf").identical(run.dataset())
 
 
 def test_recomputed_certificates_are_taken_while_they_fit(run: Run) -> None:

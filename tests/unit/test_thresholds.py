@@ -9,6 +9,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 import pytest
+import xarray as xr
 from jaxtyping import Array
 from scipy.optimize import brentq
 
@@ -16,7 +17,7 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.game import arrays, with_
 from rivalry.core.jax import jnp, put
-from rivalry.core.results import collect, netcdf, read_netcdf
+from rivalry.core.results import collect, netcdf
 from rivalry.core.space import Box, Simplex, Space
 from rivalry.games.influencer import threshold_reach, threshold_variance
 from rivalry.methods.continuation.thresholds import Thresholds
@@ -279,7 +280,7 @@ def test_scans_with_and_without_crossings_make_one_dataset(tmp_path: Path) -> No
         method = Thresholds("reach", low=0.05, high=0.6, points=101)
         rows.append(({"abstention": q}, rv.solve(with_(game, abstention=q), method).record))
     (tmp_path / "found.nc").write_bytes(netcdf(collect(rows, {"abstention": [25.0, 100.0]})))
-    found = read_netcdf(tmp_path / "found.nc")
+    found = xr.load_dataset(tmp_path / "found.nc", engine="h5netcdf")
     assert np.isfinite(found.crossing.values[0]).all()
     assert np.isnan(found.crossing.values[1]).all()
     assert found.crossing_direction.values[1].tolist() == ["", ""]

@@ -226,16 +226,4 @@ def forget_programs(most: int = 20_000) -> bool:
     return True
 
 
-__all__ = [
-    "array_module",
-    "compiled",
-    "eqx",
-    "forget_programs",
-    "is_jax_array",
-    "jax",
-    "jnp",
-    "mend_cache",
-    "put",
-    "stacked",
-    "when_loaded",
-]
+__all__ = ["eqx", "jax", "jnp"]  # re-exported, also for type checkers

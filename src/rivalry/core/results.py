@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -20,27 +19,21 @@ if TYPE_CHECKING:
 
 SCHEMA = 2  # of every stored file; a newer package reads older ones (1: study.json without a digest)
 
-Coverage = Literal["exact", "bounded", "lower bound", "local", "estimated"]
+Coverage = Literal["estimated", "local", "lower bound", "bounded", "exact"]
 Status = Literal["converged", "completed", "iteration limit", "cycling", "not found"]
 Claim = Literal[
-    "equilibrium",
-    "approximate equilibrium",
-    "no deviation found",
-    "local equilibrium",
     "not an equilibrium",
+    "local equilibrium",
+    "no deviation found",
+    "approximate equilibrium",
+    "equilibrium",
 ]
 Rounding = Literal["exact", "outward", "floating point", ""]
 
-COVERAGES: tuple[Coverage, ...] = ("estimated", "local", "lower bound", "bounded", "exact")
+COVERAGES: tuple[Coverage, ...] = get_args(Coverage)
 """From the weakest to the strongest; ``estimated`` means computed from observed play."""
 
-CLAIMS: tuple[Claim, ...] = (
-    "not an equilibrium",
-    "local equilibrium",
-    "no deviation found",
-    "approximate equilibrium",
-    "equilibrium",
-)
+CLAIMS: tuple[Claim, ...] = get_args(Claim)
 """From the weakest to the strongest: a proof, even if only to within 1 %, ranks above a search."""
 
 CERTIFIED: tuple[Claim, ...] = ("equilibrium",)
@@ -55,8 +48,14 @@ APPROXIMATE = 0.01  # of the payoff at stake: a proved bound within it makes an 
 LISTED, SHORT = 50, 6  # most equilibria printed; most actions of a strategy printed in full
 
 
+STORED_AS = {"method": "certificate_method", "residual": "concept_residual"}
+"""Names in a record of the fields of a certificate, where they differ."""
+
 TRUTH = {"flag_values": np.array([0.0, 1.0]), "flag_meanings": "false true"}
 """Attributes of truth values in a run's dataset, as in the CF conventions for NetCDF."""
+
+PACKAGES = ("numpy", "jax", "jaxlib", "equinox", "diffrax", "numba", "scipy", "quantecon", "xarray")
+"""Packages whose versions are stored with every run."""
 
 LARGE = 2**30  # bytes of a variable above which its padding is limited
 SPARSE = 1000  # the most padded bytes per stored byte of a large variable
@@ -141,22 +140,11 @@ class Certificate(NamedTuple):
 
     def record(self) -> Record:
         """Return the certificate as a record."""
-        players = ("player",)
-        tolerance = np.asarray(self.tolerance, dtype=float)
-        found: Record = {
-            "regret": (players, np.asarray(self.regret, dtype=float)),
-            "bound": (players, np.asarray(self.bound, dtype=float)),
-            "coverage": ((), np.asarray(self.coverage)),
-            "certificate_method": ((), np.asarray(self.method)),
-            "tolerance": (players if tolerance.ndim else (), tolerance),
-            "claim": ((), np.asarray(self.claim)),
-            "rounding": ((), np.asarray(self.rounding)),
-            "concept": ((), np.asarray(self.concept)),
-        }
-        if self.at_stake is not None:
-            found["at_stake"] = (players, np.asarray(self.at_stake, dtype=float))
-        if self.residual is not None:
-            found["concept_residual"] = ((), np.asarray(self.residual, dtype=float))
+        found: Record = {}
+        for name, value in {**self._asdict(), "claim": self.claim}.items():
+            if value is not None:
+                array = np.asarray(value) if isinstance(value, str) else np.asarray(value, dtype=float)
+                found[STORED_AS.get(name, name)] = (("player",) * array.ndim, array)
         return found
 
     @classmethod
@@ -164,20 +152,10 @@ class Certificate(NamedTuple):
         """Return the certificate stored in a record, or None; older records lack the last four fields."""
         if "regret" not in record:
             return None
-        held = {name: array for name, (_, array) in record.items()}
-        tolerance = np.asarray(held["tolerance"], dtype=float)
-        residual = held.get("concept_residual")
-        return cls(
-            held["regret"],
-            held["bound"],
-            str(held["coverage"]),  # type: ignore[arg-type]
-            str(held["certificate_method"]),
-            tolerance if tolerance.ndim else float(tolerance),
-            held.get("at_stake"),
-            str(held.get("rounding", "")),  # type: ignore[arg-type]
-            str(held.get("concept", "Nash")),
-            None if residual is None else float(residual),
-        )
+        stored = {name: STORED_AS.get(name, name) for name in cls._fields}
+        arrays = {name: record[own][1] for name, own in stored.items() if own in record}
+        fields: dict[str, Any] = {n: a if np.ndim(a) else np.asarray(a).item() for n, a in arrays.items()}
+        return cls(**fields)
 
     def __repr__(self) -> str:
         """Return one line: the claim, the largest regret and bound, and how they were computed."""
@@ -374,18 +352,18 @@ def collect(
     coordinates: dict[str, Any] = {name: (name, _coordinate(values)) for name, values in axes.items()}
     for name, (along, values) in (companions or {}).items():
         coordinates[name] = (along, _coordinate(values))
-    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    variables: Record = {}
     attributes: dict[str, dict[str, Any]] = {}
     for name in sorted({name for _, record in rows for name in record}):
         if name in axes:  # the coordinate already holds a swept parameter
             continue
-        found = [record.get(name) for _, record in rows]
-        held = [(index, value) for index, value in zip(where, found, strict=True) if value is not None]
-        if _is_coordinate(name, [value for _, value in held], coordinates):
+        held = [(at, rec[name]) for at, (_, rec) in zip(where, rows, strict=True) if name in rec]
+        first = held[0][1][1]
+        if name not in coordinates and all(d == (name,) and np.array_equal(a, first) for _, (d, a) in held):
             coordinates[name] = held[0][1]
             continue
         if any(array.dtype.kind == "b" for _, (_, array) in held):
-            held = [(index, (dims, _as_numbers(array))) for index, (dims, array) in held]
+            held = [(at, (dims, a.astype(float) if a.dtype.kind == "b" else a)) for at, (dims, a) in held]
             attributes[name] = TRUTH
         dims, whole = _gathered(name, held, lengths)
         variables[name] = (_renamed(name, dims, whole.shape[len(lead) :], variables, lead), whole)
@@ -396,10 +374,6 @@ def collect(
 def is_truth(values: DataArray) -> bool:
     """Return whether a variable of a run's dataset holds truth values."""
     return "flag_meanings" in values.attrs
-
-
-def _as_numbers(array: np.ndarray) -> np.ndarray:
-    return array.astype(float) if array.dtype.kind == "b" else array
 
 
 def stacked(records: Sequence[Record], lead: Mapping[str, int]) -> Record:
@@ -456,15 +430,6 @@ def _gathered(
     return dims, whole
 
 
-def _is_coordinate(
-    name: str, values: Sequence[tuple[tuple[str, ...], Any]], taken: Mapping[str, Any]
-) -> bool:
-    first = values[0][1]
-    return name not in taken and all(
-        dims == (name,) and np.array_equal(array, first) for dims, array in values
-    )
-
-
 def _aligned(
     name: str, values: Sequence[tuple[tuple[str, ...], np.ndarray]]
 ) -> tuple[tuple[str, ...], list[np.ndarray]]:
@@ -486,7 +451,7 @@ def _renamed(
     name: str,
     dims: tuple[str, ...],
     shape: tuple[int, ...],
-    variables: Mapping[str, tuple[tuple[str, ...], np.ndarray]],
+    variables: Record,
     lead: tuple[str, ...],
 ) -> tuple[str, ...]:
     """Return a variable's dimensions; one whose length differs in another variable gets a separate name."""
@@ -533,37 +498,14 @@ def netcdf(data: Dataset) -> bytes:
     return bytes(written)
 
 
-def read_netcdf(path: Path) -> Dataset:
-    """Return the whole dataset in memory and close the file."""
-    import xarray as xr
-
-    with xr.open_dataset(path, engine="h5netcdf") as stored:
-        return stored.load()
-
-
 def provenance(also: Iterable[str] = ()) -> dict[str, str]:
     """Return the platform and package versions stored with every run; ``also`` adds packages."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-    }
-    for name in (
-        "rivalry",
-        "numpy",
-        "jax",
-        "jaxlib",
-        "equinox",
-        "diffrax",
-        "numba",
-        "scipy",
-        "quantecon",
-        "xarray",
-        *sorted(also),
-    ):
+    system = platform.python_version(), platform.platform(), platform.machine()
+    found = dict(zip(("python", "platform", "machine"), system, strict=True))
+    for name in ("rivalry", *PACKAGES, *sorted(also)):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -328,7 +328,8 @@ def _classic(name: str, given: dict[str, Any]) -> tuple[np.ndarray, tuple[tuple[
 
     if name not in CLASSICS:
         raise ValueError(f"name: {name!r} is no classic; {near(name, CLASSICS)}")
-    takes = signature(CLASSICS[name]).parameters
+    classic = CLASSICS[name]
+    takes = {} if isinstance(classic, _Made) else dict(signature(classic).parameters)
     for key, value in given.items():
         if key not in takes:
             raise ValueError(
@@ -342,17 +343,16 @@ def _classic(name: str, given: dict[str, Any]) -> tuple[np.ndarray, tuple[tuple[
             defaults = {other: one.default for other, one in takes.items()}
             sizes = [(defaults | given).get(other, 2) for other in ("players", "size")]
             limit(key, sizes[0], *[sizes[1]] * sizes[0])
-    made = CLASSICS[name](**given)
-    labels = made.actions if isinstance(made.actions[0], tuple) else (made.actions,) * len(made.table)
-    return made.table, labels
+    made = classic if isinstance(classic, _Made) else classic(**given)
+    return made.table.copy(), (made.actions,) * len(made.table)
 
 
 class _Made(NamedTuple):
     table: np.ndarray
-    actions: tuple[Any, ...]  # names for all players, or one tuple of names per player
+    actions: tuple[str, ...]  # their names, for all players
 
 
-def _bimatrix(first: object, second: object, *actions: object) -> _Made:
+def _bimatrix(first: object, second: object, *actions: str) -> _Made:
     return _Made(np.array([first, second], dtype=float), actions)
 
 
@@ -363,42 +363,8 @@ def _symmetric(first: object, *actions: str) -> _Made:
 
 def _own_and_all(players: int, size: int, pay: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
     """Return tables of ``pay(own [joint], all [player joint])`` at every joint action."""
-    every = np.stack(np.meshgrid(*[np.arange(size)] * players, indexing="ij"))
+    every = np.indices((size,) * players)
     return np.stack([pay(every[player], every) for player in range(players)]).astype(float)
-
-
-def _prisoners_dilemma() -> _Made:
-    return _symmetric([[3, 0], [5, 1]], "cooperate", "defect")
-
-
-def _matching_pennies() -> _Made:
-    return _bimatrix([[1, -1], [-1, 1]], [[-1, 1], [1, -1]], "heads", "tails")
-
-
-def _jordan() -> _Made:
-    every = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij"))
-    match = [every[0] == every[1], every[1] == every[2], every[2] != every[0]]
-    return _Made(np.stack(match).astype(float), ("heads", "tails"))
-
-
-def _battle_of_the_sexes() -> _Made:
-    return _bimatrix([[3, 0], [0, 2]], [[2, 0], [0, 3]], "opera", "football")
-
-
-def _stag_hunt() -> _Made:
-    return _symmetric([[4, 0], [3, 3]], "stag", "hare")
-
-
-def _chicken() -> _Made:
-    return _symmetric([[0, -1], [1, -10]], "swerve", "straight")
-
-
-def _rock_paper_scissors(win: float = 1.0) -> _Made:
-    return _symmetric([[0, -1, win], [win, 0, -1], [-1, win, 0]], "rock", "paper", "scissors")
-
-
-def _shapley() -> _Made:
-    return _bimatrix(np.eye(3), np.roll(np.eye(3), 1, axis=1), "0", "1", "2")
 
 
 def _coordination(players: int = 2, size: int = 2) -> _Made:
@@ -406,9 +372,20 @@ def _coordination(players: int = 2, size: int = 2) -> _Made:
     return _Made(table, tuple(str(k) for k in range(size)))
 
 
+def _rock_paper_scissors(win: float = 1.0) -> _Made:
+    return _symmetric([[0, -1, win], [win, 0, -1], [-1, win, 0]], "rock", "paper", "scissors")
+
+
 def _public_goods(players: int = 4, multiplier: float = 1.6) -> _Made:
     table = _own_and_all(players, 2, lambda own, every: 1.0 - own + multiplier * every.sum(axis=0) / players)
     return _Made(table, ("keep", "contribute"))
+
+
+def _jordan() -> _Made:
+    """Return the game in which player 0 matches 1, player 1 matches 2, and player 2 differs from 0."""
+    first, second, third = np.indices((2, 2, 2))
+    match = np.stack([first == second, second == third, third != first])
+    return _Made(match.astype(float), ("heads", "tails"))
 
 
 def _below_one(cost: float) -> None:
@@ -428,17 +405,18 @@ def _minimum_effort(players: int = 2, size: int = 7, cost: float = 0.5) -> _Made
     return _Made(table, tuple(str(k + 1) for k in range(size)))
 
 
-CLASSICS: dict[str, Callable[..., _Made]] = {
-    "battle_of_the_sexes": _battle_of_the_sexes,
-    "chicken": _chicken,
+CLASSICS: dict[str, _Made | Callable[..., _Made]] = {
+    "battle_of_the_sexes": _bimatrix([[3, 0], [0, 2]], [[2, 0], [0, 3]], "opera", "football"),
+    "chicken": _symmetric([[0, -1], [1, -10]], "swerve", "straight"),
     "coordination": _coordination,
-    "jordan": _jordan,
-    "matching_pennies": _matching_pennies,
+    "jordan": _jordan(),
+    "matching_pennies": _bimatrix([[1, -1], [-1, 1]], [[-1, 1], [1, -1]], "heads", "tails"),
     "minimum_effort": _minimum_effort,
-    "prisoners_dilemma": _prisoners_dilemma,
+    "prisoners_dilemma": _symmetric([[3, 0], [5, 1]], "cooperate", "defect"),
     "public_goods": _public_goods,
     "rock_paper_scissors": _rock_paper_scissors,
-    "shapley": _shapley,
-    "stag_hunt": _stag_hunt,
+    "shapley": _bimatrix(np.eye(3), np.roll(np.eye(3), 1, axis=1), "0", "1", "2"),
+    "stag_hunt": _symmetric([[4, 0], [3, 3]], "stag", "hare"),
     "volunteers_dilemma": _volunteers_dilemma,
 }
+"""Games by name; those with parameters as functions of these."""

@@ -47,47 +47,18 @@ if _typing.TYPE_CHECKING:
     from rivalry.tables.stages import leader_regret as leader_regret
     from rivalry.tables.stages import staged_values as staged_values
 
-_HOMES = {
-    "BestReply": "rivalry.tables.best_response:BestReply",
-    "Cycles": "rivalry.tables.history:Cycles",
-    "Deviation": "rivalry.tables.deviations:Deviation",
-    "FollowerGaps": "rivalry.tables.stages:FollowerGaps",
-    "Gaps": "rivalry.tables.gaps:Gaps",
-    "MOST_JOINT": "rivalry.tables.exact:MOST_JOINT",
-    "PeriodTables": "rivalry.tables.periods:PeriodTables",
-    "Replies": "rivalry.tables.gaps:Replies",
-    "Rollout": "rivalry.tables.greedy_play:Rollout",
-    "SubgamePerfect": "rivalry.tables.stages:SubgamePerfect",
-    "Whole": "rivalry.tables.history:Whole",
-    "best_reply": "rivalry.tables.best_response:best_reply",
-    "choices": "rivalry.tables.greedy_play:choices",
-    "deviations": "rivalry.tables.deviations:deviations",
-    "equilibria": "rivalry.tables.exact:equilibria",
-    "followers_gap": "rivalry.tables.stages:followers_gap",
-    "gaps": "rivalry.tables.gaps:gaps",
-    "in_turn": "rivalry.tables.greedy_play:in_turn",
-    "joint_count": "rivalry.tables.exact:joint_count",
-    "largest_payoff": "rivalry.tables.exact:largest_payoff",
-    "leader_regret": "rivalry.tables.stages:leader_regret",
-    "led_through": "rivalry.tables.periods:led_through",
-    "limit_cycles": "rivalry.tables.history:limit_cycles",
-    "mixed": "rivalry.tables.best_response:mixed",
-    "normalised": "rivalry.tables.discretize:normalised",
-    "over_periods": "rivalry.tables.periods:over_periods",
-    "payoffs": "rivalry.tables.exact:payoffs",
-    "period_values": "rivalry.tables.periods:period_values",
-    "policy_regrets": "rivalry.tables.best_response:policy_regrets",
-    "regrets": "rivalry.tables.exact:regrets",
-    "replies": "rivalry.tables.gaps:replies",
-    "rollout": "rivalry.tables.greedy_play:rollout",
-    "sees_enough": "rivalry.tables.gaps:sees_enough",
-    "staged_values": "rivalry.tables.stages:staged_values",
-    "states": "rivalry.tables.greedy_play:states",
-    "static_best_reply": "rivalry.tables.deviations:static_best_reply",
-    "tabulate": "rivalry.tables.discretize:tabulate",
-    "tabulate_periods": "rivalry.tables.periods:tabulate_periods",
-    "whole_states": "rivalry.tables.history:whole_states",
+_NAMES = {
+    "best_response": ("BestReply", "best_reply", "mixed", "policy_regrets"),
+    "deviations": ("Deviation", "deviations", "static_best_reply"),
+    "discretize": ("normalised", "tabulate"),
+    "exact": ("MOST_JOINT", "equilibria", "joint_count", "largest_payoff", "payoffs", "regrets"),
+    "gaps": ("Gaps", "Replies", "gaps", "replies", "sees_enough"),
+    "greedy_play": ("Rollout", "choices", "in_turn", "rollout", "states"),
+    "history": ("Cycles", "Whole", "limit_cycles", "whole_states"),
+    "periods": ("PeriodTables", "led_through", "over_periods", "period_values", "tabulate_periods"),
+    "stages": ("FollowerGaps", "SubgamePerfect", "followers_gap", "leader_regret", "staged_values"),
 }
+_HOMES = {name: f"rivalry.tables.{module}:{name}" for module, names in _NAMES.items() for name in names}
 
 __all__ = sorted(_HOMES)
 
