@@ -105,7 +105,7 @@ def test_tables_of_economies_are_drawn_from() -> None:
     table = np.zeros((2, 5, 5))
     table[:, :, 0] = 1
     table[:, 2, :3] = [0.5, 0.2, 0.3]
-    bids = env.drawn(env.table(table[None]), np.random.default_rng(0))
+    bids = env.draw(env.table(table[None]), np.random.default_rng(0))
     np.testing.assert_allclose(np.bincount(bids) / 1000, [0.5, 0.2, 0.3], atol=4 * 0.016)
 
 

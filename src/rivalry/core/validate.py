@@ -311,10 +311,10 @@ def check_word(name: str, value: object, known: Iterable[str]) -> None:
         raise ValueError(f"{name}: {value!r} is unknown; {near(str(value), known)}")
 
 
-def whole_number(name: str, value: Any, least: int = 0) -> int:
-    """Return an integer of at least ``least``; raise `ValueError` for anything else."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
-        raise ValueError(f"{name}: {shown(value)} must be a whole number of at least {least}")
+def whole_number(name: str, value: Any, low: int = 0) -> int:
+    """Return an integer of at least ``low``; raise `ValueError` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < low:
+        raise ValueError(f"{name}: {shown(value)} must be a whole number of at least {low}")
     return int(value)
 
 

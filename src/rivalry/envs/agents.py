@@ -39,17 +39,17 @@ class Views(NamedTuple):
     def space(self) -> spaces.Space[Any]:
         """Return the Gymnasium space of one agent's observations."""
         if self.normalized:
-            told = spaces.Box(-1.0, 1.0, self.low.shape, np.float32)
+            features = spaces.Box(-1.0, 1.0, self.low.shape, np.float32)
         else:
-            told = spaces.Box(self.low, self.high, dtype=np.float64)  # type: ignore[arg-type]
-        return spaces.Dict({"observation": told, "action_mask": spaces.MultiBinary(self.entries)})
+            features = spaces.Box(self.low, self.high, dtype=np.float64)  # type: ignore[arg-type]
+        return spaces.Dict({"observation": features, "action_mask": spaces.MultiBinary(self.entries)})
 
 
 class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[misc]
     """A parallel environment of agents ``agent_0``, ``agent_1``, .. that each choose one of several entries.
 
     A subclass starts an episode (`_begin`), applies the entries of all agents (`_go`), and returns the
-    features, the number of legal entries per agent and the agents that act (`_told`).
+    features, the number of legal entries per agent and the agents that act (`_report`).
     """
 
     metadata = {"name": "rivalry_agents_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
@@ -90,7 +90,7 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
             self._sequence = np.random.SeedSequence(seed)
         self.agents = list(self.possible_agents)
         self._begin(self._sequence.spawn(1)[0])
-        self.features, self.counts, self.acting = self._told()
+        self.features, self.counts, self.acting = self._report()
 
     def step(
         self, actions: Mapping[str, Any]
@@ -135,7 +135,7 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
         if self.now.status[0] != RUNNING:
             raise BrokenInvariant(f"karma is not conserved at step {int(self.now.status[1])}")
         cut = int(self.now.clock[0]) >= self.periods
-        self.features, self.counts, self.acting = self._told()
+        self.features, self.counts, self.acting = self._report()
         if cut:
             self.agents = []
         return paid, cut
@@ -152,17 +152,17 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
 
     def seen_by(self, player: int) -> dict[str, np.ndarray]:
         """Return the observation and action mask of one agent."""
-        told, masks = self.views.of(self.features[player : player + 1], self._open()[player : player + 1])
-        return {"observation": told[0], "action_mask": masks[0]}
+        rows, masks = self.views.of(self.features[player : player + 1], self._open()[player : player + 1])
+        return {"observation": rows[0], "action_mask": masks[0]}
 
     def table(self, others: Any) -> np.ndarray:
-        """Return the others' policies, given as a table or by name, in the form that `drawn` takes.
+        """Return the others' policies, given as a table or by name, in the form that `draw` takes.
 
         Raises `ValueError`.
         """
         raise NotImplementedError
 
-    def drawn(self, table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def draw(self, table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw the entries of all agents ``[agent]`` from a table made by `table`."""
         raise NotImplementedError
 
@@ -184,13 +184,13 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
             raise ValueError(f"{what}; must be a whole number in 0..{count - 1}")
         if not self._silent:
             self._silent = True
-            told = f"clipped to {count - 1}, as all illegal actions of this environment"
-            warnings.warn(f"{what}; {told} (illegal='raise' refuses, 'clip' is silent)", stacklevel=4)
+            remedy = f"clipped to {count - 1}, as all illegal actions of this environment"
+            warnings.warn(f"{what}; {remedy} (illegal='raise' refuses, 'clip' is silent)", stacklevel=4)
         return count - 1
 
     def _seen(self) -> Seen:
         rows = zip(self.possible_agents, *self.views.of(self.features, self._open()), strict=True)
-        return {name: {"observation": told, "action_mask": mask} for name, told, mask in rows}
+        return {name: {"observation": row, "action_mask": mask} for name, row, mask in rows}
 
     def _open(self) -> np.ndarray:
         """Return the number of legal entries per agent; agents that do not act have one."""
@@ -202,7 +202,7 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
     def _go(self, entries: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
-    def _told(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _report(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         raise NotImplementedError
 
     def _does(self, player: int) -> str:
@@ -213,7 +213,7 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
         """Do nothing: there is no rendering."""
 
 
-def drawn(rows: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw(rows: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw an entry per agent from cumulative probabilities ``[agent entry]``, below ``counts``."""
     lots = rng.random(len(rows))[:, None]
     found: np.ndarray = np.minimum((rows <= lots).sum(axis=1), counts - 1)

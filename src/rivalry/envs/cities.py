@@ -11,7 +11,7 @@ from rivalry.core.game import kernel_arrays
 from rivalry.core.registry import near
 from rivalry.economies.kernels.city import bid, desk_of, fresh, no_tallies, ready, rows, take, trips
 from rivalry.economies.kernels.city_learning import entry_counts
-from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal, Views, drawn
+from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal, Views, draw
 from rivalry.tables.kernels.shapes import CityArrays
 
 FEATURES = (
@@ -100,7 +100,7 @@ class CityEnv(AgentsEnv):
         paid: np.ndarray = self.now.reward.copy()
         return paid
 
-    def _told(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _report(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         now, agents = self.now, np.arange(len(self.now.karma))
         at = now.spot < -1
         self._turning = bool(at.any())
@@ -126,11 +126,11 @@ class CityEnv(AgentsEnv):
             return others
         return np.cumsum(checked_policy(self.city, others, "others"), axis=-1, dtype=np.float32)
 
-    def drawn(self, table: Any, rng: np.random.Generator) -> np.ndarray:
+    def draw(self, table: Any, rng: np.random.Generator) -> np.ndarray:
         """Draw the entries of all agents ``[agent]`` from the table or the named policy."""
         if not isinstance(table, str):
             own = table[np.arange(len(table)), self._desk.row, self.now.karma]
-            return drawn(own, self.counts, rng)
+            return draw(own, self.counts, rng)
         if table == "uniform" or self._turning:
             return rng.integers(0, self.counts)
         return self.counts - 1 if table == "all_in" else np.zeros_like(self.counts)

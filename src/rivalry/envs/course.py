@@ -20,7 +20,7 @@ NEAR = 10.0  # bound on normalized observations
 COURSES, STEPS, MOSTLY = 32, 64, 90.0  # random play for normalization: runs, steps, percentile
 
 
-class Told(NamedTuple):
+class StepResult(NamedTuple):
     """Observations, movers, rewards, legal actions and ends after a step."""
 
     seen: np.ndarray  # [player feature]
@@ -59,41 +59,41 @@ class Course:
         self.__dict__.update(state)
         self._form, self._leaves = _taken_apart((self.game, self._middle))
 
-    def begin(self, seed: int | None) -> Told:
+    def begin(self, seed: int | None) -> StepResult:
         """Start a new episode; ``seed`` restarts the random stream."""
         if seed is not None:
             self._key = np.asarray(jax.random.key_data(jax.random.key(seed)))
         self.now = self._begin()
         return self.now
 
-    def onward(self, actions: np.ndarray, held: tuple[np.ndarray, np.ndarray] | None = None) -> Told:
+    def onward(self, actions: np.ndarray, fixed: tuple[np.ndarray, np.ndarray] | None = None) -> StepResult:
         """Play one step by actions ``[player column]``, in the form that `transforms.units.strategies` takes.
 
-        ``held`` is a mask ``[player]`` and a profile ``[player axis]``: masked players play their row of it.
+        ``fixed`` is a mask ``[player]`` and a profile ``[player axis]``: masked players play their row of it.
         """
-        who, x = held or self._nobody
-        self.state, self._key, told = _next(self._form, self._leaves, self.state, self._key, actions, who, x)
+        who, x = fixed or self._nobody
+        self.state, self._key, row = _next(self._form, self._leaves, self.state, self._key, actions, who, x)
         self.steps += 1
-        self.now = self._read(told)
+        self.now = self._read(row)
         return self.now
 
-    def _begin(self) -> Told:
-        self.state, self._key, told = _first(self._form, self._leaves, self._key)
+    def _begin(self) -> StepResult:
+        self.state, self._key, row = _first(self._form, self._leaves, self._key)
         self.steps = 0
-        return self._read(told)
+        return self._read(row)
 
-    def _read(self, told: Any) -> Told:
-        told = np.array(told)  # a copy, because learners may write to it
-        flat = told[:-1].reshape(self._nobody[0].size, -1)
+    def _read(self, row: Any) -> StepResult:
+        row = np.array(row)  # a copy, because learners may write to it
+        flat = row[:-1].reshape(self._nobody[0].size, -1)
         wide = self.actions + 3
         late = self.limit is not None and self.steps >= self.limit
-        return Told(
+        return StepResult(
             seen=flat[:, wide:],
             movers=flat[:, 0] > 0,
             rewards=flat[:, 1],
             over=flat[:, 2] > 0,
             legal=flat[:, 3:wide] > 0,
-            cut=bool(told[-1]) or late,
+            cut=bool(row[-1]) or late,
         )
 
 
@@ -142,19 +142,19 @@ def _first(form: _Form, leaves: list[Any], key: Any) -> Any:
     key, own = jax.random.split(jax.random.wrap_key_data(key))
     state = game.reset(own)
     came = jnp.zeros(game.space.shape[0]), jnp.asarray(False), jnp.asarray(False)
-    return state, jax.random.key_data(key), _told(game, middle, state, *came)
+    return state, jax.random.key_data(key), _row(game, middle, state, *came)
 
 
 @partial(jax.jit, static_argnums=0)
-def _next(form: _Form, leaves: list[Any], state: Any, key: Any, actions: Any, held: Any, fixed: Any) -> Any:
+def _next(form: _Form, leaves: list[Any], state: Any, key: Any, actions: Any, who: Any, fixed: Any) -> Any:
     game, middle = form.whole(leaves)
     key, own = jax.random.split(jax.random.wrap_key_data(key))
-    x = jnp.where(held[:, None], fixed, strategies(game.space, actions))
+    x = jnp.where(who[:, None], fixed, strategies(game.space, actions))
     state, *came = game.step(state, x, own)
-    return state, jax.random.key_data(key), _told(game, middle, state, *came)
+    return state, jax.random.key_data(key), _row(game, middle, state, *came)
 
 
-def _told(game: Any, middle: Any, state: Any, rewards: Any, ended: Any, cut: Any) -> Any:
+def _row(game: Any, middle: Any, state: Any, rewards: Any, ended: Any, cut: Any) -> Any:
     """Return the results of a step as one row: per player its columns, then the truncation flag."""
     players = game.space.shape[0]
     over = jnp.broadcast_to(ended | ~oracles.present_players(game, state), (players,))
@@ -195,8 +195,8 @@ def _by_chance(game: Any, keys: Any) -> Any:
 
     def course(key: Any) -> Any:
         def step(state: Any, key: Any) -> Any:
-            acts, goes, anew = jax.random.split(key, 3)
-            following, _, ended, cut = game.step(state, _any_strategies(game, state, acts), goes)
+            acts, plays, anew = jax.random.split(key, 3)
+            following, _, ended, cut = game.step(state, _any_strategies(game, state, acts), plays)
             fresh, over = game.reset(anew), ended | cut
             following = jax.tree.map(lambda a, b: jnp.where(over, a, b), fresh, following)
             return following, game.observe(state)

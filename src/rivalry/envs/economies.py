@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.game import kernel_arrays
 from rivalry.economies.kernels.economy import act, fresh, no_tallies
-from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal, Views, drawn
+from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal, Views, draw
 from rivalry.tables.kernels.shapes import Economy
 
 
@@ -61,7 +61,7 @@ class EconomyEnv(AgentsEnv):
         paid: np.ndarray = self.now.reward.copy()
         return paid
 
-    def _told(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _report(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         all_agents = np.ones(len(self.now.karma), dtype=bool)
         features = _features(self.economy, self.economy.type_of, self.now.private, self.now.karma)
         return features, self.now.karma + 1, all_agents
@@ -82,11 +82,11 @@ class EconomyEnv(AgentsEnv):
         rows = given.reshape(-1, levels) if given.size % levels == 0 else given
         return np.cumsum(np.asarray(self.game.space.check(rows, "others")), axis=1)
 
-    def drawn(self, table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def draw(self, table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw the bids of all agents ``[agent]`` from the table."""
         now, privates = self.now, self.economy.stakes.shape[1]
         rows = (self.economy.type_of * privates + now.private) * (self.economy.most + 1) + now.karma
-        return drawn(table[rows], now.karma + 1, rng)
+        return draw(table[rows], now.karma + 1, rng)
 
 
 def policy_table(

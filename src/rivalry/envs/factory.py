@@ -221,7 +221,7 @@ class PlayerEnv(gym.Env[Any, Any]):
     def _play(self, action: Any) -> None:
         """Play one step of the parallel environment; ``action`` is None if it is not the player's turn."""
         if self._table is not None:
-            entries = self.inner.drawn(self._table, self.np_random)
+            entries = self.inner.draw(self._table, self.np_random)
             if action is not None:
                 entries[self.player] = self.inner.entry(self.name, action)
             paid, self._cut = self.inner.onward(entries)

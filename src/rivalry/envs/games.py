@@ -170,8 +170,8 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
         rows: Any = self._course.now.seen.astype(self._kind, copy=False)
         if self._masked:
             masks = zip(self._course.now.legal.astype(np.int8), self.game.space.sizes, strict=True)
-            told = zip(rows, masks, strict=True)
-            rows = [{"observation": row, "action_mask": mask[:size]} for row, (mask, size) in told]
+            pairs = zip(rows, masks, strict=True)
+            rows = [{"observation": row, "action_mask": mask[:size]} for row, (mask, size) in pairs]
         if len(self.agents) == len(rows):
             return dict(zip(self.agents, rows, strict=True))
         return {name: rows[k] for k, name in enumerate(self.possible_agents) if name in self.agents}

@@ -153,8 +153,8 @@ class Staged(PeriodPlay):
 
     def observe(self, state: StagedState) -> Float[Array, "player feature"]:
         """Return last period's profile, this period's moves so far, and who has moved, for every player."""
-        moved = self.has_moved(state).astype(float)
-        seen = jnp.concatenate([state.before.ravel(), state.now.ravel(), moved])
+        movers = self.has_moved(state).astype(float)
+        seen = jnp.concatenate([state.before.ravel(), state.now.ravel(), movers])
         return jnp.broadcast_to(seen, (self.space.shape[0], seen.size))
 
     def movers(self, state: StagedState) -> Bool[Array, "player"]:
