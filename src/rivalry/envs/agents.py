@@ -13,7 +13,7 @@ from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 from rivalry.core.game import BrokenInvariant
 from rivalry.core.validate import whole_number
 from rivalry.economies.kernels.economy import RUNNING
-from rivalry.envs.games import check_literal, everybodys
+from rivalry.envs.games import Unrendered, check_literal, everybodys
 
 PERIODS = 1000
 Seen = dict[str, dict[str, np.ndarray]]
@@ -45,7 +45,7 @@ class Views(NamedTuple):
         return spaces.Dict({"observation": features, "action_mask": spaces.MultiBinary(self.entries)})
 
 
-class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[misc]
+class AgentsEnv(Unrendered, ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[misc]
     """A parallel environment of agents ``agent_0``, ``agent_1``, .. that each choose one of several entries.
 
     A subclass starts an episode (`_begin`), applies the entries of all agents (`_go`), and returns the
@@ -60,7 +60,6 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
         check_literal("illegal", illegal, Illegal)
         self.views, self.periods, self.illegal = views, periods, illegal
         self._silent = illegal == "clip"  # also set after the first warning
-        self.render_mode = None
         self.possible_agents = [f"agent_{k}" for k in range(agents)]
         self.agents: list[str] = []
         seen = views.space()
@@ -208,9 +207,6 @@ class AgentsEnv(ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[m
     def _does(self, player: int) -> str:
         """Return a message fragment: the action with ``{}`` for the entry, and the agent's karma."""
         return f"bids {{}} with karma {self.now.karma[player]}"
-
-    def render(self) -> None:
-        """Do nothing: there is no rendering."""
 
 
 def draw(rows: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -25,7 +25,19 @@ OnSimplex = Literal["corners", "points"]
 ROUNDING = 1e-6  # tolerance of action bounds: actions are in single precision
 
 
-class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
+class Unrendered:
+    """The methods of an environment of PettingZoo without pictures."""
+
+    render_mode = None
+
+    def render(self) -> None:
+        """Do nothing: there is no rendering."""
+
+    def close(self) -> None:
+        """Do nothing: no resources are open."""
+
+
+class GameEnv(Unrendered, ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
     """A game as a parallel environment of PettingZoo; agents are ``player_0``, ``player_1``, ..
 
     A `MarkovGame` is played as it is, and so is a game with a native dynamic form, such as a race over
@@ -79,7 +91,6 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
         if periods is not None:
             whole_number("periods", periods, 1)
         self.game: Any = markov(game, PERIODS if periods is None else periods)
-        self.render_mode = None
         limit = periods if self.game is game else None
         self.possible_agents = [f"player_{k}" for k in range(self.game.space.shape[0])]
         self.agents: list[str] = []
@@ -175,9 +186,6 @@ class GameEnv(ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
         if len(self.agents) == len(rows):
             return dict(zip(self.agents, rows, strict=True))
         return {name: rows[k] for k, name in enumerate(self.possible_agents) if name in self.agents}
-
-    def render(self) -> None:
-        """Do nothing: there is no rendering."""
 
 
 class Actions:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from gymnasium import spaces
-from pettingzoo import AECEnv  # type: ignore[import-untyped]
+from pettingzoo import AECEnv, ParallelEnv  # type: ignore[import-untyped]
 
-from rivalry.envs.games import GameEnv
+from rivalry.envs.games import GameEnv, Unrendered
 
 
-class TurnEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]
+class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
     """A game as an environment of PettingZoo in which agents act one at a time.
 
     Agents that move in a step of the game, by its ``movers``, act in the order of their numbers without
@@ -31,12 +31,11 @@ class TurnEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]
 
     def __init__(self, game: Any, *, periods: int | None = None, normalize_spaces: bool = False) -> None:
         super().__init__()
-        given = hasattr(game, "possible_agents") and not hasattr(game, "space")
+        given = isinstance(game, ParallelEnv)
         self.inner: Any = game if given else GameEnv(game, periods=periods, normalize_spaces=normalize_spaces)
         self.possible_agents = list(self.inner.possible_agents)
         self.agents: list[str] = []
         self.agent_selection = self.possible_agents[0]
-        self.render_mode = None
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         """Return the observation space of ``agent``."""
@@ -98,6 +97,3 @@ class TurnEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]
         self._waiting = self.inner.movers()[::-1]
         if self._waiting:
             self.agent_selection = self._waiting.pop()
-
-    def render(self) -> None:
-        """Do nothing: there is no rendering."""
