@@ -62,6 +62,16 @@ def rows_played(players: int) -> np.ndarray:
     return np.arange(players) * (players + 1)
 
 
+@pytest.mark.parametrize(
+    "cost", [{"price": 0.2}, "certification", {"kind": "penalty", "fine": 0.3, "price": 0.4}]
+)
+def test_numbers_that_follow_from_a_believed_key_are_believed(cost: Any) -> None:
+    game = rv.games.race(beliefs=[{"cost": cost}, {}])
+    x = game.inputs(safety_input=[1.0, 0.4], performance_input=[2.0, 0.6])
+    np.testing.assert_array_equal(game.payoffs(x)[0], rv.games.race(cost=cost).payoffs(x)[0])
+    np.testing.assert_array_equal(game.payoffs(x)[1], rv.games.race().payoffs(x)[1])
+
+
 def test_a_study_sweeps_one_believed_number() -> None:
     table = {"family": "race", "beliefs": [{"safety_productivity": 5.0}, {}]}
     changed, _ = placed(
@@ -72,7 +82,7 @@ def test_a_study_sweeps_one_believed_number() -> None:
 
 @pytest.mark.parametrize(("keys", "said"), [
     ({"beliefs": [{}, {}, {}]}, "beliefs: 3 tables for 2 players"),
-    ({"beliefs": [{"AA": 1.0}, {}]}, "beliefs\\[0\\].AA: is no key of the race"),
+    ({"beliefs": [{"AA": 1.0}, {}]}, "beliefs\\[0\\].AA: is no argument of race"),
     ({"beliefs": [{"A": 1.0}, {}]}, "beliefs\\[0\\].A: is called safety_productivity here$"),
     ({"beliefs": [{}, {"r_s": 1.0}]}, "beliefs\\[1\\].r_s: is called cost.safety_price here$"),
     ({"beliefs": [{}, {"cost": {"r_s": 1.0}}]}, "beliefs\\[1\\].cost.r_s: is called safety_price here$"),

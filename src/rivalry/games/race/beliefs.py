@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -13,47 +15,13 @@ from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Strategy
-from rivalry.games.race.model import Race, Transition
-from rivalry.games.race.period import Rules
+from rivalry.games.race.model import Race
 from rivalry.games.race.static_response import discontinuous_part
 
 FIXED = (
     *("players", "horizon", "technology.invest", "technology.share", "technology.sharing_unit"),
     *("beliefs", "beliefs_play"),
 )
-
-
-class Belief(eqx.Module):
-    """The parameters that one player believes to differ; all others are believed to be the true ones."""
-
-    numbers: dict[str, Array]
-    rules: Rules = eqx.field(static=True)
-    without: tuple[str, ...] = eqx.field(static=True, default=())  # numbers that the believed race lacks
-    end_on: str = eqx.field(static=True, default="none")
-    spillover: str = eqx.field(static=True, default="sum")
-    damage: str = eqx.field(static=True, default="victim")
-    transition: Transition | None = eqx.field(static=True, default=None)
-    weights: Float[Array, "period player"] | None = None
-    gamma: Float[Array, "player"] | None = None
-
-
-def belief(race: Race, keys: Sequence[str]) -> Belief:
-    """Return the belief in ``race``, which was made with other values of ``keys``."""
-    named = {name: race.numbers[name] for name in keys if name in race.numbers}
-    timed = any(name in keys for name in ("gamma", "period_weights", "discount_offset"))
-    return Belief(
-        numbers=named,
-        rules=race.rules,
-        without=("ease_of_winning",)
-        if "ease_of_winning" in keys and "ease_of_winning" not in race.numbers
-        else (),
-        end_on=race.end_on,
-        spillover=race.spillover,
-        damage=race.damage,
-        transition=race.transition,
-        weights=race.weights if timed else None,
-        gamma=race.gamma if timed else None,
-    )
 
 
 class Believing(eqx.Module):
@@ -69,7 +37,9 @@ class Believing(eqx.Module):
 
     space: Box
     true: Race
-    beliefs: tuple[Belief, ...]
+    beliefs: tuple[Race, ...]  # of their numbers only those that the player believes to differ
+    # names of true numbers that a believed race lacks, by player
+    without: tuple[tuple[str, ...], ...] = eqx.field(static=True)
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and "true" in self.__dict__ and name in self.true.numbers:
@@ -80,8 +50,8 @@ class Believing(eqx.Module):
         if isinstance(self.true.weights, jax.core.Tracer):
             return str(eqx.tree_pformat(self))
         described = [
-            f"  player {i} believes otherwise of {', '.join([*b.numbers, *b.without]) or 'no number'}"
-            for i, b in enumerate(self.beliefs)
+            f"  player {i} believes otherwise of {', '.join([*race.numbers, *lost]) or 'no number'}"
+            for i, (race, lost) in enumerate(zip(self.beliefs, self.without, strict=True))
         ]
         return "\n".join([repr(self.true), *described])
 
@@ -102,29 +72,16 @@ class Believing(eqx.Module):
 
     def believed(self, player: int) -> Race:
         """Return the race that ``player`` believes in."""
-        mind, true = self.beliefs[player], self.true
-        shared = {name: value for name, value in true.numbers.items() if name not in mind.without}
-        return Race(
-            space=self.space,
-            numbers=shared | mind.numbers,
-            weights=true.weights if mind.weights is None else mind.weights,
-            ahead=true.ahead,
-            rules=mind.rules,
-            columns=true.columns,
-            end_on=mind.end_on,
-            spillover=mind.spillover,
-            sharing_unit=true.sharing_unit,
-            damage=mind.damage,
-            transition=mind.transition,
-            gamma=true.gamma if mind.gamma is None else mind.gamma,
-        )
+        mind, without = self.beliefs[player], self.without[player]
+        shared = {name: value for name, value in self.true.numbers.items() if name not in without}
+        return replace(mind, space=self.space, numbers=shared | mind.numbers)
 
     def believed_races(self) -> list[Race]:
         """Return the races that the players believe in, one each."""
         return [self.believed(player) for player in range(self.players)]
 
     def inputs(self, strategies: object = None, **columns: object) -> Profile:
-        """Return the profile of inputs; see `rivalry.games.race.model.profile_of`."""
+        """Return the profile of inputs; see `rivalry.games.race.model.Race.inputs`."""
         return self.true.inputs(strategies, **columns)
 
     def schedule(self, x: Profile) -> Float[Array, "period player column"]:
@@ -149,7 +106,7 @@ def _(game: Believing) -> str:
 
 def _discontinuous_part(game: Believing) -> str:
     """Return the part of a believed race that makes its payoffs discontinuous, or an empty text."""
-    return next(filter(None, (discontinuous_part(mind.rules) for mind in game.beliefs)), "")
+    return next(filter(None, (discontinuous_part(race.rules) for race in game.beliefs)), "")
 
 
 @oracles.labels.register(Believing)
@@ -225,15 +182,13 @@ def _of_one(
         return oracles.best_response(races[which], *given[which])
     seen: list[Coverage] = []
 
-    def of(i: int) -> Callable[[Array], tuple[Array, Array]]:
-        def branch(_: Array) -> tuple[Array, Array]:
-            strategy, payoff, coverage = oracles.best_response(races[i], *given[i])
-            seen.append(coverage)
-            return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float)
+    def respond(race: Race, x: Profile, player: Any) -> tuple[Array, Array]:
+        strategy, payoff, coverage = oracles.best_response(race, x, player)
+        seen.append(coverage)
+        return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float)
 
-        return branch
-
-    strategy, payoff = jax.lax.switch(which, [of(i) for i in range(len(races))], jnp.zeros(()))
+    each = [partial(respond, race, *args) for race, args in zip(races, given, strict=True)]
+    strategy, payoff = jax.lax.switch(which, each)
     return strategy, payoff, min(seen, key=COVERAGES.index)
 
 

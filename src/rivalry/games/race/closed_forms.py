@@ -13,35 +13,22 @@ root may have almost no performance.
 from __future__ import annotations
 
 from math import log
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rivalry.core.registry import near
 from rivalry.games.race import period
-
-if TYPE_CHECKING:
-    from rivalry.games.race.model import Race
-
+from rivalry.games.race.model import Race
 
 TRACES = -690.0  # ln xp below which no root is searched
 FINE, COARSE, BELOW = 0.03, 0.3, 60.0  # steps of a scan in ln xp, the second so far below the top
 ROUNDS = 100  # of Newton's method; a handful are used
 USED = (
-    *(
-        "safety_productivity",
-        "performance_productivity",
-        "safety_exponent",
-        "performance_exponent",
-        "scale_penalty",
-        "safety_weight",
-        "prize",
-        "prize_per_performance",
-        "loser_prize",
-        "loser_prize_per_performance",
-        "prize_survives",
-    ),
-    *("safety_price", "performance_price", "performance_tax", "safety_subsidy", "liability", "no_winner"),
+    *("safety_productivity", "performance_productivity", "safety_exponent", "performance_exponent"),
+    *("scale_penalty", "safety_weight", "prize", "prize_per_performance", "loser_prize"),
+    *("loser_prize_per_performance", "prize_survives", "safety_price", "performance_price"),
+    *("performance_tax", "safety_subsidy", "liability", "no_winner"),
 )
 
 
@@ -138,19 +125,16 @@ def symmetric_equilibria(game: Race) -> list[Point]:
     """
     numbers, (weight, ahead) = symmetric_numbers(game)
     points = [_point(numbers, y, z) for y, z in _roots(numbers)]
-    points = [
-        p._replace(payoff=weight * p.payoff + ahead, idle_payoff=weight * p.idle_payoff + ahead)
-        for p in points
-    ]
+    for k, p in enumerate(points):
+        points[k] = p._replace(payoff=weight * p.payoff + ahead, idle_payoff=weight * p.idle_payoff + ahead)
     return sorted(points, key=lambda point: (not point.is_nash, -point.payoff))
 
 
 def profiles(game: Race) -> np.ndarray:
     """Return the points of `symmetric_equilibria` as profiles ``[root player axis]``."""
-    rows = [
-        np.tile([p.safety_input, p.performance_input], (game.players, 1)) for p in symmetric_equilibria(game)
-    ]
-    return np.asarray(rows).reshape(-1, game.players, 2)
+    inputs = [[p.safety_input, p.performance_input] for p in symmetric_equilibria(game)]
+    rows = np.asarray(inputs).reshape(-1, 1, 2)
+    return np.tile(rows, (1, game.players, 1))
 
 
 def symmetric_numbers(game: Race) -> tuple[SymmetricRace, tuple[float, float]]:
@@ -190,7 +174,7 @@ def symmetric_numbers(game: Race) -> tuple[SymmetricRace, tuple[float, float]]:
         theta=one["scale_penalty"],
         m=one["decisiveness"],
         kappa=one.get("ease_of_winning"),
-        risk=str(game.rules.risk.__name__),
+        risk=period.name_of(game.rules.risk),
         lam=one["loser_weight"],
         r_s=prices["safety_price"],
         r_p=prices["performance_price"],
@@ -206,20 +190,15 @@ def _refuse_other(game: Race) -> None:
         length = "inf" if game.infinite_horizon else game.periods
         raise ValueError(f"horizon: {length} must be 1 for a closed form")
     rules = game.rules._asdict()
-    wanted: dict[str, list[Any]] = {
-        "production": [period.power],
-        "contest": [period.ratio],
-        "cost": [period.linear],
-        "risk": list(period.RISKS.values()),
-    }
+    wanted: dict[str, list[Any]] = {"production": [period.power], "contest": [period.ratio]}
+    wanted |= {"cost": [period.linear], "risk": list(period.RISKS.values())}
     for name, known in wanted.items():
         rule = rules[name]
         if rule not in known:
-            words = ", ".join(each.__name__ for each in known)
-            raise ValueError(f"{name}: {rule.__name__} has no closed form; known: {words}")
-    for name in ("invest", "share"):
-        if len(game.columns) > (2 if name == "invest" else 4):
-            raise ValueError(f"{name}: must be false for a closed form")
+            words = ", ".join(map(period.name_of, known))
+            raise ValueError(f"{name}: {period.name_of(rule)} has no closed form; known: {words}")
+    if len(game.columns) > 2:
+        raise ValueError("invest: must be false for a closed form")
     weights, ahead = np.asarray(game.weights)[0], np.asarray(game.ahead)
     if np.ptp(weights) > 0 or np.ptp(ahead) > 0:
         raise ValueError(f"gamma: weights {weights.tolist()} differ; a closed form needs players alike")
@@ -246,18 +225,19 @@ def _sigma(z: Any) -> Any:
     return np.exp(-_softplus(-z))
 
 
-def _chance(numbers: SymmetricRace, y: Any) -> Any:
-    """Return a player's win probability if all have performance input ``exp(y)``."""
-    if numbers.kappa is None:
-        return np.full_like(np.asarray(y), 1 / numbers.n)
-    log_p = np.log(numbers.B) + numbers.beta * y
-    return 1 / (numbers.n + np.exp(np.minimum(-numbers.m * log_p - np.log(numbers.kappa), 700.0)))
+def _chance(numbers: SymmetricRace, y: Any, players: int) -> Any:
+    """Return the win probability of each of so many players with performance input ``exp(y)``."""
+    nobody = 0.0 * y
+    if numbers.kappa is not None:
+        log_p = np.log(numbers.B) + numbers.beta * y
+        nobody = np.exp(np.minimum(-numbers.m * log_p - np.log(numbers.kappa), 700.0))
+    return 1 / (players + nobody)
 
 
 def _level(numbers: SymmetricRace, y: Any) -> Any:
     """Return the value that ``_steep`` of the log odds must have: the first equation, in logarithms."""
     log_s = np.log(numbers.A) + numbers.alpha * np.log(
-        numbers.alpha * numbers.stake * _chance(numbers, y) / numbers.r_s
+        numbers.alpha * numbers.stake * _chance(numbers, y, numbers.n) / numbers.r_s
     )
     return log_s - numbers.theta * (np.log(numbers.B) + numbers.beta * y)
 
@@ -305,7 +285,7 @@ class _Terms(NamedTuple):
 
 
 def _terms(numbers: SymmetricRace, y: Any, z: Any) -> _Terms:
-    q = _chance(numbers, y)
+    q = _chance(numbers, y, numbers.n)
     nobody = 0.0 * q if numbers.kappa is None else 1 - numbers.n * q
     safe = np.exp(-numbers.links * _softplus(-z))
     gain = q * numbers.stake * np.exp(-numbers.links * _softplus(-z) - _softplus(z))
@@ -412,18 +392,13 @@ def _point(numbers: SymmetricRace, y: float, z: float) -> Point:
 def _idle(numbers: SymmetricRace, y: float, z: float) -> float:
     """Return the payoff of a player that spends nothing; without performance its technology is safe."""
     n, own, sigma = numbers.n, float(numbers.theta > 0), float(_sigma(z))
-    if numbers.kappa is None:
-        rivals = 1 / (n - 1)
-    else:
-        log_p = np.log(numbers.B) + numbers.beta * y
-        rivals = 1 / (n - 1 + np.exp(min(-numbers.m * log_p - np.log(numbers.kappa), 700.0)))
     safe = {
         "winner_only": sigma,
         "mixed": (1 - numbers.lam) * sigma + numbers.lam * ((n - 2) * sigma + own) / (n - 1),
         "multiplicative": sigma ** (n - 1) * own,
         "additive": ((n - 1) * sigma + own) / n,
     }[numbers.risk]
-    won = (n - 1) * rivals
+    won = (n - 1) * float(_chance(numbers, y, n - 1))
     well, ill = numbers.lose
     return float(won * (safe * well + (1 - safe) * ill) + (1 - won) * numbers.none)
 

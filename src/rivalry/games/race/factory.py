@@ -7,16 +7,15 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 from warnings import warn
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 
 from rivalry.core.annotations import Keys, Symbol
 from rivalry.core.jax import jnp, put
 from rivalry.core.space import Box
-from rivalry.core.validate import checked, limit
+from rivalry.core.validate import check, checked, limit
 from rivalry.games.race import keys
-from rivalry.games.race.beliefs import FIXED, Believing, SubjectiveRace, belief
+from rivalry.games.race.beliefs import FIXED, Believing, SubjectiveRace
 from rivalry.games.race.keys import (
     NAMES,
     Amounts,
@@ -31,14 +30,11 @@ from rivalry.games.race.keys import (
     flat,
     located,
     number,
-    one_of,
     per_player,
     players_of,
-    unknown_key,
-    weighted,
 )
-from rivalry.games.race.model import COLUMNS, Race
-from rivalry.games.race.period import CONTESTS, COSTS, RISKS, SPILLOVERS, Rules, power
+from rivalry.games.race.model import ALONE, COLUMNS, Race
+from rivalry.games.race.period import CONTESTS, COSTS, RISKS, Rules, power
 
 RARE = 1e-4  # of the largest input that could pay: starts are drawn above it
 SMALLEST = 1e-25  # the smallest input above 0
@@ -161,36 +157,44 @@ def race(
 def _believing(given: dict[str, Any]) -> Race | Believing | SubjectiveRace:
     """Return the race, with its players' beliefs about it. Raises `ValueError`."""
     beliefs, play = given.pop("beliefs"), given.pop("beliefs_play")
-    one_of("beliefs_play", play, ("actual", "subjective"))
     true = _made(given)
     if beliefs is None:
         return true
-    if not isinstance(beliefs, list | tuple) or len(beliefs) != true.players:
-        described = f"{len(beliefs)} tables" if isinstance(beliefs, list | tuple) else repr(beliefs)
-        raise ValueError(f"beliefs: {described} for {true.players} players; give one table per player")
+    if len(beliefs) != true.players:
+        raise ValueError(
+            f"beliefs: {len(beliefs)} tables for {true.players} players; give one table per player"
+        )
     given = given | {"players": true.players}
     races = [_believed(given, k, table) for k, table in enumerate(beliefs)]
     highest = jnp.max(jnp.stack([race.space.high for race in (true, *races)]), axis=0)
     box = replace(true.space, high=highest)
-    minds = tuple(belief(race, _keys(table)) for race, table in zip(races, beliefs, strict=True))
-    found = Believing(box, eqx.tree_at(lambda race: race.space, true, box), minds)
+    minds = tuple(_otherwise(true, mind, _keys(table)) for mind, table in zip(races, beliefs, strict=True))
+    lost = tuple(tuple(sorted(true.numbers.keys() - mind.numbers.keys())) for mind in races)
+    found = Believing(box, replace(true, space=box), minds, lost)
     return found if play == "actual" else SubjectiveRace(found)
 
 
-def _believed(given: dict[str, Any], k: int, table: Any) -> Race:
+def _believed(given: dict[str, Any], k: int, table: Mapping[str, Any]) -> Race:
     """Return the race that player ``k`` believes in. Raises `ValueError`."""
-    if not isinstance(table, Mapping):
-        raise ValueError(f"beliefs[{k}]: {table!r} must be a table of keys of the race")
-    for name in [*table, *(located(key) for key in _keys(table))]:
+    for name in [*table, *map(located, _keys(table))]:
         if name in FIXED:
             raise ValueError(f"beliefs[{k}].{name}: is the same for all players; no belief may change it")
-    for name in table:
-        if name not in given:
-            raise ValueError(f"beliefs[{k}].{name}: {unknown_key(name, race, given)}")
+    changed = {name: _merged(given.get(name), value) for name, value in table.items()}
     try:
-        return _made({name: _merged(value, table.get(name)) for name, value in given.items()})
+        check(race, (), changed, bounds=False)
+        return _made(given | changed)
     except ValueError as error:
         raise ValueError(f"beliefs[{k}].{error}") from None
+
+
+def _otherwise(true: Race, believed: Race, keys: list[str]) -> Race:
+    """Return the believed race with those numbers alone that are named in a belief, or follow from it."""
+    numbers = {
+        name: value
+        for name, value in believed.numbers.items()
+        if name in keys or not np.array_equal(value, true.numbers.get(name, np.nan))
+    }
+    return replace(believed, numbers=numbers)
 
 
 def _keys(table: Mapping[str, Any]) -> list[str]:
@@ -207,49 +211,42 @@ def _merged(old: Any, new: Any) -> Any:
 
 def _made(given: dict[str, Any]) -> Race:
     """Return the race with the keys of a study. Raises `ValueError` that names a key with its table."""
-    parameters = flat(given)
     try:
-        return _build(**parameters)
+        return _build(flat(given))
     except ValueError as error:
         raise ValueError(located(str(error))) from None
 
 
-def _build(**given: Any) -> Race:
+def _build(given: dict[str, Any]) -> Race:
     players = players_of(given, [*NAMES, "disaster_cost", "gamma"])
     clashes(given)
     infinite = _is_infinite(given)
-    periods = 1 if infinite else _periods(given["horizon"])
+    periods = 1 if infinite else given["horizon"]
+    if not isinstance(periods, int) or periods < 1:
+        raise ValueError(f'horizon: {periods!r} must be a whole number, at least 1, or "inf"')
     limit("players", players, players)
     limit("horizon", periods, players, len(COLUMNS))
     numbers, damage = _numbers(given, players, periods)
-    rules = _rules(given)
-    _sharing_passes(given, players)
+    if given["share"] and given["spillover"] == "sum" and players > 2:
+        warn("spillover: with three or more players a sum can lift a laggard above the leader", stacklevel=6)
     weights = put(_weights(given, players, periods))
     columns = COLUMNS[: 6 if given["share"] else 4 if given["invest"] else 2]
-    end_on = one_of("end_on", given["end_on"], ("none", "win", "disaster"))
-    units = one_of("sharing_unit", given["sharing_unit"], ("fraction", "rate"))
     found = Race(
-        space=_space(numbers, np.asarray(weights), columns, units),
+        space=_space(numbers, np.asarray(weights), columns, given["sharing_unit"]),
         numbers=numbers,
         weights=weights,
         ahead=jnp.zeros(players),
-        rules=rules,
+        rules=_rules(given),
         columns=columns,
-        end_on=end_on,
-        spillover=one_of("spillover", given["spillover"], SPILLOVERS),
-        sharing_unit=units,
+        end_on=given["end_on"],
+        spillover=given["spillover"],
+        sharing_unit=given["sharing_unit"],
         damage=damage,
         transition=given["transition"],
         gamma=per_player("gamma", given["gamma"], players, 1) if infinite else None,
     )
     check_custom_parts(found)
     return found
-
-
-def _periods(horizon: Any) -> int:
-    if isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1:
-        raise ValueError(f'horizon: {horizon!r} must be a whole number, at least 1, or "inf"')
-    return horizon
 
 
 def _is_infinite(given: dict[str, Any]) -> bool:
@@ -268,27 +265,27 @@ def _is_infinite(given: dict[str, Any]) -> bool:
             raise ValueError(
                 f"horizon: inf is for effort only (technology.{name} = true lets stocks grow without bound)"
             )
-    if given["period_weights"] is not None or given["transition"] is not None:
-        name = "period_weights" if given["period_weights"] is not None else "transition"
-        raise ValueError(f"{name}: goes with a finite horizon, not with inf")
+    for name in ("period_weights", "transition"):
+        if given[name] is not None:
+            raise ValueError(f"{name}: goes with a finite horizon, not with inf")
     return True
 
 
 def _numbers(given: dict[str, Any], players: int, periods: int) -> tuple[dict[str, Any], str]:
-    given = _priced(given)
-    names = [name for name in NAMES if name != "safety_weight" and given[name] is not None]
-    found = {name: per_player(name, given[name], players, periods) for name in names}
-    found["safety_weight"] = weighted(given["safety_weight"], players, periods)
-    found["decisiveness"] = alone("decisiveness", given["decisiveness"], periods)
-    found["loser_weight"] = alone("loser_weight", given["loser_weight"], periods)
-    if given["ease_of_winning"] is not None:
-        found["ease_of_winning"] = alone("ease_of_winning", given["ease_of_winning"], periods)
+    """Return the parameters as arrays, and whether costs of a disaster are by victim or by pair."""
+    if given["cost"] not in ("linear", "quadratic"):  # one price for both inputs
+        given = {**given, "price": 0.1 if given["price"] is None else given["price"]}
+    elif given["price"] is not None:
+        prices = dict.fromkeys(("safety_price", "performance_price"), given["price"])
+        given = {**given, **prices, "price": None}
+    if isinstance(given["no_winner"], str):  # the payoff of a disaster follows from its cost
+        given = {**given, "no_winner": 0.0}
+    names, present = (*NAMES, "no_winner"), {n: value for n, value in given.items() if value is not None}
+    found = {name: per_player(name, present[name], players, periods) for name in names if name in present}
+    found |= {name: alone(name, present[name], periods) for name in ALONE if name in present}
     found["disaster_cost"], damage = disaster(given["disaster_cost"], players, periods)
-    no_winner = given["no_winner"]
-    if isinstance(no_winner, str):
-        one_of("no_winner", no_winner, ("harmless", "disaster"))
-        no_winner = 0.0
-    found["no_winner"] = per_player("no_winner", no_winner, players, periods)
+    if not np.all(np.asarray(found["safety_weight"]).sum(axis=-1) > 0):
+        raise ValueError("safety_weight: sums to 0; at least one weight must be above 0")
     if np.any(np.asarray(found["safety_exponent"]) > 1):
         warn(
             "safety_exponent: above 1 returns to safety increase; best responses are then searched",
@@ -297,43 +294,20 @@ def _numbers(given: dict[str, Any], players: int, periods: int) -> tuple[dict[st
     return found, damage
 
 
-def _priced(given: dict[str, Any]) -> dict[str, Any]:
-    """Return keys in which ``price`` stands for both prices where inputs have one each, else for itself."""
-    each = given["cost"] in ("linear", "quadratic")
-    if given["price"] is None:
-        return given if each else {**given, "price": 0.1}
-    return (
-        {**given, "safety_price": given["price"], "performance_price": given["price"], "price": None}
-        if each
-        else given
-    )
-
-
 def _rules(given: dict[str, Any]) -> Rules:
-    words: dict[str, dict[str, Any]] = {"contest": CONTESTS, "risk": RISKS, "cost": COSTS}
-    words["production"] = {"power": power}
-    found: dict[str, Any] = {}
-    for name, known in words.items():
-        value = given[name]
-        found[name] = value if callable(value) else known[one_of(name, value, list(known))]
+    known: dict[str, dict[str, Any]] = {"contest": CONTESTS, "risk": RISKS, "cost": COSTS}
+    known["production"] = {"power": power}
+    parts = {name: given[name] if callable(given[name]) else known[name][given[name]] for name in known}
     return Rules(
-        **found,
-        loser_prize_basis=one_of("loser_prize_basis", given["loser_prize_basis"], ("own", "winner")),
+        **parts,
+        loser_prize_basis=given["loser_prize_basis"],
         no_winner="disaster" if given["no_winner"] == "disaster" else "value",
-        measured_by=one_of("measured_by", given["measured_by"], ("odds", "effort")),
+        measured_by=given["measured_by"],
     )
-
-
-def _sharing_passes(given: dict[str, Any], players: int) -> None:
-    if given["share"] and given["spillover"] == "sum" and players > 2:
-        warn("spillover: with three or more players a sum can lift a laggard above the leader", stacklevel=6)
 
 
 def _weights(given: dict[str, Any], players: int, periods: int) -> np.ndarray:
     """Return the weights of payoffs, ``[period player]``."""
-    offset = given["discount_offset"]
-    if isinstance(offset, bool) or offset not in (0, 1):
-        raise ValueError(f"discount_offset: {offset!r} must be 0 or 1")
     if given["period_weights"] is not None:
         found = number("period_weights", given["period_weights"])
         found = found[:, None] if found.ndim == 1 else found
@@ -343,22 +317,18 @@ def _weights(given: dict[str, Any], players: int, periods: int) -> np.ndarray:
             )
         return np.broadcast_to(found, (periods, players)).copy()
     gamma = np.asarray(per_player("gamma", given["gamma"], players, 1))
-    return np.asarray(gamma ** (np.arange(periods)[:, None] + offset))
+    return np.asarray(gamma ** (np.arange(periods)[:, None] + given["discount_offset"]))
 
 
 def _by_performance(numbers: dict[str, Any], stake: float, often: float) -> float:
     """Return an upper bound on rewards that grow with performance, from the most that pays for itself."""
-    each = max(
-        np.max(np.abs(np.asarray(numbers[name])))
-        for name in ("prize_per_performance", "loser_prize_per_performance")
-    )
-    each *= np.max(np.asarray(numbers["performance_productivity"]))
-    if not each > 0:
+    largest = {name: np.max(np.abs(np.asarray(value))) for name, value in numbers.items()}
+    each = max(largest["prize_per_performance"], largest["loser_prize_per_performance"])
+    each *= largest["performance_productivity"]
+    if each == 0:
         return 0.0
-    beta, price = (
-        np.max(np.asarray(numbers["performance_exponent"])),
-        max(np.min(np.asarray(numbers["performance_price"])), 1e-12),
-    )
+    beta = largest["performance_exponent"]
+    price = max(np.min(np.asarray(numbers["performance_price"])), 1e-12)
     bought = FARTHEST  # from above: the largest input that pays for itself, or the limit of the search
     for _ in range(200):
         bought = min((stake + often * each * bought**beta) / price, FARTHEST)

@@ -7,20 +7,17 @@ they are never called. Checks return arrays per player and period, or raise `Val
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from rivalry.core.annotations import Symbol, keywords, spelled_out
+from rivalry.core.annotations import Symbol, keywords
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.registry import near
 from rivalry.games.race import period
-
-if TYPE_CHECKING:
-    from rivalry.games.race.model import Race
-
+from rivalry.games.race.model import Race
+from rivalry.games.race.period import BUILT_IN, name_of
 
 Numbers = float | list[float] | list[list[float]] | np.ndarray
 NotNegative = Annotated[float, Ge(0)]
@@ -168,11 +165,7 @@ def technology(
 
 
 PARTS: dict[str, Callable[..., Any]] = {
-    "contest": contest,
-    "risk": risk,
-    "reward": reward,
-    "cost": cost,
-    "technology": technology,
+    keys.__name__: keys for keys in (contest, risk, reward, cost, technology)
 }
 PATHS = {key: f"{part}.{key}" for part, keys in PARTS.items() for key in keywords(keys) if key != "kind"}
 """The place of every key of a part."""
@@ -189,11 +182,6 @@ NAMES = (
 def flat(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of all parts in one table, with defaults; a part itself is its kind.
 
-    Raises
-    ------
-    ValueError
-        For a key that its part does not have.
-
     Examples
     --------
     >>> found = flat({"risk": {"kind": "mixed", "loser_weight": 0.3}})
@@ -202,23 +190,14 @@ def flat(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = dict(given)
     for part, keys in PARTS.items():
+        table = {key: one.default for key, one in keywords(keys).items()}
         value = found.pop(part, None)
-        table = dict(value) if isinstance(value, Mapping) else {} if value is None else {"kind": value}
-        known = keywords(keys)
-        for key in table:
-            if key not in known:
-                raise ValueError(f"{part}.{key}: {unknown_key(key, keys, known)}")
-        table = {**{key: one.default for key, one in known.items()}, **table}
+        if value is not None:
+            table |= value if isinstance(value, Mapping) else {"kind": value}
         if "kind" in table:
             found[part] = table.pop("kind")
         found |= table
     return found
-
-
-def unknown_key(name: str, target: Callable[..., Any], known: Iterable[str]) -> str:
-    """Return what is wrong with a name that is no key of ``target``; a symbol of a key names the key."""
-    other = spelled_out(name, get_type_hints(target, include_extras=True))
-    return f"is called {other} here" if other else f"is no key of the {target.__name__}; {near(name, known)}"
 
 
 def located(message: str) -> str:
@@ -228,33 +207,8 @@ def located(message: str) -> str:
 
 
 POSITIVE = ("safety_exponent", "performance_exponent", "decisiveness", "ease_of_winning")
-NOT_NEGATIVE = (
-    *(
-        "safety_productivity",
-        "performance_productivity",
-        "scale_penalty",
-        "safety_weight",
-        "disaster_cost",
-        "safety_price",
-        "performance_price",
-        "safety_price_slope",
-        "performance_price_slope",
-        "price",
-        "certified_price",
-        "minimum",
-        "fine",
-    ),
-    *(
-        "safety_investment_price",
-        "performance_investment_price",
-        "safety_sharing_price",
-        "performance_sharing_price",
-        "performance_tax",
-        "safety_subsidy",
-        "liability",
-    ),
-)
 SHARES = ("loser_weight", "safety_depreciation", "performance_depreciation", "gamma")
+OF_ANY_SIGN = ("margin", "no_winner", "period_weights", *keywords(reward))  # all others: at least 0
 ROUNDING = 1e-6
 
 
@@ -268,28 +222,26 @@ def refusal(name: str, value: float) -> str:
     """
     if not np.isfinite(value):
         return "must be finite"
-    if name in POSITIVE and not value > 0:
-        return "must be above 0"
-    if name in NOT_NEGATIVE and not value >= 0:
-        return "must be at least 0"
-    return "must be in [0, 1]" if name in SHARES and not 0 <= value <= 1 else ""
+    if name in POSITIVE:
+        return "" if value > 0 else "must be above 0"
+    if name in SHARES:
+        return "" if 0 <= value <= 1 else "must be in [0, 1]"
+    return "" if value >= 0 or name in OF_ANY_SIGN else "must be at least 0"
 
 
 def players_of(given: dict[str, Any], names: Iterable[str]) -> int:
     """Return the number of players: as given, by the first list of numbers, or 2. Raises `ValueError`."""
     said = given["players"]
     if said is not None:
-        if isinstance(said, bool) or not isinstance(said, int) or said < 2:
-            raise ValueError(f"players: {said!r} must be a whole number, at least 2")
+        if said < 2:
+            raise ValueError(f"players: {said!r} must be at least 2")
         return int(said)
     for name in names:
-        value = given[name]
-        if isinstance(value, list | tuple | np.ndarray) and np.ndim(np.asarray(value, dtype=object)) >= 1:
-            row = value[0] if len(value) and isinstance(value[0], list | tuple | np.ndarray) else value
-            length = len(row)
-            if length < 2:
-                raise ValueError(f"{name}: names {length} player; a race needs at least 2")
-            return length
+        shape: tuple[int, ...] = np.shape(np.asarray(given[name], dtype=object))
+        if shape and shape[-1] < 2:
+            raise ValueError(f"{name}: names {shape[-1]} player; a race needs at least 2")
+        if shape:
+            return shape[-1]
     return 2
 
 
@@ -312,7 +264,7 @@ def clashes(given: dict[str, Any]) -> None:
         )
 
 
-def number(name: str, value: Any, shape: tuple[int, ...] = ()) -> Any:
+def number(name: str, value: Any) -> Any:
     """Return ``value`` as an array of valid numbers. Raises `ValueError` for the first invalid entry."""
     try:
         found = np.asarray(value, dtype=float)
@@ -331,12 +283,10 @@ def per_player(name: str, value: Any, players: int, periods: int) -> Any:
     found = number(name, value)
     if found.ndim == 0:
         return put(np.broadcast_to(found, (players,)).copy())
+    if found.shape in ((players,), (periods, players)):
+        return put(found)
     if found.ndim == 1:
-        if len(found) != players:
-            raise ValueError(f"{name}: {len(found)} numbers for {players} players; give one, or {players}")
-        return put(found)
-    if found.ndim == 2 and found.shape == (periods, players):
-        return put(found)
+        raise ValueError(f"{name}: {len(found)} numbers for {players} players; give one, or {players}")
     raise ValueError(
         f"{name}: shape {found.shape} must be ({players},), or ({periods}, {players}): one row per period"
     )
@@ -354,33 +304,16 @@ def disaster(value: Any, players: int, periods: int) -> tuple[Any, str]:
     """Return the costs of a disaster, and whether they are by victim or by pair. Raises `ValueError`."""
     found = number("disaster_cost", value)
     pair = (players, players)
-    if found.ndim == 2 and found.shape == pair and periods == players and periods > 1:
+    if found.shape == pair and periods == players:
         raise ValueError(
             f"disaster_cost: shape {pair} may be one row per period or a matrix; give the matrix as "
             f"({periods}, {players}, {players})"
         )
-    if found.ndim == 2 and found.shape == pair:
+    if found.shape in (pair, (periods, *pair)):
         return put(found), "pair"
     if found.ndim == 3:
-        if found.shape != (periods, *pair):
-            raise ValueError(f"disaster_cost: shape {found.shape} must be ({periods}, {players}, {players})")
-        return put(found), "pair"
+        raise ValueError(f"disaster_cost: shape {found.shape} must be ({periods}, {players}, {players})")
     return per_player("disaster_cost", value, players, periods), "victim"
-
-
-def one_of(name: str, value: Any, known: Sequence[str]) -> str:
-    """Return ``value`` if it is among ``known``. Raises `ValueError`."""
-    if not isinstance(value, str) or value not in known:
-        raise ValueError(f"{name}: {value!r} is unknown; known: {', '.join(known)}")
-    return value
-
-
-def weighted(value: Any, players: int, periods: int) -> Any:
-    """Return weights of the risk, which are not negative and not all zero. Raises `ValueError`."""
-    found = per_player("safety_weight", value, players, periods)
-    if not np.all(np.asarray(found).sum(axis=-1) > 0):
-        raise ValueError("safety_weight: sums to 0; at least one weight must be above 0")
-    return found
 
 
 # --- custom functions: called once, before anything is computed with them ----------------------------------
@@ -395,28 +328,32 @@ def check_custom_parts(race: Race) -> None:
     numbers, rules = race.numbers_at(0), race.rules
     one = jnp.ones(race.players)
     log_s, log_p = period.power(one, one, numbers)
-    if not period.ours(rules.production):
-        log_s, log_p = _pair(rules.production, one, one, numbers)
+    if rules.production not in BUILT_IN:
+        found = _called("production", rules.production, one, one, numbers)
+        if not isinstance(found, tuple | list) or len(found) != 2:
+            raise _wrong("production", rules.production, "must answer two arrays, ln s and ln p")
+        for each in found:
+            _check_numbers("production", rules.production, each, race.players)
+        log_s, log_p = found
     z = log_s - jnp.where(numbers["scale_penalty"] > 0, numbers["scale_penalty"] * log_p, 0.0)
     z = jnp.where(jnp.isnan(z), 0.0, z)
-    parts: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
-        "contest": (rules.contest, (log_p, jnp.exp(log_p), numbers)),
-        "risk": (rules.risk, (z, jax.nn.sigmoid(z), numbers)),
-        "cost": (rules.cost, (one, one, z if rules.measured_by == "odds" else log_s, numbers)),
+    parts: dict[str, tuple[Any, ...]] = {
+        "contest": (rules.contest, log_p, jnp.exp(log_p), numbers),
+        "risk": (rules.risk, z, jax.nn.sigmoid(z), numbers),
+        "cost": (rules.cost, one, one, z if rules.measured_by == "odds" else log_s, numbers),
     }
-    for name, (part, given) in parts.items():
-        if not period.ours(part):
-            found = _per_player_numbers(name, part, _called(name, part, given), race.players)
-            _in_range(name, part, found)
+    for name, (part, *arguments) in parts.items():
+        if part not in BUILT_IN:
+            _check_numbers(name, part, _called(name, part, *arguments), race.players)
     if race.transition is not None:
-        _passes_on(race)
+        _check_transition(race, race.transition)
 
 
-def _label(name: str, part: Callable[..., Any]) -> str:
-    return f"{name}: {getattr(part, '__name__', type(part).__name__)}"
+def _wrong(name: str, part: Callable[..., Any], why: str) -> ValueError:
+    return ValueError(f"{name}: {name_of(part)} {why}")
 
 
-def _called(name: str, part: Callable[..., Any], given: tuple[Any, ...]) -> Any:
+def _called(name: str, part: Callable[..., Any], *given: Any) -> Any:
     """Return the result of a part, traced first.
 
     What only concrete numbers can pass through would fail later.
@@ -426,57 +363,42 @@ def _called(name: str, part: Callable[..., Any], given: tuple[Any, ...]) -> Any:
         return part(*given)
     except Exception as error:  # a custom function may raise anything; the message names it
         first = "".join(str(error).strip().splitlines()[:1])
-        raised = f"{type(error).__name__}: {first}"
         hint = "; write it with jax.numpy, without if on values" if isinstance(error, _UNTRACED) else ""
-        raise ValueError(f"{_label(name, part)} raised {raised}{hint}") from None
+        raise _wrong(name, part, f"raised {type(error).__name__}: {first}{hint}") from None
 
 
 _UNTRACED = (jax.errors.TracerBoolConversionError, jax.errors.TracerArrayConversionError)
 
 
-def _per_player_numbers(name: str, part: Callable[..., Any], found: Any, players: int) -> np.ndarray:
-    shape = getattr(found, "shape", None)
+def _check_numbers(name: str, part: Callable[..., Any], found: Any, players: int) -> None:
+    """Raise `ValueError` unless a part returned one valid number per player."""
+    shape = found.shape if isinstance(found, jax.Array | np.ndarray) else None
     if shape != (players,):
         got = type(found).__name__ if shape is None else f"shape {shape}"
-        raise ValueError(f"{_label(name, part)} answers {got}; must be one number per player, ({players},)")
-    return np.asarray(found, dtype=float)
+        raise _wrong(name, part, f"answers {got}; must be one number per player, ({players},)")
+    values, why = np.asarray(found, dtype=float), ""
+    if name == "production":  # minus infinity is the logarithm of nothing produced
+        why = "must be numbers" if np.isnan(values).any() else ""
+    elif not np.isfinite(values).all():
+        why = "must be finite"
+    elif name != "cost" and (values.min() < -ROUNDING or values.max() > 1 + ROUNDING):
+        why = "must be chances, in [0, 1]"
+    elif name == "contest" and values.sum() > 1 + ROUNDING:
+        why = "chances to win must add up to at most 1"
+    if why:
+        raise _wrong(name, part, f"answers {values.tolist()} where all inputs are 1; {why}")
 
 
-def _in_range(name: str, part: Callable[..., Any], found: np.ndarray) -> None:
-    label = f"{_label(name, part)} answers {found.tolist()} where all inputs are 1"
-    if not np.isfinite(found).all():
-        raise ValueError(f"{label}; must be finite")
-    if name == "cost":
-        return
-    if (found < -ROUNDING).any() or (found > 1 + ROUNDING).any():
-        raise ValueError(f"{label}; must be chances, in [0, 1]")
-    if name == "contest" and found.sum() > 1 + ROUNDING:
-        raise ValueError(f"{label}; chances to win must add up to at most 1")
-
-
-def _pair(part: Callable[..., Any], *given: Any) -> tuple[Any, Any]:
-    found = _called("production", part, given)
-    if not isinstance(found, tuple | list) or len(found) != 2:
-        raise ValueError(f"{_label('production', part)} must answer two arrays, ln s and ln p")
-    for each in found:
-        values = _per_player_numbers("production", part, each, len(given[0]))
-        if np.isnan(values).any():
-            raise ValueError(f"{_label('production', part)} answers {values.tolist()} where all inputs are 1")
-    return found[0], found[1]
-
-
-def _passes_on(race: Race) -> None:
+def _check_transition(race: Race, transition: Callable[..., Any]) -> None:
     """Raise `ValueError` unless a transition returns every parameter that it is given."""
     numbers = race.numbers_at(0)
     row = jnp.zeros((race.players, len(race.columns))).at[:, :2].set(1.0)
-    assert race.transition is not None
-    after = _called("transition", race.transition, (numbers, row, jnp.asarray(0)))
-    lost = [name for name in numbers if name not in after] if isinstance(after, dict) else list(numbers)
+    after = _called("transition", transition, numbers, row, jnp.asarray(0))
+    lost = [name for name in numbers if not isinstance(after, dict) or name not in after]
     if lost:
-        raise ValueError(
-            f"{_label('transition', race.transition)} leaves out {', '.join(lost[:3])}"
-            f"{' and others' if len(lost) > 3 else ''}; begin its answer with {{**numbers, ...}}"
-        )
+        others = " and others" if len(lost) > 3 else ""
+        hint = "begin its answer with {**numbers, ...}"
+        raise _wrong("transition", transition, f"leaves out {', '.join(lost[:3])}{others}; {hint}")
     for name in numbers:
         if np.isnan(np.asarray(after[name], dtype=float)).any():
-            raise ValueError(f"{_label('transition', race.transition)} makes {name} no number")
+            raise _wrong("transition", transition, f"makes {name} no number")

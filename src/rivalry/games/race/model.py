@@ -13,15 +13,7 @@ from jaxtyping import Array, Float
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile
-from rivalry.games.race.period import (
-    Numbers,
-    Outcome,
-    Rules,
-    fraction,
-    next_productivity,
-    outcome,
-    stock_paths,
-)
+from rivalry.games.race.period import Numbers, Outcome, Rules, fraction, name_of, next_productivity, outcome
 
 COLUMNS = (
     *("safety_input", "performance_input", "safety_investment", "performance_investment"),
@@ -91,8 +83,10 @@ class Race(eqx.Module):
             return str(eqx.tree_pformat(self))  # inside a transformation: shapes are all there is
         length = "an infinite horizon" if self.infinite_horizon else f"{self.periods} period(s)"
         lines = [f"Race of {self.players} players over {length}"]
-        words = [("contest", self.rules.contest), ("risk", self.rules.risk), ("cost", self.rules.cost)]
-        lines.append("  " + ", ".join(f"{what} {getattr(rule, '__name__', rule)}" for what, rule in words))
+        rules = self.rules._asdict()
+        lines.append(
+            "  " + ", ".join(f"{part} {name_of(rules[part])}" for part in ("contest", "risk", "cost"))
+        )
         parameters = (
             *("safety_productivity", "safety_exponent", "performance_productivity", "performance_exponent"),
             *("scale_penalty", "disaster_cost", "safety_price", "performance_price"),
@@ -100,7 +94,7 @@ class Race(eqx.Module):
         parts = [f"{n} {' '.join(np.array2string(np.asarray(self.numbers[n])).split())}" for n in parameters]
         lines.append("  " + ", ".join(parts))
         if self.periods > 1 or self.infinite_horizon:
-            lines.append(f"  ends on {self.end_on}" + (f", columns {', '.join(self.columns)}"))
+            lines.append(f"  ends on {self.end_on}, columns {', '.join(self.columns)}")
         return "\n".join(lines)
 
     @property
@@ -132,101 +126,121 @@ class Race(eqx.Module):
         return jnp.moveaxis(schedule, 1, 0).reshape(self.players, -1)
 
     def inputs(self, strategies: object = None, **columns: object) -> Profile:
-        """Return the profile of inputs as users write them; see `profile_of`."""
-        return profile_of(self, strategies, columns)
+        """Return the profile of ``strategies`` or of columns by name.
 
-    def numbers_at(self, t: int | Array) -> dict[str, Array]:
-        """Return the parameters in period ``t``, before technology and ``transition`` change them."""
+        Parameters
+        ----------
+        strategies : array_like, optional
+            Inputs ``[period player column]``; with one period also ``[player column]``.
+        **columns : array_like
+            In place of ``strategies``: inputs by column, ``[player]`` or ``[period player]``; missing columns
+            are 0.
+
+        Raises
+        ------
+        ValueError
+            For another shape, unknown columns, and inputs out of range.
+
+        Examples
+        --------
+        >>> import rivalry as rv
+        >>> rv.games.race().inputs(safety_input=[1.0, 1.0], performance_input=[2.0, 2.0]).tolist()
+        [[1.0, 2.0], [1.0, 2.0]]
+        """
+        wanted = (self.periods, self.players, len(self.columns))
+        given = _by_column(self, columns, wanted) if strategies is None else _array("strategies", strategies)
+        if given.ndim == 2 and self.periods == 1:
+            given = given[None]
+        if given.shape != wanted:
+            raise ValueError(f"strategies: shape {given.shape} must be {wanted} (periods, players, columns)")
+        _refuse_outside(self, given)
+        return self.profile(put(given))
+
+    def numbers_at(
+        self, t: int | Array, state: Float[Array, "stock player"] | None = None
+    ) -> dict[str, Array]:
+        """Return the parameters in period ``t``, with A and B as in ``state`` if that is given and not empty.
+
+        Without, they are those before technology and ``transition`` change them.
+        """
         numbers, by_victim = self.numbers, self.disaster_by_victim
-        return {n: value[t] if _varies(n, value, by_victim) else value for n, value in numbers.items()}
+        found = {n: value[t] if _varies(n, value, by_victim) else value for n, value in numbers.items()}
+        return found | dict(zip(PRODUCTIVITIES, () if state is None else state, strict=False))
 
-    def stocks(self, x: Profile) -> tuple[Float[Array, "stage player"], Float[Array, "stage player"]]:
+    def stocks(self, x: Profile) -> Float[Array, "stage stock player"]:
         """Return A and B at the start of every period, and after the last, without ``transition``."""
-        rows = self.schedule(x)
         if len(self.columns) == 2:
-            return self._still("safety_productivity"), self._still("performance_productivity")
-        shares: list[Array | None] = [None, None]
-        if len(self.columns) == 6:
-            shares = [fraction(rows[..., k], self.sharing_unit) for k in (4, 5)]
-        found = []
-        for k, (stock, loss) in enumerate(STOCKS):
-            lost = jnp.broadcast_to(self.numbers[loss], (self.periods, self.players))
-            start = self.numbers[stock]
-            found.append(
-                stock_paths(
-                    start[0] if _varies(stock, start, True) else start,
-                    rows[..., 2 + k],
-                    shares[k],
-                    lost,
-                    self.spillover,
-                )
-            )
-        return found[0], found[1]
+            shape = (self.periods, self.players)
+            still = jnp.stack([jnp.broadcast_to(self.numbers[n], shape) for n in PRODUCTIVITIES], axis=1)
+            return jnp.concatenate([still, still[-1:]])
 
-    def given(self, row: Float[Array, "player column"], stock: int) -> Float[Array, "player"]:
-        """Return the fraction of a lead in A (0) or B (1) that each player shares."""
-        return fraction(row[:, 4 + stock], self.sharing_unit)
+        def period(state: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
+            t, row = inputs
+            return self.after_technology(self.numbers_at(t), state, row), state
 
-    def _still(self, name: str) -> Float[Array, "stage player"]:
-        value = jnp.broadcast_to(self.numbers[name], (self.periods, self.players))
-        return jnp.concatenate([value, value[-1:]])
+        start = productivities(self.numbers_at(0))
+        last, before = jax.lax.scan(period, start, (jnp.arange(self.periods), self.schedule(x)))
+        return jnp.concatenate([before, last[None]])
 
-    def periodic(self, x: Profile) -> tuple[Outcome, Float[Array, "period player"], Any, Any]:
-        """Return every period's outcome, payoff after costs, and paths of A and B ``[stage player]``."""
+    def sharing(self, row: Float[Array, "player column"], stock: int) -> Float[Array, "player"] | None:
+        """Return the fraction of a lead in A (0) or B (1) that each player shares; None without sharing."""
+        return fraction(row[:, 4 + stock], self.sharing_unit) if len(self.columns) == 6 else None
+
+    def after_technology(
+        self, numbers: Numbers, state: Float[Array, "stock player"], row: Float[Array, "player column"]
+    ) -> Float[Array, "stock player"]:
+        """Return A and B after a period, by the technology rule alone."""
+        if len(self.columns) == 2:
+            return state
+        after = [
+            next_productivity(state[k], row[:, 2 + k], self.sharing(row, k), numbers[loss], self.spillover)
+            for k, (_, loss) in enumerate(STOCKS)
+        ]
+        return jnp.stack(after)
+
+    def _period(self, numbers: Numbers, row: Array) -> tuple[Outcome, Float[Array, "player"]]:
+        """Return a period's outcome, and its payoff after the cost of investment and sharing."""
+        found = outcome(self.rules, numbers, row[:, 0], row[:, 1])
+        return found, found.u - self.upkeep(numbers, row)
+
+    def periodic(
+        self, x: Profile
+    ) -> tuple[Outcome, Float[Array, "period player"], Float[Array, "stage stock player"]]:
+        """Return every period's outcome, payoff after costs, and A and B."""
         rows = self.schedule(x)
         if self.transition is not None:
             return self._followed(rows)
-        a, b = self.stocks(x)
+        state = self.stocks(x)
 
-        def one(t: Array, row: Array, a: Array, b: Array) -> tuple[Outcome, Array]:
-            numbers = self.numbers_at(t) | dict(zip(PRODUCTIVITIES, (a, b), strict=True))
-            found = outcome(self.rules, numbers, row[:, 0], row[:, 1])
-            return found, found.u - self.upkeep(numbers, row)
+        def one(t: Array, row: Array, state: Array) -> tuple[Outcome, Array]:
+            return self._period(self.numbers_at(t, state), row)
 
         if self.periods == 1:
-            single = one(jnp.asarray(0), rows[0], a[0], b[0])
-            found, paid = jax.tree.map(lambda leaf: leaf[None], single)
+            found, paid = jax.tree.map(lambda leaf: leaf[None], one(jnp.asarray(0), rows[0], state[0]))
         else:
-            found, paid = jax.vmap(one)(jnp.arange(self.periods), rows, a[:-1], b[:-1])
-        return found, paid, a, b
+            found, paid = jax.vmap(one)(jnp.arange(self.periods), rows, state[:-1])
+        return found, paid, state
 
     def upkeep(self, numbers: Numbers, row: Float[Array, "player column"]) -> Float[Array, "player"]:
         """Return the cost of investment and sharing in a period."""
         prices = [numbers[f"{column}_price"] for column in self.columns[2:]]
         return sum((price * row[:, 2 + k] for k, price in enumerate(prices)), jnp.zeros(self.players))
 
-    def _followed(self, rows: Array) -> tuple[Outcome, Array, Array, Array]:
+    def _followed(self, rows: Array) -> tuple[Outcome, Array, Array]:
         """Return the same with a custom ``transition``, which replaces the parameters after every period."""
-        assert self.transition is not None
-        numbers = self.numbers_at(0)
 
         def one(numbers: dict[str, Array], inputs: tuple[Array, Array]) -> tuple[Any, Any]:
             t, row = inputs
-            found = outcome(self.rules, numbers, row[:, 0], row[:, 1])
-            paid = found.u - self.upkeep(numbers, row)
-            after = self.transition(self.after_technology(numbers, row), row, t)  # type: ignore[misc]
+            found, paid = self._period(numbers, row)
+            state = productivities(numbers)
+            later = dict(zip(PRODUCTIVITIES, self.after_technology(numbers, state, row), strict=True))
+            after = self.transition(numbers | later, row, t)  # type: ignore[misc]
             after = {name: jnp.broadcast_to(after[name], numbers[name].shape) for name in numbers}
-            return after, (found, paid, numbers["safety_productivity"], numbers["performance_productivity"])
+            return after, (found, paid, state)
 
-        last, (found, paid, a, b) = jax.lax.scan(one, numbers, (jnp.arange(self.periods), rows))
-        return (
-            found,
-            paid,
-            jnp.append(a, last["safety_productivity"][None], axis=0),
-            jnp.append(b, last["performance_productivity"][None], axis=0),
-        )
-
-    def after_technology(self, numbers: dict[str, Array], row: Array) -> dict[str, Array]:
-        """Return the parameters after a period, by the technology rule alone."""
-        if len(self.columns) == 2:
-            return numbers
-        after = dict(numbers)
-        for k, (stock, loss) in enumerate(STOCKS):
-            given = fraction(row[:, 4 + k], self.sharing_unit) if len(self.columns) == 6 else None
-            after[stock] = next_productivity(
-                numbers[stock], row[:, 2 + k], given, numbers[loss], self.spillover
-            )
-        return after
+        begin = self.numbers_at(0)
+        last, (found, paid, state) = jax.lax.scan(one, begin, (jnp.arange(self.periods), rows))
+        return found, paid, jnp.concatenate([state, productivities(last)[None]])
 
     def p_continue(self, found: Outcome) -> Array:
         """Return the probability that play continues after a period, given that it was reached."""
@@ -240,7 +254,7 @@ class Race(eqx.Module):
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the weighted sums over the periods that are reached, in units of the prize."""
-        found, paid, _, _ = self.periodic(x)
+        found, paid, _ = self.periodic(x)
         p_continue = self.p_continue(found)
         if self.gamma is not None:
             return self.weights[0] * paid[0] / (1 - self.gamma * p_continue[0])
@@ -249,17 +263,18 @@ class Race(eqx.Module):
         return jnp.sum(self.weights * reached[:, None] * paid, axis=0) + self.ahead * alive[-1]
 
     def stage(
-        self, t: int | Array, ahead: Float[Array, "player"], A: Array | None = None, B: Array | None = None
+        self,
+        t: int | Array,
+        ahead: Float[Array, "player"],
+        state: Float[Array, "stock player"] | None = None,
     ) -> Race:
-        """Return period ``t`` alone, inputs only, with the stocks ``A`` and ``B`` [player] if given.
+        """Return period ``t`` alone, inputs only, at A and B as in ``state`` if given.
 
         It pays the period's weight times its payoff, and ``ahead`` [player] if play continues.
         """
-        given = {name: stock for (name, _), stock in zip(STOCKS, (A, B), strict=True) if stock is not None}
-        numbers = self.numbers_at(t) | given
         return Race(
             space=self._period_space(2),
-            numbers=numbers,
+            numbers=self.numbers_at(t, state),
             weights=self.weights[t][None],
             ahead=jnp.asarray(ahead),
             rules=self.rules,
@@ -279,26 +294,15 @@ class Race(eqx.Module):
             raise ValueError("horizon: inf has no last period; give a whole number")
         if self.transition is not None:
             raise ValueError("transition: its state may hold more than the two productivities; leave it out")
-        if len(self.columns) == 2:
-            return jnp.zeros((0, self.players))
-        numbers = self.numbers_at(0)
-        return jnp.stack([numbers["safety_productivity"], numbers["performance_productivity"]])
+        return productivities(self.numbers_at(0)) if len(self.columns) > 2 else jnp.zeros((0, self.players))
 
     def play_period(
         self, t: int | Array, state: Float[Array, "stock player"], row: Float[Array, "player column"]
     ) -> tuple[Float[Array, "player"], Float[Array, ""], Float[Array, "stock player"]]:
         """Return a period's undiscounted payoff, the probability of continuing, and the next state."""
-        numbers = self.numbers_at(t)
-        if len(self.columns) > 2:
-            numbers |= dict(zip(PRODUCTIVITIES, state, strict=True))
-        found = outcome(self.rules, numbers, row[:, 0], row[:, 1])
-        after = self.after_technology(numbers, row)
-        later = (
-            jnp.stack([after["safety_productivity"], after["performance_productivity"]])
-            if len(self.columns) > 2
-            else state
-        )
-        return found.u - self.upkeep(numbers, row), self.p_continue(found), later
+        numbers = self.numbers_at(t, state)
+        found, paid = self._period(numbers, row)
+        return paid, self.p_continue(found), self.after_technology(numbers, state, row)
 
     @property
     def period_space(self) -> Box:
@@ -320,38 +324,9 @@ class Race(eqx.Module):
         return "" if len(self.columns) == 2 else f"{name} = true links the periods by their technology"
 
 
-def profile_of(race: Race, strategies: object, columns: Mapping[str, object]) -> Profile:
-    """Return the profile of ``strategies`` or of columns by name.
-
-    Parameters
-    ----------
-    race : Race
-        The race.
-    strategies : array_like, optional
-        Inputs ``[period player column]``; with one period also ``[player column]``.
-    columns : mapping of str to array_like
-        In place of ``strategies``: inputs by column, ``[player]`` or ``[period player]``; missing columns are
-        0.
-
-    Raises
-    ------
-    ValueError
-        For another shape, unknown columns, and inputs out of range.
-
-    Examples
-    --------
-    >>> import rivalry as rv
-    >>> rv.games.race().inputs(safety_input=[1.0, 1.0], performance_input=[2.0, 2.0]).tolist()
-    [[1.0, 2.0], [1.0, 2.0]]
-    """
-    wanted = (race.periods, race.players, len(race.columns))
-    given = _by_column(race, columns, wanted) if strategies is None else _numbers("strategies", strategies)
-    if given.ndim == 2 and race.periods == 1:
-        given = given[None]
-    if given.shape != wanted:
-        raise ValueError(f"strategies: shape {given.shape} must be {wanted} (periods, players, columns)")
-    _refuse_outside(race, given)
-    return race.profile(put(given))
+def productivities(numbers: Numbers) -> Float[Array, "stock player"]:
+    """Return A and B among the parameters of one period."""
+    return jnp.stack([numbers[name] for name in PRODUCTIVITIES])
 
 
 def _by_column(race: Race, columns: Mapping[str, object], wanted: tuple[int, ...]) -> np.ndarray:
@@ -360,7 +335,7 @@ def _by_column(race: Race, columns: Mapping[str, object], wanted: tuple[int, ...
             raise ValueError(f"{name}: no column of this race; it has {', '.join(race.columns)}")
     found = np.zeros(wanted)
     for name, value in columns.items():
-        numbers = _numbers(name, value)
+        numbers = _array(name, value)
         try:
             found[..., race.columns.index(name)] = numbers
         except ValueError:
@@ -370,7 +345,7 @@ def _by_column(race: Race, columns: Mapping[str, object], wanted: tuple[int, ...
     return found
 
 
-def _numbers(name: str, value: Any) -> np.ndarray:
+def _array(name: str, value: Any) -> np.ndarray:
     try:
         return np.asarray(value, dtype=float)
     except (TypeError, ValueError):
@@ -379,14 +354,12 @@ def _numbers(name: str, value: Any) -> np.ndarray:
 
 def _refuse_outside(race: Race, given: np.ndarray) -> None:
     """Raise `ValueError` that names the first input out of range."""
-    for index, entry in np.ndenumerate(given):
-        period, player, k = index
+    for (period, player, k), entry in np.ndenumerate(given):
         column = race.columns[k]
         share = column.endswith("sharing") and race.sharing_unit == "fraction"
-        if np.isfinite(entry) and entry >= 0 and not (share and entry > 1):
-            continue
-        rule = "must be in [0, 1] (sharing_unit = fraction)" if share else "must be at least 0"
-        raise ValueError(f"{column}: {entry:g} of player {player} in period {period} {rule}")
+        if not (np.isfinite(entry) and 0 <= entry <= (1 if share else np.inf)):
+            rule = "must be in [0, 1] (sharing_unit = fraction)" if share else "must be at least 0"
+            raise ValueError(f"{column}: {entry:g} of player {player} in period {period} {rule}")
 
 
 at_home(Race, "rivalry.games.race.oracles")

@@ -12,14 +12,14 @@ from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
-from rivalry.core.oracles import Labels, Response, Stages, labels
+from rivalry.core.oracles import Labels, Stages, labels
 from rivalry.core.registry import near
-from rivalry.core.results import Coverage, Record
-from rivalry.core.space import Profile, Strategy
+from rivalry.core.results import Record
+from rivalry.core.space import Profile
 from rivalry.games.race.closed_forms import profiles
 from rivalry.games.race.keys import refusal
 from rivalry.games.race.model import ALONE, Race
-from rivalry.games.race.period import ours
+from rivalry.games.race.period import BUILT_IN
 from rivalry.games.race.proved_response import proved_response
 from rivalry.games.race.schedule_response import best_response, compiled_response, efforts
 from rivalry.games.race.state_game import RacePlay, RaceState, levels, state_bounds
@@ -47,16 +47,6 @@ def _(game: Race) -> Labels:
     return Labels(axes=tuple(f"{column} {t}" for t in range(game.periods) for column in game.columns))
 
 
-@oracles.metrics.register(Race)
-def _(game: Race, x: Profile) -> Record:
-    return metrics(game, x)
-
-
-@oracles.traced_metrics.register(Race)
-def _(game: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
-    return traced_metrics(game, x)
-
-
 @oracles.named_start.register(Race)
 def _(game: Race, name: str) -> Profile:
     """Return ``moderate``: every effort 1, nothing invested or shared."""
@@ -75,7 +65,7 @@ def _(game: Race, name: str, value: float) -> str:
 def _(game: Race) -> np.ndarray:
     """Return equal numbers for players with the same parameters in every period."""
     rules = game.rules
-    built_in = all(ours(rule) for rule in (rules.production, rules.contest, rules.risk, rules.cost))
+    built_in = BUILT_IN.issuperset((rules.production, rules.contest, rules.risk, rules.cost))
     if not (built_in and game.transition is None and game.disaster_by_victim):
         return np.arange(game.players)  # a custom function, or a matrix of costs, may tell players apart
     own = [np.asarray(value) for name, value in game.numbers.items() if name not in ALONE]
@@ -95,25 +85,9 @@ def _(game: Race, x: Profile) -> Profile:
     return own
 
 
-@oracles.best_response.register(Race)
-def _(game: Race, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
-    return best_response(game, x, player)
-
-
-@oracles.proved_response.register(Race)
-def _(game: Race, x: Profile, player: int) -> Response:
-    return proved_response(game, x, player)
-
-
-@oracles.closed_form.register(Race)
-def _(game: Race) -> np.ndarray:
-    """Return the symmetric first-order points; see `symmetric_equilibria`."""
-    return profiles(game)
-
-
-@oracles.plot_data.register(Race)
-def _(game: Race) -> Mapping[str, Callable[[Profile], Record]]:
-    return {name: partial(plot_data_at, game, name) for name in plot_names(game)}
+oracles.best_response.register(Race)(best_response)
+oracles.proved_response.register(Race)(proved_response)
+oracles.closed_form.register(Race)(profiles)
 
 
 # Play over periods.
@@ -135,21 +109,12 @@ def _(game: Race) -> Stages:
     )
 
 
-@oracles.initial_state.register(Race)
-def _(game: Race) -> Float[Array, "stock player"]:
-    return game.initial_state()
-
-
-@oracles.transition.register(Race)
-def _(
-    game: Race, t: int | Array, state: Float[Array, "stock player"], row: Float[Array, "player axis"]
-) -> tuple[Array, Array, Array]:
-    return game.play_period(t, state, row)
-
-
-@oracles.stage_game.register(Race)
-def _(game: Race, t: int | Array, ahead: Float[Array, "player"]) -> Race:
-    return game.stage(t, ahead)
+oracles.initial_state.register(Race)(Race.initial_state)
+oracles.transition.register(Race)(Race.play_period)
+oracles.stage_game.register(Race)(Race.stage)
+oracles.state_bounds.register(Race)(state_bounds)
+oracles.action_levels.register(Race)(levels)
+oracles.to_markov.register(Race)(RacePlay)
 
 
 @oracles.state_game.register(Race)
@@ -157,26 +122,8 @@ def _(game: Race, t: int | Array, state: Float[Array, "stock player"], ahead: An
     return RaceState(game, jnp.asarray(t), state, ahead)
 
 
-@oracles.state_bounds.register(Race)
-def _(game: Race, t: int) -> tuple[np.ndarray, np.ndarray]:
-    return state_bounds(game, t)
-
-
-@oracles.action_levels.register(Race)
-def _(game: Race, count: int) -> list[dict[str, Any]]:
-    return levels(game, count)
-
-
-@oracles.to_markov.register(Race)
-def _(game: Race, periods: int | None = None) -> RacePlay:
-    """Return native play, with random ends; an infinite horizon is truncated after ``periods``."""
-    return RacePlay(game, periods)
-
-
 # --- metrics ------------------------------------------------------------------------------------------------
 
-
-Named = dict[str, tuple[tuple[str, ...], Array]]
 
 SUMS = {
     "p_safe": "safe",
@@ -185,6 +132,7 @@ SUMS = {
 }  # a metric, and its name in an outcome
 
 
+@oracles.metrics.register(Race)
 def metrics(race: Race, x: Profile) -> Record:
     """Return the arrays that are stored with every result.
 
@@ -200,25 +148,22 @@ def metrics(race: Race, x: Profile) -> Record:
     win that ends the race is safe. An infinite horizon has ``period_win_probability``, that of a win in a
     period, and ``expected_periods``.
     """
-    named = _traced(race, x)
-    found = {name: (dims, np.asarray(array)) for name, (dims, array) in named.items()}
-    return found | {"identified": (("player", "axis"), identified(race, x))}
+    arrays = _arrays(race, x)
+    found = {name: (dims, np.asarray(arrays[name])) for name, dims in _dims(race).items()}
+    return found | {"identified": (("player", "axis"), _identified(race, arrays))}
+
+
+@oracles.traced_metrics.register(Race)
+def _(race: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+    """Return the same as arrays that JAX can trace, without ``identified``."""
+    found = _values(race, x)
+    return {name: (dims, found[name]) for name, dims in _dims(race).items()}
 
 
 @eqx.filter_jit
 def _arrays(race: Race, x: Profile) -> dict[str, Array]:
-    return {name: array for name, (_, array) in traced_metrics(race, x).items()}
-
-
-def _traced(race: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
-    arrays = _arrays(race, x)
-    return {name: (dims, arrays[name]) for name, dims in _dims(race).items()}
-
-
-def traced_metrics(race: Race, x: Profile) -> Named:
-    """Return the same as `metrics`, as arrays that JAX can trace, without ``identified``."""
     found = _values(race, x)
-    return {name: (dims, found[name]) for name, dims in _dims(race).items()}
+    return {name: found[name] for name in _dims(race)}
 
 
 def _dims(race: Race) -> dict[str, tuple[str, ...]]:
@@ -243,7 +188,7 @@ def _dims(race: Race) -> dict[str, tuple[str, ...]]:
 
 
 def _values(race: Race, x: Profile) -> dict[str, Any]:
-    outcome, paid, a, b = race.periodic(x)
+    outcome, paid, stocks = race.periodic(x)
     p_continue = race.p_continue(outcome)
     alive = jnp.append(1.0, jnp.cumprod(p_continue))
     reached = alive[:-1]
@@ -264,8 +209,8 @@ def _values(race: Race, x: Profile) -> dict[str, Any]:
     return found | {
         "period_payoff": paid,
         "alive": alive,
-        "safety_stock": a,
-        "performance_stock": b,
+        "safety_stock": stocks[:, 0],
+        "performance_stock": stocks[:, 1],
         "p_safe_last_win": jnp.sum(reached * outcome.safe) / jnp.where(wins > 0, wins, 1.0),
         "period_win_probability": 1 - outcome.nobody[0],
         "expected_periods": 1 / (1 - outcome.nobody[0]),
@@ -279,31 +224,23 @@ def _revenue(race: Race, rows: Array, outcome: Any) -> Array:
     return jnp.sum(inputs + numbers["liability"] * outcome.q * (1 - outcome.S), axis=1)
 
 
-def identified(race: Race, x: Profile) -> np.ndarray:
-    """Return False where a coordinate cannot matter at ``x`` and is not compared, ``[player axis]``.
+def _identified(race: Race, arrays: dict[str, Array]) -> np.ndarray:
+    """Return False where a coordinate cannot matter and is not compared, ``[player axis]``.
 
     Such are inputs of periods that are never reached or have no weight, sharing without a lead, and sharing
     in the last period where it is free.
     """
-    arrays = _arrays(race, x)
     periods, players = race.periods, race.players
     found = np.ones((periods, players, len(race.columns)), dtype=bool)
     if periods > 1:
         found &= (np.asarray(arrays["alive"])[:-1] > 0)[:, None, None]
     found &= (np.asarray(race.weights) > 0)[:, :, None]
-    for k, stock in ((4, "safety"), (5, "performance")):
-        if len(race.columns) < 6:
-            break
-        price = np.asarray(race.numbers[f"{race.columns[k]}_price"])
-        price = np.broadcast_to(price, (periods, players))
-        level = (
-            np.asarray(arrays[f"{stock}_stock"])[:-1]
-            if periods > 1
-            else np.broadcast_to(race.numbers[f"{stock}_productivity"], (1, players))
-        )
-        matters = level > level.min(axis=1, keepdims=True)
-        matters[-1] = False
-        found[..., k] &= matters | (price > 0)
+    for k, column in enumerate(race.columns[4:], start=4):
+        matters = np.zeros((periods, players), dtype=bool)
+        if periods > 1:  # what is shared in the last period comes too late
+            level = np.asarray(arrays[column.replace("sharing", "stock")])[:-2]
+            matters[:-1] = level > level.min(axis=1, keepdims=True)
+        found[..., k] &= matters | (np.asarray(race.numbers[f"{column}_price"]) > 0)
     return np.asarray(np.moveaxis(found, 1, 0).reshape(players, -1))
 
 
@@ -314,22 +251,15 @@ SIDE, POINTS, AMOUNTS = 61, 121, 25
 NEAR = 1e3  # inputs are shown from a thousandth of the largest at the profile to a thousand times it
 
 
-def plot_names(race: Race) -> tuple[str, ...]:
-    """Return the plot data that a race has.
-
-    Responses of two players only, deviations with investment only.
-    """
-    found = ["payoff_landscape"]
-    if race.players == 2:
-        found.append("reaction")
-    if len(race.columns) > 2 and race.transition is None and known(race):
-        found.append("deviation")
-    return tuple(found)
-
-
-def plot_data_at(race: Race, name: str, x: Profile) -> Record:
-    """Return the plot data ``name`` at ``x``."""
-    return {"payoff_landscape": _landscape, "reaction": _reaction, "deviation": _deviation}[name](race, x)
+@oracles.plot_data.register(Race)
+def _(game: Race) -> Mapping[str, Callable[[Profile], Record]]:
+    """Return the landscape of payoffs; responses of two players only, deviations with investment only."""
+    found: dict[str, Callable[[Race, Profile], Record]] = {"payoff_landscape": _landscape}
+    if game.players == 2:
+        found["reaction"] = _reaction
+    if len(game.columns) > 2 and game.transition is None and known(game):
+        found["deviation"] = _deviation
+    return {name: partial(compute, game) for name, compute in found.items()}
 
 
 def _line(race: Race, x: Profile, column: int, points: int) -> np.ndarray:

@@ -48,9 +48,12 @@ class Outcome(NamedTuple):
     u: PerPlayer  # payoff
 
 
-def ours(rule: Callable[..., object]) -> bool:
-    """Return whether a rule is one of this module's, not a custom function."""
-    return getattr(rule, "__module__", "") == __name__
+def name_of(rule: Any) -> str:
+    """Return the name of a function, or the class of another object that can be called."""
+    try:
+        return str(rule.__name__)
+    except AttributeError:
+        return type(rule).__name__
 
 
 def log(x: Array) -> Array:
@@ -71,14 +74,16 @@ def outcome(rules: Rules, numbers: Numbers, xs: PerPlayer, xp: PerPlayer) -> Out
     q = rules.contest(log_p, p, numbers)
     nobody = jnp.maximum(1 - jnp.sum(q), 0.0)
     safety = rules.risk(z, sigma, numbers)
+    unsafe = complement(rules, z, safety)
     cost = rules.cost(xs, xp, z if rules.measured_by == "odds" else log_s, numbers)
-    unsafe = jnp.sum(q * _complement(rules, z, safety))
-    u = gains(rules, numbers, p, q, nobody, safety, _complement(rules, z, safety)) - cost
-    disaster = unsafe + nobody if rules.no_winner == "disaster" else unsafe
+    u = gains(rules, numbers, p, q, nobody, safety, unsafe) - cost
+    disaster = jnp.sum(q * unsafe)
+    if rules.no_winner == "disaster":
+        disaster = disaster + nobody
     return Outcome(log_s, log_p, z, sigma, q, nobody, safety, jnp.sum(q * safety), disaster, cost, u)
 
 
-def _complement(rules: Rules, z: PerPlayer, safety: PerPlayer) -> PerPlayer:
+def complement(rules: Rules, z: PerPlayer, safety: PerPlayer) -> PerPlayer:
     """Return ``1 - S``, without cancellation where only the winner's own safety counts."""
     return jax.nn.sigmoid(-z) if rules.risk is winner_only else 1 - safety
 
@@ -151,9 +156,13 @@ def logit(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
     return _win_probabilities(logs, numbers)
 
 
+def log_nobody(numbers: Numbers) -> Float[Array, ""]:
+    """Return the logarithm of the weight of no winner, 1/kappa; minus infinity where somebody always wins."""
+    return -jnp.log(numbers["ease_of_winning"]) if "ease_of_winning" in numbers else jnp.asarray(-jnp.inf)
+
+
 def _win_probabilities(logs: PerPlayer, numbers: Numbers) -> PerPlayer:
-    nobody = -jnp.log(numbers["ease_of_winning"]) if "ease_of_winning" in numbers else jnp.asarray(-jnp.inf)
-    rows = jnp.append(logs, nobody)
+    rows = jnp.append(logs, log_nobody(numbers))
     top = jax.lax.stop_gradient(jnp.max(rows))
     top = jnp.where(top > -jnp.inf, top, 0.0)
     there = rows > -jnp.inf
@@ -254,6 +263,7 @@ COSTS = {
     "relative_certification": relative_certification,
     "penalty": penalty,
 }
+BUILT_IN = frozenset((power, *CONTESTS.values(), *RISKS.values(), *COSTS.values()))
 SPILLOVERS = ("sum", "max", "union")
 
 
@@ -324,19 +334,3 @@ def _union(stock: Array, given: Array) -> Array:
 def fraction(share: Array, units: str) -> Array:
     """Return the shared fraction of a lead: the input itself, or ``1 - exp(-x)`` of a rate x."""
     return share if units == "fraction" else -jnp.expm1(-share)
-
-
-def stock_paths(
-    start: Any, invested: Any, given: Any, depreciation: Any, spillover: str
-) -> Float[Array, "stage player"]:
-    """Return productivities at the start of every period and after the last, ``[stage player]``.
-
-    ``invested``, ``depreciation`` and ``given`` (or None) are ``[period player]``.
-    """
-
-    def period(stock: Array, inputs: Any) -> tuple[Array, Array]:
-        put_in, share, lost = inputs
-        return next_productivity(stock, put_in, share, lost, spillover), stock
-
-    last, before = jax.lax.scan(period, start, (invested, given, depreciation))
-    return jnp.concatenate([before, last[None]])

@@ -22,7 +22,6 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
 from rivalry.core.validate import checked
-from rivalry.games.race.keys import one_of
 
 INFORMATION = ("none", "private", "public")
 STEEPEST = 0.999  # slope of safety in capability: at 1 all scores of weak teams would be equal
@@ -66,14 +65,15 @@ class Precipice(eqx.Module):
 
     def below(self, rule: Array, score: Array) -> Array:
         """Return the probability that a team with that rule scores less."""
-        flat = self.information == "none"
-        c = score + rule if flat else jnp.minimum(score + 1, score / (1 - rule))
-        return jnp.clip(c / self.max_capability, 0.0, 1.0)
+        return jnp.clip(self.capability(rule, score) / self.max_capability, 0.0, 1.0)
+
+    def capability(self, rule: Array, score: Array) -> Array:
+        """Return the capability at which a team with that rule has a score."""
+        return score + rule if self.information == "none" else jnp.minimum(score + 1, score / (1 - rule))
 
     def _safe_wins(self, rules: Array, player: Array) -> Array:
         """Return the probability that ``player`` wins safely."""
-        ends = jnp.stack([0 * rules, 0 * rules + self.max_capability])
-        kinks = self._kinks(rules, rules[player], ends)
+        kinks = self._kinks(rules, rules[player])
 
         def integrand(c: Array) -> Array:
             safe = self.safety(rules[player], c)
@@ -82,15 +82,14 @@ class Precipice(eqx.Module):
 
         return _integral(integrand, kinks, self.max_capability, self.players)
 
-    def _kinks(self, rules: Array, own: Array, ends: Array) -> Array:
+    def _kinks(self, rules: Array, own: Array) -> Array:
         """Return the own capabilities at which a rival's probability, or the own safety, has a kink."""
+        ends = jnp.stack([0 * rules, 0 * rules + self.max_capability])
         if self.information == "none":
-            return (ends - rules + own).ravel()
+            return self.capability(own, ends - rules).ravel()
         turns = 1 / jnp.maximum(rules, 1 / (2 * self.max_capability))  # beyond mu if safety never reaches 1
         scores = jnp.concatenate([*(c - self.safety(rules, c) for c in (ends[1], turns))])
-        return jnp.concatenate(
-            [jnp.minimum(scores + 1, scores / (1 - own)), 1 / jnp.maximum(own, 1e-9)[None]]
-        )
+        return jnp.append(self.capability(own, scores), 1 / jnp.maximum(own, 1e-9))
 
     def _led(self, boldness: Array) -> Array:
         """Return the probability that each team wins safely if all observe the lead of the most capable.
@@ -229,10 +228,7 @@ def _free_gains(game: Precipice, x: Profile) -> Array:
                 ahead = jnp.where(other - safe > c - own, 1.0, 0.0)
                 return safe * jnp.prod(beats.at[k].set(1.0).at[player].set(ahead)) / game.max_capability
 
-            ends = jnp.stack([0 * rules, 0 * rules + game.max_capability])
-            score = c - own
-            back = score + rules[k] if not known else jnp.minimum(score + 1, score / (1 - rules[k]))
-            kinks = jnp.append(game._kinks(rules, rules[k], ends), back)
+            kinks = jnp.append(game._kinks(rules, rules[k]), game.capability(rules[k], c - own))
             return _integral(integrand, kinks, game.max_capability, game.players)
 
         lost = jnp.sum(jax.vmap(rival)(jnp.arange(game.players)).at[player].set(0.0))
@@ -281,7 +277,8 @@ def solution(players: int, mu: float, enmity: float, information: str) -> tuple[
     ----------
     S. Armstrong, N. Bostrom and C. Shulman, Racing to the precipice, AI & Society 31 (2016).
     """
-    one_of("information", information, INFORMATION)
+    if information not in INFORMATION:
+        raise ValueError(f"information: {information!r} is unknown; known: {', '.join(INFORMATION)}")
     n, e = players, enmity
     if information == "none":
         rule = min(1.0, mu / (n * e))
@@ -331,14 +328,11 @@ def precipice(
     >>> round(float(oracles.metrics(game, jnp.full((2, 1), 0.375))["risk"][1]), 6)
     0.625
     """
-    if isinstance(players, bool) or not isinstance(players, int) or players < 2:
-        raise ValueError(f"players: {players!r} must be a whole number, at least 2")
-    if not (np.isfinite(max_capability) and max_capability > 0):
-        raise ValueError(f"max_capability: {max_capability} must be above 0")
-    if not 0 < enmity <= 1:
-        raise ValueError(f"enmity: {enmity} must be above 0 and at most 1")
-    word = one_of("information", information, INFORMATION)
-    highest = {"none": 1.0, "private": STEEPEST, "public": 4 / enmity}[word]
-    return Precipice(
-        Box.interval(0.0, highest, players=players), put(float(max_capability)), put(float(enmity)), word
-    )
+    if players < 2:
+        raise ValueError(f"players: {players} must be at least 2")
+    for name, value in {"max_capability": max_capability, "enmity": enmity}.items():
+        if not 0 < value < np.inf:
+            raise ValueError(f"{name}: {value:g} must be finite and above 0")
+    highest = {"none": 1.0, "private": STEEPEST, "public": 4 / enmity}[information]
+    box = Box.interval(0.0, highest, players=players)
+    return Precipice(box, put(float(max_capability)), put(float(enmity)), information)

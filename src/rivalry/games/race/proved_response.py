@@ -9,7 +9,7 @@ whose excess over the payoff decreases with the square of the interval.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -20,19 +20,16 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import Response, payoff_scale
 from rivalry.core.space import Profile
 from rivalry.games.race import period
+from rivalry.games.race.model import Race
 from rivalry.games.race.schedule_response import by_effort, compiled_response, resolution
 from rivalry.games.race.static_response import (
-    RISKS,
     Own,
+    known,
     own_problem,
     place_of,
     power_of_safety,
     safety_sensitivity,
 )
-
-if TYPE_CHECKING:
-    from rivalry.games.race.model import Race
-
 
 FIRST_BOXES, MAX_BOXES, ROUNDS = 96, 200_000, 80
 ENOUGH = 1e-9  # times the scale: intervals that cannot gain more are discarded
@@ -62,17 +59,17 @@ class Problem(NamedTuple):
     low: float  # smallest and largest ln xp
     high: float
 
+    @property
+    def pairs(self) -> tuple[tuple[float, float], ...]:
+        """Return all pairs, in the order b, a, R, L."""
+        return self.lose, self.win, self.safe_win, self.safe_loss
+
 
 class Interval(NamedTuple):
     """Numbers between ``low`` and ``high``, ``[box]``."""
 
     low: Any
     high: Any
-
-    @property
-    def middle(self) -> Any:
-        """Return the midpoint."""
-        return (self.low + self.high) / 2
 
     def __add__(self, other: Any) -> Interval:
         low, high = other if isinstance(other, Interval) else (other, other)
@@ -159,7 +156,8 @@ def _still(problem: Problem, left: float, right: float) -> float:
     """Return where the slope turns from up to down between two ``ln xp``; NaN where it does not."""
     for _ in range(LINES):
         line = np.linspace(left, right, 33)
-        up = _slope(problem, np.stack([line, line], axis=1)).middle > 0
+        low, high = _slope(problem, np.stack([line, line], axis=1))
+        up = low + high > 0
         if not up[0] or up[-1]:
             return np.nan
         last = int(np.argmin(up)) - 1
@@ -169,11 +167,7 @@ def _still(problem: Problem, left: float, right: float) -> float:
 
 def _safety_input(problem: Problem, log_xp: float) -> float:
     """Return the logarithm of the best safety input at a performance input."""
-    log_p = problem.log_b + problem.beta * log_xp
-    p = np.exp(log_p)
-    (q, _), (rest, _) = _chances(problem, log_p, log_p)
-    gain = q * (problem.safe_win[0] + problem.safe_win[1] * p)
-    gain = gain + rest * (problem.safe_loss[0] + problem.safe_loss[1] * p)
+    log_p, _, gain = _unsafe(problem, log_xp)
     if not (gain > 0 and problem.power > 0 and np.isfinite(problem.log_a)):
         return -np.inf
     z, _ = _log_odds(problem, np.array([gain]), problem.theta * log_p)
@@ -192,8 +186,9 @@ def _lowest(problem: Problem) -> float:
 
 def _near_nothing(problem: Problem, log_xp: float) -> float:
     """Return an upper bound on the payoff of performance inputs in (0, ``exp(log_xp)``]."""
-    p = Interval(np.zeros(1), np.exp([problem.log_b + problem.beta * log_xp]))
-    chance, rest = _chances(problem, np.array([-np.inf]), np.array([problem.log_b + problem.beta * log_xp]))
+    log_p = np.array([problem.log_b + problem.beta * log_xp])
+    p = Interval(np.zeros(1), np.exp(log_p))
+    chance, rest = _chances(problem, np.array([-np.inf]), log_p)
     gain = affine(problem.safe_win, p) * chance + affine(problem.safe_loss, p) * rest
     best = np.maximum(gain.high, 0.0)  # safe at no cost
     if problem.theta == 0:
@@ -208,13 +203,8 @@ def _near_nothing(problem: Problem, log_xp: float) -> float:
 
 def _chances(problem: Problem, low: Any, high: Any) -> tuple[Interval, Interval]:
     """Return probabilities to win and not to, for performances between ``exp(low)`` and ``exp(high)``."""
-    if problem.difference:
-        ends = [problem.m * np.exp(low) - problem.rivals, problem.m * np.exp(high) - problem.rivals]
-    else:
-        ends = [problem.m * low - problem.rivals, problem.m * high - problem.rivals]
-    ends = [
-        np.where(np.isnan(end), np.inf, end) for end in ends
-    ]  # the limit of no performance against idle rivals
+    ends = [problem.m * (np.exp(end) if problem.difference else end) - problem.rivals for end in (low, high)]
+    ends = [np.where(np.isnan(end), np.inf, end) for end in ends]  # nothing against idle rivals, in the limit
     return Interval(*map(_sigma, ends)), Interval(_sigma(-ends[1]), _sigma(-ends[0]))
 
 
@@ -262,21 +252,23 @@ def _safe_gain(problem: Problem, gain: Any, z: Any) -> Any:
 
 def _size(problem: Problem, p: Interval) -> Any:
     """Return the size of the amounts that are added, for rounding."""
-    pairs = (problem.lose, problem.win, problem.safe_win, problem.safe_loss)
-    return sum(abs(c0) + abs(c1) * p.high for c0, c1 in pairs)
+    return sum(abs(c0) + abs(c1) * p.high for c0, c1 in problem.pairs)
 
 
 def _at(problem: Problem, log_xp: Any) -> Any:
     """Return the payoff of a performance with the best safety."""
+    log_p, paid, gain = _unsafe(problem, log_xp)
+    z, _ = _log_odds(problem, gain, problem.theta * log_p)
+    return paid + _safe_gain(problem, gain, z) - problem.price_p * np.exp(log_xp)
+
+
+def _unsafe(problem: Problem, log_xp: Any) -> tuple[Any, Any, Any]:
+    """Return ``ln p``, the payoff at own safety 0 before costs, and what safety adds."""
     log_p = problem.log_b + problem.beta * log_xp
     p = np.exp(log_p)
     (q, _), (rest, _) = _chances(problem, log_p, log_p)
-    b, a, r, loss = (
-        c0 + c1 * p for c0, c1 in (problem.lose, problem.win, problem.safe_win, problem.safe_loss)
-    )
-    gain = q * r + rest * loss
-    z, _ = _log_odds(problem, gain, problem.theta * log_p)
-    return rest * b + q * a + _safe_gain(problem, gain, z) - problem.price_p * np.exp(log_xp)
+    b, a, r, loss = (c0 + c1 * p for c0, c1 in problem.pairs)
+    return log_p, rest * b + q * a, q * r + rest * loss
 
 
 def _roof(problem: Problem, boxes: np.ndarray) -> tuple[Any, Any]:
@@ -295,9 +287,7 @@ def _slope(problem: Problem, boxes: np.ndarray) -> Interval:
     log_p = problem.log_b + problem.beta * boxes
     p = Interval(*np.exp(log_p).T)
     q, rest = _chances(problem, *log_p.T)
-    b, a, r, loss = (
-        affine(pair, p) for pair in (problem.lose, problem.win, problem.safe_win, problem.safe_loss)
-    )
+    b, a, r, loss = (affine(pair, p) for pair in problem.pairs)
     gain = r * q + loss * rest
     spoil = problem.theta * log_p
     lowest, slack = _log_odds(problem, gain.low, spoil[:, 1])
@@ -312,17 +302,10 @@ def _slope(problem: Problem, boxes: np.ndarray) -> Interval:
     apart = a + b * -1.0 + safe * (r + loss * -1.0)
     spoiled = paying * safe * fall * (-problem.theta * problem.beta * problem.power)
     prices = Interval(*np.exp(boxes).T) * -problem.price_p
-    return win_slope * apart + spoiled + prices + _own_slope(problem, p, q, rest, safe)
-
-
-def _own_slope(problem: Problem, p: Interval, q: Interval, rest: Interval, safe: Interval) -> Interval:
-    """Return the part of the slope from rewards that grow with own performance."""
-    ones = np.ones_like(p.low)
-    b, a, r, loss = (
-        Interval(pair[1] * ones, pair[1] * ones)
-        for pair in (problem.lose, problem.win, problem.safe_win, problem.safe_loss)
-    )
-    return (q * (a + safe * r) + rest * (b + safe * loss)) * p * problem.beta
+    # of rewards that grow with own performance
+    b1, a1, r1, loss1 = (c1 for _, c1 in problem.pairs)
+    own = (q * (safe * r1 + a1) + rest * (safe * loss1 + b1)) * p * problem.beta
+    return win_slope * apart + spoiled + prices + own
 
 
 def _under(left: Any, right: Any, slope: Interval, width: Any) -> Any:
@@ -345,10 +328,11 @@ def proved_response(race: Race, x: Profile, player: int) -> Response:
     returns to safety that do not increase (``alpha`` times the power of the own safety at most 1). Elsewhere
     the bound is infinite.
     """
-    proved = _form(race)
-    known = _by_bounds(race, x, player) if proved and not race.infinite_horizon else None
-    if known is not None:
-        return known
+    rules = race.rules
+    proved = known(race) and by_effort(race) and rules.contest in CONTESTS and rules.cost is period.linear
+    bounded = _by_bounds(race, x, player) if proved and not race.infinite_horizon else None
+    if bounded is not None:
+        return bounded
     found = compiled_response(race, x, put(player))
     strategy, payoff = np.asarray(found[0]), float(found[1])
     method = resolution(race)
@@ -356,12 +340,6 @@ def proved_response(race: Race, x: Profile, player: int) -> Response:
     if not np.isfinite(bound):
         return Response(strategy, payoff, np.inf, "lower bound", method)
     return Response(strategy, payoff, max(bound, payoff), "bounded", f"{method}; {METHOD}")
-
-
-def _form(race: Race) -> bool:
-    rules = race.rules
-    ours = rules.production is period.power and rules.contest in CONTESTS and rules.risk in RISKS
-    return ours and rules.cost is period.linear and by_effort(race)
 
 
 def _by_bounds(race: Race, x: Profile, player: int) -> Response | None:
@@ -423,8 +401,7 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
     rules, numbers, n = own.rules, own.numbers, stage.players
     difference = rules.contest is period.logit
     logs = own.numbers["decisiveness"] * (jnp.exp(own.log_p) if difference else own.log_p)
-    nobody = -jnp.log(numbers["ease_of_winning"]) if "ease_of_winning" in numbers else jnp.asarray(-jnp.inf)
-    logs = jnp.append(logs, nobody).at[player].set(-jnp.inf)
+    logs = jnp.append(logs, period.log_nobody(numbers)).at[player].set(-jnp.inf)
     rivals = jax.nn.logsumexp(logs)
     shares = jnp.where(jnp.isfinite(rivals), jnp.exp(logs - jnp.where(jnp.isfinite(rivals), rivals, 0)), 0.0)
     mine = jnp.arange(n) == player
@@ -477,15 +454,11 @@ def _idle(own: Own) -> Array:
     return at.base + jnp.where(own.of("scale_penalty") > 0, at.gain, 0.0)
 
 
-PAIRS = ("lose", "win", "safe_win", "safe_loss")
-
-
 def _problem(race: Race, stages: dict[str, Any], t: int, ahead: float) -> tuple[Problem, float]:
     """Return a period in which continuing is worth ``ahead``, and the payoff of idling there."""
     at = {name: array[t] for name, array in stages.items()}
-    pairs: dict[str, Any] = {
-        name: (float(at[name][0] + ahead * at[f"{name}_on"]), float(at[name][1])) for name in PAIRS
-    }
-    pairs |= {name: float(at[name]) for name in Problem._fields if name in at and name not in PAIRS}
+    numbers: dict[str, Any] = {name: float(at[name]) for name in Problem._fields[4:] if name in at}
+    for name in Problem._fields[:4]:
+        numbers[name] = (float(at[name][0] + ahead * at[f"{name}_on"]), float(at[name][1]))
     idle = float(at["idle"] + ahead * at["idle_on"])
-    return Problem(**pairs, difference=race.rules.contest is period.logit), idle
+    return Problem(**numbers, difference=race.rules.contest is period.logit), idle

@@ -7,7 +7,8 @@ a lattice of own stocks, scans of the inputs, and Newton's method on the whole s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import equinox as eqx
 from jaxtyping import Array, Float
@@ -17,23 +18,21 @@ from rivalry.core.oracles import payoff_scale
 from rivalry.core.results import Coverage
 from rivalry.core.space import EDGE, Profile, Strategy
 from rivalry.games.race import period
-from rivalry.games.race.period import received
+from rivalry.games.race.model import Race
 from rivalry.games.race.static_response import (
     GRID,
     SCAN,
+    THRESHOLDS,
     Own,
+    effect_of_safety,
     known,
     log_odds,
     own_problem,
     peak,
     place_of,
-    power_of_safety,
+    safety_price,
     static_response,
 )
-
-if TYPE_CHECKING:
-    from rivalry.games.race.model import Race
-
 
 NODES, LEVELS, WIDE = 22, 97, 9.0  # of each stock, of performance, and how far from the rivals' in logs
 SAFETY_STEPS = 7
@@ -45,7 +44,8 @@ class Seat(NamedTuple):
     race: Race
     player: Array | int
     rows: Float[Array, "period player column"]  # the schedules, without the player's own investments
-    stocks: Float[Array, "stage player stock"]  # A and B that these lead to
+    stocks: Float[Array, "stage stock player"]  # A and B that these lead to
+    nodes: Float[Array, "stock node"]  # the lattice of the player's own stocks, in logarithms
 
 
 class Levels(NamedTuple):
@@ -56,14 +56,6 @@ class Levels(NamedTuple):
     gain: Array
     on: Array  # probability of continuing, before own safety
     gain_on: Array
-    own: Own
-
-
-class Plan(NamedTuple):
-    """The lattice of the player's own stocks."""
-
-    log_a: Float[Array, "node"]
-    log_b: Float[Array, "node"]
 
 
 def planned(race: Race, x: Profile, player: Array | int) -> Float[Array, "period 2"]:
@@ -75,39 +67,37 @@ def planned(race: Race, x: Profile, player: Array | int) -> Float[Array, "period
     ``ln B``, and the best next stocks above a floor by running maxima. The result is where a search starts.
     """
     quiet = race.schedule(x).at[:, player, 2:4].set(0.0)
-    seat = Seat(race, player, quiet, jnp.stack(race.stocks(race.profile(quiet)), axis=-1))
-    plan = _lattice(seat)
+    stocks = race.stocks(race.profile(quiet))
+    seat = Seat(race, player, quiet, stocks, _lattice(race, stocks[:, :, player], player))
 
     def back(value: Array, t: Array) -> tuple[Array, Array]:
-        return _value(seat, plan, _levels(seat, t), value, t), value
+        return _value(seat, *_levels(seat, t), value, t), value
 
     last = jnp.full((NODES, NODES), race.ahead[player])
     periods = jnp.arange(race.periods)
     _, after = jax.lax.scan(back, last, periods, reverse=True)
 
     def ahead(stock: Array, t: Array) -> tuple[Array, Array]:
-        chosen = _choice(seat, plan, _levels(seat, t), after[t], stock, t)
+        chosen = _choice(seat, *_levels(seat, t), after[t], stock, t)
         floor = _floor(seat, stock[None], t)[0]
         return chosen, jnp.maximum(chosen - floor, 0.0)
 
-    _, invested = jax.lax.scan(ahead, seat.stocks[0, player], periods)
+    _, invested = jax.lax.scan(ahead, seat.stocks[0, :, player], periods)
     return invested
 
 
-def _lattice(seat: Seat) -> Plan:
+def _lattice(race: Race, path: Array, player: Array | int) -> Float[Array, "stock node"]:
     """Return nodes from the smallest stocks without investment to the largest that can be bought."""
-    path = seat.stocks[:, seat.player]
     low = jnp.maximum(jnp.min(path, axis=0), 1e-6)
-    most = jnp.max(path, axis=0) + seat.race.space.high[seat.player, 2:4]
-    part = jnp.linspace(0.0, 1.0, NODES)[:, None]
-    lines = jnp.log(low) + part * (jnp.log(most) - jnp.log(low))
-    return Plan(lines[:, 0], lines[:, 1])
+    most = jnp.max(path, axis=0) + race.space.high[player, 2:4]
+    part = jnp.linspace(0.0, 1.0, NODES)
+    return jnp.log(low)[:, None] + part * (jnp.log(most) - jnp.log(low))[:, None]
 
 
-def _levels(seat: Seat, t: Array) -> Levels:
-    """Return a period's contest at performances around the rivals'."""
-    race, player, stocks = seat.race, seat.player, seat.stocks[t]
-    stage = race.stage(t, jnp.zeros(race.players), stocks[:, 0], stocks[:, 1])
+def _levels(seat: Seat, t: Array) -> tuple[Own, Levels]:
+    """Return the problem of a period, and its contest at performances around the rivals'."""
+    race, player = seat.race, seat.player
+    stage = race.stage(t, jnp.zeros(race.players), seat.stocks[t])
     own = own_problem(stage, seat.rows[t], player)
     mine = jnp.arange(race.players) == player
     rivals = jnp.max(jnp.where(mine, -jnp.inf, own.log_p))
@@ -124,24 +114,21 @@ def _levels(seat: Seat, t: Array) -> Levels:
         on = place_of(own._replace(weight=jnp.zeros(()), ahead=jnp.ones(())), none, log_p, jnp.exp(log_p))
         return paid.base, paid.gain, on.base, on.gain
 
-    return Levels(log_p, *jax.vmap(one)(log_p), own)
+    return own, Levels(log_p, *jax.vmap(one)(log_p))
 
 
-def _safety(own: Own, level: Any, log_a: Array, ahead: Array) -> tuple[Array, Array]:
+def _safety(own: Own, level: Levels, log_a: Array, ahead: Array) -> tuple[Array, Array]:
     """Return what the best safety at a performance adds, and the probability of continuing with it."""
     log_p, paid, gain, on, gain_on = level
-    numbers = {
-        **own.numbers,
-        "safety_productivity": own.numbers["safety_productivity"].at[own.player].set(jnp.exp(log_a)),
-    }
-    able = own._replace(numbers=numbers)
+    stock = own.numbers["safety_productivity"].at[own.player].set(jnp.exp(log_a))
+    able = own._replace(numbers={**own.numbers, "safety_productivity": stock})
     at = place_of(able, jnp.zeros(()), log_p, jnp.exp(log_p))._replace(gain=gain + ahead * gain_on)
-    price, second = _prices(own)
-    log_xs = peak(able, at, price, second, SAFETY_STEPS)
-    xs, g = jnp.exp(log_xs), power_of_safety(own)
-    safe = jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-log_odds(able, at, log_xs)), 0.0))
-    cost = own.weight * (price * xs + second * xs**2 / 2)
-    none = jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-log_odds(able, at, jnp.asarray(-jnp.inf))), 0.0))
+    price, slope = safety_price(own)
+    log_xs = peak(able, at, price, slope, SAFETY_STEPS)
+    xs = jnp.exp(log_xs)
+    safe = effect_of_safety(own, log_odds(able, at, log_xs))
+    none = effect_of_safety(own, log_odds(able, at, jnp.asarray(-jnp.inf)))
+    cost = own.weight * (price * xs + slope * xs**2 / 2)
     better = at.gain * safe - cost > at.gain * none
     return (
         paid + jnp.where(better, gain * safe - cost, gain * none),
@@ -149,85 +136,65 @@ def _safety(own: Own, level: Any, log_a: Array, ahead: Array) -> tuple[Array, Ar
     )
 
 
-def _prices(own: Own) -> tuple[Array, Array]:
-    """Return the price of safety and its slope; thresholds of the cost are ignored."""
-    if own.rules.cost in (period.linear, period.quadratic):
-        second = own.of("safety_price_slope") if own.rules.cost is period.quadratic else jnp.asarray(0.0)
-        return own.of("safety_price") - own.of("safety_subsidy"), second
-    return own.of("price"), jnp.asarray(0.0)
-
-
 def _performance(own: Own, log_p: Array, log_b: Array) -> Array:
     """Return the cost of a performance with a stock."""
     xp = jnp.exp(jnp.minimum((log_p - log_b) / own.of("performance_exponent"), 300.0))
-    if own.rules.cost not in (period.linear, period.quadratic):
+    if own.rules.cost in THRESHOLDS:
         return own.weight * own.of("price") * xp
     second = own.of("performance_price_slope") if own.rules.cost is period.quadratic else 0.0
     return own.weight * ((own.of("performance_price") + own.of("performance_tax")) * xp + second * xp**2 / 2)
 
 
-def _floor(seat: Seat, own: Array, t: Array) -> Array:
-    """Return own stocks ``[state 2]`` in the next period without investment."""
-    race, player, rows, stocks = seat
-    found = []
-    for k, name in enumerate(("safety_depreciation", "performance_depreciation")):
-        lost = jnp.broadcast_to(race.numbers[name], (race.periods, race.players))[t, player]
-        after = (1 - lost) * own[:, k]
-        if len(race.columns) == 6:
-            given = race.given(rows[t], k)
+def _floor(seat: Seat, own: Float[Array, "state 2"], t: Array) -> Float[Array, "state 2"]:
+    """Return own stocks in the next period without investment."""
+    race, player, rows, stocks, _ = seat
 
-            def got(level: Array, k: int = k, given: Array = given) -> Array:
-                return received(stocks[t, :, k].at[player].set(level), given, race.spillover)[player]
+    def after(levels: Array) -> Array:
+        state = stocks[t].at[:, player].set(levels)
+        return race.after_technology(race.numbers_at(t), state, rows[t])[:, player]
 
-            after = after + jax.vmap(got)(own[:, k])
-        found.append(after)
-    return jnp.stack(found, axis=1)
+    return jax.vmap(after)(own)
 
 
 def _prices_of_stocks(seat: Seat, t: Array) -> Array:
     """Return prices of investing ``[2]``, as they enter the payoff."""
-    race, player = seat.race, seat.player
-    prices = [
-        jnp.broadcast_to(race.numbers[name], (race.periods, race.players))[t, player]
-        for name in ("safety_investment_price", "performance_investment_price")
-    ]
-    return race.weights[t, player] * jnp.stack(prices)
+    numbers, player = seat.race.numbers_at(t), seat.player
+    names = ("safety_investment_price", "performance_investment_price")
+    return seat.race.weights[t, player] * jnp.stack([numbers[name][player] for name in names])
 
 
-def _placed(plan: Plan, value: Array, a: Array, b: Array) -> Array:
+def _placed(seat: Seat, value: Array, a: Array, b: Array) -> Array:
     """Return ``value [node node]`` interpolated at all pairs of stocks ``a`` and ``b``."""
-    rows = jax.vmap(lambda line: jnp.interp(period.log(b), plan.log_b, line))(value)
-    return jax.vmap(lambda line: jnp.interp(period.log(a), plan.log_a, line), 1, 1)(rows)
+    log_a, log_b = seat.nodes
+    rows = jax.vmap(lambda line: jnp.interp(period.log(b), log_b, line))(value)
+    return jax.vmap(lambda line: jnp.interp(period.log(a), log_a, line), 1, 1)(rows)
 
 
-def _value(seat: Seat, plan: Plan, level: Levels, after: Array, t: Array) -> Array:
+def _value(seat: Seat, own: Own, levels: Levels, after: Array, t: Array) -> Array:
     """Return the value of stocks ``[node node]`` at the start of a period, given that of the next."""
-    a, b = jnp.exp(plan.log_a), jnp.exp(plan.log_b)
+    (log_a, log_b), (a, b) = seat.nodes, jnp.exp(seat.nodes)
     floor = _floor(seat, jnp.stack([a, b], axis=1), t)
     price = _prices_of_stocks(seat, t)
-    at_floor = _placed(plan, after, floor[:, 0], floor[:, 1])
+    at_floor = _placed(seat, after, floor[:, 0], floor[:, 1])
     parts = [
-        (_placed(plan, after, x, y), x, y) for x in (floor[:, 0], a) for y in (floor[:, 1], b)
+        (_placed(seat, after, x, y), x, y) for x in (floor[:, 0], a) for y in (floor[:, 1], b)
     ]  # next stocks: at the floor, or at a node above
     first_a, first_b = jnp.searchsorted(a, floor[:, 0]), jnp.searchsorted(b, floor[:, 1])
-    own = level.own
 
-    def one(at: Any) -> Array:
+    def one(level: Levels) -> Array:
         if own.end_on == "disaster":
-            paid, on = jax.vmap(lambda log_a, line: jax.vmap(lambda v: _safety(own, at, log_a, v))(line))(
-                plan.log_a, at_floor
-            )
+            each = jax.vmap(jax.vmap(partial(_safety, own, level), (None, 0)))
+            paid, on = each(log_a, at_floor)
         else:
-            paid, on = jax.vmap(lambda log_a: _safety(own, at, log_a, jnp.zeros(())))(plan.log_a)
+            paid, on = jax.vmap(lambda a: _safety(own, level, a, jnp.zeros(())))(log_a)
             paid, on = paid[:, None], on[0]
-        cost = jax.vmap(lambda log_b: _performance(own, at[0], log_b))(plan.log_b)
+        cost = jax.vmap(partial(_performance, own, level.log_p))(log_b)
         best = _above(parts, jnp.mean(on), price, floor, first_a, first_b)
         if own.end_on == "disaster":  # the probability of continuing differs by state, the best stocks hardly
             best = best + (on - jnp.mean(on)) * at_floor
         return paid - cost[None, :] + best
 
-    each = jax.lax.map(one, tuple(level[:5]), batch_size=LEVELS)
-    return jnp.max(each, axis=0)
+    return jnp.max(jax.lax.map(one, levels, batch_size=LEVELS), axis=0)
 
 
 def _above(parts: Any, on: Array, price: Array, floor: Array, first_a: Array, first_b: Array) -> Array:
@@ -246,26 +213,21 @@ def _above(parts: Any, on: Array, price: Array, floor: Array, first_a: Array, fi
     return jnp.max(jnp.stack(found), axis=0) + refund
 
 
-def _choice(seat: Seat, plan: Plan, level: Levels, after: Array, stock: Array, t: Array) -> Array:
+def _choice(seat: Seat, own: Own, levels: Levels, after: Array, stock: Array, t: Array) -> Array:
     """Return the best next stocks ``[2]`` of one state."""
-    own = level.own
     floor = _floor(seat, stock[None], t)[0]
     price = _prices_of_stocks(seat, t)
-    a = jnp.append(floor[0], jnp.exp(plan.log_a))
-    b = jnp.append(floor[1], jnp.exp(plan.log_b))
-    value = _placed(plan, after, a, b)
+    a, b = jnp.concatenate([floor[:, None], jnp.exp(seat.nodes)], axis=1)
+    value = _placed(seat, after, a, b)
     cost = price[0] * (a - floor[0])[:, None] + price[1] * (b - floor[1])[None, :]
     allowed = (a >= floor[0])[:, None] & (b >= floor[1])[None, :]
 
-    def one(at: Any) -> Array:
-        paid, on = _safety(own, at, period.log(stock[0]), value[0, 0])
-        return (
-            paid
-            - _performance(own, at[0], period.log(stock[1]))
-            + jnp.where(allowed, on * value - cost, -jnp.inf)
-        )
+    def one(level: Levels) -> Array:
+        paid, on = _safety(own, level, period.log(stock[0]), value[0, 0])
+        ahead = jnp.where(allowed, on * value - cost, -jnp.inf)
+        return paid - _performance(own, level.log_p, period.log(stock[1])) + ahead
 
-    each = jnp.max(jax.vmap(one)(tuple(level[:5])), axis=0)
+    each = jnp.max(jax.vmap(one)(levels), axis=0)
     k, j = jnp.unravel_index(jnp.argmax(each), each.shape)
     return jnp.stack([a[k], b[j]])
 
@@ -313,20 +275,29 @@ def effort_response(race: Race, x: Profile, player: Array | int) -> tuple[Strate
     if race.periods == 1:
         strategy, payoff, _ = static_response(race, x, player)
         return strategy, payoff
-    rows = race.schedule(x)
+    payoff, inputs = _by_period(race, x, player)
+    return inputs.ravel(), payoff
+
+
+def _by_period(race: Race, x: Profile, player: Array | int) -> tuple[Array, Float[Array, "period 2"]]:
+    """Return the payoff of the best inputs, and these, all else of the own schedule as at ``x``.
+
+    From the last period backwards, each is a race of one period with a value of continuing.
+    """
+    rows, stocks = race.schedule(x), race.stocks(x)
 
     def one(ahead: Array, t: Array) -> tuple[Array, Array]:
-        stage = race.stage(t, jnp.zeros(race.players).at[player].set(ahead))
-        found = static_response(stage, rows[t], player)
-        return found.payoff, found.strategy
+        stage = race.stage(t, jnp.zeros(race.players).at[player].set(ahead), stocks[t])
+        found = static_response(stage, rows[t, :, :2], player)
+        upkeep = race.weights[t, player] * race.upkeep(race.numbers_at(t), rows[t])[player]
+        return found.payoff - upkeep, found.strategy
 
-    periods = jnp.arange(race.periods)
-    start = race.ahead[player]
-    if race.end_on == "none":
+    periods, last = jnp.arange(race.periods), race.ahead[player]
+    if race.end_on == "none":  # every period is reached, so each is a problem of its own
         paid, inputs = jax.vmap(lambda t: one(jnp.zeros(()), t))(periods)
-        return inputs.ravel(), jnp.sum(paid) + start
-    payoff, schedule = jax.lax.scan(one, start, periods, reverse=True)
-    return schedule.ravel(), payoff
+        return jnp.sum(paid) + last, inputs
+    payoff, inputs = jax.lax.scan(one, last, periods, reverse=True)
+    return payoff, inputs
 
 
 def _stationary_response(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array]:
@@ -378,21 +349,8 @@ def investment_response(race: Race, x: Profile, player: Array | int) -> tuple[St
 
 def efforts(race: Race, x: Profile, player: Array | int) -> Strategy:
     """Return the own schedule at ``x`` with the best inputs for its investments."""
-    rows = race.schedule(x)
-    a, b = race.stocks(x)
-
-    def one(ahead: Array, t: Array) -> tuple[Array, Array]:
-        stage = race.stage(t, jnp.zeros(race.players).at[player].set(ahead), a[t], b[t])
-        found = static_response(stage, rows[t, :, :2], player)
-        upkeep = race.weights[t, player] * race.upkeep(race.numbers_at(t), rows[t])[player]
-        return found.payoff - upkeep, found.strategy
-
-    periods = jnp.arange(race.periods)
-    if race.end_on == "none":
-        _, inputs = jax.vmap(lambda t: one(jnp.zeros(()), t))(periods)
-    else:
-        _, inputs = jax.lax.scan(one, race.ahead[player], periods, reverse=True)
-    own: Strategy = rows[:, player].at[:, :2].set(inputs).ravel()
+    _, inputs = _by_period(race, x, player)
+    own: Strategy = race.schedule(x)[:, player].at[:, :2].set(inputs).ravel()
     return own
 
 
@@ -400,25 +358,18 @@ def _planned(race: Race, x: Profile, player: Array | int) -> Float[Array, "start
     """Return starts: the schedule at ``x``, one without investment, and plans with and without sharing."""
     here = race.schedule(x)[:, player]
     idle = here.at[:, 2:].set(0.0)
-    starts = [here, idle]
-    for share_s, share_p in _gifts(race):
-        wish = idle if len(race.columns) == 4 else idle.at[:, 4].set(share_s).at[:, 5].set(share_p)
-        starts.append(wish)
-    wishes = jnp.stack(starts[2:])
+    wishes = idle[None]
+    if len(race.columns) == 6:
+        most = 1.0 if race.sharing_unit == "fraction" else 30.0
+        shares = [(0.0, 0.0), (most, 0.0), (0.0, most), (most, most)]
+        wishes = jnp.stack([idle.at[:, 4:].set(jnp.array(pair)) for pair in shares])
 
     def invested(wish: Array) -> Array:
         rows = x.at[player].set(wish.ravel())
         return wish.at[:, 2:4].set(planned(race, rows, player))
 
-    plans = jax.vmap(invested)(wishes)
-    return jnp.concatenate([jnp.stack(starts[:2]), plans]).reshape(len(plans) + 2, -1)
-
-
-def _gifts(race: Race) -> list[tuple[float, float]]:
-    if len(race.columns) < 6:
-        return [(0.0, 0.0)]
-    most = 1.0 if race.sharing_unit == "fraction" else 30.0
-    return [(0.0, 0.0), (most, 0.0), (0.0, most), (most, most)]
+    starts = jnp.concatenate([jnp.stack([here, idle]), jax.vmap(invested)(wishes)])
+    return starts.reshape(len(starts), -1)
 
 
 def _spread(race: Race, x: Profile, player: Array | int) -> Float[Array, "start axis"]:
@@ -426,12 +377,10 @@ def _spread(race: Race, x: Profile, player: Array | int) -> Float[Array, "start 
     width = race.space.shape[1]
     key = jax.random.key(0)
     samples = jnp.exp(2.0 * jax.random.normal(key, (RANDOM - 2, width)))
-    columns = len(race.columns)
-    effort = jnp.arange(width) % columns < 2
+    effort = jnp.arange(width) % len(race.columns) < 2
     mask = effort | (jax.random.uniform(jax.random.fold_in(key, 1), samples.shape) < 0.3)
-    samples = jnp.where(mask, samples, 0.0)
-    high = race.space.high[player]
-    return jnp.concatenate([x[player][None], jnp.zeros((1, width)), jnp.minimum(samples, high)])
+    samples = jnp.minimum(jnp.where(mask, samples, 0.0), race.space.high[player])
+    return jnp.concatenate([x[player][None], jnp.zeros((1, width)), samples])
 
 
 # --- the last steps -----------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -13,9 +13,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.reparametrisation import flattened
 from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Profile, Strategy
-
-if TYPE_CHECKING:
-    from rivalry.games.race.model import Race
+from rivalry.games.race.model import STOCKS, Race, productivities
 
 DEEP, EACH = 20.0, 21  # the scan of an effort: so many nats below the highest, so many levels
 INVESTED, SHARED = {2: 15, 4: 7}, 3  # levels of investments, by how many other inputs there are; of shares
@@ -23,7 +21,6 @@ ROUNDS, SIDE, SHRINK = 14, 5, 0.5
 IDLE = 0.1  # in nats, above the smallest amount: the smallest input tried
 LEAST = 1e-12  # stocks are observed as logarithms, smaller ones as this one
 # Spending on either input, as a fraction of the prize: at the default prices 0.09 to 4.95, and 0.05 to 2.72.
-PRICES = {"safety_input": "safety_price", "performance_input": "performance_price"}
 SPENT = {
     "safety_input": (np.exp(-2.4) / 10, np.exp(1.6) / 10),
     "performance_input": (np.exp(-3.0) / 10, np.exp(1.0) / 10),
@@ -180,13 +177,7 @@ def state_bounds(race: Race, t: int) -> tuple[np.ndarray, np.ndarray]:
     low, high = start.copy(), start.copy()
     bounds = np.asarray(race.period_space.high)
     for k in range(t) if len(start) else ():
-        numbers = {name: np.asarray(value) for name, value in race.numbers_at(k).items()}
-        remaining = 1 - np.stack(
-            [
-                np.broadcast_to(numbers[name], start[0].shape)
-                for name in ("safety_depreciation", "performance_depreciation")
-            ]
-        )
+        remaining = 1 - np.stack([np.asarray(race.numbers_at(k)[loss]) for _, loss in STOCKS])
         low = remaining * low
         before = high
         high = remaining * high + bounds[:, 2:4].T
@@ -215,7 +206,7 @@ class RacePlay(eqx.Module):
     """
 
     race: Race
-    periods: int | None = eqx.field(static=True)
+    periods: int | None = eqx.field(static=True, default=None)
 
     @property
     def space(self) -> Box:
@@ -244,11 +235,7 @@ class RacePlay(eqx.Module):
         race = self.race
         t = jnp.asarray(0) if race.infinite_horizon else jnp.minimum(state.period, race.periods - 1)
         numbers = race.numbers_at(t)
-        stocks = (
-            state.state
-            if state.state.size
-            else jnp.stack([numbers["safety_productivity"], numbers["performance_productivity"]])
-        )
+        stocks = state.state if state.state.size else productivities(numbers)
         logs = jnp.log(jnp.maximum(stocks, LEAST)).ravel()
         seen = jnp.append(state.period.astype(float), logs)
         return jnp.broadcast_to(seen, (race.players, seen.size))
@@ -275,7 +262,7 @@ def levels(race: Race, count: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for column in race.columns:
         if column in SPENT:
-            price = numbers["price"] if "price" in numbers else numbers[PRICES[column]]
+            price = numbers["price"] if "price" in numbers else numbers[column.replace("input", "price")]
             unit = stake / np.where(price > 0, price, 0.1)
             low, high = SPENT[column]
             found.append({"kind": "log", "from": low * unit, "to": high * unit, "count": count})

@@ -10,7 +10,7 @@ input attains, is tested separately. Custom parts are searched on a grid of both
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -20,15 +20,10 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import Profile
 from rivalry.games.race import period
-from rivalry.games.race.period import Numbers, Rules, log
-
-if TYPE_CHECKING:
-    from rivalry.games.race.model import Race
-
+from rivalry.games.race.model import Race
+from rivalry.games.race.period import BUILT_IN, Numbers, Rules, log
 
 THRESHOLDS = (period.certification, period.relative_certification, period.penalty)
-COSTS = (period.linear, period.quadratic, *THRESHOLDS)
-RISKS = (period.winner_only, period.multiplicative, period.additive, period.mixed)
 TINY = 1e-200
 NUDGE = 1e-12  # in logs: distance from a threshold at which rounding decides nothing
 
@@ -68,13 +63,13 @@ def discontinuous_part(rules: Rules) -> str:
     """Return the part that makes payoffs discontinuous, or an empty text."""
     if rules.contest is period.best:
         return "contest = 'best'"
-    return f"cost = {rules.cost.__name__!r}" if rules.cost in THRESHOLDS else ""
+    return f"cost = {period.name_of(rules.cost)!r}" if rules.cost in THRESHOLDS else ""
 
 
 def known(race: Race) -> bool:
     """Return whether the best safety at a fixed performance is known for the race's parts."""
     rules = race.rules
-    return rules.production is period.power and rules.risk in RISKS and rules.cost in COSTS
+    return rules.production is period.power and BUILT_IN.issuperset((rules.risk, rules.cost))
 
 
 def own_problem(race: Race, x: Profile, player: Array | int) -> Own:
@@ -110,12 +105,11 @@ def place_of(own: Own, log_xp: Array, log_p: Array, p: Array) -> Place:
     nobody = jnp.maximum(1 - jnp.sum(q), 0.0)
     z = own.z.at[i].set(-jnp.inf)
     safe = rules.risk(z, jax.nn.sigmoid(z), numbers)
-    unsafe = jax.nn.sigmoid(-z) if rules.risk is period.winner_only else 1 - safe
+    unsafe = period.complement(rules, z, safe)
     won = period.gains(rules, numbers, all_p, q, nobody, safe, unsafe)[i]
     base = own.weight * won + own.ahead * _p_continue(own, q, nobody, unsafe)
     theta = own.of("scale_penalty")
-    spoil = jnp.where(theta > 0, theta * log_p, 0.0)
-    return Place(log_xp, base, _gain(own, q, all_p, z), spoil)
+    return Place(log_xp, base, _gain(own, q, all_p, z), jnp.where(theta > 0, theta * log_p, 0.0))
 
 
 def _p_continue(own: Own, q: Array, nobody: Array, unsafe: Array) -> Array:
@@ -169,17 +163,20 @@ def log_odds(own: Own, at: Place, log_xs: Array) -> Array:
     return jnp.where(built, log_s - jnp.where(built, at.spoil, 0.0), jnp.inf)
 
 
+def effect_of_safety(own: Own, z: Array) -> Array:
+    """Return ``sigma^g`` at log odds ``z`` of own safety."""
+    g = power_of_safety(own)
+    return jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-z), 0.0))
+
+
 def value(own: Own, at: Place, log_xs: Array) -> Array:
     """Return the payoff of inputs ``exp(log_xs)`` and ``exp(at.log_xp)``."""
-    i = own.player
-    z = log_odds(own, at, log_xs)
-    g = power_of_safety(own)
-    safe = jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-z), 0.0))
+    i, z = own.player, log_odds(own, at, log_xs)
     log_s = log(own.of("safety_productivity")) + own.of("safety_exponent") * log_xs
     xs, xp = jnp.exp(log_xs), jnp.exp(at.log_xp)
     safety = own.z.at[i].set(z) if own.rules.measured_by == "odds" else own.log_s.at[i].set(log_s)
     cost = own.rules.cost(own.xs.at[i].set(xs), own.xp.at[i].set(xp), safety, own.numbers)[i]
-    return at.base + at.gain * safe - own.weight * cost
+    return at.base + at.gain * effect_of_safety(own, z) - own.weight * cost
 
 
 def best_safety(own: Own, at: Place, steps: int) -> tuple[Array, Array]:
@@ -197,23 +194,28 @@ def best_safety(own: Own, at: Place, steps: int) -> tuple[Array, Array]:
 def candidates(own: Own, at: Place, steps: int) -> Float[Array, "candidate"]:
     """Return logarithms of the safety inputs among which the best is; no input comes first."""
     top, none = own.top[0], jnp.asarray(-jnp.inf)
+    price, slope = safety_price(own)
     found = [none]
-    if own.rules.cost in (period.linear, period.quadratic):
-        net = own.of("safety_price") - own.of("safety_subsidy")
-        second = own.of("safety_price_slope") if own.rules.cost is period.quadratic else jnp.asarray(0.0)
-        found += [peak(own, at, net, second, steps), top]
-        if own.rules.cost is period.quadratic:  # a subsidy above the price pays up to here
-            found.append(log(jnp.maximum(-net, 0.0) / jnp.where(second > 0, second, jnp.inf)))
-    else:
+    if own.rules.cost in THRESHOLDS:
         edge = _threshold(own, at)
         slack = NUDGE * (1 + jnp.abs(jnp.where(jnp.isfinite(edge), edge, 0.0)))
-        below, above = edge - slack, edge + slack
-        outside = peak(own, at, own.of("price"), jnp.asarray(0.0), steps)
-        inside = outside
+        outside = inside = peak(own, at, price, slope, steps)
         if own.rules.cost is not period.penalty:
-            inside = peak(own, at, own.of("certified_price"), jnp.asarray(0.0), steps)
-        found += [jnp.minimum(outside, below), jnp.maximum(inside, above), top]
+            inside = peak(own, at, own.of("certified_price"), slope, steps)
+        found += [jnp.minimum(outside, edge - slack), jnp.maximum(inside, edge + slack), top]
+    else:
+        found += [peak(own, at, price, slope, steps), top]
+        if own.rules.cost is period.quadratic:  # a subsidy above the price pays up to here
+            found.append(log(jnp.maximum(-price, 0.0) / jnp.where(slope > 0, slope, jnp.inf)))
     return jnp.stack([jnp.minimum(each, top) for each in found])
+
+
+def safety_price(own: Own) -> tuple[Array, Array]:
+    """Return the price of safety, and its rise per unit of input; thresholds of the cost are ignored."""
+    if own.rules.cost in THRESHOLDS:
+        return own.of("price"), jnp.asarray(0.0)
+    slope = own.of("safety_price_slope") if own.rules.cost is period.quadratic else jnp.asarray(0.0)
+    return own.of("safety_price") - own.of("safety_subsidy"), slope
 
 
 def _threshold(own: Own, at: Place) -> Array:
@@ -298,7 +300,7 @@ class Batch(NamedTuple):
 def static_response(race: Race, x: Profile, player: Array | int) -> Best:
     """Return the best ``(xs, xp)`` of ``player`` in a race of one period; ``player`` may be traced."""
     if not known(race):
-        return Best(*grid_response(race, x, player))
+        return grid_response(race, x, player)
     own = own_problem(race, x, player)
     batch, payoffs, log_xs = _tried(own)
     attained = ~batch.trace & jnp.isnan(batch.log_p)
@@ -327,7 +329,7 @@ def _tried(own: Own) -> tuple[Batch, Array, Array]:
     def batch_at(lines: Array) -> Batch:
         flat = lines.ravel()
         free = (flat, jnp.full(len(flat), jnp.nan), jnp.zeros(len(flat), dtype=bool))
-        return Batch(*(jnp.concatenate(pair) for pair in zip(fixed, free, strict=True)))
+        return Batch(*map(jnp.append, fixed, free))
 
     def slope(log_xp: Array, log_p: Array, trace: Array) -> tuple[Array, Array, Array]:
         def there(log_xp: Array) -> tuple[Array, Array]:
@@ -406,30 +408,23 @@ def _apart(own: Own) -> Batch:
 
     Against idle rivals an arbitrarily small performance may win, at no cost.
     """
-    none = jnp.asarray(-jnp.inf)
-    log_xp, log_p, trace = (
-        [none, none],
-        [jnp.nan, jnp.where(own.of("performance_productivity") > 0, -1e300, -jnp.inf)],
-        [False, True],
-    )
+    none, able = jnp.asarray(-jnp.inf), own.of("performance_productivity") > 0
+    tiny = jnp.where(able, -1e300, -jnp.inf)
+    found = Batch(jnp.stack([none, none]), jnp.stack([jnp.nan, tiny]), jnp.array([False, True]))
     if own.rules.contest is not period.best:
-        return Batch(jnp.stack(log_xp), jnp.stack([jnp.asarray(p) for p in log_p]), jnp.array(trace))
-    able = (
-        (own.of("performance_productivity") > 0)
-        & jnp.isfinite(own.log_p)
-        & (jnp.arange(len(own.log_p)) != own.player)
-    )
-    level = (own.log_p - jnp.where(able, period.log(own.of("performance_productivity")), 0.0)) / own.of(
-        "performance_exponent"
-    )
+        return found
+    able &= jnp.isfinite(own.log_p) & (jnp.arange(len(own.log_p)) != own.player)
+    log_b = jnp.where(able, period.log(own.of("performance_productivity")), 0.0)
+    level = (own.log_p - log_b) / own.of("performance_exponent")
     level = jnp.where(able & (level + ABOVE < own.top[1]), level, -jnp.inf)
     over = jnp.where(level > -jnp.inf, own.log_p + ABOVE, -jnp.inf)
     free = jnp.full(len(level), jnp.nan)
-    return Batch(
-        jnp.concatenate([jnp.stack(log_xp), level, level + ABOVE, level]),
-        jnp.concatenate([jnp.stack([jnp.asarray(p) for p in log_p]), free, free, over]),
-        jnp.concatenate([jnp.array(trace), jnp.zeros(3 * len(level), dtype=bool)]),
+    ties = Batch(
+        jnp.concatenate([level, level + ABOVE, level]),
+        jnp.concatenate([free, free, over]),
+        jnp.zeros(3 * len(level), dtype=bool),
     )
+    return Batch(*map(jnp.append, found, ties))
 
 
 @eqx.filter_jit
@@ -482,8 +477,8 @@ def response_details(race: Race, x: Profile, player: int) -> dict[str, Any]:
 # --- both inputs searched: for custom production, risk or cost ----------------------------------------------
 
 
-def grid_response(race: Race, x: Profile, player: Array | int) -> tuple[Array, Array, Array]:
-    """Return the best strategy on a refined grid, its payoff, and the payoff again as its limit."""
+def grid_response(race: Race, x: Profile, player: Array | int) -> Best:
+    """Return the best strategy on a refined grid."""
     space = race.space
     assert space.least is not None
     low, high = jnp.log(space.least[player, :2]), jnp.log(space.high[player, :2])
@@ -518,17 +513,14 @@ def grid_response(race: Race, x: Profile, player: Array | int) -> tuple[Array, A
     tried = jnp.concatenate([jnp.full((1, 2), -jnp.inf), ends])
     final = jax.vmap(paid)(tried)
     first = jnp.argmax(final)
-    return jnp.exp(tried[first]), final[first], final[first]
+    return Best(jnp.exp(tried[first]), final[first], final[first])
 
 
 def _summits(values: Array) -> Array:
     """Return where a lattice is at least as high as its four neighbours."""
     padded = jnp.pad(values, 1, constant_values=-jnp.inf)
     beside = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
-    found = jnp.ones(values.shape, dtype=bool)
-    for neighbour in beside:
-        found &= values >= neighbour
-    return found
+    return jnp.all(values >= jnp.stack(beside), axis=0)
 
 
 def _rivals(race: Race, x: Profile, player: Array | int) -> Array:
@@ -537,8 +529,7 @@ def _rivals(race: Race, x: Profile, player: Array | int) -> Array:
         return jnp.zeros(0)
     numbers = race.numbers_at(0)
     _, log_p = period.power(x[:, 0], x[:, 1], numbers)
-    level = (log_p - period.log(numbers["performance_productivity"][player])) / numbers[
-        "performance_exponent"
-    ][player]
+    log_b = period.log(numbers["performance_productivity"][player])
+    level = (log_p - log_b) / numbers["performance_exponent"][player]
     level = jnp.where(jnp.isfinite(level), level, -jnp.inf)
     return jnp.concatenate([level, level + ABOVE])
