@@ -46,9 +46,9 @@ def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> C
 
 def _frame(system: System) -> _Frame:
     zero = np.zeros(system.unknowns + 1)
-    reduce = system.equations() * (system.lengths / system.family.scale)[:, None]
+    reduce = system._basis.T[system._rows] * (system.lengths / system.family.scale)[:, None]
     low, high = system.family.low, system.family.high
-    expand = system.moves() * system.lengths
+    expand = system._basis @ system._expand * system.lengths
     return _Frame(*map(put, (system.profile(zero), expand, reduce, low, high - low)))
 
 

@@ -264,7 +264,7 @@ def test_disturbances_have_the_mean_and_the_spread_they_are_told() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"delta": -1.0}, "delta: -1.0 must be at least 0"),
+        ({"delta": -1.0}, "delta: -1 must be at least 0"),
         ({"delta": float("nan")}, "delta: nan must be at least 0"),
         ({"leader": 2}, "leader: 2 must be at most 1"),
         ({"ramps": [0.1, 0.0]}, r"ramps\[1\]"),

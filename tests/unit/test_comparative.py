@@ -13,7 +13,7 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.jax import jnp
 from rivalry.core.space import Box
-from rivalry.methods.continuation.comparative_statics import ComparativeStatics
+from rivalry.methods import ComparativeStatics
 
 
 class Contest(eqx.Module):
@@ -123,7 +123,7 @@ def test_what_cannot_be_moved_is_told() -> None:
             ComparativeStatics(parameter).world(game)
     with pytest.raises(ValueError, match="game: its space must be a Box, not Simplex"):
         ComparativeStatics("tables").world(rv.games.matrix("chicken"))
-    with pytest.raises(ValueError, match=r"difference: 0\.0 must be above 0"):
+    with pytest.raises(ValueError, match="difference: 0 must be above 0"):
         ComparativeStatics("price", difference=0.0)
 
 

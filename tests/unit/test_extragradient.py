@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.methods.dynamics.extragradient import Extragradient
+from rivalry.methods import Extragradient
 from rivalry.methods.dynamics.gradient_ascent import GradientAscent
 from tests.small_games import linear
 
@@ -85,5 +85,5 @@ def test_a_race_from_afar() -> None:
 
 
 def test_a_rate_must_be_above_zero() -> None:
-    with pytest.raises(ValueError, match="rate: 0\\.0 must be above 0"):
+    with pytest.raises(ValueError, match="rate: 0 must be above 0"):
         Extragradient(rate=0.0)

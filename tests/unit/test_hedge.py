@@ -11,9 +11,7 @@ import rivalry as rv
 from rivalry.core.needs import fits
 from rivalry.core.oracles import to_finite
 from rivalry.games.matrix import Matrix, matrix
-from rivalry.methods.finite.fictitious_play import FictitiousPlay
-from rivalry.methods.finite.hedge import Hedge
-from rivalry.methods.finite.softmax_policy_gradient import SoftmaxPolicyGradient
+from rivalry.methods import FictitiousPlay, Hedge, SoftmaxPolicyGradient
 
 RAGGED = np.random.default_rng(5).normal(size=(3, 2, 3, 4))
 
@@ -152,7 +150,7 @@ def test_continuous_games_are_played_on_places(learner: Any) -> None:
     [
         (lambda: Hedge(eta=0.0), "eta: 0 must be above 0"),
         (lambda: Hedge(eta=[1.0, -1.0]), r"eta\[1\]: -1 must be above 0"),
-        (lambda: Hedge(rounds=0), "rounds: 0 must be a whole number of at least 1"),
+        (lambda: Hedge(rounds=0), "rounds: 0 must be at least 1"),
         (lambda: Hedge(places=1), "places: 1 must be a whole number of at least 2"),
         (lambda: Hedge(places={"kind": "log"}), "places.from: is missing"),
         (lambda: SoftmaxPolicyGradient(batch=0), "batch: 0 must be"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from rivalry.core.game import scale
 from rivalry.core.results import Record
 from rivalry.integrations.rllib.networks import PolicyNetwork
 
@@ -50,23 +53,46 @@ class TrainingSetup(Protocol):
         ...
 
 
-@runtime_checkable
-class Arena(TrainingSetup, Protocol):
+@dataclass(frozen=True)
+class Arena(ABC):
     """A game as an environment for RLlib, and the evaluation of learned policies."""
+
+    given: Any
+    names: tuple[str, ...]  # all agents
+    groups: tuple[str, ...]  # the policy that each follows, by name
+    periods: int  # of an episode
+    discount: float  # per period
 
     @property
     def players(self) -> tuple[int, ...]:
-        """The player of the game, or the type, that each agent is."""
-        ...
+        """The player of the game, or the type, that each agent is. Default: one agent per player."""
+        return tuple(range(len(self.names)))
+
+    @property
+    def scale(self) -> float:
+        """The number that rewards are divided by. Default: the game's payoff scale."""
+        return scale(self.given)
 
     @property
     def who(self) -> str:
         """The dimension of players: ``player``, or ``seat`` where the game's players are only the leaders."""
-        ...
+        return "player"
 
+    @abstractmethod
+    def env(self) -> Any:
+        """Return a new parallel environment."""
+
+    def lasted(self, steps: float) -> float:
+        """Return the periods of an episode of so many steps of the environment. Default: all of them."""
+        return float(self.periods)
+
+    def look(self, name: str, seen: Any) -> np.ndarray:
+        """Return what an agent is given of an observation, as a row of numbers. Default: all of it."""
+        return np.asarray(seen, dtype=np.float32)
+
+    @abstractmethod
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
         """Return the record of learned policies; ``words`` seed all samples."""
-        ...
 
 
 class Reading(NamedTuple):

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.certify import TOLERANCE
-from rivalry.core.game import alike, is_markov, scale
+from rivalry.core.game import alike, is_markov
 from rivalry.core.oracles import move_order, to_markov
 from rivalry.core.results import Certificate, Record
 from rivalry.core.statistics import half_width
 from rivalry.envs import CityEnv, EconomyEnv, city_policy, parallel_env, policy_table
-from rivalry.integrations.rllib.arenas import Networks, Reading, acted, grouped
+from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, acted, grouped
 from rivalry.integrations.rllib.networks import PolicyNetwork, capped
 from rivalry.integrations.rllib.options import LearnerOptions
 from rivalry.integrations.rllib.rounds import discount, one_for_all
@@ -36,14 +36,9 @@ EXPLORING = (  # variables that are also reported for play with exploration
 
 
 @dataclass(frozen=True)
-class NativeArena:
+class NativeArena(Arena):
     """A game with periods or states of its own."""
 
-    given: Any
-    periods: int
-    discount: float
-    groups: tuple[str, ...]
-    names: tuple[str, ...]
     stages: int  # of a period, each a step
 
     @classmethod
@@ -52,30 +47,8 @@ class NativeArena:
         if not (to_markov.knows(game) or is_markov(game)):
             raise ValueError("moves: 'lived' needs a game with periods of its own; take 'any'")
         names = tuple(parallel_env(game, periods=1).possible_agents)
-        kinds = alike(game)
-        return cls(
-            game,
-            learner.periods,
-            discount(game, learner.gamma),
-            grouped(names, kinds, learner.policies == "shared"),
-            names,
-            _stages(game),
-        )
-
-    @property
-    def players(self) -> tuple[int, ...]:
-        """One agent per player."""
-        return tuple(range(len(self.names)))
-
-    @property
-    def scale(self) -> float:
-        """The game's payoff scale."""
-        return scale(self.given)
-
-    @property
-    def who(self) -> str:
-        """The dimension of players."""
-        return "player"
+        groups = grouped(names, alike(game), learner.policies == "shared")
+        return cls(game, names, groups, learner.periods, discount(game, learner.gamma), _stages(game))
 
     def lasted(self, steps: float) -> float:
         """Return the periods, one step per stage."""
@@ -84,10 +57,6 @@ class NativeArena:
     def env(self) -> Any:
         """Return the game as an environment."""
         return parallel_env(self.given, periods=self.periods, normalize_spaces=True)
-
-    def look(self, name: str, seen: np.ndarray) -> np.ndarray:
-        """Return the whole observation."""
-        return np.asarray(seen, dtype=np.float32)
 
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
         """Return episode returns without and with exploration, and the gains of trained best responses."""
@@ -108,14 +77,9 @@ class NativeArena:
             more = self._returns(deviating, options, first, explore=False)[:, player] - plain[:, player]
             gain[player], band[player] = max(float(more.mean()), 0.0), half_width(more[:, None])[0]
         proof = Certificate(gain, np.full(len(gain), np.inf), "lower bound", HOW, TOLERANCE * self.scale)
-        return (
-            found
-            | proof.record()
-            | {
-                "trained_best_response_gain": (("player",), gain),
-                "trained_best_response_gain_band": (("player",), band),
-            }
-        )
+        found["trained_best_response_gain"] = (("player",), gain)
+        found["trained_best_response_gain_band"] = (("player",), band)
+        return found | proof.record()
 
     def _returns(
         self, networks: Networks, options: Reading, sequence: np.random.SeedSequence, explore: bool
@@ -146,17 +110,22 @@ def _stages(game: Any) -> int:
 
 
 @dataclass(frozen=True)
-class AgentsArena:
+class AgentsArena(Arena):
     """Agents with discrete actions; out-of-range entries are clipped to the largest legal one."""
 
-    given: Any
     city: bool
-    periods: int
-    discount: float
-    groups: tuple[str, ...]
-    names: tuple[str, ...]
-    players: tuple[int, ...]
-    scale: float  # the largest urgency, in which rewards are measured
+    types: tuple[int, ...]
+    urgency: float  # the largest
+
+    @property
+    def players(self) -> tuple[int, ...]:
+        """The type of every agent."""
+        return self.types
+
+    @property
+    def scale(self) -> float:
+        """The largest urgency, in which rewards are measured."""
+        return self.urgency
 
     @classmethod
     def of(cls, game: Any, learner: LearnerOptions) -> AgentsArena:
@@ -166,34 +135,18 @@ class AgentsArena:
             raise ValueError(f"game: {type(game).__name__} has no agents who could learn")
         world = env.city if isinstance(env, CityEnv) else env.economy
         names, kinds = tuple(env.possible_agents), tuple(np.asarray(world.type_of).tolist())
-        own = env.city.discount if isinstance(env, CityEnv) else game.discount
-        return cls(
-            game,
-            isinstance(env, CityEnv),
-            learner.periods,
-            one_for_all(own, learner.gamma),
-            grouped(names, kinds, learner.policies == "shared"),
-            names,
-            kinds,
-            float(world.stakes.max()),
-        )
-
-    @property
-    def who(self) -> str:
-        """The dimension of types."""
-        return "player"
+        groups = grouped(names, kinds, learner.policies == "shared")
+        worth = one_for_all(world.discount if isinstance(env, CityEnv) else game.discount, learner.gamma)
+        city, urgency = isinstance(env, CityEnv), float(world.stakes.max())
+        return cls(game, names, groups, learner.periods, worth, city, kinds, urgency)
 
     def env(self) -> Any:
         """Return the economy or the city as an environment."""
         return parallel_env(self.given, periods=self.periods, illegal="clip", normalize_spaces=True)
 
-    def lasted(self, steps: float) -> float:
-        """Return the periods of an episode."""
-        return float(self.periods)
-
-    def look(self, name: str, seen: dict[str, np.ndarray]) -> np.ndarray:
+    def look(self, name: str, seen: Any) -> np.ndarray:
         """Return the observation without the mask."""
-        return seen["observation"].astype(np.float32)
+        return np.asarray(seen["observation"], dtype=np.float32)
 
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
         """Return policies, evaluated by simulation and by dynamic programming in the measured distributions.

@@ -13,9 +13,9 @@ from rivalry.core.game import alike, scale
 from rivalry.core.jax import put
 from rivalry.core.oracles import discount_factors, to_finite, to_markov, to_stages
 from rivalry.core.results import Record
-from rivalry.core.space import Box
+from rivalry.core.space import Box, width
 from rivalry.envs import parallel_env
-from rivalry.integrations.rllib.arenas import Networks, Reading, acted, grouped
+from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, acted, grouped
 from rivalry.integrations.rllib.options import LearnerOptions
 from rivalry.methods.continuous.mixtures import action_payoffs, mixture_record, tables_of
 from rivalry.methods.q_learning.seating import USUAL_GAMMA, seating
@@ -28,18 +28,14 @@ DRAWN = 4096  # choices with exploration, of which the atoms are evenly spaced q
 
 
 @dataclass(frozen=True)
-class RoundsArena:
+class RoundsArena(Arena):
     """A repeated game. Players are those of ``base``, in which followers who learn have seats too."""
 
-    given: Any
     base: Any  # every player who learns has a seat in it
     board: Any  # the same with numbered choices for levels
     stages: tuple[tuple[int, ...], ...]
     leaders: tuple[int, ...] | None  # of a game of leaders whose followers learn as well
     seen: str
-    periods: int
-    discount: float
-    groups: tuple[str, ...]
 
     @classmethod
     def of(cls, game: Any, learner: LearnerOptions) -> RoundsArena:
@@ -54,27 +50,10 @@ class RoundsArena:
         names = tuple(f"player_{k}" for k in range(players))
         seen = learner.observation or "none"
         board = discretise(base, learner.places) if learner.moves == "levels" else base
-        return cls(
-            game,
-            base,
-            board,
-            stages,
-            seat_game.leaders if led else None,
-            seen,
-            learner.periods,
-            0.0 if seen == "none" and learner.gamma is None else discount(base, learner.gamma),
-            grouped(names, alike(board), learner.policies == "shared"),
-        )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The players who learn."""
-        return tuple(f"player_{k}" for k in range(self.base.space.shape[0]))
-
-    @property
-    def players(self) -> tuple[int, ...]:
-        """One agent per player."""
-        return tuple(range(len(self.names)))
+        groups = grouped(names, alike(board), learner.policies == "shared")
+        worth = 0.0 if seen == "none" and learner.gamma is None else discount(base, learner.gamma)
+        leaders = seat_game.leaders if led else None
+        return cls(game, names, groups, learner.periods, worth, base, board, stages, leaders, seen)
 
     @property
     def scale(self) -> float:
@@ -92,11 +71,7 @@ class RoundsArena:
         again = in_stages(self.board, whole, periods=self.periods) if len(whole) > 1 else None
         return parallel_env(again or repeat(self.board, periods=self.periods), normalize_spaces=True)
 
-    def lasted(self, steps: float) -> float:
-        """Return the periods of an episode."""
-        return float(self.periods)
-
-    def look(self, name: str, seen: np.ndarray) -> np.ndarray:
+    def look(self, name: str, seen: Any) -> np.ndarray:
         """Last choices as far as they are seen, and in stages what was chosen in this period."""
         players, axes = self._shape
         own = self._number[name]
@@ -117,8 +92,7 @@ class RoundsArena:
         """Return the profile after play without exploration, and the mixtures of play with exploration."""
         path = self._play(networks, options.rounds)
         x, last_change = path[-1], np.ptp(path[-2:], axis=0)
-        width = self._width()
-        still = bool(np.all(last_change <= STILL * width))
+        still = bool(np.all(last_change <= STILL * np.asarray(width(self.base.space))))
         record: Record = {
             "status": ((), np.asarray("converged" if still else "cycling")),
             "profile": (("player", "axis"), x if self.leaders is None else x[list(self.leaders)]),
@@ -136,7 +110,8 @@ class RoundsArena:
         env: Any = self.env()
         path: list[np.ndarray] = []
         seen, _ = env.reset(seed=0)
-        chosen = np.zeros((len(self.names), self._columns))
+        space = self.board.space
+        chosen = np.zeros((len(self.names), space.shape[1] if isinstance(space, Box) else 1))
         while len(path) < rounds:
             if not env.agents:
                 seen, _ = env.reset()
@@ -153,20 +128,6 @@ class RoundsArena:
         """Return the strategies ``[player axis]`` of actions ``[player column]``."""
         x = strategies(self.board.space, put(actions))
         return np.asarray(x if self.board is self.base else self.board.profile(x))
-
-    @property
-    def _columns(self) -> int:
-        """The numbers per action."""
-        space = self.board.space
-        return int(space.shape[1]) if isinstance(space, Box) else 1
-
-    def _width(self) -> np.ndarray:
-        """Return the widths of the spaces, ``[player axis]``."""
-        space = self.base.space
-        if not isinstance(space, Box):
-            return np.ones(space.shape)
-        width: np.ndarray = np.asarray(space.high) - np.asarray(space.low)
-        return width
 
     def _away(self, x: np.ndarray) -> Record:
         """Return the distance of each player's choice from its best response."""

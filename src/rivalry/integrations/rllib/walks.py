@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.game import alike, scale
+from rivalry.core.game import alike
 from rivalry.core.jax import put
 from rivalry.core.results import Record
-from rivalry.core.space import Box
+from rivalry.core.space import Box, width
 from rivalry.envs import parallel_env
-from rivalry.integrations.rllib.arenas import Networks, Reading, acted, grouped
+from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, acted, grouped
 from rivalry.integrations.rllib.options import LearnerOptions
 from rivalry.integrations.rllib.rounds import discount
 from rivalry.methods.q_learning.policies import led_to, spread
@@ -30,16 +30,12 @@ STILL = 1e-6  # share of the box below which play is at rest
 
 
 @dataclass(frozen=True)
-class WalksArena:
+class WalksArena(Arena):
     """A one-shot game in which a choice is a step from the present position."""
 
-    given: Any
     walk: Any  # the game of steps
     places: int  # on each axis; 0: steps of any length
     joint: bool
-    periods: int
-    discount: float
-    groups: tuple[str, ...]
 
     @classmethod
     def of(cls, game: Any, learner: LearnerOptions) -> WalksArena:
@@ -61,47 +57,12 @@ class WalksArena:
         worth = discount(game, learner.gamma)
         if grid and worth >= 1:
             raise ValueError(f"gamma: {worth:g} must be below 1 on a grid, where play has no end")
-        return cls(
-            game,
-            walk,
-            places,
-            seen == "joint",
-            learner.periods,
-            worth,
-            grouped(names, alike(game), learner.policies == "shared"),
-        )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The players."""
-        return tuple(f"player_{k}" for k in range(self.given.space.shape[0]))
-
-    @property
-    def players(self) -> tuple[int, ...]:
-        """One agent per player."""
-        return tuple(range(len(self.names)))
-
-    @property
-    def scale(self) -> float:
-        """The game's payoff scale."""
-        return scale(self.given)
-
-    @property
-    def who(self) -> str:
-        """The dimension of players."""
-        return "player"
+        groups = grouped(names, alike(game), learner.policies == "shared")
+        return cls(game, names, groups, learner.periods, worth, walk, places, seen == "joint")
 
     def env(self) -> Any:
         """Return the game of steps as an environment."""
         return parallel_env(self.walk, periods=self.periods, normalize_spaces=True)
-
-    def lasted(self, steps: float) -> float:
-        """Return the periods of an episode."""
-        return float(self.periods)
-
-    def look(self, name: str, seen: np.ndarray) -> np.ndarray:
-        """Return the position of the player, or of all players, its own first."""
-        return np.asarray(seen, dtype=np.float32)
 
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
         """Return where policies lead without exploration, and the gains from deviating."""
@@ -158,12 +119,11 @@ class WalksArena:
     def _paths(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
         draw = np.random.default_rng(np.random.SeedSequence(words.tolist()))
         plain, _ = self._walked(networks, None, options.rounds)
-        space, end = self.given.space, plain[-1]
-        wide = np.asarray(space.high) - np.asarray(space.low)
+        wide = np.asarray(width(self.given.space))
         still = bool(np.all(np.ptp(plain[-2:], axis=0) <= STILL * wide))
         path, paid = self._walked(networks, draw, options.evaluation)
         return {
-            "profile": (("player", "axis"), end),
+            "profile": (("player", "axis"), plain[-1]),
             "status": ((), np.asarray("converged" if still else "cycling")),
             "rollout": (("rollout_step", "player", "axis"), plain),
             "exploring_choice": (("player", "axis"), path.mean(axis=0)),
@@ -193,8 +153,7 @@ def _widths(space: Any) -> np.ndarray:
     """Return the width of a space along each axis. Raises `ValueError` where players differ."""
     if not isinstance(space, Box):
         return np.ones(1)
-    flat = space.flat()
-    wide = np.asarray(flat.high) - np.asarray(flat.low)
+    wide = np.asarray(width(space.flat()))
     if np.ptp(wide, axis=0).max() > 1e-9 * wide.max():
         raise ValueError(f"moves: players' boxes are {wide.tolist()} wide; steps need them alike")
     found: np.ndarray = wide[0]

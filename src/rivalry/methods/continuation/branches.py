@@ -9,14 +9,34 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
+from rivalry.core.certify import certificate
 from rivalry.core.game import refuse_jumps
+from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile, Simplex
+from rivalry.methods.continuation import session as known
+from rivalry.methods.continuation.events import KINDS, Cut, Event, cuts, refine
+from rivalry.methods.continuation.groups import GroupSpectrum, System, grouped
 from rivalry.methods.continuation.parametrised_game import Family
-from rivalry.methods.continuation.session import Session, empty, record
-from rivalry.methods.continuation.trace import TraceOptions, Tracer
+from rivalry.methods.continuation.pseudo_arclength import (
+    CurvePoint,
+    at_value,
+    correct,
+    search,
+    step,
+    tangent,
+)
+from rivalry.methods.continuation.session import NONE, Session, add, curve, empty, record
+from rivalry.methods.continuation.switching import beyond, births, lies_on
+from rivalry.methods.limit_sets.periodic_orbits import hopf_coefficient
+
+FIRST = 0.3  # first step, as a share of the longest
+SWITCHING = tuple(KINDS.index(kind) for kind in ("symmetric_loss", "split"))
+FOLD, HOPF = KINDS.index("fold"), KINDS.index("hopf")
+TWICE = 1e-9  # of the range: closer events of one label are the same
+MARGIN = 1e-9  # widths: closer points are on the bound
 
 
 class Branches(BaseLearner):
@@ -120,17 +140,7 @@ class Branches(BaseLearner):
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
         """Compute up to ``steps`` points, events or cycles; return 0 when the trace is complete."""
-        options = TraceOptions(
-            self.step,
-            self.switch,
-            self.most_branches,
-            self.most_points,
-            self.searches,
-            self.cycles,
-            self.certify,
-            self.points,
-        )
-        tracer = Tracer(options, self._family(world), session)
+        tracer = Tracer(self, self._family(world), session)
         done = 0
         while done < steps and tracer.one():
             done += 1
@@ -142,3 +152,319 @@ class Branches(BaseLearner):
 
     def _family(self, world: Any) -> Family:
         return Family(world, self.parameter, self.low, self.high)
+
+
+class Tracer:
+    """Scheduler that reads the next task from the session and writes its result there."""
+
+    def __init__(self, options: Branches, family: Family, session: Session) -> None:
+        self.options, self.family, self.session = options, family, session
+
+    def one(self) -> bool:
+        """Take one step; return whether any task was left."""
+        s = self.session
+        if s["alike"][0] == NONE:
+            s["alike"] = self.family.exchange_classes(int(s["seed"][0]))
+            return True
+        walking, waiting = (np.flatnonzero(s["branch_ending"] == k) for k in (known.WALKING, known.WAITING))
+        if walking.size:
+            self._walk(int(walking[0]))
+        elif s["cuts_done"][0] < len(s["cut_row"]):
+            self._refine(_next(s["cuts_done"]))
+        elif s["events_done"][0] < len(s["event_kind"]):
+            self._switch(_next(s["events_done"]))
+        elif waiting.size:
+            self._set_out(int(waiting[0]))
+        elif s["searched"][0] < known.SEARCHES:
+            self._search(_next(s["searched"]))
+        elif self.options.cycles and s["hopfs_done"][0] < np.sum(s["event_kind"] == HOPF):
+            self._cycles(_next(s["hopfs_done"]))
+        else:
+            return self._certify()
+        return True
+
+    # -- rows -----------------------------------------------------------------------------------------------
+
+    def _system(self, branch: int) -> System:
+        return System(self.family, self.session["branch_groups"][branch])
+
+    def _unknowns(self, system: System, table: str, k: int) -> np.ndarray:
+        """Return the unknowns at the stored profile and parameter value of a row, a branch or an event."""
+        return system.of(self.session[f"{table}_x"][k], float(self.session[f"{table}_value"][k]))
+
+    def _row(self, branch: int, system: System, point: CurvePoint, along: np.ndarray) -> GroupSpectrum:
+        spectrum = system.spectrum(point.look.local)
+        unknown = np.full(len(system.groups), np.nan)
+        add(
+            self.session,
+            "row",
+            branch=branch,
+            value=system.value(point.y),
+            x=system.profile(point.y),
+            tangent=along,
+            real=spectrum.values.real,
+            imag=spectrum.values.imag,
+            label=spectrum.labels,
+            payoff=unknown,
+            regret=unknown,
+            coverage=0,
+        )
+        return spectrum
+
+    # -- points --------------------------------------------------------------------------------------------
+
+    def _walk(self, branch: int) -> None:
+        """Add the next point of a branch, or its ending."""
+        s, system = self.session, self._system(branch)
+        own = np.flatnonzero(s["row_branch"] == branch)
+        if len(own) >= self.options.most_points:
+            self._end(branch, known.LONG)
+            return
+        row = int(own[-1])
+        y, before = self._unknowns(system, "row", row), _spectrum(s, row)
+        along = s["row_tangent"][row][: len(y)]
+        shortest, longest = self.options.step
+        taken = step(system, y, along, float(s["length"][0]), (shortest, longest))
+        s["length"][0] = taken.length
+        if taken.point is None:
+            self._end(branch, known.LOST)
+            return
+        point, ending = self._stopped(own, system, y, taken.point)
+        if point is not None:
+            after = self._row(branch, system, point, tangent(point.look, along))
+            # the first row of a branch that was born at an event is the event itself
+            if len(own) > 1 or s["branch_event"][branch] == NONE:
+                for cut in cuts(before, after, system.sizes):
+                    add(s, "cut", row=row, label=cut.label, order=cut.order)
+        self._end(branch, ending)
+
+    def _stopped(
+        self, own: np.ndarray, system: System, y: np.ndarray, point: CurvePoint
+    ) -> tuple[CurvePoint | None, int]:
+        """Return the point, or the earlier point where the branch with rows ``own`` ends, and the ending."""
+        x = system.profile(point.y)
+        if self.family.margin(x) < MARGIN:
+            return self._at_bound(system, y, point), known.BOUND
+        before, after = (system.nearest_pair(z, self.session["alike"])[1] for z in (system.profile(y), x))
+        if np.any(np.sum(before * after, axis=1) < 0):
+            return None, known.MEET
+        chord = point.y - y
+        if not 0.0 <= point.y[-1] <= 1.0:
+            edge = float(np.clip(point.y[-1], 0.0, 1.0))
+            return at_value(system, y + (edge - y[-1]) / chord[-1] * chord, edge), known.RANGE
+        first = self._unknowns(system, "row", own[0])
+        departure = self.session["row_tangent"][own[0]][: len(y)]
+        part = float((first - y) @ chord / (chord @ chord))
+        foot = y + np.clip(part, 0.0, 1.0) * chord
+        back = np.linalg.norm(first - foot) <= 0.05 * np.linalg.norm(chord) and 0 <= part <= 1
+        closed = len(own) > 5 and back and departure @ chord > 0
+        return point, known.CLOSED if closed else known.WALKING
+
+    def _at_bound(self, system: System, y: np.ndarray, point: CurvePoint) -> CurvePoint | None:
+        """Return the point between ``y`` and the next one where the profile reaches a bound."""
+        from scipy.optimize import brentq
+
+        chord = point.y - y
+        normal = chord / np.linalg.norm(chord)
+
+        def height(part: float) -> float:
+            found = correct(system, y + part * chord, normal)
+            return -1.0 if found is None else self.family.margin(system.profile(found.y)) - MARGIN
+
+        if height(0.0) <= 0 or height(1.0) >= 0:
+            return None
+        low = float(brentq(height, 0.0, 1.0, xtol=1e-12))
+        return correct(system, y + low * chord, normal)
+
+    def _end(self, branch: int, ending: int) -> None:
+        self.session["branch_ending"][branch] = ending
+
+    def _set_out(self, branch: int) -> None:
+        """Add the first rows of a branch, unless the branch is known already."""
+        s, system = self.session, self._system(branch)
+        begun = np.unique(s["row_branch"])
+        if len(begun) >= self.options.most_branches:
+            self._end(branch, known.MANY)
+            return
+        y = self._unknowns(system, "branch", branch)
+        event = int(s["branch_event"][branch])
+        given = not np.any(np.isnan(s["start"])) and event == NONE
+        for other in begun if not given else ():  # both halves share a point
+            if lies_on(system, y, curve(s, int(other)), s["alike"]):
+                self._end(branch, known.KNOWN)
+                return
+        along = s["branch_tangent"][branch][: len(y)]
+        point = correct(system, y, along)
+        if point is None:
+            self._end(branch, known.LOST)
+            return
+        ahead = tangent(point.look, along)
+        if event != NONE:
+            self._row(branch, system, self._event_point(system, event), ahead)
+        self._row(branch, system, point, ahead)
+        s["length"][0] = FIRST * self.options.step[1]
+        self._end(branch, known.WALKING)
+
+    # -- events ---------------------------------------------------------------------------------------------
+
+    def _event_point(self, system: System, event: int) -> CurvePoint:
+        y = self._unknowns(system, "event", event)
+        return CurvePoint(y, system.look(y), 0)
+
+    def _refine(self, number: int) -> None:
+        """Locate the event behind a cut, unless it is known already."""
+        s = self.session
+        row = int(s["cut_row"][number])
+        cut = Cut(int(s["cut_label"][number]), int(s["cut_order"][number]))
+        branch = int(s["row_branch"][row])
+        after = row + 1 + int(np.flatnonzero(s["row_branch"][row + 1 :] == branch)[0])
+        system = self._system(branch)
+        a, b = (self._unknowns(system, "row", k) for k in (row, after))
+        folds = bool(np.prod(s["row_tangent"][[row, after], len(a) - 1]) < 0)
+        whole = system.count == len(np.unique(s["alike"]))
+        found = refine(system, a, b, cut, folds=folds, whole=whole)
+        if found is not None and not self._twice(branch, system, found):
+            self._event(branch, system, found)
+
+    def _twice(self, branch: int, system: System, event: Event) -> bool:
+        """Return whether the event is the second of a pair, or a repetition by equal eigenvalues."""
+        s, x, value = self.session, system.profile(event.point.y), system.value(event.point.y)
+        same = (s["event_branch"] == branch) & (s["event_label"] == event.label)
+        same &= s["event_kind"] == event.kind
+        near = np.abs(s["event_value"] - value) <= TWICE * (self.family.high - self.family.low)
+        there = np.max(np.abs(s["event_x"] - x), axis=(1, 2), initial=0.0) <= 1e-5 * np.max(self.family.width)
+        return bool(np.any(same & near & there))
+
+    def _event(self, branch: int, system: System, event: Event) -> None:
+        x, value = system.profile(event.point.y), system.value(event.point.y)
+        spectrum = system.spectrum(event.point.look.local)
+        lyapunov = np.nan
+        if event.kind == HOPF:
+            lyapunov = hopf_coefficient(self.family.at(value), put(x)).lyapunov
+        add(
+            self.session,
+            "event",
+            kind=event.kind,
+            branch=branch,
+            value=value,
+            x=x,
+            real=spectrum.values.real,
+            imag=spectrum.values.imag,
+            label=event.label,
+            frequency=event.frequency,
+            lyapunov=lyapunov,
+            residual=event.residual,
+        )
+
+    def _switch(self, event: int) -> None:
+        """Add the branches that are born at an event."""
+        s, branch = self.session, int(self.session["event_branch"][event])
+        level = int(s["branch_level"][branch]) + 1
+        if s["event_kind"][event] not in SWITCHING or level > self.options.switch:
+            return
+        system = self._system(branch)
+        point = self._event_point(system, event)
+        for born in births(system, point, int(s["event_label"][event]), s["alike"]):
+            self._branch(System(self.family, born.groups), born.point, born.direction, level, event)
+
+    def _branch(self, system: System, point: CurvePoint, along: np.ndarray, level: int, event: int) -> None:
+        add(
+            self.session,
+            "branch",
+            groups=system.groups,
+            level=level,
+            event=event,
+            value=system.value(point.y),
+            x=system.profile(point.y),
+            tangent=tangent(point.look, along),
+            ending=known.WAITING,
+        )
+
+    # -- starts of branches ---------------------------------------------------------------------------------
+
+    def _search(self, end: int) -> None:
+        """Search the symmetric equilibria at one end of the range, or follow the start both ways."""
+        s = self.session
+        if not np.any(np.isnan(s["start"])):
+            if end == 0:
+                self._through(s["start"])
+            return
+        _, groups = np.unique(s["alike"], return_inverse=True)
+        system = System(self.family, groups)
+        rng = np.random.default_rng([int(s["seed"][0]), end])
+        found: list[np.ndarray] = []
+        for place in self._places(system, rng):
+            point = search(system, np.append(place, 1.0 - end))
+            if point is None or self.family.margin(system.profile(point.y)) < MARGIN:
+                continue
+            if all(np.max(np.abs(point.y - other)) > 1e-6 for other in found):
+                found.append(point.y)
+                self._branch(system, point, np.eye(len(point.y))[-1] * (1.0 if end else -1.0), 0, NONE)
+
+    def _places(self, system: System, rng: np.random.Generator) -> list[np.ndarray]:
+        """Return starting points of searches: the middle of the space, then random ones."""
+        space: Any = self.family.space
+        more = (self.options.searches - 1, *space.shape)
+        if isinstance(space, Simplex):
+            mask = np.asarray(space.mask)
+            weights = [mask, *np.where(mask, rng.exponential(size=more), 0.0)]
+            profiles = [sample / sample.sum(axis=1, keepdims=True) for sample in weights]
+        else:
+            low, high = np.asarray(space.low), np.asarray(space.high)
+            parts = [np.full(space.shape, 0.5), *rng.random(more)]
+            profiles = [low + part * (high - low) for part in parts]
+        return [system.of(x, self.family.low)[:-1] for x in profiles]
+
+    def _through(self, start: np.ndarray) -> None:
+        """Add both halves of the branch through the equilibrium near a given profile."""
+        system = System(self.family, grouped(start, self.family.width, self.session["alike"]))
+        y = system.of(start, self._own_value())
+        point = search(system, y)
+        for way in (-1.0, 1.0):
+            if point is not None and 0.0 < point.y[-1] + way * 1e-9 < 1.0:
+                self._branch(system, point, np.eye(len(y))[-1] * way, 0, NONE)
+
+    def _own_value(self) -> float:
+        """Return the parameter's value in the given game, clipped to the range."""
+        if callable(self.family.parameter):
+            return self.family.high
+        own = float(np.mean(np.asarray(getattr(self.family.game, self.family.parameter))))
+        return float(np.clip(own, self.family.low, self.family.high))
+
+    # -- cycles and certificates ----------------------------------------------------------------------------
+
+    def _cycles(self, hopf: int) -> None:
+        """Add the cycles born at a Hopf point."""
+        s = self.session
+        event = int(np.flatnonzero(s["event_kind"] == HOPF)[hopf])
+        start = float(s["event_value"][event]), s["event_x"][event]
+        for value, orbit in beyond(self.family, *start, self.options.cycles):
+            ends = {"low": orbit.low, "high": orbit.high}
+            add(s, "orbit", hopf=hopf, value=value, period=orbit.period, stable=orbit.stable, **ends)
+
+    def _certify(self) -> bool:
+        """Compute payoffs and regrets of the next row; return False if every row has them."""
+        s = self.session
+        todo = np.flatnonzero(s["row_coverage"] == 0)
+        if not todo.size or self.options.certify == "none":
+            return False
+        row = int(todo[0])
+        value, x = float(s["row_value"][row]), s["row_x"][row]
+        s["row_payoff"][row], regret = self.family.worth(value, x, self.options.points)
+        coverage = "lower bound"
+        if self.options.certify == "full":
+            proof = certificate(self.family.at(value), put(x))
+            regret, coverage = proof.regret, proof.coverage
+        s["row_regret"][row], s["row_coverage"][row] = regret, known.COVERAGES.index(coverage)
+        return True
+
+
+def _next(done: np.ndarray) -> int:
+    """Return the number of the next task, and count it as done."""
+    done[0] += 1
+    return int(done[0]) - 1
+
+
+def _spectrum(session: Session, row: int) -> GroupSpectrum:
+    values = session["row_real"][row] + 1j * session["row_imag"][row]
+    return GroupSpectrum(values, session["row_label"][row])

@@ -36,6 +36,11 @@ class Statics(NamedTuple):
     game: Any
     dial: Dial
 
+    @property
+    def size(self) -> float:
+        """Return the parameter's size, 1 where it is 0."""
+        return abs(self.dial.value(self.game)) or 1.0
+
 
 class ProfileSlopes(NamedTuple):
     """Derivatives at a profile ``[player axis]``, in amounts and unconstrained; of payoffs ``[player]``."""
@@ -96,10 +101,6 @@ class ComparativeStatics(BaseLearner):
     rounds: Annotated[int, Ge(1), "most rounds of replies towards the equilibrium"] = 200
     points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 201
 
-    def __check_init__(self) -> None:
-        if not self.difference > 0:
-            raise ValueError(f"difference: {self.difference} must be above 0")
-
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
 
     def world(self, game: Any) -> Statics:
@@ -119,13 +120,11 @@ class ComparativeStatics(BaseLearner):
     def begin(self, world: Statics, stream: np.random.SeedSequence) -> Session:
         """Return a session that starts from a random profile."""
         words = stream.generate_state(2, np.uint32)
-        return self._begun(world.game.space.sample(jax.random.wrap_key_data(put(words))))
+        start = world.game.space.sample(jax.random.wrap_key_data(put(words)))
+        return self.begin_at(world, stream, start)
 
     def begin_at(self, world: Statics, stream: np.random.SeedSequence, start: Any) -> Session:
         """Return a session whose best responses start from the profile ``start``."""
-        return self._begun(start)
-
-    def _begun(self, start: Any) -> Session:
         start = np.array(start, dtype=float)
         return {
             "profile": start,
@@ -214,11 +213,6 @@ def _slopes(game: Game, dial: Dial, x: Profile) -> tuple[Array, ...]:
     return constrained, unconstrained, payoff, ~free_entries
 
 
-def _size(world: Statics) -> float:
-    value = abs(world.dial.value(world.game))
-    return value if value > 0 else 1.0
-
-
 def _beside(world: Statics, session: Session, difference: float) -> None:
     """Find the equilibria on both sides by Newton's method from the linear prediction."""
     unconstrained = slopes(world.game, world.dial, session["profile"]).unconstrained
@@ -227,13 +221,12 @@ def _beside(world: Statics, session: Session, difference: float) -> None:
         return
     for k, part in enumerate(HALVES):
         for side, sign in enumerate((1.0, -1.0)):
-            step = sign * part * difference * _size(world)
+            step = sign * part * difference * world.size
             if world.dial.refusal(world.game, world.dial.value(world.game) + step):
                 continue
             there = world.dial.shift(world.game, put(step))
             flat = flattened(there)
-            start = flat.space.project(put(here + step * unconstrained))
-            root = root_near(flat, start)
+            root = root_near(flat, flat.space.project(put(here + step * unconstrained)))
             if root is not None:
                 session["beside"][k, side] = np.asarray(there.space.outer(root))
                 session["steps_taken"][k, side] = step
@@ -255,12 +248,8 @@ def _checked(session: Session, found: ProfileSlopes) -> Record:
         gaps.append(float(np.max(np.abs(quotient - found.slope))))
     return {
         "slope_difference": (("check",), np.asarray(gaps)),
-        "check_step": (("check",), np.nanmax(np.abs(_or_zero(session["steps_taken"])), axis=1)),
+        "check_step": (("check",), np.abs(np.nan_to_num(session["steps_taken"])).max(axis=1)),
     }
-
-
-def _or_zero(steps: np.ndarray) -> np.ndarray:
-    return np.where(np.isfinite(steps), steps, 0.0)
 
 
 def _stability(game: Any, profile: np.ndarray) -> Record:
@@ -275,7 +264,7 @@ def _stability(game: Any, profile: np.ndarray) -> Record:
 
 def _measure_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, difference: float) -> Record:
     """Return derivatives of the game's metrics that are one number, or one per player."""
-    x, along, step = put(profile), put(slope), difference * _size(world)
+    x, along, step = put(profile), put(slope), difference * world.size
     found: Record = {}
     if traced_metrics.knows(world.game):
         form = {name: dims for name, (dims, _) in traced_metrics(world.game, x).items()}

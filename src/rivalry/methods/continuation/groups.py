@@ -65,33 +65,26 @@ class System:
         """Return the map from group directions to directions of all players, ``[direction unknown]``."""
         found = np.zeros((self._all[-1].stop, self.unknowns))
         for player, group in enumerate(self.groups):
-            found[self._all[player], self._slices[group]] = np.eye(len(self._range(self._slices[group])))
+            size = self.family.directions[player].shape[1]
+            found[self._all[player], self._slices[group]] = np.eye(size)
         return found
 
     @cached_property
     def _rows(self) -> np.ndarray:
         """Return the first player of every group, as rows of the full system."""
-        return np.concatenate([self._range(self._all[first]) for first in self.firsts])
+        return np.concatenate([np.r_[self._all[first]] for first in self.firsts])
 
     @cached_property
     def lengths(self) -> np.ndarray:
         """Return the size of one unit of every unknown, in units of strategy."""
-        return np.concatenate(
-            [
-                np.abs(self.family.directions[first]).T @ self.family.width[first]
-                if not self._on_simplex
-                else np.ones(self.family.directions[first].shape[1])
-                for first in self.firsts
-            ]
-        )
+        if self._on_simplex:
+            return np.ones(self.unknowns)
+        directions, width = self.family.directions, self.family.width
+        return np.concatenate([np.abs(directions[first]).T @ width[first] for first in self.firsts])
 
     @property
     def _on_simplex(self) -> bool:
         return isinstance(self.family.space, Simplex)
-
-    @staticmethod
-    def _range(part: slice) -> np.ndarray:
-        return np.arange(part.start, part.stop)
 
     def of(self, x: np.ndarray, value: float) -> np.ndarray:
         """Return the unknowns of a profile [player axis] and a parameter value."""
@@ -102,12 +95,11 @@ class System:
     def profile(self, y: np.ndarray) -> np.ndarray:
         """Return the profile [player axis] of the unknowns ``y``."""
         places = y[:-1] * self.lengths
-        return np.stack(
-            [
-                self._base(player) + self.family.directions[player] @ places[self._slices[group]]
-                for player, group in enumerate(self.groups)
-            ]
-        )
+        moves = [
+            self.family.directions[player] @ places[self._slices[group]]
+            for player, group in enumerate(self.groups)
+        ]
+        return np.stack([self._base(player) + move for player, move in enumerate(moves)])
 
     def value(self, y: np.ndarray) -> float:
         """Return the parameter value."""
@@ -133,14 +125,6 @@ class System:
         derivative = np.column_stack([places, change[self._rows]]) * unit[:, None]
         return Look(own_slopes[self._rows] * unit, derivative, local)
 
-    def moves(self) -> np.ndarray:
-        """Return the map from group displacements to profiles, ``[row unknown]``, in units of strategy."""
-        return np.asarray(self._basis @ self._expand)
-
-    def equations(self) -> np.ndarray:
-        """Return the own gradients that must vanish, ``[unknown row]``: one player per group."""
-        return np.asarray(self._basis.T[self._rows])
-
     def blocks(self, local: Local) -> dict[int, np.ndarray]:
         """Return the blocks of the Jacobian: motion of the groups, and splitting of every group of two or
         more.
@@ -158,15 +142,13 @@ class System:
 
     def spectrum(self, local: Local) -> GroupSpectrum:
         """Return every eigenvalue of the full Jacobian with its label."""
-        values, labels = [], []
+        values, labels = np.zeros(0, dtype=complex), np.zeros(0, dtype=np.int64)
         for label, block in self.blocks(local).items():
             times = 1 if label == TOGETHER else int(self.sizes[label]) - 1
-            own = np.repeat(np.linalg.eigvals(block).astype(complex), times)
-            values.append(own)
-            labels.append(np.full(len(own), label))
-        flat, names = np.concatenate(values), np.concatenate(labels)
-        order = np.lexsort((-flat.imag, -flat.real))
-        return GroupSpectrum(flat[order], names[order])
+            own = np.repeat(np.linalg.eigvals(block), times)
+            values, labels = np.append(values, own), np.append(labels, np.full(len(own), label))
+        order = np.lexsort((-values.imag, -values.real))
+        return GroupSpectrum(values[order], labels[order])
 
     def leading(self, local: Local, label: int) -> np.ndarray:
         """Return the distinct eigenvalues of one label, largest real part first."""

@@ -92,13 +92,9 @@ class Family:
         """Return payoffs [player], and the largest gain [player] found on a grid of ``points`` with local
         search.
         """
-        players = range(len(x))
-        grids = jnp.stack([self.space.grid(player, points) for player in players])
-        if not callable(self.parameter):
-            found = _named_worth(self.game, self.parameter, put(float(value)), put(x), grids)
-        else:
-            found = _worth(self.at(value), put(x), grids)
-        return np.asarray(found[0]), np.asarray(found[1])
+        grids = jnp.stack([self.space.grid(player, points) for player in range(len(x))])
+        payoffs, gains = _worth(self.at(value), put(x), grids)
+        return np.asarray(payoffs), np.asarray(gains)
 
     def exchange_classes(self, seed: int) -> np.ndarray:
         """Return one integer per player, equal for players who are exchangeable at every value.
@@ -110,26 +106,24 @@ class Family:
         found = np.arange(self.space.shape[0])
         games = [self.at(value) for value in np.linspace(self.low, self.high, DRAWS)]
         keys = jax.random.split(jax.random.key(seed), DRAWS)
-        profiles = [np.asarray(self.space.sample(key)) for key in keys]
+        cases = [(game, np.asarray(self.space.sample(key))) for game, key in zip(games, keys, strict=True)]
         for later in range(1, len(found)):
             for earlier in range(later):
-                if found[earlier] == earlier and self._exchangeable(games, profiles, earlier, later):
+                if found[earlier] == earlier and self._exchangeable(cases, earlier, later):
                     found[later] = earlier
                     break
         return found
 
-    def _exchangeable(self, games: list[Any], profiles: list[np.ndarray], earlier: int, later: int) -> bool:
-        if not np.array_equal(self.width[earlier], self.width[later]) or not np.array_equal(
-            self.directions[earlier].shape, self.directions[later].shape
-        ):
+    def _exchangeable(self, cases: list[tuple[Any, np.ndarray]], earlier: int, later: int) -> bool:
+        """Return whether two players have the same strategies, and payoffs that are exchanged with them."""
+        low = [np.asarray(self.space.low)] if isinstance(self.space, Box) else []
+        if not all(np.array_equal(rows[earlier], rows[later]) for rows in (self.width, *low)):
+            return False
+        if self.directions[earlier].shape != self.directions[later].shape:
             return False
         swap = np.arange(self.space.shape[0])
         swap[[earlier, later]] = later, earlier
-        if isinstance(self.space, Box) and not np.array_equal(
-            np.asarray(self.space.low)[swap], np.asarray(self.space.low)
-        ):
-            return False
-        for game, x in zip(games, profiles, strict=True):
+        for game, x in cases:
             here, there = (np.asarray(_payoffs(game, put(y))) for y in (x, x[swap]))
             if not np.allclose(here[swap], there, rtol=0.0, atol=SAME * self.scale):
                 return False
@@ -170,7 +164,8 @@ def _payoffs(game: Game, x: Profile) -> Array:
     return game.payoffs(x)
 
 
-def _gains(
+@eqx.filter_jit
+def _worth(
     game: Game, x: Profile, grids: Float[Array, "player point axis"]
 ) -> tuple[Float[Array, "player"], Float[Array, "player"]]:
     here = game.payoffs(x)
@@ -180,13 +175,3 @@ def _gains(
 
     found = jax.vmap(best)(jnp.arange(x.shape[0]), grids)
     return here, jnp.maximum(found - here, 0.0)
-
-
-@eqx.filter_jit
-def _worth(game: Game, x: Profile, grids: Array) -> tuple[Array, Array]:
-    return _gains(game, x, grids)
-
-
-@eqx.filter_jit
-def _named_worth(game: Game, name: str, value: Array, x: Profile, grids: Array) -> tuple[Array, Array]:
-    return _gains(with_(game, **{name: value}), x, grids)

@@ -94,11 +94,7 @@ def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> C
 
 
 def step(
-    system: System,
-    y: np.ndarray,
-    along: np.ndarray,
-    length: float,
-    bounds: tuple[float, float],
+    system: System, y: np.ndarray, along: np.ndarray, length: float, bounds: tuple[float, float]
 ) -> CurveStep:
     """Return the next point of the curve through ``y`` with tangent ``along``, at most ``length`` further.
 

@@ -81,8 +81,6 @@ class Thresholds(BaseLearner):
     def __check_init__(self) -> None:
         if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
             raise ValueError(f"low: {self.low:g} must be below high, {self.high:g}, both finite")
-        if self.points < 2:
-            raise ValueError(f"points: {self.points} must be at least 2")
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
 
@@ -97,7 +95,7 @@ class Thresholds(BaseLearner):
         _refuse_unlike(family)
         values = np.linspace(self.low, self.high, self.points)
         if self.position is None:
-            return Sweep(family, values, players, None)
+            return Sweep(family, values, players)
         place = np.atleast_1d(np.asarray(self.position, dtype=float))
         if place.shape != (game.space.shape[1],):
             raise ValueError(
@@ -116,9 +114,9 @@ class Thresholds(BaseLearner):
 
     def advance(self, world: Sweep, session: Session, steps: int) -> int:
         """Run up to ``steps`` chunks of the scan."""
-        taken = 0
         if steps and not session["done"][0]:
             _first_root(world, session)
+        taken = 0
         while taken < steps and int(session["done"][0]) < len(world.values):
             _advance_scan(world, session)
             taken += 1
@@ -126,18 +124,14 @@ class Thresholds(BaseLearner):
 
     def read(self, world: Sweep, session: Session) -> Record:
         """Return the scan so far, with located crossings."""
-        done = int(session["done"][0])
-        whole = done == len(world.values)
-        name = ((), np.asarray(world.family.name))
+        whole = session["done"][0] == len(world.values)
         record: Record = {
-            "parameter_name": name,
+            "parameter_name": ((), np.asarray(world.family.name)),
             "status": ((), np.asarray("converged" if whole else "iteration limit")),
-        }
-        scan = _Scan.of(world, session)
-        record |= {
             "root_position": (("root", "axis"), session["roots"]),
             "root_parameter": ((), np.asarray(world.values[-1 if session["from_high"][0] else 0])),
         }
+        scan = _Scan.of(world, session)
         crossings = _crossings(world, scan)  # may detect further jumps
         return record | scan.record(world) | crossings | _closed_form(world, scan)
 
@@ -154,16 +148,12 @@ class _Scan(NamedTuple):
 
     @classmethod
     def of(cls, world: Sweep, session: Session) -> _Scan:
-        done, backwards = int(session["done"][0]), bool(session["from_high"][0])
-        order = np.arange(done)[::-1] if backwards else np.arange(done)
-        values = (world.values[::-1] if backwards else world.values)[:done][order]
-        split, together = session["split"][:done][order], session["together"][:done][order]
-        jumped = session["jumped"][:done][order]
-        if backwards:  # a jump on the way down to a value lies above it
-            jumped = np.append(False, jumped[:-1])
-        return cls(
-            values, session["place"][:done][order], split, together, session["residual"][:done][order], jumped
-        )
+        done, way = int(session["done"][0]), _way(session)
+        stored = [np.array(session[name][:done][::way]) for name in cls._fields[1:]]
+        scan = cls(np.array(world.values[::way][:done][::way]), *stored)
+        if way < 0:  # a jump on the way down to a value lies above it
+            scan.jumped[:] = np.append(False, scan.jumped[:-1])[:done]
+        return scan
 
     def largest(self) -> np.ndarray:
         """Return the largest real part at every value; NaN where there is no root."""
@@ -185,6 +175,11 @@ class _Scan(NamedTuple):
             "stable_everywhere": ((), np.asarray(bool(stable.all()))),
             "jump_parameter": (("jump",), self.values[self.jumped]),
         }
+
+
+def _way(session: Session) -> int:
+    """Return whether the scan goes through the values upwards, 1, or downwards, -1."""
+    return -1 if session["from_high"][0] else 1
 
 
 class _Crossing(NamedTuple):
@@ -246,16 +241,13 @@ def _windows(scan: _Scan, found: list[_Crossing]) -> Record:
     stable = scan.largest() < 0
     breaks = np.flatnonzero((stable[1:] != stable[:-1]) | scan.jumped[1:]) + 1
     low, high = [], []
+    gains, losses = ([one.value for one in found if one.gains == way] for way in (True, False))
     for run in np.split(np.arange(len(stable)), breaks):
         if len(run) and stable[run[0]]:
             first, last = scan.values[run[0]], scan.values[run[-1]]
-            around = scan.values[max(run[0] - 1, 0)], scan.values[min(run[-1] + 1, len(stable) - 1)]
-            low.append(
-                next((one.value for one in found if one.gains and around[0] <= one.value <= first), first)
-            )
-            high.append(
-                next((one.value for one in found if not one.gains and last <= one.value <= around[1]), last)
-            )
+            before, after = scan.values[max(run[0] - 1, 0)], scan.values[min(run[-1] + 1, len(stable) - 1)]
+            low.append(next((value for value in gains if before <= value <= first), first))
+            high.append(next((value for value in losses if last <= value <= after), last))
     return {
         "window_low": (("window",), np.asarray(low, dtype=float)),
         "window_high": (("window",), np.asarray(high, dtype=float)),
@@ -296,18 +288,13 @@ def _refuse_unlike(family: Family) -> None:
     same = family.exchange_classes(0)
     other = np.flatnonzero(same != same[0])
     if other.size:
-        names = _uneven(family.game)
+        found = {name: np.asarray(leaf) for name, leaf in arrays(family.game).items()}
+        by_player = {name: leaf for name, leaf in found.items() if leaf.shape[:1] == same.shape}
+        names = [name for name, leaf in by_player.items() if np.any(leaf != leaf[:1])]
         why = f" ({', '.join(names)})" if names else ""
         raise ValueError(
             f"player {other[0]}: unlike player 0{why}; thresholds need players who may change places"
         )
-
-
-def _uneven(game: Any) -> list[str]:
-    """Return the game's arrays ``[player ..]`` whose rows differ."""
-    found = {name: np.asarray(leaf) for name, leaf in arrays(game).items()}
-    count = game.space.shape[0]
-    return [name for name, leaf in found.items() if leaf.shape[:1] == (count,) and np.any(leaf != leaf[:1])]
 
 
 class Sweep(NamedTuple):
@@ -316,7 +303,7 @@ class Sweep(NamedTuple):
     family: Family
     values: np.ndarray  # [scan], rising
     players: int
-    position: np.ndarray | None  # [axis]: given strategy of every player, if any
+    position: np.ndarray | None = None  # [axis]: given strategy of every player, if any
 
 
 def _blank(world: Sweep) -> Session:
@@ -360,7 +347,7 @@ def _first_root(world: Sweep, session: Session) -> None:
 def _advance_scan(world: Sweep, session: Session) -> None:
     """Scan the next chunk of values, in place; if the root is lost, continue from the nearest root."""
     done = int(session["done"][0])
-    values = (world.values[::-1] if session["from_high"][0] else world.values)[done : done + symmetric.CHUNK]
+    values = world.values[:: _way(session)][done : done + symmetric.CHUNK]
     places = _places_at(world, values.tolist(), session["here"])
     here = slice(done, done + len(places.place))
     session["split"][here], session["together"][here] = symmetric.eigenvalues(places, world.players)
@@ -388,9 +375,8 @@ def _found_again(world: Sweep, session: Session, k: int, value: float) -> None:
 def _mark_leaps(world: Sweep, session: Session, here: slice) -> None:
     """Mark values where the root is suddenly far from the last one: it is another root."""
     first = max(here.start - 2, 0)
-    moves = np.max(
-        np.abs(np.diff(session["place"][first : here.stop], axis=0)) / world.family.width[0], axis=1
-    )
+    steps = np.abs(np.diff(session["place"][first : here.stop], axis=0))
+    moves = np.max(steps / world.family.width[0], axis=1)
     for k, move in enumerate(moves):
         usual = moves[k - 1] if k else 0.0
         if first + k + 1 >= here.start and move > LEAP and move > UNEVEN * usual:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -19,8 +20,8 @@ from rivalry.core.validate import limit
 from rivalry.methods.continuous import networks, rollouts
 from rivalry.methods.continuous.rollouts import LearningState, Play, RolloutPlan
 from rivalry.methods.dynamics.step_sizes import check_keys
-from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
-from rivalry.methods.q_learning.seating import Seating, check_gamma, discounts, seating
+from rivalry.methods.q_learning.exploration import Table, check_numbers
+from rivalry.methods.q_learning.seating import Seating, discounts, seating
 
 Session = dict[str, np.ndarray]
 Role = Literal["learns", "oracle", "random"] | Table
@@ -91,7 +92,7 @@ class ActorCritic(BaseLearner):
     ICLR 2015.
     """
 
-    rate: Annotated[float, Gt(0), "step size of Adam at the beginning; it falls evenly to 0"] = 0.02
+    rate: Annotated[float, Gt(0), Lt(inf), "step size of Adam at the beginning; it falls evenly to 0"] = 0.02
     updates: Annotated[int, Ge(1), "steps of the networks"] = 2000
     batch: Annotated[int, Ge(2), Le(100_000), "copies of the game that play at a time"] = 64
     rollout: Annotated[int, Ge(1), Le(10_000), "periods that each plays for an update"] = 4
@@ -105,8 +106,8 @@ class ActorCritic(BaseLearner):
         "weight of what followed in the roll-out, against the critic's value (default: 0; with memory 1)",
     ] = None
     hidden: Annotated[int, Ge(1), Le(10_000), "units of each network"] = 16
-    deviation: Annotated[float, Gt(0), "of policies at the beginning, before squashing"] = 0.5
-    least_deviation: Annotated[float, Gt(0), "below which it never falls"] = 0.05
+    deviation: Annotated[float, Gt(0), Lt(inf), "of policies at the beginning, before squashing"] = 0.5
+    least_deviation: Annotated[float, Gt(0), Lt(inf), "below which it never falls"] = 0.05
     observation: Annotated[
         Literal["none", "last"], "what is seen besides this period's earlier stages: all last choices"
     ] = "none"
@@ -116,18 +117,9 @@ class ActorCritic(BaseLearner):
 
     def __check_init__(self) -> None:
         limit("batch", self.batch, self.rollout, self.hidden)
-        for name in ("rate", "deviation", "least_deviation"):
-            check_numbers(name, getattr(self, name), "above 0", lambda v: v > 0)
         if self.deviation <= self.least_deviation:
             rule = f"above least_deviation = {self.least_deviation:g}"
             raise ValueError(f"deviation: {self.deviation:g} must be {rule}")
-        for name, minimum in (("updates", 1), ("batch", 2), ("rollout", 1), ("hidden", 1)):
-            check_whole(name, getattr(self, name), minimum)
-        check_gamma(self.gamma)
-        if self.trace is not None:
-            check_numbers("trace", self.trace, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
-        if self.observation not in ("none", "last"):
-            raise ValueError(f"observation: {self.observation!r} must be 'none' or 'last'")
         several = isinstance(self.roles, list | tuple)
         for number, role in enumerate(self.roles if several else [self.roles]):
             _table(f"roles[{number}]" if several else "roles", role)
@@ -165,14 +157,36 @@ class ActorCritic(BaseLearner):
         return self.updates
 
     def begin(self, world: World, stream: np.random.SeedSequence) -> Session:
-        return self._begun(world, stream, None)
+        return self.begin_at(world, stream, None)
 
     def begin_at(self, world: World, stream: np.random.SeedSequence, start: Any) -> Session:
         """Return a session with policies around the profile ``start`` [player axis].
 
         Followers start at the middle of the box.
         """
-        return self._begun(world, stream, np.asarray(start, dtype=float))
+        space, shape = world.play.game.space, world.plan.shape
+        players, axes = space.shape
+        samples, draw = self._samples(), np.random.Generator(np.random.PCG64(stream))
+        mean = np.zeros((players, axes))
+        if start is not None:
+            leaders = list(world.move_order.leaders)
+            whole = np.array(rollouts.squashed(space, put(mean)))
+            whole[leaders] = start
+            part = np.clip(np.asarray(rollouts.share(space, put(whole))), EDGE, 1 - EDGE)
+            mean[leaders] = (np.log(part) - np.log1p(-part))[leaders]
+        weights = np.stack([networks.initial_weights(shape, row, self.deviation, draw) for row in mean])
+        first = np.asarray(rollouts.squashed(space, put(mean)))
+        own = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, 0))
+        return {
+            "key": own.generate_state(2, np.uint32),
+            "clock": np.asarray(0),
+            "choice": np.repeat(first[None], self.batch, axis=0),
+            "weights": weights,
+            "first": np.zeros_like(weights),
+            "second": np.zeros_like(weights),
+            "reward_curve": np.zeros((samples, players)),
+            "choice_curve": np.zeros((samples, players, axes)),
+        }
 
     def advance(self, world: World, session: Session, steps: int) -> int:
         taken = min(steps, self.updates - int(session["clock"]))
@@ -196,37 +210,11 @@ class ActorCritic(BaseLearner):
             "profile": (("player", "axis"), x[list(move_order.leaders)]),
             "learned_choice": ((who, "axis"), x),
             "learned_payoff": ((who,), np.asarray(play.game.payoffs(choice))),
-            "reply_distance": ((who,), _reply_distance(world, x)),
+            "reply_distance": ((who,), reply_distance(world.given, move_order, x)),
             "deviation": ((who, "axis"), np.where(learns[:, None], np.asarray(deviation), np.nan)),
             "learning_step": (("sample",), np.cumsum(lengths)[:noted] - lengths[:noted]),
             "learning_reward": (("sample", who), session["reward_curve"][:noted] / each),
             "learning_choice": (("sample", who, "axis"), session["choice_curve"][:noted] / each[..., None]),
-        }
-
-    def _begun(self, world: World, stream: np.random.SeedSequence, start: np.ndarray | None) -> Session:
-        space, shape = world.play.game.space, world.plan.shape
-        players, axes = space.shape
-        samples, draw = self._samples(), np.random.Generator(np.random.PCG64(stream))
-        mean = np.zeros((players, axes))
-        if start is not None:
-            leaders = list(world.move_order.leaders)
-            whole = np.asarray(rollouts.squashed(space, put(mean))).copy()
-            whole[leaders] = start
-            part = np.clip(np.asarray(rollouts.share(space, put(whole))), EDGE, 1 - EDGE)
-            mean[leaders] = (np.log(part) - np.log1p(-part))[leaders]
-        weights = np.stack([networks.initial_weights(shape, row, self.deviation, draw) for row in mean])
-        first = np.asarray(rollouts.squashed(space, put(mean)))
-        return {
-            "key": np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, 0)).generate_state(
-                2, np.uint32
-            ),
-            "clock": np.asarray(0),
-            "choice": np.repeat(first[None], self.batch, axis=0),
-            "weights": weights,
-            "first": np.zeros_like(weights),
-            "second": np.zeros_like(weights),
-            "reward_curve": np.zeros((samples, players)),
-            "choice_curve": np.zeros((samples, players, axes)),
         }
 
     def _tables(self, players: int) -> list[dict[str, Any]]:
@@ -234,9 +222,8 @@ class ActorCritic(BaseLearner):
         if not isinstance(self.roles, list | tuple):
             return [_table("roles", self.roles)] * players
         if len(self.roles) != players:
-            raise ValueError(
-                f"roles: {len(self.roles)} given; must be one for all, or {players}, one per player"
-            )
+            rule = f"must be one for all, or {players}, one per player"
+            raise ValueError(f"roles: {len(self.roles)} given; {rule}")
         return [_table(f"roles[{number}]", role) for number, role in enumerate(self.roles)]
 
     def _plan(self, move_order: Seating, tables: list[dict[str, Any]], axes: int) -> RolloutPlan:
@@ -277,15 +264,15 @@ def _fixed(space: Any, tables: list[dict[str, Any]]) -> np.ndarray:
     return found
 
 
-def _reply_distance(world: World, x: np.ndarray) -> np.ndarray:
-    """Return each player's distance from its best response, ``[player]``.
+def reply_distance(game: Any, move_order: Seating, x: np.ndarray) -> np.ndarray:
+    """Return each player's distance from its best response at ``x [player axis]``, ``[player]``.
 
-    NaN between the first stage and the last.
+    That of leaders is in ``game``, that of the last stage in the base game; NaN between.
     """
+    leaders = list(move_order.leaders)
+    asked = [(game, x[leaders], seat, player) for seat, player in enumerate(leaders)]
+    asked += [(move_order.game, x, player, player) for player in move_order.stages[-1]]
     found = np.full(len(x), np.nan)
-    for seat, player in enumerate(world.move_order.leaders):
-        own = put(x[list(world.move_order.leaders)])
-        found[player] = np.max(np.abs(best_reply(world.given, own, seat).strategy - x[player]))
-    for player in world.move_order.stages[-1]:
-        found[player] = np.max(np.abs(best_reply(world.play.game, put(x), player).strategy - x[player]))
+    for known, profile, seat, player in asked:
+        found[player] = np.max(np.abs(best_reply(known, put(profile), seat).strategy - x[player]))
     return found

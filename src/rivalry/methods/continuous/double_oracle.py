@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar
 
 import equinox as eqx
 import numpy as np
@@ -31,12 +31,6 @@ JUMPS = "payoffs jump, best replies are approached but not attained"
 NEAR = 1e-9  # of the space: a gaining best response this close to an atom is beyond a discontinuity
 
 Session = dict[str, np.ndarray]
-
-
-class OracleGame(NamedTuple):
-    """The game to be solved."""
-
-    game: Any
 
 
 class DoubleOracle(BaseLearner):
@@ -86,20 +80,20 @@ class DoubleOracle(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
 
-    def world(self, game: Any) -> OracleGame:
+    def world(self, game: Any) -> Any:
         """Return the game in double precision; atoms are added during the run."""
-        return OracleGame(precise(game))
+        return precise(game)
 
-    def length(self, world: OracleGame) -> int:
+    def length(self, world: Any) -> int:
         """Return the number of rounds."""
         return self.rounds
 
-    def begin(self, world: OracleGame, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         """Return a session with one random atom per player."""
         key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
-        return self.begin_at(world, stream, world.game.space.sample(key))
+        return self.begin_at(world, stream, world.space.sample(key))
 
-    def begin_at(self, world: OracleGame, stream: np.random.SeedSequence, start: Any) -> Session:
+    def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
         """Return a session whose first atoms are the strategies in ``start``."""
         atoms = np.array(start, dtype=float)[:, None, :]
         players = len(atoms)
@@ -114,11 +108,11 @@ class DoubleOracle(BaseLearner):
             "jumps": np.zeros(players, dtype=np.int64),
         }
 
-    def advance(self, world: OracleGame, session: Session, steps: int) -> int:
+    def advance(self, world: Any, session: Session, steps: int) -> int:
         """Run up to ``steps`` rounds."""
         taken = 0
         while taken < steps and not session["over"][0]:
-            self._round(world.game, session)
+            self._round(world, session)
             taken += 1
         return taken
 
@@ -135,31 +129,35 @@ class DoubleOracle(BaseLearner):
         session["gap"] = np.concatenate([session["gap"], gains[None]])
         if not np.all(np.isfinite(gains)):
             session["over"][0] = 2
-        elif np.max(gains) <= self.enough * scale(game):
+            return
+        gaining = np.flatnonzero(gains > self.enough * scale(game)).tolist()
+        if not gaining:
             session["over"][0] = 1
-        else:
-            gaining = gains > self.enough * scale(game)
-            first = not np.any(session["jumps"])
-            for player in np.flatnonzero(gaining).tolist():
-                away = _beyond_jump(game, session, player, responses[player], self.points)
-                if away is not None:
-                    responses[player] = away
-                    session["jumps"][player] += 1
-            _add(session, responses, gaining)
-            if first and np.any(session["jumps"]) and responses.shape == (2, 1):
-                _spread(game, session, self.most // 2)
-            _drop(session, self.most)
+            return
+        first = not np.any(session["jumps"])
+        for player in gaining:
+            away = _beyond_jump(game, session, player, responses[player], self.points)
+            if away is not None:
+                responses[player] = away
+                session["jumps"][player] += 1
+        fresh = [p for p in gaining if not _known(session["atoms"][p], responses[p])]
+        if not fresh:
+            session["over"][0] = 3
+        for player in fresh:
+            _append(session, player, responses[player])
+        if first and np.any(session["jumps"]) and responses.shape == (2, 1):
+            _spread(game, session, self.most // 2)
+        _drop(session, self.most)
 
     def _best_responses(self, game: Any, session: Session) -> tuple[np.ndarray, np.ndarray]:
         """Return every player's best response [player axis] to the others' mixtures, and gain [player]."""
         pays = action_payoffs(one_state(session["tables"]), session["weights"])
         value = np.einsum("pa,pa->p", session["weights"], np.nan_to_num(pays))
         best = np.nanargmax(pays, axis=1)
+        mixtures = session["atoms"], session["weights"]
         found = [
-            reply_to_mixtures(
-                game, session["atoms"], session["weights"], player, int(best[player]), points=self.points
-            )
-            for player in range(len(value))
+            reply_to_mixtures(game, *mixtures, player, int(stand), points=self.points)
+            for player, stand in enumerate(best)
         ]
         gains = np.array([response.payoff for response in found]) - value
         return np.stack([response.strategy for response in found]), np.maximum(gains, 0.0)
@@ -176,7 +174,7 @@ class DoubleOracle(BaseLearner):
             return f"{gap}: its best reply is an atom already; payoffs there are too near to rounding"
         return f"{gap}: raise rounds or loosen enough"
 
-    def read(self, world: OracleGame, session: Session) -> Record:
+    def read(self, world: Any, session: Session) -> Record:
         """Return the mixtures of the last round, on the atoms with positive weight."""
         over = int(session["over"][0])
         record: Record = {
@@ -191,7 +189,7 @@ class DoubleOracle(BaseLearner):
             return record
         places, weights, tables = _told(session)
         pure = bool(np.all((weights > 0).sum(axis=1) == 1))
-        record |= mixture_record(world.game, places, weights, one_state(tables))
+        record |= mixture_record(world, places, weights, one_state(tables))
         return record | {"pure": ((), np.asarray(pure))}
 
 
@@ -207,22 +205,16 @@ def _beyond_jump(
     apart = np.max(np.abs(session["atoms"][player] - response), axis=1)
     if not np.nanmin(apart) <= NEAR * span:
         return None
-    step = span / (points - 1)
-    near = (
-        session["atoms"][:, 0]
-        .repeat(2 * len(response), axis=0)
-        .reshape(len(session["atoms"]), -1, len(response))
-    )
-    near = np.swapaxes(near, 0, 1).copy()
-    near[:, player] = response + step * np.concatenate([np.eye(len(response)), -np.eye(len(response))])
+    step, axes = span / (points - 1), np.eye(len(response))
+    near = np.repeat(session["atoms"][None, :, 0], 2 * len(response), axis=0)
+    near[:, player] = response + step * np.concatenate([axes, -axes])
     tried = np.array([np.asarray(game.space.project(put(x)))[player] for x in near])
     profiles, probabilities = joint_atoms(session["atoms"], session["weights"], without=player)
     pays = np.zeros(len(tried))
     for k, strategy in enumerate(tried):
         profiles[:, player] = strategy
         pays[k] = probabilities @ _payoffs_of(game, profiles)[:, player]
-    found: np.ndarray = tried[int(np.argmax(pays))]
-    return found
+    return np.asarray(tried[int(np.argmax(pays))])
 
 
 def _payoffs_of(game: Any, profiles: np.ndarray) -> np.ndarray:
@@ -249,19 +241,13 @@ def _payoffs(game: Game, profiles: Float[Array, "atom player axis"]) -> Float[Ar
     return jax.vmap(game.payoffs)(profiles)
 
 
-def _add(session: Session, responses: np.ndarray, gaining: np.ndarray) -> None:
-    """Add the best responses of gaining players as atoms; if all are atoms already, end the run."""
-    fresh = [p for p in np.flatnonzero(gaining).tolist() if not _known(session["atoms"][p], responses[p])]
-    if not fresh:
-        session["over"][0] = 3
-    for player in fresh:
-        _append(session, player, responses[player])
-
-
 def _append(session: Session, player: int, atom: np.ndarray) -> None:
+    """Add an atom of a player, with room for it in all arrays; its payoffs are not known yet."""
     count = session["tables"].shape[1 + player]
     if count == session["atoms"].shape[1]:
-        _widen(session)
+        session["atoms"] = np.pad(session["atoms"], ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)
+        for name in ("weights", "played"):
+            session[name] = np.pad(session[name], ((0, 0), (0, 1)))
     session["atoms"][player, count] = atom
     session["played"][player, count] = len(session["gap"])
     session["seen"][player] += 1
@@ -280,13 +266,6 @@ def _spread(game: Any, session: Session, count: int) -> None:
 def _known(atoms: np.ndarray, response: np.ndarray) -> bool:
     apart = np.max(np.abs(atoms - response), axis=1)  # NaN where there is no atom
     return bool(np.any(apart <= SAME * np.max(np.abs(response))))
-
-
-def _widen(session: Session) -> None:
-    """Extend the arrays by one atom per player."""
-    session["atoms"] = np.pad(session["atoms"], ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)
-    for name in ("weights", "played"):
-        session[name] = np.pad(session[name], ((0, 0), (0, 1)))
 
 
 def _drop(session: Session, most: int) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import numpy as np
+from annotated_types import Ge, Le
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
@@ -23,11 +24,12 @@ from rivalry.core.game import (
     scale_of,
 )
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.reparametrisation import flattened
 from rivalry.core.results import ROUNDING, Certificate, Coverage, Record, Rounding
 from rivalry.core.space import Box, Profile, Space, Strategy
-from rivalry.methods.q_learning.exploration import check_whole
+from rivalry.methods.q_learning.exploration import Table, check_whole
 from rivalry.tables import tabulate
 from rivalry.tables.action_grid import Places, are_levels, check_levels
 from rivalry.tables.discretize import TABLE_BYTES, values_at
@@ -61,21 +63,34 @@ def playable(game: Any) -> bool:
 PLAYABLE = Need("finitely many actions, or payoffs", playable)
 
 
+class TableLearner(BaseLearner):
+    """Base class of learners on the tables of a game: a finite game's own, or those at its ``places``."""
+
+    places: Annotated[
+        int | Table | list[Table],
+        Ge(2),
+        Le(100_000),
+        "of a continuous game: how many an axis, or the levels of its axes",
+    ] = 9
+
+    needs: ClassVar[tuple[Need, ...]] = (PLAYABLE,)
+
+    def __check_init__(self) -> None:
+        check_places(self.places)
+
+    def world(self, game: Any) -> Any:
+        """Return a finite game's tables, or those of any other game at its ``places``."""
+        if kernel_conversion(game) is None and playable(game):
+            return board(game, self.places)
+        return kernel_arrays(game)
+
+
 def check_places(places: Any) -> None:
     """Raise `ValueError`, in one line, for a number or levels that no space accepts."""
     if are_levels(places):
         check_levels(places)
     elif not isinstance(places, list | tuple | np.ndarray):
         check_whole("places", places, 2)
-
-
-def world(game: Any, places: Places) -> Any:
-    """Return the tables for learners of mixtures: a finite game's own, a tabulated game, or the argument
-    itself.
-    """
-    if kernel_conversion(game) is None and playable(game):
-        return board(game, places)
-    return kernel_arrays(game)
 
 
 def board(game: Any, places: Places, *, max_table_bytes: int = TABLE_BYTES) -> TabulatedGame:
@@ -115,6 +130,12 @@ def tables_of(world: Any) -> FiniteGame:
     return found
 
 
+def largest_gains(gains: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return the largest of ``gains [player .. action]`` over the actions that a player has, at least 0."""
+    there = np.arange(gains.shape[-1]) < sizes.reshape(-1, *[1] * (gains.ndim - 1))
+    return np.asarray(np.maximum(np.where(there, gains, -np.inf).max(axis=-1), 0.0))
+
+
 def action_payoffs(tables: FiniteGame, weights: np.ndarray) -> np.ndarray:
     """Return each action's payoff against the others' mixtures ``weights [player action]``, ``[player
     action]``.
@@ -149,8 +170,7 @@ def expectation(table: np.ndarray, sizes: np.ndarray, weights: np.ndarray) -> fl
 
 def mean_play(places: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the mean strategies, ``[player axis]``."""
-    found: np.ndarray = np.einsum("pa,pax->px", weights, np.nan_to_num(places))
-    return found
+    return np.asarray(np.einsum("pa,pax->px", weights, np.nan_to_num(places)))
 
 
 def _seen(space: Any, places: np.ndarray) -> np.ndarray:
@@ -241,8 +261,7 @@ def _own_places(places: np.ndarray) -> list[np.ndarray]:
 
 def _weighted(weights: np.ndarray, pays: np.ndarray) -> np.ndarray:
     """Return the mean payoff over actions ``[player]``; missing actions count as 0."""
-    mean: np.ndarray = np.einsum("pa,pa->p", weights, np.nan_to_num(pays))
-    return mean
+    return np.asarray(np.einsum("pa,pa->p", weights, np.nan_to_num(pays)))
 
 
 def expected(
@@ -251,9 +270,7 @@ def expected(
     """Return means of the game's scalar metrics; empty if they are neither ``known`` nor cheap to compute."""
     if known:
         return {name: ((), np.asarray(expectation(table, sizes, weights))) for name, table in known.items()}
-    if not oracles.metrics.knows(game):
-        return {}
-    if np.prod((weights > ATOM).sum(axis=1).astype(object)) > FEW:
+    if not oracles.metrics.knows(game) or np.prod((weights > ATOM).sum(axis=1).astype(object)) > FEW:
         return {}
     profiles, probabilities = joint_atoms(places, weights)
     rows = [
@@ -350,10 +367,8 @@ def certificate(
         reply_to_mixtures(game, places, weights, player, int(place), points=points)
         for player, place in enumerate(np.nanargmax(pays, axis=1))
     ]
-    regret, bound = (
-        np.array([max(found - own, 0.0) for found, own in zip(each, payoff, strict=True)])
-        for each in ([response.payoff for response in responses], [response.bound for response in responses])
-    )
+    found = np.array([(response.payoff, response.bound) for response in responses])
+    regret, bound = np.maximum(found.T - payoff, 0.0)
     exact = all(response.coverage == "exact" for response in responses)
     method = f"{responses[0].method} against mixtures"
     tried = [

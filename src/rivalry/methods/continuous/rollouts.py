@@ -78,8 +78,7 @@ def spread(space: Box, part: Profile) -> Profile:
 def share(space: Box, x: Profile) -> Profile:
     """Return the shares of the box at which choices lie: the inverse of `spread`."""
     low, high = space.inner(space.low), space.inner(space.high)
-    found: Profile = (space.inner(x) - low) / (high - low)
-    return found
+    return jnp.asarray((space.inner(x) - low) / (high - low))
 
 
 def features(play: Play, before: Profile, x: Profile) -> Float[Array, "player feature"]:
@@ -90,9 +89,8 @@ def features(play: Play, before: Profile, x: Profile) -> Float[Array, "player fe
     space = play.game.space
     here, there = (2 * share(space, each) - 1 for each in (x, before))
     visible = jnp.where(play.now[:, :, None], here, 0.0), jnp.where(play.last, there, 0.0)
-    return jnp.concatenate([jnp.broadcast_to(one, (len(x), *x.shape)) for one in visible], axis=1).reshape(
-        len(x), -1
-    )
+    rows = [jnp.broadcast_to(one, (len(x), *x.shape)) for one in visible]
+    return jnp.concatenate(rows, axis=1).reshape(len(x), -1)
 
 
 def period(
@@ -106,9 +104,7 @@ def period(
     given = {"random": spread(space, even), "fixed": play.fixed}
     x, sampled = before, jnp.zeros_like(before)
     for stage in plan.stages:
-        mean, deviation = jax.vmap(lambda row, seen: networks.policy(plan.shape, row, seen))(
-            weights, features(play, before, x)
-        )
+        mean, deviation = _policies(plan.shape, weights, features(play, before, x))
         own = mean + deviation * noise
         chosen = given | {"learns": squashed(space, own)}
         if oracles := plan.rows("oracle", stage):
@@ -117,6 +113,11 @@ def period(
             x = x.at[player].set(chosen[plan.roles[player]][player])
             sampled = sampled.at[player].set(own[player])
     return Seen(features(play, before, x), sampled, x, play.game.payoffs(x) / play.scale)
+
+
+def _policies(shape: Shape, weights: Array, features: Array) -> tuple[Array, Array]:
+    """Return the means and deviations of all players at their observations."""
+    return jax.vmap(lambda row, seen: networks.policy(shape, row, seen))(weights, features)
 
 
 @eqx.filter_jit
@@ -128,7 +129,7 @@ def greedy(play: Play, plan: RolloutPlan, weights: Array, x: Profile, rounds: Ar
 
     x = jax.lax.fori_loop(0, rounds, lambda _, x: once(x).choice, x)
     seen = once(x)
-    _, deviation = jax.vmap(lambda row, one: networks.policy(plan.shape, row, one))(weights, seen.features)
+    _, deviation = _policies(plan.shape, weights, seen.features)
     return seen.choice, deviation
 
 
@@ -144,9 +145,7 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
 
     One further period is played for its observations.
     """
-    keys = jax.random.split(
-        jax.random.fold_in(jax.random.wrap_key_data(learning.key), learning.clock), plan.rollout + 1
-    )
+    key = jax.random.fold_in(jax.random.wrap_key_data(learning.key), learning.clock)
 
     def together(choice: Array, key: Array) -> tuple[Array, Seen]:
         one, two = jax.random.split(key)
@@ -154,7 +153,7 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
         seen = jax.vmap(lambda x, e, u: period(play, plan, learning.weights, x, e, u))(choice, noise, even)
         return seen.choice, seen
 
-    _, seen = jax.lax.scan(together, learning.choice, keys)
+    _, seen = jax.lax.scan(together, learning.choice, jax.random.split(key, plan.rollout + 1))
 
     def loss(row: Array, features: Array, sampled: Array, payoff: Array, discount: Array) -> Array:
         return _loss(plan.shape, row, features, sampled, payoff, discount, play.trace)

@@ -11,13 +11,13 @@ from annotated_types import Ge, Le
 
 from rivalry.core import certify
 from rivalry.core.game import Record, measures
-from rivalry.core.jax import jax, put
+from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import CLAIMS, UNREFUTED
 from rivalry.core.validate import limit
 from rivalry.methods.continuation.parameters import Dial, dial, precise
-from rivalry.methods.limit_sets.nearby_equilibria import ends_from
+from rivalry.methods.limit_sets.nearby_equilibria import ends_from, random_starts
 
 FINE = 1e-6  # tolerance of the refinement, relative to the range between two grid values
 WELFARE = "welfare"
@@ -97,9 +97,7 @@ class Design(BaseLearner):
     points: Annotated[int, Ge(2), Le(100_000), "strategies on the search grid of every player"] = 201
 
     def __check_init__(self) -> None:
-        if self.pick not in ("pessimistic", "optimistic"):
-            raise ValueError(f"pick: {self.pick!r} must be 'pessimistic' or 'optimistic'")
-        if not isinstance(self.choices, dict) or not self.choices:
+        if not self.choices:
             raise ValueError(f"choices: {self.choices!r} must be a table with at least one parameter")
         for name, values in self.choices.items():
             _values(name, values)
@@ -141,19 +139,14 @@ class Design(BaseLearner):
 
     def begin(self, world: Trials, stream: np.random.SeedSequence) -> Session:
         """Return a session with random starts; the first is the middle of the space."""
-        return self._begun(world, stream, np.asarray(_middle(world.game)))
+        return self.begin_at(world, stream, _middle(world.game))
 
     def begin_at(self, world: Trials, stream: np.random.SeedSequence, start: Any) -> Session:
         """Return a session whose first start is ``start``; the others are random."""
-        return self._begun(world, stream, np.asarray(start, dtype=float))
-
-    def _begun(self, world: Trials, stream: np.random.SeedSequence, first: np.ndarray) -> Session:
-        key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
-        keys = jax.random.split(key, self.tries)
-        sampled = [np.asarray(world.game.space.sample(one)) for one in keys[1:]]
+        first = np.asarray(start, dtype=float)
         trials, players = self.length(world), len(first)
         return {
-            "starts": np.stack([first, *sampled]),
+            "starts": random_starts(world.game.space, stream, self.tries, first),
             "done": np.zeros(1, dtype=np.int64),
             "finished": np.zeros(1, dtype=bool),
             "parameters": np.full((trials, len(world.dials)), np.nan),

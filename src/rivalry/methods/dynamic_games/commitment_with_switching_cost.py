@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import inf
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_adjustment_tables
 from rivalry.core.results import Certificate, Coverage, Record
-from rivalry.methods.q_learning.exploration import check_numbers, check_whole
 from rivalry.tables.plans import AdjustmentTables, Duel, announced
 
 FIRST, LATER = 64, 1.5  # sweeps before the first look at regrets, and how much later every further look is
@@ -86,29 +87,19 @@ class CommitmentWithSwitchingCost(BaseLearner):
         Annotated[int, Ge(1), Le(10_000)] | list[float], "outputs that plans lead to, or how many"
     ] = 9
     ramps: Annotated[
-        float | list[float] | None, Gt(0), "largest changes a period (default: 1/40, 1/20, 1/10 of the range)"
+        float | list[float] | None,
+        Gt(0),
+        Lt(inf),
+        "largest changes a period (default: 1/40, 1/20, 1/10 of the range)",
     ] = None
     levels: Annotated[
         Annotated[int, Ge(2), Le(10_000)] | list[float],
         "outputs on the grid, or how many, of a game that asks",
     ] = 41
-    noise: Annotated[float, Ge(0), "standard deviation of a disturbance of either's output"] = 0.0
+    noise: Annotated[float, Ge(0), Lt(inf), "standard deviation of a disturbance of either's output"] = 0.0
     leader: Annotated[int, Ge(0), Le(1), "which firm announces plans"] = 0
     rounds: Annotated[int, Ge(1), "most sweeps"] = 2000
     periods: Annotated[int, Ge(1), Le(10_000_000), "of the path that is told"] = 60
-
-    def __check_init__(self) -> None:
-        if not self.delta >= 0:
-            raise ValueError(f"delta: {self.delta} must be at least 0; inf: plans are never changed")
-        check_numbers("noise", self.noise, "at least 0", lambda v: v >= 0)
-        if self.ramps is not None:
-            check_numbers("ramps", self.ramps, "above 0", lambda v: v > 0)
-        if self.leader not in (0, 1):
-            raise ValueError(f"leader: {self.leader} must be 0 or 1")
-        for name, minimum in (("rounds", 1), ("periods", 1)):
-            check_whole(name, getattr(self, name), minimum)
-        if isinstance(self.targets, int):
-            check_whole("targets", self.targets, 1)
 
     needs: ClassVar[tuple[Need, ...]] = (
         Need(
@@ -130,9 +121,8 @@ class CommitmentWithSwitchingCost(BaseLearner):
         for k, target in enumerate(targets):
             if not low <= target <= high:
                 raise ValueError(f"targets[{k}]: {target:g} must be in [{low:g}, {high:g}], the levels")
-        ramps = np.atleast_1d(
-            (high - low) / np.array([40.0, 20.0, 10.0]) if self.ramps is None else self.ramps
-        )
+        usual = (high - low) / np.array([40.0, 20.0, 10.0])
+        ramps = np.atleast_1d(usual if self.ramps is None else self.ramps)
         targets, ramps = np.repeat(targets, len(ramps)), np.tile(ramps, len(targets))
         duel = announced(tables, self.leader, targets, ramps, float(self.noise))
         return Announced(tables, duel, self.leader, targets, ramps)
@@ -313,14 +303,37 @@ def judged(world: Announced, delta: float, charge: bool, switch: np.ndarray, aim
     """Evaluate the leader's rule ``switch`` and the follower's policy ``aim``, both ``[plan level_L
     level_F]``.
     """
+    from rivalry.tables.kernels import plans
+
     duel, zero = world.duel, np.zeros(world.shape)
     close = EXACT * np.abs(duel.flow).max(axis=(1, 2)) / (1 - duel.gamma)
-    decision, off_led = _valued(duel, 0, switch, aim, delta, zero, close[0])
-    paid = decision if charge else _valued(duel, 0, switch, aim, 0.0, decision, close[0])[0]
-    followed, off_followed = _valued(duel, 1, switch, aim, 0.0, zero, close[1])
-    led, off_led_best = _best_switching(duel, delta, switch, aim, decision, close[0])
-    replied, off_replied = _best_following(duel, switch, aim, followed, close[1])
-    free, _ = _best_switching(duel, 0.0, switch, aim, paid, close[0])
+
+    def kept(firm: int, cost: float, aim: np.ndarray = aim) -> Callable[[np.ndarray], float]:
+        """Back up a firm's values under both policies; a change of plan costs ``cost``."""
+        return lambda value: plans.back_up(duel, firm, ahead(duel, value, switch, cost), aim, value)
+
+    def best_switching(cost: float) -> Callable[[np.ndarray], float]:
+        """Back up the leader's values under its best rule against the follower's policy."""
+        choice = switch.copy()
+
+        def sweep(value: np.ndarray) -> float:
+            plans.choose_plans(value, cost, choice)
+            return float(plans.back_up(duel, 0, ahead(duel, value, choice, cost), aim, value))
+
+        return sweep
+
+    best_aim = aim.copy()
+
+    def best_following(value: np.ndarray) -> float:
+        """Back up the follower's values under its best policy against the leader's rule."""
+        return float(plans.best_aims(duel, ahead(duel, value, switch, 0.0), best_aim, value))
+
+    decision, off_led = _iterated(duel, 0, kept(0, delta), zero, close)
+    paid = decision if charge else _iterated(duel, 0, kept(0, 0.0), decision, close)[0]
+    followed, off_followed = _iterated(duel, 1, kept(1, 0.0), zero, close)
+    led, off_led_best = _iterated(duel, 0, best_switching(delta), decision, close)
+    replied, off_replied = _iterated(duel, 1, best_following, followed, close, kept(1, 0.0, best_aim))
+    free, _ = _iterated(duel, 0, best_switching(0.0), paid, close)
     gains = np.maximum(led, led.max(axis=0) - delta) - _arriving(decision, switch, delta)
     regret = np.maximum([max(gains.max(), (led - decision).max()), (replied - followed).max()], 0.0)
     first = world.first_node(decision)
@@ -352,57 +365,25 @@ def _arriving(worth: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarra
     return np.where(switch == in_force, chosen, chosen - charge)
 
 
-def _valued(
+def _iterated(
     duel: Duel,
     firm: int,
-    switch: np.ndarray,
-    aim: np.ndarray,
-    charge: float,
+    sweep: Callable[[np.ndarray], float],
     begin: np.ndarray,
-    close: float,
+    close: np.ndarray,
+    between: Callable[[np.ndarray], float] | None = None,
 ) -> tuple[np.ndarray, float]:
-    """Return a firm's value of policies at every node, and an error bound."""
-    from rivalry.tables.kernels import plans
+    """Return a firm's values where sweeps, in place, no longer change them, and an error bound.
 
+    Sweeps that improve a policy are followed by `MORE` sweeps ``between``, which only evaluate it.
+    """
     value, gamma = begin.copy(), float(duel.gamma[firm])
-    for _ in range(_enough(gamma)):
-        change = plans.back_up(duel, firm, ahead(duel, value, switch, charge), aim, value)
-        if change * gamma <= close * (1 - gamma):
+    # after so many sweeps the start contributes less than `EXACT`, twice over
+    for _ in range(2 + int(2 * np.log(EXACT) / np.log(gamma)) if gamma > 0 else 2):
+        change = sweep(value)
+        if change * gamma <= close[firm] * (1 - gamma):
             break
+        if between is not None:
+            for _ in range(MORE):
+                between(value)
     return value, change * gamma / (1 - gamma)
-
-
-def _best_switching(
-    duel: Duel, delta: float, switch: np.ndarray, aim: np.ndarray, begin: np.ndarray, close: float
-) -> tuple[np.ndarray, float]:
-    """Return the leader's largest values against the follower's policy, and an error bound."""
-    from rivalry.tables.kernels import plans
-
-    value, choice, gamma = begin.copy(), switch.copy(), float(duel.gamma[0])
-    for _ in range(_enough(gamma)):
-        plans.choose_plans(value, delta, choice)
-        change = plans.back_up(duel, 0, ahead(duel, value, choice, delta), aim, value)
-        if change * gamma <= close * (1 - gamma):
-            break
-    return value, change * gamma / (1 - gamma)
-
-
-def _best_following(
-    duel: Duel, switch: np.ndarray, aim: np.ndarray, begin: np.ndarray, close: float
-) -> tuple[np.ndarray, float]:
-    """Return the follower's largest values against the leader's rule, and an error bound."""
-    from rivalry.tables.kernels import plans
-
-    value, best, gamma = begin.copy(), aim.copy(), float(duel.gamma[1])
-    for _ in range(_enough(gamma)):
-        change = plans.best_aims(duel, ahead(duel, value, switch, 0.0), best, value)
-        if change * gamma <= close * (1 - gamma):
-            break
-        for _ in range(MORE):
-            plans.back_up(duel, 1, ahead(duel, value, switch, 0.0), best, value)
-    return value, change * gamma / (1 - gamma)
-
-
-def _enough(gamma: float) -> int:
-    """Return the number of sweeps after which the start contributes less than `EXACT`, twice over."""
-    return 2 + int(2 * np.log(EXACT) / np.log(gamma)) if gamma > 0 else 2

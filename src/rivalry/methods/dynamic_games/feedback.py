@@ -26,6 +26,7 @@ from rivalry.core.reparametrisation import flattened
 from rivalry.core.space import Profile, width
 from rivalry.methods.dynamic_games.value_surfaces import Surface, fitted, level_grids, refined
 from rivalry.methods.dynamics.tangent_cone import SLACK
+from rivalry.methods.limit_sets.nearby_equilibria import random_starts
 
 CHUNK = 64  # nodes per call of the compiled program
 QUICK = 4  # rounds of best responses before Newton's method, initially
@@ -34,9 +35,7 @@ NEAR = 2e-2  # of the width: a more distant root is another point
 NEWTON_STEPS, LONGEST = 10, 0.5  # and the longest of them, in inner coordinates
 
 Session = dict[str, np.ndarray]
-Nodes = tuple[
-    Any, Array, Array, Surface
-]  # the game, the period, the states [node stock player], values ahead
+Nodes = tuple[Any, Array, Array, Surface]  # game, period, states [node stock player], values ahead
 
 
 class SolvedNodes(NamedTuple):
@@ -82,7 +81,7 @@ class Feedback(BaseLearner):
     halve: Annotated[bool, "solve on every second level too, for the error of the grid"] = True
 
     def __check_init__(self) -> None:
-        if self.levels < 5 or self.levels % 2 == 0:
+        if self.levels % 2 == 0:
             raise ValueError(f"levels: {self.levels} must be an odd number, at least 5")
 
     needs: ClassVar[tuple[Need, ...]] = (knows(state_game),)
@@ -106,33 +105,26 @@ class Feedback(BaseLearner):
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         """Return a session with random starts from one period's space."""
-        return self._begun(world, stream, None)
+        return self.begin_at(world, stream, None)
 
     def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
         """Return a session whose best responses begin at the start's first period.
 
         Other starts are random.
         """
-        columns = world.space.shape[1] // to_stages(world).periods
-        return self._begun(world, stream, np.asarray(start, dtype=float)[:, :columns])
-
-    def _begun(self, world: Any, stream: np.random.SeedSequence, first: np.ndarray | None) -> Session:
-        space = to_stages(world).space
-        key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
-        starts = np.stack([np.asarray(space.sample(one)) for one in jax.random.split(key, self.tries)])
-        if first is not None:
-            starts[0] = first
-        first_state = np.asarray(initial_state(world))
-        layers, nodes = to_stages(world).periods - 1, self.levels**first_state.size
+        space, periods = to_stages(world).space, to_stages(world).periods
         players, columns = space.shape
+        first = None if start is None else np.asarray(start, dtype=float)[:, :columns]
+        first_state = np.asarray(initial_state(world))
+        layers, nodes = periods - 1, self.levels**first_state.size
         return {
-            "starts": starts,
+            "starts": random_starts(space, stream, self.tries, first),
             "done": np.zeros(1, dtype=np.int64),
             "state": np.full((layers, nodes, *first_state.shape), np.nan),
             "value": np.full((layers, nodes, players), np.nan),
             "regret": np.full((layers, nodes, players), np.nan),
-            "schedule": np.full((to_stages(world).periods, players, columns), np.nan),
-            "path_regret": np.full((to_stages(world).periods, players), np.nan),
+            "schedule": np.full((periods, players, columns), np.nan),
+            "path_regret": np.full((periods, players), np.nan),
             "value_start": np.full(players, np.nan),
             "coarse": np.full(players, np.nan),
         }
@@ -142,13 +134,14 @@ class Feedback(BaseLearner):
 
         The first period includes the path from the start.
         """
+        last = to_stages(world).periods - 1
         for taken in range(steps):
             done = int(session["done"][0])
             if done >= self.length(world):
                 return taken
-            if done < to_stages(world).periods - 1:
-                self._layer(world, session, to_stages(world).periods - 1 - done)
-            elif done == to_stages(world).periods - 1:
+            if done < last:
+                self._layer(world, session, last - done)
+            elif done == last:
                 self._path(world, session)
             else:
                 self._halved(world, session)
@@ -165,25 +158,24 @@ class Feedback(BaseLearner):
             high = np.minimum(high, self.highest * largest)
         return level_grids(low.T.ravel(), np.maximum(low, high).T.ravel(), self.levels)
 
-    def _surface(self, world: Any, values: np.ndarray, t: int) -> Surface:
-        """Return the values of period ``t`` as a function of its state; 0 after the last period."""
-        dimensions = np.asarray(initial_state(world)).size
-        grids = self._grids(world, min(t, to_stages(world).periods - 1))
-        shape = (world.space.shape[0], *(self.levels,) * dimensions)
-        table = np.zeros(shape) if t == to_stages(world).periods else values.T.reshape(shape)
+    def _ahead(self, world: Any, session: Session, t: int) -> Surface:
+        """Return the values after period ``t`` as a function of the next state; 0 after the last period."""
+        last = to_stages(world).periods - 1
+        grids = self._grids(world, min(t + 1, last))
+        shape = (world.space.shape[0], *(self.levels,) * len(grids))
+        table = np.zeros(shape) if t == last else session["value"][t].T.reshape(shape)
         return fitted(table, grids)
 
     def _states(self, grids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Return all nodes of a grid, ``[node stock player]``, the last player's last stock fastest."""
         if not len(grids):
             return np.zeros((1, *shape))
-        rows = np.stack([mesh.ravel() for mesh in np.meshgrid(*grids, indexing="ij")], axis=-1)
-        return rows.reshape(len(rows), shape[1], shape[0]).swapaxes(1, 2)
+        rows = np.stack(np.meshgrid(*grids, indexing="ij"), axis=-1)
+        return rows.reshape(-1, shape[1], shape[0]).swapaxes(1, 2)
 
     def _layer(self, world: Any, session: Session, t: int) -> None:
         states = self._states(self._grids(world, t), initial_state(world).shape)
-        later = session["value"][t] if t < to_stages(world).periods - 1 else np.zeros(0)
-        found = self._nodes(world, session, t, states, self._surface(world, later, t + 1))
+        found = self._nodes(world, session, t, states, self._ahead(world, session, t))
         session["state"][t - 1], session["value"][t - 1] = states, found.payoff
         session["regret"][t - 1] = found.regret
 
@@ -206,8 +198,7 @@ class Feedback(BaseLearner):
         """Compute the realised schedule: the node of the current state, period by period."""
         state = np.asarray(initial_state(world))[None]
         for t in range(to_stages(world).periods):
-            later = session["value"][t] if t < to_stages(world).periods - 1 else np.zeros(0)
-            found = self._nodes(world, session, t, state, self._surface(world, later, t + 1))
+            found = self._nodes(world, session, t, state, self._ahead(world, session, t))
             session["schedule"][t], session["path_regret"][t] = found.profile[0], found.regret[0]
             if t == 0:
                 session["value_start"][:] = found.payoff[0]
@@ -216,8 +207,9 @@ class Feedback(BaseLearner):
     def _halved(self, world: Any, session: Session) -> None:
         """Compute the value of the start on every second level."""
         first_state = np.asarray(initial_state(world))
-        ahead = self._surface(world, np.zeros(0), to_stages(world).periods)
-        for t in range(to_stages(world).periods - 1, 0, -1):
+        last = to_stages(world).periods - 1
+        ahead = self._ahead(world, session, last)
+        for t in range(last, 0, -1):
             grids = self._grids(world, t)
             found = self._nodes(world, session, t, self._states(grids[:, ::2], first_state.shape), ahead)
             coarse = found.payoff.T.reshape(-1, *(self.levels // 2 + 1,) * len(grids))
@@ -241,8 +233,7 @@ class Feedback(BaseLearner):
             "nodes_without_equilibrium": ((), np.asarray(np.sum(~good))),
         }
         if self._halves(world):
-            error = np.abs(session["value_start"] - session["coarse"])
-            found["grid_error"] = (("player",), error)
+            found["grid_error"] = (("player",), np.abs(session["value_start"] - session["coarse"]))
         if int(session["done"][0]) >= self.length(world):
             all_good = bool(np.all(good)) and bool(np.all(session["path_regret"] <= enough))
             found["status"] = ((), np.asarray("converged" if all_good else "not found"))

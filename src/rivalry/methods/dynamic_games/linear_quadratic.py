@@ -148,14 +148,12 @@ class LinearQuadratic(BaseLearner):
 
     def advance(self, world: LinearQuadraticWorld, session: Session, steps: int) -> int:
         """Iterate up to ``steps`` periods backwards; a plan is one step."""
+        solve = self._pass if self.solution in ("markov_perfect", "feedback_stackelberg") else self._plan
         for taken in range(steps):
             if session["end"][0] or session["done"][0] >= self.budget:
                 return taken
             session["done"][0] += 1
-            if self.solution in ("markov_perfect", "feedback_stackelberg"):
-                self._pass(world.game, session)
-            else:
-                self._plan(world.game, session)
+            solve(world.game, session)
         return steps
 
     def _back(self, game: LinearQuadraticGame, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -173,8 +171,7 @@ class LinearQuadratic(BaseLearner):
             session["end"][0] = ENDS.index("not found")
             return
         change = _movement(session["feedback"], feedback)
-        fell = change < session["least"][0]
-        session["waited"][0] = 0 if fell else session["waited"][0] + 1
+        session["waited"][0] = 0 if change < session["least"][0] else session["waited"][0] + 1
         session["least"][0] = min(change, session["least"][0])
         session["feedback"], session["cost"], session["residual"][0] = feedback, cost, change
         if not np.all(np.isfinite(cost)):
@@ -201,16 +198,14 @@ class LinearQuadratic(BaseLearner):
 
     def _plan(self, game: LinearQuadraticGame, session: Session) -> None:
         """Solve for the joint plan, or the leader's, if every player's value under it is finite."""
+        good = False
         if self.solution == "joint":
-            found = riccati.joint(game)
-            if found is not None:
+            if found := riccati.joint(game):
                 session["feedback"], session["residual"][0] = found
-            good = found is not None
-        else:
-            plan = commitment(game, self.leader)
-            if plan is not None:
-                session["residual"][0] = plan.residual
-            good = plan is not None and bool(np.all(np.isfinite(plan_costs(game, plan, self.leader))))
+                good = True
+        elif plan := commitment(game, self.leader):
+            session["residual"][0] = plan.residual
+            good = bool(np.all(np.isfinite(plan_costs(game, plan, self.leader))))
         session["end"][0] = ENDS.index("converged" if good else "not found")
 
     def read(self, world: LinearQuadraticWorld, session: Session) -> Record:
@@ -270,7 +265,7 @@ def checked(game: LinearQuadraticGame) -> LinearQuadraticGame:
 
 
 def _euler(game: LinearQuadraticGame, follower: int) -> None:
-    """Raise `ValueError` where `commitment.implementability` does not describe the follower's best plan."""
+    """Raise `ValueError` where `riccati.implementability` does not describe the follower's best plan."""
     if np.min(np.linalg.eigvalsh(game.Q[follower])) <= 0:
         raise ValueError(
             f"Q[{follower}]: must be positive definite for a commitment: the follower's moves must cost"
@@ -292,13 +287,6 @@ def _movement(before: np.ndarray, after: np.ndarray) -> float:
     return float(np.max(np.divide(off, size, out=off.copy(), where=size > 0)))
 
 
-class _Path(NamedTuple):
-    """States and controls along a path of play."""
-
-    states: np.ndarray  # [period state]
-    controls: np.ndarray  # [period player control]
-
-
 def played(
     game: LinearQuadraticGame, feedback: np.ndarray, leader: int | None, periods: int, allowed: float
 ) -> Record:
@@ -318,20 +306,20 @@ def played(
         "steady_state": (("state",), riccati.limit(loop, game.first)),
         "time_consistent": ((), np.asarray(True)),
     }
-    found |= _told(game, _worth(cost, game.first), _Path(states, controls))
+    found |= _reported(game, _worth(cost, game.first), states, controls)
     known = bool(np.all(np.isfinite(feedback)))
     problems = [_alone(game, feedback, player) for player in range(len(game.gamma))]
     if leader is not None:
-        response = riccati.Reply(*np.full((2, 1, 1), np.nan))
+        response = riccati.Reply(np.full_like(feedback[0], np.nan), np.full_like(game.Q[0], np.nan))
         if known:
             response = riccati.replying(game, cost, leader)
             A, B = riccati.led(game, response, leader)
             problems[leader] = problems[leader]._replace(A=A, B=B[None])
-        found |= _reply(game, response)
+        found["reply_to_state"] = (("control", "state"), response.K.copy())
+        found["reply_to_leader"] = (("control", "leader_control"), response.k.copy())
     if known:
-        found |= _certificate(
-            [_gain(p, -v) for p, v in zip(problems, found["value"][1], strict=True)], allowed
-        )
+        gains = [_gain(problem, -own) for problem, own in zip(problems, found["value"][1], strict=True)]
+        found |= _certificate(gains, allowed)
     return found
 
 
@@ -355,7 +343,7 @@ def committed(
         "time_consistent": ((), np.asarray(False)),
     }
     value = _worth(plan_costs(game, plan, leader), first)
-    found |= _told(game, value, _Path(path[:, :size], controls))
+    found |= _reported(game, value, path[:, :size], controls)
     if known:
         gains = np.zeros(2)
         gains[leader] = float(_worth(plan.best, game.first)) - value[leader]
@@ -368,51 +356,29 @@ def _no_plan(game: LinearQuadraticGame) -> Commitment:
     """Return NaN in the shapes of a plan."""
     states, controls = game.B.shape[1:]
     whole = states + controls
-
-    def nan(*shape: int) -> np.ndarray:
-        return np.full(shape, np.nan)
-
-    return Commitment(
-        A=nan(whole, whole),
-        B=nan(whole, controls),
-        F=nan(controls, whole),
-        cost=nan(whole, whole),
-        first_move=nan(controls, states),
-        best=nan(states, states),
-        residual=np.nan,
-    )
+    A, B = np.full((whole, whole), np.nan), np.full((whole, controls), np.nan)
+    return Commitment(A, B, B.T, A, B[:states].T, A[:states, :states], np.nan)
 
 
 def _worth(cost: np.ndarray, state: np.ndarray) -> np.ndarray:
-    """Return ``-x'Px`` for forms ``[.. state state]`` and states ``[..
-
-    State]``, broadcast over one or many.
-    """
+    """Return ``-x'Px`` for forms ``[.. state state]`` and states ``[.. state]``, broadcast."""
     return np.asarray(-np.einsum("...i,...ij,...j->...", state, cost, state))
 
 
-def _told(game: LinearQuadraticGame, value: np.ndarray, path: _Path) -> Record:
-    """Return the entries that strategies and plans have in common."""
-    state_cost = np.einsum("ts,isr,tr->ti", path.states, game.R, path.states)
-    control_cost = np.einsum("tic,icd,tid->ti", path.controls, game.Q, path.controls)
+def _reported(
+    game: LinearQuadraticGame, value: np.ndarray, states: np.ndarray, controls: np.ndarray
+) -> Record:
+    """Return the entries that strategies and plans share, for ``states [period state]`` and ``controls
+    [period player control]``.
+    """
+    state_cost = np.einsum("ts,isr,tr->ti", states, game.R, states)
+    control_cost = np.einsum("tic,icd,tid->ti", controls, game.Q, controls)
     return {
         "value": (("player",), value),
         "discount": (("player",), np.array(game.gamma, dtype=float)),
-        "state_path": (("period", "state"), path.states),
-        "control_path": (("period", "player", "control"), path.controls),
+        "state_path": (("period", "state"), states),
+        "control_path": (("period", "player", "control"), controls),
         "cash_flow_path": (("period", "player"), -state_cost - control_cost),
-    }
-
-
-def _reply(game: LinearQuadraticGame, response: riccati.Reply) -> Record:
-    """Return the follower's best response within a period."""
-    states, controls = game.B.shape[1:]
-    return {
-        "reply_to_state": (("control", "state"), np.broadcast_to(response.K, (controls, states)).copy()),
-        "reply_to_leader": (
-            ("control", "leader_control"),
-            np.broadcast_to(response.k, (controls, controls)).copy(),
-        ),
     }
 
 

@@ -9,12 +9,12 @@ from annotated_types import Ge, Le
 
 from rivalry.core import certify
 from rivalry.core.game import Game, Record, scale
-from rivalry.core.jax import jax, put
+from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import PAYOFFS, Need, knows
 from rivalry.core.oracles import discount_factors, stage_game, to_stages
 from rivalry.core.results import UNREFUTED
-from rivalry.methods.limit_sets.nearby_equilibria import ends_from
+from rivalry.methods.limit_sets.nearby_equilibria import ends_from, random_starts
 
 REST = 1e-12  # of the payoff scale: values that change less are at rest
 ITERATIONS = 200  # most passes over an infinite horizon
@@ -70,23 +70,17 @@ class Periods(BaseLearner):
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         """Return a session with random starts from the last period's space."""
-        return self._begun(world, stream, None)
+        return self.begin_at(world, stream, None)
 
     def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
         """Return a session whose last period starts at the last columns of ``start``.
 
         Other starts are random.
         """
-        columns = world.space.shape[1] // to_stages(world).periods
-        return self._begun(world, stream, np.asarray(start, dtype=float)[:, -columns:])
-
-    def _begun(self, world: Any, stream: np.random.SeedSequence, first: np.ndarray | None) -> Session:
-        space = stage_game(world, 0, put(np.zeros(world.space.shape[0]))).space
-        key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
-        starts = np.stack([np.asarray(space.sample(one)) for one in jax.random.split(key, self.tries)])
-        if first is not None:
-            starts[0] = first
         periods, players = to_stages(world).periods, world.space.shape[0]
+        space = stage_game(world, 0, put(np.zeros(players))).space
+        first = None if start is None else np.asarray(start, dtype=float)[:, -space.shape[1] :]
+        starts = random_starts(space, stream, self.tries, first)
         return {
             "starts": starts,
             "profile": np.full((periods, *starts.shape[1:]), np.nan),
@@ -99,13 +93,11 @@ class Periods(BaseLearner):
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
         """Solve up to ``steps`` periods."""
+        solve = self._pass if _endless(world) else self._period
         for taken in range(steps):
             if self._over(world, session):
                 return taken
-            if _endless(world):
-                self._pass(world, session)
-            else:
-                self._period(world, session)
+            solve(world, session)
             session["done"][0] += 1
         return steps
 

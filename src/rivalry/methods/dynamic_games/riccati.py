@@ -38,9 +38,8 @@ def against(game: LinearQuadraticGame, feedback: np.ndarray, player: int | None 
     Without the part of ``player``, if given.
     """
     motions = game.B @ feedback
-    total: np.ndarray = motions.sum(axis=0)
-    loop: np.ndarray = game.A - total if player is None else game.A - (total - motions[player])
-    return loop
+    total = motions.sum(axis=0)
+    return np.asarray(game.A - (total if player is None else total - motions[player]))
 
 
 def gain(A: np.ndarray, B: np.ndarray, Q: np.ndarray, gamma: float, cost: np.ndarray) -> np.ndarray:
@@ -49,8 +48,7 @@ def gain(A: np.ndarray, B: np.ndarray, Q: np.ndarray, gamma: float, cost: np.nda
     Raises `numpy.linalg.LinAlgError` where the best move is not unique.
     """
     ahead = gamma * B.T @ cost
-    found: np.ndarray = np.linalg.solve(Q + ahead @ B, ahead @ A)
-    return found
+    return np.asarray(np.linalg.solve(Q + ahead @ B, ahead @ A))
 
 
 def markov_step(game: LinearQuadraticGame, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -107,8 +105,7 @@ def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray) -> 
     loop = against(game, feedback)
     now = game.R + np.swapaxes(feedback, 1, 2) @ game.Q @ feedback
     after = now + game.gamma[:, None, None] * (loop.T @ cost @ loop)
-    symmetric: np.ndarray = (after + np.swapaxes(after, 1, 2)) / 2
-    return symmetric
+    return np.asarray((after + np.swapaxes(after, 1, 2)) / 2)
 
 
 def evaluated(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarray:
@@ -206,11 +203,11 @@ def joint(game: LinearQuadraticGame) -> tuple[np.ndarray, float] | None:
 
     For equal gammas. None where there is no best plan.
     """
+    from scipy.linalg import block_diag
+
     players, states, controls = game.B.shape
     B = np.moveaxis(game.B, 0, 1).reshape(states, players * controls)
-    Q = np.zeros((players, controls, players, controls))
-    Q[np.arange(players), :, np.arange(players), :] = game.Q
-    found = regulator(game.A, B, game.R.sum(axis=0), Q.reshape(B.shape[1], -1), float(game.gamma[0]))
+    found = regulator(game.A, B, game.R.sum(axis=0), block_diag(*game.Q), float(game.gamma[0]))
     if found is None:
         return None
     return found.feedback.reshape(players, controls, states), found.residual
@@ -336,6 +333,5 @@ def followed(game: LinearQuadraticGame, plan: Commitment, leader: int) -> Linear
     B = np.vstack([game.B[f], np.zeros((size, game.B.shape[2]))])
     R = np.zeros((states + size, states + size))
     R[:states, :states] = game.R[f]
-    y = np.concatenate([game.first, plan.first_move @ game.first])
-    first = np.concatenate([game.first, y])
+    first = np.concatenate([game.first, game.first, plan.first_move @ game.first])
     return LinearQuadraticGame(A, B[None], R[None], game.Q[f][None], game.gamma[f : f + 1], first)

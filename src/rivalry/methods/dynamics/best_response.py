@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Gt, Interval, Le
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -14,6 +13,7 @@ from rivalry.core.game import Game, Record, own_payoff, scale_of
 from rivalry.core.jax import jax, jnp
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.space import Profile, Strategy, width
+from rivalry.core.tree import static
 from rivalry.methods.limit_sets import end_state
 
 REMEMBERED = 64  # past profiles: the longest cycle, in rounds, that is detected
@@ -56,49 +56,30 @@ class BestResponse(BaseMethod):
 
     update: Annotated[
         Literal["sequential", "simultaneous"], "whether each sees the replies of those before it in the round"
-    ] = eqx.field(static=True, default="sequential")
-    order: Annotated[Literal["fixed", "random"], "of the players in a sequential round"] = eqx.field(
-        static=True, default="fixed"
+    ] = static(default="sequential")
+    order: Annotated[Literal["fixed", "random"], "of the players in a sequential round"] = static(
+        default="fixed"
     )
     damping: Annotated[
         float, Interval(gt=0, le=1), "part of the way to the best reply that a player goes"
     ] = 1.0
-    points: Annotated[int, Gt(1), Le(100_000), "strategies on the search grid of every player"] = eqx.field(
-        static=True, default=201
+    points: Annotated[int, Gt(1), Le(100_000), "strategies on the search grid of every player"] = static(
+        default=201
     )
     polish: Annotated[
         bool, "end by Newton's steps on the first-order conditions; needs a box and payoffs with derivatives"
-    ] = eqx.field(static=True, default=True)
-
-    def __check_init__(self) -> None:
-        if self.update not in ("sequential", "simultaneous"):
-            raise ValueError(f"update: {self.update!r} must be 'sequential' or 'simultaneous'")
-        if self.order not in ("fixed", "random"):
-            raise ValueError(f"order: {self.order!r} must be 'fixed' or 'random'")
-        if not 0 < self.damping <= 1:
-            raise ValueError(f"damping: {self.damping} must be above 0 and at most 1")
-        if not self.points > 1:
-            raise ValueError(f"points: {self.points} must be above 1")
+    ] = static(default=True)
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> ResponseRounds:
         """Return the start without history; the key is not used."""
         start = jnp.asarray(start)
-        players = start.shape[0]
-        past = jnp.full(
-            (REMEMBERED, *start.shape), jnp.inf
-        )  # infinities, as the largest of many NaN may be a number
-        return ResponseRounds(
-            start,
-            jnp.full(players, jnp.inf),
-            past.at[0].set(start),
-            jnp.zeros((), dtype=int),
-            _grids(game, self.points),
-        )
+        past = jnp.full((REMEMBERED, *start.shape), jnp.inf)  # the largest of many NaN may be a number
+        regret, period = jnp.full(len(start), jnp.inf), jnp.zeros((), dtype=int)
+        return ResponseRounds(start, regret, past.at[0].set(start), period, _grids(game, self.points))
 
     def step(self, game: Game, state: ResponseRounds, key: PRNGKeyArray) -> ResponseRounds:
         """Take one round; the key is consumed where the order is random."""
-        players = state.profile.shape[0]
-        order = jnp.arange(players)
+        order = jnp.arange(len(state.profile))
         if self.order == "random":
             order = jax.random.permutation(key, order)
         together = self.update == "simultaneous"
@@ -110,13 +91,9 @@ class BestResponse(BaseMethod):
             return x.at[player].set(there), gain
 
         x, gains = jax.lax.scan(move, state.profile, order)
-        regret = jnp.zeros(players).at[order].set(gains)
-        return state._replace(
-            profile=x,
-            regret=regret,
-            past=jnp.roll(state.past, 1, axis=0).at[0].set(x),
-            period=_period(game, x, state.past),
-        )
+        regret = jnp.zeros(len(order)).at[order].set(gains)
+        past, period = jnp.roll(state.past, 1, axis=0).at[0].set(x), _period(game, x, state.past)
+        return state._replace(profile=x, regret=regret, past=past, period=period)
 
     def residual(self, game: Game, state: ResponseRounds) -> Float[Array, ""]:
         """Return the largest gain of a player in the last round, in units of the payoff scale."""
@@ -139,8 +116,7 @@ class BestResponse(BaseMethod):
 
 
 def _period(game: Game, x: Profile, past: Array) -> Array:
-    wide = width(game.space)
-    gaps = jnp.max(jnp.abs(past - x) / wide, axis=(1, 2))
+    gaps = jnp.max(jnp.abs(past - x) / width(game.space), axis=(1, 2))
     again = (gaps <= SAME) & (gaps[0] > MOVED)
     return jnp.where(jnp.any(again), jnp.argmax(again) + 1, 0)
 
@@ -158,12 +134,9 @@ def nearest_best_reply(
     """Return the best response of ``player`` nearest to its strategy, and its gain, at least 0."""
     here, own = x[player], own_payoff(game, x, player, x[player])
     known = traceable_reply(game, x, player)
-    if known is not None:
-        strategies, payoffs = known[0][None], known[1][None]
-    else:
-        strategies, payoffs = search(game, x, player, grid)
-    strategies = jnp.concatenate([strategies, here[None]])
-    payoffs = jnp.concatenate([payoffs, own[None]])
+    strategies, payoffs = known if known is not None else search(game, x, player, grid)
+    strategies = jnp.vstack([strategies, here])
+    payoffs = jnp.append(payoffs, own)
     best = jnp.max(payoffs)
     tied = payoffs >= best - TIE * scale_of(game)
     far = jnp.sum((strategies - here) ** 2, axis=-1)

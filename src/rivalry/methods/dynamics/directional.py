@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
+from math import inf
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
@@ -20,15 +20,14 @@ from rivalry.core.space import Box
 from rivalry.core.statistics import half_width
 from rivalry.core.validate import limit
 from rivalry.methods.dynamics.step_sizes import check_keys
-from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole, each_player
-from rivalry.methods.q_learning.seating import Seating, check_gamma, discounts, seating
+from rivalry.methods.q_learning.exploration import Table, check_numbers, each_player
+from rivalry.methods.q_learning.seating import Seating, discounts, seating
 
 Session = dict[str, np.ndarray]
 
 SAMPLES = 64  # of histories, evenly spaced
 LANES = 8  # runs per call of the compiled program: fixed, so that no run depends on the number of runs
 LEFT = 1e-6  # largest outstanding share of a realised value that is compared with a valuation
-ORDERS = ("together", "in_turn", "by_stages")
 
 
 class Turns(NamedTuple):
@@ -119,7 +118,7 @@ class Directional(BaseLearner):
     """
 
     step_size: Annotated[
-        float | list[float], Gt(0), "how far a choice moves in a period, for all or one per player"
+        float | list[float], Gt(0), Lt(inf), "how far a choice moves in a period, for all or one per player"
     ] = 0.1
     signal: Annotated[Literal["payoff", "one_ahead"], "what has to rise"] = "payoff"
     forecast: Annotated[
@@ -129,7 +128,10 @@ class Directional(BaseLearner):
         float | list[float] | None, Ge(0), Lt(1), "discount of a period (default: the game's, or 0.95)"
     ] = None
     cost_noise: Annotated[
-        float | list[float], Ge(0), "standard deviation of a private shock to unit cost, every period"
+        float | list[float],
+        Ge(0),
+        Lt(inf),
+        "standard deviation of a private shock to unit cost, every period",
     ] = 0.0
     updates: Annotated[
         Literal["together", "in_turn", "by_stages"] | None, "who decides when (default: as the game says)"
@@ -142,18 +144,8 @@ class Directional(BaseLearner):
     periods: Annotated[int, Ge(2), Le(1_000_000_000), "of every run"] = 20_000
 
     def __check_init__(self) -> None:
-        check_numbers("step_size", self.step_size, "above 0", lambda v: v > 0)
-        check_numbers("cost_noise", self.cost_noise, "at least 0", lambda v: v >= 0)
-        check_gamma(self.gamma)
-        words = (("signal", ("payoff", "one_ahead")), ("forecast", ("stand", "last")), ("updates", ORDERS))
-        for name, allowed in words:
-            value = getattr(self, name)
-            if value not in allowed and not (name == "updates" and value is None):
-                raise ValueError(f"{name}: {value!r} must be one of {', '.join(allowed)}")
-        for name, minimum in (("runs", 1), ("first_run", 0), ("periods", 2)):
-            check_whole(name, getattr(self, name), minimum)
         if self.initial is not None:
-            if not isinstance(self.initial, Mapping) or self.initial.get("kind") != "uniform":
+            if self.initial.get("kind") != "uniform":
                 raise ValueError(f"initial: {self.initial!r} must be {{kind = 'uniform', from, to}}")
             check_keys("initial", self.initial, ("from", "to"))
 
@@ -181,14 +173,32 @@ class Directional(BaseLearner):
         return self.periods
 
     def begin(self, world: Seating, stream: np.random.SeedSequence) -> Session:
-        return self._begun(world, stream, None)
+        return self.begin_at(world, stream, None)
 
     def begin_at(self, world: Seating, stream: np.random.SeedSequence, start: Any) -> Session:
         """Return a session whose runs begin at the profile ``start`` [player axis].
 
         Followers start at random.
         """
-        return self._begun(world, stream, np.asarray(start, dtype=float)[:, 0])
+        players, samples = world.players, len(self._marks())
+        limit("runs", self.runs, samples, players)
+        names, rows = DirectionalRun._fields, (self.runs, players)
+        session: Session = {name: np.zeros(rows) for name in names[2:]}
+        session |= {name: np.zeros((self.runs, samples, players)) for name in CURVES}
+        session["key"] = np.zeros((self.runs, 2), dtype=np.uint32)
+        session["clock"] = np.zeros(self.runs, dtype=np.int64)
+        session["before"][:] = -np.inf
+        space, box = world.game.space, self._initial(world)
+        for run in range(self.runs):
+            own = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, self.first_run + run))
+            words = own.generate_state(6, np.uint32).reshape(3, 2)
+            where, side = (jax.random.wrap_key_data(put(pair)) for pair in words[:2])
+            session["key"][run] = words[2]
+            session["choice"][run] = np.asarray(space.project(box.sample(where)))[:, 0]
+            session["way"][run] = np.where(jax.random.bernoulli(side, shape=(players,)), 1.0, -1.0)
+            if start is not None:
+                session["choice"][run, list(world.leaders)] = np.asarray(start, dtype=float)[:, 0]
+        return {name: session[name] for name in names}
 
     def advance(self, world: Seating, session: Session, steps: int) -> int:
         taken = min(steps, self.periods - int(session["clock"][0]))
@@ -203,7 +213,7 @@ class Directional(BaseLearner):
         return taken
 
     def read(self, world: Seating, session: Session) -> Record:
-        late = max(int(session["clock"][0]) - self._half(), 0)
+        late = max(int(session["clock"][0]) - self.periods // 2, 0)
         means = session["choice_sum"] / late if late else session["choice"]
         total, who = means.sum(axis=1), world.who
         found: Record = {
@@ -215,33 +225,6 @@ class Directional(BaseLearner):
             "total_interval": ((), half_width(total)),
         }
         return found | self._histories(world, session)
-
-    def _begun(self, world: Seating, stream: np.random.SeedSequence, start: np.ndarray | None) -> Session:
-        players, samples = world.players, len(self._marks())
-        limit("runs", self.runs, samples, players)
-        zeros = np.zeros((self.runs, players))
-        curves = np.zeros((self.runs, samples, players))
-        space, box = world.game.space, self._initial(world)
-        keys = np.zeros((self.runs, 2), dtype=np.uint32)
-        choice, way = zeros.copy(), zeros.copy()
-        for run in range(self.runs):
-            own = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, self.first_run + run))
-            words = own.generate_state(6, np.uint32).reshape(3, 2)
-            where, side = (jax.random.wrap_key_data(put(pair)) for pair in words[:2])
-            keys[run] = words[2]
-            choice[run] = np.asarray(space.project(box.sample(where)))[:, 0]
-            way[run] = np.where(np.asarray(jax.random.bernoulli(side, shape=(players,))), 1.0, -1.0)
-            if start is not None:
-                choice[run, list(world.leaders)] = start
-        return {
-            "key": keys,
-            "clock": np.zeros(self.runs, dtype=np.int64),
-            "choice": choice,
-            "way": way,
-            "before": np.full_like(zeros, -np.inf),
-            **{name: zeros.copy() for name in ("cash", "choice_sum", "cash_sum")},
-            **{name: curves.copy() for name in CURVES},
-        }
 
     def _initial(self, world: Seating) -> Any:
         """Return the box of first choices. Raise `ValueError` if it is invalid."""
@@ -255,19 +238,11 @@ class Directional(BaseLearner):
 
     def _turns(self, world: Seating) -> Turns:
         players = world.players
-        each = (each_player(n, getattr(self, n), players) for n in ("step_size", "cost_noise"))
-        step, noise = (put(one) for one in each)
+        step, noise = (each_player(n, getattr(self, n), players) for n in ("step_size", "cost_noise"))
         groups, alone = self._groups(world)
         rows = np.array([[float(p in group) for p in range(players)] for group in groups])
-        return Turns(
-            step,
-            noise,
-            put(discounts(world.game, self.gamma)),
-            put(rows),
-            put(alone),
-            put(self._marks()),
-            put(self._half()),
-        )
+        discount = discounts(world.game, self.gamma)
+        return Turns(*map(put, (step, noise, discount, rows, alone, self._marks(), self.periods // 2)))
 
     def _groups(self, world: Seating) -> tuple[list[tuple[int, ...]], bool]:
         """Return the groups of simultaneous deciders, in order, and whether one group decides per period."""
@@ -277,9 +252,6 @@ class Directional(BaseLearner):
         if order == "in_turn":
             return [(player,) for player in all_players], True
         return (list(world.stages) if order == "by_stages" else [all_players]), False
-
-    def _half(self) -> int:
-        return self.periods // 2
 
     def _marks(self) -> np.ndarray:
         """Return the periods at which samples begin."""

@@ -59,10 +59,6 @@ class Extragradient(BaseMethod):
 
     rate: Annotated[float, Gt(0), "step size; left out, it is found by halving"] | None = None
 
-    def __check_init__(self) -> None:
-        if self.rate is not None and not self.rate > 0:
-            raise ValueError(f"rate: {self.rate} must be above 0")
-
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> Ahead:
         """Return the start and its gradients; the key is not used."""
         refuse_jumps(game)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple
 from warnings import warn
 
 import equinox as eqx
@@ -14,6 +14,7 @@ from rivalry.core.game import Game, Record, own_gradients, own_payoff, refuse_ju
 from rivalry.core.jax import jax, jnp
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.space import Profile, width
+from rivalry.core.tree import static
 from rivalry.methods.dynamics import boundaries, step_sizes
 from rivalry.methods.dynamics.boundaries import Boundary
 from rivalry.methods.dynamics.step_sizes import Rate
@@ -72,44 +73,22 @@ class GradientAscent(BaseMethod):
     rate: Annotated[Rate, "step size: a number, one per player, or a schedule"] = 1e-4
     update: Annotated[
         Literal["simultaneous", "sequential"], "whether each sees the moves of those before it in the step"
-    ] = eqx.field(static=True, default="simultaneous")
-    order: Annotated[Literal["fixed", "random"], "of the players in a sequential step"] = eqx.field(
-        static=True, default="fixed"
+    ] = static(default="simultaneous")
+    order: Annotated[Literal["fixed", "random"], "of the players in a sequential step"] = static(
+        default="fixed"
     )
-    boundary: Annotated[Boundary, "what becomes of a move that leaves the space"] = eqx.field(
-        static=True, default="project"
+    boundary: Annotated[Boundary, "what becomes of a move that leaves the space"] = static(default="project")
+    stop: Annotated[Rule | list[Rule], "the stopping rule or rules"] = static(default="gradient")
+    tolerated_agents: Annotated[int, Ge(0), "players who need not be stationary for a stop"] = static(
+        default=0
     )
-    stop: Annotated[Rule | list[Rule], "the stopping rule or rules"] = eqx.field(
-        static=True,
-        default="gradient",
-        converter=lambda rules: rules if isinstance(rules, str) else tuple(rules),
-    )
-    tolerated_agents: Annotated[int, Ge(0), "players who need not be stationary for a stop"] = eqx.field(
-        static=True, default=0
-    )
-    every: Annotated[int, Gt(0), "steps between two tests of the rule `certificate`"] = eqx.field(
-        static=True, default=100
-    )
+    every: Annotated[int, Gt(0), "steps between two tests of the rule `certificate`"] = static(default=100)
     unit_gradient: Annotated[
         bool, "divide every player's gradient by its length: steps never shrink; for replays only"
-    ] = eqx.field(static=True, default=False)
+    ] = static(default=False)
 
     def __check_init__(self) -> None:
         step_sizes.check(self.rate)
-        for name, allowed in (
-            ("update", ("simultaneous", "sequential")),
-            ("order", ("fixed", "random")),
-            ("boundary", get_args(Boundary)),
-        ):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(allowed)}")
-        for rule in self.rules:
-            if rule not in get_args(Rule):
-                raise ValueError(f"stop: {rule!r} must be one of {', '.join(get_args(Rule))}")
-        if isinstance(self.tolerated_agents, bool) or not self.tolerated_agents >= 0:
-            raise ValueError(f"tolerated_agents: {self.tolerated_agents} must be at least 0")
-        if not self.every > 0:
-            raise ValueError(f"every: {self.every} must be above 0")
         if self.unit_gradient:
             warn("unit_gradient: steps never shrink, so the ascent cannot converge to a point", stacklevel=2)
 
@@ -127,28 +106,17 @@ class GradientAscent(BaseMethod):
             what = f"{self.tolerated_agents} must be below the number of players, {len(start)}"
             raise ValueError(f"tolerated_agents: {what}")
         start = jnp.asarray(start)
-        infinite = jnp.asarray(jnp.inf)
-        return Ascent(
-            start,
-            own_gradients(game, start),
-            start,
-            jnp.full(WINDOW, jnp.inf),
-            infinite,
-            infinite,
-            jnp.zeros((), dtype=int),
-            jnp.zeros(()),
-        )
+        window, infinite, zero = jnp.full(WINDOW, jnp.inf), jnp.asarray(jnp.inf), jnp.zeros(())
+        gradient, taken = own_gradients(game, start), jnp.zeros((), dtype=int)
+        return Ascent(start, gradient, start, window, infinite, infinite, taken, zero)
 
     def step(self, game: Game, state: Ascent, key: PRNGKeyArray) -> Ascent:
         """Take one Euler step of all players; the key is consumed where the order is random."""
         rate = step_sizes.each(self.rate, state.taken, len(state.profile))
         x = self._moved(game, state, rate, key)
-        return self._remembered(game, state, x, rate)._replace(
-            profile=x,
-            gradient=own_gradients(game, x),
-            taken=state.taken + 1,
-            time=state.time + jnp.mean(rate),
-        )
+        gradient, time = own_gradients(game, x), state.time + jnp.mean(rate)
+        after = self._remembered(game, state, x, rate)
+        return after._replace(profile=x, gradient=gradient, taken=state.taken + 1, time=time)
 
     def _remembered(self, game: Game, state: Ascent, x: Profile, rate: Array) -> Ascent:
         """Return the memory of the active stopping rules after the step to ``x``; the others cost nothing."""
@@ -195,6 +163,7 @@ class GradientAscent(BaseMethod):
         found = self._residuals(game, state)
         return jnp.min(jnp.stack([found[rule] for rule in self.rules if rule != "displacement"] or [jnp.inf]))
 
+    @eqx.filter_jit
     def _residuals(self, game: Game, state: Ascent) -> dict[str, Array]:
         rate = step_sizes.each(self.rate, state.taken, len(state.profile))
         pushed = game.space.project(state.profile + rate * state.gradient)
@@ -231,7 +200,7 @@ class GradientAscent(BaseMethod):
             return "displacement"
         if len(self.rules) == 1:
             return self.rules[0]
-        numbers = _residuals(self, game, state)
+        numbers = self._residuals(game, state)
         found = {rule: float(number) for rule, number in numbers.items() if rule in self.rules}
         return min(found, key=found.__getitem__) if found else ""
 
@@ -241,8 +210,8 @@ class GradientAscent(BaseMethod):
         Warn if the last rate is above that limit.
         """
         end = end_state.analyse(game, profile, key)
-        limit = euler_limit(game, end, np.asarray(step_sizes.last(self.rate)))
-        last = float(np.max(np.asarray(step_sizes.last(self.rate))))
+        rates = step_sizes.last(self.rate)
+        limit, last = euler_limit(game, end, rates), float(np.max(rates))
         if last > limit and not self.unit_gradient:
             warn(
                 f"rate: {last:g} is above {limit:.3g}, from where on Euler steps leave this point: lower it",
@@ -292,8 +261,3 @@ def local_regret(game: Game, x: Profile) -> Float[Array, ""]:
         return value - first[1]
 
     return jnp.max(jax.vmap(gain)(jnp.arange(len(x))))
-
-
-@eqx.filter_jit
-def _residuals(method: GradientAscent, game: Game, state: Ascent) -> dict[str, Array]:
-    return method._residuals(game, state)

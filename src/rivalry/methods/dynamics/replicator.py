@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -14,13 +14,12 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.needs import PAYOFFS, SIMPLEX, Need, fits
 from rivalry.core.space import Profile, Simplex, Space
+from rivalry.core.tree import static
 from rivalry.methods.dynamics import boundaries, integrate, step_sizes
 from rivalry.methods.dynamics.step_sizes import Rate
 from rivalry.methods.dynamics.tangent_cone import Motion
 from rivalry.methods.limit_sets import end_state
 from rivalry.methods.limit_sets.end_state import NEAR
-
-Form = Literal["continuous", "mirror"]
 
 
 class Multiplied(NamedTuple):
@@ -123,17 +122,15 @@ class Replicator(BaseMethod):
     Hofbauer & Sigmund (1998), chapters 7 and 10; the mirror form: multiplicative weights.
     """
 
-    form: Annotated[Form, "in continuous time, or in multiplicative steps"] = eqx.field(
-        static=True, default="continuous"
+    form: Annotated[Literal["continuous", "mirror"], "in continuous time, or in multiplicative steps"] = (
+        static(default="continuous")
     )
     rate: Annotated[Rate, "mirror: step size, a number, one per player, or a schedule"] = 0.01
     populations: Annotated[
         Literal["each", "one"], "a population for each player, or one for all, in a symmetric game"
-    ] = eqx.field(static=True, default="each")
+    ] = static(default="each")
 
     def __check_init__(self) -> None:
-        if self.form not in get_args(Form):
-            raise ValueError(f"form: {self.form!r} must be one of {', '.join(get_args(Form))}")
         step_sizes.check(self.rate)
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, SIMPLEX)

@@ -3,51 +3,31 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from math import inf
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Lt
 
-from rivalry.core.method import BaseLearner
-from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.methods.continuous import mixtures
-from rivalry.methods.continuous.mixtures import action_payoffs, tables_of
-from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole, each_player
+from rivalry.methods.continuous.mixtures import TableLearner, action_payoffs, largest_gains, tables_of
+from rivalry.methods.q_learning.exploration import each_player
 
 Session = dict[str, np.ndarray]
 
 
-class SoftmaxLearner(BaseLearner):
+class SoftmaxLearner(TableLearner):
     """Base class of learners whose mixtures are the softmax of logits, such as Hedge and the policy
     gradient.
     """
 
-    places: Annotated[
-        int | Table | list[Table],
-        Ge(2),
-        Le(100_000),
-        "of a continuous game: how many an axis, or the levels of its axes",
-    ] = 9
     rounds: Annotated[int, Ge(1), "updates, where the run does not say"] = 2000
     play: Annotated[
         Literal["last", "average"], "the profile: the last mixtures, or their mean over all rounds"
     ] = "last"
 
     rate_name: ClassVar[str]
-
-    def __check_init__(self) -> None:
-        mixtures.check_places(self.places)
-        check_whole("rounds", self.rounds)
-        if self.play not in ("last", "average"):
-            raise ValueError(f"play: {self.play!r} must be 'last' or 'average'")
-        check_numbers(self.rate_name, getattr(self, self.rate_name), "above 0", lambda v: v > 0)
-
-    needs: ClassVar[tuple[Need, ...]] = (mixtures.PLAYABLE,)
-
-    def world(self, game: Any) -> Any:
-        """Return a finite game's tables, or those of any other game at its ``places``."""
-        return mixtures.world(game, self.places)
 
     def length(self, world: Any) -> int:
         return self.rounds
@@ -84,7 +64,7 @@ class SoftmaxLearner(BaseLearner):
             session["logits"] += rates * self._push(weights, pays, mean)
             at = int(session["noted"][0])
             if at < len(marks) and session["clock"][0] == marks[at]:
-                session["regret_curve"][at] = _gains(tables.sizes, session).max()
+                session["regret_curve"][at] = _regrets(tables.sizes, session).max()
                 session["play_curve"][at] = softmax(session["logits"], tables.sizes)
                 session["noted"] += 1
         return steps
@@ -93,13 +73,13 @@ class SoftmaxLearner(BaseLearner):
         sizes, taken = tables_of(world).sizes, int(session["clock"][0])
         last = softmax(session["logits"], sizes)
         average = session["played"] / taken if taken else last
-        noted = int(session["noted"][0])
+        regrets, noted = _regrets(sizes, session), int(session["noted"][0])
         return {
             **mixtures.played(world, average if self.play == "average" else last),
             "average_play": (("player", "action"), average),
-            "correlated_regret": (("player",), _gains(sizes, session)),
+            "correlated_regret": (("player",), regrets),
             "concept": ((), np.asarray("coarse correlated")),
-            "concept_residual": ((), np.asarray(_gains(sizes, session).max())),
+            "concept_residual": ((), np.asarray(regrets.max())),
             "regret_curve": (("sample",), session["regret_curve"][:noted].copy()),
             **mixtures.histories(world, session["play_curve"][:noted]),
         }
@@ -138,7 +118,7 @@ class Hedge(SoftmaxLearner):
     """
 
     eta: Annotated[
-        float | list[float], Gt(0), "step, in units of one over payoff; for all or one per player"
+        float | list[float], Gt(0), Lt(inf), "step, in units of one over payoff; for all or one per player"
     ] = 1.0
 
     rate_name: ClassVar[str] = "eta"
@@ -156,15 +136,12 @@ def softmax(logits: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     [[0.25, 0.75], [1.0, 0.0]]
     """
     there = np.arange(logits.shape[1]) < sizes[:, None]
-    top = np.where(there, logits, -np.inf).max(axis=1, keepdims=True)
-    parts = np.where(there, np.exp(np.minimum(logits - top, 0.0)), 0.0)
-    chances: np.ndarray = parts / parts.sum(axis=1, keepdims=True)
-    return chances
+    logits = np.where(there, logits, -np.inf)
+    parts = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(parts / parts.sum(axis=1, keepdims=True))
 
 
-def _gains(sizes: np.ndarray, session: Session) -> np.ndarray:
+def _regrets(sizes: np.ndarray, session: Session) -> np.ndarray:
     """Return the gain per round of the best single action, ``[player]``; at least 0."""
-    there = np.arange(session["would"].shape[1]) < sizes[:, None]
-    gains = np.where(there, session["would"] - session["earned"][:, None], 0.0).max(axis=1)
-    found: np.ndarray = np.maximum(gains, 0.0) / max(int(session["clock"][0]), 1)
-    return found
+    gains = largest_gains(session["would"] - session["earned"][:, None], sizes)
+    return np.asarray(gains / max(int(session["clock"][0]), 1))

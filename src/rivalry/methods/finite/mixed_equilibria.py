@@ -18,20 +18,12 @@ from rivalry.methods.finite.pure_equilibria import (
     pure_profiles,
 )
 from rivalry.methods.finite.support_enumeration import PATHS, candidates
-from rivalry.tables.extreme_equilibria import (
-    BITS,
-    MOST_BASES,
-    TIES,
-    TooMany,
-    extreme_equilibria,
-)
+from rivalry.tables.extreme_equilibria import BITS, MOST_BASES, TIES, TooMany, extreme_equilibria
 from rivalry.tables.kernels.shapes import stateless_tables
 
 SAME = 1e-6  # approximate equilibria this close in every probability are the same
 FEW = 2_000  # bases or paths, where enumeration is the last resort
-REGRET = (
-    1e-9  # largest regret of a listed equilibrium in inexact arithmetic, in units of a player's payoff range
-)
+REGRET = 1e-9  # of a player's payoff range: largest regret of an equilibrium listed in inexact arithmetic
 
 
 class MixedEquilibria(BaseLearner):
@@ -237,15 +229,13 @@ def _even(tables: np.ndarray) -> np.ndarray:
     """Return every player's payoffs scaled to [0, 1]: the same equilibria, whatever the units."""
     flat = tables.reshape(len(tables), -1)
     low, span = flat.min(axis=1), np.ptp(flat, axis=1)
-    even: np.ndarray = (flat - low[:, None]) / np.where(span > 0, span, 1.0)[:, None]
-    return even.reshape(tables.shape)
+    even = (flat - low[:, None]) / np.where(span > 0, span, 1.0)[:, None]
+    return np.reshape(even, tables.shape)
 
 
 def _degenerate(tables: np.ndarray, found: np.ndarray) -> bool:
     """Return whether a pure action has two best responses, or an equilibrium an unplayed best response."""
-    if any(
-        bool(np.any(best_responses(tables, player).sum(axis=player) > 1)) for player in range(len(tables))
-    ):
+    if any(np.any(best_responses(tables, p).sum(axis=p) > 1) for p in range(len(tables))):
         return True
     even = _even(tables)
     for x in found:
@@ -273,11 +263,9 @@ def _by_quantecon(
     else:
         labels = range(sum(tables.shape[1:])) if start is None else [start]
         raw = [qe.lemke_howson(game, init_pivot=label) for label in labels]
-    return [_sharpened(tables, _padded(profile, max(tables.shape[1:]))) for profile in raw]
-
-
-def _padded(profile: Sequence[np.ndarray], length: int) -> np.ndarray:
-    return np.stack([np.pad(np.asarray(row, dtype=float), (0, length - len(row))) for row in profile])
+    longest = max(tables.shape[1:])
+    padded = [np.stack([np.pad(row, (0, longest - len(row))) for row in profile]) for profile in raw]
+    return [_sharpened(tables, np.asarray(profile, dtype=float)) for profile in padded]
 
 
 def _regret(tables: np.ndarray, x: np.ndarray) -> float:
@@ -310,10 +298,7 @@ def _newton(tables: np.ndarray, x: np.ndarray, played: np.ndarray) -> np.ndarray
     for _ in range(30):
         residual, slope = _indifference(tables, x, place)
         move = np.linalg.lstsq(slope, -residual, rcond=None)[0]
-        at = 0
-        for player, actions in enumerate(place):
-            x[player, actions] += move[at : at + len(actions)]
-            at += len(actions)
+        x[played] += move  # row by row, as the places are stacked
         if not np.all(np.isfinite(x)) or np.max(np.abs(x)) > 10:
             return None
         if np.max(np.abs(move)) < 1e-15:
@@ -321,8 +306,7 @@ def _newton(tables: np.ndarray, x: np.ndarray, played: np.ndarray) -> np.ndarray
     if np.min(x) < -1e-12:
         return None
     x = np.maximum(x, 0.0)
-    scaled: np.ndarray = x / x.sum(axis=1, keepdims=True)
-    return scaled
+    return np.asarray(x / x.sum(axis=1, keepdims=True))
 
 
 def _indifference(

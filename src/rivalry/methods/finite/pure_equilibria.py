@@ -50,9 +50,8 @@ class PureEquilibria(BaseLearner):
             none = np.zeros((0, len(sizes), max(sizes)))
             return equilibria_record(tables, none, "iteration limit", False, "not all players were checked")
         found = _profiles(session["stable"].reshape(sizes))
-        return equilibria_record(
-            tables, found, "converged", False, "every pure equilibrium; mixed ones were not sought"
-        )
+        reason = "every pure equilibrium; mixed ones were not sought"
+        return equilibria_record(tables, found, "converged", False, reason)
 
 
 def pure_profiles(tables: np.ndarray) -> np.ndarray:
@@ -63,8 +62,7 @@ def pure_profiles(tables: np.ndarray) -> np.ndarray:
 def best_responses(tables: np.ndarray, player: int) -> np.ndarray:
     """Return whether the player's own action is a best response, for every joint action."""
     own = tables[player]
-    best: np.ndarray = own >= own.max(axis=player, keepdims=True) - equal_within(own)
-    return best
+    return np.asarray(own >= own.max(axis=player, keepdims=True) - equal_within(own))
 
 
 def equilibria_record(
@@ -73,12 +71,12 @@ def equilibria_record(
     """Return the record of equilibria [equilibrium player action], the first of which is the profile."""
     none = np.full(found.shape[1:], np.nan)
     status = "not found" if status == "converged" and not len(found) else status
-    pays = np.array([_payoffs(tables, x) for x in found]).reshape(len(found), len(tables))
+    pays = [[float(expected_over(table, x, ())) for table in tables] for x in found]
     return {
         "profile": (("player", "axis"), found[0] if len(found) else none),
         "status": ((), np.asarray(status)),
         "equilibria": (("equilibrium", "player", "action"), found),
-        "equilibrium_payoff": (("equilibrium", "player"), pays),
+        "equilibrium_payoff": (("equilibrium", "player"), np.reshape(pays, (len(found), len(tables)))),
         "equilibrium_count": ((), np.asarray(len(found))),
         "complete": ((), np.asarray(complete)),
         "complete_reason": ((), np.asarray(reason)),
@@ -100,7 +98,3 @@ def _profiles(chosen: np.ndarray) -> np.ndarray:
     found = np.zeros((len(joint), chosen.ndim, max(chosen.shape)))
     np.put_along_axis(found, joint[:, :, None], 1.0, axis=2)
     return found
-
-
-def _payoffs(tables: np.ndarray, x: np.ndarray) -> list[float]:
-    return [float(expected_over(table, x, ())) for table in tables]

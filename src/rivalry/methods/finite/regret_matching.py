@@ -5,43 +5,24 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Gt
 
-from rivalry.core.method import BaseLearner
-from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.methods.continuous import mixtures
-from rivalry.methods.continuous.mixtures import sample_steps, tables_of
-from rivalry.methods.q_learning.exploration import Table
+from rivalry.methods.continuous.mixtures import TableLearner, largest_gains, sample_steps, tables_of
 from rivalry.tables.kernels.shapes import stateless_tables
 
 Session = dict[str, np.ndarray]
 
 
-class SampledPlay(BaseLearner):
+class SampledPlay(TableLearner):
     """Base class of repeated play with sampled actions: a step is a period, the profile is the empirical
     play.
 
     Regret matching and fictitious play differ only in the rule of choice.
     """
 
-    places: Annotated[
-        int | Table | list[Table],
-        Ge(2),
-        Le(100_000),
-        "of a continuous game: how many an axis, or the levels of its axes",
-    ] = 9
-
     rule: ClassVar[str]
-
-    def __check_init__(self) -> None:
-        mixtures.check_places(self.places)
-
-    needs: ClassVar[tuple[Need, ...]] = (mixtures.PLAYABLE,)
-
-    def world(self, game: Any) -> Any:
-        """Return a finite game's tables, or those of any other game at its ``places``."""
-        return mixtures.world(game, self.places)
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         from rivalry.tables.kernels import draws
@@ -75,20 +56,16 @@ class SampledPlay(BaseLearner):
 
     def read(self, world: Any, session: Session) -> Record:
         clock, noted = max(int(session["clock"][0]), 1), int(session["noted"][0])
-        gains = session["would"] - session["earned"][:, None]
-        there = np.arange(gains.shape[1]) < tables_of(world).sizes[:, None]
-        best = _largest(gains, there) / clock
-        swaps = _largest(session["swaps"], there[:, None]).sum(axis=1) / clock
-        concepts = {
-            "MATCHING": ("coarse correlated", best),
-            "CONDITIONAL": ("correlated", swaps),
-            "FICTITIOUS": None,  # Nash
-        }
-        concept = concepts[self._rule()]
+        sizes = tables_of(world).sizes
+        best = largest_gains(session["would"] - session["earned"][:, None], sizes) / clock
+        swaps = largest_gains(session["swaps"], sizes).sum(axis=1) / clock
+        # fictitious play is about Nash equilibria, as the certificate is
+        concepts = {"MATCHING": ("coarse correlated", best), "CONDITIONAL": ("correlated", swaps)}
         solved: Record = {}
-        if concept is not None:
-            solved["concept"] = ((), np.asarray(concept[0]))
-            solved["concept_residual"] = ((), np.asarray(concept[1].max()))
+        if self._rule() in concepts:
+            concept, regrets = concepts[self._rule()]
+            solved["concept"] = ((), np.asarray(concept))
+            solved["concept_residual"] = ((), np.asarray(regrets.max()))
         return {
             **mixtures.played(world, session["counts"] / clock),
             **solved,
@@ -146,11 +123,4 @@ class RegretMatching(SampledPlay):
     def _inertia(self, tables: np.ndarray) -> np.ndarray:
         ranges = np.ptp(tables.reshape(len(tables), -1), axis=1)
         others = np.maximum(np.asarray(tables.shape[1:]) - 1, 1)
-        wide: np.ndarray = self.inertia * np.where(ranges > 0, ranges, 1.0) * others
-        return wide
-
-
-def _largest(gains: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Return the largest gain over the actions that exist, at least 0."""
-    largest: np.ndarray = np.maximum(np.where(there, gains, -np.inf).max(axis=-1), 0.0)
-    return largest
+        return np.asarray(self.inertia * np.where(ranges > 0, ranges, 1.0) * others)

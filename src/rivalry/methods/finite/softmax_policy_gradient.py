@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Lt
 
 from rivalry.methods.continuous import mixtures
 from rivalry.methods.continuous.mixtures import tables_of
 from rivalry.methods.finite.hedge import Session, SoftmaxLearner
-from rivalry.methods.q_learning.exploration import check_whole
 
 
 class SoftmaxPolicyGradient(SoftmaxLearner):
@@ -40,7 +40,7 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
     """
 
     rate: Annotated[
-        float | list[float], Gt(0), "step, in units of one over payoff; for all or one per player"
+        float | list[float], Gt(0), Lt(inf), "step, in units of one over payoff; for all or one per player"
     ] = 0.1
     gradient: Annotated[Literal["exact", "sampled"], "in expectation, or from drawn play"] = "exact"
     batch: Annotated[int, Ge(1), "of the sampled form: joint actions drawn for an update"] = 1
@@ -49,12 +49,6 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
     )
 
     rate_name: ClassVar[str] = "rate"
-
-    def __check_init__(self) -> None:
-        check_whole("batch", self.batch)
-        for name, allowed in (("gradient", ("exact", "sampled")), ("baseline", ("average", "none"))):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(allowed)}")
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
         if self.gradient == "exact":
@@ -70,5 +64,4 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
         return steps
 
     def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        slope: np.ndarray = weights * (pays - mean[:, None])
-        return slope
+        return np.asarray(weights * (pays - mean[:, None]))

@@ -12,7 +12,7 @@ from rivalry.core.game import Game
 from rivalry.core.jax import jax, put
 from rivalry.core.method import ENDINGS, BaseMethod, take_step
 from rivalry.core.reparametrisation import flattened, inner, outer
-from rivalry.core.space import Profile, width
+from rivalry.core.space import Profile, Space, width
 from rivalry.methods.dynamics.best_response import BestResponse
 from rivalry.methods.limit_sets import end_state
 
@@ -85,6 +85,17 @@ def ends_from(game: Game, starts: np.ndarray, *, rounds: int, points: int) -> li
         if np.all(np.isfinite(end)) and not known:
             ends.append(end)
     return [np.asarray(outer(game, put(end))) for end in ends]
+
+
+def random_starts(
+    space: Space, stream: np.random.SeedSequence, count: int, first: np.ndarray | None = None
+) -> np.ndarray:
+    """Return random profiles ``[start player axis]``, the first of them replaced by ``first``."""
+    key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
+    starts = np.stack([np.asarray(space.sample(one)) for one in jax.random.split(key, count)])
+    if first is not None:
+        starts[0] = first
+    return starts
 
 
 def root_near(game: Game, start: Profile) -> Profile | None:
