@@ -90,7 +90,7 @@ def test_walks_are_those_of_the_tables(kind: str, joint: bool) -> None:
         np.testing.assert_allclose(paid, world.tables.payoff[0, :, number], rtol=1e-9, atol=1e-9)
         shown = np.asarray(normalized_observation(arena.walk, state))
         for player in range(len(sizes)):
-            rows = arena._shown(world, player)
+            rows = arena._observations(world, player)
             row = np.ravel_multi_index(at, sizes) if joint else at[player]
             np.testing.assert_allclose(rows[row], shown[player], atol=1e-9)
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     State = Any
 
+Session = dict[str, np.ndarray]  # of most learners: every array of the run by name
+
 ENDINGS = ("going on", "converged", "cycling", "not found")
 """The status of a method's last step, by index."""
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge
 
+from rivalry.core.method import Session
 from rivalry.methods.design.rule_choices import Choice
-from rivalry.methods.design.rule_design import TRIALS, RuleDesign, RuleProblem, Session, stream_of
+from rivalry.methods.design.rule_design import TRIALS, RuleDesign, RuleProblem, stream_of
 from rivalry.methods.q_learning.exploration import check_whole
 
 PROPOSALS = 3  # number of the random stream of proposals

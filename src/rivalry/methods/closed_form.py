@@ -6,12 +6,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need, fits, knows
 from rivalry.core.oracles import closed_form
 from rivalry.core.results import Record
-
-Session = dict[str, np.ndarray]
 
 
 class ClosedForm(BaseLearner):

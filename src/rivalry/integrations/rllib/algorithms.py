@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
@@ -13,13 +13,11 @@ from annotated_types import Ge, Gt, Le
 from rivalry.core.game import Game, MarkovGame, is_agents, is_markov, is_population, kernel_conversion
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
-from rivalry.integrations.rllib import libraries
+from rivalry.integrations.rllib import libraries, training
+from rivalry.integrations.rllib.arenas import Arena
 from rivalry.integrations.rllib.options import LearnerOptions, Table, is_numbered
+from rivalry.integrations.rllib.session import Training
 from rivalry.methods.q_learning.exploration import check_numbers, check_whole
-
-if TYPE_CHECKING:
-    from rivalry.integrations.rllib.arenas import Arena
-    from rivalry.integrations.rllib.session import Training
 
 STATE, CURVES = "algorithm.pickle", "curves.npz"
 
@@ -89,14 +87,10 @@ class DeepLearner(LearnerOptions):
 
     def begin(self, world: Arena, stream: np.random.SeedSequence) -> Training:
         """Return a session with untrained networks."""
-        from rivalry.integrations.rllib.session import Training
-
         return Training(stream.generate_state(4, np.uint32))
 
     def advance(self, world: Arena, session: Training, steps: int) -> int:
         """Play and learn for so many iterations; return the number done."""
-        from rivalry.integrations.rllib import training
-
         taken = 0
         while taken < min(steps, self.iterations - len(session.rewards) + taken) and not session.lost:
             session.rewards.append(training.iteration(self, world, session))
@@ -105,8 +99,6 @@ class DeepLearner(LearnerOptions):
 
     def read(self, world: Arena, session: Training) -> Record:
         """Return the record of what was learned, and stop RLlib."""
-        from rivalry.integrations.rllib import training
-
         if session.lost:
             warnings.warn(f"{self.kind}: nothing can be learned: {session.lost}", stacklevel=2)
             record: Record = {"status": ((), np.asarray("not found"))}
@@ -122,8 +114,6 @@ class DeepLearner(LearnerOptions):
 
     def pack(self, session: Training) -> dict[str, np.ndarray]:
         """Return RLlib's state, and the rewards and random streams, each as the bytes of a file."""
-        from rivalry.integrations.rllib import training
-
         curves = io.BytesIO()
         np.savez(curves, words=session.words, rewards=np.array(session.rewards), lost=np.array(session.lost))
         files = {STATE: training.state(session), CURVES: curves.getvalue()}
@@ -131,8 +121,6 @@ class DeepLearner(LearnerOptions):
 
     def unpack(self, arrays: Mapping[str, np.ndarray]) -> Training:
         """Return a session that resumes from what `pack` returned."""
-        from rivalry.integrations.rllib.session import Training
-
         with np.load(io.BytesIO(arrays[CURVES].tobytes())) as noted:
             found = Training(noted["words"], arrays[STATE].tobytes())
             found.rewards, found.lost = list(noted["rewards"]), str(noted["lost"])

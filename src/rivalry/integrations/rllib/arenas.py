@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,43 +14,6 @@ from rivalry.core.results import Record
 from rivalry.integrations.rllib.networks import PolicyNetwork
 
 Networks = Mapping[str, PolicyNetwork]  # by agent
-
-
-@runtime_checkable
-class TrainingSetup(Protocol):
-    """An environment in which agents are trained."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All agents."""
-        ...
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """The policy that each follows, by name."""
-        ...
-
-    @property
-    def scale(self) -> float:
-        """The number that rewards are divided by."""
-        ...
-
-    @property
-    def discount(self) -> float:
-        """The discount factor per period."""
-        ...
-
-    def env(self) -> Any:
-        """Return a new parallel environment."""
-        ...
-
-    def lasted(self, steps: float) -> float:
-        """Return the periods of an episode of so many steps of the environment."""
-        ...
-
-    def look(self, name: str, seen: Any) -> np.ndarray:
-        """Return the part of an observation that an agent is given, as a row of numbers."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,7 @@ class PolicyNetwork(NamedTuple):
                 found = self.module.compute_q_values(batch)["qf_preds"]
             else:
                 found = self.module.forward_inference(batch)["action_dist_inputs"]
-        numbers: np.ndarray = found.numpy().astype(np.float64)
-        return numbers
+        return np.asarray(found.numpy(), dtype=np.float64)
 
     @property
     def finite(self) -> bool:
@@ -42,18 +41,15 @@ class PolicyNetwork(NamedTuple):
         found = self.outputs(seen)
         if self.family == "logits":
             weights = np.exp(found - found.max(axis=1, keepdims=True))
-            soft: np.ndarray = weights / weights.sum(axis=1, keepdims=True)
-            return soft
+            return np.asarray(weights / weights.sum(axis=1, keepdims=True))
         best = np.eye(found.shape[1])[found.argmax(axis=1)]
-        chances: np.ndarray = (1 - self.epsilon) * best + self.epsilon / found.shape[1]
-        return chances
+        return np.asarray((1 - self.epsilon) * best + self.epsilon / found.shape[1])
 
     def best(self, seen: np.ndarray) -> np.ndarray:
         """Return actions without exploration: numbers ``[row]``, or choices ``[row axis]`` in [-1, 1]."""
         found = self.outputs(seen)
         if self.finite:
-            actions: np.ndarray = found.argmax(axis=1)
-            return actions
+            return np.asarray(found.argmax(axis=1))
         mean, _ = np.split(found, 2, axis=1)
         return self._inside(mean)
 
@@ -62,14 +58,12 @@ class PolicyNetwork(NamedTuple):
         if self.finite:
             cdf = np.cumsum(self.chances(seen), axis=1)
             uniforms = draw.random(len(cdf))[:, None] * cdf[:, -1:]
-            actions: np.ndarray = (uniforms >= cdf).sum(axis=1)
-            return actions
+            return np.asarray((uniforms >= cdf).sum(axis=1))
         mean, log_deviation = np.split(self.outputs(seen), 2, axis=1)
         return self._inside(mean + np.exp(log_deviation) * draw.normal(size=mean.shape))
 
     def _inside(self, numbers: np.ndarray) -> np.ndarray:
-        found: np.ndarray = np.tanh(numbers) if self.family == "squashed" else np.clip(numbers, -1.0, 1.0)
-        return found
+        return np.asarray(np.tanh(numbers) if self.family == "squashed" else np.clip(numbers, -1.0, 1.0))
 
 
 def capped(network: PolicyNetwork, seen: np.ndarray, masks: np.ndarray, explore: bool) -> np.ndarray:

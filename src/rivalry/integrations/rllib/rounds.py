@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.certify import best_reply
 from rivalry.core.game import alike, scale
 from rivalry.core.jax import put
 from rivalry.core.oracles import discount_factors, to_finite, to_markov, to_stages
@@ -17,8 +16,9 @@ from rivalry.core.space import Box, width
 from rivalry.envs import parallel_env
 from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, acted, grouped
 from rivalry.integrations.rllib.options import LearnerOptions
+from rivalry.methods.continuous.actor_critic import reply_distance
 from rivalry.methods.continuous.mixtures import action_payoffs, mixture_record, tables_of
-from rivalry.methods.q_learning.seating import USUAL_GAMMA, seating
+from rivalry.methods.q_learning.seating import USUAL_GAMMA, Seating, seating
 from rivalry.transforms import discretise, in_stages, repeat
 from rivalry.transforms.units import strategies
 
@@ -29,45 +29,42 @@ DRAWN = 4096  # choices with exploration, of which the atoms are evenly spaced q
 
 @dataclass(frozen=True)
 class RoundsArena(Arena):
-    """A repeated game. Players are those of ``base``, in which followers who learn have seats too."""
+    """A repeated game. Players are those of the base game, in which followers who learn have seats too."""
 
-    base: Any  # every player who learns has a seat in it
-    board: Any  # the same with numbered choices for levels
-    stages: tuple[tuple[int, ...], ...]
-    leaders: tuple[int, ...] | None  # of a game of leaders whose followers learn as well
+    seats: Seating  # of all players who learn, in the base game
+    board: Any  # the base game, with numbered choices for levels
     seen: str
 
     @classmethod
     def of(cls, game: Any, learner: LearnerOptions) -> RoundsArena:
         """Return the arena of a game. Raises `ValueError` where players move in turns."""
-        seat_game = seating(game)
-        if seat_game.alternating:
+        seats = seating(game)
+        if seats.alternating:
             raise ValueError(f"timing: 'alternating' must be 'simultaneous' or 'staged' for {learner.kind}")
-        led = seat_game.led and learner.followers == "learn"
-        base = seat_game.game if led or not seat_game.led else game
-        players = base.space.shape[0]
-        stages = seat_game.stages if base is seat_game.game else (tuple(range(players)),)
-        names = tuple(f"player_{k}" for k in range(players))
+        if seats.led and learner.followers != "learn":  # the leaders alone play, and the followers respond
+            everyone = tuple(range(game.space.shape[0]))
+            seats = Seating(game, (everyone,), False, everyone, False)
+        base = seats.game
+        names = tuple(f"player_{k}" for k in range(seats.players))
         seen = learner.observation or "none"
         board = discretise(base, learner.places) if learner.moves == "levels" else base
         groups = grouped(names, alike(board), learner.policies == "shared")
         worth = 0.0 if seen == "none" and learner.gamma is None else discount(base, learner.gamma)
-        leaders = seat_game.leaders if led else None
-        return cls(game, names, groups, learner.periods, worth, base, board, stages, leaders, seen)
+        return cls(game, names, groups, learner.periods, worth, seats, board, seen)
 
     @property
     def scale(self) -> float:
         """The game's payoff scale."""
-        return scale(self.base)
+        return scale(self.seats.game)
 
     @property
     def who(self) -> str:
         """Seats, where followers have some."""
-        return "player" if self.leaders is None else "seat"
+        return self.seats.who
 
     def env(self) -> Any:
         """Return the repeated game as an environment."""
-        whole = [list(stage) for stage in self.stages]
+        whole = [list(stage) for stage in self.seats.stages]
         again = in_stages(self.board, whole, periods=self.periods) if len(whole) > 1 else None
         return parallel_env(again or repeat(self.board, periods=self.periods), normalize_spaces=True)
 
@@ -77,7 +74,7 @@ class RoundsArena(Arena):
         own = self._number[name]
         before = seen[: players * axes].reshape(players, axes)
         last = {"none": before[:0], "own": before[own : own + 1], "joint": before}[self.seen]
-        now = seen[players * axes :] if len(self.stages) > 1 else np.ones(1)
+        now = seen[players * axes :] if len(self.seats.stages) > 1 else np.ones(1)
         return np.concatenate([last.ravel(), now]).astype(np.float32)
 
     @cached_property
@@ -92,17 +89,17 @@ class RoundsArena(Arena):
         """Return the profile after play without exploration, and the mixtures of play with exploration."""
         path = self._play(networks, options.rounds)
         x, last_change = path[-1], np.ptp(path[-2:], axis=0)
-        still = bool(np.all(last_change <= STILL * np.asarray(width(self.base.space))))
+        base = self.seats.game
+        still = bool(np.all(last_change <= STILL * np.asarray(width(base.space))))
         record: Record = {
             "status": ((), np.asarray("converged" if still else "cycling")),
-            "profile": (("player", "axis"), x if self.leaders is None else x[list(self.leaders)]),
+            "profile": (("player", "axis"), x[list(self.seats.leaders)]),
         }
-        if self.leaders is not None:
-            record |= {
-                "learned_choice": ((self.who, "axis"), x),
-                "learned_payoff": ((self.who,), np.asarray(self.base.payoffs(put(x)))),
-            }
-        record |= self._away(x)
+        if self.seats.led:
+            record["learned_choice"] = ((self.who, "axis"), x)
+            record["learned_payoff"] = ((self.who,), np.asarray(base.payoffs(put(x))))
+        if isinstance(base.space, Box):
+            record["reply_distance"] = ((self.who,), reply_distance(self.given, self.seats, x))
         return record | self._exploring_record(networks, words)
 
     def _play(self, networks: Networks, rounds: int) -> np.ndarray:
@@ -115,8 +112,8 @@ class RoundsArena(Arena):
         while len(path) < rounds:
             if not env.agents:
                 seen, _ = env.reset()
-            for number in range(len(self.stages)):
-                turn = [f"player_{k}" for k in self.stages[number]]
+            for stage in self.seats.stages:
+                turn = [f"player_{k}" for k in stage]
                 actions = acted(networks, {name: self.look(name, seen[name]) for name in turn}, None)
                 for name, action in actions.items():
                     chosen[self.names.index(name)] = action
@@ -127,25 +124,12 @@ class RoundsArena(Arena):
     def _profile(self, actions: np.ndarray) -> np.ndarray:
         """Return the strategies ``[player axis]`` of actions ``[player column]``."""
         x = strategies(self.board.space, put(actions))
-        return np.asarray(x if self.board is self.base else self.board.profile(x))
-
-    def _away(self, x: np.ndarray) -> Record:
-        """Return the distance of each player's choice from its best response."""
-        if not isinstance(self.base.space, Box):
-            return {}
-        found = np.full(len(x), np.nan)
-        own = x if self.leaders is None else x[list(self.leaders)]
-        known = range(len(x)) if self.leaders is None else self.leaders
-        for seat, player in enumerate(known):
-            found[player] = np.abs(best_reply(self.given, put(own), seat).strategy - x[player]).max()
-        if self.leaders is not None:
-            for player in self.stages[-1]:
-                found[player] = np.abs(best_reply(self.base, put(x), player).strategy - x[player]).max()
-        return {"reply_distance": ((self.who,), found)}
+        return np.asarray(x if self.board is self.seats.game else self.board.profile(x))
 
     def _exploring_record(self, networks: Networks, words: np.ndarray) -> Record:
         """Mixtures that are played with exploration, where all choose at once, and what could be gained."""
-        if len(self.stages) > 1:
+        base = self.seats.game
+        if len(self.seats.stages) > 1:
             return {}
         draw = np.random.default_rng(np.random.SeedSequence(words.tolist()))
         env = self.env()
@@ -159,15 +143,15 @@ class RoundsArena(Arena):
                 rows.append(order[(np.arange(ATOMS) * 2 + 1) * DRAWN // (2 * ATOMS)])
             places = np.stack([self._profile(each) for each in np.stack(rows, axis=1)], axis=1)
             weights = np.full((len(rows), ATOMS), 1 / ATOMS)
-            return _exploring(mixture_record(self.base, places, weights))
+            return _exploring(mixture_record(base, places, weights))
         chances = [networks[name].chances(looked[name][None])[0] for name in self.names]
         weights = np.stack([np.pad(row, (0, max(map(len, chances)) - len(row))) for row in chances])
-        if self.board is self.base:
-            return _exploring(_finite_record(self.base, weights))
+        if self.board is base:
+            return _exploring(_finite_record(base, weights))
         sizes = np.array(self.board.space.sizes)
         there = np.arange(weights.shape[1]) < sizes[:, None]
         places = np.where(there[..., None], np.asarray(self.board.places), np.nan)
-        return _exploring(mixture_record(self.base, places, weights))
+        return _exploring(mixture_record(base, places, weights))
 
 
 EXPLORING = {

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from rivalry.integrations.rllib import libraries
-from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, TrainingSetup, acted
+from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, acted
 from rivalry.integrations.rllib.networks import PolicyNetwork
 from rivalry.integrations.rllib.options import LearnerOptions
 from rivalry.integrations.rllib.session import NoNumber, Training
@@ -19,7 +19,31 @@ from rivalry.integrations.rllib.session import NoNumber, Training
 LOSS, TRAINED = "total_loss", "num_module_steps_trained"  # keys of RLlib's results per network
 
 
-def iteration(learner: LearnerOptions, arena: TrainingSetup, session: Training) -> np.ndarray:
+class Alone:
+    """An arena of one agent against ``others`` who follow fixed policies without exploration."""
+
+    def __init__(self, arena: Arena, player: int, others: Networks) -> None:
+        self.arena, self.others = arena, others
+        self.names = self.groups = (arena.names[player],)
+        self.scale, self.discount = arena.scale, arena.discount
+
+    def lasted(self, steps: float) -> float:
+        """Return the steps, one per period."""
+        return steps
+
+    def env(self) -> Any:
+        """Return the game with the others in it."""
+        return Against(self.arena, self.names[0], self.others)
+
+    def look(self, name: str, seen: Any) -> np.ndarray:
+        """As in the arena of all agents."""
+        return self.arena.look(name, seen)
+
+
+Setup = Arena | Alone
+
+
+def iteration(learner: LearnerOptions, arena: Setup, session: Training) -> np.ndarray:
     """Play and learn once; return mean rewards per period ``[agent]``, NaN where no episode ended.
 
     Marks the session ``lost`` where rewards or losses are infinite or NaN, which RLlib itself ignores.
@@ -39,11 +63,10 @@ def iteration(learner: LearnerOptions, arena: TrainingSetup, session: Training) 
     means = found["env_runners"].get("agent_episode_returns_mean", {})
     length = found["env_runners"].get("episode_len_mean", np.nan)
     each = np.array([float(means.get(name, np.nan)) for name in arena.names])
-    rewards: np.ndarray = each * arena.scale / arena.lasted(float(length))
-    return rewards
+    return np.asarray(each * arena.scale / arena.lasted(float(length)))
 
 
-def networks(learner: LearnerOptions, arena: TrainingSetup, session: Training) -> Networks:
+def networks(learner: LearnerOptions, arena: Setup, session: Training) -> Networks:
     """Return the present policy of every agent."""
     with session.own():
         algorithm, env = _alive(learner, arena, session), arena.env()
@@ -71,7 +94,7 @@ def stop(session: Training) -> None:
         session.algorithm = None
 
 
-def _alive(learner: LearnerOptions, arena: TrainingSetup, session: Training) -> Any:
+def _alive(learner: LearnerOptions, arena: Setup, session: Training) -> Any:
     """Return RLlib's algorithm, made when it is first needed, from the checkpoint if there is one."""
     if session.algorithm is None:
         try:
@@ -92,7 +115,7 @@ def _alive(learner: LearnerOptions, arena: TrainingSetup, session: Training) -> 
     return session.algorithm
 
 
-def _seeded(algorithm: Any, arena: TrainingSetup, words: np.ndarray) -> None:
+def _seeded(algorithm: Any, arena: Setup, words: np.ndarray) -> None:
     """Seed replay memories, and let them sample policies in the same order in every process."""
     memory = algorithm.local_replay_buffer
     if memory is not None:
@@ -100,7 +123,7 @@ def _seeded(algorithm: Any, arena: TrainingSetup, words: np.ndarray) -> None:
         memory.sample = partial(memory.sample, modules_to_sample=sorted(set(arena.groups)))
 
 
-def configured(learner: LearnerOptions, arena: TrainingSetup, seed: int) -> Any:
+def configured(learner: LearnerOptions, arena: Setup, seed: int) -> Any:
     """Return RLlib's configuration of an algorithm. Raises `ValueError` for settings unknown to it."""
     libraries.start_ray()
     from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
@@ -149,10 +172,16 @@ def configured(learner: LearnerOptions, arena: TrainingSetup, seed: int) -> Any:
     )
 
 
-def _normal(learner: LearnerOptions, arena: TrainingSetup) -> bool:
+def _normal(learner: LearnerOptions, arena: Setup) -> bool:
     """Whether policies are normal distributions."""
     env = arena.env()
     return all(learner.family(env.action_space(name)) == "normal" for name in arena.names)
+
+
+def _prime(algorithm: Any, prime: Callable[[Any], None]) -> None:
+    """Set initial weights in all processes by a function of RLlib's learner."""
+    algorithm.learner_group.foreach_learner(prime)
+    algorithm.env_runner_group.sync_weights(from_worker_or_learner_group=algorithm.learner_group)
 
 
 def _narrow(algorithm: Any, deviation: float) -> None:
@@ -164,8 +193,7 @@ def _narrow(algorithm: Any, deviation: float) -> None:
                 if name.endswith("log_std"):
                     parameter.data.fill_(float(np.log(deviation)))
 
-    algorithm.learner_group.foreach_learner(prime)
-    algorithm.env_runner_group.sync_weights(from_worker_or_learner_group=algorithm.learner_group)
+    _prime(algorithm, prime)
 
 
 def _taken_over(algorithm: Any, first: dict[str, Any]) -> None:
@@ -175,8 +203,7 @@ def _taken_over(algorithm: Any, first: dict[str, Any]) -> None:
         for group, network in first.items():
             learner.module[group].load_state_dict(network.state_dict(), strict=False)
 
-    algorithm.learner_group.foreach_learner(prime)
-    algorithm.env_runner_group.sync_weights(from_worker_or_learner_group=algorithm.learner_group)
+    _prime(algorithm, prime)
 
 
 def reading(learner: LearnerOptions, arena: Arena, words: np.ndarray) -> Reading:
@@ -200,51 +227,10 @@ def reading(learner: LearnerOptions, arena: Arena, words: np.ndarray) -> Reading
     return Reading(learner.evaluation, learner.rounds, trained if learner.reply_iterations else None)
 
 
-@dataclass(frozen=True)
-class Alone:
-    """An arena of one agent against ``others`` who follow fixed policies without exploration."""
-
-    arena: TrainingSetup
-    player: int
-    others: Networks
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The one agent."""
-        return (self.arena.names[self.player],)
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Its own policy."""
-        return self.names
-
-    @property
-    def scale(self) -> float:
-        """As in the arena of all agents."""
-        return self.arena.scale
-
-    @property
-    def discount(self) -> float:
-        """As in the arena of all agents."""
-        return self.arena.discount
-
-    def lasted(self, steps: float) -> float:
-        """Return the steps, one per period."""
-        return steps
-
-    def env(self) -> Any:
-        """Return the game with the others in it."""
-        return Against(self.arena, self.names[0], self.others)
-
-    def look(self, name: str, seen: Any) -> np.ndarray:
-        """As in the arena of all agents."""
-        return self.arena.look(name, seen)
-
-
 class Against:
     """The parallel environment of an arena with one agent; the others are part of it."""
 
-    def __init__(self, arena: TrainingSetup, name: str, others: Networks) -> None:
+    def __init__(self, arena: Arena, name: str, others: Networks) -> None:
         self.arena, self.name, self.others = arena, name, others
         self.base_env = arena.env()
         self.possible_agents = [name]

@@ -156,5 +156,4 @@ def _widths(space: Any) -> np.ndarray:
     wide = np.asarray(width(space.flat()))
     if np.ptp(wide, axis=0).max() > 1e-9 * wide.max():
         raise ValueError(f"moves: players' boxes are {wide.tolist()} wide; steps need them alike")
-    found: np.ndarray = wide[0]
-    return found
+    return np.asarray(wide[0])

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le
 from rivalry.core.certify import certificate
 from rivalry.core.game import refuse_jumps
 from rivalry.core.jax import put
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile, Simplex
@@ -28,7 +28,7 @@ from rivalry.methods.continuation.pseudo_arclength import (
     step,
     tangent,
 )
-from rivalry.methods.continuation.session import NONE, Session, add, curve, empty, record
+from rivalry.methods.continuation.session import NONE, add, curve, empty, record
 from rivalry.methods.continuation.switching import beyond, births, lies_on
 from rivalry.methods.limit_sets.periodic_orbits import hopf_coefficient
 

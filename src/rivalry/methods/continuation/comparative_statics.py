@@ -13,7 +13,7 @@ from jaxtyping import Array
 from rivalry.core import reparametrisation
 from rivalry.core.game import Game, Record, jacobian, measures, own_gradients, refuse_jumps
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.oracles import traced_metrics
 from rivalry.core.reparametrisation import flattened
@@ -26,8 +26,6 @@ from rivalry.methods.limit_sets.nearby_equilibria import equilibrium_from, root_
 HALVES = (1.0, 0.5)  # of the check's step: differences that shrink with the step are systematic
 FORWARD, CENTRAL = "forward mode", "central difference"
 STAGES = 2  # the equilibrium; the neighbouring ones of the check
-
-Session = dict[str, np.ndarray]
 
 
 class Statics(NamedTuple):
@@ -179,8 +177,7 @@ class ComparativeStatics(BaseLearner):
 
 def slopes(game: Game, dial: Dial, profile: np.ndarray) -> ProfileSlopes:
     """Return derivatives in the parameter at a profile [player axis] where first-order conditions hold."""
-    found = _slopes(game, dial, put(np.asarray(profile, dtype=float)))
-    return ProfileSlopes(*(np.asarray(part) for part in found))
+    return ProfileSlopes(*map(np.asarray, _slopes(game, dial, put(np.asarray(profile, dtype=float)))))
 
 
 @eqx.filter_jit

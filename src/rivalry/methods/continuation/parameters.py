@@ -109,7 +109,8 @@ def precise(game: Any) -> Any:
     """
 
     def double(leaf: Any) -> Any:
-        real = isinstance(leaf, float) or jnp.issubdtype(getattr(leaf, "dtype", bool), jnp.floating)
+        array = isinstance(leaf, jax.Array | np.ndarray | np.generic)
+        real = isinstance(leaf, float) or (array and jnp.issubdtype(leaf.dtype, jnp.floating))
         return put(np.asarray(leaf, dtype=float)) if real else leaf
 
     return jax.tree.map(double, game)

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from rivalry.core.method import Session
 from rivalry.core.results import Record
 from rivalry.methods.continuation.events import KINDS, STABLE
 from rivalry.methods.continuation.groups import TOGETHER
 from rivalry.methods.continuation.parametrised_game import Family
 from rivalry.methods.continuation.switching import BranchCurve
-
-Session = dict[str, np.ndarray]
 
 # Endings of branches, by index; the first two mark branches that have not ended.
 ENDINGS = (

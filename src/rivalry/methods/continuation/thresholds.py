@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 from rivalry.core import symmetric
 from rivalry.core.game import arrays, measures
 from rivalry.core.jax import put
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
 from rivalry.methods.continuation.parametrised_game import Family
@@ -20,7 +20,6 @@ from rivalry.methods.continuation.parametrised_game import Family
 EXACT = 1e-12  # tolerance of Brent's method, relative to the parameter
 EQUAL = 1e-6  # of the largest eigenvalue: closer eigenvalues are the same
 PART, TOGETHER = "players part", "all move together"
-Session = dict[str, np.ndarray]
 
 STARTS = 41  # starting points of Newton's method
 LEAP = 0.05  # of the width: a root that moves by more, and by far more than before, is another root
@@ -398,5 +397,4 @@ def _roots(world: Sweep, value: float, near: np.ndarray | None = None) -> np.nda
 
 
 def _nearest(places: np.ndarray, to: np.ndarray) -> np.ndarray:
-    found: np.ndarray = places[np.argmin(np.linalg.norm(places - to, axis=1))]
-    return found
+    return np.asarray(places[np.argmin(np.linalg.norm(places - to, axis=1))])

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from rivalry.core.certify import best_reply
 from rivalry.core.game import scale_of
 from rivalry.core.jax import put
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.registry import near
 from rivalry.core.results import Record
@@ -23,7 +23,6 @@ from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers
 from rivalry.methods.q_learning.seating import Seating, discounts, seating
 
-Session = dict[str, np.ndarray]
 Role = Literal["learns", "oracle", "random"] | Table
 
 SAMPLES = 128  # of histories, evenly spaced

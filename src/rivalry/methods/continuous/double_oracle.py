@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.game import Game, scale
 from rivalry.core.jax import jax, put
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
 from rivalry.methods.continuation.parameters import precise
@@ -29,8 +29,6 @@ BATCH = 64  # joint atoms whose payoffs are computed by one call of a compiled p
 SAME = 1e-12  # of the largest entry: closer strategies are one atom
 JUMPS = "payoffs jump, best replies are approached but not attained"
 NEAR = 1e-9  # of the space: a gaining best response this close to an atom is beyond a discontinuity
-
-Session = dict[str, np.ndarray]
 
 
 class DoubleOracle(BaseLearner):

@@ -387,12 +387,10 @@ def _numbers(
     game: Any, places: np.ndarray, weights: np.ndarray, player: int, pays: np.ndarray, response: Reply
 ) -> np.ndarray:
     """Return the payoffs of all strategies evaluated for a player; the atoms alone may all pay the same."""
-    profiles, probabilities = _evened(*joint_atoms(places, weights, without=player))
-    against = MixedOpponents(game, put(profiles), put(probabilities))
-    tried = payoffs_tried(against, put(np.array(profiles[0])), player, response)
+    against = _opponents(game, places, weights, player)
+    tried = payoffs_tried(against, against.profiles[0], player, response)
     every = np.concatenate([pays, tried, [response.payoff]])
-    found: np.ndarray = every[np.isfinite(every)]
-    return found
+    return np.asarray(every[np.isfinite(every)])
 
 
 def reply_to_mixtures(
@@ -408,10 +406,9 @@ def reply_to_mixtures(
         strategy, payoff, coverage = oracles.mixed_best_response(game, places, weights, player)
         bound = float(payoff) if coverage == "exact" else np.inf
         return Reply(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
-    profiles, probabilities = _evened(*joint_atoms(places, weights, without=player))
-    x = np.array(profiles[0])
+    against = _opponents(game, places, weights, player)
+    x = np.array(against.profiles[0])
     x[player] = places[player, stand]
-    against = MixedOpponents(game, put(profiles), put(probabilities))
     if 2 ** game.space.shape[1] > CORNERS:
         return _from_many(against, x, places, player)
     return best_reply(against, put(x), player, points=points)
@@ -449,9 +446,12 @@ def _replies(game: Any) -> bool:
 _climbed = eqx.filter_jit(search)
 
 
-def _evened(profiles: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pad the atoms with some of probability 0 to a power of two: few shapes, few compilations."""
+def _opponents(game: Any, places: np.ndarray, weights: np.ndarray, player: int) -> MixedOpponents:
+    """Return the game against the others' mixtures.
+
+    Atoms of probability 0 pad their number to a power of two: few shapes, few compilations.
+    """
+    profiles, probabilities = joint_atoms(places, weights, without=player)
     pad = 2 ** int(np.ceil(np.log2(len(probabilities)))) - len(probabilities)
-    return np.concatenate([profiles, np.repeat(profiles[:1], pad, axis=0)]), np.append(
-        probabilities, np.zeros(pad)
-    )
+    profiles = np.concatenate([profiles, np.repeat(profiles[:1], pad, axis=0)])
+    return MixedOpponents(game, put(profiles), put(np.append(probabilities, np.zeros(pad))))

@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 from rivalry.core import certify
 from rivalry.core.game import Record, measures
 from rivalry.core.jax import put
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import CLAIMS, UNREFUTED
 from rivalry.core.validate import limit
@@ -23,7 +23,6 @@ FINE = 1e-6  # tolerance of the refinement, relative to the range between two gr
 WELFARE = "welfare"
 COUNTED = [CLAIMS.index(claim) for claim in UNREFUTED]
 
-Session = dict[str, np.ndarray]
 Objective = Callable[[Any, Any], float]
 
 
@@ -34,16 +33,6 @@ class Trials(NamedTuple):
     dials: tuple[Dial, ...]
     grid: np.ndarray  # [trial choice]
     refined: bool
-
-
-class JudgedTrial(NamedTuple):
-    """Result of a trial."""
-
-    profile: np.ndarray  # [player axis]
-    regret: np.ndarray  # [player]
-    claim: str
-    objectives: np.ndarray  # [equilibrium], of all equilibria considered
-    chosen: float
 
 
 class Design(BaseLearner):
@@ -212,41 +201,27 @@ class Design(BaseLearner):
         return np.where(certified, found, np.inf) if certified.any() else found
 
     def _try(self, world: Trials, session: Session, values: np.ndarray) -> None:
+        """Run a trial: of the ends of best responses the certified count, if there are any."""
         k = int(session["done"][0])
         game = _set(world, values)
         before = session["profile"][max(k - 1, 0) : k]
-        known = before[np.isfinite(before).all(axis=(1, 2))]
-        found = self._judged(game, np.concatenate([known, session["starts"]]))
-        sign = 1.0 if self.maximise else -1.0
-        session["parameters"][k] = values
-        session["objective"][k] = (
-            found.chosen,
-            sign * np.max(sign * found.objectives),
-            sign * np.min(sign * found.objectives),
-        )
-        session["claim"][k] = CLAIMS.index(found.claim)
-        session["equilibria"][k] = len(found.objectives) if found.claim in UNREFUTED else 0
-        session["regret"][k], session["profile"][k] = found.regret, found.profile
-        session["done"][0] = k + 1
-
-    def _judged(self, game: Any, starts: np.ndarray) -> JudgedTrial:
-        """Return the equilibria that best responses from ``starts`` lead to.
-
-        Those with the strongest claims count.
-        """
+        starts = np.concatenate([before[np.isfinite(before).all(axis=(1, 2))], session["starts"]])
         profiles = ends_from(game, starts, rounds=self.rounds, points=self.points)
         proofs = [certify.certificate(game, put(x)) for x in profiles]
-        certified = [k for k, proof in enumerate(proofs) if proof.claim in UNREFUTED]
+        certified = [end for end, proof in enumerate(proofs) if proof.claim in UNREFUTED]
         counted = certified or list(range(len(proofs)))
-        if not counted:
-            shape = starts.shape[1:]
-            nothing = np.full(shape, np.nan)
-            return JudgedTrial(nothing, nothing[:, 0], CLAIMS[0], np.array([np.nan]), np.nan)
-        worth = np.array([self._worth(game, profiles[k]) for k in counted])
-        most = self.maximise == (self.pick == "optimistic")
-        at = int(np.argmax(worth) if most else np.argmin(worth))
-        k = counted[at]
-        return JudgedTrial(profiles[k], proofs[k].regret, proofs[k].claim, worth, float(worth[at]))
+        session["parameters"][k], session["equilibria"][k] = values, len(certified)
+        session["claim"][k] = 0
+        if counted:
+            worth = np.array([self._worth(game, profiles[end]) for end in counted])
+            ends = int(np.argmin(worth)), int(np.argmax(worth))
+            best, worst = ends[self.maximise], ends[not self.maximise]
+            picked = best if self.pick == "optimistic" else worst
+            session["objective"][k] = worth[[picked, best, worst]]
+            chosen = counted[picked]
+            session["claim"][k] = CLAIMS.index(proofs[chosen].claim)
+            session["regret"][k], session["profile"][k] = proofs[chosen].regret, profiles[chosen]
+        session["done"][0] = k + 1
 
     def _worth(self, game: Any, x: np.ndarray) -> float:
         """Return the objective at a profile of a game."""

@@ -14,7 +14,7 @@ from annotated_types import Ge, Le
 
 from rivalry.core.construction import recipe_of, variant
 from rivalry.core.game import is_agents, is_population
-from rivalry.core.method import ENDINGS, BaseLearner, Learner, as_learner, read_session, run_session
+from rivalry.core.method import ENDINGS, BaseLearner, Learner, Session, as_learner, read_session, run_session
 from rivalry.core.needs import Need, fits
 from rivalry.core.registry import load, near
 from rivalry.core.results import Record
@@ -30,21 +30,13 @@ from rivalry.methods.design.rule_choices import (
 )
 from rivalry.methods.populations.logit_equilibrium import solve_in_stages
 from rivalry.methods.populations.newton import ENOUGH, PopulationNewton
-from rivalry.methods.q_learning.exploration import Table, check_whole
+from rivalry.methods.q_learning.exploration import Table
 from rivalry.population import record_of, uniform
 from rivalry.population.oracles import mean_field_refusal, refuse_mean_field
 
-Session = dict[str, np.ndarray]
-
 TRIALS, SEEDS = 20, 3
-STATUSES = (
-    "converged",
-    "completed",
-    "iteration limit",
-    "cycling",
-    "not found",
-    "refused",
-)  # the worst of a trial counts
+# the worst of a trial counts
+STATUSES = ("converged", "completed", "iteration limit", "cycling", "not found", "refused")
 CHOOSABLE = STATUSES.index("cycling")  # only statuses before it may be chosen
 REMARK = 200  # characters
 RUNS, DRAWS, PROBE = 0, 1, 2  # streams
@@ -141,9 +133,6 @@ class RuleDesign(BaseLearner):
         choices = choices_of(self.choices)
         if self.search not in self.searches:
             raise ValueError(f"search: {self.search!r} must be one of {', '.join(self.searches)}")
-        for name in ("trials", "seeds"):
-            if getattr(self, name) is not None:
-                check_whole(name, getattr(self, name))
         if self.search == "grid":
             count = len(grid_of(choices))
             if self.trials is not None:
@@ -208,8 +197,7 @@ class RuleDesign(BaseLearner):
     def proposed(self, world: RuleProblem, session: Session, trial: int) -> np.ndarray:
         """Return the codes ``[choice]`` of a trial, given the results of all earlier ones."""
         if self.search == "grid":
-            codes: np.ndarray = grid_of(world.choices)[trial]
-            return codes
+            return np.asarray(grid_of(world.choices)[trial])
         rng = np.random.default_rng(stream_of(session["words"], DRAWS, trial))
         return np.array([one.sample(rng) for one in world.choices])
 
@@ -231,17 +219,14 @@ class RuleDesign(BaseLearner):
         over, best = int(session["done"][0]) >= self.length(world), self._best(session)
         if best < 0:
             return found | {"status": ((), np.asarray("not found" if over else "iteration limit"))}
-        return (
-            _kept(session, BEST)
-            | found
-            | {
-                "chosen": ((), np.asarray(best)),
-                "chosen_parameters": (("choice",), found["parameters"][1][best]),
-                "chosen_label": (("choice",), found["parameter_label"][1][best]),
-                "chosen_objective": ((), np.asarray(mean[best])),
-                "status": ((), np.asarray("converged" if over else "iteration limit")),
-            }
-        )
+        found |= {
+            "chosen": ((), np.asarray(best)),
+            "chosen_parameters": (("choice",), found["parameters"][1][best]),
+            "chosen_label": (("choice",), found["parameter_label"][1][best]),
+            "chosen_objective": ((), np.asarray(mean[best])),
+            "status": ((), np.asarray("converged" if over else "iteration limit")),
+        }
+        return _kept(session, BEST) | found
 
     def played(self, game: Any, record: Record) -> Any:
         """Return the game under the chosen rule."""
@@ -394,10 +379,9 @@ def _solved(game: Any, method: PopulationNewton) -> Record:
     record: Record = {
         "profile": (("state", "action"), np.asarray(state.profile)),
         "status": ((), np.asarray(ENDINGS[ended] if ended else "iteration limit")),
-        **method.report(
-            game, state, "converged"
-        ),  # without a remedy: the search continues with the next rule
     }
+    # the report is without a remedy: the search continues with the next rule
+    record |= method.report(game, state, "converged")
     return record | record_of(game, state.profile, None)[0]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.certify import TOLERANCE
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_adjustment_tables
 from rivalry.core.results import Certificate, Coverage, Record
@@ -20,7 +20,6 @@ FIRST, LATER = 64, 1.5  # sweeps before the first look at regrets, and how much 
 SETTLED = 1e-10  # of the scale: negligible regrets; values change to first order with the other's play
 APART = 1e3  # ratio of differences within a cycle to those between equal sweeps of two turns
 
-Session = dict[str, np.ndarray]
 EXACT = 1e-12  # of the largest sum of cash flows: accuracy of policy values
 MORE = 20  # evaluation sweeps after each policy improvement
 

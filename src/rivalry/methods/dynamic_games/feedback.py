@@ -12,7 +12,7 @@ from jaxtyping import Array
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import Record, scale
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need, knows
 from rivalry.core.oracles import (
     best_response,
@@ -34,7 +34,6 @@ GAIN, ROOT = 1e-9, 1e-9  # of the payoff scale: tolerances of best responses and
 NEAR = 2e-2  # of the width: a more distant root is another point
 NEWTON_STEPS, LONGEST = 10, 0.5  # and the longest of them, in inner coordinates
 
-Session = dict[str, np.ndarray]
 Nodes = tuple[Any, Array, Array, Surface]  # game, period, states [node stock player], values ahead
 
 

@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import scale
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need, knows
 from rivalry.core.oracles import outside_linear, to_linear_quadratic
 from rivalry.core.results import Certificate, Record
@@ -25,7 +25,6 @@ NOISE = 1e-8  # of the largest entry: smaller entries need not converge to their
 SETTLED = 1e-10  # relative: costs that one more pass changes less are the infinite-horizon costs
 ENDS = ("iteration limit", "converged", "not found")
 
-Session = dict[str, np.ndarray]
 METHOD = "linear-quadratic regulator"
 
 

@@ -10,7 +10,7 @@ from annotated_types import Ge, Le
 from rivalry.core import certify
 from rivalry.core.game import Game, Record, scale
 from rivalry.core.jax import put
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need, knows
 from rivalry.core.oracles import discount_factors, stage_game, to_stages
 from rivalry.core.results import UNREFUTED
@@ -18,8 +18,6 @@ from rivalry.methods.limit_sets.nearby_equilibria import ends_from, random_start
 
 REST = 1e-12  # of the payoff scale: values that change less are at rest
 ITERATIONS = 200  # most passes over an infinite horizon
-
-Session = dict[str, np.ndarray]
 
 
 class Periods(BaseLearner):

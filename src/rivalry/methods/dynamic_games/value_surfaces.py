@@ -109,8 +109,7 @@ def level_grids(low: np.ndarray, high: np.ndarray, levels: int) -> np.ndarray:
     """
     lowest = np.maximum(low, FLOOR * high)
     grids = np.exp(np.linspace(np.log(lowest), np.log(np.maximum(high, 1.0001 * lowest)), levels, axis=-1))
-    found: np.ndarray = np.round(grids, 12)
-    return found
+    return np.asarray(np.round(grids, 12))
 
 
 def fitted(values: np.ndarray, grids: np.ndarray) -> Surface:
@@ -147,5 +146,4 @@ def refined(values: np.ndarray, grids: np.ndarray) -> np.ndarray:
 
 
 def _along(matrix: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:
-    found: np.ndarray = np.moveaxis(np.tensordot(matrix, values, axes=(1, axis)), 0, axis)
-    return found
+    return np.asarray(np.moveaxis(np.tensordot(matrix, values, axes=(1, axis)), 0, axis))

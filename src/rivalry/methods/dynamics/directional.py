@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, UInt32
 
 from rivalry.core.game import arrays, with_
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.results import Record
 from rivalry.core.space import Box
@@ -22,8 +22,6 @@ from rivalry.core.validate import limit
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers, each_player
 from rivalry.methods.q_learning.seating import Seating, discounts, seating
-
-Session = dict[str, np.ndarray]
 
 SAMPLES = 64  # of histories, evenly spaced
 LANES = 8  # runs per call of the compiled program: fixed, so that no run depends on the number of runs

@@ -56,8 +56,7 @@ class Population(eqx.Module):
         return jnp.broadcast_to(x, self.game.space.shape)
 
     def payoffs(self, x: Profile) -> Float[Array, "1"]:
-        payoffs: Array = self.game.payoffs(self.full_profile(x))[:1]
-        return payoffs
+        return jnp.asarray(self.game.payoffs(self.full_profile(x))[:1])
 
 
 @oracles.payoff_scale.register(Population)
@@ -72,7 +71,7 @@ def _(game: Population, x: Profile) -> Profile:
 
 def symmetric(game: Game) -> bool:
     """Return whether permuting players permutes their payoffs, tested at two random profiles."""
-    if len(set(getattr(game.space, "sizes", ()))) > 1:
+    if isinstance(game.space, Simplex) and len(set(game.space.sizes)) > 1:
         return False
     close = 1e-9 * float(scale_of(game))
     for seed in range(2):

@@ -9,12 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
+from rivalry.core.method import Session
 from rivalry.core.results import Record
 from rivalry.methods.continuous import mixtures
 from rivalry.methods.continuous.mixtures import TableLearner, action_payoffs, largest_gains, tables_of
 from rivalry.methods.q_learning.exploration import each_player
-
-Session = dict[str, np.ndarray]
 
 
 class SoftmaxLearner(TableLearner):

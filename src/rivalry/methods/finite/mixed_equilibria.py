@@ -166,8 +166,7 @@ def one_mixed(tables: np.ndarray, *, epsilon: float = 1e-4) -> np.ndarray | None
     """
     pure = pure_profiles(tables)
     if len(pure):
-        first: np.ndarray = pure[0]
-        return first
+        return np.asarray(pure[0])
     even, sizes = _even(tables), tables.shape[1:]
     if len(tables) == 2:
         tries: list[tuple[str, Any]] = [("lemke_howson", label) for label in range(sum(sizes))]

@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.tables.extreme_equilibria import equal_within
 from rivalry.tables.kernels.shapes import stateless_tables
-
-Session = dict[str, np.ndarray]
 
 
 class PureEquilibria(BaseLearner):

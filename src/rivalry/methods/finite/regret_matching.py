@@ -7,12 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from annotated_types import Gt
 
+from rivalry.core.method import Session
 from rivalry.core.results import Record
 from rivalry.methods.continuous import mixtures
 from rivalry.methods.continuous.mixtures import TableLearner, largest_gains, sample_steps, tables_of
 from rivalry.tables.kernels.shapes import stateless_tables
-
-Session = dict[str, np.ndarray]
 
 
 class SampledPlay(TableLearner):

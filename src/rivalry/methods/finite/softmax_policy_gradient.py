@@ -8,9 +8,10 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
+from rivalry.core.method import Session
 from rivalry.methods.continuous import mixtures
 from rivalry.methods.continuous.mixtures import tables_of
-from rivalry.methods.finite.hedge import Session, SoftmaxLearner
+from rivalry.methods.finite.hedge import SoftmaxLearner
 
 
 class SoftmaxPolicyGradient(SoftmaxLearner):

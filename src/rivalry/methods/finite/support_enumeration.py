@@ -143,11 +143,9 @@ def _on_supports(tables: np.ndarray, sizes: tuple[int, ...], supports: list[Supp
             continue
         profile = np.zeros((len(tables), max(tables.shape[1:])))
         support = supports[number // len(begin)]
-        at = 0
-        for player, played in enumerate(support):
-            own = z[at : at + len(played) - 1].real
-            profile[player, list(played)] = np.append(1.0 - own.sum(), own)
-            at += len(played) - 1
+        own = np.split(z.real, np.cumsum([len(played) - 1 for played in support])[:-1])
+        for player, (played, rest) in enumerate(zip(support, own, strict=True)):
+            profile[player, list(played)] = np.append(1.0 - rest.sum(), rest)
         if profile.min() > -1e-4:
             yield profile
 
@@ -171,13 +169,9 @@ def _starts(degrees: Sequence[int], forms: np.ndarray) -> np.ndarray:
     return np.array(found)
 
 
+@np.errstate(all="ignore")  # a lost path may overflow
 def _followed(system: _System, begin: np.ndarray) -> np.ndarray:
     """Return the ends ``[path coordinate]`` of all paths; NaN where one diverges or is lost."""
-    with np.errstate(all="ignore"):  # a lost path may overflow
-        return _follow(system, begin)
-
-
-def _follow(system: _System, begin: np.ndarray) -> np.ndarray:
     z, t = begin.copy(), np.zeros(len(begin))
     step = np.full(len(begin), FIRST)
     going = np.arange(len(begin))

@@ -68,16 +68,14 @@ def analyse(
     values, at_bound = (
         (_of_field(game, end, motion), bool(end.at_bound)) if motion.whole else _eigenvalues(end)
     )
-    size = np.max(np.abs(values), initial=0.0)
-    largest = values.real.max(initial=-np.inf)
-    stable = largest < -1e-12 * size or not len(values)
-    if moves and not stable and float(_speed(game, profile, motion)) > PASSING * scale(game):
+    word = _point_word(values, at_bound)
+    if moves and word == "unstable_point" and float(_speed(game, profile, motion)) > PASSING * scale(game):
         # the motion may only be passing
         orbit = _orbit(game, profile, key, motion)
         if orbit:
             return Finish(profile, "cycle", _measures(profile.shape, _NONE, orbit))
-    word = "unstable_point" if not stable else "boundary" if at_bound else "stable_point"
-    onward = move_apart(game, point, key) if moves and largest > 1e-9 * size else None
+    repels = values.real.max(initial=-np.inf) > 1e-9 * np.max(np.abs(values), initial=0.0)
+    onward = move_apart(game, point, key) if moves and repels else None
     return Finish(point, word, _measures(point.shape, values), onward)
 
 
@@ -98,18 +96,21 @@ def at_rest(game: Game, profile: Profile, *, near: float = NEAR) -> Finish | Non
     gap = np.max(np.abs(point - np.asarray(profile)) / np.asarray(end.width))
     root = gap <= near and _most(end, unit) <= POLISHED and np.all(np.isfinite(derivative))
     if not root:
-        return Finish(
-            profile, "", _spectrum(profile.size, _NONE) | {"reply_radius": ((), np.asarray(np.nan))}
-        )
+        nothing = _spectrum(profile.size, _NONE) | {"reply_radius": ((), np.asarray(np.nan))}
+        return Finish(profile, "", nothing)
     values, at_bound = _eigenvalues(end)
-    stable = not len(values) or values.real.max() < -1e-12 * np.max(np.abs(values))
-    word = "unstable_point" if not stable else "boundary" if at_bound else "stable_point"
     free_rows = np.flatnonzero(np.diag(np.asarray(end.keep)) > 0.5)
     owner = np.repeat(np.arange(point.shape[0]), point.shape[1])[free_rows]
     radius = reply_radius(derivative[np.ix_(free_rows, free_rows)], owner)
-    return Finish(
-        end.profile, word, _spectrum(point.size, values) | {"reply_radius": ((), np.asarray(radius))}
-    )
+    measured = _spectrum(point.size, values) | {"reply_radius": ((), np.asarray(radius))}
+    return Finish(end.profile, _point_word(values, at_bound), measured)
+
+
+def _point_word(values: np.ndarray, at_bound: bool) -> str:
+    """Return the word for a rest point with these eigenvalues in the directions that bounds leave."""
+    if len(values) and not values.real.max() < -1e-12 * np.max(np.abs(values)):
+        return "unstable_point"
+    return "boundary" if at_bound else "stable_point"
 
 
 def reply_radius(derivative: np.ndarray, owner: np.ndarray) -> float:
@@ -135,9 +136,8 @@ def reply_radius(derivative: np.ndarray, owner: np.ndarray) -> float:
 
 
 def _orbit(game: Game, x: Profile, key: jax.Array, motion: Motion) -> Orbit | None:
-    from rivalry.methods.limit_sets.poincare_sections import (
-        closed_orbit,  # imports diffrax, which a converged run never needs
-    )
+    # imports diffrax, which a converged run never needs
+    from rivalry.methods.limit_sets.poincare_sections import closed_orbit
 
     apart = move_apart(game, x, key)
     return closed_orbit(game, x if apart is None else apart, PERIODIC, motion)
@@ -185,9 +185,8 @@ def _look(game: Game, x: Profile, motion: Motion) -> _Local:
         low = x < (space.low + space.high) / 2
         x = jnp.where(at_bound, jnp.where(low, space.low, space.high), x)
     elif isinstance(space, Simplex):
-        rest = jnp.where(
-            at_bound, 0.0, x
-        )  # in proportion: projected as they are, all would have a part again
+        rest = jnp.where(at_bound, 0.0, x)
+        # in proportion: projected as they are, all would have a part again
         x = space.project(rest / jnp.sum(rest, axis=1, keepdims=True))
     gradient = own_gradients(game, x)
     free_rows = motion.free(space, x, gradient, SLACK)
@@ -257,8 +256,7 @@ def _eigenvalues(here: _Local, weight: np.ndarray | None = None) -> tuple[np.nda
 
 
 def _sorted(values: np.ndarray) -> np.ndarray:
-    found: np.ndarray = values.astype(complex)[np.lexsort((-values.imag, -values.real))]
-    return found
+    return np.asarray(values.astype(complex)[np.lexsort((-values.imag, -values.real))])
 
 
 def _spectrum(entries: int, values: np.ndarray) -> Record:

@@ -1,13 +1,12 @@
 """Hopf points and periodic orbits of the gradient flow, stable or not, by normal forms and Newton's method.
 
 The field is that of `GradientFlow` away from bounds: own gradients, on simplices projected on the directions
-that sum to zero. Orbits that touch a bound are not found here; `crossings` finds attracting ones.
+that sum to zero. Orbits that touch a bound are not found here; `poincare_sections` finds attracting ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import equinox as eqx
@@ -23,13 +22,8 @@ from rivalry.methods.limit_sets.newton import rest_point
 
 AMPLITUDES = (1.0, 1.3, 0.7, 1.7)  # times that of the normal form: starts of Newton's method
 SMALL = 0.1  # of the starting amplitude: a smaller orbit is the rest point itself
-PARTS = (
-    1.0,
-    0.3,
-    0.1,
-    0.03,
-    0.01,
-)  # shares of the distance to the first parameter at which the first orbit is searched
+# shares of the distance to the first parameter at which the first orbit is searched
+PARTS = (1.0, 0.3, 0.1, 0.03, 0.01)
 SHORTEST = 1e-4  # shortest step, as a share of the distance from one parameter to the next
 FROM_HOPF = 16  # points of a first guess
 
@@ -68,6 +62,9 @@ class PeriodicOrbit(NamedTuple):
     path: np.ndarray  # [point player axis]
 
 
+_At = tuple[float, PeriodicOrbit]  # a parameter value and the orbit there
+
+
 def hopf_coefficient(game: Game, x: Profile) -> Hopf:
     """Return the first Lyapunov coefficient at ``x`` [player axis], a rest point with eigenvalues ``± i w``.
 
@@ -102,7 +99,8 @@ def hopf_coefficient(game: Game, x: Profile) -> Hopf:
     left, adjoint = np.linalg.eig(matrix.T)
     p = adjoint[:, np.argmin(np.abs(left - np.conj(values[k])))]
     p = p / np.conj(np.vdot(p, q))
-    second, third = _derivatives(game, x, put(directions), put(q.real), put(q.imag))
+    flow = _Flow(game, x, put(directions))
+    second, third = _derivatives(flow, put(q.real), put(q.imag))
     cubic = _cubic(np.asarray(second), np.asarray(third), matrix, p, q, w)
     vector = (directions @ q).reshape(x.shape)
     return Hopf(complex(values[k]), w, float(cubic.real / w), cubic, vector)
@@ -122,13 +120,9 @@ def _cubic(
 
 
 @eqx.filter_jit
-def _derivatives(game: Game, x: Profile, directions: Array, a: Array, b: Array) -> tuple[Array, Array]:
+def _derivatives(field: _Flow, a: Array, b: Array) -> tuple[Array, Array]:
     """Return the field's second derivative, and the third along ``q, q, q*`` with ``q = a + ib``."""
-
-    def field(z: Array) -> Array:
-        return _field(game, x, directions, z)
-
-    zero = jnp.zeros(directions.shape[1])
+    zero = jnp.zeros(len(a))
 
     def along(u: Array, v: Array, w: Array) -> Array:
         """Return the third derivative along three real directions."""
@@ -142,14 +136,7 @@ def _derivatives(game: Game, x: Profile, directions: Array, a: Array, b: Array) 
     return jax.jacfwd(jax.jacfwd(field))(zero), aaa + abb + 1j * (aab + bbb)
 
 
-def _field(game: Game, origin: Profile, directions: Array, z: Array) -> Array:
-    x = origin + (directions @ z).reshape(origin.shape)
-    return directions.T @ own_gradients(game, x).ravel()
-
-
-@eqx.filter_jit
-def _jacobian(game: Game, x: Profile) -> Array:
-    return jacobian(game, x)
+_jacobian = eqx.filter_jit(jacobian)
 
 
 class _Flow(eqx.Module):
@@ -160,7 +147,8 @@ class _Flow(eqx.Module):
     directions: Array
 
     def __call__(self, z: Array) -> Array:
-        return _field(self.game, self.origin, self.directions, z)
+        x = self.origin + (self.directions @ z).reshape(self.origin.shape)
+        return self.directions.T @ own_gradients(self.game, x).ravel()
 
 
 def periodic_orbit(game: Game, points: object, period: float) -> PeriodicOrbit | None:
@@ -261,8 +249,8 @@ def continued_orbits(
     the orbit is lost the list holds None.
     """
     found: list[PeriodicOrbit | None] = []
-    before: tuple[float, PeriodicOrbit] | None = None
-    here: tuple[float, PeriodicOrbit] | None = (value, orbit)
+    before: _At | None = None
+    here: _At | None = (value, orbit)
     for target in values:
         if here is not None:
             before, here = _reach(game_at, before, here, float(target))
@@ -270,15 +258,11 @@ def continued_orbits(
     return found
 
 
-_At = tuple[float, PeriodicOrbit]
-
-
 def _reach(
     game_at: Callable[[float], Game], before: _At | None, here: _At, target: float
 ) -> tuple[_At | None, _At | None]:
     """Continue the orbit ``here`` to the parameter ``target``; return the last two orbits, None if lost."""
-    whole = target - here[0]
-    step = whole
+    whole = step = target - here[0]
     while here[0] != target:
         left = target - here[0]
         step = left if abs(step) >= abs(left) else step
@@ -336,7 +320,7 @@ def orbits_beyond(
     away = np.asarray(values, dtype=float) - hopf
     if not len(away):
         return []
-    if not (np.all(away * np.sign(away[0]) > 0) and all(abs(a) < abs(b) for a, b in pairwise(away))):
+    if not (np.all(away * np.sign(away[0]) > 0) and np.all(np.diff(np.abs(away)) > 0)):
         raise ValueError(
             f"values: {list(values)} must lead away from the Hopf point at {hopf:g}, on one side"
         )
