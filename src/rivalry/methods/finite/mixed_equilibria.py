@@ -8,10 +8,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt
 
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.methods.finite.pure_equilibria import (
-    Session,
     best_responses,
     equilibria_record,
     expected_over,
