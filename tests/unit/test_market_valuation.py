@@ -196,8 +196,12 @@ def test_losses_that_go_on_for_ever() -> None:
     assert found.value == 1 - 1 + 0.25 * -4
     with pytest.raises(ValueError, match="terminal cash flow: -2"):
         valuation([1.0, -2.0], 0.5, terminal="gordon", strict=True)
-    with pytest.warns(UserWarning, match="multiple"):
-        valuation([1.0, 0.0], 0.5, terminal="multiple", multiple=3.0, strict=True)
+    with pytest.warns(
+        UserWarning, match="0 is not above 0, and 'multiple' values the firm at a multiple of it"
+    ):
+        assert valuation([1.0, 0.0], 0.5, terminal="multiple", multiple=3.0).terminal_value == 0.0
+    with pytest.raises(ValueError, match=r"cash flow: -1 .*multiple of it; give normalised_cash_flow"):
+        valuation([1.0, -1.0], 0.5, terminal="multiple", multiple=3.0, strict=True)
     assert valuation([1.0, -2.0], 0.5, strict=True).value == 0.0
 
 

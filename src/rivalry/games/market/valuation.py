@@ -66,8 +66,8 @@ def valuation(
     normalised_cash_flow : array_like, optional
         CF of the terminal value; by default the last cash flow.
     strict : bool
-        Whether a terminal cash flow that is not above 0 raises `ValueError` instead of a warning, with
-        ``gordon`` or ``perpetuity``.
+        Whether a last cash flow that is not above 0 raises `ValueError` where the terminal value depends on
+        it; by default it is a warning.
     discounts : array_like, optional
         Discount factors from each period to the next, ``[.. period]``; ``gamma`` is then that of later
         periods.
@@ -88,17 +88,18 @@ def valuation(
     shift = SHIFT[_known("convention", convention, tuple(SHIFT))]
     _known("terminal", terminal, TERMINALS)
     grows = np.zeros(()) if terminal == "perpetuity" else grows
-    check_rates(rate, grows, infinite_horizon=terminal in ("gordon", "perpetuity"))
+    infinite = terminal in ("gordon", "perpetuity")
+    check_rates(rate, grows, infinite_horizon=infinite)
     weights, last = _weights(rate, discounts, flows.shape[-1], shift)
     base = np.asarray(flows[..., -1] if normalised_cash_flow is None else normalised_cash_flow, dtype=float)
-    if terminal in ("gordon", "perpetuity", "multiple"):
+    if infinite or terminal == "multiple":
         _check_last(base, terminal, strict)
-    if terminal in ("gordon", "perpetuity"):
+    if infinite:
         follows = np.asarray(base * continuation_factor(rate, grows, shift))
     elif terminal == "none":
         follows = np.zeros(())
     else:
-        given = {"multiple": multiple, "critic": critic}[terminal]
+        given = multiple if terminal == "multiple" else critic
         if given is None:
             raise ValueError(f"{terminal}: is missing; terminal = {terminal!r} takes it")
         follows = np.asarray(np.asarray(given, dtype=float) * (base if terminal == "multiple" else 1.0))
@@ -355,7 +356,8 @@ def _check_last(base: np.ndarray, terminal: str, strict: bool) -> None:
     """Warn of a terminal cash flow that is not above 0. Raises `ValueError` if ``strict``."""
     if not np.any(base <= 0):
         return
-    said = f"terminal cash flow: {np.min(base):g} is not above 0, and {terminal!r} continues it forever"
-    if strict and terminal in ("gordon", "perpetuity"):
+    does = "values the firm at a multiple of it" if terminal == "multiple" else "continues it forever"
+    said = f"terminal cash flow: {np.min(base):g} is not above 0, and {terminal!r} {does}"
+    if strict:
         raise ValueError(f"{said}; give normalised_cash_flow")
     warnings.warn(said, stacklevel=3)

@@ -95,9 +95,10 @@ def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
     found = oracles.discounting_channels(world.game, world.tables, learns, discounts)
     text, alone = found.text, bool(found.learning) and not found.state and not found.memory
     if alone:
-        text += "; gamma has no channel except learning: what it moves is an artefact"
+        reason = "gamma has no channel except learning: any effect is an artefact of the algorithm"
+        text += f"; {reason}"
         if warn:
-            warnings.warn("gamma has no channel except learning: what it moves is an artefact", stacklevel=3)
+            warnings.warn(reason, stacklevel=3)
     return {"gamma_channels": ((), np.asarray(text))}
 
 
