@@ -279,7 +279,7 @@ def test_sellers_below_capacity_take_the_price_as_given() -> None:
         n = int(rng.integers(1, 6))
         a, b, c = rng.uniform(7, 12), rng.uniform(0.5, 2), rng.uniform(0, 9, n)
         d, capacity = rng.uniform(0, 1, n) * rng.integers(0, 2, n), rng.uniform(0.2, 9, n)
-        q = quantities.competitive(a, b, c, d, capacity=capacity)
+        q = quantities.merit_order(a, b, c, d, capacity)
         price, cost = a - b * q.sum(), c + d * q
         assert np.all((q >= 0) & (q <= capacity))
         inside = (q > 0) & (q < capacity)
@@ -289,13 +289,9 @@ def test_sellers_below_capacity_take_the_price_as_given() -> None:
 
 
 def test_equal_costs_share_equally_as_far_as_they_can() -> None:
-    assert quantities.competitive(100.0, 1.0, 10.0, capacity=[10.0, 100.0, 100.0]).tolist() == [
-        10.0,
-        40.0,
-        40.0,
-    ]
-    assert quantities.cartel(100.0, 1.0, [10.0, 20.0], [1.0, 1.0]).tolist() == [22.0, 12.0]
-    assert quantities.shared_profit([2025.0, 0.0]).tolist() == [1012.5, 1012.5]
+    shared = quantities.merit_order(100.0, 1.0, 10.0, capacity=[10.0, 100.0, 100.0])
+    assert shared.tolist() == [10.0, 40.0, 40.0]
+    assert quantities.merit_order(100.0, 2.0, [10.0, 20.0], [1.0, 1.0]).tolist() == [22.0, 12.0]
 
 
 def test_fixed_costs_leave_several_equilibria_or_the_usual_one() -> None:

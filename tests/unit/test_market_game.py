@@ -246,7 +246,7 @@ REFUSED = {
         {"demand": "isoelastic", "elasticity": 0.4},
         "elasticity: 0.4 must be above 1/n = 0.5 with 2 firms: no",
     ),
-    "horizon": ({"horizon": 0}, "horizon: 0 must be a whole number, at least 1"),
+    "horizon": ({"horizon": 0}, "horizon: 0 must be at least 1"),
     "wacc": ({"wacc": [0.1, -1.0]}, "wacc[1]: -1 must be at least 0"),
     "cost": ({"unit_cost": [1.0, -2.0]}, "unit_cost[1]: -2 must be at least 0"),
     "adjustment_cost": (

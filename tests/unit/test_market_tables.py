@@ -12,7 +12,7 @@ import pytest
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
-from rivalry.games.market.discounting import Channels, gamma_channels, remembered, warn_of_learning
+from rivalry.games.market.discounting import Channels, gamma_channels, remembered
 from rivalry.games.market.native_play import simulate
 from rivalry.games.market.tables import adjustment_tables, levels, linear_quadratic, repeated
 from rivalry.tables import plans
@@ -321,7 +321,7 @@ def test_channels_of_memory() -> None:
     assert remembered(remembering(flat, [[20.0, 30.0]] * 2, observation="price").tables) == []
 
 
-def test_channels_of_learning_and_the_warning() -> None:
+def test_channels_of_learning() -> None:
     market = rv.games.market(gamma=[0.0, 0.9])
     found = gamma_channels(market, learns=[True, True])
     assert found == Channels([], [], [1])
@@ -329,10 +329,6 @@ def test_channels_of_learning_and_the_warning() -> None:
     assert found.text == "gamma can matter through: learning (firms 1)"
     assert gamma_channels(market, learns=[True, False]) == Channels([], [], [])
     assert gamma_channels(market, learns=[True, False], discounts=[0.5, 0.5]).learning == [0]
-    with pytest.warns(UserWarning, match="gamma has no channel except learning"):
-        assert warn_of_learning(found, np.asarray(market.gamma))
-    assert not warn_of_learning(found, [0.0, 0.0])
-    assert not warn_of_learning(Channels(["cash"], [], [1]), [0.9, 0.9])
     assert Channels([], [], []).text == "gamma can matter through: nothing"
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import combinations
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -13,16 +12,15 @@ import numpy as np
 from rivalry.core.certify import payoffs
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import best_response, discontinuity, metrics, payoff_scale
+from rivalry.core.registry import near
 from rivalry.core.results import Record
 from rivalry.games.market import closed_forms
 from rivalry.games.market.best_response import StagedMarket, StageResponses, everyone, whole_market
-from rivalry.games.market.checks import one_of
 from rivalry.games.market.model import INTERCEPT, Market
-from rivalry.games.market.quantities import MOST_SUBSETS
+from rivalry.games.market.quantities import closed_sets
 from rivalry.tables import SubgamePerfect, staged_values, tabulate
 from rivalry.transforms import hierarchy
 
-NAMES = ("nash", "stackelberg", "cartel", "competitive")
 ALIKE = 1e-9  # relative to the payoff scale: profits that differ by less are equal
 
 
@@ -70,7 +68,8 @@ def benchmark(game: Market | StagedMarket, name: str) -> Benchmark:
     >>> found.q.tolist(), found.profit.tolist()
     ([22.5, 22.5], [1012.5, 1012.5])
     """
-    one_of("benchmark", name, NAMES)
+    if name not in FOUND:
+        raise ValueError(f"benchmark: {name!r} is unknown; {near(name, FOUND)}")
     market = whole_market(game)
     if market.shock is None or not market.shock.observed:
         return _evaluate(market, *FOUND[name](market))
@@ -81,7 +80,7 @@ def benchmark(game: Market | StagedMarket, name: str) -> Benchmark:
 def benchmarks(game: Market | StagedMarket) -> dict[str, Benchmark]:
     """Return all benchmarks that a market has, by name; see `benchmark`."""
     found = {}
-    for name in NAMES:
+    for name in FOUND:
         try:
             found[name] = benchmark(game, name)
         except ValueError:
@@ -130,29 +129,17 @@ def _cartel(market: Market) -> Choice:
     try:
         return closed_forms.joint(market), False, True
     except ValueError:
-        if market.rule.winner_takes_all or (
-            market.rule.demand == "isoelastic" and float(market.numbers["elasticity"]) <= 1
-        ):
+        unbounded = market.rule.demand == "isoelastic" and float(market.numbers["elasticity"]) <= 1
+        if market.rule.winner_takes_all or unbounded:
             raise
     begins = ascent_starts(market, _guess(market))
     if not discontinuity(market):
         return maximize_joint(market, begins), True, True
-    found = [maximize_joint(market, begins, shut) for shut in _shut(market)]
+    saves = (np.asarray(market.numbers["fixed_cost"]) > 0) & (np.asarray(market.space.low)[:, 0] == 0)
+    shut = closed_sets(np.flatnonzero(saves), market.players)
+    found = [maximize_joint(market, begins, closed) for closed in shut]
     total = [float(np.sum(np.asarray(payoffs(market, put(x[:, None]))))) for x in found]
     return found[int(np.argmax(total))], True, True
-
-
-def _shut(market: Market) -> list[np.ndarray]:
-    """Return sets of firms ``[player]`` that may close to save their fixed costs, the empty set first."""
-    saves = (np.asarray(market.numbers["fixed_cost"]) > 0) & (np.asarray(market.space.low)[:, 0] == 0)
-    firms = np.flatnonzero(saves)
-    if len(firms) > MOST_SUBSETS:
-        raise ValueError(
-            f"fixed_cost: {len(firms)} firms have fixed costs; all sets of producers are tried for at "
-            f"most {MOST_SUBSETS}"
-        )
-    every = (out for size in range(len(firms) + 1) for out in combinations(firms, size))
-    return [np.isin(np.arange(market.players), out) for out in every]
 
 
 def _competitive(market: Market) -> Choice:
@@ -161,10 +148,7 @@ def _competitive(market: Market) -> Choice:
 
 
 def _stackelberg(market: Market) -> Choice:
-    rest = tuple(range(1, market.players))
-    if not rest:
-        raise ValueError("stages: one firm has nobody to lead")
-    stages = market.stages if len(market.stages) > 1 else ((0,), rest)
+    stages = _stages_of(market)
     try:
         found = closed_forms.stackelberg(market, stages)
     except ValueError:
@@ -175,6 +159,13 @@ def _stackelberg(market: Market) -> Choice:
     game = hierarchy(market, stages, StageResponses(searched=bool(discontinuity(market))))
     leaders = iterate_best_responses(game, _guess(market)[list(game.stages[0])])
     return np.asarray(everyone(game, put(leaders[:, None])))[:, 0], True, True
+
+
+def _stages_of(market: Market) -> tuple[tuple[int, ...], ...]:
+    """Return the market's own stages; without stages, firm 0 leads."""
+    if market.players == 1:
+        raise ValueError("stages: one firm has nobody to lead")
+    return market.stages if len(market.stages) > 1 else ((0,), tuple(range(1, market.players)))
 
 
 FOUND: dict[str, Callable[[Any], Choice]] = {
@@ -225,23 +216,16 @@ def _guess(market: Market) -> np.ndarray:
 def _mean(found: list[Benchmark], probabilities: np.ndarray) -> Benchmark:
     """Return the average of benchmarks at the levels of a shock."""
 
-    def mean(rows: list[np.ndarray]) -> np.ndarray:
+    def mean(rows: Sequence[np.ndarray]) -> np.ndarray:
         return np.asarray(np.tensordot(probabilities, np.stack(rows), 1))
 
-    averaged: Record = {
-        name: (dims, mean([one.measures[name][1] for one in found]))
+    parts = dict(zip(Benchmark._fields, zip(*found, strict=True), strict=True))
+    rows: dict[str, Any] = {name: mean(parts[name]) for name in ("choice", "q", "p", "profit", "payoff")}
+    rows["measures"] = {
+        name: (dims, mean([one[name][1] for one in parts["measures"]]))
         for name, (dims, _) in found[0].measures.items()
     }
-    return Benchmark(
-        choice=mean([one.choice for one in found]),
-        q=mean([one.q for one in found]),
-        p=mean([one.p for one in found]),
-        profit=mean([one.profit for one in found]),
-        payoff=mean([one.payoff for one in found]),
-        measures=averaged,
-        numerical=any(one.numerical for one in found),
-        equilibrium=all(one.equilibrium for one in found),
-    )
+    return Benchmark(**rows, numerical=any(parts["numerical"]), equilibrium=all(parts["equilibrium"]))
 
 
 ROUNDS, REST = 500, 1e-11  # of best responses in turn; tolerance of their movement, relative to the box
@@ -311,18 +295,17 @@ def maximize_joint(game: Any, starts: np.ndarray, shut: np.ndarray | None = None
 
     low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
     wide = high - low
-    ends = [(0.0, 0.0 if closed else 1.0) for closed in (np.zeros(len(wide), bool) if shut is None else shut)]
-    tops = np.array(ends)[:, 1]
+    tops = np.ones(len(wide)) if shut is None else np.where(shut, 0.0, 1.0)
 
     def lost(y: np.ndarray) -> tuple[float, np.ndarray]:
         total, slope = _total(game, jnp.asarray((low + wide * y)[:, None]))
         return -float(total), -np.nan_to_num(np.asarray(slope)[:, 0]) * wide
 
+    ends, options = [(0.0, top) for top in tops], {"ftol": 1e-16, "gtol": 1e-14, "maxiter": 2000}
     found = [
-        minimize(lost, tops * (np.clip(start, low, high) - low) / wide, jac=True, bounds=ends,
-                 method="L-BFGS-B", options={"ftol": 1e-16, "gtol": 1e-14, "maxiter": 2000})
-        for start in starts
-    ]  # fmt: skip
+        minimize(lost, y, jac=True, bounds=ends, method="L-BFGS-B", options=options)
+        for y in tops * (np.clip(starts, low, high) - low) / wide
+    ]
     best = min(found, key=lambda result: float(result.fun))
     return np.asarray(low + wide * best.x)
 
@@ -367,6 +350,6 @@ def stackelberg_on_grid(game: Market | StagedMarket, places: Any, stages: Any = 
     (11.8125, 10.125)
     """
     market = whole_market(game)
-    own = market.stages if len(market.stages) > 1 else ((0,), tuple(range(1, market.players)))
+    order = _stages_of(market) if stages is None else stages
     tables = tabulate(market, places, walk=False).tables
-    return staged_values(tables.payoff[0], tables.sizes.tolist(), own if stages is None else stages)
+    return staged_values(tables.payoff[0], tables.sizes.tolist(), order)

@@ -153,14 +153,10 @@ def _outputs(market: Market, rest: Array, firms: tuple[int, ...]) -> Float[Array
     own = n["unit_cost"][rows], n["convex_cost"][rows], market.space.low[rows, 0], market.space.high[rows, 0]
     c, d, low, high = own
     if market.rule.demand == "linear":
-        found: Array = aggregate(
-            n["intercept"] - n["slope"] * rest, n["slope"], c, n["slope"] + d, low, high, xp=jnp
-        )
+        cross, steep = n["slope"], n["slope"] + d
     else:
-        steep = 2 * n["slope"] + d - n["substitution"]
-        found = aggregate(
-            n["intercept"] - n["substitution"] * rest, n["substitution"], c, steep, low, high, xp=jnp
-        )
+        cross, steep = n["substitution"], 2 * n["slope"] + d - n["substitution"]
+    found: Array = aggregate(n["intercept"] - cross * rest, cross, c, steep, low, high, xp=jnp)
     return found
 
 
@@ -189,12 +185,8 @@ def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tu
 
     def paid(own: Array) -> Array:
         price = a - b * (rest + own + jnp.sum(_outputs(market, rest + own, followers)))
-        cost = (
-            n["unit_cost"][leader] * own
-            + n["convex_cost"][leader] * own**2 / 2
-            + n["fixed_cost"][leader] * (own > 0)
-        )
-        return jnp.maximum(price, 0.0) * own - cost
+        variable = n["unit_cost"][leader] * own + n["convex_cost"][leader] * own**2 / 2
+        return jnp.maximum(price, 0.0) * own - (variable + n["fixed_cost"][leader] * (own > 0))
 
     return choices[jnp.argmax(jax.vmap(paid)(choices))][None]
 
@@ -205,12 +197,13 @@ def undercutting(market: Market, x: np.ndarray, firm: int) -> Reply:
     For one good, where the cheapest firm serves the whole market. The profit from undercutting is a supremum
     that no price attains.
     """
-    numbers = {name: np.asarray(value, dtype=float) for name, value in market.numbers.items()}
-    a, b = float(numbers["intercept"]), float(numbers["slope"])
-    c, d = float(numbers["unit_cost"][firm]), float(numbers["convex_cost"][firm])
+    n = closed_forms.plain_numbers(market)
+    a, b = n["intercept"], n["slope"]
+    c, d, fixed, low, high = (
+        float(n[name][firm]) for name in ("unit_cost", "convex_cost", "fixed_cost", "low", "high")
+    )
     below = float(np.min(np.delete(x[:, 0], firm), initial=np.inf))
     alone = (a * (b + d) + b * c) / (2 * b + d)  # the monopoly price
-    low, high = float(market.space.low[firm, 0]), float(market.space.high[firm, 0])
 
     def paid(price: float) -> float:
         return float(np.asarray(market.payoffs(jnp.asarray(x).at[firm, 0].set(price)))[firm])
@@ -221,7 +214,7 @@ def undercutting(market: Market, x: np.ndarray, firm: int) -> Reply:
     if low < below:
         price = min(max(min(alone, below), low), high)
         sold = max(a - price, 0.0) / b
-        profit = price * sold - c * sold - d * sold**2 / 2 - float(numbers["fixed_cost"][firm]) * (sold > 0)
+        profit = price * sold - c * sold - d * sold**2 / 2 - fixed * (sold > 0)
         at = np.nextafter(price, 0.0) if price >= below else price
         found[float(at)] = float(market.after_tax(jnp.full(len(x), profit))[firm])
     at = max(found, key=lambda price: found[price])
@@ -284,17 +277,11 @@ def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Re
     market = game.market
     n = closed_forms.plain_numbers(market)
     firm = game.stages[0][player]
-    lines, _ = leadership.price_lines(
-        n["intercept"],
-        n["slope"],
-        game.stages,
-        n["unit_cost"],
-        n["convex_cost"],
-        low=n["low"],
-        high=n["high"],
-    )
-    own = (float(n[name][firm]) for name in ("unit_cost", "convex_cost", "low", "high"))
-    q, profit = leadership.best_output(lines[0], float(x.sum() - x[player, 0]), *own)
+    own = [n[name] for name in ("unit_cost", "convex_cost", "low", "high")]
+    c, d, low, high = own
+    lines, _ = leadership.price_lines(n["intercept"], n["slope"], game.stages, c, d, low=low, high=high)
+    rest = float(x.sum() - x[player, 0])
+    q, profit = leadership.best_output(lines[0], rest, *(float(part[firm]) for part in own))
     there = x.copy()
     there[player, 0] = float(q)
     paid = float(np.asarray(payoffs(game, put(there)))[player])

@@ -31,6 +31,28 @@ def plain_numbers(market: Market) -> Numbers:
     return found
 
 
+def beyond(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
+    """Return the choices above which no choice is profitable, ``[player]``."""
+    plain = {name: np.asarray(value, dtype=float) for name, value in numbers.items()}
+    cost = plain["unit_cost"]
+    if demand == "logit":
+        # above quality - outside_option a firm sells less than half as much as the outside option: its
+        # margin is below 2 mu
+        quality, outside, mu = (plain[name] for name in ("quality", "outside_option", "taste_spread"))
+        best = quality - outside + mu * np.log(len(cost) + 1)
+        joint = prices.logit_joint(quality, float(outside), float(mu), cost) + plain["convex_cost"]
+        return np.asarray(np.maximum(np.maximum(best, cost + 2 * mu), joint) + mu)
+    if demand == "isoelastic":
+        return np.asarray((plain["market_size"] / cost) ** plain["elasticity"])
+    top = np.broadcast_to(plain["intercept"], cost.shape)
+    if choice == "quantity":
+        return np.asarray(top / plain["slope"])
+    if demand == "linear" or plain["substitution"] >= 0:
+        return top
+    others = -plain["substitution"] * (len(cost) - 1)  # added to a price by complements sold at a price of 0
+    return np.asarray(top * (1 + others / (plain["slope"] - others)))
+
+
 def refuse(parameter: str, what: str) -> ValueError:
     """Return the error of a closed form outside its domain."""
     return ValueError(f"{parameter}: closed forms are for {what}; use best_response")
@@ -54,14 +76,11 @@ def nash(market: Market) -> np.ndarray:
     [[[30.0], [30.0]]]
     """
     numbers = certain(market)
-    quantity = market.rule.choice == "quantity"
-    if market.rule.demand == "linear" and quantity and np.any(numbers["fixed_cost"] > 0):
+    if market.rule == ("linear", "quantity") and np.any(numbers["fixed_cost"] > 0):
         if np.any(numbers["low"] > 0):
             raise refuse("low", "bounds of 0 where there are fixed costs")
-        roots = quantities.with_fixed_costs(
-            *_of(numbers, "intercept", "slope", "unit_cost", "convex_cost", "fixed_cost"),
-            high=numbers["high"],
-        )
+        a, b, c, d = _linear(numbers)
+        roots = quantities.with_fixed_costs(a, b, c, d, numbers["fixed_cost"], high=numbers["high"])
         return roots[:, :, None]
     choice = clip_choice(market, numbers, NASH[market.rule](numbers))
     _check_fixed_costs(market, numbers, choice)
@@ -75,32 +94,32 @@ def certain(market: Market) -> Numbers:
         raise refuse("shock", "certain demand")
     if np.any(np.isfinite(numbers["capacity"])) and market.rule.choice == "price":
         raise refuse("capacity", "prices without capacities")
-    for name in ("convex_cost", "capacity"):
-        changed = numbers[name] > 0 if name == "convex_cost" else np.isfinite(numbers[name])
-        if np.any(changed) and (market.rule.demand == "isoelastic" or market.rule.winner_takes_all):
-            raise refuse(name, "constant unit costs with this demand")
+    if market.rule.demand == "isoelastic" or market.rule.winner_takes_all:
+        if np.any(numbers["convex_cost"] > 0):
+            raise refuse("convex_cost", "constant unit costs with this demand")
+        if np.any(np.isfinite(numbers["capacity"])):
+            raise refuse("capacity", "constant unit costs with this demand")
     return numbers
 
 
 def clip_choice(market: Market, numbers: Numbers, choice: np.ndarray) -> np.ndarray:
-    """Return choices within bounds. Raises `ValueError`, naming the firm, if a bound changes sales."""
+    """Return choices within bounds.
+
+    Raises `ValueError` if a bound changes sales, naming the firm, and where isoelastic demand is constant.
+    """
+    if market.rule.demand == "isoelastic" and choice.sum() <= numbers["price_flat_below"]:
+        raise refuse("price_flat_below", f"totals above it, and here {choice.sum():g} would be sold")
     inside = np.clip(choice, numbers["low"], numbers["high"])
     bound = np.abs(inside - choice) > SLACK * np.max(np.abs(numbers["high"]))
     for firm in np.flatnonzero(bound).tolist():
-        if (
-            market.rule.choice == "quantity"
-            or choice[firm] < numbers["low"][firm]
-            or _sells(market, choice, firm)
-        ):
+        # a price above its bound changes nothing for a firm without sales
+        below = market.rule.choice == "quantity" or choice[firm] < numbers["low"][firm]
+        if below or np.asarray(market.cleared(put(choice[:, None])).q)[firm] > 0:
             raise refuse(
                 "low" if choice[firm] < inside[firm] else "high",
                 f"bounds that do not bind, and {choice[firm]:g} is what firm {firm} would choose",
             )
     return np.asarray(inside)
-
-
-def _sells(market: Market, choice: np.ndarray, firm: int) -> bool:
-    return bool(np.asarray(market.cleared(put(choice[:, None])).q)[firm] > 0)
 
 
 def _check_fixed_costs(market: Market, numbers: Numbers, choice: np.ndarray) -> None:
@@ -109,50 +128,48 @@ def _check_fixed_costs(market: Market, numbers: Numbers, choice: np.ndarray) -> 
         return  # every logit firm sells something at any price
     profit = np.asarray(market.profits(put(choice[:, None])))
     for firm in np.flatnonzero(profit < 0):
-        raise refuse(
-            f"fixed_cost[{firm}]", f"fixed costs that are earned, and firm {firm} earns {profit[firm]:g}"
-        )
+        earned = f"fixed costs that are earned, and firm {firm} earns {profit[firm]:g}"
+        raise refuse(f"fixed_cost[{firm}]", earned)
 
 
-def _of(numbers: Numbers, *names: str) -> list[Any]:
-    return [numbers[name] for name in names]
+def _linear(n: Numbers) -> list[Any]:
+    return [n["intercept"], n["slope"], n["unit_cost"], n["convex_cost"]]
 
 
-def _bounds(numbers: Numbers) -> Numbers:
-    return {"low": numbers["low"], "high": numbers["high"]}
+def _isoelastic(n: Numbers) -> list[Any]:
+    return [n["market_size"], n["elasticity"], n["unit_cost"]]
 
 
-def _differentiated(numbers: Numbers, weight: float) -> np.ndarray:
-    own = _of(numbers, "intercept", "slope", "substitution", "unit_cost", "convex_cost")
-    return quantities.differentiated(*own, weight=weight, **_bounds(numbers))
+def _differentiated(n: Numbers) -> list[Any]:
+    return [n["intercept"], n["slope"], n["substitution"], n["unit_cost"], n["convex_cost"]]
 
 
-def _linear_cournot(numbers: Numbers) -> np.ndarray:
-    q = quantities.linear(*_of(numbers, "intercept", "slope", "unit_cost", "convex_cost"), **_bounds(numbers))
-    if numbers["intercept"] - numbers["slope"] * q.sum() < 0:
+def _logit(n: Numbers) -> list[Any]:
+    return [n["quality"], n["outside_option"], n["taste_spread"], n["unit_cost"], n["convex_cost"]]
+
+
+def _bounds(n: Numbers) -> Numbers:
+    return {"low": n["low"], "high": n["high"]}
+
+
+def _linear_cournot(n: Numbers) -> np.ndarray:
+    return _above_zero(n, quantities.linear(*_linear(n), **_bounds(n)))
+
+
+def _above_zero(n: Numbers, q: np.ndarray) -> np.ndarray:
+    """Return outputs if the price that they leave is at least 0."""
+    if n["intercept"] - n["slope"] * q.sum() < 0:
         raise refuse("low", "bounds at which the price is above 0")
-    return q
-
-
-def _isoelastic(numbers: Numbers, q: np.ndarray) -> np.ndarray:
-    if q.sum() <= numbers["price_flat_below"]:
-        raise refuse("price_flat_below", f"totals above it, and here {q.sum():g} would be sold")
     return q
 
 
 NASH: dict[tuple[str, str], Rows] = {
     ("linear", "quantity"): _linear_cournot,
-    ("linear", "price"): lambda n: prices.bertrand(*_of(n, "intercept", "slope", "unit_cost")),
-    ("isoelastic", "quantity"): lambda n: _isoelastic(
-        n, quantities.isoelastic(*_of(n, "market_size", "elasticity", "unit_cost"))
-    ),
-    ("differentiated", "quantity"): lambda n: _differentiated(n, 1.0),
-    ("differentiated", "price"): lambda n: prices.differentiated(
-        *_of(n, "intercept", "slope", "substitution", "unit_cost", "convex_cost")
-    ),
-    ("logit", "price"): lambda n: prices.logit(
-        *_of(n, "quality", "outside_option", "taste_spread", "unit_cost", "convex_cost")
-    ),
+    ("linear", "price"): lambda n: prices.bertrand(*_linear(n)[:3]),
+    ("isoelastic", "quantity"): lambda n: quantities.isoelastic(*_isoelastic(n)),
+    ("differentiated", "quantity"): lambda n: quantities.differentiated(*_differentiated(n), **_bounds(n)),
+    ("differentiated", "price"): lambda n: prices.differentiated(*_differentiated(n)),
+    ("logit", "price"): lambda n: prices.logit(*_logit(n)),
 }
 
 
@@ -176,35 +193,34 @@ def joint(market: Market) -> np.ndarray:
     return clip_choice(market, numbers, JOINT[rule](numbers))
 
 
-def _in_prices(numbers: Numbers, weight: float) -> np.ndarray:
-    """Return prices of differentiated firms at largest joint profit; with weight 0, of price takers."""
-    A, b, g_s, c, d = _of(numbers, "intercept", "slope", "substitution", "unit_cost", "convex_cost")
-    q = quantities.differentiated(A, b, g_s, c, d, weight=weight) if weight else _takers(numbers)
-    return np.asarray(A - (b - g_s) * q - g_s * q.sum())
+def _joint_outputs(n: Numbers, **bounds: Any) -> np.ndarray:
+    """Return outputs of differentiated firms at largest joint profit."""
+    return quantities.differentiated(*_differentiated(n), weight=2.0, **bounds)
 
 
-def _takers(numbers: Numbers, **bounds: Any) -> np.ndarray:
+def _takers(n: Numbers, low: Any = 0.0, high: Any = np.inf) -> np.ndarray:
     """Return outputs of differentiated firms whose price is their marginal cost."""
-    A, b, g_s = _of(numbers, "intercept", "slope", "substitution")
-    c, d, low, high = quantities.rows(
-        numbers["unit_cost"], numbers["convex_cost"], bounds.get("low", 0.0), bounds.get("high", np.inf)
-    )
+    A, b, g_s, c, d = _differentiated(n)
     return np.asarray(quantities.aggregate(A, g_s, c, b - g_s + d, low, high))
 
 
+def _prices_at(n: Numbers, q: np.ndarray) -> np.ndarray:
+    """Return the prices at which differentiated firms sell ``q``."""
+    A, b, g_s, *_ = _differentiated(n)
+    return np.asarray(A - (b - g_s) * q - g_s * q.sum())
+
+
+def _in_order(n: Numbers, slope: float) -> np.ndarray:
+    return quantities.merit_order(n["intercept"], slope, n["unit_cost"], n["convex_cost"], n["high"])
+
+
 JOINT: dict[tuple[str, str], Rows] = {
-    ("linear", "quantity"): lambda n: quantities.cartel(
-        *_of(n, "intercept", "slope", "unit_cost", "convex_cost"), capacity=n["high"]
-    ),
-    ("linear", "price"): lambda n: prices.bertrand(*_of(n, "intercept", "slope", "unit_cost"), joint=True),
-    ("isoelastic", "quantity"): lambda n: _isoelastic(
-        n, quantities.isoelastic_total(*_of(n, "market_size", "elasticity", "unit_cost"), joint=True)
-    ),
-    ("differentiated", "quantity"): lambda n: _differentiated(n, 2.0),
-    ("differentiated", "price"): lambda n: _in_prices(n, 2.0),
-    ("logit", "price"): lambda n: prices.logit_joint(
-        *_of(n, "quality", "outside_option", "taste_spread", "unit_cost")
-    ),
+    ("linear", "quantity"): lambda n: _in_order(n, 2 * n["slope"]),
+    ("linear", "price"): lambda n: prices.bertrand(*_linear(n)[:3], joint=True),
+    ("isoelastic", "quantity"): lambda n: quantities.isoelastic_total(*_isoelastic(n), joint=True),
+    ("differentiated", "quantity"): lambda n: _joint_outputs(n, **_bounds(n)),
+    ("differentiated", "price"): lambda n: _prices_at(n, _joint_outputs(n)),
+    ("logit", "price"): lambda n: prices.logit_joint(*_logit(n)[:4]),
 }
 
 
@@ -226,18 +242,12 @@ def competitive(market: Market) -> np.ndarray:
 
 
 COMPETITIVE: dict[tuple[str, str], Rows] = {
-    ("linear", "quantity"): lambda n: quantities.competitive(
-        *_of(n, "intercept", "slope", "unit_cost", "convex_cost"), capacity=n["high"]
-    ),
+    ("linear", "quantity"): lambda n: _in_order(n, n["slope"]),
     ("linear", "price"): lambda n: n["unit_cost"],
-    ("isoelastic", "quantity"): lambda n: _isoelastic(
-        n, quantities.isoelastic_total(*_of(n, "market_size", "elasticity", "unit_cost"), joint=False)
-    ),
+    ("isoelastic", "quantity"): lambda n: quantities.isoelastic_total(*_isoelastic(n), joint=False),
     ("differentiated", "quantity"): lambda n: _takers(n, **_bounds(n)),
-    ("differentiated", "price"): lambda n: _in_prices(n, 0.0),
-    ("logit", "price"): lambda n: prices.logit(
-        *_of(n, "quality", "outside_option", "taste_spread", "unit_cost", "convex_cost"), margin=0.0
-    ),
+    ("differentiated", "price"): lambda n: _prices_at(n, _takers(n)),
+    ("logit", "price"): lambda n: prices.logit(*_logit(n), margin=0.0),
 }
 
 
@@ -272,16 +282,9 @@ def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -
     if np.any(numbers["fixed_cost"][after] > 0) and market.rule.demand != "logit":
         raise refuse("fixed_cost", "followers without fixed costs")
     if market.rule == ("linear", "quantity"):
-        found = leadership.linear(
-            numbers["intercept"],
-            numbers["slope"],
-            order,
-            numbers["unit_cost"],
-            numbers["convex_cost"],
-            **_bounds(numbers),
-        )
-        if numbers["intercept"] - numbers["slope"] * found.q.sum() < 0:
-            raise refuse("low", "bounds at which the price is above 0")
+        a, b, c, d = _linear(numbers)
+        found = leadership.linear(a, b, order, c, d, **_bounds(numbers))
+        _above_zero(numbers, found.q)
     else:
         found = _one_leader(market, numbers, order)
     _check_fixed_costs(market, numbers, found.q)
@@ -299,23 +302,13 @@ def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> lea
     own = {name: value[firms] if np.ndim(value) else value for name, value in numbers.items()}
     choice = np.empty(len(firms))
     choice[firms] = LEADER[rule](own)
-    if rule.demand == "isoelastic":
-        _isoelastic(numbers, choice)
     choice = clip_choice(market, numbers, choice)
     return leadership.StagedOutputs(choice, np.zeros(1), True, choice[None, order[0]])
 
 
 LEADER: dict[tuple[str, str], Rows] = {
-    ("isoelastic", "quantity"): lambda n: leadership.isoelastic(
-        *_of(n, "market_size", "elasticity", "unit_cost")
-    ),
-    ("differentiated", "quantity"): lambda n: leadership.differentiated(
-        *_of(n, "intercept", "slope", "substitution", "unit_cost", "convex_cost"), **_bounds(n)
-    ),
-    ("differentiated", "price"): lambda n: prices.price_leader(
-        *_of(n, "intercept", "slope", "substitution", "unit_cost", "convex_cost")
-    ),
-    ("logit", "price"): lambda n: prices.logit_leader(
-        *_of(n, "quality", "outside_option", "taste_spread", "unit_cost", "convex_cost")
-    ),
+    ("isoelastic", "quantity"): lambda n: leadership.isoelastic(*_isoelastic(n)),
+    ("differentiated", "quantity"): lambda n: leadership.differentiated(*_differentiated(n), **_bounds(n)),
+    ("differentiated", "price"): lambda n: prices.price_leader(*_differentiated(n)),
+    ("logit", "price"): lambda n: prices.logit_leader(*_logit(n)),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -175,14 +174,6 @@ def gamma_channels(
     taught = [] if learns is None else [k for k, own in enumerate(learns) if own and gamma[k] > 0]
     memory = [] if tables is None else remembered(tables)
     return Channels([name for name, there in found.items() if there], memory, taught)
-
-
-def warn_of_learning(channels: Channels, gamma: Sequence[float] | np.ndarray) -> bool:
-    """Warn, and return True, if discount factors above 0 can affect outcomes only through learning."""
-    alone = not channels.state and not channels.memory and bool(np.any(np.asarray(gamma) > 0))
-    if alone:
-        warnings.warn("gamma has no channel except learning: what it moves is an artefact", stacklevel=2)
-    return alone
 
 
 def remembered(tables: FiniteGame) -> list[list[int]]:

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.annotations import Symbol
-from rivalry.core.jax import jnp, put
+from rivalry.core.jax import put
 from rivalry.core.space import Box
 from rivalry.core.validate import checked, limit
 from rivalry.games.market.best_response import StagedMarket, staged_market
-from rivalry.games.market.checks import (
-    ALONE,
-    OWN,
-    alone,
-    beyond,
-    check_bounds,
-    check_rule,
-    check_slope,
-    check_trade,
-    check_unused,
-    one_of,
-    per_firm,
-    players_of,
-)
-from rivalry.games.market.model import Accounts, Dynamics, Market, Rule, shock_of
+from rivalry.games.market.closed_forms import beyond
+from rivalry.games.market.model import RULES, Accounts, Dynamics, Market, Rule, shock_of
 from rivalry.games.market.quantities import check_interior
 from rivalry.games.market.valuation import check_rates
 from rivalry.tables.stages import check_stages
@@ -38,36 +26,39 @@ Share = Annotated[float, Ge(0), Le(1)]
 Shares = Share | list[Share] | np.ndarray
 Positive = Annotated[float, Gt(0)]
 
-FIRMS = (
-    "unit_cost",
-    "convex_cost",
-    "fixed_cost",
-    "capacity",
-    "quality",
-    "adjustment_cost",
-    "gamma",
-    "wacc",
-    "survival",
-    "tax",
-    "low",
-    "high",
-    "cash",
-)
 USUAL: dict[str, dict[str, float]] = {
     "linear": {"intercept": 100.0, "slope": 1.0, "unit_cost": 10.0},
     "isoelastic": {"market_size": 100.0, "elasticity": 2.0, "price_flat_below": 1e-9, "unit_cost": 1.0},
     "differentiated": {"intercept": 10.0, "slope": 1.0, "substitution": 0.5, "unit_cost": 1.0},
     "logit": {"quality": 2.0, "outside_option": 0.0, "taste_spread": 0.25, "unit_cost": 1.0},
 }
-"""What is taken where nothing is said: textbook numbers of every demand."""
+"""The parameters of each demand system, with the textbook numbers that are their defaults."""
 
-WORDS = {
-    "demand": tuple(USUAL),
-    "adjustment": ("none", "spot", "predetermined"),
-    "tax_losses": ("refunded", "none"),
-    "convention": ("period0", "mid", "end"),
-    "terminal": ("none", "gordon", "perpetuity", "multiple"),
-}
+FOR_ALL = ("growth", "sticky", "grid_margin", "terminal_growth", "multiple")
+PER_FIRM = (
+    "convex_cost",
+    "fixed_cost",
+    "capacity",
+    "adjustment_cost",
+    "tax",
+    "cash_min",
+    "capex_convex",
+    "depreciation",
+)
+
+POSITIVE = ("intercept", "quality", "market_size", "slope", "elasticity", "price_flat_below", "taste_spread")
+NOT_NEGATIVE = (
+    "unit_cost",
+    "convex_cost",
+    "fixed_cost",
+    "capacity",
+    "adjustment_cost",
+    "capex",
+    "capex_convex",
+    "grid_margin",
+    "wacc",
+)
+SHARES = ("tax", "depreciation", "survival", "gamma")
 
 
 @checked
@@ -76,10 +67,7 @@ def market(
     players: Annotated[
         int | None, Ge(1), Le(10_000), "number of firms (default: the length of a list, or 2)"
     ] = None,
-    demand: Annotated[
-        Literal["linear", "isoelastic", "differentiated", "logit"],
-        "demand system",
-    ] = "linear",
+    demand: Annotated[Literal["linear", "isoelastic", "differentiated", "logit"], "demand system"] = "linear",
     choice: Annotated[
         Literal["quantity", "price"] | None, "what firms choose (default: quantity; with logit demand: price)"
     ] = None,
@@ -199,15 +187,16 @@ def market(
     [1012.5]
     """
     given = dict(locals())
-    for name, words in WORDS.items():
-        one_of(name, given[name], words)
     choice = given["choice"] = choice or ("price" if demand == "logit" else "quantity")
-    check_rule(demand, choice)
-    check_unused(given, demand)
-    count = players_of(given, FIRMS)
+    if (demand, choice) not in RULES:
+        other = "price" if choice == "quantity" else "quantity"
+        raise ValueError(f"choice: {choice!r} clashes with demand = {demand!r}, where firms choose a {other}")
+    for name in sorted({name for own in USUAL.values() for name in own} - set(USUAL[demand])):
+        if given[name] is not None:
+            takes = ", ".join(own for own in USUAL[demand] if own != "unit_cost")
+            raise ValueError(f"{name}: is no number of {demand} demand, which takes {takes}")
+    count = _players_of(given)
     limit("players", count, count)
-    if horizon is not None and (isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1):
-        raise ValueError(f"horizon: {horizon!r} must be a whole number, at least 1")
     numbers = _numbers(given, count)
     order, when = _order(given, count)
     box = _space(given, numbers, count)
@@ -228,67 +217,110 @@ def market(
     return staged_market(found) if len(order) > 1 else found
 
 
-def _numbers(given: dict[str, Any], players: int) -> dict[str, Any]:
+def refusal(name: str, value: float) -> str:
+    """Return why a parameter may not take a value, or an empty text.
+
+    >>> refusal("slope", 0.0), refusal("tax", 1.5), refusal("outside_option", -1.0)
+    ('must be above 0', 'must be in [0, 1]', '')
+    """
+    if np.isnan(value) or (np.isinf(value) and name not in ("capacity", "high", "low")):
+        return "must be finite"
+    if name in POSITIVE and not value > 0:
+        return "must be above 0"
+    if name in NOT_NEGATIVE and not value >= 0:
+        return "must be at least 0"
+    if name == "gamma" and value > 1:
+        return f"must be in [0, 1]: with r = {1 / value - 1:.3g} below growth g = 0 the sum diverges"
+    if name in SHARES and not 0 <= value <= 1:
+        return "must be in [0, 1]"
+    if name == "sticky" and not 0 <= value < 1:
+        return "must be in [0, 1)"
+    return ""
+
+
+def _players_of(given: Mapping[str, Any]) -> int:
+    """Return the number of firms: as given, by a list or the stages, or 2. Raises `ValueError`."""
+    if given["players"] is not None:
+        if given["players"] < 1:
+            raise ValueError(f"players: {given['players']} must be a whole number, at least 1")
+        return int(given["players"])
+    stages = given["stages"]
+    for name, value in given.items():
+        if name != "stages" and isinstance(value, list | tuple | np.ndarray) and np.ndim(value):
+            return len(value) or 2
+    return max([1, *(player + 1 for stage in stages for player in stage)]) if stages else 2
+
+
+def _checked_numbers(name: str, value: Any) -> np.ndarray:
+    """Return the values of a parameter. Raises `ValueError` that names the first invalid entry."""
+    found = np.asarray(value, dtype=float)
+    for index, entry in np.ndenumerate(found):
+        why = refusal(name, float(entry))
+        if why:
+            where = "".join(f"[{k}]" for k in index)
+            raise ValueError(f"{name}{where}: {entry:g} {why}")
+    return found
+
+
+def _per_firm(name: str, value: Any, players: int) -> Any:
+    """Return ``value`` as ``[player]``. Raises `ValueError`."""
+    found = _checked_numbers(name, value)
+    if found.shape not in ((), (players,)):
+        raise ValueError(f"{name}: {found.size} numbers for {players} firms; give one, or {players}")
+    return put(np.full(players, found))
+
+
+def _numbers(given: Mapping[str, Any], players: int) -> dict[str, Any]:
     """Return all parameters by key. Raises `ValueError`."""
     demand = given["demand"]
-    usual = USUAL[demand]
+    own = {name: usual if given[name] is None else given[name] for name, usual in USUAL[demand].items()}
+    own |= {name: given[name] for name in (*PER_FIRM, *FOR_ALL)}
     numbers: dict[str, Any] = {}
-    for name in OWN[demand]:
-        value = usual[name] if given[name] is None else given[name]
-        by_firm = name not in ALONE and demand == "logit"
-        numbers[name] = per_firm(name, value, players) if by_firm else alone(name, value)
-    cost = usual["unit_cost"] if given["unit_cost"] is None else given["unit_cost"]
-    for name, value in (
-        ("unit_cost", cost),
-        *((n, given[n]) for n in ("convex_cost", "fixed_cost", "capacity", "adjustment_cost", "tax")),
-    ):
-        numbers[name] = per_firm(name, value, players)
+    for name, value in own.items():
+        by_firm = name in (*PER_FIRM, "unit_cost", "quality")
+        numbers[name] = _per_firm(name, value, players) if by_firm else put(_checked_numbers(name, value))
     numbers["gamma"] = _gamma(given, players)
-    for name in ("cash_min", "capex_convex", "depreciation"):
-        numbers[name] = per_firm(name, given[name], players)
-    for name in ("growth", "sticky", "grid_margin", "terminal_growth", "multiple"):
-        numbers[name] = alone(name, given[name])
-    if demand == "differentiated":
-        check_slope(float(numbers["slope"]), float(numbers["substitution"]), players)
-    if demand in ("linear", "differentiated"):
-        check_trade(
-            "intercept", np.atleast_1d(np.asarray(numbers["intercept"])), np.asarray(numbers["unit_cost"])
+    cost = np.asarray(numbers["unit_cost"])
+    if demand == "differentiated":  # the matrix of slopes must be positive definite
+        b, g_s = float(numbers["slope"]), float(numbers["substitution"])
+        lowest = -b / (players - 1) if players > 1 else -np.inf
+        if not lowest < g_s < b:
+            raise ValueError(
+                f"substitution: {g_s:g} must be above -slope/(n-1) = {lowest:g} and below slope = {b:g}"
+            )
+    if demand in ("linear", "differentiated") and np.all(cost >= (top := float(numbers["intercept"]))):
+        raise ValueError(
+            f"unit_cost: {cost.min():g} must be below intercept = {top:g} for one firm at least: no trade"
         )
-    if demand == "isoelastic" and np.any(np.asarray(numbers["unit_cost"]) <= 0):
+    if demand == "isoelastic" and np.any(cost <= 0):
         raise ValueError("unit_cost: 0 must be above 0 with isoelastic demand, or output has no bound")
     return numbers
 
 
-def _gamma(given: dict[str, Any], players: int) -> Any:
-    """Return the discount factors: as given, or ``survival/(1 + wacc)``. Raises `ValueError`."""
-    if given["wacc"] is None:
-        if np.any(np.asarray(given["survival"], dtype=object) != 1.0):
-            raise ValueError("survival: goes with wacc; without it give gamma alone")
-        return _converging(
-            given, per_firm("gamma", 0.95 if given["gamma"] is None else given["gamma"], players)
-        )
-    if given["gamma"] is not None:
-        raise ValueError("gamma: clashes with wacc, which takes its place")
-    wacc = np.asarray(per_firm("wacc", given["wacc"], players))
-    survival = np.asarray(per_firm("survival", given["survival"], players))
-    return _converging(given, per_firm("gamma", survival / (1 + wacc), players))
+def _gamma(given: Mapping[str, Any], players: int) -> Any:
+    """Return the discount factors: as given, or ``survival/(1 + wacc)``.
 
-
-def _converging(given: dict[str, Any], gamma: Any) -> Any:
-    """Return the discount factors if sums are finite or converge. Raises `ValueError`."""
-    goes_on = given["terminal"] in ("gordon", "perpetuity")
-    growth = given["terminal_growth"] if given["terminal"] == "gordon" else 0.0
+    Raises `ValueError` unless sums are finite or converge.
+    """
+    gamma = 0.95 if given["gamma"] is None else given["gamma"]
+    if given["wacc"] is not None:
+        if given["gamma"] is not None:
+            raise ValueError("gamma: clashes with wacc, which takes its place")
+        wacc, survival = (np.asarray(_per_firm(name, given[name], players)) for name in ("wacc", "survival"))
+        gamma = survival / (1 + wacc)
+    elif np.any(np.asarray(given["survival"]) != 1.0):
+        raise ValueError("survival: goes with wacc; without it give gamma alone")
+    found = _per_firm("gamma", gamma, players)
     if given["horizon"] is None:
-        check_rates(gamma, alone("growth", given["growth"]), infinite_horizon=True)
-    check_rates(gamma, alone("terminal_growth", growth), infinite_horizon=goes_on)
-    return gamma
+        check_rates(found, given["growth"], infinite_horizon=True)
+    growth = given["terminal_growth"] if given["terminal"] == "gordon" else 0.0
+    check_rates(found, growth, infinite_horizon=given["terminal"] in ("gordon", "perpetuity"))
+    return found
 
 
-def _order(given: dict[str, Any], players: int) -> tuple[tuple[tuple[int, ...], ...], str]:
+def _order(given: Mapping[str, Any], players: int) -> tuple[tuple[tuple[int, ...], ...], str]:
     """Return the stages and the timing. Raises `ValueError`."""
     stages, timing = given["stages"], given["timing"]
-    if timing is not None:
-        one_of("timing", timing, ("simultaneous", "staged", "alternating"))
     if stages is None:
         if timing == "staged":
             raise ValueError("stages: is missing; timing = 'staged' takes a list of stages, as in [[0], [1]]")
@@ -302,51 +334,54 @@ def _order(given: dict[str, Any], players: int) -> tuple[tuple[tuple[int, ...], 
     return order, "staged" if len(order) > 1 else timing or "simultaneous"
 
 
-def _dynamics(given: dict[str, Any], numbers: dict[str, Any]) -> Dynamics:
+def _dynamics(given: Mapping[str, Any], numbers: dict[str, Any]) -> Dynamics:
     """Return the states that the market carries over, and add their numbers. Raises `ValueError`."""
-    players = len(numbers["unit_cost"])
     if np.any(np.asarray(numbers["adjustment_cost"]) > 0) and given["adjustment"] == "none":
         raise ValueError(
             "adjustment: is missing; with adjustment_cost > 0 it must be 'spot' or 'predetermined'"
         )
     if given["adjustment"] != "none" and given["choice"] == "price":
         raise ValueError("adjustment: is a cost of changing quantities; clashes with choice = 'price'")
-    if given["sticky"] > 0 and not (
-        given["choice"] == "quantity" and given["demand"] in ("linear", "isoelastic")
-    ):
+    one_price = given["choice"] == "quantity" and given["demand"] in ("linear", "isoelastic")
+    if given["sticky"] > 0 and not one_price:
         raise ValueError("sticky: is for quantities of one good; clashes with this demand or choice")
-    if given["initial"] is not None:
-        numbers["initial"] = per_firm("initial", given["initial"], players)
+    for name in ("initial", "cash", "capex"):
+        if given[name] is not None:
+            numbers[name] = _per_firm(name, given[name], len(numbers["unit_cost"]))
     if given["cash"] is not None:
-        numbers["cash"] = per_firm("cash", given["cash"], players)
-        lowest = np.asarray(numbers["cash_min"])
-        for firm, (own, bound) in enumerate(zip(np.asarray(numbers["cash"]), lowest, strict=True)):
-            if own < bound:
-                raise ValueError(f"cash[{firm}]: {own:g} is below cash_min = {bound:g} (firm {firm})")
-    if given["capex"] is not None:
-        numbers["capex"] = per_firm("capex", given["capex"], players)
-        if not np.all(np.isfinite(np.asarray(numbers["capacity"]))):
-            raise ValueError("capacity: must be finite where capex lets firms invest in it")
+        own, minimum = np.asarray(numbers["cash"]), np.asarray(numbers["cash_min"])
+        for firm in np.flatnonzero(own < minimum):
+            raise ValueError(
+                f"cash[{firm}]: {own[firm]:g} is below cash_min = {minimum[firm]:g} (firm {firm})"
+            )
+    limited = np.isfinite(np.asarray(numbers["capacity"]))
+    if given["capex"] is not None and not np.all(limited):
+        raise ValueError("capacity: must be finite where capex lets firms invest in it")
     return Dynamics(
         given["adjustment"],
         bool(given["sticky"] > 0),
         given["cash"] is not None,
         given["capex"] is not None,
         bool(given["reversible"]),
-        bool(np.any(np.isfinite(np.asarray(numbers["capacity"])))),
+        bool(np.any(limited)),
     )
 
 
-def _space(given: dict[str, Any], numbers: dict[str, Any], players: int) -> Box:
+def _space(given: Mapping[str, Any], numbers: dict[str, Any], players: int) -> Box:
     """Return the box of choices. Raises `ValueError`."""
-    low = per_firm("low", 0.0 if given["low"] is None else given["low"], players)
-    top = beyond(given["demand"], given["choice"], numbers)
-    high = top if given["high"] is None else np.asarray(per_firm("high", given["high"], players))
+    low = np.asarray(_per_firm("low", 0.0 if given["low"] is None else given["low"], players))
+    high = beyond(given["demand"], given["choice"], numbers)
+    if given["high"] is not None:
+        high = np.asarray(_per_firm("high", given["high"], players))
     if given["choice"] == "quantity":
         high = np.minimum(high, np.asarray(numbers["capacity"]))
     elif given["demand"] == "linear" and np.any(np.isfinite(np.asarray(numbers["capacity"]))):
         raise ValueError(
             "capacity: clashes with price choice of one good, which would need a rule for rationing buyers"
         )
-    check_bounds(np.asarray(low), np.asarray(high))
-    return Box(jnp.asarray(low)[:, None], put(np.asarray(high, dtype=float))[:, None])
+    for firm, (first, last) in enumerate(zip(low, high, strict=True)):
+        if first < 0:
+            raise ValueError(f"low[{firm}]: {first:g} must be at least 0 (firm {firm})")
+        if not first < last:
+            raise ValueError(f"low[{firm}]: {first:g} must be below high[{firm}] = {last:g} (firm {firm})")
+    return Box(put(low)[:, None], put(high)[:, None])

@@ -17,7 +17,6 @@ import numpy as np
 
 from rivalry.games.market.quantities import aggregate, rows
 
-TIE = 1e-12  # of the prices: gains below this are rounding
 HALVINGS = 60  # to find where one solution replaces another
 
 
@@ -47,19 +46,6 @@ class PriceLine(NamedTuple):
     def at(self, output: float) -> tuple[float, np.ndarray]:
         """Return the price and the responses ``[firm]``; at a discontinuity, of the piece that ends there."""
         return on_piece(self, min(int(np.searchsorted(self.stop, output)), len(self.stop) - 1), output)
-
-
-def demand_line(a: float, b: float, most: float) -> PriceLine:
-    """Return ``P = max(a - b Q, 0)`` up to an output of ``most``, without responses.
-
-    Examples
-    --------
-    >>> demand_line(10.0, 2.0, 8.0).price.tolist()
-    [[10.0, 0.0], [0.0, 0.0]]
-    """
-    top = a / b
-    start, stop = np.array([0.0, top]), np.array([top, max(most, top) + top])
-    return PriceLine(start, stop, np.array([[a, 0.0], [0.0, 0.0]]), np.zeros((2, 2, 0)))
 
 
 def best_output(
@@ -104,16 +90,20 @@ def answers(line: PriceLine, stage: Stage) -> PriceLine:
         (low, price, response), (high, _, other) = before[-1][1], after[0][0]
         if high > low:  # total output stays at the kink while the stage's own falls
             found.append(((low, price, response), (high, price, other)))
-    ends = [(a, b) for a, b in found if b[0] > max(a[0], 0.0) + 1e-15 * abs(b[0])]
+    return _line([(a, b) for a, b in found if b[0] > max(a[0], 0.0) + 1e-15 * abs(b[0])])
+
+
+End = tuple[float, float, np.ndarray]  # output before the stage, price, responses
+
+
+def _line(ends: Sequence[tuple[End, End]]) -> PriceLine:
+    """Return the line of pieces between two ends each."""
     return PriceLine(
         np.array([a[0] for a, _ in ends]),
         np.array([b[0] for _, b in ends]),
         np.array([[a[1], b[1]] for a, b in ends]),
         np.array([[a[2], b[2]] for a, b in ends]),
     )
-
-
-End = tuple[float, float, np.ndarray]  # output before the stage, price, responses
 
 
 def _piece(line: PriceLine, k: int, stage: Stage) -> list[tuple[End, End]]:
@@ -152,7 +142,9 @@ def _single_valued(line: PriceLine, folded: PriceLine, stage: Stage) -> PriceLin
         if high - low > 1e-13 * abs(high):
             there = np.flatnonzero((folded.start <= low) & (folded.stop >= high))
             pieces += _chosen(line, folded, stage, there, float(low), float(high))
-    return _cut(folded, pieces)
+    return _line(
+        [((low, *on_piece(folded, k, low)), (high, *on_piece(folded, k, high))) for k, low, high in pieces]
+    )
 
 
 def _chosen(
@@ -182,17 +174,6 @@ def on_piece(folded: PriceLine, k: int, output: float) -> tuple[float, np.ndarra
     part = (output - folded.start[k]) / (folded.stop[k] - folded.start[k])
     price, response = folded.price[k], folded.response[k]
     return float(price[0] + part * (price[1] - price[0])), response[0] + part * (response[1] - response[0])
-
-
-def _cut(folded: PriceLine, pieces: list[tuple[int, float, float]]) -> PriceLine:
-    """Return the pieces restricted to new ends."""
-    ends = [(on_piece(folded, k, low), on_piece(folded, k, high)) for k, low, high in pieces]
-    return PriceLine(
-        np.array([low for _, low, _ in pieces]),
-        np.array([high for _, _, high in pieces]),
-        np.array([[a[0], b[0]] for a, b in ends]),
-        np.array([[a[1], b[1]] for a, b in ends]),
-    )
 
 
 EXACT = 1e-11  # relative to the market's size: a gain below this is rounding
@@ -267,7 +248,9 @@ def price_lines(
     c, d, low, high = rows(c, d, low, high)
     high = np.minimum(high, np.maximum(a / b, low))  # beyond, the price is 0
     of_stage = [Stage(*(part[list(members)] for part in (c, d, low, high))) for members in stages]
-    lines = [demand_line(a, b, float(high.sum()))]
+    top = a / b
+    ends = np.array([0.0, top]), np.array([top, max(float(high.sum()), top) + top])
+    lines = [PriceLine(*ends, np.array([[a, 0.0], [0.0, 0.0]]), np.zeros((2, 2, 0)))]  # without responses
     for stage in of_stage[:0:-1]:
         lines.insert(0, fold(lines[0], stage))
     return lines, of_stage
@@ -326,15 +309,16 @@ def differentiated(
     def responses(q: float) -> np.ndarray:
         return np.asarray(aggregate(A - g_s * q, g_s, *interior))
 
-    ends = np.concatenate([interior[0] + interior[1] * interior[2], interior[0] + interior[1] * interior[3]])
+    cost, steep, first, last = interior
+    ends = np.concatenate([cost + steep * first, cost + steep * last])
     ends = ends[np.isfinite(ends)]
-    there = np.clip((ends[:, None] - interior[0]) / interior[1], interior[2], interior[3]).sum(axis=1)
+    there = np.clip((ends[:, None] - cost) / steep, first, last).sum(axis=1)
     kinks = (A - ends - g_s * there) / g_s if g_s else np.zeros(0)
     cuts = np.unique(np.concatenate([[low[0], most], kinks[(kinks > low[0]) & (kinks < most)]]))
     response = np.array([responses(q) for q in cuts])
     price = A - b * cuts - g_s * response.sum(axis=1)
-    pairs = [np.stack([part[:-1], part[1:]], axis=1) for part in (price, response)]
-    line = PriceLine(cuts[:-1], cuts[1:], pairs[0], pairs[1])
+    pairs = (np.stack([part[:-1], part[1:]], axis=1) for part in (price, response))
+    line = PriceLine(cuts[:-1], cuts[1:], *pairs)
     q, _ = best_output(line, 0.0, c[0], d[0], low[0], most)
     return np.append(q, responses(float(q)))
 
@@ -361,11 +345,7 @@ def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
     if eta < 1:
         raise ValueError(f"elasticity: {eta:g} must be at least 1 for a leader: no interior equilibrium")
     roots = np.roots(
-        [
-            (1 - eta) ** 2,
-            -eta * (eta * follower - (1 - eta) * leader),
-            eta * (1 + eta) * leader * follower,
-        ]
+        [(1 - eta) ** 2, -eta * (eta * follower - (1 - eta) * leader), eta * (1 + eta) * leader * follower]
     )
     real = roots[np.isreal(roots)].real
 
@@ -375,15 +355,11 @@ def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
 
     interior = [p for p in real if p > max(leader, follower) and min(sold(p)) > 0]
     if not interior:
+        idle = "the follower (firm 1)" if eta == 1 or follower >= leader else "the leader (firm 0)"
+        if eta == 1:
+            idle += f", as c_F = {follower:g} is at least 2 c_L = {2 * leader:g}"
         raise ValueError(
             f"unit_cost: with a leader's cost of {leader:g} and a follower's of {follower:g} one is idle: "
-            f"{_inactive(eta, leader, follower)}, which has no closed form; use best_response"
+            f"{idle}, which has no closed form; use best_response"
         )
     return np.array(sold(max(interior, key=lambda p: (p - leader) * sold(p)[0])))
-
-
-def _inactive(eta: float, leader: float, follower: float) -> str:
-    """Return a description of a firm that does not produce."""
-    if eta == 1:
-        return f"the follower (firm 1), as c_F = {follower:g} is at least 2 c_L = {2 * leader:g}"
-    return "the follower (firm 1)" if follower >= leader else "the leader (firm 0)"

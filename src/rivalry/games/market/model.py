@@ -64,13 +64,8 @@ def clear(rule: Rule, numbers: Numbers, x: Float[Array, "firm"]) -> Cleared:
     """Return quantities and prices when firms choose ``x``; prices are at least zero."""
     if rule.choice == "quantity":
         return Cleared(x, inverse_demand(rule, numbers, x))
-    if rule.demand == "logit":
-        sold = shares(numbers, x)
-    elif rule.demand == "differentiated":
-        sold = differentiated(numbers, x)
-    else:
-        sold = cheapest(numbers, x)
-    return Cleared(jnp.minimum(sold, numbers["capacity"]), x)
+    sold = {"logit": shares, "differentiated": differentiated, "linear": cheapest}[rule.demand]
+    return Cleared(jnp.minimum(sold(numbers, x), numbers["capacity"]), x)
 
 
 def inverse_demand(rule: Rule, numbers: Numbers, q: Float[Array, "firm"]) -> Float[Array, "firm"]:
@@ -83,9 +78,8 @@ def inverse_demand(rule: Rule, numbers: Numbers, q: Float[Array, "firm"]) -> Flo
     if rule.demand == "linear":
         price = jnp.maximum(numbers["intercept"] - numbers["slope"] * total, 0.0)
     elif rule.demand == "isoelastic":
-        price = numbers["market_size"] * jnp.maximum(total, numbers["price_flat_below"]) ** (
-            -1.0 / numbers["elasticity"]
-        )
+        sloping = jnp.maximum(total, numbers["price_flat_below"])
+        price = numbers["market_size"] * sloping ** (-1.0 / numbers["elasticity"])
     else:
         own = (numbers["slope"] - numbers["substitution"]) * q
         return jnp.maximum(numbers["intercept"] - own - numbers["substitution"] * total, 0.0)
@@ -94,11 +88,13 @@ def inverse_demand(rule: Rule, numbers: Numbers, q: Float[Array, "firm"]) -> Flo
 
 def shares(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
     """Return logit demand, ``s_i = exp((a_i - p_i)/mu) / (sum_j exp((a_j - p_j)/mu) + exp(a0/mu))``."""
-    value = jnp.append(
-        (numbers["quality"] - p) / numbers["taste_spread"],
-        numbers["outside_option"] / numbers["taste_spread"],
-    )
-    return jax.nn.softmax(value)[:-1]
+    return jax.nn.softmax(_logit_values(numbers, p))[:-1]
+
+
+def _logit_values(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "option"]:
+    """Return the mean value of every good, and of buying nothing, in units of ``taste_spread``."""
+    mu = numbers["taste_spread"]
+    return jnp.append((numbers["quality"] - p) / mu, numbers["outside_option"] / mu)
 
 
 def differentiated(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
@@ -129,11 +125,8 @@ def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
     q, p = cleared
     spent, total = jnp.sum(p * q), jnp.sum(q)
     if rule.demand == "logit":  # Small and Rosen 1981: the log-sum, less the value of the outside good
-        value = jnp.append(
-            (numbers["quality"] - p) / numbers["taste_spread"],
-            numbers["outside_option"] / numbers["taste_spread"],
-        )
-        return numbers["taste_spread"] * jax.nn.logsumexp(value) - numbers["outside_option"]
+        logsum = jax.nn.logsumexp(_logit_values(numbers, p))
+        return numbers["taste_spread"] * logsum - numbers["outside_option"]
     if rule.demand == "differentiated":
         cross = (jnp.sum(q) ** 2 - jnp.sum(q**2)) * numbers["substitution"]
         return numbers["intercept"] * total - (numbers["slope"] * jnp.sum(q**2) + cross) / 2 - spent
@@ -211,20 +204,17 @@ def _iid(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     levels = _row("levels", table["levels"])
     stationary = _row("probabilities", table.get("probabilities", np.full(len(levels), 1 / len(levels))))
     if len(stationary) != len(levels) or np.any(stationary < 0) or abs(stationary.sum() - 1) > SUMS:
-        raise ValueError(
-            f"shock.probabilities: {stationary.tolist()} must be {len(levels)} numbers that sum to 1"
-        )
+        given = stationary.tolist()
+        raise ValueError(f"shock.probabilities: {given} must be {len(levels)} numbers that sum to 1")
     return levels, np.tile(stationary / stationary.sum(), (len(levels), 1))
 
 
 def _markov(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     levels = _row("levels", table["levels"])
-    chain = np.asarray(table["transitions"], dtype=float)
-    wrong = chain.shape != (len(levels),) * 2
+    chain, size = np.asarray(table["transitions"], dtype=float), len(levels)
+    wrong = chain.shape != (size, size)
     if wrong or np.any(chain < 0) or np.any(np.abs(chain.sum(axis=1) - 1) > SUMS):
-        raise ValueError(
-            f"shock.transitions: must be {len(levels)} rows of {len(levels)} probabilities that sum to 1"
-        )
+        raise ValueError(f"shock.transitions: must be {size} rows of {size} probabilities that sum to 1")
     return levels, chain / chain.sum(axis=1, keepdims=True)
 
 
@@ -346,21 +336,6 @@ class Market(eqx.Module):
     def players(self) -> int:
         """The number of firms."""
         return self.space.shape[0]
-
-    @property
-    def gamma(self) -> Any:  # [player]; a placeholder while a copy is made
-        """Every firm's discount factor per period."""
-        return self.numbers["gamma"]
-
-    @property
-    def growth(self) -> Any:
-        """The growth rate of the market per period."""
-        return self.numbers["growth"]
-
-    @property
-    def unit_cost(self) -> Any:
-        """Every firm's unit cost."""
-        return self.numbers["unit_cost"]
 
     def cleared(self, x: Profile, shift: float | Array = 0.0) -> Cleared:
         """Return quantities and prices at the choices ``x``, with the intercept moved by ``shift``."""

@@ -14,7 +14,7 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.registry import near
 from rivalry.core.space import Box, Profile
 from rivalry.games.market.best_response import StagedMarket, whole_market
-from rivalry.games.market.checks import beyond
+from rivalry.games.market.closed_forms import beyond
 from rivalry.games.market.model import INTERCEPT, Market, clear
 from rivalry.games.market.valuation import Valuation, valuation
 
@@ -96,8 +96,8 @@ def settle(
         stands = q / size
     profit = p * q - market.cost(q)
     taxed = profit - _adjustment(market, before, stands, size)
-    invested = _invested(market, before, x, size)
-    flow = jnp.where(before.active, market.after_tax(taxed) - _capex(market, invested), 0.0)
+    invested, capex = _investment(market, before, x, size)
+    flow = jnp.where(before.active, market.after_tax(taxed) - capex, 0.0)
     cash = before.cash + flow
     stays = cash >= numbers["cash_min"] if market.dynamics.cash else jnp.ones_like(before.active)
     left_over = jnp.where(
@@ -140,22 +140,25 @@ def _adjustment(market: Market, before: Standing, stands: Array, size: Array) ->
     return cost
 
 
-def _invested(market: Market, before: Standing, x: Array, size: Array) -> Array:
-    """Return the capacity bought, or sold where investment is reversible; at most all of it."""
+def _investment(market: Market, before: Standing, x: Array, size: Array) -> tuple[Array, Array]:
+    """Return the capacity bought, or sold where that is allowed (at most all of it), and its cost."""
     if not market.dynamics.invest:
-        return jnp.zeros(market.players)
-    lowest = -(1.0 - market.numbers["depreciation"]) * before.capacity if market.dynamics.reversible else 0.0
-    return jnp.where(before.active, jnp.maximum(x[:, 1] * size, lowest), 0.0)
+        return jnp.zeros(market.players), jnp.zeros(market.players)
+    n = market.numbers
+    lowest = -(1.0 - n["depreciation"]) * before.capacity if market.dynamics.reversible else 0.0
+    invested = jnp.where(before.active, jnp.maximum(x[:, 1] * size, lowest), 0.0)
+    return invested, n["capex"] * invested + n["capex_convex"] * invested**2 / 2
 
 
-def _capex(market: Market, invested: Array) -> Array:
-    if not market.dynamics.invest:
-        return jnp.zeros(market.players)
-    spent: Array = market.numbers["capex"] * invested + market.numbers["capex_convex"] * invested**2 / 2
-    return spent
+OBSERVATIONS: dict[str, Callable[[Flow], list[Array]]] = {
+    "last_q": lambda last: [last.q],
+    "last_p": lambda last: [last.p],
+    "own_q_price": lambda last: [last.q[:, None], last.p[:, None]],
+    "price": lambda last: [last.p[:, None]],
+    "none": lambda last: [],
+}
+"""What firms observe of the last period: rows for all firms, or columns of each firm's own."""
 
-
-OBSERVATIONS = ("last_q", "last_p", "own_q_price", "price", "none")
 LARGEST = 1e12  # bound on observations
 
 
@@ -243,20 +246,10 @@ class MarketPlay(eqx.Module):
     def observe(self, state: PlayState) -> Float[Array, "player feature"]:
         """Return each firm's observation, in the order of the description."""
         firms = self.market.players
-        parts = [*self._remembered(state.last), *self._states(state)]
+        parts = [*OBSERVATIONS[self.observation](state.last), *self._states(state)]
         each = [part if part.ndim == 2 else jnp.broadcast_to(part, (firms, part.size)) for part in parts]
         seen = jnp.concatenate(each or [jnp.zeros((firms, 1))], axis=1)
         return jnp.clip(seen, -LARGEST, LARGEST)
-
-    def _remembered(self, last: Flow) -> list[Array]:
-        found: dict[str, list[Array]] = {
-            "none": [],
-            "last_q": [last.q],
-            "last_p": [last.p],
-            "own_q_price": [last.q[:, None], last.p[:, None]],
-            "price": [last.p[:, None]],
-        }
-        return found[self.observation]
 
     def _states(self, state: PlayState) -> list[Array]:
         """Return the observed states: rows for all firms, or columns of each firm's own."""
@@ -316,7 +309,7 @@ def market_play(market: Market, periods: int | None = None, observation: str = "
     ValueError
         For unknown words, ``price`` with several goods, and ``periods`` below 1.
     """
-    if periods is not None and (isinstance(periods, bool) or not isinstance(periods, int) or periods < 1):
+    if periods is not None and periods < 1:
         raise ValueError(f"periods: {periods!r} must be a whole number, at least 1")
     if observation not in OBSERVATIONS:
         raise ValueError(f"observation: {observation!r} is unknown; {near(observation, OBSERVATIONS)}")
@@ -403,13 +396,13 @@ def simulate(
     ([32.5, 32.5, 32.5], [1012.5, 506.25])
     """
     whole = whole_market(market)
-    if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
+    if runs < 1:
         raise ValueError(f"runs: {runs!r} must be a whole number, at least 1")
     game = market_play(whole, periods, observation)
     rule = policy if callable(policy) else None
     rows = np.zeros((periods, 0)) if callable(policy) else _rows(game, policy, periods)
     flows = _play(game, rule, put(rows), jax.random.split(jax.random.key(seed), runs))
-    q, p, profit, cash_flow = (np.asarray(part) for part in flows)
+    q, p, profit, cash_flow = map(np.asarray, flows)
     return MarketSimulation(q, p, profit, cash_flow, worth(whole, cash_flow))
 
 
@@ -446,25 +439,17 @@ def _rows(game: MarketPlay, policy: object, periods: int) -> np.ndarray:
 def _play(game: MarketPlay, policy: Policy | None, rows: Float[Array, "period ..."], keys: Array) -> Flow:
     """Simulate all runs, each ``[run period firm]``."""
 
-    def one(key: PRNGKeyArray) -> Flow:
+    def period(state: PlayState, inputs: tuple[Array, Any]) -> tuple[PlayState, Flow]:
+        row, key = inputs
+        for stage in range(len(game.market.stages)):
+            choose, fall = jax.random.split(jax.random.fold_in(key, stage))
+            x = row if policy is None else policy(game.observe(state), choose)
+            state, *_ = game.step(state, x, fall)
+        return state, state.last
+
+    def run(key: PRNGKeyArray) -> Any:
         first, rest = jax.random.split(key)
-        steps = jax.random.split(rest, len(rows))
+        return jax.lax.scan(period, game.reset(first), (rows, jax.random.split(rest, len(rows))))[1]
 
-        def period(state: Any, inputs: Any) -> Any:
-            return _period(game, policy, state, inputs)
-
-        brought: Flow = jax.lax.scan(period, game.reset(first), (rows, steps))[1]
-        return brought
-
-    found: Flow = jax.vmap(one)(keys)
+    found: Flow = jax.vmap(run)(keys)
     return found
-
-
-def _period(game: MarketPlay, policy: Policy | None, state: Any, inputs: tuple[Array, Any]) -> Any:
-    """Play all stages of a period, and return the state and its cash flows."""
-    row, key = inputs
-    for stage in range(len(game.market.stages)):
-        choose, fall = jax.random.split(jax.random.fold_in(key, stage))
-        x = row if policy is None else policy(game.observe(state), choose)
-        state, *_ = game.step(state, x, fall)
-    return state, state.last

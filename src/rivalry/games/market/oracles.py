@@ -9,7 +9,7 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from rivalry.core import oracles
 from rivalry.core.certify import payoffs
@@ -27,14 +27,13 @@ from rivalry.games.market.best_response import (
     proved_leader_response,
     second_order,
     undercutting,
+    whole_market,
 )
-from rivalry.games.market.checks import refusal
-from rivalry.games.market.discounting import Channels, critical_discount, gamma_channels
+from rivalry.games.market.discounting import critical_discount, gamma_channels
+from rivalry.games.market.factory import refusal
 from rivalry.games.market.model import INTERCEPT, Market, clear, consumer_surplus
-from rivalry.games.market.native_play import MarketPlay, market_play
+from rivalry.games.market.native_play import market_play
 from rivalry.games.market.valuation import lasting, sensitivity
-from rivalry.tables.kernels.shapes import FiniteGame, LinearQuadraticGame
-from rivalry.tables.plans import AdjustmentTables
 from rivalry.transforms import Leadership
 
 Traced = dict[str, tuple[tuple[str, ...], Array]]
@@ -65,14 +64,8 @@ def _(game: Market) -> str:
     return "fixed_cost: is saved at zero output" if saved and game.rule.choice == "quantity" else ""
 
 
-@oracles.labels.register(Market)
-def _(game: Market) -> oracles.Labels:
-    return oracles.Labels(axes=(game.rule.choice,))
-
-
-@oracles.validate_parameter.register(Market)
-def _(game: Market, name: str, value: float) -> str:
-    return refusal(name, value)
+oracles.labels.register(Market)(lambda game: oracles.Labels(axes=(game.rule.choice,)))
+oracles.validate_parameter.register(Market)(lambda game, name, value: refusal(name, value))
 
 
 @oracles.exchangeable.register(Market)
@@ -148,9 +141,7 @@ def _(game: Market, x: Profile, player: int) -> oracles.Response:
     return undercutting(game, np.asarray(x, dtype=float), player)
 
 
-@oracles.closed_form.register(Market)
-def _(game: Market) -> np.ndarray:
-    return closed_forms.nash(game)
+oracles.closed_form.register(Market)(closed_forms.nash)
 
 
 @oracles.best_response.register(
@@ -178,85 +169,24 @@ def _(game: StagedMarket) -> np.ndarray:
     return np.asarray(closed_forms.stackelberg(game.market, game.stages).roots[:, :, None])
 
 
-# Plots.
-
-
-@oracles.plot_data.register(Market)
-def _(game: Market) -> Mapping[str, Callable[[Profile], Record]]:
-    return {name: partial(make, game) for name, make in recipes(game).items()}
-
-
-@oracles.plot_data.register(StagedMarket)
-def _(game: StagedMarket) -> Mapping[str, Callable[[Profile], Record]]:
-    """Return the plot data of the whole market, with the responses to the first stage's choices."""
-
-    def at_choices(make: Callable[[Market, Profile], Record], x: Profile) -> Record:
-        return make(game.market, game.choices(x))
-
-    return {name: partial(at_choices, make) for name, make in recipes(game.market).items()}
-
-
 # Play over periods.
 
-
-@oracles.to_markov.register(Market)
-def _(game: Market, periods: int | None = None) -> MarketPlay:
-    return market_play(game, periods)
-
-
-@oracles.to_repeated.register(Market)
-def _(game: Market, grid: np.ndarray, sizes: np.ndarray) -> FiniteGame:
-    return tables.repeated(game, grid, sizes)
-
-
-@oracles.action_levels.register(Market)
-def _(game: Market, count: int) -> list[np.ndarray]:
-    return tables.levels(game, count)
-
-
-@oracles.to_linear_quadratic.register(Market)
-def _(game: Market) -> LinearQuadraticGame:
-    return tables.linear_quadratic(game)
-
-
-@oracles.outside_linear.register(Market)
-def _(game: Market, states: np.ndarray) -> str:
-    return tables.outside_linear(game, states)
-
-
-@oracles.to_adjustment_tables.register(Market)
-def _(game: Market, levels: int | list[float]) -> AdjustmentTables:
-    return tables.adjustment_tables(game, levels)
-
-
-@oracles.discount_factors.register(Market)
-def _(game: Market) -> Float[Array, "player"]:
-    return game.numbers["gamma"]
-
-
-@oracles.payoff_growth.register(Market)
-def _(game: Market) -> Array:
-    return game.numbers["growth"]
-
-
-@oracles.move_order.register(Market)
-def _(game: Market) -> tuple[tuple[int, ...], ...]:
-    return game.stages
-
-
-@oracles.alternating.register(Market)
-def _(game: Market) -> bool:
-    return game.timing == "alternating"
+oracles.to_markov.register(Market)(market_play)
+oracles.to_repeated.register(Market)(tables.repeated)
+oracles.action_levels.register(Market)(tables.levels)
+oracles.to_linear_quadratic.register(Market)(tables.linear_quadratic)
+oracles.outside_linear.register(Market)(tables.outside_linear)
+oracles.to_adjustment_tables.register(Market)(tables.adjustment_tables)
+oracles.discounting_channels.register(Market)(gamma_channels)
+oracles.discount_factors.register(Market)(lambda game: game.numbers["gamma"])
+oracles.payoff_growth.register(Market)(lambda game: game.numbers["growth"])
+oracles.move_order.register(Market)(lambda game: game.stages)
+oracles.alternating.register(Market)(lambda game: game.timing == "alternating")
 
 
 @oracles.profit_gain_bounds.register(Market)
 def _(game: Market) -> oracles.GainBounds:
     return oracles.GainBounds(*gain_bounds(game), critical_discount(game).delta)
-
-
-@oracles.discounting_channels.register(Market)
-def _(game: Market, tables: Any = None, learns: Any = None, discounts: Any = None) -> Channels:
-    return gamma_channels(game, tables, learns, discounts)
 
 
 @oracles.cycle_value.register(Market)
@@ -279,43 +209,26 @@ def _(game: Market, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarra
     )
 
 
-# A staged market is market_play, tabulated and valued as the whole market.
-
-
-@oracles.to_markov.register(StagedMarket)
-def _(game: StagedMarket, periods: int | None = None) -> MarketPlay:
-    return market_play(game.market, periods)
-
-
 @oracles.action_levels.register(StagedMarket)
 def _(game: StagedMarket, count: int) -> list[np.ndarray]:
     every = tables.levels(game.market, count)
     return [every[firm] for firm in game.market.stages[0]]
 
 
-@oracles.to_linear_quadratic.register(StagedMarket)
-def _(game: StagedMarket) -> LinearQuadraticGame:
-    return tables.linear_quadratic(game.market)
+def _of_whole_market(oracle: oracles.Oracle[..., Any], game: StagedMarket, *args: Any, **kwargs: Any) -> Any:
+    return oracle(game.market, *args, **kwargs)
 
 
-@oracles.outside_linear.register(StagedMarket)
-def _(game: StagedMarket, states: np.ndarray) -> str:
-    return tables.outside_linear(game.market, states)
-
-
-@oracles.to_adjustment_tables.register(StagedMarket)
-def _(game: StagedMarket, levels: int | list[float]) -> AdjustmentTables:
-    return tables.adjustment_tables(game.market, levels)
-
-
-@oracles.profit_gain_bounds.register(StagedMarket)
-def _(game: StagedMarket) -> oracles.GainBounds:
-    return oracles.profit_gain_bounds(game.market)
-
-
-@oracles.discounting_channels.register(StagedMarket)
-def _(game: StagedMarket, tables: Any = None, learns: Any = None, discounts: Any = None) -> Channels:
-    return gamma_channels(game.market, tables, learns, discounts)
+# A staged market is played, tabulated and valued as the whole market.
+for _oracle in (
+    oracles.to_markov,
+    oracles.to_linear_quadratic,
+    oracles.outside_linear,
+    oracles.to_adjustment_tables,
+    oracles.profit_gain_bounds,
+    oracles.discounting_channels,
+):
+    _oracle.register(StagedMarket)(partial(_of_whole_market, _oracle))
 
 
 # --- plot data ----------------------------------------------------------------------------------------------
@@ -325,13 +238,25 @@ PLACES = 121
 REACH = 1.25  # range of drawn responses, relative to the largest choice shown
 
 
-def recipes(market: Market) -> dict[str, Callable[[Market, Profile], Record]]:
-    """Return the functions that compute plot data of a market, by name; reactions only of two firms."""
-    found: dict[str, Callable[[Market, Profile], Record]] = {
-        "benchmarks": _benchmarks,
-        "dcf_sensitivity": sensitivity_view,
-    }
-    return found | ({"reaction": _reaction} if market.players == 2 else {})
+def _plot_data(game: Market | StagedMarket) -> Mapping[str, Callable[[Profile], Record]]:
+    """Return the functions that compute plot data, by name; reactions only of two firms.
+
+    Those of a staged market are of the whole market, with the responses to the first stage's choices.
+    """
+    found = {"benchmarks": _benchmarks, "dcf_sensitivity": sensitivity_view}
+    if whole_market(game).players == 2:
+        found["reaction"] = _reaction
+    return {name: partial(_of_all_firms, make, game) for name, make in found.items()}
+
+
+def _of_all_firms(
+    make: Callable[[Market, Profile], Record], game: Market | StagedMarket, x: Profile
+) -> Record:
+    return make(whole_market(game), game.choices(x) if isinstance(game, StagedMarket) else x)
+
+
+oracles.plot_data.register(Market)(_plot_data)
+oracles.plot_data.register(StagedMarket)(_plot_data)
 
 
 def _benchmarks(market: Market, x: Profile) -> Record:
@@ -342,7 +267,7 @@ def _benchmarks(market: Market, x: Profile) -> Record:
         rows = np.array([getattr(one, part) for one in found.values()])
         table[f"benchmark_{part}"] = (("benchmark", "player"), rows)
     for part in ("numerical", "equilibrium"):
-        flags = np.array([getattr(one, part) for one in found.values()]).astype(np.int64)
+        flags = np.array([getattr(one, part) for one in found.values()], dtype=np.int64)
         table[f"benchmark_{part}"] = (("benchmark",), flags)
     for part in ("industry_profit", "consumer_surplus", "welfare", "hhi"):
         whole = np.array([one.measures[part][1] for one in found.values()])

@@ -51,10 +51,10 @@ def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp:
     return xp.clip((z - c) / steep, low, high)
 
 
-def rows(*values: Any, count: int | None = None) -> list[np.ndarray]:
+def rows(*values: Any) -> list[np.ndarray]:
     """Return numbers as arrays of one length, that of the longest."""
     arrays = [np.atleast_1d(np.asarray(value, dtype=float)) for value in values]
-    size = count or max(map(len, arrays))
+    size = max(map(len, arrays))
     return [np.broadcast_to(array, (size,)) for array in arrays]
 
 
@@ -131,18 +131,24 @@ def with_fixed_costs(a: float, b: float, c: Any, d: Any, F: Any, *, high: Any = 
     c, d, F, high = rows(c, d, F, high)
     paying = np.flatnonzero(F > 0)
     paying = paying[np.lexsort((-paying, -c[paying]))]  # firms of highest cost leave first
-    if len(paying) > MOST_SUBSETS:
-        raise ValueError(
-            f"fixed_cost: {len(paying)} firms have fixed costs; all sets of producers are tried for at "
-            f"most {MOST_SUBSETS}; use best_response"
-        )
     found: list[np.ndarray] = []
-    for out in (out for size in range(len(paying) + 1) for out in combinations(paying, size)):
-        q = linear(a, b, c, d, high=np.where(np.isin(np.arange(len(c)), out), 0.0, high))
+    for out in closed_sets(paying, len(c)):
+        q = linear(a, b, c, d, high=np.where(out, 0.0, high))
         known = any(np.allclose(q, other, rtol=1e-12) for other in found)
         if not known and _is_stable(q, a, b, c, d, F, high):
             found.append(q)
     return np.array(found).reshape(len(found), len(c))
+
+
+def closed_sets(firms: np.ndarray, players: int) -> list[np.ndarray]:
+    """Return the sets of ``firms`` that may close to save fixed costs, ``[player]`` each, smallest first."""
+    if len(firms) > MOST_SUBSETS:
+        raise ValueError(
+            f"fixed_cost: {len(firms)} firms have fixed costs; all sets of producers are tried for at most "
+            f"{MOST_SUBSETS}; use best_response"
+        )
+    sets = (out for size in range(len(firms) + 1) for out in combinations(firms, size))
+    return [np.isin(np.arange(players), out) for out in sets]
 
 
 def _is_stable(q: np.ndarray, a: float, b: float, c: Any, d: Any, F: Any, high: Any) -> bool:
@@ -197,7 +203,8 @@ def merit_order(alpha: float, beta: float, c: Any, d: Any = 0.0, capacity: Any =
 
     Firm i supplies ``(m - c_i)/d_i`` up to its capacity; with constant marginal cost nothing below ``c_i``,
     its capacity above, and the remaining demand at ``c_i`` itself, which firms of equal cost share equally up
-    to their capacities. ``beta = b`` is competition, ``beta = 2b`` the cartel.
+    to their capacities. For ``P = a - b Q``, ``beta = b`` is competition (the price is marginal cost), and
+    ``beta = 2b`` the cartel (marginal revenue is).
 
     Examples
     --------
@@ -206,41 +213,25 @@ def merit_order(alpha: float, beta: float, c: Any, d: Any = 0.0, capacity: Any =
     """
     c, d, capacity = rows(c, d, capacity)
     flat = d == 0
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore"):  # 0 times an infinite capacity
         stops = np.where(flat, c, c + d * capacity)
-    ends = np.unique(np.concatenate([c, stops[np.isfinite(stops)]]))
-
-    def offered(m: float, at_cost: bool) -> np.ndarray:
-        rising = np.clip((m - c) / np.where(flat, 1.0, d), 0.0, capacity)
-        steps = np.where((c < m) | ((c == m) & at_cost), capacity, 0.0)
-        return np.asarray(np.where(flat, steps, rising))
-
     before = -np.inf
-    for end in ends:
+    for end in np.unique(np.concatenate([c, stops[np.isfinite(stops)]])):
         wanted = (alpha - end) / beta
-        if wanted <= offered(end, False).sum():
-            return _between(alpha, beta, c, d, capacity, before, float(end))
-        if wanted <= offered(end, True).sum():
-            fixed = np.where(flat & (c == end), 0.0, offered(end, False))
-            shared = _shared(wanted - fixed.sum(), np.where(flat & (c == end), capacity, 0.0))
-            return np.asarray(fixed + shared)
-        before = float(end)
-    return _between(alpha, beta, c, d, capacity, before, np.inf)
-
-
-def _between(
-    alpha: float, beta: float, c: np.ndarray, d: np.ndarray, capacity: np.ndarray, low: float, high: float
-) -> np.ndarray:
-    """Return outputs at a marginal value between two neighbouring ends, the solution of a linear equation."""
-    if low == -np.inf:
-        return np.zeros(len(c))
-    with np.errstate(invalid="ignore"):
-        full = np.where(d == 0, c <= low, c + d * capacity <= low)
-    rising = (d > 0) & (c <= low) & ~full
-    fixed = capacity[full].sum()
-    slope = np.sum(1 / d[rising])
-    m = (alpha - beta * (fixed - np.sum(c[rising] / d[rising]))) / (1 + beta * slope)
-    return np.where(full, capacity, np.where(rising, (m - c) / np.where(d > 0, d, 1.0), 0.0))
+        rising = np.clip((end - c) / np.where(flat, 1.0, d), 0.0, capacity)
+        below = np.where(flat, np.where(c < end, capacity, 0.0), rising)
+        at_cost = np.where(flat & (c == end), capacity, 0.0)
+        if wanted <= below.sum():
+            break
+        if wanted <= (below + at_cost).sum():
+            return np.asarray(below + _shared(wanted - below.sum(), at_cost))
+        before = end
+    # m is between two neighbouring ends, the solution of a linear equation
+    full = stops <= before
+    rise = ~flat & (c <= before) & ~full
+    supply, slope = capacity[full].sum() - np.sum(c[rise] / d[rise]), np.sum(1 / d[rise])
+    m = (alpha - beta * supply) / (1 + beta * slope)
+    return np.where(full, capacity, np.where(rise, (m - c) / np.where(flat, 1.0, d), 0.0))
 
 
 def _shared(total: float, capacity: np.ndarray) -> np.ndarray:
@@ -251,44 +242,6 @@ def _shared(total: float, capacity: np.ndarray) -> np.ndarray:
         found[firm] = min(capacity[firm], left / count)
         left, count = left - found[firm], count - 1
     return found
-
-
-def cartel(a: float, b: float, c: Any, d: Any = 0.0, *, capacity: Any = np.inf) -> np.ndarray:
-    """Return outputs ``[player]`` of largest joint profit for ``P = a - b Q``.
-
-    Marginal revenue equals marginal cost. With quadratic costs every producer has the same marginal cost;
-    with constant unit costs only the firms of lowest cost produce, in equal parts. Without side payments each
-    firm earns its own sales; with them, see `shared_profit`.
-
-    Examples
-    --------
-    >>> cartel(100.0, 1.0, [10.0, 10.0]).tolist()
-    [22.5, 22.5]
-    """
-    return merit_order(a, 2 * b, c, d, capacity)
-
-
-def shared_profit(profit: Any) -> np.ndarray:
-    """Return profits ``[player]`` after side payments that share the joint profit equally.
-
-    Examples
-    --------
-    >>> shared_profit([2025.0, 0.0]).tolist()
-    [1012.5, 1012.5]
-    """
-    found = np.asarray(profit, dtype=float)
-    return np.full(found.shape, found.mean())
-
-
-def competitive(a: float, b: float, c: Any, d: Any = 0.0, *, capacity: Any = np.inf) -> np.ndarray:
-    """Return outputs ``[player]`` of price takers: the price is every producer's marginal cost.
-
-    Examples
-    --------
-    >>> competitive(100.0, 1.0, [10.0, 10.0]).tolist()
-    [45.0, 45.0]
-    """
-    return merit_order(a, b, c, d, capacity)
 
 
 def isoelastic_total(A: float, eta: float, c: Any, *, joint: bool) -> np.ndarray:

@@ -22,7 +22,7 @@ PLAY = "play it period by period: rivalry.oracles.to_markov(market, periods)"
 
 
 def repeated(
-    market: Market, places: np.ndarray, sizes: np.ndarray, max_table_bytes: int = TABLE_BYTES
+    market: Market, grid: np.ndarray, sizes: np.ndarray, max_table_bytes: int = TABLE_BYTES
 ) -> FiniteGame:
     """Return the tables of repeated play by firms that choose among grid points.
 
@@ -40,7 +40,7 @@ def repeated(
     ----------
     market : Market
         A market with all its firms.
-    places : ndarray
+    grid : ndarray
         Grid points, ``[player action axis]``.
     sizes : ndarray
         Numbers of actions, ``[player]``.
@@ -57,20 +57,23 @@ def repeated(
     stand = _outputs_stand(market)
     shifts = np.zeros(1) if market.shock is None else np.asarray(market.shock.levels)
     joint = int(np.prod(sizes.astype(object)))
-    before = _joint_choices(places, sizes) if stand else np.asarray(market.space.low)[None, :, 0]
-    natures = len(shifts) * len(before)
-    _check_size(natures, sizes, joint, len(shifts), max_table_bytes)
+    _check_size(len(shifts) * (joint if stand else 1), sizes, joint, len(shifts), max_table_bytes)
+    before = _joint_choices(grid, sizes) if stand else np.asarray(market.space.low)[None, :, 0]
     every = (market, put(np.tile(before, (len(shifts), 1))), put(np.repeat(shifts, len(before))))
-    found = values_at(_round, every, places, sizes)  # [joint nature ..]
+    found = values_at(_round, every, grid, sizes)  # [joint nature ..]
     next_nature, nature_cdf = _nature_moves(market, joint, stand)
+    if market.timing == "alternating":
+        order = np.arange(market.players, dtype=np.int64)[:, None]
+    else:
+        order = np.array([[firm for stage in market.stages for firm in stage]], dtype=np.int64)
     return FiniteGame(
         payoff=np.array(np.moveaxis(found["cash_flow"], 0, 2), order="C"),
         next_nature=next_nature,
         nature_cdf=nature_cdf,
         action_map=np.zeros((0, 0, 0), dtype=np.int64),
         sizes=np.asarray(sizes, dtype=np.int64),
-        order=_order(market),
-        observation_slots=_sees(market, stand),
+        order=order,
+        observation_slots=_observation_slots(market, stand),
         signal=_price_levels(found["p"]) if market.rule.homogeneous else np.zeros((0, 0), dtype=np.int64),
     )
 
@@ -88,15 +91,13 @@ def levels(market: Market, count: int) -> list[np.ndarray]:
     ends = np.sort([benchmark(market, name).choice for name in ("nash", "cartel")], axis=0)
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
     beyond = float(market.numbers["grid_margin"]) * (ends[1] - ends[0])
-    lines = []
+    first, last = np.maximum(ends[0] - beyond, low), np.minimum(ends[1] + beyond, high)
     for firm in range(market.players):
         if not ends[1, firm] - ends[0, firm] > SAME * (high[firm] - low[firm]):
             raise ValueError(
-                f"places: firm {firm} chooses {ends[0, firm]:g} in equilibrium and in the cartel; tell levels"
+                f"places: firm {firm} chooses {ends[0, firm]:g} in equilibrium and in the cartel; give levels"
             )
-        first, last = ends[0, firm] - beyond[firm], ends[1, firm] + beyond[firm]
-        lines.append(np.linspace(max(first, low[firm]), min(last, high[firm]), count))
-    return lines
+    return list(np.linspace(first, last, count, axis=1))
 
 
 def linear_quadratic(market: Market) -> LinearQuadraticGame:
@@ -123,40 +124,37 @@ def linear_quadratic(market: Market) -> LinearQuadraticGame:
     numbers = {name: np.asarray(value, dtype=float) for name, value in market.numbers.items()}
     if market.rule.demand not in ("linear", "differentiated"):
         raise ValueError(f"demand: {market.rule.demand!r} is not linear in quantities; {PLAY}")
-    if np.any(numbers["fixed_cost"] > 0) or market.dynamics.limited:
-        name = "fixed_cost" if np.any(numbers["fixed_cost"] > 0) else "capacity"
+    fixed = bool(np.any(numbers["fixed_cost"] > 0))
+    if fixed or market.dynamics.limited:
+        name = "fixed_cost" if fixed else "capacity"
         raise ValueError(f"{name}: makes cash flow jump or stop, and not quadratic; {PLAY}")
-    players, kept = market.players, 1.0 - numbers["tax"]
-    one = market.rule.demand == "linear"
-    other = numbers["slope"] if one else numbers["substitution"]
+    players, after_tax = market.players, 1.0 - numbers["tax"]
+    other = numbers["slope" if market.rule.demand == "linear" else "substitution"]
     R = np.zeros((players, players + 1, players + 1))
     B = np.zeros((players, players + 1, 1))
     for i in range(players):
-        R[i, 1 + i, 1:] = R[i, 1:, 1 + i] = kept[i] * other / 2
-        R[i, 1 + i, 1 + i] = kept[i] * (numbers["slope"] + numbers["convex_cost"][i] / 2)
-        R[i, 0, 1 + i] = R[i, 1 + i, 0] = -kept[i] * (numbers["intercept"] - numbers["unit_cost"][i]) / 2
+        R[i, 1 + i, 1:] = R[i, 1:, 1 + i] = after_tax[i] * other / 2
+        R[i, 1 + i, 1 + i] = after_tax[i] * (numbers["slope"] + numbers["convex_cost"][i] / 2)
+        R[i, 0, 1 + i] = R[i, 1 + i, 0] = -after_tax[i] * (numbers["intercept"] - numbers["unit_cost"][i]) / 2
         B[i, 1 + i, 0] = 1.0
-    costs = (kept * numbers["adjustment_cost"])[:, None, None]
-    first = np.append(1.0, _first(market))
+    costs = (after_tax * numbers["adjustment_cost"])[:, None, None]
+    first = np.append(1.0, _first_outputs(market))
     return LinearQuadraticGame(np.eye(players + 1), B, R, costs, numbers["gamma"], first)
 
 
 def outside_linear(market: Market, states: np.ndarray) -> str:
     """Return where outputs or prices fall below zero on a path ``[period state]``, or an empty text."""
     low = -1e-9 * float(payoff_scale(market))
+    a, b = float(market.numbers["intercept"]), float(market.numbers["slope"])
+    other = b if market.rule.demand == "linear" else float(market.numbers["substitution"])
     for period, q in enumerate(states[:, 1:]):
         if not np.all(np.isfinite(q)):
             return ""
         for firm in np.flatnonzero(q < low):
             return f"output of firm {firm} is {q[firm]:.4g} in period {period}"
-        numbers = market.numbers
-        if market.rule.demand == "linear":
-            price = np.array([float(numbers["intercept"]) - float(numbers["slope"]) * q.sum()])
-        else:
-            b, g = float(numbers["slope"]), float(numbers["substitution"])
-            price = float(numbers["intercept"]) - (b - g) * q - g * q.sum()
-        if np.any(price < low):
-            return f"the price is {price.min():.4g} in period {period}"
+        price = np.min(a - (b - other) * q - other * q.sum())
+        if price < low:
+            return f"the price is {price:.4g} in period {period}"
     return ""
 
 
@@ -179,8 +177,8 @@ def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTa
     if market.players != 2:
         raise ValueError(f"players: {market.players} firms; plans are for two")
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
-    lines = []
-    for firm, begins in enumerate(_first(market).tolist()):
+    first, lines = _first_outputs(market), []
+    for firm, begins in enumerate(first.tolist()):
         even = np.linspace(low[firm], high[firm], levels) if isinstance(levels, int) else levels
         line = np.asarray(even, dtype=float)
         if len(line) < 2 or np.any(np.diff(line) <= 0) or line[0] < low[firm] or line[-1] > high[firm]:
@@ -194,11 +192,11 @@ def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTa
         near = np.min(np.abs(line - begins)) <= SAME * (line[-1] - line[0])
         lines.append(line if near else np.sort(np.append(line, begins)))
     sizes = np.array([len(line) for line in lines])
-    places = np.full((2, sizes.max(), 1), np.nan)
+    grid = np.full((2, sizes.max(), 1), np.nan)
     for firm, line in enumerate(lines):
-        places[firm, : len(line), 0] = line
-    flow = values_at(_paid, market, places, sizes).T.reshape(2, *sizes)
-    begin = [int(np.argmin(np.abs(line - q))) for line, q in zip(lines, _first(market), strict=True)]
+        grid[firm, : len(line), 0] = line
+    flow = values_at(Market.payoffs, market, grid, sizes).T.reshape(2, *sizes)
+    begin = [int(np.argmin(np.abs(line - q))) for line, q in zip(lines, first, strict=True)]
     phi = np.asarray(market.numbers["adjustment_cost"] * (1.0 - market.numbers["tax"]))
     gamma = np.array(market.numbers["gamma"])
     return AdjustmentTables((lines[0], lines[1]), np.array(flow, order="C"), phi, gamma, np.array(begin))
@@ -217,23 +215,22 @@ def _round(given: Any, x: Profile) -> Any:
     return jax.vmap(one)(before, shifts)
 
 
-def _paid(market: Any, x: Profile) -> Any:
-    return market.payoffs(x)
-
-
 def _outputs_stand(market: Market) -> bool:
     """Return whether cash flows depend on the outputs of the previous period."""
-    spot = market.dynamics.adjustment == "spot" and bool(
-        np.any(np.asarray(market.numbers["adjustment_cost"]) > 0)
-    )
-    return spot or market.dynamics.adjustment == "predetermined"
+    if market.dynamics.adjustment == "spot":
+        return bool(np.any(np.asarray(market.numbers["adjustment_cost"]) > 0))
+    return market.dynamics.adjustment == "predetermined"
+
+
+def _wears_out(market: Market) -> bool:
+    """Return whether a limited capacity depreciates."""
+    return market.dynamics.limited and bool(np.any(np.asarray(market.numbers["depreciation"]) > 0))
 
 
 def _check_states(market: Market) -> None:
     states, numbers = market.dynamics, market.numbers
-    wears = states.limited and bool(np.any(np.asarray(numbers["depreciation"]) > 0))
-    found = {"cash": states.cash, "capex": states.invest, "depreciation": wears, "sticky": states.sticky}
-    for name, there in found.items():
+    carried = {"cash": states.cash, "capex": states.invest, "depreciation": _wears_out(market)}
+    for name, there in (carried | {"sticky": states.sticky}).items():
         if there:
             raise ValueError(f"{name}: makes a state between the levels of any table; {PLAY}")
     if _outputs_stand(market) and market.shock is not None and not market.shock.observed:
@@ -241,12 +238,13 @@ def _check_states(market: Market) -> None:
     growth = float(numbers["growth"])
     if growth == 0:
         return
-    for name in ("fixed_cost", "convex_cost", "adjustment_cost"):
-        if np.any(np.asarray(numbers[name]) > 0):
+    costs = ("fixed_cost", "convex_cost", "adjustment_cost")
+    clashes = {name: bool(np.any(np.asarray(numbers[name]) > 0)) for name in costs}
+    clashes["capacity"] = states.limited
+    clashes["adjustment = 'predetermined'"] = states.adjustment == "predetermined"
+    for name, there in clashes.items():
+        if there:
             raise ValueError(f"growth: {growth:g} clashes with {name}, which does not grow with it; {PLAY}")
-    if states.limited or states.adjustment == "predetermined":
-        name = "capacity" if states.limited else "adjustment = 'predetermined'"
-        raise ValueError(f"growth: {growth:g} clashes with {name}, which does not grow with it; {PLAY}")
 
 
 def _check_adjusted(market: Market, what: str) -> None:
@@ -260,7 +258,7 @@ def _check_adjusted(market: Market, what: str) -> None:
         "cash": states.cash,
         "capex": states.invest,
         "growth": float(numbers["growth"]) != 0,
-        "depreciation": states.limited and bool(np.any(np.asarray(numbers["depreciation"]) > 0)),
+        "depreciation": _wears_out(market),
         "tax_losses": market.accounts.tax_losses == "none" and bool(np.any(np.asarray(numbers["tax"]) > 0)),
         "timing": market.timing == "alternating",
     }
@@ -270,8 +268,8 @@ def _check_adjusted(market: Market, what: str) -> None:
 
 
 def _check_size(natures: int, sizes: np.ndarray, joint: int, branches: int, most: int) -> None:
-    moved = joint if natures > branches else 1
-    need = 8 * natures * (joint * (len(sizes) + 1) + 2 * moved * branches)
+    rows = joint if natures > branches else 1  # of the next nature
+    need = 8 * natures * (joint * (len(sizes) + 1) + 2 * rows * branches)
     if need > most:
         raise ValueError(
             f"places: {natures} states of nature and {sizes.tolist()} actions make tables of {need} bytes, "
@@ -279,50 +277,42 @@ def _check_size(natures: int, sizes: np.ndarray, joint: int, branches: int, most
         )
 
 
-def _first(market: Market) -> np.ndarray:
+def _first_outputs(market: Market) -> np.ndarray:
     """Return the outputs before the first period."""
     return np.asarray(market.numbers.get("initial", market.space.low[:, 0]), dtype=float)
 
 
-def _joint_choices(places: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def _joint_choices(grid: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Return the choices at every joint action, ``[joint player]``, row-major."""
     at = np.stack(np.unravel_index(np.arange(int(np.prod(sizes))), tuple(sizes)), axis=1)
-    return np.stack([places[player, at[:, player], 0] for player in range(len(sizes))], axis=1)
+    return np.stack([grid[player, at[:, player], 0] for player in range(len(sizes))], axis=1)
 
 
 def _nature_moves(market: Market, joint: int, stand: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the next states of nature and their cumulative probabilities, ``[nature joint branch]``."""
     chain = np.ones((1, 1)) if market.shock is None else np.asarray(market.shock.transitions)
-    odds = np.cumsum(chain, axis=1)
-    odds[:, -1] = 1.0
+    cdf = np.cumsum(chain, axis=1)
+    cdf[:, -1] = 1.0
     to = np.arange(len(chain))
     if not stand:
-        return np.tile(to, (len(chain), 1, 1)), odds[:, None, :].copy()
-    goes = to * joint + np.arange(joint)[:, None]  # [joint branch]
+        return np.tile(to, (len(chain), 1, 1)), cdf[:, None, :].copy()
+    following = to * joint + np.arange(joint)[:, None]  # [joint branch]
     shape = (len(chain) * joint, joint, len(chain))
-    whole = np.repeat(odds, joint, axis=0)[:, None, :]
-    return np.array(np.broadcast_to(goes, shape)), np.array(np.broadcast_to(whole, shape))
+    whole = np.repeat(cdf, joint, axis=0)[:, None, :]
+    return np.array(np.broadcast_to(following, shape)), np.array(np.broadcast_to(whole, shape))
 
 
-def _order(market: Market) -> np.ndarray:
-    if market.timing == "alternating":
-        return np.arange(market.players, dtype=np.int64)[:, None]
-    return np.array([[firm for stage in market.stages for firm in stage]], dtype=np.int64)
-
-
-def _sees(market: Market, stand: bool) -> np.ndarray:
+def _observation_slots(market: Market, stand: bool) -> np.ndarray:
     """Return the observation slots of a round: nature now, and the choices of earlier stages."""
-    shown = stand or (market.shock is not None and market.shock.observed)
+    nature = [market.players] if stand or (market.shock is not None and market.shock.observed) else []
     rows = []
     for firm in range(market.players):
         stage = next(k for k, firms in enumerate(market.stages) if firm in firms)
-        earlier = sorted(other for firms in market.stages[:stage] for other in firms)
-        rows.append([*([market.players] if shown else []), *earlier])
-    width = max(1, max(map(len, rows)))
-    sees = np.full((market.players, width, 2), -1, dtype=np.int64)
+        rows.append(nature + sorted(other for firms in market.stages[:stage] for other in firms))
+    slots = np.full((market.players, max(1, *map(len, rows)), 2), -1, dtype=np.int64)
     for firm, row in enumerate(rows):
-        sees[firm, : len(row), 0], sees[firm, : len(row), 1] = row, 0
-    return sees
+        slots[firm, : len(row), 0], slots[firm, : len(row), 1] = row, 0
+    return slots
 
 
 def _price_levels(p: np.ndarray) -> np.ndarray:
