@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import comb
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex:
         spec = {"kind": "mesh"} if simplex else _default_points(bounds)
     if not isinstance(spec, Mapping):
         spec = {"kind": "points", "values": spec}
-    kind, rest = _kind_of(spec, "resource_points", SIMPLEX_KINDS if simplex else POINT_KINDS)
+    kind, rest = kind_of(spec, "resource_points", SIMPLEX_KINDS if simplex else POINT_KINDS)
     shifted = rest.pop("inset", INSET if kind == "mesh" else 0.0) if simplex else 0.0
     points = _points_of(kind, rest, bounds)
     if points.ndim != 2 or points.shape[1] != axes:
@@ -95,20 +95,20 @@ def _points_of(kind: str, rest: dict[str, Any], bounds: Sequence[Sequence[float]
     if kind == "mesh":
         return _mesh(rest, axes)
     if kind == "corners":
-        (num,) = _optional(rest, "resource_points", "num")
+        (num,) = optional(rest, "resource_points", "num")
         if num not in (None, axes):
             raise ValueError(f"resource_points.num: {num!r} must be {axes}, one corner per coordinate")
         return np.eye(axes)
     if kind == "file":
         points = read_numbers(rest, "resource_points")
     else:
-        points = _numbers(_required(rest, "resource_points", "values")[0], "resource_points.values")
+        points = as_numbers(required(rest, "resource_points", "values")[0], "resource_points.values")
     return points[:, None] if points.ndim == 1 else points
 
 
 def _mesh(rest: Mapping[str, Any], corners: int) -> np.ndarray:
     """Return the lattice with ``2^m`` steps per edge."""
-    (given,) = _optional(rest, "resource_points", "m")
+    (given,) = optional(rest, "resource_points", "m")
     m = {2: 6, 3: 4, 4: 3}.get(corners, 2) if given is None else given
     if isinstance(m, bool) or not isinstance(m, int | np.integer) or not 0 <= m <= 10:
         raise ValueError(f"resource_points.m: {m!r} must be a whole number in 0..10")
@@ -141,7 +141,7 @@ def inset(points: np.ndarray, mass: object) -> np.ndarray:
     >>> inset(np.array([[1.0, 0.0, 0.0], [0.5, 0.25, 0.25]]), 1e-3).tolist()
     [[0.999, 0.0005, 0.0005], [0.5, 0.25, 0.25]]
     """
-    amount = float(_numbers(mass, "resource_points.inset"))
+    amount = float(as_numbers(mass, "resource_points.inset"))
     if not 0 <= amount < 1:
         raise ValueError(f"resource_points.inset: {amount:g} must be at least 0 and below 1")
     zero = points <= 0
@@ -206,11 +206,11 @@ def resource_weights(spec: object, points: np.ndarray) -> np.ndarray:
         spec = WORDS[spec]
     if callable(spec):
         at = [point[0] if len(point) == 1 else point for point in points]
-        weights = _numbers([spec(point) for point in at], "resource")
+        weights = as_numbers([spec(point) for point in at], "resource")
     elif isinstance(spec, Mapping):
         weights = _table(spec, points)
     else:
-        weights = _numbers(spec, "resource")
+        weights = as_numbers(spec, "resource")
     return validate_weights(weights, len(points), "resource")
 
 
@@ -243,34 +243,31 @@ def validate_weights(weights: np.ndarray, count: int, name: str) -> np.ndarray:
 
 
 def _table(spec: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
-    kind, rest = _kind_of(spec, "resource", KINDS)
-    if kind == "mixture":
-        return _mixture(rest, points)
-    if kind in ("beta", "beta_pdf"):
-        return _beta(rest, points)
-    if kind in ("dirichlet", "dirichlet_pdf"):
-        return _dirichlet(rest, points)
+    kind, rest = kind_of(spec, "resource", KINDS)
+    densities = {"mixture": _mixture, "beta": _beta, "dirichlet": _dirichlet}
+    if (density := densities.get(kind.removesuffix("_pdf"))) is not None:
+        return density(rest, points)
     if kind == "formula":
-        return formula_values(_required(rest, "resource", "formula")[0], points, "resource.formula")
+        return formula_values(required(rest, "resource", "formula")[0], points, "resource.formula")
     if kind == "file":
         return read_numbers(rest, "resource")
     if kind == "array":
-        return _numbers(_required(rest, "resource", "values")[0], "resource.values")
-    _required(rest, "resource")
+        return as_numbers(required(rest, "resource", "values")[0], "resource.values")
+    required(rest, "resource")
     return np.ones(len(points))
 
 
 def _mixture(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     axes = points.shape[1]
-    means, stds, covariances, weights = _optional(rest, "resource", "means", "stds", "covariances", "weights")
+    means, stds, covariances, weights = optional(rest, "resource", "means", "stds", "covariances", "weights")
     if means is None or (stds is None) == (covariances is None):
         raise ValueError("resource: a mixture has means and either stds or covariances")
-    centres = _numbers(means, "resource.means")
+    centres = as_numbers(means, "resource.means")
     centres = centres[:, None] if centres.ndim == 1 and axes == 1 else centres
     if centres.ndim != 2 or centres.shape[1] != axes:
         raise ValueError(f"resource.means: shape {centres.shape} must be (modes, {axes})")
     modes = len(centres)
-    amounts = np.ones(modes) if weights is None else _numbers(weights, "resource.weights")
+    amounts = np.ones(modes) if weights is None else as_numbers(weights, "resource.weights")
     if amounts.shape != (modes,):
         raise ValueError(f"resource.weights: {amounts.size} values for {modes} modes; must be one a mode")
     precisions = _precisions(stds, covariances, modes, axes)
@@ -282,7 +279,7 @@ def _mixture(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
 def _precisions(stds: object, covariances: object, modes: int, axes: int) -> np.ndarray:
     """Return the inverse covariance of every mode, ``[mode axis axis]``."""
     if stds is not None:
-        widths = _numbers(stds, "resource.stds")
+        widths = as_numbers(stds, "resource.stds")
         if widths.shape == ():
             widths = np.full(modes, widths)
         if widths.shape != (modes,):
@@ -291,7 +288,7 @@ def _precisions(stds: object, covariances: object, modes: int, axes: int) -> np.
             if not (np.isfinite(width) and width > 0):
                 raise ValueError(f"resource.stds[{mode}]: {width:g} must be above 0")
         return np.asarray(np.eye(axes) / widths[:, None, None] ** 2)
-    matrices = _numbers(covariances, "resource.covariances")
+    matrices = as_numbers(covariances, "resource.covariances")
     if matrices.shape != (modes, axes, axes):
         raise ValueError(f"resource.covariances: shape {matrices.shape} must be {(modes, axes, axes)}")
     for mode, matrix in enumerate(matrices):
@@ -312,14 +309,12 @@ def check_covariance(matrix: np.ndarray, name: str) -> None:
 
 def beta_shapes(rest: Mapping[str, Any]) -> tuple[float, float]:
     """Return the shape parameters a and b of a beta density. Raises `ValueError` unless both are above 0."""
-    a, b = (
-        float(_numbers(v, f"resource.{n}"))
-        for v, n in zip(_required(rest, "resource", "a", "b"), "ab", strict=True)
-    )
-    for name, shape in (("a", a), ("b", b)):
+    given = dict(zip("ab", required(rest, "resource", "a", "b"), strict=True))
+    shapes = {name: float(as_numbers(value, f"resource.{name}")) for name, value in given.items()}
+    for name, shape in shapes.items():
         if not (np.isfinite(shape) and shape > 0):
             raise ValueError(f"resource.{name}: {shape:g} must be above 0")
-    return a, b
+    return shapes["a"], shapes["b"]
 
 
 def _beta(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
@@ -338,7 +333,7 @@ def _beta(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
 
 def dirichlet_alphas(rest: Mapping[str, Any], corners: int) -> np.ndarray:
     """Return the parameters of a Dirichlet density, one per corner. Raises `ValueError` for invalid ones."""
-    alphas = _numbers(_required(rest, "resource", "alphas")[0], "resource.alphas")
+    alphas = as_numbers(required(rest, "resource", "alphas")[0], "resource.alphas")
     if alphas.shape != (corners,) or corners < 2:
         raise ValueError(f"resource.alphas: {alphas.size} values for {corners} coordinates; must be one each")
     for corner, alpha in enumerate(alphas):
@@ -378,7 +373,7 @@ def _default_points(bounds: Sequence[Sequence[float]]) -> Mapping[str, Any]:
 
 
 def _linspace(rest: Mapping[str, Any], axes: int) -> np.ndarray:
-    start, stop, num = _required(rest, "resource_points", "start", "stop", "num")
+    start, stop, num = required(rest, "resource_points", "start", "stop", "num")
     if axes != 1:
         raise ValueError(f"resource_points: linspace is for an interval, not for {axes} axes; use grid")
     count = _count(num, "resource_points.num")
@@ -387,20 +382,19 @@ def _linspace(rest: Mapping[str, Any], axes: int) -> np.ndarray:
 
 
 def _grid(rest: Mapping[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndarray:
-    edges, num = _optional(rest, "resource_points", "bounds", "num")
-    edges = bounds if edges is None else _numbers(edges, "resource_points.bounds")
+    edges, num = optional(rest, "resource_points", "bounds", "num")
+    edges = bounds if edges is None else as_numbers(edges, "resource_points.bounds")
     if len(edges) != len(bounds):
         raise ValueError(f"resource_points.bounds: {len(edges)} axes given; must be {len(bounds)}")
-    counts = [20 if num is None else num] * len(edges) if num is None or np.ndim(num) == 0 else list(num)
+    given: Any = 20 if num is None else num
+    counts = [given] * len(edges) if np.ndim(given) == 0 else list(given)
     if len(counts) != len(edges):
         raise ValueError(
             f"resource_points.num: {len(counts)} numbers for {len(edges)} axes; must be one per axis"
         )
-    limit("resource_points.num", *(_count(n, f"resource_points.num[{k}]") for k, n in enumerate(counts)))
-    lines = [
-        np.linspace(low, high, _count(count, f"resource_points.num[{axis}]"))
-        for axis, ((low, high), count) in enumerate(zip(edges, counts, strict=True))
-    ]
+    counts = [_count(count, f"resource_points.num[{axis}]") for axis, count in enumerate(counts)]
+    limit("resource_points.num", *counts)
+    lines = [np.linspace(low, high, count) for (low, high), count in zip(edges, counts, strict=True)]
     # "ij" with the axes reversed makes the first coordinate the fastest
     mesh = np.meshgrid(*lines[::-1], indexing="ij")
     return np.stack([part.ravel() for part in mesh[::-1]], axis=-1)
@@ -412,7 +406,8 @@ def _count(num: object, name: str) -> int:
     return int(num)
 
 
-def _kind_of(spec: Mapping[str, Any], name: str, kinds: Sequence[str]) -> tuple[str, dict[str, Any]]:
+def kind_of(spec: Mapping[str, Any], name: str, kinds: Collection[str]) -> tuple[str, dict[str, Any]]:
+    """Return the ``kind`` of a table, and its other keys. Raises `ValueError` for an unknown kind."""
     rest = dict(spec)
     kind = rest.pop("kind", None)
     if kind not in kinds:
@@ -420,24 +415,25 @@ def _kind_of(spec: Mapping[str, Any], name: str, kinds: Sequence[str]) -> tuple[
     return kind, rest
 
 
-def _optional(rest: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
-    """Return the values of ``keys``, None where absent. Raises `ValueError` for other keys."""
+def optional(rest: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
+    """Return the values of ``keys`` of a table, None where absent. Raises `ValueError` for other keys."""
     for key in rest:
         if key not in keys:
             raise ValueError(f"{name}.{key}: unknown key; {near(key, keys) if keys else 'none is expected'}")
     return [rest.get(key) for key in keys]
 
 
-def _required(rest: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
-    """Return the values of ``keys``. Raises `ValueError` where one is missing."""
-    values = _optional(rest, name, *keys)
+def required(rest: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
+    """Return the values of ``keys`` of a table. Raises `ValueError` where one is missing."""
+    values = optional(rest, name, *keys)
     for key, value in zip(keys, values, strict=True):
         if value is None:
             raise ValueError(f"{name}.{key}: is missing; needed are {', '.join(keys)}")
     return values
 
 
-def _numbers(value: object, name: str) -> np.ndarray:
+def as_numbers(value: object, name: str) -> np.ndarray:
+    """Return a value as an array of floats. Raises `ValueError` that begins with ``name``."""
     try:
         return np.asarray(value, dtype=float)
     except (TypeError, ValueError):
@@ -472,10 +468,7 @@ def read_numbers(spec: Mapping[str, Any], name: str) -> np.ndarray:
     Traceback (most recent call last):
     ValueError: resource.path: nowhere.json: no such file
     """
-    for other in spec:
-        if other not in ("path", "key"):
-            raise ValueError(f"{name}.{other}: unknown key; {near(other, ['path', 'key'])}")
-    path, key = spec.get("path"), spec.get("key")
+    path, key = optional(spec, name, "path", "key")
     if not isinstance(path, str | Path):
         raise ValueError(f"{name}.path: {path!r} must be the path of a .json or .csv file")
     file = Path(path)

@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Array
 
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.registry import near
 from rivalry.core.space import Box
 from rivalry.games.influencer.deviations import own_gradients
 from rivalry.games.influencer.inputs import Domain
@@ -23,9 +22,11 @@ from rivalry.games.influencer.model import InfluencerGame
 from rivalry.games.resources import (
     DENSITIES,
     WORDS,
+    as_numbers,
     beta_shapes,
     dirichlet_alphas,
     named_resource,
+    optional,
     resource_weights,
 )
 
@@ -172,14 +173,10 @@ class GaussRule(NamedTuple):
     @classmethod
     def of(cls, spec: Mapping[str, Any], density: Any, space: Domain, *, graded: bool) -> GaussRule:
         """Return the rule of the factory's ``resource_points`` and ``resource``. Raises `ValueError`."""
-        known = ["kind", "domain", "tolerance", "nodes"]
-        for key in spec:
-            if key not in known:
-                raise ValueError(f"resource_points.{key}: unknown key; {near(key, known)}")
-        tolerance = spec.get("tolerance", TOLERANCE)
+        _, given, domain, fixed = optional(spec, "resource_points", "kind", "tolerance", "domain", "nodes")
+        tolerance = TOLERANCE if given is None else given
         if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 < tolerance < 1:
             raise ValueError(f"resource_points.tolerance: {tolerance!r} must be above 0 and below 1")
-        fixed = spec.get("nodes")
         if fixed is not None and (isinstance(fixed, bool) or not isinstance(fixed, int) or fixed < 2):
             raise ValueError(f"resource_points.nodes: {fixed!r} must be a whole number of at least 2")
         if isinstance(density, str):
@@ -191,14 +188,14 @@ class GaussRule(NamedTuple):
                 "resource: numbers have no value between points; a continuous game takes a function, a word, "
                 f"or a table of kind {', '.join(DENSITIES)}"
             )
-        domain = _domain(spec.get("domain"), space)
+        edges = _domain(domain, space)
         ends: Any = None
         if kind in ("beta", "beta_pdf") and space.axes == 1:
-            domain, ends = _beta_ends(density, domain)
+            edges, ends = _beta_ends(density, edges)
         elif kind in ("dirichlet", "dirichlet_pdf") and space.simplex:
             rest = {key: value for key, value in density.items() if key != "kind"}
             ends = dirichlet_alphas(rest, space.axes)
-        return cls(space, density, domain, ends, float(tolerance), graded, fixed)
+        return cls(space, density, edges, ends, float(tolerance), graded, fixed)
 
     def nodes(self, step: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Return points and resource after ``step`` doublings, or None if there would be too many points."""
@@ -230,10 +227,7 @@ def _domain(given: Any, space: Domain) -> list[list[float]]:
         return space.edges
     if space.simplex:
         raise ValueError("resource_points.domain: on a simplex the resource is on all of it")
-    try:
-        edges = np.asarray(given, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"resource_points.domain: {given!r} must be numbers") from None
+    edges = as_numbers(given, "resource_points.domain")
     edges = edges[None] if edges.ndim == 1 else edges
     if edges.shape != (space.axes, 2):
         raise ValueError(f"resource_points.domain: {given!r} must be [low, high], or one per axis of a box")

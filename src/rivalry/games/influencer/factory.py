@@ -14,7 +14,7 @@ from rivalry.core.jax import put
 from rivalry.core.space import Box, Simplex
 from rivalry.core.validate import checked, limit
 from rivalry.games.influencer.continuous import GaussRule, refined
-from rivalry.games.influencer.inputs import EDGE, Domain, domain_of, kernel_of, one_of, per_player, players_of
+from rivalry.games.influencer.inputs import EDGE, Domain, domain_of, kernel_of, per_player, players_of
 from rivalry.games.influencer.inputs import abstention as abstention_of
 from rivalry.games.influencer.inputs import third_party as third_party_of
 from rivalry.games.influencer.model import InfluencerGame
@@ -179,26 +179,21 @@ def _build(**given: Any) -> InfluencerGame:
     spec = given["resource_points"]
     if isinstance(spec, Mapping) and spec.get("kind") == "continuous":
         rule = GaussRule.of(spec, given["resource"], domain, graded=given["kernel"] == "dirichlet")
-        return refined(_continuous(given, domain, space, rule), rule)
+        third = given["third_party"]
+        if third is not None and not (isinstance(third, str | Mapping) or callable(third)):
+            raise ValueError(
+                "third_party: numbers have no value between points; give a formula or a function"
+            )
+
+        def game_at(step: int) -> InfluencerGame | None:
+            nodes = rule.nodes(step)
+            return None if nodes is None else _at(given, domain, space, *nodes)
+
+        return refined(game_at, rule)
     if spec is None and given["kernel"] == "blotto" and domain.simplex:
         spec = {"kind": "corners"}
     points = points_of(spec, domain.edges, simplex=domain.simplex)
     return _at(given, domain, space, points, weights_of(given["resource"], points))
-
-
-def _continuous(
-    given: Mapping[str, Any], domain: Domain, space: Box | Simplex, rule: GaussRule
-) -> Callable[[int], Any]:
-    """Return a function from the number of doublings to the game, or None if there are too many nodes."""
-    third = given["third_party"]
-    if third is not None and not (isinstance(third, str | Mapping) or callable(third)):
-        raise ValueError("third_party: numbers have no value between points; give a formula or a function")
-
-    def game_at(step: int) -> InfluencerGame | None:
-        nodes = rule.nodes(step)
-        return None if nodes is None else _at(given, domain, space, *nodes)
-
-    return game_at
 
 
 def _at(
@@ -217,7 +212,7 @@ def _at(
         budgets=per_player("budgets", given["budgets"], players),
         third_party=third_party_of(given["third_party"], points),
         abstention=abstention_of(given["abstention"]),
-        zero_influence=one_of("zero_influence", given["zero_influence"], ("error", "share", "lost")),
+        zero_influence=given["zero_influence"],
         reach_cost=_reach_cost(given, players) if chosen else None,
     )
 

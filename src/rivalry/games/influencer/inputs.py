@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.registry import near
 from rivalry.games.formula import Formula, coordinate_values, coordinates, parse
 from rivalry.games.influencer.kernels import (
     Blotto,
@@ -21,7 +20,14 @@ from rivalry.games.influencer.kernels import (
     Kernel,
     PowerLaw,
 )
-from rivalry.games.resources import check_covariance, formula_values, validate_weights
+from rivalry.games.resources import (
+    as_numbers,
+    check_covariance,
+    formula_values,
+    kind_of,
+    required,
+    validate_weights,
+)
 
 EDGE = 1e-9  # smallest coordinate for kernels without influence at 0
 
@@ -33,10 +39,7 @@ def per_player(
 
     Each must be above ``above`` or, if given, at least ``minimum``.
     """
-    try:
-        numbers = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {value!r} must be a number, or one per player") from None
+    numbers = np.asarray(value, dtype=float)
     if numbers.shape not in ((), (players,)):
         raise ValueError(
             f"{name}: {numbers.size} entries for {players} players; must be one number, or one per player"
@@ -52,11 +55,9 @@ def per_player(
     return put(np.broadcast_to(numbers, (players,)))
 
 
-def one_of(name: str, value: Any, known: Sequence[str]) -> Any:
-    """Return ``value`` if it is one of the ``known`` words. Raises `ValueError`."""
-    if value not in known:
-        raise ValueError(f"{name}: {value!r} is unknown; {near(str(value), known)}")
-    return value
+def _given_or(usual: float, name: str, given: Mapping[str, Any], players: int) -> Any:
+    """Return a parameter of each player, ``usual`` if it is not given. Raises `ValueError`."""
+    return per_player(name, usual if given[name] is None else given[name], players)
 
 
 class Domain(NamedTuple):
@@ -87,7 +88,6 @@ class Domain(NamedTuple):
 def domain_of(given: Mapping[str, Any]) -> Domain:
     """Return the space that the keywords describe. Raises `ValueError`."""
     space, bounds, corners = given["space"], given["bounds"], given["corners"]
-    one_of("space", space, ("interval", "box", "simplex"))
     if space != "simplex":
         if corners is not None:
             raise ValueError(f"corners: is for space = 'simplex', not for {space!r}")
@@ -98,7 +98,7 @@ def domain_of(given: Mapping[str, Any]) -> Domain:
     if bounds is not None:
         raise ValueError("bounds: a simplex has none; its coordinates are at least 0 and sum to 1")
     count = 3 if corners is None else corners
-    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 2:
+    if count < 2:
         raise ValueError(f"corners: {corners!r} must be a whole number of at least 2")
     return Domain("simplex", [[0.0, 1.0]] * int(count))
 
@@ -107,10 +107,7 @@ def _edges(space: str, bounds: object) -> list[list[float]]:
     """Return [low, high] per axis."""
     if bounds is None:
         return [[0.0, 1.0]] if space == "interval" else [[0.0, 1.0], [0.0, 1.0]]
-    try:
-        edges = np.asarray(bounds, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"bounds: {bounds!r} must be numbers") from None
+    edges = as_numbers(bounds, "bounds")
     edges = edges[None] if edges.ndim == 1 else edges
     if edges.ndim != 2 or edges.shape[1] != 2 or not len(edges):
         raise ValueError(f"bounds: {bounds!r} must be [low, high], or one [low, high] per axis of a box")
@@ -137,7 +134,7 @@ def players_of(given: Mapping[str, Any]) -> int:
             counts[f"parameters.{name}"] = len(value)
     players = given["players"]
     if players is not None:
-        if isinstance(players, bool) or not isinstance(players, int | np.integer) or players < 2:
+        if players < 2:
             raise ValueError(f"players: {players!r} must be a whole number of at least 2")
         counts = {"players": int(players)} | counts
     if len(set(counts.values())) > 1:
@@ -156,31 +153,17 @@ def third_party(spec: object, points: np.ndarray) -> Any:
     if spec is None:
         return None
     if isinstance(spec, Mapping):
-        spec = _third_party_of_table(spec)
+        keys = {"formula": "formula", "array": "values"}
+        kind, rest = kind_of(spec, "third_party", keys)
+        (spec,) = required(rest, "third_party", keys[kind])
     if isinstance(spec, str):
-        values = formula_values(spec, points, "third_party")
+        influence = formula_values(spec, points, "third_party")
     elif callable(spec):
-        values = np.asarray([spec(point[0] if len(point) == 1 else point) for point in points], dtype=float)
+        found = [spec(point[0] if len(point) == 1 else point) for point in points]
+        influence = np.asarray(found, dtype=float)
     else:
-        try:
-            values = np.asarray(spec, dtype=float)
-        except (TypeError, ValueError):
-            raise ValueError(f"third_party: {spec!r} must be a formula, numbers or a function of b") from None
-    return put(validate_weights(values, len(points), "third_party"))
-
-
-def _third_party_of_table(spec: Mapping[str, Any]) -> Any:
-    keys = {"formula": "formula", "array": "values"}
-    kind = spec.get("kind")
-    if kind not in keys:
-        raise ValueError(f"third_party.kind: {kind!r} is unknown; {near(str(kind), keys)}")
-    key = keys[kind]
-    for other in spec:
-        if other not in ("kind", key):
-            raise ValueError(f"third_party.{other}: unknown key; {kind} takes {key}")
-    if key not in spec:
-        raise ValueError(f"third_party.{key}: is missing")
-    return spec[key]
+        influence = as_numbers(spec, "third_party")
+    return put(validate_weights(influence, len(points), "third_party"))
 
 
 def abstention(spec: object) -> Any:
@@ -224,7 +207,7 @@ ARTICLE = {"interval": "an interval", "box": "a box", "simplex": "a simplex"}
 
 def kernel_of(given: Mapping[str, Any], players: int, points: np.ndarray, domain: Domain) -> Kernel:
     """Return the kernel that the keywords describe, evaluated once for a check. Raises `ValueError`."""
-    kind = one_of("kernel", given["kernel"], tuple(PARAMETERS))
+    kind = given["kernel"]
     for name in dict.fromkeys(name for own in PARAMETERS.values() for name in own):
         if given[name] is not None and name not in PARAMETERS[kind]:
             has = ", ".join(PARAMETERS[kind]) or "none"
@@ -246,20 +229,18 @@ def kernel_of(given: Mapping[str, Any], players: int, points: np.ndarray, domain
         return _blotto(given, players, points)
     if kind == "power_law":
         floor = per_player("distance_floor", given["distance_floor"], 1)[0]
-        exponent = 1.0 if given["exponent"] is None else given["exponent"]
-        return PowerLaw(per_player("exponent", exponent, players), floor)
+        return PowerLaw(_given_or(1.0, "exponent", given, players), floor)
     low = np.flatnonzero(points[:, 0] <= 0)
     if low.size:
-        raise ValueError(
-            f"resource_points[{low[0]}]: {points[low[0], 0]:g} must be above 0 for the exponential kernel"
-        )
+        at = f"resource_points[{low[0]}]: {points[low[0], 0]:g}"
+        raise ValueError(f"{at} must be above 0 for the exponential kernel")
     return Exponential()
 
 
 def _dirichlet(given: Mapping[str, Any], players: int, points: np.ndarray) -> Dirichlet:
     corner = 0 if given["reference_corner"] is None else given["reference_corner"]
     corners = points.shape[1]
-    if isinstance(corner, bool) or not isinstance(corner, int | np.integer) or not 0 <= corner < corners:
+    if not 0 <= corner < corners:
         raise ValueError(f"reference_corner: {corner!r} must be a whole number in 0..{corners - 1}")
     edge = np.argwhere(points <= 0)
     if edge.size:
@@ -268,8 +249,7 @@ def _dirichlet(given: Mapping[str, Any], players: int, points: np.ndarray) -> Di
             f"resource_points[{point}]: coordinate {axis} is {points[point, axis]:g}; must be above 0 for "
             "the dirichlet kernel (inset = 0.001 moves such points inside)"
         )
-    alpha = 1.0 if given["alpha"] is None else given["alpha"]
-    return Dirichlet(per_player("alpha", alpha, players), int(corner))
+    return Dirichlet(_given_or(1.0, "alpha", given, players), int(corner))
 
 
 def _blotto(given: Mapping[str, Any], players: int, points: np.ndarray) -> Blotto:
@@ -279,8 +259,7 @@ def _blotto(given: Mapping[str, Any], players: int, points: np.ndarray) -> Blott
             f"resource_points[{other[0]}]: {points[other[0]].tolist()} must be a corner for the blotto "
             'kernel ({kind = "corners"})'
         )
-    exponent = 1.0 if given["exponent"] is None else given["exponent"]
-    return Blotto(per_player("exponent", exponent, players))
+    return Blotto(_given_or(1.0, "exponent", given, players))
 
 
 def _gaussian(given: Mapping[str, Any], players: int, axes: int) -> Gaussian | GaussianMatrix | ChosenReach:
@@ -292,15 +271,11 @@ def _gaussian(given: Mapping[str, Any], players: int, axes: int) -> Gaussian | G
                 raise ValueError(f"{name}: is chosen by the players; leave it out beside choose_reach")
         return ChosenReach(normalised)
     if variance is None and covariance is None:
-        reach = REACH if given["reach"] is None else given["reach"]
-        return Gaussian(per_player("reach", reach, players), normalised)
+        return Gaussian(_given_or(REACH, "reach", given, players), normalised)
     if given["reach"] is not None:
         raise ValueError("reach: stands in place of variance and covariance, not beside them")
-    each = per_player("variance", 1.0 if variance is None else variance, players)
-    try:
-        matrices = np.asarray(np.eye(axes) if covariance is None else covariance, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"covariance: {covariance!r} must be numbers") from None
+    each = _given_or(1.0, "variance", given, players)
+    matrices = as_numbers(np.eye(axes) if covariance is None else covariance, "covariance")
     if matrices.shape not in ((axes, axes), (players, axes, axes)):
         raise ValueError(
             f"covariance: shape {matrices.shape} must be {(axes, axes)} or {(players, axes, axes)}"

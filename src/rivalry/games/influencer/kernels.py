@@ -111,11 +111,13 @@ class Gaussian(eqx.Module):
         return farthest(low, high, points) / width, jnp.broadcast_to(1 / width, points.shape)
 
     def _at(self, player: Player, q: Float[Array, "point axis"]) -> PerPoint:
-        reach = self.reach[player]
-        logs = -0.5 * jnp.sum(q**2, axis=-1) / reach**2
-        if self.normalised:
-            logs = logs - q.shape[1] * jnp.log(reach * jnp.sqrt(2 * jnp.pi))
-        return logs
+        return _log_gaussian(jnp.sum(q**2, axis=-1), self.reach[player], q.shape[1], self.normalised)
+
+
+def _log_gaussian(squares: Array, reach: Array, axes: int, normalised: bool) -> Array:
+    """Return the logarithm of a Gaussian at squared distances; ``normalised`` to the density on ``axes``."""
+    logs = -0.5 * squares / reach**2
+    return logs - axes * jnp.log(reach * jnp.sqrt(2 * jnp.pi)) if normalised else logs
 
 
 class GaussianMatrix(eqx.Module):
@@ -245,8 +247,7 @@ class ChosenReach(eqx.Module):
         return jnp.concatenate([far / reach**2, slope], axis=1), jnp.concatenate([flat, bend], axis=1)
 
     def _of(self, squares: Array, reach: Array, axes: int) -> Array:
-        logs = -0.5 * squares / reach**2
-        return logs - axes * jnp.log(reach * jnp.sqrt(2 * jnp.pi)) if self.normalised else logs
+        return _log_gaussian(squares, reach, axes, self.normalised)
 
     def _widened(self, squares: Array, reach: Array, axes: int) -> Array:
         """Return the derivative in the reach."""
@@ -264,7 +265,8 @@ class PowerLaw(eqx.Module):
         return {"exponent": self.exponent}
 
     def logs(self, x: Profile, points: Points) -> Logs:
-        return -self.exponent[:, None] * jnp.log(jnp.maximum(self._distance(x, points), self.floor))
+        distance = jnp.abs(displacement(x, points)[..., 0])
+        return -self.exponent[:, None] * jnp.log(jnp.maximum(distance, self.floor))
 
     def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
         def vjp(weights: Array) -> Profile:
@@ -273,23 +275,20 @@ class PowerLaw(eqx.Module):
         return self.logs(x, points), vjp
 
     def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
-        q = displacement(x, points)
-        outside = jnp.abs(q) > self.floor
-        return jnp.where(outside, self.exponent[:, None, None] / jnp.where(outside, q, 1.0), 0.0)
+        return self._over_distance(x, points, 1)
 
     def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+        return self._over_distance(x, points, 2)[..., None]
+
+    def _over_distance(self, x: Profile, points: Points, power: int) -> Float[Array, "player point 1"]:
+        """Return ``P / (b - x)^power``, and 0 within the floor, where influence is constant."""
         q = displacement(x, points)
         outside = jnp.abs(q) > self.floor
-        return jnp.where(outside, self.exponent[:, None, None] / jnp.where(outside, q, 1.0) ** 2, 0.0)[
-            ..., None
-        ]
+        return jnp.where(outside, self.exponent[:, None, None] / jnp.where(outside, q, 1.0) ** power, 0.0)
 
     def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         distance = jnp.abs(nearest(low, high, points)[:, 0])
         return -self.exponent[player] * jnp.log(jnp.maximum(distance, self.floor))
-
-    def _distance(self, x: Profile, points: Points) -> Logs:
-        return jnp.abs(displacement(x, points)[..., 0])
 
 
 class Exponential(eqx.Module):
@@ -329,9 +328,8 @@ class Exponential(eqx.Module):
         places = [jnp.clip(y, low, high) for y in (low, high, 2 * b, 3 * b)]
         slopes = [jnp.abs(b / y**2 - 1 / y) for y in places]
         bends = [jnp.abs(-2 * b / y**3 + 1 / y**2) for y in places]
-        return jnp.max(jnp.stack(jnp.broadcast_arrays(*slopes)), axis=0), jnp.max(
-            jnp.stack(jnp.broadcast_arrays(*bends)), axis=0
-        )
+        slope, bend = (jnp.stack(jnp.broadcast_arrays(*part)) for part in (slopes, bends))
+        return jnp.max(slope, axis=0), jnp.max(bend, axis=0)
 
     def _at(self, x: Array, points: Points) -> PerPoint:
         return -points[:, 0] / x - jnp.log(x)
@@ -424,7 +422,7 @@ class Blotto(eqx.Module):
         return {"exponent": self.exponent}
 
     def logs(self, x: Profile, points: Points) -> Logs:
-        return self.exponent[:, None] * jnp.log(x[:, _corner(points)])
+        return self.exponent[:, None] * jnp.log(x[:, jnp.argmax(points, axis=1)])
 
     def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
         def vjp(weights: Array) -> Profile:
@@ -483,11 +481,6 @@ def copies(kernel: K, player: Player, rows: int) -> K:
     return jax.tree.map(  # type: ignore[no-any-return]
         lambda leaf: jnp.broadcast_to(leaf[player], (rows, *leaf.shape[1:])), kernel
     )
-
-
-def _corner(points: Points) -> Array:
-    """Return the corner of each point; the points are unit vectors."""
-    return jnp.argmax(points, axis=1)
 
 
 def _trigamma(a: Array) -> Array:

@@ -15,7 +15,7 @@ from rivalry.core.certify import best_reply
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.registry import near
 from rivalry.core.results import Record
-from rivalry.core.space import Box, Profile, Strategy
+from rivalry.core.space import Box, Profile
 from rivalry.games.influencer import blotto
 from rivalry.games.influencer.closed_forms import known_threshold
 from rivalry.games.influencer.deviations import (
@@ -89,11 +89,6 @@ def _(game: InfluencerGame, name: str) -> Profile:
     return low + (high - low) * parts
 
 
-@oracles.metrics.register(InfluencerGame)
-def _(game: InfluencerGame, x: Profile) -> Record:
-    return _metrics(game, x)
-
-
 @oracles.plot_data.register(InfluencerGame)
 def _(game: InfluencerGame) -> Mapping[str, Callable[[Profile], Record]]:
     found = dict(PLOT_DATA)
@@ -102,40 +97,26 @@ def _(game: InfluencerGame) -> Mapping[str, Callable[[Profile], Record]]:
     return {name: partial(make, game) for name, make in found.items()}
 
 
-@oracles.gradients.register(InfluencerGame)
-def _(game: InfluencerGame, x: Profile) -> Profile:
-    return own_gradients(game, x)
+oracles.gradients.register(InfluencerGame)(own_gradients)
+oracles.jacobian.register(InfluencerGame)(gradient_jacobian)
+oracles.payoff_bound.register(InfluencerGame, when=has_payoff_bound)(payoff_bound)
+oracles.proved_response.register(InfluencerGame, when=blotto.has_best_response)(blotto.best_response)
 
 
-@oracles.jacobian.register(InfluencerGame)
-def _(game: InfluencerGame, x: Profile) -> Float[Array, "row column"]:
-    return gradient_jacobian(game, x)
+def _without_abstention(game: InfluencerGame) -> bool:
+    """Return whether rival influence stays as it is when a player moves, unlike abstention's."""
+    return game.abstention is None
 
 
-# abstention's influence changes with the player's own position
-@oracles.deviation_payoff.register(InfluencerGame, when=lambda game: game.abstention is None)
-def _(game: InfluencerGame, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
-    return deviation_payoff(game, x, player)
+oracles.deviation_payoff.register(InfluencerGame, when=_without_abstention)(deviation_payoff)
 
 
-@oracles.payoff_bound.register(InfluencerGame, when=has_payoff_bound)
-def _(
-    game: InfluencerGame, x: Profile, player: int | Array, low: Strategy, high: Strategy
-) -> Float[Array, ""]:
-    return payoff_bound(game, x, player, low, high)
+def _is_searched(game: InfluencerGame) -> bool:
+    """Return whether best responses are searched from points; on an interval branch and bound is better."""
+    return not has_payoff_bound(game) or game.space.shape[1] > 1
 
 
-# on an interval branch and bound finds what a grid misses
-@oracles.search_points.register(
-    InfluencerGame, when=lambda game: not has_payoff_bound(game) or game.space.shape[1] > 1
-)
-def _(game: InfluencerGame, player: int) -> Float[Array, "point axis"]:
-    return search_points(game, player)
-
-
-@oracles.proved_response.register(InfluencerGame, when=blotto.has_best_response)
-def _(game: InfluencerGame, x: Profile, player: int) -> oracles.Response:
-    return blotto.best_response(game, x, player)
+oracles.search_points.register(InfluencerGame, when=_is_searched)(search_points)
 
 
 @oracles.to_contest.register(InfluencerGame)
@@ -174,7 +155,8 @@ FIELD = 40  # grid points per axis of a vector field
 PAIRED = 6  # players of whom every pair has a vector field
 
 
-def _metrics(game: InfluencerGame, x: Profile) -> Record:
+@oracles.metrics.register(InfluencerGame)
+def _(game: InfluencerGame, x: Profile) -> Record:
     """Return the metrics that are stored with every result.
 
     These are ``gradient_norm``, the largest entry of the players' own gradients; ``resource_total``;
