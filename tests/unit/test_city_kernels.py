@@ -15,7 +15,7 @@ from scipy import stats
 
 from rivalry.economies.kernels import city as kernel
 from rivalry.economies.kernels.city_learning import chances, entry_counts, policy_rows
-from rivalry.economies.kernels.economy import RUNNING, UNBALANCED
+from rivalry.economies.kernels.economy import RUNNING, UNBALANCED, copied
 from rivalry.tables.kernels import shapes
 from tests.cities import PlainCity, city, paths, ways
 from tests.economies import Row
@@ -138,7 +138,7 @@ def test_whole_in_chunks_and_from_a_copy() -> None:
     for chunks in ([300], [1, 7, 92, 200]):
         drivers, tallied = kernel.fresh(world, SEED), kernel.tallies(world, each=True)
         for steps in chunks:
-            drivers = kernel.copied(drivers)
+            drivers = copied(drivers)
             kernel.play(world, drivers, policy, tallied, steps)
         found.append((*drivers, *tallied))
     same(*found)

@@ -9,7 +9,7 @@ import pytest
 
 from rivalry.economies.kernels import city as kernel
 from rivalry.economies.kernels.city_learning import CityLearning, begin, chances, learn
-from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING
+from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING, copied
 from rivalry.economies.kernels.economy_learning import EXPECTED, GREEDY, SARSA, EpochRule
 from rivalry.tables.kernels import shapes
 from tests.cities import PlainDrivers, city, paths, ways
@@ -95,7 +95,7 @@ def test_whole_in_chunks_and_all_rows_worked_out(name: str, streets: Any) -> Non
     for all_rows, chunks in ((False, [210]), (False, [1, 6, 93, 110]), (True, [7] * 30)):
         drivers, learning = begun(world, given)
         for steps in chunks:
-            drivers, learning = kernel.copied(drivers), CityLearning(*(part.copy() for part in learning))
+            drivers, learning = copied(drivers), CityLearning(*(part.copy() for part in learning))
             learning.q[..., -1] = 1.0 if all_rows else learning.q[..., -1]
             learn(world, given, drivers, learning, kernel.no_tallies(), steps)
         found.append((*drivers, *taught(world, learning)))

@@ -37,7 +37,7 @@ def test_words_for_what_is_seen() -> None:
         ([[0, 1], [1, 0]], r"signal: shape \(2, 2\) must be \(4, 4\): \[own karma\]\[peer's karma\]"),
         ([[0, 1, 0.5, 0]] * 4, r"signal\[0\]\[2\]: 0.5 must be a whole number in 0..15"),
         ([[0, -1, 0, 0]] * 4, r"signal\[0\]\[1\]: -1 must be a whole number in 0..15"),
-        ([["a"]], "signal: must be a word, or a table"),
+        ([["a"]], "signal: must be a table of 4 rows of 4 whole numbers"),
     ],
     ids=["word", "shape", "half", "negative", "letters"],
 )

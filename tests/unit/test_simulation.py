@@ -158,10 +158,10 @@ def test_studies_find_it_by_its_kind() -> None:
     [
         ({"plays": "dice"}, "plays: 'dice' must be one of equilibrium, uniform"),
         ({"plays": "absent.json"}, "plays: 'absent.json' must be one of"),
-        ({"evaluation": 0}, "evaluation: 0 must be a whole number of at least 1"),
-        ({"warm_up": -1}, "warm_up: -1 must be a whole number of at least 0"),
+        ({"evaluation": 0}, "evaluation: 0 must be at least 1"),
+        ({"warm_up": -1}, "warm_up: -1 must be at least 0"),
         ({"beta": 0.0}, "beta: 0 must be above 0"),
-        ({"exploration": 1.5}, r"exploration: 1.5 must be in \[0, 1\]"),
+        ({"exploration": 1.5}, "exploration: 1.5 must be at most 1"),
     ],
 )
 def test_options_out_of_range(options: dict[str, Any], message: str) -> None:

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Le, Lt
 
-from rivalry.core.registry import near
 from rivalry.core.validate import checked, limit
 from rivalry.economies.city.classes import centre_of, classes_of, unavoidable
 from rivalry.economies.city.free_flow import FreeFlow, Trips, of_agents, of_distribution
@@ -27,7 +26,7 @@ from rivalry.economies.city.travellers import (
     travellers,
 )
 from rivalry.economies.karma.agents import check_initial, counts, dealt
-from rivalry.economies.karma.checks import numbers, one_of, whole
+from rivalry.economies.karma.checks import check_keys, numbers, whole
 from rivalry.tables.kernels import shapes
 
 PRICES = {
@@ -157,19 +156,18 @@ def city(
     given = dict(locals())
     whole("max_karma", max_karma, 1)
     whole("allocation", allocation, 0)
-    _flag("exclude_same_node", exclude_same_node)
     graph, slots = network_of(network), slots_of(given)
     who, given_count = travellers(given, slots)
     count = _count(given_count, routes)
     limit("agents", count, slots)
     mean = float(numbers("mean_karma", mean_karma, most=max_karma))
-    type_of = _types(who, count)
+    type_of = np.repeat(np.arange(len(who.share)), counts(count, who.share, who.names))
     made = routed(graph, given) if routes is not None else random_allocation(graph, given, count, slots)
     rooms, rule = capacity_of(capacity, graph, count)
     expected = _expected(made, type_of, who, len(graph.lanes))
     centre, _ = centre_of(graph, expected.wanting, rooms)
     band = coalition_of(coalition, classes_of(unavoidable(made.journeys, centre)[made.slots]), allocation)
-    found = City(
+    return City(
         network=graph,
         journeys=made.journeys,
         slots=made.slots,
@@ -185,20 +183,19 @@ def city(
         toll=karma_of("toll", toll, graph, expected.wanting, rooms),
         subsidy=karma_of("subsidy", subsidy, graph, expected.wanting, rooms),
         coalition=band,
-        local=_share("local", local),
+        local=float(local),
         mean_karma=mean,
         most=max_karma,
         price=_price(payment, graph, rooms, expected),
-        uncontended=int(_flag("charge_uncontended", charge_uncontended)),
-        dormant_share=int(not _flag("exclude_dormant", exclude_dormant)),
-        tie=TIES[one_of("tie", tie, tuple(TIES))],
+        uncontended=int(charge_uncontended),
+        dormant_share=int(not exclude_dormant),
+        tie=TIES[tie],
         transfer=_transfer(transfer, band),
         sizes=who.sizes,
         type_names=who.names,
         planning=planning,
         notes=(rule,) if rule else (),
     )
-    return found
 
 
 def _count(given_count: int | None, routes: Any) -> int:
@@ -207,11 +204,6 @@ def _count(given_count: int | None, routes: Any) -> int:
     if given_count is not None and given_count != len(routes):
         raise ValueError(f"agents: {given_count} must be {len(routes)}, as many as routes")
     return len(routes)
-
-
-def _types(who: Travellers, count: int) -> np.ndarray:
-    """Return the type of every agent. Raises `ValueError`."""
-    return np.repeat(np.arange(len(who.share)), counts(count, who.share, who.names))
 
 
 def _expected(made: Allocation, type_of: np.ndarray, who: Travellers, lanes: int) -> FreeFlow:
@@ -230,23 +222,10 @@ def _initial(given: Any, agents: int, mean_karma: float, most: int) -> np.ndarra
     return found.astype(np.int64)
 
 
-def _flag(name: str, given: object) -> bool:
-    if not isinstance(given, bool):
-        raise ValueError(f"{name}: {given!r} must be true or false")
-    return given
-
-
 def _transfer(given: str, coalition: np.ndarray) -> int:
-    found = TRANSFERS[one_of("transfer", given, tuple(TRANSFERS))]
+    found = TRANSFERS[given]
     if found not in (shapes.NO_TRANSFER, INDEPENDENT) and coalition.sum() < 2:
         raise ValueError(f"transfer: {given!r} needs a coalition of at least two agents; give coalition")
-    return found
-
-
-def _share(name: str, value: object) -> float:
-    found = float(numbers(name, value))
-    if not 0 <= found <= 1:
-        raise ValueError(f"{name}: {found:g} must be in [0, 1]")
     return found
 
 
@@ -256,7 +235,7 @@ def _price(payment: str, network: Network, capacity: np.ndarray, expected: FreeF
         lane = int(np.argmax(expected.wanting))
         who = f"lane {lane} has {expected.wanting[lane]:.3g} for {capacity[lane]} places"
         raise ValueError(f"payment: 'PBP': pay bid to peer needs exactly two competitors; {who}; use PBS")
-    return PRICES[one_of("payment", payment, ("PBS", *list(PRICES)[1:]))]
+    return PRICES[payment]
 
 
 def capacity_of(given: object, network: Network, agents: int) -> tuple[np.ndarray, str]:
@@ -274,13 +253,9 @@ def capacity_of(given: object, network: Network, agents: int) -> tuple[np.ndarra
     rows = _rows("capacity", given, network, max(floor, 1))
     found = np.zeros(lanes, dtype=np.int64)
     for k, (where, value) in enumerate(rows):
-        if value == UNLIMITED:
-            found[k] = agents
-            continue
-        if not _is_number(value) or not 0 <= value < np.inf or value % 1:
-            text = f"{value:g}" if _is_number(value) else repr(value)
-            raise ValueError(f"{where}: {text} must be a whole number, at least 0, or '{UNLIMITED}'")
-        found[k] = min(int(value), agents)
+        if value != UNLIMITED:
+            _check(where, value, places=True)
+        found[k] = agents if value == UNLIMITED else min(int(value), agents)
     if not found.any():
         raise ValueError("capacity: 0 on every lane; must be at least 1 somewhere")
     return found, ""
@@ -305,10 +280,7 @@ def karma_of(
 def _by_load(
     name: str, given: Mapping[str, Any], network: Network, load: np.ndarray, capacity: np.ndarray
 ) -> np.ndarray:
-    known = ("kind", "slope", "from")
-    for key in given:
-        if key not in known:
-            raise ValueError(f"{name}.{key}: is unknown; {near(str(key), known)}")
+    check_keys(name, given, ("kind", "slope", "from"))
     if given["kind"] != "load":
         raise ValueError(f"{name}.kind: {given['kind']!r} is unknown; must be load")
     if "slope" not in given:
@@ -322,10 +294,12 @@ def _by_load(
     return found
 
 
-def _check(where: str, value: object) -> None:
-    if not _is_number(value) or not 0 <= value < np.inf:  # type: ignore[operator]
-        text = f"{value:g}" if _is_number(value) else repr(value)
-        raise ValueError(f"{where}: {text} must be a number, at least 0")
+def _check(where: str, value: Any, *, places: bool = False) -> None:
+    """Raise `ValueError` for anything but a number of at least 0, or of ``places`` on a lane."""
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not number or not 0 <= value < np.inf or (places and value % 1):
+        rule = f"a whole number, at least 0, or '{UNLIMITED}'" if places else "a number, at least 0"
+        raise ValueError(f"{where}: {f'{value:g}' if number else repr(value)} must be {rule}")
 
 
 def _rows(name: str, given: object, network: Network, rest: float) -> list[tuple[str, Any]]:
@@ -352,7 +326,3 @@ def _of_table(name: str, given: Mapping[str, Any], network: Network, rest: float
                 raise ValueError(f"{name}: {key!r} is unknown; did you mean {close[0]!r}?")
             rows[network.lane_of(str(key), name)] = (f"{name}.{key}", value)
     return rows
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)

@@ -77,6 +77,7 @@ class City(eqx.Module):
 
     def world(self) -> shapes.CityArrays:
         """Return the city as arrays for the kernels; every array is a copy."""
+        journeys = {name: _whole(part) for name, part in self.journeys._asdict().items()}
         return shapes.CityArrays(
             type_of=_whole(self.type_of),
             stakes=_real(self.stakes),
@@ -86,11 +87,7 @@ class City(eqx.Module):
             karma=_whole(self.karma),
             most=self.most,
             journeys=_whole(self.slots),
-            begins=_whole(self.journeys.begins),
-            lane=_whole(self.journeys.lane),
-            after=_whole(self.journeys.after),
-            back=_whole(self.journeys.back),
-            options=_whole(self.journeys.options),
+            **journeys,
             capacity=_whole(self.capacity),
             price=self.price,
             uncontended=self.uncontended,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.registry import near
-from rivalry.economies.city.networks import CORE, ENTRY, EXIT, Network, plain, stubs
+from rivalry.economies.city.networks import CORE, ENTRY, EXIT, Network, network_of_lists, plain, stubs
 
 KEYS = ("nodes", "lanes", "terminals", "origins", "destinations", "name", "kind", "path")
 ENDINGS = (".json", ".graphml", ".csv")
@@ -254,18 +254,10 @@ def _made(
             home[node] = beside.pop()
     stub = home != np.arange(len(names))
     from_stub, to_stub = stub[np.array(lanes)].T
-    return Network(
-        nodes=tuple(names),
-        at=at,
-        lanes=np.array(lanes, dtype=np.int64),
-        kinds=np.select([from_stub, to_stub], [ENTRY, EXIT], CORE),
-        origins=np.array(origins, dtype=np.int64),
-        destinations=np.array(destinations, dtype=np.int64),
-        home=home,
-        side=np.full(len(names), -1),
-        centre=np.zeros(len(lanes), dtype=bool),
-        name=name,
-    )
+    kinds = np.select([from_stub, to_stub], [ENTRY, EXIT], CORE)
+    side, centre = [-1] * len(names), [False] * len(lanes)
+    trips = {"origins": origins, "destinations": destinations}
+    return network_of_lists(name, names, at, centre, lanes=lanes, kinds=kinds, **trips, home=home, side=side)
 
 
 def _check_joined(network: Network) -> None:

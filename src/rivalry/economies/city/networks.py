@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import numpy as np
@@ -85,8 +86,9 @@ def stubs(rows: int = 4, cols: int = 4) -> Network:
         kinds += [ENTRY, EXIT]
         home.append(there)
         side.append(where)
-    ends = np.arange(rows * cols, len(nodes))
-    return _made(f"stubs_{rows}x{cols}", nodes, at, lanes, ends, kinds, home, side, _middle(rows, cols))
+    ends, centre = np.arange(rows * cols, len(nodes)), _middle(lanes, rows, cols)
+    numbers: dict[str, Any] = {"lanes": lanes, "kinds": kinds, "origins": ends, "destinations": ends}
+    return network_of_lists(f"stubs_{rows}x{cols}", nodes, at, centre, **numbers, home=home, side=side)
 
 
 def plain(rows: int = 5, cols: int = 5) -> Network:
@@ -99,9 +101,10 @@ def plain(rows: int = 5, cols: int = 5) -> Network:
     nodes, at, lanes = _grid(rows, cols)
     row, col = np.divmod(np.arange(rows * cols), cols)
     side = np.select([row == 0, col == cols - 1, row == rows - 1, col == 0], [0, 1, 2, 3], -1)
-    ends, own = np.flatnonzero(side >= 0), list(range(len(nodes)))
+    ends, centre, own = np.flatnonzero(side >= 0), _middle(lanes, rows, cols), np.arange(len(nodes))
     kinds = [CORE] * len(lanes)
-    return _made(f"plain_{rows}x{cols}", nodes, at, lanes, ends, kinds, own, side, _middle(rows, cols))
+    numbers: dict[str, Any] = {"lanes": lanes, "kinds": kinds, "origins": ends, "destinations": ends}
+    return network_of_lists(f"plain_{rows}x{cols}", nodes, at, centre, **numbers, home=own, side=side)
 
 
 def _grid(rows: int, cols: int) -> tuple[list[str], list[tuple[float, float]], list[tuple[int, int]]]:
@@ -118,33 +121,20 @@ def _grid(rows: int, cols: int) -> tuple[list[str], list[tuple[float, float]], l
     return names, at, lanes
 
 
-def _middle(rows: int, cols: int) -> set[int]:
-    """Return the four nodes in the middle of a grid with even sides, or none."""
+def _middle(lanes: Sequence[tuple[int, int]], rows: int, cols: int) -> list[bool]:
+    """Return whether each lane is between the four nodes in the middle of a grid with even sides."""
     if rows % 2 or cols % 2 or min(rows, cols) < 4:
-        return set()
-    return {r * cols + c for r in (rows // 2 - 1, rows // 2) for c in (cols // 2 - 1, cols // 2)}
+        return [False] * len(lanes)
+    middle = {r * cols + c for r in (rows // 2 - 1, rows // 2) for c in (cols // 2 - 1, cols // 2)}
+    return [a in middle and b in middle for a, b in lanes]
 
 
-def _made(
-    name: str,
-    nodes: Sequence[str],
-    at: Sequence[Sequence[float]],
-    lanes: Sequence[tuple[int, int]],
-    ends: np.ndarray,
-    kinds: Sequence[int],
-    home: Sequence[int],
-    side: Sequence[int] | np.ndarray,
-    middle: set[int],
-) -> Network:
+def network_of_lists(name: str, nodes: Sequence[str], at: Any, centre: Any, **numbers: Any) -> Network:
+    """Return the network of lists or arrays; ``numbers`` are the fields of integers."""
     return Network(
         nodes=tuple(nodes),
         at=np.array(at, dtype=float),
-        lanes=np.array(lanes, dtype=np.int64),
-        kinds=np.array(kinds, dtype=np.int64),
-        origins=np.array(ends, dtype=np.int64),
-        destinations=np.array(ends, dtype=np.int64),
-        home=np.array(home, dtype=np.int64),
-        side=np.array(side, dtype=np.int64),
-        centre=np.array([a in middle and b in middle for a, b in lanes]),
+        centre=np.array(centre, dtype=bool),
         name=name,
+        **{field: np.array(part, dtype=np.int64) for field, part in numbers.items()},
     )

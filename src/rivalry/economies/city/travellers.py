@@ -15,14 +15,13 @@ from rivalry.economies.city.journeys import Journeys, at_nodes, at_start, fixed
 from rivalry.economies.city.networks import Network
 from rivalry.economies.city.shortest_paths import Paths, between, distances, padded, shortest
 from rivalry.economies.karma.chains import stationary
-from rivalry.economies.karma.checks import check_keys, numbers, one_of, shares_of, whole
+from rivalry.economies.karma.checks import check_keys, numbers, one_of, tables_of_types, whole
 
 AGENTS = 1000
 KEYS = ("name", "share", "count", "urgencies", "urgency_law", "p_dormant", "trip_law", "gamma")
 """Keys of the table of a type."""
 
 OWN = KEYS[3:]
-PLANNING = ("none", "start", "nodes")
 SLOTS = 2
 COALITION_KEYS = ("agents", "from")
 ORIGINS = ("first", *CLASSES, "random")
@@ -45,33 +44,14 @@ class Travellers(NamedTuple):
 
 def travellers(given: Mapping[str, Any], slots: int) -> tuple[Travellers, int | None]:
     """Return the types of agents, and the number of agents if given. Raises `ValueError`."""
-    tables: Any = given["types"]
-    count = None if given["agents"] is None else whole("agents", given["agents"], 1)
+    tables, shares, count = tables_of_types(given, KEYS)
     base = {name: given[name] for name in OWN}
-    if tables is None:
-        return _in_a_hurry(_joined([_one("", base, slots)], ("agents",), [1.0])), count
-    if not isinstance(tables, list | tuple) or not tables:
-        raise ValueError(f"types: {tables!r} must be a list of tables, at least one")
-    for k, table in enumerate(tables):
-        check_keys(f"types[{k}]", table, KEYS)
-    shares, counted = shares_of(tables)
-    if count is not None and counted is not None and count != counted:
-        raise ValueError(f"agents: {count} must be {counted}, the sum of the types' counts")
-    names = tuple(str(table.get("name", f"type {k}")) for k, table in enumerate(tables))
-    for k, name in enumerate(names):
-        if name in names[:k]:
-            raise ValueError(f"types[{k}].name: {name!r} must differ from those of the other types")
-    made = [_one(f"types[{k}].", base | dict(table), slots) for k, table in enumerate(tables)]
-    return _in_a_hurry(_joined(made, names, shares)), counted if count is None else count
-
-
-def _in_a_hurry(who: Travellers) -> Travellers:
-    """Return ``who``. Raises `ValueError` where no type has a positive urgency."""
-    # one such type is enough: agents of another may travel only to collect karma
+    made = [_one(where, base | table, slots) for where, table in tables.items()]
+    who = _joined(made, tuple(table["name"] for table in tables.values()), shares)
+    # one type in a hurry is enough: agents of another may travel only to collect karma
     if not np.any(who.stakes > 0):
-        urgencies = who.stakes[0, : who.sizes[0]].tolist()
-        raise ValueError(f"urgencies: {urgencies} must not all be 0: nobody would bid")
-    return who
+        raise ValueError(f"urgencies: {made[0].urgencies.tolist()} must not all be 0: nobody would bid")
+    return who, count
 
 
 class _Type(NamedTuple):
@@ -234,7 +214,7 @@ def _planned(
 
     With ``random_paths``, ``paths`` are all shortest paths, and the numbers were drawn from them.
     """
-    planning, alternatives = one_of("planning", given["planning"], PLANNING), given["alternatives"]
+    planning, alternatives = given["planning"], given["alternatives"]
     if alternatives is not None:
         whole("alternatives", alternatives, 1)  # idle unless planning is "start": studies sweep over planning
     ends, even = paths.ends[numbers], np.full(len(paths.lanes), 1 / len(paths.lanes))
@@ -306,15 +286,11 @@ def coalition_of(given: object, kinds: np.ndarray, seed: int) -> np.ndarray:
     """
     table = {"agents": given} if not isinstance(given, Mapping) else given
     name = "coalition.agents" if table is given else "coalition"
-    for key in table:
-        if key not in COALITION_KEYS:
-            raise ValueError(f"coalition.{key}: is unknown; {near(str(key), COALITION_KEYS)}")
+    check_keys("coalition", table, COALITION_KEYS)
     if "agents" not in table:
         raise ValueError("coalition.agents: is missing; must be how many collude")
-    count, origin = (
-        whole(name, table["agents"], 0),
-        one_of("coalition.from", table.get("from", "first"), ORIGINS),
-    )
+    count = whole(name, table["agents"], 0)
+    origin = one_of("coalition.from", table.get("from", "first"), ORIGINS)
     among = np.flatnonzero(kinds == CLASSES.index(origin)) if origin in CLASSES else np.arange(len(kinds))
     if count > len(among):
         who = f"the {origin} agents there are" if origin in CLASSES else "the number of agents"

@@ -12,17 +12,8 @@ from rivalry.economies.karma.chains import stationary
 
 AGENTS = 100
 ROUNDING = 1e-8  # tolerance of shares and of numbers of agents
-KEYS = (
-    "name",
-    "urgencies",
-    "chain",
-    "private_names",
-    "gamma",
-    "share",
-    "count",
-    "initial_karma",
-    "max_karma",
-)
+OWN = ("urgencies", "chain", "private_names", "gamma")  # keys of the game that a type may have of its own
+KEYS = ("name", *OWN, "share", "count", "initial_karma", "max_karma")
 """Keys of the table of a type."""
 
 
@@ -64,17 +55,14 @@ def numbers(name: str, value: object, *, dims: int = 0, most: float = np.inf) ->
     except (TypeError, ValueError):
         raise ValueError(f"{name}: {value!r} must be {'a number' if dims == 0 else 'numbers'}") from None
     if isinstance(value, bool | str) or found.ndim != dims or not found.size:
-        raise ValueError(f"{name}: {value!r} must be {_form(dims)}")
+        form = ("one number", "a list of numbers, at least one", "a table of numbers")[dims]
+        raise ValueError(f"{name}: {value!r} must be {form}")
     plain = name.split(".")[-1]
     for index, entry in np.ndenumerate(found):
         why = refusal(plain, float(entry), most)
         if why:
             raise ValueError(f"{name}{''.join(f'[{k}]' for k in index)}: {entry:g} {why}")
     return found
-
-
-def _form(dims: int) -> str:
-    return ("one number", "a list of numbers, at least one", "a table of numbers")[dims]
 
 
 def whole(name: str, value: object, minimum: int) -> int:
@@ -109,27 +97,40 @@ def tax_of(tax: object, most: int) -> np.ndarray:
 
 def kinds_of(given: Mapping[str, Any]) -> tuple[list[Kind], int | None]:
     """Return the types of agents, and the number of agents if given. Raises `ValueError`."""
+    tables, shares, count = tables_of_types(given, KEYS)
+    base = {name: given[name] for name in OWN}
+    kinds = [
+        _kind(where, base | table, share, given["max_karma"])
+        for (where, table), share in zip(tables.items(), shares, strict=True)
+    ]
+    return kinds, count
+
+
+def tables_of_types(
+    given: Mapping[str, Any], known: Sequence[str]
+) -> tuple[dict[str, dict[str, Any]], list[float], int | None]:
+    """Return the tables of ``types``, their shares of the population, and the number of agents if given.
+
+    Every table has a name, and its key is its place in messages. Without types there is one, of all agents.
+    Raises `ValueError`.
+    """
     tables: Any = given["types"]
-    given_count = None if given["agents"] is None else whole("agents", given["agents"], 1)
-    base = {name: given[name] for name in ("urgencies", "chain", "private_names", "gamma")}
+    count = None if given["agents"] is None else whole("agents", given["agents"], 1)
     if tables is None:
-        return [_kind("", {"name": "agents"} | base, 1.0, given["max_karma"])], given_count
+        return {"": {"name": "agents"}}, [1.0], count
     if not isinstance(tables, list | tuple) or not tables:
         raise ValueError(f"types: {tables!r} must be a list of tables, at least one")
     for k, table in enumerate(tables):
-        check_keys(f"types[{k}]", table, KEYS)
+        check_keys(f"types[{k}]", table, known)
     shares, counted = shares_of(tables)
-    if given_count is not None and counted is not None and given_count != counted:
-        raise ValueError(f"agents: {given_count} must be {counted}, the sum of the types' counts")
-    made = [
-        _kind(f"types[{k}].", base | {"name": f"type {k}"} | table, share, given["max_karma"])
-        for k, (table, share) in enumerate(zip(tables, shares, strict=True))
-    ]
-    names = [kind.name for kind in made]
+    if count is not None and counted is not None and count != counted:
+        raise ValueError(f"agents: {count} must be {counted}, the sum of the types' counts")
+    names = [str(table.get("name", f"type {k}")) for k, table in enumerate(tables)]
     for k, name in enumerate(names):
         if name in names[:k]:
             raise ValueError(f"types[{k}].name: {name!r} must differ from those of the other types")
-    return made, counted if given_count is None else given_count
+    named = {f"types[{k}].": {**table, "name": names[k]} for k, table in enumerate(tables)}
+    return named, shares, counted if count is None else count
 
 
 def check_keys(where: str, table: object, known: Sequence[str]) -> None:
@@ -178,7 +179,7 @@ def _kind(where: str, table: Mapping[str, Any], share: float, max_karma: int) ->
             f"{where}private_names: {names!r} must be {size} labels, one for each of the urgencies"
         )
     return Kind(
-        name=str(table["name"]),
+        name=table["name"],
         urgencies=urgencies,
         chain=chain,
         private_names=() if names is None else tuple(map(str, names)),

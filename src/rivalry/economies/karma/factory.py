@@ -27,15 +27,12 @@ from rivalry.tables.kernels.shapes import (
 )
 
 TIES = {"coin": COIN, "lowest_index": LOWEST_INDEX, "highest_urgency": HIGHEST_STAKE, "nobody": NOBODY}
-IDLE = ("none", "random")
 
 NotNegative = Annotated[float, Ge(0)]
 Chance = Annotated[float, Ge(0), Le(1)]
-PAYMENTS = ("PBP", "PBS", "difference", "highest_losing_bid", "fixed_price", "table")
 RECEIVERS = {"peer": PEER, "society": SOCIETY}
 OVERFLOWS = {"surplus": SURPLUS, "winner_pays_room": ROOM, "burn": BURN}
 FIXED = {"PBP": "peer", "PBS": "society"}  # rules whose name determines the receiver
-SIGNALS = ("none", "richer", "karma")
 
 
 @checked
@@ -127,14 +124,14 @@ def karma(
     given = dict(locals())
     whole("max_karma", max_karma, 1)
     kinds, given_count = kinds_of(given)
-    payee = receiver_of(one_of("payment", payment, PAYMENTS), receiver)
+    payee = receiver_of(payment, receiver)
     table = charge_of(payment, price, charge, max_karma)
     beyond = overflow_of(overflow, payee)
     mean = float(numbers("mean_karma", mean_karma, most=max_karma))
     limit("max_karma", sum(len(kind.urgencies) for kind in kinds) * (max_karma + 1), max_karma + 1)
     count = AGENTS if given_count is None else given_count
     limit("agents", count)
-    if count % 2 == 1 and one_of("idle", idle, IDLE) == "none":
+    if count % 2 == 1 and idle == "none":
         raise ValueError(f"agents: {count} must be even, or idle = 'random'")
     seen = signal_of(signal, max_karma)
     if count % 2 == 1 and seen.size:
@@ -145,7 +142,7 @@ def karma(
         dealt(count, mean)
     if beyond == BURN:
         warn("overflow: 'burn' does not conserve karma: what losers cannot hold is lost", stacklevel=3)
-    economy = KarmaEconomy(
+    return KarmaEconomy(
         **_tables(kinds),
         mean_karma=put(mean),
         tax=put(tax_of(tax, max_karma)),
@@ -154,14 +151,13 @@ def karma(
         initial=initial,
         most=max_karma,
         receiver=payee,
-        tie=TIES[one_of("tie", tie, tuple(TIES))],
+        tie=TIES[tie],
         overflow=beyond,
         own_bid=bool(np.all(table == charge_of("PBP", None, None, max_karma))),
         agents=count,
         every=whole("redistribute_every", redistribute_every, 1),
-        idle=IDLE.index(one_of("idle", idle, IDLE)),
+        idle=int(idle == "random"),
     )
-    return economy
 
 
 def _tables(kinds: list[Kind]) -> dict[str, Any]:
@@ -219,58 +215,57 @@ def charge_of(payment: str, price: object, charge: object, max_karma: int) -> np
     >>> charge_of("difference", None, None, 2).tolist()
     [[0, 0, 0], [1, 0, 0], [2, 1, 0]]
     """
-    one_of("payment", payment, PAYMENTS)
     if (payment == "fixed_price") != (price is not None):
         raise ValueError(f"price: {price!r} goes with payment = 'fixed_price', and must be given there alone")
     if (payment == "table") != (charge is not None):
         raise ValueError("charge: goes with payment = 'table', and must be given there alone")
     own, other = np.indices((max_karma + 1, max_karma + 1))
     if payment == "table":
-        return _charge_table(charge, max_karma)
-    if payment == "fixed_price":
+        found = _whole_table(
+            "charge", charge, "[bid][rival's bid]", np.where(other <= own, own, -1), ", at most the bid"
+        )
+    elif payment == "fixed_price":
         found = np.minimum(whole("price", price, 0), own)
     else:
         found = {"difference": own - other, "highest_losing_bid": other}.get(payment, own)
     return np.tril(found).astype(np.int64)
 
 
-def _charge_table(charge: object, max_karma: int) -> np.ndarray:
-    """Return a custom payment table. Raises `ValueError`."""
-    levels = max_karma + 1
+def _whole_table(name: str, given: object, axes: str, most: np.ndarray, note: str = "") -> np.ndarray:
+    """Return a custom table of integers from 0 to ``most``, negative where any is allowed.
+
+    Raises `ValueError` that names the ``axes``.
+    """
     try:
-        found = np.asarray(charge, dtype=float)
+        found = np.asarray(given, dtype=float)
     except (TypeError, ValueError):
-        raise ValueError(f"charge: must be a table of {levels} rows of {levels} whole numbers") from None
-    if found.shape != (levels, levels):
-        raise ValueError(f"charge: shape {found.shape} must be ({levels}, {levels}): [bid][rival's bid]")
-    for b, c in np.argwhere(np.tri(levels, dtype=bool)):
-        paid = found[b, c]
-        if not (0 <= paid <= b and paid == np.round(paid)):
-            raise ValueError(f"charge[{b}][{c}]: {paid:g} must be a whole number in 0..{b}, at most the bid")
-    return np.tril(found).astype(np.int64)
+        rule = f"a table of {len(most)} rows of {len(most)} whole numbers, {axes}"
+        raise ValueError(f"{name}: must be {rule}") from None
+    if found.shape != most.shape:
+        raise ValueError(f"{name}: shape {found.shape} must be {most.shape}: {axes}")
+    for i, j in np.argwhere((most >= 0) & ~((found >= 0) & (found <= most) & (found == np.round(found)))):
+        rule = f"must be a whole number in 0..{most[i, j]}{note}"
+        raise ValueError(f"{name}[{i}][{j}]: {found[i, j]:g} {rule}")
+    return found
 
 
-def receiver_of(payment: str, receiver: object) -> int:
+def receiver_of(payment: str, receiver: str | None) -> int:
     """Return the receiver: implied by the rule's name, else as given, else the loser. Raises `ValueError`."""
     named = FIXED.get(payment)
     if receiver is None:
         return RECEIVERS[named or "peer"]
-    word = one_of("receiver", receiver, tuple(RECEIVERS))
-    if named not in (None, word):
-        other = next(rule for rule, who in FIXED.items() if who == word)
-        raise ValueError(f"receiver: {word!r} clashes with payment = {payment!r}; use {other!r}")
-    return RECEIVERS[word]
+    if named not in (None, receiver):
+        other = next(rule for rule, who in FIXED.items() if who == receiver)
+        raise ValueError(f"receiver: {receiver!r} clashes with payment = {payment!r}; use {other!r}")
+    return RECEIVERS[receiver]
 
 
-def overflow_of(overflow: object, receiver: int) -> int:
+def overflow_of(overflow: str, receiver: int) -> int:
     """Return the code of the rule for karma that a loser cannot hold. Raises `ValueError`."""
-    word = one_of("overflow", overflow, tuple(OVERFLOWS))
-    if receiver == SOCIETY and word != "surplus":
-        raise ValueError(
-            f"overflow: {word!r} is about what losers receive, and clashes with payments to society;"
-            " must be 'surplus'"
-        )
-    return OVERFLOWS[word]
+    if receiver == SOCIETY and overflow != "surplus":
+        why = "is about what losers receive, and clashes with payments to society; must be 'surplus'"
+        raise ValueError(f"overflow: {overflow!r} {why}")
+    return OVERFLOWS[overflow]
 
 
 def signal_of(signal: object, max_karma: int) -> np.ndarray:
@@ -284,24 +279,9 @@ def signal_of(signal: object, max_karma: int) -> np.ndarray:
     """
     own, peer = np.indices((max_karma + 1, max_karma + 1))
     if isinstance(signal, str):
-        word = one_of("signal", signal, SIGNALS)
-        found = {"none": 0 * own, "richer": 1 + np.sign(peer - own), "karma": peer}[word]
+        words = {"none": 0 * own, "richer": 1 + np.sign(peer - own), "karma": peer}
+        found = words[one_of("signal", signal, tuple(words))]
     else:
-        found = _signal_table(signal, max_karma + 1)
+        most = np.full_like(own, own.size - 1)  # there are no more pairs of karma levels
+        found = _whole_table("signal", signal, "[own karma][peer's karma]", most)
     return found.astype(np.int64) if found.any() else np.zeros((0, 0), dtype=np.int64)
-
-
-def _signal_table(signal: object, levels: int) -> np.ndarray:
-    """Return a custom signal table. Raises `ValueError`."""
-    rule = f"[own karma][peer's karma], {levels} rows of {levels} whole numbers"
-    try:
-        found = np.asarray(signal, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"signal: must be a word, or a table {rule}") from None
-    if found.shape != (levels, levels):
-        raise ValueError(f"signal: shape {found.shape} must be ({levels}, {levels}): {rule}")
-    most = levels**2 - 1  # there are no more pairs of karma levels
-    for own, peer in np.argwhere(~((found >= 0) & (found <= most) & (found == np.round(found)))):
-        what = f"{found[own, peer]:g} must be a whole number in 0..{most}"
-        raise ValueError(f"signal[{own}][{peer}]: {what}")
-    return found

@@ -50,12 +50,13 @@ class Policies(Simplex):
         full, head = self._shaped(x, name), "policy" if name == "policy" else f"{name}: policy"
         bids = np.arange(full.shape[1])
         above = bids[None, :] > np.tile(bids, len(full) // len(bids))[:, None]
-        for state, bid in np.argwhere(~np.isfinite(full) | (full < 0)):
-            where = f"{head} puts {full[state, bid]:g} on bid {bid} at {self._state(state)}"
-            raise ValueError(f"{where}; must be at least 0 and finite")
-        for state, bid in np.argwhere(above & (full != 0)):
-            where = f"{head} puts {full[state, bid]:g} on bid {bid} at {self._state(state)}"
-            raise ValueError(f"{where}; must be 0: no bid is above karma")
+        for wrong, rule in (
+            (~np.isfinite(full) | (full < 0), "must be at least 0 and finite"),
+            (above & (full != 0), "must be 0: no bid is above karma"),
+        ):
+            for state, bid in np.argwhere(wrong):
+                where = f"{head} puts {full[state, bid]:g} on bid {bid} at {self._state(state)}"
+                raise ValueError(f"{where}; {rule}")
         sums = full.sum(axis=1)
         for state in np.flatnonzero(np.abs(sums - 1) > ROUNDING):
             raise ValueError(f"{head} sums to {sums[state]:.10g} at {self._state(state)}; must sum to 1")

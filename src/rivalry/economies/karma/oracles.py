@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
@@ -21,10 +19,6 @@ from rivalry.economies.karma.transitions import given, level_of, spread
 from rivalry.population import oracles as populations
 from rivalry.population.distances import entropies
 from rivalry.tables.kernels.shapes import BURN, PEER, ROOM, Economy
-
-if TYPE_CHECKING:
-    from rivalry.economies.karma.model import Around, Distribution, KarmaEconomy, Policy
-
 
 BESIDE = 0.1  # how far below 0 a level of 0 may be during the search
 STARTS = ("uniform", "all_in", "zero")
@@ -153,23 +147,19 @@ def _(
     return Around(game.rivals(mu, pi), level_of(after, surplus))
 
 
-@populations.population_metrics.register(KarmaEconomy)
-def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
-    return population_metrics(game, env, mu, pi)
-
-
 @populations.analytic_constants.register(KarmaEconomy)
 def _(game: KarmaEconomy) -> Record:
     return analytic_constants(game)
 
 
-def population_metrics(game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy) -> Record:
+@populations.population_metrics.register(KarmaEconomy)
+def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
     """Return the metrics of a population; arrays by ``player`` are per type, means over its agents.
 
     ``efficiency`` is the mean reward per agent and step. ``entropy`` is the entropy of the policy in nats,
     the mean over all states.
     """
-    found = {name: np.asarray(array) for name, array in _measured(game, around, mu, pi).items()}
+    found = {name: np.asarray(array) for name, array in _measured(game, env, mu, pi).items()}
     dims: dict[str, tuple[str, ...]] = {
         **dict.fromkeys(("type_efficiency", "mean_karma", "win_rate"), ("player",)),
         **dict.fromkeys(("mean_bid", "karma_law"), ("player", "private", "karma")),
@@ -185,10 +175,15 @@ def population_metrics(game: KarmaEconomy, around: Around, mu: Distribution, pi:
 def _measured(game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy) -> dict[str, Array]:
     """Return the metrics as arrays, in one compiled program."""
     flows, karma, levels = game.flows(around, mu, pi), mu.reshape(game.shape), jnp.arange(game.most + 1)
-    of_type = _by_type(game, around, mu, pi)
+    weights = (mu[:, None] * pi).reshape(*game.shape, -1)
+    win = game.win_probabilities(around).win
+    won = jnp.repeat(win[game.tie_classes()][:, :, None, :], game.most + 1, axis=2)
+    efficiency = (weights * game.reward(around).reshape(weights.shape)).sum(axis=(1, 2, 3)) / game.share
     return {
-        "efficiency": game.share @ of_type["type_efficiency"],
-        **of_type,
+        "efficiency": game.share @ efficiency,
+        "type_efficiency": efficiency,
+        "mean_karma": (karma * levels).sum(axis=(1, 2)) / game.share,
+        "win_rate": (weights * won).sum(axis=(1, 2, 3)) / game.share,
         "level": around.level,
         "paid_to_society": flows.paid,
         "overflow": flows.overflow,
@@ -199,23 +194,6 @@ def _measured(game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy) 
         "mean_bid": (pi @ levels).reshape(game.shape),
         "karma_law": karma,
         "bid_law": mu @ pi,
-        "win_probability": game.win_probabilities(around).win,
+        "win_probability": win,
         "urgency": game.stakes,
-    }
-
-
-def _by_type(
-    game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy
-) -> dict[str, Float[Array, "type"]]:
-    """Return means over the agents of each type."""
-    _, _, levels = game.shape
-    won = jnp.repeat(game.win_probabilities(around).win[game.tie_classes()][:, :, None, :], levels, axis=2)
-    weights = (mu[:, None] * pi).reshape(*game.shape, levels)
-    reward = (weights * game.reward(around).reshape(weights.shape)).sum(axis=(1, 2, 3))
-    karma = (mu.reshape(game.shape) * jnp.arange(levels)).sum(axis=(1, 2))
-    wins = (weights * won).sum(axis=(1, 2, 3))
-    return {
-        "type_efficiency": reward / game.share,
-        "mean_karma": karma / game.share,
-        "win_rate": wins / game.share,
     }

@@ -152,47 +152,37 @@ def _turns(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple
     urgencies.
     """
     mean = w @ u
-    nu, carried, square = np.zeros(WIDTH), np.zeros((WIDTH, len(u))), 0.0
-    nu[WIDTH // 2] = 1.0
-    before = (nu, carried, square)
+    if_lost, if_won = mean / 2 - u, mean / 2
+
+    def turn(nu: np.ndarray, carried: np.ndarray, square: float) -> tuple[np.ndarray, np.ndarray, float]:
+        lost = (np.cumsum(nu) - nu / 2)[:, None]  # the agent with more wins loses
+        there = nu[:, None] * w
+        square += float(np.sum(there * (lost * if_lost**2 + (1 - lost) * if_won**2)))
+        square += 2 * float(np.sum(carried * (lost * if_lost + (1 - lost) * if_won)))
+        stay = lost * (carried + there * if_lost)
+        rise = (1 - lost) * (carried + there * if_won)
+        after = lost[:, 0] * nu + np.roll((1 - lost[:, 0]) * nu, 1)
+        return after, (stay + np.roll(rise, 1, axis=0)) @ chain, square
+
+    now = (np.zeros(WIDTH), np.zeros((WIDTH, len(u))), 0.0)
+    now[0][WIDTH // 2] = 1.0
+    before = now
     for step in range(steps):
         if step % 2 == 0:  # half the steps are won: wins are counted relative to that
+            nu, carried, square = now
             if step:
                 nu, carried = np.roll(nu, -1), np.roll(carried, -1, axis=0)
+            now = (nu, carried, square)
             change = max(np.abs(nu - before[0]).max(), np.abs(carried - before[1]).max() / max(u.max(), 1.0))
             if step and change <= STEADY:
-                square += (steps - step) // 2 * (square - before[2])
-                if steps % 2:
-                    nu, carried, square = _turn(nu, carried, square, u, chain, w, mean)
+                now = (nu, carried, square + (steps - step) // 2 * (square - before[2]))
+                now = turn(*now) if steps % 2 else now
                 break
-            before = (nu, carried, square)
-        nu, carried, square = _turn(nu, carried, square, u, chain, w, mean)
+            before = now
+        now = turn(*now)
+    nu, _, square = now
     wins = np.arange(WIDTH)
     return -mean / 2, square, float(nu @ (wins - nu @ wins) ** 2)
-
-
-def _turn(
-    nu: np.ndarray,
-    carried: np.ndarray,
-    square: float,
-    u: np.ndarray,
-    chain: np.ndarray,
-    w: np.ndarray,
-    mean: float,
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Take one step of `_turns`."""
-    lost = (np.cumsum(nu) - nu / 2)[:, None]  # the agent with more wins loses
-    there = nu[:, None] * w
-    if_lost, if_won = mean / 2 - u, mean / 2
-    square += float(np.sum(there * (lost * if_lost**2 + (1 - lost) * if_won**2)))
-    square += 2 * float(np.sum(carried * (lost * if_lost + (1 - lost) * if_won)))
-    stay = lost * (carried + there * if_lost)
-    rise = (1 - lost) * (carried + there * if_won)
-    return (
-        lost[:, 0] * nu + np.roll((1 - lost[:, 0]) * nu, 1),
-        (stay + np.roll(rise, 1, axis=0)) @ chain,
-        square,
-    )
 
 
 Tie = Literal["coin", "nobody"]
@@ -288,14 +278,9 @@ class Counterexample(NamedTuple):
         for u, p, k in zip(self.urgencies, self.distribution, self.karma, strict=True):
             lines.append(f"urgency {u:g}, chance {p:g}, mean karma {k @ np.arange(len(k)):.6g}")
         for name, table in zip(("bids ", "bids'"), self.bids, strict=True):
-            lines += [
-                f"{name} at {u:g}: {_row(row, digits)}" for u, row in zip(self.urgencies, table, strict=True)
-            ]
+            for u, row in zip(self.urgencies, table, strict=True):
+                lines.append(f"{name} at {u:g}: {' '.join(f'{value:.{digits}f}' for value in row)}")
         return "\n".join([*lines, f"A = {matrix}"])
-
-
-def _row(row: np.ndarray, digits: int) -> str:
-    return " ".join(f"{value:.{digits}f}" for value in row)
 
 
 def find_counterexample(
@@ -384,15 +369,18 @@ def analytic_constants(game: KarmaEconomy) -> Record:
     positive ``lasry_lions``.
     """
     found: Record = {}
+    own = [_own(game, k) for k in range(len(game.type_names))]
     for name, tight in (("lipschitz", False), ("lipschitz_tight", True)):
-        each = [_constants(game, k, tight) for k in range(len(game.type_names))]
-        found[name] = (("player", "constant"), np.asarray(each))
+        kernel = kernel_constant(game.charge, society=game.receiver == SOCIETY, tight=tight)
+        each = [
+            constants(float(u.max()), float(gamma), kernel, u_min=float(u.min()), tight=tight)
+            for (u, _), gamma in zip(own, game.gamma, strict=True)
+        ]
+        values = [[getattr(one, constant) for constant in CONSTANTS] for one in each]
+        found[name] = (("player", "constant"), np.asarray(values))
     found["constant"] = (("constant",), np.asarray(CONSTANTS))
     found["temperature_needed"] = (("player",), found["lipschitz"][1][:, -1])
-    exact = [
-        [exact_baseline(mechanism, *_own(game, k), STEPS) for mechanism in MECHANISMS]
-        for k in range(len(game.type_names))
-    ]
+    exact = [[exact_baseline(mechanism, *each, STEPS) for mechanism in MECHANISMS] for each in own]
     for k, name in enumerate(("efficiency", "reward_fairness", "access_fairness")):
         table = np.asarray([[one[k] for one in row] for row in exact])
         found[f"baseline_{name}"] = (("player", "mechanism"), table)
@@ -406,19 +394,6 @@ def _own(game: KarmaEconomy, k: int) -> tuple[np.ndarray, np.ndarray]:
     real = np.flatnonzero((stakes > 0) | (chain.sum(axis=0) > 0))
     size = int(real.max()) + 1
     return stakes[:size], chain[:size, :size]
-
-
-def _constants(game: KarmaEconomy, k: int, tight: bool) -> list[float]:
-    urgencies, _ = _own(game, k)
-    found = constants(
-        float(urgencies.max()),
-        float(game.gamma[k]),
-        kernel_constant(game.charge, society=game.receiver == SOCIETY, tight=tight),
-        max_karma=game.most,
-        u_min=float(urgencies.min()),
-        tight=tight,
-    )
-    return [getattr(found, name) for name in CONSTANTS]
 
 
 def _lasry_lions(game: KarmaEconomy) -> Record:

@@ -288,13 +288,9 @@ def _distribution_after(pays: Array, gets: Array, unchanged: Array) -> Array:
     """Return distributions of karma ``[row karma after]`` from amounts paid and received."""
     amount = jnp.arange(pays.shape[-1])
     row, karma = jnp.arange(len(pays))[:, None, None], amount[None, :, None]
-    distribution = _unchanged(unchanged).at[row, karma, jnp.maximum(karma - amount, 0)].add(pays)
+    distribution = _diagonal(unchanged).at[row, karma, jnp.maximum(karma - amount, 0)].add(pays)
     return distribution.at[row, karma, jnp.minimum(karma + amount, len(amount) - 1)].add(gets)
 
 
-def _unchanged(chance: Float[Array, "row karma"]) -> Float[Array, "row karma after"]:
-    return jax.vmap(jnp.diag)(chance)
-
-
-def _diagonal(x: Bids) -> Float[Array, "class bid bid"]:
+def _diagonal(x: Float[Array, "row level"]) -> Float[Array, "row level level"]:
     return jax.vmap(jnp.diag)(x)

@@ -17,8 +17,7 @@ import numpy as np
 from rivalry.economies.kernels.currency import at
 from rivalry.tables.kernels.cache import inner, njit
 
-_MASS = 0xFFFFFFFF
-_WHOLE = 2.0**32
+MASS, WHOLE = 0xFFFFFFFF, 2.0**32  # the largest probability in 32 bits, and their unit
 _LOG2E, _LN2_HIGH, _LN2_LOW = 1.4426950408889634, 0.6931471803691238, 1.9082149292705877e-10
 _ROUND = 1.5 * 2.0**52  # adding and subtracting it rounds to an integer, which is in the lowest bits
 _COLDEST = -708.0  # the exponential of smaller numbers is taken as 0
@@ -43,8 +42,9 @@ def unpacked(rows: np.ndarray, most: int, fill: float = 0.0) -> np.ndarray:
     [[[0.0, 0.0], [2.0, 3.0]]]
     """
     k, b = np.tril_indices(most + 1)
-    table = np.full((*rows.shape[:-1], rows.shape[-1] // len(k), most + 1, most + 1), fill, dtype=rows.dtype)
-    table[..., k, b] = rows.reshape(*rows.shape[:-1], -1, len(k))
+    shape = (*rows.shape[:-1], rows.shape[-1] // len(k))
+    table = np.full((*shape, most + 1, most + 1), fill, dtype=rows.dtype)
+    table[..., k, b] = rows.reshape(*shape, len(k))
     return table
 
 
@@ -104,8 +104,14 @@ def _index(policy, most, found):  # type: ignore[no-untyped-def]
 @inner
 def choice_of(mode, share):  # type: ignore[no-untyped-def]
     """Return mode and probability packed in one integer."""
-    mass = np.int64(share * _WHOLE)
-    return (np.int64(mode) << 32) | (mass if mass < _MASS else np.int64(_MASS))
+    return (np.int64(mode) << 32) | mass_of(share)
+
+
+@inner
+def mass_of(share):  # type: ignore[no-untyped-def]
+    """Return a probability in 32 bits."""
+    mass = np.int64(share * WHOLE)
+    return mass if mass < MASS else np.int64(MASS)
 
 
 @inner
@@ -118,21 +124,20 @@ def start_of(row, most):  # type: ignore[no-untyped-def]
 @inner
 def sample(policy, first, k, choice, lot):  # type: ignore[no-untyped-def]
     """Return the entry drawn by a 32-bit lot; the row begins at ``first`` of the flat ``policy``."""
-    mass = choice & _MASS
-    return choice >> 32 if lot < mass else missed(policy, first, k, choice, lot)
+    mode, mass = choice >> 32, choice & MASS
+    return mode if lot < mass else missed(policy, first, k, mode, mass, lot)
 
 
 @inner
-def missed(policy, first, k, choice, lot):  # type: ignore[no-untyped-def]
-    """Return the entry drawn where it is not the mode, from the rest of the lot."""
-    mode, rest, chosen = choice >> 32, (lot - (choice & _MASS)) / _WHOLE, 0
+def missed(policy, first, k, mode, mass, lot):  # type: ignore[no-untyped-def]
+    """Return the entry, 0 to k, drawn where it is not the mode of probability ``mass``."""
+    rest, whole, chosen = (lot - mass) / WHOLE, lot / WHOLE, 0
     for b in range(mode):
-        chosen += policy[at(first + b)] <= rest
+        chosen += np.float64(policy[at(first + b)]) <= rest
     if chosen < mode:
         return chosen
-    whole = lot / _WHOLE
     for b in range(mode, k):
-        chosen += policy[at(first + b)] <= whole
+        chosen += np.float64(policy[at(first + b)]) <= whole
     return chosen
 
 
@@ -196,25 +201,37 @@ def renew(values, policy, choice, touched, last, beta, epsilon, slate, all_rows)
             rows += 1
     for n in range(rows):
         first, k = slate.first[at(slate.rows[n])], slate.karma[at(slate.rows[n])]
-        top = values[at(first)]
-        for b in range(1, k + 1):
-            top = values[at(first + b)] if values[at(first + b)] > top else top
-        for b in range(k + 1):
-            x[at(count + b)] = beta * (values[at(first + b)] - top)
+        weigh(x, count, values, first, k, beta)
         count += k + 1
     exponentials(x, slate.scale, slate.bits, count)
     count = 0
     for n in range(rows):
         row = slate.rows[n]
         first, k = slate.first[at(row)], slate.karma[at(row)]
-        _accumulate(x, count, k, first, epsilon, policy, choice, row)
+        mode, share = accumulate(x, count, k, policy, first, epsilon)
+        policy[at(first + k)] = 1.0
+        choice[at(row)] = choice_of(mode, share)
         touched[at(row)] = first <= last <= first + k
         count += k + 1
 
 
 @inner
-def _accumulate(x, first_x, k, first, epsilon, policy, choice, row):  # type: ignore[no-untyped-def]
-    """Compute one row's cumulative policy and its choice from weights with maximum 1."""
+def weigh(x, first_x, values, first, k, beta):  # type: ignore[no-untyped-def]
+    """Store ``beta`` times the differences of a row's values from their maximum."""
+    top = np.float64(values[at(first)])
+    for b in range(1, k + 1):
+        value = np.float64(values[at(first + b)])
+        top = value if value > top else top
+    for b in range(k + 1):
+        x[at(first_x + b)] = beta * (values[at(first + b)] - top)
+
+
+@inner
+def accumulate(x, first_x, k, policy, first, epsilon):  # type: ignore[no-untyped-def]
+    """Compute a row's cumulative policy but for its last entry, 1, from weights with maximum 1.
+
+    Return the most likely entry and its probability.
+    """
     mode, running = k, 0.0
     for b in range(k, -1, -1):
         mode = b if x[at(first_x + b)] == 1.0 else mode
@@ -224,5 +241,4 @@ def _accumulate(x, first_x, k, first, epsilon, policy, choice, row):  # type: ig
     share_left, spread = (1.0 - epsilon) / running, epsilon / (k + 1.0)
     for b in range(k):
         policy[at(first + b)] = min(x[at(first_x + b)] * share_left + spread * (b + 1.0), 1.0)
-    policy[at(first + k)] = 1.0
-    choice[at(row)] = choice_of(mode, share_left + spread)
+    return mode, share_left + spread

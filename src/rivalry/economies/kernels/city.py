@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rivalry.economies.kernels.choices import missed
 from rivalry.economies.kernels.city_rules import (
     admit,
     admit_by_turn,
@@ -37,8 +38,6 @@ from rivalry.tables.kernels.shapes import BIDS, BY_TURN, NO_TRANSFER, CityArrays
 
 AHEAD = 12
 """Number of agents ahead for which memory is prefetched."""
-
-_WHOLE = 2.0**32
 
 
 class Drivers(NamedTuple):
@@ -71,7 +70,7 @@ class CityTallies(NamedTuple):
     bids: np.ndarray  # [lane bid]: number of bids
     chances: (
         np.ndarray
-    )  # [lane bid], float64: sum over requests of the admission probability of that bid (or rank)
+    )  # [lane bid], float64: sum over requests of that bid's (or rank's) admission probability
     free: np.ndarray  # [lane]: agent-steps with room for all
     holdings: np.ndarray  # [karma]: agent-steps, before bidding
     shared: np.ndarray  # [lane karma karma]: before and after the redistribution, per request; dormant last
@@ -141,57 +140,43 @@ def fresh(city: CityArrays, sequence: np.random.SeedSequence) -> Drivers:
     trip = (lots[:, None] >= city.first[city.type_of, :-1]).sum(axis=1).astype(np.int64)
     slots, urgencies = city.journeys.shape[1], city.stakes.shape[1]
     own = city.journeys[np.arange(agents), np.minimum(trip // urgencies, slots - 1)]
-    zeros = [np.zeros(n, dtype=np.int64) for n in (1, 2, 1, agents, agents)]
+    sizes = {"clock": 1, "status": 2, "pool": 1, "asked": agents, "passed": agents}
     return Drivers(
         stream=stream,
-        clock=zeros[0],
-        status=zeros[1],
         karma=np.array(city.karma, dtype=np.int64),
         trip=trip,
         spot=np.where(trip == slots * urgencies, 0, city.begins[own]).astype(np.int64),
-        pool=zeros[2],
         reward=np.zeros(agents),
-        asked=zeros[3],
-        passed=zeros[4],
         lucky=np.arange(agents),
+        **{name: np.zeros(size, dtype=np.int64) for name, size in sizes.items()},
     )
-
-
-def copied(drivers: Drivers) -> Drivers:
-    """Return a copy of the agents for a separate simulation."""
-    return Drivers(*(array.copy() for array in drivers))
 
 
 def tallies(city: CityArrays, each: bool = False) -> CityTallies:
     """Return zero tallies; with ``each`` also of every agent's states."""
     agents, lanes, levels = len(city.type_of), len(city.capacity), city.most + 1
-    whole = np.int64
+    shapes: dict[str, tuple[int, ...]] = {
+        **dict.fromkeys(("asked", "passed", "trips"), (agents,)),
+        **dict.fromkeys(("asked_on", "bids_on"), (agents, trips(city))),
+        **dict.fromkeys(("wanted", "admitted", "free"), (lanes,)),
+        "bids": (lanes, levels),
+        "holdings": (levels,),
+        "shared": (lanes + 1, levels, levels),
+        "flows": (5,),
+    }
     return CityTallies(
         rewards=np.zeros(agents),
-        asked=np.zeros(agents, dtype=whole),
-        passed=np.zeros(agents, dtype=whole),
-        trips=np.zeros(agents, dtype=whole),
-        asked_on=np.zeros((agents, trips(city)), dtype=whole),
-        bids_on=np.zeros((agents, trips(city)), dtype=whole),
-        wanted=np.zeros(lanes, dtype=whole),
-        admitted=np.zeros(lanes, dtype=whole),
-        bids=np.zeros((lanes, levels), dtype=whole),
         chances=np.zeros((lanes, levels)),
-        free=np.zeros(lanes, dtype=whole),
-        holdings=np.zeros(levels, dtype=whole),
-        shared=np.zeros((lanes + 1, levels, levels), dtype=whole),
-        flows=np.zeros(5, dtype=whole),
         each=np.zeros((agents, rows(city), levels) if each else (0, 0, 0), dtype=np.int32),
+        **{name: np.zeros(shape, dtype=np.int64) for name, shape in shapes.items()},
     )
 
 
 def no_tallies() -> CityTallies:
     """Return empty tallies, which switch tallying off."""
-    line, table, cube = np.zeros(0, dtype=np.int64), np.zeros((0, 0), dtype=np.int64), np.zeros((0, 0, 0))
-    return CityTallies(
-        np.zeros(0), line, line, line, table, table, line, line, table, np.zeros((0, 0)), line, line,
-        cube.astype(np.int64), line, cube.astype(np.int32),
-    )  # fmt: skip
+    line, table, cube = (np.zeros((0,) * axes, dtype=np.int64) for axes in (1, 2, 3))
+    lanes = (line, line, table, np.zeros((0, 0)), line, line)  # from ``wanted`` to ``holdings``
+    return CityTallies(np.zeros(0), line, line, line, table, table, *lanes, cube, line, cube.astype(np.int32))
 
 
 def play(city: CityArrays, drivers: Drivers, policy: np.ndarray, tallied: CityTallies, steps: int) -> None:
@@ -216,7 +201,7 @@ def _play(city, drivers, desk, policy, tallied, steps):  # type: ignore[no-untyp
         if city.options.shape[1] > 0:
             _turn(city, drivers, desk, flat, bits, line)
         if city.award == BIDS:
-            choose(city, drivers, desk, flat, bits, line)
+            choose(city, drivers, desk, flat, flat, bits, line)  # no values beside the policy
         else:
             standing(city, drivers, desk)
         step(city, drivers, desk, tallied)
@@ -227,35 +212,22 @@ def desk_of(city: CityArrays) -> CityBuffers:
     agents, lanes, urgencies = len(city.type_of), len(city.capacity), city.stakes.shape[1]
     known, ranks = np.unique(city.stakes, return_inverse=True)
     trip = np.arange(city.trip_chain.shape[1]) % (city.trip_chain.shape[1] - 1)
-    by_agent = [np.zeros(agents, dtype=np.int64) for _ in range(9)]
-    by_lane = [np.zeros(lanes + 1, dtype=np.int64) for _ in range(6)]
+    by_agent = ("bids", "row", "lane", "entry", "won", "order", "before", "holdings", "members")
+    by_lane = ("want", "margin", "room_left", "rest", "price", "paid")
+    sizes = dict.fromkeys(by_agent, agents) | dict.fromkeys(by_lane, lanes + 1)
     return CityBuffers(
         words=np.zeros(2 * agents, dtype=np.uint64),
-        bids=by_agent[0],
-        row=by_agent[1],
-        lane=by_agent[2],
-        entry=by_agent[3],
         factor=city.discount[city.type_of],
-        won=by_agent[4],
-        order=by_agent[5],
-        before=by_agent[6],
-        holdings=by_agent[7],
         crowd=np.zeros((lanes + 1, max(city.most + 1, len(known) + 1)), dtype=np.int64),
-        want=by_lane[0],
-        margin=by_lane[1],
-        room_left=by_lane[2],
-        rest=by_lane[3],
-        price=by_lane[4],
         room=np.append(city.capacity, agents),
         due=np.append(city.toll, 0.0),
-        paid=by_lane[5],
-        members=by_agent[8],
         moves=np.rint(city.trip_chain * 2.0**30).astype(np.int64),
         ranks=ranks.reshape(city.stakes.shape),
         slot=trip // urgencies,
         urgency=trip % urgencies,
         supply=int(city.karma.sum()),
         special=int(city.toll.any() or city.subsidy.any() or city.local > 0.0),
+        **{name: np.zeros(size, dtype=np.int64) for name, size in sizes.items()},
     )
 
 
@@ -286,20 +258,7 @@ def sample(policy, bits, first, count, line, lot):  # type: ignore[no-untyped-de
     """
     mass = np.int64(bits[at(first + line - 2)])
     mode = np.int64(bits[at(first + line - 1)])
-    return mode if lot < mass else _missed(policy, first, count, mode, mass, lot)
-
-
-@inner
-def _missed(policy, first, count, mode, mass, lot):  # type: ignore[no-untyped-def]
-    """Return the entry drawn where it is not the mode, from the rest of the lot."""
-    rest, whole, chosen = (lot - mass) / _WHOLE, lot / _WHOLE, 0
-    for b in range(mode):
-        chosen += np.float64(policy[at(first + b)]) <= rest
-    if chosen < mode:
-        return chosen
-    for b in range(mode, count - 1):
-        chosen += np.float64(policy[at(first + b)]) <= whole
-    return chosen
+    return mode if lot < mass else missed(policy, first, count - 1, mode, mass, lot)
 
 
 @inner
@@ -344,14 +303,16 @@ def _turn(city, drivers, desk, policy, bits, line):  # type: ignore[no-untyped-d
 
 
 @inner
-def choose(city, drivers, desk, policy, bits, line):  # type: ignore[no-untyped-def]
-    """Draw all bids, with the rows of later agents prefetched."""
+def choose(city, drivers, desk, q, policy, bits, line):  # type: ignore[no-untyped-def]
+    """Draw all bids, with the rows of later agents in both flat tables prefetched."""
     agents, karma = desk.bids.shape[0], drivers.karma
     known = (city.trip_chain.shape[1] - 1) * (city.lane.shape[1] + city.options.shape[1]) + 1
     for i in range(agents):
         desk.entry[i] = ((i * known + desk.row[i]) * (city.most + 1) + karma[i]) * line
     for i in range(agents):
-        prefetch(policy, at(desk.entry[min(i + AHEAD, agents - 1)]))
+        ahead = at(desk.entry[min(i + AHEAD, agents - 1)])
+        prefetch(policy, ahead)
+        prefetch(q, ahead)
         first, count = desk.entry[i], 1 if desk.row[i] == known - 1 else karma[i] + 1
         desk.bids[i] = sample(policy, bits, first, count, line, high(desk.words[i]))
         desk.entry[i] = first + desk.bids[i]

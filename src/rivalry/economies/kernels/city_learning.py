@@ -14,24 +14,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.economies.kernels.choices import exponentials
+from rivalry.economies.kernels.choices import MASS, WHOLE, accumulate, exponentials, mass_of, weigh
 from rivalry.economies.kernels.city import (
     AHEAD,
     CityTallies,
     Drivers,
+    choose,
     desk_of,
     locate_all,
     option_of,
     rows,
-    sample,
     step,
     stride,
     turn,
     width,
 )
-from rivalry.economies.kernels.currency import at, high
+from rivalry.economies.kernels.currency import at
 from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING
-from rivalry.economies.kernels.economy_learning import EXPECTED, SARSA, EpochRule, paced, staged
+from rivalry.economies.kernels.economy_learning import SARSA, EpochRule, paced, staged, update, worth_of
 from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.memory import aligned, prefetch
@@ -39,9 +39,6 @@ from rivalry.tables.kernels.shapes import CityArrays
 
 BLOCK = 32
 """Rows whose softmax is computed together."""
-
-_MASS = 0xFFFFFFFF
-_WHOLE = 2.0**32
 
 
 class CityLearning(NamedTuple):
@@ -102,7 +99,7 @@ def policy_rows(city: CityArrays, given: np.ndarray) -> np.ndarray:
     found[..., : given.shape[3]] = np.minimum(np.cumsum(given, axis=-1), 1.0)
     bits = found.view(np.uint32)
     bits[..., -1] = given.argmax(axis=-1)
-    bits[..., -2] = np.minimum(given.max(axis=-1) * _WHOLE, _MASS).astype(np.uint32)
+    bits[..., -2] = np.minimum(given.max(axis=-1) * WHOLE, MASS).astype(np.uint32)
     return found
 
 
@@ -150,7 +147,7 @@ def _learn(city, rule, drivers, learning, desk, tallied, steps):  # type: ignore
         bad = False
         if junctions:
             bad = _take_turns(city, rule, drivers, learning, desk, board, q, policy, bits, visits)
-        _choose(city, drivers, desk, q, policy, bits, line)
+        choose(city, drivers, desk, q, policy, bits, line)
         bad |= _teach(city, rule, drivers, learning, desk, board, q, policy, visits)
         if bad:
             drivers.status[0], drivers.status[1] = NOT_FINITE, drivers.clock[0]
@@ -200,22 +197,6 @@ def _mark(q, line, board, i, row):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _choose(city, drivers, desk, q, policy, bits, line):  # type: ignore[no-untyped-def]
-    """Draw all bids, as `economies.kernels.city.choose`, with values prefetched too."""
-    agents, karma = desk.bids.shape[0], drivers.karma
-    known = (city.trip_chain.shape[1] - 1) * (city.lane.shape[1] + city.options.shape[1]) + 1
-    for i in range(agents):
-        desk.entry[i] = ((i * known + desk.row[i]) * (city.most + 1) + karma[i]) * line
-    for i in range(agents):
-        ahead = at(desk.entry[min(i + AHEAD, agents - 1)])
-        prefetch(policy, ahead)
-        prefetch(q, ahead)
-        first, count = desk.entry[i], 1 if desk.row[i] == known - 1 else karma[i] + 1
-        desk.bids[i] = sample(policy, bits, first, count, line, high(desk.words[i]))
-        desk.entry[i] = first + desk.bids[i]
-
-
-@inner
 def _teach(city, rule, drivers, learning, desk, board, q, policy, visits):  # type: ignore[no-untyped-def]
     """Update pending decisions by the bids made; return whether a value is not finite."""
     alpha, bad = staged(rule.alpha, rule.alpha_until, drivers.clock[0]), False
@@ -230,38 +211,12 @@ def _teach(city, rule, drivers, learning, desk, board, q, policy, visits):  # ty
         else:
             first, last = entry - desk.bids[i], city.most + 1
             count = 1 if desk.row[i] == learning.q.shape[1] - 1 else drivers.karma[i] + 1
-            worth = _worth(rule.target, q, policy, first, min(count, last), desk.bids[i])
-        pace = alpha if rule.power == 0.0 else _paced(alpha, rule.power, visits, place)
-        old = np.float64(q[at(place)])
-        new = old - pace * (old - drivers.reward[i] - desk.factor[i] * worth)
-        q[at(place)] = new
-        bad |= new - new != 0.0
+            k = min(count, last) - 1
+            worth = worth_of(rule.target, q, first, first, policy, first, k, desk.bids[i])
+        pace = alpha if rule.power == 0.0 else alpha * paced(visits, place, rule.power)
+        bad |= update(q, place, pace, drivers.reward[i], desk.factor[i], worth)
         _mark(q, line, board, i, row)
     return bad
-
-
-@inner
-def _paced(alpha, power, visits, place):  # type: ignore[no-untyped-def]
-    visits[at(place)] += 1
-    return alpha * paced(np.int64(visits[at(place)]), power)
-
-
-@inner
-def _worth(target, q, policy, first, count, choice):  # type: ignore[no-untyped-def]
-    """Return the value of a row with ``choice`` made there: that of the choice, the mean, or the best."""
-    if target == SARSA:
-        return np.float64(q[at(first + choice)])
-    if target == EXPECTED:
-        mean, before = 0.0, 0.0
-        for b in range(count):
-            upto = np.float64(policy[at(first + b)]) if b < count - 1 else 1.0
-            mean += (upto - before) * q[at(first + b)]
-            before = upto
-        return mean
-    top = np.float64(q[at(first)])
-    for b in range(1, count):
-        top = max(top, np.float64(q[at(first + b)]))
-    return top
 
 
 @inner
@@ -278,12 +233,9 @@ def _take_turns(city, rule, drivers, learning, desk, board, q, policy, bits, vis
         if place >= 0:
             journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
             count = width(city, journey, -2 - drivers.spot[i])
-            worth = _worth(rule.target, q, policy, first, count, option)
-            pace = alpha if rule.power == 0.0 else _paced(alpha, rule.power, visits, place)
-            old = np.float64(q[at(place)])
-            new = old - pace * (old - drivers.reward[i] - gamma * worth)
-            q[at(place)] = new
-            bad |= new - new != 0.0
+            worth = worth_of(rule.target, q, first, first, policy, first, count - 1, option)
+            pace = alpha if rule.power == 0.0 else alpha * paced(visits, place, rule.power)
+            bad |= update(q, place, pace, drivers.reward[i], gamma, worth)
             _mark(q, line, board, i, board.owed[i])
         learning.pending[i] = first + option
         board.owed[i] = desk.row[i] * (city.most + 1) + drivers.karma[i]
@@ -314,7 +266,6 @@ def _renew(city, rule, learning, board, epoch, q, policy, bits):  # type: ignore
     """Recompute the listed rows; those of agents that keep their policy stay listed."""
     beta = staged(rule.beta, rule.beta_until, epoch)
     epsilon = staged(rule.epsilon, rule.epsilon_until, epoch)
-    whole = q.view(np.int32)
     for i in range(learning.made.shape[0]):
         if not board.taken[i]:
             continue
@@ -322,11 +273,11 @@ def _renew(city, rule, learning, board, epoch, q, policy, bits):  # type: ignore
             learning.made[i, 0], learning.made[i, 1] = beta, epsilon
             for row in range(board.counts.shape[0]):
                 _mark(q, learning.q.shape[3], board, i, row)
-        _renew_one(city, board, i, beta, epsilon, q, whole, policy, bits, learning.q.shape[3])
+        _renew_one(city, board, i, beta, epsilon, q, policy, bits, learning.q.shape[3])
 
 
 @inner
-def _renew_one(city, board, i, beta, epsilon, q, whole, policy, bits, line):  # type: ignore[no-untyped-def]
+def _renew_one(city, board, i, beta, epsilon, q, policy, bits, line):  # type: ignore[no-untyped-def]
     """Recompute the rows on an agent's list and clear the list."""
     length, size, n = board.length[i], board.counts.shape[0], 0
     after = at(min(i + 1, board.length.shape[0] - 1))
@@ -339,14 +290,15 @@ def _renew_one(city, board, i, beta, epsilon, q, whole, policy, bits, line):  # 
             prefetch(policy, at(further * line))
             row = board.rows_taught[at(i), at(m)]
             count = _count(city, board, i, row)
-            _weigh(board.x, q, whole, (i * size + row) * line, filled, count, beta)
+            weigh(board.x, filled, q, (i * size + row) * line, count - 1, beta)
             filled += count
         exponentials(board.x, board.scale, board.bits, filled)
         filled = 0
         for m in range(n, upto):
             row = board.rows_taught[at(i), at(m)]
             count, first = _count(city, board, i, row), (i * size + row) * line
-            _accumulate(board.x, filled, count, first, epsilon, policy, bits, line)
+            mode, share = accumulate(board.x, filled, count - 1, policy, first, epsilon)
+            bits[at(first + line - 1)], bits[at(first + line - 2)] = mode, mass_of(share)
             q[at(first + line - 1)] = 0.0
             filled += count
         n = upto
@@ -362,31 +314,3 @@ def _count(city, board, i, row):  # type: ignore[no-untyped-def]
     z, spots = row // levels, places + city.options.shape[1]
     journey = city.journeys[i, z // spots // city.stakes.shape[1]]
     return max(width(city, journey, z % spots - places), 1)
-
-
-@inner
-def _weigh(x, q, whole, first, begin, count, beta):  # type: ignore[no-untyped-def]
-    """Store ``beta`` times the differences of a row's values from their maximum."""
-    top = np.float64(q[at(first)])
-    for b in range(1, count):
-        value = np.float64(q[at(first + b)])
-        top = value if value > top else top
-    for b in range(count):
-        x[at(begin + b)] = beta * (q[at(first + b)] - top)
-
-
-@inner
-def _accumulate(x, begin, count, first, epsilon, policy, bits, line):  # type: ignore[no-untyped-def]
-    """Compute one row's cumulative policy and its most likely choice from weights with maximum 1."""
-    mode, running = count - 1, 0.0
-    for b in range(count - 1, -1, -1):
-        mode = b if x[at(begin + b)] == 1.0 else mode
-    for b in range(count):
-        running += x[at(begin + b)]
-        x[at(begin + b)] = running
-    share_left, spread = (1.0 - epsilon) / running, epsilon / count
-    for b in range(count - 1):
-        policy[at(first + b)] = min(x[at(begin + b)] * share_left + spread * (b + 1.0), 1.0)
-    mass = np.int64((share_left + spread) * _WHOLE)
-    bits[at(first + line - 1)] = mode
-    bits[at(first + line - 2)] = mass if mass < _MASS else np.int64(_MASS)

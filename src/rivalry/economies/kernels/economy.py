@@ -9,7 +9,7 @@ redistribute the surplus.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -95,40 +95,37 @@ def fresh(economy: Economy, sequence: np.random.SeedSequence) -> Agents:
     with draws.quiet():
         draws.fill(stream, lots)
     private = (lots[:, None] >= economy.first[economy.type_of, :-1]).sum(axis=1)
-    zeros = [np.zeros(n, dtype=np.int64) for n in (1, 2, 1, 1, agents)]
+    sizes = {"clock": 1, "status": 2, "pool": 1, "burnt": 1, "wins": agents}
     return Agents(
         stream=stream,
-        clock=zeros[0],
-        status=zeros[1],
         karma=np.array(economy.karma, dtype=np.int64),
         private=private.astype(np.int64),
-        pool=zeros[2],
-        burnt=zeros[3],
         reward=np.zeros(agents),
-        wins=zeros[4],
         order=np.arange(agents),
         lucky=np.arange(agents),
+        **{name: np.zeros(size, dtype=np.int64) for name, size in sizes.items()},
     )
 
 
-def copied(agents: Agents) -> Agents:
-    """Return a copy of the agents for a separate simulation."""
-    return Agents(*(array.copy() for array in agents))
+def copied(agents: Any, sequence: np.random.SeedSequence | None = None) -> Any:
+    """Return a copy of agents for a separate simulation, with a stream of its own if a sequence is given."""
+    copy = type(agents)(*(array.copy() for array in agents))
+    return copy if sequence is None else copy._replace(stream=draws.stream(sequence))
 
 
 def tallies(economy: Economy, each: bool = False) -> EconomyTallies:
     """Return zero tallies; with ``each`` also of every agent's states."""
-    agents, karma, whole = len(economy.type_of), economy.most + 1, np.int64
-    types, privates = len(economy.stakes), views_of(economy)
-    return EconomyTallies(
-        rewards=np.zeros(agents),
-        wins=np.zeros(agents, dtype=whole),
-        bids=np.zeros(karma, dtype=whole),
-        holdings=np.zeros((types, privates, karma), dtype=whole),
-        after=np.zeros(karma, dtype=whole),
-        flows=np.zeros(5, dtype=whole),
-        each=np.zeros((agents, privates, karma) if each else (0, 0, 0), dtype=whole),
-    )
+    agents, karma, privates = len(economy.type_of), economy.most + 1, views_of(economy)
+    shapes: dict[str, tuple[int, ...]] = {
+        "wins": (agents,),
+        "bids": (karma,),
+        "holdings": (len(economy.stakes), privates, karma),
+        "after": (karma,),
+        "flows": (5,),
+        "each": (agents, privates, karma) if each else (0, 0, 0),
+    }
+    counts = {name: np.zeros(shape, dtype=np.int64) for name, shape in shapes.items()}
+    return EconomyTallies(rewards=np.zeros(agents), **counts)
 
 
 def no_tallies() -> EconomyTallies:

@@ -165,12 +165,8 @@ def _decide(economy, rule, agents, learning, desk, gamma):  # type: ignore[no-un
             other = table - own if rule.target == DOUBLE else 0
             worth = worth_of(rule.target, q, own + first, other + first, policy, first, k, bid)
             if rule.power != 0.0:
-                visits[at(place)] += 1
-                pace = alpha * paced(visits[at(place)], rule.power)
-            old = q[at(own + place)]
-            new = old - pace * (old - agents.reward[i] - gamma[i] * worth)
-            q[at(own + place)] = new
-            bad |= new - new != 0.0
+                pace = alpha * paced(visits, place, rule.power)
+            bad |= update(q, own + place, pace, agents.reward[i], gamma[i], worth)
         learning.pending[i] = first + bid
         learning.touched[at(who), at(row)] = 1
     return bad
@@ -197,18 +193,26 @@ def _decide_plain(economy, rule, agents, learning, desk, gamma):  # type: ignore
         if learning.teacher[at(learning.owner[i])] == i:
             place = pending[i]
             if place >= 0:
-                old = q[at(place)]
-                new = old - alpha * (old - reward[i] - gamma[i] * q[at(entry[i])])
-                q[at(place)] = new
-                bad |= new - new != 0.0
+                bad |= update(q, place, alpha, reward[i], gamma[i], q[at(entry[i])])
             pending[i] = entry[i]
     return bad
 
 
 @inner
-def paced(visits, power):  # type: ignore[no-untyped-def]
-    """Return ``visits^-power``."""
-    return 1.0 / visits if power == 1.0 else float(visits) ** -power
+def paced(visits, place, power):  # type: ignore[no-untyped-def]
+    """Count a visit of an entry; return the number of its visits to the power ``-power``."""
+    visits[at(place)] += 1
+    count = np.int64(visits[at(place)])
+    return 1.0 / count if power == 1.0 else float(count) ** -power
+
+
+@inner
+def update(values, place, pace, reward, gamma, worth):  # type: ignore[no-untyped-def]
+    """Move a value towards ``reward + gamma worth``; return whether it becomes not finite."""
+    old = np.float64(values[at(place)])
+    new = old - pace * (old - reward - gamma * worth)
+    values[at(place)] = new
+    return new - new != 0.0
 
 
 @inner
@@ -225,18 +229,19 @@ def worth_of(target, values, own, other, policy, first, k, bid):  # type: ignore
     best choice, and at ``first`` of the policy.
     """
     if target == SARSA:
-        return values[at(own + bid)]
+        return np.float64(values[at(own + bid)])
     if target == EXPECTED:
         mean, before = 0.0, 0.0
         for b in range(k + 1):
-            mean += (policy[at(first + b)] - before) * values[at(own + b)]
-            before = policy[at(first + b)]
+            upto = np.float64(policy[at(first + b)]) if b < k else 1.0
+            mean += (upto - before) * values[at(own + b)]
+            before = upto
         return mean
-    best, top = 0, values[at(own)]
+    best, top = 0, np.float64(values[at(own)])
     for b in range(1, k + 1):
-        best = b if values[at(own + b)] > top else best
-        top = values[at(own + b)] if values[at(own + b)] > top else top
-    return values[at(other + best)]
+        value = np.float64(values[at(own + b)])
+        best, top = (b, value) if value > top else (best, top)
+    return np.float64(values[at(other + best)])
 
 
 @inner

@@ -188,8 +188,7 @@ def _teach(economy, rule, agents, owns, owner, aims, kinds, estimates, desk, gam
     row, each = z * (economy.most + 1) + k, 1.0 - rule.once
     first = start_of(row, economy.most)
     how, here, tables = EXPECTED if rule.expected else SARSA, i * entries + first, estimates.best.shape[0]
-    estimates.visits[i, place] += 1
-    pace = rule.alpha if rule.power == 0.0 else rule.alpha * paced(estimates.visits[i, place], rule.power)
+    pace = rule.alpha * paced(estimates.visits[i], place, rule.power)
     reward, discount, place = agents.reward[i], gamma[i], i * entries + place
     values, policy = estimates.own.reshape(-1), owns.policy.reshape(-1)
     worth = worth_of(how, values, here, here, policy, owner[i] * entries + first, k, after)

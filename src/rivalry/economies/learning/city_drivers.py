@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.game import BrokenInvariant
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.economies.city.model import City
-from rivalry.tables.kernels.shapes import CityArrays
+from rivalry.economies.learning.sessions import check_balance
+from rivalry.tables.kernels.shapes import PAID, CityArrays
 
 if TYPE_CHECKING:
     from rivalry.economies.kernels.city import CityTallies, Drivers
-
-Session = dict[str, np.ndarray]
 
 
 class Streets(NamedTuple):
@@ -27,74 +25,6 @@ class Streets(NamedTuple):
     @property
     def agents(self) -> int:
         return len(self.city.type_of)
-
-
-class CityMeans(NamedTuple):
-    """Measured means over steps."""
-
-    reward: np.ndarray  # [agent]
-    admitted: np.ndarray  # [agent]: lane moves
-    dormant: np.ndarray  # [agent]: share of the steps
-    asked: np.ndarray  # [agent]: steps in which a lane was wanted
-    trips: float  # trips ended per step, all agents
-    wanted: np.ndarray  # [lane]: agents
-    through: np.ndarray  # [lane]: agents admitted
-    bid: np.ndarray  # [lane]: mean; NaN for unused lanes
-    admission: np.ndarray  # [lane bid]: probability of admission; NaN for unused lanes
-    trip_bid: np.ndarray  # [agent trip]: mean
-    karma: np.ndarray  # [karma]: shares of agent-steps, before bidding
-    paid: float  # karma per agent and step
-
-    def scalars(self) -> dict[str, float]:
-        """Return efficiency and fairness.
-
-        Fairness is minus the standard deviation over agents. Access counts admitted moves, and in metrics
-        ending in ``_with_dormant`` dormant steps as well.
-        """
-        return {
-            "efficiency": float(self.reward.mean()),
-            "efficiency_per_competition": float(self.reward.sum() / max(self.asked.sum(), 1e-300)),
-            "access_fairness": -float(self.admitted.std()),
-            "access_fairness_with_dormant": -float((self.admitted + self.dormant).std()),
-            "reward_fairness": -float(self.reward.std()),
-            "admitted_moves": float(self.admitted.mean()),
-            "trips_per_step": self.trips,
-            "largest_mean_queue": float(self.wanted.max()),
-            "karma_paid": self.paid,
-        }
-
-    def record(self, streets: Streets) -> Record:
-        """Return all means as a record, with the static metrics of the game."""
-        city, known = streets.city, streets.game.static_metrics()
-        urgencies = city.stakes.shape[1]
-        trips = np.arange(self.trip_bid.shape[1])
-        return {
-            **{name: ((), np.asarray(value)) for name, value in self.scalars().items()},
-            **known,
-            "agent_type": (("agent",), np.array(city.type_of)),
-            "agent_reward": (("agent",), self.reward),
-            "agent_admitted": (("agent",), self.admitted),
-            "agent_dormant": (("agent",), self.dormant),
-            "agent_trip_bid": (("agent", "trip"), self.trip_bid),
-            "trip_path": (("trip",), trips // urgencies + 1),
-            "trip_urgency": (("player", "trip"), city.stakes[:, trips % urgencies]),
-            "lane_wanted": (("lane",), self.wanted),
-            "lane_admitted": (("lane",), self.through),
-            "lane_queue": (("lane",), self.wanted - self.through),
-            "lane_bid": (("lane",), self.bid),
-            "admission": (("lane", "bid"), self.admission),
-            "karma_law": (("karma",), self.karma),
-        } | self._of_coalition(np.asarray(known["agent_coalition"][1]) > 0)
-
-    def _of_coalition(self, members: np.ndarray) -> Record:
-        """Return means over members of a coalition and over all others."""
-        if not members.any() or members.all():
-            return {}
-        return {
-            f"{who}_{name}": ((), np.asarray(array[those].mean()))
-            for who, those in (("coalition", members), ("others", ~members))
-            for name, array in (("reward", self.reward), ("admitted", self.admitted))
-        }
 
 
 def travels(game: Any) -> bool:
@@ -112,15 +42,6 @@ def streets_of(game: Any) -> Streets:
     return game if isinstance(game, Streets) else Streets(game, game.world())
 
 
-def checked(drivers: Drivers) -> Drivers:
-    """Return ``drivers``. Raises `BrokenInvariant` where karma is not conserved."""
-    from rivalry.economies.kernels.economy import UNBALANCED
-
-    if drivers.status[0] == UNBALANCED:
-        raise BrokenInvariant(f"karma is not conserved at step {int(drivers.status[1])}")
-    return drivers
-
-
 def watched(
     city: CityArrays,
     drivers: Drivers,
@@ -130,37 +51,69 @@ def watched(
     steps: int,
 ) -> CityTallies:
     """Return tallies of copies of the agents over ``steps`` steps after a warm-up, with a separate stream."""
-    from rivalry.economies.kernels.city import copied, no_tallies, play, tallies
-    from rivalry.tables.kernels import draws
+    from rivalry.economies.kernels.city import no_tallies, play, tallies
+    from rivalry.economies.kernels.economy import copied
 
-    others = copied(drivers)._replace(stream=draws.stream(sequence))
+    others = copied(drivers, sequence)
     play(city, others, policy, no_tallies(), warm_up)
     tallied = tallies(city, each=True)
     play(city, others, policy, tallied, steps)
-    checked(others)
+    check_balance(others.status)
     return tallied
 
 
-def outcome_of(tallied: CityTallies, steps: int) -> CityMeans:
-    """Return tallies as means over steps."""
-    from rivalry.tables.kernels.shapes import PAID
+def city_metrics(tallied: CityTallies, steps: int) -> dict[str, float]:
+    """Return efficiency and fairness per step from tallies.
 
-    agents = len(tallied.rewards)
+    Fairness is minus the standard deviation over agents. Access counts admitted moves, and in metrics ending
+    in ``_with_dormant`` dormant steps as well.
+    """
+    reward, admitted, asked = tallied.rewards / steps, tallied.passed / steps, tallied.asked / steps
+    return {
+        "efficiency": float(reward.mean()),
+        "efficiency_per_competition": float(reward.sum() / max(asked.sum(), 1e-300)),
+        "access_fairness": -float(admitted.std()),
+        "access_fairness_with_dormant": -float((admitted + (1 - asked)).std()),
+        "reward_fairness": -float(reward.std()),
+        "admitted_moves": float(admitted.mean()),
+        "trips_per_step": float(tallied.trips.sum() / steps),
+        "largest_mean_queue": float((tallied.wanted / steps).max()),
+        "karma_paid": float(tallied.flows[PAID] / steps / len(reward)),
+    }
+
+
+def city_record(streets: Streets, tallied: CityTallies, steps: int) -> Record:
+    """Return tallies as means over steps, with the static metrics of the game.
+
+    Bids and admission are NaN for lanes and trips that were never asked for.
+    """
+    city, known = streets.city, streets.game.static_metrics()
+    trips, urgencies = np.arange(tallied.bids_on.shape[1]), city.stakes.shape[1]
+    wanted, admitted = tallied.wanted / steps, tallied.admitted / steps
     with np.errstate(invalid="ignore", divide="ignore"):
         bid = tallied.bids @ np.arange(tallied.bids.shape[1]) / tallied.wanted
         admission = tallied.chances / tallied.wanted[:, None]
         trip_bid = tallied.bids_on / tallied.asked_on
-    return CityMeans(
-        reward=tallied.rewards / steps,
-        admitted=tallied.passed / steps,
-        dormant=1 - tallied.asked / steps,
-        asked=tallied.asked / steps,
-        trips=float(tallied.trips.sum() / steps),
-        wanted=tallied.wanted / steps,
-        through=tallied.admitted / steps,
-        bid=bid,
-        admission=admission,
-        trip_bid=trip_bid,
-        karma=tallied.holdings / tallied.holdings.sum(),
-        paid=float(tallied.flows[PAID] / steps / agents),
-    )
+    found: Record = {
+        **{name: ((), np.asarray(value)) for name, value in city_metrics(tallied, steps).items()},
+        **known,
+        "agent_type": (("agent",), np.array(city.type_of)),
+        "agent_reward": (("agent",), tallied.rewards / steps),
+        "agent_admitted": (("agent",), tallied.passed / steps),
+        "agent_dormant": (("agent",), 1 - tallied.asked / steps),
+        "agent_trip_bid": (("agent", "trip"), trip_bid),
+        "trip_path": (("trip",), trips // urgencies + 1),
+        "trip_urgency": (("player", "trip"), city.stakes[:, trips % urgencies]),
+        "lane_wanted": (("lane",), wanted),
+        "lane_admitted": (("lane",), admitted),
+        "lane_queue": (("lane",), wanted - admitted),
+        "lane_bid": (("lane",), bid),
+        "admission": (("lane", "bid"), admission),
+        "karma_law": (("karma",), tallied.holdings / tallied.holdings.sum()),
+    }
+    members = np.asarray(known["agent_coalition"][1]) > 0
+    if members.any() and not members.all():
+        for who, those in (("coalition", members), ("others", ~members)):
+            for name in ("reward", "admitted"):
+                found[f"{who}_{name}"] = ((), np.asarray(found[f"agent_{name}"][1][those].mean()))
+    return found

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge
 
-from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
-from rivalry.economies.learning.city_drivers import CITY, Session, Streets, checked, outcome_of, streets_of
+from rivalry.economies.learning.city_drivers import CITY, Streets, city_record, streets_of
 from rivalry.economies.learning.city_gains import gains, gains_record, refusal
-from rivalry.methods.q_learning.exploration import check_whole
-from rivalry.tables.kernels.shapes import BIDS, BY_COIN, BY_STAKE, BY_TURN, CityArrays
+from rivalry.economies.learning.sessions import AWARDS, SUMS, FixedPolicies, Session, check_balance, parts
+from rivalry.tables.kernels.shapes import CityArrays
 
-if TYPE_CHECKING:
-    from rivalry.economies.kernels.city import CityTallies, Drivers
-
-AWARDS = {"coin": BY_COIN, "stake": BY_STAKE, "turn": BY_TURN}
-POLICIES = ("uniform", "zero", "all_in")
 SURE = 1e-6  # tolerance of sums of probabilities
-SUMS = "sum_"  # before tallies in a session
 
 
-class CitySimulation(BaseLearner):
+class CitySimulation(FixedPolicies):
     """Simulation of a city's agents with fixed policies, without learning.
 
     ``plays`` is the policy of all agents. ``zero``, ``all_in`` and ``uniform`` bid nothing, everything or
@@ -61,32 +53,14 @@ class CitySimulation(BaseLearner):
         Any,
         "what decides, coin, stake, turn; or what all bid, uniform, zero, all_in, numbers or a file of these",
     ] = "coin"
-    evaluation: Annotated[int, Ge(1), "steps that are counted"] = 10_000
     warm_up: Annotated[int, Ge(0), "steps before the evaluation"] = 2000
-
-    def __check_init__(self) -> None:
-        check_whole("evaluation", self.evaluation)
-        check_whole("warm_up", self.warm_up, 0)
-        if isinstance(self.plays, str) and self.plays not in (*AWARDS, *POLICIES) and not _file(self.plays):
-            known = ", ".join((*AWARDS, *POLICIES))
-            raise ValueError(f"plays: {self.plays!r} must be one of {known}, a policy, or a .npy file of one")
-
-    @property
-    def bids(self) -> bool:
-        """Whether agents bid by a policy."""
-        return not (isinstance(self.plays, str) and self.plays in AWARDS)
 
     needs: ClassVar[tuple[Need, ...]] = (CITY,)
 
     def world(self, game: Any) -> Streets:
         """Return the game with its kernel arrays, or the `Streets` given."""
         found = streets_of(game)
-        award = BIDS if self.bids else AWARDS[str(self.plays)]
-        return found._replace(city=found.city._replace(award=award))
-
-    def length(self, world: Streets) -> int:
-        """Return the number of steps, warm-up included."""
-        return self.warm_up + self.evaluation
+        return found if self.bids else found._replace(city=found.city._replace(award=AWARDS[self.plays]))
 
     def begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
         """Return the initial agents and the policy. Raises `ValueError` for an invalid policy."""
@@ -99,10 +73,10 @@ class CitySimulation(BaseLearner):
 
     def advance(self, world: Streets, session: Session, steps: int) -> int:
         """Simulate the given number of steps."""
-        from rivalry.economies.kernels.city import no_tallies, play, stride
+        from rivalry.economies.kernels.city import CityTallies, Drivers, no_tallies, play, stride
         from rivalry.economies.kernels.city_learning import policy_rows
 
-        drivers, sums = _parts(session)
+        drivers, sums = parts(Drivers, session), parts(CityTallies, session, SUMS)
         policy = np.zeros((0, 0, 0, stride(world.city)), dtype=np.float32)
         if self.bids:
             policy = policy_rows(world.city, chances_of(world.city, self.plays))
@@ -112,14 +86,15 @@ class CitySimulation(BaseLearner):
             if part > 0:
                 play(world.city, drivers, policy, into, part)
                 taken += part
-        checked(drivers)
+        check_balance(drivers.status)
         return taken
 
     def read(self, world: Streets, session: Session) -> Record:
         """Return the record of the steps so far."""
-        drivers, sums = _parts(session)
-        steps = max(int(drivers.clock[0]) - self.warm_up, 1)
-        found = outcome_of(sums, steps).record(world)
+        from rivalry.economies.kernels.city import CityTallies
+
+        sums, steps = parts(CityTallies, session, SUMS), max(int(session["clock"][0]) - self.warm_up, 1)
+        found = city_record(world, sums, steps)
         if self.bids and not refusal(world.city):
             found |= gains_record(world, gains(world, sums, chances_of(world.city, self.plays)))
         return found
@@ -134,7 +109,7 @@ def chances_of(city: CityArrays, plays: Any) -> np.ndarray:
 
     counts = entry_counts(city)[..., None]
     entry = np.arange(max(city.most + 1, city.options.shape[2]))
-    if not (isinstance(plays, str) and plays in POLICIES):
+    if not (isinstance(plays, str) and plays in FixedPolicies.policies):
         return _given(np.load(plays) if isinstance(plays, str) else plays, entry < counts)
     even: np.ndarray = (entry < counts) / counts
     bids = {"zero": entry == 0, "all_in": entry == counts - 1}.get(plays)
@@ -158,17 +133,3 @@ def _given(numbers: Any, there: np.ndarray) -> np.ndarray:
         rule = "must be chances of the choices that there are, and sum to 1"
         raise ValueError(f"plays[{agent}, {row}, {karma}]: {found[agent, row, karma].tolist()} {rule}")
     return found
-
-
-def _file(name: str) -> bool:
-    """Whether a string names a file of numbers."""
-    return Path(name).suffix == ".npy" and Path(name).is_file()
-
-
-def _parts(session: Session) -> tuple[Drivers, CityTallies]:
-    from rivalry.economies.kernels.city import CityTallies, Drivers
-
-    return (
-        Drivers(*(session[name] for name in Drivers._fields)),
-        CityTallies(*(session[f"{SUMS}{name}"] for name in CityTallies._fields)),
-    )

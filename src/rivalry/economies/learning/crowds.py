@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.game import BrokenInvariant, is_population, scale
+from rivalry.core.game import is_population, scale
 from rivalry.core.jax import put
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_agents
 from rivalry.core.results import Certificate, Record
+from rivalry.economies.learning.sessions import check_balance
 from rivalry.population.certificate import TOLERANCE
 from rivalry.population.oracles import (
     continuum_limit,
@@ -46,6 +47,10 @@ class Crowd(NamedTuple):
     def shape(self) -> tuple[int, int, int]:
         """The numbers of types, private states of policies (signals included) and karma levels."""
         return len(self.economy.stakes), views_of(self.economy), self.economy.most + 1
+
+    @property
+    def agents(self) -> int:
+        return len(self.economy.type_of)
 
     @property
     def signals(self) -> int:
@@ -113,15 +118,6 @@ def crowd_of(game: Any) -> Crowd:
     return Crowd(continuum_limit(game), to_agents(game), mean_field_refusal(game))
 
 
-def checked(agents: Agents) -> Agents:
-    """Return ``agents``. Raises `BrokenInvariant` where karma is not conserved."""
-    from rivalry.economies.kernels.economy import UNBALANCED
-
-    if agents.status[0] == UNBALANCED:
-        raise BrokenInvariant(f"karma is not conserved at step {int(agents.status[1])}")
-    return agents
-
-
 def watched(
     economy: Economy,
     agents: Agents,
@@ -136,15 +132,14 @@ def watched(
     The second value is the sum of their rewards up to the end of each batch, ``[batch]``.
     """
     from rivalry.economies.kernels.economy import copied, no_tallies, play, tallies
-    from rivalry.tables.kernels import draws
 
-    others = copied(agents)._replace(stream=draws.stream(sequence))
+    others = copied(agents, sequence)
     play(economy, others, rows, owner, no_tallies(), warm_up)
     tallied, batches = tallies(economy, each=True), []
     for part in np.diff(batch_ends(steps), prepend=0):
         play(economy, others, rows, owner, tallied, int(part))
         batches.append(tallied.rewards.sum())
-    checked(others)
+    check_balance(others.status)
     return tallied, np.array(batches)
 
 

@@ -1,8 +1,7 @@
-"""Step sizes, temperatures, monitors, stopping rules and checkpoints of learning in epochs."""
+"""Step sizes, temperatures, stopping rules and checkpoints of learning in epochs."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,17 +10,14 @@ import numpy as np
 
 from rivalry.core.files import read
 from rivalry.core.results import Record, Solution
-from rivalry.core.validate import limit
+from rivalry.economies.learning.sessions import Session
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
 
 if TYPE_CHECKING:
     from rivalry.economies.kernels.economy_learning import EpochRule
 
-Session = dict[str, np.ndarray]
-
 UPDATES = ("sarsa", "greedy", "expected_sarsa", "double_q")  # in the kernel's order
-ALGORITHMS = ("decentralised", "centralised")
 LAST = "last_"  # prefix in records of arrays that a run is resumed from
 STAGES = 40  # stages of a geometric schedule
 
@@ -179,62 +175,6 @@ def rule_of(
         renewal=float(update_probability),
         lazy=1,
     )
-
-
-def update_stop(stop: Stop | None, session: Session, of_agent: Mapping[str, np.ndarray]) -> None:
-    """Count consecutive monitors at which the condition on metrics ``[agent]`` holds; stop after enough."""
-    if stop is not None:
-        holds = stop.metric in of_agent and stop.holds(of_agent[stop.metric])
-        session["met"][0] = session["met"][0] + 1 if holds else 0
-        session["stopped"][0] = session["met"][0] >= stop.times
-
-
-def monitor_state(session: Session, training: int, period: int, names: tuple[str, ...]) -> Session:
-    """Return the curve ``[monitor metric]`` and counters of a session of ``training`` further steps."""
-    first = int(session["clock"][0])
-    monitors = (first + training) // period - first // period if period else 0
-    limit("training", monitors, len(names))
-    return {
-        "begun": np.array([first]),
-        "curve": np.full((monitors, len(names)), np.nan),
-        "looked": np.zeros(1, dtype=np.int64),
-        "met": np.zeros(1, dtype=np.int64),  # consecutive monitors at which stop_when held
-        "stopped": np.zeros(1, dtype=np.int64),
-    }
-
-
-def add_to_curve(session: Session, names: tuple[str, ...], values: Mapping[str, float]) -> int:
-    """Write a monitor's row of the curve, NaN for metrics without a value; return its number from 0."""
-    number = int(session["looked"][0])
-    session["curve"][number] = [values.get(name, np.nan) for name in names]
-    session["looked"][0] = number + 1
-    return number
-
-
-def curves(session: Session, period: int, names: tuple[str, ...]) -> Record:
-    """Return the curves written so far; empty without monitors."""
-    count = int(session["looked"][0])
-    if not count:
-        return {}
-    first = int(session["begun"][0]) // period + 1
-    record: Record = {
-        f"monitor_{name}": (("monitor",), session["curve"][:count, k].copy()) for k, name in enumerate(names)
-    }
-    return record | {"monitor_step": (("monitor",), (first + np.arange(count)) * period)}
-
-
-def status_of(stop: Stop | None, session: Session) -> str:
-    """Return the status of training; warn where values are not finite, which is ``not found``."""
-    from rivalry.economies.kernels.economy import RUNNING
-
-    if session["status"][0] != RUNNING:
-        step = int(session["status"][1])
-        warnings.warn(f"values became no finite numbers at step {step}", stacklevel=4)
-        return "not found"
-    if stop is None:
-        return "completed"
-    # a run that took all its steps is completed; it has converged only if the condition was met
-    return "converged" if session["stopped"][0] else "iteration limit"
 
 
 def checkpoint(session: Session, dimensions: Mapping[str, tuple[str, ...]]) -> Record:

@@ -20,16 +20,14 @@ from rivalry.core.method import BaseLearner
 from rivalry.core.needs import POPULATION, Need, fits
 from rivalry.core.results import Record
 from rivalry.core.statistics import share_interval
-from rivalry.methods.populations import response
+from rivalry.economies.learning.sessions import Session
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
 from rivalry.methods.populations.response import bonus, mirror_response, rule
 from rivalry.population import policy_values, stationary_population, uniform
-from rivalry.population.distances import DISTANCES, Distance, entropies, policy_distance
+from rivalry.population.distances import Distance, entropies, policy_distance
 from rivalry.population.operators import Distribution, Policy
 from rivalry.population.random_policies import (
-    ENTROPY_RULES,
-    GENERATORS,
     EntropyRule,
     PolicySample,
     Rule,
@@ -37,7 +35,6 @@ from rivalry.population.random_policies import (
     draw_policies,
 )
 
-Session = dict[str, np.ndarray]
 Many = Float[Array, "policy state action"]
 Here = tuple[Policy, Distribution]
 
@@ -60,26 +57,17 @@ class RandomPolicyExperiment(BaseLearner):
     def __check_init__(self) -> None:
         if not 0 < self.beta < np.inf:
             raise ValueError(f"beta: {self.beta} must be above 0 and finite")
-        for name in ("policies", "draws", "map_steps"):
-            value = getattr(self, name, 1)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name}: {value!r} must be a whole number, at least 1")
-        words = (("generator", GENERATORS), ("entropy_rule", ENTROPY_RULES), ("distance", DISTANCES))
-        for name, known in words:
-            if getattr(self, name, known[0]) not in known:
-                raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {', '.join(known)}")
 
     needs: ClassVar[tuple[Need, ...]] = (
         POPULATION,
         Need("bids of 0 to what is held, which rises in steps of 1", lambda game: _bids(game.legal)),
     )
 
-    def world(self, game: Any) -> PopulationGame:
+    def world(self, game: Any) -> Any:
         """Return the population. Raises `ValueError` for other games."""
         if not fits(type(self), game):
             raise ValueError(f"game: {type(game).__name__} must be a population of agents who bid")
-        found: PopulationGame = game
-        return found
+        return game
 
     def length(self, world: PopulationGame) -> int:
         """Return the number of policies; one step is one policy."""
@@ -103,13 +91,10 @@ class RandomPolicyExperiment(BaseLearner):
             return 0
         first = int(session["taken"][0])
         last = min(first + steps, self.policies)
-        while len(session.get("number", ())) < last:
-            numbers, chosen, count_drawn = self._chosen(
-                session, self.policies - len(session.get("number", ()))
-            )
-            session["drawn"][0] = count_drawn
+        while (known := len(session.get("number", ()))) < last:
+            numbers, chosen = self._chosen(session, min(BATCH, self.policies - known))
             if not len(numbers):
-                last = len(session.get("number", ()))
+                last = known
                 break
             padding = [np.asarray(uniform(world))] * (BATCH - len(numbers))
             measured = self.measured(world, session, put(np.stack([*chosen, *padding])))
@@ -123,50 +108,47 @@ class RandomPolicyExperiment(BaseLearner):
         """Return the measurements of each policy, ``[policy ..]``."""
         raise NotImplementedError
 
-    def _chosen(self, session: Session, most: int) -> tuple[np.ndarray, np.ndarray, int]:
-        """Return at most a batch of admissible policies: numbers, policies, and the next number to draw."""
+    def _chosen(self, session: Session, most: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers and the policies of the next admissible draws, at most ``most``."""
         target = session["equilibrium"]
         actions, first = target.shape[1], int(session["drawn"][0])
         shaped = target.reshape(-1, actions, actions)
         numbers: list[int] = []
-        chosen_policies: list[np.ndarray] = []
-        while first < self.draws and len(chosen_policies) < min(BATCH, most):
+        chosen: list[np.ndarray] = []
+        while first < self.draws and len(chosen) < most:
             count = min(8 * BATCH, self.draws - first)
-            sample = self._sample(session, len(shaped), actions - 1, count, first)
+            sample = self._sample(session, count, first)
             fit = np.flatnonzero(at_least_as_random(sample.policies, shaped, self.entropy_rule))
-            fit = fit[: min(BATCH, most) - len(chosen_policies)]
+            fit = fit[: most - len(chosen)]
             numbers += (first + fit).tolist()
-            chosen_policies += list(sample.policies[fit].reshape(-1, *target.shape))
-            full = len(chosen_policies) == min(BATCH, most)
-            first = numbers[-1] + 1 if full else first + count
-        return np.array(numbers, dtype=np.int64), np.array(chosen_policies), first
+            chosen += list(sample.policies[fit].reshape(-1, *target.shape))
+            first = numbers[-1] + 1 if len(chosen) == most else first + count
+        session["drawn"][0] = first
+        return np.array(numbers, dtype=np.int64), np.array(chosen)
 
-    def _sample(self, session: Session, private: int, most: int, count: int, first: int) -> PolicySample:
+    def _sample(self, session: Session, count: int, first: int) -> PolicySample:
+        states, actions = session["equilibrium"].shape
         words = np.random.SeedSequence(session["words"].tolist())
-        return draw_policies(self.generator, count, private, most, words, first)
+        return draw_policies(self.generator, count, states // actions, actions - 1, words, first)
 
     def about(self, session: Session) -> Record:
         """Return the settings that determine the result, and the equilibrium."""
         actions = session["equilibrium"].shape[1]
         shaped = session["equilibrium"].reshape(-1, actions, actions)
         taken, count_drawn = int(session["taken"][0]), int(session["drawn"][0])
-        solved = session["residual"][0] <= ENOUGH
-        done = taken >= self.policies or count_drawn >= self.draws
+        status = "completed" if taken >= self.policies or count_drawn >= self.draws else "iteration limit"
+        if not session["residual"][0] <= ENOUGH:
+            status = "not found"
         record: Record = {
-            "status": (
-                (),
-                np.asarray(("completed" if done else "iteration limit") if solved else "not found"),
-            ),
+            "status": ((), np.asarray(status)),
             "generator": ((), np.asarray(self.generator)),
             "entropy_rule": ((), np.asarray(self.entropy_rule)),
             "beta": ((), np.asarray(float(self.beta))),
             "equilibrium": (("state", "action"), session["equilibrium"]),
             "equilibrium_residual": ((), session["residual"][0]),
             "equilibrium_entropy": ((), np.asarray(entropies(put(shaped))).mean()),
-            "words": (
-                ("word",),
-                session["words"].astype(np.int64),
-            ),  # signed, because datasets pad integers with -1
+            # signed, because datasets pad integers with -1
+            "words": (("word",), session["words"].astype(np.int64)),
             "drawn": ((), np.asarray(count_drawn)),
             "kept": ((), np.asarray(taken)),
         }
@@ -174,10 +156,7 @@ class RandomPolicyExperiment(BaseLearner):
             record["number"] = (("policy",), session["number"][:taken])
             record["population_residual"] = (("policy",), session["population_residual"][:taken])
             # parameters are drawn again for the kept policies only: few of many draws
-            each = [
-                self._sample(session, len(shaped), actions - 1, 1, int(number)).parameters
-                for number in record["number"][1]
-            ]
+            each = [self._sample(session, 1, int(number)).parameters for number in record["number"][1]]
             for name in each[0]:
                 values = np.concatenate([one[name] for one in each])
                 record[f"drawn_{name}"] = (("policy", "private")[: values.ndim], values)
@@ -227,10 +206,6 @@ class Contractivity(RandomPolicyExperiment):
     map_steps: Annotated[int, Ge(1), Le(100_000), "steps that each policy is followed"] = 20
     distance: Annotated[Distance, "of policies: how far bids are moved, or l1"] = "mean"
     stop_below: Annotated[float, Ge(0), "distance below which a policy counts as arrived"] = 1e-8
-
-    def __check_init__(self) -> None:
-        if not self.stop_below >= 0:
-            raise ValueError(f"stop_below: {self.stop_below} must be at least 0")
 
     def measured(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
         target, mu = put(session["equilibrium"]), put(session["law"])
@@ -328,9 +303,7 @@ def _distances_along(
     def far(pi: Policy) -> Array:
         return policy_distance(bids(pi), bids(target), distance, mu.reshape(-1, actions))
 
-    def step(
-        here: tuple[Policy, Distribution], _: None
-    ) -> tuple[tuple[Policy, Distribution], tuple[Array, Array]]:
+    def step(here: Here, _: None) -> tuple[Here, tuple[Array, Array]]:
         there, off = mirror_response(game, *here, rule(beta))
         return (there.answer, there.mu), (far(there.answer), off)
 
@@ -348,21 +321,19 @@ def _compared(
 ) -> tuple[Float[Array, "policy who payoff"], Float[Array, "policy"]]:
     """Return payoffs of the target and of each policy in that policy's population, plain and with entropy."""
 
+    by = rule(beta, regularised=True)
+
     def both(pi: Policy) -> tuple[Array, Array]:
         there = stationary_population(game, pi)
-        by = rule(beta, regularised=True)
-        paid = jnp.stack([there.mu @ _worth(game, there.env, each, by) for each in (target, pi)])
-        return paid, there.residual
+
+        def worth(each: Policy) -> Float[Array, "payoff"]:
+            values = [policy_values(game, there.env, each, paid) for paid in (None, bonus(each, by))]
+            return there.mu @ jnp.stack(values, axis=1)
+
+        return jnp.stack([worth(target), worth(pi)]), there.residual
 
     found: tuple[Array, Array] = jax.lax.map(both, policies)  # one by one, as in `evaluate_agents`
     return found
-
-
-def _worth(
-    game: PopulationGame, env: Any, pi: Policy, by: response.LogitRule
-) -> Float[Array, "state payoff"]:
-    """Return V^pi, plain and with the entropy over beta added to the reward at every step."""
-    return jnp.stack([policy_values(game, env, pi, paid) for paid in (None, bonus(pi, by))], axis=1)
 
 
 def _ratios(far: np.ndarray, stop_below: float) -> np.ndarray:

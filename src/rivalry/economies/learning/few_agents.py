@@ -15,7 +15,8 @@ import equinox as eqx
 import numpy as np
 
 from rivalry.core.jax import jax, jnp
-from rivalry.economies.learning.crowds import Crowd, checked
+from rivalry.economies.learning.crowds import POOLED, Crowd
+from rivalry.economies.learning.sessions import check_balance
 from rivalry.population.agents import NOTHING, Paid
 from rivalry.tables.kernels.shapes import COIN, HIGHEST_STAKE, LOWEST_INDEX, PEER, ROOM, Economy
 
@@ -100,6 +101,12 @@ class FewAgentsGains(NamedTuple):
     method: str
 
 
+def pooled_gains(payoff: np.ndarray, gain: np.ndarray, gaps: np.ndarray | None = None) -> FewAgentsGains:
+    """Return gains of many agents, computed in the population that all of them face."""
+    gaps, bound = np.zeros((len(gain), 0)) if gaps is None else gaps, np.full(len(gain), np.inf)
+    return FewAgentsGains(payoff, gain, bound, gaps, "estimated", POOLED)
+
+
 def few(crowd: Crowd) -> bool:
     """Whether gains are computed with others' bids conditional on an agent's own karma."""
     return len(crowd.economy.type_of) <= FEW and not crowd.refusal
@@ -127,15 +134,14 @@ def evaluate_few_agents(
     if len(owner) == 2 and private**2 * levels**3 <= LARGEST:
         return [_judged_pair(crowd, policies, owner, kinds, targets, paid) for paid in bonuses]
     from rivalry.economies.kernels.economy import copied, probe
-    from rivalry.tables.kernels import draws
 
     prior = [np.asarray(part) for part in _tables(crowd.game, env)]
     halves = []
     for number in range(2):
         own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
-        others = copied(agents)._replace(stream=draws.stream(own))
+        others = copied(agents, own)
         counts = probe(crowd.economy, others, rows, owner, min(steps, max(1, TRIALS // len(owner))))
-        checked(others)
+        check_balance(others.status)
         halves.append([_estimated(crowd.economy, kind, *counts, *prior) for kind in range(types)])
     return [_judged_halves(crowd, halves, policies, kinds, targets, paid) for paid in bonuses]
 

@@ -13,17 +13,16 @@ import numpy as np
 
 from rivalry.core.jax import put
 from rivalry.economies.learning.crowds import (
-    POOLED,
     Crowd,
     Measured,
-    checked,
     environment_of,
     measured,
     watched,
     without_exploration,
 )
 from rivalry.economies.learning.epochs import step_sizes
-from rivalry.economies.learning.few_agents import FewAgentsGains, evaluate_few_agents, few
+from rivalry.economies.learning.few_agents import FewAgentsGains, evaluate_few_agents, few, pooled_gains
+from rivalry.economies.learning.sessions import check_balance
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
 from rivalry.population.agents import NOTHING, Paid, evaluate_agents
 from rivalry.population.distances import entropies, policy_distance
@@ -127,82 +126,58 @@ def snapshot(
     sequences: list[np.random.SeedSequence],
     warm_up: int,
     steps: int,
-    paid: Paid | None = None,
+    bonuses: tuple[Paid, ...] = (NOTHING,),
     far: str = "mean",
 ) -> Snapshot:
     """Simulate fixed policies and return exact values in the measured environment.
 
     Policies with exploration are evaluated a second time without it, in the environment measured for that.
-    Where entropy is ``paid``, all values are reported a second time with the bonus. ``far`` is the rule of
-    distances.
+    All values are reported once per bonus, at most two. ``far`` is the rule of distances.
     """
     from rivalry.economies.kernels.choices import cumulative
 
-    first = _played(crowd, agents, rows, owner, equilibria, sequences[0], warm_up, steps, paid, far)
-    numbers = dict(first.numbers)
-    if 0 < exploration < 1 and not crowd.refusal:
-        bare = without_exploration(_policies(crowd, rows), exploration)
-        plain = cumulative(bare.reshape(len(rows), *crowd.shape[1:], -1))
-        second = _played(crowd, agents, plain, owner, equilibria[:1], sequences[1], warm_up, steps, paid, far)
-        numbers |= {f"{name}{PLAIN}": array for name, array in second.numbers.items()}
-        return first._replace(numbers=numbers, efficiency=second.efficiency)
-    return first
+    kinds, levels = kinds_of(crowd, owner), crowd.shape[2]
+
+    def played(rows: np.ndarray, equilibria: np.ndarray, sequence: np.random.SeedSequence) -> Snapshot:
+        policies = policies_of(crowd, rows)
+        own = policies.reshape(len(rows), -1, levels)
+        tallied, batches = watched(crowd.economy, agents, rows, owner, sequence, warm_up, steps)
+        found = measured(crowd, tallied, batches, own, owner, steps)
+        if crowd.refusal:
+            return Snapshot(found, None, {}, found.efficiency, np.zeros(0), "estimated", "")
+        env = environment_of(crowd, found)
+        numbers: Numbers = {}
+        if few(crowd):
+            each = evaluate_few_agents(
+                crowd, env, agents, rows, own, owner, kinds, equilibria, sequence, steps, bonuses
+            )
+        else:
+            targets = put(equilibria)
+            many = (evaluate_agents(crowd.game, env, put(own), kinds, targets, bonus) for bonus in bonuses)
+            each = [pooled_gains(*map(np.asarray, (one.payoff, one.gain, one.gaps))) for one in many]
+        for suffix, gains in zip(("", REGULARISED), each, strict=False):
+            numbers |= {f"{name}{suffix}": array for name, array in _told(gains, owner).items()}
+        for target, name in zip(equilibria, ("", "_eps"), strict=False):
+            of_kind = target.reshape(*crowd.shape, levels)[kinds]
+            apart = distances(policies, of_kind, far, found.distribution[kinds])
+            numbers[f"distance_to_equilibrium{name}"] = apart
+        plain = each[0]
+        return Snapshot(found, env, numbers, found.efficiency, plain.bound, plain.coverage, plain.method)
+
+    first = played(rows, equilibria, sequences[0])
+    if not 0 < exploration < 1 or crowd.refusal:
+        return first
+    bare = without_exploration(policies_of(crowd, rows), exploration)
+    second = played(cumulative(bare), equilibria[:1], sequences[1])
+    without = {f"{name}{PLAIN}": array for name, array in second.numbers.items()}
+    return first._replace(numbers=first.numbers | without, efficiency=second.efficiency)
 
 
-def _policies(crowd: Crowd, rows: np.ndarray) -> np.ndarray:
+def policies_of(crowd: Crowd, rows: np.ndarray) -> np.ndarray:
     """Return cumulative rows as policies ``[owner private karma bid]``."""
     from rivalry.economies.kernels.choices import probabilities
 
     return probabilities(rows, crowd.economy.most)
-
-
-def _played(
-    crowd: Crowd,
-    agents: Agents,
-    rows: np.ndarray,
-    owner: np.ndarray,
-    equilibria: np.ndarray,
-    sequence: np.random.SeedSequence,
-    warm_up: int,
-    steps: int,
-    paid: Paid | None,
-    far: str,
-) -> Snapshot:
-    """Return one simulation and values in its environment."""
-    economy, levels = crowd.economy, crowd.shape[2]
-    policies = _policies(crowd, rows)
-    own = policies.reshape(len(rows), -1, levels)
-    tallied, batches = watched(economy, agents, rows, owner, sequence, warm_up, steps)
-    found = measured(crowd, tallied, batches, own, owner, steps)
-    if crowd.refusal:
-        return Snapshot(found, None, {}, found.efficiency, np.zeros(0), "estimated", "")
-    env, kinds = environment_of(crowd, found), kinds_of(crowd, owner)
-    numbers: Numbers = {}
-    bonuses = (NOTHING,) if paid is None else (NOTHING, paid)
-    if few(crowd):
-        each = evaluate_few_agents(
-            crowd, env, agents, rows, own, owner, kinds, equilibria, sequence, steps, bonuses
-        )
-    else:
-        each = [_pooled(crowd, env, own, kinds, equilibria, bonus) for bonus in bonuses]
-    for suffix, one in zip(("", REGULARISED), each, strict=False):
-        numbers |= {f"{name}{suffix}": array for name, array in _told(one, owner).items()}
-    for target, name in zip(equilibria, ("", "_eps"), strict=False):
-        of_kind = target.reshape(*crowd.shape, levels)[kinds]
-        numbers[f"distance_to_equilibrium{name}"] = distances(
-            policies, of_kind, far, found.distribution[kinds]
-        )
-    first = each[0]
-    return Snapshot(found, env, numbers, found.efficiency, first.bound, first.coverage, first.method)
-
-
-def _pooled(
-    crowd: Crowd, env: Any, own: np.ndarray, kinds: np.ndarray, equilibria: np.ndarray, paid: Paid
-) -> FewAgentsGains:
-    """Return payoffs and gains of many agents in their common environment."""
-    found = evaluate_agents(crowd.game, env, put(own), kinds, put(equilibria), paid)
-    payoff, gain, gaps = (np.asarray(part) for part in (found.payoff, found.gain, found.gaps))
-    return FewAgentsGains(payoff, gain, np.full(len(gain), np.inf), gaps, "estimated", POOLED)
 
 
 def _told(each: FewAgentsGains, owner: np.ndarray) -> Numbers:
@@ -240,7 +215,7 @@ def payoff_estimates(
     q: np.ndarray,  # [owner entry]
     sequence: np.random.SeedSequence,
     steps: int,
-    paid: Paid | None = None,
+    paid: Paid = NOTHING,
 ) -> np.ndarray:
     """Return the payoffs that agents' own tables predict, ``[agent]``, by equation (4.4).
 
@@ -250,9 +225,9 @@ def payoff_estimates(
     """
     from rivalry.economies.kernels.choices import unpacked
 
-    policies = _policies(crowd, rows)
+    policies = policies_of(crowd, rows)
     values = (policies * unpacked(q, crowd.economy.most)).sum(axis=-1)  # [owner private karma]
-    if paid is not None:
+    if paid.weight:
         values = values + paid.weight * np.asarray(entropies(put(policies)))
     met = watched(crowd.economy, agents, rows, owner, sequence, 0, steps)[0].each
     estimates: np.ndarray = (met * values[owner]).sum(axis=(1, 2)) / steps
@@ -268,78 +243,49 @@ def sampled(
     q: np.ndarray,  # [owner entry]
     equilibria: np.ndarray,  # [which state bid]
     sequence: np.random.SeedSequence,
-    paid: Paid | None = None,
+    bonuses: tuple[Paid, ...] = (NOTHING,),
 ) -> tuple[np.ndarray, float]:
-    """Return sampled gains ``[metric agent]`` in the order of `SAMPLED`, and the share of rare entries.
+    """Return sampled gains ``[metric agent]`` in the order of `sampled_names`, and the share of rare entries.
 
     The first gain is that of the best bid over the agent's own, by its table. The others are the advantage of
     the agent's own policy over an equilibrium's. Values are NaN for agents that are not monitored and for
-    missing equilibria. Where entropy is ``paid``, the same simulation also yields the gains with the bonus,
-    in the order of `sampled_names`.
+    missing equilibria. With several bonuses, the same simulation yields the gains with each.
     """
-    from rivalry.economies.kernels.economy import copied
-    from rivalry.tables.kernels import draws
-
-    economy, alone = crowd.economy, how.kind == "alone"
-    count = len(economy.type_of)
-    who = np.unique(np.linspace(0, count - 1, min(how.agents, count)).round().astype(int)) if alone else [-1]
-    rewards = (None,) if paid is None else (None, paid)
-    found, rare = np.full((len(rewards), len(SAMPLED), count), np.nan), []
-    for number, agent in enumerate(who):
-        own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
-        seen = slice(None) if agent < 0 else [agent]
-        for into, bonus in zip(found, rewards, strict=True):
-            others = copied(agents)._replace(stream=draws.stream(own))
-            greedy, gaps, visits = _watched(crowd, how, others, rows, owner, q, equilibria, int(agent), bonus)
-            into[0, seen] = greedy[seen]
-            into[1 : 1 + len(gaps), seen] = gaps[:, seen]
-        rare.append(float(np.mean(visits[seen] < RARELY)))
-    return found.reshape(-1, count), float(np.mean(rare))
-
-
-def _watched(
-    crowd: Crowd,
-    how: Sampling,
-    agents: Agents,
-    rows: np.ndarray,
-    owner: np.ndarray,
-    q: np.ndarray,
-    equilibria: np.ndarray,
-    alone: int,
-    paid: Paid | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return means over samples ``[agent]`` and ``[target agent]`` of one monitoring run, and visits."""
     from rivalry.economies.kernels.choices import cumulative
-    from rivalry.economies.kernels.economy import RUNNING
+    from rivalry.economies.kernels.economy import RUNNING, copied
     from rivalry.economies.kernels.economy_monitor import MonitorRule, monitor, watch
 
-    economy, levels = crowd.economy, crowd.shape[2]
-    sizes, solitary = step_sizes(how.alpha), alone >= 0
-    rule = MonitorRule(
-        alpha=float(sizes.values[0]),
-        power=sizes.power,
-        expected=int(how.expected),
-        double=int(how.double),
-        alone=alone,
-        teach_until=how.t_monitor,
-        sample_from=how.t_monitor if solitary else how.t_burn,
-        sample_every=how.sample_every,
-        weight=0.0 if paid is None else paid.weight,
-        once=0 if paid is None else int(paid.once),
-    )
-    tables = q[owner] if how.tables == "learner" else np.zeros((len(owner), q.shape[1]))
+    economy, alone, count, levels = crowd.economy, how.kind == "alone", crowd.agents, crowd.shape[2]
+    who = np.unique(np.linspace(0, count - 1, min(how.agents, count)).round().astype(int)) if alone else [-1]
+    sizes, length = step_sizes(how.alpha), how.t_monitor + (how.t_monitor - how.t_burn if alone else 0)
+    tables = q[owner] if how.tables == "learner" else np.zeros((count, q.shape[1]))
     aims = equilibria.reshape(len(equilibria), *crowd.shape, levels)
     targets = cumulative(aims) if len(aims) else np.zeros((0, crowd.shape[0], q.shape[1]))
     even = np.tri(levels) / np.arange(1.0, levels + 1)[:, None]
-    mixed = (1 - how.explore) * _policies(crowd, rows)[owner[max(alone, 0)]] + how.explore * even
-    estimates = watch(economy, agents, rule, tables, tables, tables, len(targets))
-    length = how.t_monitor + (how.t_monitor - how.t_burn if solitary else 0)
-    monitor(economy, rule, agents, rows, owner, targets, cumulative(mixed), estimates, length)
-    checked(agents)
-    if agents.status[0] != RUNNING:
-        return np.full(len(owner), np.nan), np.full((len(targets), len(owner)), np.nan), estimates.visits
-    return (
-        estimates.greedy_sum / estimates.samples,
-        estimates.target_sum / estimates.samples,
-        estimates.visits,
-    )
+    found, rare = np.full((len(bonuses), len(SAMPLED), count), np.nan), []
+    for number, agent in enumerate(who):
+        own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
+        seen = slice(None) if agent < 0 else [agent]
+        mixed = (1 - how.explore) * policies_of(crowd, rows)[owner[max(agent, 0)]] + how.explore * even
+        for into, bonus in zip(found, bonuses, strict=True):
+            others = copied(agents, own)
+            rule = MonitorRule(
+                alpha=float(sizes.values[0]),
+                power=sizes.power,
+                expected=int(how.expected),
+                double=int(how.double),
+                alone=int(agent),
+                teach_until=how.t_monitor,
+                sample_from=how.t_monitor if alone else how.t_burn,
+                sample_every=how.sample_every,
+                weight=bonus.weight,
+                once=int(bonus.once),
+            )
+            estimates = watch(economy, others, rule, tables, tables, tables, len(targets))
+            monitor(economy, rule, others, rows, owner, targets, cumulative(mixed), estimates, length)
+            check_balance(others.status)
+            if others.status[0] == RUNNING:
+                into[0, seen] = (estimates.greedy_sum / estimates.samples)[seen]
+                into[1 : 1 + len(targets), seen] = (estimates.target_sum / estimates.samples)[:, seen]
+        rare.append(float(np.mean(estimates.visits[seen] < RARELY)))
+    return found.reshape(-1, count), float(np.mean(rare))

@@ -11,19 +11,16 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core.jax import put
-from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.oracles import named_start
 from rivalry.core.results import Record
 from rivalry.economies.learning.crowds import (
     BATCHES,
     PLAYED_BY_AGENTS,
-    POOLED,
     Crowd,
     Measured,
     batch_ends,
     certified,
-    checked,
     counted,
     crowd_of,
     environment_of,
@@ -31,25 +28,20 @@ from rivalry.economies.learning.crowds import (
     stationary_efficiency,
     views,
 )
-from rivalry.economies.learning.few_agents import evaluate_few_agents, few
+from rivalry.economies.learning.few_agents import evaluate_few_agents, few, pooled_gains
+from rivalry.economies.learning.sessions import AWARDS, SUMS, FixedPolicies, Session, check_balance, parts
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
-from rivalry.methods.q_learning.exploration import check_numbers, check_whole
+from rivalry.methods.q_learning.exploration import check_numbers
 from rivalry.population import best_response, policy_values
 from rivalry.population.operators import Policy, Values
-from rivalry.tables.kernels.shapes import BY_COIN, BY_STAKE, BY_TURN, Economy
+from rivalry.tables.kernels.shapes import BIDS
 
 if TYPE_CHECKING:
-    from rivalry.economies.kernels.economy import Agents, EconomyTallies
-
-Session = dict[str, np.ndarray]
-
-AWARDS = {"coin": BY_COIN, "stake": BY_STAKE, "turn": BY_TURN}
-POLICIES = ("equilibrium", "uniform", "zero", "all_in")
-SUMS = "sum_"  # before tallies in a session
+    from rivalry.economies.kernels.economy import Agents
 
 
-class Simulation(BaseLearner):
+class Simulation(FixedPolicies):
     """Simulation of an economy's agents with fixed policies, without learning.
 
     ``plays`` is the policy of all agents: ``equilibrium``, the logit equilibrium at ``beta`` and
@@ -97,32 +89,17 @@ class Simulation(BaseLearner):
     ] = "equilibrium"
     beta: Annotated[float, Gt(0), "inverse temperature of the equilibrium"] = 1000.0
     exploration: Annotated[float, Ge(0), Le(1), "its share of uniformly random bids"] = 0.0
-    evaluation: Annotated[int, Ge(1), "steps that are counted"] = 10_000
-    warm_up: Annotated[int, Ge(0), "steps before the evaluation"] = 0
+
+    policies: ClassVar[tuple[str, ...]] = ("equilibrium", "uniform", "zero", "all_in")
+    endings: ClassVar[tuple[str, ...]] = (".json", ".npy")
+    needs: ClassVar[tuple[Need, ...]] = (PLAYED_BY_AGENTS,)
 
     def __check_init__(self) -> None:
-        check_whole("evaluation", self.evaluation)
-        check_whole("warm_up", self.warm_up, 0)
         check_numbers("beta", self.beta, "above 0 and finite", lambda v: v > 0)
-        check_numbers("exploration", self.exploration, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
-        if isinstance(self.plays, str) and self.plays not in (*POLICIES, *AWARDS) and not _file(self.plays):
-            known = ", ".join((*POLICIES, *AWARDS))
-            raise ValueError(f"plays: {self.plays!r} must be one of {known}, a policy, or a file that exists")
-
-    needs: ClassVar[tuple[Need, ...]] = (PLAYED_BY_AGENTS,)
 
     def world(self, game: Any) -> Crowd:
         """Return the game with its agents, or the `Crowd` given."""
         return crowd_of(game)
-
-    def length(self, world: Crowd) -> int:
-        """Return the number of steps, warm-up included."""
-        return self.warm_up + self.evaluation
-
-    @property
-    def bids(self) -> bool:
-        """Whether agents bid by a policy."""
-        return not (isinstance(self.plays, str) and self.plays in AWARDS)
 
     def begin(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
         """Return the initial agents and the policy. Raises `ValueError` for an invalid policy."""
@@ -136,13 +113,14 @@ class Simulation(BaseLearner):
     def advance(self, world: Crowd, session: Session, steps: int) -> int:
         """Simulate the given number of steps."""
         from rivalry.economies.kernels.choices import cumulative, uniform_rows
-        from rivalry.economies.kernels.economy import no_tallies, play
+        from rivalry.economies.kernels.economy import Agents, EconomyTallies, no_tallies, play
 
-        agents, sums = _parts(session)
+        agents, sums = parts(Agents, session), parts(EconomyTallies, session, SUMS)
         types, private, levels = world.shape
         policy = session["policy_of_all"].reshape(-1, private, levels, levels)
         rows = cumulative(policy) if self.bids else uniform_rows(types, private, levels - 1)
-        taken, economy = 0, self._economy(world)
+        award = BIDS if self.bids else AWARDS[self.plays]
+        taken, economy = 0, world.economy._replace(award=award)
         ends = self.warm_up + batch_ends(self.evaluation)
         for number, until in enumerate((self.warm_up, *ends), start=-1):
             part = min(steps - taken, int(until) - int(agents.clock[0]))
@@ -152,12 +130,14 @@ class Simulation(BaseLearner):
                 taken += part
                 if number >= 0 and agents.clock[0] == until:
                     session["batches"][number] = sums.rewards.sum()
-        checked(agents)
+        check_balance(agents.status)
         return taken
 
     def read(self, world: Crowd, session: Session) -> Record:
         """Return the record of the steps so far."""
-        agents, sums = _parts(session)
+        from rivalry.economies.kernels.economy import Agents, EconomyTallies
+
+        agents, sums = parts(Agents, session), parts(EconomyTallies, session, SUMS)
         steps, kinds = int(agents.clock[0]) - self.warm_up, world.economy.type_of
         done = "completed" if steps >= self.evaluation else "iteration limit"
         record: Record = {"status": ((), np.asarray(done)), "agent_type": (("agent",), np.array(kinds))}
@@ -174,9 +154,6 @@ class Simulation(BaseLearner):
         record |= views(world)
         return (_gains(world, found, agents, steps) if not world.refusal else {}) | record
 
-    def _economy(self, world: Crowd) -> Economy:
-        return world.economy if self.bids else world.economy._replace(award=AWARDS[self.plays])
-
     def _policy(self, world: Crowd) -> np.ndarray:
         """Return the policy of all agents, ``[state bid]``, repeated for every signal if it has none."""
         game, given = world.game, self.plays
@@ -188,9 +165,12 @@ class Simulation(BaseLearner):
                 what = f"the equilibrium at beta = {self.beta:g} was not found (residual {residual:.1e})"
                 raise ValueError(f"plays: {what}; give another beta, or a policy")
             return policy
-        if isinstance(given, str) and given in POLICIES:
+        if isinstance(given, str) and given in self.policies:
             return _whatever_is_seen(world, np.asarray(named_start(game, given)))
-        numbers = _full(_read(given) if isinstance(given, str) else given, world.shape[2])
+        if isinstance(given, str):
+            path = Path(given)
+            given = np.load(path) if path.suffix == ".npy" else json.loads(path.read_text(encoding="utf-8"))
+        numbers = _full(given, world.shape[2])
         if world.signals == 1 or numbers.size != np.prod(world.shape) * world.shape[2]:
             return _whatever_is_seen(world, np.asarray(game.space.check(numbers, "policy")))
         types, _, levels = world.shape
@@ -207,74 +187,37 @@ def _whatever_is_seen(world: Crowd, policy: np.ndarray) -> np.ndarray:
     return np.repeat(shaped, world.signals, axis=2).reshape(-1, levels)
 
 
-def _parts(session: Session) -> tuple[Agents, EconomyTallies]:
-    from rivalry.economies.kernels.economy import Agents, EconomyTallies
-
-    return (
-        Agents(*(session[name] for name in Agents._fields)),
-        EconomyTallies(*(session[f"{SUMS}{name}"] for name in EconomyTallies._fields)),
-    )
-
-
 def _gains(world: Crowd, found: Measured, agents: Agents, steps: int) -> Record:
     """Return payoffs of the policy and unilateral gains."""
-    env, levels = environment_of(world, found), world.shape[2]
-    if few(world):
-        payoff, gain, bound, coverage, method = _few(world, found, env, agents, steps)
-    else:
-        values, best = (np.asarray(v) for v in _worth(world.game, env, put(found.policy.reshape(-1, levels))))
-        weights = found.distribution.reshape(world.shape[0], -1)
-        weights = weights / weights.sum(axis=1, keepdims=True)
-        payoff, most = ((weights * v.reshape(weights.shape)).sum(axis=1) for v in (values, best))
-        gain, bound = np.maximum(most - payoff, 0.0), np.full(len(payoff), np.inf)
-        coverage, method = "estimated", POOLED
-    return measures_of(world, env, found) | {
-        "payoff": (("player",), payoff),
-        "exploitability": (("player",), gain),
-        "relative_exploitability": (("player",), gain / np.abs(payoff)),
-        **stationary_efficiency(world, payoff, found),
-        **certified(world, gain, bound, coverage, method).record(),
-    }
-
-
-def _few(
-    world: Crowd, found: Measured, env: Any, agents: Agents, steps: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, str, str]:
-    """Return payoff, gain and bound ``[type]`` among few agents, the coverage and the method."""
     from rivalry.economies.kernels.choices import cumulative
 
-    (types, private, levels), economy = world.shape, world.economy
-    policy, sequence = found.policy, np.random.SeedSequence([int(word) for word in agents.stream])
-    gains = evaluate_few_agents(
-        world,
-        env,
-        agents,
-        cumulative(policy),
-        policy.reshape(types, private * levels, levels),
-        economy.type_of,
-        np.arange(types),
-        np.zeros((0, types * private * levels, levels)),
-        sequence,
-        steps,
-    )[0]
-    return gains.payoff, gains.gain, gains.bound, gains.coverage, gains.method
+    env, (types, _, levels) = environment_of(world, found), world.shape
+    own, no_targets = found.policy.reshape(types, -1, levels), np.zeros((0, np.prod(world.shape), levels))
+    if few(world):
+        rows, owner, kinds = cumulative(found.policy), world.economy.type_of, np.arange(types)
+        sequence = np.random.SeedSequence([int(word) for word in agents.stream])
+        (gains,) = evaluate_few_agents(
+            world, env, agents, rows, own, owner, kinds, no_targets, sequence, steps
+        )
+    else:
+        values, best = (np.asarray(v) for v in _worth(world.game, env, put(own.reshape(-1, levels))))
+        weights = found.distribution.reshape(types, -1)
+        weights = weights / weights.sum(axis=1, keepdims=True)
+        payoff, most = ((weights * v.reshape(weights.shape)).sum(axis=1) for v in (values, best))
+        gains = pooled_gains(payoff, np.maximum(most - payoff, 0.0))
+    return measures_of(world, env, found) | {
+        "payoff": (("player",), gains.payoff),
+        "exploitability": (("player",), gains.gain),
+        "relative_exploitability": (("player",), gains.gain / np.abs(gains.payoff)),
+        **stationary_efficiency(world, gains.payoff, found),
+        **certified(world, gains.gain, gains.bound, gains.coverage, gains.method).record(),
+    }
 
 
 @eqx.filter_jit
 def _worth(game: Any, env: Any, pi: Policy) -> tuple[Values, Values]:
     """Return V^pi and V*."""
     return policy_values(game, env, pi), best_response(game, env, pi).values
-
-
-def _file(name: str) -> bool:
-    """Whether a string names a policy file."""
-    return Path(name).suffix in (".json", ".npy") and Path(name).is_file()
-
-
-def _read(name: str) -> Any:
-    """Return the numbers stored in a file."""
-    path = Path(name)
-    return np.load(path) if path.suffix == ".npy" else json.loads(path.read_text(encoding="utf-8"))
 
 
 def _full(numbers: Any, levels: int) -> np.ndarray:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import numpy as np
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jax, jnp
-from rivalry.methods.populations.records import check_beta, check_numbers
 from rivalry.methods.populations.response import (
     LogitRule,
     PolicyResponse,
@@ -18,6 +18,7 @@ from rivalry.methods.populations.response import (
     soft_response,
 )
 from rivalry.methods.populations.rounds import ResponseIteration, Round, RoundResult
+from rivalry.methods.q_learning import annealing
 from rivalry.methods.q_learning.annealing import Annealed
 from rivalry.population import flow
 from rivalry.population.operators import Distribution, Policy
@@ -62,8 +63,8 @@ class DampedFixedPoint(ResponseIteration):
     regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
 
     def __post_init__(self) -> None:
-        check_beta(self.beta, infinite=True)
-        check_numbers(exploration=self.exploration, rate=self.rate)
+        if not (isinstance(self.beta, float) and self.beta == np.inf):
+            annealing.check(self.beta)
 
     @property
     def _options(self) -> tuple[Any, Any, Any]:

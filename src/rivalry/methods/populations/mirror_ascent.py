@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
-from jaxtyping import Array, Float
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jnp
-from rivalry.methods.populations.records import check_beta, check_numbers
 from rivalry.methods.populations.response import LogitRule, greedy_response, loss, mirror_response
 from rivalry.methods.populations.rounds import ResponseIteration, Round, RoundResult
+from rivalry.methods.q_learning import annealing
 from rivalry.methods.q_learning.annealing import Annealed
 from rivalry.population import softmax, stationary_population
 from rivalry.population.operators import Distribution, Policy
@@ -53,8 +52,7 @@ class MirrorAscent(ResponseIteration):
     regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
 
     def __post_init__(self) -> None:
-        check_beta(self.beta)
-        check_numbers(exploration=self.exploration, rate=self.rate)
+        annealing.check(self.beta)
 
     @property
     def _options(self) -> tuple[Any, Any, Any]:
@@ -130,12 +128,10 @@ class OnlineMirrorDescent(MirrorAscent):
         self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
     ) -> RoundResult:
         result = super()._respond(game, pi, mu, auxiliary, by)
-        return result if self.regularised else result._replace(residual=_regret(game, pi, result, by))
-
-
-def _regret(game: PopulationGame, pi: Policy, result: RoundResult, by: LogitRule) -> Float[Array, ""]:
-    now = result.now
-    return loss(game, greedy_response(game, pi, now.mu, now.env, by))
+        if self.regularised:
+            return result
+        best = greedy_response(game, pi, result.now.mu, result.now.env, by)
+        return result._replace(residual=loss(game, best))
 
 
 def scores_of(pi: Policy, by: LogitRule) -> Policy:

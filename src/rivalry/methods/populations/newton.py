@@ -15,8 +15,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.method import ENDINGS, BaseMethod
 from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Record
-from rivalry.methods.populations.records import check_numbers, rule_record
-from rivalry.methods.populations.response import LogitRule, bonus, rule
+from rivalry.methods.populations.response import LogitRule, bonus, rule, rule_record
 from rivalry.population import (
     action_values,
     policy_values,
@@ -119,7 +118,10 @@ class PopulationNewton(BaseMethod):
     regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
 
     def __check_init__(self) -> None:
-        check_numbers(beta=self.beta, exploration=self.exploration, begin=self.begin, factor=self.factor)
+        for name, least in (("beta", 0), ("begin", 0), ("factor", 1)):
+            value = getattr(self, name)
+            if isinstance(value, int | float) and not least < value < np.inf:  # traced values are not checked
+                raise ValueError(f"{name}: {value!r} must be above {least} and finite")
 
     needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
 

@@ -1,13 +1,16 @@
-"""Soft and best responses to a policy in a population."""
+"""Soft and best responses to a policy in a population, and the record of their rule."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.jax import jax, jnp
+from rivalry.core.results import Record
 from rivalry.population import (
     action_values,
     best_response,
@@ -17,7 +20,8 @@ from rivalry.population import (
     uniform,
 )
 from rivalry.population.distances import entropies
-from rivalry.population.operators import Distribution, Policy, Values
+from rivalry.population.operators import Distribution, Policy, Values, by_type
+from rivalry.population.oracles import type_shares
 
 
 class LogitRule(NamedTuple):
@@ -90,3 +94,21 @@ def loss(game: PopulationGame, found: PolicyResponse) -> Float[Array, ""]:
     """Return the mean loss of a policy against the best response, in units of the payoff scale."""
     best = jnp.max(jnp.where(game.legal, found.q, -jnp.inf), axis=1)
     return jnp.maximum(found.mu @ (best - found.values), 0.0) / scale_of(game)
+
+
+def rule_record(game: PopulationGame, pi: Policy, by: LogitRule) -> Record:
+    """Return the rule of a policy; for regularised payoffs also the payoff per agent of each type."""
+    found: Record = {"beta": ((), np.asarray(by.beta)), "exploration": ((), np.asarray(by.exploration))}
+    if np.isfinite(float(by.beta)):
+        found["concept"] = ((), np.asarray(f"logit at beta {float(by.beta):.6g}"))
+    if float(by.entropy):
+        found["payoff_regularised"] = (("player",), np.asarray(_worth(game, pi, by)))
+    return found
+
+
+@eqx.filter_jit
+def _worth(game: PopulationGame, pi: Policy, by: LogitRule) -> Float[Array, "type"]:
+    """Return the regularised payoff J_h of a policy in its own population, ``[type]``."""
+    there = stationary_population(game, pi)
+    values = policy_values(game, there.env, pi, bonus(pi, by))
+    return by_type(game, there.mu * values) / type_shares(game)

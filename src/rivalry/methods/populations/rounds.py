@@ -13,8 +13,7 @@ from rivalry.core.jax import jnp
 from rivalry.core.method import ENDINGS, BaseMethod
 from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Record
-from rivalry.methods.populations.records import rule_record
-from rivalry.methods.populations.response import LogitRule, PolicyResponse, rule
+from rivalry.methods.populations.response import LogitRule, PolicyResponse, rule, rule_record
 from rivalry.methods.q_learning import annealing
 from rivalry.population.operators import Distribution, Policy
 

@@ -1,0 +1,213 @@
+"""Learning with policies fixed for an epoch: options, training, monitors and checkpoints of its learners."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from rivalry.core.method import BaseLearner
+from rivalry.core.results import Record
+from rivalry.core.validate import limit
+from rivalry.economies.learning.epochs import (
+    Stop,
+    checkpoint,
+    restore,
+    rule_of,
+    step_sizes,
+    stop_of,
+    temperatures,
+)
+from rivalry.economies.learning.sessions import Session, check_balance
+from rivalry.methods.q_learning.exploration import Table, check_numbers
+
+if TYPE_CHECKING:
+    from rivalry.economies.kernels.economy_learning import EpochRule
+
+CHANGES = ("payoff_change", "policy_change")
+DIMENSIONS: dict[str, tuple[str, ...]] = {
+    "words": ("word",),
+    "stream": ("counter",),
+    **dict.fromkeys(("clock", "pool"), ("one",)),
+    **dict.fromkeys(("karma", "reward", "lucky", "pending"), ("agent",)),
+}
+"""Of the arrays that runs of all learners are resumed from."""
+
+InverseTemperature = Annotated[
+    float | Table, "inverse temperature of the softmax: a number, {kind = 'stages' | 'geometric', ..}"
+]
+
+
+class EpochLearner(BaseLearner):
+    """Base class of Q-learning by agents whose policies are fixed for an epoch.
+
+    A session holds the agents, their tables, the curves of the monitors, and ``clock`` and ``status`` of the
+    kernels. Subclasses create it, train for some steps, run a monitor, and evaluate the policies.
+    """
+
+    update: Annotated[
+        Literal["sarsa", "greedy", "expected_sarsa", "double_q"], "target: the value of the next state"
+    ] = "sarsa"
+    alpha: Annotated[float | Table, "step size: a number, {kind = 'visits' | 'power' | 'stages', ..}"] = 0.01
+    beta: InverseTemperature = 10.0
+    exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random choices"] = 0.0
+    epoch: Annotated[int, Ge(1), "steps during which policies are frozen"] = 100
+    initial_q: Annotated[float, "initial values; 0 is optimistic, since losing costs"] = 0.0
+    update_probability: Annotated[
+        float, Ge(0), Le(1), "probability of adopting the new policy at the end of an epoch"
+    ] = 1.0
+    training: Annotated[int, Ge(1), "steps of learning"] = 1_000_000
+    evaluation: Annotated[int, Ge(1), "steps in which frozen policies are evaluated"] = 10_000
+    evaluation_warm_up: Annotated[int, Ge(0), "steps before the evaluation"] = 0
+    monitor_every: Annotated[int, Ge(0), "epochs between two monitors; 0: none"] = 500
+    monitor_steps: Annotated[int, Ge(1), "steps over which a monitor measures"] = 2000
+    stop_when: Annotated[Table | None, "end training early: {metric, delta, times, tolerated_agents}"] = None
+    store_tables: Annotated[bool, "store tables, states and stream, to resume from"] = False
+    resume_from: Annotated[Any, "a run to resume: a stored cell's file, or in Python a solution"] = None
+
+    dimensions: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # of the arrays that a run is resumed from
+
+    def __check_init__(self) -> None:
+        check_numbers("initial_q", self.initial_q, "a finite number", np.isfinite)
+        step_sizes(self.alpha)
+        temperatures(self.beta)
+        if self.stop is not None and not self.monitor_every:
+            raise ValueError("stop_when: needs monitors; monitor_every must be at least 1")
+
+    @property
+    def stop(self) -> Stop | None:
+        """Return the stopping rule, if any."""
+        return stop_of(self.stop_when, CHANGES)
+
+    @property
+    def period(self) -> int:
+        """Return the number of steps between two monitors; 0: none."""
+        return self.epoch * self.monitor_every
+
+    @property
+    def heat(self) -> float:
+        """Return the last inverse temperature."""
+        return float(temperatures(self.beta).values[-1])
+
+    def rule(self) -> EpochRule:
+        """Return the learning rule for the kernels."""
+        return rule_of(
+            self.alpha, self.beta, self.exploration, self.epoch, self.update, self.update_probability
+        )
+
+    def length(self, world: Any) -> int:
+        """Return the number of training steps."""
+        return self.training
+
+    @abstractmethod
+    def looks(self, world: Any) -> tuple[str, ...]:
+        """Return the names of the metrics stored at every monitor."""
+
+    @abstractmethod
+    def _begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        """Return the initial agents and tables."""
+
+    @abstractmethod
+    def _train(self, world: Any, session: Session, steps: int) -> None:
+        """Train for some steps between two monitors, or fewer where an error ends the run."""
+
+    @abstractmethod
+    def _look(self, world: Any, session: Session) -> None:
+        """Run one monitor."""
+
+    @abstractmethod
+    def _at_end(self, world: Any, session: Session) -> Record:
+        """Return the evaluation of the current policies."""
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        """Return the initial or resumed agents and tables, and the state of the monitors.
+
+        Raises `ValueError` where ``resume_from`` belongs to another game or to other options.
+        """
+        if self.stop is not None:
+            self.stop.check_agents(world.agents)
+        session = self._begin(world, stream) | {"words": stream.generate_state(4, np.uint32)}
+        if self.resume_from is not None:
+            session = restore(self.resume_from, session, self.dimensions)
+        begun, names = int(session["clock"][0]), self.looks(world)
+        monitors = (begun + self.training) // self.period - begun // self.period if self.period else 0
+        limit("training", monitors, len(names))
+        return session | {
+            "begun": np.array([begun]),
+            "curve": np.full((monitors, len(names)), np.nan),
+            "looked": np.zeros(1, dtype=np.int64),
+            "met": np.zeros(1, dtype=np.int64),  # consecutive monitors at which stop_when held
+            "stopped": np.zeros(1, dtype=np.int64),
+        }
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        """Train for the given number of steps; a monitor is part of the step that it follows."""
+        from rivalry.economies.kernels.economy import RUNNING
+
+        clock, status = session["clock"], session["status"]  # the kernels change them in place
+        until, taken = int(session["begun"][0]) + self.training, 0
+        while taken < steps and not session["stopped"][0] and status[0] == RUNNING:
+            now = int(clock[0])
+            part = min(steps - taken, until - now, self.period - now % self.period if self.period else until)
+            if part <= 0:
+                break
+            self._train(world, session, part)
+            check_balance(status)
+            taken += int(clock[0]) - now
+            if status[0] == RUNNING and self.period and clock[0] % self.period == 0:
+                self._look(world, session)
+        return taken
+
+    def read(self, world: Any, session: Session) -> Record:
+        """Return the record of the current policies, without draws from the run's own stream."""
+        record, status = self._curves(world, session), self._status(session)
+        record["status"] = ((), np.asarray(status))
+        if status != "not found":
+            record = self._at_end(world, session) | record
+        return record | (checkpoint(session, self.dimensions) if self.store_tables else {})
+
+    def _note(
+        self, world: Any, session: Session, values: Mapping[str, float], of_agent: Mapping[str, np.ndarray]
+    ) -> None:
+        """Add a monitor's row to the curves, and stop after enough monitors at which ``stop_when`` holds.
+
+        Metrics without a value are NaN; the condition is on metrics ``[agent]``.
+        """
+        session["curve"][session["looked"][0]] = [values.get(name, np.nan) for name in self.looks(world)]
+        session["looked"][0] += 1
+        if (stop := self.stop) is not None:
+            holds = stop.metric in of_agent and stop.holds(of_agent[stop.metric])
+            session["met"][0] = session["met"][0] + 1 if holds else 0
+            session["stopped"][0] = session["met"][0] >= stop.times
+
+    def _curves(self, world: Any, session: Session) -> Record:
+        """Return the curves written so far; empty without monitors."""
+        count = int(session["looked"][0])
+        if not count:
+            return {}
+        first = int(session["begun"][0]) // self.period + 1
+        curves = zip(self.looks(world), session["curve"][:count].T, strict=True)
+        record: Record = {f"monitor_{name}": (("monitor",), curve.copy()) for name, curve in curves}
+        return record | {"monitor_step": (("monitor",), (first + np.arange(count)) * self.period)}
+
+    def _status(self, session: Session) -> str:
+        """Return the status of training; warn where values are not finite, which is ``not found``."""
+        from rivalry.economies.kernels.economy import RUNNING
+
+        if session["status"][0] != RUNNING:
+            step = int(session["status"][1])
+            warnings.warn(f"values became no finite numbers at step {step}", stacklevel=4)
+            return "not found"
+        if self.stop is None:
+            return "completed"
+        # a run that took all its steps is completed; it has converged only if the condition was met
+        return "converged" if session["stopped"][0] else "iteration limit"
+
+
+def sequence_of(session: Session, which: int) -> np.random.SeedSequence:
+    """Return a random stream for copies of the current agents, separate from the run's own."""
+    return np.random.SeedSequence(session["words"].tolist(), spawn_key=(int(session["clock"][0]), which))
