@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
@@ -70,9 +70,7 @@ class DampedFixedPoint(ResponseIteration):
     def _options(self) -> tuple[Any, Any, Any]:
         return self.beta, self.exploration, self.regularised
 
-    @property
-    def _name(self) -> str:
-        return "the damped fixed point"
+    _name: ClassVar[str] = "the damped fixed point"
 
     def _start(self, game: PopulationGame, start: Policy, by: LogitRule) -> RoundResult:
         refuse_mean_field(game)

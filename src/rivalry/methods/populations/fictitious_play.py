@@ -38,11 +38,8 @@ class PopulationFictitiousPlay(ResponseIteration):
     ('converged', True)
     """
 
-    @property
-    def _name(self) -> str:
-        return "fictitious play"
-
     softens: ClassVar[bool] = False
+    _name: ClassVar[str] = "fictitious play"
 
     @property
     def _options(self) -> tuple[Any, Any, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
@@ -58,9 +58,7 @@ class MirrorAscent(ResponseIteration):
     def _options(self) -> tuple[Any, Any, Any]:
         return self.beta, self.exploration, self.regularised
 
-    @property
-    def _name(self) -> str:
-        return "mirror ascent"
+    _name: ClassVar[str] = "mirror ascent"
 
     def _start(self, game: PopulationGame, start: Policy, by: LogitRule) -> RoundResult:
         return self._respond(game, start, stationary_population(game, start).mu, scores_of(start, by), by)
@@ -117,9 +115,7 @@ class OnlineMirrorDescent(MirrorAscent):
     )
     rate: Annotated[float, Gt(0), Le(1), "how much of the values a step takes"] = 0.01
 
-    @property
-    def _name(self) -> str:
-        return "online mirror descent"
+    _name: ClassVar[str] = "online mirror descent"
 
     def _summed(self, scores: Policy, q: Policy) -> Policy:
         return super()._summed(scores, q) if self.regularised else scores + self.rate * q

@@ -67,6 +67,7 @@ class ResponseIteration(BaseMethod):
 
     needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
     softens: ClassVar[bool] = True  # the response is a softmax at a beta
+    _name: ClassVar[str]  # in the remedy
 
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> Round:
         """Return the start and the response to it in its population; the key is not used."""
@@ -126,10 +127,6 @@ class ResponseIteration(BaseMethod):
         return f"residual {float(state.residual):.2g} after {int(state.taken)} steps{where}: {said}"
 
     # Defined by subclasses.
-
-    @property
-    def _name(self) -> str:
-        raise NotImplementedError
 
     @property
     def _options(self) -> tuple[Any, Any, Any]:
