@@ -131,6 +131,7 @@ def evaluate_few_agents(
     of ``agents`` and consist of two runs of ``steps`` steps, with at most `TRIALS` agent-steps each.
     """
     types, private, levels = crowd.shape
+    targets = targets.reshape(len(targets), types, private * levels, levels)
     if len(owner) == 2 and private**2 * levels**3 <= LARGEST:
         return [_judged_pair(crowd, policies, owner, kinds, targets, paid) for paid in bonuses]
     from rivalry.economies.kernels.economy import copied, probe
@@ -144,12 +145,6 @@ def evaluate_few_agents(
         check_balance(others.status)
         halves.append([_estimated(crowd.economy, kind, *counts, *prior) for kind in range(types)])
     return [_judged_halves(crowd, halves, policies, kinds, targets, paid) for paid in bonuses]
-
-
-def _of_kind(targets: np.ndarray, shape: tuple[int, int, int], kind: int) -> np.ndarray:
-    """Return the policies of one type, ``[target own bid]``, from those of all types."""
-    types, private, levels = shape
-    return targets.reshape(len(targets), types, private * levels, levels)[:, kind]
 
 
 def _legal(shape: tuple[int, int, int]) -> np.ndarray:
@@ -172,11 +167,11 @@ def _judged_pair(
     policies: np.ndarray,
     owner: np.ndarray,
     kinds: np.ndarray,
-    targets: np.ndarray,
+    targets: np.ndarray,  # [target type own bid]
     paid: Paid,
 ) -> FewAgentsGains:
     """Return gains of both agents, each against the other's policy; a common owner gets the mean."""
-    shape, legal, exact = crowd.shape, _legal(crowd.shape), True
+    legal, exact = _legal(crowd.shape), True
     found = []
     for agent in range(2):
         process, memory = against(crowd.economy, agent, policies[owner[1 - agent]])
@@ -192,7 +187,7 @@ def _judged_pair(
         if memory > 1:  # a best response that ignores the rival's hidden private state
             best = spread(_averaged(process, mu, memory).best(policies[owner[agent]], legal)[1])
             top = process.values(best)
-        aims = _of_kind(targets, shape, int(kinds[owner[agent]]))
+        aims = targets[:, kinds[owner[agent]]]
         gaps = np.array([mu @ (values - _worth(process, spread(aim), paid)) for aim in aims])
         found.append((float(mu @ values), float(mu @ (top - values)), bound, gaps))
     each = [np.array(part) for part in zip(*found, strict=True)]
@@ -357,7 +352,7 @@ def _judged_halves(
     halves: list[list[Decisions]],
     policies: np.ndarray,
     kinds: np.ndarray,
-    targets: np.ndarray,
+    targets: np.ndarray,  # [target type own bid]
     paid: Paid,
 ) -> FewAgentsGains:
     """Return the mean over both halves, each best response evaluated in the other half.
@@ -373,8 +368,7 @@ def _judged_halves(
         for pi, kind in zip(policies, kinds, strict=True):
             process = other[kind]
             values, mu = _worth(process, pi, paid), process.stationary(pi)
-            aims = _of_kind(targets, crowd.shape, int(kind))
-            gaps = np.array([mu @ (values - _worth(process, aim, paid)) for aim in aims])
+            gaps = np.array([mu @ (values - _worth(process, aim, paid)) for aim in targets[:, kind]])
             row.append((float(mu @ values), float(mu @ (top[kind] - values)), gaps))
         found.append([np.array(part) for part in zip(*row, strict=True)])
     payoff, gain, gaps = (np.mean(part, axis=0) for part in zip(*found, strict=True))

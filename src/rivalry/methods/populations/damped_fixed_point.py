@@ -62,7 +62,7 @@ class DampedFixedPoint(ResponseIteration):
     rate: Annotated[float, Gt(0), Le(1), "part of the way that a step goes"] = 0.05
     regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
 
-    def __post_init__(self) -> None:
+    def __check_init__(self) -> None:
         if not (isinstance(self.beta, float) and self.beta == np.inf):
             annealing.check(self.beta)
 

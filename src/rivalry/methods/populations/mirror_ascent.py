@@ -51,7 +51,7 @@ class MirrorAscent(ResponseIteration):
     rate: Annotated[float, Gt(0), Le(1), "how much of the values a step takes"] = 1.0
     regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
 
-    def __post_init__(self) -> None:
+    def __check_init__(self) -> None:
         annealing.check(self.beta)
 
     @property
