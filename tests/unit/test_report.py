@@ -19,7 +19,7 @@ from rivalry.core.results import CLAIMS, Record, collect
 from rivalry.lab.report import build, certificates, draw_own, expectations
 from rivalry.lab.report.judge import cells as judged_cells
 from rivalry.lab.report.judge import judge, tally
-from rivalry.lab.report.page import commands, number, shown
+from rivalry.lab.report.page import commands, in_words, number
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study, load_study
 from rivalry.lab.study.expect import applicable, differences
@@ -663,8 +663,8 @@ def test_numbers_are_short_and_plain() -> None:
     assert number(0.1888148014, 8) == "0.1888148"
     assert number(-1e-9) == "−1e−09"
     assert number(None) == "–"
-    assert shown([[1.0, 0.5], [2, 3]]) == "(1, 0.5), (2, 3)"
-    assert shown(list(range(40))).endswith("11, … (40 values)")
+    assert in_words([[1.0, 0.5], [2, 3]]) == "(1, 0.5), (2, 3)"
+    assert in_words(list(range(40))).endswith("11, … (40 values)")
 
 
 def test_the_command_line_names_both_verdicts_and_why_a_published_value_differs(tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_a_batch_is_part_of_the_cell() -> None:
     study = one(batch={"game.reach": [0.1, 0.2]})
     (cell,) = study.cells()
     assert cell.task["batch"] == {"game.reach": [0.1, 0.2]}
-    assert study.lanes == {"reach": [0.1, 0.2]}
+    assert study.batched == {"reach": [0.1, 0.2]}
     assert study.coordinates == {}
     study.check()
     with pytest.raises(StudyError, match="lanes may differ in numbers only"):

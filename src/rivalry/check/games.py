@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,17 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.check.populations import check_population
-from rivalry.check.rules import PROFILES, attempt, check_scale, check_space, inside, record, require
+from rivalry.check.rules import (
+    PROFILES,
+    attempt,
+    check_scale,
+    check_space,
+    check_tables,
+    inside,
+    record,
+    require,
+    require_shape,
+)
 from rivalry.core import oracles
 from rivalry.core.game import AgentGame, Game, is_agents, is_population, own_gradients, own_payoff
 from rivalry.core.game import scale as scale_of
@@ -98,9 +108,7 @@ def _check_payoffs(game: Game, profiles: list[Profile]) -> None:
     for x in profiles:
         plain = attempt("payoffs", "must accept every profile of the space", partial(game.payoffs, x))
         plain = jnp.asarray(plain)
-        require(
-            plain.shape == (players,), f"payoffs: shape {plain.shape} must be ({players},), one per player"
-        )
+        require_shape("payoffs", plain, (players,), ", one per player")
         require(plain.dtype == jnp.float64, f"payoffs: dtype {plain.dtype} must be float64")
         where = f"at {np.asarray(x).tolist()}"
         require(jnp.all(jnp.isfinite(plain)), f"payoffs: {np.asarray(plain)} {where}; must be finite")
@@ -113,17 +121,23 @@ def _check_payoffs(game: Game, profiles: list[Profile]) -> None:
 
 def _close(game: Game, found: Any, wanted: Any, message: str) -> None:
     gap = float(jnp.max(jnp.abs(jnp.asarray(found) - jnp.asarray(wanted))))
-    require(gap <= CLOSE * scale_of(game), f"{message}, by {gap:.3g}")
+    _require_small(game, gap, f"{message}, by {gap:.3g}")
+
+
+def _require_small(game: Game, gap: float, message: str) -> None:
+    require(gap <= CLOSE * scale_of(game), message)
+
+
+def _each_player(profiles: list[Profile]) -> Iterator[tuple[Profile, int]]:
+    return ((x, player) for x in profiles for player in range(x.shape[0]))
 
 
 def _check_gradients(game: Game, x: Profile) -> None:
     """Check that gradients are finite, and that registered ones are derivatives of the payoffs."""
     found = attempt("gradients", "payoffs must be differentiable by JAX", lambda: own_gradients(game, x))
-    require(found.shape == x.shape, f"gradients: shape {found.shape} must be {x.shape}")
-    require(
-        jnp.all(jnp.isfinite(found)),
-        f"gradients: {np.asarray(found).tolist()} at {np.asarray(x).tolist()}; must be finite",
-    )
+    require_shape("gradients", found, x.shape)
+    what = f"gradients: {np.asarray(found).tolist()} at {np.asarray(x).tolist()}"
+    require(jnp.all(jnp.isfinite(found)), f"{what}; must be finite")
     if not oracles.gradients.knows(game):
         return
     for player in range(x.shape[0]):
@@ -150,25 +164,21 @@ def _tried(game: Game, x: Profile, player: int, strategies: Strategies) -> Array
 
 
 def _check_deviation_payoff(game: Any, profiles: list[Profile]) -> None:
-    for x in profiles[:3]:
-        for player in range(x.shape[0]):
-            what = f"deviation_payoff(game, x, {player})"
-            remedy = "must return a function of the own strategy, written with jax.numpy"
-            points = game.space.grid(player, GRID)
-            payoff = attempt(what, remedy, partial(oracles.deviation_payoff, game, x, player))
-            found = attempt(what, remedy, partial(jax.vmap(payoff), points))
-            _close(game, found, _tried(game, x, player, points), f"{what}: differs from payoffs")
+    for x, player in _each_player(profiles[:3]):
+        what = f"deviation_payoff(game, x, {player})"
+        remedy = "must return a function of the own strategy, written with jax.numpy"
+        points = game.space.grid(player, GRID)
+        payoff = attempt(what, remedy, partial(oracles.deviation_payoff, game, x, player))
+        found = attempt(what, remedy, partial(jax.vmap(payoff), points))
+        _close(game, found, _tried(game, x, player, points), f"{what}: differs from payoffs")
 
 
 def _check_jacobian(game: Any, profiles: list[Profile]) -> None:
     """Check that the Jacobian is the derivative of the own gradients."""
     x = profiles[0]
     remedy = "must be the derivative of the own gradients"
-    found = attempt("jacobian(game, x)", remedy, partial(oracles.jacobian, game, x))
-    found = jnp.asarray(found)
-    require(
-        found.shape == (x.size, x.size), f"jacobian(game, x): shape {found.shape} must be {(x.size, x.size)}"
-    )
+    found = jnp.asarray(attempt("jacobian(game, x)", remedy, partial(oracles.jacobian, game, x)))
+    require_shape("jacobian(game, x)", found, (x.size, x.size))
     right = jax.jacfwd(lambda y: own_gradients(game, y.reshape(x.shape)).ravel())(x.ravel())
     gap = float(jnp.max(jnp.abs(found - right)))
     require(
@@ -178,44 +188,37 @@ def _check_jacobian(game: Any, profiles: list[Profile]) -> None:
 
 
 def _check_best_response(game: Any, profiles: list[Profile]) -> None:
-    for x in profiles[:3]:
-        for player in range(x.shape[0]):
-            what = f"best_response(game, x, {player})"
-            remedy = "must return (strategy, payoff, coverage)"
-            found = attempt(what, remedy, partial(oracles.best_response, game, x, player))
-            strategy, payoff, coverage = found
-            known = ("exact", "bounded", "lower bound", "local")
-            require(coverage in known, f"{what}: coverage {coverage!r} must be one of {', '.join(known)}")
-            response = x.at[player].set(jnp.asarray(strategy))
-            inside(game.space, response, what)
-            _close(
-                game,
-                payoff,
-                game.payoffs(response)[player],
-                f"{what}: returns another payoff than that of its strategy",
-            )
-            grid = game.space.grid(player, GRID)
-            best = jnp.max(_along(game, x, player, grid))
-            better = float(best - payoff)
-            require(
-                better <= CLOSE * scale_of(game),
-                f"{what}: a strategy of the grid pays {better:.3g} more; must be the best, or be left out",
-            )
+    for x, player in _each_player(profiles[:3]):
+        what = f"best_response(game, x, {player})"
+        remedy = "must return (strategy, payoff, coverage)"
+        found = attempt(what, remedy, partial(oracles.best_response, game, x, player))
+        strategy, payoff, coverage = found
+        known = ("exact", "bounded", "lower bound", "local")
+        require(coverage in known, f"{what}: coverage {coverage!r} must be one of {', '.join(known)}")
+        _check_own_payoff(game, x, player, strategy, payoff, what)
+        best = jnp.max(_along(game, x, player, game.space.grid(player, GRID)))
+        better = float(best - payoff)
+        rule = f"a strategy of the grid pays {better:.3g} more; must be the best, or be left out"
+        _require_small(game, better, f"{what}: {rule}")
 
 
 def _check_proved_response(game: Any, profiles: list[Profile]) -> None:
-    x = profiles[0]
-    for player in range(x.shape[0]):
+    for x, player in _each_player(profiles[:1]):
         what = f"proved_response(game, x, {player})"
         remedy = "must return a Response"
         found = attempt(what, remedy, partial(oracles.proved_response, game, x, player))
         require(isinstance(found, oracles.Response), f"{what}: {type(found).__name__} must be a Response")
-        response = x.at[player].set(jnp.asarray(found.strategy))
-        inside(game.space, response, what)
-        right = game.payoffs(response)[player]
-        _close(game, found.payoff, right, f"{what}: returns another payoff than that of its strategy")
+        _check_own_payoff(game, x, player, found.strategy, found.payoff, what)
         below = float(found.payoff - found.bound)
-        require(below <= CLOSE * scale_of(game), f"{what}: its payoff is above its bound, by {below:.3g}")
+        _require_small(game, below, f"{what}: its payoff is above its bound, by {below:.3g}")
+
+
+def _check_own_payoff(game: Any, x: Profile, player: int, strategy: Any, payoff: Any, what: str) -> None:
+    """Check that a response is in the space and has its payoff."""
+    response = x.at[player].set(jnp.asarray(strategy))
+    inside(game.space, response, what)
+    right = game.payoffs(response)[player]
+    _close(game, payoff, right, f"{what}: returns another payoff than that of its strategy")
 
 
 def _check_payoff_bound(game: Any, profiles: list[Profile]) -> None:
@@ -223,28 +226,21 @@ def _check_payoff_bound(game: Any, profiles: list[Profile]) -> None:
     require(isinstance(space, Box), "payoff_bound: is for boxes; leave it out for other spaces")
     draw = np.random.default_rng(0)
     bound = eqx.filter_jit(lambda g, *given: oracles.payoff_bound(g, *given))  # one program for all boxes
-    for x in profiles:
-        for player in range(x.shape[0]):
-            low, high = np.asarray(space.low[player]), np.asarray(space.high[player])
-            cuts = np.sort(low + (high - low) * draw.random((2, len(low))), axis=0)
-            what = f"payoff_bound(game, x, {player}, {cuts[0]}, {cuts[1]})"
-            remedy = "must take the ends [axis] of a box and be written with jax.numpy"
-            top = attempt(what, remedy, partial(bound, game, x, jnp.asarray(player), *map(jnp.asarray, cuts)))
-            within = jnp.asarray(cuts[0] + (cuts[1] - cuts[0]) * draw.random((GRID, len(low))))
-            above = float(jnp.max(_along(game, x, player, within)) - top)
-            require(
-                above <= CLOSE * scale_of(game),
-                f"{what}: a strategy in it pays {above:.3g} more; must be above all, or be left out",
-            )
+    for x, player in _each_player(profiles):
+        low, high = np.asarray(space.low[player]), np.asarray(space.high[player])
+        cuts = np.sort(low + (high - low) * draw.random((2, len(low))), axis=0)
+        what = f"payoff_bound(game, x, {player}, {cuts[0]}, {cuts[1]})"
+        remedy = "must take the ends [axis] of a box and be written with jax.numpy"
+        top = attempt(what, remedy, partial(bound, game, x, jnp.asarray(player), *map(jnp.asarray, cuts)))
+        within = jnp.asarray(cuts[0] + (cuts[1] - cuts[0]) * draw.random((GRID, len(low))))
+        above = float(jnp.max(_along(game, x, player, within)) - top)
+        rule = f"a strategy in it pays {above:.3g} more; must be above all, or be left out"
+        _require_small(game, above, f"{what}: {rule}")
 
 
 def _check_metrics(game: Any, profiles: list[Profile]) -> None:
-    found = attempt(
-        "metrics(game, x)",
-        "must return {name: (dimensions, array)}",
-        lambda: oracles.metrics(game, profiles[0]),
-    )
-    record(found, "metrics(game, x)")
+    what, remedy = "metrics(game, x)", "must return {name: (dimensions, array)}"
+    record(attempt(what, remedy, partial(oracles.metrics, game, profiles[0])), what)
 
 
 def _check_plot_data(game: Any, profiles: list[Profile]) -> None:
@@ -255,10 +251,8 @@ def _check_plot_data(game: Any, profiles: list[Profile]) -> None:
 
 def _check_finite(game: Any, profiles: list[Profile]) -> None:
     what = "to_finite(game)"
-    tables = attempt(what, "must return a tuple of arrays, or be left out", partial(oracles.to_finite, game))
-    require(isinstance(tables, tuple), f"{what}: {type(tables).__name__} must be a NamedTuple of arrays")
-    bad = [type(part).__name__ for part in tables if not isinstance(part, np.ndarray)]
-    require(not bad, f"{what}: holds a {bad[0] if bad else ''}; must hold NumPy arrays only")
+    remedy = "must return a tuple of arrays, or be left out"
+    check_tables(attempt(what, remedy, partial(oracles.to_finite, game)), what)
 
 
 def _check_contest(game: Any, profiles: list[Profile]) -> None:

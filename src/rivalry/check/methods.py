@@ -75,10 +75,8 @@ def _check_stepwise(method: Any, game: Any, seed: int) -> tuple[str, ...]:
     remedy = "must be written with jax.numpy, without branches on values"
     begin = attempt("init", remedy, lambda: eqx.filter_jit(method.init)(game, start, key))
     require(hasattr(begin, "profile"), f"init: {type(begin).__name__} must have a field `profile`")
-    require(
-        begin.profile.shape == game.space.shape,
-        f"init: profile of shape {begin.profile.shape} must be {game.space.shape}",
-    )
+    same = begin.profile.shape == game.space.shape
+    require(same, f"init: profile of shape {begin.profile.shape} must be {game.space.shape}")
     step = eqx.filter_jit(lambda g, s, k: method.step(g, s, k))
     state = begin
     for k in range(STEPS):
@@ -95,11 +93,8 @@ def _check_stepwise(method: Any, game: Any, seed: int) -> tuple[str, ...]:
     require(same, "step: two runs with the same keys differ; all random numbers must come from the key")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="not converged")  # a few steps need not converge
-        found = attempt(
-            "solve",
-            "must work with the package's loop",
-            lambda: solving.solve(game, method, start, max_steps=STEPS),
-        )
+        remedy = "must work with the package's loop"
+        found = attempt("solve", remedy, partial(solving.solve, game, method, start, max_steps=STEPS))
     require("profile" in found.record, "solve: found no profile")
     return ("protocol", "init", "step", "same key, same bits", "solve")
 
@@ -113,11 +108,9 @@ def _numbers(tree: Any) -> list[np.ndarray]:
 
 
 def _same_form(old: Any, new: Any) -> None:
-    forms: list[Any] = [jax.tree.structure(old), jax.tree.structure(new)]
-    require(
-        forms[0] == forms[1],
-        "step: the state changes its structure; must have the fields that init returned",
-    )
+    forms: list[Any] = [jax.tree.structure(state) for state in (old, new)]
+    rule = "must have the fields that init returned"
+    require(forms[0] == forms[1], f"step: the state changes its structure; {rule}")
     for before, after in zip(jax.tree.leaves(old), jax.tree.leaves(new), strict=True):
         one, two = jnp.asarray(before), jnp.asarray(after)
         require(

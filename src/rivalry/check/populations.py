@@ -10,7 +10,15 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from rivalry.check.rules import attempt, check_scale, check_space, record, require
+from rivalry.check.rules import (
+    attempt,
+    check_scale,
+    check_space,
+    check_tables,
+    record,
+    require,
+    require_shape,
+)
 from rivalry.core.game import is_population
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import Oracle, payoff_scale, to_agents
@@ -93,16 +101,14 @@ def _check_shapes(game: Any) -> None:
     """Check shapes and values of discount factors, legal actions, types and shares."""
     states, actions = game.space.shape
     legal, discount = jnp.asarray(game.legal), jnp.asarray(game.discount)
-    require(legal.shape == (states, actions), f"legal: shape {legal.shape} must be {(states, actions)}")
+    require_shape("legal", legal, (states, actions))
     same = legal.dtype == bool and bool(jnp.all(legal == game.space.mask))
     require(same, "legal: must be the mask of the space, true where an action is one")
-    require(
-        discount.shape == (states,), f"discount: shape {discount.shape} must be ({states},), one per state"
-    )
+    require_shape("discount", discount, (states,), ", one per state")
     within = jnp.all((discount >= 0) & (discount < 1))
     require(within, f"discount: {np.asarray(discount).tolist()} must be in [0, 1)")
     types, shares = state_types(game), type_shares(game)
-    require(types.shape == (states,), f"types: shape {types.shape} must be ({states},), one per state")
+    require_shape("types", types, (states,), ", one per state")
     every = set(types.tolist()) == set(range(len(shares)))
     require(every, f"types: must name each of the {len(shares)} types that `share` has, from 0 on")
     _same(shares.sum(), 1.0, "share: must sum to 1, and is off")
@@ -115,10 +121,10 @@ def _check_first_distribution(game: Any) -> Distribution:
     """Return the checked initial distribution; uniform by type if there is no stationary population."""
     if oracles.mean_field_refusal(game):
         return spread_evenly(game, type_shares(game))
-    what, shape = "first_distribution", game.space.shape[:1]
+    what = "first_distribution"
     found = eqx.filter_jit(lambda g: oracles.first_distribution(g))
     mu: Distribution = attempt(what, "must return a distribution [state]", lambda: found(game))
-    require(mu.shape == shape, f"{what}: shape {mu.shape} must be {shape}")
+    require_shape(what, mu, game.space.shape[:1])
     require(jnp.all(mu >= 0), f"{what}: {np.asarray(mu).tolist()} must be at least 0")
     _same(by_type(game, mu), type_shares(game), f"{what}: must give each type its share, and is off")
     return mu
@@ -139,8 +145,7 @@ def _check_environment(game: Any, mu: Distribution, pi: Policy) -> Any:
 def _check_reward(game: Any, env: Any) -> None:
     rewards = eqx.filter_jit(lambda g, e: g.reward(e))
     found = jnp.asarray(attempt("reward", REMEDY, lambda: rewards(game, env)))
-    shape = game.space.shape
-    require(found.shape == shape, f"reward: shape {found.shape} must be {shape}, [state action]")
+    require_shape("reward", found, game.space.shape, ", [state action]")
     require(found.dtype == jnp.float64, f"reward: dtype {found.dtype} must be float64")
     finite = np.isfinite(np.asarray(found)[np.asarray(game.legal)])
     require(np.all(finite), "reward: must be finite wherever an action is legal")
@@ -163,10 +168,8 @@ def _check_expect(game: Any, env: Any, seed: int) -> None:
     _same(mean(2 * one + two), 2 * mean(one) + mean(two), "expect(env): must be linear, and is off")
     smallest, most = mean(one)[legal].min(), mean(one)[legal].max()
     within = one.min() - CLOSE <= smallest and most <= one.max() + CLOSE
-    require(
-        within,
-        f"expect(env): means of numbers in [0, 1] in [{smallest:.3g}, {most:.3g}]; must be probabilities",
-    )
+    found = f"means of numbers in [0, 1] in [{smallest:.3g}, {most:.3g}]"
+    require(within, f"expect(env): {found}; must be probabilities")
     types = state_types(game)
     for kind in range(1, int(types.max()) + 1):
         own = (types == kind).astype(float)
@@ -185,8 +188,7 @@ def _check_transitions(game: Any, env: Any, pi: Policy) -> None:
 
     what = "transition_matrix(game, env, weights)"
     found, pushed = attempt(what, REMEDY, lambda: both(game, env, pi))
-    shape = (states, states)
-    require(found.shape == shape, f"{what}: shape {found.shape} must be {shape}")
+    require_shape(what, found, (states, states))
     _same(found, pushed, f"{what}: differs from pushing mass by `expect`")
     _same(np.asarray(found).sum(axis=1), 1.0, f"{what}: rows of a policy must sum to 1, and are off")
 
@@ -248,9 +250,7 @@ def _check_agents(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
     """Check the input of kernels: a tuple of arrays and integers."""
     what = "to_agents(game)"
     world = attempt(what, "must return a tuple of arrays, or be left out", lambda: to_agents(game))
-    require(isinstance(world, tuple), f"{what}: {type(world).__name__} must be a NamedTuple of arrays")
-    bad = [type(part).__name__ for part in world if not isinstance(part, np.ndarray | int)]
-    require(not bad, f"{what}: holds a {bad[0] if bad else ''}; must hold NumPy arrays and whole numbers")
+    check_tables(world, what, np.ndarray | int, "NumPy arrays and whole numbers")
 
 
 def _check_conservation(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:

@@ -22,6 +22,11 @@ def require(good: Any, message: str) -> None:
         raise Unfit(message)
 
 
+def require_shape(what: str, found: Any, shape: tuple[int, ...], note: str = "") -> None:
+    """Raise `Unfit` for an array of another shape; ``note`` ends the message."""
+    require(found.shape == shape, f"{what}: shape {found.shape} must be {shape}{note}")
+
+
 def attempt(what: str, remedy: str, call: Callable[[], Any]) -> Any:
     """Return the result of a call of user code; any error in it becomes `Unfit`."""
     try:
@@ -41,6 +46,13 @@ def inside(space: Space, x: Profile, what: str) -> None:
         raise Unfit(f"{error}; {what} must return profiles of the space") from None
 
 
+def check_tables(found: Any, what: str, kinds: Any = np.ndarray, rule: str = "NumPy arrays only") -> None:
+    """Raise `Unfit` unless the input of kernels is a tuple of entries of the allowed ``kinds``."""
+    require(isinstance(found, tuple), f"{what}: {type(found).__name__} must be a NamedTuple of arrays")
+    bad = [type(part).__name__ for part in found if not isinstance(part, kinds)]
+    require(not bad, f"{what}: holds a {bad[0] if bad else ''}; must hold {rule}")
+
+
 def record(found: Any, what: str) -> None:
     """Raise `Unfit` unless ``found`` is a record: named arrays with their dimensions."""
     require(isinstance(found, dict), f"{what}: {type(found).__name__} must be a dict of (dimensions, array)")
@@ -48,13 +60,11 @@ def record(found: Any, what: str) -> None:
         pair = isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], tuple)
         require(pair, f"{what}[{name!r}]: must be (dimensions, array), dimensions a tuple of names")
         dims, array = entry
-        shape = np.shape(array)
-        require(
-            len(dims) == len(shape),
-            f"{what}[{name!r}]: {len(dims)} dimensions named; must be {len(shape)}, as of its array",
-        )
-        kind = np.asarray(array).dtype.kind
-        require(kind in "fiubU", f"{what}[{name!r}]: dtype {np.asarray(array).dtype} must be numbers or text")
+        array = np.asarray(array)
+        rule = f"{len(dims)} dimensions named; must be {array.ndim}, as of its array"
+        require(len(dims) == array.ndim, f"{what}[{name!r}]: {rule}")
+        known = array.dtype.kind in "fiubU"
+        require(known, f"{what}[{name!r}]: dtype {array.dtype} must be numbers or text")
 
 
 PROFILES, GRID = 8, 33
@@ -62,18 +72,15 @@ PROFILES, GRID = 8, 33
 
 def check_space(space: Space, seed: int) -> list[Profile]:
     """Check the members of a space, and return random profiles of it."""
-    require(
-        isinstance(space, Space), "space: must be a Box, Simplex, Choices, or have all members of `Space`"
-    )
+    rule = "must be a Box, Simplex, Choices, or have all members of `Space`"
+    require(isinstance(space, Space), f"space: {rule}")
     players, axes = space.shape
     require(players >= 1 and axes >= 1, f"space.shape: {space.shape} must hold a player and an axis")
-    require(
-        space.mask.shape == (players, axes), f"space.mask: shape {space.mask.shape} must be {space.shape}"
-    )
+    require_shape("space.mask", space.mask, space.shape)
     profiles = []
     for key in jax.random.split(jax.random.key(seed), PROFILES):
         x = space.sample(key)
-        require(x.shape == (players, axes), f"space.sample: shape {x.shape} must be {(players, axes)}")
+        require_shape("space.sample", x, (players, axes))
         require(x.dtype == jnp.float64, f"space.sample: dtype {x.dtype} must be float64")
         inside(space, x, "space.sample")
         again = space.project(x + jnp.where(space.mask, 0.37, 0.0))

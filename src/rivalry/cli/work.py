@@ -64,10 +64,10 @@ def _takers(whole: Study, changes: Mapping[str, Any]) -> str:
     """Return the error message for a change to a study of studies, with the parts that accept it."""
     key = next(iter(changes))
     option = "--sweep" if key.startswith("sweep.") else "--set"
-    said = "--replications" if key == "replications.count" else f"{option} {key.removeprefix('sweep.')}"
+    given = "--replications" if key == "replications.count" else f"{option} {key.removeprefix('sweep.')}"
     takers = [name for name, part in whole.parts().items() if _takes(part, key, changes[key])]
     rule = f"run one of those that take it: {', '.join(takers)}" if takers else "none of them takes it"
-    return f"{said}: {whole.name} is a study of studies; {rule}"
+    return f"{given}: {whole.name} is a study of studies; {rule}"
 
 
 def _takes(part: Study, key: str, value: Any) -> bool:
@@ -86,10 +86,10 @@ def run(
     chosen: Study, out: Path | None, workers: int | None, hire: Hire | None, *, accept_version: bool
 ) -> Reply:
     """Run a study, or continue its run."""
-    from rivalry.lab.executor import held
+    from rivalry.lab.executor import as_context
 
     _tell_files([chosen, *chosen.parts().values()], plots=True)
-    with held(hire):
+    with as_context(hire):
         chosen.check(output.checking())
         from rivalry.lab.store import Run
 
@@ -102,13 +102,13 @@ def run(
 
 def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_version: bool) -> Reply:
     """Continue a run."""
-    from rivalry.lab.executor import held
+    from rivalry.lab.executor import as_context
     from rivalry.lab.store import Run
 
     there = Run.open(folder)
     studies = [part.study for part in _by_part(there).values()]
     _tell_files(studies, plots=True)
-    with held(hire):
+    with as_context(hire):
         for one in studies:
             one.check(output.checking())
         status = _carry_out(there, workers, hire, accept_version)

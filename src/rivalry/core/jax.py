@@ -76,8 +76,6 @@ def _configure() -> None:
         jax.config.update("jax_compilation_cache_dir", os.environ.get("RIVALRY_CACHE") or _cache_folder())
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
-        # a damaged entry only costs time, and `mend_cache` removes it
-        warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
 
 
 _waiting: list[Callable[[], None]] = []
@@ -120,6 +118,9 @@ class _AtImport(MetaPathFinder):
         return spec
 
 
+# A damaged entry only costs time, and `mend_cache` removes it. The filter is set here because a cell may load
+# JAX while its warnings are recorded; after the cell the filters from before are restored.
+warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
 when_loaded(_configure)
 sys.meta_path.insert(0, _AtImport())
 

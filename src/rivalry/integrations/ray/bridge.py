@@ -101,12 +101,12 @@ def _signal_all(name: str) -> None:
     if os.name != "posix":
         return
     # Ray's shutdown, or the end of its main process (a child), may end this process: children come last.
-    told: set[int] = set()
-    while new := [pid for pid in _session() if pid not in told]:
+    signalled: set[int] = set()
+    while new := [pid for pid in _session() if pid not in signalled]:
         for pid in new:
             with suppress(OSError):
                 os.kill(pid, getattr(signal, name))
-        told.update(new)
+        signalled.update(new)
 
 
 def _session() -> list[int]:

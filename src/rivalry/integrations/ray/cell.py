@@ -142,7 +142,7 @@ def _unpacked(order: Order, files: Mapping[str, bytes], own: Path) -> Job:
         (own / folder).mkdir()
     if order.saved is not None:
         (own / "checkpoints" / f"{job.id}.npz").write_bytes(order.saved)
-    return job._replace(task=moved(job.task, places), folder=str(study), out=str(own))
+    return job._replace(task=relocated(job.task, places), folder=str(study), out=str(own))
 
 
 def place_of(name: str, number: int) -> str:
@@ -156,15 +156,15 @@ def place_of(name: str, number: int) -> str:
     return name if inside else f"outside/{number}/{path.name}"
 
 
-def moved(value: Any, places: Mapping[str, str]) -> Any:
+def relocated(value: Any, places: Mapping[str, str]) -> Any:
     """Return a task's tables with its files replaced by their new paths."""
     from rivalry.lab.study.names import is_data, is_file
 
     if isinstance(value, Mapping):
-        found = {key: moved(inner, places) for key, inner in value.items()}
+        found = {key: relocated(entry, places) for key, entry in value.items()}
         return found | {"path": places[value["path"]]} if is_data(value) else found
     if isinstance(value, list | tuple):
-        return [moved(inner, places) for inner in value]
+        return [relocated(entry, places) for entry in value]
     if is_file(value):
         name, _, attribute = value.rpartition(":")
         return f"{places.get(name, name)}:{attribute}"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -25,10 +26,10 @@ __all__ = [
     "Hire",
     "RunEvent",
     "Workers",
+    "as_context",
     "carry_out",
     "certify",
     "cores",
-    "held",
     "run_study",
 ]
 
@@ -56,8 +57,10 @@ EventCallback = Callable[[RunEvent], object]  # returns True to stop
 
 def cores() -> int:
     """Return the number of processors that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
 
 
 def run_study(
@@ -135,18 +138,19 @@ def carry_out(
     DiskFull, KeyboardInterrupt
         Finished cells are kept.
     """
-    with run.locked(), held(executor):
-        total, before, stopped = run.counts()["total"], 0, False
+    with run.locked(), as_context(executor):
+        total, before = run.counts()["total"], 0
         for name, part in (run.parts() or {"": run}).items():
-            if not stopped:
-                with part.locked():
-                    work = _Work(part, workers, executor, progress, checkpoint_every, name, before, total)
-                    work.all(accept_version)
-                before, stopped = before + work.done, work.stopped
+            with part.locked():
+                work = _Work(part, workers, executor, progress, checkpoint_every, name, before, total)
+                work.all(accept_version)
+            before += work.done
+            if work.stopped:
+                break
         return run.status
 
 
-def held(executor: Hire | None) -> AbstractContextManager[object]:
+def as_context(executor: Hire | None) -> AbstractContextManager[object]:
     """Return the executor factory as a context, to enter and leave a cluster; else a null context."""
     return executor if isinstance(executor, AbstractContextManager) else nullcontext()
 
@@ -178,16 +182,14 @@ class _Work:
             self.run.write_dataset()
 
     def _check_version(self, accept: bool) -> None:
-        other = self.run.other_version()
+        other, present = self.run.other_version(), version("rivalry")
         if other is None:
             return
         if not accept:
-            raise StoreError(
-                f"{self.run.folder}: made by rivalry {other}; resume with --accept-version to go on with"
-                f" {_version()}, or choose another folder"
-            )
+            rule = f"resume with --accept-version to go on with {present}, or choose another folder"
+            raise StoreError(f"{self.run.folder}: made by rivalry {other}; {rule}")
         self.run.accept_version()
-        self.run.log(f"carried on by rivalry {_version()} after {other}")
+        self.run.log(f"carried on by rivalry {present} after {other}")
 
     def _compute(self, left: list[str]) -> None:
         from rivalry.lab.worker import CHECKPOINT, Job
@@ -265,12 +267,6 @@ class _Work:
             event = RunEvent(kind, name, self.before + self.done, self.total, message, fraction)
             self.stopped = self.progress(event) is True or self.stopped
         return self.stopped
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("rivalry")
 
 
 def certify(run: Run, *, progress: EventCallback | None = None) -> int:

@@ -161,17 +161,17 @@ def _section(name: str, run: Run, figures: Path) -> dict[str, Any]:
 
 def _parameters(study: Mapping[str, Any]) -> dict[str, str]:
     """Return the game's parameters; varied ones with their values."""
-    found = {key: shown(value) for key, value in study["game"].items()}
+    found = {key: in_words(value) for key, value in study["game"].items()}
     for key, value in (study["sweep"] | study["batch"]).items():
         root, _, name = key.partition(".")
         if root == "game":
-            found[name] = f"varied: {shown(value)}"
+            found[name] = f"varied: {in_words(value)}"
     return found
 
 
 def _method(table: Mapping[str, Any]) -> tuple[str, str, str, str]:
     """Return a method's name, kind, title and options."""
-    options = ", ".join(f"{key} = {shown(value)}" for key, value in table.items() if key not in RUN_KEYS)
+    options = ", ".join(f"{key} = {in_words(value)}" for key, value in table.items() if key not in RUN_KEYS)
     entry = METHODS.get(str(table["kind"]))
     return str(table["name"]), str(table["kind"]), entry.title if entry else "the user's own", options
 
@@ -215,22 +215,22 @@ def _group(
 
 
 def _where(at: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} = {shown(value)}" for name, value in at.items())
+    return ", ".join(f"{name} = {in_words(value)}" for name, value in at.items())
 
 
-def shown(value: Any) -> str:
+def in_words(value: Any) -> str:
     """Return a parameter's value as the page shows it: short numbers, truncated lists.
 
-    >>> shown([0.17, 0.17]), shown({"kind": "mixture"}), shown(True)
+    >>> in_words([0.17, 0.17]), in_words({"kind": "mixture"}), in_words(True)
     ('0.17, 0.17', 'kind mixture', 'true')
     """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
-        return "; ".join(f"{key} {shown(entry)}" for key, entry in value.items())
+        return "; ".join(f"{key} {in_words(entry)}" for key, entry in value.items())
     if isinstance(value, list | tuple):
         nested = any(isinstance(entry, list | tuple) for entry in value)
-        entries = [f"({shown(entry)})" if nested else shown(entry) for entry in value[:12]]
+        entries = [f"({in_words(entry)})" if nested else in_words(entry) for entry in value[:12]]
         more = f", … ({len(value)} values)" if len(value) > 12 else ""
         return ", ".join(entries) + more
     return number(value) if isinstance(value, float) else str(value)
@@ -259,5 +259,5 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"shown": shown, "number": number, "warning_lines": lines}
+    environment.filters |= {"in_words": in_words, "number": number, "warning_lines": lines}
     return environment.get_template("page.html.j2")

@@ -8,12 +8,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from html import escape
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rivalry.core import files
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
-from rivalry.core.results import SCHEMA, Record
+from rivalry.core.results import SCHEMA, Record, netcdf, provenance
 from rivalry.lab.store.bookkeeping import SUMS, Index, altered, update_sums, write_sums
 from rivalry.lab.store.cells import Forms, StoredCell, forms, labelled, misfits, record_fault
 from rivalry.lab.store.head import (
@@ -250,24 +252,16 @@ class Run:
 
     def other_version(self) -> str | None:
         """Return the version that computed the stored cells, if it is not this one."""
-        from importlib.metadata import version
-
         made = self.head["made_by"]["rivalry"]
         return None if made == version("rivalry") or not self._on_disk() else str(made)
 
     def accept_version(self) -> None:
         """Continue under this version, and record the earlier one."""
-        from rivalry.core.results import provenance
-
         history = [*self.head["history"], self.head["made_by"]]
         self.head = {**self.head, "made_by": provenance(packages_of(self.study)), "history": history}
-        files.write_json(self.folder / NAME, {**self.head, "schema": SCHEMA, "toml": self._text_digest()})
-
-    def _text_digest(self) -> str:
-        """Return the stored digest of ``study.toml``; for a run of schema 1, that of the present text."""
-        text = self.text
-        known = self.head.get("toml")
-        return str(known) if known is not None else text_digest(text.encode()) if text else ""
+        # a run of schema 1 has no digest of its text: store that of the present one
+        digest = self.head.get("toml", text_digest(self.text.encode()) if self.text else "")
+        files.write_json(self.folder / NAME, {**self.head, "schema": SCHEMA, "toml": digest})
 
     # -- progress ---------------------------------------------------------------------------------
 
@@ -523,8 +517,6 @@ class Run:
 
     def write_dataset(self) -> None:
         """Write the dataset to ``dataset.nc``. Raises `DiskFull`."""
-        from rivalry.core.results import netcdf
-
         files.write(self.folder / "dataset.nc", netcdf(self.dataset()))
 
     def __repr__(self) -> str:
@@ -534,8 +526,6 @@ class Run:
         return f"Run {self.folder}: {self.status}, {', '.join(said)}\n  {self.title}"
 
     def _repr_html_(self) -> str:
-        from html import escape
-
         return f"<pre>{escape(repr(self))}</pre>"
 
 

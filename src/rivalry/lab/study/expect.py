@@ -183,8 +183,15 @@ def check(rows: Sequence[Mapping[str, Any]], axes: Axes, *, quick: bool) -> None
     With ``quick``, check only the entries that are valid for reduced runs.
     """
     for k, row in enumerate(rows):
-        if not quick or row.get("quick"):
-            _check(row, axes, f"expect[{k}]")
+        if quick and not row.get("quick"):
+            continue
+        quantity, known = row["quantity"], SOLUTION.get(row["quantity"])
+        if known is None and (close := get_close_matches(quantity, SOLUTION, n=1, cutoff=0.8)):
+            rule = f"{shown(quantity)} is no variable; did you mean {close[0]!r}?"
+            raise StudyError(rule, key=f"expect[{k}].quantity")
+        # the dimensions of a metric are known only after the run
+        dims = ("player", "axis") if known is None else known
+        _check_at(row.get("at", {}), axes, f"expect[{k}].at", dims, open_ended=known is None)
 
 
 def check_plots(rows: Sequence[str | Mapping[str, Any]], axes: Axes) -> None:
@@ -194,19 +201,6 @@ def check_plots(rows: Sequence[str | Mapping[str, Any]], axes: Axes) -> None:
         if not isinstance(at, Mapping):
             raise StudyError(f"{shown(at)} must be a table, as in {{ reach = 0.2 }}", key=f"plots[{k}].at")
         _check_at(at, axes, f"plots[{k}].at", ("player", "axis"), open_ended=True)
-
-
-def _check(row: Mapping[str, Any], axes: Axes, key: str) -> None:
-    quantity = row["quantity"]
-    close = get_close_matches(quantity, SOLUTION, n=1, cutoff=0.8)
-    if quantity not in SOLUTION and close:
-        raise StudyError(
-            f"{shown(quantity)} is no variable; did you mean {close[0]!r}?", key=f"{key}.quantity"
-        )
-    known = SOLUTION.get(quantity)
-    # the dimensions of a metric are known only after the run
-    dims = ("player", "axis") if known is None else known
-    _check_at(row.get("at", {}), axes, f"{key}.at", dims, open_ended=known is None)
 
 
 def _check_at(at: Mapping[str, Any], axes: Axes, key: str, own: Sequence[str], *, open_ended: bool) -> None:
@@ -242,9 +236,8 @@ def _among(value: Any, known: Sequence[Any], key: str) -> None:
     if not isinstance(value, int | float) or not numbers:
         raise StudyError(unknown(value, [str(other) for other in known], "among its values"), key=key)
     nearest = min(numbers, key=lambda other: abs(other - value))
-    raise StudyError(
-        f"{shown(value)} is not among its {len(known)} values; the nearest is {nearest!r}", key=key
-    )
+    rule = f"{shown(value)} is not among its {len(known)} values; the nearest is {nearest!r}"
+    raise StudyError(rule, key=key)
 
 
 def _same(a: Any, b: Any) -> bool:

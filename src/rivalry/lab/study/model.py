@@ -123,7 +123,7 @@ class Study:
         put(self, "replications", read.replications)
         put(self, "certificate", read.certificate)
         put(self, "sweep", self._grid.table)
-        put(self, "batch", self._lanes.table)
+        put(self, "batch", self._batch.table)
         self._check_keys()
         views(self.plots)
         if self.files is None:
@@ -136,9 +136,9 @@ class Study:
     @property
     def _axes(self) -> Axes:
         """Names and values that ``at`` of an expectation or a plot may use."""
-        values: dict[str, Sequence[Any]] = {**self.coordinates, **self.lanes, "algorithm": self.methods}
+        values: dict[str, Sequence[Any]] = {**self.coordinates, **self.batched, "algorithm": self.methods}
         values["replication"] = range(self.replications["count"])
-        batched = bool(self.lanes) or any("starts" in table for table in self.method)
+        batched = bool(self.batched) or any("starts" in table for table in self.method)
         return Axes(values, self.game or {}, batched)
 
     @cached_property
@@ -146,12 +146,12 @@ class Study:
         return Grid(self.sweep, "sweep")
 
     @cached_property
-    def _lanes(self) -> Grid:
+    def _batch(self) -> Grid:
         return Grid(self.batch, "batch")
 
     def _check_keys(self) -> None:
         """Check that swept keys exist, none is also batched, and batch dimensions are given once."""
-        for what, grid in (("sweep", self._grid), ("batch", self._lanes)):
+        for what, grid in (("sweep", self._grid), ("batch", self._batch)):
             for point in islice(grid, 1):
                 try:
                     placed(self.game or {}, self.method, point)
@@ -161,11 +161,11 @@ class Study:
         if count > MOST["sweep"]:
             key = "replications.count" if self.replications["count"] > 1 else "sweep"
             raise StudyError(f"{count:.6g} cells are too many; must be at most {MOST['sweep']}", key=key)
-        for key in self._lanes.forms:
+        for key in self._batch.forms:
             if key in self._grid.forms:
                 raise StudyError("is in [sweep] too; it can be in one of them", key=f"batch.{key}")
         clashes = {"starts": "lanes are points or starts, not both", "path": "lanes record no paths"}
-        for k, table in enumerate(self.method if self._lanes.forms else ()):
+        for k, table in enumerate(self.method if self._batch.forms else ()):
             for key, rule in clashes.items():
                 if table.get(key):
                     raise StudyError(f"clashes with [batch]: {rule}", key=f"method[{k}].{key}")
@@ -198,14 +198,14 @@ class Study:
         return {self._names[key]: values for key, values in self._grid.values.items()}
 
     @property
-    def lanes(self) -> dict[str, list[Any]]:
+    def batched(self) -> dict[str, list[Any]]:
         """Values of every batched coordinate."""
-        return {self._names[key]: values for key, values in self._lanes.values.items()}
+        return {self._names[key]: values for key, values in self._batch.values.items()}
 
     @property
     def _names(self) -> dict[str, str]:
         """Names of coordinates by swept or batched key."""
-        return short_names([*self._grid.values, *self._lanes.values])
+        return short_names([*self._grid.values, *self._batch.values])
 
     def parts(self) -> dict[str, Study]:
         """Return the included studies, each in quick form, by name."""
@@ -490,8 +490,8 @@ class Study:
         if len(self.methods) > len(named):
             parts.append(f"{len(self.methods) - len(named)} negative controls")
         parts += [f"{name} × {len(found)}" for name, found in self.coordinates.items()]
-        if self.lanes:
-            parts.append(f"{self._lanes.count} lanes")
+        if self.batched:
+            parts.append(f"{self._batch.count} lanes")
         count = len(self.cells())
         parts.append(f"{count} cell{'s' * (count != 1)}" + (", quick form" if self.is_quick else ""))
         return f"Study {self.name}: {', '.join(parts)}"
