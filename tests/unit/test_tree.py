@@ -51,7 +51,7 @@ def run(code: str) -> None:
         "    assert main(command.split()) == 0, command",
         "import rivalry.tables.discretize, rivalry.tables.periods, rivalry.core.symmetric",
     ],
-    ids=["pure", "mixed", "certificate", "tables"],
+    ids=["pure", "mixed", "certificate", "tables", "commands of a study"],
 )
 def test_finite_games_load_no_jax(code: str) -> None:
     run(WITHOUT.format(code=code))
