@@ -36,7 +36,7 @@ from rivalry.tables.kernels.shapes import (
 
 RENEWED = 1024  # periods after which exponentially decreasing levels are recomputed; a power of two
 COLDEST = 1e-300  # lowest temperature
-_ONE = np.uint64(1)
+_ONE, _TWO = np.uint64(1), np.uint64(2)
 
 
 @njit(cache=True, nogil=True)
@@ -280,10 +280,13 @@ def play_pair(pair: Pair, rule: SessionRule, sessions: SessionArrays, chosen: np
     for session in chosen:
         one = _own_tables(pair, rule, sessions, session, pair.first)
         two = _own_tables(pair, rule, sessions, session, 1 - pair.first)
-        if pair.turns:  # two calls with a constant: a loop of each kind is compiled from one source
-            _play_pair(pair, rule, one, two, sessions, session, steps, True)
+        if pair.turns:
+            _in_turns(pair, rule, one, two, sessions, session, steps)
         else:
-            _play_pair(pair, rule, one, two, sessions, session, steps, False)
+            _in_rounds(pair, rule, one, two, sessions, session, steps)
+        if pair.signal.shape[0] > 0:
+            recent = sessions.recent[session, 0]
+            recent[3] = pair.signal[recent[0] * pair.sizes[1] + recent[1]]
 
 
 @njit(nogil=True)
@@ -321,56 +324,100 @@ def _decide_in_pair(own, state, epsilon, number, past, done, owed, later):  # ty
 
 
 @inner
-def _play_pair(pair, rule, one, two, sessions, session, steps, turns):  # type: ignore[no-untyped-def]
-    """Play one session: with ``turns`` one player decides per round, otherwise both.
+def _load(own, level, recent):  # type: ignore[no-untyped-def]
+    """Return a player's level, its last action and its pending decision, as numbers."""
+    return level[own.player], recent[own.player], own.pending[0], own.pending[1], own.owed[0], own.owed[1]
 
-    With ``pair.staged`` the second observes the first's action. Pending decisions are local variables, those
-    of the second player with an underscore.
+
+@inner
+def _store(own, level, recent, epsilon, action, past, done, owed, later):  # type: ignore[no-untyped-def]
+    level[own.player], recent[own.player] = epsilon, action
+    own.pending[0], own.pending[1], own.owed[0], own.owed[1] = past, done, owed, later
+
+
+@inner
+def _tally(pair, tally, counts, joint):  # type: ignore[no-untyped-def]
+    tally[0] += pair.payoff[0, joint]
+    tally[1] += pair.payoff[1, joint]
+    counts[at(joint)] += 1
+
+
+@inner
+def _in_rounds(pair, rule, one, two, sessions, session, steps):  # type: ignore[no-untyped-def]
+    """Play rounds in which both players decide; with ``staged`` the second observes the first's action.
+
+    Numbers of the second player end in an underscore, or are the letters after those of the first.
     """
     stream, clock, tally = sessions.stream[session], sessions.clock[session], sessions.tally[session]
-    recent, level = sessions.recent[session, 0], sessions.level[session]
+    counts, recent, level = sessions.counts[session], sessions.recent[session, 0], sessions.level[session]
     seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
-    e, f, a, b = level[one.player], level[two.player], recent[one.player], recent[two.player]
+    e, a, past, done, owed, later = _load(one, level, recent)
+    f, b, past_, done_, owed_, later_ = _load(two, level, recent)
     joint = a * one.stride + b * two.stride
-    past, done, owed, later = one.pending[0], one.pending[1], one.owed[0], one.owed[1]
-    past_, done_, owed_, later_ = two.pending[0], two.pending[1], two.owed[0], two.owed[1]
     while steps > 0 and over == RUNNING:
         e = level_at(e, one.scale, one.beta, one.decay, period)
         f = level_at(f, two.scale, two.beta, two.decay, period)
-        here, there, new, newer = joint, joint, False, False
+        here, there = joint, joint
         if not pair.plain:
             here, there = one.look[at(joint)], two.look[at(joint)]
-        if not turns or period & 1 == 0:
-            number, counter = unit(word(seed, counter)), counter + _ONE
-            a, new = _decide_in_pair(one, here, e, number, past, done, owed, later)
-            if one.learns:
-                past, done, owed, later = here, a, 0.0, 1.0
-        if not turns or period & 1 == 1:
-            if pair.staged:
-                there = there * one.size + a
-            number, counter = unit(word(seed, counter)), counter + _ONE
-            b, newer = _decide_in_pair(two, there, f, number, past_, done_, owed_, later_)
-            if two.learns:
-                past_, done_, owed_, later_ = there, b, 0.0, 1.0
+        a, new = _decide_in_pair(one, here, e, unit(word(seed, counter)), past, done, owed, later)
+        if pair.staged:
+            there = there * one.size + a
+        number = unit(word(seed, counter + _ONE))
+        b, newer = _decide_in_pair(two, there, f, number, past_, done_, owed_, later_)
+        counter += _TWO
         joint = a * one.stride + b * two.stride
-        owed, later = owed + later * one.payoff[at(joint)], later * one.gamma
-        owed_, later_ = owed_ + later_ * two.payoff[at(joint)], later_ * two.gamma
+        if one.learns:
+            past, done, owed, later = here, a, one.payoff[at(joint)], one.gamma
+        if two.learns:
+            past_, done_, owed_, later_ = there, b, two.payoff[at(joint)], two.gamma
         if period >= rule.tally_from:
-            tally[0] += pair.payoff[0, joint]
-            tally[1] += pair.payoff[1, joint]
-            sessions.counts[session, at(joint)] += 1
+            _tally(pair, tally, counts, joint)
         period += 1
         changed = period if new or newer else changed
         over = ended(rule, period, changed)
         steps -= 1
-    _keep(one, past, done, owed, later)
-    _keep(two, past_, done_, owed_, later_)
+    _store(one, level, recent, e, a, past, done, owed, later)
+    _store(two, level, recent, f, b, past_, done_, owed_, later_)
     stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over
-    level[one.player], level[two.player], recent[one.player], recent[two.player] = e, f, a, b
-    if pair.signal.shape[0] > 0:
-        recent[3] = pair.signal[joint]
 
 
 @inner
-def _keep(own, past, done, owed, later):  # type: ignore[no-untyped-def]
-    own.pending[0], own.pending[1], own.owed[0], own.owed[1] = past, done, owed, later
+def _in_turns(pair, rule, one, two, sessions, session, steps):  # type: ignore[no-untyped-def]
+    """Play rounds in which one player decides and the other's action stands; names as in `_in_rounds`."""
+    stream, clock, tally = sessions.stream[session], sessions.clock[session], sessions.tally[session]
+    counts, recent, level = sessions.counts[session], sessions.recent[session, 0], sessions.level[session]
+    seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
+    e, a, past, done, owed, later = _load(one, level, recent)
+    f, b, past_, done_, owed_, later_ = _load(two, level, recent)
+    joint = a * one.stride + b * two.stride
+    while steps > 0 and over == RUNNING:
+        e = level_at(e, one.scale, one.beta, one.decay, period)
+        f = level_at(f, two.scale, two.beta, two.decay, period)
+        number = unit(word(seed, counter))
+        if period & 1 == 0:
+            here = one.look[at(joint)]
+            a, new = _decide_in_pair(one, here, e, number, past, done, owed, later)
+            joint = a * one.stride + b * two.stride
+            if one.learns:
+                past, done, owed, later = here, a, one.payoff[at(joint)], one.gamma
+            owed_ += later_ * two.payoff[at(joint)]
+            later_ *= two.gamma
+        else:
+            here = two.look[at(joint)]
+            b, new = _decide_in_pair(two, here, f, number, past_, done_, owed_, later_)
+            joint = a * one.stride + b * two.stride
+            if two.learns:
+                past_, done_, owed_, later_ = here, b, two.payoff[at(joint)], two.gamma
+            owed += later * one.payoff[at(joint)]
+            later *= one.gamma
+        counter += _ONE
+        if period >= rule.tally_from:
+            _tally(pair, tally, counts, joint)
+        period += 1
+        changed = period if new else changed
+        over = ended(rule, period, changed)
+        steps -= 1
+    _store(one, level, recent, e, a, past, done, owed, later)
+    _store(two, level, recent, f, b, past_, done_, owed_, later_)
+    stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over
