@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
 import pytest
 
+from rivalry import plots
 from rivalry.lab.store import schema_1
 from rivalry.lab.store.schema_1 import upgraded_head, upgraded_record, upgraded_study
 from rivalry.lab.study import build
@@ -110,6 +112,26 @@ def test_a_race_of_version_0_1_is_one_of_today() -> None:
         {"kind": "scenario", "over": "beliefs[0].safety_productivity", "series": "disaster_cost"}
     ]
     build.build_game({"family": "race", "reward": {"prize_survives": True}, "cost": new["game"]["cost"]})
+
+
+@pytest.mark.parametrize(
+    ("row", "now"),
+    [
+        ({"kind": "cube"}, {"kind": "paths", "space": "cube"}),
+        ({"kind": "cube", "along_diagonal": False}, {"kind": "paths", "space": "cube"}),
+        ({"kind": "cube", "along_diagonal": True}, {"kind": "paths", "space": "diagonal"}),
+        (
+            {"kind": "profit_gain", "cumulative": True},
+            {"kind": "histogram", "quantity": "pooled_gain", "form": "cumulative"},
+        ),
+    ],
+)
+def test_options_of_a_former_kind_of_plot_are_those_of_today(
+    row: dict[str, Any], now: dict[str, Any]
+) -> None:
+    study = head()["study"] | {"plots": [row], "expect": [], "quick": {}, "batch": {}}
+    assert upgraded_study(study)["plots"] == [now]
+    assert set(now) - {"kind"} <= set(signature(getattr(plots, now["kind"])).parameters)
 
 
 def test_dimensions_of_a_record_are_renamed() -> None:

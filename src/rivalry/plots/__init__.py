@@ -212,6 +212,12 @@ FORMER: Mapping[str, Mapping[str, Any]] = {
 }
 """Kinds that another kind draws now, and how they are written since."""
 
+FORMER_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "along_diagonal": {"space": "diagonal"},  # of cube
+    "cumulative": {"form": "cumulative"},  # of profit_gain and profit_histogram
+}
+"""Options of former kinds that were true or false, and what stands for true now."""
+
 
 def present_form(kind: str) -> str:
     """Return how a study writes a former kind now.

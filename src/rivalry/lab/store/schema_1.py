@@ -17,7 +17,7 @@ from rivalry.core.results import Record
 from rivalry.core.validate import RENAMED
 from rivalry.lab.study.points import flat, short_names
 from rivalry.methods import METHODS
-from rivalry.plots import FORMER
+from rivalry.plots import FORMER, FORMER_OPTIONS
 
 _RENAMED = {old: new for old, (new,) in RENAMED.items()}
 _KARMA = {old: _RENAMED[old] for old in ("kbar", "kmax")}
@@ -316,7 +316,10 @@ def _plot(row: Any, names: Names) -> Any:
     if isinstance(row.get("at"), Mapping):
         new["at"] = _named(row["at"], names)
     kind = new.pop("kind", "")
-    return {"kind": kind} | dict(FORMER.get(kind, {})) | new
+    new = {"kind": kind} | dict(FORMER.get(kind, {})) | new
+    for option in FORMER_OPTIONS.keys() & new.keys() if kind in FORMER else ():
+        new |= FORMER_OPTIONS[option] if new.pop(option) else {}
+    return new
 
 
 def _words(value: Any, names: Names) -> Any:
