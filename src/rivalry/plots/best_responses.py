@@ -20,8 +20,8 @@ from rivalry.plots.style import (
     colours,
     end_marker,
     lower_axes,
-    player_label,
-    widths,
+    player_lines,
+    unless,
 )
 
 JUMP = 0.12  # of the range drawn: responses further apart are a jump
@@ -83,7 +83,7 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     _benchmarks(ax, found, floor)
     if (here := found.get("reaction_here")) is not None:
         certified = found.is_certified()
-        words = "present profile" + ("" if certified else ", not certified")
+        words = "present profile" + unless(certified)
         mark = end_marker(certified, INK) | {"zorder": 5, "clip_on": False}
         ax.plot(*np.maximum(here, floor), "o", label=words, **mark)
     for which in "xy":
@@ -191,23 +191,19 @@ def cycle(data: Dataset, ax: Axes, *, at: At = None, last: int = CYCLE) -> Axes:
     if last < 1:
         raise ValueError(f"last: {last} must be at least 1")
     found = point(data, "move_payoff", 2, ("move_gain", "move_player", "cycle_rounds"), at=at)
-    payoff = found["move_payoff"]
+    payoff, mover = found["move_payoff"], found["move_player"].astype(int)
     moves = np.arange(len(payoff))[-last:]
     players = payoff.shape[1]
-    mover = found["move_player"].astype(int)
-    shades = colours(players)
-    for k, (colour, wide) in enumerate(zip(shades, widths(players), strict=True)):
-        label = player_label(k, players)
-        ax.plot(moves, payoff[moves, k], drawstyle="steps-post", color=colour, linewidth=wide, label=label)
+    for k, look in enumerate(player_lines(players)):
+        ax.plot(moves, payoff[moves, k], drawstyle="steps-post", **look)
         own = moves[mover[moves] == k]
-        ax.plot(own, payoff[own, k], "o", color=colour, markersize=4.5, label="_mover")
+        ax.plot(own, payoff[own, k], "o", color=look["color"], markersize=4.5, label="_mover")
     ax.plot([], [], "o", color=INK, markersize=4.5, label="payoff of the player moving")
-    low = lower_axes(ax, 1)[0]
+    low, shades = lower_axes(ax, 1)[0], colours(players)
     low.bar(moves, found["move_gain"][moves], 0.7, color=[shades[k] for k in mover[moves]])
     low.axhline(0.0, color=INK, linewidth=0.9)
     low.xaxis.set_major_locator(MaxNLocator(integer=True))
-    rounds = found.get("cycle_rounds")
-    turn = int(rounds) * players if rounds is not None else 0
+    turn = int(found.get("cycle_rounds", 0)) * players
     if turn > 0:
         for panel in (ax, low):
             end = moves[-1] + 0.5

@@ -17,6 +17,7 @@ from rivalry.plots.select import (
     band,
     check_index,
     dimension,
+    filled,
     find_sweep,
     is_blank,
     point,
@@ -31,10 +32,12 @@ from rivalry.plots.style import (
     chart,
     colours,
     draw_band,
+    draw_marks,
     end_marker,
-    legend,
     lower_axes,
+    name_colours,
     player_label,
+    unless,
 )
 
 JUMP = 0.12  # of the vertical range: ends farther apart are not joined
@@ -126,13 +129,28 @@ def bifurcation(
     if runs is not None:
         words = _draw_runs(ax, runs, axis, density)
         if thresholds is not None and thresholds in runs.found:
-            _vertical(ax, runs.x, runs.found[thresholds])
+            for value in _constant(runs.x, runs.found[thresholds]):
+                ax.axvline(value, color=INK, linestyle="-.", linewidth=1.0, label=f"threshold {value:.6g}")
     if thresholds is not None:
         _crossings(ax, data, at, over)
     ax.set_xlabel(over)
     ax.set_ylabel(END if runs else "position (units of the space)")
     caption(ax, *words)
     return ax
+
+
+def _constant(x: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return thresholds inside the range drawn that are constant over the parameter: values of it."""
+    per_point = values.reshape(len(x), -1)
+    known = np.unique(per_point[np.isfinite(per_point)].round(12))
+    if len(known) > max(4, per_point.shape[1]):
+        return np.empty(0)
+    return np.asarray(known[(known > x.min()) & (known < x.max())])
+
+
+def _of_axis(array: np.ndarray, axis: int) -> np.ndarray:
+    """Return one axis of ``[point ... player axis]`` as ``[point run player]``."""
+    return array[..., axis].reshape(len(array), -1, array.shape[-2])
 
 
 class Runs(NamedTuple):
@@ -162,18 +180,16 @@ def _runs(data: Dataset, over: str, axis: int, at: At, thresholds: str | None, d
     """Return the end points over the parameter; None where there are none."""
     if "profile" not in data or over not in data.coords:
         return None
-    main = "end_positions" if density and "end_positions" in data else "profile"
-    rank = 3 if main == "end_positions" else 2
-    also = () if rank == 3 else ("claim", "end_state", "cycle_low", "cycle_high")
-    also = (*also, *([thresholds] if thresholds else []))
-    dim = str(dimension(data, over))
-    keep = (dim, "replication", "lane", *(["trial"] if rank == 3 else []))
-    found = point(data, main, 2, also, at=at, keep=keep)
-    if is_blank(found[main]):
-        return None
+    of_trials = density and "end_positions" in data
+    main = "end_positions" if of_trials else "profile"
+    also = () if of_trials else ("claim", "end_state", "cycle_low", "cycle_high")
+    keep = (str(dimension(data, over)), "replication", "lane", *(["trial"] if of_trials else []))
+    found = point(data, main, 2, (*also, *([thresholds] if thresholds else [])), at=at, keep=keep)
     profile = found[main]
+    if is_blank(profile):
+        return None
     check_index("axis", axis, profile.shape[-1])
-    positions = profile[..., axis].reshape(len(profile), -1, profile.shape[-2])
+    positions = _of_axis(profile, axis)
     words = found.get("end_state", np.full(positions.shape[:2], ""))
     return Runs(data[over].values.astype(float), found, positions, words.reshape(positions.shape[:2]))
 
@@ -218,9 +234,8 @@ def _crossings(ax: Axes, data: Dataset, at: At, over: str) -> None:
     if found is None or parameter(found) != over.rpartition(".")[2]:
         return
     for value, word in zip(found["crossing"], found["crossing_direction"], strict=True):
-        ax.axvline(
-            value, color=INK, linestyle=":", linewidth=1.2, label=f"symmetric point {word} at {value:.6g}"
-        )
+        label = f"symmetric point {word} at {value:.6g}"
+        ax.axvline(value, color=INK, linestyle=":", linewidth=1.2, label=label)
 
 
 def _lines(ax: Axes, x: np.ndarray, positions: np.ndarray, words: np.ndarray) -> None:
@@ -246,27 +261,25 @@ def _marks(
     size = 4.5 if len(x) <= 60 else 3.2
     # coincident players are concentric rings
     ring = 1.3 if len(shades) <= 4 else 0.9 if len(shades) <= len(PALETTE) else 0.0
-    for kind, marker in zip(WORDS, MARKERS, strict=False):
-        for filled in (True, False):
-            which, run = np.nonzero((words == kind) & (worth == filled))
-            if not len(which) or np.isnan(positions[which, run]).all():
+    for (kind, label), marker in zip(WORDS.items(), MARKERS, strict=False):
+        for proved in (True, False):
+            which, run = np.nonzero((words == kind) & (worth == proved))
+            if np.isnan(positions[which, run]).all():
                 continue
             for player, colour in enumerate(shades):
-                mark = end_marker(filled, colour) | {"markeredgewidth": 0.9}
+                mark = end_marker(proved, colour) | {"markeredgewidth": 0.9}
                 mark["markersize"] = size + ring * (len(shades) - 1 - player)
                 ax.plot(x[which], positions[which, run, player], marker, **mark)
-            label = WORDS[kind] + ("" if filled else ", not certified")
-            ax.plot([], [], marker, label=label, **end_marker(filled, INK))
-    for player, colour in enumerate(shades):
-        ax.plot([], [], color=colour, linewidth=3, label=player_label(player, len(shades)))
+            ax.plot([], [], marker, label=label + unless(proved), **end_marker(proved, INK))
+    name_colours(ax, [player_label(k, len(shades)) for k in range(len(shades))], shades)
 
 
 def _ranges(ax: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
     """Draw cycles as ranges, from ``cycle_low`` to ``cycle_high [... player axis]``."""
     if not {"cycle_low", "cycle_high"} <= set(found):
         return
-    players = found["cycle_low"].shape[-2]
-    low, high = (found[k][..., axis].reshape(len(x), -1, players) for k in ("cycle_low", "cycle_high"))
+    low, high = (_of_axis(found[name], axis) for name in ("cycle_low", "cycle_high"))
+    players = low.shape[2]
     if not np.isfinite(low).any():
         return
     apart = 0.01 * np.ptp(x)  # shows players with equal ranges side by side
@@ -277,15 +290,6 @@ def _ranges(ax: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
             ends = low[there, run, player], high[there, run, player]
             ax.vlines(beside[there], *ends, color=colour, linewidth=3, alpha=0.35)
     ax.plot([], [], color=INK, linewidth=3, alpha=0.35, label="range of a cycle")
-
-
-def _vertical(ax: Axes, x: np.ndarray, values: np.ndarray) -> None:
-    """Draw thresholds that are constant over the parameter, and therefore values of it."""
-    per_point = values.reshape(len(x), -1)
-    filled = np.unique(per_point[np.isfinite(per_point)].round(12))
-    inside = filled[(filled > x.min()) & (filled < x.max())]
-    for value in inside if len(filled) <= max(4, per_point.shape[1]) else []:
-        ax.axvline(value, color=INK, linestyle="-.", linewidth=1.0, label=f"threshold {value:.6g}")
 
 
 # -- several methods -----------------------------------------------------------------------------------
@@ -332,40 +336,29 @@ def _compare(ax: Axes, data: Dataset, over: str | None, axis: int, at: At, metho
     low.set_xlabel(over)
     ax.set_xlabel(over if low is ax else "")
     caption(ax, f"axis {axis}" if axis else "")
-    legend(ax)
     return ax
-
-
-def _at(at: At, name: str | None) -> dict[str, Any]:
-    return dict(at or {}) | ({} if name is None else {"algorithm": name})
 
 
 def _ends(data: Dataset, at: At, over: str, name: str | None, axis: int) -> Ends | None:
     keep = (str(dimension(data, over)), "replication", "lane")
     also = ("claim", "end_mean", "end_interval", "end_positions")
-    found = point(data, "profile", 2, also, at=_at(at, name), keep=keep)
+    place = dict(at or {}) | ({} if name is None else {"algorithm": name})
+    found = point(data, "profile", 2, also, at=place, keep=keep)
     profile = found["profile"]
     check_index("axis", axis, profile.shape[-1])
     if is_blank(profile):
         return None
-    learned = "end_mean" in found and not is_blank(found["end_mean"])
-    ends = found["end_mean"] if learned else profile
-    positions = ends[..., axis].reshape(len(ends), -1, ends.shape[-2])
-    worth = found.certified()
-    certified = np.zeros(positions.shape[:2], bool)
-    if worth is not None and not learned:  # a mean over trials is not a profile that was played
-        certified = np.broadcast_to(worth, profile.shape[: worth.ndim]).reshape(positions.shape[:2])
-    trials = found.get("end_positions") if learned else None
-    if trials is not None:
-        trials = trials[..., axis].reshape(len(trials), -1, trials.shape[-2])
-    return Ends(name or "runs", positions, certified, _half(found, axis, learned), trials)
-
-
-def _half(found: DrawnPoint, axis: int, learned: bool) -> np.ndarray | None:
-    if not learned or "end_interval" not in found:
-        return None
-    half = found["end_interval"][..., axis]
-    return np.asarray(half.reshape(len(half), -1, half.shape[-1])[:, 0])
+    if "end_mean" not in found or is_blank(found["end_mean"]):
+        positions, worth = _of_axis(profile, axis), found.certified()
+        certified = np.zeros(positions.shape[:2], bool)
+        if worth is not None:
+            certified = np.broadcast_to(worth, profile.shape[: worth.ndim]).reshape(positions.shape[:2])
+        return Ends(name or "runs", positions, certified, None, None)
+    positions = _of_axis(found["end_mean"], axis)
+    half = _of_axis(found["end_interval"], axis)[:, 0] if "end_interval" in found else None
+    trials = _of_axis(found["end_positions"], axis) if "end_positions" in found else None
+    # a mean over trials is not a profile that was played
+    return Ends(name or "runs", positions, np.zeros(positions.shape[:2], bool), half, trials)
 
 
 def _draw_ends(ax: Axes, x: np.ndarray, ends: Ends, colour: str, marker: str) -> None:
@@ -373,32 +366,28 @@ def _draw_ends(ax: Axes, x: np.ndarray, ends: Ends, colour: str, marker: str) ->
     for place, every in zip(x, () if ends.trials is None else ends.trials, strict=False):
         somewhere = np.unique(every[np.isfinite(every)].round(9))
         ax.plot(np.full(len(somewhere), place), somewhere, ".", color=colour, alpha=0.3, label="_trial")
-    for filled in (True, False):
-        which, run = np.nonzero(ends.certified == filled)
-        if len(which):
-            places = ends.positions[which, run]
-            mark = end_marker(filled, colour) | {"markeredgewidth": 0.9, "markersize": 4.5}
-            for player in range(players):
-                ax.plot(x[which], places[:, player], marker, label="_end", zorder=4, **mark)
+    beside = np.repeat(x[:, None], runs, axis=1)
+    look: dict[str, Any] = {"markeredgewidth": 0.9, "markersize": 4.5, "zorder": 4, "label": "_end"}
+    for player in range(players):
+        draw_marks(ax, beside, ends.positions[..., player], ends.certified, colour, marker, **look)
     if ends.half is not None and runs == 1:
+        bars: dict[str, Any] = {"fmt": "none", "ecolor": colour, "capsize": 2, "linewidth": 1}
         for player in range(min(players, ends.half.shape[1])):
-            centre, half = ends.positions[:, 0, player], ends.half[:, player]
-            ax.errorbar(x, centre, half, fmt="none", ecolor=colour, capsize=2, linewidth=1, label="_interval")
-    filled = bool(ends.certified.any())
+            ax.errorbar(x, ends.positions[:, 0, player], ends.half[:, player], label="_interval", **bars)
     words = ends.name + (", mean of trials" if ends.half is not None else "")
-    ax.plot([], [], marker, label=words, **end_marker(filled, colour))
+    ax.plot([], [], marker, label=words, **end_marker(bool(ends.certified.any()), colour))
 
 
 def _distances(
     ax: Axes, data: Dataset, at: At, over: str, x: np.ndarray, names: Sequence[str], shades: Sequence[str]
 ) -> Axes:
     """Draw the distances in axes below; return ``axes`` itself where the data hold none."""
-    if "distance" not in data or is_blank(data["distance"].values):
+    if not filled(data, ["distance"]):
         return ax
     (low,) = lower_axes(ax, 1)
     dim, order = str(dimension(data, over)), np.argsort(x, kind="stable")
     for k, (name, colour) in enumerate(zip(names, shades, strict=True)):
-        place = _at(at, name if "algorithm" in data["distance"].dims else None)
+        place = dict(at or {}) | ({"algorithm": name} if "algorithm" in data["distance"].dims else {})
         found = point(data, "distance", 0, at=place, keep=(dim, "replication", "lane"))
         values = found["distance"].reshape(len(x), -1)
         if is_blank(values):

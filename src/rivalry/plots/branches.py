@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.axes import Axes
 from xarray import Dataset
 
 from rivalry.plots.select import At, DrawnPoint, NoSuchPoint, is_blank, point
-from rivalry.plots.style import INK, PALETTE, colours
+from rivalry.plots.style import INK, PALETTE, colours, name_colours
 
 EVENTS = {
     "symmetric_loss": ("o", "loss of symmetry"),
@@ -19,24 +20,11 @@ EVENTS = {
 }
 TOLERANCE = 1e-6  # of all payoffs together: largest regret of an equilibrium
 NAMED = 4  # most events of one kind whose values are listed
+GREY = "#888888"  # of branches beside ends, where colours have another meaning
 _ALSO = (
-    "branch",
-    "branch_parameter",
-    "branch_group",
-    "branch_payoff",
-    "branch_stable",
-    "branch_regret",
-    "branch_coverage",
-    "resource_total",
-    "event_kind",
-    "event_parameter",
-    "event_position",
-    "orbit_parameter",
-    "orbit_low",
-    "orbit_high",
-    "orbit_hopf",
-    "orbit_stable",
-    "parameter_name",
+    *("branch", "branch_parameter", "branch_group", "branch_payoff", "branch_stable", "branch_regret"),
+    *("branch_coverage", "resource_total", "event_kind", "event_parameter", "event_position"),
+    *("orbit_parameter", "orbit_low", "orbit_high", "orbit_hopf", "orbit_stable", "parameter_name"),
 )
 
 
@@ -49,12 +37,11 @@ def branch_point(
     """
     if main not in data:
         return None
-    places = [dict(at or {}), {name: value for name, value in (at or {}).items() if name != "algorithm"}]
     dims = {str(dim) for dim in data[main].dims[: data[main].ndim - rank]}
-    for place in places:
-        chosen = {name: value for name, value in place.items() if name in dims}
+    chosen = {name: value for name, value in (at or {}).items() if name in dims}
+    for place in (chosen, {name: value for name, value in chosen.items() if name != "algorithm"}):
         try:
-            found = point(data, main, rank, also, at=chosen)
+            found = point(data, main, rank, also, at=place)
         except NoSuchPoint:
             continue
         if not is_blank(found[main]):
@@ -82,33 +69,24 @@ def draw_branches(ax: Axes, found: DrawnPoint, axis: int, *, coloured: bool = Tr
     worth = certified_rows(found)
     words = [structure(group) for group in groups]
     shades = dict(zip(dict.fromkeys(words), colours(len(set(words))), strict=True))
-    kinds = set()
+    looks = list(zip(stable.tolist(), worth.tolist(), words, strict=True))
     for own in dict.fromkeys(branch.tolist()):
-        mine = np.flatnonzero(branch == own)
-        for piece in _pieces(mine, stable, worth, words):
-            first = piece[0]
-            colour = shades[words[first]] if coloured else "#888888"
-            style: dict[str, Any] = {
-                "linestyle": "-" if stable[first] else "--",
-                "linewidth": 2.2 if worth[first] else 0.9,
-            }
-            kinds.add((bool(stable[first]), bool(worth[first])))
-            for member in _one_a_group(groups[first]):
-                ax.plot(x[piece], position[piece, member], color=colour, label="_branch", zorder=2.5, **style)
-    for word, colour in shades.items() if coloured else ():
-        ax.plot([], [], color=colour, linewidth=3, label=word)
-    grey = INK if coloured else "#888888"
-    for good in sorted({good for good, _ in kinds}, reverse=True):
-        ax.plot(
-            [],
-            [],
-            "-" if good else "--",
-            color=grey,
-            linewidth=2.2,
-            label=f"{'' if good else 'un'}stable branch",
-        )
-    if not all(proved for _, proved in kinds):
-        ax.plot([], [], color=grey, linewidth=0.9, label="thin: not certified")
+        for piece in _pieces(np.flatnonzero(branch == own), looks):
+            good, proved, word = looks[piece[0]]
+            style: dict[str, Any] = {"linestyle": "-" if good else "--", "linewidth": 2.2 if proved else 0.9}
+            style["color"] = shades[word] if coloured else GREY
+            group = groups[piece[0]]
+            for member in np.unique(group, return_index=True)[1]:
+                if float(group[member]) >= 0:
+                    ax.plot(x[piece], position[piece, member], label="_branch", zorder=2.5, **style)
+    if coloured:
+        name_colours(ax, shades, shades.values())
+    ink = INK if coloured else GREY
+    for good in sorted(set(stable.tolist()), reverse=True):
+        label = "stable branch" if good else "unstable branch"
+        ax.plot([], [], "-" if good else "--", color=ink, linewidth=2.2, label=label)
+    if not worth.all():
+        ax.plot([], [], color=ink, linewidth=0.9, label="thin: not certified")
 
 
 def certified_rows(found: DrawnPoint) -> np.ndarray:
@@ -137,14 +115,9 @@ def structure(group: np.ndarray) -> str:
     return "groups " + " + ".join(map(str, sizes))
 
 
-def _one_a_group(group: np.ndarray) -> list[int]:
-    return [int(k) for k in np.unique(group, return_index=True)[1] if float(group[k]) >= 0]
-
-
-def _pieces(rows: np.ndarray, stable: np.ndarray, worth: np.ndarray, words: list[str]) -> list[np.ndarray]:
-    """Return runs of a branch's rows with equal style; each ends where the next begins."""
-    looks = [(stable[k], worth[k], words[k]) for k in rows]
-    cuts = [k for k in range(1, len(rows)) if looks[k] != looks[k - 1]]
+def _pieces(rows: np.ndarray, looks: Sequence[tuple[bool, bool, str]]) -> list[np.ndarray]:
+    """Return runs of a branch's rows with equal looks; each ends where the next begins."""
+    cuts = [k for k in range(1, len(rows)) if looks[rows[k]] != looks[rows[k - 1]]]
     ends = zip([0, *cuts], [*cuts, len(rows)], strict=True)
     return [rows[begin : end + 1] for begin, end in ends]
 
@@ -153,6 +126,7 @@ def draw_events(ax: Axes, found: DrawnPoint, axis: int) -> None:
     """Draw a mark for each event at the groups' positions, with the parameter's value in the legend."""
     if not {"event_kind", "event_parameter", "event_position"} <= set(found):
         return
+    style: dict[str, Any] = {"color": INK, "markerfacecolor": "white", "markeredgewidth": 1.2, "zorder": 6}
     for kind, (marker, word) in EVENTS.items():
         mine = np.flatnonzero((found["event_kind"] == kind) & np.isfinite(found["event_parameter"]))
         if not len(mine):
@@ -160,18 +134,12 @@ def draw_events(ax: Axes, found: DrawnPoint, axis: int) -> None:
         values = found["event_parameter"][mine]
         numbers = sorted({f"{value:.6g}" for value in values})
         words = f"{word} at {', '.join(numbers)}" if len(numbers) <= NAMED else f"{word} ({len(mine)})"
-        style: dict[str, Any] = {
-            "color": INK,
-            "markerfacecolor": "white",
-            "markeredgewidth": 1.2,
-            "zorder": 6,
-        }
-        size = 11 if marker == "*" else 6.5
+        style["markersize"] = 11 if marker == "*" else 6.5
         for row, value in zip(mine, values, strict=True):
             places = np.unique(found["event_position"][row, :, axis].round(9))
             places = places[np.isfinite(places)]
-            ax.plot(np.full(len(places), value), places, marker, markersize=size, label="_event", **style)
-        ax.plot([], [], marker, linestyle="", markersize=size, label=words, **style)
+            ax.plot(np.full(len(places), value), places, marker, label="_event", **style)
+        ax.plot([], [], marker, linestyle="", label=words, **style)
 
 
 def draw_orbits(ax: Axes, found: DrawnPoint, axis: int) -> None:

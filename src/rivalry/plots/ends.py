@@ -11,7 +11,7 @@ from xarray import Dataset
 
 from rivalry.core.results import CERTIFIED
 from rivalry.plots.select import At, DrawnPoint, check_index, is_blank, point
-from rivalry.plots.style import INK, MARKERS, caption, chart, colours, end_marker, player_label
+from rivalry.plots.style import INK, MARKERS, caption, chart, colours, end_marker, player_label, unless
 
 BINS = 40
 
@@ -52,9 +52,12 @@ def end_positions(data: Dataset, ax: Axes, *, at: At = None, axis: int = 0, bins
     >>> end_positions(ends).get_title(loc="left")
     'n = 2 trials'
     """
-    main = "end_positions" if "end_positions" in data else "profile"
-    rank, keep = (3, ()) if main == "end_positions" else (2, ("replication", "lane"))
-    found = point(data, main, rank, ("grid_equilibria", "profile", "claim"), at=at, keep=keep)
+    also = ("grid_equilibria", "profile", "claim")
+    if "end_positions" in data:
+        word, main, found = "trial", "end_positions", point(data, "end_positions", 3, also, at=at)
+    else:
+        word, main = "run", "profile"
+        found = point(data, main, 2, also, at=at, keep=("replication", "lane"))
     ends = found[main]
     check_index("axis", axis, ends.shape[-1])
     if bins < 1:
@@ -65,7 +68,6 @@ def end_positions(data: Dataset, ax: Axes, *, at: At = None, axis: int = 0, bins
         raise ValueError(f"data: {main!r} holds nothing at this point")
     _histograms(ax, ends, bins)
     _equilibria(ax, data, found.get("grid_equilibria"), at, axis)
-    word = "trial" if main == "end_positions" else "run"
     ax.set_xlabel(f"end position{f', axis {axis}' if axis else ''} (units of the space)")
     ax.set_ylabel(f"number of {word}s")
     caption(ax, found.words, f"n = {len(ends)} {word}{'s' if len(ends) > 1 else ''}")
@@ -183,20 +185,18 @@ def _ends(
     ax: Axes, basin: np.ndarray, found: DrawnPoint, first: tuple[int, int], second: tuple[int, int]
 ) -> None:
     """Draw large marks at the end points."""
-    ends = found.get("basin_profile")
-    if ends is None:
+    if "basin_profile" not in found:
         return
-    worth = found.certified()
-    worth = np.zeros(len(basin), bool) if worth is None else worth
-    certified = []
+    ends, worth = found["basin_profile"], found.certified()
+    certified = set()
     for k, colour in _shades(basin).items():
         if k < len(ends) and np.isfinite(ends[k]).all():
-            certified.append(bool(worth[basin == k].all()))
-            style = end_marker(certified[-1], colour) | {"markersize": 12, "zorder": 6, "label": "_end"}
+            proved = worth is not None and bool(worth[basin == k].all())
+            certified.add(proved)
+            style = end_marker(proved, colour) | {"markersize": 12, "zorder": 6, "label": "_end"}
             ax.plot(ends[k][first], ends[k][second], MARKERS[k % len(MARKERS)], **style)
-    for proved in sorted(set(certified), reverse=True):
-        words = "end point" + ("" if proved else ", not certified")
-        ax.plot([], [], "o", markersize=11, label=words, **end_marker(proved, INK))
+    for proved in sorted(certified, reverse=True):
+        ax.plot([], [], "o", markersize=11, label="end point" + unless(proved), **end_marker(proved, INK))
 
 
 def _entries(entries: Sequence[Sequence[int]] | None, shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:

@@ -19,6 +19,7 @@ from rivalry.plots.select import (
     band,
     check_index,
     describe_replications,
+    filled,
     is_blank,
     own_rank,
     point,
@@ -33,8 +34,8 @@ from rivalry.plots.style import (
     draw_band,
     draw_levels,
     lower_axes,
-    player_label,
-    widths,
+    player_lines,
+    unless,
 )
 
 LABELS = {
@@ -121,7 +122,7 @@ def learning_curve(
     main = _stored(data, quantity)
     if compare:
         level = level or ("payoff" if quantity == "reward" else quantity)
-        bottom, words = _by_method(ax, data, main, _Wanted(methods, player, level), at)
+        bottom, words = _by_method(ax, data, main, methods, player, level, at)
     elif methods is not None:
         raise ValueError("methods: one method is drawn; compare = true draws several")
     else:
@@ -138,14 +139,6 @@ def learning_curve(
     return ax
 
 
-class _Wanted(NamedTuple):
-    """Options of a comparison of methods."""
-
-    methods: Names
-    player: int | None
-    level: str
-
-
 class _History(NamedTuple):
     """A method's metric during learning, and its regret; without a history, the value at its ``end``."""
 
@@ -159,8 +152,7 @@ class _History(NamedTuple):
 def _stored(data: Dataset, quantity: str) -> str:
     """Return the variable that holds the history of a quantity."""
     names = (f"{quantity}_curve", f"learning_{quantity}")
-    default = names[quantity in ("reward", "choice")]
-    return next((name for name in names if name in data and not is_blank(data[name].values)), default)
+    return next(iter(filled(data, names)), names[quantity in ("reward", "choice")])
 
 
 def _clock(main: str) -> str:
@@ -178,7 +170,7 @@ def _by_player(ax: Axes, data: Dataset, main: str, axis: int, at: At) -> tuple[A
         mean = mean[..., axis]
         half = half[..., min(axis, half.shape[-1] - 1)] if half.ndim == 3 else half
     _draw_players(ax, clock, mean, half, INK if main == REWARD else PALETTE[0])
-    names = [name for name in BELOW if main == REWARD and name in data and not is_blank(data[name].values)]
+    names = filled(data, BELOW) if main == REWARD else []
     lower = lower_axes(ax, len(names))
     for name, panel in zip(names, lower, strict=True):
         _, steps, values, width, _ = _mean_history(data, name, at)
@@ -200,7 +192,7 @@ def _mean_history(
 ) -> tuple[DrawnPoint, np.ndarray, np.ndarray, np.ndarray, str]:
     """Return the point, steps, mean and half width of its band, as stored or over replications, and words."""
     width, clock, own = f"{main}_band", _clock(main), own_rank(data, main)
-    banded = width in data and not is_blank(data[width].values)
+    banded = bool(filled(data, [width]))
     found = point(data, main, own, (clock, width, *RUNS), at=at, keep=() if banded else ("replication",))
     name = next((name for name in RUNS if name in found), "")
     count = found[name].shape[0 if banded else 1] if name else 0
@@ -217,11 +209,8 @@ def _mean_history(
 def _draw_players(ax: Axes, clock: np.ndarray, mean: np.ndarray, half: np.ndarray, lone: str) -> None:
     """Draw a line for each column of ``mean [sample player]``; in the colour ``lone`` where there is one."""
     mean, half = mean.reshape(len(clock), -1), half.reshape(len(clock), -1)
-    count = mean.shape[1]
-    shades = colours(count) if count > 1 else [lone]
-    for k, (colour, wide) in enumerate(zip(shades, widths(count), strict=True)):
-        label = player_label(k, count)
-        draw_band(ax, clock, mean[:, k], half[:, k], color=colour, linewidth=wide, label=label)
+    for k, look in enumerate(player_lines(mean.shape[1])):
+        draw_band(ax, clock, mean[:, k], half[:, k], **look | ({"color": lone} if mean.shape[1] == 1 else {}))
 
 
 def _is_geometric(clock: np.ndarray) -> bool:
@@ -244,11 +233,12 @@ def _log_scale(ax: Axes, values: np.ndarray) -> None:
 # -- several methods -----------------------------------------------------------------------------------
 
 
-def _by_method(ax: Axes, data: Dataset, main: str, wanted: _Wanted, at: At) -> tuple[Axes, list[str]]:
+def _by_method(
+    ax: Axes, data: Dataset, main: str, methods: Names, player: int | None, level: str, at: At
+) -> tuple[Axes, list[str]]:
     """Draw a line per method, and the regrets below another metric. Return the lowest axes."""
     place = point(data, main, own_rank(data, main), at=at, keep=("algorithm", "replication")).words
-    names = method_names(data, main, wanted.methods)
-    every = [_history(data, main, name, wanted, at) for name in names]
+    every = [_history(data, main, name, player, level, at) for name in method_names(data, main, methods)]
     curves = [one for one in every if one.metric]
     if not curves:
         raise NoSuchPoint(f"data: no method has {main} here")
@@ -259,7 +249,7 @@ def _by_method(ax: Axes, data: Dataset, main: str, wanted: _Wanted, at: At) -> t
             _draw_walks(panel, one.regret, colour, one.name)
     levels = [one for one in every if not one.metric and np.isfinite(one.end)]
     for k, one in enumerate(levels):
-        label = f"{one.name}: {one.end:.5g}" + ("" if one.certified else ", not certified")
+        label = f"{one.name}: {one.end:.5g}" + unless(one.certified)
         dash = "--" if one.certified else ":"
         ax.axhline(one.end, linestyle=dash, color=INK, linewidth=1.0 + 0.4 * k, label=label)
     for panel in lower:
@@ -270,24 +260,21 @@ def _by_method(ax: Axes, data: Dataset, main: str, wanted: _Wanted, at: At) -> t
     bottom.xaxis.set_major_formatter("{x:g}")
     count = max(len(one.metric) for one in curves)
     how = "mean and 95 % band" if count >= FEW else "each thin, mean thick"
-    rows = f"horizontal lines: {metric_label(wanted.level)}" if levels else ""
+    rows = f"horizontal lines: {metric_label(level)}" if levels else ""
     return bottom, [place, rows, describe_replications(count, how)]
 
 
-def _history(data: Dataset, main: str, name: str | None, wanted: _Wanted, at: At) -> _History:
+def _history(data: Dataset, main: str, name: str | None, player: int | None, level: str, at: At) -> _History:
     place = dict(at or {}) | ({} if name is None else {"algorithm": name})
-    metric = _walks(data, main, wanted.player, place)
+    metric = _walks(data, main, player, place)
     if metric:
         regret = [] if main == REWARD else _walks(data, "regret_curve", None, place)
         return _History(name or "learning", metric, regret)
-    if wanted.level not in data:
+    if level not in data:
         return _History(name or "", [], [])
-    found = point(
-        data, wanted.level, own_rank(data, wanted.level), ("claim",), at=place, keep=("replication",)
-    )
-    values = found[wanted.level].astype(float)
-    values = values.reshape(len(values), -1)
-    chosen = values if wanted.player is None or values.shape[1] == 1 else values[:, [wanted.player]]
+    found = point(data, level, own_rank(data, level), ("claim",), at=place, keep=("replication",))
+    values = found[level].astype(float).reshape(len(found[level]), -1)
+    chosen = values if player is None or values.shape[1] == 1 else values[:, [player]]
     known = chosen[np.isfinite(chosen)]
     end = float(known.mean()) if known.size else np.nan
     return _History(name or "", [], [], end, found.is_certified())
@@ -315,7 +302,6 @@ def _draw_walks(ax: Axes, walks: list[DrawnPath], colour: str, label: str) -> No
     """Draw the mean over replications with its band, or thin lines where there are few."""
     clock, values = on_one_clock(walks)
     mean, half = band(values)
-    few = len(walks) < FEW
     if 1 < len(walks) < FEW:
         ax.plot(clock, values.T, color=colour, linewidth=0.8, alpha=0.5, label="_each")
-    draw_band(ax, clock, mean, None if few else half, color=colour, label=label)
+    draw_band(ax, clock, mean, None if len(walks) < FEW else half, color=colour, label=label)

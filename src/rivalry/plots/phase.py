@@ -16,13 +16,12 @@ from rivalry.plots.style import (
     add_colour_bar,
     caption,
     chart,
-    colours,
     end_marker,
     legend,
-    player_label,
-    widths,
+    player_lines,
+    unless,
 )
-from rivalry.plots.triangle import BESIDE, triangle, triangulated
+from rivalry.plots.triangle import BESIDE, check_simplex, triangle, triangulated
 
 ARROWS = 20  # per side
 PROFILE = "present profile"
@@ -158,21 +157,26 @@ def _draw_curves(ax: Axes, found: DrawnPoint, players: range | list[int]) -> Non
     values, certified = found["landscape"], found.is_certified()
     places = found["landscape_at"].reshape(-1)
     order = np.argsort(places, kind="stable")
-    count = len(values)
-    shades, wide = colours(count), widths(count)
+    best, here = (
+        {"landscape_best", "landscape_best_payoff"} <= set(found),
+        {"profile", "payoff"} <= set(found),
+    )
+    looks = player_lines(len(values))
+    star: dict[str, Any] = {"markersize": 10, "markeredgecolor": "white"}
     for k in players:
-        line: dict[str, Any] = {"color": shades[k], "linewidth": wide[k], "label": player_label(k, count)}
-        ax.plot(places[order], values[k, order], **line)
-        if "landscape_best" in found and "landscape_best_payoff" in found:
-            best = found["landscape_best"][k, 0], found["landscape_best_payoff"][k]
-            ax.plot(*best, "*", markersize=10, color=shades[k], zorder=4, markeredgecolor="white")
-        if "profile" in found and "payoff" in found:
-            here = found["profile"][k, 0], found["payoff"][k]
-            ax.plot(*here, "o", zorder=5, **end_marker(certified, shades[k]))
-    if "profile" in found and "payoff" in found:
-        ax.plot([], [], "o", label=PROFILE + _doubt(certified), **end_marker(certified, INK))
+        ax.plot(places[order], values[k, order], **looks[k])
+        colour = looks[k]["color"]
+        if best:
+            x, y = found["landscape_best"][k, 0], found["landscape_best_payoff"][k]
+            ax.plot(x, y, "*", color=colour, zorder=4, **star)
+        if here:
+            ax.plot(
+                found["profile"][k, 0], found["payoff"][k], "o", zorder=5, **end_marker(certified, colour)
+            )
+    if here:
+        ax.plot([], [], "o", label=PROFILE + unless(certified), **end_marker(certified, INK))
     if "landscape_best" in found:
-        ax.plot([], [], "*", markersize=10, color=INK, markeredgecolor="white", label="best response")
+        ax.plot([], [], "*", color=INK, label="best response", **star)
     ax.set_xlabel("own position, the others fixed (units of the space)")
     ax.set_ylabel("own payoff (units of the game)")
 
@@ -183,11 +187,10 @@ def _draw_surface(ax: Axes, found: DrawnPoint, player: int) -> None:
     add_colour_bar(ax, drawing, "own payoff (units of the game)")
     _mark_places(ax, found, player, 2)
     across, up = (
-        f"own {'position, ' if name.startswith('axis') else ''}{name} (units of the space)"
-        for name in axis_labels(found, 2)
+        f"{'position, ' if name.startswith('axis') else ''}{name}" for name in axis_labels(found, 2)
     )
-    ax.set_xlabel(across)
-    ax.set_ylabel(up)
+    ax.set_xlabel(f"own {across} (units of the space)")
+    ax.set_ylabel(f"own {up} (units of the space)")
     ax.set_aspect("equal")
     ax.grid(False)
 
@@ -195,10 +198,7 @@ def _draw_surface(ax: Axes, found: DrawnPoint, player: int) -> None:
 def _draw_triangle(ax: Any, found: DrawnPoint, player: int) -> None:
     """Draw contours of one player's payoff between the points ``[place 3]``."""
     where, payoff = found["landscape_at"], found["landscape"][player]
-    if not np.allclose(where.sum(axis=1), 1.0):
-        raise ValueError(
-            "landscape_at: 3 coordinates; only one or two can be drawn, or three that add up to 1"
-        )
+    check_simplex("landscape_at", where)
     triangulated(where)  # raises an error if there are too few points
     drawing = ax.tricontourf(*where.T, payoff, levels=14, cmap="cividis")
     add_colour_bar(ax, drawing, "own payoff (units of the game)", BESIDE)
@@ -214,17 +214,13 @@ def _mark_places(ax: Any, found: DrawnPoint, player: int, coordinates: int) -> N
         ax.plot(*best, "*", label="best response", zorder=6, **star)
     for k, place in enumerate(profile[:, :coordinates, None]):
         if k == player:
-            words = f"position of player {k}" + _doubt(certified)
+            words = f"position of player {k}" + unless(certified)
             ax.plot(*place, "o", zorder=5, label=words, **end_marker(certified, INK))
         else:
             ax.plot(*place, "x", zorder=5, color="white", markeredgewidth=2, label="_other")
     if len(profile) > 1:
         empty: list[list[float]] = [[]] * coordinates
         ax.plot(*empty, "x", color=INK, markeredgewidth=2, label="other players")
-
-
-def _doubt(certified: bool) -> str:
-    return "" if certified else ", not certified"
 
 
 def _draw_arrows(ax: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,9 +11,20 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from xarray import Dataset
 
-from rivalry.core.registry import near
 from rivalry.plots.metrics import certified, is_log, metric_label, per_player, set_log_scale
-from rivalry.plots.select import At, Names, check_index, dimension, find_sweep, is_blank, own_rank
+from rivalry.plots.select import (
+    At,
+    Names,
+    check_index,
+    dimension,
+    filled,
+    find_sweep,
+    format_value,
+    own_rank,
+    pick_names,
+    swept_dimension,
+    swept_values,
+)
 from rivalry.plots.style import (
     DASHES,
     INK,
@@ -22,8 +34,9 @@ from rivalry.plots.style import (
     caption,
     chart,
     colours,
-    end_marker,
+    draw_marks,
     explain_hollow,
+    name_colours,
     panels,
     player_label,
     widths,
@@ -132,44 +145,31 @@ def family(
 ) -> ScenarioSeries:
     """Return one metric over a parameter, in order, for each value of ``series`` if there is one."""
     over = find_sweep(data, name, own_rank(data, name), at, over)
-    keep: tuple[str, ...] = (str(dimension(data, over)),)
-    if series is not None:
-        keep = (*keep, _other(data, name, series, over, at))
+    dim, x, order = swept_values(data, over)
+    keep = (dim,) if series is None else (dim, _other(data, name, series, over, at))
     values, found = per_player(data, name, at=at, keep=keep, period=period)
     worth = np.broadcast_to(certified(found, name), values.shape[: len(keep)])
     if series is None:
         values, worth = values[:, None], worth[:, None]
-    x = data[over].values.astype(float)
-    order = np.argsort(x, kind="stable")
     labels = [] if series is None else [_label(series, value) for value in data[series].values]
     return ScenarioSeries(name, x[order], labels, values[order], worth[order], found.words)
 
 
 def _label(series: str, value: Any) -> str:
-    short = f"{value:.6g}" if isinstance(value, float) else str(value)
+    short = format_value(value)
     return short if series in ("algorithm", "information") else f"{series.rpartition('.')[2]} = {short}"
 
 
 def _quantities(data: Dataset, wanted: Names) -> list[str]:
-    if wanted is not None:
-        chosen = [wanted] if isinstance(wanted, str) else list(wanted)
-        if not chosen:
-            raise ValueError("quantities: none is named; must be metrics of this data")
-        for name in chosen:
-            if name not in data:
-                raise ValueError(
-                    f"quantities: {name!r} is not in this data; {near(name, map(str, data.data_vars))}"
-                )
-        return chosen
-    chosen = [name for name in SHOWN if name in data and not is_blank(data[name].values)]
-    return chosen or ["payoff"]
+    if wanted is not None and not wanted:
+        raise ValueError("quantities: none is named; must be metrics of this data")
+    names = [wanted] if isinstance(wanted, str) else wanted
+    return pick_names("quantities", names, map(str, data.data_vars), filled(data, SHOWN) or ["payoff"])
 
 
 def _other(data: Dataset, name: str, series: str, over: str, at: At) -> str:
     """Return the dimension of a second swept coordinate, whose values may be words."""
-    dim = dimension(data, series)
-    if dim is None or dim not in data[name].dims:
-        raise ValueError(f"series: {series!r} is not swept; {near(series, map(str, data.coords))}")
+    dim = swept_dimension(data, name, "series", series)
     if dim == dimension(data, over):
         raise ValueError(f"series: {series!r} goes in step with {over!r}, which is drawn along the axis")
     if series in (at or {}):
@@ -179,29 +179,23 @@ def _other(data: Dataset, name: str, series: str, over: str, at: At) -> str:
 
 def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> bool:
     """Draw lines and marks of one metric; return whether a discontinuity left neighbours unjoined."""
-    players, several = curve.values.shape[2], bool(curve.series)
-    log = is_log(curve.x, log)
-    shades = colours(curve.values.shape[1] if several else players)
-    wide = widths(players)
+    _, count, players = curve.values.shape
+    several, log = bool(curve.series), is_log(curve.x, log)
+    shades, wide = colours(count if several else players), widths(players)
+    small = 3.4 if len(curve.x) < 40 else 2.4
     breaks = []
-    for s in range(curve.values.shape[1]):
-        for k in range(players):
-            alone = players == 1 and not several
-            colour = INK if alone else shades[s if several else k]
-            dash = DASHES[k % len(DASHES)] if several else "-"
-            marker = MARKERS[(k if several else 0) % len(MARKERS)]
-            values, worth = curve.values[:, s, k], curve.certified[:, s]
-            sound = np.where(worth, values, np.nan)
-            for piece in _pieces(sound):
-                line: dict[str, Any] = {"color": colour, "linewidth": min(wide[k], 2.2), "label": "_line"}
-                panel.plot(curve.x[piece], sound[piece], dash, **line)
-            breaks += _jumps(sound)
-            for filled in (True, False):
-                here = (worth == filled) & np.isfinite(values)
-                if here.any():
-                    mark = end_marker(filled, colour) | {"markersize": 3.4 if len(curve.x) < 40 else 2.4}
-                    mark["markeredgewidth"] = 0.9
-                    panel.plot(curve.x[here], values[here], marker, label="_mark", zorder=4, **mark)
+    for s, k in product(range(count), range(players)):
+        colour = INK if players == 1 and not several else shades[s if several else k]
+        dash, marker = DASHES[k % len(DASHES) if several else 0], MARKERS[k % len(MARKERS) if several else 0]
+        values, worth = curve.values[:, s, k], curve.certified[:, s]
+        sound = np.where(worth, values, np.nan)
+        for piece in _pieces(sound):
+            width = min(wide[k], 2.2)
+            panel.plot(curve.x[piece], sound[piece], dash, color=colour, linewidth=width, label="_line")
+        breaks += _jumps(sound)
+        known = np.isfinite(values)
+        look: dict[str, Any] = {"zorder": 4, "markersize": small, "markeredgewidth": 0.9}
+        draw_marks(panel, curve.x[known], values[known], worth[known], colour, marker, **look)
     for k in sorted(set(breaks)):
         pair = curve.x[k : k + 2]
         middle = float(np.sqrt(pair[0] * pair[1])) if log else float(pair.mean())
@@ -244,15 +238,14 @@ def family_legend(ax: Axes, every: Sequence[ScenarioSeries], series: str | None,
     if series is None:
         for k, colour in enumerate(colours(players) if players > 1 else ()):
             ax.plot([], [], "o-", color=colour, label=player_label(k, players), markersize=3.4)
+        if any(players > 1 and curve.values.shape[2] == 1 for curve in every):
+            ax.plot([], [], "o-", color=INK, markersize=3.4, label="all players")
     else:
         names = every[0].series
-        for words, colour in zip(names, colours(len(names)), strict=True):
-            ax.plot([], [], color=colour, linewidth=3, label=words)
+        name_colours(ax, names, colours(len(names)))
         for k in range(players if players > 1 else 0):
-            style = DASHES[k % len(DASHES)], MARKERS[k % len(MARKERS)]
-            ax.plot([], [], "".join(style[::-1]), color=INK, markersize=3.4, label=player_label(k, players))
-    if any(players > 1 and curve.values.shape[2] == 1 for curve in every) and series is None:
-        ax.plot([], [], "o-", color=INK, markersize=3.4, label="all players")
+            style = MARKERS[k % len(MARKERS)] + DASHES[k % len(DASHES)]
+            ax.plot([], [], style, color=INK, markersize=3.4, label=player_label(k, players))
     if not all(curve.certified[np.isfinite(curve.values).any(axis=2)].all() for curve in every):
         explain_hollow(ax)
     if breaks:
@@ -317,13 +310,11 @@ def heat(
     'A'
     """
     across, up = _two(data, quantity, over, at)
-    keep = (str(dimension(data, up)), str(dimension(data, across)))
-    values, found = per_player(data, quantity, at=at, keep=keep, period=period)
+    (x_dim, x, columns), (y_dim, y, rows) = swept_values(data, across), swept_values(data, up)
+    values, found = per_player(data, quantity, at=at, keep=(y_dim, x_dim), period=period)
     check_index("player", player, values.shape[-1])
     grid = values[..., player]
     worth = np.broadcast_to(certified(found, quantity), grid.shape)
-    x, y = (data[name].values.astype(float) for name in (across, up))
-    columns, rows = np.argsort(x, kind="stable"), np.argsort(y, kind="stable")
     grid, worth = grid[np.ix_(rows, columns)], worth[np.ix_(rows, columns)]
     logs = is_log(x, log), is_log(y, log)
     edges = _edges(x[columns], logs[0]), _edges(y[rows], logs[1])
@@ -368,27 +359,31 @@ def _cells(
     ax.grid(False)
     ax.set_facecolor(PALE)
     x, y = edges
-    seamless: dict[str, Any] = {"edgecolors": "face", "linewidth": 0.3}
-    sound = grid[np.isfinite(grid) & worth] if (np.isfinite(grid) & worth).any() else grid
+    known = np.isfinite(grid)
+    sound = grid[known & worth] if (known & worth).any() else grid
     low, high = float(np.nanmin(sound)), float(np.nanmax(sound))
-    scale: dict[str, Any] = {"cmap": "viridis", "vmin": low, "vmax": high}
-    drawing = ax.pcolormesh(x, y, np.ma.masked_invalid(grid), **scale, **seamless)
+    look: dict[str, Any] = {
+        "cmap": "viridis",
+        "vmin": low,
+        "vmax": high,
+        "edgecolors": "face",
+        "linewidth": 0.3,
+    }
+    drawing = ax.pcolormesh(x, y, np.ma.masked_invalid(grid), **look)
     beyond = {(True, True): "both", (True, False): "min", (False, True): "max"}
     extend = beyond.get((bool(np.nanmin(grid) < low), bool(np.nanmax(grid) > high)), "neither")
     add_colour_bar(ax, drawing, words, extend=extend)
-    doubted = np.isfinite(grid) & ~worth
+    doubted = known & ~worth
+    hatched: dict[str, Any] = {"edgecolor": "white", "hatch": "////"}
     for row, column in np.argwhere(doubted):
         left, right, bottom, top = x[column], x[column + 1], y[row], y[row + 1]
         corners = [left, right, right, left], [bottom, bottom, top, top]
-        look: dict[str, Any] = {"facecolor": "none", "edgecolor": "white", "hatch": "////"}
-        ax.fill(*corners, linewidth=0.0, label="_doubted", **look)
-    _border(ax, x, y, doubted, np.isfinite(grid) & worth)
+        ax.fill(*corners, linewidth=0.0, label="_doubted", facecolor="none", **hatched)
+    _border(ax, x, y, doubted, known & worth)
     handles = []
     if doubted.any():
-        handles.append(
-            Patch(facecolor="#777777", edgecolor="white", hatch="////", label="hatched: not certified")
-        )
-    if not np.isfinite(grid).all():
+        handles.append(Patch(facecolor="#777777", label="hatched: not certified", **hatched))
+    if not known.all():
         handles.append(Patch(facecolor=PALE, label="no result"))
     if handles:
         ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=2)

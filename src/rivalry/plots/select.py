@@ -235,6 +235,12 @@ def swept_dimension(data: Dataset, main: str, key: str, name: str) -> str:
     return dim
 
 
+def swept_values(data: Dataset, over: str) -> tuple[str, np.ndarray, np.ndarray]:
+    """Return the dimension of a swept coordinate, its values, and the indices that sort them."""
+    values = data[over].values.astype(float)
+    return str(dimension(data, over)), values, np.argsort(values, kind="stable")
+
+
 def format_value(value: Any) -> str:
     """Return a coordinate's value in words, numbers to six digits."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -141,9 +141,9 @@ def type_labels(found: Mapping[str, np.ndarray], count: int) -> list[str]:
     return [str(name) for name in names] if named else [f"type {k}" for k in range(count)]
 
 
-def replications_of(every: Sequence[CellSeries]) -> str:
-    """Return words for the largest number of replications; none where there is one."""
-    return describe_replications(max(one.runs for one in every))
+def replications_of(every: Sequence[CellSeries], how: str = "mean and 95 % band") -> str:
+    """Return words for the largest number of replications and how they are drawn; none for one."""
+    return describe_replications(max(one.runs for one in every), how)
 
 
 def describe_rule(every: Sequence[CellSeries]) -> str:

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from xarray import Dataset
 
 from rivalry.plots.branches import EVENTS, branch_point, parameter, structure
-from rivalry.plots.select import At, DrawnPoint, dimension, find_sweep, is_blank, point
-from rivalry.plots.style import INK, PALETTE, add_colour_bar, caption, chart, colours
+from rivalry.plots.select import At, DrawnPoint, dimension, find_sweep, is_blank, point, swept_values
+from rivalry.plots.style import INK, PALETTE, add_colour_bar, caption, chart, colours, name_colours
 
 FEW = 40  # most rows that are marked one by one
 LINEAR = 1e-3  # of the largest part: below it the vertical axis is linear
@@ -72,7 +72,7 @@ def spectrum(
     if plane or curves.x is None:
         _in_the_plane(ax, curves)
     else:
-        _over_parameter(ax, curves)
+        _over_parameter(ax, curves, curves.x)
     caption(ax, curves.found.words)
     return ax
 
@@ -101,17 +101,15 @@ def _spectrum(data: Dataset, at: At, source: str | None) -> DrawnSpectrum:
 
 def _of_ends(data: Dataset, at: At) -> DrawnSpectrum:
     """Return eigenvalues at the ends of runs, over the swept parameter if there is one."""
-    over = None
     try:
         over = find_sweep(data, "eigenvalues_real", 1, at, None)
     except ValueError:
-        if "eigenvalues_real" in data and at is None and data["eigenvalues_real"].ndim > 1:
-            over = None
-    keep = [] if over is None else [str(dimension(data, over))]
+        over = ""
+    keep = [str(dimension(data, over))] if over else []
     found = point(data, "eigenvalues_real", 1, ("eigenvalues_imag",), at=at, keep=keep)
     values = np.atleast_2d(_complex(found, "eigenvalues"))
-    x = None if over is None else data[over].values.astype(float)
-    return DrawnSpectrum(values, x, np.zeros(len(values), int), [""] * len(values), over or "", found)
+    x = data[over].values.astype(float) if over else None
+    return DrawnSpectrum(values, x, np.zeros(len(values), int), [""] * len(values), over, found)
 
 
 def _complex(found: DrawnPoint, stem: str) -> np.ndarray:
@@ -128,33 +126,25 @@ def _ordered(values: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, order, axis=-1)
 
 
-def _shades(curves: DrawnSpectrum) -> dict[str, str]:
+def _over_parameter(ax: Axes, curves: DrawnSpectrum, x: np.ndarray) -> None:
     kinds = list(dict.fromkeys(curves.kind))
-    return dict(zip(kinds, colours(len(kinds)), strict=True))
-
-
-def _over_parameter(ax: Axes, curves: DrawnSpectrum) -> None:
-    assert curves.x is not None
-    shades = _shades(curves)
-    some, dot = False, "." if len(curves.x) <= FEW else ""
+    shades = dict(zip(kinds, colours(len(kinds)), strict=True))
+    turning, dot = False, "." if len(x) <= FEW else ""
     for own in dict.fromkeys(curves.curve.tolist()):
         mine = np.flatnonzero(curves.curve == own)
-        colour = shades[curves.kind[mine[0]]]
-        values, x = _ordered(curves.values[mine]), curves.x[mine]
-        for column in range(values.shape[1]):
-            part = values[:, column]
-            ax.plot(x, part.real, marker=dot, color=colour, linewidth=1.3, label="_real")
-            turning = np.where(
-                part.imag > 1e-9 * max(1.0, float(np.nanmax(np.abs(values)))), part.imag, np.nan
-            )
-            if np.isfinite(turning).any():
-                ax.plot(x, turning, "--", marker=dot, color=colour, linewidth=1.0, label="_imaginary")
-                some = True
-    for word, colour in shades.items() if len(shades) > 1 else ():
-        ax.plot([], [], color=colour, linewidth=3, label=word)
+        colour, values = shades[curves.kind[mine[0]]], _ordered(curves.values[mine])
+        zero = 1e-9 * max(1.0, float(np.nanmax(np.abs(values))))
+        for part in values.T:
+            ax.plot(x[mine], part.real, marker=dot, color=colour, linewidth=1.3, label="_real")
+            if (part.imag > zero).any():
+                turning = True
+                imaginary = np.where(part.imag > zero, part.imag, np.nan)
+                ax.plot(x[mine], imaginary, "--", marker=dot, color=colour, linewidth=1.0, label="_imaginary")
+    if len(shades) > 1:
+        name_colours(ax, shades, shades.values())
     ax.axhline(0.0, color=INK, linewidth=0.9)
     ax.plot([], [], color=INK, label="real part")
-    if some:
+    if turning:
         ax.plot([], [], "--", color=INK, linewidth=1.0, label="imaginary part, if not zero")
     _events(ax, curves.found)
     largest = float(np.nanmax(np.abs(curves.values)))
@@ -168,21 +158,12 @@ def _over_parameter(ax: Axes, curves: DrawnSpectrum) -> None:
 def _events(ax: Axes, found: DrawnPoint) -> None:
     if not {"event_kind", "event_parameter"} <= set(found):
         return
+    look: dict[str, Any] = {"color": INK, "markerfacecolor": "white", "zorder": 5}
     for kind, (marker, word) in EVENTS.items():
         mine = found["event_parameter"][found["event_kind"] == kind]
         mine = mine[np.isfinite(mine)]
         if len(mine):
-            size = 10 if marker == "*" else 6
-            ax.plot(
-                mine,
-                0 * mine,
-                marker,
-                color=INK,
-                markerfacecolor="white",
-                markersize=size,
-                label=word,
-                zorder=5,
-            )
+            ax.plot(mine, 0 * mine, marker, markersize=10 if marker == "*" else 6, label=word, **look)
 
 
 def _in_the_plane(ax: Axes, curves: DrawnSpectrum) -> None:
@@ -237,26 +218,16 @@ def stability_window(
         If no such scan or parameter is in the data.
     """
     over = find_sweep(data, "scan_stable", 1, at, over)
-    dim = str(dimension(data, over))
-    also = ("scan_parameter", "parameter_name")
-    found = point(data, "scan_stable", 1, also, at=at, keep=(dim,))
-    y = data[over].values.astype(float)
+    dim, y, order = swept_values(data, over)
+    found = point(data, "scan_stable", 1, ("scan_parameter", "parameter_name"), at=at, keep=(dim,))
     x, field = _field(data, found, dim, at)
     if len(y) > 1:
         _area(ax, x, y, field)
     _refined(ax, data, dim, at, y)
     if threshold is not None and threshold in data:
         closed = point(data, threshold, 0, at=at, keep=(dim,))[threshold].reshape(len(y), -1)[:, 0]
-        order = np.argsort(y, kind="stable")
-        ax.plot(
-            closed[order],
-            y[order],
-            "--",
-            color=INK,
-            linewidth=1.6,
-            label=f"closed form ({threshold})",
-            zorder=4,
-        )
+        look: dict[str, Any] = {"color": INK, "linewidth": 1.6, "zorder": 4}
+        ax.plot(closed[order], y[order], "--", label=f"closed form ({threshold})", **look)
     ax.set_xlim(float(x.min()), float(x.max()))
     ax.set_xlabel(parameter(found))
     ax.set_ylabel(over)
@@ -292,9 +263,7 @@ def _area(ax: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
         return
     across, along = np.argsort(y), np.argsort(x)
     inside = np.ma.masked_invalid(field[across][:, along])
-    ax.contourf(
-        x[along], y[across], inside, levels=[-np.inf, 0.0], colors=[PALETTE[5]], alpha=0.45, extend="neither"
-    )
+    ax.contourf(x[along], y[across], inside, levels=[-np.inf, 0.0], colors=[PALETTE[5]], alpha=0.45)
     ax.fill_between([], [], color=PALETTE[5], alpha=0.45, label="the symmetric point is stable")
 
 

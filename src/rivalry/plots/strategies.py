@@ -11,7 +11,16 @@ from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
 from rivalry.plots.metrics import metric_label
-from rivalry.plots.select import At, DrawnPoint, Names, band, check_index, is_blank, point
+from rivalry.plots.select import (
+    At,
+    DrawnPoint,
+    Names,
+    band,
+    check_index,
+    describe_replications,
+    is_blank,
+    point,
+)
 from rivalry.plots.style import (
     INK,
     add_colour_bar,
@@ -21,6 +30,7 @@ from rivalry.plots.style import (
     draw_levels,
     panels,
     player_label,
+    unless,
     widths,
 )
 
@@ -60,33 +70,30 @@ def strategies(data: Dataset, ax: Axes, *, at: At = None, actions: Names = None)
     runs = np.isfinite(profiles).all(axis=(1, 2))
     if not runs.any():
         raise ValueError("data: 'profile' holds nothing at this point")
-    if profiles.shape[-1] < 2 or not np.allclose(profiles[runs].sum(axis=-1), 1, atol=1e-6):
+    profiles = profiles[runs]
+    if profiles.shape[-1] < 2 or not np.allclose(profiles.sum(axis=-1), 1, atol=1e-6):
         raise ValueError("data: 'profile' holds positions; this plot draws probabilities over actions")
-    mean, half = band(profiles[runs])
     claims = found.certified()
     certified = claims is not None and bool(claims[runs].all())
-    _bars(ax, mean, half, certified, int(runs.sum()))
-    names = [f"action {k}" for k in range(mean.shape[1])] if actions is None else list(map(str, actions))
-    if len(names) != mean.shape[1]:
-        raise ValueError(f"actions: {len(names)} names; this game has {mean.shape[1]} actions")
-    ax.set_xticks(range(len(names)), names)
+    count, players, size = profiles.shape
+    names = [f"action {k}" for k in range(size)] if actions is None else list(map(str, actions))
+    if len(names) != size:
+        raise ValueError(f"actions: {len(names)} names; this game has {size} actions")
+    mean, half = band(profiles)
+    wide = 0.8 / players
+    for player, colour in enumerate(colours(players)):
+        x = np.arange(size) + (player - (players - 1) / 2) * wide
+        look: dict[str, Any] = {"facecolor": colour if certified else "white", "edgecolor": colour}
+        label = player_label(player, players) + unless(certified)
+        ax.bar(x, mean[player], 0.9 * wide, linewidth=1.4, label=label, **look)
+        if count > 1:
+            ax.errorbar(x, mean[player], half[player], fmt="none", ecolor=INK, capsize=3, linewidth=1)
+    ax.set_xticks(range(size), names)
     ax.set_ylim(0, 1.02)
     ax.set_ylabel("probability")
     ax.grid(False, axis="x")
-    count = int(runs.sum())
-    caption(ax, found.words, f"n = {count} replications, mean and 95 % interval" if count > 1 else "")
+    caption(ax, found.words, describe_replications(count, "mean and 95 % interval"))
     return ax
-
-
-def _bars(ax: Axes, mean: np.ndarray, half: np.ndarray, certified: bool, count: int) -> None:
-    width = 0.8 / len(mean)
-    for player, colour in enumerate(colours(len(mean))):
-        x = np.arange(mean.shape[1]) + (player - (len(mean) - 1) / 2) * width
-        face = colour if certified else "white"
-        label = player_label(player, len(mean)) + ("" if certified else ", not certified")
-        ax.bar(x, mean[player], 0.9 * width, facecolor=face, edgecolor=colour, linewidth=1.4, label=label)
-        if count > 1:
-            ax.errorbar(x, mean[player], half[player], fmt="none", ecolor=INK, capsize=3, linewidth=1)
 
 
 @chart
@@ -126,17 +133,22 @@ def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> 
     found, mean, words = _mean_policy(data, at, softmax)
     players, states, actions = mean.shape
     small = panels(ax, players, columns=4)
-    low, high = (float(mean.min()), float(mean.max())) if softmax else (0.0, 1.0)
+    scale: dict[str, Any] = {"cmap": "cividis", "vmin": 0.0, "vmax": 1.0}
+    if softmax:
+        scale |= {"vmin": float(mean.min()), "vmax": float(mean.max())}
     names = WALK if actions == 3 else [str(k) for k in range(actions)]
-    places = _places(found, players, states)
+    own = [[str(k) for k in range(states)]] * players
+    if "places" in found and found["places"].shape[1] == states:
+        own = [
+            [", ".join(f"{value:.3g}" for value in place) for place in places] for places in found["places"]
+        ]
+    rows = range(0, states, -(-states // LABELS))
+    grid = np.arange(actions), np.arange(states)
     for player, panel in enumerate(small):
-        scale: dict[str, Any] = {"cmap": "cividis", "vmin": low, "vmax": high}
-        seamless: dict[str, Any] = {"edgecolors": "face", "linewidth": 0.3}
-        drawing = panel.pcolormesh(np.arange(actions), np.arange(states), mean[player], **scale, **seamless)
+        drawing = panel.pcolormesh(*grid, mean[player], edgecolors="face", linewidth=0.3, **scale)
         panel.set_title(f"player {player}")
         panel.set_xticks(range(actions), names)
-        rows = range(0, states, -(-states // LABELS))
-        panel.set_yticks(rows, [places[player][k] for k in rows])
+        panel.set_yticks(rows, [own[player][k] for k in rows])
     for corner in small[::4]:
         corner.set_ylabel("state" if "places" not in found else "own position (units of the space)")
     for corner in small[-min(players, 4) :]:
@@ -144,7 +156,7 @@ def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> 
     add_colour_bar(ax, drawing, words, (1.02, 0.1, 0.025, 0.8))
     ax.set_xlabel("action")
     ax.set_ylabel("state")
-    count = found["policy"].shape[0] if "policy" in found else 0
+    count = len(found["policy"]) if "policy" in found else 0
     caption(ax, found.words, f"n = {count} trials" if count > 1 else "")
     return ax
 
@@ -155,24 +167,16 @@ def _mean_policy(data: Dataset, at: At, softmax: bool) -> tuple[DrawnPoint, np.n
     if softmax:
         found = point(data, "policy_softmax", 4, also, at=at)
         return found, np.nanmean(found["policy_softmax"], axis=0), "mean probability of the action"
-    main = "policy" if "policy" in data or "modal_policy" not in data else "modal_policy"
-    found = point(data, main, 3 if main == "policy" else 2, also, at=at)
-    greedy = found[main]
-    greedy = greedy if main == "policy" else greedy[None]
+    modal = "policy" not in data and "modal_policy" in data
+    main = "modal_policy" if modal else "policy"
+    found = point(data, main, 2 if modal else 3, also, at=at)
+    greedy = found[main][None] if modal else found[main]
     if is_blank(greedy):
         raise ValueError(f"data: {main!r} holds nothing at this point")
     greedy = np.where(np.isfinite(greedy.astype(float)), greedy, -1).astype(int)
     actions = max(len(WALK), int(greedy.max()) + 1)
     shares = (greedy[..., None] == np.arange(actions)).mean(axis=0)
-    return found, shares, "share of trials" if main == "policy" else "the modal policy's action"
-
-
-def _places(found: DrawnPoint, players: int, states: int) -> list[list[str]]:
-    """Return every player's states in words."""
-    places = found.get("places")
-    if places is None or places.shape[1] != states:
-        return [[str(k) for k in range(states)]] * players
-    return [[", ".join(f"{value:.3g}" for value in place) for place in own] for own in places]
+    return found, shares, "the modal policy's action" if modal else "share of trials"
 
 
 TURNS = 16  # default number of periods drawn
@@ -269,13 +273,14 @@ def _shared(ax: Axes, small: list[Axes]) -> None:
     """Set one scale for all panels, and add the legend's lines."""
     low = min(panel.get_ylim()[0] for panel in small)
     high = max(panel.get_ylim()[1] for panel in small)
-    players = max(1, sum(line.get_label() == "_base" for line in small[0].get_lines()))
+    drawn = small[0].get_lines()
+    players = max(1, sum(line.get_label() == "_base" for line in drawn))
     for one, panel in enumerate(small):
         panel.set_ylim(low, high)
         panel.set_title(f"player {one} deviates")
     for k, colour in enumerate(colours(players)):
         ax.plot([], [], "-", marker=".", color=colour, label=f"player {k}")
-    for line in small[0].get_lines():
+    for line in drawn:
         if not str(line.get_label()).startswith(("_", "player")):
             ax.plot([], [], line.get_linestyle(), color=INK, linewidth=1.0, label=str(line.get_label()))
 

@@ -90,7 +90,7 @@ def widths(count: int) -> list[float]:
 @contextmanager
 def canvas(ax: Axes | None) -> Iterator[Axes]:
     """Yield the axes to draw on, ``ax`` or those of a new figure, with the style in force inside the block
-    only.
+    only. A figure on which drawing failed is closed.
     """
     if ax is not None and not isinstance(ax, Axes):
         raise ValueError(f"ax: {ax!r} must be Matplotlib axes")
@@ -99,11 +99,17 @@ def canvas(ax: Axes | None) -> Iterator[Axes]:
 
         # outside the style: pyplot's first figure also fixes whether notebooks show figures
         figure = plt.figure(figsize=SIZE, layout="constrained", facecolor="white")
+        try:
+            with rc_context(STYLE), canvas(figure.add_subplot()) as own:
+                yield own
+        except BaseException:
+            plt.close(figure)
+            raise
+        return
     with rc_context(STYLE):
-        ax = figure.add_subplot() if ax is None else ax
         if ax.name == "rectilinear":
             ax.spines[["top", "right"]].set_visible(False)
-        _grid(ax)
+        add_grid(ax)
         yield ax
 
 
@@ -185,12 +191,13 @@ def panels(
         elif projection == "ternary":
             one.tick_params(labelleft=False, labelright=False, labelbottom=False, labeltop=False)
         if apart:
-            _grid(one)
+            add_grid(one)
             one.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     return small
 
 
-def _grid(ax: Axes) -> None:
+def add_grid(ax: Axes) -> None:
+    """Draw a grid behind everything else."""
     ax.grid(True, color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
     ax.set_axisbelow(True)
 
@@ -213,7 +220,7 @@ def lower_axes(ax: Axes, count: int) -> list[Axes]:
         low = [ax.figure.add_subplot(rows[1 + k], sharex=ax) for k in range(count)]
     for one in low:
         one.spines[["top", "right"]].set_visible(False)
-        _grid(one)
+        add_grid(one)
     for upper in [ax, *low][:-1]:
         upper.tick_params(labelbottom=False)
     return low
@@ -312,6 +319,11 @@ def player_lines(count: int) -> list[dict[str, Any]]:
     """Return the line style of every player: colour, width and label."""
     looks = enumerate(zip(colours(count), widths(count), strict=True))
     return [{"color": hue, "linewidth": wide, "label": player_label(k, count)} for k, (hue, wide) in looks]
+
+
+def unless(certified: bool) -> str:
+    """Return what the label of a mark adds where it is not certified."""
+    return "" if certified else ", not certified"
 
 
 class Picture(NamedTuple):

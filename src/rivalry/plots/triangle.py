@@ -10,7 +10,16 @@ from matplotlib.tri import Triangulation
 from xarray import Dataset
 
 from rivalry.plots.select import At, DrawnPoint, check_index, point
-from rivalry.plots.style import INK, PALETTE, add_colour_bar, caption, chart, end_marker, with_projection
+from rivalry.plots.style import (
+    INK,
+    PALETTE,
+    add_colour_bar,
+    caption,
+    chart,
+    end_marker,
+    unless,
+    with_projection,
+)
 
 HEIGHT = np.sqrt(3) / 2
 ARROWS = 150  # at most
@@ -33,6 +42,12 @@ def triangle(ax: Axes) -> Axes:
     return found
 
 
+def check_simplex(name: str, where: np.ndarray) -> None:
+    """Raise `ValueError` for points ``[point 3]`` that are no mixtures of three corners."""
+    if not np.allclose(where.sum(axis=1), 1.0):
+        raise ValueError(f"{name}: 3 coordinates; only one or two can be drawn, or three that add up to 1")
+
+
 def triangulated(where: np.ndarray) -> Triangulation:
     """Return triangles between points ``[point 3]`` of the simplex, drawn with unit sides.
 
@@ -42,9 +57,8 @@ def triangulated(where: np.ndarray) -> Triangulation:
     try:
         return Triangulation(x, y)
     except (ValueError, RuntimeError):
-        raise ValueError(
-            f"data: {len(where)} places lie in no triangles; nothing can be drawn between them"
-        ) from None
+        rule = f"{len(where)} places lie in no triangles; nothing can be drawn between them"
+        raise ValueError(f"data: {rule}") from None
 
 
 @chart
@@ -154,13 +168,13 @@ def _way(ax: Any, found: DrawnPoint, player: int) -> None:
         path = found["path"][:, player]
         ax.plot(*path.T, color=PALETTE[0], linewidth=1.2, label="path")
         ax.plot(*path[:1].T, "s", color=PALETTE[0], markersize=4.5, label="start")
-    if "profile" in found:
-        certified = found.is_certified()
-        for k, place in enumerate(found["profile"]):
-            if k != player:
-                ax.plot(*place[:, None], "x", color=INK, markeredgewidth=1.6, label="_")
-        words = f"player {player}" + ("" if certified else ", not certified")
-        mark = end_marker(certified, PALETTE[1])
-        ax.plot(*found["profile"][player][:, None], "o", markersize=8, zorder=6, label=words, **mark)
-        if len(found["profile"]) > 1:
-            ax.plot([], [], [], "x", color=INK, markeredgewidth=1.6, label="other players")
+    if "profile" not in found:
+        return
+    profile, certified = found["profile"][..., None], found.is_certified()
+    cross: dict[str, Any] = {"color": INK, "markeredgewidth": 1.6}
+    for place in np.delete(profile, player, axis=0):
+        ax.plot(*place, "x", label="_", **cross)
+    mark = end_marker(certified, PALETTE[1]) | {"markersize": 8, "zorder": 6}
+    ax.plot(*profile[player], "o", label=f"player {player}" + unless(certified), **mark)
+    if len(profile) > 1:
+        ax.plot([], [], [], "x", label="other players", **cross)
