@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,30 +12,24 @@ from matplotlib.colors import PowerNorm
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
-from rivalry.core.registry import near
-from rivalry.plots.select import At, Names, NoSuchPoint, band, describe_replications, is_blank
+from rivalry.plots.select import At, Names, NoSuchPoint, band, filled, is_blank, pick_names
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of, type_labels
 from rivalry.plots.style import (
     DASHES,
     INK,
     MARKERS,
     PALE,
+    add_colour_bar,
     caption,
     chart,
     colours,
     draw_band,
     legend,
     lower_axes,
+    name_colours,
 )
 
 EQUILIBRIUM = "equilibrium"
-
-
-class Shown(NamedTuple):
-    """One labelled item of an overlay: ``values [replication ...]`` and its label."""
-
-    name: str
-    values: np.ndarray
 
 
 @chart
@@ -81,15 +75,11 @@ def mean_bids(
     name = "mean_bid"
     also = ("urgency", "player_name", f"{name}_{EQUILIBRIUM}", *RULE)
     every = series_of(data, name, also, at=at, methods=methods, series=series)
-    policies = beside_equilibrium(every, name)
     words = state_labels(every[0], every[0][name].shape[1:3])
-    lines = [(one.name, one.values.reshape(len(one.values), -1, one.values.shape[3])) for one in policies]
-    _crossed(ax, lines, words)
-    ax.set_xlabel("karma k")
+    rows = beside_equilibrium(every, name)
+    _crossed(ax, [(word, bids.reshape(len(bids), -1, bids.shape[3])) for word, bids in rows], words)
     ax.set_ylabel("mean bid")
-    ax.set_ylim(bottom=0.0)
-    _integers(ax)
-    caption(ax, describe_rule(every), replications_of(every))
+    _against_karma(ax, describe_rule(every), replications_of(every))
     return ax
 
 
@@ -138,29 +128,24 @@ def karma_histogram(
         distribution = one["karma_law"]
         heads = distribution.sum(axis=2) if distribution.ndim == 4 else distribution[:, None]
         lines.append((one.name, heads / heads.sum(axis=2, keepdims=True)))
-    types = lines[0][1].shape[1]
+    means = [shares.mean(axis=0) @ np.arange(shares.shape[2]) for _, shares in lines]  # [type] of each line
+    types = len(means[0])
     words = type_labels(every[0], types) if types > 1 else [""]
     summary = ""
     if len(every) == types == 1:
-        summary = f"mean karma {_mean(lines[0][1][:, 0])}"
+        summary = f"mean karma {means[0][0]:.4g}"
         _bars(ax, lines[0][1][:, 0])
     else:
         if len(lines) == 1:
-            words = [f"{word}, mean {_mean(lines[0][1][:, k])}" for k, word in enumerate(words)]
+            words = [f"{word}, mean {mean:.4g}" for word, mean in zip(words, means[0], strict=True)]
         elif types == 1:
-            lines = [(f"{name}, mean {_mean(values[:, 0])}", values) for name, values in lines]
+            lines = [
+                (f"{line[0]}, mean {mean[0]:.4g}", line[1]) for line, mean in zip(lines, means, strict=True)
+            ]
         _crossed(ax, lines, words, marked=True)
-    ax.set_xlabel("karma k")
     ax.set_ylabel("share of agents of the type" if types > 1 else "share of agents")
-    ax.set_ylim(bottom=0.0)
-    _integers(ax)
-    caption(ax, describe_rule(every), summary, replications_of(every))
+    _against_karma(ax, describe_rule(every), summary, replications_of(every))
     return ax
-
-
-def _mean(distribution: np.ndarray) -> str:
-    """Return the mean of a distribution ``[replication number]``, to four digits."""
-    return f"{float(distribution.mean(axis=0) @ np.arange(distribution.shape[1])):.4g}"
 
 
 @chart
@@ -204,27 +189,25 @@ def bid_law(
     [0.5, 0.5]
     """
     every = series_of(data, "bid_law", ("win_probability", *RULE), at=at, methods=methods, series=series)
-    distributions = [(one.name, one["bid_law"][:, None]) for one in every]
     wins = [(one.name, one["win_probability"]) for one in every if "win_probability" in one]
     wins = [(name, values) for name, values in wins if not is_blank(values)]
     low = lower_axes(ax, 1 if wins else 0)
     if len(every) == 1:
-        _bars(ax, distributions[0][1][:, 0])
+        _bars(ax, every[0]["bid_law"])
     else:
-        _crossed(ax, distributions, [""], marked=True)
+        _crossed(ax, [(one.name, one["bid_law"][:, None]) for one in every], [""], marked=True)
     ax.set_ylabel("share of bids")
-    ax.set_ylim(bottom=0.0)
     for panel in low:
         ranks = wins[0][1].shape[1]
-        _crossed(panel, wins, [f"urgency rank {k}" for k in range(ranks)] if ranks > 1 else [""], marked=True)
+        words = [f"urgency rank {k}" for k in range(ranks)] if ranks > 1 else [""]
+        _crossed(panel, wins, words, marked=True)
         panel.set_ylabel("probability of winning")
         panel.set_ylim(0.0, 1.02)
         if ranks > 1:
             legend(panel)
+    _against_karma(ax, describe_rule(every), replications_of(every))
+    ax.set_xlabel("")
     [ax, *low][-1].set_xlabel("bid")
-    ax.set_xlabel("bid" if not low else "")
-    _integers(ax)
-    caption(ax, describe_rule(every), replications_of(every))
     return ax
 
 
@@ -275,29 +258,26 @@ def scaling_check(
     >>> scaling_check(data).get_title(loc="left")
     'largest distance 0.2, mean 0.067'
     """
-    every = series_of(
-        data, "mean_bid", ("urgency", "player_name", *RULE), at=at, methods=methods, series=series
-    )
+    also = ("urgency", "player_name", *RULE)
+    every = series_of(data, "mean_bid", also, at=at, methods=methods, series=series)
     every.sort(key=lambda one: one["mean_bid"].shape[3])
     sizes = [one["mean_bid"].shape[3] - 1 for one in every]
     if len(every) < 2:
         raise NoSuchPoint(f"series: one economy is here; {series!r} must be swept")
     if len(set(sizes)) < len(sizes):
-        raise ValueError(
-            f"series: economies of {series!r} hold up to {', '.join(map(str, sizes))} karma; must all differ"
-        )
+        most = ", ".join(map(str, sizes))
+        raise ValueError(f"series: economies of {series!r} hold up to {most} karma; must all differ")
     words = state_labels(every[0], every[0]["mean_bid"].shape[1:3])
     means = [band(one["mean_bid"])[0] for one in every]
     means = [mean.reshape(-1, mean.shape[-1]) for mean in means]
     for k, (one, mean) in enumerate(zip(every, means, strict=True)):
         a = sizes[k] / sizes[0]
-        style = ("", MARKERS[0]) if k == 0 else (DASHES[(k - 1) % len(DASHES)], "")
+        dash, marker = ("", MARKERS[0]) if k == 0 else (DASHES[(k - 1) % len(DASHES)], "")
         for row, shade in zip(mean, colours(len(mean)), strict=True):
             karma = np.arange(len(row)) / a
-            ax.plot(karma, row / a, color=shade, linestyle=style[0], marker=style[1], label="_line")
-        ax.plot([], [], color=INK, linestyle=style[0], marker=style[1], label=f"{one.name}, a = {a:g}")
-    for word, shade in zip(words, colours(len(words)), strict=True):
-        ax.plot([], [], color=shade, linewidth=3, label=word or "_all")
+            ax.plot(karma, row / a, color=shade, linestyle=dash, marker=marker, label="_line")
+        ax.plot([], [], color=INK, linestyle=dash, marker=marker, label=f"{one.name}, a = {a:g}")
+    name_colours(ax, words, colours(len(words)))
     larger = zip(means[1:], sizes[1:], strict=True)
     far = np.concatenate([_apart(means[0], mean, size / sizes[0]) for mean, size in larger])
     ax.set_xlabel(f"karma k / a (a = 1: up to {sizes[0]})")
@@ -326,33 +306,26 @@ def state_labels(found: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> lis
     ['urgency 1', 'urgency 5']
     """
     types, private = shape
-    urgency, kinds = found.get("urgency"), type_labels(found, types)
-    known = urgency is not None and not is_blank(urgency)
-    u = urgency[0] if urgency is not None and known else np.full((types, private), np.nan)
-    words = []
-    for k in range(types):
-        apart = known and len(np.unique(u[k])) == private
-        names = [f"urgency {value:g}" if apart else f"state {z}" for z, value in enumerate(u[k])]
+    kinds, words = type_labels(found, types), []
+    for k, u in enumerate(found["urgency"][0] if "urgency" in found else np.full((types, private), np.nan)):
+        apart = not is_blank(u) and len(np.unique(u)) == private
+        names = [f"urgency {value:g}" if apart else f"state {z}" for z, value in enumerate(u)]
         words += [f"{kinds[k]}, {name}" if types > 1 else name for name in names]
     return words
 
 
-def beside_equilibrium(every: Sequence[CellSeries], name: str) -> list[Shown]:
-    """Return every cell's variable, and that of the equilibrium that learners are compared with, once."""
-    policies = [Shown(one.name, one[name]) for one in every]
-    more = [one for one in every if not is_blank(one.get(f"{name}_{EQUILIBRIUM}", np.array([np.nan])))]
-    if more and len(every) == len(more):
-        policies = [one._replace(name=one.name or "learned") for one in policies]
-        reference = [more[0][f"{name}_{EQUILIBRIUM}"]]
-        for one in more:
-            values = one[f"{name}_{EQUILIBRIUM}"]
-            same = reference[0].shape[1:] == values.shape[1:] and np.allclose(
-                reference[0][0], values[0], equal_nan=True
-            )
-            label = EQUILIBRIUM if one is more[0] else f"{one.name}: {EQUILIBRIUM}"
-            if one is more[0] or not same:
-                policies.append(Shown(label, values[:1]))
-    return policies
+def beside_equilibrium(every: Sequence[CellSeries], name: str) -> list[tuple[str, np.ndarray]]:
+    """Return every cell's name and variable, and the equilibrium beside a learner, once."""
+    compared = f"{name}_{EQUILIBRIUM}"
+    if any(is_blank(one.get(compared, BLANK)) for one in every):
+        return [(one.name, one[name]) for one in every]
+    first = every[0][compared]
+    rows = [(one.name or "learned", one[name]) for one in every] + [(EQUILIBRIUM, first[:1])]
+    for one in every[1:]:
+        own = one[compared]
+        if own.shape[1:] != first.shape[1:] or not np.allclose(first[0], own[0], equal_nan=True):
+            rows.append((f"{one.name}: {EQUILIBRIUM}", own[:1]))
+    return rows
 
 
 def _crossed(
@@ -388,10 +361,13 @@ def _bars(ax: Axes, values: np.ndarray) -> None:
     ax.bar(np.arange(len(mean)), mean, width=0.85, color=colours(1)[0], alpha=0.75, **whiskers)
 
 
-def _integers(ax: Axes) -> None:
-    """Set integer ticks in steps of 1, 2 or 5, without room beyond the values drawn."""
+def _against_karma(ax: Axes, *words: str) -> None:
+    """Label the axes of a plot over whole numbers: ticks in steps of 1, 2 or 5, and no room beside them."""
+    ax.set_xlabel("karma k")
+    ax.set_ylim(bottom=0.0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.margins(x=0.02)
+    caption(ax, *words)
 
 
 STORED = {"first_policy": "first monitor", "policy": "", "profile": "", "equilibrium": "equilibrium"}
@@ -450,66 +426,49 @@ def policy_map(
     >>> policy_map(data).child_axes[0].collections[0].get_array().filled(-1).tolist()
     [[1.0, 0.3], [-1.0, 0.7]]
     """
+    also = ("urgency", "player_name", *RULE, "first_policy", "equilibrium")
+    found: list[list[CellSeries]] = []
     wanted = _wanted(data, quantities)
-    found = [_policies(data, name, at, methods, series) for name in wanted]
-    order = [one.name for one, _ in max(found, key=len)]
-    rows = sorted((row for rows in found for row in rows), key=lambda row: order.index(row[0].name))
-    every = [one for one, _ in rows]
-    shape = rows[0][1].values.shape
-    if any(row.values.shape[:2] != shape[:2] for _, row in rows):
+    for name in wanted:
+        try:
+            found.append(series_of(data, name, also, at=at, methods=methods, series=series))
+        except NoSuchPoint:
+            if name in OWN or name not in STORED:
+                raise
+            found.append([])
+    order = [one.name for one in max(found, key=len)]
+    rows = [(one, name) for cells, name in zip(found, wanted, strict=True) for one in cells]
+    rows.sort(key=lambda row: order.index(row[0].name))
+    policies = [_policy(one, name) for one, name in rows]
+    shape = policies[0].shape
+    if any(policy.shape[:2] != shape[:2] for policy in policies):
         raise ValueError("data: economies with other urgencies or types; pick one of them with at")
-    words = state_labels(every[0], shape[:2])
-    names = [row.name for _, row in rows]
-    _draw(ax, [row.values.reshape(-1, *row.values.shape[2:]) for _, row in rows], names, words)
-    most = max(one.runs for one in every)
-    many = describe_replications(most, "means")
-    caption(ax, describe_rule(every), many)
+    words = state_labels(rows[0][0], shape[:2])
+    names = [_row_name(one, name) for one, name in rows]
+    _draw(ax, [policy.reshape(-1, *policy.shape[2:]) for policy in policies], names, words)
+    every = [one for one, _ in rows]
+    caption(ax, describe_rule(every), replications_of(every, "means"))
     return ax
 
 
 def _wanted(data: Dataset, quantities: Names) -> list[str]:
-    if isinstance(quantities, str):
-        raise ValueError(f"quantities: {quantities!r} must be a list of names")
-    for name in quantities or ():
-        if name not in data:
-            raise ValueError(
-                f"quantities: {name!r} is not in this data; {near(name, map(str, data.data_vars))}"
-            )
-    if quantities is not None:
-        return list(quantities)
-    found = [name for name in STORED if name in data and not is_blank(data[name].values)]
-    return [name for name in found if name != "profile" or "policy" not in found] or ["profile"]
+    known = filled(data, STORED)
+    shown = [name for name in known if name != "profile" or "policy" not in known] or ["profile"]
+    return pick_names("quantities", quantities, map(str, data.data_vars), shown)
 
 
-def _policies(
-    data: Dataset, name: str, at: At, methods: Names, series: str | None
-) -> list[tuple[CellSeries, Shown]]:
-    """Return a policy of every cell that has it, ``[player private karma bid]``, with the label of its
-    row.
-    """
-    also = ("urgency", "player_name", *RULE, "first_policy", "equilibrium")
-    try:
-        every = series_of(data, name, also, at=at, methods=methods, series=series)
-    except NoSuchPoint:
-        if name in OWN or name not in STORED:
-            raise
-        return []
-    return [(one, Shown(_called(name, one), _shaped(name, one))) for one in every]
-
-
-def _called(name: str, one: CellSeries) -> str:
+def _row_name(one: CellSeries, name: str) -> str:
     """Return a row's label: its cell, and which of that cell's policies it is, where there are several."""
     learner = any(not is_blank(one.get(key, BLANK)) for key in ("first_policy", "equilibrium"))
     own = LEARNED if name in OWN and learner else STORED.get(name, name.replace("_", " "))
     return "\n".join(fill(part, WIDE) for part in (one.name, own) if part)
 
 
-def _shaped(name: str, one: CellSeries) -> np.ndarray:
-    """Return the mean policy over replications, by type, private state, karma and bid."""
+def _policy(one: CellSeries, name: str) -> np.ndarray:
+    """Return the mean policy over replications, ``[player private karma bid]``."""
     mean = one[name].mean(axis=0)
     if mean.ndim == 2 and mean.shape[0] % mean.shape[1] == 0:
-        urgency = one.get("urgency")
-        types = 1 if urgency is None else urgency.shape[1]
+        types = one["urgency"].shape[1] if "urgency" in one else 1
         mean = mean.reshape(types, -1, mean.shape[1], mean.shape[1])
     if mean.ndim != 4 or mean.shape[2] != mean.shape[3]:
         raise ValueError(f"quantities: {name!r} {list(mean.shape)} must be a policy of agents who bid")
@@ -519,21 +478,17 @@ def _shaped(name: str, one: CellSeries) -> np.ndarray:
 def _draw(ax: Axes, rows: list[np.ndarray], names: list[str], words: list[str]) -> None:
     """Draw a grid of small axes; row names on the right, column names above."""
     ax.set_axis_off()
-    count, across = len(rows), len(words)
-    named = any(names)
-    wide, high = (0.8 if named else 0.9) / across, 1 / count
-    scale = PowerNorm(0.5, 0.0, 1.0)
+    count, named = len(rows), any(names)
+    wide, high = (0.8 if named else 0.9) / len(words), 1 / count
+    look: dict[str, Any] = {"cmap": "viridis", "norm": PowerNorm(0.5, 0.0, 1.0), "linewidth": 0.2}
     for r, (row, name) in enumerate(zip(rows, names, strict=True)):
         for c, policy in enumerate(row):
-            box = (0.06 + c * wide, 1 - (r + 1) * high + 0.1 * high, 0.9 * wide, 0.8 * high)
-            panel = ax.inset_axes(box)
+            panel = ax.inset_axes((0.06 + c * wide, 1 - (r + 1) * high + 0.1 * high, 0.9 * wide, 0.8 * high))
             levels = np.arange(len(policy))
             legal = np.ma.masked_where(levels[:, None] > levels[None, :], policy.T)
             panel.set_facecolor(PALE)
             panel.grid(False)
-            mesh = panel.pcolormesh(
-                levels, levels, legal, cmap="viridis", norm=scale, linewidth=0.2, edgecolors="face"
-            )
+            mesh = panel.pcolormesh(levels, levels, legal, edgecolors="face", **look)
             panel.tick_params(labelsize=7, labelleft=c == 0, labelbottom=r == count - 1)
             for which in (panel.xaxis, panel.yaxis):
                 which.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
@@ -545,8 +500,7 @@ def _draw(ax: Axes, rows: list[np.ndarray], names: list[str], words: list[str]) 
                 panel.set_xlabel("karma k", fontsize=8.5)
         if named:
             panel.text(1.04, 0.5, name, transform=panel.transAxes, fontsize=8, va="center", ha="left")
-    bar = ax.figure.colorbar(mesh, cax=ax.inset_axes((1.02, 0.1, 0.022, 0.8)))
-    bar.set_label("probability of the bid")
-    bar.set_ticks([0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0])
+    ticks = [0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0]
+    add_colour_bar(ax, mesh, "probability of the bid", (1.02, 0.1, 0.022, 0.8), ticks=ticks)
     ax.set_xlabel("karma k")
     ax.set_ylabel("bid b")

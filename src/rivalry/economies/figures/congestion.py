@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,14 @@ from xarray import Dataset
 from rivalry.core.statistics import told
 from rivalry.economies.figures.streets import WORDS as LANES
 from rivalry.economies.figures.streets import lane_means
-from rivalry.plots.select import At, Names, band, describe_replications
-from rivalry.plots.series import RULE, CellSeries, describe_rule, series_of
-from rivalry.plots.style import INK, MARKERS, PALETTE, caption, chart, colours, legend, panels
+from rivalry.plots.select import At, Names, band
+from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
+from rivalry.plots.style import INK, PALETTE, caption, chart, colours, panels
 
 LOAD, EXPECTED = "lane_free_flow", "lane_free_flow_expected"
 KINDS = {"entry": PALETTE[4], "core": PALETTE[0], "exit": PALETTE[2]}
 """Kinds of lanes, and their colours."""
+SHAPES = {"entry": "s", "core": "o", "exit": "^"}
 BARS: dict[str, Any] = {"alpha": 0.75, "edgecolor": "white", "linewidth": 0.4}
 
 
@@ -68,44 +68,46 @@ def lane_load(
     [8.0, 4.0]
     """
     also = (EXPECTED, "lane_capacity", "lane_kind", "lane_ends")
-    every = _unlike(series_of(data, LOAD, also, at=at, methods=methods, series=series))
-    small = panels(ax, len(every), columns=2, apart=True) if len(every) > 1 else [ax]
-    kinds = [_loads(panel, one) for panel, one in zip(small, every, strict=True)]
+    every: list[CellSeries] = []
+    for one in series_of(data, LOAD, also, at=at, methods=methods, series=series):
+        if not any(_same(one, other) for other in every):
+            every.append(one)
+    several = len(every) > 1
+    small = panels(ax, len(every), columns=2, apart=True) if several else [ax]
+    kinds = set()
     for panel, one in zip(small, every, strict=True):
-        panel.set_title(one.name if len(every) > 1 else "", fontsize=8.5)
+        kinds |= _loads(panel, one)
+        panel.set_title(one.name if several else "", fontsize=8.5)
         panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    words = "demand in free flow\n(agents per step)"
-    for name in [name for name in KINDS if any(name in bounds for bounds in kinds)]:
-        ax.plot([], [], "s", color=KINDS[name], alpha=0.75, markersize=8, label=f"{name} lanes, expected")
+    for name in [name for name in KINDS if name in kinds]:
+        look: dict[str, Any] = {"color": KINDS[name], "alpha": 0.75, "markersize": 8}
+        ax.plot([], [], "s", label=f"{name} lanes, expected", **look)
     ax.plot([], [], ".", color=INK, label="sampled trips")
-    ax.plot([], [], color=PALETTE[1], linewidth=1.4, label=_capacity(every))
-    for panel in {id(ax): ax, **{id(one): one for one in small[::2]}}.values():
-        panel.set_ylabel(words)
-    for panel in {id(ax): ax, **{id(one): one for one in small[-2:]}}.values():
-        panel.set_xlabel("lanes, sorted by expected demand" if len(every) == 1 else "lanes, sorted")
-    most = max(one.runs for one in every)
-    caption(ax, every[0].words, _above(every), describe_replications(most, "means"))
+    stored = [one["lane_capacity"] for one in every if "lane_capacity" in one]
+    same = len(stored) == len(every) == 1 and np.ptp(stored[0]) == 0
+    words = f"capacity, {stored[0].flat[0]:g} per lane" if same else "capacity" if stored else "_capacity"
+    ax.plot([], [], color=PALETTE[1], linewidth=1.4, label=words)
+    for panel in {ax, *small[::2]}:
+        panel.set_ylabel("demand in free flow\n(agents per step)")
+    for panel in {ax, *small[-2:]}:
+        panel.set_xlabel("lanes, sorted" if several else "lanes, sorted by expected demand")
+    crowded = ""
+    if stored and not several:
+        above = lane_means(every[0], LOAD) > lane_means(every[0], "lane_capacity")
+        crowded = f"{int(above.sum())} of {len(above)} lanes have a demand above their capacity"
+    many = replications_of(every, "means")
+    caption(ax, every[0].words, crowded, many)
     return ax
 
 
-def _unlike(every: list[CellSeries]) -> list[CellSeries]:
-    """Return cells whose streets and loads differ from those of earlier ones."""
-    found: list[CellSeries] = []
-    for one in every:
-        if not any(_same(one, other) for other in found):
-            found.append(one)
-    return found
-
-
 def _same(one: CellSeries, other: CellSeries) -> bool:
-    pairs = [(one.get(name), other.get(name)) for name in (LOAD, EXPECTED, "lane_capacity")]
-    return all(
-        a is None or b is None or (a.shape[1:] == b.shape[1:] and np.allclose(a.mean(axis=0), b.mean(axis=0)))
-        for a, b in pairs
-    )
+    """Return whether two cells have the same streets and loads."""
+    names = [name for name in (LOAD, EXPECTED, "lane_capacity") if name in one and name in other]
+    pairs = [(one[name], other[name]) for name in names]
+    return all(a.shape[1:] == b.shape[1:] and np.allclose(a.mean(axis=0), b.mean(axis=0)) for a, b in pairs)
 
 
-def _loads(panel: Axes, one: CellSeries) -> list[str]:
+def _loads(panel: Axes, one: CellSeries) -> set[str]:
     """Draw bars, dots and the capacity of one city; return its kinds of lanes."""
     sampled = lane_means(one, LOAD)
     expected = lane_means(one, EXPECTED) if EXPECTED in one else sampled
@@ -125,22 +127,7 @@ def _loads(panel: Axes, one: CellSeries) -> list[str]:
     panel.set_ylim(0.0, 1.06 * top)
     panel.set_xlim(0.3, len(order) + 0.7)
     panel.grid(False, axis="x")
-    return sorted(set(map(str, kinds)))
-
-
-def _capacity(every: Sequence[CellSeries]) -> str:
-    values = [np.unique(one["lane_capacity"]) for one in every if "lane_capacity" in one]
-    if len(values) == len(every) == 1 and len(values[0]) == 1:
-        return f"capacity, {values[0][0]:g} per lane"
-    return "capacity" if values else "_capacity"
-
-
-def _above(every: Sequence[CellSeries]) -> str:
-    """Return the number of lanes whose demand exceeds the capacity, in words."""
-    if len(every) > 1 or "lane_capacity" not in every[0]:
-        return ""
-    over = lane_means(every[0], LOAD) > lane_means(every[0], "lane_capacity")
-    return f"{int(over.sum())} of {len(over)} lanes have a demand above their capacity"
+    return set(map(str, kinds))
 
 
 @chart
@@ -196,33 +183,31 @@ def bid_congestion(
     >>> bid_congestion(data).get_title(loc="left")
     'rank correlation 0.5 over 3 lanes'
     """
-    if across not in LANES or across == "lane_bid":
-        known = ", ".join(name for name in LANES if name != "lane_bid")
-        raise ValueError(f"across: {across!r} must be one of {known}")
+    known = [name for name in LANES if name != "lane_bid"]
+    if across not in known:
+        raise ValueError(f"across: {across!r} must be one of {', '.join(known)}")
     also = (across, "lane_capacity", "lane_kind", "lane_ends", *RULE)
     every = series_of(data, "lane_bid", also, at=at, methods=methods, series=series)
     if any(across not in one for one in every):
         raise ValueError(f"data: no variable {across!r}, against which this plot draws bids")
-    several = len(every) > 1
-    seen: set[str] = set()
-    ties = []
+    several, seen, ties = len(every) > 1, set(), []
     for one, shade in zip(every, colours(len(every)), strict=True):
         seen |= _dots(ax, one, across, shade)
         ties.append(_correlation(one, across))
         ax.plot([], [], "o", color=shade, label=f"{one.name}: {ties[-1]}" if several else "_one")
-    shapes = dict(zip(KINDS, ("s", "o", "^"), strict=True))
-    for name in [name for name in shapes if name in seen and len(seen) > 1]:
-        ax.plot([], [], shapes[name], color=INK, markerfacecolor="none", label=f"{name} lanes")
-    _limit(ax, every, across)
+    for name in [name for name in SHAPES if name in seen and len(seen) > 1]:
+        ax.plot([], [], SHAPES[name], color=INK, markerfacecolor="none", label=f"{name} lanes")
+    bounds = {float(value) for one in every for value in np.ravel(one.get("lane_capacity", ()))}
+    if len(bounds) == 1 and across not in ("lane_queue", "lane_capacity"):
+        bound = bounds.pop()
+        if bound <= 1.5 * ax.get_xlim()[1]:
+            ax.axvline(bound, color=INK, linestyle=":", linewidth=1.1, label=f"capacity {bound:g}", zorder=1)
     ax.set_xlabel(LANES[across])
     ax.set_ylabel(LANES["lane_bid"])
-    most = max(one.runs for one in every)
-    many = describe_replications(most, "dots are means")
-    caption(ax, describe_rule(every), ties[0] if not several else "rank correlations in the legend", many)
-    if several:
-        legend(ax)
-    elif len(seen) > 1:
-        ax.legend(loc="best")
+    many = replications_of(every, "dots are means")
+    caption(ax, describe_rule(every), "rank correlations in the legend" if several else ties[0], many)
+    if not several and ax.get_legend_handles_labels()[0]:
+        ax.legend(loc="best")  # there is room between the dots
     return ax
 
 
@@ -230,10 +215,10 @@ def _dots(ax: Axes, one: CellSeries, across: str, shade: str) -> set[str]:
     """Draw one dot per lane; return the kinds of lanes."""
     x, y = lane_means(one, across), lane_means(one, "lane_bid")
     kinds = one.get("lane_kind", np.full((1, len(y)), "core"))[0]
-    for name, marker in zip(KINDS, (MARKERS[1], MARKERS[0], MARKERS[2]), strict=True):
+    look: dict[str, Any] = {"s": 22, "facecolor": "none", "edgecolor": shade, "linewidth": 1.1}
+    for name, marker in SHAPES.items():
         here = (kinds == name) & np.isfinite(y)
-        looks: dict[str, Any] = {"facecolor": "none", "edgecolor": shade, "linewidth": 1.1}
-        ax.scatter(x[here], y[here], s=22, marker=marker, label="_lanes", **looks)
+        ax.scatter(x[here], y[here], marker=marker, label="_lanes", **look)
     return set(map(str, kinds))
 
 
@@ -254,12 +239,3 @@ def _correlation(one: CellSeries, across: str) -> str:
     mean, half = band(np.array(found)[:, None])
     value = told(float(mean[0]), float(half[0])) if len(found) > 1 else f"{found[0]:.2g}"
     return f"rank correlation {value} over {lanes} lanes"
-
-
-def _limit(ax: Axes, every: Sequence[CellSeries], across: str) -> None:
-    bounds = [one["lane_capacity"] for one in every if "lane_capacity" in one]
-    values = np.unique(np.concatenate([np.ravel(array) for array in bounds])) if bounds else np.array([])
-    if len(values) == 1 and across != "lane_queue" and across != "lane_capacity":
-        words = f"capacity {values[0]:g}"
-        if values[0] <= 1.5 * ax.get_xlim()[1]:
-            ax.axvline(values[0], color=INK, linestyle=":", linewidth=1.1, label=words, zorder=1)

@@ -8,14 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from xarray import Dataset
 
-from rivalry.core.registry import near
-from rivalry.plots.select import At, Names, NoSuchPoint, check_variable, is_blank, point
+from rivalry.plots.select import At, Names, NoSuchPoint, check_variable, filled, pick_names, point
 from rivalry.plots.series import method_names
 from rivalry.plots.style import INK, caption, chart, colours, lower_axes
 
 MAIN = "trial_objective"
-ALSO = ("trial_objective_low", "trial_objective_high", "trial_exploitability", "parameters")
-WORDS = ("parameter_label", "choice_name", "chosen")
+ALSO = {"trial_objective_low": 1, "trial_objective_high": 1, "trial_exploitability": 2, "choice_name": 1}
+ALSO |= {"parameters": 2, "parameter_label": 2, "chosen": 0}
+"""Further variables of a search, and the numbers of their own dimensions."""
 FEW = 8  # most series with distinct styles
 
 
@@ -77,7 +77,11 @@ def design_search(
     'objective'
     """
     check_variable(data, MAIN)
-    found = [_search(data, name, at) for name in method_names(data, MAIN, methods, at) if _has(data, name)]
+    here = {
+        name: data if name is None else data.sel({"algorithm": name})
+        for name in method_names(data, MAIN, methods, at)
+    }
+    found = [_search(data, name, at) for name, part in here.items() if filled(part, [MAIN])]
     if not found:
         raise NoSuchPoint(f"data: no method has {MAIN} here")
     lines = [(one, rows, label) for one in found for rows, label in _lines(one, over)]
@@ -87,11 +91,13 @@ def design_search(
         _draw(ax, lower, one, rows, label, shade, over)
     ax.plot([], [], "o", markersize=11, markerfacecolor="none", markeredgecolor=INK, label="chosen")
     bottom = lower or ax
-    column = _column(found[0], over)
     bottom.set_xlabel(" / ".join(dict.fromkeys(one.names[_column(one, over)] for one in found)))
-    if len(found) == 1 and _worded(found[0], column):
-        places, first = np.unique(found[0].parameters[:, column], return_index=True)
-        bottom.set_xticks(places, found[0].labels[first, column])
+    if len(found) == 1:
+        column = _column(found[0], over)
+        values, labels = found[0].parameters[:, column], found[0].labels[:, column]
+        if not _are_numbers(labels, values):
+            places, first = np.unique(values, return_index=True)
+            bottom.set_xticks(places, labels[first])
     ax.set_ylabel("objective")
     if lower is not None:
         lower.set_ylabel("exploitability\nover |J|")
@@ -101,56 +107,42 @@ def design_search(
     return ax
 
 
-def _has(data: Dataset, name: str | None) -> bool:
-    part = data if name is None else data.sel({"algorithm": name})
-    return not is_blank(part[MAIN].values)
+def _are_numbers(labels: np.ndarray, values: np.ndarray) -> bool:
+    """Return whether values are numbers, not words stored by their position in a list."""
+    try:
+        return bool(np.allclose(labels.astype(float), values, rtol=1e-4))
+    except ValueError:
+        return False
 
 
 def _search(data: Dataset, name: str | None, at: At) -> Search:
     place = {key: value for key, value in (at or {}).items() if key != "algorithm"}
     place |= {} if name is None else {"algorithm": name}
     here = point(data, MAIN, 2, at=place)
-    points = {key: point(data, key, _rank(key), at=place) for key in (*ALSO, *WORDS) if key in data}
-    arrays = {key: one[key] for key, one in points.items()}
+    arrays = {key: point(data, key, rank, at=place)[key] for key, rank in ALSO.items() if key in data}
     names = [str(word) for word in arrays["choice_name"] if str(word)]
     complete = np.isfinite(arrays["parameters"][:, : len(names)]).all(axis=1)
-    count = min(int(complete.sum()), len(here[MAIN]))  # other searches have more trials: padding at the end
+    # other searches may have more trials: padding at the end
+    count = min(int(complete.sum()), len(here[MAIN]))
     objective, parameters = here[MAIN][:count], arrays["parameters"][:count, : len(names)]
-    unknown, chosen = np.full(count, np.nan), float(arrays.get("chosen", np.array(-1)))
+    unknown, chosen = np.full(objective.shape, np.nan), float(arrays.get("chosen", -1))
     return Search(
-        name=name or "",
-        names=names,
-        parameters=parameters,
-        labels=arrays.get("parameter_label", parameters.astype(str))[:count, : len(names)],
-        objective=objective,
-        low=arrays.get("trial_objective_low", unknown)[:count],
-        high=arrays.get("trial_objective_high", unknown)[:count],
-        exploitability=arrays.get("trial_exploitability", np.full(objective.shape, np.nan))[:count],
-        chosen=int(chosen) if np.isfinite(chosen) else -1,
-        words=here.words if name is None else here.words.replace(f"method = {name}", "").strip(", "),
+        name or "",
+        names,
+        parameters,
+        arrays.get("parameter_label", parameters.astype(str))[:count, : len(names)],
+        objective,
+        arrays.get("trial_objective_low", unknown[:, 0])[:count],
+        arrays.get("trial_objective_high", unknown[:, 0])[:count],
+        arrays.get("trial_exploitability", unknown)[:count],
+        int(chosen) if np.isfinite(chosen) else -1,
+        here.words if name is None else here.words.replace(f"method = {name}", "").strip(", "),
     )
 
 
-def _rank(name: str) -> int:
-    if name in ("parameters", "parameter_label", "trial_exploitability"):
-        return 2
-    return 0 if name == "chosen" else 1
-
-
 def _column(one: Search, over: str | None) -> int:
-    if over is None:
-        return 0
-    if over not in one.names:
-        raise ValueError(f"over: {over!r} is no choice of this search; {near(over, one.names)}")
-    return one.names.index(over)
-
-
-def _worded(one: Search, column: int) -> bool:
-    """Return whether the values are words, stored by their position in a list."""
-    try:
-        return not np.allclose(one.labels[:, column].astype(float), one.parameters[:, column], rtol=1e-4)
-    except ValueError:
-        return True
+    names = None if over is None else [over]
+    return one.names.index(pick_names("over", names, one.names, one.names, "is no choice of this search")[0])
 
 
 def _lines(one: Search, over: str | None) -> list[tuple[np.ndarray, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,26 +15,19 @@ from xarray import Dataset
 
 from rivalry.core.statistics import half_width, told
 from rivalry.economies.figures.streets import RULES, SCALE, example_labels, rules
-from rivalry.plots.select import At, Names, band, describe_replications
+from rivalry.plots.select import At, Names, band
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
-from rivalry.plots.style import DASHES, INK, caption, chart, colours, draw_band
+from rivalry.plots.style import DASHES, INK, add_grid, caption, chart, colours, draw_band, name_colours
 
 BIDS = "example_mean_bid"
 OVER = {"karma": "karma k", "place": "position along the path"}
 ALSO = (
-    "example_name",
-    "example_agent",
-    "example_lanes",
-    "example_places",
-    "agent_type",
-    "trip_path",
-    "trip_urgency",
-    "karma_law",
-    *RULE,
+    *("example_name", "example_agent", "example_lanes", "example_places", "agent_type"),
+    *("trip_path", "trip_urgency", "karma_law", *RULE),
 )
 
 
-MAIN = "agent_reward"
+MAIN, BID = "agent_reward", "mean bid"
 METRICS = {
     MAIN: "reward per step",
     "agent_admitted": "moves per step",
@@ -46,13 +39,6 @@ TABLE = (
     *("agent_trip_bid", "trip_path", "trip_urgency", *METRICS, *RULES, *RULE),
 )
 PALEST = 0.42  # of the scale: numbers are illegible on darker cells
-
-
-class AgentTrips(NamedTuple):
-    """Path and urgency of every trip of an agent."""
-
-    path: np.ndarray  # [trip], from 1
-    urgency: np.ndarray  # [trip]
 
 
 @chart
@@ -111,51 +97,52 @@ def example_bids(
     if over not in OVER:
         raise ValueError(f"over: {over!r} must be one of {', '.join(OVER)}")
     every = series_of(data, BIDS, ALSO, at=at, methods=methods, series=series)
-    agents = max(one[BIDS].shape[1] for one in every)
-    grid = _grid(ax, len(every), agents)
-    dashes: dict[float, str] = {}
+    grid = _grid(ax, len(every), max(one[BIDS].shape[1] for one in every))
+    dashes: dict[str, str] = {}  # by urgency, in words
     paths: list[int] = []
     for row, one in zip(grid, every, strict=True):
         words = example_labels(one, one[BIDS].shape[1])
         for k, (panel, word) in enumerate(zip(row, words, strict=False)):
-            trips = trips_of(one, k)
-            for u in np.unique(trips.urgency):
-                dashes.setdefault(float(u), DASHES[len(dashes) % len(DASHES)])
-            paths = max(paths, sorted(set(map(int, trips.path))), key=len)
-            _lines(panel, one, k, trips, dashes, over)
+            path, urgency = trips_of(one, k)
+            for u in np.unique(urgency):
+                dashes.setdefault(f"{u:g}", DASHES[len(dashes) % len(DASHES)])
+            paths = max(paths, sorted(set(map(int, path))), key=len)
+            _lines(panel, one, k, dashes, over)
             panel.set_title(word if row is grid[0] else "", fontsize=8.5, color=INK)
         for panel in row[len(words) :]:
             panel.set_visible(False)
-    _name_rows(grid, every, over)
-    for path, shade in zip(paths, colours(len(paths)), strict=True):
-        ax.plot([], [], color=shade, linewidth=3, label=f"path {path}")
-    for urgency, dash in sorted(dashes.items()):
-        label = f"urgency {urgency:g}" if np.isfinite(urgency) else "_urgency"
-        ax.plot([], [], dash, color=INK, label=label)
+        row[0].set_ylabel(f"{one.name}\nmean bid" if one.name else "mean bid", fontsize=8.5)
+    if over == "karma":
+        grid[0][0].set_ylim(bottom=0.0)  # of all panels; a limit holds as soon as it is set
+    for column in zip(*grid, strict=True):
+        lowest = [panel for panel in column if panel.get_visible()][-1]
+        lowest.set_xlabel(OVER[over], fontsize=8.5)
+        lowest.tick_params(labelbottom=True)
+    name_colours(ax, [f"path {path}" for path in paths], colours(len(paths)))
+    for word, dash in sorted(dashes.items(), key=lambda pair: float(pair[0])):
+        ax.plot([], [], dash, color=INK, label="_urgency" if word == "nan" else f"urgency {word}")
+    how = "over karma, weighted by the distribution of karma of all agents"
     if over == "karma":
         ax.plot([], [], ":", color=INK, linewidth=1.0, label="uniformly random bids, k/2")
+        how = "over the positions of a path, equally weighted"
     ax.set_xlabel(OVER[over])
     ax.set_ylabel("mean bid")
-    how = (
-        "over the positions of a path, equally weighted"
-        if over == "karma"
-        else "over karma, weighted by the distribution of karma of all agents"
-    )
     caption(ax, describe_rule(every), f"means {how}", replications_of(every))
     return ax
 
 
-def trips_of(one: CellSeries, k: int) -> AgentTrips:
-    """Return paths and urgencies of the trips of the k-th example agent.
+def trips_of(one: CellSeries, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the path, from 1, and the urgency of every trip of the k-th example agent, ``[trip]``.
 
-    By number where they are not recorded.
+    Paths are numbered by trip where they are not recorded.
     """
     count = one[BIDS].shape[2]
     path = one.get("trip_path", np.arange(1, count + 1)[None])[0]
     urgency = one.get("trip_urgency", np.full((1, 1, count), np.nan))[0]
-    kinds, agents = one.get("agent_type"), one.get("example_agent")
-    kind = 0 if kinds is None or agents is None else int(kinds[0, int(agents[0, k])])
-    return AgentTrips(path[:count], urgency[min(kind, len(urgency) - 1), :count])
+    kind = 0
+    if "agent_type" in one and "example_agent" in one:
+        kind = int(one["agent_type"][0, int(one["example_agent"][0, k])])
+    return path[:count], urgency[min(kind, len(urgency) - 1), :count]
 
 
 def places_of(one: CellSeries, k: int, path: int) -> np.ndarray:
@@ -178,26 +165,25 @@ def way_of(one: CellSeries, k: int, path: int) -> np.ndarray:
     return np.array([int(np.argmax(lanes == lane)) for lane in way[way >= 0]], dtype=int)
 
 
-def _lines(
-    panel: Axes, one: CellSeries, k: int, trips: AgentTrips, dashes: Mapping[float, str], over: str
-) -> None:
+def _lines(panel: Axes, one: CellSeries, k: int, dashes: Mapping[str, str], over: str) -> None:
     """Draw a line for each trip of an agent."""
-    shades = dict(zip(np.unique(trips.path), colours(len(np.unique(trips.path))), strict=True))
-    for trip, (path, urgency) in enumerate(zip(trips.path, trips.urgency, strict=True)):
+    paths, urgencies = trips_of(one, k)
+    kinds = np.unique(paths)
+    shades = dict(zip(kinds, colours(len(kinds)), strict=True))
+    for trip, (path, urgency) in enumerate(zip(paths, urgencies, strict=True)):
+        bids = one[BIDS][:, k, trip].astype(float)  # [replication place karma]
         places = places_of(one, k, int(path))
-        bids = one[BIDS][:, k, trip][:, places].astype(float)
-        if not np.isfinite(bids).any():
+        if not np.isfinite(bids[:, places]).any():
             continue
+        look: dict[str, Any] = {"linewidth": 1.4, "label": "_line"}
         if over == "karma":
-            values, x = bids.mean(axis=1), np.arange(bids.shape[2])
+            values = bids[:, places].mean(axis=1)
+            x = np.arange(values.shape[1])
         else:
-            way = one[BIDS][:, k, trip][:, way_of(one, k, int(path))].astype(float)
-            values, x = _along(one, way), np.arange(1, way.shape[1] + 1)
-        mean, half = band(values)
-        dash = next(d for u, d in dashes.items() if u == urgency or (np.isnan(u) and np.isnan(urgency)))
-        mark: dict[str, Any] = {"marker": ".", "markersize": 4.0} if over == "place" else {}
-        mark |= {"linewidth": 1.4, "label": "_line"}
-        draw_band(panel, x, mean, half, color=shades[path], dash=dash, **mark)
+            values = _along(one, bids[:, way_of(one, k, int(path))])
+            x = np.arange(1, values.shape[1] + 1)
+            look |= {"marker": ".", "markersize": 4.0}
+        draw_band(panel, x, *band(values), color=shades[path], dash=dashes[f"{urgency:g}"], **look)
     if over == "karma":
         levels = np.arange(one[BIDS].shape[4])
         panel.plot(levels, levels / 2, ":", color=INK, linewidth=1.0, label="_random", zorder=1)
@@ -208,12 +194,11 @@ def _along(one: CellSeries, bids: np.ndarray) -> np.ndarray:
     """Return means over karma ``[replication place]``, by the distribution of karma, or with equal
     weights.
     """
-    distribution = one.get("karma_law")
-    if distribution is None:
+    if "karma_law" not in one:
         return np.asarray(bids.mean(axis=2))
-    weights = distribution.reshape(len(distribution), -1, distribution.shape[-1]).sum(axis=1)[
-        :, : bids.shape[2]
-    ]
+    distribution = one["karma_law"]
+    weights = distribution.reshape(len(distribution), -1, distribution.shape[-1]).sum(axis=1)
+    weights = weights[:, : bids.shape[2]]
     return np.asarray((bids * weights[:, None]).sum(axis=2) / weights.sum(axis=1)[:, None])
 
 
@@ -223,29 +208,16 @@ def _grid(ax: Axes, rows: int, columns: int) -> list[list[Axes]]:
     wide, high = 1 / columns, 1 / rows
     found: list[list[Axes]] = []
     for r in range(rows):
-        line: list[Axes] = []
+        found.append([])
         for c in range(columns):
             box = ((c + 0.08) * wide, 1 - (r + 0.9) * high, 0.86 * wide, 0.78 * high)
-            first = found[0][0] if found else line[0] if line else None
+            first = found[0][0] if found[0] else None
             panel = ax.inset_axes(box, sharex=first, sharey=first)
             panel.tick_params(labelsize=7, labelleft=c == 0, labelbottom=r == rows - 1)
             panel.spines[["top", "right"]].set_visible(False)
-            panel.grid(True, color="#ECECEC", linewidth=0.7)
-            panel.set_axisbelow(True)
-            line.append(panel)
-        found.append(line)
+            add_grid(panel)
+            found[-1].append(panel)
     return found
-
-
-def _name_rows(grid: Sequence[Sequence[Axes]], every: Sequence[CellSeries], over: str) -> None:
-    for row, one in zip(grid, every, strict=True):
-        row[0].set_ylabel(f"{one.name}\nmean bid" if one.name else "mean bid", fontsize=8.5)
-        if over == "karma":
-            row[0].set_ylim(bottom=0.0)
-    for column in zip(*grid, strict=True):
-        lowest = [panel for panel in column if panel.get_visible()][-1]
-        lowest.set_xlabel(OVER[over], fontsize=8.5)
-        lowest.tick_params(labelbottom=True)
 
 
 # -- as a table ----------------------------------------------------------------------------------------
@@ -313,14 +285,15 @@ def class_table(
     ax.set_axis_off()
     lines = sum(len(table.rows) + 1.6 for table in tables) - 0.6
     high, top = 1 / lines, 1.0
-    shades = _shades(tables)
+    bids = [values for table in tables for label, values in table.rows if label.startswith(BID)]
+    most = max((float(np.nanmax(values)) for values in bids), default=1.0)
+    shades = Normalize(0.0, max(most, 1e-9) / PALEST)  # one scale for all bids
     for one, table in zip(every, tables, strict=True):
         _draw_table(ax, one.name, table, top, high, shades)
         top -= high * (len(table.rows) + 1.6)
     ax.set_xlabel("agents and classes")
     ax.set_ylabel("mean bid (karma)")
-    most = max(one.runs for one in every)
-    many = describe_replications(most, "means ± half the width of 95 % intervals")
+    many = replications_of(every, "means ± half the width of 95 % intervals")
     words = [describe_rule(every), "shades: mean bids", many]
     caption(ax, ";\n".join([" · ".join(filter(None, words)), *rules(every[0])]))
     return ax
@@ -328,25 +301,23 @@ def class_table(
 
 def table_of(one: CellSeries) -> Table:
     """Return the table of one method at one point."""
-    agents = examples_of(one)
+    agents = np.ravel(one.get("example_agent", np.zeros((1, 0)))[0]).astype(int)
+    agents = agents[agents >= 0]
     names = one.get("example_name", np.full((1, len(agents)), ""))[0]
     kinds = one["agent_class"]
-    classes = [str(name) for name in one["class_name"][0]]
-    present = [k for k in range(len(classes)) if (kinds[0] == k).any()]
     heads = [f"{name}: agent {agent}" for name, agent in zip(names, agents, strict=False)]
-    heads += [f"all {int((kinds[0] == k).sum())} {classes[k]}" for k in present]
+    members = {k: int((kinds[0] == k).sum()) for k in range(len(one["class_name"][0]))}
+    present = [k for k, count in members.items() if count]
+    heads += [f"all {members[k]} {one['class_name'][0][k]}" for k in present]
     rows = []
     for label, values in _rows(one):
-        inside = [kinds[:, : values.shape[1]] == k for k in present]
-        means = np.array([_means(values, each) for each in inside])
-        rows.append((label, np.concatenate([values[:, agents], means.T], axis=1)))
-    return Table(heads, [(label, values) for label, values in rows if np.isfinite(values).any()])
-
-
-def examples_of(one: CellSeries) -> np.ndarray:
-    """Return the indices of the example agents, ``[example]``."""
-    agents = np.ravel(one.get("example_agent", np.zeros((1, 0)))[0]).astype(int)
-    return agents[agents >= 0]
+        # without a trip there is no bid
+        inside = [np.where(kinds[:, : values.shape[1]] == k, values, np.nan) for k in present]
+        means = np.array([band(each.T)[0] for each in inside])
+        cells = np.concatenate([values[:, agents], means.T], axis=1)
+        if np.isfinite(cells).any():
+            rows.append((label, cells))
+    return Table(heads, rows)
 
 
 def words_of(values: np.ndarray) -> str:
@@ -366,30 +337,13 @@ def words_of(values: np.ndarray) -> str:
 def _rows(one: CellSeries) -> list[tuple[str, np.ndarray]]:
     """Return rows with the values of all agents ``[replication agent]``: mean bids by trip, and the rest."""
     rows = []
-    bids = one.get("agent_trip_bid")
-    if bids is not None and np.nansum(bids) > 0:  # without bids: a coin or the urgency decides
+    bids = one.get("agent_trip_bid", np.zeros((1, 1, 0)))
+    if np.nansum(bids) > 0:  # without bids: a coin or the urgency decides
         for trip in range(bids.shape[2]):
             urgencies = np.unique(one["trip_urgency"][0][:, trip])
             known = " or ".join(f"{value:g}" for value in urgencies[np.isfinite(urgencies)])
-            path = int(one["trip_path"][0, trip])
-            rows.append((f"mean bid, path {path}, urgency {known}", bids[:, :, trip]))
+            rows.append((f"{BID}, path {int(one['trip_path'][0, trip])}, urgency {known}", bids[:, :, trip]))
     return rows + [(word, one[name]) for name, word in METRICS.items() if name in one]
-
-
-def _means(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Return means over agents ``inside`` with a value: without a trip there is no bid; ``[replication]``."""
-    return band(np.where(inside, values, np.nan).T)[0]
-
-
-def _is_bid(label: str) -> bool:
-    return label.startswith("mean bid")
-
-
-def _shades(tables: Sequence[Table]) -> Normalize:
-    """Return one colour scale for all bids."""
-    bids = [values for table in tables for label, values in table.rows if _is_bid(label)]
-    top = max((float(np.nanmax(values)) for values in bids), default=1.0)
-    return Normalize(0.0, max(top, 1e-9) / PALEST)
 
 
 def _draw_table(ax: Axes, name: str, table: Table, top: float, high: float, shades: Normalize) -> None:
@@ -414,7 +368,7 @@ def _draw_table(ax: Axes, name: str, table: Table, top: float, high: float, shad
         ax.text(0.0, y, label, ha="left", **place)
         for k, each in enumerate(values.T):
             words = words_of(each)
-            if words and _is_bid(label):
+            if words and label.startswith(BID):
                 shade = colormaps[SCALE](shades(float(np.nanmean(each))))
                 look: dict[str, Any] = {"facecolor": shade, "edgecolor": "none", "transform": ax.transAxes}
                 corner = (x[k] - 0.47 * wide, y - 0.46 * high)

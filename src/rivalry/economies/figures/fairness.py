@@ -9,19 +9,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from xarray import Dataset
 
-from rivalry.core.registry import near
 from rivalry.plots.select import (
     At,
     Names,
     NoSuchPoint,
     band,
-    describe_replications,
-    dimension,
     find_sweep,
     is_blank,
-    is_own,
+    own_rank,
+    pick_names,
+    swept_values,
 )
-from rivalry.plots.series import series_of
+from rivalry.plots.series import replications_of, series_of
 from rivalry.plots.style import DASHES, INK, MARKERS, PALETTE, caption, chart, colours
 
 ONCE = "once"  # a parameter with one value, if none is swept
@@ -108,70 +107,48 @@ def fairness_plane(
     ['0', '0.9']
     """
     for name in (up, *([] if across == "over" else [across])):
-        _number(data, name, over)
-    data, over = _swept(data, up, at, over)
+        _check_metric(data, name, over)
+    try:
+        over = find_sweep(data, up, 0, at, over)
+    except NoSuchPoint:
+        if over is not None:
+            raise
+        data, over = data.expand_dims({ONCE: [0.0]}), ONCE  # every method is one point
     against, alone = across in ("over", over), over == ONCE
-    given = _given(exact, [up] if against else [across, up])
-    curves, words, count = _curves(data, over if against else across, up, over, methods, at)
+    for name, numbers in (exact or {}).items():
+        for metric in [up] if against else [across, up]:
+            if not isinstance(numbers, Mapping) or metric not in numbers:
+                raise ValueError(f"exact.{name}: {numbers!r} must have {metric}")
+    curves, words, many = _curves(data, over if against else across, up, over, methods, at)
     plain = _plain(data, [one.name for one in curves], baselines)
     lines = [one for one in curves if one.name not in plain]
     for one, shade, marker in zip(lines, colours(max(len(lines), 1)), MARKERS * 9, strict=False):
         _line(ax, one, shade, marker, tell=not (against or alone))
-    _points(ax, [one for one in curves if one.name in plain], given, across, up, against)
-    ax.set_xlabel(over.rpartition(".")[2] if against else WORDS.get(across, across.replace("_", " ")))
-    ax.set_ylabel(_folded(WORDS.get(up, up.replace("_", " "))))
+    _points(ax, [one for one in curves if one.name in plain], exact or {}, across, up, against)
+    short = over.rpartition(".")[2]
+    ax.set_xlabel(short if against else WORDS.get(across, across.replace("_", " ")))
+    ax.set_ylabel(WORDS.get(up, up.replace("_", " ")).replace(": ", ":\n"))
     ax.margins(0.09)
-    many = describe_replications(count, "95 % intervals")
-    how = "" if against or alone else f"points are labelled with {over.rpartition('.')[2]}"
+    how = "" if against or alone else f"points are labelled with {short}"
     caption(ax, words, how, many)
     return ax
 
 
-def _swept(data: Dataset, up: str, at: At, over: str | None) -> tuple[Dataset, str]:
-    """Return the parameter, and the data along it; without any, every method is one point."""
-    try:
-        return data, find_sweep(data, up, 0, at, over)
-    except NoSuchPoint:
-        if over is not None:
-            raise
-        return data.expand_dims({ONCE: [0.0]}), ONCE
-
-
-def _folded(words: str) -> str:
-    return words.replace(": ", ":\n")
-
-
-def _number(data: Dataset, name: str, over: str | None) -> None:
+def _check_metric(data: Dataset, name: str, over: str | None) -> None:
+    """Raise `ValueError` for anything but a metric with one number per cell, or the parameter."""
     if name in data.coords and name == (over or name):
         return
-    if name not in data:
-        known = [str(key) for key in data.data_vars if not _whose(data, str(key))]
-        raise ValueError(f"across, up: {name!r} is not in this data; {near(name, known)}")
-    if _whose(data, name):
+    if name in data and own_rank(data, name):
         raise ValueError(f"across, up: {name!r} must be one number a cell")
-
-
-def _whose(data: Dataset, name: str) -> list[str]:
-    """Return the dimensions along which a metric has more than one number per cell."""
-    return [str(dim) for dim in data[name].dims if is_own(data, name, str(dim))]
-
-
-def _given(exact: Numbers | None, needed: list[str]) -> Numbers:
-    for name, numbers in (exact or {}).items():
-        for measure in needed:
-            if not isinstance(numbers, Mapping) or measure not in numbers:
-                raise ValueError(f"exact.{name}: {numbers!r} must have {measure}")
-    return exact or {}
+    pick_names("across, up", [name], [str(key) for key in data.data_vars if not own_rank(data, str(key))], ())
 
 
 def _curves(
     data: Dataset, across: str, up: str, over: str, methods: Names, at: At
-) -> tuple[list[FairnessCurve], str, int]:
-    """Return every method's curve, words for the point, and the largest number of replications."""
-    dim = str(dimension(data, over))
+) -> tuple[list[FairnessCurve], str, str]:
+    """Return every method's curve, words for the point, and words for the replications."""
+    dim, place, order = swept_values(data, over)
     every = series_of(data, up, [across] if across != over else [], at=at, methods=methods, keep=(dim,))
-    place = data[over].values.astype(float)
-    order = np.argsort(place, kind="stable")
     found = []
     for one in every:
         y, y_half = band(one[up].astype(float))
@@ -186,24 +163,20 @@ def _curves(
             found.append(FairnessCurve(one.method, place[rows], x[rows], y[rows], x_half[rows], y_half[rows]))
     if not found:
         raise NoSuchPoint(f"data: no method has both {across} and {up} here")
-    return found, every[0].words, max(one.runs for one in every)
+    return found, every[0].words, replications_of(every, "95 % intervals")
 
 
 def _plain(data: Dataset, names: list[str], wanted: Names) -> list[str]:
     """Return the methods drawn as points."""
-    for name in wanted or ():
-        if name not in names:
-            raise ValueError(f"baselines: {name!r} is no method drawn here; {near(name, names)}")
-    if wanted is not None:
-        return list(wanted)
-    policies = [key for key in POLICIES if key in data and "algorithm" in data[key].dims]
-    if not policies:
+    policies = [data[key] for key in POLICIES if key in data and "algorithm" in data[key].dims]
+
+    def has_policy(name: str) -> bool:
+        return any(not is_blank(array.sel({"algorithm": name}).values) for array in policies)
+
+    shown = [name for name in names if policies and name and not has_policy(name)]
+    if wanted is not None and not wanted:
         return []
-    return [
-        name
-        for name in names
-        if name and all(is_blank(data[key].sel({"algorithm": name}).values) for key in policies)
-    ]
+    return pick_names("baselines", wanted, names, shown, "is no method drawn here")
 
 
 def _line(ax: Axes, one: FairnessCurve, shade: str, marker: str, *, tell: bool) -> None:

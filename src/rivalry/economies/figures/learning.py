@@ -1,23 +1,31 @@
-"""Exploitability of agents that learn in a population: during learning, and its distribution at the end."""
+"""Agents that learn in a population: exploitability, efficiency and fairness, and their distribution."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from xarray import Dataset
 
-from rivalry.core.registry import near
 from rivalry.plots.metrics import is_log, set_log_scale
 from rivalry.plots.paths import DrawnPath, on_one_clock
-from rivalry.plots.select import At, Names, NoSuchPoint, band, is_blank
+from rivalry.plots.select import At, Names, NoSuchPoint, band, filled, is_blank, pick_names
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of, type_labels
-from rivalry.plots.style import DASHES, INK, caption, chart, colours, draw_band, lower_axes, panels
+from rivalry.plots.style import (
+    DASHES,
+    INK,
+    caption,
+    chart,
+    colours,
+    draw_band,
+    lower_axes,
+    name_colours,
+    panels,
+)
 
-BARE, MONITOR = "_without_exploration", "monitor_"
+BARE, MONITOR, STEP = "_without_exploration", "monitor_", "monitor_step"
 WORDS = {
     "exploitability": "exploitability (exact)",
     "relative_exploitability": "exploitability over |J|",
@@ -34,11 +42,8 @@ WORDS = {
     "payoff_change": "largest change of an estimated payoff",
 }
 SHOWN = ("exploitability", f"exploitability{BARE}", "sampled_greedy", "gap_to_equilibrium")
-GAINS = (
-    "exploitability",
-    "relative_exploitability",
-    "sampled_greedy",
-)  # also drawn as the largest over agents
+GAINS = ("exploitability", "relative_exploitability", "sampled_greedy")
+"""Quantities also drawn as the largest over agents."""
 UNITS = {
     "distance": "distance of policies",
     "policy_change": "distance of policies",
@@ -50,15 +55,8 @@ GROUPS = {
     "type": "player_name",
     "class": "class_name",
 }  # groupings of agents, and the variables with the groups' names
+AGENTS = ("agent_relative_exploitability", "agent_exploitability")
 BARS = 20  # most bars of a histogram
-
-
-class Curve(NamedTuple):
-    """One quantity of one cell over the steps: mean over replications, half the width of its interval."""
-
-    clock: np.ndarray
-    mean: np.ndarray
-    half: np.ndarray
 
 
 @chart
@@ -121,25 +119,24 @@ def exploitability_curve(
     [0.15, 0.06]
     """
     names = _wanted(data, quantities)
-    main = _stored(data, names[0])
-    every = series_of(data, main, _also(data, names), at=at, methods=methods, series=series)
+    stored = [_stored(data, name) for name in names]
+    also = [*stored, *(f"{MONITOR}largest_{name}" for name in names), STEP, *RULE]
+    also += [f"{MONITOR}mean_agent_payoff", f"{MONITOR}mean_agent_payoff{BARE}"]
+    every = series_of(data, stored[0], also, at=at, methods=methods, series=series)
     units = list(dict.fromkeys(_unit(name) for name in names))
     placed = dict(zip(units, (ax, *lower_axes(ax, len(units) - 1)), strict=True))
-    thin = False
-    for c, one in enumerate(every):
-        for k, name in enumerate(names):
-            panel = placed[_unit(name)]
-            style = _style(len(every), c, len(names), k)
-            thin |= _draw(panel, one, name, relative, largest, style)
+    drawn = [
+        _draw(placed[_unit(name)], one, name, relative, largest, _style(len(every), c, len(names), k))
+        for c, one in enumerate(every)
+        for k, name in enumerate(names)
+    ]
     for k, name in enumerate(names if len(names) > 1 or len(every) == 1 else ()):
         color, dash = _style(len(every), 0, len(names), k)
-        shade = color if len(every) == 1 else INK
-        ax.plot([], [], dash, color=shade, label=quantity_words(name))
-    for c, one in enumerate(every if len(every) > 1 else ()):
-        ax.plot([], [], color=_style(len(every), c, 1, 0)[0], linewidth=3, label=one.name)
-    if thin:
+        ax.plot([], [], dash, color=color if len(every) == 1 else INK, label=quantity_words(name))
+    if len(every) > 1:
+        name_colours(ax, [one.name for one in every], colours(len(every)))
+    if any(drawn):
         ax.plot([], [], color=INK, linewidth=0.8, label="thin: largest over agents")
-    paid = PAYOFF in units
     for unit, panel in placed.items():
         words = unit if unit != PAYOFF else "share of |J|" if relative else "payoff"
         panel.set_ylabel(words.replace(" of ", "\nof ") if len(placed) > 2 else words)
@@ -147,17 +144,11 @@ def exploitability_curve(
             panel.axhline(0.0, color=INK, linewidth=0.8, label="_zero", zorder=1)
     bottom = placed[units[-1]]
     bottom.xaxis.set_major_formatter(EngFormatter(sep=""))
+    ax.set_xlabel("")
     bottom.set_xlabel("step (all agents)")
-    ax.set_xlabel("" if bottom is not ax else "step (all agents)")
     how = "over |J| at the same monitor" if relative else "not divided by |J|"
-    caption(
-        ax,
-        describe_rule(every),
-        how if paid else "",
-        _rule(every, names),
-        replications_of(every),
-        _shows(names),
-    )
+    notes = [how if PAYOFF in units else "", _rule(every, names), replications_of(every), _shows(names)]
+    caption(ax, describe_rule(every), *notes)
     return ax
 
 
@@ -175,37 +166,18 @@ def quantity_words(name: str) -> str:
 
 def _wanted(data: Dataset, quantities: Names) -> list[str]:
     """Return the quantities to draw, all of which are stored."""
-    if isinstance(quantities, str) or (quantities is not None and not quantities):
-        raise ValueError(f"quantities: {quantities!r} must be a list of names")
-    for name in quantities or ():
-        if _stored(data, name) not in data:
-            raise ValueError(f"quantities: {name!r} is not in this data; {near(name, _known(data))}")
-    if quantities is not None:
-        return list(quantities)
-    present = [
-        name
-        for name in SHOWN
-        if _stored(data, name) in data and not is_blank(data[_stored(data, name)].values)
-    ]
-    return present or [SHOWN[0]]
-
-
-def _known(data: Dataset) -> list[str]:
     names = [str(name) for name in data.data_vars if "monitor" in data[name].dims]
     short = [name.removeprefix(MONITOR).removeprefix("mean_") for name in names]
-    return [name for name in short if not name.startswith("largest_") and name != "step"]
+    known = [name for name in short if not name.startswith("largest_") and name != "step"]
+    known += [name for name in quantities or () if _stored(data, name) in data]
+    shown = [name for name in SHOWN if filled(data, [_stored(data, name)])]
+    return pick_names("quantities", quantities, known, shown or SHOWN[:1])
 
 
 def _stored(data: Dataset, name: str) -> str:
     """Return the variable that holds a quantity: its mean over agents, or the number itself."""
     plain = MONITOR + name
     return plain if plain in data else f"{MONITOR}mean_{name}"
-
-
-def _also(data: Dataset, names: Sequence[str]) -> list[str]:
-    every = [f"{MONITOR}largest_{name}" for name in names] + [_stored(data, name) for name in names]
-    payoffs = [f"{MONITOR}mean_agent_payoff", f"{MONITOR}mean_agent_payoff{BARE}"]
-    return [*every, *payoffs, f"{MONITOR}step", *RULE]
 
 
 def _unit(name: str) -> str:
@@ -226,20 +198,19 @@ def _draw(
     stored = next((key for key in (MONITOR + name, f"{MONITOR}mean_{name}") if key in one), "")
     if not stored or is_blank(one[stored]):
         return False
-    scale = relative and _unit(name) == PAYOFF and not name.startswith("relative")
+    scaled = name if relative and _unit(name) == PAYOFF and not name.startswith("relative") else ""
     shade, dash = style
-    found = curve_of(one, stored, name if scale else "")
-    draw_band(panel, *found, color=shade, dash=dash, label="_mean")
-    top = one.get(f"{MONITOR}largest_{name}")
-    if not largest or top is None or is_blank(top) or not name.startswith(GAINS):
+    draw_band(panel, *curve_of(one, stored, scaled), color=shade, dash=dash, label="_mean")
+    top = f"{MONITOR}largest_{name}"
+    if not largest or top not in one or is_blank(one[top]) or not name.startswith(GAINS):
         return False
-    most = curve_of(one, f"{MONITOR}largest_{name}", name if scale else "")
-    panel.plot(most.clock, most.mean, dash, color=shade, linewidth=0.8, label="_largest")
+    clock, most, _ = curve_of(one, top, scaled)
+    panel.plot(clock, most, dash, color=shade, linewidth=0.8, label="_largest")
     return True
 
 
-def curve_of(one: CellSeries, stored: str, scaled: str = "") -> Curve:
-    """Return a variable over the steps, as mean over replications.
+def curve_of(one: CellSeries, stored: str, scaled: str = "") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the steps, the mean of a variable over replications, and half the width of its interval.
 
     Divided by the absolute mean payoff where ``scaled`` names the quantity.
     """
@@ -253,16 +224,15 @@ def curve_of(one: CellSeries, stored: str, scaled: str = "") -> Curve:
         payoff = one[key].astype(float)
         both = min(values.shape[1], payoff.shape[1])
         values = values[:, :both] / np.abs(payoff[:, :both])
-    steps = one.get(f"{MONITOR}step")
-    if steps is None:
-        steps = np.broadcast_to(np.arange(1.0, values.shape[1] + 1), values.shape)
-    steps = np.broadcast_to(steps[:, : values.shape[1]], values.shape)
+    count = values.shape[1]
+    steps = one.get(STEP, np.arange(1.0, count + 1)[None])
+    steps = np.broadcast_to(steps[:, :count], values.shape)
     rows = [np.isfinite(row) for row in values]
     walks = [DrawnPath(s[r], v[r], None) for s, v, r in zip(steps, values, rows, strict=True) if r.any()]
     if not walks:
         raise NoSuchPoint(f"data: {stored} holds nothing here")
     clock, aligned = on_one_clock(walks)
-    return Curve(clock, *band(aligned))
+    return clock, *band(aligned)
 
 
 def _shows(names: Sequence[str]) -> str:
@@ -344,11 +314,10 @@ def agent_histogram(
         raise ValueError(f"bins: {bins} must be at least 1")
     if by not in GROUPS:
         raise ValueError(f"by: {by!r} must be one of {', '.join(GROUPS)}")
-    name = _per_agent(data, quantity)
-    also = (f"agent_{by}", GROUPS[by], *RULE)
-    if by != "type" and also[0] not in data:
+    name, kind = _per_agent(data, quantity), f"agent_{by}"
+    if by != "type" and kind not in data:
         raise ValueError(f"by: no agent's {by} is stored in this data")
-    every = series_of(data, name, also, at=at, methods=methods, series=series)
+    every = series_of(data, name, (kind, GROUPS[by], *RULE), at=at, methods=methods, series=series)
     groups = [group for one in every for group in _groups(one, name, by)]
     values = np.concatenate([each for _, each in groups])
     count = bins or int(np.clip(2 * np.sqrt(len(values) / len(groups)), 5, BARS))
@@ -357,16 +326,13 @@ def agent_histogram(
         share = np.histogram(each, edges)[0] / len(each)
         ax.stairs(share, edges, fill=True, color=shade, alpha=0.7 if len(groups) == 1 else 0.25)
         ax.stairs(share, edges, color=shade, linewidth=1.2)
-        words = f"mean {each.mean():.3g}, largest {each.max():.3g}"
-        label = f"{who}: {words}" if who else words
-        ax.axvline(each.mean(), color=shade, linestyle="--", linewidth=1.2, label=label)
+        words = f"{who}: " * bool(who) + f"mean {each.mean():.3g}, largest {each.max():.3g}"
+        ax.axvline(each.mean(), color=shade, linestyle="--", linewidth=1.2, label=words)
     ax.set_xlabel(quantity_words(name))
     ax.set_ylabel("share of agents")
     ax.set_ylim(bottom=0.0)
-    agents = {len(each) for _, each in groups}
-    words = f"n = {', '.join(map(str, sorted(agents)))} agents" + (
-        " of each" if len(agents) == 1 < len(groups) else ""
-    )
+    agents = sorted({len(each) for _, each in groups})
+    words = f"n = {', '.join(map(str, agents))} agents" + " of each" * (len(agents) == 1 < len(groups))
     most = max(one.runs for one in every)
     many = f", of {most} replications" if most > 1 else ""
     caption(ax, describe_rule(every), _rule(every, [name]), words + many)
@@ -375,18 +341,10 @@ def agent_histogram(
 
 def _per_agent(data: Dataset, quantity: str | None) -> str:
     known = [str(name) for name in data.data_vars if "agent" in data[name].dims]
-    if quantity is None:
-        ready = [
-            n
-            for n in ("agent_relative_exploitability", "agent_exploitability")
-            if n in known and not is_blank(data[n].values)
-        ]
-        return ready[0] if ready else "agent_exploitability"
-    if quantity in data and quantity not in known:
-        raise ValueError(f"quantity: {quantity!r} must have a value for each agent; {near(quantity, known)}")
-    if quantity not in data:
-        raise ValueError(f"quantity: {quantity!r} is not in this data; {near(quantity, known)}")
-    return quantity
+    ready = filled(data, [name for name in AGENTS if name in known])
+    rule = "must have a value for each agent" if quantity in data else "is not in this data"
+    names = None if quantity is None else [quantity]
+    return pick_names("quantity", names, known, ready or AGENTS[1:], rule)[0]
 
 
 def _groups(one: CellSeries, name: str, by: str) -> list[tuple[str, np.ndarray]]:
@@ -421,7 +379,6 @@ MORE = {
     "largest_mean_queue": "largest mean queue (agents)",
     "karma_paid": "karma paid (per agent and step)",
 }
-STEP = f"{MONITOR}step"
 
 
 @chart
@@ -479,13 +436,18 @@ def social_traces(
     [[1000.0, -1.2], [2000.0, -1.1]]
     """
     names = _traced(data, quantities)
-    also = [MONITOR + name for name in names] + [STEP, *RULE]
-    every = series_of(data, MONITOR + names[0], also, at=at, methods=methods, series=series)
+    stored = [MONITOR + name for name in names]
+    every = series_of(data, stored[0], [*stored, STEP, *RULE], at=at, methods=methods, series=series)
+    shades = colours(len(every))
     small = panels(ax, len(names), columns=3 if len(names) > 4 else 2, apart=True)
     for panel, name in zip(small, names, strict=True):
-        for one, shade in zip(every, colours(len(every)), strict=True):
-            _trace(panel, one, MONITOR + name, shade)
-        if name.endswith("_change") and is_log(_drawn(panel), log):
+        drawn = [np.zeros(0)]
+        for one, shade in zip(every, shades, strict=True):
+            if MONITOR + name in one and np.isfinite(one[MONITOR + name]).any():
+                clock, mean, half = curve_of(one, MONITOR + name)
+                draw_band(panel, clock, mean, half, color=shade, label="_mean")
+                drawn.append(mean)
+        if name.endswith("_change") and is_log(np.concatenate(drawn), log):
             set_log_scale(panel, "y", True)
         else:
             panel.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
@@ -493,8 +455,7 @@ def social_traces(
         panel.tick_params(labelbottom=True)
         panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
         panel.xaxis.set_major_formatter(EngFormatter(sep=""))
-    for one, shade in zip(every, colours(len(every)), strict=True):
-        ax.plot([], [], color=shade, linewidth=3, label=one.name or "_one")
+    name_colours(ax, [one.name for one in every], shades)
     ax.set_xlabel("step (all agents)")
     ax.set_ylabel(", ".join(_words(name) for name in names))
     ax.text(0.5, 0.0, "step (all agents)", transform=ax.transAxes, ha="center", va="top")
@@ -513,28 +474,5 @@ def _traced(data: Dataset, quantities: Names) -> list[str]:
         for name in data.data_vars
         if str(name).startswith(MONITOR) and str(data[name].dims[-1]).endswith("monitor") and name != STEP
     ]
-    if isinstance(quantities, str) or (quantities is not None and not quantities):
-        raise ValueError(f"quantities: {quantities!r} must be a list of names")
-    for name in quantities or ():
-        if name not in known:
-            raise ValueError(f"quantities: {name!r} is not in this data; {near(name, known)}")
-    if quantities is not None:
-        return list(quantities)
-    present = [name for name in TRACES if name in known and not is_blank(data[MONITOR + name].values)]
-    return present or ["efficiency"]
-
-
-def _trace(panel: Axes, one: CellSeries, stored: str, shade: str) -> None:
-    """Draw the mean over replications with its band, where there is one."""
-    if stored not in one or is_blank(one[stored]):
-        return
-    try:
-        found = curve_of(one, stored)
-    except NoSuchPoint:
-        return
-    draw_band(panel, *found, color=shade, label="_mean")
-
-
-def _drawn(panel: Axes) -> np.ndarray:
-    values = [np.asarray(line.get_ydata(), dtype=float) for line in panel.get_lines()]
-    return np.concatenate(values) if values else np.zeros(0)
+    shown = [name for name in TRACES if name in known and filled(data, [MONITOR + name])]
+    return pick_names("quantities", quantities, known, shown or ["efficiency"])

@@ -13,10 +13,9 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import Normalize
 from xarray import Dataset
 
-from rivalry.core.registry import near
-from rivalry.plots.select import At, Names, band, check_variable, describe_replications, is_blank
-from rivalry.plots.series import RULE, CellSeries, describe_rule, series_of
-from rivalry.plots.style import INK, add_colour_bar, caption, chart, colours
+from rivalry.plots.select import At, Names, band, check_variable, is_blank, pick_names
+from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
+from rivalry.plots.style import INK, add_colour_bar, caption, chart, colours, name_colours
 
 WORDS = {
     "lane_wanted": "demand (agents per step)",
@@ -43,7 +42,6 @@ class StreetPlan(NamedTuple):
     """Positions of lanes and nodes."""
 
     ends: np.ndarray  # [lane end 2]
-    core: np.ndarray  # [lane]: not from or to a stub
     centre: np.ndarray  # [lane]
     nodes: np.ndarray  # [node 2]
     stub: np.ndarray  # [node]
@@ -113,7 +111,7 @@ def street_map(
     >>> street_map(data).child_axes[0].collections[0].get_array().tolist()
     [3.0, 1.0]
     """
-    _of_lanes(data, quantity)
+    _check_lanes(data, quantity)
     every = series_of(data, quantity, (*PLACES, *RULE), at=at, methods=methods, series=series)
     found = [lane_means(one, quantity) for one in every]
     scale = _scale(found, limits)
@@ -129,19 +127,10 @@ def street_map(
     add_colour_bar(ax, bars, words, (0.97, 0.06, 0.025, 0.86))
     ax.set_xlabel("place")
     ax.set_ylabel(words)
-    missing = any(np.isnan(values).any() for values in found)
-    scales = "one scale of colours" if len(every) > 1 else ""
-    grey = "grey: no demand" if missing else ""
-    many = describe_replications(max(one.runs for one in every), "means")
-    caption(
-        ax,
-        f"{words} per lane",
-        describe_rule(every),
-        "arrows show the direction of travel",
-        grey,
-        scales,
-        many,
-    )
+    notes = [f"{words} per lane", describe_rule(every), "arrows show the direction of travel"]
+    notes += ["grey: no demand"] * any(np.isnan(values).any() for values in found)
+    notes += ["one scale of colours"] * (len(every) > 1)
+    caption(ax, *notes, replications_of(every, "means"))
     return ax
 
 
@@ -182,19 +171,17 @@ def example_routes(data: Dataset, ax: Axes, *, method: str | None = None, at: At
     >>> [line.get_label() for line in example_routes(data).child_axes[0].get_lines()]
     ['path 1', 'path 2']
     """
-    names = ("example_name", "example_agent", *RULES)
-    picked = None if method is None else [method]
-    one = series_of(data, "example_lanes", (*PLACES, *names), at=at, methods=picked)[0]
+    also = (*PLACES, "example_name", "example_agent", *RULES)
+    one = series_of(data, "example_lanes", also, at=at, methods=None if method is None else [method])[0]
     plan, routes = plan_of(one), one["example_lanes"][0]
     maps = _maps(ax, example_labels(one, len(routes)), under=0.1)
     for panel, paths in zip(maps, routes, strict=True):
-        shades = np.where(plan.centre, CROWDED, PLAIN)
-        panel.add_collection(_lanes(plan, facecolors=shades))
+        panel.add_collection(_lanes(plan, facecolors=np.where(plan.centre, CROWDED, PLAIN)))
         _nodes(panel, plan)
         for k, lanes in enumerate(paths):
             _route(panel, plan, lanes[lanes >= 0], k, len(paths))
-    for k, shade in enumerate(colours(routes.shape[1])):
-        ax.plot([], [], color=shade, linewidth=2.2, label=f"path {k + 1}")
+    count = routes.shape[1]
+    name_colours(ax, [f"path {k + 1}" for k in range(count)], colours(count), linewidth=2.2)
     for marker, word in (("o", "start"), ("s", "end")):
         ax.plot([], [], marker, color=INK, label=word)
     if plan.centre.any():
@@ -229,14 +216,12 @@ def plan_of(one: CellSeries) -> StreetPlan:
     if "lane_ends" not in one:
         raise ValueError("data: no variable 'lane_ends', by which this plot places lanes")
     ends = one["lane_ends"][0].astype(float)
-    kinds = one.get("lane_kind", np.full((1, len(ends)), "core"))[0]
+    core = one.get("lane_kind", np.full((1, len(ends)), "core"))[0] == "core"
     centre = one.get("lane_centre", np.zeros((1, len(ends)), bool))[0] == 1
-    known = one.get("node_at")
-    nodes = np.unique(ends.reshape(-1, 2), axis=0) if known is None else known[0].astype(float)
-    core = kinds == "core"
+    nodes = one["node_at"][0].astype(float) if "node_at" in one else np.unique(ends.reshape(-1, 2), axis=0)
     crossings = ends[core].reshape(-1, 2)
     inside = (np.abs(nodes[:, None] - crossings[None]) < 1e-9).all(axis=2).any(axis=1)
-    return StreetPlan(ends, core, centre[: len(ends)], nodes, ~inside)
+    return StreetPlan(ends, centre[: len(ends)], nodes, ~inside)
 
 
 def example_labels(found: Mapping[str, np.ndarray], count: int) -> list[str]:
@@ -246,10 +231,8 @@ def example_labels(found: Mapping[str, np.ndarray], count: int) -> list[str]:
     ['lucky (agent 7)']
     """
     names = found.get("example_name", np.array([[f"example {k}" for k in range(count)]]))[0]
-    agents = found.get("example_agent")
-    numbers = (
-        [""] * count if agents is None or is_blank(agents) else [f" (agent {int(n)})" for n in agents[0]]
-    )
+    agents = found.get("example_agent", np.array([[-1]]))
+    numbers = [""] * count if is_blank(agents) else [f" (agent {int(n)})" for n in agents[0]]
     return [f"{name}{more}" for name, more in zip(names, numbers, strict=True)]
 
 
@@ -259,19 +242,19 @@ def rules(found: Mapping[str, np.ndarray]) -> list[str]:
     return [fill(word + text, FOLD) for word, text in texts if text]
 
 
-def _of_lanes(data: Dataset, quantity: str) -> None:
+def _check_lanes(data: Dataset, quantity: str) -> None:
+    """Raise `ValueError` for anything but a variable with a number per lane."""
     known = [
         str(name)
-        for name in data.data_vars
-        if data[name].dims
-        and str(data[name].dims[-1]).removeprefix(f"{name}_") == "lane"
-        and data[name].dtype.kind in "fiub"
+        for name, array in data.data_vars.items()
+        if array.dims
+        and str(array.dims[-1]).removeprefix(f"{name}_") == "lane"
+        and array.dtype.kind in "fiub"
     ]
-    if quantity not in data and quantity not in WORDS:
-        raise ValueError(f"quantity: {quantity!r} is not in this data; {near(quantity, known)}")
-    check_variable(data, quantity)
-    if quantity not in known:
-        raise ValueError(f"quantity: {quantity!r} must have a number for each lane; {near(quantity, known)}")
+    if quantity in WORDS:
+        check_variable(data, quantity)
+    rule = "must have a number for each lane" if quantity in data else "is not in this data"
+    pick_names("quantity", [quantity], known, (), rule)
 
 
 def _scale(found: Sequence[np.ndarray], limits: Sequence[float] | None) -> Normalize:
@@ -328,11 +311,10 @@ def _directions(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _nodes(panel: Axes, plan: StreetPlan) -> None:
     """Draw nodes as dots and stubs as squares, with a margin around them."""
-    crossings, stubs = plan.nodes[~plan.stub], plan.nodes[plan.stub]
-    panel.scatter(crossings[:, 0], crossings[:, 1], s=5, color=INK, zorder=3, label="_nodes")
-    panel.scatter(
-        stubs[:, 0], stubs[:, 1], s=9, marker="s", facecolor="white", edgecolor=INK, linewidth=0.7, zorder=3
-    )
+    stub: dict[str, Any] = {"marker": "s", "facecolor": "white", "edgecolor": INK, "linewidth": 0.7}
+    (x, y), (stub_x, stub_y) = plan.nodes[~plan.stub].T, plan.nodes[plan.stub].T
+    panel.scatter(x, y, s=5, color=INK, zorder=3, label="_nodes")
+    panel.scatter(stub_x, stub_y, s=9, zorder=3, **stub)
     low, high = plan.nodes.min(axis=0), plan.nodes.max(axis=0)
     rim = 0.25 * plan.unit
     panel.set_xlim(low[0] - rim, high[0] + rim)
@@ -343,7 +325,9 @@ def _route(panel: Axes, plan: StreetPlan, lanes: np.ndarray, k: int, count: int)
     """Draw a path along its lanes, each path of an agent at another distance from the middle of the
     street.
     """
-    unit, shade, label = plan.unit, colours(count)[k], f"path {k + 1}"
+    if not len(lanes):
+        return
+    unit, shade = plan.unit, colours(count)[k]
     aside = unit * (ASIDE + WIDE * ((k + 0.5) / count - 0.5))
     points, heads = [], []
     for start, end in plan.ends[lanes]:
@@ -351,15 +335,11 @@ def _route(panel: Axes, plan: StreetPlan, lanes: np.ndarray, k: int, count: int)
         points += [start + aside * right + unit * GAP * way, end + aside * right - unit * GAP * way]
         tip, base = (start + end) / 2 + aside * right + 0.15 * unit * way, 0.11 * unit * right
         heads.append([tip, tip - 0.27 * unit * way + base, tip - 0.27 * unit * way - base])
-    if not heads:
-        return
-    panel.plot(
-        *np.array(points).T, color=shade, linewidth=1.6, solid_joinstyle="round", label=label, zorder=4
-    )
+    look: dict[str, Any] = {"color": shade, "linewidth": 1.6, "label": f"path {k + 1}", "zorder": 4}
+    panel.plot(*np.array(points).T, solid_joinstyle="round", **look)
     panel.add_collection(
         PolyCollection(heads, facecolors=shade, edgecolors="white", linewidths=0.3, zorder=5)
     )
+    dot: dict[str, Any] = {"color": shade, "edgecolor": "white", "linewidth": 0.5, "zorder": 6}
     for place, marker in ((points[0], "o"), (points[-1], "s")):
-        panel.scatter(
-            place[0], place[1], s=20, marker=marker, color=shade, edgecolor="white", linewidth=0.5, zorder=6
-        )
+        panel.scatter(place[0], place[1], s=20, marker=marker, **dot)

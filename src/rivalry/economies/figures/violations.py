@@ -9,10 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from xarray import Dataset
 
-from rivalry.core.registry import near
 from rivalry.core.statistics import share_interval
 from rivalry.plots.metrics import is_log, set_log_scale
-from rivalry.plots.select import At, Names, dimension, find_sweep
+from rivalry.plots.select import At, Names, find_sweep, pick_names, swept_values
 from rivalry.plots.series import CellSeries, series_of
 from rivalry.plots.style import MARKERS, caption, chart, colours
 
@@ -78,30 +77,24 @@ def violations(
     >>> violations(data).containers[0].lines[0].get_ydata().tolist()
     [0.0, 0.5]
     """
-    if quantity not in SHARES:
-        raise ValueError(
-            f"quantity: {quantity!r} must be one of {', '.join(SHARES)}; {near(quantity, SHARES)}"
-        )
+    pick_names("quantity", [quantity], SHARES, (), f"must be one of {', '.join(SHARES)}")
     over = find_sweep(data, quantity, 0, at, over)
-    dim = str(dimension(data, over))
     also = ("kept", "unsettled", "generator", "entropy_rule")
+    dim, x, order = swept_values(data, over)
     every = series_of(data, quantity, also, at=at, methods=methods, series=series, keep=(dim,))
-    x = data[over].values.astype(float)
-    order = np.argsort(x, kind="stable")
     log = is_log(x)
-    apart = _apart(x, len(every), log)
     for k, (one, shade) in enumerate(zip(every, colours(len(every)), strict=True)):
         times, count = _counts(one, quantity)
         rows = order[count[order] > 0]
         share = times[rows] / count[rows]
-        ends = np.array(
-            [share_interval(int(t), int(n)) for t, n in zip(times[rows], count[rows], strict=True)]
-        )
+        pairs = zip(times[rows].astype(int).tolist(), count[rows].astype(int).tolist(), strict=True)
+        ends = np.array([share_interval(*pair) for pair in pairs])
         reach = np.abs(ends.T - share)  # rounding may put an end slightly inside
-        style: dict[str, Any] = {"color": shade, "marker": MARKERS[k % len(MARKERS)], "markersize": 4.5}
-        where = x[rows] * apart[k] if log else x[rows] + apart[k]
-        label = one.name or "_share"
-        ax.errorbar(where, share, reach, capsize=2.5, elinewidth=1.0, linewidth=1.2, label=label, **style)
+        apart = 0.008 * (k - (len(every) - 1) / 2)  # separates the intervals of several lines
+        where = x[rows] * (x.max() / x.min()) ** apart if log else x[rows] + apart * float(np.ptp(x))
+        look: dict[str, Any] = {"color": shade, "marker": MARKERS[k % len(MARKERS)], "markersize": 4.5}
+        look |= {"capsize": 2.5, "elinewidth": 1.0, "linewidth": 1.2, "label": one.name or "_share"}
+        ax.errorbar(where, share, reach, **look)
     ax.set_xlabel(over.rpartition(".")[2])
     ax.set_ylabel(SHARES[quantity])
     set_log_scale(ax, "x", log)
@@ -110,20 +103,10 @@ def violations(
     return ax
 
 
-def _apart(x: np.ndarray, count: int, log: bool) -> np.ndarray:
-    """Return shifts, or factors, that separate the intervals of several lines."""
-    steps = np.arange(count) - (count - 1) / 2
-    if log:
-        return np.asarray((x.max() / x.min()) ** (0.008 * steps))
-    return np.asarray(0.008 * float(np.ptp(x)) * steps)
-
-
 def _counts(one: CellSeries, quantity: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of violations and of policies tested, over all replications."""
     share = one[quantity].astype(float)
-    samples = np.maximum(one["kept"], 0)
-    unsettled = one.get("unsettled")
-    count = samples - (0 if unsettled is None else np.maximum(unsettled, 0))
+    count = np.maximum(one["kept"], 0) - np.maximum(one.get("unsettled", 0), 0)
     count = np.where(np.isfinite(share), count, 0)
     times = np.rint(np.nan_to_num(share) * count)
     return times.sum(axis=0), count.sum(axis=0)
@@ -132,13 +115,12 @@ def _counts(one: CellSeries, quantity: str) -> tuple[np.ndarray, np.ndarray]:
 def _drawn(every: Sequence[CellSeries], quantity: str) -> str:
     """Return the number of policies at each point, how they were sampled, and which were kept, in words."""
     counts = np.concatenate([_counts(one, quantity)[1] for one in every])
-    counts = counts[counts > 0]
-    count_words = f"n = {int(counts.min())}" + (
-        "" if counts.min() == counts.max() else f" to {int(counts.max())}"
+    low, high = int(counts[counts > 0].min()), int(counts.max())
+    words = [f"n = {low}{f' to {high}' if high > low else ''} policies per value, 95 % intervals"]
+    rules, samples = (
+        {str(value) for one in every for value in np.ravel(one.get(name, ()))} - {""}
+        for name in ("generator", "entropy_rule")
     )
-    words = [f"{count_words} policies per value, 95 % intervals"]
-    rules = {str(value) for one in every for value in np.ravel(one.get("generator", ()))} - {""}
-    samples = {str(value) for one in every for value in np.ravel(one.get("entropy_rule", ()))} - {""}
     if len(rules) == 1:
         words.append(f"sampled by {rules.pop()}")
     if len(samples) == 1:
