@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from rivalry.plots.select import At, DrawnPoint, point
+from rivalry.plots.style import BESIDE as RIGHT
 from rivalry.plots.style import (
     INK,
     PALETTE,
@@ -24,10 +25,12 @@ from rivalry.plots.style import (
     chart,
     colours,
     end_marker,
+    name_colours,
     panels,
+    unless,
     widths,
 )
-from rivalry.plots.triangle import BESIDE, triangle, triangulated
+from rivalry.plots.triangle import BESIDE, check_simplex, triangle, triangulated
 
 if TYPE_CHECKING:
     from matplotlib.animation import Animation
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
 
 _SHOTS = ("snapshot_step", "snapshot_profile", "resource", "resource_points", "row_label")
 _ALSO = ("resource", "resource_points", "row_label", "profile", "claim")
-POSITION = {True: "position", False: "position, not certified"}
 BARS_COLOUR = "#A5A29A"  # darker than the resource's usual grey, because nothing is drawn in front of it
 BARS, FEW = 400, 6  # above BARS points an outline; below FEW, in the plane or a triangle, bars
 
@@ -79,7 +81,7 @@ def resource(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     else:
         ax = triangle(ax) if where.shape[1] == 3 else ax
         mesh = heat(ax, where, weights, "Greys")
-        box = BESIDE if where.shape[1] == 3 else (1.03, 0.0, 0.04, 1.0)
+        box = BESIDE if where.shape[1] == 3 else RIGHT
         add_colour_bar(ax, mesh, "resource (weight of a point)", box)
         if where.shape[1] == 2:
             _plane_names(ax)
@@ -180,23 +182,19 @@ def _rows(data: Dataset, ax: Axes, at: At, name: str, label: str, separate: bool
 
 def coordinates(found: DrawnPoint) -> np.ndarray:
     """Return the resource points ``[point coordinate]``. Raises `ValueError`."""
-    where = found.get("resource_points")
-    if where is None:
+    if "resource_points" not in found:
         raise ValueError("data: no variable 'resource_points', the places of the resource")
-    where = where[:, None] if where.ndim == 1 else where
+    where = found["resource_points"].reshape(len(found["resource_points"]), -1)
     if where.shape[1] > 3:
         raise ValueError(f"resource_points: {where.shape[1]} coordinates; at most three can be drawn")
-    if where.shape[1] == 3 and not np.allclose(where.sum(axis=1), 1.0):
-        raise ValueError(
-            "resource_points: 3 coordinates; only one or two can be drawn, or three that add up to 1"
-        )
+    if where.shape[1] == 3:
+        check_simplex("resource_points", where)
     return where
 
 
 def row_labels(found: DrawnPoint, count: int) -> list[str]:
     """Return the names of the rows, as stored or by number."""
-    names = found.get("row_label")
-    return [f"row {k}" for k in range(count)] if names is None else [str(name) for name in names]
+    return [str(name) for name in found.get("row_label", [f"row {k}" for k in range(count)])]
 
 
 def _few(where: np.ndarray) -> bool:
@@ -221,23 +219,21 @@ def _on_the_line(ax: Axes, found: DrawnPoint, name: str, label: str) -> None:
     where, rows = coordinates(found)[:, 0], found[name]
     order = np.argsort(where, kind="stable")
     top = 1.0 if name == "shares" else float(np.nanmax(rows))
-    if (weights := found.get("resource")) is not None:
-        height = weights[order] / weights.max() * top
-        ax.fill_between(
-            where[order], height, color=RESOURCE, linewidth=0, label="resource (scaled)", zorder=0
-        )
-    shades = colours(len(rows))
-    for row, text, colour, wide in zip(
-        rows, row_labels(found, len(rows)), shades, widths(len(rows)), strict=True
-    ):
-        ax.plot(where[order], row[order], color=colour, linewidth=wide, label=text)
-    if (profile := found.get("profile")) is not None:
-        certified = found.is_certified()
+    if "resource" in found:
+        height = found["resource"][order] / found["resource"].max() * top
+        look: dict[str, Any] = {"color": RESOURCE, "linewidth": 0, "zorder": 0}
+        ax.fill_between(where[order], height, label="resource (scaled)", **look)
+    shades, wide = colours(len(rows)), widths(len(rows))
+    for k, (row, text) in enumerate(zip(rows, row_labels(found, len(rows)), strict=True)):
+        ax.plot(where[order], row[order], color=shades[k], linewidth=wide[k], label=text)
+    if "profile" in found:
+        profile, certified = found["profile"], found.is_certified()
+        own = widths(len(profile))
         for player, colour in enumerate(shades[: len(profile)]):
-            mark = end_marker(certified, colour)
-            mark["markersize"] = 4 + 2 * widths(len(profile))[player]  # equal positions stay visible
+            # equal positions stay visible
+            mark = end_marker(certified, colour) | {"markersize": 4 + 2 * own[player]}
             ax.plot(profile[player, 0], 0, "^", clip_on=False, zorder=5, **mark)
-        ax.plot([], [], "^", label=POSITION[certified], **end_marker(certified, INK))
+        ax.plot([], [], "^", label="position" + unless(certified), **end_marker(certified, INK))
     if name == "shares":
         ax.set_ylim(-0.02, 1.02)
     ax.set_xlabel("position (units of the space)")
@@ -246,40 +242,36 @@ def _on_the_line(ax: Axes, found: DrawnPoint, name: str, label: str) -> None:
 
 def heat(ax: Any, where: np.ndarray, values: np.ndarray, colour_map: str, **scale: Any) -> Any:
     """Draw values ``[point]`` at ``where [point 2]``, or ``[point 3]`` in ternary axes, as a heat map."""
-    if where.shape[1] == 2 and (grid := _grid(where)) is not None:
-        x, y, order = grid
-        return ax.pcolormesh(
-            x, y, values[order].reshape(len(y), len(x)), shading="nearest", cmap=colour_map, **scale
-        )
+    grid = _on_grid(where, values)
+    if grid is not None:
+        return ax.pcolormesh(*grid, shading="nearest", cmap=colour_map, **scale)
     triangulated(where)
     return ax.tripcolor(*where.T, values, shading="gouraud", cmap=colour_map, rasterized=True, **scale)
 
 
-def _grid(where: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Return the two sides of a full grid and the points' order in it, or None if they form no grid."""
+def _on_grid(where: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return both sides of a full grid and ``values`` on it, ``[y x ..]``; None for other points."""
     x, y = np.unique(where[:, 0]), np.unique(where[:, 1])
-    if len(x) * len(y) != len(where):
+    if where.shape[1] != 2 or len(x) * len(y) != len(where):
         return None
-    return x, y, np.lexsort((where[:, 0], where[:, 1]))
+    order = np.lexsort((where[:, 0], where[:, 1]))
+    return x, y, values[order].reshape(len(y), len(x), *values.shape[1:])
 
 
 def _one_by_one(ax: Axes, found: DrawnPoint, name: str, label: str) -> None:
     """Draw a heat map per row, all on one scale."""
     where, rows = coordinates(found), found[name]
+    count = where.shape[1]
     top = 1.0 if name == "shares" else float(np.nanmax(rows))
-    projection = "ternary" if where.shape[1] == 3 else None
-    if projection:
-        import mpltern  # noqa: F401  # registers the projection
-    small = panels(ax, len(rows), projection=projection)
-    certified = found.is_certified()
-    profile = found.get("profile", np.empty((0, where.shape[1])))
+    small = panels(ax, len(rows), projection=_projection(count))
+    profile = found.get("profile", np.empty((0, count)))
+    mark = end_marker(found.is_certified(), PALETTE[1])
     for k, (panel, row, text) in enumerate(zip(small, rows, row_labels(found, len(rows)), strict=True)):
         mesh = heat(panel, where, row, "cividis", vmin=0.0, vmax=top)
-        mark = end_marker(certified, PALETTE[1])
         for place in profile[k : k + 1]:
-            panel.plot(*place[: where.shape[1], None], "o", markersize=5, zorder=5, **mark)
+            panel.plot(*place[:count, None], "o", markersize=5, zorder=5, **mark)
         panel.set_title(text)
-        if projection is None:
+        if count == 2:
             panel.set_aspect("equal")
     add_colour_bar(ax, mesh, label, (1.02, 0.1, 0.025, 0.8))
 
@@ -287,16 +279,26 @@ def _one_by_one(ax: Axes, found: DrawnPoint, name: str, label: str) -> None:
 def _contours(ax: Any, found: DrawnPoint) -> None:
     where, rows = coordinates(found), found["influence"]
     empty: list[list[float]] = [[]] * where.shape[1]
-    if (weights := _uneven(found)) is not None:
-        ax.tricontourf(*where.T, weights, levels=8, cmap="Greys", alpha=0.5)
+    if _is_uneven(found):
+        ax.tricontourf(*where.T, found["resource"], levels=8, cmap="Greys", alpha=0.5)
         ax.plot(*empty, "s", color="#AAAAAA", label="resource")
     shades = colours(len(rows))
     for row, text, colour in zip(rows, row_labels(found, len(rows)), shades, strict=True):
-        if row.max() > row.min():
-            levels = row.min() + (row.max() - row.min()) * np.array([0.25, 0.5, 0.75])
-            ax.tricontour(*where.T, row, levels=levels, colors=[colour], linewidths=1.2)
+        _contour(ax, where, row, colour, np.array([0.25, 0.5, 0.75]))
         ax.plot(*empty, color=colour, label=text)
     _positions(ax, found, shades)
+
+
+def _contour(ax: Any, where: np.ndarray, row: np.ndarray, colour: str, shares: np.ndarray) -> None:
+    """Draw contours at shares of a row's range."""
+    low, high = row.min(), row.max()
+    if high > low:
+        ax.tricontour(*where.T, row, levels=low + (high - low) * shares, colors=[colour], linewidths=1.2)
+
+
+def _is_uneven(found: DrawnPoint) -> bool:
+    """Return whether a resource is stored and not the same everywhere."""
+    return "resource" in found and found["resource"].max() != found["resource"].min()
 
 
 def _mixture(ax: Any, found: DrawnPoint) -> None:
@@ -305,10 +307,8 @@ def _mixture(ax: Any, found: DrawnPoint) -> None:
     empty: list[list[float]] = [[]] * where.shape[1]
     mixed = np.clip(rows.T @ np.array([to_rgb(colour) for colour in shades]), 0, 1)
     pale = 0.35 + 0.65 * mixed  # keeps markers and contours visible
-    grid = _grid(where) if where.shape[1] == 2 else None
-    if grid is not None:
-        x, y, order = grid
-        ax.pcolormesh(x, y, pale[order].reshape(len(y), len(x), 3), shading="nearest")
+    if (grid := _on_grid(where, pale)) is not None:
+        ax.pcolormesh(*grid, shading="nearest")
     elif where.shape[1] == 3:
         faces = triangulated(where).triangles
         mesh = ax.tripcolor(*where.T, rows[0], triangles=faces)
@@ -316,28 +316,22 @@ def _mixture(ax: Any, found: DrawnPoint) -> None:
         mesh.set_facecolor(pale[faces].mean(axis=1))
     else:
         ax.scatter(*where.T, c=pale, marker="s", s=30)
-    if (weights := _uneven(found)) is not None:
-        ax.tricontour(*where.T, weights, levels=6, colors=[INK], linewidths=0.6, alpha=0.7)
+    if _is_uneven(found):
+        ax.tricontour(*where.T, found["resource"], levels=6, colors=[INK], linewidths=0.6, alpha=0.7)
         ax.plot(*empty, color=INK, linewidth=0.6, label="resource")
     for colour, text in zip(shades, row_labels(found, len(rows)), strict=True):
         ax.plot(*empty, "s", color=colour, label=f"share of {text}")
     _positions(ax, found, shades)
 
 
-def _uneven(found: DrawnPoint) -> np.ndarray | None:
-    """Return the resource, or None if it is uniform or missing."""
-    weights = found.get("resource")
-    return None if weights is None or weights.max() == weights.min() else weights
-
-
 def _positions(ax: Any, found: DrawnPoint, shades: list[str]) -> None:
-    profile, certified = found.get("profile"), found.is_certified()
-    count = coordinates(found).shape[1]
-    if profile is not None:
-        for place, colour in zip(profile, shades, strict=False):
+    certified, count = found.is_certified(), coordinates(found).shape[1]
+    if "profile" in found:
+        for place, colour in zip(found["profile"], shades, strict=False):
             mark = end_marker(certified, colour)
             ax.plot(*place[:count, None], "o", markersize=8, zorder=5, label="_", **mark)
-        ax.plot(*[[]] * count, "o", markersize=8, label=POSITION[certified], **end_marker(certified, INK))
+        words = "position" + unless(certified)
+        ax.plot(*[[]] * count, "o", markersize=8, label=words, **end_marker(certified, INK))
     if count == 2:
         _plane_names(ax)
 
@@ -376,13 +370,11 @@ def snapshots(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         If the points have more than three coordinates.
     """
     found = point(data, "snapshot_influence", 3, _SHOTS, at=at)
-    influence = found["snapshot_influence"]
+    steps, rows, _ = found["snapshot_influence"].shape
     count = coordinates(found).shape[1]
-    small = panels(ax, len(influence), projection=_projection(count))
-    for k, panel in enumerate(small):
+    for k, panel in enumerate(panels(ax, steps, projection=_projection(count))):
         _draw(panel, found, k)
-    for colour, text in zip(colours(influence.shape[1]), row_labels(found, influence.shape[1]), strict=True):
-        ax.plot([], [], color=colour, linewidth=3, label=text)
+    name_colours(ax, row_labels(found, rows), colours(rows))
     ax.plot([], [], "^" if count == 1 else "o", color=INK, label="position")
     if count == 1 and "resource" in found:
         ax.fill_between([], [], color=RESOURCE, label="resource (scaled)")
@@ -436,34 +428,28 @@ def _projection(count: int) -> str | None:
 def _draw(panel: Any, found: DrawnPoint, k: int) -> None:
     """Draw one snapshot."""
     where, rows = coordinates(found), found["snapshot_influence"][k]
-    shades = colours(len(rows))
-    steps = found.get("snapshot_step")
-    panel.set_title(f"snapshot {k}" if steps is None else f"step {steps[k]}")
-    if where.shape[1] == 1:
-        _line(panel, where[:, 0], rows, found, shades)
+    count, shades = where.shape[1], colours(len(rows))
+    panel.set_title(f"step {found['snapshot_step'][k]}" if "snapshot_step" in found else f"snapshot {k}")
+    if count == 1:
+        order, top = np.argsort(where[:, 0], kind="stable"), float(np.nanmax(found["snapshot_influence"]))
+        if "resource" in found:
+            weights = found["resource"]
+            panel.fill_between(
+                where[order, 0], weights[order] / weights.max() * top, color=RESOURCE, linewidth=0
+            )
+        for row, colour in zip(rows, shades, strict=True):
+            panel.plot(where[order, 0], row[order], color=colour, linewidth=1.2)
+        panel.set_ylim(-0.02 * top, 1.05 * top)
     else:
         for row, colour in zip(rows, shades, strict=True):
-            if row.max() > row.min():
-                half = [(row.min() + row.max()) / 2]
-                panel.tricontour(*where.T, row, levels=half, colors=[colour], linewidths=1.2)
-    for place, colour in zip(
-        found["snapshot_profile"][k] if "snapshot_profile" in found else (), shades, strict=False
-    ):
-        if where.shape[1] == 1:
+            _contour(panel, where, row, colour, np.array([0.5]))
+    profile = found["snapshot_profile"][k] if "snapshot_profile" in found else ()
+    for place, colour in zip(profile, shades, strict=False):
+        if count == 1:
             panel.plot(place[0], 0, "^", color=colour, markersize=6, clip_on=False, zorder=5)
         else:
-            panel.plot(*place[: where.shape[1], None], "o", color=colour, markersize=5, zorder=5)
-    if where.shape[1] == 2:
+            panel.plot(*place[:count, None], "o", color=colour, markersize=5, zorder=5)
+    if count == 2:
         panel.set_aspect("equal")
         panel.set_xlim(where[:, 0].min(), where[:, 0].max())
         panel.set_ylim(where[:, 1].min(), where[:, 1].max())
-
-
-def _line(panel: Axes, where: np.ndarray, rows: np.ndarray, found: DrawnPoint, shades: list[str]) -> None:
-    order = np.argsort(where, kind="stable")
-    top = float(np.nanmax(found["snapshot_influence"]))
-    if (weights := found.get("resource")) is not None:
-        panel.fill_between(where[order], weights[order] / weights.max() * top, color=RESOURCE, linewidth=0)
-    for row, colour in zip(rows, shades, strict=True):
-        panel.plot(where[order], row[order], color=colour, linewidth=1.2)
-    panel.set_ylim(-0.02 * top, 1.05 * top)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,10 +16,11 @@ from rivalry.plots.select import (
     DrawnPoint,
     NoSuchPoint,
     check_index,
-    dimension,
+    filled,
     find_sweep,
     is_blank,
     point,
+    swept_values,
 )
 from rivalry.plots.style import (
     INK,
@@ -31,21 +32,13 @@ from rivalry.plots.style import (
     draw_levels,
     end_marker,
     legend,
-    player_label,
-    widths,
+    player_lines,
 )
 
 PATH = "cash_flow_path"
 PERIODS = 40  # periods drawn of a recurring cash flow
 LIGHT = 0.55  # position on the colour scale from which numbers are black
 CELLS = 14  # largest number of rows or columns for which cells have numbers
-
-
-class Built(NamedTuple):
-    """Cumulated values ``paid [period player]`` up to each period, and total values ``whole [player]``."""
-
-    paid: np.ndarray
-    whole: np.ndarray
 
 
 @chart
@@ -98,12 +91,24 @@ def valuation_path(
     """
     if periods is not None and periods < 1:
         raise ValueError(f"periods: {periods} must be at least 1")
-    lasting = PATH not in data or is_blank(data[PATH].values)
+    lasting = not filled(data, [PATH])
     found = point(data, "end_payoff" if lasting else PATH, 2, ("value", "discount"), at=at)
-    flows = _lasting(found, periods or PERIODS) if lasting else _stored(found, periods)
+    if lasting:
+        flows = np.tile(found["end_payoff"].astype(float).mean(axis=0), (periods or PERIODS, 1))
+    else:
+        flows = found[PATH].astype(float)
+        if periods is not None and periods > len(flows):
+            raise ValueError(f"periods: {periods} must be at most {len(flows)}, which are stored")
+        flows = flows[:periods]
     rates = _rates(gamma, found, growth, flows.shape[1])
-    built = _built(flows, rates, growth, None if lasting else found.get("value"))
-    _steps(ax, built)
+    weights = rates ** np.arange(len(flows))[:, None]
+    paid = np.cumsum(weights * flows, axis=0)
+    # without a stored value, the last cash flow recurs and grows
+    whole = paid[-1] + flows[-1] * weights[-1] * rates * (1 + growth) / (1 - rates * (1 + growth))
+    value = found.get("value")
+    if not lasting and value is not None and value.shape == rates.shape and np.isfinite(value).all():
+        whole = value
+    _cumulated(ax, paid, whole)
     ax.set_xlabel("periods counted; the last step is the terminal value")
     ax.set_ylabel("cumulated discounted cash flows\n(units of money)")
     discounts = "gamma " + ", ".join(f"{rate:g}" for rate in np.unique(rates)[::-1])
@@ -112,16 +117,22 @@ def valuation_path(
     return ax
 
 
-def _lasting(found: DrawnPoint, periods: int) -> np.ndarray:
-    mean = found["end_payoff"].astype(float).mean(axis=0)
-    return np.tile(mean, (periods, 1))
+def _cumulated(ax: Axes, paid: np.ndarray, whole: np.ndarray) -> None:
+    """Draw ``paid [period player]`` up to each period, and a dotted step to the values ``whole [player]``.
 
-
-def _stored(found: DrawnPoint, periods: int | None) -> np.ndarray:
-    flows = found[PATH].astype(float)
-    if periods is not None and periods > len(flows):
-        raise ValueError(f"periods: {periods} must be at most {len(flows)}, which are stored")
-    return flows[:periods]
+    The legend has the share of the terminal value.
+    """
+    count = len(paid)
+    end = count + max(1.0, 0.06 * count)
+    for total, own, look in zip(whole.tolist(), paid.T, player_lines(len(whole)), strict=True):
+        terminal = 100 * (1 - float(own[-1]) / total) if total else 0
+        if not look["label"].startswith("_"):
+            look["label"] += f": {total:.6g}, {terminal:.3g} % terminal"
+        ax.plot(np.arange(count + 1), np.append(0.0, own), **look)
+        ax.plot([count, end], [own[-1], total], ":", **look | {"label": "_beyond"})
+        ax.plot(end, total, "o", color=look["color"], label="_end", clip_on=False)
+    ax.axvline(count, color=INK, linewidth=0.6, alpha=0.4, label="_horizon", zorder=1)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _rates(
@@ -138,42 +149,9 @@ def _rates(
         if not 0 <= rate < 1:
             raise ValueError(f"gamma: {rate:g} must be in [0, 1)")
         if rate * (1 + growth) >= 1:
-            r = 1 / rate - 1
-            raise ValueError(
-                f"growth: {growth:g} must be below r = {r:g} of gamma {rate:g}; else it diverges"
-            )
+            r = f"r = {1 / rate - 1:g} of gamma {rate:g}"
+            raise ValueError(f"growth: {growth:g} must be below {r}; else it diverges")
     return np.broadcast_to(rates, (players,))
-
-
-def _built(flows: np.ndarray, rates: np.ndarray, growth: float, value: np.ndarray | None) -> Built:
-    """Return cumulated values of ``flows [period player]``, and totals, stored or with the last recurring."""
-    weights = rates ** np.arange(len(flows))[:, None]
-    paid = np.cumsum(weights * flows, axis=0)
-    if value is not None and value.shape == rates.shape and np.all(np.isfinite(value)):
-        return Built(paid, value)
-    beyond = flows[-1] * weights[-1] * rates * (1 + growth) / (1 - rates * (1 + growth))
-    return Built(paid, paid[-1] + beyond)
-
-
-def _steps(ax: Axes, built: Built) -> None:
-    """Draw one line per player with a dotted last step, and its share of the value in the legend."""
-    count, players = built.paid.shape
-    end = count + max(1.0, 0.06 * count)
-    for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
-        label = player_label(k, players)
-        if not label.startswith("_"):
-            label += f": {built.whole[k]:.6g}, {_beyond(built, k)} terminal"
-        paid = np.append(0.0, built.paid[:, k])
-        ax.plot(np.arange(count + 1), paid, color=colour, linewidth=wide, label=label)
-        ax.plot([count, end], [paid[-1], built.whole[k]], ":", color=colour, linewidth=wide, label="_beyond")
-        ax.plot(end, built.whole[k], "o", color=colour, label="_end", clip_on=False)
-    ax.axvline(count, color=INK, linewidth=0.6, alpha=0.4, label="_horizon", zorder=1)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _beyond(built: Built, player: int) -> str:
-    whole = float(built.whole[player])
-    return f"{100 * (1 - float(built.paid[-1, player]) / whole):.3g} %" if whole else "0 %"
 
 
 # -- rate and growth -----------------------------------------------------------------------------------
@@ -223,22 +201,18 @@ def dcf_sensitivity(data: Dataset, ax: Axes, *, player: int = 0, at: At = None) 
     if not np.isfinite(values).any():
         raise NoSuchPoint("data: dcf_value holds nothing here")
     _table(ax, growths, rates, values)
-    here = found.get("dcf_here")
-    if here is not None and np.all(np.isfinite(here[player])):
-        _own(ax, *(100 * here[player]))
+    if "dcf_here" in found and np.isfinite(found["dcf_here"][player]).all():
+        r, g = 100 * found["dcf_here"][player]
+        # on the edges, where they hide no number
+        mark: dict[str, Any] = {"color": PALETTE[1], "markersize": 7, "clip_on": False, "zorder": 6}
+        label = f"its own r = {r:.4g} %, g = {g:.4g} %"
+        ax.plot(0, r, ">", transform=ax.get_yaxis_transform(), label=label, **mark)
+        ax.plot(g, 0, "^", transform=ax.get_xaxis_transform(), label="_growth", **mark)
     ax.set_xlabel("growth g of cash flows (% per period)")
     ax.set_ylabel("discount rate r (% per period)")
     caption(ax, found.words, f"value of player {player} (units of money); blank: r is not above g")
     legend(ax, under=True)
     return ax
-
-
-def _own(ax: Axes, r: float, g: float) -> None:
-    """Draw triangles on the edges, where they hide no number."""
-    mark: dict[str, Any] = {"color": PALETTE[1], "markersize": 7, "clip_on": False, "zorder": 6}
-    label = f"its own r = {r:.4g} %, g = {g:.4g} %"
-    ax.plot(0, r, ">", transform=ax.get_yaxis_transform(), label=label, **mark)
-    ax.plot(g, 0, "^", transform=ax.get_xaxis_transform(), label="_growth", **mark)
 
 
 def _table(ax: Axes, across: np.ndarray, up: np.ndarray, values: np.ndarray) -> None:
@@ -313,22 +287,20 @@ def commitment(
     ['0', '1', 'never']
     """
     over = find_sweep(data, "value", 1, at, over)
-    values, found = per_player(data, "value", at=at, keep=(str(dimension(data, over)),))
+    dim, delta, order = swept_values(data, over)
+    values, found = per_player(data, "value", at=at, keep=(dim,))
     check_index("leader", leader, values.shape[1])
-    delta = data[over].values.astype(float)
-    order = np.argsort(delta, kind="stable")
     delta, own = delta[order], values[order, leader]
     worth = np.broadcast_to(certified(found), values.shape[:1])[order]
     x = _places(delta)
     shade = colours(1)[0]
     ax.plot(x, own, color=shade, linewidth=0.9, label="_line")
-    for filled in (True, False):
-        here = worth == filled
-        if here.any():
-            label = f"leader, player {leader}" if filled else "hollow: not certified"
-            ax.plot(x[here], own[here], "o", label=label, zorder=4, **end_marker(filled, shade))
+    for proved, label in ((True, f"leader, player {leader}"), (False, "hollow: not certified")):
+        if (worth == proved).any():
+            mark = end_marker(proved, shade) | {"label": label, "zorder": 4}
+            ax.plot(x[worth == proved], own[worth == proved], "o", **mark)
     draw_levels(ax, lines)
-    ax.set_xticks(x, [_word(value) for value in delta])
+    ax.set_xticks(x, [f"{value:g}" if np.isfinite(value) else "never" for value in delta])
     ax.set_xlabel(f"{over}: least gain for which a plan is revised")
     ax.set_ylabel("value of the leader (units of the game)")
     caption(ax, found.words)
@@ -343,7 +315,3 @@ def _places(delta: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
         places: np.ndarray = np.clip(np.log10(delta), low, high)
     return places
-
-
-def _word(delta: float) -> str:
-    return f"{delta:g}" if np.isfinite(delta) else "never"

@@ -17,11 +17,10 @@ from rivalry.plots.style import (
     add_colour_bar,
     caption,
     chart,
-    colours,
     end_marker,
     legend,
-    player_label,
-    widths,
+    player_lines,
+    unless,
 )
 
 LEVELS = 15  # of colours
@@ -105,7 +104,7 @@ def _mark_inputs(ax: Axes, found: DrawnPoint, player: int, x: np.ndarray, y: np.
     if "landscape_best" in found:
         ax.plot(*place("landscape_best"), "*", markersize=12, label="best response", **star)
     if "profile" in found:
-        words = "present inputs" + ("" if certified else ", not certified")
+        words = "present inputs" + unless(certified)
         mark = end_marker(certified, INK) | {"markersize": 15, "clip_on": False, "zorder": 5}
         mark["markeredgecolor"] = "white" if certified else INK
         ax.plot(*place("profile"), "o", label=words, **mark)
@@ -145,25 +144,20 @@ def deviation(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     also = ("deviation_at", "deviation_here", "deviation_column", "claim")
     found = point(data, "deviation_gain", 2, also, at=at)
     gain, amount = found["deviation_gain"], found["deviation_at"]
-    certified = found.is_certified()
+    certified, here = found.is_certified(), found.get("deviation_here")
     ax.axhline(0.0, color=INK, linewidth=0.9)
-    players = len(gain)
-    for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
-        order = np.argsort(amount[k], kind="stable")
-        ax.plot(
-            amount[k][order], gain[k][order], color=colour, linewidth=wide, label=player_label(k, players)
-        )
+    edge: dict[str, Any] = {"markersize": 12, "markeredgecolor": "white", "zorder": 6, "clip_on": False}
+    for k, look in enumerate(player_lines(len(gain))):
+        order, colour = np.argsort(amount[k], kind="stable"), look["color"]
+        ax.plot(amount[k][order], gain[k][order], **look)
         best = int(np.nanargmax(gain[k]))
         if gain[k, best] > 0:
-            star: dict[str, Any] = {"color": colour, "markeredgecolor": "white", "zorder": 6}
-            ax.plot(amount[k, best], gain[k, best], "*", markersize=12, clip_on=False, **star)
-        if "deviation_here" in found:
-            mark = end_marker(certified, colour) | {"zorder": 5, "clip_on": False}
-            ax.plot(found["deviation_here"][k], 0.0, "o", **mark)
+            ax.plot(amount[k, best], gain[k, best], "*", color=colour, **edge)
+        if here is not None:
+            ax.plot(here[k], 0.0, "o", zorder=5, clip_on=False, **end_marker(certified, colour))
     _amounts(ax, amount)
-    if "deviation_here" in found:
-        words = "present amount" + ("" if certified else ", not certified")
-        ax.plot([], [], "o", label=words, **end_marker(certified, INK))
+    if here is not None:
+        ax.plot([], [], "o", label="present amount" + unless(certified), **end_marker(certified, INK))
     if (gain > 0).any():
         ax.plot([], [], "*", markersize=12, color=INK, label=f"largest gain ({np.nanmax(gain):.4g})")
     column = str(found.get("deviation_column", "performance_investment"))

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
-from rivalry.core.registry import near
 from rivalry.plots.metrics import metric_label
-from rivalry.plots.select import At, DrawnPoint, Names, is_blank, point
-from rivalry.plots.style import (
-    INK,
-    caption,
-    chart,
-    colours,
-    end_marker,
-    explain_hollow,
-    legend,
-    panels,
-    player_label,
-    widths,
-)
+from rivalry.plots.select import At, Names, filled, pick_names, point
+from rivalry.plots.style import INK, caption, chart, end_marker, explain_hollow, panels, player_lines
 
 COLUMNS = (
     *("safety_input", "performance_input", "safety_investment", "performance_investment"),
@@ -67,50 +55,44 @@ def schedule(data: Dataset, ax: Axes, *, at: At = None, columns: Names = None) -
     >>> [panel.get_title() for panel in schedule(plan).child_axes]
     ['safety input']
     """
-    there = [name for name in COLUMNS if name in data and not is_blank(data[name].values)] or ["safety_input"]
-    chosen = there if columns is None else list(columns)
-    for name in chosen:
-        if name not in there:
-            raise ValueError(f"columns: {name!r} is no column of this plan; {near(name, there)}")
-    found = _plan(data, there, at)
-    known = _identified(found, there)
+    there = filled(data, COLUMNS) or ["safety_input"]
+    chosen = pick_names("columns", columns, there, there, "is no column of this plan")
+    # a single period is a plan too
+    rank = 2 if there[0] in data and "period" in data[there[0]].dims else 1
+    found = point(data, there[0], rank, (*there[1:], "claim"), at=at)
+    plan = {name: np.atleast_2d(found[name]) for name in there}
+    known = {name: np.ones(plan[name].shape, bool) for name in there}
+    if "identified" in data:
+        known = _identified(point(data, "identified", 2, at=at)["identified"], plan)
     small = panels(ax, len(chosen), columns=2 if len(chosen) == 4 else 3, apart=True)
     for panel, name in zip(small, chosen, strict=True):
-        _lines(panel, found[name], known[name], found.is_certified())
+        _lines(panel, plan[name], known[name], found.is_certified())
         panel.set_title(metric_label(name))
-    _under(small, "period", len(found[there[0]]))
-    _legend(ax, found, any(not known[name].all() for name in chosen))
+    periods, players = plan[there[0]].shape
+    _label(ax, small, "period", periods, players)
+    if not all(known[name].all() for name in chosen):
+        ax.plot([], [], ":", color=INK, linewidth=1.0, label="dotted: without effect")
+    if not found.is_certified():
+        explain_hollow(ax)
     caption(ax, found.words)
     return ax
 
 
-def _plan(data: Dataset, there: Sequence[str], at: At) -> DrawnPoint:
-    """The columns ``[period player]`` at one point; a single period is a plan too."""
-    rank = 2 if there[0] in data and "period" in data[there[0]].dims else 1
-    found = point(data, there[0], rank, (*there[1:], "claim"), at=at)
-    columns = {name: found[name] if rank == 2 else found[name][None] for name in there}
-    known = point(data, "identified", 2, at=at) if "identified" in data else {}
-    return DrawnPoint({**found, **columns, **known}, found.words)
-
-
-def _identified(found: DrawnPoint, there: Sequence[str]) -> dict[str, np.ndarray]:
-    """Where each column can matter, ``[period player]``."""
-    shape = found[there[0]].shape
-    known = found.get("identified")
-    if known is None:
-        return {name: np.ones(shape, bool) for name in there}
-    wanted = (shape[1], shape[0] * len(there))
+def _identified(known: np.ndarray, plan: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return where each column has an effect, ``[period player]``."""
+    periods, players = next(iter(plan.values())).shape
+    wanted = (players, periods * len(plan))
     if known.shape != wanted:
         raise ValueError(f"identified: shape {known.shape} must be {wanted}, players and periods * columns")
-    table = np.nan_to_num(known.astype(float)).astype(bool).reshape(shape[1], shape[0], len(there))
-    return {name: table[..., column].T for column, name in enumerate(there)}
+    table = np.nan_to_num(known.astype(float)).astype(bool).reshape(players, periods, len(plan))
+    return {name: table[..., column].T for column, name in enumerate(plan)}
 
 
 def _lines(panel: Axes, values: np.ndarray, known: np.ndarray, certified: bool) -> None:
-    """One line a player over ``values [period player]``, solid between periods that matter."""
+    """Draw a line per player of ``values [period player]``, solid between periods with an effect."""
     clock = np.arange(len(values))
-    players = values.shape[1]
-    for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
+    for k, look in enumerate(player_lines(values.shape[1])):
+        colour, wide = look["color"], look["linewidth"]
         here = np.where(known[:, k], values[:, k], np.nan)
         if not known[:, k].all():
             panel.plot(clock, values[:, k], ":", color=colour, linewidth=1.0, label="_unidentified")
@@ -119,24 +101,15 @@ def _lines(panel: Axes, values: np.ndarray, known: np.ndarray, certified: bool) 
         panel.plot(clock, here, "o", label="_mark", zorder=4, **mark)
 
 
-def _under(small: Sequence[Axes], what: str, count: int) -> None:
-    """The clock under the lowest panel of every column."""
+def _label(ax: Axes, small: Sequence[Axes], what: str, count: int, players: int) -> None:
+    """Label the time under the lowest panel of every column, and add the players to the legend."""
     for panel in small:
         panel.set_xlim(-0.4, count - 0.6)
         panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         if panel.xaxis.get_tick_params()["labelbottom"]:
             panel.set_xlabel(what)
-
-
-def _legend(ax: Axes, found: DrawnPoint, dotted: bool) -> None:
-    players = found[next(name for name in (*COLUMNS, *STOCKS) if name in found)].shape[-1]
-    for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
-        ax.plot([], [], color=colour, linewidth=wide, label=player_label(k, players))
-    if dotted:
-        ax.plot([], [], ":", color=INK, linewidth=1.0, label="dotted: without effect")
-    if not found.is_certified():
-        explain_hollow(ax)
-    legend(ax)
+    for look in player_lines(players):
+        ax.plot([], [], **look)
 
 
 @chart
@@ -173,7 +146,7 @@ def technology(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     >>> len(technology(data).child_axes)
     2
     """
-    there = [name for name in STOCKS if name in data and not is_blank(data[name].values)] or ["safety_stock"]
+    there = filled(data, STOCKS) or ["safety_stock"]
     found = point(data, there[0], 1 if there[0] == "alive" else 2, (*there[1:], "claim"), at=at)
     small = panels(ax, len(there), columns=3, apart=True)
     for panel, name in zip(small, there, strict=True):
@@ -187,7 +160,8 @@ def technology(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
             low = min(0.0, float(np.nanmin(values)))
             panel.set_ylim(low, 1.06 * float(np.nanmax(values)) or 1.0)
         panel.set_title(metric_label(name))
-    _under(small, "stage", len(found[there[0]]))
-    _legend(ax, found, False)
+    _label(ax, small, "stage", len(found[there[0]]), found[there[0]].shape[-1])
+    if not found.is_certified():
+        explain_hollow(ax)
     caption(ax, found.words)
     return ax

@@ -11,8 +11,18 @@ from xarray import Dataset
 from rivalry.core.registry import near
 from rivalry.plots.metrics import certified, metric_label, per_player
 from rivalry.plots.scenario import draw_family, family, family_legend
-from rivalry.plots.select import At, check_index, dimension, find_sweep, own_rank, point
-from rivalry.plots.style import INK, MARKERS, caption, chart, colours, end_marker, explain_hollow
+from rivalry.plots.select import (
+    At,
+    check_index,
+    check_variable,
+    dimension,
+    find_sweep,
+    format_value,
+    own_rank,
+    point,
+    swept_dimension,
+)
+from rivalry.plots.style import INK, MARKERS, caption, chart, colours, draw_marks, explain_hollow
 
 
 @chart
@@ -53,59 +63,48 @@ def safety_frontier(data: Dataset, ax: Axes, *, over: str = "algorithm", at: At 
     >>> safety_frontier(two).get_ylabel()
     'probability of a disaster'
     """
-    found = point(data, "p_disaster", 0, at=at)  # says what is missing before anything else
+    check_variable(data, "p_disaster")
     dim = dimension(data, over)
     if dim is None or dim not in data["p_disaster"].dims:
         raise ValueError(f"over: {over!r} tells no results apart; {near(over, map(str, data.coords))}")
-    others = tuple(
-        str(name)
-        for name in data["p_disaster"].dims
-        if data.sizes[name] > 1 and name not in (dim, "replication", *(at or {}))
-    )
+    apart = [str(name) for name in data["p_disaster"].dims if data.sizes[name] > 1]
+    others = tuple(name for name in apart if name not in (dim, "replication", *(at or {})))
     found = point(data, "p_disaster", 0, ("claim",), at=at, keep=(dim, *others))
     risk = found["p_disaster"].reshape(data.sizes[dim], -1)
     worth = np.broadcast_to(certified(found), found["p_disaster"].shape).reshape(risk.shape)
     reached = _performance(data, at, (dim, *others)).reshape(risk.shape)
-    shades = colours(len(risk))
-    for k, colour in enumerate(shades):
+    for k, colour in enumerate(colours(len(risk))):
         marker = MARKERS[k % len(MARKERS)]
         if len(others) == 1:
             ax.plot(reached[k], risk[k], color=colour, linewidth=0.9, label="_line")
-        for filled in (True, False):
-            mine = worth[k] == filled
-            if mine.any():
-                mark = end_marker(filled, colour) | {"markersize": 8, "zorder": 4}
-                ax.plot(reached[k, mine], risk[k, mine], marker, label="_mark", **mark)
-        value = data[over].values[k]
-        words = f"{over} = {value:.6g}" if isinstance(value, float) else str(value)
+        draw_marks(ax, reached[k], risk[k], worth[k], colour, marker, markersize=8, zorder=4)
         if np.isfinite(risk[k] + reached[k]).any():  # mixtures have no performance to show
+            value = data[over].values[k]
+            words = f"{over} = {value:.6g}" if isinstance(value, float) else str(value)
             ax.plot([], [], marker, color=colour, label=words)
     if not worth[np.isfinite(risk)].all():
         explain_hollow(ax)
     ax.margins(0.12)
-    ax.set_xlabel(
-        "performance (of the winner, expected)"
-        if "win_probability" in data
-        else "performance (players' mean)"
-    )
+    whose = "of the winner, expected" if "win_probability" in data else "players' mean"
+    ax.set_xlabel(f"performance ({whose})")
     ax.set_ylabel(metric_label("p_disaster"))
     caption(ax, found.words, f"a mark for each of {', '.join(others)}" if others else "")
     return ax
 
 
 def _performance(data: Dataset, at: At, keep: tuple[str, ...]) -> np.ndarray:
-    """Expected performance of whoever wins, ``[kept dimensions]``."""
+    """Return the expected performance of the winner, ``[kept dimensions]``."""
     own = own_rank(data, "performance")
-    arrays = point(data, "performance", own, ("win_probability", "alive"), at=at, keep=keep)
-    p = arrays["performance"].astype(float)
-    if "win_probability" not in arrays:
-        return np.asarray(np.nanmean(p, axis=tuple(range(len(keep), p.ndim))))
-    weight = arrays["win_probability"].astype(float)
-    if own == 2 and "alive" in arrays:
-        weight = weight * arrays["alive"][..., : weight.shape[-2], None]
-    ax = tuple(range(len(keep), p.ndim))
-    total = np.nansum(weight, axis=ax)
-    return np.asarray(np.nansum(weight * p, axis=ax) / np.where(total > 0, total, np.nan))
+    found = point(data, "performance", own, ("win_probability", "alive"), at=at, keep=keep)
+    p = found["performance"].astype(float)
+    axes = tuple(range(len(keep), p.ndim))
+    if "win_probability" not in found:
+        return np.asarray(np.nanmean(p, axis=axes))
+    weight = found["win_probability"].astype(float)
+    if own == 2 and "alive" in found:
+        weight = weight * found["alive"][..., : weight.shape[-2], None]
+    total = np.nansum(weight, axis=axes)
+    return np.asarray(np.nansum(weight * p, axis=axes) / np.where(total > 0, total, np.nan))
 
 
 @chart
@@ -169,7 +168,8 @@ def subsidy(
         ax.set_xlabel("" if all(" = " in group for group in groups) else over)
     _bars(ax, heights, worth, members)
     ax.set_xticks(range(len(groups)), groups)
-    ax.set_ylabel(f"{label}\n({metric_label(quantity)})" if metric_label(quantity) != quantity else label)
+    named = metric_label(quantity)
+    ax.set_ylabel(f"{label}\n({named})" if named != quantity else label)
     caption(ax, words)
     return ax
 
@@ -178,23 +178,21 @@ Bars = tuple[np.ndarray, np.ndarray, list[str], list[str], str]
 
 
 def _slopes(data: Dataset, quantity: str, at: At) -> Bars:
-    """Derivatives as heights ``[price player]``, whether certified, names of both, and the point."""
+    """Return derivatives as heights ``[price player]``, whether certified, names of both, and the point."""
     name = f"slope_{quantity}"
-    point(data, name, 0, at=at)  # says what is missing
+    check_variable(data, name)
     dims = tuple(str(dim) for dim in data[name].dims if dim not in ("replication", *(at or {})))
     found = point(data, name, 0, ("parameter_name", "claim"), at=at, keep=dims)
     slopes = found[name].ravel()
     names = np.broadcast_to(found.get("parameter_name", ""), found[name].shape).ravel()
     worth = np.broadcast_to(certified(found), found[name].shape).ravel()
-    spots = [_price(str(written)) for written in names]
-    rows = [k for k in range(len(slopes)) if np.isfinite(slopes[k])]
-    groups = list(dict.fromkeys(spots[k][0] for k in rows))
-    members = sorted({spots[k][1] for k in rows})
-    heights, sound = np.full((len(groups), len(members)), np.nan), np.zeros((len(groups), len(members)), bool)
-    for k in rows:
-        place = groups.index(spots[k][0]), members.index(spots[k][1])
+    rows = [(*_price(str(names[k])), k) for k in np.flatnonzero(np.isfinite(slopes))]
+    groups, members = list(dict.fromkeys(price for price, _, _ in rows)), sorted({who for _, who, _ in rows})
+    heights, sound = np.full((len(groups), len(members)), np.nan), np.ones((len(groups), len(members)), bool)
+    for price, who, k in rows:
+        place = groups.index(price), members.index(who)
         heights[place], sound[place] = -slopes[k], worth[k]
-    return heights, sound | np.isnan(heights), groups, members, found.words
+    return heights, sound, groups, members, found.words
 
 
 def _price(written: str) -> tuple[str, str]:
@@ -209,14 +207,12 @@ def _price(written: str) -> tuple[str, str]:
 
 
 def _changes(data: Dataset, quantity: str, over: str, base: int, series: str | None, at: At) -> Bars:
-    """Differences to one value of a coordinate as heights ``[value series]``."""
-    dims = [dimension(data, name) for name in (over, *([series] if series else []))]
+    """Return differences to one value of a coordinate as heights ``[value series]``."""
+    dims = [swept_dimension(data, quantity, "over", over)]
+    dims += [swept_dimension(data, quantity, "series", series)] if series else []
     own = own_rank(data, quantity)
-    for key, name, dim in zip(("over", "series"), (over, series), dims, strict=False):
-        if dim is None or quantity not in data or dim not in data[quantity].dims:
-            raise ValueError(f"{key}: {name!r} is not swept; {near(str(name), map(str, data.coords))}")
     check_index("base", base, len(data[over]))
-    values, found = per_player(data, quantity, at=at, keep=tuple(str(dim) for dim in dims))
+    values, found = per_player(data, quantity, at=at, keep=tuple(dims))
     if own and series:
         raise ValueError(f"series: {quantity!r} has a value for each player, which are the bars already")
     worth = np.broadcast_to(certified(found), values.shape[: len(dims)])
@@ -224,31 +220,29 @@ def _changes(data: Dataset, quantity: str, over: str, base: int, series: str | N
     heights, worth = (one.reshape(len(data[over]), -1) for one in (heights, worth))
     change = np.delete(heights - heights[base], base, axis=0)
     sound = np.broadcast_to(np.delete(worth & worth[base], base, axis=0), change.shape)
-    groups = _named_values(data, over, base)
     members = [f"player {k}" for k in range(change.shape[1])] if own else [""]
     if series:
         members = [f"{series} = {value}" for value in data[series].values]
-    return change, sound, groups, members, "beside " + _named_values(data, over)[base].replace("\n", ", ")
+    beside = _named_values(data, over)[base].replace("\n", ", ")
+    return change, sound, _named_values(data, over, base), members, f"beside {beside}"
 
 
 def _named_values(data: Dataset, over: str, base: int | None = None) -> list[str]:
-    """The values of a coordinate in words; of several in step, those that differ from ``base``."""
+    """Return the values of a coordinate in words; of several in step, those that differ from ``base``."""
     dim = str(dimension(data, over))
     step = [str(name) for name in data.coords if data[name].dims == (dim,)]
     if len(step) > 1 and dim in step and np.array_equal(data[dim].values, np.arange(data.sizes[dim])):
         step.remove(dim)  # it only counts the points of the others
-    said = []
+    words = []
     for k in range(data.sizes[dim]):
         own = {name: data[name].values[k] for name in step}
         if base is not None and len(step) > 1:
             own = {name: value for name, value in own.items() if value != data[name].values[base]}
         if k != base:
-            words = [f"{value:.6g}" if isinstance(value, float) else str(value) for value in own.values()]
             lone = len(step) == 1 and base is not None
-            said.append(
-                words[0] if lone else "\n".join(f"{n} = {w}" for n, w in zip(own, words, strict=True))
-            )
-    return said
+            parts = [format_value(v) if lone else f"{n} = {format_value(v)}" for n, v in own.items()]
+            words.append("\n".join(parts))
+    return words
 
 
 def _bars(ax: Axes, heights: np.ndarray, worth: np.ndarray, members: list[str]) -> None:
