@@ -82,15 +82,20 @@ class SymmetricRace(NamedTuple):
         return self.n if self.risk == "multiplicative" else 1
 
     @property
-    def unique(self) -> bool:
-        """Return whether exactly one point is proved.
+    def obstacle(self) -> str:
+        """Return the first reason why exactly one point is not proved, or an empty text.
 
-        Somebody wins, the winner's safety counts, winning is better.
-
-        Needs ``alpha`` below 1, no prize that survives a disaster and no liability.
+        It is proved where somebody wins, the winner's safety counts, winning is better, ``alpha`` is below 1,
+        no prize survives a disaster and there is no liability.
         """
-        plain = self.kappa is None and self.risk == "winner_only" and self.win[1] == self.lose[1]
-        return plain and self.alpha < 1 and self.win[0] > self.lose[0] and self.stake > 0
+        conditions = {
+            f"ease_of_winning: {self.kappa} must be left out": self.kappa is None,
+            f"risk: {self.risk} must be winner_only": self.risk == "winner_only",
+            f"safety_exponent: {self.alpha:g} must be below 1": self.alpha < 1,
+            f"prize: {self.win[0]:g} must be above loser_prize, {self.lose[0]:g}": self.win[0] > self.lose[0],
+            "prize_survives, liability: must be absent": self.win[1] == self.lose[1] and self.stake > 0,
+        }
+        return next((why for why, met in conditions.items() if not met), "")
 
 
 def symmetric_equilibria(game: Race) -> list[Point]:
@@ -191,7 +196,7 @@ def _refuse_other(game: Race) -> None:
         raise ValueError(f"horizon: {length} must be 1 for a closed form")
     rules = game.rules._asdict()
     wanted: dict[str, list[Any]] = {"production": [period.power], "contest": [period.ratio]}
-    wanted |= {"cost": [period.linear], "risk": list(period.RISKS.values())}
+    wanted |= {"cost": [period.linear], "risk": list(period.KINDS["risk"].values())}
     for name, known in wanted.items():
         rule = rules[name]
         if rule not in known:
@@ -311,7 +316,7 @@ def _roots(numbers: SymmetricRace) -> list[tuple[float, float]]:
         return []
     most = numbers.m * sum(abs(v) for v in (*numbers.win, *numbers.lose, 2 * numbers.none)) + numbers.stake
     top = float(np.log(numbers.beta * most / numbers.r_p)) + 1.0
-    if numbers.unique:
+    if not numbers.obstacle:
         y = _bracketed(numbers, top)
         return [(y, float(_solve_log_odds(numbers, _level(numbers, y))))]
     middle = max(top - BELOW, TRACES)
@@ -406,7 +411,7 @@ def _idle(numbers: SymmetricRace, y: float, z: float) -> float:
 # --- comparative statics ------------------------------------------------------------------------------------
 
 # ``dsigma/dk = -f_k / f_sigma``, with ``f`` the difference of the two sides of the equation for the log odds
-# as a function of ``sigma``. It holds where `SymmetricRace.unique` is true.
+# as a function of ``sigma``. It holds where there is no `SymmetricRace.obstacle`.
 
 
 PARAMETERS = (
@@ -459,8 +464,8 @@ def dsigma(game: Race, wrt: str) -> Slope:
     if wrt not in PARAMETERS:
         raise ValueError(f"wrt: {wrt!r} is unknown; {near(wrt, PARAMETERS)}")
     one, _ = symmetric_numbers(game)
-    if not one.unique:
-        _refuse(one)
+    if one.obstacle:
+        raise ValueError(f"{one.obstacle}, for comparative statics in closed form")
     (point,) = symmetric_equilibria(game)
     n, theta, beta, alpha, sigma = one.n, one.theta, one.beta, one.alpha, point.technology_safety
     prize, stake = one.win[0] - one.lose[0], one.stake
@@ -486,16 +491,3 @@ def dsigma(game: Race, wrt: str) -> Slope:
         "loser_prize": -curve * one.m * (n - 1) / n,
     }[wrt]
     return Slope(sigma, f_k, f_sigma, -f_k / f_sigma + 0.0)
-
-
-def _refuse(one: SymmetricRace) -> None:
-    """Raise `ValueError` that names the first condition of the unique variant that fails."""
-    checks = {
-        "ease_of_winning": (one.kappa is None, f"{one.kappa} must be left out"),
-        "risk": (one.risk == "winner_only", f"{one.risk} must be winner_only"),
-        "safety_exponent": (one.alpha < 1, f"{one.alpha:g} must be below 1"),
-        "prize": (one.win[0] > one.lose[0], f"{one.win[0]:g} must be above loser_prize, {one.lose[0]:g}"),
-        "prize_survives, liability": (False, "must be absent"),
-    }
-    name, said = next((name, said) for name, (right, said) in checks.items() if not right)
-    raise ValueError(f"{name}: {said}, for comparative statics in closed form")

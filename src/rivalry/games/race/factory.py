@@ -34,7 +34,7 @@ from rivalry.games.race.keys import (
     players_of,
 )
 from rivalry.games.race.model import ALONE, COLUMNS, Race
-from rivalry.games.race.period import CONTESTS, COSTS, RISKS, Rules, power
+from rivalry.games.race.period import KINDS, Rules
 
 RARE = 1e-4  # of the largest input that could pay: starts are drawn above it
 SMALLEST = 1e-25  # the smallest input above 0
@@ -295,9 +295,7 @@ def _numbers(given: dict[str, Any], players: int, periods: int) -> tuple[dict[st
 
 
 def _rules(given: dict[str, Any]) -> Rules:
-    known: dict[str, dict[str, Any]] = {"contest": CONTESTS, "risk": RISKS, "cost": COSTS}
-    known["production"] = {"power": power}
-    parts = {name: given[name] if callable(given[name]) else known[name][given[name]] for name in known}
+    parts = {p: given[p] if callable(given[p]) else kinds[given[p]] for p, kinds in KINDS.items()}
     return Rules(
         **parts,
         loser_prize_basis=given["loser_prize_basis"],

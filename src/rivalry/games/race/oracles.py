@@ -19,7 +19,7 @@ from rivalry.core.space import Profile
 from rivalry.games.race.closed_forms import profiles
 from rivalry.games.race.keys import refusal
 from rivalry.games.race.model import ALONE, Race
-from rivalry.games.race.period import BUILT_IN
+from rivalry.games.race.period import BUILT_IN, Outcome
 from rivalry.games.race.proved_response import proved_response
 from rivalry.games.race.schedule_response import best_response, compiled_response, efforts
 from rivalry.games.race.state_game import RacePlay, RaceState, levels, state_bounds
@@ -125,13 +125,6 @@ def _(game: Race, t: int | Array, state: Float[Array, "stock player"], ahead: An
 # --- metrics ------------------------------------------------------------------------------------------------
 
 
-SUMS = {
-    "p_safe": "safe",
-    "p_disaster": "disaster",
-    "p_no_winner": "nobody",
-}  # a metric, and its name in an outcome
-
-
 @oracles.metrics.register(Race)
 def metrics(race: Race, x: Profile) -> Record:
     """Return the arrays that are stored with every result.
@@ -148,100 +141,78 @@ def metrics(race: Race, x: Profile) -> Record:
     win that ends the race is safe. An infinite horizon has ``period_win_probability``, that of a win in a
     period, and ``expected_periods``.
     """
-    arrays = _arrays(race, x)
-    found = {name: (dims, np.asarray(arrays[name])) for name, dims in _dims(race).items()}
-    return found | {"identified": (("player", "axis"), _identified(race, arrays))}
+    found = {name: (dims, np.asarray(array)) for name, dims, array in _compiled(race, x)}
+    return found | {"identified": (("player", "axis"), _identified(race, found))}
 
 
 @oracles.traced_metrics.register(Race)
-def _(race: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+def traced_metrics(race: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
     """Return the same as arrays that JAX can trace, without ``identified``."""
-    found = _values(race, x)
-    return {name: (dims, found[name]) for name, dims in _dims(race).items()}
-
-
-@eqx.filter_jit
-def _arrays(race: Race, x: Profile) -> dict[str, Array]:
-    found = _values(race, x)
-    return {name: found[name] for name in _dims(race)}
-
-
-def _dims(race: Race) -> dict[str, tuple[str, ...]]:
-    """Return the names of the metrics and their dimensions."""
-    several = race.periods > 1
-    each = ("period", "player") if several else ("player",)
-    found: dict[str, tuple[str, ...]] = dict.fromkeys(
-        (*race.columns, "performance", "technology_safety", "win_probability", "p_safe_given_win", "cost"),
-        each,
-    )
-    found |= dict.fromkeys((*SUMS, "revenue"), ())
+    outcome, paid, stocks = race.periodic(x)
+    alive = jnp.append(1.0, jnp.cumprod(race.p_continue(outcome)))
+    reached = alive[:-1]
+    total = jnp.maximum(jnp.sum(reached), 1e-300)
+    rows, several = race.schedule(x), race.periods > 1
+    by_player = {name: rows[..., k] for k, name in enumerate(race.columns)}
+    by_player |= {"performance": jnp.exp(outcome.log_p), "technology_safety": outcome.sigma}
+    by_player |= {"win_probability": outcome.q, "p_safe_given_win": outcome.S}
+    by_player["cost"] = outcome.cost + outcome.u - paid
+    sums = {"p_safe": outcome.safe, "p_disaster": outcome.disaster, "p_no_winner": outcome.nobody}
+    means = {name: jnp.sum(reached * array) / total for name, array in sums.items()}
+    means["revenue"] = jnp.sum(reached * _revenue(race, rows, outcome)) / total
+    found: dict[str, tuple[tuple[str, ...], Array]]
+    if not several:
+        found = {name: (("player",), array[0]) for name, array in by_player.items()}
+    else:
+        found = {name: (("period", "player"), array) for name, array in by_player.items()}
+    found |= {name: ((), mean) for name, mean in means.items()}
     if several:
-        found["period_payoff"] = each
-        found |= {f"period_{name}": ("period",) for name in SUMS}
-        found["alive"] = ("stage",)
-        found |= dict.fromkeys(("safety_stock", "performance_stock"), ("stage", "player"))
+        found["period_payoff"] = ("period", "player"), paid
+        found |= {f"period_{name}": (("period",), array) for name, array in sums.items()}
+        found["alive"] = ("stage",), alive
+        found["safety_stock"] = ("stage", "player"), stocks[:, 0]
+        found["performance_stock"] = ("stage", "player"), stocks[:, 1]
     if race.end_on == "win" and (several or race.infinite_horizon):
-        found["p_safe_last_win"] = ()
-    if race.infinite_horizon and race.end_on == "win":
-        found |= dict.fromkeys(("period_win_probability", "expected_periods"), ())
+        wins = jnp.sum(reached * (1 - outcome.nobody))
+        last = jnp.sum(reached * outcome.safe) / jnp.where(wins > 0, wins, 1.0)
+        found["p_safe_last_win"] = (), last
+        if race.infinite_horizon:
+            p_win = 1 - outcome.nobody[0]
+            found |= {"period_win_probability": ((), p_win), "expected_periods": ((), 1 / p_win)}
     return found
 
 
-def _values(race: Race, x: Profile) -> dict[str, Any]:
-    outcome, paid, stocks = race.periodic(x)
-    p_continue = race.p_continue(outcome)
-    alive = jnp.append(1.0, jnp.cumprod(p_continue))
-    reached = alive[:-1]
-    rows = race.schedule(x)
-    found: dict[str, Any] = {name: rows[..., k] for k, name in enumerate(race.columns)}
-    found |= {"performance": jnp.exp(outcome.log_p), "technology_safety": outcome.sigma}
-    found |= {"win_probability": outcome.q, "p_safe_given_win": outcome.S}
-    found["cost"] = outcome.cost + outcome.u - paid
-    if race.periods == 1:
-        found = {name: array[0] for name, array in found.items()}
-    total = jnp.maximum(jnp.sum(reached), 1e-300)
-    for name, own in SUMS.items():
-        each = getattr(outcome, own)
-        found[f"period_{name}"] = each
-        found[name] = jnp.sum(reached * each) / total
-    found["revenue"] = jnp.sum(reached * _revenue(race, rows, outcome)) / total
-    wins = jnp.sum(reached * (1 - outcome.nobody))
-    return found | {
-        "period_payoff": paid,
-        "alive": alive,
-        "safety_stock": stocks[:, 0],
-        "performance_stock": stocks[:, 1],
-        "p_safe_last_win": jnp.sum(reached * outcome.safe) / jnp.where(wins > 0, wins, 1.0),
-        "period_win_probability": 1 - outcome.nobody[0],
-        "expected_periods": 1 / (1 - outcome.nobody[0]),
-    }
+@eqx.filter_jit
+def _compiled(race: Race, x: Profile) -> tuple[tuple[str, tuple[str, ...], Array], ...]:
+    # no table: a compiled program sorts its keys
+    return tuple((name, *entry) for name, entry in traced_metrics(race, x).items())
 
 
-def _revenue(race: Race, rows: Array, outcome: Any) -> Array:
+def _revenue(race: Race, rows: Array, outcome: Outcome) -> Array:
     """Return taxes and expected liabilities less subsidies, ``[period]``."""
     numbers = race.numbers
     inputs = numbers["performance_tax"] * rows[..., 1] - numbers["safety_subsidy"] * rows[..., 0]
     return jnp.sum(inputs + numbers["liability"] * outcome.q * (1 - outcome.S), axis=1)
 
 
-def _identified(race: Race, arrays: dict[str, Array]) -> np.ndarray:
+def _identified(race: Race, found: Record) -> np.ndarray:
     """Return False where a coordinate cannot matter and is not compared, ``[player axis]``.
 
     Such are inputs of periods that are never reached or have no weight, sharing without a lead, and sharing
     in the last period where it is free.
     """
     periods, players = race.periods, race.players
-    found = np.ones((periods, players, len(race.columns)), dtype=bool)
+    matters = np.ones((periods, players, len(race.columns)), dtype=bool)
     if periods > 1:
-        found &= (np.asarray(arrays["alive"])[:-1] > 0)[:, None, None]
-    found &= (np.asarray(race.weights) > 0)[:, :, None]
+        matters &= (found["alive"][1][:-1] > 0)[:, None, None]
+    matters &= (np.asarray(race.weights) > 0)[:, :, None]
     for k, column in enumerate(race.columns[4:], start=4):
-        matters = np.zeros((periods, players), dtype=bool)
+        leads = np.zeros((periods, players), dtype=bool)
         if periods > 1:  # what is shared in the last period comes too late
-            level = np.asarray(arrays[column.replace("sharing", "stock")])[:-2]
-            matters[:-1] = level > level.min(axis=1, keepdims=True)
-        found[..., k] &= matters | (np.asarray(race.numbers[f"{column}_price"]) > 0)
-    return np.asarray(np.moveaxis(found, 1, 0).reshape(players, -1))
+            level = found[column.replace("sharing", "stock")][1][:-2]
+            leads[:-1] = level > level.min(axis=1, keepdims=True)
+        matters[..., k] &= leads | (np.asarray(race.numbers[f"{column}_price"]) > 0)
+    return np.asarray(np.moveaxis(matters, 1, 0).reshape(players, -1))
 
 
 # --- plot data ----------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """One period of a race, in logarithms: production, contest, risk, payoffs, and the technology after it.
 
 Every function takes the period's parameters by name, arrays ``[player]`` of one period, and is plain JAX. The
-names in `CONTESTS`, `RISKS` and `COSTS` stand for functions that custom functions may replace.
+names in `KINDS` stand for functions that custom functions may replace.
 """
 
 from __future__ import annotations
@@ -249,22 +249,15 @@ def penalty(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -
     return numbers["price"] * (xs + xp) + fined
 
 
-CONTESTS = {"ratio": ratio, "logit": logit, "best": best}
-RISKS = {
-    "winner_only": winner_only,
-    "multiplicative": multiplicative,
-    "additive": additive,
-    "mixed": mixed,
+_RULES: dict[str, tuple[Any, ...]] = {
+    "production": (power,),
+    "contest": (ratio, logit, best),
+    "risk": (winner_only, multiplicative, additive, mixed),
+    "cost": (linear, quadratic, certification, relative_certification, penalty),
 }
-COSTS = {
-    "linear": linear,
-    "quadratic": quadratic,
-    "certification": certification,
-    "relative_certification": relative_certification,
-    "penalty": penalty,
-}
-BUILT_IN = frozenset((power, *CONTESTS.values(), *RISKS.values(), *COSTS.values()))
-SPILLOVERS = ("sum", "max", "union")
+KINDS = {part: {rule.__name__: rule for rule in rules} for part, rules in _RULES.items()}
+"""The built-in functions by part and kind; the name of a kind is that of its function."""
+BUILT_IN = frozenset(rule for rules in _RULES.values() for rule in rules)
 
 
 # --- technology over periods: investment, depreciation and sharing -----------------------------------------
@@ -291,7 +284,7 @@ def next_productivity(
     depreciation : Array
         The fraction lost per period, ``[player]``.
     spillover : str
-        One of `SPILLOVERS`; see `received`.
+        ``sum``, ``max`` or ``union``; see `received`.
     """
     after = (1 - depreciation) * stock + invested
     return after if given is None else after + received(stock, given, spillover)
@@ -310,7 +303,7 @@ def received(
     Examples
     --------
     >>> stock, given = jnp.array([10.0, 9.0, 2.0]), jnp.array([0.9, 0.9, 0.5])
-    >>> [received(stock, given, rule).round(2).tolist() for rule in SPILLOVERS]
+    >>> [received(stock, given, rule).round(2).tolist() for rule in ("sum", "max", "union")]
     [[0.0, 0.9, 13.5], [0.0, 0.9, 7.2], [0.0, 0.9, 7.83]]
     """
     lead = jnp.maximum(stock[None, :] - stock[:, None], 0.0)

@@ -117,11 +117,8 @@ def bound(problem: Problem, idle: float, scale: float) -> tuple[float, float]:
             found = max(found, float(np.max(roof[~open_], initial=-np.inf)))
             boxes, roof, seen = boxes[open_], roof[open_], seen + len(boxes)
             middle = boxes.mean(axis=1)
-            if (
-                not len(boxes)
-                or seen > MAX_BOXES
-                or np.any((middle <= boxes[:, 0]) | (middle >= boxes[:, 1]))
-            ):
+            narrow = (middle <= boxes[:, 0]) | (middle >= boxes[:, 1])  # too narrow to be halved
+            if not len(boxes) or seen > MAX_BOXES or narrow.any():
                 break
             left, right = boxes.copy(), boxes.copy()
             left[:, 1] = right[:, 0] = middle
@@ -130,9 +127,7 @@ def bound(problem: Problem, idle: float, scale: float) -> tuple[float, float]:
 
 
 def best_inputs(problem: Problem, idle: float, near: float) -> tuple[float, float, float]:
-    """Return the best ``ln xs`` and ``ln xp`` around ``ln xp = near``, and their payoff.
-
-    Idling if that pays more.
+    """Return the best ``ln xs`` and ``ln xp`` around ``ln xp = near``, or of idling, and their payoff.
 
     Successively finer lines, and at the end the root of the slope.
     """
@@ -192,8 +187,8 @@ def _near_nothing(problem: Problem, log_xp: float) -> float:
     gain = affine(problem.safe_win, p) * chance + affine(problem.safe_loss, p) * rest
     best = np.maximum(gain.high, 0.0)  # safe at no cost
     if problem.theta == 0:
-        z = _log_odds(problem, gain.high, 0.0)[0]
-        best = _safe_gain(problem, np.maximum(gain.high, 0.0), z + 1e-9)
+        z, _ = _log_odds(problem, gain.high, 0.0)
+        best = _safe_gain(problem, best, z + 1e-9)
     elif not np.isfinite(problem.log_a):
         best = np.zeros(1)
     ends = [affine(problem.lose, p).high * (1 - q) + affine(problem.win, p).high * q for q in chance]
