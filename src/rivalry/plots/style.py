@@ -12,7 +12,7 @@ from functools import wraps
 from inspect import signature
 from io import BytesIO
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol, runtime_checkable
 
 import numpy as np
 from matplotlib import rc_context
@@ -113,6 +113,7 @@ def canvas(ax: Axes | None) -> Iterator[Axes]:
         yield ax
 
 
+@runtime_checkable
 class Chart(Protocol[Options]):
     """A plot as it is called: labelled data, axes or none for those of a new figure, and options."""
 
