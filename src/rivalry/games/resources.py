@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.registry import near
 from rivalry.core.space import simplex_lattice
-from rivalry.core.validate import limit
+from rivalry.core.validate import check_word, limit, near, number_of, whole_number
 from rivalry.games.formula import coordinate_values, coordinates, parse
 
 BIMODAL = {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.1]}
@@ -110,8 +109,7 @@ def _mesh(rest: Mapping[str, Any], corners: int) -> np.ndarray:
     """Return the lattice with ``2^m`` steps per edge."""
     (given,) = optional(rest, "resource_points", "m")
     m = {2: 6, 3: 4, 4: 3}.get(corners, 2) if given is None else given
-    if isinstance(m, bool) or not isinstance(m, int | np.integer) or not 0 <= m <= 10:
-        raise ValueError(f"resource_points.m: {m!r} must be a whole number in 0..10")
+    number_of("resource_points.m", m, 11)
     steps = 2 ** int(m)
     limit("resource_points.m", comb(steps + corners - 1, corners - 1), corners)
     return np.asarray(simplex_lattice(corners, steps)[::-1] / steps)  # ascending in the first corner
@@ -376,7 +374,7 @@ def _linspace(rest: Mapping[str, Any], axes: int) -> np.ndarray:
     start, stop, num = required(rest, "resource_points", "start", "stop", "num")
     if axes != 1:
         raise ValueError(f"resource_points: linspace is for an interval, not for {axes} axes; use grid")
-    count = _count(num, "resource_points.num")
+    count = whole_number("resource_points.num", num, 2)
     limit("resource_points.num", count)
     return np.linspace(float(start), float(stop), count)[:, None]
 
@@ -392,7 +390,7 @@ def _grid(rest: Mapping[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndar
         raise ValueError(
             f"resource_points.num: {len(counts)} numbers for {len(edges)} axes; must be one per axis"
         )
-    counts = [_count(count, f"resource_points.num[{axis}]") for axis, count in enumerate(counts)]
+    counts = [whole_number(f"resource_points.num[{axis}]", count, 2) for axis, count in enumerate(counts)]
     limit("resource_points.num", *counts)
     lines = [np.linspace(low, high, count) for (low, high), count in zip(edges, counts, strict=True)]
     # "ij" with the axes reversed makes the first coordinate the fastest
@@ -400,19 +398,12 @@ def _grid(rest: Mapping[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndar
     return np.stack([part.ravel() for part in mesh[::-1]], axis=-1)
 
 
-def _count(num: object, name: str) -> int:
-    if isinstance(num, bool) or not isinstance(num, int | np.integer) or num < 2:
-        raise ValueError(f"{name}: {num!r} must be a whole number of at least 2")
-    return int(num)
-
-
 def kind_of(spec: Mapping[str, Any], name: str, kinds: Collection[str]) -> tuple[str, dict[str, Any]]:
     """Return the ``kind`` of a table, and its other keys. Raises `ValueError` for an unknown kind."""
     rest = dict(spec)
     kind = rest.pop("kind", None)
-    if kind not in kinds:
-        raise ValueError(f"{name}.kind: {kind!r} is unknown; {near(str(kind), kinds)}")
-    return kind, rest
+    check_word(f"{name}.kind", kind, kinds)
+    return str(kind), rest
 
 
 def optional(rest: Mapping[str, Any], name: str, *keys: str) -> list[Any]:

@@ -16,6 +16,7 @@ from jaxtyping import Array
 
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.space import Box
+from rivalry.core.validate import whole_number
 from rivalry.games.influencer.deviations import own_gradients
 from rivalry.games.influencer.inputs import Domain
 from rivalry.games.influencer.model import InfluencerGame
@@ -177,8 +178,8 @@ class GaussRule(NamedTuple):
         tolerance = TOLERANCE if given is None else given
         if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 < tolerance < 1:
             raise ValueError(f"resource_points.tolerance: {tolerance!r} must be above 0 and below 1")
-        if fixed is not None and (isinstance(fixed, bool) or not isinstance(fixed, int) or fixed < 2):
-            raise ValueError(f"resource_points.nodes: {fixed!r} must be a whole number of at least 2")
+        if fixed is not None:
+            whole_number("resource_points.nodes", fixed, 2)
         if isinstance(density, str):
             density = named_resource(density, space.axes)
             density = WORDS[density] if isinstance(density, str) else density

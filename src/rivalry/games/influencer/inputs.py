@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.jax import jax, jnp, put
+from rivalry.core.validate import number_of, whole_number
 from rivalry.games.formula import Formula, coordinate_values, coordinates, parse
 from rivalry.games.influencer.kernels import (
     Blotto,
@@ -97,10 +98,7 @@ def domain_of(given: Mapping[str, Any]) -> Domain:
         return Domain("interval" if len(edges) == 1 else "box", edges)
     if bounds is not None:
         raise ValueError("bounds: a simplex has none; its coordinates are at least 0 and sum to 1")
-    count = 3 if corners is None else corners
-    if count < 2:
-        raise ValueError(f"corners: {corners!r} must be a whole number of at least 2")
-    return Domain("simplex", [[0.0, 1.0]] * int(count))
+    return Domain("simplex", [[0.0, 1.0]] * whole_number("corners", 3 if corners is None else corners, 2))
 
 
 def _edges(space: str, bounds: object) -> list[list[float]]:
@@ -134,9 +132,7 @@ def players_of(given: Mapping[str, Any]) -> int:
             counts[f"parameters.{name}"] = len(value)
     players = given["players"]
     if players is not None:
-        if players < 2:
-            raise ValueError(f"players: {players!r} must be a whole number of at least 2")
-        counts = {"players": int(players)} | counts
+        counts = {"players": whole_number("players", players, 2)} | counts
     if len(set(counts.values())) > 1:
         (first, count), (other, differs) = next(
             (a, b) for a in counts.items() for b in counts.items() if a[1] != b[1]
@@ -239,9 +235,7 @@ def kernel_of(given: Mapping[str, Any], players: int, points: np.ndarray, domain
 
 def _dirichlet(given: Mapping[str, Any], players: int, points: np.ndarray) -> Dirichlet:
     corner = 0 if given["reference_corner"] is None else given["reference_corner"]
-    corners = points.shape[1]
-    if not 0 <= corner < corners:
-        raise ValueError(f"reference_corner: {corner!r} must be a whole number in 0..{corners - 1}")
+    number_of("reference_corner", corner, points.shape[1])
     edge = np.argwhere(points <= 0)
     if edge.size:
         point, axis = edge[0]

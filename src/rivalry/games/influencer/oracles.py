@@ -13,9 +13,9 @@ from jaxtyping import Array, Float
 from rivalry.core import oracles
 from rivalry.core.certify import best_reply
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.registry import near
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
+from rivalry.core.validate import near
 from rivalry.games.influencer import blotto
 from rivalry.games.influencer.closed_forms import known_threshold
 from rivalry.games.influencer.deviations import (

@@ -12,8 +12,8 @@ import numpy as np
 from rivalry.core.certify import payoffs
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import best_response, discontinuity, metrics, payoff_scale
-from rivalry.core.registry import near
 from rivalry.core.results import Record
+from rivalry.core.validate import check_word
 from rivalry.games.market import closed_forms
 from rivalry.games.market.best_response import StagedMarket, StageResponses, everyone, whole_market
 from rivalry.games.market.model import INTERCEPT, Market
@@ -68,8 +68,7 @@ def benchmark(game: Market | StagedMarket, name: str) -> Benchmark:
     >>> found.q.tolist(), found.profit.tolist()
     ([22.5, 22.5], [1012.5, 1012.5])
     """
-    if name not in FOUND:
-        raise ValueError(f"benchmark: {name!r} is unknown; {near(name, FOUND)}")
+    check_word("benchmark", name, FOUND)
     market = whole_market(game)
     if market.shock is None or not market.shock.observed:
         return _evaluate(market, *FOUND[name](market))

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from rivalry.core.annotations import Symbol
 from rivalry.core.jax import put
 from rivalry.core.space import Box
-from rivalry.core.validate import checked, limit
+from rivalry.core.validate import checked, limit, whole_number
 from rivalry.games.market.best_response import StagedMarket, staged_market
 from rivalry.games.market.closed_forms import beyond
 from rivalry.games.market.model import RULES, Accounts, Dynamics, Market, Rule, shock_of
@@ -241,9 +241,7 @@ def refusal(name: str, value: float) -> str:
 def _players_of(given: Mapping[str, Any]) -> int:
     """Return the number of firms: as given, by a list or the stages, or 2. Raises `ValueError`."""
     if given["players"] is not None:
-        if given["players"] < 1:
-            raise ValueError(f"players: {given['players']} must be a whole number, at least 1")
-        return int(given["players"])
+        return whole_number("players", given["players"], 1)
     stages = given["stages"]
     for name, value in given.items():
         if name != "stages" and isinstance(value, list | tuple | np.ndarray) and np.ndim(value):

@@ -11,9 +11,8 @@ from jaxtyping import Array, Bool, Float
 
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import at_home
-from rivalry.core.registry import near
 from rivalry.core.space import Box, Profile
-from rivalry.core.validate import limit
+from rivalry.core.validate import check_word, limit, whole_number
 
 Numbers = dict[str, Array]
 
@@ -178,9 +177,7 @@ def shock_of(table: Any, observed: bool) -> Shock | None:
         if observed:
             raise ValueError("shock_observed: there is no shock to observe; give one, or leave this out")
         return None
-    if not isinstance(table, Mapping) or table.get("kind") not in SHOCKS:
-        kind = table.get("kind") if isinstance(table, Mapping) else table
-        raise ValueError(f"shock.kind: {kind!r} is unknown; {near(str(kind), SHOCKS)}")
+    check_word("shock.kind", table.get("kind"), SHOCKS)
     kind = table["kind"]
     for key in table:
         if key not in (*SHOCKS[kind], "kind"):
@@ -220,8 +217,7 @@ def _markov(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 
 def _ar1(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     rho, sd, count = table["rho"], table["sd"], table["count"]
-    if not (isinstance(count, int) and not isinstance(count, bool) and count >= 2):
-        raise ValueError(f"shock.count: {count!r} must be a whole number of at least 2")
+    whole_number("shock.count", count, 2)
     limit("shock.count", count, count)
     if not -1 < rho < 1:
         raise ValueError(f"shock.rho: {rho!r} must be above -1 and below 1")

@@ -11,8 +11,8 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.registry import near
 from rivalry.core.space import Box, Profile
+from rivalry.core.validate import check_word, whole_number
 from rivalry.games.market.best_response import StagedMarket, whole_market
 from rivalry.games.market.closed_forms import beyond
 from rivalry.games.market.model import INTERCEPT, Market, clear
@@ -309,10 +309,9 @@ def market_play(market: Market, periods: int | None = None, observation: str = "
     ValueError
         For unknown words, ``price`` with several goods, and ``periods`` below 1.
     """
-    if periods is not None and periods < 1:
-        raise ValueError(f"periods: {periods!r} must be a whole number, at least 1")
-    if observation not in OBSERVATIONS:
-        raise ValueError(f"observation: {observation!r} is unknown; {near(observation, OBSERVATIONS)}")
+    if periods is not None:
+        whole_number("periods", periods, 1)
+    check_word("observation", observation, OBSERVATIONS)
     if observation == "price" and not market.rule.homogeneous:
         raise ValueError("observation: 'price' is that of one good; with several take 'last_p'")
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
@@ -396,8 +395,7 @@ def simulate(
     ([32.5, 32.5, 32.5], [1012.5, 506.25])
     """
     whole = whole_market(market)
-    if runs < 1:
-        raise ValueError(f"runs: {runs!r} must be a whole number, at least 1")
+    whole_number("runs", runs, 1)
     game = market_play(whole, periods, observation)
     rule = policy if callable(policy) else None
     rows = np.zeros((periods, 0)) if callable(policy) else _rows(game, policy, periods)

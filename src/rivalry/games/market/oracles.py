@@ -13,6 +13,7 @@ from jaxtyping import Array
 
 from rivalry.core import oracles
 from rivalry.core.certify import payoffs
+from rivalry.core.dispatch import forward
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile
@@ -215,20 +216,16 @@ def _(game: StagedMarket, count: int) -> list[np.ndarray]:
     return [every[firm] for firm in game.market.stages[0]]
 
 
-def _of_whole_market(oracle: oracles.Oracle[..., Any], game: StagedMarket, *args: Any, **kwargs: Any) -> Any:
-    return oracle(game.market, *args, **kwargs)
-
-
 # A staged market is played, tabulated and valued as the whole market.
-for _oracle in (
+forward(
+    StagedMarket,
     oracles.to_markov,
     oracles.to_linear_quadratic,
     oracles.outside_linear,
     oracles.to_adjustment_tables,
     oracles.profit_gain_bounds,
     oracles.discounting_channels,
-):
-    _oracle.register(StagedMarket)(partial(_of_whole_market, _oracle))
+)
 
 
 # --- plot data ----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rivalry.core.registry import near
+from rivalry.core.validate import check_word
 
 SHIFT = {"period0": 0.0, "mid": 0.5, "end": 1.0}
 """The time of a cash flow within its period."""
@@ -85,8 +85,9 @@ def valuation(
     """
     flows = _flows(cash_flows)
     rate, grows = np.asarray(gamma, dtype=float), np.asarray(growth, dtype=float)
-    shift = SHIFT[_known("convention", convention, tuple(SHIFT))]
-    _known("terminal", terminal, TERMINALS)
+    check_word("convention", convention, SHIFT)
+    check_word("terminal", terminal, TERMINALS)
+    shift = SHIFT[convention]
     grows = np.zeros(()) if terminal == "perpetuity" else grows
     infinite = terminal in ("gordon", "perpetuity")
     check_rates(rate, grows, infinite_horizon=infinite)
@@ -149,9 +150,9 @@ def perpetuity(profit: ArrayLike, gamma: ArrayLike, convention: str = "period0")
     >>> perpetuity(1012.5, 0.95).round(6).tolist(), perpetuity(1012.5, 0.95, "end").round(6).tolist()
     (20250.0, 19237.5)
     """
-    shift = SHIFT[_known("convention", convention, tuple(SHIFT))]
+    check_word("convention", convention, SHIFT)
     check_rates(gamma, infinite_horizon=True)
-    return np.asarray(np.asarray(profit, dtype=float) * continuation_factor(gamma, 0.0, shift))
+    return np.asarray(np.asarray(profit, dtype=float) * continuation_factor(gamma, 0.0, SHIFT[convention]))
 
 
 def lasting(
@@ -344,12 +345,6 @@ def _flows(cash_flows: ArrayLike) -> np.ndarray:
     if found.ndim < 1 or not found.shape[-1] or not np.all(np.isfinite(found)):
         raise ValueError(f"cash_flows: shape {found.shape} must be [.. period] of finite numbers")
     return found
-
-
-def _known(name: str, value: str, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise ValueError(f"{name}: {value!r} is unknown; {near(value, known)}")
-    return value
 
 
 def _check_last(base: np.ndarray, terminal: str, strict: bool) -> None:
