@@ -140,11 +140,10 @@ class StageResponses(eqx.Module):
 
 def has_linear_responses(game: Any) -> bool:
     """Return whether the last stage responds exactly: quantities, linear demand, no fixed costs."""
-    if not isinstance(game, Market) or game.rule.choice != "quantity":
+    if not isinstance(game, Market) or game.shock is not None:
         return False
-    if game.rule.demand not in ("linear", "differentiated"):
-        return False
-    return game.shock is None and not discontinuity(game)
+    linear = game.rule in (("linear", "quantity"), ("differentiated", "quantity"))
+    return linear and not discontinuity(game)
 
 
 def _outputs(market: Market, rest: Array, firms: tuple[int, ...]) -> Float[Array, "firm"]:

@@ -282,14 +282,8 @@ class MarketPlay(eqx.Module):
         return still.at[:, 0].set(standing.choice)
 
 
-@oracles.active_players.register(MarketPlay)
-def _(game: MarketPlay, state: PlayState) -> Bool[Array, "player"]:
-    return game.active_players(state)
-
-
-@oracles.present_players.register(MarketPlay)
-def _(game: MarketPlay, state: PlayState) -> Bool[Array, "player"]:
-    return state.standing.active
+oracles.active_players.register(MarketPlay)(MarketPlay.active_players)
+oracles.present_players.register(MarketPlay)(lambda game, state: state.standing.active)
 
 
 def market_play(market: Market, periods: int | None = None, observation: str = "last_q") -> MarketPlay:
