@@ -11,13 +11,7 @@ import numpy as np
 from rivalry.core.dispatch import oracle, unknown
 from rivalry.core.game import Game, payoff_against, scale
 from rivalry.core.jax import compiled, is_jax_array, jax, jnp, put
-from rivalry.core.oracles import (
-    Response,
-    best_response,
-    payoff_bound,
-    proved_response,
-    search_points,
-)
+from rivalry.core.oracles import Response, best_response, payoff_bound, proved_response, search_points
 from rivalry.core.plain import registered
 from rivalry.core.reparametrisation import curved, flattened
 from rivalry.core.results import COVERAGES, ROUNDING, Certificate, Rounding

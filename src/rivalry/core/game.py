@@ -42,11 +42,9 @@ class Game(Protocol):
     @property
     def space(self) -> Space:
         """The strategy space of all players."""
-        ...
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return each player's payoff at the profile ``x``."""
-        ...
 
 
 @runtime_checkable
@@ -61,11 +59,9 @@ class MarkovGame(Protocol):
     @property
     def space(self) -> Space:
         """The strategy space in every state."""
-        ...
 
     def reset(self, key: PRNGKeyArray) -> State:
         """Return the initial state; the key is consumed."""
-        ...
 
     def step(
         self, state: State, x: Profile, key: PRNGKeyArray
@@ -74,11 +70,9 @@ class MarkovGame(Protocol):
 
         The key is consumed.
         """
-        ...
 
     def observe(self, state: State) -> Float[Array, "player feature"]:
         """Return each player's observation."""
-        ...
 
 
 @runtime_checkable
@@ -94,26 +88,21 @@ class PopulationGame(Protocol):
     @property
     def space(self) -> Space:
         """Policies ``[state action]``: in every state a `Simplex` over its legal actions."""
-        ...
 
     discount: Float[Array, "state"]
     legal: Bool[Array, "state action"]
 
     def environment(self, mu: Float[Array, "state"], pi: Float[Array, "state action"]) -> Env:
         """Return all that one agent's payoffs and transitions depend on, besides its own state and action."""
-        ...
 
     def reward(self, env: Env) -> Float[Array, "state action"]:
         """Return the expected reward of every state and action."""
-        ...
 
     def expect(self, env: Env) -> Callable[[Values], Float[Array, "state action"]]:
         """Return the map from values ``v`` of next states to ``E[v(next)]``."""
-        ...
 
     def balance(self, env: Env, mu: Float[Array, "state"], pi: Float[Array, "state action"]) -> Env:
         """Return a residual that is zero where ``mu`` and ``pi`` generate the environment."""
-        ...
 
 
 @runtime_checkable
@@ -126,11 +115,9 @@ class AgentGame(Protocol):
 
     def world(self) -> Any:
         """Return the tuple that kernels take."""
-        ...
 
     def static_metrics(self) -> Record:
         """Return named arrays to store with every result, ``{name: (dimensions, array)}``."""
-        ...
 
 
 Playable = Game | MarkovGame | PopulationGame

@@ -60,11 +60,9 @@ class Method(Protocol):
 
     def init(self, game: Any, start: Profile, key: PRNGKeyArray) -> State:
         """The state before the first step; the key is consumed."""
-        ...
 
     def step(self, game: Any, state: State, key: PRNGKeyArray) -> State:
         """One step; the key is consumed."""
-        ...
 
 
 class BaseMethod(Tree, ABC):
@@ -172,11 +170,9 @@ class Learner(Protocol):
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Any:
         """The session: every array of the run by name, random state included."""
-        ...
 
     def advance(self, world: Any, session: Any, steps: int) -> int:
         """Up to ``steps`` steps in place; returns the steps done, 0 when finished."""
-        ...
 
     def read(self, world: Any, session: Any) -> Record:
         """Draws nothing: ``profile``, optionally ``status``, ``end_state``, measures and histories.
@@ -185,7 +181,6 @@ class Learner(Protocol):
         is of another form, a policy ``[player state action]``, `read` answers those too, the certificate as
         its `Certificate.record`.
         """
-        ...
 
 
 class BaseLearner(Tree, ABC):

@@ -61,7 +61,8 @@ LARGE = 2**30  # bytes of a variable above which its padding is limited
 SPARSE = 1000  # the most padded bytes per stored byte of a large variable
 
 # What a cell stores: name -> (dimensions, array). xarray takes such pairs unchanged.
-Record = dict[str, tuple[tuple[str, ...], np.ndarray]]
+Variable = tuple[tuple[str, ...], np.ndarray]
+Record = dict[str, Variable]
 
 
 class Certificate(NamedTuple):
@@ -366,7 +367,7 @@ def collect(
             held = [(at, (dims, a.astype(float) if a.dtype.kind == "b" else a)) for at, (dims, a) in held]
             attributes[name] = TRUTH
         dims, whole = _gathered(name, held, lengths)
-        variables[name] = (_renamed(name, dims, whole.shape[len(lead) :], variables, lead), whole)
+        variables[name] = (_renamed(name, dims, whole, variables, lead), whole)
     known = {name: (*value, attributes.get(name, {})) for name, value in variables.items()}
     return xr.Dataset(known, coords=coordinates)
 
@@ -412,9 +413,9 @@ def unstacked(record: Record, lead: int) -> list[Record]:
 
 def _gathered(
     name: str,
-    held: Sequence[tuple[tuple[int, ...], tuple[tuple[str, ...], np.ndarray]]],
+    held: Sequence[tuple[tuple[int, ...], Variable]],
     lengths: tuple[int, ...],
-) -> tuple[tuple[str, ...], np.ndarray]:
+) -> Variable:
     """Return the other dimensions, and one padded array with the leading ``lengths``."""
     dims, arrays = _aligned(name, [value for _, value in held])
     shape = tuple(max(sizes) for sizes in zip(*(array.shape for array in arrays), strict=True))
@@ -430,9 +431,7 @@ def _gathered(
     return dims, whole
 
 
-def _aligned(
-    name: str, values: Sequence[tuple[tuple[str, ...], np.ndarray]]
-) -> tuple[tuple[str, ...], list[np.ndarray]]:
+def _aligned(name: str, values: Sequence[Variable]) -> tuple[tuple[str, ...], list[np.ndarray]]:
     """Return dimensions that all ``values`` fit, and the arrays reshaped to these."""
     # "seat" counts followers too; where some cells have it, the players of the others are seats
     if any("seat" in own for own, _ in values):
@@ -448,19 +447,12 @@ def _aligned(
 
 
 def _renamed(
-    name: str,
-    dims: tuple[str, ...],
-    shape: tuple[int, ...],
-    variables: Record,
-    lead: tuple[str, ...],
+    name: str, dims: tuple[str, ...], whole: np.ndarray, variables: Record, lead: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return a variable's dimensions; one whose length differs in another variable gets a separate name."""
     known = {d: n for ds, a in variables.values() for d, n in zip(ds, a.shape, strict=True)}
-    own = tuple(
-        d if known.get(d, n) == n and d not in lead else f"{name}_{d}"
-        for d, n in zip(dims, shape, strict=True)
-    )
-    return lead + own
+    sizes = zip(dims, whole.shape[len(lead) :], strict=True)
+    return lead + tuple(d if known.get(d, n) == n and d not in lead else f"{name}_{d}" for d, n in sizes)
 
 
 def place_key(value: Any) -> Any:

@@ -46,28 +46,22 @@ class Space(Protocol):
     @property
     def shape(self) -> tuple[int, int]:
         """The numbers of players and axes."""
-        ...
 
     @property
     def mask(self) -> Bool[Array, "player axis"]:
         """True where an entry of a profile is a choice, False where it is padding."""
-        ...
 
     def project(self, x: Profile) -> Profile:
         """Return the nearest profile of the space (Euclidean, in the space's own coordinates)."""
-        ...
 
     def sample(self, key: PRNGKeyArray) -> Profile:
         """Return one uniformly drawn profile; the key is consumed."""
-        ...
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
         """Return about ``points`` strategies of one player that cover its space, corners included."""
-        ...
 
     def check(self, x: object, name: str = "start") -> Profile:
         """Return ``x`` as a profile; raise `ValueError` that names the first entry outside the space."""
-        ...
 
 
 def as_profile(x: object, shape: tuple[int, int], name: str) -> np.ndarray:

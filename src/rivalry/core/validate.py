@@ -296,10 +296,7 @@ def limit(name: str, *sizes: int) -> None:
     Traceback (most recent call last):
     ValueError: players: 1000000000 x 100 numbers are too many; must be at most 1e+08 in all
     """
-    total = 1
-    for size in sizes:
-        total *= size
-    if total > ROOM:
+    if math.prod(sizes) > ROOM:
         product = " x ".join(str(size) if size < 10**15 else f"{size:.3g}" for size in sizes)
         raise ValueError(f"{name}: {product} numbers are too many; must be at most {ROOM:.0e} in all")
 

@@ -48,14 +48,24 @@ class Views(NamedTuple):
 class AgentsEnv(Unrendered, ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[misc]
     """A parallel environment of agents ``agent_0``, ``agent_1``, .. that each choose one of several entries.
 
-    A subclass starts an episode (`_begin`), applies the entries of all agents (`_go`), and returns the
-    features, the number of legal entries per agent and the agents that act (`_report`).
+    A subclass reads the game (`_prepare`), starts an episode (`_begin`), applies the entries of all agents
+    (`_go`), and returns the features, the number of legal entries per agent and the agents that act
+    (`_report`).
     """
 
     metadata = {"name": "rivalry_agents_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
     now: Any  # the kernels' agents; they are changed in place
 
-    def __init__(self, agents: int, views: Views, periods: int, illegal: Illegal) -> None:
+    def __init__(
+        self,
+        game: Any,
+        *,
+        periods: int = PERIODS,
+        illegal: Illegal = "warn",
+        normalize_spaces: bool = False,
+    ) -> None:
+        self.game = game
+        agents, views = self._prepare(normalize_spaces)
         whole_number("periods", periods, 1)
         check_literal("illegal", illegal, Illegal)
         self.views, self.periods, self.illegal = views, periods, illegal
@@ -194,6 +204,10 @@ class AgentsEnv(Unrendered, ParallelEnv[str, dict[str, np.ndarray], int]):  # ty
     def _open(self) -> np.ndarray:
         """Return the number of legal entries per agent; agents that do not act have one."""
         return np.where(self.acting, self.counts, 1)
+
+    def _prepare(self, normalized: bool) -> tuple[int, Views]:
+        """Return the number of agents and the bounds of their observations. Raises `ValueError`."""
+        raise NotImplementedError
 
     def _begin(self, sequence: np.random.SeedSequence) -> None:
         raise NotImplementedError

@@ -11,7 +11,7 @@ from rivalry.core.game import kernel_arrays
 from rivalry.core.registry import near
 from rivalry.economies.kernels.city import bid, desk_of, fresh, no_tallies, ready, rows, take, trips
 from rivalry.economies.kernels.city_learning import entry_counts
-from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal, Views, draw
+from rivalry.envs.agents import AgentsEnv, Views, draw
 from rivalry.tables.kernels.shapes import CityArrays
 
 FEATURES = (
@@ -72,20 +72,11 @@ class CityEnv(AgentsEnv):
 
     metadata = {"name": "rivalry_city_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
 
-    def __init__(
-        self,
-        game: Any,
-        *,
-        periods: int = PERIODS,
-        illegal: Illegal = "warn",
-        normalize_spaces: bool = False,
-    ) -> None:
-        self.city, self.game = city_of(game), game
-        self._map = _map_of(game, self.city)
-        self._desk = desk_of(self.city)
+    def _prepare(self, normalized: bool) -> tuple[int, Views]:
+        self.city = city_of(self.game)
+        self._map, self._desk = _map_of(self.game, self.city), desk_of(self.city)
         entries = max(self.city.most + 1, self.city.options.shape[2])
-        views = Views(*self._map.bounds, entries, normalize_spaces)
-        super().__init__(len(self.city.type_of), views, periods, illegal)
+        return len(self.city.type_of), Views(*self._map.bounds, entries, normalized)
 
     def _begin(self, sequence: np.random.SeedSequence) -> None:
         self.now = fresh(self.city, sequence)

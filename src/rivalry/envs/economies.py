@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.game import kernel_arrays
 from rivalry.economies.kernels.economy import act, fresh, no_tallies
-from rivalry.envs.agents import PERIODS, AgentsEnv, Illegal, Views, draw
+from rivalry.envs.agents import AgentsEnv, Views, draw
 from rivalry.tables.kernels.shapes import Economy
 
 
@@ -41,17 +41,9 @@ class EconomyEnv(AgentsEnv):
 
     metadata = {"name": "rivalry_economy_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
 
-    def __init__(
-        self,
-        game: Any,
-        *,
-        periods: int = PERIODS,
-        illegal: Illegal = "warn",
-        normalize_spaces: bool = False,
-    ) -> None:
-        self.economy, self.game = economy_of(game), game
-        views = _views(self.economy, normalize_spaces)
-        super().__init__(len(self.economy.type_of), views, periods, illegal)
+    def _prepare(self, normalized: bool) -> tuple[int, Views]:
+        self.economy = economy_of(self.game)
+        return len(self.economy.type_of), _views(self.economy, normalized)
 
     def _begin(self, sequence: np.random.SeedSequence) -> None:
         self.now = fresh(self.economy, sequence)

@@ -45,12 +45,9 @@ class Checkpoint(Protocol):
 
     def load(self) -> dict[str, np.ndarray] | None:
         """Return the arrays that were saved last; None if there are none."""
-        ...
 
     def due(self) -> bool:
         """Return whether enough time has passed since the last save."""
-        ...
 
     def save(self, arrays: dict[str, np.ndarray]) -> None:
         """Store the arrays."""
-        ...

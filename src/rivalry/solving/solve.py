@@ -11,15 +11,7 @@ import numpy as np
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.game import Playable, is_population, profile_dims, started
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.method import (
-    STEPS,
-    BaseMethod,
-    Learner,
-    Method,
-    as_learner,
-    read_session,
-    run_session,
-)
+from rivalry.core.method import STEPS, BaseMethod, Learner, Method, as_learner, read_session, run_session
 from rivalry.core.plain import registered
 from rivalry.core.results import Record, Solution, dataset
 from rivalry.core.validate import check, whole_number

@@ -9,7 +9,7 @@ import numpy as np
 from rivalry.core.validate import whole_number
 from rivalry.tables.gaps import replies
 from rivalry.tables.greedy_play import check_player
-from rivalry.tables.history import Cycles, Whole, by_chance, checked_sessions, whole_states
+from rivalry.tables.history import Cycles, Whole, by_chance, check_cycles, checked_sessions, whole_states
 from rivalry.tables.kernels.shapes import FiniteGame
 
 TIE = 1e-12  # of the largest payoff: gains below this are rounding
@@ -116,7 +116,10 @@ def deviations(
     if by_chance(tables):
         raise ValueError("game: nature chooses by chance; a deviation test needs a cycle to depart from")
     whole, given = whole_states(tables), checked_sessions(tables, policies)
-    _check(tables, given, cycles, player, periods, horizon)
+    check_player(tables, player)
+    check_cycles(cycles, given)
+    whole_number("periods", periods, 1)
+    whole_number("horizon", horizon, 1)
     shown = _levels(tables, levels)
     value = replies(tables, given, player, gamma).own
     forced = _forced(tables, whole, given, player, action)
@@ -158,16 +161,6 @@ def _forced(
     if isinstance(action, str | bool) or not 0 <= action < size:
         raise ValueError(f"action: {action!r} must be 'static_best' or a whole number in 0..{size - 1}")
     return np.full((len(policies), whole.size), action, dtype=np.int64)
-
-
-def _check(
-    tables: FiniteGame, policies: np.ndarray, cycles: Cycles, player: int, periods: int, horizon: int
-) -> None:
-    check_player(tables, player)
-    whole_number("periods", periods, 1)
-    whole_number("horizon", horizon, 1)
-    if len(cycles.state) != len(policies):
-        raise ValueError(f"cycles: of {len(cycles.state)} sessions; must be of {len(policies)}, as policies")
 
 
 def _levels(tables: FiniteGame, levels: object) -> np.ndarray:

@@ -7,7 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.tables.greedy_play import check_player
-from rivalry.tables.history import Cycles, Whole, checked_sessions, seen_slots, whole_states
+from rivalry.tables.history import (
+    Cycles,
+    Whole,
+    check_cycles,
+    checked_sessions,
+    seen_slots,
+    whole_states,
+)
 from rivalry.tables.kernels.shapes import FiniteGame
 
 TIE = 1e-13  # of the largest possible value: another action must pay more than the current one by this
@@ -126,8 +133,8 @@ def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | N
     [[0.333333, 0.333333]]
     """
     whole, given = whole_states(tables), checked_sessions(tables, policies)
-    if cycles is not None and len(cycles.state) != len(given):
-        raise ValueError(f"cycles: of {len(cycles.state)} sessions; must be of {len(given)}, as policies")
+    if cycles is not None:
+        check_cycles(cycles, given)
     players = len(tables.sizes)
     rates = np.broadcast_to(np.asarray(gamma, dtype=float), (players,))
     found = [

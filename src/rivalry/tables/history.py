@@ -228,6 +228,12 @@ def checked_sessions(tables: FiniteGame, policies: object) -> np.ndarray:
     return np.array(found, dtype=np.int64, order="C")
 
 
+def check_cycles(cycles: Cycles, policies: np.ndarray) -> None:
+    """Raise `ValueError` unless there is one cycle per session of ``policies [session player state]``."""
+    if len(cycles.state) != len(policies):
+        raise ValueError(f"cycles: of {len(cycles.state)} sessions; must be of {len(policies)}, as policies")
+
+
 def by_chance(tables: FiniteGame) -> bool:
     """Return whether nature is stochastic."""
     return bool(tables.next_nature.shape[2] > 1)

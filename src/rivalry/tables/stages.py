@@ -99,7 +99,13 @@ def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequenc
         first = order.index(stage[0])
         kept = kept & _stable(pays, kept, order, list(stage), first, tie)
         missing += int((~kept.any(axis=tuple(range(first, kept.ndim)))).sum())
-    return _staged(pays, kept if missing == 0 else np.zeros_like(kept), order, missing)
+    kept &= missing == 0
+    found = np.argwhere(kept)
+    outcomes = np.zeros_like(found)
+    outcomes[:, order] = found
+    values = pays[:, kept].T
+    ends = (values.max(axis=0), values.min(axis=0)) if len(found) else np.full((2, len(order)), np.nan)
+    return SubgamePerfect(outcomes, values, ends[0], ends[1], order[0], missing)
 
 
 def check_stages(stages: Any, players: int) -> None:
@@ -177,13 +183,3 @@ def _stable(
         worst = np.where(np.isinf(worst), -np.inf, worst)  # no outcome there: no deviation to it
         rests &= pays[mover] >= worst.max(axis=order.index(mover), keepdims=True) - tie
     return rests
-
-
-def _staged(pays: np.ndarray, kept: np.ndarray, order: list[int], missing: int) -> SubgamePerfect:
-    players = len(order)
-    found = np.argwhere(kept)
-    outcomes = np.zeros_like(found)
-    outcomes[:, order] = found
-    values = pays[:, kept].T
-    ends = (values.max(axis=0), values.min(axis=0)) if len(found) else np.full((2, players), np.nan)
-    return SubgamePerfect(outcomes, values, ends[0], ends[1], order[0], missing)

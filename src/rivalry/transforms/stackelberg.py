@@ -30,7 +30,6 @@ class Respond(Protocol):
 
     def __call__(self, game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
         """Return the profile ``x`` with the followers' rows replaced by their responses to the others'."""
-        ...
 
 
 def stackelberg(game: Game, leaders: Iterable[int], respond: Respond) -> Leadership:
@@ -91,13 +90,8 @@ class Leadership(Restricted):
         return tuple(p for p in range(self.base.shape[0]) if p not in self.players)
 
     @property
-    def whole_game(self) -> Any:
-        """Return the game in which all players choose, leaders and followers of every stage."""
-        return oracles.base_game(self.game)
-
-    @property
     def stages(self) -> tuple[tuple[int, ...], ...]:
-        """Return the players of each stage, by index in `whole_game`."""
+        """Return the players of each stage, by index in the game in which all players choose."""
         if not isinstance(self.game, Leadership):
             return (self.players, self.followers)
         before = self.game.stages  # of which the first are divided here
@@ -111,7 +105,7 @@ class Leadership(Restricted):
 
 @oracles.base_game.register(Leadership)
 def _(game: Leadership) -> Any:
-    return game.whole_game
+    return oracles.base_game(game.game)
 
 
 @oracles.move_order.register(Leadership)

@@ -70,10 +70,6 @@ def units(space: Any, x: Profile) -> Profile:
         found: Array = jnp.where(wide > 0, 2 * share - 1, 0.0)
         return found
     if isinstance(space, Choices):
-        return 2 * x / jnp.maximum(_sizes(space) - 1, 1) - 1
+        sizes = np.asarray(space.sizes, dtype=float)[:, None]
+        return 2 * x / jnp.maximum(sizes - 1, 1) - 1
     return x
-
-
-def _sizes(space: Any) -> np.ndarray:
-    """Return the numbers of pure actions, ``[player 1]``."""
-    return np.asarray(space.sizes, dtype=float)[:, None]
