@@ -81,8 +81,8 @@ def spelled_out(name: str, hints: Mapping[str, Any]) -> str:
     found = [key for key, hint in hints.items() if name in symbol_of(hint).split()]
     for key, hint in hints.items():
         for note in keys_notes(hint):
-            known, inner = signature_of(note.target)
-            within = name if name in known and name != "kind" else spelled_out(name, inner)
+            known, own = signature_of(note.target)
+            within = name if name in known and name != "kind" else spelled_out(name, own)
             found += [f"{key}.{within}"] if within else []
     return " or ".join(found)
 
@@ -166,12 +166,12 @@ def type_name(hint: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(type_name(m) for m in written(hint) if m is not type(None)))
     if origin in (list, tuple):
-        inner = " or ".join(dict.fromkeys(type_name(m) for m in members if m is not Ellipsis))
+        entries = " or ".join(dict.fromkeys(type_name(m) for m in members if m is not Ellipsis))
         return (
-            f"list of ({inner})"
-            if " or " in inner or " | " in inner
-            else f"list of {_plural(inner)}"
-            if inner
+            f"list of ({entries})"
+            if " or " in entries or " | " in entries
+            else f"list of {_plural(entries)}"
+            if entries
             else "list"
         )
     if origin is dict or is_table(hint):

@@ -71,11 +71,11 @@ def certificate(game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int
     """
     x = placed(game, x)
     here = np.asarray(payoffs(game, x))
-    replies = [best_reply(game, x, player, points=points) for player in range(x.shape[0])]
-    tried = [payoffs_tried(game, x, player, reply) for player, reply in enumerate(replies)]
-    found = np.array([np.max(part, initial=reply.payoff) for part, reply in zip(tried, replies, strict=True)])
+    responses = [best_reply(game, x, player, points=points) for player in range(x.shape[0])]
+    tried = [payoffs_tried(game, x, player, one) for player, one in enumerate(responses)]
+    found = np.array([np.max(part, initial=one.payoff) for part, one in zip(tried, responses, strict=True)])
     regret = np.maximum(found - here, 0.0)
-    bound = np.maximum(np.fmax([reply.bound for reply in replies], found) - here, 0.0)
+    bound = np.maximum(np.fmax([one.bound for one in responses], found) - here, 0.0)
     at_stake = np.array([payoff_at_stake(*pair) for pair in zip(tried, found, strict=True)])
     # expectations of mixed strategies may cancel to 0: they are rounded like the payoffs that are summed
     summed = scale(game) if isinstance(game.space, Simplex) else 0.0
@@ -83,12 +83,12 @@ def certificate(game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int
     allowed = tolerance * at_stake + ROUNDING * np.maximum(size, np.abs(here))
     if not np.all(np.isfinite(here)):
         regret, bound = np.full_like(here, np.nan), np.full_like(here, np.inf)
-    least = min(replies, key=lambda reply: COVERAGES.index(reply.coverage))
-    weakest = least.coverage
+    weak = min(responses, key=lambda one: COVERAGES.index(one.coverage))
+    weakest = weak.coverage
     if weakest in ("exact", "bounded"):
         weakest = "exact" if np.all(bound - regret <= allowed) else "bounded"
     rounding: Rounding = "floating point" if np.any(np.isfinite(bound)) else ""
-    return Certificate(regret, bound, weakest, least.method, allowed, at_stake, rounding)
+    return Certificate(regret, bound, weakest, weak.method, allowed, at_stake, rounding)
 
 
 def payoff_at_stake(tried: np.ndarray, best: float) -> float:
@@ -118,14 +118,14 @@ def payoff_units(game: Game, x: Profile) -> np.ndarray:
     return np.where(found > 0, found, whole)
 
 
-def payoffs_tried(game: Game, x: Profile | np.ndarray, player: int, reply: Reply) -> np.ndarray:
+def payoffs_tried(game: Game, x: Profile | np.ndarray, player: int, response: Reply) -> np.ndarray:
     """Return finite payoffs of a player's strategies against the others at ``x``.
 
     The strategies are those of the search, or a coarse grid where there was no search.
     """
-    found = reply.tried
+    found = response.tried
     if found is None:
-        rows = _ordinary(game, player, reply.strategy)
+        rows = _ordinary(game, player, response.strategy)
         if len(rows) > 4 * FEW and not numpy_payoffs.knows(game):
             found = np.asarray(_values(game, put(x), put(player), put(rows)))
         else:  # payoffs of a profile are already compiled
@@ -320,10 +320,10 @@ def faces(own: Any, xp: Any = jnp) -> Any:
     gone = [np.eye(size, dtype=bool)]
     if size <= PAIRS:
         gone.append(np.array([np.isin(np.arange(size), pair) for pair in combinations(range(size), 2)]))
-    kept = xp.concatenate([~np.concatenate(gone), rank[None] < xp.arange(1, size)[:, None]])
-    rest = xp.where(kept, own, 0.0)
+    present = xp.concatenate([~np.concatenate(gone), rank[None] < xp.arange(1, size)[:, None]])
+    rest = xp.where(present, own, 0.0)
     total = xp.sum(rest, axis=1, keepdims=True)
-    even = kept / xp.maximum(xp.sum(kept, axis=1, keepdims=True), 1)
+    even = present / xp.maximum(xp.sum(present, axis=1, keepdims=True), 1)
     return xp.where(total > 0, rest / xp.where(total > 0, total, 1.0), even)
 
 

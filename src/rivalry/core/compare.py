@@ -107,8 +107,8 @@ def _points(
         )
     claims = data["claim"].values
     values = np.broadcast_to(data[quantity].broadcast_like(data["claim"]).values, claims.shape)
-    kept = np.isin(claims, list(admitted)) & np.isfinite(values)
-    if not kept.any():
+    chosen = np.isin(claims, list(admitted)) & np.isfinite(values)
+    if not chosen.any():
         there = ", ".join(sorted({str(claim) for claim in claims.ravel() if claim})) or "none"
         raise ValueError(
             f"{side}: no point with {quantity} has a claim of {list(admitted)}; there are: {there}"
@@ -117,6 +117,6 @@ def _points(
     for name in map(str, dims):
         if name in data.coords and data.sizes[name] > 1:
             along = data[name].broadcast_like(data["claim"]).transpose(*dims).values
-            record[f"{side}_{name}"] = ((f"{side}_point",), along[kept])
+            record[f"{side}_{name}"] = ((f"{side}_point",), along[chosen])
     finished = claims != ""
-    return values[kept], record, int((finished & ~kept).sum())
+    return values[chosen], record, int((finished & ~chosen).sum())

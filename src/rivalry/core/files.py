@@ -339,10 +339,10 @@ def _check_depth(value: Any, most: int = 64) -> None:
         if not level:
             return
         level = [
-            inner
+            part
             for table in level
             if isinstance(table, dict | list)
-            for inner in (table.values() if isinstance(table, dict) else table)
+            for part in (table.values() if isinstance(table, dict) else table)
         ]
     raise ValueError(f"nested more than {most} deep")
 

@@ -192,8 +192,8 @@ def mend_cache(folder: str | None = None) -> int:
     except ImportError:  # a private function, which other versions of JAX may lack
         return 0
     removed = 0
-    kept = folder or getattr(jax.config, "jax_compilation_cache_dir", None)
-    for entry in Path(kept or os.devnull).glob("*-cache"):
+    home = folder or getattr(jax.config, "jax_compilation_cache_dir", None)
+    for entry in Path(home or os.devnull).glob("*-cache"):
         try:
             decompress_executable(entry.read_bytes())
         except Exception:  # the error depends on the compression library

@@ -33,8 +33,8 @@ def configure() -> None:
     jax.config.update("jax_enable_x64", True)
     bridge = sys.modules.get("jax._src.xla_bridge")
     if missing and getattr(bridge, "_backends", None):
-        told = "JAX computed before rivalry was imported: last bits may differ from other runs"
-        warnings.warn(f"{told}; import rivalry first", stacklevel=3)
+        problem = "JAX computed before rivalry was imported: last bits may differ from other runs"
+        warnings.warn(f"{problem}; import rivalry first", stacklevel=3)
 
 
 def imprecise(game: Any) -> str:

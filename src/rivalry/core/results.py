@@ -358,15 +358,15 @@ def collect(
     for name in sorted({name for _, record in rows for name in record}):
         if name in axes:  # the coordinate already holds a swept parameter
             continue
-        held = [(at, rec[name]) for at, (_, rec) in zip(where, rows, strict=True) if name in rec]
-        first = held[0][1][1]
-        if name not in coordinates and all(d == (name,) and np.array_equal(a, first) for _, (d, a) in held):
-            coordinates[name] = held[0][1]
+        cells = [(at, rec[name]) for at, (_, rec) in zip(where, rows, strict=True) if name in rec]
+        first = cells[0][1][1]
+        if name not in coordinates and all(d == (name,) and np.array_equal(a, first) for _, (d, a) in cells):
+            coordinates[name] = cells[0][1]
             continue
-        if any(array.dtype.kind == "b" for _, (_, array) in held):
-            held = [(at, (dims, a.astype(float) if a.dtype.kind == "b" else a)) for at, (dims, a) in held]
+        if any(array.dtype.kind == "b" for _, (_, array) in cells):
+            cells = [(at, (dims, a.astype(float) if a.dtype.kind == "b" else a)) for at, (dims, a) in cells]
             attributes[name] = TRUTH
-        dims, whole = _gathered(name, held, lengths)
+        dims, whole = _gathered(name, cells, lengths)
         variables[name] = (_renamed(name, dims, whole, variables, lead), whole)
     known = {name: (*value, attributes.get(name, {})) for name, value in variables.items()}
     return xr.Dataset(known, coords=coordinates)
@@ -404,28 +404,28 @@ def unstacked(record: Record, lead: int) -> list[Record]:
     [[1.0, 2.0], [3.0, 4.0]]
     """
     first, shape = record["profile"][0][:lead], record["profile"][1].shape[:lead]
-    held = {name: value for name, value in record.items() if value[0][:lead] == first}
+    whole = {name: value for name, value in record.items() if value[0][:lead] == first}
     return [
-        {name: (dims[lead:], np.asarray(array)[place]) for name, (dims, array) in held.items()}
+        {name: (dims[lead:], np.asarray(array)[place]) for name, (dims, array) in whole.items()}
         for place in np.ndindex(*shape)
     ]
 
 
 def _gathered(
     name: str,
-    held: Sequence[tuple[tuple[int, ...], Variable]],
+    cells: Sequence[tuple[tuple[int, ...], Variable]],
     lengths: tuple[int, ...],
 ) -> Variable:
     """Return the other dimensions, and one padded array with the leading ``lengths``."""
-    dims, arrays = _aligned(name, [value for _, value in held])
+    dims, arrays = _aligned(name, [value for _, value in cells])
     shape = tuple(max(sizes) for sizes in zip(*(array.shape for array in arrays), strict=True))
     complete = len(arrays) == prod(lengths) and all(array.shape == shape for array in arrays)
     blank, dtype = _blank(arrays, complete=complete)
-    size, held_size = prod(lengths + shape) * dtype.itemsize, sum(array.nbytes for array in arrays)
-    if size > LARGE and size * len(arrays) > SPARSE * held_size * prod(lengths):
-        raise ValueError(f"{name}: {held_size} bytes in {len(arrays)} cells would be padded to {size}")
+    size, stored = prod(lengths + shape) * dtype.itemsize, sum(array.nbytes for array in arrays)
+    if size > LARGE and size * len(arrays) > SPARSE * stored * prod(lengths):
+        raise ValueError(f"{name}: {stored} bytes in {len(arrays)} cells would be padded to {size}")
     whole = np.full(lengths + shape, blank, dtype)
-    for (index, _), array in zip(held, arrays, strict=True):
+    for (index, _), array in zip(cells, arrays, strict=True):
         corner: tuple[int | slice, ...] = (*index, *map(slice, array.shape))
         whole[corner] = array
     return dims, whole

@@ -212,8 +212,8 @@ class Box(Tree):
     def sample(self, key: PRNGKeyArray) -> Profile:
         usual = self.usual
         low, high = self.inner(usual.low), self.inner(usual.high)
-        drawn: Profile = self.outer(low + (high - low) * jax.random.uniform(key, self.shape))
-        return drawn
+        profile: Profile = self.outer(low + (high - low) * jax.random.uniform(key, self.shape))
+        return profile
 
     @property
     def usual(self) -> Box:

@@ -88,11 +88,11 @@ def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
     found = [_places(games, basis, len(p), rows, False, True) for p, rows in zip(parts, padded, strict=True)]
     places = np.concatenate([one.place[one.root] for one in found])
     size = SAME * float(np.min(width(game.space)[0]))
-    kept: list[np.ndarray] = []
+    distinct: list[np.ndarray] = []
     for place in places[np.lexsort(places.T[::-1])]:
-        if all(np.max(np.abs(place - other)) > size for other in kept):
-            kept.append(place)
-    return np.reshape(kept, (len(kept), game.space.shape[1]))
+        if all(np.max(np.abs(place - other)) > size for other in distinct):
+            distinct.append(place)
+    return np.reshape(distinct, (len(distinct), game.space.shape[1]))
 
 
 def _places(

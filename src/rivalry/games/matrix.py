@@ -335,9 +335,9 @@ def _classic(name: str, given: dict[str, Any]) -> tuple[np.ndarray, tuple[tuple[
             raise ValueError(
                 f"{key}: {value!r} is not for {name}, which takes {', '.join(takes) or 'no parameter'}"
             )
-        least = 2 if key in ("players", "size") else 0
-        if not np.isfinite(value) or value < least or (least == 0 and value == 0):
-            raise ValueError(f"{key}: {value!r} must be {'at least 2' if least else 'above 0'}")
+        low = 2 if key in ("players", "size") else 0
+        if not np.isfinite(value) or value < low or (low == 0 and value == 0):
+            raise ValueError(f"{key}: {value!r} must be {'at least 2' if low else 'above 0'}")
     for key in ("players", "size"):
         if key in given:  # refuse before a table of this size is allocated
             defaults = {other: one.default for other, one in takes.items()}

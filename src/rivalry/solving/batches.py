@@ -111,7 +111,7 @@ def _solved(
             left[k] += filter(None, [ends.analyse(games[k], methods[k], profile, keys[k])])
     while True:
         carry, stopped = lanes.forward(carry, watch, checkpoint, gone)
-        moved = np.zeros(len(games), dtype=bool)
+        restarted = np.zeros(len(games), dtype=bool)
         for k in (k for k in range(len(games)) if k not in finishes):
             profile, final = carry.state.profile[k], stopped or int(carry.done[k]) >= max_steps
             time = _time(methods[k], carry, k) if left[k] else 0.0
@@ -120,12 +120,12 @@ def _solved(
                 finishes[k] = end
             else:
                 gone.append((k, profile))
-                moved[k] = True
+                restarted[k] = True
                 begins = begins.at[k].set(onward)
-        if not moved.any():
+        if not restarted.any():
             break
         fresh = _begin_lanes(lanes.games, lanes.methods, begins, keys, carry.done)
-        carry = jax.tree.map(partial(_where, moved), fresh, carry)
+        carry = jax.tree.map(partial(_where, restarted), fresh, carry)
     records = [_lane_record(game, methods[k], carry, k, finishes[k], left[k]) for k, game in enumerate(games)]
     return [
         ends.certified(
@@ -135,9 +135,9 @@ def _solved(
     ]
 
 
-def _where(moved: np.ndarray, new: Any, old: Any) -> Any:
+def _where(restarted: np.ndarray, new: Any, old: Any) -> Any:
     """Return the new leaf in runs that were restarted; leaves other than arrays are the same in all."""
-    return jnp.where(moved.reshape(-1, *[1] * (new.ndim - 1)), new, old) if eqx.is_array(new) else old
+    return jnp.where(restarted.reshape(-1, *[1] * (new.ndim - 1)), new, old) if eqx.is_array(new) else old
 
 
 class _Lanes(NamedTuple):

@@ -59,8 +59,8 @@ def checked_fit(method: BaseMethod, game: Any) -> None:
     if not is_population(game):
         return
     # custom methods need not declare what they need
-    told = stated(type(method)) is not None or type(method).__module__.split(".")[0] == "rivalry"
-    if told and not fits(type(method), game):
+    declared = stated(type(method)) is not None or type(method).__module__.split(".")[0] == "rivalry"
+    if declared and not fits(type(method), game):
         name = type(method).__name__
         raise ValueError(
             f"method: {name} is for games with payoffs; populations take PopulationNewton, MirrorAscent .."

@@ -57,8 +57,8 @@ def _moves(game: Any, record: Record) -> Record:
     strides = np.diff(record["path_step"][1]) if "path_step" in record else np.ones(len(path) - 1)
     if len(path) < 2 or (strides > 1).any():
         return {}
-    moved = np.tri(players, dtype=bool)[None, :, :, None]  # players 0 to k have moved after the k-th move
-    stages = np.where(moved, path[1:, None], path[:-1, None]).reshape(-1, *path.shape[1:])
+    after = np.tri(players, dtype=bool)[None, :, :, None]  # players 0 to k have moved after the k-th move
+    stages = np.where(after, path[1:, None], path[:-1, None]).reshape(-1, *path.shape[1:])
     payoff = _along(_payoffs, game, np.concatenate([path[:1], stages]))
     mover = np.tile(np.arange(players), len(path) - 1)
     rows = np.arange(len(mover))

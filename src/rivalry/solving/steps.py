@@ -55,12 +55,12 @@ def advance(
 ) -> tuple[Carry, tuple[jax.Array, jax.Array, jax.Array, jax.Array]]:
     """Take up to ``stride`` steps `ROWS` times; return the state and the `path_row` after each time."""
 
-    def going(inner):  # type: ignore[no-untyped-def]
-        carry, taken = inner
+    def going(state):  # type: ignore[no-untyped-def]
+        carry, taken = state
         return (taken < stride) & (carry.done < budget) & (carry.ended == 0)
 
-    def one(inner):  # type: ignore[no-untyped-def]
-        carry, taken = inner
+    def one(state):  # type: ignore[no-untyped-def]
+        carry, taken = state
         return one_step(game, method, carry, key, tol), taken + 1
 
     def row(carry, _):  # type: ignore[no-untyped-def]

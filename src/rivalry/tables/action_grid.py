@@ -197,8 +197,8 @@ def _transfers(corners: int, steps: int) -> np.ndarray:
     """Return the moves on a lattice of the simplex, ``[standing move]``; who has nothing to give stays."""
     lattice = simplex_lattice(corners, steps)
     number = {tuple(row): k for k, row in enumerate(lattice.tolist())}
-    moved = (lattice[:, None] + simplex_moves(corners)).tolist()
-    return np.array([[number.get(tuple(row), k) for row in rows] for k, rows in enumerate(moved)])
+    there = (lattice[:, None] + simplex_moves(corners)).tolist()
+    return np.array([[number.get(tuple(row), k) for row in rows] for k, rows in enumerate(there)])
 
 
 def are_levels(places: Any) -> bool:

@@ -119,8 +119,8 @@ def policy_regrets(
     players = len(tables.sizes)
     discounts = np.broadcast_to(np.asarray(discount, dtype=float), (players,)).tolist()
     chances = mixed(tables, policies, epsilon)
-    replies = [best_reply(tables, chances, player, discounts[player], paid=paid) for player in range(players)]
-    return np.stack([reply.regret for reply in replies])
+    gains = [best_reply(tables, chances, who, rate, paid=paid).regret for who, rate in enumerate(discounts)]
+    return np.stack(gains)
 
 
 def mixed(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> np.ndarray:

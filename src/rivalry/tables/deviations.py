@@ -120,7 +120,7 @@ def deviations(
     check_cycles(cycles, given)
     whole_number("periods", periods, 1)
     whole_number("horizon", horizon, 1)
-    shown = _levels(tables, levels)
+    values = _levels(tables, levels)
     value = replies(tables, given, player, gamma).own
     forced = _forced(tables, whole, given, player, action)
     found = []
@@ -128,7 +128,7 @@ def deviations(
         plan = departures.Departure(player, forced, count, float(gamma), value, cycles.state)
         paths, pays = np.zeros((2, len(given), horizon, len(tables.sizes)))
         gain, back = np.full(cycles.state.shape, np.nan), np.full(cycles.state.shape, -1, dtype=np.int64)
-        departures.deviate(tables, whole, given, plan, shown, departures.Followed(paths, pays, gain, back))
+        departures.deviate(tables, whole, given, plan, values, departures.Followed(paths, pays, gain, back))
         found.append((paths, pays, gain, back))
     (paths, pays, gain, back), (base_paths, base_pays, _, _) = found
     stays = np.abs(np.take_along_axis(value, np.maximum(cycles.state, 0), axis=1))

@@ -91,11 +91,11 @@ def equilibria(tabulated: Tabulated, *, most: int = MOST_JOINT) -> np.ndarray:
         pays = tables.payoff[0, player].reshape(sizes)
         rests &= pays >= pays.max(axis=player, keepdims=True) - equal_within(pays)
     found = np.argwhere(rests)
-    kept = np.ones(len(found), dtype=bool)
+    ordered = np.ones(len(found), dtype=bool)
     for player, other in enumerate(before):
         if other >= 0:
-            kept &= found[:, player] >= found[:, other]
-    return found[kept]
+            ordered &= found[:, player] >= found[:, other]
+    return found[ordered]
 
 
 def largest_payoff(tabulated: Tabulated, *, most: int = MOST_JOINT) -> float:

@@ -127,12 +127,12 @@ def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES) -> Extreme
     x_labels = xs.labels  # own actions not played, then the other's best responses
     y_labels = np.concatenate([ys.labels[:, columns:], ys.labels[:, :columns]], axis=1)
     pairs = _complementary(x_labels, y_labels)
-    kept = [np.unique(pairs[:, side]) for side in (0, 1)]
+    used = [np.unique(pairs[:, side]) for side in (0, 1)]
     component = _components(pairs)
     return ExtremeEquilibria(
-        first=[xs.strategies[k] for k in kept[0]],
-        second=[ys.strategies[k] for k in kept[1]],
-        pairs=np.stack([np.searchsorted(kept[side], pairs[:, side]) for side in (0, 1)], axis=1),
+        first=[xs.strategies[k] for k in used[0]],
+        second=[ys.strategies[k] for k in used[1]],
+        pairs=np.stack([np.searchsorted(used[side], pairs[:, side]) for side in (0, 1)], axis=1),
         component=component,
         degenerate=bool(np.any(x_labels.sum(axis=1) > rows) or np.any(y_labels.sum(axis=1) > columns)),
         exact=own.exact and other.exact,

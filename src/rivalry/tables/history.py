@@ -332,15 +332,15 @@ def _mean_payoff(
 
 def _long_runs(tables: FiniteGame, whole: Whole, policies: np.ndarray, start: np.ndarray) -> Cycles:
     """Return `Cycles` of a stochastic nature."""
-    listed = [_long_run(tables, whole, *given) for given in zip(policies, start.tolist(), strict=True)]
-    length = np.array([len(state) for state, _, _ in listed], dtype=np.int64)
+    chains = [_long_run(tables, whole, *given) for given in zip(policies, start.tolist(), strict=True)]
+    length = np.array([len(state) for state, _, _ in chains], dtype=np.int64)
     most = int(length.max(initial=0))
-    state, joint = np.full((2, len(listed), most), -1, dtype=np.int64)
-    weight = np.zeros((len(listed), most))
-    for session, found in enumerate(listed):
+    state, joint = np.full((2, len(chains), most), -1, dtype=np.int64)
+    weight = np.zeros((len(chains), most))
+    for session, found in enumerate(chains):
         for row, values in zip((state, joint, weight), found, strict=True):
             row[session, : len(values)] = values
-    onset = np.full(len(listed), -1, dtype=np.int64)
+    onset = np.full(len(chains), -1, dtype=np.int64)
     return Cycles(onset, length, _mean_payoff(tables, whole, state, joint, weight), joint, state, weight)
 
 
@@ -359,8 +359,8 @@ def _long_run(
     chain = np.zeros((count, count))
     np.add.at(chain, (np.arange(count)[:, None], leads[:count]), probability[:count])
     share = _shares(chain)
-    kept = np.flatnonzero(share > 0)
-    return met[kept], joint[kept], share[kept]
+    recurrent = np.flatnonzero(share > 0)
+    return met[recurrent], joint[recurrent], share[recurrent]
 
 
 def _shares(chain: np.ndarray) -> np.ndarray:

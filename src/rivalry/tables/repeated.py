@@ -173,12 +173,12 @@ def _tables(game: Any, places: Places, max_table_bytes: int) -> tuple[FiniteGame
 
 def _each(name: str, value: Any, players: int) -> list[Any]:
     """Return one word or whole number per player."""
-    listed = isinstance(value, list | tuple)
-    if listed and len(value) != players:
+    several = isinstance(value, list | tuple)
+    if several and len(value) != players:
         raise ValueError(f"{name}: {len(value)} given; must be one for all, or {players}, one per player")
-    each = list(value) if listed else [value] * players
+    each = list(value) if several else [value] * players
     for player, one in enumerate(each):
-        where = f"{name}[{player}]" if listed else name
+        where = f"{name}[{player}]" if several else name
         if name == "observation":
             check_word(where, one, OBSERVATIONS)
         else:

@@ -93,17 +93,17 @@ def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequenc
     if given.shape[0] != len(sizes) or given.size != len(sizes) * int(np.prod(sizes)):
         raise ValueError(f"payoff: shape {given.shape} must be {(len(sizes), int(np.prod(sizes)))}")
     pays = given.reshape(-1, *sizes).transpose(0, *(1 + np.array(order)))  # axes in the order of moves
-    kept, missing = np.ones(pays.shape[1:], dtype=bool), 0
+    stable, missing = np.ones(pays.shape[1:], dtype=bool), 0
     tie = TIE * float(np.abs(pays).max())
     for stage in reversed(stages):
         first = order.index(stage[0])
-        kept = kept & _stable(pays, kept, order, list(stage), first, tie)
-        missing += int((~kept.any(axis=tuple(range(first, kept.ndim)))).sum())
-    kept &= missing == 0
-    found = np.argwhere(kept)
+        stable = stable & _stable(pays, stable, order, list(stage), first, tie)
+        missing += int((~stable.any(axis=tuple(range(first, stable.ndim)))).sum())
+    stable &= missing == 0
+    found = np.argwhere(stable)
     outcomes = np.zeros_like(found)
     outcomes[:, order] = found
-    values = pays[:, kept].T
+    values = pays[:, stable].T
     ends = (values.max(axis=0), values.min(axis=0)) if len(found) else np.full((2, len(order)), np.nan)
     return SubgamePerfect(outcomes, values, ends[0], ends[1], order[0], missing)
 
@@ -173,13 +173,13 @@ def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
 
 
 def _stable(
-    pays: np.ndarray, kept: np.ndarray, order: list[int], stage: list[int], first: int, tie: float
+    pays: np.ndarray, stable: np.ndarray, order: list[int], stage: list[int], first: int, tie: float
 ) -> np.ndarray:
     """Return the outcomes from which no mover of a stage deviates; axes in the order of moves."""
-    rests = np.ones(kept.shape, dtype=bool)
-    later = tuple(range(first + len(stage), kept.ndim))
+    rests = np.ones(stable.shape, dtype=bool)
+    later = tuple(range(first + len(stage), stable.ndim))
     for mover in stage:
-        worst = np.where(kept, pays[mover], np.inf).min(axis=later, keepdims=True)
+        worst = np.where(stable, pays[mover], np.inf).min(axis=later, keepdims=True)
         worst = np.where(np.isinf(worst), -np.inf, worst)  # no outcome there: no deviation to it
         rests &= pays[mover] >= worst.max(axis=order.index(mover), keepdims=True) - tie
     return rests
