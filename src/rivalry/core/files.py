@@ -116,20 +116,26 @@ def unpack(data: bytes, path: Path = Path("bytes")) -> Stored:
         raise DamagedFile(path, f"ends after {len(data)} bytes")
     if sha256(body).hexdigest().encode() != digest:
         raise DamagedFile(path, "its bytes do not match its digest")
+    with _foreign_bytes(path), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        _plain_members(archive, len(data))
+        meta = json.loads(archive.read("meta.json"))
+        _readable(path, meta["schema"])
+        dims = {name: _named_dims(name, own) for name, own in meta.pop("dims").items()}
+        record = {name: (own, _array(archive.read(f"{name}.npy"), own)) for name, own in dims.items()}
+    return Stored(meta, record)
+
+
+@contextmanager
+def _foreign_bytes(path: Path) -> Iterator[None]:
+    """Convert any error but a `StoreError` into `DamagedFile`."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            _plain_members(archive, len(data))
-            meta = json.loads(archive.read("meta.json"))
-            _readable(path, meta["schema"])
-            dims = {name: _named_dims(name, own) for name, own in meta.pop("dims").items()}
-            record = {name: (own, _array(archive.read(f"{name}.npy"), own)) for name, own in dims.items()}
+        yield
     except StoreError:
         raise
     except _Crafted as error:
         raise DamagedFile(path, str(error)) from None
     except Exception as error:  # the zip, JSON and NumPy libraries may raise anything for foreign bytes
         raise DamagedFile(path, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
-    return Stored(meta, record)
 
 
 class _Crafted(Exception):
@@ -303,19 +309,14 @@ def read_json(path: Path) -> dict[str, Any]:
     StoreError
         For a newer schema.
     """
-    try:
+    with _foreign_bytes(path):
         text = read_bytes(path).decode()
-        value = json.loads(text)
+        found: dict[str, Any] = json.loads(text)
         text.encode()
-        _check_depth(value)
-        found: dict[str, Any] = value
+        _check_depth(found)
         schema, digest = found["schema"], found.pop("digest", None)
         _readable(path, schema)
         known = _digest_of(found)
-    except StoreError:
-        raise
-    except Exception as error:  # the JSON library may raise anything for foreign bytes
-        raise DamagedFile(path, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
     if digest is None and schema >= DIGESTS:
         raise DamagedFile(path, "has no digest")
     if digest is not None and digest != known:

@@ -90,6 +90,11 @@ class Leadership(Restricted):
         return tuple(p for p in range(self.base.shape[0]) if p not in self.players)
 
     @property
+    def whole_game(self) -> Any:
+        """Return the game in which all players choose, leaders and followers of every stage."""
+        return oracles.base_game(self.game)
+
+    @property
     def stages(self) -> tuple[tuple[int, ...], ...]:
         """Return the players of each stage, by index in the game in which all players choose."""
         if not isinstance(self.game, Leadership):
@@ -105,7 +110,7 @@ class Leadership(Restricted):
 
 @oracles.base_game.register(Leadership)
 def _(game: Leadership) -> Any:
-    return oracles.base_game(game.game)
+    return game.whole_game
 
 
 @oracles.move_order.register(Leadership)
