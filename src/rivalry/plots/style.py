@@ -130,7 +130,7 @@ def chart(draw: Callable[Concatenate[Dataset, Axes, Options], Axes]) -> Chart[Op
     """
 
     @wraps(draw)
-    def plot(data: Dataset, ax: Axes | None = None, *args: Options.args, **options: Options.kwargs) -> Axes:
+    def plot(data: Any, ax: Axes | None = None, *args: Options.args, **options: Options.kwargs) -> Axes:
         check_data(data)
         with canvas(ax) as axes:
             drawn = draw(data, axes, *args, **options)

@@ -298,7 +298,7 @@ def _contour(ax: Any, where: np.ndarray, row: np.ndarray, colour: str, shares: n
 
 def _is_uneven(found: DrawnPoint) -> bool:
     """Return whether a resource is stored and not the same everywhere."""
-    return "resource" in found and found["resource"].max() != found["resource"].min()
+    return "resource" in found and bool(np.ptp(found["resource"]) > 0)
 
 
 def _mixture(ax: Any, found: DrawnPoint) -> None:
