@@ -73,6 +73,23 @@ def test_user_style_is_left_alone_and_given_axes_are_used(run: xr.Dataset) -> No
     assert dict(mpl.rcParams) == before
 
 
+def test_a_second_plot_on_the_same_axes_renews_the_legend(run: xr.Dataset) -> None:
+    _, ax = plt.subplots()
+    first = rv.plots.bifurcation(run, ax).get_legend()
+    both = rv.plots.paths(run, ax).get_legend()
+    assert first is not None
+    assert both is not None
+    assert len(both.get_texts()) > len(first.get_texts())
+
+
+def test_axes_are_optional_and_a_plot_that_fails_leaves_no_figure(run: xr.Dataset) -> None:
+    assert signature(rv.plots.paths).parameters["ax"].default is None
+    before = plt.get_fignums()
+    with pytest.raises(ValueError, match=r"^axis: 9 must be"):
+        rv.plots.paths(run, axis=9)
+    assert plt.get_fignums() == before
+
+
 def every_view() -> list[str]:
     entries = rv.plots.PLOTS.values()
     return [view for entry in entries for view in (*entry.views, *entry.by_quantity.values())]

@@ -133,8 +133,9 @@ def chart(draw: Callable[Concatenate[Dataset, Axes, Options], Axes]) -> Chart[Op
     def plot(data: Any, ax: Axes | None = None, *args: Options.args, **options: Options.kwargs) -> Axes:
         check_data(data)
         with canvas(ax) as axes:
+            before = axes.get_legend()
             drawn = draw(data, axes, *args, **options)
-            if drawn.get_legend() is None:
+            if drawn.get_legend() in (None, before):
                 legend(drawn)
             return drawn
 
