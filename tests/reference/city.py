@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 import rivalry as rv
-from rivalry.economies.city.networks import CORE
-from rivalry.economies.city.shortest_paths import counts, shortest
+from rivalry.economies.city.networks import CORE, Network
+from rivalry.economies.city.shortest_paths import shortest
 
 Inputs = Mapping[str, Any]
 
@@ -26,6 +26,23 @@ def city(inputs: Inputs, **more: Any) -> Any:
         "capacity": "unlimited" if inputs["capacity"] is None else inputs["capacity"],
     }
     return rv.games.city(**(given | more))
+
+
+def counts(network: Network, exclude_same_node: bool = True) -> dict[str, Any]:
+    """The numbers of lanes by kind and of paths, by length and between different sides."""
+    paths = shortest(network, exclude_same_node)
+    lengths, number = np.unique(paths.lengths, return_counts=True)
+    first, last = network.side[paths.ends].T
+    return {
+        "lanes": len(network.lanes),
+        "core_lanes": int((network.kinds == CORE).sum()),
+        "stub_lanes": int((network.kinds != CORE).sum()),
+        "paths": len(paths.lanes),
+        "max_length": int(lengths.max()),
+        "paths_by_length": dict(zip(lengths.tolist(), number.tolist(), strict=True)),
+        "mean_length": float(paths.lengths.mean()),
+        "paths_between_different_sides": int((first != last).sum()),
+    }
 
 
 def _graph(inputs: Inputs) -> dict[str, Any]:
@@ -48,11 +65,13 @@ def _occupancy(inputs: Inputs) -> dict[str, Any]:
     corners = np.flatnonzero(np.bincount(network.home[network.origins], minlength=len(network.nodes)) > 1)
     entry = network.kinds == 1
     at_corner = np.isin(network.lanes[:, 1], corners)
+    paths = shortest(network).lanes
+    through = np.bincount(paths[paths >= 0], minlength=len(network.lanes))
     found = {
         "dormant": flow.dormant,
         "total_on_lanes": float(flow.wanting.sum()),
         "core_lane_values": _pairs(flow.wanting[network.kinds == CORE]),
-        "paths_through_lane": _pairs(shortest(network).through(len(network.lanes)).astype(float)),
+        "paths_through_lane": _pairs(through.astype(float)),
     }
     if entry.any():
         found["entry_at_corner"] = float(flow.wanting[entry & at_corner].mean())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,20 @@ from scipy import stats
 
 from rivalry.economies.kernels import currency
 from rivalry.tables.kernels import draws
+from rivalry.tables.kernels.cache import njit
 from tests import economies
 
 CHANCE = 1e-4  # fixed seeds: met once, met always
+
+
+@njit(cache=True)
+def shared_out(surplus: int, held: np.ndarray, most: int, lucky: np.ndarray, lots: Any, stream: Any) -> int:
+    return currency.share_out(surplus, held, most, lucky, lots, 0, stream)
+
+
+@njit(cache=True)
+def paired_up(order: np.ndarray, lots: np.ndarray) -> None:
+    currency.pair_up(order, lots, 0)
 
 
 def words(seed: int, count: int) -> np.ndarray:
@@ -35,7 +47,7 @@ def test_sharing_out_follows_the_rule(seed: int) -> None:
         return [economies.word(seed, next(further)) for _ in range(count)]
 
     left = economies.shared(surplus, plain, most, plain_lucky, lots.tolist(), more)
-    assert currency.shared(surplus, held, most, lucky, lots, stream) == left
+    assert shared_out(surplus, held, most, lucky, lots, stream) == left
     assert (held.tolist(), sorted(lucky.tolist())) == (plain, list(range(agents)))
     assert int(held.sum()) + left == before
     assert left == 0 or (held == most).all()
@@ -43,7 +55,7 @@ def test_sharing_out_follows_the_rule(seed: int) -> None:
 
 def test_where_all_are_full_the_surplus_stays() -> None:
     held = np.full(5, 3)
-    assert currency.shared(17, held, 3, np.arange(5), words(1, 5), words(1, 2)) == 17
+    assert shared_out(17, held, 3, np.arange(5), words(1, 5), words(1, 2)) == 17
     assert (held == 3).all()
 
 
@@ -54,7 +66,7 @@ def test_every_set_of_lucky_ones_is_as_likely() -> None:
     for _ in range(4000):
         held = start.copy()
         draws.words(stream, block)
-        assert currency.shared(3, held, 4, lucky, block, stream) == 0
+        assert shared_out(3, held, 4, lucky, block, stream) == 0
         found[tuple(np.flatnonzero(held - start).tolist())] += 1
     assert all(len(who) == 3 and not {1, 4} & set(who) for who in found)
     assert len(found) == 10
@@ -70,7 +82,7 @@ def test_every_matching_is_as_likely(agents: int) -> None:
     last = None
     for _ in range(9000):
         draws.words(stream, block)
-        currency.paired(order, block)
+        paired_up(order, block)
         assert sorted(order.tolist()) == list(range(agents))
         pairs = frozenset(frozenset(order[k : k + 2].tolist()) for k in range(0, agents, 2))
         found[pairs] += 1

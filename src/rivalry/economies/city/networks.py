@@ -12,7 +12,6 @@ from jaxtyping import Bool, Int, Shaped
 CORE, ENTRY, EXIT = 0, 1, 2
 """Kinds of lanes: between core nodes, from a stub into the core, from the core to a stub."""
 
-SIDES = ("north", "east", "south", "west")
 SHOWN = 8  # lanes listed in a message
 
 
@@ -21,8 +20,8 @@ class Network(eqx.Module):
 
     A *stub* is a node used only by trips that begin or end there. Its one lane in and one lane out join the
     same core node, its ``home``. The home of every other node is the node itself. ``side`` is the side of the
-    network where a terminal lies, an index into `SIDES`, or -1. ``centre`` marks the lanes between the four
-    core nodes in the middle, if any.
+    network where a terminal lies (0 to 3: north, east, south, west), or -1. ``centre`` marks the lanes
+    between the four core nodes in the middle, if any.
 
     >>> plain(2, 3).lane_names[:3]
     ('1.1>1.2', '1.1>2.1', '1.2>1.1')

@@ -1,4 +1,4 @@
-"""Shortest paths of a network: lists and counts."""
+"""Shortest paths of a network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float, Int
 
-from rivalry.economies.city.networks import CORE, Network
+from rivalry.economies.city.networks import Network
 
 MOST = 200_000  # paths listed at most
 COUNTED = 1_500  # nodes at most for counting all paths within seconds
@@ -25,10 +25,6 @@ class Paths(eqx.Module):
     def lengths(self) -> Int[np.ndarray, "path"]:
         found: np.ndarray = (self.lanes >= 0).sum(axis=1)
         return found
-
-    def through(self, lanes: int) -> Int[np.ndarray, "lane"]:
-        """Return the number of paths through each of ``lanes`` lanes."""
-        return np.bincount(self.lanes[self.lanes >= 0], minlength=lanes)
 
 
 def graph_of(network: Network) -> Any:
@@ -117,25 +113,3 @@ def padded(rows: list[list[int]], fill: int = -1) -> np.ndarray:
     for k, row in enumerate(rows):
         found[k, : len(row)] = row
     return found
-
-
-def counts(network: Network, exclude_same_node: bool = True) -> dict[str, Any]:
-    """Return the numbers of lanes by kind and of paths, by length and between different sides.
-
-    >>> from rivalry.economies.city.networks import plain
-    >>> counts(plain())["paths"], counts(plain())["max_length"]
-    (1948, 8)
-    """
-    paths = shortest(network, exclude_same_node)
-    lengths, number = np.unique(paths.lengths, return_counts=True)
-    first, last = network.side[paths.ends].T
-    return {
-        "lanes": len(network.lanes),
-        "core_lanes": int((network.kinds == CORE).sum()),
-        "stub_lanes": int((network.kinds != CORE).sum()),
-        "paths": len(paths.lanes),
-        "max_length": int(lengths.max()),
-        "paths_by_length": dict(zip(lengths.tolist(), number.tolist(), strict=True)),
-        "mean_length": float(paths.lengths.mean()),
-        "paths_between_different_sides": int((first != last).sum()),
-    }

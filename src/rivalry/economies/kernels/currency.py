@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import inner, njit
+from rivalry.tables.kernels.cache import inner
 
 _LOW, _32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 
@@ -103,21 +103,3 @@ def total(karma):  # type: ignore[no-untyped-def]
     for agent in range(karma.shape[0]):
         amount += karma[agent]
     return amount
-
-
-@njit(cache=True, nogil=True)
-def shared(
-    surplus: int, karma: np.ndarray, most: int, lucky: np.ndarray, words: np.ndarray, stream: np.ndarray
-) -> int:
-    """Apply `share_out` from outside kernels: ``karma`` and ``lucky`` change in place.
-
-    ``karma [agent]`` and ``lucky [agent]`` are int64, ``words [agent]`` and ``stream [2]`` uint64. The amount
-    left is returned.
-    """
-    return share_out(surplus, karma, most, lucky, words, 0, stream)  # type: ignore[no-any-return]
-
-
-@njit(cache=True, nogil=True)
-def paired(order: np.ndarray, words: np.ndarray) -> None:
-    """Apply `pair_up` from outside kernels: ``order [agent]``, int64, changes in place."""
-    pair_up(order, words, 0)

@@ -58,11 +58,6 @@ class Crowd(NamedTuple):
         private: int = self.economy.stakes.shape[1]
         return views_of(self.economy) // private
 
-    @property
-    def sizes(self) -> np.ndarray:
-        """The number of agents per type."""
-        return np.bincount(self.economy.type_of, minlength=len(self.economy.stakes))
-
 
 class Measured(NamedTuple):
     """Metrics measured from a simulation of fixed policies."""
@@ -239,7 +234,7 @@ def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, found: Measured) -> 
     Warns where it differs from the measured one by more than noise: then the decision process used for gains
     is not the one that the agents face.
     """
-    share = crowd.sizes / crowd.sizes.sum()
+    share = np.bincount(crowd.economy.type_of, minlength=len(payoff)) / crowd.agents
     mean = float(share @ ((1 - crowd.economy.discount) * payoff))
     if abs(mean - found.efficiency) > FAR * found.error:
         warnings.warn(
