@@ -10,8 +10,8 @@ from rivalry import oracles
 from rivalry.core.jax import jax, jnp
 from rivalry.methods.dynamics.gradient_ascent import GradientAscent
 from rivalry.methods.dynamics.gradient_flow import GradientFlow
+from rivalry.methods.dynamics.integrate import closed_orbit
 from rivalry.methods.limit_sets import end_state
-from rivalry.methods.limit_sets.poincare_sections import closed_orbit
 from tests.small_games import linear, repelling, turning
 
 KEY = jax.random.key(0)

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 import rivalry as rv
 from rivalry.core.jax import jnp
 from rivalry.core.needs import fits
-from rivalry.methods.dynamic_games import value_surfaces
+from rivalry.methods.dynamic_games import feedback
 from rivalry.methods.dynamic_games.feedback import Feedback
 
 THETA, GAMMA, PRICE, INVEST = 0.75, np.array([0.9, 0.95]), 0.1, 0.02
@@ -144,20 +144,20 @@ def test_effort_only_is_the_open_loop() -> None:
 @pytest.mark.slow
 def test_surfaces() -> None:
     """Cubic polynomials of the logarithms are met exactly, halved grids included, seen whole or by one."""
-    grids = value_surfaces.level_grids(np.array([1.0, 2.0, 0.5, 1.0]), np.array([20.0, 30.0, 40.0, 9.0]), 7)
+    grids = feedback.level_grids(np.array([1.0, 2.0, 0.5, 1.0]), np.array([20.0, 30.0, 40.0, 9.0]), 7)
 
     def exact(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
         return np.stack([a**3 - b * c + d**2 * a, a * b * c * d + c**3])
 
     values = exact(*np.meshgrid(*np.log(grids), indexing="ij"))
-    surface = value_surfaces.fitted(values, grids)
+    surface = feedback.fitted(values, grids)
     state = np.array([[3.0, 4.0], [7.0, 2.0]])  # A of both, then B of both
     right = exact(*np.log([3.0, 7.0, 4.0, 2.0]))
     assert np.allclose(surface(jnp.asarray(state)), right, atol=1e-10)
     for player in range(2):
         own = surface.against(jnp.asarray(state), jnp.asarray(player))(jnp.asarray(state[:, player]))
         assert np.isclose(own, right[player], atol=1e-10)
-    assert np.allclose(value_surfaces.refined(values[:, ::2, ::2, ::2, ::2], grids), values, atol=1e-9)
+    assert np.allclose(feedback.refined(values[:, ::2, ::2, ::2, ::2], grids), values, atol=1e-9)
     far = surface(jnp.asarray(100 * state))
     assert np.allclose(far, exact(*np.log(grids[:, -1])), atol=1e-10)
 

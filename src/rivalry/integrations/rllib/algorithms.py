@@ -139,23 +139,16 @@ class DeepLearner(LearnerOptions):
 
 def _arena(game: Any, learner: DeepLearner) -> Arena:
     """Return the arena of a game, by a learner's ``moves``. Raises `ValueError` where there is none."""
-    if is_agents(game) or is_population(game):
-        from rivalry.integrations.rllib.native import AgentsArena
+    from rivalry.integrations.rllib.native import AgentsArena, NativeArena
+    from rivalry.integrations.rllib.one_shot import RoundsArena, WalksArena
 
+    if is_agents(game) or is_population(game):
         return AgentsArena.of(game, learner)
     if learner.moves == "lived" or is_markov(game):
-        from rivalry.integrations.rllib.native import NativeArena
-
         return NativeArena.of(game, learner)
     if not isinstance(game, Game):
         raise ValueError(f"game: {type(game).__name__} has neither payoffs nor steps nor agents")
-    if learner.moves in ("any", "levels"):
-        from rivalry.integrations.rllib.rounds import RoundsArena
-
-        return RoundsArena.of(game, learner)
-    from rivalry.integrations.rllib.walks import WalksArena
-
-    return WalksArena.of(game, learner)
+    return (RoundsArena if learner.moves in ("any", "levels") else WalksArena).of(game, learner)
 
 
 class PPO(DeepLearner):

@@ -15,8 +15,8 @@ from rivalry.core.statistics import half_width
 from rivalry.envs import CityEnv, EconomyEnv, city_policy, parallel_env, policy_table
 from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, acted, grouped
 from rivalry.integrations.rllib.networks import PolicyNetwork, capped
+from rivalry.integrations.rllib.one_shot import discount, one_for_all
 from rivalry.integrations.rllib.options import LearnerOptions
-from rivalry.integrations.rllib.rounds import discount, one_for_all
 from rivalry.methods import CitySimulation, Simulation
 from rivalry.solving import solve
 from rivalry.transforms.over_periods import Staged

@@ -282,14 +282,14 @@ class Tracer:
     def _set_out(self, branch: int) -> None:
         """Add the first rows of a branch, unless the branch is known already."""
         s, system = self.session, self._system(branch)
-        begun = np.unique(s["row_branch"])
-        if len(begun) >= self.options.most_branches:
+        traced = np.unique(s["row_branch"])
+        if len(traced) >= self.options.most_branches:
             self._end(branch, known.MANY)
             return
         y = self._unknowns(system, "branch", branch)
         event = int(s["branch_event"][branch])
         given = not np.any(np.isnan(s["start"])) and event == NONE
-        for other in begun if not given else ():  # both halves share a point
+        for other in traced if not given else ():  # both halves share a point
             if lies_on(system, y, curve(s, int(other)), s["alike"]):
                 self._end(branch, known.KNOWN)
                 return

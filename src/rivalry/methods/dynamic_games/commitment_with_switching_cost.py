@@ -307,7 +307,7 @@ def judged(world: Announced, delta: float, charge: bool, switch: np.ndarray, aim
     duel, zero = world.duel, np.zeros(world.shape)
     close = EXACT * np.abs(duel.flow).max(axis=(1, 2)) / (1 - duel.gamma)
 
-    def kept(firm: int, cost: float, aim: np.ndarray = aim) -> Callable[[np.ndarray], float]:
+    def evaluating(firm: int, cost: float, aim: np.ndarray = aim) -> Callable[[np.ndarray], float]:
         """Back up a firm's values under both policies; a change of plan costs ``cost``."""
         return lambda value: plans.back_up(duel, firm, ahead(duel, value, switch, cost), aim, value)
 
@@ -327,11 +327,11 @@ def judged(world: Announced, delta: float, charge: bool, switch: np.ndarray, aim
         """Back up the follower's values under its best policy against the leader's rule."""
         return float(plans.best_aims(duel, ahead(duel, value, switch, 0.0), best_aim, value))
 
-    decision, off_led = _iterated(duel, 0, kept(0, delta), zero, close)
-    paid = decision if charge else _iterated(duel, 0, kept(0, 0.0), decision, close)[0]
-    followed, off_followed = _iterated(duel, 1, kept(1, 0.0), zero, close)
+    decision, off_led = _iterated(duel, 0, evaluating(0, delta), zero, close)
+    paid = decision if charge else _iterated(duel, 0, evaluating(0, 0.0), decision, close)[0]
+    followed, off_followed = _iterated(duel, 1, evaluating(1, 0.0), zero, close)
     led, off_led_best = _iterated(duel, 0, best_switching(delta), decision, close)
-    replied, off_replied = _iterated(duel, 1, best_following, followed, close, kept(1, 0.0, best_aim))
+    replied, off_replied = _iterated(duel, 1, best_following, followed, close, evaluating(1, 0.0, best_aim))
     free, _ = _iterated(duel, 0, best_switching(0.0), paid, close)
     gains = np.maximum(led, led.max(axis=0) - delta) - _arriving(decision, switch, delta)
     regret = np.maximum([max(gains.max(), (led - decision).max()), (replied - followed).max()], 0.0)

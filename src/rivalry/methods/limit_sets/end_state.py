@@ -32,7 +32,7 @@ from rivalry.methods.dynamics.tangent_cone import (
 )
 
 if TYPE_CHECKING:
-    from rivalry.methods.limit_sets.poincare_sections import Orbit
+    from rivalry.methods.dynamics.integrate import Orbit
 
 POLISHED = 1e-11  # of the unit of payoff: the largest projected gradient of a polished point
 NEAR = 1e-4  # of the width: a more distant root is another point, not this end
@@ -137,7 +137,7 @@ def reply_radius(derivative: np.ndarray, owner: np.ndarray) -> float:
 
 def _orbit(game: Game, x: Profile, key: jax.Array, motion: Motion) -> Orbit | None:
     # imports diffrax, which a converged run never needs
-    from rivalry.methods.limit_sets.poincare_sections import closed_orbit
+    from rivalry.methods.dynamics.integrate import closed_orbit
 
     apart = move_apart(game, x, key)
     return closed_orbit(game, x if apart is None else apart, PERIODIC, motion)

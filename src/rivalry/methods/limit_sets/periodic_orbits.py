@@ -1,7 +1,7 @@
 """Hopf points and periodic orbits of the gradient flow, stable or not, by normal forms and Newton's method.
 
 The field is that of `GradientFlow` away from bounds: own gradients, on simplices projected on the directions
-that sum to zero. Orbits that touch a bound are not found here; `poincare_sections` finds attracting ones.
+that sum to zero. Orbits that touch a bound are not found here; `closed_orbit` finds attracting ones.
 """
 
 from __future__ import annotations

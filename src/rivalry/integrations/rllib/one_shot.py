@@ -1,0 +1,344 @@
+"""Arenas of one-shot games that are repeated: new choices in every period, or steps through the spaces.
+
+In rounds players choose simultaneously or in stages. Walks are on a grid, where policies are tables that are
+evaluated exactly, or by steps of any length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from rivalry.core.game import alike, scale
+from rivalry.core.jax import put
+from rivalry.core.oracles import discount_factors, to_finite, to_markov, to_stages
+from rivalry.core.results import Record
+from rivalry.core.space import Box, width
+from rivalry.envs import parallel_env
+from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, acted, grouped
+from rivalry.integrations.rllib.options import LearnerOptions
+from rivalry.methods.continuous.actor_critic import reply_distance
+from rivalry.methods.continuous.mixtures import action_payoffs, mixture_record, tables_of
+from rivalry.methods.q_learning.policies import led_to, spread
+from rivalry.methods.q_learning.seating import USUAL_GAMMA, Seating, seating
+from rivalry.tables import joint_count, policy_regrets, rollout, tabulate
+from rivalry.tables.greedy_play import choices, states
+from rivalry.tables.kernels.shapes import Tabulated
+from rivalry.transforms import discretise, in_stages, repeat, walks
+from rivalry.transforms.units import strategies, units
+
+ATOMS = 12  # per player, of choices with exploration
+STILL = 1e-6  # share of the box below which play is at rest
+MOST_WHOLE = 10_000  # joint positions up to which best responses to policies are computed
+DRAWN = 4096  # choices with exploration, of which the atoms are evenly spaced quantiles
+
+
+@dataclass(frozen=True)
+class RoundsArena(Arena):
+    """A repeated game. Players are those of the base game, in which followers who learn have seats too."""
+
+    order: Seating  # of all players who learn, in the base game
+    board: Any  # the base game, with numbered choices for levels
+    seen: str
+
+    @classmethod
+    def of(cls, game: Any, learner: LearnerOptions) -> RoundsArena:
+        """Return the arena of a game. Raises `ValueError` where players move in turns."""
+        order = seating(game)
+        if order.alternating:
+            raise ValueError(f"timing: 'alternating' must be 'simultaneous' or 'staged' for {learner.kind}")
+        if order.led and learner.followers != "learn":  # the leaders alone play, and the followers respond
+            everyone = tuple(range(game.space.shape[0]))
+            order = Seating(game, (everyone,), False, everyone, False)
+        base = order.game
+        names = tuple(f"player_{k}" for k in range(order.players))
+        seen = learner.observation or "none"
+        board = discretise(base, learner.places) if learner.moves == "levels" else base
+        groups = grouped(names, alike(board), learner.policies == "shared")
+        worth = 0.0 if seen == "none" and learner.gamma is None else discount(base, learner.gamma)
+        return cls(game, names, groups, learner.periods, worth, order, board, seen)
+
+    @property
+    def scale(self) -> float:
+        """The game's payoff scale."""
+        return scale(self.order.game)
+
+    @property
+    def who(self) -> str:
+        """Seats, where followers have some."""
+        return self.order.who
+
+    def env(self) -> Any:
+        """Return the repeated game as an environment."""
+        whole = [list(stage) for stage in self.order.stages]
+        again = in_stages(self.board, whole, periods=self.periods) if len(whole) > 1 else None
+        return parallel_env(again or repeat(self.board, periods=self.periods), normalize_spaces=True)
+
+    def look(self, name: str, seen: Any) -> np.ndarray:
+        """Last choices as far as they are seen, and in stages what was chosen in this period."""
+        players, axes = self._shape
+        own = self._number[name]
+        before = seen[: players * axes].reshape(players, axes)
+        last = {"none": before[:0], "own": before[own : own + 1], "joint": before}[self.seen]
+        now = seen[players * axes :] if len(self.order.stages) > 1 else np.ones(1)
+        return np.concatenate([last.ravel(), now]).astype(np.float32)
+
+    @cached_property
+    def _shape(self) -> tuple[int, int]:
+        return tuple(self.board.space.shape)
+
+    @cached_property
+    def _number(self) -> dict[str, int]:
+        return {name: k for k, name in enumerate(self.names)}
+
+    def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
+        """Return the profile after play without exploration, and the mixtures of play with exploration."""
+        path = self._play(networks, options.rounds)
+        x, last_change = path[-1], np.ptp(path[-2:], axis=0)
+        base = self.order.game
+        still = bool(np.all(last_change <= STILL * np.asarray(width(base.space))))
+        record: Record = {
+            "status": ((), np.asarray("converged" if still else "cycling")),
+            "profile": (("player", "axis"), x[list(self.order.leaders)]),
+        }
+        if self.order.led:
+            record["learned_choice"] = ((self.who, "axis"), x)
+            record["learned_payoff"] = ((self.who,), np.asarray(base.payoffs(put(x))))
+        if isinstance(base.space, Box):
+            record["reply_distance"] = ((self.who,), reply_distance(self.given, self.order, x))
+        return record | self._exploring_record(networks, words)
+
+    def _play(self, networks: Networks, rounds: int) -> np.ndarray:
+        """Return choices without exploration ``[period player axis]``."""
+        env: Any = self.env()
+        path: list[np.ndarray] = []
+        seen, _ = env.reset(seed=0)
+        space = self.board.space
+        chosen = np.zeros((len(self.names), space.shape[1] if isinstance(space, Box) else 1))
+        while len(path) < rounds:
+            if not env.agents:
+                seen, _ = env.reset()
+            for stage in self.order.stages:
+                turn = [f"player_{k}" for k in stage]
+                actions = acted(networks, {name: self.look(name, seen[name]) for name in turn}, None)
+                for name, action in actions.items():
+                    chosen[self.names.index(name)] = action
+                seen = env.play(actions)[0]
+            path.append(self._profile(chosen))
+        return np.array(path)
+
+    def _profile(self, actions: np.ndarray) -> np.ndarray:
+        """Return the strategies ``[player axis]`` of actions ``[player column]``."""
+        x = strategies(self.board.space, put(actions))
+        return np.asarray(x if self.board is self.order.game else self.board.profile(x))
+
+    def _exploring_record(self, networks: Networks, words: np.ndarray) -> Record:
+        """Mixtures that are played with exploration, where all choose at once, and what could be gained."""
+        base = self.order.game
+        if len(self.order.stages) > 1:
+            return {}
+        draw = np.random.default_rng(np.random.SeedSequence(words.tolist()))
+        env = self.env()
+        seen, _ = env.reset(seed=0)
+        looked = {name: self.look(name, seen[name]) for name in self.names}
+        if isinstance(self.board.space, Box):
+            rows = []
+            for name in self.names:
+                samples = networks[name].sample(np.repeat(looked[name][None], DRAWN, axis=0), draw)
+                order = samples[np.argsort(samples[:, 0], kind="stable")]
+                rows.append(order[(np.arange(ATOMS) * 2 + 1) * DRAWN // (2 * ATOMS)])
+            places = np.stack([self._profile(each) for each in np.stack(rows, axis=1)], axis=1)
+            weights = np.full((len(rows), ATOMS), 1 / ATOMS)
+            return _exploring(mixture_record(base, places, weights))
+        chances = [networks[name].chances(looked[name][None])[0] for name in self.names]
+        weights = np.stack([np.pad(row, (0, max(map(len, chances)) - len(row))) for row in chances])
+        if self.board is base:
+            return _exploring(_finite_record(base, weights))
+        sizes = np.array(self.board.space.sizes)
+        there = np.arange(weights.shape[1]) < sizes[:, None]
+        places = np.where(there[..., None], np.asarray(self.board.places), np.nan)
+        return _exploring(mixture_record(base, places, weights))
+
+
+EXPLORING = {
+    "payoff": "payoff",
+    "regret": "regret",
+    "mean_profile": "choice",
+    "mixture": "mixture",
+    "grid_regret": "grid_regret",
+}
+
+
+def _exploring(found: Record) -> Record:
+    """Return the variables of a mixture's record that are reported."""
+    return {f"exploring_{new}": found[old] for old, new in EXPLORING.items() if old in found}
+
+
+def _finite_record(game: Any, weights: np.ndarray) -> Record:
+    """Return payoffs and exact regrets of mixtures ``[player action]`` of a finite game."""
+    pays = action_payoffs(tables_of(to_finite(game)), weights)
+    payoff = np.einsum("pa,pa->p", weights, np.nan_to_num(pays))
+    gain = np.maximum(np.nanmax(pays, axis=1) - payoff, 0.0)
+    return {
+        "mixture": (("player", "action"), weights),
+        "payoff": (("player",), payoff),
+        "regret": (("player",), gain),
+    }
+
+
+def discount(game: Any, given: float | None) -> float:
+    """Return the discount factor per period: as given, else the game's, else 0.95.
+
+    The game's are its `discount_factors`, or follow from the weights of its periods in native play.
+    Raises `ValueError` where players or periods differ.
+    """
+    known = discount_factors(game) if discount_factors.knows(game) else None
+    weights = to_stages(game).weights if to_markov.knows(game) and to_stages.knows(game) else None
+    if known is None and weights is not None and len(weights) > 1:
+        before, after = np.asarray(weights)[:-1], np.asarray(weights)[1:]
+        known = np.where(before > 0, after / np.where(before > 0, before, 1.0), 0.0)
+    return one_for_all(USUAL_GAMMA if known is None else known, given)
+
+
+def one_for_all(own: Any, given: float | None) -> float:
+    """Return the discount factor as given, or the game's. Raises `ValueError` where it has several."""
+    if given is not None:
+        return float(given)
+    each = np.unique(np.asarray(own, dtype=float).round(12))
+    if len(each) > 1:
+        span = f"from {each[0]:g} to {each[-1]:g}"
+        raise ValueError(f"gamma: the game's own differ, {span}; RLlib has one for all: set gamma")
+    return float(each[0])
+
+
+@dataclass(frozen=True)
+class WalksArena(Arena):
+    """A one-shot game in which a choice is a step from the present position."""
+
+    walk: Any  # the game of steps
+    places: int  # on each axis; 0: steps of any length
+    joint: bool
+
+    @classmethod
+    def of(cls, game: Any, learner: LearnerOptions) -> WalksArena:
+        """Return the arena of a game. Raises `ValueError` for finite games and boxes of several widths."""
+        if learner.observation == "none":
+            raise ValueError("observation: 'none' must be 'own' or 'joint' for players who walk")
+        grid = learner.moves == "grid"
+        seen = learner.observation or "own"
+        places = int(learner.places) if grid else 0  # type: ignore[arg-type]
+        share = 1 / (places - 1) if grid else learner.step
+        walk = walks(
+            game,
+            step=(_widths(game.space) * share).tolist(),
+            moves="discrete" if grid else "continuous",
+            observation=seen,
+            periods=learner.periods,
+        )
+        names = tuple(f"player_{k}" for k in range(game.space.shape[0]))
+        worth = discount(game, learner.gamma)
+        if grid and worth >= 1:
+            raise ValueError(f"gamma: {worth:g} must be below 1 on a grid, where play has no end")
+        groups = grouped(names, alike(game), learner.policies == "shared")
+        return cls(game, names, groups, learner.periods, worth, walk, places, seen == "joint")
+
+    def env(self) -> Any:
+        """Return the game of steps as an environment."""
+        return parallel_env(self.walk, periods=self.periods, normalize_spaces=True)
+
+    def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
+        """Return where policies lead without exploration, and the gains from deviating."""
+        return self._tables(networks) if self.places else self._paths(networks, words, options)
+
+    def _tables(self, networks: Networks) -> Record:
+        world = tabulate(self.given, self.places, observation="joint" if self.joint else "own")
+        shape = (len(self.names), int(states(world.tables).max()))
+        chances = np.zeros((*shape, int(choices(world.tables).max())))
+        policies = np.zeros(shape, dtype=np.int64)
+        for player, name in enumerate(self.names):
+            observed, width = self._observations(world, player), int(choices(world.tables)[player])
+            chances[player, : len(observed), :width] = networks[name].chances(observed)
+            policies[player, : len(observed)] = networks[name].best(observed)
+        start = spread(world)
+        found: Record = {
+            "policy": (("trial", "player", "state"), policies[None]),
+            "policy_softmax": (("trial", "player", "state", "action"), chances[None]),
+            "places": (("player", "place" if self.joint else "state", "axis"), world.places),
+            **led_to(world, policies[None], start),
+        }
+        return found | self._gains(world, policies, chances, rollout(world, policies, start).cycle)
+
+    def _gains(
+        self, world: Tabulated, policies: np.ndarray, chances: np.ndarray, cycle: np.ndarray
+    ) -> Record:
+        """Return the discounted gains of best responses to the others' policies, by dynamic programming.
+
+        Without exploration at the end of play; with exploration as the mean over joint positions.
+        """
+        if joint_count(world) > MOST_WHOLE:
+            return {}
+        ends = np.ravel_multi_index(tuple(cycle.T), tuple(world.tables.sizes))
+        plain = policy_regrets(world, policies, self.discount)[:, 0, ends].max(axis=1)
+        exploring = policy_regrets(world, chances, self.discount)[:, 0].mean(axis=1)
+        return {
+            "policy_regret": (("player",), plain),
+            "policy_regret_exploring": (("player",), exploring),
+        }
+
+    def _observations(self, world: Tabulated, player: int) -> np.ndarray:
+        """Return the observation in each of a player's states, ``[state feature]``, own position first."""
+        sizes, space = world.tables.sizes.tolist(), self.given.space
+        rows = np.zeros((len(sizes), max(sizes), space.shape[1]))
+        for place in range(max(sizes)):
+            x = world.places[np.arange(len(sizes)), np.minimum(place, np.array(sizes) - 1)]
+            rows[:, place] = np.asarray(units(space, put(x)))
+        if not self.joint:
+            return rows[player, : sizes[player]]
+        at = np.indices(sizes).reshape(len(sizes), -1)
+        order = [player, *(other for other in range(len(sizes)) if other != player)]
+        return np.concatenate([rows[other, at[other]] for other in order], axis=1)
+
+    def _paths(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
+        draw = np.random.default_rng(np.random.SeedSequence(words.tolist()))
+        plain, _ = self._walked(networks, None, options.rounds)
+        wide = np.asarray(width(self.given.space))
+        still = bool(np.all(np.ptp(plain[-2:], axis=0) <= STILL * wide))
+        path, paid = self._walked(networks, draw, options.evaluation)
+        return {
+            "profile": (("player", "axis"), plain[-1]),
+            "status": ((), np.asarray("converged" if still else "cycling")),
+            "rollout": (("rollout_step", "player", "axis"), plain),
+            "exploring_choice": (("player", "axis"), path.mean(axis=0)),
+            "exploring_spread": (("player", "axis"), path.std(axis=0)),
+            "exploring_payoff": (("player",), paid.mean(axis=0)),
+        }
+
+    def _walked(
+        self, networks: Networks, draw: np.random.Generator | None, periods: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return positions ``[period player axis]`` in one long episode, and payoffs ``[period player]``."""
+        env: Any = parallel_env(self.walk, normalize_spaces=True)
+        seen, _ = env.reset(seed=0)
+        path, paid = [], []
+        for _ in range(periods):
+            if not env.agents:
+                seen, _ = env.reset()
+            actions = acted(networks, {n: self.look(n, row) for n, row in seen.items()}, draw)
+            seen, rewards, *_ = env.step(actions)
+            own = np.stack([seen[name][: self.given.space.shape[1]] for name in self.names])
+            path.append(np.asarray(strategies(self.given.space, put(own))))
+            paid.append([rewards[name] for name in self.names])
+        return np.array(path), np.array(paid)
+
+
+def _widths(space: Any) -> np.ndarray:
+    """Return the width of a space along each axis. Raises `ValueError` where players differ."""
+    if not isinstance(space, Box):
+        return np.ones(1)
+    wide = np.asarray(width(space.flat()))
+    if np.ptp(wide, axis=0).max() > 1e-9 * wide.max():
+        raise ValueError(f"moves: players' boxes are {wide.tolist()} wide; steps need them alike")
+    return np.asarray(wide[0])
