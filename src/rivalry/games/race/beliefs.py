@@ -16,7 +16,6 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, Profile, Strategy
 from rivalry.games.race.model import Race
-from rivalry.games.race.static_response import discontinuous_part
 
 FIXED = (
     *("players", "horizon", "technology.invest", "technology.share", "technology.sharing_unit"),
@@ -99,29 +98,17 @@ def _(game: Believing) -> Float[Array, ""]:
     return jnp.max(jnp.stack([jnp.asarray(oracles.payoff_scale(race)) for race in game.believed_races()]))
 
 
-@oracles.discontinuity.register(Believing, when=lambda game: bool(_discontinuous_part(game)))
+@oracles.discontinuity.register(Believing)
 def _(game: Believing) -> str:
-    return _discontinuous_part(game)
-
-
-def _discontinuous_part(game: Believing) -> str:
     """Return the part of a believed race that makes its payoffs discontinuous, or an empty text."""
-    return next(filter(None, (discontinuous_part(race.rules) for race in game.beliefs)), "")
+    return next(filter(None, map(oracles.discontinuity, game.beliefs)), "")
 
 
-@oracles.labels.register(Believing)
-def _(game: Believing) -> oracles.Labels:
-    return oracles.labels(game.true)
-
-
-@oracles.named_start.register(Believing)
-def _(game: Believing, name: str) -> Profile:
-    return oracles.named_start(game.true, name)
-
-
-@oracles.validate_parameter.register(Believing)
-def _(game: Believing, name: str, value: float) -> str:
-    return oracles.validate_parameter(game.true, name, value)
+oracles.labels.register(Believing)(lambda game: oracles.labels(game.true))
+oracles.named_start.register(Believing)(lambda game, name: oracles.named_start(game.true, name))
+oracles.validate_parameter.register(Believing)(
+    lambda game, name, value: oracles.validate_parameter(game.true, name, value)
+)
 
 
 @oracles.metrics.register(Believing)
@@ -234,14 +221,8 @@ class SubjectiveRace(eqx.Module):
         )
 
 
-@oracles.payoff_scale.register(SubjectiveRace)
-def _(game: SubjectiveRace) -> Array | np.ndarray | float:
-    return oracles.payoff_scale(game.believing)
-
-
-@oracles.discontinuity.register(SubjectiveRace, when=lambda game: bool(_discontinuous_part(game.believing)))
-def _(game: SubjectiveRace) -> str:
-    return _discontinuous_part(game.believing)
+oracles.payoff_scale.register(SubjectiveRace)(lambda game: oracles.payoff_scale(game.believing))
+oracles.discontinuity.register(SubjectiveRace)(lambda game: oracles.discontinuity(game.believing))
 
 
 @oracles.labels.register(SubjectiveRace)

@@ -16,6 +16,7 @@ from rivalry.core.oracles import Labels, Stages, labels
 from rivalry.core.registry import near
 from rivalry.core.results import Record
 from rivalry.core.space import Profile
+from rivalry.games.race import period
 from rivalry.games.race.closed_forms import profiles
 from rivalry.games.race.keys import refusal
 from rivalry.games.race.model import ALONE, Race
@@ -23,7 +24,7 @@ from rivalry.games.race.period import BUILT_IN, Outcome
 from rivalry.games.race.proved_response import proved_response
 from rivalry.games.race.schedule_response import best_response, compiled_response, efforts
 from rivalry.games.race.state_game import RacePlay, RaceState, levels, state_bounds
-from rivalry.games.race.static_response import discontinuous_part, known
+from rivalry.games.race.static_response import THRESHOLDS, known
 
 
 @oracles.payoff_scale.register(Race)
@@ -34,9 +35,12 @@ def _(game: Race) -> Float[Array, ""]:
     return jnp.maximum(jnp.max(prize) + jnp.max(jnp.abs(numbers["disaster_cost"])), 1e-300)
 
 
-@oracles.discontinuity.register(Race, when=lambda game: bool(discontinuous_part(game.rules)))
+@oracles.discontinuity.register(Race)
 def _(game: Race) -> str:
-    return discontinuous_part(game.rules)
+    if game.rules.contest is period.best:
+        return "contest = 'best'"
+    cost = game.rules.cost
+    return f"cost = {period.name_of(cost)!r}" if cost in THRESHOLDS else ""
 
 
 @oracles.labels.register(Race)
@@ -54,11 +58,6 @@ def _(game: Race, name: str) -> Profile:
         raise ValueError(f"start: {name!r} is no named start; {near(name, ['moderate'])}")
     rows = jnp.zeros((game.periods, game.players, len(game.columns))).at[..., :2].set(1.0)
     return game.profile(rows)
-
-
-@oracles.validate_parameter.register(Race)
-def _(game: Race, name: str, value: float) -> str:
-    return refusal(name, value)
 
 
 @oracles.exchangeable.register(Race)
@@ -85,6 +84,7 @@ def _(game: Race, x: Profile) -> Profile:
     return own
 
 
+oracles.validate_parameter.register(Race)(lambda game, name, value: refusal(name, value))
 oracles.best_response.register(Race)(best_response)
 oracles.proved_response.register(Race)(proved_response)
 oracles.closed_form.register(Race)(profiles)
@@ -93,9 +93,7 @@ oracles.closed_form.register(Race)(profiles)
 # Play over periods.
 
 
-@oracles.discount_factors.register(Race, when=lambda game: game.gamma is not None)
-def _(game: Race) -> Any:
-    return game.gamma
+oracles.discount_factors.register(Race, when=lambda game: game.infinite_horizon)(lambda game: game.gamma)
 
 
 @oracles.to_stages.register(Race)

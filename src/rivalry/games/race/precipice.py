@@ -9,6 +9,7 @@ team's ``1 - e``, a disaster 0; ``e`` is the enmity. Information determines what
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import equinox as eqx
@@ -97,21 +98,24 @@ class Precipice(eqx.Module):
         The leader plays ``min(1, boldness times lead)``. The runner-up undercuts, by as little as wins, where
         that pays: where the leader's safety exceeds ``lead / enmity``.
         """
+        own = self._over_leads(boldness, lambda lead, safe, bold: jnp.where(bold, 0.0, safe))
+        undercut = self._over_leads(boldness, lambda lead, safe, bold: jnp.where(bold, safe - lead, 0.0))
+        return own + (jnp.sum(undercut) - undercut) / (self.players - 1)
+
+    def _over_leads(self, boldness: Array, paid: Callable[..., Array], *kinks: Array) -> Array:
+        """Return integrals over leads of ``paid(lead, safety, whether undercut)``, one per leader."""
         n, mu = self.players, self.max_capability
 
-        def leads(own: Array, undercut: bool) -> Array:
+        def one(own: Array) -> Array:
             def integrand(lead: Array) -> Array:
                 safe = jnp.minimum(own * lead, 1.0)
                 bold = safe * self.enmity > lead * (1 + SAME)
-                won = jnp.where(bold, safe - lead if undercut else 0.0, 0.0 if undercut else safe)
-                return won * (1 - lead / mu) ** (n - 1) / mu  # the density of a lead, and of being ahead
+                # the density of a lead, and of being ahead
+                return paid(lead, safe, bold) * (1 - lead / mu) ** (n - 1) / mu
 
-            kinks = jnp.stack([1 / jnp.maximum(own, 1e-9), self.enmity])
-            return _integral(integrand, kinks, mu, n)
+            return _integral(integrand, jnp.stack([1 / jnp.maximum(own, 1e-9), self.enmity, *kinks]), mu, n)
 
-        own = jax.vmap(lambda each: leads(each, False))(boldness)
-        undercut = jax.vmap(lambda each: leads(each, True))(boldness)
-        return own + (jnp.sum(undercut) - undercut) / (n - 1)
+        return jax.vmap(one)(boldness)
 
     def free_gains(self, x: Profile) -> Float[Array, "player"]:
         """Return the gains from the best safety at each capability, whatever rule results, ``[player]``.
@@ -133,19 +137,14 @@ class Precipice(eqx.Module):
 
         The runner-up undercuts where it pays.
         """
-        n, mu, e = self.players, self.max_capability, self.enmity
+        e = self.enmity
 
-        def gain(own: Array) -> Array:
-            def integrand(lead: Array) -> Array:
-                safe = jnp.minimum(own * lead, 1.0)
-                here = jnp.where(safe * e > lead * (1 + SAME), (1 - e) * (safe - lead), safe)
-                best = jnp.maximum(lead / e, (1 - e) * (1 - lead))
-                return (jnp.where(lead < e, best, 1.0) - here) * (1 - lead / mu) ** (n - 1) / mu
+        def gain(lead: Array, safe: Array, bold: Array) -> Array:
+            best = jnp.maximum(lead / e, (1 - e) * (1 - lead))
+            return jnp.where(lead < e, best, 1.0) - jnp.where(bold, (1 - e) * (safe - lead), safe)
 
-            equal = e * (1 - e) / (1 + e * (1 - e))  # the lead at which both pay the same
-            return _integral(integrand, jnp.stack([1 / jnp.maximum(own, 1e-9), e, equal]), mu, n)
-
-        return jnp.maximum(jax.vmap(gain)(boldness), 0.0)
+        equal = e * (1 - e) / (1 + e * (1 - e))  # the lead at which both pay the same
+        return jnp.maximum(self._over_leads(boldness, gain, equal), 0.0)
 
 
 @oracles.exchangeable.register(Precipice)

@@ -245,8 +245,16 @@ NOISE = 4e-16  # of the scale: payoffs that differ by less are equal
 
 def best_response(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array, Coverage]:
     """Return the best schedule found and its payoff; ``player`` may be traced."""
-    found = effort_response if by_effort(race) else investment_response
-    return *found(race, x, player), "lower bound"
+    if not by_effort(race):
+        strategy, payoff = investment_response(race, x, player)
+    elif race.infinite_horizon:
+        strategy, payoff = _stationary_response(race, x, player)
+    elif race.periods == 1:
+        strategy, payoff, _ = static_response(race, x, player)
+    else:
+        payoff, inputs = _by_period(race, x, player)
+        strategy = inputs.ravel()
+    return strategy, payoff, "lower bound"
 
 
 @eqx.filter_jit
@@ -266,17 +274,6 @@ def resolution(race: Race) -> str:
     if by_effort(race):
         return SCAN if known(race) else GRID
     return SEARCH if known(race) and race.transition is None else STARTS
-
-
-def effort_response(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array]:
-    """Return the best schedule of inputs alone, and its payoff; ``player`` may be traced."""
-    if race.infinite_horizon:
-        return _stationary_response(race, x, player)
-    if race.periods == 1:
-        strategy, payoff, _ = static_response(race, x, player)
-        return strategy, payoff
-    payoff, inputs = _by_period(race, x, player)
-    return inputs.ravel(), payoff
 
 
 def _by_period(race: Race, x: Profile, player: Array | int) -> tuple[Array, Float[Array, "period 2"]]:

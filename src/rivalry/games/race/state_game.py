@@ -56,9 +56,7 @@ class RaceState(eqx.Module):
         return self.race.play_period(self.t, self.state, x)[2]
 
 
-@oracles.payoff_scale.register(RaceState)
-def _(game: RaceState) -> Array | np.ndarray | float:
-    return oracles.payoff_scale(game.race)
+oracles.payoff_scale.register(RaceState)(lambda game: oracles.payoff_scale(game.race))
 
 
 @oracles.best_response.register(RaceState)
@@ -160,8 +158,6 @@ def _refined(own: _Own, y: Array, width: Array) -> tuple[Array, Array]:
         paid, p_continue = jax.vmap(own.effort)(jnp.concatenate([y[None, :2], tried]))
         best = jnp.argmax(jnp.where(jnp.isnan(paid), -jnp.inf, paid) + p_continue * ahead)
         effort = jnp.concatenate([y[None, :2], tried])[best]
-        if count == 0:
-            return effort, SHRINK * width
         others = jnp.clip(y[2:] + width[2:] * sides, own.low[2:], own.high[2:])
         others = jnp.concatenate([y[None, 2:], others])
         ahead, cost = jax.vmap(own.rest)(others)

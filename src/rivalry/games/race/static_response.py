@@ -59,13 +59,6 @@ class Place(NamedTuple):
     spoil: Array  # theta ln p, the decrease of the log log_odds by performance
 
 
-def discontinuous_part(rules: Rules) -> str:
-    """Return the part that makes payoffs discontinuous, or an empty text."""
-    if rules.contest is period.best:
-        return "contest = 'best'"
-    return f"cost = {period.name_of(rules.cost)!r}" if rules.cost in THRESHOLDS else ""
-
-
 def known(race: Race) -> bool:
     """Return whether the best safety at a fixed performance is known for the race's parts."""
     rules = race.rules
