@@ -286,10 +286,12 @@ def _numbers(given: Mapping[str, Any], players: int) -> dict[str, Any]:
             raise ValueError(
                 f"substitution: {g_s:g} must be above -slope/(n-1) = {lowest:g} and below slope = {b:g}"
             )
-    if demand in ("linear", "differentiated") and np.all(cost >= (top := float(numbers["intercept"]))):
-        raise ValueError(
-            f"unit_cost: {cost.min():g} must be below intercept = {top:g} for one firm at least: no trade"
-        )
+    if demand in ("linear", "differentiated"):
+        top = float(numbers["intercept"])
+        if np.all(cost >= top):
+            raise ValueError(
+                f"unit_cost: {cost.min():g} must be below intercept = {top:g} for one firm at least: no trade"
+            )
     if demand == "isoelastic" and np.any(cost <= 0):
         raise ValueError("unit_cost: 0 must be above 0 with isoelastic demand, or output has no bound")
     return numbers
