@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from xarray import Dataset
 
 from rivalry.core.results import CERTIFIED
-from rivalry.plots.select import At, DrawnPoint, check_index, is_blank, point
+from rivalry.plots.select import At, check_index, is_blank, point
 from rivalry.plots.style import INK, MARKERS, caption, chart, colours, end_marker, player_label, unless
 
 BINS = 40
@@ -154,49 +154,30 @@ def basins(data: Dataset, ax: Axes, *, at: At = None, entries: Sequence[Sequence
     basin = np.full(len(starts), -1)  # padding at the end was cut off
     basin[: len(found["basin"])] = found["basin"]
     (i, a), (j, b) = _entries(entries, starts.shape)
-    _starts(ax, starts[:, i, a], starts[:, j, b], basin, found)
-    _ends(ax, basin, found, (i, a), (j, b))
+    x, y = starts[:, i, a], starts[:, j, b]
+    kinds, ends = found.get("basin_kind", ()), found.get("basin_profile", ())
+    worth, certified = found.certified(), set()
+    known = [int(k) for k in np.unique(basin) if k >= 0]
+    for k, colour in zip(known, colours(len(known)), strict=True):
+        mine, marker = basin == k, MARKERS[k % len(MARKERS)]
+        what = f" ({str(kinds[k]).replace('_', ' ')})" if k < len(kinds) else ""
+        look: dict[str, Any] = {"color": colour, "markersize": 4, "alpha": 0.7, "linestyle": ""}
+        ax.plot(x[mine], y[mine], marker, label=f"end {k}{what}: {int(mine.sum())} starts", **look)
+        if k < len(ends) and np.isfinite(ends[k]).all():
+            proved = worth is not None and bool(worth[mine].all())
+            certified.add(proved)
+            mark = end_marker(proved, colour) | {"markersize": 12, "zorder": 6, "label": "_end"}
+            ax.plot(ends[k][i, a], ends[k][j, b], marker, **mark)
+    if (none := int((basin < 0).sum())) > 0:
+        ax.plot(x[basin < 0], y[basin < 0], "x", color="#888888", label=f"no end: {none} starts")
+    for proved in sorted(certified, reverse=True):
+        ax.plot([], [], "o", markersize=11, label="end point" + unless(proved), **end_marker(proved, INK))
     for label, player, axis in ((ax.set_xlabel, i, a), (ax.set_ylabel, j, b)):
         which = f", axis {axis}" if starts.shape[2] > 1 else ""
         label(f"initial position of player {player}{which} (units of the space)")
     ax.set_aspect("equal", adjustable="datalim")
     caption(ax, found.words, f"n = {len(starts)} starts")
     return ax
-
-
-def _shades(basin: np.ndarray) -> dict[int, str]:
-    known = [int(k) for k in np.unique(basin) if k >= 0]
-    return dict(zip(known, colours(len(known)), strict=True))
-
-
-def _starts(ax: Axes, x: np.ndarray, y: np.ndarray, basin: np.ndarray, found: DrawnPoint) -> None:
-    kinds = found.get("basin_kind", np.array([]))
-    for k, colour in _shades(basin).items():
-        mine = basin == k
-        what = f" ({str(kinds[k]).replace('_', ' ')})" if k < len(kinds) else ""
-        word = f"end {k}{what}: {int(mine.sum())} starts"
-        style: dict[str, Any] = {"color": colour, "markersize": 4, "alpha": 0.7}
-        ax.plot(x[mine], y[mine], MARKERS[k % len(MARKERS)], linestyle="", label=word, **style)
-    if (none := int((basin < 0).sum())) > 0:
-        ax.plot(x[basin < 0], y[basin < 0], "x", color="#888888", label=f"no end: {none} starts")
-
-
-def _ends(
-    ax: Axes, basin: np.ndarray, found: DrawnPoint, first: tuple[int, int], second: tuple[int, int]
-) -> None:
-    """Draw large marks at the end points."""
-    if "basin_profile" not in found:
-        return
-    ends, worth = found["basin_profile"], found.certified()
-    certified = set()
-    for k, colour in _shades(basin).items():
-        if k < len(ends) and np.isfinite(ends[k]).all():
-            proved = worth is not None and bool(worth[basin == k].all())
-            certified.add(proved)
-            style = end_marker(proved, colour) | {"markersize": 12, "zorder": 6, "label": "_end"}
-            ax.plot(ends[k][first], ends[k][second], MARKERS[k % len(MARKERS)], **style)
-    for proved in sorted(certified, reverse=True):
-        ax.plot([], [], "o", markersize=11, label="end point" + unless(proved), **end_marker(proved, INK))
 
 
 def _entries(entries: Sequence[Sequence[int]] | None, shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
