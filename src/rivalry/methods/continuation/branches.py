@@ -252,7 +252,7 @@ class Tracer:
         if not 0.0 <= point.y[-1] <= 1.0:
             edge = float(np.clip(point.y[-1], 0.0, 1.0))
             return at_value(system, y + (edge - y[-1]) / chord[-1] * chord, edge), known.RANGE
-        first = self._unknowns(system, "row", own[0])
+        first = self._unknowns(system, "row", int(own[0]))
         departure = self.session["row_tangent"][own[0]][: len(y)]
         part = float((first - y) @ chord / (chord @ chord))
         foot = y + np.clip(part, 0.0, 1.0) * chord
