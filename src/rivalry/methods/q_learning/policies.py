@@ -230,28 +230,29 @@ def _history(
     """Return mean rewards between marks and, at marks, the players' distance from equilibrium, over
     trials.
     """
-    noted = learners["noted"]
-    count = int(noted.max(initial=0))
-    places, there = learners["place_curve"][:, :count], np.arange(count) < noted[:, None]
+    there, number = _trials_at_marks(learners)
+    places = learners["place_curve"][:, : len(number)]
     joints, back = np.unique(places.reshape(-1, places.shape[-1]), axis=0, return_inverse=True)
-    each = distances(_positions(world, joints), rest, world.alike)
-    away = each[back.ravel()].reshape(there.shape)
-    number = np.maximum(there.sum(axis=0), 1)
+    away = distances(_positions(world, joints), rest, world.alike)[back.ravel()].reshape(there.shape)
     return _rewards(rule, learners) | {
-        "learning_distance": (("sample",), (away * there).sum(axis=0) / number),
+        "learning_distance": (("sample",), (away * there).sum(axis=0) / number)
     }
 
 
 def _rewards(rule: LearningRule, learners: dict[str, np.ndarray]) -> Record:
     """Return mean rewards between marks, over trials, and half the width of their 95 % interval."""
-    noted = learners["noted"]
-    count = int(noted.max(initial=0))
-    rewards, there = learners["reward_curve"][:, :count], np.arange(count) < noted[:, None]
-    number = np.maximum(there.sum(axis=0), 1)
+    there, number = _trials_at_marks(learners)
+    rewards = learners["reward_curve"][:, : len(number)]
     mean = (rewards * there[..., None]).sum(axis=0) / number[:, None]
     square = ((rewards - mean) ** 2 * there[..., None]).sum(axis=0) / np.maximum(number - 1, 1)[:, None]
     return {
-        "learning_step": (("sample",), rule.marks[:count]),
+        "learning_step": (("sample",), rule.marks[: len(number)]),
         "learning_reward": (("sample", "player"), mean),
         "learning_reward_band": (("sample", "player"), half_width_of(np.sqrt(square), number[:, None])),
     }
+
+
+def _trials_at_marks(learners: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether a trial passed a mark, ``[trial mark]``, for marks that some did; and their number."""
+    there = np.arange(learners["noted"].max(initial=0)) < learners["noted"][:, None]
+    return there, np.maximum(there.sum(axis=0), 1)

@@ -32,20 +32,6 @@ FIRST = 1000  # periods before the first sample
 MOST = 20_000_000  # most sessions times joint states that are sampled
 
 
-def measured(world: RepeatedWorld, chosen: np.ndarray, cycles: Cycles, gamma: np.ndarray) -> Record:
-    """Return all metrics of the sessions' limit cycles that the game supports.
-
-    ``chosen`` are policies ``[session player state]``.
-    """
-    tables = world.tables
-    found = gains(world, cycles.payoff) | _values(world, cycles, gamma)
-    found |= outcomes(world, "end", np.maximum(cycles.joint, 0), cycles.weight)
-    found |= _in_stages(world, chosen, cycles)
-    if not by_chance(tables):
-        found |= _departures(world, chosen, cycles, gamma)
-    return found
-
-
 def gains(world: RepeatedWorld, payoff: np.ndarray) -> Record:
     """Return profit gains of ``payoff [session player]``: the position between equilibrium and joint maximum.
 
@@ -219,7 +205,11 @@ def greedy_play(world: RepeatedWorld, roles: list[Role], session: Session, gamma
         "end_payoff": (("session", "player"), cycles.payoff),
         "end_action": _end_actions(world, cycles),
     }
-    found |= measured(world, chosen, cycles, gamma)
+    found |= gains(world, cycles.payoff) | _values(world, cycles, gamma)
+    found |= outcomes(world, "end", np.maximum(cycles.joint, 0), cycles.weight)
+    found |= _in_stages(world, chosen, cycles)
+    if not by_chance(tables):
+        found |= _departures(world, chosen, cycles, gamma)
     if len(chosen) * whole.size * int(tables.sizes.sum()) > WEIGHED:
         warnings.warn(f"best replies in {whole.size} whole states are not worked out", stacklevel=2)
         return found
