@@ -257,6 +257,16 @@ class Job(NamedTuple):
     out: str  # folder of the run
     every: float = CHECKPOINT
 
+    @property
+    def cell_path(self) -> Path:
+        """The file of the finished cell."""
+        return Path(self.out, "cells", f"{self.id}.npz")
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """The file of the cell's checkpoint."""
+        return Path(self.out, "checkpoints", f"{self.id}.npz")
+
 
 def carry_out(
     job: Job, progress: Callable[[Progress], object] | None = None, keep: Callable[..., Kept] = Kept
@@ -280,12 +290,10 @@ def carry_out(
         Any error of the cell.
     """
     began = time.perf_counter()
-    out = Path(job.out)
-    checkpoint = keep(out / "checkpoints" / f"{job.id}.npz", job.every)
+    checkpoint = keep(job.checkpoint_path, job.every)
     record = run_cell(job.task, Path(job.folder), progress=progress, checkpoint=checkpoint)
     seconds = time.perf_counter() - began
-    path = out / "cells" / f"{job.id}.npz"
-    files.write(path, files.pack(record, kind="cell", name=job.id), durable=seconds > 1)
+    files.write(job.cell_path, files.pack(record, kind="cell", name=job.id), durable=seconds > 1)
     checkpoint.drop()
     if seconds > COMPILED:
         forget_programs()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 import time
 from collections import Counter, deque
@@ -14,11 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from rivalry.core import files
 from rivalry.lab.executor import cores
-from rivalry.lab.executor.pool import CellOutcome, Executor, ProgressOutcome, retried, spawning
+from rivalry.lab.executor.pool import CellOutcome, Executor, ProgressOutcome, retried, spawned
 
 if TYPE_CHECKING:
-    from multiprocessing.context import SpawnProcess
-
     from rivalry.integrations.ray.cell import Message
     from rivalry.lab.worker import Job
 
@@ -121,14 +118,7 @@ class _Line:
 
         self.address, self.room = address, 0
         self.tickets = count(1)  # never reused: messages of an attempt may arrive during a later run
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        with spawning():
-            self.process: SpawnProcess = context.Process(
-                target=bridge.serve, args=(theirs, address, processors), daemon=True
-            )
-            self.process.start()
-        theirs.close()  # else the end of the process would never be detected
+        self.process, self.pipe = spawned(bridge.serve, address, processors)
 
     def open(self) -> None:
         """Wait until Ray can take cells. Raises `ClusterError`."""
@@ -234,7 +224,7 @@ class _Cells:
         if outcome.kind == "progress":
             if data is None:
                 return outcome
-            files.write(_checkpoint(job), data, durable=True)
+            files.write(job.checkpoint_path, data, durable=True)
             return None
         if outcome.kind in ("started", "waiting"):
             return outcome
@@ -242,9 +232,8 @@ class _Cells:
         if outcome.kind == "worker_died":
             return retried(job, outcome, waiting, deaths)
         if data is not None:
-            path = Path(job.out) / "cells" / f"{job.id}.npz"
-            files.write(path, data, durable=outcome.seconds > 1)
-            _checkpoint(job).unlink(missing_ok=True)
+            files.write(job.cell_path, data, durable=outcome.seconds > 1)
+            job.checkpoint_path.unlink(missing_ok=True)
         return outcome
 
     def stop(self) -> None:
@@ -264,13 +253,9 @@ def _files(jobs: Sequence[Job]) -> dict[str, bytes]:
         raise ClusterError(f"{error.filename}: {error.strerror}") from None
 
 
-def _checkpoint(job: Job) -> Path:
-    return Path(job.out) / "checkpoints" / f"{job.id}.npz"
-
-
 def _saved(job: Job) -> bytes | None:
     """Return the cell's last checkpoint."""
     try:
-        return _checkpoint(job).read_bytes()
+        return job.checkpoint_path.read_bytes()
     except FileNotFoundError:
         return None

@@ -90,8 +90,7 @@ def compute(data: bytes, files: Mapping[str, bytes], mailbox: Any) -> Message:
     with _cancellable(), _own_folder() as own, one_thread():
         job = _unpacked(order, files, own)
         outcome = _worked(order, job, mailbox)
-        path = Path(job.out) / "cells" / f"{job.id}.npz"
-        found = path.read_bytes() if outcome.kind == "done" else None
+        found = job.cell_path.read_bytes() if outcome.kind == "done" else None
     where = order.job.folder
     message, trace = (text.replace(job.folder, where) for text in (outcome.message, outcome.trace))
     if outcome.kind == "full":
@@ -140,9 +139,10 @@ def _unpacked(order: Order, files: Mapping[str, bytes], own: Path) -> Job:
         os.utime(path, (0, 0))  # equal times, so that all cells of this process share one module
     for folder in ("cells", "checkpoints"):
         (own / folder).mkdir()
+    job = job._replace(task=relocated(job.task, places), folder=str(study), out=str(own))
     if order.saved is not None:
-        (own / "checkpoints" / f"{job.id}.npz").write_bytes(order.saved)
-    return job._replace(task=relocated(job.task, places), folder=str(study), out=str(own))
+        job.checkpoint_path.write_bytes(order.saved)
+    return job
 
 
 def place_of(name: str, number: int) -> str:

@@ -19,8 +19,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from rivalry.core.files import DiskFull
 
@@ -164,7 +163,7 @@ class Workers:
         assert job is not None
         self._staff.remove(worker)
         code = worker.end()
-        if (Path(job.out) / "cells" / f"{job.id}.npz").exists():
+        if job.cell_path.exists():
             return CellOutcome("done", job.id)
         how = (
             f"worker ended by {signal.Signals(-code).name}"
@@ -196,13 +195,8 @@ class _Worker:
     """A spawned process and the parent's end of its pipe."""
 
     def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
         self.job: Job | None = None
-        with spawning():
-            self.process: SpawnProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
-            self.process.start()
-        theirs.close()  # else the parent would not notice the end of the process
+        self.process, self.pipe = spawned(_serve)
 
     def give(self, job: Job) -> None:
         self.job = job
@@ -227,6 +221,17 @@ class _Worker:
         code = self.process.exitcode
         self.process.close()
         return code
+
+
+def spawned(target: Callable[..., object], *args: Any) -> tuple[SpawnProcess, Connection]:
+    """Start a process; return it and this side of the pipe whose other side is its first argument."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    with spawning():
+        process = context.Process(target=target, args=(theirs, *args), daemon=True)
+        process.start()
+    theirs.close()  # else this process would not notice the end of the other
+    return process, ours
 
 
 @contextmanager
