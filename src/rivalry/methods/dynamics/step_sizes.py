@@ -78,7 +78,7 @@ def check_players(rate: Any, players: int, name: str = "rate") -> None:
         for key in ("value", "min", "max"):
             check_players(rate.get(key, 1.0), players, f"{name}.{key}")
         return
-    count = (*np.shape(rate), players)[0]
+    count = len(rate) if isinstance(rate, list | tuple) else (*np.shape(rate), players)[0]
     if count != players:
         raise ValueError(f"{name}: {count} numbers must be {players}, one per player")
 
