@@ -1,6 +1,7 @@
-"""What every test runs under: 64-bit numbers, checked array shapes, one cache of compiled programs.
+"""What every test runs under: 64-bit numbers, one cache of compiled programs and, on request, checked types.
 
-`tests/typed.py` must be at work before the first module of the package is imported.
+`RIVALRY_TYPED=1` checks every call into the package against its annotations; `tests/typed.py` must be at work
+before the first module of the package is imported.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _CACHE = Path(tempfile.gettempdir()) / f"rivalry-tests-{os.getuid() if hasattr(o
 os.environ.setdefault("RIVALRY_CACHE", str(_CACHE / "jax"))
 os.environ.setdefault("NUMBA_CACHE_DIR", str(_CACHE / "numba"))
 os.environ.setdefault("MPLBACKEND", "agg")
-if os.environ.get("RIVALRY_UNTYPED", "") == "":
+if os.environ.get("RIVALRY_TYPED", "") != "":
     typed.install()
 
 # The first example compiles, so nothing has a deadline; the examples are the same every time.
