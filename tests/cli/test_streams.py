@@ -71,7 +71,8 @@ def test_a_run_without_any_stream_is_carried_out(tmp_path: Path) -> None:
 
 
 def test_a_device_that_is_missing(tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text(STUDY)
+    study = '[game]\nfamily = "influencer"\n[[method]]\nkind = "gradient_ascent"\n'
+    (tmp_path / "mine.toml").write_text(study)
     code, out, told = shell(f"cd {tmp_path}; {RIVALRY} run mine.toml", JAX_PLATFORMS="tpu")
     assert (code, out) == (2, "")
     assert told == (

@@ -199,9 +199,8 @@ def test_losses_that_go_on_for_ever() -> None:
     with pytest.warns(
         UserWarning, match="0 is not above 0, and 'multiple' values the firm at a multiple of it"
     ):
-        assert valuation([1.0, 0.0], 0.5, terminal="multiple", multiple=3.0).terminal_value == 0.0
-    with pytest.raises(ValueError, match=r"cash flow: -1 .*multiple of it; give normalised_cash_flow"):
-        valuation([1.0, -1.0], 0.5, terminal="multiple", multiple=3.0, strict=True)
+        found = valuation([1.0, 0.0], 0.5, terminal="multiple", multiple=3.0, strict=True)
+    assert found.terminal_value == 0.0
     assert valuation([1.0, -2.0], 0.5, strict=True).value == 0.0
 
 

@@ -66,8 +66,8 @@ def valuation(
     normalised_cash_flow : array_like, optional
         CF of the terminal value; by default the last cash flow.
     strict : bool
-        Whether a last cash flow that is not above 0 raises `ValueError` where the terminal value depends on
-        it; by default it is a warning.
+        Whether a last cash flow that is not above 0 raises `ValueError` where it continues forever; otherwise
+        it is a warning.
     discounts : array_like, optional
         Discount factors from each period to the next, ``[.. period]``; ``gamma`` is then that of later
         periods.
@@ -348,11 +348,11 @@ def _flows(cash_flows: ArrayLike) -> np.ndarray:
 
 
 def _check_last(base: np.ndarray, terminal: str, strict: bool) -> None:
-    """Warn of a terminal cash flow that is not above 0. Raises `ValueError` if ``strict``."""
+    """Warn of a terminal cash flow that is not above 0; raise if ``strict`` and it continues forever."""
     if not np.any(base <= 0):
         return
     does = "values the firm at a multiple of it" if terminal == "multiple" else "continues it forever"
     said = f"terminal cash flow: {np.min(base):g} is not above 0, and {terminal!r} {does}"
-    if strict:
+    if strict and terminal != "multiple":
         raise ValueError(f"{said}; give normalised_cash_flow")
     warnings.warn(said, stacklevel=3)
