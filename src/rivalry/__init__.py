@@ -13,7 +13,7 @@ from rivalry.core.precision import configure as _configure
 
 _NAMES = {
     "check": ("check_game", "check_method"),
-    "core.certify": ("best_reply", "certificate"),
+    "core.certify": ("best_response", "certificate"),
     "core.compare": ("compare",),
     "core.game": ("Game", "MarkovGame", "PopulationGame", "view", "with_"),
     "core.method": ("BaseLearner", "BaseMethod", "Finish", "Learner", "Method"),
@@ -44,7 +44,7 @@ if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
     from rivalry.check import check_game as check_game
     from rivalry.check import check_method as check_method
     from rivalry.core import oracles as oracles
-    from rivalry.core.certify import best_reply as best_reply
+    from rivalry.core.certify import best_response as best_response
     from rivalry.core.certify import certificate as certificate
     from rivalry.core.compare import compare as compare
     from rivalry.core.game import Game as Game

@@ -176,7 +176,7 @@ def best_deviation(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     here = np.asarray(game.payoffs(x))
     rows = []
     for player in range(len(x)):
-        reply = rv.best_reply(game, x, player)
+        reply = rv.best_response(game, x, player)
         at = reply.strategy.tolist()
         gain = max(reply.payoff - float(here[player]), 0.0)
         rows.append({"player": player, "best_reply": at[0] if len(at) == 1 else at, "gain": gain})

@@ -176,7 +176,7 @@ def logit_bertrand(inputs: Inputs) -> dict[str, Any]:
     }
     if "m" in inputs:
         grid = np.asarray(oracles.action_levels(game, inputs["m"])[0]).ravel()
-        reply = rv.best_reply(game, game.space.check(joint.choice), 0)
+        reply = rv.best_response(game, game.space.check(joint.choice), 0)
         found |= {
             "grid": grid.tolist(),
             "grid_step": float(grid[1] - grid[0]),

@@ -189,7 +189,7 @@ def oracle_not_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     game = oracle_game(inputs)
     (point,) = symmetric_equilibria(game)
     found = rv.solve(game, rv.methods.ClosedForm())
-    reply = rv.best_reply(game, _at(game, found), 0)
+    reply = rv.best_response(game, _at(game, found), 0)
     return _point(point) | {
         "u_best_response": reply.payoff,
         "best_response": reply.strategy.tolist(),
@@ -282,7 +282,7 @@ def not_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     x = _profile(game, inputs)
     proof = rv.certificate(game, x)
     deviator = int(np.argmax(proof.regret))
-    reply = rv.best_reply(game, x, deviator)
+    reply = rv.best_response(game, x, deviator)
     there = x.at[deviator].set(reply.strategy)
     return {
         "U": np.asarray(game.payoffs(x)).tolist(),

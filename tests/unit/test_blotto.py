@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.certify import best_reply, certificate
+from rivalry.core.certify import best_response, certificate
 from rivalry.core.space import simplex_lattice
 
 PRIZES = np.arange(1.0, 9.0)
@@ -72,7 +72,7 @@ def test_bounds_hold_and_are_near_against_all_divisions_of_a_lattice(seed: int) 
     lattice = np.maximum(simplex_lattice(4, 60) / 60, 1e-9)
     for player in range(3):
         dense = gains(prizes, np.delete(x, player, axis=0), p, lattice).max()
-        reply = best_reply(game, x, player)
+        reply = best_response(game, x, player)
         paid = gains(prizes, np.delete(x, player, axis=0), p, np.asarray(reply.strategy)[None])[0]
         assert paid == pytest.approx(reply.payoff, rel=1e-9)
         assert dense - 1e-9 <= reply.payoff <= reply.bound + 1e-12
@@ -95,7 +95,7 @@ def test_rivals_of_unequal_strength_and_a_third_party() -> None:
     own = lattice**1.5
     rest = 3.0 * np.array([0.4, 0.3, 0.3]) ** 2.5 + [0.0, 0.5, 0.1]
     dense = (np.array([1, 2, 3]) * own / (own + rest)).sum(axis=1).max()
-    reply = best_reply(game, x, 0)
+    reply = best_response(game, x, 0)
     assert dense - 1e-9 <= reply.payoff <= reply.bound <= dense + 1e-3
 
 

@@ -12,9 +12,9 @@ import pytest
 import rivalry as rv
 from rivalry.check import Unfit, check_game, check_method
 from rivalry.core import oracles
-from rivalry.core.certify import Reply
 from rivalry.core.game import AgentGame, PopulationGame
 from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import Response
 from rivalry.games import GAMES
 from rivalry.methods import METHODS
 from rivalry.tables.kernels import shapes
@@ -226,7 +226,7 @@ class LowBound(Contest):
     def proved_response(self, x: jax.Array, player: int) -> Any:
         reply = jnp.array([0.1])
         payoff = float(self.payoffs(x.at[player].set(reply))[player])
-        return Reply(np.asarray(reply), payoff, payoff - 1.0, "bounded", "a guess")
+        return Response(np.asarray(reply), payoff, payoff - 1.0, "bounded", "a guess")
 
 
 oracles.proved_response.register(LowBound)(LowBound.proved_response)

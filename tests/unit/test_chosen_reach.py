@@ -168,5 +168,5 @@ def test_a_reach_that_costs_nothing_is_warned_of() -> None:
         game = rv.games.influencer(**LINE | {"reach_cost": [4.0, 0.0]})
     x = game.space.check([[0.3, 0.1], [0.6, 0.2]])
     assert float(oracles.gradients(game, x)[1, 1]) > 0
-    reply = rv.best_reply(game, x, 1)
+    reply = rv.best_response(game, x, 1)
     assert reply.strategy[1] == pytest.approx(0.5)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from rivalry.core import oracles
-from rivalry.core.certify import Reply, best_reply, certificate
+from rivalry.core.certify import best_response, certificate
 from rivalry.core.game import jacobian, own_gradients
 from rivalry.core.jax import jax, jnp
+from rivalry.core.oracles import Response
 from rivalry.core.reparametrisation import curved, flattened
 from rivalry.core.space import Box
 from rivalry.games.matrix import matrix
@@ -31,11 +32,11 @@ class Market(eqx.Module):
 class Told(Prize):
     """The prize, by a game that answers itself and knows two names."""
 
-    def best_reply(self, x: jax.Array, player: int) -> tuple[jax.Array, jax.Array, str]:
+    def best_response(self, x: jax.Array, player: int) -> tuple[jax.Array, jax.Array, str]:
         return jnp.full(1, 0.5), jnp.asarray(2.0), "local"
 
-    def proved_reply(self, x: jax.Array, player: int) -> Reply:
-        return Reply(
+    def proved_reply(self, x: jax.Array, player: int) -> Response:
+        return Response(
             np.zeros(1), 3.0 + player, 4.0 + player, "bounded" if player else "exact", f"by {player}"
         )
 
@@ -48,7 +49,7 @@ class Told(Prize):
 
 oracles.exchangeable.register(Told)(lambda game: np.arange(3))
 oracles.labels.register(Told)(lambda game: oracles.Labels(players=("a", "b", "c")))
-oracles.best_response.register(Told)(Told.best_reply)
+oracles.best_response.register(Told)(Told.best_response)
 oracles.proved_response.register(Told)(Told.proved_reply)
 oracles.payoff_bound.register(Told)(Told.ceiling)
 oracles.metrics.register(Told)(Told.measures)
@@ -111,7 +112,7 @@ def test_certificates_take_the_proof_and_name_the_weakest() -> None:
     assert found.method == "by 1"
     assert found.coverage == "bounded"
     np.testing.assert_allclose(found.bound - found.regret, 1.0)
-    assert best_reply(game, x, 2).payoff == 5.0
+    assert best_response(game, x, 2).payoff == 5.0
 
 
 def test_replies_are_searched_over_all_magnitudes() -> None:
@@ -119,8 +120,8 @@ def test_replies_are_searched_over_all_magnitudes() -> None:
     game = prize(np.array([1.0, 1.0, 50.0]))
     for rivals in (1e-7, 0.04):
         x = jnp.array([[5.0], [rivals / 2], [rivals / 2]])
-        assert best_reply(game, x, 0).strategy[0] == pytest.approx(np.sqrt(rivals) - rivals, rel=1e-6)
-    assert best_reply(game, jnp.full((3, 1), 0.5), 2).strategy[0] == 0.0
+        assert best_response(game, x, 0).strategy[0] == pytest.approx(np.sqrt(rivals) - rivals, rel=1e-6)
+    assert best_response(game, jnp.full((3, 1), 0.5), 2).strategy[0] == 0.0
 
 
 def test_parts_of_a_box_and_schedules_keep_its_coordinates() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.tables.deviations import deviations, static_best_reply
+from rivalry.tables.deviations import deviations, static_best_response
 from rivalry.tables.gaps import replies
 from rivalry.tables.history import limit_cycles, whole_states
 from tests.histories import CERTAIN, GAMES, drawn_policies, one_round, past_of
@@ -150,7 +150,7 @@ def test_one_departure_gains_no_more_than_the_best_reply() -> None:
 def test_static_best_replies(name: str, player: int) -> None:
     tables, draw = GAMES[name], np.random.default_rng(12)
     whole, policies = whole_states(tables), drawn_policies(GAMES[name], 2, draw)
-    found = static_best_reply(tables, policies, player)
+    found = static_best_response(tables, policies, player)
     for session in range(2):
         for state in range(whole.size):
             past, row, nature = past_of(whole, tables, state, draw)

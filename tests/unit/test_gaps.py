@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.tables import best_reply
+from rivalry.tables import best_response
 from rivalry.tables.gaps import gaps, replies, sees_enough
 from rivalry.tables.history import limit_cycles, whole_states
 from tests.histories import GAMES, chances, drawn_policies, every_policy, value_iteration
@@ -94,7 +94,7 @@ def test_like_best_replies_one_round_back() -> None:
     policies = drawn_policies(tables, 3, draw)
     found = replies(tables, policies, 1, GAMMA)
     for session in range(3):
-        other = best_reply(tables, policies[session], 1, GAMMA)
+        other = best_response(tables, policies[session], 1, GAMMA)
         np.testing.assert_allclose(found.best[session], other.value[0], atol=1e-10)
         np.testing.assert_allclose(found.own[session], other.own[0], atol=1e-10)
 

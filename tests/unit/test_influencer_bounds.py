@@ -121,9 +121,9 @@ def test_nothing_is_proved_for_a_kernel_of_ones_own() -> None:
 
 def test_of_two_best_replies_the_nearer_then_the_lower() -> None:
     game = rv.games.influencer(reach=[0.1] * 3, resource="bimodal")
-    middle = rv.best_reply(game, game.space.check([0.2, 0.5, 0.8]), 1)
+    middle = rv.best_response(game, game.space.check([0.2, 0.5, 0.8]), 1)
     assert middle.strategy[0] == pytest.approx(0.2598375, abs=1e-5)
-    right = rv.best_reply(game, game.space.check([0.2, 0.6, 0.8]), 1)
+    right = rv.best_response(game, game.space.check([0.2, 0.6, 0.8]), 1)
     assert right.strategy[0] == pytest.approx(0.7401625, abs=1e-5)
 
 

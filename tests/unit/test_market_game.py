@@ -173,7 +173,7 @@ def test_payoffs_with_a_shock_are_means_over_its_levels():
     game = rv.games.market(shock={"kind": "iid", "levels": levels, "probabilities": odds})
     each = [paid(rv.games.market(intercept=100 + level), [30.0, 40.0]) for level in levels]
     np.testing.assert_allclose(paid(game, [30.0, 40.0]), odds @ np.array(each), rtol=1e-12)
-    assert not hasattr(game, "best_reply")
+    assert not hasattr(game, "best_response")
 
 
 def test_an_autoregressive_shock_has_the_moments_it_was_given():

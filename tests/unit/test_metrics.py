@@ -8,7 +8,7 @@ import pytest
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.certify import best_reply, certificate
+from rivalry.core.certify import best_response, certificate
 from rivalry.core.game import Game
 from rivalry.core.jax import jnp
 from rivalry.core.profiles import distance
@@ -42,12 +42,12 @@ oracles.payoff_bound.register(Bounded)(Bounded.ceiling)
 class Told(Cournot):
     """The same, which knows its best reply."""
 
-    def best_reply(self, x: Float[Array, "player axis"], player: int) -> tuple[Array, float, str]:
+    def best_response(self, x: Float[Array, "player axis"], player: int) -> tuple[Array, float, str]:
         other = float(x[1 - player, 0])
         return jnp.array([(1 - other) / 2]), ((1 - other) / 2) ** 2, "exact"
 
 
-oracles.best_response.register(Told)(Told.best_reply)
+oracles.best_response.register(Told)(Told.best_response)
 
 
 class Broken(Bounded):
@@ -85,7 +85,7 @@ def test_regret_is_the_gain_of_the_best_reply(game: Game) -> None:
     np.testing.assert_allclose(found.regret, REGRETS, atol=1e-9)
     assert found.claim == "not an equilibrium"
     for player in range(2):
-        reply = best_reply(game, jnp.asarray(HERE), player)
+        reply = best_response(game, jnp.asarray(HERE), player)
         assert reply.strategy[0] == pytest.approx(REPLIES[player], abs=1e-5)
         assert reply.payoff == pytest.approx(REPLIES[player] ** 2, abs=1e-10)
 

@@ -156,7 +156,7 @@ def test_proofs_do_not_outlive_payoffs_or_space() -> None:
         assert not oracles.best_response.knows(changed)
         assert not oracles.exchangeable.knows(changed)
         assert (oracles.payoff_scale(changed), oracles.discontinuity(changed)) == (3.0, "a step")
-    reply = rv.best_reply(Taxed(), HERE, 0)
+    reply = rv.best_response(Taxed(), HERE, 0)
     assert (reply.coverage, reply.strategy[0]) == ("lower bound", pytest.approx((0.9 - 0.5) / 2, abs=1e-6))
 
 

@@ -8,7 +8,7 @@ import pytest
 import rivalry as rv
 from rivalry.methods.q_learning import policies
 from rivalry.methods.q_learning.q_learning import QLearning
-from rivalry.tables import best_reply, in_turn, rollout, tabulate
+from rivalry.tables import best_response, in_turn, rollout, tabulate
 
 
 def test_policies_are_certified_where_they_lead() -> None:
@@ -20,7 +20,7 @@ def test_policies_are_certified_where_they_lead() -> None:
     assert data.end_period == 1  # play rests there
     for name, epsilon in (("policy_regret", 0.0), ("policy_regret_exploring", 0.2)):
         for player in range(2):
-            reply = best_reply(table, policies, player, 0.4, epsilon=epsilon)
+            reply = best_response(table, policies, player, 0.4, epsilon=epsilon)
             expected = reply.regret[0, last[0] * 11 + last[1]]
             np.testing.assert_allclose(data[name][player], expected, atol=1e-9)
         assert data[name].min() >= 0

@@ -72,7 +72,7 @@ def test_no_inputs_pay_more_than_the_best_reply_nor_than_its_bound(seed: int) ->
 def test_the_symmetric_point_is_its_own_best_reply_and_proved() -> None:
     game = race()
     x = put(np.tile(SYMMETRIC, (2, 1)))
-    found = rv.best_reply(game, x, 1)
+    found = rv.best_response(game, x, 1)
     np.testing.assert_allclose(found.strategy, SYMMETRIC, rtol=1e-11)
     proved = rv.certificate(game, x)
     assert (proved.claim, proved.coverage) == ("equilibrium", "exact")

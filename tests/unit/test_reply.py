@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rivalry.games.matrix import matrix
-from rivalry.tables import best_reply, best_response, in_turn, mixed, policy_regrets, tabulate
+from rivalry.tables import best_response, in_turn, mixed, policy_regrets, policy_response, tabulate
 from rivalry.tables.kernels.shapes import FiniteGame
 from tests.contests import every, shared
 
@@ -90,11 +90,11 @@ CASES = [
 def test_no_policy_of_all_does_better(case: dict[str, Any], player: int) -> None:
     tables = drawn_game(**case)
     draw = np.random.default_rng(1)
-    needed, most = best_response.states(tables), best_response.choices(tables)
+    needed, most = policy_response.states(tables), policy_response.choices(tables)
     chances = np.zeros((2, needed.max(), most.max()))
     for who in range(2):
         chances[who, : needed[who], : most[who]] = draw.dirichlet(np.ones(most[who]), needed[who])
-    found = best_reply(tables, chances, player, 0.8)
+    found = best_response(tables, chances, player, 0.8)
     own = written_out(tables, chances, player, 0.8, "round", None)
     np.testing.assert_allclose(found.own, own, rtol=1e-11, atol=1e-11)
     count = found.value.shape[1]
@@ -118,7 +118,7 @@ def test_no_policy_of_all_does_better(case: dict[str, Any], player: int) -> None
 def test_in_turn(paid: str) -> None:
     made = in_turn(tabulate(matrix("chicken"), observation="joint"))
     chances = mixed(made.tables, [[0, 1, 1, 0], [1, 0, 0, 1]], 0.3)
-    found = best_reply(made, chances, 1, 0.7, paid=paid)
+    found = best_response(made, chances, 1, 0.7, paid=paid)
     best = np.full((2, 4), -np.inf)
     for policy in product(range(2), repeat=4):  # it chooses in round 1 alone
         own = np.array([[0] * 4, policy])
@@ -131,9 +131,9 @@ def test_in_turn(paid: str) -> None:
 def test_many_states_are_swept_to_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
     made = tabulate(shared(players=3), 4)
     policies = np.random.default_rng(2).integers(0, 3, size=(3, 4))
-    solved = best_reply(made, policies, 1, 0.9, epsilon=0.2)
-    monkeypatch.setattr(best_response, "DENSE", 0)
-    swept = best_reply(made, policies, 1, 0.9, epsilon=0.2)
+    solved = best_response(made, policies, 1, 0.9, epsilon=0.2)
+    monkeypatch.setattr(policy_response, "DENSE", 0)
+    swept = best_response(made, policies, 1, 0.9, epsilon=0.2)
     np.testing.assert_allclose(swept.value, solved.value, rtol=1e-12)
     np.testing.assert_allclose(swept.own, solved.own, rtol=1e-12)
     assert np.array_equal(swept.policy, solved.policy)
@@ -145,7 +145,7 @@ def test_without_a_future_the_reply_is_to_one_game() -> None:
     table = np.random.default_rng(4).normal(size=(2, 3, 4))
     made = tabulate(matrix(payoffs=table.tolist()), observation="joint")
     policies = np.random.default_rng(5).integers(0, 3, size=(2, 12))
-    found = best_reply(made, policies, 0, 0.0)
+    found = best_response(made, policies, 0, 0.0)
     np.testing.assert_allclose(found.value[0], table[0][:, policies[1]].max(axis=0))
     assert np.array_equal(found.policy[0], table[0][:, policies[1]].argmax(axis=0))
     assert found.coverage == "exact"
@@ -155,8 +155,8 @@ def test_always_an_equilibrium_leaves_nothing_to_gain() -> None:
     made = tabulate(matrix("stag_hunt"))
     for action in (0, 1):
         for player in (0, 1):
-            assert best_reply(made, [[action] * 2] * 2, player, 0.95).regret.max() == 0
-    assert best_reply(made, [[0] * 2, [1] * 2], 0, 0.5).regret.max() == pytest.approx(6.0)
+            assert best_response(made, [[action] * 2] * 2, player, 0.95).regret.max() == 0
+    assert best_response(made, [[0] * 2, [1] * 2], 0, 0.5).regret.max() == pytest.approx(6.0)
 
 
 def test_everybodys_regrets_at_once() -> None:
@@ -167,7 +167,7 @@ def test_everybodys_regrets_at_once() -> None:
     chances[1] = 0.6 * chances[1] + 0.4 / 3
     for player, discount in enumerate([0.5, 0.9]):
         np.testing.assert_allclose(
-            found[player], best_reply(made, chances, player, discount).regret, atol=1e-12
+            found[player], best_response(made, chances, player, discount).regret, atol=1e-12
         )
     assert found.max() > 0.0
 
@@ -196,15 +196,15 @@ def test_exploration_is_mixed_in() -> None:
 def test_bad_input(change: dict[str, Any], message: str) -> None:
     given = {"policies": [[0, 0]] * 2, "player": 0, "discount": 0.5} | change
     with pytest.raises(ValueError, match=message):
-        best_reply(tabulate(matrix("chicken")), **given)
+        best_response(tabulate(matrix("chicken")), **given)
 
 
 def test_what_cannot_be_answered() -> None:
     made = tabulate(matrix("chicken"))
     looks = made.tables._replace(observation_slots=np.array([[[0, 1]], [[0, 0]]]))
     with pytest.raises(ValueError, match="observation_slots: player 1 looks 0 rounds back at 0; must be 1"):
-        best_reply(looks, [[0, 0]] * 2, 0, 0.5)
+        best_response(looks, [[0, 0]] * 2, 0, 0.5)
     with pytest.warns(UserWarning, match="summed"):
         summed = tabulate(shared(players=2), 3, max_table_bytes=1)
     with pytest.raises(ValueError, match="game: has no joint table"):
-        best_reply(summed, [[0] * 3] * 2, 0, 0.5)
+        best_response(summed, [[0] * 3] * 2, 0, 0.5)

@@ -13,7 +13,7 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
 from rivalry.core.space import Box
-from rivalry.methods.dynamics.best_response import BestResponse, nearest_best_reply
+from rivalry.methods.dynamics.best_response import BestResponse, nearest_best_response
 from tests.small_games import Linear, cournot, linear
 
 KEY = jax.random.key(0)
@@ -108,7 +108,7 @@ def test_of_equal_replies_the_nearest_is_taken() -> None:
     # own payoff x^2/2 on [-1, 1]: both ends are best
     game = linear(np.eye(2), [0.0, 0.0], low=-1.0, high=1.0)
     for here, end in ((0.3, 1.0), (-0.3, -1.0)):
-        reply, gain = nearest_best_reply(
+        reply, gain = nearest_best_response(
             game, jnp.array([[here], [0.0]]), jnp.asarray(0), game.space.grid(0, 21)
         )
         assert float(reply[0]) == pytest.approx(end)
@@ -126,7 +126,7 @@ def test_who_cannot_gain_stays() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"damping": 0.0}, "damping: 0.0 must be above 0 and at most 1"),
+        ({"damping": 0.0}, "damping: 0 must be above 0"),
         ({"damping": 1.5}, "damping: 1.5 must be"),
         ({"points": 1}, "points: 1 must be above 1"),
     ],
@@ -148,12 +148,12 @@ class Followed(eqx.Module):
     def payoffs(self, x: Any) -> Any:
         return -jnp.sum((x - self.wish(x)) ** 2, axis=1)
 
-    def best_reply(self, x: Any, player: Any) -> Any:
+    def best_response(self, x: Any, player: Any) -> Any:
         strategy = self.wish(x)[player]
         return strategy, self.payoffs(x.at[player].set(strategy))[player], "exact"
 
 
-oracles.best_response.register(Followed)(Followed.best_reply)
+oracles.best_response.register(Followed)(Followed.best_response)
 
 
 @pytest.mark.slow

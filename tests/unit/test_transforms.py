@@ -178,7 +178,7 @@ def test_freezing_leaves_the_others_game() -> None:
     )
     assert oracles.labels(game).players == ("0", "2")
     # against 25 the reply to 5 is (90 - 30) / 2, with a proved bound from the whole game's ceiling
-    reply = rv.best_reply(game, x, 0)
+    reply = rv.best_response(game, x, 0)
     assert reply.coverage == "bounded"
     np.testing.assert_allclose(reply.strategy, [30.0], atol=1e-4)
     np.testing.assert_allclose(reply.bound, 900.0, rtol=1e-6)
@@ -305,7 +305,7 @@ def test_schedules_of_a_markov_game_follow_its_states() -> None:
     game = open_loop(in_stages(stage, [[0], [1]]), 2)
     x = game.space.check([[1.0, 0, 0, 1], [0, 1, 1, 0]])  # player 0 moves in period 0, player 1 in period 1
     np.testing.assert_allclose(game.payoffs(x), [3.0, 2.0])
-    assert not hasattr(game, "best_reply")
+    assert not hasattr(game, "best_response")
 
 
 @pytest.mark.parametrize(

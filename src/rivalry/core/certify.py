@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rivalry.core import oracles
 from rivalry.core.dispatch import oracle, unknown
 from rivalry.core.game import Game, payoff_against, scale
 from rivalry.core.jax import compiled, is_jax_array, jax, jnp, put
-from rivalry.core.oracles import Response, best_response, payoff_bound, proved_response, search_points
+from rivalry.core.oracles import Response, payoff_bound, proved_response, search_points
 from rivalry.core.plain import registered
 from rivalry.core.reparametrisation import curved, flattened
 from rivalry.core.results import COVERAGES, ROUNDING, Certificate, Rounding
@@ -33,8 +34,6 @@ SHORT = 1e-12  # of a climb's first step: a shorter step ends the climb
 BATCH, CELLS = 64, 40_000
 TIE = 1e-10  # times the payoff at stake: strategies whose payoffs differ by less are equally good
 PROVED = 1e-8  # times the payoff at stake: a bound this close to the best payoff is not refined further
-
-Reply = Response
 
 
 def certificate(game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int = 201) -> Certificate:
@@ -71,7 +70,7 @@ def certificate(game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int
     """
     x = placed(game, x)
     here = np.asarray(payoffs(game, x))
-    responses = [best_reply(game, x, player, points=points) for player in range(x.shape[0])]
+    responses = [best_response(game, x, player, points=points) for player in range(x.shape[0])]
     tried = [payoffs_tried(game, x, player, one) for player, one in enumerate(responses)]
     found = np.array([np.max(part, initial=one.payoff) for part, one in zip(tried, responses, strict=True)])
     regret = np.maximum(found - here, 0.0)
@@ -112,13 +111,13 @@ def payoff_units(game: Game, x: Profile) -> np.ndarray:
     that range, but at least 1e-4 of its payoff, below which gradients may be rounding errors.
     """
     whole, here = scale(game), np.abs(np.asarray(payoffs(game, x)))
-    best = [Reply(row, -np.inf, np.inf, "lower bound", "") for row in np.asarray(x)]
+    best = [Response(row, -np.inf, np.inf, "lower bound", "") for row in np.asarray(x)]
     ranges = [np.ptp(payoffs_tried(game, x, player, one)) for player, one in enumerate(best)]
     found: np.ndarray = np.where(np.array(ranges) >= SMALL * whole, whole, np.maximum(ranges, 1e-4 * here))
     return np.where(found > 0, found, whole)
 
 
-def payoffs_tried(game: Game, x: Profile | np.ndarray, player: int, response: Reply) -> np.ndarray:
+def payoffs_tried(game: Game, x: Profile | np.ndarray, player: int, response: Response) -> np.ndarray:
     """Return finite payoffs of a player's strategies against the others at ``x``.
 
     The strategies are those of the search, or a coarse grid where there was no search.
@@ -151,7 +150,7 @@ def _ordinary(game: Game, player: int, best: np.ndarray) -> np.ndarray:
     return np.concatenate([space.usual.grid(player, FEW), np.clip(changed, low, high)])
 
 
-def best_reply(game: Game, x: Any, player: int, *, points: int = 201) -> Reply:
+def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Response:
     """Return a best response of ``player`` to the others at ``x``, over its whole strategy space.
 
     It is the answer of the oracle `proved_response` or `best_response` if registered. Otherwise it is
@@ -176,7 +175,7 @@ def best_reply(game: Game, x: Any, player: int, *, points: int = 201) -> Reply:
     x = placed(game, x)
     if isinstance(player, bool | str) or not 0 <= player < len(x):
         raise ValueError(f"player: {player!r} must be a whole number in 0..{len(x) - 1}")
-    if proved_response.knows(game) or best_response.knows(game):
+    if proved_response.knows(game) or oracles.best_response.knows(game):
         return proved_response(game, x, player)
     if not curved(game):
         return searched(game, x, player, points)
@@ -186,18 +185,18 @@ def best_reply(game: Game, x: Any, player: int, *, points: int = 201) -> Reply:
     return found._replace(strategy=np.asarray(game.space.project(there)[player]))
 
 
-def traceable_reply(game: Any, x: Profile, player: Array) -> tuple[Strategy, Array] | None:
+def traceable_best_response(game: Any, x: Profile, player: Array) -> tuple[Strategy, Array] | None:
     """Return the registered best response and its payoff; None unless JAX can trace it for any ``player``."""
-    if not best_response.knows(game):
+    if not oracles.best_response.knows(game):
         return None
     try:
-        strategy, payoff, _ = best_response(game, x, player)
+        strategy, payoff, _ = oracles.best_response(game, x, player)
         return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float)
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):  # the oracle needs concrete numbers
         return None
 
 
-def searched(game: Game, x: Profile, player: int, points: int) -> Reply:
+def searched(game: Game, x: Profile, player: int, points: int) -> Response:
     """Return the best strategy found by search, with a proven bound where the game has `payoff_bound`."""
     grid = search_grid(game, player, points)
     strategies, values, tried = (np.asarray(part) for part in _search(game, x, put(player), grid))
@@ -206,9 +205,9 @@ def searched(game: Game, x: Profile, player: int, points: int) -> Reply:
     strategy = _nearest_best(strategies, values, np.asarray(x)[player], TIE * stake)
     method = f"{len(tried)} grid points, {len(values)} climbs"
     if not payoff_bound.knows(game) or isinstance(game.space, Simplex):
-        return Reply(strategy, payoff, np.inf, "lower bound", method, tried)
+        return Response(strategy, payoff, np.inf, "lower bound", method, tried)
     strategy, payoff, bound = _branch_and_bound(game, x, player, strategy, payoff, stake)
-    return Reply(strategy, payoff, bound, "bounded", f"{method}, branch and bound", tried)
+    return Response(strategy, payoff, bound, "bounded", f"{method}, branch and bound", tried)
 
 
 def search_grid(game: Game, player: int, points: int) -> Array:

@@ -181,7 +181,7 @@ def best_response(game: Any, x: Profile, player: int | Array) -> tuple[Strategy,
     The coverage ``exact`` claims that no strategy pays more. An answer that JAX can trace for a traced
     ``player`` also serves followers and best-response dynamics.
 
-    The generic answer raises `Unsupported`; `rivalry.best_reply` then searches.
+    The generic answer raises `Unsupported`; `rivalry.best_response` then searches.
     """
     raise unknown(game, "best response")
 

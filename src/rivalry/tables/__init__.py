@@ -7,13 +7,9 @@ from rivalry.core.registry import LazyPackage as _LazyPackage
 from rivalry.core.registry import lazy as _lazy
 
 if _typing.TYPE_CHECKING:
-    from rivalry.tables.best_response import BestReply as BestReply
-    from rivalry.tables.best_response import best_reply as best_reply
-    from rivalry.tables.best_response import mixed as mixed
-    from rivalry.tables.best_response import policy_regrets as policy_regrets
     from rivalry.tables.deviations import Deviation as Deviation
     from rivalry.tables.deviations import deviations as deviations
-    from rivalry.tables.deviations import static_best_reply as static_best_reply
+    from rivalry.tables.deviations import static_best_response as static_best_response
     from rivalry.tables.discretize import normalised as normalised
     from rivalry.tables.discretize import tabulate as tabulate
     from rivalry.tables.exact import MOST_JOINT as MOST_JOINT
@@ -41,6 +37,10 @@ if _typing.TYPE_CHECKING:
     from rivalry.tables.periods import over_periods as over_periods
     from rivalry.tables.periods import period_values as period_values
     from rivalry.tables.periods import tabulate_periods as tabulate_periods
+    from rivalry.tables.policy_response import PolicyBestResponse as PolicyBestResponse
+    from rivalry.tables.policy_response import best_response as best_response
+    from rivalry.tables.policy_response import mixed as mixed
+    from rivalry.tables.policy_response import policy_regrets as policy_regrets
     from rivalry.tables.stages import FollowerGaps as FollowerGaps
     from rivalry.tables.stages import SubgamePerfect as SubgamePerfect
     from rivalry.tables.stages import followers_gap as followers_gap
@@ -48,8 +48,8 @@ if _typing.TYPE_CHECKING:
     from rivalry.tables.stages import staged_values as staged_values
 
 _NAMES = {
-    "best_response": ("BestReply", "best_reply", "mixed", "policy_regrets"),
-    "deviations": ("Deviation", "deviations", "static_best_reply"),
+    "policy_response": ("PolicyBestResponse", "best_response", "mixed", "policy_regrets"),
+    "deviations": ("Deviation", "deviations", "static_best_response"),
     "discretize": ("normalised", "tabulate"),
     "exact": ("MOST_JOINT", "equilibria", "joint_count", "largest_payoff", "payoffs", "regrets"),
     "gaps": ("Gaps", "Replies", "gaps", "replies", "sees_enough"),

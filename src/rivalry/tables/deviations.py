@@ -33,7 +33,7 @@ class Deviation(NamedTuple):
     returned: np.ndarray  # [session]: share of deviations after which play returns to the cycle
 
 
-def static_best_reply(tables: FiniteGame, policies: object, player: int) -> np.ndarray:
+def static_best_response(tables: FiniteGame, policies: object, player: int) -> np.ndarray:
     """Return the action with the largest payoff in the round alone, per full state, ``[session state]``.
 
     The others follow ``policies [session player state]``; those that move later in the round respond to the
@@ -43,7 +43,7 @@ def static_best_reply(tables: FiniteGame, policies: object, player: int) -> np.n
     >>> import rivalry as rv
     >>> from rivalry.tables import tabulate
     >>> game = tabulate(rv.games.matrix("chicken"), observation="joint").tables
-    >>> static_best_reply(game, [[[0, 1, 0, 1], [0, 0, 1, 1]]], 0).tolist()
+    >>> static_best_response(game, [[[0, 1, 0, 1], [0, 0, 1, 1]]], 0).tolist()
     [[1, 1, 0, 0]]
     """
     return _static(tables, whole_states(tables), checked_sessions(tables, policies), player)
@@ -79,7 +79,7 @@ def deviations(
     gamma : float
         Its discount factor.
     action : str or int
-        The action taken, or ``static_best``: at each decision the `static_best_reply` to the others' play.
+        The action taken, or ``static_best``: at each decision the `static_best_response` to the others' play.
     periods : int
         Number of deviating decisions.
     horizon : int

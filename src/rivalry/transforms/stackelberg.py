@@ -11,7 +11,7 @@ from annotated_types import Ge
 from jaxtyping import Array, Bool, Float
 
 from rivalry.core import oracles
-from rivalry.core.certify import search, traceable_reply
+from rivalry.core.certify import search, traceable_best_response
 from rivalry.core.game import Game, own_gradients
 from rivalry.core.jax import jax, jnp
 from rivalry.core.reparametrisation import curved, flattened
@@ -269,7 +269,7 @@ class Followers(eqx.Module):
         enough = self.tol * jnp.max(wide)
 
         def one(k: Array, x: Profile) -> Profile:
-            known = traceable_reply(game, x, rows[k])
+            known = traceable_best_response(game, x, rows[k])
             if known is not None:
                 return x.at[rows[k]].set(known[0])
             strategies, payoffs = search(game, x, rows[k], grids[k])
@@ -288,7 +288,7 @@ class Followers(eqx.Module):
         begin = (x, jnp.asarray(jnp.inf), jnp.asarray(0))
         if len(followers) == 1:
             x, _, _ = a_round(begin)
-            if traceable_reply(game, x, rows[0]) is not None:
+            if traceable_best_response(game, x, rows[0]) is not None:
                 return x  # exact, and derivatives need no more
         else:
             x, movement, _ = jax.lax.while_loop(going, a_round, begin)

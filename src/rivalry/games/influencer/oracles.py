@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.certify import best_reply
+from rivalry.core.certify import best_response
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile
@@ -217,7 +217,7 @@ def _shares(game: InfluencerGame, x: Profile) -> Record:
 def _landscape(game: InfluencerGame, x: Profile) -> Record:
     axes = x.shape[1]
     places = game.space.grid(0, LINE if axes == 1 else SQUARE)
-    responses = [best_reply(game, x, player) for player in range(game.players)]
+    responses = [best_response(game, x, player) for player in range(game.players)]
     at = np.asarray(places)
     return {
         "landscape": (("player", "place"), np.asarray(_own_payoffs(game, x, places))),

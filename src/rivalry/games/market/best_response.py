@@ -12,9 +12,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.certify import Reply, payoffs
+from rivalry.core.certify import payoffs
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.oracles import discontinuity, payoff_scale
+from rivalry.core.oracles import Response, discontinuity, payoff_scale
 from rivalry.core.results import Record
 from rivalry.core.space import Profile
 from rivalry.games.market import closed_forms, leadership
@@ -190,7 +190,7 @@ def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tu
     return choices[jnp.argmax(jax.vmap(paid)(choices))][None]
 
 
-def undercutting(market: Market, x: np.ndarray, firm: int) -> Reply:
+def undercutting(market: Market, x: np.ndarray, firm: int) -> Response:
     """Return the best price against the rivals' lowest one: just below it, or the monopoly price.
 
     For one good, where the cheapest firm serves the whole market. The profit from undercutting is a supremum
@@ -217,7 +217,7 @@ def undercutting(market: Market, x: np.ndarray, firm: int) -> Reply:
         at = np.nextafter(price, 0.0) if price >= below else price
         found[float(at)] = float(market.after_tax(jnp.full(len(x), profit))[firm])
     at = max(found, key=lambda price: found[price])
-    return Reply(np.array([at]), found[at], found[at], "exact", "undercutting")
+    return Response(np.array([at]), found[at], found[at], "exact", "undercutting")
 
 
 # --- markets in stages --------------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ def everyone(game: Leadership, x: Any) -> Any:
     return x
 
 
-def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Reply:
+def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Response:
     """Return a leader's best output on the price line given by the responses of the later stages."""
     market = game.market
     n = closed_forms.plain_numbers(market)
@@ -286,7 +286,7 @@ def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Re
     paid = float(np.asarray(payoffs(game, put(there)))[player])
     best = float(np.asarray(market.after_tax(put(np.full(market.players, float(profit)))))[firm])
     agreed = abs(best - paid) <= AGREE * float(payoff_scale(market))
-    return Reply(
+    return Response(
         there[player],
         paid,
         max(best, paid) if agreed else np.inf,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.certify import best_reply
+from rivalry.core.certify import best_response
 from rivalry.core.jax import put
 from rivalry.core.oracles import payoff_scale
 from rivalry.games.market.benchmarks import ALIKE, benchmark
@@ -61,7 +61,7 @@ def critical_discount(game: Market | StagedMarket) -> Critical:
     market = whole_market(game)
     nash, joint = benchmark(market, "nash").payoff, benchmark(market, "cartel")
     x = put(joint.choice[:, None])
-    best = np.array([best_reply(market, x, firm).payoff for firm in range(market.players)])
+    best = np.array([best_response(market, x, firm).payoff for firm in range(market.players)])
     delta = _critical(best, joint.payoff, nash, float(payoff_scale(market)))
     return Critical(delta, nash, joint.payoff, best)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.certify import best_reply
+from rivalry.core.certify import best_response
 from rivalry.core.game import scale_of
 from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
@@ -273,5 +273,5 @@ def reply_distance(game: Any, move_order: Seating, x: np.ndarray) -> np.ndarray:
     asked += [(move_order.game, x, player, player) for player in move_order.stages[-1]]
     found = np.full(len(x), np.nan)
     for known, profile, seat, player in asked:
-        found[player] = np.max(np.abs(best_reply(known, put(profile), seat).strategy - x[player]))
+        found[player] = np.max(np.abs(best_response(known, put(profile), seat).strategy - x[player]))
     return found

@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.certify import TOLERANCE, Reply, best_reply, payoff_at_stake, payoffs_tried, search
+from rivalry.core.certify import TOLERANCE, best_response, payoff_at_stake, payoffs_tried, search
 from rivalry.core.game import (
     Game,
     is_agents,
@@ -26,6 +26,7 @@ from rivalry.core.game import (
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
+from rivalry.core.oracles import Response
 from rivalry.core.reparametrisation import flattened
 from rivalry.core.results import ROUNDING, Certificate, Coverage, Record, Rounding
 from rivalry.core.space import Box, Profile, Space, Strategy
@@ -384,7 +385,7 @@ def certificate(
 
 
 def _numbers(
-    game: Any, places: np.ndarray, weights: np.ndarray, player: int, pays: np.ndarray, response: Reply
+    game: Any, places: np.ndarray, weights: np.ndarray, player: int, pays: np.ndarray, response: Response
 ) -> np.ndarray:
     """Return the payoffs of all strategies evaluated for a player; the atoms alone may all pay the same."""
     against = _opponents(game, places, weights, player)
@@ -395,7 +396,7 @@ def _numbers(
 
 def reply_to_mixtures(
     game: Any, places: np.ndarray, weights: np.ndarray, player: int, stand: int, *, points: int = POINTS
-) -> Reply:
+) -> Response:
     """Return the best response of ``player`` to the others' independent mixtures, over its whole space.
 
     That of the oracle `mixed_best_response` where one is known; else a search from a grid of ``points``, and
@@ -405,16 +406,16 @@ def reply_to_mixtures(
     if oracles.mixed_best_response.knows(game):
         strategy, payoff, coverage = oracles.mixed_best_response(game, places, weights, player)
         bound = float(payoff) if coverage == "exact" else np.inf
-        return Reply(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
+        return Response(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
     against = _opponents(game, places, weights, player)
     x = np.array(against.profiles[0])
     x[player] = places[player, stand]
     if 2 ** game.space.shape[1] > CORNERS:
         return _from_many(against, x, places, player)
-    return best_reply(against, put(x), player, points=points)
+    return best_response(against, put(x), player, points=points)
 
 
-def _from_many(against: MixedOpponents, x: np.ndarray, places: np.ndarray, player: int) -> Reply:
+def _from_many(against: MixedOpponents, x: np.ndarray, places: np.ndarray, player: int) -> Response:
     """Search from random strategies, grid points and best responses to single atoms.
 
     For grids with too many corners.
@@ -422,7 +423,7 @@ def _from_many(against: MixedOpponents, x: np.ndarray, places: np.ndarray, playe
     game, space = against.game, against.game.space
     likely = np.argsort(-np.asarray(against.probabilities), kind="stable")[:ALONE]
     atoms = [put(np.where(np.arange(len(x))[:, None] == player, x, against.profiles[k])) for k in likely]
-    alone = [best_reply(game, atom, player, points=2).strategy for atom in atoms] if _replies(game) else []
+    alone = [best_response(game, atom, player, points=2).strategy for atom in atoms] if _replies(game) else []
     keys = jax.random.split(jax.random.key(player), DRAWN)
     sampled = np.asarray(jax.vmap(space.sample)(keys))[:, player]
     own = places[player][~np.isnan(places[player]).any(axis=1)]
@@ -436,7 +437,7 @@ def _from_many(against: MixedOpponents, x: np.ndarray, places: np.ndarray, playe
     found = np.array(here)
     found[player] = strategies[best]
     strategy = np.asarray(space.project(space.outer(put(found)) if reparametrised else put(found)))[player]
-    return Reply(strategy, float(values[best]), np.inf, "lower bound", f"{len(begin)} starts + climb")
+    return Response(strategy, float(values[best]), np.inf, "lower bound", f"{len(begin)} starts + climb")
 
 
 def _replies(game: Any) -> bool:

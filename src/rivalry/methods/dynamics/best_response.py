@@ -8,7 +8,7 @@ import numpy as np
 from annotated_types import Gt, Interval, Le
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from rivalry.core.certify import search, search_grid, traceable_reply
+from rivalry.core.certify import search, search_grid, traceable_best_response
 from rivalry.core.game import Game, Record, own_payoff, scale_of
 from rivalry.core.jax import jax, jnp
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
@@ -36,7 +36,7 @@ class BestResponse(BaseMethod):
     """Best-response dynamics: players move to their global best responses, in sequence or simultaneously.
 
     A best response is searched over the whole space, on a grid and then by local search, or is the game's own
-    ``best_reply`` where it has one that JAX can trace. Of equally good responses the nearest is taken. One
+    ``best_response`` where it has one that JAX can trace. Of equally good responses the nearest is taken. One
     step is a round of all players. The method converges when no player gains more than ``tol`` times the
     payoff scale, and is ``cycling`` when a profile of the last 64 rounds recurs: ``cycle_rounds`` is the
     period.
@@ -86,7 +86,7 @@ class BestResponse(BaseMethod):
 
         def move(x: Profile, player: Array) -> tuple[Profile, Array]:
             seen = state.profile if together else x
-            response, gain = nearest_best_reply(game, seen, player, state.grids[player])
+            response, gain = nearest_best_response(game, seen, player, state.grids[player])
             there = seen[player] + self.damping * (response - seen[player])
             return x.at[player].set(there), gain
 
@@ -128,12 +128,12 @@ def _grids(game: Game, points: int) -> Float[Array, "player point axis"]:
     return jnp.stack([jnp.pad(grid, ((0, longest - len(grid)), (0, 0)), mode="edge") for grid in grids])
 
 
-def nearest_best_reply(
+def nearest_best_response(
     game: Game, x: Profile, player: Array, grid: Array
 ) -> tuple[Strategy, Float[Array, ""]]:
     """Return the best response of ``player`` nearest to its strategy, and its gain, at least 0."""
     here, own = x[player], own_payoff(game, x, player, x[player])
-    known = traceable_reply(game, x, player)
+    known = traceable_best_response(game, x, player)
     strategies, payoffs = known if known is not None else search(game, x, player, grid)
     strategies = jnp.vstack([strategies, here])
     payoffs = jnp.append(payoffs, own)

@@ -16,7 +16,7 @@ SWEEPS = 8  # of policy evaluation between two policy improvements
 ROUNDING = 1e-14  # of the largest value: a sweep that changes no more has converged
 
 
-class BestReply(NamedTuple):
+class PolicyBestResponse(NamedTuple):
     """A best response to fixed policies, by full state: nature times all standing actions."""
 
     value: np.ndarray  # [round state]: of the best response, discounted
@@ -35,7 +35,7 @@ class BestReply(NamedTuple):
         return gains
 
 
-def best_reply(
+def best_response(
     tabulated: Tabulated | FiniteGame,
     policies: object,
     player: int,
@@ -43,7 +43,7 @@ def best_reply(
     *,
     epsilon: float = 0.0,
     paid: str = "round",
-) -> BestReply:
+) -> PolicyBestResponse:
     """Return the best response of ``player`` to the others' policies, by policy iteration.
 
     The best response may depend on the full state: nature's state times the number of joint actions, plus the
@@ -68,7 +68,7 @@ def best_reply(
 
     Returns
     -------
-    BestReply
+    PolicyBestResponse
         Values of the infinite discounted sum, counted from the first payment.
 
     Raises
@@ -83,8 +83,8 @@ def best_reply(
     >>> from rivalry.tables import tabulate
     >>> game = tabulate(rv.games.matrix("prisoners_dilemma"), observation="joint")
     >>> grim = [[0, 1, 1, 1], [0, 1, 1, 1]]  # cooperate while both did
-    >>> best_reply(game, grim, 0, 0.6).regret.max(), best_reply(game, grim, 0, 0.4).regret.max().round(3)
-    (np.float64(0.0), np.float64(0.667))
+    >>> [best_response(game, grim, 0, discount).regret.max().round(3).item() for discount in (0.6, 0.4)]
+    [0.0, 0.667]
     """
     tables = tabulated.tables if isinstance(tabulated, Tabulated) else tabulated
     _check(tables, player, discount, paid)
@@ -93,7 +93,7 @@ def best_reply(
     own = _followed(model, -1, np.zeros(model.shape, dtype=np.int64))
     value, policy = _best(model, player, TIE * float(np.abs(model.pays).max()) / (1 - discount))
     whole = len(np.unique(model.seen[player])) == model.shape[1]
-    return BestReply(value, own, policy, "exact" if whole else "upper bound")
+    return PolicyBestResponse(value, own, policy, "exact" if whole else "upper bound")
 
 
 def policy_regrets(
@@ -104,10 +104,10 @@ def policy_regrets(
     epsilon: object = 0.0,
     paid: str = "round",
 ) -> np.ndarray:
-    """Return every player's gain by its `best_reply` over its own policy, ``[player round state]``.
+    """Return every player's gain by its `best_response` over its own policy, ``[player round state]``.
 
     ``discount`` and ``epsilon`` are numbers, or one per player. Every policy explores; the best response does
-    not. Raises `ValueError` as `best_reply` does.
+    not. Raises `ValueError` as `best_response` does.
 
     >>> import rivalry as rv
     >>> from rivalry.tables import tabulate
@@ -119,7 +119,9 @@ def policy_regrets(
     players = len(tables.sizes)
     discounts = np.broadcast_to(np.asarray(discount, dtype=float), (players,)).tolist()
     chances = mixed(tables, policies, epsilon)
-    gains = [best_reply(tables, chances, who, rate, paid=paid).regret for who, rate in enumerate(discounts)]
+    gains = [
+        best_response(tables, chances, who, rate, paid=paid).regret for who, rate in enumerate(discounts)
+    ]
     return np.stack(gains)
 
 
@@ -318,7 +320,7 @@ def _sweep(
     model: _Model, player: int, policy: np.ndarray, value: np.ndarray, tie: float | None = None
 ) -> None:
     """Update ``value`` in place, last round first; with a ``tie`` also improve ``policy``."""
-    from rivalry.tables.kernels import best_response
+    from rivalry.tables.kernels import best_response as kernels
 
     given = (model.seen, model.chances, model.moves, model.sizes, model.strides)
     for round_ in range(model.shape[0] - 1, -1, -1):
@@ -327,7 +329,7 @@ def _sweep(
             if other != player:
                 ahead, movers[other] = _averaged(model, other, ahead), False
         here = (policy[round_], value[round_])
-        best_response.back_up(ahead, player, movers, *given, tie or 0.0, tie is not None, *here, model.room)
+        kernels.back_up(ahead, player, movers, *given, tie or 0.0, tie is not None, *here, model.room)
 
 
 def _averaged(model: _Model, other: int, ahead: np.ndarray) -> np.ndarray:
@@ -354,7 +356,7 @@ def _ahead(model: _Model, round_: int, value: np.ndarray) -> np.ndarray:
 
 def _solved(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
     """Return the value of a policy by one linear system, for few states."""
-    from rivalry.tables.kernels import best_response
+    from rivalry.tables.kernels import best_response as kernels
 
     rounds, count = model.shape
     natures, joints = model.pays.shape
@@ -362,7 +364,7 @@ def _solved(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
     given = (model.seen, model.chances, model.moves, model.sizes, model.strides)
     for round_ in range(rounds):
         leads = np.zeros((count, joints))
-        best_response.chain(player, model.movers[round_], *given, policy[round_], leads, model.room)
+        kernels.chain(player, model.movers[round_], *given, policy[round_], leads, model.room)
         nature = np.arange(count) // joints
         rows = slice(round_ * count, (round_ + 1) * count)
         right[rows] = model.rate[round_] * (leads * model.pays[nature]).sum(axis=1)
