@@ -245,13 +245,14 @@ class Line(eqx.Module):
 
 def jumping(game: Any, start: Any, **options: Any) -> Any:
     with pytest.warns(
-        UserWarning, match=r"not converged: some player still gains .*: payoffs jump, best replies"
+        UserWarning,
+        match=r"not converged: .* still gains .*: payoffs are discontinuous; best responses",
     ):
         found = found_by(game, start, points=129, **options)
     assert found.status == "iteration limit"
     assert found.claim not in ("equilibrium", "no deviation found", "local equilibrium")
     assert found.data.jumps.values.max() > 0
-    assert "payoffs jump" in str(found.data.remedy.values)
+    assert "payoffs are discontinuous" in str(found.data.remedy.values)
     return found
 
 

@@ -346,7 +346,7 @@ def test_wrong_input() -> None:
         GameEnv(object())
     with pytest.raises(ValueError, match="neither payoffs nor steps"):
         single_agent_env(object(), 0, [0.0])
-    with pytest.raises(ValueError, match="game: 'influenzer' is no family; did you mean 'influencer'"):
+    with pytest.raises(ValueError, match="game: 'influenzer' is not a family; did you mean 'influencer'"):
         parallel_env("influenzer")
     with pytest.raises(ValueError, match=r"game: 'matrix' has no default game .*; give a game"):
         aec_env("matrix")
@@ -370,7 +370,7 @@ def test_wrong_input() -> None:
             env.step(action)
     box = parallel_env("influencer")
     box.reset()
-    with pytest.raises(ValueError, match="actions: that of player_1 is missing; must be one an agent"):
+    with pytest.raises(ValueError, match="actions: that of player_1 is missing; must be one per agent"):
         box.step({"player_0": [0.0]})
     for action in ([1.1], [np.nan], 0.5, [0.0, 0.0], "left"):
         with pytest.raises(

@@ -88,7 +88,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"initial_karma": [10] * 99 + [9]},
         "initial_karma: sums to 999; must be 1000, that is 100 agents times mean_karma = 10",
     ),
-    "karma of too few": ({"initial_karma": [10] * 99}, "initial_karma: 99 amounts must be 100, one an agent"),
+    "karma of too few": (
+        {"initial_karma": [10] * 99},
+        "initial_karma: 99 amounts must be 100, one per agent",
+    ),
     "karma above max_karma": (
         {"initial_karma": [10] * 98 + [21, -1]},
         "initial_karma[98]: 21 must be a whole number in 0..20",
@@ -149,7 +152,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "type's karma": (
         {"types": [{"count": 4, "initial_karma": [10, 10]}]},
-        "types[0].initial_karma: 2 amounts must be 4, one an agent of the type",
+        "types[0].initial_karma: 2 amounts must be 4, one per agent of the type",
     ),
     "karma twice": (
         {"initial_karma": [10] * 4, "types": [{"count": 4, "initial_karma": 10}]},

@@ -144,9 +144,9 @@ class Narrow(Known):
 def test_registered_answers_are_used() -> None:
     found = certificate(Known(), HERE)
     np.testing.assert_allclose(found.regret, REGRETS, atol=1e-15)
-    assert (found.coverage, found.method) == ("exact", "the game's own best reply")
+    assert (found.coverage, found.method) == ("exact", "registered best response")
     assert oracles.proved_response.knows(Known()) is False  # made of the other by its generic answer
-    with pytest.raises(ValueError, match="a step: payoffs jump"):
+    with pytest.raises(ValueError, match="a step: payoffs are discontinuous"):
         rv.solve(Known(), rv.methods.GradientAscent(), start=HERE)
 
 

@@ -267,7 +267,7 @@ def test_lanes_equal_single_runs() -> None:
 
 def test_lanes_of_other_forms_are_refused() -> None:
     begin = GOAL.space.check(START)
-    with pytest.raises(ValueError, match="batch: lane 1 has a method of another form"):
+    with pytest.raises(ValueError, match="batch: game 1 has a method of another form"):
         solving.solve_lanes([GOAL, GOAL], [Halve(), Ends()], [begin, begin])
 
 

@@ -204,7 +204,7 @@ def test_a_batch_is_part_of_the_cell() -> None:
     assert study.batched == {"reach": [0.1, 0.2]}
     assert study.coordinates == {}
     study.check()
-    with pytest.raises(StudyError, match="lanes may differ in numbers only"):
+    with pytest.raises(StudyError, match="a batch may vary numbers only"):
         one(game={"family": "influencer", "resource": "bimodal"}, method={"kind": "gradient_ascent"}).changed(
             {"batch.game.players": [2, 3]}
         ).check()

@@ -181,7 +181,7 @@ def test_conversions_of_the_game_inside_are_none_of_the_game_around(name: str) -
 @pytest.mark.parametrize("name", WITH_PAYOFFS)
 def test_methods_that_follow_gradients_refuse_what_they_refuse_inside(name: str) -> None:
     game = MADE[name]
-    with pytest.raises(ValueError, match="a step: payoffs jump"):
+    with pytest.raises(ValueError, match="a step: payoffs are discontinuous"):
         rv.solve(game, rv.methods.GradientAscent(), start=np.asarray(game.space.sample(KEY)))
 
 

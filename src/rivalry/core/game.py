@@ -228,7 +228,7 @@ def refuse_jumps(game: Any) -> None:
     why = oracles.discontinuity(game)
     if why:
         raise ValueError(
-            f"{why}: payoffs jump, and this method follows their slopes; use best_response or double_oracle"
+            f"{why}: payoffs are discontinuous, so gradients mislead; use best_response or double_oracle"
         )
 
 

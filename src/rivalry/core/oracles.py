@@ -195,7 +195,7 @@ def proved_response(game: Any, x: Profile, player: int) -> Response:
     """
     strategy, payoff, coverage = best_response(game, x, player)
     bound = float(payoff) if coverage == "exact" else np.inf
-    return Response(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
+    return Response(np.asarray(strategy), float(payoff), bound, coverage, "registered best response")
 
 
 @oracle()

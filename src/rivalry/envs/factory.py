@@ -111,7 +111,7 @@ def made(game: Any) -> Any:
     if not isinstance(game, str):
         return game
     if game not in GAMES:
-        raise ValueError(f"game: {game!r} is no family; {near(game, GAMES)}")
+        raise ValueError(f"game: {game!r} is not a family; {near(game, GAMES)}")
     try:
         return lazy("rivalry.games", {kind: entry.targets[0] for kind, entry in GAMES.items()}, game)()
     except ValueError as error:

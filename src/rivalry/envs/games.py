@@ -296,7 +296,7 @@ def everybodys(names: Sequence[str], actions: Mapping[str, Any]) -> dict[str, An
     try:
         return {name: actions[name] for name in names}
     except KeyError as missing:
-        raise ValueError(f"actions: that of {missing.args[0]} is missing; must be one an agent") from None
+        raise ValueError(f"actions: that of {missing.args[0]} is missing; must be one per agent") from None
 
 
 def check_literal(name: str, word: str, kind: Any) -> None:

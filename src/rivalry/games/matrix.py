@@ -199,7 +199,7 @@ def _(game: Matrix, x: Profile | np.ndarray, player: int) -> oracles.Response:
     best = int(np.argmax(values))
     payoff = float(values[best])
     strategy = np.eye(game.space.shape[1])[best]
-    return oracles.Response(strategy, payoff, payoff, "exact", "the game's own best reply")
+    return oracles.Response(strategy, payoff, payoff, "exact", "registered best response")
 
 
 @oracles.mixed_best_response.register(Matrix)

@@ -199,7 +199,7 @@ def _time(method: BaseMethod, carry: Carry, lane: int) -> float:
 
 
 def _stack(what: str, trees: Sequence[Any]) -> Any:
-    differs = f"batch: lane {{}} has a {what} of another form; only numbers may differ between lanes"
+    differs = f"batch: game {{}} has a {what} of another form; only numbers may differ within a batch"
     return stacked([as_arrays(tree) for tree in trees], differs)
 
 

@@ -42,7 +42,7 @@ def dealt(agents: int, mean_karma: float) -> np.ndarray:
 def check_initial(karma: np.ndarray, agents: int, mean_karma: float, most: int) -> None:
     """Raise `ValueError` for invalid initial karma ``[agent]``."""
     if karma.shape != (agents,):
-        raise ValueError(f"initial_karma: {karma.size} amounts must be {agents}, one an agent")
+        raise ValueError(f"initial_karma: {karma.size} amounts must be {agents}, one per agent")
     for agent in np.flatnonzero((karma < 0) | (karma > most) | (karma != np.round(karma))):
         rule = f"must be a whole number in 0..{most}"
         raise ValueError(f"initial_karma[{agent}]: {karma[agent]:g} {rule}")

@@ -198,7 +198,7 @@ def _initial(given: Mapping[str, Any], kinds: list[Kind], given_count: int | Non
             amount = given["mean_karma"] if kind.initial is None else kind.initial
             one = numbers(f"types[{k}].initial_karma", amount, dims=np.ndim(amount))
             if one.shape not in ((), (size,)):
-                what = f"{one.size} amounts must be {size}, one an agent of the type"
+                what = f"{one.size} amounts must be {size}, one per agent of the type"
                 raise ValueError(f"types[{k}].initial_karma: {what}")
             parts.append(np.broadcast_to(one, (size,)))
         found = np.concatenate(parts)

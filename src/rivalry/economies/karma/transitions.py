@@ -85,7 +85,7 @@ def checked_level(distribution: object, surplus: float) -> float:
         raise ValueError(f"distribution: {distribution!r} must be chances of karma 0, 1, .. that sum to 1")
     room = float((len(given) - 1 - np.arange(len(given))) @ given)
     if not 0 <= surplus <= room * (1 + 1e-12):
-        raise ValueError(f"surplus: {surplus!r} must be in [0, {room:g}], the room that there is a head")
+        raise ValueError(f"surplus: {surplus!r} must be in [0, {room:g}], the room for karma per agent")
     return float(level_of(jnp.asarray(given), jnp.asarray(float(surplus))))
 
 

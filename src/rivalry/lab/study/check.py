@@ -47,7 +47,7 @@ class Checker:
                 if task["batch"]:
                     forms.add(_form(self.game(game)))
                 if len(forms) > 1:
-                    raise StudyError("lanes may differ in numbers only, not in sizes or choices", key="batch")
+                    raise StudyError("a batch may vary numbers only, not sizes or choices", key="batch")
         except StudyError as error:
             where = ", ".join(f"{name} = {shown(value)}" for name, value in at.items())
             raise StudyError(error.message + (f" (at {where})" if where else ""), key=error.key) from None

@@ -164,7 +164,7 @@ class Study:
         for key in self._batch.forms:
             if key in self._grid.forms:
                 raise StudyError("is in [sweep] too; it can be in one of them", key=f"batch.{key}")
-        clashes = {"starts": "lanes are points or starts, not both", "path": "lanes record no paths"}
+        clashes = {"starts": "a batch has points or starts, not both", "path": "a batch records no paths"}
         for k, table in enumerate(self.method if self._batch.forms else ()):
             for key, rule in clashes.items():
                 if table.get(key):
@@ -491,7 +491,7 @@ class Study:
             parts.append(f"{len(self.methods) - len(named)} negative controls")
         parts += [f"{name} × {len(found)}" for name, found in self.coordinates.items()]
         if self.batched:
-            parts.append(f"{self._batch.count} lanes")
+            parts.append(f"{self._batch.count} games per batch")
         count = len(self.cells())
         parts.append(f"{count} cell{'s' * (count != 1)}" + (", quick form" if self.is_quick else ""))
         return f"Study {self.name}: {', '.join(parts)}"

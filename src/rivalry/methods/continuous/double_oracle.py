@@ -27,7 +27,7 @@ from rivalry.tables.kernels.shapes import one_state
 
 BATCH = 64  # joint atoms whose payoffs are computed by one call of a compiled program
 SAME = 1e-12  # of the largest entry: closer strategies are one atom
-JUMPS = "payoffs jump, best replies are approached but not attained"
+JUMPS = "payoffs are discontinuous; best responses are approached but not attained"
 NEAR = 1e-9  # of the space: a gaining best response this close to an atom is beyond a discontinuity
 
 

@@ -406,7 +406,7 @@ def reply_to_mixtures(
     if oracles.mixed_best_response.knows(game):
         strategy, payoff, coverage = oracles.mixed_best_response(game, places, weights, player)
         bound = float(payoff) if coverage == "exact" else np.inf
-        return Response(np.asarray(strategy), float(payoff), bound, coverage, "the game's own best reply")
+        return Response(np.asarray(strategy), float(payoff), bound, coverage, "registered best response")
     against = _opponents(game, places, weights, player)
     x = np.array(against.profiles[0])
     x[player] = places[player, stand]

@@ -98,7 +98,7 @@ class CommitmentWithSwitchingCost(BaseLearner):
     noise: Annotated[float, Ge(0), Lt(inf), "standard deviation of a disturbance of either's output"] = 0.0
     leader: Annotated[int, Ge(0), Le(1), "which firm announces plans"] = 0
     rounds: Annotated[int, Ge(1), "most sweeps"] = 2000
-    periods: Annotated[int, Ge(1), Le(10_000_000), "of the path that is told"] = 60
+    periods: Annotated[int, Ge(1), Le(10_000_000), "of the reported path"] = 60
 
     needs: ClassVar[tuple[Need, ...]] = (
         Need(
