@@ -1,4 +1,4 @@
-"""What ends are called: spectra by hand, cycles, points that only pass by, players in one place."""
+"""Classification of limit sets: spectra by hand, cycles, saddles that a run passes, coincident players."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def column(*values: float) -> jax.Array:
     return jnp.array(values)[:, None]
 
 
-def test_a_stable_point_is_polished_and_its_spectrum_known() -> None:
+def test_a_stable_point_is_refined_and_its_spectrum_reported() -> None:
     matrix = np.array([[-1.0, 2.0], [-2.0, -1.0]])
     end = end_state.analyse(linear(matrix, [1.0, 3.0]), column(1.4, 0.2) + 1e-5, KEY)
     assert end.end_state == "stable_point"
@@ -32,7 +32,7 @@ def test_a_stable_point_is_polished_and_its_spectrum_known() -> None:
     assert np.isnan(end.measures["period"][1])
 
 
-def test_a_root_that_is_not_near_is_not_this_end() -> None:
+def test_a_distant_root_is_not_taken_as_the_limit() -> None:
     game = linear([[-1.0, 2.0], [-2.0, -1.0]], [1.0, 3.0])
     end = end_state.analyse(game, column(1.4, 0.25), KEY)  # 0.05 of a width of 20 away
     assert end.end_state == "moving"
@@ -40,7 +40,7 @@ def test_a_root_that_is_not_near_is_not_this_end() -> None:
     assert np.isnan(end.measures["max_real_eigenvalue"][1])
 
 
-def test_on_a_simplex_the_spectrum_is_that_of_the_sum_keeping_directions() -> None:
+def test_on_a_simplex_the_spectrum_is_that_of_the_tangent_space() -> None:
     game = rv.games.matrix("matching_pennies")
     values, held = end_state.spectrum(game, jnp.full((2, 2), 0.5))
     table = np.asarray(game.table)  # [player, own, other] up to the order of axes
@@ -50,14 +50,14 @@ def test_on_a_simplex_the_spectrum_is_that_of_the_sum_keeping_directions() -> No
     np.testing.assert_allclose(values, [1j * abs(gain), -1j * abs(gain)], atol=1e-12)
 
 
-def test_a_centre_is_not_called_stable() -> None:
+def test_a_centre_is_not_classified_as_stable() -> None:
     end = end_state.analyse(linear([[0.0, 1.0], [-1.0, 0.0]], [0.0, 0.0]), column(0.0, 0.0), KEY)
     assert end.end_state == "unstable_point"
     assert end.onward is None  # nothing grows, so there is nothing to leave for
 
 
 @pytest.mark.slow
-def test_a_point_that_repels_and_is_only_passed_is_a_cycle() -> None:
+def test_a_cycle_through_an_unstable_point_is_classified_as_a_cycle() -> None:
     game = turning(0.25, 3.0)
     passing = end_state.analyse(game, column(1e-5, 0.0), KEY)
     resting = end_state.analyse(game, column(0.0, 0.0), KEY)
@@ -66,14 +66,14 @@ def test_a_point_that_repels_and_is_only_passed_is_a_cycle() -> None:
     np.testing.assert_allclose(resting.measures["eigenvalues_real"][1], 0.25)
 
 
-def test_a_slow_spiral_is_no_cycle() -> None:
+def test_a_slow_spiral_is_not_a_cycle() -> None:
     assert closed_orbit(turning(-0.01, 3.0), column(1.0, 0.0), 1e-3) is None
     assert closed_orbit(linear(-np.eye(2), [0.0, 0.0]), column(1.0, 0.0), 1e-3) is None
 
 
 @pytest.mark.parametrize("method", [GradientAscent(rate=0.05), GradientFlow()], ids=["ascent", "flow"])
 @pytest.mark.slow
-def test_players_in_one_place_leave_a_saddle(method: GradientAscent | GradientFlow) -> None:
+def test_coincident_players_leave_a_saddle(method: GradientAscent | GradientFlow) -> None:
     game = repelling()
     found = rv.solve(game, method, [1e-12, 1e-12], tolerance=1e-6)
     assert (found.status, found.end_state) == ("converged", "stable_point")
@@ -82,13 +82,13 @@ def test_players_in_one_place_leave_a_saddle(method: GradientAscent | GradientFl
     assert left.sizes["departure"] == 1
     np.testing.assert_allclose(left.left.values, 0.0, atol=1e-9)
     np.testing.assert_allclose(left.left_max_real_eigenvalue, 1.0, atol=1e-9)
-    # against 0 the best place is 1/4, worth 1/128 - 1/256
+    # against 0 the best response is 1/4, with payoff 1/128 - 1/256
     np.testing.assert_allclose(left.left_regret.values, 1 / 256, rtol=1e-6)
     assert np.all(np.diff(found.record["path_time"][1]) >= 0)
 
 
 @pytest.mark.slow
-def test_lanes_leave_saddles_as_single_runs_do() -> None:
+def test_batched_runs_leave_saddles_as_single_runs_do() -> None:
     from rivalry.solving import solve_lanes
 
     games = [repelling(), repelling(2.0), repelling()]
@@ -103,8 +103,8 @@ def test_lanes_leave_saddles_as_single_runs_do() -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:rate")
-def test_from_one_unstable_point_to_the_next_is_no_rest() -> None:
-    """A pair and a single player at small reach: the pair meets anew, to the last bit, at every saddle."""
+def test_a_run_between_unstable_points_is_reported_as_cycling() -> None:
+    """A pair and a single player at small reach: the pair coincides again, bit for bit, at every saddle."""
     from rivalry.solving import solve_lanes
 
     game = rv.games.influencer(players=3, reach=0.06, resource="bimodal")
@@ -118,7 +118,7 @@ def test_from_one_unstable_point_to_the_next_is_no_rest() -> None:
         np.testing.assert_allclose(left[0], left[2], atol=1e-6)
 
 
-def test_who_comes_back_at_once_had_not_left() -> None:
+def test_a_quick_return_to_an_unstable_point_does_not_count_as_leaving() -> None:
     from rivalry.solving.ends import stayed
 
     game = linear([[2.0, 0.0], [0.0, 2.0]], [0.0, 0.0])  # a disturbance doubles in 0.35
@@ -128,15 +128,15 @@ def test_who_comes_back_at_once_had_not_left() -> None:
     assert not stayed(end, [], 1.0)
 
 
-def test_together_on_a_point_that_attracts_nobody_leaves() -> None:
-    # together at 0, which attracts: nothing to leave
+def test_coincident_players_stay_at_an_attracting_point() -> None:
+    # both are at 0, which attracts: there is nothing to leave
     game = linear([[-2.0, 1.0], [1.0, -2.0]], [0.0, 0.0])
     end = end_state.analyse(game, column(0.0, 0.0), KEY)
     assert end.end_state == "stable_point"
     assert end.onward is None
 
 
-def test_moving_apart_touches_only_those_together() -> None:
+def test_move_apart_changes_coincident_players_only() -> None:
     game = linear(np.eye(3), np.zeros(3))
     x = column(1.0, 1.0 + 1e-9, 5.0)
     moved = end_state.move_apart(game, x, KEY)
@@ -147,7 +147,7 @@ def test_moving_apart_touches_only_those_together() -> None:
 
 
 @pytest.mark.slow
-def test_a_plateau_of_tiny_influence_is_no_settled_end() -> None:
+def test_a_plateau_of_the_payoff_does_not_count_as_convergence() -> None:
     resource = {"kind": "mixture", "means": [0.5], "stds": [0.02]}
     game = rv.games.influencer(reach=[0.05, 0.05], resource=resource, third_party=[1.0] * 100)
     with pytest.warns(UserWarning, match="no point of rest is near"):
@@ -156,7 +156,7 @@ def test_a_plateau_of_tiny_influence_is_no_settled_end() -> None:
 
 
 @pytest.mark.slow
-def test_an_ascent_that_a_third_party_holds_back_did_not_settle() -> None:
+def test_ascent_slowed_by_a_third_party_does_not_converge() -> None:
     game = rv.games.influencer(reach=[0.1, 0.1], third_party=[1e9] * 100)
     with pytest.warns(UserWarning, match="no point of rest is near"):
         found = rv.solve(game, GradientAscent(), start=[0.001, 0.9], path=False)

@@ -1,4 +1,4 @@
-"""Games as environments: the libraries' own tests, and what happens in an episode."""
+"""Games as environments: the libraries' conformance tests, rewards, observations and ends of episodes."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def short_race(**changes: object) -> rv.Game:
 
 @pytest.mark.parametrize("scaled", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", slow_except(FAMILIES, ("influencer", "race", "market", "matrix", "karma")))
-def test_the_libraries_own_tests(name: str, scaled: bool) -> None:
+def test_conformance_tests_of_pettingzoo_and_gymnasium(name: str, scaled: bool) -> None:
     libraries_tests(name, scaled)
 
 
-def test_rewards_are_the_games_payoffs() -> None:
+def test_rewards_equal_the_payoffs_of_the_game() -> None:
     env = GameEnv(rv.games.matrix("prisoners_dilemma"), periods=2)
     env.reset(seed=0)
     for last in (False, True):
@@ -52,8 +52,8 @@ def test_rewards_are_the_games_payoffs() -> None:
     assert env.agents == []
 
 
-def test_a_race_ends_by_a_win_or_its_last_period() -> None:
-    """An action of 1 is the most that may be spent; stocks grow by what is invested; nothing is cut."""
+def test_a_race_ends_with_a_win_or_its_last_period() -> None:
+    """An action of 1 is the upper bound of spending; stocks grow by the investment; nothing is truncated."""
     game = short_race()
     env = GameEnv(game)
     lengths = []
@@ -75,8 +75,8 @@ def test_a_race_ends_by_a_win_or_its_last_period() -> None:
 
 
 @pytest.mark.slow
-def test_the_chance_that_play_goes_on_is_that_of_the_game() -> None:
-    """One expected length, by hand: nobody wins with chance 1/(1 + kappa * 2p), p = 10 sqrt(xp)."""
+def test_the_continuation_probability_is_that_of_the_game() -> None:
+    """The expected length by hand: nobody wins with probability 1/(1 + kappa * 2p), p = 10 sqrt(xp)."""
     game = rv.games.race(contest={"ease_of_winning": 0.05}, end_on="win", horizon="inf", gamma=0.9)
     x = np.full((2, 2), 1.0)
     low, high = (np.asarray(edge)[0] for edge in (game.space.flat().low, game.space.flat().high))
@@ -103,15 +103,15 @@ def test_the_chance_that_play_goes_on_is_that_of_the_game() -> None:
 
 
 @pytest.mark.parametrize("name", ["influencer", "race", "market", "karma", "city"])
-def test_families_by_name(name: str) -> None:
+def test_environments_by_name_of_a_family(name: str) -> None:
     env = parallel_env(name)
     seen, _ = env.reset(seed=1)
     assert set(seen) == set(env.possible_agents)
 
 
 @pytest.mark.slow
-def test_what_was_played_is_told_from_minus_one_to_one() -> None:
-    """In boxes as actions are; shares as they are; in logarithms where the box is searched in these."""
+def test_normalized_observations_of_actions_lie_between_minus_one_and_one() -> None:
+    """Boxes are scaled as actions are, logarithmically where the game is; shares are not scaled."""
     for game in (Congestion(), rv.games.race(), rv.games.market()):
         env = parallel_env(repeat(game), normalize_spaces=True)
         env.reset(seed=0)
@@ -126,8 +126,8 @@ def test_what_was_played_is_told_from_minus_one_to_one() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["race over periods", "market", "logit", "staged"])
-def test_what_learners_are_told_is_of_order_one(name: str) -> None:
-    """In play by chance, whatever the game's own numbers: few lie beyond the range of most."""
+def test_normalized_observations_are_of_order_one(name: str) -> None:
+    """In random play, whatever the units of the game, few values exceed 1.5."""
     game = FAMILIES[name]()
     env = parallel_env(game, normalize_spaces=True, periods=20)
     told = []
@@ -145,8 +145,8 @@ def test_what_learners_are_told_is_of_order_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["simplex", "matrix"])
 @pytest.mark.slow
-def test_points_of_a_simplex_are_actions(name: str) -> None:
-    """They pay what the game pays there; what lies off the simplex is its nearest point, worked out apart."""
+def test_mixed_strategies_are_actions_with_simplex_points(name: str) -> None:
+    """Rewards are the payoffs there; other points are projected to the simplex, as found by bisection."""
     game = FAMILIES[name]()
     env = parallel_env(game, simplex="points")
     corners = game.space.shape[1]
@@ -172,8 +172,8 @@ def nearest_shares(point: np.ndarray, least: float) -> np.ndarray:
     return found
 
 
-def test_points_of_simplices_of_several_sizes() -> None:
-    """A player's action has as many numbers as it has pure actions."""
+def test_simplex_points_for_players_with_different_numbers_of_actions() -> None:
+    """An action has one entry per pure action of the player."""
     game = rv.games.matrix(payoffs=[[[1.0, 2.0, 6.0], [4.0, 8.0, 3.0]]] * 2)
     env = aec_env(game, simplex="points", periods=3)
     assert [env.action_space(name).shape for name in env.possible_agents] == [(2,), (3,)]
@@ -188,8 +188,8 @@ def test_points_of_simplices_of_several_sizes() -> None:
     assert one.step(np.array([0.5, 0.5, 0.0]))[1] == pytest.approx(1.5)
 
 
-def test_before_the_first_period_a_mixed_strategy_is_seen_that_the_seed_draws() -> None:
-    """Spread evenly over the simplex, so each share has mean 1/3 and variance 2/36; later rows are pure."""
+def test_the_first_observation_is_a_random_mixed_strategy() -> None:
+    """Uniform on the simplex, so each share has mean 1/3 and variance 2/36; later rows are pure."""
     env = parallel_env(rv.games.matrix("rock_paper_scissors"))
     first = np.array([env.reset(seed=seed)[0]["player_0"] for seed in range(200)]).reshape(-1, 3)
     np.testing.assert_allclose(first.sum(axis=1), 1)
@@ -201,7 +201,7 @@ def test_before_the_first_period_a_mixed_strategy_is_seen_that_the_seed_draws() 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["race", "market", "walk, continuous", "karma"])
-def test_rewards_are_in_units_of_the_game_where_spaces_are_normalized(name: str) -> None:
+def test_normalized_spaces_leave_rewards_in_units_of_the_game(name: str) -> None:
     game = FAMILIES[name]()
     paid = []
     for normalized in (False, True):
@@ -214,7 +214,7 @@ def test_rewards_are_in_units_of_the_game_where_spaces_are_normalized(name: str)
     assert np.any(paid[0])
 
 
-def test_walks_are_played_in_their_own_units() -> None:
+def test_actions_of_walks_are_steps_in_units_of_the_game() -> None:
     game = walks(rv.games.influencer(), step=0.1, moves="continuous", start=[0.2, 0.8])
     plain, scaled = parallel_env(game, periods=2), parallel_env(game, periods=2, normalize_spaces=True)
     np.testing.assert_allclose(plain.action_space("player_0").high, 0.1)
@@ -237,7 +237,7 @@ def test_walks_are_played_in_their_own_units() -> None:
 
 
 class Nim:
-    """Players in turn take one or two of five matches; who takes the last has won."""
+    """Players in turn take one or two of five matches; the player that takes the last match wins."""
 
     space = rv.Choices((3, 3))
 
@@ -267,7 +267,7 @@ oracles.legal_actions.register(Nim)(Nim.legal)
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Observation")
-def test_a_game_that_limits_what_may_be_done() -> None:
+def test_a_game_with_legal_actions_and_turns() -> None:
     env = GameEnv(Nim())
     seen, _ = env.reset(seed=0)
     assert seen["player_0"]["action_mask"].tolist() == [0, 1, 1]
@@ -286,7 +286,7 @@ def test_a_game_that_limits_what_may_be_done() -> None:
         api_test(aec_env(Nim(), normalize_spaces=scaled), num_cycles=20)
 
 
-def test_a_game_that_is_played_on_and_on_is_cut_where_that_is_asked() -> None:
+def test_the_periods_of_the_environment_truncate_a_longer_game() -> None:
     env = GameEnv(repeat(rv.games.matrix("chicken"), periods=7), periods=3)
     lengths = []
     for _ in range(2):
@@ -312,7 +312,7 @@ def test_a_firm_without_cash_is_terminated_alone() -> None:
 
 
 @pytest.mark.slow
-def test_one_seed_one_course() -> None:
+def test_equal_seeds_give_equal_courses() -> None:
     def courses(env: GameEnv) -> list[list[float]]:
         told = []
         for seed in (5, None, None):
@@ -326,8 +326,8 @@ def test_one_seed_one_course() -> None:
     assert courses(parallel_env("market", normalize_spaces=True)) != first
 
 
-def test_observations_are_the_learners_own() -> None:
-    """What a learner does to what it was given changes nothing."""
+def test_changing_an_observation_does_not_change_the_environment() -> None:
+    """Observations are copies, which a learner may overwrite."""
     env = parallel_env("influencer")
     seen, _ = env.reset(seed=1)
     seen["player_0"] += 7

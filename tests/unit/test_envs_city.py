@@ -1,4 +1,4 @@
-"""Cities as environments: the kernels' play to the bit, what agents see, and policies as tables."""
+"""Cities as environments: the kernels' play bit for bit, observations, and policies as tables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RULES: dict[str, dict[str, Any]] = {
 
 
 def never_in_doubt(game: Any) -> np.ndarray:
-    """A policy of pure choices, drawn at random, ``[agent row karma entry]``."""
+    """A random deterministic policy ``[agent row karma entry]``."""
     counts = entry_counts(game.world())
     entries = max(game.most + 1, game.world().options.shape[2])
     chosen = np.random.default_rng(5).integers(0, counts)
@@ -41,7 +41,7 @@ def never_in_doubt(game: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.slow
-def test_pure_choices_are_the_kernels_play(name: str) -> None:
+def test_deterministic_policies_play_as_in_the_kernels(name: str) -> None:
     game = city(**RULES[name])
     table, world = never_in_doubt(game), game.world()
     env = CityEnv(game, periods=40)
@@ -54,14 +54,14 @@ def test_pure_choices_are_the_kernels_play(name: str) -> None:
         env.play(dict(zip(env.agents, entries.tolist(), strict=True)))
     play(world, drivers, policy_rows(world, table), no_tallies(), 40)
     for field in drivers._fields:
-        if field != "stream":  # what chance holds for the next step is drawn already
+        if field != "stream":  # the random numbers of the next step are drawn already
             np.testing.assert_array_equal(getattr(env.now, field), getattr(drivers, field), err_msg=field)
     assert int(env.now.stream[1]) == int(drivers.stream[1]) + 2 * 20
     assert (turns > 0) == (name in ("start", "nodes"))
 
 
 def steps(env: CityEnv) -> Iterator[tuple[dict[str, Any], dict[str, float], bool]]:
-    """An episode in which everybody bids all it has: what was seen, what was paid, whether it was cut."""
+    """An episode in which all agents bid all their karma: observations, rewards, and truncation."""
     seen, _ = env.reset(seed=1)
     while env.agents:
         movers = set(env.movers())
@@ -73,8 +73,8 @@ def steps(env: CityEnv) -> Iterator[tuple[dict[str, Any], dict[str, float], bool
 
 
 @pytest.mark.slow
-def test_what_agents_see() -> None:
-    """Karma adds up; who is refused pays its urgency; dormant agents have one bid; lanes lead to the goal."""
+def test_observations_karma_and_rewards_of_a_city() -> None:
+    """Karma is conserved; refused agents lose their urgency; dormant agents have one bid; lanes match."""
     game = city()
     env = CityEnv(game, periods=30)
     lanes, at = game.network.lanes, np.asarray(game.network.at)
@@ -98,8 +98,8 @@ def test_what_agents_see() -> None:
 
 
 @pytest.mark.slow
-def test_agents_at_junctions_choose_first() -> None:
-    """No time passes, nobody is paid, the others wait; then everybody has a lane."""
+def test_agents_at_junctions_choose_before_anyone_bids() -> None:
+    """Until then the time does not advance, rewards are zero and the others wait."""
     game = city(planning="nodes")
     env = CityEnv(game, periods=10)
     seen, _ = env.reset(seed=1)
@@ -128,7 +128,7 @@ def test_agents_at_junctions_choose_first() -> None:
     assert turn_by_turn.observe(first)["observation"][FEATURES.index("spot")] < -1
 
 
-def test_seen_by_learners_is_of_order_one() -> None:
+def test_normalized_observations_lie_between_minus_one_and_one() -> None:
     game = city(planning="nodes")
     plain, scaled = CityEnv(game), CityEnv(game, normalize_spaces=True)
     there, _ = plain.reset(seed=1)
@@ -141,8 +141,8 @@ def test_seen_by_learners_is_of_order_one() -> None:
 
 
 @pytest.mark.parametrize("planning", ["none", "nodes"])
-def test_a_function_as_a_policy(planning: str) -> None:
-    """Every state is told as the environment tells it, and the table plays what the function says."""
+def test_a_policy_given_as_a_function_becomes_a_table(planning: str) -> None:
+    """The function gets every state's observation as in the environment, and the table plays its choices."""
     game = city(planning=planning)
     env = CityEnv(game, periods=20)
     asked: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -174,8 +174,8 @@ def test_a_function_as_a_policy(planning: str) -> None:
     assert found.gain.max() > 0
 
 
-def test_one_agent_among_others() -> None:
-    """Others by a word and by the same word's table are the same where nobody doubts; a function, too."""
+def test_single_agent_env_with_named_tabular_and_functional_rivals() -> None:
+    """A deterministic policy gives the same course by name, as a table and as a function."""
     game = city()
 
     def everything(name: str, seen: dict[str, np.ndarray]) -> int:
@@ -195,7 +195,7 @@ def test_one_agent_among_others() -> None:
     assert courses[0] == courses[1] == courses[2]
 
 
-def test_one_agent_who_plans_is_asked_at_its_junctions_and_for_its_bids() -> None:
+def test_a_planning_agent_chooses_at_junctions_and_bids() -> None:
     env = single_agent_env(city(planning="nodes"), 0, "uniform", periods=40)
     seen, _ = env.reset(seed=1)
     kinds, cut = [], False

@@ -1,4 +1,4 @@
-"""Copies of environments: in mid-episode, by every way libraries copy, they continue as the original does."""
+"""Copies of environments made within an episode, by every way libraries copy, continue as the original."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 
 
 def plain(seen: Any) -> Any:
-    """What is seen, as numbers that can be compared."""
+    """An observation as lists, for comparison."""
     if isinstance(seen, dict):
         return {name: plain(part) for name, part in seen.items()}
     return np.asarray(seen).tolist()
 
 
 def parallel_course(env: Any, steps: int) -> list[Any]:
-    """What ``steps`` steps tell, with actions sampled from the environment's own spaces."""
+    """Actions and results of ``steps`` steps, with actions sampled from the environment's action spaces."""
     told = []
     for _ in range(steps):
         if not env.agents:
@@ -72,14 +72,14 @@ def single_course(env: Any, steps: int) -> list[Any]:
 
 
 def others(name: str, game: Any) -> Any:
-    """Others who do not change, drawn by chance where that can be."""
+    """Fixed policies of the other agents: uniform where the environment allows it."""
     if name in KARMA:
         return "uniform" if name.startswith("city") else np.asarray(rv.oracles.named_start(game, "uniform"))
     return idle(game)
 
 
 def begun(env: Any) -> Any:
-    """The environment with its chance and the samples of its action spaces seeded."""
+    """The environment after a reset, with its random state and its action spaces seeded."""
     env.reset(seed=3)
     spaces = map(env.action_space, env.possible_agents) if hasattr(env, "agents") else [env.action_space]
     for k, space in enumerate(spaces):
@@ -89,8 +89,8 @@ def begun(env: Any) -> Any:
 
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.slow
-def test_a_copy_in_mid_episode_continues_as_the_original(name: str) -> None:
-    """Observations, rewards, ends, samples of the action spaces, and the next episode; each on its own."""
+def test_a_copy_made_within_an_episode_continues_as_the_original(name: str) -> None:
+    """Observations, rewards, ends, samples of the action spaces, and the next episode, independently."""
     game = FAMILIES[name]()
     kinds = (
         (begun(parallel_env(game, periods=4, illegal="clip")), parallel_course, 7),
@@ -105,7 +105,7 @@ def test_a_copy_in_mid_episode_continues_as_the_original(name: str) -> None:
             assert course(other, steps) == wanted, how
 
 
-def test_a_copy_of_an_environment_that_was_never_seeded_draws_alike() -> None:
+def test_a_copy_of_an_unseeded_environment_draws_the_same_numbers() -> None:
     game = FAMILIES["karma"]()
     env = single_agent_env(
         game, 0, np.asarray(rv.oracles.named_start(game, "uniform")), periods=9, illegal="clip"
@@ -117,7 +117,7 @@ def test_a_copy_of_an_environment_that_was_never_seeded_draws_alike() -> None:
     assert single_course(env, 9) == single_course(other, 9)
 
 
-def test_a_deep_copy_of_a_users_game_is_not_compiled_again() -> None:
+def test_a_deep_copy_of_a_custom_game_is_not_compiled_again() -> None:
     class Counted(Congestion):
         def payoffs(self, x: Any) -> Any:
             traced.append(x)
@@ -143,8 +143,8 @@ sys.stdout.buffer.write(pickle.dumps([*(parallel_course(env, 5) for env in sever
 
 
 @pytest.mark.slow
-def test_another_process_continues_as_this_one() -> None:
-    """Where hashes of text differ, and nothing was compiled: what libraries' workers do."""
+def test_a_pickled_environment_continues_alike_in_another_process() -> None:
+    """String hashes differ there and nothing is compiled yet, as in the workers of the libraries."""
     several = [begun(parallel_env(FAMILIES[name](), periods=3)) for name in ("matrix", "own", "influencer")]
     game = FAMILIES["karma"]()
     one = begun(
@@ -163,7 +163,7 @@ def test_another_process_continues_as_this_one() -> None:
 
 @pytest.mark.parametrize("name", ["influencer", "own", "market", "karma", "city"])
 def test_vector_environments_of_supersuit(name: str) -> None:
-    """Copies in one vector: each begun with a seed of its own, all with the rewards of the game."""
+    """Copies in one vector have consecutive seeds, and the rewards of the game."""
     supersuit = pytest.importorskip("supersuit")
     game = FAMILIES[name]()
     env = parallel_env(game, periods=3, illegal="clip")

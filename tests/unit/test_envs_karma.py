@@ -1,4 +1,4 @@
-"""Economies as environments: PettingZoo's own tests, the kernels' rules, and what may not be bid."""
+"""Karma economies as environments: episodes, the kernels' rules, illegal bids, policies as tables."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def all_in(seen: dict[str, Any]) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("illegal", ["clip", "warn"])
-def test_bids_above_karma_are_clipped_to_it(illegal: str) -> None:
-    """By default with one warning per environment; what is outside the action space is refused."""
+def test_bids_above_karma_are_clipped(illegal: str) -> None:
+    """With "warn" one warning is raised per environment; bids outside the action space are refused."""
     plain, clipped = EconomyEnv(small(), illegal="raise"), EconomyEnv(small(), illegal=illegal)
     seen, _ = plain.reset(seed=2)
     clipped.reset(seed=2)
@@ -49,8 +49,8 @@ def test_bids_above_karma_are_clipped_to_it(illegal: str) -> None:
         clipped.step(dict.fromkeys(clipped.agents, 5))
 
 
-def test_bids_of_policies_that_never_doubt_are_the_kernels_play() -> None:
-    """All-in bids, by hand and as a policy's rows: the same agents to the bit, whatever the rules."""
+def test_deterministic_bids_play_as_in_the_kernels() -> None:
+    """All-in bids, given directly and as rows of a policy, give bit-identical agents under all rules."""
     for rules in ({}, {"payment": "difference", "overflow": "winner_pays_room", "tax": 0.3, "tie": "nobody"}):
         game = small(**rules)
         economy = to_agents(game)
@@ -63,7 +63,7 @@ def test_bids_of_policies_that_never_doubt_are_the_kernels_play() -> None:
             np.testing.assert_array_equal(a, b)
 
 
-def test_acts_are_tallied() -> None:
+def test_act_counts_bids_and_wins() -> None:
     economy = to_agents(small())
     agents, tallied = fresh(economy, np.random.SeedSequence(1)), tallies(economy)
     for _ in range(7):
@@ -73,7 +73,7 @@ def test_acts_are_tallied() -> None:
     np.testing.assert_array_equal(tallied.wins, agents.wins)
 
 
-def test_an_episode() -> None:
+def test_rewards_karma_and_masks_of_an_episode() -> None:
     env = EconomyEnv(small(), periods=3)
     seen, infos = env.reset(seed=4)
     assert set(seen) == set(infos) == set(env.agents)
@@ -94,7 +94,7 @@ def test_an_episode() -> None:
     assert [own["observation"][1] for own in again.values()] == [2.0] * 6
 
 
-def test_a_seed_begins_chance_anew_and_episodes_differ() -> None:
+def test_a_seed_restarts_the_random_numbers_and_episodes_differ() -> None:
     def episodes(env: EconomyEnv) -> list[list[float]]:
         told = []
         for seed in (5, None):
@@ -110,7 +110,7 @@ def test_a_seed_begins_chance_anew_and_episodes_differ() -> None:
     assert first != second
 
 
-def test_wrong_bids_are_named() -> None:
+def test_wrong_input() -> None:
     env = EconomyEnv(small(), illegal="raise")
     seen, _ = env.reset(seed=0)
     for bid, told in ((3, "3"), (-1, "-1"), (0.5, "0.5")):
@@ -125,8 +125,8 @@ def test_wrong_bids_are_named() -> None:
 
 
 @pytest.mark.slow
-def test_a_function_as_a_policy() -> None:
-    """What a network says in every state, in the order of the game's states."""
+def test_a_policy_given_as_a_function_becomes_a_table() -> None:
+    """The function is called on every state, in the order of the game's states."""
     game = small(types=[{"count": 2}, {"count": 4, "urgencies": [1.0, 3.0, 7.0]}])
 
     def bids_its_urgency(seen: np.ndarray, mask: np.ndarray) -> np.ndarray:

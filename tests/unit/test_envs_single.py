@@ -1,4 +1,4 @@
-"""One player against others who never change: profiles, tables, functions, and whose turn it is."""
+"""Single-agent environments: fixed rivals by profile, table or function, and the order of turns."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from rivalry.transforms import walks
 
 
 @pytest.mark.slow
-def test_a_profile_and_a_function_that_plays_it_are_the_same() -> None:
-    """Rivals at 0.25 of a unit interval are rivals who always answer -0.5."""
+def test_rivals_by_profile_and_by_function_are_the_same() -> None:
+    """Rivals at 0.25 of a unit interval are rivals whose normalized action is always -0.5."""
     game = rv.games.influencer(players=3)
     held = single_agent_env(game, 1, [0.25, 0.0, 0.25], periods=5)
     asked = single_agent_env(game, 1, lambda name, seen: np.array([-0.5]), periods=5)
@@ -36,14 +36,14 @@ def test_a_profile_and_a_function_that_plays_it_are_the_same() -> None:
     assert cut
 
 
-def test_mixed_rivals_pay_what_is_expected() -> None:
+def test_mixed_rivals_give_expected_payoffs() -> None:
     game = rv.games.matrix("matching_pennies")
     env = single_agent_env(game, 0, [[1.0, 0.0], [0.25, 0.75]], periods=3)
     env.reset(seed=0)
     assert env.step(0)[1] == pytest.approx(-0.5)
 
 
-def test_functions_see_what_their_agents_see() -> None:
+def test_policy_functions_receive_the_observations_of_their_agents() -> None:
     game = walks(rv.games.influencer(players=3), step=0.1, start=[0.1, 0.5, 0.9])
     seen_by: dict[str, float] = {}
 
@@ -59,8 +59,8 @@ def test_functions_see_what_their_agents_see() -> None:
     assert seen_by == {"player_0": 0.1, "player_1": 0.5}
 
 
-def test_steps_lead_to_the_players_next_turn() -> None:
-    """A follower sees what its leader chose; a period is one step of it, and pays once."""
+def test_a_step_ends_at_the_next_turn_of_the_player() -> None:
+    """A follower observes its leader's choice; one period is one step of it, with one reward."""
     game = rv.games.market(stages=[[1], [0]])
     market = game.market
     env = single_agent_env(game, 0, lambda name, seen: np.array([0.2]), periods=3)
@@ -76,8 +76,8 @@ def test_steps_lead_to_the_players_next_turn() -> None:
     assert cuts == [False, False, True]
 
 
-def test_tables_of_economies() -> None:
-    """All in, as a table of the game's states and as one by type, and as a function: the same course."""
+def test_policies_by_table_by_type_and_by_function_play_alike() -> None:
+    """All-in bids as a table over states, as one by type, and as a function give the same course."""
     game = rv.games.karma(agents=6, max_karma=4, mean_karma=2.0)
     table = np.asarray(rv.oracles.named_start(game, "all_in"))
 
@@ -97,8 +97,8 @@ def test_tables_of_economies() -> None:
     assert len(courses[0]) == 40
 
 
-def test_tables_of_economies_are_drawn_from() -> None:
-    """Whoever holds 2 bids 0, 1 or 2 by the chances of its row."""
+def test_bids_are_drawn_from_the_rows_of_the_table() -> None:
+    """Agents with 2 karma bid 0, 1 or 2 with the probabilities of their row."""
     game = rv.games.karma(agents=1000, max_karma=4, mean_karma=2.0)
     env = EconomyEnv(game)
     env.restart(1)
@@ -109,7 +109,7 @@ def test_tables_of_economies_are_drawn_from() -> None:
     np.testing.assert_allclose(np.bincount(bids) / 1000, [0.5, 0.2, 0.3], atol=4 * 0.016)
 
 
-def test_a_seed_begins_chance_anew_and_episodes_differ() -> None:
+def test_a_seed_restarts_the_random_numbers_and_episodes_differ() -> None:
     def episodes(seed: int) -> list[list[float]]:
         env = single_agent_env("karma", 0, np.asarray(rv.oracles.named_start(game, "uniform")), periods=20)
         told = []
@@ -126,12 +126,12 @@ def test_a_seed_begins_chance_anew_and_episodes_differ() -> None:
 
 
 @pytest.mark.parametrize("player", [2, -1, True])
-def test_players_that_there_are_not(player: Any) -> None:
+def test_unknown_players_are_refused(player: Any) -> None:
     with pytest.raises(ValueError, match=r"player: .* must be a whole number in 0\.\.1"):
         single_agent_env("influencer", player, [0.5, 0.5])
 
 
-def test_others_that_are_none() -> None:
+def test_wrong_policies_of_the_others_are_refused() -> None:
     with pytest.raises(ValueError, match="others: player 0 is at 3; must be in"):
         single_agent_env("influencer", 0, [3.0, 0.5])
     with pytest.raises(ValueError, match="others: str must be a function, or a table"):

@@ -1,4 +1,4 @@
-"""Pure and mixed equilibria: closed forms, brute force, and Nashpy and pygambit as independent routes."""
+"""Pure and mixed equilibria against closed forms, brute force, Nashpy and pygambit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def found(game: object, method: object, **options: object) -> np.ndarray:
 
 
 def matched(ours: np.ndarray, theirs: list[np.ndarray], within: float = 1e-9) -> bool:
-    """Whether both lists hold the same profiles, in any order."""
+    """Whether both lists contain the same profiles, in any order."""
     near = [[np.max(np.abs(a - np.asarray(b))) <= within for b in theirs] for a in ours]
     return len(ours) == len(theirs) and all(map(any, near)) and all(map(any, zip(*near, strict=True)))
 
@@ -43,7 +43,7 @@ def test_pure_equilibria_against_checking_every_deviation(seed: int) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(ours, want, strict=True))
 
 
-def test_no_pure_equilibrium_is_no_answer() -> None:
+def test_without_pure_equilibria_the_status_is_not_found() -> None:
     solution = rv.solve(matrix("matching_pennies"), PureEquilibria())
     assert solution.status == "not found"
     assert solution.certificate is None
@@ -51,22 +51,22 @@ def test_no_pure_equilibrium_is_no_answer() -> None:
     assert np.isnan(solution.profile).all()
 
 
-def test_an_enumeration_that_is_cut_short_says_so() -> None:
+def test_an_enumeration_stopped_early_reports_the_iteration_limit() -> None:
     solution = rv.solve(matrix("chicken"), PureEquilibria(), max_steps=1)
     assert solution.status == "iteration limit"
     assert solution.certificate is None
 
 
 @pytest.mark.parametrize("name", [n for n in EQUILIBRIA if n not in ("minimum_effort", "volunteers_dilemma")])
-def test_all_equilibria_of_the_classics(name: str) -> None:
+def test_all_equilibria_of_the_classic_games(name: str) -> None:
     solution = rv.solve(matrix(name), MixedEquilibria())
     assert solution.status == "converged"
     assert solution.claim == "equilibrium"
     assert matched(solution.record["equilibria"][1], [np.asarray(x, float) for x in EQUILIBRIA[name]])
 
 
-def test_volunteers_of_any_number() -> None:
-    """One volunteers for sure, or any k of them each stay idle with cost^(1/(k-1))."""
+def test_all_equilibria_of_the_volunteers_dilemma() -> None:
+    """One player volunteers for sure, or any k players stay idle with probability cost^(1/(k-1)) each."""
     game = matrix("volunteers_dilemma", players=4, cost=0.3)
     want = [np.asarray(game.pure(*(int(p == one) for p in range(4)))) for one in range(4)]
     for k in (2, 3, 4):
@@ -80,8 +80,8 @@ def test_volunteers_of_any_number() -> None:
 NINE = [(9, 8, 12), (0, 0, 0), (0, 0, 0), (9, 8, 2), (0, 0, 0), (3, 4, 6), (3, 4, 6), (0, 0, 0)]
 
 
-def test_nine_equilibria_of_gambits_example() -> None:
-    """Four are pure, three have one pure player, and two are totally mixed; in closed form."""
+def test_all_nine_equilibria_of_the_gambit_example() -> None:
+    """Four are pure, three have one pure player, and two are totally mixed, in closed form."""
     table = np.zeros((3, 2, 2, 2))
     for cell, pays in enumerate(NINE):
         table[:, cell % 2, cell // 2 % 2, cell // 4] = pays
@@ -121,7 +121,7 @@ def roots_of_three(table: np.ndarray) -> list[np.ndarray]:
         )
 
     tries = [list(map(float, x)) for x in product((0, 1), repeat=3)]
-    for alone, sure in product(range(3), (0.0, 1.0)):  # one plays for sure, the other two mix
+    for alone, sure in product(range(3), (0.0, 1.0)):  # one plays a pure action, the other two mix
         one, other = (p for p in range(3) if p != alone)
         x = [sure] * 3
         for mixes, cares in ((one, other), (other, one)):
@@ -159,7 +159,7 @@ def test_three_players_with_two_actions_against_elimination(seed: int) -> None:
     assert matched(found(matrix(payoffs=table.tolist()), MixedEquilibria()), want, 1e-7)
 
 
-def test_coordination_has_two_to_the_size_less_one() -> None:
+def test_coordination_of_size_n_has_2_to_the_n_minus_1_equilibria() -> None:
     ours = found(matrix("coordination", size=4), MixedEquilibria())
     assert len(ours) == 15
     for x in ours:
@@ -180,7 +180,7 @@ def test_two_players_agree_with_nashpy(algorithm: str, seed: int) -> None:
     assert matched(found(game, MixedEquilibria(algorithm=algorithm)), theirs)
 
 
-def test_lemke_howson_finds_some_of_them() -> None:
+def test_lemke_howson_finds_some_equilibria() -> None:
     game = matrix("battle_of_the_sexes")
     solution = rv.solve(game, MixedEquilibria(algorithm="lemke_howson"))
     assert not bool(solution.record["complete"][1])
@@ -189,7 +189,7 @@ def test_lemke_howson_finds_some_of_them() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_three_players_are_exact_on_their_support(seed: int) -> None:
+def test_equilibria_of_three_players_have_no_regret(seed: int) -> None:
     table = np.random.default_rng(seed).normal(size=(3, 2, 3, 2))
     game = matrix(payoffs=table.tolist())
     solution = rv.solve(game, MixedEquilibria())
@@ -209,8 +209,8 @@ def test_three_players_agree_with_gambit() -> None:
         assert any(np.max(np.abs(x - y)) < 1e-6 for y in theirs)
 
 
-def test_degenerate_games_are_named() -> None:
-    # player 1 does not care: every mixture of hers is in equilibrium with the better row
+def test_degenerate_games_are_reported() -> None:
+    # player 1 is indifferent: each of her mixtures is an equilibrium with the better row
     solution = rv.solve(matrix(payoffs=[[[1, 1], [0, 0]], [[2, 2], [1, 1]]]), MixedEquilibria())
     assert bool(solution.data.degenerate)
     assert bool(solution.data.complete)
@@ -224,7 +224,7 @@ def test_degenerate_games_are_named() -> None:
 
 @pytest.mark.parametrize(("name", "replaced"), [("chicken", "extreme_equilibria"), ("jordan", "candidates")])
 @pytest.mark.slow
-def test_games_too_large_are_searched_and_say_so(
+def test_large_games_are_searched_and_reported_incomplete(
     name: str, replaced: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def too_many(tables: np.ndarray, most: int) -> None:
@@ -241,7 +241,7 @@ def test_games_too_large_are_searched_and_say_so(
 
 
 def test_ties_are_relative_to_the_range_of_payoffs() -> None:
-    """A player who is paid 1e-14 or nothing is not indifferent; nor one who is paid 1e9 and 1e-5 more."""
+    """Payoffs of 0 and 1e-14 are no tie, nor are 1e9 and 1e9 + 1e-5."""
     tiny = [[[0, 0], [1e-14, 1e-14]], [[0, 1e-14], [0, 1e-14]]]
     large = [[[1e9, 1e9], [1e9 + 1e-5, 1e9 + 1e-5]], [[1e9, 1e9 + 1e-5]] * 2]
     for payoffs in (tiny, large):
@@ -252,8 +252,8 @@ def test_ties_are_relative_to_the_range_of_payoffs() -> None:
 
 
 @pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.nightly), 1, 2, 3])
-def test_three_players_full_of_ties_have_a_list_without_regret(seed: int) -> None:
-    """Singular equations end no run; of an auction on a grid with three bidders, too."""
+def test_equilibria_of_three_players_with_many_ties_have_no_regret(seed: int) -> None:
+    """Singular equations do not stop the search, nor does an auction of three bidders on a grid."""
     table = np.random.default_rng(seed).integers(0, 2, size=(3, 2, 3, 2)).astype(float)
     if seed == 0:
         bids = np.stack(np.meshgrid(*[np.arange(3) / 2] * 3, indexing="ij"))
@@ -270,8 +270,8 @@ def test_three_players_full_of_ties_have_a_list_without_regret(seed: int) -> Non
             assert values.max() - values @ x[player, : len(values)] < 1e-8
 
 
-def test_fractions_keep_their_ties() -> None:
-    """Row 2 pays what an even mixture of the others pays: 1/3 twice, which floats do not quite."""
+def test_exact_fractions_keep_ties() -> None:
+    """Row 2 pays exactly as much as an even mixture of the others, 1/3; floats break the tie."""
     rows = [[Fraction(1, 7), Fraction(11, 21)], [Fraction(11, 21), Fraction(1, 7)], [Fraction(1, 3)] * 2]
     assert 0.5 * float(rows[0][0]) + 0.5 * float(rows[0][1]) != float(rows[2][0])
     table = [rows, [[1, 0], [0, 1], [0, 0]]]
@@ -283,13 +283,13 @@ def test_fractions_keep_their_ties() -> None:
     assert matched(solution.record["equilibria"][1], list(found(matrix(payoffs=scaled), MixedEquilibria())))
 
 
-def test_fewest_played_actions_come_first() -> None:
+def test_equilibria_are_sorted_by_size_of_support() -> None:
     ours = found(matrix("chicken"), MixedEquilibria())
     played = (ours > 1e-9).sum(axis=(1, 2))
     assert played.tolist() == sorted(played)
 
 
-def test_two_player_algorithms_are_refused_for_three() -> None:
+def test_lemke_howson_is_refused_for_three_players() -> None:
     with pytest.raises(ValueError, match="algorithm: lemke_howson is for two players; this game has 3"):
         rv.solve(matrix("jordan"), MixedEquilibria(algorithm="lemke_howson"))
 
@@ -299,7 +299,7 @@ def test_payoffs_of_equilibria_are_stored() -> None:
     np.testing.assert_allclose(solution.record["equilibrium_payoff"][1], [[3, 2], [2, 3], [1.2, 1.2]])
 
 
-def test_print_lists_all_equilibria_and_whether_these_are_all() -> None:
+def test_print_lists_equilibria_and_whether_the_list_is_complete() -> None:
     text = repr(rv.solve(matrix("battle_of_the_sexes"), MixedEquilibria()))
     assert "equilibria: 3, of these 2 pure, in 3 components; complete: true (all extreme equilibria" in text
     assert "  2: [0.6 0.4]  [0.4 0.6]  payoff [1.2 1.2]  component 2" in text
@@ -314,8 +314,8 @@ def test_print_lists_all_equilibria_and_whether_these_are_all() -> None:
     assert "    ... and 13 more, in data.equilibria" in lines
 
 
-def test_a_game_in_which_every_action_pays_nothing_at_equilibrium_is_certified() -> None:
-    """Nothing is at stake there, and payoffs cancel but for the rounding of the entries."""
+def test_equilibria_with_zero_payoffs_for_all_actions_are_certified() -> None:
+    """All actions have the same payoff there, and payoffs cancel up to the rounding of the entries."""
     first = np.array([[0.0, -1.1, 1.3], [1.1, 0.0, -0.7], [-1.3, 0.7, 0.0]])
     solution = rv.solve(matrix(payoffs=[first.tolist(), (-first).tolist()]), MixedEquilibria())
     assert solution.claim == "equilibrium"

@@ -1,4 +1,4 @@
-"""Regrets and equilibria of pure play on grids, against recounts."""
+"""Regrets and equilibria of pure strategies on grids, against brute force."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def recount(table: np.ndarray, actions: tuple[int, ...]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_regrets_and_equilibria_of_drawn_games(seed: int) -> None:
+def test_regrets_and_equilibria_of_random_games_match_brute_force(seed: int) -> None:
     table = np.random.default_rng(seed).integers(0, 4, size=(3, 2, 3, 4)).astype(float)  # many ties
     game = tabulate(matrix(payoffs=table.tolist()))
     rests = []
@@ -37,7 +37,7 @@ def test_regrets_and_equilibria_of_drawn_games(seed: int) -> None:
     assert equilibria(game).tolist() == rests
 
 
-def test_of_swapped_equilibria_one_is_told() -> None:
+def test_one_equilibrium_is_listed_per_swap_of_exchangeable_players() -> None:
     game = shared(players=3, steepness=[6.0, 2.0, 6.0], cost=np.zeros(3), third=np.zeros(7), abstention=0.0)
     made = tabulate(game, 5)
     table = made.tables.payoff[0].reshape(3, 5, 5, 5)
@@ -49,7 +49,7 @@ def test_of_swapped_equilibria_one_is_told() -> None:
     assert all(a[0] <= a[2] for a in found)
 
 
-def test_without_a_table_the_same_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_are_the_same_without_a_payoff_table(monkeypatch: pytest.MonkeyPatch) -> None:
     game = shared(players=4, seed=3, steepness=[3.0] * 4, cost=np.zeros(4))
     table = tabulate(game, 5)
     with pytest.warns(UserWarning, match="summed when needed"):
@@ -70,15 +70,15 @@ def test_without_a_table_the_same_is_found(monkeypatch: pytest.MonkeyPatch) -> N
         largest_payoff(summed, most=69)
 
 
-def test_more_equilibria_than_there_was_room_for() -> None:
-    """Nobody has any influence on anything: every joint action is an equilibrium."""
+def test_a_game_in_which_every_profile_is_an_equilibrium() -> None:
+    """No player has influence anywhere, so every joint action is an equilibrium."""
     game = shared(players=2, steepness=[1.0, 2.0], weights=np.zeros(7), cost=np.zeros(2))
     with pytest.warns(UserWarning, match="summed when needed"):
         summed = tabulate(game, 9, max_table_bytes=1)
     assert equilibria(summed).tolist() == [list(actions) for actions in every([9, 9])]
 
 
-def test_bad_actions() -> None:
+def test_wrong_input() -> None:
     game = tabulate(matrix("chicken"))
     with pytest.raises(ValueError, match=r"actions: .* must be whole numbers, one for each of 2 players"):
         regrets(game, [0.0, 1.0])

@@ -1,4 +1,4 @@
-"""Carrying out: the same bits here and in workers, failures on record, others go on, nothing left behind."""
+"""The executor: equal bytes in this process and in workers, failures recorded, no process left behind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def make(folder: Path, name: str = "run", **changes: Any) -> Run:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Workers start as soon as two cells are done here; afterwards none is left."""
+    """Workers start as soon as two cells are done in this process; none is running afterwards."""
     psutil = pytest.importorskip("psutil")
     monkeypatch.setattr(executor, "QUICK", 0.0)
     before = set(psutil.Process().children(recursive=True))
@@ -36,7 +36,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.slow
-def test_two_workers_give_the_bytes_of_one(tmp_path: Path, at_once: None) -> None:
+def test_two_workers_give_the_same_bytes_as_one(tmp_path: Path, at_once: None) -> None:
     alone, together = make(tmp_path, "alone"), make(tmp_path, "together")
     events: list[RunEvent] = []
     assert carry_out(alone, workers=1) == "done"
@@ -52,7 +52,7 @@ def test_two_workers_give_the_bytes_of_one(tmp_path: Path, at_once: None) -> Non
 
 
 @pytest.mark.slow
-def test_a_run_that_is_done_does_nothing(tmp_path: Path) -> None:
+def test_executing_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     run = run_study(study(tmp_path), tmp_path / "run")
     before = {p: p.stat().st_mtime_ns for p in (run.folder / "cells").iterdir()}
     events: list[RunEvent] = []
@@ -62,7 +62,7 @@ def test_a_run_that_is_done_does_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_failing_cell_is_on_record_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_failing_cell_is_recorded_and_the_others_are_computed(tmp_path: Path) -> None:
     game = {"family": "duel.py:duel", "trouble": "raise"}
     run = make(tmp_path, game=game)
     events: list[RunEvent] = []
@@ -79,7 +79,7 @@ def test_a_failing_cell_is_on_record_and_the_others_go_on(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_what_cells_warn_of_is_kept(tmp_path: Path) -> None:
+def test_warnings_of_cells_are_stored(tmp_path: Path) -> None:
     run = make(tmp_path, game={"family": "duel.py:duel", "trouble": "warn"})
     assert run.warnings() == {}
     assert carry_out(run, workers=1) == "done"
@@ -94,7 +94,7 @@ def test_what_cells_warn_of_is_kept(tmp_path: Path) -> None:
     assert run.cells[0].id not in run.warnings()
 
 
-def test_stopping_keeps_what_is_done(tmp_path: Path) -> None:
+def test_stopping_keeps_finished_cells(tmp_path: Path) -> None:
     run = make(tmp_path)
     assert (
         carry_out(run, workers=1, progress=lambda event: event.kind == "done" and event.done == 2)
@@ -105,7 +105,7 @@ def test_stopping_keeps_what_is_done(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_stopping_ends_workers_at_once(tmp_path: Path, at_once: None) -> None:
+def test_stopping_ends_workers_immediately(tmp_path: Path, at_once: None) -> None:
     run = make(tmp_path, game={"family": "duel.py:duel", "seconds": 0.4}, replications={"count": 9})
     assert carry_out(run, workers=2, progress=lambda event: event.done >= 3) == "partial"
     assert 3 <= run.counts()["done"] < 27
@@ -113,7 +113,7 @@ def test_stopping_ends_workers_at_once(tmp_path: Path, at_once: None) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_a_worker_that_dies_three_times_over_a_cell_fails_it(
+def test_a_cell_fails_after_its_worker_dies_three_times(
     tmp_path: Path, at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make(tmp_path, game={"family": "duel.py:duel", "trouble": "die"}, replications={"count": 1})
@@ -121,7 +121,7 @@ def test_a_worker_that_dies_three_times_over_a_cell_fails_it(
 
     def note(event: RunEvent) -> None:
         events.append(event)
-        if event.kind == "done" and event.done == 2:  # from here on in workers
+        if event.kind == "done" and event.done == 2:  # the next cells run in workers
             monkeypatch.setenv("DUEL_MAY_DIE", "1")
 
     assert carry_out(run, workers=2, progress=note) == "failed"
@@ -151,7 +151,7 @@ def _jobs(run: Run) -> list[Any]:
     return [Job(id, task, run.head["folder"], str(run.folder)) for id, task in tasks.items()]
 
 
-def test_a_full_disk_stops_the_run_with_everything_kept(
+def test_a_full_disk_stops_the_run_and_keeps_finished_cells(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from rivalry.lab import worker
@@ -172,7 +172,7 @@ def test_a_full_disk_stops_the_run_with_everything_kept(
 
 
 @pytest.mark.slow
-def test_another_version_has_to_be_accepted(tmp_path: Path) -> None:
+def test_runs_of_another_version_resume_only_if_accepted(tmp_path: Path) -> None:
     run = make(tmp_path)
     carry_out(run, workers=1, progress=lambda event: event.done == 2)
     head = run.folder / "study.json"
@@ -184,7 +184,7 @@ def test_another_version_has_to_be_accepted(tmp_path: Path) -> None:
     assert carry_out(load_run(run.folder), workers=1) == "done"
 
 
-def test_a_damaged_cell_is_told_and_redone(tmp_path: Path) -> None:
+def test_a_damaged_cell_is_reported_and_recomputed(tmp_path: Path) -> None:
     run = run_study(study(tmp_path), tmp_path / "run")
     path = run.cell_path(run.cells[0].id)
     whole, dataset = path.read_bytes(), (run.folder / "dataset.nc").read_bytes()
@@ -200,7 +200,7 @@ def test_a_damaged_cell_is_told_and_redone(tmp_path: Path) -> None:
     assert (run.folder / "dataset.nc").read_bytes() == dataset
 
 
-def test_parts_are_carried_out_under_their_names(tmp_path: Path) -> None:
+def test_cells_of_included_studies_run_under_their_names(tmp_path: Path) -> None:
     from rivalry.lab.study import load_study
 
     study(tmp_path)
@@ -214,17 +214,17 @@ def test_parts_are_carried_out_under_their_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_certify_writes_beside_the_cells(tmp_path: Path) -> None:
+def test_certify_writes_certificates_and_leaves_cells_unchanged(tmp_path: Path) -> None:
     run = run_study(study(tmp_path), tmp_path / "run")
     before = {p.name: p.read_bytes() for p in (run.folder / "cells").iterdir()}
     dataset = (run.folder / "dataset.nc").read_bytes()
     assert certify(run) == 6
     assert {p.name: p.read_bytes() for p in (run.folder / "cells").iterdir()} == before
     assert {p.name for p in (run.folder / "certificates").iterdir()} == set(before)
-    assert (run.folder / "dataset.nc").read_bytes() == dataset  # they come out the same
+    assert (run.folder / "dataset.nc").read_bytes() == dataset  # recomputed certificates are equal
 
 
-def test_the_surroundings_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variables_and_main_module_are_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
@@ -238,7 +238,7 @@ def test_the_surroundings_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sys.modules["__main__"] is main
 
 
-def test_a_compiled_program_that_was_cut_short_is_removed(tmp_path: Path) -> None:
+def test_a_truncated_entry_of_the_compilation_cache_is_removed(tmp_path: Path) -> None:
     from rivalry.core.jax import jax, mend_cache
 
     (entry, *_) = Path(jax.config.jax_compilation_cache_dir).glob("jit_*-cache")

@@ -1,4 +1,4 @@
-"""Schedules of exploration: their ends, their monotony, and what is refused."""
+"""Schedules of exploration: end points, monotonicity, and wrong input."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_temperature_is_symmetric(states: int) -> None:
         assert values[states // 2] == 1.0
 
 
-def test_epochs_grow() -> None:
+def test_lengths_of_epochs_increase() -> None:
     lengths = exploration.reverse_cosine_steps(10, 100, 1000, np.arange(1001))
     assert lengths[0] == 10
     assert lengths[-1] == 100
@@ -51,6 +51,6 @@ def test_epochs_grow() -> None:
         (lambda: exploration.reverse_cosine_steps(0, 10, 5, 0), "steps.min: 0"),
     ],
 )
-def test_refused(call, message) -> None:  # type: ignore[no-untyped-def]
+def test_wrong_input(call, message) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=message):
         call()

@@ -1,4 +1,4 @@
-"""Numbers taken elsewhere: tidy, sorted, exact, and equal bytes for equal data."""
+"""Export: tidy, sorted and exact tables, and equal bytes for equal data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_every_variable_is_in_one_table_and_every_number_comes_back(run: Run, tmp_path: Path) -> None:
+def test_every_variable_is_in_one_table_with_exact_values(run: Run, tmp_path: Path) -> None:
     paths, left_out, damaged = export(run, "csv", tmp_path / "out")
     assert (left_out, damaged) == ([], [])
     assert sorted(p.name for p in paths) == [
@@ -60,7 +60,7 @@ def test_rows_are_sorted_by_their_coordinates() -> None:
     assert to_csv(data, ("b", "a"), ["x"]) == "b,a,x\n1.0,y,3.0\n1.0,z,2.0\n3.0,y,1.0\n3.0,z,0.0\n"
 
 
-def test_missing_values_are_empty_and_rows_of_nothing_are_left_out() -> None:
+def test_missing_values_are_empty_and_empty_rows_are_left_out() -> None:
     data = xr.Dataset(
         {
             "x": ("k", [np.nan, 1.0, np.nan]),
@@ -73,14 +73,14 @@ def test_missing_values_are_empty_and_rows_of_nothing_are_left_out() -> None:
     assert to_csv(data, ("k",), ["y"]).splitlines()[1] == "0,inf"
 
 
-def test_coordinates_in_step_stand_beside_their_dimension() -> None:
+def test_coordinates_follow_the_column_of_their_dimension() -> None:
     data = xr.Dataset({"x": ("a", [1.0])}, {"a": [0.5], "b": ("a", ["w"])})
     frame = tidy(data, ("a",), ["x"])
     assert (list(frame.columns), frame.to_numpy().tolist()) == (["a", "b", "x"], [[0.5, "w", 1.0]])
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n"])
-def test_text_is_no_formula_and_numbers_stay_numbers(first: str) -> None:
+def test_text_is_escaped_against_formulas_and_numbers_are_not(first: str) -> None:
     data = xr.Dataset(
         {"=x": ("k", [-1.5]), "s": ("k", [f"{first}1+cmd"]), "i": ("k", [-2])}, {"k": [f"{first}k"]}
     )
@@ -98,7 +98,7 @@ def test_a_float_reads_back_as_itself(number: float) -> None:
     assert float(text.splitlines()[1].split(",")[1]) == number
 
 
-def test_netcdf_is_the_dataset(run: Run, tmp_path: Path) -> None:
+def test_netcdf_equals_the_dataset(run: Run, tmp_path: Path) -> None:
     (path,) = export(run, "netcdf", tmp_path / "out").files
     assert path.name == "duel.nc"
     assert xr.load_dataset(path, engine="h5netcdf").identical(run.dataset())
@@ -125,7 +125,7 @@ def test_the_same_data_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
         assert one[0].parent == run.folder / "export"
 
 
-def test_what_cannot_be_exported_is_told(run: Run, tmp_path: Path) -> None:
+def test_wrong_exports_are_refused(run: Run, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="--to excel: must be one of csv, netcdf, latex"):
         export(run, "excel")
     (tmp_path / "file").write_text("x")

@@ -1,4 +1,4 @@
-"""Extragradient steps: where plain ascent spirals out, at bounds, from players together."""
+"""Extragradient: zero-sum play where plain ascent diverges, active bounds, coincident players."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ZERO_SUM = linear([[0.0, 1.0], [-1.0, 0.0]], [0.5, 0.2])  # root x = 0.2, y = -0
 
 
 @pytest.mark.slow
-def test_bilinear_play_spirals_out_by_ascent_and_in_by_looking_ahead() -> None:
+def test_bilinear_game_diverges_by_ascent_and_converges_by_extragradient() -> None:
     start = [0.3, -0.4]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -31,7 +31,7 @@ def test_bilinear_play_spirals_out_by_ascent_and_in_by_looking_ahead() -> None:
         np.testing.assert_allclose(found.profile.values[:, 0], root, atol=1e-8)
 
 
-def test_its_steps_are_korpelevichs() -> None:
+def test_steps_match_korpelevich() -> None:
     """On F(x) = A x + b with a fixed rate r each step is x + r (A (x + r F(x)) + b)."""
     matrix, drive, rate = np.array([[-1.0, 2.0], [-3.0, -0.5]]), np.array([0.3, -0.2]), 0.1
     path = rv.trace(linear(matrix, drive), Extragradient(rate=rate), [1.0, 2.0], steps=5).path.values[..., 0]
@@ -41,15 +41,15 @@ def test_its_steps_are_korpelevichs() -> None:
         x = x + rate * (matrix @ (x + rate * (matrix @ x + drive)) + drive)
 
 
-def test_a_rate_that_is_found_suits_any_units() -> None:
-    """Payoffs in other units change neither the path nor the number of steps."""
+def test_the_automatic_rate_does_not_depend_on_units_of_payoff() -> None:
+    """Rescaled payoffs change neither the path nor the number of steps."""
     one = rv.trace(COURNOT, Extragradient(), [1.0, 5.0], steps=30)
     much = linear(2.0**20 * np.array([[-2.0, -1.0], [-1.0, -2.0]]), [9 * 2.0**20] * 2)
     other = rv.trace(much, Extragradient(), [1.0, 5.0], steps=30)
     np.testing.assert_allclose(one.path.values, other.path.values, rtol=1e-9)
 
 
-def test_cournot_and_a_bound_that_holds_a_player() -> None:
+def test_cournot_equilibrium_and_an_equilibrium_at_a_bound() -> None:
     found = rv.solve(COURNOT, Extragradient(), [1.0, 8.0])
     assert (found.status, found.end_state) == ("converged", "stable_point")
     np.testing.assert_allclose(found.profile.values, 3.0, rtol=1e-9)
@@ -59,8 +59,8 @@ def test_cournot_and_a_bound_that_holds_a_player() -> None:
     np.testing.assert_allclose(found.profile.values[:, 0], [10.0, 5.0], rtol=1e-9)
 
 
-def test_players_who_coincide_where_that_repels_are_moved_apart() -> None:
-    """Together both come to 0 (eigenvalue -3); apart they leave it (+1) for opposite bounds."""
+def test_coincident_players_at_a_saddle_are_moved_apart() -> None:
+    """Together both converge to 0 (eigenvalue -3); apart they leave it (+1) for opposite bounds."""
     found = rv.solve(linear([[-1.0, -2.0], [-2.0, -1.0]], [0.0, 0.0]), Extragradient(), [0.5, 0.5])
     assert (found.status, found.end_state) == ("converged", "boundary")
     np.testing.assert_allclose(np.sort(found.profile.values[:, 0]), [-10.0, 10.0])
@@ -76,7 +76,7 @@ def test_on_a_line() -> None:
 
 
 @pytest.mark.nightly
-def test_a_race_from_afar() -> None:
+def test_a_race_from_distant_initial_inputs() -> None:
     game = rv.games.race()
     found = rv.solve(game, Extragradient(), [[0.01, 5.0], [30.0, 0.2]])
     assert found.status == "converged"

@@ -65,7 +65,9 @@ def listed(table: np.ndarray) -> set[tuple[Strategy, Strategy]]:
 
 @pytest.mark.parametrize("span", [1, 2, 4])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_games_of_few_whole_payoffs_against_every_basis(shape: tuple[int, int], span: int) -> None:
+def test_games_with_few_integer_payoffs_match_enumeration_of_all_bases(
+    shape: tuple[int, int], span: int
+) -> None:
     rng = np.random.default_rng([span, *shape])
     for _ in range(12):
         table = rng.integers(-span, span + 1, size=(2, *shape))
@@ -74,8 +76,8 @@ def test_games_of_few_whole_payoffs_against_every_basis(shape: tuple[int, int], 
         assert listed(table) == want
 
 
-def test_components_are_what_convex_combinations_join() -> None:
-    """Two extreme equilibria that share a strategy join; what nothing joins has no crosswise equilibrium."""
+def test_components_are_joined_by_convex_combinations() -> None:
+    """Extreme equilibria that share a strategy are in one component; across components none combine."""
     rng = np.random.default_rng(5)
     several = 0
     for _ in range(60):
@@ -94,7 +96,7 @@ def test_components_are_what_convex_combinations_join() -> None:
     assert several > 20
 
 
-def test_players_who_do_not_care() -> None:
+def test_indifferent_players_have_one_component_of_pure_profiles() -> None:
     """Every profile is an equilibrium: one component, whose extreme points are the pure profiles."""
     found = extreme_equilibria(np.zeros((2, 3, 4)))
     assert len(found.pairs) == 12
@@ -103,7 +105,7 @@ def test_players_who_do_not_care() -> None:
 
 
 @pytest.mark.parametrize("size", [5, 9])
-def test_games_in_general_position_have_an_odd_number_each_without_regret(size: int) -> None:
+def test_games_in_general_position_have_an_odd_number_without_regret(size: int) -> None:
     table = np.random.default_rng(size).normal(size=(2, size, size))
     found = extreme_equilibria(table)
     assert len(found.pairs) % 2 == 1
@@ -115,12 +117,12 @@ def test_games_in_general_position_have_an_odd_number_each_without_regret(size: 
 
 
 @pytest.mark.nightly
-def test_twelve_actions_each() -> None:
+def test_number_of_equilibria_of_a_12_by_12_game() -> None:
     table = np.random.default_rng(1).normal(size=(2, 12, 12))
     assert len(extreme_equilibria(table).pairs) == 11  # as QuantEcon's vertex enumeration
 
 
-def test_what_takes_too_long_is_refused() -> None:
+def test_games_with_too_many_bases_are_refused() -> None:
     with pytest.raises(TooMany, match="a best-response polytope has more than 5 bases"):
         extreme_equilibria(np.random.default_rng(0).normal(size=(2, 4, 4)), most=5)
 
@@ -129,8 +131,8 @@ def test_what_takes_too_long_is_refused() -> None:
     ("factor", "shift"),
     [(1e-12, 0.0), (1e12, 0.0), (0.1, 0.3), (1 / 3, 0.0), (1.0, 1e9), (1 / 7, 1e5), (1e-3, 1e6)],
 )
-def test_units_of_payoff_change_nothing(factor: float, shift: float) -> None:
-    """Rounded as they are, scaled and shifted payoffs keep all their ties."""
+def test_results_do_not_depend_on_units_of_payoff(factor: float, shift: float) -> None:
+    """Scaled and shifted payoffs keep all their ties in spite of rounding."""
     rng = np.random.default_rng(8)
     for _ in range(15):
         table = rng.integers(-2, 3, size=(2, 3, 4))
@@ -139,7 +141,7 @@ def test_units_of_payoff_change_nothing(factor: float, shift: float) -> None:
 
 
 def test_rounded_combinations_of_rows_are_ties() -> None:
-    """Row 2 is the mean of the others in decimals that binary fractions only come near."""
+    """Row 2 is the mean of the others in decimals that binary fractions only approximate."""
     rows = [[0.1, 0.7], [0.7, 0.2], [0.4, 0.45]]
     assert 0.5 * 0.1 + 0.5 * 0.7 != 0.4
     exact = [[Fraction(str(entry)) for entry in row] for row in rows]
@@ -149,7 +151,7 @@ def test_rounded_combinations_of_rows_are_ties() -> None:
     assert found.exact
 
 
-def test_a_tie_missed_by_rounding_leaves_the_list_open() -> None:
+def test_a_tie_lost_to_rounding_makes_the_list_incomplete() -> None:
     first = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]) * np.pi
     first[2] += [3e-13, 1e-13 * np.pi]
     table = np.stack([first, np.array([[1.0, 0.0], [0.0, 1.0], [0.5, np.sqrt(0.3)]])])
@@ -159,7 +161,7 @@ def test_a_tie_missed_by_rounding_leaves_the_list_open() -> None:
     assert not bool(solution.record["complete"][1])
 
 
-def test_payoffs_as_whole_numbers() -> None:
+def test_conversion_of_payoffs_to_integers() -> None:
     for table in (
         [1, 2, 5],
         [0.5, 0.25, 3],

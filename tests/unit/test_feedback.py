@@ -1,4 +1,4 @@
-"""Feedback play: against races that are solved otherwise, and a race of two periods written out in NumPy."""
+"""Feedback equilibria against open-loop races and a two-period race written out in NumPy."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def payoff_by_hand(A: np.ndarray, B: np.ndarray, xs: np.ndarray, xp: np.ndarray)
 
 
 def going_on(B: np.ndarray, xp: np.ndarray) -> float:
-    """The chance that nobody wins."""
+    """The probability that nobody wins."""
     return float(1 / ((B * np.sqrt(xp)).sum() + 1))
 
 
 def static_by_hand(A: np.ndarray, B: np.ndarray, ahead: object = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Payoffs and inputs of the one-period equilibrium at a state, by SciPy's simplex replies in logarithms.
+    """Payoffs and inputs of the one-period equilibrium at a state, by Nelder-Mead best responses in logs.
 
-    ``ahead`` is what it is worth that nobody wins.
+    ``ahead`` is the continuation value if nobody wins.
     """
 
     def paid(logs: np.ndarray) -> np.ndarray:
@@ -85,8 +85,8 @@ def test_every_node_is_solved(found: rv.Solution) -> None:
 
 
 @pytest.mark.slow
-def test_nodes_of_the_last_period_by_hand(found: rv.Solution) -> None:
-    """What the last period is worth at a state is the equilibrium of one period there, discounted."""
+def test_values_of_the_last_period_match_numpy(found: rv.Solution) -> None:
+    """The value of the last period at a state is the discounted payoff of the one-period equilibrium."""
     for node in (333,):
         A, B = found.data.node_state[0, node].values
         right = GAMMA * static_by_hand(A, B)[0]
@@ -94,8 +94,8 @@ def test_nodes_of_the_last_period_by_hand(found: rv.Solution) -> None:
 
 
 @pytest.mark.slow
-def test_the_path_by_hand(found: rv.Solution) -> None:
-    """Nobody's value on the path can be raised by another investment now, as exact values tell."""
+def test_no_deviation_on_the_equilibrium_path_gains_in_numpy(found: rv.Solution) -> None:
+    """By exact values, no player gains on the path by another investment in the first period."""
     game = invest_race()
     now, then = np.asarray(game.schedule(jnp.asarray(found.data.profile.values)))
     A, B = np.array([10.0, 6.0]), np.array([2.0, 1.0])
@@ -117,8 +117,8 @@ def test_the_path_by_hand(found: rv.Solution) -> None:
 
 
 @pytest.mark.slow
-def test_dear_investment_is_effort_only() -> None:
-    """Where investing costs too much every period is that of effort alone: the same, as nothing ends play."""
+def test_prohibitive_investment_prices_give_the_race_without_investment() -> None:
+    """Every period is the one-period equilibrium in efforts, as play does not end early."""
     game = invest_race(price=1e4)
     dear = rv.solve(game, Feedback(levels=5, highest=4.0, halve=False), tolerance=None)
     value, inputs = static_by_hand(np.array([10.0, 6.0]), np.array([2.0, 1.0]))
@@ -129,8 +129,8 @@ def test_dear_investment_is_effort_only() -> None:
 
 
 @pytest.mark.slow
-def test_effort_only_is_the_open_loop() -> None:
-    """Nothing to see but the period: values backwards, where a win ends play."""
+def test_without_investment_feedback_equals_open_loop() -> None:
+    """The only state is the period: values by backward induction, where a win ends play."""
     game = invest_race(invest=False, end_on="win")
     found = rv.solve(game, Feedback(), tolerance=None)
     A, B = np.array([10.0, 6.0]), np.array([2.0, 1.0])
@@ -142,8 +142,8 @@ def test_effort_only_is_the_open_loop() -> None:
 
 
 @pytest.mark.slow
-def test_surfaces() -> None:
-    """Cubic polynomials of the logarithms are met exactly, halved grids included, seen whole or by one."""
+def test_surfaces_reproduce_cubic_polynomials_in_logarithms() -> None:
+    """Also on halved grids, restricted to one player's state, and clipped beyond the grid."""
     grids = feedback.level_grids(np.array([1.0, 2.0, 0.5, 1.0]), np.array([20.0, 30.0, 40.0, 9.0]), 7)
 
     def exact(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:

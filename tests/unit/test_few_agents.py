@@ -1,4 +1,4 @@
-"""Gains among few agents: against value iteration over joint states, with rules restated in plain Python."""
+"""Gains among few agents against value iteration over joint states, with the rules in plain Python."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Law = dict[tuple[int, ...], float]
 
 
 def after(economy: shapes.Economy, held: tuple[int, ...], bids: Any, pairs: Any, order: Any) -> Law:
-    """Where karma ends and how often: ``order`` ranks equal bids of a pair, as (first wins, second wins)."""
+    """Distribution of karma after a step: ``order`` breaks ties of a pair, as (first wins, second wins)."""
     ends: Law = {(*held, 0): 1.0}  # the surplus last
     for (i, j), (first, second) in zip(pairs, order, strict=True):
         clear = float(bids[i] > bids[j]), float(bids[i] < bids[j])
@@ -83,7 +83,7 @@ def shared(most: int, here: Any) -> Iterator[Any]:
 
 
 class Two:
-    """Both agents' joint chain on (urgency, karma) of each, from what everybody does in every joint state."""
+    """Joint Markov chain of two agents on (urgency, karma) of each, given their bids in every joint state."""
 
     def __init__(self, economy: shapes.Economy, agent: int) -> None:
         self.economy, self.agent = economy, agent
@@ -104,7 +104,7 @@ class Two:
         return 0.5, 0.5
 
     def tables(self, rival: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Own rewards ``[joint bid]`` and moves ``[joint bid joint]`` against the rival's policy."""
+        """Own rewards ``[joint bid]`` and transitions ``[joint bid joint]`` against the rival's policy."""
         place = {state: n for n, state in enumerate(self.states)}
         levels, me = self.economy.most + 1, self.agent
         reward = np.zeros((len(place), levels))
@@ -125,13 +125,13 @@ class Two:
         return reward, moves
 
     def own(self) -> np.ndarray:
-        """The own (urgency, karma) of every joint state, as a place in ``[own]``."""
+        """The own (urgency, karma) of every joint state, as an index."""
         me, levels = self.agent, self.economy.most + 1
         return np.array([state[me] * levels + state[2 + me] for state in self.states])
 
 
 def long_run(economy: shapes.Economy, states: Any, steps: np.ndarray) -> np.ndarray:
-    """The limit of time averages from the first deal, urgencies as they begin."""
+    """The limit of time averages from the initial karma and the initial distribution of urgencies."""
     first = np.diff(economy.first, axis=-1, prepend=0.0)[economy.type_of]
     law = np.array([first[0, u] * first[1, v] * ((k, m) == tuple(economy.karma)) for u, v, k, m in states])
     power = steps
@@ -148,7 +148,7 @@ def dirichlet(seed: int, privates: int, levels: int) -> np.ndarray:
 
 
 def judged(game: Any, policies: np.ndarray) -> FewAgentsGains:
-    """Two agents who follow the policies ``[type private karma bid]`` of their types."""
+    """Gains of two agents that follow the policies ``[type private karma bid]`` of their types."""
     types, private, levels = game.shape
     rows, shape = cumulative(policies), (types, private * levels, levels)
     crowd, none = crowd_of(game), np.zeros((0, types * private * levels, levels))
@@ -171,7 +171,7 @@ RULES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("rules", RULES.values(), ids=list(RULES))
-def test_two_agents_are_judged_exactly(rules: dict[str, Any]) -> None:
+def test_gains_of_two_agents_are_exact(rules: dict[str, Any]) -> None:
     game = rv.games.karma(**({"max_karma": 3, "mean_karma": 2.0, "gamma": 0.9, "agents": 2} | rules))
     economy, policy = to_agents(game), dirichlet(3, game.shape[1], game.shape[2])
     found = judged(game, policy[None])
@@ -184,7 +184,7 @@ def test_two_agents_are_judged_exactly(rules: dict[str, Any]) -> None:
         steps = np.einsum("nb,nbm->nm", pi, moves)
         values = np.linalg.solve(np.eye(len(steps)) - 0.9 * steps, (pi * reward).sum(axis=1))
         law = long_run(economy, pair.states, steps)
-        # the rival's urgency is not seen, and drawn anew in every step
+        # the rival's urgency is not observed, and is independent in every step
         member = own[:, None] == np.unique(own)
         seen = np.diff(economy.first, axis=-1, prepend=0.0)[0][[s[1 - agent] for s in pair.states]]
         average = (member * seen[:, None]).T
@@ -201,7 +201,7 @@ def test_two_agents_are_judged_exactly(rules: dict[str, Any]) -> None:
     assert found.coverage == "exact"
 
 
-def test_two_types_of_one_agent_each_answer_each_other() -> None:
+def test_payoffs_of_two_types_with_one_agent_each() -> None:
     types = [
         {"count": 1, "gamma": 0.9},
         {"count": 1, "gamma": 0.5, "urgencies": [2.0, 3.0], "chain": [0.9, 0.1]},
@@ -219,8 +219,8 @@ def test_two_types_of_one_agent_each_answer_each_other() -> None:
         np.testing.assert_allclose(found.payoff[agent], payoff, rtol=1e-9)
 
 
-def test_of_a_rival_whose_urgency_lasts_gains_are_bounded_on_both_sides() -> None:
-    """All 36 policies without randomness are tried: the best is between the gain and the bound."""
+def test_gains_against_persistent_urgency_are_bounded_on_both_sides() -> None:
+    """The best of all 36 deterministic policies lies between the gain and the bound."""
     game = rv.games.karma(max_karma=2, mean_karma=1, agents=2, gamma=0.9, chain=[[0.9, 0.1], [0.2, 0.8]])
     policy, economy = dirichlet(5, 2, 3), to_agents(game)
     found = judged(game, policy[None])
@@ -243,7 +243,7 @@ def test_of_a_rival_whose_urgency_lasts_gains_are_bounded_on_both_sides() -> Non
     np.testing.assert_allclose(found.payoff, [law @ values], rtol=1e-9)
 
 
-def test_amounts_that_nobody_can_hold_lead_nowhere() -> None:
+def test_states_with_impossible_amounts_of_karma_are_absorbing() -> None:
     process, memory = against(
         to_agents(rv.games.karma(max_karma=4, mean_karma=1.0, agents=2)), 0, dirichlet(0, 2, 5).reshape(10, 5)
     )
@@ -253,7 +253,7 @@ def test_amounts_that_nobody_can_hold_lead_nowhere() -> None:
 
 
 def four(payment: str) -> tuple[Any, np.ndarray, float]:
-    """An economy of four, a policy, and the most that one of them gains by any policy of its own state."""
+    """An economy of four agents, a policy, and the largest gain by a policy of the own state."""
     game = rv.games.karma(max_karma=3, mean_karma=1, agents=4, gamma=0.9, payment=payment)
     economy, policy = to_agents(game), dirichlet(8, 2, 4)
     held = [k for k in itertools.product(range(4), repeat=4) if sum(k) == 4]
@@ -270,7 +270,7 @@ def four(payment: str) -> tuple[Any, np.ndarray, float]:
     own = np.array([k[0] for k in held])
 
     def worth(pi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Before the own urgency is drawn, by what all hold."""
+        """Values before the own urgency is drawn, by the karma of all agents."""
         steps = np.einsum("nb,nbm->nm", pi.mean(axis=0)[own], moves)
         paid = -(np.einsum("u,unb,nb->n", [0.5, 2.5], pi[:, own], lost))
         return np.linalg.solve(np.eye(len(steps)) - 0.9 * steps, paid), steps
@@ -285,14 +285,14 @@ def four(payment: str) -> tuple[Any, np.ndarray, float]:
 
 @pytest.mark.parametrize("payment", ["PBP", "PBS"])
 @pytest.mark.slow
-def test_of_four_agents_the_gain_is_estimated_without_bias(payment: str) -> None:
+def test_the_gain_of_four_agents_is_estimated_without_bias(payment: str) -> None:
     game, policy, most = four(payment)
     found = rv.solve(game, rv.methods.Simulation(plays=policy, evaluation=20_000)).data
     np.testing.assert_allclose(found.regret.item(), most, rtol=0.03)
     assert str(found.coverage.values) == "estimated"
 
 
-def test_learners_in_pairs_are_judged_against_each_other_not_against_the_mean() -> None:
+def test_two_learners_are_evaluated_against_each_other() -> None:
     game = rv.games.karma(max_karma=3, mean_karma=2, agents=2, gamma=0.9)
     learner = rv.methods.PopulationQLearning(
         training=4000, epoch=100, monitor_every=0, beta=20.0, compare=False, evaluation=200
@@ -317,8 +317,8 @@ def test_learners_in_pairs_are_judged_against_each_other_not_against_the_mean() 
 
 
 @pytest.mark.slow
-def test_a_payoff_that_is_not_what_is_played_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Taken as independent of the own karma, as of many agents, the bids of two are another game."""
+def test_payoffs_that_differ_from_simulated_play_raise_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two agents, the rival's bids are not independent of the own karma as they are with many."""
     game = rv.games.karma(max_karma=4, mean_karma=2, agents=2)
     policy = np.broadcast_to(np.eye(5)[(np.arange(5) + 1) // 2], (2, 5, 5))
     run = rv.methods.Simulation(plays=policy, evaluation=5000)

@@ -1,4 +1,4 @@
-"""Stored files: equal bytes for equal contents, damage noticed, nothing ever half written."""
+"""Stored files: equal bytes for equal contents, detection of damage, atomic writes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DATA = files.pack(record(3), kind="cell", name="a1")
         array_shapes(min_dims=0, max_dims=3, min_side=0),
     )
 )
-def test_what_is_packed_comes_back_to_the_bit(array: np.ndarray) -> None:
+def test_arrays_are_stored_bit_for_bit(array: np.ndarray) -> None:
     dims = tuple(f"d{k}" for k in range(array.ndim))
     stored = files.unpack(files.pack({"x": (dims, array)}, kind="cell")).record["x"]
     assert stored[0] == dims
@@ -50,7 +50,7 @@ def test_equal_contents_give_equal_bytes_in_any_order_and_process() -> None:
     assert done.stdout == DATA
 
 
-def test_numpy_reads_a_file_without_us() -> None:
+def test_numpy_reads_a_file_without_rivalry() -> None:
     with np.load(io.BytesIO(DATA), allow_pickle=False) as stored:
         np.testing.assert_array_equal(stored["profile"], record(3)["profile"][1])
     with zipfile.ZipFile(io.BytesIO(DATA)) as archive:
@@ -59,7 +59,7 @@ def test_numpy_reads_a_file_without_us() -> None:
 
 
 @given(st.integers(0, len(DATA) * 8 - 1))
-def test_every_flipped_bit_is_noticed(bit: int) -> None:
+def test_every_flipped_bit_is_detected(bit: int) -> None:
     data = bytearray(DATA)
     data[bit // 8] ^= 1 << bit % 8
     with pytest.raises(DamagedFile):
@@ -67,23 +67,23 @@ def test_every_flipped_bit_is_noticed(bit: int) -> None:
 
 
 @given(st.integers(0, len(DATA) - 1))
-def test_every_cut_is_noticed(length: int) -> None:
+def test_every_truncation_is_detected(length: int) -> None:
     with pytest.raises(DamagedFile):
         files.unpack(DATA[:length])
 
 
-def test_objects_are_refused() -> None:
+def test_object_arrays_are_refused() -> None:
     with pytest.raises(ValueError, match=r"x: an array of object cannot be stored"):
         files.pack({"x": ((), np.asarray(None))})
 
 
-def test_a_newer_schema_is_no_damage() -> None:
+def test_a_newer_schema_is_not_reported_as_damage() -> None:
     with pytest.raises(StoreError, match="schema 99") as caught:
         files.unpack(files.pack({}, schema=99))
     assert not isinstance(caught.value, DamagedFile)
 
 
-def test_a_file_under_another_name_is_damage(tmp_path: Path) -> None:
+def test_a_renamed_or_missing_file_is_reported_as_damaged(tmp_path: Path) -> None:
     (tmp_path / "b2.npz").write_bytes(DATA)
     with pytest.raises(DamagedFile, match=r"b2\.npz: damaged \(name is 'a1', not 'b2'\)"):
         files.read(tmp_path / "b2.npz", kind="cell", name="b2")
@@ -92,20 +92,18 @@ def test_a_file_under_another_name_is_damage(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG, errno.EDQUOT])
-def test_a_full_disk_has_a_line_of_its_own(code: int, tmp_path: Path) -> None:
+def test_a_full_disk_gives_one_line(code: int, tmp_path: Path) -> None:
     with pytest.raises(DiskFull, match="no space left") as caught, files.room_for(tmp_path):
         raise OSError(code, "no")
     assert "\n" not in str(caught.value)
 
 
-def test_other_errors_of_the_system_stay_what_they_are(tmp_path: Path) -> None:
+def test_other_errors_of_the_operating_system_are_not_converted(tmp_path: Path) -> None:
     with pytest.raises(PermissionError), files.room_for(tmp_path):
         raise PermissionError(errno.EACCES, "no")
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_no_part(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_leaves_the_old_file_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a"
     files.write(path, b"old", durable=True)
     monkeypatch.setattr(files.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
@@ -115,7 +113,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_part(
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
-def test_json_is_checked(tmp_path: Path) -> None:
+def test_damaged_json_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "study.json"
     files.write_json(path, {"schema": 1, "name": "é"})
     assert files.read_json(path)["name"] == "é"
@@ -128,7 +126,7 @@ def test_json_is_checked(tmp_path: Path) -> None:
         files.read_json(path)
 
 
-def test_a_lock_holds_against_another_process_and_goes_with_it(tmp_path: Path) -> None:
+def test_a_lock_excludes_other_processes_and_ends_with_its_process(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from rivalry.core.files import Lock;"
         "lock = Lock(Path(sys.argv[1])); lock.acquire(); print('mine', flush=True); sys.stdin.read()"
