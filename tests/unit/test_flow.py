@@ -19,7 +19,7 @@ def test_a_linear_flow_is_a_matrix_exponential(matrix: np.ndarray) -> None:
     start = np.array([4.0, -3.0])
     found = rv.solve(linear(matrix, [0.0, 0.0]), GradientFlow(), start, tolerance=None)
     assert (found.status, found.end_state) == ("converged", "stable_point")
-    assert found.steps < 1000  # an explicit solver would need 1e5 where it is stiff
+    assert found.steps < 1000  # an explicit solver would need 1e5 steps in the stiff case
     times, rows = found.record["path_time"][1], found.record["path"][1][:, :, 0]
     assert np.all(np.diff(times) > 0)
     for time, row in list(zip(times, rows, strict=True))[::7]:
@@ -27,7 +27,7 @@ def test_a_linear_flow_is_a_matrix_exponential(matrix: np.ndarray) -> None:
 
 
 @pytest.mark.slow
-def test_it_stops_at_a_bound_and_leaves_it_when_the_pull_turns() -> None:
+def test_the_flow_stops_at_a_bound_and_leaves_when_the_gradient_reverses() -> None:
     # the first player is pushed up while the second is above 1, which decays as exp(-t) from 8
     game = linear([[0.0, 1.0], [0.0, -1.0]], [-1.0, 0.0], low=-2.0, high=3.0)
     found = rv.solve(game, GradientFlow(), [2.5, 3.0], tolerance=None)
@@ -44,7 +44,7 @@ def test_it_stops_at_a_bound_and_leaves_it_when_the_pull_turns() -> None:
 
 
 @pytest.mark.slow
-def test_on_a_simplex_it_ends_in_the_dominant_corner() -> None:
+def test_on_a_simplex_the_flow_converges_to_the_dominant_strategy() -> None:
     game = rv.games.matrix("prisoners_dilemma")
     found = rv.solve(game, GradientFlow(), [[0.9, 0.1], [0.4, 0.6]])
     assert (found.end_state, found.claim) == ("boundary", "equilibrium")
@@ -53,7 +53,7 @@ def test_on_a_simplex_it_ends_in_the_dominant_corner() -> None:
 
 
 @pytest.mark.slow
-def test_a_known_limit_cycle() -> None:
+def test_period_and_range_of_a_known_limit_cycle() -> None:
     found = rv.solve(turning(0.25, 3.0), GradientFlow(), [0.1, 0.0], max_steps=1500, tolerance=None)
     assert (found.status, found.end_state) == ("cycling", "cycle")
     np.testing.assert_allclose(found.data.period, 2 * np.pi / 3, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Run folders of somebody else's: flipped bits, crafted heads and cells, links, read-only places."""
+"""Untrusted run folders: flipped bits, crafted heads and cells, links, read-only folders."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ EXPECT = [{"quantity": "steps", "expected": 3}]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six cells, done, at rest, with a report."""
+    """A finished run of six cells, with a report."""
     folder = tmp_path_factory.mktemp("made")
     run = Run.create_or_open(folder / "run", study(folder, expect=EXPECT))
     with run.locked():
@@ -53,7 +53,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(made: Path, tmp_path: Path) -> Run:
-    """The same, to be damaged."""
+    """A copy of it, to be damaged."""
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return load_run(tmp_path / "run")
 
@@ -66,7 +66,7 @@ def numbers(run: Run, folder: Path) -> dict[str, bytes]:
 
 
 def flipped(text: bytes, count: int, seed: int) -> Iterator[bytes]:
-    """Single-bit flips that stay JSON."""
+    """Single-bit flips after which the text is still JSON."""
     chance = random.Random(seed)
     while count:
         data = bytearray(text)
@@ -80,7 +80,7 @@ def flipped(text: bytes, count: int, seed: int) -> Iterator[bytes]:
         yield bytes(data)
 
 
-def test_no_flipped_bit_of_the_head_goes_unseen(run: Run, tmp_path: Path) -> None:
+def test_every_flipped_bit_of_the_head_is_detected(run: Run, tmp_path: Path) -> None:
     path = run.folder / "study.json"
     before = numbers(run, tmp_path / "before")
     for k, data in enumerate(flipped(path.read_bytes(), 60, seed=1)):
@@ -94,7 +94,7 @@ def test_no_flipped_bit_of_the_head_goes_unseen(run: Run, tmp_path: Path) -> Non
             assert found == before  # a flip in the layout changes nothing
 
 
-def test_a_head_without_a_digest_breaks_in_no_other_way(run: Run, rivalry: Command) -> None:
+def test_flipped_bits_of_a_head_without_digest_cause_no_internal_error(run: Run, rivalry: Command) -> None:
     path = run.folder / "study.json"
     old = {key: value for key, value in run.head.items() if key != "toml"} | {"schema": 1}
     text = json.dumps(old, indent=1).encode()
@@ -109,7 +109,7 @@ def test_a_head_without_a_digest_breaks_in_no_other_way(run: Run, rivalry: Comma
         assert "study.json" in answer.err  # damaged, or not protected
 
 
-def test_a_digest_cannot_be_taken_away(run: Run) -> None:
+def test_removing_the_digest_is_detected(run: Run) -> None:
     path = run.folder / "study.json"
     head = json.loads(path.read_text())
     for wrong in ({**head, "digest": None}, {**head, "schema": 0}, {**head, "schema": True}, [head], 3):
@@ -121,7 +121,7 @@ def test_a_digest_cannot_be_taken_away(run: Run) -> None:
 
 
 def change(path: str, value: Any = None) -> Callable[[Head], None]:
-    """Sets an entry of a head, or removes it."""
+    """Return a function that sets or removes an entry of a head."""
 
     def changed(head: Any) -> None:
         *steps, last = [int(step) if step.isdigit() else step for step in path.split(".")]
@@ -185,7 +185,7 @@ HEADS = {
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_a_crafted_head_is_named_by_every_command(run: Run, name: str, rivalry: Command) -> None:
+def test_a_crafted_head_is_reported_by_every_command(run: Run, name: str, rivalry: Command) -> None:
     head = copy.deepcopy(json.loads(json.dumps(run.head)))
     HEADS[name](head)
     write_json(run.folder / "study.json", head)
@@ -196,7 +196,7 @@ def test_a_crafted_head_is_named_by_every_command(run: Run, name: str, rivalry: 
         assert answer.out == ""
 
 
-def test_parts_and_files_that_lead_out_are_refused(run: Run, tmp_path: Path) -> None:
+def test_links_out_of_the_folder_are_refused(run: Run, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     for name in ("log.txt", "cells", "figures", "export", "lock", "dataset.nc"):
         mine = run.folder / name
@@ -211,7 +211,7 @@ def test_parts_and_files_that_lead_out_are_refused(run: Run, tmp_path: Path) -> 
     assert load_run(run.folder).status == "done"
 
 
-def test_a_cell_that_leads_out_is_damaged(run: Run, tmp_path: Path) -> None:
+def test_a_cell_that_links_out_of_the_folder_is_reported_as_damaged(run: Run, tmp_path: Path) -> None:
     cell = run.cell_path(run.cells[0].id)
     cell.rename(tmp_path / "kept.npz")
     cell.symlink_to(tmp_path / "kept.npz")
@@ -220,7 +220,7 @@ def test_a_cell_that_leads_out_is_damaged(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="named pipes")
-def test_a_pipe_in_place_of_a_file_is_not_waited_for(run: Run) -> None:
+def test_a_pipe_or_folder_in_place_of_a_cell_is_reported_as_damaged(run: Run) -> None:
     cell = run.cell_path(run.cells[0].id)
     cell.unlink()
     os.mkfifo(cell)
@@ -232,8 +232,8 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(run: Run) -> None:
 # -- files that run -----------------------------------------------------------------------------------------
 
 
-def test_code_that_a_stored_study_hides_is_announced(run: Run, rivalry: Command) -> None:
-    """``files`` is what the folder says of itself; what runs is what the tables name."""
+def test_files_that_a_stored_study_runs_are_announced(run: Run, rivalry: Command) -> None:
+    """The files that run are those that the tables name, whatever ``files`` lists."""
     head = copy.deepcopy(run.head)
     head["study"]["files"] = {}
     head["study"]["sweep"] = {"game.prize": [0.5, 1.0, 1.5], "game.trouble": ["hidden.py:trouble"]}
@@ -249,7 +249,7 @@ def test_code_that_a_stored_study_hides_is_announced(run: Run, rivalry: Command)
         assert "runs " not in answer.err
 
 
-def test_a_file_that_is_swept_belongs_to_the_cells(tmp_path: Path) -> None:
+def test_files_in_a_sweep_are_files_of_the_study(tmp_path: Path) -> None:
     (tmp_path / "words.py").write_text("none = 'none'\n")
     swept = study(tmp_path, sweep={"game.trouble": ["words.py:none", "none"]})
     assert set(swept.files or {}) == {"duel.py", "words.py"}
@@ -271,7 +271,7 @@ def crafted(
     how: int = zipfile.ZIP_STORED,
     meta: dict[str, Any] | None = None,
 ) -> bytes:
-    """A cell with a right digest and any contents."""
+    """A cell with a valid digest and arbitrary contents."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", how) as archive:
         head = {"schema": 2, "kind": "cell", "name": id, "dims": dims, **(meta or {})}
@@ -296,7 +296,7 @@ def header(shape: tuple[int, ...], descr: str, data: bytes = b"") -> bytes:
 
 
 def changed(**changes: Any) -> Callable[[str], bytes]:
-    """A record as it should be, with some variables replaced or (None) left out."""
+    """A valid record with some variables replaced, or left out where None."""
 
     def made(id: str) -> bytes:
         whole = {name: value for name, value in {**record(0), **changes}.items() if value is not None}
@@ -349,7 +349,7 @@ CELLS: dict[str, Callable[[str], bytes]] = {
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_a_crafted_cell_is_named_left_out_and_set_aside(run: Run, tmp_path: Path, name: str) -> None:
+def test_a_crafted_cell_is_reported_left_out_and_moved_aside(run: Run, tmp_path: Path, name: str) -> None:
     path = run.cell_path(run.cells[2].id)
     path.write_bytes(CELLS[name](path.stem))
     (error,) = load_run(run.folder).damaged()
@@ -367,7 +367,7 @@ def test_a_crafted_cell_is_named_left_out_and_set_aside(run: Run, tmp_path: Path
     assert not path.exists()
 
 
-def test_a_bomb_is_refused_unread(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decompression_bomb_is_refused_without_unpacking(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     path = run.cell_path(run.cells[0].id)
     path.write_bytes(CELLS["a bomb"](path.stem))
 
@@ -382,7 +382,7 @@ def test_a_bomb_is_refused_unread(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
 # -- what is left out, and what is said ---------------------------------------------------------------------
 
 
-def test_left_out_cells_are_said_and_listed(run: Run, rivalry: Command) -> None:
+def test_cells_left_out_are_reported_with_reasons(run: Run, rivalry: Command) -> None:
     failed, missing, broken = (place.id for place in run.cells[:3])
     with run.locked():
         run.note(failed, "failed", message="RuntimeError: called off")
@@ -404,7 +404,7 @@ def test_left_out_cells_are_said_and_listed(run: Run, rivalry: Command) -> None:
 
 
 @pytest.mark.parametrize("name", ["dataset.nc", "index.sqlite", "log.txt", "SHA256SUMS", "report.html"])
-def test_damage_in_any_other_file_is_named_and_mended(run: Run, name: str, rivalry: Command) -> None:
+def test_damage_in_other_files_is_reported_and_repaired(run: Run, name: str, rivalry: Command) -> None:
     path = run.folder / name
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -413,7 +413,7 @@ def test_damage_in_any_other_file_is_named_and_mended(run: Run, name: str, rival
         answer = rivalry(line[0], str(run.folder), *line[1:])
         assert answer.status == 0
         assert f"{name}: damaged (" in answer.err, answer
-    assert path.read_bytes() == data  # looking mends nothing
+    assert path.read_bytes() == data  # reading repairs nothing
 
     def carried_on() -> None:
         with run.locked():
@@ -427,7 +427,7 @@ def test_damage_in_any_other_file_is_named_and_mended(run: Run, name: str, rival
     assert [aside.name for aside in (run.folder / "damaged").glob(f"*{name}")]
 
 
-def test_damaged_checkpoints_are_named_and_set_aside(run: Run) -> None:
+def test_damaged_checkpoints_are_reported_and_moved_aside(run: Run) -> None:
     path = run.folder / "checkpoints" / f"{run.cells[0].id}.npz"
     path.write_bytes(b"x" * 200)
     assert [error.path for error in run.damaged()] == [path]
@@ -436,7 +436,7 @@ def test_damaged_checkpoints_are_named_and_set_aside(run: Run) -> None:
     assert not path.exists()
 
 
-def test_an_edited_text_is_told(tmp_path: Path, rivalry: Command) -> None:
+def test_an_edited_or_missing_study_text_is_reported(tmp_path: Path, rivalry: Command) -> None:
     from rivalry.lab.study import load_study
 
     study(tmp_path)
@@ -479,7 +479,7 @@ def test_a_read_only_run_is_read_reported_and_exported(
 
         return call
 
-    run.cell_path(run.cells[0].id).write_bytes(b"x" * 100)  # damage is named, and not set aside
+    run.cell_path(run.cells[0].id).write_bytes(b"x" * 100)  # damage is reported, and not moved aside
     before = listed()
     writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT
     with monkeypatch.context() as patch:
@@ -492,7 +492,7 @@ def test_a_read_only_run_is_read_reported_and_exported(
         for line in (["status"], ["report", "--out", "page"], ["export", "--to", "csv", "--out", "out"]):
             answer = rivalry(line[0], home, *line[1:])
             assert answer.status == 0, answer
-        answer = rivalry("report", home)  # one that writes into it says so
+        answer = rivalry("report", home)  # a command that writes into the folder reports the error
         assert answer.status == 2
         assert answer.err.splitlines()[-1].endswith("Read-only file system")
     assert Path("page/report.html").is_file()
@@ -500,7 +500,7 @@ def test_a_read_only_run_is_read_reported_and_exported(
     assert listed() == before
 
 
-def test_a_path_too_long_for_an_index_is_one_line(tmp_path: Path, rivalry: Command) -> None:
+def test_a_path_too_long_for_an_index_gives_one_line(tmp_path: Path, rivalry: Command) -> None:
     study(tmp_path)
     deep = Path(*["d" * 99] * 6)
     answer = rivalry("run", "duel.toml", "--out", str(deep))
@@ -509,7 +509,7 @@ def test_a_path_too_long_for_an_index_is_one_line(tmp_path: Path, rivalry: Comma
     assert deep.parts[0] not in os.listdir()
 
 
-def test_a_run_that_was_moved_to_a_long_path_can_be_read(run: Run, rivalry: Command) -> None:
+def test_a_run_moved_to_a_long_path_can_be_read(run: Run, rivalry: Command) -> None:
     with run.locked():
         run.note(run.cells[0].id, "failed", message="no")
         run.cell_path(run.cells[0].id).unlink()
@@ -523,7 +523,7 @@ def test_a_run_that_was_moved_to_a_long_path_can_be_read(run: Run, rivalry: Comm
     assert answer.err.splitlines()[-1].startswith("rivalry: ddd")
 
 
-def test_links_as_the_place_of_a_run(tmp_path: Path) -> None:
+def test_links_as_run_folders(tmp_path: Path) -> None:
     (tmp_path / "scratch").mkdir()
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "scratch")
@@ -537,7 +537,7 @@ def test_links_as_the_place_of_a_run(tmp_path: Path) -> None:
             Run.create_or_open(tmp_path / wrong, study(tmp_path))
 
 
-def test_outputs_into_links(run: Run, tmp_path: Path, rivalry: Command) -> None:
+def test_links_as_output_folders(run: Run, tmp_path: Path, rivalry: Command) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "good").symlink_to("there")
     (tmp_path / "bad").symlink_to("gone")
@@ -549,7 +549,7 @@ def test_outputs_into_links(run: Run, tmp_path: Path, rivalry: Command) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a folder that is removed while a process is in it")
-def test_a_working_directory_that_is_gone_is_one_line(
+def test_a_removed_working_directory_gives_one_line(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from rivalry.cli import main
@@ -571,7 +571,7 @@ def test_a_working_directory_that_is_gone_is_one_line(
 # -- studies of studies -------------------------------------------------------------------------------------
 
 
-def test_a_stored_message_commands_no_terminal(run: Run, rivalry: Command) -> None:
+def test_control_characters_in_stored_messages_are_replaced(run: Run, rivalry: Command) -> None:
     with run.locked():
         run.note(run.cells[0].id, "failed", message="\x1b]0;mine\x07 \x9b2J")
         run.cell_path(run.cells[0].id).unlink()
@@ -580,7 +580,7 @@ def test_a_stored_message_commands_no_terminal(run: Run, rivalry: Command) -> No
     assert not set("\x1b\x07\x9b") & set(answer.out)
 
 
-def test_parts_are_inside_and_their_own_files_are_announced(tmp_path: Path, rivalry: Command) -> None:
+def test_parts_must_be_inside_the_run_and_their_files_are_announced(tmp_path: Path, rivalry: Command) -> None:
     from rivalry.lab.study import load_study
 
     study(tmp_path)
@@ -592,7 +592,7 @@ def test_parts_are_inside_and_their_own_files_are_announced(tmp_path: Path, riva
             part.write_cell(place.id, record(k))
     (tmp_path / "more.py").write_text("trouble = 'none'\n")
     head = copy.deepcopy(part.head)
-    head["study"]["game"]["trouble"] = "more.py:trouble"  # the whole's own study does not name it
+    head["study"]["game"]["trouble"] = "more.py:trouble"  # the including study does not name it
     write_json(part.folder / "study.json", head)
     said = rivalry("certify", str(whole.folder)).err
     assert f"runs {tmp_path / 'more.py'}, which the study duel names" in said
@@ -603,11 +603,11 @@ def test_parts_are_inside_and_their_own_files_are_announced(tmp_path: Path, riva
     assert "both/duel: leads out of the run's folder" in answer.err
     part.folder.unlink()
     assert "duel: no such run folder" in rivalry("status", str(whole.folder)).err
-    shutil.copytree(whole.folder, part.folder)  # a part with parts, which would have parts
+    shutil.copytree(whole.folder, part.folder)  # a part that has parts
     assert "parts: a part has none of its own" in rivalry("status", str(whole.folder)).err
 
 
-def test_what_is_drawn_and_logged_after_the_work_is_no_damage(tmp_path: Path, rivalry: Command) -> None:
+def test_figures_and_logs_after_a_run_are_not_reported_as_damage(tmp_path: Path, rivalry: Command) -> None:
     (tmp_path / "mine.py").write_text("def broken(data, ax=None):\n    raise RuntimeError('no')\n")
     (tmp_path / "small.toml").write_text(
         'plots = ["mine.py:broken"]\n[game]\nfamily = "matrix"\nname = "chicken"\n'

@@ -1,4 +1,4 @@
-"""Formulas: what they mean, what is refused, and logarithms that do not underflow."""
+"""Formulas: values, logarithms that do not underflow, and syntax errors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_values(text: str, value: float) -> None:
         "-x",
     ],
 )
-def test_logarithm_is_that_of_the_value(text: str) -> None:
+def test_logarithm_equals_the_logarithm_of_the_value(text: str) -> None:
     formula = parse(text, AT)
     assert float(formula.log(AT)) == pytest.approx(math.log(float(formula(AT))), rel=1e-13)
 
@@ -60,24 +60,24 @@ def test_logarithm_does_not_underflow() -> None:
     assert float(jax.grad(lambda b: formula.log({"b": b}))(100.0)) == pytest.approx(-200.0, rel=1e-13)
 
 
-def test_logarithm_of_nothing_and_of_less() -> None:
-    compact = parse("(1 - b + abs(1 - b))/2", ["b"])  # 1 - b where that is positive, else 0
+def test_logarithm_of_zero_and_of_negative_values() -> None:
+    compact = parse("(1 - b + abs(1 - b))/2", ["b"])  # the positive part of 1 - b
     assert float(compact.log({"b": 2.0})) == -math.inf
     assert float(jax.grad(lambda b: compact.log({"b": b}))(2.0)) == 0.0
     assert math.isnan(float(parse("-b", ["b"]).log({"b": 2.0})))
 
 
-def test_a_distance_has_a_slope_where_it_is_zero() -> None:
+def test_the_gradient_of_a_distance_is_zero_at_zero_distance() -> None:
     formula = parse("exp(-sqrt((b-x)^2))", ["b", "x"])
     assert float(jax.grad(lambda x: formula.log({"b": 1.0, "x": x}))(1.0)) == 0.0
 
 
-def test_whole_arrays() -> None:
+def test_formulas_evaluate_arrays() -> None:
     b = np.linspace(0, 1, 5)
     np.testing.assert_allclose(parse("b^2 + 1", ["b"])({"b": b}), b**2 + 1, rtol=1e-15)
 
 
-def test_equal_texts_are_equal() -> None:
+def test_formulas_with_equal_texts_are_equal() -> None:
     assert parse("b + 1", ["b"]) == parse("b + 1", ["b"])
     assert hash(parse("b + 1", ["b"])) == hash(parse("b + 1", ["b"]))
     assert parse("b + 1", ["b"]) != parse("b + 2", ["b"])
@@ -106,7 +106,7 @@ def test_equal_texts_are_equal() -> None:
         ("1+" * 2000 + "1", "at most 2000"),
     ],
 )
-def test_refused(text: str, message: str) -> None:
+def test_syntax_errors_are_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as error:
         parse(text, ["b", "x"], "third_party")
     assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""Best replies of players who remember: against value iteration, all policies there are, and closed forms."""
+"""Best responses of players with memory against value iteration, all policies, and closed forms."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EACH = [(name, player) for name, tables in GAMES.items() for player in range(len
 
 
 def followed(pays: Any, leads: Any, gamma: float, actions: np.ndarray) -> np.ndarray:
-    """The value of doing ``actions [state]`` for ever: a linear system."""
+    """The value of always playing ``actions [state]``, from a linear system."""
     rows = np.arange(len(pays))
     paid = np.array([pays[k][actions[k]] for k in rows])
     chain = np.array([leads[k][actions[k]] for k in rows])
@@ -26,7 +26,7 @@ def followed(pays: Any, leads: Any, gamma: float, actions: np.ndarray) -> np.nda
 
 
 @pytest.mark.parametrize(("name", "player"), EACH)
-def test_replies_are_those_of_value_iteration(name: str, player: int) -> None:
+def test_best_responses_match_value_iteration(name: str, player: int) -> None:
     tables, draw = GAMES[name], np.random.default_rng(6)
     whole, policies = whole_states(tables), drawn_policies(GAMES[name], 2, draw)
     found = replies(tables, policies, player, GAMMA)
@@ -50,7 +50,7 @@ def test_replies_are_those_of_value_iteration(name: str, player: int) -> None:
     {
         "both see all": [True, True],
         "three see different things": [False, False, False],
-        "in turn": [True, True],  # the own action that stands is about to go
+        "in turn": [True, True],  # the own current action is about to be replaced
         "in stages": [True, True],
         "stages and turns": [False, False, False],
         "nature follows": [False, False],
@@ -58,12 +58,12 @@ def test_replies_are_those_of_value_iteration(name: str, player: int) -> None:
         "chance": [False, False],
     }.items(),
 )
-def test_who_sees_enough(name: str, enough: list[bool]) -> None:
+def test_sees_enough_by_observation_structure(name: str, enough: list[bool]) -> None:
     tables = GAMES[name]
     assert [sees_enough(tables, who) for who in range(len(tables.sizes))] == enough
 
 
-def test_who_moves_twice_cannot_tell_when() -> None:
+def test_a_player_that_moves_twice_does_not_observe_the_round() -> None:
     tables = GAMES["in turn"]
     both = np.array([[[0, 1], [1, 1]]] * 2)
     twice = tables._replace(order=np.array([[0, -1], [1, 0]]), observation_slots=both)
@@ -73,8 +73,8 @@ def test_who_moves_twice_cannot_tell_when() -> None:
 @pytest.mark.parametrize(
     ("name", "player"), [("both see all", 0), ("in turn", 1), ("in turn", 0), ("stages and turns", 2)]
 )
-def test_no_policy_is_better(name: str, player: int) -> None:
-    """All policies of what the player sees: one of them reaches the reply's values if it sees enough."""
+def test_no_policy_exceeds_the_best_response_value(name: str, player: int) -> None:
+    """Over all policies of the player's observations; the bound is attained if it observes enough."""
     tables, draw = GAMES[name], np.random.default_rng(7)
     policies = drawn_policies(tables, 1, draw)
     best = replies(tables, policies, player, GAMMA).best[0]
@@ -89,7 +89,7 @@ def test_no_policy_is_better(name: str, player: int) -> None:
         assert (most <= best + 1e-10).all()
 
 
-def test_like_best_replies_one_round_back() -> None:
+def test_values_match_best_reply_with_memory_of_one_round() -> None:
     tables, draw = GAMES["both see all"], np.random.default_rng(8)
     policies = drawn_policies(tables, 3, draw)
     found = replies(tables, policies, 1, GAMMA)
@@ -100,8 +100,8 @@ def test_like_best_replies_one_round_back() -> None:
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.2, 0.3333, 0.3334, 0.5, 0.95])
-def test_grim_trigger(gamma: float) -> None:
-    """An equilibrium from discount (4 - 3)/(4 - 1) on; below, defection gains 1 - 2 gamma/(1 - gamma)."""
+def test_gains_against_grim_trigger(gamma: float) -> None:
+    """An equilibrium if gamma >= (4 - 3)/(4 - 1); below, defection gains 1 - 2 gamma/(1 - gamma)."""
     grim = [[[0, 1, 1, 1]] * 2]
     found = gaps(dilemma(), grim, gamma, limit_cycles(dilemma(), grim, [0]))
     gain = max(0.0, 1 - 2 * gamma / (1 - gamma))
@@ -113,20 +113,20 @@ def test_grim_trigger(gamma: float) -> None:
 
 
 @pytest.mark.parametrize("gamma", [0.1, 0.25, 0.3, 0.34, 0.6, 0.9])
-def test_tit_for_tat(gamma: float) -> None:
-    """Against it: cooperation, defection for good, or in every other round."""
+def test_gains_against_tit_for_tat(gamma: float) -> None:
+    """The best response cooperates, always defects, or defects in every other round."""
     both = [[[0, 1, 0, 1], [0, 0, 1, 1]]]
     found = gaps(dilemma(), both, gamma, limit_cycles(dilemma(), both, [0]))
     stays, other, always = 3 / (1 - gamma), 4 / (1 - gamma**2), 4 + gamma / (1 - gamma)
     best = max(stays, other, always)
     np.testing.assert_allclose(found.full_gap, [[(best - stays) / best] * 2], atol=1e-12)
-    once = max(stays, other)  # defects once: from then on each answers the other
+    once = max(stays, other)  # defects once: from then on the players alternate
     np.testing.assert_allclose(found.one_shot_loss, [[(once - stays) / once] * 2], atol=1e-12)
 
 
 @pytest.mark.parametrize("memory", [2, 3])
-def test_longer_grims_punish_as_long(memory: int) -> None:
-    """Defect while anybody did in the last ``memory`` rounds: the first defection is never forgotten."""
+def test_grim_trigger_with_longer_memory_punishes_for_ever(memory: int) -> None:
+    """Defect if any player did in the last ``memory`` rounds, so the first defection is never forgotten."""
     tables = dilemma(memory)
     grim = np.minimum(np.arange(4**memory), 1)
     policies = np.broadcast_to(grim, (1, 2, len(grim)))
@@ -135,7 +135,7 @@ def test_longer_grims_punish_as_long(memory: int) -> None:
     assert found.best[0, 0] == pytest.approx(4 + 0.25 / 0.75)
 
 
-def test_without_memory_gaps_are_those_of_one_round() -> None:
+def test_without_memory_gains_are_those_of_the_stage_game() -> None:
     tables = dilemma()._replace(observation_slots=np.full((2, 1, 2), -1))
     policies = [[[0], [0]], [[1], [0]], [[1], [1]]]
     found = gaps(tables, policies, 0.8, limit_cycles(tables, policies, [0, 0, 0]))
@@ -145,7 +145,7 @@ def test_without_memory_gaps_are_those_of_one_round() -> None:
 
 
 @pytest.mark.parametrize("name", GAMES)
-def test_means_are_over_the_cycle_and_over_all_states(name: str) -> None:
+def test_gaps_are_means_over_the_cycle_and_over_all_states(name: str) -> None:
     tables, draw = GAMES[name], np.random.default_rng(9)
     whole, policies = whole_states(tables), drawn_policies(GAMES[name], 6, draw)
     cycles = limit_cycles(tables, policies, draw.integers(whole.size, size=6))
@@ -173,22 +173,22 @@ def test_means_are_over_the_cycle_and_over_all_states(name: str) -> None:
                 np.testing.assert_allclose(got, each, atol=1e-10)
 
 
-def test_without_cycles_nothing_is_said_of_them() -> None:
+def test_without_cycles_their_gaps_are_nan() -> None:
     found = gaps(dilemma(), [[[0, 1, 1, 1]] * 2], 0.9)
     assert np.isnan(found.full_gap).all()
     assert np.isnan(found.one_shot_gain).all()
     np.testing.assert_allclose(found.one_shot_loss_all, 0, atol=1e-12)
 
 
-def test_patience_and_gain_rise_together_towards_the_mean() -> None:
-    """(1 - gamma) V of the best reply tends to its mean payoff, here that of defecting for ever."""
+def test_discounted_values_tend_to_mean_payoffs() -> None:
+    """(1 - gamma) V of the best response tends to its mean payoff, here that of always defecting."""
     gaps_ = [
         replies(dilemma(), [[[0, 0, 0, 0]] * 2], 0, g).best[0, 0] * (1 - g) for g in (0.9, 0.999, 0.99999)
     ]
     np.testing.assert_allclose(gaps_, 4, rtol=1e-10)
 
 
-def test_each_player_its_own_discount() -> None:
+def test_discount_factors_may_differ_between_players() -> None:
     grim = [[[0, 1, 1, 1]] * 2]
     cycles = limit_cycles(dilemma(), grim, [0])
     found = gaps(dilemma(), grim, [0.25, 0.9], cycles)
@@ -208,15 +208,15 @@ def test_wrong_input(player: int, gamma: float, says: str) -> None:
         replies(dilemma(), [[[0, 1, 1, 1]] * 2], player, gamma)
 
 
-def test_cycles_of_other_sessions() -> None:
+def test_cycles_of_another_number_of_sessions_are_refused() -> None:
     grim = [[[0, 1, 1, 1]] * 2]
     cycles = limit_cycles(dilemma(), grim * 2, [0, 0])
     with pytest.raises(ValueError, match="cycles: of 2 sessions; must be of 1"):
         gaps(dilemma(), grim, 0.9, cycles)
 
 
-def test_an_infinite_loss_elsewhere_is_none_of_the_cycle() -> None:
-    """After (0, 0) the first player gets -1 where 0 is to be had; no session comes there."""
+def test_an_infinite_loss_off_the_cycle_does_not_affect_its_gap() -> None:
+    """After (0, 0) the first player gets -1 instead of 0; no session reaches that state."""
     tables = dilemma()._replace(payoff=np.array([[[-1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 1.0, 1.0]]]))
     stays, turns = [[0, 1, 1, 1], [0, 1, 1, 1]], [[0, 1, 1, 1], [0, 1, 1, 0]]
     cycles = limit_cycles(tables, [stays, turns], [3, 3])

@@ -1,4 +1,4 @@
-"""Slips of those who call from Python: one line that names the parameter, the value and the rule."""
+"""Wrong arguments from Python: one line that names the parameter, the value and the rule."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def told() -> dict[str, str]:
-    """What each slip is answered, as users meet it: without the tests' own checks of types."""
+    """The message of each wrong call in a fresh process, without the type checks of the tests."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SCRIPT],
         input=json.dumps(list(SLIPS)),
@@ -78,7 +78,7 @@ def told() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("slip", SLIPS)
-def test_a_slip_is_one_line_with_the_rule(slip: str, told: dict[str, str]) -> None:
+def test_wrong_arguments_give_one_line_with_the_rule(slip: str, told: dict[str, str]) -> None:
     assert SLIPS[slip] in told[slip]
     assert "\n" not in told[slip]
 
@@ -87,6 +87,6 @@ def test_a_slip_is_one_line_with_the_rule(slip: str, told: dict[str, str]) -> No
     ("room", "slip", "meant"),
     [(rv, "solv", "solve"), (rv.games, "matirx", "matrix"), (rv.plots, "path", "paths")],
 )
-def test_a_name_that_is_not_there_is_told_with_the_nearest(room: object, slip: str, meant: str) -> None:
+def test_an_unknown_name_is_reported_with_the_nearest_one(room: object, slip: str, meant: str) -> None:
     with pytest.raises(AttributeError, match=f"did you mean '{meant}'"):
         getattr(room, slip)

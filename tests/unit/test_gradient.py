@@ -14,7 +14,7 @@ from rivalry.methods import GradientAscent
 from rivalry.methods.dynamics.gradient_ascent import local_regret
 from tests.small_games import Linear, cournot, linear
 
-# budgets are small here on purpose; the warning has a test of its own
+# iteration limits are small here on purpose; the warning is tested separately
 pytestmark = pytest.mark.filterwarnings("ignore:not converged")
 
 MATRIX = np.array([[-2.0, 0.5, 0.1], [0.3, -1.0, 0.2], [-0.4, 0.6, -3.0]])
@@ -28,7 +28,7 @@ def path(method: GradientAscent, steps: int, game: Linear = GAME, seed: int = 0)
     return rv.trace(game, method, START, steps=steps, seed=seed).path.values[:, :, 0]
 
 
-def test_simultaneous_steps_are_eulers() -> None:
+def test_simultaneous_steps_are_euler_steps() -> None:
     rates = np.array([0.1, 0.05, 0.02])
     x = START.copy()
     for row in path(GradientAscent(rate=rates.tolist()), 5)[1:]:
@@ -36,7 +36,7 @@ def test_simultaneous_steps_are_eulers() -> None:
         np.testing.assert_allclose(row, x, rtol=1e-12)
 
 
-def test_sequential_steps_see_the_newest() -> None:
+def test_sequential_steps_use_the_latest_actions() -> None:
     x = START.copy()
     for row in path(GradientAscent(rate=0.1, update="sequential"), 4)[1:]:
         for player in range(3):
@@ -44,7 +44,7 @@ def test_sequential_steps_see_the_newest() -> None:
         np.testing.assert_allclose(row, x, rtol=1e-12)
 
 
-def test_random_order_is_an_order_and_seeded() -> None:
+def test_random_order_is_a_seeded_permutation() -> None:
     method = GradientAscent(rate=0.1, update="sequential", order="random")
     first = path(method, 6, seed=4)
     np.testing.assert_array_equal(first, path(method, 6, seed=4))
@@ -69,19 +69,19 @@ def test_a_schedule_counts_from_the_first_step() -> None:
 
 
 @pytest.mark.parametrize("rule", ["gradient", "step", "certificate", "displacement"])
-def test_every_rule_stops_near_the_root_and_is_named(rule: str) -> None:
+def test_every_stopping_rule_stops_near_the_root_and_is_reported(rule: str) -> None:
     method = GradientAscent(rate=0.1, stop=rule, every=7)
     found = rv.solve(GAME, method, START, tolerance=None)
     assert found.status == "converged"
     assert str(found.data.stopped_by.values) == rule
     assert found.end_state == "stable_point"
-    np.testing.assert_allclose(found.profile.values[:, 0], ROOT, atol=1e-10)  # polished
+    np.testing.assert_allclose(found.profile.values[:, 0], ROOT, atol=1e-10)  # refined
 
 
 @pytest.mark.parametrize("rule", ["gradient", "step", "displacement"])
 @pytest.mark.slow
-def test_all_players_but_some_have_to_be_stationary(rule: str) -> None:
-    """The third player's slope is a thousandth of the others', so it moves long after they stopped."""
+def test_stopping_tolerates_a_number_of_moving_agents(rule: str) -> None:
+    """The third player's gradient is a thousandth of the others', so it moves long after they stop."""
     game, tol = linear(np.diag([-1.0, -1.0, -1e-3]), [0.0, 0.0, 0.0]), 1e-6
     (all_, but_one), start = (
         [GradientAscent(rate=0.5, stop=rule, tolerated_agents=count) for count in (0, 1)],
@@ -97,14 +97,14 @@ def test_all_players_but_some_have_to_be_stationary(rule: str) -> None:
         rv.solve(game, GradientAscent(stop=rule, tolerated_agents=3), start)
 
 
-def test_of_several_rules_the_first_met_is_named() -> None:
+def test_the_first_rule_that_holds_is_reported() -> None:
     found = rv.solve(GAME, GradientAscent(rate=0.1, stop=["gradient", "displacement"]), START, tolerance=None)
     assert str(found.data.stopped_by.values) == "displacement"
 
 
 @pytest.mark.slow
 def test_a_small_rate_is_not_convergence() -> None:
-    # displacements are 1e-9 of what they were, but not divided by the rate
+    # displacements are tiny because the rate is, so they are divided by it
     found = rv.solve(
         GAME, GradientAscent(rate=1e-10, stop="step"), START, max_steps=50, tolerance=None, tol=1e-6
     )
@@ -113,7 +113,7 @@ def test_a_small_rate_is_not_convergence() -> None:
     assert (replay.status, replay.steps) == ("converged", 2)
 
 
-def test_euler_limit_is_stored_and_warned_about() -> None:
+def test_the_stability_limit_of_the_rate_is_stored_and_warned_about() -> None:
     values = np.linalg.eigvals(MATRIX)
     limit = np.min(-2 * values.real / np.abs(values) ** 2)
     found = rv.solve(GAME, GradientAscent(rate=0.1), START, tolerance=None)
@@ -123,33 +123,33 @@ def test_euler_limit_is_stored_and_warned_about() -> None:
 
 
 @pytest.mark.slow
-def test_euler_limit_weighs_the_players_rates() -> None:
+def test_the_stability_limit_accounts_for_rates_per_player() -> None:
     game = linear(np.diag([-1.0, -100.0]), [0.0, 0.0])
-    with warnings.catch_warnings():  # 0.5 is too much for the second player alone, who has 0.01
+    with warnings.catch_warnings():  # 0.5 is too large for the second player, whose rate is 0.01
         warnings.simplefilter("error")
         found = rv.solve(game, GradientAscent(rate=[0.5, 0.01]), [1.0, 1.0], tolerance=None)
     assert found.status == "converged"
     np.testing.assert_allclose(found.data.rate_limit, 1.0, rtol=1e-9)  # -2/(-100 * 0.02), of the larger rate
 
 
-def test_pressed_against_a_bound_it_settles_there() -> None:
+def test_ascent_converges_at_an_active_bound() -> None:
     game = linear([[-1.0, 0.0], [0.0, -1.0]], [50.0, 1.0])
     found = rv.solve(game, GradientAscent(rate=0.1), [0.0, 0.0])
     assert (found.status, found.end_state, found.claim) == ("converged", "boundary", "no deviation found")
     np.testing.assert_allclose(found.profile.values[:, 0], [10.0, 1.0], atol=1e-9)
     eigenvalues = found.data.eigenvalues_real.values
-    np.testing.assert_allclose(eigenvalues, [-1.0, np.nan])  # of the free direction only
+    np.testing.assert_allclose(eigenvalues, [-1.0, np.nan])  # only of the free direction
 
 
 @pytest.mark.slow
-def test_cournot_settles_on_its_closed_form() -> None:
+def test_cournot_converges_to_the_closed_form() -> None:
     found = rv.solve(cournot(3), GradientAscent(rate=0.05), [1.0, 2.0, 8.0])
     np.testing.assert_allclose(found.profile.values, 9 / 4, atol=1e-10)
     np.testing.assert_allclose(found.payoff.values, (9 / 4) ** 2, rtol=1e-9)
 
 
 def test_local_regret_of_a_concave_payoff() -> None:
-    # own payoff -x^2: from 0.05 everything, 0.0025, is within the ball of 0.2; from 1 only up to its edge
+    # own payoff -x^2: from 0.05 the optimum is within the ball of radius 0.2; from 1 the best is at its edge
     game = linear(np.diag([-2.0, -2.0]), [0.0, 0.0])
     near = float(jax.jit(local_regret)(game, jnp.array([[0.05], [0.0]])))
     far = float(jax.jit(local_regret)(game, jnp.array([[1.0], [0.0]])))
@@ -164,7 +164,7 @@ def test_unit_gradient_takes_equal_steps_and_warns() -> None:
     np.testing.assert_allclose(np.abs(np.diff(rows, axis=0)), 0.1, rtol=1e-9)
 
 
-def test_unit_gradient_on_a_simplex_is_that_of_the_part_that_keeps_the_sum() -> None:
+def test_unit_gradient_on_a_simplex_normalizes_the_tangential_gradient() -> None:
     with pytest.warns(UserWarning, match="unit_gradient"):
         method = GradientAscent(rate=[0.01, 0.02], unit_gradient=True)
     game = rv.games.matrix("rock_paper_scissors")
@@ -173,7 +173,7 @@ def test_unit_gradient_on_a_simplex_is_that_of_the_part_that_keeps_the_sum() -> 
     np.testing.assert_allclose(steps, [[0.01, 0.02]] * 3, rtol=1e-9)
 
 
-def test_each_player_may_have_a_schedule() -> None:
+def test_schedules_may_differ_between_players() -> None:
     rate = {"kind": "cosine", "min": [0.1, 0.2, 0.3], "max": [0.1, 0.4, 0.3], "steps": 2}
     game = linear(-np.eye(3), [0.0, 0.0, 0.0])
     rows = rv.trace(game, GradientAscent(rate=rate), [1.0, 1.0, 1.0], steps=2).path.values[:, :, 0]
@@ -190,13 +190,13 @@ def test_each_player_may_have_a_schedule() -> None:
         ({"tolerated_agents": -1}, "tolerated_agents: -1 must be at least 0"),
     ],
 )
-def test_wrong_options_are_named(options: dict[str, Any], told: str) -> None:
+def test_wrong_options_are_refused(options: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=r"^[\w\[\]]+: ") as caught:
         GradientAscent(**options)
     assert str(caught.value).startswith(told)
 
 
 @pytest.mark.slow
-def test_rates_must_be_one_a_player() -> None:
+def test_rates_must_be_one_per_player() -> None:
     with pytest.raises(ValueError, match="rate: 2 numbers must be 3, one per player"):
         rv.solve(GAME, GradientAscent(rate=[0.1, 0.1]), START)

@@ -1,4 +1,4 @@
-"""Guards: what makes the package hard to read may become less, never more.
+"""Guards: counts of constructs that make the package hard to read may fall, never rise.
 
 Each guard lists its findings in the source. It fails where there are more than `guards.json` records,
 and names those that are new. `python -m tests.unit.test_guards` records the present findings; the record
@@ -137,30 +137,30 @@ GUARDS: dict[str, Callable[[], list[str]]] = {
 
 
 def more_than(recorded: list[str], found: list[str]) -> list[str]:
-    """The findings that are not recorded, where there are more than are."""
+    """The findings that are not recorded, if there are more findings than records."""
     return sorted((Counter(found) - Counter(recorded)).elements()) if len(found) > len(recorded) else []
 
 
 @pytest.mark.parametrize("name", GUARDS)
 @pytest.mark.slow
-def test_no_guarded_number_rises(name: str) -> None:
+def test_guarded_counts_do_not_rise(name: str) -> None:
     recorded = json.loads(RECORD.read_text(encoding="utf-8"))[name]
     found = GUARDS[name]()
     new = more_than(recorded, found)
     assert not new, f"{name}: {len(found)} instead of {len(recorded)}; new: " + "; ".join(new)
 
 
-def test_circles_are_found_and_chains_are_not() -> None:
+def test_import_cycles_are_found_and_chains_are_not() -> None:
     assert in_circles({"a": {"b"}, "b": {"c"}, "c": set(), "d": {"a"}}) == []
     assert in_circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"d"}}) == ["b (b)", "c (b)", "d (d)"]
 
 
-def test_names_are_found_where_they_are_defined() -> None:
+def test_defined_names_are_found_and_used_names_are_not() -> None:
     tree = ast.parse("class A:\n    told: int\n    def held(self, kept): self.shown = kept.lived\n")
     assert set(defined_names(tree)) == {"A", "told", "held", "self", "kept", "shown"}
 
 
-def test_only_more_findings_than_recorded_count() -> None:
+def test_findings_count_only_where_there_are_more_than_recorded() -> None:
     assert more_than(["a", "b"], ["a", "c"]) == []
     assert more_than(["a", "b"], ["a", "a", "c"]) == ["a", "c"]
 

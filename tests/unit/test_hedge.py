@@ -1,4 +1,4 @@
-"""Hedge and softmax policy gradients: against plain recursions, bounds and values that are known."""
+"""Hedge and softmax policy gradients against plain recursions, regret bounds and known values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ragged() -> Matrix:
 
 
 def _plain(push: Any, steps: int, rate: float) -> list[np.ndarray]:
-    """The recursion of three players with loops and lists of their own sizes."""
+    """The recursion of three players, with loops and one array per player."""
     logits = [np.zeros(n) for n in (2, 3, 4)]
     for _ in range(steps):
         pi = [np.exp(row) / np.exp(row).sum() for row in logits]
@@ -43,7 +43,7 @@ def _plain(push: Any, steps: int, rate: float) -> list[np.ndarray]:
     ],
     ids=["hedge", "policy_gradient"],
 )
-def test_updates_are_those_of_a_plain_recursion(learner: Any, push: Any, ragged: Matrix) -> None:
+def test_updates_match_a_plain_recursion(learner: Any, push: Any, ragged: Matrix) -> None:
     world = learner.world(ragged)
     session = learner.begin(world, np.random.SeedSequence(0))
     assert learner.advance(world, session, 40) == 40
@@ -53,8 +53,8 @@ def test_updates_are_those_of_a_plain_recursion(learner: Any, push: Any, ragged:
         assert np.all(found[player, len(expected) :] == 0)
 
 
-def test_average_play_of_a_zero_sum_game_has_its_value() -> None:
-    """The value of [[2, -1], [-1, 1]] is 1/5, at 2/5 and 3/5; the last mixtures go round it."""
+def test_average_play_of_a_zero_sum_game_attains_its_value() -> None:
+    """The value of [[2, -1], [-1, 1]] is 1/5, at 2/5 and 3/5; the last iterates cycle around it."""
     game = matrix(payoffs=[[[2, -1], [-1, 1]], [[-2, 1], [1, -1]]])
     eta, rounds = 0.02, 5000
     found = rv.solve(game, Hedge(eta=eta, rounds=rounds, play="average"))
@@ -68,7 +68,7 @@ def test_average_play_of_a_zero_sum_game_has_its_value() -> None:
     np.testing.assert_array_equal(found.data.average_play, found.profile)
 
 
-def test_the_profile_is_the_last_mixture_unless_the_average_is_asked_for() -> None:
+def test_the_profile_is_the_last_mixture_or_on_request_the_average() -> None:
     game = matrix(payoffs=[[[2, 0], [0, 1]], [[0, 1], [2, 0]]])
     last, mean = (rv.solve(game, Hedge(rounds=50, play=play)) for play in ("last", "average"))
     np.testing.assert_array_equal(last.data.average_play, mean.profile)
@@ -82,7 +82,7 @@ SAMPLED = SoftmaxPolicyGradient(gradient="sampled", rate=0.05, rounds=4000, batc
     "learner", [Hedge(), SoftmaxPolicyGradient(), SAMPLED], ids=["hedge", "exact", "sampled"]
 )
 @pytest.mark.slow
-def test_chunks_change_no_bit(learner: Any, ragged: Matrix) -> None:
+def test_results_do_not_depend_on_chunks_or_copies(learner: Any, ragged: Matrix) -> None:
     world = learner.world(ragged)
     whole, parts = (learner.begin(world, np.random.SeedSequence(3)) for _ in range(2))
     assert learner.advance(world, whole, 300) == 300
@@ -130,8 +130,8 @@ def test_sampled_learners_find_dominant_strategies() -> None:
     ],
     ids=["hedge", "fictitious_play"],
 )
-def test_continuous_games_are_played_on_places(learner: Any) -> None:
-    """Two influencers of reach 0.3 on 0, 1/4, .., 1: the middle dominates by iteration."""
+def test_continuous_games_are_played_on_an_action_grid(learner: Any) -> None:
+    """Two influencers of reach 0.3 on 0, 1/4, .., 1: the middle is iteratively dominant."""
     game = rv.games.influencer(reach=[0.3, 0.3], resource="bimodal")
     assert fits(type(learner), game)
     found = rv.solve(game, learner, max_steps=3000, seed=1)
@@ -161,6 +161,6 @@ def test_options_out_of_range_are_refused(made: Any, words: str) -> None:
         made()
 
 
-def test_a_number_a_player_is_held_against_the_players() -> None:
+def test_options_per_player_must_match_the_number_of_players() -> None:
     with pytest.raises(ValueError, match="eta: 3 numbers must be 2, one per player"):
         rv.solve(matrix("chicken"), Hedge(eta=[1.0, 1.0, 1.0]))

@@ -1,4 +1,4 @@
-"""Whole states and limit cycles: against play written out with whole pasts, and Markov chains in powers."""
+"""Whole states and limit cycles against direct simulation of histories and powers of Markov chains."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ def dilemma(memory: int = 1) -> FiniteGame:
         "in turn": 2 * 6,
         "in stages": 6,
         "stages and turns": 2 * 8,
-        "nature follows": 2 * 8,  # nature now and one round ago, and actions
+        "nature follows": 2 * 8,  # current and previous state of nature, and actions
         "signals": 27,  # the second player's actions besides two signals
         "chance": 3 * 6,
     }.items(),
 )
-def test_states_are_few(name: str, size: int) -> None:
+def test_number_of_states_by_observation_structure(name: str, size: int) -> None:
     assert whole_states(GAMES[name]).size == size
 
 
 @pytest.mark.parametrize("name", GAMES)
-def test_number_is_a_name_for_what_matters(name: str) -> None:
+def test_number_inverts_the_enumeration_of_states(name: str) -> None:
     tables, draw = GAMES[name], np.random.default_rng(1)
     whole = whole_states(tables)
     for state in range(whole.size):
         assert int(whole.number(*past_of(whole, tables, state, draw))) == state
 
 
-def test_numbers_of_many_at_once() -> None:
+def test_numbers_of_several_histories_at_once() -> None:
     tables, draw = GAMES["stages and turns"], np.random.default_rng(2)
     whole = whole_states(tables)
     pasts = [a_past(tables, draw) for _ in range(5)]
@@ -55,8 +55,8 @@ def test_numbers_of_many_at_once() -> None:
     np.testing.assert_array_equal(whole.number(pasts, rounds), each)
 
 
-def test_the_number_is_the_state_that_players_see() -> None:
-    """Where everybody sees the same: oldest round slowest, in a round player 0."""
+def test_numbers_of_states_order_rounds_then_players() -> None:
+    """With common observations the oldest round varies slowest, and within a round player 0."""
     tables = dilemma(memory=2)
     whole = whole_states(tables)
     np.testing.assert_array_equal(whole.seen, [np.arange(16)] * 2)
@@ -64,7 +64,7 @@ def test_the_number_is_the_state_that_players_see() -> None:
 
 
 @pytest.mark.parametrize("name", CERTAIN)
-def test_cycles_are_those_of_plain_play(name: str) -> None:
+def test_cycles_match_direct_simulation(name: str) -> None:
     tables, draw = GAMES[name], np.random.default_rng(3)
     whole, policies = whole_states(tables), drawn_policies(GAMES[name], SESSIONS, draw)
     start = draw.integers(whole.size, size=SESSIONS)
@@ -90,7 +90,7 @@ def test_cycles_are_those_of_plain_play(name: str) -> None:
         )
 
 
-def test_tit_for_tat() -> None:
+def test_cycles_of_tit_for_tat() -> None:
     both = [[0, 1, 0, 1], [0, 0, 1, 1]]
     found = limit_cycles(dilemma(), [both] * 4, np.arange(4))
     np.testing.assert_array_equal(found.length, [1, 2, 2, 1])
@@ -98,16 +98,16 @@ def test_tit_for_tat() -> None:
     np.testing.assert_allclose(found.payoff, [[3, 3], [2, 2], [2, 2], [1, 1]])
 
 
-def test_alternation_pays_in_every_round() -> None:
-    """Each in turn moves to the action that the other does not have: after the first, all stands."""
+def test_payoffs_of_alternating_moves_accrue_in_every_round() -> None:
+    """Each player in turn moves to the action the other does not have: constant after the first move."""
     tables = dilemma()._replace(order=np.array([[0], [1]]), observation_slots=np.array([[[1, 1]], [[0, 1]]]))
     found = limit_cycles(tables, [[[1, 0], [1, 0]]], [0])
     assert found.length.tolist() == [2]
     np.testing.assert_allclose(found.payoff, [[4, 0]])
 
 
-def test_the_long_run_of_chance() -> None:
-    """Against powers of the chain, which is written out with plain play."""
+def test_long_run_weights_match_powers_of_the_markov_chain() -> None:
+    """The chain is built by direct simulation of every state."""
     tables, draw = GAMES["chance"], np.random.default_rng(4)
     whole, policies = whole_states(tables), drawn_policies(GAMES["chance"], SESSIONS, draw)
     start = draw.integers(whole.size, size=SESSIONS)
@@ -120,15 +120,17 @@ def test_the_long_run_of_chance() -> None:
             pays[state], follows = one_round(tables, policies[session], past, row, nature)
             for odds, after, later, there in follows:
                 chain[state, int(whole.number(after, later, there))] += odds
-        lazy = np.linalg.matrix_power((chain + np.eye(len(chain))) / 2, 2**14)  # the same shares, no period
+        lazy = np.linalg.matrix_power(
+            (chain + np.eye(len(chain))) / 2, 2**14
+        )  # the same stationary distribution, aperiodic
         share = np.zeros(whole.size)
         share[found.state[session, : found.length[session]]] = found.weight[session, : found.length[session]]
         np.testing.assert_allclose(share, lazy[start[session]], atol=1e-9)
         np.testing.assert_allclose(found.payoff[session], share @ pays, atol=1e-9)
 
 
-def test_chance_that_ends_in_one_of_two_places() -> None:
-    """Nature stays in its state 1 or 2 once there; from 0 it goes there with odds 1 to 3."""
+def test_weights_of_two_absorbing_states() -> None:
+    """States 1 and 2 of nature are absorbing, reached from state 0 with probabilities 1/4 and 3/4."""
     tables = GAMES["chance"]._replace(
         next_nature=np.array([[[1, 2]], [[1, 1]], [[2, 2]]]),
         nature_cdf=np.array([[[0.25, 1.0]], [[0.5, 1.0]], [[0.5, 1.0]]]),
@@ -159,7 +161,7 @@ def test_chance_that_ends_in_one_of_two_places() -> None:
     ],
     ids=["moves", "payoff", "signal now", "no signal", "many"],
 )
-def test_what_cannot_be(change: dict[str, np.ndarray], says: str) -> None:
+def test_unsupported_games_are_refused(change: dict[str, np.ndarray], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         whole_states(dilemma()._replace(**change))
 
@@ -179,7 +181,7 @@ def test_wrong_input(policies: object, start: object, says: str) -> None:
         limit_cycles(dilemma(), policies, start)
 
 
-def test_pasts_that_are_too_short() -> None:
+def test_wrong_histories_are_refused() -> None:
     whole = whole_states(dilemma(memory=2))
     with pytest.raises(ValueError, match=r"recent: shape \(1, 2\) must reach 2 rounds back"):
         whole.number([[0, 1]])

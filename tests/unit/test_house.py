@@ -1,4 +1,4 @@
-"""The rules of the house, read from the source: who may import whom, and what, and what the face shows."""
+"""Architecture rules, checked on the source: allowed imports, layers, and the public interface."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import rivalry
 
 SOURCE = Path(__file__).parents[2] / "src" / "rivalry"
 
-# One library, one home: subpackages and modules that may import it, lazily or not.
+# For each library, the subpackages and modules that may import it, lazily or not.
 HOMES = {
     "numba": {"tables.kernels", "economies.kernels"},
     "llvmlite": {"tables.kernels"},
@@ -46,7 +46,7 @@ HOMES = {
     "fastapi": {"web"},
 }
 
-# Subpackages from the ground up: one may import only what stands on a lower floor.
+# Layers of subpackages from the lowest: one may import only from lower layers.
 FLOORS: list[set[str]] = [
     {"core.annotations"},
     {"core.validate"},
@@ -74,7 +74,7 @@ FLOORS: list[set[str]] = [
 APART = ("core", "lab", "tables.kernels", "economies.kernels", "economies.figures")
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
-# Nothing of these may be loaded by `import rivalry` or `rivalry --help`.
+# Libraries that `import rivalry` and `rivalry --help` must not load.
 HEAVY = (
     "jax",
     "numpy",
@@ -111,9 +111,9 @@ MODULES = {module_of(path): path for path in sources()}
 
 
 def room_of(module: str) -> str:
-    """The subpackage that a module belongs to; a module of core or lab by itself; "" for the face."""
+    """The subpackage of a module; the module itself in core and lab; "" for the top-level package."""
     first, second, *rest = [*module.split(".")[1:], "", ""]
-    if first == "games" and rest[:1] == ["figures"]:  # recipes of plots, which know datasets and no game
+    if first == "games" and rest[:1] == ["figures"]:  # plots of datasets, which import no game
         return "games.figures"
     both = f"{first}.{second}".strip(".")
     return both if first in APART or both in APART else first
@@ -143,7 +143,7 @@ def _targets(node: ast.ImportFrom) -> set[str]:
 
 
 @pytest.mark.slow
-def test_one_library_one_home() -> None:
+def test_libraries_are_imported_only_from_allowed_modules() -> None:
     strays = [
         f"{path.relative_to(SOURCE)}:{found.line} imports {found.module}"
         for module, path in MODULES.items()
@@ -166,7 +166,7 @@ def test_scipy_is_imported_inside_functions() -> None:
 
 
 def test_every_library_is_declared() -> None:
-    """What is imported is in pyproject.toml by name, not only brought along by something else."""
+    """Imported libraries are in pyproject.toml by name, not only as dependencies of others."""
     project = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [need for needs in project["optional-dependencies"].values() for need in needs]
     declared = {
@@ -176,13 +176,13 @@ def test_every_library_is_declared() -> None:
     assert used - set(sys.stdlib_module_names) - {"rivalry"} <= declared
 
 
-def test_every_room_has_a_floor() -> None:
+def test_every_subpackage_has_a_layer() -> None:
     rooms = {room_of(module) for module in MODULES} - {"", "core", "lab"}
     assert rooms <= set(FLOOR), rooms - set(FLOOR)
 
 
-def test_nothing_imports_upwards() -> None:
-    """Rooms of one floor do not know each other either: so games and methods never meet."""
+def test_imports_go_to_lower_layers_only() -> None:
+    """Subpackages of one layer do not import each other, so games and methods are independent."""
     wrong = [
         f"{path.relative_to(SOURCE)}:{found.line} imports {found.module}"
         for module, path in MODULES.items()
@@ -194,7 +194,7 @@ def test_nothing_imports_upwards() -> None:
     assert not wrong, wrong
 
 
-def test_the_face_is_not_imported_from_within() -> None:
+def test_the_top_level_package_is_not_imported_from_within() -> None:
     inside = [
         f"{path.relative_to(SOURCE)}:{found.line}"
         for path in MODULES.values()
@@ -204,7 +204,7 @@ def test_the_face_is_not_imported_from_within() -> None:
     assert not inside, inside
 
 
-def test_no_cycles_lazy_imports_included() -> None:
+def test_imports_have_no_cycles_including_lazy_ones() -> None:
     edges = {
         module: {f.module for f in imports(path) if f.module in MODULES and not f.for_types} - {module}
         for module, path in MODULES.items()
@@ -215,19 +215,19 @@ def test_no_cycles_lazy_imports_included() -> None:
     assert not edges, sorted(edges)
 
 
-def test_no_drawers_for_odds_and_ends() -> None:
+def test_no_module_has_a_catch_all_name() -> None:
     words = ("util", "common", "helper", "manager", "misc")
     assert not [str(path) for path in sources() if any(word in path.stem.lower() for word in words)]
 
 
-def test_face_is_sorted_small_and_complete() -> None:
+def test_public_names_are_sorted_few_and_complete() -> None:
     assert list(rivalry.__all__) == sorted(rivalry.__all__)
     assert len(rivalry.__all__) == len(set(rivalry.__all__)) <= 40
     assert dir(rivalry) == list(rivalry.__all__)
 
 
 @pytest.mark.parametrize("name", [name for name in rivalry.__all__ if name != "__version__"])
-def test_every_name_of_the_face_resolves_to_its_home(name: str) -> None:
+def test_every_public_name_resolves_to_its_module(name: str) -> None:
     found = getattr(rivalry, name)
     if name in rivalry._HOMES:
         home = f"rivalry.{rivalry._HOMES[name]}"
@@ -237,7 +237,7 @@ def test_every_name_of_the_face_resolves_to_its_home(name: str) -> None:
     assert (found.__doc__ or "").strip(), f"{name} has no docstring"
 
 
-def test_type_checkers_see_the_same_face() -> None:
+def test_type_checkers_see_the_same_public_names() -> None:
     named = {
         name.asname: node.module
         for branch in ast.walk(ast.parse((SOURCE / "__init__.py").read_text(encoding="utf-8")))
@@ -250,7 +250,7 @@ def test_type_checkers_see_the_same_face() -> None:
     assert named == {name: f"rivalry.{home}" for name, home in rivalry._HOMES.items()} | rooms
 
 
-def test_version_is_that_of_the_installed_package() -> None:
+def test_version_matches_the_installed_package() -> None:
     from importlib.metadata import version
 
     assert rivalry.__version__ == version("rivalry")
@@ -272,7 +272,7 @@ def test_every_registered_name_resolves(room: str) -> None:
 
 
 def loaded_by(code: str) -> set[str]:
-    """Top-level modules that a fresh interpreter holds after `code`."""
+    """Top-level modules that a fresh interpreter has loaded after `code`."""
     script = (
         f"{code}\nimport sys; print(*sorted({{name.split('.')[0] for name in sys.modules}}), file=sys.stderr)"
     )
@@ -292,5 +292,5 @@ except SystemExit as end:
 
 
 @pytest.mark.parametrize("code", ["import rivalry", HELP], ids=["import", "help"])
-def test_import_and_help_load_nothing_heavy(code: str) -> None:
+def test_import_and_help_load_no_heavy_library(code: str) -> None:
     assert not loaded_by(code) & set(HEAVY)

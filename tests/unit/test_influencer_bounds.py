@@ -1,4 +1,4 @@
-"""Ceilings of cells hold and are tight enough for exact certificates."""
+"""Payoff upper bounds on boxes hold and are tight enough for exact certificates."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GAMES: dict[str, tuple[dict[str, Any], Any]] = {
 
 @eqx.filter_jit
 def inside(game: Any, x: Any, low: Any, high: Any, parts: Any) -> tuple[Any, Any]:
-    """The ceiling of every cell, and the best own payoff of many positions in it."""
+    """The payoff bound of every box, and the best own payoff of many positions in it."""
 
     def cell(low: Any, high: Any) -> tuple[Any, Any]:
         places = low + parts * (high - low)
@@ -45,7 +45,7 @@ def inside(game: Any, x: Any, low: Any, high: Any, parts: Any) -> tuple[Any, Any
 
 
 @pytest.mark.parametrize("name", GAMES)
-def test_no_payoff_in_a_cell_exceeds_its_ceiling(name: str) -> None:
+def test_no_payoff_in_a_box_exceeds_its_bound(name: str) -> None:
     options, at = GAMES[name]
     game = rv.games.influencer(**options)
     x = game.space.check(at)
@@ -63,7 +63,7 @@ def test_no_payoff_in_a_cell_exceeds_its_ceiling(name: str) -> None:
 
 
 def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, int]:
-    """A certificate to the last 1e-8, and the cells that one player's proof took at most."""
+    """A certificate with tolerance 1e-8, and the largest number of boxes in the proof for one player."""
     cells, most = certify._cells, [0]
     search = certify._branch_and_bound
 
@@ -95,7 +95,7 @@ def test_the_centre_is_proved_to_be_an_equilibrium() -> None:
     assert (proof.claim, proof.coverage) == ("equilibrium", "exact")
 
 
-def test_a_stable_point_that_is_no_equilibrium() -> None:
+def test_a_stable_point_that_is_not_an_equilibrium() -> None:
     game = rv.games.influencer(reach=[0.17] * 3, resource="bimodal")
     proof = rv.certificate(game, game.space.check([0.37414608583521425, 0.5, 0.6258539141647858]))
     assert proof.claim == "not an equilibrium"
@@ -109,7 +109,7 @@ def test_proofs_on_a_box() -> None:
     assert (proof.claim, proof.coverage) == ("equilibrium", "exact")
 
 
-def test_nothing_is_proved_for_a_kernel_of_ones_own() -> None:
+def test_custom_kernels_have_no_payoff_bound() -> None:
     game = rv.games.influencer(
         kernel="custom", influence="exp(-(b-x)^2/(2*s^2))", parameters={"s": [0.25] * 3}, resource="bimodal"
     )
@@ -119,7 +119,7 @@ def test_nothing_is_proved_for_a_kernel_of_ones_own() -> None:
     assert np.all(np.isinf(proof.bound))
 
 
-def test_of_two_best_replies_the_nearer_then_the_lower() -> None:
+def test_ties_of_best_responses_go_to_the_nearer_then_the_lower() -> None:
     game = rv.games.influencer(reach=[0.1] * 3, resource="bimodal")
     middle = rv.best_response(game, game.space.check([0.2, 0.5, 0.8]), 1)
     assert middle.strategy[0] == pytest.approx(0.2598375, abs=1e-5)

@@ -63,7 +63,7 @@ def test_variance_threshold_is_where_the_spectrum_changes_sign() -> None:
     assert least == pytest.approx(0, abs=1e-12)
 
 
-def test_reach_on_a_box_is_the_root_of_the_variance() -> None:
+def test_reach_on_a_box_is_the_square_root_of_the_variance() -> None:
     plain = {key: value for key, value in SKEWED.items() if key != "covariance"}
     reach = symmetric_equilibrium(rv.games.influencer(**plain, reach=[1.0] * 3)).threshold
     variance = symmetric_equilibrium(rv.games.influencer(**plain, variance=[1.0] * 3)).threshold
@@ -102,7 +102,7 @@ def test_power_law_centre_is_never_stable() -> None:
 
 
 @pytest.mark.slow
-def test_spectrum_is_that_of_the_whole_jacobian() -> None:
+def test_symmetric_spectrum_matches_the_full_jacobian() -> None:
     game = rv.games.influencer(**SKEWED, players=3, abstention=0.1)
     place = np.array([2.0, 1.5])
     found = symmetric_spectrum(game, place)
@@ -157,6 +157,6 @@ def test_group_levels(players: int) -> None:
         ),
     ],
 )
-def test_refused(call: Any, message: str) -> None:
+def test_wrong_input(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

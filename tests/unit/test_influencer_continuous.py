@@ -1,4 +1,4 @@
-"""Continuous resources against adaptive integrals, and what is refused."""
+"""Continuous resources against adaptive quadrature, and wrong input."""
 
 # ruff: noqa: E501
 
@@ -24,7 +24,7 @@ def by_integral(density: Any, reaches: list[float], x: list[float], low: float, 
         rows = [stats.norm.pdf(b, at, reach) * reach for at, reach in zip(x, reaches, strict=True)]
         return float(density(b) * rows[player] / sum(rows))
 
-    # the ends are approached on a scale of their own
+    # finer subintervals near the ends
     cuts = [low, low + 1e-6, low + 1e-3, (low + high) / 2, high - 1e-3, high - 1e-6, high]
     return np.array(
         [
@@ -41,7 +41,11 @@ def by_integral(density: Any, reaches: list[float], x: list[float], low: float, 
     ("resource", "density", "near"),
     [
         ({"kind": "beta", "a": 2, "b": 5}, stats.beta(2, 5).pdf, 1e-10),
-        ({"kind": "beta", "a": 0.5, "b": 0.7}, stats.beta(0.5, 0.7).pdf, 1e-5),  # the oracle's own error
+        (
+            {"kind": "beta", "a": 0.5, "b": 0.7},
+            stats.beta(0.5, 0.7).pdf,
+            1e-5,
+        ),  # the error of the adaptive quadrature
         ({"kind": "formula", "formula": "1 + b^2"}, lambda b: 1 + b**2, 1e-10),
         (lambda b: np.exp(b), np.exp, 1e-10),
         ("uniform", lambda b: 1.0, 1e-10),
@@ -71,7 +75,7 @@ def test_densities_sum_to_one() -> None:
     np.testing.assert_allclose(mean, np.array([0.5, 2, 3]) / 5.5, rtol=1e-10)
 
 
-def test_domains() -> None:
+def test_normalisation_on_domains() -> None:
     wide = rv.games.influencer(
         players=2, bounds=[-1, 3], resource_points=LINE, resource={"kind": "beta", "a": 2, "b": 2}
     )
@@ -119,14 +123,14 @@ def test_dirichlet_kernels_reach_the_boundary() -> None:
 
 
 def _tanh_sinh(count: int = 240) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nodes t of [0, 1], 1 - t, and weights: a rule that powers and logarithms at the ends do not hurt."""
+    """Nodes t of [0, 1], 1 - t, and weights: a rule for integrands with end-point singularities."""
     s = np.linspace(-3.6, 3.6, count)
     t, rest = 1 / (1 + np.exp(-np.pi * np.sinh(s))), 1 / (1 + np.exp(np.pi * np.sinh(s)))
     return t, rest, (s[1] - s[0]) * np.pi * np.cosh(s) * t * rest
 
 
 @pytest.mark.slow
-def test_singular_demand_on_a_simplex_meets_another_rule_at_the_default_tolerance() -> None:
+def test_singular_demand_on_a_simplex_matches_tanh_sinh_quadrature() -> None:
     alphas = np.array([0.6, 1.2, 2.0])
     game = rv.games.influencer(
         space="simplex",
@@ -145,7 +149,7 @@ def test_singular_demand_on_a_simplex_meets_another_rule_at_the_default_toleranc
 
 
 def test_a_given_number_of_nodes_is_not_doubled() -> None:
-    """So that games of one batch have one size."""
+    """Games of one batch then have one size."""
     wide, narrow = (
         rv.games.influencer(reach=[r, r], resource_points=LINE | {"nodes": 40}, resource="bimodal")
         for r in (0.3, 0.03)
@@ -187,7 +191,7 @@ def test_a_given_number_of_nodes_is_not_doubled() -> None:
         ),
     ],
 )  # fmt: skip
-def test_refused(options: dict[str, Any], message: str) -> None:
+def test_wrong_input(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message) as error:
         rv.games.influencer(**{"players": 2, "resource_points": LINE} | options)
     assert "\n" not in str(error.value)

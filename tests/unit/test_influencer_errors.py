@@ -1,4 +1,4 @@
-"""Wrong input: one line that names the parameter, the player or place, the value and the rule."""
+"""Wrong input: one line that names the parameter, the player or entry, the value and the rule."""
 
 # ruff: noqa: E501
 
@@ -152,7 +152,7 @@ NAN, INF = float("nan"), float("inf")
         ),
     ],
 )  # fmt: skip
-def test_refused(options: dict[str, Any], message: str) -> None:
+def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message) as error:
         rv.games.influencer(**options)
     assert "\n" not in str(error.value)
@@ -166,7 +166,7 @@ def test_refused(options: dict[str, Any], message: str) -> None:
         ([0.1, 0.2, 0.3], r"start: shape \(3,\) must be \(2, 1\)"),
     ],
 )
-def test_starts_refused(start: list[float], message: str) -> None:
+def test_wrong_starts_are_refused(start: list[float], message: str) -> None:
     game = rv.games.influencer(reach=[0.1, 0.1])
     with pytest.raises(ValueError, match=message):
         rv.solve(game, rv.methods.GradientAscent(), start=start)
@@ -181,13 +181,13 @@ def test_starts_refused(start: list[float], message: str) -> None:
     ],
 )
 @pytest.mark.parametrize("kernel", ["dirichlet", "blotto"])
-def test_starts_on_a_simplex_refused(kernel: Any, start: list[list[float]], message: str) -> None:
+def test_wrong_starts_on_a_simplex_are_refused(kernel: Any, start: list[list[float]], message: str) -> None:
     game = rv.games.influencer(space="simplex", kernel=kernel)
     with pytest.raises(ValueError, match=message):
         rv.solve(game, rv.methods.GradientAscent(), start=start)
 
 
-def test_sums_nearly_one_are_made_one() -> None:
+def test_shares_that_nearly_sum_to_one_are_normalized() -> None:
     game = rv.games.influencer(space="simplex", kernel="blotto")
     x = game.space.check([[0.5, 0.3, 0.2], [0.2, 0.3, 0.5 + 5e-9]])
     assert abs(float(x[1].sum()) - 1) <= 1e-15
@@ -209,7 +209,9 @@ def test_sums_nearly_one_are_made_one() -> None:
         ({"choose_reach": [0.1, 0.2], "reach_cost": 1.0}, "players who choose their reach"),
     ],
 )
-def test_closed_forms_outside_their_domain_name_the_numeric_way(options: dict[str, Any], reason: str) -> None:
+def test_missing_closed_forms_are_refused_naming_the_numerical_function(
+    options: dict[str, Any], reason: str
+) -> None:
     game = rv.games.influencer(**options)
     with pytest.raises(ValueError, match=f"no closed form for {reason}; use symmetric_positions"):
         symmetric_equilibrium(game)

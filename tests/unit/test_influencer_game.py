@@ -1,4 +1,4 @@
-"""Influencer games against a direct evaluation in ordinary numbers, and against automatic differentiation."""
+"""Influencer games against a direct evaluation without logarithms and automatic differentiation."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def built(name: str) -> tuple[Any, Any]:
 
 
 def direct(name: str) -> np.ndarray:
-    """Payoffs of all rows in ordinary numbers, one point and one row at a time."""
+    """Payoffs of all rows without logarithms, one point and one row at a time."""
     options, at = GAMES[name]
     game, _ = built(name)
     x = np.asarray(at, dtype=float).reshape(game.space.shape)
@@ -121,7 +121,7 @@ def by_autodiff(game: Game, x: Any) -> Any:
 
 @eqx.filter_jit
 def everything(game: Any, x: Any) -> dict[str, Any]:
-    """All that is compared, in one program."""
+    """All compared quantities, in one compiled program."""
     return {
         "all": game.all_payoffs(x),
         "own": game.payoffs(x),
@@ -136,7 +136,7 @@ def everything(game: Any, x: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", slow_except(GAMES, ("abstention", "formula")))
 @pytest.mark.slow
-def test_against_the_definition_and_automatic_differentiation(name: str) -> None:
+def test_payoffs_and_derivatives_match_definition_and_autodiff(name: str) -> None:
     game, x = built(name)
     ours = everything(game, x)
     np.testing.assert_allclose(ours["all"], direct(name), rtol=1e-11)
@@ -150,7 +150,7 @@ def test_against_the_definition_and_automatic_differentiation(name: str) -> None
 
 
 @pytest.mark.slow
-def test_standing_on_a_point_under_abstention() -> None:
+def test_derivatives_at_a_resource_point_with_abstention() -> None:
     """The abstention row vanishes there; gradients and Jacobian are the limits from nearby."""
     game = rv.games.influencer(
         reach=[0.2, 0.3], abstention=5.0, resource_points=[0.1, 0.3, 0.5, 0.8], resource=[1, 2, 1, 1]
@@ -169,7 +169,7 @@ def test_standing_on_a_point_under_abstention() -> None:
     )
 
 
-def test_nothing_underflows() -> None:
+def test_narrow_reach_does_not_underflow() -> None:
     game = rv.games.influencer(reach=[0.005, 0.005], resource="bimodal")
     x = game.space.check([0.1, 0.2])
     assert float(game.payoffs(x).sum()) == pytest.approx(float(oracles.payoff_scale(game)), rel=1e-12)
@@ -179,7 +179,7 @@ def test_nothing_underflows() -> None:
     assert np.all(np.isfinite(oracles.jacobian(game, x)))
 
 
-def test_power_law_is_flat_inside_its_floor() -> None:
+def test_power_law_is_constant_within_the_distance_floor() -> None:
     game = rv.games.influencer(
         kernel="power_law",
         exponent=[1, 2],
@@ -201,7 +201,7 @@ TENT = {
 
 
 @pytest.mark.slow
-def test_where_nobody_has_influence() -> None:
+def test_resource_points_without_influence_are_shared_lost_or_refused() -> None:
     x = [0.3, 0.4]
     shared = rv.games.influencer(**TENT, zero_influence="share", resource="bimodal")
     at = shared.space.check(x)
@@ -234,7 +234,7 @@ def test_parameters_of_the_kernel_are_fields_of_the_game() -> None:
 
 
 @pytest.mark.slow
-def test_reach_is_the_root_of_the_variance() -> None:
+def test_reach_is_the_square_root_of_the_variance() -> None:
     x = [[1, 1], [4, 2]]
     a = rv.games.influencer(**SQUARE, reach=[1.5, 0.5])
     b = rv.games.influencer(**SQUARE, variance=[2.25, 0.25])
@@ -244,7 +244,7 @@ def test_reach_is_the_root_of_the_variance() -> None:
     )
 
 
-def test_callables() -> None:
+def test_functions_as_influence_resource_and_third_party() -> None:
     def log_influence(x: Any, b: Any, parameters: Any) -> Any:
         return -((b - x) ** 2) / (2 * parameters["s"] ** 2)
 
@@ -260,7 +260,7 @@ def test_callables() -> None:
     np.testing.assert_allclose(oracles.gradients(own, x), oracles.gradients(same, x), rtol=1e-10)
 
 
-def test_normalise() -> None:
+def test_normalise_scales_the_resource_to_one() -> None:
     game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal", normalise=True)
     assert float(oracles.payoff_scale(game)) == pytest.approx(1.0)
 
@@ -300,7 +300,7 @@ def test_named_start(players: int, expected: list[float]) -> None:
     np.testing.assert_allclose(oracles.named_start(game, "paper_default")[:, 0], expected, rtol=1e-14)
 
 
-def test_named_start_on_other_intervals_and_of_many() -> None:
+def test_named_start_on_other_intervals_and_for_many_players() -> None:
     wide = rv.games.influencer(players=2, bounds=[10, 20])
     assert np.asarray(oracles.named_start(wide, "paper_default")).ravel().tolist() == [11, 19]
     many = oracles.named_start(rv.games.influencer(players=13), "paper_default")[:, 0]
@@ -311,7 +311,7 @@ def test_named_start_on_other_intervals_and_of_many() -> None:
         oracles.named_start(rv.games.influencer(**SQUARE, players=2), "paper_default")
 
 
-def test_measures() -> None:
+def test_metrics_of_the_game() -> None:
     game, x = built("both")
     found = oracles.metrics(game, x)
     assert found["outside_payoffs"][0] == ("outside",)
@@ -327,7 +327,7 @@ def test_measures() -> None:
 
 
 @pytest.mark.slow
-def test_views() -> None:
+def test_plot_data_of_the_game() -> None:
     game, x = built("both")
     assert tuple(oracles.plot_data(game)) == (
         "influence",

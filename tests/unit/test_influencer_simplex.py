@@ -1,4 +1,4 @@
-"""Influencer games on simplices against SciPy's densities, automatic differentiation and reference points."""
+"""Influencer games on simplices against SciPy densities, automatic differentiation and reference points."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ CASES |= {f"{name}, outside": WHERE | KERNELS[name] | OUTSIDE for name in ("diri
 
 
 def log_influence(name: str, options: dict[str, Any], i: int, x: np.ndarray, b: np.ndarray) -> float:
-    """One player's at one point, from the definition."""
+    """Log-influence of one player at one point, from the definition."""
     if name in ("dirichlet", "other corner"):
         corner, alpha = options.get("reference_corner", 0), options["alpha"][i]
-        # SciPy takes the last coordinate from the others
+        # SciPy computes the last coordinate from the others
         return float(stats.dirichlet.logpdf(b / b.sum(), alpha * x / x[corner]))
     if name == "blotto":
         return float(options["exponent"][i] * np.log(x[np.argmax(b)]))
@@ -92,7 +92,7 @@ def everything(game: Any, x: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", slow_except(CASES, ("dirichlet",)))
 @pytest.mark.slow
-def test_against_the_definition_and_automatic_differentiation(name: str) -> None:
+def test_payoffs_and_derivatives_match_definition_and_autodiff(name: str) -> None:
     game = rv.games.influencer(**CASES[name])
     x = game.space.check(X)
     ours = everything(game, x)
@@ -109,14 +109,14 @@ def test_against_the_definition_and_automatic_differentiation(name: str) -> None
         assert float(payoff(x[2])) == pytest.approx(float(ours["all"][2]), rel=1e-12)
 
 
-def test_shares_take_part_in_every_coordinate_by_itself() -> None:
-    """Derivatives are ambient: also off the simplex the density's parameters are ratios."""
+def test_derivatives_treat_coordinates_as_independent() -> None:
+    """Also off the simplex the parameters of the density are ratios of coordinates."""
     game = rv.games.influencer(**CASES["dirichlet"])
     scaled = game.kernel.logs(jnp.asarray(2 * X), game.points)
     np.testing.assert_allclose(scaled, game.kernel.logs(jnp.asarray(X), game.points), rtol=1e-12)
 
 
-def test_positions_near_the_boundary_stay_finite() -> None:
+def test_payoffs_and_gradients_near_the_boundary_are_finite() -> None:
     game = rv.games.influencer(**CASES["other corner"])
     assert game.space.least == 1e-9
     corner = game.space.project(jnp.asarray(np.eye(3)))
@@ -124,7 +124,7 @@ def test_positions_near_the_boundary_stay_finite() -> None:
     assert np.all(np.isfinite(oracles.gradients(game, corner)))
 
 
-def test_the_mesh_is_that_of_the_reference() -> None:
+def test_the_mesh_equals_the_reference() -> None:
     bins = json.loads(REFERENCE.read_text(encoding="utf-8"))["bins"]
     ours = resource_points({"kind": "mesh", "m": 4}, [[0, 1]] * 3, simplex=True)
     assert len(ours) == 153
@@ -133,14 +133,14 @@ def test_the_mesh_is_that_of_the_reference() -> None:
 
 
 @pytest.mark.parametrize(("corners", "count"), [(2, 65), (3, 153), (4, 165), (5, 70)])
-def test_default_points_lie_inside(corners: int, count: int) -> None:
+def test_default_points_are_interior(corners: int, count: int) -> None:
     points = resource_points(None, [[0, 1]] * corners, simplex=True)
     assert points.shape == (count, corners)
     assert points.min() > 0
     np.testing.assert_allclose(points.sum(axis=1), 1, rtol=1e-14)
 
 
-def test_dirichlet_resources_are_densities() -> None:
+def test_dirichlet_resources_are_densities_as_in_scipy() -> None:
     points = np.array([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1], [0.25, 0.5, 0.25]])
     found = resource_weights({"kind": "dirichlet", "alphas": [0.5, 2, 3]}, points)
     np.testing.assert_allclose(found, stats.dirichlet.pdf(points.T, [0.5, 2, 3]), rtol=1e-13)
@@ -167,7 +167,7 @@ def test_blotto_threshold_is_where_the_spectrum_changes_sign(players: int) -> No
 
 @pytest.mark.parametrize("options", [{"reach": [0.4] * 4}, {"variance": [1.0] * 4, "covariance": SHAPE}])
 @pytest.mark.slow
-def test_gaussian_thresholds_hold_along_the_simplex(options: dict[str, Any]) -> None:
+def test_gaussian_thresholds_hold_on_the_tangent_space_of_the_simplex(options: dict[str, Any]) -> None:
     game = rv.games.influencer(**WHERE | options)
     known = symmetric_equilibrium(game)
     assert known.threshold is not None
@@ -180,7 +180,7 @@ def test_gaussian_thresholds_hold_along_the_simplex(options: dict[str, Any]) -> 
 
 
 @pytest.mark.slow
-def test_symmetric_spectrum_is_that_of_the_tangent_blocks() -> None:
+def test_symmetric_spectrum_matches_the_tangential_jacobian() -> None:
     game = rv.games.influencer(**WHERE, kernel="dirichlet", alpha=[1.2] * 3)
     (place,) = symmetric_positions(game)
     x = game.space.check(np.broadcast_to(place, (3, 3)))
@@ -198,7 +198,7 @@ def test_symmetric_spectrum_is_that_of_the_tangent_blocks() -> None:
 
 
 @pytest.mark.slow
-def test_certificates_and_views() -> None:
+def test_certificates_and_plot_data() -> None:
     game = rv.games.influencer(**CASES["dirichlet"])
     x = game.space.check(X)
     found = rv.certificate(game, x)
@@ -220,7 +220,7 @@ def test_certificates_and_views() -> None:
         oracles.named_start(game, "paper_default")
 
 
-def test_who_is_alike() -> None:
+def test_exchangeable_players() -> None:
     same = rv.games.influencer(**WHERE, kernel="dirichlet", alpha=[1, 2, 1], budgets=[3, 3, 3])
     assert oracles.exchangeable(same).tolist() == [0, 1, 0]
     assert oracles.exchangeable(rv.with_(same, budgets=[1, 2, 3])).tolist() == [0, 1, 2]
@@ -229,7 +229,7 @@ def test_who_is_alike() -> None:
     assert oracles.exchangeable(custom).tolist() == [0, 1, 0]
 
 
-def test_how_it_shows_itself() -> None:
+def test_repr() -> None:
     assert repr(rv.games.influencer(**CASES["dirichlet"])).splitlines() == [
         "Influencer game of 3 players on the simplex of 3 corners",
         "  kernel Dirichlet, alpha [1. 2.5 0.7]",

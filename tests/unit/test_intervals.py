@@ -1,4 +1,4 @@
-"""Intervals of means against SciPy's Student distribution."""
+"""Confidence intervals of means against SciPy's Student distribution, and intervals of shares."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rivalry.plots.select import band
 
 
 @pytest.mark.parametrize("count", [2, 3, 30])
-def test_of_independent_runs_it_is_students_interval(count: int) -> None:
+def test_intervals_of_independent_runs_match_scipy(count: int) -> None:
     each = np.random.default_rng(0).normal(size=(count, 2, 3))
     low, high = t.interval(0.95, count - 1, loc=each.mean(axis=0), scale=sem(each, axis=0))
     assert half_width(each) == pytest.approx((high - low) / 2, rel=1e-12)
@@ -19,21 +19,21 @@ def test_of_independent_runs_it_is_students_interval(count: int) -> None:
     assert half_width_of(each.std(axis=0, ddof=1), counts) == pytest.approx((high - low) / 2, rel=1e-12)
 
 
-def test_figures_and_tables_have_the_same_interval() -> None:
+def test_figures_and_tables_use_the_same_interval() -> None:
     each = np.random.default_rng(1).normal(size=(4, 5))
     assert band(each)[1].tolist() == half_width(each).tolist()
 
 
-def test_of_one_run_it_is_unknown() -> None:
+def test_the_interval_of_one_run_is_nan() -> None:
     assert np.isnan(half_width(np.ones((1, 2)))).tolist() == [True, True]
 
 
-def test_of_values_by_run_alone_it_is_one_number() -> None:
+def test_the_half_width_of_one_value_per_run_is_a_scalar() -> None:
     assert half_width(np.array([1.0, 3.0])).shape == ()
 
 
 @pytest.mark.parametrize("count", [1, 3, 6, 40, 1000, 100_003])
-def test_what_never_or_always_came_true_has_its_bound_there(count: int) -> None:
+def test_share_intervals_of_zero_and_one_end_there(count: int) -> None:
     low, high = share_interval(0, count)
     assert low == 0.0 < high < 1.0
     low, high = share_interval(count, count)

@@ -1,4 +1,4 @@
-"""Methods on curved boxes: shares of a prize that cost, where some players do best to stay out."""
+"""Methods on reparametrised boxes: a Tullock contest in which one player's equilibrium effort is zero."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from rivalry.solving.reparametrised import Reparametrised, reparametrised
 from tests.small_games import cournot, prize
 
 COSTS = np.array([1.0, 1.2, 50.0])
-# with costs a and b two players spend 1 / (a + b) together, in shares b and a of it; the third stays out
+# players with costs a and b spend 1 / (a + b) together, in shares b and a of it; the third spends 0
 TOTAL = 1 / (COSTS[0] + COSTS[1])
 PLACE = np.array([COSTS[1], COSTS[0], 0.0]) * TOTAL**2
 
 
 def spectrum() -> np.ndarray:
-    """Eigenvalues of the derivatives of the two active players' slopes in logarithms."""
+    """Eigenvalues of the Jacobian of the two active players' gradients in logarithms."""
     x, total = PLACE[:2], TOTAL
     rows = np.tile((1 / total**2 - 2 * (total - x) / total**3)[:, None], (1, 2)) - np.eye(2) / total**2
     return np.sort(np.linalg.eigvals(rows * x[:, None] * x[None, :]).real)[::-1]
 
 
 def reply_radius() -> float:
-    """That of simultaneous replies: a reply to c is sqrt(c / cost) - c, in whatever coordinates."""
+    """Of simultaneous best responses: that to c is sqrt(c / cost) - c, in any coordinates."""
     slopes = [1 / (2 * np.sqrt(PLACE[1 - k] * COSTS[k])) - 1 for k in (0, 1)]
     return float(np.sqrt(abs(slopes[0] * slopes[1])))
 
 
-# along gradients amounts fall to nothing as 1 / time: there the third player begins with nothing, and stays
+# gradient ascent decays to 0 only as 1 / time, so there the third player starts at 0
 METHODS = [
     (BestResponse(update="simultaneous"), 1e-6),
     (Newton(), 1e-6),
@@ -46,7 +46,7 @@ METHODS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "third"), METHODS, ids=["replies", "newton", "gradients"])
-def test_the_equilibrium_with_one_player_out_is_found(method: Any, third: float) -> None:
+def test_methods_find_the_equilibrium_with_one_inactive_player(method: Any, third: float) -> None:
     found = rv.solve(prize(COSTS), method, [0.1, 0.3, third])
     assert (found.status, found.end_state, found.claim) == ("converged", "boundary", "no deviation found")
     np.testing.assert_allclose(found.record["profile"][1][:, 0], PLACE, rtol=1e-9)
@@ -61,7 +61,7 @@ def test_the_equilibrium_with_one_player_out_is_found(method: Any, third: float)
 
 
 @pytest.mark.slow
-def test_lanes_and_single_runs_are_one() -> None:
+def test_batched_runs_find_the_equilibria_of_both_games() -> None:
     games = [prize(COSTS), prize(COSTS[::-1].copy())]
     starts = [jnp.array([[0.1], [0.3], [1e-6]]), jnp.array([[1e-6], [0.3], [0.1]])]
     found = solve_lanes(games, [Newton()] * 2, starts)
@@ -70,7 +70,7 @@ def test_lanes_and_single_runs_are_one() -> None:
 
 
 class Saved:
-    """A checkpoint that is kept after every call, and handed out again."""
+    """A checkpoint store that saves the first state and returns it."""
 
     def __init__(self) -> None:
         self.kept: list[dict[str, np.ndarray]] = []
@@ -86,7 +86,7 @@ class Saved:
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_from_its_checkpoint() -> None:
+def test_a_run_resumes_from_its_checkpoint() -> None:
     held, ascent = Saved(), rv.methods.GradientAscent(rate=0.5)
     first = rv.solve(prize(COSTS), ascent, [0.1, 0.3, 0.0], checkpoint=held)
     again = rv.solve(prize(COSTS), ascent, [5.0, 5.0, 5.0], checkpoint=held)
@@ -95,7 +95,7 @@ def test_a_run_goes_on_from_its_checkpoint() -> None:
 
 
 class Natural(BaseMethod):
-    """A method that takes amounts as they are: everybody spends half as much."""
+    """A method in the original coordinates, which halves every player's amount."""
 
     natural: ClassVar[bool] = True
 
@@ -112,7 +112,7 @@ class Here(eqx.Module):
     profile: jax.Array
 
 
-def test_methods_may_ask_for_amounts() -> None:
+def test_methods_may_request_original_coordinates() -> None:
     path = rv.trace(prize(COSTS), Natural(), [4.0, 2.0, 0.0], steps=2).path.values[:, :, 0]
     np.testing.assert_array_equal(path, [[4.0, 2.0, 0.0], [2.0, 1.0, 0.0], [1.0, 0.5, 0.0]])
     assert reparametrised(cournot(2), Newton()) == Newton()

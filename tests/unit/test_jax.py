@@ -1,4 +1,4 @@
-"""What the package asks of JAX beyond numbers: programs that were compiled can be let go."""
+"""Compiled JAX programs can be dropped from memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAPS = Path("/proc/self/maps")
 
 @pytest.mark.slow
 @pytest.mark.skipif(not MAPS.exists(), reason="this system does not tell its mappings")
-def test_programs_are_dropped_when_they_fill_the_address_space() -> None:
+def test_compiled_programs_are_dropped_when_mappings_are_many() -> None:
     def square(x: jax.Array) -> jax.Array:
         return x * x + jnp.sin(x)
 

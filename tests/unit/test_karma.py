@@ -1,4 +1,4 @@
-"""Karma economies: the level of redistribution, agents of types, payments, what can be swept."""
+"""Karma economies: redistribution of the surplus, types of agents, payments, parameters of sweeps."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from rivalry.population.oracles import first_distribution, mean_field_refusal
 
 
 def absorbed(law: np.ndarray, level: float) -> float:
-    """What is taken up at a level, from the words: the floor, or by the fraction's chance the ceiling."""
+    """Karma absorbed at a level: the floor, or with the probability of its fraction the ceiling."""
     room = len(law) - 1 - np.arange(len(law))
     low, part = int(np.floor(level)), level - np.floor(level)
     return float(law @ ((1 - part) * np.minimum(room, low) + part * np.minimum(room, low + 1)))
 
 
-def test_levels_absorb_the_surplus_and_none_smaller_does() -> None:
+def test_the_level_is_the_smallest_that_absorbs_the_surplus() -> None:
     rng = np.random.default_rng(1)
     for trial in range(60):
         law = rng.dirichlet(np.full(6, 0.4))
@@ -55,8 +55,8 @@ def test_defaults() -> None:
     assert mean_field_refusal(game) == ""
 
 
-def test_agents_of_types() -> None:
-    """Counts and shares tell the same; shorter types are padded; numbers are neighbouring."""
+def test_types_of_agents_by_counts_and_by_shares() -> None:
+    """Counts and shares give the same agents; types with fewer urgencies are padded; types are contiguous."""
     tables = [
         {"name": "meek", "urgencies": [2.0], "gamma": 0.5},
         {
@@ -83,7 +83,7 @@ def test_agents_of_types() -> None:
     assert (private[:2] == 0).all()
 
 
-def test_every_agent_may_be_of_a_type_of_its_own() -> None:
+def test_every_agent_may_have_its_own_type() -> None:
     tables = [
         {"count": 1, "urgencies": [1.0, 1.0 + k], "gamma": k / 50, "initial_karma": k % 3} for k in range(40)
     ]
@@ -96,14 +96,14 @@ def test_every_agent_may_be_of_a_type_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(("agents", "mean_karma"), [(4, 2.5), (100, 10.0), (7, 3 / 7), (10, 0.1), (6, 0.0)])
-def test_karma_is_dealt_in_whole_amounts(agents: int, mean_karma: float) -> None:
+def test_initial_karma_is_integer_and_nearly_equal(agents: int, mean_karma: float) -> None:
     karma = dealt(agents, mean_karma)
     assert len(karma) == agents
     assert karma.sum() == round(agents * mean_karma)
     assert karma.max() - karma.min() <= 1
 
 
-def test_karma_at_the_start_of_ones_own() -> None:
+def test_custom_initial_karma() -> None:
     game = rv.games.karma(max_karma=5, mean_karma=2.0, agents=4, initial_karma=[5, 0, 1, 2])
     assert to_agents(game).karma.tolist() == [5, 0, 1, 2]
     types = [{"count": 2, "initial_karma": [4, 0]}, {"count": 3, "initial_karma": 2}, {"count": 1}]
@@ -111,7 +111,7 @@ def test_karma_at_the_start_of_ones_own() -> None:
     assert to_agents(found).karma.tolist() == [4, 0, 2, 2, 2, 2]
 
 
-def test_payments_by_hand() -> None:
+def test_charges_match_the_payment_rules() -> None:
     own, other = np.indices((4, 4))
     below = np.tri(4, dtype=int)
     for name, price, table in (
@@ -122,11 +122,11 @@ def test_payments_by_hand() -> None:
         ("fixed_price", 2, np.minimum(own, 2)),
     ):
         np.testing.assert_array_equal(charge_of(name, price, None, 3), table * below)
-    full = own + 10 * (other > own)  # what is never charged may be anything
+    full = own + 10 * (other > own)  # entries of losing bids are ignored
     np.testing.assert_array_equal(charge_of("table", None, full, 3), own * below)
 
 
-def test_own_tables_find_the_rule_they_are() -> None:
+def test_charge_tables_are_recognized_as_payment_rules() -> None:
     bids = np.arange(4)
     given = np.repeat(bids[:, None], 4, axis=1)
     one = rv.games.karma(max_karma=3, mean_karma=1.0, payment="table", charge=given)
@@ -139,8 +139,8 @@ def test_own_tables_find_the_rule_they_are() -> None:
 
 
 @pytest.mark.slow
-def test_numbers_can_be_swept() -> None:
-    """Everything that is a number is an array of the game, and what it may not be it refuses."""
+def test_numeric_parameters_can_be_swept() -> None:
+    """Numeric parameters are arrays of the game, validated on assignment."""
     game = rv.games.karma(max_karma=4, mean_karma=2.0)
     built = rv.games.karma(max_karma=4, mean_karma=1.0, gamma=0.5, urgencies=[2.0, 3.0], tax=0.1)
     swept = with_(game, mean_karma=1.0, gamma=0.5, stakes=np.array([[2.0, 3.0]]), tax=0.1 * np.arange(5.0))
@@ -156,7 +156,7 @@ def test_numbers_can_be_swept() -> None:
     assert rv.oracles.validate_parameter(game, "mean_karma", 3.5) == ""
 
 
-def test_stationary_laws_of_the_mean_field_are_those_of_the_agents() -> None:
+def test_mean_field_and_agents_have_the_same_stationary_urgencies() -> None:
     chain = np.array([[0.1, 0.6, 0.3], [0.5, 0.0, 0.5], [0.2, 0.2, 0.6]])
     law = np.asarray(resting(jnp.asarray(chain)))
     np.testing.assert_allclose(law @ chain, law, atol=1e-15)
@@ -167,8 +167,8 @@ def test_stationary_laws_of_the_mean_field_are_those_of_the_agents() -> None:
     )
 
 
-def test_policies_are_taken_by_karma_and_bid_too() -> None:
-    """As states and bids, by type, private state and karma, and as the rows of kernels and back."""
+def test_policies_may_be_given_by_private_state_karma_and_bid() -> None:
+    """Flat, or by type, private state and karma; conversion to CDFs and back is exact."""
     game = rv.games.karma(max_karma=4, mean_karma=2.0, types=[{"share": 0.5}, {"share": 0.5, "gamma": 0.2}])
     flat = np.asarray(game.space.project(jnp.asarray(np.random.default_rng(3).normal(size=game.space.shape))))
     cube = flat.reshape(2, 2, 5, 5)
@@ -178,8 +178,8 @@ def test_policies_are_taken_by_karma_and_bid_too() -> None:
     np.testing.assert_allclose(alone.space.check(cube[0], "policy"), flat[:10], atol=1e-16)
 
 
-def test_private_states_may_hold_more_than_urgency() -> None:
-    """Urgencies that repeat, with a joint chain: the same economy as one whose two ones are told apart."""
+def test_private_states_may_share_an_urgency() -> None:
+    """Repeated urgencies with a joint chain and names of the private states."""
     names = ["at home", "on the way", "late"]
     chain = [[0.5, 0.5, 0.0], [0.5, 0.0, 0.5], [1.0, 0.0, 0.0]]
     game = rv.games.karma(
@@ -193,7 +193,7 @@ def test_private_states_may_hold_more_than_urgency() -> None:
 
 @eqx.filter_jit
 def told(game: Any, mu: Any, pi: Any) -> Any:
-    """In one program."""
+    """Level, values, next distribution and best-response values in one compiled program."""
     env = game.environment(mu, pi)
     moved = push(game, env, mu[:, None] * pi)
     return env.level, policy_values(game, env, pi), moved, best_response(game, env, pi).values
@@ -201,7 +201,7 @@ def told(game: Any, mu: Any, pi: Any) -> Any:
 
 @pytest.mark.slow
 def test_values_and_best_responses_in_plain_numpy() -> None:
-    """Bellman's equations of a tiny economy from the words: fee to the loser, surplus by the level."""
+    """Bellman equations of a tiny economy: payment to the loser, surplus redistributed by the level."""
     game = rv.games.karma(max_karma=2, mean_karma=1.0, gamma=0.9, chain=[[0.9, 0.1], [0.4, 0.6]])
     mu = np.array([0.1, 0.2, 0.3, 0.05, 0.15, 0.2])
     pi = np.array([[1, 0, 0], [0.3, 0.7, 0], [0.2, 0.3, 0.5], [1, 0, 0], [0.1, 0.9, 0], [0, 0.5, 0.5]])
