@@ -1,4 +1,4 @@
-"""What may not be typed of a karma economy: one line that names the parameter, its value and the rule."""
+"""Wrong input to karma economies: one line that names the parameter, its value and the rule."""
 
 from __future__ import annotations
 
@@ -162,21 +162,21 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("option", ["payment", "tie", "overflow", "idle", "receiver"])
-def test_words_are_those_of_the_annotations(option: str) -> None:
+def test_unknown_options_are_refused_with_the_allowed_ones(option: str) -> None:
     with pytest.raises(ValueError, match=f"{option}: 'else' must be one of '"):
         rv.games.karma(**{option: "else"})
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_input_is_named(name: str) -> None:
+def test_wrong_input(name: str) -> None:
     given, message = WRONG[name]
     with pytest.raises(ValueError) as told:  # noqa: PT011  (the whole message is compared)
         rv.games.karma(**given)
     assert str(told.value) == message
 
 
-def test_numbers_and_words_alone() -> None:
-    """What annotations refuse before, where these are checked."""
+def test_validators_of_numbers_and_options() -> None:
+    """Values that the annotations refuse already where they are checked."""
     for call, message in (
         (lambda: whole("max_karma", 20.5, 1), "max_karma: 20.5 must be a whole number, at least 1"),
         (lambda: whole("max_karma", True, 1), "max_karma: True must be a whole number, at least 1"),
@@ -211,7 +211,7 @@ STUDIES = {
 
 @pytest.mark.parametrize("name", STUDIES)
 @pytest.mark.filterwarnings("ignore:overflow. 'burn' does not conserve")
-def test_studies_name_the_key(name: str) -> None:
+def test_studies_name_the_key_of_wrong_input(name: str) -> None:
     table, message = STUDIES[name]
     study = rv.Study(name="mistyped", game={"family": "karma", **table}, method={"kind": "newton"})
     with pytest.raises(StudyError, match=message) as told:
@@ -219,7 +219,7 @@ def test_studies_name_the_key(name: str) -> None:
     assert "\n" not in str(told.value)
 
 
-def test_policies_that_are_none() -> None:
+def test_wrong_policies_are_refused() -> None:
     game = rv.games.karma()
     policy = np.array(rv.oracles.named_start(game, "zero"))
     above, negative, short = policy.copy(), policy.copy(), policy.copy()
@@ -255,7 +255,7 @@ MEAN_FIELD = {
 
 @pytest.mark.parametrize("name", MEAN_FIELD)
 @pytest.mark.filterwarnings("ignore:overflow. 'burn' does not conserve")
-def test_what_a_continuum_cannot_play_agents_can(name: str) -> None:
+def test_rules_without_a_mean_field_are_refused_there_but_not_for_agents(name: str) -> None:
     given, message = MEAN_FIELD[name]
     game = rv.games.karma(**given)
     with pytest.raises(ValueError, match=message):
@@ -265,13 +265,13 @@ def test_what_a_continuum_cannot_play_agents_can(name: str) -> None:
     assert len(to_agents(game).karma) == game.agents
 
 
-def test_burning_warns() -> None:
+def test_burning_karma_warns() -> None:
     with pytest.warns(UserWarning, match="overflow: 'burn' does not conserve karma"):
         rv.games.karma(overflow="burn")
 
 
-def test_agents_come_out_whole_where_they_play() -> None:
-    """A mean field needs no agents: what makes no whole numbers of them is told where they are asked for."""
+def test_numbers_of_agents_and_karma_are_integers_for_agents_only() -> None:
+    """A mean field needs no agents, so fractions are refused only when agents are requested."""
     thirds = rv.games.karma(types=[{"share": 1 / 3}, {"share": 2 / 3}])
     assert mean_field_refusal(thirds) == ""
     with pytest.raises(ValueError, match=r"agents: 100 with a share of 0.333333 make 33.3333 of 'type 0'"):
@@ -282,7 +282,7 @@ def test_agents_come_out_whole_where_they_play() -> None:
         to_agents(rv.games.karma(mean_karma=10 / 3))
 
 
-def test_learners_of_players_do_not_take_agents() -> None:
+def test_learners_for_games_of_players_refuse_karma_economies() -> None:
     from rivalry.lab.study import build_method
 
     for kind in ("hedge", "regret_matching", "repeated_q_learning"):

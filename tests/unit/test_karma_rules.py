@@ -1,4 +1,4 @@
-"""One rule stated twice: what agents do in the kernels is, on average, what the mean field says."""
+"""Two implementations of each rule: agents in the kernels match the mean field on average."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def economy(**rules: Any) -> Any:
 
 
 class Drawn(NamedTuple):
-    """Agents in states of their own, with bids: nothing but pairs, coins and lots is left to chance."""
+    """Agents with given states and bids: only pairs, coins and lots are random."""
 
     kinds: np.ndarray
     private: np.ndarray
@@ -85,14 +85,14 @@ def draw(game: Any) -> Drawn:
     kinds = to_agents(game).type_of
     sizes = [len(t["urgencies"]) for t in TYPES] if len(game.share) > 1 else [2]
     private = rng.integers(0, np.array(sizes)[kinds])
-    # near mean_karma a head, not the same at all urgencies
+    # near mean_karma per agent, not the same at all urgencies
     karma = np.clip(rng.binomial(MOST, float(game.mean_karma) / MOST, AGENTS) - (private == 1), 0, MOST)
     bids = rng.integers(0, karma + 1)
     return Drawn(kinds, private, karma, np.where(rng.random(AGENTS) < 0.3, karma, bids))
 
 
 def counted(game: Any, drawn: Drawn) -> tuple[Any, Any]:
-    """The law and the policy that the agents are."""
+    """The distribution and the policy of the agents."""
     types, privates, levels = game.shape
     mass = np.zeros((types, privates, levels, levels))
     np.add.at(mass, drawn, 1 / AGENTS)
@@ -110,7 +110,7 @@ class Seen(NamedTuple):
     reward: float
     flows: np.ndarray
     after: np.ndarray
-    law: np.ndarray  # of states, a step later
+    law: np.ndarray  # of states, one step later
     pool: float
 
 
@@ -149,7 +149,7 @@ def said(game: Any, mu: Any, pi: Any) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
-def test_a_step_of_agents_is_a_step_of_the_mean_field(name: str) -> None:
+def test_a_step_of_agents_matches_a_step_of_the_mean_field(name: str) -> None:
     game = economy(**RULES[name])
     drawn = draw(game)
     seen = play(game, drawn)
@@ -157,7 +157,7 @@ def test_a_step_of_agents_is_a_step_of_the_mean_field(name: str) -> None:
         np.asarray(part) if not isinstance(part, tuple) else part
         for part in said(game, *counted(game, drawn))
     )
-    error = SURE * 0.5 / np.sqrt(AGENTS * REPEATS)  # of shares and of chances over all agents
+    error = SURE * 0.5 / np.sqrt(AGENTS * REPEATS)  # of shares and probabilities over all agents
     for rank, bid, chosen in groups(game, drawn):
         wide = error * np.sqrt(AGENTS / chosen.sum())
         assert seen.won[chosen].mean() == pytest.approx(win[rank, bid], abs=wide), (rank, bid)
@@ -175,7 +175,7 @@ def test_a_step_of_agents_is_a_step_of_the_mean_field(name: str) -> None:
 
 
 def groups(game: Any, drawn: Drawn) -> list[tuple[int, int, np.ndarray]]:
-    """Those who have the same chance to win: by bid and, where that decides ties, by urgency."""
+    """Agents with the same probability of winning: by bid and, where it decides ties, by urgency."""
     ranks = np.asarray(game.tie_classes())[drawn.kinds, drawn.private]
     found = []
     for rank in np.unique(ranks):
@@ -188,7 +188,7 @@ def groups(game: Any, drawn: Drawn) -> list[tuple[int, int, np.ndarray]]:
 
 @eqx.filter_jit
 def worked_out(game: Any, mu: Any, pi: Any, values: Any) -> Any:
-    """All that outcomes are asked for, in one program."""
+    """All quantities of the outcomes, in one compiled program."""
     env = game.environment(mu, pi)
     means = jnp.where(game.legal, game.expect(env)(values), 0.0)
     return env.level, game.reward(env), game.flows(env, mu, pi), means, transition_matrix(game, env, pi)
@@ -199,8 +199,8 @@ def worked_out(game: Any, mu: Any, pi: Any, values: Any) -> Any:
     ("payment", "tie"),
     [("PBP", "coin"), ("PBP", "highest_urgency"), ("PBS", "highest_urgency"), ("PBS", "nobody")],
 )
-def test_sums_over_tails_are_those_over_tables(payment: str, tie: str) -> None:
-    """The two ways to work out outcomes, in everything that is asked of them."""
+def test_outcomes_by_tail_sums_match_outcomes_by_tables(payment: str, tie: str) -> None:
+    """The two implementations of outcomes agree in all quantities."""
     game = economy(payment=payment, tie=tie, tax=0.2)
     assert game.own_bid
     plain = dataclasses.replace(game, own_bid=False)
@@ -216,8 +216,8 @@ def test_sums_over_tails_are_those_over_tables(payment: str, tie: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
-def test_no_rule_makes_or_loses_karma(name: str) -> None:
-    """A step of the flow keeps mass, and mean karma too where nothing is burnt."""
+def test_karma_is_conserved_unless_burnt(name: str) -> None:
+    """A step of the flow conserves mass, and mean karma except what is burnt."""
     game = economy(**RULES[name])
     mu, pi = counted(game, draw(game))
     win, _, flows, law, _ = said(game, mu, pi)

@@ -1,4 +1,4 @@
-"""Agents who see something of their peers before they bid: what they see, do, learn, and who refuses them."""
+"""Agents that observe a signal of their peer before bidding: signals, play, learning, and refusals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ran(game: Any, learner: Any, seed: int = 0) -> dict[str, np.ndarray]:
     return {name: array for name, (_, array) in rv.solve(game, learner, seed=seed).record.items()}
 
 
-def test_words_for_what_is_seen() -> None:
+def test_named_signals_and_tables_of_signals() -> None:
     own, peer = np.indices((4, 4))
     np.testing.assert_array_equal(signal_of("karma", 3), peer)
     np.testing.assert_array_equal(signal_of("richer", 3), 1 + (peer > own) - 1 * (peer < own))
@@ -41,12 +41,12 @@ def test_words_for_what_is_seen() -> None:
     ],
     ids=["word", "shape", "half", "negative", "letters"],
 )
-def test_what_cannot_be_seen(signal: Any, message: str) -> None:
+def test_wrong_signals_are_refused(signal: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         signal_of(signal, 3)
 
 
-def test_who_does_not_mind_plays_as_if_nothing_were_seen() -> None:
+def test_policies_that_ignore_the_signal_play_as_without_it() -> None:
     plain, seen = (rv.games.karma(**SMALL, signal=how) for how in ("none", "karma"))
     one, two = (ran(game, Simulation(plays="uniform", evaluation=300)) for game in (plain, seen))
     assert two["policy"].shape == (1, 8, 4, 4)
@@ -58,8 +58,8 @@ def test_who_does_not_mind_plays_as_if_nothing_were_seen() -> None:
 
 
 @pytest.mark.parametrize("folded", [False, True], ids=["by signal", "as recorded"])
-def test_bids_follow_what_is_seen(folded: bool) -> None:
-    """Of two agents one has the only unit; it is bid only where the peer has one too, so never."""
+def test_bids_depend_on_the_signal(folded: bool) -> None:
+    """One of two agents has the only unit; it is bid only if the peer has one too, so never."""
     game = rv.games.karma(max_karma=1, mean_karma=0.5, agents=2, signal="karma")
     policy = np.zeros((1, 2, 2, 2, 2))  # [type private signal karma bid]
     policy[..., 0] = 1.0
@@ -68,13 +68,13 @@ def test_bids_follow_what_is_seen(folded: bool) -> None:
     found = ran(game, Simulation(plays=given, evaluation=500))
     np.testing.assert_array_equal(found["policy"], policy.reshape(1, 4, 2, 2))
     assert found["bid_law"].tolist() == [1.0, 0.0]
-    # nobody is met with both units, nor with none
+    # exactly one agent of a pair has the unit
     law = found["karma_law"].reshape(2, 2, 2).sum(axis=0)  # [signal karma]
     np.testing.assert_array_equal(law, [[0.0, 0.5], [0.5, 0.0]])
     assert ran(game, Simulation(plays="all_in", evaluation=500))["bid_law"].tolist() == [0.5, 0.5]
 
 
-def test_wrong_policies_are_told_by_their_rows() -> None:
+def test_wrong_policies_are_refused() -> None:
     game = rv.games.karma(max_karma=1, mean_karma=0.5, agents=2, signal="karma")
     policy = np.full((1, 2, 2, 2, 2), 0.5)
     with pytest.raises(ValueError, match=r"policy puts 0.5 on bid 1 at .*no bid is above karma"):
@@ -105,7 +105,7 @@ def test_learners_have_a_row_for_every_signal() -> None:
     assert found["last_q"].shape == (1, 8, 2 * 3 * 10)
     assert found["policy"].shape == (1, 6, 4, 4)
     np.testing.assert_allclose(found["policy"].sum(axis=-1), 1.0)
-    # a peer with less than nothing, or more than can be held, is never met
+    # no peer has less than zero karma or more than the maximum
     law = found["karma_law"].reshape(2, 3, 4).sum(axis=0)  # [signal karma]
     assert law[0, 0] == law[2, 3] == 0
     assert np.all(law[1] > 0)
@@ -113,8 +113,8 @@ def test_learners_have_a_row_for_every_signal() -> None:
     assert "exploitability" not in found
 
 
-def test_what_is_seen_is_worth_knowing() -> None:
-    """Without a future, among peers who bid evenly, values are chances to lose; these differ by signal."""
+def test_learned_values_depend_on_the_signal() -> None:
+    """With gamma = 0 and uniform bids of peers, values are loss probabilities, which differ by signal."""
     game = rv.games.karma(max_karma=1, mean_karma=0.5, agents=20, gamma=0.0, urgencies=[1.0], signal="karma")
     learner = PopulationQLearning(
         training=4000, epoch=4000, evaluation=10, monitor_every=0, compare=False, exploration=1.0,
@@ -122,7 +122,7 @@ def test_what_is_seen_is_worth_knowing() -> None:
     )  # fmt: skip
     with pytest.warns(UserWarning, match="exploitability is not worked out: signal"):
         q = ran(game, learner)["last_q"][0].mean(axis=0).reshape(2, 3)  # [signal, entries (0,0) (1,0) (1,1)]
-    # with even play a peer who has a unit bids it every other time; without one it bids 0
+    # under uniform play a peer with a unit bids it with probability 1/2; without one it bids 0
     expected = [[-1 / 2, -1 / 2, 0.0], [-3 / 4, -3 / 4, -1 / 4]]
     np.testing.assert_allclose(q, expected, atol=5 * 0.5 / np.sqrt(4000 * 20 / 16))
 
@@ -135,12 +135,12 @@ def test_what_is_seen_is_worth_knowing() -> None:
     ],
     ids=["solve", "certificate"],
 )
-def test_the_continuum_refuses(ask: Any) -> None:
+def test_mean_field_methods_refuse_signals(ask: Any) -> None:
     with pytest.raises(ValueError, match=REFUSED):
         ask(rv.games.karma(**SMALL, signal="richer"))
 
 
-def test_others_refuse() -> None:
+def test_scaling_environments_and_odd_numbers_of_agents_refuse_signals() -> None:
     game = rv.games.karma(**SMALL, signal="richer")
     with pytest.raises(ValueError, match="signal: must be 'none': what is seen of peers has units"):
         game.scaled(2)
@@ -152,7 +152,7 @@ def test_others_refuse() -> None:
         rv.games.karma(max_karma=3, mean_karma=1.0, agents=7, idle="random", signal="richer")
 
 
-def test_a_study_may_ask_for_it() -> None:
+def test_studies_may_set_a_signal() -> None:
     table = [[0, 0, 1, 1]] * 4
     game = build_game({"family": "karma", **SMALL, "signal": table})
     np.testing.assert_array_equal(game.signal, table)

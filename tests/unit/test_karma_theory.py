@@ -1,4 +1,4 @@
-"""Rules without karma, Lipschitz constants, the Lasry-Lions sum: against simulation, kernels, brute force."""
+"""Baselines without karma, Lipschitz constants and the Lasry-Lions sum against simulation and brute force."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ CHAINS = {
 }
 
 
-# rules without karma
+# baselines without karma
 
 
 def played(rule: str, u: np.ndarray, chain: np.ndarray, law: np.ndarray, steps: int, agents: int) -> list:
-    """Mean reward, and the spreads of rewards and wins over agents, in one simulation."""
+    """Mean reward, and the standard deviations of rewards and wins over agents, in one simulation."""
     rng = np.random.default_rng(5)
     z = rng.choice(len(u), agents, p=law)
     paid, wins = np.zeros(agents), np.zeros(agents)
@@ -52,8 +52,8 @@ def played(rule: str, u: np.ndarray, chain: np.ndarray, law: np.ndarray, steps: 
 
 @pytest.mark.parametrize("name", CHAINS)
 @pytest.mark.parametrize("rule", MECHANISMS)
-def test_baselines_are_those_of_a_simulation(rule: str, name: str) -> None:
-    """Chains with memory: rewards at two steps are dependent, and their spread counts that."""
+def test_baselines_match_a_simulation(rule: str, name: str) -> None:
+    """Also for chains with memory, where rewards of different steps are correlated."""
     u, given = CHAINS[name]
     chain, law = stationary(given)
     for steps in (1, 12, 25):
@@ -64,11 +64,11 @@ def test_baselines_are_those_of_a_simulation(rule: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("rule", MECHANISMS)
-def test_two_steps_by_hand(rule: str) -> None:
-    """Every path of two urgencies and two outcomes, with its chance."""
+def test_baselines_of_two_steps_match_enumeration(rule: str) -> None:
+    """Every path of two urgencies and two outcomes, with its probability."""
     u, chain = np.array([1.0, 4.0]), np.array([[0.9, 0.1], [0.3, 0.7]])
     law = np.array([0.75, 0.25])
-    higher = np.array([0.625, 0.125])  # of losing by urgency
+    higher = np.array([0.625, 0.125])  # probability of losing by urgency
     paths = []
     for first, second, lost_one, lost_two in product((0, 1), repeat=4):
         chances = {
@@ -91,8 +91,8 @@ def test_two_steps_by_hand(rule: str) -> None:
     np.testing.assert_allclose(exact_baseline(rule, u, chain, 2), expected, atol=1e-14)
 
 
-def test_turns_become_a_rotation_in_the_long_run() -> None:
-    """Wins stay within half of one of their mean, so fairness of access falls as one over the steps."""
+def test_turn_taking_approaches_rotation_in_the_long_run() -> None:
+    """Wins stay within one half of their mean, so unfairness of access falls as 1 / steps."""
     for steps in (10_001, 10**9):
         found = exact_baseline("TURN", [1.0, 5.0], [0.5, 0.5], steps)
         ideal = exact_baseline("ROTATION", [1.0, 5.0], [0.5, 0.5], steps)
@@ -100,7 +100,7 @@ def test_turns_become_a_rotation_in_the_long_run() -> None:
         assert found.reward_fairness == pytest.approx(ideal.reward_fairness, rel=2 / steps)
 
 
-def test_steps_at_a_time_are_those_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_extrapolated_steps_match_single_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     u, chain = CHAINS["sticky"]
     quick = [exact_baseline("TURN", u, chain, steps) for steps in (600, 601)]
     monkeypatch.setattr(theory, "STEADY", -1.0)
@@ -108,7 +108,7 @@ def test_steps_at_a_time_are_those_one_by_one(monkeypatch: pytest.MonkeyPatch) -
     np.testing.assert_allclose(quick, slow, rtol=1e-12)
 
 
-def test_stationary_laws() -> None:
+def test_stationary_distributions() -> None:
     for u, given in CHAINS.values():
         chain, law = stationary(given)
         assert law.sum() == pytest.approx(1)
@@ -133,7 +133,7 @@ def test_stationary_laws() -> None:
     ],
     ids=range(9),
 )
-def test_wrong_baselines_are_named(rules: tuple, message: str) -> None:
+def test_wrong_baselines_are_refused(rules: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         exact_baseline(*rules)
 
@@ -142,7 +142,7 @@ def test_wrong_baselines_are_named(rules: tuple, message: str) -> None:
 
 
 class Plain:
-    """An economy in plain NumPy: only what winners pay is shared out; above the most it is lost."""
+    """An economy in plain NumPy: only payments are redistributed; karma above the maximum is lost."""
 
     def __init__(self, max_karma: int, society: bool, urgencies: tuple[float, ...] = (0.2, 1.0)) -> None:
         self.max_karma, self.society, self.u = max_karma, society, np.array(urgencies)
@@ -172,7 +172,7 @@ class Plain:
 
 
 def plays(economy: Plain, count: int) -> list:
-    """Pairs of plays, some far apart and some near."""
+    """Pairs of distributions and policies, some distant and some close."""
     rng, states = np.random.default_rng(3), 2 * (economy.max_karma + 1)
 
     def law(shape: tuple[int, ...], sharp: float) -> np.ndarray:
@@ -194,7 +194,7 @@ def plays(economy: Plain, count: int) -> list:
 
 @pytest.mark.parametrize("society", [False, True], ids=["PBP", "PBS"])
 @pytest.mark.parametrize("tight", [False, True], ids=["printed", "tight"])
-def test_no_pair_moves_faster_than_the_constants_say(society: bool, tight: bool) -> None:
+def test_observed_ratios_do_not_exceed_the_lipschitz_constants(society: bool, tight: bool) -> None:
     economy = Plain(5, society)
     payment = "PBS" if society else "PBP"
     bounds = constants(1.0, 0.8, payment, max_karma=5, u_min=0.2, tight=tight)
@@ -204,8 +204,8 @@ def test_no_pair_moves_faster_than_the_constants_say(society: bool, tight: bool)
 
 
 @pytest.mark.slow
-def test_what_overflows_and_is_shared_out_is_not_bounded() -> None:
-    """They hold where a winner pays no more than there is room for; not where the rest is shared."""
+def test_constants_do_not_hold_if_overflow_is_redistributed() -> None:
+    """They hold if a winner pays only what the loser can receive, not if the surplus is redistributed."""
     bounds = constants(1.0, 0.8, "PBP", max_karma=5, u_min=0.2, tight=True)
     seen = {}
     for overflow in ("winner_pays_room", "surplus"):
@@ -217,8 +217,8 @@ def test_what_overflows_and_is_shared_out_is_not_bounded() -> None:
 
 
 @pytest.mark.slow
-def test_tables_of_a_population_are_its_rules() -> None:
-    """Where nothing overflows: everybody holds little, and bids come by the plain rules."""
+def test_population_tables_match_plain_rules() -> None:
+    """Without overflow: all agents have little karma."""
     plain, rng = Plain(6, society=True), np.random.default_rng(8)
     game = karma(max_karma=6, mean_karma=2.0, payment="PBS", urgencies=[0.2, 1.0], chain=plain.phi.tolist())
     rho = np.where(plain.legal, rng.random(plain.legal.shape), 0) * (np.arange(7) < 3)
@@ -229,8 +229,8 @@ def test_tables_of_a_population_are_its_rules() -> None:
     np.testing.assert_allclose(transition[plain.legal], plain.transition(rho)[plain.legal], atol=1e-14)
 
 
-def test_tight_constants_are_reached() -> None:
-    """Everybody bids nothing, or everything: rewards at a bid between move by half of what the law does."""
+def test_tight_constants_are_attained() -> None:
+    """All bid zero or all their karma: rewards of other bids change by half the distribution's change."""
     economy = Plain(4, society=True)
     state = np.tile([0.0, 0.0, 0.0, 0.0, 0.5], 2)
     low, high = np.eye(5)[[0] * 10], np.eye(5)[[0, 1, 2, 3, 4] * 2]
@@ -238,7 +238,7 @@ def test_tight_constants_are_reached() -> None:
     assert seen.L_rho == pytest.approx(constants(1.0, 0.5, "PBS", max_karma=4, tight=True).L_rho)
 
 
-def test_a_bound_that_is_too_small_is_noticed() -> None:
+def test_a_constant_that_is_too_small_is_detected() -> None:
     economy = Plain(3, society=True)
     seen = ratios(economy.reward, economy.transition, economy.legal, 0.5, plays(economy, 20))
     assert "L_rho" in seen.above(constants(0.05, 0.5, "PBS", max_karma=3))
@@ -246,8 +246,8 @@ def test_a_bound_that_is_too_small_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("rule", ["own", "second", "difference"])
-def test_what_a_pair_pays_moves_no_faster_than_its_constant(rule: str) -> None:
-    """The mean that is paid to society, over laws of bids; two levels' laws of gifts differ by twice that."""
+def test_mean_payments_respect_the_kernel_constant(rule: str) -> None:
+    """Mean payments to society over distributions of bids; distributions of gifts differ by twice that."""
     top, rng = 6, np.random.default_rng(2)
     b, c = np.ogrid[: top + 1, : top + 1]
     charge = {"own": b + 0 * c, "second": np.minimum(b, c), "difference": np.abs(b - c)}[rule]
@@ -277,7 +277,7 @@ def test_what_a_pair_pays_moves_no_faster_than_its_constant(rule: str) -> None:
     ],
     ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
 )
-def test_wrong_constants_are_named(given: dict, message: str) -> None:
+def test_wrong_constants_are_refused(given: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         constants(**{"u_max": 1.0, "discount": 0.9} | given)
     with pytest.raises(ValueError, match=r"charge: shape \(2,\) must be square"):
@@ -304,7 +304,7 @@ def laws(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("tie", ["coin", "nobody"])
-def test_the_sum_is_its_definition(tie: str) -> None:
+def test_the_lasry_lions_sum_matches_its_definition(tie: str) -> None:
     rng = np.random.default_rng(1)
     for count in (1, 2, 4):
         u, p = rng.uniform(0, 9, count), laws(rng, count)
@@ -316,7 +316,7 @@ def test_the_sum_is_its_definition(tie: str) -> None:
             assert found == pytest.approx(one, abs=1e-14)
 
 
-def test_the_matrix_is_skew_where_ties_are_fair() -> None:
+def test_the_change_matrix_is_skew_symmetric_with_fair_ties() -> None:
     rng = np.random.default_rng(4)
     v, w = laws(rng, 3, 7), laws(rng, 3, 7)
     fair = change_matrix(v, w)
@@ -327,8 +327,8 @@ def test_the_matrix_is_skew_where_ties_are_fair() -> None:
 
 
 @pytest.mark.parametrize("tie", ["coin", "nobody"])
-def test_counterexamples_are_economies(tie: str) -> None:
-    """Lemma 5.1: no bid above karma, the mean karma as asked, and a sum above 0 from the definition alone."""
+def test_counterexamples_are_feasible_economies(tie: str) -> None:
+    """Lemma 5.1: no bid above karma, the given mean karma, and a positive sum by the definition."""
     found = find_counterexample([1.0, 30.0], [0.4, 0.6], mean_karma=2.7, max_karma=6, tie=tie)
     assert found is not None
     assert np.all(found.policies[..., ~np.tri(7, dtype=bool)] == 0)
@@ -343,12 +343,12 @@ def test_counterexamples_are_economies(tie: str) -> None:
     assert "urgency 30, chance 0.6, mean karma 2.7" in text
 
 
-def test_there_is_none_with_one_urgency() -> None:
+def test_no_counterexample_exists_with_one_urgency() -> None:
     assert find_counterexample([3.0], [1.0], tries=30) is None
     assert find_counterexample([3.0], [1.0], tries=30, tie="nobody") is None
 
 
-def test_wrong_sums_are_named() -> None:
+def test_wrong_input_to_the_sum_is_refused() -> None:
     with pytest.raises(ValueError, match="tie: 'last' must be one of coin, nobody"):
         theta_matrix(3, "last")
     with pytest.raises(ValueError, match=r"bids_prime: shape \(1, 3\) must be \(1, 2\)"):
@@ -361,11 +361,11 @@ def test_wrong_sums_are_named() -> None:
         find_counterexample(mean_karma=30)
 
 
-# scales
+# scaling laws
 
 
-def test_the_gap_of_two_scales() -> None:
-    """A law of bids that scales exactly has none; a change at one state is found there."""
+def test_scaling_gap_of_two_economies() -> None:
+    """Bids that scale exactly have no gap; a change at one state is located there."""
     small = np.array([[0.0, 0.5, 1.0, 1.25], [0.0, 1.0, 1.5, 2.0]])
     large = np.stack([3 * np.interp(np.arange(10) / 3, np.arange(4), row) for row in small])
     assert scaling_gap(small, large)[:3] == (pytest.approx(0.0), pytest.approx(0.0), 3)
@@ -382,7 +382,7 @@ def test_the_gap_of_two_scales() -> None:
         scaling_gap([[0.0, -1.0]], large)
 
 
-def test_what_is_sublinear() -> None:
+def test_sublinearity_of_bids() -> None:
     k = np.arange(13.0)
     means = [1.0, 2.0, 4.0]
     roots = np.stack([np.sqrt(mean * k) for mean in means])[:, None]
@@ -393,7 +393,7 @@ def test_what_is_sublinear() -> None:
     assert found.falls == pytest.approx(144 / 2)
     assert found.exceeds == pytest.approx(12**2 - 12 * 1)  # from one unit of karma to twelve
     assert found[2:] == (False, False)
-    whole = np.round(np.stack([0.1 * mean * k for mean in means]))  # they exceed by rounding alone
+    whole = np.round(np.stack([0.1 * mean * k for mean in means]))  # they exceed only by rounding
     assert sublinearity(whole, means).exceeds > 0
     assert sublinearity(whole, means)[2:] == (True, True)
     assert not sublinearity(whole, means, slack=0.1).sublinear

@@ -1,4 +1,4 @@
-"""Where compiled loops are kept."""
+"""The cache of compiled kernels."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def folder(code: str = TELL, **environment: str) -> Path:
     return Path(told.stdout.strip())
 
 
-def test_the_folder_is_keyed_by_what_kernels_are_made_of(tmp_path: Path) -> None:
+def test_the_cache_folder_is_named_by_the_key_of_the_kernels(tmp_path: Path) -> None:
     name = f"kernels-{rivalry.tables.kernels._key()}"
     assert folder().name == name
     assert folder(RIVALRY_CACHE=str(tmp_path)) == tmp_path / name
     assert folder(NUMBA_CACHE_DIR=str(tmp_path)) == tmp_path / name
-    assert folder(NUMBA_CACHE_DIR=str(tmp_path / name)) == tmp_path / name  # as a worker finds it
+    assert folder(NUMBA_CACHE_DIR=str(tmp_path / name)) == tmp_path / name  # as in a worker process
 
 
-def test_numba_that_was_there_before_is_told(tmp_path: Path) -> None:
+def test_the_cache_folder_is_set_also_if_numba_was_imported_before(tmp_path: Path) -> None:
     code = "import numba; import rivalry.tables.kernels.shapes; print(numba.config.CACHE_DIR)"
     assert folder(code, NUMBA_CACHE_DIR=str(tmp_path)).parent == tmp_path
 
 
-def test_where_nothing_may_be_written_kernels_run_all_the_same(tmp_path: Path) -> None:
+def test_kernels_run_without_a_writable_cache(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("", encoding="utf-8")
     code = (
@@ -54,14 +54,14 @@ def test_where_nothing_may_be_written_kernels_run_all_the_same(tmp_path: Path) -
 
 
 def stored(folder: Path) -> caching.IndexDataCacheFile:
-    """The files of a function of two signatures; what is kept of them is plain data here."""
+    """Cache files of a function with two signatures; plain data instead of machine code."""
     found = caching.IndexDataCacheFile(str(folder), "loop-1.py311", ("stamp", 1))
     for key in ("a", "b"):
         found.save(key, {"code": key * 100})
     return found
 
 
-def test_what_was_compiled_comes_back_and_plain_numba_reads_it(tmp_path: Path) -> None:
+def test_cached_data_is_loaded_also_by_plain_numba(tmp_path: Path) -> None:
     assert stored(tmp_path).load("b") == {"code": "b" * 100}
     assert len(list(tmp_path.iterdir())) == 3
     (plain,) = caching.IndexDataCacheFile.__bases__
@@ -69,7 +69,7 @@ def test_what_was_compiled_comes_back_and_plain_numba_reads_it(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "folder", "plain"])
-def test_a_damaged_file_counts_as_absent_and_is_written_anew(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_file_counts_as_absent_and_is_rewritten(tmp_path: Path, damage: str) -> None:
     cache = stored(tmp_path)
     for name, keys in (("nbi", "ab"), ("1.nbc", "a"), ("2.nbc", "b")):
         path = tmp_path / f"loop-1.py311.{name}"
@@ -83,14 +83,16 @@ def test_a_damaged_file_counts_as_absent_and_is_written_anew(tmp_path: Path, dam
             path.write_bytes(damaged[damage])
         assert [key for key in "ab" if cache.load(key) is None] == list(keys)
         if damage == "folder":
-            cache.save(keys[0], {"code": "anew"})  # no place for it: no error either
+            cache.save(keys[0], {"code": "anew"})  # cannot be written, without an error
             path.rmdir()
         for key in "ab":
             cache.save(key, {"code": key * 100})
             assert cache.load(key) == {"code": key * 100}
 
 
-def test_a_full_disk_keeps_nothing_and_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_stores_nothing_and_raises_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache = stored(tmp_path)
 
     def full(*arguments: object, **options: object) -> object:
@@ -103,7 +105,7 @@ def test_a_full_disk_keeps_nothing_and_stops_nothing(tmp_path: Path, monkeypatch
     assert cache.load("a") == {"code": "a" * 100}
 
 
-def test_without_any_place_for_a_cache_loops_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_cache_folder_functions_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
 
     def twice(x: float) -> float:
@@ -113,7 +115,7 @@ def test_without_any_place_for_a_cache_loops_are_compiled(monkeypatch: pytest.Mo
 
 
 @pytest.mark.nightly
-def test_thirty_damaged_caches_thirty_runs(tmp_path: Path) -> None:
+def test_damaged_caches_do_not_change_results(tmp_path: Path) -> None:
     code = (
         "import numpy as np; from rivalry.tables.kernels import draws; "
         "print(draws.uniform(draws.stream(np.random.SeedSequence(1))))"

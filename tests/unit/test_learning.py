@@ -1,4 +1,4 @@
-"""The loop of learners: saved in parts, arrays or not, the whole is the same."""
+"""The learning loop: an interrupted and resumed run equals an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Kept:
 
 
 class Walker:
-    """What another library might hand out: an object that is no array."""
+    """A session object of another library that is not an array."""
 
     def __init__(self, draws: np.random.Generator, place: float = 0.0) -> None:
         self.draws, self.place = draws, place
 
 
 class Walk(BaseLearner):
-    """A random walk whose session is no dict of arrays."""
+    """A random walk whose session is not a dict of arrays."""
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Walker:
         return Walker(np.random.default_rng(stream))
@@ -62,7 +62,7 @@ class Walk(BaseLearner):
 
 
 def in_parts(learner: Any, game: Any, steps: int) -> rv.Solution:
-    """Stopped after its first chunk, then carried on by another call."""
+    """A run that is stopped after its first chunk and resumed by a second call."""
     kept = Kept()
     first = rv.solve(game, learner, max_steps=steps, seed=3, progress=lambda _: True, checkpoint=kept)
     assert 0 < first.steps < steps
@@ -75,7 +75,7 @@ def in_parts(learner: Any, game: Any, steps: int) -> rv.Solution:
     [(Walk(), "a world"), (rv.methods.RegretMatching(), rv.games.matrix("chicken"))],
     ids=["an object", "arrays"],
 )
-def test_a_run_in_parts_is_the_whole_to_the_bit(learner: Any, game: Any) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(learner: Any, game: Any) -> None:
     whole = rv.solve(game, learner, max_steps=50, seed=3)
     parts = in_parts(learner, game, 50)
     assert whole.steps == parts.steps == 50
@@ -84,7 +84,7 @@ def test_a_run_in_parts_is_the_whole_to_the_bit(learner: Any, game: Any) -> None
         np.testing.assert_array_equal(array, parts.record[name][1])
 
 
-def test_an_object_that_saves_itself_conforms() -> None:
+def test_a_learner_with_custom_pack_and_unpack_satisfies_the_protocol() -> None:
     class Profiled(Walk):
         def read(self, world: Any, session: Walker) -> Record:
             return {"profile": (("player", "axis"), np.full((2, 1), session.place))}

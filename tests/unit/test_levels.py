@@ -1,4 +1,4 @@
-"""Levels on the axes of a box: the grids they span, the moves on them, what is refused."""
+"""Action grids from levels on the axes of a box: grid points, moves, and wrong input."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def test_the_first_axis_is_the_slowest() -> None:
         ([LOG, {"kind": "linear", "from": 2.0, "to": 3.0, "count": 1}], [[1, 2, 4], [2]]),
     ],
 )
-def test_one_table_for_all_axes_or_one_an_axis(tables: Any, lines: list[list[float]]) -> None:
+def test_one_table_for_all_axes_or_one_per_axis(tables: Any, lines: list[list[float]]) -> None:
     for own in axis_levels(BOX, tables):
         assert len(own) == 2
         for found, expected in zip(own, lines, strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-15)
 
 
-def test_players_may_have_ends_of_their_own() -> None:
+def test_end_points_may_differ_between_players() -> None:
     table = {"kind": "log", "from": [1.0, 2.0], "to": 4.0, "count": 2}
     places = places_of(BOX, table)
     np.testing.assert_allclose(places[0], [(1, 1), (1, 4), (4, 1), (4, 4)])
     np.testing.assert_allclose(places[1], [(2, 2), (2, 4), (4, 2), (4, 4)])
 
 
-def test_unequal_axes_are_walked_one_level_at_a_time() -> None:
+def test_moves_change_one_axis_by_one_level() -> None:
     tables = [LOG, {"kind": "levels", "levels": [0, 1, 2, 3]}]
     places = places_of(BOX, tables)
     moves = moves_between(BOX, tables, places)
@@ -72,7 +72,7 @@ def test_unequal_axes_are_walked_one_level_at_a_time() -> None:
         ([LOG, {"kind": "levels", "levels": [[1, 2], [3, 4]]}], r"places\[1\].levels: 2 lists; must be one"),
     ],
 )
-def test_tables_are_refused_in_one_line(tables: Any, words: str) -> None:
+def test_wrong_tables_are_refused_in_one_line(tables: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words) as error:
         check_levels(tables)
     assert "\n" not in str(error.value)
@@ -89,6 +89,6 @@ def test_tables_are_refused_in_one_line(tables: Any, words: str) -> None:
         (BOX, {"kind": "levels", "levels": [1.0]}, "places: 1 for player 0; must be at least 2"),
     ],
 )
-def test_levels_off_the_space_are_refused(space: Any, tables: Any, words: str) -> None:
+def test_levels_outside_the_space_are_refused(space: Any, tables: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         places_of(space, tables)

@@ -1,4 +1,4 @@
-"""Linear-quadratic oligopoly as a method: known cases, certificates, limits, what is refused."""
+"""Linear-quadratic oligopoly: reference cases, certificates, limiting cases, wrong input."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def solved(game: LinearQuadraticGame, solution: str, **options: Any) -> rv.Solut
 
 
 def discounted(found: rv.Solution, gamma: float) -> np.ndarray:
-    """The cash flows of the kept path, summed up."""
+    """The discounted sum of cash flows on the stored path."""
     flows = found.data.cash_flow_path.values
     total: np.ndarray = gamma ** np.arange(len(flows)) @ flows
     return total
 
 
 def told(case: dict[str, Any]) -> tuple[dict[str, Any], rv.Solution]:
-    """What the record says, by the names of the case's expected numbers."""
+    """Results by the names of the case's expected numbers."""
     inputs = case["inputs"]
     game = firms([inputs["gamma"]] * 2, [inputs["phi"]] * 2, inputs["mc"], inputs["a"], inputs["b"])
     solution = {"lq_mpe": "markov_perfect"}.get(case["kind"], case["kind"].removeprefix("lq_"))
@@ -90,7 +90,7 @@ def told(case: dict[str, Any]) -> tuple[dict[str, Any], rv.Solution]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_known_cases(name: str) -> None:
+def test_reference_cases(name: str) -> None:
     case = CASES[name]
     names, found = told(case)
     assert found.status == "converged"
@@ -100,8 +100,8 @@ def test_known_cases(name: str) -> None:
     assert np.allclose(discounted(found, case["inputs"]["gamma"]), found.data.value, rtol=1e-10)
 
 
-def test_the_values_of_strategies_that_have_only_just_settled_are_not_told() -> None:
-    """126.067 is what the costs say when strategies first stand still, which is not when costs do."""
+def test_values_are_not_reported_before_the_costs_converge() -> None:
+    """Costs converge after the strategies do; when these first stop changing, costs still give 126.067."""
     for budget in (30, 60, 90):
         with pytest.warns(UserWarning, match=f"not converged after {budget} periods: raise budget"):
             short = solved(firms(), "markov_perfect", budget=budget)
@@ -122,10 +122,10 @@ prices = st.tuples(st.floats(0.0, 4.0), st.floats(0.0, 4.0))
 @settings(max_examples=30)
 @given(gamma=rates, phi=amounts, mc=prices, b=st.floats(0.1, 5.0))
 @pytest.mark.slow
-def test_nobody_gains_by_leaving_an_equilibrium(
+def test_no_player_gains_by_deviating_from_an_equilibrium(
     gamma: tuple[float, float], phi: tuple[float, float], mc: tuple[float, float], b: float
 ) -> None:
-    """At any discounts, costs and frictions; and a leader of the period gains by its place."""
+    """For random discount factors, costs and adjustment costs."""
     game = firms(gamma, phi, mc, b=b)
     for solution in ("markov_perfect", "feedback_stackelberg"):
         found = solved(game, solution)
@@ -140,8 +140,8 @@ def test_nobody_gains_by_leaving_an_equilibrium(
 @pytest.mark.slow
 @settings(max_examples=30)
 @given(phi=st.floats(0.5, 200.0), gamma=st.floats(0.1, 0.99), mc=st.floats(0.0, 5.0), b=st.floats(0.2, 5.0))
-def test_firms_alike_are_treated_alike(phi: float, gamma: float, mc: float, b: float) -> None:
-    """Their strategies are each other's with the outputs exchanged, the order of the values is the books'."""
+def test_identical_firms_have_symmetric_strategies(phi: float, gamma: float, mc: float, b: float) -> None:
+    """Strategies agree with outputs exchanged, and values are ordered by commitment as in textbooks."""
     game = firms((gamma, gamma), (phi, phi), (mc, mc), b=b)
     values = {}
     for solution in SOLUTIONS:
@@ -160,8 +160,10 @@ def test_firms_alike_are_treated_alike(phi: float, gamma: float, mc: float, b: f
 @settings(max_examples=15)
 @given(phi=amounts, mc=prices, gamma=st.floats(0.3, 0.99), more=st.floats(-0.03, 0.03))
 @pytest.mark.slow
-def test_a_commitment(phi: tuple[float, float], mc: tuple[float, float], gamma: float, more: float) -> None:
-    """Nobody can better it at the start; afterwards the leader can, as the follower cannot."""
+def test_a_commitment_is_optimal_at_the_start_and_time_inconsistent(
+    phi: tuple[float, float], mc: tuple[float, float], gamma: float, more: float
+) -> None:
+    """No player gains at the start; later the leader would gain by a new plan."""
     rival = min(max(gamma + more, 0.05), 0.99)
     found = solved(firms((gamma, rival), phi, mc), "commitment_stackelberg")
     data = found.data
@@ -173,8 +175,8 @@ def test_a_commitment(phi: tuple[float, float], mc: tuple[float, float], gamma: 
     assert data.value[0] >= within[0] - 1e-8 * abs(float(data.value[0]))
 
 
-def test_a_leader_would_plan_anew() -> None:
-    """The gain is what a new plan from there is worth more: solved afresh from the state of that date."""
+def test_the_gain_of_replanning_matches_a_new_solution() -> None:
+    """The gain is the difference to the value of a plan solved from the state of that date."""
     game = firms(phi=(120.0, 120.0))
     found = solved(game, "commitment_stackelberg", periods=1000)
     later = 10
@@ -186,7 +188,7 @@ def test_a_leader_would_plan_anew() -> None:
 
 
 def test_the_second_firm_can_lead() -> None:
-    """Exchanging firms and leadership exchanges everything."""
+    """Exchanging firms and leadership exchanges all results."""
     game = firms((0.95, 0.96), (100.0, 120.0), (0.5, 1.0), start=(1.0, 1.4))
     turned = firms((0.96, 0.95), (120.0, 100.0), (1.0, 0.5), start=(1.4, 1.0))
     for solution in ("feedback_stackelberg", "commitment_stackelberg"):
@@ -196,12 +198,12 @@ def test_the_second_firm_can_lead() -> None:
 
 
 def test_without_adjustment_cost_output_is_static() -> None:
-    """From the second period on: Cournot's 5/3, and Stackelberg's 5/2 and 5/4."""
+    """From the second period on, Cournot output 5/3 and Stackelberg outputs 5/2 and 5/4."""
     game = firms(phi=(0.0, 0.0))
     cournot = solved(game, "markov_perfect").data
     assert np.allclose(cournot.state_path[1:, 1:], 5 / 3)
     assert np.allclose(cournot.value, 6 + (10 - 2 * 10 / 3) * (5 / 3) * 0.96 / 0.04)
-    uneven = solved(firms((0.3, 0.9), (0.0, 0.0)), "markov_perfect").data  # patience does not matter
+    uneven = solved(firms((0.3, 0.9), (0.0, 0.0)), "markov_perfect").data  # discount factors have no effect
     assert np.allclose(uneven.state_path[1:, 1:], 5 / 3)
     led = solved(game, "feedback_stackelberg").data
     assert np.allclose(led.state_path[1:, 1:], [2.5, 1.25])
@@ -212,8 +214,8 @@ def test_without_adjustment_cost_output_is_static() -> None:
     )
 
 
-def test_patience_moves_output_where_it_costs_to_adjust() -> None:
-    """The more one firm looks ahead the more it produces, and the less the other does; a myopic one stays."""
+def test_with_adjustment_cost_output_rises_with_the_discount_factor() -> None:
+    """A more patient firm produces more and its rival less; a myopic one never adjusts."""
     rest = np.array(
         [
             solved(firms((gamma, 0.96)), "markov_perfect").data.steady_state.values[1:]
@@ -225,7 +227,7 @@ def test_patience_moves_output_where_it_costs_to_adjust() -> None:
     assert np.all(np.diff(rest[1:, 1]) < 0)
 
 
-def test_five_firms() -> None:
+def test_markov_perfect_equilibrium_of_five_firms() -> None:
     game = firms([0.9, 0.92, 0.94, 0.96, 0.98], [12.0] * 5, [0.0, 0.1, 0.2, 0.3, 0.4])
     found = solved(game, "markov_perfect")
     assert found.claim == "equilibrium"
@@ -233,8 +235,8 @@ def test_five_firms() -> None:
     assert solved(firms([0.9] * 3, [12.0] * 3), "joint").claim == "not an equilibrium"
 
 
-def test_two_moves_each() -> None:
-    """A firm with two plants of the same cost spreads its moves: as one plant of half that cost."""
+def test_two_controls_per_firm() -> None:
+    """Two plants of equal adjustment cost act like one plant of half that cost."""
     one = firms((0.9, 0.96), (6.0, 9.0))
     B = np.concatenate([one.B, one.B], axis=2)
     two = one._replace(B=B, Q=np.array([12.0, 18.0])[:, None, None] * np.eye(2))
@@ -245,8 +247,8 @@ def test_two_moves_each() -> None:
         assert np.allclose(parts.data.feedback[:, 0], parts.data.feedback[:, 1], rtol=1e-9)
 
 
-def test_where_there_is_no_answer() -> None:
-    """Nothing is told but how it ended."""
+def test_without_a_solution_the_status_is_not_found() -> None:
+    """Values and steady states are NaN, and there is no certificate."""
     impatient = solved(firms((0.7, 0.96), (120.0, 80.0)), "commitment_stackelberg")
     explosive = solved(firms((0.8, 0.96), (120.0, 80.0)), "commitment_stackelberg")
     idle = solved(firms((0.0, 0.9), (0.0, 0.0)), "markov_perfect")
@@ -285,8 +287,8 @@ def test_wrong_input() -> None:
     assert not fits(LinearQuadratic, rv.games.matrix("chicken"))
 
 
-def test_a_path_that_leaves_the_market_has_no_certificate() -> None:
-    """A planner would rather have the dear firm sell less than nothing."""
+def test_a_path_outside_the_game_has_no_certificate() -> None:
+    """The joint plan gives the high-cost firm a negative output."""
     game = rv.games.market(
         intercept=10.0,
         slope=2.0,

@@ -1,4 +1,4 @@
-"""A run folder is there whole, or not at all."""
+"""Run folders are created atomically."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.duels import study
 
 @pytest.fixture
 def beside(tmp_path: Path) -> Path:
-    """Where run folders are made; the study's own files lie elsewhere."""
+    """The parent of run folders; the files of the study are elsewhere."""
     (tmp_path / "runs").mkdir()
     return tmp_path / "runs"
 
 
-def test_it_has_all_its_folders_and_nothing_is_left_beside_it(tmp_path: Path, beside: Path) -> None:
+def test_a_run_folder_is_complete_and_no_temporary_folder_remains(tmp_path: Path, beside: Path) -> None:
     Run.create_or_open(beside / "run", study(tmp_path))
     assert [path.name for path in beside.iterdir()] == ["run"]
     assert {path.name for path in (beside / "run").iterdir() if path.is_dir()} == set(FOLDERS)
@@ -34,7 +34,7 @@ def test_an_empty_folder_becomes_the_run(tmp_path: Path, beside: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])
-def test_what_is_none_is_left_alone(tmp_path: Path, beside: Path, what: str) -> None:
+def test_other_files_and_folders_are_not_overwritten(tmp_path: Path, beside: Path, what: str) -> None:
     other = beside / "run" / "thesis.tex" if what == "folder" else beside / "run"
     other.parent.mkdir(exist_ok=True)
     other.write_text("years of work")
@@ -56,7 +56,7 @@ def test_a_full_disk_leaves_nothing_behind(
     assert not list(beside.iterdir())
 
 
-def test_what_a_killed_process_left_goes_after_a_while(tmp_path: Path, beside: Path) -> None:
+def test_old_temporary_folders_are_removed(tmp_path: Path, beside: Path) -> None:
     fresh, old = (beside / f".run.making-{word}" for word in ("fresh", "old"))
     fresh.mkdir()
     old.mkdir()
@@ -65,7 +65,7 @@ def test_what_a_killed_process_left_goes_after_a_while(tmp_path: Path, beside: P
     assert {path.name for path in beside.iterdir()} == {"run", fresh.name}
 
 
-def test_where_another_process_was_quicker_its_folder_stands(
+def test_a_folder_made_first_by_another_process_is_used(
     tmp_path: Path, beside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = study(tmp_path)

@@ -1,4 +1,4 @@
-"""Benchmarks of markets, thresholds of collusion, views, and what best replies in turn come to."""
+"""Benchmarks of markets, critical discount factors, plot data, and best-response dynamics."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rivalry.games.market.benchmarks import (
 from rivalry.games.market.discounting import critical_discount, on_grid
 
 
-def test_the_four_benchmarks_of_the_textbook() -> None:
+def test_the_four_textbook_benchmarks() -> None:
     found = benchmarks(rv.games.market())
     assert {name: one.q.tolist() for name, one in found.items()} == {
         "nash": [30.0, 30.0],
@@ -44,7 +44,7 @@ def test_payoffs_are_after_tax_and_profits_before() -> None:
 
 
 @pytest.mark.parametrize("demand", ["linear", "differentiated", "logit"])
-def test_searches_find_what_closed_forms_say(demand: str) -> None:
+def test_numerical_benchmarks_match_closed_forms(demand: str) -> None:
     market = rv.games.market(demand=demand, players=2)
     start = np.asarray(market.space.low + market.space.high)[:, 0] / 3
     nash, joint = benchmark(market, "nash").choice, benchmark(market, "cartel").choice
@@ -53,7 +53,7 @@ def test_searches_find_what_closed_forms_say(demand: str) -> None:
     np.testing.assert_allclose(found.sum(), joint.sum(), rtol=1e-5)
 
 
-def test_shocks_nobody_sees_leave_the_linear_benchmarks() -> None:
+def test_unobserved_shocks_do_not_change_linear_benchmarks() -> None:
     shock = {"kind": "iid", "levels": [-10.0, 10.0]}
     unseen = benchmark(rv.games.market(shock=shock), "nash")
     assert unseen.numerical
@@ -61,14 +61,14 @@ def test_shocks_nobody_sees_leave_the_linear_benchmarks() -> None:
     np.testing.assert_allclose(benchmark(rv.games.market(shock=shock), "cartel").q.sum(), 45.0, rtol=1e-5)
 
 
-def test_shocks_that_firms_see_are_averaged_level_by_level() -> None:
+def test_benchmarks_with_observed_shocks_are_means_over_levels() -> None:
     market = rv.games.market(shock={"kind": "iid", "levels": [-9.0, 9.0]}, shock_observed=True)
     found = benchmark(market, "nash")
     assert not found.numerical
     np.testing.assert_allclose(found.profit, (27.0**2 + 33.0**2) / 2, rtol=1e-12)
 
 
-def test_gains_between_equal_profits_are_undefined() -> None:
+def test_profit_gains_between_equal_profits_are_undefined() -> None:
     low, high = gain_bounds(rv.games.market(demand="logit"))
     assert np.all(high > low)
     with pytest.raises(ValueError, match=r"profit gain: firm 0 .* undefined"):
@@ -83,7 +83,7 @@ def test_critical_discounts_follow_their_formulas(n: int) -> None:
     np.testing.assert_allclose(bertrand, (n - 1) / n, rtol=1e-9)
 
 
-def test_a_grid_has_its_own_threshold_for_each_punishment() -> None:
+def test_critical_discount_on_a_grid_for_each_punishment() -> None:
     low, high = 1.4729266600306228, 1.9249809190177618
     grid = np.linspace(low - 0.1 * (high - low), high + 0.1 * (high - low), 15)
     found = on_grid(rv.games.market(demand="logit"), grid)
@@ -99,7 +99,7 @@ def test_a_grid_has_its_own_threshold_for_each_punishment() -> None:
         np.testing.assert_allclose(row, (best - paid[k, k]) / (best - paid[action, action]), rtol=1e-9)
 
 
-def test_ties_on_a_grid_part_strong_and_weak_values() -> None:
+def test_strong_and_weak_stackelberg_values_differ_by_ties_on_a_grid() -> None:
     market, leader = rv.games.market(intercept=10.0, unit_cost=1.0), np.arange(1.5, 6.1, 0.75)
     coarse = stackelberg_on_grid(market, leader)
     assert (coarse.strong[0], coarse.weak[0]) == (11.8125, 10.125)
@@ -116,7 +116,9 @@ def test_reaction_curves_pass_through_the_equilibrium(keys: dict[str, Any]) -> N
     nash = found.reaction_point.values[names.index("nash")]
     for firm in range(2):
         reply = np.interp(nash[1 - firm], found.reaction_at.values[firm], found.reaction.values[firm])
-        step = np.diff(found.reaction_at.values[firm])[0]  # where replies jump they are known to a place
+        step = np.diff(found.reaction_at.values[firm])[
+            0
+        ]  # at discontinuities best responses are known to one grid step
         assert abs(reply - nash[firm]) <= (step if "choice" in keys else 1e-3 * nash[firm])
     table = view(market, "benchmarks", jnp.asarray(closed_form(market)[0]))
     assert table.benchmark_name.values.tolist() == list(benchmarks(getattr(market, "market", market)))
@@ -129,17 +131,17 @@ def respond(n: int, update: str, **options: Any) -> Any:
 
 
 @pytest.mark.slow
-def test_replies_in_turn_settle_whatever_the_number_of_firms() -> None:
+def test_sequential_best_responses_converge_for_any_number_of_firms() -> None:
     for n in (3, 5):
         found = respond(n, "sequential")
         assert found.status == "converged"
-        # at rest when the last gain is below 1e-8 of 2025, and a gain is the square of what was missed
+        # stops when the last gain is below 1e-8 of 2025, and gains are quadratic in the distance
         np.testing.assert_allclose(found.profile.values[:, 0], 90.0 / (n + 1), atol=5e-3)
 
 
 @pytest.mark.slow
-def test_replies_at_once_cycle_from_three_firms_on() -> None:
-    """At three totals swing for ever; from four on they grow until the bounds hold them."""
+def test_simultaneous_best_responses_cycle_with_three_or_more_firms() -> None:
+    """With three firms oscillations persist; with four they grow until the bounds are active."""
     for n in (3, 4):
         found = respond(n, "simultaneous")
         assert found.status == "cycling"
@@ -148,7 +150,7 @@ def test_replies_at_once_cycle_from_three_firms_on() -> None:
 
 
 def total(q: np.ndarray, F: list[float]) -> float:
-    """Joint profit in the usual market with fixed costs."""
+    """Joint profit in the default market with fixed costs."""
     return float(q.sum() * (90 - q.sum()) - np.asarray(F)[q > 0].sum())
 
 
@@ -160,7 +162,7 @@ def test_a_cartel_closes_plants_to_save_their_fixed_costs(F: list[float]) -> Non
 
 
 @pytest.mark.parametrize("F", [10.0, 100.0, 400.0, 600.0])
-def test_a_leader_keeps_out_a_follower_who_has_fixed_costs(F: float) -> None:
+def test_a_leader_deters_a_follower_with_fixed_costs_if_profitable(F: float) -> None:
     game = rv.games.market(fixed_cost=[0.0, F], stages=[[0], [1]])
     leads = np.linspace(0, 100, 200_001)
     q = np.maximum((90 - leads) / 2, 0)
@@ -169,6 +171,6 @@ def test_a_leader_keeps_out_a_follower_who_has_fixed_costs(F: float) -> None:
     found = benchmark(game.market, "stackelberg")
     assert found.profit[0] == pytest.approx(best, rel=1e-5)
     assert found.profit[1] >= 0
-    for own in (30.0, 45.0, 70.0):  # inside JAX as outside
+    for own in (30.0, 45.0, 70.0):  # equal with and without JAX
         x = game.space.check([own])
         assert float(game.payoffs(x)[0]) == pytest.approx(float(payoffs(game, x)[0]))

@@ -1,4 +1,4 @@
-"""Closed forms of markets: the reference cases, and equilibria against best replies looked for elsewhere."""
+"""Closed forms of markets against reference cases and numerical best responses."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def told(market: Any, name: str) -> dict[str, Any]:
 
 
 def answer(case: dict[str, Any]) -> dict[str, Any]:
-    """What the closed forms say to a case."""
+    """The results of the closed forms for a case."""
     kind, inputs = case["kind"], case["inputs"]
     if kind == "critical_discount":
         choice = "price" if "bertrand" in inputs["model"] else "quantity"
@@ -104,7 +104,7 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def differentiated(inputs: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
-    """Both choices, at once or led, and the joint maximum."""
+    """Both choices, simultaneous or with a leader, and the joint maximum."""
     keys = table(inputs, "differentiated") | {"players": 2}
     quantity, price = rv.games.market(**keys), rv.games.market(**keys, choice="price")
     if "cournot" not in expected:
@@ -119,7 +119,7 @@ def differentiated(inputs: dict[str, Any], expected: dict[str, Any]) -> dict[str
 
 
 def logit(game: Any, inputs: dict[str, Any]) -> dict[str, Any]:
-    """Nash and joint maximum, and what follows from them."""
+    """Nash equilibrium and joint maximum, with the derived grid and critical discount factor."""
     nash, joint, critical = told(game, "nash"), told(game, "cartel"), critical_discount(game)
     low, high = nash["p"][0], joint["p"][0]
     grid = np.linspace(*(low - 0.1 * (high - low), high + 0.1 * (high - low)), 15)
@@ -153,7 +153,7 @@ def test_reference_cases(case: dict[str, Any]) -> None:
 
 
 def random_market(rng: np.random.Generator, demand: str, choice: str) -> Any:
-    """A market with firms that differ, of which some may be absent or full."""
+    """A market with heterogeneous firms, of which some may be inactive or at capacity."""
     n = int(rng.integers(2, 5))
     keys: dict[str, Any] = {"demand": demand, "choice": choice, "unit_cost": rng.uniform(0.5, 6.0, n)}
     if demand == "linear":
@@ -184,7 +184,7 @@ def random_market(rng: np.random.Generator, demand: str, choice: str) -> Any:
 
 
 def profit_of(market: Any, x: np.ndarray, firm: int) -> Any:
-    """A firm's profit by its own choice, in plain NumPy."""
+    """A firm's profit as a function of its choice, in plain NumPy."""
     n = {name: np.asarray(value, dtype=float) for name, value in market.numbers.items()}
     demand, quantity = market.rule.demand, market.rule.choice == "quantity"
 
@@ -213,7 +213,7 @@ def profit_of(market: Any, x: np.ndarray, firm: int) -> Any:
 
 
 def _sold(slopes: np.ndarray, willing: np.ndarray) -> np.ndarray:
-    """What a buyer with quadratic utility takes: the linear complementarity problem, set by set."""
+    """Demand of a buyer with quadratic utility: the linear complementarity problem, by enumeration."""
     n = len(willing)
     for bits in range(2**n):
         on = np.array([bits >> k & 1 for k in range(n)], dtype=bool)
@@ -234,14 +234,14 @@ RULES = [
 
 
 @pytest.mark.parametrize(("demand", "choice"), RULES)
-def test_nobody_gains_by_another_choice(demand: str, choice: str) -> None:
+def test_no_firm_gains_by_deviating_from_closed_form_equilibria(demand: str, choice: str) -> None:
     rng = np.random.default_rng(8)
     refused = 0
     for _ in range(50):
         market = random_market(rng, demand, choice)
         try:
             (root,) = closed_forms.nash(market)
-        except ValueError:  # a corner that it says it does not cover
+        except ValueError:  # a corner case that it refuses
             refused += 1
             continue
         low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
@@ -256,7 +256,7 @@ def test_nobody_gains_by_another_choice(demand: str, choice: str) -> None:
 
 
 @pytest.mark.parametrize(("demand", "choice"), RULES[:4])
-def test_no_profile_earns_more_together(demand: str, choice: str) -> None:
+def test_no_profile_exceeds_the_closed_form_joint_profit(demand: str, choice: str) -> None:
     rng = np.random.default_rng(5)
     for _ in range(12):
         market = random_market(rng, demand, choice)
@@ -288,24 +288,24 @@ def test_sellers_below_capacity_take_the_price_as_given() -> None:
         assert np.all(cost[q == capacity] <= price + 1e-12)
 
 
-def test_equal_costs_share_equally_as_far_as_they_can() -> None:
+def test_equal_costs_share_output_equally_up_to_capacity() -> None:
     shared = quantities.merit_order(100.0, 1.0, 10.0, capacity=[10.0, 100.0, 100.0])
     assert shared.tolist() == [10.0, 40.0, 40.0]
     assert quantities.merit_order(100.0, 2.0, [10.0, 20.0], [1.0, 1.0]).tolist() == [22.0, 12.0]
 
 
-def test_fixed_costs_leave_several_equilibria_or_the_usual_one() -> None:
+def test_fixed_costs_give_several_equilibria_or_the_interior_one() -> None:
     for fixed, wanted in ((10.0, [[4.5, 0.0], [0.0, 4.5]]), (1.0, [[3.0, 3.0]])):
         game = rv.games.market(intercept=10.0, unit_cost=1.0, fixed_cost=fixed)
         assert oracles.closed_form(game)[..., 0].tolist() == wanted
 
 
-def test_zero_cost_has_its_interior_equilibrium() -> None:
+def test_zero_cost_has_the_interior_equilibrium() -> None:
     found = oracles.closed_form(rv.games.market(unit_cost=0.0, intercept=9.0))
     assert found[..., 0].tolist() == [[3.0, 3.0]]
 
 
-def test_limit_prices_keep_the_dear_firm_out() -> None:
+def test_limit_prices_exclude_the_high_cost_firm() -> None:
     p = prices.differentiated(10.0, 1.0, 0.9, [1.0, 3.5])
     q = np.linalg.solve([[1.0, 0.9], [0.9, 1.0]], 10.0 - p)
     assert p[1] == 3.5
@@ -314,7 +314,7 @@ def test_limit_prices_keep_the_dear_firm_out() -> None:
         prices.differentiated(10.0, 1.0, 0.9, [1.0, 1.0, 2.15])
 
 
-def test_bertrand_undercuts_or_asks_the_monopoly_price() -> None:
+def test_bertrand_price_is_the_rivals_cost_or_the_monopoly_price() -> None:
     assert prices.bertrand(100.0, 1.0, [10.0, 80.0]).tolist() == [55.0, 80.0]
     assert prices.bertrand(100.0, 1.0, [10.0, 10.0, 20.0]).tolist() == [10.0, 10.0, 20.0]
     game = rv.games.market(choice="price", unit_cost=[10.0, 30.0])
@@ -336,12 +336,12 @@ def test_bertrand_undercuts_or_asks_the_monopoly_price() -> None:
         ({"demand": "logit", "high": 1.2}, "high: .*firm 0.*"),
     ],
 )
-def test_refusals_name_what_is_in_the_way(keys: dict[str, Any], words: str) -> None:
+def test_refusals_name_the_obstacle(keys: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         oracles.closed_form(rv.games.market(**keys))
 
 
-def test_extreme_logits_keep_their_first_order_conditions() -> None:
+def test_extreme_logit_markets_satisfy_the_first_order_conditions() -> None:
     rng = np.random.default_rng(3)
     for _ in range(100):
         n, mu = int(rng.integers(1, 6)), 10 ** rng.uniform(-1, 1)

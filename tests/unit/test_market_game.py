@@ -1,4 +1,4 @@
-"""Markets in one period: clearing, profits, exact replies, what buyers keep, and what is refused."""
+"""One-period markets: clearing, profits, exact best responses, consumer surplus, and wrong input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def measured(game, x):
 
 
 def drawn(demand, choice, players, rng):
-    """A market of random numbers, and the numbers."""
+    """A market with random parameters, and the parameters."""
     own = {
         "unit_cost": rng.uniform(0.2, 3, players),
         "convex_cost": rng.uniform(0, 1, players),
@@ -58,7 +58,7 @@ def drawn(demand, choice, players, rng):
 
 
 def by_hand(demand, choice, own, x):
-    """Quantities and prices, in plain NumPy, another way round than the package's."""
+    """Quantities and prices in plain NumPy, by other formulas than in the package."""
     if demand == "linear" and choice == "quantity":
         return x, np.full(len(x), max(own["intercept"] - own["slope"] * x.sum(), 0.0))
     if demand == "linear":
@@ -78,7 +78,7 @@ def by_hand(demand, choice, own, x):
     )
     if choice == "quantity":
         return x, np.maximum(own["intercept"] - slopes @ x, 0.0)
-    # a consumer who buys no negative amounts: the quadratic programme as nonnegative least squares
+    # a consumer with nonnegative purchases: the quadratic programme as nonnegative least squares
     root = np.linalg.cholesky(slopes).T
     return nnls(root, np.linalg.solve(root.T, own["intercept"] - x))[0], x
 
@@ -94,7 +94,7 @@ RULES = [
 
 
 @pytest.mark.parametrize(("demand", "choice"), RULES)
-def test_profits_are_those_worked_out_by_hand(demand, choice):
+def test_profits_match_plain_numpy(demand, choice):
     rng = np.random.default_rng(3)
     for _ in range(8):
         players = int(rng.integers(1, 5))
@@ -121,9 +121,9 @@ def along(game, x, firm, grid):
 
 @pytest.mark.parametrize(("demand", "choice"), [rule for rule in RULES if rule != ("linear", "price")])
 @pytest.mark.slow
-def test_no_choice_on_a_fine_grid_pays_more_than_the_best_reply(demand, choice):
+def test_no_choice_on_a_fine_grid_exceeds_the_best_response(demand, choice):
     rng = np.random.default_rng(5)
-    for players in (1, 4, 2, 4, 4, 2):  # each number of firms is a program of its own
+    for players in (1, 4, 2, 4, 4, 2):  # each number of firms compiles another program
         game, _ = drawn(demand, choice, players, rng)
         low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
         x = game.space.check(rng.uniform(low, np.minimum(high, 20.0)))
@@ -135,7 +135,7 @@ def test_no_choice_on_a_fine_grid_pays_more_than_the_best_reply(demand, choice):
         assert float(np.max(tried)) <= float(payoff) + 1e-9 * (1 + abs(float(payoff)))
 
 
-def test_capacity_bounds_what_is_chosen_and_what_is_sold():
+def test_capacity_bounds_choices_and_sales():
     assert rv.games.market(capacity=[11.0, 50.0], intercept=90, slope=2).space.high.ravel().tolist() == [
         11.0,
         45.0,
@@ -154,7 +154,7 @@ def test_isoelastic_consumer_surplus_is_the_area_under_demand(eta):
 
 
 @pytest.mark.parametrize("demand", ["differentiated", "logit"])
-def test_consumer_surplus_falls_by_what_is_bought_as_a_price_rises(demand):
+def test_the_derivative_of_consumer_surplus_is_minus_the_quantity(demand):
     game = rv.games.market(demand=demand, choice="price")
     x = np.array([1.6, 1.9])
     step = 1e-6
@@ -176,7 +176,7 @@ def test_payoffs_with_a_shock_are_means_over_its_levels():
     assert not hasattr(game, "best_response")
 
 
-def test_an_autoregressive_shock_has_the_moments_it_was_given():
+def test_an_autoregressive_shock_has_the_given_moments():
     game = rv.games.market(shock={"kind": "ar1", "rho": 0.8, "sd": 3.0, "count": 7})
     levels, chain, odds = (
         np.asarray(part) for part in (game.shock.levels, game.shock.transitions, game.shock.probabilities)
@@ -187,7 +187,7 @@ def test_an_autoregressive_shock_has_the_moments_it_was_given():
     assert (odds * levels) @ chain @ levels / 9 == pytest.approx(0.8)
 
 
-def test_undercutting_is_proved_where_the_cheapest_takes_all():
+def test_undercutting_is_certified_with_homogeneous_goods():
     game = rv.games.market(choice="price", unit_cost=[10, 30])
     same = rv.certificate(game, game.space.check([30.0, 30.0]))
     np.testing.assert_allclose(same.regret, [700.0, 0.0])  # half of (30 - 10) 70
@@ -199,13 +199,17 @@ def test_undercutting_is_proved_where_the_cheapest_takes_all():
 @pytest.mark.parametrize(
     ("keys", "rival", "best"),
     [
-        ({"convex_cost": 3.0}, 60.0, 400.0),  # all of it costs more than it brings, a half does not
+        (
+            {"convex_cost": 3.0},
+            60.0,
+            400.0,
+        ),  # serving the whole market costs more than it earns, half of it does not
         ({"low": [50.0, 0.0]}, 40.0, 0.0),
-        ({"low": [40.0, 0.0]}, 40.0, 900.0),  # it may go along, but not below
+        ({"low": [40.0, 0.0]}, 40.0, 900.0),  # it may match the price, but not undercut
         ({}, 50.0, 2000.0),
     ],
 )
-def test_undercutting_may_be_dearer_than_going_along_or_not_allowed(keys, rival, best):
+def test_the_best_response_may_match_instead_of_undercut(keys, rival, best):
     market = rv.games.market(choice="price", **keys)
     x = market.space.check([70.0, rival])
     reply = oracles.proved_response(market, x, 0)
@@ -214,14 +218,14 @@ def test_undercutting_may_be_dearer_than_going_along_or_not_allowed(keys, rival,
 
 
 @pytest.mark.slow
-def test_followers_reply_in_every_stage():
+def test_followers_respond_in_every_stage():
     game = rv.games.market(stages=[[1], [0]])
     found = rv.solve(game, rv.methods.BestResponse(), path=False)
     np.testing.assert_allclose(found.data.play.values.ravel(), [22.5, 45.0], atol=1e-6)
     assert game.market.stages == ((1,), (0,))
 
 
-def test_alike_firms_are_those_that_choose_together_with_equal_numbers():
+def test_exchangeable_firms_have_equal_parameters_and_the_same_stage():
     assert oracles.exchangeable(rv.games.market(players=3, unit_cost=[1, 2, 1])).tolist() == [0, 1, 0]
     assert oracles.exchangeable(rv.games.market(players=3, stages=[[0, 1], [2]]).market).tolist() == [0, 0, 2]
 
@@ -294,7 +298,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_wrong_numbers_are_refused_in_one_line(name):
+def test_wrong_input_gives_one_line(name):
     given, told = REFUSED[name]
     with pytest.raises(ValueError) as raised:  # noqa: PT011  (the message is looked at below)
         rv.games.market(**given)

@@ -1,4 +1,4 @@
-"""Leaders and followers of markets against dense scans, followers' replies worked out by themselves."""
+"""Leaders and followers of markets against dense grids, with followers' best responses in NumPy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rivalry.transforms import Followers, hierarchy
 
 
 def replies(a: float, b: float, before: Any, c: np.ndarray, d: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Cournot followers ``[.. firm]`` by best replies in turn, an iteration that contracts."""
+    """Cournot followers ``[.. firm]`` by sequential best responses, a contraction."""
     q = np.zeros((*np.shape(before), len(c)))
     for _ in range(60):
         for k in range(len(c)):
@@ -31,13 +31,13 @@ def profits(a: float, b: float, q: np.ndarray, c: np.ndarray, d: np.ndarray) -> 
 
 
 def drawn(rng: np.random.Generator, n: int) -> tuple[float, float, np.ndarray, np.ndarray, np.ndarray]:
-    """Numbers at which some followers leave or are full."""
+    """Random parameters with which some followers are inactive or at capacity."""
     a, b, c = rng.uniform(7, 12), rng.uniform(0.5, 2.0), rng.uniform(0.5, 6.0, n)
     high = np.where(rng.random(n) < 0.5, rng.uniform(0.2, 2.0, n), 50.0)
     return a, b, c, rng.uniform(0, 1, n) * rng.integers(0, 2, n), high
 
 
-def test_one_leader_against_a_dense_scan() -> None:
+def test_one_leader_matches_a_dense_grid_search() -> None:
     rng = np.random.default_rng(4)
     for _ in range(50):
         n = int(rng.integers(2, 5))
@@ -52,7 +52,7 @@ def test_one_leader_against_a_dense_scan() -> None:
 
 
 @pytest.mark.slow
-def test_several_leaders_have_no_better_output_or_say_so() -> None:
+def test_several_leaders_have_no_gain_or_report_their_regret() -> None:
     rng = np.random.default_rng(6)
     none = 0
     for _ in range(50):
@@ -75,7 +75,7 @@ def test_several_leaders_have_no_better_output_or_say_so() -> None:
 
 
 def test_leaders_without_pure_equilibrium_get_the_smallest_regret() -> None:
-    """A follower who is full while leaders produce little bends the price outward, where nobody stays."""
+    """A follower at capacity while leaders produce little gives a kink without an equilibrium."""
     found = leadership.linear(100.0, 1.0, [[0, 1], [2]], [27.0, 5.0, 12.0], high=[100.0, 100.0, 21.0])
     assert not found.equilibrium
 
@@ -89,10 +89,10 @@ def test_leaders_without_pure_equilibrium_get_the_smallest_regret() -> None:
     first = best[0][None, :] - paid(line[:, None], line[None, :], 27.0)
     second = best[1][:, None] - paid(line[None, :], line[:, None], 5.0)
     least = np.maximum(first, second).min()
-    assert 0.1 < found.regret.max() <= least <= found.regret.max() + 0.25  # the lattice is coarse
+    assert 0.1 < found.regret.max() <= least <= found.regret.max() + 0.25  # the grid is coarse
 
 
-def test_a_hierarchy_of_three_against_a_scan_of_scans() -> None:
+def test_a_hierarchy_of_three_matches_a_nested_grid_search() -> None:
     rng = np.random.default_rng(7)
     for _ in range(8):
         a, b, c, d, _ = drawn(rng, 3)
@@ -116,7 +116,7 @@ def test_a_hierarchy_of_three_against_a_scan_of_scans() -> None:
         )
 
 
-def test_deep_hierarchies_halve_what_is_left() -> None:
+def test_deep_hierarchies_halve_the_residual_demand() -> None:
     assert leadership.linear(100.0, 1.0, [[0], [1], [2], [3]], [10.0] * 4).q.tolist() == [
         45,
         22.5,
@@ -127,12 +127,12 @@ def test_deep_hierarchies_halve_what_is_left() -> None:
 
 
 @pytest.mark.parametrize("eta", [1.0, 1.2, 1.6, 3.0])
-def test_isoelastic_leader_against_a_scan(eta: float) -> None:
+def test_isoelastic_leader_matches_a_grid_search(eta: float) -> None:
     rng = np.random.default_rng(int(10 * eta))
     for _ in range(10):
         c = np.array([1.0, rng.uniform(0.9, 1.15)])
         q = leadership.isoelastic(10.0, eta, c)
-        # along the follower's reply: q_F = eta Q (1 - c_F/P)
+        # along the follower's best response: q_F = eta Q (1 - c_F/P)
         price = np.linspace(c[1], 12.0, 200_001)
         total = (10.0 / price) ** eta
         follower = eta * total * (1 - c[1] / price)
@@ -143,7 +143,7 @@ def test_isoelastic_leader_against_a_scan(eta: float) -> None:
         assert (here - c[0]) * q[0] >= earned.max() * (1 - 1e-12)
 
 
-def test_unit_elastic_leader_refuses_an_absent_follower() -> None:
+def test_isoelastic_leader_refuses_an_inactive_follower() -> None:
     with pytest.raises(ValueError, match="no interior equilibrium"):
         leadership.isoelastic(10.0, 0.7, [1.0, 1.0])
     with pytest.raises(
@@ -153,7 +153,7 @@ def test_unit_elastic_leader_refuses_an_absent_follower() -> None:
 
 
 @pytest.mark.slow
-def test_differentiated_leader_against_a_scan() -> None:
+def test_differentiated_leader_matches_a_grid_search() -> None:
     rng = np.random.default_rng(3)
     for _ in range(50):
         n = int(rng.integers(2, 5))
@@ -190,7 +190,7 @@ LED = [
 
 
 @pytest.mark.parametrize("keys", LED, ids=["sym", "blockaded", "full", "many"])
-def test_staged_markets_reply_exactly_and_certify(keys: dict[str, Any]) -> None:
+def test_staged_markets_have_exact_best_responses_and_certificates(keys: dict[str, Any]) -> None:
     game = rv.games.market(**keys)
     (root,) = oracles.closed_form(game)
     told = rv.certificate(game, root)
@@ -216,7 +216,7 @@ def test_staged_markets_reply_exactly_and_certify(keys: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_payoffs_of_leaders_and_their_slopes_follow_the_replies() -> None:
+def test_leader_payoffs_and_gradients_include_follower_responses() -> None:
     c, d = np.array([10.0, 12.0, 20.0]), np.array([0.3, 0.2, 0.1])
     game = rv.games.market(stages=[[0], [1, 2]], unit_cost=c, convex_cost=d)
 
@@ -233,7 +233,7 @@ def test_payoffs_of_leaders_and_their_slopes_follow_the_replies() -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("stages", [[[0], [1, 2]], [[0], [1], [2]]], ids=["two", "three"])
-def test_replies_and_their_derivatives_are_those_of_the_search(stages: list[list[int]]) -> None:
+def test_closed_form_responses_and_derivatives_match_the_search(stages: list[list[int]]) -> None:
     ours = rv.games.market(stages=stages, unit_cost=[10.0, 12.0, 20.0], convex_cost=0.3)
     searched = hierarchy(ours.market, stages, Followers())
     x = jnp.array([[31.0]])
@@ -241,7 +241,7 @@ def test_replies_and_their_derivatives_are_those_of_the_search(stages: list[list
     np.testing.assert_allclose(own_gradients(ours, x), own_gradients(searched, x), rtol=1e-6)
 
 
-def test_conditions_of_second_order_and_bounds_are_told() -> None:
+def test_second_order_conditions_and_active_bounds_are_reported() -> None:
     game = rv.games.market(stages=[[0], [1, 2]], unit_cost=[10.0, 10.0, 70.0])
     found = {
         name: array

@@ -1,4 +1,4 @@
-"""Markets as they are lived: every period by hand, and as environments of other people's learners."""
+"""Native play of markets: every period by hand, and as environments for external learners."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ WHOLE: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:Observation numpy array is all zeros")  # as where nothing is sold
+@pytest.mark.filterwarnings("ignore:Observation numpy array is all zeros")  # as when nothing is sold
 @pytest.mark.parametrize("name", list(WHOLE))
-def test_environments_pass_the_libraries_own_tests(name: str) -> None:
+def test_environments_pass_conformance_tests(name: str) -> None:
     pytest.importorskip("pettingzoo")
     pytest.importorskip("gymnasium")
     from gymnasium.utils.env_checker import check_env
@@ -59,8 +59,8 @@ def flows(options: dict[str, Any], policy: Any, periods: int, **more: Any) -> An
 
 
 @pytest.mark.slow
-def test_a_period_pays_what_the_market_pays() -> None:
-    """Without states every period is the one-shot game, whatever demand and choice."""
+def test_without_states_a_period_pays_the_static_payoffs() -> None:
+    """Every period is the one-shot game, for all demands and choices."""
     for options, x in (
         ({"tax": 0.3, "convex_cost": 0.5, "fixed_cost": 5.0, "unit_cost": [10.0, 20.0]}, [[20.0], [35.0]]),
         ({"demand": "logit", "players": 3}, [[1.5], [1.6], [1.7]]),
@@ -80,7 +80,7 @@ def test_a_period_pays_what_the_market_pays() -> None:
 
 
 def test_predetermined_output_by_hand() -> None:
-    """Revenue is from output that stands; the change is paid now and sold next; boxes hold."""
+    """Revenue is from the current output; a change is paid now and sold next period; bounds are enforced."""
     game = {
         "adjustment": "predetermined",
         "adjustment_cost": [2.0, 3.0],
@@ -111,7 +111,7 @@ def test_spot_output_by_hand() -> None:
 
 
 def test_capacity_by_hand() -> None:
-    """``K' = (1 - dep) K + I``; no more than K is sold; what may not be undone is not."""
+    """``K' = (1 - dep) K + I``; sales are at most K; irreversible investment is not negative."""
     options = {"capacity": [20.0, 40.0], "capex": 3.0, "capex_convex": 0.5, "depreciation": 0.1, "tax": 0.2}
     path = np.array([[[30.0, 5.0], [30.0, 0.0]], [[60.0, 40.0], [10.0, 2.0]], [[60.0, 0.0], [60.0, 0.0]]])
     found, stock = flows(options, path, 3), np.array([20.0, 40.0])
@@ -121,7 +121,7 @@ def test_capacity_by_hand() -> None:
         np.testing.assert_allclose(found.cash_flow[0, t], wanted, rtol=1e-12)
         stock = 0.9 * stock + spent
     sold = flows(options | {"reversible": True}, [[10.0, -90.0], [10.0, -1.0]], 2)
-    np.testing.assert_allclose(sold.q[0], [[10, 10], [0, 10]])  # all of it, and no more than that
+    np.testing.assert_allclose(sold.q[0], [[10, 10], [0, 10]])  # at most the whole stock
     np.testing.assert_allclose(sold.cash_flow[0, 0, 0], 0.8 * 70 * 10 + 3 * 18 - 0.5 * 18**2 / 2)
 
 
@@ -144,7 +144,7 @@ def test_growth_scales_profit_by_market_size() -> None:
         found.valuation.value[0, 0], 900 * sum(0.927**t for t in range(50)), rtol=1e-12
     )
     dear = flows(growing | {"fixed_cost": 100.0, "convex_cost": 1.0}, [[30.0], [30.0]], 3).cash_flow[0, 2, 0]
-    size = 1.03**2  # fixed costs stay, and rising ones rise with the whole output
+    size = 1.03**2  # fixed costs do not grow, and convex ones depend on total output
     np.testing.assert_allclose(dear, size * 900 - 100 - (30 * size) ** 2 / 2)
     turning = {
         "adjustment": "predetermined",
@@ -153,7 +153,9 @@ def test_growth_scales_profit_by_market_size() -> None:
         "growth": 0.03,
         "gamma": 0.9,
     }
-    still = flows(turning, [[0.0], [0.0]], 3)  # whoever does not change sells the same to more buyers
+    still = flows(
+        turning, [[0.0], [0.0]], 3
+    )  # a firm that does not adjust sells the same amount to more buyers
     np.testing.assert_allclose(still.q[0], 30.0)
     np.testing.assert_allclose(still.p[0, 2], 100 - 60 / 1.03**2)
     np.testing.assert_allclose(still.cash_flow, still.profit)
@@ -163,8 +165,8 @@ def test_growth_scales_profit_by_market_size() -> None:
 
 @pytest.mark.parametrize("choice", ["quantity", "price"])
 @pytest.mark.slow
-def test_who_runs_out_of_cash_leaves_for_good(choice: str) -> None:
-    """Its last cash flow is the one that broke it; then the others have the market to themselves."""
+def test_a_firm_without_cash_exits_permanently(choice: str) -> None:
+    """Its last cash flow is the one that made it insolvent; then the others share the market."""
     options = {
         "demand": "differentiated",
         "choice": choice,
@@ -186,7 +188,7 @@ def test_who_runs_out_of_cash_leaves_for_good(choice: str) -> None:
     np.testing.assert_allclose(found.cash_flow[0, 2, [0, 2]], alone, rtol=1e-12)
 
 
-def test_play_ends_with_the_last_and_is_cut_at_the_horizon() -> None:
+def test_play_ends_with_the_last_firm_and_is_truncated_at_the_horizon() -> None:
     game = to_markov(rv.games.market(cash=[0.0, 500.0], fixed_cost=[1000.0, 1300.0]), 3)
     state, key, ends = game.reset(jax.random.key(0)), jax.random.key(1), []
     for _ in range(3):
@@ -200,7 +202,7 @@ def test_play_ends_with_the_last_and_is_cut_at_the_horizon() -> None:
     assert (bool(ended), bool(cut)) == (True, False)
 
 
-def test_later_stages_see_earlier_choices_and_all_are_paid_at_the_end() -> None:
+def test_later_stages_observe_earlier_ones_and_payoffs_follow_the_last() -> None:
     game = to_markov(rv.games.market(stages=[[1], [0, 2]]), 2)
     key = jax.random.key(0)
     state = game.reset(key)
@@ -217,9 +219,9 @@ def test_later_stages_see_earlier_choices_and_all_are_paid_at_the_end() -> None:
     assert game.observe(state)[0].tolist() == [20.0, 22.0, 18.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 
 
-def test_a_follower_that_replies_makes_the_market_of_the_textbook() -> None:
+def test_a_best_responding_follower_gives_the_stackelberg_outcome() -> None:
     def policy(seen: Any, key: Any) -> Any:
-        follower = (90.0 - seen[1, 2]) / 2  # the best reply to what it sees of the leader
+        follower = (90.0 - seen[1, 2]) / 2  # the best response to the observed output of the leader
         return jnp.stack([jnp.asarray(45.0), follower])[:, None]
 
     found = flows({"stages": [[0], [1]]}, policy, 3, observation="last_p")
@@ -227,7 +229,7 @@ def test_a_follower_that_replies_makes_the_market_of_the_textbook() -> None:
     np.testing.assert_allclose(found.cash_flow[0], [[1012.5, 506.25]] * 3)
 
 
-def test_in_turns_the_others_choices_stand() -> None:
+def test_with_alternating_moves_the_rivals_choice_is_fixed() -> None:
     x = np.arange(8.0).reshape(4, 2, 1) + 10
     found = flows({"timing": "alternating", "initial": [20.0, 30.0]}, x, 4)
     assert found.q[0].tolist() == [[10.0, 30.0], [10.0, 13.0], [14.0, 13.0], [14.0, 17.0]]
@@ -235,8 +237,8 @@ def test_in_turns_the_others_choices_stand() -> None:
 
 
 @pytest.mark.slow
-def test_shocks_have_the_chances_of_their_chain() -> None:
-    """Frequencies of levels and of changes over 400 runs; every price tells the level."""
+def test_shocks_have_the_frequencies_of_their_markov_chain() -> None:
+    """Frequencies of levels and transitions over 400 runs; the price reveals the level."""
     chain = [[0.9, 0.1], [0.3, 0.7]]
     shock = {"kind": "markov", "levels": [-10.0, 10.0], "transitions": chain}
     found = flows({"shock": shock}, [[20.0], [20.0]], 60, runs=400, seed=3)
@@ -250,7 +252,7 @@ def test_shocks_have_the_chances_of_their_chain() -> None:
     assert np.array_equal(found.p, again.p)
 
 
-def test_what_firms_see() -> None:
+def test_observations_of_firms() -> None:
     key = jax.random.key(0)
     levels = {"kind": "iid", "levels": [5.0]}
     options = {"shock": levels, "shock_observed": True, "sticky": 0.5, "cash": [7.0, 8.0], "growth": 0.1}
@@ -271,7 +273,7 @@ def test_what_firms_see() -> None:
     assert standing.observe(standing.reset(key)).tolist() == [[20.0, 30.0]] * 2
 
 
-def test_worth_of_runs_is_by_every_firms_own_accounts() -> None:
+def test_valuation_uses_the_discount_factor_of_each_firm() -> None:
     options = {"gamma": [0.9, 0.5], "convention": "end", "terminal": "gordon", "terminal_growth": 0.02}
     found = flows(options | {"horizon": 3}, [[30.0], [30.0]], 3).valuation
     for firm, gamma in enumerate((0.9, 0.5)):
@@ -282,7 +284,7 @@ def test_worth_of_runs_is_by_every_firms_own_accounts() -> None:
 
 
 def test_agents_act_one_at_a_time() -> None:
-    """The follower sees the leader's choice of the period; both are paid when it has replied."""
+    """The follower observes the leader's choice of the period; both are paid after its choice."""
     pytest.importorskip("pettingzoo")
     from rivalry.envs import TurnEnv
 
@@ -301,7 +303,7 @@ def test_agents_act_one_at_a_time() -> None:
     assert [ends for *_, ends in told] == [False] * 4 + [True] * 2
 
 
-def test_agents_who_leave_do_so_alone() -> None:
+def test_insolvent_agents_are_terminated_alone() -> None:
     pytest.importorskip("pettingzoo")
     from rivalry.envs import GameEnv, TurnEnv
 
@@ -328,7 +330,7 @@ def test_agents_who_leave_do_so_alone() -> None:
         turns.step(None if over or cut else np.array([-0.6]))
     assert order == [
         ("player_0", 0.0, False, False),
-        ("player_1", -300.0, True, False),  # the turn of who has left passes
+        ("player_1", -300.0, True, False),  # the turn of a terminated agent is skipped
         ("player_2", 1600.0, False, False),
         ("player_0", 2600.0, False, False),
         ("player_0", 1000.0, False, True),
@@ -337,7 +339,7 @@ def test_agents_who_leave_do_so_alone() -> None:
 
 
 @pytest.mark.parametrize("action", [np.nan, 1.01, -2.0])
-def test_actions_that_are_none(action: float) -> None:
+def test_wrong_continuous_actions_are_refused(action: float) -> None:
     pytest.importorskip("pettingzoo")
     from rivalry.envs import GameEnv, PlayerEnv, TurnEnv
 
@@ -359,11 +361,11 @@ def test_actions_that_are_none(action: float) -> None:
     one.reset(seed=0)
     with pytest.raises(ValueError, match=said):
         one.step(bad)
-    one.step(np.ones(1) + 1e-8)  # rounding is none of their fault
+    one.step(np.ones(1) + 1e-8)  # rounding errors are tolerated
 
 
 @pytest.mark.parametrize("action", [2, -1, 0.5])
-def test_numbers_of_no_action(action: float) -> None:
+def test_wrong_discrete_actions_are_refused(action: float) -> None:
     pytest.importorskip("pettingzoo")
     from rivalry.envs import GameEnv
 

@@ -1,4 +1,4 @@
-"""Markets as data: tables against play, linear-quadratic form, levels, channels of discount factors."""
+"""Tables of markets against play, linear-quadratic form, action levels, channels of discount factors."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def tables_of(market: Any, lines: list[np.ndarray]) -> Any:
     ],
     ids=["at once", "followers", "hierarchy", "in turns"],
 )
-def test_a_period_without_states(options: dict[str, Any], order: Any, sees: Any) -> None:
+def test_tables_of_markets_without_states(options: dict[str, Any], order: Any, sees: Any) -> None:
     market = whole(**options, unit_cost=[10.0, 12.0, 8.0], tax=0.2)
     made = tables_of(market, LINES)
     assert made.order.tolist() == order
@@ -67,12 +67,12 @@ def test_a_period_without_states(options: dict[str, Any], order: Any, sees: Any)
         np.testing.assert_allclose(made.payoff[0, :, joint], wanted, rtol=1e-12)
 
 
-def test_the_price_is_told_by_its_place_among_all() -> None:
+def test_the_price_signal_is_its_rank_among_all_prices() -> None:
     made = tables_of(whole(players=3), LINES)
     prices = np.array([100 - sum(q) for q in np.stack(np.meshgrid(*LINES, indexing="ij"), -1).reshape(-1, 3)])
     values = sorted(set(prices.tolist()))
     assert made.signal.tolist() == [[values.index(price) for price in prices.tolist()]]
-    fine = np.arange(1, 9)  # tenths: sums differ by rounding alone
+    fine = np.arange(1, 9)  # tenths: sums differ only by rounding
     left = np.maximum(10 - np.add.outer(fine, fine), 0).ravel()
     assert tables_of(whole(intercept=1.0, unit_cost=0.1), [fine / 10, fine / 10]).signal.tolist() == [
         left.tolist()
@@ -80,12 +80,12 @@ def test_the_price_is_told_by_its_place_among_all() -> None:
     assert not tables_of(whole(demand="logit"), [np.array([1.4, 1.5])] * 2).signal.size
 
 
-def test_the_least_price_of_one_good_is_its_price() -> None:
+def test_the_price_signal_of_a_homogeneous_good_is_the_lowest_price() -> None:
     made = tables_of(whole(choice="price"), [np.array([20.0, 30.0]), np.array([25.0, 30.0])])
     assert made.signal.tolist() == [[0, 0, 1, 2]]
 
 
-def test_shocks_are_nature() -> None:
+def test_shocks_are_states_of_nature() -> None:
     chain = [[0.9, 0.1], [0.3, 0.7]]
     shock = {"kind": "markov", "levels": [-10.0, 10.0], "transitions": chain}
     for observed in (False, True):
@@ -107,8 +107,8 @@ def test_shocks_are_nature() -> None:
     ],
 )
 @pytest.mark.slow
-def test_walks_on_tables_are_play(rule: str, timing: str) -> None:
-    """Twelve periods at random places, with a shock that goes to and fro: the same cash flows and prices."""
+def test_tables_match_simulated_play(rule: str, timing: str) -> None:
+    """Twelve periods of random actions with an alternating shock give the same cash flows and prices."""
     turns = {"stages": [[1], [0]]} if timing == "staged" else {"timing": timing}
     shock = {"kind": "markov", "levels": [-8.0, 8.0], "transitions": [[0.0, 1.0], [1.0, 0.0]]}
     more = {
@@ -146,7 +146,7 @@ def test_walks_on_tables_are_play(rule: str, timing: str) -> None:
     assert [number for _, number in by_price] == sorted(number for _, number in prices)
 
 
-def test_growth_is_in_the_discount() -> None:
+def test_growth_is_included_in_the_discount_factor() -> None:
     """Payoffs are per unit of market size, and a period is discounted by gamma (1 + g)."""
     market = rv.games.market(growth=0.03, gamma=[0.9, 0.5])
     world = remembering(market, [[30.0, 40.0]] * 2)
@@ -156,7 +156,7 @@ def test_growth_is_in_the_discount() -> None:
     np.testing.assert_allclose(money, 900 / (1 - world.gamma), rtol=1e-9)
 
 
-def test_of_leaders_everybody_plays() -> None:
+def test_leaders_and_followers_are_all_players() -> None:
     world = remembering(rv.games.market(stages=[[0], [1]]), [[30.0, 45.0], [22.5, 30.0, 45.0]], memory=0)
     assert world.tables.sizes.tolist() == [2, 3]
     assert world.tables.observation_slots.tolist() == [[[-1, -1]], [[0, 0]]]
@@ -182,12 +182,12 @@ def test_of_leaders_everybody_plays() -> None:
     ],
     ids=range(10),
 )
-def test_what_has_no_tables(options: dict[str, Any], said: str) -> None:
+def test_markets_without_tables_are_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         tables_of(whole(**options), LINES[:2])
 
 
-def test_tables_that_would_be_too_large() -> None:
+def test_tables_that_are_too_large_are_refused() -> None:
     market, lines = whole(adjustment="spot", adjustment_cost=1.0), np.linspace(10, 40, 20)[:, None]
     with pytest.raises(
         ValueError, match=r"400 states of nature and \[20, 20\] actions .* max_table_bytes, 1000"
@@ -195,7 +195,7 @@ def test_tables_that_would_be_too_large() -> None:
         repeated(market, np.stack([lines, lines]), np.array([20, 20]), max_table_bytes=1000)
 
 
-def test_linear_quadratic_form_is_the_cash_flow() -> None:
+def test_linear_quadratic_form_matches_the_cash_flow() -> None:
     """``-(x'R x + u'Q u)`` and ``A x + B u`` against play, firm by firm."""
     for options in (
         {
@@ -228,7 +228,7 @@ def test_linear_quadratic_form_is_the_cash_flow() -> None:
         assert np.array_equal(made.R, made.R.swapaxes(1, 2))
 
 
-def test_the_markov_perfect_case_of_the_market() -> None:
+def test_markov_perfect_value_of_the_reference_case() -> None:
     case = next(case for case in CASES if case["id"] == "lq_mpe_phi12")
     found = rv.solve(rv.games.market(**BEFORE, initial=1.0), rv.methods.LinearQuadratic())
     values = np.ravel(case["expected"].get("value", case["expected"].get("values", [])))
@@ -251,12 +251,12 @@ def test_the_markov_perfect_case_of_the_market() -> None:
     ],
     ids=range(9),
 )
-def test_what_is_not_linear_quadratic(options: dict[str, Any], said: str) -> None:
+def test_markets_that_are_not_linear_quadratic_are_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         linear_quadratic(rv.games.market(**options))
 
 
-def test_plans_get_the_same_tables() -> None:
+def test_adjustment_tables_match_those_of_plans() -> None:
     market = rv.games.market(**(BEFORE | {"unit_cost": [0.5, 0.7]}), initial=[1.1, 2.0])
     lines = [0.5, 1.0, 1.5, 2.0]
     found = adjustment_tables(market, lines)
@@ -273,7 +273,7 @@ def test_plans_get_the_same_tables() -> None:
         adjustment_tables(market, [2.0, 1.0])
 
 
-def test_levels_of_the_literature() -> None:
+def test_levels_match_the_literature() -> None:
     calvano = next(case for case in CASES if case["id"] == "calvano_logit_benchmarks")
     lines = levels(rv.games.market(demand="logit", players=2), 15)
     np.testing.assert_allclose(lines[0], calvano["expected"]["grid"], rtol=1e-9)
@@ -284,7 +284,7 @@ def test_levels_of_the_literature() -> None:
         levels(rv.games.market(players=1), 3)
 
 
-def test_channels_of_states() -> None:
+def test_channels_of_the_discount_factor_through_states() -> None:
     for options, wanted in (
         ({}, []),
         ({"shock": {"kind": "ar1", "rho": 0.9, "sd": 1.0, "count": 3}, "shock_observed": True}, []),
@@ -299,7 +299,7 @@ def test_channels_of_states() -> None:
         assert gamma_channels(whole(**options)).state == wanted, options
 
 
-def test_channels_of_memory() -> None:
+def test_channels_of_the_discount_factor_through_memory() -> None:
     game, lines = rv.games.market(players=3), [[20.0, 30.0], [20.0, 30.0], [15.0, 25.0]]
     every = [[i, j] for i in range(3) for j in range(3) if i != j]
     for observation, wanted in (
@@ -312,16 +312,16 @@ def test_channels_of_memory() -> None:
         world = remembering(game, lines, observation=observation)
         assert remembered(world.tables) == wanted, observation
     staged = remembering(rv.games.market(stages=[[0], [1]]), lines[:2], memory=0)
-    assert remembered(staged.tables) == []  # what is chosen now is not the past
+    assert remembered(staged.tables) == []  # choices of the current period are not memory
     stands = remembering(rv.games.market(adjustment="predetermined"), lines[:2], memory=0)
-    assert remembered(stands.tables) == [[0, 1], [1, 0]]  # outputs that stand tell of it
+    assert remembered(stands.tables) == [[0, 1], [1, 0]]  # current outputs reveal past choices
     flat = rv.games.market(
         intercept=40.0, unit_cost=[10.0, 20.0]
-    )  # any output brings the price to zero: nothing to see
+    )  # any output gives a price of zero, which reveals nothing
     assert remembered(remembering(flat, [[20.0, 30.0]] * 2, observation="price").tables) == []
 
 
-def test_channels_of_learning() -> None:
+def test_channels_of_the_discount_factor_through_learning() -> None:
     market = rv.games.market(gamma=[0.0, 0.9])
     found = gamma_channels(market, learns=[True, True])
     assert found == Channels([], [], [1])
@@ -332,7 +332,7 @@ def test_channels_of_learning() -> None:
     assert Channels([], [], []).text == "gamma can matter through: nothing"
 
 
-def test_hooks_are_those_of_the_game() -> None:
+def test_conversions_are_registered_for_the_market() -> None:
     game = rv.games.market(**BEFORE, stages=[[0], [1]], initial=1.0)
     assert oracles.to_linear_quadratic(game).R.shape == (2, 3, 3)
     assert oracles.to_adjustment_tables(game, [0.5, 1.0, 2.0]).flow.shape == (2, 3, 3)
