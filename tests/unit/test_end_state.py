@@ -34,7 +34,7 @@ def test_a_stable_point_is_refined_and_its_spectrum_reported() -> None:
 
 def test_a_distant_root_is_not_taken_as_the_limit() -> None:
     game = linear([[-1.0, 2.0], [-2.0, -1.0]], [1.0, 3.0])
-    end = end_state.analyse(game, column(1.4, 0.25), KEY)  # 0.05 of a width of 20 away
+    end = end_state.analyse(game, column(1.4, 0.25), KEY)  # 0.05 away on an interval of length 20
     assert end.end_state == "moving"
     assert end.profile.ravel().tolist() == [1.4, 0.25]
     assert np.isnan(end.measures["max_real_eigenvalue"][1])

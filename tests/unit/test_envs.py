@@ -61,7 +61,9 @@ def test_a_race_ends_with_a_win_or_its_last_period() -> None:
         env.reset(seed=seed)
         count = 0
         while env.agents:
-            action = np.array([-1.0, 0.8, -1.0, 1.0], dtype=np.float32)  # performance, and all in B
+            action = np.array(
+                [-1.0, 0.8, -1.0, 1.0], dtype=np.float32
+            )  # maximal performance input and investment in B
             seen, paid, over, cut, _ = env.step(dict.fromkeys(env.agents, action))
             count += 1
             assert not any(cut.values())

@@ -143,7 +143,7 @@ sys.stdout.buffer.write(pickle.dumps([*(parallel_course(env, 5) for env in sever
 
 
 @pytest.mark.slow
-def test_a_pickled_environment_continues_alike_in_another_process() -> None:
+def test_a_pickled_environment_continues_equally_in_another_process() -> None:
     """String hashes differ there and nothing is compiled yet, as in the workers of the libraries."""
     several = [begun(parallel_env(FAMILIES[name](), periods=3)) for name in ("matrix", "own", "influencer")]
     game = FAMILIES["karma"]()

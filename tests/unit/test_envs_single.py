@@ -76,7 +76,7 @@ def test_a_step_ends_at_the_next_turn_of_the_player() -> None:
     assert cuts == [False, False, True]
 
 
-def test_policies_by_table_by_type_and_by_function_play_alike() -> None:
+def test_policies_by_table_by_type_and_by_function_are_the_same() -> None:
     """All-in bids as a table over states, as one by type, and as a function give the same course."""
     game = rv.games.karma(agents=6, max_karma=4, mean_karma=2.0)
     table = np.asarray(rv.oracles.named_start(game, "all_in"))

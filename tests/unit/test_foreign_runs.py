@@ -91,7 +91,7 @@ def test_every_flipped_bit_of_the_head_is_detected(run: Run, tmp_path: Path) -> 
             told = str(error)
             assert re.fullmatch(r"\S*study\.json: [^\n]*", told)
         else:
-            assert found == before  # a flip in the layout changes nothing
+            assert found == before  # a flip in whitespace changes nothing
 
 
 def test_flipped_bits_of_a_head_without_digest_cause_no_internal_error(run: Run, rivalry: Command) -> None:
@@ -379,7 +379,7 @@ def test_a_decompression_bomb_is_refused_without_unpacking(run: Run, monkeypatch
         files.read(path)
 
 
-# -- what is left out, and what is said ---------------------------------------------------------------------
+# -- reports of missing and damaged files -------------------------------------------------------------------
 
 
 def test_cells_left_out_are_reported_with_reasons(run: Run, rivalry: Command) -> None:
@@ -458,7 +458,7 @@ def test_an_edited_or_missing_study_text_is_reported(tmp_path: Path, rivalry: Co
         assert words in Path("page/report.html").read_text(encoding="utf-8")
 
 
-# -- places -------------------------------------------------------------------------------------------------
+# -- folders and links --------------------------------------------------------------------------------------
 
 
 def test_a_read_only_run_is_read_reported_and_exported(

@@ -104,7 +104,7 @@ def test_the_first_rule_that_holds_is_reported() -> None:
 
 @pytest.mark.slow
 def test_a_small_rate_is_not_convergence() -> None:
-    # displacements are tiny because the rate is, so they are divided by it
+    # displacements are small only because the rate is; the rule "step" divides by the rate
     found = rv.solve(
         GAME, GradientAscent(rate=1e-10, stop="step"), START, max_steps=50, tolerance=None, tol=1e-6
     )

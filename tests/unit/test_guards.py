@@ -29,7 +29,7 @@ RETIRED = re.compile(
     "jumps|kbar|kept|kmax|lanes?|laws?|least|listed|lived|moved|odds|opening|outer|p_update|pooled_gain|"
     "proved_reply|q0|refuses|repl(y|ies)|seats|sees|settled|shown|stock_range|told|trained_gain"
 )
-ROADS = "economies"  # where a lane is a lane
+ROADS = "economies"  # where a lane is a road lane
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:
@@ -38,7 +38,7 @@ def trees() -> Iterator[tuple[str, ast.Module]]:
 
 
 def in_circles(imported: Mapping[str, set[str]]) -> list[str]:
-    """The modules that import themselves over others, as ``module (first module of its circle)``."""
+    """Modules in import cycles, as ``module (first module of its cycle)``."""
     reached: dict[str, set[str]] = {}
     for module in imported:
         todo, seen = list(imported[module]), set[str]()
@@ -57,7 +57,7 @@ def in_circles(imported: Mapping[str, set[str]]) -> list[str]:
 
 
 def circles() -> list[str]:
-    """Modules in circles of imports; imports for type checkers and inside functions count."""
+    """Modules in import cycles; imports for type checkers and inside functions count."""
     return in_circles(
         {module: {found.module for found in imports(path)} - {module} for module, path in MODULES.items()}
     )

@@ -25,7 +25,7 @@ def dilemma(memory: int = 1) -> FiniteGame:
     ("name", "size"),
     {
         "both see all": 6,
-        "three see different things": 12,  # own actions of two rounds, the third player's of one
+        "three see different things": 12,  # actions of two rounds, of the third player only one
         "in turn": 2 * 6,
         "in stages": 6,
         "stages and turns": 2 * 8,

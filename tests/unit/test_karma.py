@@ -134,7 +134,7 @@ def test_charge_tables_are_recognized_as_payment_rules() -> None:
     assert one.own_bid
     for a, b in zip(to_agents(one), to_agents(two), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert rv.games.karma(payment="fixed_price", price=20).own_bid  # nobody can bid more
+    assert rv.games.karma(payment="fixed_price", price=20).own_bid  # no bid exceeds the price
     assert not rv.games.karma(payment="difference").own_bid
 
 
