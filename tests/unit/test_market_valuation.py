@@ -1,4 +1,4 @@
-"""Valuations against known cases, sums term by term, and what must be refused."""
+"""Valuations against reference cases and term-by-term sums, and rejection of wrong input."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DCF = [case for case in CASES if case["kind"].startswith("dcf")]
 
 
 def answer(kind: str, given: dict[str, Any]) -> dict[str, Any]:
-    """What this module says to a case."""
+    """Return the valuation module's results for a reference case."""
     if kind == "dcf":
         rule = dict(given["terminal"])
         found = valuation(
@@ -73,14 +73,14 @@ def test_known_cases(case: dict[str, Any]) -> None:
         np.testing.assert_allclose(found[name], value, rtol=near["rel"], atol=near["abs"], err_msg=name)
 
 
-def test_all_known_cases_are_there() -> None:
+def test_number_of_known_cases() -> None:
     assert len(DCF) == 9
 
 
 @pytest.mark.parametrize("convention", ["period0", "mid", "end"])
 @pytest.mark.parametrize("g", [-0.5, 0.0, 0.03])
-def test_gordon_is_the_sum_of_a_long_tail(convention: str, g: float) -> None:
-    """The terminal value is what 3000 further periods, term by term, are worth."""
+def test_gordon_terminal_value_equals_a_long_truncated_sum(convention: str, g: float) -> None:
+    """The Gordon terminal value equals the discounted sum of 3000 further periods."""
     gamma, first = 0.93, np.array([5.0, 7.0, 4.0])
     tail = first[-1] * (1 + g) ** np.arange(1, 3000)
     whole = valuation(np.concatenate([first, tail]), gamma, convention=convention).value
@@ -91,7 +91,7 @@ def test_gordon_is_the_sum_of_a_long_tail(convention: str, g: float) -> None:
         np.testing.assert_allclose(same, found, rtol=1e-15)
 
 
-def test_every_firm_has_its_own_gamma() -> None:
+def test_each_firm_is_discounted_at_its_own_gamma() -> None:
     rng = np.random.default_rng(0)
     flows, gamma = rng.uniform(1, 9, (4, 2, 6)), np.array([0.5, 0.9])
     found = valuation(flows, gamma, terminal="multiple", multiple=[3.0, 4.0], convention="mid")
@@ -102,8 +102,8 @@ def test_every_firm_has_its_own_gamma() -> None:
             np.testing.assert_allclose(found.value[run, firm], by_hand, rtol=1e-13)
 
 
-def test_discounts_period_by_period() -> None:
-    """Equal factors are one factor; different ones are multiplied up; gamma is for what follows."""
+def test_discount_factors_per_period() -> None:
+    """Factors per period are multiplied; the terminal value is discounted with gamma."""
     flows = [3.0, 2.0, 4.0]
     for convention in ("period0", "mid", "end"):
         options = {"convention": convention, "terminal": "gordon", "growth": 0.01}
@@ -121,15 +121,15 @@ def test_gamma_zero_and_one() -> None:
     assert np.isnan(valuation([0.0, 0.0], 0.5).terminal_share)
 
 
-def test_other_ends() -> None:
+def test_critic_and_normalised_terminal_values() -> None:
     found = valuation([1.0, 1.0], 0.5, terminal="critic", critic=8.0)
     assert found.value == 1.5 + 0.25 * 8
     usual = valuation([1.0, 9.0], 0.5, terminal="perpetuity", normalised_cash_flow=2.0)
     assert usual.terminal_value == 2 * 1 / (1 - 0.5)
 
 
-def test_one_ahead_is_exact_where_choices_stand() -> None:
-    """And its error is that of the forecast, for ever."""
+def test_one_ahead_is_exact_for_constant_choices() -> None:
+    """A constant forecast error gives the perpetuity of that error."""
     gamma, g = np.array([0.9, 0.7]), np.array([0.0, 0.05])
     flows = np.array([4.0, 5.0])[:, None] * (1 + g[:, None]) ** np.arange(400)
     ahead = flows * (1 + g[:, None])
@@ -142,7 +142,7 @@ def test_one_ahead_is_exact_where_choices_stand() -> None:
     np.testing.assert_allclose(one_ahead(flows[:, 0], ahead[:, 0], gamma, g), first, rtol=1e-13)
 
 
-def test_values_of_what_is_still_to_come() -> None:
+def test_continuation_values_per_period() -> None:
     flows, gamma = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), np.array([0.5, 0.25])
     found = values(flows, gamma, follows=[8.0, 0.0])
     np.testing.assert_allclose(found[0], [1 + 0.5 * (2 + 0.5 * 7), 2 + 0.5 * 7, 7.0])
@@ -150,7 +150,7 @@ def test_values_of_what_is_still_to_come() -> None:
     np.testing.assert_allclose(found[:, 0], valuation(flows, gamma).value + beyond)
 
 
-def test_sensitivity_is_blank_where_it_diverges() -> None:
+def test_sensitivity_is_nan_where_the_value_diverges() -> None:
     table = sensitivity([10.0, 11.0], [0.02, 0.05, 0.1], [0.0, 0.02, 0.05], convention="end")
     assert np.isnan(table).tolist() == [[False, True, True], [False, False, True], [False, False, False]]
     one = valuation([10.0, 11.0], 1 / 1.05, terminal="gordon", growth=0.02, convention="end")
@@ -174,12 +174,12 @@ def test_sensitivity_is_blank_where_it_diverges() -> None:
     ],
     ids=range(11),
 )
-def test_what_is_refused(options: dict[str, Any], said: str) -> None:
+def test_wrong_options_are_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         valuation([1.0, 2.0], **options)
 
 
-def test_gordon_refuses_growth_above_the_rate() -> None:
+def test_divergent_or_non_finite_values_are_refused() -> None:
     with pytest.raises(ValueError, match=r"r: 0\.02 must be above g = 0\.03.*diverges"):
         gordon(1.0, 0.02, 0.03)
     with pytest.raises(ValueError, match="diverges"):
@@ -190,7 +190,7 @@ def test_gordon_refuses_growth_above_the_rate() -> None:
         valuation([1.0, np.nan], 0.5)
 
 
-def test_losses_that_go_on_for_ever() -> None:
+def test_nonpositive_terminal_cash_flows_warn_or_raise() -> None:
     with pytest.warns(UserWarning, match="terminal cash flow: -2 is not above 0"):
         found = valuation([1.0, -2.0], 0.5, terminal="gordon")
     assert found.value == 1 - 1 + 0.25 * -4
@@ -215,18 +215,18 @@ def test_losses_that_go_on_for_ever() -> None:
     ],
     ids=range(5),
 )
-def test_markets_whose_values_diverge(options: dict[str, Any], said: str) -> None:
+def test_markets_with_divergent_values_are_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         rv.games.market(**options)
 
 
-def test_markets_with_a_horizon_may_discount_nothing() -> None:
+def test_finite_horizon_markets_accept_gamma_one() -> None:
     assert np.asarray(rv.games.market(horizon=5, gamma=1.0, growth=0.5).gamma).tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("convention", ["period0", "mid", "end"])
 @pytest.mark.parametrize("horizon", [None, 6])
-def test_a_market_that_grows_is_worth_its_money_discounted(convention: str, horizon: int | None) -> None:
+def test_value_of_a_growing_market_is_its_discounted_sum(convention: str, horizon: int | None) -> None:
     options = {} if horizon is None else {"horizon": horizon, "terminal": "gordon", "terminal_growth": 0.02}
     market = rv.games.market(growth=0.02, gamma=0.9, convention=convention, **options)
     found, share = oracles.cycle_value(market, np.array([10.0, 20.0]), np.array([0.9, 0.9]) * 1.02)

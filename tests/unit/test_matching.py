@@ -1,4 +1,4 @@
-"""Learners on tables: regrets against a recount, known limits, same bits in any chunks and without Numba."""
+"""Tabular learners: regrets recomputed from joint play, known limits, bitwise reproducibility."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def ragged() -> Matrix:
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
 @pytest.mark.slow
-def test_regrets_are_those_of_the_joint_play(learner: object, ragged: Matrix) -> None:
+def test_regrets_match_those_of_the_joint_play(learner: object, ragged: Matrix) -> None:
     record = rv.solve(ragged, learner, max_steps=3000, seed=2).record
     joint = record["joint_play"][1].reshape(2, 3, 4)
     np.testing.assert_allclose(joint.sum(), 1.0)
@@ -50,7 +50,7 @@ def test_regrets_are_those_of_the_joint_play(learner: object, ragged: Matrix) ->
 
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
-def test_chunks_and_saving_change_no_bit(learner: object, ragged: Matrix, tmp_path: Path) -> None:
+def test_results_do_not_depend_on_chunks_or_saving(learner: object, ragged: Matrix, tmp_path: Path) -> None:
     world = to_finite(ragged)
     whole = learner.begin(world, np.random.SeedSequence(3))
     learner.advance(world, whole, 5000)
@@ -64,7 +64,7 @@ def test_chunks_and_saving_change_no_bit(learner: object, ragged: Matrix, tmp_pa
 
 
 def _digest(steps: int) -> str:
-    """Of a run's whole session; printed by a process without Numba's compiler."""
+    """Return a hash of the whole session; also called in a process without Numba's compiler."""
     found = hashlib.sha256()
     for learner in LEARNERS:
         world = to_finite(matrix(payoffs=RAGGED))
@@ -76,7 +76,7 @@ def _digest(steps: int) -> str:
 
 
 @pytest.mark.slow
-def test_the_interpreter_plays_the_same() -> None:
+def test_play_is_identical_without_numba() -> None:
     code = "from tests.unit.test_matching import _digest; print(_digest(400))"
     plain = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
@@ -89,7 +89,7 @@ def test_the_interpreter_plays_the_same() -> None:
     assert plain.stdout.strip() == _digest(400)
 
 
-def test_same_seed_same_play_and_another_seed_another(ragged: Matrix) -> None:
+def test_play_is_determined_by_the_seed(ragged: Matrix) -> None:
     one, two, three = (rv.solve(ragged, LEARNERS[0], max_steps=500, seed=s).profile.values for s in (1, 1, 2))
     assert np.array_equal(one, two)
     assert not np.array_equal(one, three)
@@ -99,7 +99,7 @@ def test_same_seed_same_play_and_another_seed_another(ragged: Matrix) -> None:
 def test_dominant_strategies_are_learned(learner: object) -> None:
     found = rv.solve(matrix("public_goods", players=3), learner, max_steps=20_000)
     np.testing.assert_allclose(found.profile[:, 0], 1.0, atol=2e-3)
-    assert found.claim == "approximate equilibrium"  # the first, drawn periods stay in the empirical play
+    assert found.claim == "approximate equilibrium"  # empirical play includes the random first periods
     assert float(found.certificate.regret.max()) < 2e-3
 
 
@@ -118,11 +118,11 @@ def test_only_conditional_regrets_vanish_in_shapleys_game() -> None:
         assert float(found.data.correlated_regret.max()) < 0.02
     assert float(conditional.data.conditional_regret.max()) < 0.04
     assert float(simple.data.conditional_regret.max()) > 0.05
-    # Shapley 1964: fictitious play cycles, away from the only equilibrium
+    # Shapley 1964: fictitious play cycles away from the unique equilibrium
     assert float(fictitious.certificate.regret.max()) > 0.05
 
 
-def test_histories_are_log_spaced_and_end_where_the_run_stands() -> None:
+def test_histories_are_log_spaced_and_end_at_the_last_step() -> None:
     found = rv.solve(matrix("chicken"), RegretMatching(), max_steps=1000, seed=0)
     step, curve = found.record["regret_step"][1], found.record["regret_curve"][1]
     assert step[0] == 1
@@ -136,8 +136,8 @@ def test_histories_are_log_spaced_and_end_where_the_run_stands() -> None:
     assert found.steps == 1000
 
 
-def test_weights_follow_the_rules() -> None:
-    """One player's weights by hand: regrets 3, 0 and -1 after 2 periods in which action 1 was played."""
+def test_weights_of_the_learning_rules() -> None:
+    """One player's weights by hand: regrets 3, 0 and -1 after playing action 1 for 2 periods."""
     learner, weights = RegretMatching(), np.zeros(3)
     session = learner.begin(learner.world(matrix("rock_paper_scissors")), np.random.SeedSequence(0))
     own = sampled_play.Matching(*(session[name] for name in sampled_play.Matching._fields))
@@ -152,7 +152,7 @@ def test_weights_follow_the_rules() -> None:
     assert weights.tolist() == [1.0, 0.0, 0.0]
 
 
-def test_actions_are_drawn_in_proportion() -> None:
+def test_actions_are_sampled_in_proportion_to_weights() -> None:
     stream = draws.stream(np.random.SeedSequence(0))
     weights = np.array([1.0, 0.0, 3.0])
     drawn = [sampled_play._sample(weights, 3, weights.sum(), stream) for _ in range(4000)]
@@ -160,6 +160,6 @@ def test_actions_are_drawn_in_proportion() -> None:
     assert abs(drawn.count(2) / 4000 - 0.75) < 4 * (0.75 * 0.25 / 4000) ** 0.5
 
 
-def test_a_world_with_states_is_refused() -> None:
+def test_a_game_that_is_not_finite_is_refused() -> None:
     with pytest.raises(ValueError, match="must be finite"):
         rv.solve({"not": "a world"}, RegretMatching(), max_steps=1)

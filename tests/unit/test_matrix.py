@@ -1,4 +1,4 @@
-"""Matrix games: payoffs against plain sums, equilibria of the classics, exact replies, messages."""
+"""Matrix games: payoffs as explicit sums, equilibria of classic games, best responses, error messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rivalry.tables.kernels.shapes import FiniteGame, one_state, stateless_table
 RAGGED = np.random.default_rng(3).normal(size=(3, 2, 3, 4))
 THIRD = 1 / 3
 
-# Every equilibrium of the classics, one row of probabilities a player.
+# Every equilibrium of the classic games, one row of probabilities per player.
 EQUILIBRIA = {
     "prisoners_dilemma": [[[0, 1], [0, 1]]],
     "matching_pennies": [[[0.5, 0.5]] * 2],
@@ -36,7 +36,7 @@ EQUILIBRIA = {
 
 
 def plainly(table: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Expected payoffs as a sum over joint actions, one by one."""
+    """Expected payoffs as an explicit sum over joint actions."""
     total = np.zeros(table.shape[0])
     for joint in product(*(range(n) for n in table.shape[1:])):
         total += table[(slice(None), *joint)] * np.prod([x[p, a] for p, a in enumerate(joint)])
@@ -54,14 +54,14 @@ def test_payoffs_are_the_sum_over_joint_actions(ragged: Matrix) -> None:
         np.testing.assert_allclose(ragged.payoffs(x), plainly(RAGGED, np.asarray(x)), atol=1e-14)
 
 
-def test_gradients_are_those_of_payoffs(ragged: Matrix) -> None:
+def test_gradients_match_differentiated_payoffs(ragged: Matrix) -> None:
     x = ragged.space.sample(jax.random.key(0))
     for player in range(3):
         slope = jax.grad(lambda s, p=player: ragged.payoffs(x.at[p].set(s))[p])(x[player])
         np.testing.assert_allclose(own_gradients(ragged, x)[player], slope, atol=1e-14)
 
 
-def test_best_response_is_the_best_pure_action_also_when_traced(ragged: Matrix) -> None:
+def test_best_response_is_the_best_pure_action_even_when_traced(ragged: Matrix) -> None:
     x = ragged.space.sample(jax.random.key(1))
     for player, size in enumerate(ragged.sizes):
         pays = [plainly(RAGGED, np.asarray(x.at[player].set(jnp.eye(4)[a])))[player] for a in range(size)]
@@ -83,7 +83,7 @@ def test_known_equilibria_are_certified(name: str) -> None:
         assert proof.regret.max() <= 1e-12
 
 
-def test_away_from_equilibrium_regret_is_the_closed_form() -> None:
+def test_regret_of_mutual_cooperation() -> None:
     game = matrix("prisoners_dilemma")
     proof = rv.certificate(game, game.pure("cooperate", "cooperate"))
     assert proof.claim == "not an equilibrium"
@@ -100,24 +100,24 @@ def test_away_from_equilibrium_regret_is_the_closed_form() -> None:
         ({"name": "minimum_effort", "players": 3, "size": 4, "cost": 0.9}, [[0, 0, 1, 0]] * 3),
     ],
 )
-def test_parameters_of_classics(given: dict[str, float], profile: list[list[float]]) -> None:
+def test_parameters_of_classic_games(given: dict[str, float], profile: list[list[float]]) -> None:
     game = matrix(**given)
     assert rv.certificate(game, game.space.check(profile)).claim == "equilibrium"
 
 
-def test_measures_name_welfare_and_support() -> None:
+def test_metrics_include_welfare_and_support() -> None:
     game = matrix("battle_of_the_sexes")
     found = oracles.metrics(game, game.pure("opera", "opera"))
     assert float(found["welfare"][1]) == 5.0
     assert found["support"][1].tolist() == [[True, False], [True, False]]
 
 
-def test_scale_is_the_widest_range_and_never_zero() -> None:
+def test_payoff_scale_is_the_largest_range_and_never_zero() -> None:
     assert float(oracles.payoff_scale(matrix("chicken"))) == 11.0
     assert float(oracles.payoff_scale(matrix(payoffs=[[[2.0]], [[2.0]]]))) == 1.0
 
 
-def test_labels() -> None:
+def test_action_labels() -> None:
     shared = matrix(payoffs=[np.eye(2).tolist()] * 2, actions=["left", "right"])
     assert oracles.labels(shared).axes == ("left", "right")
     apart = matrix(payoffs=[np.eye(2).tolist()] * 2, actions=[["up", "down"], ["left", "right"]])
@@ -132,7 +132,7 @@ def test_uniform_start(ragged: Matrix) -> None:
         oracles.named_start(ragged, "unifrom")
 
 
-def test_world_holds_the_tables(ragged: Matrix) -> None:
+def test_to_finite_returns_the_payoff_tables(ragged: Matrix) -> None:
     world = oracles.to_finite(ragged)
     assert isinstance(world, FiniteGame)
     assert all(isinstance(part, np.ndarray) and part.flags.writeable for part in world)
@@ -175,9 +175,9 @@ def test_world_holds_the_tables(ragged: Matrix) -> None:
         ({"name": "chicken", "actions": ["a", "a"]}, r"actions\[0\]: .* must be different names"),
     ],
 )
-def test_wrong_input_is_named(given: dict[str, object], message: str) -> None:
+def test_errors_name_the_wrong_input(given: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        unwrap(matrix)(**given)  # as users call it, without the tests' own check of types
+        unwrap(matrix)(**given)  # as users call it, without the tests' type checks
 
 
 @pytest.mark.parametrize(
@@ -188,6 +188,6 @@ def test_wrong_input_is_named(given: dict[str, object], message: str) -> None:
         ((0, 2), r"choices\[1\]: 2 must be in 0..1"),
     ],
 )
-def test_wrong_pure_choices_are_named(choices: tuple[object, ...], message: str) -> None:
+def test_errors_name_the_wrong_pure_choice(choices: tuple[object, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         matrix("chicken").pure(*choices)

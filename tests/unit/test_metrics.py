@@ -1,4 +1,4 @@
-"""Regrets, bounds and claims, on games whose best replies are known."""
+"""Regrets, bounds and claims for games with known best responses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rivalry.core.space import Box, Strategy
 
 
 class Cournot(eqx.Module):
-    """Two firms, price 1 - q1 - q2: the best reply to q is (1 - q) / 2, and pays its square."""
+    """Two firms, price 1 - q1 - q2: the best response to q is (1 - q) / 2 and pays its square."""
 
     @property
     def space(self) -> Box:
@@ -27,7 +27,7 @@ class Cournot(eqx.Module):
 
 
 class Bounded(Cournot):
-    """The same with a ceiling: in a cell, at most the largest quantity at the best price."""
+    """The same with a payoff upper bound: on a box, the largest quantity times the highest price."""
 
     def ceiling(
         self, x: Float[Array, "player axis"], player: Array, low: Strategy, high: Strategy
@@ -40,7 +40,7 @@ oracles.payoff_bound.register(Bounded)(Bounded.ceiling)
 
 
 class Told(Cournot):
-    """The same, which knows its best reply."""
+    """The same with a registered best response."""
 
     def best_response(self, x: Float[Array, "player axis"], player: int) -> tuple[Array, float, str]:
         other = float(x[1 - player, 0])
@@ -51,7 +51,7 @@ oracles.best_response.register(Told)(Told.best_response)
 
 
 class Broken(Bounded):
-    """The same, with no payoff on a stretch between the points of the search grid."""
+    """The same, with NaN payoffs on an interval between points of the search grid."""
 
     def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
         hole = jnp.abs(x[:, 0] - 0.40234375) < 1e-3
@@ -62,7 +62,7 @@ oracles.payoff_bound.register(Broken)(Broken.ceiling)
 
 
 class Unproved(Bounded):
-    """The same with a ceiling that is no number on some cells."""
+    """The same with a payoff upper bound that is NaN on some boxes."""
 
     def ceiling(
         self, x: Float[Array, "player axis"], player: Array, low: Strategy, high: Strategy
@@ -80,7 +80,7 @@ REGRETS = REPLIES**2 - HERE[:, 0] * 0.3
 
 @pytest.mark.slow
 @pytest.mark.parametrize("game", [Cournot(), Bounded(), Told()], ids=lambda game: type(game).__name__)
-def test_regret_is_the_gain_of_the_best_reply(game: Game) -> None:
+def test_regret_is_the_gain_of_the_best_response(game: Game) -> None:
     found = certificate(game, jnp.asarray(HERE))
     np.testing.assert_allclose(found.regret, REGRETS, atol=1e-9)
     assert found.claim == "not an equilibrium"
@@ -100,7 +100,7 @@ def test_regret_is_the_gain_of_the_best_reply(game: Game) -> None:
     ],
     ids=["searched", "bounded", "told"],
 )
-def test_claim_goes_as_far_as_the_proof(game: Game, claim: str, coverage: str) -> None:
+def test_claim_and_coverage_match_the_available_proof(game: Game, claim: str, coverage: str) -> None:
     third = jnp.full((2, 1), 1 / 3)  # the equilibrium
     found = certificate(game, third)
     assert (found.claim, found.coverage) == (claim, coverage)
@@ -109,7 +109,7 @@ def test_claim_goes_as_far_as_the_proof(game: Game, claim: str, coverage: str) -
 
 
 @pytest.mark.slow
-def test_bound_is_never_below_the_true_gain() -> None:
+def test_regret_and_bound_enclose_the_true_gain() -> None:
     for place in (0.0, 0.3, 1.0):
         x = np.array([[place], [0.4]])
         true = np.array([0.3**2, ((1 - place) / 2) ** 2]) - x[:, 0] * (1 - x.sum())
@@ -118,7 +118,7 @@ def test_bound_is_never_below_the_true_gain() -> None:
         assert np.all(found.regret <= true + 1e-12)
 
 
-def test_tolerance_decides_the_claim() -> None:
+def test_claim_depends_on_the_tolerance() -> None:
     near = jnp.full((2, 1), 1 / 3 + 1e-3)  # regret: about (1.5e-3)^2
     found = certificate(Told(), near)
     assert (found.claim, np.all(found.regret > found.tolerance)) == ("approximate equilibrium", True)
@@ -126,13 +126,13 @@ def test_tolerance_decides_the_claim() -> None:
     assert certificate(Cournot(), near).claim == "not an equilibrium"  # a search proves no approximation
 
 
-def test_a_profile_without_a_number_is_no_equilibrium() -> None:
+def test_a_profile_with_nan_is_not_an_equilibrium() -> None:
     found = certificate(Cournot(), jnp.array([[np.nan], [0.5]]))
     assert found.claim == "not an equilibrium"
     assert np.all(np.isnan(found.regret))
 
 
-def test_distance_is_least_over_swaps_of_players_who_are_alike() -> None:
+def test_distance_is_minimal_over_swaps_of_exchangeable_players() -> None:
     x = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])
     assert distance(x, x[[2, 0, 1]]) == 0.0
     assert distance(x, x[[1, 0, 2]], alike=np.array([0, 1, 2])) == pytest.approx(np.sqrt(2 / 3))
@@ -140,7 +140,7 @@ def test_distance_is_least_over_swaps_of_players_who_are_alike() -> None:
 
 
 @pytest.mark.slow
-def test_places_without_a_payoff_prove_nothing() -> None:
+def test_nan_payoffs_prevent_an_equilibrium_claim() -> None:
     third = jnp.full((2, 1), 1 / 3)  # the equilibrium of the whole game
     assert certificate(Bounded(), third).claim == "equilibrium"
     found = certificate(Broken(), third)
@@ -150,7 +150,7 @@ def test_places_without_a_payoff_prove_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_a_ceiling_that_is_no_number_proves_nothing() -> None:
+def test_a_nan_payoff_bound_proves_nothing() -> None:
     found = certificate(Unproved(), jnp.full((2, 1), 1 / 3))
     assert np.all(np.isinf(found.bound))
     assert (found.claim, found.coverage) == ("no deviation found", "bounded")

@@ -1,4 +1,4 @@
-"""Mixtures on places: expectations against sums over all joint actions, regrets against plain searches."""
+"""Mixed strategies on action grids: expectations as sums over joint actions, regrets by grid search."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RNG = np.random.default_rng(12)
 
 
 class Tug(eqx.Module):
-    """Two inputs a player: a contest for a prize of 1, and a second input that helps a little by itself."""
+    """Two inputs per player: effort in a contest for a prize of 1, and a second input with optimum 0.5."""
 
     space: Box
 
@@ -56,7 +56,7 @@ def board() -> mixtures.TabulatedGame:
     return mixtures.board(TUG, PLACES)
 
 
-def test_expected_payoffs_are_sums_over_the_others() -> None:
+def test_action_payoffs_are_sums_over_joint_actions_of_others() -> None:
     tables = oracles.to_finite(matrix(payoffs=RNG.normal(size=(3, 2, 3, 4)).tolist()))
     weights = np.zeros((3, 4))
     for player, size in enumerate((2, 3, 4)):
@@ -76,7 +76,7 @@ def test_expected_payoffs_are_sums_over_the_others() -> None:
     assert whole == pytest.approx(float(weights[1] @ np.nan_to_num(found[1])), abs=1e-14)
 
 
-def test_a_record_tells_expectations(board: mixtures.TabulatedGame) -> None:
+def test_a_record_contains_expected_values(board: mixtures.TabulatedGame) -> None:
     weights = RNG.dirichlet(np.ones(6), size=2)
     record = mixtures.mixture_record(TUG, board.places, weights, board.tables, board.measures)
     levels = np.array(list(product([0.0, 0.5, 2.0], [0.0, 1.0])))
@@ -91,8 +91,8 @@ def test_a_record_tells_expectations(board: mixtures.TabulatedGame) -> None:
     assert record["places"][0] == ("player", "action", "axis")
 
 
-def test_regret_is_that_of_the_continuous_game(board: mixtures.TabulatedGame) -> None:
-    """Against a plain scan of the expected payoff, finer than the search's own grid."""
+def test_regret_is_evaluated_in_the_continuous_game(board: mixtures.TabulatedGame) -> None:
+    """Compare with a scan of the expected payoff on a grid finer than that of the search."""
     weights = RNG.dirichlet(np.ones(6), size=2)
     record = mixtures.mixture_record(TUG, board.places, weights, board.tables, board.measures)
     levels = np.array(list(product([0.0, 0.5, 2.0], [0.0, 1.0])))
@@ -117,7 +117,7 @@ def test_regret_is_that_of_the_continuous_game(board: mixtures.TabulatedGame) ->
     assert proof.claim == "not an equilibrium"
 
 
-def test_measures_are_taken_one_by_one_where_they_cannot_be_traced(board: mixtures.TabulatedGame) -> None:
+def test_metrics_that_cannot_be_traced_are_evaluated_one_by_one(board: mixtures.TabulatedGame) -> None:
     weights = RNG.dirichlet(np.ones(6), size=2)
     known = mixtures.expected(TUG, board.places, weights, board.tables.sizes, board.measures)
     plain = mixtures.expected(TUG, board.places, weights, board.tables.sizes, {})
@@ -125,7 +125,7 @@ def test_measures_are_taken_one_by_one_where_they_cannot_be_traced(board: mixtur
     assert float(plain["total"][1]) == pytest.approx(float(known["total"][1]), abs=1e-12)
 
 
-def test_atoms_are_the_joint_places_that_are_played() -> None:
+def test_joint_atoms_are_the_support_of_the_joint_distribution() -> None:
     places = np.array([[[0.0], [1.0], [np.nan]], [[0.0], [1.0], [2.0]]])
     weights = np.array([[0.25, 0.75, 0.0], [0.5, 0.0, 0.5]])
     profiles, odds = mixtures.joint_atoms(places, weights)

@@ -1,4 +1,4 @@
-"""Methods that run inside others: which ends count as one."""
+"""Equilibria near given starts: which end points count as the same."""
 
 import equinox as eqx
 import numpy as np
@@ -13,7 +13,7 @@ LOW, HIGH = np.log(0.1), np.log(0.5)
 
 
 class TwoPeaks(eqx.Module):
-    """Everybody likes 0.1 and 0.5 best, whatever the others do."""
+    """Every player's payoff peaks at 0.1 and 0.5, whatever the others do."""
 
     space: Box
 
@@ -23,8 +23,8 @@ class TwoPeaks(eqx.Module):
 
 
 @pytest.mark.slow
-def test_ends_are_told_apart_in_the_coordinates_of_the_search() -> None:
-    """0.1 and 0.5 are far apart by their logarithms, though next to nothing in a box of 10000."""
+def test_end_points_are_distinguished_in_search_coordinates() -> None:
+    """0.1 and 0.5 are far apart in logarithms, though close relative to a box of length 10000."""
     game = TwoPeaks(Box.of([[0.0, 1e4]], players=2, coordinates="log", least=1e-9))
     starts = np.array([[[0.12], [0.09]], [[0.45], [0.55]], [[0.1], [0.1]]])
     ends = ends_from(game, starts, rounds=20, points=201)

@@ -1,4 +1,4 @@
-"""Newton's method: exact roots, bounds, roots that dynamics leave, and no answer."""
+"""Newton's method: exact roots, active bounds, unstable roots, and no root."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_one_step_solves_a_linear_game() -> None:
 
 
 @pytest.mark.slow
-def test_it_finds_points_that_dynamics_leave() -> None:
+def test_unstable_points_are_found() -> None:
     found = rv.solve(repelling(), Newton(), [0.05, 0.04])
     assert (found.status, found.end_state) == ("converged", "unstable_point")
     assert "left" not in found.record
@@ -29,7 +29,7 @@ def test_it_finds_points_that_dynamics_leave() -> None:
 
 
 @pytest.mark.slow
-def test_a_bound_may_hold_a_player() -> None:
+def test_an_active_bound_at_the_solution() -> None:
     game = linear([[-1.0, 0.0], [1.0, -2.0]], [50.0, 0.0])
     found = rv.solve(game, Newton(), [3.0, 0.0])
     assert (found.status, found.end_state) == ("converged", "boundary")
@@ -43,8 +43,8 @@ def test_mixed_equilibria_of_a_matrix_game_are_roots() -> None:
     np.testing.assert_allclose(found.profile.values, 0.5, atol=1e-12)
 
 
-def test_without_a_root_there_is_no_answer() -> None:
-    # the gradients are 1 + (x + y): parallel, opposite pulls that no interior point balances
+def test_no_root_gives_status_not_found() -> None:
+    # the gradients are 1 + (x - y) and -1 + (x - y): never both zero
     game = linear([[1.0, -1.0], [1.0, -1.0]], [1.0, -1.0], low=-1e6, high=1e6)
     found = rv.solve(game, Newton(), [0.0, 0.0], tolerance=None, max_steps=500)
     assert found.status == "not found"

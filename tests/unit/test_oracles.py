@@ -1,4 +1,4 @@
-"""What is known of a game is said by its class: no field of a user's game is read as knowledge."""
+"""Oracles are registered for classes of games; fields of a user's game are never read as oracles."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.unit.test_metrics import HERE, REGRETS
 
 ALL = [known for known in vars(oracles).values() if isinstance(known, Oracle)]
 
-# names that older versions read, required members of the other protocols, and the oracles' own names
+# names that older versions read, required members of the other protocols, and names of the oracles
 _WORDS = """adjustment_tables alike alive axis_names balance best_reply candidates ceiling closed_form contest
 discount endless endowed environment everybody expect gain_between gamma gamma_channels gradients growth
 jacobian jumps legal levels linear_quadratic linked measures movers named_start node observe opening outcomes
@@ -38,7 +38,7 @@ FIELDS = sorted({*_WORDS.split(), *(oracle.__name__ for oracle in ALL)})  # type
 
 
 class Plain:
-    """Two firms, price 1 - q1 - q2; further fields are the user's own."""
+    """Two firms, price 1 - q1 - q2; further fields belong to the user."""
 
     space = Box.interval(0.0, 1.0, players=2)
 
@@ -54,7 +54,7 @@ def payoffs(self: Any, x: Any) -> Any:
 
 
 def module(fields: list[str]) -> Any:
-    """The same as a module whose fields of these names are arrays."""
+    """The same game as an Equinox module with array fields of these names."""
     space = property(lambda self: Plain.space)
     kind = type(
         "Own",
@@ -71,7 +71,7 @@ OWN = {
 
 
 @pytest.mark.parametrize("make", OWN.values(), ids=OWN)
-def test_no_field_of_a_users_game_is_knowledge(make: Any) -> None:
+def test_fields_of_a_users_game_are_not_read_as_oracles(make: Any) -> None:
     game = make()
     assert [kind(game) for kind in (is_population, is_markov, is_agents)] == [False] * 3
     assert not [oracle for oracle in ALL if oracle.knows(game)]
@@ -86,7 +86,7 @@ def own() -> Any:
 
 
 @pytest.mark.slow
-def test_a_game_with_fields_of_every_name_is_solved_and_checked(own: Any) -> None:
+def test_a_game_with_fields_named_like_oracles_is_solved(own: Any) -> None:
     assert set(check_game(own)) == {"protocol", "space", "payoffs", "jit", "vmap", "gradients"}
     solved = rv.solve(own, rv.methods.BestResponse(), start=HERE)
     np.testing.assert_allclose(solved.profile, 1 / 3, atol=1e-6)
@@ -97,7 +97,7 @@ def test_a_game_with_fields_of_every_name_is_solved_and_checked(own: Any) -> Non
         rv.solve(own, rv.methods.GradientAscent(), start="scale")
 
 
-def test_a_game_with_fields_of_every_name_is_an_environment(own: Any) -> None:
+def test_a_game_with_fields_named_like_oracles_is_an_environment(own: Any) -> None:
     pytest.importorskip("pettingzoo")
     from rivalry.envs import aec_env, parallel_env
 
@@ -109,7 +109,7 @@ def test_a_game_with_fields_of_every_name_is_an_environment(own: Any) -> None:
 
 
 class Known(Plain):
-    """A game that more is known of."""
+    """A game with registered oracles."""
 
 
 @oracles.best_response.register(Known)
@@ -124,7 +124,7 @@ oracles.exchangeable.register(Known)(lambda game: np.zeros(2, dtype=int))
 
 
 class Named(Known):
-    """One more method, and another value: the proofs hold."""
+    """A subclass with another method and attribute: proofs remain valid."""
 
     colour = "red"
 
@@ -141,16 +141,16 @@ class Narrow(Known):
     space = Box.interval(0.0, 0.2, players=2)
 
 
-def test_registered_answers_are_used() -> None:
+def test_registered_oracles_are_used() -> None:
     found = certificate(Known(), HERE)
     np.testing.assert_allclose(found.regret, REGRETS, atol=1e-15)
     assert (found.coverage, found.method) == ("exact", "registered best response")
-    assert oracles.proved_response.knows(Known()) is False  # made of the other by its generic answer
+    assert oracles.proved_response.knows(Known()) is False  # derived from best_response
     with pytest.raises(ValueError, match="a step: payoffs are discontinuous"):
         rv.solve(Known(), rv.methods.GradientAscent(), start=HERE)
 
 
-def test_proofs_do_not_outlive_payoffs_or_space() -> None:
+def test_proofs_are_dropped_when_payoffs_or_space_change() -> None:
     assert oracles.best_response.knows(Named())
     for changed in (Taxed(), Narrow()):
         assert not oracles.best_response.knows(changed)
@@ -161,7 +161,7 @@ def test_proofs_do_not_outlive_payoffs_or_space() -> None:
 
 
 class Dearer(type(rv.games.market())):  # type: ignore[misc]
-    """A market of the package with a levy on quantity, and a field of its own."""
+    """The package's market with a levy on quantity and custom fields."""
 
     levels: Any = 0.0
     scale: Any = 1e9
@@ -171,7 +171,7 @@ class Dearer(type(rv.games.market())):  # type: ignore[misc]
 
 
 class Painted(type(rv.games.market())):  # type: ignore[misc]
-    """The market itself, with fields of its own."""
+    """The package's market with custom fields and unchanged payoffs."""
 
     levels: Any = 0.0
     scale: Any = 1e9
@@ -187,7 +187,7 @@ def as_kind(kind: Any, game: Any) -> Any:
     return made
 
 
-def test_a_subclass_of_the_packages_keeps_descriptions_and_loses_proofs() -> None:
+def test_a_subclass_with_new_payoffs_keeps_labels_but_no_proofs() -> None:
     market = rv.games.market()
     dearer, painted = (as_kind(kind, market) for kind in (Dearer, Painted))
     assert oracles.best_response.knows(painted)
@@ -200,7 +200,7 @@ def test_a_subclass_of_the_packages_keeps_descriptions_and_loses_proofs() -> Non
     assert not oracles.action_levels.knows(dearer)
 
 
-def test_when_is_asked_of_the_game_and_errors_surface() -> None:
+def test_the_when_condition_is_evaluated_and_errors_propagate() -> None:
     class Sometimes(Plain):
         pass
 
@@ -217,13 +217,13 @@ def test_when_is_asked_of_the_game_and_errors_surface() -> None:
 
 
 @pytest.mark.parametrize("kind", [object, rv.Game])
-def test_answers_for_every_game_are_refused(kind: Any) -> None:
+def test_registration_for_all_games_is_refused(kind: Any) -> None:
     with pytest.raises(TypeError, match="must be a class of games"):
         oracles.payoff_scale.register(kind)
 
 
 @pytest.mark.slow
-def test_an_answer_registered_late_replaces_compiled_programs() -> None:
+def test_late_registration_invalidates_compiled_programs() -> None:
     class Late(eqx.Module):
         @property
         def space(self) -> Box:
@@ -247,7 +247,7 @@ def test_oracles_pickle_by_name() -> None:
 
 
 class OwnMarket(type(rv.games.market())):  # type: ignore[misc]
-    """A class below one of the package's, whose methods have names of oracles and of former hooks."""
+    """A subclass of a package class with methods named like oracles and former hooks."""
 
     def action_levels(self, count: int) -> Any:
         raise AssertionError
@@ -260,7 +260,7 @@ class OwnMarket(type(rv.games.market())):  # type: ignore[misc]
 
 
 @pytest.mark.slow
-def test_members_are_never_read_and_registered_answers_are() -> None:
+def test_only_registered_oracles_are_used_not_members() -> None:
     class Stepped(Plain):
         def levels(self, count: int) -> Any:
             raise AssertionError
@@ -310,7 +310,7 @@ def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("homes")
-def test_the_home_of_a_class_is_imported_when_an_oracle_first_meets_it_or_one_below() -> None:
+def test_oracle_modules_are_imported_on_first_use() -> None:
     Duel = import_module("home_of_duel").Duel
 
     class Below(Duel):  # type: ignore[misc, valid-type]
@@ -323,7 +323,7 @@ def test_the_home_of_a_class_is_imported_when_an_oracle_first_meets_it_or_one_be
 
 
 @pytest.mark.usefixtures("homes")
-def test_threads_that_meet_a_class_together_find_the_same_answer() -> None:
+def test_concurrent_first_use_gives_the_same_result_in_all_threads() -> None:
     game = import_module("home_of_duel").Duel()
     together = threading.Barrier(8)
 
@@ -336,7 +336,7 @@ def test_threads_that_meet_a_class_together_find_the_same_answer() -> None:
 
 
 @pytest.mark.usefixtures("homes")
-def test_a_home_that_registers_nothing_is_an_error() -> None:
+def test_an_oracle_module_without_registrations_is_an_error() -> None:
     game = import_module("home_of_none").Nobody()
     for _ in range(2):
         with pytest.raises(RuntimeError, match=r"home_of_duel_oracles registers nothing for .*Nobody"):
@@ -351,7 +351,7 @@ ASK = f"""[
 ]"""
 
 
-def test_a_spawned_worker_finds_the_oracles_of_a_family() -> None:
-    # `eval` instead of a function of this module, which imports other homes in the worker
+def test_a_spawned_worker_imports_the_oracles_of_a_family() -> None:
+    # `eval` instead of a function of this module, which imports other oracle modules in the worker
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply(eval, (ASK, {"game": rv.games.market()})) == [False, True, True]

@@ -1,4 +1,4 @@
-"""Hopf points and periodic orbits: normal forms, van der Pol, the influencer game's cycle, other programs."""
+"""Hopf points and periodic orbits: normal forms, van der Pol, the influencer game, and jaxcont."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FREQUENCY = 62.28242444425924
 
 
 class Field(eqx.Module):
-    """A game whose own gradients are any field."""
+    """A game whose payoff gradients are a given vector field."""
 
     space: Space
     parameter: Array
@@ -43,14 +43,14 @@ def plane(slope: Callable[[Array, Array], Array], parameter: object = 0.0, playe
 
 
 def normal_form(u: Array, mu: Array, a: float = -0.7, b: float = 0.4, w: float = 3.0) -> Array:
-    """``z' = (mu + iw) z + (a + ib) z |z|^2`` in ``z = u1 + i u2``, beside a stable third direction."""
+    """``z' = (mu + iw) z + (a + ib) z |z|^2`` in ``z = u1 + i u2``, with a stable third direction."""
     square = u[0] ** 2 + u[1] ** 2
     grow, turn = mu + a * square, w + b * square
     return jnp.stack([grow * u[0] - turn * u[1], turn * u[0] + grow * u[1], -2 * u[2]])
 
 
 def bent(x: Array, mu: Array) -> Array:
-    """The normal form in bent coordinates: quadratic terms, a curved manifold, the same coefficient."""
+    """The normal form in curvilinear coordinates: quadratic terms, a curved manifold, equal coefficient."""
     u = jnp.stack([x[0] - 0.8 * x[1] ** 2, x[1], x[2] - 1.5 * (x[0] - 0.8 * x[1] ** 2) * x[1]])
     du = normal_form(u, mu)
     first = du[0] + 1.6 * u[1] * du[1]
@@ -69,7 +69,7 @@ def at_hopf() -> Array:
     return put(np.array([[0.5 - DISTANCE], [0.5], [0.5 + DISTANCE]]))
 
 
-def test_coefficient_of_a_bent_normal_form() -> None:
+def test_lyapunov_coefficient_of_a_transformed_normal_form() -> None:
     # a vector (1, -i, 0) / sqrt 2 of length 1 makes |z|^2 = 2 |w|^2, so c = 2 (a + ib)
     found = periodic_orbits.hopf_coefficient(plane(bent, players=3), jnp.zeros((3, 1)))
     assert found.frequency == pytest.approx(3.0, rel=1e-12)
@@ -79,7 +79,7 @@ def test_coefficient_of_a_bent_normal_form() -> None:
 
 
 def holomorphic(u: Array, p: object, args: object) -> Array:
-    """The game's gradients for complex positions, which jaxcont differentiates along."""
+    """The game's gradients for complex positions, as jaxcont requires."""
     b = jnp.linspace(0.001, 0.999, 100)
     weights = jnp.exp(-((b - 0.25) ** 2) / 0.02) + jnp.exp(-((b - 0.75) ** 2) / 0.02)
     f = jnp.exp(-((b - u[:, None]) ** 2) / (2 * HOPF**2))
@@ -87,7 +87,7 @@ def holomorphic(u: Array, p: object, args: object) -> Array:
     return (weights * share * (1 - share) * (b - u[:, None]) / HOPF**2).sum(axis=1)
 
 
-def test_coefficient_is_twice_jaxconts_with_the_same_vector() -> None:
+def test_lyapunov_coefficient_is_twice_that_of_jaxcont() -> None:
     jaxcont = pytest.importorskip("jaxcont")
     game, x = bimodal(HOPF), at_hopf()
     found = periodic_orbits.hopf_coefficient(game, x)
@@ -105,7 +105,7 @@ def test_coefficient_is_twice_jaxconts_with_the_same_vector() -> None:
 
 
 @pytest.mark.slow
-def test_orbit_of_the_normal_form_is_its_circle() -> None:
+def test_orbit_of_the_normal_form_is_a_circle() -> None:
     mu, a, b, w = 0.35, -0.7, 0.4, 3.0
     game = plane(lambda x, p: normal_form(jnp.append(x, 0.0), p)[:2], mu)
     orbit = periodic_orbits.small_orbit(game, jnp.zeros((2, 1)))
@@ -119,13 +119,13 @@ def test_orbit_of_the_normal_form_is_its_circle() -> None:
     assert orbit.residual < 1e-11
 
 
-def test_the_cycles_are_on_one_side_only() -> None:
+def test_no_orbit_before_a_supercritical_hopf_point() -> None:
     game = plane(lambda x, p: normal_form(jnp.append(x, 0.0), p)[:2], -0.35)
     assert periodic_orbits.small_orbit(game, jnp.zeros((2, 1))) is None
 
 
 @pytest.mark.parametrize(("mu", "period"), [(1.0, 6.6632868593231), (5.0, 11.6122306677)])
-def test_van_der_pol(mu: float, period: float) -> None:
+def test_van_der_pol_period_and_multiplier(mu: float, period: float) -> None:
     angle = -2 * np.pi * np.arange(40) / 40
     guess = 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)[..., None]
     game = plane(van_der_pol, 0.1)
@@ -141,7 +141,7 @@ def test_van_der_pol(mu: float, period: float) -> None:
     assert orbit.stable
 
 
-def test_orbits_are_sought_nearer_where_the_pair_has_become_real() -> None:
+def test_continuation_starts_nearer_if_eigenvalues_are_real() -> None:
     game = plane(van_der_pol, 0.1)  # the eigenvalues at rest are real from mu = 2 on
     _, orbit = periodic_orbits.orbits_beyond(
         lambda p: with_(game, parameter=p), 0.0, jnp.zeros((2, 1)), [2.5, 5.0]
@@ -150,7 +150,7 @@ def test_orbits_are_sought_nearer_where_the_pair_has_become_real() -> None:
     assert orbit.period == pytest.approx(11.6122306677, rel=1e-9)
 
 
-def test_an_orbit_that_repels_is_found_as_well() -> None:
+def test_unstable_orbits_are_found() -> None:
     game = plane(lambda x, p: -van_der_pol(x, p), 1.0)
     angle = 2 * np.pi * np.arange(12) / 12
     guess = 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)[..., None]
@@ -161,12 +161,12 @@ def test_an_orbit_that_repels_is_found_as_well() -> None:
 
 
 @pytest.mark.slow
-def test_orbit_on_a_simplex_keeps_its_sum() -> None:
+def test_orbit_on_a_simplex_sums_to_one() -> None:
     frame = np.array([[1, -1, 0], [1, 1, -2]]) / np.sqrt([[2], [6]])
 
     def slope(x: Array, mu: Array) -> Array:
         u = frame @ (x - 1 / 3)
-        # what points off the simplex is projected away
+        # the component normal to the simplex is projected away
         return frame.T @ normal_form(jnp.append(u, 0.0), mu, a=-10.0)[:2] + 7.0
 
     game = Field(Simplex((3,)), put(0.1), slope)
@@ -186,7 +186,7 @@ def numpy_gradients(x: np.ndarray, reach: float) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_the_cycles_beyond_the_hopf_point_of_three_players() -> None:
+def test_cycles_beyond_the_hopf_point_of_three_players() -> None:
     from scipy.integrate import solve_ivp
 
     reaches = [0.158, 0.1575, 0.157, 0.15]
@@ -208,7 +208,7 @@ def test_the_cycles_beyond_the_hopf_point_of_three_players() -> None:
     np.testing.assert_allclose(round_once.y[:, -1], last.path[0, :, 0], atol=1e-7)
 
 
-def test_bad_input() -> None:
+def test_wrong_input_is_refused() -> None:
     game, x = bimodal(0.25), put(np.full((3, 1), 0.5))
     with pytest.raises(ValueError, match="eigenvalues are real"):
         periodic_orbits.hopf_coefficient(game, x)

@@ -1,4 +1,4 @@
-"""Play over periods as tables: payoffs of schedules, states that are reached, replies, what is refused."""
+"""Tables of multi-period games: payoffs of schedules, reachable states, best responses, rejected games."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def race(request: Any) -> Any:
 
 
 @pytest.mark.slow
-def test_tables_pay_schedules_as_the_game_does(race: Any) -> None:
+def test_table_payoffs_of_schedules_match_the_game(race: Any) -> None:
     tables = tabulate_periods(race, 2)
     choices = int(tables.tabulated.tables.sizes[0])
     for _ in range(3):
@@ -63,7 +63,7 @@ def test_tables_pay_schedules_as_the_game_does(race: Any) -> None:
         assert np.all(best >= value)
 
 
-def test_what_is_carried_is_the_technology_of_the_game() -> None:
+def test_carried_state_matches_the_technology_stocks() -> None:
     race = rv.games.race(**RACES["invest"])
     tables = tabulate_periods(race, 2)
     finite = tables.tabulated.tables
@@ -77,12 +77,12 @@ def test_what_is_carried_is_the_technology_of_the_game() -> None:
         joint = np.ravel_multi_index(tuple(policies[:, nature]), tuple(finite.sizes))
         nature = int(finite.next_nature[nature, joint, 0])
     assert nature == len(tables.period) - 1
-    # two levels of each of four investments, and what adds up to the same is one state
+    # two levels of each of four investments; equal sums are one state
     assert np.bincount(tables.period).tolist()[:2] == [1, 16]
     assert len(np.unique(np.round(tables.carried[:-1].reshape(-1, 4), 9), axis=0)) <= len(tables.period) - 1
 
 
-def test_regrets_are_those_of_best_replies_over_the_whole_state() -> None:
+def test_regrets_match_best_responses_over_the_whole_state() -> None:
     tables = tabulate_periods(rv.games.race(**RACES["win"]), 2, weighted=False)
     policies = RNG.integers(0, 4, size=(2, 4))
     value, best = period_values(tables, policies, discount=[0.9, 0.6])
@@ -94,7 +94,7 @@ def test_regrets_are_those_of_best_replies_over_the_whole_state() -> None:
         )
 
 
-def test_a_period_without_memory_is_the_race_of_one_period() -> None:
+def test_periods_without_memory_match_the_one_period_race() -> None:
     tables = tabulate_periods(rv.games.race(horizon=4, gamma=0.5), 3)
     once = tabulate(rv.games.race(), 3, walk=False)
     for t in range(4):
@@ -107,14 +107,14 @@ def test_a_period_without_memory_is_the_race_of_one_period() -> None:
     np.testing.assert_allclose(value[0], payoffs(once, best) * (1 + 0.5 + 0.25 + 0.125), rtol=1e-12)
 
 
-def test_play_that_is_over_reaches_nothing() -> None:
-    tables = tabulate_periods(rv.games.race(horizon=3, end_on="win"), 2)  # somebody always wins
+def test_no_state_is_reached_after_play_ends() -> None:
+    tables = tabulate_periods(rv.games.race(horizon=3, end_on="win"), 2)  # some player always wins
     assert tables.period.tolist() == [0, 3]
     assert led_through(tables, np.ones((2, 2), dtype=int)).tolist() == [[1, 1], [0, 0], [0, 0]]
 
 
-def test_a_race_offers_its_own_levels() -> None:
-    """Those of the reference grid, where only their number is given."""
+def test_default_action_levels_of_a_race() -> None:
+    """Given only their number, the levels are those of the reference grid."""
     table = tabulate(rv.games.race(), 9, walk=False)
     grid = np.meshgrid(np.exp(np.arange(9) / 2 - 2.4), np.exp(np.arange(9) / 2 - 3), indexing="ij")
     np.testing.assert_allclose(table.places[1], np.stack([part.ravel() for part in grid], axis=1))
@@ -144,6 +144,6 @@ def test_a_race_offers_its_own_levels() -> None:
         (lambda: tabulate_periods(rv.games.race(horizon=2), 1), "places: 1 must be at least 2"),
     ],
 )
-def test_what_has_no_tables_is_refused(made: Any, words: str) -> None:
+def test_games_without_period_tables_are_refused(made: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         made()

@@ -1,4 +1,4 @@
-"""Q-learning over periods: against backward induction on the same tables, and where time must not matter."""
+"""Q-learning over periods: against backward induction on the same tables, and without dependence on time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OPTIONS: dict[str, Any] = {
 
 
 def _learned(game: Any, learner: PeriodQLearning, seed: int) -> dict[str, np.ndarray]:
-    """What is read after all steps, without the game's own measures."""
+    """Return the learner's results after all steps, without the game's metrics."""
     world = learner.world(game)
     session = learner.begin(world, np.random.SeedSequence(seed))
     learner.advance(world, session, learner.length(world))
@@ -38,7 +38,7 @@ def _learned(game: Any, learner: PeriodQLearning, seed: int) -> dict[str, np.nda
 
 
 def _induced(game: Any) -> np.ndarray:
-    """The pure equilibrium of every period given what lies ahead, ``[period player]``, by enumeration."""
+    """The pure equilibrium of every period given continuation values, ``[period player]``, by enumeration."""
     tables = tabulate_periods(game, EFFORTS).tabulated.tables
     ahead, found = np.zeros(2), []
     for t in range(int(game.periods) - 1, -1, -1):
@@ -52,7 +52,7 @@ def _induced(game: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize("gamma", [None, 0.0, 0.9])
-def test_gamma_cannot_matter_where_periods_are_replayed(gamma: float | None) -> None:
+def test_gamma_has_no_effect_when_periods_are_independent(gamma: float | None) -> None:
     static = equilibria(tabulate(rv.games.race(), PLACES, walk=False))
     assert static.shape == (1, 2)
     learner = PeriodQLearning(**OPTIONS, gamma=gamma, epochs=20_000)
@@ -63,8 +63,8 @@ def test_gamma_cannot_matter_where_periods_are_replayed(gamma: float | None) -> 
     np.testing.assert_allclose(found["profile"].reshape(2, 5, 2)[:, 3], found["profile"][:, :2])
 
 
-def test_play_that_a_win_ends_is_learned_backwards() -> None:
-    """For a prize six times as large tomorrow players hold back today, where a win would end the race."""
+def test_play_that_ends_on_a_win_matches_backward_induction() -> None:
+    """With a prize six times as large in period 2, players hold back in period 1 if a win ends the race."""
     prizes: dict[str, Any] = {
         "horizon": 2,
         "contest": {"ease_of_winning": 0.1},
@@ -84,7 +84,7 @@ def test_play_that_a_win_ends_is_learned_backwards() -> None:
     assert found["learning_reward"].shape[1] == 2
 
 
-def test_when_play_is_over_nothing_is_worth_anything() -> None:
+def test_terminal_states_have_zero_value() -> None:
     begun = {"kind": "uniform", "min": 1.0, "max": 2.0}
     learner = PeriodQLearning(**OPTIONS | {"places": EFFORTS}, epochs=50, initial=begun)
     world = learner.world(rv.games.race(horizon=2, contest={"ease_of_winning": 1.0}, end_on="win"))
@@ -95,7 +95,7 @@ def test_when_play_is_over_nothing_is_worth_anything() -> None:
     assert np.all(session["values"][:, :, 0] != 0)
 
 
-def test_a_study_takes_the_class_that_fits() -> None:
+def test_q_learning_class_depends_on_the_number_of_periods() -> None:
     once, often = rv.games.race(), rv.games.race(horizon=2)
     assert [fits(QLearning, once), fits(PeriodQLearning, once)] == [True, False]
     assert [fits(QLearning, often), fits(PeriodQLearning, often)] == [False, True]
@@ -116,7 +116,7 @@ def test_options_out_of_range_are_refused(options: dict[str, Any], words: str) -
         PeriodQLearning(**options)
 
 
-def test_a_start_is_refused() -> None:
+def test_a_start_profile_is_refused() -> None:
     game = rv.games.race(horizon=2)
     with pytest.raises(ValueError, match="start: PeriodQLearning takes none"):
         rv.solve(game, PeriodQLearning(**OPTIONS, epochs=1), start=np.ones((2, 4)))

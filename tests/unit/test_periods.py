@@ -1,4 +1,4 @@
-"""Play over periods solved backwards: closed forms, and the race solved as a whole."""
+"""Multi-period games by backward induction, compared with closed forms."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.small_games import cournot
 
 
 class Selling(eqx.Module):
-    """Cournot over periods; selling ends with a chance that falls in total supply, ``P = 1 - hazard X``.
+    """Cournot over periods; selling continues with probability ``P = 1 - hazard X``, X total supply.
 
-    Firm i gets ``x_i (9 - X)`` a period, in period ``t`` times ``weight ** t``.
+    Firm i earns ``x_i (9 - X)`` per period, multiplied by ``weight ** t`` in period ``t``.
     """
 
     hazard: Float[Array, ""]
@@ -43,7 +43,7 @@ class Selling(eqx.Module):
         return (each * alive * self.weight ** jnp.arange(self.periods)).sum(axis=1)
 
     def stage(self, t: int, ahead: Float[Array, "player"]) -> Stage:
-        """What a period pays, ``w x_i (9 - X)``, and what is ahead, ``a_i (1 - h X)``."""
+        """Payoffs of a period, ``w x_i (9 - X)``, plus continuation values, ``a_i (1 - h X)``."""
         weight = self.weight**t
         return Stage(weight, self.hazard, ahead)
 
@@ -77,7 +77,7 @@ def selling(hazard: float, weight: float, **sizes: object) -> Selling:
 
 
 def by_hand(hazard: float, weight: float, periods: int) -> tuple[list[float], list[float]]:
-    """Symmetric: ``w (9 - 3x) = a h``, so ``x = (9 - a h / w) / 3``; then the value, period by period."""
+    """Symmetric: ``w (9 - 3x) = a h``, so ``x = (9 - a h / w) / 3``; then the value of each period."""
     ahead, quantities, values = 0.0, [], [0.0]
     for t in reversed(range(periods)):
         w = weight**t
@@ -89,7 +89,7 @@ def by_hand(hazard: float, weight: float, periods: int) -> tuple[list[float], li
 
 
 @pytest.mark.slow
-def test_backwards_by_hand() -> None:
+def test_backward_induction_by_hand() -> None:
     game = selling(0.04, 0.9)
     found = rv.solve(game, Periods())
     quantities, values = by_hand(0.04, 0.9, 3)
@@ -103,7 +103,7 @@ def test_backwards_by_hand() -> None:
 
 
 @pytest.mark.slow
-def test_without_end_is_the_limit_of_many_periods() -> None:
+def test_infinite_horizon_is_the_limit_of_many_periods() -> None:
     game = selling(0.04, 0.9, periods=1, endless=True)
     found = rv.solve(game, Periods())
     quantities, values = by_hand(0.04, 0.9, 200)
@@ -113,14 +113,14 @@ def test_without_end_is_the_limit_of_many_periods() -> None:
 
 
 @pytest.mark.slow
-def test_several_starts_count_the_equilibria_of_a_stage() -> None:
-    """One period of Cournot has one equilibrium, from wherever replies begin."""
+def test_several_starts_count_the_equilibria_of_a_stage_game() -> None:
+    """One period of Cournot has one equilibrium, whatever the initial profile."""
     found = rv.solve(selling(0.04, 0.9), Periods(tries=2))
     assert found.data.stage_equilibria.values.tolist() == [1, 1, 1]
 
 
-def test_it_can_be_broken_off() -> None:
-    """Chunks change nothing, and what is not solved yet is NaN."""
+def test_results_do_not_depend_on_chunks() -> None:
+    """Periods not yet solved are NaN."""
     game = selling(0.04, 0.9)
     method = Periods()
     world = method.world(game)
@@ -134,7 +134,7 @@ def test_it_can_be_broken_off() -> None:
     assert np.array_equal(method.read(world, session)["profile"][1], whole.data.profile)
 
 
-def test_linked_periods_are_refused() -> None:
+def test_coupled_periods_are_refused() -> None:
     game = rv.games.race(horizon=2, technology={"invest": True})
     with pytest.raises(ValueError, match="invest = true links the periods"):
         rv.solve(game, Periods())

@@ -1,4 +1,4 @@
-"""Games of plain classes work wherever `check_game` passes them."""
+"""Games that are plain Python classes work wherever `check_game` accepts them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ASCENT = GradientAscent(rate=0.2)
 
 
 def pays(game: Any, x: Any) -> Any:
-    """Cournot, linear: in equilibrium x_i = (1 - x_j) / (2 slope_i)."""
+    """Linear Cournot: in equilibrium x_i = (1 - x_j) / (2 slope_i)."""
     return x[:, 0] * (1 - x.sum()) - (game.slopes - 1) * x[:, 0] ** 2
 
 
@@ -80,7 +80,7 @@ KINDS: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plain_class_is_solved(kind: str) -> None:
     game = KINDS[kind]()
-    if kind in ("Plain", "Data"):  # with a hash and without one; it compiles much
+    if kind in ("Plain", "Data"):  # hashable and not; only two, as compilation is slow
         assert rv.check_game(game)[:2] == ("protocol", "space")
     found = rv.solve(game, ASCENT, START)
     np.testing.assert_allclose(found.profile[:, 0], equilibrium(1.0, 1.5), atol=1e-6)
@@ -90,7 +90,7 @@ def test_a_plain_class_is_solved(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["Plain", "Frozen"])
 @pytest.mark.slow
-def test_arrays_of_a_plain_class_are_swept(kind: str) -> None:
+def test_arrays_of_a_plain_class_can_be_swept(kind: str) -> None:
     game = KINDS[kind]()
     swept = rv.sweep(game, {"slopes": [1.0, 2.0]}, ASCENT, START)
     for slope in (1.0, 2.0):
@@ -100,8 +100,8 @@ def test_arrays_of_a_plain_class_are_swept(kind: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_parameter_of_a_plain_class_is_followed() -> None:
-    """The symmetric equilibrium 1 / (1 + 2 slope), from one slope to another."""
+def test_continuation_in_a_parameter_of_a_plain_class() -> None:
+    """The symmetric equilibrium is 1 / (1 + 2 slope)."""
     branch = rv.solve(Plain(np.ones(2)), Branches(parameter="slopes", low=1.0, high=2.0)).data
     slope = branch.branch_parameter.values
     assert slope.min() < 1.05
@@ -109,7 +109,7 @@ def test_a_parameter_of_a_plain_class_is_followed() -> None:
     np.testing.assert_allclose(branch.branch_position.values[:, 0, 0], 1 / (1 + 2 * slope), rtol=1e-6)
 
 
-def test_slots_have_no_place_for_what_is_swept() -> None:
+def test_parameters_of_a_class_with_slots_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="slopes: cannot be changed in a Slots with __slots__; must be"):
         rv.with_(Slots(), slopes=1.0)
     with pytest.raises(ValueError, match="gain: no array of this game; it has slopes"):
@@ -118,8 +118,8 @@ def test_slots_have_no_place_for_what_is_swept() -> None:
 
 @pytest.mark.parametrize("change", ["array", "entry", "list"])
 @pytest.mark.slow
-def test_a_plain_game_that_was_changed_is_solved_anew(change: str) -> None:
-    """Whatever was compiled for it before: a new array, an entry of the old one, a part of a part."""
+def test_changes_to_a_plain_game_take_effect(change: str) -> None:
+    """Compiled programs are not reused after a new array, a changed entry or a changed nested value."""
     game: Any = Plain(np.array(SLOPES))
     game.parts = {"list": [1.0]}
     game.payoffs = lambda x: pays(game, x) * game.parts["list"][0]
@@ -159,7 +159,7 @@ class Roads:
 
 @pytest.mark.slow
 def test_a_plain_population_is_solved() -> None:
-    """Wardrop's shares are as one over the slopes, which the logit equilibrium at beta 1000 is close to."""
+    """Wardrop shares are proportional to 1 / slope; the logit equilibrium at beta 1000 is close to them."""
     game = Roads()
     assert "balance" in rv.check_game(game)
     np.testing.assert_allclose(rv.solve(game, PopulationNewton()).profile, [[0.75, 0.25]], atol=0.002)
@@ -170,7 +170,7 @@ def test_a_plain_population_is_solved() -> None:
 
 
 class Counter:
-    """A plain `MarkovGame`: a stock that grows by what is chosen, and pays what it is."""
+    """A plain `MarkovGame`: a stock grows by the action; the reward is proportional to the stock."""
 
     def __init__(self, gain: float) -> None:
         self.gain = np.array([gain, 2 * gain])
@@ -191,7 +191,7 @@ class Counter:
 
 
 @pytest.mark.slow
-def test_a_plain_game_over_time() -> None:
+def test_a_plain_markov_game() -> None:
     game = Counter(1.0)
     found = rv.solve(open_loop(game, 2), ASCENT, [[0.5, 0.5]] * 2)
     np.testing.assert_allclose(found.profile, 1.0)
@@ -205,8 +205,8 @@ def test_a_plain_game_over_time() -> None:
 
 
 @pytest.mark.slow
-def test_learners_take_a_plain_finite_game() -> None:
-    """Prisoners on a simplex of mixed strategies: both learn to defect."""
+def test_learners_accept_a_plain_finite_game() -> None:
+    """Prisoner's dilemma in mixed strategies: both players learn to defect."""
 
     class Prisoners(Plain):
         def __init__(self) -> None:
@@ -257,7 +257,7 @@ def test_a_study_of_a_plain_game(family: str, swept: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_lanes_of_different_plain_games() -> None:
+def test_batches_of_different_plain_games() -> None:
     games = [Plain([1.0, 1.5]), Plain([2.0, 1.5])]
     starts = [games[0].space.check(START)] * 2
     found = solve_lanes(games, [ASCENT] * 2, starts)

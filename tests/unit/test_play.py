@@ -1,4 +1,4 @@
-"""Greedy play until it repeats, against play by hand."""
+"""Greedy play until it cycles, compared with an explicit loop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.small_games import cournot
 
 
 def by_hand(tables: FiniteGame, policies: np.ndarray, start: list[int]) -> tuple[list[tuple[int, ...]], int]:
-    """The joint actions from ``start`` until one repeats, and where the cycle begins."""
+    """Return the joint actions from ``start`` until one repeats, and the index where the cycle begins."""
     seen: dict[tuple[int, ...], int] = {}
     actions, path = tuple(start), []
     while actions not in seen:
@@ -35,7 +35,7 @@ def by_hand(tables: FiniteGame, policies: np.ndarray, start: list[int]) -> tuple
 @pytest.mark.parametrize("play", ["synchronous", "asynchronous"])
 @pytest.mark.parametrize("observation", ["own", "joint"])
 @pytest.mark.parametrize("walk", [True, False])
-def test_rollouts_are_those_by_hand(play: str, observation: str, walk: bool) -> None:
+def test_rollouts_match_an_explicit_loop(play: str, observation: str, walk: bool) -> None:
     draw = np.random.default_rng(8)
     made = tabulate(shared(players=3), 4, walk=walk, observation=observation, play=play)
     periods = set()
@@ -53,8 +53,8 @@ def test_rollouts_are_those_by_hand(play: str, observation: str, walk: bool) -> 
     assert max(periods) > 1
 
 
-def test_in_turn_everybody_is_paid_after_its_own_move() -> None:
-    """Two sellers swap 0 and 4 in turn; each is paid at what stands when it has just moved."""
+def test_in_turn_taking_play_payoffs_follow_each_own_move() -> None:
+    """Two sellers alternate between 0 and 4; each is paid at the joint action right after its move."""
     made = in_turn(tabulate(cournot(2), [0.0, 4.0], walk=False))
     found = rollout(made, [[1, 0], [1, 0]], [0, 0])
     assert found.cycle.tolist() == [[0, 0], [1, 1]]
@@ -62,16 +62,16 @@ def test_in_turn_everybody_is_paid_after_its_own_move() -> None:
     np.testing.assert_allclose(found.payoff, [(4 * 5 + 0) / 2, (4 * 1 + 0) / 2])
 
 
-def test_within_a_round_later_movers_may_see_earlier_ones() -> None:
+def test_later_movers_may_observe_earlier_ones_in_a_round() -> None:
     made = tabulate(matrix("matching_pennies"))
-    sees = np.array([[[0, 1]], [[0, 0]]])  # the second sees what the first just chose
+    sees = np.array([[[0, 1]], [[0, 0]]])  # the second observes the current choice of the first
     staged = made._replace(tables=made.tables._replace(observation_slots=sees))
     found = rollout(staged, [[1, 0], [1, 0]], [0, 0])
     assert found.cycle.tolist() == [[1, 0], [0, 1]]
     np.testing.assert_allclose(found.payoff, [-1.0, 1.0])
 
 
-def test_without_a_table_play_is_the_same() -> None:
+def test_play_without_a_payoff_table_is_the_same() -> None:
     game = shared(players=3)
     table = tabulate(game, 4)
     with pytest.warns(UserWarning, match="summed"):
@@ -82,7 +82,7 @@ def test_without_a_table_play_is_the_same() -> None:
     np.testing.assert_allclose(one.payoff, two.payoff, rtol=1e-13)
 
 
-def test_bad_policies() -> None:
+def test_wrong_policies_are_refused() -> None:
     made = tabulate(cournot(2), 3)
     with pytest.raises(
         ValueError, match=r"policies: float64 of shape \(2, 3\) must be whole numbers, \(2, 3\)"

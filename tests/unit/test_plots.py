@@ -1,4 +1,4 @@
-"""Pictures: what is drawn where, what is said beside it, and that nothing leaks into the user's own style."""
+"""Plots: data drawn, labels and captions, and no change to the user's Matplotlib style."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ IN_RUN = ("bifurcation", "influence", "landscape", "paths", "shares", "vector_fi
 
 
 @pytest.mark.parametrize("kind", IN_RUN)
-def test_every_kind_draws_a_run_and_names_its_axes(kind: str, run: xr.Dataset) -> None:
+def test_every_kind_draws_a_run_and_labels_its_axes(kind: str, run: xr.Dataset) -> None:
     ax = getattr(rv.plots, kind)(run)
     assert isinstance(ax, Axes)
     assert ax.get_ylabel()
@@ -60,20 +60,20 @@ def test_every_kind_draws_a_run_and_names_its_axes(kind: str, run: xr.Dataset) -
 
 
 @pytest.mark.parametrize("kind", IN_RUN)
-def test_same_data_same_bytes_and_no_date(kind: str, run: xr.Dataset) -> None:
+def test_pictures_are_reproducible_and_undated(kind: str, run: xr.Dataset) -> None:
     first, second = (picture(getattr(rv.plots, kind), run) for _ in range(2))
     assert first == second
     assert b"<dc:date>" not in first.svg
 
 
-def test_user_style_is_left_alone_and_given_axes_are_used(run: xr.Dataset) -> None:
+def test_given_axes_are_used_and_user_style_is_unchanged(run: xr.Dataset) -> None:
     before = dict(mpl.rcParams)
     _, ax = plt.subplots()
     assert rv.plots.paths(run, ax) is ax
     assert dict(mpl.rcParams) == before
 
 
-def test_a_second_plot_on_the_same_axes_renews_the_legend(run: xr.Dataset) -> None:
+def test_a_second_plot_on_the_same_axes_extends_the_legend(run: xr.Dataset) -> None:
     _, ax = plt.subplots()
     first = rv.plots.bifurcation(run, ax).get_legend()
     both = rv.plots.paths(run, ax).get_legend()
@@ -82,7 +82,7 @@ def test_a_second_plot_on_the_same_axes_renews_the_legend(run: xr.Dataset) -> No
     assert len(both.get_texts()) > len(first.get_texts())
 
 
-def test_axes_are_optional_and_a_plot_that_fails_leaves_no_figure(run: xr.Dataset) -> None:
+def test_a_failed_plot_without_axes_leaves_no_figure(run: xr.Dataset) -> None:
     assert signature(rv.plots.paths).parameters["ax"].default is None
     before = plt.get_fignums()
     with pytest.raises(ValueError, match=r"^axis: 9 must be"):
@@ -95,7 +95,7 @@ def every_view() -> list[str]:
     return [view for entry in entries for view in (*entry.views, *entry.by_quantity.values())]
 
 
-def test_registered_views_are_what_the_game_offers() -> None:
+def test_registered_plot_data_are_offered_by_games() -> None:
     influencers = {"influence", "shares", "landscape", "vector_field", "resource"}
     races = {"deviation", "payoff_landscape", "reaction"}
     markets = {"dcf_sensitivity", "reaction"}
@@ -103,7 +103,7 @@ def test_registered_views_are_what_the_game_offers() -> None:
     assert set(every_view()) <= offered
 
 
-def test_a_study_names_every_kind_and_stores_its_view() -> None:
+def test_a_study_stores_plot_data_for_every_kind() -> None:
     paths = [{"kind": "paths", "quantity": name} for name in ("payoff", "gradient", "greedy")]
     made = study(plots=[*rv.plots.PLOTS, *paths])
     assert set(made.views) == set(every_view())
@@ -111,7 +111,7 @@ def test_a_study_names_every_kind_and_stores_its_view() -> None:
 
 
 @pytest.mark.parametrize("kind", rv.plots.FORMER)
-def test_a_former_kind_is_refused_with_its_present_form(kind: str) -> None:
+def test_retired_kinds_are_refused_with_their_replacement(kind: str) -> None:
     row = rv.plots.FORMER[kind]
     assert kind not in rv.plots.PLOTS
     written = "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in row.items()) + " }"
@@ -123,7 +123,7 @@ def test_a_former_kind_is_refused_with_its_present_form(kind: str) -> None:
         getattr(rv.plots, kind)
 
 
-def test_captions_name_what_is_drawn_with_the_options() -> None:
+def test_captions_depend_on_the_options() -> None:
     for kind, entry in rv.plots.PLOTS.items():
         options = signature(getattr(rv.plots, kind)).parameters
         assert {key.partition("=")[0] for key in entry.captions if key} <= set(options), kind
@@ -135,22 +135,22 @@ def test_captions_name_what_is_drawn_with_the_options() -> None:
     assert rv.plots.PLOTS["basins"].caption_of({"at": {}}) == rv.plots.PLOTS["basins"].title
 
 
-def test_the_page_of_figures_tells_of_every_kind() -> None:
+def test_the_figures_page_lists_every_kind() -> None:
     page = (Path(__file__).parents[2] / "docs" / "howto" / "figures.md").read_text(encoding="utf-8")
     told = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
     assert told == set(rv.plots.PLOTS)
 
 
-# -- which point ---------------------------------------------------------------------------------------
+# -- selecting a point ---------------------------------------------------------------------------------
 
 
-def test_first_point_unless_told_and_the_caption_says_which(run: xr.Dataset) -> None:
+def test_the_first_point_is_the_default_and_is_in_the_caption(run: xr.Dataset) -> None:
     assert picture(rv.plots.paths, run).caption == "reach = 0.17 (first of 3)"
     assert picture(rv.plots.paths, run, at={"reach": 0.25}).caption == "reach = 0.25"
-    assert picture(rv.plots.paths, run, at={"reach": 0.21}).caption == "reach = 0.2"  # the nearest there is
+    assert picture(rv.plots.paths, run, at={"reach": 0.21}).caption == "reach = 0.2"  # the nearest point
 
 
-def test_coordinates_in_step_name_the_row_where_all_hold() -> None:
+def test_coordinates_along_one_dimension_select_a_point() -> None:
     steps = {"a": ("point", [0.1, 0.1, 0.2]), "b": ("point", [1.0, 2.0, 1.0])}
     data = xr.Dataset({"safe": ("point", [7.0, 8.0, 9.0])}, coords={"point": [0, 1, 2], **steps})
     assert in_step(data, {"a": 0.1, "b": 2.0, "player": 0}) == {"point": 1, "player": 0}
@@ -160,12 +160,12 @@ def test_coordinates_in_step_name_the_row_where_all_hold() -> None:
         in_step(data, {"a": 0.2, "b": 2.0})
 
 
-def test_a_coordinate_that_goes_in_step_names_a_point_too(run: xr.Dataset) -> None:
+def test_a_secondary_coordinate_selects_a_point(run: xr.Dataset) -> None:
     data = run.assign_coords(width=("reach", [5.0, 6.0, 7.0]))
     assert picture(rv.plots.paths, data, at={"width": 6}).caption == "reach = 0.2"
 
 
-def test_points_that_hold_nothing_are_passed_over(run: xr.Dataset) -> None:
+def test_points_without_data_are_skipped(run: xr.Dataset) -> None:
     holes = run.copy(deep=True)
     holes["path"][0] = np.nan
     assert picture(rv.plots.paths, holes).caption == "reach = 0.2 (first of 3)"
@@ -180,32 +180,32 @@ def test_points_that_hold_nothing_are_passed_over(run: xr.Dataset) -> None:
         ({"reach": "wide"}, "at.reach: 'wide' is none of 0.17, 0.2, 0.25"),
     ],
 )
-def test_a_point_that_is_not_there_is_named(run: xr.Dataset, at: dict[str, Any], message: str) -> None:
+def test_errors_name_an_unknown_point(run: xr.Dataset, at: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match="at") as caught:
         rv.plots.paths(run, at=at)
     assert str(caught.value) == message
 
 
-def test_a_variable_that_is_not_there_is_named(run: xr.Dataset) -> None:
+def test_errors_name_a_missing_variable(run: xr.Dataset) -> None:
     with pytest.raises(ValueError, match="no variable 'regret_curve', which this plot draws"):
         rv.plots.learning_curve(run, quantity="regret")
 
 
-def test_one_solution_needs_no_point() -> None:
+def test_a_single_solution_needs_no_point() -> None:
     found = point(dataset(ascent(0.2)), "path", 3, ("claim",), keep=("replication",))
     assert found["path"].shape == (1, 101, 3, 1)
     assert found.words == ""
     assert found.certified() is not None
 
 
-def test_position_takes_numbers_up_to_rounding_and_words_as_they_are() -> None:
+def test_position_compares_numbers_with_tolerance_and_text_exactly() -> None:
     assert position(np.array([0.1, 0.1 + 0.2]), 0.3) == 1
     assert position(np.array([0.1]), "0.1") is None
     assert position(np.array(["a", "b"]), "b") == 1
     assert position(np.array([1, 2]), True) is None
 
 
-def test_band_is_students_interval() -> None:
+def test_band_is_the_student_t_interval() -> None:
     values = np.random.default_rng(1).normal(size=(7, 3))
     mean, half = band(values)
     low, high = stats.t.interval(0.95, 6, values.mean(axis=0), stats.sem(values, axis=0))
@@ -214,10 +214,10 @@ def test_band_is_students_interval() -> None:
     assert not band(values[:1])[1].any()
 
 
-# -- what is drawn -------------------------------------------------------------------------------------
+# -- drawing ------------------------------------------------------------------------------------------
 
 
-def test_paths_are_the_positions_and_hollow_where_not_certified(run: xr.Dataset) -> None:
+def test_paths_show_positions_with_hollow_uncertified_ends(run: xr.Dataset) -> None:
     ax = rv.plots.paths(run, at={"reach": 0.17})
     drawn = line(ax, "player 1")
     np.testing.assert_array_equal(drawn.get_ydata(), run.path.values[0, 0, 0, :, 1, 0])
@@ -229,10 +229,10 @@ def test_paths_are_the_positions_and_hollow_where_not_certified(run: xr.Dataset)
     assert "end, no certificate" in labels(bare)
 
 
-def test_replications_are_a_mean_with_a_band_and_n() -> None:
+def test_replications_are_drawn_as_mean_band_and_n() -> None:
     starts = [(0.1, 0.4, 0.9), (0.1, 0.5, 0.9), (0.2, 0.4, 0.9)]
     rows = [({"replication": k}, ascent(0.2, start)) for k, start in enumerate(starts)]
-    short = rows[2][1]  # one that settled early stays where it ended
+    short = rows[2][1]  # one that converged early is extended at its last value
     short["path"] = (short["path"][0], short["path"][1][:60])
     short["path_step"] = (short["path_step"][0], short["path_step"][1][:60])
     data = collect(rows, {"replication": [0, 1, 2]})
@@ -256,35 +256,35 @@ def replicated(count: int = 2) -> xr.Dataset:
     return collect(rows, {"replication": list(range(count))})
 
 
-def test_one_replication_can_be_picked() -> None:
+def test_one_replication_can_be_selected() -> None:
     data = replicated()
     axes = rv.plots.paths(data, at={"replication": 1})
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), data.path.values[1, :, 0, 0])
     assert axes.get_title(loc="left") == "replication = 1"
 
 
-def test_a_wide_band_does_not_set_the_scale() -> None:
+def test_a_wide_band_does_not_set_the_axis_limits() -> None:
     data = replicated()
     low, high = rv.plots.paths(data).get_ylim()
     span = float(np.ptp(data.path.values))
     assert high - low < 1.2 * span
 
 
-def test_steps_recorded_by_factors_are_drawn_so_and_evenly_recorded_ones_evenly() -> None:
+def test_the_step_axis_is_logarithmic_for_log_spaced_steps() -> None:
     for steps, scale in ((np.r_[0, 2 ** np.arange(20)], "symlog"), (np.arange(21), "linear")):
         walk = xr.Dataset({"path": (("step", "player", "axis"), np.zeros((21, 2, 1)))})
         walk["path_step"] = ("step", steps)
         assert rv.plots.paths(walk).get_xscale() == scale
 
 
-def test_probabilities_are_drawn_against_steps() -> None:
+def test_paths_of_probabilities_are_drawn_against_steps() -> None:
     half = np.full((5, 2, 2), 0.5)
     axes = rv.plots.paths(xr.Dataset({"path": (("step", "player", "axis"), half)}))
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("step", "probability")
     assert axes.get_legend_handles_labels()[1][1] == "player 0, action 1"
 
 
-def test_two_axes_are_drawn_in_the_plane_one_axis_against_steps() -> None:
+def test_paths_with_two_axes_are_drawn_in_the_plane() -> None:
     data = plane()
     ax = rv.plots.paths(data)
     np.testing.assert_array_equal(line(ax, "player 0").get_xdata(), data.path.values[:, 0, 0])
@@ -294,7 +294,7 @@ def test_two_axes_are_drawn_in_the_plane_one_axis_against_steps() -> None:
         rv.plots.paths(data, axis=2)
 
 
-def test_shares_and_payoffs_are_those_of_the_data(run: xr.Dataset) -> None:
+def test_shares_and_payoffs_match_the_data(run: xr.Dataset) -> None:
     x = run.profile.values[1, 0, 0, :, 0]
     drawn = line(rv.plots.shares(run, at={"reach": 0.2}), "player 2")
     np.testing.assert_array_equal(drawn.get_xdata(), POINTS)
@@ -303,7 +303,7 @@ def test_shares_and_payoffs_are_those_of_the_data(run: xr.Dataset) -> None:
     assert last == pytest.approx(payoffs(x, 0.2)[2])
 
 
-def test_landscape_shows_where_they_stand_and_the_best_reply(run: xr.Dataset) -> None:
+def test_landscape_shows_the_profile_and_the_best_response(run: xr.Dataset) -> None:
     ax = rv.plots.landscape(run, at={"reach": 0.17}, player=1)
     assert labels(ax) == ["player 1", "present profile, not certified", "best response"]
     stars = [found for found in ax.get_lines() if found.get_marker() == "*" and len(found.get_xdata())]
@@ -336,7 +336,7 @@ def test_nullclines_of_chosen_players() -> None:
             rv.plots.vector_field(data, players=players)
 
 
-def test_bifurcation_marks_threshold_ends_and_worth(run: xr.Dataset) -> None:
+def test_bifurcation_marks_threshold_and_end_points(run: xr.Dataset) -> None:
     ax = rv.plots.bifurcation(run)
     assert ax.get_xlabel() == "reach"
     assert f"threshold {THRESHOLD:.6g}" in labels(ax)
@@ -348,7 +348,7 @@ def test_bifurcation_marks_threshold_ends_and_worth(run: xr.Dataset) -> None:
         rv.plots.bifurcation(run.isel(reach=0, drop=True))
 
 
-def test_bifurcation_draws_cycles_as_ranges_and_dashes_what_is_unstable() -> None:
+def test_bifurcation_draws_cycle_ranges_and_dashed_unstable_points() -> None:
     rows = []
     reaches = np.linspace(0.1, 0.2, 11).tolist()
     for k, reach in enumerate(reaches):
@@ -368,7 +368,7 @@ def test_bifurcation_draws_cycles_as_ranges_and_dashes_what_is_unstable() -> Non
     assert [list(segment[:, 1]) for segment in segments] == [[0.2, 0.4]] * 2
 
 
-def test_bifurcation_of_the_second_axis_where_nothing_cycles() -> None:
+def test_bifurcation_of_the_second_axis_without_cycles() -> None:
     nothing = np.full((3, 2, 2), np.nan)
     record = {
         "profile": (("lane", "player", "axis"), np.random.default_rng(3).uniform(size=(3, 2, 2))),
@@ -383,8 +383,8 @@ def test_bifurcation_of_the_second_axis_where_nothing_cycles() -> None:
     assert "range of a cycle" not in labels(ax)
 
 
-def test_padding_that_other_points_need_is_not_drawn() -> None:
-    """A sweep over the number of players: at each point only those who play are drawn and named."""
+def test_padding_of_absent_players_is_not_drawn() -> None:
+    """In a sweep over the number of players, only the players present at a point are drawn."""
     two, four = ascent(0.25, (0.1, 0.9), 100), ascent(0.25, (0.1, 0.4, 0.7, 0.9), 100)
     data = collect([({"players": 2}, two), ({"players": 4}, four)], {"players": [2, 4]})
     for kind in ("paths", "shares", "landscape"):
@@ -395,13 +395,13 @@ def test_padding_that_other_points_need_is_not_drawn() -> None:
         rv.plots.paths(data, at={"players": 3})
 
 
-def test_thresholds_that_vary_with_the_parameter_are_no_lines(run: xr.Dataset) -> None:
+def test_thresholds_that_vary_with_the_parameter_are_not_drawn(run: xr.Dataset) -> None:
     many = xr.concat([run.assign_coords(reach=run.reach + 0.3 * k) for k in range(3)], "reach")
     many["threshold"] = many.threshold + 0.01 * many.reach
     assert not [text for text in labels(rv.plots.bifurcation(many)) if text.startswith("threshold")]
 
 
-def test_strategies_are_bars_filled_where_certified() -> None:
+def test_strategies_are_bars_filled_if_certified() -> None:
     record = {
         "profile": (("player", "axis"), np.array([[0.6, 0.4], [0.4, 0.6]])),
         "claim": ((), np.asarray("equilibrium")),
@@ -416,7 +416,7 @@ def test_strategies_are_bars_filled_where_certified() -> None:
         rv.plots.strategies(dataset(record), actions=["opera"])
 
 
-def test_regret_curve_is_logarithmic_with_plain_numbers() -> None:
+def test_regret_curve_has_logarithmic_axes_with_plain_numbers() -> None:
     record = {
         "regret_step": (("sample",), np.array([1, 10, 100])),
         "regret_curve": (("sample",), 0.1 ** np.arange(3)),
@@ -428,7 +428,7 @@ def test_regret_curve_is_logarithmic_with_plain_numbers() -> None:
 
 
 @pytest.mark.parametrize("kind", ["influence", "shares", "landscape"])
-def test_boxes_are_drawn_in_the_plane(kind: str) -> None:
+def test_two_dimensional_data_are_drawn_in_the_plane(kind: str) -> None:
     side = np.linspace(0, 1, 6)
     places = np.stack([grid.ravel() for grid in np.meshgrid(side, side)], axis=1)
     fade = np.exp(-(((places[None] - np.array([[[0.2, 0.3]], [[0.8, 0.6]]])) ** 2).sum(axis=2)) / 0.1)
@@ -449,7 +449,7 @@ def test_boxes_are_drawn_in_the_plane(kind: str) -> None:
     assert ax.get_aspect() == 1.0
 
 
-def test_scattered_points_and_an_even_resource_are_drawn_too() -> None:
+def test_scattered_points_and_a_uniform_resource_are_drawn() -> None:
     places = np.random.default_rng(2).uniform(size=(30, 2))
     data = dataset(
         {
@@ -463,19 +463,19 @@ def test_scattered_points_and_an_even_resource_are_drawn_too() -> None:
         rv.plots.shares(data.assign(resource_points=(("point", "three"), np.zeros((30, 3)))))
 
 
-def test_colours_can_be_told_apart_for_many_players() -> None:
+def test_colours_are_distinct_for_many_players() -> None:
     assert colours(3) == list(PALETTE[:3])
     assert len(set(colours(16))) == 16
     assert SIZE[0] > SIZE[1]
 
 
-def test_text_of_the_users_is_no_formula() -> None:
+def test_dollar_signs_in_labels_are_not_parsed_as_math() -> None:
     data = collect([({"pay $x": 1.0}, ascent(0.2, steps=100))], {"pay $x": [1.0]})
     wide = xr.concat([data, data.assign_coords({"pay $x": [2.0]})], "pay $x")
     assert b"<svg" in picture(rv.plots.bifurcation, wide).svg
 
 
-def test_a_missing_view_is_told_with_the_call_that_makes_it(run: xr.Dataset) -> None:
+def test_errors_name_missing_plot_data_and_the_call_for_it(run: xr.Dataset) -> None:
     bare = run[["profile", "claim"]]
     with pytest.raises(ValueError, match=r"'shares', .* rv\.view\(game, 'shares', profile\) makes it"):
         rv.plots.shares(bare)
@@ -485,7 +485,7 @@ def test_a_missing_view_is_told_with_the_call_that_makes_it(run: xr.Dataset) -> 
         rv.plots.policy(run)
 
 
-def test_axes_are_called_what_the_game_calls_them() -> None:
+def test_axis_labels_use_the_names_of_the_game() -> None:
     walk = xr.Dataset({"path": (("step", "player", "axis"), np.ones((3, 2, 2)))})
     assert rv.plots.paths(walk).get_ylabel() == "axis 1: position (units of the space)"
     told = walk.assign(axis_name=("axis", np.array(["place", "reach"])))
@@ -493,7 +493,7 @@ def test_axes_are_called_what_the_game_calls_them() -> None:
     assert "player 1, reach" in labels(rv.plots.paths(told, space=False))
 
 
-def test_learners_stand_beside_what_learns_nothing() -> None:
+def test_learning_curves_are_compared_with_methods_that_do_not_learn() -> None:
     over = ("algorithm", "replication")
     rewards = np.full((3, 2, 4, 2), np.nan)
     rewards[0] = np.arange(8.0).reshape(4, 2)
@@ -513,7 +513,7 @@ def test_learners_stand_beside_what_learns_nothing() -> None:
     drawn = {str(line.get_label()): line.get_xydata() for line in ax.get_lines()}
     np.testing.assert_array_equal(drawn["ppo"], [[400, 2.5], [800, 4.5], [1200, 6.5]])
     np.testing.assert_array_equal(drawn["tables"], [[400, 3.0]])
-    assert len(ax.get_lines()) == 2 * 3 + 1  # of two replications each is drawn
+    assert len(ax.get_lines()) == 2 * 3 + 1  # each of the two replications is drawn
     one = rv.plots.learning_curve(
         data, compare=True, player=1, methods=["ppo"], lines={"Cournot": 6.0}, floor=2.0
     )

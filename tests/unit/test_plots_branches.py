@@ -1,4 +1,4 @@
-"""Branches, their events and cycles, spectra, and windows of stability: drawn is what the data hold."""
+"""Plots of branches with events and cycles, spectra, and stability windows match the data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _closed() -> Iterator[None]:
 
 
 def spread(reach: float) -> float:
-    """How far the outer two of three stand from the middle: a pitchfork."""
+    """Distance of the outer two players from the centre: a pitchfork."""
     return float(np.sqrt(max(LOSS - reach, 0.0)))
 
 
@@ -85,13 +85,13 @@ def one() -> xr.Dataset:
 
 @pytest.fixture(scope="module")
 def run() -> xr.Dataset:
-    """Two methods of one study: runs at every reach, branches found once."""
+    """Two methods of one study: runs at every reach, branches stored once."""
     rows: list[Any] = [({"reach": reach, "algorithm": "climb"}, ends(reach)) for reach in REACHES]
     rows.append(({"reach": REACHES[0], "algorithm": "branches"}, branches()))
     return collect(rows, {"reach": REACHES, "algorithm": ["climb", "branches"]})
 
 
-def test_branches_are_solid_where_stable_and_thin_where_not_certified(one: xr.Dataset) -> None:
+def test_branches_are_solid_if_stable_and_thin_if_not_certified(one: xr.Dataset) -> None:
     ax = rv.plots.bifurcation(one)
     assert ax.get_xlabel() == "reach"
     drawn = lines(ax, "_branch")
@@ -109,36 +109,36 @@ def test_branches_are_solid_where_stable_and_thin_where_not_certified(one: xr.Da
     assert told <= set(labels(ax))
 
 
-def test_events_tell_their_parameter_and_cycles_are_bands(one: xr.Dataset) -> None:
+def test_events_show_their_parameter_and_cycles_are_bands(one: xr.Dataset) -> None:
     ax = rv.plots.bifurcation(one)
     assert {"loss of symmetry at 0.19", "Hopf point at 0.158"} <= set(labels(ax))
     stars = [found for found in lines(ax, "_event") if found.get_marker() == "*"]
     np.testing.assert_allclose(stars[0].get_ydata(), [0.5 - spread(HOPF), 0.5, 0.5 + spread(HOPF)])
     edges = lines(ax, "_orbit")
-    assert [list(edge.get_xdata()) for edge in edges[:2]] == [[0.14, 0.15]] * 2  # in the parameter's order
+    assert [list(edge.get_xdata()) for edge in edges[:2]] == [[0.14, 0.15]] * 2  # sorted by the parameter
     assert [edge.get_ydata()[0] for edge in edges[:2]] == [0.3, 0.7]
 
 
-def test_local_searches_and_gains_above_the_tolerance_certify_nothing() -> None:
+def test_branches_with_local_coverage_are_not_certified() -> None:
     local = branches()
     local["branch_coverage"] = (("row",), np.full(60, "local"))
     assert {line.get_linewidth() for line in lines(rv.plots.bifurcation(dataset(local)), "_branch")} == {0.9}
 
 
-def test_runs_and_branches_are_one_picture(run: xr.Dataset) -> None:
+def test_runs_and_branches_are_drawn_together(run: xr.Dataset) -> None:
     ax = rv.plots.bifurcation(run)
     assert {"stable branch", "stable point", "player 2", "Hopf point at 0.158"} <= set(labels(ax))
     assert {line.get_color() for line in lines(ax, "_branch")} == {"#888888"}
     marks = [line for line in ax.get_lines() if line.get_marker() == "o" and len(line.get_xdata()) == 13]
     assert len(marks) == 3
     centre = [line for line in lines(ax, "_branch") if set(line.get_ydata()) == {0.5}]
-    assert max(line.get_linewidth() for line in centre) > 2  # the total that only climbs store is no bar
+    assert max(line.get_linewidth() for line in centre) > 2  # resource_total of the other method is ignored
     alone = rv.plots.bifurcation(run, at={"algorithm": "branches"})
     assert "stable point" not in labels(alone)
     assert "all 3 together" in labels(alone)
 
 
-def test_branches_over_another_parameter_are_left_out(run: xr.Dataset) -> None:
+def test_branches_over_another_parameter_are_omitted(run: xr.Dataset) -> None:
     other = run.copy()
     other["parameter_name"] = xr.where(other.parameter_name != "", "abstention", "")
     assert "stable branch" not in labels(rv.plots.bifurcation(other, over="reach"))
@@ -148,12 +148,12 @@ def test_branches_over_another_parameter_are_left_out(run: xr.Dataset) -> None:
         rv.plots.bifurcation(run, axis=1)
 
 
-def test_structures_are_told_largest_group_first() -> None:
+def test_structures_are_listed_by_decreasing_group_size() -> None:
     assert structure(np.array([1, 0, 1, 2, 1])) == "groups 3 + 1 + 1"
     assert structure(np.array([0.0, 0.0, np.nan])) == "all 2 together"  # padding of a smaller game
 
 
-def test_density_is_the_share_of_ends_at_each_value() -> None:
+def test_density_is_the_share_of_end_positions_per_value() -> None:
     draws = np.random.default_rng(4).integers(0, 5, size=(3, 40, 2, 1)) / 4
     rows = [
         (
@@ -189,7 +189,7 @@ def crossing(low: float, high: float) -> Record:
     }
 
 
-def test_the_window_is_bounded_by_the_crossings() -> None:
+def test_stability_window_is_bounded_by_the_crossings() -> None:
     weights = [0.0, 10.0, 20.0]
     rows = [({"abstention": q}, crossing(0.1 + 0.002 * q, 0.3 - 0.003 * q)) for q in weights]
     data = collect(rows, {"abstention": weights})
@@ -205,8 +205,8 @@ def test_the_window_is_bounded_by_the_crossings() -> None:
     assert "gains stability as the parameter rises" in labels(ax)
 
 
-def test_a_window_that_does_not_move_is_drawn_too() -> None:
-    """Crossings that are the same everywhere are stored once."""
+def test_a_constant_stability_window_is_drawn() -> None:
+    """Crossings equal at all points are stored once."""
     data = collect([({"q": q}, crossing(0.1, 0.3)) for q in (1.0, 2.0)], {"q": [1.0, 2.0]})
     drawn = lines(rv.plots.stability_window(data, threshold=None), "_crossing")
     assert [list(line.get_xdata()) for line in drawn] == [[0.1, 0.1], [0.3, 0.3]]
@@ -244,7 +244,7 @@ def test_spectra_in_the_complex_plane(one: xr.Dataset, run: xr.Dataset) -> None:
         rv.plots.spectrum(run, source="rows")
 
 
-def test_crossings_are_lines_beside_the_runs(run: xr.Dataset) -> None:
+def test_crossings_are_drawn_with_the_runs(run: xr.Dataset) -> None:
     rows: list[Any] = [({"reach": reach, "algorithm": "climb"}, ends(reach)) for reach in REACHES]
     rows.append(({"reach": REACHES[0], "algorithm": "scan"}, crossing(0.12, 0.2)))
     data = collect(rows, {"reach": REACHES, "algorithm": ["climb", "scan"]})
@@ -253,12 +253,12 @@ def test_crossings_are_lines_beside_the_runs(run: xr.Dataset) -> None:
     assert not [text for text in labels(rv.plots.bifurcation(data, thresholds=None)) if "symmetric" in text]
 
 
-def test_same_data_same_bytes(one: xr.Dataset) -> None:
+def test_pictures_are_reproducible(one: xr.Dataset) -> None:
     assert picture(rv.plots.bifurcation, one) == picture(rv.plots.bifurcation, one)
 
 
-def test_what_the_methods_find_is_drawn() -> None:
-    """Names as the method writes them."""
+def test_results_of_thresholds_are_drawn() -> None:
+    """The spectrum plot reads the variables that the method stores."""
     game = rv.games.influencer(players=3, resource="bimodal")
     found = rv.solve(game, rv.methods.Thresholds("reach", low=0.15, high=0.25)).data
     ax = rv.plots.spectrum(found)
@@ -268,7 +268,7 @@ def test_what_the_methods_find_is_drawn() -> None:
     assert np.interp(root, real.get_xdata(), real.get_ydata()) == pytest.approx(0, abs=1.0)
 
 
-def test_a_logarithmic_axis_of_eigenvalues_has_plain_numbers(one: xr.Dataset) -> None:
+def test_an_eigenvalue_axis_over_decades_has_plain_numbers(one: xr.Dataset) -> None:
     spread = one.assign(branch_eigenvalues_real=one.branch_eigenvalues_real * 0 + np.array([-1e4, 1.0, 2.0]))
     ax = rv.plots.spectrum(spread)
     ax.figure.canvas.draw()

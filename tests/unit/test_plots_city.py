@@ -1,4 +1,4 @@
-"""Pictures of a city: what is drawn is what is stored, where the streets are."""
+"""Plots of a city match the stored data and the street network."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _closed() -> Iterator[None]:
 
 
 def record(monitors: int = 4) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
-    """A result as a learner leaves it, of numbers drawn at random."""
+    """A learner's record with random values."""
     wanted = DRAWN.uniform(0.5, 6.0, LANES)
     law = DRAWN.uniform(size=KARMA)
     own = {
@@ -65,7 +65,7 @@ def one(**more: tuple[tuple[str, ...], np.ndarray]) -> xr.Dataset:
 
 
 def run(methods: tuple[str, ...] = ("karma", "coin"), replications: int = 3) -> xr.Dataset:
-    """Several methods with replications, as a study's run has them."""
+    """Several methods with replications, as in the run of a study."""
     rows = [
         (
             {"algorithm": name, "replication": k},
@@ -84,7 +84,7 @@ def bars(panel: Axes) -> np.ndarray:
 # -- streets -------------------------------------------------------------------------------------------
 
 
-def test_lanes_are_bars_on_the_right_of_their_streets_and_point_where_they_lead() -> None:
+def test_lanes_are_arrows_on_the_right_of_their_streets() -> None:
     data = one()
     panel = rv.plots.street_map(data).child_axes[0]
     np.testing.assert_array_equal(bars(panel), data.lane_wanted.values)
@@ -92,14 +92,14 @@ def test_lanes_are_bars_on_the_right_of_their_streets_and_point_where_they_lead(
         corners = path.vertices[:5]
         way = (end - start) / np.linalg.norm(end - start)
         right = np.array([way[1], -way[0]])
-        assert ((corners - start) @ right > 0).all()  # so lanes that lead both ways never overlap
-        assert np.argmax((corners - start) @ way) == 2  # the head
+        assert ((corners - start) @ right > 0).all()  # so lanes of opposite directions never overlap
+        assert np.argmax((corners - start) @ way) == 2  # the arrowhead
         along = (corners - start) @ way
         assert along.min() > 0
         assert along.max() < np.linalg.norm(end - start)
 
 
-def test_stubs_are_told_from_nodes_of_the_core() -> None:
+def test_stubs_and_core_nodes_have_different_markers() -> None:
     panel = rv.plots.street_map(one()).child_axes[0]
     dots, squares = (np.asarray(found.get_offsets()) for found in panel.collections[1:3])
     at, names = TOLD["node_at"][1], TOLD["node_name"][1]
@@ -108,7 +108,7 @@ def test_stubs_are_told_from_nodes_of_the_core() -> None:
     np.testing.assert_array_equal(squares, at[stub])
 
 
-def test_maps_of_several_methods_have_one_scale_and_means_over_replications() -> None:
+def test_maps_of_methods_share_a_colour_scale_and_show_means() -> None:
     data = run()
     ax = rv.plots.street_map(data, quantity="lane_queue")
     first, second = ax.child_axes[:2]
@@ -125,7 +125,7 @@ def test_maps_of_several_methods_have_one_scale_and_means_over_replications() ->
     assert ax.child_axes[2].get_ylabel() == "queue (agents refused per step)"
 
 
-def test_lanes_where_nobody_came_have_no_colour_of_the_scale_even_the_last() -> None:
+def test_lanes_without_demand_are_grey() -> None:
     bids = DRAWN.uniform(1.0, 4.0, LANES)
     bids[[0, -1]] = np.nan
     ax = rv.plots.street_map(one(lane_bid=(("lane",), bids)), quantity="lane_bid")
@@ -133,7 +133,7 @@ def test_lanes_where_nobody_came_have_no_colour_of_the_scale_even_the_last() -> 
     assert "grey: no demand" in caption(ax)
 
 
-def test_any_network_has_a_map() -> None:
+def test_a_custom_network_is_drawn() -> None:
     nodes = {"a": [0, 0], "b": [3, 1], "c": [1, 4]}
     game = rv.games.city(
         network={"nodes": nodes, "lanes": [["a", "b"], ["b", "c"], ["c", "a"]]},
@@ -148,7 +148,7 @@ def test_any_network_has_a_map() -> None:
     assert len(panel.collections[2].get_offsets()) == 0
 
 
-def test_networks_of_several_sizes_stand_side_by_side() -> None:
+def test_networks_of_several_sizes_are_drawn_side_by_side() -> None:
     small = rv.games.city(network="plain_2x2", agents=16, max_karma=4, mean_karma=2).static_metrics()
     data = collect([({"size": 1}, TOLD), ({"size": 2}, small)], {"size": [1, 2]})
     ax = rv.plots.street_map(data, quantity="lane_free_flow", series="size")
@@ -156,7 +156,7 @@ def test_networks_of_several_sizes_stand_side_by_side() -> None:
     assert [panel.get_title() for panel in ax.child_axes[:2]] == ["size = 1", "size = 2"]
 
 
-def test_a_lane_of_runs_that_were_batched_is_no_street() -> None:
+def test_a_batch_dimension_is_not_a_road_lane() -> None:
     bids = DRAWN.uniform(size=(2, 1, 1, KARMA))
     batched = xr.Dataset({"mean_bid": (("lane", "player", "private", "karma"), bids)}, {"lane": [0, 1]})
     assert own_rank(batched, "mean_bid") == 3
@@ -164,7 +164,7 @@ def test_a_lane_of_runs_that_were_batched_is_no_street() -> None:
     assert own_rank(one(), "lane_bid") == 1
 
 
-def test_paths_of_examples_follow_their_lanes() -> None:
+def test_example_routes_follow_their_lanes() -> None:
     ax = rv.plots.example_routes(one())
     panel = ax.child_axes[0]
     name, agent = TOLD["example_name"][1][0], TOLD["example_agent"][1][0]
@@ -186,7 +186,7 @@ def test_paths_of_examples_follow_their_lanes() -> None:
 # -- congestion ----------------------------------------------------------------------------------------
 
 
-def test_loads_are_sorted_by_what_is_expected() -> None:
+def test_lane_loads_are_sorted_by_expected_demand() -> None:
     ax = rv.plots.lane_load(one())
     heights = [bar.get_height() for bar in ax.patches]
     np.testing.assert_allclose(heights, sorted(TOLD["lane_free_flow_expected"][1])[::-1])
@@ -199,7 +199,7 @@ def test_loads_are_sorted_by_what_is_expected() -> None:
     assert labels(ax)[:3] == ["entry lanes, expected", "core lanes, expected", "exit lanes, expected"]
 
 
-def test_bars_dots_and_colours_are_of_the_same_lane() -> None:
+def test_lane_load_bars_dots_and_colours_match_per_lane() -> None:
     load, expected = DRAWN.permutation(LANES) + 1.0, DRAWN.permutation(LANES) + 1.0
     ax = rv.plots.lane_load(
         one(lane_free_flow=(("lane",), load), lane_free_flow_expected=(("lane",), expected))
@@ -211,7 +211,7 @@ def test_bars_dots_and_colours_are_of_the_same_lane() -> None:
     assert len({(str(kind), shade) for kind, shade in zip(kinds, shades, strict=True)}) == 3
 
 
-def test_loads_that_do_not_differ_are_drawn_once() -> None:
+def test_equal_lane_loads_are_drawn_once() -> None:
     assert len(rv.plots.lane_load(run()).child_axes) == 0
     other = TOLD | {"lane_capacity": (("lane",), np.full(LANES, 7))}
     data = collect([({"size": 1}, TOLD), ({"size": 2}, other)], {"size": [1, 2]})
@@ -219,12 +219,12 @@ def test_loads_that_do_not_differ_are_drawn_once() -> None:
     assert [panel.get_title() for panel in panels] == ["size = 1", "size = 2"]
 
 
-def test_lanes_with_room_for_all_leave_room_for_the_bars() -> None:
+def test_a_large_capacity_does_not_set_the_axis_limit() -> None:
     ax = rv.plots.lane_load(one(lane_capacity=(("lane",), np.full(LANES, 10**6))))
     assert ax.get_ylim()[1] < 2 * TOLD["lane_free_flow"][1].max()
 
 
-def test_bids_stand_against_congestion_with_spearmans_correlation() -> None:
+def test_bids_against_congestion_with_spearman_correlation() -> None:
     data = one()
     ax = rv.plots.bid_congestion(data)
     drawn = np.concatenate([np.asarray(dots.get_offsets()) for dots in ax.collections])
@@ -235,7 +235,7 @@ def test_bids_stand_against_congestion_with_spearmans_correlation() -> None:
     assert labels(ax) == ["entry lanes", "core lanes", "exit lanes", "capacity 2"]
 
 
-def test_correlations_of_ties_and_of_lanes_where_nobody_came() -> None:
+def test_correlation_with_ties_and_lanes_without_demand() -> None:
     bids, wanted = DRAWN.integers(0, 3, LANES).astype(float), DRAWN.integers(1, 4, LANES).astype(float)
     bids[-2:] = np.nan
     data = one(lane_bid=(("lane",), bids), lane_wanted=(("lane",), wanted))
@@ -245,7 +245,7 @@ def test_correlations_of_ties_and_of_lanes_where_nobody_came() -> None:
     assert "no rank correlation: all lanes are alike" in caption(same)
 
 
-def test_each_method_has_its_own_correlation_with_an_interval() -> None:
+def test_correlation_and_interval_per_method() -> None:
     data = run()
     ax = rv.plots.bid_congestion(data)
     each = np.array(
@@ -263,7 +263,7 @@ def test_each_method_has_its_own_correlation_with_an_interval() -> None:
 # -- agents and learning -------------------------------------------------------------------------------
 
 
-def test_bids_of_examples_are_means_over_the_places_of_each_path() -> None:
+def test_example_bids_are_means_over_the_lanes_of_each_path() -> None:
     data = one()
     panel = rv.plots.example_bids(data).child_axes[0]
     for trip, line in enumerate(lines(panel, "_line")):
@@ -280,7 +280,7 @@ def test_bids_of_examples_are_means_over_the_places_of_each_path() -> None:
     assert "means over karma, weighted by the distribution of karma of all agents" in caption(ax)
 
 
-def test_rows_of_bids_are_methods() -> None:
+def test_example_bids_have_one_row_per_method() -> None:
     data = run()
     ax = rv.plots.example_bids(data)
     assert [panel.get_ylabel() for panel in ax.child_axes] == ["karma\nmean bid", "coin\nmean bid"]
@@ -290,7 +290,7 @@ def test_rows_of_bids_are_methods() -> None:
     np.testing.assert_allclose(line.get_ydata(), bids.mean(axis=0))
 
 
-def test_traces_have_a_panel_each_and_changes_that_spread_far_logarithmic_scales() -> None:
+def test_traces_have_one_panel_each_and_log_scales_for_wide_ranges() -> None:
     data = run()
     ax = rv.plots.social_traces(data)
     titles = [panel.get_title() for panel in ax.child_axes]
@@ -304,7 +304,7 @@ def test_traces_have_a_panel_each_and_changes_that_spread_far_logarithmic_scales
     assert rv.plots.social_traces(data, log=False).child_axes[1].get_yscale() == "linear"
 
 
-def test_agents_are_grouped_by_class() -> None:
+def test_agent_histogram_by_class() -> None:
     kinds = np.arange(AGENTS) % 3
     data = one(agent_class=(("agent",), kinds))
     ax = rv.plots.agent_histogram(data, quantity="agent_reward", by="class")
@@ -316,7 +316,7 @@ def test_agents_are_grouped_by_class() -> None:
     assert labels(ax) == expected
 
 
-def test_karma_of_a_city_is_one_law() -> None:
+def test_karma_of_a_city_is_one_distribution() -> None:
     data = one()
     ax = rv.plots.karma_histogram(data)
     np.testing.assert_allclose([bar.get_height() for bar in ax.patches], data.karma_law.values)
@@ -363,7 +363,7 @@ def test_the_table_has_example_agents_and_means_of_classes() -> None:
     assert reward[0] == f"{data.agent_reward.values[4]:.3g}".replace("-", "−")
 
 
-def test_there_is_a_table_for_each_method_without_bids_where_nobody_bids() -> None:
+def test_one_table_per_method_without_bid_rows_if_nobody_bids() -> None:
     idle = record() | {"agent_trip_bid": (("agent", "trip"), np.zeros((AGENTS, 4)))}
     rows = [({"algorithm": "karma"}, record()), ({"algorithm": "coin"}, idle)]
     tables = travellers(collect(rows, {"algorithm": ["karma", "coin"]}))
@@ -374,10 +374,10 @@ def test_there_is_a_table_for_each_method_without_bids_where_nobody_bids() -> No
     assert "±" in many[0].rows[0][1][0]
 
 
-# -- wrong input, and as in reports --------------------------------------------------------------------
+# -- wrong input and reproducibility -------------------------------------------------------------------
 
 
-def test_wrong_input_is_told_in_one_line() -> None:
+def test_wrong_input_gives_one_line() -> None:
     data = one()
     with pytest.raises(
         ValueError, match=r"^quantity: 'lane_bids' is not in this data; did you mean 'lane_bid'"
@@ -390,7 +390,7 @@ def test_wrong_input_is_told_in_one_line() -> None:
     with pytest.raises(ValueError, match=r"^limits: \[3, 1\] must be two numbers that rise$"):
         rv.plots.street_map(data, limits=[3, 1])
     with pytest.raises(ValueError, match=r"^limits: 3 must be two numbers that rise$"):
-        unwrap(_scale)([np.zeros(2)], 3)  # without the tests' own checks of types
+        unwrap(_scale)([np.zeros(2)], 3)  # without the tests' type checks
     with pytest.raises(ValueError, match=r"^data: no variable 'lane_ends'"):
         rv.plots.street_map(data.drop_vars("lane_ends"))
     with pytest.raises(ValueError, match=r"^across: 'lane_bid' must be one of lane_wanted"):
@@ -421,7 +421,7 @@ KINDS = (
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_same_data_same_bytes_and_axes_have_names(kind: str) -> None:
+def test_pictures_are_reproducible_and_axes_are_labelled(kind: str) -> None:
     data = run(("karma",), replications=2)
     plot = getattr(rv.plots, kind)
     assert picture(plot, data) == picture(plot, data)
@@ -433,7 +433,7 @@ def test_same_data_same_bytes_and_axes_have_names(kind: str) -> None:
 
 
 @pytest.mark.slow
-def test_what_a_learner_leaves_behind_is_drawn() -> None:
+def test_results_of_a_city_learner_are_drawn() -> None:
     learner = rv.methods.CityQLearning(
         training=400, epoch=20, monitor_every=5, monitor_steps=50, evaluation=200
     )

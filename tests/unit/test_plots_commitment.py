@@ -1,4 +1,4 @@
-"""The picture of commitment: marks, lines and where 0 and infinity stand."""
+"""The commitment plot: markers, lines and the positions of 0 and infinity."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def swept() -> xr.Dataset:
     )
 
 
-def test_values_stand_in_order_of_delta_with_lines_for_benchmarks() -> None:
+def test_values_are_sorted_by_delta_with_benchmark_lines() -> None:
     ax = rv.plots.commitment(swept(), lines={"feedback": 133.75, "commitment": 150.03})
     (line,) = (found for found in ax.get_lines() if found.get_label() == "_line")
     np.testing.assert_allclose(line.get_xdata(), [-2.0, -1.0, 1.0, 2.0])

@@ -1,4 +1,4 @@
-"""Pictures of many runs and of learners: ends, basins, policies, roll-outs, comparisons."""
+"""Plots of many runs and of learners: end positions, basins, policies, rollouts, comparisons."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _closed() -> Iterator[None]:
 
 
 def learned(trials: int = 30, seed: int = 0) -> Record:
-    """What two Q-learners on a grid of five places leave."""
+    """A record of two Q-learners on a grid of five points."""
     draws = np.random.default_rng(seed)
     ends = draws.integers(0, 5, size=(trials, 2, 1)) / 4
     steps = np.arange(0, 1000, 100)
@@ -57,7 +57,7 @@ def climbed(reach: float) -> Record:
 
 @pytest.fixture(scope="module")
 def run() -> xr.Dataset:
-    """A dynamic and a learner of one study."""
+    """A gradient dynamic and a learner in one study."""
     rows = [({"reach": r, "algorithm": "climb"}, climbed(r)) for r in REACHES]
     rows += [({"reach": r, "algorithm": "q"}, learned(seed=k)) for k, r in enumerate(REACHES)]
     return collect(rows, {"reach": REACHES, "algorithm": ["climb", "q"]})
@@ -81,7 +81,7 @@ def test_end_positions_are_counted_and_equilibria_marked() -> None:
         rv.plots.end_positions(data, bins=0)
 
 
-def test_end_positions_of_replications_with_certified_profiles_marked() -> None:
+def test_end_positions_of_replications_mark_certified_profiles() -> None:
     rows = [({"replication": k}, climbed(0.1 * k)) for k in range(3)]
     ax = rv.plots.end_positions(collect(rows, {"replication": [0, 1, 2]}))
     assert ax.get_title(loc="left") == "n = 3 runs"
@@ -103,7 +103,7 @@ def starts(basin: list[int]) -> Record:
     }
 
 
-def test_starts_are_coloured_by_their_end_and_counted() -> None:
+def test_starts_are_coloured_by_end_point_and_counted() -> None:
     data = dataset(starts([0, 1, 0, 0, 1, -1]))
     ax = rv.plots.basins(data)
     assert {"end 0: 3 starts", "end 1: 2 starts", "no end: 1 starts"} <= set(labels(ax))
@@ -120,7 +120,7 @@ def test_starts_are_coloured_by_their_end_and_counted() -> None:
         rv.plots.basins(data.drop_vars("basin"))
 
 
-def test_ends_of_basins_are_filled_where_every_start_is_certified() -> None:
+def test_basin_ends_are_filled_if_every_start_is_certified() -> None:
     claims = np.array(["equilibrium", "equilibrium", "equilibrium", "not an equilibrium"])
     record = starts([0, 1, 0, 1]) | {
         "claim": (("lane",), claims),
@@ -131,7 +131,7 @@ def test_ends_of_basins_are_filled_where_every_start_is_certified() -> None:
     assert {"end 0 (stable point): 2 starts", "end point, not certified"} <= set(labels(ax))
 
 
-def test_basins_of_one_point_of_a_run() -> None:
+def test_basins_at_one_point_of_a_run() -> None:
     rows = [({"reach": 0.1}, starts([0, 1, 0])), ({"reach": 0.2}, starts([0, 0, 1, 1]))]
     ax = rv.plots.basins(collect(rows, {"reach": [0.1, 0.2]}), at={"reach": 0.2})
     assert ax.get_title(loc="left") == "reach = 0.2 · n = 4 starts"
@@ -140,7 +140,7 @@ def test_basins_of_one_point_of_a_run() -> None:
 # -- learners ------------------------------------------------------------------------------------------
 
 
-def test_policies_are_shares_of_trials() -> None:
+def test_policies_are_frequencies_over_trials() -> None:
     data = dataset(learned())
     ax = rv.plots.policy(data)
     for player, panel in enumerate(ax.child_axes[:2]):
@@ -162,7 +162,7 @@ def test_softmax_policies_are_means_over_trials() -> None:
     assert set(np.unique(np.asarray(greedy) * 4)) <= {0, 1, 2, 3, 4}
 
 
-def test_greedy_play_with_the_grids_equilibria() -> None:
+def test_greedy_play_is_drawn_with_grid_equilibria() -> None:
     data = dataset(learned())
     ax = rv.plots.paths(data, quantity="greedy")
     np.testing.assert_array_equal(lines(ax, "player 1")[0].get_ydata(), data.rollout.values[:, 1, 0])
@@ -171,7 +171,7 @@ def test_greedy_play_with_the_grids_equilibria() -> None:
         rv.plots.paths(data, quantity="greedy", axis=3)
 
 
-def test_rewards_with_their_band_and_the_distance_below() -> None:
+def test_learning_curve_has_a_band_and_a_distance_panel() -> None:
     data = dataset(learned())
     ax = rv.plots.learning_curve(data)
     np.testing.assert_array_equal(lines(ax, "player 0")[0].get_ydata(), data.learning_reward.values[:, 0])
@@ -185,10 +185,10 @@ def test_rewards_with_their_band_and_the_distance_below() -> None:
     assert bare.figure.axes == [bare]
 
 
-# -- dynamics and learning -----------------------------------------------------------------------------
+# -- comparison of methods -----------------------------------------------------------------------------
 
 
-def test_every_methods_ends_are_on_one_axis_and_distances_below(run: xr.Dataset) -> None:
+def test_end_points_of_methods_are_compared_with_distances(run: xr.Dataset) -> None:
     ax = rv.plots.bifurcation(run, compare=True)
     words = {"95 % interval of that mean", "end of any trial", "hollow: not certified, as no mean is"}
     assert {"climb", "q, mean of trials", *words} <= set(labels(ax))
@@ -198,14 +198,14 @@ def test_every_methods_ends_are_on_one_axis_and_distances_below(run: xr.Dataset)
     np.testing.assert_allclose(ends[2].get_ydata(), run.end_mean.values[:, 1, 0, 0])
     trials = run.end_positions.values[0, 1]
     np.testing.assert_array_equal(lines(ax, "_trial")[0].get_ydata(), np.unique(trials))
-    assert ends[2].get_markerfacecolor() == "white"  # a mean over trials is nobody's profile
+    assert ends[2].get_markerfacecolor() == "white"  # a mean over trials is not a profile that was played
     low = next(other for other in ax.figure.axes if other is not ax)
     assert low.get_xlabel() == "reach"
     np.testing.assert_allclose(low.get_lines()[0].get_ydata(), np.array(REACHES) / 10)
     np.testing.assert_allclose(low.get_lines()[1].get_ydata(), 0.2)
 
 
-def test_methods_are_picked_by_name(run: xr.Dataset) -> None:
+def test_methods_are_selected_by_name(run: xr.Dataset) -> None:
     ax = rv.plots.bifurcation(run.drop_vars("distance"), compare=True, methods=["climb"])
     assert labels(ax) == ["climb"]
     assert ax.get_xlabel() == "reach"
@@ -217,7 +217,7 @@ def test_methods_are_picked_by_name(run: xr.Dataset) -> None:
         rv.plots.bifurcation(run.isel(algorithm=0, drop=True), compare=True, methods=["climb"])
 
 
-def test_without_methods_there_is_one_kind_of_runs(run: xr.Dataset) -> None:
+def test_data_without_methods_are_drawn_as_one_series(run: xr.Dataset) -> None:
     ax = rv.plots.bifurcation(run.isel(algorithm=0, drop=True)[["profile", "claim"]], compare=True)
     assert labels(ax) == ["runs"]
 
@@ -235,7 +235,7 @@ def test_without_methods_there_is_one_kind_of_runs(run: xr.Dataset) -> None:
         ("ternary", "profile"),
     ],
 )
-def test_what_is_missing_is_named(kind: str, variable: str) -> None:
+def test_errors_name_the_missing_variable(kind: str, variable: str) -> None:
     with pytest.raises(ValueError, match="which this plot draws") as caught:
         getattr(rv.plots, kind)(xr.Dataset({"payoff": ("player", np.zeros(2))}))
     assert str(caught.value).startswith(f"data: no variable {variable!r}")
@@ -251,7 +251,7 @@ def test_what_is_missing_is_named(kind: str, variable: str) -> None:
         ({"space": "cube"}, "path"),
     ],
 )
-def test_what_is_missing_of_paths_is_named(options: dict[str, str], variable: str) -> None:
+def test_errors_of_paths_name_the_missing_variable(options: dict[str, str], variable: str) -> None:
     with pytest.raises(ValueError, match=rf"data: no variable '{variable}', which this plot draws"):
         rv.plots.paths(xr.Dataset({"payoff": ("player", np.zeros(2))}), **options)
 
@@ -263,12 +263,12 @@ def test_what_is_missing_of_paths_is_named(options: dict[str, str], variable: st
         ({"space": "plane"}, "space: 'plane' must be true, false, 'cube' or 'diagonal'"),
     ],
 )
-def test_wrong_options_of_paths(options: dict[str, str], message: str) -> None:
+def test_wrong_options_of_paths_are_refused(options: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         rv.plots.paths(dataset(learned()), **options)
 
 
-def test_ends_on_a_grid_are_bars_about_its_places() -> None:
+def test_end_positions_on_a_grid_are_bars_centred_on_its_points() -> None:
     ends = np.array([[[0.0], [0.5]], [[0.25], [0.5]], [[0.25], [0.25]]])
     ax = rv.plots.end_positions(xr.Dataset({"end_positions": (("trial", "player", "axis"), ends)}))
     bars = ax.patches[0].get_xy()
@@ -276,7 +276,7 @@ def test_ends_on_a_grid_are_bars_about_its_places() -> None:
     assert (high.min(), high.max()) == pytest.approx((0.15, 0.35))
 
 
-def test_captions_tell_of_hollow_marks_only_where_there_are_some() -> None:
+def test_captions_mention_hollow_markers_only_if_drawn() -> None:
     from rivalry.plots.style import picture
 
     data = dataset(learned())

@@ -1,4 +1,4 @@
-"""Pictures of what agents gain, how alike they fare, what is violated: what is drawn is what is stored."""
+"""Plots of exploitability, fairness and violations match the stored data."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def monitored(replications: int = 2) -> xr.Dataset:
     )
 
 
-def test_gains_are_divided_by_the_payoff_of_the_same_policies() -> None:
+def test_exploitability_is_divided_by_the_payoff_of_the_same_policy() -> None:
     data = monitored()
     ax = rv.plots.exploitability_curve(data)
     kept, bare, sampled, gap = (line.get_ydata() for line in lines(ax, "_mean"))
@@ -63,7 +63,7 @@ def test_gains_are_divided_by_the_payoff_of_the_same_policies() -> None:
     np.testing.assert_allclose(gap, (data.monitor_mean_gap_to_equilibrium.values[0] / size).mean(axis=0))
     np.testing.assert_array_equal(lines(ax, "_mean")[0].get_xdata(), STEPS)
     most = lines(ax, "_largest")
-    assert len(most) == 3  # of the gap it would say nothing
+    assert len(most) == 3  # none for the gap to equilibrium
     np.testing.assert_allclose(
         most[0].get_ydata(), (data.monitor_largest_exploitability.values[0] / size).mean(axis=0)
     )
@@ -77,7 +77,7 @@ def test_gains_are_divided_by_the_payoff_of_the_same_policies() -> None:
     assert ax.get_ylabel() == "share of |J|"
 
 
-def test_gains_may_be_drawn_as_they_are_and_distances_have_axes_of_their_own() -> None:
+def test_absolute_exploitability_and_distances_on_separate_axes() -> None:
     data = monitored(1)
     wanted = ["exploitability", "distance_to_equilibrium", "policy_change"]
     ax = rv.plots.exploitability_curve(data, quantities=wanted, relative=False, largest=False)
@@ -92,7 +92,7 @@ def test_gains_may_be_drawn_as_they_are_and_distances_have_axes_of_their_own() -
     assert not lines(ax, "_largest")
 
 
-def test_a_run_that_stopped_early_stays_where_it_was() -> None:
+def test_runs_that_stopped_early_keep_their_last_value() -> None:
     data = monitored()
     for name in data.data_vars:
         if "monitor" in data[name].dims:
@@ -105,7 +105,7 @@ def test_a_run_that_stopped_early_stays_where_it_was() -> None:
     np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))
 
 
-def test_several_learners_have_a_colour_each() -> None:
+def test_each_learner_has_its_own_colour() -> None:
     two = xr.concat([monitored(1), monitored(1)], "algorithm").assign_coords(algorithm=["slow", "fast"])
     ax = rv.plots.exploitability_curve(two, quantities=["exploitability", "sampled_greedy"])
     assert [(line.get_color(), line.get_linestyle()) for line in lines(ax, "_mean")] == [
@@ -114,7 +114,7 @@ def test_several_learners_have_a_colour_each() -> None:
     assert labels(ax)[-3:] == ["slow", "fast", "thin: largest over agents"]
 
 
-def test_what_is_not_monitored_is_told() -> None:
+def test_errors_name_quantities_that_are_not_monitored() -> None:
     data = monitored()
     with pytest.raises(ValueError, match=r"^quantities: 'sampled_gredy' is not in this data; did you mean"):
         rv.plots.exploitability_curve(data, quantities=["sampled_gredy"])
@@ -124,7 +124,7 @@ def test_what_is_not_monitored_is_told() -> None:
         rv.plots.exploitability_curve(data.drop_vars("monitor_mean_agent_payoff"))
 
 
-def test_agents_of_a_type_are_a_histogram_with_mean_and_largest() -> None:
+def test_agent_histogram_by_type_with_mean_and_largest() -> None:
     values, kinds = DRAWN.uniform(size=(2, 40)), np.repeat([0, 1], 20)
     data = xr.Dataset(
         {
@@ -156,11 +156,11 @@ def test_agents_of_a_type_are_a_histogram_with_mean_and_largest() -> None:
 
 # -- fairness ------------------------------------------------------------------------------------------
 
-GAMMA = np.array([0.9, 0.0, 0.5])  # swept in no order
+GAMMA = np.array([0.9, 0.0, 0.5])  # not sorted
 
 
 def fair() -> xr.Dataset:
-    """A method with a policy, and a rule without."""
+    """A method with a policy, and a rule without one."""
     own = ("algorithm", "gamma", "replication")
     profile = np.where(np.arange(2)[:, None, None, None, None] == 0, 1.0, np.nan) * np.ones((2, 3, 4, 1, 1))
     return xr.Dataset(
@@ -174,7 +174,7 @@ def fair() -> xr.Dataset:
     )
 
 
-def test_points_are_joined_in_order_and_rules_without_bids_are_one_point() -> None:
+def test_fairness_points_are_joined_in_order_of_the_parameter() -> None:
     data = fair()
     ax = rv.plots.fairness_plane(data, exact={"TURN": {"efficiency": -1.5, "access_fairness": 0.0}})
     order = np.argsort(GAMMA)
@@ -193,7 +193,7 @@ def test_points_are_joined_in_order_and_rules_without_bids_are_one_point() -> No
 
 
 @pytest.mark.parametrize("across", ["gamma", "over"])
-def test_a_measure_may_be_drawn_against_the_parameter_itself(across: str) -> None:
+def test_a_metric_can_be_drawn_against_the_swept_parameter(across: str) -> None:
     data = fair()
     ax = rv.plots.fairness_plane(
         data, across=across, up="reward_fairness", exact={"TURN": {"reward_fairness": -0.014}}
@@ -209,7 +209,7 @@ def test_a_measure_may_be_drawn_against_the_parameter_itself(across: str) -> Non
     assert ax.get_xlabel() == "gamma"
 
 
-def test_baselines_may_be_named_and_are_checked() -> None:
+def test_baselines_can_be_chosen_and_are_validated() -> None:
     data = fair()
     ax = rv.plots.fairness_plane(data, baselines=[])
     assert len(ax.texts) == 6
@@ -244,7 +244,7 @@ def counted() -> xr.Dataset:
     )
 
 
-def test_violations_of_all_replications_are_counted_together() -> None:
+def test_violations_are_pooled_over_replications() -> None:
     data = counted()
     ax = rv.plots.violations(data, series="payment")
     count = (data.kept - data.unsettled).values
@@ -261,7 +261,7 @@ def test_violations_of_all_replications_are_counted_together() -> None:
         assert part in caption(ax)
 
 
-def test_other_shares_of_violations_are_told() -> None:
+def test_unknown_or_missing_violation_shares_are_refused() -> None:
     with pytest.raises(
         ValueError, match=r"^quantity: 'violated' must be one of violation_share, violation_sh"
     ):
@@ -275,7 +275,7 @@ def test_other_shares_of_violations_are_told() -> None:
     [("exploitability_curve", monitored()), ("fairness_plane", fair()), ("violations", counted())],
     ids=["exploitability_curve", "fairness_plane", "violations"],
 )
-def test_same_data_same_bytes_and_axes_have_names(kind: str, data: xr.Dataset) -> None:
+def test_pictures_are_reproducible_and_axes_are_labelled(kind: str, data: xr.Dataset) -> None:
     plot = getattr(rv.plots, kind)
     assert picture(plot, data) == picture(plot, data)
     ax = plot(data)
@@ -285,7 +285,7 @@ def test_same_data_same_bytes_and_axes_have_names(kind: str, data: xr.Dataset) -
         plot([])
 
 
-def test_without_a_swept_parameter_every_method_is_a_point() -> None:
+def test_without_a_swept_parameter_each_method_is_one_point() -> None:
     mean, spread = [[-1.0, -1.1], [-1.5, -1.5]], [[-0.002, -0.003], [-0.005, -0.005]]
     dims = ("algorithm", "replication")
     data = xr.Dataset(

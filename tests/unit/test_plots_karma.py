@@ -1,4 +1,4 @@
-"""Pictures of agents who bid: what is drawn is what is stored, and captions tell how it was made."""
+"""Plots of karma economies match the stored data; captions state exploration and replications."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def policies(*lead: int) -> np.ndarray:
 
 
 def economy(replications: int = 3) -> xr.Dataset:
-    """A learner beside an equilibrium, which was found once."""
+    """A learner with replications, and an equilibrium computed once."""
     own = policies(2, replications)
     own[1, 1:] = np.nan
     law = DRAWN.uniform(size=(2, replications, 1, 2, K))
@@ -57,10 +57,10 @@ def economy(replications: int = 3) -> xr.Dataset:
     )
 
 
-# -- what is laid over each other ----------------------------------------------------------------------
+# -- series and replications ---------------------------------------------------------------------------
 
 
-def test_cells_are_methods_times_a_series_without_replications_that_hold_nothing() -> None:
+def test_series_are_methods_times_values_without_empty_replications() -> None:
     values = DRAWN.uniform(size=(2, 2, 3))
     values[1, :, 2] = np.nan
     data = xr.Dataset(
@@ -81,7 +81,7 @@ def test_cells_are_methods_times_a_series_without_replications_that_hold_nothing
     assert [one.method for one in series_of(data, "efficiency", methods=["b", "a"])] == ["b", "a"]
 
 
-def test_intervals_are_over_those_replications_that_hold_a_number() -> None:
+def test_intervals_ignore_replications_without_values() -> None:
     values = DRAWN.uniform(size=(4, 3))
     values[1:, 1] = np.nan
     values[:, 2] = np.nan
@@ -90,7 +90,7 @@ def test_intervals_are_over_those_replications_that_hold_a_number() -> None:
     np.testing.assert_allclose(half, [float(half_width(values[:, 0])), 0.0, 0.0])
 
 
-def test_lists_of_methods_are_checked() -> None:
+def test_method_and_series_options_are_validated() -> None:
     data = economy()
     with pytest.raises(ValueError, match=r"^methods: 'newtn' is not in this data; did you mean 'newton'\?$"):
         rv.plots.mean_bids(data, methods=["newtn"])
@@ -113,7 +113,7 @@ def shown(panel: Axes) -> np.ma.MaskedArray[Any, Any]:
     return np.ma.masked_array(panel.collections[0].get_array())
 
 
-def test_policies_are_rows_and_urgencies_columns_and_bids_above_karma_are_blank() -> None:
+def test_policy_map_has_rows_of_methods_and_columns_of_urgencies() -> None:
     data = economy()
     ax = rv.plots.policy_map(data)
     assert [panel.get_title() for panel in ax.child_axes[:4]] == ["urgency 1", "urgency 5", "", ""]
@@ -127,7 +127,7 @@ def test_policies_are_rows_and_urgencies_columns_and_bids_above_karma_are_blank(
     assert "exploration = 0.05" in caption(ax)
 
 
-def test_learners_have_the_first_monitor_and_the_equilibrium_beside_them() -> None:
+def test_learned_policies_are_shown_with_first_monitor_and_equilibrium() -> None:
     first, last, best = policies(3)[:, None]
     own = ("player", "private", "karma", "bid")
     data = xr.Dataset({"first_policy": (own, first), "profile": (own, last), "equilibrium": (own, best)})
@@ -141,10 +141,10 @@ def test_learners_have_the_first_monitor_and_the_equilibrium_beside_them() -> No
     for panel, expected in zip(rows[::2], (first, last, best), strict=True):
         np.testing.assert_allclose(shown(panel).filled(0.0), expected[0, 0].T)
     only = rv.plots.policy_map(data, quantities=["equilibrium"])
-    assert len(only.child_axes) == 3  # with the scale of colours
+    assert len(only.child_axes) == 3  # including the colour bar
 
 
-def test_a_policy_by_states_is_one_by_type_urgency_and_karma() -> None:
+def test_a_policy_over_states_is_split_by_type_urgency_and_karma() -> None:
     pi = policies(2)
     flat = xr.Dataset(
         {
@@ -160,7 +160,7 @@ def test_a_policy_by_states_is_one_by_type_urgency_and_karma() -> None:
     assert named.child_axes[3].get_title() == "loud, state 1"
 
 
-def test_other_arrays_are_no_policies() -> None:
+def test_arrays_that_are_not_policies_are_refused() -> None:
     data = economy()
     with pytest.raises(ValueError, match=r"must be a policy of agents who bid$"):
         rv.plots.policy_map(data, quantities=["win_probability"], at={"algorithm": "learner"})
@@ -175,7 +175,7 @@ def test_other_arrays_are_no_policies() -> None:
 # -- bids and karma ------------------------------------------------------------------------------------
 
 
-def test_mean_bids_have_a_colour_an_urgency_a_dash_a_method_and_bands() -> None:
+def test_mean_bids_use_colour_per_urgency_and_dash_per_method() -> None:
     data = economy()
     ax = rv.plots.mean_bids(data)
     drawn = lines(ax, "_line")
@@ -193,7 +193,7 @@ def test_mean_bids_have_a_colour_an_urgency_a_dash_a_method_and_bands() -> None:
     assert caption(ax) == "exploration = 0.05 · n = 3 replications, mean and 95 % band"
 
 
-def test_a_learner_alone_stands_beside_the_equilibrium_that_is_stored_with_it() -> None:
+def test_a_single_learner_is_drawn_with_its_stored_equilibrium() -> None:
     bids = policies(2)[:, None] @ np.arange(K)
     own = ("player", "private", "karma")
     data = xr.Dataset(
@@ -204,7 +204,7 @@ def test_a_learner_alone_stands_beside_the_equilibrium_that_is_stored_with_it() 
     np.testing.assert_allclose(lines(ax, "_line")[3].get_ydata(), bids[1, 0, 1])
 
 
-def test_many_cells_have_the_colours_and_urgencies_the_dashes() -> None:
+def test_with_many_series_colours_are_series_and_dashes_urgencies() -> None:
     bids = np.stack([policies()[None] @ np.arange(K) for _ in range(6)])
     data = xr.Dataset(
         {"mean_bid": (("beta", "player", "private", "karma"), bids), "urgency": URGENCY},
@@ -216,7 +216,7 @@ def test_many_cells_have_the_colours_and_urgencies_the_dashes() -> None:
     assert labels(ax)[-2:] == ["urgency 1", "urgency 5"]
 
 
-def test_karma_is_shown_as_shares_of_each_type() -> None:
+def test_karma_histogram_is_normalised_per_type() -> None:
     law = DRAWN.uniform(size=(2, 2, K))
     law /= law.sum()
     data = xr.Dataset({"karma_law": (("player", "private", "karma"), law)})
@@ -232,7 +232,7 @@ def test_karma_is_shown_as_shares_of_each_type() -> None:
     assert caption(one) == f"mean karma {held[0] @ np.arange(K):.4g}"
 
 
-def test_a_law_of_bids_stands_above_the_chance_to_win() -> None:
+def test_bid_distribution_is_drawn_above_win_probabilities() -> None:
     data = economy()
     ax = rv.plots.bid_law(data, methods=["learner"])
     np.testing.assert_allclose([bar.get_height() for bar in ax.patches], data.bid_law.values[0].mean(axis=0))
@@ -246,7 +246,7 @@ def test_a_law_of_bids_stands_above_the_chance_to_win() -> None:
     assert labels(both) == ["learner", "newton"]
 
 
-def test_scaled_economies_are_compared_at_the_karma_that_both_know() -> None:
+def test_scaled_economies_are_compared_at_common_karma_levels() -> None:
     small, large = np.array([0, 0.4, 1.0]), np.array([0, 0.5, 1.0, 1.5, 2.6])
     bids = np.full((2, 1, 1, 5), np.nan)
     bids[0, 0, 0, :3], bids[1, 0, 0] = small, large
@@ -266,7 +266,7 @@ def test_scaled_economies_are_compared_at_the_karma_that_both_know() -> None:
         rv.plots.scaling_check(same)
 
 
-# -- as in reports -------------------------------------------------------------------------------------
+# -- reproducibility -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_scaled_economies_are_compared_at_the_karma_that_both_know() -> None:
     ids=["policy_map", "mean_bids", "karma_histogram", "bid_law"],
 )
 @pytest.mark.slow
-def test_same_data_same_bytes_and_axes_have_names(kind: str, data: xr.Dataset) -> None:
+def test_pictures_are_reproducible_and_axes_are_labelled(kind: str, data: xr.Dataset) -> None:
     plot = getattr(rv.plots, kind)
     assert picture(plot, data) == picture(plot, data)
     ax = plot(data)
@@ -291,7 +291,7 @@ def test_same_data_same_bytes_and_axes_have_names(kind: str, data: xr.Dataset) -
 
 
 @pytest.mark.nightly
-def test_an_equilibrium_is_drawn_as_it_was_solved() -> None:
+def test_plots_of_a_solved_equilibrium_match_its_data() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2.0)
     found = rv.solve(game, rv.methods.PopulationNewton(beta=20.0), start="uniform").data
     ax = rv.plots.policy_map(found)

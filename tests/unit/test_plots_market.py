@@ -1,4 +1,4 @@
-"""Pictures of sessions, departures, values and benchmarks: what is drawn is what is stored."""
+"""Plots of sessions, deviations, values and benchmarks match the stored data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _closed() -> Iterator[None]:
 
 
 def learned() -> xr.Dataset:
-    """A learner of 30 sessions and two controls, one of them with 20."""
+    """A learner with 30 sessions and two controls, one of them with 20."""
     gains = np.stack([GAINS, np.append(GAINS[:20] - 0.4, np.full(10, np.nan)), np.full(30, 0.5)])
     payoff = 0.2 + 0.1 * gains[..., None] + np.array([0.01, -0.01])
     own = ("algorithm", "replication", "session")
@@ -51,7 +51,7 @@ def heights(panel: Axes) -> np.ndarray:
 # -- sessions ------------------------------------------------------------------------------------------
 
 
-def test_gains_are_a_histogram_with_the_mean_and_its_interval() -> None:
+def test_profit_gain_histogram_with_mean_and_interval() -> None:
     ax = rv.plots.histogram(learned(), published=0.85, bins=6)
     expected = np.histogram(GAINS, np.linspace(GAINS.min(), GAINS.max(), 7))[0] / 30
     np.testing.assert_allclose(heights(ax), expected)
@@ -64,7 +64,7 @@ def test_gains_are_a_histogram_with_the_mean_and_its_interval() -> None:
     assert ax.get_ylabel() == "share of sessions (n = 30)"
 
 
-def test_controls_are_panels_on_one_scale_and_padding_counts_for_nothing() -> None:
+def test_controls_are_panels_on_one_scale_without_padding() -> None:
     ax = rv.plots.histogram(learned(), controls=True)
     assert len(ax.child_axes) == 3
     assert len({panel.get_xlim() for panel in ax.child_axes}) == 1
@@ -76,7 +76,7 @@ def test_controls_are_panels_on_one_scale_and_padding_counts_for_nothing() -> No
     ]
 
 
-def test_cumulated_shares_end_at_one_and_step_at_every_session() -> None:
+def test_cumulative_shares_step_at_each_session_up_to_one() -> None:
     ax = rv.plots.histogram(learned(), form="cumulative", methods=["learning"])
     line = next(line for line in ax.get_lines() if str(line.get_label()).startswith("learning"))
     np.testing.assert_allclose(line.get_xdata()[1:-1], np.sort(GAINS))
@@ -84,19 +84,19 @@ def test_cumulated_shares_end_at_one_and_step_at_every_session() -> None:
 
 
 @pytest.mark.parametrize("form", ["bars", "means"])
-def test_sessions_without_a_name_of_their_method_are_drawn_once(form: str) -> None:
+def test_sessions_without_a_method_dimension_are_drawn_once(form: str) -> None:
     ax = rv.plots.histogram(learned().isel(algorithm=0, drop=True), form=form)
     assert not ax.child_axes
     assert len(ax.containers) == 1
 
 
-def test_values_that_are_all_one_have_a_bar_of_their_own() -> None:
+def test_identical_values_are_one_bar() -> None:
     ax = rv.plots.histogram(learned(), methods=["learning-random"])
     assert heights(ax).tolist() == [1.0]
     assert "mean 0.5" in labels(ax)
 
 
-def test_payoffs_stand_between_their_benchmarks() -> None:
+def test_payoff_histogram_shows_nash_and_joint_maximum() -> None:
     ax = rv.plots.histogram(learned(), quantity="payoff")
     np.testing.assert_allclose(heights(ax).sum(), 1.0)
     assert lines(ax, "Nash equilibrium (0.2)")[0].get_xdata()[0] == pytest.approx(0.2)
@@ -106,7 +106,7 @@ def test_payoffs_stand_between_their_benchmarks() -> None:
     assert ax.get_xlabel() == "payoff (over the limit cycle)"
 
 
-def test_last_payoffs_come_before_those_of_greedy_play_and_any_measure_can_be_drawn() -> None:
+def test_last_payoffs_are_preferred_and_any_metric_can_be_drawn() -> None:
     data = learned()
     data["last_payoff"] = data["end_payoff"] * 2
     assert rv.plots.histogram(data, quantity="payoff").get_xlabel() == "payoff (over the last periods)"
@@ -117,7 +117,7 @@ def test_last_payoffs_come_before_those_of_greedy_play_and_any_measure_can_be_dr
     assert "Nash equilibrium (0.2)" not in labels(ax)
 
 
-def test_a_learner_stands_above_its_controls() -> None:
+def test_a_learner_is_listed_before_its_controls() -> None:
     data = learned().isel(algorithm=[1, 0, 2])
     ax = rv.plots.histogram(data, form="means")
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["learning", "gamma 0", "random play"]
@@ -128,7 +128,7 @@ def test_a_learner_stands_above_its_controls() -> None:
     assert lines(ax, "Nash equilibrium")[0].get_xdata()[0] == 0.0
 
 
-def test_without_gains_controls_are_compared_by_payoffs() -> None:
+def test_without_profit_gains_controls_are_compared_by_payoffs() -> None:
     bare = learned().drop_vars(["pooled_gain", "nash_payoff", "joint_payoff"])
     ax = rv.plots.histogram(bare, form="means")
     np.testing.assert_allclose(ax.containers[2].lines[0].get_xdata()[0], 0.25)
@@ -136,7 +136,7 @@ def test_without_gains_controls_are_compared_by_payoffs() -> None:
     assert labels(ax) == []
 
 
-def test_replications_are_more_sessions_and_whole_numbers_lose_their_padding() -> None:
+def test_samples_pool_replications_and_drop_integer_padding() -> None:
     data = xr.Dataset({"periods": (("replication", "session"), [[5, 7], [9, -1]])}, {"replication": [0, 1]})
     (one,), _ = samples(data, "periods")
     assert sorted(one.values) == [5, 7, 9]
@@ -161,16 +161,16 @@ def test_wrong_options_of_a_histogram_are_refused(options: dict[str, Any], messa
         rv.plots.histogram(learned(), **options)
 
 
-def test_nothing_to_draw_is_said() -> None:
+def test_data_without_values_are_refused() -> None:
     with pytest.raises(NoSuchPoint, match="no method has pooled_gain here"):
         rv.plots.histogram(learned().where(False), quantity="pooled_gain")
 
 
-# -- departures ----------------------------------------------------------------------------------------
+# -- deviations ----------------------------------------------------------------------------------------
 
 
 def departed() -> xr.Dataset:
-    """Three players; whoever departs asks less at once, the others a turn later."""
+    """Three players; the deviator cuts its price at once, its rivals one period later."""
     path = np.full((3, 5, 3), 1.8)
     for one in range(3):
         path[one, 0, one], path[one, 1] = 1.6, 1.5
@@ -187,7 +187,7 @@ def departed() -> xr.Dataset:
     )
 
 
-def test_paths_begin_with_what_was_played_before() -> None:
+def test_impulse_responses_begin_before_the_deviation() -> None:
     ax = rv.plots.impulse_response(departed(), deviator=1, turns=4, lines={"equilibrium": 1.4})
     (own,) = lines(ax, "player 1, deviates")
     np.testing.assert_allclose(own.get_xdata(), [-1, 0, 1, 2, 3])
@@ -199,7 +199,7 @@ def test_paths_begin_with_what_was_played_before() -> None:
     assert ax.get_ylabel() == "price, mean over sessions"
 
 
-def test_every_deviator_has_a_panel() -> None:
+def test_impulse_responses_have_one_panel_per_deviator() -> None:
     ax = rv.plots.impulse_response(departed().drop_vars("end_price"), each=True)
     assert [panel.get_title() for panel in ax.child_axes] == [f"player {k} deviates" for k in range(3)]
     assert len({panel.get_ylim() for panel in ax.child_axes}) == 1
@@ -214,7 +214,7 @@ def test_every_deviator_has_a_panel() -> None:
         ({"turns": 0}, "turns: 0 must be at least 1"),
     ],
 )
-def test_wrong_options_of_a_departure_are_refused(options: dict[str, Any], message: str) -> None:
+def test_wrong_options_of_an_impulse_response_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         rv.plots.impulse_response(departed(), **options)
 
@@ -222,7 +222,7 @@ def test_wrong_options_of_a_departure_are_refused(options: dict[str, Any], messa
 # -- values --------------------------------------------------------------------------------------------
 
 
-def test_a_lasting_cash_flow_adds_up_to_its_perpetuity() -> None:
+def test_a_constant_cash_flow_adds_up_to_its_perpetuity() -> None:
     data = xr.Dataset({"end_payoff": (("session", "player"), [[9.0, 4.0], [11.0, 6.0]])})
     ax = rv.plots.valuation_path(data, gamma=[0.95, 0.5], periods=20)
     first, beyond = lines(ax, labels(ax)[0])[0], lines(ax, "_beyond")
@@ -231,14 +231,14 @@ def test_a_lasting_cash_flow_adds_up_to_its_perpetuity() -> None:
     assert labels(ax)[0] == "player 0: 200, 35.8 % terminal"
 
 
-def test_growth_beyond_the_last_period_is_gordons() -> None:
-    """100, 120, 140 at r = 10 %, then growth of 3 % for ever: 84 % of the value lies beyond."""
+def test_growth_beyond_the_last_period_gives_the_gordon_value() -> None:
+    """Cash flows 100, 120, 140 at r = 10 %, then perpetual growth of 3 %: 84 % of the value is terminal."""
     data = xr.Dataset({"cash_flow_path": (("period", "player"), [[100.0], [120.0], [140.0]])})
     ax = rv.plots.valuation_path(data, gamma=1 / 1.1, growth=0.03)
     assert labels(ax) == ["player 0: 2027.27, 84 % terminal"]
 
 
-def test_a_stored_value_is_the_end_and_a_stored_discount_is_used() -> None:
+def test_stored_values_and_discount_factors_are_used() -> None:
     game = rv.games.market(
         intercept=10.0,
         slope=2.0,
@@ -274,7 +274,7 @@ def test_wrong_options_of_a_valuation_are_refused(options: dict[str, Any], messa
         rv.plots.valuation_path(data, **options)
 
 
-def test_values_by_rate_and_growth_are_gordons_and_blank_where_they_diverge() -> None:
+def test_dcf_sensitivity_shows_gordon_values_and_blanks_divergence() -> None:
     game = rv.games.market(gamma=0.95)
     view = rv.view(game, "dcf_sensitivity", jnp.full((2, 1), 30.0))
     r, g = view["dcf_rate"].values[:, None], view["dcf_growth"].values[None]
@@ -293,18 +293,20 @@ def test_values_by_rate_and_growth_are_gordons_and_blank_where_they_diverge() ->
 
 
 @pytest.mark.parametrize(("gamma", "most"), [([0.0, 0.9], 2.0), ([0.999, 0.9], 0.24)])
-def test_rates_reach_from_half_the_least_to_twice_the_largest(gamma: list[float], most: float) -> None:
-    view = rv.view(rv.games.market(gamma=gamma), "dcf_sensitivity", jnp.full((2, 1), 60.0))  # at a loss
+def test_range_of_discount_rates_covers_all_players(gamma: list[float], most: float) -> None:
+    view = rv.view(
+        rv.games.market(gamma=gamma), "dcf_sensitivity", jnp.full((2, 1), 60.0)
+    )  # negative payoffs
     rates = view["dcf_rate"].values
     assert rates[-1] == pytest.approx(most)
     np.testing.assert_allclose(np.diff(rates), rates[1] - rates[0])
     assert np.nanmax(view["dcf_value"].values) < 0
 
 
-# -- replies, learning, gains over parameters -------------------------------------------------------------
+# -- best responses, learning curves, gains over parameters --------------------------------------------
 
 
-def test_benchmarks_are_named_among_the_replies() -> None:
+def test_benchmarks_are_marked_among_best_responses() -> None:
     ax = rv.plots.reaction(rv.view(rv.games.market(), "reaction", jnp.full((2, 1), 30.0)))
     shown = {name: lines(ax, name)[0].get_xydata()[0].tolist() for name in labels(ax)[3:-1]}
     assert shown == {
@@ -316,7 +318,7 @@ def test_benchmarks_are_named_among_the_replies() -> None:
     assert ax.get_xlabel() == "quantity of player 0"
 
 
-def test_learning_curves_have_lines_and_bands_over_replications() -> None:
+def test_learning_curves_have_bands_over_replications() -> None:
     curves = np.random.default_rng(5).normal(size=(4, 6, 2))
     choice = np.arange(48.0).reshape(4, 6, 2, 1)
     data = xr.Dataset(
@@ -344,7 +346,7 @@ def test_learning_curves_have_lines_and_bands_over_replications() -> None:
 
 
 @pytest.mark.slow
-def test_runs_of_a_learner_are_told_with_their_own_band() -> None:
+def test_runs_of_a_learner_are_drawn_with_their_band() -> None:
     game = rv.games.market()
     data = rv.solve(game, rv.methods.Directional(runs=3, periods=60), seed=1).data
     ax = rv.plots.learning_curve(data)
@@ -353,7 +355,7 @@ def test_runs_of_a_learner_are_told_with_their_own_band() -> None:
     assert ax.get_title(loc="left") == "n = 3 runs, mean and 95 % band"
 
 
-def test_gains_over_two_parameters_are_not_hatched_and_over_one_have_intervals() -> None:
+def test_gains_are_not_hatched_in_heat_maps_and_have_intervals() -> None:
     gains = np.array([[0.5, 0.6, 0.7], [0.7, 0.8, 0.9]])
     swept = {"alpha": [0.1, 0.2], "beta": [1e-5, 2e-5, 4e-5]}
     claims = np.full((2, 3), "not an equilibrium")
@@ -374,12 +376,12 @@ def test_gains_over_two_parameters_are_not_hatched_and_over_one_have_intervals()
     ("kind", "variable"),
     [("impulse_response", "impulse"), ("valuation_path", "end_payoff"), ("dcf_sensitivity", "dcf_value")],
 )
-def test_what_is_missing_is_named(kind: str, variable: str) -> None:
+def test_errors_name_the_missing_variable(kind: str, variable: str) -> None:
     with pytest.raises(ValueError, match=f"no variable '{variable}', which this plot draws"):
         getattr(rv.plots, kind)(xr.Dataset({"payoff": ("player", np.zeros(2))}))
 
 
-def test_steps_spaced_in_logarithms_are_drawn_so():
+def test_log_spaced_steps_have_a_logarithmic_axis():
     steps = np.geomspace(1e3, 1e6, 7)
     data = xr.Dataset(
         {

@@ -1,4 +1,4 @@
-"""Pictures over the space: the resource, triangles, the cube, snapshots, gradients along a path."""
+"""Plots over the action space: resource, ternary plots, the cube, snapshots, gradients along a path."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PROFILE = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3]])
 
 
 def on_a_simplex(places: np.ndarray | None = None) -> Record:
-    """Two players on a simplex of three corners."""
+    """Two players on a simplex with three vertices."""
     where = lattice() if places is None else places
     fade = np.exp(-((where[None] - PROFILE[:, None]) ** 2).sum(axis=2) / 0.1)
     way = np.linspace(0, 1, 9)[:, None, None]
@@ -61,23 +61,23 @@ def on_a_simplex(places: np.ndarray | None = None) -> Record:
 
 
 def across(mixture: np.ndarray) -> np.ndarray:
-    """Where a mixture stands in ternary axes: corner 0 on top, 1 on the left, 2 on the right; height 1."""
+    """Position of a mixture in ternary axes: vertex 0 on top, 1 on the left, 2 on the right; height 1."""
     return np.array([(mixture[2] - mixture[1]) / np.sqrt(3), mixture[0]])
 
 
-# -- in the triangle -----------------------------------------------------------------------------------
+# -- ternary plots -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["influence", "landscape", "paths", "resource", "shares", "ternary"])
-def test_simplices_of_three_corners_are_drawn_in_the_triangle(kind: str) -> None:
+def test_three_action_simplices_use_ternary_axes(kind: str) -> None:
     figure = Figure()
     ax = getattr(rv.plots, kind)(dataset(on_a_simplex()), figure.add_subplot())
     assert ax.name == "ternary"
-    assert figure.axes == [ax]  # in the place of the one given
+    assert figure.axes == [ax]  # replaces the given axes
     assert ax.get_tlabel() == "coordinate 0"
 
 
-def test_a_path_in_the_triangle_stands_where_its_mixtures_do() -> None:
+def test_ternary_paths_are_at_the_coordinates_of_their_mixtures() -> None:
     ax = rv.plots.paths(dataset(on_a_simplex()))
     (drawn,) = lines(ax, "player 1")
     np.testing.assert_allclose(drawn.get_xydata()[-1], across(PROFILE[1]), atol=1e-12)
@@ -87,7 +87,7 @@ def test_a_path_in_the_triangle_stands_where_its_mixtures_do() -> None:
     assert (flat.get_xlabel(), flat.get_ylabel()) == ("step", "probability")
 
 
-def test_a_box_of_three_axes_is_no_triangle() -> None:
+def test_a_box_with_three_axes_is_not_drawn_as_a_simplex() -> None:
     record = on_a_simplex()
     record["landscape_at"] = (("place", "coordinate"), 2 * record["landscape_at"][1])
     with pytest.raises(ValueError, match="landscape_at: 3 coordinates; only one or two can be drawn"):
@@ -97,7 +97,7 @@ def test_a_box_of_three_axes_is_no_triangle() -> None:
         rv.plots.landscape(dataset(record))
 
 
-def test_slopes_are_those_of_a_plane() -> None:
+def test_slopes_of_a_linear_function() -> None:
     where = lattice()
     weights = np.array([2.0, -1.0, 0.5])
     middle, slope = slopes(where, where @ weights)
@@ -105,7 +105,7 @@ def test_slopes_are_those_of_a_plane() -> None:
     np.testing.assert_allclose(middle.sum(axis=1), 1)
 
 
-def test_ternary_shows_the_player_its_branches_and_its_gradient() -> None:
+def test_ternary_plot_shows_profile_branches_and_gradient() -> None:
     record = on_a_simplex() | {
         "branch_position": (("at", "player", "axis"), np.stack([PROFILE, np.full((2, 3), 1 / 3)])),
         "branch": (("at",), np.zeros(2, int)),
@@ -123,7 +123,7 @@ def test_ternary_shows_the_player_its_branches_and_its_gradient() -> None:
 
 
 @pytest.mark.slow
-def test_the_report_draws_the_triangle(tmp_path: Path) -> None:
+def test_the_report_draws_ternary_plots(tmp_path: Path) -> None:
     wanted = ["paths", "ternary"]
     drawn = draw(wanted, dataset(on_a_simplex()), tmp_path, tmp_path)
     assert [figure.why for figure in drawn] == ["", ""]
@@ -132,12 +132,12 @@ def test_the_report_draws_the_triangle(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_same_triangle_same_bytes() -> None:
+def test_ternary_pictures_are_reproducible() -> None:
     data = dataset(on_a_simplex())
     assert picture(rv.plots.paths, data) == picture(rv.plots.paths, data)
 
 
-def test_a_resource_at_the_corners_alone_is_bars() -> None:
+def test_a_resource_at_the_vertices_only_is_drawn_as_bars() -> None:
     data = dataset(on_a_simplex(np.eye(3)))
     ax = rv.plots.shares(data)
     assert [bar.get_height() for bar in ax.patches] == data.shares.values.ravel().tolist()
@@ -145,7 +145,7 @@ def test_a_resource_at_the_corners_alone_is_bars() -> None:
     assert [bar.get_height() for bar in rv.plots.resource(data).patches] == [2.0, 1.0, 1.0]
 
 
-def test_heat_maps_of_every_row_are_on_one_scale() -> None:
+def test_heat_maps_of_all_rows_share_one_scale() -> None:
     data = dataset(on_a_simplex())
     ax = rv.plots.shares(data, separate=True)
     maps = [panel.collections[0] for panel in ax.child_axes[:2]]
@@ -157,7 +157,7 @@ def test_heat_maps_of_every_row_are_on_one_scale() -> None:
 # -- the resource --------------------------------------------------------------------------------------
 
 
-def test_the_resource_is_bars_on_a_line_and_a_map_on_a_box() -> None:
+def test_resource_is_bars_on_an_interval_and_a_heat_map_on_a_box() -> None:
     where = np.linspace(0, 1, 11)
     line = {"resource": (("point",), where**2), "resource_points": (("point", "coordinate"), where[:, None])}
     ax = rv.plots.resource(dataset(line))
@@ -188,19 +188,19 @@ def test_three_players_are_one_curve_in_the_cube() -> None:
     assert {"x0 = x1", "x1 = x2", "all three coincide", "end, certified"} <= set(labels(ax))
 
 
-def test_along_the_diagonal_distances_from_it_are_kept() -> None:
+def test_projection_along_the_diagonal_preserves_distances_from_it() -> None:
     data = three()
     ax = rv.plots.paths(data, space="diagonal")
     x = data.path.values[..., 0]
     seen = lines(ax, "path")[0].get_xydata()
     away = x - x.mean(axis=1, keepdims=True)
     np.testing.assert_allclose(np.linalg.norm(seen, axis=1), np.linalg.norm(away, axis=1))
-    equal = lines(ax, "x0 = x2")[0].get_xydata()  # two points of the plane, seen from its side
+    equal = lines(ax, "x0 = x2")[0].get_xydata()  # two points of the plane x0 = x2, projected to a line
     both = np.array([[0.3, 0.9, 0.3]]) @ np.array([[-1, -1], [1, -1], [0, 2]]) / np.sqrt([2, 6])
     assert abs(np.linalg.det(np.stack([equal[1] - equal[0], both[0]]))) < 1e-12
 
 
-def test_other_numbers_of_players_make_no_cube() -> None:
+def test_the_cube_requires_three_players() -> None:
     with pytest.raises(ValueError, match="data: 2 players on 1 axes; a cube has three players on one"):
         rv.plots.paths(three().isel(player=[0, 1]), space="cube")
 
@@ -208,7 +208,7 @@ def test_other_numbers_of_players_make_no_cube() -> None:
 # -- along a path --------------------------------------------------------------------------------------
 
 
-def test_gradients_are_drawn_against_time_where_the_path_has_one() -> None:
+def test_gradients_are_drawn_against_time_if_it_is_stored() -> None:
     slope = np.random.default_rng(7).normal(size=(5, 2, 1))
     data = dataset(
         {
@@ -249,7 +249,7 @@ def test_snapshots_are_panels_with_their_steps() -> None:
     assert rv.plots.snapshots(dataset(on_a_simplex())).child_axes[0].name == "ternary"
 
 
-def test_snapshots_one_after_the_other_are_a_film(tmp_path: Path) -> None:
+def test_snapshots_are_animated(tmp_path: Path) -> None:
     data = dataset(line_snapshots())
     rv.plots.animate(data, tmp_path / "film.gif", rate=4)
     with Image.open(tmp_path / "film.gif") as film:

@@ -1,4 +1,4 @@
-"""Pictures of plans, replies and moves: what lines, marks and dots stand for."""
+"""Plots of schedules, best responses and moves: lines, markers and dots."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _closed() -> Iterator[None]:
 
 
 def plan(claim: str = "equilibrium") -> xr.Dataset:
-    """Four periods, of which the last investment, and player 1's inputs after period 1, cannot matter."""
+    """Four periods; the last investment and player 1's inputs after period 1 have no effect."""
     clock = np.arange(PERIODS)[:, None]
     known = np.ones((PLAYERS, PERIODS, 3), bool)
     known[:, -1, 2] = False
@@ -45,10 +45,10 @@ def plan(claim: str = "equilibrium") -> xr.Dataset:
     )
 
 
-# -- plans ---------------------------------------------------------------------------------------------
+# -- schedules ----------------------------------------------------------------------------------------
 
 
-def test_a_plan_has_a_panel_a_column_and_what_cannot_matter_is_dotted() -> None:
+def test_a_schedule_has_one_panel_per_column_and_dots_unidentified_inputs() -> None:
     data = plan()
     ax = rv.plots.schedule(data)
     first, _, third = ax.child_axes
@@ -64,7 +64,7 @@ def test_a_plan_has_a_panel_a_column_and_what_cannot_matter_is_dotted() -> None:
     assert [panel.get_xlabel() for panel in ax.child_axes] == ["period"] * 3
 
 
-def test_marks_of_a_plan_are_hollow_without_a_certificate() -> None:
+def test_markers_of_a_schedule_are_hollow_if_not_certified() -> None:
     sound, doubted = (rv.plots.schedule(plan(claim)) for claim in ("equilibrium", "not an equilibrium"))
     faces = [lines(ax.child_axes[0], "_mark")[0].get_markerfacecolor() for ax in (sound, doubted)]
     assert faces == [PALETTE[0], "white"]
@@ -72,10 +72,10 @@ def test_marks_of_a_plan_are_hollow_without_a_certificate() -> None:
     assert picture(rv.plots.schedule, plan("not an equilibrium")).hollow
 
 
-def test_columns_of_a_plan_are_picked_and_a_single_period_is_one_too() -> None:
+def test_columns_of_a_schedule_can_be_selected() -> None:
     ax = rv.plots.schedule(plan(), columns=["performance_investment"])
     assert [panel.get_title() for panel in ax.child_axes] == ["investment in performance productivity"]
-    assert len(lines(ax.child_axes[0], "_unidentified")) == 2  # of the third of three columns, not the first
+    assert len(lines(ax.child_axes[0], "_unidentified")) == 2  # those of the third column, not of the first
     once = xr.Dataset({"safety_input": ("player", [1.0, 2.0]), "performance_input": ("player", [3.0, 4.0])})
     np.testing.assert_array_equal(lines(rv.plots.schedule(once).child_axes[1], "_mark")[1].get_ydata(), [4.0])
     known = "performance_input, performance_investment, safety_input"
@@ -87,7 +87,7 @@ def test_columns_of_a_plan_are_picked_and_a_single_period_is_one_too() -> None:
         rv.plots.schedule(xr.Dataset())
 
 
-def test_technology_has_a_stage_more_than_periods_and_tells_how_likely_play_is() -> None:
+def test_technology_shows_stocks_and_the_continuation_probability() -> None:
     ax = rv.plots.technology(plan())
     assert [panel.get_title() for panel in ax.child_axes] == [
         "safety productivity A",
@@ -100,7 +100,7 @@ def test_technology_has_a_stage_more_than_periods_and_tells_how_likely_play_is()
         rv.plots.technology(xr.Dataset())
 
 
-# -- replies -------------------------------------------------------------------------------------------
+# -- best responses ------------------------------------------------------------------------------------
 
 
 def surface(claim: str = "equilibrium") -> xr.Dataset:
@@ -121,11 +121,11 @@ def surface(claim: str = "equilibrium") -> xr.Dataset:
     )
 
 
-def test_payoffs_by_two_inputs_with_the_place_and_the_best_reply() -> None:
+def test_payoff_landscape_marks_the_profile_and_the_best_response() -> None:
     ax = rv.plots.payoff_landscape(surface("not an equilibrium"))
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     (here,), (star,) = lines(ax, "present inputs, not certified"), lines(ax, "best response")
-    assert here.get_xydata().tolist() == [[0.01, 5.0]]  # nothing is drawn on the edge
+    assert here.get_xydata().tolist() == [[0.01, 5.0]]  # 0 is clipped to the lowest level
     assert star.get_xydata().tolist() == [[1.0, 3.0]]
     (other,) = lines(rv.plots.payoff_landscape(surface(), player=1), "present inputs")
     assert other.get_markerfacecolor() != "white"
@@ -133,20 +133,20 @@ def test_payoffs_by_two_inputs_with_the_place_and_the_best_reply() -> None:
         rv.plots.payoff_landscape(surface(), player=2)
 
 
-def test_colours_are_for_payoffs_near_the_top_where_costs_have_no_end() -> None:
+def test_colour_scale_ignores_very_low_payoffs() -> None:
     deep = surface()
     deep["landscape_payoff"][:, -1] = -1e6
     bar = rv.plots.payoff_landscape(deep).child_axes[0]
     assert bar.get_ylim()[0] > -200
 
 
-def test_steps_of_colour_are_finer_towards_the_highest_payoff() -> None:
+def test_colour_levels_are_finer_near_the_highest_payoff() -> None:
     drawn = rv.plots.payoff_landscape(surface()).collections[0]
     steps = np.diff(drawn.levels)
     assert (np.diff(steps) < 0).all()
 
 
-def test_numbers_on_a_logarithmic_axis_do_not_crowd() -> None:
+def test_logarithmic_axes_have_few_ticks() -> None:
     for high, most in ((0.1, 4), (0.01, 6)):
         r = np.array([0.001, high])
         data = xr.Dataset({"p_safe": ("r", r), "claim": ("r", ["equilibrium"] * 2)}, {"r": r})
@@ -156,8 +156,8 @@ def test_numbers_on_a_logarithmic_axis_do_not_crowd() -> None:
         assert 2 <= np.sum((ticks >= 0.999e-3) & (ticks <= 1.001 * high)) <= most
 
 
-def test_curves_cross_where_both_replies_meet() -> None:
-    """Linear replies x = 6 - y / 2 and y = 6 - x / 2 meet at 4, 4."""
+def test_best_response_curves_intersect_at_the_equilibrium() -> None:
+    """Linear best responses x = 6 - y / 2 and y = 6 - x / 2 intersect at (4, 4)."""
     at = np.linspace(0.0, 10.0, 12)
     data = xr.Dataset(
         {
@@ -184,7 +184,7 @@ def test_curves_cross_where_both_replies_meet() -> None:
         rv.plots.reaction(data.isel(duellist=[0]))
 
 
-def test_a_jump_of_a_reply_is_dotted_and_logarithmic_curves_cross_too() -> None:
+def test_jumps_of_a_best_response_are_dotted_on_log_axes() -> None:
     at = np.geomspace(1e-3, 10, 30)
     quits = np.where(at < 1, np.sqrt(at), 0.0)
     data = xr.Dataset(
@@ -200,7 +200,7 @@ def test_a_jump_of_a_reply_is_dotted_and_logarithmic_curves_cross_too() -> None:
     assert np.abs(met / [0.25 ** (2 / 3), 0.25 ** (1 / 3)] - 1).max(axis=1).min() < 1e-6
 
 
-def test_nothing_crosses_where_a_reply_jumps() -> None:
+def test_a_jump_of_a_best_response_is_not_an_intersection() -> None:
     at = np.linspace(0.0, 10.0, 21)
     replies = np.stack([np.full(21, 5.2), np.where(at < 5.1, 9.0, 1.0)])
     data = xr.Dataset(
@@ -212,14 +212,14 @@ def test_nothing_crosses_where_a_reply_jumps() -> None:
     assert "intersection" not in labels(rv.plots.reaction(data))
 
 
-def test_polygons_that_do_not_meet_have_no_crossings_and_corners_count_once() -> None:
+def test_crossings_of_disjoint_curves_and_at_a_common_vertex() -> None:
     square = np.array([[0.0, 1.0, 2.0], [0.0, 1.0, 2.0]])
     assert crossings(square, square + np.array([[0.0], [1.0]])).shape == (0, 2)
     across = np.array([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]])
     np.testing.assert_allclose(crossings(square, across), [[1.0, 1.0]])
 
 
-def test_gains_by_another_first_investment() -> None:
+def test_deviation_gains_by_first_investment() -> None:
     amounts = np.r_[0.0, np.geomspace(1e-3, 50, 20)]
     gain = np.stack([0.1 - amounts, -amounts])
     data = xr.Dataset(
@@ -243,7 +243,7 @@ def test_gains_by_another_first_investment() -> None:
 # -- moves ---------------------------------------------------------------------------------------------
 
 
-def test_moves_with_the_movers_gains_and_a_turn_of_the_cycle() -> None:
+def test_cycle_plot_shows_the_gains_of_movers_and_one_period() -> None:
     payoff = np.arange(24.0).reshape(12, 2)
     mover = np.tile([0, 1], 6)
     data = xr.Dataset(
@@ -267,8 +267,8 @@ def test_moves_with_the_movers_gains_and_a_turn_of_the_cycle() -> None:
         rv.plots.cycle(data, last=0)
 
 
-def test_steps_of_a_path_are_moves_in_turn() -> None:
-    """Two firms at prices 10 - x_0 - x_1 and unit cost 1, who change their quantities one after the other."""
+def test_path_moves_split_steps_into_moves_of_single_players() -> None:
+    """Two firms, price 10 - x_0 - x_1, unit cost 1, that change their quantities one after the other."""
     path = np.array([[[1.0], [2.0]], [[3.0], [4.0]], [[3.0], [3.0]]])
     stages = np.array([[1, 2], [3, 2], [3, 4], [3, 4], [3, 3]])
     worth = stages * (9.0 - stages.sum(axis=1, keepdims=True))
@@ -290,6 +290,6 @@ def test_steps_of_a_path_are_moves_in_turn() -> None:
         ("reaction", "reaction"),
     ],
 )
-def test_what_is_missing_is_named(kind: str, variable: str) -> None:
+def test_errors_name_the_missing_variable(kind: str, variable: str) -> None:
     with pytest.raises(ValueError, match=f"no variable '{variable}', which this plot draws"):
         getattr(rv.plots, kind)(xr.Dataset({"payoff": ("player", np.zeros(2))}))

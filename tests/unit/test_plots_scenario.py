@@ -1,4 +1,4 @@
-"""Pictures of measures over parameters: panels, maps, frontiers, bars, curves of learning."""
+"""Plots of metrics over parameters: panels, heat maps, frontiers, bars, learning curves."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _closed() -> Iterator[None]:
 
 
 def swept(claims: object = "equilibrium") -> xr.Dataset:
-    """Three prices by two sizes; efforts of two players, and how safe it is."""
+    """Three prices by two sizes; efforts of two players, and the probability of safety."""
     price, size = np.array(PRICES)[:, None], np.array(SIZES)
     safe = size / (size + price)
     effort = (price * size)[..., None] * np.array([1.0, 3.0])
@@ -47,7 +47,7 @@ def swept(claims: object = "equilibrium") -> xr.Dataset:
 # -- one parameter -------------------------------------------------------------------------------------
 
 
-def test_a_panel_a_measure_and_a_line_a_player() -> None:
+def test_one_panel_per_metric_and_one_line_per_player() -> None:
     data = swept()
     ax = rv.plots.scenario(data, period=1)
     assert [panel.get_title() for panel in ax.child_axes] == [
@@ -64,7 +64,7 @@ def test_a_panel_a_measure_and_a_line_a_player() -> None:
     assert first.get_xlabel() == "price"
 
 
-def test_a_second_parameter_has_colours_and_players_dashes() -> None:
+def test_a_second_parameter_sets_colours_and_players_set_dashes() -> None:
     data = swept()
     ax = rv.plots.scenario(data, over="price", series="size", quantities=["safety_input"])
     (panel,) = ax.child_axes
@@ -88,7 +88,7 @@ def test_only_certified_neighbours_are_joined_and_others_are_hollow() -> None:
     assert picture(rv.plots.scenario, swept().drop_vars("claim")).hollow
 
 
-def test_jumps_are_told_and_not_bridged_but_steep_places_are() -> None:
+def test_lines_are_broken_at_jumps_but_not_at_steep_slopes() -> None:
     x = np.linspace(0.0, 1.0, 21)
     steep, split = np.tanh(8 * (x - 0.5)), np.where(x < 0.52, x / 5, 2 + x / 5)
     data = xr.Dataset(
@@ -103,7 +103,7 @@ def test_jumps_are_told_and_not_bridged_but_steep_places_are() -> None:
     assert "jump, not bridged" in labels(ax)
 
 
-def test_scales_are_logarithmic_for_equal_ratios_and_for_wide_ranges() -> None:
+def test_axes_are_logarithmic_for_equal_ratios_and_wide_ranges() -> None:
     assert is_log(np.array([1.0, 2.0, 4.0, 8.0]))
     assert is_log(np.array([0.01, 0.02, 1.0]))
     assert not is_log(np.array([1.0, 2.0, 3.0, 4.0]))
@@ -124,7 +124,7 @@ def test_scales_are_logarithmic_for_equal_ratios_and_for_wide_ranges() -> None:
         ({"quantities": ["performance"], "period": 2}, "period: 2 must be a whole number from 0 to 1"),
     ],
 )
-def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
+def test_errors_name_the_wrong_option(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message.replace("?", r"\?")):
         rv.plots.scenario(swept(), **options)
 
@@ -132,7 +132,7 @@ def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
 # -- two parameters ------------------------------------------------------------------------------------
 
 
-def test_a_map_hatches_what_is_not_certified_and_tells_what_is_missing() -> None:
+def test_heat_map_hatches_uncertified_points_and_marks_missing_ones() -> None:
     claims = np.array([["equilibrium"] * 2] * 3)
     claims[2, 1] = "not an equilibrium"
     data = swept(claims)
@@ -151,7 +151,7 @@ def test_a_map_hatches_what_is_not_certified_and_tells_what_is_missing() -> None
     assert ax.collections[0].get_clim() == (np.nanmin(sound), np.nanmax(sound))
 
 
-def test_a_map_of_a_players_measure_and_without_doubts() -> None:
+def test_heat_map_of_one_player_with_all_points_certified() -> None:
     ax = rv.plots.heat(swept(), quantity="safety_input", player=1)
     np.testing.assert_allclose(ax.collections[0].get_array(), swept().safety_input.values[..., 1].T)
     assert ax.get_title(loc="left") == "player 1"
@@ -166,10 +166,10 @@ def test_a_map_of_a_players_measure_and_without_doubts() -> None:
         rv.plots.heat(swept().isel(size=0, drop=True))
 
 
-# -- results beside one another ------------------------------------------------------------------------
+# -- comparison of results -----------------------------------------------------------------------------
 
 
-def test_disaster_against_the_performance_of_whoever_wins() -> None:
+def test_safety_frontier_uses_the_expected_performance_of_the_winner() -> None:
     chance, level = np.array([[0.25, 0.5], [0.5, 0.5]]), np.array([[2.0, 4.0], [1.0, 3.0]])
     data = xr.Dataset(
         {
@@ -187,7 +187,9 @@ def test_disaster_against_the_performance_of_whoever_wins() -> None:
     )
     assert [mark.get_markerfacecolor() == "white" for mark in marks] == [False, True]
     assert labels(ax) == ["together", "leader", "hollow: not certified"]
-    staged = rv.plots.safety_frontier(data.rename(player="seat"))  # leaders and followers sit in seats
+    staged = rv.plots.safety_frontier(
+        data.rename(player="seat")
+    )  # leader-follower results have the dimension seat
     np.testing.assert_allclose(lines(staged, "_mark")[0].get_xydata(), [[10 / 3, 0.3]])
     mean = lines(rv.plots.safety_frontier(data.drop_vars("win_probability")), "_mark")
     assert [mark.get_xdata()[0] for mark in mean] == [3.0, 2.0]
@@ -199,7 +201,7 @@ def test_disaster_against_the_performance_of_whoever_wins() -> None:
         rv.plots.safety_frontier(xr.Dataset())
 
 
-def test_performance_over_periods_counts_those_that_are_reached() -> None:
+def test_performance_is_weighted_by_the_probability_of_each_period() -> None:
     p = np.array([[[1.0, 1.0], [5.0, 5.0]]])
     data = xr.Dataset(
         {
@@ -214,7 +216,7 @@ def test_performance_over_periods_counts_those_that_are_reached() -> None:
     assert mark.get_xdata()[0] == pytest.approx((1 + 0.25 * 5) / 1.25)
 
 
-def test_subsidies_by_price_and_player() -> None:
+def test_subsidies_per_price_and_player() -> None:
     names = ["safety_price[0]", "safety_price[1]", "performance_price[0]", "performance_price"]
     claims = ["equilibrium"] * 3 + ["not an equilibrium"]
     data = xr.Dataset(
@@ -237,7 +239,7 @@ def test_subsidies_by_price_and_player() -> None:
     assert faces == {-4: "#ffffff", -2: PALETTE[2].lower()}
 
 
-def test_policies_beside_none_of_them() -> None:
+def test_policies_are_compared_with_a_baseline() -> None:
     data = swept()
     ax = rv.plots.subsidy(data, over="price", series="size", base=2)
     expected = data.p_safe.values[:2] - data.p_safe.values[2]
@@ -257,7 +259,7 @@ def test_policies_beside_none_of_them() -> None:
         rv.plots.subsidy(data, quantity="safety_input", over="price", series="size")
 
 
-def test_risk_by_what_is_known() -> None:
+def test_risk_by_information() -> None:
     enmity = np.array([0.25, 0.5, 1.0])
     risk = np.stack([enmity / 4, enmity / 2], axis=1)
     names = ["none", "public"]
@@ -278,7 +280,7 @@ def test_risk_by_what_is_known() -> None:
 
 
 def learned() -> xr.Dataset:
-    """Two learners with two replications each, and a method that found an equilibrium."""
+    """Two learners with two replications each, and a solver that found an equilibrium."""
     steps = np.tile([1, 10, 100], (3, 2, 1))
     safe = np.array([[[0.5, 0.6, 0.7], [0.5, 0.7, 0.9]], [[0.4, 0.5, 0.6]] * 2, [[np.nan] * 3] * 2])
     gaps = np.where(np.isnan(safe), np.nan, 1 - safe)
@@ -300,7 +302,7 @@ def learning(data: xr.Dataset, ax: Axes | None = None, **options: Any) -> Axes:
     return rv.plots.learning_curve(data, ax, **{"quantity": "p_safe", "compare": True} | options)
 
 
-def test_learners_beside_the_equilibrium() -> None:
+def test_learners_are_compared_with_the_equilibrium() -> None:
     ax = learning(learned())
     assert labels(ax) == ["hedge", "matching", "replies: 0.8"]
     np.testing.assert_allclose(lines(ax, "hedge")[0].get_ydata(), [0.5, 0.65, 0.8])
@@ -316,7 +318,7 @@ def test_learners_beside_the_equilibrium() -> None:
     assert not picture(learning, learned()).hollow
 
 
-def test_one_learner_needs_no_name() -> None:
+def test_a_single_learner_is_drawn_without_a_method_dimension() -> None:
     alone = learned().isel(algorithm=0, replication=0, drop=True).drop_vars("regret_curve")
     ax = learning(alone)
     assert labels(ax) == ["learning"]

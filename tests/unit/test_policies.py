@@ -1,4 +1,4 @@
-"""What is learned: fixed points in closed form, orders of moves, nature; and what is measured of it."""
+"""Policies learned by Q-learning: exact fixed points, move orders, nature, and recorded metrics."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from rivalry.tables import regrets
 from rivalry.tables.kernels.shapes import FiniteGame
 from tests.walks import walk
 
-PAY = np.array([[0.3, -0.2, 0.5, 0.1, 0.9]])  # [player place]: one walker alone
+PAY = np.array([[0.3, -0.2, 0.5, 0.1, 0.9]])  # [player place]: a single walker
 GAMMA = 0.7
 
 
 def values(learner: QLearning, world: Any, seed: int = 0) -> np.ndarray:
-    """The first trial's tables after all steps, ``[player state action]``."""
+    """The Q-tables of the first trial after all steps, ``[player state action]``."""
     made = learner.world(world)
     session = learner.begin(made, np.random.SeedSequence(seed))
     learner.advance(made, session, learner.length(made))
@@ -37,15 +37,15 @@ def fixed_point(weigh: Any) -> np.ndarray:
 @pytest.mark.parametrize(
     ("target", "weigh"), [("max", lambda q: q.max(axis=1)), ("expected", lambda q: q.mean(axis=1))]
 )
-def test_a_walker_alone_learns_its_exact_values(target: str, weigh: Any) -> None:
+def test_a_single_walker_learns_its_exact_values(target: str, weigh: Any) -> None:
     learner = QLearning(
         alpha=1.0, gamma=GAMMA, epsilon=1.0, target=target, epochs=200, episodes=50, reward="raw"
     )
     np.testing.assert_allclose(values(learner, walk(PAY))[0], fixed_point(weigh), atol=1e-9)
 
 
-def test_on_policy_values_are_those_of_the_policy_followed() -> None:
-    """SARSA exploring always estimates the random walk's values, not the best ones."""
+def test_on_policy_values_match_the_behaviour_policy() -> None:
+    """SARSA with epsilon 1 estimates the values of the random walk, not the optimal ones."""
     learner = QLearning(
         alpha=0.002, gamma=GAMMA, epsilon=1.0, target="on_policy", epochs=1, episodes=300_000, reward="raw"
     )
@@ -54,7 +54,7 @@ def test_on_policy_values_are_those_of_the_policy_followed() -> None:
     assert np.abs(found - fixed_point(lambda q: q.max(axis=1))).max() > 0.5
 
 
-def test_values_follow_their_mean_equation_for_small_steps() -> None:
+def test_values_follow_the_mean_dynamics_for_small_steps() -> None:
     """A bandit with one state: ``Q`` of a choice played k times is ``r (1 - (1 - alpha)^k)``."""
     table = np.array([[1.0, 0.4, 0.7]])
     bandit = FiniteGame(
@@ -73,8 +73,8 @@ def test_values_follow_their_mean_equation_for_small_steps() -> None:
     np.testing.assert_allclose(found, table[0] * (1 - np.exp(-1.0)), rtol=0.06)
 
 
-def test_alternating_players_are_paid_until_they_move_again() -> None:
-    """Two movers in turn, one round each, payoffs known: a decision is worth both rounds and what follows."""
+def test_alternating_players_collect_rewards_until_they_move_again() -> None:
+    """With two players moving in turn, the target of a decision is the discounted payoff of both rounds."""
     world = walk(np.random.default_rng(1).random((2, 3, 3)), "joint", order=[[0], [1]])
     made = QLearning(alpha=1.0, gamma=0.5, epsilon=1.0, epochs=1, episodes=2, reward="raw").world(world)
     learner = QLearning(alpha=1.0, gamma=0.5, epsilon=1.0, epochs=1, episodes=2, reward="raw")
@@ -91,8 +91,8 @@ def test_alternating_players_are_paid_until_they_move_again() -> None:
     assert np.count_nonzero(session["values"][0, 0]) == 1
 
 
-def test_a_follower_sees_the_leader_in_the_same_round() -> None:
-    """Staged play of matching: the second mover learns to match what it sees."""
+def test_a_follower_observes_the_leader_in_the_same_round() -> None:
+    """Sequential matching game: the second mover learns to match the observed action."""
     match = np.stack([np.zeros((3, 3)), np.eye(3)])
     world = FiniteGame(
         payoff=match.reshape(1, 2, 9),
@@ -109,8 +109,8 @@ def test_a_follower_sees_the_leader_in_the_same_round() -> None:
     assert policies.greedy(made, values(learner, world))[1].tolist() == [0, 1, 2]
 
 
-def test_nature_moves_with_its_odds_and_is_seen_where_listed() -> None:
-    """One player, two states of nature: value of a choice is its payoff in the state that is seen."""
+def test_nature_follows_its_transition_probabilities_and_is_observed() -> None:
+    """One player, two states of nature: the value of an action is its payoff in the observed state."""
     odds = np.array([[[0.25, 1.0]], [[0.25, 1.0]]])
     world = FiniteGame(
         payoff=np.array([[[1.0, 0.0]], [[0.2, 0.6]]]),
@@ -129,13 +129,13 @@ def test_nature_moves_with_its_odds_and_is_seen_where_listed() -> None:
     assert visits.sum() == 20_000
     np.testing.assert_allclose(visits / 20_000, [0.25, 0.75], atol=0.015)
     assert found["policy"][1][0, 0].tolist() == [0, 1]
-    assert "profile" not in found  # nothing is rolled out where nature moves
+    assert "profile" not in found  # no rollout with random states of nature
 
 
 GAME = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
 
 
-def test_what_is_measured() -> None:
+def test_recorded_metrics() -> None:
     learner = QLearning(epochs=300, trials=6)
     found = rv.solve(GAME, learner, seed=2)
     record = {name: array for name, (_, array) in found.record.items()}
@@ -153,7 +153,7 @@ def test_what_is_measured() -> None:
     away = np.sqrt(((ends - 0.5) ** 2).mean(axis=(1, 2)))
     np.testing.assert_allclose(record["grid_distance"], away, atol=1e-12)
     assert record["near_share"] == np.mean(away <= 0.1 + 1e-9)
-    assert record["rollout"][0].ravel().tolist() == [0.2, 0.8]  # 10 / 4 and 30 / 4, to even
+    assert record["rollout"][0].ravel().tolist() == [0.2, 0.8]  # 10 / 4 and 30 / 4, rounded to even
     assert record["learning_step"][-1] == found.steps
     total = record["learning_reward"] * np.diff(record["learning_step"], prepend=0)[:, None]
     assert 0 < total.sum() / found.steps < 2
@@ -173,7 +173,7 @@ def test_epochs_begin_at_a_given_start() -> None:
     assert record["rollout"][1][0].ravel().tolist() == [0.1, 0.9]
 
 
-def test_payoffs_may_be_summed_when_needed() -> None:
+def test_payoffs_can_be_summed_without_a_table() -> None:
     learner, few = QLearning(epochs=20), QLearning(epochs=20, max_table_bytes=0)
     with pytest.warns(UserWarning, match="payoffs are summed when needed"):
         world = few.world(GAME)
@@ -213,18 +213,18 @@ FIG11 = {
     ],
     ids=["2", "2-uniform", "2-carried", "5", "5-carried"],
 )
-def test_short_trials_hardly_leave_the_start_and_a_carried_table_does(
+def test_end_positions_of_short_trials_with_and_without_carried_tables(
     start: list[float], initial: Any, carried: bool, ends: list[float]
 ) -> None:
-    """Means over trials from an independent implementation, greedy play of what was learned."""
+    """Compare with means over trials from an independent implementation, for greedy play."""
     game = rv.games.influencer(reach=[0.25] * len(start), resource="bimodal")
     learner = QLearning(**FIG11, initial=initial, trials=500, carry_tables=carried)
     found = rv.solve(game, learner, start=start, seed=0, tolerance=None).record["end_positions"][1]
     np.testing.assert_allclose(found[-100 if carried else 0 :, :, 0].mean(axis=0), ends, atol=0.03)
 
 
-def test_the_middle_of_the_places_is_found_in_every_state() -> None:
-    """On a line ``|s - m| / m``, seen alone or with others; in the plane the larger of the two axes."""
+def test_distance_from_the_centre_of_the_grid_in_each_state() -> None:
+    """On a line ``|s - m| / m``, for own or joint states; in the plane the maximum over both axes."""
     own = QLearning().world(walk(np.ones((2, 5, 5))))
     line = np.abs(np.arange(5) - 2) / 2
     np.testing.assert_allclose(policies.off_centre(own), [line, line], atol=1e-15)

@@ -1,4 +1,4 @@
-"""Certificates of learned policies: what best replies to them would gain, and what is left out where."""
+"""Certificates of learned policies: gains of best responses, and cases in which they are omitted."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rivalry.methods.q_learning.q_learning import QLearning
 from rivalry.tables import best_response, in_turn, rollout, tabulate
 
 
-def test_policies_are_certified_where_they_lead() -> None:
+def test_policy_regrets_are_evaluated_at_the_end_of_the_rollout() -> None:
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
     learner = QLearning(epochs=300, alpha=0.1, gamma=0.4, epsilon={"kind": "cosine", "min": 0.2, "max": 0.6})
     data = rv.solve(game, learner, seed=3).data
     table, policies = tabulate(game, 11), data.modal_policy.values
     last = np.rint(data.rollout.values[-1, :, 0] * 10).astype(int)
-    assert data.end_period == 1  # play rests there
+    assert data.end_period == 1  # play is stationary there
     for name, epsilon in (("policy_regret", 0.0), ("policy_regret_exploring", 0.2)):
         for player in range(2):
             reply = best_response(table, policies, player, 0.4, epsilon=epsilon)
@@ -26,7 +26,7 @@ def test_policies_are_certified_where_they_lead() -> None:
         assert data[name].min() >= 0
 
 
-def test_not_in_a_drawn_order_nor_among_many_states(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_policy_regrets_for_random_order_or_many_states(monkeypatch: pytest.MonkeyPatch) -> None:
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
     short = {"epochs": 3, "episodes": 5, "places": 5}
     assert "policy_regret" in rv.solve(game, QLearning(**short)).data
@@ -35,7 +35,7 @@ def test_not_in_a_drawn_order_nor_among_many_states(monkeypatch: pytest.MonkeyPa
     assert "policy_regret" not in rv.solve(game, QLearning(**short)).data
 
 
-def test_what_was_learned_in_turn_is_played_in_turn() -> None:
+def test_policies_learned_in_turn_are_rolled_out_in_turn() -> None:
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
     data = rv.solve(game, QLearning(epochs=3, episodes=5, places=5, updates="asynchronous"), seed=2).data
     policies, table = data.modal_policy.values, in_turn(tabulate(game, 5))
@@ -43,9 +43,9 @@ def test_what_was_learned_in_turn_is_played_in_turn() -> None:
     np.testing.assert_allclose(data.rollout.values[..., 0], rollout(table, policies, first).path / 4)
 
 
-def test_where_equilibria_are_too_many_to_look_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_equilibrium_search_among_too_many_joint_actions(monkeypatch: pytest.MonkeyPatch) -> None:
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
-    monkeypatch.setattr(policies, "MOST_JOINT", 14)  # there are 15 pairs of five places
+    monkeypatch.setattr(policies, "MOST_JOINT", 14)  # there are 15 unordered pairs of five grid points
     learner = QLearning(epochs=3, episodes=5, places=5, max_table_bytes=1)
     with pytest.warns(UserWarning, match=r"summed|not looked for among 15 joint actions") as told:
         found = rv.solve(game, learner)

@@ -1,4 +1,4 @@
-"""Populations: values, laws and exploitability beside plain loops over every outcome."""
+"""Populations: values, distributions and exploitability, against explicit loops over outcomes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def flowed(game: Any, mu: Any, pi: Any, steps: int) -> Any:
 
 @eqx.filter_jit
 def told(game: Any, mu: Any, pi: Any, later: Any) -> Any:
-    """All that is asked of a policy in an environment, in one program."""
+    """Evaluate all operators for a policy in an environment, in one compiled program."""
     env = game.environment(mu, pi)
     return {
         "env": env,
@@ -66,7 +66,7 @@ def told(game: Any, mu: Any, pi: Any, later: Any) -> Any:
 
 
 def by_hand(payment: str, bids: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Rewards ``[state bid]`` and chances ``[state bid next]``, outcome by outcome."""
+    """Rewards ``[state bid]`` and transition probabilities ``[state bid next]``, summed over outcomes."""
     states = list(product(range(2), range(KMAX + 1)))
     reward, chance = np.zeros((len(states), KMAX + 1)), np.zeros((len(states), KMAX + 1, len(states)))
     low = int(np.floor(level))
@@ -87,7 +87,7 @@ def by_hand(payment: str, bids: np.ndarray, level: float) -> tuple[np.ndarray, n
 
 @pytest.mark.parametrize("payment", ["PBP", "PBS"])
 @pytest.mark.slow
-def test_values_laws_and_best_responses_are_those_of_the_outcomes(payment: str) -> None:
+def test_operators_match_sums_over_outcomes(payment: str) -> None:
     game = small(payment)
     mu, pi = drawn(game)
     later = np.random.default_rng(1).normal(size=10)
@@ -114,7 +114,7 @@ def test_values_laws_and_best_responses_are_those_of_the_outcomes(payment: str) 
 
 
 @pytest.mark.slow
-def test_a_settled_population_is_where_the_flow_leads_and_keeps_its_karma() -> None:
+def test_stationary_population_is_the_limit_of_the_flow() -> None:
     game = small("PBS")
     _, pi = drawn(game)
     there = stationary_population(game, pi)
@@ -127,7 +127,7 @@ def test_a_settled_population_is_where_the_flow_leads_and_keeps_its_karma() -> N
 
 
 class Spilling(KarmaEconomy):
-    """A hundredth of what is shared out gets lost."""
+    """A karma economy that loses one percent of the redistributed karma."""
 
     def environment(self, mu: Any, pi: Any) -> Any:
         around = super().environment(mu, pi)
@@ -140,15 +140,15 @@ class Spilling(KarmaEconomy):
     [{"payment": "PBS", "tax": 0.03}, {"overflow": "winner_pays_room"}, {"payment": "difference"}],
     ids=["all paid, tax", "room", "difference"],
 )
-def test_no_step_makes_karma(rules: dict[str, Any]) -> None:
+def test_karma_is_conserved_in_every_step(rules: dict[str, Any]) -> None:
     game = small(**rules)
-    mu, pi = drawn(game)  # anywhere
+    mu, pi = drawn(game)  # not stationary
     assert abs(float(drifts(game, mu, pi))) < 1e-13
     fields = {field.name: getattr(game, field.name) for field in dataclasses.fields(game)}
     lost = float(drifts(Spilling(**fields), mu, pi))
     level = float(game.environment(mu, pi).level)
-    if "overflow" not in rules:  # else nothing is shared out
-        # of so many units each gets at most that many
+    if "overflow" not in rules:  # otherwise no karma is redistributed
+        # each agent receives at most `level` units
         assert -0.01 * level <= lost < -1e-4
 
 
@@ -157,8 +157,8 @@ def drifts(game: Any, mu: Any, pi: Any) -> Any:
     return conservation_error(game, mu, pi)
 
 
-def test_mass_stays_one_however_long_the_flow() -> None:
-    """Unless it is set anew, rounding doubles at every step and all mass is gone after about fifty."""
+def test_mass_stays_one_over_many_steps() -> None:
+    """Without normalisation rounding errors double per step; no mass is left after about 50 steps."""
     game = small()
     mu, pi = drawn(game)
     here = flowed(game, mu * (1 + 1e-12), pi, 120)
@@ -166,7 +166,7 @@ def test_mass_stays_one_however_long_the_flow() -> None:
 
 
 @pytest.mark.slow
-def test_the_environment_balances_where_the_population_is_its_own() -> None:
+def test_the_environment_is_consistent_at_the_stationary_population() -> None:
     game = small()
     _, pi = drawn(game)
     there = evaluate_policy(game, pi).population
@@ -195,7 +195,7 @@ def test_exploitability_is_the_gain_of_the_best_response() -> None:
 
 
 @pytest.mark.slow
-def test_types_keep_their_shares_and_have_values_of_their_own() -> None:
+def test_types_keep_their_shares_and_have_their_own_values() -> None:
     game = small(types=[{"gamma": 0.5, "share": 0.25}, {"gamma": 0.8, "share": 0.75}])
     _, pi = drawn(game)
     found = evaluate_policy(game, pi)
@@ -207,15 +207,15 @@ def test_types_keep_their_shares_and_have_values_of_their_own() -> None:
     np.testing.assert_allclose(same.payoff, [float(alone.payoff[0])] * 2, rtol=1e-11)
 
 
-def test_what_is_no_policy_is_refused() -> None:
+def test_an_invalid_policy_is_refused() -> None:
     game = small()
     with pytest.raises(ValueError, match="policy"):
         population_certificate(game, np.full(game.space.shape, 0.2))
 
 
 @pytest.mark.nightly
-def test_where_nothing_is_shared_out_the_level_is_found_at_its_edge() -> None:
-    """No loser is paid more than it can hold, so no karma is ever left over: the level is 0."""
+def test_the_level_is_zero_if_no_karma_is_redistributed() -> None:
+    """No loser is paid more than it can hold, so no karma is left to redistribute."""
     game = small(overflow="winner_pays_room")
     found = rv.solve(game, rv.methods.PopulationNewton(beta=30.0), start="uniform", path=False)
     assert found.status == "converged"
@@ -224,22 +224,22 @@ def test_where_nothing_is_shared_out_the_level_is_found_at_its_edge() -> None:
 
 
 def thrifty(game: Any, least: int) -> Any:
-    """Who holds ``least`` karma or more bids 1, the others nothing."""
+    """Agents with ``least`` karma or more bid 1, the others 0."""
     held = np.arange(len(game.legal)) % (KMAX + 1)
     return jnp.asarray(np.eye(KMAX + 1)[(held >= least).astype(int)])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("mean_karma", "least"), [(1.5, KMAX + 1), (1.5, 2), (2.0, 3)])
-def test_of_several_stationary_laws_it_is_the_long_run_of_where_all_begin(
-    mean_karma: float, least: int
-) -> None:
-    """Nobody bids below some amount of karma, and losers get nothing: there every amount is kept for ever."""
+def test_stationary_distribution_depends_on_the_initial_one(mean_karma: float, least: int) -> None:
+    """Agents below ``least`` never bid and losers receive nothing, so their karma is constant."""
     game = small("PBS", types=[{"share": 0.5}, {"share": 0.5}]).endowed(mean_karma)
     pi = thrifty(game, least)
     env = game.environment(first_distribution(game), pi)._replace(level=jnp.zeros(()))
     steps = np.asarray(transition_matrix(game, env, pi))
-    assert (np.linalg.svd(np.eye(20) - steps)[1] < 1e-12).sum() > 2  # classes, of two types
+    assert (
+        np.linalg.svd(np.eye(20) - steps)[1] < 1e-12
+    ).sum() > 2  # more recurrent classes than the two types
     power = np.linalg.matrix_power((np.eye(20) + steps) / 2, 2**14)
     np.testing.assert_allclose(
         stationary_distribution(game, env, pi), np.asarray(first_distribution(game)) @ power, atol=1e-9
@@ -247,11 +247,11 @@ def test_of_several_stationary_laws_it_is_the_long_run_of_where_all_begin(
 
 
 @pytest.mark.slow
-def test_where_nobody_bids_everybody_keeps_its_karma() -> None:
+def test_karma_is_constant_if_nobody_bids() -> None:
     game = small()
     proof = population_certificate(game, rv.oracles.named_start(game, "zero"))
     there = evaluate_policy(game, rv.oracles.named_start(game, "zero"))
     np.testing.assert_allclose(there.population.mu, first_distribution(game), atol=1e-10)
     assert (proof.coverage, proof.claim) == ("exact", "not an equilibrium")
-    # a coin for every stake, of 1 in four steps of seven and of 3 else
+    # every win has probability 1/2; urgency is 1 in 4/7 of steps and 3 in 3/7
     np.testing.assert_allclose(there.payoff, [-(4 / 7 + 3 * 3 / 7) / 2 / (1 - GAMMA)], rtol=1e-9)

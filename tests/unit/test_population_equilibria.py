@@ -1,4 +1,4 @@
-"""One economy, several equilibria: found by Newton's method, verified by NumPy alone."""
+"""An economy with several equilibria, found by Newton's method and verified with NumPy."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from rivalry.core.jax import jax, jnp
 
 BETA, GAMMA, MOST, KBAR = 1000.0, 0.98, 20, 10.0
 STAKES = np.array([1.0, 5.0])
-# payoff, level and exploitability, as continuation in arc length of the same equations gives them
+# payoff, level and exploitability from arc-length continuation of the same equations
 USUAL = (-52.392159, 0.193386, 0.000430)
 OTHER = (-52.263085, 0.154345, 0.001141)
 
 
 class Told(NamedTuple):
-    """What NumPy says of a policy in a population."""
+    """Statistics of a policy in a population, computed with NumPy."""
 
     payoff: float
     level: float
     gain: float
-    off: float  # of the policy from softmax(beta Q)
-    moved: float  # of the population in a step
-    held: float  # karma a head
+    off: float  # distance of the policy from softmax(beta Q)
+    moved: float  # change of the population per step
+    held: float  # mean karma per agent
 
 
 def told(policy: np.ndarray, law: np.ndarray) -> Told:
-    """Random pairs, the winner pays its bid to the loser, what finds no room is shared out among all."""
+    """Random pairs, the winner pays its bid to the loser, excess karma is redistributed to all."""
     levels = MOST + 1
     pi, mu = policy.reshape(2, levels, levels), law.reshape(2, levels)
     nu = np.einsum("uk,ukb->b", mu, pi)
     lands, overflow = outcomes(nu)
     paid = np.einsum("uk,ukb,kbl->l", mu, pi, lands)
     level = float(np.einsum("uk,ukb,kb->", mu, pi, overflow) / paid[:-1].sum())
-    assert level < 1  # one unit at the most, to those who have room
+    assert level < 1  # at most one unit per agent below max_karma
     share = (1 - level) * np.eye(levels) + level * np.eye(levels, k=1)
     share[-1, -1] = 1.0
     after = lands @ share
@@ -62,7 +62,7 @@ def told(policy: np.ndarray, law: np.ndarray) -> Told:
 
 
 def outcomes(nu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Karma after payment ``[karma bid karma]``, and what finds no room ``[karma bid]``."""
+    """Karma after payment ``[karma bid karma]``, and excess karma ``[karma bid]``."""
     levels = MOST + 1
     found, overflow = np.zeros((levels, levels, levels)), np.zeros((levels, levels))
     for k in range(levels):
@@ -89,7 +89,7 @@ def solved(start: Any, **options: Any) -> Any:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(("factor", "known"), [(1.3, USUAL), (3.0, OTHER)], ids=["short", "long"])
-def test_stages_of_other_lengths_come_to_other_equilibria(factor: float, known: tuple[float, ...]) -> None:
+def test_continuation_step_factor_selects_the_equilibrium(factor: float, known: tuple[float, ...]) -> None:
     found = solved("uniform", factor=factor)
     here = (found.data.payoff.item(), found.data.level.item(), found.data.exploitability.item())
     np.testing.assert_allclose(here, known, atol=2e-6)
@@ -98,7 +98,7 @@ def test_stages_of_other_lengths_come_to_other_equilibria(factor: float, known: 
     np.testing.assert_allclose(plain.held, KBAR, atol=1e-9)
     assert plain.moved < 1e-12
     assert plain.off < 1e-8
-    # from its own policy it is found at once, without continuation
+    # started at its policy, it is found in one step without continuation
     again = solved(found.profile.values, begin=BETA)
     assert again.steps == 1
     np.testing.assert_allclose(again.profile, found.profile, atol=1e-8)
@@ -106,8 +106,10 @@ def test_stages_of_other_lengths_come_to_other_equilibria(factor: float, known: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("factor", "known"), [(1.3, USUAL), (2.5, OTHER), (3.0, OTHER)])
-def test_from_bids_of_nothing_stages_begin_at_uniform_play(factor: float, known: tuple[float, ...]) -> None:
-    """Where nobody bids no karma moves, and no first stage leads on from there."""
+def test_continuation_from_zero_bids_restarts_at_the_uniform_policy(
+    factor: float, known: tuple[float, ...]
+) -> None:
+    """With zero bids no karma moves, and the first stage of continuation fails."""
     found = solved("zero", factor=factor)
     assert bool(found.data.restarted)
     here = (found.data.payoff.item(), found.data.level.item(), found.data.exploitability.item())
@@ -115,7 +117,7 @@ def test_from_bids_of_nothing_stages_begin_at_uniform_play(factor: float, known:
 
 
 @pytest.mark.slow
-def test_the_remedy_names_the_absence_of_movement() -> None:
+def test_the_remedy_mentions_several_stationary_distributions() -> None:
     game = rv.games.karma(max_karma=6, mean_karma=3)
     method = rv.methods.PopulationNewton(beta=20.0)
     for start, several in (("zero", True), ("uniform", False)):

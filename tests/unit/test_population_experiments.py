@@ -1,4 +1,4 @@
-"""Experiments on drawn policies, against plain iteration of the same rules; what decides their answers."""
+"""Experiments on random policies, against plain iteration of the same rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rivalry.population.random_policies import draw_policies
 from rivalry.solving import solve
 
 LEVELS = 5
-PAYMENTS = ["PBP", pytest.param("PBS", marks=pytest.mark.nightly)]  # one compiles for as long as the other
+PAYMENTS = ["PBP", pytest.param("PBS", marks=pytest.mark.nightly)]  # each compiles a program of its own
 
 
 def game(payment: str = "PBP", **more: Any) -> Any:
@@ -31,19 +31,19 @@ def game(payment: str = "PBP", **more: Any) -> Any:
 
 @eqx.filter_jit
 def flowed(economy: Any, pi: Any) -> tuple[Any, Any]:
-    """Where 3000 steps of the population lead."""
+    """Return the population and environment after 3000 steps."""
     mu = jax.lax.fori_loop(0, 3000, lambda _, here: flow(economy, here, pi), first_distribution(economy))
     return mu, economy.environment(mu, pi)
 
 
 @eqx.filter_jit
 def dense(economy: Any, env: Any) -> tuple[Any, Any]:
-    """Rewards ``[state action]`` and chances ``[next state action]``."""
+    """Rewards ``[state action]`` and transition probabilities ``[next state action]``."""
     return economy.reward(env), jax.vmap(economy.expect(env))(jnp.eye(len(economy.legal)))
 
 
 class Slowly:
-    """One step at a time: populations by the flow, values by iteration, both until nothing moves."""
+    """Reference computation: populations by the flow and values by iteration, until convergence."""
 
     def __init__(self, economy: Any) -> None:
         self.game, self.legal = economy, np.asarray(economy.legal)
@@ -77,7 +77,7 @@ def apart(pi: np.ndarray, other: np.ndarray) -> float:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("payment", PAYMENTS)
-def test_steps_are_those_taken_slowly(payment: str) -> None:
+def test_contractivity_distances_match_plain_iteration(payment: str) -> None:
     economy, beta = game(payment), 4.0
     found = solve(economy, Contractivity(beta=beta, policies=2, map_steps=3), seed=3).record
     plain = Slowly(economy)
@@ -96,7 +96,7 @@ def test_steps_are_those_taken_slowly(payment: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("payment", PAYMENTS)
-def test_payoffs_are_those_found_slowly(payment: str) -> None:
+def test_monotonicity_payoffs_match_plain_iteration(payment: str) -> None:
     economy, beta = game(payment), 4.0
     found = solve(economy, Monotonicity(beta=beta, policies=3), seed=1).record
     plain = Slowly(economy)
@@ -116,8 +116,8 @@ def test_payoffs_are_those_found_slowly(payment: str) -> None:
 
 
 @pytest.mark.nightly
-def test_who_gets_further_away_is_counted() -> None:
-    """At high beta steps overshoot, at low beta they contract: each is told by its own distances."""
+def test_violations_count_policies_whose_distance_increases() -> None:
+    """Steps overshoot at high beta and contract at low beta."""
     for beta, some in ((1.0, False), (500.0, True)):
         found = solve(game(gamma=0.95), Contractivity(beta=beta, policies=40, map_steps=3), seed=2).record
         far = found["distances"][1]
@@ -130,7 +130,7 @@ def test_who_gets_further_away_is_counted() -> None:
         assert np.all((found["largest_ratio"][1] > 1) == worse)
 
 
-def test_arrived_policies_are_followed_no_further() -> None:
+def test_ratios_end_when_a_policy_has_converged() -> None:
     far = np.array([[1.0, 0.5, 0.2, 0.4], [1.0, 1e-9, 1e-3, 5.0], [0.0, 1.0, 1.0, 1.0]])
     expected = [[0.5, 0.4, 2.0], [1e-9, np.nan, np.nan], [np.nan] * 3]
     np.testing.assert_allclose(experiments._ratios(far, 1e-8), expected)
@@ -138,7 +138,7 @@ def test_arrived_policies_are_followed_no_further() -> None:
 
 
 @pytest.mark.slow
-def test_kept_policies_are_as_undecided_as_the_equilibrium() -> None:
+def test_kept_policies_have_at_least_the_equilibrium_entropy() -> None:
     for rule in ("mean", "every"):
         record = solve(
             game(), Monotonicity(beta=30.0, policies=5, entropy_rule=rule, draws=2000), seed=4
@@ -155,7 +155,7 @@ def test_kept_policies_are_as_undecided_as_the_equilibrium() -> None:
 
 
 @pytest.mark.slow
-def test_chunks_change_nothing() -> None:
+def test_results_do_not_depend_on_chunks() -> None:
     economy, method = game(), Contractivity(beta=4.0, policies=40, map_steps=3)
     whole = solve(economy, method, seed=7).record
     session = method.begin(economy, np.random.SeedSequence(0, spawn_key=(1, 0)))
@@ -163,7 +163,9 @@ def test_chunks_change_nothing() -> None:
     assert method.advance(economy, session, 40) == 40
     assert method.advance(economy, session, 1) == 0
     for count in (1, 3, 33, 3):
-        begun = {name: np.array(array) for name, array in begun.items()}  # saved and read again
+        begun = {
+            name: np.array(array) for name, array in begun.items()
+        }  # copies, as after saving and loading
         assert method.advance(economy, begun, count) == count
     ends = [method.read(economy, one) for one in (session, begun)]
     for name, (_, array) in ends[0].items():
@@ -178,8 +180,8 @@ def test_chunks_change_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_too_few_that_qualify() -> None:
-    """At beta near 0 the equilibrium is next to even play: hardly anybody is as undecided."""
+def test_too_few_policies_with_enough_entropy() -> None:
+    """At beta near 0 the equilibrium is almost uniform: hardly any policy has as much entropy."""
     found = solve(game(), Monotonicity(beta=1e-4, policies=3, draws=200)).record
     assert str(found["status"][1]) == "completed"
     assert int(found["drawn"][1]) == 200
@@ -188,15 +190,15 @@ def test_too_few_that_qualify() -> None:
 
 
 @pytest.mark.slow
-def test_without_an_equilibrium_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a stage the way in beta is not begun, wherever it would have led."""
+def test_without_an_equilibrium_the_status_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no stages allowed, continuation in beta cannot start."""
     monkeypatch.setattr(continuation, "STAGES", 0)
     found = solve(game(), Contractivity(beta=500.0, policies=3)).record
     assert str(found["status"][1]) == "not found"
     assert int(found["kept"][1]) == 0
 
 
-def test_a_population_that_was_not_found_counts_as_nothing() -> None:
+def test_policies_without_a_stationary_population_are_not_counted() -> None:
     session = {"population_residual": np.array([0.0, 1.0, 1e-12, np.nan])}
     record = experiments._counted(session, "", np.array([True, True, False, True]))
     assert float(record["violation_share"][1]) == 0.5
@@ -205,8 +207,8 @@ def test_a_population_that_was_not_found_counts_as_nothing() -> None:
 
 
 @pytest.mark.nightly
-def test_types_have_policies_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every type's private states are drawn for; equilibrium and payoffs are not what matters here."""
+def test_random_policies_are_drawn_per_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Policies are drawn for the private states of each type; equilibrium and payoffs are replaced."""
     two = [{"name": "patient", "share": 0.5, "gamma": 0.9}, {"name": "hasty", "share": 0.5, "gamma": 0.5}]
     economy = rv.games.karma(max_karma=LEVELS - 1, mean_karma=2.0, types=two)
     sure = np.asarray(rv.oracles.named_start(economy, "all_in"))
@@ -220,14 +222,14 @@ def test_types_have_policies_of_their_own(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.slow
-def test_one_program_for_every_beta() -> None:
+def test_one_compiled_program_for_all_beta() -> None:
     assert continuation.equilibrium(game(), 2.0)[2] <= continuation.ENOUGH
     compiled = continuation._staged._cached._cache_size()
     assert continuation.equilibrium(game(), 3.0)[2] <= continuation.ENOUGH
     assert continuation._staged._cached._cache_size() == compiled
 
 
-def test_they_fit_populations_of_bidders_alone() -> None:
+def test_experiments_require_a_population_of_bidding_agents() -> None:
     assert fits(Contractivity, game())
     assert not fits(Contractivity, rv.games.matrix("chicken"))
     with pytest.raises(ValueError, match="game: Matrix must be a population of agents who bid"):
@@ -236,7 +238,7 @@ def test_they_fit_populations_of_bidders_alone() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("learner", [Contractivity(policies=3, map_steps=3), Monotonicity(policies=3)])
-def test_the_loops_can_rely_on_them(learner: Any) -> None:
+def test_experiments_pass_check_method(learner: Any) -> None:
     rv.check_method(learner, game())
 
 
@@ -252,20 +254,20 @@ def test_the_loops_can_rely_on_them(learner: Any) -> None:
     ],
     ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
 )
-def test_wrong_options_are_named(options: dict, message: str) -> None:
+def test_errors_name_the_wrong_option(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         rv.methods.Contractivity(**options)
 
 
 @pytest.mark.parametrize("name", ["generator", "entropy_rule", "distance"])
-def test_wrong_words_are_named(name: str) -> None:
+def test_errors_name_the_wrong_choice(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}: 'else' must be one of "):
         rv.methods.Contractivity(**{name: "else"})
 
 
 @pytest.mark.parametrize(("times", "count"), [(0, 10), (3, 100), (40, 40), (9, 20)])
-def test_intervals_of_shares_are_roots(times: int, count: int) -> None:
-    """Where the number seen is 1.96 standard deviations from its mean; at 0 and 1 the end itself."""
+def test_share_interval_is_the_wilson_interval(times: int, count: int) -> None:
+    """At each limit the observed count is 1.96 standard deviations from its mean."""
     low, high = share_interval(times, count)
     for chance in (low, high):
         off = (times / count - chance) ** 2
@@ -274,8 +276,8 @@ def test_intervals_of_shares_are_roots(times: int, count: int) -> None:
     assert np.all(np.isnan(share_interval(0, 0)))
 
 
-@pytest.mark.nightly  # a program of its own
-def test_distances_by_other_words() -> None:
+@pytest.mark.nightly  # compiles another program
+def test_distance_weighted_by_the_stationary_distribution() -> None:
     economy = game()
     found = solve(economy, Contractivity(beta=2.0, policies=3, map_steps=3, distance="mu_weighted")).record
     assert str(found["distance_rule"][1]) == "mu_weighted"

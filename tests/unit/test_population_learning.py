@@ -1,4 +1,4 @@
-"""Learning by all agents of an economy: to the bit, against exact values, and what may be asked for."""
+"""Learning by all agents of an economy: reproducibility, comparison with exact values, options."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def same(one: dict[str, np.ndarray], two: dict[str, np.ndarray], but: tuple[str,
             assert np.array_equal(one[name], two[name], equal_nan=equal_nan), name
 
 
-# to the bit
+# reproducibility
 
 HOWS: dict[str, dict[str, Any]] = {
     "parallel": {"monitor_every": 5, "monitor": SAMPLED, "compare": True, "regularised": True},
@@ -75,7 +75,7 @@ HOWS: dict[str, dict[str, Any]] = {
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*visited fewer than")
 @pytest.mark.parametrize("way", slow_except(HOWS, ("alone",)))
-def test_whole_is_parts_saved_between(way: str) -> None:
+def test_results_do_not_depend_on_chunks(way: str) -> None:
     game, learner = rv.games.karma(**SMALL), quick(**HOWS[way])
     assert "whole = parts, saved between" in rv.check_method(learner, game)
     world, seed = learner.world(game), np.random.SeedSequence(3)
@@ -89,7 +89,7 @@ def test_whole_is_parts_saved_between(way: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*visited fewer than")
 @pytest.mark.slow
-def test_looking_changes_nothing() -> None:
+def test_monitoring_does_not_change_learning() -> None:
     alone, watched = ran(quick()), ran(quick(monitor_every=3, monitor=SAMPLED))
     same({k: watched[k] for k in alone}, alone)
     assert watched["monitor_step"].tolist() == [60, 120, 180, 240, 300, 360]
@@ -101,7 +101,7 @@ def test_looking_changes_nothing() -> None:
     ids=["plain", "all"],
 )
 @pytest.mark.slow
-def test_a_run_is_carried_on_to_the_bit(how: dict[str, Any], tmp_path: Path) -> None:
+def test_a_resumed_run_is_bitwise_identical(how: dict[str, Any], tmp_path: Path) -> None:
     game = rv.games.karma(**SMALL)
     whole = ran(quick(monitor_every=4, **how))
     first = rv.solve(game, quick(training=150, **how))
@@ -115,7 +115,7 @@ def test_a_run_is_carried_on_to_the_bit(how: dict[str, Any], tmp_path: Path) -> 
     assert np.array_equal(rest["monitor_mean_exploitability"], whole["monitor_mean_exploitability"][1:])
 
 
-def test_what_cannot_be_carried_on() -> None:
+def test_wrong_sources_of_a_resumed_run_are_refused() -> None:
     game = rv.games.karma(**SMALL)
     without = rv.solve(game, quick(store_tables=False))
     assert not any(name.startswith("last_") for name in without.record)
@@ -134,7 +134,7 @@ def test_what_cannot_be_carried_on() -> None:
 
 
 @pytest.mark.slow
-def test_centralised_learning_has_a_table_and_a_policy_a_type() -> None:
+def test_centralised_learning_has_one_table_and_policy_per_type() -> None:
     types = [{"share": 0.5, "gamma": 0.5}, {"share": 0.5, "urgencies": [2.0, 3.0]}]
     game = rv.games.karma(**SMALL, types=types)
     found = ran(quick(algorithm="centralised"), game)
@@ -149,20 +149,20 @@ def test_centralised_learning_has_a_table_and_a_policy_a_type() -> None:
 
 
 @pytest.mark.slow
-def test_types_that_differ_in_urgency_learn_each_its_own_part() -> None:
+def test_types_with_different_urgencies_learn_different_policies() -> None:
     types = [{"count": 4, "urgencies": [1.0, 9.0]}, {"count": 4, "urgencies": [1.0, 2.0]}]
     game = rv.games.karma(**SMALL, types=types)
     how: dict[str, Any] = {"training": 8000, "monitor_steps": 500, "evaluation": 1000, "compare": True}
     found, begun = (ran(quick(**how, update_probability=chance), game) for chance in (1.0, 0.0))
     assert np.all(found["exploitability"] < 0.5 * begun["exploitability"])
-    # where much is at stake a type bids more than where little is, and more so the more it differs
+    # bids increase with urgency, and more so for the type with the larger urgency difference
     steps = found["mean_bid"][:, 1, 1:].mean(axis=1) - found["mean_bid"][:, 0, 1:].mean(axis=1)
     assert steps[0] > steps[1] > 0
     for name in ("gap_to_equilibrium", "relative_gap_to_equilibrium_eps", "distance_to_equilibrium"):
         np.testing.assert_allclose(found[f"type_{name}"], found[name].reshape(2, 4).mean(axis=1))
 
 
-def test_agents_who_never_take_their_new_policy_learn_but_do_not_change() -> None:
+def test_with_update_probability_zero_only_q_values_change() -> None:
     learner = quick(update_probability=0.0)
     game = rv.games.karma(**SMALL)
     begun = learner.begin(learner.world(game), np.random.SeedSequence(0))
@@ -173,7 +173,7 @@ def test_agents_who_never_take_their_new_policy_learn_but_do_not_change() -> Non
 
 
 @pytest.mark.slow
-def test_distances_are_those_of_the_rule_that_was_asked_for() -> None:
+def test_policy_distances_follow_the_chosen_rule() -> None:
     game = rv.games.karma(**SMALL)
     best = equilibrium(game, QUICK["beta"])[0].reshape(2, 4, 4)
     kinds = ("mean", "sum", "mu_weighted", "l1")
@@ -202,7 +202,7 @@ def test_distances_are_those_of_the_rule_that_was_asked_for() -> None:
 
 
 @pytest.mark.slow
-def test_what_is_told_agrees_with_itself() -> None:
+def test_reported_metrics_are_consistent() -> None:
     found = ran(quick(compare=True, monitor_every=20))
     for name in ("exploitability", "gap_to_equilibrium_eps", "distance_to_equilibrium_without_exploration"):
         each = found[f"agent_{name}" if name == "exploitability" else name]
@@ -211,22 +211,22 @@ def test_what_is_told_agrees_with_itself() -> None:
         np.testing.assert_allclose(found[f"largest_{name}"], each.max())
     scale = abs(found["mean_agent_payoff"])
     np.testing.assert_allclose(found["agent_relative_exploitability"], found["agent_exploitability"] / scale)
-    # no policy does better than the best one, so none falls shorter of it than of the equilibrium's
+    # the best response gains at least as much as the equilibrium policy
     assert np.all(found["agent_exploitability"] >= -found["gap_to_equilibrium"] - 1e-9)
     np.testing.assert_allclose(found["agent_reward"].mean(), found["efficiency"])
     np.testing.assert_allclose(found["agent_wins"].mean(), 0.5)
     np.testing.assert_allclose(found["karma_law"].sum(), 1.0)
     np.testing.assert_allclose(found["bid_law"].sum(), 1.0)
     np.testing.assert_allclose(found["mean_bid"], found["policy"] @ np.arange(4))
-    # the only monitor stood where training ended
+    # the only monitor was at the last training step
     np.testing.assert_array_equal(found["first_policy"], found["policy"])
     assert found["claim"] == "not an equilibrium"
     assert found["regret"] == found["largest_exploitability"]
 
 
 @pytest.mark.slow
-def test_gains_of_more_agents_than_are_solved_for_together_come_to_an_end() -> None:
-    # of the default size: solved side by side, two stationary laws of 100 agents once waited for each other
+def test_exploitability_of_many_agents_terminates() -> None:
+    # default size: solving two stationary distributions of 100 agents in parallel once deadlocked
     learner = quick(training=20, evaluation=20, evaluation_warm_up=0)
     found = ran(learner, rv.games.karma(agents=100))
     assert found["agent_exploitability"].shape == (100,)
@@ -234,7 +234,7 @@ def test_gains_of_more_agents_than_are_solved_for_together_come_to_an_end() -> N
 
 
 @pytest.mark.slow
-def test_without_exploration_there_is_nothing_to_remove() -> None:
+def test_no_separate_metrics_without_exploration() -> None:
     found = ran(quick(exploration=0.0, compare=True))
     assert not any(name.endswith(("_eps", "_without_exploration")) for name in found if name != BARE)
     assert found[BARE] == found["efficiency"]
@@ -244,7 +244,7 @@ def test_without_exploration_there_is_nothing_to_remove() -> None:
 BARE = "efficiency_without_exploration"
 
 
-def test_a_tables_payoffs_are_means_over_the_states_met() -> None:
+def test_payoff_estimates_are_means_over_visited_states() -> None:
     game, learner = rv.games.karma(**SMALL), quick()
     world = learner.world(game)
     rows, owner = uniform_rows(8, 2, 3), np.arange(8)
@@ -252,7 +252,7 @@ def test_a_tables_payoffs_are_means_over_the_states_met() -> None:
     q = np.repeat(np.arange(8.0)[:, None], 20, axis=1)
     how = world, agents, rows, owner, q, np.random.SeedSequence(2), 50
     np.testing.assert_allclose(payoff_estimates(*how), np.arange(8.0))
-    # even play of 0..k, by the karma that was held
+    # entropy of uniform bids 0..k, weighted by the karma held
     tallied = watched(world.economy, agents, rows, owner, how[-2], 0, 50)[0]
     held = tallied.each.sum(axis=1) / 50
     bonus = held @ np.log(np.arange(1, 5)) / 3.0
@@ -260,8 +260,8 @@ def test_a_tables_payoffs_are_means_over_the_states_met() -> None:
 
 
 @pytest.mark.nightly
-def test_sampled_gains_come_to_the_exact_ones() -> None:
-    # where nothing changes, tables taught for long tell what dynamic programming does, up to sampling
+def test_sampled_exploitability_converges_to_the_exact_one() -> None:
+    # with fixed policies, long-trained tables match dynamic programming up to sampling error
     game = rv.games.karma(**(SMALL | {"agents": 40, "gamma": 0.5}))
     how = {"kind": "parallel", "t_monitor": 60_000, "t_burn": 30_000, "sample_every": 3}
     how |= {"alpha": {"kind": "power", "value": 1.0, "power": 0.7}, "expected": True, "tables": "zero"}
@@ -289,7 +289,7 @@ def test_sampled_gains_come_to_the_exact_ones() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*visited fewer than")
 @pytest.mark.slow
-def test_payoffs_with_entropy_stand_beside_those_without() -> None:
+def test_regularised_metrics_are_added_to_the_plain_ones() -> None:
     options: dict[str, Any] = {"compare": True, "monitor_every": 5, "monitor": SAMPLED}
     plain, with_it = (ran(quick(**options, regularised=how)) for how in (False, "once"))
     same(plain, {name: with_it[name] for name in plain})
@@ -297,7 +297,7 @@ def test_payoffs_with_entropy_stand_beside_those_without() -> None:
     assert all("_regularised" in name for name in more)
     assert {"payoff_regularised", "agent_payoff_regularised", "sampled_greedy_regularised"} <= more
     assert {"agent_exploitability_regularised_without_exploration"} <= more
-    # once: in each state that is met what its choice is worth, and no more
+    # "once": the entropy bonus is paid in the current state only
     before, after = plain["agent_exploitability"], with_it["agent_exploitability_regularised"]
     bonus = with_it["agent_payoff_regularised"] - plain["agent_payoff"]
     np.testing.assert_allclose(before - bonus, after, atol=1e-12)
@@ -306,7 +306,7 @@ def test_payoffs_with_entropy_stand_beside_those_without() -> None:
     assert np.isfinite(with_it["monitor_payoff_change_regularised"][1:]).all()
 
 
-def test_training_may_end_by_a_payoff_with_entropy() -> None:
+def test_stopping_rule_on_regularised_payoffs() -> None:
     stop = {"metric": "payoff_change_regularised", "delta": 1e9}
     found = ran(quick(monitor_every=2, stop_when=stop, regularised=True))
     assert found["steps"] == 80
@@ -314,7 +314,7 @@ def test_training_may_end_by_a_payoff_with_entropy() -> None:
         quick(monitor_every=2, stop_when=stop)
 
 
-def test_one_agent_alone_is_watched() -> None:
+def test_monitoring_of_single_agents() -> None:
     how = {"kind": "alone", "agents": 2, "t_monitor": 60, "t_burn": 20, "sample_every": 4}
     with pytest.warns(UserWarning, match=r"100% of the entries .* fewer than 100 times"):
         found = ran(quick(monitor_every=20, monitor=how))
@@ -326,10 +326,10 @@ def test_one_agent_alone_is_watched() -> None:
 # when to stop
 
 
-def test_training_ends_where_a_metric_stays_small() -> None:
+def test_training_stops_when_a_metric_stays_small() -> None:
     stop = {"metric": "policy_change", "delta": 1.0, "times": 2}
     found = ran(quick(monitor_every=2, stop_when=stop))
-    # the first monitor has nothing to compare with
+    # the change is undefined at the first monitor
     assert found["status"] == "converged"
     assert found["steps"] == 120
     assert len(found["monitor_policy_change"]) == 3
@@ -342,8 +342,8 @@ def test_training_ends_where_a_metric_stays_small() -> None:
     assert more["last_clock"][0] == 240
 
 
-def test_training_ends_where_a_metric_is_small_for_all_agents_but_some() -> None:
-    """Just below the largest gain at the first monitor: one agent is above, and only one may be."""
+def test_stopping_rule_with_tolerated_agents() -> None:
+    """With delta just below the largest gain at the first monitor, exactly one agent is above it."""
     largest = ran(quick(monitor_every=2))["monitor_largest_exploitability"][0]
     stop = {"metric": "exploitability", "delta": largest * (1 - 1e-9)}
     tolerant, strict = (
@@ -357,7 +357,7 @@ def test_training_ends_where_a_metric_is_small_for_all_agents_but_some() -> None
         ran(quick(monitor_every=2, stop_when=stop | {"tolerated_agents": 8}))
 
 
-def test_values_that_are_no_numbers_stop_a_run() -> None:
+def test_non_finite_values_stop_a_run() -> None:
     game, learner = rv.games.karma(**SMALL), quick()
     world = learner.world(game)
     session = learner.begin(world, np.random.SeedSequence(0))
@@ -369,7 +369,7 @@ def test_values_that_are_no_numbers_stop_a_run() -> None:
     assert record["status"][1] == "not found"
 
 
-def test_rules_without_a_mean_field_are_learned_and_not_judged() -> None:
+def test_rules_without_a_mean_field_have_no_exploitability() -> None:
     with pytest.warns(UserWarning, match="burn"):
         game = rv.games.karma(**SMALL, overflow="burn")
     with pytest.warns(UserWarning, match="exploitability is not worked out: overflow"):
@@ -386,7 +386,7 @@ def test_rules_without_a_mean_field_are_learned_and_not_judged() -> None:
 
 
 @pytest.mark.slow
-def test_studies_take_it_by_its_kind(tmp_path: Path) -> None:
+def test_studies_build_the_learner_by_its_kind(tmp_path: Path) -> None:
     made = build_method({"kind": "q_learning", "beta": 2.0}, game=rv.games.karma(**SMALL))
     assert isinstance(made, PopulationQLearning)
     for option, word in (("algorithm", "both"), ("update", "max"), ("regularised", "twice")):
@@ -403,7 +403,7 @@ def test_studies_take_it_by_its_kind(tmp_path: Path) -> None:
     assert not np.array_equal(*data.agent_exploitability.values.reshape(2, 8))
 
 
-def test_what_is_noted_has_a_name_of_its_own() -> None:
+def test_monitored_quantities_have_unique_names() -> None:
     game = rv.games.karma(**SMALL)
     for how in HOWS.values():
         learner = quick(**how)
@@ -411,7 +411,7 @@ def test_what_is_noted_has_a_name_of_its_own() -> None:
         assert len(set(names)) == len(names)
 
 
-def test_schedules() -> None:
+def test_schedules_of_step_sizes_and_temperatures() -> None:
     stages = step_sizes({"kind": "stages", "stages": [[10, 0.5], [5, 0.1]]})
     assert stages.until.tolist() == [10, 15]
     assert step_sizes({"kind": "visits"}).power == 1.0
@@ -461,6 +461,6 @@ def test_schedules() -> None:
         ),
     ],
 )
-def test_options_out_of_range(options: dict[str, Any], message: str) -> None:
+def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         PopulationQLearning(**options)

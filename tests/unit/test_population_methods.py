@@ -1,4 +1,4 @@
-"""Fixed points, mirror ascent and descent, and fictitious play of populations, beside Newton's method."""
+"""Fixed points, mirror ascent and descent, and fictitious play of populations, against Newton's method."""
 
 from __future__ import annotations
 
@@ -50,10 +50,13 @@ def near(one: Any, other: Any, within: float) -> None:
     np.testing.assert_allclose(one.payoff, other.payoff, rtol=within)
 
 
-# they agree
+# agreement with Newton's method
 
 
-OPTIONS = {"exploration": 0.1, "regularised": True}  # by day the same where any will do: one program
+OPTIONS = {
+    "exploration": 0.1,
+    "regularised": True,
+}  # shared where the values do not matter, to reuse compiled programs
 METHODS = {
     "damped_fixed_point": lambda beta, more: M.DampedFixedPoint(beta=beta, rate=0.2, **more),
     "mirror_ascent": lambda beta, more: M.MirrorAscent(beta=beta, rate=0.3, **more),
@@ -74,8 +77,8 @@ METHODS = {
     ],
     ids=str,
 )
-@pytest.mark.nightly  # by day types stand for all
-def test_they_come_to_the_equilibrium_that_newton_finds(economy: Any, name: str, more: Any) -> None:
+@pytest.mark.nightly  # many programs to compile
+def test_methods_converge_to_the_equilibrium_of_newton(economy: Any, name: str, more: Any) -> None:
     found = rv.solve(economy, METHODS[name](20.0, more), start="uniform")
     assert found.status == "converged"
     near(found, newton(economy, beta=20.0, **more), 1e-6)
@@ -95,7 +98,7 @@ def what_is_told_agrees(found: Any) -> None:
 
 
 @pytest.mark.nightly
-def test_online_mirror_descent_is_mirror_ascent_where_entropy_is_paid(economy: Any) -> None:
+def test_online_mirror_descent_is_regularised_mirror_ascent(economy: Any) -> None:
     options = {"beta": 20.0, "rate": 0.3, "regularised": True}
     one = rv.solve(economy, M.OnlineMirrorDescent(**options), start="uniform")
     assert one.status == "converged"
@@ -104,7 +107,7 @@ def test_online_mirror_descent_is_mirror_ascent_where_entropy_is_paid(economy: A
 
 
 @pytest.mark.nightly
-def test_what_answers_an_equilibrium_is_itself(economy: Any) -> None:
+def test_an_equilibrium_is_its_own_response(economy: Any) -> None:
     found = newton(economy, beta=20.0, **OPTIONS)
     answers = eqx.filter_jit(mirror_response)
     there, off = answers(economy, jnp.asarray(found.profile.values), None, rule(20.0, **OPTIONS))
@@ -117,7 +120,7 @@ def two_types(*gammas: float) -> Any:
 
 
 @pytest.mark.nightly
-def test_types_with_discounts_of_their_own() -> None:
+def test_types_with_different_discount_factors() -> None:
     game = two_types(0.5, 0.9)
     found = rv.solve(game, M.DampedFixedPoint(beta=10.0, rate=0.2, **OPTIONS), start="uniform")
     assert found.status == "converged"
@@ -130,16 +133,16 @@ def test_types_with_discounts_of_their_own() -> None:
     assert found.data.player_name.values.tolist() == ["type 0", "type 1"]
 
 
-# a population of one's own
+# custom population
 
 
 @pytest.mark.slow
-def test_all_of_them_solve_a_crowd_on_a_ring() -> None:
+def test_all_methods_solve_a_crowd_on_a_ring() -> None:
     game, start = ring(), even(ring())
     there = newton(game, beta=20.0)
     for method in (M.DampedFixedPoint(beta=20.0), M.MirrorAscent(beta=20.0, rate=0.02)):
         near(rv.solve(game, method, start=start, path=False), there, 1e-5)
-    # these come to where nobody gains: the only equilibrium, to which a very large beta comes near as well
+    # these converge to the unique Nash equilibrium; the logit equilibrium at large beta is close to it
     hard = newton(game, beta=3000.0)
     for method, tol in ((M.OnlineMirrorDescent(beta=100.0), 1e-4), (M.PopulationFictitiousPlay(), 3e-3)):
         found = rv.solve(game, method, start=start, tol=tol, path=False)
@@ -149,7 +152,7 @@ def test_all_of_them_solve_a_crowd_on_a_ring() -> None:
 
 
 @pytest.mark.slow
-def test_fictitious_play_gains_like_one_over_the_steps() -> None:
+def test_fictitious_play_exploitability_decays_like_one_over_steps() -> None:
     game = ring()
     with pytest.warns(UserWarning, match=r"not converged: residual .* after 800 steps: fictitious play is"):
         found = rv.solve(game, M.PopulationFictitiousPlay(), start=even(game), tol=1e-9, max_steps=800)
@@ -172,11 +175,11 @@ def test_infinite_beta_is_a_damped_best_response(economy: Any) -> None:
             kind(beta=math.inf)
 
 
-# what does not settle says so
+# no convergence
 
 
 @pytest.mark.nightly
-def test_where_the_way_in_beta_turns_back_it_is_said_and_another_way_leads_on() -> None:
+def test_remedy_for_a_fold_of_the_continuation_in_beta_works() -> None:
     game = rv.games.karma(max_karma=6, mean_karma=3.0, payment="PBS", gamma=0.9)
     with pytest.warns(UserWarning, match=r"not converged: residual .* of 1000: .* set begin to beta"):
         found = rv.solve(game, M.PopulationNewton(exploration=0.05), start="uniform", path=False)
@@ -186,7 +189,7 @@ def test_where_the_way_in_beta_turns_back_it_is_said_and_another_way_leads_on() 
 
 
 @pytest.mark.nightly
-def test_undamped_mirror_ascent_goes_round() -> None:
+def test_undamped_mirror_ascent_does_not_converge() -> None:
     game = rv.games.karma()
     with pytest.warns(UserWarning, match=r"at beta=20: mirror ascent (cycles here|goes round)"):
         found = rv.solve(game, M.MirrorAscent(beta=20.0), start="uniform", max_steps=600, path=False)
@@ -198,7 +201,7 @@ def test_undamped_mirror_ascent_goes_round() -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(("payment", "most", "fails"), [("PBP", 100.0, 1000.0), ("PBS", 100.0, 300.0)])
-def test_damped_fixed_point_settles_at_low_beta_and_says_where_it_cycles(
+def test_damped_fixed_point_converges_at_low_beta_and_cycles_at_high(
     payment: str, most: float, fails: float
 ) -> None:
     game = rv.games.karma(payment=payment)
@@ -224,13 +227,13 @@ CYCLES = [
 
 @pytest.mark.parametrize(("make", "beta", "rate"), CYCLES)
 @pytest.mark.slow
-def test_a_cycle_is_seen_and_its_period_told(make: Any, beta: float, rate: float) -> None:
+def test_cycles_are_detected_with_their_period(make: Any, beta: float, rate: float) -> None:
     game, method = make(), M.DampedFixedPoint(beta=beta, rate=rate)
     with pytest.warns(UserWarning, match="the damped fixed point cycles here"):
         found = rv.solve(game, method, start=even(game), path=False)
     assert found.status == "cycling"
     period, last = int(found.data.cycle_period), found.profile.values
-    # started there, it is back after as many steps
+    # the policy recurs after that many steps
     key, step = jax.random.key(0), eqx.filter_jit(method.step)
     state = eqx.filter_jit(method.init)(game, jnp.asarray(even(game)), key)
     seen = []
@@ -243,11 +246,11 @@ def test_a_cycle_is_seen_and_its_period_told(make: Any, beta: float, rate: float
     assert min(apart[:-1]) > 1e-6
 
 
-# temperatures that change
+# temperature schedules
 
 
 @pytest.mark.nightly
-def test_beta_is_raised_on_the_way() -> None:
+def test_stages_of_beta_end_at_the_last_one() -> None:
     game = rv.games.karma()
     rising = {"kind": "stages", "stages": [[300, 20.0], [1, 100.0]]}
     method = M.DampedFixedPoint(beta=rising, rate=0.2)
@@ -268,7 +271,7 @@ def test_beta_is_raised_on_the_way() -> None:
 # options
 
 
-def test_kinds_and_options(economy: Any) -> None:
+def test_method_kinds_and_options(economy: Any) -> None:
     for kind, name in {
         "damped_fixed_point": "DampedFixedPoint",
         "mirror_ascent": "MirrorAscent",
@@ -301,12 +304,12 @@ def test_populations_without_a_mean_field_are_refused() -> None:
         rv.solve(game, M.DampedFixedPoint(beta=5.0), start="uniform")
 
 
-# traps
+# numerical edge cases
 
 
 @pytest.mark.slow
-def test_mass_is_set_anew_at_every_step(economy: Any) -> None:
-    """The flow is quadratic in mass: unless it is set, an error of 1e-6 doubles every step."""
+def test_mass_is_normalised_at_every_step(economy: Any) -> None:
+    """The flow is quadratic in mass: without normalisation an error of 1e-6 doubles every step."""
     pi, step = rv.oracles.named_start(economy, "all_in"), eqx.filter_jit(flow)
     for off, drift in ((0.0, 1e-12), (1e-6, 1e-5)):
         mu = first_distribution(economy) * (1 + off)
@@ -318,17 +321,17 @@ def test_mass_is_set_anew_at_every_step(economy: Any) -> None:
 
 
 @pytest.mark.slow
-def test_without_a_future_payoffs_are_compared_not_bids() -> None:
+def test_payoffs_agree_with_newton_for_gamma_zero() -> None:
     game = two_types(0.0, 0.0)
     found = rv.solve(game, M.DampedFixedPoint(beta=10.0, rate=0.2, **OPTIONS), start="uniform")
     np.testing.assert_allclose(found.payoff, newton(game, beta=10.0, **OPTIONS).payoff, atol=1e-7)
 
 
 @pytest.mark.slow
-def test_among_ties_the_incumbent_stays() -> None:
+def test_ties_keep_the_current_action() -> None:
     game = rv.games.karma(**SMALL | {"gamma": 0.0})
     method = M.DampedFixedPoint(beta=math.inf, rate=1.0)
-    start = rv.oracles.named_start(game, "all_in")  # nobody gains by bidding less where nothing comes after
+    start = rv.oracles.named_start(game, "all_in")  # with gamma = 0 nobody gains by bidding less
     state = eqx.filter_jit(method.init)(game, start, jax.random.key(0))
     after = eqx.filter_jit(method.step)(game, state, jax.random.key(0)).profile
     kept = np.asarray(after) == np.asarray(start)
@@ -339,7 +342,7 @@ def test_among_ties_the_incumbent_stays() -> None:
 
 
 @pytest.mark.slow
-def test_the_level_has_kinks_and_the_kernel_is_continuous() -> None:
+def test_action_values_are_continuous_in_the_level() -> None:
     game = rv.games.karma(**SMALL, payment="PBS")
     pi, mu = rv.oracles.named_start(game, "uniform"), first_distribution(game)
     env = game.environment(mu, pi)
@@ -353,7 +356,7 @@ def test_the_level_has_kinks_and_the_kernel_is_continuous() -> None:
 
 
 @pytest.mark.slow
-def test_very_negative_exponents_are_zero_and_masked_entries_stay_so(economy: Any) -> None:
+def test_softmax_is_finite_at_large_beta_and_zero_on_illegal_actions(economy: Any) -> None:
     env = economy.environment(first_distribution(economy), rv.oracles.named_start(economy, "uniform"))
     q = action_values(economy, env, policy_values(economy, env, rv.oracles.named_start(economy, "uniform")))
     pi = np.asarray(softmax(economy, q, jnp.asarray(1e12), jnp.asarray(0.0)))
@@ -366,17 +369,17 @@ def test_very_negative_exponents_are_zero_and_masked_entries_stay_so(economy: An
     assert (found.profile.values[~np.asarray(economy.legal)] == 0).all()
 
 
-# the entropy that is paid
+# entropy bonus
 
 
 @pytest.mark.nightly
-def test_the_bonus_is_paid_at_every_step(economy: Any) -> None:
+def test_regularised_payoff_is_payoff_plus_discounted_entropy(economy: Any) -> None:
     found = newton(economy, beta=20.0, regularised=True, exploration=0.05)
     pi = jnp.asarray(found.profile.values)
     there = evaluate_policy(economy, pi)
     env, mu = there.population.env, np.asarray(there.population.mu)
     values = np.asarray(policy_values(economy, env, pi, entropies(pi) / 20.0))
-    # J_h is J and the discounted entropies over beta on the way, the population being stationary
+    # J_h is J plus the discounted entropy divided by beta, as the population is stationary
     paid = float(mu @ np.asarray(entropies(pi))) / 20.0 / (1 - 0.9)
     assert float(found.data.payoff_regularised[0]) == pytest.approx(float(found.payoff[0]) + paid, abs=1e-9)
     assert float(mu @ values) == pytest.approx(float(found.data.payoff_regularised[0]), abs=1e-10)
@@ -390,7 +393,7 @@ def test_the_bonus_is_paid_at_every_step(economy: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("regularised", [pytest.param(False, marks=pytest.mark.nightly), True])
-def test_newton_steps_square_what_is_left(economy: Any, regularised: bool) -> None:
+def test_newton_converges_quadratically(economy: Any, regularised: bool) -> None:
     found = newton(economy, beta=20.0, regularised=regularised, exploration=0.05)
     there = evaluate_policy(economy, jnp.asarray(found.profile.values))
     by = rule(20.0, 0.05, regularised)

@@ -1,4 +1,4 @@
-"""Economies with more karma beside each other: against equilibria found by another method."""
+"""Scaling laws of karma economies, against equilibria found by another method."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SMALL = {"max_karma": 4, "mean_karma": 2.0, "gamma": 0.9}
 
 
 def mean_bids(**changes: float) -> np.ndarray:
-    """By damped fixed points, ``[type private karma]``."""
+    """Mean bids by damped fixed points, ``[type private karma]``."""
     game = rv.games.karma(**SMALL | changes)
     found = rv.solve(game, M.DampedFixedPoint(beta=10.0, rate=0.2), start="uniform")
     assert found.status == "converged"
@@ -22,7 +22,7 @@ def mean_bids(**changes: float) -> np.ndarray:
 
 
 @pytest.mark.nightly  # compiles three equilibria
-def test_growth_of_bids_is_that_of_equilibria_found_otherwise() -> None:
+def test_sublinearity_matches_damped_fixed_points() -> None:
     found = rv.solve(rv.games.karma(**SMALL), Sublinearity(beta=10.0, fill=(0.25, 0.5))).data
     poor, rich = mean_bids(mean_karma=1.0), mean_bids(mean_karma=2.0)
     assert found.mean_karma.values.tolist() == [1.0, 2.0]
@@ -35,7 +35,7 @@ def test_growth_of_bids_is_that_of_equilibria_found_otherwise() -> None:
 
 
 @pytest.mark.nightly  # compiles for two sizes
-def test_scales_are_those_of_equilibria_found_otherwise() -> None:
+def test_scaling_gap_matches_damped_fixed_points() -> None:
     found = rv.solve(
         rv.games.karma(**SMALL | {"max_karma": 2, "mean_karma": 1.0}), ScalingLaw(beta=10.0)
     ).data
@@ -43,7 +43,7 @@ def test_scales_are_those_of_equilibria_found_otherwise() -> None:
     np.testing.assert_allclose(found.scaling_gap, gaps, atol=1e-6)
 
 
-def test_what_it_takes() -> None:
+def test_options_and_games_of_scaling_methods() -> None:
     game = rv.games.karma(**SMALL)
     assert isinstance(build_method({"kind": "sublinearity", "fill": [0.1, 0.2]}, game=game), Sublinearity)
     for fill in ([0.5], [0.5, 0.5], [0.5, 0.25]):

@@ -1,4 +1,4 @@
-"""The seams that populations and learners on tables will use, tried with the smallest of each."""
+"""Interfaces for populations and tabular learners, with minimal examples of each."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ SLOPES = [1.0, 2.0, 6.0]
 
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A family of populations, and one kind of method with a class for each sort of game."""
+    """Register a family of populations, and a method kind with one class per type of game."""
     monkeypatch.setitem(GAMES, "commute", Entry(("tests.crowds:commute",), "roads"))
     newton = METHODS["newton"]
     monkeypatch.setitem(METHODS, "newton", newton._replace(targets=(newton.targets[0], "tests.crowds:Drift")))
 
 
-def test_a_population_is_one() -> None:
+def test_populations_satisfy_the_population_protocol() -> None:
     assert isinstance(commute(), rv.PopulationGame)
     assert not isinstance(commute(), rv.Game)
     assert not isinstance(cournot(2), rv.PopulationGame)
 
 
 @pytest.mark.usefixtures("registered")
-def test_of_one_kind_the_class_that_fits_is_taken() -> None:
+def test_the_class_of_a_kind_that_fits_the_game_is_built() -> None:
     assert isinstance(build_method({"kind": "newton"}, game=cournot(2)), rv.methods.Newton)
     assert isinstance(build_method({"kind": "newton", "rate": 0.2}, game=commute()), Drift)
     assert rv.methods.Drift is Drift
@@ -49,7 +49,7 @@ def test_of_one_kind_the_class_that_fits_is_taken() -> None:
 
 
 @pytest.mark.slow
-def test_solve_takes_a_population() -> None:
+def test_solve_accepts_a_population() -> None:
     found = rv.solve(commute(SLOPES), Drift(), start=[[0.2, 0.3, 0.5]], tol=1e-12)
     assert found.status == "converged"
     assert found.profile.dims == ("state", "action")
@@ -60,7 +60,7 @@ def test_solve_takes_a_population() -> None:
     np.testing.assert_allclose(found.payoff, [-0.6], atol=1e-9)
 
 
-def test_lanes_and_traces_take_populations() -> None:
+def test_batches_and_traces_accept_populations() -> None:
     games = [commute(SLOPES), commute(SLOPES[::-1])]
     start = games[0].space.check([[0.2, 0.3, 0.5]])
     one, two = solve_lanes(games, [Drift()] * 2, [start] * 2, tol=1e-12)
@@ -74,7 +74,7 @@ def test_lanes_and_traces_take_populations() -> None:
 @pytest.mark.usefixtures("registered")
 @pytest.mark.parametrize("starts", [None, 3])
 @pytest.mark.slow
-def test_a_study_takes_a_population(tmp_path: Path, starts: int | None) -> None:
+def test_a_study_accepts_a_population(tmp_path: Path, starts: int | None) -> None:
     method = {"kind": "newton", "tol": 1e-12} | ({} if starts is None else {"starts": starts})
     study = rv.Study(
         name="roads",
@@ -93,7 +93,7 @@ def test_a_study_takes_a_population(tmp_path: Path, starts: int | None) -> None:
 
 
 @pytest.mark.usefixtures("registered")
-def test_plots_of_payoffs_need_payoffs() -> None:
+def test_payoff_plots_require_payoffs() -> None:
     study = rv.Study(
         name="roads",
         game={"family": "commute"},
@@ -105,7 +105,7 @@ def test_plots_of_payoffs_need_payoffs() -> None:
 
 
 class Table:
-    """A learner whose profile is a policy on states, with what it found about it itself."""
+    """A learner whose profile is a policy over states, with its own payoffs and certificate."""
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
         return {"policy": np.zeros((2, 4, 3))}
@@ -120,7 +120,7 @@ class Table:
         return {"profile": (dims, session["policy"]), "payoff": (("player",), np.ones(2))} | proof.record()
 
 
-def test_a_policy_on_states_keeps_its_own_payoffs_and_certificate() -> None:
+def test_a_policy_over_states_keeps_its_payoffs_and_certificate() -> None:
     found = rv.solve(cournot(2), Table(), max_steps=5)
     assert found.profile.dims == ("player", "state", "action")
     assert found.payoff.values.tolist() == [1.0, 1.0]
@@ -129,7 +129,7 @@ def test_a_policy_on_states_keeps_its_own_payoffs_and_certificate() -> None:
     assert found.certificate.method == "dynamic programming"
 
 
-def test_the_crowd_is_a_game_of_the_protocol() -> None:
+def test_the_commute_population_balances_its_environment() -> None:
     game = commute(SLOPES)
     assert isinstance(game, Commute)
     even = game.space.check([[1 / 3] * 3])

@@ -1,4 +1,4 @@
-"""Double precision whatever is imported first, and games in single precision refused with the remedy."""
+"""Double precision for any import order; games in single precision are refused."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ print(made[0], made[1] == 1 / 3, rv.solve(Game(), rv.methods.BestResponse(), [0.
 
 
 def printed(code: str, **environment: str) -> tuple[str, str]:
-    """What a fresh interpreter writes to both streams, without settings of JAX."""
+    """Return stdout and stderr of a fresh interpreter without JAX settings."""
     bare = {k: v for k, v in os.environ.items() if k not in ("JAX_ENABLE_X64", "XLA_FLAGS")}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=bare | environment
@@ -56,7 +56,7 @@ def test_arrays_made_before_the_import_are_refused() -> None:
     )
 
 
-def test_the_import_sets_two_variables_and_loads_nothing() -> None:
+def test_the_import_sets_two_variables_and_loads_no_numpy_or_jax() -> None:
     code = """
 import os, sys
 before = dict(os.environ)
@@ -81,8 +81,8 @@ print(jax.jit(lambda x: jax.lax.fori_loop(0, 200, inverses, x))(a).shape)
 
 
 @pytest.mark.slow
-def test_batched_linear_algebra_side_by_side_comes_to_an_end() -> None:
-    """On two threads of XLA most runs of this wait for ever; one thread has nobody to wait for."""
+def test_parallel_batched_linear_algebra_terminates() -> None:
+    """With two XLA threads this usually deadlocks; the package limits XLA to one thread."""
     bare = {k: v for k, v in os.environ.items() if k not in ("PJRT_NPROC", "NPROC", "XLA_FLAGS")}
     command = [sys.executable, "-c", BATCHES]
     done = subprocess.run(command, capture_output=True, text=True, env=bare, timeout=120)
@@ -90,7 +90,7 @@ def test_batched_linear_algebra_side_by_side_comes_to_an_end() -> None:
 
 
 class Plain:
-    """A game with a number of a given precision in a field."""
+    """A game with a field of a given precision."""
 
     space = rv.Box.interval(0.0, 1.0, players=2)
 
@@ -108,7 +108,7 @@ class Module(eqx.Module):
 
 
 @pytest.mark.parametrize("kind", [Plain, Module])
-def test_fields_of_single_precision_are_refused(kind: Any) -> None:
+def test_fields_below_double_precision_are_refused(kind: Any) -> None:
     for bad in (np.float32(0.5), np.ones(2, dtype=np.float16), jnp.ones(2, dtype=jnp.float32)):
         with pytest.raises(ValueError, match=rf"^game: a is {bad.dtype}; must be float64"):
             rv.solve(kind(bad), rv.methods.BestResponse(), [0.5, 0.5])
@@ -118,7 +118,7 @@ def test_fields_of_single_precision_are_refused(kind: Any) -> None:
         assert imprecise(kind(good)) == ""
 
 
-def test_spaces_and_games_within_games_are_looked_at() -> None:
+def test_precision_of_spaces_and_nested_games_is_checked() -> None:
     edge = jnp.ones((2, 1), dtype=jnp.float32)
     low, high = 0 * edge, edge
     narrow = Module(1.0, rv.Box(low, high))
@@ -128,5 +128,5 @@ def test_spaces_and_games_within_games_are_looked_at() -> None:
 
 
 @pytest.mark.parametrize("make", [rv.games.matrix, rv.games.influencer, rv.games.market, rv.games.race])
-def test_games_of_the_package_are_double(make: Any) -> None:
+def test_games_of_the_package_use_double_precision(make: Any) -> None:
     assert imprecise(make("chicken") if make is rv.games.matrix else make()) == ""

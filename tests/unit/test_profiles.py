@@ -1,4 +1,4 @@
-"""Distances of profiles against their definition: the least over all swaps. Basins: test_basins.py."""
+"""Distances of profiles: the minimum over swaps of exchangeable players. Basins: test_basins.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rivalry.core.profiles import distances, nearest
 
 @pytest.mark.parametrize("axes", [1, 2])
 @pytest.mark.parametrize("alike", [[0, 0, 0, 0], [0, 1, 0, 1], [0, 1, 2, 3]])
-def test_distances_are_least_over_swaps_of_alike_players(alike: list[int], axes: int) -> None:
+def test_distances_are_minimal_over_swaps_of_exchangeable_players(alike: list[int], axes: int) -> None:
     rng = np.random.default_rng(5)
     each, rest = rng.random((20, 4, axes)), rng.random((3, 4, axes))
     swaps = [p for p in permutations(range(4)) if [alike[k] for k in p] == alike]
@@ -28,7 +28,7 @@ def test_distances_are_least_over_swaps_of_alike_players(alike: list[int], axes:
     assert [one[1] for one in found] == which.tolist()
 
 
-def test_far_from_nothing_is_no_number() -> None:
+def test_distance_to_an_empty_set_is_nan() -> None:
     profiles = np.zeros((2, 3, 1))
     assert np.all(np.isnan(distances(profiles, profiles[:0], np.zeros(3))))
     least, which = nearest(profiles[0], [])

@@ -1,4 +1,4 @@
-"""Q-learning: the same bits as a plain learner, in any chunks, threads and company; what is refused."""
+"""Q-learning: bitwise equal to a plain learner, for any chunks, threads and trials; rejected options."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SEED = np.random.SeedSequence(8)
 
 
 def played(learner: QLearning, world: Any, seed: np.random.SeedSequence = SEED) -> dict[str, np.ndarray]:
-    """A session after all its steps."""
+    """Return the session after all steps."""
     made = learner.world(world)
     session = learner.begin(made, seed)
     assert learner.advance(made, session, learner.length(made)) == learner.length(made)
@@ -37,7 +37,7 @@ def played(learner: QLearning, world: Any, seed: np.random.SeedSequence = SEED) 
 @pytest.mark.parametrize("target", ["max", "on_policy", "expected"])
 @pytest.mark.parametrize("updates", ["synchronous", "asynchronous"])
 @pytest.mark.parametrize("observation", ["own", "joint"])
-def test_a_plain_learner_finds_the_same_bits(
+def test_tables_match_a_plain_learner_bitwise(
     observation: str, updates: str, target: str, greedy: bool
 ) -> None:
     payoff = TRIO if observation == "own" else DUEL
@@ -59,7 +59,7 @@ def test_a_plain_learner_finds_the_same_bits(
     for _ in range(3):
         plain.epoch(60)
     assert plain.draw.count == int(session["stream"][0, 1])
-    # sums of three numbers are not made in the same order for the mean of a row
+    # the mean of a row adds its three numbers in another order
     np.testing.assert_allclose(
         session["values"][0], plain.tables(), rtol=1e-13 if target == "expected" else 0
     )
@@ -77,7 +77,7 @@ LEARNERS = {
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_chunks_and_saving_change_no_bit(name: str, tmp_path: Path) -> None:
+def test_results_do_not_depend_on_chunks_or_saving(name: str, tmp_path: Path) -> None:
     learner = LEARNERS[name]
     world = learner.world(walk(DUEL))
     whole = played(learner, world)
@@ -92,7 +92,7 @@ def test_chunks_and_saving_change_no_bit(name: str, tmp_path: Path) -> None:
 
 
 def _digest() -> str:
-    """Of three runs' whole sessions; printed by a process without Numba's compiler."""
+    """Return a hash of three whole sessions; also called in a process without Numba's compiler."""
     found = hashlib.sha256()
     for learner in LEARNERS.values():
         world = learner.world(walk(DUEL))
@@ -104,7 +104,7 @@ def _digest() -> str:
 
 
 @pytest.mark.slow
-def test_the_interpreter_plays_the_same() -> None:
+def test_play_is_identical_without_numba() -> None:
     plain = subprocess.run(
         [
             sys.executable,
@@ -123,7 +123,7 @@ def test_the_interpreter_plays_the_same() -> None:
 
 
 @pytest.mark.parametrize("threads", ["1", "2", "7"])
-def test_threads_change_no_bit(threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_do_not_depend_on_threads(threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
     learner, world = QLearning(epochs=30, trials=5), walk(DUEL)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     one = played(learner, world)
@@ -132,7 +132,7 @@ def test_threads_change_no_bit(threads: str, monkeypatch: pytest.MonkeyPatch) ->
     assert all(np.array_equal(one[key], many[key]) for key in one)
 
 
-def test_a_trial_alone_is_as_among_others() -> None:
+def test_a_trial_does_not_depend_on_other_trials() -> None:
     world = walk(DUEL)
     start = {"kind": "uniform", "min": 0.0, "max": 0.3}
     together = played(QLearning(epochs=30, trials=4, initial=start), world)
@@ -142,7 +142,7 @@ def test_a_trial_alone_is_as_among_others() -> None:
         assert not np.array_equal(together[key][1], alone[key][0]), key
 
 
-def test_tables_share_no_memory() -> None:
+def test_tables_do_not_share_memory() -> None:
     session = played(QLearning(epochs=2, trials=3), walk(DUEL))
     tables = [session["values"][trial, player] for trial in range(3) for player in range(2)]
     assert not any(np.shares_memory(a, b) for k, a in enumerate(tables) for b in tables[:k])
@@ -152,14 +152,14 @@ def test_tables_share_no_memory() -> None:
     assert np.array_equal(session["values"][0, 1], kept[0, 1])
 
 
-def test_carried_tables_begin_where_the_last_ended() -> None:
+def test_carried_tables_begin_at_the_end_of_the_previous_trial() -> None:
     learner = QLearning(epochs=1, episodes=50, trials=3, carry_tables=True)
     world = learner.world(walk(DUEL))
     assert learner.length(world) == 150
     session = learner.begin(world, SEED)
     learner.advance(world, session, 100)
     after = session["values"][1].copy()
-    learner.advance(world, session, 1)  # nothing is settled before the second decision
+    learner.advance(world, session, 1)  # no update before the second decision
     assert np.array_equal(session["values"][2], after)
     assert not np.array_equal(after, session["values"][0])
     alone = played(QLearning(epochs=1, episodes=50), walk(DUEL))
@@ -169,7 +169,7 @@ def test_carried_tables_begin_where_the_last_ended() -> None:
 @pytest.mark.parametrize(
     ("kind", "low", "high"), [("COSINE", 0.1, 0.7), ("LOG", 0.05, 0.3), ("FIXED", 0.4, 0.4)]
 )
-def test_the_loop_explores_as_the_schedules_say(kind: str, low: float, high: float) -> None:
+def test_exploration_in_the_loop_follows_the_schedules(kind: str, low: float, high: float) -> None:
     found = np.zeros(3)
     for step in (0, 1, 2, 37, 100):
         code = getattr(shapes, kind)
@@ -182,8 +182,8 @@ def test_the_loop_explores_as_the_schedules_say(kind: str, low: float, high: flo
         np.testing.assert_allclose(found, np.broadcast_to(wanted, 3), rtol=1e-14)
 
 
-def test_a_choice_follows_its_chances() -> None:
-    row, weights = np.array([0.2, 0.5, 0.5, 9.0]), np.zeros(4)  # the fourth is another player's padding
+def test_choices_follow_their_probabilities() -> None:
+    row, weights = np.array([0.2, 0.5, 0.5, 9.0]), np.zeros(4)  # the fourth entry is padding
     drawn = (np.arange(40_000) + 0.5) / 40_000
     soft = np.exp(row[:3] / 0.3) / np.exp(row[:3] / 0.3).sum()
     for greedy, kept in ((0, soft), (1, np.array([0.0, 0.5, 0.5]))):
@@ -225,12 +225,12 @@ BAD = [
 
 
 @pytest.mark.parametrize(("options", "message"), BAD)
-def test_refused(options: dict[str, Any], message: str) -> None:
+def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         QLearning(**options)
 
 
-def test_refused_in_a_game() -> None:
+def test_options_that_do_not_fit_the_game_are_refused() -> None:
     with pytest.raises(
         ValueError, match=r"^start\[1\]: \[0.83\] is off the grid; the nearest place is \[0.8\]$"
     ):
@@ -250,14 +250,14 @@ def test_refused_in_a_game() -> None:
         ({"observation": "none", "walk": False}, ("player", "action", "axis")),
     ],
 )
-def test_records_are_labelled_whatever_is_seen(options: dict[str, Any], dims: tuple[str, ...]) -> None:
+def test_dimension_names_depend_on_the_observation(options: dict[str, Any], dims: tuple[str, ...]) -> None:
     game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
     found = rv.solve(game, QLearning(places=5, epochs=5, **options), seed=1, tolerance=None)
     assert found.data.places.dims == dims
 
 
-def test_without_a_state_and_a_future_it_is_a_bandit() -> None:
-    """Against a plain bandit that draws the same words: one value an action, moved towards what was paid."""
+def test_without_states_and_discounting_it_is_a_bandit() -> None:
+    """Compare with a plain bandit on the same random stream: one value per action."""
     learner = QLearning(
         epochs=1,
         episodes=400,
@@ -282,7 +282,7 @@ def test_without_a_state_and_a_future_it_is_a_bandit() -> None:
             return float(draws.uniform(stream))
 
     for _ in range(2):
-        drawn()  # where they stood before
+        drawn()  # the two draws for the initial joint action
     values = np.zeros((2, 5))
     for _ in range(400):
         chosen = []

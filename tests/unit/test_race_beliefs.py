@@ -1,4 +1,4 @@
-"""Races that players take to be another than they are."""
+"""Races in which players hold wrong beliefs about parameters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rivalry.lab.study.points import placed
 CAUTIOUS = [{"safety_productivity": 5.0}, {}]
 
 
-def test_each_is_paid_what_it_believes_and_gets_what_is_true() -> None:
+def test_payoffs_are_believed_and_realised_payoffs_are_true() -> None:
     game = rv.games.race(
         scale_penalty=[0.5, 0.7],
         beliefs=[{"safety_productivity": 5.0, "risk": "additive"}, {"contest": {"ease_of_winning": 0.5}}],
@@ -33,7 +33,7 @@ def test_each_is_paid_what_it_believes_and_gets_what_is_true() -> None:
     assert measured["p_safe"][1] == rv.oracles.metrics(true, x)["p_safe"][1]
 
 
-def test_true_numbers_move_for_all_who_believe_them() -> None:
+def test_true_parameters_change_for_all_players_that_believe_them() -> None:
     game = rv.with_(rv.games.race(beliefs=CAUTIOUS), safety_productivity=[20.0, 20.0], scale_penalty=0.9)
     assert [race.safety_productivity.tolist() for race in game.believed_races()] == [[5.0, 5.0], [20.0, 20.0]]
     assert game.believed(0).scale_penalty.tolist() == [0.9, 0.9]
@@ -41,8 +41,8 @@ def test_true_numbers_move_for_all_who_believe_them() -> None:
 
 
 @pytest.mark.slow
-def test_everybody_solves_the_race_it_believes_in() -> None:
-    """Each mind holds its own symmetric point, and the parts played meet in the true race."""
+def test_subjective_play_solves_each_believed_race() -> None:
+    """Each mind plays its own symmetric equilibrium; realised payoffs are those of the true race."""
     game = rv.games.race(beliefs=CAUTIOUS, beliefs_play="subjective")
     points = [symmetric_equilibria(race)[0] for race in game.believing.believed_races()]
     x = game.space.check(np.repeat([[p.safety_input, p.performance_input] for p in points], 2, axis=0))
@@ -58,21 +58,21 @@ def test_everybody_solves_the_race_it_believes_in() -> None:
 
 
 def rows_played(players: int) -> np.ndarray:
-    """The rows of a profile in minds that are played."""
+    """Return the rows of a subjective profile that are played."""
     return np.arange(players) * (players + 1)
 
 
 @pytest.mark.parametrize(
     "cost", [{"price": 0.2}, "certification", {"kind": "penalty", "fine": 0.3, "price": 0.4}]
 )
-def test_numbers_that_follow_from_a_believed_key_are_believed(cost: Any) -> None:
+def test_parameters_derived_from_a_believed_key_are_believed(cost: Any) -> None:
     game = rv.games.race(beliefs=[{"cost": cost}, {}])
     x = game.inputs(safety_input=[1.0, 0.4], performance_input=[2.0, 0.6])
     np.testing.assert_array_equal(game.payoffs(x)[0], rv.games.race(cost=cost).payoffs(x)[0])
     np.testing.assert_array_equal(game.payoffs(x)[1], rv.games.race().payoffs(x)[1])
 
 
-def test_a_study_sweeps_one_believed_number() -> None:
+def test_a_study_can_sweep_one_believed_parameter() -> None:
     table = {"family": "race", "beliefs": [{"safety_productivity": 5.0}, {}]}
     changed, _ = placed(
         table, [], {"game.beliefs[0].safety_productivity": 2.0, "game.beliefs[1].scale_penalty": 0.4}
@@ -89,6 +89,6 @@ def test_a_study_sweeps_one_believed_number() -> None:
     ({"beliefs": [{}, {"horizon": 2}]}, "beliefs\\[1\\].horizon: is the same for all players"),
     ({"beliefs": [{"liability": [1.0, -2.0]}, {}]}, "beliefs\\[0\\].liability\\[1\\]: -2 must be at least 0"),
 ])  # fmt: skip
-def test_wrong_beliefs_are_named(keys: dict[str, Any], said: str) -> None:
+def test_errors_name_the_wrong_belief(keys: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=f"^{said}"):
         rv.games.race(**keys)

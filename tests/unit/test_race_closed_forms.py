@@ -1,4 +1,4 @@
-"""The symmetric oracle of races against derivatives of the payoffs, SciPy, and counts along another curve."""
+"""Symmetric equilibria of races, against payoff derivatives, SciPy, and root counts along another curve."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EACH = 105  # draws of parameters for every variant
 
 
 def drawn(risk: str, kappa: bool, players: int) -> list[dict[str, Any]]:
-    """Parameters at random; ``alpha`` up to 0.95, so that all-must-be-safe has folds."""
+    """Random parameters; ``alpha`` up to 0.95, so that multiplicative risk has folds."""
     generator = np.random.default_rng(len(risk) + 10 * kappa)
 
     def one() -> dict[str, Any]:
@@ -45,7 +45,7 @@ def drawn(risk: str, kappa: bool, players: int) -> list[dict[str, Any]]:
 
 @eqx.filter_jit
 def told(games: Any, x: Any) -> Any:
-    """Of a stack of games and profiles: own derivatives in logarithms, payoffs, player 0's when it idles."""
+    """For stacked games and profiles: log derivatives, payoffs, player 0's payoff at zero inputs."""
 
     def one(game: Any, x: Any) -> Any:
         return own_gradients(game, x) * x, game.payoffs(x), game.payoffs(x.at[0].set(0.0))[0]
@@ -54,7 +54,7 @@ def told(games: Any, x: Any) -> Any:
 
 
 def agrees(games: list[Any], points: list[Point]) -> None:
-    """First-order conditions to 1e-8, payoffs and what idling pays to 1e-12."""
+    """Check first-order conditions to 1e-8, payoffs and payoffs at zero inputs to 1e-12."""
     x = jnp.asarray(
         [
             np.tile([p.safety_input, p.performance_input], (game.players, 1))
@@ -73,17 +73,17 @@ def agrees(games: list[Any], points: list[Point]) -> None:
     [("winner_only", False, 2), ("multiplicative", True, 2), ("additive", False, 3)],
 )
 @pytest.mark.slow
-def test_every_root_meets_the_first_order_conditions(risk: str, kappa: bool, players: int) -> None:
+def test_every_root_satisfies_the_first_order_conditions(risk: str, kappa: bool, players: int) -> None:
     games = [race(**row) for row in drawn(risk, kappa, players)]
     found = [(game, point) for game in games for point in symmetric_equilibria(game)]
     if risk == "winner_only":
-        assert len(found) == EACH  # exactly one each, as is proved
+        assert len(found) == EACH  # exactly one each, as proved
     assert len(found) > EACH // 3
     agrees(*map(list, zip(*found, strict=True)))  # type: ignore[arg-type]
 
 
 def payoff(row: dict[str, Any], own: tuple[complex, complex], rival: tuple[float, float]) -> complex:
-    """Player 0's payoff against n-1 equal rivals, written anew and fit for complex steps."""
+    """Player 0's payoff against n-1 equal rivals, written independently and for complex steps."""
     others = row["players"] - 1
     (s, p), (t, r) = (
         (
@@ -115,7 +115,7 @@ def payoff(row: dict[str, Any], own: tuple[complex, complex], rival: tuple[float
 
 @pytest.mark.slow
 def test_scipy_finds_the_same_points() -> None:
-    """From a third away, with derivatives by complex steps, it ends at one of our roots."""
+    """Started 0.3 away in logarithms, SciPy with complex-step derivatives ends at one of our roots."""
     rows = [row for risk in RISKS for kappa in (False, True) for row in drawn(risk, kappa, 3)[:8]]
     rows += [row | {"no_winner": "disaster"} for row in drawn("winner_only", True, 3)[:8]]
 
@@ -137,8 +137,8 @@ def test_scipy_finds_the_same_points() -> None:
     assert met > 30
 
 
-def test_no_root_is_missed_where_all_must_be_safe() -> None:
-    """Without ``kappa`` the log odds give ``ln xp``; its own equation changes sign once for every root."""
+def test_all_roots_are_found_for_multiplicative_risk() -> None:
+    """Without ``kappa`` the log odds give ``ln xp``; the equation in it changes sign once per root."""
     several = 0
     z = np.linspace(-40, 40, 400_001)
     for row in drawn("multiplicative", False, 3)[:20]:
@@ -161,16 +161,16 @@ def test_no_root_is_missed_where_all_must_be_safe() -> None:
     assert several > 0
 
 
-def test_a_root_just_above_the_edge_exists() -> None:
-    """All of its performance is 6e-5, at safety of a half."""
+def test_roots_with_tiny_performance_are_found() -> None:
+    """The performance input at the root is 6e-5."""
     (point,) = symmetric_equilibria(race(safety_productivity=0.1, scale_penalty=1.0, disaster_cost=0.0))
     assert point.performance_input == pytest.approx(6.247501686088817e-05, rel=1e-12)
     (tiny,) = symmetric_equilibria(race(safety_productivity=1e-6, scale_penalty=2.0, disaster_cost=0.0))
     assert 0 < tiny.performance_input < 1e-8
 
 
-def test_idling_is_the_necessary_condition() -> None:
-    """With nothing for losers: ``(alpha - theta beta)(1-sigma)(W+d)/W + beta m (n-1)/n <= 1``."""
+def test_is_nash_matches_the_condition_against_zero_inputs() -> None:
+    """Condition for loser_prize = 0: ``(alpha - theta beta)(1-sigma)(W+d)/W + beta m (n-1)/n <= 1``."""
     verdicts = set()
     for row in drawn("winner_only", False, 2)[:40]:
         row |= {
@@ -189,8 +189,8 @@ def test_idling_is_the_necessary_condition() -> None:
     assert verdicts == {True, False}
 
 
-def test_what_is_paid_beyond_the_base() -> None:
-    """Prizes kept, liability, taxes, mixed risk, a disaster matrix, a weight and what lies ahead."""
+def test_roots_with_all_optional_reward_terms() -> None:
+    """Surviving prizes, liability, taxes, mixed risk, disaster matrix, loser weight, continuation values."""
     game = race(
         players=3,
         prize_survives=True,
@@ -211,7 +211,7 @@ def test_what_is_paid_beyond_the_base() -> None:
     agrees([game] * len(points), points)
 
 
-def test_without_means_there_is_no_point() -> None:
+def test_no_equilibrium_without_productivity_or_stakes() -> None:
     assert symmetric_equilibria(race(safety_productivity=0.0)) == []
     assert symmetric_equilibria(race(disaster_cost=0.0, prize=0.0, loser_prize=0.0)) == []
 
@@ -228,11 +228,11 @@ def test_without_means_there_is_no_point() -> None:
     ({"cost": "quadratic"}, "cost: quadratic has no closed form"),
     ({"invest": True}, "invest: must be false"),
 ])  # fmt: skip
-def test_what_has_no_closed_form_is_named(keys: dict[str, Any], said: str) -> None:
+def test_errors_name_the_key_without_a_closed_form(keys: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=f"^{said}"):
         symmetric_equilibria(race(**keys))
 
 
-def test_a_point_is_plain_numbers() -> None:
+def test_points_contain_plain_numbers() -> None:
     assert all(type(value) in (float, bool) for value in symmetric_equilibria(race())[0])
     assert Point._fields[:2] == ("safety_input", "performance_input")

@@ -1,4 +1,4 @@
-"""Wrong races: one line that names the parameter, the value and the rule."""
+"""Errors of races: one line that names the parameter, its value and the constraint."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("given", "named"), WRONG, ids=["-".join(given) for given, _ in WRONG])
-def test_wrong_numbers_and_words(given: dict[str, Any], named: list[str]) -> None:
+def test_errors_name_the_wrong_parameter_and_value(given: dict[str, Any], named: list[str]) -> None:
     message = refusal(lambda: rv.games.race(**given))
     for part in named:
         assert part in message
 
 
 def refusal(call: Callable[[], Any]) -> str:
-    """What is said, in one line."""
+    """Return the one-line message of the error that is raised."""
     with pytest.raises(ValueError, match=r"^[^\n]+$") as caught:
         call()
     return str(caught.value)
@@ -99,14 +99,14 @@ PROFILES: list[tuple[dict[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("given", "named"), PROFILES, ids=["-".join(given) for given, _ in PROFILES])
-def test_wrong_profiles(given: dict[str, Any], named: list[str]) -> None:
+def test_errors_name_the_wrong_input(given: dict[str, Any], named: list[str]) -> None:
     game = rv.games.race(horizon=2, technology={"share": True}, safety_productivity=[10.0, 4.0])
     message = refusal(lambda: game.inputs(**given))
     for part in named:
         assert part in message
 
 
-def test_rising_returns_and_leapfrogging_warn() -> None:
+def test_increasing_returns_and_leapfrogging_warn() -> None:
     with pytest.warns(UserWarning, match="safety_exponent: above 1"):
         rv.games.race(safety_exponent=1.5)
     with pytest.warns(UserWarning, match="spillover: with three"):
@@ -116,24 +116,24 @@ def test_rising_returns_and_leapfrogging_warn() -> None:
         rv.games.race(players=3, horizon=2, technology={"share": True, "spillover": "union"})
 
 
-def test_what_cannot_matter_is_told() -> None:
+def test_inputs_without_effect_are_marked_as_not_identified() -> None:
     game = rv.games.race(horizon=3, technology={"share": True}, safety_productivity=[10.0, 4.0], end_on="win")
     x = game.inputs(np.full((3, 2, 6), 0.5))
     known = np.moveaxis(rv.oracles.metrics(game, x)["identified"][1].reshape(2, 3, 6), 0, 1)
-    assert known[0, 0].tolist() == [True] * 5 + [False]  # player 0 leads in A alone
+    assert known[0, 0].tolist() == [True] * 5 + [False]  # player 0 leads only in A
     assert known[0, 1].tolist() == [True] * 4 + [False] * 2
-    assert not known[1:].any()  # somebody wins in the first period
+    assert not known[1:].any()  # some player wins in the first period
 
 
 @pytest.mark.parametrize("method", ["gradient_ascent", "newton", "extragradient", "gradient_flow"])
 @pytest.mark.parametrize("part", [{"contest": "best"}, {"cost": "penalty"}])
-def test_methods_that_follow_slopes_refuse_jumps(method: str, part: dict[str, Any]) -> None:
+def test_gradient_methods_refuse_discontinuous_games(method: str, part: dict[str, Any]) -> None:
     study = rv.Study(game={"family": "race", **part}, method={"kind": method, "start": "moderate"})
     message = refusal(study.check)
     for words in (f"method.{method}", *part, *map(repr, part.values()), "jump", "best_response"):
         assert words in message
 
 
-def test_a_closed_form_is_refused_before_anything_runs() -> None:
+def test_a_missing_closed_form_is_refused_by_the_study_check() -> None:
     study = rv.Study(game={"family": "race", "scale_penalty": [0.5, 0.6]}, method={"kind": "closed_form"})
     assert "scale_penalty: [0.5, 0.6] differ" in refusal(study.check)

@@ -1,4 +1,4 @@
-"""Keys of races: tables of the parts, former names refused with the present ones, symbols beside keys."""
+"""Keys of races: tables of parts, retired keys refused with their replacement, symbols of keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OLD = GAME_KEYS["race"]
 
 
 @pytest.mark.parametrize(("old", "new"), OLD.items(), ids=OLD)
-def test_an_old_key_is_refused_with_the_new_one_named(old: str, new: str) -> None:
+def test_errors_for_retired_keys_name_the_replacement(old: str, new: str) -> None:
     with pytest.raises(ValueError, match=f"^{old}: is called {new} here$"):
         rv.games.race(**{old: 1.0})
     study = rv.Study(game={"family": "race", old: 1.0}, method={"kind": "best_response", "start": "moderate"})
@@ -38,13 +38,13 @@ def test_an_old_key_is_refused_with_the_new_one_named(old: str, new: str) -> Non
     ],
     ids=str,
 )
-def test_a_wrong_key_of_a_part_is_named_with_its_table(given: dict[str, Any], said: str) -> None:
+def test_errors_name_the_wrong_key_with_its_table(given: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=r"^[^\n]+$") as caught:
         rv.games.race(**given)
     assert str(caught.value).startswith(said)
 
 
-def test_a_word_and_a_table_with_that_kind_are_the_same_race() -> None:
+def test_a_kind_and_a_table_with_that_kind_are_equivalent() -> None:
     word = rv.games.race(cost="penalty", risk="additive")
     table = rv.games.race(cost={"kind": "penalty"}, risk={"kind": "additive", "safety_weight": 1.0})
     x = word.inputs(safety_input=[0.3, 2.0], performance_input=[1.0, 0.5])
@@ -59,7 +59,7 @@ def test_a_belief_about_one_key_of_a_part_keeps_the_others() -> None:
     assert game.believed(1).safety_price.tolist() == [0.2, 0.2]
 
 
-def test_stored_studies_of_before_are_read_with_the_keys_of_today() -> None:
+def test_stored_studies_with_retired_keys_are_upgraded() -> None:
     old = {
         "game": {"family": "race", "csf": "logit", "m": 2.0, "r": 0.2, "cost": "linear", "A": [5.0, 9.0]},
         "sweep": {"game.kappa": [1.0, 2.0], "game.A[0]": [1.0]},
@@ -79,7 +79,7 @@ def test_stored_studies_of_before_are_read_with_the_keys_of_today() -> None:
     assert rv.games.race(**{key: value for key, value in new["game"].items() if key != "family"}).players == 2
 
 
-def test_keys_of_all_parts_beside_each_other_make_the_tables() -> None:
+def test_flat_keys_are_nested_into_tables() -> None:
     found = nested({"cost": "penalty", "fine": 0.2, "minimum": 1.0, "prize": 2.0, "players": 2})
     assert found == {
         "cost": {"kind": "penalty", "fine": 0.2, "minimum": 1.0},
@@ -88,7 +88,7 @@ def test_keys_of_all_parts_beside_each_other_make_the_tables() -> None:
     }
 
 
-def test_symbols_stand_beside_the_keys() -> None:
+def test_symbols_of_keys_are_shown() -> None:
     rows, _ = show.describe("race")
     symbols = {row["name"]: row["symbol"] for row in rows}
     assert symbols["scale_penalty"] == "theta"

@@ -1,4 +1,4 @@
-"""Payoffs of races against the formulas written out in plain powers."""
+"""Payoffs of races, against the formulas of the model written out with powers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ N = 3
 
 
 def written_out(game: Any, numbers: dict[str, Any], xs: np.ndarray, xp: np.ndarray) -> dict[str, np.ndarray]:
-    """A period by the formulas of the model, in loops."""
+    """Evaluate one period by the formulas of the model, with loops."""
     n = len(xs)
     s, p = (
         numbers["safety_productivity"] * xs ** numbers["safety_exponent"],
@@ -72,7 +72,7 @@ def written_out(game: Any, numbers: dict[str, Any], xs: np.ndarray, xp: np.ndarr
 
 
 def drawn(**words: Any) -> dict[str, Any]:
-    """Parameters at random, with some words."""
+    """Random parameters, updated with ``words``."""
 
     def between(low: float, high: float) -> np.ndarray:
         return RNG.uniform(low, high, N)
@@ -116,7 +116,7 @@ VARIANTS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("words", VARIANTS, ids=lambda words: "-".join(map(str, words.values())) or "default")
-def test_a_period_by_the_formulas(words: dict[str, Any]) -> None:
+def test_one_period_matches_the_formulas(words: dict[str, Any]) -> None:
     numbers = drawn(**words)
     game = race(**{k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in numbers.items()})
     for _ in range(5):
@@ -137,7 +137,7 @@ def _harmless(found: dict[str, Any], numbers: dict[str, Any]) -> float:
 
 
 @pytest.mark.slow
-def test_periods_add_up() -> None:
+def test_total_payoffs_are_sums_over_periods() -> None:
     """Discounted and weighted sums of one-period payoffs, each at the technology of its period."""
     game = race(
         safety_productivity=[8.0, 5.0],
@@ -173,7 +173,7 @@ def test_periods_add_up() -> None:
     np.testing.assert_allclose(found["alive"][1][-1], alive, rtol=1e-12)
 
 
-def test_play_that_ends_with_a_disaster_goes_on_where_nobody_wins() -> None:
+def test_with_end_on_disaster_play_continues_without_a_winner() -> None:
     game = race(ease_of_winning=0.5, horizon=2, end_on="disaster", no_winner="disaster")
     x = game.inputs(safety_input=np.full((2, 2), 0.7), performance_input=np.full((2, 2), 0.9))
     found = rv.oracles.metrics(game, x)
@@ -182,7 +182,7 @@ def test_play_that_ends_with_a_disaster_goes_on_where_nobody_wins() -> None:
 
 
 @pytest.mark.slow
-def test_without_an_end_the_stationary_value_is_that_of_a_long_race() -> None:
+def test_infinite_horizon_payoffs_match_a_long_race() -> None:
     words: dict[str, Any] = {"ease_of_winning": 0.2, "gamma": [0.9, 0.8], "end_on": "win"}
     endless, long = race(horizon="inf", **words), race(horizon=400, **words)
     xs, xp = np.array([0.3, 0.5]), np.array([0.2, 0.1])
@@ -195,7 +195,7 @@ def test_without_an_end_the_stationary_value_is_that_of_a_long_race() -> None:
 
 
 @pytest.mark.slow
-def test_gradients_are_those_of_own_payoffs() -> None:
+def test_gradients_match_differentiated_own_payoffs() -> None:
     game = race(ease_of_winning=1.0, horizon=3, share=True, safety_productivity=[9.0, 4.0], end_on="win")
     x = game.inputs(RNG.uniform(0.1, 0.9, (3, 2, 6)))
     each = [jax.grad(lambda own, i=i: game.payoffs(x.at[i].set(own))[i])(x[i]) for i in range(2)]
@@ -203,7 +203,7 @@ def test_gradients_are_those_of_own_payoffs() -> None:
 
 
 @pytest.mark.slow
-def test_a_transition_of_ones_own_that_is_the_technology_rule() -> None:
+def test_custom_transitions_match_equivalent_parameters() -> None:
     words: dict[str, Any] = {
         "ease_of_winning": 1.0,
         "horizon": 3,
@@ -221,7 +221,7 @@ def test_a_transition_of_ones_own_that_is_the_technology_rule() -> None:
     np.testing.assert_allclose(dearer.payoffs(x), by_period.payoffs(x), rtol=1e-12)
 
 
-def test_parts_of_ones_own() -> None:
+def test_custom_parts_match_built_in_ones() -> None:
     words: dict[str, Any] = {"safety_productivity": [5.0, 9.0], "ease_of_winning": 0.7}
     ours = race(decisiveness=2.0, **words)
     own = race(
@@ -235,7 +235,7 @@ def test_parts_of_ones_own() -> None:
 
 
 @pytest.mark.parametrize("cost", ["certification", "relative_certification", "penalty"])
-def test_threshold_costs_on_both_sides(cost: str) -> None:
+def test_threshold_costs_on_both_sides_of_the_threshold(cost: str) -> None:
     words: dict[str, Any] = {
         "cost": cost,
         "price": 0.2,
@@ -255,7 +255,7 @@ def test_threshold_costs_on_both_sides(cost: str) -> None:
         np.testing.assert_allclose(rv.oracles.metrics(game, x)["cost"][1], expected)
 
 
-def test_policy_moves_prices_and_is_accounted_for() -> None:
+def test_taxes_subsidies_and_liability_change_prices_and_revenue() -> None:
     game = race(performance_tax=0.05, safety_subsidy=[0.02, 0.0], liability=0.4)
     plain = race(safety_price=[0.08, 0.1], performance_price=0.15, disaster_cost=[[1.4, 1.0], [1.0, 1.4]])
     x = game.inputs(safety_input=[0.5, 0.8], performance_input=[1.0, 0.6])

@@ -1,4 +1,4 @@
-"""The race to the precipice: formulas of the symmetric rules against draws, integrals and free deviations."""
+"""The race to the precipice: symmetric rules, against simulation, integrals and arbitrary deviations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rivalry.games.race.precipice import INFORMATION, solution
 
 
 def drawn(word: str, rules: np.ndarray, mu: float, enmity: float) -> tuple[float, np.ndarray]:
-    """Risk and payoffs over 400 000 draws of capabilities."""
+    """Risk and payoffs over 400 000 random capability profiles."""
     n = len(rules)
     c = np.random.default_rng(7).uniform(0, mu, (400_000, n))
     rows = np.arange(len(c))
@@ -22,7 +22,7 @@ def drawn(word: str, rules: np.ndarray, mu: float, enmity: float) -> tuple[float
         first, second = order[:, -1], order[:, -2]
         lead = c[rows, first] - c[rows, second]
         safe = np.minimum(1.0, rules[first] * lead)
-        bold = safe - lead > (1 - enmity) * safe + 1e-12  # undercutting pays the runner-up
+        bold = safe - lead > (1 - enmity) * safe + 1e-12  # the runner-up gains by undercutting
         winner, safe = np.where(bold, second, first), np.where(bold, safe - lead, safe)
     else:
         s = np.broadcast_to(rules, c.shape) if word == "none" else np.minimum(1.0, rules * c)
@@ -33,8 +33,8 @@ def drawn(word: str, rules: np.ndarray, mu: float, enmity: float) -> tuple[float
 
 
 @pytest.mark.parametrize("word", INFORMATION)
-def test_payoffs_and_risk_are_those_of_draws(word: str) -> None:
-    """At rules that differ, some beyond what is not undercut."""
+def test_payoffs_and_risk_match_simulation(word: str) -> None:
+    """Rules differ between players; some are undercut."""
     mu, enmity = 1.8, 0.7
     rules = {"none": [0.2, 0.9, 0.5], "private": [0.3, 0.8, 0.6], "public": [1.0, 2.2, 1 / 0.7]}[word]
     game = rv.games.precipice(players=3, max_capability=mu, enmity=enmity, information=word)
@@ -46,8 +46,8 @@ def test_payoffs_and_risk_are_those_of_draws(word: str) -> None:
 
 @pytest.mark.parametrize("word", INFORMATION)
 @pytest.mark.slow
-def test_the_symmetric_rule_is_an_equilibrium_with_the_known_risk(word: str) -> None:
-    """Against all rules of its form; with public information it is none against all rules of the leader."""
+def test_claim_and_risk_of_the_symmetric_rule(word: str) -> None:
+    """No deviation within the rule's form; with public information the leader gains by another rule."""
     mu, enmity = 1.4, 0.9
     game = rv.games.precipice(players=3, max_capability=mu, enmity=enmity, information=word)
     rule, risk = solution(3, mu, enmity, word)
@@ -65,8 +65,8 @@ def test_the_symmetric_rule_is_an_equilibrium_with_the_known_risk(word: str) -> 
     ("enmity", "boldness"), [(0.2, 5.0), (0.6, 1 / 0.6), (0.6, 3.0), (1.0, 1.0), (0.7, 0.4)]
 )
 @pytest.mark.slow
-def test_a_leader_of_a_small_lead_would_rather_be_undercut(enmity: float, boldness: float) -> None:
-    """The gain over a rule, by a search of safeties at each lead and an integral over leads."""
+def test_free_gains_of_the_leader_match_a_grid_search(enmity: float, boldness: float) -> None:
+    """The gain over a rule, by grid search over safety at each lead and integration over leads."""
     n, mu = 3, 0.8
     lead = (np.arange(4000) + 0.5) / 4000 * mu
     safe = np.linspace(0, 1, 2001)[:, None]
@@ -83,8 +83,8 @@ def test_a_leader_of_a_small_lead_would_rather_be_undercut(enmity: float, boldne
     assert (expected > 1e-3) == ((enmity, boldness) != (1.0, 1.0))
 
 
-def test_risks_are_integrals() -> None:
-    """Of the highest capability's density (private) and of a lead's (public)."""
+def test_risks_match_numerical_integrals() -> None:
+    """Integrals over the density of the highest capability (private) and of the lead (public)."""
     n, mu, e = 4, 1.2, 0.7
     steep = 1 + e * (n - 1)
     private = quad(lambda c: (1 - c / steep) * n * (c / mu) ** (n - 1) / mu, 0, mu)[0]
@@ -93,8 +93,8 @@ def test_risks_are_integrals() -> None:
     assert solution(n, mu, e, "public")[1] == pytest.approx(public, abs=1e-9)
 
 
-def test_to_know_is_more_dangerous_where_enmity_is_large() -> None:
-    """For ``mu <= e`` public information is more dangerous than none; it need not be beyond."""
+def test_public_information_is_riskier_than_none_for_large_enmity() -> None:
+    """For ``mu <= e`` public information has the higher risk."""
     for n in (2, 3, 5):
         for e in (0.1, 0.5, 1.0):
             for mu in (0.1 * e, 0.5 * e, e):
@@ -103,7 +103,7 @@ def test_to_know_is_more_dangerous_where_enmity_is_large() -> None:
 
 
 @pytest.mark.slow
-def test_bad_numbers_are_named() -> None:
+def test_errors_name_the_wrong_parameter() -> None:
     with pytest.raises(ValueError, match="max_capability: 3 must be at most 2"):
         rv.oracles.closed_form(
             rv.games.precipice(players=3, max_capability=3.0, enmity=0.5, information="private")
