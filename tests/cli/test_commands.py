@@ -1,4 +1,4 @@
-"""The command line itself: help, versions, what it loads, how it ends."""
+"""The command line: help, version, imported libraries, exit statuses, progress and error messages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def python(code: str, *arguments: str, **more: object) -> subprocess.CompletedPr
 
 
 @pytest.mark.parametrize("line", [["--help"], ["run", "--help"], ["--version"]])
-def test_help_loads_nothing_heavy(line: list[str]) -> None:
+def test_help_imports_no_heavy_library(line: list[str]) -> None:
     code = (
         "import sys\nfrom rivalry.cli import main\nstatus = main(sys.argv[1:])\n"
         f"print([m for m in {HEAVY} if m in sys.modules], status)"
@@ -44,14 +44,14 @@ def test_help_names_every_command(rivalry: Command) -> None:
     assert rivalry().out == answer.out
 
 
-def test_nothing_is_left_behind(rivalry: Command) -> None:
+def test_signal_handler_is_restored_after_a_command(rivalry: Command) -> None:
     before = signal.getsignal(signal.SIGINT)
     rivalry("list", "games")
     assert signal.getsignal(signal.SIGINT) is before
     assert not interrupt.pressed()
 
 
-def test_an_error_of_ours_is_one_line(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_one_line(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     from rivalry.cli import show
 
     def broken(kind: str, **_: object) -> None:
@@ -68,7 +68,7 @@ def test_an_error_of_ours_is_one_line(rivalry: Command, monkeypatch: pytest.Monk
         rivalry("list", "games")
 
 
-def test_a_warning_is_one_line(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warning_is_printed_as_one_line(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     from rivalry.cli import show
 
     def wary(kind: str, **_: object) -> list[object]:
@@ -112,7 +112,7 @@ rate = 0.1
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.slow
-def test_ctrl_c_keeps_finished_cells_and_ends_with_130(tmp_path: Path) -> None:
+def test_ctrl_c_keeps_finished_cells_and_exits_with_status_130(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
     (tmp_path / "slow.toml").write_text(SLOW_STUDY)
     line = [sys.executable, "-m", "rivalry", "run", "slow.toml", "--workers", "1"]
@@ -131,8 +131,8 @@ def test_ctrl_c_keeps_finished_cells_and_ends_with_130(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a mutex of the C library")
-def test_ctrl_c_ends_a_call_that_hears_no_signals() -> None:
-    # the main thread waits for a lock that it holds itself: as in a compiler, no Python code runs
+def test_ctrl_c_ends_a_blocking_call_in_compiled_code() -> None:
+    # the main thread deadlocks on its own mutex, so no Python code runs, as in a long compilation
     code = (
         "import os, signal, threading, ctypes\n"
         "from rivalry.cli import interrupt\n"
@@ -147,14 +147,16 @@ def test_ctrl_c_ends_a_call_that_hears_no_signals() -> None:
     assert "interrupted" in done.stderr
 
 
-def test_lines_tell_progress_with_an_estimate(
+def test_progress_lines_estimate_the_remaining_time(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([0.0, 0.0, 60.0, 61.0, 66.0, 70.0, 80.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     with output.progress("runs/x") as tell:
         assert tell(RunEvent("started", "a", 0, 10)) is False
-        tell(RunEvent("progress", "a", 0, 10, fraction=0.01))  # a minute of compilation tells nothing
+        tell(
+            RunEvent("progress", "a", 0, 10, fraction=0.01)
+        )  # after a minute of compilation the remaining time cannot be estimated
         tell(RunEvent("progress", "a", 0, 10, fraction=0.02))
         tell(RunEvent("failed", "b", 0, 10, "ValueError: no"))
         tell(RunEvent("done", "a", 1, 10))
@@ -168,7 +170,7 @@ def test_lines_tell_progress_with_an_estimate(
     ]
 
 
-def test_a_long_check_tells_how_far_it_is(
+def test_a_long_check_reports_its_progress(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([100.0, 101.0, 104.0])
@@ -180,7 +182,7 @@ def test_a_long_check_tells_how_far_it_is(
     assert capsys.readouterr().err == "checking the study: 3 of 11 cells, about 16 s left\n"
 
 
-def test_values_of_options() -> None:
+def test_option_values_are_parsed() -> None:
     given = ["a.b=1e-3", "a.c=.5", "a.d=gaussian", "a.e=[1, 2]", "a.f=true", 'a.g="two words"', "a.h=my.py:x"]
     assert values.settings(given) == {
         "a.b": 1e-3,
@@ -200,7 +202,7 @@ def test_values_of_options() -> None:
 
 
 @pytest.mark.slow
-def test_a_damaged_cell_is_named_and_redone(rivalry: Command) -> None:
+def test_a_damaged_cell_is_named_and_recomputed(rivalry: Command) -> None:
     Path("chicken.toml").write_text(
         '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "pure_equilibria"\n'
     )
@@ -219,7 +221,9 @@ def test_a_damaged_cell_is_named_and_redone(rivalry: Command) -> None:
     assert again.value == first
 
 
-def test_a_bar_in_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_bar_in_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     with output.progress("runs/[x]") as tell:
@@ -231,7 +235,7 @@ def test_a_bar_in_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: py
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a folder that nobody may write to")
-def test_a_folder_that_cannot_be_made_is_one_line(rivalry: Command) -> None:
+def test_an_output_folder_that_cannot_be_created_gives_one_line(rivalry: Command) -> None:
     Path("chicken.toml").write_text(
         '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "pure_equilibria"\n'
     )
@@ -241,7 +245,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(rivalry: Command) -> None:
     assert "/proc/self" in answer.err
 
 
-def test_a_reader_that_has_gone_is_no_error() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     line = f"{sys.executable} -m rivalry list | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == "0"

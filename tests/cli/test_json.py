@@ -1,4 +1,4 @@
-"""With ``--json`` a command prints exactly one JSON value, in the form that scripts rely on."""
+"""With ``--json`` a command prints exactly one JSON value, in the documented form."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def study(rivalry: Command) -> str:
 
 
 @pytest.mark.parametrize("kind", ["games", "methods", "studies", "plots"])
-def test_list_of_a_kind(rivalry: Command, kind: str) -> None:
+def test_list_of_one_kind(rivalry: Command, kind: str) -> None:
     rows = rivalry("list", kind, "--json").value
     assert rows
     assert all(set(row) == {"name", "title", "family", "cost"} for row in rows)
@@ -89,14 +89,14 @@ def test_list_of_a_kind(rivalry: Command, kind: str) -> None:
     assert [row["name"] for row in rows] == sorted(row["name"] for row in rows)
 
 
-def test_list_of_everything_tells_the_kind(rivalry: Command) -> None:
+def test_list_without_a_kind_adds_the_kind_column(rivalry: Command) -> None:
     rows = rivalry("list", "--json").value
     assert all(set(row) == {"kind", "name", "title", "family", "cost"} for row in rows)
     assert {row["kind"] for row in rows} == {"games", "methods", "studies", "plots"}
 
 
 @pytest.mark.slow
-def test_run_and_what_comes_after(rivalry: Command, study: str) -> None:
+def test_run_and_the_commands_on_its_results(rivalry: Command, study: str) -> None:
     answer = rivalry("run", study, "--json", "--workers", "1")
     assert answer.status == 0, answer.err
     found = answer.value
@@ -139,7 +139,7 @@ def test_run_and_what_comes_after(rivalry: Command, study: str) -> None:
     assert all(Path(file).is_file() for file in files["files"])
 
 
-def test_without_json_the_last_line_is_the_report(rivalry: Command, study: str) -> None:
+def test_without_json_the_last_line_is_the_path_of_the_report(rivalry: Command, study: str) -> None:
     answer = rivalry("run", study, "--workers", "1")
     assert answer.status == 0
     assert Path(answer.out.splitlines()[-1]).name == "report.html"
@@ -151,7 +151,7 @@ def test_without_json_the_last_line_is_the_report(rivalry: Command, study: str) 
 
 @pytest.mark.filterwarnings("default:a prize")
 @pytest.mark.slow
-def test_warnings_of_cells_are_told_at_the_end(rivalry: Command) -> None:
+def test_warnings_of_cells_are_summarised_at_the_end(rivalry: Command) -> None:
     file = duels.write(Path("duels"), points=3, trouble="warn")
     answer = rivalry("run", str(file), "--workers", "1")
     assert answer.out.splitlines()[-2] == "warning: a prize of 0.5 is low (2 cells, with other numbers)"
@@ -159,10 +159,10 @@ def test_warnings_of_cells_are_told_at_the_end(rivalry: Command) -> None:
     assert found["warnings"] == [{"study": "duel", "warning": "a prize of 0.5 is low", "cells": 2}]
 
 
-def test_options_change_the_study(rivalry: Command, study: str) -> None:
+def test_options_override_the_study(rivalry: Command, study: str) -> None:
     line = ["run", study, "--json", "--set", "game.name=jordan", "--replications", "2", "--out", "elsewhere"]
     found = rivalry(*line, "--workers", "1").value
-    assert found["cells"]["total"] == 2  # the sweep of the name has gone
+    assert found["cells"]["total"] == 2  # --set replaces the sweep of the name
     assert found["run"] == "elsewhere"
     assert found["changed"] == ["game.name", "replications.count"]
     for row in found["expectations"]:
@@ -172,7 +172,7 @@ def test_options_change_the_study(rivalry: Command, study: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_cell_that_fails_is_told_and_the_rest_goes_on(rivalry: Command, study: str) -> None:
+def test_a_failing_cell_is_reported_and_the_others_are_computed(rivalry: Command, study: str) -> None:
     Path("game.py").write_text(
         "import equinox as eqx\nfrom rivalry import Box, oracles\nprint('chatter')\n"
         "class Hill(eqx.Module):\n"
@@ -196,7 +196,7 @@ def test_a_cell_that_fails_is_told_and_the_rest_goes_on(rivalry: Command, study:
     assert found["status"] == "failed"
     assert found["cells"] == {"total": 2, "done": 1, "failed": 1}
     assert len(found["certificates"]) == 1
-    # looking at it runs nothing of the user's
+    # commands that only read a run do not execute the user's file
     Path("game.py").write_text("raise RuntimeError('must not be run')\n")
     for line in (["status"], ["report"], ["export", "--to", "csv"]):
         assert rivalry(line[0], "runs/hill", *line[1:]).status == 0
@@ -204,7 +204,7 @@ def test_a_cell_that_fails_is_told_and_the_rest_goes_on(rivalry: Command, study:
     assert rivalry("list").status == 0
 
 
-def test_a_study_of_studies_joins_its_parts(rivalry: Command, study: str) -> None:
+def test_a_study_that_includes_studies_joins_their_results(rivalry: Command, study: str) -> None:
     Path("other.toml").write_text(
         STUDY.replace("Two games", "More games") + '[quick]\n"game.name" = "jordan"\n'
     )
@@ -218,7 +218,7 @@ def test_a_study_of_studies_joins_its_parts(rivalry: Command, study: str) -> Non
     assert rivalry("status", "runs/both", "--json").value["cells"]["total"] == 3
 
 
-def test_show_gives_the_study_or_the_parameters(rivalry: Command, study: str) -> None:
+def test_show_prints_a_study_or_the_parameters(rivalry: Command, study: str) -> None:
     from rivalry.lab.study import Study, load_study
 
     assert Study.from_resolved(rivalry("show", study, "--json").value) == load_study(study)
@@ -250,14 +250,14 @@ def test_show_names_the_methods_that_fit_a_family(
     assert beyond not in listed
 
 
-def test_doctor(rivalry: Command) -> None:
+def test_doctor_lists_versions_and_states(rivalry: Command) -> None:
     rows = rivalry("doctor", "--json").value
     assert all(set(row) == {"name", "version", "state", "remedy"} for row in rows)
     assert {"python", "rivalry", "jax"} <= {row["name"] for row in rows}
     assert rivalry("doctor").out.startswith("name")
 
 
-def test_what_is_infinite_is_null(capsys: pytest.CaptureFixture[str]) -> None:
+def test_infinite_and_nan_values_are_null(capsys: pytest.CaptureFixture[str]) -> None:
     from rivalry.cli import output
 
     output.value({"bound": math.inf, "regret": [math.nan, 1.5], "claim": None})

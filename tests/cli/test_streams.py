@@ -1,4 +1,4 @@
-"""Streams that are closed or full, no device, Ctrl-C in a finaliser: one line each, and the right status."""
+"""Closed or full streams, a missing device, Ctrl-C in a finaliser: one line and the right exit status."""
 
 from __future__ import annotations
 
@@ -57,20 +57,20 @@ def shell(command: str, **variables: str) -> tuple[int, str, str]:
         ),
     ],
 )
-def test_streams(command: str, status: int, words: str) -> None:
+def test_closed_and_full_streams(command: str, status: int, words: str) -> None:
     code, _, told = shell(command)
     assert (code, told) == (status, words)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="redirections of a POSIX shell")
 @pytest.mark.slow
-def test_a_run_without_any_stream_is_carried_out(tmp_path: Path) -> None:
+def test_a_run_with_all_streams_closed_completes(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(STUDY)
     assert shell(f"cd {tmp_path}; {RIVALRY} run mine.toml --out run <&- >&- 2>&-")[0] == 0
     assert (tmp_path / "run" / "report.html").is_file()
 
 
-def test_a_device_that_is_missing(tmp_path: Path) -> None:
+def test_a_missing_device_is_refused(tmp_path: Path) -> None:
     study = '[game]\nfamily = "influencer"\n[[method]]\nkind = "gradient_ascent"\n'
     (tmp_path / "mine.toml").write_text(study)
     code, out, told = shell(f"cd {tmp_path}; {RIVALRY} run mine.toml", JAX_PLATFORMS="tpu")
@@ -81,7 +81,7 @@ def test_a_device_that_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ['["paths"]', "{ a = 1 }", "3"])
-def test_a_plot_whose_kind_is_no_text(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plot_kind_must_be_text(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine.toml").write_text(f"plots = [{{ kind = {kind} }}]\n{STUDY}")
     assert main(["run", str(tmp_path / "mine.toml")]) == 2
     assert "plots[0].kind: " in (told := capsys.readouterr().err)
@@ -102,7 +102,7 @@ def _finalised_while_watched(end: float) -> None:
 
 
 def test_ctrl_c_in_a_finaliser_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
-    end = time.monotonic() + 0.5  # before an answer is forced
+    end = time.monotonic() + 0.5  # before the interrupt would be forced
     with pytest.raises(KeyboardInterrupt):
         _finalised_while_watched(end)
     assert time.monotonic() < end
@@ -121,7 +121,7 @@ HEAD = ["quantity", "ours", "published", "verdict", "expected", "certificate"]
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
-def test_a_table_fits_the_width_and_loses_nothing(width: int) -> None:
+def test_a_table_fits_the_width_without_losing_characters(width: int) -> None:
     lines = output.table(HEAD, [ROW, ROW], width).splitlines()
     assert max(map(len, lines)) <= width
     letters = Counter("".join("".join(lines).split()))
@@ -129,7 +129,7 @@ def test_a_table_fits_the_width_and_loses_nothing(width: int) -> None:
     assert letters == Counter("".join("".join(whole).split()))
 
 
-def test_a_row_in_a_pipe_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_row_in_a_pipe_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     assert len(output.table(HEAD, [ROW, ["[red]x[/red]", *ROW[1:]]]).splitlines()) == 3
     assert "[red]x[/red]" in output.table(HEAD, [["[red]x[/red]", *ROW[1:]]])

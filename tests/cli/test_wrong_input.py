@@ -1,4 +1,4 @@
-"""Wrong inputs: exit status 2, one line on stderr that names the place, the value and what is right."""
+"""Wrong input: exit status 2 and one line on stderr that names the key, the value and the rule."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ FILES = {
 
 
 class Wrong(NamedTuple):
-    """A change to the good study, and what the line must hold."""
+    """A replacement in the valid study, and words that the error message must contain."""
 
     old: str
     new: str
@@ -226,7 +226,7 @@ STUDIES = {
     "user's name": Wrong('"influencer"', '"other.py:contest"', ("other.py", "did you mean 'contest_game'?")),
     "user's key": Wrong('"influencer"', '"not_a_game.py:contest"', ("game.reach", "unknown key")),
 }
-LONE = {  # studies of their own
+LONE = {  # separate studies
     "user's game fails": ('[game]\nfamily = "fails.py:contest"', ("fails.py", "ZeroDivisionError")),
     "user's game is none": ('[game]\nfamily = "not_a_game.py:contest"', ("game.family", "int", "space")),
     "user's annotation": ('[game]\nfamily = "no_annotation.py:contest"', ("Prise",)),
@@ -263,7 +263,7 @@ def written(study: str) -> None:
 
 
 @pytest.mark.parametrize("case", STUDIES)
-def test_a_mistake_in_a_study(rivalry: Command, case: str) -> None:
+def test_an_error_in_a_study_gives_one_line(rivalry: Command, case: str) -> None:
     wrong = STUDIES[case]
     assert wrong.old in GOOD
     written(GOOD.replace(wrong.old, wrong.new, 1))
@@ -274,7 +274,7 @@ def test_a_mistake_in_a_study(rivalry: Command, case: str) -> None:
 
 
 @pytest.mark.parametrize("case", LONE)
-def test_a_mistake_in_a_file_of_the_users(rivalry: Command, case: str) -> None:
+def test_an_error_in_a_user_file_gives_one_line(rivalry: Command, case: str) -> None:
     game, says = LONE[case]
     written(f'{game}\n[[method]]\nkind = "gradient_ascent"\n')
     answer = rivalry("run", "mine.toml")
@@ -283,7 +283,7 @@ def test_a_mistake_in_a_file_of_the_users(rivalry: Command, case: str) -> None:
     refused((answer.status, answer.out, "\n".join(rest) + "\n"), *says)
 
 
-LEARNERS = {  # options of a learner for three players
+LEARNERS = {  # options of a learner in a game of three players
     "a learner's list of another length": ("alpha = [0.1, 0.2]", ("q_learning.alpha", "2", "3")),
     "a learner's start off its places": (
         "start = [0.1, 0.42, 0.9]",
@@ -297,7 +297,7 @@ LEARNERS = {  # options of a learner for three players
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", LEARNERS)
-def test_a_mistake_in_a_learners_options(rivalry: Command, case: str) -> None:
+def test_an_error_in_learner_options_gives_one_line(rivalry: Command, case: str) -> None:
     option, says = LEARNERS[case]
     game = 'family = "influencer"\nreach = [0.2, 0.2, 0.2]'
     written(f'[game]\n{game}\n[[method]]\nkind = "q_learning"\n{option}\n')
@@ -360,7 +360,7 @@ LINES = {
 
 
 @pytest.mark.parametrize("case", LINES)
-def test_a_mistake_on_the_command_line(rivalry: Command, case: str) -> None:
+def test_an_error_on_the_command_line_gives_one_line(rivalry: Command, case: str) -> None:
     if case == "--executor ray" and find_spec("ray"):
         pytest.skip("Ray is installed, and would be used")
     line, says = LINES[case]
@@ -379,7 +379,7 @@ def test_a_mistake_on_the_command_line(rivalry: Command, case: str) -> None:
     assert Path("full/letter.txt").read_text() == "not yours"
 
 
-def test_a_study_of_studies_takes_no_changes(rivalry: Command) -> None:
+def test_a_study_that_includes_studies_cannot_be_changed(rivalry: Command) -> None:
     written(GOOD)
     Path("matrix.toml").write_text(
         '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "pure_equilibria"\n'
@@ -393,13 +393,13 @@ def test_a_study_of_studies_takes_no_changes(rivalry: Command) -> None:
     refused(rivalry("run", "more.toml"), "mnie.toml", "did you mean 'mine.toml'?")
 
 
-def test_the_good_study_is_good(rivalry: Command) -> None:
+def test_the_unmodified_study_is_valid(rivalry: Command) -> None:
     written(GOOD)
     assert rivalry("show", "mine.toml").status == 0
 
 
 @pytest.mark.parametrize("line", [["rnu"], ["run", "nothing.toml"]])
-def test_in_a_process_of_its_own(tmp_path: Path, line: list[str]) -> None:
+def test_in_a_separate_process(tmp_path: Path, line: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "rivalry", *line], cwd=tmp_path, capture_output=True, text=True, check=False
     )

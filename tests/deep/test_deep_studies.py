@@ -1,4 +1,4 @@
-"""The bundled studies of networks: in their quick form, and at night in the full one with what they state."""
+"""The bundled deep-learning studies: the quick form, and nightly the full form with its expectations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEEP = sorted(name for name in studies() if "_deep" in name)
 
 
 def carried_out(name: str, folder: Path, quick: bool) -> None:
-    """Every cell is there, what is judged agrees, and the report tells of the networks."""
+    """Run the study; every cell is done, compared values agree, and the report names the library versions."""
     run = rv.run_study(load_study(name).quick_form() if quick else load_study(name), folder)
     assert run.failures() == {}
     data, page = run.dataset(), report.build(run.folder).read_text(encoding="utf-8")
@@ -29,17 +29,17 @@ def carried_out(name: str, folder: Path, quick: bool) -> None:
     assert not [row for row in rows if row["published_verdict"] == "differs" and not row["why"]]
 
 
-def test_a_quick_study_of_networks_has_its_report(tmp_path: Path) -> None:
+def test_a_quick_deep_study_has_a_report(tmp_path: Path) -> None:
     carried_out("race_deep_periods", tmp_path / "run", quick=True)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", DEEP)
-def test_every_quick_study_of_networks_has_its_report(name: str, tmp_path: Path) -> None:
+def test_every_quick_deep_study_has_a_report(name: str, tmp_path: Path) -> None:
     carried_out(name, tmp_path / "run", quick=True)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", DEEP)
-def test_every_study_of_networks_finds_what_it_states(name: str, tmp_path: Path) -> None:
+def test_every_deep_study_agrees_with_its_expectations(name: str, tmp_path: Path) -> None:
     carried_out(name, tmp_path / "run", quick=False)

@@ -1,4 +1,4 @@
-"""Cells on Ray: the bytes of local workers, nothing lost where nodes die, nothing left behind."""
+"""Cells on Ray: the same bytes as local workers, no loss when nodes die, no processes or files left over."""
 
 from __future__ import annotations
 
@@ -35,12 +35,14 @@ SETTINGS = {"DUEL_MAY_DIE": "1", "RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_nic
 
 
 class Nodes:
-    """A cluster of one node with one CPU on this machine; it is told to ``add`` and ``kill`` others."""
+    """A local cluster of one node with one CPU; ``tell`` makes it ``add`` and ``kill`` further nodes."""
 
     def __init__(self) -> None:
-        self.folder = tempfile.mkdtemp(prefix="nodes-", dir="/tmp")  # short: Ray puts sockets below it
+        self.folder = tempfile.mkdtemp(
+            prefix="nodes-", dir="/tmp"
+        )  # a short path, since Ray puts sockets in it
         self.cells = Path(self.folder, "cells")
-        Path(self.cells, "ray").mkdir(parents=True)  # where others would look for a cluster of theirs
+        Path(self.cells, "ray").mkdir(parents=True)  # other processes would look for their cluster here
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.deep.ray_nodes", self.folder],
@@ -67,7 +69,7 @@ class Nodes:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def busy(self) -> list[Any]:
-        """The processes that compute a cell."""
+        """Return the processes that compute a cell."""
         return [p for p in descendants(self.process.pid) if "compute" in name_of(p)]
 
 
@@ -104,7 +106,7 @@ def nodes() -> Iterator[Nodes]:
 
 @pytest.fixture(scope="module")
 def cluster(nodes: Nodes) -> Iterator[Cluster]:
-    """Two nodes with one CPU each, joined once."""
+    """A connection to two nodes with one CPU each, shared by the module."""
     with Cluster(nodes.address) as found:
         yield found
 
@@ -114,7 +116,7 @@ def make(folder: Path, name: str = "run", **changes: Any) -> Run:
 
 
 def contents(run: Run) -> dict[str, bytes]:
-    """The bytes of a run's cells and of its dataset."""
+    """Return the bytes of a run's cells and of its dataset."""
     paths = [*(run.folder / "cells").iterdir(), run.folder / "dataset.nc"]
     return {path.name: path.read_bytes() for path in paths}
 
@@ -130,7 +132,7 @@ def tabular() -> Study:
 
 
 @pytest.mark.parametrize("kind", ["solver", "tabular"])
-def test_the_bytes_are_those_of_workers(
+def test_cells_equal_those_of_local_workers(
     tmp_path: Path, cluster: Cluster, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(executor, "QUICK", 0.0)
@@ -151,7 +153,7 @@ def test_the_bytes_are_those_of_workers(
 CLIMB = [{"kind": "duel.py:Climb", "max_steps": 3_000_000}]
 
 
-def test_a_node_that_dies_loses_nothing(tmp_path: Path, nodes: Nodes, cluster: Cluster) -> None:
+def test_the_death_of_a_node_loses_no_cells(tmp_path: Path, nodes: Nodes, cluster: Cluster) -> None:
     changes: dict[str, Any] = {"method": CLIMB, "sweep": {}, "replications": {"count": 3, "seed": 7}}
     alone = make(tmp_path, "alone", **changes)
     assert carry_out(alone, workers=1) == "done"
@@ -176,12 +178,14 @@ def test_a_node_that_dies_loses_nothing(tmp_path: Path, nodes: Nodes, cluster: C
     assert "node" in died[0].message or "worker" in died[0].message
     assert contents(alone) == contents(run)
     assert not list((run.folder / "checkpoints").iterdir())
-    # it went on from where it was saved
+    # the cell was resumed from its checkpoint
     after = [e.fraction for e in events[events.index(died[0]) :] if e.cell == died[0].cell and e.fraction]
     assert not after or after[0] > 0.05
 
 
-def test_a_cell_that_was_stopped_goes_on(tmp_path: Path, nodes: Nodes, cluster: Cluster) -> None:
+def test_a_stopped_cell_is_resumed_from_its_checkpoint(
+    tmp_path: Path, nodes: Nodes, cluster: Cluster
+) -> None:
     long = tabular().changed({"method.q_learning.epochs": 1_500_000, "replications.count": 1})
     alone, run = (Run.create_or_open(tmp_path / name, long) for name in ("alone", "run"))
     assert carry_out(alone, workers=1) == "done"
@@ -193,7 +197,7 @@ def test_a_cell_that_was_stopped_goes_on(tmp_path: Path, nodes: Nodes, cluster: 
         return saved.exists() and event.kind == "progress" and event.fraction > 0.2
 
     assert carry_out(run, executor=cluster, progress=until_saved, checkpoint_every=0.3) == "partial"
-    assert until(lambda: not nodes.busy(), 10)  # what ran there does no more
+    assert until(lambda: not nodes.busy(), 10)  # the workers have stopped
     again: list[float] = []
     assert carry_out(run, executor=cluster, progress=lambda e: again.append(e.fraction)) == "done"
     assert min(fraction for fraction in again if fraction) > 0.15
@@ -201,7 +205,7 @@ def test_a_cell_that_was_stopped_goes_on(tmp_path: Path, nodes: Nodes, cluster: 
     assert not saved.exists()
 
 
-def test_what_fails_and_what_warns_is_on_record(tmp_path: Path, cluster: Cluster) -> None:
+def test_failures_and_warnings_are_recorded(tmp_path: Path, cluster: Cluster) -> None:
     run = make(tmp_path, "raise", game={"family": "duel.py:duel", "trouble": "raise"})
     events: list[RunEvent] = []
     assert carry_out(run, executor=cluster, progress=events.append) == "failed"
@@ -229,7 +233,7 @@ sys.stdin.read()
 """
 
 
-def test_it_says_when_others_hold_the_processors(tmp_path: Path, nodes: Nodes, cluster: Cluster) -> None:
+def test_waiting_for_busy_processors_is_reported(tmp_path: Path, nodes: Nodes, cluster: Cluster) -> None:
     command = [sys.executable, "-c", HOLD, nodes.address]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     others = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | SETTINGS, **pipes)
@@ -238,7 +242,7 @@ def test_it_says_when_others_hold_the_processors(tmp_path: Path, nodes: Nodes, c
     def note(event: RunEvent) -> None:
         said.append(event)
         if event.kind == "waiting":
-            others.communicate(timeout=60)  # which ends it
+            others.communicate(timeout=60)  # end of input ends the other job
 
     try:
         assert others.stdout is not None
@@ -253,7 +257,7 @@ def test_it_says_when_others_hold_the_processors(tmp_path: Path, nodes: Nodes, c
     assert found.status == "done"
 
 
-def test_a_worker_that_dies_three_times_over_a_cell_fails_it(tmp_path: Path, cluster: Cluster) -> None:
+def test_a_cell_fails_after_its_worker_died_three_times(tmp_path: Path, cluster: Cluster) -> None:
     game = {"family": "duel.py:duel", "trouble": "die"}
     run = make(tmp_path, game=game, replications={"count": 1})
     events: list[RunEvent] = []
@@ -263,7 +267,7 @@ def test_a_worker_that_dies_three_times_over_a_cell_fails_it(tmp_path: Path, clu
     assert list(run.failures().values()) == ["worker died, 3 times; out of memory?"]
 
 
-def test_a_full_disk_stops_the_run_with_everything_kept(
+def test_a_full_disk_stops_the_run_and_keeps_finished_cells(
     tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, real, written = make(tmp_path), files.write, 0
@@ -283,7 +287,7 @@ def test_a_full_disk_stops_the_run_with_everything_kept(
     assert carry_out(run, executor=cluster) == "done"
 
 
-def test_files_named_from_elsewhere_travel_too(tmp_path: Path, cluster: Cluster) -> None:
+def test_files_outside_the_study_folder_are_sent(tmp_path: Path, cluster: Cluster) -> None:
     duels.write(tmp_path / "games")
     (tmp_path / "studies").mkdir()
     for family in ("../games/duel.py:duel", f"{tmp_path}/games/duel.py:duel"):
@@ -294,7 +298,7 @@ def test_files_named_from_elsewhere_travel_too(tmp_path: Path, cluster: Cluster)
         assert contents(alone) == contents(away)
 
 
-def test_parts_share_one_connection(tmp_path: Path, cluster: Cluster) -> None:
+def test_included_studies_share_one_connection(tmp_path: Path, cluster: Cluster) -> None:
     study(tmp_path)
     (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["duel.toml"]\n')
     run = Run.create_or_open(tmp_path / "both", load_study(tmp_path / "both.toml"))
@@ -317,7 +321,7 @@ class Nested(Climb):
 """
 
 
-def test_a_cell_may_use_ray_itself(tmp_path: Path, cluster: Cluster) -> None:
+def test_a_cell_may_use_ray(tmp_path: Path, cluster: Cluster) -> None:
     (tmp_path / "duel.py").write_text(duels.GAME + NESTED)
     method = [{"kind": "duel.py:Nested", "max_steps": 10}]
     chosen = Study(
@@ -332,7 +336,7 @@ def test_a_cell_may_use_ray_itself(tmp_path: Path, cluster: Cluster) -> None:
 
 
 @pytest.mark.nightly
-def test_networks_are_trained_in_cells_too(tmp_path: Path, cluster: Cluster) -> None:
+def test_deep_learners_are_trained_in_cells(tmp_path: Path, cluster: Cluster) -> None:
     pytest.importorskip("torch")
     method = [{"kind": "rllib.ppo", "iterations": 3, "batch": 40, "periods": 5}]
     chosen = Study(
@@ -384,7 +388,7 @@ def rivalry(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[s
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """Where the process that talks to Ray has its folder, which must be gone in the end."""
+    """The temporary folder of Ray's client process, which must be empty at the end of the test."""
     found = Path(tempfile.mkdtemp(prefix="home-", dir="/tmp"))
     yield found
     left = until(lambda: not list(found.iterdir()), 30)
@@ -394,7 +398,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 def start(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts a command; at the end of the test nothing that it started may be left."""
+    """Start a command; at the end of the test none of its processes may be left."""
     started: list[subprocess.Popen[str]] = []
     family: set[Any] = set()
 
@@ -414,7 +418,7 @@ def start(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def _watched(process: subprocess.Popen[str], family: set[Any]) -> subprocess.Popen[str]:
-    """Notes the processes that it starts."""
+    """Record the descendants of a process while it runs."""
     import threading
 
     def note() -> None:
@@ -426,7 +430,7 @@ def _watched(process: subprocess.Popen[str], family: set[Any]) -> subprocess.Pop
     return process
 
 
-def test_ray_on_this_machine_leaves_nothing(tmp_path: Path, home: Path) -> None:
+def test_local_ray_leaves_no_files(tmp_path: Path, home: Path) -> None:
     study = duels.write(tmp_path, replications=2)
     words = ("run", study, "--executor", "ray", "--workers", "2", "--json", "--out", tmp_path / "away")
     done = rivalry(*words, env=os.environ | {"RAY_TMPDIR": str(home)})
@@ -437,7 +441,7 @@ def test_ray_on_this_machine_leaves_nothing(tmp_path: Path, home: Path) -> None:
     assert contents(alone) == contents(Run.open(tmp_path / "away"))
 
 
-def test_interrupted_here_and_carried_on_without_ray(
+def test_an_interrupted_run_is_resumed_without_ray(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
     study, run = write(tmp_path, 1_000_000), tmp_path / "run"
@@ -458,11 +462,11 @@ def interrupted(process: subprocess.Popen[str]) -> None:
     assert "interrupted" in error.splitlines()[-1]
 
 
-def test_interrupted_the_cluster_stays_as_it_was(
+def test_an_interrupted_run_leaves_the_cluster_unchanged(
     tmp_path: Path, nodes: Nodes, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
     words = ("run", write(tmp_path, ENDLESS), "--out", tmp_path / "run")
-    killed = set(nodes.cells.glob("rivalry-*/*/duel.py"))  # what cells left that others killed above
+    killed = set(nodes.cells.glob("rivalry-*/*/duel.py"))  # files left by cells that the tests above killed
     process = start(*words, "--executor", "ray", "--address", nodes.address)
     assert until(lambda: len(set(nodes.cells.glob("rivalry-*/*/duel.py")) - killed) == 2)
     time.sleep(1.0)
@@ -472,14 +476,16 @@ def test_interrupted_the_cluster_stays_as_it_was(
 
 
 @pytest.mark.nightly
-def test_killed_nothing_is_left(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
+def test_a_killed_run_leaves_no_processes(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
     run = tmp_path / "run"
     process = start("run", write(tmp_path, ENDLESS), "--executor", "ray", "--workers", "2", "--out", run)
     assert until(lambda: [p for p in descendants(process.pid) if "compute" in name_of(p)])
     process.kill()
 
 
-def test_nobody_there(tmp_path: Path) -> None:
+def test_an_address_without_a_cluster_is_refused(tmp_path: Path) -> None:
     began = time.monotonic()
     done = rivalry("run", duels.write(tmp_path), "--executor", "ray", "--address", "127.0.0.1:1")
     assert done.returncode == 2

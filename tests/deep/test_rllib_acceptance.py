@@ -1,4 +1,4 @@
-"""What deep learners come to where the answer is known; minutes each."""
+"""Results of deep learners in games with known equilibria; each test takes minutes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.nightly
 
 
 @pytest.mark.parametrize("followers", ["oracle", "learn"])
-def test_a_leader_gains_what_leaders_gain(followers: Any) -> None:
+def test_a_leader_earns_the_equilibrium_profit(followers: Any) -> None:
     """Spec market 4: within 2 % of equilibrium profit, 45 (90 - 45)/2."""
     game = rv.games.market(stages=[[0], [1]])
     found = rv.solve(game, PPO(iterations=150 if followers == "learn" else 60, followers=followers), seed=1)
@@ -28,7 +28,7 @@ def test_a_leader_gains_what_leaders_gain(followers: Any) -> None:
 
 @pytest.mark.parametrize("learner", [PPO(iterations=60), SAC(iterations=30)])
 def test_a_best_response_to_a_fixed_rival(learner: Any) -> None:
-    """Spec market 4: within 1 % of the exact best response, (90 - 20)/2, in what it pays and in choice."""
+    """Spec market 4: within 1 % of the exact best response, (90 - 20)/2, in payoff and in quantity."""
     game = rv.transforms.freeze(rv.games.market(), {1: [20.0]})
     found = rv.solve(game, learner, seed=1)
     assert float(found.payoff.values[0]) > 0.99 * 35**2
@@ -44,17 +44,17 @@ def test_a_best_response_to_a_fixed_rival(learner: Any) -> None:
         {"moves": "grid", "observation": "joint", "iterations": 150},
     ],
 )
-def test_two_influencers_meet_in_the_middle(options: dict[str, Any]) -> None:
-    """Spec influencer 8: N = 2, reach .25: the mean end lies within .1 of .5."""
+def test_two_influencers_end_near_the_centre(options: dict[str, Any]) -> None:
+    """Spec influencer 8: N = 2, reach .25: the mean final position lies within .1 of .5."""
     found = rv.solve(rv.games.influencer(reach=0.25), PPO(**{"iterations": 100} | options), seed=1)
     np.testing.assert_allclose(found.profile.values.mean(), 0.5, atol=0.1)
     np.testing.assert_allclose(found.profile.values, 0.5, atol=0.15)
 
 
 @pytest.mark.parametrize("kind", [DQN, PPO])
-def test_a_race_on_levels_ends_near_equilibrium(kind: Any) -> None:
-    """Gains are small beside what payoffs span there; one cell of the levels is about as much."""
+def test_a_race_on_a_grid_of_levels_ends_near_equilibrium(kind: Any) -> None:
+    """Gains are small relative to the range of payoffs, about the effect of one grid step."""
     game = rv.games.race()
     found = rv.solve(game, kind(moves="levels", places=9, iterations=60), seed=1)
-    spread = np.ptp(np.asarray([0.12, -0.13]))  # of mean payoffs, from the beginning to the end
+    spread = np.ptp(np.asarray([0.12, -0.13]))  # mean payoffs at the beginning and at the end
     assert np.all(found.data.exploring_grid_regret.values < 0.3 * spread)

@@ -1,4 +1,4 @@
-"""How what was learned is read: against tables, mixtures and play by hand, with networks that are given."""
+"""Evaluation of learned policies, with given networks: against tables, mixtures and simulated play."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ READ = Reading(evaluation=200, rounds=12)
 
 
 class Rule(PolicyNetwork):
-    """In place of a network: chances of numbered actions, or a choice, by what is seen (``module``)."""
+    """A stand-in for a network: ``module`` maps an observation to action probabilities or a choice."""
 
     def chances(self, seen: np.ndarray) -> np.ndarray:
         return np.array([self.module(row) for row in seen])
@@ -65,7 +65,7 @@ GRIDS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", GRIDS)
 @pytest.mark.parametrize("joint", [False, True])
-def test_walks_are_those_of_the_tables(kind: str, joint: bool) -> None:
+def test_grid_moves_agree_with_the_tables(kind: str, joint: bool) -> None:
     game = rv.games.influencer(**GRIDS[kind])
     seen = "joint" if joint else "own"
     arena: Any = PPO(moves="grid", places=4, observation=seen).world(game)
@@ -95,11 +95,11 @@ def test_walks_are_those_of_the_tables(kind: str, joint: bool) -> None:
             np.testing.assert_allclose(rows[row], shown[player], atol=1e-9)
 
 
-def test_gains_on_a_grid_are_those_of_plain_iteration() -> None:
+def test_regrets_on_a_grid_agree_with_value_iteration() -> None:
     game, gamma = rv.games.influencer(reach=[0.2, 0.4]), 0.6
     arena: Any = PPO(moves="grid", places=3, gamma=gamma).world(game)
     world = tabulate(game, 3)
-    rules = [[2, 1, 0], [2, 2, 1]]  # the move at each of the three places
+    rules = [[2, 1, 0], [2, 2, 1]]  # the move at each of the three grid points
     chances = [np.array([[0.2, 0.3, 0.5], [0.1, 0.8, 0.1], [0.6, 0.2, 0.2]]), np.eye(3)[rules[1]]]
     pays = world.tables.payoff[0].reshape(2, 3, 3)
 
@@ -134,14 +134,14 @@ def test_gains_on_a_grid_are_those_of_plain_iteration() -> None:
         assert found["policy_regret_exploring"][1][player] == pytest.approx(mean, abs=1e-6)
 
 
-def test_steps_lead_up_to_the_edge() -> None:
+def test_steps_stop_before_the_boundary() -> None:
     game = rv.games.influencer()
     arena: Any = PPO(moves="steps", step=0.25, periods=50).world(game)
     record = arena.read({"player_0": chooses(1.0), "player_1": chooses(0.0)}, WORDS, READ)
     path = record["rollout"][1][:, :, 0]
     steps = np.diff(path[:, 0])
     assert np.all((np.abs(steps - 0.25) < 1e-6) | (steps == 0))
-    assert path[-1, 0] > 0.75 - 1e-9  # one more would lead outside
+    assert path[-1, 0] > 0.75 - 1e-9  # one more step would leave the space
     assert np.ptp(path[:, 1]) < 1e-6
     assert str(record["status"][1]) == "converged"
 
@@ -166,7 +166,7 @@ def test_mixtures_of_levels_by_hand() -> None:
     np.testing.assert_array_equal(record["profile"][1], [[0.5], [0.0]])
 
 
-def test_only_players_who_are_alike_share() -> None:
+def test_only_exchangeable_players_share_a_policy() -> None:
     alike = PPO(policies="shared").world(rv.games.market())
     apart = PPO(policies="shared").world(rv.games.market(unit_cost=[10.0, 20.0]))
     assert len(set(alike.groups)) == 1
@@ -183,10 +183,10 @@ def test_matrix_games_by_hand() -> None:
     np.testing.assert_array_equal(record["profile"][1], [[1, 0], [1, 0]])
 
 
-# lived
+# native play
 
 
-def test_returns_by_hand() -> None:
+def test_discounted_returns_by_hand() -> None:
     game = repeat(rv.games.matrix("prisoners_dilemma"), periods=4)
     arena: Any = PPO(gamma=0.5, periods=4).world(game)
     record = arena.read({"player_0": always(1.0, 0.0), "player_1": always(0.0, 1.0)}, WORDS, READ)
@@ -194,7 +194,7 @@ def test_returns_by_hand() -> None:
     np.testing.assert_allclose(record["episode_return_band"][1], 0.0)
 
 
-def test_stages_of_a_period_are_worth_the_same() -> None:
+def test_stages_of_one_period_share_a_discount_factor() -> None:
     game = in_stages(rv.games.matrix("prisoners_dilemma"), [[1], [0]], periods=3)
     arena: Any = PPO(gamma=0.5, periods=50).world(game)
     assert arena.lasted(6.0) == 3.0
@@ -202,7 +202,7 @@ def test_stages_of_a_period_are_worth_the_same() -> None:
     np.testing.assert_allclose(record["episode_return"][1], [0.0, 5 * 1.75])
 
 
-def test_a_best_response_that_is_known_is_found() -> None:
+def test_training_finds_a_known_best_response() -> None:
     game = repeat(rv.games.matrix("prisoners_dilemma"), periods=5)
     learner = PPO(gamma=0.5, periods=5, batch=100, envs=4, reply_iterations=6, evaluation=25, rate=5e-3)
     arena: Any = learner.world(game)
@@ -217,7 +217,7 @@ def test_a_best_response_that_is_known_is_found() -> None:
 
 
 @pytest.mark.parametrize("stages", [[[0, 1]], [[0], [1]], [[1], [0]]])
-def test_alone_among_others_who_never_change(stages: list[list[int]]) -> None:
+def test_a_single_agent_environment_with_fixed_opponents(stages: list[list[int]]) -> None:
     game = rv.games.market(stages=stages) if len(stages) > 1 else rv.games.market()
     learner = PPO(moves="lived", periods=6)
     arena: Any = learner.world(game)
@@ -244,7 +244,7 @@ def test_alone_among_others_who_never_change(stages: list[list[int]]) -> None:
 
 
 def timid(row: np.ndarray, entries: int) -> np.ndarray:
-    """By urgency: one or two, mostly."""
+    """Bid 1 at low urgency and 2 at high urgency, with probability 0.9."""
     found = np.full(entries, 0.1 / entries)
     found[1 if row[0] < 0.5 else 2] += 0.9
     return found
@@ -253,7 +253,7 @@ def timid(row: np.ndarray, entries: int) -> np.ndarray:
 @pytest.mark.parametrize(
     "options", [{"agents": 6}, {"types": [{"count": 2}, {"count": 4, "urgencies": [1.0, 3.0]}]}]
 )
-def test_an_economy_is_judged_as_by_simulation(options: dict[str, Any]) -> None:
+def test_economy_metrics_equal_those_of_a_simulation(options: dict[str, Any]) -> None:
     game = rv.games.karma(**options)
     arena: Any = PPO(policies="shared").world(game)
     entries = arena.env().action_space("agent_0").n
@@ -273,7 +273,7 @@ def test_an_economy_is_judged_as_by_simulation(options: dict[str, Any]) -> None:
         np.testing.assert_allclose(record[f"exploring_{name}"][1], same[name][1])
 
 
-def test_agents_who_learned_apart_are_judged_by_their_mean() -> None:
+def test_separately_trained_agents_are_evaluated_by_their_mean_policy() -> None:
     game = rv.games.karma(agents=4)
     arena: Any = PPO().world(game)
     assert len(set(arena.groups)) == 4
@@ -281,11 +281,11 @@ def test_agents_who_learned_apart_are_judged_by_their_mean() -> None:
     bids = [Rule(lambda row, bid=bid: np.eye(entries)[bid], "logits") for bid in (0, 0, 1, 2)]
     table = arena._of_types(dict(zip(arena.names, bids, strict=True)), explore=False)
     np.testing.assert_allclose(table[0, 0, 3, :4], [0.5, 0.25, 0.25, 0.0])
-    np.testing.assert_allclose(table[0, 0, 1, :3], [0.5, 0.5, 0.0])  # all there is
+    np.testing.assert_allclose(table[0, 0, 1, :3], [0.5, 0.5, 0.0])  # bids above the karma held are clipped
     np.testing.assert_allclose(table.sum(axis=-1), 1.0)
 
 
-def test_a_city_is_judged_as_by_simulation() -> None:
+def test_city_metrics_equal_those_of_a_simulation() -> None:
     game = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2)
     arena: Any = PPO(policies="shared").world(game)
     entries = arena.env().action_space("agent_0").n

@@ -1,4 +1,4 @@
-"""What RLlib is given and gives back: who acts, who is paid what, ends and cuts, and what networks do."""
+"""The interface to RLlib: turns, rewards, termination, truncation, and action distributions of networks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHORT: dict[str, Any] = {"iterations": 1, "batch": 24, "envs": 2, "periods": 5, 
 
 
 def played(game: Any, learner: DeepLearner, steps: tuple[int, ...]) -> list[Any]:
-    """Episodes, or parts of them, as RLlib learns from them."""
+    """Return the episodes, or parts of episodes, that RLlib learns from."""
     world = learner.world(game)
     session = learner.begin(world, SEED)
     with session.own():
@@ -34,7 +34,7 @@ def played(game: Any, learner: DeepLearner, steps: tuple[int, ...]) -> list[Any]
 
 
 def whole(parts: list[Any]) -> dict[str, dict[str, list[Any]]]:
-    """Actions, rewards and observations of every episode that came to its end, agent by agent."""
+    """Return actions, rewards and observations of every complete episode, by agent."""
     found: dict[str, dict[str, Any]] = {}
     done = {part.id_ for part in parts if part.is_done}
     for part in parts:
@@ -49,12 +49,12 @@ def whole(parts: list[Any]) -> dict[str, dict[str, list[Any]]]:
     return {key: rows for key, rows in found.items() if key in done}
 
 
-def test_a_staged_market_is_paid_as_by_hand() -> None:
+def test_rewards_of_a_staged_market_by_hand() -> None:
     game = rv.games.market(stages=[[1], [0]])
     learner = PPO(**SHORT)
     world: Any = learner.world(game)
-    base = world.base  # the game given is the leader's alone
-    episodes = whole(played(game, learner, (7, 7, 6, 8, 12)))  # chunks end in the middle of periods
+    base = world.base  # `game` itself is the leader's problem alone
+    episodes = whole(played(game, learner, (7, 7, 6, 8, 12)))  # chunks that end in the middle of periods
     assert len(episodes) >= 3
     for rows in episodes.values():
         first, second = (np.array(rows[f"player_{k}"]["action"])[:, 0] for k in (0, 1))
@@ -66,13 +66,13 @@ def test_a_staged_market_is_paid_as_by_hand() -> None:
             np.testing.assert_allclose(own, pays[:, k], rtol=1e-5, atol=1e-3)
             assert rows[f"player_{k}"]["cut"]
             assert not rows[f"player_{k}"]["over"]
-        # who follows sees what was chosen in this period: shown from -1 to 1 behind what comes first
+        # the follower observes this period's choice of the leader, scaled to [-1, 1], in the second column
         seen = np.array(rows["player_0"]["seen"])
         np.testing.assert_allclose(seen[:, 1], np.clip(second, -1, 1), atol=1e-5)
 
 
 @pytest.mark.parametrize("make", [rv.games.influencer, lambda: rv.games.karma(agents=4)])
-def test_a_horizon_is_no_end(make: Any) -> None:
+def test_a_horizon_truncates_without_terminating(make: Any) -> None:
     parts = played(make(), PPO(**SHORT), (24,))
     done = [part for part in parts if part.is_done]
     assert done
@@ -85,7 +85,7 @@ def test_a_horizon_is_no_end(make: Any) -> None:
             assert len(own) == 5
 
 
-def test_a_race_ends() -> None:
+def test_a_race_terminates() -> None:
     game = rv.games.race(horizon=3)
     parts = played(game, PPO(**SHORT | {"moves": "lived", "periods": 50}), (30,))
     done = [part for part in parts if part.is_done]
@@ -97,7 +97,7 @@ def test_a_race_ends() -> None:
             assert not own.is_truncated
 
 
-def test_firms_that_leave_are_done_and_the_others_play_on() -> None:
+def test_bankrupt_firms_terminate_while_the_others_continue() -> None:
     game = rv.games.market(intercept=60.0, unit_cost=[10.0, 59.0], cash=[1e6, 0.0], fixed_cost=[0.0, 1000.0])
     parts = played(game, PPO(**SHORT | {"moves": "lived", "periods": 8}), (16, 16, 16))
     episodes = whole(parts)
@@ -108,7 +108,7 @@ def test_firms_that_leave_are_done_and_the_others_play_on() -> None:
         assert rows["player_0"]["cut"]
 
 
-def test_karma_is_paid_to_whom_it_says() -> None:
+def test_rewards_in_a_karma_economy_are_the_urgencies_of_losers() -> None:
     game = rv.games.karma(agents=4)
     rows = whole(played(game, PPO(**SHORT | {"policies": "shared"}), (24,)))
     scale = PPO().world(game).scale
@@ -132,18 +132,18 @@ def trained(learner: DeepLearner, game: Any) -> tuple[PolicyNetwork, int]:
 
 
 def theirs(network: PolicyNetwork, rows: np.ndarray) -> Any:
-    """RLlib's own distribution of actions at rows of what is seen."""
+    """Return RLlib's distribution of actions at rows of observations."""
     with torch.no_grad():
         numbers = network.module.forward_inference({"obs": torch.as_tensor(rows)})["action_dist_inputs"]
     return network.module.get_exploration_action_dist_cls().from_logits(numbers)
 
 
 @pytest.mark.parametrize("kind", [PPO, SAC])
-def test_choices_in_a_box_are_rllibs(kind: Any) -> None:
+def test_continuous_actions_are_distributed_as_in_rllib(kind: Any) -> None:
     network, width = trained(kind(moves="steps", **SHORT), rv.games.influencer())
     rows = np.random.default_rng(0).normal(size=(6, width)).astype(np.float32)
     law = theirs(network, rows)
-    middle = law.to_deterministic().sample().numpy()  # which RLlib does not squash
+    middle = law.to_deterministic().sample().numpy()  # RLlib does not squash the mode
     best = np.tanh(middle) if kind is SAC else np.clip(middle, -1, 1)
     np.testing.assert_allclose(network.best(rows), best, atol=1e-6)
     often = np.repeat(rows, 20_000, axis=0)
@@ -155,7 +155,7 @@ def test_choices_in_a_box_are_rllibs(kind: Any) -> None:
     np.testing.assert_allclose(ours.std(axis=1), other.std(axis=1), atol=0.02)
 
 
-def test_numbered_chances_are_rllibs() -> None:
+def test_discrete_action_probabilities_equal_those_of_rllib() -> None:
     network, width = trained(PPO(moves="grid", places=5, **SHORT), rv.games.influencer())
     rows = np.random.default_rng(0).normal(size=(3, width)).astype(np.float32)
     soft = theirs(network, rows)
@@ -165,7 +165,7 @@ def test_numbered_chances_are_rllibs() -> None:
     frequencies(network, rows)
 
 
-def test_values_and_chances_of_any_are_rllibs() -> None:
+def test_dqn_greedy_actions_and_exploration_equal_those_of_rllib() -> None:
     short = SHORT | {"warm_up": 0, "updates": 5}
     network, width = trained(
         DQN(moves="grid", places=5, epsilon=0.3, exploration=1.0, **short), rv.games.influencer()
@@ -189,7 +189,7 @@ def frequencies(network: PolicyNetwork, rows: np.ndarray) -> None:
 
 
 class Fixed(PolicyNetwork):
-    """A network whose chances are given."""
+    """A network with given action probabilities."""
 
     def chances(self, seen: np.ndarray) -> np.ndarray:
         return np.tile([0.1, 0.2, 0.3, 0.4], (len(seen), 1))
@@ -198,7 +198,7 @@ class Fixed(PolicyNetwork):
         return np.full(len(seen), 3)
 
 
-def test_what_is_beyond_a_mask_goes_to_the_last_there_is() -> None:
+def test_illegal_actions_are_clipped_to_the_largest_legal_action() -> None:
     masks = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]])
     network = Fixed(None, "logits")
     found = capped(network, np.zeros((3, 1)), masks, explore=True)
@@ -208,7 +208,7 @@ def test_what_is_beyond_a_mask_goes_to_the_last_there_is() -> None:
 
 
 class Broken:
-    """The influencers' game, of which nothing is known beyond the middle."""
+    """The influencer game with payoffs that are not finite above 0.3."""
 
     def __init__(self, worth: float) -> None:
         self.game, self.worth = rv.games.influencer(), worth
@@ -221,14 +221,14 @@ class Broken:
 
 
 @pytest.mark.parametrize("worth", [float("nan"), float("inf")])
-def test_payoffs_that_are_no_numbers_are_told(worth: float) -> None:
+def test_payoffs_that_are_not_finite_stop_training_with_a_warning(worth: float) -> None:
     with pytest.warns(UserWarning, match=r"rllib.ppo: nothing can be learned: player_\d was paid (nan|inf)"):
         found = rv.solve(Broken(worth), PPO(iterations=3, batch=40, periods=5), seed=1, tolerance=None)
     assert str(found.data.status.values) == "not found"
     assert int(found.data.steps) == 1
 
 
-def test_losses_that_are_no_numbers_are_told() -> None:
+def test_losses_that_are_not_finite_stop_training_with_a_warning() -> None:
     learner = PPO(iterations=4, batch=40, periods=5, rate=1e30)
     with pytest.warns(UserWarning, match="nothing can be learned"):
         found = rv.solve(rv.games.influencer(), learner, seed=1)

@@ -1,4 +1,4 @@
-"""What deep learners refuse, each in one line."""
+"""Wrong input to deep learners is refused with one line."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ SHORT: dict[str, Any] = {"iterations": 1, "batch": 20, "envs": 2, "periods": 5, 
         (SAC, {"memory": 5}, "memory: 5 must be at least batch = 400"),
     ],
 )
-def test_options(kind: Any, options: dict[str, Any], words: str) -> None:
+def test_wrong_options_are_refused(kind: Any, options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words) as caught:
         kind(**options)
     assert "\n" not in str(caught.value)
@@ -91,13 +91,13 @@ def test_options(kind: Any, options: dict[str, Any], words: str) -> None:
         (lambda: 3, PPO(), "game: int has neither payoffs nor steps nor agents"),
     ],
 )
-def test_games_that_cannot_be_played(game: Any, learner: Any, words: str) -> None:
+def test_games_that_do_not_fit_are_refused(game: Any, learner: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words) as caught:
         learner.world(game())
     assert "\n" not in str(caught.value)
 
 
-def test_boxes_of_several_widths_are_not_walked_through() -> None:
+def test_grid_and_step_moves_need_boxes_of_equal_width() -> None:
     class Wide:
         space = Box(put([[0.0], [0.0]]), put([[1.0], [2.0]]))
 
@@ -113,7 +113,7 @@ def test_boxes_of_several_widths_are_not_walked_through() -> None:
     ("settings", "words"),
     [({"learning_speed": 3}, "settings: .*learning_speed"), ({"lr": "fast"}, "rllib.ppo: settings .*fast")],
 )
-def test_settings_of_rllib(settings: dict[str, Any], words: str) -> None:
+def test_wrong_rllib_settings_are_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words) as caught:
         rv.solve(rv.games.influencer(), PPO(settings=settings, **SHORT))
     assert "\n" not in str(caught.value)
@@ -136,12 +136,12 @@ def test_known_settings_reach_rllib() -> None:
         (SAC, {"batch": 50, "envs": 2, "updates": 1, "minibatch": 1, "warm_up": 0, "hidden": [3]}),
     ],
 )
-def test_odd_sizes_fit(kind: Any, options: dict[str, Any]) -> None:
+def test_unusual_batch_sizes_are_accepted(kind: Any, options: dict[str, Any]) -> None:
     found = rv.solve(rv.games.influencer(), kind(**SHORT | options), seed=1, tolerance=None)
     assert str(found.data.status.values) in ("converged", "cycling")
 
 
-def test_libraries_that_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     from rivalry.integrations.rllib import libraries
 
     known = util.find_spec
@@ -168,7 +168,7 @@ for kind, options in (
 """
 
 
-def test_what_is_of_another_type() -> None:
+def test_options_of_the_wrong_type_are_refused() -> None:
     found = subprocess.run([sys.executable, "-c", MISTYPED], capture_output=True, text=True, check=True)
     told = found.stdout.splitlines()
     assert len(told) == 13

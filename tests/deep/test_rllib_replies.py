@@ -1,4 +1,4 @@
-"""Best responses that are trained: from where they begin."""
+"""Initial networks of trained best responses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rivalry.integrations.rllib.session import Training
 from rivalry.integrations.rllib.training import Alone
 
 
-def test_a_reply_begins_as_the_player_s_own_network() -> None:
+def test_a_best_response_is_initialised_with_the_player_s_network() -> None:
     learner = PPO(moves="lived", batch=80, periods=5, iterations=1, hidden=[8])
     arena = learner.world(rv.games.race(horizon=2))
     session = learner.begin(arena, np.random.SeedSequence(1))

@@ -1,4 +1,4 @@
-"""Runs of deep learners: the same bits again, broken off and gone on with, and nothing left behind."""
+"""Runs of deep learners: reproducible, resumed after an interruption, no processes left over."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def bits(learner: DeepLearner, seed: int) -> str:
 
 
 def lines(words: list[str], hashes: str) -> list[str]:
-    """What processes of their own come to, in which sets of words have an order of their own."""
+    """Return the results of a separate process with the given hash seed, one line per learner."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", ALONE, *words],
         env=os.environ | {"PYTHONHASHSEED": hashes},
@@ -67,14 +67,14 @@ def lines(words: list[str], hashes: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_one_seed_has_one_result_whatever_came_before() -> None:
+def test_results_depend_only_on_the_seed() -> None:
     words = list(LEARNERS)
     there = lines(words, "1")
     back = lines(words[::-1], "2")
     assert there == back[::-1]
 
 
-def test_seeds_differ_and_generators_of_others_stay() -> None:
+def test_seeds_differ_and_global_generators_are_unchanged() -> None:
     np.random.seed(5), torch.manual_seed(5)  # noqa: NPY002
     threads = torch.get_num_threads()
     before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
@@ -88,7 +88,7 @@ def test_seeds_differ_and_generators_of_others_stay() -> None:
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_saved_and_loaded(name: str) -> None:
+def test_a_checkpoint_restores_weights_and_progress(name: str) -> None:
     game, learner = rv.games.influencer(), LEARNERS[name]
     world = learner.world(game)
     session = learner.begin(world, np.random.SeedSequence(1))
@@ -104,7 +104,7 @@ def test_saved_and_loaded(name: str) -> None:
     assert learner.advance(world, again, 0) == 0
     from rivalry.integrations.rllib import training
 
-    training.networks(learner, world, again)  # made anew
+    training.networks(learner, world, again)  # rebuild the algorithm
     for group, own in again.algorithm.get_weights().items():
         for key, value in own.items():
             np.testing.assert_array_equal(value, weights[group][key])
@@ -117,7 +117,7 @@ def test_saved_and_loaded(name: str) -> None:
 
 
 @pytest.mark.parametrize("game", [rv.games.influencer, rv.games.race])
-def test_played_by_other_processes(game: Any) -> None:
+def test_episodes_are_sampled_by_other_processes(game: Any) -> None:
     learner = PPO(moves="grid", places=5, runners=2, **SHORT)
     result = rv.solve(game(), learner, seed=1, tolerance=None)
     assert result.data.learning_reward.dims == ("sample", "player")
@@ -136,22 +136,22 @@ def runs_games(process: Any) -> bool:
         return False
 
 
-def test_rewards_of_a_period_in_stages() -> None:
+def test_rewards_of_staged_periods() -> None:
     game = rv.games.market(stages=[[1], [0]])
     learner = PPO(**SHORT | {"iterations": 4})
     record = rv.solve(game, learner, seed=1).data
-    # 40 steps of two copies are 10 periods of 2 stages: an episode of each, in every iteration
+    # 40 steps of two environments are 10 periods of 2 stages: one episode each per iteration
     assert record.learning_reward.shape == (4, 2)
     assert np.all(np.abs(record.learning_reward) < 2025 * 2)
 
 
-def test_episodes_longer_than_iterations_are_told_where_they_end() -> None:
+def test_long_episodes_are_recorded_at_the_step_where_they_end() -> None:
     record = rv.solve(rv.games.influencer(), PPO(**SHORT | {"iterations": 5, "periods": 50}), seed=1).data
     np.testing.assert_array_equal(record.learning_step, [80, 160])
     np.testing.assert_allclose(record.learning_reward.sum("player"), 100, atol=1e-3)
 
 
-def test_leaders_whose_followers_learn_have_curves_of_all() -> None:
+def test_learning_curves_include_learning_followers() -> None:
     data = rv.solve(rv.games.market(stages=[[0], [1]]), PPO(**SHORT), seed=1).data
     assert data.profile.shape == (1, 1)
     assert data.learning_reward.dims == ("sample", "seat")
@@ -196,7 +196,7 @@ def begun(*words: str, **options: Any) -> subprocess.Popen[str]:
 
 
 def of_ray(before: set[int]) -> list[str]:
-    """Ray's processes that were not there before."""
+    """Return the command lines of Ray processes that are not in ``before``."""
     found = []
     for process in psutil.process_iter(["pid", "cmdline"]):
         words = " ".join(process.info["cmdline"] or [])
@@ -205,7 +205,7 @@ def of_ray(before: set[int]) -> list[str]:
     return found
 
 
-def test_killed_and_gone_on_with(tmp_path: Path) -> None:
+def test_a_killed_run_is_resumed(tmp_path: Path) -> None:
     (tmp_path / "short.toml").write_text(STUDY.format(iterations=40))
     before = {process.pid for process in psutil.process_iter()}
     process = begun("-c", HASTY, cwd=tmp_path)

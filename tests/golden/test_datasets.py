@@ -1,4 +1,4 @@
-"""What small studies find, beside what they found when they were last looked at; see `studies`."""
+"""Results of small studies against stored reference datasets; see `studies`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.golden.studies import HERE, KEPT, dataset, studies
 
 @pytest.mark.parametrize("name", studies())
 @pytest.mark.slow
-def test_a_study_finds_what_it_found(name: str, tmp_path: Path) -> None:
+def test_a_study_reproduces_its_stored_dataset(name: str, tmp_path: Path) -> None:
     kept = xr.load_dataset(HERE / f"{name}.nc", engine="h5netcdf")
     found = dataset(studies()[name], tmp_path / "run")
     assert dict(found.sizes) == dict(kept.sizes)

@@ -1,7 +1,7 @@
-"""A newer package reads older runs: ``run-1`` was made by version 0.1.0, schema 1, and is kept as it was.
+"""Newer versions read older runs: ``run-1`` was written by version 0.1.0, schema 1, and is stored unchanged.
 
-Three of its four cells are done and certified again; the last was never begun. Never make it anew: where one
-of these tests fails, a stored run of somebody's can no longer be used.
+Three of its four cells are done and the last was never begun. Do not regenerate the run: if one of these
+tests fails, stored runs of users can no longer be read.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ def run(tmp_path: Path) -> Run:
     return load_run(tmp_path / "run")
 
 
-def test_it_is_small() -> None:
+def test_the_stored_run_is_small() -> None:
     assert sum(path.stat().st_size for path in OLD.rglob("*") if path.is_file()) < 100_000
 
 
-def test_it_opens(run: Run) -> None:
+def test_an_old_run_opens(run: Run) -> None:
     assert run.counts() == {"total": 4, "done": 3, "failed": 0, "left": 1}
     assert run.title == "Two players, one line"
     assert run.made_by["rivalry"] == "0.1.0"
     assert run.study.methods == ("gradient_ascent", "newton")
 
 
-def test_its_cells_have_the_names_they_had(run: Run) -> None:
-    """Else every cell of an old run would be done anew: a cell's name is a digest of its task."""
+def test_cells_of_an_old_run_keep_their_names(run: Run) -> None:
+    """A cell's name is a digest of its task; if it changed, every cell of an old run would be recomputed."""
     assert list(run.tasks()) == [place.id for place in run.cells]
 
 
-def test_it_is_collected_reported_and_exported(run: Run, tmp_path: Path) -> None:
+def test_an_old_run_is_collected_reported_and_exported(run: Run, tmp_path: Path) -> None:
     data = run.dataset()
     assert data.sizes["reach"] == data.sizes["algorithm"] == 2
     newton = {"algorithm": "newton", "replication": 0}
@@ -54,7 +54,7 @@ def test_it_is_collected_reported_and_exported(run: Run, tmp_path: Path) -> None
     np.testing.assert_allclose(middle, 0.5, atol=1e-9)  # the resource is symmetric
     assert str(data.claim.sel(newton | {"reach": 0.25}).item()) == "equilibrium"
     assert str(data.status.sel(newton | {"reach": 0.2}).item()) == ""  # not done
-    assert set(data.status.values.ravel()) == {"converged", ""}  # stored as settled
+    assert set(data.status.values.ravel()) == {"converged", ""}  # stored as "settled"
     assert data.sel(algorithm="newton").sizes["reach"] == 2
     assert "method" not in data.dims
     (row,) = run.head["study"]["expect"]
@@ -66,7 +66,7 @@ def test_it_is_collected_reported_and_exported(run: Run, tmp_path: Path) -> None
     assert {"cells.csv", "player.csv"} <= {path.name for path in export(run, "csv", tmp_path / "out").files}
 
 
-def test_its_one_tolerance_is_that_of_the_reference_it_was_for(run: Run) -> None:
+def test_an_old_tolerance_applies_to_its_reference_value(run: Run) -> None:
     path = run.folder / "study.json"
     head = json.loads(path.read_text(encoding="utf-8"))
     (row,) = head["study"]["expect"]
@@ -86,18 +86,18 @@ def test_its_one_tolerance_is_that_of_the_reference_it_was_for(run: Run) -> None
 
 
 @pytest.mark.slow
-def test_it_is_certified_again(run: Run) -> None:
+def test_an_old_run_is_certified_again(run: Run) -> None:
     stored = {place.id: run.read_cell(place.id) for place in run.cells[:3]}
     assert certify(run) == 3
     data = run.dataset()
     for place in run.cells[:3]:
         assert str(data.claim.sel(place.at).item()) == str(stored[place.id]["claim"][1])
-        for name, (_, array) in run.read_cell(place.id).items():  # the cells stay as they were
+        for name, (_, array) in run.read_cell(place.id).items():  # the stored cells are unchanged
             np.testing.assert_array_equal(array, stored[place.id][name][1])
 
 
 @pytest.mark.slow
-def test_it_is_carried_on_by_another_version_when_that_is_wanted(run: Run) -> None:
+def test_accept_version_resumes_a_run_of_another_version(run: Run) -> None:
     head = json.loads((run.folder / "study.json").read_text(encoding="utf-8"))
     head["made_by"]["rivalry"] = "0.0.1"
     (run.folder / "study.json").write_text(json.dumps(head), encoding="utf-8")
@@ -106,7 +106,7 @@ def test_it_is_carried_on_by_another_version_when_that_is_wanted(run: Run) -> No
     with pytest.raises(StoreError, match=r"made by rivalry 0\.0\.1; resume with --accept-version"):
         carry_out(old, workers=1)
     assert carry_out(old, workers=1, accept_version=True) == "done"
-    assert {id: old.cell_path(id).read_bytes() for id in kept} == kept  # only what was left is computed
+    assert {id: old.cell_path(id).read_bytes() for id in kept} == kept  # only the missing cell is computed
     again = load_run(run.folder)
     assert [made["rivalry"] for made in again.head["history"]] == ["0.0.1"]
     assert again.made_by["rivalry"] != "0.0.1"
@@ -116,7 +116,7 @@ def test_it_is_carried_on_by_another_version_when_that_is_wanted(run: Run) -> No
         np.testing.assert_array_equal(array, fresh[name][1])
 
 
-def test_a_newer_run_is_refused_in_one_line(run: Run) -> None:
+def test_a_run_of_a_newer_schema_is_refused_in_one_line(run: Run) -> None:
     head = json.loads((run.folder / "study.json").read_text(encoding="utf-8"))
     (run.folder / "study.json").write_text(json.dumps(head | {"schema": 99}), encoding="utf-8")
     with pytest.raises(StoreError, match=r"study\.json: schema 99, above this rivalry's \d+"):

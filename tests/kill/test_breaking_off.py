@@ -1,4 +1,4 @@
-"""Runs broken off by force: nothing lost or done twice, the same bytes in the end, nobody left behind."""
+"""Killed and interrupted runs: no cell lost or computed twice, the same bytes at the end, no process left."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups and s
 psutil = pytest.importorskip("psutil")
 
 RIVALRY = [sys.executable, "-c", "import sys; from rivalry.cli import main; sys.exit(main())"]
-# 14 KiB in the shell's own unit: the index has room, the larger cells have not
+# 14 KiB in the shell's unit: enough for the index, too little for the larger cells
 BLOCKS = "28" if os.path.realpath("/bin/sh").endswith("dash") else "14"
 ENDLESS = """
 title = "Never done"
@@ -57,7 +57,7 @@ def rivalry(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[s
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts a command in a process group of its own; at the end of the test the group must be empty."""
+    """Start a command in a separate process group, which must be empty at the end of the test."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(*words: str | Path) -> subprocess.Popen[str]:
@@ -75,19 +75,19 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def group(leader: int) -> list[Any]:
-    """The living processes of a group."""
+    """Return the living processes of a group."""
     found = []
     for process in psutil.process_iter():
         try:
             if os.getpgid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except (OSError, psutil.Error):
-            continue  # it ended meanwhile
+            continue  # the process has ended meanwhile
     return found
 
 
 def _gone(leader: int) -> list[Any]:
-    """Waits a while for a group to end; who is left."""
+    """Wait up to 10 s for a group to end, and return the processes left."""
     until(lambda: not group(leader), 10)
     return group(leader)
 
@@ -102,7 +102,7 @@ def until(condition: Callable[[], object], seconds: float = 60) -> bool:
 
 
 def cells(run: Path) -> dict[str, tuple[int, int]]:
-    """Every finished cell with what changes when it is written again."""
+    """Return, for every finished cell, inode and modification time, which change if it is rewritten."""
     found = {}
     for path in (run / "cells").glob("[!.]*.npz"):
         stamp = path.stat()
@@ -142,7 +142,7 @@ def killed_again_and_again(
         os.killpg(process.pid, signal.SIGKILL)
         assert not _gone(process.pid)
         now = cells(run)
-        assert done.items() <= now.items()  # nothing lost, nothing written again
+        assert done.items() <= now.items()  # no cell lost, none rewritten
         done = now
     assert 0 < len(done) < total
     last = rivalry("resume", run, "--workers", "2", "--json")
@@ -160,12 +160,16 @@ def killed_again_and_again(
 
 
 @pytest.mark.slow
-def test_two_kills(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
+def test_a_run_killed_twice_loses_no_cells(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
     killed_again_and_again(tmp_path, start, kills=2, points=3, replications=10, unbroken="1")
 
 
 @pytest.mark.nightly
-def test_ten_kills_of_two_hundred_cells(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
+def test_two_hundred_cells_killed_ten_times(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
     killed_again_and_again(tmp_path, start, kills=10, points=20, replications=10, unbroken="12")
 
 
@@ -177,7 +181,7 @@ def endless(tmp_path: Path) -> Path:
 
 
 def at_work(process: subprocess.Popen[str], workers: int) -> Callable[[], bool]:
-    """Whether so many workers are busy, or with none the process itself, once it has begun its cells."""
+    """Return a condition: that many workers are busy, or with 0 workers the main process itself."""
 
     def busy() -> bool:
         staff = [p for p in group(process.pid) if any("spawn_main" in word for word in p.cmdline())]
@@ -188,7 +192,7 @@ def at_work(process: subprocess.Popen[str], workers: int) -> Callable[[], bool]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("workers", "to_all"), [(1, True), (2, True), (2, False)])
-def test_interrupt(
+def test_an_interrupt_stops_endless_cells(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]], workers: int, to_all: bool
 ) -> None:
     run = tmp_path / "run"
@@ -214,7 +218,9 @@ def test_workers_end_with_their_parent(tmp_path: Path, start: Callable[..., subp
 
 
 @pytest.mark.slow
-def test_a_second_run_waits_for_no_one(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
+def test_a_second_run_of_a_locked_folder_is_refused(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
     run, study = tmp_path / "run", endless(tmp_path)
     process = start("run", study, "--workers", "1", "--out", run)
     assert until((run / "log.txt").exists)
@@ -227,7 +233,7 @@ def test_a_second_run_waits_for_no_one(tmp_path: Path, start: Callable[..., subp
 
 
 @pytest.mark.slow
-def test_damaged_cells_are_named_set_aside_and_redone(tmp_path: Path) -> None:
+def test_damaged_cells_are_named_set_aside_and_recomputed(tmp_path: Path) -> None:
     study, run = duels.write(tmp_path, points=3, replications=2), tmp_path / "run"
     assert rivalry("run", study, "--workers", "1", "--out", run).returncode == 0
     before = {path: path.read_bytes() for path in (run / "cells").iterdir()}
@@ -253,11 +259,11 @@ def growing(tmp_path: Path, seconds: float = 0.0) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_limit_on_files_stops_with_one_line(tmp_path: Path, workers: int) -> None:
-    # slow cells go to the workers, if there may be some
+def test_a_file_size_limit_stops_the_run_with_one_line(tmp_path: Path, workers: int) -> None:
+    # slow cells are computed by workers, quick ones by the main process
     study, run = growing(tmp_path, seconds=0.4 * (workers - 1)), tmp_path / "run"
     words = ("run", study, "--workers", str(workers), "--out", run)
-    # the shell sets the limit: a function between fork and exec would frighten JAX
+    # the shell sets the limit: JAX warns about Python code between fork and exec
     limited = ["sh", "-c", 'ulimit -S -f "$0"; exec "$@"', BLOCKS, *RIVALRY, *map(str, words)]
     full = subprocess.run(limited, capture_output=True, text=True, timeout=300)
     full_disk(run, full)
@@ -279,7 +285,7 @@ def full_disk(run: Path, ended: subprocess.CompletedProcess[str]) -> None:
 
 
 @pytest.mark.slow
-def test_a_full_disk_stops_with_one_line(tmp_path: Path) -> None:
+def test_a_full_disk_stops_the_run_with_one_line(tmp_path: Path) -> None:
     disk, study = tmp_path / "disk", growing(tmp_path)
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)]

@@ -1,4 +1,4 @@
-"""Wrong arguments, drawn at random: factories, options of methods and runs raise nothing but `ValueError`."""
+"""Random wrong arguments: factories and methods raise nothing but `ValueError`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from rivalry.games import GAMES
 from rivalry.methods import METHODS
 
 CALLS = 150
-LONGEST = 300  # characters of a message
+LONGEST = 300  # maximum length of a message
 
 
 class _Odd:
-    """An object that no argument may be, and that cannot say what it is."""
+    """An object that is no valid argument and whose ``repr`` fails."""
 
     def __repr__(self) -> str:
         raise RuntimeError("no words")
@@ -54,7 +54,7 @@ WRONG: tuple[Any, ...] = (
     *(np.float64(0.5), np.int64(3), np.bool_(True), np.array(2.0), np.array([]), np.zeros((2, 2))),
     *(np.zeros((2, 3, 4)), np.array(["a"]), np.array([None]), np.array([1 + 2j]), np.random.default_rng(0)),
 )
-# tables that are right: one entry of a copy is made wrong, or left out
+# valid tables: in a copy one entry is replaced by a wrong value or removed
 TABLES: dict[str, dict[str, list[Any]]] = {
     "influencer": {
         "resource": [
@@ -120,7 +120,7 @@ TABLES: dict[str, dict[str, list[Any]]] = {
 
 
 def targets() -> dict[str, Callable[..., Any]]:
-    """Every factory and class of methods by its name, but those of libraries that may be absent."""
+    """Return every factory and method class by name, except those of optional libraries."""
     found: dict[str, Callable[..., Any]] = {name: getattr(rv.games, name) for name in GAMES}
     for entry in METHODS.values():
         for target in entry.targets:
@@ -131,7 +131,7 @@ def targets() -> dict[str, Callable[..., Any]]:
 
 
 def spoilt(draw: random.Random, value: Any) -> Any:
-    """A copy of nested tables and lists with one entry wrong, left out, or one too many."""
+    """Return a copy of nested tables and lists with one entry wrong, missing or added."""
     copy = deepcopy(value)
     inside = copy
     while True:
@@ -166,7 +166,7 @@ def wrong_calls(seed: int, calls: int) -> Iterator[tuple[str, Callable[..., Any]
 
 
 def complaint(call: Callable[..., Any], given: Mapping[str, Any]) -> str:
-    """What is wrong with the answer to wrong arguments, or an empty text."""
+    """Return a description of an inadequate error, or an empty text."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -179,7 +179,7 @@ def complaint(call: Callable[..., Any], given: Mapping[str, Any]) -> str:
         named = head in inspect.signature(call).parameters
         return "" if named else f"names no argument: {message!r}"
     except Exception as error:
-        # under test all types are checked once more, more strictly than a user's are
+        # tests run with stricter type checks than a user's session
         strict = type(error).__module__.split(".")[0] in ("beartype", "jaxtyping")
         return "" if strict else f"{type(error).__name__}: {error}"
     return ""
@@ -190,20 +190,20 @@ def _told(name: str, given: Mapping[str, Any]) -> str:
 
 
 @pytest.mark.nightly
-def test_tables_are_right_before_they_are_spoilt() -> None:
+def test_unmodified_tables_are_accepted() -> None:
     for name, tables in TABLES.items():
         for key, forms in tables.items():
             for form in forms:
                 targets()[name](**{key: form})
 
 
-def test_wrong_arguments_of_factories_and_methods() -> None:
+def test_wrong_arguments_raise_clear_value_errors() -> None:
     for name, call, given in wrong_calls(0, CALLS):
         assert not (why := complaint(call, given)), f"{_told(name, given)} {why}"
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(1, 4))
-def test_many_wrong_arguments(seed: int) -> None:
+def test_many_wrong_arguments_raise_clear_value_errors(seed: int) -> None:
     for name, call, given in wrong_calls(seed, 1_500):
         assert not (why := complaint(call, given)), f"{_told(name, given)} {why}"

@@ -1,4 +1,4 @@
-"""What holds in every influencer game: symmetry, scaling, conservation, derivatives."""
+"""Properties of every influencer game: symmetry, scaling, conservation, derivatives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import rivalry as rv
 
-PLAYERS, POINTS = 3, 12  # one shape, one compilation
+PLAYERS, POINTS = 3, 12  # one shape, so that everything is compiled once
 POSITION = st.floats(0.0, 1.0)
 FEW = settings(max_examples=25, deadline=None)
 
@@ -24,7 +24,7 @@ Case = tuple[dict[str, Any], list[float]]
 
 @st.composite
 def games(draw: Any) -> Case:
-    """A game with unequal players, budgets and outside rows, and a profile, both still to be built."""
+    """Draw the options of a game with unequal players, budgets and outside rows, and a profile."""
     numbers = st.floats(0.05, 1.0)
     options = {
         "reach": draw(st.lists(numbers, min_size=PLAYERS, max_size=PLAYERS)),
@@ -51,7 +51,7 @@ def everything(game: Any, x: Any) -> tuple[Any, Any, Any, Any]:
 @pytest.mark.slow
 @FEW
 @given(games())
-def test_all_rows_together_get_the_whole_resource(case: Case) -> None:
+def test_payoffs_sum_to_the_total_resource(case: Case) -> None:
     game, x = built(case)
     payoffs, shares, _, _ = everything(game, x)
     total = float(game.weights.sum())
@@ -62,7 +62,7 @@ def test_all_rows_together_get_the_whole_resource(case: Case) -> None:
 
 @FEW
 @given(games(), st.permutations(range(PLAYERS)))
-def test_renaming_players_renames_their_payoffs(case: Case, order: list[int]) -> None:
+def test_permuting_players_permutes_payoffs_and_derivatives(case: Case, order: list[int]) -> None:
     game, x = built(case)
     turn = jnp.asarray(order)
     other = rv.with_(game, reach=game.reach[turn], budgets=game.budgets[turn])
@@ -76,7 +76,7 @@ def test_renaming_players_renames_their_payoffs(case: Case, order: list[int]) ->
 
 @FEW
 @given(games(), st.floats(1e-3, 1e3))
-def test_more_resource_scales_everything(case: Case, factor: float) -> None:
+def test_payoffs_and_derivatives_are_linear_in_the_resource(case: Case, factor: float) -> None:
     game, x = built(case)
     here, there = everything(game, x), everything(rv.with_(game, weights=game.weights * factor), x)
     for k in (0, 2, 3):
@@ -87,7 +87,7 @@ def test_more_resource_scales_everything(case: Case, factor: float) -> None:
 @pytest.mark.slow
 @FEW
 @given(games())
-def test_gradients_are_those_of_finite_differences(case: Case) -> None:
+def test_derivatives_agree_with_finite_differences(case: Case) -> None:
     game, x = built(case)
     _, _, gradients, jacobian = everything(game, x)
     h = 1e-5
@@ -103,7 +103,7 @@ def test_gradients_are_those_of_finite_differences(case: Case) -> None:
 
 @FEW
 @given(games(), st.floats(-5.0, 5.0))
-def test_moving_everything_changes_nothing(case: Case, by: float) -> None:
+def test_payoffs_are_translation_invariant(case: Case, by: float) -> None:
     game, x = built(case)
     moved = rv.with_(game, points=game.points + by)
     np.testing.assert_allclose(
@@ -117,7 +117,7 @@ def test_moving_everything_changes_nothing(case: Case, by: float) -> None:
 @pytest.mark.slow
 @FEW
 @given(games(), st.integers(0, PLAYERS - 1), POSITION, POSITION)
-def test_no_reply_beats_the_ceiling(case: Case, player: int, one: float, two: float) -> None:
+def test_no_deviation_exceeds_the_payoff_bound(case: Case, player: int, one: float, two: float) -> None:
     game, x = built(case)
     low, high = jnp.asarray([min(one, two)]), jnp.asarray([max(one, two)])
     ceiling, best = _cell(game, x, jnp.asarray(player), low, high)

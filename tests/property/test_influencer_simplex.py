@@ -1,4 +1,4 @@
-"""What holds in every influencer game on a simplex: conservation, and the symmetry of players and corners."""
+"""Properties of every influencer game on a simplex: conservation, and symmetry in players and corners."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import rivalry as rv
 
-PLAYERS, POINTS, CORNERS = 3, 7, 3  # one shape, one compilation
+PLAYERS, POINTS, CORNERS = 3, 7, 3  # one shape, so that everything is compiled once
 FEW = settings(max_examples=25, deadline=None)
 AMOUNT = st.floats(0.05, 3.0)
 
@@ -21,7 +21,7 @@ Case = tuple[dict[str, Any], np.ndarray]
 
 
 def shares(rows: int) -> st.SearchStrategy[np.ndarray]:
-    """Points of the simplex, away from its boundary."""
+    """Draw points in the interior of the simplex."""
     amounts = st.lists(AMOUNT, min_size=rows * CORNERS, max_size=rows * CORNERS)
     tables = amounts.map(lambda flat: np.reshape(flat, (rows, CORNERS)))
     return tables.map(lambda table: table / table.sum(axis=1, keepdims=True))
@@ -33,7 +33,7 @@ def amounts(count: int) -> st.SearchStrategy[list[float]]:
 
 @st.composite
 def games(draw: Any) -> Case:
-    """A Dirichlet game with unequal players, budgets and outside rows, and a profile, still to be built."""
+    """Draw the options of a Dirichlet game with unequal players, budgets and outside rows, and a profile."""
     options = {
         "space": "simplex",
         "kernel": "dirichlet",
@@ -60,7 +60,7 @@ def found(options: dict[str, Any], x: np.ndarray) -> tuple[np.ndarray, ...]:
 @pytest.mark.slow
 @FEW
 @given(games())
-def test_all_rows_together_get_the_whole_resource(case: Case) -> None:
+def test_payoffs_sum_to_the_total_resource(case: Case) -> None:
     payoffs, _, _ = found(*case)
     total = sum(case[0]["resource"])
     assert abs(payoffs.sum() - total) <= 1e-12 * total
@@ -69,7 +69,7 @@ def test_all_rows_together_get_the_whole_resource(case: Case) -> None:
 
 @FEW
 @given(games(), st.permutations(range(PLAYERS)))
-def test_renaming_players_renames_their_payoffs(case: Case, order: list[int]) -> None:
+def test_permuting_players_permutes_payoffs_and_derivatives(case: Case, order: list[int]) -> None:
     options, x = case
     turned = options | {name: [options[name][i] for i in order] for name in ("alpha", "budgets")}
     payoffs, gradients, jacobian = found(options, x)
@@ -83,8 +83,8 @@ def test_renaming_players_renames_their_payoffs(case: Case, order: list[int]) ->
 
 @FEW
 @given(games(), st.permutations(range(1, CORNERS)))
-def test_renaming_corners_renames_coordinates(case: Case, order: list[int]) -> None:
-    """The reference corner keeps its place: the program is the same."""
+def test_permuting_corners_permutes_gradient_coordinates(case: Case, order: list[int]) -> None:
+    """The reference corner stays first, so that the compiled program is the same."""
     options, x = case
     turn = [0, *order]
     payoffs, gradients, _ = found(options, x)
@@ -97,8 +97,8 @@ def test_renaming_corners_renames_coordinates(case: Case, order: list[int]) -> N
 @pytest.mark.slow
 @FEW
 @given(games(), st.floats(0.1, 10.0))
-def test_gradients_only_see_ratios(case: Case, factor: float) -> None:
-    """Euler's identity: the density's parameters are ratios, so it does not change along the position."""
+def test_kernel_gradients_are_orthogonal_to_the_position(case: Case, factor: float) -> None:
+    """Euler's identity: the density depends on ratios of coordinates only, so its degree is 0."""
     options, x = case
     game = rv.games.influencer(**options)
     slopes = np.asarray(game.kernel.gradients(jnp.asarray(x), game.points))

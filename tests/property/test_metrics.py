@@ -1,4 +1,4 @@
-"""Regrets of random finite games: never negative, zero at equilibria, unmoved by what does not matter."""
+"""Regrets of random finite games (nonnegative, zero at equilibria, equivariant), basins and distances."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def made(table: np.ndarray, weights: np.ndarray) -> tuple[Matrix, np.ndarray]:
 
 @settings(max_examples=40, deadline=None)
 @given(TABLES, WEIGHTS)
-def test_regret_is_the_best_row_less_the_mean(table: np.ndarray, weights: np.ndarray) -> None:
+def test_regret_is_the_best_payoff_minus_the_expected_payoff(table: np.ndarray, weights: np.ndarray) -> None:
     game, x = made(table, weights)
     proof = rv.certificate(game, jnp.asarray(x))
     rows = [table[0] @ x[1], x[0] @ table[1]]
@@ -35,7 +35,7 @@ def test_regret_is_the_best_row_less_the_mean(table: np.ndarray, weights: np.nda
 
 @settings(max_examples=25, deadline=None)
 @given(TABLES)
-def test_enumerated_equilibria_have_no_regret(table: np.ndarray) -> None:
+def test_enumerated_equilibria_have_zero_regret(table: np.ndarray) -> None:
     game, _ = made(table, np.ones((2, 3)))
     for x in rv.solve(game, rv.methods.PureEquilibria(), tolerance=None).record["equilibria"][1]:
         assert rv.certificate(game, jnp.asarray(x)).regret.max() == 0.0
@@ -43,7 +43,7 @@ def test_enumerated_equilibria_have_no_regret(table: np.ndarray) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(TABLES, WEIGHTS, arrays(np.float64, (2,), elements=st.floats(-3, 3)), st.floats(0.5, 4.0))
-def test_regret_scales_with_payoffs_and_ignores_constants(
+def test_regret_scales_with_payoffs_and_is_invariant_to_constants(
     table: np.ndarray, weights: np.ndarray, shift: np.ndarray, factor: float
 ) -> None:
     game, x = made(table, weights)
@@ -67,7 +67,7 @@ PROFILES = arrays(np.float64, (6, 3, 2), elements=st.integers(0, 3).map(float))
 
 @settings(max_examples=40, deadline=None)
 @given(PROFILES, st.permutations(range(6)), st.permutations(range(3)))
-def test_basins_do_not_depend_on_the_order_of_lanes_or_of_alike_players(
+def test_basins_do_not_depend_on_the_order_of_profiles_or_players(
     profiles: np.ndarray, lanes: list[int], players: list[int]
 ) -> None:
     label = rv.basins(profiles, within=0.3)
@@ -75,15 +75,15 @@ def test_basins_do_not_depend_on_the_order_of_lanes_or_of_alike_players(
     together = label[:, None] == label[None, :]
     np.testing.assert_array_equal(together[np.ix_(lanes, lanes)], moved[:, None] == moved[None, :])
     counts = np.bincount(label)
-    assert np.all(np.diff(counts) <= 0)  # the end reached most comes first
-    # players at whole numbers: one end is where the same places are taken
+    assert np.all(np.diff(counts) <= 0)  # basins are numbered by decreasing size
+    # integer profiles share a basin exactly if their sorted positions are equal
     taken = [sorted(map(tuple, profile)) for profile in profiles.tolist()]
     assert all(together[i, j] == (taken[i] == taken[j]) for i in range(6) for j in range(6))
 
 
 @settings(max_examples=40, deadline=None)
 @given(PROFILES, st.sampled_from([None, [0, 0, 1], [0, 1, 2]]))
-def test_the_nearest_is_the_least_over_all_permutations(
+def test_nearest_minimises_over_all_permutations_of_exchangeable_players(
     profiles: np.ndarray, alike: list[int] | None
 ) -> None:
     labels = np.zeros(3) if alike is None else np.asarray(alike)

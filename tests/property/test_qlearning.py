@@ -1,4 +1,4 @@
-"""Learning in any small walk: values within what rewards allow, moves to neighbours, counts that add up."""
+"""Q-learning on random small grids: bounded values, moves to neighbours, consistent visit counts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ options = st.fixed_dictionaries(
 @given(
     options, st.integers(2, 3), st.integers(2, 4), st.sampled_from(["own", "joint"]), st.integers(0, 2**32)
 )
-def test_learning_stays_within_its_bounds(
+def test_values_moves_and_visit_counts_stay_within_their_bounds(
     chosen: dict[str, Any], players: int, places: int, observation: str, seed: int
 ) -> None:
     payoff = np.random.default_rng(seed).normal(size=(players, *[places] * players))

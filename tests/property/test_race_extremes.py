@@ -1,4 +1,4 @@
-"""Races with zero, tiny and huge numbers: payoffs, slopes and best replies are numbers."""
+"""Races with zero, tiny and huge parameters: payoffs, gradients and best responses are finite."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _slopes(game: Any, x: Any) -> Any:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_numbers_stay_numbers(seed: int) -> None:
+def test_extreme_parameters_give_finite_results(seed: int) -> None:
     rng = np.random.default_rng(seed)
     game = race(**{name: rng.choice(values, 2).tolist() for name, values in WILD.items()})
     x = put(rng.choice(INPUTS, (2, 2)))

@@ -1,4 +1,4 @@
-"""Projection onto every space: into it, never moving what is inside, and nearest."""
+"""Projections onto strategy spaces: feasible, idempotent and nearest; reparametrised boxes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLACED = jax.jit(lambda y: CURVED.project(CURVED.outer(y)))
 
 
 @given(arrays(float, (3, 4), elements=numbers))
-def test_simplex_projection_is_a_profile_and_stays(x: np.ndarray) -> None:
+def test_simplex_projection_is_a_profile_and_idempotent(x: np.ndarray) -> None:
     projected = SIMPLEX.project(jnp.asarray(x))
     np.testing.assert_allclose(projected.sum(axis=1), 1.0, atol=1e-12)
     assert np.all(np.asarray(projected) >= 0)
@@ -37,7 +37,7 @@ def test_simplex_projection_is_a_profile_and_stays(x: np.ndarray) -> None:
 
 @given(arrays(float, (3, 4), elements=numbers), arrays(float, (3, 4), elements=st.floats(0.01, 5)))
 def test_simplex_projection_is_nearest(x: np.ndarray, weights: np.ndarray) -> None:
-    """For a convex set: nearest exactly if no other point lies at an acute angle behind it."""
+    """Variational inequality: ``<x - p, y - p> <= 0`` for every y in the convex set."""
     mask = np.asarray(SIMPLEX.mask)
     nearest = np.asarray(SIMPLEX.project(jnp.asarray(x)))
     other = np.where(mask, weights, 0.0)
@@ -47,7 +47,7 @@ def test_simplex_projection_is_nearest(x: np.ndarray, weights: np.ndarray) -> No
 
 
 @given(arrays(float, (3, 4), elements=numbers), arrays(float, (3, 4), elements=st.floats(0.01, 5)))
-def test_projection_above_a_least_entry_is_a_profile_nearest_and_stays(
+def test_projection_above_a_minimum_is_feasible_nearest_and_idempotent(
     x: np.ndarray, weights: np.ndarray
 ) -> None:
     mask = np.asarray(ABOVE.mask)
@@ -62,9 +62,7 @@ def test_projection_above_a_least_entry_is_a_profile_nearest_and_stays(
 
 
 @given(arrays(float, (3, 2), elements=numbers), st.permutations(range(3)))
-def test_box_projection_is_a_profile_nearest_and_treats_players_alike(
-    x: np.ndarray, order: list[int]
-) -> None:
+def test_box_projection_is_feasible_nearest_and_equivariant(x: np.ndarray, order: list[int]) -> None:
     projected = np.asarray(BOX.project(jnp.asarray(x)))
     BOX.check(projected)
     middle = (np.asarray(BOX.low) + np.asarray(BOX.high)) / 2
@@ -73,7 +71,7 @@ def test_box_projection_is_a_profile_nearest_and_treats_players_alike(
 
 
 @given(arrays(float, (2, 5), elements=st.floats(0, 1, width=64)))
-def test_inner_coordinates_go_back_and_keep_their_order(part: np.ndarray) -> None:
+def test_reparametrisation_is_invertible_and_monotone(part: np.ndarray) -> None:
     low, high = np.asarray(CURVED.low), np.asarray(CURVED.high)
     x = np.clip(low + (high - low) * part**8, low, high)  # most of them near the low end
     inner, back = (np.asarray(part) for part in ROUND(x))
@@ -84,15 +82,15 @@ def test_inner_coordinates_go_back_and_keep_their_order(part: np.ndarray) -> Non
 
 @pytest.mark.slow
 @given(arrays(float, (2, 5), elements=st.floats(0, 1, width=64)))
-def test_every_place_of_the_inner_box_is_one_of_the_box(part: np.ndarray) -> None:
+def test_every_reparametrised_point_maps_into_the_box(part: np.ndarray) -> None:
     flat = CURVED.flat()
     low, high = np.asarray(flat.low), np.asarray(flat.high)
     x = PLACED(low + (high - low) * part)
     assert np.asarray(CURVED.check(x)).shape == (2, 5)
-    assert not np.asarray(PLACED(low))[:, :2].any()  # zero is a place, exactly
+    assert not np.asarray(PLACED(low))[:, :2].any()  # exact zeros are attained
 
 
-def test_starts_come_from_the_usual_part_and_searches_look_at_all() -> None:
+def test_starts_lie_in_the_usual_range_and_grids_span_the_whole_box() -> None:
     low, high = np.full((2, 1), 1.0), np.full((2, 1), 10.0)
     usual = jnp.asarray(low), jnp.asarray(high)
     box = Box(jnp.asarray(0 * low), jnp.asarray(1e6 * high), "log", jnp.asarray(1e-9 * low), *usual)

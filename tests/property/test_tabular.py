@@ -1,4 +1,4 @@
-"""What holds in every influencer game on finite places: one rule, said twice."""
+"""Properties of every influencer game on finite grids: tables agree with the payoff function."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import rivalry as rv
 from rivalry.tables import equilibria, payoffs, regrets, tabulate
 from tests.contests import every
 
-PLAYERS, POINTS, PLACES = 3, 6, 4  # one shape, one compilation
+PLAYERS, POINTS, PLACES = 3, 6, 4  # one shape, so that everything is compiled once
 NUMBERS = st.floats(0.02, 1.0)
 FEW = settings(max_examples=20, deadline=None)
 
@@ -27,7 +27,7 @@ def by_payoffs(game: Any, x: Any) -> Any:
 
 
 def agrees(game: Any, made: Any) -> None:
-    """The table is what the game pays, joint action by joint action; so are sums without a table."""
+    """Compare the table, and sums computed without a table, with the game's payoffs at every joint action."""
     actions = np.array(every(made.tables.sizes))
     x = made.places[np.arange(len(made.places)), actions]
     expected = np.asarray(by_payoffs(game, jnp.asarray(x)))
@@ -87,7 +87,7 @@ def test_swapping_equal_players_swaps_payoffs(resource: Any, order: Any) -> None
         assert np.all(np.diff(actions) >= 0)
 
 
-def test_on_a_simplex_and_with_a_kernel_of_ones_own() -> None:
+def test_on_a_simplex_and_with_a_custom_kernel() -> None:
     game = rv.games.influencer(
         space="simplex", corners=3, kernel="dirichlet", alpha=[3.0, 5.0],
         resource_points=[[0.2, 0.3, 0.5], [0.6, 0.2, 0.2], [0.1, 0.8, 0.1]], resource=[1.0, 2.0, 3.0],
@@ -99,7 +99,7 @@ def test_on_a_simplex_and_with_a_kernel_of_ones_own() -> None:
     agrees(own, tabulate(own, PLACES))
 
 
-def test_with_reaches_that_are_chosen() -> None:
+def test_with_a_chosen_reach() -> None:
     game = rv.games.influencer(
         players=2, choose_reach=[0.1, 0.5], normalised=True, reach_cost=3.0, resource="bimodal"
     )
@@ -108,8 +108,8 @@ def test_with_reaches_that_are_chosen() -> None:
     agrees(game, made)
 
 
-def test_nobodys_resource() -> None:
-    """Influence reaches 0.3 far; with both at 0 only the point at 0 is shared."""
+def test_resource_without_influence() -> None:
+    """Influence has radius 0.3; with both players at 0 only the resource at 0 is shared."""
     table = {
         "players": 2, "kernel": "custom", "influence": "0.3 - abs(b-x) + abs(0.3 - abs(b-x))",
         "resource_points": [0.0, 0.5, 1.0], "resource": [1.0, 2.0, 4.0],

@@ -1,4 +1,4 @@
-"""The comparison itself: every dialect, on answers made to agree or not."""
+"""The comparison with reference cases: every form of tolerance, on answers that agree and that differ."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def differs(expected: dict[str, Any], ours: dict[str, Any], tolerance: Any, **op
     return [line.split(":")[0] for line in found]
 
 
-def test_allclose_with_names() -> None:
+def test_tolerances_by_name() -> None:
     tolerance = {"positions_atol": 0.1, "payoffs_rtol": 0.1, "gain_rtol": 0.5, "gain_atol": 1.0}
     expected = {"final_positions": [1.0, 2.0], "payoffs": [10.0], "max_gain": 4.0, "again": 1.0}
     assert (
@@ -32,19 +32,19 @@ def test_allclose_with_names() -> None:
     assert differs(expected, far, tolerance) == ["final_positions[0]", "payoffs[0]", "max_gain", "again"]
 
 
-def test_bare_applies_everywhere_unless_named() -> None:
+def test_unnamed_tolerances_apply_unless_a_name_overrides_them() -> None:
     known = rules({"rtol": 0.1, "atol": 0.2, "gain_rtol": 0.0})
     assert known.of(["x"]) == Rule(0.1, 0.2)
     assert known.of(["regrets[0]", "gain"]) == Rule(0.0, 0.2)
     assert known.of(["gain", "inner"]) == Rule(0.0, 0.2)
 
 
-def test_what_is_missing_is_zero() -> None:
+def test_a_missing_tolerance_is_zero() -> None:
     assert differs({"a": 1.0}, {"a": 1.0 + 1e-15}, {"b_rtol": 1.0}) == ["a"]
     assert differs({"a": 1.0}, {"a": 1.0}, None) == []
 
 
-def test_close_with_texts() -> None:
+def test_tolerances_given_as_text() -> None:
     tolerance = {"type": "close", "rel": 0.0, "abs": 0.1, "rule": "prose"} | {
         "s": "rel 0.5, only where alive >= 0.5",
         "t": "exact",
@@ -56,7 +56,7 @@ def test_close_with_texts() -> None:
     assert differs(expected, ours | {"s": [[3.5], [2.0]], "t": [1, 2.0001]}, tolerance) == ["s[0][0]", "t[1]"]
 
 
-def test_one_sided() -> None:
+def test_one_sided_bounds() -> None:
     expected = {"regret_max": 1e-9, "other_at_most": 2.0, "share_at_least": 0.75}
     tolerance = {"type": "close", "rel": 0.0, "abs": 0.0}
     assert (
@@ -66,7 +66,7 @@ def test_one_sided() -> None:
     assert differs(expected, beyond, tolerance) == list(expected)
 
 
-def test_bands() -> None:
+def test_acceptance_bands() -> None:
     expected = {"rows": {"a": {"accept_profit": [1.0, 2.0]}}}
     assert differs(expected, {"rows": {"a": {"profit": 1.5}}}, {"type": "band", "rule": "prose"}) == []
     assert differs(expected, {"rows": {"a": {"profit": 2.5}}}, {"type": "band"}) == ["rows.a.profit"]
@@ -74,7 +74,7 @@ def test_bands() -> None:
     assert differs(by_size, {"profit": {"6": 1.5, "12": 3.5}}, {"type": "band"}) == ["profit.12"]
 
 
-def test_plain_numbers_are_absolute() -> None:
+def test_plain_numbers_are_absolute_tolerances() -> None:
     expected = {"J": 10.0, "types": [{"J": 5.0}], "mu_at_kmax": 1.0, "n": 3}
     tolerance = {"J": 0.5, "all": 0.01}
     assert differs(expected, {"J": 10.4, "types": [{"J": 5.4}], "mu_at_kmax": 1.0, "n": 3}, tolerance) == []
@@ -85,7 +85,7 @@ def test_plain_numbers_are_absolute() -> None:
     assert differs({"J": 10.0}, {"J": 12.0}, seeds) == ["J"]
 
 
-def test_kinds_of_values() -> None:
+def test_values_of_different_types_differ() -> None:
     assert differs({"a": True}, {"a": 1}, {"atol": 9.0}) == ["a"]
     assert differs({"a": None, "b": None}, {"a": None, "b": 1.0}, None) == ["b"]
     assert differs({"a": None}, {"a": 1.0}, None, null_is_any=True) == []
@@ -95,7 +95,7 @@ def test_kinds_of_values() -> None:
     assert differs({"a": 1.0}, {}, {"atol": 9.0}) == ["a"]
 
 
-def test_errors() -> None:
+def test_expected_errors() -> None:
     case = {
         "id": "e",
         "kind": "error",
@@ -114,7 +114,7 @@ def test_errors() -> None:
     assert len(judge({"id": "x", "kind": "k", "expected": {"a": 1}}, right)) == 1
 
 
-def test_costs_nest_and_patterns_leave_out() -> None:
+def test_costs_are_cumulative_and_patterns_exclude_cases() -> None:
     cases = [
         {"id": "a", "kind": "k"},
         {"id": "b", "kind": "k", "cost": "nightly"},
@@ -132,7 +132,7 @@ def test_costs_nest_and_patterns_leave_out() -> None:
 
 
 @pytest.mark.parametrize("file", sorted(Path(__file__).parent.glob("*.json")), ids=lambda file: file.stem)
-def test_every_expectation_agrees_with_itself(file: Path) -> None:
+def test_every_reference_case_agrees_with_itself(file: Path) -> None:
     for case in json.loads(file.read_text(encoding="utf-8")).get("cases", []):
         expected = case["expected"]
         if "raises" not in expected:
@@ -140,7 +140,7 @@ def test_every_expectation_agrees_with_itself(file: Path) -> None:
 
 
 def _middle(expected: Any, band: bool = False) -> Any:
-    """An answer in the middle of every band, else what is expected."""
+    """Return an answer in the middle of every band, and the expected value elsewhere."""
     if isinstance(expected, dict):
         return {
             key.removeprefix("accept_"): _middle(value, band or key.startswith("accept_"))

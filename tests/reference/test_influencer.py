@@ -1,4 +1,4 @@
-"""The reference cases of influencer games that the package answers, one test a case."""
+"""Reference cases of influencer games, one test per case."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_case(case: Mapping[str, Any]) -> None:
 
 @pytest.mark.nightly
 def test_dynamic_cases() -> None:
-    """Where flows end, by the command itself, in a process without checks of shapes: much is compiled."""
+    """Limits of dynamics, by the command in a process without shape checks, since much is compiled."""
     others = {case["kind"] for case in read(FILE)} - set(DYNAMIC)
     command = [sys.executable, "-m", "tests.reference", "influencer", str(FILE), "--without"]
     done = subprocess.run(
@@ -40,7 +40,7 @@ def test_dynamic_cases() -> None:
     assert (done.returncode, done.stdout) == (0, "15 of 15 agree\n"), done.stdout + done.stderr
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reports_disagreements(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     known = [case for case in read(FILE) if case["kind"] in ("schedules", "jacobian")]
     static = next(case for case in read(FILE) if case["kind"] == "static")
     elsewhere = {**static["inputs"]["game"], "space": {"kind": "torus"}}
@@ -64,12 +64,12 @@ def test_the_command_when_all_agree(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "1 of 1 agree\n"
 
 
-def test_a_file_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["influencer", str(tmp_path / "no.json")]) == 2
     assert "no.json" in capsys.readouterr().err
 
 
-def test_malformed_cases_disagree_and_hide_no_others(
+def test_malformed_cases_are_reported_and_the_others_still_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = next(case for case in read(FILE) if case["kind"] == "schedules")
@@ -93,7 +93,7 @@ def test_malformed_cases_disagree_and_hide_no_others(
     ]  # fmt: skip
 
 
-def test_places_without_a_file_of_their_own() -> None:
+def test_resource_points_without_a_data_file() -> None:
     game = {
         "space": {"kind": "box", "bounds": [[0, 1], [0, 1]]},
         "resource_points": {"kind": "corners", "num": 2},
@@ -108,7 +108,7 @@ def test_places_without_a_file_of_their_own() -> None:
     assert judge(case | {"folder": "."}, influencer.answer) == []
 
 
-def test_a_scan_without_outside_rows_meets_the_closed_form() -> None:
+def test_a_scan_without_outside_rows_agrees_with_the_closed_form() -> None:
     (closed,) = (case for case in read(FILE) if case["id"] == "threshold-gaussian-bimodal-4p")
     (scanned,) = (case for case in read(FILE) if case["id"] == "threshold-third-party-2p")
     game = scanned["inputs"]["game"] | {"third_party": None}
@@ -121,7 +121,7 @@ def test_a_scan_without_outside_rows_meets_the_closed_form() -> None:
     assert (found["stable_at"], found["unstable_at"]) == ([0.4], [0.1])
 
 
-def test_what_a_case_gets_wrong_is_refused_as_the_package_does() -> None:
+def test_wrong_input_in_a_case_is_refused_by_the_package() -> None:
     assert games._kernel({"name": "gausian", "sigma": [0.1, 0.1]}, None) == {
         "kernel": "gausian", "reach": [0.1, 0.1]
     }  # fmt: skip

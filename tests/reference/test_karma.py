@@ -1,6 +1,6 @@
-"""The reference cases of karma economies: quick ones by default, slow ones in `.ci/run`, others at night.
+"""Reference cases of karma economies: quick ones by default, slow ones in `.ci/run`, others nightly.
 
-In `.ci/run` one temperature per payment is solved for, and one with exploration: others share their programs.
+`.ci/run` solves one temperature per payment rule and one case with exploration; the others reuse their code.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BY_DAY = (
     "mfe_PBS_g0.98_beta1000_eps0.0",
 )
 DEAR = ("mean_field_equilibrium", "mean_field_equilibrium_types", "scaling_law", "learning_run")
-SLOW = ("baseline_simulation", "policy_evaluation")  # their kernels compile for seconds
+SLOW = ("baseline_simulation", "policy_evaluation")  # compiling their kernels takes seconds
 
 
 def marks(case: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The reference cases of markets, one test a case; what learners come to is for the night."""
+"""Reference cases of markets, one test per case; those of learners run nightly."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def test_case(case: Mapping[str, Any]) -> None:
 @pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore:gamma has no channel")
 @pytest.mark.parametrize("case", LEARNED, ids=[case["id"] for case in LEARNED])
-def test_what_learners_come_to(case: Mapping[str, Any]) -> None:
+def test_results_of_learners(case: Mapping[str, Any]) -> None:
     assert judge(case, market.answer) == []

@@ -1,4 +1,4 @@
-"""The reference cases of races, one test a case."""
+"""Reference cases of races, one test per case."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.selection import first_of_each_kind
 
 FILE = Path(__file__).with_name("race.json")
 LONG = ("stackelberg", "not_nash", "dynamic_nash", "stationary_nash", "belief_nash", "learning_hedge")
-UNTYPED = "err_csf_kind"  # checks of types, which this process makes, would meet the wrong word first
+UNTYPED = "err_csf_kind"  # this process checks types, which would refuse the wrong word first
 CASES = list(choose(read(FILE), without=[*LONG, UNTYPED]))
 CHOSEN = (
     "basic_n3_T10",
@@ -28,14 +28,14 @@ CHOSEN = (
 )
 
 
-@pytest.mark.filterwarnings("ignore:spill")  # one case is there to leapfrog
+@pytest.mark.filterwarnings("ignore:spill")  # one case has enough spillover for leapfrogging
 @pytest.mark.parametrize("case", first_of_each_kind(CASES))
 def test_case(case: Mapping[str, Any]) -> None:
     assert judge(case, race.answer, null_is_any=race.NULL_IS_ANY) == []
 
 
 def by_command(path: Path, cases: list[Any]) -> None:
-    """All agree, by the command itself, in a process without checks of shapes: much is compiled."""
+    """Compare all cases by the command in a process without shape checks, since much is compiled."""
     path.write_text(json.dumps({"cases": cases}), encoding="utf-8")
     command = [sys.executable, "-m", "tests.reference", "race", str(path)]
     root = Path(__file__).parents[2]
@@ -45,11 +45,11 @@ def by_command(path: Path, cases: list[Any]) -> None:
 
 
 @pytest.mark.nightly
-def test_cases_of_each_kind_that_takes_long(tmp_path: Path) -> None:
+def test_selected_slow_cases_of_each_kind(tmp_path: Path) -> None:
     by_command(tmp_path / "chosen.json", [case for case in read(FILE) if case["id"] in CHOSEN])
 
 
 @pytest.mark.nightly
-def test_all_that_take_long(tmp_path: Path) -> None:
+def test_all_other_slow_cases(tmp_path: Path) -> None:
     rest = [case for case in read(FILE) if case["kind"] in LONG and case["id"] not in CHOSEN]
     by_command(tmp_path / "rest.json", rest)
