@@ -154,9 +154,7 @@ def test_progress_lines_estimate_the_remaining_time(
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     with output.progress("runs/x") as tell:
         assert tell(RunEvent("started", "a", 0, 10)) is False
-        tell(
-            RunEvent("progress", "a", 0, 10, fraction=0.01)
-        )  # after a minute of compilation the remaining time cannot be estimated
+        tell(RunEvent("progress", "a", 0, 10, fraction=0.01))  # too early for an estimate
         tell(RunEvent("progress", "a", 0, 10, fraction=0.02))
         tell(RunEvent("failed", "b", 0, 10, "ValueError: no"))
         tell(RunEvent("done", "a", 1, 10))

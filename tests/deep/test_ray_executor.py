@@ -38,9 +38,7 @@ class Nodes:
     """A local cluster of one node with one CPU; ``tell`` makes it ``add`` and ``kill`` further nodes."""
 
     def __init__(self) -> None:
-        self.folder = tempfile.mkdtemp(
-            prefix="nodes-", dir="/tmp"
-        )  # a short path, since Ray puts sockets in it
+        self.folder = tempfile.mkdtemp(prefix="nodes-", dir="/tmp")  # short: Ray puts sockets in it
         self.cells = Path(self.folder, "cells")
         Path(self.cells, "ray").mkdir(parents=True)  # other processes would look for their cluster here
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

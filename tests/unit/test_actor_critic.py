@@ -1,4 +1,4 @@
-"""Actor-critics: against exact best replies, equilibria of leaders, and gradients worked out by hand."""
+"""Actor-critics against exact best responses, Stackelberg equilibria and gradients computed by hand."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SHAPE = networks.Shape(features=3, hidden=5, axes=2, min_deviation=0.01)
 
 
 def learned(game: Any, learner: ActorCritic, seed: int = 0) -> Any:
-    """The data of a run without a certificate."""
+    """Return the data of a run without a certificate."""
     return rv.solve(game, learner, seed=seed, tolerance=None).data
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rival", [0.0, 20.0, 60.0, 85.0])
-def test_a_firm_finds_the_best_reply_to_a_fixed_rival(rival: float) -> None:
+def test_a_firm_finds_the_best_response_to_a_fixed_rival(rival: float) -> None:
     """``(90 - rival)/2``, within 1 % or, where it is small, within a thousandth of the box."""
     found = learned(rv.games.market(), ActorCritic(roles=["learns", {"kind": "fixed", "choice": rival}]))
     best = (90 - rival) / 2
@@ -36,7 +36,7 @@ def test_a_firm_finds_the_best_reply_to_a_fixed_rival(rival: float) -> None:
 
 
 @pytest.mark.slow
-def test_so_it_does_with_prices_and_other_demands() -> None:
+def test_best_responses_with_logit_and_isoelastic_demand() -> None:
     """Logit: the first-order condition ``p = c + mu/(1 - s)``; isoelastic, in a box of ten thousand units."""
     logit = rv.games.market(demand="logit", unit_cost=[1.0, 1.2])
     found = learned(logit, ActorCritic(roles=["learns", {"kind": "fixed", "choice": 1.6}]))
@@ -52,7 +52,7 @@ def test_so_it_does_with_prices_and_other_demands() -> None:
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 0.95, 0.99])
-def test_a_leader_of_an_exact_follower_finds_the_equilibrium(gamma: float) -> None:
+def test_a_leader_with_an_exact_follower_finds_the_equilibrium(gamma: float) -> None:
     """45 and 22.5, profits 1012.5 and 506.25, whatever the discount."""
     game = rv.games.market(stages=[[0], [1]], gamma=gamma)
     found = rv.solve(game, ActorCritic(roles=["learns", "oracle"]))
@@ -64,7 +64,7 @@ def test_a_leader_of_an_exact_follower_finds_the_equilibrium(gamma: float) -> No
 
 
 @pytest.mark.nightly
-def test_followers_who_are_exact_reply_to_each_other() -> None:
+def test_exact_followers_respond_to_each_other() -> None:
     """One leader and two followers: 45, and ``(90 - 45)/3`` each."""
     game = rv.games.market(players=3, stages=[[1], [0, 2]])
     learner = ActorCritic(roles=["oracle", "learns", "oracle"], batch=8, updates=1200)
@@ -73,22 +73,22 @@ def test_followers_who_are_exact_reply_to_each_other() -> None:
 
 
 @pytest.mark.slow
-def test_two_learners_without_memory_find_cournot() -> None:
+def test_two_learners_without_memory_find_the_cournot_equilibrium() -> None:
     found = rv.solve(cournot(2), ActorCritic())
     np.testing.assert_allclose(found.profile.values.ravel(), [3.0, 3.0], rtol=0.02)
 
 
 @pytest.mark.slow
-def test_with_memory_runs_stay_between_the_cartel_and_cournot() -> None:
-    """Neither the ends of the box nor beyond Cournot's 60."""
+def test_with_memory_total_output_lies_between_cartel_and_cournot() -> None:
+    """Total output is not at the bounds of the box and not above the Cournot output of 60."""
     for seed in range(3):
         found = learned(rv.games.market(), ActorCritic(observation="last"), seed)
         assert 45 < float(found.learned_choice.sum()) < 61
 
 
 @pytest.mark.slow
-def test_discounts_have_no_say_without_memory() -> None:
-    """Nothing that is seen depends on what was done, so the critic's value is one number."""
+def test_the_discount_factor_has_no_effect_without_memory() -> None:
+    """Observations do not depend on past actions, so the critic's value is a constant."""
     low, high = (
         learned(rv.games.market(), ActorCritic(gamma=g, updates=200)).learned_choice for g in (0.0, 0.9)
     )
@@ -96,11 +96,11 @@ def test_discounts_have_no_say_without_memory() -> None:
 
 
 @pytest.mark.slow
-def test_oracles_at_once_are_at_equilibrium_and_random_players_all_over() -> None:
+def test_exact_players_are_at_equilibrium_and_random_players_are_uniform() -> None:
     found = learned(rv.games.market(), ActorCritic(roles="oracle", updates=3))
     np.testing.assert_allclose(found.learned_choice[:, 0], [30.0, 30.0], rtol=1e-9)
     drawn = learned(rv.games.market(), ActorCritic(roles="random", updates=128, batch=50))
-    means = drawn.learning_choice.values[..., 0]  # of 200 draws each
+    means = drawn.learning_choice.values[..., 0]  # each is a mean of 200 draws
     assert means.shape == (128, 2)
     np.testing.assert_allclose(means.mean(axis=0), 50.0, atol=5 * 100 / np.sqrt(12 * 200 * 128))
     np.testing.assert_allclose(means.std(axis=0), 100 / np.sqrt(12 * 200), rtol=0.4)
@@ -108,7 +108,7 @@ def test_oracles_at_once_are_at_equilibrium_and_random_players_all_over() -> Non
 
 
 @pytest.mark.slow
-def test_chunks_and_saving_change_no_bit(tmp_path: Any) -> None:
+def test_results_do_not_depend_on_chunks_or_saving(tmp_path: Any) -> None:
     learner = ActorCritic(updates=40, batch=8, observation="last", roles=["learns", "random"])
     world = learner.world(rv.games.market())
     whole, parts = learner.begin(world, SEED), learner.begin(world, SEED)
@@ -124,15 +124,15 @@ def test_chunks_and_saving_change_no_bit(tmp_path: Any) -> None:
     assert not np.array_equal(other["weights"], learner.begin(world, SEED)["weights"])
 
 
-def test_policies_begin_at_a_start() -> None:
+def test_policies_start_at_a_given_profile() -> None:
     learner = ActorCritic()
     world = learner.world(rv.games.market(high=[80.0, 50.0]))
     session = learner.begin_at(world, SEED, np.array([[12.0], [49.0]]))
     np.testing.assert_allclose(learner.read(world, session)["profile"][1].ravel(), [12.0, 49.0], rtol=1e-9)
 
 
-def test_who_sees_what() -> None:
-    """This period's choices of earlier stages, and with memory all of the last period's, from -1 to 1."""
+def test_observations_of_stages_and_memory() -> None:
+    """Observe this period's choices of earlier stages, and with memory last period's, scaled to [-1, 1]."""
     before, x = jnp.array([[0.0], [25.0], [50.0]]), jnp.array([[100.0], [75.0], [40.0]])
     game = rv.games.market(players=3, stages=[[1], [0, 2]])
     seen = {
@@ -154,10 +154,10 @@ def _numpy_network(row: np.ndarray, x: np.ndarray, outputs: int) -> np.ndarray:
 
 @pytest.mark.parametrize("trace", [0.0, 0.6, 1.0])
 @pytest.mark.slow
-def test_the_loss_has_the_slopes_of_score_and_error(trace: float) -> None:
-    """Central differences of the mean log chance, weighted by advantages, and of half the squared error.
+def test_loss_gradients_agree_with_finite_differences(trace: float) -> None:
+    """Central differences of the advantage-weighted mean log probability and of half the squared error.
 
-    Advantages and targets, worked out in NumPy, are held fixed.
+    Advantages and targets are computed in NumPy and held fixed.
     """
     draw = np.random.default_rng(1)
     actor, critic = SHAPE.parts
@@ -190,8 +190,8 @@ def test_the_loss_has_the_slopes_of_score_and_error(trace: float) -> None:
     np.testing.assert_allclose(slopes, moved, rtol=1e-5, atol=1e-6)
 
 
-def test_adam_is_that_of_its_authors() -> None:
-    """Their algorithm 1 by a loop, on the slopes of a parabola."""
+def test_adam_agrees_with_the_published_algorithm() -> None:
+    """Algorithm 1 of the Adam paper as a loop, on the gradients of a parabola."""
     theta, m, v = np.array([2.0, -3.0]), np.zeros(2), np.zeros(2)
     weights, first, second = (jnp.asarray(one) for one in (theta, m, v))
     for t in range(50):
@@ -222,7 +222,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
         ActorCritic(**options)
 
 
-def test_what_does_not_fit_the_game_is_refused() -> None:
+def test_options_that_do_not_fit_the_game_are_refused() -> None:
     with pytest.raises(ValueError, match="roles: 3 given; must be one for all, or 2"):
         ActorCritic(roles=["learns"] * 3).world(rv.games.market())
     with pytest.raises(ValueError, match=r"roles\[1\].choice: 120.0 must be in the box .* of player 1"):

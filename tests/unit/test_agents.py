@@ -1,4 +1,4 @@
-"""Agents judged one by one, against plain value and power iteration over a table of the same chances."""
+"""Evaluation of single agents against value and power iteration on a table of transition probabilities."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TYPES = [
 
 
 def drawn(game: Any, count: int, seed: int = 0) -> np.ndarray:
-    """Policies of one type, ``[agent own action]``."""
+    """Draw policies of one type, ``[agent own action]``."""
     own = game.space.shape[0] // game.shape[0]
     weights = np.random.default_rng(seed).random((count, own, game.space.shape[1]))
     weights *= np.asarray(game.legal)[:own]
@@ -31,7 +31,7 @@ def drawn(game: Any, count: int, seed: int = 0) -> np.ndarray:
 
 
 def table(game: Any, env: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Rewards ``[state action]`` and chances ``[state action next]``, one unit vector after the other."""
+    """Return rewards ``[state action]`` and transition probabilities ``[state action next]``."""
     reward, means = _table(game, env)
     return np.asarray(reward), np.moveaxis(np.asarray(means), 0, 2)
 
@@ -50,7 +50,7 @@ def by_hand(
     weight: float = 0.0,
     once: bool = False,
 ) -> tuple[float, float, list[float]]:
-    """Payoff, gain and gaps of one agent of a type, by iteration; ``weight`` of entropy that is paid."""
+    """Return payoff, gain and gaps of one agent by iteration; ``weight`` is that of the entropy bonus."""
     reward, chances = tables
     own = np.flatnonzero(np.asarray(state_types(game)) == kind)
     reward, chances = reward[own], chances[np.ix_(own, range(chances.shape[1]), own)]
@@ -71,7 +71,7 @@ def by_hand(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("payment", "types"), [("PBS", None), ("PBP", TYPES)], ids=["alike", "two types"])
-def test_payoffs_gains_and_gaps_by_iteration(payment: str, types: Any) -> None:
+def test_payoffs_gains_and_gaps_agree_with_iteration(payment: str, types: Any) -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, gamma=0.9, payment=payment, types=types)
     pi, other = rv.oracles.named_start(game, "uniform"), rv.oracles.named_start(game, "all_in")
     env = stationary_population(game, pi).env
@@ -91,7 +91,7 @@ def test_payoffs_gains_and_gaps_by_iteration(payment: str, types: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("once", [False, True], ids=["every step", "once"])
-def test_entropy_paid_by_iteration(once: bool) -> None:
+def test_entropy_bonuses_agree_with_iteration(once: bool) -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, gamma=0.9, types=TYPES)
     targets = np.stack([rv.oracles.named_start(game, name) for name in ("uniform", "zero")])
     env, kinds, policies = (
@@ -110,7 +110,7 @@ def test_entropy_paid_by_iteration(once: bool) -> None:
 
 
 @pytest.mark.slow
-def test_an_agent_is_judged_by_itself() -> None:
+def test_the_evaluation_of_an_agent_does_not_depend_on_the_others() -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, types=TYPES)
     env, policies = (
         stationary_population(game, rv.oracles.named_start(game, "uniform")).env,
@@ -118,7 +118,7 @@ def test_an_agent_is_judged_by_itself() -> None:
     )
     kinds = np.arange(40) % 2
     whole = evaluate_agents(game, env, policies, kinds)
-    few = np.random.default_rng(1).permutation(40)  # in other company
+    few = np.random.default_rng(1).permutation(40)  # the same agents, permuted
     part = evaluate_agents(game, env, policies[few], kinds[few])
     for name in AgentEvaluations._fields[:-1]:
         np.testing.assert_allclose(getattr(part, name), getattr(whole, name)[few], rtol=1e-11, atol=1e-11)
@@ -126,7 +126,7 @@ def test_an_agent_is_judged_by_itself() -> None:
 
 
 @pytest.mark.slow
-def test_who_plays_best_gains_nothing_and_is_as_good_as_itself() -> None:
+def test_a_best_response_has_zero_gain_and_zero_gap_to_itself() -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, payment="PBS")
     uniform, kinds = np.asarray(rv.oracles.named_start(game, "uniform")), np.zeros(5, dtype=int)
     env = stationary_population(game, put(uniform)).env
@@ -152,7 +152,7 @@ def test_who_plays_best_gains_nothing_and_is_as_good_as_itself() -> None:
     ],
     ids=["peer", "room", "urgency and tax"],
 )
-def test_a_population_measured_in_its_own_numbers_is_itself(options: dict[str, Any]) -> None:
+def test_the_environment_measured_from_a_stationary_population_is_its_own(options: dict[str, Any]) -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2.0, **options)
     pi = rv.oracles.named_start(game, "uniform")
     there = stationary_population(game, pi)
@@ -169,11 +169,11 @@ def test_a_population_measured_in_its_own_numbers_is_itself(options: dict[str, A
     np.testing.assert_allclose(found.level, there.env.level, atol=1e-9)
 
 
-def test_a_game_that_cannot_use_what_was_counted_makes_its_environment_itself() -> None:
+def test_a_game_without_measured_flows_computes_its_environment() -> None:
     game, pi = commute(), jnp.array([[0.25, 0.75]])
     found = measured_environment(game, jnp.ones(1), pi, jnp.ones(1), jnp.zeros(()))
     assert found.tolist() == [0.25, 0.75]
 
 
-def test_places_count_the_states_of_each_type() -> None:
+def test_places_number_the_states_within_each_type() -> None:
     assert places_of(np.array([1, 0, 0, 1, 1])).tolist() == [0, 0, 1, 1, 2]

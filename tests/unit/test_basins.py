@@ -1,4 +1,4 @@
-"""Lanes grouped by where they end: points up to swaps, cycles by their ranges, the rest by kind."""
+"""Basins: end points grouped up to permutations of players, cycles by their ranges, the rest by kind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.small_games import Linear, linear, prize
 
 
 class Alike(Linear):
-    """Two players who may change places."""
+    """A game of two exchangeable players."""
 
 
 @exchangeable.register(Alike)
@@ -40,7 +40,7 @@ def record(ends: list[tuple[float, ...]], kinds: list[str], **more: Any) -> Reco
 ENDS = [(1.0, 9.0), (5.0, 5.0), (9.0, 1.0), (5.0005, 5.0005), (5.0, 5.0)]
 
 
-def test_alike_players_are_swapped_and_the_fullest_comes_first() -> None:
+def test_exchangeable_players_are_permuted_and_the_largest_basin_is_first() -> None:
     found = grouped(game(alike=True), record(ENDS, ["stable_point"] * 5))
     assert found["basin"][1].tolist() == [1, 0, 1, 0, 0]
     assert found["basin_count"][1].tolist() == [3, 2]
@@ -48,22 +48,22 @@ def test_alike_players_are_swapped_and_the_fullest_comes_first() -> None:
     assert found["basin_regret"][1].tolist() == [9.0, 5.0]
 
 
-def test_players_who_differ_are_not_swapped() -> None:
+def test_players_that_differ_are_not_permuted() -> None:
     found = grouped(game(alike=False), record(ENDS, ["stable_point"] * 5))
     assert found["basin"][1].tolist() == [1, 0, 2, 0, 0]
 
 
-def test_amounts_in_logarithms_are_told_apart_by_their_logarithms() -> None:
+def test_log_coordinates_are_compared_by_their_logarithms() -> None:
     ends = [(1e-8, 1.0, 0.0), (1e-6, 1.0, 0.0), (1e-8, 1.00001, 1e-10)]
     found = grouped(prize([1.0, 1.0, 1.0]), record(ends, ["stable_point"] * 3))
     assert found["basin"][1].tolist() == [0, 1, 0]
 
 
-def test_ends_of_other_kinds_are_basins_of_their_own() -> None:
+def test_end_states_of_different_kinds_are_separate_basins() -> None:
     kinds = ["stable_point", "cycle", "moving", "cycle", "moving"]
     low = np.zeros((5, 2, 1))
     high = np.ones((5, 2, 1))
-    high[3] += 0.05  # half a per cent of the width
+    high[3] += 0.05  # 0.5 % of the width
     found = grouped(game(alike=True), record(ENDS, kinds, cycle_low=low, cycle_high=high))
     assert found["basin"][1].tolist() == [2, 0, 1, 0, 1]
     assert found["basin_kind"][1].tolist() == ["cycle", "moving", "stable_point"]

@@ -1,4 +1,4 @@
-"""Best responses where a grid is too coarse: Blotto contests, many corners, and narrow influence in space."""
+"""Best responses where a grid is too coarse: Blotto contests, many corners, and narrow kernels in space."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def contest(prizes: np.ndarray, exponent: Any) -> Any:
 
 
 def gains(prizes: np.ndarray, rivals: np.ndarray, p: float, s: np.ndarray) -> np.ndarray:
-    """What divisions ``s [division field]`` are paid against ``rivals [rival field]``, by the definition."""
+    """Return payoffs of allocations ``s [allocation field]`` against ``rivals [rival field]``."""
     return np.asarray((prizes * s**p / (s**p + (rivals**p).sum(axis=0))).sum(axis=1))
 
 
@@ -34,18 +34,18 @@ def eight() -> tuple[Any, np.ndarray, Any]:
 
 
 @pytest.mark.slow
-def test_giving_up_one_of_eight_battlefields_pays(eight: tuple[Any, np.ndarray, Any]) -> None:
+def test_abandoning_one_of_eight_battlefields_is_profitable(eight: tuple[Any, np.ndarray, Any]) -> None:
     _, even, proof = eight
     kept = (even * (1 - np.eye(8))) / (1 - even)[:, None]
     gained = gains(PRIZES, even[None], 3.0, kept).max() - PRIZES.sum() / 2
     assert gained == pytest.approx(1.04, abs=0.01)
     assert proof.claim == "not an equilibrium"
-    assert np.all(proof.regret >= gained - 1e-6)  # no field gets less than 1e-9
+    assert np.all(proof.regret >= gained - 1e-6)  # every field gets at least 1e-9
     assert np.all(proof.bound >= proof.regret)
 
 
 @pytest.mark.slow
-def test_best_response_dynamics_leave_a_profile_that_is_no_equilibrium(
+def test_best_response_dynamics_leave_a_non_equilibrium_profile(
     eight: tuple[Any, np.ndarray, Any],
 ) -> None:
     game, even, _ = eight
@@ -54,7 +54,7 @@ def test_best_response_dynamics_leave_a_profile_that_is_no_equilibrium(
 
 
 @pytest.mark.slow
-def test_proportional_division_is_an_equilibrium_of_the_lottery_contest(
+def test_proportional_allocation_is_an_equilibrium_of_the_lottery_contest(
     eight: tuple[Any, np.ndarray, Any],
 ) -> None:
     game, even, _ = eight
@@ -64,7 +64,7 @@ def test_proportional_division_is_an_equilibrium_of_the_lottery_contest(
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.slow
-def test_bounds_hold_and_are_near_against_all_divisions_of_a_lattice(seed: int) -> None:
+def test_bounds_are_valid_and_tight_on_a_lattice_of_allocations(seed: int) -> None:
     rng = np.random.default_rng(seed)
     prizes, p = rng.uniform(1, 9, 4), float(rng.choice([0.7, 1.6, 2.9]))
     game = contest(prizes, [p] * 3)
@@ -80,7 +80,7 @@ def test_bounds_hold_and_are_near_against_all_divisions_of_a_lattice(seed: int) 
 
 
 @pytest.mark.slow
-def test_rivals_of_unequal_strength_and_a_third_party() -> None:
+def test_bounds_with_unequal_rivals_and_a_third_party() -> None:
     game = rv.games.influencer(
         space="simplex",
         corners=3,
@@ -100,7 +100,7 @@ def test_rivals_of_unequal_strength_and_a_third_party() -> None:
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
-def test_a_heavy_point_that_a_grid_misses(axes: int) -> None:
+def test_a_deviation_to_a_heavy_point_between_grid_points_is_found(axes: int) -> None:
     rng = np.random.default_rng(axes)
     points = rng.random((40, axes)).round(4)
     weights = np.where(np.arange(40) == 17, 72.0, 0.01)
@@ -126,7 +126,7 @@ def test_a_heavy_point_that_a_grid_misses(axes: int) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(24))
-def test_no_division_on_any_face_gains_more_than_the_regret(seed: int) -> None:
+def test_no_allocation_on_a_face_gains_more_than_the_regret(seed: int) -> None:
     rng = np.random.default_rng(100 + seed)
     fields, players, p = int(rng.integers(5, 10)), int(rng.integers(2, 5)), float(rng.uniform(1, 3.5))
     prizes = rng.uniform(1, 9, fields).round(2)

@@ -1,4 +1,4 @@
-"""Moves that would leave the space."""
+"""Boundary rules for steps that would leave the strategy space."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def moved(rule: str, push: list[float]) -> list[float]:
 
 def test_each_rule_on_a_line() -> None:
     assert moved("project", [0.3, 0.1]) == pytest.approx([1.0, 0.6])
-    assert moved("reject", [0.3, 0.1]) == pytest.approx([0.9, 0.6])  # only the one who leaves stays
+    assert moved("reject", [0.3, 0.1]) == pytest.approx([0.9, 0.6])  # only the first is rejected
     assert moved("reflect", [0.3, 0.1]) == pytest.approx([0.8, 0.6])
     assert moved("reflect", [0.1, -0.7]) == pytest.approx([1.0, 0.2])
-    assert moved("reflect", [1.3, -2.7]) == pytest.approx([0.2, 0.2])  # two walls
+    assert moved("reflect", [1.3, -2.7]) == pytest.approx([0.2, 0.2])  # reflected at both ends
 
 
 @pytest.mark.parametrize("rule", ["project", "reject", "reflect"])
-def test_inside_all_rules_are_the_plain_move(rule: str) -> None:
+def test_inside_the_space_every_rule_is_the_plain_step(rule: str) -> None:
     assert moved(rule, [-0.3, 0.2]) == pytest.approx([0.6, 0.7])
 
 
@@ -42,7 +42,7 @@ def test_mirror_is_multiplicative() -> None:
 
 
 @pytest.mark.slow
-def test_on_a_simplex_only_the_part_that_keeps_the_sum_is_a_move() -> None:
+def test_on_a_simplex_steps_are_projected_on_the_tangent_space() -> None:
     space, x = Simplex((3,)), jnp.array([[0.2, 0.3, 0.5]])
     same = boundaries.apply("reject", space, x, jnp.full((1, 3), 0.7))
     np.testing.assert_allclose(same, x, atol=1e-15)
@@ -53,12 +53,12 @@ def test_on_a_simplex_only_the_part_that_keeps_the_sum_is_a_move() -> None:
 
 
 @pytest.mark.parametrize(("rule", "space"), [("mirror", LINE), ("reflect", Simplex((2, 2)))])
-def test_rules_that_need_another_space_say_so(rule: str, space: Box | Simplex) -> None:
+def test_rules_that_need_another_space_are_refused(rule: str, space: Box | Simplex) -> None:
     with pytest.raises(ValueError, match=f"^boundary: '{rule}' needs"):
         boundaries.check(rule, space)
 
 
-def test_mirror_stays_above_the_least_entry() -> None:
+def test_mirror_stays_above_the_minimum_probability() -> None:
     space = Simplex((3,), 0.1)
     found = boundaries.apply("mirror", space, jnp.array([[0.2, 0.3, 0.5]]), jnp.array([[-5.0, 0.0, 0.0]]))
     np.testing.assert_allclose(found[0, 0], 0.1)
@@ -66,11 +66,11 @@ def test_mirror_stays_above_the_least_entry() -> None:
     space.check(found)
 
 
-def test_above_a_least_entry_each_rule_keeps_its_sense() -> None:
+def test_rules_with_a_minimum_probability() -> None:
     space, x = Simplex((3, 3), least=0.1), jnp.array([[0.2, 0.3, 0.5], [0.2, 0.3, 0.5]])
     push = jnp.array([[-0.2, 0.0, 0.2], [0.05, 0.0, -0.05]])
     rejected = np.asarray(boundaries.apply("reject", space, x, push))
     np.testing.assert_allclose(rejected, [[0.2, 0.3, 0.5], [0.25, 0.3, 0.45]], atol=1e-15)
     projected = np.asarray(boundaries.apply("project", space, x, push))
-    # (0, 0.3, 0.7): the first is held at 0.1, the others give 0.05 each
+    # (0, 0.3, 0.7): the first entry is raised to 0.1, the others are lowered by 0.05 each
     np.testing.assert_allclose(projected, [[0.1, 0.25, 0.65], [0.25, 0.3, 0.45]], atol=1e-15)

@@ -1,4 +1,4 @@
-"""Branches of equilibria of influencer games, against closed forms and numbers found independently."""
+"""Branches of equilibria of influencer games, against closed forms and independently computed values."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def rows_of(data: Dataset, branch: int) -> Dataset:
 
 
 def sizes_of(data: Dataset) -> dict[int, tuple[int, ...]]:
-    """Every branch's group sizes, largest first."""
+    """Return the group sizes of every branch, largest first."""
     found = {}
     for branch in np.unique(data.branch.values):
         groups = rows_of(data, int(branch)).branch_group.values[0]
@@ -54,7 +54,7 @@ def branches_with(data: Dataset, *sizes: int) -> list[int]:
 
 
 @pytest.mark.slow
-def test_everybody_leaves_the_centre_at_the_closed_form() -> None:
+def test_the_centre_loses_stability_at_the_closed_form() -> None:
     data, game = three(), influencer(3)
     points, weights = np.asarray(game.points)[:, 0], np.asarray(game.weights)
     mean = weights @ points / weights.sum()
@@ -68,7 +68,7 @@ def test_everybody_leaves_the_centre_at_the_closed_form() -> None:
 
 
 @pytest.mark.slow
-def test_the_mirror_branch_is_stable_below_and_the_pairs_are_saddles() -> None:
+def test_mirror_symmetric_branch_is_stable_and_pair_branches_are_saddles() -> None:
     data = three()
     (mirror,) = branches_with(data, 1, 1, 1)
     rows = rows_of(data, mirror)
@@ -95,7 +95,7 @@ def test_the_mirror_branch_ends_in_a_supercritical_hopf_point() -> None:
     assert float(data.event_residual.max()) < 1e-10
 
 
-def test_the_pair_is_a_saddle_at_a_short_reach() -> None:
+def test_the_pair_branch_is_a_saddle_at_a_short_reach() -> None:
     data = three()
     pair = next(
         rows_of(data, branch).isel(row=-1)
@@ -114,7 +114,7 @@ def test_the_pair_is_a_saddle_at_a_short_reach() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("which", [three, five])
-def test_labelled_eigenvalues_are_those_of_the_whole_jacobian(which: object) -> None:
+def test_labelled_eigenvalues_equal_those_of_the_full_jacobian(which: object) -> None:
     data = which()  # type: ignore[operator]
     game = influencer(data.sizes["player"])
     for row in range(0, data.sizes["row"], 17):
@@ -133,7 +133,7 @@ def test_labelled_eigenvalues_are_those_of_the_whole_jacobian(which: object) -> 
         assert splitting == len(groups) - len(np.unique(groups))
 
 
-def test_regrets_are_lower_bounds_that_the_certificate_confirms() -> None:
+def test_regrets_and_payoffs_along_branches_equal_those_of_certificates() -> None:
     data = three()
     assert set(data.branch_coverage.values) == {"lower bound"}
     for row in range(3, data.sizes["row"], 40):
@@ -163,7 +163,7 @@ def test_three_of_five_split_at_a_short_reach() -> None:
         assert np.sum(rows.branch_group.values[0] == named) == 3
 
 
-def test_unequal_modes_make_the_first_crossing_transcritical() -> None:
+def test_with_unequal_modes_the_first_bifurcation_is_transcritical() -> None:
     resource = {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.1], "weights": [1.0, 0.8]}
     game = influencer(
         3, resource=resource, resource_points={"kind": "linspace", "start": 0.001, "stop": 0.999, "num": 100}
@@ -176,14 +176,14 @@ def test_unequal_modes_make_the_first_crossing_transcritical() -> None:
         for branch in branches_with(data, 2, 1)
     ]
     assert sorted(sides) == [-1.0, 1.0]
-    # the branch that goes up turns round in a fold, and is stable beside the stable centre
+    # the upper branch turns at a fold and is stable where the centre is stable too
     assert data.fold_parameter.size >= 1
     stable = data.branch_stable.values & (data.branch_group.max("player").values > 0)
     assert data.branch_parameter.values[stable].max() > loss
 
 
 @pytest.mark.nightly
-def test_jaxcont_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jaxcont_computes_the_same_branches(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("jaxcont")
     monkeypatch.setattr(pseudo_arclength, "follow", jaxcont_curves.follow)
     learner = rv.methods.Branches(parameter="reach", low=0.08, high=0.3, certify="none")

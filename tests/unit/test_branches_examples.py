@@ -1,4 +1,4 @@
-"""The examples of branches: a market and a race of one's own, against their closed forms."""
+"""The examples of branches, a custom market and a custom race, against their closed forms."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "tutorial" / "examples"
 def test_a_market_loses_its_symmetric_equilibrium(players: int) -> None:
     market = from_file("scale_market.py:scale_market", EXAMPLES)(players=players)
     data = rv.solve(market, rv.methods.Branches(parameter="economies", low=1.0, high=3.0)).data
-    # equal quantities q: 1 - (n + 1) q + k q - m q^2 = 0; they part where -1 + k - 2 m q = 0
+    # equal quantities q: 1 - (n + 1) q + k q - m q^2 = 0; symmetry breaks at -1 + k - 2 m q = 0
     strain = 1.0
     q = (np.sqrt(players**2 - 4 * strain) - players) / (-2 * strain)
     np.testing.assert_allclose(players * q - strain * q**2, 1.0)
@@ -43,4 +43,4 @@ def test_a_race_has_two_folds() -> None:
     x, prize = data.branch_position.values[:, 0, 0], data.branch_parameter.values
     np.testing.assert_allclose(x, prize + 2 * np.tanh(x - 4), atol=1e-9)
     np.testing.assert_array_equal(data.branch_stable, 2 / np.cosh(x - 4) ** 2 < 1)
-    assert float(data.branch_regret.max()) < 1e-9  # payoffs are concave in one's own effort
+    assert float(data.branch_regret.max()) < 1e-9  # payoffs are concave in the player's own effort

@@ -1,4 +1,4 @@
-"""Branches of games of one's own, whose folds, splits, Hopf points and bounds have closed forms."""
+"""Branches of custom games whose folds, symmetry breakings, Hopf points and bounds have closed forms."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def found(
     return rv.solve(game, Branches(parameter=parameter, low=low, high=high, **options))  # type: ignore[arg-type]
 
 
-def test_a_branch_goes_round_two_folds() -> None:
+def test_a_branch_passes_two_folds() -> None:
     data = found(cubic(), "drive", -1.0, 1.0).data
     at = 2 / (3 * np.sqrt(3))
     np.testing.assert_allclose(np.sort(data.fold_parameter), [-at, at], atol=1e-10)
@@ -70,8 +70,8 @@ def test_a_branch_goes_round_two_folds() -> None:
     assert np.all(data.branch_moves.values[:, 0] == "moves groups")
 
 
-def test_two_who_are_alike_split_once() -> None:
-    # apart < 0 pushes them apart: the centre's splitting eigenvalue is growth - 2 apart
+def test_two_exchangeable_players_have_one_symmetry_breaking() -> None:
+    # apart < 0 is repulsion: the symmetry-breaking eigenvalue at the centre is growth - 2 apart
     data = found(cubic(apart=-0.5), "growth", -2.0, -0.2).data
     np.testing.assert_allclose(data.symmetric_loss_parameter, [-1.0], atol=1e-10)
     assert sorted(np.unique(data.branch.values)) == [0, 1]
@@ -83,7 +83,7 @@ def test_two_who_are_alike_split_once() -> None:
 
 
 class Plane(eqx.Module):
-    """Two players in the plane who keep apart, the same in every direction: they split into all at once."""
+    """Two players in the plane with isotropic repulsion: every direction bifurcates at the same point."""
 
     growth: Float[Array, ""]
 
@@ -97,7 +97,7 @@ class Plane(eqx.Module):
 
 
 @pytest.mark.slow
-def test_equal_null_directions_are_tried_with_their_sums() -> None:
+def test_degenerate_null_directions_are_tried_with_their_sums() -> None:
     data = found(Plane(jnp.asarray(-1.0)), "growth", -2.0, -0.5, searches=1).data
     np.testing.assert_allclose(data.symmetric_loss_parameter, [-1.0], atol=1e-9)
     angles = set()
@@ -110,8 +110,8 @@ def test_equal_null_directions_are_tried_with_their_sums() -> None:
     assert angles == {0, 45, 90, 135}
 
 
-def test_groups_of_players_who_are_not_alike_divide_in_a_pitchfork() -> None:
-    data = found(cubic(names=(0, 1)), "growth", -1.0, 1.0, searches=1).data  # only from the middle
+def test_players_that_are_not_exchangeable_separate_in_a_pitchfork() -> None:
+    data = found(cubic(names=(0, 1)), "growth", -1.0, 1.0, searches=1).data  # one search, from the centre
     np.testing.assert_allclose(data.split_parameter, [0.0], atol=1e-9)
     assert data.event_moves.values.tolist() == ["moves groups"]
     ends = {
@@ -123,7 +123,7 @@ def test_groups_of_players_who_are_not_alike_divide_in_a_pitchfork() -> None:
 
 
 @pytest.mark.slow
-def test_a_hopf_point_and_the_cycles_beyond_it() -> None:
+def test_a_hopf_point_and_its_limit_cycles() -> None:
     data = found(turning(0.1, 3.0), "growth", -0.5, 0.5, cycles=[0.25, 0.04]).data
     np.testing.assert_allclose(data.hopf_parameter, [0.0], atol=1e-9)
     np.testing.assert_allclose(data.hopf_frequency, [3.0], rtol=1e-9)
@@ -144,7 +144,7 @@ def test_a_branch_ends_where_it_meets_a_bound() -> None:
 
 
 class Blotto(eqx.Module):
-    """Shares ``x_k^p`` of three prizes by three players: all divide them alike, stable for p below 2."""
+    """Three players share three prizes by ``x_k^p``: the symmetric equilibrium is stable for p below 2."""
 
     prizes: Float[Array, "axis"]
     exponent: Float[Array, ""]
@@ -159,7 +159,7 @@ class Blotto(eqx.Module):
 
 
 @pytest.mark.slow
-def test_on_a_simplex_the_threshold_is_the_closed_form() -> None:
+def test_on_a_simplex_the_threshold_agrees_with_the_closed_form() -> None:
     game = Blotto(jnp.array([1.0, 2.0, 3.0]), jnp.asarray(1.5))
     data = found(game, "exponent", 1.2, 2.4, switch=0).data
     np.testing.assert_allclose(data.symmetric_loss_parameter, 2.0, atol=1e-9)
@@ -174,7 +174,7 @@ def test_on_a_simplex_the_threshold_is_the_closed_form() -> None:
 
 
 @pytest.mark.slow
-def test_a_function_does_as_well_as_a_name() -> None:
+def test_a_parameter_may_be_a_function() -> None:
     def game_at(drive: float) -> Cubic:
         return cubic(drive)
 
@@ -186,7 +186,7 @@ def test_a_function_does_as_well_as_a_name() -> None:
 
 
 @pytest.mark.slow
-def test_jaxcont_follows_the_same_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jaxcont_computes_the_same_curve(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("jaxcont")
     ours = found(cubic(), "drive", -1.0, 1.0).data
     monkeypatch.setattr(pseudo_arclength, "follow", jaxcont_curves.follow)
@@ -195,7 +195,7 @@ def test_jaxcont_follows_the_same_curve(monkeypatch: pytest.MonkeyPatch) -> None
     np.testing.assert_allclose(theirs.branch_position, ours.branch_position, atol=1e-8)
 
 
-def test_a_start_gives_its_branch_both_ways() -> None:
+def test_a_start_is_continued_in_both_directions() -> None:
     game = cubic(drive=0.0, apart=-0.5, growth=-0.5)
     solution = rv.solve(
         game, Branches(parameter="growth", low=-2.0, high=1.0, certify="none", switch=0), start=[0.6, -0.6]
@@ -208,7 +208,7 @@ def test_a_start_gives_its_branch_both_ways() -> None:
     assert "players meet" in data.branch_ending.values
 
 
-def test_parts_make_the_same_whole() -> None:
+def test_results_do_not_depend_on_chunks_or_copies() -> None:
     learner = Branches(parameter="growth", low=-1.4, high=-0.6, certify="none", searches=2)
     game, stream = cubic(apart=-0.5), np.random.SeedSequence(3)
     whole, parts = learner.begin(game, stream), learner.begin(game, stream)
@@ -221,28 +221,28 @@ def test_parts_make_the_same_whole() -> None:
 
 
 @pytest.mark.slow
-def test_regrets_beside_points_that_are_no_maxima() -> None:
+def test_regrets_at_stationary_points_that_are_not_maxima() -> None:
     data = found(cubic(apart=0.1), "drive", -0.3, 0.3, switch=0, certify="search").data
-    assert set(data.branch_coverage.values) == {"lower bound"}  # this game proves nothing
+    assert set(data.branch_coverage.values) == {"lower bound"}  # this game has no payoff bound
     x = data.branch_position.values[:, 0, 0]
     unstable = np.abs(x) < 0.5
     assert np.all(data.branch_regret.values[unstable] > 1e-3)
 
 
-def test_nothing_inside_the_space_is_no_answer() -> None:
+def test_no_interior_equilibrium_gives_not_found() -> None:
     solution = found(cournot(2), "drive", -4.0, -1.0)
     assert solution.status == "not found"
     assert solution.data.sizes["row"] == 0
 
 
-def test_nobody_can_tell_how_much_is_left() -> None:
+def test_progress_has_no_total() -> None:
     events = []
     rv.solve(cubic(), Branches(parameter="drive", low=-0.1, high=0.1, certify="none"), progress=events.append)
     assert events[-1].done > 0
     assert {event.total for event in events} == {0}
 
 
-def test_wrong_input_is_told_in_one_line() -> None:
+def test_wrong_input_gives_one_line() -> None:
     for options, words in [
         ({"parameter": "drift", "low": 0.0, "high": 1.0}, "parameter: drift: no array of this game"),
         ({"parameter": "drive", "low": 1.0, "high": 0.0}, "low: 1 must be below high, 0"),
@@ -255,13 +255,13 @@ def test_wrong_input_is_told_in_one_line() -> None:
         assert "\n" not in str(told.value)
 
 
-def test_groups_by_place_and_kind() -> None:
+def test_players_are_grouped_by_position_and_kind() -> None:
     x = np.array([[0.1], [0.5], [0.1], [0.1]])
     assert grouped(x, np.ones((4, 1)), np.array([0, 0, 0, 1])).tolist() == [0, 1, 0, 2]
     assert relabelled(np.array([3, 3, 0])).tolist() == [0, 0, 1]
 
 
-def test_unknowns_and_profiles_are_each_others_inverse() -> None:
+def test_unknowns_and_profiles_are_inverse_maps() -> None:
     from rivalry.methods.continuation.parametrised_game import Family
 
     game = Blotto(jnp.array([1.0, 2.0, 3.0]), jnp.asarray(1.5))

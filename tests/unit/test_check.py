@@ -1,4 +1,4 @@
-"""Conformance: everything registered passes, and each breach is named with what to change."""
+"""Conformance checks: every registered game and method passes, and each violation is named."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MADE = {
     "matrix": {"payoffs": np.random.default_rng(0).normal(size=(3, 2, 3, 2)).tolist()},
 }
 
-# Options that a method must be given, and a game it is for where the usual one does not do.
+# Required options of methods, and a suitable game where the default one does not fit.
 OVER = {"parameter": "reach", "low": 0.18, "high": 0.2}
 NETWORK = {"iterations": 2, "batch": 16, "envs": 2, "periods": 4, "hidden": [4], "evaluation": 20}
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -85,7 +85,7 @@ def test_every_registered_game_conforms(name: str) -> None:
 
 
 class ListWorld(eqx.Module):
-    """Agents' game whose world is no tuple."""
+    """An agent game whose world is not a tuple."""
 
     def world(self) -> Any:
         return [0]
@@ -102,14 +102,14 @@ class NoMetrics(ListWorld):
         return 0
 
 
-def test_games_of_agents_are_tried() -> None:
+def test_agent_games_are_checked() -> None:
     with pytest.raises(Unfit, match=r"world\(\): list must be a NamedTuple"):
         check_game(ListWorld())
     with pytest.raises(Unfit, match=r"static_metrics\(\)"):
         check_game(NoMetrics())
 
 
-# feedback play takes long, and has tests of its own; populations are in another file
+# feedback play is slow and has separate tests; populations are in another file
 SLOW = ("bayesian_design", "comparative_statics", "double_oracle", "repeated_q_learning", "replicator")
 SPEED = {"feedback": pytest.mark.nightly} | dict.fromkeys(SLOW, pytest.mark.slow)
 EACH = [
@@ -130,7 +130,7 @@ def test_every_registered_method_conforms(name: str) -> None:
 
 
 class Contest(eqx.Module):
-    """A game of one's own, right in every respect."""
+    """A custom game that conforms."""
 
     @property
     def space(self) -> rv.Box:
@@ -318,12 +318,12 @@ class Leaky(eqx.Module):
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
-def test_breaches_of_games_are_named(game: Any, message: str) -> None:
+def test_violations_of_games_are_named(game: Any, message: str) -> None:
     with pytest.raises(Unfit, match=message):
         check_game(game)
 
 
-def test_a_right_game_passes() -> None:
+def test_a_conforming_game_passes() -> None:
     assert check_game(Contest()) == ("protocol", "space", "payoffs", "jit", "vmap", "gradients")
 
 
@@ -332,7 +332,7 @@ class State(NamedTuple):
 
 
 class Stay(eqx.Module):
-    """A method of one's own, right in every respect."""
+    """A custom method that conforms."""
 
     def init(self, game: Any, start: Any, key: Any) -> Any:
         return State(start)
@@ -362,7 +362,7 @@ class Branches(Stay):
 
 
 class Counts:
-    """A learner of one's own, right in every respect."""
+    """A custom learner that conforms."""
 
     def begin(self, world: Any, stream: Any) -> Any:
         return {"count": np.zeros(1)}
@@ -385,7 +385,7 @@ class Forgets(Counts):
 
 
 class GoesOnOtherwise(Forgets):
-    """Something is lost with every break, and its record says so."""
+    """A learner that loses state between calls and reports it as ``resumed``."""
 
     def begin(self, world: Any, stream: Any) -> Any:
         return {"count": np.zeros(1), "calls": np.zeros(1)}
@@ -434,16 +434,16 @@ class NoProfile(Counts):
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
-def test_breaches_of_methods_are_named(method: Any, message: str) -> None:
+def test_violations_of_methods_are_named(method: Any, message: str) -> None:
     with pytest.raises(Unfit, match=message):
         check_method(method)
 
 
 @pytest.mark.parametrize("method", [Stay(), Counts()], ids=["method", "learner"])
-def test_right_methods_pass(method: Any) -> None:
+def test_conforming_methods_pass(method: Any) -> None:
     assert check_method(method)[0] == "protocol"
 
 
-def test_a_learner_may_go_on_otherwise_if_it_says_so() -> None:
+def test_a_learner_may_differ_after_resuming_if_it_reports_so() -> None:
     assert "same seed, same bits" in check_method(GoesOnOtherwise())
     assert "whole = parts, saved between" in check_method(Counts())

@@ -1,4 +1,4 @@
-"""Conformance of games of a continuum: what is right passes, and each breach is named."""
+"""Conformance checks of population games: conforming games pass, and each violation is named."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.crowds import Commute, commute
 
 
 @pytest.mark.slow
-def test_a_crowd_passes_by_either_name() -> None:
+def test_a_congestion_population_passes_both_checks() -> None:
     done = check_population(commute([1.0, 2.0, 6.0]))
     assert done == check_game(commute([1.0, 2.0, 6.0]))
     assert "stationary population" in done
@@ -29,7 +29,7 @@ def test_a_crowd_passes_by_either_name() -> None:
 
 
 @pytest.mark.slow
-def test_an_economy_without_a_mean_field_is_tried_up_to_there() -> None:
+def test_an_economy_without_a_mean_field_is_checked_partially() -> None:
     with pytest.warns(UserWarning, match="does not conserve"):
         game = rv.games.karma(max_karma=2, mean_karma=1.0, overflow="burn")
     done = check_population(game)
@@ -149,14 +149,14 @@ BREACHES = [
 
 
 @pytest.mark.parametrize(("kind", "message"), BREACHES, ids=[kind.__name__ for kind, _ in BREACHES])
-def test_breaches_of_populations_are_named(kind: Any, message: str) -> None:
+def test_violations_of_population_games_are_named(kind: Any, message: str) -> None:
     with pytest.raises(Unfit, match=message):
         check_population(kind(jnp.array([1.0, 3.0])))
 
 
 @pytest.mark.slow
-def test_what_is_not_conserved_is_no_answer() -> None:
-    """An error of the game's own rules, so nothing is told of the policy."""
+def test_a_violated_conservation_law_raises_an_error() -> None:
+    """The error lies in the game's rules, so no result is reported for the policy."""
     game = Drifting(jnp.array([1.0, 3.0]))
     for ask in (
         lambda: rv.population.population_certificate(game, [[0.75, 0.25]]),
@@ -178,7 +178,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-# the others compile for long, and have tests of their own
+# the others take long to compile and have separate tests
 QUICK = ("MirrorAscent", "Simulation", "DampedFixedPoint")
 EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.nightly) for name in CLASSES]
 
@@ -186,14 +186,14 @@ EACH = [name if name in QUICK else pytest.param(name, marks=pytest.mark.nightly)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 @pytest.mark.filterwarnings("ignore:.*legal entries")
-def test_every_method_for_populations_conforms(name: str) -> None:
+def test_every_population_method_conforms(name: str) -> None:
     method = load(CLASSES[name])(**OPTIONS.get(name, {}))
-    agents = isinstance(method, Learner)  # crowds without karma are compiled much sooner
+    agents = isinstance(method, Learner)  # populations without karma compile much faster
     game = rv.games.karma(max_karma=2, mean_karma=1.0, agents=4) if agents else commute([1.0, 2.0, 6.0])
     assert fits(type(method), game)
     assert check_method(method, game)[0] == "protocol"
 
 
-def test_what_is_no_population() -> None:
+def test_an_object_that_is_not_a_population_game_is_refused() -> None:
     with pytest.raises(Unfit, match="game: needs `space`, `discount`, `legal`, `environment"):
         check_population(object())

@@ -1,4 +1,4 @@
-"""Players who choose how widely to act beside where."""
+"""Influencer games in which players choose their reach as well as their position."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def built(name: str) -> tuple[Any, Any]:
 
 
 def direct(name: str, game: Any) -> np.ndarray:
-    """Payoffs of the players in ordinary numbers."""
+    """Return the players' payoffs, computed directly in NumPy."""
     options, x = GAMES[name]
     x = np.asarray(x)
     points, weights = np.asarray(game.points), np.asarray(game.weights)
@@ -91,7 +91,7 @@ def test_against_the_definition_and_automatic_differentiation(name: str) -> None
 
 
 @pytest.mark.parametrize("name", GAMES)
-def test_no_reply_in_a_cell_beats_the_ceiling(name: str) -> None:
+def test_no_deviation_in_a_box_exceeds_the_payoff_bound(name: str) -> None:
     game, x = built(name)
     rng = np.random.default_rng(3)
     space_low, space_high = np.asarray(game.space.low)[0], np.asarray(game.space.high)[0]
@@ -113,7 +113,7 @@ def test_no_reply_in_a_cell_beats_the_ceiling(name: str) -> None:
     np.testing.assert_allclose(tight, reached, rtol=1e-4)
 
 
-def test_the_payoff_against_the_others() -> None:
+def test_deviation_payoffs_agree_with_payoffs() -> None:
     game, x = built("cost")
     reply = jnp.asarray([0.8, 0.3])
     payoff = oracles.deviation_payoff(game, x, 1)(reply)
@@ -121,7 +121,7 @@ def test_the_payoff_against_the_others() -> None:
 
 
 @pytest.mark.slow
-def test_an_equilibrium_inside_both_ranges_is_proved() -> None:
+def test_an_interior_equilibrium_is_certified_exactly() -> None:
     game = rv.games.influencer(**LINE | {"reach_cost": [20.0, 20.0]})
     start = oracles.named_start(game, "paper_default")
     found = rv.solve(game, rv.methods.GradientAscent(rate=1e-3), start=start, path=False)
@@ -134,7 +134,7 @@ def test_an_equilibrium_inside_both_ranges_is_proved() -> None:
 
 
 @pytest.mark.slow
-def test_starts_views_and_measures() -> None:
+def test_named_starts_plot_data_and_metrics() -> None:
     game, x = built("cost")
     np.testing.assert_allclose(oracles.named_start(game, "paper_default"), [[0.1, 0.275], [0.9, 0.275]])
     assert tuple(oracles.plot_data(game)) == ("influence", "shares", "landscape", "resource")
@@ -148,7 +148,7 @@ def test_starts_views_and_measures() -> None:
 
 
 @pytest.mark.slow
-def test_symmetric_places_have_a_reach_too() -> None:
+def test_symmetric_equilibria_include_the_reach() -> None:
     game = rv.games.influencer(**LINE | {"reach_cost": 20.0, "players": 2})
     with pytest.raises(ValueError, match="players who choose their reach; use symmetric_positions"):
         symmetric_equilibrium(game)
@@ -163,7 +163,7 @@ def test_symmetric_places_have_a_reach_too() -> None:
 
 
 @pytest.mark.slow
-def test_a_reach_that_costs_nothing_is_warned_of() -> None:
+def test_a_free_reach_gives_a_warning() -> None:
     with pytest.warns(UserWarning, match="player 1's reach costs nothing, so the widest always wins"):
         game = rv.games.influencer(**LINE | {"reach_cost": [4.0, 0.0]})
     x = game.space.check([[0.3, 0.1], [0.6, 0.2]])

@@ -1,4 +1,4 @@
-"""The city before anybody plays: who travels where, free flow against chains and a plain walk, classes."""
+"""The city game: paths and journeys, free flow against Markov chains and simulated walks, classes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ PLANNING: dict[str, dict[str, Any]] = {
 
 
 def small(**changed: Any) -> City:
-    """A city of few agents on a grid of three by three, unless told otherwise."""
+    """Return a city of 30 agents on a 3 x 3 grid, with the given changes."""
     given: dict[str, Any] = {"network": "plain_3x3", "max_karma": 6, "mean_karma": 3.0, "capacity": 2}
     return rv.games.city(**(given | ({} if "routes" in changed else {"agents": 30}) | changed))
 
 
 def step(city: shapes.CityArrays, journey: int, at: int, random: np.random.Generator) -> int:
-    """From a location to a place: where it is a junction, by a uniform choice."""
+    """Return the place of a location; at a junction, a uniformly chosen option."""
     if at >= 0:
         return at
     picks = city.options[journey, -2 - at]
@@ -41,7 +41,7 @@ def step(city: shapes.CityArrays, journey: int, at: int, random: np.random.Gener
 def walked(
     city: shapes.CityArrays, agent: int, steps: int, random: np.random.Generator
 ) -> tuple[np.ndarray, int]:
-    """How often an agent wants each lane and is dormant, in a walk that nobody disturbs."""
+    """Return how often an agent requests each lane and is dormant, in an unobstructed walk."""
     wanting, dormant = np.zeros(len(city.capacity)), 0
     law, first = city.trip_chain[city.type_of[agent]], city.first[city.type_of[agent]]
     urgencies, last = city.stakes.shape[1], len(first) - 1
@@ -61,7 +61,7 @@ def walked(
     return wanting, dormant
 
 
-def test_the_default_is_the_thesis() -> None:
+def test_the_default_city_is_that_of_the_thesis() -> None:
     game = rv.games.city()
     world = game.world()
     assert world.journeys.shape == (1000, 2)
@@ -80,7 +80,7 @@ def test_the_default_is_the_thesis() -> None:
     assert rv.games.city(capacity=9).notes == ()
 
 
-def test_every_array_of_a_world_is_its_own() -> None:
+def test_arrays_of_a_world_are_not_shared() -> None:
     game = small(planning="start")
     for name, value in game.world()._asdict().items():
         if isinstance(value, np.ndarray):
@@ -91,7 +91,7 @@ def test_every_array_of_a_world_is_its_own() -> None:
             assert not np.shares_memory(value, getattr(game.world(), name)), name
 
 
-def test_an_allocation_is_a_number() -> None:
+def test_an_allocation_is_determined_by_its_seed() -> None:
     slots = rv.games.city(allocation=3).slots
     assert (slots == rv.games.city(allocation=3).slots).all()
     assert (slots != rv.games.city(allocation=4).slots).mean() > 0.99
@@ -108,7 +108,7 @@ def test_paths_are_drawn_uniformly_with_replacement() -> None:
 @pytest.mark.parametrize("name", PLANNING)
 @pytest.mark.parametrize("network", ["plain_3x3", "stubs_3x3"])
 def test_journeys_lead_from_origin_to_destination(name: str, network: str) -> None:
-    """Whatever is chosen, and whoever is refused now and then, lanes join up to a shortest way."""
+    """For all choices and with occasional refusals, the lanes of a journey form a shortest path."""
     game = small(network=network, **PLANNING[name])
     world, lanes, random = game.world(), game.network.lanes, np.random.default_rng(0)
     away = distances(game.network)
@@ -128,14 +128,14 @@ def test_journeys_lead_from_origin_to_destination(name: str, network: str) -> No
         assert moves == away[tuple(game.ends[agent, slot])]
 
 
-def test_who_keeps_a_path_wants_the_same_lane_again() -> None:
+def test_agents_with_a_fixed_path_request_the_refused_lane_again() -> None:
     for planning in ("none", "start"):
         world = small(planning=planning).world()
         used = world.lane >= 0
         assert (world.back == np.where(used, np.arange(world.lane.shape[1]), -1)).all()
 
 
-def test_one_alternative_is_no_planning() -> None:
+def test_one_alternative_is_the_same_as_no_planning() -> None:
     kept, planned = small(allocation=2).world(), small(allocation=2, planning="start", alternatives=1).world()
     for agent, slot in product(range(30), range(2)):
         lanes = [world.lane[world.journeys[agent, slot]] for world in (kept, planned)]
@@ -143,14 +143,14 @@ def test_one_alternative_is_no_planning() -> None:
 
 
 @pytest.mark.parametrize("planning", ["none", "nodes"])
-def test_alternatives_are_idle_unless_agents_plan_as_a_trip_begins(planning: str) -> None:
+def test_alternatives_have_no_effect_without_planning_at_the_start(planning: str) -> None:
     plain, told = (small(planning=planning, **more) for more in ({}, {"alternatives": 2}))
     for name in ("lane", "after", "options", "begins"):
         np.testing.assert_array_equal(getattr(plain.journeys, name), getattr(told.journeys, name))
     np.testing.assert_array_equal(plain.slots, told.slots)
 
 
-def test_alternatives_hold_the_own_path_and_others_of_the_pair() -> None:
+def test_alternatives_include_the_assigned_path() -> None:
     paths, alone = shortest(small().network), small(agents=60)
     game = small(agents=60, planning="start", alternatives=2)
     pair = {tuple(end): sum(1 for other in paths.ends if tuple(other) == tuple(end)) for end in paths.ends}
@@ -165,7 +165,7 @@ def test_alternatives_hold_the_own_path_and_others_of_the_pair() -> None:
 
 
 def by_chain(game: City, agent: int) -> tuple[np.ndarray, float, float]:
-    """Free flow of one agent from the stationary law of its walk over (trip, place)."""
+    """Return the free flow of one agent from the stationary distribution of its chain over (trip, place)."""
     world, types = game.world(), game.type_of[agent]
     urgencies, last = world.stakes.shape[1], game.first.shape[1] - 1
     states = [(last, 0)]
@@ -223,7 +223,7 @@ UNEVEN = {
 
 
 @pytest.mark.parametrize("name", PLANNING)
-def test_free_flow_is_that_of_the_agents_chains(name: str) -> None:
+def test_free_flow_agrees_with_the_agents_markov_chains(name: str) -> None:
     game = small(agents=6, **PLANNING[name], **UNEVEN)
     parts = [by_chain(game, agent) for agent in range(6)]
     flow = game.free_flow()
@@ -234,18 +234,18 @@ def test_free_flow_is_that_of_the_agents_chains(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PLANNING)
-def test_free_flow_is_what_a_walk_shows(name: str) -> None:
-    """Means of 30 agents' walks; the tolerance is 5 standard errors between walks of one agent."""
+def test_free_flow_agrees_with_simulated_walks(name: str) -> None:
+    """Compare with means over simulated walks; the tolerance is 5 standard errors."""
     game = small(agents=4, **PLANNING[name])
     world, random, walks, steps = game.world(), np.random.default_rng(1), 25, 400
     seen = np.array([[walked(world, a, steps, random)[0] / steps for a in range(4)] for _ in range(walks)])
     total = seen.sum(axis=1)
-    error = 5 * total.std(axis=0, ddof=1) / np.sqrt(walks) + 4 * 8 / steps  # a walk breaks off mid-trip
+    error = 5 * total.std(axis=0, ddof=1) / np.sqrt(walks) + 4 * 8 / steps  # the last trip is cut
     assert (np.abs(total.mean(axis=0) - game.free_flow().wanting) < error).all()
 
 
 @pytest.mark.parametrize("name", PLANNING)
-def test_who_may_choose_is_classed_by_what_cannot_be_avoided_and_told_so(name: str) -> None:
+def test_the_class_rule_mentions_planning(name: str) -> None:
     rule = str(small(**PLANNING[name]).static_metrics()["class_rule"][1])
     assert ("whatever way is chosen; the first way is drawn" in rule) is (name != "none")
 
@@ -267,7 +267,7 @@ def test_expected_free_flow_is_the_mean_over_all_allocations(more: dict[str, Any
     assert (game.expected.dormant, game.expected.trips) == pytest.approx((dormant, ended), abs=1e-12)
 
 
-def test_three_paths_an_agent() -> None:
+def test_expected_free_flow_with_three_paths_per_agent() -> None:
     game = small(network="plain_2x2", agents=1, paths_per_agent=3)
     paths = shortest(game.network)
     triples = np.array(list(product(range(len(paths.lanes)), repeat=3)))
@@ -276,7 +276,7 @@ def test_three_paths_an_agent() -> None:
 
 
 def test_free_flow_of_one_known_route() -> None:
-    """A trip of two lanes, then dormancy with chance .1: a lane is wanted every 2 + .1/.9 steps."""
+    """A trip of two lanes, then dormancy with probability .1: a lane is requested every 2 + .1/.9 steps."""
     game = small(routes=[[["1.1", "1.2", "1.3"]]], capacity=1)
     wanted = game.free_flow().wanting
     assert wanted[wanted > 0] == pytest.approx([0.9 / 1.9, 0.9 / 1.9])
@@ -284,20 +284,20 @@ def test_free_flow_of_one_known_route() -> None:
     assert (game.expected.wanting == wanted).all()
 
 
-def test_free_flow_of_drawn_paths_goes_round_the_expected_one() -> None:
+def test_free_flow_of_random_allocations_has_the_expected_mean() -> None:
     flows = np.array([rv.games.city(allocation=seed).free_flow().wanting for seed in range(40)])
     spread = flows.std(axis=0, ddof=1) / np.sqrt(40)
     score = (flows.mean(axis=0) - rv.games.city().expected.wanting) / spread
     assert np.abs(score).max() < 4.5
 
 
-def test_planning_by_pair_leaves_expected_flow_at_the_start_as_it_is() -> None:
+def test_planning_at_the_start_does_not_change_expected_flow() -> None:
     kept = small().expected.wanting
     for name in ("start", "two of them"):
         np.testing.assert_allclose(small(**PLANNING[name]).expected.wanting, kept, atol=1e-12)
 
 
-def test_routes_are_the_paths_that_were_given() -> None:
+def test_routes_are_the_given_paths() -> None:
     round_about = ["1.1", "2.1", "2.2", "1.2"]
     game = small(routes=[[round_about, ["1.1", "1.2"]], [["3.3", "3.2"], round_about]], capacity=1)
     assert game.routes(0) == [["1.1>2.1", "2.1>2.2", "2.2>1.2"], ["1.1>1.2"]]
@@ -314,7 +314,7 @@ def test_planning_keeps_the_ends_of_routes() -> None:
     assert game.routes(0) == [["1.1>1.2", "1.2>2.2"]]
 
 
-def test_a_city_on_a_graph_of_ones_own() -> None:
+def test_a_city_on_a_custom_graph() -> None:
     table = {
         "lanes": [["home", "a"], ["home", "b"], ["a", "work"], ["b", "work"], ["work", "home"]],
         "terminals": ["home", "work"],
@@ -327,7 +327,7 @@ def test_a_city_on_a_graph_of_ones_own() -> None:
     assert game.journeys.most_options() == 2
 
 
-def test_types_are_padded_with_urgencies_that_never_come() -> None:
+def test_types_are_padded_with_urgencies_of_probability_zero() -> None:
     game = small(**UNEVEN)
     world = game.world()
     assert world.stakes.tolist() == [[1.0, 5.0], [2.0, 0.0]]
@@ -341,12 +341,12 @@ def test_types_are_padded_with_urgencies_that_never_come() -> None:
     assert rv.oracles.labels(game).players == ("a", "b")
 
 
-def test_the_first_trip_is_drawn_by_the_stationary_law_of_trips() -> None:
+def test_the_first_trip_has_the_stationary_distribution() -> None:
     game = small(**UNEVEN)
     np.testing.assert_allclose(np.einsum("kt,kts->ks", game.first, game.trip_chain), game.first, atol=1e-12)
 
 
-def test_capacities_by_lane_by_kind_and_without_limit() -> None:
+def test_capacities_by_lane_by_kind_and_unlimited() -> None:
     game = rv.games.city(capacity={"entry": "unlimited", "others": 7, "2.2>2.3": 3})
     named = dict(zip(game.network.lane_names, game.capacity.tolist(), strict=True))
     assert (named["N1>1.1"], named["1.1>N1"], named["2.2>2.3"], named["2.3>2.2"]) == (1000, 7, 3, 7)
@@ -367,7 +367,7 @@ def test_tolls_and_subsidies_by_lane_and_by_load() -> None:
     np.testing.assert_allclose(rv.games.city(toll={"kind": "load", "slope": 1.0}).toll, load)
 
 
-def test_rules_reach_the_world() -> None:
+def test_options_set_the_rules_of_the_world() -> None:
     world = small(
         payment="uniform_lowest_admitted",
         charge_uncontended=False,
@@ -384,13 +384,13 @@ def test_rules_reach_the_world() -> None:
     assert small(payment="uniform_highest_refused").world().price == shapes.HIGHEST_REFUSED
 
 
-def test_karma_is_dealt_as_it_was_given() -> None:
+def test_initial_karma_is_as_given() -> None:
     assert small(mean_karma=2.5).world().karma.sum() == 75
     own = [0, 6] * 15
     assert small(initial_karma=own).world().karma.tolist() == own
 
 
-def test_classes_count_paths_through_the_middle() -> None:
+def test_classes_count_paths_through_the_centre() -> None:
     game = rv.games.city()
     names = np.array(game.network.lane_names)
     middle = {"2.2", "2.3", "3.2", "3.3"}
@@ -401,8 +401,8 @@ def test_classes_count_paths_through_the_middle() -> None:
     assert set(names[game.centre]) == inside
 
 
-def test_elsewhere_the_centre_is_the_most_loaded_tenth() -> None:
-    """Which, where there is a middle of four nodes, is that middle too."""
+def test_the_centre_of_other_networks_is_the_most_loaded_tenth() -> None:
+    """In networks with four middle nodes, both definitions give the same centre."""
     game = rv.games.city(network="plain_5x5")
     load = game.expected.wanting
     assert game.centre.sum() >= 8
@@ -412,7 +412,7 @@ def test_elsewhere_the_centre_is_the_most_loaded_tenth() -> None:
     assert (stubs.centre == (stubs.expected.wanting > np.sort(stubs.expected.wanting)[-9] + 1e-6)).all()
 
 
-def test_who_may_go_round_the_centre_is_lucky() -> None:
+def test_agents_that_can_avoid_the_centre_are_lucky() -> None:
     kept, free = rv.games.city(), rv.games.city(planning="nodes")
     assert (free.through_centre() <= kept.through_centre()).all()
     assert (free.classes() == 0).mean() > (kept.classes() == 0).mean()
@@ -443,7 +443,7 @@ def test_a_class_without_agents_has_no_example() -> None:
     assert names[told["example_lanes"][1][0, 0]].tolist() == game.routes(0)[0]
 
 
-def test_coalitions_are_the_first_of_a_class_or_drawn() -> None:
+def test_coalitions_are_the_first_of_a_class_or_random() -> None:
     game = rv.games.city(coalition={"agents": 5, "from": "unlucky"})
     members = np.flatnonzero(game.coalition)
     assert members.tolist() == np.flatnonzero(game.classes() == 2)[:5].tolist()
@@ -452,7 +452,7 @@ def test_coalitions_are_the_first_of_a_class_or_drawn() -> None:
     assert (drawn[0] != drawn[1]).any()
 
 
-def test_what_is_told_has_the_shapes_it_says() -> None:
+def test_static_metrics_have_consistent_dimensions() -> None:
     game = rv.games.city(planning="nodes")
     sizes: dict[str, int] = {}
     for name, (dims, values) in game.static_metrics().items():

@@ -1,4 +1,4 @@
-"""What may not be typed of a city: one line that names the parameter, its value and the rule."""
+"""Wrong input for a city: one line that names the parameter, its value and the rule."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STUDIES = ("city_collusion", "city_learning", "city_mechanisms", "city_planning"
 
 
 def few(changed: dict[str, Any]) -> dict[str, Any]:
-    """The keywords of a small city; routes tell themselves how many agents there are."""
+    """Return the keywords of a small city; ``routes`` determines the number of agents."""
     given: dict[str, Any] = {"network": "plain_3x3", "max_karma": 6, "mean_karma": 3.0, "capacity": 2}
     return given | ({} if "routes" in changed else {"agents": 30}) | changed
 
@@ -198,33 +198,33 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_may_not_be_typed_is_told_in_one_line(name: str) -> None:
+def test_wrong_input_gives_one_line(name: str) -> None:
     given, message = WRONG[name]
     with pytest.raises(ValueError) as error:  # noqa: PT011
-        inspect.unwrap(rv.games.city)(**few(given))  # without the tests' own checks of types
+        inspect.unwrap(rv.games.city)(**few(given))  # without the type checks that tests add
     assert str(error.value) == message
 
 
 @pytest.mark.parametrize("option", ["payment", "tie", "planning", "transfer"])
-def test_words_are_those_of_the_annotations(option: str) -> None:
+def test_unknown_option_values_are_refused(option: str) -> None:
     with pytest.raises(ValueError, match=f"{option}: 'else' must be one of '"):
         rv.games.city(**few({option: "else"}))
 
 
-def test_flags_and_shares_are_those_of_the_annotations() -> None:
+def test_flags_and_shares_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="exclude_dormant: 1 must be true or false"):
         rv.games.city(**few({"exclude_dormant": 1}))
     with pytest.raises(ValueError, match=r"local: 1.5 must be at most 1$"):
         rv.games.city(**few({"local": 1.5}))
 
 
-def test_pay_bid_to_peer_is_for_pairs() -> None:
+def test_pay_bid_to_peer_needs_exactly_two_competitors() -> None:
     rule = r"'PBP': pay bid to peer needs exactly two competitors; lane \d+ has 16.8 for 9 places; use PBS$"
     with pytest.raises(ValueError, match=rule):
         rv.games.city(payment="PBP")
 
 
-def test_a_study_is_refused_before_anything_is_made() -> None:
+def test_a_wrong_parameter_in_a_study_names_its_key() -> None:
     with pytest.raises(StudyError, match=r"^game.payment: "):
         build_game({"family": "city", "payment": "auction"})
     made = build_game({"family": "city", "network": "plain_3x3", "agents": 40, "toll": {"entry": 1.0}})
@@ -232,7 +232,7 @@ def test_a_study_is_refused_before_anything_is_made() -> None:
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_cities_of_bundled_studies_can_be_made_at_every_point(name: str) -> None:
+def test_bundled_studies_build_a_city_at_every_point(name: str) -> None:
     study = rv.load_study(name)
     for made in (study, study.quick_form()):
         swept = {

@@ -1,4 +1,4 @@
-"""Play in cities against a plain statement of every rule, closed forms and laws."""
+"""Simulation of cities against a plain Python implementation, closed forms and distributions."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def name_of(rules: dict[str, Any]) -> str:
 
 
 def random_chances(world: shapes.CityArrays, seed: int = 0) -> np.ndarray:
-    """``[agent row karma entry]``."""
+    """Draw random probabilities ``[agent row karma entry]``."""
     counts = entry_counts(world)[..., None]
     entry = np.arange(max(world.most + 1, world.options.shape[2]))
     table = np.random.default_rng(seed).gamma(0.5, size=(*counts.shape[:3], len(entry))) * (entry < counts)
@@ -70,7 +70,7 @@ def random_chances(world: shapes.CityArrays, seed: int = 0) -> np.ndarray:
 
 
 def row_of(given: np.ndarray) -> Row:
-    """Of chances ``[entry]``, as a policy in float32 has it."""
+    """Return a row of probabilities ``[entry]`` with the rounding of a float32 policy."""
     last = int(np.flatnonzero(given).max()) + 1
     summed = np.minimum(np.cumsum(given), 1.0).astype(np.float32).astype(float)[:last]
     summed[-1] = 1.0
@@ -83,7 +83,7 @@ def same(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
 
 
 def advance(plain: PlainCity, given: np.ndarray) -> None:
-    """A step by the chances, or by what decides without bids."""
+    """Take a step by the given probabilities, or by a rule without bids."""
     plain.draw()
     everybody = range(plain.count)
     for i in everybody:
@@ -101,8 +101,8 @@ def advance(plain: PlainCity, given: np.ndarray) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("streets", [paths, ways])
 @pytest.mark.parametrize("rules", RULES, ids=name_of)
-def test_every_rule_step_by_step(streets: Any, rules: dict[str, Any]) -> None:
-    """The same agents as a plain statement of the rules, to the bit; tallies as counted; karma is kept."""
+def test_every_rule_agrees_with_plain_python_step_by_step(streets: Any, rules: dict[str, Any]) -> None:
+    """Agents and tallies equal those of the plain implementation, and karma is conserved."""
     world = city(streets=streets, **rules)
     given = random_chances(world)
     policy = policy_rows(world, given)
@@ -132,7 +132,7 @@ def test_every_rule_step_by_step(streets: Any, rules: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_whole_in_chunks_and_from_a_copy() -> None:
+def test_results_do_not_depend_on_chunks_or_copies() -> None:
     world = city(streets=ways, toll=TOLL, subsidy=SUBSIDY, local=0.5, coalition=SOME, transfer=shapes.EVEN)
     policy, found = policy_rows(world, random_chances(world)), []
     for chunks in ([300], [1, 7, 92, 200]):
@@ -154,7 +154,7 @@ def test_tallies_do_not_change_play() -> None:
     same(one, other)
 
 
-def test_karma_out_of_nothing_stops_the_run() -> None:
+def test_unconserved_karma_stops_the_run() -> None:
     world = city()
     drivers, policy = kernel.fresh(world, SEED), policy_rows(world, random_chances(world))
     kernel.play(world, drivers, policy, kernel.no_tallies(), 20)
@@ -166,8 +166,8 @@ def test_karma_out_of_nothing_stops_the_run() -> None:
     assert drivers.clock[0] == 21
 
 
-def test_bids_and_trips_follow_their_laws() -> None:
-    """Counts of bids in a row that is often met, of trips begun, and where they begin."""
+def test_bids_and_trips_follow_their_distributions() -> None:
+    """Chi-squared tests of bids, trip transitions and first trips."""
     world = city(900, karma=np.full(900, 2), capacity=np.full(5, 900), stakes=np.zeros((2, 2)))
     given = random_chances(world)
     given[:] = given[0]
@@ -193,8 +193,8 @@ def test_bids_and_trips_follow_their_laws() -> None:
 
 
 @pytest.mark.parametrize("award", [shapes.BIDS, shapes.BY_COIN])
-def test_all_sets_of_equals_are_as_likely(award: int) -> None:
-    """Five agents without karma ask for one lane that two may pass: one of ten pairs, the last included."""
+def test_all_sets_of_tied_agents_are_equally_likely(award: int) -> None:
+    """Five agents without karma request one lane of capacity two: ten equally likely pairs."""
     one = {"begins": np.zeros(1, dtype=np.int64), "lane": np.zeros((1, 1), dtype=np.int64)}
     one |= {"after": np.full((1, 1), -1), "back": np.zeros((1, 1), dtype=np.int64)}
     one |= {"options": np.zeros((1, 0, 0), dtype=np.int64), "journeys": np.zeros((5, 1), dtype=np.int64)}
@@ -212,7 +212,7 @@ def test_all_sets_of_equals_are_as_likely(award: int) -> None:
     assert stats.chisquare(list(pairs.values())).pvalue > 1e-4
 
 
-def test_a_policy_there_and_back() -> None:
+def test_policy_storage_is_invertible() -> None:
     for streets in (paths, ways):
         world = city(streets=streets)
         given = random_chances(world)
@@ -244,8 +244,8 @@ for number, streets, more in ((0, paths, {}), (1, ways, sums), (2, paths, sums |
 
 
 @pytest.mark.slow
-def test_the_same_without_numba() -> None:
-    """Play and learning with compilation switched off: the same numbers to the bit."""
+def test_results_do_not_depend_on_compilation() -> None:
+    """Simulation and learning without compilation give the same results to the bit."""
     found = [
         subprocess.run(
             [sys.executable, "-W", "error", "-c", SCRIPT],

@@ -1,4 +1,4 @@
-"""Learning in cities against plain Python, to the bit."""
+"""Learning in cities against a plain Python implementation, to the bit."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def same(one: Any, other: Any) -> None:
 
 
 def taught(world: shapes.CityArrays, learning: CityLearning) -> tuple[np.ndarray, ...]:
-    """All that is learned, without the marks of rows."""
+    """Return the learned arrays, without the flags of changed rows."""
     return learning.q[..., :-1], learning.policy, learning.visits, learning.pending, learning.made
 
 
@@ -62,7 +62,7 @@ def taught(world: shapes.CityArrays, learning: CityLearning) -> tuple[np.ndarray
 @pytest.mark.parametrize("more", [{}, MORE], ids=["plain", "all rules"])
 @pytest.mark.parametrize("streets", [paths, ways])
 @pytest.mark.parametrize("name", RULES)
-def test_tables_as_in_plain_python(name: str, streets: Any, more: dict[str, Any]) -> None:
+def test_tables_agree_with_plain_python(name: str, streets: Any, more: dict[str, Any]) -> None:
     world, given = city(streets=streets, **more), rule(**{"beta": 2.0} | RULES[name])
     drivers, learning = begun(world, given, -3.0)
     plain = PlainDrivers(world, drivers, given, -3.0)
@@ -89,8 +89,8 @@ def test_tables_as_in_plain_python(name: str, streets: Any, more: dict[str, Any]
 
 @pytest.mark.parametrize("streets", [paths, ways])
 @pytest.mark.parametrize("name", RULES)
-def test_whole_in_chunks_and_all_rows_worked_out(name: str, streets: Any) -> None:
-    """Chunks with everything copied in between, and every row worked out anew at every epoch's end."""
+def test_results_do_not_depend_on_chunks_copies_or_lazy_updates(name: str, streets: Any) -> None:
+    """Chunks with copies in between, and all policy rows recomputed at the end of every epoch."""
     world, found, given = city(streets=streets), [], rule(**{"beta": 2.0} | RULES[name])
     for all_rows, chunks in ((False, [210]), (False, [1, 6, 93, 110]), (True, [7] * 30)):
         drivers, learning = begun(world, given)
@@ -105,8 +105,8 @@ def test_whole_in_chunks_and_all_rows_worked_out(name: str, streets: Any) -> Non
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("streets", [paths, ways])
-def test_a_value_that_is_no_number_stops_the_run(bad: float, streets: Any) -> None:
-    """At the step at which it would be taught, and for good."""
+def test_a_value_that_is_not_finite_stops_the_run(bad: float, streets: Any) -> None:
+    """The run stops at the step of the update and stays stopped."""
     world, given = city(streets=streets), rule(epoch=1000)
     drivers, learning = begun(world, given)
     learn(world, given, drivers, learning, kernel.no_tallies(), 30)
@@ -134,8 +134,8 @@ def test_policies_are_softmax() -> None:
     assert (law[:, -1, :, 0] == 1).all()
 
 
-def test_options_are_worth_what_the_next_bid_is_worth() -> None:
-    """At a step size of 1, to the bit: an option's value is that of the bid made at once, not discounted."""
+def test_the_value_of_a_route_option_is_that_of_the_next_bid() -> None:
+    """At step size 1, an option's value equals the undiscounted value of the bid that follows, to the bit."""
     world, given = city(streets=ways), rule(alpha=1.0, epoch=1000)
     drivers, learning = begun(world, given)
     places, checked = world.lane.shape[1], 0
@@ -154,8 +154,8 @@ def test_options_are_worth_what_the_next_bid_is_worth() -> None:
     assert checked > 50
 
 
-def test_one_over_visits_learns_means() -> None:
-    """Nobody holds karma, one of two is admitted by a coin, the next step counts for nothing: Q = -u/2."""
+def test_step_size_one_over_visits_learns_means() -> None:
+    """Without karma, with admission probability 1/2 and discount factor 0: Q = -u/2."""
     one = {"begins": np.zeros(1, dtype=np.int64), "lane": np.zeros((1, 1), dtype=np.int64)}
     one |= {"after": np.full((1, 1), -1), "back": np.zeros((1, 1), dtype=np.int64)}
     one |= {"options": np.zeros((1, 0, 0), dtype=np.int64), "journeys": np.zeros((200, 1), dtype=np.int64)}

@@ -1,4 +1,4 @@
-"""Learning and playing in a city: to the bit, in proportion, and what may be asked for."""
+"""Learning and simulation in a city: reproducibility, consistency of metrics, options."""
 
 from __future__ import annotations
 
@@ -60,23 +60,23 @@ def same(one: Record, two: Record, but: tuple[str, ...] = ()) -> None:
             assert np.array_equal(one[name], two[name], equal_nan=one[name].dtype.kind == "f"), name
 
 
-# to the bit
+# reproducibility
 
 
 @pytest.mark.parametrize("size", [1, 7, 133])
-def test_chunks_change_nothing(size: int) -> None:
+def test_results_do_not_depend_on_chunks_or_copies(size: int) -> None:
     game, learner = small(), quick(monitor_every=3, update_probability=0.7)
     world, stream = learner.world(game), np.random.SeedSequence(5)
     whole, parts = learner.begin(world, stream), learner.begin(world, stream)
     assert learner.advance(world, whole, 10**6) == 400
     while taken := learner.advance(world, parts, size):
-        parts = {name: np.array(array) for name, array in parts.items()}  # saved and read again
+        parts = {name: np.array(array) for name, array in parts.items()}  # saved and loaded
     assert taken == 0
     one, two = ({k: v for k, (_, v) in learner.read(world, s).items()} for s in (whole, parts))
     same(one, two)
 
 
-def test_looking_changes_nothing_of_what_is_learned() -> None:
+def test_monitoring_does_not_change_learning() -> None:
     often = ran(quick(monitor_every=2))
     same({k: v for k, v in often.items() if not k.startswith("monitor_")}, ran(quick()))
     assert often["monitor_step"].tolist() == list(range(40, 401, 40))
@@ -84,7 +84,7 @@ def test_looking_changes_nothing_of_what_is_learned() -> None:
     assert (often["monitor_policy_change"][1:] > 0).all()
 
 
-def test_a_run_is_carried_on() -> None:
+def test_a_run_is_resumed() -> None:
     kept = rv.solve(small(), quick(training=160, store_tables=True, monitor_every=4), seed=3)
     on = ran(quick(training=240, store_tables=True, resume_from=kept, monitor_every=4), seed=9)
     whole = ran(quick(store_tables=True, monitor_every=4), seed=3)
@@ -97,23 +97,23 @@ def test_a_run_is_carried_on() -> None:
         rv.solve(small(), quick(resume_from=rv.solve(small(), quick())))
 
 
-def test_training_ends_when_a_change_is_small() -> None:
+def test_training_stops_when_policies_change_little() -> None:
     stop = {"metric": "policy_change", "delta": 1.0, "times": 2}
     found = ran(quick(training=4000, monitor_every=2, stop_when=stop))
     assert str(found["status"]) == "converged"
-    assert int(found["steps"]) == 120  # the first monitor has nothing to compare with
+    assert int(found["steps"]) == 120  # the first monitor has no earlier policy to compare with
     endless = ran(quick(monitor_every=2, stop_when=stop | {"delta": 0.0}))
     assert str(endless["status"]) == "iteration limit"
-    first = float(endless["monitor_policy_change"][1])  # the largest at the second monitor
+    first = float(endless["monitor_policy_change"][1])  # the largest change, at the second monitor
     just = {"metric": "policy_change", "delta": first * (1 - 1e-6), "tolerated_agents": 1}
     assert int(ran(quick(monitor_every=2, stop_when=just))["steps"]) == 80
 
 
-# in proportion
+# consistency of metrics
 
 
 @pytest.mark.slow
-def test_records_hold_together() -> None:
+def test_metrics_are_consistent() -> None:
     found = ran(CitySimulation(plays="uniform", evaluation=3000, warm_up=100))
     awake = 1 - found["agent_dormant"]
     assert found["lane_wanted"].sum() == pytest.approx(awake.sum())
@@ -121,7 +121,7 @@ def test_records_hold_together() -> None:
     assert (found["lane_queue"] >= 0).all()
     assert (found["lane_admitted"] <= found["lane_capacity"] + 1e-12).all()
     assert found["karma_law"].sum() == pytest.approx(1)
-    assert found["karma_law"] @ np.arange(5) == pytest.approx(2)  # shared out in full at every step
+    assert found["karma_law"] @ np.arange(5) == pytest.approx(2)  # redistributed in full at every step
     assert float(found["efficiency"]) == pytest.approx(found["agent_reward"].mean())
     assert float(found["reward_fairness"]) == pytest.approx(-found["agent_reward"].std())
     per_competition = found["agent_reward"].sum() / awake.sum()
@@ -129,8 +129,8 @@ def test_records_hold_together() -> None:
 
 
 @pytest.mark.slow
-def test_what_is_worked_out_is_what_was_measured() -> None:
-    """The mean payoff of policies as they are, times 1 - gamma, beside the reward of a step."""
+def test_computed_payoffs_agree_with_simulated_rewards() -> None:
+    """The mean payoff of fixed policies, times 1 - gamma, is the mean reward per step."""
     found = ran(CitySimulation(plays="uniform", evaluation=20_000))
     payoff = (1 - SMALL["gamma"]) * found["agent_payoff"].mean()
     assert payoff == pytest.approx(float(found["efficiency"]), rel=0.03)
@@ -140,22 +140,22 @@ def test_what_is_worked_out_is_what_was_measured() -> None:
 
 
 @pytest.mark.slow
-def test_free_flow_is_what_is_seen_where_nobody_is_refused() -> None:
+def test_free_flow_agrees_with_simulation_at_unlimited_capacity() -> None:
     found = ran(CitySimulation(plays="zero", evaluation=20_000), small(capacity="unlimited"))
     np.testing.assert_allclose(found["lane_wanted"], found["lane_free_flow"], atol=0.06)
     assert float(found["efficiency"]) == 0
     assert float(found["mean_relative_exploitability"]) == 0
 
 
-def test_mechanisms_stand_in_order() -> None:
-    """The urgent first is best for efficiency, taking turns for access."""
+def test_mechanisms_are_ranked_by_efficiency_and_fairness() -> None:
+    """Priority by urgency is more efficient than random admission; turn-taking has fairer access."""
     found = {plays: ran(CitySimulation(plays=plays, evaluation=4000)) for plays in ("coin", "stake", "turn")}
     assert found["stake"]["efficiency"] > found["coin"]["efficiency"]
     assert found["turn"]["access_fairness"] > found["coin"]["access_fairness"]
     assert all("agent_exploitability" not in each for each in found.values())
 
 
-def test_learning_serves_the_urgent() -> None:
+def test_learned_bids_rise_with_urgency() -> None:
     learned = ran(quick(training=40_000, evaluation=5000, beta=30.0, epoch=100))
     coin = ran(CitySimulation(plays="coin", evaluation=5000))
     assert learned["efficiency"] > 0.9 * coin["efficiency"]
@@ -164,7 +164,7 @@ def test_learning_serves_the_urgent() -> None:
 
 
 @pytest.mark.parametrize("plays", ["uniform", "zero", "all_in"])
-def test_policies_may_be_numbers(plays: str, tmp_path: Any) -> None:
+def test_policies_may_be_arrays(plays: str, tmp_path: Any) -> None:
     numbers = chances_of(streets_of(small()).city, plays)
     named = ran(CitySimulation(plays=plays, evaluation=500, warm_up=100), seed=3)
     same(named, ran(CitySimulation(plays=numbers, evaluation=500, warm_up=100), seed=3))
@@ -193,7 +193,7 @@ def test_each_agent_may_have_its_own_policy() -> None:
         ((2, 0, 2, 0), np.nan, r"plays\[2, 0, 2\]"),
     ],
 )
-def test_numbers_that_are_no_policy(at: Any, number: Any, message: str) -> None:
+def test_invalid_policy_arrays_are_refused(at: Any, number: Any, message: str) -> None:
     numbers = chances_of(streets_of(small()).city, "uniform").copy()
     if at is None:
         numbers = np.ones(3)
@@ -203,8 +203,8 @@ def test_numbers_that_are_no_policy(at: Any, number: Any, message: str) -> None:
         ran(CitySimulation(plays=numbers, evaluation=10))
 
 
-def test_policies_come_and_go() -> None:
-    """Chances, as kernels take them, and back; how far two are apart."""
+def test_policy_storage_and_policy_distance() -> None:
+    """Storage of probabilities for kernels is invertible; distances between policies are exact."""
     city = streets_of(small(planning="nodes")).city
     even, zero = chances_of(city, "uniform"), chances_of(city, "zero")
     np.testing.assert_allclose(chances(city, policy_rows(city, even)), even, atol=1e-6)
@@ -216,8 +216,8 @@ def test_policies_come_and_go() -> None:
     assert (policy_moves(city, policy_rows(city, zero), policy_rows(city, zero)) == 0).all()
 
 
-def test_what_pads_short_trips_does_not_dilute_how_far_policies_move() -> None:
-    """Rows beyond the end of a path never change; here they would make up half of the mean."""
+def test_padding_of_short_trips_does_not_affect_policy_change() -> None:
+    """Rows beyond the end of a path never change and are excluded; here they are half of all rows."""
     routes = [[["W1", "1.1", "1.2", "2.2", "E2"], ["W1", "1.1", "N1"]]] * 4
     game = rv.games.city(
         network="stubs_2x2", exclude_same_node=False, routes=routes, capacity=1, max_karma=4, mean_karma=2
@@ -235,14 +235,14 @@ def test_what_pads_short_trips_does_not_dilute_how_far_policies_move() -> None:
     np.testing.assert_allclose(apart, 0.5, atol=1e-6)
 
 
-def test_an_outcome_counts_what_tallies_hold() -> None:
+def test_metrics_are_computed_from_tallies() -> None:
     streets = streets_of(small())
     city = streets.city
     drivers = fresh(city, np.random.SeedSequence(1))
     rows = policy_rows(city, chances_of(city, "all_in"))
     tallied = watched(city, drivers, rows, np.random.SeedSequence(2), 10, 100)
     found = city_record(streets, tallied, 100)
-    assert drivers.clock[0] == 0  # copies were watched
+    assert drivers.clock[0] == 0  # evaluation works on copies
     assert found["trips_per_step"][1] == tallied.trips.sum() / 100
     bid = (tallied.bids * np.arange(5)).sum(axis=1) / tallied.wanted
     np.testing.assert_allclose(found["lane_bid"][1], bid)
@@ -252,14 +252,14 @@ def test_an_outcome_counts_what_tallies_hold() -> None:
 
 
 @pytest.mark.parametrize("planning", ["start", "nodes"])
-def test_agents_learn_which_way_to_take(planning: str) -> None:
-    """They do better than those who take any way and bid anything."""
+def test_agents_learn_to_choose_routes(planning: str) -> None:
+    """Learned policies are more efficient than uniformly random routes and bids."""
     game = small(planning=planning, network="plain_3x3", alternatives=4 if planning == "start" else None)
     learned = ran(quick(training=40_000, evaluation=5000, epoch=100), game)
     assert learned["efficiency"] > ran(CitySimulation(plays="uniform", evaluation=5000), game)["efficiency"]
 
 
-def test_a_coalition_that_lends_karma_gains() -> None:
+def test_a_coalition_with_karma_transfers_gains() -> None:
     learner = quick(training=20_000, evaluation=5000, epoch=100, exploit=True)
     kinds = {
         how: ran(learner, rv.games.city(**(SMALL | {"coalition": 6, "transfer": how})))
@@ -271,15 +271,15 @@ def test_a_coalition_that_lends_karma_gains() -> None:
     assert "coalition_reward" not in ran(quick())
 
 
-def test_prices_that_are_not_the_own_bid_have_no_gains() -> None:
+def test_uniform_prices_have_no_exploitability() -> None:
     game = small(payment="uniform_highest_refused")
     with pytest.warns(UserWarning, match="exploitability is not worked out: what a bid costs"):
         found = ran(quick(exploit=True), game)
     assert "regret" not in found
 
 
-def test_ties_that_go_by_number_have_no_gains() -> None:
-    """Odds are counted as with a coin: they would promise gains to the agent whom every tie admits."""
+def test_ties_by_lowest_index_have_no_exploitability() -> None:
+    """Admission probabilities assume random ties and would overstate the gains of the favoured agent."""
     game = small(tie="lowest_index")
     with pytest.warns(UserWarning, match="exploitability is not worked out: what a bid is worth at a tie"):
         found = ran(quick(exploit=True), game)
@@ -289,7 +289,7 @@ def test_ties_that_go_by_number_have_no_gains() -> None:
     assert "agent_exploitability" not in played
 
 
-# what may be asked for
+# options
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_ties_that_go_by_number_have_no_gains() -> None:
         ({"stop_when": {"metric": "x", "delta": 0.1}, "monitor_every": 1}, "stop_when.metric: 'x' must be"),
     ],
 )
-def test_learners_refuse(options: dict[str, Any], message: str) -> None:
+def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         quick(**options)
 
@@ -315,12 +315,12 @@ def test_learners_refuse(options: dict[str, Any], message: str) -> None:
         ({"kind": "q_learning", "update": "double_q"}, "update: 'double_q' must be one of"),
     ],
 )
-def test_words_that_are_not_known(table: dict[str, Any], message: str) -> None:
+def test_unknown_option_values_are_refused(table: dict[str, Any], message: str) -> None:
     with pytest.raises(StudyError, match=message):
         build_method(table, game=small())
 
 
-def test_kinds_know_their_games() -> None:
+def test_method_kinds_depend_on_the_game() -> None:
     assert isinstance(build_method({"kind": "q_learning"}, game=small()), CityQLearning)
     assert isinstance(build_method({"kind": "simulation"}, game=small()), CitySimulation)
     with pytest.raises(StudyError, match="newton"):

@@ -1,4 +1,4 @@
-"""Networks and their shortest paths: counts that are known, other people's graphs, and what is refused."""
+"""Networks and their shortest paths: known counts, graphs from files, and wrong input."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ RING = {"lanes": [["a", "b"], ["b", "c"], ["c", "d"], ["d", "a"]], "terminals": 
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["id"]) for case in CASES])
-def test_reference(case: dict[str, Any]) -> None:
+def test_reference_cases(case: dict[str, Any]) -> None:
     assert judge(case, lambda each: reference.KINDS[each["kind"]](each["inputs"])) == []
 
 
-def test_a_plain_grid_has_its_known_numbers() -> None:
+def test_a_plain_grid_has_the_known_counts() -> None:
     found = reference.counts(plain())
     assert (found["lanes"], found["max_length"], found["paths"]) == (80, 8, 1948)
 
 
 @pytest.mark.parametrize("network", [stubs(3, 4), plain(4, 3), stubs(1, 2)], ids=lambda n: n.name)
-def test_a_grid_is_as_it_is_drawn(network: Network) -> None:
-    """Lanes join neighbours, both ways; stubs lie one step outside, and belong to the node beside them."""
+def test_grid_lanes_and_stubs_match_node_positions(network: Network) -> None:
+    """Lanes join neighbours in both directions; stubs lie one step outside their core node."""
     step = np.abs(network.at[network.lanes[:, 0]] - network.at[network.lanes[:, 1]])
     assert (np.sort(step, axis=1) == [0, 1]).all()
     assert {(a, b) for a, b in network.lanes.tolist()} == {(b, a) for a, b in network.lanes.tolist()}
@@ -52,15 +52,15 @@ def test_a_grid_is_as_it_is_drawn(network: Network) -> None:
         assert tuple(away) == outward[int(network.side[node])]
 
 
-def test_paths_in_a_grid_are_counted_by_binomials() -> None:
-    """From corner to corner of a grid lead (rows + cols - 2) choose (rows - 1) shortest paths."""
+def test_path_counts_in_a_grid_are_binomial_coefficients() -> None:
+    """Between opposite corners of a grid there are (rows + cols - 2) choose (rows - 1) shortest paths."""
     network = plain(4, 6)
     assert path_counts(network)[0, -1] == comb(8, 3)
     assert len(between(network, [(0, 23)]).lanes) == comb(8, 3)
 
 
 @pytest.mark.parametrize("network", [stubs(3, 3), plain(3, 4), network_of(RING)], ids=lambda n: n.name)
-def test_paths_are_all_those_a_search_finds(network: Network) -> None:
+def test_shortest_paths_agree_with_networkx(network: Network) -> None:
     paths, number = shortest(network), network.lane_numbers()
     graph = networkx.DiGraph(network.lanes.tolist())
     wanted = Counter(
@@ -75,14 +75,14 @@ def test_paths_are_all_those_a_search_finds(network: Network) -> None:
     assert (distances(network)[tuple(paths.ends.T)] == paths.lengths).all()
 
 
-def test_stubs_at_one_core_node_are_left_out_by_option() -> None:
+def test_pairs_of_stubs_at_one_core_node_are_excluded_by_option() -> None:
     network = stubs()
     same = set(pairs_of(network, False)) - set(pairs_of(network, True))
     assert len(same) == 8
     assert all(network.home[a] == network.home[b] for a, b in same)
 
 
-def test_the_middle_of_a_grid_has_eight_lanes() -> None:
+def test_the_centre_of_a_grid_has_eight_lanes() -> None:
     network = stubs()
     inside = [name for name, centre in zip(network.lane_names, network.centre, strict=True) if centre]
     assert sorted(inside) == sorted(
@@ -91,16 +91,16 @@ def test_the_middle_of_a_grid_has_eight_lanes() -> None:
     assert not plain().centre.any()
 
 
-def test_a_table_is_a_network() -> None:
+def test_a_network_may_be_a_table() -> None:
     table = {"nodes": {"a": [0, 0], "b": [1, 0], "c": [2, 1]}, "lanes": [["a", "b"], ["b", "c"]]}
     network = network_of(table | {"origins": ["a"], "destinations": ["c"], "name": "road"})
     assert (network.name, network.lane_names) == ("road", ("a>b", "b>c"))
-    assert network.kinds.tolist() == [ENTRY, EXIT]  # a and c lead to b alone
+    assert network.kinds.tolist() == [ENTRY, EXIT]  # a and c are joined only to b
     assert network.home.tolist() == [1, 1, 1]
     assert network.at.tolist() == [[0, 0], [1, 0], [2, 1]]
 
 
-def test_nodes_without_positions_are_laid_out_the_same_every_time() -> None:
+def test_layout_of_nodes_without_positions_is_reproducible() -> None:
     first, second = network_of(RING).at, network_of(RING).at
     assert np.isfinite(first).all()
     assert (first == second).all()
@@ -108,17 +108,17 @@ def test_nodes_without_positions_are_laid_out_the_same_every_time() -> None:
 
 
 def at(path: Path) -> dict[str, Any]:
-    """The table of a network that is in a file."""
+    """Return the table that names a network file."""
     return {"kind": "file", "path": str(path)}
 
 
-def test_a_study_finds_its_network_beside_it(tmp_path: Path) -> None:
+def test_network_paths_are_relative_to_the_study_folder(tmp_path: Path) -> None:
     (tmp_path / "ring.json").write_text(json.dumps(RING))
     table = {"family": "city", "network": {"kind": "file", "path": "ring.json"}, "agents": 10, "capacity": 2}
     assert build_game(table, tmp_path).network.name == "ring"
 
 
-def test_files_hold_the_same_network(tmp_path: Path) -> None:
+def test_all_file_formats_give_the_same_network(tmp_path: Path) -> None:
     (tmp_path / "ring.json").write_text(json.dumps(RING))
     lines = "\n".join(f"{a},{b}" for a, b in RING["lanes"])
     (tmp_path / "ring.csv").write_text(f"from,to\n{lines}\n")
@@ -137,7 +137,7 @@ def test_files_hold_the_same_network(tmp_path: Path) -> None:
     assert len(network_of(at(tmp_path / "ring.csv")).origins) == 4
 
 
-def test_streets_without_direction_are_lanes_both_ways(tmp_path: Path) -> None:
+def test_undirected_edges_are_lanes_in_both_directions(tmp_path: Path) -> None:
     networkx.write_graphml(networkx.path_graph(["a", "b"]), tmp_path / "road.graphml")
     assert network_of(at(tmp_path / "road.graphml")).lane_names == ("a>b", "b>a")
 
@@ -225,7 +225,7 @@ WRONG: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_bad_network_is_refused_in_one_line(name: str) -> None:
+def test_a_wrong_network_is_refused_in_one_line(name: str) -> None:
     given, message = WRONG[name]
     with pytest.raises(ValueError) as error:  # noqa: PT011
         network_of(given)
@@ -243,7 +243,7 @@ FILES: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_bad_file_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
+def test_a_wrong_file_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
     text, part = FILES[name]
     (tmp_path / name).write_text(text)
     with pytest.raises(ValueError, match=r"^network: ") as error:
@@ -252,12 +252,12 @@ def test_a_bad_file_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_too_many_paths_are_not_listed() -> None:
+def test_too_many_shortest_paths_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^network: plain_12x12 has .* shortest paths; must be at most"):
         shortest(plain(12, 12))
 
 
-def test_terminals_at_one_node_have_no_trips() -> None:
+def test_terminals_at_one_node_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^network: all terminals are at one node"):
         shortest(network_of({"lanes": _star(), "terminals": ["a", "b"]}))
 

@@ -1,4 +1,4 @@
-"""Values of policies and of best replies in a city as it was measured, against dense linear algebra."""
+"""Values of policies and of best responses in measured city environments, against dense linear algebra."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.test_city_kernels import random_chances
 
 
 def surroundings(world: shapes.CityArrays, seed: int = 3) -> Surroundings:
-    """Drawn: odds that rise with bids, and karma that sharing out does not lower."""
+    """Draw admission probabilities that rise with bids, and redistributions that do not lower karma."""
     rng, levels, lanes = np.random.default_rng(seed), world.most + 1, len(world.capacity)
     shared = np.triu(rng.dirichlet(np.ones(levels), size=(lanes + 1, levels)))
     return Surroundings(
@@ -28,20 +28,20 @@ def surroundings(world: shapes.CityArrays, seed: int = 3) -> Surroundings:
 
 
 class Dense(NamedTuple):
-    """An agent's decision process, states numbered ``row * levels + karma``."""
+    """An agent's Markov decision process with states ``row * levels + karma``."""
 
     reward: np.ndarray  # [state choice]
-    goes: np.ndarray  # [state choice state]: chances, times the discount where that takes a step
+    goes: np.ndarray  # [state choice state]: transition probabilities, discounted where a step is taken
     legal: np.ndarray  # [state choice]
     used: np.ndarray  # [state]
 
     def own(self, chances: np.ndarray) -> np.ndarray:
-        """Values of a policy ``[state choice]``."""
+        """Return the values of a policy ``[state choice]``."""
         goes = np.einsum("sa,sat->st", chances, self.goes)
         return np.linalg.solve(np.eye(len(goes)) - goes, (chances * self.reward).sum(axis=1))
 
     def best(self) -> np.ndarray:
-        """By policy iteration."""
+        """Return the optimal values, by policy iteration."""
         choice = np.zeros(len(self.reward), dtype=np.int64)
         while True:
             values = self.own(np.eye(self.reward.shape[1])[choice])
@@ -66,7 +66,7 @@ def dense(world: shapes.CityArrays, around: Surroundings, i: int) -> Dense:
         return (trip * spots + (spot if spot >= 0 else places - 2 - spot)) * levels
 
     def ahead(trip: int, spot: int) -> np.ndarray:
-        """Chances of states by karma after sharing out, ``[karma state]``."""
+        """Return state probabilities by karma after redistribution, ``[karma state]``."""
         found, eye = np.zeros((levels, len(counts))), np.eye(levels)
         if spot != -1:
             found[:, number(trip, spot) : number(trip, spot) + levels] = eye
@@ -79,7 +79,7 @@ def dense(world: shapes.CityArrays, around: Surroundings, i: int) -> Dense:
         return found
 
     def toll(lane: int, k: int) -> np.ndarray:
-        """Chances of karma once the toll is paid."""
+        """Return the distribution of karma after the toll."""
         whole, found = int(world.toll[lane]), np.zeros(levels)
         found[max(k - whole, 0)] += 1 - (world.toll[lane] - whole)
         found[max(k - whole - 1, 0)] += world.toll[lane] - whole
@@ -116,7 +116,7 @@ def dense(world: shapes.CityArrays, around: Surroundings, i: int) -> Dense:
 
 @pytest.mark.parametrize("toll", [0.0, 1.3])
 @pytest.mark.parametrize("streets", [paths, ways])
-def test_values_as_by_linear_algebra(streets: Any, toll: float) -> None:
+def test_values_agree_with_linear_algebra(streets: Any, toll: float) -> None:
     world = city(6, streets=streets, toll=np.full(5, toll))
     around, chances = surroundings(world), random_chances(world)
     for tolerance in (1e-2, 1e-9):
@@ -132,14 +132,14 @@ def test_values_as_by_linear_algebra(streets: Any, toll: float) -> None:
             assert (found.best[i] >= found.own[i] - 2 * found.error[i])[process.used.reshape(-1, 5)].all()
 
 
-def test_too_few_sweeps_are_told() -> None:
+def test_too_few_sweeps_give_an_infinite_error() -> None:
     world = city(2)
     found = worth(world, surroundings(world), random_chances(world), 1e-9, 3)
     assert np.isinf(found.error).all()
 
 
-def test_an_option_is_worth_its_place() -> None:
-    """Junctions of one option each change no value: the paths with and without them."""
+def test_junctions_of_one_option_do_not_change_values() -> None:
+    """Compare paths with and without junctions that offer one option."""
     plain = city(4)
     turned = plain._replace(
         begins=np.full(4, -2),
@@ -160,8 +160,8 @@ def test_an_option_is_worth_its_place() -> None:
         assert used.any()
 
 
-def test_payoffs_are_the_rewards_that_were_seen() -> None:
-    """In the mean over states met, V - gamma V' is the reward; what odds do not tell of queues is small."""
+def test_payoffs_agree_with_simulated_rewards() -> None:
+    """On average over visited states V - gamma V' is the reward, up to small effects of queues."""
     game = rv.games.city(network="stubs_2x2", agents=60, max_karma=6, mean_karma=3)
     found = rv.solve(game, CitySimulation(plays="uniform", evaluation=10_000)).record
     payoff = (1 - 0.98) * np.asarray(found["agent_payoff"][1])

@@ -1,4 +1,4 @@
-"""What certificates claim: tolerances by what is at stake, approximate equilibria, stored certificates."""
+"""Claims of certificates: tolerances in units of payoff at stake, approximate equilibria, storage."""
 
 from __future__ import annotations
 
@@ -34,29 +34,29 @@ def quadratic(height: float, level: float = 0.0) -> Quadratic:
 
 
 @pytest.mark.parametrize("height", [1e-9, 1.0, 1e9])
-def test_the_tolerance_is_in_units_of_what_each_player_can_win(height: float) -> None:
+def test_the_tolerance_scales_with_the_payoff_at_stake(height: float) -> None:
     proof = certificate(quadratic(height), jnp.array([[0.5 + 1e-4], [0.5]]))
     np.testing.assert_allclose(proof.at_stake, [height / 4, 1 / 4], rtol=1e-12)
     np.testing.assert_allclose(proof.tolerance, TOLERANCE * proof.at_stake, rtol=1e-6)
-    # 1e-8 of the height is gained, whatever the other player's payoffs are
+    # the gain is 1e-8 of the height, independently of the other player's payoffs
     assert proof.claim == "no deviation found"
     assert certificate(quadratic(height), jnp.array([[0.5 + 1e-2], [0.5]])).claim == "not an equilibrium"
 
 
-def test_a_large_constant_does_not_make_gains_small() -> None:
+def test_a_large_payoff_constant_does_not_hide_gains() -> None:
     proof = certificate(quadratic(1.0, level=1e6), jnp.array([[0.51], [0.5]]))
     assert proof.regret[0] == pytest.approx(1e-4, rel=1e-4)
     assert proof.claim == "not an equilibrium"
 
 
-def test_a_ruinous_strategy_does_not_make_gains_small() -> None:
+def test_a_ruinous_strategy_does_not_hide_gains() -> None:
     table = [[[1.0, 0.31], [0.31, 1.0], [-2e6, -2e6]], [[1.0, 0.31], [0.31, 1.0], [0.5, 0.5]]]
     game = rv.games.matrix(payoffs=table)
-    assert certificate(game, game.pure(1, 0)).claim == "not an equilibrium"  # each loses 0.69
+    assert certificate(game, game.pure(1, 0)).claim == "not an equilibrium"  # each forgoes 0.69
     assert certificate(game, game.pure(0, 0)).claim == "equilibrium"
 
 
-def test_what_is_at_stake_is_the_range_of_payoffs_unless_few_are_far_off() -> None:
+def test_payoff_at_stake_is_the_payoff_range_without_outliers() -> None:
     line = np.linspace(0.0, 1.0, 201)
     assert payoff_at_stake(-((line - 0.5) ** 2), 0.0) == pytest.approx(0.25)
     assert payoff_at_stake(line, 1.0) == pytest.approx(1.0)
@@ -65,7 +65,7 @@ def test_what_is_at_stake_is_the_range_of_payoffs_unless_few_are_far_off() -> No
     assert payoff_at_stake(np.empty(0), 1.0) == 0.0
 
 
-def test_a_race_with_a_large_disaster() -> None:
+def test_a_race_with_a_large_disaster_cost() -> None:
     race = rv.games.race(disaster_cost=2e6)
     proof = certificate(race, race.space.check([[0.7, 1e-20]] * 2))
     assert proof.regret.max() > 0.5  # the prize is 1
@@ -74,7 +74,7 @@ def test_a_race_with_a_large_disaster() -> None:
 
 
 @pytest.mark.slow
-def test_a_third_party_that_takes_nearly_all() -> None:
+def test_a_third_party_that_takes_nearly_the_whole_resource() -> None:
     game = rv.games.influencer(reach=[0.1, 0.1], third_party=[1e6] * 100)
     proof = certificate(game, game.space.check([0.001, 0.999]))
     assert proof.regret.max() > 0.5 * float(game.payoffs(jnp.array([[0.001], [0.999]])).max())
@@ -104,7 +104,7 @@ def made(regret: float, bound: float, coverage: Any = "exact", stake: float | No
         (made(np.nan, np.inf), "not an equilibrium"),
     ],
 )
-def test_the_strongest_claim_that_the_numbers_allow(proof: Certificate, claim: str) -> None:
+def test_the_claim_is_the_strongest_that_regret_and_bound_allow(proof: Certificate, claim: str) -> None:
     assert proof.claim == claim
     assert claim in CLAIMS
     assert (claim in CERTIFIED) == (claim == "equilibrium")
@@ -117,10 +117,10 @@ def test_approximate_equilibria_are_printed_with_their_bound() -> None:
     assert words in repr(proof)
     assert (
         gain_in_words(0.0000401) == "no gain above 0.0041 % of the payoff at stake"
-    )  # never below the bound
+    )  # rounded up, never below the bound
 
 
-def test_a_certificate_comes_back_as_it_was_stored() -> None:
+def test_a_stored_certificate_is_read_back_unchanged() -> None:
     proof = made(1e-3, 2e-3)._replace(rounding="floating point", concept="logit at beta 10", residual=1e-12)
     back = Certificate.from_record(proof.record())
     assert back is not None
@@ -129,7 +129,7 @@ def test_a_certificate_comes_back_as_it_was_stored() -> None:
     np.testing.assert_array_equal(back.at_stake, proof.at_stake)
 
 
-def test_certificates_stored_before_stakes_were_known_are_read() -> None:
+def test_stored_certificates_without_stakes_are_read() -> None:
     old = {name: made(0.0, 1e-7).record()[name] for name in ("regret", "bound", "coverage")}
     old |= {"certificate_method": ((), np.asarray("grid")), "tolerance": ((), np.asarray(1e-4))}
     back = Certificate.from_record(old)

@@ -1,4 +1,4 @@
-"""Announced plans: against dynamic programs and stage games written out in NumPy, and properties."""
+"""Commitment with switching cost, against dynamic programs and stage games in NumPy, and properties."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def firms(gamma: object = 0.9, phi: object = 12.0, count: int = 9) -> Adjustment
 
 
 def calm() -> AdjustmentTables:
-    """Little ahead and dear changes: backward induction converges whatever delta is."""
+    """Return a game of low discount factors and high adjustment costs: it converges for every delta."""
     return firms([0.4, 0.5], [40.0, 30.0])
 
 
 def transition(levels: np.ndarray, aim: float) -> np.ndarray:
-    """The lottery over levels whose mean is ``aim``."""
+    """Return the lottery over adjacent levels with mean ``aim``."""
     return np.array([np.interp(aim, levels, row) for row in np.eye(len(levels))])
 
 
 class Byhand:
-    """The same game on arrays: leader's moves by plan, the follower's aims on a fine list."""
+    """The same game in NumPy: the leader's transitions by plan, the follower's aims on a fine grid."""
 
     def __init__(self, tables: AdjustmentTables, targets: list[float], ramps: list[float]) -> None:
         self.q = tables.levels
@@ -44,14 +44,14 @@ class Byhand:
         self.cost = tables.phi[1] * (self.aims - self.q[1][:, None]) ** 2  # [j aim]
 
     def follower(self, ahead: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Best values and aims ``[plan i j]`` where arriving is worth ``ahead [plan i j]``."""
+        """Return best values and aims ``[plan i j]`` for continuation values ``ahead [plan i j]``."""
         row = np.einsum("pik,pkj->pij", self.lead, ahead) @ self.follow.T  # [plan i aim]
         pays = self.tables.gamma[1] * row[:, :, None, :] - self.cost
         best = pays.argmax(axis=-1)
         return self.tables.flow[1] + pays.max(axis=-1), self.aims[best]
 
     def leader(self, ahead: np.ndarray, aim: np.ndarray) -> np.ndarray:
-        """What plans in force are worth to the leader."""
+        """Return the leader's values of plans in force."""
         row = np.einsum("pik,pkj->pij", self.lead, ahead)
         chance = np.array([np.interp(aim, self.q[1], unit) for unit in np.eye(len(self.q[1]))])
         mean = np.einsum("pik,kpij->pij", row, chance)
@@ -60,7 +60,7 @@ class Byhand:
 
 
 @pytest.mark.slow
-def test_a_plan_that_is_never_changed_is_a_single_agents_problem() -> None:
+def test_a_permanent_plan_reduces_to_a_single_agent_problem() -> None:
     tables = firms()
     found = rv.solve(tables, CommitmentWithSwitchingCost(delta=INF, targets=TARGETS, ramps=RAMPS))
     hand = Byhand(tables, TARGETS, RAMPS)
@@ -75,7 +75,7 @@ def test_a_plan_that_is_never_changed_is_a_single_agents_problem() -> None:
     assert found.status == "converged"
     assert found.claim == "equilibrium"
     assert found.data.first_plan == best
-    # aims by hand are 0.001 apart: values of parabolas are off by phi 0.0005**2 a period at most
+    # the grid of aims has step 0.001: the error of a quadratic is at most phi 0.0005**2 per period
     assert abs(found.data.value.values[1] - followed[at][best]) <= 12 * 0.0005**2 / (1 - 0.9)
     assert abs(found.data.value.values[0] - led[at][best]) < 1e-2
     assert found.data.switches == 0
@@ -83,11 +83,11 @@ def test_a_plan_that_is_never_changed_is_a_single_agents_problem() -> None:
 
 
 @pytest.mark.slow
-def test_without_a_threshold_it_is_play_in_which_the_leader_moves_every_period() -> None:
+def test_without_a_threshold_the_leader_chooses_anew_every_period() -> None:
     tables = calm()
     found = rv.solve(tables, CommitmentWithSwitchingCost(delta=0.0, targets=TARGETS, ramps=RAMPS))
     hand = Byhand(tables, TARGETS, RAMPS)
-    states = np.zeros((2, 9, 9))  # what a state is worth to either: there are no plans
+    states = np.zeros((2, 9, 9))  # values of states for both players, without plans
     for _ in range(80):
         followed, aim = hand.follower(np.broadcast_to(states[1], (8, 9, 9)))
         led = hand.leader(np.broadcast_to(states[0], (8, 9, 9)), aim)
@@ -97,7 +97,7 @@ def test_without_a_threshold_it_is_play_in_which_the_leader_moves_every_period()
     assert found.claim == "equilibrium"
     np.testing.assert_allclose(found.data.value.values, states[(slice(None), *tables.first)], atol=1e-3)
     assert found.data.value.values[0] == pytest.approx(found.data.decision_value.item(), abs=1e-9)
-    # the plan in force makes no difference: what follows on every plan is worth the same
+    # the plan in force is irrelevant: every plan has the same continuation value
     world = CommitmentWithSwitchingCost(targets=TARGETS, ramps=RAMPS).world(tables)
     worth = judged(world, 0.0, False, found.data.in_force.values, found.data.aim.values).decision
     arrived = np.take_along_axis(worth, found.data.in_force.values, axis=0)
@@ -106,7 +106,7 @@ def test_without_a_threshold_it_is_play_in_which_the_leader_moves_every_period()
 
 @pytest.mark.parametrize("charge", [False, True], ids=["threshold", "charged"])
 @pytest.mark.parametrize("delta", [0.05, 0.3, 1.0])
-def test_policies_are_worth_what_a_linear_system_says(delta: float, charge: bool) -> None:
+def test_policy_values_agree_with_a_linear_system(delta: float, charge: bool) -> None:
     tables = calm()
     found = rv.solve(
         tables, CommitmentWithSwitchingCost(delta=delta, charge=charge, targets=TARGETS, ramps=RAMPS)
@@ -137,7 +137,7 @@ def test_policies_are_worth_what_a_linear_system_says(delta: float, charge: bool
     assert found.data.decision_value.item() == pytest.approx(values[delta][at], rel=1e-9)
     assert found.data.value.values[0] == pytest.approx(values[delta if charge else 0.0][at], rel=1e-9)
     assert found.data.value.values[1] == pytest.approx(followed[at], rel=1e-9)
-    # the rule is the recursion's own: a plan gives way where the best is worth more by more than delta
+    # the switching rule of the recursion: a plan is replaced if the best value exceeds its own by over delta
     worth = values[delta]
     gain = worth.max(axis=0) - delta - worth
     clear = np.abs(gain) > 1e-8
@@ -145,8 +145,8 @@ def test_policies_are_worth_what_a_linear_system_says(delta: float, charge: bool
     assert found.status == "converged"
 
 
-def test_who_pays_for_changes_plays_as_who_only_weighs_them_and_gets_less() -> None:
-    tables = firms([0.4, 0.5], [4.0, 30.0])  # the leader, whose plans all lead too far, changes them for ever
+def test_charging_the_threshold_lowers_the_value_but_not_the_policy() -> None:
+    tables = firms([0.4, 0.5], [4.0, 30.0])  # every plan of the leader overshoots, so it switches for ever
     one, other = (
         rv.solve(
             tables, CommitmentWithSwitchingCost(delta=0.001, charge=charge, targets=[0.5, 2.5], ramps=[0.2])
@@ -165,8 +165,8 @@ def test_who_pays_for_changes_plays_as_who_only_weighs_them_and_gets_less() -> N
     assert paid > 0
 
 
-def test_regrets_are_what_the_best_of_all_rules_gains() -> None:
-    """Of policies that are none's best reply: dynamic programs by hand, over all nodes."""
+def test_regrets_agree_with_dynamic_programs_by_hand() -> None:
+    """Random policies, which are not best responses, evaluated at all nodes."""
     tables, rng = calm(), np.random.default_rng(3)
     world = CommitmentWithSwitchingCost(targets=[0.5, 2.5], ramps=[0.4]).world(tables)
     switch = rng.integers(0, 2, world.shape)
@@ -190,7 +190,7 @@ def test_regrets_are_what_the_best_of_all_rules_gains() -> None:
     assert found.temptation >= found.at_start[0] - 1e-9
 
 
-def test_what_does_not_converge_is_not_called_settled() -> None:
+def test_runs_that_do_not_converge_are_not_reported_as_converged() -> None:
     tables = adjustment_tables(10.0, 2.0, 0.0, 120.0, 0.96, np.linspace(0.6, 3.0, 13))
     with pytest.warns(UserWarning, match="200 sweeps of backward induction .* try noise above 0"):
         found = rv.solve(tables, CommitmentWithSwitchingCost(delta=1.0, targets=5, ramps=[0.1], rounds=200))
@@ -219,7 +219,7 @@ def test_the_leader_may_be_the_second_firm() -> None:
     np.testing.assert_array_equal(one.regret.values, other.regret.values[::-1])
 
 
-def test_chunks_of_sweeps_change_nothing() -> None:
+def test_results_do_not_depend_on_chunks_of_sweeps() -> None:
     tables = firms()
     learner = CommitmentWithSwitchingCost(delta=1.0, targets=TARGETS, ramps=RAMPS, rounds=120)
     world = learner.world(tables)
@@ -234,7 +234,7 @@ def test_chunks_of_sweeps_change_nothing() -> None:
             np.testing.assert_array_equal(array, other[name], err_msg=name)
 
 
-def test_the_path_is_the_mean_of_drawn_play_and_chances_sum_to_one() -> None:
+def test_the_output_path_is_the_expected_path() -> None:
     tables = firms(0.5, 10.0)
     found = rv.solve(
         tables, CommitmentWithSwitchingCost(delta=INF, targets=[2.5], ramps=[0.3], noise=0.2, periods=12)
@@ -243,7 +243,7 @@ def test_the_path_is_the_mean_of_drawn_play_and_chances_sum_to_one() -> None:
     leader = np.zeros(len(tables.levels[0]))
     leader[tables.first[0]] = 1.0
     means = []
-    for _ in range(12):  # the leader's output is a Markov chain of its own: its plan is never changed
+    for _ in range(12):  # the leader's plan is permanent, so its output is an autonomous Markov chain
         means.append(leader @ tables.levels[0])
         aims = tables.levels[0] + np.clip(2.5 - tables.levels[0], -0.3, 0.3)
         lottery = np.array([transition(tables.levels[0], x) for x in aims])
@@ -252,7 +252,7 @@ def test_the_path_is_the_mean_of_drawn_play_and_chances_sum_to_one() -> None:
     assert leader.sum() == pytest.approx(1.0)
 
 
-def test_disturbances_have_the_mean_and_the_spread_they_are_told() -> None:
+def test_disturbances_have_mean_zero_and_the_given_standard_deviation() -> None:
     levels = np.linspace(0.5, 10.5, 101)
     tables = adjustment_tables(50.0, 2.0, 0.0, 1.0, 0.5, levels)
     spread = announced(tables, 0, np.array([5.5]), np.array([1.0]), 0.4).spread_leader

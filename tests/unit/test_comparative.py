@@ -1,4 +1,4 @@
-"""How equilibria move with a parameter: closed forms, bounds, logarithms, measures, and the check itself."""
+"""Comparative statics of equilibria: closed forms, active bounds, log coordinates, metrics, error check."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rivalry.methods import ComparativeStatics
 
 
 class Contest(eqx.Module):
-    """Tullock's: ``u_i = prize_i x_i / (x_1 + x_2) - price x_i``, efforts searched by their logarithms."""
+    """Tullock contest ``u_i = prize_i x_i / (x_1 + x_2) - price x_i`` with efforts in log coordinates."""
 
     prize: Float[Array, "player"]
     price: Float[Array, ""]
@@ -62,22 +62,22 @@ def slopes_of(game: Any, parameter: str | list[str], **rest: Any) -> Any:
 
 
 @pytest.mark.slow
-def test_a_contest_in_logarithms() -> None:
+def test_a_contest_in_log_coordinates() -> None:
     found = slopes_of(contest(), "price")
     here = efforts(np.array([1.0, 2.0]), 0.5)
     np.testing.assert_allclose(found.profile.values[:, 0], here, rtol=1e-8)
     np.testing.assert_allclose(found.slope.values[:, 0], -here / 0.5, rtol=1e-7)  # efforts go as 1/price
     np.testing.assert_allclose(found.slope_inner.values[:, 0], -1 / 0.5, rtol=1e-7)
     np.testing.assert_allclose(found.slope_payoff.values, 0.0, atol=1e-7)
-    np.testing.assert_allclose(found.slope_spent, 0.0, atol=1e-7)  # what is spent does not depend on it
+    np.testing.assert_allclose(found.slope_spent, 0.0, atol=1e-7)  # spending does not depend on the price
     np.testing.assert_allclose(found.slope_effort.values, found.slope.values[:, 0], rtol=1e-6)
     assert found.measure.values.tolist() == ["effort", "spent"]
     assert found.measure_slope_by.values.tolist() == ["central difference", "forward mode"]
 
 
 @pytest.mark.slow
-def test_what_a_bound_holds_stands_still_or_goes_with_it() -> None:
-    """Player 1 would go beyond the cap c; player 0 replies with sqrt(V_0 c / price) - c."""
+def test_efforts_at_an_active_bound_move_only_with_the_bound() -> None:
+    """The cap c binds for player 1; the best response of player 0 is sqrt(V_0 c / price) - c."""
     cap, price = 0.6, 0.5
     found = slopes_of(contest(cap), "cap")
     assert found.held.values.ravel().tolist() == [False, True]
@@ -85,7 +85,7 @@ def test_what_a_bound_holds_stands_still_or_goes_with_it() -> None:
     np.testing.assert_allclose(found.profile.values.ravel(), [reply, cap], rtol=1e-8)
     np.testing.assert_allclose(found.slope.values.ravel(), [0.5 / np.sqrt(cap * price) - 1, 1.0], rtol=1e-7)
     assert float(found.slope_difference.max()) < 1e-6
-    found = slopes_of(contest(cap), ["prize[0]", "prize[1]"])  # the second does nothing
+    found = slopes_of(contest(cap), ["prize[0]", "prize[1]"])  # prize[1] has no effect
     np.testing.assert_allclose(found.slope.values.ravel(), [0.5 * np.sqrt(cap / price), 0.0], rtol=1e-7)
     assert str(found.parameter_name.values) == "prize[0], prize[1]"
     assert float(found.slope_difference.max()) < 1e-6
@@ -93,7 +93,7 @@ def test_what_a_bound_holds_stands_still_or_goes_with_it() -> None:
 
 @pytest.mark.slow
 def test_stability_by_hand() -> None:
-    """Equal prizes V: in logs J is V/4 [[-1, 0], [0, -1]]: at the same effort replies stand still."""
+    """Equal prizes V: in logs J = V/4 [[-1, 0], [0, -1]], so best responses have slope 0."""
     equal = eqx.tree_at(lambda game: game.prize, contest(), jnp.array([2.0, 2.0]))
     found = slopes_of(equal, "price")
     np.testing.assert_allclose(found.max_real_eigenvalue, -0.5, rtol=1e-8)
@@ -101,7 +101,7 @@ def test_stability_by_hand() -> None:
 
 
 @pytest.mark.slow
-def test_the_check_shrinks_with_the_square_of_its_step_and_matches_an_entrys_own_slope() -> None:
+def test_the_error_check_is_of_second_order_in_its_step() -> None:
     prize, step = np.array([1.0, 2.0]), 1e-4
     found = slopes_of(contest(), "prize[0]", difference=1e-2)
     moved = [efforts(prize + np.array([sign * step, 0.0]), 0.5) for sign in (1, -1)]
@@ -111,7 +111,7 @@ def test_the_check_shrinks_with_the_square_of_its_step_and_matches_an_entrys_own
     np.testing.assert_allclose(found.check_step, [0.01, 0.005])
 
 
-def test_what_cannot_be_moved_is_told() -> None:
+def test_wrong_parameters_are_refused() -> None:
     game = contest()
     for parameter, words in (
         ("tax", "parameter: tax: no array of this game; it has cap, price, prize"),
@@ -128,15 +128,15 @@ def test_what_cannot_be_moved_is_told() -> None:
 
 
 @pytest.mark.slow
-def test_without_an_equilibrium_there_is_no_slope() -> None:
+def test_without_an_equilibrium_no_slope_is_reported() -> None:
     found = rv.solve(contest(), ComparativeStatics("price", rounds=1), start=[[1.0], [3.0]])
     assert found.status == "iteration limit"
     assert "slope" not in found.record
 
 
 @pytest.mark.nightly
-def test_dearer_compute_in_a_race() -> None:
-    """``dsigma/dr = -f_r/f_sigma``, f the difference of both sides of the symmetric race's last equation."""
+def test_safety_in_a_race_responds_to_prices_as_in_the_closed_form() -> None:
+    """``dsigma/dr = -f_r/f_sigma``, where f = 0 is the last equation of the symmetric race."""
     n, alpha, beta, theta, d, r, prize = 2, 0.5, 0.5, 0.5, 1.0, 0.1, 1.0
     found = slopes_of(rv.games.race(), ["safety_price", "performance_price"])
     sigma = float(found.p_safe_given_win.values[0])

@@ -1,4 +1,4 @@
-"""Solvers of another concept say which, and how nearly they solved it."""
+"""Solvers of other equilibrium concepts report the concept and its residual."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def test_a_logit_equilibrium_is_an_approximate_equilibrium_of_the_mean_field() -
     ],
     ids=["matching", "conditional", "hedge"],
 )
-def test_learners_of_correlated_play_say_so(method: object, concept: str, metric: str) -> None:
+def test_learners_of_correlated_equilibria_report_the_concept(
+    method: object, concept: str, metric: str
+) -> None:
     found = rv.solve(rv.games.matrix("chicken"), method, max_steps=500, path=False)  # type: ignore[arg-type]
     assert found.certificate is not None
     assert found.certificate.concept == concept

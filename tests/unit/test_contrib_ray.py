@@ -1,4 +1,4 @@
-"""What cells on Ray need that needs no Ray: files that travel, folders, words on what went wrong."""
+"""Parts of the Ray executor that run without Ray: transfer of files, folders, error messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.duels import study
 
 
 class Mailbox:
-    """A mailbox as an actor's handle looks."""
+    """A mailbox with the interface of an actor handle."""
 
     def __init__(self) -> None:
         self.messages: list[cell.Message] = []
@@ -45,7 +45,7 @@ def computed(job: Job, mailbox: Mailbox, saved: bytes | None = None, **made_by: 
 
 @pytest.fixture
 def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where cells have their folders."""
+    """The parent folder of the cells' folders."""
     place = tmp_path / "apart"
     place.mkdir()
     monkeypatch.setattr(cell.tempfile, "tempdir", str(place))
@@ -55,7 +55,7 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["duel.py:duel", "../duel.py:duel", "/duel.py:duel"])
-def test_a_cell_comes_back_as_the_bytes_of_its_file(tmp_path: Path, apart: Path, family: str) -> None:
+def test_a_cell_is_returned_as_the_bytes_of_its_file(tmp_path: Path, apart: Path, family: str) -> None:
     study(tmp_path)
     (tmp_path / "below").mkdir()
     here = tmp_path if family == "duel.py:duel" else tmp_path / "below"
@@ -71,7 +71,7 @@ def test_a_cell_comes_back_as_the_bytes_of_its_file(tmp_path: Path, apart: Path,
 
 
 @pytest.mark.slow
-def test_a_user_s_file_is_one_module_for_all_cells_of_a_process(tmp_path: Path, apart: Path) -> None:
+def test_a_user_file_is_loaded_once_per_process(tmp_path: Path, apart: Path) -> None:
     from rivalry.core import registry
 
     job, other = (
@@ -84,7 +84,7 @@ def test_a_user_s_file_is_one_module_for_all_cells_of_a_process(tmp_path: Path, 
     assert len(registry._modules) == modules
 
 
-def test_what_is_saved_travels_and_what_was_saved_is_used(tmp_path: Path, apart: Path) -> None:
+def test_checkpoints_are_sent_and_resumed_from(tmp_path: Path, apart: Path) -> None:
     method = [{"kind": "duel.py:Climb", "max_steps": 50_000, "path": False}]
     job, mailbox = job_of(study(tmp_path, method=method), tmp_path, every=0.0), Mailbox()
     *_, whole = computed(job, mailbox)
@@ -97,7 +97,7 @@ def test_what_is_saved_travels_and_what_was_saved_is_used(tmp_path: Path, apart:
     assert len(again.messages) < len(mailbox.messages)
 
 
-def test_a_failure_names_the_user_s_own_file(tmp_path: Path, apart: Path) -> None:
+def test_a_failure_names_the_original_user_file(tmp_path: Path, apart: Path) -> None:
     one = study(tmp_path, game={"family": "duel.py:duel", "trouble": "raise"}, sweep={"game.prize": [2.0]})
     _, outcome, data = computed(job_of(one, tmp_path), Mailbox())
     assert (outcome.kind, data) == ("failed", None)
@@ -105,12 +105,12 @@ def test_a_failure_names_the_user_s_own_file(tmp_path: Path, apart: Path) -> Non
     assert str(apart) not in outcome.trace
 
 
-def test_other_versions_are_named(tmp_path: Path, apart: Path) -> None:
+def test_different_versions_are_refused(tmp_path: Path, apart: Path) -> None:
     with pytest.raises(RuntimeError, match=r"has jax .*, this run 0\.1; install the same versions on every"):
         computed(job_of(study(tmp_path), tmp_path), Mailbox(), jax="0.1")
 
 
-def test_folders_of_killed_processes_are_swept(tmp_path: Path) -> None:
+def test_folders_of_killed_processes_are_removed(tmp_path: Path) -> None:
     old, held, new, other = (tmp_path / name for name in ("r-old", "r-held", "r-new", "s-old"))
     for folder in (old, held, new, other):
         folder.mkdir()
@@ -124,7 +124,7 @@ def test_folders_of_killed_processes_are_swept(tmp_path: Path) -> None:
 
 
 class Line:
-    """A line to a cluster in this process: an order is computed when word on it is waited for."""
+    """A connection to a cluster in this process: an order is computed when its result is awaited."""
 
     def __init__(self, *words: Any, room: int = 2) -> None:
         self.words, self.room = list(words), room
@@ -164,7 +164,7 @@ class Line:
 
 
 def joined(line: Line) -> ray.Cluster:
-    found = ray.Cluster.__new__(ray.Cluster)  # there need be no Ray
+    found = ray.Cluster.__new__(ray.Cluster)  # Ray need not be installed
     found.address, found._held, found._line = None, 0, line  # type: ignore[assignment]
     return found
 
@@ -175,18 +175,18 @@ def run(tmp_path: Path, apart: Path) -> Run:
 
 
 @pytest.mark.slow
-def test_the_parent_writes_what_comes_back(tmp_path: Path, run: Run) -> None:
+def test_the_parent_process_writes_returned_cells(tmp_path: Path, run: Run) -> None:
     line, alone = Line(None), run_study(study(tmp_path), tmp_path / "alone")
     assert carry_out(run, executor=joined(line)) == "done"
-    assert line.most == 3  # there was more room
+    assert line.most == 3  # the connection had room for 3
     for place in run.cells:
         assert run.cell_path(place.id).read_bytes() == alone.cell_path(place.id).read_bytes()
     assert (run.folder / "dataset.nc").read_bytes() == (alone.folder / "dataset.nc").read_bytes()
 
 
 @pytest.mark.slow
-def test_no_two_attempts_have_one_ticket(tmp_path: Path, run: Run) -> None:
-    """Word of one may come when the next run has begun."""
+def test_every_attempt_has_a_unique_ticket(tmp_path: Path, run: Run) -> None:
+    """A message of one attempt may arrive after the next run has begun."""
     line = Line("die")
     cluster, tickets = joined(line), list[int]()
 
@@ -202,13 +202,13 @@ def test_no_two_attempts_have_one_ticket(tmp_path: Path, run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_so_many_at_a_time(run: Run) -> None:
+def test_the_number_of_concurrent_cells_is_limited(run: Run) -> None:
     line = Line(room=5)
     assert carry_out(run, workers=1, executor=joined(line)) == "done"
     assert line.most == 1
 
 
-def test_what_dies_is_begun_again_twice(run: Run) -> None:
+def test_a_cell_whose_worker_dies_is_retried_twice(run: Run) -> None:
     events: list[RunEvent] = []
     line = Line("die", "die", room=1)
     assert carry_out(run, executor=joined(line), progress=events.append) == "done"
@@ -219,7 +219,7 @@ def test_what_dies_is_begun_again_twice(run: Run) -> None:
 
 
 @pytest.mark.parametrize("kind", ["started", "done"])
-def test_stopping_ends_the_line(run: Run, kind: str) -> None:
+def test_stopping_closes_the_connection(run: Run, kind: str) -> None:
     line = Line()
     assert carry_out(run, executor=joined(line), progress=lambda event: event.kind == kind) == "partial"
     assert line.closed
@@ -227,7 +227,7 @@ def test_stopping_ends_the_line(run: Run, kind: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_cluster_that_goes_away_loses_nothing_that_is_done(run: Run) -> None:
+def test_finished_cells_survive_the_loss_of_the_cluster(run: Run) -> None:
     line = Line("compute", "compute", ray.ClusterLost("the connection to Ray was lost"))
     with pytest.raises(ray.ClusterLost, match="was lost"):
         carry_out(run, executor=joined(line))
@@ -236,7 +236,9 @@ def test_a_cluster_that_goes_away_loses_nothing_that_is_done(run: Run) -> None:
     assert carry_out(run, executor=joined(Line())) == "done"
 
 
-def test_a_full_disk_there_says_where(tmp_path: Path, apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_on_a_node_names_the_host(
+    tmp_path: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import socket
 
     from rivalry.core.files import DiskFull
@@ -251,20 +253,20 @@ def test_a_full_disk_there_says_where(tmp_path: Path, apart: Path, monkeypatch: 
     assert outcome.message.startswith(f"{socket.gethostname()}: cells/x.npz: no space left")
 
 
-def test_without_ray_one_line_says_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ray_one_line_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"needs ray; pip install 'rivalry\[deep\]'"):
         ray.Cluster()
 
 
-def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     job = job_of(study(tmp_path), tmp_path)
     (tmp_path / "duel.py").unlink()
     with pytest.raises(ray.ClusterError, match=r"duel\.py: No such file"):
         ray._files([job])
 
 
-def test_words_on_what_went_wrong() -> None:
+def test_error_messages_are_one_line() -> None:
     class WorkerCrashedError(Exception):
         pass
 

@@ -1,4 +1,4 @@
-"""Negative controls: which a study runs beside the methods that it names."""
+"""Negative controls that a study runs beside its methods."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ def rows(**more):
     return {cell.method: cell.task["method"] for cell in study.cells()}
 
 
-def test_every_study_of_learning_in_repeated_play_has_all_of_them():
+def test_studies_of_repeated_learning_run_all_negative_controls():
     found = rows()
     assert list(found) == ["play", *(f"play-{word}" for word in WORDS)]
     assert [table.get("control") for table in found.values()] == [None, *WORDS]
     assert all(table["sessions"] == 4 for table in found.values())
 
 
-def test_a_study_may_name_those_that_it_wants_or_none():
+def test_a_study_may_select_negative_controls_or_none():
     assert list(rows(negative_controls=["random"])) == ["play", "play-random"]
     assert list(rows(negative_controls=False)) == ["play"]
     assert "negative_controls" not in rows(negative_controls=["random"])["play"]
 
 
-def test_what_is_swept_is_varied_in_the_controls_too():
+def test_sweeps_apply_to_negative_controls():
     study = Study(game=GAME, method=LEARNING, sweep={"method.play.alpha": [0.1, 0.2]})
     found = [(cell.method, cell.task["method"]["alpha"]) for cell in study.cells()]
     assert ("play-gamma_zero", 0.1) in found
@@ -50,6 +50,6 @@ def test_a_stored_study_has_the_same_cells():
         ({"kind": "pure_equilibria", "negative_controls": True}, "has none"),
     ],
 )
-def test_a_control_that_there_is_not_is_refused(method, told):
+def test_an_unknown_control_is_refused(method, told):
     with pytest.raises(StudyError, match=told):
         Study(game=GAME, method=method)

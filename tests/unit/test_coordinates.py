@@ -1,4 +1,4 @@
-"""Games in inner coordinates: derivatives by the chain rule, what is passed on, leaders and followers."""
+"""Reparametrised games: derivatives by the chain rule, forwarded methods, leaders and followers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COSTS = np.array([1.0, 1.2, 50.0])
 
 
 class Market(eqx.Module):
-    """Two sell at a price of 100 less all they bring, at a cost of 10 each; amounts in logarithms."""
+    """Cournot duopoly with price 100 - Q and unit cost 10, quantities in log coordinates."""
 
     space: Box
 
@@ -30,7 +30,7 @@ class Market(eqx.Module):
 
 
 class Told(Prize):
-    """The prize, by a game that answers itself and knows two names."""
+    """The prize contest with its own best responses, bounds, metrics and labels."""
 
     def best_response(self, x: jax.Array, player: int) -> tuple[jax.Array, jax.Array, str]:
         return jnp.full(1, 0.5), jnp.asarray(2.0), "local"
@@ -56,7 +56,7 @@ oracles.metrics.register(Told)(Told.measures)
 
 
 def by_hand(x: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slopes of shares of a prize in logarithms, and their derivatives, written out."""
+    """Return gradients and Jacobian of the prize contest in log coordinates, in closed form."""
     total = x.sum()
     slope = (total - x) / total**2 - cost
     cross = 1 / total**2 - 2 * (total - x) / total**3
@@ -66,12 +66,12 @@ def by_hand(x: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @eqx.filter_jit
 def derivatives(game: object, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Own slopes and their derivative at the inner coordinates of ``x``."""
+    """Return own gradients and their Jacobian at the unconstrained coordinates of ``x``."""
     flat = flattened(game)
     return own_gradients(flat, flat.inner(x)), jacobian(flat, flat.inner(x))
 
 
-def test_derivatives_follow_by_the_chain_rule_and_nobody_leaves_zero() -> None:
+def test_derivatives_follow_the_chain_rule_and_zero_is_stationary() -> None:
     slopes, rows = derivatives(prize(COSTS), jnp.array([[0.3], [0.4], [1e-4]]))
     known, bend = by_hand(np.array([0.3, 0.4, 1e-4]), COSTS)
     np.testing.assert_allclose(slopes[:, 0], known, rtol=1e-9)
@@ -83,14 +83,14 @@ def test_derivatives_follow_by_the_chain_rule_and_nobody_leaves_zero() -> None:
     np.testing.assert_allclose(rows, bend * (np.arange(3) < 2), rtol=1e-9, atol=1e-15)
 
 
-def test_amounts_are_their_own_coordinates_elsewhere() -> None:
+def test_games_without_coordinates_are_unchanged() -> None:
     for game in (cournot(2), matrix("chicken")):
         assert not curved(game)
         assert flattened(game) is game
     assert not curved("no game")
 
 
-def test_what_the_game_offers_is_passed_on_and_nothing_else() -> None:
+def test_only_methods_of_the_game_are_forwarded() -> None:
     plain, told = flattened(prize(COSTS)), flattened(Told(**vars(prize(COSTS))))
     for known in (oracles.best_response, oracles.payoff_bound, oracles.metrics, oracles.exchangeable):
         assert known.knows(told)
@@ -105,7 +105,7 @@ def test_what_the_game_offers_is_passed_on_and_nothing_else() -> None:
     assert (oracles.payoff_scale(told), oracles.labels(told).players) == (1.0, ("a", "b", "c"))
 
 
-def test_certificates_take_the_proof_and_name_the_weakest() -> None:
+def test_certificates_use_the_proof_and_report_the_weakest_coverage() -> None:
     game = Told(**vars(prize(COSTS)))
     x = jnp.full((3, 1), 0.1)
     found = certificate(game, x)
@@ -115,8 +115,8 @@ def test_certificates_take_the_proof_and_name_the_weakest() -> None:
     assert best_response(game, x, 2).payoff == 5.0
 
 
-def test_replies_are_searched_over_all_magnitudes() -> None:
-    # against c the best reply is sqrt(c / cost) - c; nothing where a unit costs more than 1 / c
+def test_best_responses_are_searched_over_all_magnitudes() -> None:
+    # against c the best response is sqrt(c / cost) - c, or 0 where cost is above 1 / c
     game = prize(np.array([1.0, 1.0, 50.0]))
     for rivals in (1e-7, 0.04):
         x = jnp.array([[5.0], [rivals / 2], [rivals / 2]])
@@ -124,7 +124,7 @@ def test_replies_are_searched_over_all_magnitudes() -> None:
     assert best_response(game, jnp.full((3, 1), 0.5), 2).strategy[0] == 0.0
 
 
-def test_parts_of_a_box_and_schedules_keep_its_coordinates() -> None:
+def test_frozen_and_open_loop_games_keep_coordinates() -> None:
     kinds = ("log", "shifted")
     space = Box.of([[0.0, 9.0], [0.0, 5.0]], players=2, coordinates=kinds, least=[1e-9, 1.0])
     kept = freeze(Market(space), {0: [1.0, 2.0]}).space
@@ -140,15 +140,15 @@ def test_parts_of_a_box_and_schedules_keep_its_coordinates() -> None:
 
 @eqx.filter_jit
 def led(game: object, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Everybody's amounts, the leader's slope and its derivative in inner coordinates."""
+    """Return all quantities, the leader's gradient and its derivative in unconstrained coordinates."""
     flat = flattened(game)
     y = flat.inner(x)
     return game.whole(x), own_gradients(flat, y), jacobian(flat, y)  # type: ignore[attr-defined]
 
 
 @pytest.mark.slow
-def test_a_leader_knows_replies_in_logarithms() -> None:
-    # the follower sells (90 - q) / 2, and nothing beyond 90; below it the leader earns (90 - q) q / 2
+def test_leader_gradients_in_log_coordinates() -> None:
+    # the follower sells max((90 - q) / 2, 0); for q below 90 the leader earns (90 - q) q / 2
     space = Box.of([[0.0, 200.0]], players=2, coordinates="log", least=1e-6)
     game = stackelberg(Market(space), [0], Followers())
     for q in (20.0, 60.0):

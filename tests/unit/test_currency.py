@@ -1,4 +1,4 @@
-"""Sharing out and pairing up, against plain statements of the rules and the laws that they should have."""
+"""Redistribution of karma and random matching, against plain Python and exact distributions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import njit
 from tests import economies
 
-CHANCE = 1e-4  # fixed seeds: met once, met always
+CHANCE = 1e-4  # seeds are fixed, so the tests are deterministic
 
 
 @njit(cache=True)
@@ -35,7 +35,7 @@ def words(seed: int, count: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_sharing_out_follows_the_rule(seed: int) -> None:
+def test_redistribution_agrees_with_plain_python(seed: int) -> None:
     rng = np.random.default_rng(seed)
     agents, most = int(rng.integers(1, 12)), int(rng.integers(1, 9))
     held = rng.integers(0, most + 1, agents)
@@ -53,14 +53,14 @@ def test_sharing_out_follows_the_rule(seed: int) -> None:
     assert left == 0 or (held == most).all()
 
 
-def test_where_all_are_full_the_surplus_stays() -> None:
+def test_the_surplus_remains_if_all_agents_are_at_the_maximum() -> None:
     held = np.full(5, 3)
     assert shared_out(17, held, 3, np.arange(5), words(1, 5), words(1, 2)) == 17
     assert (held == 3).all()
 
 
-def test_every_set_of_lucky_ones_is_as_likely() -> None:
-    """Three units to the five agents of seven who have room: ten sets."""
+def test_all_sets_of_recipients_are_equally_likely() -> None:
+    """Three units for the five of seven agents below the maximum: ten sets."""
     start, stream = np.array([2, 4, 0, 3, 4, 1, 3]), draws.stream(np.random.SeedSequence(3))
     lucky, found, block = np.arange(7), Counter[tuple[int, ...]](), np.zeros(7, dtype=np.uint64)
     for _ in range(4000):
@@ -74,8 +74,8 @@ def test_every_set_of_lucky_ones_is_as_likely() -> None:
 
 
 @pytest.mark.parametrize("agents", [5, 6])
-def test_every_matching_is_as_likely(agents: int) -> None:
-    """Fifteen each: of six, or of five with one left out; whatever the matching before."""
+def test_all_matchings_are_equally_likely(agents: int) -> None:
+    """Fifteen matchings of six agents, or of five with one left out, independent of the previous one."""
     order, block = np.arange(agents), np.zeros(agents, dtype=np.uint64)
     stream = draws.stream(np.random.SeedSequence(agents))
     found, after = Counter[frozenset[frozenset[int]]](), Counter[bool]()

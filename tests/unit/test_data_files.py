@@ -1,4 +1,4 @@
-"""Numbers from JSON and CSV files beside a study."""
+"""Numbers from JSON and CSV files next to a study."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ start = [[0.3, 0.3, 0.4], [0.2, 0.2, 0.6]]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A study with its data."""
+    """A folder with a study and its data files."""
     (tmp_path / "data").mkdir()
     rows = "\n".join(f"t{k}, {','.join(map(str, row))}" for k, row in enumerate(POINTS))
     (tmp_path / "data" / "named.csv").write_text(f"name, one, two, three\n{rows}\n", encoding="utf-8")
@@ -63,7 +63,7 @@ def folder(tmp_path: Path) -> Path:
         ("bare.csv", None, DEMAND),
     ],
 )
-def test_read(folder: Path, file: str, key: Any, expected: Any) -> None:
+def test_numbers_are_read_from_files(folder: Path, file: str, key: Any, expected: Any) -> None:
     spec = {"path": str(folder / "data" / file)} | ({} if key is None else {"key": key})
     np.testing.assert_array_equal(read_numbers(spec, "resource"), expected)
 
@@ -84,27 +84,27 @@ def test_read(folder: Path, file: str, key: Any, expected: Any) -> None:
         ("demand.txt", None, r"resource.path: .* must end in .json or .csv"),
     ],
 )
-def test_refused(folder: Path, file: str, key: Any, message: str) -> None:
+def test_wrong_files_and_keys_are_refused(folder: Path, file: str, key: Any, message: str) -> None:
     spec = {"path": str(folder / "data" / file)} | ({} if key is None else {"key": key})
     with pytest.raises(ValueError, match=message):
         read_numbers(spec, "resource")
 
 
-def test_other_keys_are_refused() -> None:
+def test_unknown_and_missing_options_are_refused() -> None:
     with pytest.raises(ValueError, match=r"resource.column: unknown key"):
         read_numbers({"path": "a.csv", "column": "b"}, "resource")
     with pytest.raises(ValueError, match=r"resource.path: None must be the path"):
         read_numbers({}, "resource")
 
 
-def test_a_column_of_text_may_stand_beside_numbers(folder: Path) -> None:
+def test_columns_of_text_are_allowed_if_not_selected(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"line 2: .* must be numbers"):
         read_numbers({"path": str(folder / "data" / "named.csv")}, "resource")
     found = read_numbers({"path": str(folder / "data" / "named.csv"), "key": ["one", "three"]}, "resource")
     np.testing.assert_array_equal(found, [[0.2, 0.5], [0.6, 0.1]])
 
 
-def test_paths_in_a_study_start_at_its_folder(folder: Path) -> None:
+def test_paths_in_a_study_are_relative_to_its_folder(folder: Path) -> None:
     from rivalry.lab.study.build import build_game
 
     study = load_study(folder / "study.toml")
@@ -119,7 +119,7 @@ def test_paths_in_a_study_start_at_its_folder(folder: Path) -> None:
         study.check()
 
 
-def test_from_python_paths_are_as_they_are(folder: Path) -> None:
+def test_paths_from_python_are_used_unchanged(folder: Path) -> None:
     data = str(folder / "data" / "demand.json")
     game = rv.games.influencer(
         space="simplex",

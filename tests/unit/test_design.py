@@ -1,4 +1,4 @@
-"""A designer who moves first: closed forms, several equilibria, trials without any, broken-off searches."""
+"""Design: closed forms, multiple equilibria, trials without an equilibrium, interrupted searches."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Contest(eqx.Module):
     prize: Float[Array, ""]
     tax: Float[Array, ""]
     bonus: Float[Array, "player"]
-    meet: Float[Array, "player"]  # weight of the product of both x - 1, less a quartic of one's own
+    meet: Float[Array, "player"]  # weight of the product of both x - 1, minus a quartic in the own x - 1
 
     @property
     def space(self) -> Box:
@@ -61,8 +61,8 @@ def designed(game: Any, start: Any = START, **options: Any) -> Any:
 
 
 @pytest.mark.slow
-def test_the_prize_that_buys_most_effort() -> None:
-    """Efforts sum to prize/2; less weight x prize^2/2 that is most at 1/(2 weight)."""
+def test_the_optimal_prize_agrees_with_the_closed_form() -> None:
+    """Total effort is prize/2; minus weight x prize^2/2 it is maximal at 1/(2 weight)."""
     found = designed(
         contest(),
         choices={"prize": {"from": 0.2, "to": 2.2, "count": 4}},
@@ -72,7 +72,7 @@ def test_the_prize_that_buys_most_effort() -> None:
     assert (found.status, found.claim) == ("converged", "no deviation found")
     np.testing.assert_allclose(found.data.chosen_parameters, [1.25], atol=1e-4)
     np.testing.assert_allclose(found.data.chosen_objective, 1.25 / 2 - 0.4 * 1.25**2 / 2, rtol=1e-8)
-    # the profile, its payoffs and its certificate are those of the game designed
+    # profile, payoffs and certificate are those of the designed game
     chosen = float(found.data.chosen_parameters[0])
     np.testing.assert_allclose(found.profile.values, chosen / 4, rtol=1e-8)
     np.testing.assert_allclose(found.payoff.values, chosen / 4, rtol=1e-8)
@@ -83,7 +83,7 @@ def test_the_prize_that_buys_most_effort() -> None:
 
 
 @pytest.mark.slow
-def test_welfare_two_choices_least_and_one_entry() -> None:
+def test_welfare_two_choices_minimisation_and_one_entry() -> None:
     """Welfare is half the prize; a tax on both lowers effort."""
     options: dict[str, Any] = {"choices": {"prize": [1.0, 2.0], "tax": {"from": 0.0, "to": 1.0, "count": 2}}}
     found = designed(contest(), **options)
@@ -99,8 +99,8 @@ def test_welfare_two_choices_least_and_one_entry() -> None:
 
 
 @pytest.mark.slow
-def test_of_several_equilibria_the_designer_fears_the_worst_or_hopes() -> None:
-    """Both high or both low: x - 1 = +-1, as ``meet`` pulls them together."""
+def test_among_several_equilibria_the_worst_or_the_best_is_assumed() -> None:
+    """Two equilibria x - 1 = +-1, since ``meet`` makes efforts complements."""
     game = contest(prize=0.0, tax=-1.0, meet=1.0)
     options: dict[str, Any] = {"choices": {"meet": [1.0]}, "objective": "first", "tries": 6}
     feared = designed(game, start=[0.5, 0.5], **options)
@@ -113,8 +113,8 @@ def test_of_several_equilibria_the_designer_fears_the_worst_or_hopes() -> None:
         np.testing.assert_allclose(found.profile.values, chosen, atol=1e-6)
 
 
-def test_trials_without_an_equilibrium_are_marked_and_not_chosen() -> None:
-    """Where ``meet`` has two signs one player seeks the other, who flees: replies go round."""
+def test_trials_without_an_equilibrium_are_not_chosen() -> None:
+    """If ``meet`` has opposite signs, one player matches and the other avoids: best responses cycle."""
     game = contest(prize=0.0, tax=-1.0, meet=1.0)
     found = designed(game, [0.5, 0.5], choices={"meet[1]": [1.0, -1.0]}, objective="first", maximise=False)
     assert found.data.trial_certified.values.tolist() == [True, False]
@@ -125,7 +125,7 @@ def test_trials_without_an_equilibrium_are_marked_and_not_chosen() -> None:
 
 
 @pytest.mark.slow
-def test_trial_by_trial_is_the_same() -> None:
+def test_results_do_not_depend_on_chunks_of_trials() -> None:
     method = Design(choices={"tax": {"from": 0.0, "to": 1.0, "count": 3}}, objective="effort", tries=2)
     world = method.world(contest())
     whole = method.begin(world, np.random.SeedSequence(1))
@@ -134,7 +134,7 @@ def test_trial_by_trial_is_the_same() -> None:
     taken = [1]
     while taken[-1]:
         taken.append(method.advance(world, parts, 1))
-    assert sum(taken[1:]) == steps > 3  # beyond the grid it was refined, towards no tax
+    assert sum(taken[1:]) == steps > 3  # the grid was refined towards zero tax
     for name, array in whole.items():
         np.testing.assert_array_equal(parts[name], array)
     assert method.advance(world, whole, 5) == 0
@@ -143,7 +143,7 @@ def test_trial_by_trial_is_the_same() -> None:
     assert "status" not in method.read(world, early)
 
 
-def test_what_cannot_be_designed_is_told() -> None:
+def test_wrong_choices_and_objectives_are_refused() -> None:
     for options, words in (
         (
             {"choices": {"cost": [1.0]}},
@@ -173,7 +173,7 @@ def game(tax: float = 0.0):
 """
 
 
-def test_a_cell_is_certified_again_in_the_game_designed(tmp_path: Path) -> None:
+def test_a_cell_is_certified_again_in_the_designed_game(tmp_path: Path) -> None:
     (tmp_path / "taxed.py").write_text(FAMILY)
     table = {"kind": "design", "choices": {"prize": [0.5, 2.0, 1.0]}, "tries": 1}
     cells = study(

@@ -1,4 +1,4 @@
-"""Departures from limit cycles: against play written out with whole pasts, and punishments known by heart."""
+"""Deviations from limit cycles, against simulated play with full histories and known punishments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GRIM = [[[0, 1, 1, 1]] * 2]
 
 
 def best_now(tables: Any, policy: Any, player: int, past: Any, row: int, nature: int) -> int:
-    """The static best reply, the own action if nothing is better."""
+    """Return the static best response, or the prescribed action if no other is better."""
     pays = [
         one_round(tables, policy, past, row, nature, {player: a})[0][player]
         for a in range(int(tables.sizes[player]))
@@ -30,7 +30,7 @@ def best_now(tables: Any, policy: Any, player: int, past: Any, row: int, nature:
 
 
 def played(tables: Any, policy: Any, player: int, begin: Any, action: Any, periods: int) -> Any:
-    """Joint actions and payoffs of ``LONG`` rounds, and the pasts after each."""
+    """Return joint actions and payoffs of ``LONG`` rounds, and the history after each."""
     (past, row, nature), stood, paid, after = begin, [], [], []
     for _ in range(LONG):
         forced = {}
@@ -49,7 +49,7 @@ def played(tables: Any, policy: Any, player: int, begin: Any, action: Any, perio
 @pytest.mark.slow
 @pytest.mark.parametrize(("action", "periods"), [("static_best", 1), ("static_best", 3), (1, 2)])
 @pytest.mark.parametrize(("name", "player"), EACH)
-def test_like_plain_play(name: str, player: int, action: Any, periods: int) -> None:
+def test_deviations_agree_with_simulated_play(name: str, player: int, action: Any, periods: int) -> None:
     tables, draw = GAMES[name], np.random.default_rng(10)
     whole, policies = whole_states(tables), drawn_policies(GAMES[name], SESSIONS, draw)
     cycles = limit_cycles(tables, policies, draw.integers(whole.size, size=SESSIONS))
@@ -89,7 +89,7 @@ def test_like_plain_play(name: str, player: int, action: Any, periods: int) -> N
         np.testing.assert_equal(found.rounds_back[session], came.mean() if len(came) else np.nan)
 
 
-def test_grim_trigger_never_forgives() -> None:
+def test_a_deviation_from_grim_trigger_is_punished_for_ever() -> None:
     cycles = limit_cycles(dilemma(), GRIM, [0])
     found = deviations(dilemma(), GRIM, cycles, player=1, gamma=0.5, horizon=3)
     np.testing.assert_array_equal(found.actions, [[[0, 1], [1, 1], [1, 1]]])
@@ -99,15 +99,15 @@ def test_grim_trigger_never_forgives() -> None:
     assert np.isnan(found.rounds_back).all()
 
 
-def test_one_round_of_punishment() -> None:
-    """Win-stay, lose-shift: cooperate after both did the same. A defector is punished once."""
+def test_win_stay_lose_shift_punishes_once() -> None:
+    """Win-stay, lose-shift cooperates after equal actions, so a defector is punished for one round."""
     pavlov = [[[0, 1, 1, 0]] * 2]
     cycles = limit_cycles(dilemma(), pavlov, [0])
     found = deviations(dilemma(), pavlov, cycles, player=0, gamma=0.75, horizon=4)
     np.testing.assert_array_equal(found.actions[0, :, 0], [1, 1, 0, 0])
     np.testing.assert_array_equal(found.base_actions, 0)
     np.testing.assert_allclose(found.gain, [[1 - 0.75 * 2]])
-    assert found.rounds_back.tolist() == [3]  # until only the cycle is remembered
+    assert found.rounds_back.tolist() == [3]  # until memory holds only the cycle
     assert found.returned.tolist() == [1]
     patient = deviations(dilemma(), pavlov, cycles, player=0, gamma=0.4, periods=1)
     np.testing.assert_allclose(patient.gain, [[1 - 0.4 * 2]])
@@ -115,14 +115,14 @@ def test_one_round_of_punishment() -> None:
     assert patient.profitable.tolist() == [1]
 
 
-def test_levels_stand_for_actions() -> None:
+def test_levels_replace_action_indices() -> None:
     cycles = limit_cycles(dilemma(), GRIM, [0])
     levels = [[1.5, 1.2], [2.5, 2.2]]
     found = deviations(dilemma(), GRIM, cycles, player=0, gamma=0.5, horizon=2, levels=levels)
     np.testing.assert_allclose(found.actions, [[[1.2, 2.5], [1.2, 2.2]]])
 
 
-def test_a_departure_to_the_own_action_is_none() -> None:
+def test_a_deviation_to_the_prescribed_action_has_no_effect() -> None:
     both = [[[1, 1, 1, 1]] * 2]
     cycles = limit_cycles(dilemma(), both, [0])
     found = deviations(dilemma(), both, cycles, player=0, gamma=0.5)
@@ -130,7 +130,7 @@ def test_a_departure_to_the_own_action_is_none() -> None:
     assert found.rounds_back.tolist() == [1]
 
 
-def test_one_departure_gains_no_more_than_the_best_reply() -> None:
+def test_a_deviation_gains_no_more_than_the_best_response() -> None:
     tables, draw = GAMES["in stages"], np.random.default_rng(11)
     policies = drawn_policies(tables, 20, draw)
     cycles = limit_cycles(tables, policies, np.zeros(20, dtype=int))
@@ -147,7 +147,7 @@ def test_one_departure_gains_no_more_than_the_best_reply() -> None:
 
 
 @pytest.mark.parametrize(("name", "player"), EACH)
-def test_static_best_replies(name: str, player: int) -> None:
+def test_static_best_responses(name: str, player: int) -> None:
     tables, draw = GAMES[name], np.random.default_rng(12)
     whole, policies = whole_states(tables), drawn_policies(GAMES[name], 2, draw)
     found = static_best_response(tables, policies, player)
@@ -173,14 +173,14 @@ def test_static_best_replies(name: str, player: int) -> None:
     ],
     ids=["player", "word", "action", "periods", "horizon", "gamma", "levels"],
 )
-def test_wrong_input(given: dict[str, Any], says: str) -> None:
+def test_wrong_input_is_refused(given: dict[str, Any], says: str) -> None:
     cycles = limit_cycles(dilemma(), GRIM, [0])
     with pytest.raises(ValueError, match=says):
         deviations(dilemma(), GRIM, cycles, **{"player": 0, "gamma": 0.5} | given)
 
 
 @pytest.mark.slow
-def test_chance_has_no_cycle_to_depart_from() -> None:
+def test_random_nature_is_refused() -> None:
     tables = GAMES["chance"]
     policies = drawn_policies(tables, 1, np.random.default_rng(13))
     cycles = limit_cycles(tables, policies, [0])

@@ -1,4 +1,4 @@
-"""Directional learning: against a plain recursion, closed forms, and what is known of duopolies."""
+"""Directional learning, against plain Python, closed forms and known results on duopolies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FROM_TO = {"kind": "uniform", "from": 10.0, "to": 40.0}
 
 
 def played(learner: Directional, game: Any, seed: np.random.SeedSequence = SEED) -> dict[str, np.ndarray]:
-    """A session after all its periods."""
+    """Return a session after all its periods."""
     world = learner.world(game)
     session = learner.begin(world, seed)
     assert learner.advance(world, session, learner.periods) == learner.periods
@@ -30,7 +30,7 @@ def played(learner: Directional, game: Any, seed: np.random.SeedSequence = SEED)
 def _plain(
     way: np.ndarray, x: np.ndarray, periods: int, step: float, turns: str, delta: float | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choices and cash flows ``[period player]`` of ``P = 100 - Q``, unit cost 10, by loops."""
+    """Return choices and cash flows ``[period player]`` for ``P = 100 - Q`` and unit cost 10."""
 
     def pays(q: np.ndarray) -> np.ndarray:
         return np.asarray([(max(100 - sum(q), 0) - 10) * own for own in q])
@@ -54,7 +54,7 @@ def _plain(
 
 @pytest.mark.parametrize("turns", ["together", "in_turn", "by_stages"])
 @pytest.mark.parametrize("delta", [None, 0.5], ids=["payoff", "one_ahead"])
-def test_play_is_that_of_a_plain_recursion(turns: str, delta: float | None) -> None:
+def test_play_agrees_with_plain_python(turns: str, delta: float | None) -> None:
     game = rv.games.market(stages=[[0], [1]] if turns == "by_stages" else None)
     signal = "payoff" if delta is None else "one_ahead"
     learner = Directional(
@@ -64,7 +64,7 @@ def test_play_is_that_of_a_plain_recursion(turns: str, delta: float | None) -> N
     begun = learner.begin(world, SEED)
     begun["choice"] = (
         np.round(begun["choice"] * 8) / 8
-    )  # sums of eighths are exact, so nothing ties by rounding
+    )  # sums of eighths are exact, so rounding decides no comparison
     first = {name: begun[name].copy() for name in ("choice", "way")}
     learner.advance(world, begun, 400)
     for run in range(2):
@@ -76,8 +76,8 @@ def test_play_is_that_of_a_plain_recursion(turns: str, delta: float | None) -> N
         np.testing.assert_allclose(record["mean_choice"][1][run], choices[200:].mean(axis=0), rtol=1e-12)
 
 
-def test_valuations_and_what_came_about() -> None:
-    """The discounted sums, and ``CF + delta CF/(1 - delta)``, from the plain recursion's flows."""
+def test_forecasts_and_realised_values() -> None:
+    """The discounted sums, and ``CF + delta CF/(1 - delta)``, from the plain Python cash flows."""
     game, delta = rv.games.market(gamma=[0.5, 0.9]), np.array([0.5, 0.9])
     learner = Directional(runs=1, periods=640, step_size=0.375, initial=FROM_TO)
     world = learner.world(game)
@@ -111,7 +111,7 @@ BANDS = {0.0: (44.9, 45.1), 0.1: (53.5, 54.6), 1.0: (58.8, 61.4)}
 
 @pytest.mark.parametrize("noise", BANDS)
 def test_two_firms_collude_unless_costs_are_noisy(noise: float) -> None:
-    """Without noise the cartel's 45; independently measured 54.0 and 60.6 at deviations of 0.1 and 1."""
+    """Total output is the cartel's 45 without noise; independently 54.0 and 60.6 at noise 0.1 and 1."""
     found = rv.solve(rv.games.market(), Directional(initial=FROM_TO, cost_noise=noise), tolerance=None)
     low, high = BANDS[noise]
     assert low < float(found.data.total_mean) < high
@@ -119,8 +119,8 @@ def test_two_firms_collude_unless_costs_are_noisy(noise: float) -> None:
 
 
 @pytest.mark.slow
-def test_valuing_what_stands_takes_the_noise_out() -> None:
-    """The forecast knows nothing of the shock, which then weighs only ``1 - delta``; repeating it does."""
+def test_forecasts_from_current_choices_reduce_the_effect_of_noise() -> None:
+    """A forecast without the shock gives it the weight ``1 - delta``; repeating the last flow keeps it."""
     options: dict[str, Any] = {"initial": FROM_TO, "cost_noise": 1.0, "periods": 5000, "step_size": 0.4}
     totals = {
         name: float(
@@ -136,7 +136,7 @@ def test_valuing_what_stands_takes_the_noise_out() -> None:
     assert totals["stand"] < totals["payoff"] - 5
 
 
-def test_chunks_and_saving_change_no_bit(tmp_path: Any) -> None:
+def test_results_do_not_depend_on_chunks_or_saving(tmp_path: Any) -> None:
     learner = Directional(runs=3, periods=900, cost_noise=[0.0, 0.5])
     whole, world = played(learner, rv.games.market()), learner.world(rv.games.market())
     parts = learner.begin(world, SEED)
@@ -149,7 +149,7 @@ def test_chunks_and_saving_change_no_bit(tmp_path: Any) -> None:
     assert all(np.array_equal(whole[key], parts[key]) for key in whole)
 
 
-def test_a_run_alone_is_as_among_others() -> None:
+def test_a_run_does_not_depend_on_the_other_runs() -> None:
     options: dict[str, Any] = {"periods": 300, "cost_noise": 0.3}
     together = played(Directional(runs=11, **options), rv.games.market())
     alone = played(Directional(runs=1, first_run=9, **options), rv.games.market())
@@ -158,7 +158,7 @@ def test_a_run_alone_is_as_among_others() -> None:
     assert not np.array_equal(together["choice"][8], together["choice"][9])
 
 
-def test_steps_stay_in_the_box_and_a_start_is_taken() -> None:
+def test_steps_stay_in_the_box_and_begin_at_the_given_start() -> None:
     game = rv.games.market(low=[20.0, 5.0], high=[24.0, 60.0])
     learner = Directional(runs=2, periods=500, step_size=[3.0, 0.5])
     world = learner.world(game)
@@ -172,8 +172,8 @@ def test_steps_stay_in_the_box_and_a_start_is_taken() -> None:
 
 
 @pytest.mark.slow
-def test_a_firm_alone_finds_the_monopoly() -> None:
-    """``P = 100 - q``, unit cost 10: 45, within a step's turns of it."""
+def test_a_single_firm_finds_the_monopoly_quantity() -> None:
+    """``P = 100 - q``, unit cost 10: 45, up to oscillations of one step."""
     found = rv.solve(rv.games.market(players=1), Directional(runs=3, periods=4000, step_size=0.25))
     np.testing.assert_allclose(found.data.mean_choice, 45.0, atol=0.26)
 
@@ -187,7 +187,7 @@ def test_leaders_and_followers_all_learn() -> None:
     np.testing.assert_allclose(found.profile.values[0, 0], found.data.mean_choice.values[:, 1].mean())
 
 
-def test_stages_are_read_off_games_of_leaders() -> None:
+def test_stages_of_leader_games() -> None:
     three = cournot(4)
     led = hierarchy(three, [[2], [0], [1, 3]], Followers())
     assert seating(led).stages == ((2,), (0,), (1, 3))
@@ -198,7 +198,7 @@ def test_stages_are_read_off_games_of_leaders() -> None:
     assert seating(rv.games.market(timing="alternating")).alternating
 
 
-def test_discounts_are_the_options_else_the_games() -> None:
+def test_discount_factors_are_those_of_the_option_or_the_game() -> None:
     game = rv.games.market(gamma=[0.5, 0.75])
     np.testing.assert_array_equal(discounts(game, None), [0.5, 0.75])
     np.testing.assert_array_equal(discounts(game, 0.25), [0.25, 0.25])
@@ -223,7 +223,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
         Directional(**options)
 
 
-def test_what_does_not_fit_the_game_is_refused() -> None:
+def test_options_that_do_not_fit_the_game_are_refused() -> None:
     with pytest.raises(ValueError, match=r"cost_noise: 0.1 must be 0 in a game without `unit_cost`"):
         Directional(cost_noise=0.1).world(cournot(2))
     with pytest.raises(ValueError, match=r"gamma\[0\]: 0.95 diverges with growth 0.06"):

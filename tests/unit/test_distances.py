@@ -1,4 +1,4 @@
-"""Distances to the nearest certified profile of the same point, whoever found it."""
+"""Distances to the nearest certified profile at the same point, by any method."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def told(rows: list[Row]) -> list[tuple[float, str]]:
     return [(round(float(r["distance"][1]), 9), str(r["nearest_method"][1])) for _, r in made]
 
 
-def test_the_nearest_at_the_same_point_by_any_method() -> None:
+def test_distance_to_the_nearest_certified_profile_of_any_method() -> None:
     rows = [
         row("climb", 0.1, record([0.0, 1.0], "not an equilibrium")),
         row("flow", 0.1, record([0.3, 1.0], "equilibrium")),
@@ -46,7 +46,7 @@ def test_the_nearest_at_the_same_point_by_any_method() -> None:
     assert all(np.isnan(apart) and method == "" for apart, method in found[4:])
 
 
-def test_players_who_are_alike_are_swapped() -> None:
+def test_exchangeable_players_are_permuted() -> None:
     for alike, apart in (([0, 0], 0.0), ([0, 1], 1.0), (None, 1.0)):
         rows = [
             row("climb", 0.1, record([0.0, 1.0], "not an equilibrium", alike)),
@@ -55,7 +55,7 @@ def test_players_who_are_alike_are_swapped() -> None:
         assert told(rows)[0] == (apart, "flow")
 
 
-def test_on_a_curved_box_distance_is_that_of_inner_profiles() -> None:
+def test_distances_in_reparametrised_boxes_use_unconstrained_profiles() -> None:
     rows = []
     for method, claim, amounts in (("climb", "", [1e-6, 1.0]), ("flow", "equilibrium", [1e-9, 1.0])):
         inner = record(np.log(amounts))["profile"]
@@ -67,7 +67,7 @@ def test_on_a_curved_box_distance_is_that_of_inner_profiles() -> None:
     assert told(rows)[0] == (round(np.log(2.0) / np.sqrt(2), 9), "flow")
 
 
-def test_mixtures_are_compared_by_their_mean_but_nothing_is_with_them() -> None:
+def test_mixtures_are_compared_by_their_mean_but_are_no_targets() -> None:
     mean = (("player", "axis"), np.array([[0.5], [0.5]]))
     mixed: Record = {
         "mixture": (("player", "action"), np.full((2, 2), 0.5)),
@@ -80,7 +80,7 @@ def test_mixtures_are_compared_by_their_mean_but_nothing_is_with_them() -> None:
     assert str(other["nearest_method"][1]) == "pure"
 
 
-def test_every_lane_has_its_own_and_lanes_find_equilibria() -> None:
+def test_every_batch_entry_has_a_distance_and_provides_equilibria() -> None:
     lanes = record([[0.0, 0.0], [1.0, 1.0], [0.2, 0.2]], ["equilibrium", "equilibrium", "not an equilibrium"])
     (_, found), (_, other) = with_distances(
         [row("a", 0.1, lanes), row("b", 0.1, record([1.0, 1.0]))], {"reach"}
@@ -90,7 +90,7 @@ def test_every_lane_has_its_own_and_lanes_find_equilibria() -> None:
     assert (float(other["distance"][1]), str(other["nearest_method"][1])) == (0.0, "a")
 
 
-def test_a_batched_key_of_the_game_separates_points() -> None:
+def test_batched_game_parameters_are_separate_points() -> None:
     profile = np.array([[0.0, 0.0], [1.0, 1.0]])[..., None]
     batch: Record = {
         "profile": (("reach", "player", "axis"), profile),
@@ -100,14 +100,14 @@ def test_a_batched_key_of_the_game_separates_points() -> None:
     np.testing.assert_array_equal(found["distance"][1], [np.nan, 0.0])
 
 
-def test_equilibria_found_beside_the_first_count_as_well() -> None:
+def test_additional_equilibria_are_targets() -> None:
     several = record([0.0, 0.0], "equilibrium")
     several["equilibria"] = (("equilibrium", "player", "action"), np.array([[[0.0], [0.0]], [[1.0], [1.0]]]))
     rows = [row("all", 0.1, several), row("climb", 0.1, record([0.9, 0.9], "not an equilibrium"))]
     assert told(rows)[1] == (0.1, "all")
 
 
-def test_a_runs_dataset_has_them(tmp_path: Path) -> None:
+def test_a_dataset_of_a_run_includes_distances(tmp_path: Path) -> None:
     methods = [
         {"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50},
         {"kind": "duel.py:Climb", "name": "climb", "start": [0.3, 0.7], "max_steps": 3},
@@ -116,7 +116,7 @@ def test_a_runs_dataset_has_them(tmp_path: Path) -> None:
     made = study(tmp_path, method=methods, sweep=sweep, replications={})
     data = run_study(made, tmp_path / "run").dataset()
     ours = data.sel({"algorithm": "climb"})
-    # the equilibrium is prize / 4 each
+    # in equilibrium each effort is prize / 4
     want = np.sqrt(((ours.profile - data.prize / 4) ** 2).sum("axis").mean("player"))
     np.testing.assert_allclose(ours.distance, want, atol=1e-6)
     assert np.all(ours.nearest_method == "best_response")

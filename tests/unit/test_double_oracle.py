@@ -1,4 +1,4 @@
-"""Double oracle: known mixed and pure equilibria, broken-off runs, certificates that are honest."""
+"""Double oracle: known mixed and pure equilibria, incomplete runs, certificates at discontinuities."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rivalry.methods.finite.mixed_equilibria import one_mixed
 
 
 class Quadratic(eqx.Module):
-    """``u_i = drive_i x_i + curve_i x_i^2 + cross_i x_0 x_1 + other_i x_j^2`` between two edges."""
+    """``u_i = drive_i x_i + curve_i x_i^2 + cross_i x_0 x_1 + other_i x_j^2`` on an interval."""
 
     drive: Float[Array, "player"]
     curve: Float[Array, "player"]
@@ -47,7 +47,7 @@ def quadratic(drive: Any, curve: Any, cross: Any, other: Any, edges: Any, kind: 
 
 
 def seek(lean: float, kind: Any = Quadratic) -> Any:
-    """Player 1 wants to be where player 0 is, who wants to be far from it, and leans to the right."""
+    """Return hide and seek: player 1 seeks player 0, who avoids player 1 and prefers high positions."""
     return quadratic([lean, 0.0], [1.0, -1.0], [-2.0, 2.0], [1.0, -1.0], [0.0, 1.0], kind)
 
 
@@ -57,8 +57,8 @@ def found_by(game: Any, start: Any, **options: Any) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lean", [0.0, 0.3])
-def test_hide_and_seek(lean: float) -> None:
-    """The hider mixes 0 and 1, the latter with (1 + lean)/2, which is where the seeker waits."""
+def test_hide_and_seek_has_the_known_mixed_equilibrium(lean: float) -> None:
+    """The hider plays 1 with probability (1 + lean)/2 and else 0; the seeker plays (1 + lean)/2."""
     found = found_by(seek(lean), [0.2, 0.7], points=65)
     at = (1 + lean) / 2
     assert (found.status, found.claim) == ("converged", "no deviation found")
@@ -74,7 +74,7 @@ def test_hide_and_seek(lean: float) -> None:
 
 
 @pytest.mark.slow
-def test_where_replies_go_round_for_ever() -> None:
+def test_a_game_with_cycling_best_responses_is_solved() -> None:
     """Matching pennies on an interval: both mix with mean 0."""
     game = quadratic([0.0, 0.0], [0.0, 0.0], [1.0, -1.0], [0.0, 0.0], [-1.0, 1.0])
     found = found_by(game, [0.3, 0.4], points=65)
@@ -84,7 +84,7 @@ def test_where_replies_go_round_for_ever() -> None:
 
 
 @pytest.mark.slow
-def test_a_pure_equilibrium_is_told_as_one() -> None:
+def test_a_pure_equilibrium_is_reported_as_pure() -> None:
     game = quadratic([9.0, 9.0], [-1.0, -1.0], [-1.0, -1.0], [0.0, 0.0], [0.0, 9.0])  # Cournot: 3 each
     found = found_by(game, [1.0, 2.0], points=65)
     assert (found.status, bool(found.data.pure)) == ("converged", True)
@@ -92,12 +92,12 @@ def test_a_pure_equilibrium_is_told_as_one() -> None:
     assert found.data.mixture.values.tolist() == [[1.0], [1.0]]
 
 
-def test_a_broken_off_run_says_what_could_be_gained() -> None:
+def test_an_incomplete_run_reports_the_remaining_gain() -> None:
     game = seek(0.0)
     with pytest.warns(UserWarning, match=r"not converged: some player still gains .*: raise rounds"):
         found = found_by(game, [0.2, 0.7], rounds=2, points=65)
     assert (found.status, found.claim) == ("iteration limit", "not an equilibrium")
-    # the first replies: the hider to 1, far from 0.7's 0.2; the seeker to 0.2
+    # first best responses: the hider to 1, the seeker to 0.2
     np.testing.assert_allclose(found.data.oracle_gap[0], [0.7**2 - 0.5**2, 0.5**2], atol=1e-9)
     places, weights = found.data.places.values[..., 0], found.data.mixture.values
     best = max(weights[1] @ (np.nan_to_num(places[1]) - x) ** 2 for x in np.linspace(0, 1, 1001)) - float(
@@ -107,7 +107,7 @@ def test_a_broken_off_run_says_what_could_be_gained() -> None:
 
 
 @pytest.mark.slow
-def test_round_by_round_is_the_same_and_atoms_are_dropped() -> None:
+def test_results_do_not_depend_on_chunks_and_atoms_are_dropped() -> None:
     method = DoubleOracle(points=65, most=3)
     world = method.world(seek(0.3))
     start = np.array([[0.2], [0.7]])
@@ -123,7 +123,7 @@ def test_round_by_round_is_the_same_and_atoms_are_dropped() -> None:
 
 
 def test_finite_games_in_mixed_strategies() -> None:
-    """Shapley's game has one equilibrium, all thirds; Jordan's of three players one, all halves."""
+    """The unique equilibrium of Shapley's game is 1/3 each; of Jordan's three-player game 1/2 each."""
     first, second = np.eye(3), np.roll(np.eye(3), 1, axis=1)
     mixed = one_mixed(np.stack([first, second]))
     assert mixed is not None
@@ -136,7 +136,7 @@ def test_finite_games_in_mixed_strategies() -> None:
     np.testing.assert_allclose(mixed, 0.5, atol=1e-9)
 
 
-def test_the_games_own_reply_is_taken() -> None:
+def test_the_game_s_own_best_response_is_used() -> None:
     class Told(Quadratic):
         def reply_to_mixture(self, places: Any, weights: Any, player: int) -> Any:
             mean = float(np.sum(weights[1 - player] * np.nan_to_num(places[1 - player, :, 0])))
@@ -157,8 +157,8 @@ def test_the_games_own_reply_is_taken() -> None:
 
 
 @pytest.mark.slow
-def test_many_axes_are_searched_from_drawn_strategies() -> None:
-    """A grid of 13 axes has 8192 corners. Each axis is hide and seek of its own."""
+def test_many_axes_are_searched_from_random_strategies() -> None:
+    """A grid of 13 axes has 8192 corners. Each axis is a separate game of hide and seek."""
 
     class Wide(eqx.Module):
         axes: Float[Array, "axis"]
@@ -181,8 +181,8 @@ def test_many_axes_are_searched_from_drawn_strategies() -> None:
     assert reply.coverage == "lower bound"
 
 
-def test_an_auction_on_a_grid_is_solved_exactly() -> None:
-    """All pay their bids of 0, 1/10 .. 1, and the highest wins 1: best replies in the table are exact."""
+def test_an_all_pay_auction_on_a_grid_is_solved_exactly() -> None:
+    """All-pay auction of a prize 1 with bids 0, 1/10 .. 1: best responses in the table are exact."""
     bids = np.linspace(0, 1, 11)
     wins = (bids[:, None] > bids) + 0.5 * (bids[:, None] == bids) - bids[:, None]
     game = rv.games.matrix(payoffs=[wins.tolist(), wins.T.tolist()])
@@ -194,7 +194,7 @@ def test_an_auction_on_a_grid_is_solved_exactly() -> None:
 
 
 class AllPay(eqx.Module):
-    """The highest bid wins 1, tied ones share it, and all pay."""
+    """All-pay auction: the highest bid wins the prize, ties share it, and all pay their bids."""
 
     prize: Float[Array, ""]
 
@@ -208,7 +208,7 @@ class AllPay(eqx.Module):
 
 
 class Edgeworth(eqx.Module):
-    """Two firms of the same capacity set prices; demand 1 - p is served by the cheaper one first."""
+    """Bertrand-Edgeworth duopoly: equal capacities, demand 1 - p served first by the cheaper firm."""
 
     capacity: Float[Array, ""]
 
@@ -226,7 +226,7 @@ class Edgeworth(eqx.Module):
 
 
 class Line(eqx.Module):
-    """Three firms on a line, each paid the customers who are nearest to it."""
+    """Hotelling location game of three firms, each paid by the customers nearest to it."""
 
     length: Float[Array, ""]
 
@@ -257,13 +257,13 @@ def jumping(game: Any, start: Any, **options: Any) -> Any:
 
 
 @pytest.mark.slow
-def test_an_auction_of_all_bids_keeps_a_gain_that_is_told() -> None:
-    """In equilibrium both mix evenly on [0, 1] and get nothing; atoms leave what outbidding them gains."""
+def test_a_continuous_all_pay_auction_reports_its_remaining_gain() -> None:
+    """In equilibrium both mix uniformly on [0, 1] and earn 0; outbidding the atoms is profitable."""
     found = jumping(AllPay(jnp.array(1.0)), [0.3, 0.4], rounds=3, most=32)
     for player in (0, 1):
         bids, weights = found.data.places.values[1 - player, :, 0], found.data.mixture.values[1 - player]
         held = [0.0, *bids[weights > 0]]
-        best = max(weights[bids <= bid].sum() - bid for bid in held)  # just above a bid
+        best = max(weights[bids <= bid].sum() - bid for bid in held)  # slightly above a bid
         np.testing.assert_allclose(
             found.certificate.regret[player], max(best - float(found.payoff[player]), 0.0), atol=1e-3
         )
@@ -273,14 +273,14 @@ def test_an_auction_of_all_bids_keeps_a_gain_that_is_told() -> None:
 
 
 @pytest.mark.slow
-def test_a_price_war_with_capacities_comes_near_its_mixture() -> None:
-    """In equilibrium both get what the best price alone on the demand that is left brings, 0.2 * 0.2."""
+def test_a_bertrand_edgeworth_duopoly_approaches_its_equilibrium_payoff() -> None:
+    """In equilibrium each earns the monopoly profit on residual demand, 0.2 * 0.2."""
     found = jumping(Edgeworth(jnp.array(0.6)), [0.3, 0.4], rounds=3, most=32)
     assert found.certificate.regret.max() < 0.03
     np.testing.assert_allclose(found.payoff.values, 0.04, atol=0.03)
 
 
 @pytest.mark.slow
-def test_three_firms_on_a_line_are_not_said_to_rest() -> None:
+def test_three_firms_on_a_line_are_not_certified() -> None:
     found = jumping(Line(jnp.array(1.0)), [0.2, 0.5, 0.7], rounds=2)
     assert found.certificate.regret.max() > 0.05

@@ -1,4 +1,4 @@
-"""The random stream of kernels: published words, blocks equal single draws, uniformity."""
+"""The random number stream of kernels: published words, blocks equal to single draws, uniformity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from scipy import stats
 
 from rivalry.tables.kernels import draws
 
-# the first words of splitmix64 from the seed 1234567, as other implementations print them
+# the first words of splitmix64 from the seed 1234567, as published by other implementations
 WORDS = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
 
 
@@ -15,7 +15,7 @@ def at(seed: int, counter: int = 0) -> np.ndarray:
     return np.array([seed, counter], dtype=np.uint64)
 
 
-def test_words_are_those_of_splitmix64() -> None:
+def test_words_equal_published_splitmix64_words() -> None:
     seed = np.uint64(1234567)
     assert [int(draws.word(seed, np.uint64(k))) for k in range(4)] == WORDS
 
@@ -27,7 +27,7 @@ def test_uniform_is_the_upper_53_bits() -> None:
     assert stream.tolist() == [1234567, 4]
 
 
-def test_a_block_equals_single_draws_wherever_it_is_cut() -> None:
+def test_a_block_equals_single_draws_for_any_split() -> None:
     whole, parts, single = at(9), at(9), at(9)
     block = np.empty(1000)
     draws.fill(whole, block)
@@ -39,7 +39,7 @@ def test_a_block_equals_single_draws_wherever_it_is_cut() -> None:
     assert whole.tolist() == parts.tolist() == single.tolist()
 
 
-def test_the_interpreter_draws_the_same() -> None:
+def test_draws_do_not_depend_on_compilation() -> None:
     compiled, plain = np.empty(50), np.empty(50)
     draws.fill(at(2**63 + 11), compiled)
     stream = at(2**63 + 11)
@@ -50,7 +50,7 @@ def test_the_interpreter_draws_the_same() -> None:
     assert np.array_equal(compiled, plain)
 
 
-def test_draws_are_uniform_and_streams_differ() -> None:
+def test_draws_are_uniform_and_streams_are_uncorrelated() -> None:
     first, second = np.empty(200_000), np.empty(200_000)
     draws.fill(draws.stream(np.random.SeedSequence(1)), first)
     draws.fill(draws.stream(np.random.SeedSequence(2)), second)
@@ -60,7 +60,7 @@ def test_draws_are_uniform_and_streams_differ() -> None:
     assert 0 <= first.min() < first.max() < 1
 
 
-def test_a_stream_follows_from_its_seed_sequence() -> None:
+def test_a_stream_is_determined_by_its_seed_sequence() -> None:
     one = draws.stream(np.random.SeedSequence(7, spawn_key=(1, 2)))
     assert np.array_equal(one, draws.stream(np.random.SeedSequence(7, spawn_key=(1, 2))))
     assert not np.array_equal(one, draws.stream(np.random.SeedSequence(7, spawn_key=(1, 3))))

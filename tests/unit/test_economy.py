@@ -1,4 +1,4 @@
-"""Play of economies against a plain statement of every rule, closed forms and laws."""
+"""Simulation of karma economies against plain Python, closed forms and distributions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HALF = np.array([[[1.0, 0.0], [0.5, 0.5]]])
 
 
 def shared_rows(agents: int) -> np.ndarray:
-    """Everybody follows the first owner."""
+    """Return owners such that every agent plays the first policy."""
     return np.zeros(agents, dtype=np.int64)
 
 
@@ -66,8 +66,8 @@ def name_of(rules: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("make", [economy, two_types])
 @pytest.mark.parametrize("rules", RULES, ids=name_of)
-def test_every_rule_step_by_step(make: Any, rules: dict[str, Any]) -> None:
-    """The same agents as a plain statement of the rules, to the bit, and karma is kept."""
+def test_every_rule_agrees_with_plain_python_step_by_step(make: Any, rules: dict[str, Any]) -> None:
+    """Agents equal those of the plain implementation to the bit, and karma is conserved."""
     world = make(6, 4, **rules)
     policy = random_policy(6, shapes.views_of(world), 4)
     agents, owner = kernel.fresh(world, SEED), np.arange(6)
@@ -98,8 +98,8 @@ def test_every_rule_step_by_step(make: Any, rules: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("agents", [5, 6, 7])
-def test_an_odd_agent_out(agents: int) -> None:
-    """As the plain statement has it: drawn anew, it neither wins nor loses."""
+def test_with_an_odd_number_one_agent_is_left_out(agents: int) -> None:
+    """The agent left out is drawn at every step and neither wins nor loses."""
     world = economy(agents, 4)
     holdings = kernel.fresh(world, SEED)
     plain = Plain(world, holdings)
@@ -115,14 +115,14 @@ def test_an_odd_agent_out(agents: int) -> None:
     assert tallied.wins.sum() == 60 * (agents // 2)
 
 
-def test_an_odd_number_must_be_allowed() -> None:
+def test_an_odd_number_of_agents_needs_idle_agents() -> None:
     with pytest.raises(ValueError, match="agents: 5 must be even"):
         kernel.fresh(economy(5, idle=0), SEED)
 
 
 @pytest.mark.parametrize("receiver", [shapes.PEER, shapes.SOCIETY])
-def test_the_fast_path_is_the_general_one(receiver: int) -> None:
-    """With equal stakes, ties by the higher stake are ties by a coin, by the general path."""
+def test_the_fast_path_agrees_with_the_general_path(receiver: int) -> None:
+    """With equal stakes, breaking ties by the higher stake is random but uses the general path."""
     found = []
     for tie in (shapes.COIN, shapes.HIGHEST_STAKE):
         world = economy(20, 6, receiver=receiver, tie=tie, stakes=np.array([[2.0, 2.0]]))
@@ -132,7 +132,7 @@ def test_the_fast_path_is_the_general_one(receiver: int) -> None:
     same(*found)
 
 
-def test_whole_and_in_chunks_and_from_a_copy() -> None:
+def test_results_do_not_depend_on_chunks_or_copies() -> None:
     world, policy = two_types(8, 5, every=3), random_policy(2, 3, 5)
     found = []
     for chunks in ([300], [1, 7, 92, 200]):
@@ -158,7 +158,7 @@ def test_tallies_do_not_change_play() -> None:
     assert before_sharing == 500 * world.karma.sum()
 
 
-def test_karma_out_of_nothing_stops_the_run() -> None:
+def test_unconserved_karma_stops_the_run() -> None:
     world = economy(10, 5)
     agents = kernel.fresh(world, SEED)
     kernel.play(world, agents, choices.uniform_rows(1, 2, 5), shared_rows(10), kernel.no_tallies(), 20)
@@ -168,12 +168,12 @@ def test_karma_out_of_nothing_stops_the_run() -> None:
     assert agents.clock[0] == 21
 
 
-def test_uniform_bids_do_not_tell_urgencies_apart() -> None:
-    """Half of all lose whatever they are worth: -1.5 in the mean."""
+def test_uniform_bids_ignore_urgency() -> None:
+    """Half of the agents lose, independently of urgency: the mean reward is -1.5."""
     world = economy(100, 20)
     agents, tallied = kernel.fresh(world, SEED), kernel.tallies(world)
     kernel.play(world, agents, choices.uniform_rows(1, 2, 20), shared_rows(100), tallied, 20_000)
-    error = 2.0 * 0.5 / np.sqrt(2e6)  # a step's sum is that of 50 losers, urgencies of standard deviation 2
+    error = 2.0 * 0.5 / np.sqrt(2e6)  # per step 50 agents lose, with urgencies of standard deviation 2
     assert abs(tallied.rewards.mean() / 20_000 + 1.5) < 4 * error
 
 
@@ -185,11 +185,11 @@ EXACT = {
 
 
 @pytest.mark.parametrize("award", EXACT)
-def test_awards_without_karma(award: int) -> None:
-    """Mean reward, and the spread over agents of mean rewards and of the share of steps won, over 10^4 steps.
+def test_awards_without_karma_agree_with_closed_forms(award: int) -> None:
+    """Mean reward, and standard deviations over agents of mean rewards and of win rates, over 10^4 steps.
 
-    Coin: Var(reward) = E[u^2]/2 - 1.5^2 = 4.25; stake: a reward of -1 or -5 with chances 3/8, 1/8, 2.5 in
-    all; turn: everybody loses every other step, and what is left is half of the urgencies' variance, 2.
+    Random: Var(reward) = E[u^2]/2 - 1.5^2 = 4.25; by urgency: -1 and -5 with probabilities 3/8 and 1/8,
+    variance 2.5; turn-taking: each agent loses every other step, variance 2, half of that of urgencies.
     """
     agents, steps = 1000, 10_000
     world = economy(agents, award=award)
@@ -197,15 +197,15 @@ def test_awards_without_karma(award: int) -> None:
     kernel.play(world, holdings, choices.uniform_rows(1, 2, 4), shared_rows(agents), tallied, steps)
     mean, spread, access = EXACT[award]
     rewards, wins = tallied.rewards / steps, tallied.wins / steps
-    few = 4 / np.sqrt(2 * agents)  # standard errors of a standard deviation, relative
+    few = 4 / np.sqrt(2 * agents)  # relative standard errors of a standard deviation
     assert abs(rewards.mean() - mean) < 4 * spread / np.sqrt(agents)
     assert abs(rewards.std() / spread - 1) < few
     assert abs(wins.std() - access) < few * access + 2e-4
     assert tallied.flows.sum() == tallied.bids[1:].sum() == 0
 
 
-def test_private_states_follow_their_chain() -> None:
-    """Counts of transitions, type by type, and where they begin."""
+def test_private_states_follow_their_markov_chain() -> None:
+    """Chi-squared tests of transitions and first states, by type."""
     world = two_types(2000, 4)
     agents = kernel.fresh(world, SEED)
     owner, policy = shared_rows(2000), choices.uniform_rows(1, 3, 4)
@@ -235,8 +235,8 @@ def test_bids_follow_the_policy() -> None:
     assert stats.chisquare(tallied.bids, expected).pvalue > 1e-4
 
 
-def test_lots_spread_evenly_draw_the_law() -> None:
-    """Of 2^16 even lots each entry gets its share; entries of chance 0 none."""
+def test_evenly_spaced_random_words_reproduce_the_distribution() -> None:
+    """With 2^16 evenly spaced words each entry has its probability; entries of probability 0 never occur."""
     row = np.array([0.0, 0.2, 0.0, 0.5, 0.0, 0.25, 0.05, 0.0])
     drawer = Row(np.minimum(np.cumsum(row), 1.0).tolist())
     lots = [drawer.drawn(lot) for lot in range(0, 2**32, 2**16)] + [drawer.drawn(2**32 - 1)]
@@ -244,7 +244,7 @@ def test_lots_spread_evenly_draw_the_law() -> None:
     assert (np.bincount(lots, minlength=8)[row == 0] == 0).all()
 
 
-def test_storage_there_and_back() -> None:
+def test_policy_storage_is_invertible() -> None:
     rng = np.random.default_rng(0)
     table = rng.random((3, 2, 5, 5)) * np.tri(5)
     table /= table.sum(axis=-1, keepdims=True)
@@ -283,8 +283,8 @@ for world in (economy(6, 4), seeing(6, 4, receiver=1)):
 
 
 @pytest.mark.slow
-def test_the_same_without_numba() -> None:
-    """Play, learning and monitoring with compilation switched off: the same numbers to the bit."""
+def test_results_do_not_depend_on_compilation() -> None:
+    """Simulation, learning and monitoring without compilation give the same results to the bit."""
     found = [
         subprocess.run(
             [sys.executable, "-W", "error", "-c", SCRIPT],

@@ -1,4 +1,4 @@
-"""Learning and monitoring in economies against plain Python, to the bit, and against exact values."""
+"""Learning and monitoring in economies, against plain Python to the bit and against exact values."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def same(one: Any, other: Any) -> None:
 @pytest.mark.parametrize("by_type", [False, True], ids=["own tables", "by type"])
 @pytest.mark.parametrize("make", [economy, two_types, seeing])
 @pytest.mark.parametrize("name", RULES)
-def test_tables_as_in_plain_python(name: str, make: Any, by_type: bool) -> None:
+def test_tables_agree_with_plain_python(name: str, make: Any, by_type: bool) -> None:
     world, given = make(6, 4), rule(**RULES[name])
     agents, learning = begun(world, given, by_type)
     plain = PlainLearner(world, agents, given, by_type)
@@ -70,8 +70,8 @@ def test_tables_as_in_plain_python(name: str, make: Any, by_type: bool) -> None:
 
 @pytest.mark.parametrize("receiver", [0, SOCIETY])
 @pytest.mark.parametrize("name", RULES)
-def test_whole_in_chunks_and_all_rows_worked_out(name: str, receiver: int) -> None:
-    """Chunks with everything copied in between, and every row worked out anew at every epoch's end."""
+def test_results_do_not_depend_on_chunks_copies_or_lazy_updates(name: str, receiver: int) -> None:
+    """Chunks with copies in between, and all policy rows recomputed at the end of every epoch."""
     world, found = two_types(10, 8, receiver=receiver), []
     for lazy, chunks in ((1, [400]), (1, [1, 6, 93, 300]), (0, [400])):
         given = rule(**RULES[name], lazy=lazy)
@@ -85,8 +85,8 @@ def test_whole_in_chunks_and_all_rows_worked_out(name: str, receiver: int) -> No
     same(found[0], found[2])
 
 
-def test_the_fast_paths_are_the_general_ones() -> None:
-    """Ties by equal stakes go the general way through pairs, a power next to none through learning."""
+def test_the_fast_paths_agree_with_the_general_paths() -> None:
+    """Ties by equal stakes use the general path of matching, a tiny power the general path of learning."""
     found = []
     for tie, power in ((0, 0.0), (HIGHEST_STAKE, 1e-300)):
         world, given = economy(12, 8, tie=tie, stakes=np.array([[3.0, 3.0]])), rule(power=power)
@@ -97,8 +97,8 @@ def test_the_fast_paths_are_the_general_ones() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_value_that_is_no_number_stops_the_run(bad: float) -> None:
-    """At the step at which it would be taught, and for good."""
+def test_a_value_that_is_not_finite_stops_the_run(bad: float) -> None:
+    """The run stops at the step of the update and stays stopped."""
     world, given = economy(6, 4), rule(epoch=1000)
     agents, learning = begun(world, given)
     learning_kernel.learn(world, given, agents, learning, kernel.no_tallies(), 30)
@@ -111,7 +111,7 @@ def test_a_value_that_is_no_number_stops_the_run(bad: float) -> None:
 
 @pytest.mark.parametrize("k", [0, 1, 5, 20])
 def test_policies_are_softmax(k: int) -> None:
-    """Against SciPy, and the plain statement to the bit."""
+    """Against SciPy, and against plain Python to the bit."""
     from scipy.special import softmax
 
     world, rng = economy(2, 20), np.random.default_rng(k)
@@ -129,14 +129,14 @@ def test_policies_are_softmax(k: int) -> None:
         assert int(learning.choice[who, z * 21 + k]) == (row.mode << 32) | row.mass
 
 
-def test_exponentials() -> None:
-    """Close to NumPy's for all numbers that it may meet; 1 at 0; 0 where nothing would be left."""
+def test_the_exponential_agrees_with_numpy() -> None:
+    """Close to NumPy's for all arguments that occur; 1 at 0; 0 below the underflow limit."""
     x = np.concatenate(
         [-np.logspace(-18, np.log10(708.0), 20_000), [0.0, -0.0, -708.1, -1e9, -1e300, -np.inf]]
     )
     world = economy(2, 1)
     values = np.zeros((len(x), 6))
-    values[:, 1] = values[:, 4] = x  # the row of k = 1 is entries 1 and 2 of each private state
+    values[:, 1] = values[:, 4] = x  # entries 1 and 2 of each private state are the row of k = 1
     agents = world._replace(type_of=np.zeros(len(x), dtype=np.int64))
     with np.errstate(invalid="ignore"):
         learning = learning_kernel.begin(agents, rule(beta=1.0, epsilon=0.0), values)
@@ -146,8 +146,8 @@ def test_exponentials() -> None:
     assert (first[-6:-4] == 0.5).all()
 
 
-def test_one_over_visits_learns_means() -> None:
-    """Nobody holds karma, so a coin decides, and the next step counts for nothing: Q(z) = -u(z)/2."""
+def test_step_size_one_over_visits_learns_means() -> None:
+    """Without karma ties are random, and the discount factor is 0: Q(z) = -u(z)/2."""
     world = economy(200, 1, karma=np.zeros(200, dtype=np.int64), discount=np.array([0.0]))
     for target in (SARSA, GREEDY, EXPECTED):
         given = rule(alpha=1.0, power=1.0, target=target)
@@ -160,7 +160,7 @@ def test_one_over_visits_learns_means() -> None:
 def plain_monitor(
     world: Economy, given: Any, agents: kernel.Agents, owns: np.ndarray, aims: np.ndarray, steps: int
 ) -> Any:
-    """Algorithms 3 and 4 with one target, said plainly: the four tables, and sums over samples."""
+    """Run Algorithms 3 and 4 with one target in plain Python; return four tables and sums over samples."""
     plain, count, most = Plain(world, agents), len(agents.karma), world.most
     states = [(z, k) for z in range(views_of(world)) for k in range(most + 1)]
     fresh = lambda: [{s: [0.0] * (s[1] + 1) for s in states} for _ in range(count)]  # noqa: E731
@@ -220,7 +220,7 @@ MONITORS = {
 
 @pytest.mark.parametrize("make", [economy, two_types, seeing])
 @pytest.mark.parametrize("name", MONITORS)
-def test_monitors_as_in_plain_python(name: str, make: Any) -> None:
+def test_monitors_agree_with_plain_python(name: str, make: Any) -> None:
     world, given = make(6, 4), monitor_rule(**MONITORS[name])
     privates, kinds = views_of(world), len(world.stakes)
     rng = np.random.default_rng(3)
@@ -239,7 +239,7 @@ def test_monitors_as_in_plain_python(name: str, make: Any) -> None:
     assert held.samples[0] == len(range(given.sample_from, 120, 3))
 
 
-def test_monitoring_by_no_target() -> None:
+def test_monitoring_without_a_target() -> None:
     world, given = economy(6, 4), monitor_rule()
     agents, uniform = kernel.fresh(world, SEED), choices.uniform_rows(1, 2, 4)
     held = monitor_kernel.watch(world, agents, given, *[np.zeros(30)] * 3, targets=0)
