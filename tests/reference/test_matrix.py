@@ -1,4 +1,4 @@
-"""All cases of the matrix reference file agree."""
+"""Reference cases of matrix games, one test per case."""
 
 from __future__ import annotations
 
