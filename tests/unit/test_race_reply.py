@@ -55,7 +55,7 @@ def spread(rng: np.random.Generator, near: np.ndarray, count: int = 6000) -> Any
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_no_inputs_pay_more_than_the_best_reply_nor_than_its_bound(seed: int) -> None:
+def test_no_inputs_exceed_the_best_response_payoff_or_its_bound(seed: int) -> None:
     rng = np.random.default_rng(seed)
     game = drawn(rng)
     x = put(np.exp(rng.normal(0, 1, (2, 2))) * (rng.random((2, 2)) > 0.1))
@@ -69,7 +69,7 @@ def test_no_inputs_pay_more_than_the_best_reply_nor_than_its_bound(seed: int) ->
         assert reply.coverage == "bounded"
 
 
-def test_the_symmetric_point_is_its_own_best_reply_and_proved() -> None:
+def test_the_symmetric_equilibrium_is_a_proved_best_response_to_itself() -> None:
     game = race()
     x = put(np.tile(SYMMETRIC, (2, 1)))
     found = rv.best_response(game, x, 1)
@@ -80,7 +80,7 @@ def test_the_symmetric_point_is_its_own_best_reply_and_proved() -> None:
 
 
 @pytest.mark.parametrize("name", ["br_to_readme", "br_idle_rival_unattained", "br_is_idle"])
-def test_known_best_replies(name: str) -> None:
+def test_best_responses_match_reference_values(name: str) -> None:
     case = next(case for case in CASES if case["id"] == name)
     given, expected = case["inputs"]["game"], case["expected"]
     numbers = {GAME_KEYS["race"][k]: given[k] for k in ("A", "alpha", "B", "beta", "theta", "d")}
@@ -109,7 +109,7 @@ def _safest(game: Any, x: Any, log_xp: Any) -> Any:
 )
 @pytest.mark.filterwarnings("ignore:safety_exponent")
 @pytest.mark.slow
-def test_the_best_safety_at_a_performance(risk: str, cost: str, on: str) -> None:
+def test_the_best_safety_input_at_a_fixed_performance(risk: str, cost: str, on: str) -> None:
     """Whatever the rules: no safety input of a fine line pays more at the same performance."""
     for seed in range(6):
         rng = np.random.default_rng(seed)
@@ -149,7 +149,7 @@ def demo() -> tuple[Any, Any, dict[str, Any]]:
 
 
 @pytest.mark.nightly
-def test_investors_settle_in_a_cycle_of_four_moves() -> None:
+def test_best_responses_of_investors_cycle_with_period_four() -> None:
     """Gains and payoffs of the cycle as measured by independent code (to four, five digits)."""
     game, x, expected = demo()
     strategy, payoff = compiled_response(game, x, put(0))
@@ -169,7 +169,7 @@ def test_investors_settle_in_a_cycle_of_four_moves() -> None:
 
 
 @pytest.mark.slow
-def test_efforts_are_searched_as_far_as_rewards_that_grow_with_performance_pay_for_them() -> None:
+def test_the_search_range_covers_efforts_paid_per_performance() -> None:
     """Alone against an idle rival, ``1000 p`` with ``p = 10 sqrt(xp)`` at a price of 0.1 is best at 2.5e9."""
     game = race(prize_per_performance=1000.0, scale_penalty=1e-9, safety_productivity=1e9)
     x = game.inputs(safety_input=[1.0, 0.0], performance_input=[1.0, 0.0])

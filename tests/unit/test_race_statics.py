@@ -40,7 +40,7 @@ def safety(keys: dict[str, Any]) -> float:
 
 
 @pytest.mark.parametrize("wrt", [name for name in PARAMETERS if name != "players"])
-def test_slopes_are_those_of_the_oracle(wrt: str) -> None:
+def test_slopes_match_finite_differences_of_the_equilibrium(wrt: str) -> None:
     for k in range(2):
         keys, moved = drawn(k), KEYS.get(wrt, (wrt,))
         step = 1e-5 * max(abs(keys[moved[0]]), 0.1)
@@ -77,7 +77,7 @@ def by_hand(keys: dict[str, Any], n: float) -> float:
     return float(brentq(left, edge + 1e-12, 1 - 1e-12, xtol=1e-15))
 
 
-def test_the_slope_in_the_number_of_players() -> None:
+def test_the_slope_in_the_number_of_players_matches_differences() -> None:
     """The equations hold for broken numbers of players too."""
     for k in range(4):
         game = race(**drawn(k))
@@ -88,7 +88,7 @@ def test_the_slope_in_the_number_of_players() -> None:
 
 
 @pytest.mark.slow
-def test_implicit_differentiation_of_the_game_gives_the_same() -> None:
+def test_implicit_differentiation_matches_the_closed_form_slope() -> None:
     """The general method knows nothing of symmetry, nor of formulas."""
     game = race()
     (point,) = symmetric_equilibria(game)
@@ -100,7 +100,7 @@ def test_implicit_differentiation_of_the_game_gives_the_same() -> None:
     )
 
 
-def test_the_table_of_signs() -> None:
+def test_signs_of_slopes_match_the_proved_table() -> None:
     """What is proved for every parameter, and what depends."""
     for k in range(6):
         keys = drawn(k)
@@ -124,7 +124,7 @@ def test_the_table_of_signs() -> None:
     assert dsigma(race(scale_penalty=0.0), "performance_productivity").sign == 0
 
 
-def test_dearer_inputs_may_leave_safety_as_it_is() -> None:
+def test_safety_may_be_independent_of_input_prices() -> None:
     """Where theta beta = alpha exactly."""
     found = [
         safety({"scale_penalty": 1.0, "safety_price": r, "performance_price": r}) for r in (0.02, 0.05, 0.1)

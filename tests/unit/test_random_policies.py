@@ -14,7 +14,7 @@ SEED = np.random.SeedSequence(11)
 
 
 @pytest.mark.parametrize("generator", GENERATORS)
-def test_drawn_policies_are_policies(generator: str) -> None:
+def test_random_policies_are_valid_distributions(generator: str) -> None:
     drawn = draw_policies(generator, 300, 2, 8, SEED)
     assert drawn.policies.shape == (300, 2, 9, 9)
     assert np.all(drawn.policies >= 0)
@@ -24,7 +24,7 @@ def test_drawn_policies_are_policies(generator: str) -> None:
 
 
 @pytest.mark.parametrize("generator", GENERATORS)
-def test_a_policy_is_the_same_however_many_are_drawn(generator: str) -> None:
+def test_policies_do_not_depend_on_the_number_drawn(generator: str) -> None:
     many = draw_policies(generator, 6, 2, 5, SEED)
     later = draw_policies(generator, 2, 2, 5, SEED, first=4)
     np.testing.assert_array_equal(many.policies[4:], later.policies)
@@ -42,12 +42,12 @@ def test_a_policy_is_the_same_however_many_are_drawn(generator: str) -> None:
     ],
     ids=GENERATORS,
 )
-def test_parameters_are_even_in_logarithms(generator: str, name: str, low: float, high: float) -> None:
+def test_generator_parameters_are_log_uniform(generator: str, name: str, low: float, high: float) -> None:
     numbers = draw_policies(generator, 2000, 1, 1, SEED).parameters[name].ravel()
     assert stats.kstest(np.log10(numbers), stats.uniform(low, high - low).cdf).pvalue > 0.01
 
 
-def test_chances_of_a_dirichlet_state() -> None:
+def test_dirichlet_probabilities_have_beta_marginals() -> None:
     """Scaled to one concentration: the share of the first bid among k+1 is a beta variable."""
     drawn = draw_policies("dirichlet_state", 3000, 1, 3, SEED)
     c = drawn.parameters["concentration"]
@@ -56,7 +56,7 @@ def test_chances_of_a_dirichlet_state() -> None:
         assert stats.kstest(each, stats.uniform.cdf).pvalue > 0.01
 
 
-def test_smooth_policies_by_their_formula() -> None:
+def test_smooth_policies_match_their_formula() -> None:
     drawn = draw_policies("smooth_gaussian", 20, 2, 6, SEED)
     for i, z, k in np.ndindex(20, 2, 7):
         away = (np.arange(k + 1) - drawn.parameters["centre"][i, z] * k) / drawn.parameters["width"][i, z]
@@ -64,14 +64,14 @@ def test_smooth_policies_by_their_formula() -> None:
         np.testing.assert_allclose(drawn.policies[i, z, k, : k + 1], weights / weights.sum(), rtol=1e-12)
 
 
-def test_noise_of_logits_is_normal() -> None:
+def test_logit_noise_is_normal() -> None:
     drawn = draw_policies("logit_noise", 3000, 1, 2, SEED)
     logs = np.log(drawn.policies[:, 0, 1, :2])
     apart = (logs[:, 0] - logs[:, 1]) / drawn.parameters["scale"] / np.sqrt(2)
     assert stats.kstest(apart, stats.norm.cdf).pvalue > 0.01
 
 
-def test_distances_are_those_of_scipy() -> None:
+def test_distances_match_scipy() -> None:
     one, two = (draw_policies("dirichlet_state", 1, 2, 6, SEED, first=i).policies[0] for i in (0, 1))
     b = np.arange(7)
     far = np.array(
@@ -92,14 +92,14 @@ def test_distances_are_those_of_scipy() -> None:
         np.testing.assert_allclose(each, [expected[name], 0.0], atol=1e-13)
 
 
-def test_entropies_are_those_of_scipy() -> None:
+def test_entropies_match_scipy() -> None:
     policies = draw_policies("dirichlet_state", 5, 2, 6, SEED).policies
     each = stats.entropy(policies, axis=-1)
     np.testing.assert_allclose(entropies(jnp.asarray(policies)), each, atol=1e-14)
     np.testing.assert_allclose(mean_entropy(jnp.asarray(policies)), each.mean(axis=(1, 2)), atol=1e-14)
 
 
-def test_who_is_as_undecided() -> None:
+def test_at_least_as_random_compares_entropies() -> None:
     policies = draw_policies("logit_noise", 50, 2, 6, SEED).policies
     bar = policies[7]
     each, limit = stats.entropy(policies, axis=-1), stats.entropy(bar, axis=-1)
@@ -111,7 +111,7 @@ def test_who_is_as_undecided() -> None:
     assert 1 < mean.sum() < 50
 
 
-def test_wrong_words_are_named() -> None:
+def test_unknown_options_are_named() -> None:
     policies = draw_policies("logit_noise", 1, 1, 2, SEED).policies
     with pytest.raises(ValueError, match="generator: 'even' must be one of dirichlet_state, smooth_gaussian"):
         draw_policies("even", 1, 1, 2, SEED)

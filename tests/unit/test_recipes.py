@@ -17,7 +17,7 @@ from rivalry.core.game import with_
 SMALL: dict[str, Any] = {"max_karma": 3, "mean_karma": 1.0, "agents": 8}
 
 
-def test_a_variant_is_what_its_factory_makes() -> None:
+def test_a_variant_equals_the_game_made_by_the_factory() -> None:
     rich = variant(rv.games.karma(**SMALL, payment="PBS"), mean_karma=2.0, tax=0.1)
     direct = rv.games.karma(max_karma=3, mean_karma=2.0, agents=8, payment="PBS", tax=0.1)
     assert eqx.tree_equal(rich, direct)
@@ -25,7 +25,7 @@ def test_a_variant_is_what_its_factory_makes() -> None:
     assert variant(rv.games.city(network="stubs_2x2", agents=40, mean_karma=2.0), max_karma=5).most == 5
 
 
-def test_a_keyword_reaches_into_tables_and_lists() -> None:
+def test_dotted_keywords_change_entries_of_tables_and_lists() -> None:
     toll = {"kind": "load", "slope": 1.0, "from": 0.1}
     city = rv.games.city(network="stubs_2x2", agents=40, toll=toll)
     assert np.allclose(variant(city, **{"toll.slope": 3.0}).toll, 3 * city.toll)
@@ -38,7 +38,7 @@ def test_a_keyword_reaches_into_tables_and_lists() -> None:
         variant(game, **{"types[2].gamma": 0.5})
 
 
-def test_games_of_one_form_share_their_programs() -> None:
+def test_games_of_equal_structure_share_compiled_programs() -> None:
     traced = []
 
     @eqx.filter_jit
@@ -52,7 +52,7 @@ def test_games_of_one_form_share_their_programs() -> None:
     assert len(traced) == 1
 
 
-def test_what_was_changed_since_remembers_nothing() -> None:
+def test_a_modified_game_has_no_recipe() -> None:
     game = rv.games.karma(**SMALL)
     for other in (with_(game, mean_karma=2.0), game.endowed(2.0), game.continuum()):
         assert recipe_of(other) is None
@@ -62,7 +62,7 @@ def test_what_was_changed_since_remembers_nothing() -> None:
         assert float(variant(same, mean_karma=2.0).mean_karma) == 2.0
 
 
-def test_what_the_factory_refuses_is_told_by_it() -> None:
+def test_variants_report_the_errors_of_the_factory() -> None:
     game = rv.games.karma(**SMALL)
     with pytest.raises(
         ValueError, match=r"^mean_carma: is no keyword of karma; did you mean 'mean_karma'\?$"

@@ -23,11 +23,11 @@ def compared(name: str, folder: Path) -> None:
     assert [row["reason"] is None for row in rows] == valid
 
 
-def test_a_quick_study_finds_what_it_states(tmp_path: Path) -> None:
+def test_a_quick_study_reproduces_its_reference_values(tmp_path: Path) -> None:
     compared("lq_duopoly", tmp_path / "run")
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", SHORT)
-def test_every_quick_study_finds_what_it_states(name: str, tmp_path: Path) -> None:
+def test_every_quick_study_reproduces_its_reference_values(name: str, tmp_path: Path) -> None:
     compared(name, tmp_path / "run")

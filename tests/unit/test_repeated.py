@@ -49,7 +49,7 @@ def slots(world: RepeatedWorld, player: int) -> list[list[int]]:
         ("own_and_price", [[1, 2], [3, 2], [1, 1], [3, 1]]),
     ],
 )
-def test_the_oldest_round_comes_first_then_what_the_round_shows(word: str, seen: list[list[int]]) -> None:
+def test_observations_start_with_the_oldest_round(word: str, seen: list[list[int]]) -> None:
     game = tables(PAIR, (3, 4), shows=[[], [[0, 0]]], signal=LEVEL)
     world = repeated(game, observation=["actions", word], memory=[0, 2])
     assert slots(world, 0) == []
@@ -57,7 +57,7 @@ def test_the_oldest_round_comes_first_then_what_the_round_shows(word: str, seen:
     assert set(OBSERVATIONS) == {"none", "actions", "own", "others", "price", "own_and_price"}
 
 
-def test_a_game_with_payoffs_is_tabulated_and_played_at_once() -> None:
+def test_a_game_with_payoffs_is_tabulated_with_simultaneous_moves() -> None:
     class Plain(Duopoly):
         repeated = property()  # type: ignore[assignment]
 
@@ -69,7 +69,7 @@ def test_a_game_with_payoffs_is_tabulated_and_played_at_once() -> None:
     np.testing.assert_array_equal(world.gamma, [0.9, 0.9])
 
 
-def test_a_game_may_say_itself_how_it_is_played_on() -> None:
+def test_a_game_may_define_its_repeated_form() -> None:
     world = repeated(Duopoly("staged"), [LEADS, FOLLOWS], memory=[1, 0])
     assert slots(world, 0) == [[0, 1], [1, 1]]
     assert slots(world, 1) == [[0, 0]]
@@ -89,7 +89,7 @@ def test_a_game_may_say_itself_how_it_is_played_on() -> None:
         ({"memory": 6}, r"memory: 2985984 states and 4 actions of player 1 make a table of 167215104 bytes"),
     ],
 )
-def test_what_cannot_be_remembered_is_refused(options: dict[str, Any], says: str) -> None:
+def test_invalid_observations_and_memory_are_refused(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         repeated(tables(PAIR, (3, 4)), **{"max_table_bytes": 2**27} | options)
 
@@ -104,7 +104,7 @@ def test_moves_on_a_grid_are_refused() -> None:
 # How sessions begin
 
 
-def test_values_begin_at_what_an_action_pays_on_average() -> None:
+def test_initial_values_are_mean_payoffs_of_actions() -> None:
     world = repeated(tables(PAIR, (3, 4)))
     one, two = PAIR[0].reshape(2, 3, 4)
     np.testing.assert_allclose(
@@ -113,14 +113,14 @@ def test_values_begin_at_what_an_action_pays_on_average() -> None:
     np.testing.assert_allclose(mean_payoffs(world.tables, 1, 0.0), np.tile(two.mean(axis=0), (12, 1)))
 
 
-def test_who_sees_the_leader_expects_what_the_action_pays_against_it_once() -> None:
+def test_initial_values_of_a_follower_use_the_observed_leader_action() -> None:
     world = repeated(tables(PAIR, (3, 4), shows=[[], [[0, 0]]]), memory=1)
     two = PAIR[0, 1].reshape(3, 4)
     found = mean_payoffs(world.tables, 1, 0.9).reshape(3, 4, 3, 4)  # last actions, the leader's now, own
     np.testing.assert_allclose(found, np.broadcast_to(two + 0.9 * two.mean() / (1 - 0.9), found.shape))
 
 
-def test_who_sees_nature_too() -> None:
+def test_initial_values_use_the_observed_state_of_nature() -> None:
     payoff = DICE.normal(size=(2, 2, 12))
     game = tables(payoff, (3, 4), shows=[[], [[2, 0], [0, 0]]], chain=np.full((2, 2), 0.5))
     found = mean_payoffs(repeated(game, memory=0).tables, 1, 0.5).reshape(2, 3, 4)
@@ -130,7 +130,7 @@ def test_who_sees_nature_too() -> None:
     np.testing.assert_allclose(blind, [payoff[:, 0].reshape(2, 3, 4).mean(axis=(0, 2)) / 0.5])
 
 
-def test_numbers_and_drawn_values_to_begin_with() -> None:
+def test_initial_values_may_be_constant_or_random() -> None:
     world = repeated(tables(PAIR, (3, 4)))
     seed = np.random.SeedSequence(2)
     assert np.all(quick(initial=7.0).begin(world, seed)["values"] == 7.0)
@@ -154,7 +154,7 @@ def test_a_session_can_begin_at_a_profile() -> None:
 # What falls
 
 
-def test_exploration_falls_to_a_value_at_a_period() -> None:
+def test_exploration_decays_to_a_value_at_a_given_period() -> None:
     falls = fading("epsilon", {"kind": "exponential", "value": [1e-3, 1e-2], "at": 1000}, 2)
     np.testing.assert_allclose(falls.scale * np.exp(-falls.beta * 1000), [1e-3, 1e-2])
     cools = fading("temperature", {"kind": "exponential", "initial": 1000.0, "factor": 0.99}, 2)
@@ -203,13 +203,13 @@ def test_options_that_do_not_fit_the_game_are_refused(options: dict[str, Any], s
         made.begin(made.world(tables(PAIR, (3, 4))), np.random.SeedSequence(1))
 
 
-def test_counterfactual_updates_are_for_play_at_once() -> None:
+def test_counterfactual_updates_need_simultaneous_moves() -> None:
     made = quick(updates="counterfactual")
     with pytest.raises(ValueError, match="needs a game in which all move at once"):
         made.begin(made.world(Duopoly("staged")), np.random.SeedSequence(1))
 
 
-def test_a_discount_of_the_game_is_held_to_the_rule() -> None:
+def test_the_discount_factor_of_the_game_is_validated() -> None:
     made = quick(gamma=None)
     with pytest.raises(ValueError, match=r"gamma\[0\]: 1 must be in \[0, 1\)"):
         made.begin(made.world(Duopoly(gamma=1.0)), np.random.SeedSequence(1))
@@ -218,7 +218,7 @@ def test_a_discount_of_the_game_is_held_to_the_rule() -> None:
 # Who plays what
 
 
-def test_an_oracle_replies_best_and_breaks_ties_for_or_against_the_leader() -> None:
+def test_an_oracle_breaks_ties_for_or_against_the_leader() -> None:
     """Both grids 1.5(0.75)6: the reply to every other output is a tie, and the leader wants the lower one."""
     world = repeated(Duopoly("staged"), [LEADS, LEADS], memory=0)
     grid = np.array(LEADS)
@@ -230,7 +230,7 @@ def test_an_oracle_replies_best_and_breaks_ties_for_or_against_the_leader() -> N
             assert found[lead] == pick(np.flatnonzero(pays >= pays.max() - 1e-9))
 
 
-def test_an_oracle_in_turns_replies_to_what_stands() -> None:
+def test_an_oracle_in_alternating_play_responds_to_current_actions() -> None:
     world = repeated(Duopoly("in_turns"), [LEADS, FOLLOWS], observation="actions", memory=2)
     found = myopic_replies(world.tables, 1).reshape(7, 7, 7, 7)  # two rounds, the older slowest
     best = np.argmax((9.0 - np.add.outer(LEADS, FOLLOWS)) * FOLLOWS, axis=1)
@@ -238,7 +238,7 @@ def test_an_oracle_in_turns_replies_to_what_stands() -> None:
 
 
 @pytest.mark.slow
-def test_a_leader_of_an_oracle_finds_the_equilibrium_whatever_its_discount() -> None:
+def test_a_leader_of_an_oracle_learns_the_stackelberg_outcome() -> None:
     for gamma in (0.0, 0.5, 0.95):
         made = quick(sessions=6, gamma=gamma, memory=0, roles=["learns", "oracle"], places=[LEADS, FOLLOWS])
         found = rv.solve(Duopoly("staged"), made, seed=1).record
@@ -247,7 +247,7 @@ def test_a_leader_of_an_oracle_finds_the_equilibrium_whatever_its_discount() -> 
 
 
 @pytest.mark.slow
-def test_who_follows_a_policy_is_not_taught() -> None:
+def test_a_player_with_a_fixed_policy_does_not_learn() -> None:
     table = DICE.integers(0, 4, size=12).tolist()
     made = quick(roles=["learns", {"kind": "policy", "table": table}])
     record = rv.solve(tables(PAIR, (3, 4)), made, seed=3).record
@@ -260,7 +260,7 @@ def test_who_follows_a_policy_is_not_taught() -> None:
 
 
 @pytest.mark.slow
-def test_play_at_random_pays_the_mean_exactly() -> None:
+def test_random_play_reports_the_exact_mean_payoff() -> None:
     record = rv.solve(tables(PAIR, (3, 4)), quick(roles="random", window=10), seed=3).record
     np.testing.assert_allclose(record["end_payoff"][1], np.tile(PAIR[0].mean(axis=1), (4, 1)))
     made = quick(roles=["random", "random"], periods=40_000, average_last=40_000)
@@ -268,7 +268,7 @@ def test_play_at_random_pays_the_mean_exactly() -> None:
     np.testing.assert_allclose(drawn, np.tile(PAIR[0].mean(axis=1), (4, 1)), atol=5 * PAIR.std() / 200)
 
 
-def test_roles_as_one_word_go_to_all() -> None:
+def test_one_role_applies_to_all_players() -> None:
     world = repeated(tables(PAIR, (3, 4)))
     assert [role.kind for role in roles_of(world.tables, "random")] == ["random"] * 2
 
@@ -303,7 +303,7 @@ def test_greedy_play_is_followed_to_its_cycle() -> None:
     assert np.all(record["periods"][1] == session["clock"][:, 0])
 
 
-def test_without_memory_and_discount_the_certificate_is_the_game_s_own_regret() -> None:
+def test_memoryless_myopic_regret_equals_stage_game_regret() -> None:
     game, made = tables(PAIR, (3, 4)), quick(gamma=0.0, memory=0, sessions=3)
     record = rv.solve(game, made, seed=5).record
     one, two = PAIR[0].reshape(2, 3, 4)
@@ -312,7 +312,7 @@ def test_without_memory_and_discount_the_certificate_is_the_game_s_own_regret() 
     np.testing.assert_allclose(record["regret"][1], want, atol=1e-12)
 
 
-def test_a_cap_is_told_and_nothing_is_dropped() -> None:
+def test_sessions_at_the_period_limit_are_reported_and_kept() -> None:
     with pytest.warns(UserWarning, match="4 of 4 sessions did not converge"):
         found = rv.solve(tables(PAIR, (3, 4)), quick(max_periods=500), seed=5)
     record = found.record
@@ -339,7 +339,7 @@ def test_policies_of_many_states_are_not_stored(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.slow
-def test_where_nature_moves_the_long_run_is_told() -> None:
+def test_long_run_payoffs_average_over_states_of_nature() -> None:
     payoff = DICE.normal(size=(2, 2, 12))
     game = tables(payoff, (3, 4), shows=[[[2, 0]], [[2, 0]]], chain=np.array([[0.25, 0.75], [0.75, 0.25]]))
     made = quick(gamma=0.0, memory=0, sessions=2, alpha=0.05)
@@ -351,7 +351,7 @@ def test_where_nature_moves_the_long_run_is_told() -> None:
     np.testing.assert_allclose(record["end_payoff"][1], want)
 
 
-def test_the_learner_conforms() -> None:
+def test_the_learner_passes_check_method() -> None:
     tried = rv.check_method(quick(sessions=2, window=50))
     assert "protocol" in tried
     assert rv.methods.RepeatedQLearning is rv.methods.repeated_q_learning
@@ -373,7 +373,7 @@ def inside(value: float, ends: list[float]) -> bool:
     "name",
     ["band_calvano_baseline", "band_calvano_alpha0.125_beta1e-5", "band_calvano_delta0.0"],
 )
-def test_logit_sessions_are_in_their_bands(name: str) -> None:
+def test_logit_duopolies_are_within_reference_bands(name: str) -> None:
     from scipy.optimize import brentq
 
     case = band(name)
@@ -401,7 +401,7 @@ def _share(price: float) -> float:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("k", [6, 12, 24])
-def test_prices_in_turns_are_in_their_bands(k: int) -> None:
+def test_alternating_price_setting_is_within_reference_bands(k: int) -> None:
     case = band("band_klein")
     given, price = case["inputs"], np.arange(k + 1) / k
     share = np.where(price[:, None] < price, 1.0, np.where(price[:, None] == price, 0.5, 0.0))
@@ -423,7 +423,7 @@ def test_prices_in_turns_are_in_their_bands(k: int) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("row", range(6))
-def test_stages_are_in_their_bands(row: int) -> None:
+def test_staged_quantity_setting_is_within_reference_bands(row: int) -> None:
     case = band("band_staged_q_learning")
     given = case["inputs"]["rows"][row]
     want = case["expected"]["rows"][given["name"]]
@@ -443,7 +443,7 @@ def test_stages_are_in_their_bands(row: int) -> None:
 
 
 @pytest.mark.slow
-def test_a_shock_counts_as_often_as_it_falls() -> None:
+def test_shocks_are_weighted_by_their_probabilities() -> None:
     levels, odds, outputs = np.array([-30.0, 30.0]), np.array([0.9, 0.1]), np.array([20.0, 30.0, 40.0])
     shock = {"kind": "iid", "levels": levels.tolist(), "probabilities": odds.tolist()}
     game = rv.games.market(shock=shock, shock_observed=True)
@@ -457,19 +457,19 @@ def test_a_shock_counts_as_often_as_it_falls() -> None:
 
 
 @pytest.mark.slow
-def test_play_in_turns_at_random_where_outputs_stand_claims_no_mean() -> None:
+def test_alternating_random_play_with_adjustment_costs_has_no_mean() -> None:
     game = rv.games.market(timing="alternating", adjustment="spot", adjustment_cost=1.0)
     at_random = RepeatedQLearning(sessions=2, control="random", places=[20.0, 30.0], periods=10)
     assert "end_payoff" not in rv.solve(game, at_random).data
 
 
-def test_a_world_does_not_forget_what_it_remembers() -> None:
+def test_the_memoryless_control_needs_the_game_itself() -> None:
     world = quick().world(tables(PAIR, (3, 4)))
     with pytest.raises(ValueError, match="control: 'memoryless' must have the game itself"):
         quick(control="memoryless").world(world)
 
 
-def test_who_chooses_at_random_answers_nothing_that_it_sees() -> None:
+def test_random_players_open_no_channel_for_the_discount_factor() -> None:
     game = rv.games.market(intercept=10.0, slope=1.0, unit_cost=1.0)
     play = {"sessions": 2, "places": 3, "periods": 50, "memory": 1, "gamma": 0.9}
     told = rv.solve(game, RepeatedQLearning(roles=["learns", "random"], **play), seed=1).data

@@ -35,7 +35,7 @@ def test_rock_paper_scissors_conserves_the_product() -> None:
 
 
 @pytest.mark.slow
-def test_rock_paper_scissors_is_a_cycle_with_the_period_of_its_linearisation() -> None:
+def test_rock_paper_scissors_cycles_with_the_linearised_period() -> None:
     game = rv.games.matrix("rock_paper_scissors")
     near = np.full((2, 3), 1 / 3) + 1e-3 * np.array([1.0, -1.0, 0.0])
     found = rv.solve(game, Replicator(), near, max_steps=600)
@@ -45,7 +45,7 @@ def test_rock_paper_scissors_is_a_cycle_with_the_period_of_its_linearisation() -
 
 
 @pytest.mark.slow
-def test_the_continuous_form_is_the_equation() -> None:
+def test_the_continuous_form_solves_the_replicator_equation() -> None:
     one, other = np.random.default_rng(5).uniform(-1, 1, (2, 3, 3))
     game = rv.games.matrix(payoffs=[one.tolist(), other.tolist()], actions=ACTIONS)
     start = np.array([[0.6, 0.3, 0.1], [0.3, 0.3, 0.4]])
@@ -63,7 +63,7 @@ def test_the_continuous_form_is_the_equation() -> None:
 
 
 @pytest.mark.slow
-def test_hawks_and_doves_alike_go_to_the_mixed_strategy_and_part_there() -> None:
+def test_two_populations_leave_the_mixed_point_of_hawk_dove() -> None:
     game = rv.games.matrix(payoffs=HAWK_DOVE, actions=["cooperate", "defect"])
     found = rv.solve(game, Replicator(), [[0.2, 0.8], [0.2, 0.8]])
     left = found.record["left"][1]
@@ -75,7 +75,7 @@ def test_hawks_and_doves_alike_go_to_the_mixed_strategy_and_part_there() -> None
 
 
 @pytest.mark.slow
-def test_what_is_absent_stays_absent_and_the_certificate_objects() -> None:
+def test_extinct_strategies_stay_extinct_and_are_not_certified() -> None:
     game = rv.games.matrix("prisoners_dilemma")
     found = rv.solve(game, Replicator(), [[1.0, 0.0], [1.0, 0.0]])
     assert (found.status, found.end_state) == ("converged", "unstable_point")
@@ -87,7 +87,7 @@ def test_what_is_absent_stays_absent_and_the_certificate_objects() -> None:
 
 
 @pytest.mark.slow
-def test_a_rest_on_a_face_is_polished_there() -> None:
+def test_a_rest_point_on_a_face_is_polished_on_that_face() -> None:
     """The third action pays more, and nobody has it: where the first two can rest, it rests."""
     table = np.zeros((2, 3, 3))
     table[0] = [[-1.0, 4.0, 0.0], [0.0, 2.0, 0.0], [5.0, 5.0, 5.0]]
@@ -100,7 +100,7 @@ def test_a_rest_on_a_face_is_polished_there() -> None:
 
 
 @pytest.mark.slow
-def test_the_mirror_form_multiplies_and_settles_where_the_other_does() -> None:
+def test_the_mirror_form_is_multiplicative_and_has_the_same_limit() -> None:
     game = rv.games.matrix("prisoners_dilemma")
     start = np.array([[0.9, 0.1], [0.4, 0.6]])
     method = Replicator(form="mirror", rate=[0.1, 0.2])
@@ -114,7 +114,7 @@ def test_the_mirror_form_multiplies_and_settles_where_the_other_does() -> None:
 
 
 @pytest.mark.slow
-def test_with_a_least_nothing_dies_out() -> None:
+def test_minimum_shares_prevent_extinction() -> None:
     game = Floored(jnp.asarray([1.0, 2.0, 4.0]))
     found = rv.solve(game, Replicator(), [[0.4, 0.3, 0.3]] * 2, tolerance=None)
     np.testing.assert_allclose(found.profile.values, [[0.01, 0.01, 0.98]] * 2, atol=1e-12)
@@ -134,7 +134,7 @@ class Floored(eqx.Module):
 
 
 @pytest.mark.slow
-def test_lanes_leave_the_ridge_where_players_are_alike() -> None:
+def test_batched_runs_leave_the_symmetric_saddle_point() -> None:
     """Where both do the same the mixture attracts; a millionth off it, one of the pure equilibria does."""
     game = rv.games.matrix("chicken")
     starts = [jnp.asarray([[p, 1 - p], [q, 1 - q]]) for p, q in ((0.5, 0.5), (0.6, 0.2), (0.2, 0.6))]
@@ -164,13 +164,13 @@ def test_other_spaces_are_refused_in_one_line() -> None:
         build_method({"kind": "replicator"}, game=linear(-np.eye(2), [0.0, 0.0]))
 
 
-def test_rates_must_be_one_a_player() -> None:
+def test_rates_must_be_one_per_player() -> None:
     with pytest.raises(ValueError, match="rate: 3 numbers must be 2, one per player"):
         rv.solve(rv.games.matrix("chicken"), Replicator(rate=[0.1] * 3), None)
 
 
 @pytest.mark.slow
-def test_one_population_goes_to_the_evolutionarily_stable_strategy() -> None:
+def test_one_population_converges_to_the_evolutionarily_stable_strategy() -> None:
     """Where two populations of hawks and doves part, one stays: along the diagonal the slope is -3 * 2/9."""
     game = rv.games.matrix(payoffs=HAWK_DOVE, actions=["cooperate", "defect"])
     found = rv.solve(game, Replicator(populations="one"), [[0.2, 0.8], [0.2, 0.8]])
@@ -185,7 +185,7 @@ def test_one_population_goes_to_the_evolutionarily_stable_strategy() -> None:
 
 
 @pytest.mark.slow
-def test_one_population_follows_its_equation() -> None:
+def test_one_population_solves_the_replicator_equation() -> None:
     table = np.random.default_rng(8).uniform(-1, 1, (3, 3))
     game = rv.games.matrix(payoffs=[table.tolist(), table.T.tolist()], actions=ACTIONS)
     start = np.array([0.6, 0.3, 0.1])

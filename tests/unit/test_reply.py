@@ -87,7 +87,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=["walk joint", "walk own", "choose joint", "nature"])
 @pytest.mark.parametrize("player", [0, 1])
-def test_no_policy_of_all_does_better(case: dict[str, Any], player: int) -> None:
+def test_no_policy_exceeds_the_best_response(case: dict[str, Any], player: int) -> None:
     tables = drawn_game(**case)
     draw = np.random.default_rng(1)
     needed, most = policy_response.states(tables), policy_response.choices(tables)
@@ -115,7 +115,7 @@ def test_no_policy_of_all_does_better(case: dict[str, Any], player: int) -> None
 
 
 @pytest.mark.parametrize("paid", ["round", "move"])
-def test_in_turn(paid: str) -> None:
+def test_best_responses_in_alternating_play(paid: str) -> None:
     made = in_turn(tabulate(matrix("chicken"), observation="joint"))
     chances = mixed(made.tables, [[0, 1, 1, 0], [1, 0, 0, 1]], 0.3)
     found = best_response(made, chances, 1, 0.7, paid=paid)
@@ -128,7 +128,7 @@ def test_in_turn(paid: str) -> None:
     np.testing.assert_allclose(found.own, own_value, rtol=1e-10)
 
 
-def test_many_states_are_swept_to_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_iteration_over_many_states_matches_the_direct_solution(monkeypatch: pytest.MonkeyPatch) -> None:
     made = tabulate(shared(players=3), 4)
     policies = np.random.default_rng(2).integers(0, 3, size=(3, 4))
     solved = best_response(made, policies, 1, 0.9, epsilon=0.2)
@@ -140,7 +140,7 @@ def test_many_states_are_swept_to_the_same_values(monkeypatch: pytest.MonkeyPatc
     assert solved.coverage == "upper bound"
 
 
-def test_without_a_future_the_reply_is_to_one_game() -> None:
+def test_zero_discount_gives_the_myopic_best_response() -> None:
     """Discount 0, no walls: what pays most against the others' next actions."""
     table = np.random.default_rng(4).normal(size=(2, 3, 4))
     made = tabulate(matrix(payoffs=table.tolist()), observation="joint")
@@ -151,7 +151,7 @@ def test_without_a_future_the_reply_is_to_one_game() -> None:
     assert found.coverage == "exact"
 
 
-def test_always_an_equilibrium_leaves_nothing_to_gain() -> None:
+def test_constant_equilibrium_play_has_zero_regret() -> None:
     made = tabulate(matrix("stag_hunt"))
     for action in (0, 1):
         for player in (0, 1):
@@ -159,7 +159,7 @@ def test_always_an_equilibrium_leaves_nothing_to_gain() -> None:
     assert best_response(made, [[0] * 2, [1] * 2], 0, 0.5).regret.max() == pytest.approx(6.0)
 
 
-def test_everybodys_regrets_at_once() -> None:
+def test_policy_regrets_match_single_best_responses() -> None:
     made = tabulate(shared(players=2), 3)
     policies = np.random.default_rng(2).integers(0, 3, size=(2, 3))
     found = policy_regrets(made, policies, [0.5, 0.9], epsilon=[0.0, 0.4])
@@ -172,7 +172,7 @@ def test_everybodys_regrets_at_once() -> None:
     assert found.max() > 0.0
 
 
-def test_exploration_is_mixed_in() -> None:
+def test_exploration_is_mixed_into_policies() -> None:
     tables = tabulate(matrix(payoffs=np.zeros((2, 2, 3)).tolist())).tables
     found = mixed(tables, [[0, 1, 0], [2, 0, 1]], 0.3)
     np.testing.assert_allclose(found[0, :2], [[0.85, 0.15, 0], [0.15, 0.85, 0]])
@@ -193,13 +193,13 @@ def test_exploration_is_mixed_in() -> None:
         ),
     ],
 )
-def test_bad_input(change: dict[str, Any], message: str) -> None:
+def test_invalid_input_is_refused(change: dict[str, Any], message: str) -> None:
     given = {"policies": [[0, 0]] * 2, "player": 0, "discount": 0.5} | change
     with pytest.raises(ValueError, match=message):
         best_response(tabulate(matrix("chicken")), **given)
 
 
-def test_what_cannot_be_answered() -> None:
+def test_unsupported_games_are_refused() -> None:
     made = tabulate(matrix("chicken"))
     looks = made.tables._replace(observation_slots=np.array([[[0, 1]], [[0, 0]]]))
     with pytest.raises(ValueError, match="observation_slots: player 1 looks 0 rounds back at 0; must be 1"):

@@ -125,20 +125,20 @@ def test_a_row_has_the_keys_and_values_that_scripts_rely_on() -> None:
         ({"published": "wide", "expected": 0.19}, ("not compared", "agrees")),
     ],
 )
-def test_each_reference_has_a_verdict_of_its_own(
+def test_published_and_expected_values_have_separate_verdicts(
     expect: dict[str, Any], both: tuple[str | None, ...]
 ) -> None:
     assert verdicts(row(full(threshold=0.19), quantity="threshold", **expect)) == both
 
 
-def test_text_and_truth_are_compared_as_they_are() -> None:
+def test_text_and_booleans_are_compared_exactly() -> None:
     assert verdicts(row(full(), quantity="claim", published="equilibrium"))[0] == "agrees"
     assert verdicts(row(full(), quantity="status", published="cycling"))[0] == "differs"
     found = row(full(safe=True), quantity="safe", published=True)
     assert (found["ours"], found["published_verdict"]) == (True, "agrees")
 
 
-def test_counts_name_both_references() -> None:
+def test_the_tally_counts_published_values_and_checks() -> None:
     data = full(threshold=0.19)
     rows = [
         row(data, quantity="threshold", published=0.19, published_tolerance=0.0, expected=0.19),
@@ -179,7 +179,9 @@ UNCHANGED: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("changes", "expect"), UNCHANGED)
-def test_what_a_change_does_not_concern_is_compared(changes: dict[str, Any], expect: dict[str, Any]) -> None:
+def test_expectations_unaffected_by_changes_are_compared(
+    changes: dict[str, Any], expect: dict[str, Any]
+) -> None:
     data = data_of({(r, m): record(gain=1.0) for r in (0.1, 0.2) for m in ("a", "b")})
     data = data.isel(reach=1, drop=True) if changes == {"game.reach": 0.2} else data
     assert verdicts(changed(changes, data, **expect))[1] == "agrees"
@@ -213,14 +215,14 @@ CHANGED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "expect", "reason"), CHANGED)
-def test_what_was_changed_is_not_compared_and_named(
+def test_expectations_affected_by_changes_are_not_compared(
     changes: dict[str, Any], expect: dict[str, Any], reason: str
 ) -> None:
     found = changed(changes, full(gain=1.0), **expect)
     assert (verdicts(found)[1], found["reason"]) == ("not compared", reason)
 
 
-def test_of_a_new_sweep_the_value_of_the_study_is_compared() -> None:
+def test_a_new_sweep_is_compared_at_the_value_of_the_study() -> None:
     data = data_of({(r, m): record(gain=10 * r) for r in (0.1, 0.2) for m in ("a", "b")})
     tables: dict[str, Any] = {
         "game": {"family": "influencer", "reach": [0.1, 0.1]},
@@ -234,7 +236,7 @@ def test_of_a_new_sweep_the_value_of_the_study_is_compared() -> None:
     assert found["expected_verdict"] == "not compared"
 
 
-def test_a_key_that_the_study_leaves_out_has_its_default() -> None:
+def test_an_omitted_key_is_compared_with_its_default() -> None:
     study = Study(game={"family": "race"}, method={"kind": "closed_form"})
     assert study.changed({"game.disaster_cost": 1.0}).base is None
     (one,) = differences(study.changed({"game.disaster_cost": 4.0}).resolved())
@@ -243,7 +245,7 @@ def test_a_key_that_the_study_leaves_out_has_its_default() -> None:
     assert applicable([one], {"quantity": "payoff"}) == ({"disaster_cost": 1.0}, "")
 
 
-def test_at_picks_coordinates_players_and_methods() -> None:
+def test_at_selects_coordinates_players_and_methods() -> None:
     data = data_of({(r, m): record(gain=[r, 10 * r]) for r in (0.1, 0.2) for m in ("a", "b")})
     assert (
         row(data, quantity="gain", at={"reach": 0.2, "player": 1}, expected=2.0)["expected_verdict"]
@@ -257,14 +259,14 @@ def test_at_picks_coordinates_players_and_methods() -> None:
         assert row(data, quantity="gain", at=at, expected=0.1)["expected_verdict"] == "not compared"
 
 
-def test_at_may_name_a_coordinate_that_goes_in_step() -> None:
+def test_at_may_name_a_companion_coordinate() -> None:
     data = data_of({(r, m): record(gain=r) for r in (0.1, 0.2) for m in ("a", "b")})
     data = data.assign_coords(width=("reach", [5.0, 6.0]))
     assert row(data, quantity="gain", at={"width": 6}, expected=0.2)["expected_verdict"] == "agrees"
     assert row(data, quantity="gain", at={"width": 7}, expected=0.2)["expected_verdict"] == "not compared"
 
 
-def test_at_may_name_what_the_game_has_throughout() -> None:
+def test_at_may_name_a_constant_game_parameter() -> None:
     data = full(threshold=0.19).isel(reach=0, drop=True)
     assert row(data, quantity="threshold", at={"reach": 0.2}, expected=0.19)["expected_verdict"] == "agrees"
     assert (
@@ -274,19 +276,19 @@ def test_at_may_name_what_the_game_has_throughout() -> None:
 
 
 @pytest.mark.parametrize(("reduce", "ours"), [("mean", 0.825), ("min", 0.1), ("max", 2.0), ("share", 1.0)])
-def test_reduce_combines_the_rest(reduce: str, ours: float) -> None:
+def test_reduce_combines_the_remaining_values(reduce: str, ours: float) -> None:
     data = data_of({(r, m): record(gain=[r, 10 * r]) for r in (0.1, 0.2) for m in ("a", "b")})
     assert row(data, quantity="gain", reduce=reduce, expected=ours, tolerance=1e-12)["ours"] == pytest.approx(
         ours
     )
 
 
-def test_share_counts_what_is_true() -> None:
+def test_share_counts_true_values() -> None:
     data = data_of({(r, m): record(safe=r > 0.1) for r in (0.1, 0.2) for m in ("a", "b")})
     assert row(data, quantity="safe", reduce="share", expected=0.5)["expected_verdict"] == "agrees"
 
 
-def test_share_counts_what_equals_a_word_or_a_number() -> None:
+def test_share_counts_values_equal_to_text_or_a_number() -> None:
     data = data_of({(r, m): record(gain=r) for r in (0.1, 0.2) for m in ("a", "b")})
     count = {"reduce": "share", "tolerance": 1e-12}
     assert (
@@ -297,20 +299,20 @@ def test_share_counts_what_equals_a_word_or_a_number() -> None:
     assert row(data, quantity="claim", expected=1, **count)["expected_verdict"] == "not compared"
 
 
-def test_a_quantity_that_is_nowhere_is_named_with_the_nearest() -> None:
+def test_an_unknown_quantity_is_reported_with_the_nearest_name() -> None:
     data = data_of({(0.1, "a"): record(threshold=0.2)})
     (one,) = judge({**STUDY, "expect": [{"quantity": "treshold", "expected": 1.0}]}, data)
     assert one.row["reason"] == "treshold is in no cell of this run; did you mean 'threshold'?"
 
 
-def test_values_that_differ_are_no_number_unless_reduced() -> None:
+def test_different_values_need_at_or_reduce() -> None:
     data = data_of({(r, m): record(gain=r) for r in (0.1, 0.2) for m in ("a", "b")})
     study = STUDY | {"expect": [{"quantity": "gain", "expected": 0.1}]}
     assert judge(study, data)[0].row["reason"] == "4 values that differ: pick one with at, or give reduce"
     assert row(data, quantity="claim", reduce="mean", expected=1)["expected_verdict"] == "not compared"
 
 
-def test_missing_cells_and_missing_values_are_not_judged() -> None:
+def test_missing_cells_and_missing_values_are_not_compared() -> None:
     partial = data_of({(0.1, "a"): record(gain=1.0)})
     study = STUDY | {
         "expect": [{"quantity": "gain", "expected": 1.0}, {"quantity": "other", "expected": 1.0}]
@@ -331,18 +333,18 @@ def test_missing_cells_and_missing_values_are_not_judged() -> None:
     assert row(full(gain=np.inf), quantity="gain", reduce="max", expected=1.0)["ours"] is None
 
 
-def test_an_empty_run_is_not_judged() -> None:
+def test_an_empty_run_is_not_compared() -> None:
     assert row(data_of({}), quantity="gain", expected=1.0)["expected_verdict"] == "not compared"
     assert certificates(data_of({})) == []
 
 
-def test_cells_that_were_never_planned_are_not_missed() -> None:
+def test_unplanned_cells_are_not_reported_as_missing() -> None:
     """A method that a swept key does not concern is computed once."""
     data = data_of({(0.1, "a"): record(gain=1.0), (0.1, "b"): record(gain=1.0)}, planned=2)
     assert row(data, quantity="gain", expected=1.0)["expected_verdict"] == "agrees"
 
 
-def test_padding_of_uneven_players_is_left_out() -> None:
+def test_padding_for_absent_players_is_ignored() -> None:
     data = data_of(
         {(r, m): record(gain=[1.0] if r < 0.2 else [1.0, 3.0]) for r in (0.1, 0.2) for m in ("a", "b")}
     )
@@ -352,7 +354,7 @@ def test_padding_of_uneven_players_is_left_out() -> None:
     )
 
 
-def test_quick_form_judges_only_what_says_so() -> None:
+def test_quick_form_compares_only_values_marked_as_quick() -> None:
     data = full(gain=1.0)
     assert row(data, quick=True, quantity="gain", expected=1.0)["expected_verdict"] == "not compared"
     assert row(data, quick=True, quantity="gain", expected=1.0)["ours"] == 1.0
@@ -373,7 +375,7 @@ def test_a_row_carries_the_weakest_certificate_of_its_cells(weakest: str) -> Non
     assert (both.row["certificate"], first.row["certificate"]) == (weakest, "equilibrium")
 
 
-def test_a_cell_without_certificate_is_the_weakest_of_all() -> None:
+def test_a_cell_without_certificate_counts_as_the_weakest() -> None:
     cells = {(r, m): record(gain=1.0) for r in (0.1, 0.2) for m in ("a", "b")}
     for name in ("claim", "regret", "bound", "coverage"):
         del cells[0.1, "a"][name]
@@ -390,7 +392,7 @@ def test_a_cell_without_certificate_is_the_weakest_of_all() -> None:
 # -- certificates --------------------------------------------------------------------------------------
 
 
-def test_certificates_are_the_largest_over_players_and_finite_or_null() -> None:
+def test_certificates_report_maxima_over_players_finite_or_null() -> None:
     cells = {(0.1, "a"): record(regret=[0.5, 2.0], bound=[1.0, np.inf]), (0.2, "b"): record()}
     found = certificates(data_of(cells))
     assert [list(one) for one in found] == [CERTIFICATE] * 2
@@ -401,7 +403,7 @@ def test_certificates_are_the_largest_over_players_and_finite_or_null() -> None:
     assert "NaN" not in json.dumps(found)
 
 
-def test_padding_of_whole_numbers_does_not_count() -> None:
+def test_integer_padding_is_ignored() -> None:
     """Players of one cell that another lacks: -1 in the dataset, no move that anybody makes."""
     two: Record = record() | {"move": (("player",), np.array([2, 0]))}
     three: Record = record() | {"move": (("player",), np.array([1, 1, 1]))}
@@ -414,13 +416,13 @@ def test_padding_of_whole_numbers_does_not_count() -> None:
     assert (found["ours"], found["expected_verdict"]) == (None, "not compared")
 
 
-def test_the_largest_distance_is_told_beside_each_cell() -> None:
+def test_the_largest_distance_is_reported_per_cell() -> None:
     cells = {(0.1, "a"): record(distance=0.25), (0.2, "b"): record(distance=np.nan)}
     assert [about["distance"] for _, about in judged_cells(data_of(cells))] == [0.25, None]
     assert [about["distance"] for _, about in judged_cells(full())] == [None] * 4
 
 
-def test_lanes_count_together_beside_cells_without() -> None:
+def test_certificates_aggregate_over_the_starts_of_a_cell() -> None:
     lanes: Record = {
         "status": (("lane",), np.array(["converged", "cycling"])),
         "claim": (("lane",), np.array(["equilibrium", "no deviation found"])),
@@ -475,7 +477,7 @@ def page(run: Run) -> str:
     return build(run.folder).read_text(encoding="utf-8")
 
 
-def test_page_holds_question_game_table_figures_and_versions(page: str) -> None:
+def test_page_contains_question_game_table_figures_and_versions(page: str) -> None:
     for words in (
         "At which reach does convergence to the middle end?",
         "the resource at every point is shared in proportion to influence",
@@ -492,13 +494,13 @@ def test_page_holds_question_game_table_figures_and_versions(page: str) -> None:
     assert "Reduced run" not in page
 
 
-def test_a_bundled_study_is_run_again_by_its_name(tmp_path: Path) -> None:
+def test_a_bundled_study_is_rerun_by_its_name(tmp_path: Path) -> None:
     run = Run.create_or_open(tmp_path / "run", load_study("matrix_classics").quick_form())
     assert (run.folder / "study.toml").exists()
     assert commands(run)[0][0] == "rivalry run matrix_classics --quick"
 
 
-def test_warnings_of_cells_are_listed_once_and_a_handful_of_them(tmp_path: Path, page: str) -> None:
+def test_warnings_of_cells_are_listed_once_and_truncated(tmp_path: Path, page: str) -> None:
     assert "Warnings" not in page
     run = stored(tmp_path / "run")
     with run.locked():
@@ -516,7 +518,7 @@ def test_warnings_of_cells_are_listed_once_and_a_handful_of_them(tmp_path: Path,
     assert Page(text).open == []
 
 
-def test_page_is_well_formed_with_its_own_identifiers(page: str) -> None:
+def test_page_is_well_formed_with_unique_identifiers(page: str) -> None:
     parsed = Page(page)
     assert parsed.open == []
     names = [value for _, name, value in parsed.attributes if name == "id"]
@@ -528,7 +530,7 @@ def test_page_is_well_formed_with_its_own_identifiers(page: str) -> None:
     assert uses <= set(names)
 
 
-def test_page_asks_for_nothing_from_outside(page: str) -> None:
+def test_page_loads_no_external_resources(page: str) -> None:
     for _, name, value in Page(page).attributes:
         if name in ("src", "href", "xlink:href", "action", "data"):
             assert value.startswith("#"), value
@@ -560,7 +562,7 @@ def test_text_of_a_study_is_escaped(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_long_names_may_break_after_an_underline(tmp_path: Path) -> None:
+def test_long_names_may_break_after_an_underscore(tmp_path: Path) -> None:
     expect = [{"quantity": "regret_bound", "within": [0.0, 1.0]}]
     made = study(expect=expect, sweep={"game.reach": [0.17, 0.2]})
     text = build(stored(tmp_path / "long", made).folder).read_text(encoding="utf-8")
@@ -583,7 +585,7 @@ def test_neither_game_nor_jax_nor_user_file_is_loaded(tmp_path: Path) -> None:
     assert "a game defined in mine.py:contest" in (folder / "report.html").read_text(encoding="utf-8").lower()
 
 
-def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_failing_figure_is_named_and_the_others_are_drawn(tmp_path: Path) -> None:
     made = study(
         plots=["paths", {"kind": "landscape", "player": 7}, {"kind": "paths", "quantity": "payoff"}], sweep={}
     )
@@ -599,7 +601,7 @@ def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_go_on(tmp_path: P
     assert sorted(path.name for path in (folder / "figures").iterdir()) == ["01-paths.svg", "03-paths.svg"]
 
 
-def test_plots_of_ones_own_are_drawn_apart_and_shown_as_they_lie_there(tmp_path: Path) -> None:
+def test_custom_plots_are_drawn_separately_and_embedded_from_files(tmp_path: Path) -> None:
     mine = (
         "def ends(data, ax=None, *, colour='black'):\n    ax.plot(data.regret.values.ravel(), color=colour)\n"
         "def broken(data, ax=None):\n    raise RuntimeError('no luck')\n"
@@ -619,7 +621,7 @@ def test_plots_of_ones_own_are_drawn_apart_and_shown_as_they_lie_there(tmp_path:
     assert Page(text).open == []
 
 
-def test_quick_partial_failed_and_damaged_are_said(tmp_path: Path) -> None:
+def test_quick_partial_failed_and_damaged_runs_are_marked(tmp_path: Path) -> None:
     made = study(quick={"sweep.game.reach": [0.2, 0.25, 0.3]}).quick_form()
     run = stored(tmp_path / "run", made, leave=1, fail="ValueError: reach must be above 0")
     path = run.cell_path(run.cells[0].id)
@@ -646,7 +648,7 @@ def test_a_run_without_results_has_a_page(tmp_path: Path) -> None:
     assert text.count("was not drawn") == 2
 
 
-def test_a_study_of_studies_is_one_page_with_a_section_each(tmp_path: Path) -> None:
+def test_a_study_of_studies_has_one_page_with_one_section_per_study(tmp_path: Path) -> None:
     parts = {name: study(name=name, title=f"Part {name}", sweep={}) for name in ("one", "two")}
     made = Study(name="both", title="Both", include=["one", "two"], included=parts)
     run = Run.create_or_open(tmp_path / "both", made)
@@ -667,7 +669,7 @@ def test_numbers_are_short_and_plain() -> None:
     assert in_words(list(range(40))).endswith("11, … (40 values)")
 
 
-def test_the_command_line_names_both_verdicts_and_why_a_published_value_differs(tmp_path: Path) -> None:
+def test_the_command_line_reports_both_verdicts_and_explanations(tmp_path: Path) -> None:
     from rivalry.cli.work import _references
 
     given = {"quantity": "threshold", "published": 0.2, "published_tolerance": 0.005, "why": "a slip"}
@@ -686,7 +688,7 @@ def test_the_command_line_names_both_verdicts_and_why_a_published_value_differs(
     ]
 
 
-def test_what_was_changed_is_said(tmp_path: Path) -> None:
+def test_changes_from_the_study_are_reported(tmp_path: Path) -> None:
     made = study(sweep={"game.reach": [0.17, 0.2]}).changed({"method.gradient_ascent.max_steps": 3})
     text = build(stored(tmp_path / "run", made).folder).read_text(encoding="utf-8")
     assert "Changed from the study:" in text
@@ -697,7 +699,7 @@ def test_what_was_changed_is_said(tmp_path: Path) -> None:
     assert again.changed({"replications.count": 2}).base == made.base
 
 
-def test_labels_of_rules_are_spelled_out_once_where_they_are_used(tmp_path: Path, page: str) -> None:
+def test_rule_labels_are_explained_once_where_used(tmp_path: Path, page: str) -> None:
     made = study(title="TURN against DICT")
     text = build(stored(tmp_path / "run", made).folder).read_text(encoding="utf-8")
     assert text.count("TURN: resources assigned by turn-taking") == 1

@@ -10,7 +10,7 @@ from rivalry.games.matrix import matrix
 from rivalry.lab.report.tables import equilibria
 
 
-def test_every_point_has_its_list_and_says_whether_it_is_all():
+def test_every_cell_lists_its_equilibria_and_their_completeness():
     known = {"chicken": matrix("chicken"), "jordan": matrix("jordan"), "big": matrix("coordination", size=6)}
     methods = {"pure": rv.methods.PureEquilibria(), "mixed": rv.methods.MixedEquilibria()}
     rows = [
@@ -35,6 +35,6 @@ def test_every_point_has_its_list_and_says_whether_it_is_all():
     assert found[3].rows[0] == ("", ["[0.5 0.5]"] * 3, "0.5, 0.5, 0.5")
 
 
-def test_runs_without_lists_have_no_such_section():
+def test_runs_without_equilibrium_lists_have_no_table():
     row = ({"algorithm": "a"}, {"status": ((), np.asarray("converged"))})
     assert equilibria(collect([row], {"algorithm": ["a"]})) == ([], 0)

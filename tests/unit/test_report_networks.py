@@ -27,7 +27,7 @@ def data(**more: Any) -> xr.Dataset:
     return xr.Dataset(variables | more, coords={"algorithm": ["reply", "ppo"], "replication": [0, 1]})
 
 
-def test_gains_are_the_largest_of_any_player_in_the_mean_over_seeds() -> None:
+def test_gains_are_maxima_over_players_averaged_over_seeds() -> None:
     found = networks(data(), MADE_BY)
     assert found is not None
     assert found.columns == ["Gain", "… exploring"]
@@ -37,7 +37,7 @@ def test_gains_are_the_largest_of_any_player_in_the_mean_over_seeds() -> None:
     assert not found.trained
 
 
-def test_trained_gains_have_the_band_of_their_play() -> None:
+def test_trained_gains_are_shown_with_their_confidence_band() -> None:
     one = data().isel(replication=[0])
     over = ("algorithm", "replication", "player")
     one["trained_best_response_gain"] = (over, [[[np.nan] * 2], [[0.2, 0.4]]])
@@ -50,7 +50,7 @@ def test_trained_gains_have_the_band_of_their_play() -> None:
     assert found.libraries == ""
 
 
-def test_bands_of_rounding_are_left_out() -> None:
+def test_bands_within_rounding_error_are_left_out() -> None:
     one = data().isel(replication=[0])
     over = ("algorithm", "replication", "player")
     one["trained_best_response_gain"] = (over, np.zeros((2, 1, 2)))
@@ -65,7 +65,7 @@ def test_there_is_no_table_without_networks() -> None:
     assert networks(data().isel(algorithm=[0]), MADE_BY) is None
 
 
-def test_studies_of_networks_note_the_versions_of_their_libraries() -> None:
+def test_studies_of_networks_record_their_libraries() -> None:
     plain, deep = ({"name": "a", "kind": kind} for kind in ("pure_equilibria", "rllib.dqn"))
     assert packages_of(Study(name="one", game=GAME, method=[plain])) == set()
     assert packages_of(Study(name="one", game=GAME, method=[plain, deep | {"name": "b"}])) == {"ray", "torch"}

@@ -22,7 +22,7 @@ def data(**more):
     return xr.Dataset(variables | more, coords={"algorithm": ["play", "play-random"]})
 
 
-def test_means_over_sessions_stand_with_their_intervals():
+def test_means_over_sessions_have_confidence_intervals():
     found = sessions(data())
     assert found.columns == ["Gain"]
     half = 4.302652729911275 * np.std([0.5, 0.7, 0.9], ddof=1) / np.sqrt(3)  # Student's t, 2 degrees
@@ -31,27 +31,27 @@ def test_means_over_sessions_stand_with_their_intervals():
     assert channels(data()) == [("play", "memory"), ("play-random", "nothing")]
 
 
-def test_prices_and_outputs_stand_beside_gains_and_large_numbers_are_written_out():
+def test_prices_have_a_column_and_large_numbers_no_exponent():
     price = np.array([[11000.0, 11100.0, 11200.0], [1.5, 1.5, np.nan]])
     found = sessions(data(end_mean_price=(("algorithm", "session"), price)))
     assert found.columns == ["Gain", "Price"]
     assert [parts[1] for _, _, parts in found.rows] == ["11100 ± 248", "1.5"]
 
 
-def test_players_stand_apart_where_they_differ():
+def test_players_are_listed_separately_where_they_differ():
     values = np.array([[[1.0, 2.0]] * 3, [[1.0, 1.0], [1.0, 1.0], [np.nan, np.nan]]])
     found = sessions(data(value=(("algorithm", "session", "player"), values)))
     assert [parts[1] for _, _, parts in found.rows] == ["1 / 2", "1"]
 
 
-def test_there_is_no_table_where_nothing_was_learned_so():
+def test_there_is_no_table_without_finished_learning_sessions():
     assert sessions(data().drop_vars("pooled_gain")) is None
     unfinished = data()
     unfinished["status"] = (("algorithm",), ["", ""])
     assert sessions(unfinished) is None
 
 
-def test_truth_values_are_shares():
+def test_booleans_are_reported_as_shares():
     values = np.array([[True, True, False], [True, False, False]])
     found = sessions(data(converged=(("algorithm", "session"), values)))
     column = found.columns.index("Converged")

@@ -18,7 +18,7 @@ def test_default_points() -> None:
     assert resource_points(None, SQUARE).shape == (400, 2)
 
 
-def test_grid_has_the_first_coordinate_fastest() -> None:
+def test_grid_varies_the_first_coordinate_fastest() -> None:
     points = resource_points(
         {"kind": "grid", "bounds": [[0, 1], [5, 7], [2, 4]], "num": [2, 3, 2]}, [[0.0, 9.0]] * 3
     )
@@ -27,7 +27,7 @@ def test_grid_has_the_first_coordinate_fastest() -> None:
     assert points[6].tolist() == [0, 5, 4]
 
 
-def test_points_as_given() -> None:
+def test_explicit_points_are_used_unchanged() -> None:
     assert resource_points([0.1, 0.2], LINE).tolist() == [[0.1], [0.2]]
     assert resource_points({"kind": "points", "values": [[1, 2], [3, 4]]}, SQUARE).tolist() == [
         [1, 2],
@@ -35,7 +35,7 @@ def test_points_as_given() -> None:
     ]
 
 
-def test_mixture_is_a_sum_of_bumps_of_height_weight() -> None:
+def test_mixture_is_a_weighted_sum_of_gaussians_of_unit_height() -> None:
     spec = {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.2], "weights": [2, 3]}
     b = POINTS[:, 0]
     direct = 2 * np.exp(-((b - 0.25) ** 2) / 0.02) + 3 * np.exp(-((b - 0.75) ** 2) / 0.08)
@@ -55,7 +55,7 @@ def test_mixture_in_the_plane() -> None:
     np.testing.assert_allclose(round_one, same, rtol=1e-13)
 
 
-def test_text_that_is_no_word_is_a_formula() -> None:
+def test_text_that_is_not_a_known_name_is_a_formula() -> None:
     points = np.array([[0.0], [0.5], [1.0]])
     np.testing.assert_allclose(resource_weights("exp(-b)", points), np.exp(-points[:, 0]), rtol=1e-15)
     plane = np.array([[0.5, 2.0], [1.0, 0.0]])
@@ -63,12 +63,12 @@ def test_text_that_is_no_word_is_a_formula() -> None:
 
 
 @pytest.mark.parametrize("kind", ["beta", "beta_pdf"])
-def test_beta_is_the_density(kind: str) -> None:
+def test_beta_resource_is_the_beta_density(kind: str) -> None:
     spec = {"kind": kind, "a": 2, "b": 5}
     np.testing.assert_allclose(resource_weights(spec, POINTS), beta.pdf(POINTS[:, 0], 2, 5), rtol=1e-12)
 
 
-def test_words_arrays_and_callables() -> None:
+def test_named_array_and_callable_resources() -> None:
     np.testing.assert_allclose(
         resource_weights("bimodal", POINTS),
         resource_weights(lambda b: np.exp(-50 * (b - 0.25) ** 2) + np.exp(-50 * (b - 0.75) ** 2), POINTS),
@@ -102,7 +102,7 @@ def test_words_arrays_and_callables() -> None:
         (["a"] * 100, "must be numbers"),
     ],
 )
-def test_resources_refused(spec: object, message: str) -> None:
+def test_invalid_resources_are_refused(spec: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         resource_weights(spec, POINTS)
 
@@ -125,6 +125,6 @@ def test_resources_refused(spec: object, message: str) -> None:
         ([0.1, float("inf")], LINE, r"resource_points\[1\]: must be finite"),
     ],
 )
-def test_points_refused(spec: object, bounds: list[list[float]], message: str) -> None:
+def test_invalid_points_are_refused(spec: object, bounds: list[list[float]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         resource_points(spec, bounds)

@@ -24,7 +24,7 @@ def path(method: BestResponse, firms: int, start: list[float], steps: int) -> np
 
 
 @pytest.mark.slow
-def test_replies_in_turn() -> None:
+def test_sequential_best_responses() -> None:
     x = np.array([1.0, 8.0, 2.0])
     for row in path(BestResponse(), 3, [1.0, 8.0, 2.0], 3)[1:]:
         for firm in range(3):
@@ -33,7 +33,7 @@ def test_replies_in_turn() -> None:
 
 
 @pytest.mark.slow
-def test_damped_replies_at_once() -> None:
+def test_damped_simultaneous_best_responses() -> None:
     x = np.array([1.0, 4.0])
     for row in path(BestResponse(update="simultaneous", damping=0.5), 2, [1.0, 4.0], 3)[1:]:
         x = x + 0.5 * ((9 - x[::-1]) / 2 - x)
@@ -41,7 +41,7 @@ def test_damped_replies_at_once() -> None:
 
 
 @pytest.mark.slow
-def test_two_firms_settle_on_the_closed_form() -> None:
+def test_two_firms_converge_to_the_closed_form() -> None:
     found = rv.solve(cournot(2), BestResponse(), [0.0, 9.0])
     assert (found.status, found.claim) == ("converged", "no deviation found")
     np.testing.assert_allclose(found.profile.values, 3.0, rtol=1e-13)  # polished
@@ -51,7 +51,7 @@ def test_two_firms_settle_on_the_closed_form() -> None:
     np.testing.assert_allclose(found.data.eigenvalues_real, [-1.0, -3.0])
 
 
-def test_an_end_that_is_no_root_stays_as_it_is() -> None:
+def test_an_end_point_that_is_not_a_root_is_not_polished() -> None:
     game, x = cournot(2), jnp.array([[1.0], [9.0]])
     found = BestResponse().finish(game, x, KEY)
     assert found is not None
@@ -75,7 +75,7 @@ class Idle(Linear):
         return super().payoffs(x[:, :1])
 
 
-def test_what_does_not_matter_is_left_out() -> None:
+def test_axes_without_effect_are_left_out_of_the_eigenvalues() -> None:
     game = Idle(**vars(cournot(2)))
     found = BestResponse().finish(game, jnp.array([[3.0001, 0.2], [2.9999, 0.7]]), KEY)
     assert found is not None
@@ -86,7 +86,7 @@ def test_what_does_not_matter_is_left_out() -> None:
 
 
 @pytest.mark.slow
-def test_four_firms_at_once_go_from_nothing_to_too_much() -> None:
+def test_four_simultaneous_firms_cycle_between_two_outputs() -> None:
     found = rv.solve(cournot(4), BestResponse(update="simultaneous"), [2.0, 2.0, 2.0, 2.0], tolerance=None)
     assert found.status == "cycling"
     assert int(found.data.cycle_rounds) == 2
@@ -94,7 +94,7 @@ def test_four_firms_at_once_go_from_nothing_to_too_much() -> None:
     np.testing.assert_allclose(np.sort(rows, axis=0), [[0.0] * 4, [4.5] * 4], atol=1e-6)
 
 
-def test_the_games_own_best_reply_is_used() -> None:
+def test_the_best_response_registered_for_the_game_is_used() -> None:
     game = rv.games.matrix("matching_pennies")
     found = rv.solve(game, BestResponse(), [[1.0, 0.0], [0.0, 1.0]], tolerance=None)
     assert found.status == "cycling"
@@ -104,7 +104,7 @@ def test_the_games_own_best_reply_is_used() -> None:
 
 
 @pytest.mark.slow
-def test_of_equal_replies_the_nearest_is_taken() -> None:
+def test_the_nearest_of_equal_best_responses_is_chosen() -> None:
     # own payoff x^2/2 on [-1, 1]: both ends are best
     game = linear(np.eye(2), [0.0, 0.0], low=-1.0, high=1.0)
     for here, end in ((0.3, 1.0), (-0.3, -1.0)):
@@ -116,7 +116,7 @@ def test_of_equal_replies_the_nearest_is_taken() -> None:
 
 
 @pytest.mark.slow
-def test_who_cannot_gain_stays() -> None:
+def test_a_player_that_cannot_gain_does_not_move() -> None:
     game = linear(np.zeros((2, 2)), [0.0, 0.0])  # nothing matters
     found = rv.solve(game, BestResponse(order="random"), [3.21, -4.5])
     assert (found.status, found.steps) == ("converged", 1)
@@ -157,7 +157,7 @@ oracles.best_response.register(Followed)(Followed.best_response)
 
 
 @pytest.mark.slow
-def test_rounds_that_never_were_are_not_taken_for_a_cycle_on_many_axes() -> None:
+def test_unplayed_rounds_are_not_mistaken_for_a_cycle_on_many_axes() -> None:
     game = Followed(Box.of([[0.0, 1.0]] * 40, players=4))
     found = rv.solve(game, BestResponse(polish=False), start=np.ones((4, 40)))
     assert (found.status, found.claim) == ("converged", "equilibrium")
@@ -165,7 +165,7 @@ def test_rounds_that_never_were_are_not_taken_for_a_cycle_on_many_axes() -> None
 
 
 @pytest.mark.slow
-def test_what_was_never_played_is_no_cycle_in_many_lanes() -> None:
+def test_unplayed_rounds_are_not_mistaken_for_a_cycle_in_a_batch() -> None:
     """Nothing remembered compares with nothing, however a compiler takes the largest of many."""
     game, method = cournot(2), BestResponse()
     starts = jax.random.uniform(jax.random.key(1), (24, 2, 1))

@@ -27,7 +27,7 @@ PLACES = [dict(zip(AXES, place, strict=True)) for place in product(*AXES.values(
 ROWS = [(at, record(k)) for k, at in enumerate(PLACES)]
 
 
-def test_every_number_stands_at_its_place() -> None:
+def test_every_value_is_stored_at_its_coordinates() -> None:
     data = collect(ROWS, AXES)
     assert data.profile.dims == ("reach", "algorithm", "replication", "player", "axis")
     for at, found in ROWS:
@@ -37,7 +37,7 @@ def test_every_number_stands_at_its_place() -> None:
         assert cell.steps == found["steps"][1]
 
 
-def test_what_is_missing_is_known_as_missing() -> None:
+def test_missing_cells_have_missing_values() -> None:
     data = collect(ROWS[:1], AXES)
     missing = data.sel({"reach": 0.2, "algorithm": "climb", "replication": 0})
     assert np.isnan(missing.profile).all()
@@ -45,7 +45,7 @@ def test_what_is_missing_is_known_as_missing() -> None:
     assert missing.steps == -1
 
 
-def test_truth_values_are_numbers_whether_any_is_missing_or_not() -> None:
+def test_booleans_are_numbers_with_and_without_missing_cells() -> None:
     safe = {"safe": ((), np.asarray(True))}
     assert collect([({"a": 1}, safe)], {"a": [1]}).safe.values.tolist() == [1.0]
     np.testing.assert_array_equal(collect([({"a": 1}, safe)], {"a": [1, 2]}).safe, [1.0, np.nan])
@@ -60,7 +60,7 @@ def test_unequal_lengths_are_padded_at_the_end() -> None:
         assert np.isnan(path[rows:]).all()
 
 
-def test_cells_without_lanes_fill_the_first_lane() -> None:
+def test_cells_with_one_start_fill_the_first_batch_index() -> None:
     one = {"payoff": (("player",), np.array([1.0, 2.0]))}
     many = {"payoff": (("lane", "player"), np.arange(6.0).reshape(3, 2))}
     data = collect([({"algorithm": "a"}, one), ({"algorithm": "b"}, many)], {"algorithm": ["a", "b"]})
@@ -69,7 +69,7 @@ def test_cells_without_lanes_fill_the_first_lane() -> None:
     assert np.isnan(data.payoff.sel({"algorithm": "a"})[1:]).all()
 
 
-def test_dimensions_in_another_order_are_refused() -> None:
+def test_inconsistent_dimensions_are_refused() -> None:
     rows = [
         ({"a": 1}, {"x": (("i", "j"), np.zeros((1, 1)))}),
         ({"a": 2}, {"x": (("k",), np.zeros(1))}),
@@ -78,14 +78,14 @@ def test_dimensions_in_another_order_are_refused() -> None:
         collect(rows, {"a": [1, 2]})
 
 
-def test_lengths_that_clash_get_dimensions_of_their_own() -> None:
+def test_conflicting_lengths_get_separate_dimensions() -> None:
     cell = {"x": (("place",), np.zeros(2)), "y": (("place",), np.zeros(3))}
     data = collect([({"a": 1}, cell)], {"a": [1]})
     assert data.x.dims == ("a", "place")
     assert data.y.dims == ("a", "y_place")
 
 
-def test_a_batch_is_a_coordinate_and_keys_in_step_are_companions() -> None:
+def test_a_batch_is_a_coordinate_and_zipped_keys_are_companions() -> None:
     cell = {"reach": (("reach",), np.array([0.1, 0.2])), "gain": (("reach",), np.array([1.0, 2.0]))}
     data = collect([({"a": 1}, cell)], {"a": [1]}, {"b": ("a", [7])})
     assert float(data.gain.sel(a=1, reach=0.2)) == 2
@@ -93,14 +93,14 @@ def test_a_batch_is_a_coordinate_and_keys_in_step_are_companions() -> None:
     assert "reach" in data.coords
 
 
-def test_values_that_are_lists_find_their_place() -> None:
+def test_swept_lists_become_coordinate_labels() -> None:
     rows = [({"reach": [0.1, 0.2]}, record(1)), ({"reach": [0.2, 0.2]}, record(2))]
     data = collect(rows, {"reach": [[0.1, 0.2], [0.2, 0.2]]})
     assert data.reach.values.tolist() == ["[0.1, 0.2]", "[0.2, 0.2]"]
     np.testing.assert_array_equal(data.payoff[1], record(2)["payoff"][1])
 
 
-def test_stacked_lanes_are_row_major() -> None:
+def test_stacked_records_are_row_major() -> None:
     found = stacked([record(k) for k in range(6)], {"reach": 2, "lane": 3})
     assert found["payoff"][0] == ("reach", "lane", "player")
     np.testing.assert_array_equal(found["payoff"][1][1, 2], record(5)["payoff"][1])
@@ -139,7 +139,7 @@ def test_a_claim_is_the_strongest_that_the_numbers_allow(
     assert claim in repr(back)
 
 
-def test_a_solution_shows_itself() -> None:
+def test_a_solution_has_text_and_html_representations() -> None:
     found = Solution(record(1), Certificate.from_record(record(1)))
     assert "converged" in repr(found)
     assert found.claim == "not an equilibrium"
@@ -149,7 +149,7 @@ def test_a_solution_shows_itself() -> None:
     assert "<pre>" in found._repr_html_()
 
 
-def test_a_truth_value_that_pads_is_missing_not_false() -> None:
+def test_boolean_padding_is_missing_not_false() -> None:
     lanes = {"stable": (("lane",), np.array([True, True]))}
     one = {"stable": ((), np.array(True))}
     data = collect(
@@ -158,14 +158,14 @@ def test_a_truth_value_that_pads_is_missing_not_false() -> None:
     np.testing.assert_array_equal(data.stable.values, [[1.0, 1.0], [1.0, np.nan]])
 
 
-def test_what_is_swept_is_told_by_its_coordinate_alone() -> None:
+def test_a_swept_value_is_stored_only_as_a_coordinate() -> None:
     rows = [({"beta": b}, {"beta": ((), np.array(b)), "gain": ((), np.array(1 / b))}) for b in (2.0, 4.0)]
     data = collect(rows, {"beta": [2.0, 4.0]})
     assert data.beta.values.tolist() == [2.0, 4.0]
     assert data.gain.sel(beta=4.0).item() == 0.25
 
 
-def test_types_do_not_tell_how_much_is_done() -> None:
+def test_types_do_not_depend_on_missing_cells() -> None:
     whole = {
         "flag": ((), np.asarray(True)),
         "flags": (("k",), np.array([True, False])),

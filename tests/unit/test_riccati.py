@@ -45,7 +45,7 @@ def backwards(game: LinearQuadraticGame, periods: int) -> tuple[np.ndarray, np.n
     return feedback, cost
 
 
-def test_the_sum_of_costs_is_scipys_lyapunov_solution() -> None:
+def test_discounted_costs_match_scipy_lyapunov_solutions() -> None:
     rng = np.random.default_rng(0)
     for size in (1, 3, 6):
         loop = rng.normal(size=(size, size))
@@ -58,7 +58,7 @@ def test_the_sum_of_costs_is_scipys_lyapunov_solution() -> None:
     assert np.all(np.isnan(riccati.evaluated(np.array([[np.nan]]), np.ones((1, 1)), 0.96)))
 
 
-def test_a_regulator_is_quantecons() -> None:
+def test_the_regulator_matches_quantecon() -> None:
     """Also where the form of the state is not definite: revenue that a rival's output lowers."""
     game = firms(phi=(12.0, 40.0), mc=(0.5, 1.0))
     feedback, _ = backwards(game, 300)
@@ -72,7 +72,7 @@ def test_a_regulator_is_quantecons() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_regulator_is_the_limit_of_long_horizons(seed: int) -> None:
+def test_the_regulator_is_the_limit_of_long_horizons(seed: int) -> None:
     rng = np.random.default_rng(seed)
     A, B = rng.normal(size=(3, 3)), rng.normal(size=(3, 2))
     half = rng.normal(size=(3, 3))
@@ -87,7 +87,7 @@ def test_a_regulator_is_the_limit_of_long_horizons(seed: int) -> None:
     assert np.allclose(found.cost, P, rtol=1e-9)
 
 
-def test_what_has_no_best_plan() -> None:
+def test_problems_without_an_optimal_plan_return_none() -> None:
     one = np.eye(1)
     assert riccati.regulator(one, one, -one, 0.5 * one, 0.9) is None  # ever larger moves pay
     assert riccati.regulator(2 * one, 0 * one, one, one, 0.9) is None  # nothing can be done, and it explodes
@@ -96,7 +96,7 @@ def test_what_has_no_best_plan() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_two_players_are_quantecons_nash(seed: int) -> None:
+def test_the_two_player_equilibrium_matches_quantecon_nnash(seed: int) -> None:
     rng = np.random.default_rng(seed)
     game = firms(phi=rng.uniform(5, 100, 2), mc=rng.uniform(0, 3, 2), b=float(rng.uniform(0.5, 3)))
     root, none = np.sqrt(0.96), np.zeros((1, 1))
@@ -107,7 +107,7 @@ def test_two_players_are_quantecons_nash(seed: int) -> None:
     assert np.allclose(backwards(game, 2000)[0], [F1, F2], rtol=1e-7, atol=1e-9)
 
 
-def test_three_players_by_replies_in_turn_in_every_period() -> None:
+def test_three_player_equilibria_match_best_response_iteration() -> None:
     """Backward induction in which every period's equilibrium is found by replies, not by one system."""
     game = firms(gamma=(0.9, 0.96, 0.8), phi=(5.0, 12.0, 20.0), mc=(0.0, 1.0, 0.5))
     F, P = np.zeros((3, 1, 4)), game.R.copy()
@@ -131,7 +131,7 @@ def test_three_players_by_replies_in_turn_in_every_period() -> None:
 
 
 @pytest.mark.parametrize("leader", [0, 1])
-def test_leading_within_a_period_by_parabolas(leader: int) -> None:
+def test_leadership_within_a_period_matches_quadratic_minimization(leader: int) -> None:
     """The leader's move against the follower's: costs are quadratic, so three values give each minimum."""
     game = firms(gamma=(0.9, 0.96), phi=(12.0, 30.0), mc=(0.5, 0.0))
     _, cost = backwards(game, 40)
@@ -183,7 +183,7 @@ def planned(game: LinearQuadraticGame, T: int) -> tuple[np.ndarray, np.ndarray, 
 
 
 @pytest.mark.parametrize("gamma", [(0.9, 0.9), (0.85, 0.9), (0.9, 0.8)])
-def test_commitment_by_plans_written_out(gamma: tuple[float, float]) -> None:
+def test_commitment_matches_explicit_finite_plans(gamma: tuple[float, float]) -> None:
     """The same path as the best of all plans over 300 periods, each answered in full, at any discounts."""
     game = firms(gamma=gamma, phi=(120.0, 80.0), mc=(0.5, 1.5), start=(1.0, 1.3))
     plan = commitment(game, 0)
@@ -196,14 +196,14 @@ def test_commitment_by_plans_written_out(gamma: tuple[float, float]) -> None:
     assert np.allclose(path[1:, 2], theirs[:59], atol=1e-8)
 
 
-def test_an_impatient_leader_has_no_best_plan() -> None:
+def test_an_impatient_leader_has_no_optimal_plan() -> None:
     """Over long horizons the leader's value curves upwards in some direction, and there is no plan."""
     game = firms(gamma=(0.7, 0.96), phi=(120.0, 80.0))
     assert planned(game, 200)[2] > 0
     assert commitment(game, 0) is None
 
 
-def test_the_followers_euler_equation() -> None:
+def test_implementability_satisfies_the_follower_euler_equation() -> None:
     """``2 phi x_t = gamma (a - c - b q_L - 2 b q_F + 2 phi x_{t+1})``, next period's outputs, at any plan."""
     game = firms(gamma=(0.9, 0.95), phi=(10.0, 30.0), mc=(1.0, 2.0), a=11.0, b=1.5)
     A, B = implementability(game, 0)
@@ -214,7 +214,7 @@ def test_the_followers_euler_equation() -> None:
     assert np.isclose(60.0 * y[3], 0.95 * (margin + 60.0 * after[3]))
 
 
-def test_rest() -> None:
+def test_limits_and_paths_of_linear_dynamics() -> None:
     loop = np.array([[1.0, 0.0, 0.0], [0.3, 0.9, 0.0], [0.0, 0.0, 1.0]])  # a mode that stays where it is
     assert np.allclose(riccati.limit(loop, np.array([1.0, 0.0, 4.0])), [1.0, 3.0, 4.0])
     turning = np.array([[0.0, -1.0], [1.0, 0.0]])

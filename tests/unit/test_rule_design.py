@@ -48,7 +48,7 @@ def same(one: Any, two: Any) -> None:
 
 
 @pytest.mark.nightly  # compiles an economy four times
-def test_the_best_of_a_grid_is_that_of_brute_force() -> None:
+def test_grid_search_matches_brute_force() -> None:
     each = []
     for mean_karma in KBAR["mean_karma"]:
         game = rv.games.karma(**TINY | {"mean_karma": mean_karma})
@@ -71,7 +71,7 @@ def test_the_best_of_a_grid_is_that_of_brute_force() -> None:
 
 
 @pytest.mark.nightly
-def test_least_weights_and_spending() -> None:
+def test_minimization_of_weighted_objectives_with_spending() -> None:
     plain = designed().data.trial_objective.values
     least = designed(
         objective={"efficiency": 2.0, "mean_karma": 0.5}, spending={"level": 1.0}, maximise=False
@@ -87,7 +87,7 @@ def test_least_weights_and_spending() -> None:
 
 
 @pytest.mark.slow
-def test_what_does_not_settle_is_never_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trials_that_do_not_converge_are_never_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(method: Any, game: Any) -> Any:
         state, left = solve_in_stages(method, game)
         return state, np.inf if float(game.mean_karma) == 1.0 else left
@@ -102,7 +102,7 @@ def test_what_does_not_settle_is_never_chosen(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.nightly
-def test_where_newtons_method_finds_nothing() -> None:
+def test_trials_where_newton_fails_are_not_chosen() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2.0)
     how = {"choices": {"payment": ["PBP", "PBS"]}, "inner": {"kind": "newton", "beta": 20.0}}
     found = designed(game, **how)
@@ -110,7 +110,7 @@ def test_where_newtons_method_finds_nothing() -> None:
     assert found.data.chosen_label.values.tolist() == ["PBP"]
 
 
-def test_rules_that_do_not_go_together_are_told() -> None:
+def test_inconsistent_rules_are_reported_as_refused() -> None:
     game = rv.games.karma(**TINY)
     found = designed(game, choices={"max_karma": [2, 4], "mean_karma": [1.0, 3.0]}, inner=COIN, seeds=2).data
     assert found.trial_status.values.tolist() == ["completed", "refused", "completed", "completed"]
@@ -123,7 +123,7 @@ def test_rules_that_do_not_go_together_are_told() -> None:
 
 
 @pytest.mark.slow
-def test_all_trials_meet_the_same_chance() -> None:
+def test_all_trials_use_common_random_numbers() -> None:
     """One law and a matrix with these rows are one rule: runs are the same to the bit, seed by seed."""
     even = [0.5, 0.5]
     found = designed(choices={"chain": [even, [even, even]]}, inner=LEARN, seeds=3).data
@@ -135,7 +135,7 @@ def test_all_trials_meet_the_same_chance() -> None:
     assert np.allclose(found.trial_objective_high.values, one.mean() + half)
 
 
-def test_a_run_is_that_of_the_inner_method() -> None:
+def test_a_trial_equals_a_run_of_the_inner_method() -> None:
     method, game = RuleDesign(choices=KBAR, inner=LEARN, seeds=2), rv.games.karma(**TINY)
     world = method.world(game)
     session = method.begin(world, np.random.SeedSequence(3))
@@ -163,7 +163,7 @@ RANDOM = {
 }
 
 
-def test_random_search_is_reproducible_and_within() -> None:
+def test_random_search_is_reproducible_and_within_bounds() -> None:
     one, again, other = designed(**RANDOM), designed(**RANDOM), designed(**RANDOM, seed=1)
     same(one, again)
     assert not np.array_equal(one.data.parameters.values, other.data.parameters.values)
@@ -184,12 +184,12 @@ def test_random_search_is_reproducible_and_within() -> None:
     ids=["learners", "equilibria", "random"],
 )
 @pytest.mark.slow
-def test_whole_is_parts_saved_between(how: dict[str, Any]) -> None:
+def test_results_do_not_depend_on_chunks_or_saving(how: dict[str, Any]) -> None:
     method = RuleDesign(**{"choices": KBAR} | how)
     assert "whole = parts, saved between" in rv.check_method(method, rv.games.karma(**TINY))
 
 
-def test_broken_off_it_tells_what_is_complete() -> None:
+def test_an_interrupted_search_reports_complete_trials() -> None:
     game = rv.games.karma(**TINY)
     method = RuleDesign(choices=KBAR, inner=LEARN, seeds=2)
     found = rv.solve(game, method, max_steps=3)
@@ -203,7 +203,7 @@ def test_broken_off_it_tells_what_is_complete() -> None:
 # cities
 
 
-def test_a_rule_for_a_city() -> None:
+def test_rule_design_in_a_city() -> None:
     toll = {"kind": "load", "slope": 0.0, "from": 0.1}
     city = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2.0, toll=toll)
     inner = {"kind": "q_learning", "training": 300, "evaluation": 300, "monitor_every": 0}
@@ -229,7 +229,7 @@ def bayesian(**options: Any) -> Any:
 
 
 @pytest.mark.slow
-def test_bayesian_search_is_no_worse_than_drawing() -> None:
+def test_bayesian_search_is_no_worse_than_random_search() -> None:
     choices = {"gamma": {"from": 0.0, "to": 0.95}}
     # a parabola of the game's own parameter, whatever the players do
     hill = {"objective": lambda record: -float(np.square(record["values"][1]).sum())}
@@ -241,7 +241,7 @@ def test_bayesian_search_is_no_worse_than_drawing() -> None:
 
 
 @pytest.mark.parametrize("trials", [6])
-def test_bayesian_search_goes_on_to_the_bit(trials: int) -> None:
+def test_bayesian_search_is_reproducible_and_resumes_exactly(trials: int) -> None:
     choices = {"gamma": {"from": 0.1, "to": 0.9}, "payment": ["PBS", "PBP"], "mean_karma": [0.5, 1.0, 1.5]}
     method = bayesian(choices=choices, trials=trials, first=2, inner=COIN, seeds=1)
     game = rv.games.karma(**TINY)
@@ -249,7 +249,7 @@ def test_bayesian_search_goes_on_to_the_bit(trials: int) -> None:
     same(rv.solve(game, method, seed=2), rv.solve(game, method, seed=2))
 
 
-def test_without_its_library_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_gives_one_line_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     method = rv.methods.bayesian_design(choices=KBAR, inner=COIN)
     with pytest.raises(ValueError, match=r"^bayesian_design: needs optuna; pip install 'rivalry\[tune\]'$"):
@@ -259,7 +259,7 @@ def test_without_its_library_one_line_says_what_to_install(monkeypatch: pytest.M
 # what may be asked for
 
 
-def test_the_values_of_choices() -> None:
+def test_grid_and_sampled_values_of_choices() -> None:
     table = {
         "a": {"from": 1, "to": 4, "count": 3},
         "b": {"from": 1.0, "to": 100.0, "count": 3, "scale": "log"},
@@ -323,14 +323,14 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("options", "line"), BAD, ids=[f"{k}" for k in range(len(BAD))])
-def test_what_is_wrong_is_told_in_one_line(options: dict[str, Any], line: str) -> None:
+def test_wrong_input_gives_one_line(options: dict[str, Any], line: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         designed(**options)
     assert str(caught.value).startswith(line), str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_study_takes_the_class_that_fits() -> None:
+def test_a_study_builds_the_design_class_for_its_game() -> None:
     table = {"kind": "design", "choices": {"mean_karma": [1.0]}}
     assert isinstance(build_method(table, game=rv.games.karma(**TINY)), RuleDesign)
     with pytest.raises(StudyError, match="does not fit this game"):
@@ -343,7 +343,7 @@ def test_a_study_takes_the_class_that_fits() -> None:
 # pictures
 
 
-def test_a_search_is_drawn() -> None:
+def test_the_plot_of_a_search() -> None:
     choices = {"max_karma": [2, 3], "mean_karma": [0.5, 1.0, 1.5]}
     found = designed(choices=choices, inner=COIN, seeds=2).data
     axes = rv.plots.design_search(found, over="mean_karma")

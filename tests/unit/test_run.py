@@ -96,7 +96,7 @@ def same(one: dict[str, Any], two: dict[str, Any]) -> bool:
     return one.keys() == two.keys() and all(alike(one[k][1], two[k][1]) for k in one)
 
 
-def test_settles_after_the_steps_that_the_rate_predicts() -> None:
+def test_converges_after_the_steps_predicted_by_the_rate() -> None:
     found = rv.solve(GOAL, Halve(), START, tol=1e-8)
     # the k-th step moves the farther player by 8 / 2**k
     assert found.steps == int(np.ceil(np.log2(8 / 1e-8)))
@@ -106,14 +106,14 @@ def test_settles_after_the_steps_that_the_rate_predicts() -> None:
     assert found.claim == "no deviation found"
 
 
-def test_budget_is_exact() -> None:
+def test_max_steps_is_exact() -> None:
     found = rv.solve(GOAL, Halve(), START, max_steps=7)
     assert (found.status, found.steps) == ("iteration limit", 7)
     np.testing.assert_allclose(found.profile, 1 + (np.array(START) - 1) / 2**7)
 
 
 @pytest.mark.slow
-def test_seconds_are_a_cap_too() -> None:
+def test_max_seconds_limits_solvers() -> None:
     with pytest.warns(UserWarning, match="not converged after 1e-09 seconds"):
         found = rv.solve(GOAL, Halve(), START, tol=-1.0, max_steps=10**9, max_seconds=1e-9)
     assert (found.status, str(found.data.stopped_by.values)) == ("iteration limit", "max_seconds")
@@ -125,7 +125,7 @@ def test_seconds_are_a_cap_too() -> None:
     assert "stopped_by" not in rv.solve(GOAL, Halve(), START, max_seconds=1e9).record
 
 
-def test_a_learner_has_so_many_seconds() -> None:
+def test_max_seconds_limits_learners() -> None:
     game = rv.games.matrix("chicken")
     found = rv.solve(game, RegretMatching(), max_steps=10**9, max_seconds=1e-9)
     assert str(found.data.stopped_by.values) == "max_seconds"
@@ -133,24 +133,24 @@ def test_a_learner_has_so_many_seconds() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
-def test_seconds_must_be_above_0(seconds: Any) -> None:
+def test_max_seconds_must_be_positive(seconds: Any) -> None:
     with pytest.raises(ValueError, match=f"^max_seconds: {seconds!r} must be a number above 0"):
         rv.solve(GOAL, Halve(), START, max_seconds=seconds)
 
 
-def test_a_method_may_end_by_itself() -> None:
+def test_a_method_may_end_a_run() -> None:
     found = rv.solve(GOAL, Ends(), START)
     assert (found.status, found.steps) == ("cycling", 3)
 
 
-def test_what_is_no_number_is_no_answer() -> None:
+def test_a_nan_profile_is_reported_as_not_found() -> None:
     found = rv.solve(GOAL, Break(), START, tol=-1.0)
     assert (found.status, found.steps) == ("not found", 6)
     assert found.certificate is None
     assert "payoff" not in found.record
 
 
-def test_paths_hold_start_and_end_and_thin_out() -> None:
+def test_paths_contain_start_and_end_and_are_thinned() -> None:
     short = rv.solve(GOAL, Halve(), START, max_steps=10, tol=0.0)
     assert short.record["path_step"][1].tolist() == list(range(11))
     np.testing.assert_array_equal(short.record["path"][1][0], START)
@@ -163,7 +163,7 @@ def test_paths_hold_start_and_end_and_thin_out() -> None:
     assert rv.solve(GOAL, Halve(), START, path=False).path is None
 
 
-def test_progress_stops_the_work_and_keeps_what_was_reached() -> None:
+def test_progress_can_stop_a_run_and_its_result_is_kept() -> None:
     events: list[rv.Progress] = []
 
     def stop(event: rv.Progress) -> bool:
@@ -177,7 +177,7 @@ def test_progress_stops_the_work_and_keeps_what_was_reached() -> None:
     assert found.certificate is not None
 
 
-def test_restored_runs_are_the_same_to_the_bit() -> None:
+def test_restored_runs_are_bitwise_identical() -> None:
     shelf = Shelf()
     method = Halve(part=1e-3, noise=1e-2)
     whole = rv.solve(GOAL, method, START, max_steps=1500, checkpoint=shelf)
@@ -189,7 +189,7 @@ def test_restored_runs_are_the_same_to_the_bit() -> None:
 
 
 @pytest.mark.slow
-def test_a_solver_whose_first_state_holds_plain_numbers_is_restored() -> None:
+def test_a_solver_with_python_numbers_in_its_state_is_restored() -> None:
     shelf, again = Shelf(), Shelf()
     game, flow = rv.games.influencer(players=2, resource="bimodal"), rv.methods.GradientFlow()
     whole = rv.solve(game, flow, [0.1, 0.8], max_steps=40, checkpoint=shelf)
@@ -197,7 +197,7 @@ def test_a_solver_whose_first_state_holds_plain_numbers_is_restored() -> None:
     assert same(rv.solve(game, flow, [0.1, 0.8], max_steps=40, checkpoint=again).record, whole.record)
 
 
-def test_learners_are_restored_to_the_bit() -> None:
+def test_restored_learners_are_bitwise_identical() -> None:
     game, shelf = rv.games.matrix("shapley"), Shelf()
     whole = rv.solve(game, RegretMatching(), max_steps=5000, seed=2, checkpoint=shelf)
     again = Shelf()
@@ -216,11 +216,11 @@ def test_learners_can_be_stopped() -> None:
     assert found.certificate is not None
 
 
-def test_solve_takes_learners_with_max_steps() -> None:
+def test_solve_accepts_max_steps_for_learners() -> None:
     assert rv.solve(rv.games.matrix("shapley"), RegretMatching(), max_steps=123).steps == 123
 
 
-def test_ends_that_are_left_are_kept() -> None:
+def test_unstable_points_that_a_run_leaves_are_recorded() -> None:
     found = rv.solve(GOAL, Polish(part=0.0), [[0.0], [0.0]])
     # it stands still at 0, 1, 2 and is sent on until it is at 3
     np.testing.assert_array_equal(found.record["left"][1][:, 0, 0], [0.25, 1.25, 2.25])
@@ -229,7 +229,7 @@ def test_ends_that_are_left_are_kept() -> None:
     assert found.end_state == "moving"
 
 
-def test_starts_are_drawn_from_the_seed() -> None:
+def test_random_starts_depend_on_the_seed() -> None:
     one, two, three = (rv.solve(GOAL, Halve(), seed=s, max_steps=1).record["path"][1][0] for s in (1, 1, 2))
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, three)
@@ -241,19 +241,19 @@ def test_streams_differ_by_purpose_point_and_replication() -> None:
     assert len(set(drawn)) == 4
 
 
-def test_a_start_outside_is_refused() -> None:
+def test_a_start_outside_the_space_is_refused() -> None:
     with pytest.raises(ValueError, match=r"start: player 1 is at 11; must be in \[-10, 10\]"):
         rv.solve(GOAL, Halve(), [[0.0], [11.0]])
 
 
-def test_trace_takes_every_so_many_steps() -> None:
+def test_trace_records_every_kth_step() -> None:
     data = rv.trace(GOAL, Halve(), START, steps=10, every=4)
     assert data.path_step.values.tolist() == [0, 4, 8, 10]
     np.testing.assert_allclose(data.path[-1], 1 + (np.array(START) - 1) / 2**10)
 
 
 @pytest.mark.slow
-def test_lanes_equal_single_runs() -> None:
+def test_batched_runs_equal_single_runs() -> None:
     goals = [jnp.asarray(g) for g in (-1.0, 0.5, 2.0)]
     games, methods = [Bowl(g) for g in goals], [Halve(part=p) for p in (0.5, 0.4, 0.3)]
     begin = GOAL.space.check(START)
@@ -265,7 +265,7 @@ def test_lanes_equal_single_runs() -> None:
         assert lane.claim == single.claim
 
 
-def test_lanes_of_other_forms_are_refused() -> None:
+def test_batches_of_different_structure_are_refused() -> None:
     begin = GOAL.space.check(START)
     with pytest.raises(ValueError, match="batch: game 1 has a method of another form"):
         solving.solve_lanes([GOAL, GOAL], [Halve(), Ends()], [begin, begin])
@@ -298,14 +298,14 @@ def test_compilations_do_not_grow_with_points() -> None:
 
 
 @pytest.mark.slow
-def test_a_search_that_does_not_settle_warns_with_a_remedy() -> None:
+def test_a_run_that_does_not_converge_warns_with_a_remedy() -> None:
     game = rv.games.influencer(reach=[0.25] * 2)
     with pytest.warns(UserWarning, match="not converged after 3 steps: raise max_steps"):
         rv.solve(game, rv.methods.GradientAscent(), start=[0.1, 0.9], max_steps=3, tolerance=None)
 
 
 @pytest.mark.slow
-def test_a_search_stopped_on_purpose_does_not_warn(recwarn: pytest.WarningsRecorder) -> None:
+def test_a_run_stopped_by_progress_does_not_warn(recwarn: pytest.WarningsRecorder) -> None:
     game = rv.games.influencer(reach=[0.25] * 2)
     found = rv.solve(
         game, rv.methods.GradientAscent(), start=[0.1, 0.9], tolerance=None, progress=lambda event: True
@@ -347,7 +347,7 @@ class LongDraw(Draw):
         return 3
 
 
-def test_a_plain_class_is_a_method_or_a_learner_and_derives_for_more() -> None:
+def test_optional_members_require_a_base_class() -> None:
     found, own = (rv.solve(GOAL, method, START) for method in (Plain(), Halve()))
     assert (found.status, found.steps) == ("converged", own.steps)
     np.testing.assert_array_equal(found.profile, own.profile)

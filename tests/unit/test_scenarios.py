@@ -27,7 +27,7 @@ def test_equal_values(relation: str, share: float) -> None:
     assert float(rv.compare(points([0.5]), points([0.5]), "safe", relation).share) == share
 
 
-def test_a_margin_works_both_ways() -> None:
+def test_a_margin_applies_to_both_directions() -> None:
     low, high = points([0.5]), points([0.501])
     assert float(rv.compare(high, low, "safe", ">", margin=1e-4).share) == 1
     assert float(rv.compare(high, low, "safe", ">", margin=1e-2).share) == 0
@@ -44,7 +44,7 @@ def test_points_that_are_not_certified_are_left_out() -> None:
 
 
 @pytest.mark.nightly
-def test_the_more_productive_are_safer() -> None:
+def test_higher_safety_productivity_gives_higher_safety() -> None:
     """Over all pairs, and not one side with itself."""
     game = rv.games.race(scale_penalty=1.0, disaster_cost=0.0)
     weak, strong = (
@@ -55,7 +55,7 @@ def test_the_more_productive_are_safer() -> None:
     assert (float(found.share), int(found.pairs)) == (1.0, 6)
 
 
-def test_wrong_input_is_one_line() -> None:
+def test_wrong_input_gives_one_line() -> None:
     one = points([0.5])
     several = one.assign(q=(("A", "player"), [[0.5, 0.5]]))
     for call, words in [

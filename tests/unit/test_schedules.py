@@ -15,13 +15,13 @@ FALLING = {"kind": "cosine", "min": 0.02, "max": 0.1, "steps": 250}
 
 
 @pytest.mark.parametrize("step", [0, 1, 60, 125, 249, 250, 251, 400])
-def test_cosine_falls_and_stays(step: int) -> None:
+def test_cosine_decays_and_then_stays_constant(step: int) -> None:
     expected = 0.02 + 0.04 * (1 + math.cos(math.pi * min(step, 250) / 250))
     np.testing.assert_allclose(step_sizes.at(FALLING, step), expected, rtol=1e-13)
     np.testing.assert_allclose(jax.jit(lambda t: step_sizes.at(FALLING, t))(step), expected, rtol=1e-13)
 
 
-def test_fixed_is_one_number_or_one_a_player() -> None:
+def test_a_fixed_rate_is_one_number_or_one_per_player() -> None:
     assert float(step_sizes.at(1e-4, 77)) == 1e-4
     assert step_sizes.at([1e-4, 2e-4], 3).tolist() == [1e-4, 2e-4]
     assert step_sizes.at({"kind": "fixed", "value": [1e-4, 2e-4]}, 3).tolist() == [1e-4, 2e-4]
@@ -66,6 +66,6 @@ def test_wrong_rates_are_named(rate: Any, told: str) -> None:
         (FALLING | {"min": [0.01] * 4}, "rate.min: 4 numbers must be 2, one per player"),
     ],
 )
-def test_lists_are_one_number_a_player(rate: Any, told: str) -> None:
+def test_lists_have_one_number_per_player(rate: Any, told: str) -> None:
     with pytest.raises(ValueError, match=rf"^{told}$"):
         step_sizes.check_players(rate, 2)

@@ -43,7 +43,7 @@ def head() -> dict[str, Any]:
     return {"schema": 1, "study": study, "axes": axes, "companions": {"w": ["A", [5, 6]]}, "cells": cells}
 
 
-def test_every_place_of_a_name_is_renamed(names: None) -> None:
+def test_names_are_renamed_everywhere_in_a_head(names: None) -> None:
     new = upgraded_head(head())
     study = new["study"]
     assert study["game"] == {"family": "duel", "harm": {"cost": 1.0, "kind": "linear"}, "skill": 2.0}
@@ -67,7 +67,7 @@ def test_every_place_of_a_name_is_renamed(names: None) -> None:
     assert at == {"skill": 1.0, "omd.step": 1, "algorithm": "omd", "replication": 0}
 
 
-def test_a_record_has_the_names_and_words_of_today(names: None) -> None:
+def test_a_record_gets_the_current_names_and_words(names: None) -> None:
     record = {
         "status": (("lane",), np.array(["settled", "budget spent", "cycling", "no answer"])),
         "xs": (("lane",), np.arange(4.0)),
@@ -79,7 +79,7 @@ def test_a_record_has_the_names_and_words_of_today(names: None) -> None:
     assert learned["status"][1].tolist() == ["converged", "completed", "cycling", "not found"]
 
 
-def test_a_market_of_version_0_1_is_one_of_today() -> None:
+def test_a_market_of_version_0_1_is_upgraded() -> None:
     shock = {"kind": "markov", "levels": [-1.0, 1.0], "chain": [[0.9, 0.1], [0.1, 0.9]]}
     game = {"family": "market", "a": 40.0, "c": [4.0, 4.0], "xi": 0.2, "shock": shock, "gamma": 0.9}
     base = head()["study"] | {"plots": [], "expect": [], "quick": {}, "batch": {}}
@@ -96,7 +96,7 @@ def test_a_market_of_version_0_1_is_one_of_today() -> None:
     build.build_game(karma["game"])
 
 
-def test_a_race_of_version_0_1_is_one_of_today() -> None:
+def test_a_race_of_version_0_1_is_upgraded() -> None:
     game = {"family": "race", "r": [0.1, 0.1], "beliefs": [{"A": 10.0}, {}], "keep_prize": True}
     design = {"name": "tax", "kind": "design", "choices": {"tax": [0.0, 1.0], "no.key": [1]}}
     sweep = {"game.beliefs[0].A": [10.0, 5.0], "game.r[0]": [0.1]}
@@ -126,9 +126,7 @@ def test_a_race_of_version_0_1_is_one_of_today() -> None:
         ),
     ],
 )
-def test_options_of_a_former_kind_of_plot_are_those_of_today(
-    row: dict[str, Any], now: dict[str, Any]
-) -> None:
+def test_options_of_retired_plots_are_upgraded(row: dict[str, Any], now: dict[str, Any]) -> None:
     study = head()["study"] | {"plots": [row], "expect": [], "quick": {}, "batch": {}}
     assert upgraded_study(study)["plots"] == [now]
     assert set(now) - {"kind"} <= set(signature(getattr(plots, now["kind"])).parameters)

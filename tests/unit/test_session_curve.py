@@ -23,19 +23,19 @@ def in_chunks(one, sizes):
     return one.read(world, session)
 
 
-def test_chunks_of_work_move_no_note():
+def test_learning_curves_do_not_depend_on_chunks():
     whole, parts = in_chunks(learner(), [10**6]), in_chunks(learner(), [7, 1000, 1, 333])
     for name in ("learning_step", "learning_reward", "learning_reward_band", "end_payoff", "periods"):
         np.testing.assert_array_equal(whole[name][1], parts[name][1])
 
 
-def test_the_last_note_after_convergence_is_where_play_ends():
+def test_the_last_point_of_the_curve_is_the_final_payoff():
     one = learner(periods=40_000)
     record = in_chunks(one, [10**6])
     assert record["learning_step"][1][-1] == 40_000
     np.testing.assert_allclose(record["learning_reward"][1][-1], record["end_payoff"][1].mean(axis=0))
 
 
-def test_nothing_is_noted_where_play_has_no_cycle():
+def test_random_or_short_play_has_no_learning_curve():
     assert "learning_step" not in in_chunks(learner(roles="random", periods=5000), [10**6])
     assert "learning_step" not in in_chunks(learner(periods=500), [10**6])

@@ -98,7 +98,7 @@ def place(game: FiniteGame, player: int, state: tuple[int, ...]) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", GAMES)
-def test_the_same_bits_as_a_plain_learner(name: str) -> None:
+def test_sessions_match_a_reference_learner_bitwise(name: str) -> None:
     game, options = GAMES[name]
     made = learner(**options)
     agree(made, made.world(game), Options(0.2, (0.8,) * 3, 2e-3))
@@ -107,7 +107,7 @@ def test_the_same_bits_as_a_plain_learner(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["on_policy", "expected"])
 @pytest.mark.parametrize("name", ["at once", "staged", "in turns", "nature seen"])
-def test_other_targets(name: str, target: str) -> None:
+def test_other_targets_match_the_reference_learner(name: str, target: str) -> None:
     game, options = GAMES[name]
     made = learner(**options, target=target)
     atol = 1e-11 if target == "expected" else 0.0  # there epsilon itself, whose last bits differ, is taught
@@ -116,7 +116,7 @@ def test_other_targets(name: str, target: str) -> None:
 
 @pytest.mark.parametrize("target", ["max", "on_policy", "expected"])
 @pytest.mark.slow
-def test_softmax_with_a_falling_temperature(target: str) -> None:
+def test_softmax_with_a_decaying_temperature(target: str) -> None:
     game, options = GAMES["others"]
     falls = {"kind": "exponential", "initial": 5.0, "factor": 0.999}
     made = learner(**options, temperature=falls, target=target)
@@ -132,7 +132,7 @@ def test_counterfactual_updates(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GAMES)
-def test_only_what_it_can_do_goes_to_the_fast_kernel(name: str) -> None:
+def test_only_supported_games_use_the_fast_kernel(name: str) -> None:
     game, options = GAMES[name]
     made = learner(**options)
     world = made.world(game)
@@ -140,7 +140,7 @@ def test_only_what_it_can_do_goes_to_the_fast_kernel(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAST)
-def test_both_kernels_give_the_same_bits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_kernels_agree_bitwise(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     game, options = GAMES[name]
     made = learner(**options, alpha=[0.1, 0.3], gamma=[0.9, 0.5], average_last=700)
     world = made.world(game)
@@ -150,7 +150,7 @@ def test_both_kernels_give_the_same_bits(name: str, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("name", ["at once", "staged", "in turns", "nature seen", "three in turns"])
-def test_chunks_and_threads_change_no_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_do_not_depend_on_chunks_or_threads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     game, options = GAMES[name]
     made = learner(**options, sessions=9, average_last=100)
     world = made.world(game)
@@ -161,7 +161,7 @@ def test_chunks_and_threads_change_no_bit(name: str, monkeypatch: pytest.MonkeyP
     same(whole, played(made, world, (3, 500)))
 
 
-def test_a_session_alone_is_the_same_as_among_others() -> None:
+def test_a_session_does_not_depend_on_the_other_sessions() -> None:
     game, options = GAMES["staged"]
     among = played(learner(**options, sessions=5), learner(**options).world(game))
     alone = played(learner(**options, sessions=1, first_session=3), learner(**options).world(game))
@@ -170,7 +170,7 @@ def test_a_session_alone_is_the_same_as_among_others() -> None:
 
 
 @pytest.mark.parametrize("name", ["at once", "in turns", "three"])
-def test_a_session_ends_when_nothing_has_changed_for_a_window(name: str) -> None:
+def test_a_session_ends_when_its_policy_is_stable_for_a_window(name: str) -> None:
     """The plain learner, played as long, had a calm of just the window, at its end, and none before."""
     game, options = GAMES[name]
     made = learner(**options, sessions=4, periods=None, window=300, max_periods=100_000)
@@ -184,7 +184,7 @@ def test_a_session_ends_when_nothing_has_changed_for_a_window(name: str) -> None
         assert plain.period - plain.changes[-1] == 300 == plain.longest_calm()
 
 
-def test_sessions_that_are_over_stay_as_they_are() -> None:
+def test_finished_sessions_do_not_change() -> None:
     game, options = GAMES["at once"]
     made = learner(**options, periods=None, window=300, max_periods=100_000)
     world = made.world(game)
@@ -195,7 +195,7 @@ def test_sessions_that_are_over_stay_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("name", ["in turns", "staged", "memory 2"])
-def test_payoffs_are_summed_and_play_is_counted_over_the_last_periods(name: str) -> None:
+def test_payoffs_and_play_are_recorded_over_the_last_periods(name: str) -> None:
     game, options = GAMES[name]
     made = learner(**options, average_last=400)
     world = made.world(game)
@@ -208,7 +208,7 @@ def test_payoffs_are_summed_and_play_is_counted_over_the_last_periods(name: str)
         np.testing.assert_allclose(session["tally"][number], plain.paid - before, rtol=1e-9)
 
 
-def test_the_first_choices_are_uniform_and_so_are_past_rounds() -> None:
+def test_initial_actions_and_initial_memory_are_uniform() -> None:
     made = learner(sessions=4000, epsilon=1.0, periods=1)
     world = made.world(GAMES["at once"][0])
     begun = made.begin(world, SEED)

@@ -9,7 +9,7 @@ from rivalry.tables.kernels.shapes import contest
 from tests.contests import every, shared
 
 
-def test_the_interpreter_makes_the_same_table() -> None:
+def test_interpreted_and_compiled_kernels_agree() -> None:
     game = shared(players=3)
     places = np.linspace(0, 1, 3)[None, :, None].repeat(3, axis=0)
     sizes = np.array([3, 3, 3])
@@ -24,7 +24,7 @@ def test_the_interpreter_makes_the_same_table() -> None:
         assert np.array_equal(out, compiled[:, joint])
 
 
-def test_joint_actions_in_order_are_gone_through_once() -> None:
+def test_ordered_joint_actions_are_enumerated_once() -> None:
     sizes, before = np.array([3, 2, 3, 3]), np.array([-1, -1, 0, 2])
     actions, seen = np.zeros(4, dtype=np.int64), []
     while True:
@@ -34,7 +34,7 @@ def test_joint_actions_in_order_are_gone_through_once() -> None:
     assert seen == [a for a in every(sizes) if a[0] <= a[2] <= a[3]]
 
 
-def test_a_player_without_any_influence_gets_nothing() -> None:
+def test_points_without_influence_are_shared_equally() -> None:
     """Two points; at the second nobody but the third party has influence, then nobody at all."""
     logs = np.array([[[0.0, -np.inf]], [[np.log(3.0), -np.inf]]])
     for third, expected in ((np.log([4.0, 1.0]), [1 / 8, 3 / 8]), (None, [0.25 + 0.5, 0.75 + 0.5])):
@@ -44,7 +44,7 @@ def test_a_player_without_any_influence_gets_nothing() -> None:
         np.testing.assert_allclose(table[:, 0], expected, rtol=1e-14)
 
 
-def test_abstention_has_its_part_where_all_is_tiny() -> None:
+def test_abstention_gets_its_share_at_tiny_influence() -> None:
     """All of it is worked out in logarithms: influence of 1e-400 against abstention of 1e-400."""
     tiny = np.full((2, 2, 1), -400 * np.log(10.0))
     tiny[:, 1] = 0.0

@@ -8,7 +8,7 @@ import pytest
 import rivalry as rv
 
 
-def test_a_game_says_who_plays_where() -> None:
+def test_the_repr_of_a_game_names_players_space_and_options() -> None:
     game = rv.games.influencer(reach=[0.2, 0.3], space="box", third_party="1 + 0*b1", abstention=0.5)
     said = repr(game)
     for words in ("2 players", "[0, 1] × [0, 1]", "Gaussian, reach [0.2 0.3]", "third party", "abstention"):
@@ -17,7 +17,7 @@ def test_a_game_says_who_plays_where() -> None:
 
 
 @pytest.mark.parametrize("game", [rv.games.influencer(), rv.games.matrix("chicken")])
-def test_a_game_can_be_shown_inside_transformations_and_without_arrays(game: object) -> None:
+def test_the_repr_of_a_game_works_when_traced_and_without_arrays(game: object) -> None:
     told = []
 
     def traced(inner: object) -> float:

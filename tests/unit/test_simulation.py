@@ -27,7 +27,7 @@ def ran(game: Any, seed: int = 0, **options: Any) -> dict[str, np.ndarray]:
     }
 
 
-def test_without_karma_there_is_no_policy() -> None:
+def test_rules_without_karma_have_no_policy() -> None:
     for plays in ("coin", "stake", "turn"):
         found = ran(rv.games.karma(**SMALL), plays=plays, evaluation=100)
         assert found["agent_wins"].mean() == 0.5
@@ -36,7 +36,7 @@ def test_without_karma_there_is_no_policy() -> None:
 
 
 @pytest.mark.nightly
-def test_an_equilibrium_leaves_one_agent_little_to_gain_and_uniform_play_much() -> None:
+def test_exploitability_is_small_in_equilibrium_and_large_if_uniform() -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, agents=100, gamma=0.9)
     found = ran(game, plays="equilibrium", evaluation=20_000, warm_up=500)
     pi = put(found["policy"].reshape(8, 4))
@@ -52,7 +52,7 @@ def test_an_equilibrium_leaves_one_agent_little_to_gain_and_uniform_play_much() 
 
 
 @pytest.mark.slow
-def test_numbers_of_agents_share_programs() -> None:
+def test_compiled_programs_do_not_depend_on_the_number_of_agents() -> None:
     """Nor does it matter how karma is dealt out at the start."""
     options: dict[str, Any] = {"plays": "uniform", "evaluation": 50}
     ran(rv.games.karma(**MANY), **options)
@@ -64,7 +64,7 @@ def test_numbers_of_agents_share_programs() -> None:
 
 
 @pytest.mark.slow
-def test_the_gain_is_that_of_value_iteration_in_the_population_measured() -> None:
+def test_exploitability_matches_value_iteration() -> None:
     game = rv.games.karma(**MANY, gamma=0.9)
     found = ran(game, plays="uniform", evaluation=3000)
     mu, pi = found["karma_law"].reshape(-1), found["policy"].reshape(-1, 5)
@@ -80,14 +80,14 @@ def test_the_gain_is_that_of_value_iteration_in_the_population_measured() -> Non
 
 
 @pytest.mark.slow
-def test_the_level_measured_is_that_of_the_mean_field() -> None:
+def test_the_measured_level_matches_the_mean_field() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2, agents=100, payment="PBS")
     found = ran(game, plays="all_in", evaluation=4000, warm_up=100)
     there = stationary_population(game, rv.oracles.named_start(game, "all_in"))
     np.testing.assert_allclose(found["level"], there.env.level, atol=0.03)
 
 
-def test_whole_is_parts_and_what_comes_before_is_not_counted() -> None:
+def test_results_do_not_depend_on_chunks_and_exclude_the_warm_up() -> None:
     game = rv.games.karma(**SMALL)
     learner = Simulation(plays="uniform", evaluation=300, warm_up=50)
     assert "whole = parts, saved between" in rv.check_method(learner, game)
@@ -105,7 +105,7 @@ def test_whole_is_parts_and_what_comes_before_is_not_counted() -> None:
 
 
 @pytest.mark.slow
-def test_policies_are_numbers_rows_or_files(tmp_path: Path) -> None:
+def test_policies_may_be_names_arrays_or_files(tmp_path: Path) -> None:
     game = rv.games.karma(**SMALL)
     zero = [[[1.0] + [0.0] * k for k in range(5)]] * 2
     (tmp_path / "zero.json").write_text(json.dumps(zero), encoding="utf-8")
@@ -125,7 +125,7 @@ def test_policies_are_numbers_rows_or_files(tmp_path: Path) -> None:
         assert np.all(np.isfinite(found["exploitability"]))
 
 
-def test_rules_without_a_mean_field_are_played_and_not_judged() -> None:
+def test_rules_without_a_mean_field_report_no_exploitability() -> None:
     with pytest.warns(UserWarning, match="burn"):
         game = rv.games.karma(**SMALL, overflow="burn")
     found = ran(game, plays="uniform", evaluation=200)
@@ -134,7 +134,7 @@ def test_rules_without_a_mean_field_are_played_and_not_judged() -> None:
 
 
 @pytest.mark.slow
-def test_types_are_told_apart() -> None:
+def test_metrics_are_reported_per_type() -> None:
     types = [{"share": 0.4, "gamma": 0.5, "name": "meek"}, {"share": 0.6, "urgencies": [2.0, 2.0]}]
     game = rv.games.karma(**SMALL, types=types)
     found = ran(game, plays="uniform", evaluation=200)
@@ -145,7 +145,7 @@ def test_types_are_told_apart() -> None:
     np.testing.assert_allclose(found["karma_law"].sum(axis=(1, 2)), [0.4, 0.6])
 
 
-def test_studies_find_it_by_its_kind() -> None:
+def test_studies_build_a_simulation_by_its_kind() -> None:
     assert "rivalry.economies.learning.simulation:Simulation" in METHODS["simulation"].targets
     game = rv.games.karma(**SMALL)
     assert isinstance(build_method({"kind": "simulation", "plays": "turn"}, game=game), Simulation)
@@ -164,12 +164,12 @@ def test_studies_find_it_by_its_kind() -> None:
         ({"exploration": 1.5}, "exploration: 1.5 must be at most 1"),
     ],
 )
-def test_options_out_of_range(options: dict[str, Any], message: str) -> None:
+def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Simulation(**options)
 
 
-def test_what_is_no_policy() -> None:
+def test_invalid_policies_are_refused() -> None:
     game = rv.games.karma(**SMALL)
     with pytest.raises(ValueError, match="bid 3"):
         ran(game, plays=[[[0, 0, 0, 1, 0]] * 5] * 2)

@@ -50,7 +50,7 @@ METHOD = {"kind": "evaluate", "start": [0.1, 0.2]}
         (rv.methods.Hedge, {"places": HUGE}),
     ],
 )
-def test_factories(make: Callable[..., Any], given: dict[str, Any]) -> None:
+def test_factories_refuse_excessive_sizes(make: Callable[..., Any], given: dict[str, Any]) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(ValueError, match=r"must (be|have)|more than") as error:
@@ -93,7 +93,7 @@ def test_factories(make: Callable[..., Any], given: dict[str, Any]) -> None:
         ({"method": METHOD | {"start": "random", "starts": HUGE}}, "starts: 1000000000 must be at most"),
     ],
 )
-def test_studies(study: dict[str, Any], message: str) -> None:
+def test_studies_refuse_excessive_sizes(study: dict[str, Any], message: str) -> None:
     with pytest.raises(StudyError, match=message):
         Study(**({"game": GAME, "method": METHOD} | study))
 
@@ -102,7 +102,9 @@ def test_studies(study: dict[str, Any], message: str) -> None:
     "nested",
     ["[" * 20_000 + "]" * 20_000, "{a=" * 3_000 + "1" + "}" * 3_000, "[" * 100 + "]" * 100, "9" * 6_000],
 )
-def test_nesting(nested: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_excessive_nesting_gives_one_line(
+    nested: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "deep.toml"
     file.write_text(f"[game]\nfamily = 'matrix'\npayoffs = {nested}\n[[method]]\nkind = 'given'\n")
     assert main(["run", str(file), "--out", str(tmp_path / "run")]) == 2

@@ -24,7 +24,7 @@ SPACES = [
 
 
 @pytest.mark.parametrize("space", SPACES, ids=repr)
-def test_every_space_keeps_the_protocol(space: Space) -> None:
+def test_every_space_implements_the_protocol(space: Space) -> None:
     assert isinstance(space, Space)
     drawn = space.sample(jax.random.key(0))
     assert drawn.shape == space.shape == space.mask.shape
@@ -91,7 +91,7 @@ def test_simplex_of_one_choice() -> None:
     np.testing.assert_array_equal(space.project(jnp.array([[-3.0, 7.0], [0.5, 0.5]]))[0], [1.0, 0.0])
 
 
-def test_one_axis_may_be_left_out() -> None:
+def test_the_axis_dimension_may_be_omitted_for_one_axis() -> None:
     space = Box.interval(0.0, 1.0, players=2)
     np.testing.assert_array_equal(space.check([0.25, 1]), [[0.25], [1.0]])
 
@@ -111,7 +111,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("space", "given", "message"), WRONG, ids=[message[:40] for *_, message in WRONG])
-def test_what_is_outside_is_named(space: Space, given: object, message: str) -> None:
+def test_points_outside_the_space_are_named(space: Space, given: object, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         space.check(given)
 
@@ -126,7 +126,7 @@ def test_what_is_outside_is_named(space: Space, given: object, message: str) -> 
         ([[0.1, 1.0]], "logit", "bounds[0]: [0.1, 1.0] is outside the range of logit coordinates"),
     ],
 )
-def test_impossible_boxes_are_refused(bounds: object, coordinates: str, message: str) -> None:
+def test_invalid_bounds_are_refused(bounds: object, coordinates: str, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         Box.of(bounds, players=2, coordinates=coordinates)
 
@@ -139,12 +139,12 @@ def test_impossible_boxes_are_refused(bounds: object, coordinates: str, message:
         (("log", "log"), 0.1, "coordinates: 2 words for 1 axes; must be one, or one an axis"),
     ],
 )
-def test_impossible_coordinates_are_refused(coordinates: Any, least: object, message: str) -> None:
+def test_invalid_coordinates_are_refused(coordinates: Any, least: object, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         Box.of([[0.0, 1.0]], players=2, coordinates=coordinates, least=least)
 
 
-def test_a_grid_in_logarithms_begins_with_nothing() -> None:
+def test_log_and_shifted_grids_start_at_zero() -> None:
     space = Box.of([[0.0, 100.0], [0.0, 3.0]], players=2, coordinates=("log", "shifted"), least=[0.1, 1.0])
     grid = np.asarray(space.grid(1, 16))
     np.testing.assert_allclose(np.unique(grid[:, 0]), [0.0, 1.0, 10.0, 100.0], rtol=1e-12)
@@ -153,7 +153,7 @@ def test_a_grid_in_logarithms_begins_with_nothing() -> None:
     np.testing.assert_allclose(traced, grid, rtol=1e-12)
 
 
-def test_a_simplex_above_a_least_entry() -> None:
+def test_a_simplex_with_a_minimum_probability() -> None:
     space = Simplex((3, 3), 0.1)
     grid = np.asarray(space.grid(0, 10))
     np.testing.assert_allclose(sorted(grid.max(axis=1))[-3:], 0.8)
@@ -167,7 +167,7 @@ def test_a_simplex_above_a_least_entry() -> None:
 
 
 @pytest.mark.parametrize("space", SPACES, ids=repr)
-def test_directions_are_orthonormal_and_span_all_moves(space: Space) -> None:
+def test_directions_are_an_orthonormal_basis_of_the_tangent_space(space: Space) -> None:
     mask = np.asarray(space.mask)
     for own, free in zip(directions(space), mask, strict=True):
         np.testing.assert_allclose(own.T @ own, np.eye(own.shape[1]), atol=1e-12)

@@ -14,7 +14,7 @@ from rivalry.methods.limit_sets.newton import rest_point
 HOPF = 0.15818468164430274
 
 
-def test_eigenvalues_of_the_centre_are_those_of_its_blocks() -> None:
+def test_eigenvalues_at_the_centre_match_its_blocks() -> None:
     game = rv.games.influencer(players=4, resource="bimodal")
     reaches = [0.3, 0.25, 0.2]
     found = rv.methods.spectra(game, "reach", reaches, [0.5] * 4)
@@ -26,7 +26,7 @@ def test_eigenvalues_of_the_centre_are_those_of_its_blocks() -> None:
     np.testing.assert_allclose(found.scan_position, 0.5, atol=1e-10)
 
 
-def test_the_pair_that_becomes_a_spiral() -> None:
+def test_a_complex_pair_crosses_at_the_hopf_point() -> None:
     game = rv.games.influencer(players=3, resource="bimodal")
     found = spectra(game, "reach", [*np.linspace(0.17, 0.16, 11), HOPF, 0.158], [0.374, 0.5, 0.626])
     assert found.scan_stable.values[:-2].all()
@@ -36,7 +36,7 @@ def test_the_pair_that_becomes_a_spiral() -> None:
     assert rv.plots.spectrum(found, source="scan").get_xlabel() == "reach"
 
 
-def test_eigenvalues_of_any_profile() -> None:
+def test_eigenvalues_at_an_asymmetric_rest_point() -> None:
     game = rv.games.influencer(reach=[0.08] * 3, resource="bimodal")
     x = rest_point(game, game.space.check([0.2578, 0.2578, 0.3275]))
     assert x is not None
@@ -46,7 +46,7 @@ def test_eigenvalues_of_any_profile() -> None:
     assert sorted(values[1:].imag) == pytest.approx([-685.0, 685.0], abs=0.1)
 
 
-def test_a_point_that_is_lost_leaves_blanks() -> None:
+def test_a_lost_branch_gives_missing_values() -> None:
     game = rv.games.influencer(
         players=2, resource="bimodal", third_party="exp(-b^2/0.02) + exp(-(1-b)^2/0.02)"
     )
@@ -57,7 +57,7 @@ def test_a_point_that_is_lost_leaves_blanks() -> None:
     assert not found.scan_stable[1]
 
 
-def test_bad_input() -> None:
+def test_invalid_input_is_refused() -> None:
     game = rv.games.influencer(players=2, resource="bimodal")
     with pytest.raises(ValueError, match="must be at least two finite numbers"):
         spectra(game, "reach", [0.1], [0.5, 0.5])

@@ -25,7 +25,7 @@ def market(leader: np.ndarray, follower: np.ndarray) -> np.ndarray:
 COARSE, FINE = np.arange(1.5, 6.01, 0.75), np.arange(1.5, 6.01, 0.375)
 
 
-def test_ties_on_a_grid() -> None:
+def test_ties_separate_strong_and_weak_leader_values() -> None:
     found = staged_values(market(COARSE, COARSE), [7, 7], [[0], [1]])
     assert found.strong[0] == 11.8125
     assert found.weak[0] == 10.125
@@ -95,7 +95,9 @@ def perfect(pays: np.ndarray, sizes: list[int], stages: list[list[int]]) -> set[
     ids=["two", "the other way", "at once", "three", "one leads two", "two lead one"],
 )
 @pytest.mark.parametrize("seed", range(6))
-def test_outcomes_are_those_of_all_plans(sizes: list[int], stages: list[list[int]], seed: int) -> None:
+def test_outcomes_match_enumeration_of_all_plans(
+    sizes: list[int], stages: list[list[int]], seed: int
+) -> None:
     """Payoffs of few whole numbers, so that many tie."""
     pays = np.random.default_rng(seed).integers(0, 4, size=(len(sizes), *sizes)).astype(float)
     found, wanted = staged_values(pays, sizes, stages), perfect(pays, sizes, stages)
@@ -112,7 +114,7 @@ def test_outcomes_are_those_of_all_plans(sizes: list[int], stages: list[list[int
         assert np.isnan(found.strong).all()
 
 
-def test_stages_without_a_pure_equilibrium() -> None:
+def test_stages_without_a_pure_equilibrium_are_counted() -> None:
     """Matching pennies at once, or after one of a leader's two actions."""
     pennies = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])
     assert staged_values(pennies, [2, 2], [[0, 1]]).missing == 1
@@ -140,12 +142,14 @@ def test_leader_regret() -> None:
     ],
     ids=["missing", "repeated", "unknown", "shape"],
 )
-def test_wrong_stages(payoff: np.ndarray, sizes: list[int], stages: list[list[int]], says: str) -> None:
+def test_invalid_stages_are_refused(
+    payoff: np.ndarray, sizes: list[int], stages: list[list[int]], says: str
+) -> None:
     with pytest.raises(ValueError, match=says):
         staged_values(payoff, sizes, stages)
 
 
-def test_followers_against_plain_play() -> None:
+def test_follower_losses_match_direct_play() -> None:
     tables, draw = GAMES["in stages"], np.random.default_rng(14)
     whole, policies = whole_states(tables), drawn_policies(GAMES["in stages"], 4, draw)
     found = followers_gap(tables, policies)
@@ -163,7 +167,7 @@ def test_followers_against_plain_play() -> None:
         assert found.share[session].tolist() == [np.mean(loss == 0)]
 
 
-def test_followers_who_always_reply_best_lose_nothing() -> None:
+def test_best_responding_followers_lose_nothing() -> None:
     pays = market(COARSE, FINE)
     tables = one_state(pays)._replace(observation_slots=np.array([[[-1, -1]], [[0, 0]]]))
     best = np.zeros((2, 7), dtype=np.int64)
@@ -177,7 +181,7 @@ def test_followers_who_always_reply_best_lose_nothing() -> None:
     assert found.share[1].tolist() == [np.mean(lost == 0)]
 
 
-def test_a_follower_in_between_counts_on_answers() -> None:
+def test_a_middle_follower_anticipates_later_responses() -> None:
     """Of three in turn the second's loss is that after the third's answers."""
     pays = np.random.default_rng(15).normal(size=(3, 2, 2, 3))
     sees = np.array([[[-1, -1], [-1, -1]], [[0, 0], [-1, -1]], [[0, 0], [1, 0]]])
@@ -193,7 +197,7 @@ def test_a_follower_in_between_counts_on_answers() -> None:
         )
 
 
-def test_games_without_followers() -> None:
+def test_games_without_followers_are_refused() -> None:
     with pytest.raises(ValueError, match="observation_slots: no player observes a move of the same round"):
         followers_gap(dilemma(), [[[0, 0, 0, 0]] * 2])
     tables = GAMES["stages and turns"]

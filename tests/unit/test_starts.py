@@ -19,7 +19,7 @@ SPACES = {
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_as_many_as_asked_for_all_different_and_inside(name: str) -> None:
+def test_lattice_starts_are_distinct_inside_and_deterministic(name: str) -> None:
     space, count = SPACES[name]
     found = [np.asarray(x) for x in lattice(space, count)]
     for x in found:
@@ -30,19 +30,19 @@ def test_as_many_as_asked_for_all_different_and_inside(name: str) -> None:
     assert all(np.array_equal(x, y) for x, y in zip(found, lattice(space, count), strict=True))
 
 
-def test_on_a_line_they_are_the_middles_of_equal_cells() -> None:
+def test_lattice_starts_on_an_interval_are_midpoints() -> None:
     found = np.concatenate(lattice(Box.interval(0.0, 1.0, players=2), 16), axis=1).T
     middles = [0.125, 0.375, 0.625, 0.875]
     assert sorted(map(tuple, found.tolist())) == [(a, b) for a in middles for b in middles]
 
 
 @pytest.mark.parametrize("count", [5, 50, 77])
-def test_a_part_of_the_lattice_is_spread_evenly(count: int) -> None:
+def test_a_subset_of_the_lattice_is_spread_evenly(count: int) -> None:
     space: Space = Box.interval(0.0, 1.0, players=3)
     found = np.stack(lattice(space, count))[:, :, 0]
     np.testing.assert_allclose(found.mean(axis=0), 0.5, atol=0.15)
 
 
-def test_more_than_there_are_is_refused() -> None:
+def test_more_starts_than_profiles_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^starts: 7 must be at most 6, all there are"):
         lattice(Choices((2, 3)), 7)

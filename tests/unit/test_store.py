@@ -37,7 +37,7 @@ def flip(path: Path) -> None:
     path.write_bytes(data)
 
 
-def test_a_new_run_is_whole_and_empty(run: Run) -> None:
+def test_a_new_run_is_valid_and_empty(run: Run) -> None:
     assert run.counts() == {"total": 6, "done": 0, "failed": 0, "left": 6}
     assert run.status == "partial"
     assert {p.name for p in run.folder.parent.iterdir()} == {"run", "duel.py", "duel.toml"}
@@ -47,7 +47,7 @@ def test_a_new_run_is_whole_and_empty(run: Run) -> None:
     assert run.study == study(run.folder.parent)
 
 
-def test_cells_come_back_to_the_bit(run: Run) -> None:
+def test_stored_cells_are_read_exactly(run: Run) -> None:
     fill(run)
     again = load_run(run.folder)
     for k, place in enumerate(again.cells):
@@ -64,7 +64,7 @@ def test_cells_come_back_to_the_bit(run: Run) -> None:
     ("prizes", "seconds", "axis"),
     [([1.0, 2.0, 3.0], [0.0, 0.0, 0.1], "prize"), ([1.0, 1.0, 2.0], [0.0, 0.1, 0.0], "point")],
 )
-def test_keys_in_step_are_stored_and_found_again(
+def test_zipped_keys_are_stored_and_loaded(
     tmp_path: Path, prizes: list[float], seconds: list[float], axis: str
 ) -> None:
     swept = {"zip": True, "game.prize": prizes, "game.seconds": seconds}
@@ -77,7 +77,7 @@ def test_keys_in_step_are_stored_and_found_again(
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "other"])
-def test_a_damaged_cell_is_named_set_aside_and_left(run: Run, damage: str) -> None:
+def test_a_damaged_cell_is_named_set_aside_and_redone(run: Run, damage: str) -> None:
     fill(run)
     broken, good = (run.cell_path(place.id) for place in run.cells[:2])
     if damage == "flip":
@@ -98,7 +98,7 @@ def test_a_damaged_cell_is_named_set_aside_and_left(run: Run, damage: str) -> No
     assert broken.name in (run.folder / "log.txt").read_text()
 
 
-def test_a_dataset_of_damaged_cells_names_them_once(run: Run) -> None:
+def test_a_dataset_warns_once_per_damaged_cell(run: Run) -> None:
     fill(run)
     for place in run.cells[:2]:
         flip(run.cell_path(place.id))
@@ -114,7 +114,7 @@ def test_a_dataset_of_damaged_cells_names_them_once(run: Run) -> None:
 
 
 @pytest.mark.parametrize("loss", ["missing", "garbage", "cut"])
-def test_the_index_is_made_anew_from_the_files(run: Run, loss: str) -> None:
+def test_the_index_is_rebuilt_from_the_files(run: Run, loss: str) -> None:
     with run.locked():
         fill(run, skip=2)
         run.note(run.cells[-1].id, "failed", message="no")
@@ -138,7 +138,7 @@ def test_the_index_is_made_anew_from_the_files(run: Run, loss: str) -> None:
     assert known == {place.id for place in run.cells[:4]}
 
 
-def test_the_index_forgets_cells_without_a_file(run: Run) -> None:
+def test_the_index_drops_cells_without_a_file(run: Run) -> None:
     with run.locked():
         fill(run)
         assert set(run.seconds().values()) == {0.5}
@@ -147,7 +147,7 @@ def test_the_index_forgets_cells_without_a_file(run: Run) -> None:
         assert run.index.known() == {place.id for place in run.cells[1:]}
 
 
-def test_failures_are_told_until_the_cell_is_done(run: Run) -> None:
+def test_failures_are_reported_until_the_cell_is_done(run: Run) -> None:
     run.note(run.cells[0].id, "failed", message="RuntimeError: called off")
     assert run.failures() == {run.cells[0].id: "RuntimeError: called off"}
     assert run.status == "failed"
@@ -156,7 +156,7 @@ def test_failures_are_told_until_the_cell_is_done(run: Run) -> None:
     assert run.status == "done"
 
 
-def test_a_changed_study_keeps_the_cells_that_still_belong_to_it(run: Run) -> None:
+def test_a_changed_study_keeps_its_matching_cells(run: Run) -> None:
     fill(run)
     before = {place.point["prize"]: run.cell_path(place.id).read_bytes() for place in run.cells}
     folder = run.folder.parent
@@ -172,14 +172,14 @@ def test_a_changed_study_keeps_the_cells_that_still_belong_to_it(run: Run) -> No
     assert {p.point["prize"]: back.cell_path(p.id).read_bytes() for p in back.cells} == before
 
 
-def test_a_run_opened_before_its_study_changed_says_so(run: Run) -> None:
+def test_a_run_whose_study_changed_meanwhile_is_refused(run: Run) -> None:
     Run.create_or_open(run.folder, study(run.folder.parent, sweep={"game.prize": [3.0]}))
     with run.locked(), pytest.raises(StoreError, match="changed by another process"):
         run.reconcile()
 
 
 @pytest.mark.slow
-def test_the_dataset_does_not_depend_on_how_it_came_about(run: Run, tmp_path: Path) -> None:
+def test_the_dataset_does_not_depend_on_the_order_of_cells(run: Run, tmp_path: Path) -> None:
     fill(run).write_dataset()
     other = Run.create_or_open(tmp_path / "other", study(tmp_path))
     for k, place in reversed(list(enumerate(other.cells))):
@@ -190,7 +190,7 @@ def test_the_dataset_does_not_depend_on_how_it_came_about(run: Run, tmp_path: Pa
     assert xr.load_dataset(run.folder / "dataset.nc", engine="h5netcdf").identical(run.dataset())
 
 
-def test_recomputed_certificates_are_taken_while_they_fit(run: Run) -> None:
+def test_recomputed_certificates_apply_to_their_own_result_only(run: Run) -> None:
     fill(run)
     id = run.cells[0].id
     before = run.cell_path(id).read_bytes()
@@ -213,7 +213,7 @@ def test_a_damaged_certificate_is_set_aside(run: Run) -> None:
     np.testing.assert_array_equal(run.dataset().regret[0, 0, 0], record(0)["regret"][1])
 
 
-def test_a_damaged_certificate_is_no_lost_cell(run: Run) -> None:
+def test_a_damaged_certificate_does_not_invalidate_its_cell(run: Run) -> None:
     fill(run).write_certificate(run.cells[0].id, record(77))
     flip(run.folder / "certificates" / f"{run.cells[0].id}.npz")
     run.cell_path(run.cells[1].id).unlink()
@@ -225,7 +225,7 @@ def test_a_damaged_certificate_is_no_lost_cell(run: Run) -> None:
     assert [error.path.parent.name for error in damaged] == ["certificates"]
 
 
-def test_leftover_parts_are_cleared(run: Run) -> None:
+def test_leftover_partial_files_are_removed(run: Run) -> None:
     part = run.folder / "cells" / ".x.npz.123.part"
     part.write_bytes(b"half")
     with run.locked():
@@ -233,14 +233,14 @@ def test_leftover_parts_are_cleared(run: Run) -> None:
     assert not part.exists()
 
 
-def test_a_second_process_gets_one_line(run: Run) -> None:
+def test_a_second_process_gets_one_line_from_a_locked_run(run: Run) -> None:
     code = "import sys; from rivalry.lab.store import load_run\nwith load_run(sys.argv[1]).locked(): pass"
     with run.locked():
         done = subprocess.run([sys.executable, "-c", code, run.folder], capture_output=True, text=True)
     assert re.search(f"run: in use by process {os.getpid()}; wait for it", done.stderr.splitlines()[-1])
 
 
-def test_another_version_is_told(run: Run) -> None:
+def test_another_version_is_reported(run: Run) -> None:
     head = run.folder / "study.json"
     write_json(head, {**run.head, "made_by": {**run.made_by, "rivalry": "0.0.9"}})
     again = load_run(run.folder)
@@ -260,13 +260,13 @@ def test_another_version_is_told(run: Run) -> None:
         (lambda folder: folder.write_text("x"), "no such run folder"),
     ],
 )
-def test_what_is_no_run_is_told(tmp_path: Path, make: object, why: str) -> None:
+def test_a_folder_that_is_not_a_run_is_refused(tmp_path: Path, make: object, why: str) -> None:
     make(tmp_path / "x")  # type: ignore[operator]
     with pytest.raises(StoreError, match=why):
         load_run(tmp_path / "x")
 
 
-def test_a_folder_with_other_things_is_not_touched(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_not_touched(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.tex").write_text("x")
@@ -275,12 +275,12 @@ def test_a_folder_with_other_things_is_not_touched(tmp_path: Path) -> None:
     assert [p.name for p in mine.iterdir()] == ["thesis.tex"]
 
 
-def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
+def test_an_empty_folder_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert Run.create_or_open(tmp_path / "empty", study(tmp_path)).status == "partial"
 
 
-def test_a_damaged_study_is_written_anew_where_it_is_known(run: Run) -> None:
+def test_a_damaged_study_file_is_rewritten_from_a_known_study(run: Run) -> None:
     fill(run)
     (run.folder / "study.json").write_text('{"schema": 1, "na')
     with pytest.raises(DamagedFile, match=r"study\.json"):
@@ -290,7 +290,7 @@ def test_a_damaged_study_is_written_anew_where_it_is_known(run: Run) -> None:
     assert len(list((run.folder / "damaged").iterdir())) == 1
 
 
-def test_a_users_file_that_changed_is_told_before_anything_runs(run: Run) -> None:
+def test_a_changed_user_file_is_reported_before_any_cell_runs(run: Run) -> None:
     assert set(run.tasks()) == {place.id for place in run.cells}
     game = run.folder.parent / "duel.py"
     game.write_text(game.read_text() + "\n# changed\n")
@@ -301,7 +301,7 @@ def test_a_users_file_that_changed_is_told_before_anything_runs(run: Run) -> Non
     assert "0 of 6" in repr(load_run(run.folder))
 
 
-def test_a_study_of_studies_has_a_run_for_each(tmp_path: Path) -> None:
+def test_a_study_of_studies_has_one_run_per_study(tmp_path: Path) -> None:
     from rivalry.lab.study import load_study
 
     study(tmp_path)

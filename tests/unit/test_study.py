@@ -49,7 +49,7 @@ def one(**more: Any) -> Study:
     return Study(**({"name": "one", "game": GAME, "method": METHOD} | more))
 
 
-def test_toml_and_python_are_one_object(tmp_path: Path) -> None:
+def test_toml_and_python_define_the_same_study(tmp_path: Path) -> None:
     path = tmp_path / "three.toml"
     path.write_text(TEXT)
     same = Study(
@@ -79,7 +79,7 @@ def test_toml_and_python_are_one_object(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(studies()))
-def test_every_bundled_study_resolves_and_returns(name: str) -> None:
+def test_every_bundled_study_survives_a_round_trip(name: str) -> None:
     study = load_study(name)
     for form in (study, study.quick_form()):
         stored = json.loads(json.dumps(form.resolved()))
@@ -93,7 +93,7 @@ def test_every_bundled_study_resolves_and_returns(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(studies()))
-def test_published_values_of_bundled_studies_say_how_they_were_read(name: str) -> None:
+def test_published_values_of_bundled_studies_cite_their_source(name: str) -> None:
     for row in load_study(name).expect:
         if "published" in row:
             assert row.get("read"), row
@@ -139,7 +139,7 @@ def test_a_longer_sweep_keeps_its_old_cells() -> None:
     assert short < long
 
 
-def test_names_of_cells_follow_what_they_compute() -> None:
+def test_cell_ids_depend_only_on_the_computation() -> None:
     (cell,) = one().cells()
     same = one(title="Another", question="?", expect=[{"quantity": "regret", "expected": 0.0}])
     assert same.cells()[0].id == cell.id
@@ -155,7 +155,7 @@ def test_names_of_cells_follow_what_they_compute() -> None:
     assert cell.id not in ids
 
 
-def test_a_point_seeds_itself_unless_paired() -> None:
+def test_points_have_separate_seeds_unless_paired() -> None:
     study = one(sweep={"game.reach": [0.1, 0.2]})
     points = [tuple(cell.task["point"]) for cell in study.cells()]
     assert len(set(points)) == 2
@@ -166,7 +166,7 @@ def test_a_point_seeds_itself_unless_paired() -> None:
     assert [cell.task["point"] for cell in paired.cells()] == [[], []]
 
 
-def test_keys_in_step_share_a_dimension() -> None:
+def test_zipped_keys_share_a_dimension() -> None:
     study = one(sweep={"zip": True, "game.reach": [0.1, 0.2], "game.budgets": [1.0, 3.0]})
     cells = study.cells()
     assert [cell.point for cell in cells] == [{"reach": 0.1, "budgets": 1.0}, {"reach": 0.2, "budgets": 3.0}]
@@ -182,7 +182,7 @@ def test_keys_in_step_share_a_dimension() -> None:
     assert set(repeated.companions()) == {"reach", "budgets"}
 
 
-def test_a_method_that_a_key_does_not_concern_is_computed_once() -> None:
+def test_a_method_is_computed_once_for_options_of_other_methods() -> None:
     study = one(
         method=[METHOD | {"name": "a"}, METHOD | {"name": "b", "max_steps": 7}],
         sweep={"method.a.max_steps": [10, 20, 30]},
@@ -197,7 +197,7 @@ def test_a_method_that_a_key_does_not_concern_is_computed_once() -> None:
     assert study.axes(cells)["a.max_steps"] == [10, 20, 30]
 
 
-def test_a_batch_is_part_of_the_cell() -> None:
+def test_a_batch_belongs_to_one_cell() -> None:
     study = one(batch={"game.reach": [0.1, 0.2]})
     (cell,) = study.cells()
     assert cell.task["batch"] == {"game.reach": [0.1, 0.2]}
@@ -228,7 +228,7 @@ def test_a_batch_is_part_of_the_cell() -> None:
         ),
     ],
 )
-def test_changes(changes: dict[str, Any], check: Any) -> None:
+def test_changes_apply_to_a_copy_of_the_study(changes: dict[str, Any], check: Any) -> None:
     study = one(sweep={"game.reach": {"from": 0.1, "to": 0.3, "count": 3}})
     before = study.resolved()
     assert check(study.changed(changes))
@@ -241,7 +241,7 @@ def test_a_key_that_is_set_is_no_longer_swept() -> None:
     assert study.changed({"game.reach[1]": 0.3}).coordinates == study.coordinates
 
 
-def test_quick_form_once(tmp_path: Path) -> None:
+def test_quick_form_is_idempotent(tmp_path: Path) -> None:
     path = tmp_path / "three.toml"
     path.write_text(TEXT)
     study = load_study(path)
@@ -255,7 +255,7 @@ def test_quick_form_once(tmp_path: Path) -> None:
     assert str(quick.default_folder) == "runs/three-quick"
 
 
-def test_expectations_that_a_change_makes_void_are_kept() -> None:
+def test_expectations_made_void_by_a_change_are_kept() -> None:
     expect = [{"quantity": "threshold", "at": {"reach": 0.1}, "expected": 0.2}]
     study = one(sweep={"game.reach": [0.1, 0.2]}, expect=expect)
     assert list(study.changed({"sweep.game.reach": [0.5]}).expect) == expect
@@ -276,7 +276,7 @@ def test_included_studies_are_in_quick_form(tmp_path: Path) -> None:
     assert Study.from_resolved(whole.resolved()) == whole
 
 
-def test_a_file_of_ones_own_names_the_cells(tmp_path: Path) -> None:
+def test_cell_ids_depend_on_the_content_of_user_files(tmp_path: Path) -> None:
     text = '[game]\nfamily = "mine.py:contest"\n[[method]]\nkind = "gradient_ascent"\n'
     (tmp_path / "mine.toml").write_text(text)
     (tmp_path / "mine.py").write_text("raise RuntimeError('never run to look at')\n")
@@ -293,14 +293,14 @@ def test_a_file_of_ones_own_names_the_cells(tmp_path: Path) -> None:
         load_study(tmp_path / "mine.toml").check()
 
 
-def test_a_resource_of_ones_own(tmp_path: Path) -> None:
+def test_a_custom_resource_is_listed_among_the_files(tmp_path: Path) -> None:
     game = GAME | {"resource": "shape.py:density"}
     (tmp_path / "shape.py").write_text("def density(b):\n    return 1.0 + b\n")
     study = one(game=game, folder=tmp_path)
     assert list(study.files or {}) == ["shape.py"]
 
 
-def test_plugged_in_families_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_families_of_plugins_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     from importlib.metadata import EntryPoint, EntryPoints
 
     from rivalry.lab.study import names
@@ -316,7 +316,7 @@ def test_plugged_in_families_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         names._plugged.cache_clear()
 
 
-def test_a_study_shows_itself() -> None:
+def test_a_study_has_text_and_html_representations() -> None:
     study = one(sweep={"game.reach": [0.1, 0.2]}, title="<Three>")
     assert repr(study).startswith("Study one: game influencer, method gradient_ascent, reach × 2, 2 cells")
     assert "&lt;Three&gt;" in study._repr_html_()
@@ -387,12 +387,12 @@ def test_a_study_runs_from_python(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_python_is_refused(more: dict[str, Any], says: str) -> None:
+def test_invalid_studies_are_refused(more: dict[str, Any], says: str) -> None:
     with pytest.raises(StudyError, match=says):
         one(**more)
 
 
-def test_plots_need_views_that_the_game_has() -> None:
+def test_plots_need_plot_data_of_the_game() -> None:
     study = Study(
         "m",
         game={"family": "matrix", "name": "chicken"},
@@ -406,7 +406,7 @@ def test_plots_need_views_that_the_game_has() -> None:
     replace(study, plots=["ternary"]).check()  # draws what there is
 
 
-def test_plots_have_the_options_they_are_given() -> None:
+def test_unknown_plot_options_are_refused() -> None:
     one(plots=[{"kind": "paths", "log": True}]).check()
     with pytest.raises(StudyError, match=r"plots\[0\]\.lgo: unknown option of paths; did you mean 'log'\?"):
         one(plots=[{"kind": "paths", "lgo": True}]).check()

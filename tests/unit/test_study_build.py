@@ -15,7 +15,7 @@ SEXES = {"family": "matrix", "name": "battle_of_the_sexes"}
 
 
 @pytest.mark.slow
-def test_leaders_of_any_family() -> None:
+def test_leaders_match_the_stackelberg_transform() -> None:
     """The leader goes where it likes best and is joined: the same game as from Python."""
     game = build_game({**SEXES, "leaders": [1]})
     by_hand = rv.transforms.stackelberg(
@@ -27,12 +27,12 @@ def test_leaders_of_any_family() -> None:
     assert game.payoffs(game.space.check([[0.0, 1.0]])).tolist() == [3.0]
 
 
-def test_leaders_beside_stages_are_refused() -> None:
+def test_leaders_with_stages_are_refused() -> None:
     with pytest.raises(StudyError, match=r"game\.leaders: clashes with stages"):
         build_game({"family": "market", "stages": [[0], [1]], "leaders": [0]})
 
 
-def test_a_symbol_for_a_key_is_refused_with_the_key() -> None:
+def test_a_symbol_is_refused_with_the_name_of_its_key() -> None:
     with pytest.raises(StudyError, match=r"^game\.c: is called unit_cost here$"):
         build_game({"family": "market", "c": 3.0})
 
@@ -57,17 +57,17 @@ def test_leaders_in_a_study() -> None:
         (["x"], "game.leaders: ['x'] must be a list of players, as in [0]"),
     ],
 )
-def test_wrong_leaders(leaders: object, message: str) -> None:
+def test_invalid_leaders_are_refused(leaders: object, message: str) -> None:
     with pytest.raises(StudyError, match=re.escape(message)):
         build_game({**SEXES, "leaders": leaders})
 
 
-def test_leaders_near_a_name() -> None:
+def test_a_misspelt_leaders_key_gives_a_hint() -> None:
     with pytest.raises(StudyError, match="leaders"):
         build_game({**SEXES, "leader": [0]})
 
 
-def test_a_family_keeps_its_own_parameter(tmp_path: Path) -> None:
+def test_a_family_may_define_a_parameter_named_leaders(tmp_path: Path) -> None:
     """A parameter of the family's own goes to the family."""
     (tmp_path / "own.py").write_text(
         "import rivalry as rv\n\n\ndef game(*, leaders: list[int]):\n"

@@ -19,7 +19,7 @@ keys = st.lists(names, min_size=1, max_size=4)
 
 @given(keys, st.lists(st.integers(0, 99), max_size=2))
 @pytest.mark.slow
-def test_a_dotted_key_says_its_parts(parts: list[str], indices: list[int]) -> None:
+def test_a_dotted_key_is_split_into_its_parts(parts: list[str], indices: list[int]) -> None:
     text = ".".join(parts) + "".join(f"[{k}]" for k in indices)
     assert split(text) == [*parts, *indices]
 
@@ -27,7 +27,7 @@ def test_a_dotted_key_says_its_parts(parts: list[str], indices: list[int]) -> No
 @pytest.mark.parametrize(
     "key", ["", "game.", ".reach", "game..reach", "game.reach[", "game.reach[a]", "a b", "a[-1]"]
 )
-def test_what_is_no_dotted_key(key: str) -> None:
+def test_invalid_dotted_keys_are_refused(key: str) -> None:
     with pytest.raises(StudyError, match="no dotted key"):
         split(key)
 
@@ -56,13 +56,13 @@ def test_logarithmic_values_have_equal_ratios(first: float, last: float, count: 
     assert all(math.isclose(b / a, ratio, rel_tol=1e-9) for a, b in pairwise(found))
 
 
-def test_whole_ends_give_whole_numbers_where_all_are() -> None:
+def test_integer_ends_give_integers_if_all_values_are_integers() -> None:
     assert values({"from": 2, "to": 8, "count": 4}, "game.players") == [2, 4, 6, 8]
     assert all(isinstance(v, int) for v in values({"from": 2, "to": 8, "count": 4}, "game.players"))
     assert values({"from": 2, "to": 3, "count": 3}, "game.players") == [2.0, 2.5, 3.0]
 
 
-def test_keys_multiply_the_last_fastest() -> None:
+def test_the_last_key_of_a_grid_varies_fastest() -> None:
     grid = Grid({"game.a": [1, 2], "method.m.b": ["x", "y"]}, "sweep")
     assert list(grid) == [
         {"game.a": 1, "method.m.b": "x"},
@@ -79,18 +79,18 @@ def test_zip_pairs_keys() -> None:
         Grid({"zip": True, "game.a": [1, 2], "game.b": [3]}, "sweep")
 
 
-def test_nothing_swept_is_one_point() -> None:
+def test_an_empty_sweep_is_one_point() -> None:
     assert list(Grid({}, "sweep")) == [{}]
 
 
-def test_nested_tables_are_dotted_keys() -> None:
+def test_nested_tables_become_dotted_keys() -> None:
     assert flat({"game": {"resource": {"means": [1]}, "x": {"from": 1, "to": 2}}}) == {
         "game.resource.means": [1],
         "game.x": {"from": 1, "to": 2},
     }
 
 
-def test_short_names_clash_with_nothing() -> None:
+def test_short_names_are_unambiguous() -> None:
     found = short_names(["game.reach", "method.a.rate", "game.a.rate", "game.player"])
     assert found == {
         "game.reach": "reach",
@@ -113,7 +113,7 @@ def test_short_names_clash_with_nothing() -> None:
         ({"name": ["a", "b"]}, ["name"], "c", None, {"name": "c"}),
     ],
 )
-def test_one_entry_changed(
+def test_put_changes_one_entry_of_a_copy(
     table: dict[str, Any], path: list[str | int], value: Any, players: int | None, expected: dict[str, Any]
 ) -> None:
     before = repr(table)
@@ -129,12 +129,12 @@ def test_one_entry_changed(
         ({"resource": "bimodal"}, ["resource", "means"], "needs a table with a key 'means', but 'bimodal'"),
     ],
 )
-def test_what_cannot_be_changed(table: dict[str, Any], path: list[str | int], says: str) -> None:
+def test_invalid_paths_are_refused(table: dict[str, Any], path: list[str | int], says: str) -> None:
     with pytest.raises(StudyError, match=says):
         put(table, path, 1.0, "key", None)
 
 
-def test_methods_are_reached_by_name() -> None:
+def test_methods_are_addressed_by_name() -> None:
     game, methods = placed({"a": 1}, [{"name": "x", "r": 1}, {"name": "y"}], {"method.y.r": 2, "game.a": 3})
     assert (game, methods) == ({"a": 3}, [{"name": "x", "r": 1}, {"name": "y", "r": 2}])
     with pytest.raises(StudyError, match=r"method\.z\.r: 'z' is not the name of a method here; known: x, y"):

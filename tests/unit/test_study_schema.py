@@ -67,37 +67,37 @@ def refused(table: dict[str, Any], target: Callable[..., Any] = family) -> str:
         ({"raech": 1}, "game.raech: unknown key; did you mean 'reach'?"),
     ],
 )
-def test_what_is_refused_and_how(table: dict[str, Any], says: str) -> None:
+def test_invalid_values_are_refused_with_the_reason(table: dict[str, Any], says: str) -> None:
     assert refused(table).startswith(says)
 
 
-def test_values_come_as_the_annotations_say() -> None:
+def test_values_are_converted_to_their_annotations() -> None:
     found = checked(family, {"reach": 1, "pair": [1, 2], "players": 3, "table": {"a": [1]}}, ["game"])
     assert found == {"reach": 1.0, "pair": (1.0, 2.0), "players": 3, "table": {"a": [1]}}
     assert isinstance(found["reach"], float)
     assert checked(family, {}, ["game"]) == {}
 
 
-def test_objects_of_a_users_file_are_left_to_the_factory() -> None:
+def test_objects_of_a_user_file_are_passed_unchanged() -> None:
     assert checked(family, {"density": abs, "reach": 2}, ["game"]) == {"density": abs, "reach": 2.0}
     assert "reach" in refused({"density": abs, "reach": -2})
     assert "unknown key" in refused({"densty": "x", "density": abs})
 
 
-def test_what_is_required_is_missed() -> None:
+def test_missing_required_keys_are_refused() -> None:
     def strict(prize: float, *, cost: float = 1.0) -> None: ...
 
     assert refused({}, strict) == "game.prize: is missing"
     assert checked(strict, {"prize": 1}, ["game"]) == {"prize": 1.0}
 
 
-def test_a_methods_fields_are_its_options() -> None:
+def test_the_fields_of_a_method_are_its_options() -> None:
     assert [p.name for p in parameters(Options)] == ["rate", "order"]
     assert checked(Options, {"rate": 1}, ["method"]) == {"rate": 1.0}
     assert refused({"state": 1}, Options).startswith("game.state: unknown key")
 
 
-def test_parameters_tell_type_default_bounds_and_meaning() -> None:
+def test_parameters_report_type_default_bounds_and_meaning() -> None:
     rows = {row.name: row for row in parameters(family)}
     assert rows["reach"] == (
         "reach",
@@ -114,7 +114,7 @@ def test_parameters_tell_type_default_bounds_and_meaning() -> None:
     assert rows["pair"].as_json()["default"] == [0.0, 1.0]
 
 
-def test_the_schema_is_json_schema() -> None:
+def test_a_signature_gives_a_json_schema() -> None:
     def plain(reach: Annotated[float, Gt(0)] = 0.1, kernel: Literal["a", "b"] = "a") -> None: ...
 
     schema = json_schema(plain)
@@ -123,7 +123,7 @@ def test_the_schema_is_json_schema() -> None:
     assert schema["properties"]["kernel"]["enum"] == ["a", "b"]
 
 
-def test_an_annotation_that_cannot_be_read() -> None:
+def test_an_unreadable_annotation_is_refused() -> None:
     def lost(prize: Prise = 1) -> None: ...  # type: ignore[name-defined]
 
     with pytest.raises(StudyError, match="an annotation cannot be read: name 'Prise'"):
@@ -131,7 +131,7 @@ def test_an_annotation_that_cannot_be_read() -> None:
 
 
 @pytest.mark.parametrize("name", ["influencer", "matrix"])
-def test_every_family_says_what_its_keys_mean(name: str) -> None:
+def test_families_document_their_keys(name: str) -> None:
     from rivalry import games
 
     assert all(row.type != "value" or row.meaning for row in parameters(getattr(games, name)))

@@ -12,7 +12,7 @@ from rivalry.methods import BestResponse
 
 
 @pytest.mark.slow
-def test_over_a_keyword_that_is_no_array_of_the_race() -> None:
+def test_sweep_over_a_nested_keyword_of_the_race() -> None:
     """With one price r for both inputs, efforts of the symmetric equilibrium are in closed form."""
     prices = [0.05, 0.1, 0.2]
     found = rv.sweep(rv.games.race(), {"cost.price": prices}, BestResponse(), "moderate")
@@ -22,7 +22,7 @@ def test_over_a_keyword_that_is_no_array_of_the_race() -> None:
 
 
 @pytest.mark.slow
-def test_over_words_tables_entries_and_options() -> None:
+def test_sweep_over_names_entries_and_method_options() -> None:
     game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
     over = {"game.resource": ["bimodal", "exp(-b)"], "method.damping": [0.9, 1.0], "reach": [0.2, 0.3]}
     found = rv.sweep(game, over, BestResponse(), [0.3, 0.6])
@@ -51,7 +51,7 @@ _RUN: tuple[Any, Any] = (BestResponse(), [0.3, 0.6])
         ({"reach": list(range(1000)), "budgets": list(range(1000))}, "over: 1000000 points are too many"),
     ],
 )
-def test_what_cannot_be_swept(over: dict[str, Any], message: str) -> None:
+def test_invalid_sweeps_are_refused(over: dict[str, Any], message: str) -> None:
     game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
     with pytest.raises(ValueError, match=message):
         rv.sweep(game, over, *_RUN)

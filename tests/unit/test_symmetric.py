@@ -31,14 +31,14 @@ def wells(depth: float, pull: float) -> Wells:
 
 
 @pytest.mark.slow
-def test_all_roots_are_found_each_once() -> None:
+def test_every_root_is_found_once() -> None:
     game = wells(4.0, 1.0)
     found = symmetric.roots(game, directions(game.space)[0], symmetric.starts(game.space, 41))
     outer = np.sqrt(3 / 4)  # 4 (x - x^3) - x = 0
     np.testing.assert_allclose(found[:, 0], [-outer, 0.0, outer], atol=1e-10)
 
 
-def test_eigenvalues_come_from_the_two_blocks() -> None:
+def test_eigenvalues_match_the_two_blocks() -> None:
     games = [wells(depth, 1.0) for depth in (4.0, 3.0, 2.0)]
     found = symmetric.followed(games, np.eye(1), np.array([0.9]))
     split, together = symmetric.eigenvalues(found, 3)
@@ -50,7 +50,7 @@ def test_eigenvalues_come_from_the_two_blocks() -> None:
         assert together[k, 0] == pytest.approx(own + 2 * other, abs=1e-7)
 
 
-def test_a_given_place_stays_and_a_lost_root_ends_the_scan() -> None:
+def test_a_given_position_is_kept_and_a_lost_root_ends_the_scan() -> None:
     games = [wells(depth, 1.0) for depth in (2.0, 1.5)]
     there = symmetric.followed(games, np.eye(1), np.array([0.3]), fixed=True)
     assert there.place.ravel().tolist() == [0.3, 0.3]
@@ -60,13 +60,13 @@ def test_a_given_place_stays_and_a_lost_root_ends_the_scan() -> None:
     assert lost.root.tolist() == [False]
 
 
-def test_starts_keep_off_the_corners() -> None:
+def test_starts_avoid_the_corners_of_a_simplex() -> None:
     places = symmetric.starts(Simplex((3, 3)), 41)
     assert places.min() > 0.03
     np.testing.assert_allclose(places.sum(axis=1), 1)
 
 
-def test_games_of_different_forms_are_refused() -> None:
+def test_games_of_different_structure_are_refused() -> None:
     other = Wells(jnp.asarray(1.0), jnp.asarray(1.0), Box.interval(-2.0, 2.0, players=4))
     with pytest.raises(ValueError, match="differ in more than numbers"):
         symmetric.followed([wells(1.0, 1.0), other], np.eye(1), np.array([0.0]))

@@ -19,7 +19,7 @@ from tests.small_games import cournot
 
 @pytest.mark.parametrize(("axes", "places"), [(1, 4), (2, 3), (1, [0.0, 0.2, 1.0])])
 @pytest.mark.parametrize("kind", [Shared, Offering])
-def test_a_table_holds_the_payoffs(kind: type[Shared], axes: int, places: Any) -> None:
+def test_a_table_contains_the_payoffs(kind: type[Shared], axes: int, places: Any) -> None:
     game = shared(kind, axes=axes)
     made = tabulate(game, places)
     np.testing.assert_allclose(
@@ -28,7 +28,7 @@ def test_a_table_holds_the_payoffs(kind: type[Shared], axes: int, places: Any) -
     assert made.contest.weights.size == 0
 
 
-def test_ragged_places_and_no_outside_rows() -> None:
+def test_action_grids_of_unequal_lengths_without_outside_shares() -> None:
     game = shared(third=np.zeros(7), abstention=0.0, cost=np.zeros(3))
     made = tabulate(game, [[0.1, 0.9], [0.0, 0.5, 1.0], [0.2, 0.3, 0.4, 0.6]])
     assert made.tables.sizes.tolist() == [2, 3, 4]
@@ -37,7 +37,7 @@ def test_ragged_places_and_no_outside_rows() -> None:
     np.testing.assert_allclose(found.sum(axis=0), np.asarray(game.weights).sum(), rtol=1e-12)
 
 
-def test_chunks_of_the_general_route(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_general_game_is_tabulated_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(discretize, "CHUNK", 50)
     game = cournot(3)
@@ -49,7 +49,7 @@ def test_chunks_of_the_general_route(monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_allclose(made.tables.payoff[0, :, joint], expected, atol=1e-12)
 
 
-def test_beyond_the_limit_payoffs_are_summed_when_needed() -> None:
+def test_above_the_memory_limit_payoffs_are_computed_on_demand() -> None:
     game = shared(players=3)
     table = tabulate(game, 4)
     with pytest.warns(UserWarning, match="a table of 1536 bytes is above max_table_bytes, 1000"):
@@ -65,7 +65,7 @@ def test_beyond_the_limit_payoffs_are_summed_when_needed() -> None:
         tabulate(shared(Shared), 4, max_table_bytes=1000)
 
 
-def test_influence_that_underflows_is_shared_in_logarithms() -> None:
+def test_underflowing_influence_is_shared_in_logarithms() -> None:
     """Steepness 5000: everybody's influence is below 1e-700 at far points; the nearest gets all of it."""
     game = shared(
         steepness=[5000.0] * 2, third=np.zeros(7), abstention=0.0, cost=np.zeros(2), players=2,
@@ -85,7 +85,7 @@ def test_influence_that_underflows_is_shared_in_logarithms() -> None:
     assert np.array_equal(payoffs(summed, every([3, 3])).T, made.tables.payoff[0])
 
 
-def test_alike_players_may_change_places() -> None:
+def test_exchangeable_players_may_be_permuted() -> None:
     game = shared(players=4, steepness=[2.0, 3.0, 2.0, 2.0], cost=np.zeros(4))
     made = tabulate(game, 3)
     assert made.alike.tolist() == [0, 1, 0, 0]
@@ -96,7 +96,7 @@ def test_alike_players_may_change_places() -> None:
     assert tabulate(game, own).alike.tolist() == [0, 1, 0, 3]  # who has other places is another
 
 
-def test_matrix_games_pass_as_they_are() -> None:
+def test_matrix_games_are_tabulated_unchanged() -> None:
     game = matrix(payoffs=np.random.default_rng(1).normal(size=(2, 2, 3)).tolist())
     made = tabulate(game, observation="joint")
     np.testing.assert_array_equal(made.tables.payoff[0], np.asarray(game.table).reshape(2, 6))
@@ -124,7 +124,7 @@ def test_choices_are_tabulated_by_number() -> None:
     np.testing.assert_allclose(made.tables.payoff[0, 1].reshape(2, 3), [[0, 1, 2], [10, 11, 12]])
 
 
-def test_who_sees_and_who_moves() -> None:
+def test_observation_and_order_of_moves() -> None:
     game = shared(players=3)
     made = tabulate(game, 2, observation="own", play="asynchronous", walk=False)
     assert made.tables.observation_slots.tolist() == [[[0, 1]], [[1, 1]], [[2, 1]]]
@@ -147,7 +147,7 @@ class WithWorld:
 to_finite.register(WithWorld)(lambda game: "not a world")  # type: ignore[arg-type, return-value]
 
 
-def test_bad_input() -> None:
+def test_invalid_input_is_refused() -> None:
     with pytest.raises(ValueError, match="observation: 'all' is unknown"):
         tabulate(cournot(2), observation="all")
     with pytest.raises(ValueError, match="play: 'now' is unknown"):
@@ -160,6 +160,6 @@ def test_bad_input() -> None:
         normalised(tabulate(matrix(payoffs=[[[0, -1]], [[0, -2]]])))
 
 
-def test_the_face_has_the_room() -> None:
+def test_the_package_exports_tabulate() -> None:
     made = rv.tables.tabulate(cournot(2), 3)
     assert isinstance(made.tables, FiniteGame)

@@ -40,7 +40,7 @@ def test_along_is_the_derivative_of_the_projection(space: Space, seed: int) -> N
 
 
 @pytest.mark.parametrize("space", SPACES, ids=repr)
-def test_projector_keeps_what_the_space_allows(space: Space) -> None:
+def test_projector_keeps_feasible_directions(space: Space) -> None:
     x = at_bounds(space, 3)
     gradient = jnp.where(space.mask, jax.random.normal(jax.random.key(5), x.shape), 0.0)
     kept = tangent_cone.free(space, x, gradient)
@@ -53,7 +53,7 @@ def test_projector_keeps_what_the_space_allows(space: Space) -> None:
     np.testing.assert_allclose(directions @ directions.T, keep, atol=1e-12)
 
 
-def test_spaces_without_known_bounds_are_free() -> None:
+def test_spaces_without_known_bounds_have_no_active_constraints() -> None:
     space = Choices((2, 3))
     assert bool(jnp.all(tangent_cone.free(space, jnp.zeros((2, 1)), jnp.ones((2, 1)))))
     assert width(space).ravel().tolist() == [1.0, 2.0]
@@ -69,7 +69,7 @@ def test_newton_is_exact_on_a_linear_game() -> None:
 
 
 @pytest.mark.slow
-def test_newton_leaves_what_a_bound_holds() -> None:
+def test_newton_keeps_active_bounds() -> None:
     # the first player is pressed against its upper bound, the second alone is free
     game = linear([[-1.0, 0.0], [1.0, -2.0]], [50.0, 0.0])
     x = jnp.array([[10.0], [0.0]])

@@ -66,7 +66,7 @@ def box(players: int, axes: int = 1, wide: float = 3.0) -> Box:
 
 
 @pytest.mark.parametrize("players", [3, 5])
-def test_closed_form_of_the_line(players: int) -> None:
+def test_the_threshold_on_a_line_matches_the_closed_form(players: int) -> None:
     game = rv.games.influencer(players=players, resource="bimodal")
     found = scanned(game, Thresholds("reach", low=0.1, high=0.4))
     known = threshold_reach(game.points, game.weights, players)
@@ -86,7 +86,7 @@ def test_closed_form_of_the_line(players: int) -> None:
     assert "profile" not in found
 
 
-def test_two_players_never_cross() -> None:
+def test_two_players_have_no_crossing() -> None:
     game = rv.games.influencer(players=2, resource="bimodal")
     found = scanned(game, Thresholds("reach", low=0.05, high=0.4))
     assert found.crossing.size == 0
@@ -94,7 +94,7 @@ def test_two_players_never_cross() -> None:
 
 
 @pytest.mark.slow
-def test_closed_form_of_the_plane() -> None:
+def test_the_threshold_in_the_plane_matches_the_closed_form() -> None:
     corners = {"kind": "mixture", "means": [[0, 0], [0, 5], [5, 0], [5, 5]], "stds": [1, 1, 1, 1]}
     game = rv.games.influencer(
         players=4, space="box", bounds=[[0, 5], [0, 5]], resource=corners, variance=2.0
@@ -107,7 +107,7 @@ def test_closed_form_of_the_plane() -> None:
 
 
 @pytest.mark.parametrize("position", [None, 0.5])
-def test_third_party(position: float | None) -> None:
+def test_the_threshold_with_a_third_party(position: float | None) -> None:
     game = rv.games.influencer(players=2, resource="bimodal", third_party=THIRD)
     found = scanned(game, Thresholds("reach", low=0.05, high=0.9, position=position))
     np.testing.assert_allclose(found.crossing, [0.14279828616804516], rtol=1e-9)
@@ -153,7 +153,7 @@ def test_abstention_gives_a_stable_window() -> None:
     [(-0.5, -0.5, 2, "players part"), (0.5, -1.0, 1, "all move together")],
 )
 @pytest.mark.slow
-def test_complex_pairs(coupling: float, at: float, many: int, moves: str) -> None:
+def test_crossings_of_complex_pairs(coupling: float, at: float, many: int, moves: str) -> None:
     turn = np.array([[0.0, -2.0], [2.0, 0.0]])
 
     def slope(x: Array, p: Array) -> Array:
@@ -168,7 +168,7 @@ def test_complex_pairs(coupling: float, at: float, many: int, moves: str) -> Non
 
 
 @pytest.mark.slow
-def test_on_a_simplex_only_moves_that_keep_the_sum_count() -> None:
+def test_only_tangent_directions_count_on_a_simplex() -> None:
     wish, players = np.array([0.2, 0.3, 0.5]), 4
     game = Apart(Simplex((3,) * players), put(wish), put(1.0))
     found = scanned(game, Thresholds("p", low=0.5, high=6.0))
@@ -184,7 +184,7 @@ def folded(x: Array, p: Array) -> Array:
     return p - (x**3 - 3 * x)
 
 
-def test_a_root_that_ends_in_a_fold_is_left_for_the_next_and_that_is_no_crossing() -> None:
+def test_a_jump_at_a_fold_is_not_a_crossing() -> None:
     game = Field(box(2), put(0.0), folded)
     found = scanned(game, Thresholds("p", low=-3.0, high=3.05, points=243))
     after = found.scan_parameter.values[found.scan_parameter.values > 2.0][0]
@@ -196,7 +196,7 @@ def test_a_root_that_ends_in_a_fold_is_left_for_the_next_and_that_is_no_crossing
     assert found.window_high.size == 2
 
 
-def test_a_start_chooses_among_several_roots() -> None:
+def test_the_start_selects_among_several_roots() -> None:
     game = Field(box(2), put(0.0), folded)
     found = scanned(game, Thresholds("p", low=-0.5, high=0.6), start=[1.5, 1.9])
     assert found.root_position.shape == (3, 1)
@@ -215,14 +215,14 @@ def test_a_parameter_may_be_a_function() -> None:
     assert str(found.parameter_name.values) == "wide"
 
 
-def test_a_position_that_is_no_root_is_told_by_its_gradient() -> None:
+def test_a_position_that_is_not_a_root_has_a_residual() -> None:
     game = rv.games.influencer(players=3, resource="bimodal")
     found = scanned(game, Thresholds("reach", low=0.1, high=0.3, points=11, position=[0.4]))
     assert np.all(found.scan_position == 0.4)
     assert np.all(found.scan_residual > 1)
 
 
-def test_chunks_and_stored_sessions_change_nothing() -> None:
+def test_results_do_not_depend_on_chunks() -> None:
     game = rv.games.influencer(players=3, resource="bimodal")
     method = Thresholds("reach", low=0.1, high=0.3)
     world = method.world(game)
@@ -238,7 +238,7 @@ def test_chunks_and_stored_sessions_change_nothing() -> None:
         assert np.array_equal(array, two[name][1]), name
 
 
-def test_bad_input() -> None:
+def test_invalid_input_is_refused() -> None:
     game = rv.games.influencer(players=3, resource="bimodal")
     with pytest.raises(ValueError, match=r"low: 0.3 must be below high, 0.3"):
         Thresholds("reach", low=0.3, high=0.3)
@@ -265,7 +265,7 @@ def test_bad_input() -> None:
         rv.solve(nowhere, Thresholds("p", low=0.0, high=1.0))
 
 
-def test_a_games_arrays_have_the_names_that_with_takes() -> None:
+def test_with_accepts_the_names_of_all_arrays() -> None:
     game = rv.games.influencer(players=3, resource="bimodal")
     names = arrays(game)
     assert {"reach", "weights", "points", "budgets"} <= set(names)
@@ -273,7 +273,7 @@ def test_a_games_arrays_have_the_names_that_with_takes() -> None:
         with_(game, **{name: 0.5})
 
 
-def test_scans_with_and_without_crossings_make_one_dataset(tmp_path: Path) -> None:
+def test_scans_with_and_without_crossings_combine_into_one_dataset(tmp_path: Path) -> None:
     game = rv.games.influencer(players=2, resource="bimodal", abstention=25.0)
     rows = []
     for q in (25.0, 100.0):

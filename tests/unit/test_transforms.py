@@ -72,7 +72,7 @@ def at(game: object, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 
 @pytest.mark.slow
-def test_leader_of_the_textbook(leading: object) -> None:
+def test_the_stackelberg_leader_matches_the_textbook(leading: object) -> None:
     found = rv.solve(leading, rv.methods.BestResponse(), [20.0])
     np.testing.assert_allclose(found.profile, [[45.0]], atol=1e-4)
     np.testing.assert_allclose(found.record["play"][1], [[45.0], [22.5]], atol=1e-4)
@@ -82,7 +82,7 @@ def test_leader_of_the_textbook(leading: object) -> None:
 
 
 @pytest.mark.slow
-def test_leaders_derivatives_know_the_reply(leading: object) -> None:
+def test_leader_derivatives_include_the_response(leading: object) -> None:
     # with the follower at (90 - q)/2 the leader earns (90 - q) q / 2; beyond 90 the follower stays out
     for q in (20.0, 60.0):
         everyone, slope, bend = at(leading, jnp.array([[q]]))
@@ -95,7 +95,7 @@ def test_leaders_derivatives_know_the_reply(leading: object) -> None:
 
 
 @pytest.mark.slow
-def test_derivatives_in_parameters_pass_through_the_reply() -> None:
+def test_parameter_derivatives_include_the_response() -> None:
     def earned(cost: jax.Array) -> jax.Array:
         game = stackelberg(
             Cournot(jnp.stack([jnp.asarray(10.0), cost]), jnp.asarray(100.0)), [0], Followers()
@@ -107,7 +107,7 @@ def test_derivatives_in_parameters_pass_through_the_reply() -> None:
 
 
 @pytest.mark.slow
-def test_curved_replies_on_several_axes() -> None:
+def test_nonlinear_responses_on_several_axes() -> None:
     game = stackelberg(Separable(), [0], Followers(points=81))
     x = jnp.array([[0.6, -0.7]])
 
@@ -131,13 +131,13 @@ def test_two_leaders_and_two_followers() -> None:
     np.testing.assert_allclose(slope, 0.0, atol=1e-5)
 
 
-def test_followers_who_never_settle_are_no_answer() -> None:
+def test_followers_that_do_not_converge_give_nan() -> None:
     x = Followers(rounds=20)(matrix("jordan"), matrix("jordan").pure(0, 0, 0), (0, 1, 2))
     assert bool(jnp.all(jnp.isnan(x)))
 
 
 @pytest.mark.slow
-def test_leading_in_a_matrix_game() -> None:
+def test_leadership_in_a_matrix_game() -> None:
     game = matrix("battle_of_the_sexes")
     leader = stackelberg(game, [0], Followers())
     assert float(leader.payoffs(jnp.array([[1.0, 0.0]]))[0]) == 3.0
@@ -162,13 +162,13 @@ def test_wrong_leaders_are_named(leaders: list[int], message: str) -> None:
         stackelberg(duopoly(), leaders, Followers())
 
 
-def test_a_reply_that_cannot_be_called_is_named() -> None:
+def test_a_response_that_is_not_callable_is_refused() -> None:
     with pytest.raises(ValueError, match="respond: 3 must be callable"):
         unwrap(stackelberg)(duopoly(), [0], 3)
 
 
 @pytest.mark.slow
-def test_freezing_leaves_the_others_game() -> None:
+def test_freezing_leaves_the_game_of_the_other_players() -> None:
     game = freeze(duopoly(10.0, 10.0, 20.0), {1: [25.0]})
     assert game.space.shape == (2, 1)
     x = jnp.array([[20.0], [5.0]])
@@ -217,7 +217,7 @@ def test_wrong_frozen_strategies_are_named(strategies: dict[int, object], messag
         freeze(duopoly(), strategies)
 
 
-def test_repeating_shows_the_last_periods_and_is_cut() -> None:
+def test_repeated_games_observe_past_periods_and_are_truncated() -> None:
     stage = matrix("prisoners_dilemma")
     game = repeat(stage, memory=2, periods=2)
     assert isinstance(game, MarkovGame)
@@ -231,7 +231,7 @@ def test_repeating_shows_the_last_periods_and_is_cut() -> None:
     assert oracles.active_players(game, state).tolist() == [True, True]
 
 
-def test_stages_pay_once_everybody_has_moved() -> None:
+def test_stages_pay_after_all_players_have_moved() -> None:
     game = in_stages(duopoly(10.0, 10.0, 10.0), [[1], [0, 2]], periods=1)
     assert isinstance(game, MarkovGame)
     state = game.reset(KEY)
@@ -287,7 +287,7 @@ def test_schedules_of_cournot_repeat_the_stage_equilibrium() -> None:
 
 
 @pytest.mark.slow
-def test_schedules_of_a_matrix_game_know_the_best_reply() -> None:
+def test_schedules_of_a_matrix_game_have_exact_best_responses() -> None:
     game = open_loop(matrix("prisoners_dilemma"), 3, discount=0.5)
     always = [[0.0, 1.0] * 3] * 2
     assert rv.certificate(game, game.space.check(always)).claim == "equilibrium"
@@ -322,7 +322,7 @@ def test_schedules_of_a_markov_game_follow_its_states() -> None:
     ],
 )
 @pytest.mark.slow
-def test_wrong_periods_are_named(call: object, message: str) -> None:
+def test_invalid_periods_and_discount_factors_are_refused(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
 
@@ -348,7 +348,7 @@ def led(*, cost: float = 10.0, leader: int = 0):
 
 
 @pytest.mark.slow
-def test_a_study_reaches_a_transform_by_a_factory_of_ones_own(tmp_path: Path) -> None:
+def test_a_study_uses_a_transform_through_a_custom_factory(tmp_path: Path) -> None:
     """Price 100 - Q, unit cost c: the leader sells (100 - c)/2, its follower half of that."""
     (tmp_path / "led.py").write_text(LED)
     study = rv.Study(

@@ -53,7 +53,7 @@ def run(code: str) -> None:
     ],
     ids=["pure", "mixed", "certificate", "tables", "commands of a study"],
 )
-def test_finite_games_load_no_jax(code: str) -> None:
+def test_finite_games_do_not_import_jax(code: str) -> None:
     run(WITHOUT.format(code=code))
 
 
@@ -67,7 +67,7 @@ def test_games_are_pytrees_whenever_jax_is_imported(order: str) -> None:
     run("\n".join([order.format(make=make), make, check, precise]))
 
 
-def test_a_tree_is_frozen_and_equal_where_its_fields_are() -> None:
+def test_a_tree_is_frozen_and_compared_by_its_fields() -> None:
     with pytest.raises(AttributeError):
         LINE.name = "other"  # type: ignore[misc]
     assert LINE == Line(np.array([1.0, 2.0])) == pickle.loads(pickle.dumps(LINE))
@@ -77,7 +77,7 @@ def test_a_tree_is_frozen_and_equal_where_its_fields_are() -> None:
     assert repr(LINE) == "Line(slope=array([1., 2.]), name='line')"
 
 
-def test_jax_sees_leaves_by_name_and_settings_as_static() -> None:
+def test_jax_flattens_named_leaves_and_keeps_settings_static() -> None:
     ((path, leaf),) = jax.tree_util.tree_flatten_with_path(LINE)[0]
     assert jax.tree_util.keystr(path) == ".slope"
     assert leaf is LINE.slope
@@ -89,7 +89,7 @@ def test_jax_sees_leaves_by_name_and_settings_as_static() -> None:
     assert rows.tolist() == [1.0, 1.0, 1.0]
 
 
-def test_array_trees() -> None:
+def test_is_array_tree_checks_all_leaves() -> None:
     assert is_array_tree(LINE)
     assert is_array_tree(Simplex((2, 3)))
     assert is_array_tree(Box.interval(0.0, 1.0, players=2))
@@ -97,7 +97,7 @@ def test_array_trees() -> None:
     assert not is_array_tree(np.ones(2))
 
 
-def test_compiled_functions_trace_once_per_form() -> None:
+def test_compiled_functions_trace_once_per_structure() -> None:
     traced = []
 
     @compiled
@@ -110,7 +110,7 @@ def test_compiled_functions_trace_once_per_form() -> None:
     assert traced == ["line", "other"]
 
 
-def test_certificates_of_a_finite_game_do_not_depend_on_whose_arrays_it_gets() -> None:
+def test_certificates_do_not_depend_on_the_array_library() -> None:
     game = rv.games.matrix("jordan")
     x = np.array([[0.3, 0.7], [0.6, 0.4], [0.9, 0.1]])
     here = rv.certificate(game, x).record()

@@ -25,7 +25,7 @@ def at(game: Any, position: Any, moves: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("space", ["interval", "box", "simplex"])
 @pytest.mark.slow
-def test_moves_are_those_of_tables(space: str) -> None:
+def test_moves_match_the_tabulated_moves(space: str) -> None:
     """From every place of a grid every move leads where the tables' does, the ends included."""
     more = {"kernel": "dirichlet"} if space == "simplex" else {"reach": 0.3}
     inner = rv.games.influencer(space=space, **more)
@@ -39,7 +39,7 @@ def test_moves_are_those_of_tables(space: str) -> None:
             np.testing.assert_allclose(found, places[[0, 1], moves[:, standing, move]], atol=1e-12)
 
 
-def test_positions_stay_on_the_grid_however_long_one_walks() -> None:
+def test_positions_stay_on_the_grid_over_many_steps() -> None:
     game = walks(rv.games.influencer(), step=0.1, start=[0.3, 0.7])
     state, draw = game.reset(KEY), np.random.default_rng(1)
     for _ in range(60):
@@ -52,7 +52,7 @@ def test_positions_stay_on_the_grid_however_long_one_walks() -> None:
     assert int(state.period) == 60
 
 
-def test_a_grid_that_does_not_reach_the_end() -> None:
+def test_a_grid_may_end_below_the_upper_bound() -> None:
     game = walks(rv.games.influencer(), step=0.3)
     np.testing.assert_allclose(at(game, [[0.9], [0.0]], [[2], [0]]), [[0.9], [0.0]])
     starts = {round(float(x), 9) for key in jax.random.split(KEY, 60) for x in game.reset(key).position[:, 0]}
@@ -85,7 +85,7 @@ def test_starts_are_uniform(moves: Any) -> None:
 
 
 @pytest.mark.slow
-def test_starts_on_a_simplex_are_its_lattice_all_alike() -> None:
+def test_starts_on_a_simplex_are_uniform_over_its_lattice() -> None:
     game = walks(rv.games.influencer(space="simplex", kernel="dirichlet"), step=0.5)
     drawn = np.asarray(jax.vmap(lambda key: game.reset(key).position)(jax.random.split(KEY, 2000)))
     places, counts = np.unique(drawn.reshape(-1, 3).round(6), axis=0, return_counts=True)
@@ -93,7 +93,7 @@ def test_starts_on_a_simplex_are_its_lattice_all_alike() -> None:
     np.testing.assert_allclose(counts / 4000, 1 / 6, atol=4 * np.sqrt(5 / 36 / 4000))
 
 
-def test_steps_are_even_in_the_coordinates_of_a_box() -> None:
+def test_steps_are_equal_in_the_coordinates_of_a_box() -> None:
     """Two steps up from 1 by factors of 10, in a box of logarithms."""
 
     class Effort:
@@ -111,7 +111,7 @@ def test_steps_are_even_in_the_coordinates_of_a_box() -> None:
     np.testing.assert_allclose(oracles.normalized_observation(game, state), [[0.5], [1.0]], atol=1e-9)
 
 
-def test_what_is_seen() -> None:
+def test_own_and_joint_observations() -> None:
     inner = rv.games.influencer(players=3, bounds=[0.0, 10.0], reach=1.0)
     start = [0.0, 5.0, 10.0]
     own, joint = (walks(inner, step=1.0, start=start, observation=word) for word in ("own", "joint"))
@@ -121,7 +121,7 @@ def test_what_is_seen() -> None:
     assert seen.tolist() == [[-1.0, 0.0, 1.0], [0.0, -1.0, 1.0], [1.0, -1.0, 0.0]]
 
 
-def test_wrong_input() -> None:
+def test_wrong_input_is_refused() -> None:
     game = rv.games.influencer()
     simplex = rv.games.influencer(space="simplex", kernel="dirichlet")
     for changes, told in (

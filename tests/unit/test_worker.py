@@ -41,7 +41,7 @@ def same(one: Record, other: Record) -> bool:
     )
 
 
-def test_a_cell_holds_what_solve_returns(tmp_path: Path) -> None:
+def test_a_cell_stores_the_result_of_solve(tmp_path: Path) -> None:
     task = task_of(tmp_path, method=[{"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50}])
     found = run_cell(task, tmp_path)
     game = build_game(task["game"], tmp_path)
@@ -52,7 +52,7 @@ def test_a_cell_holds_what_solve_returns(tmp_path: Path) -> None:
     np.testing.assert_allclose(found["profile"][1].ravel(), 0.25, atol=1e-5)
 
 
-def test_random_starts_differ_by_replication_and_by_nothing_else(tmp_path: Path) -> None:
+def test_random_starts_depend_on_the_replication_only(tmp_path: Path) -> None:
     first, second = (
         run_cell(cell.task, tmp_path)["path"][1][0] for cell in cells_of(tmp_path, replications={"count": 2})
     )
@@ -61,13 +61,13 @@ def test_random_starts_differ_by_replication_and_by_nothing_else(tmp_path: Path)
     np.testing.assert_array_equal(first, again)
 
 
-def test_paired_points_start_alike(tmp_path: Path) -> None:
+def test_paired_points_have_equal_starts(tmp_path: Path) -> None:
     cells = cells_of(tmp_path, replications={"paired": True}, sweep={"game.prize": [0.5, 1.5]})
     one, other = (run_cell(cell.task, tmp_path)["path"][1][0] for cell in cells)
     np.testing.assert_array_equal(one, other)
 
 
-def test_starts_are_lanes(tmp_path: Path) -> None:
+def test_several_starts_form_a_batch(tmp_path: Path) -> None:
     task = task_of(tmp_path, method=[{"kind": "duel.py:Climb", "starts": 3, "max_steps": 200}])
     found = run_cell(task, tmp_path)
     assert found["profile"][0] == ("lane", "player", "axis")
@@ -77,7 +77,7 @@ def test_starts_are_lanes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_lanes_from_a_grid_are_counted_by_their_ends(tmp_path: Path) -> None:
+def test_grid_starts_are_counted_by_basin(tmp_path: Path) -> None:
     method = {"kind": "best_response", "start": "grid", "starts": 9, "max_steps": 50}
     found = run_cell(task_of(tmp_path, method=[method]), tmp_path)
     begun = found["start_profile"][1][:, :, 0]
@@ -101,7 +101,7 @@ def test_a_batch_solves_every_point(tmp_path: Path) -> None:
     np.testing.assert_allclose(found["profile"][1][..., 0].T, np.array([[0.1, 0.2, 0.3]] * 2), atol=1e-5)
 
 
-def test_a_batch_in_step_has_one_dimension(tmp_path: Path) -> None:
+def test_a_zipped_batch_has_one_dimension(tmp_path: Path) -> None:
     batch = {"zip": True, "game.prize": [0.4, 0.8], "method.climb.size": [0.1, 0.2]}
     method = {"kind": "duel.py:Climb", "name": "climb", "start": [0.3, 0.7], "max_steps": 5}
     found = run_cell(task_of(tmp_path, batch=batch, method=[method]), tmp_path)
@@ -179,12 +179,12 @@ METHODS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_cell_broken_off_ends_in_the_same_bits(tmp_path: Path, name: str) -> None:
+def test_an_interrupted_cell_resumes_exactly(tmp_path: Path, name: str) -> None:
     task = task_of(tmp_path, method=[METHODS[name]])
     assert same(broken_off(task, tmp_path, 2), run_cell(task, tmp_path))
 
 
-def test_a_learner_broken_off_ends_in_the_same_bits(tmp_path: Path) -> None:
+def test_an_interrupted_learner_resumes_exactly(tmp_path: Path) -> None:
     task = task_of(tmp_path, game=MATRIX, method=[{"kind": "regret_matching", "steps": 4_000}])
     assert same(broken_off(task, tmp_path, 4), run_cell(task, tmp_path))
 
@@ -209,7 +209,7 @@ class Here(eqx.Module):
     goal: Any
 
 
-def test_ends_that_were_left_survive_a_break(tmp_path: Path) -> None:
+def test_visited_rest_points_survive_an_interruption(tmp_path: Path) -> None:
     game = build_game(task_of(tmp_path)["game"], tmp_path)
     settings: dict[str, Any] = {"max_steps": 400, "tolerance": None}
     whole = rv.solve(game, Restless(), [0.6, 0.5], **settings).record
@@ -222,7 +222,7 @@ def test_ends_that_were_left_survive_a_break(tmp_path: Path) -> None:
     assert same(resumed, whole)
 
 
-def test_a_damaged_checkpoint_or_one_of_another_version_is_begun_anew(tmp_path: Path) -> None:
+def test_damaged_or_outdated_checkpoints_are_not_loaded(tmp_path: Path) -> None:
     kept = Kept(tmp_path / "checkpoints" / "a.npz", every=0.0)
     assert kept.load() is None
     kept.save({"x": np.arange(3.0)})
@@ -236,7 +236,7 @@ def test_a_damaged_checkpoint_or_one_of_another_version_is_begun_anew(tmp_path: 
     assert kept.load() is None
 
 
-def test_carrying_out_leaves_the_cell_and_no_checkpoint(tmp_path: Path) -> None:
+def test_a_finished_job_leaves_the_cell_and_no_checkpoint(tmp_path: Path) -> None:
     (cell,) = cells_of(tmp_path, method=[{"kind": "duel.py:Climb", "max_steps": 300}])
     for name in ("cells", "checkpoints"):
         (tmp_path / "run" / name).mkdir(parents=True)
@@ -249,7 +249,7 @@ def test_carrying_out_leaves_the_cell_and_no_checkpoint(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_certificates_come_out_the_same_again(tmp_path: Path) -> None:
+def test_recomputed_certificates_are_identical(tmp_path: Path) -> None:
     for changes in (
         {},
         {"batch": {"game.prize": [0.4, 0.8]}},
@@ -263,7 +263,7 @@ def test_certificates_come_out_the_same_again(tmp_path: Path) -> None:
     assert recertify(task, tmp_path, {"gain": ((), np.asarray(1.0))}) == {}
 
 
-def test_lanes_that_went_on_survive_a_break(tmp_path: Path) -> None:
+def test_visited_rest_points_of_a_batch_survive_an_interruption(tmp_path: Path) -> None:
     game = build_game(task_of(tmp_path)["game"], tmp_path)
     starts = [game.space.check([first, 0.5]) for first in (0.6, 0.9, 1.1)]
     settings: dict[str, Any] = {"max_steps": 400, "tolerance": None}

@@ -141,7 +141,7 @@ KEY = jax.random.key(3)
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_every_oracle_is_answered_or_generic_on_purpose(name: str) -> None:
+def test_every_oracle_is_registered_or_deliberately_generic(name: str) -> None:
     generic = {word for word in ABOUT_PAYOFFS if not BY_NAME[word].knows(MADE[name])}
     assert generic == set(GENERIC[name])
     assert not {"discontinuity", "payoff_scale"} & generic
@@ -170,7 +170,7 @@ inside, and learners of a wrapper are given their discount factors."""
 
 
 @pytest.mark.parametrize("name", AROUND)
-def test_conversions_of_the_game_inside_are_none_of_the_game_around(name: str) -> None:
+def test_conversions_of_the_base_game_are_not_forwarded(name: str) -> None:
     inside = Converted(LINEAR.space)
     game = eqx.tree_at(lambda made: made.game, MADE[name], inside)
     known = {word for word in ABOUT_PLAY if BY_NAME[word].knows(game)}
@@ -179,7 +179,7 @@ def test_conversions_of_the_game_inside_are_none_of_the_game_around(name: str) -
 
 
 @pytest.mark.parametrize("name", WITH_PAYOFFS)
-def test_methods_that_follow_gradients_refuse_what_they_refuse_inside(name: str) -> None:
+def test_gradient_methods_refuse_wrappers_of_discontinuous_games(name: str) -> None:
     game = MADE[name]
     with pytest.raises(ValueError, match="a step: payoffs are discontinuous"):
         rv.solve(game, rv.methods.GradientAscent(), start=np.asarray(game.space.sample(KEY)))
@@ -204,7 +204,7 @@ def every(game: Any, x: Any, player: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", [n for n in WITH_PAYOFFS if n not in ("open_loop of walks", "discretise")])
-def test_forwarded_answers_are_those_of_the_payoffs(name: str) -> None:
+def test_forwarded_oracles_match_the_payoffs(name: str) -> None:
     game = MADE[name]
     x = game.space.sample(jax.random.key(1))
     here = np.asarray(payoffs(game, x))
@@ -230,7 +230,7 @@ def test_forwarded_answers_are_those_of_the_payoffs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in WITH_PAYOFFS if n != "open_loop of walks"])
-def test_exchangeable_players_may_be_exchanged(name: str) -> None:
+def test_exchangeable_players_may_be_permuted(name: str) -> None:
     game = MADE[name]
     kinds = oracles.exchangeable(game)
     assert kinds.shape == game.space.shape[:1]
@@ -243,14 +243,14 @@ def test_exchangeable_players_may_be_exchanged(name: str) -> None:
         assert same == (kinds[one] == kinds[other])
 
 
-def test_a_reply_of_the_users_may_tell_leaders_apart() -> None:
+def test_exchangeability_is_unknown_for_a_custom_response() -> None:
     def respond(game: Any, x: Any, followers: Any) -> Any:
         return x.at[2].set(x[0])
 
     assert not oracles.exchangeable.knows(stackelberg(LINEAR, [0, 1], respond))
 
 
-def test_scales_labels_metrics_and_starts_are_those_inside() -> None:
+def test_scales_labels_metrics_and_starts_match_the_base_game() -> None:
     assert {name: float(oracles.payoff_scale(game)) for name, game in MADE.items()} == {
         **dict.fromkeys(MADE, 2.0),
         "open_loop": 3.0,
@@ -278,7 +278,7 @@ def test_scales_labels_metrics_and_starts_are_those_inside() -> None:
         np.testing.assert_allclose(oracles.named_start(MADE[name], "half"), start)
 
 
-def test_mixtures_of_others_are_completed_by_those_who_are_fixed() -> None:
+def test_mixed_best_responses_include_frozen_players() -> None:
     places, weights = np.array([[[0.1], [0.3]], [[0.2], [0.4]]]), np.array([[0.5, 0.5], [0.25, 0.75]])
     strategy, payoff, _ = oracles.mixed_best_response(MADE["freeze"], places, weights, 0)
     own = (0.9 - 0.2 - 0.35) / 2
@@ -288,7 +288,7 @@ def test_mixtures_of_others_are_completed_by_those_who_are_fixed() -> None:
 
 
 @pytest.mark.slow
-def test_a_frozen_race_and_schedules_of_bertrand_are_proved() -> None:
+def test_a_frozen_race_and_bertrand_schedules_are_proved() -> None:
     race = rv.games.race()
     x = race.inputs(safety_input=[0.5, 0.4], performance_input=[0.3, 0.2])
     whole, part = certificate(race, x), certificate(freeze(race, {1: x[1]}), x[:1])
