@@ -1,4 +1,4 @@
-"""Best replies of races against brute force, closed forms, and what is known not to be an equilibrium."""
+"""Best responses in races: brute force, closed forms, and a profile that is not an equilibrium."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def paid(game: Any, x: Any, player: Any, strategies: Any) -> Any:
 
 
 def drawn(rng: np.random.Generator, **more: Any) -> Any:
-    """A race of two whose numbers differ by factors of ten."""
+    """Return a two-player race with random parameters of different orders of magnitude."""
     numbers: dict[str, Any] = {
         "safety_productivity": 10 ** rng.uniform(-1, 2, 2),
         "performance_productivity": 10 ** rng.uniform(-1, 1, 2),
@@ -46,7 +46,7 @@ def drawn(rng: np.random.Generator, **more: Any) -> Any:
 
 
 def spread(rng: np.random.Generator, near: np.ndarray, count: int = 6000) -> Any:
-    """Strategies from nothing to very much, and around one."""
+    """Return strategies from zero to very large, and strategies close to ``near``."""
     wide = np.exp(rng.uniform(-50, 9, (count, 2)))
     wide *= rng.random((count, 2)) > 0.05
     usual = np.exp(rng.normal(-1, 2, (count, 2)))
@@ -110,7 +110,7 @@ def _safest(game: Any, x: Any, log_xp: Any) -> Any:
 @pytest.mark.filterwarnings("ignore:safety_exponent")
 @pytest.mark.slow
 def test_the_best_safety_input_at_a_fixed_performance(risk: str, cost: str, on: str) -> None:
-    """Whatever the rules: no safety input of a fine line pays more at the same performance."""
+    """No safety input on a fine grid pays more at the same performance, under several rules."""
     for seed in range(6):
         rng = np.random.default_rng(seed)
         more = {
@@ -135,7 +135,7 @@ def test_the_best_safety_input_at_a_fixed_performance(risk: str, cost: str, on: 
 
 
 def demo() -> tuple[Any, Any, dict[str, Any]]:
-    """Two investors whose profile meets every first-order condition and is no equilibrium."""
+    """Return two investors and a profile that meets all first-order conditions but is not an equilibrium."""
     case = next(case for case in CASES if case["id"] == "demo_invest_local")
     game = race(
         performance_productivity=1.0,
@@ -150,7 +150,7 @@ def demo() -> tuple[Any, Any, dict[str, Any]]:
 
 @pytest.mark.nightly
 def test_best_responses_of_investors_cycle_with_period_four() -> None:
-    """Gains and payoffs of the cycle as measured by independent code (to four, five digits)."""
+    """Gains and payoffs over the cycle match independent code to four or five digits."""
     game, x, expected = demo()
     strategy, payoff = compiled_response(game, x, put(0))
     assert float(payoff - game.payoffs(x)[0]) == pytest.approx(expected["regret_at_least"], abs=1e-9)
@@ -170,7 +170,7 @@ def test_best_responses_of_investors_cycle_with_period_four() -> None:
 
 @pytest.mark.slow
 def test_the_search_range_covers_efforts_paid_per_performance() -> None:
-    """Alone against an idle rival, ``1000 p`` with ``p = 10 sqrt(xp)`` at a price of 0.1 is best at 2.5e9."""
+    """Against an idle rival, ``1000 p - 0.1 xp`` with ``p = 10 sqrt(xp)`` is maximal at ``xp = 2.5e9``."""
     game = race(prize_per_performance=1000.0, scale_penalty=1e-9, safety_productivity=1e9)
     x = game.inputs(safety_input=[1.0, 0.0], performance_input=[1.0, 0.0])
     assert rv.oracles.best_response(game, x, 0)[0][1] == pytest.approx((1000 * 10 * 0.5 / 0.1) ** 2, rel=1e-2)

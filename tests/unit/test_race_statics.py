@@ -1,4 +1,4 @@
-"""Slopes of safety at the symmetric point: differences, the table of signs, implicit differentiation."""
+"""Slopes of safety at the symmetric equilibrium: differences, signs, implicit differentiation."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_slopes_match_finite_differences_of_the_equilibrium(wrt: str) -> None:
 
 
 def by_hand(keys: dict[str, Any], n: float) -> float:
-    """The root in sigma itself, for any number of players, where it is well above the edge."""
+    """Return the root in sigma for a real number ``n`` of players, if it is well above its lower limit."""
     k = dict(keys)
     prize, stake = (
         k["decisiveness"] * (k["prize"] - k["loser_prize"]) * (n - 1) / n,
@@ -78,7 +78,7 @@ def by_hand(keys: dict[str, Any], n: float) -> float:
 
 
 def test_the_slope_in_the_number_of_players_matches_differences() -> None:
-    """The equations hold for broken numbers of players too."""
+    """The equilibrium equations also hold for fractional numbers of players."""
     for k in range(4):
         game = race(**drawn(k))
         n = game.players
@@ -89,7 +89,7 @@ def test_the_slope_in_the_number_of_players_matches_differences() -> None:
 
 @pytest.mark.slow
 def test_implicit_differentiation_matches_the_closed_form_slope() -> None:
-    """The general method knows nothing of symmetry, nor of formulas."""
+    """The general method uses neither symmetry nor the closed form."""
     game = race()
     (point,) = symmetric_equilibria(game)
     profile = np.tile([point.safety_input, point.performance_input], (2, 1))
@@ -101,7 +101,7 @@ def test_implicit_differentiation_matches_the_closed_form_slope() -> None:
 
 
 def test_signs_of_slopes_match_the_proved_table() -> None:
-    """What is proved for every parameter, and what depends."""
+    """Signs proved for all parameter values, and signs that depend on them."""
     for k in range(6):
         keys = drawn(k)
         game = race(**keys)
@@ -125,7 +125,7 @@ def test_signs_of_slopes_match_the_proved_table() -> None:
 
 
 def test_safety_may_be_independent_of_input_prices() -> None:
-    """Where theta beta = alpha exactly."""
+    """With theta beta = alpha exactly, safety does not depend on a common input price."""
     found = [
         safety({"scale_penalty": 1.0, "safety_price": r, "performance_price": r}) for r in (0.02, 0.05, 0.1)
     ]

@@ -1,4 +1,4 @@
-"""Drawn policies, their entropies and distances, against SciPy and the laws they are drawn from."""
+"""Random policies, their entropies and distances, against SciPy and the sampling distributions."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_generator_parameters_are_log_uniform(generator: str, name: str, low: fl
 
 
 def test_dirichlet_probabilities_have_beta_marginals() -> None:
-    """Scaled to one concentration: the share of the first bid among k+1 is a beta variable."""
+    """The probability of the first of k+1 bids has a Beta(c, k c) distribution."""
     drawn = draw_policies("dirichlet_state", 3000, 1, 3, SEED)
     c = drawn.parameters["concentration"]
     for k in (1, 3):

@@ -1,4 +1,4 @@
-"""Games that remember how they were made, and are made anew under other rules."""
+"""Recipes of games: variants made by the same factory with changed arguments."""
 
 from __future__ import annotations
 

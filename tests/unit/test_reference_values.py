@@ -1,4 +1,4 @@
-"""Bundled studies find what they state: checks agree, and published values that differ are explained."""
+"""Bundled studies reproduce their reference values, and differences from published values are explained."""
 
 from __future__ import annotations
 

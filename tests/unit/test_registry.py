@@ -1,4 +1,4 @@
-"""How names become objects: lazily, from files of the user's, with one line for what is wrong."""
+"""The registry: lazy loading by name, objects from user files, one-line errors."""
 
 from __future__ import annotations
 

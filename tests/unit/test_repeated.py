@@ -1,4 +1,4 @@
-"""Q-learning in repeated play: what is remembered, how sessions begin, who plays what, what is told of it."""
+"""Q-learning in repeated games: observations, initial values, roles, and reported metrics."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def slots(world: RepeatedWorld, player: int) -> list[list[int]]:
     return [slot for slot in world.tables.observation_slots[player].tolist() if slot[0] >= 0]
 
 
-# What is remembered
+# Observations and memory
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_moves_on_a_grid_are_refused() -> None:
         repeated(walk(np.zeros((2, 3, 3))))
 
 
-# How sessions begin
+# Initial values and states
 
 
 def test_initial_values_are_mean_payoffs_of_actions() -> None:
@@ -151,7 +151,7 @@ def test_a_session_can_begin_at_a_profile() -> None:
         quick().begin_at(world, np.random.SeedSequence(2), [[3.1], [1.875]])
 
 
-# What falls
+# Exploration schedules and options
 
 
 def test_exploration_decays_to_a_value_at_a_given_period() -> None:
@@ -215,11 +215,11 @@ def test_the_discount_factor_of_the_game_is_validated() -> None:
         made.begin(made.world(Duopoly(gamma=1.0)), np.random.SeedSequence(1))
 
 
-# Who plays what
+# Roles
 
 
 def test_an_oracle_breaks_ties_for_or_against_the_leader() -> None:
-    """Both grids 1.5(0.75)6: the reply to every other output is a tie, and the leader wants the lower one."""
+    """On grids 1.5(0.75)6 every other best response is a tie; the leader prefers the lower output."""
     world = repeated(Duopoly("staged"), [LEADS, LEADS], memory=0)
     grid = np.array(LEADS)
     margin = 9.0 - grid[:, None] - grid
@@ -232,7 +232,7 @@ def test_an_oracle_breaks_ties_for_or_against_the_leader() -> None:
 
 def test_an_oracle_in_alternating_play_responds_to_current_actions() -> None:
     world = repeated(Duopoly("in_turns"), [LEADS, FOLLOWS], observation="actions", memory=2)
-    found = myopic_replies(world.tables, 1).reshape(7, 7, 7, 7)  # two rounds, the older slowest
+    found = myopic_replies(world.tables, 1).reshape(7, 7, 7, 7)  # two rounds; the older one varies slowest
     best = np.argmax((9.0 - np.add.outer(LEADS, FOLLOWS)) * FOLLOWS, axis=1)
     assert np.all(found == best[None, None, :, None])
 
@@ -273,12 +273,12 @@ def test_one_role_applies_to_all_players() -> None:
     assert [role.kind for role in roles_of(world.tables, "random")] == ["random"] * 2
 
 
-# What is told
+# Reported metrics
 
 
 @pytest.mark.slow
 def test_greedy_play_is_followed_to_its_cycle() -> None:
-    """Against play one by one from where each session stood."""
+    """Compare with greedy play simulated step by step from the last state of each session."""
     game, made = tables(PAIR, (3, 4)), quick(sessions=20)
     world, stream = made.world(game), np.random.SeedSequence(8)
     session = made.begin(world, stream)
@@ -357,7 +357,7 @@ def test_the_learner_passes_check_method() -> None:
     assert rv.methods.RepeatedQLearning is rv.methods.repeated_q_learning
 
 
-# Published and measured figures
+# Reference bands
 
 
 def band(name: str) -> dict[str, Any]:

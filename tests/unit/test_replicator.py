@@ -1,4 +1,4 @@
-"""Replicator dynamics against conserved quantities, closed forms and SciPy; ends on faces are told so."""
+"""Replicator dynamics against conserved quantities, closed forms and SciPy; limits on faces."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from rivalry.solving import solve_lanes
 from tests.small_games import linear
 
 HAWK_DOVE = [[[-1.0, 4.0], [0.0, 2.0]], [[-1.0, 0.0], [4.0, 2.0]]]  # prize 4, fight costs 6: hawks 2/3
-ACTIONS = ["rock", "paper", "scissors"]  # names and sizes as in the classic: one compiled program for all
+ACTIONS = ["rock", "paper", "scissors"]  # as in the classic game, for one compiled program
 
-# budgets are small here on purpose; the warning has a test of its own
+# step limits are deliberately small; the warning is tested separately
 pytestmark = pytest.mark.filterwarnings("ignore:not converged")
 
 
@@ -31,7 +31,7 @@ def test_rock_paper_scissors_conserves_the_product() -> None:
     path = rv.solve(game, Replicator(), start, max_steps=400).record["path"][1]
     np.testing.assert_allclose(np.prod(path, axis=2), 0.03, rtol=1e-7)
     np.testing.assert_allclose(path.sum(axis=2), 1.0, atol=1e-12)
-    assert np.ptp(path[:, 0, 0]) > 0.2  # it goes round
+    assert np.ptp(path[:, 0, 0]) > 0.2  # the orbit is not a point
 
 
 @pytest.mark.slow
@@ -81,14 +81,14 @@ def test_extinct_strategies_stay_extinct_and_are_not_certified() -> None:
     assert (found.status, found.end_state) == ("converged", "unstable_point")
     assert found.claim == "not an equilibrium"
     np.testing.assert_array_equal(found.profile.values, [[1.0, 0.0], [1.0, 0.0]])
-    # what defecting would gain is the rate at which it would grow
+    # the gain from defecting equals its growth rate
     gain = float(np.max(found.record["regret"][1]))
     assert float(found.data.max_real_eigenvalue) == pytest.approx(gain)
 
 
 @pytest.mark.slow
 def test_a_rest_point_on_a_face_is_polished_on_that_face() -> None:
-    """The third action pays more, and nobody has it: where the first two can rest, it rests."""
+    """The third action pays more but has zero share; the run converges within the face of the first two."""
     table = np.zeros((2, 3, 3))
     table[0] = [[-1.0, 4.0, 0.0], [0.0, 2.0, 0.0], [5.0, 5.0, 5.0]]
     table[1] = table[0].T
@@ -121,7 +121,7 @@ def test_minimum_shares_prevent_extinction() -> None:
 
 
 class Floored(eqx.Module):
-    """Two players, each paid the mean of three values by its own shares, none below 1 %."""
+    """Two players, each paid the mean of three values weighted by its own shares of at least 1 %."""
 
     values: jax.Array
 
@@ -135,12 +135,12 @@ class Floored(eqx.Module):
 
 @pytest.mark.slow
 def test_batched_runs_leave_the_symmetric_saddle_point() -> None:
-    """Where both do the same the mixture attracts; a millionth off it, one of the pure equilibria does."""
+    """The mixed point attracts symmetric profiles only; other profiles converge to a pure equilibrium."""
     game = rv.games.matrix("chicken")
     starts = [jnp.asarray([[p, 1 - p], [q, 1 - q]]) for p, q in ((0.5, 0.5), (0.6, 0.2), (0.2, 0.6))]
     found = solve_lanes([game] * 3, [Replicator()] * 3, starts)
     assert [(lane.end_state, lane.claim) for lane in found] == [("boundary", "equilibrium")] * 3
-    mixed = found[0].record["left"][1][0]  # both play the same there
+    mixed = found[0].record["left"][1][0]  # a symmetric profile
     np.testing.assert_allclose(mixed[0], mixed[1], atol=1e-12)
     assert [np.argmax(lane.profile.values[:, 0]) for lane in found[1:]] == [0, 1]
 
@@ -171,7 +171,7 @@ def test_rates_must_be_one_per_player() -> None:
 
 @pytest.mark.slow
 def test_one_population_converges_to_the_evolutionarily_stable_strategy() -> None:
-    """Where two populations of hawks and doves part, one stays: along the diagonal the slope is -3 * 2/9."""
+    """The mixed point is stable for one population: along the diagonal the slope is -3 * 2/9."""
     game = rv.games.matrix(payoffs=HAWK_DOVE, actions=["cooperate", "defect"])
     found = rv.solve(game, Replicator(populations="one"), [[0.2, 0.8], [0.2, 0.8]])
     assert (found.status, found.end_state, found.claim) == ("converged", "stable_point", "equilibrium")
@@ -204,7 +204,7 @@ def test_one_population_solves_the_replicator_equation() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("win", "word"), [(2.0, "stable_point"), (0.5, "unstable_point")])
 def test_one_population_of_rock_paper_scissors(win: float, word: str) -> None:
-    """At a third each the eigenvalues are (1 - win)/6 +- i (1 + win)/(2 sqrt 3): it attracts if win > 1."""
+    """The eigenvalues at the centre are (1 - win)/6 +- i (1 + win)/(2 sqrt 3): stable if win > 1."""
     game = rv.games.matrix("rock_paper_scissors", win=win)
     found = rv.solve(game, Replicator(populations="one"), np.full((2, 3), 1 / 3))
     assert found.end_state == word
@@ -217,7 +217,7 @@ def test_one_population_of_rock_paper_scissors(win: float, word: str) -> None:
 
 @pytest.mark.slow
 def test_one_population_of_three_players() -> None:
-    """Volunteers (Diekmann 1985): idle with cost^(1/(n - 1)); the mirror form comes to the same."""
+    """Volunteer's dilemma (Diekmann 1985): P(idle) = cost^(1/(n - 1)), in both forms."""
     game = rv.games.matrix("volunteers_dilemma", cost=0.5)
     for method in (Replicator(populations="one"), Replicator("mirror", 0.5, populations="one")):
         found = rv.solve(game, method, [[0.2, 0.8]] * 3)

@@ -1,4 +1,4 @@
-"""Best replies to fixed policies: against all policies there are, and equations written out by hand."""
+"""Best responses to fixed policies: enumeration of policies and linear systems for their values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.contests import every, shared
 
 
 def drawn_game(*, walk: bool, observation: str, natures: int = 1, seed: int = 0) -> FiniteGame:
-    """Two players with two or three places, and drawn payoffs; nature may move."""
+    """Return tables of two players with two or three grid points and random payoffs; nature may move."""
     draw = np.random.default_rng(seed)
     sizes = [2, 2] if walk else [2, 3]
     game = matrix(payoffs=draw.normal(size=(2, *sizes)).tolist())
@@ -25,7 +25,7 @@ def drawn_game(*, walk: bool, observation: str, natures: int = 1, seed: int = 0)
         tables = tables._replace(action_map=np.array([[[0, 0, 1], [0, 1, 1]]] * 2))
     if natures > 1:
         odds = draw.random((natures, joints, natures))
-        nature = np.array([[[2, 0]]] * 2)  # each player sees it too
+        nature = np.array([[[2, 0]]] * 2)  # each player also observes nature
         tables = tables._replace(
             payoff=draw.normal(size=(natures, 2, joints)),
             next_nature=np.broadcast_to(np.arange(natures), (natures, joints, natures)).copy(),
@@ -38,7 +38,7 @@ def drawn_game(*, walk: bool, observation: str, natures: int = 1, seed: int = 0)
 def written_out(
     tables: FiniteGame, chances: np.ndarray, player: int, discount: float, paid: str, own: Any
 ) -> np.ndarray:
-    """Values ``[round state]`` of following ``own[round, state]`` (None: the own chances)."""
+    """Return values ``[round state]`` of following ``own[round, state]`` (None: the player's own policy)."""
     sizes, natures, rounds = tables.sizes.tolist(), len(tables.payoff), len(tables.order)
     all_actions = every(sizes)
     states = list(product(range(natures), all_actions))
@@ -99,7 +99,7 @@ def test_no_policy_exceeds_the_best_response(case: dict[str, Any], player: int) 
     np.testing.assert_allclose(found.own, own, rtol=1e-11, atol=1e-11)
     count = found.value.shape[1]
     some = product(range(most[player]), repeat=count)
-    if most[player] ** count > 500:  # too many: drawn ones
+    if most[player] ** count > 500:  # too many to enumerate: a random sample
         some = iter(draw.integers(0, most[player], size=(300, count)).tolist())
     best = np.full(count, -np.inf)
     for policy in some:
@@ -120,7 +120,7 @@ def test_best_responses_in_alternating_play(paid: str) -> None:
     chances = mixed(made.tables, [[0, 1, 1, 0], [1, 0, 0, 1]], 0.3)
     found = best_response(made, chances, 1, 0.7, paid=paid)
     best = np.full((2, 4), -np.inf)
-    for policy in product(range(2), repeat=4):  # it chooses in round 1 alone
+    for policy in product(range(2), repeat=4):  # the player moves in round 1 only
         own = np.array([[0] * 4, policy])
         best = np.maximum(best, written_out(made.tables, chances, 1, 0.7, paid, own))
     np.testing.assert_allclose(found.value, best, rtol=1e-10)
@@ -141,7 +141,7 @@ def test_iteration_over_many_states_matches_the_direct_solution(monkeypatch: pyt
 
 
 def test_zero_discount_gives_the_myopic_best_response() -> None:
-    """Discount 0, no walls: what pays most against the others' next actions."""
+    """With discount factor 0 the best response maximizes the payoff against the others' next actions."""
     table = np.random.default_rng(4).normal(size=(2, 3, 4))
     made = tabulate(matrix(payoffs=table.tolist()), observation="joint")
     policies = np.random.default_rng(5).integers(0, 3, size=(2, 12))

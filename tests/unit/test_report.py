@@ -1,4 +1,4 @@
-"""The report: verdicts, certificates, and a page that is whole, safe and built from stored files alone."""
+"""The report: verdicts, certificates, and a self-contained, escaped page built from stored files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def record(**values: Any) -> Record:
 
 
 def data_of(cells: dict[tuple[float, str], Record], planned: int = 4) -> xr.Dataset:
-    """Cells over reaches 0.1 and 0.2 and methods a and b; those not given are planned but not there."""
+    """Return cells over reaches 0.1 and 0.2 and methods a and b; cells not given are planned but missing."""
     every = [(reach, method) for reach in (0.1, 0.2) for method in ("a", "b")][:planned]
     rows = [
         (
@@ -339,7 +339,7 @@ def test_an_empty_run_is_not_compared() -> None:
 
 
 def test_unplanned_cells_are_not_reported_as_missing() -> None:
-    """A method that a swept key does not concern is computed once."""
+    """A method that does not depend on a swept key is computed once."""
     data = data_of({(0.1, "a"): record(gain=1.0), (0.1, "b"): record(gain=1.0)}, planned=2)
     assert row(data, quantity="gain", expected=1.0)["expected_verdict"] == "agrees"
 
@@ -404,7 +404,7 @@ def test_certificates_report_maxima_over_players_finite_or_null() -> None:
 
 
 def test_integer_padding_is_ignored() -> None:
-    """Players of one cell that another lacks: -1 in the dataset, no move that anybody makes."""
+    """Integers of players that a cell lacks are stored as -1 and left out."""
     two: Record = record() | {"move": (("player",), np.array([2, 0]))}
     three: Record = record() | {"move": (("player",), np.array([1, 1, 1]))}
     data = data_of({(0.1, "a"): two, (0.1, "b"): three}, planned=2)
@@ -443,7 +443,7 @@ def test_certificates_aggregate_over_the_starts_of_a_cell() -> None:
 
 
 class Page(HTMLParser):
-    """Tags that stand open, attributes, and text by tag."""
+    """A parsed page: open tags, attributes, and text by tag."""
 
     VOID = ("meta", "br", "link", "img")
 
@@ -611,12 +611,12 @@ def test_custom_plots_are_drawn_separately_and_embedded_from_files(tmp_path: Pat
     run = stored(tmp_path / "run", study(plots=rows, sweep={}, folder=tmp_path))
     assert "mine.py:ends, was not drawn" in build(run.folder).read_text(encoding="utf-8")
     assert draw_own(run) == ["plots[3] (mine.py:broken) was not drawn: RuntimeError: no luck"]
-    (tmp_path / "mine.py").unlink()  # the report asks for the figures alone
+    (tmp_path / "mine.py").unlink()  # the report needs only the stored figures
     text = build(run.folder).read_text(encoding="utf-8")
     for file in ("01-ends.svg", "03-ends.svg"):
         svg = (run.folder / "figures" / file).read_bytes()
         assert f"data:image/svg+xml;base64,{b64encode(svg).decode()}" in text
-    assert text.count("Drawn by mine.py:ends.") == 4  # each below its figure, and for those who hear it
+    assert text.count("Drawn by mine.py:ends.") == 4  # per figure: in the caption and for screen readers
     assert "mine.py:broken, was not drawn" in text
     assert Page(text).open == []
 

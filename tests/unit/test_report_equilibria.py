@@ -1,4 +1,4 @@
-"""The report's lists of equilibria, from solved games."""
+"""Lists of equilibria in the report, from solved games."""
 
 from __future__ import annotations
 

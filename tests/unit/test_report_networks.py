@@ -1,4 +1,4 @@
-"""The report's table of networks, from small datasets written by hand."""
+"""The table of networks in the report, from small datasets written by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GAME = {"family": "matrix", "name": "shapley"}
 
 
 def data(**more: Any) -> xr.Dataset:
-    """A network at two seeds, of which one was broken off, beside a method without networks."""
+    """Return a network with two seeds, one of them resumed, and a method without networks."""
     over = ("algorithm", "replication")
     variables = {
         "status": (over, [["converged"] * 2, ["iteration limit"] * 2]),

@@ -1,4 +1,4 @@
-"""The report's tables of learning sessions, from small datasets written by hand."""
+"""Tables of learning sessions in the report, from small datasets written by hand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rivalry.lab.report.tables import channels, sessions
 
 
 def data(**more):
-    """Two methods, the second with one session less."""
+    """Return two methods, the second with one session fewer."""
     gain = np.array([[0.5, 0.7, 0.9], [0.1, 0.3, np.nan]])
     periods = np.array([[10, 20, 30], [5, 6, -1]])
     variables = {

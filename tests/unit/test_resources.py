@@ -1,4 +1,4 @@
-"""Points and densities."""
+"""Resource points and densities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Best responses: Cournot's textbook paths, cycles with their period, ties, damping."""
+"""Best-response dynamics: Cournot paths, cycles and their periods, ties, damping."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_two_firms_converge_to_the_closed_form() -> None:
     found = rv.solve(cournot(2), BestResponse(), [0.0, 9.0])
     assert (found.status, found.claim) == ("converged", "no deviation found")
     np.testing.assert_allclose(found.profile.values, 3.0, rtol=1e-13)  # polished
-    # own second derivative -2, in the other's amount -1
+    # second derivatives: -2 in the own quantity, -1 across firms
     assert found.end_state == "stable_point"
     assert float(found.data.reply_radius) == pytest.approx(0.5)
     np.testing.assert_allclose(found.data.eigenvalues_real, [-1.0, -3.0])
@@ -65,7 +65,7 @@ def test_an_end_point_that_is_not_a_root_is_not_polished() -> None:
 
 
 class Idle(Linear):
-    """Amounts that pay as in `Linear`, beside a second axis that does not matter."""
+    """The game `Linear` with a second axis that does not affect payoffs."""
 
     @property
     def space(self) -> rv.Box:
@@ -105,7 +105,7 @@ def test_the_best_response_registered_for_the_game_is_used() -> None:
 
 @pytest.mark.slow
 def test_the_nearest_of_equal_best_responses_is_chosen() -> None:
-    # own payoff x^2/2 on [-1, 1]: both ends are best
+    # own payoff x^2/2 on [-1, 1]: both ends are best responses
     game = linear(np.eye(2), [0.0, 0.0], low=-1.0, high=1.0)
     for here, end in ((0.3, 1.0), (-0.3, -1.0)):
         reply, gain = nearest_best_response(
@@ -117,7 +117,7 @@ def test_the_nearest_of_equal_best_responses_is_chosen() -> None:
 
 @pytest.mark.slow
 def test_a_player_that_cannot_gain_does_not_move() -> None:
-    game = linear(np.zeros((2, 2)), [0.0, 0.0])  # nothing matters
+    game = linear(np.zeros((2, 2)), [0.0, 0.0])  # payoffs are constant
     found = rv.solve(game, BestResponse(order="random"), [3.21, -4.5])
     assert (found.status, found.steps) == ("converged", 1)
     assert found.profile.values[:, 0].tolist() == [3.21, -4.5]
@@ -138,7 +138,7 @@ def test_wrong_options_are_named(options: dict[str, Any], told: str) -> None:
 
 
 class Followed(eqx.Module):
-    """Everybody wants to be at 0.3 and a tenth of the others' mean, on every axis."""
+    """Players whose ideal point is 0.3 plus a tenth of the others' mean, on every axis."""
 
     space: Box
 
@@ -166,7 +166,7 @@ def test_unplayed_rounds_are_not_mistaken_for_a_cycle_on_many_axes() -> None:
 
 @pytest.mark.slow
 def test_unplayed_rounds_are_not_mistaken_for_a_cycle_in_a_batch() -> None:
-    """Nothing remembered compares with nothing, however a compiler takes the largest of many."""
+    """Empty entries of the history never match, however the compiler evaluates a batched maximum."""
     game, method = cournot(2), BestResponse()
     starts = jax.random.uniform(jax.random.key(1), (24, 2, 1))
     keys = jax.random.split(jax.random.key(0), 24)

@@ -1,4 +1,4 @@
-"""Labels and files: what many cells found as one dataset; equal data, equal bytes."""
+"""Datasets and files: records of many cells in one dataset; equal data give equal bytes."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_stacked_records_are_row_major() -> None:
 def test_equal_data_give_equal_bytes_whenever_written(tmp_path: Path) -> None:
     data = collect(ROWS, AXES)
     first = netcdf(data)
-    time.sleep(1.1)  # the library's own times count seconds
+    time.sleep(1.1)  # timestamps of the library have a resolution of one second
     assert netcdf(collect(list(reversed(ROWS)), AXES)) == first
     (tmp_path / "d.nc").write_bytes(first)
     assert xr.load_dataset(tmp_path / "d.nc", engine="h5netcdf").identical(data)

@@ -1,4 +1,4 @@
-"""Linear-quadratic games: against QuantEcon, SciPy, long backward induction and plans written out in full."""
+"""Linear-quadratic games against QuantEcon, SciPy, long backward induction and explicit finite plans."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def firms(
     b: float = 2.0,
     start: Sequence[float] | float = 1.0,
 ) -> LinearQuadraticGame:
-    """Firms whose outputs move by ``u_i`` at a cost of ``phi_i u_i^2``, sold at ``a - b Q``; x = (1, q)."""
+    """Return firms that change outputs by ``u_i`` at cost ``phi_i u_i^2``; price ``a - b Q``, x = (1, q)."""
     n = len(phi)
     own = np.arange(n)
     R = np.zeros((n, n + 1, n + 1))
@@ -38,7 +38,7 @@ def firms(
 
 
 def backwards(game: LinearQuadraticGame, periods: int) -> tuple[np.ndarray, np.ndarray]:
-    """Many periods back, from one in which nobody moves."""
+    """Return feedback and cost after backward induction from a last period without moves."""
     cost = game.R
     for _ in range(periods):
         feedback, cost = riccati.markov_step(game, cost)
@@ -59,7 +59,7 @@ def test_discounted_costs_match_scipy_lyapunov_solutions() -> None:
 
 
 def test_the_regulator_matches_quantecon() -> None:
-    """Also where the form of the state is not definite: revenue that a rival's output lowers."""
+    """Holds for an indefinite state cost too, as when a rival's output lowers revenue."""
     game = firms(phi=(12.0, 40.0), mc=(0.5, 1.0))
     feedback, _ = backwards(game, 300)
     A = riccati.against(game, feedback, 0)
@@ -89,10 +89,10 @@ def test_the_regulator_is_the_limit_of_long_horizons(seed: int) -> None:
 
 def test_problems_without_an_optimal_plan_return_none() -> None:
     one = np.eye(1)
-    assert riccati.regulator(one, one, -one, 0.5 * one, 0.9) is None  # ever larger moves pay
-    assert riccati.regulator(2 * one, 0 * one, one, one, 0.9) is None  # nothing can be done, and it explodes
+    assert riccati.regulator(one, one, -one, 0.5 * one, 0.9) is None  # unbounded moves are profitable
+    assert riccati.regulator(2 * one, 0 * one, one, one, 0.9) is None  # uncontrollable and unstable
     assert riccati.regulator(np.nan * one, one, one, one, 0.9) is None
-    assert riccati.joint(firms(phi=(0.0, 0.0))) is None  # who produces does not matter
+    assert riccati.joint(firms(phi=(0.0, 0.0))) is None  # only the total output matters
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -108,7 +108,7 @@ def test_the_two_player_equilibrium_matches_quantecon_nnash(seed: int) -> None:
 
 
 def test_three_player_equilibria_match_best_response_iteration() -> None:
-    """Backward induction in which every period's equilibrium is found by replies, not by one system."""
+    """Backward induction with each period's equilibrium from best responses, not from one system."""
     game = firms(gamma=(0.9, 0.96, 0.8), phi=(5.0, 12.0, 20.0), mc=(0.0, 1.0, 0.5))
     F, P = np.zeros((3, 1, 4)), game.R.copy()
     for _ in range(150):
@@ -132,7 +132,7 @@ def test_three_player_equilibria_match_best_response_iteration() -> None:
 
 @pytest.mark.parametrize("leader", [0, 1])
 def test_leadership_within_a_period_matches_quadratic_minimization(leader: int) -> None:
-    """The leader's move against the follower's: costs are quadratic, so three values give each minimum."""
+    """Costs are quadratic in a player's move, so three values determine each minimum."""
     game = firms(gamma=(0.9, 0.96), phi=(12.0, 30.0), mc=(0.5, 0.0))
     _, cost = backwards(game, 40)
     feedback, _, reply = riccati.leading_step(game, cost, leader)
@@ -157,15 +157,15 @@ def test_leadership_within_a_period_matches_quadratic_minimization(leader: int) 
 
 
 def planned(game: LinearQuadraticGame, T: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Player 0's best path of outputs when player 1 answers the whole of it, over ``T`` periods.
+    """Return player 0's optimal output path over ``T`` periods when player 1 responds to the whole path.
 
-    Paths are written out: the reply solves the first-order conditions of all periods at once, and the
-    leader's value is a quadratic function of its path. Returns both paths from the second period on, and the
-    largest eigenvalue of the leader's second derivative.
+    The response solves the first-order conditions of all periods at once, and the
+    leader's value is a quadratic function of its path. Both paths are returned from the second
+    period on, with the largest eigenvalue of the leader's second derivative.
     """
     (_, slope), (_, phi), (gain, rate) = game.R[[0, 1], [1, 2], [1, 2]], game.Q[:, 0, 0], game.gamma
     margins, q = -2 * game.R[[0, 1], 0, [1, 2]], game.first[1:]
-    move = np.eye(T) - np.eye(T, k=-1)  # the moves, but for the start
+    move = np.eye(T) - np.eye(T, k=-1)  # moves, without the initial output
     began = np.eye(T)[0]
     weigh = rate ** np.arange(T)
     system = 2 * rate * slope * np.eye(T) + 2 * phi * (move.T * rate ** -np.arange(T)[:, None]) @ (
@@ -173,7 +173,7 @@ def planned(game: LinearQuadraticGame, T: int) -> tuple[np.ndarray, np.ndarray, 
     )
     known = rate * margins[1] + 2 * phi * q[1] * began
     slopes, alone = np.linalg.solve(system, -rate * slope * np.eye(T)), np.linalg.solve(system, known)
-    z = gain ** (np.arange(1, T + 1) / 2)  # the leader's outputs are counted in these units
+    z = gain ** (np.arange(1, T + 1) / 2)  # units of the leader's outputs
     answer = z[:, None] * slopes / z
     moved = gain ** (np.arange(T) / 2)[:, None] * move / z
     second = -2 * slope * np.eye(T) - slope * (answer + answer.T) - 2 * game.Q[0, 0, 0] * moved.T @ moved
@@ -184,7 +184,7 @@ def planned(game: LinearQuadraticGame, T: int) -> tuple[np.ndarray, np.ndarray, 
 
 @pytest.mark.parametrize("gamma", [(0.9, 0.9), (0.85, 0.9), (0.9, 0.8)])
 def test_commitment_matches_explicit_finite_plans(gamma: tuple[float, float]) -> None:
-    """The same path as the best of all plans over 300 periods, each answered in full, at any discounts."""
+    """The path is that of the optimal plan over 300 periods against the full response, at any discounts."""
     game = firms(gamma=gamma, phi=(120.0, 80.0), mc=(0.5, 1.5), start=(1.0, 1.3))
     plan = commitment(game, 0)
     assert plan is not None
@@ -197,7 +197,7 @@ def test_commitment_matches_explicit_finite_plans(gamma: tuple[float, float]) ->
 
 
 def test_an_impatient_leader_has_no_optimal_plan() -> None:
-    """Over long horizons the leader's value curves upwards in some direction, and there is no plan."""
+    """Over long horizons the leader's value is convex in some direction, so there is no optimal plan."""
     game = firms(gamma=(0.7, 0.96), phi=(120.0, 80.0))
     assert planned(game, 200)[2] > 0
     assert commitment(game, 0) is None
@@ -215,7 +215,7 @@ def test_implementability_satisfies_the_follower_euler_equation() -> None:
 
 
 def test_limits_and_paths_of_linear_dynamics() -> None:
-    loop = np.array([[1.0, 0.0, 0.0], [0.3, 0.9, 0.0], [0.0, 0.0, 1.0]])  # a mode that stays where it is
+    loop = np.array([[1.0, 0.0, 0.0], [0.3, 0.9, 0.0], [0.0, 0.0, 1.0]])  # with a constant mode
     assert np.allclose(riccati.limit(loop, np.array([1.0, 0.0, 4.0])), [1.0, 3.0, 4.0])
     turning = np.array([[0.0, -1.0], [1.0, 0.0]])
     assert np.all(np.isnan(riccati.limit(turning, np.array([1.0, 0.0]))))

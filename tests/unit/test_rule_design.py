@@ -1,4 +1,4 @@
-"""A planner of rules: against brute force, to the bit, common random numbers, and what may be asked for."""
+"""Rule design: brute force, exact resumption, common random numbers, and validation of options."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def same(one: Any, two: Any) -> None:
         assert np.array_equal(array, two.record[name][1], equal_nan=array.dtype.kind == "f"), name
 
 
-# what is best
+# optimum
 
 
 @pytest.mark.nightly  # compiles an economy four times
@@ -62,12 +62,12 @@ def test_grid_search_matches_brute_force() -> None:
     assert np.allclose(data.trial_exploitability.values[:, 0], relative, rtol=1e-6)
     assert (found.status, int(data.chosen), found.steps) == ("converged", best, 3)
     assert data.chosen_parameters.values.tolist() == [KBAR["mean_karma"][best]]
-    # the record is that of the players under the rule chosen, with their certificate
+    # the record and certificate are those of the players under the chosen rule
     assert np.allclose(data.profile.values, each[best].data.profile.values, atol=1e-9)
     assert np.allclose(data.regret.values, each[best].data.regret.values, atol=1e-9)
     assert found.claim == each[best].claim == "not an equilibrium"
     assert float(data.efficiency) == pytest.approx(float(data.chosen_objective), abs=1e-12)
-    assert np.isnan(data.trial_objective_low.values).all()  # of one run nothing is known
+    assert np.isnan(data.trial_objective_low.values).all()  # one run has no confidence interval
 
 
 @pytest.mark.nightly
@@ -119,12 +119,12 @@ def test_inconsistent_rules_are_reported_as_refused() -> None:
     assert np.isnan(found.trial_objective.values[1]).all()
 
 
-# chance
+# random numbers
 
 
 @pytest.mark.slow
 def test_all_trials_use_common_random_numbers() -> None:
-    """One law and a matrix with these rows are one rule: runs are the same to the bit, seed by seed."""
+    """A distribution and a matrix with equal rows are one rule: runs with equal seeds agree exactly."""
     even = [0.5, 0.5]
     found = designed(choices={"chain": [even, [even, even]]}, inner=LEARN, seeds=3).data
     one, two = found.trial_objective.values
@@ -231,7 +231,7 @@ def bayesian(**options: Any) -> Any:
 @pytest.mark.slow
 def test_bayesian_search_is_no_worse_than_random_search() -> None:
     choices = {"gamma": {"from": 0.0, "to": 0.95}}
-    # a parabola of the game's own parameter, whatever the players do
+    # a parabola in the game's parameter, independent of play
     hill = {"objective": lambda record: -float(np.square(record["values"][1]).sum())}
     game = rv.games.karma(**TINY)
     proposed = [rv.solve(game, bayesian(choices=choices, **hill), seed=k) for k in range(2)]
@@ -256,7 +256,7 @@ def test_a_missing_library_gives_one_line_with_the_install_command(monkeypatch: 
         rv.solve(rv.games.karma(**TINY), method)
 
 
-# what may be asked for
+# validation
 
 
 def test_grid_and_sampled_values_of_choices() -> None:
@@ -340,7 +340,7 @@ def test_a_study_builds_the_design_class_for_its_game() -> None:
     assert type(built).__name__ == "Design"
 
 
-# pictures
+# plots
 
 
 def test_the_plot_of_a_search() -> None:

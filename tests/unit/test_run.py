@@ -1,4 +1,4 @@
-"""The loops: how they stop, what they record, checkpoints to the bit, lanes, compilations, randomness."""
+"""Solver loops: stopping, recorded paths, exact checkpoints, batches, compilations, random streams."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseMethod
 from rivalry.methods.finite.regret_matching import RegretMatching
 
-# budgets are small here on purpose; the warning has a test of its own
+# step limits are deliberately small; the warning is tested separately
 pytestmark = pytest.mark.filterwarnings("ignore:not converged")
 
 
 class Bowl(eqx.Module):
-    """Everybody wants to be at ``goal``; nobody minds the others."""
+    """Players whose ideal point is ``goal``, independent of the others."""
 
     goal: jax.Array
 
@@ -37,7 +37,7 @@ class Walk(NamedTuple):
 
 
 class Halve(BaseMethod):
-    """Goes a part of the way to the goal in every step, with noise from the key."""
+    """Move a fraction of the distance to the goal in every step, with noise from the key."""
 
     part: Any = 0.5
     noise: Any = 0.0
@@ -61,7 +61,7 @@ class Ends(Halve):
 
 
 class Polish(Halve):
-    """Goes on from its first end, twice."""
+    """Continue from end points below 2.5."""
 
     def finish(self, game: Any, profile: Any, key: Any) -> rv.Finish:
         onward = profile + 1.0 if float(profile[0, 0]) < 2.5 else None
@@ -222,7 +222,7 @@ def test_solve_accepts_max_steps_for_learners() -> None:
 
 def test_unstable_points_that_a_run_leaves_are_recorded() -> None:
     found = rv.solve(GOAL, Polish(part=0.0), [[0.0], [0.0]])
-    # it stands still at 0, 1, 2 and is sent on until it is at 3
+    # the run converges at 0, 1 and 2, and continues from there until it reaches 3
     np.testing.assert_array_equal(found.record["left"][1][:, 0, 0], [0.25, 1.25, 2.25])
     np.testing.assert_array_equal(found.record["left_seen"][1], [7.0] * 3)
     np.testing.assert_array_equal(found.profile, 3.25)
@@ -283,7 +283,7 @@ def test_compilations_do_not_grow_with_points() -> None:
 
     class Counted(Bowl):
         def payoffs(self, x: jax.Array) -> jax.Array:
-            counted.append(1)  # runs while a program is traced, not when it runs
+            counted.append(1)  # executed while a program is traced, not when it runs
             return super().payoffs(x)
 
     def at(goal: float, part: float) -> None:

@@ -45,7 +45,7 @@ def test_points_that_are_not_certified_are_left_out() -> None:
 
 @pytest.mark.nightly
 def test_higher_safety_productivity_gives_higher_safety() -> None:
-    """Over all pairs, and not one side with itself."""
+    """The comparison covers all pairs of a strong and a weak scenario."""
     game = rv.games.race(scale_penalty=1.0, disaster_cost=0.0)
     weak, strong = (
         rv.sweep(game, {"safety_productivity": levels}, rv.methods.BestResponse(), "moderate")

@@ -1,4 +1,4 @@
-"""Step sizes: values from the formula by hand, and what is refused."""
+"""Step sizes: values against the formula, and validation."""
 
 from __future__ import annotations
 

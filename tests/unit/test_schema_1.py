@@ -1,4 +1,4 @@
-"""Runs of version 0.1 whose keys, methods, variables and words were renamed since."""
+"""Upgrades of runs of version 0.1 to the current keys, methods, variables and words."""
 
 from __future__ import annotations
 

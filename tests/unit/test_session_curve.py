@@ -1,4 +1,4 @@
-"""What greedy play would pay while sessions still learn."""
+"""Learning curves: payoffs of greedy play during learning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions of learning: the same bits as a plain learner, whatever the kernel, the chunks and the threads."""
+"""Learning sessions equal a reference learner bit by bit, for all kernels, chunks and threads."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def played(
 def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
     for name in one:
         a, b = one[name], other[name]
-        if name == "recent":  # the next round moves the others on
+        if name == "recent":  # the other rows change in the next round
             a, b = a[:, 0], b[:, 0]
         np.testing.assert_array_equal(a, b, err_msg=name)
 
@@ -110,7 +110,7 @@ def test_sessions_match_a_reference_learner_bitwise(name: str) -> None:
 def test_other_targets_match_the_reference_learner(name: str, target: str) -> None:
     game, options = GAMES[name]
     made = learner(**options, target=target)
-    atol = 1e-11 if target == "expected" else 0.0  # there epsilon itself, whose last bits differ, is taught
+    atol = 1e-11 if target == "expected" else 0.0  # the target contains epsilon, whose last bits differ
     agree(made, made.world(game), Options(0.2, (0.8,) * 2, 2e-3, target), atol)
 
 
@@ -171,7 +171,7 @@ def test_a_session_does_not_depend_on_the_other_sessions() -> None:
 
 @pytest.mark.parametrize("name", ["at once", "in turns", "three"])
 def test_a_session_ends_when_its_policy_is_stable_for_a_window(name: str) -> None:
-    """The plain learner, played as long, had a calm of just the window, at its end, and none before."""
+    """The reference learner's longest stable stretch has the length of the window and ends the session."""
     game, options = GAMES[name]
     made = learner(**options, sessions=4, periods=None, window=300, max_periods=100_000)
     world = made.world(game)

@@ -1,4 +1,4 @@
-"""Sums over contested points, as the interpreter does them and in corner cases."""
+"""Sums over contested points: interpreted kernels and corner cases."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_ordered_joint_actions_are_enumerated_once() -> None:
 
 
 def test_points_without_influence_are_shared_equally() -> None:
-    """Two points; at the second nobody but the third party has influence, then nobody at all."""
+    """Two points; at the second only the third party has influence, then nobody."""
     logs = np.array([[[0.0, -np.inf]], [[np.log(3.0), -np.inf]]])
     for third, expected in ((np.log([4.0, 1.0]), [1 / 8, 3 / 8]), (None, [0.25 + 0.5, 0.75 + 0.5])):
         made = contest(np.ones(2), logs, third, zero_influence="share")
@@ -45,7 +45,7 @@ def test_points_without_influence_are_shared_equally() -> None:
 
 
 def test_abstention_gets_its_share_at_tiny_influence() -> None:
-    """All of it is worked out in logarithms: influence of 1e-400 against abstention of 1e-400."""
+    """Shares are computed in logarithms: influence of 1e-400 against abstention of 1e-400."""
     tiny = np.full((2, 2, 1), -400 * np.log(10.0))
     tiny[:, 1] = 0.0
     away = np.zeros((2, 2, 1))

@@ -1,4 +1,4 @@
-"""How games show themselves in a terminal and a notebook, whatever their arrays are at that moment."""
+"""Text representations of games, including traced games and games without arrays."""
 
 from __future__ import annotations
 

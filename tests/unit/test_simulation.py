@@ -1,4 +1,4 @@
-"""Agents who follow given policies: against the mean field, and iteration by hand."""
+"""Simulation of agents with given policies, against the mean field and value iteration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rivalry.population import record_of, stationary_population
 from tests.unit.test_agents import table
 
 SMALL = {"max_karma": 4, "mean_karma": 2, "agents": 10}
-MANY = SMALL | {"agents": 30}  # more than those whose bids are taken as dependent on the own karma
+MANY = SMALL | {"agents": 30}  # above the limit for bids that depend on own karma
 
 
 def ran(game: Any, seed: int = 0, **options: Any) -> dict[str, np.ndarray]:
@@ -42,18 +42,18 @@ def test_exploitability_is_small_in_equilibrium_and_large_if_uniform() -> None:
     pi = put(found["policy"].reshape(8, 4))
     mean_field = record_of(game, pi, None)[0]
     assert mean_field["relative_exploitability"][1] < 1e-4
-    # a hundred agents are not very many, and steps are finitely many
+    # the tolerances allow for a finite population and finitely many steps
     np.testing.assert_allclose(found["efficiency"], mean_field["efficiency"][1], atol=0.01)
     np.testing.assert_allclose(found["bid_law"], mean_field["bid_law"][1], atol=0.01)
     np.testing.assert_allclose(found["karma_law"], mean_field["karma_law"][1], atol=0.01)
     assert found["relative_exploitability"] < 2e-3
     assert ran(game, plays="uniform", evaluation=5000)["relative_exploitability"] > 0.05
-    assert found["bound"] == np.inf  # of finitely many agents nothing is proved
+    assert found["bound"] == np.inf  # nothing is proved for finitely many agents
 
 
 @pytest.mark.slow
 def test_compiled_programs_do_not_depend_on_the_number_of_agents() -> None:
-    """Nor does it matter how karma is dealt out at the start."""
+    """They do not depend on the initial karma either."""
     options: dict[str, Any] = {"plays": "uniform", "evaluation": 50}
     ran(rv.games.karma(**MANY), **options)
     programs = crowds._environment, simulation._worth

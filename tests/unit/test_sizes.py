@@ -1,4 +1,4 @@
-"""What is too large is refused in one line, before anything of that size is made."""
+"""Excessive sizes are refused in one line, before memory of that size is allocated."""
 
 from __future__ import annotations
 

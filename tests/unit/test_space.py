@@ -1,4 +1,4 @@
-"""Spaces: membership, grids, sampling, messages. What holds for all is in tests/property/test_space.py."""
+"""Spaces: membership, grids, sampling, messages. General properties are in tests/property/test_space.py."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_box_grid_covers_the_corners() -> None:
 
 
 def test_a_grid_of_many_axes_is_spread_evenly() -> None:
-    """Boxes of 40 axes have more corners than a memory holds: every axis is covered by as many points."""
+    """A box of 40 axes has too many corners for memory; all grid points are used to cover every axis."""
     box = Box.of([[0.0, 1.0]] * 39 + [[1.0, np.e]], players=2, coordinates=("linear",) * 39 + ("log",))
     grid = np.array(box.grid(1, 201))
     grid[:, -1] = np.log(grid[:, -1])

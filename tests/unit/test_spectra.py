@@ -1,4 +1,4 @@
-"""Eigenvalues along a rest point, against derivatives by other means."""
+"""Eigenvalues along a branch of rest points, against independent derivatives."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_lost_branch_gives_missing_values() -> None:
     game = rv.games.influencer(
         players=2, resource="bimodal", third_party="exp(-b^2/0.02) + exp(-(1-b)^2/0.02)"
     )
-    # two parties apart: that branch ends where the centre becomes stable, and beyond
+    # the branch of separate parties ends where the centre becomes stable
     found = spectra(game, "reach", [0.14, 0.3], [0.264, 0.736])
     assert np.isfinite(found.scan_eigenvalues_real[0]).all()
     assert np.isnan(found.scan_eigenvalues_real[1]).all()

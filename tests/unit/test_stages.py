@@ -1,4 +1,4 @@
-"""Play in stages: subgame-perfect outcomes against all plans there are, and followers against plain play."""
+"""Staged games: subgame-perfect outcomes by enumeration, and follower losses by direct play."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_ties_separate_strong_and_weak_leader_values() -> None:
 
 
 def plans(sizes: list[int], stages: list[list[int]]) -> Any:
-    """Every plan of everybody: for each player an action after each history of the earlier stages."""
+    """Yield all plans: an action per player and history of the earlier stages."""
     nodes = []
     for k, stage in enumerate(stages):
         before = [player for row in stages[:k] for player in row]
@@ -49,7 +49,7 @@ def plans(sizes: list[int], stages: list[list[int]]) -> Any:
 
 
 def outcome(plan: Any, stages: list[list[int]], history: tuple[int, ...], first: int) -> dict[int, int]:
-    """What is played from a stage on, after ``history``, by player."""
+    """Return the actions by player from stage ``first`` on, after ``history``."""
     found = {}
     for stage in stages[first:]:
         row = [plan[player, history] for player in stage]
@@ -59,7 +59,7 @@ def outcome(plan: Any, stages: list[list[int]], history: tuple[int, ...], first:
 
 
 def perfect(pays: np.ndarray, sizes: list[int], stages: list[list[int]]) -> set[tuple[int, ...]]:
-    """Outcomes of the plans from which nobody gains by one other action, at any history."""
+    """Return outcomes of the plans without a profitable one-shot deviation at any history."""
     kept = set()
     for plan in plans(sizes, stages):
         rests = True
@@ -98,7 +98,7 @@ def perfect(pays: np.ndarray, sizes: list[int], stages: list[list[int]]) -> set[
 def test_outcomes_match_enumeration_of_all_plans(
     sizes: list[int], stages: list[list[int]], seed: int
 ) -> None:
-    """Payoffs of few whole numbers, so that many tie."""
+    """Payoffs take few integer values, so that many ties occur."""
     pays = np.random.default_rng(seed).integers(0, 4, size=(len(sizes), *sizes)).astype(float)
     found, wanted = staged_values(pays, sizes, stages), perfect(pays, sizes, stages)
     assert {tuple(row) for row in found.outcomes.tolist()} == wanted
@@ -115,7 +115,7 @@ def test_outcomes_match_enumeration_of_all_plans(
 
 
 def test_stages_without_a_pure_equilibrium_are_counted() -> None:
-    """Matching pennies at once, or after one of a leader's two actions."""
+    """Simultaneous matching pennies, alone or after one of a leader's two actions."""
     pennies = np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])
     assert staged_values(pennies, [2, 2], [[0, 1]]).missing == 1
     after = np.zeros((3, 2, 2, 2))
@@ -182,7 +182,7 @@ def test_best_responding_followers_lose_nothing() -> None:
 
 
 def test_a_middle_follower_anticipates_later_responses() -> None:
-    """Of three in turn the second's loss is that after the third's answers."""
+    """The second of three movers is evaluated after the third one's response."""
     pays = np.random.default_rng(15).normal(size=(3, 2, 2, 3))
     sees = np.array([[[-1, -1], [-1, -1]], [[0, 0], [-1, -1]], [[0, 0], [1, 0]]])
     tables = one_state(pays)._replace(observation_slots=sees)

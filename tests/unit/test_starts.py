@@ -1,4 +1,4 @@
-"""Starts from a lattice: as many as asked for, different, inside, evenly spread; none of them drawn."""
+"""Starts from a lattice: the requested number, distinct, inside the space, evenly spread, deterministic."""
 
 from __future__ import annotations
 

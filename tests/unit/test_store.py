@@ -1,4 +1,4 @@
-"""Run folders: nothing lost, damage named, the index made anew, equal data in equal bytes."""
+"""Run folders: no lost cells, reported damage, a rebuilt index, equal data in equal bytes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_damaged_cell_is_named_set_aside_and_redone(run: Run, damage: str) -> 
         text = good.read_bytes() if damage == "other" else broken.read_bytes()
         broken.write_bytes(text[: {"cut": len(text) // 2, "empty": 0}.get(damage, len(text))])
     again = load_run(run.folder)
-    assert again.counts()["done"] == 6  # nobody has looked yet
+    assert again.counts()["done"] == 6  # not checked yet
     with again.locked():
         left, damaged = again.reconcile()
     assert left == [run.cells[0].id]
@@ -107,7 +107,7 @@ def test_a_dataset_warns_once_per_damaged_cell(run: Run) -> None:
     named = [str(run.cell_path(place.id)) for place in run.cells[:2]]
     assert [str(warning.message).split(": ")[0] for warning in told] == named
     assert np.isnan(data.payoff[0]).all()
-    assert run.counts()["left"] == 0  # looking sets nothing aside
+    assert run.counts()["left"] == 0  # reading sets nothing aside
     with run.locked():
         assert run.reconcile().left == [place.id for place in run.cells[:2]]
     assert np.isnan(run.dataset().payoff[0]).all()
@@ -166,7 +166,7 @@ def test_a_changed_study_keeps_its_matching_cells(run: Run) -> None:
         left = longer.reconcile().left
     assert {p.point["prize"] for p in longer.cells if p.id in left} == {2.0}
     assert longer.dataset().sizes["prize"] == 3
-    assert len(list((run.folder / "cells").iterdir())) == 6  # what no longer belongs is left alone
+    assert len(list((run.folder / "cells").iterdir())) == 6  # cells of the former study are not deleted
     back = Run.create_or_open(run.folder, study(folder))
     assert back.status == "done"
     assert {p.point["prize"]: back.cell_path(p.id).read_bytes() for p in back.cells} == before
@@ -198,7 +198,7 @@ def test_recomputed_certificates_apply_to_their_own_result_only(run: Run) -> Non
     run.write_certificate(id, newer)
     assert run.cell_path(id).read_bytes() == before
     np.testing.assert_array_equal(run.dataset().regret[0, 0, 0], newer["regret"][1])
-    run.write_cell(id, record(5))  # another result: the certificate is not of this one
+    run.write_cell(id, record(5))  # a new result: the old certificate does not apply
     np.testing.assert_array_equal(run.dataset().regret[0, 0, 0], record(5)["regret"][1])
 
 
@@ -244,7 +244,7 @@ def test_another_version_is_reported(run: Run) -> None:
     head = run.folder / "study.json"
     write_json(head, {**run.head, "made_by": {**run.made_by, "rivalry": "0.0.9"}})
     again = load_run(run.folder)
-    assert again.other_version() is None  # nothing was computed by it
+    assert again.other_version() is None  # that version computed nothing
     fill(again)
     assert again.other_version() == "0.0.9"
     again.accept_version()
@@ -296,7 +296,7 @@ def test_a_changed_user_file_is_reported_before_any_cell_runs(run: Run) -> None:
     game.write_text(game.read_text() + "\n# changed\n")
     with pytest.raises(ValueError, match=r"duel\.py.*changed"):
         run.tasks()
-    assert run.counts()["total"] == 6  # looking needs no file of the user's
+    assert run.counts()["total"] == 6  # counting does not need the user file
     game.unlink()
     assert "0 of 6" in repr(load_run(run.folder))
 

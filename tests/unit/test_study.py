@@ -1,4 +1,4 @@
-"""Studies: one object from TOML or Python, its forms, its cells."""
+"""Studies: definition in TOML and Python, quick form, cells."""
 
 from __future__ import annotations
 
@@ -403,7 +403,7 @@ def test_plots_need_plot_data_of_the_game() -> None:
         StudyError, match=r"plots\[0\]: 'shares' draws the view 'shares', which this game does not"
     ):
         study.check()
-    replace(study, plots=["ternary"]).check()  # draws what there is
+    replace(study, plots=["ternary"]).check()  # works with the available data
 
 
 def test_unknown_plot_options_are_refused() -> None:

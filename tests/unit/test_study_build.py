@@ -1,4 +1,4 @@
-"""Games of a study's tables: who moves first."""
+"""Games built from the tables of a study: leaders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEXES = {"family": "matrix", "name": "battle_of_the_sexes"}
 
 @pytest.mark.slow
 def test_leaders_match_the_stackelberg_transform() -> None:
-    """The leader goes where it likes best and is joined: the same game as from Python."""
+    """A game with leaders equals the same transform in Python; the follower joins the leader."""
     game = build_game({**SEXES, "leaders": [1]})
     by_hand = rv.transforms.stackelberg(
         rv.games.matrix("battle_of_the_sexes"), [1], rv.transforms.Followers()
@@ -68,7 +68,7 @@ def test_a_misspelt_leaders_key_gives_a_hint() -> None:
 
 
 def test_a_family_may_define_a_parameter_named_leaders(tmp_path: Path) -> None:
-    """A parameter of the family's own goes to the family."""
+    """A parameter that the family defines is passed to it."""
     (tmp_path / "own.py").write_text(
         "import rivalry as rv\n\n\ndef game(*, leaders: list[int]):\n"
         "    assert leaders == [7]\n    return rv.games.matrix('chicken')\n",

@@ -1,4 +1,4 @@
-"""Signatures and fields as strict models."""
+"""Validation of tables against signatures and dataclass fields."""
 
 from __future__ import annotations
 

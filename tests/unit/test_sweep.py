@@ -1,4 +1,4 @@
-"""`rv.sweep` over whatever a study can sweep, against games made one by one."""
+"""`rv.sweep` over all keys that a study can sweep, against games made one by one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rivalry.methods import BestResponse
 
 @pytest.mark.slow
 def test_sweep_over_a_nested_keyword_of_the_race() -> None:
-    """With one price r for both inputs, efforts of the symmetric equilibrium are in closed form."""
+    """With one price for both inputs the symmetric equilibrium is known in closed form."""
     prices = [0.05, 0.1, 0.2]
     found = rv.sweep(rv.games.race(), {"cost.price": prices}, BestResponse(), "moderate")
     right = [rv.oracles.closed_form(rv.games.race(cost={"price": price}))[0] for price in prices]

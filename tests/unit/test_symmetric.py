@@ -1,4 +1,4 @@
-"""Everybody in one place, in games whose roots and blocks are known by hand."""
+"""Symmetric profiles in games whose roots and eigenvalue blocks are known in closed form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rivalry.core.space import Box, Simplex, directions
 
 
 class Wells(eqx.Module):
-    """``u_i = depth (x_i^2/2 - x_i^4/4) - pull x_i sum_j x_j / 2``, for three: A and C are known."""
+    """``u_i = depth (x_i^2/2 - x_i^4/4) - pull x_i sum_j x_j / 2`` for three players; blocks are known."""
 
     depth: Float[Array, ""]
     pull: Float[Array, ""]

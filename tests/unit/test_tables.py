@@ -1,4 +1,4 @@
-"""Games as tables: every route to a table gives what the game's payoffs say."""
+"""Games as tables: every route to a table gives the payoffs of the game."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_above_the_memory_limit_payoffs_are_computed_on_demand() -> None:
         summed = tabulate(game, 4, max_table_bytes=1000)
     assert summed.tables.payoff.size == 0
     actions = every([4] * 3)
-    assert np.array_equal(payoffs(summed, actions), payoffs(table, actions))  # to the bit
+    assert np.array_equal(payoffs(summed, actions), payoffs(table, actions))  # bitwise
     np.testing.assert_allclose(payoffs(table, actions).T, table.tables.payoff[0])
     assert largest_payoff(summed) == largest_payoff(table) == table.tables.payoff.max()
     for made in (table, summed):
@@ -66,7 +66,7 @@ def test_above_the_memory_limit_payoffs_are_computed_on_demand() -> None:
 
 
 def test_underflowing_influence_is_shared_in_logarithms() -> None:
-    """Steepness 5000: everybody's influence is below 1e-700 at far points; the nearest gets all of it."""
+    """At steepness 5000 influence at far points is below 1e-700; the nearest player gets the point."""
     game = shared(
         steepness=[5000.0] * 2, third=np.zeros(7), abstention=0.0, cost=np.zeros(2), players=2,
         points=np.linspace(0.05, 0.95, 7)[:, None],
@@ -93,7 +93,12 @@ def test_exchangeable_players_may_be_permuted() -> None:
     np.testing.assert_allclose(table[0], np.swapaxes(table[2], 0, 2), rtol=1e-12)
     np.testing.assert_allclose(table[1], np.swapaxes(table[1], 2, 3), rtol=1e-12)
     own = [[0.0, 1.0], [0.0, 1.0], [0.0, 1.0], [0.1, 1.0]]
-    assert tabulate(game, own).alike.tolist() == [0, 1, 0, 3]  # who has other places is another
+    assert tabulate(game, own).alike.tolist() == [
+        0,
+        1,
+        0,
+        3,
+    ]  # a player with another grid is not exchangeable
 
 
 def test_matrix_games_are_tabulated_unchanged() -> None:
@@ -109,7 +114,7 @@ def test_matrix_games_are_tabulated_unchanged() -> None:
 
 
 class Chosen:
-    """Two pick whole numbers and get what they both say, or a share."""
+    """Two players choose integers and are paid their own plus ten times the other's."""
 
     space = Choices((2, 3))
 

@@ -1,4 +1,4 @@
-"""Tangent cones against the definition by projections, and Newton's step where it is exact."""
+"""Tangent cones against derivatives of projections, and Newton steps in linear games."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def at_bounds(space: Space, seed: int) -> jax.Array:
 def test_along_is_the_derivative_of_the_projection(space: Space, seed: int) -> None:
     x = at_bounds(space, seed)
     gradient = jnp.where(space.mask, jax.random.normal(jax.random.key(100 + seed), x.shape), 0.0)
-    step = 1e-6  # shorter than any way to a bound that x is not on
+    step = 1e-6  # shorter than the distance to any inactive bound
     moved = (space.project(x + step * gradient) - x) / step
     np.testing.assert_allclose(tangent_cone.along(space, x, gradient), moved, atol=1e-8)
 
@@ -70,7 +70,7 @@ def test_newton_is_exact_on_a_linear_game() -> None:
 
 @pytest.mark.slow
 def test_newton_keeps_active_bounds() -> None:
-    # the first player is pressed against its upper bound, the second alone is free
+    # the first player is at its upper bound; only the second is free
     game = linear([[-1.0, 0.0], [1.0, -2.0]], [50.0, 0.0])
     x = jnp.array([[10.0], [0.0]])
     np.testing.assert_allclose((x + tangent_cone.newton_step(game, x)).ravel(), [10.0, 5.0], rtol=1e-13)

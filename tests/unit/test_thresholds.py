@@ -1,4 +1,4 @@
-"""Where everybody together gains or loses stability: closed forms, other derivatives, made-up fields."""
+"""Stability thresholds of symmetric profiles: closed forms, other derivatives, constructed fields."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def scanned(game: Any, method: Thresholds, **rest: Any) -> Any:
 
 
 class Field(eqx.Module):
-    """A game whose own gradients are any field of all positions and a parameter."""
+    """A game whose own gradients are an arbitrary function of all positions and a parameter."""
 
     space: Space
     p: Array
@@ -50,7 +50,7 @@ oracles.gradients.register(Field)(Field.gradients)
 
 
 class Apart(eqx.Module):
-    """On a simplex: everybody likes the shares w, and to be away from the others."""
+    """Players on a simplex, attracted to the shares ``wish`` and repelled by the others' mean."""
 
     space: Simplex
     wish: Array
@@ -103,7 +103,7 @@ def test_the_threshold_in_the_plane_matches_the_closed_form() -> None:
     known = threshold_variance(game.points, game.weights, 4)
     assert known == pytest.approx(2.377007, abs=1e-6)
     np.testing.assert_allclose(found.crossing, [known], atol=1e-9)
-    assert found.crossing_multiplicity.values.tolist() == [6]  # three times, both axes alike
+    assert found.crossing_multiplicity.values.tolist() == [6]  # three times for each of two equal axes
 
 
 @pytest.mark.parametrize("position", [None, 0.5])
@@ -115,7 +115,7 @@ def test_the_threshold_with_a_third_party(position: float | None) -> None:
 
 
 def slope_with_abstention(x: np.ndarray, reach: float, q: float) -> complex:
-    """The first player's own gradient, by a complex step through plain formulas."""
+    """The first player's own gradient, by complex-step differentiation."""
     b = np.linspace(0.001, 0.999, 100)
     moved = x.astype(complex)
     moved[0] += 1e-30j

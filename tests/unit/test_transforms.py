@@ -1,4 +1,4 @@
-"""Freezing, leading, stages and schedules: textbook duopolies, matrix games, derivatives, messages."""
+"""Frozen players, leaders, stages and schedules: duopolies, matrix games, derivatives, messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY = jax.random.key(0)
 
 
 class Cournot(eqx.Module):
-    """Linear demand, price not below 0."""
+    """Linear demand with a price of at least 0."""
 
     cost: jax.Array
     intercept: jax.Array
@@ -45,7 +45,7 @@ oracles.payoff_bound.register(Cournot)(Cournot.ceiling)
 
 
 class Separable(eqx.Module):
-    """Two axes each; a follower's best reply to the leader's (a, b) is (a/2, (a + b**2)/4)."""
+    """Two axes each; a follower's best response to the leader's (a, b) is (a/2, (a + b**2)/4)."""
 
     @property
     def space(self) -> rv.Box:
@@ -67,7 +67,7 @@ def leading() -> object:
 
 @eqx.filter_jit
 def at(game: object, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Everybody's strategies, the leaders' own gradients, and their Jacobian, in one compiled program."""
+    """Return all strategies, the leaders' own gradients, and their Jacobian, in one compiled program."""
     return game.whole(x), own_gradients(game, x), jacobian(game, x)
 
 
@@ -102,7 +102,7 @@ def test_parameter_derivatives_include_the_response() -> None:
         )
         return game.payoffs(jnp.array([[40.0]]))[0]
 
-    # the leader earns (100 - 40 - (90 - 40 - (cost - 10)) / 2 - 10) * 40, so half of 40 a unit of cost
+    # the leader earns (100 - 40 - (90 - 40 - (cost - 10)) / 2 - 10) * 40, so 20 per unit of cost
     np.testing.assert_allclose(jax.grad(earned)(jnp.asarray(10.0)), 20.0, atol=1e-6)
 
 
@@ -141,7 +141,7 @@ def test_leadership_in_a_matrix_game() -> None:
     game = matrix("battle_of_the_sexes")
     leader = stackelberg(game, [0], Followers())
     assert float(leader.payoffs(jnp.array([[1.0, 0.0]]))[0]) == 3.0
-    # just under 3/5 opera the follower goes to the football: 2 (1 - p)
+    # just under 3/5 opera the follower chooses football: 2 (1 - p)
     np.testing.assert_allclose(leader.payoffs(jnp.array([[0.59, 0.41]])), [0.82], atol=1e-12)
     found = rv.certificate(leader, jnp.array([[1.0, 0.0]]))
     assert found.claim == "no deviation found"
@@ -177,7 +177,7 @@ def test_freezing_leaves_the_game_of_the_other_players() -> None:
         duopoly(10.0, 10.0, 20.0).payoffs(jnp.array([[20.0], [25.0], [5.0]]))[jnp.array([0, 2])],
     )
     assert oracles.labels(game).players == ("0", "2")
-    # against 25 the reply to 5 is (90 - 30) / 2, with a proved bound from the whole game's ceiling
+    # the best response to 25 and 5 is (90 - 30) / 2, with a bound proved by the base game
     reply = rv.best_response(game, x, 0)
     assert reply.coverage == "bounded"
     np.testing.assert_allclose(reply.strategy, [30.0], atol=1e-4)
@@ -277,7 +277,7 @@ def test_schedules_of_cournot_repeat_the_stage_equilibrium() -> None:
     game = open_loop(duopoly(), 2, discount=0.9)
     x = jnp.full((2, 2), 30.0)
     np.testing.assert_allclose(own_gradients(game, x), 0.0, atol=1e-12)
-    # no schedule of a cell pays more than its ceiling, which a single point attains
+    # no schedule in a box exceeds its payoff bound, which is attained at a single point
     low, high = jnp.array([10.0, 25.0]), jnp.array([20.0, 50.0])
     inside = low + (high - low) * jax.random.uniform(KEY, (50, 2))
     pays = [game.payoffs(x.at[1].set(s))[1] for s in inside]

@@ -1,4 +1,4 @@
-"""Values that JAX takes apart once it is loaded, and finite games, which are solved without it."""
+"""Trees that are JAX pytrees once JAX is imported, and finite games solved without JAX."""
 
 from __future__ import annotations
 

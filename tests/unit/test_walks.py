@@ -1,4 +1,4 @@
-"""Walks: where moves lead, what they pay, where they begin, and what cannot be walked."""
+"""Walks: transitions, payoffs, starts, observations, and validation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEY = jax.random.key(0)
 
 
 def at(game: Any, position: Any, moves: Any) -> np.ndarray:
-    """Where moves lead from a position."""
+    """Return the positions after one step."""
     state = game.reset(KEY)._replace(position=jnp.asarray(position))
     return np.asarray(game.step(state, jnp.asarray(moves, dtype=float), KEY)[0].position)
 
@@ -26,7 +26,7 @@ def at(game: Any, position: Any, moves: Any) -> np.ndarray:
 @pytest.mark.parametrize("space", ["interval", "box", "simplex"])
 @pytest.mark.slow
 def test_moves_match_the_tabulated_moves(space: str) -> None:
-    """From every place of a grid every move leads where the tables' does, the ends included."""
+    """From every grid point, including the ends, each move leads to the same point as in the tables."""
     more = {"kernel": "dirichlet"} if space == "simplex" else {"reach": 0.3}
     inner = rv.games.influencer(space=space, **more)
     game = walks(inner, step=0.25)
@@ -60,7 +60,7 @@ def test_a_grid_may_end_below_the_upper_bound() -> None:
 
 
 def test_continuous_moves() -> None:
-    """Who would leave the space stays, on all axes; the other goes."""
+    """A player whose move would leave the space stays on all axes; the other player moves."""
     inner = rv.games.influencer(space="box", reach=0.3)
     game = walks(inner, step=[0.1, 0.2], moves="continuous", periods=2)
     np.testing.assert_allclose(game.space.high, [[0.1, 0.2]] * 2)
@@ -94,7 +94,7 @@ def test_starts_on_a_simplex_are_uniform_over_its_lattice() -> None:
 
 
 def test_steps_are_equal_in_the_coordinates_of_a_box() -> None:
-    """Two steps up from 1 by factors of 10, in a box of logarithms."""
+    """Two steps up from 1 by factors of 10, in a box with log coordinates."""
 
     class Effort:
         space = rv.Box.of([[0.1, 1000.0]], players=2, coordinates="log")

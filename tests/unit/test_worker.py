@@ -1,4 +1,4 @@
-"""One cell: the same numbers as from Python, lanes side by side, a broken-off cell to the same bits."""
+"""Cells: equality with `rv.solve`, batches, exact resumption of interrupted cells."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rivalry.lab.study import Cell, build_game
 from rivalry.lab.worker import Job, Kept, Stopped, carry_out, recertify, run_cell
 from tests.duels import study
 
-# budgets are small here on purpose; the warning has a test of its own
+# step limits are deliberately small; the warning is tested separately
 pytestmark = pytest.mark.filterwarnings("ignore:not converged")
 
 MATRIX = {"family": "matrix", "name": "chicken"}
@@ -81,13 +81,13 @@ def test_grid_starts_are_counted_by_basin(tmp_path: Path) -> None:
     method = {"kind": "best_response", "start": "grid", "starts": 9, "max_steps": 50}
     found = run_cell(task_of(tmp_path, method=[method]), tmp_path)
     begun = found["start_profile"][1][:, :, 0]
-    places = np.linspace(0.01, 2.0, 7)[1::2]  # the middles of three equal cells
+    places = np.linspace(0.01, 2.0, 7)[1::2]  # midpoints of three equal intervals
     assert {tuple(row) for row in begun.round(9)} == {
         (a, b) for a in places.round(9) for b in places.round(9)
     }
     assert found["basin"][0] == ("lane",)
     assert found["basin_count"][1].sum() == 9
-    # the contest has one equilibrium, prize / 4 each, that replies of both lead to
+    # the contest has one equilibrium, prize / 4 each, to which best responses converge
     np.testing.assert_allclose(found["basin_profile"][1][0].ravel(), 0.25, atol=1e-5)
 
 
@@ -148,7 +148,7 @@ def test_snapshots_are_the_influence_at_rows_of_the_path(tmp_path: Path) -> None
 
 
 class Breaking:
-    """A checkpoint that is saved at every chance; the cell is stopped after ``after`` of them."""
+    """Save a checkpoint at every opportunity and stop the cell after ``after`` progress events."""
 
     def __init__(self, path: Path, after: int) -> None:
         self.kept = Kept(path, every=0.0)
@@ -160,7 +160,7 @@ class Breaking:
 
 
 def broken_off(task: dict[str, Any], folder: Path, after: int) -> Record:
-    """The record of a cell that is broken off again and again."""
+    """Return the record of a cell that is interrupted repeatedly."""
     path = folder / "checkpoints" / "a.npz"
     for _ in range(99):
         attempt = Breaking(path, after)
@@ -190,7 +190,7 @@ def test_an_interrupted_learner_resumes_exactly(tmp_path: Path) -> None:
 
 
 class Restless(BaseMethod):
-    """Settles at once wherever it is, and twice goes on from there: an end that is left."""
+    """Converge to the start, and continue from end points whose first coordinate is below 1."""
 
     def init(self, game: Any, start: Any, key: Any) -> Any:
         return Here(start, start)

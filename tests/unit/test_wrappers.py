@@ -1,4 +1,4 @@
-"""What is known of a game is known of games made of it: guards and proofs go through every wrapper."""
+"""Wrappers of games: oracles, checks and proofs of the base game are forwarded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COST = 0.1
 
 
 class Firms(eqx.Module):
-    """Three firms, price 1 - Q, unit cost 0.1, of which all is known in closed form."""
+    """Three firms with price 1 - Q and unit cost 0.1; all oracles are known in closed form."""
 
     space: Box
 
@@ -149,7 +149,7 @@ def test_every_oracle_is_registered_or_deliberately_generic(name: str) -> None:
 
 
 class Converted(Firms):
-    """The same firms, of which every conversion and every oracle of play is registered."""
+    """The same firms, with every conversion and every oracle of play registered."""
 
 
 for word in ABOUT_PLAY:
@@ -197,7 +197,7 @@ def _slopes(game: Any, x: Any) -> Any:
 
 
 def every(game: Any, x: Any, player: int) -> tuple[np.ndarray, np.ndarray]:
-    """Strategies of a player drawn and on a grid, and what they pay by the game's payoffs alone."""
+    """Return random and grid strategies of a player, and their payoffs."""
     drawn = [game.space.sample(key)[player] for key in jax.random.split(KEY, 20)]
     rows = jnp.concatenate([game.space.grid(player, 41), jnp.stack(drawn)])
     return np.asarray(rows), np.asarray(_paid(game, x, jnp.asarray(player), rows))
