@@ -89,7 +89,7 @@ def test_no_policy_exceeds_the_best_response_value(name: str, player: int) -> No
         assert (most <= best + 1e-10).all()
 
 
-def test_values_match_best_reply_with_memory_of_one_round() -> None:
+def test_values_match_best_response_with_memory_of_one_round() -> None:
     tables, draw = GAMES["both see all"], np.random.default_rng(8)
     policies = drawn_policies(tables, 3, draw)
     found = replies(tables, policies, 1, GAMMA)
