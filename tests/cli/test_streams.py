@@ -35,6 +35,7 @@ def shell(command: str, **variables: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="redirections of a POSIX shell")
 @pytest.mark.parametrize(
     ("command", "status", "words"),
@@ -70,6 +71,7 @@ def test_a_run_with_all_streams_closed_completes(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_missing_device_is_refused(tmp_path: Path) -> None:
     study = '[game]\nfamily = "influencer"\n[[method]]\nkind = "gradient_ascent"\n'
     (tmp_path / "mine.toml").write_text(study)

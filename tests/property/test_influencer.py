@@ -60,6 +60,7 @@ def test_payoffs_sum_to_the_total_resource(case: Case) -> None:
     assert np.all(np.asarray(payoffs) <= total * (1 + 1e-12))
 
 
+@pytest.mark.slow
 @FEW
 @given(games(), st.permutations(range(PLAYERS)))
 def test_permuting_players_permutes_payoffs_and_derivatives(case: Case, order: list[int]) -> None:

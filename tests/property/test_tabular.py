@@ -87,6 +87,7 @@ def test_swapping_equal_players_swaps_payoffs(resource: Any, order: Any) -> None
         assert np.all(np.diff(actions) >= 0)
 
 
+@pytest.mark.slow
 def test_on_a_simplex_and_with_a_custom_kernel() -> None:
     game = rv.games.influencer(
         space="simplex", corners=3, kernel="dirichlet", alpha=[3.0, 5.0],

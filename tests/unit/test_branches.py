@@ -85,6 +85,7 @@ def test_mirror_symmetric_branch_is_stable_and_pair_branches_are_saddles() -> No
         assert float(own.branch_parameter.max()) < 0.188815
 
 
+@pytest.mark.slow
 def test_the_mirror_branch_ends_in_a_supercritical_hopf_point() -> None:
     data = three()
     np.testing.assert_allclose(data.hopf_parameter, [0.15818468164430274], atol=1e-9)

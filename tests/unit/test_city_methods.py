@@ -163,6 +163,7 @@ def test_learned_bids_rise_with_urgency() -> None:
     assert bids[urgency == 5].mean() > bids[urgency == 1].mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plays", ["uniform", "zero", "all_in"])
 def test_policies_may_be_arrays(plays: str, tmp_path: Any) -> None:
     numbers = chances_of(streets_of(small()).city, plays)

@@ -208,6 +208,7 @@ def test_the_number_of_concurrent_cells_is_limited(run: Run) -> None:
     assert line.most == 1
 
 
+@pytest.mark.slow
 def test_a_cell_whose_worker_dies_is_retried_twice(run: Run) -> None:
     events: list[RunEvent] = []
     line = Line("die", "die", room=1)

@@ -115,6 +115,7 @@ def test_certificates_use_the_proof_and_report_the_weakest_coverage() -> None:
     assert best_response(game, x, 2).payoff == 5.0
 
 
+@pytest.mark.slow
 def test_best_responses_are_searched_over_all_magnitudes() -> None:
     # against c the best response is sqrt(c / cost) - c, or 0 where cost is above 1 / c
     game = prize(np.array([1.0, 1.0, 50.0]))

@@ -113,6 +113,7 @@ def test_among_several_equilibria_the_worst_or_the_best_is_assumed() -> None:
         np.testing.assert_allclose(found.profile.values, chosen, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_trials_without_an_equilibrium_are_not_chosen() -> None:
     """If ``meet`` has opposite signs, one player matches and the other avoids: best responses cycle."""
     game = contest(prize=0.0, tax=-1.0, meet=1.0)

@@ -89,6 +89,7 @@ def test_deviations_agree_with_simulated_play(name: str, player: int, action: An
         np.testing.assert_equal(found.rounds_back[session], came.mean() if len(came) else np.nan)
 
 
+@pytest.mark.slow
 def test_a_deviation_from_grim_trigger_is_punished_for_ever() -> None:
     cycles = limit_cycles(dilemma(), GRIM, [0])
     found = deviations(dilemma(), GRIM, cycles, player=1, gamma=0.5, horizon=3)

@@ -109,6 +109,7 @@ def test_forecasts_and_realised_values() -> None:
 BANDS = {0.0: (44.9, 45.1), 0.1: (53.5, 54.6), 1.0: (58.8, 61.4)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", BANDS)
 def test_two_firms_collude_unless_costs_are_noisy(noise: float) -> None:
     """Total output is the cartel's 45 without noise; independently 54.0 and 60.6 at noise 0.1 and 1."""

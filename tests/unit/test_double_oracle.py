@@ -92,6 +92,7 @@ def test_a_pure_equilibrium_is_reported_as_pure() -> None:
     assert found.data.mixture.values.tolist() == [[1.0], [1.0]]
 
 
+@pytest.mark.slow
 def test_an_incomplete_run_reports_the_remaining_gain() -> None:
     game = seek(0.0)
     with pytest.warns(UserWarning, match=r"not converged: some player still gains .*: raise rounds"):

@@ -32,6 +32,7 @@ def test_a_stable_point_is_refined_and_its_spectrum_reported() -> None:
     assert np.isnan(end.measures["period"][1])
 
 
+@pytest.mark.slow
 def test_a_distant_root_is_not_taken_as_the_limit() -> None:
     game = linear([[-1.0, 2.0], [-2.0, -1.0]], [1.0, 3.0])
     end = end_state.analyse(game, column(1.4, 0.25), KEY)  # 0.05 away on an interval of length 20
@@ -66,6 +67,7 @@ def test_a_cycle_through_an_unstable_point_is_classified_as_a_cycle() -> None:
     np.testing.assert_allclose(resting.measures["eigenvalues_real"][1], 0.25)
 
 
+@pytest.mark.slow
 def test_a_slow_spiral_is_not_a_cycle() -> None:
     assert closed_orbit(turning(-0.01, 3.0), column(1.0, 0.0), 1e-3) is None
     assert closed_orbit(linear(-np.eye(2), [0.0, 0.0]), column(1.0, 0.0), 1e-3) is None

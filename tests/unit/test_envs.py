@@ -34,6 +34,7 @@ def short_race(**changes: object) -> rv.Game:
     return rv.games.race(**settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scaled", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", slow_except(FAMILIES, ("influencer", "race", "market", "matrix", "karma")))
 def test_conformance_tests_of_pettingzoo_and_gymnasium(name: str, scaled: bool) -> None:
@@ -52,6 +53,7 @@ def test_rewards_equal_the_payoffs_of_the_game() -> None:
     assert env.agents == []
 
 
+@pytest.mark.slow
 def test_a_race_ends_with_a_win_or_its_last_period() -> None:
     """An action of 1 is the upper bound of spending; stocks grow by the investment; nothing is truncated."""
     game = short_race()
@@ -328,6 +330,7 @@ def test_equal_seeds_give_equal_courses() -> None:
     assert courses(parallel_env("market", normalize_spaces=True)) != first
 
 
+@pytest.mark.slow
 def test_changing_an_observation_does_not_change_the_environment() -> None:
     """Observations are copies, which a learner may overwrite."""
     env = parallel_env("influencer")
@@ -352,7 +355,7 @@ def test_wrong_input() -> None:
         parallel_env("influenzer")
     with pytest.raises(ValueError, match=r"game: 'matrix' has no default game .*; give a game"):
         aec_env("matrix")
-    with pytest.raises(ValueError, match="periods: 0 must be a whole number, at least 1"):
+    with pytest.raises(ValueError, match="periods: 0 must be a whole number of at least 1"):
         parallel_env("market", periods=0)
     for points, told in (
         ("influencer", "'points' must be 'corners' for a game on a Box"),

@@ -140,6 +140,7 @@ def test_normalized_observations_lie_between_minus_one_and_one() -> None:
         assert own["observation"].dtype == np.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("planning", ["none", "nodes"])
 def test_a_policy_given_as_a_function_becomes_a_table(planning: str) -> None:
     """The function gets every state's observation as in the environment, and the table plays its choices."""

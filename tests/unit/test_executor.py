@@ -184,6 +184,7 @@ def test_runs_of_another_version_resume_only_if_accepted(tmp_path: Path) -> None
     assert carry_out(load_run(run.folder), workers=1) == "done"
 
 
+@pytest.mark.slow
 def test_a_damaged_cell_is_reported_and_recomputed(tmp_path: Path) -> None:
     run = run_study(study(tmp_path), tmp_path / "run")
     path = run.cell_path(run.cells[0].id)

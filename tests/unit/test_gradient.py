@@ -68,6 +68,7 @@ def test_a_schedule_counts_from_the_first_step() -> None:
         np.testing.assert_allclose(row, x, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["gradient", "step", "certificate", "displacement"])
 def test_every_stopping_rule_stops_near_the_root_and_is_reported(rule: str) -> None:
     method = GradientAscent(rate=0.1, stop=rule, every=7)

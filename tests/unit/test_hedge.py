@@ -92,6 +92,7 @@ def test_results_do_not_depend_on_chunks_or_copies(learner: Any, ragged: Matrix)
     assert all(np.array_equal(whole[name], parts[name]) for name in whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("baseline", ["none", "average"])
 def test_sampled_updates_are_exact_in_expectation(baseline: str, ragged: Matrix) -> None:
     """One update from a large batch against the exact one, within five standard errors."""
@@ -122,6 +123,7 @@ def test_sampled_learners_find_dominant_strategies() -> None:
     assert not np.array_equal(other.profile, found.profile)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "learner",
     [

@@ -109,6 +109,7 @@ def test_proofs_on_a_box() -> None:
     assert (proof.claim, proof.coverage) == ("equilibrium", "exact")
 
 
+@pytest.mark.slow
 def test_custom_kernels_have_no_payoff_bound() -> None:
     game = rv.games.influencer(
         kernel="custom", influence="exp(-(b-x)^2/(2*s^2))", parameters={"s": [0.25] * 3}, resource="bimodal"

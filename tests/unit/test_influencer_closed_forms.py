@@ -37,6 +37,7 @@ def test_moments() -> None:
     np.testing.assert_allclose(covariance, np.cov(points.T, aweights=weights, ddof=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("players", [3, 4, 7])
 def test_reach_threshold_is_where_the_spectrum_changes_sign(players: int) -> None:
     game = rv.games.influencer(reach=[0.2] * players, resource=LOPSIDED)
@@ -89,6 +90,7 @@ def test_exponential_condition(shift: float) -> None:
     assert known.stable is (shift == 1.0)
 
 
+@pytest.mark.slow
 def test_power_law_centre_is_never_stable() -> None:
     game = rv.games.influencer(kernel="power_law", exponent=[0.5] * 3, resource="unimodal")
     places = symmetric_positions(game)

@@ -169,6 +169,7 @@ def test_derivatives_at_a_resource_point_with_abstention() -> None:
     )
 
 
+@pytest.mark.slow
 def test_narrow_reach_does_not_underflow() -> None:
     game = rv.games.influencer(reach=[0.005, 0.005], resource="bimodal")
     x = game.space.check([0.1, 0.2])
@@ -220,6 +221,7 @@ def test_resource_points_without_influence_are_shared_lost_or_refused() -> None:
         strict.payoffs(at)
 
 
+@pytest.mark.slow
 def test_parameters_of_the_kernel_are_fields_of_the_game() -> None:
     game = rv.games.influencer(reach=[0.2, 0.3])
     assert rv.with_(game, reach=0.1).reach.tolist() == [0.1, 0.1]
@@ -311,6 +313,7 @@ def test_named_start_on_other_intervals_and_for_many_players() -> None:
         oracles.named_start(rv.games.influencer(**SQUARE, players=2), "paper_default")
 
 
+@pytest.mark.slow
 def test_metrics_of_the_game() -> None:
     game, x = built("both")
     found = oracles.metrics(game, x)

@@ -30,6 +30,7 @@ def folder(code: str = TELL, **environment: str) -> Path:
     return Path(told.stdout.strip())
 
 
+@pytest.mark.slow
 def test_the_cache_folder_is_named_by_the_key_of_the_kernels(tmp_path: Path) -> None:
     name = f"kernels-{rivalry.tables.kernels._key()}"
     assert folder().name == name
@@ -43,6 +44,7 @@ def test_the_cache_folder_is_set_also_if_numba_was_imported_before(tmp_path: Pat
     assert folder(code, NUMBA_CACHE_DIR=str(tmp_path)).parent == tmp_path
 
 
+@pytest.mark.slow
 def test_kernels_run_without_a_writable_cache(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("", encoding="utf-8")

@@ -93,6 +93,7 @@ RULES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("demand", "choice"), RULES)
 def test_profits_match_plain_numpy(demand, choice):
     rng = np.random.default_rng(3)

@@ -189,6 +189,7 @@ LED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", LED, ids=["sym", "blockaded", "full", "many"])
 def test_staged_markets_have_exact_best_responses_and_certificates(keys: dict[str, Any]) -> None:
     game = rv.games.market(**keys)

@@ -35,6 +35,7 @@ WHOLE: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Observation numpy array is all zeros")  # as when nothing is sold
 @pytest.mark.parametrize("name", list(WHOLE))
 def test_environments_pass_conformance_tests(name: str) -> None:
@@ -110,6 +111,7 @@ def test_spot_output_by_hand() -> None:
         before = q
 
 
+@pytest.mark.slow
 def test_capacity_by_hand() -> None:
     """``K' = (1 - dep) K + I``; sales are at most K; irreversible investment is not negative."""
     options = {"capacity": [20.0, 40.0], "capex": 3.0, "capex_convex": 0.5, "depreciation": 0.1, "tax": 0.2}
@@ -338,6 +340,7 @@ def test_insolvent_agents_are_terminated_alone() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", [np.nan, 1.01, -2.0])
 def test_wrong_continuous_actions_are_refused(action: float) -> None:
     pytest.importorskip("pettingzoo")

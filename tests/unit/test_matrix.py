@@ -54,6 +54,7 @@ def test_payoffs_are_the_sum_over_joint_actions(ragged: Matrix) -> None:
         np.testing.assert_allclose(ragged.payoffs(x), plainly(RAGGED, np.asarray(x)), atol=1e-14)
 
 
+@pytest.mark.slow
 def test_gradients_match_differentiated_payoffs(ragged: Matrix) -> None:
     x = ragged.space.sample(jax.random.key(0))
     for player in range(3):

@@ -87,6 +87,7 @@ def holomorphic(u: Array, p: object, args: object) -> Array:
     return (weights * share * (1 - share) * (b - u[:, None]) / HOPF**2).sum(axis=1)
 
 
+@pytest.mark.slow
 def test_lyapunov_coefficient_is_twice_that_of_jaxcont() -> None:
     jaxcont = pytest.importorskip("jaxcont")
     game, x = bimodal(HOPF), at_hopf()
@@ -124,6 +125,7 @@ def test_no_orbit_before_a_supercritical_hopf_point() -> None:
     assert periodic_orbits.small_orbit(game, jnp.zeros((2, 1))) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mu", "period"), [(1.0, 6.6632868593231), (5.0, 11.6122306677)])
 def test_van_der_pol_period_and_multiplier(mu: float, period: float) -> None:
     angle = -2 * np.pi * np.arange(40) / 40

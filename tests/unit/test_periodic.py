@@ -51,6 +51,7 @@ def _induced(game: Any) -> np.ndarray:
     return np.array(found[::-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", [None, 0.0, 0.9])
 def test_gamma_has_no_effect_when_periods_are_independent(gamma: float | None) -> None:
     static = equilibria(tabulate(rv.games.race(), PLACES, walk=False))
@@ -63,6 +64,7 @@ def test_gamma_has_no_effect_when_periods_are_independent(gamma: float | None) -
     np.testing.assert_allclose(found["profile"].reshape(2, 5, 2)[:, 3], found["profile"][:, :2])
 
 
+@pytest.mark.slow
 def test_play_that_ends_on_a_win_matches_backward_induction() -> None:
     """With a prize six times as large in period 2, players hold back in period 1 if a win ends the race."""
     prizes: dict[str, Any] = {

@@ -119,6 +119,7 @@ def test_several_starts_count_the_equilibria_of_a_stage_game() -> None:
     assert found.data.stage_equilibria.values.tolist() == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_chunks() -> None:
     """Periods not yet solved are NaN."""
     game = selling(0.04, 0.9)

@@ -48,6 +48,7 @@ def plan(claim: str = "equilibrium") -> xr.Dataset:
 # -- schedules ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_schedule_has_one_panel_per_column_and_dots_unidentified_inputs() -> None:
     data = plan()
     ax = rv.plots.schedule(data)

@@ -157,6 +157,7 @@ def drifts(game: Any, mu: Any, pi: Any) -> Any:
     return conservation_error(game, mu, pi)
 
 
+@pytest.mark.slow
 def test_mass_stays_one_over_many_steps() -> None:
     """Without normalisation rounding errors double per step; no mass is left after about 50 steps."""
     game = small()

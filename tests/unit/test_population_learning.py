@@ -314,6 +314,7 @@ def test_stopping_rule_on_regularised_payoffs() -> None:
         quick(monitor_every=2, stop_when=stop)
 
 
+@pytest.mark.slow
 def test_monitoring_of_single_agents() -> None:
     how = {"kind": "alone", "agents": 2, "t_monitor": 60, "t_burn": 20, "sample_every": 4}
     with pytest.warns(UserWarning, match=r"100% of the entries .* fewer than 100 times"):

@@ -60,6 +60,7 @@ def test_solve_accepts_a_population() -> None:
     np.testing.assert_allclose(found.payoff, [-0.6], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_batches_and_traces_accept_populations() -> None:
     games = [commute(SLOPES), commute(SLOPES[::-1])]
     start = games[0].space.check([[0.2, 0.3, 0.5]])

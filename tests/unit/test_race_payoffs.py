@@ -234,6 +234,7 @@ def test_custom_parts_match_built_in_ones() -> None:
     np.testing.assert_allclose(own.payoffs(x), ours.payoffs(x), rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cost", ["certification", "relative_certification", "penalty"])
 def test_threshold_costs_on_both_sides_of_the_threshold(cost: str) -> None:
     words: dict[str, Any] = {

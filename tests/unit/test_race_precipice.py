@@ -32,6 +32,7 @@ def drawn(word: str, rules: np.ndarray, mu: float, enmity: float) -> tuple[float
     return 1 - float(np.mean(safe)), np.array(paid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", INFORMATION)
 def test_payoffs_and_risk_match_simulation(word: str) -> None:
     """Rules differ between players; some are undercut."""

@@ -33,6 +33,7 @@ def test_policies_do_not_depend_on_the_number_drawn(generator: str) -> None:
     assert draw_policies(generator, 0, 2, 5, SEED).policies.shape == (0, 2, 6, 6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("generator", "name", "low", "high"),
     [
@@ -71,6 +72,7 @@ def test_logit_noise_is_normal() -> None:
     assert stats.kstest(apart, stats.norm.cdf).pvalue > 0.01
 
 
+@pytest.mark.slow
 def test_distances_match_scipy() -> None:
     one, two = (draw_policies("dirichlet_state", 1, 2, 6, SEED, first=i).policies[0] for i in (0, 1))
     b = np.arange(7)

@@ -570,6 +570,7 @@ def test_long_names_may_break_after_an_underscore(tmp_path: Path) -> None:
     assert "&lt;wbr" not in text
 
 
+@pytest.mark.slow
 def test_neither_game_nor_jax_nor_user_file_is_loaded(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def contest():\n    raise SystemExit('the user’s file was run')\n")
     made = study(game={"family": "mine.py:contest", "reach": 0.2}, sweep={}, folder=tmp_path)

@@ -135,6 +135,7 @@ def test_all_trials_use_common_random_numbers() -> None:
     assert np.allclose(found.trial_objective_high.values, one.mean() + half)
 
 
+@pytest.mark.slow
 def test_a_trial_equals_a_run_of_the_inner_method() -> None:
     method, game = RuleDesign(choices=KBAR, inner=LEARN, seeds=2), rv.games.karma(**TINY)
     world = method.world(game)
@@ -343,6 +344,7 @@ def test_a_study_builds_the_design_class_for_its_game() -> None:
 # plots
 
 
+@pytest.mark.slow
 def test_the_plot_of_a_search() -> None:
     choices = {"max_karma": [2, 3], "mean_karma": [0.5, 1.0, 1.5]}
     found = designed(choices=choices, inner=COIN, seeds=2).data

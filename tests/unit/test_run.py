@@ -96,6 +96,7 @@ def same(one: dict[str, Any], two: dict[str, Any]) -> bool:
     return one.keys() == two.keys() and all(alike(one[k][1], two[k][1]) for k in one)
 
 
+@pytest.mark.slow
 def test_converges_after_the_steps_predicted_by_the_rate() -> None:
     found = rv.solve(GOAL, Halve(), START, tol=1e-8)
     # the k-th step moves the farther player by 8 / 2**k

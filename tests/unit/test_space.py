@@ -23,6 +23,7 @@ SPACES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", SPACES, ids=repr)
 def test_every_space_implements_the_protocol(space: Space) -> None:
     assert isinstance(space, Space)

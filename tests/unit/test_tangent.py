@@ -76,6 +76,7 @@ def test_newton_keeps_active_bounds() -> None:
     np.testing.assert_allclose((x + tangent_cone.newton_step(game, x)).ravel(), [10.0, 5.0], rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_newton_on_a_singular_matrix_is_not_finite() -> None:
     game = linear([[1.0, 1.0], [1.0, 1.0]], [1.0, 2.0])
     assert not bool(jnp.all(jnp.isfinite(tangent_cone.newton_step(game, jnp.zeros((2, 1))))))

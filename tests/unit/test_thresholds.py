@@ -65,6 +65,7 @@ def box(players: int, axes: int = 1, wide: float = 3.0) -> Box:
     return Box.of([[-wide, wide]] * axes, players=players)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("players", [3, 5])
 def test_the_threshold_on_a_line_matches_the_closed_form(players: int) -> None:
     game = rv.games.influencer(players=players, resource="bimodal")
@@ -86,6 +87,7 @@ def test_the_threshold_on_a_line_matches_the_closed_form(players: int) -> None:
     assert "profile" not in found
 
 
+@pytest.mark.slow
 def test_two_players_have_no_crossing() -> None:
     game = rv.games.influencer(players=2, resource="bimodal")
     found = scanned(game, Thresholds("reach", low=0.05, high=0.4))

@@ -57,6 +57,7 @@ def test_finite_games_do_not_import_jax(code: str) -> None:
     run(WITHOUT.format(code=code))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "order", ["import jax\nimport rivalry as rv", "import rivalry as rv\n{make}\nimport jax"]
 )

@@ -61,6 +61,7 @@ def test_random_starts_depend_on_the_replication_only(tmp_path: Path) -> None:
     np.testing.assert_array_equal(first, again)
 
 
+@pytest.mark.slow
 def test_paired_points_have_equal_starts(tmp_path: Path) -> None:
     cells = cells_of(tmp_path, replications={"paired": True}, sweep={"game.prize": [0.5, 1.5]})
     one, other = (run_cell(cell.task, tmp_path)["path"][1][0] for cell in cells)
