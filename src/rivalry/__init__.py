@@ -25,14 +25,14 @@ _NAMES = {
     "lab.study": ("Study", "load_study"),
     "solving": ("Progress", "solve", "sweep", "trace"),
 }
-_HOMES = {name: module for module, names in _NAMES.items() for name in names}
-_ROOMS = {name: name for name in ("games", "methods", "plots", "tables", "transforms")} | {
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+_SUBPACKAGES = {name: name for name in ("games", "methods", "plots", "tables", "transforms")} | {
     "oracles": "core.oracles"
 }
 
 _configure()
 
-__all__ = sorted([*_HOMES, *_ROOMS, "__version__"])
+__all__ = sorted([*_MODULES, *_SUBPACKAGES, "__version__"])
 
 
 if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
@@ -76,10 +76,10 @@ if _typing.TYPE_CHECKING:  # the same table for type checkers and editors
 
 
 def __getattr__(name: str) -> _typing.Any:
-    if name in _HOMES:
-        return getattr(_import_module(f"rivalry.{_HOMES[name]}"), name)
-    if name in _ROOMS:
-        return _import_module(f"rivalry.{_ROOMS[name]}")
+    if name in _MODULES:
+        return getattr(_import_module(f"rivalry.{_MODULES[name]}"), name)
+    if name in _SUBPACKAGES:
+        return _import_module(f"rivalry.{_SUBPACKAGES[name]}")
     if name == "__version__":
         from importlib.metadata import version
 
@@ -88,7 +88,7 @@ def __getattr__(name: str) -> _typing.Any:
         raise AttributeError(f"module 'rivalry' has no attribute {name!r}")
     from rivalry.core.registry import near
 
-    known = (*_HOMES, *_ROOMS)
+    known = (*_MODULES, *_SUBPACKAGES)
     raise AttributeError(f"module 'rivalry' has no attribute {name!r}; {near(name, known)}")
 
 

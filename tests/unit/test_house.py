@@ -47,7 +47,7 @@ HOMES = {
 }
 
 # Layers of subpackages from the lowest: one may import only from lower layers.
-FLOORS: list[set[str]] = [
+LAYERS: list[set[str]] = [
     {"core.annotations"},
     {"core.validate"},
     {"core.precision"},
@@ -72,7 +72,7 @@ FLOORS: list[set[str]] = [
     {"__main__"},
 ]
 APART = ("core", "lab", "tables.kernels", "economies.kernels", "economies.figures")
-FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+LAYER = {subpackage: layer for layer, subpackages in enumerate(LAYERS) for subpackage in subpackages}
 
 # Libraries that `import rivalry` and `rivalry --help` must not load.
 HEAVY = (
@@ -110,7 +110,7 @@ def module_of(path: Path) -> str:
 MODULES = {module_of(path): path for path in sources()}
 
 
-def room_of(module: str) -> str:
+def subpackage_of(module: str) -> str:
     """The subpackage of a module; the module itself in core and lab; "" for the top-level package."""
     first, second, *rest = [*module.split(".")[1:], "", ""]
     if first == "games" and rest[:1] == ["figures"]:  # plots of datasets, which import no game
@@ -150,7 +150,7 @@ def test_libraries_are_imported_only_from_allowed_modules() -> None:
         for found in imports(path)
         if not found.for_types
         and (library := found.module.split(".")[0]) in HOMES
-        and room_of(module) not in HOMES[library]
+        and subpackage_of(module) not in HOMES[library]
     ]
     assert not strays, strays
 
@@ -177,8 +177,8 @@ def test_every_library_is_declared() -> None:
 
 
 def test_every_subpackage_has_a_layer() -> None:
-    rooms = {room_of(module) for module in MODULES} - {"", "core", "lab"}
-    assert rooms <= set(FLOOR), rooms - set(FLOOR)
+    subpackages = {subpackage_of(module) for module in MODULES} - {"", "core", "lab"}
+    assert subpackages <= set(LAYER), subpackages - set(LAYER)
 
 
 def test_imports_go_to_lower_layers_only() -> None:
@@ -186,10 +186,10 @@ def test_imports_go_to_lower_layers_only() -> None:
     wrong = [
         f"{path.relative_to(SOURCE)}:{found.line} imports {found.module}"
         for module, path in MODULES.items()
-        if (room := room_of(module))
+        if (subpackage := subpackage_of(module))
         for found in imports(path)
-        if found.module.startswith("rivalry.") and (other := room_of(found.module)) != room
-        if FLOOR[other] >= FLOOR[room]
+        if found.module.startswith("rivalry.") and (other := subpackage_of(found.module)) != subpackage
+        if LAYER[other] >= LAYER[subpackage]
     ]
     assert not wrong, wrong
 
@@ -229,11 +229,11 @@ def test_public_names_are_sorted_few_and_complete() -> None:
 @pytest.mark.parametrize("name", [name for name in rivalry.__all__ if name != "__version__"])
 def test_every_public_name_resolves_to_its_module(name: str) -> None:
     found = getattr(rivalry, name)
-    if name in rivalry._HOMES:
-        home = f"rivalry.{rivalry._HOMES[name]}"
+    if name in rivalry._MODULES:
+        home = f"rivalry.{rivalry._MODULES[name]}"
         assert found.__module__ == home or found.__module__.startswith(f"{home}.")
     else:
-        assert found.__name__ == f"rivalry.{rivalry._ROOMS[name]}"
+        assert found.__name__ == f"rivalry.{rivalry._SUBPACKAGES[name]}"
     assert (found.__doc__ or "").strip(), f"{name} has no docstring"
 
 
@@ -246,8 +246,8 @@ def test_type_checkers_see_the_same_public_names() -> None:
         if isinstance(node, ast.ImportFrom)
         for name in node.names
     }
-    rooms = {name: f"rivalry.{home}".rpartition(".")[0] for name, home in rivalry._ROOMS.items()}
-    assert named == {name: f"rivalry.{home}" for name, home in rivalry._HOMES.items()} | rooms
+    subpackages = {name: f"rivalry.{home}".rpartition(".")[0] for name, home in rivalry._SUBPACKAGES.items()}
+    assert named == {name: f"rivalry.{home}" for name, home in rivalry._MODULES.items()} | subpackages
 
 
 def test_version_matches_the_installed_package() -> None:
@@ -261,13 +261,13 @@ def test_unknown_name_is_an_attribute_error() -> None:
         rivalry.equilibrium  # noqa: B018
 
 
-@pytest.mark.parametrize("room", ["games", "methods", "plots"])
-def test_every_registered_name_resolves(room: str) -> None:
-    house = importlib.import_module(f"rivalry.{room}")
-    registered = getattr(house, room.upper())
+@pytest.mark.parametrize("subpackage", ["games", "methods", "plots"])
+def test_every_registered_name_resolves(subpackage: str) -> None:
+    package = importlib.import_module(f"rivalry.{subpackage}")
+    registered = getattr(package, subpackage.upper())
     assert list(registered) == sorted(registered)
     for name in registered:
-        assert callable(getattr(house, name)), name
+        assert callable(getattr(package, name)), name
         assert registered[name].title
 
 

@@ -58,13 +58,13 @@ _NAMES = {
     "periods": ("PeriodTables", "led_through", "over_periods", "period_values", "tabulate_periods"),
     "stages": ("FollowerGaps", "SubgamePerfect", "followers_gap", "leader_regret", "staged_values"),
 }
-_HOMES = {name: f"rivalry.tables.{module}:{name}" for module, names in _NAMES.items() for name in names}
+_MODULES = {name: f"rivalry.tables.{module}:{name}" for module, names in _NAMES.items() for name in names}
 
-__all__ = sorted(_HOMES)
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> _typing.Any:
-    return _lazy(__name__, _HOMES, name)
+    return _lazy(__name__, _MODULES, name)
 
 
 def __dir__() -> list[str]:
