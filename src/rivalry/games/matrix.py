@@ -79,6 +79,7 @@ class Matrix(Tree):
         """Return the players' expected payoffs, ``[player]``; a NumPy array if table and profile are."""
         xp, rest = array_module(self.table, x), self.table
         for player, size in enumerate(self.sizes):
+            # axis 0 is the player who is paid; each contraction moves the next player to axis 1
             rest = xp.tensordot(rest, x[player, :size], axes=(1, 0))
         return rest
 
@@ -164,12 +165,14 @@ def _(game: Matrix, x: np.ndarray) -> np.ndarray:
 
 def _numpy(game: Matrix) -> Matrix:
     """Return the game with its table as a NumPy array, unless the table is traced."""
+    # in NumPy a certificate compiles nothing
     return Matrix(np.asarray(game.table), game.actions) if is_jax_array(game.table) else game
 
 
 @oracles.gradients.register(Matrix)
 def _(game: Matrix, x: Profile) -> Profile:
     """Return the payoff of every pure action against the others; 0 in the padding."""
+    # payoffs are multilinear: the derivative in a probability is the payoff of that pure action
     rows = [_action_payoffs(game, x, player) for player in range(len(game.sizes))]
     return jnp.stack([jnp.pad(row, (0, x.shape[1] - len(row))) for row in rows])
 
@@ -187,6 +190,7 @@ def _action_payoffs(game: Matrix, x: Any, player: int) -> Any:
 @oracles.best_response.register(Matrix)
 def _(game: Matrix, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
     """Return the best pure action, the first at ties: payoffs are linear in the player's own mixture."""
+    # gradients are 0 in the padding, which would win where all payoffs are negative
     values = jnp.where(game.space.mask, oracles.gradients(game, x), -jnp.inf)[player]
     best = jnp.argmax(values)
     return jnp.zeros_like(values).at[best].set(1.0), values[best], "exact"
@@ -207,8 +211,10 @@ def _(
     game: Matrix, places: np.ndarray, weights: np.ndarray, player: int
 ) -> tuple[np.ndarray, float, Coverage]:
     """Return the best pure action against mixtures ``weights`` over ``places``; only their means matter."""
+    # actions that a player lacks are NaN with weight 0, and 0 times NaN would be NaN
     mean = np.einsum("pa,pax->px", weights, np.nan_to_num(places))
     rest = np.asarray(game.table)[player]
+    # from the last axis on, so that the axes of the others keep their numbers
     for other in reversed(range(len(game.sizes))):
         if other != player:
             rest = np.moveaxis(rest, other, -1) @ mean[other, : game.sizes[other]]
@@ -344,6 +350,7 @@ def _classic(name: str, given: dict[str, Any]) -> tuple[np.ndarray, tuple[tuple[
             sizes = [(defaults | given).get(other, 2) for other in ("players", "size")]
             limit(key, sizes[0], *[sizes[1]] * sizes[0])
     made = classic if isinstance(classic, _Made) else classic(**given)
+    # a copy: tables without parameters are shared by all callers
     return made.table.copy(), (made.actions,) * len(made.table)
 
 

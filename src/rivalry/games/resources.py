@@ -27,6 +27,7 @@ POINT_KINDS = ("linspace", "grid", "points", "corners", "file")
 SIMPLEX_KINDS = ("mesh", "corners", "points", "file")
 DENSITIES = ("mixture", "beta", "beta_pdf", "dirichlet", "dirichlet_pdf", "formula", "uniform")
 KINDS = (*DENSITIES, "array", "file")
+# Dirichlet densities and kernels take logarithms of all coordinates: a mesh is moved off the boundary.
 INSET = 1e-3
 
 
@@ -145,7 +146,9 @@ def inset(points: np.ndarray, mass: object) -> np.ndarray:
     zero = points <= 0
     zeros = zero.sum(axis=1, keepdims=True)
     others = points.shape[1] - zeros
+    # without zeros the first branch is unused, but np.where computes it: no division by 0
     shifted = np.where(zero, points + amount / np.maximum(zeros, 1), points - amount / others)
+    # points inside stay as they are: the parts taken from them would go nowhere
     shifted = np.where(zeros > 0, shifted, points)
     if shifted.min() < 0:
         raise ValueError(
@@ -220,6 +223,7 @@ def named_resource(spec: str, axes: int) -> str | dict[str, Any]:
     """
     if spec in WORDS:
         return spec
+    # a lone identifier that is no coordinate is a misspelt word, not a formula
     if re.fullmatch(r"\s*([^\W\d]\w*)?\s*", spec) and spec.strip() not in coordinates("b", axes):
         raise ValueError(f"resource: {spec!r} is no known word; {near(spec, WORDS)}")
     return {"kind": "formula", "formula": spec}
@@ -270,6 +274,7 @@ def _mixture(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
         raise ValueError(f"resource.weights: {amounts.size} values for {modes} modes; must be one a mode")
     precisions = _precisions(stds, covariances, modes, axes)
     apart = points[:, None, :] - centres[None, :, :]
+    # k: point, m: mode, a and b: axes
     exponents = np.einsum("kma,mab,kmb->km", apart, precisions, apart)
     return np.asarray(np.exp(-0.5 * exponents) @ amounts)
 
@@ -323,7 +328,9 @@ def _beta(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
         raise ValueError("resource: beta is a density on an interval; use a mixture, an array or a callable")
     at = points[:, 0]
     inside = (at >= 0) & (at <= 1)
+    # np.where computes both branches, and logarithms outside the interval would be NaN
     safe = np.where(inside, at, 0.5)
+    # a shape below 1 has a pole at its end: infinite there, and refused as an amount
     with np.errstate(divide="ignore"):
         logs = xlogy(a - 1, safe) + xlog1py(b - 1, -safe) - betaln(a, b)
     return np.where(inside, np.exp(logs), 0.0)
@@ -346,6 +353,7 @@ def _dirichlet(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     alphas = dirichlet_alphas(rest, points.shape[1])
     if np.any(np.abs(points.sum(axis=1) - 1) > 1e-6):
         raise ValueError("resource: dirichlet is a density on a simplex; its points must sum to 1")
+    # in logarithms: gamma functions of large parameters overflow
     normaliser = gammaln(alphas.sum()) - gammaln(alphas).sum()
     return np.asarray(np.exp(xlogy(alphas - 1, points).sum(axis=1) + normaliser))
 
@@ -366,6 +374,7 @@ def _default_points(bounds: Sequence[Sequence[float]]) -> Mapping[str, Any]:
     low, high = bounds[0]
     if (low, high) == (0, 1):
         return DEFAULT_POINTS
+    # as in the default points of the unit interval, 0.001 to 0.999
     inset = 0.001 * (high - low)
     return DEFAULT_POINTS | {"start": low + inset, "stop": high - inset}
 
@@ -497,6 +506,7 @@ def _csv(text: str, key: Any, name: str, file: Path) -> list[Any]:
     rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if row]
     if not rows:
         raise ValueError(f"{name}.path: {file} is empty")
+    # a first line with any number is data: names of columns are never numbers
     head: Sequence[str] = rows.pop(0) if not any(map(_is_number, rows[0])) else []
     wanted = [key] if isinstance(key, str) else key
     for column in wanted or []:

@@ -125,6 +125,7 @@ def _above_zero(edges: list[list[float]]) -> list[list[float]]:
 def players_of(given: Mapping[str, Any]) -> int:
     """Return the number of players: as given, else the length of a list, else two. Raises `ValueError`."""
     dims = dict.fromkeys(("reach", "variance", "exponent", "alpha", "budgets", "reach_cost"), 0)
+    # one matrix for all has two dimensions: only a third counts players
     dims["covariance"] = 2
     counts = {name: len(given[name]) for name, plain in dims.items() if np.ndim(given[name]) > plain}
     for name, value in (given["parameters"] or {}).items():
@@ -247,6 +248,7 @@ def _dirichlet(given: Mapping[str, Any], players: int, points: np.ndarray) -> Di
 
 
 def _blotto(given: Mapping[str, Any], players: int, points: np.ndarray) -> Blotto:
+    # the kernel reads only which coordinate is largest, so any other point would count as a corner
     other = np.flatnonzero((points.max(axis=1) != 1) | (np.count_nonzero(points, axis=1) != 1))
     if other.size:
         raise ValueError(
@@ -324,6 +326,7 @@ def _check_kernel(kernel: Custom, players: int, points: np.ndarray, domain: Doma
         x = np.broadcast_to(position, (players, domain.axes))
         logs = kernel.logs(jnp.asarray(x), jnp.asarray(points))
         values = np.asarray(logs)
+        # minus infinity is allowed: no influence there
         bad = np.argwhere(np.isnan(values) | np.isposinf(values))
         if bad.size:
             player, point = bad[0]
@@ -341,6 +344,7 @@ def _check_kernel(kernel: Custom, players: int, points: np.ndarray, domain: Doma
 
 def _check_shape(kernel: Custom, axes: int) -> None:
     """Raise `ValueError` unless a kernel returns one number for one player and one point."""
+    # shapes alone are traced: nothing is evaluated at 0, where influence may be infinite
     position = jnp.zeros(()) if axes == 1 else jnp.zeros(axes)
     own = {name: values[0] for name, values in kernel.parameters.items()}
     shape = np.shape(

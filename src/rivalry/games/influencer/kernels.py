@@ -40,6 +40,7 @@ Player = int | Int[Array, ""]
 
 def displacement(x: Profile, points: Points) -> Float[Array, "player point coordinate"]:
     """Return ``b - x``."""
+    # a chosen reach, the last axis of a position, is no coordinate
     return points[None, :, :] - x[:, None, : points.shape[1]]
 
 
@@ -99,6 +100,7 @@ class Gaussian(eqx.Module):
         return jnp.broadcast_to(one[:, None], (x.shape[0], *points.shape, points.shape[1]))
 
     def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+        # influence falls with distance: highest at the nearest position, lowest at the farthest
         return self._at(player, nearest(low, high, points))
 
     def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
@@ -231,6 +233,7 @@ class ChosenReach(eqx.Module):
 
     def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         squares = jnp.sum(farthest(low[:-1], high[:-1], points) ** 2, axis=-1)
+        # in the reach, log-influence rises and then falls (or only rises): it is lowest at an end
         ends = [self._of(squares, reach, points.shape[1]) for reach in (low[-1], high[-1])]
         return jnp.minimum(*ends)
 
@@ -238,6 +241,7 @@ class ChosenReach(eqx.Module):
         self, player: Player, low: Strategy, high: Strategy, points: Points
     ) -> tuple[Array, Array]:
         far = farthest(low[:-1], high[:-1], points)
+        # every term falls in the reach, so the smallest reach bounds it
         squares, reach = jnp.sum(far**2, axis=-1, keepdims=True), low[-1]
         thinned = points.shape[1] * self.normalised
         slope, bend = squares / reach**3, 3 * squares / reach**4
@@ -283,6 +287,7 @@ class PowerLaw(eqx.Module):
     def _over_distance(self, x: Profile, points: Points, power: int) -> Float[Array, "player point 1"]:
         """Return ``P / (b - x)^power``, and 0 within the floor, where influence is constant."""
         q = displacement(x, points)
+        # jnp.where computes both branches: the inner one avoids a division by 0 in the unused one
         outside = jnp.abs(q) > self.floor
         return jnp.where(outside, self.exponent[:, None, None] / jnp.where(outside, q, 1.0) ** power, 0.0)
 
@@ -394,6 +399,7 @@ class Dirichlet(eqx.Module):
     def _logs(self, a: Profile, heights: Points) -> Logs:
         from jax.scipy.special import gammaln
 
+        # in logarithms: gamma functions of large parameters overflow
         normaliser = gammaln(a.sum(axis=1)) - gammaln(a).sum(axis=1)
         return (a - 1) @ heights.T + normaliser[:, None]
 
@@ -422,6 +428,7 @@ class Blotto(eqx.Module):
         return {"exponent": self.exponent}
 
     def logs(self, x: Profile, points: Points) -> Logs:
+        # points are unit vectors: the position of the 1 is the battlefield
         return self.exponent[:, None] * jnp.log(x[:, jnp.argmax(points, axis=1)])
 
     def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:

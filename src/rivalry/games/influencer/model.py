@@ -84,6 +84,7 @@ class InfluencerGame(eqx.Module):
 
     def __getattr__(self, name: str) -> Any:
         # the kernel's fields and parameters are attributes of the game: with_(game, reach=0.2) and game.reach
+        # by __dict__: while an object is copied or unpickled `self.kernel` would recurse
         kernel = self.__dict__.get("kernel")
         if isinstance(kernel, Kernel) and not name.startswith("_"):
             fields = {**vars(kernel), **kernel.parameters}
@@ -124,6 +125,7 @@ class InfluencerGame(eqx.Module):
     ) -> tuple[Float[Array, "row point"], Float[Array, "point"]]:
         """Return the shares and the logarithm of total influence, from the kernel's logarithms ``own``."""
         logs = self._rows(own, x)
+        # shares do not depend on what is subtracted from all logarithms, so neither do derivatives
         top = jax.lax.stop_gradient(jnp.max(logs, axis=0))
         if self.zero_influence != "error":
             nobody = jnp.isneginf(top)
@@ -133,7 +135,9 @@ class InfluencerGame(eqx.Module):
         if self.zero_influence != "error":
             players = x.shape[0]
             each = 1.0 / players if self.zero_influence == "share" else 0.0
+            # outside rows, after the players, get nothing
             fill = jnp.where(jnp.arange(len(logs)) < players, each, 0.0)[:, None]
+            # no 0 / 0 in the branch not chosen: its derivative would be NaN, and NaN times 0 is NaN
             total = jnp.where(nobody, 1.0, total)
             return jnp.where(nobody, fill, parts / total), top + jnp.log(total)
         return parts * (1 / total), top + jnp.log(total)

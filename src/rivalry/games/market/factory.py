@@ -223,6 +223,7 @@ def refusal(name: str, value: float) -> str:
     >>> refusal("slope", 0.0), refusal("tax", 1.5), refusal("outside_option", -1.0)
     ('must be above 0', 'must be in [0, 1]', '')
     """
+    # infinite ones mean no bound
     if np.isnan(value) or (np.isinf(value) and name not in ("capacity", "high", "low")):
         return "must be finite"
     if name in POSITIVE and not value > 0:
@@ -280,6 +281,7 @@ def _numbers(given: Mapping[str, Any], players: int) -> dict[str, Any]:
     numbers["gamma"] = _gamma(given, players)
     cost = np.asarray(numbers["unit_cost"])
     if demand == "differentiated":  # the matrix of slopes must be positive definite
+        # its eigenvalues are b - g_s, for n - 1 directions, and b + (n - 1) g_s
         b, g_s = float(numbers["slope"]), float(numbers["substitution"])
         lowest = -b / (players - 1) if players > 1 else -np.inf
         if not lowest < g_s < b:
@@ -307,6 +309,7 @@ def _gamma(given: Mapping[str, Any], players: int) -> Any:
         if given["gamma"] is not None:
             raise ValueError("gamma: clashes with wacc, which takes its place")
         wacc, survival = (np.asarray(_per_firm(name, given[name], players)) for name in ("wacc", "survival"))
+        # a firm that survives a period with probability p values the next by p/(1 + wacc)
         gamma = survival / (1 + wacc)
     elif np.any(np.asarray(given["survival"]) != 1.0):
         raise ValueError("survival: goes with wacc; without it give gamma alone")

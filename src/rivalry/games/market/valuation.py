@@ -129,6 +129,7 @@ def check_rates(
         rate, g = float(rates[place]), float(grows[place])
         where = name + "".join(f"[{k}]" for k in place)
         r = 1 / rate - 1 if rate else np.inf
+        # `not >` refuses NaN, too
         if not g > -1:
             raise ValueError(f"growth: {g:g} must be above -1")
         if not 0 <= rate <= 1 or (infinite_horizon and rate == 1):
@@ -190,6 +191,7 @@ def lasting(
     flow = np.asarray(cash_flow, dtype=float)
     if horizon == 0:
         check_rates(gamma, grows, infinite_horizon=True)
+        # the factor is for flows after one of 1, which have grown once: the first flow here has not
         value = np.asarray(flow * continuation_factor(gamma, grows, SHIFT[convention]) / (1 + grows))
         return value, np.zeros(value.shape)
     found = valuation(
@@ -257,6 +259,7 @@ def one_ahead(
     18000.0
     """
     check_rates(gamma, growth, infinite_horizon=True)
+    # the forecast is the next flow itself, so its growth is divided out
     ahead = continuation_factor(gamma, growth, 1.0) / (1 + np.asarray(growth, dtype=float))
     return np.asarray(np.asarray(cash_flow, dtype=float) + np.asarray(next_cash_flow, dtype=float) * ahead)
 
@@ -337,6 +340,7 @@ def _weights(
     check_rates(factors, infinite_horizon=False, name="discounts")
     along = np.cumprod(factors, axis=-1)
     begins = np.concatenate([np.ones((*factors.shape[:-1], 1)), along[..., :-1]], axis=-1)
+    # within its period a flow is discounted by the share `shift` of that period's own factor
     return begins * factors**shift, np.asarray(along[..., -1])
 
 
@@ -355,4 +359,5 @@ def _check_last(base: np.ndarray, terminal: str, strict: bool) -> None:
     said = f"terminal cash flow: {np.min(base):g} is not above 0, and {terminal!r} {does}"
     if strict and terminal != "multiple":
         raise ValueError(f"{said}; give normalised_cash_flow")
+    # the line that called `valuation`
     warnings.warn(said, stacklevel=3)

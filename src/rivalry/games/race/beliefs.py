@@ -73,6 +73,7 @@ class Believing(eqx.Module):
         """Return the race that ``player`` believes in."""
         mind, without = self.beliefs[player], self.without[player]
         shared = {name: value for name, value in self.true.numbers.items() if name not in without}
+        # true numbers are read here and not stored, so that changing one of them reaches every belief
         return replace(mind, space=self.space, numbers=shared | mind.numbers)
 
     def believed_races(self) -> list[Race]:
@@ -140,6 +141,7 @@ def _(game: Believing, x: Profile, player: int | Array) -> Callable[[Strategy], 
 
     if isinstance(player, int):
         return of(player)
+    # branches, not a batch: believed races may differ in their static parts
     each = [of(i) for i in range(game.players)]
     return lambda strategy: jax.lax.switch(player, each, strategy)
 
@@ -167,6 +169,7 @@ def _of_one(
     """Return the best response in the race with index ``which``, which may be traced."""
     if isinstance(which, int):
         return oracles.best_response(races[which], *given[which])
+    # filled while the branches are traced: JAX cannot return text
     seen: list[Coverage] = []
 
     def respond(race: Race, x: Profile, player: Any) -> tuple[Array, Array]:
@@ -176,6 +179,7 @@ def _of_one(
 
     each = [partial(respond, race, *args) for race, args in zip(races, given, strict=True)]
     strategy, payoff = jax.lax.switch(which, each)
+    # which branch runs is not known here, so the weakest coverage holds
     return strategy, payoff, min(seen, key=COVERAGES.index)
 
 

@@ -74,6 +74,7 @@ class Race(eqx.Module):
 
     def __getattr__(self, name: str) -> Any:
         # the parameters are the game's own: with_(game, scale_penalty=0.7) and game.scale_penalty
+        # by __dict__: while an object is copied or unpickled `self.numbers` would recurse
         if not name.startswith("_") and name in self.__dict__.get("numbers", {}):
             return self.numbers[name]
         raise AttributeError(f"this race has no {name!r}")
@@ -232,9 +233,11 @@ class Race(eqx.Module):
         def one(numbers: dict[str, Array], inputs: tuple[Array, Array]) -> tuple[Any, Any]:
             t, row = inputs
             found, paid = self._period(numbers, row)
+            # stored before the transition: A and B with which the period was played
             state = productivities(numbers)
             later = dict(zip(PRODUCTIVITIES, self.after_technology(numbers, state, row), strict=True))
             after = self.transition(numbers | later, row, t)  # type: ignore[misc]
+            # a scan carries the same names and shapes through every period
             after = {name: jnp.broadcast_to(after[name], numbers[name].shape) for name in numbers}
             return after, (found, paid, state)
 
@@ -257,8 +260,10 @@ class Race(eqx.Module):
         found, paid, _ = self.periodic(x)
         p_continue = self.p_continue(found)
         if self.gamma is not None:
+            # the sum of a geometric series: every period is the same and follows with p_continue
             return self.weights[0] * paid[0] / (1 - self.gamma * p_continue[0])
         alive = jnp.cumprod(p_continue)
+        # a period is reached if all earlier ones continued; `ahead` is paid if the last one did
         reached = jnp.append(1.0, alive[:-1])
         return jnp.sum(self.weights * reached[:, None] * paid, axis=0) + self.ahead * alive[-1]
 

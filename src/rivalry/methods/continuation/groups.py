@@ -109,6 +109,7 @@ class System:
         if not self._on_simplex:
             return np.zeros(self.family.space.shape[1])
         mask = np.asarray(self.family.space.mask)[player]
+        # directions of a simplex keep the sum, so profiles are the uniform one plus a displacement
         return np.asarray(mask / mask.sum())
 
     def look(self, y: np.ndarray, *, slope: bool = True) -> Look:
@@ -122,6 +123,7 @@ class System:
         change = self._basis.T @ local.slope.ravel() * (self.family.high - self.family.low)
         full = self._basis.T @ local.jacobian @ self._basis
         places = (full @ self._expand)[self._rows] * self.lengths
+        # rows times length, columns times length: unknowns in widths, values in units of the payoff scale
         derivative = np.column_stack([places, change[self._rows]]) * unit[:, None]
         return Look(own_slopes[self._rows] * unit, derivative, local)
 
@@ -144,6 +146,7 @@ class System:
         """Return every eigenvalue of the full Jacobian with its label."""
         values, labels = np.zeros(0, dtype=complex), np.zeros(0, dtype=np.int64)
         for label, block in self.blocks(local).items():
+            # by blocks: equal eigenvalues of the whole have no unique eigenvectors by which to label them
             times = 1 if label == TOGETHER else int(self.sizes[label]) - 1
             own = np.repeat(np.linalg.eigvals(block), times)
             values, labels = np.append(values, own), np.append(labels, np.full(len(own), label))
@@ -177,6 +180,7 @@ def grouped(x: np.ndarray, width: np.ndarray, classes: np.ndarray, near: float =
     for player in range(len(x)):
         if groups[player] >= 0:
             continue
+        # compared with the group's first player alone, so that chains of near players do not join
         gap = np.max(np.abs(x - x[player]) / width, axis=1)
         together = (gap <= near) & (classes == classes[player]) & (groups < 0)
         groups[together] = groups.max() + 1
@@ -192,6 +196,7 @@ def relabelled(groups: np.ndarray) -> np.ndarray:
     [0, 1, 0]
     """
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    # the ranks of first occurrences
     return np.argsort(np.argsort(first))[inverse]
 
 

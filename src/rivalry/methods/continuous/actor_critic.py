@@ -172,9 +172,11 @@ class ActorCritic(BaseLearner):
             whole = np.array(rollouts.squashed(space, put(mean)))
             whole[leaders] = start
             part = np.clip(np.asarray(rollouts.share(space, put(whole))), EDGE, 1 - EDGE)
+            # the inverse of the logistic function, infinite at the ends: hence `EDGE`
             mean[leaders] = (np.log(part) - np.log1p(-part))[leaders]
         weights = np.stack([networks.initial_weights(shape, row, self.deviation, draw) for row in mean])
         first = np.asarray(rollouts.squashed(space, put(mean)))
+        # a stream of its own: the key of play does not depend on the draws of the initial weights
         own = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, 0))
         return {
             "key": own.generate_state(2, np.uint32),
@@ -196,12 +198,14 @@ class ActorCritic(BaseLearner):
 
     def read(self, world: World, session: Session) -> Record:
         play, move_order = world.play, world.move_order
+        # with memory, play continues from where the copies stand on average
         last = put(session["choice"].mean(axis=0))
         choice, deviation = rollouts.greedy(play, world.plan, put(session["weights"]), last, put(ROUNDS))
         x, who = np.asarray(choice), move_order.who
         learns = np.array([role == "learns" for role in world.plan.roles])
         taken = int(session["clock"])
         samples = self._samples()
+        # updates per sample, by the rule of `rollouts`: curves hold sums over them
         lengths = np.bincount(np.arange(taken) * samples // self.updates, minlength=samples)
         noted = int(np.count_nonzero(lengths))
         each = lengths[:noted, None]
@@ -229,6 +233,7 @@ class ActorCritic(BaseLearner):
         minimum = put(float(self.least_deviation))
         shape = networks.Shape(2 * move_order.players * axes, self.hidden, axes, minimum)
         roles = tuple(table["kind"] for table in tables)
+        # as arrays: other values of these options compile nothing new
         numbers = (put(float(self.rate)), put(self.updates), put(self._samples()))
         return RolloutPlan(move_order.stages, roles, shape, self.rollout, *numbers)
 

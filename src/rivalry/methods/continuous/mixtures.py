@@ -106,9 +106,11 @@ def board(game: Any, places: Places, *, max_table_bytes: int = TABLE_BYTES) -> T
         For places that the space does not have, and for a table above ``max_table_bytes``.
     """
     with warnings.catch_warnings():
+        # a table too large is an error here, raised below
         warnings.filterwarnings("ignore", "payoffs are summed when needed")
         made = tabulate(game, places, walk=False, observation="none", max_table_bytes=max_table_bytes)
     if not made.tables.payoff.size:
+        # Python integers: counts of joint actions may exceed 64 bits
         joints = int(np.prod(made.tables.sizes.astype(object)))
         raise ValueError(f"places: {joints} joint actions need more than {max_table_bytes} bytes; take fewer")
     known: dict[str, np.ndarray] = {}
@@ -253,6 +255,7 @@ def histories(world: Any, plays: np.ndarray) -> Record:
 def sample_steps() -> np.ndarray:
     """Return the rounds at which histories are sampled: integers, evenly spaced in logarithms."""
     spaced = np.round(10.0 ** (np.arange(PER_DECADE * DECADES + 1) / PER_DECADE))
+    # the first decades round to equal integers
     return np.unique(spaced.astype(np.int64))
 
 
@@ -300,6 +303,7 @@ def joint_atoms(
         played = np.array([0]) if player == without else np.flatnonzero(row > ATOM)
         chance = np.ones(1) if player == without else row[played]
         joined = (probabilities[:, None] * chance).ravel()
+        # after every player, so that the product never grows to all joint atoms
         positive = np.flatnonzero(joined > ATOM)
         before, own = np.divmod(positive, len(played))
         there = places[player, played[own]][:, None]
@@ -339,6 +343,7 @@ def _(game: MixedOpponents, x: Profile, player: int | Array) -> Callable[[Strate
             return own_payoff(game.game, profile, player, strategy)
 
         count = game.probabilities.shape[0]
+        # beyond, memory would grow with the number of atoms
         if count <= TOGETHER:
             each = jax.vmap(one)(game.profiles)
         else:

@@ -47,6 +47,7 @@ def initial_weights(
     >>> [part.round(6).tolist() for part in policy(shape, jnp.asarray(row), jnp.ones(3))]
     [[0.5], [0.3]]
     """
+    # the inverse of the mapping in `policy`
     raw = np.full(shape.axes, np.log(deviation - float(shape.min_deviation)))
     rows = []
     for bias in (np.concatenate([mean, raw]), np.zeros(1)):
@@ -81,6 +82,7 @@ def adam(
     fast, slow = DECAYS
     first = fast * first + (1 - fast) * slopes
     second = slow * second + (1 - slow) * slopes**2
+    # moments start at 0: the divisors remove that bias (Kingma and Ba, algorithm 1)
     mean, spread = first / (1 - fast ** (taken + 1.0)), second / (1 - slow ** (taken + 1.0))
     return weights - rate * mean / (jnp.sqrt(spread) + TINY), first, second
 
@@ -90,4 +92,5 @@ def _network(shape: Shape, row: Row, features: Float[Array, "feature"]) -> Float
     first_layer, bias, rest = jnp.split(row, [high * wide, high * (wide + 1)])
     hidden = jnp.tanh(first_layer.reshape(high, wide) @ features + bias)
     outputs = len(rest) // (high + 1)
+    # layout of `initial_weights`: hidden weights and biases, then output weights and biases
     return rest[: outputs * high].reshape(outputs, high) @ hidden + rest[outputs * high :]

@@ -125,6 +125,7 @@ def greedy(play: Play, plan: RolloutPlan, weights: Array, x: Profile, rounds: Ar
     """Return choices and deviations of the policies after some periods without noise."""
 
     def once(x: Profile) -> Seen:
+        # a half: random players stay at the middle of the box
         return period(play, plan, weights, x, jnp.zeros_like(x), jnp.full_like(x, 0.5))
 
     x = jax.lax.fori_loop(0, rounds, lambda _, x: once(x).choice, x)
@@ -145,6 +146,7 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
 
     One further period is played for its observations.
     """
+    # by the number of the update: the same bits however a run is divided into calls
     key = jax.random.fold_in(jax.random.wrap_key_data(learning.key), learning.clock)
 
     def together(choice: Array, key: Array) -> tuple[Array, Seen]:
@@ -168,6 +170,7 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
     return LearningState(
         learning.key,
         learning.clock + 1,
+        # the further period served its observations only: the next roll-out starts before it
         seen.choice[-2],
         *stepped,
         learning.reward_curve.at[sample].add(mean),
@@ -196,6 +199,7 @@ def _loss(
         return *networks.policy(shape, row, seen), networks.value(shape, row, seen)
 
     mean, deviation, values = jax.vmap(jax.vmap(each))(seen)
+    # targets and advantages are constants: otherwise the critic would also move its targets
     known = jax.lax.stop_gradient(values)
 
     def target_of(later: Array, period: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -205,7 +209,9 @@ def _loss(
 
     _, target = jax.lax.scan(target_of, known[-1], (payoff, known[1:]), reverse=True)
     above = target - known[:-1]
+    # in standard deviations, so that no option depends on units of payoff; TINY: all may be equal
     above = (above - jnp.mean(above)) / (jnp.std(above) + networks.TINY)
     away = (sampled - mean[:-1]) / deviation[:-1]
+    # without 2 pi and the slope of the mapping into the box, which do not depend on the weights
     log_chance = jnp.sum(-(away**2) / 2 - jnp.log(deviation[:-1]), axis=-1)
     return -jnp.mean(above * log_chance) + jnp.mean((target - values[:-1]) ** 2) / 2

@@ -251,6 +251,7 @@ def _path(world: Announced, switch: np.ndarray, aim: np.ndarray, first: int, per
             spreads[t, firm] = np.sqrt(chance @ (outputs[firm] - mean) ** 2)
         plan[t] = np.argmax(mass.sum(axis=(1, 2)))
         changes[t] = plans.go_on(world.duel, aim, switch, room, mass, fresh)
+        # arrays are swapped, not copied; the kernel overwrites `fresh`
         mass, fresh = fresh, mass
     turn = [world.leader, 1 - world.leader]
     return {
@@ -328,11 +329,13 @@ def judged(world: Announced, delta: float, charge: bool, switch: np.ndarray, aim
         return float(plans.best_aims(duel, ahead(duel, value, switch, 0.0), best_aim, value))
 
     decision, off_led = _iterated(duel, 0, evaluating(0, delta), zero, close)
+    # without a charge, delta decides on changes but is not paid
     paid = decision if charge else _iterated(duel, 0, evaluating(0, 0.0), decision, close)[0]
     followed, off_followed = _iterated(duel, 1, evaluating(1, 0.0), zero, close)
     led, off_led_best = _iterated(duel, 0, best_switching(delta), decision, close)
     replied, off_replied = _iterated(duel, 1, best_following, followed, close, evaluating(1, 0.0, best_aim))
     free, _ = _iterated(duel, 0, best_switching(0.0), paid, close)
+    # before the choice of plan: to keep the one in force, or to change to the best at its cost
     gains = np.maximum(led, led.max(axis=0) - delta) - _arriving(decision, switch, delta)
     regret = np.maximum([max(gains.max(), (led - decision).max()), (replied - followed).max()], 0.0)
     first = world.first_node(decision)
@@ -341,6 +344,7 @@ def judged(world: Announced, delta: float, charge: bool, switch: np.ndarray, aim
         realised=np.stack([paid, followed]),
         decision=decision,
         regret=regret,
+        # the errors of both values that a regret compares add up
         bound=regret + np.array([off_led + off_led_best, off_followed + off_replied]),
         at_start=np.maximum(start, 0.0),
         temptation=max(float(free[:, *first[1:]].max() - paid[first]), 0.0),
@@ -385,4 +389,5 @@ def _iterated(
         if between is not None:
             for _ in range(MORE):
                 between(value)
+    # the distance from the fixed point of a contraction by gamma
     return value, change * gamma / (1 - gamma)

@@ -145,6 +145,7 @@ class Feedback(BaseLearner):
     halve: Annotated[bool, "solve on every second level too, for the error of the grid"] = True
 
     def __check_init__(self) -> None:
+        # every second one of an odd number of levels includes both ends
         if self.levels % 2 == 0:
             raise ValueError(f"levels: {self.levels} must be an odd number, at least 5")
 
@@ -246,6 +247,7 @@ class Feedback(BaseLearner):
     def _nodes(self, world: Any, session: Session, t: int, states: np.ndarray, ahead: Surface) -> SolvedNodes:
         """Solve all nodes from the first start; those without an equilibrium from the others too."""
         enough = TOLERANCE * scale(world)
+        # one node with all rounds: its solution is a near start for the others, with few rounds
         first = _solved(world, t, states[:1], ahead, session["starts"][:1], self.rounds)
         found = _solved(world, t, states, ahead, first.profile, QUICK)
         for start in (first.profile[0], *session["starts"][1:]):
@@ -253,6 +255,7 @@ class Feedback(BaseLearner):
             if not left.size:
                 break
             again = _solved(world, t, states[left], ahead, start[None], self.rounds)
+            # the negation replaces NaN by whatever was found
             better = ~(again.regret.max(axis=1) >= found.regret[left].max(axis=1))
             for old, new in zip(found, again, strict=True):
                 old[left[better]] = new[better]
@@ -332,6 +335,7 @@ def _chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> SolvedNod
         if not most > enough:
             break
     x, payoff, after = (np.array(part) for part in _sharpened(*nodes, put(x)))
+    # searched again over all inputs: a root of first-order conditions may be no best response
     gains = [_replies(nodes, x, player)[1] for player in range(x.shape[1])]
     return SolvedNodes(x, payoff, np.maximum(np.stack(gains, axis=1), 0.0), after)
 
@@ -394,6 +398,7 @@ def _root(node: Any, x: Profile) -> Profile:
         # zero maps to minus infinity: its slope carries no information
         at_bound = (y <= space.low + margin) & ~(slope > 0) | (y >= space.high - margin) & (slope > 0)
         left = jnp.max(jnp.abs(jnp.where(at_bound, 0.0, slope)))
+        # the best iterate is returned: undamped steps may leave the root again
         best, lowest = jnp.where(left < lowest, y, best), jnp.minimum(left, lowest)
         free_rows = ~at_bound.ravel()
         system = jnp.where(free_rows[:, None] & free_rows[None, :], derivative, jnp.eye(y.size))
@@ -407,6 +412,7 @@ def _root(node: Any, x: Profile) -> Profile:
 
 def _logs(stock: Array, knots: Array) -> Array:
     """Return the logarithm of a stock, clipped to the knots."""
+    # clipped before, since log 0 has no finite derivative, and after, since log(exp) may round outside
     inside = jnp.clip(stock, jnp.exp(knots[0]), jnp.exp(knots[-1]))
     return jnp.clip(jnp.log(inside), knots[0], knots[-1])
 
@@ -439,6 +445,7 @@ def level_grids(low: np.ndarray, high: np.ndarray, levels: int) -> np.ndarray:
     >>> level_grids(np.array([1.0]), np.array([16.0]), 5).tolist()
     [[1.0, 2.0, 4.0, 8.0, 16.0]]
     """
+    # levels must rise even where a stock cannot change: splines need distinct knots
     lowest = np.maximum(low, FLOOR * high)
     grids = np.exp(np.linspace(np.log(lowest), np.log(np.maximum(high, 1.0001 * lowest)), levels, axis=-1))
     return np.asarray(np.round(grids, 12))
@@ -457,6 +464,7 @@ def fitted(values: np.ndarray, grids: np.ndarray) -> Surface:
 
     coefficients, knots = values, []
     for k, grid in enumerate(np.log(grids)):
+        # a spline is linear in its values: unit vectors give the matrix that maps values to coefficients
         spline = make_interp_spline(grid, np.eye(len(grid)), k=DEGREE)
         coefficients = _along(spline.c, coefficients, k + 1)
         knots.append(spline.t)
@@ -471,6 +479,7 @@ def refined(values: np.ndarray, grids: np.ndarray) -> np.ndarray:
 
     found = values
     for k, grid in enumerate(np.log(grids)):
+        # the same for values: the matrix from every second level to all of them
         coarse = grid[::2]
         spline = make_interp_spline(coarse, np.eye(len(coarse)), k=min(DEGREE, len(coarse) - 1))
         found = _along(spline(grid), found, k + 1)

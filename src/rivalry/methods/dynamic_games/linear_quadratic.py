@@ -170,6 +170,7 @@ class LinearQuadratic(BaseLearner):
             session["end"][0] = ENDS.index("not found")
             return
         change = _movement(session["feedback"], feedback)
+        # rounding keeps movements above 0: at rest once no smaller one has come for `WAITS` passes
         session["waited"][0] = 0 if change < session["least"][0] else session["waited"][0] + 1
         session["least"][0] = min(change, session["least"][0])
         session["feedback"], session["cost"], session["residual"][0] = feedback, cost, change
@@ -191,6 +192,7 @@ class LinearQuadratic(BaseLearner):
         after = self._back(game, cost)[1]
         off = np.max(np.abs(after - cost), axis=(1, 2)) / np.max(np.abs(cost), axis=(1, 2))
         session["cost"], session["residual"][0] = cost, np.max(off)
+        # not yet converged: iteration continues from these costs, whose movements are compared anew
         session["least"][0], session["waited"][0] = np.inf, 0
         if np.max(off) <= SETTLED:
             session["end"][0] = ENDS.index("converged")
@@ -281,6 +283,7 @@ def _movement(before: np.ndarray, after: np.ndarray) -> float:
     moves.
     """
     size = np.max(np.abs(after), axis=(0, 1))
+    # states that hardly affect moves would be compared with their own rounding errors
     size = np.maximum(size, NOISE * np.max(size))
     off = np.max(np.abs(after - before), axis=(0, 1))
     return float(np.max(np.divide(off, size, out=off.copy(), where=size > 0)))
@@ -313,6 +316,7 @@ def played(
         if known:
             response = riccati.replying(game, cost, leader)
             A, B = riccati.led(game, response, leader)
+            # a deviation of the leader is answered within the period
             problems[leader] = problems[leader]._replace(A=A, B=B[None])
         found["reply_to_state"] = (("control", "state"), response.K.copy())
         found["reply_to_leader"] = (("control", "leader_control"), response.k.copy())

@@ -105,6 +105,7 @@ class Periods(BaseLearner):
     def _period(self, world: Any, session: Session) -> None:
         t = to_stages(world).periods - 1 - int(session["done"][0])
         stage = stage_game(world, t, put(session["value"][t + 1]))
+        # the solution of the next period is near; in the last period the slice is empty
         self._solve(stage, session, t, _starts(session["profile"][t + 1 :][:1], session))
         session["value"][t] = np.asarray(certify.payoffs(stage, put(session["profile"][t])))
 
@@ -113,8 +114,10 @@ class Periods(BaseLearner):
         before, gamma = session["value"][0].copy(), np.asarray(discount_factors(world))
         stage = stage_game(world, 0, put(gamma * before))
         self._solve(stage, session, 0, _starts(session["profile"], session))
+        # the exact value of playing this profile forever: policy iteration, not value iteration
         after = np.asarray(certify.payoffs(world, put(session["profile"][0])))
         session["value"][0] = after
+        # `not >`: NaN ends the iteration, too, and `read` reports an unsolved period by its count
         session["rests"][0] = not np.max(np.abs(after - before)) > REST * scale(world)
 
     def _solve(self, stage: Game, session: Session, t: int, starts: np.ndarray) -> None:

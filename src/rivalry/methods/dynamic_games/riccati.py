@@ -61,6 +61,7 @@ def markov_step(game: LinearQuadraticGame, cost: np.ndarray) -> tuple[np.ndarray
     players, states, controls = game.B.shape
     ahead = game.gamma[:, None, None] * np.swapaxes(game.B, 1, 2) @ cost
     slopes = (ahead[:, None] @ game.B).swapaxes(1, 2)  # [player control other control]
+    # a player's own moves cost on the diagonal blocks alone
     slopes[np.arange(players), :, np.arange(players), :] += game.Q
     whole = slopes.reshape(players * controls, -1)
     feedback = np.linalg.solve(whole, (ahead @ game.A).reshape(players * controls, states))
@@ -105,6 +106,7 @@ def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray) -> 
     loop = against(game, feedback)
     now = game.R + np.swapaxes(feedback, 1, 2) @ game.Q @ feedback
     after = now + game.gamma[:, None, None] * (loop.T @ cost @ loop)
+    # costs are symmetric: rounding would make them drift over many periods
     return np.asarray((after + np.swapaxes(after, 1, 2)) / 2)
 
 
@@ -123,6 +125,7 @@ def evaluated(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarray:
     if not np.all(np.isfinite(power)) or np.max(np.abs(np.linalg.eigvals(power))) >= 1:
         return np.full_like(total, np.nan)
     for _ in range(DOUBLINGS):
+        # with `total` the first 2^k terms and `power` 2^k steps, this adds the next 2^k terms
         added = power.T @ total @ power
         total = total + added
         if np.max(np.abs(added)) <= np.finfo(float).eps ** 2 * np.max(np.abs(total)):
@@ -166,6 +169,7 @@ def regulator(A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma:
     """
     from scipy.linalg import solve_discrete_are
 
+    # A and B times the root make the discounted problem an undiscounted one
     root = np.sqrt(gamma)
     for balanced in (True, False):  # balancing helps, but fails for the smallest discount factors
         try:
@@ -186,6 +190,7 @@ def _polished(
 
     None where it is none, or not the least.
     """
+    # policy iteration converges quadratically: two passes remove SciPy's error
     for _ in range(2):
         feedback = gain(A, B, Q, gamma, cost)
         cost = evaluated(A - B @ feedback, R + feedback.T @ Q @ feedback, gamma)
@@ -193,6 +198,7 @@ def _polished(
     loop = A - B @ feedback
     off = R + feedback.T @ Q @ feedback + gamma * loop.T @ cost @ loop - cost
     residual = float(np.max(np.abs(off)) / max(np.max(np.abs(cost)), np.finfo(float).tiny))
+    # `not <=` refuses NaN; convex in own moves, or the stationary plan is not the least
     if not residual <= SOLVED or np.min(np.linalg.eigvalsh(Q + gamma * B.T @ cost @ B)) <= 0:
         return None
     return Regulated(feedback, cost, residual)
@@ -293,6 +299,7 @@ def commitment(game: LinearQuadraticGame, leader: int) -> Commitment | None:
     """
     states, controls = game.B.shape[1:]
     A, B = implementability(game, leader)
+    # one mode per free first move of the follower: that many initial values exclude as many modes
     if {_exploding(A, float(rate)) for rate in game.gamma} != {controls}:
         return None
     R = np.zeros_like(A)
@@ -302,6 +309,7 @@ def commitment(game: LinearQuadraticGame, leader: int) -> Commitment | None:
         return None
     P = found.cost
     jump = P[states:, states:]
+    # otherwise costs are not convex in the follower's first move, and none is best
     if np.min(np.linalg.eigvalsh(jump)) <= 0:
         return None
     first_move = -np.linalg.solve(jump, P[states:, :states])
@@ -333,5 +341,6 @@ def followed(game: LinearQuadraticGame, plan: Commitment, leader: int) -> Linear
     B = np.vstack([game.B[f], np.zeros((size, game.B.shape[2]))])
     R = np.zeros((states + size, states + size))
     R[:states, :states] = game.R[f]
+    # x twice: a deviation moves the first, while the plan runs on in the second, inside y
     first = np.concatenate([game.first, game.first, plan.first_move @ game.first])
     return LinearQuadraticGame(A, B[None], R[None], game.Q[f][None], game.gamma[f : f + 1], first)

@@ -91,6 +91,7 @@ class BestResponse(BaseMethod):
             return x.at[player].set(there), gain
 
         x, gains = jax.lax.scan(move, state.profile, order)
+        # the scan returns gains in the order of moves
         regret = jnp.zeros(len(order)).at[order].set(gains)
         past, period = jnp.roll(state.past, 1, axis=0).at[0].set(x), _period(game, x, state.past)
         return state._replace(profile=x, regret=regret, past=past, period=period)
@@ -117,6 +118,7 @@ class BestResponse(BaseMethod):
 
 def _period(game: Game, x: Profile, past: Array) -> Array:
     gaps = jnp.max(jnp.abs(past - x) / width(game.space), axis=(1, 2))
+    # gaps[0] is the movement of this round: where it is small players come to rest, and do not cycle
     again = (gaps <= SAME) & (gaps[0] > MOVED)
     return jnp.where(jnp.any(again), jnp.argmax(again) + 1, 0)
 
@@ -135,6 +137,7 @@ def nearest_best_response(
     here, own = x[player], own_payoff(game, x, player, x[player])
     known = traceable_best_response(game, x, player)
     strategies, payoffs = known if known is not None else search(game, x, player, grid)
+    # the present strategy is a candidate, the nearest of all: players who cannot gain do not move
     strategies = jnp.vstack([strategies, here])
     payoffs = jnp.append(payoffs, own)
     best = jnp.max(payoffs)

@@ -185,10 +185,12 @@ class Directional(BaseLearner):
         session |= {name: np.zeros((self.runs, samples, players)) for name in CURVES}
         session["key"] = np.zeros((self.runs, 2), dtype=np.uint32)
         session["clock"] = np.zeros(self.runs, dtype=np.int64)
+        # so that the first decision counts as a rise and keeps the random direction
         session["before"][:] = -np.inf
         space, box = world.game.space, self._initial(world)
         for run in range(self.runs):
             own = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, self.first_run + run))
+            # three keys of two words: first choices, directions, shocks
             words = own.generate_state(6, np.uint32).reshape(3, 2)
             where, side = (jax.random.wrap_key_data(put(pair)) for pair in words[:2])
             session["key"][run] = words[2]
@@ -202,6 +204,7 @@ class Directional(BaseLearner):
         taken = min(steps, self.periods - int(session["clock"][0]))
         turns = self._turns(world)
         play = partial(_play, world.game, turns, self.signal, self.forecast, bool(np.any(turns.noise > 0)))
+        # batches of one size: compiled once, and with the same bits whatever the number of runs
         for first in range(0, self.runs, LANES):
             rows = np.minimum(np.arange(first, first + LANES), self.runs - 1)  # the last run fills the batch
             batch = DirectionalRun(**{name: put(session[name][rows]) for name in DirectionalRun._fields})
@@ -254,6 +257,7 @@ class Directional(BaseLearner):
     def _marks(self) -> np.ndarray:
         """Return the periods at which samples begin."""
         count = min(SAMPLES, self.periods)
+        # rounded up: the first period of every sample
         return -(-np.arange(count) * self.periods // count)
 
     def _histories(self, world: Seating, session: Session) -> Record:
@@ -265,6 +269,7 @@ class Directional(BaseLearner):
         worth, valued = session["worth"][:, :noted], session["valued"][:, :noted]
         known = session["weight"][:, :noted] <= LEFT
         with np.errstate(divide="ignore", invalid="ignore"):
+            # a value of 0 gives an infinite or undefined error, which is reported as such
             error = np.where(known, (valued - worth) / np.abs(worth), np.nan)
         return {
             "learning_step": (("sample",), marks[:noted]),
@@ -316,6 +321,7 @@ def _play(
         run = jax.lax.fori_loop(first, last, lambda k, run: decided(run, k), run)
         at = game
         if noisy:
+            # by the period: the same shocks however a run is divided into calls
             key = jax.random.fold_in(jax.random.wrap_key_data(run.key), run.clock)
             at = with_(game, unit_cost=game.unit_cost + turns.noise * jax.random.normal(key, run.cash.shape))
         run = run._replace(cash=at.payoffs(run.choice[:, None]))
@@ -333,6 +339,7 @@ def _noted(run: DirectionalRun, turns: Turns, valued: Array) -> DirectionalRun:
     late = run.clock >= turns.half
     sample = jnp.searchsorted(turns.marks, run.clock, side="right") - 1
     begins = (turns.marks == run.clock)[:, None]
+    # 0 until a sample begins, then the discount factor of the present period
     weight = jnp.where(begins, 1.0, run.weight)
     return run._replace(
         clock=run.clock + 1,

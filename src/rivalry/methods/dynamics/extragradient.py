@@ -66,6 +66,7 @@ class Extragradient(BaseMethod):
         gradient = own_gradients(game, start)
         if self.rate is not None:
             return Ahead(start, gradient, jnp.asarray(self.rate, dtype=float))
+        # the first step is a share of the width, whatever the units of payoff and strategy
         steepest = jnp.max(jnp.abs(gradient) / width(game.space))
         return Ahead(start, gradient, FIRST / jnp.maximum(steepest, 1e-300))
 

@@ -161,6 +161,7 @@ class GradientAscent(BaseMethod):
     def residual(self, game: Game, state: Ascent) -> Float[Array, ""]:
         """Return the smallest of the rules' numbers, in units of the payoff scale."""
         found = self._residuals(game, state)
+        # the rule `displacement` is a distance, not a payoff: `ended` tests it
         return jnp.min(jnp.stack([found[rule] for rule in self.rules if rule != "displacement"] or [jnp.inf]))
 
     @eqx.filter_jit
@@ -228,6 +229,7 @@ def euler_limit(game: Game, end: Finish, rates: np.ndarray) -> float:
     """
     if end.end_state not in ("stable_point", "boundary"):
         return float("nan")
+    # an Euler step multiplies each player's rows by its rate: x + rate J x
     weight = np.broadcast_to(rates / np.max(rates), (end.profile.shape[0],))
     values, _ = end_state.spectrum(game, end.profile, weight)
     return float(np.min(-2 * values.real / np.abs(values) ** 2, initial=np.inf))
@@ -253,6 +255,7 @@ def local_regret(game: Game, x: Profile) -> Float[Array, ""]:
             there = game.space.project(x.at[player].set(there))[player]
             new = payoff(there)
             better = new > value
+            # steps adapt: no line search, so that all players run in one batch of equal length
             pick = jnp.where(better, 1.5, 0.5)
             return (jnp.where(better, there, here), jnp.where(better, new, value), length * pick), None
 

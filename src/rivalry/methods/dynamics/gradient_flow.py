@@ -38,6 +38,7 @@ class GradientFlow(BaseMethod):
 
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> integrate.FlowState:
         """Return the flow at rest at the start; the key is not used."""
+        # beyond a discontinuity payoffs may be higher, which no gradient shows
         refuse_jumps(game)
         return integrate.begin(game, jnp.asarray(start))
 

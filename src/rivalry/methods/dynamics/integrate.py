@@ -63,6 +63,7 @@ def time_unit(game: Game) -> Float[Array, ""]:
 def begin(game: Game, x: Profile, solver: Solver = STIFF, motion: Motion = CLIMB) -> FlowState:
     """Return a flow at ``x``, before its first step."""
     start, term = jnp.zeros(()), _term(motion)
+    # relative to the game's own time, so that units of payoff and strategy do not matter
     first = 1e-6 * time_unit(game)
     end, control = _control.init(term, start, start + first, x, first, game, solver.func, ORDER)
     solver_state = solver.init(term, start, end, x, game)
@@ -77,6 +78,7 @@ def advance(game: Game, flow: FlowState, solver: Solver = STIFF, motion: Motion 
         y, error, _, solver_state, _ = solver.step(
             _term(motion), flow.time, flow.next, flow.profile, game, flow.solver_state, flow.fresh
         )
+        # a stage outside the domain gives NaN: as an infinite error it shortens the step
         error = jnp.where(jnp.isfinite(jnp.asarray(error)), error, jnp.inf)
         keep, time, after, _, control, _ = _control.adapt_step_size(
             flow.time, flow.next, flow.profile, y, game, error, ORDER, flow.control
@@ -150,6 +152,7 @@ def _follow(game: Game, x: Profile, motion: Motion) -> tuple[Profile, _Trail]:
     def step(flow: FlowState, _: None) -> tuple[FlowState, _Trail]:
         new = advance(game, flow, MOVING, motion)
         before, after = side(flow.profile), side(new.profile)
+        # in one direction only: an orbit crosses its plane twice per period
         crossed = (before < 0) & (after >= 0)
         part, place = _crossing(  # type: ignore[no-untyped-call]
             side, flow, new, field(flow.profile), field(new.profile)
@@ -168,6 +171,7 @@ def _crossing(side, old, new, slope_old, slope_new):  # type: ignore[no-untyped-
 
     def at(s: Array) -> Profile:
         a, b = old.profile, new.profile
+        # the cubic Hermite polynomial of the step, by profiles and slopes at its ends
         bend = (1 - 2 * s) * (b - a) + length * ((s - 1) * slope_old + s * slope_new)
         return jnp.asarray((1 - s) * a + s * b + s * (s - 1) * bend)
 
@@ -189,6 +193,7 @@ def _closing(
     if len(rows) < 2:
         return None
     when, where = np.asarray(trail.crossing_time)[rows], np.asarray(trail.crossing)[rows]
+    # an orbit may cross the plane several times in one direction before it closes
     for back in range(1, min(MANY, len(rows) - 1) + 1):
         gap = np.max(np.abs(where[-1] - where[-1 - back]) / wide)
         during = (times >= when[-1 - back]) & (times <= when[-1])

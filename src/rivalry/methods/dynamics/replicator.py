@@ -56,6 +56,7 @@ class Population(eqx.Module):
         return jnp.broadcast_to(x, self.game.space.shape)
 
     def payoffs(self, x: Profile) -> Float[Array, "1"]:
+        # player 0 stands for any member, since the game is symmetric
         return jnp.asarray(self.game.payoffs(self.full_profile(x))[:1])
 
 
@@ -66,6 +67,7 @@ def _(game: Population) -> Any:
 
 @oracles.gradients.register(Population)
 def _(game: Population, x: Profile) -> Profile:
+    # only the member's own strategy varies, not the population's: no chain rule through the other rows
     return own_gradients(game.game, game.full_profile(x), (0,))
 
 
@@ -73,12 +75,14 @@ def symmetric(game: Game) -> bool:
     """Return whether permuting players permutes their payoffs, tested at two random profiles."""
     if isinstance(game.space, Simplex) and len(set(game.space.sizes)) > 1:
         return False
+    # rounding of payoffs: their sums run in another order when players are permuted
     close = 1e-9 * float(scale_of(game))
     for seed in range(2):
         x = np.asarray(game.space.sample(jax.random.key(seed)))
         found = np.asarray(game.payoffs(put(x)))
         for other in range(1, len(x)):
             order = np.arange(len(x))
+            # transpositions with player 0 generate all permutations
             order[[0, other]] = other, 0
             if np.max(np.abs(np.asarray(game.payoffs(put(x[order]))) - found[order])) > close:
                 return False
@@ -183,6 +187,7 @@ class Replicator(BaseMethod):
         """
         x = state.profile
         ahead = _ahead(game.space, x, own_gradients(game, x))
+        # a nearly absent entry hardly moves even while it grows: its relative growth must vanish, too
         growth = jnp.max(jnp.where(x > 0, ahead, 0.0), initial=0.0)
         return jnp.maximum(jnp.max(jnp.abs(x * ahead)), growth) / scale_of(game)
 
@@ -202,6 +207,7 @@ class Replicator(BaseMethod):
         # move players apart, as far as possible without absent entries
         apart = jnp.where(end.profile > _least(game.space), end.onward, end.profile)
         apart = apart / jnp.sum(apart, axis=1, keepdims=True)
+        # only absent entries would separate them: a departure to the same profile would repeat for ever
         stuck = bool(jnp.max(jnp.abs(apart - end.profile)) < 1e-12)
         return end._replace(onward=None if stuck else apart)
 

@@ -57,6 +57,7 @@ def _positive(name: str, value: Any, minimum: float | None = None) -> None:
     try:
         numbers = np.asarray(value, dtype=float)
         enough = numbers > 0 if minimum is None else numbers >= minimum
+        # NumPy converts True and "0.1" to numbers, so types are checked apart
         good = bool(np.all(np.isfinite(numbers) & enough)) and not isinstance(value, bool | str)
     except (TypeError, ValueError):
         good = False
@@ -78,6 +79,7 @@ def check_players(rate: Any, players: int, name: str = "rate") -> None:
         for key in ("value", "min", "max"):
             check_players(rate.get(key, 1.0), players, f"{name}.{key}")
         return
+    # a scalar has no shape and suits any number of players
     count = len(rate) if isinstance(rate, list | tuple) else (*np.shape(rate), players)[0]
     if count != players:
         raise ValueError(f"{name}: {count} numbers must be {players}, one per player")
@@ -107,6 +109,7 @@ def at(rate: Any, step: Any) -> Float[Array, "*player"]:
 
 def each(rate: Any, step: Any, players: int) -> Float[Array, "player 1"]:
     """Return the step size of every player at a step, as a column."""
+    # one number becomes [1 1], one per player [player 1]: both broadcast to a column
     return jnp.broadcast_to(at(rate, step).reshape(-1, 1), (players, 1))
 
 

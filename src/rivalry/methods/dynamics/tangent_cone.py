@@ -41,11 +41,13 @@ def _free_on_simplex(mask: Array, at_zero: Array, gradient: Profile) -> Bool[Arr
     def narrow(_: int | Array, free_entries: Array) -> Array:
         return mask & (~at_zero | (gradient > _mean(free_entries, gradient)))
 
+    # entries only leave, since the mean of the rest rises: as many rounds as entries suffice
     found: Array = jax.lax.fori_loop(0, mask.shape[1], narrow, mask)
     return found
 
 
 def _mean(free_entries: Array, gradient: Profile) -> Float[Array, "player 1"]:
+    # no free entry: the mean is not used, and 1 only avoids 0 / 0
     count = jnp.maximum(jnp.sum(free_entries, axis=1, keepdims=True), 1)
     return jnp.sum(jnp.where(free_entries, gradient, 0.0), axis=1, keepdims=True) / count
 
@@ -132,6 +134,7 @@ def basis(projection: np.ndarray) -> np.ndarray:
     (2, 1)
     """
     values, vectors = np.linalg.eigh(np.asarray(projection))
+    # eigenvalues of a projector are 0 and 1, up to rounding
     return np.asarray(vectors[:, values > 0.5])
 
 
@@ -157,6 +160,7 @@ def newton_system(derivative: Any, keep: Any, gradient: Any) -> tuple[Any, Any]:
     ``derivative [row column]``, ``keep [row column]`` and ``gradient [row]`` are player-major.
     """
     projected = keep @ derivative @ keep
+    # of the Jacobian's own size, so that the filling does not worsen the condition; 1e-300 if all is 0
     size = abs(projected).max() + 1e-300
     # the identity fills entries at bounds, so that the matrix is regular where the free part is
     return projected - size * (np.eye(len(keep)) - keep), -keep @ gradient

@@ -40,6 +40,7 @@ class SoftmaxLearner(TableLearner):
         return {
             "stream": draws.stream(stream),
             "clock": np.zeros(1, dtype=np.int64),
+            # sums over rounds: payoffs earned, payoffs that each action would have earned, mixtures played
             "logits": np.zeros(shape),
             "earned": np.zeros(len(sizes)),
             "would": np.zeros(shape),
@@ -54,6 +55,7 @@ class SoftmaxLearner(TableLearner):
         rates = self._rates(len(tables.sizes))[:, None]
         for _ in range(steps):
             weights = softmax(session["logits"], tables.sizes)
+            # actions that a player lacks are NaN with weight 0, and 0 times NaN would be NaN
             pays = np.nan_to_num(action_payoffs(tables, weights))
             mean = np.einsum("pa,pa->p", weights, pays)
             session["clock"] += 1
@@ -136,6 +138,7 @@ def softmax(logits: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """
     there = np.arange(logits.shape[1]) < sizes[:, None]
     logits = np.where(there, logits, -np.inf)
+    # logits are sums over all rounds: less their largest, exponentials cannot overflow
     parts = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(parts / parts.sum(axis=1, keepdims=True))
 

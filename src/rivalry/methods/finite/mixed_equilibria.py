@@ -124,6 +124,7 @@ class MixedEquilibria(BaseLearner):
     def read(self, world: Any, session: Session) -> Record:
         tables = stateless_tables(world)
         found = session["found"]
+        # smallest supports first, then by action: an order that does not depend on the algorithm
         order = sorted(range(len(found)), key=lambda k: ((found[k] > 0).sum(), (-found[k]).ravel().tolist()))
         found = found[order]
         status = "converged" if session["over"][0] else "iteration limit"
@@ -142,6 +143,7 @@ class MixedEquilibria(BaseLearner):
         return record
 
     def _starts(self, sizes: Sequence[int]) -> list[tuple[Any, ...]]:
+        # evenly spaced joint actions, always the same ones
         joint = int(np.prod(sizes))
         chosen = np.unique(np.linspace(0, joint - 1, min(self.searches - 1, joint)).round().astype(int))
         pure = [tuple(int(a) for a in np.unravel_index(k, sizes)) for k in chosen]
@@ -226,6 +228,7 @@ def _verified(tables: np.ndarray, found: np.ndarray, more: Sequence[np.ndarray])
 def _even(tables: np.ndarray) -> np.ndarray:
     """Return every player's payoffs scaled to [0, 1]: the same equilibria, whatever the units."""
     flat = tables.reshape(len(tables), -1)
+    # tolerances are absolute below, so units must not matter
     low, span = flat.min(axis=1), np.ptp(flat, axis=1)
     even = (flat - low[:, None]) / np.where(span > 0, span, 1.0)[:, None]
     return np.reshape(even, tables.shape)
@@ -295,12 +298,15 @@ def _newton(tables: np.ndarray, x: np.ndarray, played: np.ndarray) -> np.ndarray
     place = [np.flatnonzero(row) for row in played]
     for _ in range(30):
         residual, slope = _indifference(tables, x, place)
+        # least squares: the slope is singular where the equilibrium is not isolated
         move = np.linalg.lstsq(slope, -residual, rcond=None)[0]
         x[played] += move  # row by row, as the places are stacked
+        # probabilities far outside [0, 1]: Newton's method diverges
         if not np.all(np.isfinite(x)) or np.max(np.abs(x)) > 10:
             return None
         if np.max(np.abs(move)) < 1e-15:
             break
+    # beyond rounding: payoffs on the support are equal only outside the simplex
     if np.min(x) < -1e-12:
         return None
     x = np.maximum(x, 0.0)
@@ -315,6 +321,7 @@ def _indifference(
     residual = np.zeros(starts[-1])
     slope = np.zeros((starts[-1], starts[-1]))
     for i, mine in enumerate(place):
+        # k actions: k - 1 equalities of payoffs, and the sum of probabilities
         rows = slice(starts[i], starts[i + 1] - 1)
         values = expected_over(tables[i], x, (i,))[mine]
         residual[rows] = values[1:] - values[0]
@@ -323,6 +330,7 @@ def _indifference(
         for j, theirs in enumerate(place):
             if j != i:
                 pair = expected_over(tables[i], x, (i, j))
+                # axes are in the order of the players
                 pair = (pair if i < j else pair.T)[np.ix_(mine, theirs)]
                 slope[rows, starts[j] : starts[j + 1]] = pair[1:] - pair[0]
     return residual, slope

@@ -60,6 +60,7 @@ def pure_profiles(tables: np.ndarray) -> np.ndarray:
 def best_responses(tables: np.ndarray, player: int) -> np.ndarray:
     """Return whether the player's own action is a best response, for every joint action."""
     own = tables[player]
+    # payoffs that differ by rounding alone are ties: strict comparison would lose equilibria of scaled games
     return np.asarray(own >= own.max(axis=player, keepdims=True) - equal_within(own))
 
 
@@ -68,6 +69,7 @@ def equilibria_record(
 ) -> Record:
     """Return the record of equilibria [equilibrium player action], the first of which is the profile."""
     none = np.full(found.shape[1:], np.nan)
+    # an enumeration that ran to its end without a result: there is none
     status = "not found" if status == "converged" and not len(found) else status
     pays = [[float(expected_over(table, x, ())) for table in tables] for x in found]
     return {
@@ -84,6 +86,7 @@ def equilibria_record(
 def expected_over(table: np.ndarray, x: np.ndarray, remaining: tuple[int, ...]) -> np.ndarray:
     """Return a table averaged over the mixtures of all but the ``remaining`` players, axes in order."""
     rest = table
+    # from the last axis on, so that the axes of the others keep their numbers
     for player in reversed(range(table.ndim)):
         if player not in remaining:
             rest = np.tensordot(rest, x[player, : table.shape[player]], axes=(player, 0))

@@ -48,6 +48,7 @@ class SampledPlay(TableLearner):
 
         tables = tables_of(world)
         rule, inertia = getattr(sampled_play, self._rule()), self._inertia(stateless_tables(tables))
+        # the compiled loop writes into the session's own arrays
         state = sampled_play.Matching(*(session[key] for key in sampled_play.Matching._fields))
         with draws.quiet():
             sampled_play.match(tables.payoff[0], tables.sizes, rule, inertia, sample_steps(), state, steps)
@@ -121,5 +122,7 @@ class RegretMatching(SampledPlay):
 
     def _inertia(self, tables: np.ndarray) -> np.ndarray:
         ranges = np.ptp(tables.reshape(len(tables), -1), axis=1)
+        # a single action has no others, and nothing to switch to: 1 only avoids division by 0
         others = np.maximum(np.asarray(tables.shape[1:]) - 1, 1)
+        # a player with constant payoffs never has regret: any positive divisor gives probability 0
         return np.asarray(self.inertia * np.where(ranges > 0, ranges, 1.0) * others)

@@ -58,6 +58,7 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
 
         tables = tables_of(world)
         rates, average = self._rates(len(tables.sizes)), int(self.baseline == "average")
+        # the compiled loop writes into the session's own arrays
         state = sampled_play.Climbing(*(session[name] for name in sampled_play.Climbing._fields))
         given = (tables.payoff[0], tables.sizes, rates, self.batch, average, mixtures.sample_steps())
         with draws.quiet():
@@ -65,4 +66,5 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
         return steps
 
     def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        # the derivative of pi.u in logit a is pi_a (u_a - pi.u)
         return np.asarray(weights * (pays - mean[:, None]))

@@ -59,6 +59,7 @@ def solve(field: Any, points: np.ndarray, period: float, size: float) -> Loop | 
                 count *= 2
                 continue
             return None
+        # two meshes agree: the smaller one had enough intervals
         if found is not None and abs(state.period - found.period) <= STILL * state.period:
             return _loop(field, state, size)
         found, points, period = state, state.points, state.period
@@ -91,6 +92,7 @@ def _gauss() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     c = (nodes + 1) / 2
     powers = np.arange(1, STAGES + 1)
     vandermonde = c[:, None] ** (powers - 1)
+    # A integrates the polynomials of degree below STAGES exactly from 0 to every node
     integrals = c[:, None] ** powers / powers
     return integrals @ np.linalg.inv(vandermonde), weights / 2, c
 
@@ -188,6 +190,7 @@ def _move(linear: _Linear, count: int) -> tuple[np.ndarray, float] | None:
     from scipy.sparse.linalg import splu
 
     n = linear.slope.shape[1]
+    # the last interval ends at the first start: the orbit closes
     following = csc_matrix(np.roll(np.eye(count), 1, axis=1))
     steps = block_diag(list(np.asarray(linear.passed)), format="csc") - kron(following, identity(n))
     # phase condition: no displacement along the orbit
@@ -216,6 +219,7 @@ def _loop(field: Any, state: _State, size: float) -> Loop:
     linear = _linear(field, state)
     monodromy = np.eye(state.points.shape[1])
     for passed in np.asarray(linear.passed):
+        # in the order of time, the first interval rightmost
         monodromy = passed @ monodromy
     defect = float(np.max(linear.defect)) / size
     return Loop(state.period, state.points, np.asarray(linear.slope), monodromy, defect)

@@ -52,12 +52,14 @@ def spectra(
     eigenvalues = np.full((len(at), places[0].size), np.nan + 0j)
     for k, value in enumerate(at.tolist()):
         here = family.at(value)
+        # from the last point, Newton's method follows one branch; once it is lost, another could be found
         x = None if x is None else rest_point(here, x)
         if x is None:
             break
         found, _ = spectrum(here, x)
         places[k], eigenvalues[k, : len(found)] = np.asarray(x), found
     known = np.isfinite(places).all(axis=(1, 2))
+    # NaN where bounds leave fewer directions: those have no eigenvalue
     rising = np.where(np.isnan(eigenvalues.real), -np.inf, eigenvalues.real).max(axis=1)
     return dataset(
         {

@@ -74,6 +74,7 @@ def analyse(
         orbit = _orbit(game, profile, key, motion)
         if orbit:
             return Finish(profile, "cycle", _measures(profile.shape, _NONE, orbit))
+    # clearly positive: at an eigenvalue of 0 a departure would be decided by rounding
     repels = values.real.max(initial=-np.inf) > 1e-9 * np.max(np.abs(values), initial=0.0)
     onward = move_apart(game, point, key) if moves and repels else None
     return Finish(point, word, _measures(point.shape, values), onward)
@@ -129,6 +130,7 @@ def reply_radius(derivative: np.ndarray, owner: np.ndarray) -> float:
     ----------
     Moulin (1984), Dominance solvability and Cournot stability.
     """
+    # D: the blocks within players
     own = np.where(owner[:, None] == owner[None, :], derivative, 0.0)
     if not len(own) or not np.linalg.cond(own) < 1 / np.finfo(float).eps:
         return float("nan")
@@ -290,5 +292,6 @@ def move_apart(game: Game, x: Profile, key: jax.Array) -> Profile | None:
     alone = np.sum(gaps <= APART, axis=1) == 1  # only itself
     if np.all(alone):
         return None
+    # all at once, by random amounts: equal displacements would leave them together
     shifted = x + APART * wide * jax.random.normal(key, x.shape) * game.space.mask
     return jnp.where(alone[:, None], x, game.space.project(shifted))

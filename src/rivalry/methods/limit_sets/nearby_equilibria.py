@@ -81,6 +81,7 @@ def ends_from(game: Game, starts: np.ndarray, *, rounds: int, points: int) -> li
     for start in starts:
         begin = flat.space.project(inner(game, put(start)))
         end = np.asarray(equilibrium_from(flat, begin, rounds=rounds, points=points).profile)
+        # in the coordinates of the search, where amounts of different orders of magnitude are comparable
         known = any(np.max(np.abs(end - other) / wide) <= SAME for other in ends)
         if np.all(np.isfinite(end)) and not known:
             ends.append(end)

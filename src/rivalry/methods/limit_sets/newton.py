@@ -57,6 +57,7 @@ class Newton(BaseMethod):
         x = state.profile
         direction = newton_step(game, x, SLACK)
         slope = along(game.space, x, own_gradients(game, x), SLACK)
+        # a tenth of the width at most, from which the line search halves
         uphill = 0.1 * width(game.space) * slope / jnp.maximum(jnp.max(jnp.abs(slope)), 1e-300)
         direction = jnp.where(jnp.all(jnp.isfinite(direction)), direction, uphill)
 
@@ -67,6 +68,7 @@ class Newton(BaseMethod):
 
         def useless(carry: tuple[Array, Profile, Array]) -> Array:
             length, _, left = carry
+            # Armijo's condition for a residual; `not <` also rejects NaN
             return ~(left < (1 - 1e-4 * length) * state.left) & (length > 0.5**HALVINGS)
 
         _, there, left = jax.lax.while_loop(useless, shorter, shorter((jnp.asarray(2.0), x, state.left)))
@@ -79,6 +81,7 @@ class Newton(BaseMethod):
 
     def ended(self, game: Game, state: NewtonState) -> Array:
         """Return `not found` where no step lowers the gradients and they are not small."""
+        # at a root no step lowers rounding errors: that is no failure
         lost = state.stuck & (self.residual(game, state) > 1e-10)
         return jnp.where(lost, ENDINGS.index("not found"), 0)
 

@@ -98,6 +98,7 @@ def hopf_coefficient(game: Game, x: Profile) -> Hopf:
     w, q = float(values.imag[k]), vectors[:, k] / np.linalg.norm(vectors[:, k])
     left, adjoint = np.linalg.eig(matrix.T)
     p = adjoint[:, np.argmin(np.abs(left - np.conj(values[k])))]
+    # <p, q> = 1; vdot conjugates its first argument
     p = p / np.conj(np.vdot(p, q))
     flow = _Flow(game, x, put(directions))
     second, third = _derivatives(flow, put(q.real), put(q.imag))
@@ -114,6 +115,7 @@ def _cubic(
     def bilinear(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         return np.asarray(np.einsum("ijk,j,k->i", second, u, v))
 
+    # J^-1 B(q, q*) and (2iw - J)^-1 B(q, q) of Kuznetsov's formula
     still = np.linalg.solve(matrix, bilinear(q, q.conj()))
     twice = np.linalg.solve(2j * w * np.eye(len(q)) - matrix, bilinear(q, q))
     return complex(np.vdot(p, third - 2 * bilinear(q, still) + bilinear(q.conj(), twice)) / 2)
@@ -130,6 +132,7 @@ def _derivatives(field: _Flow, a: Array, b: Array) -> tuple[Array, Array]:
         second = lambda z: jax.jvp(first, (z,), (v,))[1]  # noqa: E731
         return jnp.asarray(jax.jvp(second, (zero,), (w,))[1])
 
+    # C(q, q, q*) = aaa + abb + i (aab + bbb), by multilinearity: derivatives are along real directions
     aaa, abb, aab, bbb = jax.vmap(along)(
         jnp.stack([a, a, a, b]), jnp.stack([a, b, a, b]), jnp.stack([a, b, b, b])
     )
@@ -194,6 +197,7 @@ def _orbit(
     if np.max(np.abs(inside - around)) > 1e-9:
         return None
     values = np.linalg.eigvals(loop.monodromy).astype(complex)
+    # the trivial multiplier 1, along the orbit, says nothing about stability
     values = np.delete(values, np.argmin(np.abs(values - 1)))
     values = values[np.argsort(-np.abs(values), kind="stable")]
     stable = bool(np.all(np.abs(values) < 1))
@@ -232,6 +236,7 @@ def small_orbit(game: Game, x: Profile) -> PeriodicOrbit | None:
     squared = -near.eigenvalue.real / near.cubic.real
     if not (np.isfinite(squared) and squared > 0):
         return None
+    # the normal form's angular speed at this radius
     turn = near.frequency + near.cubic.imag * squared
     period = 2 * np.pi / (turn if turn > 0 else near.frequency)
     phases = np.exp(2j * np.pi * np.arange(FROM_HOPF) / FROM_HOPF)
