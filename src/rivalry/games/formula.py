@@ -163,6 +163,7 @@ class _Parser:
         negative = False
         while (sign := self._take("-", "+")) is not None:
             negative ^= sign == "-"
+        # a sign binds less than a power: -b^2 is -(b^2)
         tree = self.power()
         return Expression("negative", parts=(tree,)) if negative else tree
 
@@ -173,6 +174,7 @@ class _Parser:
         self.depth += 1
         if self.depth > DEEPEST:
             raise self._error(f"more than {DEEPEST} powers within each other")
+        # from the right, and with a sign: 2^3^2 is 2^9, and 2^-1 is allowed
         exponent = self.sign()
         self.depth -= 1
         return Expression("^", parts=(base, exponent))
@@ -219,6 +221,7 @@ class _Parser:
 
 
 def _height(tree: Expression) -> int:
+    # level by level, since a long chain of operations may be deeper than Python's recursion limit
     height, level = 0, [tree]
     while level:
         height, level = height + 1, [part for node in level for part in node.parts]
@@ -293,6 +296,7 @@ def _signed_sum(tree: Expression, values: Mapping[str, Any]) -> tuple[Any, Any]:
     terms = [jnp.asarray(_value(part, values), dtype=float) for part in tree.parts]
     (a, a_sign), (b, b_sign) = (_signed_log(part, values) for part in tree.parts)
     top = jax.lax.stop_gradient(jnp.maximum(a, b))
+    # both terms are 0: no difference of two infinities
     top = jnp.where(jnp.isfinite(top), top, 0.0)
     minus = tree.kind == "-"
     size, sign = _log_of(a_sign * jnp.exp(a - top) + (-b_sign if minus else b_sign) * jnp.exp(b - top))
@@ -306,5 +310,6 @@ def _has_exp(tree: Expression) -> bool:
 
 
 def _log_of(value: Any) -> tuple[Any, Any]:
+    # jnp.where computes both branches: log 0 would have an infinite derivative
     size = jnp.abs(jnp.where(value == 0, 1.0, value))
     return jnp.where(value == 0, -jnp.inf, jnp.log(size)), jnp.sign(value)

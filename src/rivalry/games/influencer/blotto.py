@@ -96,6 +96,7 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     assert found.tried is not None
     enough = PROVED * payoff_at_stake(found.tried, found.payoff) + ROUNDING * abs(found.payoff) / 4
     start = np.maximum(found.strategy[field], floor)
+    # bounds leave abstention out, so they stay above what is paid however small the boxes
     rounds = 0 if game.abstention is not None else BOXES // (2 * TOGETHER)
     s, bound = _branch_and_bound(problem, start, floor, enough, rounds)
     strategy = np.full(x.shape[1], floor)
@@ -153,6 +154,7 @@ def _branch_and_bound(
 def _split(problem: BudgetProblem, boxes: Boxes) -> Boxes:
     """Return every box in two halves, split where an envelope is farthest above its payoff."""
     rows = np.arange(len(boxes.bound))
+    # no envelope is above its payoff: split the widest range
     tight = boxes.gap.max(axis=1, keepdims=True) <= 0
     field = np.argmax(np.where(tight, boxes.high - boxes.low, boxes.gap), axis=1)
     at = boxes.amounts[rows, field]
@@ -162,6 +164,7 @@ def _split(problem: BudgetProblem, boxes: Boxes) -> Boxes:
     below, above = boxes.high.copy(), boxes.low.copy()
     below[rows, field] = above[rows, field] = at
     parts = _bounded(problem, np.concatenate([boxes.low, above]), np.concatenate([below, boxes.high]))
+    # a half cannot pay more than the whole
     return parts._replace(bound=np.minimum(parts.bound, np.tile(boxes.bound, 2)))
 
 
@@ -169,6 +172,7 @@ def _bounded(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, halvings
     """Return boxes with upper bounds: the dual at the price at which the budget is spent."""
     budget = problem.budget
     feasible = (low.sum(axis=1) <= budget * (1 + 1e-12)) & (high.sum(axis=1) >= budget * (1 - 1e-12))
+    # marginal payoffs w p G (1 - G)/s are below the first price; the other, e^-120 of it, is almost none
     steepest = np.log(problem.power * problem.weight.max() / low.min())
     cheap, dear = np.full((len(low), 1), steepest - 120.0), np.full((len(low), 1), steepest)
     for _ in range(halvings):
@@ -177,6 +181,7 @@ def _bounded(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, halvings
         cheap, dear = np.where(over, middle, cheap), np.where(over, dear, middle)
     both = [_demand(problem, low, high, price) for price in (cheap, dear)]
     duals = [
+        # weak duality: every price gives an upper bound, however exact the bisection
         np.exp(price[:, 0]) * budget + (problem.payoff(s) - np.exp(price) * s).sum(axis=1)
         for price, s in zip((cheap, dear), both, strict=True)
     ]
@@ -200,6 +205,7 @@ def _demand(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, log_price
     p = problem.power
     first, last = np.log(np.maximum(low, problem.inflection)), np.log(high)
     begin = (np.log(problem.weight * p) - problem.ease - log_price) / (p + 1)
+    # the inflection may be above the range: then only its ends count
     t = np.clip(begin, np.minimum(first, last), last)
     for _ in range(NEWTON):
         value, slope = problem.log_slope(t)
@@ -237,12 +243,14 @@ def _local_best(problem: BudgetProblem, s: np.ndarray, floor: float) -> tuple[np
     fields = len(s)
     if fields <= FIELDS:
         every = (np.arange(1, 2**fields)[:, None] >> np.arange(fields)) % 2 == 1
+        # on a face every active field gets at least its inflection
         every = every[(every * problem.inflection).sum(axis=1) <= problem.budget]
         likely = every[np.argsort(-_totals(problem, _on_faces(problem, every, floor, halvings=24)))[:LIKELY]]
         s, best = _better(problem, _on_faces(problem, likely, floor), s, best)
     else:
         likely = (s > 4 * floor)[None]
         single = np.eye(fields, dtype=bool)
+        # faces that differ from the best one in one or two fields
         flips = np.concatenate([single, *(single[:, None] | single[None, :])])
         for _ in range(2 * fields):
             before = best

@@ -127,7 +127,9 @@ def _unit(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.nd
     square = 4 * k * (k + q) * (k + p) / ((2 * k + s) ** 2 * (2 * k + s + 1))
     square[1:] *= (k[1:] + s) / (2 * k[1:] + s - 1)  # where k is 1 this is 1, even where it is 0 / 0
     x, vectors = eigh_tridiagonal(middle, np.sqrt(square))
+    # 1 - t is computed apart, since it loses digits near 1; logarithms of both must be finite
     t, rest = np.clip((1 + x) / 2, 1e-300, 1 - 2**-53), np.clip((1 - x) / 2, 1e-300, 1.0)
+    # weights: squared first entries of the eigenvectors, times the integral of the weight function
     return t, rest, vectors[0] ** 2 * beta(p + 1, q + 1)
 
 
@@ -267,6 +269,7 @@ def refined(game_at: Callable[[int], InfluencerGame | None], rule: GaussRule) ->
     while (finer := game_at(step)) is not None:
         now = _measured(finer)
         apart = max(_moved(old, new) for old, new in zip(before, now, strict=True))
+        # the coarser game is already within the tolerance; the finer one only confirms it
         if apart < rule.tolerance:
             return game
         game, before, step = finer, now, step + 1
@@ -285,11 +288,13 @@ def _moved(old: np.ndarray, new: np.ndarray) -> float:
 def _measured(game: InfluencerGame) -> tuple[np.ndarray, np.ndarray]:
     """Return payoffs and gradients at some profiles, summed over chunks of nodes."""
     profiles = put(_profiles(game))
+    # costs do not depend on nodes, and would be counted in every chunk
     plain = replace(game, reach_cost=None)
     count = len(game.points)
     parts = []
     for start in range(0, count, CHUNK):
         rows = np.minimum(np.arange(start, start + CHUNK), count - 1)
+        # the last chunk is filled with nodes of weight 0: one shape, one compilation
         own = np.where(np.arange(start, start + CHUNK) < count, np.asarray(game.weights)[rows], 0.0)
         third = None if game.third_party is None else put(np.asarray(game.third_party)[rows])
         chunk = replace(plain, points=put(np.asarray(game.points)[rows]), weights=put(own), third_party=third)

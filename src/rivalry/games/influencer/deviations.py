@@ -62,6 +62,7 @@ def deviation_payoff(
     def payoff(strategy: Strategy) -> Float[Array, ""]:
         own = kernel.logs(strategy[None], game.points)[0]
         if game.zero_influence == "error":
+            # a share f/(f + R) is the logistic function of ln f - ln R
             return jax.lax.logistic(own - rest) @ game.weights - _cost(game, player, strategy)
         nobody = jnp.isneginf(own) & jnp.isneginf(rest)
         shares = jax.lax.logistic(jnp.where(nobody, 0.0, own - rest))
@@ -113,6 +114,7 @@ def _abstention(game: InfluencerGame, x: Profile, player: int | Array, own: Arra
     ``own [.. point axis]`` is the displacement from the player to every point.
     """
     squares = (
+        # 1 drops out of the product; the player's own factor is added below
         jnp.sum((game.points[None] - x[:, None, : game.points.shape[1]]) ** 2, axis=-1).at[player].set(1.0)
     )
     assert game.abstention is not None
@@ -155,7 +157,9 @@ def _curvature_bound(
         more = _abstention_derivatives(game, x, player, *_box(game, low, high), rest)
         axes = more[0].shape[1]
         slope, bend = slope.at[:, :axes].add(more[0]), bend.at[:, :axes].add(more[1])
+    # G'' = G (1 - G) [h + d^2 (1 - 2G)] with |1 - 2G| <= 1
     curvature = (game.weights * spread) @ (slope**2 + bend)
+    # linear interpolation over a length h errs by at most h^2/8 times the largest second derivative
     return best + jnp.sum(curvature * (high - low) ** 2) / 8
 
 

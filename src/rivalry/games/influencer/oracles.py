@@ -60,6 +60,7 @@ def _(game: InfluencerGame) -> np.ndarray:
     own += [game.reach_cost] if game.reach_cost is not None else []
     own += [game.space.low, game.space.high] if isinstance(game.space, Box) else []
     rows = np.concatenate([np.reshape(np.asarray(part), (game.players, -1)) for part in own], axis=1)
+    # players with equal rows get the number of the first of them
     return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
 
 

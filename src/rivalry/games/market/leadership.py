@@ -59,6 +59,7 @@ def best_output(
     rest = np.asarray(rest, dtype=float)[..., None]
     slope = line.slope
     intercept = line.price[:, 0] + slope * (line.start - rest)  # the piece's price at an own output of 0
+    # slope and d of 0: the peak is infinite, and an end of the piece is best
     peak = (intercept - c) / np.maximum(2 * slope + d, 1e-300)
     first, last = np.maximum(line.start - rest, low), np.minimum(line.stop - rest, high)
     q = np.minimum(np.maximum(peak, first), last)
@@ -90,6 +91,7 @@ def answers(line: PriceLine, stage: Stage) -> PriceLine:
         (low, price, response), (high, _, other) = before[-1][1], after[0][0]
         if high > low:  # total output stays at the kink while the stage's own falls
             found.append(((low, price, response), (high, price, other)))
+    # pieces without length would divide by 0 in `slope`; outputs below 0 do not occur
     return _line([(a, b) for a, b in found if b[0] > max(a[0], 0.0) + 1e-15 * abs(b[0])])
 
 
@@ -158,6 +160,7 @@ def _chosen(
         gains = [regrets(line, on_piece(folded, k, output)[1], stage, output).max() for k in there]
         return int(there[int(np.argmin(gains))])
 
+    # just inside: at the ends pieces touch, and their regrets are equal
     interior = 1e-9 * (high - low)
     first, last = best(low + interior), best(high - interior)
     if first == last:
@@ -251,6 +254,7 @@ def price_lines(
     top = a / b
     ends = np.array([0.0, top]), np.array([top, max(float(high.sum()), top) + top])
     lines = [PriceLine(*ends, np.array([[a, 0.0], [0.0, 0.0]]), np.zeros((2, 2, 0)))]  # without responses
+    # from the last stage back to the second: the firms of the first one are the leaders
     for stage in of_stage[:0:-1]:
         lines.insert(0, fold(lines[0], stage))
     return lines, of_stage

@@ -100,6 +100,7 @@ def settle(
     flow = jnp.where(before.active, market.after_tax(taxed) - capex, 0.0)
     cash = before.cash + flow
     stays = cash >= numbers["cash_min"] if market.dynamics.cash else jnp.ones_like(before.active)
+    # an infinite capacity does not wear out: at a rate of 1 it would be 0 times infinity
     left_over = jnp.where(
         jnp.isfinite(before.capacity), (1.0 - numbers["depreciation"]) * before.capacity, before.capacity
     )

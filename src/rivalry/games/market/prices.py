@@ -42,6 +42,7 @@ def bertrand(a: float, b: float, c: Any, *, joint: bool = False) -> np.ndarray:
     if joint:
         return np.asarray(np.where(first, alone, max(a, alone)))
     price = c.min() if first.sum() > 1 else min(alone, np.min(c[~first], initial=np.inf))
+    # the next float above: at an equal price they would sell, too
     return np.asarray(np.where(first, price, np.maximum(c, np.nextafter(price, np.inf))))
 
 
@@ -71,6 +72,7 @@ def differentiated(A: float, b: float, g_s: float, c: Any, d: Any = 0.0) -> np.n
     while True:
         k = int(selling.sum())
         wide = b - g_s + k * g_s
+        # a diagonal entry of the inverse of the k x k matrix of slopes
         beta = (1 - g_s / wide) / (b - g_s)
         each = np.where(selling, beta / (1 + beta * (b - g_s + d)), 0.0)  # q_i = each (A - g Q - c_i)
         left = A - g_s * np.sum(each * (A - c)) / (1 + g_s * each.sum())
@@ -172,6 +174,7 @@ def logit(a: Any, a0: Any, mu: float, c: Any, d: Any = 0.0, *, margin: float = 1
     a, c, d = rows(a, c, d)
     out = np.asarray(a0, dtype=float)[..., None] / mu
     worth = (a - c) / mu
+    # margins are at least mu: the inclusive value is at most this, and at least the outside option's
     most = np.logaddexp.reduce(
         np.concatenate([np.broadcast_to(worth - margin, (*out.shape[:-1], len(a))), out], -1), -1
     )
@@ -185,6 +188,7 @@ def logit(a: Any, a0: Any, mu: float, c: Any, d: Any = 0.0, *, margin: float = 1
         short = np.sum(s, -1, keepdims=True) + outside - 1
         low, high = np.where(short >= 0, x, low), np.where(short <= 0, x, high)
         dx = short / (np.sum(s * (1 - s) / steep, -1, keepdims=True) + outside)
+        # bisection where Newton's step leaves the bracket
         there = np.where((x + dx >= low) & (x + dx <= high), x + dx, (low + high) / 2)
         y = np.minimum(y - np.clip((there - x) / steep, -2.0, 4.0), MAX_LOG_ODDS)
         movement, x = np.max(np.abs(there - x)), there
@@ -238,6 +242,7 @@ def logit_joint(a: Any, a0: float, mu: float, c: Any) -> np.ndarray:
     w = size if size > 1 else np.exp(min(size, 0.0))
     for _ in range(NEWTON_STEPS):
         step = w * (size - w - np.log(w)) / (1 + w)
+        # Newton's method in ln w; w stays above 0
         w = max(w + step, w / 10)
         if abs(step) <= 1e-15 * w:
             break
@@ -261,6 +266,7 @@ def logit_leader(a: Any, a0: float, mu: float, c: Any, d: Any = 0.0) -> np.ndarr
 
     def whole(leader: Any) -> np.ndarray:
         own = np.asarray(leader, dtype=float)
+        # for the followers the leader's good is a part of the outside option
         outside = mu * np.logaddexp(a0 / mu, (a[0] - own) / mu)
         return np.concatenate([own[..., None], logit(a[1:], outside, mu, c[1:], d[1:])], axis=-1)
 
@@ -274,6 +280,7 @@ def logit_leader(a: Any, a0: float, mu: float, c: Any, d: Any = 0.0) -> np.ndarr
     def slope(price: float) -> float:
         return float(_leader_slope(whole(price), a, a0, mu, c, d))
 
+    # no peak in between: the best price is at an end of the grid
     if not slope(ends[0]) > 0 > slope(ends[1]):
         return whole(grid[best])
     return whole(brentq(slope, *ends, xtol=1e-15, rtol=4 * np.finfo(float).eps))
@@ -285,6 +292,7 @@ def _leader_slope(p: np.ndarray, a: Any, a0: float, mu: float, c: Any, d: Any) -
     eye = np.eye(s.shape[-1])
     falls = -(s[..., :, None] * (eye - s[..., None, :])) / mu  # ds_i/dp_j
     asked = (d + mu / (1 - s) ** 2)[..., :, None] * falls
+    # dp_i = (d_i + mu/(1 - s_i)^2) ds_i for every follower i
     system = (eye - asked)[..., 1:, 1:]
     moves = np.linalg.solve(system, asked[..., 1:, :1])[..., 0]
     own = falls[..., 0, 0] + np.sum(falls[..., 0, 1:] * moves, axis=-1)

@@ -39,6 +39,7 @@ def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp:
     starts, stops = c + steep * low, c + steep * high
     ends = xp.concatenate([starts, stops])
     known = xp.isfinite(ends)
+    # an infinite capacity is never met; 0 only keeps infinities out of the sums
     at = xp.where(known, ends, 0.0)
     there = xp.clip((at[:, None] - c) / steep, low, high)
     passed = known & (at + slope * xp.sum(there, axis=1) <= top)
@@ -134,6 +135,7 @@ def with_fixed_costs(a: float, b: float, c: Any, d: Any, F: Any, *, high: Any = 
     found: list[np.ndarray] = []
     for out in closed_sets(paying, len(c)):
         q = linear(a, b, c, d, high=np.where(out, 0.0, high))
+        # a firm that may produce can also choose 0, so different sets may give the same outputs
         known = any(np.allclose(q, other, rtol=1e-12) for other in found)
         if not known and _is_stable(q, a, b, c, d, F, high):
             found.append(q)
@@ -158,6 +160,7 @@ def _is_stable(q: np.ndarray, a: float, b: float, c: Any, d: Any, F: Any, high: 
     rest = a - b * (q.sum() - q) - c
     response = np.clip(rest / (2 * b + d), 0.0, high)
     alone = rest * response - (b + d / 2) * response**2 - F
+    # relative to the size of profits: a monopoly without costs earns a^2/(4b)
     slack = 1e-12 * (a**2 / b)
     return bool(np.all(np.where(q > 0, earned >= -slack, alone <= slack)))
 
@@ -236,6 +239,7 @@ def merit_order(alpha: float, beta: float, c: Any, d: Any = 0.0, capacity: Any =
 
 def _shared(total: float, capacity: np.ndarray) -> np.ndarray:
     """Return equal parts of a total, with firms at capacity producing that."""
+    # smallest capacities first: what they cannot take is shared among the others
     order = np.argsort(capacity, kind="stable")
     found, left, count = np.zeros(len(capacity)), total, int(np.sum(capacity > 0))
     for firm in order[len(capacity) - count :]:

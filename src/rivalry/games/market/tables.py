@@ -56,6 +56,7 @@ def repeated(
     _check_states(market)
     stand = _outputs_stand(market)
     shifts = np.zeros(1) if market.shock is None else np.asarray(market.shock.levels)
+    # Python integers: counts of joint actions may exceed 64 bits
     joint = int(np.prod(sizes.astype(object)))
     _check_size(len(shifts) * (joint if stand else 1), sizes, joint, len(shifts), max_table_bytes)
     before = _joint_choices(grid, sizes) if stand else np.asarray(market.space.low)[None, :, 0]
@@ -292,6 +293,7 @@ def _nature_moves(market: Market, joint: int, stand: bool) -> tuple[np.ndarray, 
     """Return the next states of nature and their cumulative probabilities, ``[nature joint branch]``."""
     chain = np.ones((1, 1)) if market.shock is None else np.asarray(market.shock.transitions)
     cdf = np.cumsum(chain, axis=1)
+    # rounding must not leave draws beyond the last branch
     cdf[:, -1] = 1.0
     to = np.arange(len(chain))
     if not stand:

@@ -246,6 +246,7 @@ class Tracer:
         if self.family.margin(x) < MARGIN:
             return self._at_bound(system, y, point), known.BOUND
         before, after = (system.nearest_pair(z, self.session["alike"])[1] for z in (system.profile(y), x))
+        # a difference of two groups that turned round: their players met between the two points
         if np.any(np.sum(before * after, axis=1) < 0):
             return None, known.MEET
         chord = point.y - y
@@ -257,6 +258,7 @@ class Tracer:
         part = float((first - y) @ chord / (chord @ chord))
         foot = y + np.clip(part, 0.0, 1.0) * chord
         back = np.linalg.norm(first - foot) <= 0.05 * np.linalg.norm(chord) and 0 <= part <= 1
+        # past the first point in its own direction; a few rows more, since the first steps are still near it
         closed = len(own) > 5 and back and departure @ chord > 0
         return point, known.CLOSED if closed else known.WALKING
 
@@ -269,6 +271,7 @@ class Tracer:
 
         def height(part: float) -> float:
             found = correct(system, y + part * chord, normal)
+            # a point that is lost counts as beyond the bound
             return -1.0 if found is None else self.family.margin(system.profile(found.y)) - MARGIN
 
         if height(0.0) <= 0 or height(1.0) >= 0:
@@ -320,6 +323,7 @@ class Tracer:
         after = row + 1 + int(np.flatnonzero(s["row_branch"][row + 1 :] == branch)[0])
         system = self._system(branch)
         a, b = (self._unknowns(system, "row", k) for k in (row, after))
+        # the tangent's last entry is the parameter's: it changes its sign at a fold
         folds = bool(np.prod(s["row_tangent"][[row, after], len(a) - 1]) < 0)
         whole = system.count == len(np.unique(s["alike"]))
         found = refine(system, a, b, cut, folds=folds, whole=whole)
@@ -391,9 +395,11 @@ class Tracer:
             return
         _, groups = np.unique(s["alike"], return_inverse=True)
         system = System(self.family, groups)
+        # by the end: draws do not depend on what was searched before
         rng = np.random.default_rng([int(s["seed"][0]), end])
         found: list[np.ndarray] = []
         for place in self._places(system, rng):
+            # end 0 is the upper end of the range; branches set out towards the other end
             point = search(system, np.append(place, 1.0 - end))
             if point is None or self.family.margin(system.profile(point.y)) < MARGIN:
                 continue
@@ -407,6 +413,7 @@ class Tracer:
         more = (self.options.searches - 1, *space.shape)
         if isinstance(space, Simplex):
             mask = np.asarray(space.mask)
+            # normalised exponential draws are uniform on a simplex
             weights = [mask, *np.where(mask, rng.exponential(size=more), 0.0)]
             profiles = [sample / sample.sum(axis=1, keepdims=True) for sample in weights]
         else:
@@ -421,6 +428,7 @@ class Tracer:
         y = system.of(start, self._own_value())
         point = search(system, y)
         for way in (-1.0, 1.0):
+            # at an end of the range one half leads out of it
             if point is not None and 0.0 < point.y[-1] + way * 1e-9 < 1.0:
                 self._branch(system, point, np.eye(len(y))[-1] * way, 0, NONE)
 

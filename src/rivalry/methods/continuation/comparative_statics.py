@@ -202,6 +202,7 @@ def _slopes(game: Game, dial: Dial, x: Profile) -> tuple[Array, ...]:
 
     drift = jnp.where(free_entries, 0.0, slope(edge)[1])
     derivative = jacobian(flat, y)
+    # the implicit function theorem: Newton's system with the change of the gradients in place of gradients
     force = change.ravel() + derivative @ drift.ravel()
     system = newton_system(derivative, projector(flat.space, free_entries), force)
     unconstrained = jnp.linalg.solve(*system).reshape(x.shape) + drift
@@ -269,6 +270,7 @@ def _measure_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, diff
         found = {name: (form[name], np.asarray(value)) for name, value in traced.items()}
     exact = set(found)
     ends = [
+        # total derivatives: the profile moves along its slope
         measures(world.dial.shift(world.game, put(s)), world.game.space.project(x + s * along))
         for s in (step, -step)
     ]

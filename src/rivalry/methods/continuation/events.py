@@ -43,6 +43,7 @@ def cuts(before: GroupSpectrum, after: GroupSpectrum, times: np.ndarray) -> list
     """
     found = []
     for label in np.unique(before.labels):
+        # repeated eigenvalues cross together and are one event
         often = 1 if label == TOGETHER else int(times[label]) - 1
         counts = [int(np.sum((s.labels == label) & (s.values.real > 0))) // often for s in (before, after)]
         found += [Cut(int(label), order) for order in range(min(counts), max(counts))]
@@ -75,6 +76,7 @@ def refine(
         if ends[0] * ends[1] > 0:
             return None
         root = float(brentq(height, 0.0, 1.0, xtol=1e-15, rtol=1e-14))
+        # evaluated once more, so that `seen` holds the point of the root itself
         left = abs(height(root))
     except _Lost:
         return None

@@ -83,6 +83,7 @@ class Family:
         if not slope:
             return Local(np.asarray(gradient), np.asarray(derivative), np.zeros(x.shape))
         near = APART * (self.high - self.low)
+        # one-sided at the ends of the range, beyond which the game may not exist
         ends = max(value - near, self.low), min(value + near, self.high)
         before, after = (np.asarray(_given(self.at(end), put(x))[0]) for end in ends)
         change = (after - before) / (ends[1] - ends[0])
@@ -109,6 +110,7 @@ class Family:
         cases = [(game, np.asarray(self.space.sample(key))) for game, key in zip(games, keys, strict=True)]
         for later in range(1, len(found)):
             for earlier in range(later):
+                # being exchangeable is transitive: the first player of each class stands for it
                 if found[earlier] == earlier and self._exchangeable(cases, earlier, later):
                     found[later] = earlier
                     break

@@ -47,6 +47,7 @@ def correct(system: System, y: np.ndarray, normal: np.ndarray) -> CurvePoint | N
         # where curves cross the matrix is singular, and there is nothing to correct in that direction
         move = -np.linalg.lstsq(np.vstack([look.derivative, normal]), left, rcond=RANK)[0]
         size = float(np.max(np.abs(move)))
+        # a unit is the width of the space, or the whole range: longer moves are lost
         if size > 1.0 or (rounds > 3 and size > 2 * last and size > ROUGH):
             return None
         small = float(np.max(np.abs(look.value), initial=0.0)) <= ACCEPTED
@@ -61,6 +62,7 @@ def correct(system: System, y: np.ndarray, normal: np.ndarray) -> CurvePoint | N
 def at_value(system: System, y: np.ndarray, part: float) -> CurvePoint | None:
     """Return the equilibrium near ``y`` with the parameter fixed at ``part`` of its range; or None."""
     found = correct(system, np.append(y[:-1], part), np.eye(len(y))[-1])
+    # exactly the value asked for: the correction leaves rounding in it
     return None if found is None else found._replace(y=np.append(found.y[:-1], part))
 
 
@@ -70,6 +72,7 @@ def tangent(look: Look, along: np.ndarray) -> np.ndarray:
     Where two curves cross the derivative loses rank; the result is the null direction nearest to ``along``.
     """
     _, sizes, rows = np.linalg.svd(look.derivative)
+    # k equations in k + 1 unknowns: the last row is always a null direction
     null_rows = np.append(sizes <= 1e-9 * sizes[0], True)
     null = rows[null_rows]
     found = null.T @ (null @ along) if len(null) > 1 else rows[-1] * np.sign(rows[-1] @ along or 1.0)

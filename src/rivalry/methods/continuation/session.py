@@ -34,6 +34,7 @@ COVERAGES = ("", "lower bound", "bounded", "exact", "local")
 
 def empty(players: int, axes: int, unknowns: int) -> Session:
     """Return an empty session; ``unknowns`` is the number of eigenvalues per profile."""
+    # keys may share these empty arrays: `add` replaces them and never writes into them
     flat, whole = np.zeros(0), np.zeros(0, dtype=np.int64)
     profiles, spectra = np.zeros((0, players, axes)), np.zeros((0, unknowns))
     labels, each = np.zeros((0, unknowns), dtype=np.int64), np.zeros((0, players))

@@ -66,6 +66,7 @@ def _null(system: System, event: CurvePoint, label: int) -> list[np.ndarray]:
     size = max(float(np.max(np.abs(block))) for block in blocks.values())
     values, vectors = np.linalg.eig(blocks[label])
     small = np.abs(values) <= SINGULAR * size
+    # an event is located up to rounding: its own eigenvalue may be above the limit
     small[np.argmin(np.abs(values))] = True
     span = np.linalg.qr(np.real(vectors[:, small]))[0]
     if span.shape[1] == len(span):
@@ -88,6 +89,7 @@ def _splits(system: System, label: int, vector: np.ndarray) -> Iterator[tuple[np
 
     for few in range(1, size // 2 + 1):
         many = size - few
+        # weights sum to 0: a displacement that splits a group leaves its mean in place
         weights, parts = [few] * many + [-many] * few, [0] * many + [1] * few
         yield made(weights, parts)
         if few != many:  # else the opposite direction is the same up to a permutation of players
@@ -106,6 +108,7 @@ def _first(
         if point is None or np.linalg.norm(point.y - start) > NEAR * offset:
             continue
         gap, _ = system.nearest_pair(system.profile(point.y), classes)
+        # smaller gap: the corrector has returned to the branch of the event
         if gap > 0.1 * offset:
             return point
     return None
@@ -165,6 +168,7 @@ def _matched(
     from scipy.optimize import linear_sum_assignment
 
     cost = np.sum(((x[:, None] - y[None]) / width[:, None]) ** 2, axis=-1)
+    # players who are not exchangeable are never matched
     cost = np.where(classes[:, None] == classes[None, :], cost, 1e6)
     rows, columns = linear_sum_assignment(cost.T)
     return float(np.sqrt(cost.T[rows, columns].sum())), columns

@@ -198,6 +198,7 @@ def _crossings(world: Sweep, scan: _Scan) -> Record:
     """Return every located sign change between neighbouring values, and the stability ranges between them."""
     heights = scan.largest()
     found: list[_Crossing] = []
+    # a height of exactly 0 is no sign: the values on both sides show the crossing
     stays = np.flatnonzero(np.isfinite(heights) & (heights != 0))
     for before, after in pairwise(stays.tolist()):
         between = slice(before + 1, after + 1)
@@ -257,6 +258,7 @@ def _refined(world: Sweep, scan: _Scan, before: int, after: int) -> _Crossing:
     from scipy.optimize import brentq
 
     def at(value: float) -> symmetric.Places:
+        # Newton's method starts from the known root at the nearer end
         near = before if value - scan.values[before] <= scan.values[after] - value else after
         return _places_at(world, [value], scan.place[near])
 
@@ -392,6 +394,7 @@ def _roots(world: Sweep, value: float, near: np.ndarray | None = None) -> np.nda
     game = world.family.at(float(value))
     starts = symmetric.starts(game.space, STARTS)
     if near is not None:
+        # the number of starts stays the same: one shape, one compilation
         starts = np.concatenate([starts[:-1], near[None]])
     return symmetric.roots(game, world.family.directions[0], starts)
 

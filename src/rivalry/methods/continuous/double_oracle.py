@@ -121,6 +121,7 @@ class DoubleOracle(BaseLearner):
             session["over"][0] = 2
             return
         session["weights"] = np.zeros(session["played"].shape)
+        # arrays stay wide where atoms have been dropped
         session["weights"][:, : weights.shape[1]] = weights
         session["played"][session["weights"] > ATOM] = len(session["gap"]) + 1
         responses, gains = self._best_responses(game, session)
@@ -272,6 +273,7 @@ def _drop(session: Session, most: int) -> None:
         count = session["tables"].shape[1 + player]
         if count <= most:
             continue
+        # stable: of atoms played equally lately the oldest stay
         lately = np.argsort(-session["played"][player, :count], kind="stable")
         keep = np.sort(lately[:most])
         session["tables"] = np.take(session["tables"], keep, axis=1 + player)

@@ -168,6 +168,7 @@ class Design(BaseLearner):
         best = int(np.nanargmin(self._loss(session)[: len(grid)]))
         around = np.sort(grid)
         at = int(np.searchsorted(around, grid[best]))
+        # between the neighbours of the best grid value
         low, high = around[max(at - 1, 0)], around[min(at + 1, len(around) - 1)]
 
         def loss(value: float) -> float:
@@ -204,6 +205,7 @@ class Design(BaseLearner):
         """Run a trial: of the ends of best responses the certified count, if there are any."""
         k = int(session["done"][0])
         game = _set(world, values)
+        # neighbouring trials have near equilibria
         before = session["profile"][max(k - 1, 0) : k]
         starts = np.concatenate([before[np.isfinite(before).all(axis=(1, 2))], session["starts"]])
         profiles = ends_from(game, starts, rounds=self.rounds, points=self.points)

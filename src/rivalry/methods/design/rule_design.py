@@ -198,6 +198,7 @@ class RuleDesign(BaseLearner):
         """Return the codes ``[choice]`` of a trial, given the results of all earlier ones."""
         if self.search == "grid":
             return np.asarray(grid_of(world.choices)[trial])
+        # by trial: draws do not depend on where a run was interrupted
         rng = np.random.default_rng(stream_of(session["words"], DRAWS, trial))
         return np.array([one.sample(rng) for one in world.choices])
 
@@ -254,6 +255,7 @@ class RuleDesign(BaseLearner):
     def _run(self, world: RuleProblem, session: Session, trial: int, seed: int) -> None:
         """Run the players once under the rule of a trial."""
         try:
+            # the stream depends on the seed alone: all rules are compared with common random numbers
             game = world.at(session["codes"][trial])
             record = run_inner(game, world.inner, stream_of(session["words"], RUNS, seed))
         except ValueError as error:  # values accepted separately may be refused together
@@ -305,6 +307,7 @@ def _keep(session: Session, which: str, record: Record) -> None:
     for name, (_, array) in record.items():
         session[f"{which}:{name}"] = np.array(array)
     dims = {name: list(dims) for name, (dims, _) in record.items()}
+    # a session holds arrays alone: names of dimensions are stored as bytes
     session[f"{which}_dims"] = np.frombuffer(json.dumps(dims).encode(), dtype=np.uint8).copy()
 
 

@@ -55,6 +55,7 @@ def candidates(tables: np.ndarray, *, most: int = PATHS) -> Iterator[np.ndarray]
 def _shapes(actions: Sequence[int], most: int) -> list[tuple[int, ...]]:
     """Return the support sizes for which there are paths to follow. Raise `TooMany` beyond ``most`` paths."""
     found, paths = [], 0
+    # beyond, even listing the supports takes too long
     if prod(2**n - 1 for n in actions) <= 10 * most:
         for sizes in product(*(range(1, n + 1) for n in actions)):
             count = path_count(tuple(k - 1 for k in sizes if k > 1), most)
@@ -139,6 +140,7 @@ def _on_supports(tables: np.ndarray, sizes: tuple[int, ...], supports: list[Supp
         parts.append(np.repeat(rest - one, len(begin), axis=0))
     ends = _followed(_System(parts, sizes, forms), np.tile(begin, (len(supports), 1)))
     for number, z in enumerate(ends):
+        # loose: candidates are refined by Newton's method and verified afterwards
         if not np.all(np.isfinite(z)) or np.max(np.abs(z.imag)) > 1e-4:
             continue
         profile = np.zeros((len(tables), max(tables.shape[1:])))
@@ -152,6 +154,7 @@ def _on_supports(tables: np.ndarray, sizes: tuple[int, ...], supports: list[Supp
 
 def _forms(degrees: Sequence[int]) -> np.ndarray:
     """Return random linear forms of the equations, the same in every call."""
+    # complex and random: almost surely paths are regular and do not meet before their ends
     rng = np.random.default_rng(20)
     shape = (sum(degrees), len(degrees), max(degrees) + 1)
     return rng.normal(size=shape) + 1j * rng.normal(size=shape)
@@ -182,6 +185,7 @@ def _followed(system: _System, begin: np.ndarray) -> np.ndarray:
         here, now = z[going], t[going]
         length = np.minimum(step[going], 1.0 - now)
         _, slope, drift = _homotopy(part, here, now)
+        # Euler's predictor, then three steps of Newton's method at the new t
         there = here + length[:, None] * _solved(slope, -drift)
         for _ in range(3):
             value, slope, _ = _homotopy(part, there, now + length)
