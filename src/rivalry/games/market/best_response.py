@@ -35,6 +35,7 @@ def best_choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array)
     else:  # also zero output, which saves the fixed cost
         peaks = jnp.append(_quantity(market, x, firm), 0.0)
     candidates = jnp.clip(peaks, low, high)
+    # candidates may lie outside the piece for which they were computed: their true payoffs decide
     profits = jax.vmap(lambda own: market.payoffs(x.at[firm, 0].set(own))[firm])(candidates)
     return candidates[jnp.argmax(profits)][None]
 
@@ -173,6 +174,7 @@ def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tu
     prices = jnp.sort(jnp.concatenate([c + steep * low, c + steep * high]))  # prices at the kinks
     sold = jnp.sum(jnp.clip((prices[:, None] - c) / steep, low, high), axis=1)
     kinks = (a - prices) / b - sold - rest
+    # a price inside every piece shows which followers respond there
     middle = jnp.concatenate([prices[:1] - 1.0, (prices[1:] + prices[:-1]) / 2, prices[-1:] + 1.0])
     between = (middle[:, None] > c + steep * low) & (middle[:, None] < c + steep * high)
     slopes = b / (1.0 + jnp.sum(jnp.where(between, b / steep, 0.0), axis=1))
@@ -214,6 +216,7 @@ def undercutting(market: Market, x: np.ndarray, firm: int) -> Response:
         price = min(max(min(alone, below), low), high)
         sold = max(a - price, 0.0) / b
         profit = price * sold - c * sold - d * sold**2 / 2 - fixed * (sold > 0)
+        # the profit is a supremum: the price reported is the next float below the rivals' lowest
         at = np.nextafter(price, 0.0) if price >= below else price
         found[float(at)] = float(market.after_tax(jnp.full(len(x), profit))[firm])
     at = max(found, key=lambda price: found[price])

@@ -235,6 +235,7 @@ def _chance(numbers: SymmetricRace, y: Any, players: int) -> Any:
     nobody = 0.0 * y
     if numbers.kappa is not None:
         log_p = np.log(numbers.B) + numbers.beta * y
+        # capped before exp overflows: the win probability is 0 to all digits
         nobody = np.exp(np.minimum(-numbers.m * log_p - np.log(numbers.kappa), 700.0))
     return 1 / (players + nobody)
 
@@ -315,6 +316,7 @@ def _roots(numbers: SymmetricRace) -> list[tuple[float, float]]:
     if not (numbers.A > 0 and numbers.B > 0 and numbers.stake > 0):
         return []
     most = numbers.m * sum(abs(v) for v in (*numbers.win, *numbers.lose, 2 * numbers.none)) + numbers.stake
+    # above, performance costs more than it can bring in any outcome
     top = float(np.log(numbers.beta * most / numbers.r_p)) + 1.0
     if not numbers.obstacle:
         y = _bracketed(numbers, top)
@@ -490,4 +492,5 @@ def dsigma(game: Race, wrt: str) -> Slope:
         "prize": stake_slope + curve * one.m * (n - 1) / n,
         "loser_prize": -curve * one.m * (n - 1) / n,
     }[wrt]
+    # + 0.0 turns a negative zero into 0
     return Slope(sigma, f_k, f_sigma, -f_k / f_sigma + 0.0)

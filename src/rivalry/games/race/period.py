@@ -66,12 +66,14 @@ def outcome(rules: Rules, numbers: Numbers, xs: PerPlayer, xp: PerPlayer) -> Out
     log_s, log_p = rules.production(xs, xp, numbers)
     built = log_p > -jnp.inf
     theta = numbers["scale_penalty"]
+    # 0 times minus infinity would be NaN
     spoiled = jnp.where(theta > 0, theta * jnp.where(built, log_p, 0.0), 0.0)
     # without performance there is no technology that could fail
     z = jnp.where((theta > 0) & ~built, jnp.inf, log_s - spoiled)
     sigma = jax.nn.sigmoid(z)
     p = jnp.exp(log_p)
     q = rules.contest(log_p, p, numbers)
+    # rounding may lift the sum above 1
     nobody = jnp.maximum(1 - jnp.sum(q), 0.0)
     safety = rules.risk(z, sigma, numbers)
     unsafe = complement(rules, z, safety)
@@ -168,6 +170,7 @@ def _win_probabilities(logs: PerPlayer, numbers: Numbers) -> PerPlayer:
     there = rows > -jnp.inf
     parts = jnp.where(there, jnp.exp(jnp.where(there, rows, top) - top), 0.0)
     total = jnp.sum(parts)
+    # no weight at all: nobody wins
     return jnp.where(total > 0, parts[:-1] / jnp.where(total > 0, total, 1.0), 0.0)
 
 
@@ -192,6 +195,7 @@ def multiplicative(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlaye
     """Return ``exp[(n / sum w) sum_k w_k ln sigma_k]`` for every winner; zero weights are skipped."""
     w = numbers["safety_weight"]
     counted = w > 0
+    # where nothing counts, 0 times the logarithm of no safety would be NaN
     logs = jnp.where(counted, -jax.nn.softplus(-jnp.where(counted, z, 0.0)), 0.0)
     together = jnp.sum(w * logs) * len(z) / jnp.sum(w)
     return jnp.broadcast_to(jnp.exp(together), z.shape)

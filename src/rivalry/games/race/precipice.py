@@ -212,6 +212,7 @@ def _free_gains(game: Precipice, x: Profile) -> Array:
     rules = x[:, 0]
     known = game.information == "private"
     capabilities, safeties = CHECKED
+    # midpoints: means over them are integrals over capabilities
     c = (jnp.arange(capabilities) + 0.5) / capabilities * game.max_capability
     s = jnp.linspace(0.0, 1.0, safeties)
 

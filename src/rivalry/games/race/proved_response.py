@@ -114,6 +114,7 @@ def bound(problem: Problem, idle: float, scale: float) -> tuple[float, float]:
             if paid[first] > known:
                 known, where = float(paid[first]), float(boxes[first])
             open_ = roof > known + ENOUGH * scale
+            # discarded intervals still count: they may exceed the best payoff by `ENOUGH`
             found = max(found, float(np.max(roof[~open_], initial=-np.inf)))
             boxes, roof, seen = boxes[open_], roof[open_], seen + len(boxes)
             middle = boxes.mean(axis=1)
@@ -219,6 +220,7 @@ def _log_odds(problem: Problem, gain: Any, spoil: Any) -> tuple[Any, Any]:
     left = 1 - alpha * g
     if left <= 1e-12:  # safety pays only if the gain is large enough
         z = np.log(np.expm1(np.maximum(level, 0.0) / (1 + alpha)))
+        # beyond, exp overflows, and ln(exp(y) - 1) is y
         z = np.where(level > 700, level / (1 + alpha), z)
         return z, np.full_like(z, 1e-9)
     z = np.where(level >= 0, level / (1 + alpha), level / left)
@@ -274,6 +276,7 @@ def _roof(problem: Problem, boxes: np.ndarray) -> tuple[Any, Any]:
     ends = _at(problem, boxes)
     left, right = (ends + (ROUNDING * size)[:, None]).T
     above = _under(left, right, slope, boxes[:, 1] - boxes[:, 0])
+    # NaN proves nothing
     return np.where(np.isnan(above), np.inf, above), ends
 
 
@@ -308,6 +311,7 @@ def _under(left: Any, right: Any, slope: Interval, width: Any) -> Any:
     up, down = np.maximum(slope.high, 0.0), np.maximum(-slope.low, 0.0)
     both = up + down
     where = np.where(both > 0, (right - left + down * width) / np.where(both > 0, both, 1.0), 0.0)
+    # the steepest line up from the left end meets the steepest one down to the right end
     peak = left + up * np.clip(where, 0.0, width)
     return np.maximum(np.maximum(left, right), peak)
 
@@ -375,6 +379,7 @@ def _stationary_bound(race: Race, x: Profile, player: int, payoff: float) -> flo
     if not provable(problem):
         return np.inf
     best, _ = bound(problem, idle, scale)
+    # bound(gamma V) rises by at most gamma per unit of V
     return tried if best <= tried else tried + (best - tried) / (1 - gamma)
 
 
@@ -418,6 +423,7 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
     there = shares[:-1]
     return {
         "lose": paid @ there + own.weight * alone * shares[-1] * first,
+        # without a winner play continues
         "lose_on": there @ going + shares[-1],
         "win": paid[:, player],
         "win_on": going[player],

@@ -105,6 +105,7 @@ def _levels(seat: Seat, t: Array) -> tuple[Own, Levels]:
     if race.rules.contest is period.ratio and "ease_of_winning" in own.numbers:
         unit = -jnp.log(own.numbers["ease_of_winning"]) / own.numbers["decisiveness"]
         rivals = jnp.maximum(rivals, unit)
+    # against idle rivals the weight of no winner sets the scale of performance
     middle = jnp.where(jnp.isfinite(rivals), rivals, unit)
     log_p = jnp.append(-jnp.inf, middle + WIDE * jnp.linspace(-1.0, 1.0, LEVELS - 1))
     none = jnp.asarray(-jnp.inf)
@@ -138,6 +139,7 @@ def _safety(own: Own, level: Levels, log_a: Array, ahead: Array) -> tuple[Array,
 
 def _performance(own: Own, log_p: Array, log_b: Array) -> Array:
     """Return the cost of a performance with a stock."""
+    # capped, so that its square stays finite
     xp = jnp.exp(jnp.minimum((log_p - log_b) / own.of("performance_exponent"), 300.0))
     if own.rules.cost in THRESHOLDS:
         return own.weight * own.of("price") * xp
@@ -209,6 +211,7 @@ def _above(parts: Any, on: Array, price: Array, floor: Array, first_a: Array, fi
             worth = jax.lax.cummax(worth, axis=1, reverse=True)
             worth = jnp.pad(worth, ((0, 0), (0, 1)), constant_values=-jnp.inf)[:, first_b]
         found.append(worth)
+    # only what exceeds the floors is bought
     refund = price[0] * floor[:, :1] + price[1] * floor[:, 1][None, :]
     return jnp.max(jnp.stack(found), axis=0) + refund
 
@@ -333,6 +336,7 @@ def investment_response(race: Race, x: Profile, player: Array | int) -> tuple[St
         here, value = carry
         there = efforts(race, x.at[player].set(here), player) if scanned else here
         there, worth = polished(race, x, player, there)
+        # fmax: a NaN does not replace a number
         return jnp.where(worth > value, there, here), jnp.fmax(worth, value)
 
     def improved(start: Array) -> tuple[Array, Array]:
@@ -357,6 +361,7 @@ def _planned(race: Race, x: Profile, player: Array | int) -> Float[Array, "start
     idle = here.at[:, 2:].set(0.0)
     wishes = idle[None]
     if len(race.columns) == 6:
+        # at a rate of 30 all is shared, up to 1e-13
         most = 1.0 if race.sharing_unit == "fraction" else 30.0
         shares = [(0.0, 0.0), (most, 0.0), (0.0, most), (most, most)]
         wishes = jnp.stack([idle.at[:, 4:].set(jnp.array(pair)) for pair in shares])
@@ -413,6 +418,7 @@ def polished(race: Race, x: Profile, player: Array | int, start: Strategy) -> tu
         along = along * jnp.minimum(1.0, radius / jnp.maximum(jnp.max(jnp.abs(along)), 1e-300))
         there = jnp.clip(y + along, low, high)
         values, slopes = jax.vmap(value_and_slope)(there + probes)  # differences: one program for all
+        # round 0 only evaluates the start, so that payoff and slopes occur once in the program
         good = (values[0] >= value - noise) | (number == 0)
         length = jnp.where(number == 0, jnp.inf, jnp.max(jnp.abs(there - y)))
         shorter = jnp.where(number == 0, radius, jnp.minimum(radius, length) / 4)
@@ -432,6 +438,7 @@ def _ascent(slope: Array, curve: Array, free: Array) -> Array:
     """Return Newton's step among the ``free`` coordinates, upwards along every axis of the curvature."""
     both = free[:, None] & free[None, :] & jnp.isfinite(curve) & jnp.isfinite(curve.T)
     size, axes = jnp.linalg.eigh(jnp.where(both, (curve + curve.T) / 2, 0.0))
+    # absolute curvatures: along convex directions Newton's step would lead downwards
     size = jnp.maximum(jnp.abs(size), 1e-10 * jnp.maximum(jnp.max(jnp.abs(size)), 1e-30))
     slope = jnp.where(free & jnp.isfinite(slope), slope, 0.0)
     return jnp.where(free, axes @ ((axes.T @ slope) / size), 0.0)

@@ -83,6 +83,7 @@ class _Own:
         self.low, self.high = self.flat.space.low[player], self.flat.space.high[player]
         self.weight = node.race.weights[node.t][player]
         shares = len(node.race.columns) > 4
+        # without sharing the others' next stocks do not depend on own inputs: values ahead are found once
         self.value = None if shares else node.ahead.against(node.after(x), player)
 
     def constrain(self, y: Array) -> Array:
@@ -179,6 +180,7 @@ def state_bounds(race: Race, t: int) -> tuple[np.ndarray, np.ndarray]:
         high = remaining * high + bounds[:, 2:4].T
         if len(race.columns) > 4:
             lead = np.maximum(before[:, None, :] - low[:, :, None], 0.0)
+            # at most all of every lead is shared
             high = high + (lead.sum(axis=-1) if race.spillover == "sum" else lead.max(axis=-1))
     return low, high
 
@@ -219,6 +221,7 @@ class RacePlay(eqx.Module):
     ) -> tuple[Played, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
         t = jnp.asarray(0) if self.race.infinite_horizon else state.period
         paid, p_continue, later = self.race.play_period(t, state.state, x)
+        # draws are below 1: where the probability is 1, play never ends
         over = jax.random.uniform(key) >= p_continue
         following = Played(state.period + 1, later)
         if self.race.infinite_horizon:

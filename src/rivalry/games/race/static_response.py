@@ -96,6 +96,7 @@ def place_of(own: Own, log_xp: Array, log_p: Array, p: Array) -> Place:
     all_p = jnp.exp(own.log_p).at[i].set(p)
     q = rules.contest(logs, all_p, numbers)
     nobody = jnp.maximum(1 - jnp.sum(q), 0.0)
+    # at own safety 0: what safety adds is the separate term `gain`
     z = own.z.at[i].set(-jnp.inf)
     safe = rules.risk(z, jax.nn.sigmoid(z), numbers)
     unsafe = period.complement(rules, z, safe)
@@ -192,6 +193,7 @@ def candidates(own: Own, at: Place, steps: int) -> Float[Array, "candidate"]:
     if own.rules.cost in THRESHOLDS:
         edge = _threshold(own, at)
         slack = NUDGE * (1 + jnp.abs(jnp.where(jnp.isfinite(edge), edge, 0.0)))
+        # on either side of the threshold another price holds, with a peak of its own
         outside = inside = peak(own, at, price, slope, steps)
         if own.rules.cost is not period.penalty:
             inside = peak(own, at, own.of("certified_price"), slope, steps)
@@ -390,6 +392,7 @@ def _closer(lines: Array, paid: Array, rise: Array, number: Array) -> Array:
     other = jnp.clip(jnp.where(up > 0, k + 1, k - 1), 0, REFINED - 1)
     there, down = at(other, lines), at(other, rise)
     gap = up - down
+    # the zero of the slope between the two points, by linear interpolation
     part = jnp.where(up * down < 0, up / jnp.where(gap == 0, 1.0, gap), 0.0)
     last = jnp.where(index == 0, here, here + part * (there - here))
     finer = _around(here[:, 0], (lines[:, 1:2] - lines[:, :1]))
