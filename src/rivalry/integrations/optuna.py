@@ -60,6 +60,7 @@ class BayesianDesign(RuleDesign):
         """Return the codes ``[choice]`` of a trial, proposed by a new sampler from all trials before it."""
         optuna = _optuna()
         (seed,) = stream_of(session["words"], PROPOSALS, trial).generate_state(1, np.uint32)
+        # a new sampler per trial, with its own seed: a resumed run proposes the same as an uninterrupted one
         sampler = optuna.samplers.TPESampler(seed=int(seed), n_startup_trials=self.first)
         study = optuna.create_study(direction="maximize" if self.maximise else "minimize", sampler=sampler)
         spaces = {one.name: _space(optuna, one) for one in world.choices}
@@ -69,6 +70,7 @@ class BayesianDesign(RuleDesign):
             known = bool(np.isfinite(mean))
             study.add_trial(
                 optuna.trial.create_trial(
+                    # failed trials have no objective, and count as no evidence
                     state=getattr(optuna.trial.TrialState, "COMPLETE" if known else "FAIL"),
                     value=float(mean) if known else None,
                     params=dict(zip(spaces, codes.tolist(), strict=True)),

@@ -183,7 +183,7 @@ METHODS = {
     ),
 }
 
-# Parts that methods and transforms are given, and functions on profiles, found by their own names.
+# Functions on profiles that are no methods, loaded by their own names like these.
 OTHERS = {
     "spectra": "rivalry.methods.limit_sets.eigenvalues:spectra",
     "spectrum": "rivalry.methods.limit_sets.end_state:spectrum",
@@ -191,7 +191,8 @@ OTHERS = {
 
 
 def __getattr__(name: str) -> Any:
-    """A method's class by its own name, `GradientAscent`, or the first of its kind, `gradient_ascent`."""
+    """Return a method's class by its name, `GradientAscent`, or the first of a kind, `gradient_ascent`."""
+    # by text: a method's module is imported when it is used, so that `import rivalry` stays fast
     kinds = {kind: entry.targets[0] for kind, entry in METHODS.items()}
     return lazy(__name__, _classes() | kinds | OTHERS, name)
 

@@ -28,21 +28,21 @@ class AnalyticConstants(BaseLearner):
     needs: ClassVar[tuple[Need, ...]] = (knows(oracles.analytic_constants),)
 
     def world(self, game: Any) -> Any:
-        """The game itself."""
+        """Return the game."""
         return game
 
     def length(self, world: Any) -> int:
-        """One step, in which nothing happens."""
+        """Return 1: a single step, in which nothing happens."""
         return 1
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
-        """Draw nothing. Raises `ValueError` for a game without such constants."""
+        """Return an empty session. Raises `ValueError` for a game without such constants."""
         if not fits(type(self), world):
             raise ValueError(f"game: no analytic constants of {type(world).__name__} are known")
         return {}
 
     def advance(self, world: Any, session: dict[str, np.ndarray], steps: int) -> int:
-        """It is finished at once."""
+        """Return 0: no step is needed."""
         return 0
 
     def read(self, world: Any, session: dict[str, np.ndarray]) -> Record:

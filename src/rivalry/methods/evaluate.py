@@ -39,13 +39,13 @@ class Evaluate(BaseMethod):
     )
 
     def init(self, game: Playable, start: Profile, key: PRNGKeyArray) -> Stands:
-        """The start; the key is not needed."""
+        """Return the start as the state; the key is not used."""
         return Stands(jnp.asarray(start))
 
     def step(self, game: Playable, state: Stands, key: PRNGKeyArray) -> Stands:
-        """The same; the key is not needed."""
+        """Return the same state; the key is not used."""
         return state
 
     def residual(self, game: Playable, state: Stands) -> Float[Array, ""]:
-        """Nothing is left to do."""
+        """Return 0: the start is also the end."""
         return jnp.zeros(())

@@ -297,6 +297,7 @@ def maximize_joint(game: Any, starts: np.ndarray, shut: np.ndarray | None = None
     tops = np.ones(len(wide)) if shut is None else np.where(shut, 0.0, 1.0)
 
     def lost(y: np.ndarray) -> tuple[float, np.ndarray]:
+        # in shares of the box, so that the tolerances of L-BFGS-B do not depend on units
         total, slope = _total(game, jnp.asarray((low + wide * y)[:, None]))
         return -float(total), -np.nan_to_num(np.asarray(slope)[:, 0]) * wide
 

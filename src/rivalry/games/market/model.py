@@ -139,6 +139,7 @@ def _isoelastic_area(numbers: Numbers, total: Any) -> Any:
     """Return the area under isoelastic inverse demand, constant below ``price_flat_below``."""
     A, lowest, power = numbers["market_size"], numbers["price_flat_below"], 1.0 - 1.0 / numbers["elasticity"]
     beyond, flat = jnp.maximum(total, lowest), jnp.minimum(total, lowest) * A * lowest ** (power - 1.0)
+    # elasticity 1: the limit of the formula is a logarithm
     unit = jnp.abs(power) < 1e-12
     safe = jnp.where(unit, 1.0, power)
     grown = jnp.where(unit, jnp.log(beyond / lowest), (beyond**safe - lowest**safe) / safe)
@@ -231,8 +232,10 @@ def _ar1(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         wider[:-1, 1:] += (1 - stay) * chain
         wider[1:, :-1] += (1 - stay) * chain
         wider[1:, 1:] += stay * chain
+        # inner rows have received two distributions
         wider[1:-1] /= 2
         chain = wider
+    # the stationary distribution is binomial: this spacing gives it the standard deviation sd
     return np.linspace(-1.0, 1.0, count) * sd * np.sqrt(count - 1), chain
 
 

@@ -174,7 +174,7 @@ def logit(a: Any, a0: Any, mu: float, c: Any, d: Any = 0.0, *, margin: float = 1
     a, c, d = rows(a, c, d)
     out = np.asarray(a0, dtype=float)[..., None] / mu
     worth = (a - c) / mu
-    # margins are at least mu: the inclusive value is at most this, and at least the outside option's
+    # p >= c + margin mu: the inclusive value is at most this, and at least the outside option's
     most = np.logaddexp.reduce(
         np.concatenate([np.broadcast_to(worth - margin, (*out.shape[:-1], len(a))), out], -1), -1
     )

@@ -217,7 +217,7 @@ def _free_gains(game: Precipice, x: Profile) -> Array:
     s = jnp.linspace(0.0, 1.0, safeties)
 
     def worth(player: Array, own: Array, c: Array) -> Array:
-        """Own expected payoff at capability ``c`` and safety ``own``: rivals' wins by Gauss's rule."""
+        """Return the expected payoff at capability ``c`` and safety ``own``: rivals' wins by Gauss's rule."""
         chances = jax.vmap(lambda rule: game.below(rule, c - own))(rules)
         won = own * jnp.prod(chances.at[player].set(1.0))
 

@@ -193,7 +193,7 @@ def candidates(own: Own, at: Place, steps: int) -> Float[Array, "candidate"]:
     if own.rules.cost in THRESHOLDS:
         edge = _threshold(own, at)
         slack = NUDGE * (1 + jnp.abs(jnp.where(jnp.isfinite(edge), edge, 0.0)))
-        # on either side of the threshold another price holds, with a peak of its own
+        # players treated as safe may pay another price, with a peak of its own on that side of the threshold
         outside = inside = peak(own, at, price, slope, steps)
         if own.rules.cost is not period.penalty:
             inside = peak(own, at, own.of("certified_price"), slope, steps)

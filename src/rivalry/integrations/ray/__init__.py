@@ -232,6 +232,7 @@ class _Cells:
         if outcome.kind == "worker_died":
             return retried(job, outcome, waiting, deaths)
         if data is not None:
+            # a forced write to disk takes milliseconds, longer than many a short cell
             files.write(job.cell_path, data, durable=outcome.seconds > 1)
             job.checkpoint_path.unlink(missing_ok=True)
         return outcome

@@ -43,7 +43,7 @@ def serve(pipe: Connection, address: str | None, processors: int) -> None:
     `rivalry.integrations.ray.cell.Message` per message on an order; finally ``("refused", why)`` if cells
     cannot be computed there, or ``("lost", why)`` if the cluster disconnected.
     """
-    for word in (signal.SIGINT, signal.SIGTERM):  # the process ends in good order when the pipe closes
+    for word in (signal.SIGINT, signal.SIGTERM):  # the closing of the pipe ends the process
         signal.signal(word, lambda *_: None)  # not SIG_IGN, which all processes started here would inherit
     if os.name == "posix":
         os.setsid()  # so that all processes started here can be ended together
@@ -175,7 +175,7 @@ def _start(ray: Any, processors: int, own: Path) -> None:
     os.environ["TMPDIR"] = str(own)  # for files that cells leave when they are killed
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_worker_niceness", "0")  # cells run at normal priority
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else one is left in the user's home
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # otherwise one is left in the user's home
     ray.init(
         "local",
         num_cpus=processors,

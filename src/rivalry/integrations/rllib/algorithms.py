@@ -23,7 +23,7 @@ STATE, CURVES = "algorithm.pickle", "curves.npz"
 
 
 def _playable(game: Any) -> bool:
-    """Whether a game has a strategy space or a world of agents; populations need the latter."""
+    """Return whether a game has a strategy space or a world of agents; populations need the latter."""
     profiles = isinstance(game, Game | MarkovGame) and not is_population(game)
     return profiles or kernel_conversion(game) is not None
 
@@ -91,6 +91,7 @@ class DeepLearner(LearnerOptions):
 
     def advance(self, world: Arena, session: Training, steps: int) -> int:
         """Play and learn for so many iterations; return the number done."""
+        # iterations left are counted from the rewards, which a checkpoint restores
         taken = 0
         while taken < min(steps, self.iterations - len(session.rewards) + taken) and not session.lost:
             session.rewards.append(training.iteration(self, world, session))
@@ -116,6 +117,7 @@ class DeepLearner(LearnerOptions):
         """Return RLlib's state, and the rewards and random streams, each as the bytes of a file."""
         curves = io.BytesIO()
         np.savez(curves, words=session.words, rewards=np.array(session.rewards), lost=np.array(session.lost))
+        # a session holds arrays alone: files are stored as their bytes
         files = {STATE: training.state(session), CURVES: curves.getvalue()}
         return {name: np.frombuffer(data, np.uint8) for name, data in files.items()}
 
@@ -326,6 +328,7 @@ class SAC(_OffPolicy):
             "actor_lr": self.rate,
             "critic_lr": self.rate,
             "alpha_lr": self.rate,
+            # SAC has a rate for each network, and RLlib refuses one for all
             "lr": None,
             "initial_alpha": self.temperature,
             "target_entropy": self.target_entropy,

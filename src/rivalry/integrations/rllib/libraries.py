@@ -26,7 +26,7 @@ def refusal() -> str:
 
 
 def require(kind: str) -> None:
-    """Raises `ValueError` where a library is missing."""
+    """Raise `ValueError` where a library is missing."""
     if lack := refusal():
         raise ValueError(f"{kind}: {lack}")
 
@@ -36,7 +36,7 @@ def start_ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what Ray itself is going to change
+        warnings.simplefilter("ignore")  # Ray announces its own future changes
         import ray
 
         for name in ("ray", "ray.rllib", "ray.tune"):
@@ -45,10 +45,10 @@ def start_ray() -> Any:
             place = "/tmp" if os.name == "posix" else tempfile.gettempdir()  # short: Ray puts sockets there
             _sweep(Path(place))
             folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place)
-            Finalize(None, _end, args=(os.getpid(), folder), exitpriority=0)  # also where processes spawn
+            Finalize(None, _end, args=(os.getpid(), folder), exitpriority=0)  # also runs in spawned processes
             ray.init(
-                "local",  # else it would join any that runs on this machine
-                num_cpus=0,  # no workers in advance; those that play ask for none
+                "local",  # otherwise it would join any Ray that runs on this machine
+                num_cpus=0,  # no workers are started in advance; runners ask for no processor
                 object_store_memory=STORE,
                 include_dashboard=False,
                 log_to_driver=False,
@@ -71,7 +71,7 @@ def _lives(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # somebody else's
+    except OSError:  # it belongs to another user, so it exists
         return True
     return True
 

@@ -74,6 +74,7 @@ class NativeArena(Arena):
         gain, band = np.zeros(len(self.names)), np.zeros(len(self.names))
         for player, name in enumerate(self.names):
             deviating = {**networks, name: options.best_response(player, networks)}
+            # the same seeds as without the deviation: differences of episodes have little noise
             more = self._returns(deviating, options, first, explore=False)[:, player] - plain[:, player]
             gain[player], band[player] = max(float(more.mean()), 0.0), half_width(more[:, None])[0]
         proof = Certificate(gain, np.full(len(gain), np.inf), "lower bound", HOW, TOLERANCE * self.scale)
@@ -86,6 +87,7 @@ class NativeArena(Arena):
     ) -> np.ndarray:
         """Return sums of rewards ``[episode player]``, discounted by own turns; random numbers are common."""
         draw = np.random.default_rng(sequence) if explore else None
+        # two at least: a confidence interval needs a spread
         env, episodes = self.env(), max(2, options.evaluation // self.periods)
         found = np.zeros((episodes, len(self.names)))
         seeds = sequence.generate_state(episodes, np.uint32)

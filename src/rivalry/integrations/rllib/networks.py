@@ -21,6 +21,7 @@ class PolicyNetwork(NamedTuple):
 
     def outputs(self, seen: np.ndarray) -> np.ndarray:
         """Return the outputs ``[row output]`` at observations ``[row feature]``."""
+        # inside: PyTorch belongs to the extra `deep`
         import torch
 
         with torch.no_grad():
@@ -40,6 +41,7 @@ class PolicyNetwork(NamedTuple):
         """Return probabilities of discrete actions ``[row action]``, exploration included."""
         found = self.outputs(seen)
         if self.family == "logits":
+            # less the largest, so that exponentials cannot overflow
             weights = np.exp(found - found.max(axis=1, keepdims=True))
             return np.asarray(weights / weights.sum(axis=1, keepdims=True))
         best = np.eye(found.shape[1])[found.argmax(axis=1)]
@@ -57,6 +59,7 @@ class PolicyNetwork(NamedTuple):
         """Return actions with exploration, in the form of `best`."""
         if self.finite:
             cdf = np.cumsum(self.chances(seen), axis=1)
+            # times the total, which rounding may keep below 1: no draw is beyond the last action
             uniforms = draw.random(len(cdf))[:, None] * cdf[:, -1:]
             return np.asarray((uniforms >= cdf).sum(axis=1))
         mean, log_deviation = np.split(self.outputs(seen), 2, axis=1)

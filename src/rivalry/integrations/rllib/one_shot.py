@@ -58,6 +58,7 @@ class RoundsArena(Arena):
         seen = learner.observation or "none"
         board = discretise(base, learner.places) if learner.moves == "levels" else base
         groups = grouped(names, alike(board), learner.policies == "shared")
+        # without observations no later period depends on a choice: discounting would only add noise
         worth = 0.0 if seen == "none" and learner.gamma is None else discount(base, learner.gamma)
         return cls(game, names, groups, learner.periods, worth, order, board, seen)
 
@@ -78,7 +79,7 @@ class RoundsArena(Arena):
         return parallel_env(again or repeat(self.board, periods=self.periods), normalize_spaces=True)
 
     def look(self, name: str, seen: Any) -> np.ndarray:
-        """Last choices as far as they are seen, and in stages what was chosen in this period."""
+        """Return the last choices as far as they are observed, and in stages those of this period."""
         players, axes = self._shape
         own = self._number[name]
         before = seen[: players * axes].reshape(players, axes)
@@ -136,7 +137,7 @@ class RoundsArena(Arena):
         return np.asarray(x if self.board is self.order.game else self.board.profile(x))
 
     def _exploring_record(self, networks: Networks, words: np.ndarray) -> Record:
-        """Mixtures that are played with exploration, where all choose at once, and what could be gained."""
+        """Return the mixtures played with exploration, where all choose at once, and the gains there."""
         base = self.order.game
         if len(self.order.stages) > 1:
             return {}
@@ -149,6 +150,7 @@ class RoundsArena(Arena):
             for name in self.names:
                 samples = networks[name].sample(np.repeat(looked[name][None], DRAWN, axis=0), draw)
                 order = samples[np.argsort(samples[:, 0], kind="stable")]
+                # the middle of each of as many equal parts of the ordered draws
                 rows.append(order[(np.arange(ATOMS) * 2 + 1) * DRAWN // (2 * ATOMS)])
             places = np.stack([self._profile(each) for each in np.stack(rows, axis=1)], axis=1)
             weights = np.full((len(rows), ATOMS), 1 / ATOMS)

@@ -101,7 +101,8 @@ class LearnerOptions(BaseLearner):
 
 
 def is_numbered(space: Any) -> bool:
-    """Whether actions of a space are numbers of a list, not choices in a box."""
+    """Return whether actions of a space are numbers of a list, not choices in a box."""
+    # inside: Gymnasium belongs to the extras `deep` and `envs`
     from gymnasium.spaces import Discrete
 
     return isinstance(space, Discrete)

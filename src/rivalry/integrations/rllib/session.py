@@ -47,7 +47,7 @@ class Training:
         self.streams: Streams | None = None
         self.rewards: list[np.ndarray] = []  # [agent], by iteration
         self.broken = checkpoint is not None  # resumed runs have other bits
-        self.lost = ""  # why learning cannot go on
+        self.lost = ""  # why learning cannot continue
         self.first: dict[str, Any] = {}  # initial networks by policy, where they are not random
 
     @contextmanager

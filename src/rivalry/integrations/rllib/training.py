@@ -52,12 +52,12 @@ def iteration(learner: LearnerOptions, arena: Setup, session: Training) -> np.nd
         algorithm = _alive(learner, arena, session)
         try:
             found = algorithm.train()
-        except RuntimeError as error:  # what an environment raises, RLlib raises so
+        except RuntimeError as error:  # RLlib wraps what an environment raises
             if not isinstance(error.__cause__, NoNumber):
                 raise error.__cause__ or error from None
             session.lost = str(error.__cause__)
             return np.full(len(arena.names), np.nan)
-    for name, row in found.get("learners", {}).items():  # nobody before the first update
+    for name, row in found.get("learners", {}).items():  # empty before the first update
         if row.get(TRAINED, 0) > 0 and not np.isfinite(float(row.get(LOSS, 0.0))):
             session.lost = f"the loss of {name} became {float(row[LOSS])}"
     means = found["env_runners"].get("agent_episode_returns_mean", {})
@@ -144,7 +144,7 @@ def configured(learner: LearnerOptions, arena: Setup, seed: int) -> Any:
         .framework("torch")
         .env_runners(
             num_env_runners=learner.runners,
-            num_cpus_per_env_runner=0,  # otherwise they wait for processors that cells use
+            num_cpus_per_env_runner=0,  # otherwise they would wait for processors that cells use
             num_envs_per_env_runner=learner.envs,
             rollout_fragment_length=learner.fragment,
             batch_mode="truncate_episodes",
@@ -158,7 +158,7 @@ def configured(learner: LearnerOptions, arena: Setup, seed: int) -> Any:
             model_config=DefaultModelConfig(
                 fcnet_hiddens=list(learner.hidden),
                 fcnet_activation="tanh",
-                fusionnet_hiddens=list(learner.hidden),  # where critics bring what is seen and done together
+                fusionnet_hiddens=list(learner.hidden),  # of critics that take observations and actions
                 vf_share_layers=False,
                 free_log_std=_normal(learner, arena),
             )
@@ -173,7 +173,7 @@ def configured(learner: LearnerOptions, arena: Setup, seed: int) -> Any:
 
 
 def _normal(learner: LearnerOptions, arena: Setup) -> bool:
-    """Whether policies are normal distributions."""
+    """Return whether policies are normal distributions."""
     env = arena.env()
     return all(learner.family(env.action_space(name)) == "normal" for name in arena.names)
 
@@ -214,7 +214,7 @@ def reading(learner: LearnerOptions, arena: Arena, words: np.ndarray) -> Reading
         sequence = np.random.SeedSequence(words.tolist(), spawn_key=(player,))
         alone, session = Alone(arena, player, others), Training(sequence.generate_state(4, np.uint32))
         own = others[arena.names[player]].module
-        if isinstance(own, nn.Module):  # other policies have no weights to begin with
+        if isinstance(own, nn.Module):  # other policies have no weights to start from
             session.first = {arena.names[player]: own}
         for _ in range(learner.reply_iterations):
             iteration(learner, alone, session)

@@ -258,7 +258,7 @@ class Tracer:
         part = float((first - y) @ chord / (chord @ chord))
         foot = y + np.clip(part, 0.0, 1.0) * chord
         back = np.linalg.norm(first - foot) <= 0.05 * np.linalg.norm(chord) and 0 <= part <= 1
-        # past the first point in its own direction; a few rows more, since the first steps are still near it
+        # the chord passes the first point in the direction in which it was left; the first steps begin there
         closed = len(own) > 5 and back and departure @ chord > 0
         return point, known.CLOSED if closed else known.WALKING
 

@@ -394,7 +394,6 @@ def _roots(world: Sweep, value: float, near: np.ndarray | None = None) -> np.nda
     game = world.family.at(float(value))
     starts = symmetric.starts(game.space, STARTS)
     if near is not None:
-        # the number of starts stays the same: one shape, one compilation
         starts = np.concatenate([starts[:-1], near[None]])
     return symmetric.roots(game, world.family.directions[0], starts)
 

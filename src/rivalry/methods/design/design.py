@@ -168,7 +168,6 @@ class Design(BaseLearner):
         best = int(np.nanargmin(self._loss(session)[: len(grid)]))
         around = np.sort(grid)
         at = int(np.searchsorted(around, grid[best]))
-        # between the neighbours of the best grid value
         low, high = around[max(at - 1, 0)], around[min(at + 1, len(around) - 1)]
 
         def loss(value: float) -> float:

@@ -255,7 +255,6 @@ def local_regret(game: Game, x: Profile) -> Float[Array, ""]:
             there = game.space.project(x.at[player].set(there))[player]
             new = payoff(there)
             better = new > value
-            # steps adapt: no line search, so that all players run in one batch of equal length
             pick = jnp.where(better, 1.5, 0.5)
             return (jnp.where(better, there, here), jnp.where(better, new, value), length * pick), None
 

@@ -36,7 +36,7 @@ def free(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Boo
 
 
 def _free_on_simplex(mask: Array, at_zero: Array, gradient: Profile) -> Bool[Array, "player axis"]:
-    """Projection on a simplex's tangent cone leaves out least entries with less than the mean of the rest."""
+    """Return all entries but the least ones whose gradient is not above the mean of the remaining ones."""
 
     def narrow(_: int | Array, free_entries: Array) -> Array:
         return mask & (~at_zero | (gradient > _mean(free_entries, gradient)))

@@ -69,7 +69,6 @@ def equilibria_record(
 ) -> Record:
     """Return the record of equilibria [equilibrium player action], the first of which is the profile."""
     none = np.full(found.shape[1:], np.nan)
-    # an enumeration that ran to its end without a result: there is none
     status = "not found" if status == "converged" and not len(found) else status
     pays = [[float(expected_over(table, x, ())) for table in tables] for x in found]
     return {

@@ -168,7 +168,7 @@ def deviation(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
 
 
 def _amounts(ax: Axes, amount: np.ndarray) -> None:
-    """A scale on which 0 and amounts of many sizes are seen."""
+    """Set a scale on which 0 and amounts of many orders of magnitude can be read."""
     above = amount[amount > 0]
     if above.size and above.max() > 100 * above.min():
         floor = float(np.quantile(above, 0.1)) if (amount <= 0).any() else float(above.min())

@@ -196,7 +196,7 @@ def _slopes(data: Dataset, quantity: str, at: At) -> Bars:
 
 
 def _price(written: str) -> tuple[str, str]:
-    """A parameter's name without its index, and whose it is.
+    """Return a parameter's name without its index, and the player that it belongs to.
 
     >>> _price("safety_price[1], performance_price[1]"), _price("performance_price")
     (('safety_price, performance_price', 'player 1'), ('performance_price', 'all players'))
@@ -232,7 +232,7 @@ def _named_values(data: Dataset, over: str, base: int | None = None) -> list[str
     dim = str(dimension(data, over))
     step = [str(name) for name in data.coords if data[name].dims == (dim,)]
     if len(step) > 1 and dim in step and np.array_equal(data[dim].values, np.arange(data.sizes[dim])):
-        step.remove(dim)  # it only counts the points of the others
+        step.remove(dim)  # it only numbers the points of the others
     words = []
     for k in range(data.sizes[dim]):
         own = {name: data[name].values[k] for name in step}
