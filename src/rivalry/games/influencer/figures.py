@@ -254,6 +254,7 @@ def _on_grid(where: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
     x, y = np.unique(where[:, 0]), np.unique(where[:, 1])
     if where.shape[1] != 2 or len(x) * len(y) != len(where):
         return None
+    # points of a full grid may be in any order; rows of the mesh are values of y
     order = np.lexsort((where[:, 0], where[:, 1]))
     return x, y, values[order].reshape(len(y), len(x), *values.shape[1:])
 
@@ -312,6 +313,7 @@ def _mixture(ax: Any, found: DrawnPoint) -> None:
     elif where.shape[1] == 3:
         faces = triangulated(where).triangles
         mesh = ax.tripcolor(*where.T, rows[0], triangles=faces)
+        # tripcolor takes one number per point: mixed colours replace them afterwards
         mesh.set_array(None)
         mesh.set_facecolor(pale[faces].mean(axis=1))
     else:

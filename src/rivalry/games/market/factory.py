@@ -329,6 +329,7 @@ def _order(given: Mapping[str, Any], players: int) -> tuple[tuple[tuple[int, ...
             raise ValueError("stages: is missing; timing = 'staged' takes a list of stages, as in [[0], [1]]")
         return (tuple(range(players)),), timing or "simultaneous"
     check_stages(stages, players)
+    # firms of one stage choose at once: one order for equal stages, which are compared as static fields
     order = tuple(tuple(sorted(stage)) for stage in stages)
     if len(order) > 1 and timing in ("alternating", "simultaneous"):
         raise ValueError(

@@ -22,7 +22,11 @@ from rivalry.games.race import period
 from rivalry.games.race.model import Race
 
 TRACES = -690.0  # ln xp below which no root is searched
-FINE, COARSE, BELOW = 0.03, 0.3, 60.0  # steps of a scan in ln xp, the second so far below the top
+FINE, COARSE, BELOW = (
+    0.03,
+    0.3,
+    60.0,
+)  # steps of a scan in ln xp; from the third below the top the second is used
 ROUNDS = 100  # of Newton's method; a handful are used
 USED = (
     *("safety_productivity", "performance_productivity", "safety_exponent", "performance_exponent"),

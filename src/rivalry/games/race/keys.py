@@ -237,6 +237,7 @@ def players_of(given: dict[str, Any], names: Iterable[str]) -> int:
             raise ValueError(f"players: {said!r} must be at least 2")
         return int(said)
     for name in names:
+        # as objects: rows of different lengths are refused later, with the name of the key
         shape: tuple[int, ...] = np.shape(np.asarray(given[name], dtype=object))
         if shape and shape[-1] < 2:
             raise ValueError(f"{name}: names {shape[-1]} player; a race needs at least 2")
@@ -336,6 +337,7 @@ def check_custom_parts(race: Race) -> None:
             _check_numbers("production", rules.production, each, race.players)
         log_s, log_p = found
     z = log_s - jnp.where(numbers["scale_penalty"] > 0, numbers["scale_penalty"] * log_p, 0.0)
+    # a custom production may make nothing of both: minus infinity less minus infinity
     z = jnp.where(jnp.isnan(z), 0.0, z)
     parts: dict[str, tuple[Any, ...]] = {
         "contest": (rules.contest, log_p, jnp.exp(log_p), numbers),
@@ -359,6 +361,7 @@ def _called(name: str, part: Callable[..., Any], *given: Any) -> Any:
     What only concrete numbers can pass through would fail later.
     """
     try:
+        # traced without numbers: `if` on a value fails here and not in the middle of a search
         jax.eval_shape(part, *given)
         return part(*given)
     except Exception as error:  # a custom function may raise anything; the message names it

@@ -15,10 +15,13 @@ from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Profile, Strategy
 from rivalry.games.race.model import STOCKS, Race, productivities
 
-DEEP, EACH = 20.0, 21  # the scan of an effort: so many nats below the highest, so many levels
-INVESTED, SHARED = {2: 15, 4: 7}, 3  # levels of investments, by how many other inputs there are; of shares
+DEEP, EACH = 20.0, 21  # scan of an input: lowest level, in logs below the highest, and number of levels
+INVESTED, SHARED = (
+    {2: 15, 4: 7},
+    3,
+)  # levels per investment, by the number of further columns; levels per share
 ROUNDS, SIDE, SHRINK = 14, 5, 0.5
-IDLE = 0.1  # in nats, above the smallest amount: the smallest input tried
+IDLE = 0.1  # in logs, above the smallest amount: the smallest input tried
 LEAST = 1e-12  # stocks are observed as logarithms, smaller ones as this one
 # Spending on either input, as a fraction of the prize: at the default prices 0.09 to 4.95, and 0.05 to 2.72.
 SPENT = {

@@ -56,7 +56,7 @@ class Place(NamedTuple):
     log_xp: Array
     base: Array  # payoff at own safety 0, before costs
     gain: Array  # C of ``C sigma^g``, the gain from safety
-    spoil: Array  # theta ln p, the decrease of the log log_odds by performance
+    spoil: Array  # theta ln p, by which performance lowers the log odds of safety
 
 
 def known(race: Race) -> bool:

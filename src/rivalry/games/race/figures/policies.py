@@ -70,6 +70,7 @@ def safety_frontier(data: Dataset, ax: Axes, *, over: str = "algorithm", at: At 
     apart = [str(name) for name in data["p_disaster"].dims if data.sizes[name] > 1]
     others = tuple(name for name in apart if name not in (dim, "replication", *(at or {})))
     found = point(data, "p_disaster", 0, ("claim",), at=at, keep=(dim, *others))
+    # a row per value of `over`, a column per point of the other sweeps
     risk = found["p_disaster"].reshape(data.sizes[dim], -1)
     worth = np.broadcast_to(certified(found), found["p_disaster"].shape).reshape(risk.shape)
     reached = _performance(data, at, (dim, *others)).reshape(risk.shape)
@@ -102,6 +103,7 @@ def _performance(data: Dataset, at: At, keep: tuple[str, ...]) -> np.ndarray:
         return np.asarray(np.nanmean(p, axis=axes))
     weight = found["win_probability"].astype(float)
     if own == 2 and "alive" in found:
+        # there is one stage more than periods
         weight = weight * found["alive"][..., : weight.shape[-2], None]
     total = np.nansum(weight, axis=axes)
     return np.asarray(np.nansum(weight * p, axis=axes) / np.where(total > 0, total, np.nan))
