@@ -333,6 +333,7 @@ def _stage_rows(market: Market) -> np.ndarray:
 def _draw_level(probabilities: Float[Array, "level"], key: PRNGKeyArray) -> Int[Array, ""]:
     """Draw a level with these probabilities."""
     at = jnp.searchsorted(jnp.cumsum(probabilities), jax.random.uniform(key), side="right")
+    # the probabilities may sum to less than a draw by rounding
     return jnp.minimum(at, probabilities.shape[0] - 1)
 
 
@@ -435,6 +436,7 @@ def _play(game: MarketPlay, policy: Policy | None, rows: Float[Array, "period ..
     def period(state: PlayState, inputs: tuple[Array, Any]) -> tuple[PlayState, Flow]:
         row, key = inputs
         for stage in range(len(game.market.stages)):
+            # a key per stage: every decision draws its own random numbers
             choose, fall = jax.random.split(jax.random.fold_in(key, stage))
             x = row if policy is None else policy(game.observe(state), choose)
             state, *_ = game.step(state, x, fall)

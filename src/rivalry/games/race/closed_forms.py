@@ -26,7 +26,7 @@ FINE, COARSE, BELOW = (
     0.03,
     0.3,
     60.0,
-)  # steps of a scan in ln xp; from the third below the top the second is used
+)  # steps of a scan in ln xp, and how far below the top the first is used
 ROUNDS = 100  # of Newton's method; a handful are used
 USED = (
     *("safety_productivity", "performance_productivity", "safety_exponent", "performance_exponent"),

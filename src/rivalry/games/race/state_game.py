@@ -19,7 +19,7 @@ DEEP, EACH = 20.0, 21  # scan of an input: lowest level, in logs below the highe
 INVESTED, SHARED = (
     {2: 15, 4: 7},
     3,
-)  # levels per investment, by the number of further columns; levels per share
+)  # levels per investment, by the number of further columns; per share
 ROUNDS, SIDE, SHRINK = 14, 5, 0.5
 IDLE = 0.1  # in logs, above the smallest amount: the smallest input tried
 LEAST = 1e-12  # stocks are observed as logarithms, smaller ones as this one
