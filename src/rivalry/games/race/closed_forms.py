@@ -65,8 +65,8 @@ class SymmetricRace(NamedTuple):
     r_s: float  # taxes and subsidies included
     r_p: float
     win: tuple[float, float]  # payoff of winning: if all ends well, if not
-    lose: tuple[float, float]  # of another's win
-    none: float  # of nobody's
+    lose: tuple[float, float]  # payoff if another player wins: the same two
+    none: float  # payoff if nobody wins
 
     @property
     def stake(self) -> float:

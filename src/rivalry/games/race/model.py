@@ -110,7 +110,7 @@ class Race(eqx.Module):
 
     @property
     def infinite_horizon(self) -> bool:
-        """Return whether the one period stands for all."""
+        """Return whether the one period represents all periods of an infinite horizon."""
         return self.gamma is not None
 
     @property

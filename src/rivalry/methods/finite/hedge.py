@@ -40,8 +40,8 @@ class SoftmaxLearner(TableLearner):
         return {
             "stream": draws.stream(stream),
             "clock": np.zeros(1, dtype=np.int64),
-            # sums over rounds: payoffs earned, payoffs that each action would have earned, mixtures played
             "logits": np.zeros(shape),
+            # sums over rounds: payoffs earned, payoffs that each action would have earned, mixtures played
             "earned": np.zeros(len(sizes)),
             "would": np.zeros(shape),
             "played": np.zeros(shape),
