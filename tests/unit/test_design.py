@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.jax import jnp
+from rivalry.core.results import CLAIMS
 from rivalry.core.space import Box
 from rivalry.lab.worker import recertify, run_cell
 from rivalry.methods.design.design import Design
@@ -123,6 +124,33 @@ def test_trials_without_an_equilibrium_are_not_chosen() -> None:
     assert (found.status, int(found.data.chosen)) == ("converged", 0)
     alone = designed(game, [0.5, 0.5], choices={"meet[1]": [-1.0, -0.9]}, objective="first")
     assert (alone.status, alone.claim) == ("not found", "not an equilibrium")
+
+
+@pytest.mark.parametrize(
+    "certified", [lambda value: value not in (0.0, 0.5, 1.0), lambda value: value != 0.5]
+)
+def test_an_interrupted_search_takes_the_same_steps(certified: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the first certified trial, or one that is not, comes after the grid."""
+
+    def trial(self: Design, world: Any, session: Any, values: np.ndarray) -> None:
+        k = int(session["done"][0])
+        session["parameters"][k], session["objective"][k] = values, -((values[0] - 0.6) ** 2)
+        session["claim"][k] = CLAIMS.index(
+            "equilibrium" if certified(float(values[0])) else "not an equilibrium"
+        )
+        session["done"][0] = k + 1
+
+    monkeypatch.setattr(Design, "_try", trial)
+    method = Design(choices={"tax": {"from": 0.0, "to": 1.0, "count": 3}}, tries=1, refine=8)
+    world = method.world(contest())
+    whole, parts = (method.begin(world, np.random.SeedSequence(1)) for _ in range(2))
+    method.advance(world, whole, 100)
+    while method.advance(world, parts, 1):
+        pass
+    np.testing.assert_array_equal(parts["parameters"], whole["parameters"])
+    done = int(whole["done"][0])
+    assert np.nanmin(np.abs(whole["parameters"][3:done] - 0.6)) < 0.1  # it looks near the best trial
+    assert done == len(whole["parameters"]) or whole["finished"][0]
 
 
 @pytest.mark.slow

@@ -165,7 +165,11 @@ class Design(BaseLearner):
 
         before, grid = int(session["done"][0]), world.grid[:, 0]
         most = len(session["claim"])
-        best = int(np.nanargmin(self._loss(session)[: len(grid)]))
+        # Only trials of the grid set the bracket and what a failed trial counts: an interrupted search must
+        # take the same steps, whatever later trials find.
+        before_search = self._loss(session, len(grid))[: len(grid)]
+        best = int(np.nanargmin(before_search))
+        failed = np.max(before_search, where=np.isfinite(before_search), initial=-np.inf) + 1.0
         around = np.sort(grid)
         at = int(np.searchsorted(around, grid[best]))
         low, high = around[max(at - 1, 0)], around[min(at + 1, len(around) - 1)]
@@ -177,8 +181,8 @@ class Design(BaseLearner):
                     raise _Paused
                 self._try(world, session, np.array([value]))
                 known = np.array([int(session["done"][0]) - 1])
-            found = float(self._loss(session)[known[0]])
-            return found if np.isfinite(found) else float(np.nanmax(self._loss(session)) + 1.0)
+            found = float(self._loss(session, len(grid))[known[0]])
+            return found if np.isfinite(found) else float(failed)
 
         try:
             minimize_scalar(
@@ -192,13 +196,14 @@ class Design(BaseLearner):
             pass
         return int(session["done"][0]) - before
 
-    def _loss(self, session: Session) -> np.ndarray:
-        """Return the quantity to minimise, ``[trial]``: infinite for trials that are not certified, if any
-        is.
+    def _loss(self, session: Session, first: int | None = None) -> np.ndarray:
+        """Return the quantity to minimise, ``[trial]``.
+
+        It is infinite for trials that are not certified, if any of the ``first`` trials (by default all) is.
         """
         found: np.ndarray = (-1.0 if self.maximise else 1.0) * session["objective"][:, 0]
         certified = np.isin(session["claim"], COUNTED)
-        return np.where(certified, found, np.inf) if certified.any() else found
+        return np.where(certified, found, np.inf) if certified[:first].any() else found
 
     def _try(self, world: Trials, session: Session, values: np.ndarray) -> None:
         """Run a trial: of the ends of best responses the certified count, if there are any."""
