@@ -30,5 +30,3 @@ add_module_names = False
 autosummary_generate = True
 autodoc_typehints = "signature"
 autodoc_default_options = {"members": True, "member-order": "bysource"}
-# shapes in annotations are read as they stand in the source
-autodoc_preserve_defaults = True
