@@ -72,19 +72,24 @@ def certificate(game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int
     here = np.asarray(payoffs(game, x))
     responses = [best_response(game, x, player, points=points) for player in range(x.shape[0])]
     tried = [payoffs_tried(game, x, player, one) for player, one in enumerate(responses)]
+    # strategies tried for the payoff at stake may pay more than the response: they count as deviations too
     found = np.array([np.max(part, initial=one.payoff) for part, one in zip(tried, responses, strict=True)])
     regret = np.maximum(found - here, 0.0)
+    # fmax: where no payoff was found (NaN) an infinite bound remains infinite
     bound = np.maximum(np.fmax([one.bound for one in responses], found) - here, 0.0)
     at_stake = np.array([payoff_at_stake(*pair) for pair in zip(tried, found, strict=True)])
     # expectations of mixed strategies may cancel to 0: they are rounded like the payoffs that are summed
     summed = scale(game) if isinstance(game.space, Simplex) else 0.0
     size = np.array([np.max(np.abs(part), initial=summed) for part in tried])
     allowed = tolerance * at_stake + ROUNDING * np.maximum(size, np.abs(here))
+    # without payoffs at x no gain is defined, and none is excluded
     if not np.all(np.isfinite(here)):
         regret, bound = np.full_like(here, np.nan), np.full_like(here, np.inf)
+    # a certificate covers no more than its weakest response
     weak = min(responses, key=lambda one: COVERAGES.index(one.coverage))
     weakest = weak.coverage
     if weakest in ("exact", "bounded"):
+        # a gap within the tolerance between regret and bound leaves nothing undecided
         weakest = "exact" if np.all(bound - regret <= allowed) else "bounded"
     rounding: Rounding = "floating point" if np.any(np.isfinite(bound)) else ""
     return Certificate(regret, bound, weakest, weak.method, allowed, at_stake, rounding)
@@ -100,6 +105,7 @@ def payoff_at_stake(tried: np.ndarray, best: float) -> float:
     9.0
     """
     losses = np.sort(best - tried)
+    # strategies as good as the best are no mistakes: counted, they could make the quartile 0
     losses = losses[losses > ROUNDING * np.max(np.abs(tried), initial=abs(best))]
     return float(min(losses[-1], RUIN * losses[(len(losses) - 1) // 4])) if len(losses) else 0.0
 
@@ -182,6 +188,7 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
     flat = flattened(game)
     found = searched(flat, flat.inner(x), player, points)
     there = flat.outer(flat.inner(x).at[player].set(found.strategy))
+    # projected: amounts may leave the box by rounding of the coordinate change
     return found._replace(strategy=np.asarray(game.space.project(there)[player]))
 
 
@@ -204,6 +211,7 @@ def searched(game: Game, x: Profile, player: int, points: int) -> Response:
     stake = payoff_at_stake(tried[np.isfinite(tried)], payoff)
     strategy = _nearest_best(strategies, values, np.asarray(x)[player], TIE * stake)
     method = f"{len(tried)} grid points, {len(values)} climbs"
+    # branch and bound halves boxes, so it does not apply to a simplex
     if not payoff_bound.knows(game) or isinstance(game.space, Simplex):
         return Response(strategy, payoff, np.inf, "lower bound", method, tried)
     strategy, payoff, bound = _branch_and_bound(game, x, player, strategy, payoff, stake)
@@ -218,6 +226,7 @@ def search_grid(game: Game, player: int, points: int) -> Array:
     """
     space = game.space
     axes = space.sizes[player] - 1 if isinstance(space, Simplex) else space.shape[1]
+    # 201 points in all are steps of a third on a simplex with 8 corners, which missed gains
     grid = space.grid(player, points * min(max(axes, 1) ** 2, GROWTH))
     return jnp.concatenate([grid, search_points(game, player)]) if search_points.knows(game) else grid
 
@@ -245,6 +254,7 @@ def _nearest_best(strategies: np.ndarray, payoffs: np.ndarray, here: np.ndarray,
     """Return the best strategy nearest to ``here``; among equally near ones, the lexicographically first."""
     good = strategies[~(payoffs < np.max(payoffs) - tie)]  # all strategies where a payoff is NaN
     apart = np.max(np.abs(good - here), axis=1)
+    # up to rounding: the last bit must not choose between mirror images
     near = good[~(apart > np.min(apart) + 1e-6 * np.max(apart))]
     first: np.ndarray = near[np.lexsort(near.T[::-1])[0]]
     return first
@@ -296,12 +306,14 @@ def _searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Arra
     if isinstance(game.space, Simplex):
         near = jax.vmap(project)(faces(x[player]))
         grid = jnp.concatenate([grid, near])
+    # in batches: all points at once would hold every intermediate array of every point
     values = jax.lax.map(payoff, grid, batch_size=256)
     _, best = jax.lax.top_k(values, min(CLIMBS, len(grid)))
     if grid.shape[1] > 1:  # the best points may share one maximum: add the best of every part
         parts = -(-len(grid) // CLIMBS)
         padded = jnp.pad(values, (0, CLIMBS * parts - len(grid)), constant_values=-jnp.inf)
         regional = jnp.argmax(padded.reshape(CLIMBS, parts), axis=1) + parts * jnp.arange(CLIMBS)
+        # the best of a part that is all padding may lie beyond the grid
         best = jnp.concatenate([best, jnp.minimum(regional, len(grid) - 1)])
     begin = jnp.concatenate([grid[best], x[player][None]])
     strategies, found = jax.vmap(partial(_climb, payoff, project, first))(begin)
@@ -322,6 +334,7 @@ def faces(own: Any, xp: Any = jnp) -> Any:
     present = xp.concatenate([~np.concatenate(gone), rank[None] < xp.arange(1, size)[:, None]])
     rest = xp.where(present, own, 0.0)
     total = xp.sum(rest, axis=1, keepdims=True)
+    # where no share is left to rescale, the centre of the face
     even = present / xp.maximum(xp.sum(present, axis=1, keepdims=True), 1)
     return xp.where(total > 0, rest / xp.where(total > 0, total, 1.0), even)
 
@@ -347,9 +360,11 @@ def _climb(payoff, project, first, strategy):  # type: ignore[no-untyped-def]
     def step(carry):  # type: ignore[no-untyped-def]
         number, here, value, gradient, length = carry
         size = jnp.max(jnp.abs(gradient))
+        # normalised: step lengths are in units of strategy, whatever the unit of payoffs
         there = project(here + length * gradient / jnp.where(size > 0, size, 1.0))
         new, new_gradient = slope(there)
         # step 0 only evaluates: a single call of the payoff in the program halves the compilation
+        # a payoff that is NaN compares as no improvement, so the step is taken back
         better = (new > value) | (number == 0)
         pick = partial(jnp.where, better)
         length = jnp.where(number == 0, length, length * pick(1.5, 0.5))
@@ -374,6 +389,7 @@ def _branch_and_bound(
     game: Game, x: Profile, player: int, strategy: np.ndarray, payoff: float, stake: float
 ) -> tuple[np.ndarray, float, float]:
     """Split the boxes of largest bound until no payoff can exceed the best by `PROVED` times the stake."""
+    # below what `certificate` allows, so that a finished search certifies; not below rounding errors
     enough = PROVED * stake + ROUNDING * abs(payoff) / 4
     space, who = game.space, put(player)
     # with one axis few boxes are undecided at a time
@@ -382,6 +398,7 @@ def _branch_and_bound(
     ceilings = np.array([np.inf])
     seen = 0
     while ceilings.max() > payoff + enough and seen < CELLS:
+        # stable, since the order of ties in NumPy's default sort depends on the processor
         worst = np.argsort(-ceilings, kind="stable")[: batch // 2]
         worst = worst[ceilings[worst] > payoff + enough]
         axis = np.argmax(high[worst] - low[worst], axis=1)

@@ -79,6 +79,7 @@ def compare(
     (first, own_first, _), (second, own_second, _) = sides
     apart = first[:, None] - second[None, :]
     sign = 1.0 if relation.startswith(">") else -1.0
+    # turned round for "<", so that the margin makes both directions harder
     holds = RELATIONS[relation if sign > 0 else relation.replace("<", ">")](sign * apart, margin)
     record: Record = {
         "share": ((), np.asarray(holds.mean())),
@@ -118,5 +119,6 @@ def _points(
         if name in data.coords and data.sizes[name] > 1:
             along = data[name].broadcast_like(data["claim"]).transpose(*dims).values
             record[f"{side}_{name}"] = ((f"{side}_point",), along[chosen])
+    # missing points of an incomplete run have no claim, and are not counted as left out
     finished = claims != ""
     return values[chosen], record, int((finished & ~chosen).sum())

@@ -120,6 +120,7 @@ class Oracle(Generic[P, R]):
             if any(issubclass(seen, kind) for seen in self._lines):
                 forget_programs(0)  # compiled programs contain the previous answer
             self._answers[kind] = (when, answer)
+            # subclasses met before may have resolved to another answer
             self._lines.clear()
             return answer
 
@@ -145,6 +146,7 @@ class Oracle(Generic[P, R]):
         return self._lines[kind]
 
     def __reduce__(self) -> str:
+        # pickled by name: a worker must use its own oracle, with the answers registered there
         return self.__name__  # type: ignore[attr-defined, no-any-return]
 
 

@@ -81,6 +81,7 @@ def pack(record: Mapping[str, tuple[tuple[str, ...], Any]], **meta: Any) -> byte
             member = io.BytesIO()
             np.lib.format.write_array(member, arrays[name], allow_pickle=False)
             archive.writestr(_member(f"{name}.npy"), member.getbuffer())
+        # replaced by the digest below; the length of the comment is stored before it and must be right
         archive.comment = b"0" * _DIGEST
     body = buffer.getvalue()[:-_DIGEST]
     return body + sha256(body).hexdigest().encode()
@@ -112,6 +113,7 @@ def unpack(data: bytes, path: Path = Path("bytes")) -> Stored:
         For a newer schema.
     """
     body, digest = data[:-_DIGEST], data[-_DIGEST:]
+    # a file cut short ends in bytes of an array, an altered one still in a digest
     if len(data) <= _DIGEST or not digest.isalnum():
         raise DamagedFile(path, f"ends after {len(data)} bytes")
     if sha256(body).hexdigest().encode() != digest:
@@ -175,12 +177,14 @@ def _array(data: bytes, dims: tuple[str, ...]) -> np.ndarray:
     if len(shape) != len(dims):
         raise _Crafted(f"an array of {len(shape)} dimensions for {len(dims)} names ({', '.join(dims)[:60]})")
     held, declared = len(data) - stream.tell(), prod(shape) * dtype.itemsize
+    # arrays without elements too: in a dataset all others would be padded to their shape
     if held != declared or prod(max(length, 1) for length in shape) > max(held, _EMPTY):
         raise _Crafted(f"an array of shape {shape} and {dtype} in {held} bytes")
     stream.seek(0)
     array = np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
     if dtype.kind == "U":
         _readable_text(array)
+    # Numba's loops take the native byte order only
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
@@ -214,6 +218,7 @@ def read(path: Path, **expected: Any) -> Stored:
 def read_bytes(path: Path) -> bytes:
     """Return the bytes of a regular file; raise `DamagedFile` where there is none."""
     try:
+        # O_NONBLOCK: opening a named pipe would wait for a writer
         file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
         raise DamagedFile(path, "missing") from None
@@ -221,6 +226,7 @@ def read_bytes(path: Path) -> bytes:
         if error.errno not in (errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOTDIR):
             raise
         raise DamagedFile(path, "is no plain file") from None
+    # of the open file, since the path may lead elsewhere by now
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
         raise DamagedFile(path, "is no plain file")
@@ -259,6 +265,7 @@ def write(path: Path, data: bytes, *, durable: bool = False) -> None:
     DiskFull
         If no space is left.
     """
+    # in the same folder, since renaming is atomic only within a file system
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     with room_for(path):
         try:
@@ -273,6 +280,7 @@ def write(path: Path, data: bytes, *, durable: bool = False) -> None:
                 aside.unlink()
             raise
     if durable and os.name == "posix":
+        # the new name is durable only once the folder is
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -349,6 +357,7 @@ def _check_depth(value: Any, most: int = 64) -> None:
 
 
 def _readable(path: Path, schema: Any) -> None:
+    # `true` equals 1, the schema without a digest: an altered number would turn the check off
     if isinstance(schema, bool) or not isinstance(schema, int) or schema < 1:
         raise DamagedFile(path, f"schema {schema!r} is not a whole number above 0")
     if schema > SCHEMA:
@@ -370,6 +379,7 @@ class Lock:
     def acquire(self) -> None:
         """Acquire the lock; raise `StoreError` that names the process holding it."""
         with room_for(self.path):
+            # append mode, since the text of a process that holds the lock must survive the attempt
             file = self.path.open("a+", encoding="utf-8")
             try:
                 _lock(file)

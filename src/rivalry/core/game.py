@@ -242,6 +242,7 @@ def own_gradients(
     if players is None:
         return oracles.gradients(game, x)
     rows = jnp.asarray(players)
+    # a registered answer gives all rows at once; by differentiation each row costs an evaluation
     if oracles.gradients.knows(game):
         return oracles.gradients(game, x)[rows]
     return oracles.gradients_of(game, x, rows)
@@ -260,6 +261,7 @@ def arrays(game: Any) -> dict[str, Array | np.ndarray]:
     }
     for path, leaf in jax.tree_util.tree_flatten_with_path(game)[0]:
         name = str(getattr(path[-1], "name", getattr(path[-1], "key", ""))) if path else ""
+        # an array of a part counts where the game exposes it by its name: `with_` finds it by that name only
         if isinstance(leaf, kinds) and getattr(game, name, None) is leaf:
             found[name] = leaf
     return found
@@ -281,6 +283,7 @@ def with_(game: G, **changes: object) -> G:
         if not isinstance(old, jax.Array | np.ndarray):
             raise ValueError(f"{name}: no array of this game; it has {', '.join(sorted(arrays(game)))}")
         try:
+            # equal dtype and shape: the programs compiled for the game also serve the copy
             new = jnp.broadcast_to(jnp.asarray(value, dtype=old.dtype), old.shape)
         except (TypeError, ValueError):
             raise ValueError(f"{name}: {value!r} does not fit the shape {old.shape}") from None

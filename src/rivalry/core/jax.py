@@ -176,6 +176,7 @@ def stacked(trees: Sequence[Any], differs: str) -> Any:
         same = forms[k] == forms[0] and shapes[k] == shapes[0]
         if not (same and bool(eqx.tree_equal(rest, parts[0][1]))):
             raise ValueError(differs.format(k))
+    # stacked by NumPy: `jnp.stack` would compile a program for every shape
     whole = [put(np.stack([np.asarray(leaf) for leaf in column])) for column in zip(*leaves, strict=True)]
     return eqx.combine(jax.tree.unflatten(forms[0], whole), parts[0][1])
 

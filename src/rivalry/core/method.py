@@ -1,4 +1,4 @@
-"""What a method and a learner are: two protocols, and base classes with defaults for all that is optional."""
+"""Methods and learners: two protocols, and base classes with defaults for all optional members."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ ENDINGS = ("going on", "converged", "cycling", "not found")
 """The status of a method's last step, by index."""
 
 STEPS = 10_000  # of a method or a learner whose options do not determine their number
-PACE = 0.25  # seconds that a chunk of a learner's steps takes about
+PACE = 0.25  # approximate seconds per chunk of a learner's steps
 
 
 class Finish(NamedTuple):
-    """The analysis of an end: the polished profile, a word for it, and what was measured there.
+    """The analysis of an end: the polished profile, its kind in one word, and metrics.
 
-    The steps go on from ``onward`` if the end is one that the least disturbance leaves.
+    If the end is unstable, the run continues from ``onward``.
     """
 
     profile: Profile
@@ -43,7 +43,7 @@ class Finish(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What the loops know of a step."""
+    """A step as the loops see it."""
 
     profile: Profile
     residual: Float[Array, ""]  # what the tolerance bounds
@@ -55,14 +55,14 @@ class Step(NamedTuple):
 class Method(Protocol):
     """A solver or a dynamic, stepwise, in JAX; every state has a field ``profile``.
 
-    Any class with these two is a method. One that has more to say of itself derives from `BaseMethod`.
+    Any class with these two is a method. Optional members require a subclass of `BaseMethod`.
     """
 
     def init(self, game: Any, start: Profile, key: PRNGKeyArray) -> State:
-        """The state before the first step; the key is consumed."""
+        """Return the state before the first step; the key is consumed."""
 
     def step(self, game: Any, state: State, key: PRNGKeyArray) -> State:
-        """One step; the key is consumed."""
+        """Return the state after one step; the key is consumed."""
 
 
 class BaseMethod(Tree, ABC):
@@ -99,7 +99,7 @@ class BaseMethod(Tree, ABC):
         return None
 
     def ended(self, game: Any, state: State) -> Any:
-        """Return an index into `ENDINGS`, not 0 where the method itself sees that it is over. Default: 0."""
+        """Return an index into `ENDINGS`, not 0 where the method itself detects its end. Default: 0."""
         return 0
 
     def diagnostics(self, state: State) -> dict[str, Array]:
@@ -157,6 +157,7 @@ def take_step(method: BaseMethod, game: Any, state: State, key: PRNGKeyArray, to
     own = method.ended(game, after)
     status = jnp.where(own != 0, own, jnp.where(residual <= tol, ENDINGS.index("converged"), 0))
     broken = ~jnp.all(jnp.isfinite(after.profile))
+    # last: a method may report convergence of a profile that is no longer finite
     status = jnp.where(broken, ENDINGS.index("not found"), status)
     return after, Step(after.profile, residual, status, method.diagnostics(after))
 
@@ -165,21 +166,23 @@ def take_step(method: BaseMethod, game: Any, state: State, key: PRNGKeyArray, to
 class Learner(Protocol):
     """A method whose loop lives elsewhere: in a kernel, or in a library.
 
-    Any class with these three is a learner. One that has more to say of itself derives from `BaseLearner`.
+    Any class with these three is a learner. Optional members require a subclass of `BaseLearner`.
     """
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Any:
-        """The session: every array of the run by name, random state included."""
+        """Return the session: every array of the run by name, including the random state."""
 
     def advance(self, world: Any, session: Any, steps: int) -> int:
-        """Up to ``steps`` steps in place; returns the steps done, 0 when finished."""
+        """Take up to ``steps`` steps in place; return the steps done, 0 when finished."""
 
     def read(self, world: Any, session: Any) -> Record:
-        """Draws nothing: ``profile``, optionally ``status``, ``end_state``, measures and histories.
+        """Return the record: ``profile``, optionally ``status``, ``end_state``, metrics and histories.
 
-        A profile ``[player axis]`` is given payoffs and a certificate by the loop. Where a learner's profile
-        is of another form, a policy ``[player state action]``, `read` answers those too, the certificate as
-        its `Certificate.record`.
+        It draws no random numbers.
+
+        The loop adds payoffs and a certificate for a profile ``[player axis]``. For one of another form,
+        such as a policy ``[player state action]``, `read` returns those too, the certificate as its
+        `Certificate.record`.
         """
 
 
@@ -216,11 +219,11 @@ class BaseLearner(Tree, ABC):
         return kernel_arrays(game)
 
     def length(self, world: Any) -> int:
-        """Return how many steps the learner takes where nothing is said."""
+        """Return the default number of steps."""
         return STEPS
 
     def expected_steps(self, world: Any) -> int:
-        """Return how many steps it will take, for the time left; 0 where nobody can tell."""
+        """Return the expected number of steps, for the remaining time; 0 if unknown."""
         return self.length(world)
 
     @property
@@ -282,7 +285,7 @@ def run_session(
     Parameters
     ----------
     learner, world, session
-        The learner, what it works on, and where it stands.
+        The learner, the problem it works on, and the current session.
     steps, done
         The number of the last step, and of those taken before.
     after : Callable, optional
@@ -294,6 +297,7 @@ def run_session(
     tuple of int and bool
         The steps done, and whether the learner finished by itself.
     """
+    # the time of a step is unknown before the first
     chunk, finished, stopped = 1 if after else steps, False, False
     while done < steps and not finished and not stopped:
         began = perf_counter()

@@ -101,6 +101,7 @@ def _copy(game: G, changes: dict[str, Any]) -> G:
     """Return a shallow copy of a game in which NumPy arrays are copied too."""
     made: G = object.__new__(type(game))
     for name, value in (attributes(game) | changes).items():
+        # a program's constants must not change when the game's own array does
         part = value.copy() if isinstance(value, np.ndarray) else value
         if name in getattr(game, "__dict__", ()) or name in changes:
             made.__dict__[name] = part
@@ -131,6 +132,7 @@ def _key(value: Any, within: tuple[int, ...]) -> Any:
         return kind, value
     if isinstance(value, float):
         return kind, value.hex()  # -0.0 is not 0.0, and NaN is NaN
+    # an object that contains itself: its position replaces it
     if id(value) in within:
         return kind, within.index(id(value))
     if isinstance(value, jax.core.Tracer):

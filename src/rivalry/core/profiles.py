@@ -39,6 +39,7 @@ def distance(x: np.ndarray, y: np.ndarray, alike: np.ndarray | None = None) -> f
         labels = np.asarray(alike)
         if labels.shape != x.shape[:1]:
             raise ValueError(f"alike: shape {labels.shape} must be ({len(x)},), one label a player")
+        # players with different labels are never swapped
         cost = np.where(labels[:, None] == labels[None, :], cost, np.inf)
     return float(np.sqrt(cost[linear_sum_assignment(cost)].mean()))
 

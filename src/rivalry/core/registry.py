@@ -93,6 +93,7 @@ def _module_of(path: Path) -> Any:
         stamp = path.stat()
     except OSError:
         raise ValueError(f"{path}: no such file") from None
+    # an edited file is run anew
     key = (str(path.resolve()), stamp.st_mtime_ns, stamp.st_size)
     if key not in _modules:
         name = f"rivalry_user_{path.stem}"
@@ -100,6 +101,7 @@ def _module_of(path: Path) -> Any:
         if spec is None or spec.loader is None:
             raise ValueError(f"{path}: is not a Python file")
         module = importlib.util.module_from_spec(spec)
+        # before execution: dataclasses and pickle look a class's module up by name
         sys.modules[name] = module
         try:
             spec.loader.exec_module(module)

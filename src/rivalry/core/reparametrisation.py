@@ -96,6 +96,7 @@ class Flat(Tree):
         def first(y: Profile) -> Profile:
             return jax.jvp(self.outer, (y,), (one,))[1]  # type: ignore[no-any-return]
 
+        # coordinates change entry by entry, so a tangent of ones gives all derivatives at once
         return jax.jvp(first, (y,), (one,))
 
 
@@ -127,6 +128,7 @@ def _(game: Flat, x: Profile) -> Profile:
 @oracles.jacobian.register(Flat)
 def _(game: Flat, x: Profile) -> Float[Array, "row column"]:
     amounts, (first, second) = game.outer(x), game.slopes(x)
+    # chain rule with x(y): J_ij x'_i x'_j, and on the diagonal also the gradient times x''
     curve = jnp.where(first == 0, 0.0, oracles.gradients(game.game, amounts) * second).ravel()
     flow = first.ravel()
     away = (flow == 0)[:, None] | (flow == 0)[None, :]
@@ -164,6 +166,7 @@ def _(game: Flat, x: Profile, player: int) -> oracles.Response:
 def _(game: Flat, places: np.ndarray, weights: np.ndarray, player: int) -> tuple[Array, Any, Coverage]:
     amounts = np.asarray(jax.vmap(game.outer, in_axes=1, out_axes=1)(jnp.asarray(places)))
     strategy, payoff, coverage = oracles.mixed_best_response(game.game, amounts, weights, player)
+    # any profile: the other rows do not affect the coordinates of this one
     anywhere = jnp.asarray(amounts[:, 0])
     return game.inner(anywhere.at[player].set(strategy))[player], payoff, coverage
 

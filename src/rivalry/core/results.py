@@ -106,6 +106,7 @@ class Certificate(NamedTuple):
         'equilibrium'
         """
         within = bool(np.all(self.regret <= self.tolerance))
+        # a local search says nothing of distant deviations, however small its regret
         if self.coverage == "local":
             return "local equilibrium" if within else "not an equilibrium"
         if within and np.all(self.bound <= self.tolerance):
@@ -422,6 +423,7 @@ def _gathered(
     complete = len(arrays) == prod(lengths) and all(array.shape == shape for array in arrays)
     blank, dtype = _blank(arrays, complete=complete)
     size, stored = prod(lengths + shape) * dtype.itemsize, sum(array.nbytes for array in arrays)
+    # one cell with a very large array would enlarge the rows of all others
     if size > LARGE and size * len(arrays) > SPARSE * stored * prod(lengths):
         raise ValueError(f"{name}: {stored} bytes in {len(arrays)} cells would be padded to {size}")
     whole = np.full(lengths + shape, blank, dtype)

@@ -91,6 +91,7 @@ def _spread(axes: int, points: int) -> np.ndarray:
     They are a Kronecker sequence by powers of the root of ``g^(axes+1) = g + 1``, a generalised golden ratio
     (Roberts 2018).
     """
+    # a fixed-point iteration that contracts at least threefold per pass
     golden = 2.0
     for _ in range(64):
         golden = (1 + golden) ** (1 / (axes + 1))
@@ -231,6 +232,7 @@ class Box(Tree):
         if axes > LATTICE_AXES:
             inner = first + _spread(axes, points) * (last - first)
         else:
+            # at least both ends of every axis: searches rely on the corners
             lines = xp.linspace(first, last, max(2, round(points ** (1 / axes)))).T
             inner = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
         outer = xp.asarray(self.outer(inner[:, None, :], player), dtype=float)[:, 0]
@@ -318,6 +320,7 @@ def _inward(kind: str, x: Any, floor: Any) -> Any:
         return jnp.log(x if floor is None else jnp.maximum(x, floor))
     if kind == "shifted":
         return jnp.log(floor) + jnp.log1p(x / floor)  # exact at 0, and for amounts far below the shift
+    # log1p: 1 - x would lose the digits of a small share
     return jnp.log(x) - jnp.log1p(-x) if kind == "logit" else jnp.asarray(x)
 
 
@@ -372,15 +375,18 @@ class Simplex(Tree):
         Entries are at least ``least``.
         """
         mask, spare = self.mask, self.spare
+        # padding sorts last and adds nothing to the sums
         ordered = -jnp.sort(-jnp.where(mask, x - self.least, -jnp.inf), axis=-1)
         total = jnp.cumsum(jnp.where(mask, ordered, 0.0), axis=-1)
         rank = jnp.arange(1, x.shape[-1] + 1)
         active = mask & (ordered - (total - spare) / rank > 0)
+        # active entries are the first ones in this order, so their number gives the last
         last = jnp.sum(active, axis=-1, keepdims=True) - 1
         shift = (jnp.take_along_axis(total, last, axis=-1) - spare) / (last + 1)
         return jnp.where(mask, jnp.maximum(x - self.least - shift, 0.0) + self.least, 0.0)
 
     def sample(self, key: PRNGKeyArray) -> Profile:
+        # normalised exponential draws are uniform on a simplex
         weight = jnp.where(self.mask, jax.random.exponential(key, self.shape), 0.0)
         share = weight / weight.sum(axis=-1, keepdims=True)
         return share if not self.least else jnp.where(self.mask, self.least + self.spare * share, 0.0)
@@ -396,6 +402,7 @@ class Simplex(Tree):
         """Return the grid in NumPy."""
         size = self.sizes[player]
         steps = 1
+        # the lattice with one more step has comb(steps + size, size - 1) points
         while size > 1 and comb(steps + size, size - 1) <= points:
             steps += 1
         return self.steps_lattice(player, steps)
@@ -419,6 +426,7 @@ class Simplex(Tree):
         for player, total in enumerate(full.sum(axis=1)):
             if abs(total - 1) > 1e-8:
                 raise ValueError(f"{name}: player {player} sums to {total:.10g}; must sum to 1")
+        # shares written as decimals sum to 1 only up to rounding
         return put(full / full.sum(axis=1, keepdims=True))
 
 
@@ -430,6 +438,7 @@ def simplex_lattice(corners: int, steps: int) -> np.ndarray:
     >>> simplex_lattice(3, 1).tolist()
     [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
     """
+    # stars and bars: bars at corners - 1 of the slots divide the steps among the corners
     total = corners + steps - 1
     chosen = list(combinations(range(total), corners - 1))
     bars = np.asarray(chosen, dtype=np.int64).reshape(len(chosen), corners - 1)
@@ -495,6 +504,7 @@ def lattice(space: Space, count: int) -> list[Profile]:
     while prod(map(len, rows)) < count:
         points += 1
         finer = [_middles(space, player, points) for player in range(players)]
+        # finitely many choices do not get finer, and would never suffice
         if points > 4 * count and prod(map(len, finer)) < count:
             raise ValueError(f"starts: {count} must be at most {prod(map(len, finer))}, all there are")
         rows = finer
@@ -521,6 +531,7 @@ def _middles(space: Space, player: int, points: int) -> np.ndarray:
         return np.asarray(grid.mean(axis=0, keepdims=True))
     across = max(len(np.unique(grid[:, axis])) for axis in range(grid.shape[1]))
     middle = grid.mean(axis=0)
+    # n levels from end to end, shrunk by 1 - 1/n, are the midpoints of n equal intervals
     return np.asarray(middle + (grid - middle) * (1 - 1 / across))
 
 
@@ -557,6 +568,7 @@ def directions(space: Space) -> list[np.ndarray]:
 
 def _zero_sum(size: int, axes: int) -> np.ndarray:
     """Return an orthonormal basis of the zero-sum vectors on the first ``size`` of ``axes`` entries."""
+    # Helmert's basis: column k compares entry k with the sum of those before it
     found = np.zeros((axes, size - 1))
     for k in range(1, size):
         found[:k, k - 1], found[k, k - 1] = 1.0, -k

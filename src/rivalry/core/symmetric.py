@@ -44,6 +44,7 @@ def eigenvalues(places: Places, players: int) -> tuple[np.ndarray, np.ndarray]:
     found = []
     for matrix in (places.own - places.other, places.own + (players - 1) * places.other):
         good = np.all(np.isfinite(matrix), axis=(1, 2))
+        # LAPACK rejects NaN
         values = np.linalg.eigvals(np.where(good[:, None, None], matrix, 0.0)).astype(complex)
         found.append(np.where(good[:, None], values, np.nan))
     return found[0], found[1]
@@ -66,6 +67,7 @@ def followed(games: Sequence[Any], basis: np.ndarray, place: np.ndarray, *, fixe
         Evaluate every game at ``place`` instead, root or not.
     """
     starts = np.tile(place, (CHUNK, 1))
+    # padded to one length: one compiled program serves any number of games
     return _places(_stacked([*games, *[games[-1]] * (CHUNK - len(games))]), basis, len(games), starts, fixed)
 
 
@@ -89,6 +91,7 @@ def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
     places = np.concatenate([one.place[one.root] for one in found])
     size = SAME * float(np.min(width(game.space)[0]))
     distinct: list[np.ndarray] = []
+    # sorted, so that the order of roots does not depend on that of the starts
     for place in places[np.lexsort(places.T[::-1])]:
         if all(np.max(np.abs(place - other)) > size for other in distinct):
             distinct.append(place)
@@ -115,6 +118,7 @@ def blocks(game: Game, y: Strategy, basis: Array) -> tuple[Array, Array, Array]:
     x = _together(game, y)
     axes = y.shape[0]
     slope = basis.T @ own_gradients(game, x, (0,))[0]
+    # at a symmetric profile the first player's rows hold both blocks: A, then C of the second player
     rows = jacobian(game, x)[:axes, : 2 * axes]
     return slope, basis.T @ rows[:, :axes] @ basis, basis.T @ rows[:, axes:] @ basis
 
@@ -141,6 +145,7 @@ class _Look(NamedTuple):
 
 def _look(game: Game, y: Strategy, basis: Array) -> _Look:
     slope, own, other = blocks(game, y, basis)
+    # A + (N-1) C is the derivative of the common gradient while all players move together
     move = -basis @ jnp.linalg.solve(own + (game.space.shape[0] - 1) * other, slope)
     return _Look(y, slope, own, other, move)
 

@@ -34,6 +34,7 @@ class Tree:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+        # not now: finite games are defined and computed without JAX
         when_loaded(partial(_register, cls))
 
     def __post_init__(self) -> None:
@@ -49,6 +50,7 @@ class Tree:
 
     def __hash__(self) -> int:
         _, settings = field_names(type(self))
+        # arrays have no hash; equal trees have equal settings
         return hash((type(self), *(getattr(self, name) for name in settings)))
 
     def __repr__(self) -> str:

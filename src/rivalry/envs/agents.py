@@ -226,5 +226,6 @@ class AgentsEnv(Unrendered, ParallelEnv[str, dict[str, np.ndarray], int]):  # ty
 def draw(rows: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw an entry per agent from cumulative probabilities ``[agent entry]``, below ``counts``."""
     lots = rng.random(len(rows))[:, None]
+    # by rounding the last cumulative sum may be below 1, and a draw beyond it
     found: np.ndarray = np.minimum((rows <= lots).sum(axis=1), counts - 1)
     return found

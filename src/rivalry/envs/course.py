@@ -178,6 +178,7 @@ def _middle(game: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the median and spread of the observations, ``[player feature]``."""
     if oracles.normalized_observation.knows(game):
         return np.zeros(()), np.ones(())
+    # a fixed key: the scale of observations belongs to the game, not to an environment's seed
     seen = np.asarray(_by_chance(game, jax.random.split(jax.random.key(0), COURSES)))
     seen = seen.reshape(-1, *seen.shape[2:])
     middle = np.median(seen, axis=0)

@@ -122,6 +122,7 @@ def tidy(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> DataFrame:
     known = DataFrame({name: _known(frame[name]) for name in names})
     for name in names:
         truth = is_truth(data[name]) or frame[name].dtype == bool
+        # as objects: integers with missing entries would become floats
         values = frame[name].map({0: "false", 1: "true"}) if truth else frame[name].astype(object)
         frame[name] = frame[name] if known[name].all() and not truth else values.where(known[name])
     beside = {

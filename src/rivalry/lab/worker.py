@@ -47,6 +47,7 @@ class Kept:
 
     def __init__(self, path: Path, every: float = CHECKPOINT) -> None:
         self.path, self.every = path, every
+        # checkpoints hold a state's arrays by number, so only the versions that wrote them can read them
         self.made_by = {name: version(name) for name in ("rivalry", "jax")}  # without loading JAX
         self._saved = time.monotonic()
 
@@ -213,6 +214,7 @@ def _learn_in_turn(
     """Return the records of a batch of learners, each with a random stream of its own."""
     records = []
     for k, (game, learner, start) in enumerate(zip(points.games, points.methods, starts, strict=True)):
+        # by number, so that a stream does not depend on how many were made before
         own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, k))
         records.append(solving.solve(game, learner, start, seed=own, **settings).record)
         if progress(Progress(k + 1, len(points.games))) is True:
@@ -293,7 +295,9 @@ def carry_out(
     checkpoint = keep(job.checkpoint_path, job.every)
     record = run_cell(job.task, Path(job.folder), progress=progress, checkpoint=checkpoint)
     seconds = time.perf_counter() - began
+    # waiting for the disk takes longer than to compute a quick cell again
     files.write(job.cell_path, files.pack(record, kind="cell", name=job.id), durable=seconds > 1)
+    # after the file is written: a kill in between loses nothing
     checkpoint.drop()
     if seconds > COMPILED:
         forget_programs()

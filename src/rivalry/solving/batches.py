@@ -160,6 +160,7 @@ class _Lanes(NamedTuple):
 
         Checkpoints also store ``gone``: the batch index of each restart and the end that was left.
         """
+        # a time limit is only checked between calls of the program
         chunk = max(1, min(self.max_steps, CHUNK if np.isinf(watch.end) else CHUNK // 20))
         done = int(jnp.min(jnp.where(carry.ended == 0, carry.done, self.max_steps)))
         while done < self.max_steps and bool(jnp.any(carry.ended == 0)):

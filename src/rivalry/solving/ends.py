@@ -65,6 +65,7 @@ def examine(
     if end is None or end.onward is None or final:
         return end, None
     if stayed(end, left, time):
+        # the run never left that end, so it is no departure
         left.pop()
         return end, None
     if len(left) == RESTARTS:
@@ -137,6 +138,7 @@ def departures(game: Playable, left: list[Finish]) -> Record:
             found["left_regret"] = (("player",), proof.regret)
             found["left_bound"] = (("player",), proof.bound)
         each.append(found | {f"left_{name}": value for name, value in end.measures.items()})
+    # the analyses of different ends may have different metrics
     shared = [name for name in each[0] if all(name in one for one in each)]
     return {
         name: (("departure", *each[0][name][0]), np.stack([one[name][1] for one in each])) for name in shared
@@ -235,6 +237,7 @@ def grouped(game: Playable, record: Record) -> Record:
     if dims != ("lane", "player", "axis"):
         return {}
     kinds = np.asarray(record.get("end_state", record["status"])[1], dtype=str)
+    # empty where the analysis was left out, as after a limit: those runs are grouped by status
     kinds = np.where(kinds == "", record["status"][1], kinds)
     kinds = np.where(np.isin(kinds, ("iteration limit", "not found")), "moving", kinds)
     kinds[~np.all(np.isfinite(profiles), axis=(1, 2))] = "moving"

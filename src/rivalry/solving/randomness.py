@@ -8,6 +8,7 @@ import numpy as np
 
 from rivalry.core.jax import jax, put
 
+# the numbers enter every stream: renumbering would change all results
 PURPOSES = {"start": 0, "play": 1, "evaluation": 2}
 
 
@@ -25,5 +26,6 @@ def key_of(sequence: np.random.SeedSequence) -> jax.Array:
 
 def keys_of(sequence: np.random.SeedSequence, count: int) -> list[jax.Array]:
     """Return independent JAX keys of a seed sequence; a longer list begins with the shorter one."""
+    # a key of JAX's default generator (threefry) is two 32-bit words
     words = sequence.generate_state(2 * count, np.uint32).reshape(count, 2)
     return [jax.random.wrap_key_data(put(pair)) for pair in words]

@@ -103,6 +103,7 @@ def solve(
     method = inputs.checked_run(game, method, seed, tol, progress, checkpoint)
     max_steps = STEPS if max_steps is None else whole_number("max_steps", max_steps)
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
+    # the steps take the first key, whether a start is sampled or given
     key, start_key = keys_of(sequence, 2)
     first = game.space.sample(start_key) if start is None else started(game, start)
     game = as_arrays(game)
@@ -189,6 +190,7 @@ class _Run:
 
     def forward(self, progress: ProgressCallback, checkpoint: Checkpoint | None) -> bool:
         """Advance to the end or until ``progress`` stops the run; return whether it did."""
+        # arrays, since a program would be compiled for every Python number
         tol, budget = put(float(self.tol)), put(self.max_steps)
         while int(self.carry.ended) == 0 and self.done < self.max_steps:
             self.carry, rows = advance(
@@ -210,6 +212,7 @@ class _Run:
 
     def _note(self, recorded: list[np.ndarray]) -> None:
         _, steps, *_ = recorded
+        # after the end or the limit the program repeats its last row
         new = np.flatnonzero(np.diff(steps, prepend=self.path["steps"][-1][-1]) > 0)
         for name, series in zip(SERIES, recorded, strict=True):
             self.path[name].append(series[new])
@@ -285,6 +288,7 @@ def _run_learner(
     elif start is None:
         session = learner.begin(world, sequence)
     else:
+        # a learner that takes no start raises in `begin_at`
         profile = started(game, start) if learner.takes_start else start
         session = learner.begin_at(world, sequence, profile)
     watch, stopped = Limited(progress, inputs.checked_seconds(max_seconds)), False
@@ -342,6 +346,7 @@ def trace(
     carry = begin(game, stepwise, first, key, put(0))
     rows, clock = [np.asarray(first)[None]], [np.zeros(1, dtype=int)]
     while int(carry.done) < steps:
+        # tol = -1 never ends the steps, but the method's own status may
         carry = carry._replace(ended=put(0))
         budget = put(min(steps, int(carry.done) + every * ROWS))
         carry, (more, times, *_) = advance(game, stepwise, carry, key, put(every), budget, put(-1.0))

@@ -38,6 +38,7 @@ def path_row(method: BaseMethod, carry: Carry) -> tuple[Profile, jax.Array, jax.
 @compiled
 def begin(game: Playable, method: BaseMethod, first: Profile, key: jax.Array, done: jax.Array) -> Carry:
     """Return the initial state at ``first``, after ``done`` steps."""
+    # steps fold in their number; this is one that no step reaches
     state = method.init(game, first, jax.random.fold_in(key, 2**31 - 1))
     # strongly typed, as after a step: otherwise the steps would be compiled twice
     return as_arrays(Carry(state, done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int), jnp.zeros(())))  # type: ignore[no-any-return]
@@ -72,6 +73,7 @@ def advance(
 
 def one_step(game: Playable, method: BaseMethod, carry: Carry, key: jax.Array, tol: jax.Array) -> Carry:
     """Return the state of the loop after a step."""
+    # by number, not by splitting: a run that was interrupted draws the same as one that was not
     state, found = take_step(method, game, carry.state, jax.random.fold_in(key, carry.done), tol)
     after = Carry(state, carry.done + 1, found.residual, found.status, carry.since)
     return as_arrays(after)  # type: ignore[no-any-return]

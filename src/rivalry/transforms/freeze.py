@@ -118,6 +118,7 @@ class Frozen(Restricted):
 def _(game: Frozen) -> FiniteGame:
     """Return tables averaged over the fixed players' mixtures, if the whole game has one state."""
     tables = stateless_tables(oracles.to_finite(game.game))
+    # from the last: removing an axis renumbers those after it
     for seat in reversed(range(len(tables))):
         if seat not in game.players:
             mixture = np.asarray(game.base)[seat, : tables.shape[seat + 1]]
@@ -154,6 +155,7 @@ def _(game: Frozen) -> np.ndarray:
 
 @oracles.best_response.register(Frozen, when=forwarded(oracles.best_response))
 def _(game: Frozen, x: Profile, player: int | Array) -> tuple[Array, Any, Coverage]:
+    # a concrete index stays concrete, since not every answer can be traced
     seat = game.players[player] if isinstance(player, int) else jnp.asarray(game.players)[player]
     strategy, payoff, coverage = oracles.best_response(game.game, game.put(x), seat)
     return strategy[: x.shape[1]], payoff, coverage
@@ -212,6 +214,7 @@ class Part(eqx.Module):
 
     def project(self, x: Profile) -> Profile:
         rows = jnp.asarray(self.players)
+        # a custom space projects whole profiles only
         near: Array = self.everyone.project(self.base.at[rows].set(x, unique_indices=True))
         return near[rows]
 

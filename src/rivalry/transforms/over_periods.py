@@ -267,7 +267,7 @@ class OpenLoop(eqx.Module):
 
 
 def _stage_knows(oracle: oracles.Oracle[..., Any]) -> Any:
-    """Whether it is known of the game of one period; those of a game with a state touch each other."""
+    """Return a ``when``: whether the stage game has an answer; with states, periods are not independent."""
     return lambda loop: isinstance(loop.game, Game) and oracle.knows(loop.game)
 
 
@@ -331,6 +331,7 @@ def _(game: OpenLoop, x: Profile, player: int) -> oracles.Response:
     """Return the discounted sum of the stage game's; a period without weight needs no bound."""
     found = [oracles.proved_response(game.game, row, player) for row in game.rows(x)]
     weights = np.asarray(game.weights)[:, player].tolist()
+    # zero times an infinite bound would be NaN
     counted = [(w, one) for w, one in zip(weights, found, strict=True) if w > 0]
     weakest = min((one for _, one in counted), key=lambda one: COVERAGES.index(one.coverage))
     return oracles.Response(
@@ -344,7 +345,7 @@ def _(game: OpenLoop, x: Profile, player: int) -> oracles.Response:
 
 @oracles.payoff_bound.register(OpenLoop, when=_stage_knows(oracles.payoff_bound))
 def _(game: OpenLoop, x: Profile, player: int | Array, low: Array, high: Array) -> Array:
-    """The discounted sum of the stage game's."""
+    """Return the discounted sum of the stage game's bounds."""
 
     def top(row: Array, low: Array, high: Array) -> Array:
         return oracles.payoff_bound(game.game, row, player, low, high)
@@ -421,7 +422,7 @@ class Schedules(eqx.Module):
         return jnp.concatenate([self.stage.sample(part) for part in keys], axis=1)
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
-        """Constant schedules, and those that differ from one in a single period."""
+        """Return constant schedules, and those that differ from one in a single period."""
         each: Array = self.stage.grid(player, max(2, points // (1 + self.periods**2)))
         kinds = len(each)
         rows = [np.full(self.periods, k) for k in range(kinds)]

@@ -161,6 +161,7 @@ def _answered_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
         there = y.at[rows].set(responses, unique_indices=True)
         return own_gradients(flattened(lead.game), there, lead.followers)
 
+    # where the slope of amounts is 0, at zero amounts, coordinates stay
     unconstrained = (
         still if pace is None else jnp.where(pace > 0, still / jnp.where(pace > 0, pace, 1.0), 0.0)
     )
@@ -173,7 +174,7 @@ def _answered_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
 def _within(game: Any, x: Profile) -> tuple[Profile, Profile | None]:
     """Return a profile in unconstrained coordinates, and the slope of amounts in them.
 
-    None where that is 1.
+    The slope is None where it is 1.
     """
     if not curved(game):
         return x, None
@@ -197,9 +198,7 @@ def newton_step(
 ) -> Float[Array, "follower axis"]:
     """Return the step of ``players`` that lowers their free slopes by ``gap``, to first order.
 
-    0 where none does.
-
-    Without ``gap`` it lowers them to zero.
+    Without ``gap`` it lowers them to zero. Where no step does, it is 0.
     """
     rows, shape = jnp.asarray(players), free.shape
 
@@ -210,7 +209,9 @@ def newton_step(
 
     y, mask = x[rows].ravel(), free.ravel()
     one = jnp.eye(y.size)
+    # has_aux: one evaluation gives the slopes and their Jacobian
     slope, here = jax.jacfwd(stacked, has_aux=True)(y)
+    # rows and columns of the identity, so that coordinates at a bound do not move
     slope = jnp.where(mask[:, None] & mask[None, :], slope, one)
     lower = here if gap is None else gap.ravel()
     sound = jnp.all(jnp.isfinite(slope)) & (_volume(jax.lax.stop_gradient(slope)) > SINGULAR)
@@ -221,13 +222,11 @@ def newton_step(
 
 def _volume(slope: Array) -> Array:
     """Return the determinant after scaling every row to length 1, from 0 (singular) to 1 (orthogonal)."""
+    # rows are scaled, since a determinant depends on the units of the slopes
     longest = jnp.max(jnp.abs(slope))
     lengths = jnp.linalg.norm(slope, axis=1, keepdims=True)
     rows = jnp.where(lengths > SINGULAR * longest, slope / lengths, 0.0)
     return jnp.abs(jnp.linalg.det(rows))
-
-
-# --- followers ----------------------------------------------------------------------------------------------
 
 
 class Followers(eqx.Module):
@@ -287,6 +286,7 @@ class Followers(eqx.Module):
 
         begin = (x, jnp.asarray(jnp.inf), jnp.asarray(0))
         if len(followers) == 1:
+            # one round: the response of a single follower does not depend on its own strategy
             x, _, _ = a_round(begin)
             if traceable_best_response(game, x, rows[0]) is not None:
                 return x  # exact, and derivatives need no more
@@ -319,9 +319,6 @@ def _polished(game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
 
     polished, _ = jax.lax.scan(step, x, length=POLISH)
     return space.project(polished)
-
-
-# --- several stages -----------------------------------------------------------------------------------------
 
 
 def hierarchy(game: Game, stages: Sequence[Sequence[int]], respond: Respond) -> Leadership:

@@ -1,7 +1,4 @@
-"""Actions of learners: from -1 to 1 in boxes, indices in finite games.
-
-And the strategies that they stand for.
-"""
+"""Actions of learners (-1 to 1 in boxes, indices in finite games) and the strategies they stand for."""
 
 from __future__ import annotations
 

@@ -76,12 +76,14 @@ class Walks(eqx.Module):
         here = _inner(self.game.space, position)
         if self.directions is not None:
             moves = jnp.take_along_axis(self.directions, x[:, :1, None].astype(int), axis=1)[:, 0]
+            # rounded to whole steps, so that rounding errors of positions do not add up over periods
             steps = jnp.round(_counted(here, self.origin, self.unit)) + moves
             stays = jnp.any((steps < 0) | (steps > self.most), axis=1, keepdims=True)
             there = self.origin + steps * self.unit
         else:
             there, end = here + x, self.origin + self.most * self.unit
             stays = jnp.any((there < self.origin) | (there > end), axis=1, keepdims=True)
+        # the position itself: a change of coordinates there and back may alter its last digit
         return jnp.where(stays, position, _outer(self.game.space, there))
 
     def _drawn(self, key: PRNGKeyArray) -> Array:
@@ -189,6 +191,7 @@ def walks(
     space, discrete, edge = game.space, moves == "discrete", 0
     if isinstance(space, Box):
         origin, unit, most = _grid(space, _steps(step, space.shape[1]))
+        # a width of whole steps may be computed as slightly less
         most = np.floor(most + NEAR) if discrete else most
         ways = box_moves(space.shape[1]).astype(float)
         directions = np.broadcast_to(ways, (len(origin), *ways.shape))

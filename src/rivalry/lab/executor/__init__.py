@@ -250,6 +250,7 @@ class _Work:
         if kind == "slow":  # it was stopped, and nothing is lost
             return
         if kind == "done":
+            # one line per warning: `Run.warnings` splits the text at line breaks
             self.run.note(id, "done", outcome.seconds, "\n".join(" ".join(n.split()) for n in outcome.notes))
             self.done += 1
         elif kind == "failed":

@@ -163,6 +163,7 @@ class Workers:
         assert job is not None
         self._staff.remove(worker)
         code = worker.end()
+        # it died after the file was written, before it could report so
         if job.cell_path.exists():
             return CellOutcome("done", job.id)
         how = (
@@ -177,6 +178,7 @@ class Workers:
         self._stopped = True
         staff, self._staff = self._staff, []
         for worker in staff:
+            # all are killed before any is waited for
             worker.process.kill()
         for worker in staff:
             worker.end()
@@ -241,6 +243,7 @@ def spawning() -> Iterator[None]:
     Otherwise every worker would run that script again. Scripts and notebooks need no ``__main__`` guard.
     """
     main, blank = sys.modules["__main__"], types.ModuleType("__main__")
+    # blocked here and inherited: the new process must not end by Ctrl-C before `_serve` ignores it
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if os.name == "posix" else None
     sys.modules["__main__"] = blank
     try:
@@ -277,6 +280,7 @@ def one_thread() -> Iterator[None]:
 
 def _serve(pipe: Connection) -> None:
     """Run jobs from the pipe until it closes."""
+    # a terminal sends Ctrl-C to all processes: only the parent decides what stops
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):  # the parent has closed the pipe, or has ended
@@ -289,6 +293,7 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
+    # `sys.exit` would end this thread only
     os._exit(1)
 
 

@@ -261,6 +261,7 @@ def _compared(
     if isinstance(value, str) or isinstance(ours, str):
         return ("agrees" if ours == value else "differs"), ""
     # slightly more, so that rounding does not decide a difference of exactly the tolerance
+    # without our value the caller has a reason, and does not use this verdict
     allowed = ROUNDING * abs(value) if tolerance is None else tolerance + ROUNDING * tolerance
     return ("agrees" if abs(float(ours or 0) - float(value)) <= allowed else "differs"), ""
 

@@ -35,6 +35,7 @@ class Index:
         try:
             self._db = self._connect()
         except sqlite3.DatabaseError:  # damaged: the files hold what matters
+            # with its journal, which SQLite would apply to the new file
             for old in path.parent.glob(f"{path.name}*"):
                 old.unlink()
             self._db = self._connect()
@@ -72,6 +73,7 @@ class Index:
         """Add rows for all files, and delete rows of finished cells without a file."""
         with self._room():
             known = self.known()
+            # connections commit every statement by themselves: one transaction for all rows
             self._db.execute("begin")
             gone = [(id,) for id in sorted(known - on_disk)]
             self._db.executemany("delete from cells where id = ?", gone)

@@ -96,6 +96,7 @@ def misfits(cells: Sequence[Forms]) -> dict[int, str]:
     for name in sorted({name for cell in cells for name in cell}):
         counted = Counter(cell[name] for cell in cells if name in cell)
         if len(counted) > 1:
+            # the majority decides: of custom variables nothing else is known without running the user's code
             shared = max(counted, key=lambda form: sum(n for f, n in counted.items() if _fits(f, form)))
             for k, cell in enumerate(cells):
                 if name in cell and not _fits(cell[name], shared):
@@ -150,6 +151,7 @@ def with_distances(rows: Sequence[Row], game_keys: Collection[str]) -> list[Row]
     for at, record in rows:
         for found in _results(at, record, game_keys):
             for profile in _equilibria(record, found):
+                # + 0.0 turns -0.0 into 0.0, which has other bytes
                 mark = (np.round(profile, SAME) + 0.0).tobytes()
                 if mark not in seen[found.point]:
                     seen[found.point].add(mark)
@@ -182,6 +184,7 @@ def _results(at: Mapping[str, Any], record: Record, game_keys: Collection[str]) 
     dims, profiles = _profiles(record)
     if dims[-2:] != ("player", "axis"):
         return
+    # by `repr`, since values may be lists
     swept = tuple(sorted((name, repr(value)) for name, value in at.items() if name in game_keys))
     lead, players = profiles.shape[:-2], profiles.shape[-2]
     claims = np.broadcast_to(record["claim"][1], lead) if "claim" in record else np.full(lead, "")

@@ -66,6 +66,7 @@ def head_of(study: Study) -> dict[str, Any]:
         "made_by": provenance(packages_of(study)),
         "history": [],
     }
+    # through JSON, so that a new head equals a stored one: tuples become lists
     return dict(json.loads(json.dumps(head)))
 
 
@@ -100,6 +101,7 @@ def make_folder(folder: Path, head: Mapping[str, Any], study: Study) -> None:
             files.write_json(aside / NAME, head)
             write_text(aside, study)
             if folder.exists():
+                # renaming onto an existing folder fails on some systems
                 folder.rmdir()
             aside.rename(folder)
         except BaseException as error:
@@ -118,6 +120,7 @@ def check_length(folder: Path) -> None:
 
 
 def _umask() -> int:
+    # the mask can be read only by setting it
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
@@ -240,6 +243,7 @@ def _axes(head: Mapping[str, Any]) -> Iterator[str]:
     if cells and not {"algorithm", "replication"} <= set(axes):
         yield "axes: no algorithm, or no replication"
     points = prod(len(values) for values in axes.values())
+    # the dataset allocates every point of the axes, however few cells there are
     if points > _SPARSE * max(len(cells), _SPARSE):
         yield f"axes: {points} points for {len(cells)} cells"
     for name, entry in head["companions"].items():
@@ -260,6 +264,7 @@ def _cells(head: Mapping[str, Any]) -> Iterator[str]:
         id, point, method, replication, at = entry
         if not _CELL.fullmatch(id):
             yield f"cells[{k}]: {_short(id)} must be 16 hexadecimal digits"
+        # `isinstance` would accept true as an integer
         if not isinstance(point, dict) or not isinstance(method, str) or type(replication) is not int:
             yield f"cells[{k}]: {id} has no point, method and replication"
         # companions of an axis are named too: they distinguish games

@@ -168,8 +168,6 @@ class Run:
         same = head["study"] == self.head["study"]
         self.log("study.json was written anew" if same else "the study was changed")
 
-    # -- properties ------------------------------------------------------------------------------------
-
     @property
     def study(self) -> Study:
         """Resolved study. Raises `rivalry.lab.study.StudyError` if it cannot be built here."""
@@ -263,8 +261,6 @@ class Run:
         digest = self.head.get("toml", text_digest(self.text.encode()) if self.text else "")
         files.write_json(self.folder / NAME, {**self.head, "schema": SCHEMA, "toml": digest})
 
-    # -- progress ---------------------------------------------------------------------------------
-
     def counts(self, damaged: Iterable[DamagedFile] = ()) -> dict[str, int]:
         """Return the numbers of cells ``total``, ``done``, ``failed`` and ``left``, summed over parts.
 
@@ -299,6 +295,7 @@ class Run:
         """Return the cells whose last attempt failed, with the reason in one line."""
         on_disk, states = self._on_disk(), Index.peek(self.folder / "index.sqlite")
         failed = {id: message for id, (state, message) in states.items() if state == "failed"}
+        # a cell with a file is done, whatever the index says
         return {id: message for id, message in failed.items() if id not in on_disk}
 
     def warnings(self) -> dict[str, tuple[str, ...]]:
@@ -315,8 +312,6 @@ class Run:
         except FileNotFoundError:
             return set()
 
-    # -- work ------------------------------------------------------------------------------------------
-
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Lock the folder for this object. Raises `StoreError` if another process holds the lock."""
@@ -328,6 +323,7 @@ class Run:
         try:
             for error in list(altered(self.folder)):  # all of them can be rebuilt
                 warnings.warn(self._set_aside(error), stacklevel=4)
+            # files change from here on: after a kill, no digest is better than a wrong one
             (self.folder / SUMS).unlink(missing_ok=True)
             yield
         finally:
@@ -363,6 +359,7 @@ class Run:
             raise StoreError(f"{self.folder}: its study was changed by another process; open it again")
         for name in FOLDERS:
             (self.folder / name).mkdir(exist_ok=True)
+            # left by a killed process: nobody else writes while the folder is locked
             for part in (self.folder / name).glob(".*.part"):
                 part.unlink()
         damaged = self.damaged()
@@ -466,6 +463,7 @@ class Run:
         """Store a recomputed certificate beside its cell, which stays unchanged. Raises `DiskFull`."""
         path = self.folder / "certificates" / f"{id}.npz"
         path.parent.mkdir(exist_ok=True)
+        # the cell's digest ties the certificate to this result: a cell computed again outdates it
         files.write(path, files.pack(record, kind="certificate", name=id, of=self._digest(id)))
 
     def _digest(self, id: str) -> str:
@@ -482,8 +480,6 @@ class Run:
         if wrong := record_fault(record | stored.record):
             raise DamagedFile(path, wrong)
         return stored.record
-
-    # -- results ---------------------------------------------------------------------------------
 
     def collect(self) -> Collected:
         """Return all finished cells as one labelled dataset, without writing.

@@ -87,6 +87,7 @@ def _spaced(form: dict[str, Any], key: str) -> list[Any]:
         raise StudyError(f"{form[bad]} must be above 0 on a log scale", key=f"{key}.{bad}")
     spread = np.geomspace if log else np.linspace
     found: list[float] = spread(low, high, count).tolist()
+    # whole numbers stay integers, as keys such as the number of players require
     whole = not log and isinstance(form["from"], int) and isinstance(form["to"], int)
     return [round(v) for v in found] if whole and all(v == round(v) for v in found) else found
 
