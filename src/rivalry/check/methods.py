@@ -136,6 +136,7 @@ def _check_learner(learner: BaseLearner, game: Any, seed: int) -> tuple[str, ...
     good = isinstance(taken, int | np.integer) and 0 <= taken <= total
     require(good, f"advance: returned {taken!r}; must be the number of steps taken, at most {total}")
     left = int(taken)
+    # unequal chunks with a save before each: a run may be interrupted anywhere
     for chunk in (1, 3, total):
         parts = _stored(learner, parts)
         left -= learner.advance(world, parts, min(chunk, left)) if left else 0

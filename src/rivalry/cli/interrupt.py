@@ -30,11 +30,13 @@ def watched() -> Iterator[None]:
     A compilation delays signal handlers but not threads, so a thread waits for the signal through a pipe.
     Finished cells are on disk, and workers end with their parent.
     """
+    # Python sets signal handlers in the main thread only
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     _pressed.clear()
     read, write = os.pipe()
+    # required by `set_wakeup_fd`
     os.set_blocking(write, False)
     threading.Thread(target=_wait, args=(read,), daemon=True).start()
     before = signal.signal(signal.SIGINT, _on_signal)

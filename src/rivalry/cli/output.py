@@ -63,6 +63,7 @@ def reserved() -> Iterator[None]:
     sys.stdout.flush()
     _widths.append(_width())
     stdout = os.dup(1)
+    # the descriptor itself, since compiled libraries and workers do not write through `sys.stdout`
     os.dup2(2, 1)
     try:
         with redirect_stdout(sys.stderr):

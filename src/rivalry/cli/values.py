@@ -59,6 +59,7 @@ def whole(text: str | None, option: str, *, most: int) -> int | None:
     """Return an option's whole number in 1..``most``, or None if not given. Raises `OptionError`."""
     if text is None:
         return None
+    # at most nine digits: of thousands `int` raises an error of its own
     if not re.fullmatch(r"\d{1,9}", text.strip()) or not 1 <= int(text) <= most:
         raise OptionError(f"{f'{option} {text}'.strip()}: must be a whole number in 1..{most}")
     return int(text)

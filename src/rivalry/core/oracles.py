@@ -316,9 +316,6 @@ def to_adjustment_tables(game: Any, levels: int | list[float]) -> Any:
     raise unknown(game, "adjustment tables")
 
 
-# Play over periods.
-
-
 class Stages(NamedTuple):
     """Play over finitely many periods, or one period that represents all of an infinite horizon."""
 
@@ -397,9 +394,6 @@ def to_linear_quadratic(game: Any) -> LinearQuadraticGame:
 def outside_linear(game: Any, states: np.ndarray) -> str:
     """Return why the linear-quadratic form fails on a path of states. Generic: empty, it does not fail."""
     return ""
-
-
-# Play by agents.
 
 
 @oracle()

@@ -429,6 +429,7 @@ def _meant(value: Any, known: Iterable[Any]) -> str:
 
 def _among(known: Sequence[Any], value: Any) -> Fault | None:
     plain = value.item() if isinstance(value, _Array) and value.ndim == 0 else value  # type: ignore[attr-defined]
+    # equal types too, since 1 == True
     if any(type(one) is type(plain) and one == plain for one in known):
         return None
     return _wrong(_one_of(known) + _meant(value, known), value)

@@ -98,6 +98,7 @@ class AgentsEnv(Unrendered, ParallelEnv[str, dict[str, np.ndarray], int]):  # ty
         if seed is not None:
             self._sequence = np.random.SeedSequence(seed)
         self.agents = list(self.possible_agents)
+        # one stream per episode, so that an episode does not depend on how long earlier ones lasted
         self._begin(self._sequence.spawn(1)[0])
         self.features, self.counts, self.acting = self._report()
 

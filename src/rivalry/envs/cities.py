@@ -88,6 +88,7 @@ class CityEnv(AgentsEnv):
             return np.zeros(len(entries))
         bid(self.city, self.now, self._desk, entries, no_tallies())
         ready(self.city, self.now, self._desk)
+        # a copy, since the kernels change their arrays in place
         paid: np.ndarray = self.now.reward.copy()
         return paid
 

@@ -76,6 +76,7 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     breaks = [_breaks(curve, k, log) for k, curve in enumerate(whole)]
     for k in range(2):
         _curve(ax, whole[k], breaks[k], PALETTE[k], f"best response of player {who[k]}")
+    # NaN at jumps: nothing intersects the line that would bridge one
     broken = (np.insert(whole[k], breaks[k] + 1, np.nan, axis=1) for k in range(2))
     met = crossings(*broken, log=log)
     if len(met):

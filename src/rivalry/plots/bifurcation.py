@@ -292,9 +292,6 @@ def _ranges(ax: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
     ax.plot([], [], color=INK, linewidth=3, alpha=0.35, label="range of a cycle")
 
 
-# -- several methods -----------------------------------------------------------------------------------
-
-
 class Ends(NamedTuple):
     """The ends of one method: ``positions [point run player]``, whether ``certified [point run]``."""
 

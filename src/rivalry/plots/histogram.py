@@ -167,9 +167,6 @@ def _label(quantity: str) -> str:
     return words.replace("_", " ")
 
 
-# -- the values ----------------------------------------------------------------------------------------
-
-
 def samples(
     data: Dataset, quantity: str, *, methods: Names = None, controls: bool = False, at: At = None
 ) -> tuple[list[Sample], str]:
@@ -244,9 +241,6 @@ def _filled(values: np.ndarray, own: tuple[str, ...]) -> np.ndarray:
     flat = numbers.reshape(-1, *numbers.shape[2:])
     flat = flat if len(own) == 1 else band(flat.T)[0]
     return np.asarray(flat[~np.isnan(flat)])
-
-
-# -- the forms -----------------------------------------------------------------------------------------
 
 
 def _draw_bars(ax: Axes, every: list[Sample], levels: list[dict[str, float]], bins: int | None) -> None:

@@ -159,9 +159,6 @@ def _clock(main: str) -> str:
     return STEP if main.startswith("learning_") else PERIOD
 
 
-# -- one method ----------------------------------------------------------------------------------------
-
-
 def _by_player(ax: Axes, data: Dataset, main: str, axis: int, at: At) -> tuple[Axes, list[str]]:
     """Draw a line per player; below rewards, the distance and the regret. Return the lowest axes."""
     found, clock, mean, half, words = _mean_history(data, main, at)
@@ -228,9 +225,6 @@ def _log_scale(ax: Axes, values: np.ndarray) -> None:
     positive = values[values > 0]
     if positive.size:
         ax.set_ylim(0.8 * positive.min(), 1.25 * positive.max())
-
-
-# -- several methods -----------------------------------------------------------------------------------
 
 
 def _by_method(

@@ -304,9 +304,6 @@ def ends_in_legend(ax: Axes, worths: Sequence[bool | None], coordinates: int = 2
             ax.plot(*[[]] * coordinates, "o", label=words, **end_marker(bool(worth), INK))
 
 
-# -- three players on a line ---------------------------------------------------------------------------
-
-
 def _in_the_cube(ax: Axes, data: Dataset, at: At, along_diagonal: bool) -> Axes:
     """Draw the profile of three players on a line as one curve, in a cube or seen along its diagonal."""
     found = point(data, "path", 3, ("path_step", "claim"), at=at, keep=("replication",))

@@ -149,6 +149,7 @@ def _field_of(found: DrawnPoint, i: int, j: int) -> np.ndarray:
     if not at.size:
         known = ", ".join(str(pair.tolist()) for pair in pairs)
         raise ValueError(f"players: [{i}, {j}] must be two of the pairs whose field is known: {known}")
+    # stored for i < j: otherwise places and components are exchanged
     field = np.asarray(fields[at[0]])
     return field if i < j else field.transpose(1, 0, 2)[..., ::-1]
 

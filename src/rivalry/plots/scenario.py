@@ -198,6 +198,7 @@ def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> 
         draw_marks(panel, curve.x[known], values[known], worth[known], colour, marker, **look)
     for k in sorted(set(breaks)):
         pair = curve.x[k : k + 2]
+        # on a logarithmic scale the geometric mean is in the middle
         middle = float(np.sqrt(pair[0] * pair[1])) if log else float(pair.mean())
         panel.axvline(middle, color=INK, linestyle=":", linewidth=0.8, label="_jump")
     set_log_scale(panel, "x", log)
@@ -250,9 +251,6 @@ def family_legend(ax: Axes, every: Sequence[ScenarioSeries], series: str | None,
         explain_hollow(ax)
     if breaks:
         ax.plot([], [], ":", color=INK, linewidth=0.8, label="jump, not bridged")
-
-
-# -- two parameters ------------------------------------------------------------------------------------
 
 
 @chart

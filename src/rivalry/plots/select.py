@@ -136,6 +136,7 @@ def position(values: np.ndarray, wanted: Any) -> int | None:
     if values.dtype.kind in "fiu":
         if isinstance(wanted, str | bool) or np.ndim(wanted) != 0:
             return None
+        # relative only: an absolute tolerance would merge small values such as 1e-9 and 1e-8
         hits = np.flatnonzero(np.isclose(values, float(wanted), rtol=1e-9, atol=0.0))
     else:
         hits = np.flatnonzero(values == (wanted if isinstance(wanted, str) else repr(wanted)))
@@ -152,6 +153,7 @@ def band(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ([2.0, 2.0], [12.706, 0.0])
     """
     present = np.isfinite(values)
+    # by hand, since NumPy's functions for NaN warn where no replication has a number
     count = present.sum(axis=0)
     mean = np.asarray(np.where(present, values, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan))
     squares = np.where(present, values - mean, 0.0) ** 2

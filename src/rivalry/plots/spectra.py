@@ -122,6 +122,7 @@ def _complex(found: DrawnPoint, stem: str) -> np.ndarray:
 def _ordered(values: np.ndarray) -> np.ndarray:
     """Return each row's eigenvalues by falling real part, then imaginary part; padding last."""
     key = np.where(np.isnan(values.real), np.inf, -values.real)
+    # rounded, so that a conjugate pair is ordered by its imaginary parts
     order = np.lexsort((-values.imag, key.round(9)), axis=-1)
     return np.take_along_axis(values, order, axis=-1)
 

@@ -53,6 +53,7 @@ STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.6,
     "lines.markersize": 5.5,
     "svg.fonttype": "path",
+    # fixed identifiers of SVG elements: equal data give equal bytes
     "svg.hashsalt": "rivalry",
     "text.color": INK,
     "text.parse_math": False,  # names come from studies; a dollar sign is literal
@@ -339,6 +340,7 @@ class Picture(NamedTuple):
 def picture(plot: Callable[..., Axes], data: Dataset, **options: Any) -> Picture:
     """Draw ``plot`` as SVG. The same data give the same bytes: no dates, fixed identifiers."""
     with rc_context(STYLE):
+        # not by pyplot, which would keep every figure open
         figure = Figure(figsize=SIZE, layout="constrained")
         ax = figure.add_subplot()
         result = plot(data, ax, **options)

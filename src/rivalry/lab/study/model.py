@@ -170,8 +170,6 @@ class Study:
                 if table.get(key):
                     raise StudyError(f"clashes with [batch]: {rule}", key=f"method[{k}].{key}")
 
-    # -- properties ---------------------------------------------------------------------------------------
-
     @property
     def label(self) -> str:
         """Name of the study in messages."""
@@ -210,8 +208,6 @@ class Study:
     def parts(self) -> dict[str, Study]:
         """Return the included studies, each in quick form, by name."""
         return dict(self.included)
-
-    # -- other forms --------------------------------------------------------------------------------------
 
     def changed(self, changes: Mapping[str, Any]) -> Study:
         """Return a copy with dotted keys changed, as ``--set`` and ``[quick]`` do.
@@ -324,8 +320,6 @@ class Study:
         included = {name: cls.from_resolved(part, folder) for name, part in rest.pop("included", {}).items()}
         return cls(**rest, included=included, folder=folder or Path("."), as_written=False)
 
-    # -- cells --------------------------------------------------------------------------------------------
-
     def cells(self) -> list[Cell]:
         """Return every cell in the order of the sweep, without building a game; none for a study of studies.
 
@@ -349,6 +343,7 @@ class Study:
     ) -> Cell:
         own = {k: v for k, v in self.batch.items() if _concerns(k, table["name"])}
         batch = own if set(own) - {"zip"} else None
+        # without the method's name: renaming a method changes no random numbers
         seeded = {"game": game, "method": {k: v for k, v in table.items() if k != "name"}, "batch": batch}
         task = {
             "schema": SCHEMA,
@@ -357,6 +352,7 @@ class Study:
             "batch": batch,
             "seed": self.replications["seed"],
             "replication": replication,
+            # paired points draw the same numbers: their stream depends on the replication only
             "point": [] if self.replications["paired"] else words(seeded),
             "tolerance": self.tolerance,
             "views": self.views,
@@ -410,8 +406,6 @@ class Study:
             if len({json.dumps(value) for value in found}) == len(found):
                 return name
         return "point"
-
-    # -- execution -------------------------------------------------------------------------------------
 
     def check(self, progress: Callable[[int, int], object] | None = None) -> None:
         """Build every game and method of the study, and check that each method can start.
