@@ -232,7 +232,7 @@ class Box(Tree):
         if axes > LATTICE_AXES:
             inner = first + _spread(axes, points) * (last - first)
         else:
-            # at least both ends of every axis: searches rely on the corners
+            # at least both ends of every axis, so that the grid has all corners
             lines = xp.linspace(first, last, max(2, round(points ** (1 / axes)))).T
             inner = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
         outer = xp.asarray(self.outer(inner[:, None, :], player), dtype=float)[:, 0]

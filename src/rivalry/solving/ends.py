@@ -237,7 +237,7 @@ def grouped(game: Playable, record: Record) -> Record:
     if dims != ("lane", "player", "axis"):
         return {}
     kinds = np.asarray(record.get("end_state", record["status"])[1], dtype=str)
-    # empty where the analysis was left out, as after a limit: those runs are grouped by status
+    # empty where an end was not analysed: those runs are grouped by status
     kinds = np.where(kinds == "", record["status"][1], kinds)
     kinds = np.where(np.isin(kinds, ("iteration limit", "not found")), "moving", kinds)
     kinds[~np.all(np.isfinite(profiles), axis=(1, 2))] = "moving"
