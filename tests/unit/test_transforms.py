@@ -311,7 +311,7 @@ def test_schedules_of_a_markov_game_follow_its_states() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: open_loop(duopoly(), 0), "periods: 0 must be a whole number, at least 1"),
+        (lambda: open_loop(duopoly(), 0), "periods: 0 must be a whole number of at least 1"),
         (lambda: open_loop(duopoly(), 2, 1.5), r"discount\[0\]: 1.5 must be in \[0, 1\]"),
         (
             lambda: open_loop(duopoly(), 2, [0.5] * 3),
