@@ -18,8 +18,6 @@ FILES = [Path(__file__).with_name(name) for name in ("karma.json", "karma_small.
 CASES = [case for file in FILES for case in choose(read(file), cost="full")]
 BY_DAY = (
     "mfe_PBP_g0.98_beta1000_eps0.0",
-    "mfe_PBP_g0.98_beta1000_eps0.05",
-    "mfe_PBP_g0.0_beta5_eps0.0",
     "mfe_PBS_g0.98_beta1000_eps0.0",
 )
 DEAR = ("mean_field_equilibrium", "mean_field_equilibrium_types", "scaling_law", "learning_run")

@@ -69,7 +69,7 @@ def by_hand(
     return float(mu @ valued[0]), float(mu @ (best - valued[0])), gaps
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(("payment", "types"), [("PBS", None), ("PBP", TYPES)], ids=["alike", "two types"])
 def test_payoffs_gains_and_gaps_agree_with_iteration(payment: str, types: Any) -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, gamma=0.9, payment=payment, types=types)
@@ -142,7 +142,7 @@ def test_a_best_response_has_zero_gain_and_zero_gap_to_itself() -> None:
     assert np.all(np.asarray(found.gaps[:, 1]) > 0)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "options",
     [

@@ -128,7 +128,7 @@ def test_normalized_observations_of_actions_lie_between_minus_one_and_one() -> N
     assert env.step({"player_0": 1, "player_1": 0})[0]["player_0"].tolist() == [0.0, 1.0, 1.0, 0.0]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", ["race over periods", "market", "logit", "staged"])
 def test_normalized_observations_are_of_order_one(name: str) -> None:
     """In random play, whatever the units of the game, few values exceed 1.5."""

@@ -91,7 +91,7 @@ def everything(game: Any, x: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", slow_except(CASES, ("dirichlet",)))
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_payoffs_and_derivatives_match_definition_and_autodiff(name: str) -> None:
     game = rv.games.influencer(**CASES[name])
     x = game.space.check(X)

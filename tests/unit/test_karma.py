@@ -138,7 +138,7 @@ def test_charge_tables_are_recognized_as_payment_rules() -> None:
     assert not rv.games.karma(payment="difference").own_bid
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_numeric_parameters_can_be_swept() -> None:
     """Numeric parameters are arrays of the game, validated on assignment."""
     game = rv.games.karma(max_karma=4, mean_karma=2.0)

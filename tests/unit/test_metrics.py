@@ -108,7 +108,7 @@ def test_claim_and_coverage_match_the_available_proof(game: Game, claim: str, co
     assert np.all(np.isinf(found.bound)) == (coverage == "lower bound")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_regret_and_bound_enclose_the_true_gain() -> None:
     for place in (0.0, 0.3, 1.0):
         x = np.array([[place], [0.4]])

@@ -116,7 +116,7 @@ def test_continuation_from_zero_bids_restarts_at_the_uniform_policy(
     np.testing.assert_allclose(here, known, atol=2e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_remedy_mentions_several_stationary_distributions() -> None:
     game = rv.games.karma(max_karma=6, mean_karma=3)
     method = rv.methods.PopulationNewton(beta=20.0)

@@ -94,7 +94,7 @@ def test_contractivity_distances_match_plain_iteration(payment: str) -> None:
             pi = plain.softmax(plain.values(env, pi)[1], beta)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("payment", PAYMENTS)
 def test_monotonicity_payoffs_match_plain_iteration(payment: str) -> None:
     economy, beta = game(payment), 4.0

@@ -148,7 +148,7 @@ def test_centralised_learning_has_one_table_and_policy_per_type() -> None:
     np.testing.assert_allclose(probabilities(found["last_policy"], 3), found["policy"], atol=1e-15)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_types_with_different_urgencies_learn_different_policies() -> None:
     types = [{"count": 4, "urgencies": [1.0, 9.0]}, {"count": 4, "urgencies": [1.0, 2.0]}]
     game = rv.games.karma(**SMALL, types=types)

@@ -136,7 +136,7 @@ def test_types_with_different_discount_factors() -> None:
 # custom population
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_all_methods_solve_a_crowd_on_a_ring() -> None:
     game, start = ring(), even(ring())
     there = newton(game, beta=20.0)
@@ -320,7 +320,7 @@ def test_mass_is_normalised_at_every_step(economy: Any) -> None:
         assert abs(float(mu.reshape(2, 5).sum(axis=0) @ jnp.arange(5.0)) - 2.0) < drift
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_payoffs_agree_with_newton_for_gamma_zero() -> None:
     game = two_types(0.0, 0.0)
     found = rv.solve(game, M.DampedFixedPoint(beta=10.0, rate=0.2, **OPTIONS), start="uniform")
@@ -355,7 +355,7 @@ def test_action_values_are_continuous_in_the_level() -> None:
         np.testing.assert_allclose(near_by[2], near_by[1], atol=1e-7)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_softmax_is_finite_at_large_beta_and_zero_on_illegal_actions(economy: Any) -> None:
     env = economy.environment(first_distribution(economy), rv.oracles.named_start(economy, "uniform"))
     q = action_values(economy, env, policy_values(economy, env, rv.oracles.named_start(economy, "uniform")))
@@ -391,7 +391,7 @@ def test_regularised_payoff_is_payoff_plus_discounted_entropy(economy: Any) -> N
     np.testing.assert_allclose(pi, soft, atol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("regularised", [pytest.param(False, marks=pytest.mark.nightly), True])
 def test_newton_converges_quadratically(economy: Any, regularised: bool) -> None:
     found = newton(economy, beta=20.0, regularised=regularised, exploration=0.05)

@@ -80,7 +80,7 @@ print(jax.jit(lambda x: jax.lax.fori_loop(0, 200, inverses, x))(a).shape)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_parallel_batched_linear_algebra_terminates() -> None:
     """With two XLA threads this usually deadlocks; the package limits XLA to one thread."""
     bare = {k: v for k, v in os.environ.items() if k not in ("PJRT_NPROC", "NPROC", "XLA_FLAGS")}

@@ -184,7 +184,7 @@ def test_random_search_is_reproducible_and_within_bounds() -> None:
     [{"inner": LEARN, "seeds": 2}, {"inner": NEWTON}, RANDOM | {"trials": 3}],
     ids=["learners", "equilibria", "random"],
 )
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_results_do_not_depend_on_chunks_or_saving(how: dict[str, Any]) -> None:
     method = RuleDesign(**{"choices": KBAR} | how)
     assert "whole = parts, saved between" in rv.check_method(method, rv.games.karma(**TINY))

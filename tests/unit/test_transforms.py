@@ -71,7 +71,7 @@ def at(game: object, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     return game.whole(x), own_gradients(game, x), jacobian(game, x)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_stackelberg_leader_matches_the_textbook(leading: object) -> None:
     found = rv.solve(leading, rv.methods.BestResponse(), [20.0])
     np.testing.assert_allclose(found.profile, [[45.0]], atol=1e-4)
@@ -347,7 +347,7 @@ def led(*, cost: float = 10.0, leader: int = 0):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_study_uses_a_transform_through_a_custom_factory(tmp_path: Path) -> None:
     """Price 100 - Q, unit cost c: the leader sells (100 - c)/2, its follower half of that."""
     (tmp_path / "led.py").write_text(LED)
