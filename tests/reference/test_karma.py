@@ -1,6 +1,6 @@
 """Reference cases of karma economies: quick ones by default, slow ones in `.ci/run`, others nightly.
 
-`.ci/run` solves one temperature per payment rule and one case with exploration; the others reuse their code.
+`.ci/run` solves one temperature per payment rule; the others reuse their code.
 """
 
 from __future__ import annotations
