@@ -219,7 +219,7 @@ def test_training_finds_a_known_best_response() -> None:
 @pytest.mark.parametrize("stages", [[[0, 1]], [[0], [1]], [[1], [0]]])
 def test_a_single_agent_environment_with_fixed_opponents(stages: list[list[int]]) -> None:
     game = rv.games.market(stages=stages) if len(stages) > 1 else rv.games.market()
-    learner = PPO(moves="lived", periods=6)
+    learner = PPO(moves="native", periods=6)
     arena: Any = learner.world(game)
     others = {name: chooses(0.3) for name in arena.names}
     for player, name in enumerate(arena.names):

@@ -87,7 +87,7 @@ def test_a_horizon_truncates_without_terminating(make: Any) -> None:
 
 def test_a_race_terminates() -> None:
     game = rv.games.race(horizon=3)
-    parts = played(game, PPO(**SHORT | {"moves": "lived", "periods": 50}), (30,))
+    parts = played(game, PPO(**SHORT | {"moves": "native", "periods": 50}), (30,))
     done = [part for part in parts if part.is_done]
     assert done
     for part in done:
@@ -99,7 +99,7 @@ def test_a_race_terminates() -> None:
 
 def test_bankrupt_firms_terminate_while_the_others_continue() -> None:
     game = rv.games.market(intercept=60.0, unit_cost=[10.0, 59.0], cash=[1e6, 0.0], fixed_cost=[0.0, 1000.0])
-    parts = played(game, PPO(**SHORT | {"moves": "lived", "periods": 8}), (16, 16, 16))
+    parts = played(game, PPO(**SHORT | {"moves": "native", "periods": 8}), (16, 16, 16))
     episodes = whole(parts)
     left = [rows for rows in episodes.values() if rows["player_1"]["over"]]
     assert left

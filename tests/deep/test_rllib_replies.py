@@ -16,7 +16,7 @@ from rivalry.integrations.rllib.training import Alone
 
 
 def test_a_best_response_is_initialised_with_the_player_s_network() -> None:
-    learner = PPO(moves="lived", batch=80, periods=5, iterations=1, hidden=[8])
+    learner = PPO(moves="native", batch=80, periods=5, iterations=1, hidden=[8])
     arena = learner.world(rv.games.race(horizon=2))
     session = learner.begin(arena, np.random.SeedSequence(1))
     learner.advance(arena, session, 1)

@@ -132,6 +132,13 @@ def test_options_of_retired_plots_are_upgraded(row: dict[str, Any], now: dict[st
     assert set(now) - {"kind"} <= set(signature(getattr(plots, now["kind"])).parameters)
 
 
+def test_native_play_of_deep_learners_is_upgraded() -> None:
+    tables = [{"kind": "rllib.ppo", "moves": "lived"}, {"kind": "rllib.dqn", "moves": "grid"}]
+    bare = head()["study"] | {"plots": [], "expect": [], "quick": {}, "batch": {}, "sweep": {}}
+    new = upgraded_study(bare | {"game": {"family": "race"}, "method": tables})
+    assert [table["moves"] for table in new["method"]] == ["native", "grid"]
+
+
 def test_dimensions_of_a_record_are_renamed() -> None:
     record = {"kbar": (("kbar",), np.arange(2.0)), "mean_bid": (("kbar", "karma"), np.zeros((2, 3)))}
     new = upgraded_record(record, "karma")

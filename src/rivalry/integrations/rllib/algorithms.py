@@ -39,7 +39,7 @@ class DeepLearner(LearnerOptions):
     - ``levels``: the same with choices from the grid ``places``, as in `QLearning`;
     - ``steps``: each player has a position in its box and moves by at most ``step`` along each axis;
     - ``grid``: each player has a position on a grid of ``places`` per axis and moves to a neighbour or stays;
-    - ``lived``: native play of the game, period by period with all its states.
+    - ``native``: native play of the game, period by period with all its states.
 
     An episode begins at a uniformly random position and is truncated after ``periods``. A player observes
     nothing (``observation = "none"``), its own position or last choice (``own``), or those of all players
@@ -146,7 +146,7 @@ def _arena(game: Any, learner: DeepLearner) -> Arena:
 
     if is_agents(game) or is_population(game):
         return AgentsArena.of(game, learner)
-    if learner.moves == "lived" or is_markov(game):
+    if learner.moves == "native" or is_markov(game):
         return NativeArena.of(game, learner)
     if not isinstance(game, Game):
         raise ValueError(f"game: {type(game).__name__} has neither payoffs nor steps nor agents")

@@ -45,7 +45,7 @@ class NativeArena(Arena):
     def of(cls, game: Any, learner: LearnerOptions) -> NativeArena:
         """Return the arena of a game. Raises `ValueError` for a one-shot game without periods."""
         if not (to_markov.knows(game) or is_markov(game)):
-            raise ValueError("moves: 'lived' needs a game with periods of its own; take 'any'")
+            raise ValueError("moves: 'native' needs a game with periods of its own; take 'any'")
         names = tuple(parallel_env(game, periods=1).possible_agents)
         groups = grouped(names, alike(game), learner.policies == "shared")
         return cls(game, names, groups, learner.periods, discount(game, learner.gamma), _stages(game))

@@ -24,7 +24,7 @@ class LearnerOptions(BaseLearner):
     runners: Annotated[int, Ge(0), "processes that play; 0: this process, reproducible"] = 0
     periods: Annotated[int, Ge(1), "periods per episode"] = 50
     moves: Annotated[
-        Literal["any", "levels", "steps", "grid", "lived"],
+        Literal["any", "levels", "steps", "grid", "native"],
         "choices: any, one of the places, a step, a step on a grid, or native play",
     ] = "any"
     step: Annotated[float, Gt(0), Lt(1), "longest step along an axis, as a share of the box"] = 0.05
@@ -58,7 +58,7 @@ class LearnerOptions(BaseLearner):
         if not 0 < self.step < 1:
             raise ValueError(f"step: {self.step:g} must be in (0, 1), a share of the box")
         for name, known in (
-            ("moves", ("any", "levels", "steps", "grid", "lived")),
+            ("moves", ("any", "levels", "steps", "grid", "native")),
             ("observation", (None, "none", "own", "joint")),
             ("policies", ("independent", "shared")),
             ("followers", ("learn", "oracle")),

@@ -226,6 +226,8 @@ def _tables(study: Mapping[str, Any]) -> dict[str, Any]:
 def _method(table: Mapping[str, Any], game: Names) -> dict[str, Any]:
     new = _moved(table, _options(table.get("kind")))
     new["kind"] = METHOD_KINDS.get(table["kind"], table["kind"])
+    if str(new["kind"]).startswith("rllib.") and new.get("moves") == "lived":
+        new["moves"] = "native"
     for option in GAMES_KEYS:
         if option in new and _options(table.get("kind")):
             new[option] = _of_game(new[option], game)
