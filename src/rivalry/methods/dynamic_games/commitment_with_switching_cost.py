@@ -389,5 +389,7 @@ def _iterated(
         if between is not None:
             for _ in range(MORE):
                 between(value)
+    else:  # the bound is that of a sweep, so evaluations after the last one need another
+        change = sweep(value)
     # the distance from the fixed point of a contraction by gamma
     return value, change * gamma / (1 - gamma)

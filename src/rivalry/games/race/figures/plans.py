@@ -160,7 +160,8 @@ def technology(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
             low = min(0.0, float(np.nanmin(values)))
             panel.set_ylim(low, 1.06 * float(np.nanmax(values)) or 1.0)
         panel.set_title(metric_label(name))
-    _label(ax, small, "stage", len(found[there[0]]), found[there[0]].shape[-1])
+    first = found[there[0]]
+    _label(ax, small, "stage", len(first), first.shape[1] if first.ndim > 1 else 0)
     if not found.is_certified():
         explain_hollow(ax)
     caption(ax, found.words)
