@@ -160,6 +160,7 @@ def moves_between(space: Any, places: Places, found: np.ndarray) -> np.ndarray:
 def _padded(tables: list[np.ndarray], actions: int) -> np.ndarray:
     """Return all players' moves in one array; padded moves stay."""
     most = max(table.shape[1] for table in tables)
+    # every padded move leads to the standing action itself
     moves = np.repeat(np.arange(actions, dtype=np.int64)[:, None], most, axis=1)[None]
     moves = np.repeat(moves, len(tables), axis=0)
     for player, table in enumerate(tables):
@@ -198,6 +199,7 @@ def _transfers(corners: int, steps: int) -> np.ndarray:
     lattice = simplex_lattice(corners, steps)
     number = {tuple(row): k for k, row in enumerate(lattice.tolist())}
     there = (lattice[:, None] + simplex_moves(corners)).tolist()
+    # a transfer that leaves the lattice has no number: the point stays
     return np.array([[number.get(tuple(row), k) for row in rows] for k, rows in enumerate(there)])
 
 

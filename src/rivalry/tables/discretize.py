@@ -86,10 +86,12 @@ def tabulate(
     found = places_of(game.space, places)
     there = ~np.isnan(found).any(axis=2)
     sizes = there.sum(axis=1).astype(np.int64)
+    # Python integers: the number of joint actions may exceed 64 bits
     need = 8 * len(sizes) * int(np.prod(sizes.astype(object)))
     large = f"a table of {need} bytes is above max_table_bytes, {max_table_bytes}"
     contest = no_contest()
     if oracles.to_contest.knows(game):
+        # influence is computed for padded rows too, so these repeat the first point
         terms = oracles.to_contest(game, np.where(there[..., None], found, found[:, :1]))
         if need > max_table_bytes:
             warnings.warn(f"payoffs are summed when needed: {large}", stacklevel=2)

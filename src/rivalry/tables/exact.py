@@ -89,6 +89,7 @@ def equilibria(tabulated: Tabulated, *, most: int = MOST_JOINT) -> np.ndarray:
     rests = np.ones(sizes, dtype=bool)
     for player in range(len(sizes)):
         pays = tables.payoff[0, player].reshape(sizes)
+        # a tie up to rounding is an equilibrium: an exact comparison would lose those of degenerate games
         rests &= pays >= pays.max(axis=player, keepdims=True) - equal_within(pays)
     found = np.argwhere(rests)
     ordered = np.ones(len(found), dtype=bool)
@@ -143,9 +144,11 @@ def _summed_equilibria(tabulated: Tabulated, before: np.ndarray, most: int) -> n
 
     _refuse_many(tabulated, most)
     sizes, contest = tabulated.tables.sizes, tabulated.contest
+    # payoffs lie between minus the largest cost and the sum of the weights, which sets their scale
     tie = TIE * float(contest.weights.sum() + np.abs(contest.cost).max())
     found = np.zeros((64, len(sizes)), dtype=np.int64)
     count = contests.equilibria(contest, sizes, before, tie, found)
+    # the count is right beyond the end of the array too: a second pass has a row for each
     if count > len(found):
         found = np.zeros((count, len(sizes)), dtype=np.int64)
         contests.equilibria(contest, sizes, before, tie, found)
@@ -164,6 +167,7 @@ def joint_count(tabulated: Tabulated) -> int:
     count = 1
     for label in np.unique(tabulated.alike):
         group = np.flatnonzero(tabulated.alike == label)
+        # ordered actions of m players among n are multisets: n + m - 1 over m
         count *= comb(int(tabulated.tables.sizes[group[0]]) + len(group) - 1, len(group))
     return count
 

@@ -204,6 +204,7 @@ def _leaving(here: _Dictionary) -> list[int]:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(approximate[:, :-1] > 0, approximate[:, -1:] / approximate[:, :-1], np.inf)
     smallest = ratio.min(axis=0)
+    # floats are within a few units in the last place; ratios closer than that are compared in integers
     near = ratio <= smallest * (1 + 1e-12)
     rows: list[int] = ratio.argmin(axis=0).tolist()
     for column in np.flatnonzero(near.sum(axis=0) > 1).tolist():
@@ -221,6 +222,7 @@ def _before(here: _Dictionary, value: np.ndarray, pivots: np.ndarray, row: int, 
     one, other = pivots[row], pivots[best]
     difference = value[row] * other - value[best] * one
     slack = len(here.free)  # the first slack's number is the number of z
+    # rows of the inverse basis are independent, so some slack decides
     while difference == 0:
         entries = [_entry(here, each, slack) for each in (row, best)]
         difference = entries[0] * other - entries[1] * one
@@ -249,6 +251,7 @@ def _pivoted(here: _Dictionary, row: int, column: int) -> _Dictionary:
 
 def _complementary(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return pairs ``[pair 2]`` of rows that together have every label."""
+    # matrix products count labels that both lack: exact in float32, and fast; in chunks to bound memory
     missing = (~second).astype(np.float32).T
     found = []
     for start in range(0, len(first), 1024):

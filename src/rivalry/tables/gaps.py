@@ -161,6 +161,7 @@ def sees_enough(tables: FiniteGame, player: int) -> bool:
             matters[round_].add((players, 0))
         for other in set(range(players)) - {player}:
             matters[round_] |= {slot for slot in seen_slots(tables, round_, other) if slot[1] > 0}
+    # each step back lowers `ago` by one, so with this many passes nothing more is added
     for round_ in list(range(rounds))[::-1] * (int(tables.observation_slots[:, :, 1].max(initial=0)) + 2):
         later = matters[(round_ + 1) % rounds]
         matters[round_] |= {(who, ago - 1) for who, ago in later if ago > 1}
@@ -190,8 +191,10 @@ def _player_gaps(whole: Whole, found: Replies, player: int, cycles: Cycles | Non
     moves = np.repeat(whole.moves[:, player], whole.size // whole.rounds)
     columns = []
     for top, there in ((found.once, moves), (found.best, np.ones(whole.size, dtype=bool))):
+        # a negative gain is rounding
         gains = np.maximum(top - found.own, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
+            # no loss where a value of 0 is not improved (0 / 0)
             loss = np.where(gains > 0, gains / np.abs(top), 0.0)
         mean, most = _on_cycle(loss, gains, there, cycles)
         columns += [mean, loss[:, there].mean(axis=1), most]

@@ -109,6 +109,7 @@ def whole_states(tables: FiniteGame) -> Whole:
     slots = _slots(tables)
     widths = np.array([sizes[who] for who, _ in slots], dtype=np.int64)
     rounds, natures, inner = len(tables.order), tables.payoff.shape[0], int(np.prod(widths.astype(object)))
+    # Python integers, as the product may exceed 64 bits
     size = rounds * natures * inner
     if size > MOST_STATES:
         raise ValueError(f"game: {size} whole states; must be at most {MOST_STATES}")
@@ -261,6 +262,7 @@ def _slots(tables: FiniteGame) -> list[tuple[int, int]]:
     for round_ in range(len(tables.order)):
         for player in range(players):
             needed |= {slot for slot in seen_slots(tables, round_, player) if slot[1] > 0}
+    # what is observed `ago` rounds back is copied from the slots of all later rounds
     closed = {(who, k) for who, ago in needed for k in range(1, ago + 1)}
     return sorted(closed, key=lambda slot: (-slot[1], slot[0]))
 
@@ -292,6 +294,7 @@ def _observed(
     for round_ in range(rounds):
         for player in range(players):
             stride = 1
+            # the last slot is the fastest
             for who, ago in reversed(seen_slots(tables, round_, player)):
                 if ago > 0:
                     seen[player, round_] += stride * (rest // at[who, ago] % sizes[who])
@@ -357,6 +360,7 @@ def _long_run(
     if count > MOST_LINKED:
         raise ValueError(f"policies: chance leads to {count} states; must be at most {MOST_LINKED}")
     chain = np.zeros((count, count))
+    # several branches may lead to one state: plain indexing would count only one of them
     np.add.at(chain, (np.arange(count)[:, None], leads[:count]), probability[:count])
     share = _shares(chain)
     recurrent = np.flatnonzero(share > 0)
@@ -367,6 +371,7 @@ def _shares(chain: np.ndarray) -> np.ndarray:
     """Return the long-run share of every state of a Markov chain that starts in state 0."""
     from scipy.sparse.csgraph import connected_components
 
+    # strongly connected classes without a way out are recurrent
     count, label = connected_components(chain > 0, directed=True, connection="strong")
     leaves = np.zeros(count, dtype=bool)
     source, target = np.nonzero(chain)

@@ -113,6 +113,7 @@ def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
     for stage in stages:
         for player in stage:
             slots[player] = [[who, 0] for who in before]
+        # only after the stage: its players move simultaneously and do not observe each other
         before = sorted([*before, *stage])
     rows = [slots[player] for player in range(len(order))]
     return tables._replace(order=np.array([order]), observation_slots=_padded(rows))
@@ -141,6 +142,7 @@ def refuse_large(tables: FiniteGame, max_table_bytes: int) -> None:
     seen, sizes = states(tables), tables.sizes
     need = 8 * int(np.sum(seen.astype(object) * sizes.astype(object)))
     if need > max_table_bytes:
+        # floats: the product may exceed 64 bits
         most = int(np.argmax(seen * sizes.astype(float)))
         raise ValueError(
             f"memory: {seen[most]} states and {sizes[most]} actions of player {most} make a table of {need} "

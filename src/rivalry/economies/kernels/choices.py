@@ -18,9 +18,11 @@ from rivalry.economies.kernels.currency import at
 from rivalry.tables.kernels.cache import inner, njit
 
 MASS, WHOLE = 0xFFFFFFFF, 2.0**32  # the largest probability in 32 bits, and their unit
+# ln 2 in two parts: n times the first is exact, so that x - n ln 2 loses no digits
 _LOG2E, _LN2_HIGH, _LN2_LOW = 1.4426950408889634, 0.6931471803691238, 1.9082149292705877e-10
 _ROUND = 1.5 * 2.0**52  # adding and subtracting it rounds to an integer, which is in the lowest bits
 _COLDEST = -708.0  # the exponential of smaller numbers is taken as 0
+# for |r| <= ln(2) / 2 the terms beyond r^13 are below 5e-18
 _TAYLOR = tuple(1.0 / float(np.prod(np.arange(1, n + 1, dtype=np.float64))) for n in range(13, 1, -1))
 (_C13, _C12, _C11, _C10, _C9, _C8, _C7, _C6, _C5, _C4, _C3, _C2) = _TAYLOR
 
@@ -56,6 +58,7 @@ def cumulative(policy: np.ndarray) -> np.ndarray:
     """
     summed = np.cumsum(policy, axis=-1)
     k = np.arange(policy.shape[-1])
+    # divided by the sum of the legal bids, the last legal entry is exactly 1
     return packed(np.minimum(summed / summed[..., k, k][..., None], 1.0))
 
 
@@ -110,6 +113,7 @@ def choice_of(mode, share):  # type: ignore[no-untyped-def]
 @inner
 def mass_of(share):  # type: ignore[no-untyped-def]
     """Return a probability in 32 bits."""
+    # 2**32 itself has 33 bits: even a certain choice misses one lot, and is then read from the row
     mass = np.int64(share * WHOLE)
     return mass if mass < MASS else np.int64(MASS)
 
@@ -131,6 +135,7 @@ def sample(policy, first, k, choice, lot):  # type: ignore[no-untyped-def]
 @inner
 def missed(policy, first, k, mode, mass, lot):  # type: ignore[no-untyped-def]
     """Return the entry, 0 to k, drawn where it is not the mode of probability ``mass``."""
+    # the mode has the lots below its mass; entries before it have the next ones, later entries the last
     rest, whole, chosen = (lot - mass) / WHOLE, lot / WHOLE, 0
     for b in range(mode):
         chosen += np.float64(policy[at(first + b)]) <= rest
@@ -182,6 +187,7 @@ def exponentials(x, scale, bits, count):  # type: ignore[no-untyped-def]
         p = p * r + 1.0
         x[i] = p if x[i] >= _COLDEST else 0.0
     for i in range(count):
+        # the integer n is in the lowest bits; shifted by 52 it is the exponent field of 2**n
         bits[i] = (bits[i] + 1023) << 52
     for i in range(count):
         x[i] *= scale[i]
@@ -218,6 +224,7 @@ def renew(values, policy, choice, touched, last, beta, epsilon, slate, all_rows)
 @inner
 def weigh(x, first_x, values, first, k, beta):  # type: ignore[no-untyped-def]
     """Store ``beta`` times the differences of a row's values from their maximum."""
+    # in float64 also where tables are float32, as in cities
     top = np.float64(values[at(first)])
     for b in range(1, k + 1):
         value = np.float64(values[at(first + b)])
@@ -233,6 +240,7 @@ def accumulate(x, first_x, k, policy, first, epsilon):  # type: ignore[no-untype
     Return the most likely entry and its probability.
     """
     mode, running = k, 0.0
+    # downwards: the lowest of several best entries is the mode
     for b in range(k, -1, -1):
         mode = b if x[at(first_x + b)] == 1.0 else mode
     for b in range(k + 1):

@@ -76,6 +76,7 @@ def begin(city: CityArrays, rule: EpochRule, initial_q: float = 0.0) -> CityLear
         policy=aligned(np.zeros(shape, dtype=np.float32)),
         visits=np.zeros(shape if rule.power != 0 else (0, 0, 0, 0), dtype=np.int32),
         pending=np.full(agents, -1),
+        # unequal to any beta and epsilon: the first call computes every row
         made=np.full((agents, 2), np.nan),
     )
     _renew_all(city, rule, learning)
@@ -87,6 +88,7 @@ def chances(city: CityArrays, policy: np.ndarray) -> np.ndarray:
     entries = max(city.most + 1, city.options.shape[2])
     found, counts = np.empty((*policy.shape[:3], entries)), entry_counts(city)[..., None]
     for agent in range(len(policy)):  # one at a time: tables are large
+        # kernels do not write the last entry of a row, which is 1
         last = np.arange(entries) >= counts[agent] - 1
         found[agent] = np.diff(np.where(last, 1.0, policy[agent, ..., :entries]), axis=-1, prepend=0.0)
     return found
@@ -191,6 +193,7 @@ def _board(city, learning):  # type: ignore[no-untyped-def]
 def _mark(q, line, board, i, row):  # type: ignore[no-untyped-def]
     """Add a row to its agent's list, unless it is listed already."""
     marked = at((i * board.counts.shape[0] + row) * line + line - 1)
+    # written in any case, without a branch: the length grows only for a row not listed yet
     board.rows_taught[at(i), at(board.length[i])] = row
     board.length[i] += q[marked] == 0.0
     q[marked] = 1.0
@@ -214,6 +217,7 @@ def _teach(city, rule, drivers, learning, desk, board, q, policy, visits):  # ty
             k = min(count, last) - 1
             worth = worth_of(rule.target, q, first, first, policy, first, k, desk.bids[i])
         pace = alpha if rule.power == 0.0 else alpha * paced(visits, place, rule.power)
+        # the factor is 1 after a choice of an option, which takes no time
         bad |= update(q, place, pace, drivers.reward[i], desk.factor[i], worth)
         _mark(q, line, board, i, row)
     return bad
@@ -239,6 +243,7 @@ def _take_turns(city, rule, drivers, learning, desk, board, q, policy, bits, vis
             _mark(q, line, board, i, board.owed[i])
         learning.pending[i] = first + option
         board.owed[i] = desk.row[i] * (city.most + 1) + drivers.karma[i]
+        # the option is worth the bid that follows at once: no reward and no discount in between
         drivers.reward[i], desk.factor[i] = 0.0, 1.0
         turn(city, drivers, desk, i, option)
     return bad
@@ -286,6 +291,7 @@ def _renew_one(city, board, i, beta, epsilon, q, policy, bits, line):  # type: i
         for m in range(n, upto):
             who, ahead = (at(i), m + AHEAD) if m + AHEAD < length else (after, m + AHEAD - length)
             further = np.int64(who) * size + board.rows_taught[who, at(ahead)]
+            # read ahead into the next agent's list: tables exceed the cache and memory access dominates
             prefetch(q, at(further * line))
             prefetch(policy, at(further * line))
             row = board.rows_taught[at(i), at(m)]

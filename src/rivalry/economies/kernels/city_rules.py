@@ -50,10 +50,12 @@ def demand(desk, order, city):  # type: ignore[no-untyped-def]
             if city.price == LOWEST_ADMITTED:
                 desk.price[lane] = lowest(count[lane])
             continue
+        # from the highest priority down, levels are admitted while all their requests fit
         while count[lane, margin] <= left:
             left -= count[lane, margin]
             margin -= 1
         desk.margin[lane], desk.room_left[lane], desk.rest[lane] = margin, left, count[lane, margin]
+        # without room at the margin the lowest admitted request is on the next level with requests
         above = margin + 1
         while (
             city.price == LOWEST_ADMITTED and left == 0 and above < count.shape[1] and count[lane, above] == 0
@@ -78,6 +80,8 @@ def admit(city, desk, order):  # type: ignore[no-untyped-def]
     for i in range(agents):
         lane = at(desk.lane[i])
         b, margin, room_left, rest = order[i], desk.margin[lane], desk.room_left[lane], desk.rest[lane]
+        # selection sampling: of `rest` tied agents still to come `room_left` are admitted,
+        # this one with probability room_left / rest, so exactly the free places are filled
         lot = (high(desk.words[at(agents + i)]) * rest) >> 32 if coin else 0
         tied = np.int64(b == margin)
         chosen = tied * np.int64(lot < room_left)
@@ -121,6 +125,7 @@ def admit_by_turn(city, drivers, desk):  # type: ignore[no-untyped-def]
 @inner
 def _before(city, drivers, desk, one, other):  # type: ignore[no-untyped-def]
     """Return whether one agent has priority over another by turn."""
+    # cross products: shares are compared in integers, and agents that never asked have share 0
     ratio = drivers.passed[one] * max(drivers.asked[other], 1)
     against = drivers.passed[other] * max(drivers.asked[one], 1)
     if ratio != against or city.tie != COIN:
@@ -178,6 +183,7 @@ def _toll(drivers, desk, i, lane, won):  # type: ignore[no-untyped-def]
     if due == 0.0:
         return 0
     whole = np.int64(due)
+    # karma is in integers: rounded at random, so that the mean toll is the one due
     whole += np.int64(draws.uniform(drivers.stream) < due - whole)
     toll = min(whole, drivers.karma[i])
     drivers.karma[i] -= toll
@@ -221,6 +227,7 @@ def _tally_chances(desk, chances, lane):  # type: ignore[no-untyped-def]
     above, room, want = 0, desk.room[lane], desk.want[lane]
     for b in range(chances.shape[1] - 1, -1, -1):
         level = desk.crowd[lane, b]
+        # each request is replaced by a bid of b, whether its own bid is above b, at b or below
         if above > 0:
             chances[lane, b] += above * _chance(room - above + 1, level + 1)
         if level > 0:
@@ -267,6 +274,7 @@ def pay_locally(city, drivers, desk):  # type: ignore[no-untyped-def]
     collected = desk.paid.sum()
     given = _give_back(city, drivers, desk) if city.local > 0.0 else 0
     left, agents = drivers.pool[0] + collected - given, desk.lane.shape[0]
+    # the karma left may not suffice for all subsidies: a random agent is first
     begin = np.int64(draws.uniform(drivers.stream) * agents)
     for n in range(agents):
         i = (begin + n) % agents
@@ -308,6 +316,7 @@ def _deal(city, drivers, desk, first, last, amount):  # type: ignore[no-untyped-
         for n in range(first, last):
             if amount == 0:
                 break
+            # fewer units than members: one step of a shuffle draws the next to receive one
             if each == 0:
                 other = n + np.int64(draws.uniform(drivers.stream) * (last - n))
                 desk.members[n], desk.members[other] = desk.members[other], desk.members[n]
@@ -351,6 +360,7 @@ def pass_on(city, drivers, desk):  # type: ignore[no-untyped-def]
         amount, number = min(together, members * city.most), 0
         for i in range(city.coalition.shape[0]):
             if _takes(city, drivers, desk, i, rank, ranks):
+                # the units left over rotate with the step, so that no member is favoured
                 one_more = (number + drivers.clock[0]) % members < amount % members
                 drivers.karma[i] = amount // members + np.int64(one_more)
                 number += 1

@@ -57,6 +57,7 @@ def _worth(city, around, chances, found, tolerance, sweeps):  # type: ignore[no-
         bar = tolerance * max(city.stakes.max(), 1e-300) / (1.0 - gamma)
         for optimal in range(2):
             values = found.best[i] if optimal else found.own[i]
+            # values of the own policy are a lower bound, from which few sweeps are needed
             if optimal:
                 values[:] = found.own[i]
             for _ in range(sweeps):
@@ -64,6 +65,7 @@ def _worth(city, around, chances, found, tolerance, sweeps):  # type: ignore[no-
                 low, high = _sweep(city, around, chances[i], values, new, i, optimal, ends, lost, won, means)
                 values[:] = new
                 off = gamma / (1.0 - gamma)
+                # MacQueen: the value is within off * low and off * high of the iterate; the middle halves the error
                 if off * (high - low) <= 2.0 * bar:
                     values += off * 0.5 * (low + high)
                     found.error[i] = max(found.error[i], off * 0.5 * (high - low))
@@ -99,6 +101,7 @@ def _sweep(city, around, chances, values, new, i, optimal, ends, lost, won, mean
         _next_trip(city, values, i, trip, means[trip])
     _pushed(around.shared[lanes], means[trips], ends)
     for k in range(values.shape[1]):
+        # a dormant step costs nothing
         new[trips * spots, k] = gamma * ends[k]
         low = min(low, new[trips * spots, k] - values[trips * spots, k])
         high = max(high, new[trips * spots, k] - values[trips * spots, k])

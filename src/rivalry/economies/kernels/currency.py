@@ -74,6 +74,7 @@ def share_out(surplus, karma, most, lucky, words, first, stream):  # type: ignor
             gain = min(share, most - karma[agent])
             karma[agent] += gain
             given += gain
+        # all agents are full
         if given == 0:
             return surplus
         surplus -= given
@@ -83,12 +84,14 @@ def share_out(surplus, karma, most, lucky, words, first, stream):  # type: ignor
             if total(karma) == agents * most:
                 return surplus
             for n in range(agents):
+                # only this rare pass takes words beyond those of the step
                 words[at(first + n)] = draws.word(stream[0], stream[1] + np.uint64(n))
             stream[1], place = stream[1] + np.uint64(agents), 0
         other = place + ((low(words[at(first + place)]) * (agents - place)) >> 32)
         agent = lucky[at(other)]
         lucky[at(other)] = lucky[at(place)]
         lucky[at(place)] = agent
+        # a full agent takes its position but no unit: no branch on karma
         gain = np.int64(karma[at(agent)] < most)
         karma[at(agent)] += gain
         surplus -= gain

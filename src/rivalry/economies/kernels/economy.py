@@ -94,6 +94,7 @@ def fresh(economy: Economy, sequence: np.random.SeedSequence) -> Agents:
     stream, lots = draws.stream(sequence), np.zeros(agents)
     with draws.quiet():
         draws.fill(stream, lots)
+    # without the last cumulative probability: no lot may select a state beyond the last
     private = (lots[:, None] >= economy.first[economy.type_of, :-1]).sum(axis=1)
     sizes = {"clock": 1, "status": 2, "pool": 1, "burnt": 1, "wins": agents}
     return Agents(
@@ -239,6 +240,7 @@ def desk_of(economy, agents):  # type: ignore[no-untyped-def]
             own_bid = own_bid and economy.charge[k, c] == k
     moves = np.zeros(economy.chain.shape, dtype=np.int64)
     for where in np.ndindex(economy.chain.shape):
+        # in integers, as lots are: comparisons do not depend on rounding
         moves[where] = np.int64(np.rint(economy.chain[where] * 2.0**30))
     plain = economy.award == BIDS and economy.tie == COIN and economy.overflow == SURPLUS
     return EconomyBuffers(
@@ -262,6 +264,7 @@ def matched(economy, agents, desk):  # type: ignore[no-untyped-def]
     pair_up(order, desk.words, desk.bids.shape[0])
     if desk.signals > 0:
         for place in range(desk.bids.shape[0]):
+            # positions 2p and 2p + 1 are a pair
             i, j = order[place], order[place ^ 1]
             desk.seen[i] = agents.private[i] * desk.signals + economy.signal[karma[i], karma[j]]
 
@@ -284,8 +287,10 @@ def step(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
     if wanted:
         _tally_before(economy, agents, desk, tallied)
     for i in range(count):
+        # as if all lost: pairs only write the rewards of their winners
         agents.reward[i] = -economy.stakes[at(economy.type_of[i]), at(agents.private[i])]
     if count % 2 == 1:
+        # the unmatched agent, in the last position, loses nothing
         agents.reward[agents.order[count - 1]] = 0.0
     if desk.fast:
         meet_fast(economy, agents, desk, tallied.flows)
@@ -305,6 +310,7 @@ def step(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
         )
         note(tallied.flows, SHARED, before - agents.pool[0])
     _move(economy, agents, desk)
+    # integers: any difference is an error, not rounding
     if total(agents.karma) + agents.pool[0] + agents.burnt[0] != desk.supply:
         agents.status[0], agents.status[1] = UNBALANCED, agents.clock[0]
     agents.clock[0] += 1
@@ -355,6 +361,7 @@ def meet_fast(economy, agents, desk, flows):  # type: ignore[no-untyped-def]
     for pair in range(bids.shape[0] // 2):
         i, j = at(order[at(2 * pair + 1)]), at(order[at(2 * pair)])
         one, other = bids[i], bids[j]
+        # doubled bids leave the lowest bit to the coin, which decides equal ones
         wins = 2 * one + np.int64(desk.words[i] & np.uint64(1)) > 2 * other
         winner, loser, price = (i, j, one) if wins else (j, i, other)
         holdings = karma[loser] + to_peer * price

@@ -86,6 +86,7 @@ def begin(economy: Economy, rule: EpochRule, q: np.ndarray, by_type: bool = Fals
         policy=np.zeros((owners, entries)),
         choice=np.zeros((owners, rows), dtype=np.int64),
         touched=np.ones((owners, rows), dtype=np.uint8),
+        # unequal to any beta and epsilon: the first call computes every row
         made=np.full((owners, 2), np.nan),
         pending=np.full(agents, -1),
     )
@@ -161,6 +162,7 @@ def _decide(economy, rule, agents, learning, desk, gamma):  # type: ignore[no-un
             continue
         place, pace = learning.pending[i], alpha
         if place >= 0:
+            # a coin selects the table that is updated and chooses; the other evaluates (van Hasselt 2010)
             own = table * coin_of(desk.words[i]) if rule.target == DOUBLE else 0
             other = table - own if rule.target == DOUBLE else 0
             worth = worth_of(rule.target, q, own + first, other + first, policy, first, k, bid)
@@ -212,6 +214,7 @@ def update(values, place, pace, reward, gamma, worth):  # type: ignore[no-untype
     old = np.float64(values[at(place)])
     new = old - pace * (old - reward - gamma * worth)
     values[at(place)] = new
+    # true for infinities and for NaN
     return new - new != 0.0
 
 
@@ -233,6 +236,7 @@ def worth_of(target, values, own, other, policy, first, k, bid):  # type: ignore
     if target == EXPECTED:
         mean, before = 0.0, 0.0
         for b in range(k + 1):
+            # the last entry is 1, and cities do not store it
             upto = np.float64(policy[at(first + b)]) if b < k else 1.0
             mean += (upto - before) * values[at(own + b)]
             before = upto

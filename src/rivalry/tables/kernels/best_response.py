@@ -24,6 +24,7 @@ def play_round(movers, policies, moves, sizes, slots, before, actions):  # type:
             who = slots[player, slot, 0]
             if who < 0:
                 break
+            # an action of this round, where the mover observes it, or the standing one of the last
             seen = actions[who] if slots[player, slot, 1] == 0 else before[who]
             state = state * sizes[who] + seen
         move = policies[player, state]
@@ -61,6 +62,7 @@ def _others(state, player, movers, seen, chances, moves, sizes, strides, standin
     for other in range(movers.shape[0]):
         if other == player or not movers[other]:
             continue
+        # combinations with this mover are appended to those without and then moved to the front: hence `room`
         row = chances[other, seen[other, state]]
         end = count
         for move in range(row.shape[0]):
@@ -69,6 +71,7 @@ def _others(state, player, movers, seen, chances, moves, sizes, strides, standin
                 for k in range(count):
                     offset[end], chance[end] = offset[k] + change, chance[k] * row[move]
                     end += 1
+        # copies, as the two ranges may overlap
         offset[: end - count] = offset[count:end].copy()
         chance[: end - count] = chance[count:end].copy()
         count = end - count
@@ -103,6 +106,7 @@ def back_up(ahead, player, movers, seen, chances, moves, sizes, strides, tie, be
             for move in range(moves.shape[2]):
                 base = _after_move(joint, player, move, moves, strides, standing)
                 pays = _mean(ahead[nature], base, count, offset, chance)
+                # the tie protects the present move from rounding; among better ones the best wins
                 if pays > most:
                     most, chosen = pays, move
                     value[state] = pays

@@ -38,6 +38,7 @@ class _CheckedFile(caching.IndexDataCacheFile):
     @contextmanager
     def _open_for_write(self, filepath: str) -> Iterator[io.BytesIO]:
         with super()._open_for_write(filepath) as file:
+            # Numba writes to memory first: the digest is that of all bytes
             buffer = io.BytesIO()
             yield buffer
             file.write(buffer.getvalue() + sha256(buffer.getvalue()).digest())
@@ -53,6 +54,7 @@ def _whole(path: str) -> bool:
     return sha256(data[:-_DIGEST]).digest() == data[-_DIGEST:]
 
 
+# Numba looks this name up when it decorates a function, hence before any kernel is imported
 caching.IndexDataCacheFile = _CheckedFile  # type: ignore[misc]
 
 

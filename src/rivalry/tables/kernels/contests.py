@@ -60,10 +60,12 @@ def _from_logs(contest, actions, point, out):  # type: ignore[no-untyped-def]
     top = max(contest.third_log[point], left)
     for player in range(players):
         top = max(top, contest.logs[player, actions[player], point])
+    # no influence at all, neither of third parties nor by abstention: the shares are a convention
     if top == -np.inf:
         for player in range(players):
             out[player] += contest.weights[point] * contest.nobody
         return
+    # relative to the largest, one term is 1 and the total cannot underflow
     total = np.exp(contest.third_log[point] - top) + np.exp(left - top)
     for player in range(players):
         total += np.exp(contest.logs[player, actions[player], point] - top)
@@ -119,7 +121,9 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
         for point in range(points):
             weight = contest.weights[point]
             for action in range(most):
+                # summed in the order of `pay`, with which the table agrees to the bit
                 whole[action] = rest[point] + own[point, action] + left[point] * near[point, action]
+                # infinite where plain influence underflowed: these payoffs are replaced below
                 rate[action] = weight / whole[action] if whole[action] > LEAST else np.inf
             for action in range(most):
                 smallest = min(smallest, whole[action])
@@ -134,6 +138,7 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
             for player in range(last):
                 payoff[player, joint] = found[player, action] - contest.cost[player, others[player]]
             payoff[last, joint] = found[last, action] - contest.cost[last, action]
+        # some total of this block underflowed: `pay` repeats the block, with logarithms where needed
         if not smallest > LEAST:
             actions[:last] = others
             for action in range(most):
@@ -152,6 +157,7 @@ def following(actions, sizes, before):  # type: ignore[no-untyped-def]
         if actions[player] + 1 < sizes[player]:
             actions[player] += 1
             for later in range(player + 1, actions.shape[0]):
+                # the lowest action that keeps exchangeable players in order
                 actions[later] = actions[before[later]] if before[later] >= 0 else 0
             return True
     return False
@@ -182,6 +188,7 @@ def leaves(contest, sizes, actions, player, tie, out):  # type: ignore[no-untype
     pay(contest, actions, out)
     here, gains = out[player], False
     for number in range(-2, sizes[player]):
+        # -2 and -1 are the neighbours below and above
         action = stands + 2 * number + 3 if number < 0 else number
         if action < 0 or action >= sizes[player] or action == stands:
             continue

@@ -83,6 +83,8 @@ def _depart(tables, whole, policy, plan, levels, followed, session, turn, cycle,
     """Follow one deviation, until play is back on the cycle or must be on another."""
     state, left, now, back = plan.begins[session, turn], plan.periods, 0, -1
     worth, discount, horizon = 0.0, 1.0, followed.paths.shape[1]
+    # forced decisions end within rounds * periods; then a state recurs within `size` rounds,
+    # so play that is not back by then is on another cycle
     latest = whole.size + whole.rounds * plan.periods
     while now < horizon or (now < latest and back < 0):
         leaves = left > 0 and moves_in(whole, state, plan.player)

@@ -15,6 +15,7 @@ import numpy as np
 from rivalry.tables.kernels.cache import njit
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio, odd
+# multipliers of splitmix64's mixing steps
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
 _ONE, _11, _27, _30, _31 = (np.uint64(k) for k in (1, 11, 27, 30, 31))
@@ -26,6 +27,7 @@ def stream(sequence: np.random.SeedSequence) -> np.ndarray:
     >>> stream(np.random.SeedSequence(7)).shape
     (2,)
     """
+    # a SeedSequence hashes its key: streams of neighbouring numbers are unrelated
     return np.array([sequence.generate_state(1, np.uint64)[0], 0], dtype=np.uint64)
 
 
@@ -34,6 +36,7 @@ def streams(sequence: np.random.SeedSequence, first: int, count: int) -> np.ndar
 
     A stream depends on the sequence and the repetition's number only.
     """
+    # not `sequence.spawn`, whose result depends on how often it was called before
     keys = ((*sequence.spawn_key, first + k) for k in range(count))
     return np.array([stream(np.random.SeedSequence(sequence.entropy, spawn_key=key)) for key in keys])
 
@@ -49,6 +52,7 @@ def quiet() -> np.errstate:
 @njit(cache=True, nogil=True, inline="always")
 def word(seed: np.uint64, counter: np.uint64) -> np.uint64:
     """Return the 64-bit word number ``counter`` (from 0) of the stream ``seed``."""
+    # splitmix64 adds the constant before the first output, so word 0 has one of it
     z = seed + (counter + _ONE) * _GOLDEN
     z = (z ^ (z >> _30)) * _FIRST
     z = (z ^ (z >> _27)) * _SECOND
@@ -58,6 +62,7 @@ def word(seed: np.uint64, counter: np.uint64) -> np.uint64:
 @njit(cache=True, nogil=True, inline="always")
 def unit(bits: np.uint64) -> float:
     """Return a word as a number in [0, 1), a multiple of 2**-53."""
+    # 53 bits fit the significand of a float64: the conversion is exact and 1 is never reached
     return float(bits >> _11) * 2.0**-53
 
 

@@ -25,6 +25,7 @@ def play_round(tables, whole, policy, state, forced, acts):  # type: ignore[no-u
     round_ = state // (whole.natures * whole.inner)
     for who in range(acts.shape[0]):
         size = whole.stands[who, 1]
+        # a standing action that no state records (size 0) belongs to a mover and is overwritten below
         acts[who] = state // whole.stands[who, 0] % size if size > 0 else 0
     for k in range(tables.order.shape[1]):
         mover = tables.order[round_, k]
@@ -78,6 +79,7 @@ def branch_of(tables, whole, state, joint, branch):  # type: ignore[no-untyped-d
     nature, column = nature_of(whole, state), joint if tables.next_nature.shape[1] > 1 else 0
     probability = tables.nature_cdf[nature, column, branch]
     if branch > 0:
+        # the table is cumulative along branches
         probability -= tables.nature_cdf[nature, column, branch - 1]
     return whole.inner * tables.next_nature[nature, column, branch], probability
 
@@ -133,6 +135,7 @@ def decisions(tables, whole, policy, player, pays, leads, probability, own):  # 
     for state in range(whole.size):
         round_, nature = state // (whole.natures * whole.inner), nature_of(whole, state)
         moves = moves_in(whole, state, player)
+        # whether a later mover of the round observes this action, and may respond to it
         answered = whole.now[round_, :, player].any()
         joint = play_round(tables, whole, policy, state, forced, acts)
         own[state] = acts[player] if moves else 0
@@ -141,6 +144,7 @@ def decisions(tables, whole, policy, player, pays, leads, probability, own):  # 
                 forced[player] = action
                 joint = play_round(tables, whole, policy, state, forced, acts)
                 forced[player] = -1
+            # nobody responds in this round: only this player's part of the joint action changes
             elif moves:
                 joint += (action - acts[player]) * whole.joints[player]
                 acts[player] = action
@@ -175,6 +179,7 @@ def evaluate(pays, leads, probability, chosen, gamma, value):  # type: ignore[no
             action = chosen[state]
             new = pays[state, action] + gamma * _ahead(leads, probability, state, action, value)
             change, most = max(change, abs(new - value[state])), max(most, abs(new))
+            # in place: later states of a sweep use the new values
             value[state] = new
         if change <= STILL * most:
             return
@@ -187,6 +192,7 @@ def _sum_along(pays, leads, chosen, gamma, value):  # type: ignore[no-untyped-de
     Every path ends in a cycle, whose value is one round trip's sum over ``1 - gamma ** length``.
     """
     count = value.shape[0]
+    # 0: not visited, 1: on the current path, 2: its value is known
     known, stack = np.zeros(count, dtype=np.int8), np.zeros(count, dtype=np.int64)
     for begin in range(count):
         state, top = begin, 0
@@ -203,6 +209,7 @@ def _sum_along(pays, leads, chosen, gamma, value):  # type: ignore[no-untyped-de
                 rest *= gamma
             value[state] = total / (1.0 - rest)
             known[state] = 2
+        # backwards along the path: the value of the next state is known, that of the cycle first
         for k in range(top - 1, -1, -1):
             at = stack[k]
             if known[at] == 1:
@@ -288,6 +295,7 @@ def reach(tables, whole, policy, start, met, joints, leads, probability):  # typ
             if odd > 0 and place[after + step] < 0:
                 met[count], place[after + step] = after + step, count
                 count += 1
+            # a branch of probability 0 may lead to a state without a position: any valid index serves
             leads[at, branch] = max(place[after + step], 0)
         at += 1
     return count

@@ -12,6 +12,7 @@ from math import cos, exp, inf, log, log2, pi
 from rivalry.tables.kernels.cache import bare
 from rivalry.tables.kernels.shapes import COSINE, LOG
 
+# rounding to 1 would select the last choice even where its weight is 0
 BELOW_ONE = 1.0 - 2.0**-53
 
 
@@ -61,6 +62,7 @@ def choose(row, size, epsilon, temperature, greedy, number, weights):  # type: i
     The part of the number below, or above, ``epsilon`` is rescaled to [0, 1) and selects the choice.
     """
     if number < epsilon:
+        # the quotient may round to 1
         return min(int(number / epsilon * size), size - 1)
     rest = min((number - epsilon) / (1.0 - epsilon), BELOW_ONE)
     left = rest * weigh(row, size, temperature, greedy, weights)

@@ -89,6 +89,7 @@ def _best_aim(row, levels, gamma, phi, at):  # type: ignore[no-untyped-def]
             if top - phi * near * near <= best:
                 break
             slope = gamma * (row[k + 1] - row[k]) / (right - left)
+            # the vertex of the parabola or, without a cost, the better end of the interval
             u = slope / (2.0 * phi) if phi > 0.0 else (right if slope > 0.0 else left)
             u = min(max(u, left), right)
             pays = gamma * row[k] + slope * (u - left) - phi * u * u
@@ -120,6 +121,7 @@ def best_aims(duel, after, aim, value):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _between(levels, at, aim):  # type: ignore[no-untyped-def]
     """Return the level below ``aim``, searched from level ``at``, and the probability of the one above."""
+    # an aim at the highest level is the upper end of the last interval
     k = min(at, levels.shape[0] - 2)
     while k < levels.shape[0] - 2 and levels[k + 1] <= aim:
         k += 1
@@ -162,6 +164,7 @@ def go_on(duel, aim, switch, room, mass, fresh):  # type: ignore[no-untyped-def]
             for j in range(mass.shape[2]):
                 if mass[plan, i, j] > 0.0:
                     k, upper = _between(duel.levels, j, aim[plan, i, j])
+                    # without a share of the level above, the level may be the highest
                     for step in range(2 if part > 0.0 else 1):
                         chance = mass[plan, i, j] * (part if step else 1.0 - part)
                         there[low + step, k] += chance * (1.0 - upper)

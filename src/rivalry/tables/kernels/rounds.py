@@ -79,6 +79,7 @@ def open_round(game, recent, stream, sizes, strides):  # type: ignore[no-untyped
         branch, branches = 0, game.next_nature.shape[2]
         if branches > 1:
             number = uniform(stream)
+            # the last cumulative probability is never compared: it may be rounded below 1
             while branch < branches - 1 and number >= game.nature_cdf[nature, joint, branch]:
                 branch += 1
         recent[0, players] = game.next_nature[nature, joint, branch]

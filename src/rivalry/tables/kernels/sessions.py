@@ -35,6 +35,7 @@ from rivalry.tables.kernels.shapes import (
 )
 
 RENEWED = 1024  # periods after which exponentially decreasing levels are recomputed; a power of two
+# an exponentially falling temperature underflows to 0 in the end, and values are divided by it
 COLDEST = 1e-300  # lowest temperature
 _ONE, _TWO = np.uint64(1), np.uint64(2)
 
@@ -173,8 +174,10 @@ def teach(values, greedy, runner, size, state, action, aim, alpha):  # type: ign
         return new < runner[here] and searched(values, greedy, runner, size, state)
     top = values[at(first + incumbent)]
     if new > top:
+        # the former greedy value bounds those of all other actions
         greedy[here], runner[here] = action, top
         return True
+    # `runner` need not be attained: it stays where the value that set it falls
     if new > runner[here]:
         runner[here] = new
     return False
@@ -285,6 +288,7 @@ def play_pair(pair: Pair, rule: SessionRule, sessions: SessionArrays, chosen: np
         else:
             _in_rounds(pair, rule, one, two, sessions, session, steps)
         if pair.signal.shape[0] > 0:
+            # the loop does not keep the signal: that of the last joint action is stored at the end
             recent = sessions.recent[session, 0]
             recent[3] = pair.signal[recent[0] * pair.sizes[1] + recent[1]]
 
@@ -401,6 +405,7 @@ def _in_turns(pair, rule, one, two, sessions, session, steps):  # type: ignore[n
             joint = a * one.stride + b * two.stride
             if one.learns:
                 past, done, owed, later = here, a, one.payoff[at(joint)], one.gamma
+            # the other firm does not decide but is paid: its pending decision earns and is discounted
             owed_ += later_ * two.payoff[at(joint)]
             later_ *= two.gamma
         else:

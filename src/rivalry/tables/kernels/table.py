@@ -35,6 +35,7 @@ def play(world: Tabulated, rule: LearningRule, learners: Learners, chosen: np.nd
             learners.owed[trial],
             learners.visits[trial],
             learners.tally[trial],
+            # a slice: a single number would be a copy, and changes to it lost
             learners.noted[trial : trial + 1],
             learners.reward_curve[trial],
             learners.place_curve[trial],
@@ -101,9 +102,11 @@ def _settle(rule, own, desk, player, state, choices):  # type: ignore[no-untyped
     elif rule.target == EXPECTED:
         value = expected(row, choices, epsilon, temperature, rule.greedy, desk.weights)
     else:
+        # SARSA in the game's order bootstraps on the choice made next: it is drawn here and returned
         number = uniform(own.stream)
         action = choose(row, choices, epsilon, temperature, rule.greedy, number, desk.weights)
         value = row[action]
+    # rewards since the decision, and the discount over the rounds since
     aim = own.owed[player, 0] + own.owed[player, 1] * value
     old, done = own.values[player, own.pending[player, 0]], own.pending[player, 1]
     old[done] += rule.alpha[player] * (aim - old[done])
@@ -132,6 +135,7 @@ def _weigh_up(game, contest, own, desk):  # type: ignore[no-untyped-def]
     """Write every player's payoff at the standing joint action."""
     players = desk.strides.shape[0]
     if game.payoff.shape[2] == 0:
+        # no joint table: it would have exceeded the memory allowed
         pay(contest, own.recent[0, :players], desk.reward)
         return
     nature, joint = own.recent[0, players], joint_of(own.recent, 0, desk.strides)
@@ -167,6 +171,7 @@ def _in_drawn_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-
     players, turn = desk.strides.shape[0], desk.turn
     for k in range(players):
         turn[k] = k
+    # Fisher-Yates shuffle
     for k in range(players - 1, 0, -1):
         other = min(int(uniform(own.stream) * (k + 1)), k)
         turn[k], turn[other] = turn[other], turn[k]
