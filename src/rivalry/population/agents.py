@@ -107,6 +107,7 @@ def evaluate_agents(
     aims = jnp.zeros((0, states, actions)) if targets is None else targets
     rounds, of_agent = _rounds(kinds, len(type_shares(game)))
     places = places_of(state_types(game))
+    # arrays: numbers would be static, with one compiled program for each
     where = put(rounds), put(of_agent), put(kinds), put(places)
     return _judged(game, env, policies, aims, *where, put(paid.weight), put(paid.once))
 
@@ -130,6 +131,7 @@ def _rounds(types: np.ndarray, kinds: int) -> tuple[np.ndarray, np.ndarray]:
     longest = max(len(each) for each in members)
     size = min(TOGETHER, longest)
     count = -(-longest // size) * size
+    # smaller types repeat their agents to fill all rounds; only the first evaluation of each is read
     rounds = np.stack([np.resize(each, count) if len(each) else np.zeros(count, int) for each in members], 1)
     of_agent = np.zeros(len(types), dtype=int)
     for each in members:
@@ -160,6 +162,7 @@ def _judged(
         bonus = weight * entropies(pi)
         return policy_values(game, env, pi, (1 - once) * bonus) + once * bonus
 
+    # once for all agents: best values do not depend on the policy where policy iteration starts
     best = best_response(game, env, joint(rounds[0, 0]))
     aims = jax.vmap(worth)(targets)  # [target state]
     # policy iteration keeps an action at a tie: a negative gain is rounding

@@ -69,6 +69,7 @@ def evaluate_policy(game: PopulationGame, pi: Policy, mu: Distribution | None = 
     gain = jnp.maximum(mean(best.values - values), 0.0)
     bound = jnp.maximum(mean(best.bound - values), 0.0)
     q = jnp.where(game.legal, action_values(game, there.env, best.values), jnp.inf)
+    # the scale of gains: from the best response down to the worst action in every state
     worst = jax.nn.one_hot(jnp.argmin(q, axis=1), q.shape[1])
     at_stake = jnp.maximum(mean(best.values - policy_values(game, there.env, worst)), gain)
     added = conservation_error(game, there.mu, pi)
@@ -99,6 +100,7 @@ def certificate_of(
         at_stake = np.where(flat, np.maximum(at_stake, elsewhere), at_stake)
     allowed = tolerance * at_stake + ROUNDING * np.abs(payoff)
     regret, bound = np.asarray(found.regret), np.asarray(found.bound)
+    # in an environment other than the policy's own a gain says nothing about an equilibrium
     if not (np.all(np.isfinite(regret)) and float(found.population.residual) <= 1e-8):
         regret, bound = np.full_like(regret, np.nan), np.full_like(bound, np.inf)
     coverage: Any = "exact" if np.all(bound - regret <= allowed) else "bounded"

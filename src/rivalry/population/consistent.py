@@ -58,6 +58,7 @@ def stationary_population(
     """
     refuse_mean_field(game)
     start = first_distribution(game) if mu is None else mu
+    # the flow leads near a stationary population, from where Newton's method converges
     mu = jax.lax.fori_loop(0, FLOW, lambda _, here: flow(game, here, pi), start)
     flat, unflat = ravel_pytree(game.environment(mu, pi))
 
@@ -72,9 +73,11 @@ def stationary_population(
         def shorter(trial: Carry) -> Carry:
             tried, length, _, _ = trial
             there = env + length * whole
+            # the length is that of the next trial
             return tried + 1, length / 2, there, jnp.max(jnp.abs(left(there)))
 
         def worse(trial: Carry) -> Bool[Array, ""]:
+            # not `>=`: a residual of NaN counts as worse
             return ~(trial[3] < size) & (trial[0] < HALVINGS)
 
         first = shorter((jnp.asarray(0), jnp.asarray(1.0), env, size))

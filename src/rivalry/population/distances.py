@@ -30,8 +30,10 @@ def transport(pi: Policy, other: Policy) -> Float[Array, "... private karma"]:
     >>> transport(one, two).tolist()
     [[0.0, 1.0, 0.25]]
     """
+    # without the last entry, where both distribution functions are 1
     distance = jnp.abs(jnp.cumsum(pi - other, axis=-1)[..., :-1]).sum(axis=-1)
     karma = jnp.arange(pi.shape[-2])
+    # bids are at most k, so the distance is at most k
     return jnp.where(karma > 0, distance / jnp.maximum(karma, 1), 0.0)
 
 
@@ -93,6 +95,7 @@ def entropies(pi: Float[Array, "*many action"]) -> Float[Array, "*many"]:
     >>> entropies(jnp.array([[[1.0, 0.0], [0.5, 0.5]]])).round(6).tolist()
     [[0.0, 0.693147]]
     """
+    # 0 log 0 = 0; the inner condition keeps derivatives finite, as both branches are evaluated
     return jnp.where(pi > 0, -pi * jnp.log(jnp.where(pi > 0, pi, 1.0)), 0.0).sum(axis=-1)
 
 

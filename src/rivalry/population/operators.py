@@ -56,6 +56,7 @@ def softmax(game: PopulationGame, q: Policy, beta: Array, exploration: Array) ->
 def logit(game: PopulationGame, q: Policy, beta: Array) -> Policy:
     """Return ``softmax(beta q)`` over the legal actions of every state."""
     masked = jnp.where(game.legal, q, -jnp.inf)
+    # the maximum is subtracted first: at high beta, products would lose the digits of small differences
     return jax.nn.softmax(beta * (masked - jnp.max(masked, axis=1, keepdims=True)), axis=1)
 
 
@@ -101,6 +102,7 @@ def stationary_distribution(game: PopulationGame, env: Any, pi: Policy) -> Distr
     Array
         Distribution ``[state]``; the mass of each type is its share.
     """
+    # one system: P^T mu - mu = 0, and the mass of each type equal to its share
     matrix, mass = balanced(game, transition_matrix(game, env, pi)), -spread_evenly(game, type_shares(game))
     factors = jax.scipy.linalg.lu_factor(matrix)
     found: Distribution = jax.lax.cond(
@@ -126,6 +128,7 @@ def _long_run(game: Any, matrix: Float[Array, "state state"], mass: Distribution
     types = state_types(game)
     same_type = jnp.asarray(types[:, None] == types[None, :], dtype=float)
     begin = first_distribution(game)
+    # column s: the initial distribution of the type of s
     new = same_type * (begin / type_shares(game)[types])[:, None]
     unreplaced = matrix + jnp.eye(len(types)) + same_type / np.bincount(types)[types][:, None]
     factors = jax.scipy.linalg.lu_factor(matrix + REPLACED * (new - unreplaced))

@@ -170,6 +170,7 @@ def refuse_mean_field(game: Any) -> None:
 
 def push(game: Any, env: Any, mass: Policy) -> Distribution:
     """Return mass ``[state action]`` one step later, ``[state]``, by the transpose of `expect`."""
+    # `expect` is linear in the values, so its transpose is the same at any point
     _, back = jax.vjp(game.expect(env), jnp.zeros(mass.shape[0]))
     found: Distribution = back(mass)[0]
     return found

@@ -73,6 +73,7 @@ def draw_policies(
     rule = _RULES[generator]
     each = [rule(_numbers(seed, number), private, most) for number in range(first, first + count)]
     policies = [policy for policy, _ in each]
+    # parameters have their names even where no policy is asked for
     names = rule(_numbers(seed, 0), private, most)[1] if not each else each[0][1]
     parameters = {name: np.array([found[name] for _, found in each]) for name in names}
     return PolicySample(np.array(policies).reshape(count, private, most + 1, most + 1), parameters)
@@ -80,6 +81,7 @@ def draw_policies(
 
 def _numbers(seed: np.random.SeedSequence, number: int) -> np.random.Generator:
     """Return the random generator of policy ``number``."""
+    # not `seed.spawn`, whose result depends on how often it was called before
     own = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number))
     return np.random.default_rng(own)
 
@@ -94,6 +96,7 @@ def rows(rng: np.random.Generator, concentration: np.ndarray) -> np.ndarray:
     """
     size = concentration.shape[-1]
     weights = rng.standard_gamma(np.repeat(concentration[..., None], size, axis=-1))
+    # samples may underflow to 0 at small concentrations, and a row of zeros has no sum to divide by
     return _shared(weights + np.finfo(float).tiny)
 
 

@@ -93,5 +93,6 @@ def best_response(game: PopulationGame, env: Any, pi: Policy) -> BestPolicy:
     start = (jnp.asarray(0), first, jnp.zeros(len(pi)), jnp.asarray(True))
     _, action, _, _ = jax.lax.while_loop(going, improved, start)
     values, q = valued(action)
+    # a contraction by the discount: values are at most residual / (1 - gamma) below the optimum
     left = jnp.max(jnp.maximum(jnp.max(q, axis=1) - values, 0.0))
     return BestPolicy(values, action, values + left / (1 - jnp.max(game.discount)))

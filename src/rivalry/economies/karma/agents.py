@@ -36,6 +36,7 @@ def dealt(agents: int, mean_karma: float) -> np.ndarray:
     if abs(agents * mean_karma - supply) > ROUNDING * max(supply, 1):
         total = f"{mean_karma:g} times {agents} agents is {agents * mean_karma:g}"
         raise ValueError(f"mean_karma: {total}; must be a whole number")
+    # differences of rounded multiples: integers that sum to the supply
     return np.diff(np.arange(agents + 1) * supply // agents)
 
 
@@ -84,4 +85,5 @@ def cumulative(chances: np.ndarray) -> np.ndarray:
     """Return cumulative sums along the last axis, exactly 1 from the last possible entry on."""
     summed = np.minimum(np.cumsum(chances, axis=-1), 1.0)
     later = np.cumsum(chances[..., ::-1], axis=-1)[..., ::-1] - chances  # the sum of later entries
+    # rounding must not leave lots near 1 to an impossible entry
     return np.where(later <= 0, 1.0, summed)

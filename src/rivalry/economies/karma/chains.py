@@ -37,6 +37,7 @@ def _stationary(table: np.ndarray, name: str) -> np.ndarray:
     balance = np.eye(len(table)) - table.T
     if np.linalg.matrix_rank(balance, tol=1e-10) < len(table) - 1:
         raise ValueError(f"{name}: {table.tolist()} must have one stationary distribution, and has several")
+    # the equations of balance are dependent; the added row fixes the mass
     system = np.vstack([balance, np.ones(len(table))])
     distribution = np.linalg.lstsq(system, np.append(np.zeros(len(table)), 1.0), rcond=None)[0]
     distribution = np.maximum(distribution, 0.0)  # transient states: rounding
@@ -47,6 +48,7 @@ def _stationary(table: np.ndarray, name: str) -> np.ndarray:
 def resting(chain: Float[Array, "private private"]) -> Float[Array, "private"]:
     """Return the stationary distribution of a validated chain; JAX can trace it."""
     size = chain.shape[0]
+    # 1/n times the mass on both sides: the system becomes regular, with mass 1
     even = jnp.full((size, size), 1 / size)
     found: Array = jnp.linalg.solve(jnp.eye(size) - chain.T + even, even[0])
     return found

@@ -91,6 +91,7 @@ def constants(
     L_u, L_b, L_nu = float(u_max), float(u_max), float(u_max)
     if tight:
         L_u, L_nu = float(u_max - u_min), u_max / 2
+    # two distributions are at most 2 apart, two states or bids at most 1
     K, K_nu = 2.0, 1.0 + _kernel(payment, max_karma, tight)
     g, later = discount, 1 / (1 - discount)
     L_vs = (L_u + L_b + dh) / (1 - g * min(1.0, (K + K) / 2))
@@ -172,6 +173,7 @@ def tables_of(game: PopulationGame) -> tuple[Table, Table]:
 def _frozen(game: PopulationGame, rho: Array) -> tuple[Array, Array]:
     """Return rewards ``[state action]`` and transitions ``[state action state]`` given ``rho``."""
     mu = rho.sum(axis=1)
+    # in states without mass the policy does not matter
     pi = jnp.where(mu[:, None] > 0, rho / jnp.where(mu > 0, mu, 1.0)[:, None], 0.0)
     env = game.environment(mu, pi)
     return game.reward(env), jnp.moveaxis(jax.vmap(game.expect(env))(jnp.eye(len(mu))), 0, 2)

@@ -210,6 +210,7 @@ class KarmaEconomy(eqx.Module):
         outcomes, own = self.outcomes(around), self.tie_classes().reshape(-1)
 
         def mean(values: Values) -> Policy:
+            # values are pulled back through the step in reverse: private states, redistribution, payments
             ahead = jnp.einsum("tzy,tyk->tzk", self.chain, values.reshape(self.shape))
             later = self.after_redistribution(ahead.reshape(-1, self.most + 1), around.level)
             found: Policy = outcomes.means(later, own).reshape(-1, self.most + 1)
@@ -244,6 +245,7 @@ class KarmaEconomy(eqx.Module):
         # payments to peers stay among agents, so the missing amount exceeded what peers can hold
         overflow = self.karma_distribution(mu) @ karma - after_payment @ karma - paid
         taxed = after_payment @ jnp.minimum(self.tax, karma)
+        # row k' of the identity: the transpose of the map of values, which moves mass forward
         after = taken(jnp.eye(levels), self._due()) @ after_payment
         return Flows(jnp.asarray(paid, dtype=float), overflow, taxed, after)
 
@@ -293,6 +295,7 @@ class KarmaEconomy(eqx.Module):
         if self.tie != HIGHEST_STAKE:
             return jnp.zeros(self.stakes.shape, dtype=int)
         flat = self.stakes.ravel()
+        # side left: equal urgencies share a class
         return jnp.searchsorted(jnp.sort(flat), flat).reshape(self.stakes.shape)
 
     def _ties(self) -> tuple[Float[Array, "class class"], Float[Array, "class class"]]:
@@ -317,6 +320,7 @@ class KarmaEconomy(eqx.Module):
     def _whole(self, around: Around) -> Array:
         """Return the rivals as a distribution, with missing mass at bid 0."""
         rivals = around.rivals
+        # between Newton steps bids need not sum to 1; a whole distribution keeps the kernel conserving mass
         return rivals.at[(0,) * rivals.ndim].add(1 - rivals.sum())
 
     def _bids(self, around: Around) -> Float[Array, "class bid"]:
@@ -329,6 +333,7 @@ class KarmaEconomy(eqx.Module):
 
     def after_redistribution(self, values: Float[Array, "row karma"], level: Float[Array, ""]) -> Array:
         """Return expected values after tax and redistribution, by karma after payments, ``[row karma]``."""
+        # values are pulled back: the tax, levied before the redistribution, is applied last
         return taken(given(values, spread(level)), self._due())
 
 

@@ -76,6 +76,7 @@ def exact_baseline(mechanism: str, urgencies: object, chain: object, steps: int)
         raise ValueError(f"chain: {len(moves)} states must be {len(u)}, one an urgency")
     spread = {"COIN": _coin, "DICT": _dictator, "ROTATION": _rotation, "TURN": _turns}[mechanism]
     efficiency, rewards, wins = spread(u, moves, distribution, int(steps))
+    # rounding may leave a variance below 0; adding 0.0 turns -0.0 into 0.0
     fairness = (-float(np.sqrt(max(v, 0.0))) / steps + 0.0 for v in (rewards, wins))
     return Baseline(float(efficiency), *fairness)
 
@@ -175,6 +176,7 @@ def _turns(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple
             now = (nu, carried, square)
             change = max(np.abs(nu - before[0]).max(), np.abs(carried - before[1]).max() / max(u.max(), 1.0))
             if step and change <= STEADY:
+                # the distribution repeats: each further pair of steps adds the same to the variance
                 now = (nu, carried, square + (steps - step) // 2 * (square - before[2]))
                 now = turn(*now) if steps % 2 else now
                 break
@@ -391,6 +393,7 @@ def analytic_constants(game: KarmaEconomy) -> Record:
 def _own(game: KarmaEconomy, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the urgencies of a type and their transition matrix, without padding."""
     stakes, chain = np.asarray(game.stakes)[k], np.asarray(game.chain)[k]
+    # types with fewer private states are padded with unreachable ones
     real = np.flatnonzero((stakes > 0) | (chain.sum(axis=0) > 0))
     size = int(real.max()) + 1
     return stakes[:size], chain[:size, :size]

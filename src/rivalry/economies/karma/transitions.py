@@ -29,6 +29,7 @@ def spread(level: Float[Array, ""]) -> Shift:
 
     Below 0 it is continued linearly, so that a search can approach a level of 0 from both sides.
     """
+    # the floor is constant between integers: derivatives are those of the fraction
     low = jnp.maximum(jnp.floor(jax.lax.stop_gradient(level)), 0.0)
     return Shift(low.astype(int), level - low)
 
@@ -66,6 +67,7 @@ def level_of(distribution: KarmaDistribution, surplus: Float[Array, ""]) -> Floa
     absorbed = (
         jnp.minimum(room[None, :], whole[:, None]) @ distribution
     )  # [level]: at integer levels, nondecreasing
+    # side left: on a plateau the smallest level
     low = jnp.clip(jnp.searchsorted(absorbed, surplus, side="left") - 1, 0, len(distribution) - 2)
     step = absorbed[low + 1] - absorbed[low]
     part = (surplus - absorbed[low]) / jnp.where(step > 0, step, 1.0)
@@ -184,6 +186,7 @@ class OwnBid(NamedTuple):
         Bids are processed from the highest down, and each step adds the value of losing to the next one: two
         passes over pairs of levels, in memory order.
         """
+        # values at k - b; 0 for bids above karma, which are illegal
         lower = jnp.concatenate([jnp.zeros_like(later), later], axis=1)
         higher = _longer(later)
         win, unchanged = self.chances.win[own], _neither(self.rivals, self.chances)[own]
@@ -194,6 +197,7 @@ class OwnBid(NamedTuple):
             there = jax.lax.dynamic_slice(higher, (0, bid), size) if self.to_peer else later
             lost = lost + self.rivals[bid] * there
             won = win[:, bid, None] * jax.lax.dynamic_slice(lower, (0, levels - bid), size)
+            # `lost` counts every rival with this very bid: those that do not beat it in a tie are taken out
             return lost, won + lost - beaten[:, bid, None] * there + unchanged[:, bid, None] * later
 
         _, found = jax.lax.scan(bid_less, jnp.zeros_like(later), jnp.arange(levels), reverse=True)
@@ -229,6 +233,7 @@ class ByTable(NamedTuple):
         anybody = rivals.sum(axis=0)
         win = jnp.where(bid[None, :] < bid[:, None], anybody, 0.0) + _diagonal(chances.tied_win)
         empty = jnp.zeros(win.shape)
+        # several rivals' bids may cost the same amount: `add` sums them
         pays = empty.at[:, bid[:, None], charge].add(win)
         return cls(pays, _received(anybody, chances, charge, to_peer))
 
@@ -289,6 +294,7 @@ def _distribution_after(pays: Array, gets: Array, unchanged: Array) -> Array:
     amount = jnp.arange(pays.shape[-1])
     row, karma = jnp.arange(len(pays))[:, None, None], amount[None, :, None]
     distribution = _diagonal(unchanged).at[row, karma, jnp.maximum(karma - amount, 0)].add(pays)
+    # what a loser cannot hold exceeds the maximum and joins the surplus (`KarmaEconomy.flows`)
     return distribution.at[row, karma, jnp.minimum(karma + amount, len(amount) - 1)].add(gets)
 
 

@@ -57,7 +57,7 @@ def _worth(city, around, chances, found, tolerance, sweeps):  # type: ignore[no-
         bar = tolerance * max(city.stakes.max(), 1e-300) / (1.0 - gamma)
         for optimal in range(2):
             values = found.best[i] if optimal else found.own[i]
-            # values of the own policy are a lower bound, from which few sweeps are needed
+            # begins at the values of the own policy, a lower bound on the best ones
             if optimal:
                 values[:] = found.own[i]
             for _ in range(sweeps):
@@ -65,7 +65,7 @@ def _worth(city, around, chances, found, tolerance, sweeps):  # type: ignore[no-
                 low, high = _sweep(city, around, chances[i], values, new, i, optimal, ends, lost, won, means)
                 values[:] = new
                 off = gamma / (1.0 - gamma)
-                # MacQueen: the value is within off * low and off * high of the iterate; the middle halves the error
+                # MacQueen: the value lies between the iterate plus off * low and off * high; take the middle
                 if off * (high - low) <= 2.0 * bar:
                     values += off * 0.5 * (low + high)
                     found.error[i] = max(found.error[i], off * 0.5 * (high - low))

@@ -96,5 +96,6 @@ class DampedFixedPoint(ResponseIteration):
             now = soft_response(game, pi, mu, env, by)
             return now, jnp.max(jnp.abs(now.answer - pi))
 
+        # beta is traced: `cond` computes only one of the two
         now, left = jax.lax.cond(jnp.isinf(by.beta), best, soft)
         return RoundResult(now, ahead, jnp.maximum(left, jnp.max(jnp.abs(ahead - mu))))

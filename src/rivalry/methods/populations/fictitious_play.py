@@ -53,6 +53,7 @@ class PopulationFictitiousPlay(ResponseIteration):
         now = state.now
         own = occupation(game, now.env, now.answer, now.mu)
         weight = state.auxiliary + own
+        # states that were never reached keep their policy
         part = jnp.where(weight > 0, own / jnp.where(weight > 0, weight, 1.0), 0.0)[:, None]
         return state.profile + part * (now.answer - state.profile), now.mu, weight
 
@@ -72,4 +73,5 @@ def occupation(game: PopulationGame, env: Any, pi: Policy, mu: Distribution) -> 
     """
     matrix = jnp.eye(len(mu)) - (game.discount[:, None] * transition_matrix(game, env, pi)).T
     found: Array = jnp.linalg.solve(matrix, (1 - game.discount) * mu)
+    # the solution may be below 0 by rounding
     return jnp.maximum(found, 0.0)

@@ -124,6 +124,7 @@ class OnlineMirrorDescent(MirrorAscent):
         self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
     ) -> RoundResult:
         result = super()._respond(game, pi, mu, auxiliary, by)
+        # the rest point is the regularised equilibrium, at which unregularised gains remain
         if self.regularised:
             return result
         best = greedy_response(game, pi, result.now.mu, result.now.env, by)
@@ -132,4 +133,5 @@ class OnlineMirrorDescent(MirrorAscent):
 
 def scores_of(pi: Policy, by: LogitRule) -> Policy:
     """Return scores of which a policy is the softmax; zero probabilities count as the smallest float."""
+    # the normalising constant of every state is omitted: the softmax does not depend on it
     return jnp.log(jnp.maximum(pi, np.finfo(float).tiny)) / by.beta

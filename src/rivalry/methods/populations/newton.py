@@ -252,6 +252,7 @@ def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved
             jnp.where(better, new, left),
             slopes,
             stale=stale | better,
+            # a step that fails with derivatives of an earlier point is repeated with new ones, not shortened
             anew=(better & ~much) | (~better & stale),
             length=jnp.where(better | stale, 1.0, now.length / 2),
         )
@@ -286,6 +287,7 @@ def _size(
     """Return the largest residual, values over the payoff scale; infinite for an infeasible population."""
     largest = jnp.maximum(jnp.max(jnp.abs(left[0])) / scale_of(game), jnp.max(jnp.abs(left[1])))
     largest = jnp.maximum(largest, jnp.max(jnp.abs(left[2])))
+    # the equations also have solutions that are no populations
     real = (jnp.min(point.mu) > -NEGATIVE) & is_feasible(game, point.env)
     return jnp.where(real & ~jnp.isnan(largest), largest, jnp.inf)
 
@@ -312,6 +314,8 @@ def slopes_at(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Slo
     along, (no_values, no_distribution, no_env) = _linear(game, point, by)[1:]
     undo_values, undo_distribution = (jnp.linalg.inv(matrix) for matrix in _matrices(game, point, by))
     axes = jnp.eye(len(no_env))
+    # block elimination: Bellman's equation does not contain the distribution, so values come first,
+    # then the distribution; the environment's own equations remain
     values = -_each(lambda e: along(no_values, no_distribution, e)[0], axes) @ undo_values.T
     change = _each(lambda both: along(both[0], no_distribution, both[1])[1:], (values, axes))
     distribution = -change[0] @ undo_distribution.T
@@ -356,6 +360,8 @@ def _matrices(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tup
     p = logit(game, q, by.beta)
     pi = (1 - by.exploration) * p + by.exploration * uniform(game)
     paid = q - by.entropy * jnp.log(jnp.where(pi > 0, pi, 1.0)) / by.beta
+    # d pi = (1-exploration) beta p (dq - sum p dq), applied to sum pi q and the bonus;
+    # the bonus's constant drops out, because the entries of d pi sum to 0
     weights = pi + (1 - by.exploration) * by.beta * p * (paid - jnp.sum(p * paid, axis=1, keepdims=True))
     of_values = game.discount[:, None] * transition_matrix(game, point.env, weights) - jnp.eye(len(q))
     return of_values, balanced(game, transition_matrix(game, point.env, pi))

@@ -93,6 +93,7 @@ def greedy_response(
 def loss(game: PopulationGame, found: PolicyResponse) -> Float[Array, ""]:
     """Return the mean loss of a policy against the best response, in units of the payoff scale."""
     best = jnp.max(jnp.where(game.legal, found.q, -jnp.inf), axis=1)
+    # a negative loss is rounding
     return jnp.maximum(found.mu @ (best - found.values), 0.0) / scale_of(game)
 
 

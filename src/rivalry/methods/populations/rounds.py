@@ -163,6 +163,7 @@ def _update_memory(memory: Memory, profile: Policy, result: RoundResult, over: A
         jnp.max(jnp.abs(profile - memory.profile)), jnp.max(jnp.abs(result.now.mu - memory.mu))
     )
     age = memory.age + 1
+    # a slow iteration is near its memory too, but was never away from it
     back = over & (apart <= SAME) & (memory.away >= AWAY)
     renewed = (age >= memory.power) | ~over
     smallest = jnp.minimum(memory.smallest, result.residual)
