@@ -130,7 +130,7 @@ def test_inputs_without_effect_are_marked_as_not_identified() -> None:
 def test_gradient_methods_refuse_discontinuous_games(method: str, part: dict[str, Any]) -> None:
     study = rv.Study(game={"family": "race", **part}, method={"kind": method, "start": "moderate"})
     message = refusal(study.check)
-    for words in (f"method.{method}", *part, *map(repr, part.values()), "jump", "best_response"):
+    for words in (f"method.{method}", *part, *map(repr, part.values()), "discontinuous", "best_response"):
         assert words in message
 
 

@@ -107,8 +107,8 @@ def evaluate_agents(
     aims = jnp.zeros((0, states, actions)) if targets is None else targets
     rounds, of_agent = _rounds(kinds, len(type_shares(game)))
     places = places_of(state_types(game))
-    # arrays: numbers would be static, with one compiled program for each
     where = put(rounds), put(of_agent), put(kinds), put(places)
+    # arrays: as numbers, each weight would have a compiled program of its own
     return _judged(game, env, policies, aims, *where, put(paid.weight), put(paid.once))
 
 

@@ -58,7 +58,7 @@ def stationary_population(
     """
     refuse_mean_field(game)
     start = first_distribution(game) if mu is None else mu
-    # the flow leads near a stationary population, from where Newton's method converges
+    # the flow usually leads near a stationary population, where Newton's method begins
     mu = jax.lax.fori_loop(0, FLOW, lambda _, here: flow(game, here, pi), start)
     flat, unflat = ravel_pytree(game.environment(mu, pi))
 

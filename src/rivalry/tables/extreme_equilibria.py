@@ -204,7 +204,7 @@ def _leaving(here: _Dictionary) -> list[int]:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(approximate[:, :-1] > 0, approximate[:, -1:] / approximate[:, :-1], np.inf)
     smallest = ratio.min(axis=0)
-    # floats are within a few units in the last place; ratios closer than that are compared in integers
+    # ratios of floats this close may be ties: these are compared in integers
     near = ratio <= smallest * (1 + 1e-12)
     rows: list[int] = ratio.argmin(axis=0).tolist()
     for column in np.flatnonzero(near.sum(axis=0) > 1).tolist():
