@@ -21,7 +21,7 @@ BY_DAY = (
     "mfe_PBS_g0.98_beta1000_eps0.0",
 )
 DEAR = ("mean_field_equilibrium", "mean_field_equilibrium_types", "scaling_law", "learning_run")
-SLOW = ("baseline_simulation", "policy_evaluation")  # compiling their kernels takes seconds
+SLOW = ("baseline_simulation", "policy_evaluation", "two_agents")  # compiling their kernels takes seconds
 
 
 def marks(case: Mapping[str, Any]) -> Any:

@@ -51,6 +51,7 @@ def test_best_responses_with_logit_and_isoelastic_demand() -> None:
     assert marginal == pytest.approx(1.0, rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 0.95, 0.99])
 def test_a_leader_with_an_exact_follower_finds_the_equilibrium(gamma: float) -> None:
     """45 and 22.5, profits 1012.5 and 506.25, whatever the discount."""

@@ -202,6 +202,7 @@ def game(tax: float = 0.0):
 """
 
 
+@pytest.mark.slow
 def test_a_cell_is_certified_again_in_the_designed_game(tmp_path: Path) -> None:
     (tmp_path / "taxed.py").write_text(FAMILY)
     table = {"kind": "design", "choices": {"prize": [0.5, 2.0, 1.0]}, "tries": 1}

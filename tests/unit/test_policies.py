@@ -135,6 +135,7 @@ def test_nature_follows_its_transition_probabilities_and_is_observed() -> None:
 GAME = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
 
 
+@pytest.mark.slow
 def test_recorded_metrics() -> None:
     learner = QLearning(epochs=300, trials=6)
     found = rv.solve(GAME, learner, seed=2)
