@@ -308,8 +308,10 @@ def _rows(name: str, given: object, network: Network, rest: float) -> list[tuple
     if isinstance(given, Mapping):
         return _of_table(name, given, network, rest)
     if isinstance(given, list | tuple | np.ndarray):
-        if len(given) != lanes:
-            raise ValueError(f"{name}: {len(given)} numbers must be {lanes}, one per lane")
+        # an array without axes has no length
+        count = given.size if isinstance(given, np.ndarray) and given.ndim == 0 else len(given)
+        if count != lanes:
+            raise ValueError(f"{name}: {count} numbers must be {lanes}, one per lane")
         return [(f"{name}[{k}]", value) for k, value in enumerate(given)]
     return [(name, given)] * lanes
 
