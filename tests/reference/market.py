@@ -11,7 +11,7 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.games.market import valuation as worth
 from rivalry.games.market.benchmarks import Benchmark, benchmarks
-from rivalry.games.market.discounting import critical_discount as critical
+from rivalry.games.market.benchmarks import critical_discount as critical
 
 Inputs = Mapping[str, Any]
 

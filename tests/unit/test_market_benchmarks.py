@@ -16,12 +16,13 @@ from rivalry.games.market.benchmarks import (
     ascent_starts,
     benchmark,
     benchmarks,
+    critical_discount,
     gain_bounds,
     iterate_best_responses,
     maximize_joint,
+    on_grid,
     stackelberg_on_grid,
 )
-from rivalry.games.market.discounting import critical_discount, on_grid
 
 
 def test_the_four_textbook_benchmarks() -> None:

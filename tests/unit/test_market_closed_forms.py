@@ -12,9 +12,8 @@ from scipy.optimize import minimize, minimize_scalar
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.games.market import closed_forms, prices, quantities
-from rivalry.games.market.benchmarks import benchmark
-from rivalry.games.market.discounting import critical_discount
+from rivalry.games.market import closed_forms, equilibria
+from rivalry.games.market.benchmarks import benchmark, critical_discount
 
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "market.json").read_text(encoding="utf-8"))[
     "cases"
@@ -279,7 +278,7 @@ def test_sellers_below_capacity_take_the_price_as_given() -> None:
         n = int(rng.integers(1, 6))
         a, b, c = rng.uniform(7, 12), rng.uniform(0.5, 2), rng.uniform(0, 9, n)
         d, capacity = rng.uniform(0, 1, n) * rng.integers(0, 2, n), rng.uniform(0.2, 9, n)
-        q = quantities.merit_order(a, b, c, d, capacity)
+        q = equilibria.merit_order(a, b, c, d, capacity)
         price, cost = a - b * q.sum(), c + d * q
         assert np.all((q >= 0) & (q <= capacity))
         inside = (q > 0) & (q < capacity)
@@ -289,9 +288,9 @@ def test_sellers_below_capacity_take_the_price_as_given() -> None:
 
 
 def test_equal_costs_share_output_equally_up_to_capacity() -> None:
-    shared = quantities.merit_order(100.0, 1.0, 10.0, capacity=[10.0, 100.0, 100.0])
+    shared = equilibria.merit_order(100.0, 1.0, 10.0, capacity=[10.0, 100.0, 100.0])
     assert shared.tolist() == [10.0, 40.0, 40.0]
-    assert quantities.merit_order(100.0, 2.0, [10.0, 20.0], [1.0, 1.0]).tolist() == [22.0, 12.0]
+    assert equilibria.merit_order(100.0, 2.0, [10.0, 20.0], [1.0, 1.0]).tolist() == [22.0, 12.0]
 
 
 def test_fixed_costs_give_several_equilibria_or_the_interior_one() -> None:
@@ -306,17 +305,17 @@ def test_zero_cost_has_the_interior_equilibrium() -> None:
 
 
 def test_limit_prices_exclude_the_high_cost_firm() -> None:
-    p = prices.differentiated(10.0, 1.0, 0.9, [1.0, 3.5])
+    p = equilibria.differentiated_bertrand(10.0, 1.0, 0.9, [1.0, 3.5])
     q = np.linalg.solve([[1.0, 0.9], [0.9, 1.0]], 10.0 - p)
     assert p[1] == 3.5
     assert abs(q[1]) < 1e-12
     with pytest.raises(ValueError, match=r"limit prices.*best_response"):
-        prices.differentiated(10.0, 1.0, 0.9, [1.0, 1.0, 2.15])
+        equilibria.differentiated_bertrand(10.0, 1.0, 0.9, [1.0, 1.0, 2.15])
 
 
 def test_bertrand_price_is_the_rivals_cost_or_the_monopoly_price() -> None:
-    assert prices.bertrand(100.0, 1.0, [10.0, 80.0]).tolist() == [55.0, 80.0]
-    assert prices.bertrand(100.0, 1.0, [10.0, 10.0, 20.0]).tolist() == [10.0, 10.0, 20.0]
+    assert equilibria.bertrand(100.0, 1.0, [10.0, 80.0]).tolist() == [55.0, 80.0]
+    assert equilibria.bertrand(100.0, 1.0, [10.0, 10.0, 20.0]).tolist() == [10.0, 10.0, 20.0]
     game = rv.games.market(choice="price", unit_cost=[10.0, 30.0])
     assert rv.certificate(game, oracles.closed_form(game)[0]).claim == "equilibrium"
 
@@ -346,7 +345,7 @@ def test_extreme_logit_markets_satisfy_the_first_order_conditions() -> None:
     for _ in range(100):
         n, mu = int(rng.integers(1, 6)), 10 ** rng.uniform(-1, 1)
         a, c, a0 = rng.normal(0, 5, n), rng.uniform(0, 3, n), rng.normal(0, 3)
-        p = prices.logit(a, a0, mu, c)
+        p = equilibria.logit_bertrand(a, a0, mu, c)
         value = np.append((a - p) / mu, a0 / mu)
         whole = np.logaddexp.reduce(value)
         rest = np.array([np.exp(np.logaddexp.reduce(np.delete(value, k)) - whole) for k in range(n)])

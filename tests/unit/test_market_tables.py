@@ -12,9 +12,16 @@ import pytest
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.jax import jax, jnp
-from rivalry.games.market.discounting import Channels, gamma_channels, remembered
 from rivalry.games.market.native_play import simulate
-from rivalry.games.market.tables import adjustment_tables, levels, linear_quadratic, repeated
+from rivalry.games.market.tables import (
+    Channels,
+    adjustment_tables,
+    gamma_channels,
+    levels,
+    linear_quadratic,
+    memory_pairs,
+    repeated,
+)
 from rivalry.tables import plans
 from rivalry.tables.repeated import repeated as remembering
 
@@ -310,15 +317,15 @@ def test_channels_of_the_discount_factor_through_memory() -> None:
         (["others", "none", "own"], [[0, 1], [0, 2]]),
     ):
         world = remembering(game, lines, observation=observation)
-        assert remembered(world.tables) == wanted, observation
+        assert memory_pairs(world.tables) == wanted, observation
     staged = remembering(rv.games.market(stages=[[0], [1]]), lines[:2], memory=0)
-    assert remembered(staged.tables) == []  # choices of the current period are not memory
+    assert memory_pairs(staged.tables) == []  # choices of the current period are not memory
     stands = remembering(rv.games.market(adjustment="predetermined"), lines[:2], memory=0)
-    assert remembered(stands.tables) == [[0, 1], [1, 0]]  # current outputs reveal past choices
+    assert memory_pairs(stands.tables) == [[0, 1], [1, 0]]  # current outputs reveal past choices
     flat = rv.games.market(
         intercept=40.0, unit_cost=[10.0, 20.0]
     )  # any output gives a price of zero, which reveals nothing
-    assert remembered(remembering(flat, [[20.0, 30.0]] * 2, observation="price").tables) == []
+    assert memory_pairs(remembering(flat, [[20.0, 30.0]] * 2, observation="price").tables) == []
 
 
 def test_channels_of_the_discount_factor_through_learning() -> None:

@@ -1,4 +1,7 @@
-"""Benchmarks of a market for learners: Nash, Stackelberg, cartel and competitive outcomes."""
+"""Benchmarks of a market for learners: Nash, Stackelberg, cartel and competitive outcomes.
+
+From them follow critical discount factors for the cartel (Friedman 1971).
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,21 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
+from rivalry.core import certify
 from rivalry.core.certify import payoffs
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import best_response, discontinuity, metrics, payoff_scale
 from rivalry.core.results import Record
 from rivalry.core.validate import check_word
 from rivalry.games.market import closed_forms
-from rivalry.games.market.best_response import StagedMarket, StageResponses, everyone, whole_market
-from rivalry.games.market.model import INTERCEPT, Market
-from rivalry.games.market.quantities import closed_sets
-from rivalry.tables import SubgamePerfect, staged_values, tabulate
+from rivalry.games.market.best_response import StagedMarket, StageResponses, all_choices, whole_market
+from rivalry.games.market.equilibria import closure_sets
+from rivalry.games.market.model import Market
+from rivalry.tables import SubgamePerfect, equilibria, regrets, staged_values, tabulate
+from rivalry.tables import payoffs as table_payoffs
 from rivalry.transforms import hierarchy
 
-ALIKE = 1e-9  # relative to the payoff scale: profits that differ by less are equal
+EQUAL = 1e-9  # relative to the payoff scale: profits that differ by less are equal
 
 
 class Benchmark(NamedTuple):
@@ -68,10 +73,10 @@ def benchmark(game: Market | StagedMarket, name: str) -> Benchmark:
     >>> found.q.tolist(), found.profit.tolist()
     ([22.5, 22.5], [1012.5, 1012.5])
     """
-    check_word("benchmark", name, FOUND)
+    check_word("benchmark", name, BENCHMARKS)
     market = whole_market(game)
     if market.shock is None or not market.shock.observed:
-        return _evaluate(market, *FOUND[name](market))
+        return _evaluate(market, *BENCHMARKS[name](market))
     levels, probabilities = np.asarray(market.shock.levels), np.asarray(market.shock.probabilities)
     return _mean([benchmark(_at_level(market, float(level)), name) for level in levels], probabilities)
 
@@ -79,7 +84,7 @@ def benchmark(game: Market | StagedMarket, name: str) -> Benchmark:
 def benchmarks(game: Market | StagedMarket) -> dict[str, Benchmark]:
     """Return all benchmarks that a market has, by name; see `benchmark`."""
     found = {}
-    for name in FOUND:
+    for name in BENCHMARKS:
         try:
             found[name] = benchmark(game, name)
         except ValueError:
@@ -103,9 +108,9 @@ def gain_bounds(market: Market) -> tuple[np.ndarray, np.ndarray]:
     >>> [part.tolist() for part in gain_bounds(rv.games.market())]
     [[900.0, 900.0], [1012.5, 1012.5]]
     """
-    nash, joint = benchmark(market, "nash").payoff, benchmark(market, "cartel").payoff
+    nash, joint = (benchmark(market, name).payoff for name in ("nash", "cartel"))
     for firm, (low, high) in enumerate(zip(nash, joint, strict=True)):
-        if abs(high - low) <= ALIKE * float(payoff_scale(market)):
+        if abs(high - low) <= EQUAL * float(payoff_scale(market)):
             raise ValueError(
                 f"profit gain: firm {firm} earns {low:g} in equilibrium and at the joint maximum: undefined"
             )
@@ -117,7 +122,7 @@ Choice = tuple[np.ndarray, bool, bool]  # choices ``[player]``, whether searched
 
 def _nash(market: Market) -> Choice:
     try:
-        return _first(closed_forms.nash(market)), False, True
+        return _first_root(closed_forms.nash(market)), False, True
     except ValueError:
         if market.rule.winner_takes_all:
             raise
@@ -135,10 +140,9 @@ def _cartel(market: Market) -> Choice:
     if not discontinuity(market):
         return maximize_joint(market, begins), True, True
     saves = (np.asarray(market.numbers["fixed_cost"]) > 0) & (np.asarray(market.space.low)[:, 0] == 0)
-    shut = closed_sets(np.flatnonzero(saves), market.players)
+    shut = closure_sets(np.flatnonzero(saves), market.players)
     found = [maximize_joint(market, begins, closed) for closed in shut]
-    total = [float(np.sum(np.asarray(payoffs(market, put(x[:, None]))))) for x in found]
-    return found[int(np.argmax(total))], True, True
+    return max(found, key=lambda x: float(np.sum(np.asarray(payoffs(market, put(x[:, None])))))), True, True
 
 
 def _competitive(market: Market) -> Choice:
@@ -150,14 +154,13 @@ def _stackelberg(market: Market) -> Choice:
     stages = _stages_of(market)
     try:
         found = closed_forms.stackelberg(market, stages)
+        return found.q, False, found.equilibrium
     except ValueError:
         if market.rule.winner_takes_all:
             raise
-    else:
-        return found.q, False, found.equilibrium
     game = hierarchy(market, stages, StageResponses(searched=bool(discontinuity(market))))
     leaders = iterate_best_responses(game, _guess(market)[list(game.stages[0])])
-    return np.asarray(everyone(game, put(leaders[:, None])))[:, 0], True, True
+    return np.asarray(all_choices(game, put(leaders[:, None])))[:, 0], True, True
 
 
 def _stages_of(market: Market) -> tuple[tuple[int, ...], ...]:
@@ -167,7 +170,7 @@ def _stages_of(market: Market) -> tuple[tuple[int, ...], ...]:
     return market.stages if len(market.stages) > 1 else ((0,), tuple(range(1, market.players)))
 
 
-FOUND: dict[str, Callable[[Any], Choice]] = {
+BENCHMARKS: dict[str, Callable[[Any], Choice]] = {
     "nash": _nash,
     "stackelberg": _stackelberg,
     "cartel": _cartel,
@@ -175,7 +178,7 @@ FOUND: dict[str, Callable[[Any], Choice]] = {
 }
 
 
-def _first(roots: np.ndarray) -> np.ndarray:
+def _first_root(roots: np.ndarray) -> np.ndarray:
     if not len(roots):
         raise ValueError("fixed_cost: fixed costs leave no pure equilibrium; use double_oracle")
     return np.asarray(roots[0, :, 0])
@@ -191,9 +194,7 @@ def _evaluate(market: Market, choice: np.ndarray, searched: bool, equilibrium: b
 
 def _at_level(market: Market, level: float) -> Market:
     """Return the market at one level of its shock."""
-    name = INTERCEPT[market.rule.demand]
-    shifted = market.numbers | {name: market.numbers[name] + level}
-    return replace(market, numbers=shifted, shock=None)
+    return replace(market, numbers=market.shifted(level), shock=None)
 
 
 def _at_mean(market: Market) -> Market:
@@ -206,7 +207,7 @@ def _at_mean(market: Market) -> Market:
 def _guess(market: Market) -> np.ndarray:
     """Return the start of a search: the equilibrium without the shock, or a point inside the box."""
     try:
-        return _first(closed_forms.nash(_at_mean(market)))
+        return _first_root(closed_forms.nash(_at_mean(market)))
     except ValueError:
         low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
         return np.asarray(low + (high - low) / (1 + market.players))
@@ -218,28 +219,27 @@ def _mean(found: list[Benchmark], probabilities: np.ndarray) -> Benchmark:
     def mean(rows: Sequence[np.ndarray]) -> np.ndarray:
         return np.asarray(np.tensordot(probabilities, np.stack(rows), 1))
 
-    parts = dict(zip(Benchmark._fields, zip(*found, strict=True), strict=True))
-    rows: dict[str, Any] = {name: mean(parts[name]) for name in ("choice", "q", "p", "profit", "payoff")}
-    rows["measures"] = {
-        name: (dims, mean([one[name][1] for one in parts["measures"]]))
-        for name, (dims, _) in found[0].measures.items()
+    choice, q, p, profit, payoff, records, numerical, equilibrium = zip(*found, strict=True)
+    each: dict[str, Any] = {
+        name: (dims, mean([one[name][1] for one in records])) for name, (dims, _) in records[0].items()
     }
-    return Benchmark(**rows, numerical=any(parts["numerical"]), equilibrium=all(parts["equilibrium"]))
+    money = mean(profit), mean(payoff)
+    return Benchmark(mean(choice), mean(q), mean(p), *money, each, any(numerical), all(equilibrium))
 
 
-ROUNDS, REST = 500, 1e-11  # of best responses in turn; tolerance of their movement, relative to the box
+ROUNDS, STILL = 500, 1e-11  # of best responses in turn; tolerance of their movement, relative to the box
 POINTS, ZOOMS = 201, 9  # grid points and refinements of a line search
 JOINT_STARTS = 8
 
 
 @eqx.filter_jit
-def _line(game: Any, x: Any, player: Any, own: Any) -> Any:
+def _payoffs_along(game: Any, x: Any, player: Any, own: Any) -> Any:
     """Return the payoff of ``player`` at each of its own choices."""
     return jax.vmap(lambda choice: game.payoffs(x.at[player, 0].set(choice))[player])(own)
 
 
 @eqx.filter_jit
-def _known(game: Any, x: Any, player: Any) -> Any:
+def _exact_response(game: Any, x: Any, player: Any) -> Any:
     return best_response(game, x, player)[0][0]
 
 
@@ -249,12 +249,12 @@ def search_response(game: Any, x: np.ndarray, player: int) -> float:
     The peak must be wider than a step of the first grid, a two-hundredth of the box.
     """
     if best_response.knows(game):
-        return float(_known(game, jnp.asarray(x), jnp.asarray(player)))
-    low, high = float(game.space.low[player, 0]), float(game.space.high[player, 0])
-    ends = low, high
+        return float(_exact_response(game, jnp.asarray(x), jnp.asarray(player)))
+    ends = float(game.space.low[player, 0]), float(game.space.high[player, 0])
     for _ in range(ZOOMS):
         own = np.linspace(*ends, POINTS)
-        best = int(np.argmax(np.asarray(_line(game, jnp.asarray(x), jnp.asarray(player), jnp.asarray(own)))))
+        paid = _payoffs_along(game, jnp.asarray(x), jnp.asarray(player), jnp.asarray(own))
+        best = int(np.argmax(np.asarray(paid)))
         ends = float(own[max(best - 1, 0)]), float(own[min(best + 1, POINTS - 1)])
     return float(own[best])
 
@@ -267,13 +267,13 @@ def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:
     x = np.array(start, dtype=float)[:, None]
     wide = np.asarray(game.space.high - game.space.low)[:, 0]
     # a search compares payoffs, which are flat at their peak to the square root of rounding
-    rest = REST if best_response.knows(game) else 1e-7
+    tolerance = STILL if best_response.knows(game) else 1e-7
     for turn in range(ROUNDS):
         before = x.copy()
         for player in range(len(x)):
             there = search_response(game, x, player)
             x[player, 0] += (there - x[player, 0]) * (1.0 if turn < ROUNDS // 5 else 0.5)
-        if np.all(np.abs(x - before)[:, 0] <= rest * wide):
+        if np.all(np.abs(x - before)[:, 0] <= tolerance * wide):
             return np.asarray(x[:, 0])
     raise ValueError("market: iterated best responses do not converge, so that no equilibrium is known")
 
@@ -318,12 +318,97 @@ def _total(game: Any, x: Any) -> Any:
 def ascent_starts(game: Any, guess: np.ndarray) -> np.ndarray:
     """Return starts of ascents ``[start player]``: a guess, multiples of it, and each firm nearly alone."""
     low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
-    rows = [guess, *(guess * part for part in (0.5, 0.75, 1.25))]
-    rows += [
-        np.where(np.arange(len(guess)) == firm, guess, guess * 0.1)
-        for firm in range(min(len(guess), JOINT_STARTS))
-    ]
-    return np.asarray(np.clip(np.array(rows), low, high))
+    alone = np.where(np.eye(len(guess), dtype=bool), guess, guess * 0.1)[:JOINT_STARTS]
+    return np.asarray(np.clip([guess, *(guess * part for part in (0.5, 0.75, 1.25)), *alone], low, high))
+
+
+class Critical(NamedTuple):
+    """Critical discount factors and the payoffs that they follow from, ``[player]``."""
+
+    delta: np.ndarray  # (deviation - joint)/(deviation - nash); 0: no deviation pays; above 1: never stable
+    nash: np.ndarray
+    joint: np.ndarray
+    deviation: np.ndarray  # payoff of the one-period best response to the others' cartel choices
+
+
+class OnGrid(NamedTuple):
+    """Critical discount factors for every pure Nash punishment on a grid."""
+
+    delta: np.ndarray  # [punishment player]
+    punishment: np.ndarray  # [punishment player]: actions
+    joint: np.ndarray  # [player]: actions of largest total payoff, the most equal ones if tied
+    deviation: np.ndarray  # [player]: the largest payoff of a deviation
+
+
+def critical_discount(game: Market | StagedMarket) -> Critical:
+    """Return the discount factors from which reversion to Nash play supports the cartel.
+
+    ``delta* = (piD - piC)/(piD - piN)`` for every firm, where ``piD`` is the best response to the cartel
+    and ``piC`` is earned by the firm's own sales. It is ``(n+1)^2/((n+1)^2 + 4n)`` in symmetric linear
+    Cournot and ``(n-1)/n`` in homogeneous Bertrand competition.
+
+    Raises
+    ------
+    ValueError
+        If there is no equilibrium or no joint maximum.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> critical_discount(rv.games.market()).delta.round(9).tolist()
+    [0.529411765, 0.529411765]
+
+    References
+    ----------
+    Friedman (1971), Review of Economic Studies 38.
+    """
+    market = whole_market(game)
+    nash, joint = benchmark(market, "nash").payoff, benchmark(market, "cartel")
+    x = put(joint.choice[:, None])
+    best = np.array([certify.best_response(market, x, firm).payoff for firm in range(market.players)])
+    delta = _critical(best, joint.payoff, nash, float(payoff_scale(market)))
+    return Critical(delta, nash, joint.payoff, best)
+
+
+def _critical(deviation: np.ndarray, joint: np.ndarray, nash: np.ndarray, scale: float) -> np.ndarray:
+    """Return the thresholds: 0 where no deviation pays, infinity where punishment does not hurt."""
+    gain, harm = np.maximum(deviation - joint, 0.0), deviation - nash
+    ratio = np.divide(gain, harm, out=np.full(gain.shape, np.inf), where=harm > EQUAL * scale)
+    return np.asarray(np.where(gain > EQUAL * scale, ratio, 0.0))
+
+
+def on_grid(market: Market, places: Any) -> OnGrid:
+    """Return critical discount factors, exactly, for firms that choose among grid points.
+
+    The cartel is the joint action of largest total payoff, deviations are to other grid points, and every
+    pure Nash equilibrium of the grid is a punishment; those that differ by swaps of equal firms count once.
+
+    Parameters
+    ----------
+    market : Market
+        A market without stages.
+    places : array_like
+        Grid points, as in `rivalry.tables.tabulate`.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> found = on_grid(rv.games.market(), [22.5, 30.0, 33.75])
+    >>> found.punishment.tolist(), found.joint.tolist(), found.delta.round(9).tolist()
+    ([[1, 1]], [0, 0], [[0.529411765, 0.529411765]])
+    """
+    tabulated = tabulate(market, places, walk=False)
+    tables = tabulated.tables
+    total = tables.payoff[0].sum(axis=0)
+    spread = np.ptp(tables.payoff[0], axis=0)
+    scale = float(payoff_scale(market))
+    best = np.flatnonzero(total >= total.max() - EQUAL * scale)
+    joint = np.array(np.unravel_index(best[np.argmin(spread[best])], tuple(tables.sizes)))
+    earned = table_payoffs(tabulated, joint)
+    deviation = earned + regrets(tabulated, joint)
+    punishment = equilibria(tabulated)
+    rows = [_critical(deviation, earned, table_payoffs(tabulated, row), scale) for row in punishment]
+    return OnGrid(np.array(rows).reshape(len(rows), len(joint)), punishment, joint, deviation)
 
 
 def stackelberg_on_grid(game: Market | StagedMarket, places: Any, stages: Any = None) -> SubgamePerfect:

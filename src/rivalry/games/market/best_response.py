@@ -15,11 +15,11 @@ from jaxtyping import Array, Float
 from rivalry.core.certify import payoffs
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import Response, discontinuity, payoff_scale
-from rivalry.core.results import Record
+from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile
 from rivalry.games.market import closed_forms, leadership
+from rivalry.games.market.equilibria import aggregate
 from rivalry.games.market.model import Market
-from rivalry.games.market.quantities import aggregate
 from rivalry.transforms import Followers, Leadership, stackelberg
 
 HALVINGS = 200  # of a bracket, down to neighbouring floats
@@ -29,7 +29,7 @@ def best_choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array)
     """Return the most profitable choice ``[axis]`` of a firm; never a supremum that no choice attains."""
     rule, low, high = market.rule, market.space.low[firm, 0], market.space.high[firm, 0]
     if rule.demand == "logit":
-        peaks = _crossing(lambda p: _logit_slope(market, x, firm, p), low, high)[None]
+        peaks = _bisect(lambda p: _logit_slope(market, x, firm, p), low, high)[None]
     elif rule.choice == "price":
         peaks = _differentiated_prices(market, x, firm)
     else:  # also zero output, which saves the fixed cost
@@ -42,23 +42,19 @@ def best_choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array)
 
 def has_exact_response(market: Market) -> bool:
     """Return whether the best response of a firm is known exactly."""
-    rule = market.rule
-    if market.shock is not None or rule.winner_takes_all:
-        return False
-    return not (rule.demand == "logit" and market.dynamics.limited)
+    known = market.shock is None and not market.rule.winner_takes_all
+    return known and not (market.rule.demand == "logit" and market.dynamics.limited)
 
 
 def _quantity(market: Market, x: Array, firm: int | Array) -> Array:
     """Return the quantity at which marginal revenue equals marginal cost."""
-    numbers, demand = market.numbers, market.rule.demand
+    n, demand = market.numbers, market.rule.demand
     rest = jnp.sum(x[:, 0]) - x[firm, 0]
     if demand == "isoelastic":
         ends = market.space.low[firm, 0], market.space.high[firm, 0]
-        return _crossing(lambda own: _isoelastic_slope(market, rest, firm, own), *ends)
-    cross = numbers["slope"] if demand == "linear" else numbers["substitution"]
-    return (numbers["intercept"] - cross * rest - numbers["unit_cost"][firm]) / (
-        2 * numbers["slope"] + numbers["convex_cost"][firm]
-    )
+        return _bisect(lambda own: _isoelastic_slope(market, rest, firm, own), *ends)
+    cross = n["slope" if demand == "linear" else "substitution"]
+    return (n["intercept"] - cross * rest - n["unit_cost"][firm]) / (2 * n["slope"] + n["convex_cost"][firm])
 
 
 def _differentiated_prices(market: Market, x: Array, firm: int | Array) -> Float[Array, "candidate"]:
@@ -98,7 +94,7 @@ def _isoelastic_slope(market: Market, rest: Array, firm: int | Array, own: Array
     return price * (1.0 - falls) - numbers["unit_cost"][firm] - numbers["convex_cost"][firm] * own
 
 
-def _crossing(slope: Callable[[Array], Array], low: Array, high: Array) -> Array:
+def _bisect(slope: Callable[[Array], Array], low: Array, high: Array) -> Array:
     """Return the zero of a decreasing slope by bisection, or the end of the interval without one."""
 
     def halve(_: int | Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -115,7 +111,7 @@ class StageResponses(eqx.Module):
     """Responses of a later stage to earlier ones.
 
     The outputs of the last stage depend on the leaders through their total alone, so firms that are absent or
-    at capacity are found exactly (`rivalry.games.market.quantities.aggregate`); a follower that sells nothing
+    at capacity are found exactly (`rivalry.games.market.equilibria.aggregate`); a follower that sells nothing
     in a best response stays out. Otherwise, and in earlier stages, `rivalry.transforms.Followers` searches.
 
     Examples
@@ -149,15 +145,18 @@ def has_linear_responses(game: Any) -> bool:
 
 def _outputs(market: Market, rest: Array, firms: tuple[int, ...]) -> Float[Array, "firm"]:
     """Return the Cournot outputs of some firms, the others producing ``rest`` in total."""
-    n, rows = market.numbers, jnp.asarray(firms)
-    own = n["unit_cost"][rows], n["convex_cost"][rows], market.space.low[rows, 0], market.space.high[rows, 0]
-    c, d, low, high = own
-    if market.rule.demand == "linear":
-        cross, steep = n["slope"], n["slope"] + d
-    else:
-        cross, steep = n["substitution"], 2 * n["slope"] + d - n["substitution"]
-    found: Array = aggregate(n["intercept"] - cross * rest, cross, c, steep, low, high, xp=jnp)
+    cross, c, steep, low, high = _supply(market, firms)
+    found: Array = aggregate(market.numbers["intercept"] - cross * rest, cross, c, steep, low, high, xp=jnp)
     return found
+
+
+def _supply(market: Market, firms: tuple[int, ...]) -> list[Array]:
+    """Return the arguments of `aggregate` after ``top``: the slope in others' output, and ``[firm]`` each."""
+    n, rows = market.numbers, jnp.asarray(firms)
+    d, linear = n["convex_cost"][rows], market.rule.demand == "linear"
+    cross = n["slope" if linear else "substitution"]
+    steep = cross + d if linear else 2 * n["slope"] + d - cross
+    return [cross, n["unit_cost"][rows], steep, market.space.low[rows, 0], market.space.high[rows, 0]]
 
 
 def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tuple[int, ...]) -> Array:
@@ -166,11 +165,9 @@ def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tu
     For one good. The price falls linearly between the outputs at which a follower leaves or is at capacity:
     the peak on every such piece, and the pieces' ends, are compared.
     """
-    n, rows = market.numbers, jnp.asarray(followers)
-    a, b = n["intercept"], n["slope"]
-    c, steep = n["unit_cost"][rows], b + n["convex_cost"][rows]
-    low, high = market.space.low[rows, 0], market.space.high[rows, 0]
-    rest = jnp.sum(x[:, 0]) - jnp.sum(x[rows, 0]) - x[leader, 0]
+    n, a = market.numbers, market.numbers["intercept"]
+    b, c, steep, low, high = _supply(market, followers)
+    rest = jnp.sum(x[:, 0]) - jnp.sum(x[jnp.asarray(followers), 0]) - x[leader, 0]
     prices = jnp.sort(jnp.concatenate([c + steep * low, c + steep * high]))  # prices at the kinks
     sold = jnp.sum(jnp.clip((prices[:, None] - c) / steep, low, high), axis=1)
     kinks = (a - prices) / b - sold - rest
@@ -250,7 +247,7 @@ class StagedMarket(Leadership):
 
     def choices(self, x: Profile) -> Float[Array, "seat axis"]:
         """Return the choices of all firms ``[player axis]`` when the first stage chooses ``x``."""
-        found: Array = everyone(self, x)
+        found: Array = all_choices(self, x)
         return found
 
     @property
@@ -265,7 +262,7 @@ def whole_market(game: Market | StagedMarket) -> Market:
 
 
 @eqx.filter_jit
-def everyone(game: Leadership, x: Any) -> Any:
+def all_choices(game: Leadership, x: Any) -> Any:
     """Return the choices of all players when leaders choose ``x [leader axis]`` and the others respond."""
     x = game.whole(x)
     while isinstance(game.game, Leadership):
@@ -280,22 +277,18 @@ def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Re
     n = closed_forms.plain_numbers(market)
     firm = game.stages[0][player]
     own = [n[name] for name in ("unit_cost", "convex_cost", "low", "high")]
-    c, d, low, high = own
-    lines, _ = leadership.price_lines(n["intercept"], n["slope"], game.stages, c, d, low=low, high=high)
+    lines, _ = leadership.price_lines(n["intercept"], n["slope"], game.stages, *own)
     rest = float(x.sum() - x[player, 0])
     q, profit = leadership.best_output(lines[0], rest, *(float(part[firm]) for part in own))
     there = x.copy()
     there[player, 0] = float(q)
     paid = float(np.asarray(payoffs(game, put(there)))[player])
     best = float(np.asarray(market.after_tax(put(np.full(market.players, float(profit)))))[firm])
+    # two ways to the followers' responses: where they disagree, nothing is proved
     agreed = abs(best - paid) <= AGREE * float(payoff_scale(market))
-    return Response(
-        there[player],
-        paid,
-        max(best, paid) if agreed else np.inf,
-        "exact" if agreed else "lower bound",
-        "peaks and kinks of the price that the later stages leave",
-    )
+    coverage: Coverage = "exact" if agreed else "lower bound"
+    method = "peaks and kinks of the price that the later stages leave"
+    return Response(there[player], paid, max(best, paid) if agreed else np.inf, coverage, method)
 
 
 def staged_market(market: Market) -> StagedMarket:
@@ -328,9 +321,9 @@ def second_order(game: StagedMarket, x: Profile) -> Record:
     low, high = np.asarray(market.space.low), np.asarray(market.space.high)
     bound = np.minimum(play - low, high - play)[:, 0] <= AT_BOUND * (high - low)[:, 0]
     led = [firm for firm in range(market.players) if firm not in game.stages[0]]
-    leaders = np.array([_bend(game, np.asarray(x), k) for k in range(len(game.players))])
+    leaders = np.array([_second_difference(game, np.asarray(x), k) for k in range(len(game.players))])
     followers = np.full(market.players, np.nan)
-    followers[led] = [_bend(market, play, firm) for firm in led]
+    followers[led] = [_second_difference(market, play, firm) for firm in led]
     return {
         "leader_second_order": (("player",), leaders),
         "follower_second_order": (("seat",), followers),
@@ -338,7 +331,7 @@ def second_order(game: StagedMarket, x: Profile) -> Record:
     }
 
 
-def _bend(game: Any, x: np.ndarray, player: int) -> float:
+def _second_difference(game: Any, x: np.ndarray, player: int) -> float:
     """Return the second difference of a player's payoff in its own choice; NaN near a bound."""
     low, high = float(game.space.low[player, 0]), float(game.space.high[player, 0])
     step = STEP * (high - low)

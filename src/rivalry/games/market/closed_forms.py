@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.jax import put
-from rivalry.games.market import leadership, prices, quantities
+from rivalry.games.market import equilibria, leadership
 from rivalry.games.market.model import Market
 
 SLACK = 1e-12  # tolerance of choices beyond a bound, relative to the largest bound
@@ -31,7 +31,7 @@ def plain_numbers(market: Market) -> Numbers:
     return found
 
 
-def beyond(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
+def profitable_choices(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
     """Return the choices above which no choice is profitable, ``[player]``."""
     plain = {name: np.asarray(value, dtype=float) for name, value in numbers.items()}
     cost = plain["unit_cost"]
@@ -40,7 +40,7 @@ def beyond(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
         # margin is below 2 mu
         quality, outside, mu = (plain[name] for name in ("quality", "outside_option", "taste_spread"))
         best = quality - outside + mu * np.log(len(cost) + 1)
-        joint = prices.logit_joint(quality, float(outside), float(mu), cost) + plain["convex_cost"]
+        joint = equilibria.logit_joint(quality, float(outside), float(mu), cost) + plain["convex_cost"]
         return np.asarray(np.maximum(np.maximum(best, cost + 2 * mu), joint) + mu)
     if demand == "isoelastic":
         return np.asarray((plain["market_size"] / cost) ** plain["elasticity"])
@@ -75,19 +75,19 @@ def nash(market: Market) -> np.ndarray:
     >>> nash(rv.games.market()).tolist()
     [[[30.0], [30.0]]]
     """
-    numbers = certain(market)
-    if market.rule == ("linear", "quantity") and np.any(numbers["fixed_cost"] > 0):
+    numbers = covered_numbers(market)
+    if market.rule == ("linear", "quantity") and market.has("fixed_cost"):
         if np.any(numbers["low"] > 0):
             raise refuse("low", "bounds of 0 where there are fixed costs")
         a, b, c, d = _linear(numbers)
-        roots = quantities.with_fixed_costs(a, b, c, d, numbers["fixed_cost"], high=numbers["high"])
+        roots = equilibria.with_fixed_costs(a, b, c, d, numbers["fixed_cost"], high=numbers["high"])
         return roots[:, :, None]
     choice = clip_choice(market, numbers, NASH[market.rule](numbers))
-    _check_fixed_costs(market, numbers, choice)
+    _check_fixed_costs(market, choice)
     return choice[None, :, None]
 
 
-def certain(market: Market) -> Numbers:
+def covered_numbers(market: Market) -> Numbers:
     """Return the parameters of a market that closed forms may cover. Raises `ValueError`."""
     numbers = plain_numbers(market)
     if market.shock is not None:
@@ -95,7 +95,7 @@ def certain(market: Market) -> Numbers:
     if np.any(np.isfinite(numbers["capacity"])) and market.rule.choice == "price":
         raise refuse("capacity", "prices without capacities")
     if market.rule.demand == "isoelastic" or market.rule.winner_takes_all:
-        if np.any(numbers["convex_cost"] > 0):
+        if market.has("convex_cost"):
             raise refuse("convex_cost", "constant unit costs with this demand")
         if np.any(np.isfinite(numbers["capacity"])):
             raise refuse("capacity", "constant unit costs with this demand")
@@ -115,21 +115,20 @@ def clip_choice(market: Market, numbers: Numbers, choice: np.ndarray) -> np.ndar
         # a price above its bound changes nothing for a firm without sales
         below = market.rule.choice == "quantity" or choice[firm] < numbers["low"][firm]
         if below or np.asarray(market.cleared(put(choice[:, None])).q)[firm] > 0:
-            raise refuse(
-                "low" if choice[firm] < inside[firm] else "high",
-                f"bounds that do not bind, and {choice[firm]:g} is what firm {firm} would choose",
-            )
+            name = "low" if choice[firm] < inside[firm] else "high"
+            rule = f"bounds that do not bind, and {choice[firm]:g} is what firm {firm} would choose"
+            raise refuse(name, rule)
     return np.asarray(inside)
 
 
-def _check_fixed_costs(market: Market, numbers: Numbers, choice: np.ndarray) -> None:
+def _check_fixed_costs(market: Market, choice: np.ndarray) -> None:
     """Raise `ValueError`, naming the firm, if fixed costs are not covered and can be saved."""
-    if market.rule.demand == "logit" or not np.any(numbers["fixed_cost"] > 0):
+    if market.rule.demand == "logit" or not market.has("fixed_cost"):
         return  # every logit firm sells something at any price
     profit = np.asarray(market.profits(put(choice[:, None])))
     for firm in np.flatnonzero(profit < 0):
-        earned = f"fixed costs that are earned, and firm {firm} earns {profit[firm]:g}"
-        raise refuse(f"fixed_cost[{firm}]", earned)
+        why = f"fixed costs that are earned, and firm {firm} earns {profit[firm]:g}"
+        raise refuse(f"fixed_cost[{firm}]", why)
 
 
 def _linear(n: Numbers) -> list[Any]:
@@ -152,10 +151,6 @@ def _bounds(n: Numbers) -> Numbers:
     return {"low": n["low"], "high": n["high"]}
 
 
-def _linear_cournot(n: Numbers) -> np.ndarray:
-    return _above_zero(n, quantities.linear(*_linear(n), **_bounds(n)))
-
-
 def _above_zero(n: Numbers, q: np.ndarray) -> np.ndarray:
     """Return outputs if the price that they leave is at least 0."""
     if n["intercept"] - n["slope"] * q.sum() < 0:
@@ -164,12 +159,12 @@ def _above_zero(n: Numbers, q: np.ndarray) -> np.ndarray:
 
 
 NASH: dict[tuple[str, str], Rows] = {
-    ("linear", "quantity"): _linear_cournot,
-    ("linear", "price"): lambda n: prices.bertrand(*_linear(n)[:3]),
-    ("isoelastic", "quantity"): lambda n: quantities.isoelastic(*_isoelastic(n)),
-    ("differentiated", "quantity"): lambda n: quantities.differentiated(*_differentiated(n), **_bounds(n)),
-    ("differentiated", "price"): lambda n: prices.differentiated(*_differentiated(n)),
-    ("logit", "price"): lambda n: prices.logit(*_logit(n)),
+    ("linear", "quantity"): lambda n: _above_zero(n, equilibria.cournot(*_linear(n), **_bounds(n))),
+    ("linear", "price"): lambda n: equilibria.bertrand(*_linear(n)[:3]),
+    ("isoelastic", "quantity"): lambda n: equilibria.isoelastic_cournot(*_isoelastic(n)),
+    ("differentiated", "quantity"): lambda n: _outputs(n, **_bounds(n)),
+    ("differentiated", "price"): lambda n: equilibria.differentiated_bertrand(*_differentiated(n)),
+    ("logit", "price"): lambda n: equilibria.logit_bertrand(*_logit(n)),
 }
 
 
@@ -182,26 +177,25 @@ def joint(market: Market) -> np.ndarray:
     >>> joint(rv.games.market()).tolist()
     [22.5, 22.5]
     """
-    numbers = certain(market)
-    if np.any(numbers["fixed_cost"] > 0) and market.rule.demand != "logit":
+    numbers, rule = covered_numbers(market), market.rule
+    if market.has("fixed_cost") and rule.demand != "logit":
         raise refuse("fixed_cost", "joint profit without fixed costs")
-    rule = market.rule
-    if rule.demand == "logit" and np.any(numbers["convex_cost"] > 0):
+    if market.has("convex_cost") and rule.demand == "logit":
         raise refuse("convex_cost", "constant unit costs with this demand")
     if rule.choice == "quantity" and rule.demand != "differentiated" and np.any(numbers["low"] > 0):
         raise refuse("low", "bounds of 0")
     return clip_choice(market, numbers, JOINT[rule](numbers))
 
 
-def _joint_outputs(n: Numbers, **bounds: Any) -> np.ndarray:
-    """Return outputs of differentiated firms at largest joint profit."""
-    return quantities.differentiated(*_differentiated(n), weight=2.0, **bounds)
+def _outputs(n: Numbers, **options: Any) -> np.ndarray:
+    """Return outputs of differentiated firms: Cournot, or with a ``weight`` of 2 of largest joint profit."""
+    return equilibria.differentiated_cournot(*_differentiated(n), **options)
 
 
 def _takers(n: Numbers, low: Any = 0.0, high: Any = np.inf) -> np.ndarray:
     """Return outputs of differentiated firms whose price is their marginal cost."""
     A, b, g_s, c, d = _differentiated(n)
-    return np.asarray(quantities.aggregate(A, g_s, c, b - g_s + d, low, high))
+    return np.asarray(equilibria.aggregate(A, g_s, c, b - g_s + d, low, high))
 
 
 def _prices_at(n: Numbers, q: np.ndarray) -> np.ndarray:
@@ -211,16 +205,16 @@ def _prices_at(n: Numbers, q: np.ndarray) -> np.ndarray:
 
 
 def _in_order(n: Numbers, slope: float) -> np.ndarray:
-    return quantities.merit_order(n["intercept"], slope, n["unit_cost"], n["convex_cost"], n["high"])
+    return equilibria.merit_order(n["intercept"], slope, n["unit_cost"], n["convex_cost"], n["high"])
 
 
 JOINT: dict[tuple[str, str], Rows] = {
     ("linear", "quantity"): lambda n: _in_order(n, 2 * n["slope"]),
-    ("linear", "price"): lambda n: prices.bertrand(*_linear(n)[:3], joint=True),
-    ("isoelastic", "quantity"): lambda n: quantities.isoelastic_total(*_isoelastic(n), joint=True),
-    ("differentiated", "quantity"): lambda n: _joint_outputs(n, **_bounds(n)),
-    ("differentiated", "price"): lambda n: _prices_at(n, _joint_outputs(n)),
-    ("logit", "price"): lambda n: prices.logit_joint(*_logit(n)[:4]),
+    ("linear", "price"): lambda n: equilibria.bertrand(*_linear(n)[:3], joint=True),
+    ("isoelastic", "quantity"): lambda n: equilibria.isoelastic_total(*_isoelastic(n), joint=True),
+    ("differentiated", "quantity"): lambda n: _outputs(n, weight=2.0, **_bounds(n)),
+    ("differentiated", "price"): lambda n: _prices_at(n, _outputs(n, weight=2.0)),
+    ("logit", "price"): lambda n: equilibria.logit_joint(*_logit(n)[:4]),
 }
 
 
@@ -235,7 +229,7 @@ def competitive(market: Market) -> np.ndarray:
     >>> competitive(rv.games.market()).tolist()
     [45.0, 45.0]
     """
-    numbers = certain(market)
+    numbers = covered_numbers(market)
     if market.rule.choice == "quantity" and np.any(numbers["low"] > 0):
         raise refuse("low", "bounds of 0")
     return clip_choice(market, numbers, COMPETITIVE[market.rule](numbers))
@@ -244,10 +238,10 @@ def competitive(market: Market) -> np.ndarray:
 COMPETITIVE: dict[tuple[str, str], Rows] = {
     ("linear", "quantity"): lambda n: _in_order(n, n["slope"]),
     ("linear", "price"): lambda n: n["unit_cost"],
-    ("isoelastic", "quantity"): lambda n: quantities.isoelastic_total(*_isoelastic(n), joint=False),
+    ("isoelastic", "quantity"): lambda n: equilibria.isoelastic_total(*_isoelastic(n), joint=False),
     ("differentiated", "quantity"): lambda n: _takers(n, **_bounds(n)),
     ("differentiated", "price"): lambda n: _prices_at(n, _takers(n)),
-    ("logit", "price"): lambda n: prices.logit(*_logit(n), margin=0.0),
+    ("logit", "price"): lambda n: equilibria.logit_bertrand(*_logit(n), margin=0.0),
 }
 
 
@@ -277,17 +271,17 @@ def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -
     [45.0, 22.5]
     """
     order = [list(stage) for stage in (market.stages if stages is None else stages)]
-    numbers = certain(market)
+    numbers = covered_numbers(market)
     after = [firm for stage in order[1:] for firm in stage]
     if np.any(numbers["fixed_cost"][after] > 0) and market.rule.demand != "logit":
         raise refuse("fixed_cost", "followers without fixed costs")
     if market.rule == ("linear", "quantity"):
-        a, b, c, d = _linear(numbers)
-        found = leadership.linear(a, b, order, c, d, **_bounds(numbers))
+        a, b, *costs = _linear(numbers)
+        found = leadership.linear(a, b, order, *costs, **_bounds(numbers))
         _above_zero(numbers, found.q)
     else:
         found = _one_leader(market, numbers, order)
-    _check_fixed_costs(market, numbers, found.q)
+    _check_fixed_costs(market, found.q)
     return found
 
 
@@ -300,15 +294,13 @@ def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> lea
         raise refuse("stages", f"{'quantities' if rule.winner_takes_all else what} with this demand")
     firms = np.array(order[0] + order[1])
     own = {name: value[firms] if np.ndim(value) else value for name, value in numbers.items()}
-    choice = np.empty(len(firms))
-    choice[firms] = LEADER[rule](own)
-    choice = clip_choice(market, numbers, choice)
+    choice = clip_choice(market, numbers, LEADER[rule](own)[np.argsort(firms)])
     return leadership.StagedOutputs(choice, np.zeros(1), True, choice[None, order[0]])
 
 
 LEADER: dict[tuple[str, str], Rows] = {
     ("isoelastic", "quantity"): lambda n: leadership.isoelastic(*_isoelastic(n)),
     ("differentiated", "quantity"): lambda n: leadership.differentiated(*_differentiated(n), **_bounds(n)),
-    ("differentiated", "price"): lambda n: prices.price_leader(*_differentiated(n)),
-    ("logit", "price"): lambda n: prices.logit_leader(*_logit(n)),
+    ("differentiated", "price"): lambda n: equilibria.price_leader(*_differentiated(n)),
+    ("logit", "price"): lambda n: equilibria.logit_leader(*_logit(n)),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -13,9 +13,9 @@ from rivalry.core.jax import put
 from rivalry.core.space import Box
 from rivalry.core.validate import checked, limit, whole_number
 from rivalry.games.market.best_response import StagedMarket, staged_market
-from rivalry.games.market.closed_forms import beyond
-from rivalry.games.market.model import RULES, Accounts, Dynamics, Market, Rule, shock_of
-from rivalry.games.market.quantities import check_interior
+from rivalry.games.market.closed_forms import profitable_choices
+from rivalry.games.market.equilibria import check_interior
+from rivalry.games.market.model import CHOICES, Accounts, Dynamics, Market, Rule, shock_of
 from rivalry.games.market.valuation import check_rates
 from rivalry.tables.stages import check_stages
 
@@ -34,31 +34,23 @@ USUAL: dict[str, dict[str, float]] = {
 }
 """The parameters of each demand system, with the textbook numbers that are their defaults."""
 
-FOR_ALL = ("growth", "sticky", "grid_margin", "terminal_growth", "multiple")
-PER_FIRM = (
-    "convex_cost",
-    "fixed_cost",
-    "capacity",
-    "adjustment_cost",
-    "tax",
-    "cash_min",
-    "capex_convex",
-    "depreciation",
-)
+FOR_ALL = "growth sticky grid_margin terminal_growth multiple"
+PER_FIRM = "convex_cost fixed_cost capacity adjustment_cost tax cash_min capex_convex depreciation"
 
-POSITIVE = ("intercept", "quality", "market_size", "slope", "elasticity", "price_flat_below", "taste_spread")
-NOT_NEGATIVE = (
-    "unit_cost",
-    "convex_cost",
-    "fixed_cost",
-    "capacity",
-    "adjustment_cost",
-    "capex",
-    "capex_convex",
-    "grid_margin",
-    "wacc",
-)
-SHARES = ("tax", "depreciation", "survival", "gamma")
+# Annotations have most of these bounds, too, but are checked after the factory, and never in a sweep.
+RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "above 0": (
+        "intercept quality market_size slope elasticity price_flat_below taste_spread",
+        lambda value: value > 0,
+    ),
+    "at least 0": (
+        "unit_cost convex_cost fixed_cost capacity adjustment_cost capex capex_convex grid_margin wacc",
+        lambda value: value >= 0,
+    ),
+    "in [0, 1]": ("tax depreciation survival gamma", lambda value: 0 <= value <= 1),
+    "in [0, 1)": ("sticky", lambda value: 0 <= value < 1),
+}
+"""The parameters with a range, and whether a number is inside, by the rule in words."""
 
 
 @checked
@@ -186,11 +178,12 @@ def market(
     >>> market(stages=[[0], [1]]).payoffs(game.space.check([45.0, 0.0])[:1]).round(6).tolist()
     [1012.5]
     """
-    given = dict(locals())
-    choice = given["choice"] = choice or ("price" if demand == "logit" else "quantity")
-    if (demand, choice) not in RULES:
-        other = "price" if choice == "quantity" else "quantity"
-        raise ValueError(f"choice: {choice!r} clashes with demand = {demand!r}, where firms choose a {other}")
+    given, known = dict(locals()), CHOICES[demand]
+    chosen = given["choice"] = choice or known[0]
+    if chosen not in known:
+        raise ValueError(
+            f"choice: {chosen!r} clashes with demand = {demand!r}, where firms choose a {known[0]}"
+        )
     for name in sorted({name for own in USUAL.values() for name in own} - set(USUAL[demand])):
         if given[name] is not None:
             takes = ", ".join(own for own in USUAL[demand] if own != "unit_cost")
@@ -198,22 +191,16 @@ def market(
     count = _players_of(given)
     limit("players", count, count)
     numbers = _numbers(given, count)
-    order, when = _order(given, count)
+    order, moves = _order(given, count)
     box = _space(given, numbers, count)
     if demand == "isoelastic" and not np.any(np.asarray(box.low) > 0):
         check_interior(float(numbers["elasticity"]), count)
-    found = Market(
-        space=box,
-        numbers=numbers,
-        rule=Rule(demand, choice),
-        stages=order,
-        timing=when,
-        shock=shock_of(shock, shock_observed),
-        dynamics=_dynamics(given, numbers),
-        accounts=Accounts(tax_losses, convention, terminal, horizon or 0),
-    )
+    demand_shock = shock_of(shock, shock_observed)
+    accounts = Accounts(tax_losses, convention, terminal, horizon or 0)
+    dynamics = _dynamics(given, numbers)
+    found = Market(box, numbers, Rule(demand, chosen), order, moves, demand_shock, dynamics, accounts)
     if initial is not None:
-        box.check(np.asarray(found.numbers["initial"])[:, None], "initial")
+        box.check(np.asarray(numbers["initial"])[:, None], "initial")
     return staged_market(found) if len(order) > 1 else found
 
 
@@ -226,17 +213,10 @@ def refusal(name: str, value: float) -> str:
     # infinite ones mean no bound
     if np.isnan(value) or (np.isinf(value) and name not in ("capacity", "high", "low")):
         return "must be finite"
-    if name in POSITIVE and not value > 0:
-        return "must be above 0"
-    if name in NOT_NEGATIVE and not value >= 0:
-        return "must be at least 0"
     if name == "gamma" and value > 1:
         return f"must be in [0, 1]: with r = {1 / value - 1:.3g} below growth g = 0 the sum diverges"
-    if name in SHARES and not 0 <= value <= 1:
-        return "must be in [0, 1]"
-    if name == "sticky" and not 0 <= value < 1:
-        return "must be in [0, 1)"
-    return ""
+    broken = (rule for rule, (names, holds) in RANGES.items() if name in names.split() and not holds(value))
+    return "".join(f"must be {rule}" for rule in broken)
 
 
 def _players_of(given: Mapping[str, Any]) -> int:
@@ -254,10 +234,8 @@ def _checked_numbers(name: str, value: Any) -> np.ndarray:
     """Return the values of a parameter. Raises `ValueError` that names the first invalid entry."""
     found = np.asarray(value, dtype=float)
     for index, entry in np.ndenumerate(found):
-        why = refusal(name, float(entry))
-        if why:
-            where = "".join(f"[{k}]" for k in index)
-            raise ValueError(f"{name}{where}: {entry:g} {why}")
+        if why := refusal(name, float(entry)):
+            raise ValueError(f"{name}{''.join(f'[{k}]' for k in index)}: {entry:g} {why}")
     return found
 
 
@@ -273,11 +251,12 @@ def _numbers(given: Mapping[str, Any], players: int) -> dict[str, Any]:
     """Return all parameters by key. Raises `ValueError`."""
     demand = given["demand"]
     own = {name: usual if given[name] is None else given[name] for name, usual in USUAL[demand].items()}
-    own |= {name: given[name] for name in (*PER_FIRM, *FOR_ALL)}
-    numbers: dict[str, Any] = {}
-    for name, value in own.items():
-        by_firm = name in (*PER_FIRM, "unit_cost", "quality")
-        numbers[name] = _per_firm(name, value, players) if by_firm else put(_checked_numbers(name, value))
+    own |= {name: given[name] for name in f"{PER_FIRM} {FOR_ALL}".split()}
+    each = {*PER_FIRM.split(), "unit_cost", "quality"}
+    numbers: dict[str, Any] = {
+        name: _per_firm(name, value, players) if name in each else put(_checked_numbers(name, value))
+        for name, value in own.items()
+    }
     numbers["gamma"] = _gamma(given, players)
     cost = np.asarray(numbers["unit_cost"])
     if demand == "differentiated":  # the matrix of slopes must be positive definite
@@ -361,20 +340,15 @@ def _dynamics(given: Mapping[str, Any], numbers: dict[str, Any]) -> Dynamics:
     limited = np.isfinite(np.asarray(numbers["capacity"]))
     if given["capex"] is not None and not np.all(limited):
         raise ValueError("capacity: must be finite where capex lets firms invest in it")
-    return Dynamics(
-        given["adjustment"],
-        bool(given["sticky"] > 0),
-        given["cash"] is not None,
-        given["capex"] is not None,
-        bool(given["reversible"]),
-        bool(np.any(limited)),
-    )
+    sticky, cash, invest = given["sticky"] > 0, given["cash"] is not None, given["capex"] is not None
+    flags = map(bool, (sticky, cash, invest, given["reversible"], np.any(limited)))
+    return Dynamics(given["adjustment"], *flags)
 
 
 def _space(given: Mapping[str, Any], numbers: dict[str, Any], players: int) -> Box:
     """Return the box of choices. Raises `ValueError`."""
     low = np.asarray(_per_firm("low", 0.0 if given["low"] is None else given["low"], players))
-    high = beyond(given["demand"], given["choice"], numbers)
+    high = profitable_choices(given["demand"], given["choice"], numbers)
     if given["high"] is not None:
         high = np.asarray(_per_firm("high", given["high"], players))
     if given["choice"] == "quantity":

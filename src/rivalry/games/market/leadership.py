@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.games.market.quantities import aggregate, rows
+from rivalry.games.market.equilibria import aggregate, per_firm
 
 HALVINGS = 60  # to find where one solution replaces another
 
@@ -45,7 +45,7 @@ class PriceLine(NamedTuple):
 
     def at(self, output: float) -> tuple[float, np.ndarray]:
         """Return the price and the responses ``[firm]``; at a discontinuity, of the piece that ends there."""
-        return on_piece(self, min(int(np.searchsorted(self.stop, output)), len(self.stop) - 1), output)
+        return at_output(self, min(int(np.searchsorted(self.stop, output)), len(self.stop) - 1), output)
 
 
 def best_output(
@@ -80,10 +80,10 @@ def regrets(line: PriceLine, q: np.ndarray, stage: Stage, before: float = 0.0) -
 
 def fold(line: PriceLine, stage: Stage) -> PriceLine:
     """Return the price line before a stage, whose firms play Cournot on ``line``."""
-    return _single_valued(line, answers(line, stage), stage)
+    return _single_valued(line, first_order_solutions(line, stage), stage)
 
 
-def answers(line: PriceLine, stage: Stage) -> PriceLine:
+def first_order_solutions(line: PriceLine, stage: Stage) -> PriceLine:
     """Return all first-order solutions of a stage as pieces, which may overlap."""
     pieces = [_piece(line, k, stage) for k in range(len(line.start))]
     found = [part for piece in pieces for part in piece]
@@ -100,12 +100,8 @@ End = tuple[float, float, np.ndarray]  # output before the stage, price, respons
 
 def _line(ends: Sequence[tuple[End, End]]) -> PriceLine:
     """Return the line of pieces between two ends each."""
-    return PriceLine(
-        np.array([a[0] for a, _ in ends]),
-        np.array([b[0] for _, b in ends]),
-        np.array([[a[1], b[1]] for a, b in ends]),
-        np.array([[a[2], b[2]] for a, b in ends]),
-    )
+    output, price, response = (np.array([[a[k], b[k]] for a, b in ends]) for k in range(3))
+    return PriceLine(output[:, 0], output[:, 1], price, response)
 
 
 def _piece(line: PriceLine, k: int, stage: Stage) -> list[tuple[End, End]]:
@@ -114,8 +110,6 @@ def _piece(line: PriceLine, k: int, stage: Stage) -> list[tuple[End, End]]:
     steep = slope + stage.d
 
     def responses(price: float) -> np.ndarray:
-        if slope > 0 or np.all(steep > 0):
-            return np.asarray(np.clip((price - stage.c) / steep, stage.low, stage.high))
         wants = np.where(price > stage.c, np.inf, -np.inf)  # at a constant price: all or nothing
         interior = (price - stage.c) / np.where(steep > 0, steep, 1.0)
         return np.asarray(np.clip(np.where(steep > 0, interior, wants), stage.low, stage.high))
@@ -125,10 +119,8 @@ def _piece(line: PriceLine, k: int, stage: Stage) -> list[tuple[End, End]]:
         ends = np.concatenate([stage.c + steep * stage.low, stage.c + steep * stage.high])
         prices[1:1] = np.sort(ends[(ends < p0) & (ends > p1)])[::-1].tolist()
     totals = [t0, *((t0 + (p0 - p) / slope) for p in prices[1:-1]), t1]
-    nodes = [
-        (float(t - r.sum()), float(p), r) for t, p in zip(totals, prices, strict=True) for r in [responses(p)]
-    ]
-    return list(pairwise(nodes))
+    nodes = zip(totals, prices, map(responses, prices), strict=True)
+    return list(pairwise((float(t - r.sum()), float(p), r) for t, p, r in nodes))
 
 
 def _single_valued(line: PriceLine, folded: PriceLine, stage: Stage) -> PriceLine:
@@ -143,13 +135,11 @@ def _single_valued(line: PriceLine, folded: PriceLine, stage: Stage) -> PriceLin
     for low, high in pairwise(cuts):
         if high - low > 1e-13 * abs(high):
             there = np.flatnonzero((folded.start <= low) & (folded.stop >= high))
-            pieces += _chosen(line, folded, stage, there, float(low), float(high))
-    return _line(
-        [((low, *on_piece(folded, k, low)), (high, *on_piece(folded, k, high))) for k, low, high in pieces]
-    )
+            pieces += _best_pieces(line, folded, stage, there, float(low), float(high))
+    return _line([((a, *at_output(folded, k, a)), (b, *at_output(folded, k, b))) for k, a, b in pieces])
 
 
-def _chosen(
+def _best_pieces(
     line: PriceLine, folded: PriceLine, stage: Stage, there: np.ndarray, low: float, high: float
 ) -> list[tuple[int, float, float]]:
     """Return which of several pieces is chosen between two outputs, and where one replaces another."""
@@ -157,7 +147,7 @@ def _chosen(
         return [(int(there[0]), low, high)]
 
     def best(output: float) -> int:
-        gains = [regrets(line, on_piece(folded, k, output)[1], stage, output).max() for k in there]
+        gains = [regrets(line, at_output(folded, k, output)[1], stage, output).max() for k in there]
         return int(there[int(np.argmin(gains))])
 
     # just inside: at the ends pieces touch, and their regrets are equal
@@ -172,7 +162,7 @@ def _chosen(
     return [(first, low, right), (last, right, high)]
 
 
-def on_piece(folded: PriceLine, k: int, output: float) -> tuple[float, np.ndarray]:
+def at_output(folded: PriceLine, k: int, output: float) -> tuple[float, np.ndarray]:
     """Return the price and the responses ``[firm]`` on one piece."""
     part = (output - folded.start[k]) / (folded.stop[k] - folded.start[k])
     price, response = folded.price[k], folded.response[k]
@@ -229,26 +219,24 @@ def linear(
     ----------
     H. von Stackelberg, Marktform und Gleichgewicht (1934).
     """
-    c, d, low, high = rows(c, d, low, high)
-    lines, of_stage = price_lines(a, b, stages, c, d, low=low, high=high)
-    first = of_stage[0]
-    roots, regret = _leaders(lines[0], first, EXACT * a**2 / b)
-    q, total = np.zeros(len(c)), 0.0
-    for members, line in zip(stages, [None, *lines], strict=False):
-        own = roots[0] if line is None else line.at(total)[1]
+    lines, of_stage = price_lines(a, b, stages, c, d, low, high)
+    roots, regret = _leaders(lines[0], of_stage[0], EXACT * a**2 / b)
+    q, total, own = np.zeros(len(per_firm(c, d, low, high)[0])), 0.0, roots[0]
+    for members, line in zip(stages, lines, strict=True):
         q[list(members)] = own
         total += own.sum()
+        own = line.at(total)[1]
     return StagedOutputs(q, regret, bool(regret.max() <= EXACT * a**2 / b), roots)
 
 
 def price_lines(
-    a: float, b: float, stages: Sequence[Sequence[int]], c: Any, d: Any, *, low: Any, high: Any
+    a: float, b: float, stages: Sequence[Sequence[int]], c: Any, d: Any, low: Any, high: Any
 ) -> tuple[list[PriceLine], list[Stage]]:
     """Return the price lines of all stages, the first stage's first, and the stages.
 
     A line contains the responses of the next stage.
     """
-    c, d, low, high = rows(c, d, low, high)
+    c, d, low, high = per_firm(c, d, low, high)
     high = np.minimum(high, np.maximum(a / b, low))  # beyond, the price is 0
     of_stage = [Stage(*(part[list(members)] for part in (c, d, low, high))) for members in stages]
     top = a / b
@@ -265,9 +253,9 @@ def _leaders(line: PriceLine, stage: Stage, enough: float) -> tuple[np.ndarray, 
     if len(stage.c) == 1:
         q, _ = best_output(line, 0.0, *(float(part[0]) for part in stage))
         return q[None, None], np.zeros(1)
-    found = answers(line, stage)
+    found = first_order_solutions(line, stage)
     there = np.flatnonzero((found.start <= 0) & (found.stop >= 0))
-    tried = [on_piece(found, int(k), 0.0)[1] for k in there]
+    tried = [at_output(found, int(k), 0.0)[1] for k in there]
     gains = [regrets(line, q, stage) for q in tried]
     stable = [k for k, gain in enumerate(gains) if gain.max() <= enough]
     if stable:
@@ -306,14 +294,13 @@ def differentiated(
     >>> differentiated(12.0, 1.5, 0.9, [2.0, 2.0]).round(9).tolist()
     [2.845528455, 2.479674797]
     """
-    c, d, low, high = rows(c, d, low, high)
+    c, d, low, high = per_firm(c, d, low, high)
     most = min(float(high[0]), A / b)
-    interior = (c[1:], 2 * b + d[1:] - g_s, low[1:], high[1:])
+    supply = cost, steep, first, last = c[1:], 2 * b + d[1:] - g_s, low[1:], high[1:]
 
     def responses(q: float) -> np.ndarray:
-        return np.asarray(aggregate(A - g_s * q, g_s, *interior))
+        return np.asarray(aggregate(A - g_s * q, g_s, *supply))
 
-    cost, steep, first, last = interior
     ends = np.concatenate([cost + steep * first, cost + steep * last])
     ends = ends[np.isfinite(ends)]
     there = np.clip((ends[:, None] - cost) / steep, first, last).sum(axis=1)
@@ -345,7 +332,7 @@ def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
     >>> isoelastic(100.0, 1.0, [1.0, 1.0]).tolist()
     [25.0, 25.0]
     """
-    leader, follower = (float(cost) for cost in rows(c)[0])
+    leader, follower = (float(cost) for cost in per_firm(c)[0])
     if eta < 1:
         raise ValueError(f"elasticity: {eta:g} must be at least 1 for a leader: no interior equilibrium")
     roots = np.roots(

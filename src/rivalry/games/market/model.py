@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -16,15 +17,13 @@ from rivalry.core.validate import check_word, limit, whole_number
 
 Numbers = dict[str, Array]
 
-RULES = {
-    ("linear", "quantity"),
-    ("linear", "price"),
-    ("isoelastic", "quantity"),
-    ("differentiated", "quantity"),
-    ("differentiated", "price"),
-    ("logit", "price"),
+CHOICES = {
+    "linear": ("quantity", "price"),
+    "isoelastic": ("quantity",),
+    "differentiated": ("quantity", "price"),
+    "logit": ("price",),
 }
-"""Pairs of a demand system and a variable that firms may choose in it."""
+"""The variables that firms may choose, by demand system; the first one is the default."""
 
 INTERCEPT = {
     "linear": "intercept",
@@ -50,12 +49,12 @@ class Rule(NamedTuple):
 
     @property
     def homogeneous(self) -> bool:
-        """Whether all firms sell one good at one price."""
+        """True where all firms sell one good at one price."""
         return self.demand in ("linear", "isoelastic")
 
     @property
     def winner_takes_all(self) -> bool:
-        """Whether the cheapest firm serves the whole market."""
+        """True where the cheapest firm serves the whole market."""
         return self.homogeneous and self.choice == "price"
 
 
@@ -127,7 +126,7 @@ def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
         logsum = jax.nn.logsumexp(_logit_values(numbers, p))
         return numbers["taste_spread"] * logsum - numbers["outside_option"]
     if rule.demand == "differentiated":
-        cross = (jnp.sum(q) ** 2 - jnp.sum(q**2)) * numbers["substitution"]
+        cross = (total**2 - jnp.sum(q**2)) * numbers["substitution"]
         return numbers["intercept"] * total - (numbers["slope"] * jnp.sum(q**2) + cross) / 2 - spent
     if rule.demand == "linear":
         wanted = jnp.minimum(total, numbers["intercept"] / numbers["slope"])  # the rest is not consumed
@@ -188,7 +187,7 @@ def shock_of(table: Any, observed: bool) -> Shock | None:
         if key not in table and not (kind == "iid" and key == "probabilities"):
             raise ValueError(f"shock.{key}: is missing; {kind} takes {', '.join(SHOCKS[kind])}")
     levels, chain = {"iid": _iid, "ar1": _ar1, "markov": _markov}[kind](table)
-    return Shock(put(levels), put(chain), put(_long_run(chain)), bool(observed))
+    return Shock(put(levels), put(chain), put(_stationary(chain)), bool(observed))
 
 
 def _row(name: str, value: Any) -> np.ndarray:
@@ -202,16 +201,16 @@ def _iid(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     levels = _row("levels", table["levels"])
     stationary = _row("probabilities", table.get("probabilities", np.full(len(levels), 1 / len(levels))))
     if len(stationary) != len(levels) or np.any(stationary < 0) or abs(stationary.sum() - 1) > SUMS:
-        given = stationary.tolist()
-        raise ValueError(f"shock.probabilities: {given} must be {len(levels)} numbers that sum to 1")
+        rule = f"must be {len(levels)} numbers that sum to 1"
+        raise ValueError(f"shock.probabilities: {stationary.tolist()} {rule}")
     return levels, np.tile(stationary / stationary.sum(), (len(levels), 1))
 
 
 def _markov(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     levels = _row("levels", table["levels"])
     chain, size = np.asarray(table["transitions"], dtype=float), len(levels)
-    wrong = chain.shape != (size, size)
-    if wrong or np.any(chain < 0) or np.any(np.abs(chain.sum(axis=1) - 1) > SUMS):
+    # the shape first: rows of another array need not have sums
+    if chain.shape != (size, size) or np.any(chain < 0) or np.any(np.abs(chain.sum(axis=1) - 1) > SUMS):
         raise ValueError(f"shock.transitions: must be {size} rows of {size} probabilities that sum to 1")
     return levels, chain / chain.sum(axis=1, keepdims=True)
 
@@ -226,20 +225,16 @@ def _ar1(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"shock.sd: {sd!r} must be above 0")
     stay = (1 + rho) / 2
     chain = np.array([[stay, 1 - stay], [1 - stay, stay]])
-    for size in range(3, count + 1):
-        wider = np.zeros((size, size))
-        wider[:-1, :-1] += stay * chain
-        wider[:-1, 1:] += (1 - stay) * chain
-        wider[1:, :-1] += (1 - stay) * chain
-        wider[1:, 1:] += stay * chain
-        # inner rows have received two distributions
-        wider[1:-1] /= 2
-        chain = wider
+    for _ in range(count - 2):
+        corners = product(((0, 1), (1, 0)), repeat=2)
+        chain = np.sum([(stay if r == c else 1 - stay) * np.pad(chain, (r, c)) for r, c in corners], axis=0)
+        # all rows but the first and the last have received two distributions
+        chain[1:-1] /= 2
     # the stationary distribution is binomial: this spacing gives it the standard deviation sd
     return np.linspace(-1.0, 1.0, count) * sd * np.sqrt(count - 1), chain
 
 
-def _long_run(chain: np.ndarray) -> np.ndarray:
+def _stationary(chain: np.ndarray) -> np.ndarray:
     """Return the stationary distribution. Raises `ValueError` if there are several."""
     size = len(chain)
     system = np.concatenate([chain.T - np.eye(size), np.ones((1, size))])
@@ -251,8 +246,8 @@ def _long_run(chain: np.ndarray) -> np.ndarray:
 
 
 STAGES = tuple[tuple[int, ...], ...]
-SHOWN = """intercept slope substitution market_size elasticity quality outside_option taste_spread unit_cost
-convex_cost fixed_cost"""
+DESCRIBED = """intercept slope substitution market_size elasticity quality outside_option taste_spread
+unit_cost convex_cost fixed_cost"""
 
 
 class Dynamics(NamedTuple):
@@ -324,11 +319,8 @@ class Market(eqx.Module):
         order = "at once" if len(self.stages) == 1 else f"in stages {[list(s) for s in self.stages]}"
         order = "in turns" if self.timing == "alternating" else order
         choice = f"{self.rule.demand} demand, each chooses a {self.rule.choice}, {order}"
-        parts = [
-            f"{name} {' '.join(np.array2string(np.asarray(self.numbers[name])).split())}"
-            for name in SHOWN.split()
-            if name in self.numbers
-        ]
+        numbers = {name: np.asarray(self.numbers[name]) for name in DESCRIBED.split() if name in self.numbers}
+        parts = [f"{name} {' '.join(np.array2string(value).split())}" for name, value in numbers.items()]
         return f"Market of {self.players} firms: {choice}\n  {', '.join(parts)}"
 
     @property
@@ -336,10 +328,18 @@ class Market(eqx.Module):
         """The number of firms."""
         return self.space.shape[0]
 
+    def has(self, name: str) -> bool:
+        """Return whether a parameter is above 0, for one firm at least."""
+        return bool(np.any(np.asarray(self.numbers[name]) > 0))
+
+    def shifted(self, shift: float | Array) -> Numbers:
+        """Return the parameters with the intercept of demand moved by ``shift``."""
+        name = INTERCEPT[self.rule.demand]
+        return self.numbers | {name: self.numbers[name] + shift}
+
     def cleared(self, x: Profile, shift: float | Array = 0.0) -> Cleared:
         """Return quantities and prices at the choices ``x``, with the intercept moved by ``shift``."""
-        name = INTERCEPT[self.rule.demand]
-        return clear(self.rule, self.numbers | {name: self.numbers[name] + shift}, x[:, 0])
+        return clear(self.rule, self.shifted(shift), x[:, 0])
 
     def cost(self, q: Float[Array, "player"]) -> Float[Array, "player"]:
         """Return ``F 1[q > 0] + c q + d q^2/2``."""
@@ -357,6 +357,12 @@ class Market(eqx.Module):
             return self.after_tax(self.profits(x))
         each = jax.vmap(lambda shift: self.after_tax(self.profits(x, shift)))(self.shock.levels)
         return self.shock.probabilities @ each
+
+    def valuation_rule(self) -> dict[str, Any]:
+        """Return the time of cash flows and the terminal value, as the functions of valuation take them."""
+        rule = {"convention": self.accounts.convention, "terminal": self.accounts.terminal}
+        numbers = {"growth": self.numbers["terminal_growth"], "multiple": self.numbers["multiple"]}
+        return rule | {name: float(value) for name, value in numbers.items()}
 
     def after_tax(self, profit: Float[Array, "player"]) -> Float[Array, "player"]:
         """Return profits after tax; the tax on losses is refunded, unless ``tax_losses`` is ``none``."""

@@ -14,14 +14,14 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.space import Box, Profile
 from rivalry.core.validate import check_word, whole_number
 from rivalry.games.market.best_response import StagedMarket, whole_market
-from rivalry.games.market.closed_forms import beyond
+from rivalry.games.market.closed_forms import profitable_choices
 from rivalry.games.market.model import INTERCEPT, Market, clear
 from rivalry.games.market.valuation import Valuation, valuation
 
 ABSENT = 1e9  # in intercepts: the price of a firm that has exited, at which it sells nothing
 
 
-class Standing(NamedTuple):
+class PeriodState(NamedTuple):
     """The state at the beginning of a period.
 
     Outputs are per unit of market size. If a change takes effect at once (``spot``), ``choice`` is the last
@@ -45,11 +45,11 @@ class Flow(NamedTuple):
     cash_flow: Float[Array, "firm"]
 
 
-def initial_standing(market: Market, choice: Float[Array, "firm"]) -> Standing:
+def initial_state(market: Market, choice: Float[Array, "firm"]) -> PeriodState:
     """Return the state at the beginning of the first period, with previous choices ``choice``."""
     numbers = market.numbers
     firms = jnp.ones(market.players)
-    return Standing(
+    return PeriodState(
         choice=choice,
         capacity=numbers["capacity"] * firms,
         price=jnp.mean(market.cleared(choice[:, None]).p),
@@ -67,11 +67,11 @@ def market_size(market: Market, period: int | Int[Array, ""]) -> Float[Array, ""
 
 def settle(
     market: Market,
-    before: Standing,
+    before: PeriodState,
     x: Float[Array, "firm axis"],
     shift: float | Float[Array, ""] = 0.0,
     most: Float[Array, "firm"] | None = None,
-) -> tuple[Flow, Standing]:
+) -> tuple[Flow, PeriodState]:
     """Clear the market at ``x``, with its intercept moved by ``shift``; return cash flows and the next state.
 
     ``x[:, 0]`` is the output or the price, or the change of output if that is ``predetermined``; ``x[:, 1]``
@@ -101,35 +101,30 @@ def settle(
     cash = before.cash + flow
     stays = cash >= numbers["cash_min"] if market.dynamics.cash else jnp.ones_like(before.active)
     # an infinite capacity does not wear out: at a rate of 1 it would be 0 times infinity
-    left_over = jnp.where(
-        jnp.isfinite(before.capacity), (1.0 - numbers["depreciation"]) * before.capacity, before.capacity
-    )
-    following = Standing(
-        stands, left_over + invested, jnp.mean(p), cash, before.active & stays, before.period + 1
-    )
+    capacity, left = before.capacity, (1.0 - numbers["depreciation"]) * before.capacity
+    capacity = jnp.where(jnp.isfinite(capacity), left, capacity) + invested
+    following = PeriodState(stands, capacity, jnp.mean(p), cash, before.active & stays, before.period + 1)
     return Flow(q, p, jnp.where(before.active, profit, 0.0), flow), following
 
 
 def _sold(
-    market: Market, before: Standing, asked: Array, shift: float | Array, size: Array
+    market: Market, before: PeriodState, asked: Array, shift: float | Array, size: Array
 ) -> tuple[Array, Array]:
     """Return quantities of the whole market, and prices."""
-    name = INTERCEPT[market.rule.demand]
     most = before.capacity / size
-    numbers = market.numbers | {name: market.numbers[name] + shift, "capacity": most}
+    numbers = market.shifted(shift) | {"capacity": most}
     if market.rule.choice == "price":
-        away = ABSENT * (1.0 + jnp.max(jnp.abs(numbers[name])))
+        away = ABSENT * (1.0 + jnp.max(jnp.abs(numbers[INTERCEPT[market.rule.demand]])))
         sold = clear(market.rule, numbers, jnp.where(before.active, asked, away))
         return jnp.where(before.active, sold.q, 0.0) * size, asked
-    sold = clear(market.rule, numbers, jnp.minimum(asked, most))
-    price = sold.p
+    q, price = clear(market.rule, numbers, jnp.minimum(asked, most))
     if market.dynamics.sticky:
         w = numbers["sticky"]
         price = w * before.price + (1.0 - w) * price
-    return sold.q * size, price
+    return q * size, price
 
 
-def _adjustment(market: Market, before: Standing, stands: Array, size: Array) -> Array:
+def _adjustment(market: Market, before: PeriodState, stands: Array, size: Array) -> Array:
     """Return the cost of changing output, now (``spot``) or for the next period (``predetermined``)."""
     if market.dynamics.adjustment == "none":
         return jnp.zeros(market.players)
@@ -141,7 +136,7 @@ def _adjustment(market: Market, before: Standing, stands: Array, size: Array) ->
     return cost
 
 
-def _investment(market: Market, before: Standing, x: Array, size: Array) -> tuple[Array, Array]:
+def _investment(market: Market, before: PeriodState, x: Array, size: Array) -> tuple[Array, Array]:
     """Return the capacity bought, or sold where that is allowed (at most all of it), and its cost."""
     if not market.dynamics.invest:
         return jnp.zeros(market.players), jnp.zeros(market.players)
@@ -166,7 +161,7 @@ LARGEST = 1e12  # bound on observations
 class PlayState(NamedTuple):
     """The state of a market between two decisions."""
 
-    standing: Standing
+    carried: PeriodState
     now: Float[Array, "firm axis"]  # choices made in this period, else those that stay
     stage: Int[Array, ""]
     shock: Int[Array, ""]  # the level in this period
@@ -210,39 +205,35 @@ class MarketPlay(eqx.Module):
             choice = market.space.low[:, 0]
         else:
             choice = market.space.sample(draw)[:, 0]
-        standing = initial_standing(market, choice)
+        carried = initial_state(market, choice)
         shock = jnp.asarray(0) if market.shock is None else _draw_level(market.shock.probabilities, falls)
-        sold, still = market.cleared(choice[:, None]), jnp.zeros(market.players)
-        before = Flow(sold.q, sold.p, still, still)
-        return PlayState(standing, self._resting(standing), jnp.asarray(0), shock, before)
+        still = jnp.zeros(market.players)
+        before = Flow(*market.cleared(choice[:, None]), still, still)
+        return PlayState(carried, self._inactive_choices(carried), jnp.asarray(0), shock, before)
 
     def step(
         self, state: PlayState, x: Profile, key: PRNGKeyArray
     ) -> tuple[PlayState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
-        market = self.market
+        market, shock, shift = self.market, state.shock, jnp.asarray(0.0)
         now = jnp.where(self.active_players(state)[:, None], x, state.now)
         period_ends = state.stage == len(market.stages) - 1
-        shift = 0.0 if market.shock is None else market.shock.levels[state.shock]
-        flow, standing = settle(market, state.standing, now, shift, self.reach)
-        shock = (
-            state.shock if market.shock is None else _draw_level(market.shock.transitions[state.shock], key)
-        )
-        after = PlayState(standing, self._resting(standing), jnp.asarray(0), shock, flow)
+        if market.shock is not None:
+            shift = market.shock.levels[state.shock]
+            shock = _draw_level(market.shock.transitions[state.shock], key)
+        flow, carried = settle(market, state.carried, now, shift, self.reach)
+        after = PlayState(carried, self._inactive_choices(carried), jnp.asarray(0), shock, flow)
         between = state._replace(now=now, stage=state.stage + 1)
         following: PlayState = jax.tree.map(lambda a, b: jnp.where(period_ends, a, b), after, between)
-        cut = jnp.asarray(False) if self.periods is None else following.standing.period >= self.periods
-        gone = ~jnp.any(following.standing.active)
+        cut = jnp.asarray(False) if self.periods is None else following.carried.period >= self.periods
+        gone = ~jnp.any(following.carried.active)
         return following, jnp.where(period_ends, flow.cash_flow, 0.0), gone, cut & ~gone
 
     def active_players(self, state: PlayState) -> Bool[Array, "player"]:
         """Return which firms choose."""
-        market = self.market
-        firms = jnp.arange(market.players)
+        market, carried = self.market, state.carried
         if market.timing == "alternating":
-            turn = firms == state.standing.period % market.players
-        else:
-            turn = put(_stage_rows(market))[state.stage]
-        return turn & state.standing.active
+            return (jnp.arange(market.players) == carried.period % market.players) & carried.active
+        return put(_stage_rows(market))[state.stage] & carried.active
 
     def observe(self, state: PlayState) -> Float[Array, "player feature"]:
         """Return each firm's observation, in the order of the description."""
@@ -254,37 +245,36 @@ class MarketPlay(eqx.Module):
 
     def _states(self, state: PlayState) -> list[Array]:
         """Return the observed states: rows for all firms, or columns of each firm's own."""
-        market, standing = self.market, state.standing
+        market, carried = self.market, state.carried
         states = market.dynamics
         found: list[Array] = []
         if states.adjustment != "none" or market.timing == "alternating":
-            found.append(standing.choice)
+            found.append(carried.choice)
         if market.shock is not None and market.shock.observed:
             found.append(market.shock.levels[state.shock][None])
         if states.sticky:
-            found.append(standing.price[None])
+            found.append(carried.price[None])
         if states.cash:
-            found += [standing.active.astype(float), standing.cash[:, None]]
+            found += [carried.active.astype(float), carried.cash[:, None]]
         if states.invest:
-            found.append(standing.capacity[:, None])
+            found.append(carried.capacity[:, None])
         if self.grows:
-            found.append(market_size(market, standing.period)[None])
+            found.append(market_size(market, carried.period)[None])
         if len(market.stages) > 1:
             earlier = jnp.arange(len(market.stages)) < state.stage
             has_chosen = jnp.any(put(_stage_rows(market)) & earlier[:, None], axis=0)
             found += [jnp.where(has_chosen[:, None], state.now, 0.0).ravel(), has_chosen.astype(float)]
         return found
 
-    def _resting(self, standing: Standing) -> Float[Array, "firm axis"]:
+    def _inactive_choices(self, carried: PeriodState) -> Float[Array, "firm axis"]:
         """Return the choices of inactive firms: choices stay, nothing is invested."""
-        still = jnp.zeros(self.space.shape)
-        if self.market.timing != "alternating" or self.market.dynamics.adjustment == "predetermined":
-            return still
-        return still.at[:, 0].set(standing.choice)
+        still, market = jnp.zeros(self.space.shape), self.market
+        stays = market.timing == "alternating" and market.dynamics.adjustment != "predetermined"
+        return still.at[:, 0].set(carried.choice) if stays else still
 
 
 oracles.active_players.register(MarketPlay)(MarketPlay.active_players)
-oracles.present_players.register(MarketPlay)(lambda game, state: state.standing.active)
+oracles.present_players.register(MarketPlay)(lambda game, state: state.carried.active)
 
 
 def market_play(market: Market, periods: int | None = None, observation: str = "last_q") -> MarketPlay:
@@ -310,16 +300,15 @@ def market_play(market: Market, periods: int | None = None, observation: str = "
     if observation == "price" and not market.rule.homogeneous:
         raise ValueError("observation: 'price' is that of one good; with several take 'last_p'")
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
-    reach = high
-    if market.dynamics.invest and market.rule.choice == "quantity":  # capacity may grow beyond the box
-        reach = np.maximum(high, beyond(market.rule.demand, market.rule.choice, market.numbers))
-    ends = [(low, reach)]
-    if market.dynamics.adjustment == "predetermined":
-        ends = [(low - reach, reach - low)]
-    if market.dynamics.invest:
-        logit = market.rule.demand == "logit"  # logit quantities are shares
-        most = np.ones_like(high) if logit else beyond(market.rule.demand, "quantity", market.numbers)
-        ends.append((-most if market.dynamics.reversible else 0.0 * most, most))
+    rule, dynamics, reach = market.rule, market.dynamics, high
+    most = np.ones_like(high)  # logit quantities are shares
+    if rule.demand != "logit":
+        most = profitable_choices(rule.demand, "quantity", market.numbers)
+    if dynamics.invest and rule.choice == "quantity":  # capacity may grow beyond the box
+        reach = np.maximum(high, most)
+    ends = [(low - reach, reach - low) if dynamics.adjustment == "predetermined" else (low, reach)]
+    if dynamics.invest:
+        ends.append((-most if dynamics.reversible else 0.0 * most, most))
     lowest, largest = (put(np.stack(edge, axis=1)) for edge in zip(*ends, strict=True))
     grows = bool(np.asarray(market.numbers["growth"]) != 0)
     return MarketPlay(market, Box(lowest, largest), put(reach), periods, observation, grows)
@@ -394,39 +383,30 @@ def simulate(
     whole_number("runs", runs, 1)
     game = market_play(whole, periods, observation)
     rule = policy if callable(policy) else None
-    rows = np.zeros((periods, 0)) if callable(policy) else _rows(game, policy, periods)
+    rows = np.zeros((periods, 0)) if callable(policy) else _choices_by_period(game, policy, periods)
     flows = _play(game, rule, put(rows), jax.random.split(jax.random.key(seed), runs))
     q, p, profit, cash_flow = map(np.asarray, flows)
-    return MarketSimulation(q, p, profit, cash_flow, worth(whole, cash_flow))
+    return MarketSimulation(q, p, profit, cash_flow, value_cash_flows(whole, cash_flow))
 
 
-def worth(market: Market, cash_flows: np.ndarray) -> Valuation:
+def value_cash_flows(market: Market, cash_flows: np.ndarray) -> Valuation:
     """Return the valuation of ``cash_flows [.. period firm]`` by the firms of a market, ``[.. firm]``.
 
     It uses every firm's own discount factor, and the market's convention and terminal value.
     """
-    numbers = {name: np.asarray(market.numbers[name]) for name in ("gamma", "terminal_growth", "multiple")}
-    return valuation(
-        np.moveaxis(cash_flows, -2, -1),
-        numbers["gamma"],
-        convention=market.accounts.convention,
-        terminal=market.accounts.terminal,
-        growth=numbers["terminal_growth"],
-        multiple=numbers["multiple"],
-    )
+    gamma = np.asarray(market.numbers["gamma"])
+    return valuation(np.moveaxis(cash_flows, -2, -1), gamma, **market.valuation_rule())
 
 
-def _rows(game: MarketPlay, policy: object, periods: int) -> np.ndarray:
+def _choices_by_period(game: MarketPlay, policy: object, periods: int) -> np.ndarray:
     """Return the choices of every period, ``[period firm axis]``. Raises `ValueError`."""
     given = np.asarray(policy, dtype=float)
+    shape = (periods, *game.space.shape)
     if given.ndim == 2:
-        one = np.asarray(game.space.check(given, "policy"))
-        return np.broadcast_to(one, (periods, *one.shape))
+        return np.broadcast_to(game.space.check(given, "policy"), shape)
     if given.ndim != 3 or len(given) != periods:
-        shape = game.space.shape
-        raise ValueError(f"policy: shape {given.shape} must be {shape} or {(periods, *shape)}")
-    checked = [game.space.check(row, f"policy, period {t}") for t, row in enumerate(given)]
-    return np.stack([np.asarray(row) for row in checked])
+        raise ValueError(f"policy: shape {given.shape} must be {shape[1:]} or {shape}")
+    return np.stack([game.space.check(row, f"policy, period {t}") for t, row in enumerate(given)])
 
 
 @eqx.filter_jit

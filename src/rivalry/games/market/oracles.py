@@ -18,7 +18,7 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile
 from rivalry.games.market import closed_forms, tables
-from rivalry.games.market.benchmarks import benchmarks, gain_bounds, search_response
+from rivalry.games.market.benchmarks import benchmarks, critical_discount, gain_bounds, search_response
 from rivalry.games.market.best_response import (
     StagedMarket,
     best_choice,
@@ -30,11 +30,10 @@ from rivalry.games.market.best_response import (
     undercutting,
     whole_market,
 )
-from rivalry.games.market.discounting import critical_discount, gamma_channels
 from rivalry.games.market.factory import refusal
-from rivalry.games.market.model import INTERCEPT, Market, clear, consumer_surplus
+from rivalry.games.market.model import Market, consumer_surplus
 from rivalry.games.market.native_play import market_play
-from rivalry.games.market.valuation import lasting, sensitivity
+from rivalry.games.market.valuation import recurring_value, sensitivity
 from rivalry.transforms import Leadership
 
 Traced = dict[str, tuple[tuple[str, ...], Array]]
@@ -60,9 +59,9 @@ def _(game: Market) -> Array:
 def _(game: Market) -> str:
     if game.rule.winner_takes_all:
         return "choice: the cheapest takes all"
-    fixed = game.numbers["fixed_cost"]
-    saved = not isinstance(fixed, jax.core.Tracer) and bool(np.any(np.asarray(fixed) > 0))
-    return "fixed_cost: is saved at zero output" if saved and game.rule.choice == "quantity" else ""
+    traced = isinstance(game.numbers["fixed_cost"], jax.core.Tracer)
+    saved = game.rule.choice == "quantity" and not traced and game.has("fixed_cost")
+    return "fixed_cost: is saved at zero output" if saved else ""
 
 
 oracles.labels.register(Market)(lambda game: oracles.Labels(axes=(game.rule.choice,)))
@@ -82,8 +81,9 @@ def _(game: Market) -> np.ndarray:
 @oracles.traced_metrics.register(Market)
 def _(game: Market, x: Profile) -> Traced:
     """Return the metrics of one period, averaged over the levels of the shock."""
-    shifts = jnp.zeros(1) if game.shock is None else game.shock.levels
-    probabilities = jnp.ones(1) if game.shock is None else game.shock.probabilities
+    shifts, probabilities = jnp.zeros(1), jnp.ones(1)
+    if game.shock is not None:
+        shifts, probabilities = game.shock.levels, game.shock.probabilities
     each = jax.vmap(lambda shift: _period(game, x, shift))(shifts)
     return {
         name: ((("player",) if array.ndim == 2 else ()), jnp.tensordot(probabilities, array, axes=1))
@@ -103,12 +103,10 @@ def _compiled_metrics(game: Market, x: Profile) -> Any:
 
 def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
     """Return the metrics of one period at one level of the shock."""
-    name = INTERCEPT[market.rule.demand]
-    numbers = market.numbers | {name: market.numbers[name] + shift}
-    sold = clear(market.rule, numbers, x[:, 0])
+    sold = market.cleared(x, shift)
     profit = sold.p * sold.q - market.cost(sold.q)
     total = jnp.sum(sold.q)
-    surplus = consumer_surplus(market.rule, numbers, sold)
+    surplus = consumer_surplus(market.rule, market.shifted(shift), sold)
     share = sold.q / jnp.where(total > 0, total, 1.0)
     own = {"quantity": sold.q, "price": sold.p, "profit": profit, "market_share": share}
     whole = {
@@ -178,7 +176,7 @@ oracles.action_levels.register(Market)(tables.levels)
 oracles.to_linear_quadratic.register(Market)(tables.linear_quadratic)
 oracles.outside_linear.register(Market)(tables.outside_linear)
 oracles.to_adjustment_tables.register(Market)(tables.adjustment_tables)
-oracles.discounting_channels.register(Market)(gamma_channels)
+oracles.discounting_channels.register(Market)(tables.gamma_channels)
 oracles.discount_factors.register(Market)(lambda game: game.numbers["gamma"])
 oracles.payoff_growth.register(Market)(lambda game: game.numbers["growth"])
 oracles.move_order.register(Market)(lambda game: game.stages)
@@ -196,18 +194,9 @@ def _(game: Market, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarra
 
     The terminal value depends only on money and the discount factor.
     """
-    how, numbers = game.accounts, game.numbers
-    growth = float(numbers["growth"])
-    return lasting(
-        cash_flow,
-        np.asarray(gamma) / (1 + growth),
-        how.horizon,
-        grows=growth,
-        convention=how.convention,
-        terminal=how.terminal,
-        growth=float(numbers["terminal_growth"]),
-        multiple=float(numbers["multiple"]),
-    )
+    growth = float(game.numbers["growth"])
+    own = np.asarray(gamma) / (1 + growth)
+    return recurring_value(cash_flow, own, game.accounts.horizon, grows=growth, **game.valuation_rule())
 
 
 @oracles.action_levels.register(StagedMarket)
@@ -231,6 +220,8 @@ forward(
 # --- plot data ----------------------------------------------------------------------------------------------
 
 
+BENCHMARK_PARTS = """choice q p profit payoff numerical equilibrium industry_profit consumer_surplus welfare
+hhi"""
 PLACES = 121
 REACH = 1.25  # range of drawn responses, relative to the largest choice shown
 
@@ -240,7 +231,7 @@ def _plot_data(game: Market | StagedMarket) -> Mapping[str, Callable[[Profile], 
 
     Those of a staged market are of the whole market, with the responses to the first stage's choices.
     """
-    found = {"benchmarks": _benchmarks, "dcf_sensitivity": sensitivity_view}
+    found = {"benchmarks": _benchmarks, "dcf_sensitivity": _sensitivity}
     if whole_market(game).players == 2:
         found["reaction"] = _reaction
     return {name: partial(_of_all_firms, make, game) for name, make in found.items()}
@@ -260,15 +251,11 @@ def _benchmarks(market: Market, x: Profile) -> Record:
     """Return choices and payoffs at the benchmarks, ``[benchmark player]``, by ``benchmark_name``."""
     found = benchmarks(market)
     table: Record = {"benchmark_name": (("benchmark",), np.array(list(found)))}
-    for part in ("choice", "q", "p", "profit", "payoff"):
-        rows = np.array([getattr(one, part) for one in found.values()])
-        table[f"benchmark_{part}"] = (("benchmark", "player"), rows)
-    for part in ("numerical", "equilibrium"):
-        flags = np.array([getattr(one, part) for one in found.values()], dtype=np.int64)
-        table[f"benchmark_{part}"] = (("benchmark",), flags)
-    for part in ("industry_profit", "consumer_surplus", "welfare", "hhi"):
-        whole = np.array([one.measures[part][1] for one in found.values()])
-        table[f"benchmark_{part}"] = (("benchmark",), whole)
+    for part in BENCHMARK_PARTS.split():
+        own = [getattr(one, part) if part in one._fields else one.measures[part][1] for one in found.values()]
+        values = np.array(own)
+        values = values.astype(np.int64) if values.dtype == bool else values
+        table[f"benchmark_{part}"] = (("benchmark", "player")[: values.ndim], values)
     return table
 
 
@@ -281,7 +268,7 @@ def _reaction(market: Market, x: Profile) -> Record:
     points = np.array([one.choice for one in found.values()]).reshape(-1, 2)
     line = _places(market, np.concatenate([points, np.asarray(x).reshape(1, 2)]))
     return {
-        "reaction": (("duellist", "place"), _replies(market, np.asarray(x), line)),
+        "reaction": (("duellist", "place"), _responses(market, np.asarray(x), line)),
         "reaction_at": (("duellist", "place"), np.stack([line[1], line[0]])),
         "reaction_here": (("duellist",), np.asarray(x)[:, 0]),
         "reaction_player": (("duellist",), np.arange(2)),
@@ -303,24 +290,23 @@ def _places(market: Market, points: np.ndarray) -> np.ndarray:
     return np.linspace(low, high, PLACES, axis=-1)
 
 
-def _replies(market: Market, x: np.ndarray, line: np.ndarray) -> np.ndarray:
+def _responses(market: Market, x: np.ndarray, line: np.ndarray) -> np.ndarray:
     """Return each firm's best response to the other's choices ``line [duellist place]``."""
     if oracles.best_response.knows(market):
-        return np.asarray(_known(market, put(x), put(line)))
-    rows = np.zeros_like(line)
-    for player in range(2):
-        for k, rival in enumerate(line[1 - player]):
-            there = x.copy()
-            there[1 - player, 0] = rival
-            if oracles.proved_response.knows(market):
-                rows[player, k] = oracles.proved_response(market, put(there), player).strategy[0]
-            else:
-                rows[player, k] = search_response(market, there, player)
+        return np.asarray(_exact_responses(market, put(x), put(line)))
+    rows, proved = np.zeros_like(line), oracles.proved_response.knows(market)
+    for player, k in np.ndindex(line.shape):
+        there = x.copy()
+        there[1 - player, 0] = line[1 - player, k]
+        if proved:
+            rows[player, k] = oracles.proved_response(market, put(there), player).strategy[0]
+        else:
+            rows[player, k] = search_response(market, there, player)
     return rows
 
 
 @eqx.filter_jit
-def _known(market: Market, x: Any, line: Any) -> Any:
+def _exact_responses(market: Market, x: Any, line: Any) -> Any:
     def one(player: Any, rival: Any) -> Any:
         return oracles.best_response(market, x.at[1 - player, 0].set(rival), player)[0][0]
 
@@ -328,10 +314,10 @@ def _known(market: Market, x: Any, line: Any) -> Any:
 
 
 STEPS = 5  # number of steps between 0 and the largest own rate
-LEAST, MOST = 0.005, 1.0  # bounds on the own rates from which the grid is made
+RATE_BOUNDS = 0.005, 1.0  # bounds on the own rates from which the grid is made
 
 
-def sensitivity_view(market: Market, x: Profile) -> Record:
+def _sensitivity(market: Market, x: Profile) -> Record:
     """Return the value of the cash flow at ``x`` for rates r around the firms' own and growth g.
 
     ``dcf_value [player rate_level growth_level]`` is given at ``dcf_rate [rate_level]`` and ``dcf_growth
@@ -340,14 +326,14 @@ def sensitivity_view(market: Market, x: Profile) -> Record:
     own rate and growth; growth is 0 unless the market's terminal value is Gordon's.
 
     >>> import rivalry as rv
-    >>> found = sensitivity_view(rv.games.market(gamma=0.95), rv.games.market().space.check([30.0, 30.0]))
+    >>> found = _sensitivity(rv.games.market(gamma=0.95), rv.games.market().space.check([30.0, 30.0]))
     >>> found["dcf_value"][1].shape, found["dcf_rate"][1][:3].tolist()
     ((2, 10, 6), [0.02, 0.03, 0.04])
     """
     gamma = np.asarray(market.gamma, dtype=float)
     with np.errstate(divide="ignore"):
         own = 1 / gamma - 1
-    usual = np.clip(own, LEAST, MOST)
+    usual = np.clip(own, *RATE_BOUNDS)
     rates, growths = _grid(float(usual.min()), float(usual.max()))
     flows = np.repeat(np.asarray(payoffs(market, x))[:, None], max(market.accounts.horizon, 1), axis=1)
     with warnings.catch_warnings():

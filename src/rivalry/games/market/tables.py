@@ -1,8 +1,9 @@
-"""Finite and linear-quadratic forms of markets: tables of repeated play, action levels, adjustment plans."""
+"""Finite and linear-quadratic forms of markets, and the channels by which discount factors can matter."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,8 +11,9 @@ from rivalry.core.jax import jax, put
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import Profile
 from rivalry.games.market.benchmarks import benchmark
+from rivalry.games.market.best_response import StagedMarket, whole_market
 from rivalry.games.market.model import Market
-from rivalry.games.market.native_play import initial_standing, settle
+from rivalry.games.market.native_play import initial_state, settle
 from rivalry.tables.discretize import TABLE_BYTES, values_at
 from rivalry.tables.kernels.shapes import FiniteGame, LinearQuadraticGame
 from rivalry.tables.plans import AdjustmentTables
@@ -54,27 +56,29 @@ def repeated(
         market, a hidden shock beside observed outputs, and tables above ``max_table_bytes``.
     """
     _check_states(market)
-    stand = _outputs_stand(market)
+    carries = _carries_outputs(market)
     shifts = np.zeros(1) if market.shock is None else np.asarray(market.shock.levels)
     # Python integers: counts of joint actions may exceed 64 bits
     joint = int(np.prod(sizes.astype(object)))
-    _check_size(len(shifts) * (joint if stand else 1), sizes, joint, len(shifts), max_table_bytes)
-    before = _joint_choices(grid, sizes) if stand else np.asarray(market.space.low)[None, :, 0]
+    _check_size(len(shifts) * (joint if carries else 1), sizes, joint, len(shifts), max_table_bytes)
+    before = np.asarray(market.space.low)[None, :, 0]
+    if carries:  # the choices at every joint action, [joint player], row-major
+        lines = [row[:size, 0] for row, size in zip(grid, sizes, strict=True)]
+        before = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(joint, -1)
     every = (market, put(np.tile(before, (len(shifts), 1))), put(np.repeat(shifts, len(before))))
     found = values_at(_round, every, grid, sizes)  # [joint nature ..]
-    next_nature, nature_cdf = _nature_moves(market, joint, stand)
+    next_nature, nature_cdf = _nature_moves(market, joint, carries)
+    order = [[firm for stage in market.stages for firm in stage]]
     if market.timing == "alternating":
-        order = np.arange(market.players, dtype=np.int64)[:, None]
-    else:
-        order = np.array([[firm for stage in market.stages for firm in stage]], dtype=np.int64)
+        order = [[firm] for firm in range(market.players)]
     return FiniteGame(
         payoff=np.array(np.moveaxis(found["cash_flow"], 0, 2), order="C"),
         next_nature=next_nature,
         nature_cdf=nature_cdf,
         action_map=np.zeros((0, 0, 0), dtype=np.int64),
         sizes=np.asarray(sizes, dtype=np.int64),
-        order=order,
-        observation_slots=_observation_slots(market, stand),
+        order=np.array(order, dtype=np.int64),
+        observation_slots=_observation_slots(market, carries),
         signal=_price_levels(found["p"]) if market.rule.homogeneous else np.zeros((0, 0), dtype=np.int64),
     )
 
@@ -95,9 +99,8 @@ def levels(market: Market, count: int) -> list[np.ndarray]:
     first, last = np.maximum(ends[0] - beyond, low), np.minimum(ends[1] + beyond, high)
     for firm in range(market.players):
         if not ends[1, firm] - ends[0, firm] > SAME * (high[firm] - low[firm]):
-            raise ValueError(
-                f"places: firm {firm} chooses {ends[0, firm]:g} in equilibrium and in the cartel; give levels"
-            )
+            where = f"{ends[0, firm]:g} in equilibrium and in the cartel"
+            raise ValueError(f"places: firm {firm} chooses {where}; give levels")
     return list(np.linspace(first, last, count, axis=1))
 
 
@@ -125,10 +128,9 @@ def linear_quadratic(market: Market) -> LinearQuadraticGame:
     numbers = {name: np.asarray(value, dtype=float) for name, value in market.numbers.items()}
     if market.rule.demand not in ("linear", "differentiated"):
         raise ValueError(f"demand: {market.rule.demand!r} is not linear in quantities; {PLAY}")
-    fixed = bool(np.any(numbers["fixed_cost"] > 0))
-    if fixed or market.dynamics.limited:
-        name = "fixed_cost" if fixed else "capacity"
-        raise ValueError(f"{name}: makes cash flow jump or stop, and not quadratic; {PLAY}")
+    for name, there in (("fixed_cost", market.has("fixed_cost")), ("capacity", market.dynamics.limited)):
+        if there:
+            raise ValueError(f"{name}: makes cash flow jump or stop, and not quadratic; {PLAY}")
     players, after_tax = market.players, 1.0 - numbers["tax"]
     other = numbers["slope" if market.rule.demand == "linear" else "substitution"]
     R = np.zeros((players, players + 1, players + 1))
@@ -187,15 +189,12 @@ def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTa
                 f"levels: must rise, 2 or more, in [{low[firm]:g}, {high[firm]:g}] (firm {firm})"
             )
         if not line[0] <= begins <= line[-1]:
-            raise ValueError(
-                f"initial[{firm}]: {begins:g} must be in [{line[0]:g}, {line[-1]:g}], the levels"
-            )
+            range_ = f"[{line[0]:g}, {line[-1]:g}], the levels"
+            raise ValueError(f"initial[{firm}]: {begins:g} must be in {range_}")
         near = np.min(np.abs(line - begins)) <= SAME * (line[-1] - line[0])
         lines.append(line if near else np.sort(np.append(line, begins)))
     sizes = np.array([len(line) for line in lines])
-    grid = np.full((2, sizes.max(), 1), np.nan)
-    for firm, line in enumerate(lines):
-        grid[firm, : len(line), 0] = line
+    grid = np.stack([np.pad(line, (0, sizes.max() - len(line)))[:, None] for line in lines])
     flow = values_at(Market.payoffs, market, grid, sizes).T.reshape(2, *sizes)
     begin = [int(np.argmin(np.abs(line - q))) for line, q in zip(lines, first, strict=True)]
     phi = np.asarray(market.numbers["adjustment_cost"] * (1.0 - market.numbers["tax"]))
@@ -209,61 +208,53 @@ def _round(given: Any, x: Profile) -> Any:
 
     def one(choice: Any, shift: Any) -> Any:
         ahead = market.dynamics.adjustment == "predetermined"
-        standing = initial_standing(market, choice)
-        flow, _ = settle(market, standing, x - choice[:, None] if ahead else x, shift)
+        carried = initial_state(market, choice)
+        flow, _ = settle(market, carried, x - choice[:, None] if ahead else x, shift)
         return {"cash_flow": flow.cash_flow, "p": flow.p}
 
     return jax.vmap(one)(before, shifts)
 
 
-def _outputs_stand(market: Market) -> bool:
+def _carries_outputs(market: Market) -> bool:
     """Return whether cash flows depend on the outputs of the previous period."""
-    if market.dynamics.adjustment == "spot":
-        return bool(np.any(np.asarray(market.numbers["adjustment_cost"]) > 0))
-    return market.dynamics.adjustment == "predetermined"
+    adjustment = market.dynamics.adjustment
+    return adjustment == "predetermined" or (adjustment == "spot" and market.has("adjustment_cost"))
 
 
-def _wears_out(market: Market) -> bool:
-    """Return whether a limited capacity depreciates."""
-    return market.dynamics.limited and bool(np.any(np.asarray(market.numbers["depreciation"]) > 0))
+def _states(market: Market) -> dict[str, bool]:
+    """Return which states the market carries besides outputs, by the parameter that makes them."""
+    states = market.dynamics
+    wears_out = states.limited and market.has("depreciation")
+    return {"cash": states.cash, "capex": states.invest, "depreciation": wears_out, "sticky": states.sticky}
 
 
 def _check_states(market: Market) -> None:
-    states, numbers = market.dynamics, market.numbers
-    carried = {"cash": states.cash, "capex": states.invest, "depreciation": _wears_out(market)}
-    for name, there in (carried | {"sticky": states.sticky}).items():
+    """Raise `ValueError` for states without an exact table, naming the parameter that makes them."""
+    for name, there in _states(market).items():
         if there:
             raise ValueError(f"{name}: makes a state between the levels of any table; {PLAY}")
-    if _outputs_stand(market) and market.shock is not None and not market.shock.observed:
+    if _carries_outputs(market) and market.shock is not None and not market.shock.observed:
         raise ValueError(f"shock_observed: must be true on tables that show outputs that stand; or {PLAY}")
-    growth = float(numbers["growth"])
-    if growth == 0:
-        return
-    costs = ("fixed_cost", "convex_cost", "adjustment_cost")
-    clashes = {name: bool(np.any(np.asarray(numbers[name]) > 0)) for name in costs}
-    clashes["capacity"] = states.limited
-    clashes["adjustment = 'predetermined'"] = states.adjustment == "predetermined"
+    growth = float(market.numbers["growth"])
+    clashes = {name: market.has(name) for name in ("fixed_cost", "convex_cost", "adjustment_cost")}
+    clashes["capacity"] = market.dynamics.limited
+    clashes["adjustment = 'predetermined'"] = market.dynamics.adjustment == "predetermined"
     for name, there in clashes.items():
-        if there:
+        if there and growth != 0:
             raise ValueError(f"growth: {growth:g} clashes with {name}, which does not grow with it; {PLAY}")
 
 
 def _check_adjusted(market: Market, what: str) -> None:
     """Raise `ValueError` unless outputs adjust a period later and nothing else is carried over."""
-    states, numbers = market.dynamics, market.numbers
-    if states.adjustment != "predetermined":
-        raise ValueError(f"adjustment: {states.adjustment!r} must be 'predetermined' for {what}")
+    if market.dynamics.adjustment != "predetermined":
+        raise ValueError(f"adjustment: {market.dynamics.adjustment!r} must be 'predetermined' for {what}")
     extra = {
         "shock": market.shock is not None,
-        "sticky": states.sticky,
-        "cash": states.cash,
-        "capex": states.invest,
-        "growth": float(numbers["growth"]) != 0,
-        "depreciation": _wears_out(market),
-        "tax_losses": market.accounts.tax_losses == "none" and bool(np.any(np.asarray(numbers["tax"]) > 0)),
+        "growth": float(market.numbers["growth"]) != 0,
+        "tax_losses": market.accounts.tax_losses == "none" and market.has("tax"),
         "timing": market.timing == "alternating",
     }
-    for name, there in extra.items():
+    for name, there in (extra | _states(market)).items():
         if there:
             raise ValueError(f"{name}: is beyond {what}, where only outputs are carried over; {PLAY}")
 
@@ -283,20 +274,14 @@ def _first_outputs(market: Market) -> np.ndarray:
     return np.asarray(market.numbers.get("initial", market.space.low[:, 0]), dtype=float)
 
 
-def _joint_choices(grid: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return the choices at every joint action, ``[joint player]``, row-major."""
-    at = np.stack(np.unravel_index(np.arange(int(np.prod(sizes))), tuple(sizes)), axis=1)
-    return np.stack([grid[player, at[:, player], 0] for player in range(len(sizes))], axis=1)
-
-
-def _nature_moves(market: Market, joint: int, stand: bool) -> tuple[np.ndarray, np.ndarray]:
+def _nature_moves(market: Market, joint: int, carries: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the next states of nature and their cumulative probabilities, ``[nature joint branch]``."""
     chain = np.ones((1, 1)) if market.shock is None else np.asarray(market.shock.transitions)
     cdf = np.cumsum(chain, axis=1)
     # rounding must not leave draws beyond the last branch
     cdf[:, -1] = 1.0
     to = np.arange(len(chain))
-    if not stand:
+    if not carries:
         return np.tile(to, (len(chain), 1, 1)), cdf[:, None, :].copy()
     following = to * joint + np.arange(joint)[:, None]  # [joint branch]
     shape = (len(chain) * joint, joint, len(chain))
@@ -304,17 +289,16 @@ def _nature_moves(market: Market, joint: int, stand: bool) -> tuple[np.ndarray, 
     return np.array(np.broadcast_to(following, shape)), np.array(np.broadcast_to(whole, shape))
 
 
-def _observation_slots(market: Market, stand: bool) -> np.ndarray:
+def _observation_slots(market: Market, carries: bool) -> np.ndarray:
     """Return the observation slots of a round: nature now, and the choices of earlier stages."""
-    nature = [market.players] if stand or (market.shock is not None and market.shock.observed) else []
-    rows = []
-    for firm in range(market.players):
-        stage = next(k for k, firms in enumerate(market.stages) if firm in firms)
-        rows.append(nature + sorted(other for firms in market.stages[:stage] for other in firms))
-    slots = np.full((market.players, max(1, *map(len, rows)), 2), -1, dtype=np.int64)
-    for firm, row in enumerate(rows):
-        slots[firm, : len(row), 0], slots[firm, : len(row), 1] = row, 0
-    return slots
+    nature = [market.players] if carries or (market.shock is not None and market.shock.observed) else []
+    rows: dict[int, list[list[int]]] = {}
+    for stage, firms in enumerate(market.stages):
+        earlier = sorted(other for before in market.stages[:stage] for other in before)
+        rows |= {firm: [[who, 0] for who in (*nature, *earlier)] for firm in firms}
+    width = max(1, *map(len, rows.values()))
+    slots = [row + [[-1, -1]] * (width - len(row)) for _, row in sorted(rows.items())]
+    return np.array(slots, dtype=np.int64)
 
 
 def _price_levels(p: np.ndarray) -> np.ndarray:
@@ -324,3 +308,102 @@ def _price_levels(p: np.ndarray) -> np.ndarray:
     new = np.diff(values, prepend=values[0]) > SAME * values + ROUNDING * values[-1]
     found: np.ndarray = np.cumsum(new)[np.searchsorted(values, price)]
     return np.array(found, dtype=np.int64, order="C")
+
+
+class Channels(NamedTuple):
+    """Channels by which choices affect later ones; discount factors matter through nothing else."""
+
+    state: list[str]  # states changed by choices, on which later cash flows depend
+    memory: list[list[int]]  # [i, j]: firm i observes past actions of firm j, so gamma of j can matter
+    learning: list[int]  # firms that update their values from their own values
+
+    @property
+    def text(self) -> str:
+        """Summary of the channels in one line.
+
+        >>> Channels([], [[0, 1]], [0, 1]).text
+        'gamma can matter through: memory (0 sees 1), learning (firms 0, 1)'
+        """
+        parts = [*self.state]
+        if self.memory:
+            parts.append(f"memory ({', '.join(f'{i} sees {j}' for i, j in self.memory)})")
+        if self.learning:
+            parts.append(f"learning (firms {', '.join(map(str, self.learning))})")
+        return f"gamma can matter through: {', '.join(parts) or 'nothing'}"
+
+
+def gamma_channels(
+    game: Market | StagedMarket,
+    tables: FiniteGame | None = None,
+    learns: Sequence[bool] | None = None,
+    discounts: Sequence[float] | np.ndarray | None = None,
+) -> Channels:
+    """Return the channels by which the discount factors of a market's firms can affect outcomes.
+
+    Without a state that choices change, and without memory, the valuation problem separates into periods,
+    and the best choice does not depend on ``gamma``. Choices do not affect shocks, which are no such state.
+
+    Parameters
+    ----------
+    game : Market or StagedMarket
+        A market.
+    tables : FiniteGame, optional
+        Tables of play on a grid, with all that firms observe; by default they remember nothing. A past
+        price, or output that is carried over, reveals the actions with which it would differ.
+    learns : sequence of bool, optional
+        Which firms learn, ``[player]``; by default none. A learner whose discount factor is above 0 updates
+        its values from its own values.
+    discounts : array_like, optional
+        Discount factors of the learners; by default the market's ``gamma``.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> gamma_channels(rv.games.market(adjustment="spot", adjustment_cost=1.0)).text
+    'gamma can matter through: adjustment cost'
+    """
+    market = whole_market(game)
+    states = market.dynamics
+    found = {
+        "adjustment cost": states.adjustment != "none" and market.has("adjustment_cost"),
+        "capacity": states.invest,
+        "sticky price": states.sticky,
+        "cash": states.cash,
+        "standing choices": market.timing == "alternating",
+    }
+    gamma = np.asarray(market.gamma if discounts is None else discounts)
+    taught = [] if learns is None else [k for k, own in enumerate(learns) if own and gamma[k] > 0]
+    memory = [] if tables is None else memory_pairs(tables)
+    return Channels([name for name, there in found.items() if there], memory, taught)
+
+
+def memory_pairs(tables: FiniteGame) -> list[list[int]]:
+    """Return the pairs ``[i, j]`` where player i observes past actions of player j.
+
+    Observation may be direct, or through nature or the signal.
+    """
+    players = len(tables.sizes)
+    pairs = []
+    for i, slots in enumerate(tables.observation_slots.tolist()):
+        past = {who for who, ago in slots if who >= 0 and (ago > 0 or who == players)}
+        for j in range(players):
+            by_nature = players in past and _depends_on(tables, tables.next_nature, j)
+            by_signal = players + 1 in past and _signal_depends_on(tables, j)
+            if j != i and (j in past or by_nature or by_signal):
+                pairs.append([i, j])
+    return pairs
+
+
+def _signal_depends_on(tables: FiniteGame, player: int) -> bool:
+    """Return whether the signal depends on a player's action, of this round or an earlier one."""
+    by_nature = bool(np.any(tables.signal != tables.signal[:1]))
+    later = by_nature and _depends_on(tables, tables.next_nature, player)
+    return later or _depends_on(tables, tables.signal[:, :, None], player)
+
+
+def _depends_on(tables: FiniteGame, table: np.ndarray, player: int) -> bool:
+    """Return whether a table ``[nature joint ..]`` depends on a player's action anywhere."""
+    if table.shape[1] <= 1:
+        return False
+    by_player = table.reshape(len(table), *tables.sizes.tolist(), -1)
+    return bool(np.any(by_player != np.take(by_player, [0], axis=1 + player)))

@@ -6,7 +6,7 @@ Money is in units of the cash flows; rates and growth are per period.
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -100,10 +100,10 @@ def valuation(
     elif terminal == "none":
         follows = np.zeros(())
     else:
-        given = multiple if terminal == "multiple" else critic
+        given, unit = (multiple, base) if terminal == "multiple" else (critic, 1.0)
         if given is None:
             raise ValueError(f"{terminal}: is missing; terminal = {terminal!r} takes it")
-        follows = np.asarray(np.asarray(given, dtype=float) * (base if terminal == "multiple" else 1.0))
+        follows = np.asarray(np.asarray(given, dtype=float) * unit)
     present = np.asarray(np.sum(weights * flows, axis=-1))
     value, beyond = np.broadcast_arrays(present + last * follows, last * follows)
     share = np.divide(beyond, value, out=np.full(value.shape, np.nan), where=value != 0)
@@ -156,16 +156,8 @@ def perpetuity(profit: ArrayLike, gamma: ArrayLike, convention: str = "period0")
     return np.asarray(np.asarray(profit, dtype=float) * continuation_factor(gamma, 0.0, SHIFT[convention]))
 
 
-def lasting(
-    cash_flow: ArrayLike,
-    gamma: ArrayLike,
-    horizon: int,
-    *,
-    convention: str = "period0",
-    terminal: str = "none",
-    growth: float = 0.0,
-    multiple: float = 0.0,
-    grows: float = 0.0,
+def recurring_value(
+    cash_flow: ArrayLike, gamma: ArrayLike, horizon: int, *, grows: float = 0.0, **rule: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the value of the same ``cash_flow [..]`` in every period, and its share beyond the horizon.
 
@@ -177,14 +169,14 @@ def lasting(
         Discount factors per period, ``[..]``.
     horizon : int
         Periods valued explicitly; 0 values all periods, with a share of 0.
-    convention, terminal, growth, multiple
-        As in `valuation`.
     grows : float
         Growth rate of the cash flow, with the market, up to the horizon.
+    **rule
+        ``convention``, ``terminal`` and the parameters of the terminal value, as in `valuation`.
 
     Examples
     --------
-    >>> value, share = lasting([10.0], 0.95, 10, terminal="perpetuity")
+    >>> value, share = recurring_value([10.0], 0.95, 10, terminal="perpetuity")
     >>> value.round(6).tolist(), share.round(6).tolist()
     ([200.0], [0.598737])
     """
@@ -192,16 +184,10 @@ def lasting(
     if horizon == 0:
         check_rates(gamma, grows, infinite_horizon=True)
         # the factor is for flows after one of 1, which have grown once: the first flow here has not
-        value = np.asarray(flow * continuation_factor(gamma, grows, SHIFT[convention]) / (1 + grows))
+        factor = continuation_factor(gamma, grows, SHIFT[rule.get("convention", "period0")])
+        value = np.asarray(flow * factor / (1 + grows))
         return value, np.zeros(value.shape)
-    found = valuation(
-        flow[..., None] * (1 + grows) ** np.arange(horizon),
-        gamma,
-        convention=convention,
-        terminal=terminal,
-        growth=growth,
-        multiple=multiple,
-    )
+    found = valuation(flow[..., None] * (1 + grows) ** np.arange(horizon), gamma, **rule)
     return found.value, found.terminal_share
 
 
@@ -223,9 +209,9 @@ def gordon(cash_flow_ahead: ArrayLike, r: ArrayLike, g: ArrayLike) -> np.ndarray
     M. J. Gordon, Dividends, earnings, and stock prices, Review of Economics and Statistics 41 (1959).
     """
     rates, grows = np.broadcast_arrays(np.asarray(r, dtype=float), np.asarray(g, dtype=float))
-    for rate, growth in zip(rates.ravel().tolist(), grows.ravel().tolist(), strict=True):
-        if not rate > growth:
-            raise ValueError(f"r: {rate:g} must be above g = {growth:g}; else the sum diverges")
+    for where in np.argwhere(~(rates > grows)):
+        rate, growth = rates[tuple(where)], grows[tuple(where)]
+        raise ValueError(f"r: {rate:g} must be above g = {growth:g}; else the sum diverges")
     return np.asarray(np.asarray(cash_flow_ahead, dtype=float) / (rates - grows))
 
 
@@ -319,11 +305,9 @@ def sensitivity(
     flows = _flows(cash_flows)
     each, grows = np.asarray(rates, dtype=float), np.asarray(growths, dtype=float)
     found = np.full((*flows.shape[:-1], len(each), len(grows)), np.nan)
-    for i, r in enumerate(each.tolist()):
-        for j, g in enumerate(grows.tolist()):
-            if r > g:
-                options = {"convention": convention, "growth": g}
-                found[..., i, j] = valuation(flows, 1 / (1 + r), terminal="gordon", **options).value
+    for i, j in np.argwhere(each[:, None] > grows):
+        gamma, rule = 1 / (1 + each[i]), {"terminal": "gordon", "growth": grows[j]}
+        found[..., i, j] = valuation(flows, gamma, convention=convention, **rule).value
     return found
 
 

@@ -1,0 +1,560 @@
+"""Equilibria, cartels and competition of firms in one period, in closed form or by one equation; plain NumPy.
+
+Parameters are one number per firm ``[player]``, or one for all; outputs are quantities per period. With
+linear demand a firm's output depends on the others only through their sum: all results on quantities follow
+from one line, and firms that are absent or at capacity are found exactly.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+MOST_SUBSETS = 12  # largest number of firms with fixed costs, because all sets of them are tried
+NEWTON_STEPS, ENOUGH = 100, 1e-9
+MAX_LOG_ODDS = 500.0  # a share of 1
+LEADER_GRID = 33  # grid prices of a logit leader, of which the best is polished
+
+
+def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp: Any = np) -> Any:
+    """Return outputs ``q_i = clip((z - c_i)/steep_i, low_i, high_i)`` for ``z = top - slope sum q``.
+
+    ``z`` is the price, or what a rival's output leaves of it. The firms strictly between their bounds are
+    found first, and the line through them is solved, so the result is exact.
+
+    Parameters
+    ----------
+    top, slope : float
+        Intercept and slope of the line; ``slope`` may be negative as long as ``z + slope sum q_i(z)``
+        increases.
+    c, steep, low, high : array_like
+        Unit cost, slope and bounds of each firm's supply, ``[firm]``; ``high`` may be infinite.
+    xp : module
+        NumPy, or ``jax.numpy``.
+
+    Examples
+    --------
+    >>> aggregate(100.0, 1.0, np.array([10.0, 10.0]), np.ones(2), np.zeros(2), np.full(2, np.inf)).tolist()
+    [30.0, 30.0]
+    """
+    starts, stops = c + steep * low, c + steep * high
+    ends = xp.concatenate([starts, stops])
+    known = xp.isfinite(ends)
+    # an infinite capacity is never met; 0 only keeps infinities out of the sums
+    at = xp.where(known, ends, 0.0)
+    there = xp.clip((at[:, None] - c) / steep, low, high)
+    passed = known & (at + slope * xp.sum(there, axis=1) <= top)
+    left = xp.max(xp.where(passed, at, -xp.inf))  # the last end before the crossing
+    full = stops <= left
+    between = (starts <= left) & ~full
+    fixed = xp.sum(xp.where(full, xp.where(xp.isfinite(high), high, 0.0), xp.where(between, 0.0, low)))
+    weight = xp.where(between, 1.0 / steep, 0.0)
+    z = (top - slope * fixed + slope * xp.sum(weight * c)) / (1.0 + slope * xp.sum(weight))
+    return xp.clip((z - c) / steep, low, high)
+
+
+def per_firm(*values: Any) -> list[np.ndarray]:
+    """Return numbers as arrays of one length, that of the longest."""
+    arrays = [np.atleast_1d(np.asarray(value, dtype=float)) for value in values]
+    size = max(map(len, arrays))
+    return [np.broadcast_to(array, (size,)) for array in arrays]
+
+
+def cournot(a: float, b: float, c: Any, d: Any = 0.0, *, low: Any = 0.0, high: Any = np.inf) -> np.ndarray:
+    """Return Cournot outputs ``[player]`` for ``P = a - b Q`` and cost ``c_i q + d_i q^2/2``, between bounds.
+
+    ``q_i = (P - c_i)/(b + d_i)`` for firms that produce below their capacity. With unit costs of 0 prices of
+    0 may be equilibria as well; this is the equilibrium with a positive price.
+
+    Examples
+    --------
+    >>> cournot(100.0, 1.0, [10.0, 10.0]).tolist()
+    [30.0, 30.0]
+    >>> cournot(90.0, 2.0, [6.0, 18.0], high=[11.0, 50.0]).tolist()
+    [11.0, 12.5]
+    """
+    c, d, low, high = per_firm(c, d, low, high)
+    return np.asarray(aggregate(a, b, c, b + d, low, high))
+
+
+def differentiated_cournot(
+    A: float,
+    b: float,
+    g_s: float,
+    c: Any,
+    d: Any = 0.0,
+    *,
+    low: Any = 0.0,
+    high: Any = np.inf,
+    weight: float = 1.0,
+) -> np.ndarray:
+    """Return simultaneous outputs ``[player]`` for ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
+
+    The first-order conditions are ``A - c_i - (2b + d_i) q_i = weight g_s sum_{j != i} q_j``.
+
+    Parameters
+    ----------
+    A, b, g_s : float
+        Intercept, own slope and substitution of inverse demand.
+    c, d, low, high : array_like
+        Unit cost, convex cost and bounds, ``[player]``.
+    weight : float
+        1 for Cournot competition, 2 for the largest joint profit.
+
+    Examples
+    --------
+    >>> differentiated_cournot(10.0, 1.0, 0.5, [1.0, 1.0]).tolist()
+    [3.6, 3.6]
+
+    References
+    ----------
+    N. Singh and X. Vives, Price and quantity competition in a differentiated duopoly, RAND Journal of
+    Economics 15 (1984), eq. 2.
+    """
+    c, d, low, high = per_firm(c, d, low, high)
+    slope = weight * g_s
+    return np.asarray(aggregate(A, slope, c, 2 * b + d - slope, low, high))
+
+
+def with_fixed_costs(a: float, b: float, c: Any, d: Any, F: Any, *, high: Any = np.inf) -> np.ndarray:
+    """Return all Cournot equilibria ``[equilibrium player]`` of firms that save ``F_i`` by not producing.
+
+    Every set of producers is tried: none of them may make a loss, and no other firm may gain by entering.
+    Sets with more firms come first. There may be several equilibria, or none.
+
+    Raises
+    ------
+    ValueError
+        For more than 12 firms with fixed costs.
+
+    Examples
+    --------
+    >>> with_fixed_costs(10.0, 1.0, [1.0, 1.0], 0.0, 10.0).tolist()
+    [[4.5, 0.0], [0.0, 4.5]]
+    """
+    c, d, F, high = per_firm(c, d, F, high)
+    paying = np.flatnonzero(F > 0)
+    paying = paying[np.lexsort((-paying, -c[paying]))]  # firms of highest cost leave first
+    found: list[np.ndarray] = []
+    for out in closure_sets(paying, len(c)):
+        q = cournot(a, b, c, d, high=np.where(out, 0.0, high))
+        # a firm that may produce can also choose 0, so different sets may give the same outputs
+        known = any(np.allclose(q, other, rtol=1e-12) for other in found)
+        if not known and _is_stable(q, a, b, c, d, F, high):
+            found.append(q)
+    return np.array(found).reshape(len(found), len(c))
+
+
+def closure_sets(firms: np.ndarray, players: int) -> list[np.ndarray]:
+    """Return the sets of ``firms`` that may close to save fixed costs, ``[player]`` each, smallest first."""
+    if len(firms) > MOST_SUBSETS:
+        raise ValueError(
+            f"fixed_cost: {len(firms)} firms have fixed costs; all sets of producers are tried for at most "
+            f"{MOST_SUBSETS}; use best_response"
+        )
+    sets = (out for size in range(len(firms) + 1) for out in combinations(firms, size))
+    return [np.isin(np.arange(players), out) for out in sets]
+
+
+def _is_stable(q: np.ndarray, a: float, b: float, c: Any, d: Any, F: Any, high: Any) -> bool:
+    """Return whether no firm gains by entering or leaving."""
+    price = a - b * q.sum()
+    earned = (price - c) * q - d * q**2 / 2 - F * (q > 0)
+    rest = a - b * (q.sum() - q) - c
+    response = np.clip(rest / (2 * b + d), 0.0, high)
+    alone = rest * response - (b + d / 2) * response**2 - F
+    # relative to the size of profits: a monopoly without costs earns a^2/(4b)
+    slack = 1e-12 * (a**2 / b)
+    return bool(np.all(np.where(q > 0, earned >= -slack, alone <= slack)))
+
+
+def check_interior(eta: float, players: int) -> None:
+    """Raise `ValueError` if with isoelastic demand less output always increases every profit."""
+    if eta * players <= 1:
+        raise ValueError(
+            f"elasticity: {eta:g} must be above 1/n = {1 / players:g} with {players} firms: no interior "
+            "equilibrium"
+        )
+
+
+def isoelastic_cournot(A: float, eta: float, c: Any) -> np.ndarray:
+    """Return Cournot outputs ``[player]`` for ``P = A Q^(-1/eta)``.
+
+    ``P = sum c/(n - 1/eta)``, and market shares are ``eta (P - c_i)/P``.
+
+    Raises
+    ------
+    ValueError
+        For ``n <= 1/eta``, and if a firm would not produce.
+
+    Examples
+    --------
+    >>> isoelastic_cournot(100.0, 2.0, [1.0, 1.0]).round(9).tolist()
+    [2812.5, 2812.5]
+    """
+    (c,) = per_firm(c)
+    check_interior(eta, len(c))
+    price = c.sum() / (len(c) - 1 / eta)
+    share = eta * (price - c) / price
+    for firm in np.flatnonzero(share <= 0):
+        raise ValueError(
+            f"unit_cost[{firm}]: {c[firm]:g} must be below the price {price:g}: firm {firm} is inactive, "
+            "which has no closed form; use best_response"
+        )
+    return np.asarray(share * (A / price) ** eta)
+
+
+def merit_order(alpha: float, beta: float, c: Any, d: Any = 0.0, capacity: Any = np.inf) -> np.ndarray:
+    """Return outputs ``[player]`` at which the marginal cost of every producer is ``m = alpha - beta Q``.
+
+    Firm i supplies ``(m - c_i)/d_i`` up to its capacity; with constant marginal cost nothing below ``c_i``,
+    its capacity above, and the remaining demand at ``c_i`` itself, which firms of equal cost share equally up
+    to their capacities. For ``P = a - b Q``, ``beta = b`` is competition (the price is marginal cost), and
+    ``beta = 2b`` the cartel (marginal revenue is).
+
+    Examples
+    --------
+    >>> merit_order(100.0, 2.0, [10.0, 10.0]).tolist(), merit_order(100.0, 2.0, [10.0, 12.0]).tolist()
+    ([22.5, 22.5], [45.0, 0.0])
+    """
+    c, d, capacity = per_firm(c, d, capacity)
+    flat = d == 0
+    with np.errstate(invalid="ignore"):  # 0 times an infinite capacity
+        stops = np.where(flat, c, c + d * capacity)
+    before = -np.inf
+    for end in np.unique(np.concatenate([c, stops[np.isfinite(stops)]])):
+        wanted = (alpha - end) / beta
+        rising = np.clip((end - c) / np.where(flat, 1.0, d), 0.0, capacity)
+        below = np.where(flat, np.where(c < end, capacity, 0.0), rising)
+        at_cost = np.where(flat & (c == end), capacity, 0.0)
+        if wanted <= below.sum():
+            break
+        if wanted <= (below + at_cost).sum():
+            return np.asarray(below + _shared(wanted - below.sum(), at_cost))
+        before = end
+    # m is between two neighbouring ends, the solution of a linear equation
+    full = stops <= before
+    rise = ~flat & (c <= before) & ~full
+    supply, slope = capacity[full].sum() - np.sum(c[rise] / d[rise]), np.sum(1 / d[rise])
+    m = (alpha - beta * supply) / (1 + beta * slope)
+    return np.where(full, capacity, np.where(rise, (m - c) / np.where(flat, 1.0, d), 0.0))
+
+
+def _shared(total: float, capacity: np.ndarray) -> np.ndarray:
+    """Return equal parts of a total, with firms at capacity producing that."""
+    # smallest capacities first: what they cannot take is shared among the others
+    order = np.argsort(capacity, kind="stable")
+    found, left, count = np.zeros(len(capacity)), total, int(np.sum(capacity > 0))
+    for firm in order[len(capacity) - count :]:
+        found[firm] = min(capacity[firm], left / count)
+        left, count = left - found[firm], count - 1
+    return found
+
+
+def isoelastic_total(A: float, eta: float, c: Any, *, joint: bool) -> np.ndarray:
+    """Return outputs ``[player]`` for ``P = A Q^(-1/eta)``, shared equally by the firms of lowest cost.
+
+    The price is their cost, or, for the largest ``joint`` profit, ``c eta/(eta - 1)``.
+
+    Raises
+    ------
+    ValueError
+        For ``joint`` with ``eta <= 1``, where joint profit has no maximum.
+
+    Examples
+    --------
+    >>> isoelastic_total(100.0, 2.0, [1.0, 1.0], joint=True).tolist()
+    [1250.0, 1250.0]
+    """
+    (c,) = per_firm(c)
+    if joint and eta <= 1:
+        raise ValueError(
+            f"elasticity: {eta:g} must be above 1, or joint profit increases without bound as output falls"
+        )
+    lowest = c.min()
+    price = lowest * eta / (eta - 1) if joint else lowest
+    first = c == lowest
+    return np.asarray(first / first.sum() * (A / price) ** eta)
+
+
+def bertrand(a: float, b: float, c: Any, *, joint: bool = False) -> np.ndarray:
+    """Return prices ``[player]`` if the cheapest firm serves all demand, in the limit of undercutting.
+
+    Demand is ``Q = (a - P)/b``, and ``P = min(c_2, (a + c_1)/2)`` is the price of the firm of lowest cost or,
+    if several have it, their cost. Every other firm asks at least its own cost, and at least the next float
+    above P, so that it sells nothing.
+
+    Parameters
+    ----------
+    a, b : float
+        Intercept and slope of inverse demand.
+    c : array_like
+        Unit costs, ``[player]``.
+    joint : bool
+        Return the prices of largest joint profit: ``(a + c_1)/2`` for the firms of lowest cost, ``a`` for
+        others.
+
+    Examples
+    --------
+    >>> found = bertrand(100.0, 1.0, [10.0, 30.0])
+    >>> found.round(9).tolist(), int(found.argmin())
+    ([30.0, 30.0], 0)
+    """
+    (c,) = per_firm(c)
+    first = c == c.min()
+    alone = (a + c.min()) / 2
+    if joint:
+        return np.asarray(np.where(first, alone, max(a, alone)))
+    price = c.min() if first.sum() > 1 else min(alone, np.min(c[~first], initial=np.inf))
+    # the next float above: at an equal price they would sell, too
+    return np.asarray(np.where(first, price, np.maximum(c, np.nextafter(price, np.inf))))
+
+
+def differentiated_bertrand(A: float, b: float, g_s: float, c: Any, d: Any = 0.0) -> np.ndarray:
+    """Return simultaneous prices ``[player]`` for inverse demand ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
+
+    With k firms selling, own demand falls by ``beta_k`` per unit of price, and each sells ``beta_k (p_i -
+    c_i)/(1 + d_i beta_k)``. A firm that would not sell is left out and asks its cost. Limit prices, with one
+    of two firms kept out by a price below the monopoly's, are included.
+
+    Raises
+    ------
+    ValueError
+        For limit prices with more than two firms.
+
+    Examples
+    --------
+    >>> differentiated_bertrand(10.0, 1.0, 0.5, [1.0, 1.0]).round(12).tolist()
+    [4.0, 4.0]
+
+    References
+    ----------
+    N. Singh and X. Vives, RAND Journal of Economics 15 (1984).
+    """
+    c, d = per_firm(c, d)
+    selling = c < A
+    while True:
+        k = int(selling.sum())
+        wide = b - g_s + k * g_s
+        # a diagonal entry of the inverse of the k x k matrix of slopes
+        beta = (1 - g_s / wide) / (b - g_s)
+        each = np.where(selling, beta / (1 + beta * (b - g_s + d)), 0.0)  # q_i = each (A - g Q - c_i)
+        left = A - g_s * np.sum(each * (A - c)) / (1 + g_s * each.sum())
+        q = each * (left - c)
+        if np.all(q[selling] > 0):
+            break
+        selling &= c < np.max(c[selling])  # the firm of highest cost leaves
+    prices = np.where(selling, A - (b - g_s) * q - g_s * q.sum(), c)
+    for out in np.flatnonzero(~selling & (A - g_s * q.sum() - c > 0)):
+        if len(c) > 2:
+            raise ValueError(
+                f"unit_cost[{out}]: {c[out]:g} keeps firm {out} out only at limit prices, for which there is "
+                f"no closed form with {len(c)} firms; use best_response"
+            )
+        # at the monopoly price firm `out` would enter: it just sells nothing at this one
+        prices[1 - out] = A - b * (A - c[out]) / g_s
+    return np.asarray(prices)
+
+
+def price_leader(A: float, b: float, g_s: float, c: Any, d: Any = 0.0) -> np.ndarray:
+    """Return prices ``[2]`` if firm 0 leads in prices and both sell.
+
+    Demand is as in `differentiated_bertrand`. With ``q_i = al - be p_i + la p_j`` the follower's response is
+    linear, and so is the demand of the leader.
+
+    Raises
+    ------
+    ValueError
+        If either firm sells nothing, or the leader gains by keeping the follower out.
+
+    Examples
+    --------
+    >>> price_leader(12.0, 1.5, 0.9, [2.0, 2.0]).round(9).tolist()
+    [5.170731707, 4.951219512]
+    """
+    c, d = per_firm(c, d)
+    al, be, la = A / (b + g_s), b / (b**2 - g_s**2), g_s / (b**2 - g_s**2)
+
+    def peak(alpha: float, beta: float, firm: int) -> float:
+        return float((alpha * (1 + d[firm] * beta) + beta * c[firm]) / (beta * (2 + d[firm] * beta)))
+
+    steep = la * (1 + d[1] * be) / (be * (2 + d[1] * be))
+    leader = peak(al + la * peak(al, be, 1), be - la * steep, 0)
+    p = np.array([leader, peak(al, be, 1) + steep * leader])
+    q = al - be * p + la * p[::-1]
+    if q.min() > 0:
+        alone = (A - c[1]) / g_s if g_s > 0 else np.inf  # the leader's sales that keep the follower out
+        alone = max(alone, (A - c[0]) / (2 * b + d[0]))
+        limit_profit = (A - b * alone - c[0]) * alone - d[0] * alone**2 / 2 if alone < A / b else -np.inf
+        if limit_profit <= (p[0] - c[0]) * q[0] - d[0] * q[0] ** 2 / 2:
+            return p
+    firm = int(np.argmin(q))
+    raise ValueError(
+        f"unit_cost: firm {firm} sells nothing when firm 0 leads in prices, a corner which has no closed "
+        "form; use best_response"
+    )
+
+
+def logit_bertrand(a: Any, a0: Any, mu: float, c: Any, d: Any = 0.0, *, margin: float = 1.0) -> np.ndarray:
+    """Return Nash prices ``[.. player]`` of logit demand, ``p_i = c_i + d_i s_i + margin mu/(1 - s_i)``.
+
+    Newton's method for the log odds ``y_i`` of shares and the inclusive value ``x = ln sum exp``: the
+    equations are ``ln s_i + (p_i(s_i) - a_i)/mu + x = 0``, with shares that sum to 1. The solution is unique
+    (without ``d``).
+
+    Parameters
+    ----------
+    a : array_like
+        Quality of the goods, ``[player]``, in units of price.
+    a0 : array_like
+        Quality of buying nothing, ``[..]``.
+    mu : float
+        Scale of differences in taste, in units of price.
+    c, d : array_like
+        Unit and convex costs, ``[player]``.
+    margin : float
+        1 for Nash prices, 0 for marginal cost.
+
+    Raises
+    ------
+    ValueError
+        For a ``mu`` that is too small relative to the differences between firms.
+
+    Examples
+    --------
+    >>> logit_bertrand([2.0, 2.0], 0.0, 0.25, [1.0, 1.0]).round(9).tolist()
+    [1.47292666, 1.47292666]
+
+    References
+    ----------
+    A. Caplin and B. Nalebuff, Aggregation and imperfect competition, Econometrica 59 (1991).
+    """
+    a, c, d = per_firm(a, c, d)
+    out = np.asarray(a0, dtype=float)[..., None] / mu
+    worth = (a - c) / mu
+    # p >= c + margin mu: the inclusive value is at most this, and at least the outside option's
+    most = np.logaddexp.reduce(
+        np.concatenate([np.broadcast_to(worth - margin, (*out.shape[:-1], len(a))), out], -1), -1
+    )
+    x = most[..., None]
+    low, high = out, x
+    room = worth - x
+    y = np.where(room > 1, np.log(np.maximum(room, 1.0)), room - 1)
+    for _ in range(NEWTON_STEPS):
+        y, s, steep = _solve_log_odds(y, worth - x, d / mu, margin)
+        outside = np.exp(out - x)
+        short = np.sum(s, -1, keepdims=True) + outside - 1
+        low, high = np.where(short >= 0, x, low), np.where(short <= 0, x, high)
+        dx = short / (np.sum(s * (1 - s) / steep, -1, keepdims=True) + outside)
+        # bisection where Newton's step leaves the bracket
+        there = np.where((x + dx >= low) & (x + dx <= high), x + dx, (low + high) / 2)
+        y = np.minimum(y - np.clip((there - x) / steep, -2.0, 4.0), MAX_LOG_ODDS)
+        movement, x = np.max(np.abs(there - x)), there
+        if movement <= ENOUGH:  # Newton's method squares errors
+            break
+    y, s, _ = _solve_log_odds(y, worth - x, d / mu, margin)
+    found = np.asarray(c + d * s + margin * mu * (1 + np.exp(y)))
+    if not np.all(np.abs(logit_shares(a, a0, mu, found) - s) <= 1e-6):
+        raise ValueError(f"mu: {mu:g} is too small for firms that differ so much; use best_response")
+    return found
+
+
+def _solve_log_odds(
+    y: np.ndarray, room: np.ndarray, d: np.ndarray, margin: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return log odds that solve ``ln s + margin/(1 - s) + d s = room``, the share s, and the slope."""
+    for _ in range(NEWTON_STEPS):
+        ratio = np.exp(y)  # s/(1 - s)
+        s = ratio / (1 + ratio)
+        steep = (1 + d * s) / (1 + ratio) + margin * ratio
+        step = (room - y + np.log1p(ratio) - margin * (1 + ratio) - d * s) / steep
+        y = np.minimum(y + np.clip(step, -4.0, 2.0), MAX_LOG_ODDS)
+        if np.max(np.abs(step)) <= ENOUGH:
+            break
+    return y, s, steep
+
+
+def logit_shares(a: Any, a0: Any, mu: float, p: Any) -> np.ndarray:
+    """Return logit market shares ``[.. player]`` at prices ``[.. player]``, without the outside option."""
+    value, out = (np.asarray(a) - p) / mu, np.asarray(a0, dtype=float)[..., None] / mu
+    top = np.maximum(value.max(axis=-1, keepdims=True), out)
+    weight = np.exp(value - top)
+    found: np.ndarray = weight / (weight.sum(axis=-1, keepdims=True) + np.exp(out - top))
+    return found
+
+
+def logit_joint(a: Any, a0: float, mu: float, c: Any) -> np.ndarray:
+    """Return prices ``[player]`` of largest joint profit; every margin is ``m = mu/(1 - sum s)``.
+
+    With ``u = m/mu`` and V the sum of ``exp((a_i - c_i - a0)/mu)``: ``(u - 1) exp(u - 1) = V/e``.
+
+    Examples
+    --------
+    >>> logit_joint([2.0, 2.0], 0.0, 0.25, [1.0, 1.0]).round(9).tolist()
+    [1.924980919, 1.924980919]
+    """
+    a, c = per_firm(a, c)
+    value = (a - c - a0) / mu
+    top = value.max()
+    size = top + np.log(np.exp(value - top).sum()) - 1.0  # w + ln w = size
+    w = size if size > 1 else np.exp(min(size, 0.0))
+    for _ in range(NEWTON_STEPS):
+        step = w * (size - w - np.log(w)) / (1 + w)
+        # Newton's method in ln w; w stays above 0
+        w = max(w + step, w / 10)
+        if abs(step) <= 1e-15 * w:
+            break
+    return np.asarray(c + mu * (1 + w))
+
+
+def logit_leader(a: Any, a0: float, mu: float, c: Any, d: Any = 0.0) -> np.ndarray:
+    """Return prices ``[player]`` if firm 0 leads in prices and the others respond with their Nash prices.
+
+    The best of a grid of the leader's prices, between its cost and a price at which it hardly sells, polished
+    to the zero of the slope of its profit; the slopes of responses follow from the implicit function theorem.
+
+    Examples
+    --------
+    >>> logit_leader([2.0, 2.0], 0.0, 0.25, [1.0, 1.0]).round(9).tolist()
+    [1.638439203, 1.54456773]
+    """
+    from scipy.optimize import brentq
+
+    a, c, d = per_firm(a, c, d)
+
+    def whole(leader: Any) -> np.ndarray:
+        own = np.asarray(leader, dtype=float)
+        # for the followers the leader's good is a part of the outside option
+        outside = mu * np.logaddexp(a0 / mu, (a[0] - own) / mu)
+        return np.concatenate([own[..., None], logit_bertrand(a[1:], outside, mu, c[1:], d[1:])], axis=-1)
+
+    top = max(a[0] - a0, c[0] + d[0]) + mu * (4 + np.log(len(a) + 1))
+    grid = np.linspace(c[0], top, LEADER_GRID)
+    p = whole(grid)
+    s = logit_shares(a, a0, mu, p)[:, 0]
+    best = int(np.argmax((p[:, 0] - c[0]) * s - d[0] * s**2 / 2))
+    ends = [float(grid[max(best - 1, 0)]), float(grid[min(best + 1, LEADER_GRID - 1)])]
+
+    def slope(price: float) -> float:
+        return float(_leader_slope(whole(price), a, a0, mu, c, d))
+
+    # no peak in between: the best price is at an end of the grid
+    if not slope(ends[0]) > 0 > slope(ends[1]):
+        return whole(grid[best])
+    return whole(brentq(slope, *ends, xtol=1e-15, rtol=4 * np.finfo(float).eps))
+
+
+def _leader_slope(p: np.ndarray, a: Any, a0: float, mu: float, c: Any, d: Any) -> np.ndarray:
+    """Return the slope ``[..]`` of the leader's profit in its price, with the others responding."""
+    s = logit_shares(a, a0, mu, p)
+    eye = np.eye(s.shape[-1])
+    falls = -(s[..., :, None] * (eye - s[..., None, :])) / mu  # ds_i/dp_j
+    asked = (d + mu / (1 - s) ** 2)[..., :, None] * falls
+    # dp_i = (d_i + mu/(1 - s_i)^2) ds_i for every follower i
+    system = (eye - asked)[..., 1:, 1:]
+    moves = np.linalg.solve(system, asked[..., 1:, :1])[..., 0]
+    own = falls[..., 0, 0] + np.sum(falls[..., 0, 1:] * moves, axis=-1)
+    margin = p[..., 0] - c[0] - d[0] * s[..., 0]
+    return np.asarray(s[..., 0] + margin * own)
