@@ -11,7 +11,7 @@ import rivalry as rv
 from rivalry.core.jax import put
 from rivalry.integrations.rllib import DQN, PPO, SAC, training
 from rivalry.integrations.rllib.algorithms import DeepLearner
-from rivalry.integrations.rllib.networks import PolicyNetwork, capped
+from rivalry.integrations.rllib.networks import PolicyNetwork, clip_to_masks
 from rivalry.transforms.units import strategies
 
 pytest.importorskip("ray")
@@ -201,9 +201,9 @@ class Fixed(PolicyNetwork):
 def test_illegal_actions_are_clipped_to_the_largest_legal_action() -> None:
     masks = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]])
     network = Fixed(None, "logits")
-    found = capped(network, np.zeros((3, 1)), masks, explore=True)
+    found = clip_to_masks(network, np.zeros((3, 1)), masks, explore=True)
     np.testing.assert_allclose(found, [[0.1, 0.2, 0.3, 0.4], [0.1, 0.9, 0, 0], [1, 0, 0, 0]])
-    plain = capped(network, np.zeros((3, 1)), masks, explore=False)
+    plain = clip_to_masks(network, np.zeros((3, 1)), masks, explore=False)
     np.testing.assert_allclose(plain, [[0, 0, 0, 1], [0, 1, 0, 0], [1, 0, 0, 0]])
 
 

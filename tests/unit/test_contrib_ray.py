@@ -118,7 +118,7 @@ def test_folders_of_killed_processes_are_removed(tmp_path: Path) -> None:
     lock.acquire()
     for folder in (old, held, other):
         os.utime(folder, (0, 0))
-    cell.swept(tmp_path, "r-")
+    cell.remove_stale_folders(tmp_path, "r-")
     lock.release()
     assert {path.name for path in tmp_path.iterdir()} == {"r-held", "r-new", "s-old"}
 
@@ -165,7 +165,7 @@ class Line:
 
 def joined(line: Line) -> ray.Cluster:
     found = ray.Cluster.__new__(ray.Cluster)  # Ray need not be installed
-    found.address, found._held, found._line = None, 0, line  # type: ignore[assignment]
+    found.address, found._users, found._line = None, 0, line  # type: ignore[assignment]
     return found
 
 
@@ -271,8 +271,8 @@ def test_error_messages_are_one_line() -> None:
     class WorkerCrashedError(Exception):
         pass
 
-    assert bridge.how(WorkerCrashedError()) == "worker died"
-    assert bridge.how(ArithmeticError()) == "worker lost: ArithmeticError"
+    assert bridge.describe_failure(WorkerCrashedError()) == "worker died"
+    assert bridge.describe_failure(ArithmeticError()) == "worker lost: ArithmeticError"
     assert bridge.one_line(ConnectionRefusedError(111, "Connection refused")) == "Connection refused"
     assert bridge.one_line(ValueError("a\n  b")) == "a b"
     assert bridge.one_line(ValueError()) == "ValueError"

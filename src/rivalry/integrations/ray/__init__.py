@@ -68,7 +68,7 @@ class Cluster:
         if find_spec("ray") is None:
             raise ValueError("executor: needs ray; pip install 'rivalry[deep]'")
         self.address = address
-        self._held = 0
+        self._users = 0
         self._line: _Line | None = None
 
     def __call__(self, count: int | None, on_progress: ProgressOutcome) -> Executor:
@@ -78,12 +78,12 @@ class Cluster:
     def __enter__(self) -> Cluster:
         if self.address is not None:  # a wrong address is reported before any work
             self.line(1)
-        self._held += 1
+        self._users += 1
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._held -= 1
-        if not self._held:
+        self._users -= 1
+        if not self._users:
             self.close()
 
     def line(self, processors: int) -> _Line:
@@ -207,7 +207,7 @@ class _Cells:
                         line.send("order", (ticket, job.id, order))
                         continue
                     message = line.receive()
-                    outcome = self._heard(message, waiting, deaths) if message is not None else None
+                    outcome = self._store_message(message, waiting, deaths) if message is not None else None
                     if outcome is None:
                         continue
                     if outcome.kind != "progress":
@@ -217,7 +217,9 @@ class _Cells:
             finally:
                 self.stop()
 
-    def _heard(self, message: Message, waiting: deque[Job], deaths: Counter[str]) -> CellOutcome | None:
+    def _store_message(
+        self, message: Message, waiting: deque[Job], deaths: Counter[str]
+    ) -> CellOutcome | None:
         """Store a message's data, and return its outcome if there is one to report."""
         ticket, outcome, data = message
         job = self._running[ticket]

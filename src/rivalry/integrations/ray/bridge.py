@@ -51,15 +51,15 @@ def serve(pipe: Connection, address: str | None, processors: int) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (1, 2):
             os.dup2(nowhere, stream)
-    heard = _Heard(pipe)
+    parent = _ParentEvents(pipe)
     try:
         with suppress(OSError, EOFError):
-            _serve(pipe, heard, address, processors)
+            _serve(pipe, parent, address, processors)
     finally:
-        heard.end(0)  # Ray's exit handlers have run
+        parent.end(0)  # Ray's exit handlers have run
 
 
-class _Heard:
+class _ParentEvents:
     """Events from the parent; the process ends after the last one, whatever it waits for."""
 
     def __init__(self, pipe: Connection) -> None:
@@ -81,7 +81,7 @@ class _Heard:
         """Create a folder that is removed with this process."""
         # a short path, because Ray puts sockets below it
         home = os.environ.get("RAY_TMPDIR") or ("/tmp" if os.name == "posix" else tempfile.gettempdir())
-        cell.swept(Path(home), PREFIX)
+        cell.remove_stale_folders(Path(home), PREFIX)
         self.own = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
         self.lock = Lock(self.own)
         self.lock.acquire()
@@ -137,20 +137,20 @@ def _session_of(pid: int) -> int:
         return 0
 
 
-def _serve(pipe: Connection, heard: _Heard, address: str | None, processors: int) -> None:
+def _serve(pipe: Connection, parent: _ParentEvents, address: str | None, processors: int) -> None:
     import ray
 
     pipe.send(("begun", ""))
     try:
         if address is None:
-            _start(ray, processors, heard.folder())
+            _start(ray, processors, parent.folder())
         else:
             _join(ray, address)
     except BaseException as error:
         pipe.send(("refused", one_line(error)))
         return
-    heard.grace = LEAVE if address is not None else HASTE
-    bridge = _Bridge(ray, pipe, heard.events)
+    parent.grace = LEAVE if address is not None else HASTE
+    bridge = _Bridge(ray, pipe, parent.events)
     try:
         bridge.work()
     except (ray.exceptions.RayTaskError, ray.exceptions.RuntimeEnvSetupError) as error:
@@ -271,7 +271,7 @@ class _Bridge:
         except (failed.RayTaskError, failed.RuntimeEnvSetupError):
             raise
         except failed.RayError as error:
-            message = ticket, CellOutcome("worker_died", id, message=how(error)), None
+            message = ticket, CellOutcome("worker_died", id, message=describe_failure(error)), None
         self.pipe.send(message)
 
     def leave(self) -> None:
@@ -288,7 +288,7 @@ class _Bridge:
             self.ray.shutdown()  # may end this process: nothing that matters follows
 
 
-def how(error: Exception) -> str:
+def describe_failure(error: Exception) -> str:
     """Return in words what happened to a worker."""
     kinds = {
         "NodeDiedError": "its node is gone",

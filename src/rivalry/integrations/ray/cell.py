@@ -88,8 +88,8 @@ def compute(data: bytes, files: Mapping[str, bytes], mailbox: Any) -> Message:
         )
     mailbox.put.remote((order.ticket, CellOutcome("started", order.job.id), None))
     with _cancellable(), _own_folder() as own, one_thread():
-        job = _unpacked(order, files, own)
-        outcome = _worked(order, job, mailbox)
+        job = _unpack(order, files, own)
+        outcome = _execute(order, job, mailbox)
         found = job.cell_path.read_bytes() if outcome.kind == "done" else None
     where = order.job.folder
     message, trace = (text.replace(job.folder, where) for text in (outcome.message, outcome.trace))
@@ -98,7 +98,7 @@ def compute(data: bytes, files: Mapping[str, bytes], mailbox: Any) -> Message:
     return order.ticket, outcome._replace(message=message, trace=trace), found
 
 
-def _worked(order: Order, job: Job, mailbox: Any) -> CellOutcome:
+def _execute(order: Order, job: Job, mailbox: Any) -> CellOutcome:
     """Execute the job; send its progress and checkpoints to the mailbox."""
     from rivalry.lab import worker
 
@@ -123,7 +123,7 @@ def _worked(order: Order, job: Job, mailbox: Any) -> CellOutcome:
     return work(job, tell, carry)
 
 
-def _unpacked(order: Order, files: Mapping[str, bytes], own: Path) -> Job:
+def _unpack(order: Order, files: Mapping[str, bytes], own: Path) -> Job:
     """Return the job for the folder ``own``, after writing its study's files and checkpoint there."""
     from rivalry.lab.study.identity import digest
 
@@ -139,7 +139,7 @@ def _unpacked(order: Order, files: Mapping[str, bytes], own: Path) -> Job:
         os.utime(path, (0, 0))  # equal times, so that all cells of this process share one module
     for folder in ("cells", "checkpoints"):
         (own / folder).mkdir()
-    job = job._replace(task=relocated(job.task, places), folder=str(study), out=str(own))
+    job = job._replace(task=relocate(job.task, places), folder=str(study), out=str(own))
     if order.saved is not None:
         job.checkpoint_path.write_bytes(order.saved)
     return job
@@ -156,15 +156,15 @@ def place_of(name: str, number: int) -> str:
     return name if inside else f"outside/{number}/{path.name}"
 
 
-def relocated(value: Any, places: Mapping[str, str]) -> Any:
+def relocate(value: Any, places: Mapping[str, str]) -> Any:
     """Return a task's tables with its files replaced by their new paths."""
     from rivalry.lab.study.names import is_data, is_file
 
     if isinstance(value, Mapping):
-        found = {key: relocated(entry, places) for key, entry in value.items()}
+        found = {key: relocate(entry, places) for key, entry in value.items()}
         return found | {"path": places[value["path"]]} if is_data(value) else found
     if isinstance(value, list | tuple):
-        return [relocated(entry, places) for entry in value]
+        return [relocate(entry, places) for entry in value]
     if is_file(value):
         name, _, attribute = value.rpartition(":")
         return f"{places.get(name, name)}:{attribute}"
@@ -193,7 +193,7 @@ _own: Path | None = None
 def _own_folder() -> Iterator[Path]:
     """Create the folder for cells of this process; remove the folders of killed processes."""
     global _own
-    swept(Path(tempfile.gettempdir()), PREFIX)
+    remove_stale_folders(Path(tempfile.gettempdir()), PREFIX)
     try:
         if _own is None:
             raise FileExistsError
@@ -209,7 +209,7 @@ def _own_folder() -> Iterator[Path]:
         shutil.rmtree(_own, ignore_errors=True)
 
 
-def swept(folder: Path, prefix: str) -> None:
+def remove_stale_folders(folder: Path, prefix: str) -> None:
     """Remove folders left by killed processes: old, and not locked."""
     for old in folder.glob(f"{prefix}*"):
         with suppress(OSError, StoreError):

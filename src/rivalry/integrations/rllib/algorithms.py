@@ -232,7 +232,7 @@ class _OffPolicy(DeepLearner):
         """Steps per copy in an iteration."""
         return max(1, self.batch // (self.envs * max(1, self.runners)))
 
-    def remembered(self) -> Table:
+    def memory_settings(self) -> Table:
         """Return the options of the memory as RLlib's ``training()`` takes them."""
         return {
             "train_batch_size_per_learner": self.minibatch,
@@ -279,7 +279,7 @@ class DQN(_OffPolicy):
     def training_settings(self) -> Table:
         """Return the options as RLlib's ``training()`` takes them."""
         until = max(1, int(self.exploration * self.iterations * self.batch))
-        return self.remembered() | {
+        return self.memory_settings() | {
             "lr": self.rate,
             "epsilon": [(0, 1.0), (until, self.epsilon)],
             "target_network_update_freq": self.target_every,
@@ -324,7 +324,7 @@ class SAC(_OffPolicy):
 
     def training_settings(self) -> Table:
         """Return the options as RLlib's ``training()`` takes them."""
-        return self.remembered() | {
+        return self.memory_settings() | {
             "actor_lr": self.rate,
             "critic_lr": self.rate,
             "alpha_lr": self.rate,

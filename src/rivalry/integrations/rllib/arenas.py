@@ -66,16 +66,16 @@ class Reading(NamedTuple):
     best_response: Callable[[int, Networks], Any] | None = None  # trains one agent against the others
 
 
-def grouped(names: tuple[str, ...], kinds: Any, shared: bool) -> tuple[str, ...]:
+def policy_names(names: tuple[str, ...], kinds: Any, shared: bool) -> tuple[str, ...]:
     """Return the name of every agent's policy: its own, or with ``shared`` one per kind.
 
-    >>> grouped(("player_0", "player_1", "player_2"), [0, 1, 0], shared=True)
+    >>> policy_names(("player_0", "player_1", "player_2"), [0, 1, 0], shared=True)
     ('kind_0', 'kind_1', 'kind_0')
     """
     return tuple(f"kind_{kind}" for kind in kinds) if shared else names
 
 
-def acted(
+def choose_actions(
     networks: Networks, seen: Mapping[str, np.ndarray], draw: np.random.Generator | None
 ) -> dict[str, Any]:
     """Return the actions of agents at their observations; with ``draw`` with exploration.

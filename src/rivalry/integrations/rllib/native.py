@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,8 @@ from rivalry.core.oracles import move_order, to_markov
 from rivalry.core.results import Certificate, Record
 from rivalry.core.statistics import half_width
 from rivalry.envs import CityEnv, EconomyEnv, city_policy, parallel_env, policy_table
-from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, acted, grouped
-from rivalry.integrations.rllib.networks import PolicyNetwork, capped
+from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, choose_actions, policy_names
+from rivalry.integrations.rllib.networks import clip_to_masks
 from rivalry.integrations.rllib.one_shot import discount, one_for_all
 from rivalry.integrations.rllib.options import LearnerOptions
 from rivalry.methods import CitySimulation, Simulation
@@ -47,7 +49,7 @@ class NativeArena(Arena):
         if not (to_markov.knows(game) or is_markov(game)):
             raise ValueError("moves: 'native' needs a game with periods of its own; take 'any'")
         names = tuple(parallel_env(game, periods=1).possible_agents)
-        groups = grouped(names, alike(game), learner.policies == "shared")
+        groups = policy_names(names, alike(game), learner.policies == "shared")
         return cls(game, names, groups, learner.periods, discount(game, learner.gamma), _stages(game))
 
     def lasted(self, steps: float) -> float:
@@ -60,9 +62,9 @@ class NativeArena(Arena):
 
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
         """Return episode returns without and with exploration, and the gains of trained best responses."""
-        first, again = np.random.SeedSequence(words.tolist()).spawn(2)
+        first, second = np.random.SeedSequence(words.tolist()).spawn(2)
         plain = self._returns(networks, options, first, explore=False)
-        random = self._returns(networks, options, again, explore=True)
+        random = self._returns(networks, options, second, explore=True)
         found: Record = {
             "episode_return": (("player",), plain.mean(axis=0)),
             "episode_return_band": (("player",), half_width(plain)),
@@ -98,7 +100,7 @@ class NativeArena(Arena):
                 turn = [name for name in env.movers() if name in seen]
                 moves = np.array([name in turn for name in self.names])
                 worth, taken = np.where(moves & taken, worth * self.discount, worth), taken | moves
-                actions = acted(networks, {name: self.look(name, seen[name]) for name in turn}, draw)
+                actions = choose_actions(networks, {name: self.look(name, seen[name]) for name in turn}, draw)
                 seen, paid, *_ = env.play(actions)
                 found[episode] += worth * [paid.get(name, 0.0) for name in self.names]
         return found
@@ -137,7 +139,7 @@ class AgentsArena(Arena):
             raise ValueError(f"game: {type(game).__name__} has no agents who could learn")
         world = env.city if isinstance(env, CityEnv) else env.economy
         names, kinds = tuple(env.possible_agents), tuple(np.asarray(world.type_of).tolist())
-        groups = grouped(names, kinds, learner.policies == "shared")
+        groups = policy_names(names, kinds, learner.policies == "shared")
         worth = one_for_all(world.discount if isinstance(env, CityEnv) else game.discount, learner.gamma)
         city, urgency = isinstance(env, CityEnv), float(world.stakes.max())
         return cls(game, names, groups, learner.periods, worth, city, kinds, urgency)
@@ -156,27 +158,25 @@ class AgentsArena(Arena):
         Agents of one type of an economy with networks of their own are evaluated by their mean policy.
         """
         seed = np.random.SeedSequence(words.tolist())
-        greedy, exploring = (self._judged(networks, explore, seed, options) for explore in (False, True))
+        greedy, exploring = (self._evaluate(networks, explore, seed, options) for explore in (False, True))
         both: Record = {f"exploring_{name}": exploring[name] for name in EXPLORING if name in exploring}
         return greedy | both | {"status": ((), np.asarray("completed"))}
 
-    def _judged(
+    def _evaluate(
         self, networks: Networks, explore: bool, seed: np.random.SeedSequence, options: Reading
     ) -> Record:
-        watching = {"warm_up": WARM_UP, "evaluation": options.evaluation}
-        if self.city:
-            watched: Any = CitySimulation(plays=self._of_agents(networks, explore), **watching)
-        else:
-            watched = Simulation(plays=self._of_types(networks, explore), **watching)
-        return solve(self.given, watched, seed=seed).record
+        policy = (self._of_agents if self.city else self._of_types)(networks, explore)
+        kind: Any = CitySimulation if self.city else Simulation
+        method = kind(plays=policy, warm_up=WARM_UP, evaluation=options.evaluation)
+        return solve(self.given, method, seed=seed).record
 
     def _of_agents(self, networks: Networks, explore: bool) -> np.ndarray:
         """Return the policy of every agent, ``[agent row karma entry]``."""
 
-        def chances(agent: int, seen: np.ndarray, masks: np.ndarray) -> np.ndarray:
-            return capped(networks[self.names[agent]], seen.astype(np.float32), masks, explore)
+        def probabilities(agent: int, seen: np.ndarray, masks: np.ndarray) -> np.ndarray:
+            return clip_to_masks(networks[self.names[agent]], seen, masks, explore)
 
-        return city_policy(self.given, chances, normalize_spaces=True)
+        return city_policy(self.given, probabilities, normalize_spaces=True)
 
     def _of_types(self, networks: Networks, explore: bool) -> np.ndarray:
         """Return the mean policy of the agents of a type, ``[type private karma bid]``."""
@@ -184,16 +184,10 @@ class AgentsArena(Arena):
         tables = []
         for kind in range(kinds.max() + 1):
             members = [networks[self.names[k]] for k in np.flatnonzero(kinds == kind)]
-            apart = {id(network.module): network for network in members}
-            shares = [sum(id(network.module) == key for network in members) for key in apart]
-            each = [self._of_all(network, explore)[kind] for network in apart.values()]
-            tables.append(np.average(each, axis=0, weights=shares))
+            distinct = {id(network.module): network for network in members}
+            # one table per network, not per agent: agents may share theirs
+            policies = [partial(clip_to_masks, network, explore=explore) for network in distinct.values()]
+            each = [policy_table(self.given, policy, normalize_spaces=True)[kind] for policy in policies]
+            agents = Counter(id(network.module) for network in members)
+            tables.append(np.average(each, axis=0, weights=[agents[key] for key in distinct]))
         return np.stack(tables)
-
-    def _of_all(self, network: PolicyNetwork, explore: bool) -> np.ndarray:
-        """Return the policy of a network, ``[type private karma bid]``."""
-
-        def chances(seen: np.ndarray, masks: np.ndarray) -> np.ndarray:
-            return capped(network, seen.astype(np.float32), masks, explore)
-
-        return policy_table(self.given, chances, normalize_spaces=True)

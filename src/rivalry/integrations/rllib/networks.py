@@ -69,7 +69,7 @@ class PolicyNetwork(NamedTuple):
         return np.asarray(np.tanh(numbers) if self.family == "squashed" else np.clip(numbers, -1.0, 1.0))
 
 
-def capped(network: PolicyNetwork, seen: np.ndarray, masks: np.ndarray, explore: bool) -> np.ndarray:
+def clip_to_masks(network: PolicyNetwork, seen: np.ndarray, masks: np.ndarray, explore: bool) -> np.ndarray:
     """Return probabilities of entries ``[row entry]`` by a network that does not know masks ``[row entry]``.
 
     The probability of masked entries goes to the largest legal entry.

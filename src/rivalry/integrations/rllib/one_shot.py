@@ -18,7 +18,7 @@ from rivalry.core.oracles import discount_factors, to_finite, to_markov, to_stag
 from rivalry.core.results import Record
 from rivalry.core.space import Box, width
 from rivalry.envs import parallel_env
-from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, acted, grouped
+from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, choose_actions, policy_names
 from rivalry.integrations.rllib.options import LearnerOptions
 from rivalry.methods.continuous.actor_critic import reply_distance
 from rivalry.methods.continuous.mixtures import action_payoffs, mixture_record, tables_of
@@ -57,7 +57,7 @@ class RoundsArena(Arena):
         names = tuple(f"player_{k}" for k in range(order.players))
         seen = learner.observation or "none"
         board = discretise(base, learner.places) if learner.moves == "levels" else base
-        groups = grouped(names, alike(board), learner.policies == "shared")
+        groups = policy_names(names, alike(board), learner.policies == "shared")
         # without observations no later period depends on a choice: discounting would only add noise
         worth = 0.0 if seen == "none" and learner.gamma is None else discount(base, learner.gamma)
         return cls(game, names, groups, learner.periods, worth, order, board, seen)
@@ -81,7 +81,7 @@ class RoundsArena(Arena):
     def look(self, name: str, seen: Any) -> np.ndarray:
         """Return the last choices as far as they are observed, and in stages those of this period."""
         players, axes = self._shape
-        own = self._number[name]
+        own = self.names.index(name)
         before = seen[: players * axes].reshape(players, axes)
         last = {"none": before[:0], "own": before[own : own + 1], "joint": before}[self.seen]
         now = seen[players * axes :] if len(self.order.stages) > 1 else np.ones(1)
@@ -91,18 +91,12 @@ class RoundsArena(Arena):
     def _shape(self) -> tuple[int, int]:
         return tuple(self.board.space.shape)
 
-    @cached_property
-    def _number(self) -> dict[str, int]:
-        return {name: k for k, name in enumerate(self.names)}
-
     def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
         """Return the profile after play without exploration, and the mixtures of play with exploration."""
-        path = self._play(networks, options.rounds)
-        x, last_change = path[-1], np.ptp(path[-2:], axis=0)
-        base = self.order.game
-        still = bool(np.all(last_change <= STILL * np.asarray(width(base.space))))
+        path, base = self._play(networks, options.rounds), self.order.game
+        x = path[-1]
         record: Record = {
-            "status": ((), np.asarray("converged" if still else "cycling")),
+            "status": _status(path, base.space),
             "profile": (("player", "axis"), x[list(self.order.leaders)]),
         }
         if self.order.led:
@@ -124,7 +118,7 @@ class RoundsArena(Arena):
                 seen, _ = env.reset()
             for stage in self.order.stages:
                 turn = [f"player_{k}" for k in stage]
-                actions = acted(networks, {name: self.look(name, seen[name]) for name in turn}, None)
+                actions = choose_actions(networks, {name: self.look(name, seen[name]) for name in turn}, None)
                 for name, action in actions.items():
                     chosen[self.names.index(name)] = action
                 seen = env.play(actions)[0]
@@ -144,18 +138,18 @@ class RoundsArena(Arena):
         draw = np.random.default_rng(np.random.SeedSequence(words.tolist()))
         env = self.env()
         seen, _ = env.reset(seed=0)
-        looked = {name: self.look(name, seen[name]) for name in self.names}
+        rows_seen = {name: self.look(name, seen[name]) for name in self.names}
         if isinstance(self.board.space, Box):
             rows = []
             for name in self.names:
-                samples = networks[name].sample(np.repeat(looked[name][None], DRAWN, axis=0), draw)
+                samples = networks[name].sample(np.repeat(rows_seen[name][None], DRAWN, axis=0), draw)
                 order = samples[np.argsort(samples[:, 0], kind="stable")]
                 # the middle of each of as many equal parts of the ordered draws
                 rows.append(order[(np.arange(ATOMS) * 2 + 1) * DRAWN // (2 * ATOMS)])
             places = np.stack([self._profile(each) for each in np.stack(rows, axis=1)], axis=1)
             weights = np.full((len(rows), ATOMS), 1 / ATOMS)
             return _exploring(mixture_record(base, places, weights))
-        chances = [networks[name].chances(looked[name][None])[0] for name in self.names]
+        chances = [networks[name].chances(rows_seen[name][None])[0] for name in self.names]
         weights = np.stack([np.pad(row, (0, max(map(len, chances)) - len(row))) for row in chances])
         if self.board is base:
             return _exploring(_finite_record(base, weights))
@@ -165,18 +159,17 @@ class RoundsArena(Arena):
         return _exploring(mixture_record(base, places, weights))
 
 
-EXPLORING = {
-    "payoff": "payoff",
-    "regret": "regret",
-    "mean_profile": "choice",
-    "mixture": "mixture",
-    "grid_regret": "grid_regret",
-}
+def _status(path: np.ndarray, space: Any) -> tuple[tuple[()], np.ndarray]:
+    """Return whether play ``[period player axis]`` is at rest in its last period."""
+    still = np.all(np.ptp(path[-2:], axis=0) <= STILL * np.asarray(width(space)))
+    return (), np.asarray("converged" if still else "cycling")
 
 
 def _exploring(found: Record) -> Record:
     """Return the variables of a mixture's record that are reported."""
-    return {f"exploring_{new}": found[old] for old, new in EXPLORING.items() if old in found}
+    names = {name: name for name in ("payoff", "regret", "mean_profile", "mixture", "grid_regret")}
+    names["mean_profile"] = "choice"
+    return {f"exploring_{new}": found[old] for old, new in names.items() if old in found}
 
 
 def _finite_record(game: Any, weights: np.ndarray) -> Record:
@@ -244,7 +237,7 @@ class WalksArena(Arena):
         worth = discount(game, learner.gamma)
         if grid and worth >= 1:
             raise ValueError(f"gamma: {worth:g} must be below 1 on a grid, where play has no end")
-        groups = grouped(names, alike(game), learner.policies == "shared")
+        groups = policy_names(names, alike(game), learner.policies == "shared")
         return cls(game, names, groups, learner.periods, worth, walk, places, seen == "joint")
 
     def env(self) -> Any:
@@ -285,10 +278,7 @@ class WalksArena(Arena):
         ends = np.ravel_multi_index(tuple(cycle.T), tuple(world.tables.sizes))
         plain = policy_regrets(world, policies, self.discount)[:, 0, ends].max(axis=1)
         exploring = policy_regrets(world, chances, self.discount)[:, 0].mean(axis=1)
-        return {
-            "policy_regret": (("player",), plain),
-            "policy_regret_exploring": (("player",), exploring),
-        }
+        return {"policy_regret": (("player",), plain), "policy_regret_exploring": (("player",), exploring)}
 
     def _observations(self, world: Tabulated, player: int) -> np.ndarray:
         """Return the observation in each of a player's states, ``[state feature]``, own position first."""
@@ -305,20 +295,18 @@ class WalksArena(Arena):
 
     def _paths(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
         draw = np.random.default_rng(np.random.SeedSequence(words.tolist()))
-        plain, _ = self._walked(networks, None, options.rounds)
-        wide = np.asarray(width(self.given.space))
-        still = bool(np.all(np.ptp(plain[-2:], axis=0) <= STILL * wide))
-        path, paid = self._walked(networks, draw, options.evaluation)
+        plain, _ = self._walk(networks, None, options.rounds)
+        path, paid = self._walk(networks, draw, options.evaluation)
         return {
             "profile": (("player", "axis"), plain[-1]),
-            "status": ((), np.asarray("converged" if still else "cycling")),
+            "status": _status(plain, self.given.space),
             "rollout": (("rollout_step", "player", "axis"), plain),
             "exploring_choice": (("player", "axis"), path.mean(axis=0)),
             "exploring_spread": (("player", "axis"), path.std(axis=0)),
             "exploring_payoff": (("player",), paid.mean(axis=0)),
         }
 
-    def _walked(
+    def _walk(
         self, networks: Networks, draw: np.random.Generator | None, periods: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return positions ``[period player axis]`` in one long episode, and payoffs ``[period player]``."""
@@ -328,7 +316,7 @@ class WalksArena(Arena):
         for _ in range(periods):
             if not env.agents:
                 seen, _ = env.reset()
-            actions = acted(networks, {n: self.look(n, row) for n, row in seen.items()}, draw)
+            actions = choose_actions(networks, {n: self.look(n, row) for n, row in seen.items()}, draw)
             seen, rewards, *_ = env.step(actions)
             own = np.stack([seen[name][: self.given.space.shape[1]] for name in self.names])
             path.append(np.asarray(strategies(self.given.space, put(own))))

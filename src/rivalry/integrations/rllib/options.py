@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import equinox as eqx
 from annotated_types import Ge, Gt, Le, Lt
 
+from rivalry.core.annotations import signature_of
 from rivalry.core.method import BaseLearner
+from rivalry.core.validate import refuse
 from rivalry.methods.continuous.mixtures import check_places
 from rivalry.methods.q_learning.exploration import check_numbers, check_whole
 
@@ -57,23 +58,16 @@ class LearnerOptions(BaseLearner):
             check_whole("places", self.places, 2)
         if not 0 < self.step < 1:
             raise ValueError(f"step: {self.step:g} must be in (0, 1), a share of the box")
-        for name, known in (
-            ("moves", ("any", "levels", "steps", "grid", "native")),
-            ("observation", (None, "none", "own", "joint")),
-            ("policies", ("independent", "shared")),
-            ("followers", ("learn", "oracle")),
-        ):
-            if getattr(self, name) not in known:
-                words = ", ".join(str(word) for word in known if word is not None)
-                raise ValueError(f"{name}: {getattr(self, name)!r} must be one of {words}")
+        hints = signature_of(LearnerOptions)[1]
+        for name in ("moves", "observation", "policies", "followers", "settings"):
+            # a class that is imported directly, past the registry, has no other check of its words
+            refuse(name, hints[name], getattr(self, name))
         if self.gamma is not None:
             check_numbers("gamma", self.gamma, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
         if not isinstance(self.hidden, list | tuple) or not self.hidden:
             raise ValueError(f"hidden: {self.hidden!r} must be a list of whole numbers, such as [64, 64]")
         for k, units in enumerate(self.hidden):
             check_whole(f"hidden[{k}]", units, 1)
-        if not isinstance(self.settings, Mapping):
-            raise ValueError(f"settings: {self.settings!r} must be a table of RLlib's own settings")
 
     @property
     def fragment(self) -> int | str:

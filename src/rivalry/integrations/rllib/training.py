@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.integrations.rllib import libraries
-from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, acted
+from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, choose_actions
 from rivalry.integrations.rllib.networks import PolicyNetwork
 from rivalry.integrations.rllib.options import LearnerOptions
 from rivalry.integrations.rllib.session import NoNumber, Training
@@ -98,11 +98,11 @@ def _alive(learner: LearnerOptions, arena: Setup, session: Training) -> Any:
     """Return RLlib's algorithm, made when it is first needed, from the checkpoint if there is one."""
     if session.algorithm is None:
         try:
-            session.algorithm = configured(learner, arena, int(session.words[0] % 2**31)).build_algo()
+            session.algorithm = configuration(learner, arena, int(session.words[0] % 2**31)).build_algo()
         except (ValueError, TypeError) as error:
             what = f"settings {dict(learner.settings)}: " if learner.settings else ""
             raise ValueError(f"{learner.kind}: {what}{' '.join(str(error).split())}") from None
-        _seeded(session.algorithm, arena, session.words)
+        _seed_memory(session.algorithm, arena, session.words)
         if session.checkpoint:
             found, streams = pickle.loads(session.checkpoint)
             session.algorithm.set_state(found)
@@ -111,11 +111,11 @@ def _alive(learner: LearnerOptions, arena: Setup, session: Training) -> Any:
         elif _normal(learner, arena):
             _narrow(session.algorithm, learner.first_deviation())
         if session.first and not session.checkpoint:
-            _taken_over(session.algorithm, session.first)
+            _copy_weights(session.algorithm, session.first)
     return session.algorithm
 
 
-def _seeded(algorithm: Any, arena: Setup, words: np.ndarray) -> None:
+def _seed_memory(algorithm: Any, arena: Setup, words: np.ndarray) -> None:
     """Seed replay memories, and let them sample policies in the same order in every process."""
     memory = algorithm.local_replay_buffer
     if memory is not None:
@@ -123,7 +123,7 @@ def _seeded(algorithm: Any, arena: Setup, words: np.ndarray) -> None:
         memory.sample = partial(memory.sample, modules_to_sample=sorted(set(arena.groups)))
 
 
-def configured(learner: LearnerOptions, arena: Setup, seed: int) -> Any:
+def configuration(learner: LearnerOptions, arena: Setup, seed: int) -> Any:
     """Return RLlib's configuration of an algorithm. Raises `ValueError` for settings unknown to it."""
     libraries.start_ray()
     from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
@@ -196,7 +196,7 @@ def _narrow(algorithm: Any, deviation: float) -> None:
     _prime(algorithm, prime)
 
 
-def _taken_over(algorithm: Any, first: dict[str, Any]) -> None:
+def _copy_weights(algorithm: Any, first: dict[str, Any]) -> None:
     """Initialise policies with the weights of other networks, in all layers that both have."""
 
     def prime(learner: Any) -> None:
@@ -210,7 +210,7 @@ def reading(learner: LearnerOptions, arena: Arena, words: np.ndarray) -> Reading
     """Return how policies are evaluated, and how best responses to them are trained."""
     from torch import nn
 
-    def trained(player: int, others: Networks) -> PolicyNetwork:
+    def train_response(player: int, others: Networks) -> PolicyNetwork:
         sequence = np.random.SeedSequence(words.tolist(), spawn_key=(player,))
         alone, session = Alone(arena, player, others), Training(sequence.generate_state(4, np.uint32))
         own = others[arena.names[player]].module
@@ -224,7 +224,7 @@ def reading(learner: LearnerOptions, arena: Arena, words: np.ndarray) -> Reading
         stop(session)
         return found
 
-    return Reading(learner.evaluation, learner.rounds, trained if learner.reply_iterations else None)
+    return Reading(learner.evaluation, learner.rounds, train_response if learner.reply_iterations else None)
 
 
 class Against:
@@ -245,12 +245,12 @@ class Against:
         self.seen, _ = self.base_env.reset(seed=seed)
         self.agents = [self.name]
         if not self._turn():
-            self._onward({})
+            self._play_others({})
         return {self.name: self.seen[self.name]}, {}
 
     def step(self, actions: dict[str, Any]) -> tuple[dict[str, Any], ...]:
         """Play the agent's action, and the others' until its next turn."""
-        paid, over, short = self._onward(actions)
+        paid, over, short = self._play_others(actions)
         self.agents = [] if over or short else [self.name]
         name = self.name
         return {name: self.seen[name]}, {name: paid}, {name: over}, {name: short}, {name: {}}
@@ -258,11 +258,11 @@ class Against:
     def _turn(self) -> bool:
         return self.name in self.base_env.movers()
 
-    def _onward(self, actions: dict[str, Any]) -> tuple[float, bool, bool]:
+    def _play_others(self, actions: dict[str, Any]) -> tuple[float, bool, bool]:
         total = 0.0
         while True:
             turn = [n for n in self.base_env.movers() if n != self.name]
-            rest = acted(self.others, {n: self.arena.look(n, self.seen[n]) for n in turn}, None)
+            rest = choose_actions(self.others, {n: self.arena.look(n, self.seen[n]) for n in turn}, None)
             seen, paid, over, short, _ = self.base_env.play(rest | actions)
             self.seen, actions = {**self.seen, **seen}, {}
             total += paid.get(self.name, 0.0)
