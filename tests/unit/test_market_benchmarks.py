@@ -117,11 +117,11 @@ def test_reaction_curves_pass_through_the_equilibrium(keys: dict[str, Any]) -> N
     names = found.reaction_point_name.values.tolist()
     nash = found.reaction_point.values[names.index("nash")]
     for firm in range(2):
-        reply = np.interp(nash[1 - firm], found.reaction_at.values[firm], found.reaction.values[firm])
+        response = np.interp(nash[1 - firm], found.reaction_at.values[firm], found.reaction.values[firm])
         step = np.diff(found.reaction_at.values[firm])[
             0
         ]  # at discontinuities best responses are known to one grid step
-        assert abs(reply - nash[firm]) <= (step if "choice" in keys else 1e-3 * nash[firm])
+        assert abs(response - nash[firm]) <= (step if "choice" in keys else 1e-3 * nash[firm])
     table = view(market, "benchmarks", jnp.asarray(closed_form(market)[0]))
     assert table.benchmark_name.values.tolist() == list(benchmarks(getattr(market, "market", market)))
 
@@ -176,3 +176,19 @@ def test_a_leader_deters_a_follower_with_fixed_costs_if_profitable(F: float) -> 
     for own in (30.0, 45.0, 70.0):  # equal with and without JAX
         x = game.space.check([own])
         assert float(game.payoffs(x)[0]) == pytest.approx(float(payoffs(game, x)[0]))
+
+
+def test_a_cartel_that_is_an_equilibrium_of_the_grid_needs_no_patience() -> None:
+    found = on_grid(rv.games.market(), [30.0, 40.0])
+    assert found.joint.tolist() == [0, 0]
+    assert found.punishment.tolist() == [[0, 0]]
+    assert found.delta.tolist() == [[0.0, 0.0]]
+
+
+def test_benchmarks_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(ValueError, match="benchmark: 'nahs' is unknown; did you mean 'nash'"):
+        benchmark(rv.games.market(), "nahs")
+    with pytest.raises(ValueError, match="stages: one firm has nobody to lead"):
+        benchmark(rv.games.market(players=1), "stackelberg")
+    with pytest.raises(ValueError, match=r"elasticity: 0\.8 must be above 1, or joint profit increases"):
+        benchmark(rv.games.market(demand="isoelastic", elasticity=0.8), "cartel")

@@ -57,7 +57,7 @@ def table(inputs: dict[str, Any], kind: str) -> dict[str, Any]:
     return found
 
 
-def told(market: Any, name: str) -> dict[str, Any]:
+def benchmark_values(market: Any, name: str) -> dict[str, Any]:
     """A benchmark under the names of the cases."""
     found = benchmark(getattr(market, "market", market), name)
     m = {key: np.asarray(value[1]) for key, value in found.measures.items()}
@@ -73,7 +73,7 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
         choice = "price" if "bertrand" in inputs["model"] else "quantity"
         return {"delta_star": critical_discount(rv.games.market(players=inputs["n"], choice=choice)).delta[0]}
     if kind == "maskin_tirole_pricing":
-        found = told(
+        found = benchmark_values(
             rv.games.market(intercept=1.0, slope=1.0, unit_cost=0.0, choice="price", players=2), "cartel"
         )
         return {"p_monopoly": found["p"][0], "profit_joint_max_per_firm": found["profit"][0]}
@@ -83,12 +83,12 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
     if kind == "logit_bertrand":
         return logit(game, inputs)
     if kind == "logit_stackelberg_price":
-        nash, led = told(game, "nash"), told(game, "stackelberg")
+        nash, led = benchmark_values(game, "nash"), benchmark_values(game, "stackelberg")
         return {f"nash_{k}": nash[k] for k in ("p", "profit")} | {
             f"leader_follower_{k}": led[k] for k in ("p", "profit")
         }
     if kind == "cournot_linear_benchmarks":
-        nash, joint, takers = (told(game, name) for name in ("nash", "cartel", "competitive"))
+        nash, joint, takers = (benchmark_values(game, name) for name in ("nash", "cartel", "competitive"))
         return {
             "q_cournot": nash["q"],
             "Q_cournot": nash["Q"],
@@ -99,7 +99,7 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
             "Q_competitive": takers["Q"],
         }
     names = {"collusion": "cartel", "competitive": "competitive", "stackelberg": "stackelberg"}
-    return told(game, names.get(kind.split("_")[0], "nash"))
+    return benchmark_values(game, names.get(kind.split("_")[0], "nash"))
 
 
 def differentiated(inputs: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
@@ -108,18 +108,26 @@ def differentiated(inputs: dict[str, Any], expected: dict[str, Any]) -> dict[str
     quantity, price = rv.games.market(**keys), rv.games.market(**keys, choice="price")
     if "cournot" not in expected:
         return {
-            "price_leader": told(price, "stackelberg"),
-            "quantity_leader": told(quantity, "stackelberg"),
+            "price_leader": benchmark_values(price, "stackelberg"),
+            "quantity_leader": benchmark_values(quantity, "stackelberg"),
         }
-    joint = told(quantity, "cartel")
-    np.testing.assert_allclose(told(price, "cartel")["q"], joint["q"], rtol=1e-12)
-    found = {"cournot": told(quantity, "nash"), "bertrand": told(price, "nash"), "collusion": joint}
+    joint = benchmark_values(quantity, "cartel")
+    np.testing.assert_allclose(benchmark_values(price, "cartel")["q"], joint["q"], rtol=1e-12)
+    found = {
+        "cournot": benchmark_values(quantity, "nash"),
+        "bertrand": benchmark_values(price, "nash"),
+        "collusion": joint,
+    }
     return {name: {key: value[key][0] for key in ("q", "p", "profit")} for name, value in found.items()}
 
 
 def logit(game: Any, inputs: dict[str, Any]) -> dict[str, Any]:
     """Nash equilibrium and joint maximum, with the derived grid and critical discount factor."""
-    nash, joint, critical = told(game, "nash"), told(game, "cartel"), critical_discount(game)
+    nash, joint, critical = (
+        benchmark_values(game, "nash"),
+        benchmark_values(game, "cartel"),
+        critical_discount(game),
+    )
     low, high = nash["p"][0], joint["p"][0]
     grid = np.linspace(*(low - 0.1 * (high - low), high + 0.1 * (high - low)), 15)
     best = oracles.best_response(game, game.space.check(joint["p"]), 0)
@@ -350,3 +358,102 @@ def test_extreme_logit_markets_satisfy_the_first_order_conditions() -> None:
         whole = np.logaddexp.reduce(value)
         rest = np.array([np.exp(np.logaddexp.reduce(np.delete(value, k)) - whole) for k in range(n)])
         np.testing.assert_allclose(p, c + mu / rest, rtol=1e-10)
+
+
+def test_a_price_leader_earns_the_most_along_the_followers_best_responses() -> None:
+    rng = np.random.default_rng(9)
+    tried = 0
+    for _ in range(40):
+        A, b, c, d = rng.uniform(7, 12), rng.uniform(0.5, 2), rng.uniform(0.5, 6, 2), rng.uniform(0, 1, 2)
+        g = rng.uniform(-0.9, 0.9) * b
+        try:
+            p = equilibria.price_leader(A, b, g, c, d)
+        except ValueError as error:
+            assert "a corner which has no closed form" in str(error)  # noqa: PT017
+            continue
+        tried += 1
+        inverse = np.linalg.inv([[b, g], [g, b]])
+
+        def profits(p: np.ndarray, c: Any = c, d: Any = d, A: float = A, S: Any = inverse) -> Any:
+            q = np.moveaxis(np.tensordot(S, A - p, axes=(1, -1)), 0, -1)
+            return np.where(q > 0, (p - c) * q - d * q**2 / 2, 0.0)
+
+        # followers choose on a grid, too: a thousandth of a price moves the profit of the leader as much
+        leads = np.linspace(p[0] - 0.2, p[0] + 0.2, 41)[:, None]
+        follower = np.linspace(p[1] - 0.4, p[1] + 0.4, 801)
+        pairs = np.stack(np.broadcast_arrays(leads, follower), axis=-1)
+        earned = profits(pairs)
+        best = np.argmax(earned[..., 1], axis=1)
+        assert follower[best[20]] == pytest.approx(p[1], abs=1e-3)
+        assert earned[np.arange(41), best, 0].max() <= profits(p)[0] + 5e-3
+    assert tried > 20
+
+
+def test_a_price_leader_who_profits_from_exclusion_has_no_closed_form() -> None:
+    with pytest.raises(ValueError, match=r"firm 1 sells nothing when firm 0 leads.*best_response"):
+        equilibria.price_leader(10.0, 1.0, 0.9, [1.0, 4.6])
+
+
+@pytest.mark.parametrize("eta", [1.3, 2.0, 4.0])
+def test_no_price_earns_isoelastic_firms_more_than_the_joint_price(eta: float) -> None:
+    q = equilibria.isoelastic_total(100.0, eta, [1.5, 1.0, 1.0], joint=True)
+    price = np.linspace(1.01, 30.0, 5000)
+    assert q[0] == 0.0
+    assert q[1] == q[2]
+    here = 100.0 * q.sum() ** (-1 / eta)
+    assert (here - 1.0) * q.sum() >= ((price - 1.0) * (100.0 / price) ** eta).max() * (1 - 1e-12)
+    takers = equilibria.isoelastic_total(100.0, eta, [1.5, 1.0, 1.0], joint=False)
+    assert 100.0 * takers.sum() ** (-1 / eta) == pytest.approx(1.0)
+
+
+def test_joint_profit_without_a_maximum_and_too_many_sets_of_firms_are_refused() -> None:
+    with pytest.raises(ValueError, match="elasticity: 1 must be above 1, or joint profit increases without"):
+        equilibria.isoelastic_total(100.0, 1.0, [1.0, 1.0], joint=True)
+    with pytest.raises(ValueError, match=r"fixed_cost: 13 firms have fixed costs; .* at most 12"):
+        equilibria.with_fixed_costs(100.0, 1.0, np.ones(13), 0.0, 1.0)
+
+
+@pytest.mark.parametrize("substitution", [-0.45, -0.2, 0.0, 0.6])
+def test_nothing_is_sold_above_the_largest_profitable_price(substitution: float) -> None:
+    market = rv.games.market(
+        players=3, demand="differentiated", choice="price", substitution=substitution, unit_cost=0.0
+    )
+    slopes = np.eye(3) * (1 - substitution) + substitution
+    top = float(market.space.high[0, 0])
+    for rivals in ([0.0, 0.0], [0.0, 9.0], [4.0, 2.0]):  # complements sell most if they are free
+        assert _sold(slopes, 10.0 - np.array([top, *rivals]))[0] == pytest.approx(0.0, abs=1e-9)
+    # only complements sell above the intercept of demand
+    assert (_sold(slopes, 10.0 - np.array([10.5, 0.0, 0.0]))[0] > 0) == (substitution < 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "words"),
+    [
+        ("joint", {"fixed_cost": 1.0}, "fixed_cost: closed forms are for joint profit without fixed costs"),
+        ("joint", {"low": 5.0}, "low: closed forms are for bounds of 0"),
+        ("joint", {"demand": "logit", "convex_cost": 1.0}, "convex_cost: .*constant unit costs"),
+        ("competitive", {"low": [0.0, 5.0]}, "low: closed forms are for bounds of 0"),
+        ("nash", {"low": 60.0}, "low: .*bounds at which the price is above 0"),
+        ("nash", {"low": 1.0, "fixed_cost": 1.0}, "low: .*bounds of 0 where there are fixed costs"),
+        ("nash", {"demand": "isoelastic", "price_flat_below": 1e4}, "price_flat_below: .*totals above it"),
+        ("stackelberg", {"stages": [[0], [1]], "fixed_cost": 1.0}, "fixed_cost: .*followers without"),
+        ("stackelberg", {"stages": [[0], [1]], "choice": "price"}, "stages: closed forms are for quantities"),
+        (
+            "stackelberg",
+            {"stages": [[0, 1], [2]], "demand": "differentiated"},
+            "stages: .*one leader, and one stage of followers",
+        ),
+        (
+            "stackelberg",
+            {"stages": [[0], [1, 2]], "demand": "isoelastic"},
+            "stages: .*one leader and one follower",
+        ),
+    ],
+)
+def test_closed_forms_outside_their_domain_name_the_parameter(
+    name: str, keys: dict[str, Any], words: str
+) -> None:
+    game = rv.games.market(**keys)
+    market = game.market if "stages" in keys else game
+    with pytest.raises(ValueError, match=words + ".*; use best_response"):
+        getattr(closed_forms, name)(market)

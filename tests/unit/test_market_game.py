@@ -23,7 +23,7 @@ def measured(game, x):
     }
 
 
-def drawn(demand, choice, players, rng):
+def random_market(demand, choice, players, rng):
     """A market with random parameters, and the parameters."""
     own = {
         "unit_cost": rng.uniform(0.2, 3, players),
@@ -99,7 +99,7 @@ def test_profits_match_plain_numpy(demand, choice):
     rng = np.random.default_rng(3)
     for _ in range(8):
         players = int(rng.integers(1, 5))
-        game, own = drawn(demand, choice, players, rng)
+        game, own = random_market(demand, choice, players, rng)
         x = rng.uniform(np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0] * 0.7)
         q, p = by_hand(demand, choice, own, x)
         profit = p * q - own["unit_cost"] * q - own["convex_cost"] * q**2 / 2
@@ -111,7 +111,7 @@ def test_profits_match_plain_numpy(demand, choice):
 
 
 @eqx.filter_jit
-def replied(game, x, firm):
+def traced_response(game, x, firm):
     return oracles.best_response(game, x, firm)
 
 
@@ -125,11 +125,11 @@ def along(game, x, firm, grid):
 def test_no_choice_on_a_fine_grid_exceeds_the_best_response(demand, choice):
     rng = np.random.default_rng(5)
     for players in (1, 4, 2, 4, 4, 2):  # each number of firms compiles another program
-        game, _ = drawn(demand, choice, players, rng)
+        game, _ = random_market(demand, choice, players, rng)
         low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
         x = game.space.check(rng.uniform(low, np.minimum(high, 20.0)))
         firm = jax.numpy.asarray(rng.integers(players))
-        _, payoff, coverage = replied(game, x, firm)
+        _, payoff, coverage = traced_response(game, x, firm)
         grid = np.concatenate([np.linspace(low[firm], high[firm], 2001), np.geomspace(1e-6, high[firm], 500)])
         tried = along(game, x, firm, grid)
         assert coverage == "exact"
@@ -213,9 +213,9 @@ def test_undercutting_is_certified_with_homogeneous_goods():
 def test_the_best_response_may_match_instead_of_undercut(keys, rival, best):
     market = rv.games.market(choice="price", **keys)
     x = market.space.check([70.0, rival])
-    reply = oracles.proved_response(market, x, 0)
-    assert reply.bound == pytest.approx(best)
-    assert float(market.payoffs(x.at[0, 0].set(reply.strategy[0]))[0]) == pytest.approx(best)
+    response = oracles.proved_response(market, x, 0)
+    assert response.bound == pytest.approx(best)
+    assert float(market.payoffs(x.at[0, 0].set(response.strategy[0]))[0]) == pytest.approx(best)
 
 
 @pytest.mark.slow
@@ -300,8 +300,80 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_wrong_input_gives_one_line(name):
-    given, told = REFUSED[name]
+    given, message = REFUSED[name]
     with pytest.raises(ValueError) as raised:  # noqa: PT011  (the message is looked at below)
         rv.games.market(**given)
-    assert told in str(raised.value)
+    assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_the_mean_of_the_next_autoregressive_level_is_proportional_to_the_present_one(count):
+    game = rv.games.market(shock={"kind": "ar1", "rho": -0.3, "sd": 2.0, "count": count})
+    levels, chain = np.asarray(game.shock.levels), np.asarray(game.shock.transitions)
+    np.testing.assert_allclose(chain @ levels, -0.3 * levels, atol=1e-12)
+    np.testing.assert_allclose(chain.sum(axis=1), 1.0, rtol=1e-14)
+
+
+def test_a_shock_without_probabilities_is_uniform_and_a_chain_has_its_stationary_distribution():
+    uniform = rv.games.market(shock={"kind": "iid", "levels": [1.0, 2.0, 4.0, 8.0]}).shock
+    np.testing.assert_allclose(uniform.probabilities, 0.25, rtol=1e-14)
+    chain = np.array([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5], [0.1, 0.0, 0.9]])
+    given = {"kind": "markov", "levels": [0.0, 1.0, 2.0], "transitions": chain.tolist()}
+    found = np.asarray(rv.games.market(shock=given).shock.probabilities)
+    np.testing.assert_allclose(found, np.linalg.matrix_power(chain, 400)[0], rtol=1e-10)
+
+
+AR1 = {"kind": "ar1", "rho": 0.5, "sd": 1.0, "count": 3}
+CHAIN = {"kind": "markov", "levels": [1.0, 2.0]}
+
+
+@pytest.mark.parametrize(
+    ("shock", "message"),
+    [
+        ({"kind": "walk"}, "shock.kind: 'walk' is unknown"),
+        (AR1 | {"rho": 1.0}, "shock.rho: 1.0 must be above -1 and below 1"),
+        (AR1 | {"sd": 0.0}, "shock.sd: 0.0 must be above 0"),
+        (AR1 | {"count": 1}, "shock.count: 1 must be a whole number of at least 2"),
+        (AR1 | {"levels": [1.0]}, "shock.levels: is not known; ar1 takes rho, sd, count"),
+        ({"kind": "iid"}, "shock.levels: is missing; iid takes levels, probabilities"),
+        ({"kind": "iid", "levels": []}, "shock.levels: [] must be a list of finite numbers"),
+        (CHAIN, "shock.transitions: is missing; markov takes levels, transitions"),
+        (CHAIN | {"transitions": [[1.0, 0.0]]}, "must be 2 rows of 2 probabilities that sum to 1"),
+        (CHAIN | {"transitions": [[0.5, 0.6], [0.0, 1.0]]}, "must be 2 rows of 2 probabilities"),
+        (CHAIN | {"transitions": [[1.0, 0.0], [0.0, 1.0]]}, "is reducible; every level must lead to every"),
+        (None, "shock_observed: there is no shock to observe; give one, or leave this out"),
+    ],
+)
+def test_shocks_that_are_no_markov_chain_are_refused(shock, message):
+    with pytest.raises(ValueError) as raised:  # noqa: PT011  (the message is compared below)
+        rv.games.market(shock=shock, shock_observed=True)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("slope", 0.0, "must be above 0"),
+        ("unit_cost", -1.0, "must be at least 0"),
+        ("tax", 1.5, "must be in [0, 1]"),
+        ("gamma", 1.25, "must be in [0, 1]: with r = -0.2 below growth g = 0 the sum diverges"),
+        ("sticky", 1.0, "must be in [0, 1)"),
+        ("growth", float("nan"), "must be finite"),
+        ("quality", float("inf"), "must be finite"),
+        ("capacity", float("inf"), ""),
+        ("outside_option", -3.0, ""),
+        ("sticky", 0.0, ""),
+    ],
+)
+def test_a_sweep_may_only_reach_numbers_in_the_range_of_the_parameter(name, value, rule):
+    assert oracles.validate_parameter(rv.games.market(), name, value) == rule
+
+
+def test_parameters_are_attributes_and_others_are_not():
+    game = rv.games.market(unit_cost=[1.0, 2.0], stages=[[1], [0]]).market
+    assert game.unit_cost.tolist() == [1.0, 2.0]
+    with pytest.raises(AttributeError, match="this market has no 'elasticity'"):
+        game.elasticity  # noqa: B018
+    assert repr(game).startswith("Market of 2 firms: linear demand, each chooses a quantity, in stages [[1]")
+    assert "in turns" in repr(rv.games.market(timing="alternating"))

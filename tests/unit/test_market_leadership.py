@@ -16,7 +16,9 @@ from rivalry.games.market import leadership
 from rivalry.transforms import Followers, hierarchy
 
 
-def replies(a: float, b: float, before: Any, c: np.ndarray, d: np.ndarray, high: np.ndarray) -> np.ndarray:
+def follower_outputs(
+    a: float, b: float, before: Any, c: np.ndarray, d: np.ndarray, high: np.ndarray
+) -> np.ndarray:
     """Cournot followers ``[.. firm]`` by sequential best responses, a contraction."""
     q = np.zeros((*np.shape(before), len(c)))
     for _ in range(60):
@@ -30,7 +32,7 @@ def profits(a: float, b: float, q: np.ndarray, c: np.ndarray, d: np.ndarray) -> 
     return np.asarray((max(a - b * q.sum(), 0.0) - c) * q - d * q**2 / 2)
 
 
-def drawn(rng: np.random.Generator, n: int) -> tuple[float, float, np.ndarray, np.ndarray, np.ndarray]:
+def random_costs(rng: np.random.Generator, n: int) -> tuple[float, float, np.ndarray, np.ndarray, np.ndarray]:
     """Random parameters with which some followers are inactive or at capacity."""
     a, b, c = rng.uniform(7, 12), rng.uniform(0.5, 2.0), rng.uniform(0.5, 6.0, n)
     high = np.where(rng.random(n) < 0.5, rng.uniform(0.2, 2.0, n), 50.0)
@@ -41,12 +43,14 @@ def test_one_leader_matches_a_dense_grid_search() -> None:
     rng = np.random.default_rng(4)
     for _ in range(50):
         n = int(rng.integers(2, 5))
-        a, b, c, d, high = drawn(rng, n)
+        a, b, c, d, high = random_costs(rng, n)
         found = leadership.linear(a, b, [[0], range(1, n)], c, d, high=high)
-        follow = replies(a, b, found.q[0], c[1:], d[1:], high[1:])
+        follow = follower_outputs(a, b, found.q[0], c[1:], d[1:], high[1:])
         np.testing.assert_allclose(found.q[1:], follow, atol=1e-9)
         own = np.linspace(0.0, min(high[0], a / b), 2001)
-        price = np.maximum(a - b * (own + replies(a, b, own, c[1:], d[1:], high[1:]).sum(axis=1)), 0.0)
+        price = np.maximum(
+            a - b * (own + follower_outputs(a, b, own, c[1:], d[1:], high[1:]).sum(axis=1)), 0.0
+        )
         best = np.max((price - c[0]) * own - d[0] * own**2 / 2)
         assert profits(a, b, found.q, c, d)[0] >= best - 1e-9
 
@@ -56,7 +60,7 @@ def test_several_leaders_have_no_gain_or_report_their_regret() -> None:
     rng = np.random.default_rng(6)
     none = 0
     for _ in range(50):
-        a, b, c, d, high = drawn(rng, 3)
+        a, b, c, d, high = random_costs(rng, 3)
         found = leadership.linear(a, b, [[0, 1], [2]], c, d, high=high)
         own = profits(a, b, found.q, c, d)
         gains = np.zeros(2)
@@ -88,14 +92,14 @@ def test_leaders_without_pure_equilibrium_get_the_smallest_regret() -> None:
     best = [np.array([paid(fine, rest, cost).max() for rest in line]) for cost in (27.0, 5.0)]
     first = best[0][None, :] - paid(line[:, None], line[None, :], 27.0)
     second = best[1][:, None] - paid(line[None, :], line[:, None], 5.0)
-    least = np.maximum(first, second).min()
-    assert 0.1 < found.regret.max() <= least <= found.regret.max() + 0.25  # the grid is coarse
+    smallest = np.maximum(first, second).min()
+    assert 0.1 < found.regret.max() <= smallest <= found.regret.max() + 0.25  # the grid is coarse
 
 
 def test_a_hierarchy_of_three_matches_a_nested_grid_search() -> None:
     rng = np.random.default_rng(7)
     for _ in range(8):
-        a, b, c, d, _ = drawn(rng, 3)
+        a, b, c, d, _ = random_costs(rng, 3)
         found = leadership.linear(a, b, [[0], [1], [2]], c, d)
 
         def last(total: Any, a: float = a, b: float = b, c: np.ndarray = c, d: np.ndarray = d) -> Any:
@@ -104,8 +108,8 @@ def test_a_hierarchy_of_three_matches_a_nested_grid_search() -> None:
         first, second = np.linspace(0, a / b, 1201), np.linspace(0, a / b, 1201)
         before = first[:, None] + second
         price = np.maximum(a - b * (before + last(before)), 0.0)
-        reply = second[np.argmax((price - c[1]) * second - d[1] * second**2 / 2, axis=1)]
-        whole = first + reply
+        response = second[np.argmax((price - c[1]) * second - d[1] * second**2 / 2, axis=1)]
+        whole = first + response
         earned = (np.maximum(a - b * (whole + last(whole)), 0) - c[0]) * first - d[0] * first**2 / 2
         ours = profits(a, b, found.q, c, d)[0]
         assert ours == pytest.approx(earned.max(), abs=2e-2)
@@ -147,9 +151,11 @@ def test_isoelastic_leader_refuses_an_inactive_follower() -> None:
     with pytest.raises(ValueError, match="no interior equilibrium"):
         leadership.isoelastic(10.0, 0.7, [1.0, 1.0])
     with pytest.raises(
-        ValueError, match=r"follower \(firm 1\).*c_F = 2 is at least 2 c_L = 2.*best_response"
+        ValueError, match=r"follower \(firm 1\).*c_F = 2 is at smallest 2 c_L = 2.*best_response"
     ):
         leadership.isoelastic(10.0, 1.0, [1.0, 2.0])
+    with pytest.raises(ValueError, match=r"the leader \(firm 0\), which has no closed form"):
+        leadership.isoelastic(10.0, 3.0, [5.0, 1.0])
 
 
 @pytest.mark.slow
@@ -194,8 +200,8 @@ LED = [
 def test_staged_markets_have_exact_best_responses_and_certificates(keys: dict[str, Any]) -> None:
     game = rv.games.market(**keys)
     (root,) = oracles.closed_form(game)
-    told = rv.certificate(game, root)
-    assert (told.claim, told.coverage) == ("equilibrium", "exact")
+    certificate = rv.certificate(game, root)
+    assert (certificate.claim, certificate.coverage) == ("equilibrium", "exact")
     np.testing.assert_allclose(
         np.asarray(game.choices(jnp.asarray(root)))[:, 0],
         leadership.linear(
@@ -222,7 +228,7 @@ def test_leader_payoffs_and_gradients_include_follower_responses() -> None:
     game = rv.games.market(stages=[[0], [1, 2]], unit_cost=c, convex_cost=d)
 
     def earned(own: float) -> float:
-        q = np.append(own, replies(100.0, 1.0, own, c[1:], d[1:], np.full(2, 100.0)))
+        q = np.append(own, follower_outputs(100.0, 1.0, own, c[1:], d[1:], np.full(2, 100.0)))
         return float(profits(100.0, 1.0, q, c, d)[0])
 
     for own in (5.0, 31.0, 70.0):

@@ -292,17 +292,17 @@ def test_agents_act_one_at_a_time() -> None:
 
     env = TurnEnv(rv.games.market(stages=[[1], [0]]), periods=2)
     env.reset(seed=0)
-    told = []
+    turns = []
     for agent in env.agent_iter():
         seen, paid, over, cut, _ = env.last()
-        told.append((agent, seen[2:4].tolist(), paid, over, cut))
+        turns.append((agent, seen[2:4].tolist(), paid, over, cut))
         chosen = 45.0 if agent == "player_1" else (90.0 - seen[3]) / 2
         env.step(None if over or cut else np.array([chosen / 50 - 1]))
-    assert [agent for agent, *_ in told] == ["player_1", "player_0"] * 2 + ["player_0", "player_1"]
-    assert told[1] == ("player_0", [0.0, 45.0], 0.0, False, False)
-    assert told[2] == ("player_1", [0.0, 0.0], 1012.5, False, False)
-    assert [paid for *_, paid, _, _ in told[4:]] == pytest.approx([506.25, 1012.5], rel=1e-12)
-    assert [ends for *_, ends in told] == [False] * 4 + [True] * 2
+    assert [agent for agent, *_ in turns] == ["player_1", "player_0"] * 2 + ["player_0", "player_1"]
+    assert turns[1] == ("player_0", [0.0, 45.0], 0.0, False, False)
+    assert turns[2] == ("player_1", [0.0, 0.0], 1012.5, False, False)
+    assert [paid for *_, paid, _, _ in turns[4:]] == pytest.approx([506.25, 1012.5], rel=1e-12)
+    assert [ends for *_, ends in turns] == [False] * 4 + [True] * 2
 
 
 def test_insolvent_agents_are_terminated_alone() -> None:

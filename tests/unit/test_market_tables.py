@@ -347,3 +347,20 @@ def test_conversions_are_registered_for_the_market() -> None:
     assert gamma_channels(game).state == ["adjustment cost"]
     play = oracles.to_markov(game, 3)
     assert play.step(play.reset(jax.random.key(0)), jnp.zeros((2, 1)), jax.random.key(0))
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "said"),
+    [
+        ({}, [[1.0, 1.0], [2.0, 2.0]], ""),
+        ({}, [[1.0, 1.0], [1.0, -0.5]], "output of firm 1 is -0.5 in period 1"),
+        ({}, [[3.0, 3.0]], "the price is -2 in period 0"),
+        ({}, [[np.nan, 1.0], [-1.0, 1.0]], ""),  # a path that diverges has no period to name
+        ({"demand": "differentiated", "substitution": 0.5}, [[3.0, 3.0]], ""),
+        ({"demand": "differentiated", "substitution": 0.5}, [[6.0, 1.0]], "the price is -2.5 in period 0"),
+    ],
+)
+def test_a_path_outside_the_linear_region_is_named(options: dict[str, Any], path: Any, said: str) -> None:
+    market = rv.games.market(**(BEFORE | options))
+    states = np.column_stack([np.ones(len(path)), path])
+    assert oracles.outside_linear(market, states) == said

@@ -11,12 +11,14 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import oracles
+from rivalry.games.market.native_play import value_cash_flows
 from rivalry.games.market.valuation import (
     gordon,
     missing_share,
     one_ahead,
     one_ahead_error,
     perpetuity,
+    recurring_value,
     sensitivity,
     valuation,
     values,
@@ -235,3 +237,26 @@ def test_value_of_a_growing_market_is_its_discounted_sum(convention: str, horizo
     worth = 0.9 ** (t + shift) * 1.02**t
     np.testing.assert_allclose(found, [10.0 * worth.sum(), 20.0 * worth.sum()])
     np.testing.assert_allclose(share, 0.0 if horizon is None else worth[horizon:].sum() / worth.sum())
+
+
+@pytest.mark.parametrize("convention", ["period0", "mid", "end"])
+def test_a_recurring_cash_flow_is_a_perpetuity_however_long_it_is_counted(convention: str) -> None:
+    flow, gamma = np.array([10.0, -3.0]), np.array([0.9, 0.6])
+    wanted = perpetuity(flow, gamma, convention)
+    value, share = recurring_value(flow, gamma, 0, convention=convention)
+    np.testing.assert_allclose(value, wanted)
+    assert share.tolist() == [0.0, 0.0]
+    with pytest.warns(UserWarning, match="terminal cash flow: -3 is not above 0"):
+        value, share = recurring_value(flow, gamma, 7, convention=convention, terminal="perpetuity")
+    np.testing.assert_allclose(value, wanted)
+    np.testing.assert_allclose(share, missing_share(gamma, 7))
+
+
+def test_cash_flows_are_valued_by_the_rule_of_their_market() -> None:
+    options = {"horizon": 3, "terminal": "multiple", "multiple": 4.0, "convention": "mid"}
+    market, flows = rv.games.market(gamma=[0.9, 0.5], **options), np.arange(1.0, 7.0).reshape(3, 2)
+    found = value_cash_flows(market, flows)
+    for firm, gamma in enumerate((0.9, 0.5)):
+        explicit = sum(gamma ** (t + 0.5) * flows[t, firm] for t in range(3))
+        assert found.value[firm] == pytest.approx(explicit + gamma**3 * 4.0 * flows[2, firm])
+        assert found.terminal_value[firm] == 4.0 * flows[2, firm]
