@@ -137,6 +137,7 @@ def _cartel(market: Market) -> Choice:
         if market.rule.winner_takes_all or unbounded:
             raise
     begins = ascent_starts(market, _guess(market))
+    # profit jumps where a plant closes, but is smooth for every set of closed plants
     if not discontinuity(market):
         return maximize_joint(market, begins), True, True
     saves = (np.asarray(market.numbers["fixed_cost"]) > 0) & (np.asarray(market.space.low)[:, 0] == 0)
@@ -270,6 +271,7 @@ def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:
     tolerance = STILL if best_response.knows(game) else 1e-7
     for turn in range(ROUNDS):
         before = x.copy()
+        # damped after a while: without damping responses in turn may go round in a cycle
         for player in range(len(x)):
             there = search_response(game, x, player)
             x[player, 0] += (there - x[player, 0]) * (1.0 if turn < ROUNDS // 5 else 0.5)

@@ -252,7 +252,7 @@ class StagedMarket(Leadership):
 
     @property
     def exact(self) -> bool:
-        """Whether the responses of the last stage are exact, without search."""
+        """True where the responses of the last stage are exact, without search."""
         return has_linear_responses(self.game) and not self.respond.searched
 
 

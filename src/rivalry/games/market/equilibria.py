@@ -55,7 +55,7 @@ def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp:
     return xp.clip((z - c) / steep, low, high)
 
 
-def per_firm(*values: Any) -> list[np.ndarray]:
+def broadcast_parameters(*values: Any) -> list[np.ndarray]:
     """Return numbers as arrays of one length, that of the longest."""
     arrays = [np.atleast_1d(np.asarray(value, dtype=float)) for value in values]
     size = max(map(len, arrays))
@@ -75,7 +75,7 @@ def cournot(a: float, b: float, c: Any, d: Any = 0.0, *, low: Any = 0.0, high: A
     >>> cournot(90.0, 2.0, [6.0, 18.0], high=[11.0, 50.0]).tolist()
     [11.0, 12.5]
     """
-    c, d, low, high = per_firm(c, d, low, high)
+    c, d, low, high = broadcast_parameters(c, d, low, high)
     return np.asarray(aggregate(a, b, c, b + d, low, high))
 
 
@@ -113,7 +113,7 @@ def differentiated_cournot(
     N. Singh and X. Vives, Price and quantity competition in a differentiated duopoly, RAND Journal of
     Economics 15 (1984), eq. 2.
     """
-    c, d, low, high = per_firm(c, d, low, high)
+    c, d, low, high = broadcast_parameters(c, d, low, high)
     slope = weight * g_s
     return np.asarray(aggregate(A, slope, c, 2 * b + d - slope, low, high))
 
@@ -134,7 +134,7 @@ def with_fixed_costs(a: float, b: float, c: Any, d: Any, F: Any, *, high: Any = 
     >>> with_fixed_costs(10.0, 1.0, [1.0, 1.0], 0.0, 10.0).tolist()
     [[4.5, 0.0], [0.0, 4.5]]
     """
-    c, d, F, high = per_firm(c, d, F, high)
+    c, d, F, high = broadcast_parameters(c, d, F, high)
     paying = np.flatnonzero(F > 0)
     paying = paying[np.lexsort((-paying, -c[paying]))]  # firms of highest cost leave first
     found: list[np.ndarray] = []
@@ -194,7 +194,7 @@ def isoelastic_cournot(A: float, eta: float, c: Any) -> np.ndarray:
     >>> isoelastic_cournot(100.0, 2.0, [1.0, 1.0]).round(9).tolist()
     [2812.5, 2812.5]
     """
-    (c,) = per_firm(c)
+    (c,) = broadcast_parameters(c)
     check_interior(eta, len(c))
     price = c.sum() / (len(c) - 1 / eta)
     share = eta * (price - c) / price
@@ -219,7 +219,7 @@ def merit_order(alpha: float, beta: float, c: Any, d: Any = 0.0, capacity: Any =
     >>> merit_order(100.0, 2.0, [10.0, 10.0]).tolist(), merit_order(100.0, 2.0, [10.0, 12.0]).tolist()
     ([22.5, 22.5], [45.0, 0.0])
     """
-    c, d, capacity = per_firm(c, d, capacity)
+    c, d, capacity = broadcast_parameters(c, d, capacity)
     flat = d == 0
     with np.errstate(invalid="ignore"):  # 0 times an infinite capacity
         stops = np.where(flat, c, c + d * capacity)
@@ -268,7 +268,7 @@ def isoelastic_total(A: float, eta: float, c: Any, *, joint: bool) -> np.ndarray
     >>> isoelastic_total(100.0, 2.0, [1.0, 1.0], joint=True).tolist()
     [1250.0, 1250.0]
     """
-    (c,) = per_firm(c)
+    (c,) = broadcast_parameters(c)
     if joint and eta <= 1:
         raise ValueError(
             f"elasticity: {eta:g} must be above 1, or joint profit increases without bound as output falls"
@@ -302,7 +302,7 @@ def bertrand(a: float, b: float, c: Any, *, joint: bool = False) -> np.ndarray:
     >>> found.round(9).tolist(), int(found.argmin())
     ([30.0, 30.0], 0)
     """
-    (c,) = per_firm(c)
+    (c,) = broadcast_parameters(c)
     first = c == c.min()
     alone = (a + c.min()) / 2
     if joint:
@@ -333,7 +333,7 @@ def differentiated_bertrand(A: float, b: float, g_s: float, c: Any, d: Any = 0.0
     ----------
     N. Singh and X. Vives, RAND Journal of Economics 15 (1984).
     """
-    c, d = per_firm(c, d)
+    c, d = broadcast_parameters(c, d)
     selling = c < A
     while True:
         k = int(selling.sum())
@@ -374,7 +374,7 @@ def price_leader(A: float, b: float, g_s: float, c: Any, d: Any = 0.0) -> np.nda
     >>> price_leader(12.0, 1.5, 0.9, [2.0, 2.0]).round(9).tolist()
     [5.170731707, 4.951219512]
     """
-    c, d = per_firm(c, d)
+    c, d = broadcast_parameters(c, d)
     al, be, la = A / (b + g_s), b / (b**2 - g_s**2), g_s / (b**2 - g_s**2)
 
     def peak(alpha: float, beta: float, firm: int) -> float:
@@ -431,7 +431,7 @@ def logit_bertrand(a: Any, a0: Any, mu: float, c: Any, d: Any = 0.0, *, margin: 
     ----------
     A. Caplin and B. Nalebuff, Aggregation and imperfect competition, Econometrica 59 (1991).
     """
-    a, c, d = per_firm(a, c, d)
+    a, c, d = broadcast_parameters(a, c, d)
     out = np.asarray(a0, dtype=float)[..., None] / mu
     worth = (a - c) / mu
     # p >= c + margin mu: the inclusive value is at most this, and at least the outside option's
@@ -495,7 +495,7 @@ def logit_joint(a: Any, a0: float, mu: float, c: Any) -> np.ndarray:
     >>> logit_joint([2.0, 2.0], 0.0, 0.25, [1.0, 1.0]).round(9).tolist()
     [1.924980919, 1.924980919]
     """
-    a, c = per_firm(a, c)
+    a, c = broadcast_parameters(a, c)
     value = (a - c - a0) / mu
     top = value.max()
     size = top + np.log(np.exp(value - top).sum()) - 1.0  # w + ln w = size
@@ -522,7 +522,7 @@ def logit_leader(a: Any, a0: float, mu: float, c: Any, d: Any = 0.0) -> np.ndarr
     """
     from scipy.optimize import brentq
 
-    a, c, d = per_firm(a, c, d)
+    a, c, d = broadcast_parameters(a, c, d)
 
     def whole(leader: Any) -> np.ndarray:
         own = np.asarray(leader, dtype=float)

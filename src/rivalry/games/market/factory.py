@@ -338,6 +338,7 @@ def _dynamics(given: Mapping[str, Any], numbers: dict[str, Any]) -> Dynamics:
                 f"cash[{firm}]: {own[firm]:g} is below cash_min = {minimum[firm]:g} (firm {firm})"
             )
     limited = np.isfinite(np.asarray(numbers["capacity"]))
+    # investment would add nothing to an infinite capacity
     if given["capex"] is not None and not np.all(limited):
         raise ValueError("capacity: must be finite where capex lets firms invest in it")
     sticky, cash, invest = given["sticky"] > 0, given["cash"] is not None, given["capex"] is not None

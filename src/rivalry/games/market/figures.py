@@ -91,9 +91,9 @@ def valuation_path(
     """
     if periods is not None and periods < 1:
         raise ValueError(f"periods: {periods} must be at least 1")
-    lasting = not filled(data, [PATH])
-    found = point(data, "end_payoff" if lasting else PATH, 2, ("value", "discount"), at=at)
-    if lasting:
+    recurring = not filled(data, [PATH])
+    found = point(data, "end_payoff" if recurring else PATH, 2, ("value", "discount"), at=at)
+    if recurring:
         flows = np.tile(found["end_payoff"].astype(float).mean(axis=0), (periods or PERIODS, 1))
     else:
         flows = found[PATH].astype(float)
@@ -106,18 +106,18 @@ def valuation_path(
     # without a stored value, the last cash flow recurs and grows
     whole = paid[-1] + flows[-1] * weights[-1] * rates * (1 + growth) / (1 - rates * (1 + growth))
     value = found.get("value")
-    if not lasting and value is not None and value.shape == rates.shape and np.isfinite(value).all():
+    if not recurring and value is not None and value.shape == rates.shape and np.isfinite(value).all():
         whole = value
-    _cumulated(ax, paid, whole)
+    _draw_cumulated(ax, paid, whole)
     ax.set_xlabel("periods counted; the last step is the terminal value")
     ax.set_ylabel("cumulated discounted cash flows\n(units of money)")
     discounts = "gamma " + ", ".join(f"{rate:g}" for rate in np.unique(rates)[::-1])
-    lasts = "the mean over sessions, in every period" if lasting else ""
-    caption(ax, found.words, discounts, f"growth {growth:g}" if growth else "", lasts)
+    note = "the mean over sessions, in every period" if recurring else ""
+    caption(ax, found.words, discounts, f"growth {growth:g}" if growth else "", note)
     return ax
 
 
-def _cumulated(ax: Axes, paid: np.ndarray, whole: np.ndarray) -> None:
+def _draw_cumulated(ax: Axes, paid: np.ndarray, whole: np.ndarray) -> None:
     """Draw ``paid [period player]`` up to each period, and a dotted step to the values ``whole [player]``.
 
     The legend has the share of the terminal value.
@@ -200,7 +200,7 @@ def dcf_sensitivity(data: Dataset, ax: Axes, *, player: int = 0, at: At = None) 
     values = table[player].astype(float)[: len(rates), : len(growths)]
     if not np.isfinite(values).any():
         raise NoSuchPoint("data: dcf_value holds nothing here")
-    _table(ax, growths, rates, values)
+    _draw_table(ax, growths, rates, values)
     if "dcf_here" in found and np.isfinite(found["dcf_here"][player]).all():
         r, g = 100 * found["dcf_here"][player]
         # on the edges, where they hide no number
@@ -215,7 +215,7 @@ def dcf_sensitivity(data: Dataset, ax: Axes, *, player: int = 0, at: At = None) 
     return ax
 
 
-def _table(ax: Axes, across: np.ndarray, up: np.ndarray, values: np.ndarray) -> None:
+def _draw_table(ax: Axes, across: np.ndarray, up: np.ndarray, values: np.ndarray) -> None:
     """Draw values as colours, on a logarithmic scale if positive, with numbers if there are few."""
     from matplotlib.colors import LogNorm
 
@@ -292,7 +292,7 @@ def commitment(
     check_index("leader", leader, values.shape[1])
     delta, own = delta[order], values[order, leader]
     worth = np.broadcast_to(certified(found), values.shape[:1])[order]
-    x = _places(delta)
+    x = _positions(delta)
     shade = colours(1)[0]
     ax.plot(x, own, color=shade, linewidth=0.9, label="_line")
     for proved, label in ((True, f"leader, player {leader}"), (False, "hollow: not certified")):
@@ -307,7 +307,7 @@ def commitment(
     return ax
 
 
-def _places(delta: np.ndarray) -> np.ndarray:
+def _positions(delta: np.ndarray) -> np.ndarray:
     """Return base-10 logarithms, with 0 and infinity a decade beyond the other values."""
     between = delta[(delta > 0) & np.isfinite(delta)]
     logs = np.log10(between) if between.size else np.zeros(1)

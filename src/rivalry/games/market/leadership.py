@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.games.market.equilibria import aggregate, per_firm
+from rivalry.games.market.equilibria import aggregate, broadcast_parameters
 
 HALVINGS = 60  # to find where one solution replaces another
 
@@ -221,7 +221,7 @@ def linear(
     """
     lines, of_stage = price_lines(a, b, stages, c, d, low, high)
     roots, regret = _leaders(lines[0], of_stage[0], EXACT * a**2 / b)
-    q, total, own = np.zeros(len(per_firm(c, d, low, high)[0])), 0.0, roots[0]
+    q, total, own = np.zeros(len(broadcast_parameters(c, d, low, high)[0])), 0.0, roots[0]
     for members, line in zip(stages, lines, strict=True):
         q[list(members)] = own
         total += own.sum()
@@ -236,7 +236,7 @@ def price_lines(
 
     A line contains the responses of the next stage.
     """
-    c, d, low, high = per_firm(c, d, low, high)
+    c, d, low, high = broadcast_parameters(c, d, low, high)
     high = np.minimum(high, np.maximum(a / b, low))  # beyond, the price is 0
     of_stage = [Stage(*(part[list(members)] for part in (c, d, low, high))) for members in stages]
     top = a / b
@@ -256,6 +256,7 @@ def _leaders(line: PriceLine, stage: Stage, enough: float) -> tuple[np.ndarray, 
     found = first_order_solutions(line, stage)
     there = np.flatnonzero((found.start <= 0) & (found.stop >= 0))
     tried = [at_output(found, int(k), 0.0)[1] for k in there]
+    # first-order solutions need not be equilibria: profit is not concave where the line has kinks
     gains = [regrets(line, q, stage) for q in tried]
     stable = [k for k, gain in enumerate(gains) if gain.max() <= enough]
     if stable:
@@ -294,7 +295,7 @@ def differentiated(
     >>> differentiated(12.0, 1.5, 0.9, [2.0, 2.0]).round(9).tolist()
     [2.845528455, 2.479674797]
     """
-    c, d, low, high = per_firm(c, d, low, high)
+    c, d, low, high = broadcast_parameters(c, d, low, high)
     most = min(float(high[0]), A / b)
     supply = cost, steep, first, last = c[1:], 2 * b + d[1:] - g_s, low[1:], high[1:]
 
@@ -332,7 +333,7 @@ def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:
     >>> isoelastic(100.0, 1.0, [1.0, 1.0]).tolist()
     [25.0, 25.0]
     """
-    leader, follower = (float(cost) for cost in per_firm(c)[0])
+    leader, follower = (float(cost) for cost in broadcast_parameters(c)[0])
     if eta < 1:
         raise ValueError(f"elasticity: {eta:g} must be at least 1 for a leader: no interior equilibrium")
     roots = np.roots(

@@ -86,6 +86,7 @@ def inverse_demand(rule: Rule, numbers: Numbers, q: Float[Array, "firm"]) -> Flo
 
 def shares(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
     """Return logit demand, ``s_i = exp((a_i - p_i)/mu) / (sum_j exp((a_j - p_j)/mu) + exp(a0/mu))``."""
+    # softmax subtracts the largest value: with a small `taste_spread` exponentials would overflow
     return jax.nn.softmax(_logit_values(numbers, p))[:-1]
 
 
@@ -240,6 +241,7 @@ def _stationary(chain: np.ndarray) -> np.ndarray:
     system = np.concatenate([chain.T - np.eye(size), np.ones((1, size))])
     if np.linalg.matrix_rank(system) < size:
         raise ValueError("shock.transitions: is reducible; every level must lead to every other")
+    # one equation more than unknowns, because the balances add up to 0 and the sum must be 1
     found, *_ = np.linalg.lstsq(system, np.append(np.zeros(size), 1.0), rcond=None)
     stationary = np.where(np.abs(found) < 1e-15, 0.0, found)
     return np.asarray(stationary / stationary.sum())

@@ -47,16 +47,10 @@ class Flow(NamedTuple):
 
 def initial_state(market: Market, choice: Float[Array, "firm"]) -> PeriodState:
     """Return the state at the beginning of the first period, with previous choices ``choice``."""
-    numbers = market.numbers
-    firms = jnp.ones(market.players)
-    return PeriodState(
-        choice=choice,
-        capacity=numbers["capacity"] * firms,
-        price=jnp.mean(market.cleared(choice[:, None]).p),
-        cash=numbers["cash"] * firms if market.dynamics.cash else jnp.zeros(market.players),
-        active=jnp.ones(market.players, dtype=bool),
-        period=jnp.asarray(0),
-    )
+    firms, price = jnp.ones(market.players), jnp.mean(market.cleared(choice[:, None]).p)
+    cash = market.numbers["cash"] * firms if market.dynamics.cash else jnp.zeros(market.players)
+    active = jnp.ones(market.players, dtype=bool)
+    return PeriodState(choice, market.numbers["capacity"] * firms, price, cash, active, jnp.asarray(0))
 
 
 def market_size(market: Market, period: int | Int[Array, ""]) -> Float[Array, ""]:
@@ -114,6 +108,7 @@ def _sold(
     most = before.capacity / size
     numbers = market.shifted(shift) | {"capacity": most}
     if market.rule.choice == "price":
+        # beyond every intercept demand is 0, and the others sell as if the firm did not exist
         away = ABSENT * (1.0 + jnp.max(jnp.abs(numbers[INTERCEPT[market.rule.demand]])))
         sold = clear(market.rule, numbers, jnp.where(before.active, asked, away))
         return jnp.where(before.active, sold.q, 0.0) * size, asked
@@ -202,6 +197,7 @@ class MarketPlay(eqx.Module):
         if "initial" in market.numbers:
             choice = market.numbers["initial"]
         elif market.dynamics.adjustment != "none":
+            # not drawn: the cost of the first change would be random, and differ between runs
             choice = market.space.low[:, 0]
         else:
             choice = market.space.sample(draw)[:, 0]
@@ -241,6 +237,7 @@ class MarketPlay(eqx.Module):
         parts = [*OBSERVATIONS[self.observation](state.last), *self._states(state)]
         each = [part if part.ndim == 2 else jnp.broadcast_to(part, (firms, part.size)) for part in parts]
         seen = jnp.concatenate(each or [jnp.zeros((firms, 1))], axis=1)
+        # networks and spaces of environments need finite observations; a capacity may be infinite
         return jnp.clip(seen, -LARGEST, LARGEST)
 
     def _states(self, state: PlayState) -> list[Array]:

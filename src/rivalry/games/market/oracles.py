@@ -231,16 +231,14 @@ def _plot_data(game: Market | StagedMarket) -> Mapping[str, Callable[[Profile], 
 
     Those of a staged market are of the whole market, with the responses to the first stage's choices.
     """
-    found = {"benchmarks": _benchmarks, "dcf_sensitivity": _sensitivity}
-    if whole_market(game).players == 2:
+    market, found = whole_market(game), {"benchmarks": _benchmarks, "dcf_sensitivity": _sensitivity}
+    if market.players == 2:
         found["reaction"] = _reaction
-    return {name: partial(_of_all_firms, make, game) for name, make in found.items()}
 
+    def of_all_firms(make: Callable[[Market, Profile], Record], x: Profile) -> Record:
+        return make(market, game.choices(x) if isinstance(game, StagedMarket) else x)
 
-def _of_all_firms(
-    make: Callable[[Market, Profile], Record], game: Market | StagedMarket, x: Profile
-) -> Record:
-    return make(whole_market(game), game.choices(x) if isinstance(game, StagedMarket) else x)
+    return {name: partial(of_all_firms, make) for name, make in found.items()}
 
 
 oracles.plot_data.register(Market)(_plot_data)
@@ -253,8 +251,7 @@ def _benchmarks(market: Market, x: Profile) -> Record:
     table: Record = {"benchmark_name": (("benchmark",), np.array(list(found)))}
     for part in BENCHMARK_PARTS.split():
         own = [getattr(one, part) if part in one._fields else one.measures[part][1] for one in found.values()]
-        values = np.array(own)
-        values = values.astype(np.int64) if values.dtype == bool else values
+        values = np.array(own) * 1  # flags as whole numbers
         table[f"benchmark_{part}"] = (("benchmark", "player")[: values.ndim], values)
     return table
 

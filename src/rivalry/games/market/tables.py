@@ -71,6 +71,7 @@ def repeated(
     order = [[firm for stage in market.stages for firm in stage]]
     if market.timing == "alternating":
         order = [[firm] for firm in range(market.players)]
+    # compiled loops over the tables take contiguous arrays
     return FiniteGame(
         payoff=np.array(np.moveaxis(found["cash_flow"], 0, 2), order="C"),
         next_nature=next_nature,
@@ -396,6 +397,7 @@ def memory_pairs(tables: FiniteGame) -> list[list[int]]:
 
 def _signal_depends_on(tables: FiniteGame, player: int) -> bool:
     """Return whether the signal depends on a player's action, of this round or an earlier one."""
+    # an earlier action matters only through nature, in whose state the signal is read
     by_nature = bool(np.any(tables.signal != tables.signal[:1]))
     later = by_nature and _depends_on(tables, tables.next_nature, player)
     return later or _depends_on(tables, tables.signal[:, :, None], player)

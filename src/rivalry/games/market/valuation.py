@@ -66,8 +66,8 @@ def valuation(
     normalised_cash_flow : array_like, optional
         CF of the terminal value; by default the last cash flow.
     strict : bool
-        Whether a last cash flow that is not above 0 raises `ValueError` where it continues forever; otherwise
-        it is a warning.
+        A last cash flow that is not above 0 raises `ValueError` where it continues forever; otherwise it is a
+        warning.
     discounts : array_like, optional
         Discount factors from each period to the next, ``[.. period]``; ``gamma`` is then that of later
         periods.

@@ -34,7 +34,7 @@ class PolicyNetwork(NamedTuple):
 
     @property
     def finite(self) -> bool:
-        """Whether actions are discrete."""
+        """True where actions are discrete."""
         return self.family in ("logits", "values")
 
     def chances(self, seen: np.ndarray) -> np.ndarray:
