@@ -31,17 +31,17 @@ READ = Reading(evaluation=200, rounds=12)
 class Rule(PolicyNetwork):
     """A stand-in for a network: ``module`` maps an observation to action probabilities or a choice."""
 
-    def chances(self, seen: np.ndarray) -> np.ndarray:
+    def probabilities(self, seen: np.ndarray) -> np.ndarray:
         return np.array([self.module(row) for row in seen])
 
     def best(self, seen: np.ndarray) -> np.ndarray:
-        found = self.chances(seen)
+        found = self.probabilities(seen)
         return found.argmax(axis=1) if self.finite else found
 
     def drawn(self, seen: np.ndarray, draw: np.random.Generator) -> np.ndarray:
         if not self.finite:
-            return self.chances(seen)
-        odds = self.chances(seen).cumsum(axis=1)
+            return self.probabilities(seen)
+        odds = self.probabilities(seen).cumsum(axis=1)
         return np.minimum((draw.random(len(odds))[:, None] >= odds).sum(axis=1), odds.shape[1] - 1)
 
 
@@ -100,7 +100,7 @@ def test_regrets_on_a_grid_agree_with_value_iteration() -> None:
     arena: Any = PPO(moves="grid", places=3, gamma=gamma).world(game)
     world = tabulate(game, 3)
     rules = [[2, 1, 0], [2, 2, 1]]  # the move at each of the three grid points
-    chances = [np.array([[0.2, 0.3, 0.5], [0.1, 0.8, 0.1], [0.6, 0.2, 0.2]]), np.eye(3)[rules[1]]]
+    probabilities = [np.array([[0.2, 0.3, 0.5], [0.1, 0.8, 0.1], [0.6, 0.2, 0.2]]), np.eye(3)[rules[1]]]
     pays = world.tables.payoff[0].reshape(2, 3, 3)
 
     def to(place: int, move: int) -> int:
@@ -126,11 +126,11 @@ def test_regrets_on_a_grid_agree_with_value_iteration() -> None:
         return best - own
 
     plain = [np.eye(3)[rule] for rule in rules]
-    found = arena._gains(world, np.array(rules), np.stack(chances), np.array([[0, 2], [1, 1]]))
+    found = arena._gains(world, np.array(rules), np.stack(probabilities), np.array([[0, 2], [1, 1]]))
     for player in (0, 1):
         there = gains(plain, player)
         assert found["policy_regret"][1][player] == pytest.approx(max(there[0, 2], there[1, 1]), abs=1e-6)
-        mean = gains(chances, player).mean()
+        mean = gains(probabilities, player).mean()
         assert found["policy_regret_exploring"][1][player] == pytest.approx(mean, abs=1e-6)
 
 
@@ -197,7 +197,7 @@ def test_discounted_returns_by_hand() -> None:
 def test_stages_of_one_period_share_a_discount_factor() -> None:
     game = in_stages(rv.games.matrix("prisoners_dilemma"), [[1], [0]], periods=3)
     arena: Any = PPO(gamma=0.5, periods=50).world(game)
-    assert arena.lasted(6.0) == 3.0
+    assert arena.periods_in(6.0) == 3.0
     record = arena.read({"player_0": always(1.0, 0.0), "player_1": always(0.0, 1.0)}, WORDS, READ)
     np.testing.assert_allclose(record["episode_return"][1], [0.0, 5 * 1.75])
 
@@ -261,7 +261,7 @@ def test_economy_metrics_equal_those_of_a_simulation(options: dict[str, Any]) ->
     record = arena.read(dict.fromkeys(arena.names, one), WORDS, READ)
 
     def capped(seen: np.ndarray, masks: np.ndarray) -> np.ndarray:
-        kept = one.chances(seen) * masks
+        kept = one.probabilities(seen) * masks
         last = masks.sum(axis=1) - 1
         kept[np.arange(len(kept)), last] += 1 - kept.sum(axis=1)
         return kept
@@ -293,7 +293,7 @@ def test_city_metrics_equal_those_of_a_simulation() -> None:
     record = arena.read(dict.fromkeys(arena.names, one), WORDS, READ)
 
     def capped(agent: int, seen: np.ndarray, masks: np.ndarray) -> np.ndarray:
-        kept = one.chances(seen.astype(np.float32)) * masks
+        kept = one.probabilities(seen.astype(np.float32)) * masks
         kept[np.arange(len(kept)), masks.sum(axis=1) - 1] += 1 - kept.sum(axis=1)
         return kept
 

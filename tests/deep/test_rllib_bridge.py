@@ -27,7 +27,7 @@ def played(game: Any, learner: DeepLearner, steps: tuple[int, ...]) -> list[Any]
     world = learner.world(game)
     session = learner.begin(world, SEED)
     with session.own():
-        algorithm = training._alive(learner, world, session)
+        algorithm = training._running_algorithm(learner, world, session)
         found = [part for count in steps for part in algorithm.env_runner.sample(num_timesteps=count)]
     training.stop(session)
     return found
@@ -160,7 +160,7 @@ def test_discrete_action_probabilities_equal_those_of_rllib() -> None:
     rows = np.random.default_rng(0).normal(size=(3, width)).astype(np.float32)
     soft = theirs(network, rows)
     each = np.stack([np.exp(soft.logp(torch.full((3,), a)).numpy()) for a in range(3)], axis=1)
-    np.testing.assert_allclose(network.chances(rows), each, atol=1e-6)
+    np.testing.assert_allclose(network.probabilities(rows), each, atol=1e-6)
     np.testing.assert_array_equal(network.best(rows), each.argmax(axis=1))
     frequencies(network, rows)
 
@@ -174,24 +174,24 @@ def test_dqn_greedy_actions_and_exploration_equal_those_of_rllib() -> None:
     with torch.no_grad():
         best = network.module.forward_inference({"obs": torch.as_tensor(rows)})["actions"].numpy()
     np.testing.assert_array_equal(network.best(rows), best)
-    chances = network.chances(rows)
-    np.testing.assert_allclose(chances.sum(axis=1), 1.0)
-    np.testing.assert_allclose(chances[np.arange(3), best], 0.8)
+    probabilities = network.probabilities(rows)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    np.testing.assert_allclose(probabilities[np.arange(3), best], 0.8)
     frequencies(network, rows)
 
 
 def frequencies(network: PolicyNetwork, rows: np.ndarray) -> None:
-    draw, chances = np.random.default_rng(2), network.chances(rows)
-    often = np.zeros_like(chances)
+    draw, probabilities = np.random.default_rng(2), network.probabilities(rows)
+    often = np.zeros_like(probabilities)
     for _ in range(3000):
         often[np.arange(len(rows)), network.sample(rows, draw)] += 1
-    np.testing.assert_allclose(often / 3000, chances, atol=0.04)
+    np.testing.assert_allclose(often / 3000, probabilities, atol=0.04)
 
 
 class Fixed(PolicyNetwork):
     """A network with given action probabilities."""
 
-    def chances(self, seen: np.ndarray) -> np.ndarray:
+    def probabilities(self, seen: np.ndarray) -> np.ndarray:
         return np.tile([0.1, 0.2, 0.3, 0.4], (len(seen), 1))
 
     def best(self, seen: np.ndarray) -> np.ndarray:

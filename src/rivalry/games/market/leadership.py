@@ -299,20 +299,17 @@ def differentiated(
     most = min(float(high[0]), A / b)
     supply = cost, steep, first, last = c[1:], 2 * b + d[1:] - g_s, low[1:], high[1:]
 
-    def responses(q: float) -> np.ndarray:
-        return np.asarray(aggregate(A - g_s * q, g_s, *supply))
-
     ends = np.concatenate([cost + steep * first, cost + steep * last])
     ends = ends[np.isfinite(ends)]
     there = np.clip((ends[:, None] - cost) / steep, first, last).sum(axis=1)
     kinks = (A - ends - g_s * there) / g_s if g_s else np.zeros(0)
     cuts = np.unique(np.concatenate([[low[0], most], kinks[(kinks > low[0]) & (kinks < most)]]))
-    response = np.array([responses(q) for q in cuts])
+    response = np.array([aggregate(A - g_s * q, g_s, *supply) for q in cuts])
     price = A - b * cuts - g_s * response.sum(axis=1)
     pairs = (np.stack([part[:-1], part[1:]], axis=1) for part in (price, response))
     line = PriceLine(cuts[:-1], cuts[1:], *pairs)
     q, _ = best_output(line, 0.0, c[0], d[0], low[0], most)
-    return np.append(q, responses(float(q)))
+    return np.append(q, aggregate(A - g_s * float(q), g_s, *supply))
 
 
 def isoelastic(A: float, eta: float, c: Any) -> np.ndarray:

@@ -96,9 +96,7 @@ def _(game: Market, x: Profile) -> Record:
     return {name: (dims, np.asarray(array)) for name, (dims, array) in _compiled_metrics(game, x).items()}
 
 
-@eqx.filter_jit
-def _compiled_metrics(game: Market, x: Profile) -> Any:
-    return oracles.traced_metrics(game, x)
+_compiled_metrics = eqx.filter_jit(oracles.traced_metrics)
 
 
 def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:

@@ -135,12 +135,11 @@ def linear_quadratic(market: Market) -> LinearQuadraticGame:
     players, after_tax = market.players, 1.0 - numbers["tax"]
     other = numbers["slope" if market.rule.demand == "linear" else "substitution"]
     R = np.zeros((players, players + 1, players + 1))
-    B = np.zeros((players, players + 1, 1))
+    B = np.eye(players + 1)[1:, :, None]  # outputs change by the actions
     for i in range(players):
         R[i, 1 + i, 1:] = R[i, 1:, 1 + i] = after_tax[i] * other / 2
         R[i, 1 + i, 1 + i] = after_tax[i] * (numbers["slope"] + numbers["convex_cost"][i] / 2)
         R[i, 0, 1 + i] = R[i, 1 + i, 0] = -after_tax[i] * (numbers["intercept"] - numbers["unit_cost"][i]) / 2
-        B[i, 1 + i, 0] = 1.0
     costs = (after_tax * numbers["adjustment_cost"])[:, None, None]
     first = np.append(1.0, _first_outputs(market))
     return LinearQuadraticGame(np.eye(players + 1), B, R, costs, numbers["gamma"], first)
@@ -180,15 +179,12 @@ def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTa
     _check_adjusted(market, "commitment_with_switching_cost")
     if market.players != 2:
         raise ValueError(f"players: {market.players} firms; plans are for two")
-    low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
     first, lines = _first_outputs(market), []
     for firm, begins in enumerate(first.tolist()):
-        even = np.linspace(low[firm], high[firm], levels) if isinstance(levels, int) else levels
-        line = np.asarray(even, dtype=float)
-        if len(line) < 2 or np.any(np.diff(line) <= 0) or line[0] < low[firm] or line[-1] > high[firm]:
-            raise ValueError(
-                f"levels: must rise, 2 or more, in [{low[firm]:g}, {high[firm]:g}] (firm {firm})"
-            )
+        low, high = float(market.space.low[firm, 0]), float(market.space.high[firm, 0])
+        line = np.asarray(np.linspace(low, high, levels) if isinstance(levels, int) else levels, dtype=float)
+        if len(line) < 2 or np.any(np.diff(line) <= 0) or line[0] < low or line[-1] > high:
+            raise ValueError(f"levels: must rise, 2 or more, in [{low:g}, {high:g}] (firm {firm})")
         if not line[0] <= begins <= line[-1]:
             range_ = f"[{line[0]:g}, {line[-1]:g}], the levels"
             raise ValueError(f"initial[{firm}]: {begins:g} must be in {range_}")
@@ -196,11 +192,10 @@ def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTa
         lines.append(line if near else np.sort(np.append(line, begins)))
     sizes = np.array([len(line) for line in lines])
     grid = np.stack([np.pad(line, (0, sizes.max() - len(line)))[:, None] for line in lines])
-    flow = values_at(Market.payoffs, market, grid, sizes).T.reshape(2, *sizes)
-    begin = [int(np.argmin(np.abs(line - q))) for line, q in zip(lines, first, strict=True)]
+    flow = np.array(values_at(Market.payoffs, market, grid, sizes).T.reshape(2, *sizes), order="C")
+    begin = np.array([np.argmin(np.abs(line - q)) for line, q in zip(lines, first, strict=True)])
     phi = np.asarray(market.numbers["adjustment_cost"] * (1.0 - market.numbers["tax"]))
-    gamma = np.array(market.numbers["gamma"])
-    return AdjustmentTables((lines[0], lines[1]), np.array(flow, order="C"), phi, gamma, np.array(begin))
+    return AdjustmentTables((lines[0], lines[1]), flow, phi, np.array(market.numbers["gamma"]), begin)
 
 
 def _round(given: Any, x: Profile) -> Any:

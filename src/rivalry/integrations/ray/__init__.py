@@ -125,20 +125,20 @@ class _Line:
         self._within(START)
         kind, value = self._within(START if self.address is None else REACH)
         if kind == "refused":
-            raise ClusterError(f"{self._what()}: {value}")
+            raise ClusterError(f"{self._target()}: {value}")
         self.room = value
 
     def _within(self, seconds: float) -> Any:
         end = time.monotonic() + seconds
         while not self.pipe.poll(max(0.0, min(1.0, end - time.monotonic()))):
             if time.monotonic() >= end:
-                raise ClusterError(f"{self._what()}: no answer within {seconds:.0f} seconds")
+                raise ClusterError(f"{self._target()}: no answer within {seconds:.0f} seconds")
         try:
             return self.pipe.recv()
         except (EOFError, OSError):
-            raise ClusterError(f"{self._what()}: the process that talks to it ended") from None
+            raise ClusterError(f"{self._target()}: the process that talks to it ended") from None
 
-    def _what(self) -> str:
+    def _target(self) -> str:
         return "Ray on this machine" if self.address is None else f"--address {self.address}"
 
     def send(self, kind: str, value: Any) -> None:
@@ -146,7 +146,7 @@ class _Line:
         try:
             self.pipe.send((kind, value))
         except OSError:
-            raise self._lost("") from None
+            raise self._lost_connection("") from None
 
     def receive(self) -> Message | None:
         """Return the next message on an order, or None if the number of CPUs changed.
@@ -156,18 +156,18 @@ class _Line:
         try:
             found = self.pipe.recv()
         except (EOFError, OSError):
-            raise self._lost("") from None
+            raise self._lost_connection("") from None
         if found[0] == "room":
             self.room = found[1]
             return None
         if found[0] == "lost":
-            raise self._lost(found[1])
+            raise self._lost_connection(found[1])
         if found[0] == "refused":
-            raise ClusterError(f"{self._what()}: {found[1]}")
+            raise ClusterError(f"{self._target()}: {found[1]}")
         message: Message = found
         return message
 
-    def _lost(self, why: str) -> ClusterLost:
+    def _lost_connection(self, why: str) -> ClusterLost:
         said = f": {why}" if why else ""
         return ClusterLost(f"the connection to Ray was lost{said}; finished cells are kept, resume goes on")
 
@@ -203,7 +203,7 @@ class _Cells:
                     if waiting and len(self._running) < (self.count or max(1, line.room)):
                         job, ticket = waiting.popleft(), next(line.tickets)
                         self._running[ticket] = job
-                        order = pickle.dumps(Order(ticket, job, _saved(job), made_by))
+                        order = pickle.dumps(Order(ticket, job, _last_checkpoint(job), made_by))
                         line.send("order", (ticket, job.id, order))
                         continue
                     message = line.receive()
@@ -256,7 +256,7 @@ def _files(jobs: Sequence[Job]) -> dict[str, bytes]:
         raise ClusterError(f"{error.filename}: {error.strerror}") from None
 
 
-def _saved(job: Job) -> bytes | None:
+def _last_checkpoint(job: Job) -> bytes | None:
     """Return the cell's last checkpoint."""
     try:
         return job.checkpoint_path.read_bytes()

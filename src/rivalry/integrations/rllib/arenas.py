@@ -45,7 +45,7 @@ class Arena(ABC):
     def env(self) -> Any:
         """Return a new parallel environment."""
 
-    def lasted(self, steps: float) -> float:
+    def periods_in(self, steps: float) -> float:
         """Return the periods of an episode of so many steps of the environment. Default: all of them."""
         return float(self.periods)
 

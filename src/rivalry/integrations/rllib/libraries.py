@@ -62,11 +62,11 @@ def _sweep(place: Path) -> None:
     """Remove folders of processes that were killed."""
     for folder in place.glob(f"{PREFIX}*-*"):
         number = folder.name.removeprefix(PREFIX).split("-")[0]
-        if number.isdigit() and os.name == "posix" and not _lives(int(number)):
+        if number.isdigit() and os.name == "posix" and not _is_running(int(number)):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _lives(process: int) -> bool:
+def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:

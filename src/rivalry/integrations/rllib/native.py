@@ -52,7 +52,7 @@ class NativeArena(Arena):
         groups = policy_names(names, alike(game), learner.policies == "shared")
         return cls(game, names, groups, learner.periods, discount(game, learner.gamma), _stages(game))
 
-    def lasted(self, steps: float) -> float:
+    def periods_in(self, steps: float) -> float:
         """Return the periods, one step per stage."""
         return steps / self.stages
 

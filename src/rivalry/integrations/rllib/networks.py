@@ -37,7 +37,7 @@ class PolicyNetwork(NamedTuple):
         """True where actions are discrete."""
         return self.family in ("logits", "values")
 
-    def chances(self, seen: np.ndarray) -> np.ndarray:
+    def probabilities(self, seen: np.ndarray) -> np.ndarray:
         """Return probabilities of discrete actions ``[row action]``, exploration included."""
         found = self.outputs(seen)
         if self.family == "logits":
@@ -58,7 +58,7 @@ class PolicyNetwork(NamedTuple):
     def sample(self, seen: np.ndarray, draw: np.random.Generator) -> np.ndarray:
         """Return actions with exploration, in the form of `best`."""
         if self.finite:
-            cdf = np.cumsum(self.chances(seen), axis=1)
+            cdf = np.cumsum(self.probabilities(seen), axis=1)
             # times the total, which rounding may keep below 1: no draw is beyond the last action
             uniforms = draw.random(len(cdf))[:, None] * cdf[:, -1:]
             return np.asarray((uniforms >= cdf).sum(axis=1))
@@ -74,8 +74,8 @@ def clip_to_masks(network: PolicyNetwork, seen: np.ndarray, masks: np.ndarray, e
 
     The probability of masked entries goes to the largest legal entry.
     """
-    chances = network.chances(seen) if explore else np.eye(masks.shape[1])[network.best(seen)]
-    legal: np.ndarray = np.where(masks > 0, chances, 0.0)
+    probabilities = network.probabilities(seen) if explore else np.eye(masks.shape[1])[network.best(seen)]
+    legal: np.ndarray = np.where(masks > 0, probabilities, 0.0)
     last = masks.shape[1] - 1 - np.argmax(masks[:, ::-1] > 0, axis=1)
-    legal[np.arange(len(legal)), last] += np.where(masks > 0, 0.0, chances).sum(axis=1)
+    legal[np.arange(len(legal)), last] += np.where(masks > 0, 0.0, probabilities).sum(axis=1)
     return legal

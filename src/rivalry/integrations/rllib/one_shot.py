@@ -149,8 +149,10 @@ class RoundsArena(Arena):
             places = np.stack([self._profile(each) for each in np.stack(rows, axis=1)], axis=1)
             weights = np.full((len(rows), ATOMS), 1 / ATOMS)
             return _exploring(mixture_record(base, places, weights))
-        chances = [networks[name].chances(rows_seen[name][None])[0] for name in self.names]
-        weights = np.stack([np.pad(row, (0, max(map(len, chances)) - len(row))) for row in chances])
+        probabilities = [networks[name].probabilities(rows_seen[name][None])[0] for name in self.names]
+        weights = np.stack(
+            [np.pad(row, (0, max(map(len, probabilities)) - len(row))) for row in probabilities]
+        )
         if self.board is base:
             return _exploring(_finite_record(base, weights))
         sizes = np.array(self.board.space.sizes)
@@ -251,23 +253,23 @@ class WalksArena(Arena):
     def _tables(self, networks: Networks) -> Record:
         world = tabulate(self.given, self.places, observation="joint" if self.joint else "own")
         shape = (len(self.names), int(states(world.tables).max()))
-        chances = np.zeros((*shape, int(choices(world.tables).max())))
+        probabilities = np.zeros((*shape, int(choices(world.tables).max())))
         policies = np.zeros(shape, dtype=np.int64)
         for player, name in enumerate(self.names):
             observed, width = self._observations(world, player), int(choices(world.tables)[player])
-            chances[player, : len(observed), :width] = networks[name].chances(observed)
+            probabilities[player, : len(observed), :width] = networks[name].probabilities(observed)
             policies[player, : len(observed)] = networks[name].best(observed)
         start = spread(world)
         found: Record = {
             "policy": (("trial", "player", "state"), policies[None]),
-            "policy_softmax": (("trial", "player", "state", "action"), chances[None]),
+            "policy_softmax": (("trial", "player", "state", "action"), probabilities[None]),
             "places": (("player", "place" if self.joint else "state", "axis"), world.places),
             **led_to(world, policies[None], start),
         }
-        return found | self._gains(world, policies, chances, rollout(world, policies, start).cycle)
+        return found | self._gains(world, policies, probabilities, rollout(world, policies, start).cycle)
 
     def _gains(
-        self, world: Tabulated, policies: np.ndarray, chances: np.ndarray, cycle: np.ndarray
+        self, world: Tabulated, policies: np.ndarray, probabilities: np.ndarray, cycle: np.ndarray
     ) -> Record:
         """Return the discounted gains of best responses to the others' policies, by dynamic programming.
 
@@ -277,7 +279,7 @@ class WalksArena(Arena):
             return {}
         ends = np.ravel_multi_index(tuple(cycle.T), tuple(world.tables.sizes))
         plain = policy_regrets(world, policies, self.discount)[:, 0, ends].max(axis=1)
-        exploring = policy_regrets(world, chances, self.discount)[:, 0].mean(axis=1)
+        exploring = policy_regrets(world, probabilities, self.discount)[:, 0].mean(axis=1)
         return {"policy_regret": (("player",), plain), "policy_regret_exploring": (("player",), exploring)}
 
     def _observations(self, world: Tabulated, player: int) -> np.ndarray:

@@ -27,7 +27,7 @@ class Alone:
         self.names = self.groups = (arena.names[player],)
         self.scale, self.discount = arena.scale, arena.discount
 
-    def lasted(self, steps: float) -> float:
+    def periods_in(self, steps: float) -> float:
         """Return the steps, one per period."""
         return steps
 
@@ -49,7 +49,7 @@ def iteration(learner: LearnerOptions, arena: Setup, session: Training) -> np.nd
     Marks the session ``lost`` where rewards or losses are infinite or NaN, which RLlib itself ignores.
     """
     with session.own():
-        algorithm = _alive(learner, arena, session)
+        algorithm = _running_algorithm(learner, arena, session)
         try:
             found = algorithm.train()
         except RuntimeError as error:  # RLlib wraps what an environment raises
@@ -63,13 +63,13 @@ def iteration(learner: LearnerOptions, arena: Setup, session: Training) -> np.nd
     means = found["env_runners"].get("agent_episode_returns_mean", {})
     length = found["env_runners"].get("episode_len_mean", np.nan)
     each = np.array([float(means.get(name, np.nan)) for name in arena.names])
-    return np.asarray(each * arena.scale / arena.lasted(float(length)))
+    return np.asarray(each * arena.scale / arena.periods_in(float(length)))
 
 
 def networks(learner: LearnerOptions, arena: Setup, session: Training) -> Networks:
     """Return the present policy of every agent."""
     with session.own():
-        algorithm, env = _alive(learner, arena, session), arena.env()
+        algorithm, env = _running_algorithm(learner, arena, session), arena.env()
     epsilon = learner.random_share()
     return {
         name: PolicyNetwork(algorithm.get_module(group), learner.family(env.action_space(name)), epsilon)
@@ -94,7 +94,7 @@ def stop(session: Training) -> None:
         session.algorithm = None
 
 
-def _alive(learner: LearnerOptions, arena: Setup, session: Training) -> Any:
+def _running_algorithm(learner: LearnerOptions, arena: Setup, session: Training) -> Any:
     """Return RLlib's algorithm, made when it is first needed, from the checkpoint if there is one."""
     if session.algorithm is None:
         try:
