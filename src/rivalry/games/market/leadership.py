@@ -298,7 +298,6 @@ def differentiated(
     c, d, low, high = broadcast_parameters(c, d, low, high)
     most = min(float(high[0]), A / b)
     supply = cost, steep, first, last = c[1:], 2 * b + d[1:] - g_s, low[1:], high[1:]
-
     ends = np.concatenate([cost + steep * first, cost + steep * last])
     ends = ends[np.isfinite(ends)]
     there = np.clip((ends[:, None] - cost) / steep, first, last).sum(axis=1)
