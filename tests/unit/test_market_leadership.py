@@ -151,7 +151,7 @@ def test_isoelastic_leader_refuses_an_inactive_follower() -> None:
     with pytest.raises(ValueError, match="no interior equilibrium"):
         leadership.isoelastic(10.0, 0.7, [1.0, 1.0])
     with pytest.raises(
-        ValueError, match=r"follower \(firm 1\).*c_F = 2 is at smallest 2 c_L = 2.*best_response"
+        ValueError, match=r"follower \(firm 1\).*c_F = 2 is at least 2 c_L = 2.*best_response"
     ):
         leadership.isoelastic(10.0, 1.0, [1.0, 2.0])
     with pytest.raises(ValueError, match=r"the leader \(firm 0\), which has no closed form"):
