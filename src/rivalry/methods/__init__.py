@@ -5,70 +5,81 @@ from typing import Any
 
 from rivalry.core.registry import Entry, LazyPackage, lazy
 
+# One algorithm, one file: the module has the name of the kind, and so has the class, `ActorCritic`.
+_TITLES = {
+    "rivalry.methods": {
+        "analytic_constants": (
+            "a family's analytic results: constants, exact benchmarks, counterexamples; no search"
+        ),
+        "closed_form": "closed-form solutions that the game provides, with certificates",
+        "evaluate": "the start itself, with a certificate; no search",
+    },
+    "rivalry.methods.continuation": {
+        "branches": (
+            "equilibria along one parameter: branches, folds, symmetry breaking, Hopf points and limit cycles"
+        ),
+        "comparative_statics": "derivatives of an equilibrium in a parameter, by implicit differentiation",
+        "thresholds": "parameter values at which the symmetric profile gains or loses stability",
+    },
+    "rivalry.methods.continuous": {
+        "actor_critic": "stochastic policies over continuous choices, by policy gradients with a critic",
+        "double_oracle": "mixed equilibrium of a continuous game: a finite game extended by best responses",
+    },
+    "rivalry.methods.dynamic_games": {
+        "commitment_with_switching_cost": (
+            "a leader announces plans and may change them at a cost; the follower observes the plan"
+        ),
+        "feedback": "Markov-perfect equilibrium of a game over periods, on a grid of states",
+        "linear_quadratic": (
+            "infinite-horizon linear-quadratic games: Markov-perfect, with a leader, or one common plan"
+        ),
+        "periods": "backward induction over periods, each a game given continuation values",
+    },
+    "rivalry.methods.dynamics": {
+        "best_response": "players move to their global best responses, in turn or simultaneously",
+        "directional": "win-continue, lose-reverse adjustment of choices",
+        "extragradient": "gradients evaluated one step ahead: converges where gradient ascent circles",
+        "gradient_ascent": "every player follows the gradient of its own payoff in small steps",
+        "gradient_flow": "gradient ascent in continuous time, by an adaptive stiff solver",
+        "replicator": "replicator dynamics on simplices: strategies with above-average payoffs grow",
+    },
+    "rivalry.methods.finite": {
+        "hedge": "multiplicative weights: mixed strategies updated by the exponential of expected payoffs",
+        "mixed_equilibria": (
+            "all extreme equilibria of a two-player finite game, exactly; by supports for more players"
+        ),
+        "pure_equilibria": "all pure equilibria of a finite game, by enumeration",
+        "regret_matching": "sampled repeated play with probabilities proportional to positive regrets",
+        "softmax_policy_gradient": (
+            "gradient ascent in the logits of a softmax, with exact or sampled payoffs"
+        ),
+    },
+    "rivalry.methods.populations": {
+        "damped_fixed_point": (
+            "populations: a step of the population flow and a partial step to the softmax of values"
+        ),
+        "mirror_ascent": (
+            "populations: the softmax of values in the policy's own stationary population, iterated"
+        ),
+    },
+}
 METHODS = {
-    "actor_critic": Entry(
-        ("rivalry.methods.continuous.actor_critic:ActorCritic",),
-        "stochastic policies over continuous choices, by policy gradients with a critic",
-    ),
-    "analytic_constants": Entry(
-        ("rivalry.methods.analytic_constants:AnalyticConstants",),
-        "a family's analytic results: constants, exact benchmarks, counterexamples; no search",
-    ),
+    kind: Entry((f"{package}.{kind}:{kind.title().replace('_', '')}",), title)
+    for package, titles in _TITLES.items()
+    for kind, title in titles.items()
+}
+METHODS |= {
     "bayesian_design": Entry(
         ("rivalry.integrations.optuna:BayesianDesign",),
         "populations: a planner's rule by Bayesian optimisation of what agents then learn, by Optuna",
-    ),
-    "best_response": Entry(
-        ("rivalry.methods.dynamics.best_response:BestResponse",),
-        "players move to their global best responses, in turn or simultaneously",
-    ),
-    "branches": Entry(
-        ("rivalry.methods.continuation.branches:Branches",),
-        "equilibria along one parameter: branches, folds, symmetry breaking, Hopf points and limit cycles",
-    ),
-    "closed_form": Entry(
-        ("rivalry.methods.closed_form:ClosedForm",),
-        "closed-form solutions that the game provides, with certificates",
-    ),
-    "commitment_with_switching_cost": Entry(
-        ("rivalry.methods.dynamic_games.commitment_with_switching_cost:CommitmentWithSwitchingCost",),
-        "a leader announces plans and may change them at a cost; the follower observes the plan",
-    ),
-    "comparative_statics": Entry(
-        ("rivalry.methods.continuation.comparative_statics:ComparativeStatics",),
-        "derivatives of an equilibrium in a parameter, by implicit differentiation",
     ),
     "contractivity": Entry(
         ("rivalry.economies.learning.experiments:Contractivity",),
         "populations: how often steps of mirror ascent move random policies closer to the equilibrium",
     ),
-    "damped_fixed_point": Entry(
-        ("rivalry.methods.populations.damped_fixed_point:DampedFixedPoint",),
-        "populations: a step of the population flow and a partial step to the softmax of values",
-    ),
     "design": Entry(
         ("rivalry.methods.design.design:Design", "rivalry.methods.design.rule_design:RuleDesign"),
         "a designer moves first and anticipates the equilibrium, or in populations what agents learn",
-    ),
-    "directional": Entry(
-        ("rivalry.methods.dynamics.directional:Directional",),
-        "win-continue, lose-reverse adjustment of choices",
-    ),
-    "double_oracle": Entry(
-        ("rivalry.methods.continuous.double_oracle:DoubleOracle",),
-        "mixed equilibrium of a continuous game: a finite game extended by best responses",
-    ),
-    "evaluate": Entry(
-        ("rivalry.methods.evaluate:Evaluate",),
-        "the start itself, with a certificate; no search",
-    ),
-    "extragradient": Entry(
-        ("rivalry.methods.dynamics.extragradient:Extragradient",),
-        "gradients evaluated one step ahead: converges where gradient ascent circles",
-    ),
-    "feedback": Entry(
-        ("rivalry.methods.dynamic_games.feedback:Feedback",),
-        "Markov-perfect equilibrium of a game over periods, on a grid of states",
     ),
     "fictitious_play": Entry(
         (
@@ -76,30 +87,6 @@ METHODS = {
             "rivalry.methods.populations.fictitious_play:PopulationFictitiousPlay",
         ),
         "best responses to the empirical play of the others; in populations, to the average policy",
-    ),
-    "gradient_ascent": Entry(
-        ("rivalry.methods.dynamics.gradient_ascent:GradientAscent",),
-        "every player follows the gradient of its own payoff in small steps",
-    ),
-    "gradient_flow": Entry(
-        ("rivalry.methods.dynamics.gradient_flow:GradientFlow",),
-        "gradient ascent in continuous time, by an adaptive stiff solver",
-    ),
-    "hedge": Entry(
-        ("rivalry.methods.finite.hedge:Hedge",),
-        "multiplicative weights: mixed strategies updated by the exponential of expected payoffs",
-    ),
-    "linear_quadratic": Entry(
-        ("rivalry.methods.dynamic_games.linear_quadratic:LinearQuadratic",),
-        "infinite-horizon linear-quadratic games: Markov-perfect, with a leader, or one common plan",
-    ),
-    "mirror_ascent": Entry(
-        ("rivalry.methods.populations.mirror_ascent:MirrorAscent",),
-        "populations: the softmax of values in the policy's own stationary population, iterated",
-    ),
-    "mixed_equilibria": Entry(
-        ("rivalry.methods.finite.mixed_equilibria:MixedEquilibria",),
-        "all extreme equilibria of a two-player finite game, exactly; by supports for more players",
     ),
     "monotonicity": Entry(
         ("rivalry.economies.learning.experiments:Monotonicity",),
@@ -113,14 +100,6 @@ METHODS = {
         ("rivalry.methods.populations.mirror_ascent:OnlineMirrorDescent",),
         "populations: the softmax of cumulative values",
     ),
-    "periods": Entry(
-        ("rivalry.methods.dynamic_games.periods:Periods",),
-        "backward induction over periods, each a game given continuation values",
-    ),
-    "pure_equilibria": Entry(
-        ("rivalry.methods.finite.pure_equilibria:PureEquilibria",),
-        "all pure equilibria of a finite game, by enumeration",
-    ),
     "q_learning": Entry(
         (
             "rivalry.methods.q_learning.q_learning:QLearning",
@@ -130,18 +109,10 @@ METHODS = {
         ),
         "independent Q-learning: every player learns the values of its actions by trial",
     ),
-    "regret_matching": Entry(
-        ("rivalry.methods.finite.regret_matching:RegretMatching",),
-        "sampled repeated play with probabilities proportional to positive regrets",
-    ),
     "repeated_q_learning": Entry(
         ("rivalry.methods.q_learning.repeated_q_learning:RepeatedQLearning",),
         "Q-learning in the infinitely repeated game with bounded memory, until greedy policies are stable",
         controls=("gamma_zero", "memoryless", "myopic_follower", "random"),
-    ),
-    "replicator": Entry(
-        ("rivalry.methods.dynamics.replicator:Replicator",),
-        "replicator dynamics on simplices: strategies with above-average payoffs grow",
     ),
     "rllib.dqn": Entry(
         ("rivalry.integrations.rllib.algorithms:DQN",),
@@ -169,19 +140,12 @@ METHODS = {
         ),
         "finitely many agents with fixed policies, or an allocation rule without karma",
     ),
-    "softmax_policy_gradient": Entry(
-        ("rivalry.methods.finite.softmax_policy_gradient:SoftmaxPolicyGradient",),
-        "gradient ascent in the logits of a softmax, with exact or sampled payoffs",
-    ),
     "sublinearity": Entry(
         ("rivalry.economies.learning.scaling_laws:Sublinearity",),
         "populations: whether bids rise with mean karma, and less than proportionally with own karma",
     ),
-    "thresholds": Entry(
-        ("rivalry.methods.continuation.thresholds:Thresholds",),
-        "parameter values at which the symmetric profile gains or loses stability",
-    ),
 }
+METHODS = dict(sorted(METHODS.items()))
 
 # Functions on profiles that are no methods, loaded by their own names like these.
 OTHERS = {
