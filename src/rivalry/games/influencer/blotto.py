@@ -42,8 +42,7 @@ class BudgetProblem(NamedTuple):
     def payoff(self, s: np.ndarray) -> np.ndarray:
         """Return the payoff of each battlefield at the amounts ``s [.. field]``."""
         with np.errstate(over="ignore"):
-            found: np.ndarray = self.weight / (1 + np.exp(-(self.power * np.log(s) + self.ease)))
-        return found
+            return np.asarray(self.weight / (1 + np.exp(-(self.power * np.log(s) + self.ease))))
 
     def log_slope(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the logarithm of the marginal payoff at log amounts ``t [.. field]``, and its derivative."""
@@ -57,8 +56,7 @@ class BudgetProblem(NamedTuple):
         p = self.power
         if p <= 1:
             return np.zeros(len(self.weight))
-        found: np.ndarray = np.exp((np.log((p - 1) / (p + 1)) - self.ease) / p)
-        return found
+        return np.asarray(np.exp((np.log((p - 1) / (p + 1)) - self.ease) / p))
 
 
 class Boxes(NamedTuple):
@@ -217,8 +215,7 @@ def _demand(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, log_price
     interior = np.clip(np.exp(t), low, high)
     choices = np.stack([low, interior, high])
     values = problem.payoff(choices) - np.exp(log_price) * choices
-    found: np.ndarray = np.take_along_axis(choices, np.argmax(values, axis=0)[None], axis=0)[0]
-    return found
+    return np.asarray(np.take_along_axis(choices, np.argmax(values, axis=0)[None], axis=0)[0])
 
 
 def _improved(

@@ -269,8 +269,7 @@ def _outside_domain(game: InfluencerGame) -> str:
         return "Dirichlet kernels"
     if not isinstance(game.kernel, Gaussian | GaussianMatrix | Exponential | PowerLaw | Blotto):
         return "custom kernels"
-    equal = [game.budgets, *game.kernel.parameters.values()]
-    if any(np.any(np.asarray(leaf) != np.asarray(leaf)[:1]) for leaf in equal):
+    if _unequal(game):
         return "unequal players"
     mean, _ = moments(game.points, game.weights)
     if isinstance(game.space, Box):
@@ -352,18 +351,24 @@ def symmetric_spectrum(game: InfluencerGame, position: object) -> SymmetricSpect
     False
     """
     _refuse_unequal(game, "symmetric_spectrum")
-    place = np.atleast_1d(np.asarray(position, dtype=float))
-    x = game.space.check(np.broadcast_to(place, game.space.shape), "position")
+    own = np.atleast_1d(np.asarray(position, dtype=float))
+    x = game.space.check(np.broadcast_to(own, game.space.shape), "position")
     there = symmetric.followed([game], directions(game.space)[0], np.asarray(x)[0], fixed=True)
     each = (values[0] for values in symmetric.eigenvalues(there, game.players))
     return SymmetricSpectrum(*(values[np.argsort(-values.real, kind="stable")] for values in each))
 
 
+def _unequal(game: InfluencerGame) -> list[str]:
+    """Return the parameters in which players differ, with their values."""
+    costs = {} if game.reach_cost is None else {"reach_cost": game.reach_cost}
+    parts = {"budgets": game.budgets, **costs, **game.kernel.parameters}
+    rows = {key: np.asarray(leaf) for key, leaf in parts.items()}
+    return [f"{key} is {row.tolist()}" for key, row in rows.items() if np.any(row != row[:1])]
+
+
 def _refuse_unequal(game: InfluencerGame, name: str) -> None:
-    parts = {"budgets": game.budgets, "reach_cost": game.reach_cost, **game.kernel.parameters}
-    for key, leaf in parts.items():
-        if leaf is not None and np.any(np.asarray(leaf) != np.asarray(leaf)[:1]):
-            raise ValueError(f"{name}: needs equal players, but {key} is {np.asarray(leaf).tolist()}")
+    if unequal := _unequal(game):
+        raise ValueError(f"{name}: needs equal players, but {unequal[0]}")
 
 
 def group_levels(points: object, weights: object, players: int, iterations: int = 10) -> list[GroupLevel]:

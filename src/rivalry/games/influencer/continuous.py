@@ -268,7 +268,7 @@ def refined(game_at: Callable[[int], InfluencerGame | None], rule: GaussRule) ->
     before = _measured(game)
     while (finer := game_at(step)) is not None:
         now = _measured(finer)
-        apart = max(_moved(old, new) for old, new in zip(before, now, strict=True))
+        apart = max(_relative_change(old, new) for old, new in zip(before, now, strict=True))
         # the coarser game is already within the tolerance; the finer one only confirms it
         if apart < rule.tolerance:
             return game
@@ -279,7 +279,7 @@ def refined(game_at: Callable[[int], InfluencerGame | None], rule: GaussRule) ->
     )
 
 
-def _moved(old: np.ndarray, new: np.ndarray) -> float:
+def _relative_change(old: np.ndarray, new: np.ndarray) -> float:
     known = np.isfinite(old) & np.isfinite(new)
     largest = np.max(np.abs(new[known]), initial=1e-300)
     return float(np.max(np.abs(new - old)[known], initial=0.0) / largest)

@@ -43,11 +43,14 @@ def payoff_bound(
     game: InfluencerGame, x: Profile, player: int | Array, low: Strategy, high: Strategy
 ) -> Float[Array, ""]:
     """Return an upper bound on the player's payoff at positions in ``[low, high]``, the others at ``x``."""
-    rest = rival_influence(game, x, player)
-    largest = _largest_share(game, x, player, low, high, rest)
+    assert not isinstance(game.kernel, Custom | Dirichlet | Blotto)
+    rest = at_least = rival_influence(game, x, player)
+    if game.abstention is not None:
+        near = nearest(low, high, game.points)
+        at_least = jnp.logaddexp(rest, _abstention(game, x, player, near))
+    largest = jax.lax.logistic(game.kernel.upper_bound(player, low, high, game.points) - at_least)
     bound = game.weights @ largest - _cost(game, player, low)
-    smooth = not isinstance(game.kernel, PowerLaw) and low.shape[0] <= MAX_AXES
-    if smooth:
+    if not isinstance(game.kernel, PowerLaw) and low.shape[0] <= MAX_AXES:
         bound = jnp.minimum(bound, _curvature_bound(game, x, player, low, high, largest, rest))
     return bound
 
@@ -77,23 +80,6 @@ def _cost(game: InfluencerGame, player: int | Array, strategy: Array) -> Array |
     return 0.0 if game.reach_cost is None else game.reach_cost[player] * strategy[..., -1]
 
 
-def _box(game: InfluencerGame, low: Strategy, high: Strategy) -> tuple[Array, Array]:
-    """Return the box without the axis of a chosen reach."""
-    axes = game.points.shape[1]
-    return low[:axes], high[:axes]
-
-
-def _largest_share(
-    game: InfluencerGame, x: Profile, player: int | Array, low: Strategy, high: Strategy, rest: Array
-) -> Array:
-    """Return an upper bound on the player's share at every point, ``[point]``."""
-    assert not isinstance(game.kernel, Custom | Dirichlet | Blotto)
-    if game.abstention is not None:
-        near = nearest(*_box(game, low, high), game.points)
-        rest = jnp.logaddexp(rest, _abstention(game, x, player, near))
-    return jax.lax.logistic(game.kernel.upper_bound(player, low, high, game.points) - rest)
-
-
 def rival_influence(game: InfluencerGame, x: Profile, player: int | Array) -> Float[Array, "point"]:
     """Return the logarithm of the rivals' and the third party's influence at every point, per own budget.
 
@@ -113,10 +99,8 @@ def _abstention(game: InfluencerGame, x: Profile, player: int | Array, own: Arra
 
     ``own [.. point axis]`` is the displacement from the player to every point.
     """
-    squares = (
-        # 1 drops out of the product; the player's own factor is added below
-        jnp.sum((game.points[None] - x[:, None, : game.points.shape[1]]) ** 2, axis=-1).at[player].set(1.0)
-    )
+    # 1 drops out of the product; the player's own factor is added below
+    squares = jnp.sum(displacement(x, game.points) ** 2, axis=-1).at[player].set(1.0)
     assert game.abstention is not None
     others = jnp.log(game.abstention) + jnp.sum(jnp.log(squares), axis=0) - jnp.log(game.budgets[player])
     return others + jnp.log(jnp.sum(own**2, axis=-1))
@@ -139,26 +123,21 @@ def _curvature_bound(
     logs = copies(kernel, player, len(corners)).logs(corners, game.points)
     at_corners, at_most = rest, rest
     if game.abstention is not None:
-        away = game.points - corners[:, None, : game.points.shape[1]]
+        away, far = displacement(corners, game.points), farthest(low, high, game.points)
         at_corners = jnp.logaddexp(rest, _abstention(game, x, player, away))
-        far = farthest(*_box(game, low, high), game.points)
         at_most = jnp.logaddexp(rest, _abstention(game, x, player, far))
     # the cost of a reach is linear: interpolation has no error in it
     best = jnp.max(jax.lax.logistic(logs - at_corners) @ game.weights - _cost(game, player, corners))
     smallest = jax.lax.logistic(kernel.lower_bound(player, low, high, game.points) - at_most)
-    # the largest G(1-G) for G between its extremes
-    spread = jnp.where(
-        (smallest <= 0.5) & (largest >= 0.5),
-        0.25,
-        jnp.maximum(smallest * (1 - smallest), largest * (1 - largest)),
-    )
+    # G(1-G) is largest at one half, or at the extreme nearest to it
+    middle = jnp.clip(0.5, smallest, largest)
     slope, bend = kernel.derivative_bounds(player, low, high, game.points)
     if game.abstention is not None:
-        more = _abstention_derivatives(game, x, player, *_box(game, low, high), rest)
+        more = _abstention_derivatives(game, x, player, low, high, rest)
         axes = more[0].shape[1]
         slope, bend = slope.at[:, :axes].add(more[0]), bend.at[:, :axes].add(more[1])
     # G'' = G (1 - G) [h + d^2 (1 - 2G)] with |1 - 2G| <= 1
-    curvature = (game.weights * spread) @ (slope**2 + bend)
+    curvature = (game.weights * middle * (1 - middle)) @ (slope**2 + bend)
     # linear interpolation over a length h errs by at most h^2/8 times the largest second derivative
     return best + jnp.sum(curvature * (high - low) ** 2) / 8
 
@@ -212,10 +191,9 @@ def search_points(game: InfluencerGame, player: int) -> Float[Array, "point axis
 
 def own_gradients(game: InfluencerGame, x: Profile) -> Profile:
     """Return every player's gradient in its own strategy, ``sum_k B G_i [(1 - G_i) d_i - G_a e_ai]``."""
-    own, vjp = game.kernel.logs_and_vjp(x, game.points)
-    shares, total = game.divide(own, x)
+    shares, total = game.divide(game.kernel.logs(x, game.points), x)
     mine = shares[: x.shape[0]]
-    slopes = vjp(game.weights * mine * (1 - mine))
+    slopes = game.kernel.vjp(x, game.points, game.weights * mine * (1 - mine))
     if game.reach_cost is not None:
         slopes = slopes.at[:, -1].add(-game.reach_cost)
     if game.abstention is None:

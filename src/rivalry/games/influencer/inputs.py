@@ -93,8 +93,13 @@ def domain_of(given: Mapping[str, Any]) -> Domain:
         if corners is not None:
             raise ValueError(f"corners: is for space = 'simplex', not for {space!r}")
         edges = _edges(space, bounds)
-        if given["kernel"] == "exponential":
-            edges = _above_zero(edges)
+        if given["kernel"] == "exponential":  # it has no influence at 0
+            low, high = edges[0]
+            if low < 0 or high <= EDGE:
+                raise ValueError(
+                    f"bounds: [{low:g}, {high:g}] must not be below 0 for the exponential kernel"
+                )
+            edges[0] = [max(low, EDGE), high]
         return Domain("interval" if len(edges) == 1 else "box", edges)
     if bounds is not None:
         raise ValueError("bounds: a simplex has none; its coordinates are at least 0 and sum to 1")
@@ -114,14 +119,6 @@ def _edges(space: str, bounds: object) -> list[list[float]]:
     return edges.tolist()  # type: ignore[no-any-return]
 
 
-def _above_zero(edges: list[list[float]]) -> list[list[float]]:
-    """Return bounds above 0, because the exponential kernel has no influence at 0."""
-    low, high = edges[0]
-    if low < 0 or high <= EDGE:
-        raise ValueError(f"bounds: [{low:g}, {high:g}] must not be below 0 for the exponential kernel")
-    return [[max(low, EDGE), high], *edges[1:]]
-
-
 def players_of(given: Mapping[str, Any]) -> int:
     """Return the number of players: as given, else the length of a list, else two. Raises `ValueError`."""
     dims = dict.fromkeys(("reach", "variance", "exponent", "alpha", "budgets", "reach_cost"), 0)
@@ -135,9 +132,8 @@ def players_of(given: Mapping[str, Any]) -> int:
     if players is not None:
         counts = {"players": whole_number("players", players, 2)} | counts
     if len(set(counts.values())) > 1:
-        (first, count), (other, differs) = next(
-            (a, b) for a in counts.items() for b in counts.items() if a[1] != b[1]
-        )  # fmt: skip
+        (first, count), *others = counts.items()
+        other, differs = next(pair for pair in others if pair[1] != count)
         raise ValueError(f"{other}: {differs} entries, but {first} says {count} players")
     found = next(iter(counts.values()), 2)
     if found < 2:
@@ -171,10 +167,7 @@ def abstention(spec: object) -> Any:
         if set(spec) != {"Q"}:
             raise ValueError(f"abstention: {dict(spec)!r} must be {{Q = number}}")
         spec = spec["Q"]
-    try:
-        q = float(spec)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise ValueError(f"abstention: {spec!r} must be a number of at least 0") from None
+    q = float(spec)  # type: ignore[arg-type]
     if not (np.isfinite(q) and q >= 0):
         raise ValueError(f"abstention: Q = {q:g} must be finite and at least 0")
     return put(q)
@@ -183,9 +176,7 @@ def abstention(spec: object) -> Any:
 # --- kernels ------------------------------------------------------------------------------------------------
 
 
-REACH = 0.25
-
-
+REACH = 0.25  # the default, in units of the space
 PARAMETERS = {
     "gaussian": ("reach", "variance", "covariance", "choose_reach"),
     "power_law": ("exponent",),
@@ -290,20 +281,15 @@ def _custom(given: Mapping[str, Any], players: int, points: np.ndarray, domain: 
     }
     if influence is None:
         raise ValueError("influence: the custom kernel needs a formula, or a function (x, b, parameters)")
-    log_influence: Any = influence
     if not callable(influence):
-        log_influence = _formula_kernel(influence, parameters, domain.axes)
-    kernel = Custom(log_influence, parameters)
+        known = [*coordinates("b", domain.axes), *coordinates("x", domain.axes)]
+        for name in parameters:
+            if name in known:
+                raise ValueError(f"parameters.{name}: is a coordinate's name; choose another")
+        influence = FormulaKernel(parse(influence, [*known, *parameters], "influence"), domain.axes)
+    kernel = Custom(influence, parameters)
     _check_kernel(kernel, players, points, domain)
     return kernel
-
-
-def _formula_kernel(text: str, parameters: Mapping[str, Any], axes: int) -> FormulaKernel:
-    known = [*coordinates("b", axes), *coordinates("x", axes)]
-    for name in parameters:
-        if name in known:
-            raise ValueError(f"parameters.{name}: is a coordinate's name; choose another")
-    return FormulaKernel(parse(text, [*known, *parameters], "influence"), axes)
 
 
 class FormulaKernel(NamedTuple):
@@ -320,8 +306,13 @@ class FormulaKernel(NamedTuple):
 
 
 def _check_kernel(kernel: Custom, players: int, points: np.ndarray, domain: Domain) -> None:
-    """Raise `ValueError` if a player's influence is infinite, or zero at every point."""
-    _check_shape(kernel, domain.axes)
+    """Raise `ValueError` unless influence is one number, finite everywhere, and above zero at some point."""
+    # shapes alone are traced: nothing is evaluated at 0, where influence may be infinite
+    at = jnp.zeros(()) if domain.axes == 1 else jnp.zeros(domain.axes)
+    own = {name: values[0] for name, values in kernel.parameters.items()}
+    shape = np.shape(jax.eval_shape(lambda x, b, own: kernel.log_influence(x, b, own), at, at, own))
+    if shape != ():
+        raise ValueError(f"influence: shape {shape} for one player and one point; must be a single number")
     for position in domain.interior():
         x = np.broadcast_to(position, (players, domain.axes))
         logs = kernel.logs(jnp.asarray(x), jnp.asarray(points))
@@ -340,15 +331,3 @@ def _check_kernel(kernel: Custom, players: int, points: np.ndarray, domain: Doma
             raise ValueError(
                 f"influence: player {nowhere[0]} at {x[0].tolist()} has none at any resource point"
             )
-
-
-def _check_shape(kernel: Custom, axes: int) -> None:
-    """Raise `ValueError` unless a kernel returns one number for one player and one point."""
-    # shapes alone are traced: nothing is evaluated at 0, where influence may be infinite
-    position = jnp.zeros(()) if axes == 1 else jnp.zeros(axes)
-    own = {name: values[0] for name, values in kernel.parameters.items()}
-    shape = np.shape(
-        jax.eval_shape(lambda x, b, own: kernel.log_influence(x, b, own), position, position, own)
-    )
-    if shape != ():
-        raise ValueError(f"influence: shape {shape} for one player and one point; must be a single number")

@@ -4,8 +4,8 @@ For positions ``x [player axis]`` and ``points [point axis]`` a kernel has
 
 - ``parameters``, its arrays by name, one entry per player;
 - ``logs(x, points)``, the log-influence ``[player point]``;
-- ``logs_and_vjp(x, points)``, the same and the vector-Jacobian product, which maps weights ``[player point]``
-  to ``sum_k w_ik d log f_i(b_k) / dx_i``, ``[player axis]``, from which gradients of payoffs are computed;
+- ``vjp(x, points, weights)``, the vector-Jacobian product ``sum_k w_ik d log f_i(b_k) / dx_i``, ``[player
+  axis]``, from which gradients of payoffs are computed;
 - ``gradients(x, points) -> [player point axis]`` and ``hessians(x, points) -> [player point axis axis]`` of
   log-influence.
 
@@ -20,7 +20,9 @@ Positions may have one axis more than the points: a chosen reach, which comes la
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -34,7 +36,7 @@ K = TypeVar("K")
 Points = Float[Array, "point coordinate"]
 Logs = Float[Array, "player point"]
 PerPoint = Float[Array, "point"]
-Vjp = Callable[[Array], Profile]
+Pair = tuple[Float[Array, "point axis"], Float[Array, "point axis"]]
 Player = int | Int[Array, ""]
 
 
@@ -59,15 +61,32 @@ def weighted_displacement(weights: Logs, x: Profile, points: Points) -> Float[Ar
 
 def nearest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point coordinate"]:
     """Return the vector to each point from the nearest position in the box."""
-    return points - jnp.clip(points, low, high)
+    axes = points.shape[1]
+    return points - jnp.clip(points, low[:axes], high[:axes])
 
 
 def farthest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point coordinate"]:
     """Return the largest distance along each axis from a point to a position in the box."""
-    return jnp.maximum(jnp.abs(points - low), jnp.abs(points - high))
+    axes = points.shape[1]
+    return jnp.maximum(jnp.abs(points - low[:axes]), jnp.abs(points - high[:axes]))
 
 
-class Gaussian(eqx.Module):
+class _Kernel(eqx.Module):
+    """Defaults of kernels in closed form: every array is a parameter, and ``vjp`` is summed over points."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self) if not one.metadata.get("static")}
+
+    def vjp(self, x: Profile, points: Points, weights: Logs) -> Profile:
+        return jnp.sum(weights[..., None] * self.gradients(x, points), axis=1)
+
+    @abstractmethod
+    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+        """Return the derivatives of log-influence."""
+
+
+class Gaussian(_Kernel):
     """Gaussian influence, ``log f = -|b - x|^2 / 2 s^2``; the reach s is a standard deviation.
 
     ``normalised`` adds the logarithm of the density's prefactor on L axes, ``-L log(s sqrt(2 pi))``.
@@ -76,21 +95,14 @@ class Gaussian(eqx.Module):
     reach: Float[Array, "player"]
     normalised: bool = eqx.field(static=True, default=False)
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {"reach": self.reach}
-
     def logs(self, x: Profile, points: Points) -> Logs:
         logs = squared_distance(x, points) * (-0.5 / self.reach**2)[:, None]
         if self.normalised:
             logs = logs - points.shape[1] * jnp.log(self.reach * jnp.sqrt(2 * jnp.pi))[:, None]
         return logs
 
-    def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
-        def vjp(weights: Array) -> Profile:
-            return weighted_displacement(weights, x, points) / self.reach[:, None] ** 2
-
-        return self.logs(x, points), vjp
+    def vjp(self, x: Profile, points: Points, weights: Logs) -> Profile:
+        return weighted_displacement(weights, x, points) / self.reach[:, None] ** 2
 
     def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
         return displacement(x, points) / self.reach[:, None, None] ** 2
@@ -106,9 +118,7 @@ class Gaussian(eqx.Module):
     def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         return self._at(player, farthest(low, high, points))
 
-    def derivative_bounds(
-        self, player: Player, low: Strategy, high: Strategy, points: Points
-    ) -> tuple[Array, Array]:
+    def derivative_bounds(self, player: Player, low: Strategy, high: Strategy, points: Points) -> Pair:
         width = self.reach[player] ** 2
         return farthest(low, high, points) / width, jnp.broadcast_to(1 / width, points.shape)
 
@@ -122,7 +132,7 @@ def _log_gaussian(squares: Array, reach: Array, axes: int, normalised: bool) -> 
     return logs - axes * jnp.log(reach * jnp.sqrt(2 * jnp.pi)) if normalised else logs
 
 
-class GaussianMatrix(eqx.Module):
+class GaussianMatrix(_Kernel):
     """Gaussian influence, ``log f = -(b - x)' S^-1 (b - x) / 2``, with ``S = variance * covariance``.
 
     The covariance gives the shape; the variance gives the size, which sweeps change.
@@ -131,10 +141,6 @@ class GaussianMatrix(eqx.Module):
     variance: Float[Array, "player"]
     covariance: Float[Array, "player axis axis"]
     normalised: bool = eqx.field(static=True, default=False)
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {"variance": self.variance, "covariance": self.covariance}
 
     @property
     def precision(self) -> Float[Array, "player axis axis"]:
@@ -146,12 +152,9 @@ class GaussianMatrix(eqx.Module):
         logs = -0.5 * jnp.sum(jnp.matmul(q, self.precision) * q, axis=-1)
         return logs + self._prefactor()[:, None]
 
-    def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
-        def vjp(weights: Array) -> Profile:
-            mean = weighted_displacement(weights, x, points)
-            return jnp.matmul(self.precision, mean[..., None])[..., 0]
-
-        return self.logs(x, points), vjp
+    def vjp(self, x: Profile, points: Points, weights: Logs) -> Profile:
+        mean = weighted_displacement(weights, x, points)
+        return jnp.matmul(self.precision, mean[..., None])[..., 0]
 
     def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
         return jnp.matmul(displacement(x, points), self.precision)
@@ -168,9 +171,7 @@ class GaussianMatrix(eqx.Module):
         most = jnp.linalg.eigvalsh(self.precision[player])[-1]
         return -0.5 * most * jnp.sum(farthest(low, high, points) ** 2, axis=-1) + self._prefactor()[player]  # type: ignore[no-any-return]
 
-    def derivative_bounds(
-        self, player: Player, low: Strategy, high: Strategy, points: Points
-    ) -> tuple[Array, Array]:
+    def derivative_bounds(self, player: Player, low: Strategy, high: Strategy, points: Points) -> Pair:
         precision = self.precision[player]
         slope = farthest(low, high, points) @ jnp.abs(precision)
         return slope, jnp.broadcast_to(jnp.diagonal(precision), points.shape)
@@ -183,7 +184,7 @@ class GaussianMatrix(eqx.Module):
         return jnp.asarray(-0.5 * size)
 
 
-class ChosenReach(eqx.Module):
+class ChosenReach(_Kernel):
     """Gaussian influence with reach s chosen by the players, as the last axis of their strategies.
 
     ``normalised`` adds the logarithm of the density's prefactor on L axes, ``-L log(s sqrt(2 pi))``, so that
@@ -192,27 +193,17 @@ class ChosenReach(eqx.Module):
 
     normalised: bool = eqx.field(static=True, default=False)
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {}
-
     def logs(self, x: Profile, points: Points) -> Logs:
-        return self._of(squared_distance(x, points), x[:, -1:], points.shape[1])
+        return _log_gaussian(squared_distance(x, points), x[:, -1:], points.shape[1], self.normalised)
 
-    def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
-        squares, reach = squared_distance(x, points), x[:, -1:]
-
-        def vjp(weights: Array) -> Profile:
-            along = weighted_displacement(weights, x, points) / reach**2
-            wider = jnp.sum(weights * self._widened(squares, reach, points.shape[1]), axis=1, keepdims=True)
-            return jnp.concatenate([along, wider], axis=1)
-
-        return self._of(squares, reach, points.shape[1]), vjp
+    def vjp(self, x: Profile, points: Points, weights: Logs) -> Profile:
+        along = weighted_displacement(weights, x, points) / x[:, -1:] ** 2
+        wider = jnp.sum(weights * self._reach_slope(x, points), axis=1, keepdims=True)
+        return jnp.concatenate([along, wider], axis=1)
 
     def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
         along = displacement(x, points) / x[:, None, -1:] ** 2
-        wider = self._widened(squared_distance(x, points), x[:, -1:], points.shape[1])
-        return jnp.concatenate([along, wider[..., None]], axis=-1)
+        return jnp.concatenate([along, self._reach_slope(x, points)[..., None]], axis=-1)
 
     def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
         axes = points.shape[1]
@@ -225,22 +216,20 @@ class ChosenReach(eqx.Module):
         return jnp.concatenate([top, jnp.concatenate([jnp.swapaxes(mixed, -1, -2), own], axis=-1)], axis=-2)
 
     def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
-        squares = jnp.sum(nearest(low[:-1], high[:-1], points) ** 2, axis=-1)
+        squares = jnp.sum(nearest(low, high, points) ** 2, axis=-1)
         best = high[-1]
         if self.normalised:  # rises up to s^2 = |b - x|^2 / L, falls beyond
             best = jnp.clip(jnp.sqrt(squares / points.shape[1]), low[-1], high[-1])
-        return self._of(squares, best, points.shape[1])
+        return _log_gaussian(squares, best, points.shape[1], self.normalised)
 
     def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
-        squares = jnp.sum(farthest(low[:-1], high[:-1], points) ** 2, axis=-1)
+        squares = jnp.sum(farthest(low, high, points) ** 2, axis=-1)
         # in the reach, log-influence rises and then falls (or only rises): it is lowest at an end
-        ends = [self._of(squares, reach, points.shape[1]) for reach in (low[-1], high[-1])]
-        return jnp.minimum(*ends)
+        ends = jnp.stack([low[-1:], high[-1:]])
+        return jnp.min(_log_gaussian(squares, ends, points.shape[1], self.normalised), axis=0)
 
-    def derivative_bounds(
-        self, player: Player, low: Strategy, high: Strategy, points: Points
-    ) -> tuple[Array, Array]:
-        far = farthest(low[:-1], high[:-1], points)
+    def derivative_bounds(self, player: Player, low: Strategy, high: Strategy, points: Points) -> Pair:
+        far = farthest(low, high, points)
         # every term falls in the reach, so the smallest reach bounds it
         squares, reach = jnp.sum(far**2, axis=-1, keepdims=True), low[-1]
         thinned = points.shape[1] * self.normalised
@@ -250,15 +239,13 @@ class ChosenReach(eqx.Module):
         flat = jnp.broadcast_to(1 / reach**2, points.shape)
         return jnp.concatenate([far / reach**2, slope], axis=1), jnp.concatenate([flat, bend], axis=1)
 
-    def _of(self, squares: Array, reach: Array, axes: int) -> Array:
-        return _log_gaussian(squares, reach, axes, self.normalised)
-
-    def _widened(self, squares: Array, reach: Array, axes: int) -> Array:
+    def _reach_slope(self, x: Profile, points: Points) -> Logs:
         """Return the derivative in the reach."""
-        return squares / reach**3 - (axes / reach if self.normalised else 0.0)
+        falling = points.shape[1] / x[:, -1:] if self.normalised else 0.0
+        return squared_distance(x, points) / x[:, -1:] ** 3 - falling
 
 
-class PowerLaw(eqx.Module):
+class PowerLaw(_Kernel):
     """Jones's power law, ``log f = -P log max(|b - x|, floor)``, on an interval."""
 
     exponent: Float[Array, "player"]
@@ -271,12 +258,6 @@ class PowerLaw(eqx.Module):
     def logs(self, x: Profile, points: Points) -> Logs:
         distance = jnp.abs(displacement(x, points)[..., 0])
         return -self.exponent[:, None] * jnp.log(jnp.maximum(distance, self.floor))
-
-    def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
-        def vjp(weights: Array) -> Profile:
-            return jnp.sum(weights[..., None] * self.gradients(x, points), axis=1)
-
-        return self.logs(x, points), vjp
 
     def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
         return self._over_distance(x, points, 1)
@@ -296,21 +277,11 @@ class PowerLaw(eqx.Module):
         return -self.exponent[player] * jnp.log(jnp.maximum(distance, self.floor))
 
 
-class Exponential(eqx.Module):
+class Exponential(_Kernel):
     """Exponential influence, ``log f = -b/x - log x``, for positions and points above 0 on an interval."""
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {}
 
     def logs(self, x: Profile, points: Points) -> Logs:
         return -points[:, 0] / x - jnp.log(x)
-
-    def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
-        def vjp(weights: Array) -> Profile:
-            return jnp.sum(weights * (points[:, 0] / x**2 - 1 / x), axis=1, keepdims=True)
-
-        return self.logs(x, points), vjp
 
     def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
         return (points[:, 0] / x**2 - 1 / x)[..., None]
@@ -325,9 +296,7 @@ class Exponential(eqx.Module):
     def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         return jnp.minimum(self._at(low, points), self._at(high, points))
 
-    def derivative_bounds(
-        self, player: Player, low: Strategy, high: Strategy, points: Points
-    ) -> tuple[Array, Array]:
+    def derivative_bounds(self, player: Player, low: Strategy, high: Strategy, points: Points) -> Pair:
         # largest at an end of the box, or where the next derivative vanishes: x = 2b and x = 3b
         b = points[:, :1]
         places = [jnp.clip(y, low, high) for y in (low, high, 2 * b, 3 * b)]
@@ -340,7 +309,7 @@ class Exponential(eqx.Module):
         return -points[:, 0] / x - jnp.log(x)
 
 
-class Dirichlet(eqx.Module):
+class Dirichlet(_Kernel):
     """Influence on a simplex by the density of a Dirichlet distribution at the point.
 
     Its parameters are ``a_l = alpha x_l / x_c``, and ``a_c = alpha`` at the reference corner c (counted from
@@ -351,30 +320,26 @@ class Dirichlet(eqx.Module):
     alpha: Float[Array, "player"]
     reference_corner: int = eqx.field(static=True, default=0)
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {"alpha": self.alpha}
-
     def logs(self, x: Profile, points: Points) -> Logs:
-        return self._logs(self._parameters(x), jnp.log(points))
+        from jax.scipy.special import gammaln
 
-    def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
-        a, heights = self._parameters(x), jnp.log(points)
+        a = self._parameters(x)
+        # in logarithms: gamma functions of large parameters overflow
+        normaliser = gammaln(a.sum(axis=1)) - gammaln(a).sum(axis=1)
+        return (a - 1) @ jnp.log(points).T + normaliser[:, None]
 
-        def vjp(weights: Array) -> Profile:
-            level = self._level(a)
-            mean = weights @ heights + jnp.sum(weights, axis=1, keepdims=True) * level
-            return self._back(mean, x, a)
-
-        return self._logs(a, heights), vjp
+    def vjp(self, x: Profile, points: Points, weights: Logs) -> Profile:
+        level = self._level(self._parameters(x))
+        mean = weights @ jnp.log(points) + jnp.sum(weights, axis=1, keepdims=True) * level
+        return self._slopes(mean, x)
 
     def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
-        a = self._parameters(x)
-        each = jnp.log(points)[None] + self._level(a)[:, None]
-        back = jax.vmap(self._back, in_axes=(1, None, None), out_axes=1)
-        return back(each, x, a)
+        each = jnp.log(points)[None] + self._level(self._parameters(x))[:, None]
+        return jax.vmap(self._slopes, in_axes=(1, None), out_axes=1)(each, x)
 
     def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+        from jax.scipy.special import polygamma
+
         a, c = self._parameters(x), self.reference_corner
         axes = x.shape[1]
         others = jnp.arange(axes) != c
@@ -383,7 +348,7 @@ class Dirichlet(eqx.Module):
         # da_l/dx_m: the ratio where l = m, and -a_l / x_c at the reference corner's share
         chain = jnp.where(others[:, None], ratio[..., None] * unit, 0.0)
         chain = chain - (jnp.where(others, a, 0.0) / x[:, c, None])[..., None] * unit[c]
-        curvature = _trigamma(a.sum(axis=1))[:, None, None] - _trigamma(a)[..., None] * unit
+        curvature = polygamma(1, a.sum(axis=1))[:, None, None] - polygamma(1, a)[..., None] * unit
         second = jnp.einsum("ila,ilm,imb->iab", chain, curvature, chain)
         # weights of e_l: d^2 a_l / dx_l dx_c = -ratio / x_c, and d^2 a_l / dx_c^2 = 2 a_l / x_c^2
         each = jnp.where(others, jnp.log(points)[None] + self._level(a)[:, None], 0.0)
@@ -396,21 +361,13 @@ class Dirichlet(eqx.Module):
         c = self.reference_corner
         return (self.alpha[:, None] * x / x[:, c, None]).at[:, c].set(self.alpha)
 
-    def _logs(self, a: Profile, heights: Points) -> Logs:
-        from jax.scipy.special import gammaln
-
-        # in logarithms: gamma functions of large parameters overflow
-        normaliser = gammaln(a.sum(axis=1)) - gammaln(a).sum(axis=1)
-        return (a - 1) @ heights.T + normaliser[:, None]
-
     def _level(self, a: Profile) -> Profile:
         """Return the part of ``d log f / d a_l = log b_l + level`` that is the same at every point."""
         from jax.scipy.special import digamma
 
-        level: Array = digamma(a.sum(axis=1, keepdims=True)) - digamma(a)
-        return level
+        return digamma(a.sum(axis=1, keepdims=True)) - digamma(a)
 
-    def _back(self, each: Profile, x: Profile, a: Profile) -> Profile:
+    def _slopes(self, each: Profile, x: Profile) -> Profile:
         """Return derivatives in the position from those in the parameters."""
         c = self.reference_corner
         others = jnp.arange(x.shape[1]) != c
@@ -418,24 +375,17 @@ class Dirichlet(eqx.Module):
         return slopes.at[:, c].set(-jnp.sum(x * slopes, axis=1) / x[:, c])
 
 
-class Blotto(eqx.Module):
+class Blotto(_Kernel):
     """Blotto contest, ``log f = p log x_k`` at corner k: a battlefield is won in proportion to ``x_k^p``."""
 
     exponent: Float[Array, "player"]
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {"exponent": self.exponent}
 
     def logs(self, x: Profile, points: Points) -> Logs:
         # points are unit vectors: the position of the 1 is the battlefield
         return self.exponent[:, None] * jnp.log(x[:, jnp.argmax(points, axis=1)])
 
-    def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
-        def vjp(weights: Array) -> Profile:
-            return self.exponent[:, None] * (weights @ points) / x
-
-        return self.logs(x, points), vjp
+    def vjp(self, x: Profile, points: Points, weights: Logs) -> Profile:
+        return self.exponent[:, None] * (weights @ points) / x
 
     def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
         return self.exponent[:, None, None] * points[None] / x[:, None]
@@ -458,10 +408,9 @@ class Custom(eqx.Module):
     def logs(self, x: Profile, points: Points) -> Logs:
         return jax.vmap(self._row, in_axes=(0, 0, None))(x, self.parameters, points)
 
-    def logs_and_vjp(self, x: Profile, points: Points) -> tuple[Logs, Vjp]:
+    def vjp(self, x: Profile, points: Points, weights: Logs) -> Profile:
         # only the own log-kernel is differentiated, once, for all players together
-        logs, back = jax.vjp(lambda y: self.logs(y, points), x)
-        return logs, lambda weights: back(weights)[0]
+        return jax.vjp(lambda y: self.logs(y, points), x)[1](weights)[0]  # type: ignore[no-any-return]
 
     def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
         own = jax.jacfwd(self._row)
@@ -488,9 +437,3 @@ def copies(kernel: K, player: Player, rows: int) -> K:
     return jax.tree.map(  # type: ignore[no-any-return]
         lambda leaf: jnp.broadcast_to(leaf[player], (rows, *leaf.shape[1:])), kernel
     )
-
-
-def _trigamma(a: Array) -> Array:
-    from jax.scipy.special import polygamma
-
-    return polygamma(1, a)

@@ -102,22 +102,12 @@ oracles.gradients.register(InfluencerGame)(own_gradients)
 oracles.jacobian.register(InfluencerGame)(gradient_jacobian)
 oracles.payoff_bound.register(InfluencerGame, when=has_payoff_bound)(payoff_bound)
 oracles.proved_response.register(InfluencerGame, when=blotto.has_best_response)(blotto.best_response)
-
-
-def _without_abstention(game: InfluencerGame) -> bool:
-    """Return whether rival influence stays as it is when a player moves, unlike abstention's."""
-    return game.abstention is None
-
-
-oracles.deviation_payoff.register(InfluencerGame, when=_without_abstention)(deviation_payoff)
-
-
-def _is_searched(game: InfluencerGame) -> bool:
-    """Return whether best responses are searched from points; on an interval branch and bound is better."""
-    return not has_payoff_bound(game) or game.space.shape[1] > 1
-
-
-oracles.search_points.register(InfluencerGame, when=_is_searched)(search_points)
+# the influence of rivals stays as it is when a player moves; abstention's does not
+oracles.deviation_payoff.register(InfluencerGame, when=lambda game: game.abstention is None)(deviation_payoff)
+# on an interval branch and bound is better than starts of a search
+oracles.search_points.register(
+    InfluencerGame, when=lambda game: not has_payoff_bound(game) or game.space.shape[1] > 1
+)(search_points)
 
 
 @oracles.to_contest.register(InfluencerGame)
@@ -192,27 +182,16 @@ def _measured(game: InfluencerGame, x: Profile) -> tuple[Array, Array, Array]:
     return shares @ game.weights, jnp.max(jnp.abs(own_gradients(game, x))), shares
 
 
-def row_labels(game: InfluencerGame) -> list[str]:
-    """Return the names of the rows: players, then the third party, then abstention."""
-    labels = [f"player {player}" for player in range(game.players)]
-    labels += ["third party"] if game.third_party is not None else []
-    return labels + (["abstention"] if game.abstention is not None else [])
-
-
 def _resource(game: InfluencerGame, x: Profile) -> Record:
+    labels = [f"player {player}" for player in range(game.players)]
+    labels += ["third party"] * (game.third_party is not None) + ["abstention"] * (
+        game.abstention is not None
+    )
     return {
         "resource": (("point",), np.asarray(game.weights)),
         "resource_points": (("point", "coordinate"), np.asarray(game.points)),
-        "row_label": (("row",), np.asarray(row_labels(game))),
+        "row_label": (("row",), np.asarray(labels)),
     }
-
-
-def _influence(game: InfluencerGame, x: Profile) -> Record:
-    return {"influence": (("row", "point"), np.exp(np.asarray(game.log_influence(x)))), **_resource(game, x)}
-
-
-def _shares(game: InfluencerGame, x: Profile) -> Record:
-    return {"shares": (("row", "point"), np.asarray(game.shares(x))), **_resource(game, x)}
 
 
 def _landscape(game: InfluencerGame, x: Profile) -> Record:
@@ -267,8 +246,14 @@ def _fields(game: InfluencerGame, x: Profile, first: Array, second: Array, pairs
 
 
 PLOT_DATA: Mapping[str, Callable[[InfluencerGame, Profile], Record]] = {
-    "influence": _influence,
-    "shares": _shares,
+    "influence": lambda game, x: {
+        "influence": (("row", "point"), np.exp(np.asarray(game.log_influence(x)))),
+        **_resource(game, x),
+    },
+    "shares": lambda game, x: {
+        "shares": (("row", "point"), np.asarray(game.shares(x))),
+        **_resource(game, x),
+    },
     "landscape": _landscape,
     "resource": _resource,
     "vector_field": _vector_field,
