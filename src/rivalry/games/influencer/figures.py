@@ -166,8 +166,9 @@ def shares(data: Dataset, ax: Axes, *, at: At = None, separate: bool = False) ->
 
 def _rows(data: Dataset, ax: Axes, at: At, name: str, label: str, separate: bool) -> Axes:
     found = point(data, name, 2, _ALSO, at=at)
-    dimensions = coordinates(found).shape[1]
-    if _few(coordinates(found)):
+    where = coordinates(found)
+    dimensions = where.shape[1]
+    if _few(where):
         _groups(ax, found[name], row_labels(found, len(found[name])), label)
     elif separate and dimensions > 1:
         _one_by_one(ax, found, name, label)
@@ -215,14 +216,20 @@ def _groups(ax: Axes, rows: np.ndarray, labels: list[str], label: str) -> None:
     ax.grid(False, axis="x")
 
 
+def _fill_resource(ax: Axes, found: DrawnPoint, top: float, **look: Any) -> None:
+    """Fill below the resource on a line, scaled to ``top``, where it is stored."""
+    where = coordinates(found)[:, 0]
+    order = np.argsort(where, kind="stable")
+    if "resource" in found:
+        height = found["resource"][order] / found["resource"].max() * top
+        ax.fill_between(where[order], height, color=RESOURCE, linewidth=0, **look)
+
+
 def _on_the_line(ax: Axes, found: DrawnPoint, name: str, label: str) -> None:
     where, rows = coordinates(found)[:, 0], found[name]
     order = np.argsort(where, kind="stable")
     top = 1.0 if name == "shares" else float(np.nanmax(rows))
-    if "resource" in found:
-        height = found["resource"][order] / found["resource"].max() * top
-        look: dict[str, Any] = {"color": RESOURCE, "linewidth": 0, "zorder": 0}
-        ax.fill_between(where[order], height, label="resource (scaled)", **look)
+    _fill_resource(ax, found, top, label="resource (scaled)", zorder=0)
     shades, wide = colours(len(rows)), widths(len(rows))
     for k, (row, text) in enumerate(zip(rows, row_labels(found, len(rows)), strict=True)):
         ax.plot(where[order], row[order], color=shades[k], linewidth=wide[k], label=text)
@@ -245,7 +252,8 @@ def heat(ax: Any, where: np.ndarray, values: np.ndarray, colour_map: str, **scal
     grid = _on_grid(where, values)
     if grid is not None:
         return ax.pcolormesh(*grid, shading="nearest", cmap=colour_map, **scale)
-    triangulated(where)
+    if where.shape[1] == 3:
+        triangulated(where)  # for its message where points lie in no triangles
     return ax.tripcolor(*where.T, values, shading="gouraud", cmap=colour_map, rasterized=True, **scale)
 
 
@@ -285,16 +293,17 @@ def _contours(ax: Any, found: DrawnPoint) -> None:
         ax.plot(*empty, "s", color="#AAAAAA", label="resource")
     shades = colours(len(rows))
     for row, text, colour in zip(rows, row_labels(found, len(rows)), shades, strict=True):
-        _contour(ax, where, row, colour, np.array([0.25, 0.5, 0.75]))
+        _contour(ax, where, row, colour, 0.25, 0.5, 0.75)
         ax.plot(*empty, color=colour, label=text)
     _positions(ax, found, shades)
 
 
-def _contour(ax: Any, where: np.ndarray, row: np.ndarray, colour: str, shares: np.ndarray) -> None:
-    """Draw contours at shares of a row's range."""
+def _contour(ax: Any, where: np.ndarray, row: np.ndarray, colour: str, *parts: float) -> None:
+    """Draw contours at parts of a row's range."""
     low, high = row.min(), row.max()
     if high > low:
-        ax.tricontour(*where.T, row, levels=low + (high - low) * shares, colors=[colour], linewidths=1.2)
+        levels = low + (high - low) * np.array(parts)
+        ax.tricontour(*where.T, row, levels=levels, colors=[colour], linewidths=1.2)
 
 
 def _is_uneven(found: DrawnPoint) -> bool:
@@ -434,17 +443,13 @@ def _draw(panel: Any, found: DrawnPoint, k: int) -> None:
     panel.set_title(f"step {found['snapshot_step'][k]}" if "snapshot_step" in found else f"snapshot {k}")
     if count == 1:
         order, top = np.argsort(where[:, 0], kind="stable"), float(np.nanmax(found["snapshot_influence"]))
-        if "resource" in found:
-            weights = found["resource"]
-            panel.fill_between(
-                where[order, 0], weights[order] / weights.max() * top, color=RESOURCE, linewidth=0
-            )
+        _fill_resource(panel, found, top)
         for row, colour in zip(rows, shades, strict=True):
             panel.plot(where[order, 0], row[order], color=colour, linewidth=1.2)
         panel.set_ylim(-0.02 * top, 1.05 * top)
     else:
         for row, colour in zip(rows, shades, strict=True):
-            _contour(panel, where, row, colour, np.array([0.5]))
+            _contour(panel, where, row, colour, 0.5)
     profile = found["snapshot_profile"][k] if "snapshot_profile" in found else ()
     for place, colour in zip(profile, shades, strict=False):
         if count == 1:

@@ -184,14 +184,21 @@ def _measured(game: InfluencerGame, x: Profile) -> tuple[Array, Array, Array]:
 
 def _resource(game: InfluencerGame, x: Profile) -> Record:
     labels = [f"player {player}" for player in range(game.players)]
-    labels += ["third party"] * (game.third_party is not None) + ["abstention"] * (
-        game.abstention is not None
-    )
+    labels += ["third party"] * (game.third_party is not None)
+    labels += ["abstention"] * (game.abstention is not None)
     return {
         "resource": (("point",), np.asarray(game.weights)),
         "resource_points": (("point", "coordinate"), np.asarray(game.points)),
         "row_label": (("row",), np.asarray(labels)),
     }
+
+
+def _influence(game: InfluencerGame, x: Profile) -> Record:
+    return {"influence": (("row", "point"), np.exp(np.asarray(game.log_influence(x)))), **_resource(game, x)}
+
+
+def _shares(game: InfluencerGame, x: Profile) -> Record:
+    return {"shares": (("row", "point"), np.asarray(game.shares(x))), **_resource(game, x)}
 
 
 def _landscape(game: InfluencerGame, x: Profile) -> Record:
@@ -246,14 +253,8 @@ def _fields(game: InfluencerGame, x: Profile, first: Array, second: Array, pairs
 
 
 PLOT_DATA: Mapping[str, Callable[[InfluencerGame, Profile], Record]] = {
-    "influence": lambda game, x: {
-        "influence": (("row", "point"), np.exp(np.asarray(game.log_influence(x)))),
-        **_resource(game, x),
-    },
-    "shares": lambda game, x: {
-        "shares": (("row", "point"), np.asarray(game.shares(x))),
-        **_resource(game, x),
-    },
+    "influence": _influence,
+    "shares": _shares,
     "landscape": _landscape,
     "resource": _resource,
     "vector_field": _vector_field,
