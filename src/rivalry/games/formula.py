@@ -14,6 +14,7 @@ Grammar, with ``^`` the power, which binds tighter than a leading minus and asso
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -27,7 +28,8 @@ FUNCTIONS = ("exp", "log", "sqrt", "abs", "sin", "cos", "sinh", "cosh", "tanh")
 LONGEST, DEEPEST, TALLEST = 2_000, 30, 100
 TINY = 1e-280  # smaller numbers lose digits before they underflow
 _TOKEN = re.compile(
-    r"\s*(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|(\*\*|[-+*/^()]))"
+    r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)"
+    r"|(?P<name>[A-Za-z_]\w*)|(?P<sign>\*\*|[-+*/^()]))"
 )
 
 
@@ -60,11 +62,6 @@ class Formula(NamedTuple):
         size, sign = _signed_log(self.tree, values)
         return jnp.where(sign < 0, jnp.nan, size)
 
-    @property
-    def names(self) -> set[str]:
-        """The names that the formula contains."""
-        return _names(self.tree)
-
 
 def parse(text: str, allowed: Iterable[str], name: str = "formula") -> Formula:
     """Return the formula that a text describes.
@@ -96,10 +93,11 @@ def parse(text: str, allowed: Iterable[str], name: str = "formula") -> Formula:
     if len(text) > LONGEST:
         raise ValueError(f"{name}: {len(text)} characters; must be at most {LONGEST}")
     formula = Formula(text, _Parser(text, name).whole())
-    if _height(formula.tree) > TALLEST:
+    levels = _levels(formula.tree)
+    if len(levels) > TALLEST:
         raise ValueError(f"{name}: more than {TALLEST} operations within each other in {text!r}")
     known = sorted(set(allowed))
-    for used in sorted(formula.names):
+    for used in sorted({node.value for level in levels for node in level if node.kind == "name"}):
         if used not in known:
             raise ValueError(f"{name}: unknown name {used!r} in {text!r}; allowed are {', '.join(known)}")
     return formula
@@ -131,9 +129,8 @@ class _Parser:
             if match is None:
                 position += len(text[position:]) - len(text[position:].lstrip())
                 raise self._error(f"unexpected {text[position]!r}", position)
-            kind = ("number", "name", "sign")[(match.lastindex or 1) - 1]
-            value = match.group(match.lastindex or 1)
-            self.tokens.append((kind, "^" if value == "**" else value, match.start(match.lastindex or 1)))
+            kind = str(match.lastgroup)
+            self.tokens.append((kind, match[kind].replace("**", "^"), match.start(kind)))
             position = match.end()
 
     def whole(self) -> Expression:
@@ -220,17 +217,13 @@ class _Parser:
         return ValueError(f"{self.name}: {what} at character {position + 1} of {self.text!r}")
 
 
-def _height(tree: Expression) -> int:
-    # level by level, since a long chain of operations may be deeper than Python's recursion limit
-    height, level = 0, [tree]
-    while level:
-        height, level = height + 1, [part for node in level for part in node.parts]
-    return height
-
-
-def _names(tree: Expression) -> set[str]:
-    own = {tree.value} if tree.kind == "name" else set()
-    return own.union(*(_names(part) for part in tree.parts))
+def _levels(tree: Expression) -> list[list[Expression]]:
+    """Return the nodes of a tree by their distance from its root."""
+    # without recursion: a long chain of operations may be deeper than Python's limit
+    levels = [[tree]]
+    while below := [part for node in levels[-1] for part in node.parts]:
+        levels.append(below)
+    return levels
 
 
 def _value(tree: Expression, values: Mapping[str, Any]) -> Any:
@@ -238,19 +231,10 @@ def _value(tree: Expression, values: Mapping[str, Any]) -> Any:
         return tree.value
     if tree.kind == "name":
         return values[tree.value]
-    if tree.kind == "^":
-        return _power(_value(tree.parts[0], values), tree.parts[1], values)
     parts = [_value(part, values) for part in tree.parts]
-    if tree.kind == "negative":
-        return -parts[0]
     if tree.kind == "call":
         return _root(parts[0]) if tree.value == "sqrt" else getattr(jnp, tree.value)(parts[0])
-    left, right = parts
-    if tree.kind == "+":
-        return left + right
-    if tree.kind == "-":
-        return left - right
-    return left * right if tree.kind == "*" else jnp.divide(left, right)
+    return _OPERATIONS[tree.kind](*parts)
 
 
 def _root(value: Any) -> Any:
@@ -258,12 +242,19 @@ def _root(value: Any) -> Any:
     return jnp.where(value == 0, 0.0, jnp.sqrt(jnp.where(value == 0, 1.0, value)))
 
 
-def _power(base: Any, exponent: Expression, values: Mapping[str, Any]) -> Any:
-    power = _value(exponent, values)
-    if isinstance(power, float) and power.is_integer():
-        # an integer power allows a negative base and is differentiable everywhere
-        return jnp.power(base, int(power))
-    return jnp.power(base, power)
+def _power(base: Any, power: Any) -> Any:
+    # an integer power allows a negative base and is differentiable everywhere
+    return jnp.power(base, int(power) if isinstance(power, float) and power.is_integer() else power)
+
+
+_OPERATIONS: Mapping[str, Callable[..., Any]] = {
+    "negative": operator.neg,
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": jnp.divide,
+    "^": _power,
+}
 
 
 def _signed_log(tree: Expression, values: Mapping[str, Any]) -> tuple[Any, Any]:

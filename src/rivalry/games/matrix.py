@@ -58,11 +58,8 @@ class Matrix(Tree):
     actions: tuple[tuple[str, ...], ...] = static()
 
     def __repr__(self) -> str:
-        sizes = (
-            " × ".join(map(str, self.sizes))
-            if isinstance(self.table, np.ndarray) or is_jax_array(self.table)
-            else "?"
-        )
+        known = isinstance(self.table, np.ndarray) or is_jax_array(self.table)
+        sizes = " × ".join(map(str, self.sizes)) if known else "?"
         words = [", ".join(names) for names in dict.fromkeys(self.actions)]
         return f"Matrix game of {len(self.actions)} players, {sizes} actions ({' | '.join(words)})"
 

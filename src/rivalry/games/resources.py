@@ -199,12 +199,7 @@ def resource_weights(spec: object, points: np.ndarray) -> np.ndarray:
     [1.0, 0.606531]
     """
     if isinstance(spec, str):
-        axes = points.shape[1]
-        spec = named_resource(spec, axes)
-    if isinstance(spec, str):
-        if axes > 1 and "means" in WORDS[spec]:
-            raise ValueError(f"resource: {spec!r} is for an interval; give a mixture of {axes} coordinates")
-        spec = WORDS[spec]
+        spec = named_resource(spec, points.shape[1])
     if callable(spec):
         at = [point[0] if len(point) == 1 else point for point in points]
         weights = as_numbers([spec(point) for point in at], "resource")
@@ -215,14 +210,16 @@ def resource_weights(spec: object, points: np.ndarray) -> np.ndarray:
     return validate_weights(weights, len(points), "resource")
 
 
-def named_resource(spec: str, axes: int) -> str | dict[str, Any]:
-    """Return a known word unchanged, and a formula of b as a table. Raises `ValueError` for another word.
+def named_resource(spec: str, axes: int) -> dict[str, Any]:
+    """Return the table that a word or a formula of b stands for. Raises `ValueError` for another word.
 
     >>> named_resource("exp(-b)", 1)
     {'kind': 'formula', 'formula': 'exp(-b)'}
     """
     if spec in WORDS:
-        return spec
+        if axes > 1 and "means" in WORDS[spec]:
+            raise ValueError(f"resource: {spec!r} is for an interval; give a mixture of {axes} coordinates")
+        return WORDS[spec]
     # a lone identifier that is no coordinate is a misspelt word, not a formula
     if re.fullmatch(r"\s*([^\W\d]\w*)?\s*", spec) and spec.strip() not in coordinates("b", axes):
         raise ValueError(f"resource: {spec!r} is no known word; {near(spec, WORDS)}")
@@ -269,9 +266,7 @@ def _mixture(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     if centres.ndim != 2 or centres.shape[1] != axes:
         raise ValueError(f"resource.means: shape {centres.shape} must be (modes, {axes})")
     modes = len(centres)
-    amounts = np.ones(modes) if weights is None else as_numbers(weights, "resource.weights")
-    if amounts.shape != (modes,):
-        raise ValueError(f"resource.weights: {amounts.size} values for {modes} modes; must be one a mode")
+    amounts = _per_mode("weights", np.ones(modes) if weights is None else weights, modes)
     precisions = _precisions(stds, covariances, modes, axes)
     apart = points[:, None, :] - centres[None, :, :]
     # k: point, m: mode, a and b: axes
@@ -279,17 +274,26 @@ def _mixture(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     return np.asarray(np.exp(-0.5 * exponents) @ amounts)
 
 
+def _per_mode(key: str, value: object, modes: int) -> np.ndarray:
+    numbers = as_numbers(value, f"resource.{key}")
+    if numbers.shape != (modes,):
+        raise ValueError(f"resource.{key}: {numbers.size} values for {modes} modes; must be one a mode")
+    return numbers
+
+
+def _check_positive(name: str, numbers: np.ndarray) -> None:
+    """Raise `ValueError` for an entry that is not a finite number above 0."""
+    for index, number in np.ndenumerate(numbers):
+        if not (np.isfinite(number) and number > 0):
+            raise ValueError(f"{name}{list(index) if index else ''}: {number:g} must be above 0")
+
+
 def _precisions(stds: object, covariances: object, modes: int, axes: int) -> np.ndarray:
     """Return the inverse covariance of every mode, ``[mode axis axis]``."""
     if stds is not None:
-        widths = as_numbers(stds, "resource.stds")
-        if widths.shape == ():
-            widths = np.full(modes, widths)
-        if widths.shape != (modes,):
-            raise ValueError(f"resource.stds: {widths.size} values for {modes} modes; must be one a mode")
-        for mode, width in enumerate(widths):
-            if not (np.isfinite(width) and width > 0):
-                raise ValueError(f"resource.stds[{mode}]: {width:g} must be above 0")
+        given = as_numbers(stds, "resource.stds")
+        widths = _per_mode("stds", given if given.ndim else np.full(modes, given), modes)
+        _check_positive("resource.stds", widths)
         return np.asarray(np.eye(axes) / widths[:, None, None] ** 2)
     matrices = as_numbers(covariances, "resource.covariances")
     if matrices.shape != (modes, axes, axes):
@@ -313,11 +317,10 @@ def check_covariance(matrix: np.ndarray, name: str) -> None:
 def beta_shapes(rest: Mapping[str, Any]) -> tuple[float, float]:
     """Return the shape parameters a and b of a beta density. Raises `ValueError` unless both are above 0."""
     given = dict(zip("ab", required(rest, "resource", "a", "b"), strict=True))
-    shapes = {name: float(as_numbers(value, f"resource.{name}")) for name, value in given.items()}
-    for name, shape in shapes.items():
-        if not (np.isfinite(shape) and shape > 0):
-            raise ValueError(f"resource.{name}: {shape:g} must be above 0")
-    return shapes["a"], shapes["b"]
+    a, b = (float(as_numbers(value, f"resource.{name}")) for name, value in given.items())
+    _check_positive("resource.a", np.asarray(a))
+    _check_positive("resource.b", np.asarray(b))
+    return a, b
 
 
 def _beta(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
@@ -341,9 +344,7 @@ def dirichlet_alphas(rest: Mapping[str, Any], corners: int) -> np.ndarray:
     alphas = as_numbers(required(rest, "resource", "alphas")[0], "resource.alphas")
     if alphas.shape != (corners,) or corners < 2:
         raise ValueError(f"resource.alphas: {alphas.size} values for {corners} coordinates; must be one each")
-    for corner, alpha in enumerate(alphas):
-        if not (np.isfinite(alpha) and alpha > 0):
-            raise ValueError(f"resource.alphas[{corner}]: {alpha:g} must be above 0")
+    _check_positive("resource.alphas", alphas)
     return alphas
 
 

@@ -22,7 +22,6 @@ from rivalry.games.influencer.inputs import Domain
 from rivalry.games.influencer.model import InfluencerGame
 from rivalry.games.resources import (
     DENSITIES,
-    WORDS,
     as_numbers,
     beta_shapes,
     dirichlet_alphas,
@@ -184,7 +183,6 @@ class GaussRule(NamedTuple):
             whole_number("resource_points.nodes", fixed, 2)
         if isinstance(density, str):
             density = named_resource(density, space.axes)
-            density = WORDS[density] if isinstance(density, str) else density
         kind = density.get("kind") if isinstance(density, Mapping) else None
         if not callable(density) and (not isinstance(density, Mapping) or kind in ("array", "file")):
             raise ValueError(

@@ -119,9 +119,7 @@ class ActorCritic(BaseLearner):
         if self.deviation <= self.least_deviation:
             rule = f"above least_deviation = {self.least_deviation:g}"
             raise ValueError(f"deviation: {self.deviation:g} must be {rule}")
-        several = isinstance(self.roles, list | tuple)
-        for number, role in enumerate(self.roles if several else [self.roles]):
-            _table(f"roles[{number}]" if several else "roles", role)
+        self._tables(len(self.roles) if isinstance(self.roles, list | tuple) else 1)
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
 

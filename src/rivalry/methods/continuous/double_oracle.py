@@ -19,6 +19,7 @@ from rivalry.methods.continuous.mixtures import (
     ATOM,
     action_payoffs,
     joint_atoms,
+    mean_payoff,
     mixture_record,
     reply_to_mixtures,
 )
@@ -126,12 +127,9 @@ class DoubleOracle(BaseLearner):
         session["played"][session["weights"] > ATOM] = len(session["gap"]) + 1
         responses, gains = self._best_responses(game, session)
         session["gap"] = np.concatenate([session["gap"], gains[None]])
-        if not np.all(np.isfinite(gains)):
-            session["over"][0] = 2
-            return
         gaining = np.flatnonzero(gains > self.enough * scale(game)).tolist()
-        if not gaining:
-            session["over"][0] = 1
+        if not gaining or not np.all(np.isfinite(gains)):
+            session["over"][0] = 1 if np.all(np.isfinite(gains)) else 2
             return
         first = not np.any(session["jumps"])
         for player in gaining:
@@ -151,14 +149,12 @@ class DoubleOracle(BaseLearner):
     def _best_responses(self, game: Any, session: Session) -> tuple[np.ndarray, np.ndarray]:
         """Return every player's best response [player axis] to the others' mixtures, and gain [player]."""
         pays = action_payoffs(one_state(session["tables"]), session["weights"])
-        value = np.einsum("pa,pa->p", session["weights"], np.nan_to_num(pays))
-        best = np.nanargmax(pays, axis=1)
         mixtures = session["atoms"], session["weights"]
         found = [
-            reply_to_mixtures(game, *mixtures, player, int(stand), points=self.points)
-            for player, stand in enumerate(best)
+            reply_to_mixtures(game, *mixtures, player, int(best), points=self.points)
+            for player, best in enumerate(np.nanargmax(pays, axis=1))
         ]
-        gains = np.array([response.payoff for response in found]) - value
+        gains = np.array([response.payoff for response in found]) - mean_payoff(pays, session["weights"])
         return np.stack([response.strategy for response in found]), np.maximum(gains, 0.0)
 
     def _remedy(self, session: Session) -> str:
@@ -186,7 +182,7 @@ class DoubleOracle(BaseLearner):
             record["remedy"] = ((), np.asarray(self._remedy(session)))
         if not len(session["gap"]):
             return record
-        places, weights, tables = _told(session)
+        places, weights, tables = _support(session)
         pure = bool(np.all((weights > 0).sum(axis=1) == 1))
         record |= mixture_record(world, places, weights, one_state(tables))
         return record | {"pure": ((), np.asarray(pure))}
@@ -283,14 +279,16 @@ def _drop(session: Session, most: int) -> None:
             session[name][player, : len(keep)] = row
 
 
-def _told(session: Session) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _support(session: Session) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return strategies, weights and payoff tables of the atoms with positive weight."""
-    own = [np.flatnonzero(row > ATOM) for row in session["weights"]]
-    longest = max(map(len, own))
-    places = np.full((len(own), longest, session["atoms"].shape[2]), np.nan)
-    weights = np.zeros((len(own), longest))
-    for player, at in enumerate(own):
-        places[player, : len(at)] = session["atoms"][player, at]
-        weights[player, : len(at)] = session["weights"][player, at]
+    positive = session["weights"] > ATOM
+    own = [np.flatnonzero(row) for row in positive]
+    # every player's positive weights first, in their order; shorter players are padded
+    order = np.argsort(~positive, axis=1, kind="stable")[:, : max(map(len, own))]
+    played = np.take_along_axis(positive, order, axis=1)
+    places = np.where(
+        played[:, :, None], np.take_along_axis(session["atoms"], order[:, :, None], axis=1), np.nan
+    )
+    weights = np.where(played, np.take_along_axis(session["weights"], order, axis=1), 0.0)
     weights /= weights.sum(axis=1, keepdims=True)
     return places, weights, session["tables"][np.ix_(np.arange(len(own)), *own)]

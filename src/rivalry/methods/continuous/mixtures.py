@@ -171,6 +171,11 @@ def expectation(table: np.ndarray, sizes: np.ndarray, weights: np.ndarray) -> fl
     return float(rest)
 
 
+def mean_payoff(pays: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the mean of payoffs ``pays [player action]``, ``[player]``; missing actions count as 0."""
+    return np.asarray(np.einsum("pa,pa->p", weights, np.nan_to_num(pays)))
+
+
 def mean_play(places: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the mean strategies, ``[player axis]``."""
     return np.asarray(np.einsum("pa,pax->px", weights, np.nan_to_num(places)))
@@ -213,7 +218,7 @@ def mixture_record(
         made = board(game, _own_places(places))
         tables, known = made.tables, made.measures
     pays = action_payoffs(tables, weights)
-    payoff = _weighted(weights, pays)
+    payoff = mean_payoff(pays, weights)
     proof = certificate(game, places, weights, payoff, pays, tolerance=tolerance)
     record: Record = {
         "mixture": (("player", "action"), weights),
@@ -260,12 +265,8 @@ def sample_steps() -> np.ndarray:
 
 
 def _own_places(places: np.ndarray) -> list[np.ndarray]:
+    """Return every player's own grid points, without the padding."""
     return [row[~np.isnan(row).any(axis=1)] for row in places]
-
-
-def _weighted(weights: np.ndarray, pays: np.ndarray) -> np.ndarray:
-    """Return the mean payoff over actions ``[player]``; missing actions count as 0."""
-    return np.asarray(np.einsum("pa,pa->p", weights, np.nan_to_num(pays)))
 
 
 def expected(
@@ -277,16 +278,13 @@ def expected(
     if not oracles.metrics.knows(game) or np.prod((weights > ATOM).sum(axis=1).astype(object)) > FEW:
         return {}
     profiles, probabilities = joint_atoms(places, weights)
-    rows = [
-        {
-            name: float(value)
-            for name, (dims, value) in measures(game, put(x)).items()
-            if dims == () and np.asarray(value).dtype.kind == "f"
-        }
-        for x in profiles
-    ]
-    means = {name: sum(o * row[name] for o, row in zip(probabilities, rows, strict=True)) for name in rows[0]}
-    return {name: ((), np.asarray(mean)) for name, mean in means.items()}
+    rows = [measures(game, put(x)) for x in profiles]
+    means: Record = {}
+    for name, (dims, first) in rows[0].items():
+        if dims == () and np.asarray(first).dtype.kind == "f":
+            each = zip(probabilities, rows, strict=True)
+            means[name] = (), np.asarray(sum(chance * float(row[name][1]) for chance, row in each))
+    return means
 
 
 def joint_atoms(
@@ -361,25 +359,28 @@ def certificate(
     pays: np.ndarray,
     *,
     tolerance: float = TOLERANCE,
-    points: int = POINTS,
 ) -> Certificate:
     """Return the largest gains found in the continuous game against the others' mixtures.
 
-    The search over expected payoffs starts from a grid of ``points``, with local search, and
-    from the grid point that ``pays [player action]`` most, so that no regret is below that on the grid.
+    The search over expected payoffs starts from a grid of `POINTS`, with local search, and from the grid
+    point that ``pays [player action]`` most, so that no regret is below that on the grid.
     ``tolerance`` is relative to the range of payoffs that each player's own choice covers.
     """
     responses = [
-        reply_to_mixtures(game, places, weights, player, int(place), points=points)
+        reply_to_mixtures(game, places, weights, player, int(place))
         for player, place in enumerate(np.nanargmax(pays, axis=1))
     ]
     found = np.array([(response.payoff, response.bound) for response in responses])
     regret, bound = np.maximum(found.T - payoff, 0.0)
     exact = all(response.coverage == "exact" for response in responses)
     method = f"{responses[0].method} against mixtures"
-    tried = [
-        _numbers(game, places, weights, player, pays[player], each) for player, each in enumerate(responses)
-    ]
+    tried = []
+    for player, response in enumerate(responses):
+        against = _opponents(game, places, weights, player)
+        each = payoffs_tried(against, against.profiles[0], player, response)
+        # all strategies evaluated: the atoms alone may all pay the same
+        every = np.concatenate([pays[player], each, [response.payoff]])
+        tried.append(every[np.isfinite(every)])
     at_stake = np.array([payoff_at_stake(each, each.max()) for each in tried])
     # expectations may cancel to 0: their rounding error is that of the payoffs in the sum
     size = np.array([max(np.abs(each).max(), float(scale_of(game))) for each in tried])
@@ -387,16 +388,6 @@ def certificate(
     coverage: Coverage = "exact" if exact else "lower bound"
     rounding: Rounding = "floating point" if exact else ""
     return Certificate(regret, bound, coverage, method, allowed, at_stake, rounding)
-
-
-def _numbers(
-    game: Any, places: np.ndarray, weights: np.ndarray, player: int, pays: np.ndarray, response: Response
-) -> np.ndarray:
-    """Return the payoffs of all strategies evaluated for a player; the atoms alone may all pay the same."""
-    against = _opponents(game, places, weights, player)
-    tried = payoffs_tried(against, against.profiles[0], player, response)
-    every = np.concatenate([pays, tried, [response.payoff]])
-    return np.asarray(every[np.isfinite(every)])
 
 
 def reply_to_mixtures(
@@ -426,13 +417,14 @@ def _from_many(against: MixedOpponents, x: np.ndarray, places: np.ndarray, playe
     For grids with too many corners.
     """
     game, space = against.game, against.game.space
-    likely = np.argsort(-np.asarray(against.probabilities), kind="stable")[:ALONE]
-    atoms = [put(np.where(np.arange(len(x))[:, None] == player, x, against.profiles[k])) for k in likely]
-    alone = [best_response(game, atom, player, points=2).strategy for atom in atoms] if _replies(game) else []
+    alone: list[np.ndarray] = []  # responses to single atoms, where no search is needed for them
+    if oracles.best_response.knows(game) or oracles.proved_response.knows(game):
+        likely = np.argsort(-np.asarray(against.probabilities), kind="stable")[:ALONE]
+        atoms = [put(np.where(np.arange(len(x))[:, None] == player, x, against.profiles[k])) for k in likely]
+        alone = [best_response(game, atom, player, points=2).strategy for atom in atoms]
     keys = jax.random.split(jax.random.key(player), DRAWN)
     sampled = np.asarray(jax.vmap(space.sample)(keys))[:, player]
-    own = places[player][~np.isnan(places[player]).any(axis=1)]
-    begin = np.concatenate([sampled, own, *(row[None] for row in alone)])
+    begin = np.concatenate([sampled, _own_places(places)[player], *(row[None] for row in alone)])
     full = np.repeat(x[None], 2 ** int(np.ceil(np.log2(len(begin)))), axis=0)
     full[: len(begin), player] = begin
     flat, reparametrised = flattened(against), isinstance(space, Box)
@@ -443,10 +435,6 @@ def _from_many(against: MixedOpponents, x: np.ndarray, places: np.ndarray, playe
     found[player] = strategies[best]
     strategy = np.asarray(space.project(space.outer(put(found)) if reparametrised else put(found)))[player]
     return Response(strategy, float(values[best]), np.inf, "lower bound", f"{len(begin)} starts + climb")
-
-
-def _replies(game: Any) -> bool:
-    return oracles.best_response.knows(game) or oracles.proved_response.knows(game)
 
 
 _climbed = eqx.filter_jit(search)

@@ -35,7 +35,7 @@ CHUNK = 64  # nodes per call of the compiled program
 QUICK = 4  # rounds of best responses before Newton's method, initially
 GAIN, ROOT = 1e-9, 1e-9  # of the payoff scale: tolerances of best responses and of roots
 NEAR = 2e-2  # of the width: a more distant root is another point
-NEWTON_STEPS, LONGEST = 10, 0.5  # and the longest of them, in inner coordinates
+NEWTON_STEPS, LONGEST = 10, 0.5  # and the longest of them, in the coordinates of the search
 DEGREE = 3  # of the splines
 FLOOR = 1e-4  # of the largest level: lowest positive level of stocks that may be 0
 
@@ -86,7 +86,7 @@ class Surface(eqx.Module):
         def value(own: Array) -> Array:
             table: Array = block
             for k in reversed(range(stocks)):
-                where, each = _basis(_logs(own[k], knots[k]), knots[k])
+                where, each = _basis(own[k], knots[k])
                 table = jax.lax.dynamic_slice_in_dim(table, where, DEGREE + 1, axis=table.ndim - 1) @ each
             return table
 
@@ -94,9 +94,7 @@ class Surface(eqx.Module):
 
     def _places(self, stocks: Array) -> list[tuple[Array, Array]]:
         """Return the first relevant spline along every dimension, and the weights."""
-        return [
-            _basis(_logs(stocks[k], self.knots[k]), self.knots[k]) for k in range(self.coefficients.ndim - 1)
-        ]
+        return [_basis(stocks[k], self.knots[k]) for k in range(self.coefficients.ndim - 1)]
 
 
 Nodes = tuple[Any, Array, Array, Surface]  # game, period, states [node stock player], values ahead
@@ -214,9 +212,7 @@ class Feedback(BaseLearner):
         return steps
 
     def _grids(self, world: Any, t: int) -> np.ndarray:
-        """Return levels of every stock in period ``t``, ``[dimension level]``, a player's stocks side by
-        side.
-        """
+        """Return levels of every stock in period ``t``, ``[dimension level]``, grouped by player."""
         low, high = state_bounds(world, t)
         if self.highest is not None and high.size:
             largest = np.asarray(initial_state(world)).max(axis=1, keepdims=True)
@@ -310,9 +306,7 @@ class Feedback(BaseLearner):
 def _solved(
     game: Any, t: int, states: np.ndarray, ahead: Surface, starts: np.ndarray, rounds: int
 ) -> SolvedNodes:
-    """Solve the nodes at ``states`` [node stock player], from one start or one per node, in calls of one
-    shape.
-    """
+    """Solve the nodes at ``states`` [node stock player], from one start or one per node."""
     count = len(states)
     starts = np.broadcast_to(starts, (count, *starts.shape[1:]))
     parts = []
@@ -329,27 +323,23 @@ def _chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> SolvedNod
     for _ in range(rounds):
         most = 0.0
         for player in range(x.shape[1]):
-            strategy, gain = _replies(nodes, x, player)
+            strategy, gain = map(np.asarray, _best_responses(*nodes, put(x), put(player)))
             x[:, player] = np.where(gain[:, None] > 0, strategy, x[:, player])
             most = max(most, float(np.max(gain)))
         if not most > enough:
             break
     x, payoff, after = (np.array(part) for part in _sharpened(*nodes, put(x)))
     # searched again over all inputs: a root of first-order conditions may be no best response
-    gains = [_replies(nodes, x, player)[1] for player in range(x.shape[1])]
+    gains = [np.asarray(_best_responses(*nodes, put(x), put(player))[1]) for player in range(x.shape[1])]
     return SolvedNodes(x, payoff, np.maximum(np.stack(gains, axis=1), 0.0), after)
 
 
-def _replies(nodes: Nodes, x: np.ndarray, player: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a player's best response at every node, ``[node axis]``, and its gain, ``[node]``."""
-    strategy, gain = _best_replies(*nodes, put(x), put(player))
-    return np.asarray(strategy), np.asarray(gain)
-
-
 @eqx.filter_jit
-def _best_replies(
+def _best_responses(
     game: Any, t: Array, states: Array, ahead: Surface, x: Array, player: Array
 ) -> tuple[Array, Array]:
+    """Return a player's best response at every node, ``[node axis]``, and its gain, ``[node]``."""
+
     def one(state: Array, x: Profile) -> tuple[Array, Array]:
         node = state_game(game, t, state, ahead)
         strategy, payoff, _ = best_response(node, x, player)
@@ -360,9 +350,7 @@ def _best_replies(
 
 @eqx.filter_jit
 def _sharpened(game: Any, t: Array, states: Array, ahead: Surface, x: Array) -> tuple[Array, Array, Array]:
-    """Return the root of the first-order conditions near ``x``, at every node that has one, and its
-    payoffs.
-    """
+    """Return the root of the first-order conditions near ``x`` where there is one, and its payoffs."""
 
     def one(state: Array, x: Profile) -> tuple[Array, Array, Array]:
         node = state_game(game, t, state, ahead)
@@ -373,7 +361,7 @@ def _sharpened(game: Any, t: Array, states: Array, ahead: Surface, x: Array) -> 
 
 
 def _root(node: Any, x: Profile) -> Profile:
-    """Take Newton steps in inner coordinates.
+    """Take Newton steps in the coordinates of the search.
 
     Entries at a bound that gain nothing by leaving it are fixed.
     """
@@ -385,9 +373,8 @@ def _root(node: Any, x: Profile) -> Profile:
         at = y.reshape(begin.shape)
 
         def own(player: Array) -> Array:
-            paid = jax.grad(lambda row: flat.payoffs(at.at[player].set(row))[player])
-            slope: Array = paid(at[player])
-            return slope
+            slope = jax.grad(lambda row: flat.payoffs(at.at[player].set(row))[player])
+            return jnp.asarray(slope(at[player]))
 
         found = jax.vmap(own)(jnp.arange(len(at)))
         return found.ravel(), found
@@ -410,17 +397,14 @@ def _root(node: Any, x: Profile) -> Profile:
     return jnp.where(good, node.space.project(flat.outer(y)), x)
 
 
-def _logs(stock: Array, knots: Array) -> Array:
-    """Return the logarithm of a stock, clipped to the knots."""
+def _basis(stock: Array, knots: Array) -> tuple[Array, Float[Array, "4"]]:
+    """Return the first of the four cubic B-splines that are not 0 at a stock, and their values.
+
+    By the recursion of Cox and de Boor, in the logarithm of the stock, clipped to the knots.
+    """
     # clipped before, since log 0 has no finite derivative, and after, since log(exp) may round outside
     inside = jnp.clip(stock, jnp.exp(knots[0]), jnp.exp(knots[-1]))
-    return jnp.clip(jnp.log(inside), knots[0], knots[-1])
-
-
-def _basis(y: Array, knots: Array) -> tuple[Array, Float[Array, "4"]]:
-    """Return the first of the four cubic B-splines that are not 0 at ``y``, and their values (Cox and de
-    Boor).
-    """
+    y = jnp.clip(jnp.log(inside), knots[0], knots[-1])
     count = len(knots) - DEGREE - 1
     span = jnp.clip(jnp.searchsorted(knots, y, side="right") - 1, DEGREE, count - 1)
     around = jax.lax.dynamic_slice_in_dim(knots, span - DEGREE + 1, 2 * DEGREE)
@@ -460,30 +444,26 @@ def fitted(values: np.ndarray, grids: np.ndarray) -> Surface:
     >>> round(float(surface(jnp.exp(jnp.array([[2.5]])))[0]), 9)
     15.625
     """
-    from scipy.interpolate import make_interp_spline
-
     coefficients, knots = values, []
     for k, grid in enumerate(np.log(grids)):
-        # a spline is linear in its values: unit vectors give the matrix that maps values to coefficients
-        spline = make_interp_spline(grid, np.eye(len(grid)), k=DEGREE)
+        spline = _splines(grid)
         coefficients = _along(spline.c, coefficients, k + 1)
         knots.append(spline.t)
     return Surface(put(coefficients), put(np.array(knots).reshape(len(knots), grids.shape[1] + DEGREE + 1)))
 
 
 def refined(values: np.ndarray, grids: np.ndarray) -> np.ndarray:
-    """Return values at every level, from ``values`` [player, level, ..] at every second level of
-    ``grids``.
-    """
+    """Return values at all levels of ``grids``, from ``values`` [player, level, ..] at every second one."""
+    for k, grid in enumerate(np.log(grids)):
+        values = _along(_splines(grid[::2])(grid), values, k + 1)
+    return values
+
+
+def _splines(grid: np.ndarray) -> Any:
+    """Return the splines through unit vectors: a spline is linear in its values, so these are a matrix."""
     from scipy.interpolate import make_interp_spline
 
-    found = values
-    for k, grid in enumerate(np.log(grids)):
-        # the same for values: the matrix from every second level to all of them
-        coarse = grid[::2]
-        spline = make_interp_spline(coarse, np.eye(len(coarse)), k=min(DEGREE, len(coarse) - 1))
-        found = _along(spline(grid), found, k + 1)
-    return found
+    return make_interp_spline(grid, np.eye(len(grid)), k=min(DEGREE, len(grid) - 1))
 
 
 def _along(matrix: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:

@@ -64,7 +64,7 @@ class Periods(BaseLearner):
 
     def length(self, world: Any) -> int:
         """Return the number of steps: one per period."""
-        return ITERATIONS if _endless(world) else to_stages(world).periods
+        return ITERATIONS if to_stages(world).infinite_horizon else to_stages(world).periods
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
         """Return a session with random starts from the last period's space."""
@@ -82,7 +82,7 @@ class Periods(BaseLearner):
         return {
             "starts": starts,
             "profile": np.full((periods, *starts.shape[1:]), np.nan),
-            "value": np.zeros((periods if _endless(world) else periods + 1, players)),
+            "value": np.zeros((periods if to_stages(world).infinite_horizon else periods + 1, players)),
             "regret": np.full((periods, players), np.nan),
             "count": np.zeros(periods, dtype=np.int64),
             "done": np.zeros(1, dtype=np.int64),
@@ -91,7 +91,7 @@ class Periods(BaseLearner):
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
         """Solve up to ``steps`` periods."""
-        solve = self._pass if _endless(world) else self._period
+        solve = self._pass if to_stages(world).infinite_horizon else self._period
         for taken in range(steps):
             if self._over(world, session):
                 return taken
@@ -141,7 +141,9 @@ class Periods(BaseLearner):
             "stage_equilibria": (("period",), session["count"].copy()),
         }
         if self._over(world, session):
-            good = bool(np.all(session["count"] > 0)) and (not _endless(world) or bool(session["rests"][0]))
+            good = np.all(session["count"] > 0)
+            if to_stages(world).infinite_horizon:
+                good = good and session["rests"][0]
             found["status"] = ((), np.asarray("converged" if good else "not found"))
         return found
 
@@ -149,7 +151,3 @@ class Periods(BaseLearner):
 def _starts(solved: np.ndarray, session: Session) -> np.ndarray:
     """Return starts: the last solution, if there is one, then the starts of the session."""
     return np.concatenate([solved[np.isfinite(solved).all(axis=(1, 2))], session["starts"]])
-
-
-def _endless(game: Any) -> bool:
-    return to_stages(game).infinite_horizon
