@@ -7,7 +7,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.methods import CommitmentWithSwitchingCost
-from rivalry.methods.dynamic_games.commitment_with_switching_cost import judged
+from rivalry.methods.dynamic_games.commitment_with_switching_cost import plan_gains
 from rivalry.tables.plans import AdjustmentTables, adjustment_tables, announced
 
 INF = float("inf")
@@ -99,7 +99,7 @@ def test_without_a_threshold_the_leader_chooses_anew_every_period() -> None:
     assert found.data.value.values[0] == pytest.approx(found.data.decision_value.item(), abs=1e-9)
     # the plan in force is irrelevant: every plan has the same continuation value
     world = CommitmentWithSwitchingCost(targets=TARGETS, ramps=RAMPS).world(tables)
-    worth = judged(world, 0.0, False, found.data.in_force.values, found.data.aim.values).decision
+    worth = plan_gains(world, 0.0, False, found.data.in_force.values, found.data.aim.values).decision
     arrived = np.take_along_axis(worth, found.data.in_force.values, axis=0)
     np.testing.assert_allclose(arrived, np.broadcast_to(arrived[:1], arrived.shape), rtol=1e-10)
 
@@ -171,7 +171,7 @@ def test_regrets_agree_with_dynamic_programs_by_hand() -> None:
     world = CommitmentWithSwitchingCost(targets=[0.5, 2.5], ramps=[0.4]).world(tables)
     switch = rng.integers(0, 2, world.shape)
     aim = rng.uniform(0.5, 2.5, world.shape)
-    found = judged(world, 0.2, True, switch, aim)
+    found = plan_gains(world, 0.2, True, switch, aim)
     hand, held = Byhand(tables, [0.5, 2.5], [0.4]), np.arange(2)[:, None, None]
     led, own = np.zeros(world.shape), np.zeros(world.shape)
     for _ in range(60):

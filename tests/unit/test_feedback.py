@@ -150,14 +150,14 @@ def test_surfaces_reproduce_cubic_polynomials_in_logarithms() -> None:
         return np.stack([a**3 - b * c + d**2 * a, a * b * c * d + c**3])
 
     values = exact(*np.meshgrid(*np.log(grids), indexing="ij"))
-    surface = feedback.fitted(values, grids)
+    surface = feedback.fit_surface(values, grids)
     state = np.array([[3.0, 4.0], [7.0, 2.0]])  # A of both, then B of both
     right = exact(*np.log([3.0, 7.0, 4.0, 2.0]))
     assert np.allclose(surface(jnp.asarray(state)), right, atol=1e-10)
     for player in range(2):
         own = surface.against(jnp.asarray(state), jnp.asarray(player))(jnp.asarray(state[:, player]))
         assert np.isclose(own, right[player], atol=1e-10)
-    assert np.allclose(feedback.refined(values[:, ::2, ::2, ::2, ::2], grids), values, atol=1e-9)
+    assert np.allclose(feedback.refine_grid(values[:, ::2, ::2, ::2, ::2], grids), values, atol=1e-9)
     far = surface(jnp.asarray(100 * state))
     assert np.allclose(far, exact(*np.log(grids[:, -1])), atol=1e-10)
 

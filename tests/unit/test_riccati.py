@@ -53,9 +53,9 @@ def test_discounted_costs_match_scipy_lyapunov_solutions() -> None:
         now = rng.normal(size=(size, size))
         now += now.T
         right = solve_discrete_lyapunov(np.sqrt(0.97) * loop.T, now)
-        assert np.allclose(riccati.evaluated(loop, now, 0.97), right, rtol=1e-10, atol=1e-10)
-    assert np.all(np.isnan(riccati.evaluated(np.array([[1.03]]), np.ones((1, 1)), 0.96)))
-    assert np.all(np.isnan(riccati.evaluated(np.array([[np.nan]]), np.ones((1, 1)), 0.96)))
+        assert np.allclose(riccati.discounted_sum(loop, now, 0.97), right, rtol=1e-10, atol=1e-10)
+    assert np.all(np.isnan(riccati.discounted_sum(np.array([[1.03]]), np.ones((1, 1)), 0.96)))
+    assert np.all(np.isnan(riccati.discounted_sum(np.array([[np.nan]]), np.ones((1, 1)), 0.96)))
 
 
 def test_the_regulator_matches_quantecon() -> None:
@@ -191,7 +191,7 @@ def test_commitment_matches_explicit_finite_plans(gamma: tuple[float, float]) ->
     own, theirs, curvature = planned(game, 300)
     assert curvature < 0
     y = np.concatenate([game.first, plan.first_move @ game.first])
-    path = riccati.travelled(plan.A - plan.B @ plan.F, y, 60)
+    path = riccati.state_path(plan.A - plan.B @ plan.F, y, 60)
     assert np.allclose(path[1:, 1], own[:59], atol=1e-8)
     assert np.allclose(path[1:, 2], theirs[:59], atol=1e-8)
 
@@ -220,4 +220,4 @@ def test_limits_and_paths_of_linear_dynamics() -> None:
     turning = np.array([[0.0, -1.0], [1.0, 0.0]])
     assert np.all(np.isnan(riccati.limit(turning, np.array([1.0, 0.0]))))
     assert np.all(np.isnan(riccati.limit(np.array([[1.01]]), np.ones(1))))
-    assert np.allclose(riccati.travelled(turning, np.array([1.0, 0.0]), 3), [[1, 0], [0, 1], [-1, 0]])
+    assert np.allclose(riccati.state_path(turning, np.array([1.0, 0.0]), 3), [[1, 0], [0, 1], [-1, 0]])

@@ -132,8 +132,8 @@ def _branch_and_bound(
     """Return the best amounts ``[field]`` and an upper bound, within ``enough`` if ``rounds`` suffice."""
     fields = len(s)
     top = problem.budget - floor * (fields - 1)
-    open_ = _bounded(problem, np.full((1, fields), floor), np.full((1, fields), top))
-    s, best = _improved(problem, open_, *_local_best(problem, s, floor), floor)
+    open_ = _bound_boxes(problem, np.full((1, fields), floor), np.full((1, fields), top))
+    s, best = _improve(problem, open_, *_local_best(problem, s, floor), floor)
     given_up = -np.inf
     for _ in range(rounds):
         alive = open_.bound > best + enough
@@ -144,7 +144,7 @@ def _branch_and_bound(
         order = np.argsort(-open_.bound, kind="stable")
         worst, others = open_.select(order[:TOGETHER]), open_.select(order[TOGETHER:])
         parts = _split(problem, worst)
-        s, best = _improved(problem, parts, s, best, floor)
+        s, best = _improve(problem, parts, s, best, floor)
         open_ = Boxes(*(np.concatenate(pair) for pair in zip(others, parts, strict=True)))
     return s, float(max(best, given_up, open_.bound.max(initial=-np.inf)))
 
@@ -161,12 +161,14 @@ def _split(problem: BudgetProblem, boxes: Boxes) -> Boxes:
     at = np.where((at - low > margin) & (high - at > margin), at, (low + high) / 2)
     below, above = boxes.high.copy(), boxes.low.copy()
     below[rows, field] = above[rows, field] = at
-    parts = _bounded(problem, np.concatenate([boxes.low, above]), np.concatenate([below, boxes.high]))
+    parts = _bound_boxes(problem, np.concatenate([boxes.low, above]), np.concatenate([below, boxes.high]))
     # a half cannot pay more than the whole
     return parts._replace(bound=np.minimum(parts.bound, np.tile(boxes.bound, 2)))
 
 
-def _bounded(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, halvings: int = HALVINGS) -> Boxes:
+def _bound_boxes(
+    problem: BudgetProblem, low: np.ndarray, high: np.ndarray, halvings: int = HALVINGS
+) -> Boxes:
     """Return boxes with upper bounds: the dual at the price at which the budget is spent."""
     budget = problem.budget
     feasible = (low.sum(axis=1) <= budget * (1 + 1e-12)) & (high.sum(axis=1) >= budget * (1 - 1e-12))
@@ -218,7 +220,7 @@ def _demand(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, log_price
     return np.asarray(np.take_along_axis(choices, np.argmax(values, axis=0)[None], axis=0)[0])
 
 
-def _improved(
+def _improve(
     problem: BudgetProblem, boxes: Boxes, s: np.ndarray, best: float, floor: float
 ) -> tuple[np.ndarray, float]:
     """Return the best known amounts, or better ones from a box or its active fields."""
@@ -227,7 +229,9 @@ def _improved(
         return s, best
     row = boxes.amounts[np.argmax(problem.payoff(boxes.amounts).sum(axis=1))]
     active = np.stack([row > 4 * floor, row > problem.budget / len(row) / 2])
-    return _better(problem, _on_faces(problem, active, floor), *_better(problem, boxes, s, best))
+    return _choose_better(
+        problem, _on_faces(problem, active, floor), *_choose_better(problem, boxes, s, best)
+    )
 
 
 def _local_best(problem: BudgetProblem, s: np.ndarray, floor: float) -> tuple[np.ndarray, float]:
@@ -243,7 +247,7 @@ def _local_best(problem: BudgetProblem, s: np.ndarray, floor: float) -> tuple[np
         # on a face every active field gets at least its inflection
         every = every[(every * problem.inflection).sum(axis=1) <= problem.budget]
         likely = every[np.argsort(-_totals(problem, _on_faces(problem, every, floor, halvings=24)))[:LIKELY]]
-        s, best = _better(problem, _on_faces(problem, likely, floor), s, best)
+        s, best = _choose_better(problem, _on_faces(problem, likely, floor), s, best)
     else:
         likely = (s > 4 * floor)[None]
         single = np.eye(fields, dtype=bool)
@@ -251,11 +255,11 @@ def _local_best(problem: BudgetProblem, s: np.ndarray, floor: float) -> tuple[np
         flips = np.concatenate([single, *(single[:, None] | single[None, :])])
         for _ in range(2 * fields):
             before = best
-            s, best = _better(problem, _on_faces(problem, (s > 4 * floor) ^ flips, floor), s, best)
+            s, best = _choose_better(problem, _on_faces(problem, (s > 4 * floor) ^ flips, floor), s, best)
             if not best > before + TIE * before:
                 break
     for active in [*likely[:BETWEEN], s > problem.inflection] if problem.power > 1 else []:
-        s, best = _better(problem, _with_small_amount(problem, active, floor), s, best)
+        s, best = _choose_better(problem, _with_small_amount(problem, active, floor), s, best)
     return s, best
 
 
@@ -295,7 +299,7 @@ def _on_faces(
     if given is not None:
         rows = np.arange(len(active))
         low[rows, given[0]] = high[rows, given[0]] = given[1]
-    return _bounded(problem, low, high, halvings)
+    return _bound_boxes(problem, low, high, halvings)
 
 
 def _totals(problem: BudgetProblem, boxes: Boxes) -> np.ndarray:
@@ -304,7 +308,9 @@ def _totals(problem: BudgetProblem, boxes: Boxes) -> np.ndarray:
     return np.where(spent & np.isfinite(boxes.bound), problem.payoff(boxes.amounts).sum(axis=1), -np.inf)
 
 
-def _better(problem: BudgetProblem, boxes: Boxes, s: np.ndarray, best: float) -> tuple[np.ndarray, float]:
+def _choose_better(
+    problem: BudgetProblem, boxes: Boxes, s: np.ndarray, best: float
+) -> tuple[np.ndarray, float]:
     """Return the best amounts of the boxes, or the known ones if they are better."""
     values = _totals(problem, boxes)
     k = int(np.argmax(values)) if len(values) else 0

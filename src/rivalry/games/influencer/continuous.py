@@ -250,7 +250,7 @@ def _beta_ends(
     return [[low, high]], [(a - 1 if low == 0 else 0.0, b - 1 if high == 1 else 0.0)]
 
 
-def refined(game_at: Callable[[int], InfluencerGame | None], rule: GaussRule) -> InfluencerGame:
+def refine_rule(game_at: Callable[[int], InfluencerGame | None], rule: GaussRule) -> InfluencerGame:
     """Return the game with enough nodes: doubling them changes payoffs and gradients within the tolerance.
 
     Changes are relative to the largest payoff and the largest gradient, at a few profiles across the space.
@@ -263,9 +263,9 @@ def refined(game_at: Callable[[int], InfluencerGame | None], rule: GaussRule) ->
         )
     if rule.fixed is not None:
         return game
-    before = _measured(game)
+    before = _payoffs_and_gradients(game)
     while (finer := game_at(step)) is not None:
-        now = _measured(finer)
+        now = _payoffs_and_gradients(finer)
         apart = max(_relative_change(old, new) for old, new in zip(before, now, strict=True))
         # the coarser game is already within the tolerance; the finer one only confirms it
         if apart < rule.tolerance:
@@ -283,7 +283,7 @@ def _relative_change(old: np.ndarray, new: np.ndarray) -> float:
     return float(np.max(np.abs(new - old)[known], initial=0.0) / largest)
 
 
-def _measured(game: InfluencerGame) -> tuple[np.ndarray, np.ndarray]:
+def _payoffs_and_gradients(game: InfluencerGame) -> tuple[np.ndarray, np.ndarray]:
     """Return payoffs and gradients at some profiles, summed over chunks of nodes."""
     profiles = put(_profiles(game))
     # costs do not depend on nodes, and would be counted in every chunk

@@ -13,7 +13,7 @@ from rivalry.core.annotations import Symbol
 from rivalry.core.jax import put
 from rivalry.core.space import Box, Simplex
 from rivalry.core.validate import checked, limit
-from rivalry.games.influencer.continuous import GaussRule, refined
+from rivalry.games.influencer.continuous import GaussRule, refine_rule
 from rivalry.games.influencer.inputs import EDGE, Domain, domain_of, kernel_of, per_player, players_of
 from rivalry.games.influencer.inputs import abstention as abstention_of
 from rivalry.games.influencer.inputs import third_party as third_party_of
@@ -189,7 +189,7 @@ def _build(**given: Any) -> InfluencerGame:
             nodes = rule.nodes(step)
             return None if nodes is None else _at(given, domain, space, *nodes)
 
-        return refined(game_at, rule)
+        return refine_rule(game_at, rule)
     if spec is None and given["kernel"] == "blotto" and domain.simplex:
         spec = {"kind": "corners"}
     points = points_of(spec, domain.edges, simplex=domain.simplex)

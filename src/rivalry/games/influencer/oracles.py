@@ -155,7 +155,7 @@ def _(game: InfluencerGame, x: Profile) -> Record:
     reaches; and, where a closed form is known, ``threshold``, ``symmetric_position [axis]`` and
     ``symmetric_stable`` (see `symmetric_equilibrium`).
     """
-    payoffs, norm, shares = _measured(game, x)
+    payoffs, norm, shares = _payoffs_norm_shares(game, x)
     game.check_shares(shares)
     found: Record = {
         "gradient_norm": ((), np.asarray(norm)),
@@ -177,7 +177,7 @@ def _(game: InfluencerGame, x: Profile) -> Record:
 
 
 @eqx.filter_jit
-def _measured(game: InfluencerGame, x: Profile) -> tuple[Array, Array, Array]:
+def _payoffs_norm_shares(game: InfluencerGame, x: Profile) -> tuple[Array, Array, Array]:
     shares = game.shares(x)
     return shares @ game.weights, jnp.max(jnp.abs(own_gradients(game, x))), shares
 

@@ -167,13 +167,13 @@ class ActorCritic(BaseLearner):
         mean = np.zeros((players, axes))
         if start is not None:
             leaders = list(world.move_order.leaders)
-            whole = np.array(rollouts.squashed(space, put(mean)))
+            whole = np.array(rollouts.squash(space, put(mean)))
             whole[leaders] = start
             part = np.clip(np.asarray(rollouts.share(space, put(whole))), EDGE, 1 - EDGE)
             # the inverse of the logistic function, infinite at the ends: hence `EDGE`
             mean[leaders] = (np.log(part) - np.log1p(-part))[leaders]
         weights = np.stack([networks.initial_weights(shape, row, self.deviation, draw) for row in mean])
-        first = np.asarray(rollouts.squashed(space, put(mean)))
+        first = np.asarray(rollouts.squash(space, put(mean)))
         # a stream of its own: the key of play does not depend on the draws of the initial weights
         own = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, 0))
         return {

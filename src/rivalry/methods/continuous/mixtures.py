@@ -181,7 +181,7 @@ def mean_play(places: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.asarray(np.einsum("pa,pax->px", weights, np.nan_to_num(places)))
 
 
-def _seen(space: Any, places: np.ndarray) -> np.ndarray:
+def _search_coordinates(space: Any, places: np.ndarray) -> np.ndarray:
     """Return grid points in the search coordinates of their space, in which distances are measured."""
     if not (isinstance(space, Box) and space.curved):
         return places
@@ -224,7 +224,7 @@ def mixture_record(
         "mixture": (("player", "action"), weights),
         "places": (("player", "action", "axis"), places),
         "mean_profile": (("player", "axis"), mean_play(places, weights)),
-        "inner_profile": (("player", "axis"), mean_play(_seen(game.space, places), weights)),
+        "inner_profile": (("player", "axis"), mean_play(_search_coordinates(game.space, places), weights)),
         "payoff": (("player",), payoff),
         "grid_regret": (("player",), np.maximum(np.nanmax(pays, axis=1) - payoff, 0.0)),
     }
@@ -429,7 +429,7 @@ def _from_many(against: MixedOpponents, x: np.ndarray, places: np.ndarray, playe
     full[: len(begin), player] = begin
     flat, reparametrised = flattened(against), isinstance(space, Box)
     unconstrained, here = (put(space.inner(put(part)) if reparametrised else part) for part in (full, x))
-    strategies, values = _climbed(flat, here, put(player), unconstrained[:, player])
+    strategies, values = _climb(flat, here, put(player), unconstrained[:, player])
     best = int(np.argmax(np.asarray(values)))
     found = np.array(here)
     found[player] = strategies[best]
@@ -437,7 +437,7 @@ def _from_many(against: MixedOpponents, x: np.ndarray, places: np.ndarray, playe
     return Response(strategy, float(values[best]), np.inf, "lower bound", f"{len(begin)} starts + climb")
 
 
-_climbed = eqx.filter_jit(search)
+_climb = eqx.filter_jit(search)
 
 
 def _opponents(game: Any, places: np.ndarray, weights: np.ndarray, player: int) -> MixedOpponents:

@@ -64,7 +64,7 @@ class Seen(NamedTuple):
     payoff: Float[Array, "player"]
 
 
-def squashed(space: Box, sampled: Profile) -> Profile:
+def squash(space: Box, sampled: Profile) -> Profile:
     """Map the real line into the interior of the box, by the logistic function in the search coordinates."""
     return spread(space, jax.nn.sigmoid(sampled))
 
@@ -106,7 +106,7 @@ def period(
     for stage in plan.stages:
         mean, deviation = _policies(plan.shape, weights, features(play, before, x))
         own = mean + deviation * noise
-        chosen = given | {"learns": squashed(space, own)}
+        chosen = given | {"learns": squash(space, own)}
         if oracles := plan.rows("oracle", stage):
             chosen["oracle"] = Followers()(play.game, x, oracles)
         for player in stage:

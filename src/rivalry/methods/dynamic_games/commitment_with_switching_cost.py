@@ -152,7 +152,7 @@ class CommitmentWithSwitchingCost(BaseLearner):
         while taken < steps and not session["over"][0] and session["clock"][0] < self.rounds:
             change = self._sweep(world, session)
             taken += 1
-            self._look(world, session, change)
+            self._test_end(world, session, change)
         return taken
 
     def _sweep(self, world: Announced, session: Session) -> float:
@@ -160,21 +160,21 @@ class CommitmentWithSwitchingCost(BaseLearner):
 
         worth, follower, switch = session["worth"], session["follower"], session["in_force"]
         plans.choose_plans(worth, self.delta, switch)
-        after = ahead(world.duel, follower, switch, 0.0)
+        after = continuation(world.duel, follower, switch, 0.0)
         change = plans.best_aims(world.duel, after, session["aim"], follower)
-        after = ahead(world.duel, worth, switch, self.delta)
+        after = continuation(world.duel, worth, switch, self.delta)
         change = max(change, plans.back_up(world.duel, 0, after, session["aim"], worth))
         session["clock"][0] += 1
         return float(change)
 
-    def _look(self, world: Announced, session: Session, change: float) -> None:
+    def _test_end(self, world: Announced, session: Session, change: float) -> None:
         """Test whether the run is over: no firm gains, or values recur."""
         done, due, marked, power = (int(k) for k in session["clock"])
         now = np.stack([session["worth"], session["follower"]])
         still = EXACT * max(1e-300, float(np.abs(now).max()))
         if done >= due or change <= still or done == self.rounds:
             session["clock"][1] = max(int(done * LATER), done + 1)
-            found = judged(world, self.delta, self.charge, session["in_force"], session["aim"])
+            found = plan_gains(world, self.delta, self.charge, session["in_force"], session["aim"])
             if found.bound.max() < session["least"][0]:
                 session["least"][0] = found.bound.max()
                 session["kept_in_force"][:], session["kept_aim"][:] = session["in_force"], session["aim"]
@@ -192,7 +192,7 @@ class CommitmentWithSwitchingCost(BaseLearner):
         """Return the stored policies, their values, and the path from the start."""
         known = np.isfinite(session["least"][0])
         switch, aim = (session[("kept_" if known else "") + name] for name in ("in_force", "aim"))
-        found = judged(world, self.delta, self.charge, switch, aim)
+        found = plan_gains(world, self.delta, self.charge, switch, aim)
         turn = [world.leader, 1 - world.leader]  # its own inverse: leader and follower to players and back
         chosen = world.first_node(found.decision)
         method = "exact best replies at every node of the grid"
@@ -218,11 +218,11 @@ class CommitmentWithSwitchingCost(BaseLearner):
             "status": ((), np.asarray(("iteration limit", "converged", "cycling")[session["over"][0]])),
         }
         if session["over"][0] != 1:
-            record["remedy"] = ((), np.asarray(_tried(session, proof, found.at_start, self.noise)))
-        return record | _path(world, switch, aim, chosen[0], self.periods) | proof.record()
+            record["remedy"] = ((), np.asarray(_remedy(session, proof, found.at_start, self.noise)))
+        return record | _output_paths(world, switch, aim, chosen[0], self.periods) | proof.record()
 
 
-def _tried(session: Session, proof: Certificate, at_start: np.ndarray, noise: float) -> str:
+def _remedy(session: Session, proof: Certificate, at_start: np.ndarray, noise: float) -> str:
     """Return a line on the attempts, the regret of the stored policies, and possible remedies."""
     over, length = (int(k) for k in session["over"])
     course = f"repeat every {length} sweeps" if over == 2 else "still change"
@@ -235,7 +235,7 @@ def _tried(session: Session, proof: Certificate, at_start: np.ndarray, noise: fl
     )
 
 
-def _path(world: Announced, switch: np.ndarray, aim: np.ndarray, first: int, periods: int) -> Record:
+def _output_paths(world: Announced, switch: np.ndarray, aim: np.ndarray, first: int, periods: int) -> Record:
     """Return the exact distribution over time of outputs and plans from the start."""
     from rivalry.tables.kernels import plans
 
@@ -299,7 +299,9 @@ class PlanGains(NamedTuple):
     scale: float
 
 
-def judged(world: Announced, delta: float, charge: bool, switch: np.ndarray, aim: np.ndarray) -> PlanGains:
+def plan_gains(
+    world: Announced, delta: float, charge: bool, switch: np.ndarray, aim: np.ndarray
+) -> PlanGains:
     """Evaluate the leader's rule ``switch`` and the follower's policy ``aim``, both ``[plan level_L
     level_F]``.
     """
@@ -310,7 +312,7 @@ def judged(world: Announced, delta: float, charge: bool, switch: np.ndarray, aim
 
     def evaluating(firm: int, cost: float, aim: np.ndarray = aim) -> Callable[[np.ndarray], float]:
         """Back up a firm's values under both policies; a change of plan costs ``cost``."""
-        return lambda value: plans.back_up(duel, firm, ahead(duel, value, switch, cost), aim, value)
+        return lambda value: plans.back_up(duel, firm, continuation(duel, value, switch, cost), aim, value)
 
     def best_switching(cost: float) -> Callable[[np.ndarray], float]:
         """Back up the leader's values under its best rule against the follower's policy."""
@@ -318,7 +320,7 @@ def judged(world: Announced, delta: float, charge: bool, switch: np.ndarray, aim
 
         def sweep(value: np.ndarray) -> float:
             plans.choose_plans(value, cost, choice)
-            return float(plans.back_up(duel, 0, ahead(duel, value, choice, cost), aim, value))
+            return float(plans.back_up(duel, 0, continuation(duel, value, choice, cost), aim, value))
 
         return sweep
 
@@ -326,17 +328,17 @@ def judged(world: Announced, delta: float, charge: bool, switch: np.ndarray, aim
 
     def best_following(value: np.ndarray) -> float:
         """Back up the follower's values under its best policy against the leader's rule."""
-        return float(plans.best_aims(duel, ahead(duel, value, switch, 0.0), best_aim, value))
+        return float(plans.best_aims(duel, continuation(duel, value, switch, 0.0), best_aim, value))
 
-    decision, off_led = _iterated(duel, 0, evaluating(0, delta), zero, close)
+    decision, off_led = _iterate(duel, 0, evaluating(0, delta), zero, close)
     # without a charge, delta decides on changes but is not paid
-    paid = decision if charge else _iterated(duel, 0, evaluating(0, 0.0), decision, close)[0]
-    followed, off_followed = _iterated(duel, 1, evaluating(1, 0.0), zero, close)
-    led, off_led_best = _iterated(duel, 0, best_switching(delta), decision, close)
-    replied, off_replied = _iterated(duel, 1, best_following, followed, close, evaluating(1, 0.0, best_aim))
-    free, _ = _iterated(duel, 0, best_switching(0.0), paid, close)
+    paid = decision if charge else _iterate(duel, 0, evaluating(0, 0.0), decision, close)[0]
+    followed, off_followed = _iterate(duel, 1, evaluating(1, 0.0), zero, close)
+    led, off_led_best = _iterate(duel, 0, best_switching(delta), decision, close)
+    replied, off_replied = _iterate(duel, 1, best_following, followed, close, evaluating(1, 0.0, best_aim))
+    free, _ = _iterate(duel, 0, best_switching(0.0), paid, close)
     # before the choice of plan: to keep the one in force, or to change to the best at its cost
-    gains = np.maximum(led, led.max(axis=0) - delta) - _arriving(decision, switch, delta)
+    gains = np.maximum(led, led.max(axis=0) - delta) - _before_choice(decision, switch, delta)
     regret = np.maximum([max(gains.max(), (led - decision).max()), (replied - followed).max()], 0.0)
     first = world.first_node(decision)
     start = np.array([led[:, *first[1:]].max() - decision[first], replied[first] - followed[first]])
@@ -352,7 +354,7 @@ def judged(world: Announced, delta: float, charge: bool, switch: np.ndarray, aim
     )
 
 
-def ahead(duel: Duel, worth: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
+def continuation(duel: Duel, worth: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
     """Return continuation values, including disturbances and the choice of the next plan."""
     from rivalry.tables.kernels import plans
 
@@ -361,14 +363,14 @@ def ahead(duel: Duel, worth: np.ndarray, switch: np.ndarray, charge: float) -> n
     return after
 
 
-def _arriving(worth: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
+def _before_choice(worth: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
     """Return the value of a node before the leader has chosen the plan by ``switch``."""
     in_force = np.arange(len(worth))[:, None, None]
     chosen = np.take_along_axis(worth, switch, axis=0)
     return np.where(switch == in_force, chosen, chosen - charge)
 
 
-def _iterated(
+def _iterate(
     duel: Duel,
     firm: int,
     sweep: Callable[[np.ndarray], float],

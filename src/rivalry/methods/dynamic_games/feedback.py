@@ -44,7 +44,7 @@ class Surface(eqx.Module):
     """Every player's value as a function of a state ``[stock player]``; constant beyond the grid.
 
     ``coefficients`` [player, level, ..] have one level axis per stock of every player, a player's stocks
-    side by side, and ``knots`` [dimension, knot] are in logarithms. Constructed by `fitted`.
+    side by side, and ``knots`` [dimension, knot] are in logarithms. Constructed by `fit_surface`.
     """
 
     coefficients: Float[Array, "player ..."]
@@ -203,11 +203,11 @@ class Feedback(BaseLearner):
             if done >= self.length(world):
                 return taken
             if done < last:
-                self._layer(world, session, last - done)
+                self._solve_layer(world, session, last - done)
             elif done == last:
-                self._path(world, session)
+                self._follow_path(world, session)
             else:
-                self._halved(world, session)
+                self._solve_half_grid(world, session)
             session["done"][0] = done + 1
         return steps
 
@@ -225,7 +225,7 @@ class Feedback(BaseLearner):
         grids = self._grids(world, min(t + 1, last))
         shape = (world.space.shape[0], *(self.levels,) * len(grids))
         table = np.zeros(shape) if t == last else session["value"][t].T.reshape(shape)
-        return fitted(table, grids)
+        return fit_surface(table, grids)
 
     def _states(self, grids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Return all nodes of a grid, ``[node stock player]``, the last player's last stock fastest."""
@@ -234,50 +234,54 @@ class Feedback(BaseLearner):
         rows = np.stack(np.meshgrid(*grids, indexing="ij"), axis=-1)
         return rows.reshape(-1, shape[1], shape[0]).swapaxes(1, 2)
 
-    def _layer(self, world: Any, session: Session, t: int) -> None:
+    def _solve_layer(self, world: Any, session: Session, t: int) -> None:
         states = self._states(self._grids(world, t), initial_state(world).shape)
-        found = self._nodes(world, session, t, states, self._ahead(world, session, t))
+        found = self._solve_nodes(world, session, t, states, self._ahead(world, session, t))
         session["state"][t - 1], session["value"][t - 1] = states, found.payoff
         session["regret"][t - 1] = found.regret
 
-    def _nodes(self, world: Any, session: Session, t: int, states: np.ndarray, ahead: Surface) -> SolvedNodes:
+    def _solve_nodes(
+        self, world: Any, session: Session, t: int, states: np.ndarray, ahead: Surface
+    ) -> SolvedNodes:
         """Solve all nodes from the first start; those without an equilibrium from the others too."""
         enough = TOLERANCE * scale(world)
         # one node with all rounds: its solution is a near start for the others, with few rounds
-        first = _solved(world, t, states[:1], ahead, session["starts"][:1], self.rounds)
-        found = _solved(world, t, states, ahead, first.profile, QUICK)
+        first = _solve(world, t, states[:1], ahead, session["starts"][:1], self.rounds)
+        found = _solve(world, t, states, ahead, first.profile, QUICK)
         for start in (first.profile[0], *session["starts"][1:]):
             left = np.flatnonzero(~(found.regret.max(axis=1) <= enough))
             if not left.size:
                 break
-            again = _solved(world, t, states[left], ahead, start[None], self.rounds)
+            again = _solve(world, t, states[left], ahead, start[None], self.rounds)
             # the negation replaces NaN by whatever was found
             better = ~(again.regret.max(axis=1) >= found.regret[left].max(axis=1))
             for old, new in zip(found, again, strict=True):
                 old[left[better]] = new[better]
         return found
 
-    def _path(self, world: Any, session: Session) -> None:
+    def _follow_path(self, world: Any, session: Session) -> None:
         """Compute the realised schedule: the node of the current state, period by period."""
         state = np.asarray(initial_state(world))[None]
         for t in range(to_stages(world).periods):
-            found = self._nodes(world, session, t, state, self._ahead(world, session, t))
+            found = self._solve_nodes(world, session, t, state, self._ahead(world, session, t))
             session["schedule"][t], session["path_regret"][t] = found.profile[0], found.regret[0]
             if t == 0:
                 session["value_start"][:] = found.payoff[0]
             state = found.after
 
-    def _halved(self, world: Any, session: Session) -> None:
+    def _solve_half_grid(self, world: Any, session: Session) -> None:
         """Compute the value of the start on every second level."""
         first_state = np.asarray(initial_state(world))
         last = to_stages(world).periods - 1
         ahead = self._ahead(world, session, last)
         for t in range(last, 0, -1):
             grids = self._grids(world, t)
-            found = self._nodes(world, session, t, self._states(grids[:, ::2], first_state.shape), ahead)
+            found = self._solve_nodes(
+                world, session, t, self._states(grids[:, ::2], first_state.shape), ahead
+            )
             coarse = found.payoff.T.reshape(-1, *(self.levels // 2 + 1,) * len(grids))
-            ahead = fitted(refined(coarse, grids), grids)
-        session["coarse"][:] = self._nodes(world, session, 0, first_state[None], ahead).payoff[0]
+            ahead = fit_surface(refine_grid(coarse, grids), grids)
+        session["coarse"][:] = self._solve_nodes(world, session, 0, first_state[None], ahead).payoff[0]
 
     def read(self, world: Any, session: Session) -> Record:
         """Return the realised schedule, and the solution status of the nodes; NaN where not yet solved."""
@@ -303,7 +307,7 @@ class Feedback(BaseLearner):
         return found
 
 
-def _solved(
+def _solve(
     game: Any, t: int, states: np.ndarray, ahead: Surface, starts: np.ndarray, rounds: int
 ) -> SolvedNodes:
     """Solve the nodes at ``states`` [node stock player], from one start or one per node."""
@@ -313,12 +317,12 @@ def _solved(
     for first in range(0, count, CHUNK):
         rows = np.minimum(np.arange(first, first + CHUNK), count - 1)  # one shape, one compilation
         nodes = (game, put(t), put(states[rows]), ahead)
-        part = _chunk(nodes, starts[rows].copy(), rounds, GAIN * scale(game))
+        part = _solve_chunk(nodes, starts[rows].copy(), rounds, GAIN * scale(game))
         parts.append([array[: count - first] for array in part])
     return SolvedNodes(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-def _chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> SolvedNodes:
+def _solve_chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> SolvedNodes:
     """Iterate sequential best responses until no player gains or the rounds end; then Newton's method."""
     for _ in range(rounds):
         most = 0.0
@@ -328,7 +332,7 @@ def _chunk(nodes: Nodes, x: np.ndarray, rounds: int, enough: float) -> SolvedNod
             most = max(most, float(np.max(gain)))
         if not most > enough:
             break
-    x, payoff, after = (np.array(part) for part in _sharpened(*nodes, put(x)))
+    x, payoff, after = (np.array(part) for part in _refine(*nodes, put(x)))
     # searched again over all inputs: a root of first-order conditions may be no best response
     gains = [np.asarray(_best_responses(*nodes, put(x), put(player))[1]) for player in range(x.shape[1])]
     return SolvedNodes(x, payoff, np.maximum(np.stack(gains, axis=1), 0.0), after)
@@ -349,7 +353,7 @@ def _best_responses(
 
 
 @eqx.filter_jit
-def _sharpened(game: Any, t: Array, states: Array, ahead: Surface, x: Array) -> tuple[Array, Array, Array]:
+def _refine(game: Any, t: Array, states: Array, ahead: Surface, x: Array) -> tuple[Array, Array, Array]:
     """Return the root of the first-order conditions near ``x`` where there is one, and its payoffs."""
 
     def one(state: Array, x: Profile) -> tuple[Array, Array, Array]:
@@ -435,12 +439,12 @@ def level_grids(low: np.ndarray, high: np.ndarray, levels: int) -> np.ndarray:
     return np.asarray(np.round(grids, 12))
 
 
-def fitted(values: np.ndarray, grids: np.ndarray) -> Surface:
+def fit_surface(values: np.ndarray, grids: np.ndarray) -> Surface:
     """Return the surface through ``values`` [player, level, ..] at ``grids`` [dimension level].
 
     Examples
     --------
-    >>> surface = fitted(np.array([[0.0, 1.0, 8.0, 27.0, 64.0]]), np.exp(np.arange(5.0))[None])
+    >>> surface = fit_surface(np.array([[0.0, 1.0, 8.0, 27.0, 64.0]]), np.exp(np.arange(5.0))[None])
     >>> round(float(surface(jnp.exp(jnp.array([[2.5]])))[0]), 9)
     15.625
     """
@@ -452,7 +456,7 @@ def fitted(values: np.ndarray, grids: np.ndarray) -> Surface:
     return Surface(put(coefficients), put(np.array(knots).reshape(len(knots), grids.shape[1] + DEGREE + 1)))
 
 
-def refined(values: np.ndarray, grids: np.ndarray) -> np.ndarray:
+def refine_grid(values: np.ndarray, grids: np.ndarray) -> np.ndarray:
     """Return values at all levels of ``grids``, from ``values`` [player, level, ..] at every second one."""
     for k, grid in enumerate(np.log(grids)):
         values = _along(_splines(grid[::2])(grid), values, k + 1)

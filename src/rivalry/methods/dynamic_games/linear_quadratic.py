@@ -17,7 +17,7 @@ from rivalry.core.needs import Need, knows
 from rivalry.core.oracles import outside_linear, to_linear_quadratic
 from rivalry.core.results import Certificate, Record
 from rivalry.methods.dynamic_games import riccati
-from rivalry.methods.dynamic_games.riccati import Commitment, commitment, followed, plan_costs
+from rivalry.methods.dynamic_games.riccati import Commitment, commitment, follower_problem, plan_costs
 from rivalry.tables.kernels.shapes import LinearQuadraticGame
 
 RESTS, WAITS = 1e-9, 20  # strategies that move less, without improvement in so many passes, are at rest
@@ -26,6 +26,8 @@ SETTLED = 1e-10  # relative: costs that one more pass changes less are the infin
 ENDS = ("iteration limit", "converged", "not found")
 
 METHOD = "linear-quadratic regulator"
+PROOF = ("regret", "bound", "coverage", "certificate_method", "tolerance", "claim")
+"""The entries of a certificate, left out where the solution is not one of the game itself."""
 
 
 class LinearQuadraticWorld(NamedTuple):
@@ -33,7 +35,7 @@ class LinearQuadraticWorld(NamedTuple):
 
     game: LinearQuadraticGame
     scale: float
-    outside: Callable[[np.ndarray], str] | None = None  # where a path leaves the game's domain
+    outside: Callable[[np.ndarray], str]  # where a path leaves the game's domain
 
 
 class LinearQuadratic(BaseLearner):
@@ -177,9 +179,9 @@ class LinearQuadratic(BaseLearner):
         if not np.all(np.isfinite(cost)):
             session["end"][0] = ENDS.index("not found")
         elif change == 0 or (change <= RESTS and session["waited"][0] >= WAITS):
-            self._evaluated(game, session)
+            self._evaluate(game, session)
 
-    def _evaluated(self, game: LinearQuadraticGame, session: Session) -> None:
+    def _evaluate(self, game: LinearQuadraticGame, session: Session) -> None:
         """Replace costs of a horizon by infinite-horizon costs: converged if one more period does not change
         them.
 
@@ -218,24 +220,16 @@ class LinearQuadratic(BaseLearner):
         allowed = TOLERANCE * world.scale
         if self.solution == "commitment_stackelberg":
             plan = commitment(world.game, self.leader) if converged else None
-            found = committed(world.game, plan, self.leader, self.periods, allowed)
+            found = plan_record(world.game, plan, self.leader, self.periods, allowed)
         else:
             feedback = session["feedback"] if converged else np.full_like(session["feedback"], np.nan)
             leader = self.leader if self.solution == "feedback_stackelberg" else None
-            found = played(world.game, feedback, leader, self.periods, allowed)
-        if converged and world.outside is not None:
-            found = _within(found, world.outside(found["state_path"][1]))
+            found = strategy_record(world.game, feedback, leader, self.periods, allowed)
+        if converged and (why := world.outside(found["state_path"][1])):
+            warnings.warn(f"{why}: the linear-quadratic solution is not one of the game itself", stacklevel=2)
+            found = {name: value for name, value in found.items() if name not in PROOF}
+            found["outside"] = (), np.asarray(why)
         return found | {"status": ((), np.asarray(status)), "residual": ((), session["residual"][0].copy())}
-
-
-def _within(found: Record, why: str) -> Record:
-    """Return the record, without its certificate if the path leaves the game's domain."""
-    if not why:
-        return found
-    warnings.warn(f"{why}: the linear-quadratic solution is not one of the game itself", stacklevel=3)
-    proof = ("regret", "bound", "coverage", "certificate_method", "tolerance", "claim")
-    remaining = {name: value for name, value in found.items() if name not in proof}
-    return remaining | {"outside": ((), np.asarray(why))}
 
 
 def checked(game: LinearQuadraticGame) -> LinearQuadraticGame:
@@ -289,7 +283,7 @@ def _movement(before: np.ndarray, after: np.ndarray) -> float:
     return float(np.max(np.divide(off, size, out=off.copy(), where=size > 0)))
 
 
-def played(
+def strategy_record(
     game: LinearQuadraticGame, feedback: np.ndarray, leader: int | None, periods: int, allowed: float
 ) -> Record:
     """Return the record of strategies ``[player control state]``.
@@ -301,21 +295,23 @@ def played(
     """
     cost = riccati.costs(game, feedback)
     loop = riccati.against(game, feedback)
-    states = riccati.travelled(loop, game.first, periods)
+    states = riccati.state_path(loop, game.first, periods)
     controls = -np.einsum("ics,ts->tic", feedback, states)
     found: Record = {
         "feedback": (("player", "control", "state"), feedback.copy()),
         "steady_state": (("state",), riccati.limit(loop, game.first)),
         "time_consistent": ((), np.asarray(True)),
     }
-    found |= _reported(game, _worth(cost, game.first), states, controls)
+    found |= _shared_entries(game, _value(cost, game.first), states, controls)
     known = bool(np.all(np.isfinite(feedback)))
     problems = [_alone(game, feedback, player) for player in range(len(game.gamma))]
     if leader is not None:
-        response = riccati.Reply(np.full_like(feedback[0], np.nan), np.full_like(game.Q[0], np.nan))
+        response = riccati.FollowerResponse(
+            np.full_like(feedback[0], np.nan), np.full_like(game.Q[0], np.nan)
+        )
         if known:
-            response = riccati.replying(game, cost, leader)
-            A, B = riccati.led(game, response, leader)
+            response = riccati.follower_response(game, cost, leader)
+            A, B = riccati.leader_motion(game, response, leader)
             # a deviation of the leader is answered within the period
             problems[leader] = problems[leader]._replace(A=A, B=B[None])
         found["reply_to_state"] = (("control", "state"), response.K.copy())
@@ -326,7 +322,7 @@ def played(
     return found
 
 
-def committed(
+def plan_record(
     game: LinearQuadraticGame, plan: Commitment | None, leader: int, periods: int, allowed: float
 ) -> Record:
     """Return the record of a leader's plan; NaN, without certificate, where there is none."""
@@ -334,10 +330,10 @@ def committed(
     plan = plan or _no_plan(game)
     loop = plan.A - plan.B @ plan.F
     first = np.concatenate([game.first, plan.first_move @ game.first])
-    path = riccati.travelled(loop, first, periods)
+    path = riccati.state_path(loop, first, periods)
     controls = np.empty((periods, 2, game.B.shape[2]))
     controls[:, leader], controls[:, 1 - leader] = -path @ plan.F.T, path[:, size:]
-    committed_value, replanned_value = _worth(plan.cost, path), _worth(plan.best, path[:, :size])
+    committed_value, replanned_value = _value(plan.cost, path), _value(plan.best, path[:, :size])
     found: Record = {
         "plan_feedback": (("control", "plan_state"), plan.F.copy()),
         "first_move": (("control", "state"), plan.first_move.copy()),
@@ -345,12 +341,12 @@ def committed(
         "replanned_gain": (("period",), np.maximum(replanned_value - committed_value, 0.0)),
         "time_consistent": ((), np.asarray(False)),
     }
-    value = _worth(plan_costs(game, plan, leader), first)
-    found |= _reported(game, value, path[:, :size], controls)
+    value = _value(plan_costs(game, plan, leader), first)
+    found |= _shared_entries(game, value, path[:, :size], controls)
     if known:
         gains = np.zeros(2)
-        gains[leader] = float(_worth(plan.best, game.first)) - value[leader]
-        gains[1 - leader] = _gain(followed(game, plan, leader), -value[1 - leader])
+        gains[leader] = float(_value(plan.best, game.first)) - value[leader]
+        gains[1 - leader] = _gain(follower_problem(game, plan, leader), -value[1 - leader])
         found |= _certificate(gains.tolist(), allowed)
     return found
 
@@ -363,12 +359,12 @@ def _no_plan(game: LinearQuadraticGame) -> Commitment:
     return Commitment(A, B, B.T, A, B[:states].T, A[:states, :states], np.nan)
 
 
-def _worth(cost: np.ndarray, state: np.ndarray) -> np.ndarray:
+def _value(cost: np.ndarray, state: np.ndarray) -> np.ndarray:
     """Return ``-x'Px`` for forms ``[.. state state]`` and states ``[.. state]``, broadcast."""
     return np.asarray(-np.einsum("...i,...ij,...j->...", state, cost, state))
 
 
-def _reported(
+def _shared_entries(
     game: LinearQuadraticGame, value: np.ndarray, states: np.ndarray, controls: np.ndarray
 ) -> Record:
     """Return the entries that strategies and plans share, for ``states [period state]`` and ``controls

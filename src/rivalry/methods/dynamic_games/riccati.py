@@ -25,7 +25,7 @@ class Regulated(NamedTuple):
     residual: float  # of the Riccati equation, relative to the cost
 
 
-class Reply(NamedTuple):
+class FollowerResponse(NamedTuple):
     """Best response of a follower that observes the leader's move: ``u_f = -K x - k u_l``."""
 
     K: np.ndarray  # [control state]
@@ -71,29 +71,31 @@ def markov_step(game: LinearQuadraticGame, cost: np.ndarray) -> tuple[np.ndarray
 
 def leading_step(
     game: LinearQuadraticGame, cost: np.ndarray, leader: int
-) -> tuple[np.ndarray, np.ndarray, Reply]:
+) -> tuple[np.ndarray, np.ndarray, FollowerResponse]:
     """Return the same for two players with ``leader`` moving first in every period, and the follower's
     response.
 
     The leader regulates the motion ``(A - B_f K, B_l - B_f k)`` under that response.
     """
-    response = replying(game, cost, leader)
+    response = follower_response(game, cost, leader)
     feedback = np.empty((*game.B.shape[::2], game.A.shape[0]))
-    A, B = led(game, response, leader)
+    A, B = leader_motion(game, response, leader)
     feedback[leader] = gain(A, B, game.Q[leader], game.gamma[leader], cost[leader])
     feedback[1 - leader] = response.K - response.k @ feedback[leader]
     return feedback, _back(game, feedback, cost), response
 
 
-def replying(game: LinearQuadraticGame, cost: np.ndarray, leader: int) -> Reply:
+def follower_response(game: LinearQuadraticGame, cost: np.ndarray, leader: int) -> FollowerResponse:
     """Return the follower's best response to any move of the leader, for the cost-to-go ``cost``."""
     f = 1 - leader
     motions = np.hstack([game.A, game.B[leader]])
     both = gain(motions, game.B[f], game.Q[f], game.gamma[f], cost[f])
-    return Reply(both[:, : len(game.A)], both[:, len(game.A) :])
+    return FollowerResponse(both[:, : len(game.A)], both[:, len(game.A) :])
 
 
-def led(game: LinearQuadraticGame, response: Reply, leader: int) -> tuple[np.ndarray, np.ndarray]:
+def leader_motion(
+    game: LinearQuadraticGame, response: FollowerResponse, leader: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the motion of a leader that anticipates the follower's response: ``(A - B_f K, B_l - B_f
     k)``.
     """
@@ -110,7 +112,7 @@ def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray) -> 
     return np.asarray((after + np.swapaxes(after, 1, 2)) / 2)
 
 
-def evaluated(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarray:
+def discounted_sum(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarray:
     """Return the sum of ``gamma^t (loop^t)' now loop^t``, the solution of a discrete Lyapunov equation, by
     doubling.
 
@@ -118,7 +120,7 @@ def evaluated(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarray:
 
     Examples
     --------
-    >>> evaluated(np.array([[0.5]]), np.array([[1.0]]), 0.96).round(6).tolist()
+    >>> discounted_sum(np.array([[0.5]]), np.array([[1.0]]), 0.96).round(6).tolist()
     [[1.315789]]
     """
     total, power = np.array(now, dtype=float), np.sqrt(gamma) * loop
@@ -149,7 +151,7 @@ def costs(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
     """
     loop = against(game, feedback)
     now = game.R + np.swapaxes(feedback, 1, 2) @ game.Q @ feedback
-    return np.stack([evaluated(loop, own, rate) for own, rate in zip(now, game.gamma, strict=True)])
+    return np.stack([discounted_sum(loop, own, rate) for own, rate in zip(now, game.gamma, strict=True)])
 
 
 def regulator(A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma: float) -> Regulated | None:
@@ -175,7 +177,7 @@ def regulator(A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma:
         try:
             with np.errstate(all="ignore"):
                 cost = solve_discrete_are(root * A, root * B, R, Q, balanced=balanced)
-            found = _polished(A, B, R, Q, gamma, cost)
+            found = _polish(A, B, R, Q, gamma, cost)
         except (np.linalg.LinAlgError, ValueError):  # roots on the unit circle; NaN
             continue
         if found is not None:
@@ -183,7 +185,7 @@ def regulator(A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma:
     return None
 
 
-def _polished(
+def _polish(
     A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma: float, cost: np.ndarray
 ) -> Regulated | None:
     """Return a solution of the Riccati equation exact to rounding.
@@ -193,7 +195,7 @@ def _polished(
     # policy iteration converges quadratically: two passes remove SciPy's error
     for _ in range(2):
         feedback = gain(A, B, Q, gamma, cost)
-        cost = evaluated(A - B @ feedback, R + feedback.T @ Q @ feedback, gamma)
+        cost = discounted_sum(A - B @ feedback, R + feedback.T @ Q @ feedback, gamma)
     feedback = gain(A, B, Q, gamma, cost)
     loop = A - B @ feedback
     off = R + feedback.T @ Q @ feedback + gamma * loop.T @ cost @ loop - cost
@@ -219,7 +221,7 @@ def joint(game: LinearQuadraticGame) -> tuple[np.ndarray, float] | None:
     return found.feedback.reshape(players, controls, states), found.residual
 
 
-def travelled(loop: np.ndarray, first: np.ndarray, periods: int) -> np.ndarray:
+def state_path(loop: np.ndarray, first: np.ndarray, periods: int) -> np.ndarray:
     """Return the states ``[period state]`` along a motion, the first one first."""
     path = np.empty((periods, len(first)))
     state = np.asarray(first, dtype=float)
@@ -328,10 +330,10 @@ def plan_costs(game: LinearQuadraticGame, plan: Commitment, leader: int) -> np.n
     now[leader] += plan.F.T @ game.Q[leader] @ plan.F
     now[1 - leader, states:, states:] = game.Q[1 - leader]
     loop = plan.A - plan.B @ plan.F
-    return np.stack([evaluated(loop, own, rate) for own, rate in zip(now, game.gamma, strict=True)])
+    return np.stack([discounted_sum(loop, own, rate) for own, rate in zip(now, game.gamma, strict=True)])
 
 
-def followed(game: LinearQuadraticGame, plan: Commitment, leader: int) -> LinearQuadraticGame:
+def follower_problem(game: LinearQuadraticGame, plan: Commitment, leader: int) -> LinearQuadraticGame:
     """Return the follower's problem, given a plan that does not depend on its actions.
 
     The state is ``(x, y)``, of which the plan moves ``y``; the follower is the only player.
