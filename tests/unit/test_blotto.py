@@ -11,6 +11,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.certify import best_response, certificate
 from rivalry.core.space import simplex_lattice
+from rivalry.games.influencer import blotto
 
 PRIZES = np.arange(1.0, 9.0)
 
@@ -33,11 +34,45 @@ def eight() -> tuple[Any, np.ndarray, Any]:
     return game, even, certificate(game, game.space.check([even, even]))
 
 
+def best_amounts(prizes: np.ndarray, rivals: np.ndarray, p: float) -> tuple[np.ndarray, float]:
+    """Return the best amounts against the rivals' influence ``[field]``, and an upper bound, in NumPy."""
+    problem = blotto.BudgetProblem(prizes, -np.log(rivals), p, 1.0)
+    start = np.full(len(prizes), 1 / len(prizes))
+    return blotto._branch_and_bound(problem, start, 1e-9, 1e-9, 20)
+
+
+def test_the_best_response_in_a_lottery_contest_satisfies_the_conditions_of_kuhn_and_tucker() -> None:
+    """Marginal payoffs ``B R / (s + R)^2`` are equal where the budget is spent, and lower elsewhere."""
+    rng = np.random.default_rng(8)
+    for _ in range(5):
+        prizes, rivals = rng.uniform(0.1, 3.0, 6), rng.uniform(0.05, 0.5, 6)
+        amounts, bound = best_amounts(prizes, rivals, 1.0)
+        marginal = prizes * rivals / (amounts + rivals) ** 2
+        spent = amounts > 1e-6
+        assert amounts.sum() == pytest.approx(1.0, abs=1e-12)
+        np.testing.assert_allclose(marginal[spent], marginal[spent].max(), rtol=1e-6)
+        assert np.all(marginal[~spent] <= marginal[spent].max() * (1 + 1e-6))
+        assert bound == pytest.approx((prizes * amounts / (amounts + rivals)).sum(), abs=1e-8)
+
+
+@pytest.mark.parametrize("p", [1.7, 3.0, 6.0])
+def test_no_allocation_on_a_lattice_pays_more_than_the_bound_of_a_contest_that_is_not_concave(
+    p: float,
+) -> None:
+    prizes, rivals = np.array([1.0, 1.3, 0.8, 2.0]), np.array([0.2, 0.3, 0.1, 0.4]) ** p
+    amounts, bound = best_amounts(prizes, rivals, p)
+    tried = simplex_lattice(4, 24) / 24
+    best = float((prizes * tried**p / (tried**p + rivals)).sum(axis=1).max())
+    found = float((prizes * amounts**p / (amounts**p + rivals)).sum())
+    assert best - 1e-9 <= found <= bound + 1e-12
+    assert bound - found <= 1e-8  # so few fields are solved to the end
+
+
 @pytest.mark.slow
 def test_abandoning_one_of_eight_battlefields_is_profitable(eight: tuple[Any, np.ndarray, Any]) -> None:
     _, even, proof = eight
-    kept = (even * (1 - np.eye(8))) / (1 - even)[:, None]
-    gained = gains(PRIZES, even[None], 3.0, kept).max() - PRIZES.sum() / 2
+    rest = (even * (1 - np.eye(8))) / (1 - even)[:, None]
+    gained = gains(PRIZES, even[None], 3.0, rest).max() - PRIZES.sum() / 2
     assert gained == pytest.approx(1.04, abs=0.01)
     assert proof.claim == "not an equilibrium"
     assert np.all(proof.regret >= gained - 1e-6)  # every field gets at least 1e-9

@@ -72,6 +72,23 @@ def test_the_gradient_of_a_distance_is_zero_at_zero_distance() -> None:
     assert float(jax.grad(lambda x: formula.log({"b": 1.0, "x": x}))(1.0)) == 0.0
 
 
+def test_the_gradient_of_an_underflowing_sum_is_the_weighted_mean_of_the_exponents_gradients() -> None:
+    """``log(exp(-u a) + exp(-u c))`` has derivative ``-(a w + c (1 - w))``, w a softmax weight."""
+    formula = parse("exp(-b * 3) + exp(-b * 3.01)", ["b"])
+    b = 1000.0  # both terms are 0 in double precision
+    weight = 1 / (1 + np.exp(-0.01 * b))
+    assert float(formula.log({"b": b})) == pytest.approx(-3 * b + np.log1p(np.exp(-0.01 * b)), rel=1e-12)
+    slope = jax.grad(lambda b: formula.log({"b": b}))(b)
+    assert float(slope) == pytest.approx(-(3 * weight + 3.01 * (1 - weight)), rel=1e-12)
+
+
+def test_the_logarithm_of_a_vanishing_difference_keeps_its_size_and_its_sign() -> None:
+    values = {"b": 1000.0}
+    size = parse("exp(-b) - exp(-2*b)", ["b"]).log(values)
+    assert float(size) == pytest.approx(-1000.0, rel=1e-12)
+    assert np.isnan(parse("exp(-2*b) - exp(-b)", ["b"]).log(values))
+
+
 def test_formulas_evaluate_arrays() -> None:
     b = np.linspace(0, 1, 5)
     np.testing.assert_allclose(parse("b^2 + 1", ["b"])({"b": b}), b**2 + 1, rtol=1e-15)

@@ -13,6 +13,7 @@ import pytest
 import rivalry as rv
 from rivalry import oracles
 from rivalry.core import certify
+from rivalry.games.influencer import kernels
 
 SQUARE: dict[str, Any] = {
     "space": "box",
@@ -36,12 +37,12 @@ GAMES: dict[str, tuple[dict[str, Any], Any]] = {
 def inside(game: Any, x: Any, low: Any, high: Any, parts: Any) -> tuple[Any, Any]:
     """The payoff bound of every box, and the best own payoff of many positions in it."""
 
-    def cell(low: Any, high: Any) -> tuple[Any, Any]:
+    def box(low: Any, high: Any) -> tuple[Any, Any]:
         places = low + parts * (high - low)
         values = jax.vmap(lambda y: game.payoffs(x.at[1].set(y))[1])(places)
         return oracles.payoff_bound(game, x, 1, low, high), values.max()
 
-    return jax.vmap(cell)(low, high)
+    return jax.vmap(box)(low, high)
 
 
 @pytest.mark.parametrize("name", GAMES)
@@ -56,10 +57,62 @@ def test_no_payoff_in_a_box_exceeds_its_bound(name: str) -> None:
         one + (high - low) * 10.0 ** rng.uniform(-5, 0, (60, 1)) * rng.random((60, len(low))), low, high
     )
     parts = np.concatenate([rng.random((300, len(low))), np.zeros((1, len(low))), np.ones((1, len(low)))])
-    ceilings, best = inside(game, x, jnp.asarray(one), jnp.asarray(two), jnp.asarray(parts))
-    assert np.all(np.asarray(best) <= np.asarray(ceilings) * (1 + 1e-12))
+    bounds, best = inside(game, x, jnp.asarray(one), jnp.asarray(two), jnp.asarray(parts))
+    assert np.all(np.asarray(best) <= np.asarray(bounds) * (1 + 1e-12))
     small = np.max(two - one, axis=1) < 1e-3 * (high - low).max()
-    assert np.all(np.asarray(ceilings - best)[small] < 0.02 * float(oracles.payoff_scale(game)))
+    assert np.all(np.asarray(bounds - best)[small] < 0.02 * float(oracles.payoff_scale(game)))
+
+
+KERNELS: dict[str, Any] = {
+    "gaussian": kernels.Gaussian(jnp.array([0.3, 0.8])),
+    "normalised": kernels.Gaussian(jnp.array([0.3, 0.8]), True),
+    "matrix": kernels.GaussianMatrix(jnp.array([0.5, 2.0]), jnp.array([[[2.0, 0.6], [0.6, 1.0]]] * 2)),
+    "chosen_reach": kernels.ChosenReach(),
+    "chosen_normalised_reach": kernels.ChosenReach(True),
+    "exponential": kernels.Exponential(),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KERNELS)
+def test_log_influence_and_its_derivatives_are_within_their_bounds(name: str) -> None:
+    """At many positions in boxes of many sizes: payoff bounds alone would hide a wrong one of the two."""
+    kernel, rng = KERNELS[name], np.random.default_rng(3)
+    axes = 2 if name == "matrix" else 1
+    size = axes + name.startswith("chosen")
+    points = jnp.asarray(rng.uniform(0.1, 2.0, (5, axes)))
+    each = kernels.copies(kernel, 1, 40)
+    for width in (0.01, 0.3, 1.5):
+        low = rng.uniform(0.1, 1.0, size)
+        high = low + width * rng.uniform(0.5, 1.0, size)
+        x = jnp.asarray(np.concatenate([[low, high], rng.uniform(low, high, (38, size))]))
+        box = (1, jnp.asarray(low), jnp.asarray(high), points)
+        logs, near = each.logs(x, points), 1e-12
+        assert np.all(logs <= kernel.upper_bound(*box) + near)
+        assert np.all(logs >= kernel.lower_bound(*box) - near)
+        slope, bend = kernel.derivative_bounds(*box)
+        assert np.all(np.abs(each.gradients(x, points)) <= slope * (1 + near) + near)
+        second = np.diagonal(each.hessians(x, points), axis1=-2, axis2=-1)
+        assert np.all(np.abs(second) <= bend * (1 + near) + near)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KERNELS)
+def test_the_vector_jacobian_product_of_a_kernel_is_the_weighted_sum_of_gradients(name: str) -> None:
+    kernel, rng = KERNELS[name], np.random.default_rng(4)
+    axes = 2 if name == "matrix" else 1
+    x = jnp.asarray(rng.uniform(0.2, 1.0, (2, axes + name.startswith("chosen"))))
+    points, weights = jnp.asarray(rng.uniform(0.1, 2.0, (5, axes))), jnp.asarray(rng.random((2, 5)))
+    summed = np.einsum("pk,pka->pa", weights, kernel.gradients(x, points))
+    np.testing.assert_allclose(kernel.vjp(x, points, weights), summed, rtol=1e-12)
+
+
+def test_only_arrays_with_one_entry_per_player_are_parameters_of_a_kernel() -> None:
+    law = kernels.PowerLaw(jnp.array([1.0, 2.0]), jnp.asarray(1e-9))
+    assert list(law.parameters) == ["exponent"]  # the distance floor is common to all
+    assert list(KERNELS["normalised"].parameters) == ["reach"]
+    assert list(KERNELS["matrix"].parameters) == ["variance", "covariance"]
+    assert KERNELS["chosen_reach"].parameters == {}
 
 
 def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, int]:
@@ -114,7 +167,7 @@ def test_custom_kernels_have_no_payoff_bound() -> None:
     game = rv.games.influencer(
         kernel="custom", influence="exp(-(b-x)^2/(2*s^2))", parameters={"s": [0.25] * 3}, resource="bimodal"
     )
-    assert not hasattr(game, "ceiling")
+    assert not oracles.payoff_bound.knows(game)
     proof = rv.certificate(game, game.space.check([0.5] * 3))
     assert (proof.claim, proof.coverage) == ("no deviation found", "lower bound")
     assert np.all(np.isinf(proof.bound))

@@ -140,6 +140,17 @@ def test_group_levels(players: int) -> None:
     assert levels[0].means == pytest.approx(masses)
 
 
+def test_a_group_whose_cell_holds_no_resource_is_at_its_middle_without_a_threshold() -> None:
+    """Two heavy points: of four groups at most two have resource, the others lie between the boundaries."""
+    levels = group_levels([0.0, 1.0], [1.0, 1.0], players=12, iterations=0)
+    thresholds = [t for level in levels for t in level.thresholds]
+    assert levels[1].means == [0.0, 1.0]
+    assert levels[1].thresholds == [0.0, 0.0]  # all resource of a cell is at one point
+    assert levels[2].means == [0.0, 0.25, 1.0, 1.0]
+    assert levels[2].thresholds[1] is None
+    assert None in thresholds
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -106,6 +106,44 @@ def test_parameters_of_classic_games(given: dict[str, float], profile: list[list
     assert rv.certificate(game, game.space.check(profile)).claim == "equilibrium"
 
 
+@pytest.mark.parametrize("support", [(0,), (2,), (0, 1), (1, 3), (0, 2, 3), (0, 1, 2, 3)])
+def test_coordination_has_an_equilibrium_uniform_on_every_set_of_actions(support: tuple[int, ...]) -> None:
+    game = matrix("coordination", size=4)
+    row = np.isin(np.arange(4), support) / len(support)
+    assert rv.certificate(game, np.stack([row, row])).claim == "equilibrium"
+    tilted = row + 0.1 * (np.arange(4) == support[0])  # any other weights invite a pure response
+    if len(support) > 1:
+        tilted = np.stack([tilted / tilted.sum()] * 2)
+        assert rv.certificate(game, tilted).claim == "not an equilibrium"
+
+
+@pytest.mark.parametrize("active", [2, 3, 5])
+def test_any_two_or_more_volunteers_may_mix_while_the_others_are_idle(active: int) -> None:
+    players, cost = 5, 0.3
+    game = matrix("volunteers_dilemma", players=players, cost=cost)
+    idle = cost ** (1 / (active - 1))
+    profile = [[idle, 1 - idle]] * active + [[1.0, 0.0]] * (players - active)
+    assert rv.certificate(game, np.array(profile)).claim == "equilibrium"
+
+
+def test_the_best_response_to_mixtures_of_padded_grid_points_is_that_to_their_means(ragged: Matrix) -> None:
+    rng = np.random.default_rng(6)
+    places = np.full((3, 2, 4), np.nan)
+    for player, size in enumerate(ragged.sizes):
+        places[player, :, :size] = rng.dirichlet(np.ones(size), size=2)
+    weights = rng.dirichlet(np.ones(2), size=3)
+    mean = np.nan_to_num(np.einsum("pa,pax->px", weights, np.nan_to_num(places)))
+    for player, size in enumerate(ragged.sizes):
+        pays = []
+        for action in np.eye(4)[:size]:
+            mean[player] = action
+            pays.append(plainly(RAGGED, mean)[player])
+        mean[player] = weights[player] @ np.nan_to_num(places[player])
+        strategy, payoff, _ = oracles.mixed_best_response(ragged, places, weights, player)
+        assert int(np.argmax(strategy)) == int(np.argmax(pays))
+        assert payoff == pytest.approx(max(pays), abs=1e-14)
+
+
 def test_metrics_include_welfare_and_support() -> None:
     game = matrix("battle_of_the_sexes")
     found = oracles.metrics(game, game.pure("opera", "opera"))

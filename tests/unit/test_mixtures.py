@@ -142,3 +142,26 @@ def test_tables_too_large_are_refused() -> None:
         mixtures.board(game, 9, max_table_bytes=1000)
     with pytest.raises(ValueError, match="above max_table_bytes, 100"):
         mixtures.board(TUG, 9, max_table_bytes=100)
+
+
+def test_mean_payoffs_leave_out_actions_that_a_player_lacks() -> None:
+    pays = np.array([[1.0, 3.0, np.nan], [2.0, 4.0, 6.0]])
+    weights = np.array([[0.25, 0.75, 0.0], [0.5, 0.25, 0.25]])
+    np.testing.assert_allclose(mixtures.mean_payoff(pays, weights), [2.5, 3.5])
+    gains = mixtures.largest_gains(pays - [[2.5], [3.5]], np.array([2, 3]))
+    np.testing.assert_allclose(gains, [0.5, 2.5])
+    assert mixtures.largest_gains(np.array([[-1.0, 5.0]]), np.array([1])).tolist() == [0.0]
+
+
+def test_samples_of_histories_are_distinct_rounds_evenly_spaced_in_logarithms() -> None:
+    steps = mixtures.sample_steps()
+    assert steps[0] == 1
+    assert np.all(np.diff(steps) >= 1)
+    for decade in (1e3, 1e6, 1e9):
+        assert np.count_nonzero((steps >= decade) & (steps < 10 * decade)) == mixtures.PER_DECADE
+
+
+@pytest.mark.parametrize("places", [1, True, 2.5, "many"])
+def test_numbers_of_grid_points_that_no_space_accepts_are_refused(places: object) -> None:
+    with pytest.raises(ValueError, match=r"^places: "):
+        mixtures.check_places(places)

@@ -172,6 +172,22 @@ def test_resource_is_bars_on_an_interval_and_a_heat_map_on_a_box() -> None:
     np.testing.assert_allclose(drawn, where + 10 * where[:5, None])
 
 
+def test_scattered_points_in_the_plane_are_drawn_in_triangles_between_them() -> None:
+    where = np.random.default_rng(5).random((12, 2))
+    rows = np.stack([where[:, 0], 1 - where[:, 0]])
+    data = dataset(
+        {
+            "resource": (("point",), where[:, 1]),
+            "resource_points": (("point", "coordinate"), where),
+            "shares": (("row", "point"), rows),
+        }
+    )
+    np.testing.assert_array_equal(rv.plots.resource(data).collections[0].get_array(), where[:, 1])
+    panels = rv.plots.shares(data, separate=True).child_axes[:2]
+    for panel, row in zip(panels, rows, strict=True):
+        np.testing.assert_array_equal(panel.collections[0].get_array(), row)
+
+
 # -- the cube ------------------------------------------------------------------------------------------
 
 

@@ -62,6 +62,43 @@ def test_text_that_is_not_a_known_name_is_a_formula() -> None:
     np.testing.assert_allclose(resource_weights("1 + b1*b2", plane), [2.0, 1.0])
 
 
+def test_a_beta_density_is_zero_outside_the_unit_interval_and_its_poles_are_refused() -> None:
+    weights = resource_weights({"kind": "beta", "a": 2, "b": 3}, np.array([[-0.5], [0.5], [1.5]]))
+    np.testing.assert_allclose(weights, [0.0, beta.pdf(0.5, 2, 3), 0.0], rtol=1e-12)
+    with pytest.raises(ValueError, match=r"resource\[0\]: inf must be a finite number"):
+        resource_weights({"kind": "beta", "a": 0.5, "b": 3}, np.array([[0.0], [0.5]]))
+
+
+@pytest.mark.parametrize("mass", [0.0, 0.01, 0.3])
+def test_an_inset_conserves_mass_and_moves_only_points_on_the_boundary(mass: float) -> None:
+    points = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.2, 0.3, 0.5]])
+    shifted = resource_points(
+        {"kind": "points", "values": points, "inset": mass}, [[0.0, 1.0]] * 3, simplex=True
+    )
+    np.testing.assert_allclose(shifted.sum(axis=1), 1.0, rtol=1e-15)
+    np.testing.assert_allclose(shifted[:2], [[1 - mass, mass / 2, mass / 2], [0.5 - mass / 2] * 2 + [mass]])
+    np.testing.assert_array_equal(shifted[2], points[2])
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("bimodal", "resource: 'bimodal' is for an interval; give a mixture of 2 coordinates"),
+        ({"kind": "beta", "a": 1, "b": 1}, "resource: beta is a density on an interval"),
+        ({"kind": "dirichlet", "alphas": [1, 1]}, "its points must sum to 1"),
+        ({"kind": "dirichlet", "alphas": [1, 0]}, r"resource.alphas\[1\]: 0 must be above 0"),
+        (
+            {"kind": "mixture", "means": [[0, 0]], "covariances": [np.ones((2, 2))]},
+            r"covariances\[0\]: smallest",
+        ),
+        ({"kind": "mixture", "means": [[0, 0]], "stds": float("nan")}, r"resource.stds\[0\]: nan must be"),
+    ],
+)
+def test_resources_that_do_not_fit_the_plane_are_refused(spec: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        resource_weights(spec, np.array([[0.2, 0.3], [0.4, 0.1]]))
+
+
 @pytest.mark.parametrize("kind", ["beta", "beta_pdf"])
 def test_beta_resource_is_the_beta_density(kind: str) -> None:
     spec = {"kind": kind, "a": 2, "b": 5}

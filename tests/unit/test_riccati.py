@@ -123,11 +123,11 @@ def test_three_player_equilibria_match_best_response_iteration() -> None:
     feedback, cost = backwards(game, 150)
     assert np.allclose(feedback, F, rtol=1e-10, atol=1e-12)
     assert np.allclose(cost, P, rtol=1e-10, atol=1e-10)
-    settled, _ = backwards(game, 600)
+    stationary, _ = backwards(game, 600)
     for i in range(3):
-        A = game.A - sum(game.B[j] @ settled[j] for j in range(3) if j != i)
+        A = game.A - sum(game.B[j] @ stationary[j] for j in range(3) if j != i)
         _, own, _ = qe.LQ(game.Q[i], game.R[i], A, game.B[i], beta=game.gamma[i]).stationary_values()
-        assert np.allclose(settled[i], own, rtol=1e-8, atol=1e-10)
+        assert np.allclose(stationary[i], own, rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.parametrize("leader", [0, 1])
@@ -221,3 +221,30 @@ def test_limits_and_paths_of_linear_dynamics() -> None:
     assert np.all(np.isnan(riccati.limit(turning, np.array([1.0, 0.0]))))
     assert np.all(np.isnan(riccati.limit(np.array([[1.01]]), np.ones(1))))
     assert np.allclose(riccati.state_path(turning, np.array([1.0, 0.0]), 3), [[1, 0], [0, 1], [-1, 0]])
+
+
+@pytest.mark.parametrize("leader", [0, 1])
+def test_the_follower_s_best_plan_against_a_commitment_is_the_response_that_the_leader_expects(
+    leader: int,
+) -> None:
+    """The follower's own regulator, which takes the plan as given, costs what the plan says it does."""
+    game = firms(gamma=(0.9, 0.85), phi=(90.0, 70.0), mc=(0.5, 1.0))
+    plan = commitment(game, leader)
+    assert plan is not None
+    alone = riccati.follower_problem(game, plan, leader)
+    best = riccati.regulator(alone.A, alone.B[0], alone.R[0], alone.Q[0], float(alone.gamma[0]))
+    assert best is not None
+    y = np.concatenate([game.first, plan.first_move @ game.first])
+    cost = riccati.plan_costs(game, plan, leader)[1 - leader]
+    assert alone.first @ best.cost @ alone.first == pytest.approx(y @ cost @ y, rel=1e-9)
+    assert -best.feedback @ alone.first == pytest.approx(plan.first_move @ game.first, rel=1e-7)
+
+
+def test_a_joint_plan_of_identical_firms_costs_no_more_than_their_equilibrium() -> None:
+    game = firms()
+    found = riccati.joint(game)
+    assert found is not None
+    together = riccati.costs(game, found[0]).sum(axis=0)
+    apart = riccati.costs(game, backwards(game, 500)[0]).sum(axis=0)
+    assert game.first @ together @ game.first < game.first @ apart @ game.first
+    np.testing.assert_allclose(found[0][0][:, [0, 2, 1]], found[0][1], atol=1e-9)  # mirror images
