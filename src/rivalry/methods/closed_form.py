@@ -13,12 +13,12 @@ from rivalry.core.results import Record
 
 
 class ClosedForm(BaseLearner):
-    """The equilibria, or candidates for them, that a game knows in closed form: its ``closed_form()``.
+    """Report the equilibria, or candidates for them, that a game has in closed form (`closed_form`).
 
     The record holds them as ``roots`` (root, player, axis) in the game's own order, most plausible first, and
-    ``root_count``; the profile is the first. What a formula gives need not be an equilibrium, and the
-    certificate tells. Without any the status is ``not found``. Raises the game's `ValueError` where its
-    parameters have no closed form.
+    ``root_count``; the profile is the first. A solution of first-order conditions need not be an equilibrium:
+    see its certificate. Without any root the status is ``not found``. Raises the game's `ValueError` where
+    its parameters have no closed form.
 
     Examples
     --------

@@ -13,16 +13,17 @@ from rivalry.core.needs import Need
 from rivalry.core.space import Profile
 
 
-class Stands(NamedTuple):
-    """The profile that was given."""
+class StartState(NamedTuple):
+    """The start, which is also the end."""
 
     profile: Profile
 
 
 class Evaluate(BaseMethod):
-    """The start stays as it is: what it pays, what it leads to, and what its certificate says.
+    """Evaluate the start itself: its payoffs, metrics and certificate, without any step.
 
-    For profiles that others printed, found or propose; of a population, a policy in what it makes of it.
+    For published or proposed profiles. In a population the start is a policy, evaluated in its own
+    stationary population.
 
     Examples
     --------
@@ -32,20 +33,20 @@ class Evaluate(BaseMethod):
     'not an equilibrium'
     """
 
-    natural: ClassVar[bool] = True  # nothing moves, in whatever coordinates
+    natural: ClassVar[bool] = True  # without steps no other coordinates are needed
 
     needs: ClassVar[tuple[Need, ...]] = (
         Need("payoffs or a population", lambda game: isinstance(game, Game) or is_population(game)),
     )
 
-    def init(self, game: Playable, start: Profile, key: PRNGKeyArray) -> Stands:
+    def init(self, game: Playable, start: Profile, key: PRNGKeyArray) -> StartState:
         """Return the start as the state; the key is not used."""
-        return Stands(jnp.asarray(start))
+        return StartState(jnp.asarray(start))
 
-    def step(self, game: Playable, state: Stands, key: PRNGKeyArray) -> Stands:
+    def step(self, game: Playable, state: StartState, key: PRNGKeyArray) -> StartState:
         """Return the same state; the key is not used."""
         return state
 
-    def residual(self, game: Playable, state: Stands) -> Float[Array, ""]:
+    def residual(self, game: Playable, state: StartState) -> Float[Array, ""]:
         """Return 0: the start is also the end."""
         return jnp.zeros(())

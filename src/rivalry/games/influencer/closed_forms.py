@@ -315,7 +315,7 @@ class SymmetricSpectrum(NamedTuple):
 
     @property
     def stable(self) -> bool:
-        """Whether every eigenvalue has a negative real part."""
+        """True where every eigenvalue has a negative real part."""
         return bool(np.all(np.concatenate([self.split, self.together]).real < 0))
 
 

@@ -74,7 +74,7 @@ class Domain(NamedTuple):
 
     @property
     def simplex(self) -> bool:
-        """Whether coordinates sum to one."""
+        """True where coordinates sum to one."""
         return self.kind == "simplex"
 
     def interior(self) -> list[np.ndarray]:

@@ -55,8 +55,8 @@ class LearningState(NamedTuple):
     choice_curve: Float[Array, "sample player axis"]  # and of their mean choices
 
 
-class Seen(NamedTuple):
-    """One period from the perspective of every player."""
+class RolloutPeriod(NamedTuple):
+    """Observations, choices and payoffs of one period."""
 
     features: Float[Array, "player feature"]
     sampled: Float[Array, "player axis"]  # before the mapping into the box
@@ -95,7 +95,7 @@ def features(play: Play, before: Profile, x: Profile) -> Float[Array, "player fe
 
 def period(
     play: Play, plan: RolloutPlan, weights: Array, before: Profile, noise: Profile, even: Profile
-) -> Seen:
+) -> RolloutPeriod:
     """Play one period, stage after stage, then payoffs.
 
     ``noise`` is normal, ``even`` uniform between 0 and 1.
@@ -112,7 +112,7 @@ def period(
         for player in stage:
             x = x.at[player].set(chosen[plan.roles[player]][player])
             sampled = sampled.at[player].set(own[player])
-    return Seen(features(play, before, x), sampled, x, play.game.payoffs(x) / play.scale)
+    return RolloutPeriod(features(play, before, x), sampled, x, play.game.payoffs(x) / play.scale)
 
 
 def _policies(shape: Shape, weights: Array, features: Array) -> tuple[Array, Array]:
@@ -124,7 +124,7 @@ def _policies(shape: Shape, weights: Array, features: Array) -> tuple[Array, Arr
 def greedy(play: Play, plan: RolloutPlan, weights: Array, x: Profile, rounds: Array) -> tuple[Profile, Array]:
     """Return choices and deviations of the policies after some periods without noise."""
 
-    def once(x: Profile) -> Seen:
+    def once(x: Profile) -> RolloutPeriod:
         # a half: random players stay at the middle of the box
         return period(play, plan, weights, x, jnp.zeros_like(x), jnp.full_like(x, 0.5))
 
@@ -149,7 +149,7 @@ def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningS
     # by the number of the update: the same bits however a run is divided into calls
     key = jax.random.fold_in(jax.random.wrap_key_data(learning.key), learning.clock)
 
-    def together(choice: Array, key: Array) -> tuple[Array, Seen]:
+    def together(choice: Array, key: Array) -> tuple[Array, RolloutPeriod]:
         one, two = jax.random.split(key)
         noise, even = jax.random.normal(one, choice.shape), jax.random.uniform(two, choice.shape)
         seen = jax.vmap(lambda x, e, u: period(play, plan, learning.weights, x, e, u))(choice, noise, even)

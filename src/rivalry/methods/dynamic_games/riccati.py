@@ -17,7 +17,7 @@ STILL = 1e-10  # a state that moves less, relative to its size, is at rest
 SOLVED = 1e-8  # largest residual of a solved Riccati equation, relative to its solution
 
 
-class Regulated(NamedTuple):
+class RegulatorSolution(NamedTuple):
     """Solution of one player's regulator problem for a linear motion."""
 
     feedback: np.ndarray  # [control state]
@@ -72,8 +72,7 @@ def markov_step(game: LinearQuadraticGame, cost: np.ndarray) -> tuple[np.ndarray
 def leading_step(
     game: LinearQuadraticGame, cost: np.ndarray, leader: int
 ) -> tuple[np.ndarray, np.ndarray, FollowerResponse]:
-    """Return the same for two players with ``leader`` moving first in every period, and the follower's
-    response.
+    """Return the same with ``leader``, one of two players, moving first; and the follower's response.
 
     The leader regulates the motion ``(A - B_f K, B_l - B_f k)`` under that response.
     """
@@ -96,9 +95,7 @@ def follower_response(game: LinearQuadraticGame, cost: np.ndarray, leader: int) 
 def leader_motion(
     game: LinearQuadraticGame, response: FollowerResponse, leader: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the motion of a leader that anticipates the follower's response: ``(A - B_f K, B_l - B_f
-    k)``.
-    """
+    """Return the motion ``(A - B_f K, B_l - B_f k)`` of a leader that anticipates the response."""
     theirs = game.B[1 - leader]
     return game.A - theirs @ response.K, game.B[leader] - theirs @ response.k
 
@@ -113,10 +110,9 @@ def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray) -> 
 
 
 def discounted_sum(loop: np.ndarray, now: np.ndarray, gamma: float) -> np.ndarray:
-    """Return the sum of ``gamma^t (loop^t)' now loop^t``, the solution of a discrete Lyapunov equation, by
-    doubling.
+    """Return the sum of ``gamma^t (loop^t)' now loop^t``; NaN where it diverges.
 
-    NaN where the sum diverges.
+    It solves a discrete Lyapunov equation, here by doubling the number of terms.
 
     Examples
     --------
@@ -154,13 +150,14 @@ def costs(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
     return np.stack([discounted_sum(loop, own, rate) for own, rate in zip(now, game.gamma, strict=True)])
 
 
-def regulator(A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma: float) -> Regulated | None:
-    """Return the least discounted sum of ``x'Rx + u'Qu`` for ``x' = A x + B u``, among plans whose squares
-    vanish.
+def regulator(
+    A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma: float
+) -> RegulatorSolution | None:
+    """Return the smallest discounted sum of ``x'Rx + u'Qu`` for ``x' = A x + B u``.
 
-    The stabilising solution of the discounted Riccati equation, by SciPy, and two passes of policy iteration,
-    each with an exact value. ``R`` need not be definite. None where there is no best plan: no solution, or
-    one at which costs are not convex.
+    It is the minimum over plans whose discounted squares vanish: the stabilising solution of the discounted
+    Riccati equation, by SciPy, and two passes of policy iteration, each with an exact value. ``R`` need not
+    be definite. None where there is no best plan: no solution, or one at which costs are not convex.
 
     Examples
     --------
@@ -187,10 +184,10 @@ def regulator(A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma:
 
 def _polish(
     A: np.ndarray, B: np.ndarray, R: np.ndarray, Q: np.ndarray, gamma: float, cost: np.ndarray
-) -> Regulated | None:
+) -> RegulatorSolution | None:
     """Return a solution of the Riccati equation exact to rounding.
 
-    None where it is none, or not the least.
+    None where it is no solution, or not the minimum.
     """
     # policy iteration converges quadratically: two passes remove SciPy's error
     for _ in range(2):
@@ -200,10 +197,10 @@ def _polish(
     loop = A - B @ feedback
     off = R + feedback.T @ Q @ feedback + gamma * loop.T @ cost @ loop - cost
     residual = float(np.max(np.abs(off)) / max(np.max(np.abs(cost)), np.finfo(float).tiny))
-    # `not <=` refuses NaN; convex in own moves, or the stationary plan is not the least
+    # `not <=` refuses NaN; convex in own moves, or the stationary plan is no minimum
     if not residual <= SOLVED or np.min(np.linalg.eigvalsh(Q + gamma * B.T @ cost @ B)) <= 0:
         return None
-    return Regulated(feedback, cost, residual)
+    return RegulatorSolution(feedback, cost, residual)
 
 
 def joint(game: LinearQuadraticGame) -> tuple[np.ndarray, float] | None:
@@ -253,8 +250,7 @@ def limit(loop: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 
 class Commitment(NamedTuple):
-    """A leader's infinite-horizon plan, as a motion of ``y = (x, u_f)``: ``y' = A y + B u_l`` under ``u_l =
-    -F y``.
+    """A leader's infinite-horizon plan ``u_l = -F y``, where ``y = (x, u_f)`` and ``y' = A y + B u_l``.
 
     It begins with the follower's first move ``u_f = first_move x``.
     """
