@@ -169,10 +169,11 @@ def test_no_allocation_on_a_face_gains_more_than_the_regret(seed: int) -> None:
     game = contest(prizes, [p] * players)
     proof = certificate(game, game.space.check([even] * players))
     rivals = np.repeat(even[None], players - 1, axis=0)
-    faces = [list(kept) for size in range(1, fields + 1) for kept in combinations(range(fields), size)]
+    faces = [list(face) for size in range(1, fields + 1) for face in combinations(range(fields), size)]
     s = np.full((len(faces), fields), 1e-9)
-    for row, kept in zip(s, faces, strict=True):
-        row[kept] = even[kept] / even[kept].sum()
+    for row, face in zip(s, faces, strict=True):
+        # the other fields get at least 1e-9 each, which the budget has to cover
+        row[face] = even[face] / even[face].sum() * (1 - 1e-9 * (fields - len(face)))
     gained = gains(prizes, rivals, p, s).max() - prizes.sum() / players
     assert proof.regret.max() >= gained - 1e-6
     assert proof.bound.max() >= gained - 1e-9
