@@ -132,7 +132,7 @@ def _branch_and_bound(
     """Return the best amounts ``[field]`` and an upper bound, within ``enough`` if ``rounds`` suffice."""
     fields = len(s)
     top = problem.budget - floor * (fields - 1)
-    open_ = _bound_boxes(problem, np.full((1, fields), floor), np.full((1, fields), top))
+    open_ = _bound(problem, np.full((1, fields), floor), np.full((1, fields), top))
     s, best = _improve(problem, open_, *_local_best(problem, s, floor), floor)
     given_up = -np.inf
     for _ in range(rounds):
@@ -161,14 +161,12 @@ def _split(problem: BudgetProblem, boxes: Boxes) -> Boxes:
     at = np.where((at - low > margin) & (high - at > margin), at, (low + high) / 2)
     below, above = boxes.high.copy(), boxes.low.copy()
     below[rows, field] = above[rows, field] = at
-    parts = _bound_boxes(problem, np.concatenate([boxes.low, above]), np.concatenate([below, boxes.high]))
+    parts = _bound(problem, np.concatenate([boxes.low, above]), np.concatenate([below, boxes.high]))
     # a half cannot pay more than the whole
     return parts._replace(bound=np.minimum(parts.bound, np.tile(boxes.bound, 2)))
 
 
-def _bound_boxes(
-    problem: BudgetProblem, low: np.ndarray, high: np.ndarray, halvings: int = HALVINGS
-) -> Boxes:
+def _bound(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, halvings: int = HALVINGS) -> Boxes:
     """Return boxes with upper bounds: the dual at the price at which the budget is spent."""
     budget = problem.budget
     feasible = (low.sum(axis=1) <= budget * (1 + 1e-12)) & (high.sum(axis=1) >= budget * (1 - 1e-12))
@@ -229,9 +227,7 @@ def _improve(
         return s, best
     row = boxes.amounts[np.argmax(problem.payoff(boxes.amounts).sum(axis=1))]
     active = np.stack([row > 4 * floor, row > problem.budget / len(row) / 2])
-    return _choose_better(
-        problem, _on_faces(problem, active, floor), *_choose_better(problem, boxes, s, best)
-    )
+    return _best_of(problem, _on_faces(problem, active, floor), *_best_of(problem, boxes, s, best))
 
 
 def _local_best(problem: BudgetProblem, s: np.ndarray, floor: float) -> tuple[np.ndarray, float]:
@@ -247,7 +243,7 @@ def _local_best(problem: BudgetProblem, s: np.ndarray, floor: float) -> tuple[np
         # on a face every active field gets at least its inflection
         every = every[(every * problem.inflection).sum(axis=1) <= problem.budget]
         likely = every[np.argsort(-_totals(problem, _on_faces(problem, every, floor, halvings=24)))[:LIKELY]]
-        s, best = _choose_better(problem, _on_faces(problem, likely, floor), s, best)
+        s, best = _best_of(problem, _on_faces(problem, likely, floor), s, best)
     else:
         likely = (s > 4 * floor)[None]
         single = np.eye(fields, dtype=bool)
@@ -255,11 +251,11 @@ def _local_best(problem: BudgetProblem, s: np.ndarray, floor: float) -> tuple[np
         flips = np.concatenate([single, *(single[:, None] | single[None, :])])
         for _ in range(2 * fields):
             before = best
-            s, best = _choose_better(problem, _on_faces(problem, (s > 4 * floor) ^ flips, floor), s, best)
+            s, best = _best_of(problem, _on_faces(problem, (s > 4 * floor) ^ flips, floor), s, best)
             if not best > before + TIE * before:
                 break
     for active in [*likely[:BETWEEN], s > problem.inflection] if problem.power > 1 else []:
-        s, best = _choose_better(problem, _with_small_amount(problem, active, floor), s, best)
+        s, best = _best_of(problem, _with_small_amount(problem, active, floor), s, best)
     return s, best
 
 
@@ -299,7 +295,7 @@ def _on_faces(
     if given is not None:
         rows = np.arange(len(active))
         low[rows, given[0]] = high[rows, given[0]] = given[1]
-    return _bound_boxes(problem, low, high, halvings)
+    return _bound(problem, low, high, halvings)
 
 
 def _totals(problem: BudgetProblem, boxes: Boxes) -> np.ndarray:
@@ -308,9 +304,7 @@ def _totals(problem: BudgetProblem, boxes: Boxes) -> np.ndarray:
     return np.where(spent & np.isfinite(boxes.bound), problem.payoff(boxes.amounts).sum(axis=1), -np.inf)
 
 
-def _choose_better(
-    problem: BudgetProblem, boxes: Boxes, s: np.ndarray, best: float
-) -> tuple[np.ndarray, float]:
+def _best_of(problem: BudgetProblem, boxes: Boxes, s: np.ndarray, best: float) -> tuple[np.ndarray, float]:
     """Return the best amounts of the boxes, or the known ones if they are better."""
     values = _totals(problem, boxes)
     k = int(np.argmax(values)) if len(values) else 0
