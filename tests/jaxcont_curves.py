@@ -41,7 +41,7 @@ def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> C
     if not bool(converged) or not np.all(np.isfinite(np.asarray(after))):
         return None
     there = np.asarray(after)
-    return CurvePoint(there, system.look(there), 0)
+    return CurvePoint(there, system.evaluate(there), 0)
 
 
 def _frame(system: System) -> _Frame:

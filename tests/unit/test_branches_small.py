@@ -262,10 +262,10 @@ def test_players_are_grouped_by_position_and_kind() -> None:
 
 
 def test_unknowns_and_profiles_are_inverse_maps() -> None:
-    from rivalry.methods.continuation.parametrised_game import Family
+    from rivalry.methods.continuation.parametrised_game import ParametrisedGame
 
     game = Blotto(jnp.array([1.0, 2.0, 3.0]), jnp.asarray(1.5))
-    system = System(Family(game, "exponent", 1.0, 2.0), np.array([0, 1, 0]))
+    system = System(ParametrisedGame(game, "exponent", 1.0, 2.0), np.array([0, 1, 0]))
     x = np.array([[0.2, 0.3, 0.5], [0.6, 0.1, 0.3], [0.2, 0.3, 0.5]])
     y = system.of(x, 1.25)
     assert len(y) == 5

@@ -19,7 +19,7 @@ from rivalry.core.space import Box, Profile, Simplex
 from rivalry.methods.continuation import session as known
 from rivalry.methods.continuation.events import KINDS, Cut, Event, cuts, refine
 from rivalry.methods.continuation.groups import GroupSpectrum, System, grouped
-from rivalry.methods.continuation.parametrised_game import Family
+from rivalry.methods.continuation.parametrised_game import ParametrisedGame
 from rivalry.methods.continuation.pseudo_arclength import (
     CurvePoint,
     at_value,
@@ -29,13 +29,13 @@ from rivalry.methods.continuation.pseudo_arclength import (
     tangent,
 )
 from rivalry.methods.continuation.session import NONE, add, curve, empty, record
-from rivalry.methods.continuation.switching import beyond, births, lies_on
+from rivalry.methods.continuation.switching import cycles_near_hopf, lies_on, new_branches
 from rivalry.methods.limit_sets.periodic_orbits import hopf_coefficient
 
 FIRST = 0.3  # first step, as a share of the longest
 SWITCHING = tuple(KINDS.index(kind) for kind in ("symmetric_loss", "split"))
 FOLD, HOPF = KINDS.index("fold"), KINDS.index("hopf")
-TWICE = 1e-9  # of the range: closer events of one label are the same
+SAME = 1e-9  # of the range: closer events of one label are the same
 MARGIN = 1e-9  # widths: closer points are on the bound
 
 
@@ -141,44 +141,41 @@ class Branches(BaseLearner):
     def advance(self, world: Any, session: Session, steps: int) -> int:
         """Compute up to ``steps`` points, events or cycles; return 0 when the trace is complete."""
         tracer = Tracer(self, self._family(world), session)
-        done = 0
-        while done < steps and tracer.one():
-            done += 1
-        return done
+        return next((done for done in range(steps) if not tracer.take_step()), steps)
 
     def read(self, world: Any, session: Session) -> Record:
         """Return the rows, events and cycles found so far."""
         return record(self._family(world), session)
 
-    def _family(self, world: Any) -> Family:
-        return Family(world, self.parameter, self.low, self.high)
+    def _family(self, world: Any) -> ParametrisedGame:
+        return ParametrisedGame(world, self.parameter, self.low, self.high)
 
 
 class Tracer:
     """Scheduler that reads the next task from the session and writes its result there."""
 
-    def __init__(self, options: Branches, family: Family, session: Session) -> None:
+    def __init__(self, options: Branches, family: ParametrisedGame, session: Session) -> None:
         self.options, self.family, self.session = options, family, session
 
-    def one(self) -> bool:
+    def take_step(self) -> bool:
         """Take one step; return whether any task was left."""
         s = self.session
         if s["alike"][0] == NONE:
             s["alike"] = self.family.exchange_classes(int(s["seed"][0]))
             return True
-        walking, waiting = (np.flatnonzero(s["branch_ending"] == k) for k in (known.WALKING, known.WAITING))
-        if walking.size:
-            self._walk(int(walking[0]))
+        growing, waiting = (np.flatnonzero(s["branch_ending"] == k) for k in (known.GROWING, known.WAITING))
+        if growing.size:
+            self._extend(int(growing[0]))
         elif s["cuts_done"][0] < len(s["cut_row"]):
-            self._refine(_next(s["cuts_done"]))
+            self._locate_event(_next(s["cuts_done"]))
         elif s["events_done"][0] < len(s["event_kind"]):
             self._switch(_next(s["events_done"]))
         elif waiting.size:
-            self._set_out(int(waiting[0]))
+            self._begin_branch(int(waiting[0]))
         elif s["searched"][0] < known.SEARCHES:
             self._search(_next(s["searched"]))
         elif self.options.cycles and s["hopfs_done"][0] < np.sum(s["event_kind"] == HOPF):
-            self._cycles(_next(s["hopfs_done"]))
+            self._trace_cycles(_next(s["hopfs_done"]))
         else:
             return self._certify()
         return True
@@ -192,53 +189,42 @@ class Tracer:
         """Return the unknowns at the stored profile and parameter value of a row, a branch or an event."""
         return system.of(self.session[f"{table}_x"][k], float(self.session[f"{table}_value"][k]))
 
-    def _row(self, branch: int, system: System, point: CurvePoint, along: np.ndarray) -> GroupSpectrum:
-        spectrum = system.spectrum(point.look.local)
+    def _add(self, table: str, system: System, point: CurvePoint, **columns: Any) -> None:
+        """Append a row with the parameter value and the profile of a point."""
+        add(self.session, table, value=system.value(point.y), x=system.profile(point.y), **columns)
+
+    def _add_row(self, branch: int, system: System, point: CurvePoint, along: np.ndarray) -> GroupSpectrum:
+        spectrum = system.spectrum(point.at.local)
+        values, labels = spectrum
         unknown = np.full(len(system.groups), np.nan)
-        add(
-            self.session,
-            "row",
-            branch=branch,
-            value=system.value(point.y),
-            x=system.profile(point.y),
-            tangent=along,
-            real=spectrum.values.real,
-            imag=spectrum.values.imag,
-            label=spectrum.labels,
-            payoff=unknown,
-            regret=unknown,
-            coverage=0,
-        )
+        columns = {"real": values.real, "imag": values.imag, "label": labels, "tangent": along}
+        columns |= {"payoff": unknown, "regret": unknown}
+        self._add("row", system, point, branch=branch, coverage=0, **columns)
         return spectrum
 
     # -- points --------------------------------------------------------------------------------------------
 
-    def _walk(self, branch: int) -> None:
+    def _extend(self, branch: int) -> None:
         """Add the next point of a branch, or its ending."""
         s, system = self.session, self._system(branch)
         own = np.flatnonzero(s["row_branch"] == branch)
         if len(own) >= self.options.most_points:
-            self._end(branch, known.LONG)
+            s["branch_ending"][branch] = known.LONG
             return
         row = int(own[-1])
-        y, before = self._unknowns(system, "row", row), _spectrum(s, row)
-        along = s["row_tangent"][row][: len(y)]
-        shortest, longest = self.options.step
-        taken = step(system, y, along, float(s["length"][0]), (shortest, longest))
-        s["length"][0] = taken.length
-        if taken.point is None:
-            self._end(branch, known.LOST)
-            return
-        point, ending = self._stopped(own, system, y, taken.point)
+        y, along = self._unknowns(system, "row", row), s["row_tangent"][row][: system.unknowns + 1]
+        before = GroupSpectrum(s["row_real"][row] + 1j * s["row_imag"][row], s["row_label"][row])
+        there, s["length"][0] = step(system, y, along, float(s["length"][0]), *self.options.step)
+        point, ending = (None, known.LOST) if there is None else self._check_ending(own, system, y, there)
         if point is not None:
-            after = self._row(branch, system, point, tangent(point.look, along))
+            after = self._add_row(branch, system, point, tangent(point.at, along))
             # the first row of a branch that was born at an event is the event itself
             if len(own) > 1 or s["branch_event"][branch] == NONE:
                 for cut in cuts(before, after, system.sizes):
                     add(s, "cut", row=row, label=cut.label, order=cut.order)
-        self._end(branch, ending)
+        s["branch_ending"][branch] = ending
 
-    def _stopped(
+    def _check_ending(
         self, own: np.ndarray, system: System, y: np.ndarray, point: CurvePoint
     ) -> tuple[CurvePoint | None, int]:
         """Return the point, or the earlier point where the branch with rows ``own`` ends, and the ending."""
@@ -260,7 +246,7 @@ class Tracer:
         back = np.linalg.norm(first - foot) <= 0.05 * np.linalg.norm(chord) and 0 <= part <= 1
         # the chord passes the first point in the direction in which it was left; the first steps begin there
         closed = len(own) > 5 and back and departure @ chord > 0
-        return point, known.CLOSED if closed else known.WALKING
+        return point, known.CLOSED if closed else known.GROWING
 
     def _at_bound(self, system: System, y: np.ndarray, point: CurvePoint) -> CurvePoint | None:
         """Return the point between ``y`` and the next one where the profile reaches a bound."""
@@ -279,43 +265,39 @@ class Tracer:
         low = float(brentq(height, 0.0, 1.0, xtol=1e-12))
         return correct(system, y + low * chord, normal)
 
-    def _end(self, branch: int, ending: int) -> None:
-        self.session["branch_ending"][branch] = ending
-
-    def _set_out(self, branch: int) -> None:
+    def _begin_branch(self, branch: int) -> None:
         """Add the first rows of a branch, unless the branch is known already."""
         s, system = self.session, self._system(branch)
-        traced = np.unique(s["row_branch"])
+        traced, event = np.unique(s["row_branch"]), int(s["branch_event"][branch])
         if len(traced) >= self.options.most_branches:
-            self._end(branch, known.MANY)
+            s["branch_ending"][branch] = known.MANY
             return
         y = self._unknowns(system, "branch", branch)
-        event = int(s["branch_event"][branch])
-        given = not np.any(np.isnan(s["start"])) and event == NONE
-        for other in traced if not given else ():  # both halves share a point
-            if lies_on(system, y, curve(s, int(other)), s["alike"]):
-                self._end(branch, known.KNOWN)
-                return
+        # both halves of the branch through a given start share a point: neither is known already
+        halves = not np.any(np.isnan(s["start"])) and event == NONE
+        if not halves and any(lies_on(system, y, curve(s, int(other)), s["alike"]) for other in traced):
+            s["branch_ending"][branch] = known.KNOWN
+            return
         along = s["branch_tangent"][branch][: len(y)]
         point = correct(system, y, along)
         if point is None:
-            self._end(branch, known.LOST)
+            s["branch_ending"][branch] = known.LOST
             return
-        ahead = tangent(point.look, along)
+        ahead = tangent(point.at, along)
         if event != NONE:
-            self._row(branch, system, self._event_point(system, event), ahead)
-        self._row(branch, system, point, ahead)
+            self._add_row(branch, system, self._event_point(system, event), ahead)
+        self._add_row(branch, system, point, ahead)
         s["length"][0] = FIRST * self.options.step[1]
-        self._end(branch, known.WALKING)
+        s["branch_ending"][branch] = known.GROWING
 
     # -- events ---------------------------------------------------------------------------------------------
 
     def _event_point(self, system: System, event: int) -> CurvePoint:
         y = self._unknowns(system, "event", event)
-        return CurvePoint(y, system.look(y), 0)
+        return CurvePoint(y, system.evaluate(y), 0)
 
-    def _refine(self, number: int) -> None:
-        """Locate the event behind a cut, unless it is known already."""
+    def _locate_event(self, number: int) -> None:
+        """Add the event behind a cut, unless it is known already."""
         s = self.session
         row = int(s["cut_row"][number])
         cut = Cut(int(s["cut_label"][number]), int(s["cut_order"][number]))
@@ -326,39 +308,25 @@ class Tracer:
         # the tangent's last entry is the parameter's: it changes its sign at a fold
         folds = bool(np.prod(s["row_tangent"][[row, after], len(a) - 1]) < 0)
         whole = system.count == len(np.unique(s["alike"]))
-        found = refine(system, a, b, cut, folds=folds, whole=whole)
-        if found is not None and not self._twice(branch, system, found):
-            self._event(branch, system, found)
+        event = refine(system, a, b, cut, folds=folds, whole=whole)
+        if event is None or self._is_known(branch, system, event):
+            return
+        x, value = system.profile(event.point.y), system.value(event.point.y)
+        values, _ = system.spectrum(event.point.at.local)
+        hopf = event.kind == HOPF
+        lyapunov = hopf_coefficient(self.family.at(value), put(x)).lyapunov if hopf else np.nan
+        columns = {"real": values.real, "imag": values.imag, "lyapunov": lyapunov}
+        columns |= {name: getattr(event, name) for name in ("kind", "label", "frequency", "residual")}
+        self._add("event", system, event.point, branch=branch, **columns)
 
-    def _twice(self, branch: int, system: System, event: Event) -> bool:
+    def _is_known(self, branch: int, system: System, event: Event) -> bool:
         """Return whether the event is the second of a pair, or a repetition by equal eigenvalues."""
         s, x, value = self.session, system.profile(event.point.y), system.value(event.point.y)
         same = (s["event_branch"] == branch) & (s["event_label"] == event.label)
         same &= s["event_kind"] == event.kind
-        near = np.abs(s["event_value"] - value) <= TWICE * (self.family.high - self.family.low)
+        near = np.abs(s["event_value"] - value) <= SAME * (self.family.high - self.family.low)
         there = np.max(np.abs(s["event_x"] - x), axis=(1, 2), initial=0.0) <= 1e-5 * np.max(self.family.width)
         return bool(np.any(same & near & there))
-
-    def _event(self, branch: int, system: System, event: Event) -> None:
-        x, value = system.profile(event.point.y), system.value(event.point.y)
-        spectrum = system.spectrum(event.point.look.local)
-        lyapunov = np.nan
-        if event.kind == HOPF:
-            lyapunov = hopf_coefficient(self.family.at(value), put(x)).lyapunov
-        add(
-            self.session,
-            "event",
-            kind=event.kind,
-            branch=branch,
-            value=value,
-            x=x,
-            real=spectrum.values.real,
-            imag=spectrum.values.imag,
-            label=event.label,
-            frequency=event.frequency,
-            lyapunov=lyapunov,
-            residual=event.residual,
-        )
 
     def _switch(self, event: int) -> None:
         """Add the branches that are born at an event."""
@@ -368,21 +336,14 @@ class Tracer:
             return
         system = self._system(branch)
         point = self._event_point(system, event)
-        for born in births(system, point, int(s["event_label"][event]), s["alike"]):
-            self._branch(System(self.family, born.groups), born.point, born.direction, level, event)
+        for born in new_branches(system, point, int(s["event_label"][event]), s["alike"]):
+            self._add_branch(System(self.family, born.groups), born.point, born.direction, level, event)
 
-    def _branch(self, system: System, point: CurvePoint, along: np.ndarray, level: int, event: int) -> None:
-        add(
-            self.session,
-            "branch",
-            groups=system.groups,
-            level=level,
-            event=event,
-            value=system.value(point.y),
-            x=system.profile(point.y),
-            tangent=tangent(point.look, along),
-            ending=known.WAITING,
-        )
+    def _add_branch(
+        self, system: System, point: CurvePoint, along: np.ndarray, level: int = 0, event: int = NONE
+    ) -> None:
+        columns = {"groups": system.groups, "tangent": tangent(point.at, along), "ending": known.WAITING}
+        self._add("branch", system, point, level=level, event=event, **columns)
 
     # -- starts of branches ---------------------------------------------------------------------------------
 
@@ -391,64 +352,58 @@ class Tracer:
         s = self.session
         if not np.any(np.isnan(s["start"])):
             if end == 0:
-                self._through(s["start"])
+                self._start_both_ways(s["start"])
             return
         _, groups = np.unique(s["alike"], return_inverse=True)
         system = System(self.family, groups)
         # by the end: draws do not depend on what was searched before
         rng = np.random.default_rng([int(s["seed"][0]), end])
         found: list[np.ndarray] = []
-        for place in self._places(system, rng):
-            # end 0 is the upper end of the range; branches set out towards the other end
-            point = search(system, np.append(place, 1.0 - end))
+        for x in self._search_starts(rng):
+            # end 0 is the upper end of the range; branches begin towards the other end
+            point = search(system, np.append(system.of(x, self.family.low)[:-1], 1.0 - end))
             if point is None or self.family.margin(system.profile(point.y)) < MARGIN:
                 continue
             if all(np.max(np.abs(point.y - other)) > 1e-6 for other in found):
                 found.append(point.y)
-                self._branch(system, point, np.eye(len(point.y))[-1] * (1.0 if end else -1.0), 0, NONE)
+                self._add_branch(system, point, np.eye(len(point.y))[-1] * (1.0 if end else -1.0))
 
-    def _places(self, system: System, rng: np.random.Generator) -> list[np.ndarray]:
-        """Return starting points of searches: the middle of the space, then random ones."""
+    def _search_starts(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """Return the profiles at which searches start: the middle of the space, then random ones."""
         space: Any = self.family.space
         more = (self.options.searches - 1, *space.shape)
         if isinstance(space, Simplex):
             mask = np.asarray(space.mask)
             # normalised exponential draws are uniform on a simplex
             weights = [mask, *np.where(mask, rng.exponential(size=more), 0.0)]
-            profiles = [sample / sample.sum(axis=1, keepdims=True) for sample in weights]
-        else:
-            low, high = np.asarray(space.low), np.asarray(space.high)
-            parts = [np.full(space.shape, 0.5), *rng.random(more)]
-            profiles = [low + part * (high - low) for part in parts]
-        return [system.of(x, self.family.low)[:-1] for x in profiles]
+            return [sample / sample.sum(axis=1, keepdims=True) for sample in weights]
+        low, high = np.asarray(space.low), np.asarray(space.high)
+        return [low + part * (high - low) for part in [np.full(space.shape, 0.5), *rng.random(more)]]
 
-    def _through(self, start: np.ndarray) -> None:
+    def _start_both_ways(self, start: np.ndarray) -> None:
         """Add both halves of the branch through the equilibrium near a given profile."""
-        system = System(self.family, grouped(start, self.family.width, self.session["alike"]))
-        y = system.of(start, self._own_value())
-        point = search(system, y)
+        family = self.family
+        system = System(family, grouped(start, family.width, self.session["alike"]))
+        value = family.high
+        if not callable(family.parameter):
+            own = np.mean(np.asarray(getattr(family.game, family.parameter)))
+            value = float(np.clip(float(own), family.low, family.high))
+        point = search(system, system.of(start, value))
         for way in (-1.0, 1.0):
             # at an end of the range one half leads out of it
             if point is not None and 0.0 < point.y[-1] + way * 1e-9 < 1.0:
-                self._branch(system, point, np.eye(len(y))[-1] * way, 0, NONE)
-
-    def _own_value(self) -> float:
-        """Return the parameter's value in the given game, clipped to the range."""
-        if callable(self.family.parameter):
-            return self.family.high
-        own = float(np.mean(np.asarray(getattr(self.family.game, self.family.parameter))))
-        return float(np.clip(own, self.family.low, self.family.high))
+                self._add_branch(system, point, np.eye(len(point.y))[-1] * way)
 
     # -- cycles and certificates ----------------------------------------------------------------------------
 
-    def _cycles(self, hopf: int) -> None:
+    def _trace_cycles(self, hopf: int) -> None:
         """Add the cycles born at a Hopf point."""
         s = self.session
         event = int(np.flatnonzero(s["event_kind"] == HOPF)[hopf])
         start = float(s["event_value"][event]), s["event_x"][event]
-        for value, orbit in beyond(self.family, *start, self.options.cycles):
-            ends = {"low": orbit.low, "high": orbit.high}
-            add(s, "orbit", hopf=hopf, value=value, period=orbit.period, stable=orbit.stable, **ends)
+        for value, orbit in cycles_near_hopf(self.family, *start, self.options.cycles):
+            columns = {name: getattr(orbit, name) for name in ("period", "stable", "low", "high")}
+            add(s, "orbit", hopf=hopf, value=value, **columns)
 
     def _certify(self) -> bool:
         """Compute payoffs and regrets of the next row; return False if every row has them."""
@@ -458,7 +413,7 @@ class Tracer:
             return False
         row = int(todo[0])
         value, x = float(s["row_value"][row]), s["row_x"][row]
-        s["row_payoff"][row], regret = self.family.worth(value, x, self.options.points)
+        s["row_payoff"][row], regret = self.family.payoffs_and_gains(value, x, self.options.points)
         coverage = "lower bound"
         if self.options.certify == "full":
             proof = certificate(self.family.at(value), put(x))
@@ -471,8 +426,3 @@ def _next(done: np.ndarray) -> int:
     """Return the number of the next task, and count it as done."""
     done[0] += 1
     return int(done[0]) - 1
-
-
-def _spectrum(session: Session, row: int) -> GroupSpectrum:
-    values = session["row_real"][row] + 1j * session["row_imag"][row]
-    return GroupSpectrum(values, session["row_label"][row])

@@ -137,19 +137,16 @@ class ComparativeStatics(BaseLearner):
         taken = 0
         while taken < steps and session["done"][0] < STAGES:
             if session["done"][0] == 0:
-                self._base(world, session)
+                start = reparametrisation.inner(world.game, put(session["profile"]))
+                flat = flattened(world.game)
+                found = equilibrium_from(flat, start, rounds=self.rounds, points=self.points)
+                session["profile"] = np.asarray(reparametrisation.outer(world.game, found.profile))
+                session["status"] = np.asarray(found.status, dtype="U15")
             elif str(session["status"]) == "converged":
-                _beside(world, session, self.difference)
+                _solve_neighbours(world, session, self.difference)
             session["done"][0] += 1
             taken += 1
         return taken
-
-    def _base(self, world: Statics, session: Session) -> None:
-        game = world.game
-        start = reparametrisation.inner(game, put(session["profile"]))
-        found = equilibrium_from(flattened(game), start, rounds=self.rounds, points=self.points)
-        session["profile"] = np.asarray(reparametrisation.outer(game, found.profile))
-        session["status"] = np.asarray(found.status, dtype="U15")
 
     def read(self, world: Statics, session: Session) -> Record:
         """Return the profile, with slopes if the first-order conditions of an equilibrium hold there."""
@@ -163,16 +160,19 @@ class ComparativeStatics(BaseLearner):
             return record
         if session["done"][0] < STAGES:
             record["status"] = ((), np.asarray("iteration limit"))
-        found = slopes(world.game, world.dial, session["profile"])
-        cell = ("player", "axis")
+        game, profile = world.game, session["profile"]
+        found = slopes(game, world.dial, profile)
         record |= {
-            "slope": (cell, found.slope),
-            "slope_inner": (cell, found.unconstrained),
+            "slope": (("player", "axis"), found.slope),
+            "slope_inner": (("player", "axis"), found.unconstrained),
             "slope_payoff": (("player",), found.payoff),
-            "held": (cell, found.at_bound),
+            "held": (("player", "axis"), found.at_bound),
+            **_difference_check(session, found),
         }
-        record |= _checked(session, found) | _stability(world.game, session["profile"])
-        return record | _measure_slopes(world, session["profile"], found.slope, self.difference)
+        end = at_rest(flattened(game), reparametrisation.inner(game, put(profile)))
+        if end is not None:
+            record |= {name: end.measures[name] for name in ("max_real_eigenvalue", "reply_radius")}
+        return record | _metric_slopes(world, profile, found.slope, self.difference)
 
 
 def slopes(game: Game, dial: Dial, profile: np.ndarray) -> ProfileSlopes:
@@ -211,7 +211,7 @@ def _slopes(game: Game, dial: Dial, x: Profile) -> tuple[Array, ...]:
     return constrained, unconstrained, payoff, ~free_entries
 
 
-def _beside(world: Statics, session: Session, difference: float) -> None:
+def _solve_neighbours(world: Statics, session: Session, difference: float) -> None:
     """Find the equilibria on both sides by Newton's method from the linear prediction."""
     unconstrained = slopes(world.game, world.dial, session["profile"]).unconstrained
     here = np.asarray(world.game.space.inner(put(session["profile"])))
@@ -230,53 +230,40 @@ def _beside(world: Statics, session: Session, difference: float) -> None:
                 session["steps_taken"][k, side] = step
 
 
-def _checked(session: Session, found: ProfileSlopes) -> Record:
+def _difference_check(session: Session, found: ProfileSlopes) -> Record:
     """Return the largest difference of the slope from difference quotients, two-sided where both sides are
     known.
     """
-    gaps = []
-    for beside, steps in zip(session["beside"], session["steps_taken"], strict=True):
+    gaps = np.full(len(HALVES), np.nan)
+    for k, (beside, steps) in enumerate(zip(session["beside"], session["steps_taken"], strict=True)):
         known = np.flatnonzero(np.isfinite(steps))
-        if not known.size:
-            gaps.append(np.nan)
-            continue
-        first, last = known[0], known[-1]
-        base, origin = (beside[last], steps[last]) if first < last else (session["profile"], 0.0)
-        quotient = (beside[first] - base) / (steps[first] - origin)
-        gaps.append(float(np.max(np.abs(quotient - found.slope))))
+        if known.size:
+            first, last = known[0], known[-1]
+            base, origin = (beside[last], steps[last]) if first < last else (session["profile"], 0.0)
+            gaps[k] = np.max(np.abs((beside[first] - base) / (steps[first] - origin) - found.slope))
     return {
-        "slope_difference": (("check",), np.asarray(gaps)),
+        "slope_difference": (("check",), gaps),
         "check_step": (("check",), np.abs(np.nan_to_num(session["steps_taken"])).max(axis=1)),
     }
 
 
-def _stability(game: Any, profile: np.ndarray) -> Record:
-    """Return the largest real part of the gradients' Jacobian and the spectral radius of the best-response
-    slope.
-    """
-    end = at_rest(flattened(game), reparametrisation.inner(game, put(profile)))
-    return (
-        {} if end is None else {name: end.measures[name] for name in ("max_real_eigenvalue", "reply_radius")}
-    )
-
-
-def _measure_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, difference: float) -> Record:
+def _metric_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, difference: float) -> Record:
     """Return derivatives of the game's metrics that are one number, or one per player."""
     x, along, step = put(profile), put(slope), difference * world.size
     found: Record = {}
     if traced_metrics.knows(world.game):
         form = {name: dims for name, (dims, _) in traced_metrics(world.game, x).items()}
-        traced = _outcome_slopes(*world, x, along)
+        traced = _traced_slopes(*world, x, along)
         found = {name: (form[name], np.asarray(value)) for name, value in traced.items()}
     exact = set(found)
-    ends = [
-        # total derivatives: the profile moves along its slope
+    # total derivatives: the profile moves along its slope
+    above, below = (
         measures(world.dial.shift(world.game, put(s)), world.game.space.project(x + s * along))
         for s in (step, -step)
-    ]
-    for name, (dims, above) in ends[0].items():
-        if name not in exact and _told(dims, np.asarray(above)):
-            found[name] = (tuple(dims), np.asarray((above - ends[1][name][1]) / (2 * step)))
+    )
+    for name, (dims, value) in above.items():
+        if name not in exact and _has_slope(dims, np.asarray(value)):
+            found[name] = (tuple(dims), np.asarray((value - below[name][1]) / (2 * step)))
     names = sorted(found)
     ways = [FORWARD if name in exact else CENTRAL for name in names]
     return {f"slope_{name}": found[name] for name in names} | {
@@ -286,14 +273,14 @@ def _measure_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, diff
 
 
 @eqx.filter_jit
-def _outcome_slopes(game: Any, dial: Dial, x: Profile, along: Profile) -> dict[str, Array]:
+def _traced_slopes(game: Any, dial: Dial, x: Profile, along: Profile) -> dict[str, Array]:
     def at(amount: Array, x: Profile) -> dict[str, Array]:
         known = traced_metrics(dial.shift(game, amount), x).items()
-        return {name: value for name, (dims, value) in known if _told(dims, value)}
+        return {name: value for name, (dims, value) in known if _has_slope(dims, value)}
 
     return dict(jax.jvp(at, (jnp.zeros(()), x), (jnp.ones(()), along))[1])
 
 
-def _told(dims: tuple[str, ...], value: Any) -> bool:
+def _has_slope(dims: tuple[str, ...], value: Any) -> bool:
     """Return whether a metric is one real number, or one per player."""
     return tuple(dims) in ((), ("player",)) and jnp.issubdtype(value.dtype, jnp.floating)

@@ -69,7 +69,7 @@ def refine(
         if point is None:
             raise _Lost
         seen[part] = point
-        return float(system.leading(point.look.local, cut.label)[cut.order].real)
+        return float(system.leading(point.at.local, cut.label)[cut.order].real)
 
     try:
         ends = height(0.0), height(1.0)
@@ -81,8 +81,8 @@ def refine(
     except _Lost:
         return None
     point = seen[root]
-    value = system.leading(point.look.local, cut.label)[cut.order]
-    size = np.max(np.abs(system.blocks(point.look.local)[cut.label]))
+    value = system.leading(point.at.local, cut.label)[cut.order]
+    size = np.max(np.abs(system.blocks(point.at.local)[cut.label]))
     turning = abs(value.imag) > REAL * size
     kind = "hopf" if turning else _real_kind(cut.label, folds=folds, whole=whole)
     unit = float(np.min(system.family.width)) ** 2 / system.family.scale

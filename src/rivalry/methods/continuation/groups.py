@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from rivalry.core.space import Simplex
-from rivalry.methods.continuation.parametrised_game import Family, Local
+from rivalry.methods.continuation.parametrised_game import Local, ParametrisedGame
 from rivalry.methods.dynamics.tangent_cone import all_directions
 
 TOGETHER = -1  # label of eigenvalues that move whole groups; others are labelled by the group they split
 
 
-class Look(NamedTuple):
+class Evaluation(NamedTuple):
     """Value [k] and derivative [k k+1] of the reduced system at a point, with the game's local quantities."""
 
     value: np.ndarray
@@ -39,83 +38,47 @@ class System:
     groups is a regular curve of this system, except where other branches of the same groups cross it.
     """
 
-    def __init__(self, family: Family, groups: np.ndarray) -> None:
-        self.family, self.groups = family, np.asarray(groups)
-        self.count = int(self.groups.max()) + 1
-        self.firsts = [int(np.flatnonzero(self.groups == g)[0]) for g in range(self.count)]
+    def __init__(self, family: ParametrisedGame, groups: np.ndarray) -> None:
+        self.family, self.groups, space = family, np.asarray(groups), family.space
         self.sizes = np.bincount(self.groups)
-        self._slices = _blocks([family.directions[first].shape[1] for first in self.firsts])
-
-    @property
-    def unknowns(self) -> int:
-        """Return the number of unknowns, without the parameter."""
-        return int(self._slices[-1].stop)
-
-    @cached_property
-    def _all(self) -> list[slice]:
-        return _blocks([basis.shape[1] for basis in self.family.directions])
-
-    @cached_property
-    def _basis(self) -> np.ndarray:
-        """Return orthonormal directions of all players, ``[row direction]``, player-major."""
-        return all_directions(self.family.space)
-
-    @cached_property
-    def _expand(self) -> np.ndarray:
-        """Return the map from group directions to directions of all players, ``[direction unknown]``."""
-        found = np.zeros((self._all[-1].stop, self.unknowns))
+        self.count = len(self.sizes)
+        self.firsts = firsts = [int(np.flatnonzero(self.groups == g)[0]) for g in range(self.count)]
+        self._basis = all_directions(space)  # of all players, [row direction], player-major
+        self._all = _blocks([basis.shape[1] for basis in family.directions])
+        self._slices = _blocks([family.directions[first].shape[1] for first in firsts])
+        self.unknowns = int(self._slices[-1].stop)  # without the parameter
+        self._rows = np.concatenate([np.r_[self._all[first]] for first in firsts])  # of the full system
+        self._expand = np.zeros((self._all[-1].stop, self.unknowns))  # [direction unknown]
         for player, group in enumerate(self.groups):
-            size = self.family.directions[player].shape[1]
-            found[self._all[player], self._slices[group]] = np.eye(size)
-        return found
-
-    @cached_property
-    def _rows(self) -> np.ndarray:
-        """Return the first player of every group, as rows of the full system."""
-        return np.concatenate([np.r_[self._all[first]] for first in self.firsts])
-
-    @cached_property
-    def lengths(self) -> np.ndarray:
-        """Return the size of one unit of every unknown, in units of strategy."""
-        if self._on_simplex:
-            return np.ones(self.unknowns)
-        directions, width = self.family.directions, self.family.width
-        return np.concatenate([np.abs(directions[first]).T @ width[first] for first in self.firsts])
-
-    @property
-    def _on_simplex(self) -> bool:
-        return isinstance(self.family.space, Simplex)
+            self._expand[self._all[player], self._slices[group]] = np.eye(family.directions[player].shape[1])
+        self._base, self.lengths = np.zeros(space.shape), np.ones(self.unknowns)  # units of the unknowns
+        if isinstance(space, Simplex):
+            # directions of a simplex keep the sum, so profiles are the uniform one plus a displacement
+            self._base = space.entries / np.asarray(space.sizes)[:, None]
+        else:
+            units = [np.abs(family.directions[first]).T @ family.width[first] for first in firsts]
+            self.lengths = np.concatenate(units)
 
     def of(self, x: np.ndarray, value: float) -> np.ndarray:
         """Return the unknowns of a profile [player axis] and a parameter value."""
-        places = [self.family.directions[first].T @ (x[first] - self._base(first)) for first in self.firsts]
+        places = [self.family.directions[first].T @ (x[first] - self._base[first]) for first in self.firsts]
         part = (value - self.family.low) / (self.family.high - self.family.low)
         return np.asarray(np.append(np.concatenate(places) / self.lengths, part))
 
     def profile(self, y: np.ndarray) -> np.ndarray:
         """Return the profile [player axis] of the unknowns ``y``."""
         places = y[:-1] * self.lengths
-        moves = [
-            self.family.directions[player] @ places[self._slices[group]]
-            for player, group in enumerate(self.groups)
-        ]
-        return np.stack([self._base(player) + move for player, move in enumerate(moves)])
+        own = zip(self.family.directions, self.groups, strict=True)
+        return np.asarray(self._base + [basis @ places[self._slices[group]] for basis, group in own])
 
     def value(self, y: np.ndarray) -> float:
         """Return the parameter value."""
         return float(self.family.low + y[-1] * (self.family.high - self.family.low))
 
-    def _base(self, player: int) -> np.ndarray:
-        if not self._on_simplex:
-            return np.zeros(self.family.space.shape[1])
-        mask = np.asarray(self.family.space.mask)[player]
-        # directions of a simplex keep the sum, so profiles are the uniform one plus a displacement
-        return np.asarray(mask / mask.sum())
-
-    def look(self, y: np.ndarray, *, slope: bool = True) -> Look:
+    def evaluate(self, y: np.ndarray, *, slope: bool = True) -> Evaluation:
         """Return the system and its derivative, in units of the payoff scale.
 
-        ``slope`` as in `Family.local`.
+        ``slope`` as in `ParametrisedGame.local`.
         """
         local = self.family.local(self.value(y), self.profile(y), slope=slope)
         unit = self.lengths / self.family.scale
@@ -125,7 +88,7 @@ class System:
         places = (full @ self._expand)[self._rows] * self.lengths
         # rows times length, columns times length: unknowns in widths, values in units of the payoff scale
         derivative = np.column_stack([places, change[self._rows]]) * unit[:, None]
-        return Look(own_slopes[self._rows] * unit, derivative, local)
+        return Evaluation(own_slopes[self._rows] * unit, derivative, local)
 
     def blocks(self, local: Local) -> dict[int, np.ndarray]:
         """Return the blocks of the Jacobian: motion of the groups, and splitting of every group of two or
@@ -168,10 +131,8 @@ class System:
             for b in self.firsts[k + 1 :]
             if classes[a] == classes[b]
         ]
-        if not gaps:
-            return np.inf, np.zeros((0, x.shape[1]))
-        differences = np.stack(gaps)
-        return float(np.min(np.linalg.norm(differences, axis=1))), differences
+        differences = np.reshape(gaps, (len(gaps), x.shape[1]))
+        return float(np.min(np.linalg.norm(differences, axis=1), initial=np.inf)), differences
 
 
 def grouped(x: np.ndarray, width: np.ndarray, classes: np.ndarray, near: float = 1e-7) -> np.ndarray:

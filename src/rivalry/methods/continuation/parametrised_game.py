@@ -29,7 +29,7 @@ class Local(NamedTuple):
     slope: np.ndarray
 
 
-class Family:
+class ParametrisedGame:
     """A game as a function of ``parameter``: an array field of ``game``, or a function from a value to a
     game.
 
@@ -48,7 +48,9 @@ class Family:
         self._made: tuple[float, Any] | None = None  # last value and game, where the parameter is a function
         if not callable(parameter):
             real_array(game, parameter, "parameter")
-            _check_ends(game, parameter, low=self.low, high=self.high)
+            for end, value in (("low", self.low), ("high", self.high)):
+                if why := validate_parameter(game, parameter, value):
+                    raise ValueError(f"{end}: {value:g} {why}, as a value of {parameter}")
         if not isinstance(game.space, Box | Simplex):
             raise ValueError(f"game: its space must be a Box or a Simplex, not {type(game.space).__name__}")
         self.space = game.space
@@ -77,24 +79,23 @@ class Family:
         Without ``slope`` that may be zero.
         """
         if not callable(self.parameter):
-            found = _named(self.game, self.parameter, put(float(value)), put(x))
-            return Local(*(np.asarray(part) for part in found))
-        gradient, derivative = _given(self.at(value), put(x))
+            found = _by_name(self.game, self.parameter, put(float(value)), put(x))
+            return Local(*map(np.asarray, found))
+        gradient, derivative = map(np.asarray, _gradients(self.at(value), put(x)))
         if not slope:
-            return Local(np.asarray(gradient), np.asarray(derivative), np.zeros(x.shape))
+            return Local(gradient, derivative, np.zeros(x.shape))
         near = APART * (self.high - self.low)
         # one-sided at the ends of the range, beyond which the game may not exist
         ends = max(value - near, self.low), min(value + near, self.high)
-        before, after = (np.asarray(_given(self.at(end), put(x))[0]) for end in ends)
-        change = (after - before) / (ends[1] - ends[0])
-        return Local(np.asarray(gradient), np.asarray(derivative), change)
+        before, after = (np.asarray(_gradients(self.at(end), put(x))[0]) for end in ends)
+        return Local(gradient, derivative, (after - before) / (ends[1] - ends[0]))
 
-    def worth(self, value: float, x: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
+    def payoffs_and_gains(self, value: float, x: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
         """Return payoffs [player], and the largest gain [player] found on a grid of ``points`` with local
         search.
         """
         grids = jnp.stack([self.space.grid(player, points) for player in range(len(x))])
-        payoffs, gains = _worth(self.at(value), put(x), grids)
+        payoffs, gains = _payoffs_and_gains(self.at(value), put(x), grids)
         return np.asarray(payoffs), np.asarray(gains)
 
     def exchange_classes(self, seed: int) -> np.ndarray:
@@ -139,16 +140,8 @@ class Family:
         return float(np.min(np.minimum(x - low, high - x) / self.width))
 
 
-def _check_ends(game: Any, name: str, **ends: float) -> None:
-    """Raise `ValueError` for an end of the range that the game does not allow for its array."""
-    for end, value in ends.items():
-        why = validate_parameter(game, name, value)
-        if why:
-            raise ValueError(f"{end}: {value:g} {why}, as a value of {name}")
-
-
 @eqx.filter_jit
-def _named(game: Game, name: str, value: Array, x: Profile) -> tuple[Array, Array, Array]:
+def _by_name(game: Game, name: str, value: Array, x: Profile) -> tuple[Array, Array, Array]:
     def own(v: Array) -> Array:
         return own_gradients(with_(game, **{name: v}), x)
 
@@ -157,17 +150,15 @@ def _named(game: Game, name: str, value: Array, x: Profile) -> tuple[Array, Arra
 
 
 @eqx.filter_jit
-def _given(game: Game, x: Profile) -> tuple[Array, Array]:
+def _gradients(game: Game, x: Profile) -> tuple[Array, Array]:
     return own_gradients(game, x), jacobian(game, x)
 
 
-@eqx.filter_jit
-def _payoffs(game: Game, x: Profile) -> Array:
-    return game.payoffs(x)
+_payoffs = eqx.filter_jit(lambda game, x: game.payoffs(x))
 
 
 @eqx.filter_jit
-def _worth(
+def _payoffs_and_gains(
     game: Game, x: Profile, grids: Float[Array, "player point axis"]
 ) -> tuple[Float[Array, "player"], Float[Array, "player"]]:
     here = game.payoffs(x)

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.methods.continuation.groups import Look, System
+from rivalry.methods.continuation.groups import Evaluation, System
 
 ROUNDS = 12  # Newton steps of one correction
-SETTLED = 1e-13  # of a unit: a shorter step is the last
+CONVERGED = 1e-13  # of a unit: a shorter step is the last
 ROUGH = 1e-8  # of a unit: shorter steps that do not shrink are rounding
 RANK = 1e-8  # relative: smaller singular values count as zero, or they would magnify rounding
 ACCEPTED = 1e-9  # largest residual of the system, in units of the payoff scale
@@ -24,13 +24,13 @@ class CurvePoint(NamedTuple):
     """A corrected point: unknowns [k+1], the system evaluated there, and the number of Newton steps."""
 
     y: np.ndarray
-    look: Look
+    at: Evaluation
     rounds: int
 
     @property
     def residual(self) -> float:
         """Return the largest entry of the system's residual, in units of the payoff scale."""
-        return float(np.max(np.abs(self.look.value), initial=0.0))
+        return float(np.max(np.abs(self.at.value), initial=0.0))
 
 
 def correct(system: System, y: np.ndarray, normal: np.ndarray) -> CurvePoint | None:
@@ -39,23 +39,22 @@ def correct(system: System, y: np.ndarray, normal: np.ndarray) -> CurvePoint | N
     Or None.
     """
     here, last = np.array(y, dtype=float), np.inf
-    for rounds in range(ROUNDS):
-        look = system.look(here)
-        if not np.all(np.isfinite(look.derivative)):
+    for rounds in range(ROUNDS + 1):
+        point = CurvePoint(here, system.evaluate(here), rounds)
+        if not np.all(np.isfinite(point.at.derivative)):
             return None
-        left = np.append(look.value, normal @ (here - y))
+        if rounds == ROUNDS:
+            break
+        left = np.append(point.at.value, normal @ (here - y))
         # where curves cross the matrix is singular, and there is nothing to correct in that direction
-        move = -np.linalg.lstsq(np.vstack([look.derivative, normal]), left, rcond=RANK)[0]
+        move = -np.linalg.lstsq(np.vstack([point.at.derivative, normal]), left, rcond=RANK)[0]
         size = float(np.max(np.abs(move)))
         # a unit is the width of the space, or the whole range: longer moves are lost
         if size > 1.0 or (rounds > 3 and size > 2 * last and size > ROUGH):
             return None
-        small = float(np.max(np.abs(look.value), initial=0.0)) <= ACCEPTED
-        if small and (size <= SETTLED or (size <= ROUGH and size >= 0.5 * last)):
-            return CurvePoint(here, look, rounds)
+        if point.residual <= ACCEPTED and (size <= CONVERGED or (size <= ROUGH and size >= 0.5 * last)):
+            return point
         here, last = here + move, size
-    look = system.look(here)
-    point = CurvePoint(here, look, ROUNDS)
     return point if point.residual <= ACCEPTED and last <= ROUGH else None
 
 
@@ -66,26 +65,18 @@ def at_value(system: System, y: np.ndarray, part: float) -> CurvePoint | None:
     return None if found is None else found._replace(y=np.append(found.y[:-1], part))
 
 
-def tangent(look: Look, along: np.ndarray) -> np.ndarray:
+def tangent(at: Evaluation, along: np.ndarray) -> np.ndarray:
     """Return the curve's unit tangent [k+1], oriented along ``along``.
 
     Where two curves cross the derivative loses rank; the result is the null direction nearest to ``along``.
     """
-    _, sizes, rows = np.linalg.svd(look.derivative)
+    _, sizes, rows = np.linalg.svd(at.derivative)
     # k equations in k + 1 unknowns: the last row is always a null direction
     null_rows = np.append(sizes <= 1e-9 * sizes[0], True)
     null = rows[null_rows]
     found = null.T @ (null @ along) if len(null) > 1 else rows[-1] * np.sign(rows[-1] @ along or 1.0)
     length = np.linalg.norm(found)
     return np.asarray(found / length) if length > 0 else rows[-1]
-
-
-class CurveStep(NamedTuple):
-    """One step along a curve: the point (None where lost), its tangent, and the length to try next."""
-
-    point: CurvePoint | None
-    tangent: np.ndarray
-    length: float
 
 
 def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> CurvePoint | None:
@@ -97,46 +88,45 @@ def follow(system: System, y: np.ndarray, along: np.ndarray, length: float) -> C
 
 
 def step(
-    system: System, y: np.ndarray, along: np.ndarray, length: float, bounds: tuple[float, float]
-) -> CurveStep:
-    """Return the next point of the curve through ``y`` with tangent ``along``, at most ``length`` further.
+    system: System, y: np.ndarray, along: np.ndarray, length: float, shortest: float, longest: float
+) -> tuple[CurvePoint | None, float]:
+    """Return the next point of the curve through ``y`` with tangent ``along``, and the length to try next.
 
-    ``bounds`` are the shortest and the longest step. A step is halved where the point is lost, far from its
-    prediction, or the curve bends.
+    The point is at most ``length`` further; None where it is lost. A step is halved where the point is lost,
+    far from its prediction, or the curve bends.
     """
-    shortest, longest = bounds
     while length >= shortest:
         point = follow(system, y, along, length)
         if point is not None and np.linalg.norm(point.y - y - length * along) <= 0.5 * length:
-            ahead = tangent(point.look, along)
-            if ahead @ along >= BEND or length <= 2 * shortest:
-                longer = LONGER if point.rounds <= QUICK and ahead @ along >= (1 + BEND) / 2 else 1.0
-                return CurveStep(point, ahead, min(longer * length, longest))
+            straight = tangent(point.at, along) @ along
+            if straight >= BEND or length <= 2 * shortest:
+                longer = LONGER if point.rounds <= QUICK and straight >= (1 + BEND) / 2 else 1.0
+                return point, min(longer * length, longest)
         length *= SHORTER
-    return CurveStep(None, along, length)
+    return None, length
 
 
 def search(system: System, y: np.ndarray) -> CurvePoint | None:
     """Return an equilibrium at the parameter of ``y``, possibly far away, by Newton steps, bounded and
     halved.
     """
-    here, look = np.array(y, dtype=float), system.look(y, slope=False)
+    here, at = np.array(y, dtype=float), system.evaluate(y, slope=False)
     for _ in range(SEARCH):
-        size = float(np.max(np.abs(look.value)))
+        size = float(np.max(np.abs(at.value)))
         if size <= ACCEPTED:
             return at_value(system, here, here[-1])
         try:
-            move = -np.linalg.solve(look.derivative[:, :-1], look.value)
+            move = -np.linalg.solve(at.derivative[:, :-1], at.value)
         except np.linalg.LinAlgError:
             return None
         move *= min(1.0, FAR / max(float(np.max(np.abs(move))), 1e-300))
         for _ in range(HALVINGS):
             there = here + np.append(move, 0.0)
-            ahead = system.look(there, slope=False)
+            ahead = system.evaluate(there, slope=False)
             if np.all(np.isfinite(ahead.value)) and np.max(np.abs(ahead.value)) < size:
                 break
             move *= 0.5
         else:
             return None
-        here, look = there, ahead
+        here, at = there, ahead
     return None

@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.jax import put
 from rivalry.methods.continuation.groups import TOGETHER, System, relabelled
-from rivalry.methods.continuation.parametrised_game import Family
+from rivalry.methods.continuation.parametrised_game import ParametrisedGame
 from rivalry.methods.continuation.pseudo_arclength import CurvePoint, correct
 from rivalry.methods.limit_sets.periodic_orbits import PeriodicOrbit, orbits_beyond
 
@@ -19,7 +19,7 @@ SINGULAR = 1e-6  # of the Jacobian's size: smaller eigenvalues count as crossing
 SAME = 1e-6  # of a unit: nearer points belong to one branch
 
 
-class Birth(NamedTuple):
+class NewBranch(NamedTuple):
     """First point of a branch near an event, its groups [player] and its direction."""
 
     groups: np.ndarray
@@ -27,7 +27,7 @@ class Birth(NamedTuple):
     direction: np.ndarray
 
 
-def births(system: System, event: CurvePoint, label: int, classes: np.ndarray) -> Iterator[Birth]:
+def new_branches(system: System, event: CurvePoint, label: int, classes: np.ndarray) -> Iterator[NewBranch]:
     """Yield every branch found where an eigenvalue of ``label`` vanishes at ``event``.
 
     A splitting group is tried in all (p, q) parts, both ways along every null direction, and in symmetric
@@ -39,11 +39,9 @@ def births(system: System, event: CurvePoint, label: int, classes: np.ndarray) -
         start = new.of(x, value)
         direction = new.of(x + moves, value) - start
         size = np.linalg.norm(direction)
-        if size == 0:
-            continue
-        found = _first(new, start, direction / size, classes)
-        if found is not None:
-            yield Birth(groups, found, direction / size)
+        point = _first_point(new, start, direction / size, classes) if size else None
+        if point is not None:
+            yield NewBranch(groups, point, direction / size)
 
 
 def _parts(system: System, event: CurvePoint, label: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -62,7 +60,7 @@ def _null(system: System, event: CurvePoint, label: int) -> list[np.ndarray]:
     Higher derivatives decide along which of these new branches exist: at a square's centre the axes and the
     diagonals.
     """
-    blocks = system.blocks(event.look.local)
+    blocks = system.blocks(event.at.local)
     size = max(float(np.max(np.abs(block))) for block in blocks.values())
     values, vectors = np.linalg.eig(blocks[label])
     small = np.abs(values) <= SINGULAR * size
@@ -81,7 +79,7 @@ def _splits(system: System, label: int, vector: np.ndarray) -> Iterator[tuple[np
     size, highest = len(members), int(system.groups.max())
     shift = system.family.directions[members[0]] @ vector
 
-    def made(weights: Sequence[float], parts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    def split(weights: Sequence[float], parts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         groups, moves = system.groups.copy(), np.zeros(system.family.space.shape)
         groups[members] = np.where(np.asarray(parts) == 0, label, highest + np.asarray(parts))
         moves[members] = np.asarray(weights)[:, None] * shift
@@ -91,16 +89,16 @@ def _splits(system: System, label: int, vector: np.ndarray) -> Iterator[tuple[np
         many = size - few
         # weights sum to 0: a displacement that splits a group leaves its mean in place
         weights, parts = [few] * many + [-many] * few, [0] * many + [1] * few
-        yield made(weights, parts)
+        yield split(weights, parts)
         if few != many:  # else the opposite direction is the same up to a permutation of players
-            yield made([-w for w in weights], parts)
+            yield split([-w for w in weights], parts)
     for wing in range(1, (size - 1) // 2 + 1):
         middle = size - 2 * wing
         weights = [-1] * wing + [0] * middle + [1] * wing
-        yield made(weights, [0] * wing + [1] * middle + [2] * wing)
+        yield split(weights, [0] * wing + [1] * middle + [2] * wing)
 
 
-def _first(
+def _first_point(
     system: System, start: np.ndarray, direction: np.ndarray, classes: np.ndarray
 ) -> CurvePoint | None:
     for offset in OFFSETS:
@@ -132,17 +130,16 @@ def lies_on(system: System, y: np.ndarray, curve: BranchCurve, classes: np.ndarr
     near = np.abs(part) <= 2 * np.max(np.abs(np.diff(part))) + OFFSETS[-1]  # others need no matching
     gaps = np.full(len(part), np.inf)
     for row in np.flatnonzero(near):
-        gaps[row] = np.hypot(_matched(x, curve.profiles[row], family.width, classes)[0], part[row])
+        gaps[row] = np.hypot(_match(x, curve.profiles[row], family.width, classes)[0], part[row])
     nearest = np.minimum(gaps[:-1], gaps[1:])
     for first in np.argsort(nearest)[: min(4, int(np.sum(np.isfinite(nearest))))]:
-        _, order = _matched(x, curve.profiles[first + 1], family.width, classes)
+        _, order = _match(x, curve.profiles[first + 1], family.width, classes)
         ends = [own.of(curve.profiles[k], curve.values[k]) for k in (first, first + 1)]
-        here = own.of(x[order], value)
-        if not _one_group_each(x[order], curve.groups, family.width):
-            continue
-        chord = ends[1] - ends[0]
+        leaders = np.asarray(own.firsts)[curve.groups]
+        equal = np.abs(x[order] - x[order][leaders]) <= 1e-9 * family.width
+        chord, here = ends[1] - ends[0], own.of(x[order], value)
         length = float(np.linalg.norm(chord))
-        if length == 0.0:
+        if length == 0.0 or not np.all(equal):
             continue
         along = float((here - ends[0]) @ chord / length**2)
         foot = ends[0] + along * chord
@@ -159,9 +156,7 @@ def _signature(groups: np.ndarray, classes: np.ndarray) -> list[tuple[int, int]]
     return sorted((int(classes[groups == g][0]), int((groups == g).sum())) for g in range(groups.max() + 1))
 
 
-def _matched(
-    x: np.ndarray, y: np.ndarray, width: np.ndarray, classes: np.ndarray
-) -> tuple[float, np.ndarray]:
+def _match(x: np.ndarray, y: np.ndarray, width: np.ndarray, classes: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the smallest distance in widths of two profiles over swaps of exchangeable players, and x's
     order for it.
     """
@@ -174,16 +169,8 @@ def _matched(
     return float(np.sqrt(cost.T[rows, columns].sum())), columns
 
 
-def _one_group_each(x: np.ndarray, groups: np.ndarray, width: np.ndarray) -> bool:
-    """Return whether the players of every group have equal strategies."""
-    return all(
-        bool(np.all(np.abs(x[groups == g] - x[groups == g][0]) <= 1e-9 * width[groups == g]))
-        for g in np.unique(groups)
-    )
-
-
-def beyond(
-    family: Family, hopf: float, x: np.ndarray, wanted: int | list[float]
+def cycles_near_hopf(
+    family: ParametrisedGame, hopf: float, x: np.ndarray, wanted: int | list[float]
 ) -> Iterator[tuple[float, PeriodicOrbit]]:
     """Yield parameter values and cycles born at the Hopf point ``x`` [player axis], on the side where they
     exist.

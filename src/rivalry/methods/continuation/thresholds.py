@@ -15,7 +15,7 @@ from rivalry.core.jax import put
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
-from rivalry.methods.continuation.parametrised_game import Family
+from rivalry.methods.continuation.parametrised_game import ParametrisedGame
 
 EXACT = 1e-12  # tolerance of Brent's method, relative to the parameter
 EQUAL = 1e-6  # of the largest eigenvalue: closer eigenvalues are the same
@@ -24,6 +24,15 @@ PART, TOGETHER = "players part", "all move together"
 STARTS = 41  # starting points of Newton's method
 LEAP = 0.05  # of the width: a root that moves by more, and by far more than before, is another root
 UNEVEN = 20.0  # times the move before
+
+
+class Sweep(NamedTuple):
+    """A game at every value of its parameter."""
+
+    family: ParametrisedGame
+    values: np.ndarray  # [scan], rising
+    players: int
+    position: np.ndarray | None = None  # [axis]: given strategy of every player, if any
 
 
 class Thresholds(BaseLearner):
@@ -88,24 +97,37 @@ class Thresholds(BaseLearner):
         players = game.space.shape[0]
         if players < 2:
             raise ValueError(f"players: {players} must be at least 2 for thresholds")
-        known = Family(game, self.parameter, self.low, self.high)
+        known = ParametrisedGame(game, self.parameter, self.low, self.high)
         # players may differ in the parameter itself, which is the same for all at every value
-        family = Family(known.at(self.low), self.parameter, self.low, self.high)
+        family = ParametrisedGame(known.at(self.low), self.parameter, self.low, self.high)
         _refuse_unlike(family)
-        values = np.linspace(self.low, self.high, self.points)
+        sweep = Sweep(family, np.linspace(self.low, self.high, self.points), players)
         if self.position is None:
-            return Sweep(family, values, players)
+            return sweep
         place = np.atleast_1d(np.asarray(self.position, dtype=float))
         if place.shape != (game.space.shape[1],):
             raise ValueError(
                 f"position: {np.size(place)} numbers; must be {game.space.shape[1]}, one an axis"
             )
         inside = game.space.check(np.broadcast_to(place, game.space.shape), "position")
-        return Sweep(family, values, players, np.asarray(inside)[0])
+        return sweep._replace(position=np.asarray(inside)[0])
 
     def begin(self, world: Sweep, stream: np.random.SeedSequence) -> Session:
         """Return an empty scan; nothing is random, and no root has been searched."""
-        return _blank(world)
+        count, free = len(world.values), world.family.directions[0].shape[1]
+        axes = world.family.space.shape[1]
+        return {
+            "roots": np.zeros((0, axes)),
+            "near": np.full(axes, np.nan),  # start of the search for the first root
+            "here": np.full(axes, np.nan),  # current root of the scan
+            "from_high": np.zeros(1, dtype=bool),
+            "done": np.zeros(1, dtype=np.int64),
+            "place": np.full((count, axes), np.nan),
+            "split": np.full((count, free), np.nan + 0j),
+            "together": np.full((count, free), np.nan + 0j),
+            "residual": np.full(count, np.nan),
+            "jumped": np.zeros(count, dtype=bool),
+        }
 
     def begin_at(self, world: Sweep, stream: np.random.SeedSequence, start: Any) -> Session:
         """Return a scan that begins at ``low``, with the root nearest to the mean of ``start``."""
@@ -115,11 +137,11 @@ class Thresholds(BaseLearner):
         """Run up to ``steps`` chunks of the scan."""
         if steps and not session["done"][0]:
             _first_root(world, session)
-        taken = 0
-        while taken < steps and int(session["done"][0]) < len(world.values):
+        chunks = 0
+        while chunks < steps and int(session["done"][0]) < len(world.values):
             _advance_scan(world, session)
-            taken += 1
-        return taken
+            chunks += 1
+        return chunks
 
     def read(self, world: Sweep, session: Session) -> Record:
         """Return the scan so far, with located crossings."""
@@ -147,7 +169,7 @@ class _Scan(NamedTuple):
 
     @classmethod
     def of(cls, world: Sweep, session: Session) -> _Scan:
-        done, way = int(session["done"][0]), _way(session)
+        done, way = int(session["done"][0]), _direction(session)
         stored = [np.array(session[name][:done][::way]) for name in cls._fields[1:]]
         scan = cls(np.array(world.values[::way][:done][::way]), *stored)
         if way < 0:  # a jump on the way down to a value lies above it
@@ -159,29 +181,30 @@ class _Scan(NamedTuple):
         return np.asarray(np.concatenate([self.split, self.together], axis=1).real.max(axis=1))
 
     def record(self, world: Sweep) -> Record:
+        """Return eigenvalues, residuals and stability at every value, and the jumps."""
         spectra = np.concatenate([np.repeat(self.split, world.players - 1, axis=1), self.together], axis=1)
-        order = np.lexsort((-spectra.imag, -spectra.real))
-        spectra = np.take_along_axis(spectra, order, axis=1)
+        spectra = np.take_along_axis(spectra, np.lexsort((-spectra.imag, -spectra.real)), axis=1)
         stable = self.largest() < 0
-        scan = ("scan",)
         return {
-            "scan_parameter": (scan, self.values),
+            "scan_parameter": (("scan",), self.values),
             "scan_position": (("scan", "axis"), self.place),
             "scan_eigenvalues_real": (("scan", "eigenvalue"), spectra.real.copy()),
             "scan_eigenvalues_imag": (("scan", "eigenvalue"), spectra.imag.copy()),
-            "scan_residual": (scan, self.residual),
-            "scan_stable": (scan, stable),
+            "scan_residual": (("scan",), self.residual),
+            "scan_stable": (("scan",), stable),
             "stable_everywhere": ((), np.asarray(bool(stable.all()))),
             "jump_parameter": (("jump",), self.values[self.jumped]),
         }
 
 
-def _way(session: Session) -> int:
-    """Return whether the scan goes through the values upwards, 1, or downwards, -1."""
+def _direction(session: Session) -> int:
+    """Return 1 where the scan proceeds from the low end of the range, -1 from the high end."""
     return -1 if session["from_high"][0] else 1
 
 
 class _Crossing(NamedTuple):
+    """A sign change of the largest real part, with the eigenvalues that cross."""
+
     value: float
     gains: bool  # stability, as the parameter rises
     multiplicity: int
@@ -205,19 +228,19 @@ def _crossings(world: Sweep, scan: _Scan) -> Record:
         broken = scan.jumped[between].any() or np.isnan(heights[between]).any()
         if not broken and np.sign(heights[before]) != np.sign(heights[after]):
             try:
-                found.append(_refined(world, scan, before, after))
+                found.append(_locate_crossing(world, scan, before, after))
             except _LostRoot:
                 scan.jumped[after] = True
-    shape = (len(found), scan.place.shape[1])
-    words = np.asarray(["gains stability" if one.gains else "loses stability" for one in found], dtype="U15")
+    value, gains, counts, pairs, moves, places = zip(*found, strict=True) if found else ((),) * 6
+    words = ["gains stability" if gain else "loses stability" for gain in gains]
     crossing = ("crossing",)
     return {
-        "crossing": (crossing, np.asarray([one.value for one in found], dtype=float)),
-        "crossing_direction": (crossing, words),
-        "crossing_multiplicity": (crossing, np.asarray([one.multiplicity for one in found], dtype=int)),
-        "crossing_complex": (crossing, np.asarray([one.complex for one in found], dtype=bool)),
-        "crossing_moves": (crossing, np.asarray([one.moves for one in found], dtype="U17")),
-        "crossing_position": (("crossing", "axis"), np.reshape([one.place for one in found], shape)),
+        "crossing": (crossing, np.asarray(value, dtype=float)),
+        "crossing_direction": (crossing, np.asarray(words, dtype="U15")),
+        "crossing_multiplicity": (crossing, np.asarray(counts, dtype=int)),
+        "crossing_complex": (crossing, np.asarray(pairs, dtype=bool)),
+        "crossing_moves": (crossing, np.asarray(moves, dtype="U17")),
+        "crossing_position": (("crossing", "axis"), np.reshape(places, (len(found), scan.place.shape[1]))),
         **_windows(scan, found),
     }
 
@@ -228,9 +251,7 @@ def _closed_form(world: Sweep, scan: _Scan) -> Record:
     if not len(known):
         return {}
     x = put(np.broadcast_to(known[0], world.family.space.shape))
-    low, high = (
-        measures(world.family.at(value), x).get("threshold") for value in scan.values[[0, -1]].tolist()
-    )
+    low, high = (measures(world.family.at(end), x).get("threshold") for end in scan.values[[0, -1]].tolist())
     if low is None or high is None or low[0] or low[1] != high[1]:
         return {}
     return {"threshold": low}
@@ -254,24 +275,26 @@ def _windows(scan: _Scan, found: list[_Crossing]) -> Record:
     }
 
 
-def _refined(world: Sweep, scan: _Scan, before: int, after: int) -> _Crossing:
+def _locate_crossing(world: Sweep, scan: _Scan, before: int, after: int) -> _Crossing:
+    """Return the crossing between two values of the scan, by Brent's method."""
     from scipy.optimize import brentq
 
-    def at(value: float) -> symmetric.Places:
+    def at(value: float) -> tuple[symmetric.Places, np.ndarray, np.ndarray]:
         # Newton's method starts from the known root at the nearer end
         near = before if value - scan.values[before] <= scan.values[after] - value else after
-        return _places_at(world, [value], scan.place[near])
+        places = _places_at(world, [value], scan.place[near])
+        (split,), (together,) = symmetric.eigenvalues(places, world.players)
+        return places, split, together
 
     def largest(value: float) -> float:
-        places = at(value)
+        places, *parts = at(value)
         if not places.root[0]:
             raise _LostRoot
-        return float(np.concatenate(symmetric.eigenvalues(places, world.players), axis=1).real.max())
+        return float(np.concatenate(parts).real.max())
 
     ends = scan.values[before], scan.values[after]
     value = float(brentq(largest, *ends, xtol=EXACT * max(map(abs, ends)), rtol=1e-14))
-    places = at(value)
-    (split,), (together,) = symmetric.eigenvalues(places, world.players)
+    places, split, together = at(value)
     values = np.concatenate([split, together])
     leading = values[np.argmax(values.real)]
     size = EQUAL * np.max(np.abs(values))
@@ -284,7 +307,7 @@ def _refined(world: Sweep, scan: _Scan, before: int, after: int) -> _Crossing:
     return _Crossing(value, gains, count, is_complex, PART if many[0] else TOGETHER, places.place[0])
 
 
-def _refuse_unlike(family: Family) -> None:
+def _refuse_unlike(family: ParametrisedGame) -> None:
     """Raise `ValueError` naming the first player who is not exchangeable with the first."""
     same = family.exchange_classes(0)
     other = np.flatnonzero(same != same[0])
@@ -296,33 +319,6 @@ def _refuse_unlike(family: Family) -> None:
         raise ValueError(
             f"player {other[0]}: unlike player 0{why}; thresholds need players who may change places"
         )
-
-
-class Sweep(NamedTuple):
-    """A game at every value of its parameter."""
-
-    family: Family
-    values: np.ndarray  # [scan], rising
-    players: int
-    position: np.ndarray | None = None  # [axis]: given strategy of every player, if any
-
-
-def _blank(world: Sweep) -> Session:
-    """Return empty arrays for the scan."""
-    count, free = len(world.values), world.family.directions[0].shape[1]
-    axes = world.family.space.shape[1]
-    return {
-        "roots": np.zeros((0, axes)),
-        "near": np.full(axes, np.nan),  # start of the search for the first root
-        "here": np.full(axes, np.nan),  # current root of the scan
-        "from_high": np.zeros(1, dtype=bool),
-        "done": np.zeros(1, dtype=np.int64),
-        "place": np.full((count, axes), np.nan),
-        "split": np.full((count, free), np.nan + 0j),
-        "together": np.full((count, free), np.nan + 0j),
-        "residual": np.full(count, np.nan),
-        "jumped": np.zeros(count, dtype=bool),
-    }
 
 
 def _first_root(world: Sweep, session: Session) -> None:
@@ -348,7 +344,7 @@ def _first_root(world: Sweep, session: Session) -> None:
 def _advance_scan(world: Sweep, session: Session) -> None:
     """Scan the next chunk of values, in place; if the root is lost, continue from the nearest root."""
     done = int(session["done"][0])
-    values = world.values[:: _way(session)][done : done + symmetric.CHUNK]
+    values = world.values[:: _direction(session)][done : done + symmetric.CHUNK]
     places = _places_at(world, values.tolist(), session["here"])
     here = slice(done, done + len(places.place))
     session["split"][here], session["together"][here] = symmetric.eigenvalues(places, world.players)
@@ -356,13 +352,13 @@ def _advance_scan(world: Sweep, session: Session) -> None:
     session["residual"][here] = places.gradient
     session["done"][0] = here.stop
     if not places.root[-1]:
-        _found_again(world, session, here.stop - 1, float(values[len(places.place) - 1]))
-    _mark_leaps(world, session, here)
+        _relocate(world, session, here.stop - 1, float(values[len(places.place) - 1]))
+    _mark_jumps(world, session, here)
     if np.all(np.isfinite(session["place"][here.stop - 1])):
         session["here"][:] = session["place"][here.stop - 1]
 
 
-def _found_again(world: Sweep, session: Session, k: int, value: float) -> None:
+def _relocate(world: Sweep, session: Session, k: int, value: float) -> None:
     """Set the root at ``value`` that is nearest to the lost one, if there is any."""
     session["jumped"][k] = k > 0
     found = _roots(world, value, session["here"])
@@ -373,15 +369,14 @@ def _found_again(world: Sweep, session: Session, k: int, value: float) -> None:
         session["place"][k], session["residual"][k] = places.place[0], places.gradient[0]
 
 
-def _mark_leaps(world: Sweep, session: Session, here: slice) -> None:
+def _mark_jumps(world: Sweep, session: Session, here: slice) -> None:
     """Mark values where the root is suddenly far from the last one: it is another root."""
     first = max(here.start - 2, 0)
     steps = np.abs(np.diff(session["place"][first : here.stop], axis=0))
     moves = np.max(steps / world.family.width[0], axis=1)
-    for k, move in enumerate(moves):
-        usual = moves[k - 1] if k else 0.0
-        if first + k + 1 >= here.start and move > LEAP and move > UNEVEN * usual:
-            session["jumped"][first + k + 1] = True
+    usual = np.append(0.0, moves[:-1])
+    rows = first + 1 + np.flatnonzero((moves > LEAP) & (moves > UNEVEN * usual))
+    session["jumped"][rows[rows >= here.start]] = True
 
 
 def _places_at(world: Sweep, values: list[float], place: np.ndarray) -> symmetric.Places:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
-import numpy as np
 from annotated_types import Gt
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -19,7 +18,6 @@ FIRST = 0.1  # of the width: length of the first extrapolation
 STEEP = 0.9  # largest product of rate and the gradients' slope that an extrapolation may have
 GROWTH = 1.5  # of the rate from one step to the next, before it is tested
 HALVINGS = 60
-REPELS = 1e-9  # of the largest eigenvalue: a larger real part repels
 
 
 class Ahead(NamedTuple):
@@ -74,7 +72,7 @@ class Extragradient(BaseMethod):
         """Extrapolate as far as the rate's test allows, then move; the key is not used."""
         x = state.profile
 
-        def look(rate: Array) -> tuple[Array, Profile]:
+        def ahead_at(rate: Array) -> tuple[Array, Profile]:
             return rate, own_gradients(game, game.space.project(x + rate * state.gradient))
 
         def too_far(carry: tuple[Array, Profile, Array]) -> Array:
@@ -84,16 +82,16 @@ class Extragradient(BaseMethod):
             found: Array = ~(steep <= STEEP * displacement) & (count < HALVINGS)  # NaN counts as too far
             return found
 
-        def halved(carry: tuple[Array, Profile, Array]) -> tuple[Array, Profile, Array]:
+        def halve(carry: tuple[Array, Profile, Array]) -> tuple[Array, Profile, Array]:
             rate, _, count = carry
-            return (*look(rate / 2), count + 1)
+            return (*ahead_at(rate / 2), count + 1)
 
         if self.rate is not None:
-            rate, ahead = look(state.rate)
+            rate, ahead = ahead_at(state.rate)
         else:
             # the loop's first halving undoes the doubling: the loop body is compiled once instead of twice
             begin = (2 * GROWTH * state.rate, jnp.full_like(x, jnp.nan), jnp.asarray(0))
-            rate, ahead, _ = jax.lax.while_loop(too_far, halved, begin)
+            rate, ahead, _ = jax.lax.while_loop(too_far, halve, begin)
         there = game.space.project(x + rate * ahead)
         return Ahead(there, own_gradients(game, there), rate)
 
@@ -109,10 +107,4 @@ class Extragradient(BaseMethod):
 
         Cycles of the gradient flow are not searched: these steps do not follow it.
         """
-        end = end_state.analyse(game, profile, key, moves=False)
-        if end.end_state != "unstable_point":
-            return end
-        values = end.measures["eigenvalues_real"][1] + 1j * end.measures["eigenvalues_imag"][1]
-        if np.nanmax(values.real) <= REPELS * np.nanmax(np.abs(values)):
-            return end
-        return end._replace(onward=end_state.move_apart(game, end.profile, key))
+        return end_state.analyse(game, profile, key, cycles=False)

@@ -113,12 +113,12 @@ class GradientAscent(BaseMethod):
     def step(self, game: Game, state: Ascent, key: PRNGKeyArray) -> Ascent:
         """Take one Euler step of all players; the key is consumed where the order is random."""
         rate = step_sizes.each(self.rate, state.taken, len(state.profile))
-        x = self._moved(game, state, rate, key)
+        x = self._next_profile(game, state, rate, key)
         gradient, time = own_gradients(game, x), state.time + jnp.mean(rate)
-        after = self._remembered(game, state, x, rate)
+        after = self._update_memory(game, state, x, rate)
         return after._replace(profile=x, gradient=gradient, taken=state.taken + 1, time=time)
 
-    def _remembered(self, game: Game, state: Ascent, x: Profile, rate: Array) -> Ascent:
+    def _update_memory(self, game: Game, state: Ascent, x: Profile, rate: Array) -> Ascent:
         """Return the memory of the active stopping rules after the step to ``x``; the others cost nothing."""
         if "step" in self.rules:
             displacement = jnp.max(self._others(jnp.max(jnp.abs(x - state.profile) / rate, axis=1)))
@@ -137,8 +137,8 @@ class GradientAscent(BaseMethod):
         """Return the players' numbers without the largest, tolerated ones."""
         return jnp.sort(each)[: len(each) - self.tolerated_agents] if self.tolerated_agents else each
 
-    def _moved(self, game: Game, state: Ascent, rate: Array, key: PRNGKeyArray) -> Profile:
-        def pushed(x: Profile, gradient: Profile) -> Profile:
+    def _next_profile(self, game: Game, state: Ascent, rate: Array, key: PRNGKeyArray) -> Profile:
+        def step_from(x: Profile, gradient: Profile) -> Profile:
             if self.unit_gradient:
                 gradient = boundaries.inside(game.space, gradient)  # on a simplex the other part is no step
                 length = jnp.linalg.norm(gradient, axis=1, keepdims=True)
@@ -146,14 +146,14 @@ class GradientAscent(BaseMethod):
             return boundaries.apply(self.boundary, game.space, x, rate * gradient)
 
         if self.update == "simultaneous":
-            return pushed(state.profile, state.gradient)
+            return step_from(state.profile, state.gradient)
         order = jnp.arange(len(state.profile))
         if self.order == "random":
             order = jax.random.permutation(key, order)
 
         def turn(k: Array, x: Profile) -> Profile:
             player = order[k]
-            return x.at[player].set(pushed(x, own_gradients(game, x))[player])
+            return x.at[player].set(step_from(x, own_gradients(game, x))[player])
 
         found: Profile = jax.lax.fori_loop(0, len(order), turn, state.profile)
         return found
@@ -167,9 +167,9 @@ class GradientAscent(BaseMethod):
     @eqx.filter_jit
     def _residuals(self, game: Game, state: Ascent) -> dict[str, Array]:
         rate = step_sizes.each(self.rate, state.taken, len(state.profile))
-        pushed = game.space.project(state.profile + rate * state.gradient)
+        there = game.space.project(state.profile + rate * state.gradient)
         found = {
-            "gradient": jnp.max(self._others(jnp.max(jnp.abs(pushed - state.profile) / rate, axis=1))),
+            "gradient": jnp.max(self._others(jnp.max(jnp.abs(there - state.profile) / rate, axis=1))),
             "step": jnp.max(state.displacement),
             "certificate": state.gain,
         }

@@ -102,12 +102,11 @@ def advance(game: Game, flow: FlowState, solver: Solver = STIFF, motion: Motion 
 
 
 class Orbit(NamedTuple):
-    """A closed orbit: its period in flow time, its smallest and largest entries, and a point on it."""
+    """A closed orbit: its period in flow time, and its smallest and largest entries."""
 
     period: float
     low: np.ndarray
     high: np.ndarray
-    profile: Profile
 
 
 def closed_orbit(game: Game, x: Profile, within: float, motion: Motion = CLIMB) -> Orbit | None:
@@ -201,10 +200,5 @@ def _closing(
         extent = np.max((around.max(axis=0) - around.min(axis=0)) / wide)
         # a slow spiral also nearly closes, but with a larger error relative to its own width
         if gap <= min(within, SPIRAL * extent):
-            return Orbit(
-                float(when[-1] - when[-1 - back]),
-                around.min(axis=0),
-                around.max(axis=0),
-                jnp.asarray(where[-1]),
-            )
+            return Orbit(float(when[-1] - when[-1 - back]), around.min(axis=0), around.max(axis=0))
     return None

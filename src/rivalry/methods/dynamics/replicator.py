@@ -153,13 +153,10 @@ class Replicator(BaseMethod):
         """
         if not isinstance(game.space, Simplex):
             raise ValueError(f"space: {type(game.space).__name__} must be a Simplex for the replicator")
-        if self.populations == "one":
+        if self.populations == "one" and not isinstance(game, Population):
             common = Population(game)
-            own = self._begun(common, jnp.mean(jnp.asarray(start), axis=0, keepdims=True))
+            own = self.init(common, jnp.mean(jnp.asarray(start), axis=0, keepdims=True), key)
             return Shared(common.full_profile(own.profile), own)
-        return self._begun(game, start)
-
-    def _begun(self, game: Game, start: Profile) -> integrate.FlowState | Multiplied:
         step_sizes.check_players(self.rate, len(start))
         if self.form == "continuous":
             return integrate.begin(game, jnp.asarray(start), motion=REPLICATION)
@@ -169,11 +166,8 @@ class Replicator(BaseMethod):
         """Take one accepted step of the solver, or one multiplication; the key is not used."""
         if isinstance(state, Shared):
             common = Population(game)
-            own = self._moved(common, state.own)
+            own = self.step(common, state.own, key)
             return Shared(common.full_profile(own.profile), own)
-        return self._moved(game, state)
-
-    def _moved(self, game: Game, state: Any) -> integrate.FlowState | Multiplied:
         if self.form == "continuous":
             return integrate.advance(game, state, motion=REPLICATION)
         rate = step_sizes.each(self.rate, state.taken, len(state.profile))
@@ -186,7 +180,7 @@ class Replicator(BaseMethod):
         scale.
         """
         x = state.profile
-        ahead = _ahead(game.space, x, own_gradients(game, x))
+        ahead = _relative_growth(game.space, x, own_gradients(game, x))
         # a nearly absent entry hardly moves even while it grows: its relative growth must vanish, too
         growth = jnp.max(jnp.where(x > 0, ahead, 0.0), initial=0.0)
         return jnp.maximum(jnp.max(jnp.abs(x * ahead)), growth) / scale_of(game)
@@ -200,53 +194,49 @@ class Replicator(BaseMethod):
         Coincident players are moved apart if unstable.
         """
         if self.populations == "one":
-            return _finished(Population(game), profile, key)
+            # in its own directions alone; at an unstable point the population stays
+            common = Population(game)
+            end = end_state.analyse(common, profile[:1], key, departs=False, motion=REPLICATION)
+            for name, (dims, value) in end.measures.items():
+                if dims == ("player", "axis"):
+                    end.measures[name] = (dims, np.tile(value, (len(profile), 1)))
+            return end._replace(profile=common.full_profile(end.profile))
         end = end_state.analyse(game, profile, key, motion=REPLICATION)
         if end.onward is None:
             return end
         # move players apart, as far as possible without absent entries
-        apart = jnp.where(end.profile > _least(game.space), end.onward, end.profile)
+        apart = jnp.where(end.profile > _lower_bound(game.space), end.onward, end.profile)
         apart = apart / jnp.sum(apart, axis=1, keepdims=True)
         # only absent entries would separate them: a departure to the same profile would repeat for ever
         stuck = bool(jnp.max(jnp.abs(apart - end.profile)) < 1e-12)
         return end._replace(onward=None if stuck else apart)
 
 
-def _finished(common: Population, profile: Profile, key: PRNGKeyArray) -> Finish:
-    """Return the end of one population, in its own directions alone; at an unstable point it stays."""
-    end = end_state.analyse(common, profile[:1], key, motion=REPLICATION)
-    measures = {
-        name: (dims, np.tile(value, (len(profile), 1)) if dims == ("player", "axis") else value)
-        for name, (dims, value) in end.measures.items()
-    }
-    return Finish(common.full_profile(end.profile), end.end_state, measures)
-
-
-def _ahead(space: Space, x: Profile, gradient: Profile) -> Profile:
+def _relative_growth(space: Space, x: Profile, gradient: Profile) -> Profile:
     """Return each entry's gradient minus the player's average; 0 for padding."""
     mine = jnp.where(space.mask, gradient, 0.0)
     return jnp.where(space.mask, mine - jnp.sum(x * mine, axis=1, keepdims=True), 0.0)
 
 
-def _least(space: Space) -> float:
+def _lower_bound(space: Space) -> float:
     return space.least if isinstance(space, Simplex) else 0.0
 
 
 def _field(game: Game, y: Profile) -> Profile:
     # an integrator's stages may leave the space: extend the field smoothly
-    return y * _ahead(game.space, y, own_gradients(game, game.space.project(y)))
+    return y * _relative_growth(game.space, y, own_gradients(game, game.space.project(y)))
 
 
 def _present(space: Space, x: Profile, gradient: Profile, slack: float) -> Bool[Array, "player axis"]:
     """Return the entries that are present where the motion rests: neither absent nor vanishing."""
-    absent = x <= _least(space) + slack
-    leaving = (x <= NEAR) & (_ahead(space, x, gradient) < 0)
+    absent = x <= _lower_bound(space) + slack
+    leaving = (x <= NEAR) & (_relative_growth(space, x, gradient) < 0)
     return space.mask & ~(absent | leaving)
 
 
 def _in_proportion(space: Space, x: Profile, y: Profile) -> Profile:
     """Return the profile after a step with absent entries still absent, unlike a Euclidean projection."""
-    there = jnp.where(x > 0, jnp.maximum(y, _least(space)), 0.0)
+    there = jnp.where(x > 0, jnp.maximum(y, _lower_bound(space)), 0.0)
     return there / jnp.sum(there, axis=1, keepdims=True)
 
 

@@ -45,12 +45,10 @@ def check(rate: Any, name: str = "rate") -> None:
 
 def check_keys(name: str, table: Mapping[str, Any], needed: tuple[str, ...]) -> None:
     """Raise `ValueError` for a schedule's table that lacks a key, or has another than these and ``kind``."""
-    for key in needed:
-        if key not in table:
-            raise ValueError(f"{name}.{key}: is missing; {table['kind']} takes {', '.join(needed)}")
-    for key in table:
-        if key not in (*needed, "kind"):
-            raise ValueError(f"{name}.{key}: is not known; {table['kind']} takes {', '.join(needed)}")
+    wrong = {key: "missing" for key in needed if key not in table}
+    wrong |= {key: "not known" for key in table if key not in (*needed, "kind")}
+    for key, fault in wrong.items():
+        raise ValueError(f"{name}.{key}: is {fault}; {table['kind']} takes {', '.join(needed)}")
 
 
 def _positive(name: str, value: Any, minimum: float | None = None) -> None:
@@ -104,21 +102,14 @@ def at(rate: Any, step: Any) -> Float[Array, "*player"]:
     if rate["kind"] == "fixed":
         return at(rate["value"], step)
     low, high = (jnp.asarray(rate[key], dtype=float) for key in ("min", "max"))
-    return cosine(low, high, rate["steps"], step)
+    part = jnp.minimum(jnp.asarray(step, dtype=float), rate["steps"]) / rate["steps"]
+    return jnp.asarray(low + (high - low) / 2 * (1 + jnp.cos(jnp.pi * part)))
 
 
 def each(rate: Any, step: Any, players: int) -> Float[Array, "player 1"]:
     """Return the step size of every player at a step, as a column."""
     # one number becomes [1 1], one per player [player 1]: both broadcast to a column
     return jnp.broadcast_to(at(rate, step).reshape(-1, 1), (players, 1))
-
-
-def cosine(low: Any, high: Any, steps: Any, step: Any) -> Float[Array, "*player"]:
-    """Return the value at ``step`` of a cosine from ``high`` at step 0 to ``low`` at ``steps``, then
-    constant.
-    """
-    done = jnp.minimum(jnp.asarray(step, dtype=float), steps) / steps
-    return jnp.asarray(low + (high - low) / 2 * (1 + jnp.cos(jnp.pi * done)))
 
 
 def last(rate: Any) -> np.ndarray:

@@ -31,19 +31,16 @@ def free(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Boo
         up = (x >= space.high - near) & (gradient > 0)
         return ~(down | up)
     if isinstance(space, Simplex):
-        return _free_on_simplex(space.mask, x <= space.least + slack, gradient)
+        # all entries but the smallest ones whose gradient is not above the mean of the remaining ones
+        at_bound = x <= space.least + slack
+
+        def narrow(_: int | Array, entries: Array) -> Array:
+            return space.mask & (~at_bound | (gradient > _mean(entries, gradient)))
+
+        # entries only leave, since the mean of the rest rises: as many rounds as entries suffice
+        found: Array = jax.lax.fori_loop(0, x.shape[1], narrow, space.mask)
+        return found
     return jnp.asarray(space.mask)
-
-
-def _free_on_simplex(mask: Array, at_zero: Array, gradient: Profile) -> Bool[Array, "player axis"]:
-    """Return all entries but the least ones whose gradient is not above the mean of the remaining ones."""
-
-    def narrow(_: int | Array, free_entries: Array) -> Array:
-        return mask & (~at_zero | (gradient > _mean(free_entries, gradient)))
-
-    # entries only leave, since the mean of the rest rises: as many rounds as entries suffice
-    found: Array = jax.lax.fori_loop(0, mask.shape[1], narrow, mask)
-    return found
 
 
 def _mean(free_entries: Array, gradient: Profile) -> Float[Array, "player 1"]:
@@ -93,11 +90,7 @@ def _climb(game: Game, y: Profile) -> Profile:
     return along(game.space, y, own_gradients(game, game.space.project(y)))
 
 
-def _nearest(space: Space, x: Profile, y: Profile) -> Profile:
-    return space.project(y)
-
-
-CLIMB = Motion(_climb, free, _nearest)
+CLIMB = Motion(_climb, free, lambda space, x, y: space.project(y))
 """Every player follows its own gradient, as far as bounds let it."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from rivalry.core.game import Game
 from rivalry.core.results import dataset
 from rivalry.core.space import Profile
-from rivalry.methods.continuation.parametrised_game import Family
+from rivalry.methods.continuation.parametrised_game import ParametrisedGame
 from rivalry.methods.limit_sets.end_state import spectrum
 from rivalry.methods.limit_sets.newton import rest_point
 
@@ -46,7 +46,7 @@ def spectra(
     at = np.asarray(values, dtype=float)
     if at.ndim != 1 or len(at) < 2 or not np.all(np.isfinite(at)):
         raise ValueError(f"values: {values!r} must be at least two finite numbers")
-    family = Family(game, parameter, float(at.min()), float(at.max()))
+    family = ParametrisedGame(game, parameter, float(at.min()), float(at.max()))
     x: Profile | None = game.space.check(start)
     places = np.full((len(at), *game.space.shape), np.nan)
     eigenvalues = np.full((len(at), places[0].size), np.nan + 0j)

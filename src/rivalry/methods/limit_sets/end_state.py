@@ -45,7 +45,13 @@ _NONE = np.zeros(0, dtype=complex)
 
 
 def analyse(
-    game: Game, profile: Profile, key: jax.Array, *, moves: bool = True, motion: Motion = CLIMB
+    game: Game,
+    profile: Profile,
+    key: jax.Array,
+    *,
+    cycles: bool = True,
+    departs: bool = True,
+    motion: Motion = CLIMB,
 ) -> Finish:
     """Return the end state at ``profile`` [player axis], where a dynamic stopped; the key is consumed.
 
@@ -53,30 +59,31 @@ def analyse(
     bounds leave fewer directions; ``max_real_eigenvalue``, ``max_imag_eigenvalue``; ``period`` in units of
     flow time and ``cycle_low``, ``cycle_high`` (player, axis), NaN where there is no cycle.
 
-    ``moves`` says that ``motion`` reached the profile. Then a profile not at rest is tested for a cycle, and
-    coincident players at an unstable point are moved apart by a millionth of the width: the result's
-    ``onward``, from which the steps continue. In floating point identical players stay together forever,
-    although the smallest difference would separate them.
+    With ``cycles``, for a dynamic that follows ``motion``, a profile not at rest is tested for a cycle. With
+    ``departs``, coincident players at an unstable point are moved apart by a millionth of the width: the
+    result's ``onward``, from which the steps continue. In floating point identical players stay together
+    forever, although the smallest difference would separate them.
     """
     unit = payoff_units(game, profile)
     end = _polish(game, profile, motion, unit)
     point = end.profile
     near = np.max(np.abs(np.asarray(point) - np.asarray(profile)) / np.asarray(end.width)) <= NEAR
     if not (near and _most(end, unit) <= POLISHED):
-        orbit = _orbit(game, profile, key, motion) if moves else None
+        orbit = _orbit(game, profile, key, motion) if cycles else None
         return Finish(profile, "cycle" if orbit else "moving", _measures(profile.shape, _NONE, orbit))
-    values, at_bound = (
-        (_of_field(game, end, motion), bool(end.at_bound)) if motion.whole else _eigenvalues(end)
-    )
+    values, at_bound = _eigenvalues(end)
+    if motion.whole:
+        derivative = np.asarray(_field_jacobian(game, point, motion))
+        values = _eigenvalues_on(all_directions(game.space), derivative)
     word = _point_word(values, at_bound)
-    if moves and word == "unstable_point" and float(_speed(game, profile, motion)) > PASSING * scale(game):
+    if cycles and word == "unstable_point" and float(_speed(game, profile, motion)) > PASSING * scale(game):
         # the motion may only be passing
         orbit = _orbit(game, profile, key, motion)
         if orbit:
             return Finish(profile, "cycle", _measures(profile.shape, _NONE, orbit))
     # clearly positive: at an eigenvalue of 0 a departure would be decided by rounding
     repels = values.real.max(initial=-np.inf) > 1e-9 * np.max(np.abs(values), initial=0.0)
-    onward = move_apart(game, point, key) if moves and repels else None
+    onward = move_apart(game, point, key) if departs and repels else None
     return Finish(point, word, _measures(point.shape, values), onward)
 
 
@@ -95,16 +102,15 @@ def at_rest(game: Game, profile: Profile, *, near: float = NEAR) -> Finish | Non
     end = _polish(game, profile, CLIMB, unit, idle=True)
     point, derivative = np.asarray(end.profile), np.asarray(end.jacobian)
     gap = np.max(np.abs(point - np.asarray(profile)) / np.asarray(end.width))
-    root = gap <= near and _most(end, unit) <= POLISHED and np.all(np.isfinite(derivative))
-    if not root:
-        nothing = _spectrum(profile.size, _NONE) | {"reply_radius": ((), np.asarray(np.nan))}
-        return Finish(profile, "", nothing)
-    values, at_bound = _eigenvalues(end)
-    free_rows = np.flatnonzero(np.diag(np.asarray(end.keep)) > 0.5)
-    owner = np.repeat(np.arange(point.shape[0]), point.shape[1])[free_rows]
-    radius = reply_radius(derivative[np.ix_(free_rows, free_rows)], owner)
+    word, values, radius = "", _NONE, np.nan
+    if gap <= near and _most(end, unit) <= POLISHED and np.all(np.isfinite(derivative)):
+        profile, (values, at_bound) = end.profile, _eigenvalues(end)
+        word = _point_word(values, at_bound)
+        free_rows = np.flatnonzero(np.diag(np.asarray(end.keep)) > 0.5)
+        owner = np.repeat(np.arange(point.shape[0]), point.shape[1])[free_rows]
+        radius = response_radius(derivative[np.ix_(free_rows, free_rows)], owner)
     measured = _spectrum(point.size, values) | {"reply_radius": ((), np.asarray(radius))}
-    return Finish(end.profile, _point_word(values, at_bound), measured)
+    return Finish(profile, word, measured)
 
 
 def _point_word(values: np.ndarray, at_bound: bool) -> str:
@@ -114,7 +120,7 @@ def _point_word(values: np.ndarray, at_bound: bool) -> str:
     return "boundary" if at_bound else "stable_point"
 
 
-def reply_radius(derivative: np.ndarray, owner: np.ndarray) -> float:
+def response_radius(derivative: np.ndarray, owner: np.ndarray) -> float:
     """Return the spectral radius of simultaneous best responses near a point: below 1, they return to it.
 
     ``derivative`` [row column] is that of the stacked own gradients J, and ``owner`` [row] is the player of
@@ -123,7 +129,7 @@ def reply_radius(derivative: np.ndarray, owner: np.ndarray) -> float:
 
     Examples
     --------
-    >>> round(reply_radius(np.array([[-2.0, -1.0], [-1.0, -2.0]]), np.array([0, 1])), 6)
+    >>> round(response_radius(np.array([[-2.0, -1.0], [-1.0, -2.0]]), np.array([0, 1])), 6)
     0.5
 
     References
@@ -150,15 +156,6 @@ def _speed(game: Game, x: Profile, motion: Motion) -> Array:
     return jnp.asarray(jnp.max(jnp.abs(motion.field(game, x))))
 
 
-def _of_field(game: Game, end: _Local, motion: Motion) -> np.ndarray:
-    """Return eigenvalues of the motion's own Jacobian in all directions of the space, largest real part
-    first.
-    """
-    derivative = np.asarray(_field_jacobian(game, end.profile, motion))
-    directions = all_directions(game.space)
-    return _sorted(np.linalg.eigvals(directions.T @ derivative @ directions))
-
-
 @eqx.filter_jit
 def _field_jacobian(game: Game, x: Profile, motion: Motion) -> Array:
     rows: Array = jax.jacfwd(lambda y: motion.field(game, y.reshape(x.shape)).ravel())(x.ravel())
@@ -178,7 +175,7 @@ class _Local(NamedTuple):
 
 
 @eqx.filter_jit
-def _look(game: Game, x: Profile, motion: Motion) -> _Local:
+def _local(game: Game, x: Profile, motion: Motion) -> _Local:
     """Return what is needed of the game near ``x`` from one program; linear algebra is left to NumPy."""
     space = game.space
     x = space.project(x)
@@ -204,7 +201,7 @@ def _polish(game: Game, x: Profile, motion: Motion, unit: np.ndarray, *, idle: b
 
     With ``idle`` entries of a box without any slope or curvature are fixed.
     """
-    here = _look(game, x, motion)
+    here = _local(game, x, motion)
     for _ in range(NEWTON_STEPS):
         # beyond the tolerance the last steps are cheap, and leave only rounding
         if _most(here, unit) <= 1e-4 * POLISHED:
@@ -215,7 +212,7 @@ def _polish(game: Game, x: Profile, motion: Motion, unit: np.ndarray, *, idle: b
             move = np.linalg.solve(*system)
         except np.linalg.LinAlgError:
             break
-        there = _look(game, put(np.asarray(here.profile) + move.reshape(x.shape)), motion)
+        there = _local(game, put(np.asarray(here.profile) + move.reshape(x.shape)), motion)
         if not _most(there, unit) < _most(here, unit):
             break
         here = there
@@ -247,17 +244,19 @@ def spectrum(game: Game, x: Profile, weight: np.ndarray | None = None) -> tuple[
     >>> round(float(values.real.max()), 4), at_bound
     (-75.5398, False)
     """
-    return _eigenvalues(_look(game, x, CLIMB), weight)
+    return _eigenvalues(_local(game, x, CLIMB), weight)
 
 
 def _eigenvalues(here: _Local, weight: np.ndarray | None = None) -> tuple[np.ndarray, bool]:
     derivative, directions = np.asarray(here.jacobian), basis(np.asarray(here.keep))
     if weight is not None:
         derivative = np.repeat(weight, here.profile.shape[1])[:, None] * derivative
-    return _sorted(np.linalg.eigvals(directions.T @ derivative @ directions)), bool(here.at_bound)
+    return _eigenvalues_on(directions, derivative), bool(here.at_bound)
 
 
-def _sorted(values: np.ndarray) -> np.ndarray:
+def _eigenvalues_on(directions: np.ndarray, derivative: np.ndarray) -> np.ndarray:
+    """Return the eigenvalues of a Jacobian on a subspace, largest real part first."""
+    values = np.linalg.eigvals(directions.T @ derivative @ directions)
     return np.asarray(values.astype(complex)[np.lexsort((-values.imag, -values.real))])
 
 

@@ -87,7 +87,7 @@ class Newton(BaseMethod):
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:
         """Return the spectrum at the root; coincident players stay together."""
-        return end_state.analyse(game, profile, key, moves=False)
+        return end_state.analyse(game, profile, key, cycles=False, departs=False)
 
 
 def rest_point(game: Game, x: Profile) -> Profile | None:
