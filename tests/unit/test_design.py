@@ -140,7 +140,7 @@ def test_an_interrupted_search_takes_the_same_steps(certified: Any, monkeypatch:
         )
         session["done"][0] = k + 1
 
-    monkeypatch.setattr(Design, "_try", trial)
+    monkeypatch.setattr(Design, "_run_trial", trial)
     method = Design(choices={"tax": {"from": 0.0, "to": 1.0, "count": 3}}, tries=1, refine=8)
     world = method.world(contest())
     whole, parts = (method.begin(world, np.random.SeedSequence(1)) for _ in range(2))

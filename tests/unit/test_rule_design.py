@@ -12,7 +12,7 @@ import pytest
 import rivalry as rv
 from rivalry.lab.study import StudyError, build_method
 from rivalry.methods.design.rule_choices import choices_of, grid_of
-from rivalry.methods.design.rule_design import RuleDesign, run_inner, stream_of
+from rivalry.methods.design.rule_design import RuleDesign, run_players, stream_of
 from rivalry.methods.populations.logit_equilibrium import solve_in_stages
 
 TINY: dict[str, Any] = {"max_karma": 2, "mean_karma": 1.0, "agents": 8}
@@ -142,7 +142,7 @@ def test_a_trial_equals_a_run_of_the_inner_method() -> None:
     session = method.begin(world, np.random.SeedSequence(3))
     assert method.length(world) == method.advance(world, session, 100) == 6
     learner = rv.methods.PopulationQLearning(**{k: v for k, v in LEARN.items() if k != "kind"})
-    direct = run_inner(
+    direct = run_players(
         rv.games.karma(**TINY | {"mean_karma": 1.5}), learner, stream_of(session["words"], 0, 1)
     )
     assert session["objective"][2, 1] == direct["efficiency"][1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge
@@ -45,8 +45,6 @@ class BayesianDesign(RuleDesign):
     search: Annotated[Literal["bayesian"], "by what is known so far"] = "bayesian"  # type: ignore[assignment]
     trials: Annotated[int, Ge(1), "how many rules are tried"] = TRIALS
     first: Annotated[int, Ge(1), "how many of these are drawn evenly before any is proposed"] = 8
-
-    searches: ClassVar[tuple[str, ...]] = ("bayesian",)
 
     def __check_init__(self) -> None:
         check_whole("first", self.first)

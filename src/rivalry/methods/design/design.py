@@ -150,7 +150,7 @@ class Design(BaseLearner):
         """Run up to ``steps`` trials."""
         taken = 0
         while taken < steps and int(session["done"][0]) < len(world.grid):
-            self._try(world, session, world.grid[int(session["done"][0])])
+            self._run_trial(world, session, world.grid[int(session["done"][0])])
             taken += 1
         if int(session["done"][0]) < len(world.grid) or session["finished"][0]:
             return taken
@@ -178,8 +178,8 @@ class Design(BaseLearner):
             known = np.flatnonzero(session["parameters"][: int(session["done"][0]), 0] == value)
             if not known.size:
                 if int(session["done"][0]) - before == steps:
-                    raise _Paused
-                self._try(world, session, np.array([value]))
+                    raise _StepLimit
+                self._run_trial(world, session, np.array([value]))
                 known = np.array([int(session["done"][0]) - 1])
             found = float(self._loss(session, len(grid))[known[0]])
             return found if np.isfinite(found) else float(failed)
@@ -192,7 +192,7 @@ class Design(BaseLearner):
                 options={"maxiter": most - len(grid), "xatol": FINE * (high - low)},
             )
             session["finished"][0] = True
-        except _Paused:
+        except _StepLimit:
             pass
         return int(session["done"][0]) - before
 
@@ -205,7 +205,7 @@ class Design(BaseLearner):
         certified = np.isin(session["claim"], COUNTED)
         return np.where(certified, found, np.inf) if certified[:first].any() else found
 
-    def _try(self, world: Trials, session: Session, values: np.ndarray) -> None:
+    def _run_trial(self, world: Trials, session: Session, values: np.ndarray) -> None:
         """Run a trial: of the ends of best responses the certified count, if there are any."""
         k = int(session["done"][0])
         game = _set(world, values)
@@ -219,7 +219,7 @@ class Design(BaseLearner):
         session["parameters"][k], session["equilibria"][k] = values, len(certified)
         session["claim"][k] = 0
         if counted:
-            worth = np.array([self._worth(game, profiles[end]) for end in counted])
+            worth = np.array([self._objective_at(game, profiles[end]) for end in counted])
             ends = int(np.argmin(worth)), int(np.argmax(worth))
             best, worst = ends[self.maximise], ends[not self.maximise]
             picked = best if self.pick == "optimistic" else worst
@@ -229,7 +229,7 @@ class Design(BaseLearner):
             session["regret"][k], session["profile"][k] = proofs[chosen].regret, profiles[chosen]
         session["done"][0] = k + 1
 
-    def _worth(self, game: Any, x: np.ndarray) -> float:
+    def _objective_at(self, game: Any, x: np.ndarray) -> float:
         """Return the objective at a profile of a game."""
         profile = put(x)
         known = measures(game, profile)
@@ -275,23 +275,18 @@ class Design(BaseLearner):
         }
         if done >= len(world.grid) and not certified.any():
             record["status"] = ((), np.asarray("not found"))
-        elif self._over(world, session):
+        elif done >= len(world.grid) and (not world.refined or session["finished"][0]):
             record["status"] = ((), np.asarray("converged"))
         return record
-
-    def _over(self, world: Trials, session: Session) -> bool:
-        done = int(session["done"][0])
-        return done >= len(world.grid) and (not world.refined or bool(session["finished"][0]))
 
     def played(self, game: Any, record: Record) -> Any:
         """Return the game of a record's profile: the given game with the chosen parameters."""
         if "chosen_parameters" not in record:
             return game
-        world = self.world(game)
-        return _set(world, np.asarray(record["chosen_parameters"][1]))
+        return _set(self.world(game), np.asarray(record["chosen_parameters"][1]))
 
 
-class _Paused(Exception):
+class _StepLimit(Exception):
     """The requested number of trials is done."""
 
 

@@ -87,7 +87,7 @@ class Choice(NamedTuple):
         return tuple(np.arange(len(self.values), dtype=float)) if self.values else (self.low, self.high)
 
 
-def choices_of(table: Any) -> tuple[Choice, ...]:
+def choices_of(table: Mapping[str, Any]) -> tuple[Choice, ...]:
     """Return the choices of a method's table. Raise `ValueError` if it is invalid.
 
     Examples
@@ -96,7 +96,7 @@ def choices_of(table: Any) -> tuple[Choice, ...]:
     >>> [one.value(code) for code in one.grid()]
     [1, 5, 9]
     """
-    if not isinstance(table, Mapping) or not table:
+    if not table:
         raise ValueError(f"choices: {table!r} must be a table with at least one keyword of the game")
     return tuple(
         _range(name, form) if isinstance(form, Mapping) else _list(name, form) for name, form in table.items()
@@ -172,14 +172,11 @@ def set_to(choices: Sequence[Choice], codes: np.ndarray) -> dict[str, Any]:
 
 def choice_record(choices: Sequence[Choice], codes: np.ndarray) -> Record:
     """Return the record of codes ``[trial choice]``: numbers, and labels."""
-    shape = (len(codes), len(choices))
-    numbers, words = np.zeros(shape), np.zeros(shape, dtype=object)
-    for row, col in np.ndindex(*shape):
-        numbers[row, col] = choices[col].number(float(codes[row, col]))
-        words[row, col] = choices[col].label(float(codes[row, col]))
-    dims = ("trial", "choice")
+    rows = [[(one, float(code)) for one, code in zip(choices, row, strict=True)] for row in codes]
+    numbers = np.array([[one.number(code) for one, code in row] for row in rows], dtype=float)
+    labels = np.array([[one.label(code) for one, code in row] for row in rows], dtype=str)
     return {
         "choice_name": (("choice",), np.asarray([one.name for one in choices])),
-        "parameters": (dims, numbers),
-        "parameter_label": (dims, words.astype(str) if words.size else words.astype("U1")),
+        "parameters": (("trial", "choice"), numbers.reshape(codes.shape)),
+        "parameter_label": (("trial", "choice"), labels.reshape(codes.shape)),
     }

@@ -44,24 +44,25 @@ NOW, BEST = "now", "best"  # records stored in a session
 Objective = Callable[[Record], float]
 CONVERGED = ENDINGS.index("converged")
 
+# the players' possible gains relative to their payoffs, by the name in their records
 LOSSES = ("mean_relative_exploitability", "relative_exploitability")
 
 
 class RuleProblem(NamedTuple):
-    """A game, the choices and the method of the players; ``made`` holds the game of the last trial."""
+    """A game, the choices and the players' method; ``last_game`` holds the game of the last trial."""
 
     game: Any
     choices: tuple[Choice, ...]
-    inner: Any
-    made: dict[bytes, Any]
+    method: Any
+    last_game: dict[bytes, Any]
 
     def at(self, codes: np.ndarray) -> Any:
         """Return the game under a rule. Raise `ValueError` where its factory refuses it."""
         key = codes.tobytes()
-        if key not in self.made:
-            self.made.clear()
-            self.made[key] = variant(self.game, **set_to(self.choices, codes))
-        return self.made[key]
+        if key not in self.last_game:
+            self.last_game.clear()
+            self.last_game[key] = variant(self.game, **set_to(self.choices, codes))
+        return self.last_game[key]
 
 
 class RuleDesign(BaseLearner):
@@ -127,18 +128,18 @@ class RuleDesign(BaseLearner):
         Any, "how the players come to play: {kind = .., ..} (default: newton, or q_learning)"
     ] = None
 
-    searches: ClassVar[tuple[str, ...]] = ("grid", "random")
-
     def __check_init__(self) -> None:
         choices = choices_of(self.choices)
-        if self.search not in self.searches:
-            raise ValueError(f"search: {self.search!r} must be one of {', '.join(self.searches)}")
         if self.search == "grid":
             count = len(grid_of(choices))
             if self.trials is not None:
                 raise ValueError(f"trials: {self.trials} is for drawn trials; the grid has {count}")
-        for name in ("objective", "spending"):
-            _check_weights(name, getattr(self, name))
+        if isinstance(self.objective, Mapping) and not self.objective:
+            raise ValueError("objective: {} must have at least one measure")
+        for option, weights in (("objective", self.objective), ("spending", self.spending)):
+            for measure, weight in weights.items() if isinstance(weights, Mapping) else ():
+                if not np.isfinite(weight):
+                    raise ValueError(f"{option}.{measure}: {weight!r} must be a finite number")
 
     needs: ClassVar[tuple[Need, ...]] = (
         Need("a population or a game of agents", lambda game: is_population(game) or is_agents(game)),
@@ -147,9 +148,9 @@ class RuleDesign(BaseLearner):
 
     def world(self, game: Any) -> RuleProblem:
         """Return the design problem. Raise `ValueError` for a keyword or a value that the game refuses."""
-        rules = RuleProblem(game, choices_of(self.choices), inner_of(self.inner, game), {})
+        rules = RuleProblem(game, choices_of(self.choices), method_of(self.inner, game), {})
         check_values(game, rules.choices)
-        if isinstance(rules.inner, PopulationNewton) and (self.seeds or 1) > 1:
+        if isinstance(rules.method, PopulationNewton) and (self.seeds or 1) > 1:
             raise ValueError(f"seeds: {self.seeds} must be 1: newton draws nothing")
         return rules
 
@@ -165,7 +166,7 @@ class RuleDesign(BaseLearner):
         words = stream.generate_state(4, np.uint32)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # agents that have not learned yet are not in equilibrium
-            record = foretold(world.game, world.inner, stream_of(words, PROBE, 0))
+            record = expected_record(world.game, world.method, stream_of(words, PROBE, 0))
         self._check_measures(record)
         trials, seeds = self._trials(world), self._seeds(world)
         return {
@@ -190,8 +191,8 @@ class RuleDesign(BaseLearner):
             taken += 1
             if seed == seeds - 1:
                 if self._best(session) == trial:
-                    _keep(session, BEST, _kept(session, NOW))
-                _keep(session, NOW, {})
+                    _store_record(session, BEST, _stored_record(session, NOW))
+                _store_record(session, NOW, {})
         return taken
 
     def proposed(self, world: RuleProblem, session: Session, trial: int) -> np.ndarray:
@@ -227,7 +228,7 @@ class RuleDesign(BaseLearner):
             "chosen_objective": ((), np.asarray(mean[best])),
             "status": ((), np.asarray("converged" if over else "iteration limit")),
         }
-        return _kept(session, BEST) | found
+        return _stored_record(session, BEST) | found
 
     def played(self, game: Any, record: Record) -> Any:
         """Return the game under the chosen rule."""
@@ -243,35 +244,43 @@ class RuleDesign(BaseLearner):
         return len(grid_of(world.choices)) if self.search == "grid" else self.trials or TRIALS
 
     def _seeds(self, world: RuleProblem) -> int:
-        return self.seeds or (1 if isinstance(world.inner, PopulationNewton) else SEEDS)
+        return self.seeds or (1 if isinstance(world.method, PopulationNewton) else SEEDS)
 
     def _gains(self) -> Mapping[str, float] | Objective:
         return {self.objective: 1.0} if isinstance(self.objective, str) else self.objective
 
     def _check_measures(self, record: Record) -> None:
-        check_objective(self._gains(), "objective", record)
-        check_objective(self.spending or {}, "spending", record)
+        """Raise `ValueError` for metrics that a record of the players lacks; an empty record passes."""
+        plain = {key for key, (_, array) in record.items() if np.asarray(array).dtype.kind in "biuf"}
+        for option, weights in (("objective", self._gains()), ("spending", self.spending)):
+            for name in weights if isinstance(weights, Mapping) and record else ():
+                metric = _parts(name)[1]
+                if metric not in plain:
+                    why = f"{metric!r} is no metric of the players' record; {near(metric, plain)}"
+                    raise ValueError(f"{option}: {why}")
 
     def _run(self, world: RuleProblem, session: Session, trial: int, seed: int) -> None:
         """Run the players once under the rule of a trial."""
         try:
             # the stream depends on the seed alone: all rules are compared with common random numbers
             game = world.at(session["codes"][trial])
-            record = run_inner(game, world.inner, stream_of(session["words"], RUNS, seed))
+            record = run_players(game, world.method, stream_of(session["words"], RUNS, seed))
         except ValueError as error:  # values accepted separately may be refused together
             session["remark"][trial] = str(error)
             session["status"][trial, seed] = STATUSES.index("refused")
             return
         if not int(session["done"][0]):
             self._check_measures(record)
-        value = worth(self._gains(), record) - worth(self.spending or {}, record)
+        value = objective_value(self._gains(), record) - objective_value(self.spending or {}, record)
         status = str(record["status"][1])
         session["status"][trial, seed] = STATUSES.index(status)
-        session["exploitability"][trial, seed] = relative_exploitability(record)
-        converged = status == "converged" or not isinstance(world.inner, PopulationNewton)
+        session["exploitability"][trial, seed] = next(
+            (_reduce(record, name) for name in LOSSES if name in record), np.nan
+        )
+        converged = status == "converged" or not isinstance(world.method, PopulationNewton)
         session["objective"][trial, seed] = value if converged else np.nan
         if seed == 0:
-            _keep(session, NOW, record)
+            _store_record(session, NOW, record)
 
     def _best(self, session: Session) -> int:
         """Return the trial with the best mean among those whose runs are complete, the first of several.
@@ -288,19 +297,7 @@ def stream_of(words: np.ndarray, *key: int) -> np.random.SeedSequence:
     return np.random.SeedSequence(words.tolist(), spawn_key=key)
 
 
-def _check_weights(name: str, given: Any) -> None:
-    if not isinstance(given, Mapping):
-        if name == "objective" and not (isinstance(given, str) or callable(given)):
-            raise ValueError(f"objective: {given!r} must be a measure, or a table of weights")
-        return
-    if name == "objective" and not given:
-        raise ValueError("objective: {} must have at least one measure")
-    for measure, weight in given.items():
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not np.isfinite(weight):
-            raise ValueError(f"{name}.{measure}: {weight!r} must be a finite number")
-
-
-def _keep(session: Session, which: str, record: Record) -> None:
+def _store_record(session: Session, which: str, record: Record) -> None:
     """Store a record in a session's arrays, replacing the previous one."""
     for name in [name for name in session if name.startswith(f"{which}:")]:
         del session[name]
@@ -311,12 +308,12 @@ def _keep(session: Session, which: str, record: Record) -> None:
     session[f"{which}_dims"] = np.frombuffer(json.dumps(dims).encode(), dtype=np.uint8).copy()
 
 
-def _kept(session: Session, which: str) -> Record:
+def _stored_record(session: Session, which: str) -> Record:
     dims = json.loads(session[f"{which}_dims"].tobytes())
     return {name: (tuple(of), session[f"{which}:{name}"]) for name, of in dims.items()}
 
 
-def inner_of(given: Any, game: Any) -> Any:
+def method_of(given: Any, game: Any) -> Any:
     """Return the inner method for a game, from a table or as given. Raise `ValueError` if it is invalid.
 
     By default: Newton's method where the game has a mean field, else Q-learning.
@@ -324,13 +321,13 @@ def inner_of(given: Any, game: Any) -> Any:
     if given is None:
         stationary = is_population(game) and not mean_field_refusal(game)
         given = {"kind": "newton" if stationary else "q_learning"}
-    method = _made(dict(given), game) if isinstance(given, Mapping) else given
+    method = _from_table(dict(given), game) if isinstance(given, Mapping) else given
     if not isinstance(method, Learner | PopulationNewton):
         raise ValueError(f"inner: {type(method).__name__} must be newton, or a learner, as q_learning is")
     return method
 
 
-def _made(options: dict[str, Any], game: Any) -> Any:
+def _from_table(options: dict[str, Any], game: Any) -> Any:
     """Return the first class of the table's kind that fits the game, with its options."""
     kind = options.pop("kind", None)
     if not (isinstance(kind, str) and kind in METHODS):
@@ -349,10 +346,10 @@ def _made(options: dict[str, Any], game: Any) -> Any:
         raise ValueError(f"inner: {error}") from None
 
 
-def run_inner(game: Any, method: Any, sequence: np.random.SeedSequence) -> Record:
+def run_players(game: Any, method: Any, sequence: np.random.SeedSequence) -> Record:
     """Return the record of the players' run in a game; ``status`` is its final status."""
     if isinstance(method, PopulationNewton):
-        return _solved(game, method)
+        return _solve_population(game, method)
     learner = as_learner(method)
     world = learner.world(game)
     session = learner.begin(world, sequence)
@@ -360,7 +357,7 @@ def run_inner(game: Any, method: Any, sequence: np.random.SeedSequence) -> Recor
     return read_session(learner, world, session, finished)
 
 
-def foretold(game: Any, method: Any, sequence: np.random.SeedSequence) -> Record:
+def expected_record(game: Any, method: Any, sequence: np.random.SeedSequence) -> Record:
     """Return a record with the expected names: of uniform play, or of learners before the first step.
 
     Empty where nothing is known before the first step.
@@ -375,7 +372,7 @@ def foretold(game: Any, method: Any, sequence: np.random.SeedSequence) -> Record
     return record if numeric else {}
 
 
-def _solved(game: Any, method: PopulationNewton) -> Record:
+def _solve_population(game: Any, method: PopulationNewton) -> Record:
     refuse_mean_field(game)
     state, left = solve_in_stages(method, game)
     ended = CONVERGED if left <= ENOUGH else int(method.ended(game, state))
@@ -388,32 +385,21 @@ def _solved(game: Any, method: PopulationNewton) -> Record:
     return record | record_of(game, state.profile, None)[0]
 
 
-def check_objective(weights: Mapping[str, float] | Objective, option: str, record: Record) -> None:
-    """Raise `ValueError` for metrics that a record of the players lacks; an empty record passes."""
-    plain = {key for key, (_, array) in record.items() if np.asarray(array).dtype.kind in "biuf"}
-    for name in weights if isinstance(weights, Mapping) and record else ():
-        metric = _parts(name)[1]
-        if metric not in plain:
-            raise ValueError(
-                f"{option}: {metric!r} is no metric of the players' record; {near(metric, plain)}"
-            )
-
-
-def worth(weights: Mapping[str, float] | Objective, record: Record) -> float:
+def objective_value(weights: Mapping[str, float] | Objective, record: Record) -> float:
     """Return the weighted sum of metrics of a record, each the mean of its known entries, or their
     ``min(..)``.
 
     Examples
     --------
-    >>> worth({"reward": 1.0, "min(reward)": 2.0}, {"reward": (("agent",), np.array([-1.0, -3.0]))})
+    >>> objective_value({"reward": 1.0, "min(reward)": 2.0}, {"reward": (("agent",), np.array([-1.0, -3.0]))})
     -8.0
     """
     if callable(weights):
         return float(weights(record))
-    return float(sum(weight * _measure(record, name) for name, weight in weights.items()))
+    return float(sum(weight * _reduce(record, name) for name, weight in weights.items()))
 
 
-def _measure(record: Record, name: str) -> float:
+def _reduce(record: Record, name: str) -> float:
     reduce, metric = _parts(name)
     if metric not in record:  # not defined under this rule
         return np.nan
@@ -428,9 +414,3 @@ def _parts(name: str) -> tuple[str, str]:
     """Return the reduction of a metric's entries to one number, and the metric's name."""
     found = re.fullmatch(r"(min|mean)\((\w+)\)", name)
     return (found[1], found[2]) if found else ("mean", name)
-
-
-def relative_exploitability(record: Record) -> float:
-    """Return the players' possible gain relative to their payoffs, the mean over them; NaN where unknown."""
-    name = next((one for one in LOSSES if one in record), None)
-    return np.nan if name is None else _measure(record, name)
