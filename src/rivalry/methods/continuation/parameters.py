@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,16 +41,15 @@ class Dial(NamedTuple):
 
     def shift(self, game: Any, amount: float | Array) -> Any:
         """Return the game with ``amount`` added to every varied entry; may be traced."""
-        for name, at in self.places:
-            old = jnp.asarray(getattr(game, name))
-            game = with_(game, **{name: old.at[at].add(amount)})
-        return game
+        return self._update(game, lambda entry: entry.add(amount))
 
     def set(self, game: Any, value: float | Array) -> Any:
         """Return the game with every varied entry equal to ``value``; may be traced."""
+        return self._update(game, lambda entry: entry.set(value))
+
+    def _update(self, game: Any, change: Callable[[Any], Array]) -> Any:
         for name, at in self.places:
-            old = jnp.asarray(getattr(game, name))
-            game = with_(game, **{name: old.at[at].set(value)})
+            game = with_(game, **{name: change(jnp.asarray(getattr(game, name)).at[at])})
         return game
 
     def refusal(self, game: Any, value: float) -> str:
@@ -121,15 +120,9 @@ def _place(game: Any, written: object, option: str) -> Place:
     if found is None:
         raise ValueError(f"{option}: {written!r} must be an array of the game, as in 'reach' or 'reach[1]'")
     name, inside = found.groups()
-    return name, _index(name, inside, real_array(game, name, option).shape, option)
-
-
-def _index(name: str, inside: str | None, shape: tuple[int, ...], option: str) -> tuple[int, ...]:
-    if inside is None:
-        return ()
-    parts = inside.split(",")
-    good = len(parts) <= len(shape) and all(part.strip().isdecimal() for part in parts)
-    at = tuple(map(int, parts)) if good else ()
-    if not good or any(k >= size for k, size in zip(at, shape, strict=False)):
+    shape = real_array(game, name, option).shape
+    parts = inside.split(",") if inside is not None else []
+    within = zip(parts, shape, strict=False)
+    if len(parts) > len(shape) or not all(k.strip().isdecimal() and int(k) < size for k, size in within):
         raise ValueError(f"{option}: {name}[{inside}] is no entry of an array of shape {shape}")
-    return at
+    return name, tuple(map(int, parts))

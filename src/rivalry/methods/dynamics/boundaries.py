@@ -41,11 +41,11 @@ def apply(boundary: str, space: Space, x: Profile, push: Profile) -> Profile:
         wide = space.high - space.low
         folded = jnp.mod(x + push - space.low, 2 * wide)
         return jnp.clip(space.low + jnp.minimum(folded, 2 * wide - folded), space.low, space.high)
-    there = space.project(x + inside(space, push))
+    target = x + inside(space, push)
+    there = space.project(target)
     if boundary == "project":
         return there
-    far = jnp.max(jnp.abs(there - (x + inside(space, push))), axis=1, keepdims=True)
-    return jnp.where(far > 1e-14, x, there)
+    return jnp.where(jnp.max(jnp.abs(there - target), axis=1, keepdims=True) > 1e-14, x, there)
 
 
 def inside(space: Space, push: Profile) -> Profile:

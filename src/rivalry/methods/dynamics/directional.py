@@ -24,7 +24,7 @@ from rivalry.methods.q_learning.exploration import Table, check_numbers, each_pl
 from rivalry.methods.q_learning.seating import Seating, discounts, seating
 
 SAMPLES = 64  # of histories, evenly spaced
-LANES = 8  # runs per call of the compiled program: fixed, so that no run depends on the number of runs
+BATCH = 8  # runs per call of the compiled program: fixed, so that no run depends on the number of runs
 LEFT = 1e-6  # largest outstanding share of a realised value that is compared with a valuation
 
 
@@ -159,8 +159,7 @@ class Directional(BaseLearner):
             raise ValueError("game: directional needs payoffs, and choices in a box with one axis")
         found = seating(game)
         noisy = bool(np.any(np.asarray(self.cost_noise) > 0))
-        costs = arrays(found.game).get("unit_cost")
-        if noisy and (costs is None or costs.shape != (found.players,)):
+        if noisy and np.shape(arrays(found.game).get("unit_cost", 0.0)) != (found.players,):
             raise ValueError(
                 f"cost_noise: {self.cost_noise} must be 0 in a game without `unit_cost`, one per player"
             )
@@ -205,12 +204,12 @@ class Directional(BaseLearner):
         turns = self._turns(world)
         play = partial(_play, world.game, turns, self.signal, self.forecast, bool(np.any(turns.noise > 0)))
         # batches of one size: compiled once, and with the same bits whatever the number of runs
-        for first in range(0, self.runs, LANES):
-            rows = np.minimum(np.arange(first, first + LANES), self.runs - 1)  # the last run fills the batch
+        for first in range(0, self.runs, BATCH):
+            rows = np.minimum(np.arange(first, first + BATCH), self.runs - 1)  # the last run fills the batch
             batch = DirectionalRun(**{name: put(session[name][rows]) for name in DirectionalRun._fields})
             done = play(batch, put(taken))
             for name, array in zip(DirectionalRun._fields, done, strict=True):
-                session[name][first : first + LANES] = np.asarray(array)[: self.runs - first]
+                session[name][first : first + BATCH] = np.asarray(array)[: self.runs - first]
         return taken
 
     def read(self, world: Seating, session: Session) -> Record:
@@ -232,7 +231,7 @@ class Directional(BaseLearner):
         space = world.game.space
         if self.initial is None:
             return space
-        first, last = (_checked_end(key, self.initial[key], space) for key in ("from", "to"))
+        first, last = (_initial_bound(key, self.initial[key], space) for key in ("from", "to"))
         if np.any(first > last):
             raise ValueError(f"initial: {self.initial!r} must have from <= to")
         return Box(put(first), put(last))
@@ -248,11 +247,10 @@ class Directional(BaseLearner):
     def _groups(self, world: Seating) -> tuple[list[tuple[int, ...]], bool]:
         """Return the groups of simultaneous deciders, in order, and whether one group decides per period."""
         usual = "in_turn" if world.alternating else "by_stages" if len(world.stages) > 1 else "together"
+        players = range(world.players)
+        orders = {"in_turn": [(k,) for k in players], "by_stages": world.stages, "together": [tuple(players)]}
         order = self.updates or usual
-        all_players = tuple(range(world.players))
-        if order == "in_turn":
-            return [(player,) for player in all_players], True
-        return (list(world.stages) if order == "by_stages" else [all_players]), False
+        return list(orders[order]), order == "in_turn"
 
     def _marks(self) -> np.ndarray:
         """Return the periods at which samples begin."""
@@ -282,7 +280,7 @@ class Directional(BaseLearner):
         }
 
 
-def _checked_end(key: str, value: Any, space: Box) -> np.ndarray:
+def _initial_bound(key: str, value: Any, space: Box) -> np.ndarray:
     """Return one end of the box of first choices, ``[player axis]``. Raise `ValueError` outside the box."""
     check_numbers(f"initial.{key}", value, "a number", np.isfinite)
     found = each_player(f"initial.{key}", value, space.shape[0])[:, None]
@@ -303,7 +301,7 @@ def _play(
         following = cash if forecast == "last" else game.payoffs(choice[:, None])
         return cash + turns.discount * following / (1.0 - turns.discount)
 
-    def decided(run: DirectionalRun, group: Array) -> DirectionalRun:
+    def decide(run: DirectionalRun, group: Array) -> DirectionalRun:
         now = run.cash if signal == "payoff" else ahead(run.cash, run.choice)
         moves = (turns.groups[group] > 0) & (run.clock > 0)
         way = jnp.where(moves & ~(now > run.before), -run.way, run.way)
@@ -318,14 +316,14 @@ def _play(
         count = len(turns.groups)
         first = jnp.where(turns.one_a_period, run.clock % count, 0)
         last = jnp.where(turns.one_a_period, first + 1, count)
-        run = jax.lax.fori_loop(first, last, lambda k, run: decided(run, k), run)
+        run = jax.lax.fori_loop(first, last, lambda k, run: decide(run, k), run)
         at = game
         if noisy:
             # by the period: the same shocks however a run is divided into calls
             key = jax.random.fold_in(jax.random.wrap_key_data(run.key), run.clock)
             at = with_(game, unit_cost=game.unit_cost + turns.noise * jax.random.normal(key, run.cash.shape))
         run = run._replace(cash=at.payoffs(run.choice[:, None]))
-        return _noted(run, turns, ahead(run.cash, run.choice))
+        return _record(run, turns, ahead(run.cash, run.choice))
 
     def many(run: DirectionalRun) -> DirectionalRun:
         done: DirectionalRun = jax.lax.fori_loop(0, periods, lambda _, run: period(run), run)
@@ -334,7 +332,7 @@ def _play(
     return jax.vmap(many)(batch)
 
 
-def _noted(run: DirectionalRun, turns: Turns, valued: Array) -> DirectionalRun:
+def _record(run: DirectionalRun, turns: Turns, valued: Array) -> DirectionalRun:
     """Add this period's choices and cash flows to sums and valuations; advance the clock."""
     late = run.clock >= turns.half
     sample = jnp.searchsorted(turns.marks, run.clock, side="right") - 1

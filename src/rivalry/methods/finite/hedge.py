@@ -12,11 +12,12 @@ from annotated_types import Ge, Gt, Lt
 from rivalry.core.method import Session
 from rivalry.core.results import Record
 from rivalry.methods.continuous import mixtures
-from rivalry.methods.continuous.mixtures import TableLearner, action_payoffs, largest_gains, tables_of
+from rivalry.methods.continuous.mixtures import action_payoffs, tables_of
+from rivalry.methods.finite.regret_matching import RepeatedPlay
 from rivalry.methods.q_learning.exploration import each_player
 
 
-class SoftmaxLearner(TableLearner):
+class SoftmaxLearner(RepeatedPlay):
     """Base class of learners whose mixtures are the softmax of logits, such as Hedge and the policy
     gradient.
     """
@@ -32,22 +33,11 @@ class SoftmaxLearner(TableLearner):
         return self.rounds
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
-        from rivalry.tables.kernels import draws
-
-        sizes = tables_of(world).sizes
-        shape, samples = (len(sizes), int(sizes.max())), len(mixtures.sample_steps())
-        self._rates(len(sizes))  # checks the number of rates against the number of players
-        return {
-            "stream": draws.stream(stream),
-            "clock": np.zeros(1, dtype=np.int64),
-            "logits": np.zeros(shape),
-            # sums over rounds: payoffs earned, payoffs that each action would have earned, mixtures played
-            "earned": np.zeros(len(sizes)),
-            "would": np.zeros(shape),
-            "played": np.zeros(shape),
-            "noted": np.zeros(1, dtype=np.int64),
-            "regret_curve": np.zeros(samples),
-            "play_curve": np.zeros((samples, *shape)),
+        session = super().begin(world, stream)
+        self._rates(len(session["would"]))  # checks the number of rates against the number of players
+        return session | {
+            "logits": np.zeros_like(session["would"]),
+            "played": np.zeros_like(session["would"]),
         }
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
@@ -65,7 +55,7 @@ class SoftmaxLearner(TableLearner):
             session["logits"] += rates * self._push(weights, pays, mean)
             at = int(session["noted"][0])
             if at < len(marks) and session["clock"][0] == marks[at]:
-                session["regret_curve"][at] = _regrets(tables.sizes, session).max()
+                session["regret_curve"][at] = self.external_regrets(tables.sizes, session).max()
                 session["play_curve"][at] = softmax(session["logits"], tables.sizes)
                 session["noted"] += 1
         return steps
@@ -74,15 +64,14 @@ class SoftmaxLearner(TableLearner):
         sizes, taken = tables_of(world).sizes, int(session["clock"][0])
         last = softmax(session["logits"], sizes)
         average = session["played"] / taken if taken else last
-        regrets, noted = _regrets(sizes, session), int(session["noted"][0])
+        regrets = self.external_regrets(sizes, session)
         return {
             **mixtures.played(world, average if self.play == "average" else last),
             "average_play": (("player", "action"), average),
             "correlated_regret": (("player",), regrets),
             "concept": ((), np.asarray("coarse correlated")),
             "concept_residual": ((), np.asarray(regrets.max())),
-            "regret_curve": (("sample",), session["regret_curve"][:noted].copy()),
-            **mixtures.histories(world, session["play_curve"][:noted]),
+            **self.histories(world, session),
         }
 
     def _rates(self, players: int) -> np.ndarray:
@@ -141,9 +130,3 @@ def softmax(logits: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     # logits are sums over all rounds: less their largest, exponentials cannot overflow
     parts = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(parts / parts.sum(axis=1, keepdims=True))
-
-
-def _regrets(sizes: np.ndarray, session: Session) -> np.ndarray:
-    """Return the gain per round of the best single action, ``[player]``; at least 0."""
-    gains = largest_gains(session["would"] - session["earned"][:, None], sizes)
-    return np.asarray(gains / max(int(session["clock"][0]), 1))

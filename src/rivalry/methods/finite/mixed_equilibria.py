@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -106,7 +107,7 @@ class MixedEquilibria(BaseLearner):
                 why = f"; {error}"
         if instead == "lemke_howson" and self.algorithm != "mclennan_tourky":
             found = _verified(tables, pure_profiles(tables), _by_quantecon(tables, "lemke_howson"))
-            return _over(found, f"all pure equilibria, and one from every label by Lemke and Howson{why}")
+            return _result(found, f"all pure equilibria, and one from every label by Lemke and Howson{why}")
         return self._from_start(tables, session | {"found": pure_profiles(tables)}, why)
 
     def _from_start(self, tables: np.ndarray, session: Session, why: str) -> Session:
@@ -117,8 +118,9 @@ class MixedEquilibria(BaseLearner):
         changed = {"found": _verified(tables, session["found"], more)}
         changed["over"] = np.array([number + 1 == len(starts)])
         if number == 0:
-            text = f"all pure equilibria, and one from each of {len(starts)} starts{why}"
-            changed["reason"] = np.array(text)
+            changed["reason"] = np.array(
+                f"all pure equilibria, and one from each of {len(starts)} starts{why}"
+            )
         return changed
 
     def read(self, world: Any, session: Session) -> Record:
@@ -168,14 +170,13 @@ def one_mixed(tables: np.ndarray, *, epsilon: float = 1e-4) -> np.ndarray | None
     pure = pure_profiles(tables)
     if len(pure):
         return np.asarray(pure[0])
-    even, sizes = _even(tables), tables.shape[1:]
-    if len(tables) == 2:
-        tries: list[tuple[str, Any]] = [("lemke_howson", label) for label in range(sum(sizes))]
-    else:
+    scaled, sizes = _normalised(tables), tables.shape[1:]
+    tries: list[tuple[str, Any]] = [("lemke_howson", label) for label in range(sum(sizes))]
+    if len(tables) > 2:
         tries = [("mclennan_tourky", start) for start in MixedEquilibria()._starts(sizes)]
     for algorithm, start in tries:
         found = _by_quantecon(tables, algorithm, start, epsilon)[0]
-        if _regret(even, found) <= REGRET:
+        if _regret(scaled, found) <= REGRET:
             return found
     try:  # these fail in degenerate games
         extremes = (_vertex_list if len(tables) == 2 else _support_list)(tables, FEW)["found"]
@@ -196,7 +197,7 @@ def _vertex_list(tables: np.ndarray, most: int = MOST_BASES) -> Session:
         reason = f"all extreme equilibria, in exact arithmetic on payoffs of {BITS} binary digits"
     if extremes.near_tie:
         reason = f"extreme equilibria; a tie is missed by less than {TIES:g} of the payoffs' range"
-    return _over(found, reason) | {
+    return _result(found, reason) | {
         "component": extremes.component,
         "degenerate": np.array([extremes.degenerate]),
         "complete": np.array([not extremes.near_tie]),
@@ -205,45 +206,44 @@ def _vertex_list(tables: np.ndarray, most: int = MOST_BASES) -> Session:
 
 def _support_list(tables: np.ndarray, most: int = PATHS) -> Session:
     """Return pure equilibria and those found by supports."""
-    even = _even(tables)
-    more = [_newton(even, np.maximum(x, 0.0), x != 0) for x in candidates(even, most=most)]
+    scaled = _normalised(tables)
+    more = [_newton(scaled, np.maximum(x, 0.0), x != 0) for x in candidates(scaled, most=most)]
     found = _verified(tables, pure_profiles(tables), [x for x in more if x is not None])
-    return _over(found, "all pure equilibria; mixed ones by supports, without a proof that none is missing")
+    return _result(found, "all pure equilibria; mixed ones by supports, without a proof that none is missing")
 
 
-def _over(found: np.ndarray, reason: str) -> Session:
+def _result(found: np.ndarray, reason: str) -> Session:
     return {"found": found, "over": np.array([True]), "reason": np.array(reason)}
 
 
 def _verified(tables: np.ndarray, found: np.ndarray, more: Sequence[np.ndarray]) -> np.ndarray:
     """Return ``found`` and those of ``more`` that are new and have negligible regret."""
-    even = _even(tables)
+    scaled = _normalised(tables)
     for profile in more:
         known = any(np.max(np.abs(other - profile)) < SAME for other in found)
-        if not known and _regret(even, profile) <= REGRET:
+        if not known and _regret(scaled, profile) <= REGRET:
             found = np.concatenate([found, profile[None]])
     return found
 
 
-def _even(tables: np.ndarray) -> np.ndarray:
+def _normalised(tables: np.ndarray) -> np.ndarray:
     """Return every player's payoffs scaled to [0, 1]: the same equilibria, whatever the units."""
     flat = tables.reshape(len(tables), -1)
     # tolerances are absolute below, so units must not matter
     low, span = flat.min(axis=1), np.ptp(flat, axis=1)
-    even = (flat - low[:, None]) / np.where(span > 0, span, 1.0)[:, None]
-    return np.reshape(even, tables.shape)
+    scaled = (flat - low[:, None]) / np.where(span > 0, span, 1.0)[:, None]
+    return np.reshape(scaled, tables.shape)
 
 
 def _degenerate(tables: np.ndarray, found: np.ndarray) -> bool:
     """Return whether a pure action has two best responses, or an equilibrium an unplayed best response."""
     if any(np.any(best_responses(tables, p).sum(axis=p) > 1) for p in range(len(tables))):
         return True
-    even = _even(tables)
-    for x in found:
-        for player, size in enumerate(tables.shape[1:]):
-            values = expected_over(even[player], x, (player,))
-            if np.any((values >= values.max() - 1e-7) & (x[player, :size] <= SAME)):
-                return True
+    scaled = _normalised(tables)
+    for x, (player, size) in product(found, enumerate(tables.shape[1:])):
+        values = expected_over(scaled[player], x, (player,))
+        if np.any((values >= values.max() - 1e-7) & (x[player, :size] <= SAME)):
+            return True
     return False
 
 
@@ -254,8 +254,8 @@ def _by_quantecon(
     import rivalry.tables.kernels.cache  # noqa: F401, I001 (first: QuantEcon's loops are kept there too)
     from quantecon import game_theory as qe
 
-    tables = _even(tables)
-    players = len(tables)
+    tables = _normalised(tables)
+    players, longest = len(tables), max(tables.shape[1:])
     # QuantEcon's tables have the own action first, then the others' in cyclic order
     turned = [np.transpose(tables[p], [*range(p, players), *range(p)]) for p in range(players)]
     game = qe.NormalFormGame([qe.Player(np.ascontiguousarray(table)) for table in turned])
@@ -264,9 +264,8 @@ def _by_quantecon(
     else:
         labels = range(sum(tables.shape[1:])) if start is None else [start]
         raw = [qe.lemke_howson(game, init_pivot=label) for label in labels]
-    longest = max(tables.shape[1:])
     padded = [np.stack([np.pad(row, (0, longest - len(row))) for row in profile]) for profile in raw]
-    return [_sharpened(tables, np.asarray(profile, dtype=float)) for profile in padded]
+    return [_refine(tables, profile.astype(float)) for profile in padded]
 
 
 def _regret(tables: np.ndarray, x: np.ndarray) -> float:
@@ -274,7 +273,7 @@ def _regret(tables: np.ndarray, x: np.ndarray) -> float:
     return max(float(v.max() - v @ x[p, : len(v)]) for p, v in enumerate(values))
 
 
-def _sharpened(tables: np.ndarray, x: np.ndarray) -> np.ndarray:
+def _refine(tables: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return ``x`` refined by Newton's method on its support, if that is closer to an equilibrium.
 
     Supports are guessed at several thresholds: an approximation may play an action by mistake.

@@ -10,13 +10,45 @@ from annotated_types import Gt
 from rivalry.core.method import Session
 from rivalry.core.results import Record
 from rivalry.methods.continuous import mixtures
-from rivalry.methods.continuous.mixtures import TableLearner, largest_gains, sample_steps, tables_of
+from rivalry.methods.continuous.mixtures import TableLearner, largest_gains, tables_of
 from rivalry.tables.kernels.shapes import stateless_tables
 
 
-class SampledPlay(TableLearner):
-    """Base class of repeated play with sampled actions: a step is a period, the profile is the empirical
-    play.
+class RepeatedPlay(TableLearner):
+    """Base class of repeated play of a table, with regrets and histories at log-spaced rounds."""
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        from rivalry.tables.kernels import draws
+
+        sizes, samples = tables_of(world).sizes, len(mixtures.sample_steps())
+        shape = (len(sizes), int(sizes.max()))
+        return {
+            "stream": draws.stream(stream),
+            "clock": np.zeros(1, dtype=np.int64),
+            # sums over rounds: payoffs earned, and those that each action would have earned
+            "earned": np.zeros(len(sizes)),
+            "would": np.zeros(shape),
+            "noted": np.zeros(1, dtype=np.int64),
+            "regret_curve": np.zeros(samples),
+            "play_curve": np.zeros((samples, *shape)),
+        }
+
+    @staticmethod
+    def external_regrets(sizes: np.ndarray, session: Session) -> np.ndarray:
+        """Return the gain per round of the best single action, ``[player]``; at least 0."""
+        gains = largest_gains(session["would"] - session["earned"][:, None], sizes)
+        return np.asarray(gains / max(int(session["clock"][0]), 1))
+
+    @staticmethod
+    def histories(world: Any, session: Session) -> Record:
+        """Return the largest external regret and the play, at the rounds sampled so far."""
+        noted = int(session["noted"][0])
+        curve: Record = {"regret_curve": (("sample",), session["regret_curve"][:noted].copy())}
+        return curve | mixtures.histories(world, session["play_curve"][:noted])
+
+
+class SampledPlay(RepeatedPlay):
+    """Base class of play with sampled actions: a step is a period, the profile is the empirical play.
 
     Regret matching and fictitious play differ only in the rule of choice.
     """
@@ -24,56 +56,44 @@ class SampledPlay(TableLearner):
     rule: ClassVar[str]
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
-        from rivalry.tables.kernels import draws
-
-        tables = stateless_tables(tables_of(world))
-        sizes = tables.shape[1:]
-        players, most, samples = len(sizes), max(sizes), len(sample_steps())
-        return {
-            "stream": draws.stream(stream),
-            "clock": np.zeros(1, dtype=np.int64),
+        session = super().begin(world, stream)
+        players, most = session["would"].shape
+        return session | {
             "last": np.zeros(players, dtype=np.int64),
-            "earned": np.zeros(players),
-            "would": np.zeros((players, most)),
             "swaps": np.zeros((players, most, most)),
-            "joint_counts": np.zeros(tables[0].size, dtype=np.int64),
+            "joint_counts": np.zeros(int(np.prod(tables_of(world).sizes)), dtype=np.int64),
             "counts": np.zeros((players, most), dtype=np.int64),
-            "noted": np.zeros(1, dtype=np.int64),
-            "regret_curve": np.zeros(samples),
-            "play_curve": np.zeros((samples, players, most)),
         }
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
         from rivalry.tables.kernels import draws, sampled_play
 
-        tables = tables_of(world)
+        tables, marks = tables_of(world), mixtures.sample_steps()
         rule, inertia = getattr(sampled_play, self._rule()), self._inertia(stateless_tables(tables))
         # the compiled loop writes into the session's own arrays
         state = sampled_play.Matching(*(session[key] for key in sampled_play.Matching._fields))
         with draws.quiet():
-            sampled_play.match(tables.payoff[0], tables.sizes, rule, inertia, sample_steps(), state, steps)
+            sampled_play.match(tables.payoff[0], tables.sizes, rule, inertia, marks, state, steps)
         return steps
 
     def read(self, world: Any, session: Session) -> Record:
-        clock, noted = max(int(session["clock"][0]), 1), int(session["noted"][0])
-        sizes = tables_of(world).sizes
-        best = largest_gains(session["would"] - session["earned"][:, None], sizes) / clock
+        clock, sizes = max(int(session["clock"][0]), 1), tables_of(world).sizes
+        best = self.external_regrets(sizes, session)
         swaps = largest_gains(session["swaps"], sizes).sum(axis=1) / clock
+        record = mixtures.played(world, session["counts"] / clock)
         # fictitious play is about Nash equilibria, as the certificate is
         concepts = {"MATCHING": ("coarse correlated", best), "CONDITIONAL": ("correlated", swaps)}
-        solved: Record = {}
         if self._rule() in concepts:
             concept, regrets = concepts[self._rule()]
-            solved["concept"] = ((), np.asarray(concept))
-            solved["concept_residual"] = ((), np.asarray(regrets.max()))
-        return {
-            **mixtures.played(world, session["counts"] / clock),
-            **solved,
+            record |= {
+                "concept": ((), np.asarray(concept)),
+                "concept_residual": ((), np.asarray(regrets.max())),
+            }
+        return record | {
             "joint_play": (("joint",), session["joint_counts"] / clock),
             "correlated_regret": (("player",), best),
             "conditional_regret": (("player",), swaps),
-            "regret_curve": (("sample",), session["regret_curve"][:noted].copy()),
-            **mixtures.histories(world, session["play_curve"][:noted]),
+            **self.histories(world, session),
         }
 
     def _rule(self) -> str:

@@ -53,16 +53,14 @@ def solve(field: Any, points: np.ndarray, period: float, size: float) -> Loop | 
     """
     count, found = BLOCK, None
     while count <= MOST:
-        state = _newton(field, _start(field, _resampled(points, count), period), size)
-        if state is None:
-            if found is None:  # the mesh may be too coarse
-                count *= 2
-                continue
+        state = _newton(field, _start(field, points, period, count), size)
+        if state is not None:
+            # two meshes agree: the smaller one had enough intervals
+            if found is not None and abs(state.period - found.period) <= STILL * state.period:
+                return _loop(field, state, size)
+            found, points, period = state, state.points, state.period
+        elif found is not None:  # before the first solution, the mesh may only be too coarse
             return None
-        # two meshes agree: the smaller one had enough intervals
-        if found is not None and abs(state.period - found.period) <= STILL * state.period:
-            return _loop(field, state, size)
-        found, points, period = state, state.points, state.period
         count *= 2
     return None
 
@@ -100,17 +98,13 @@ def _gauss() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 A, B, C = _gauss()
 
 
-def _resampled(points: np.ndarray, count: int) -> np.ndarray:
-    """Return ``[interval (1 + stage) direction]``: starts and Gauss points by a periodic spline."""
+def _start(field: Any, points: np.ndarray, period: float, count: int) -> _State:
+    """Return the first iterate on ``count`` intervals, by a periodic spline through the points."""
     from scipy.interpolate import CubicSpline
 
     closed = np.concatenate([points, points[:1]])
     curve = CubicSpline(np.linspace(0.0, 1.0, len(closed)), closed, bc_type="periodic")
-    times = (np.arange(count)[:, None] + np.concatenate([[0.0], C])) / count
-    return np.asarray(curve(times))
-
-
-def _start(field: Any, sampled: np.ndarray, period: float) -> _State:
+    sampled = curve((np.arange(count)[:, None] + np.concatenate([[0.0], C])) / count)
     stages = np.concatenate([np.asarray(_slopes(field, put(part[:, 1:]))) for part in _parts(sampled)])
     return _State(sampled[:, 0], stages, period)
 
@@ -166,12 +160,12 @@ def _newton(field: Any, state: _State, size: float) -> _State | None:
         left = float(np.max(linear.defect))
         if not np.isfinite(left):
             return None
-        move = _move(linear, len(state.points))
+        move = _newton_step(linear)
         if move is None:
             return None
         part = 1.0
         for _ in range(HALVINGS):
-            there = _moved(state, linear, move, part)
+            there = _damped_step(state, linear, move, part)
             after = _linear(field, there) if there.period > 0 else None
             if after is not None and float(np.max(after.defect)) < max(left, CLOSED * size):
                 break
@@ -184,12 +178,12 @@ def _newton(field: Any, state: _State, size: float) -> _State | None:
     return None
 
 
-def _move(linear: _Linear, count: int) -> tuple[np.ndarray, float] | None:
+def _newton_step(linear: _Linear) -> tuple[np.ndarray, float] | None:
     """Return Newton's displacement of the starts ``[interval direction]`` and of an interval's length."""
     from scipy.sparse import block_diag, bmat, csc_matrix, identity, kron
     from scipy.sparse.linalg import splu
 
-    n = linear.slope.shape[1]
+    count, n = linear.slope.shape
     # the last interval ends at the first start: the orbit closes
     following = csc_matrix(np.roll(np.eye(count), 1, axis=1))
     steps = block_diag(list(np.asarray(linear.passed)), format="csc") - kron(following, identity(n))
@@ -205,7 +199,7 @@ def _move(linear: _Linear, count: int) -> tuple[np.ndarray, float] | None:
     return found[:-1].reshape(count, n), float(found[-1])
 
 
-def _moved(state: _State, linear: _Linear, move: tuple[np.ndarray, float], part: float) -> _State:
+def _damped_step(state: _State, linear: _Linear, move: tuple[np.ndarray, float], part: float) -> _State:
     starts, longer = move
     count, n = starts.shape
     stage = np.asarray(linear.stage)

@@ -7,6 +7,7 @@ that sum to zero. Orbits that touch a bound are not found here; `closed_orbit` f
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import equinox as eqx
@@ -273,7 +274,7 @@ def _reach(
         step = left if abs(step) >= abs(left) else step
         value = target if step == left else here[0] + step
         there = periodic_orbit(game_at(value), *_guess(before, here, value))
-        if there is not None and _alike(there, here[1]):
+        if there is not None and _similar(there, here[1]):
             before, here, step = here, (value, there), 2 * step
         elif abs(step) < SHORTEST * abs(whole):
             return here, None
@@ -291,7 +292,7 @@ def _guess(before: _At | None, here: _At, value: float) -> tuple[np.ndarray, flo
     return path + part * (path - before[1].path), max(period + part * (period - before[1].period), period / 2)
 
 
-def _alike(one: PeriodicOrbit, other: PeriodicOrbit) -> bool:
+def _similar(one: PeriodicOrbit, other: PeriodicOrbit) -> bool:
     """Return whether one orbit may continue the other: neither much smaller nor much slower."""
     sizes = [np.max(orbit.high - orbit.low) for orbit in (one, other)]
     periods = [one.period, other.period]
@@ -333,10 +334,8 @@ def orbits_beyond(
         value = hopf + part * float(away[0]) if part < 1 else float(values[0])
         game = game_at(value)
         rest = rest_point(game, jnp.asarray(x))
-        try:
-            orbit = None if rest is None else small_orbit(game, rest)
-        except NoPair:  # at this distance from the Hopf point; closer to it there is a complex pair
-            continue
-        if orbit is not None:
-            return continued_orbits(game_at, orbit, value, values)
+        # without a complex pair at this distance from the Hopf point: there is one closer to it
+        with suppress(NoPair):
+            if rest is not None and (orbit := small_orbit(game, rest)) is not None:
+                return continued_orbits(game_at, orbit, value, values)
     return [None] * len(values)
