@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import numpy as np
@@ -14,9 +15,11 @@ from rivalry.core import oracles
 from rivalry.core.jax import jnp
 from rivalry.core.needs import fits
 from rivalry.core.space import Box, Simplex
-from rivalry.methods.continuation import pseudo_arclength
+from rivalry.methods.continuation import pseudo_arclength, session
 from rivalry.methods.continuation.branches import Branches
-from rivalry.methods.continuation.groups import System, grouped, relabelled
+from rivalry.methods.continuation.events import cuts
+from rivalry.methods.continuation.groups import GroupSpectrum, System, grouped, relabelled
+from rivalry.methods.continuation.parameters import entries_of
 from tests import jaxcont_curves
 from tests.small_games import cournot, turning
 
@@ -272,3 +275,79 @@ def test_unknowns_and_profiles_are_inverse_maps() -> None:
     np.testing.assert_allclose(system.profile(y), x, atol=1e-14)
     assert system.value(y) == 1.25
     assert fits(Branches, game)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        # two groups of players move together: eigenvalue 1 of theirs crosses
+        (([2.0, -1.0], [-1, -1]), ([2.0, 1.0], [-1, -1]), [(-1, 1)]),
+        # group 0 has three players, whose two equal eigenvalues cross at one event
+        (([1.0, 1.0, -3.0], [0, 0, -1]), ([-1.0, -1.0, -3.0], [0, 0, -1]), [(0, 0)]),
+        # a complex pair counts twice
+        (([-1 + 2j, -1 - 2j], [-1, -1]), ([1 + 2j, 1 - 2j], [-1, -1]), [(-1, 0), (-1, 1)]),
+        # one eigenvalue rises while another falls: their number with positive real part is the same
+        (([1.0, -1.0], [-1, -1]), ([1.0, -1.0], [-1, -1]), []),
+        # labels are compared separately
+        (([1.0, 1.0, -1.0], [0, 0, -1]), ([1.0, -1.0, -1.0], [-1, 0, 0]), [(-1, 0), (0, 0)]),
+    ],
+)
+def test_crossings_of_eigenvalues_are_counted_by_label(before: Any, after: Any, found: Any) -> None:
+    spectra = (
+        GroupSpectrum(np.array(values, complex), np.array(labels)) for values, labels in (before, after)
+    )
+    assert [tuple(cut) for cut in cuts(*spectra, np.array([3]))] == found
+
+
+@pytest.mark.parametrize(("players", "axes", "unknowns"), [(2, 1, 2), (3, 2, 6), (1, 1, 1)])
+def test_an_empty_session_has_every_column_whatever_the_shapes(
+    players: int, axes: int, unknowns: int
+) -> None:
+    made = session.empty(players, axes, unknowns)
+    tables = {"row": 9, "branch": 7, "cut": 3, "event": 10, "orbit": 6}
+    for table, count in tables.items():
+        columns = [array for name, array in made.items() if name.startswith(f"{table}_")]
+        assert len(columns) == count
+        assert all(len(array) == 0 for array in columns)
+    assert made["row_label"].shape == (0, unknowns)
+    assert made["branch_groups"].shape == (0, players)
+
+
+def test_shorter_tangents_are_padded_with_zeros() -> None:
+    made = session.empty(2, 1, 2)
+    session.add(made, "branch", tangent=np.array([0.6, 0.8]), level=1)
+    np.testing.assert_array_equal(made["branch_tangent"], [[0.6, 0.8, 0.0]])
+    assert made["branch_level"].dtype.kind == "i"
+
+
+def test_entries_of_parameters_are_added_to_or_replaced() -> None:
+    game = cournot(2)
+    varied = entries_of(game, ["drive[1]", " matrix[0, 1] "], "parameter")
+    assert varied.name == "drive[1], matrix[0, 1]"
+    assert varied.value(game) == (9.0 - 1.0) / 2
+    moved, replaced = varied.shift(game, 0.5), varied.set(game, 3.0)
+    assert moved.drive.tolist() == [9.0, 9.5]
+    assert moved.matrix.tolist() == [[-2.0, -0.5], [-1.0, -2.0]]
+    assert replaced.drive.tolist() == [9.0, 3.0]
+    assert replaced.matrix.tolist() == [[-2.0, 3.0], [-1.0, -2.0]]
+    assert game.drive.tolist() == [9.0, 9.0]
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        ("drive[2]", "drive[2] is no entry of an array of shape (2,)"),
+        ("drive[-1]", "drive[-1] is no entry of an array of shape (2,)"),
+        ("drive[0, 0]", "drive[0, 0] is no entry of an array of shape (2,)"),
+        ("drive[]", "drive[] is no entry of an array of shape (2,)"),
+        ("drive.x", "'drive.x' must be an array of the game, as in 'reach' or 'reach[1]'"),
+        (["drive", 3], "3 must be an array of the game, as in 'reach' or 'reach[1]'"),
+        ([], "[] must name at least one array, and each once"),
+        ("drive[0], drive[0]", "'drive[0], drive[0]' must name at least one array, and each once"),
+        ("low", "low: no array of this game; it has drive, matrix"),
+    ],
+)
+def test_names_that_are_no_parameters_are_refused(names: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=r"^parameter: ") as caught:
+        entries_of(cournot(2), names, "parameter")
+    assert str(caught.value) == f"parameter: {why}"

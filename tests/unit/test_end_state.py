@@ -163,3 +163,23 @@ def test_ascent_slowed_by_a_third_party_does_not_converge() -> None:
     with pytest.warns(UserWarning, match="no point of rest is near"):
         found = rv.solve(game, GradientAscent(), start=[0.001, 0.9], path=False)
     assert (found.status, found.claim) == ("not found", "not an equilibrium")
+
+
+@pytest.mark.parametrize("firms", [2, 3, 5])
+def test_simultaneous_best_responses_of_cournot_firms_by_their_closed_form(firms: int) -> None:
+    # own slope -2, cross slopes -1: the matrix -1/2 off the diagonal has the eigenvalue -(n - 1)/2
+    derivative = -np.ones((firms, firms)) - np.eye(firms)
+    assert end_state.response_radius(derivative, np.arange(firms)) == pytest.approx((firms - 1) / 2)
+
+
+def test_a_player_with_two_entries_responds_with_both() -> None:
+    derivative = np.array([[-2.0, 1.0, 0.5], [1.0, -2.0, 0.5], [0.5, 0.5, -1.0]])
+    # -D^-1 (J - D): entries (1/2, 1/2) respond to the third, which responds by 1/2 to each
+    assert end_state.response_radius(derivative, np.array([0, 0, 1])) == pytest.approx(np.sqrt(0.5))
+
+
+@pytest.mark.parametrize(
+    "derivative", [np.zeros((0, 0)), np.zeros((2, 2)), np.array([[1.0, 2.0], [3.0, 0.0]])]
+)
+def test_without_unique_best_responses_there_is_no_radius(derivative: np.ndarray) -> None:
+    assert np.isnan(end_state.response_radius(derivative, np.arange(len(derivative))))

@@ -12,7 +12,8 @@ import rivalry as rv
 from rivalry.games.matrix import matrix
 from rivalry.methods.finite import mixed_equilibria
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
-from rivalry.methods.finite.pure_equilibria import PureEquilibria
+from rivalry.methods.finite.pure_equilibria import PureEquilibria, expected_over
+from rivalry.methods.finite.support_enumeration import candidates, path_count
 from rivalry.tables import equilibria as equilibria_of
 from rivalry.tables import tabulate
 from rivalry.tables.extreme_equilibria import TooMany
@@ -319,3 +320,44 @@ def test_equilibria_with_zero_payoffs_for_all_actions_are_certified() -> None:
     first = np.array([[0.0, -1.1, 1.3], [1.1, 0.0, -0.7], [-1.3, 0.7, 0.0]])
     solution = rv.solve(matrix(payoffs=[first.tolist(), (-first).tolist()]), MixedEquilibria())
     assert solution.claim == "equilibrium"
+
+
+@pytest.mark.parametrize(
+    ("degrees", "count"),
+    [
+        ((), 0),
+        ((3,), 0),
+        ((1, 1), 1),
+        ((2, 2), 1),
+        ((1, 2), 0),
+        ((1, 1, 2), 2),
+        ((2, 1, 1), 2),
+        ((3, 1, 1), 0),
+    ],
+)
+def test_the_number_of_paths_equals_the_mixed_volume(degrees: tuple[int, ...], count: int) -> None:
+    assert path_count(degrees) == count
+
+
+@pytest.mark.parametrize("players", [3, 4])
+def test_the_mixed_equilibrium_of_the_volunteers_dilemma_is_a_candidate(players: int) -> None:
+    cost = 0.4
+    joint = np.array(list(product(range(2), repeat=players))).reshape(*[2] * players, players)
+    helped = joint.any(axis=-1)  # action 1 volunteers
+    tables = np.stack([helped - cost * joint[..., p] for p in range(players)])
+    lowest = tables.min()
+    scaled = (tables - lowest) / (tables.max() - lowest)
+    refuse = cost ** (1 / (players - 1))  # all are indifferent where the others refuse with probability cost
+    gaps = [np.max(np.abs(x - [refuse, 1 - refuse])) for x in candidates(scaled)]
+    assert min(gaps) < 1e-8
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_expectations_over_mixtures_equal_the_sum_over_joint_actions(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    table, x = rng.normal(size=(2, 3, 4)), rng.dirichlet(np.ones(4), size=3)
+    x[0, 2:], x[1, 3:] = 0.0, 0.0
+    a, b, c = x[0, :2], x[1, :3], x[2]
+    np.testing.assert_allclose(expected_over(table, x, ()), np.einsum("abc,a,b,c", table, a, b, c))
+    np.testing.assert_allclose(expected_over(table, x, (1,)), np.einsum("abc,a,c->b", table, a, c))
+    np.testing.assert_allclose(expected_over(table, x, (0, 2)), np.einsum("abc,b->ac", table, b))

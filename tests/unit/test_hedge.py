@@ -12,6 +12,7 @@ from rivalry.core.needs import fits
 from rivalry.core.oracles import to_finite
 from rivalry.games.matrix import Matrix, matrix
 from rivalry.methods import FictitiousPlay, Hedge, SoftmaxPolicyGradient
+from rivalry.methods.finite.hedge import softmax
 
 RAGGED = np.random.default_rng(5).normal(size=(3, 2, 3, 4))
 
@@ -166,3 +167,22 @@ def test_options_out_of_range_are_refused(made: Any, words: str) -> None:
 def test_options_per_player_must_match_the_number_of_players() -> None:
     with pytest.raises(ValueError, match="eta: 3 numbers must be 2, one per player"):
         rv.solve(matrix("chicken"), Hedge(eta=[1.0, 1.0, 1.0]))
+
+
+def test_probabilities_do_not_depend_on_the_level_of_logits() -> None:
+    logits, sizes = np.array([[1.0, 2.0, 9.0], [0.0, -1.0, 1.0]]), np.array([2, 3])
+    expected = np.exp(logits) * [[1, 1, 0], [1, 1, 1]]
+    expected /= expected.sum(axis=1, keepdims=True)
+    for level in (0.0, 800.0, -800.0):
+        np.testing.assert_allclose(softmax(logits + level, sizes), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("learner", [Hedge(), FictitiousPlay()])
+def test_external_regret_ignores_actions_that_a_player_lacks(learner: Any, ragged: Matrix) -> None:
+    world = learner.world(ragged)
+    session = learner.begin(world, np.random.SeedSequence(0))
+    session["clock"][:] = 4
+    session["would"][:] = [[3.0, 1.0, 99.0, 99.0], [0.0, -2.0, 1.0, 99.0], [-1.0, -2.0, -3.0, -4.0]]
+    session["earned"][:] = [1.0, 1.0, 0.0]
+    # player 2 would have lost with every action: its regret is 0
+    np.testing.assert_allclose(learner.external_regrets(np.array([2, 3, 4]), session), [0.5, 0.0, 0.0])

@@ -11,7 +11,7 @@ from scipy.special import logit
 
 from rivalry.games.race.closed_forms import PARAMETERS, dsigma, symmetric_equilibria
 from rivalry.methods.continuation.comparative_statics import slopes
-from rivalry.methods.continuation.parameters import dial
+from rivalry.methods.continuation.parameters import entries_of
 from tests.race_keys import race
 
 KEYS = {"price": ("safety_price", "performance_price")}
@@ -93,7 +93,7 @@ def test_implicit_differentiation_matches_the_closed_form_slope() -> None:
     game = race()
     (point,) = symmetric_equilibria(game)
     profile = np.tile([point.safety_input, point.performance_input], (2, 1))
-    xs, xp = slopes(game, dial(game, ["safety_price", "performance_price"], "wrt"), profile).slope[0]
+    xs, xp = slopes(game, entries_of(game, ["safety_price", "performance_price"], "wrt"), profile).slope[0]
     odds = 0.5 * xs / point.safety_input - 0.5 * 0.5 * xp / point.performance_input
     assert dsigma(game, "price").dsigma == pytest.approx(
         point.technology_safety * (1 - point.technology_safety) * odds, rel=1e-8

@@ -11,8 +11,8 @@ import pytest
 
 import rivalry as rv
 from rivalry.lab.study import StudyError, build_method
-from rivalry.methods.design.rule_choices import choices_of, grid_of
-from rivalry.methods.design.rule_design import RuleDesign, run_players, stream_of
+from rivalry.methods.design.rule_choices import choice_record, choices_of, grid_of
+from rivalry.methods.design.rule_design import RuleDesign, objective_value, run_players, stream_of
 from rivalry.methods.populations.logit_equilibrium import solve_in_stages
 
 TINY: dict[str, Any] = {"max_karma": 2, "mean_karma": 1.0, "agents": 8}
@@ -361,3 +361,36 @@ def test_the_plot_of_a_search() -> None:
         ValueError, match=r"^over: 'mean_carma' is no choice of this search; did you mean 'mean_karma'"
     ):
         rv.plots.design_search(found, over="mean_carma")
+
+
+def test_the_nearest_code_is_measured_on_the_scale_of_the_range() -> None:
+    logs, evenly, free = choices_of(
+        {
+            "a": {"from": 1.0, "to": 100.0, "count": 3, "scale": "log"},
+            "b": {"from": 0.0, "to": 10.0, "count": 3},
+            "c": {"from": 1, "to": 9},
+        }
+    )
+    np.testing.assert_allclose(logs.grid(), [1.0, 10.0, 100.0])
+    assert logs.near(40.0) == pytest.approx(100.0)  # above the geometric mean of 10 and 100
+    assert logs.near(30.0) == pytest.approx(10.0)
+    assert evenly.near(7.4) == 5.0
+    assert (free.near(3.6), free.near(-2.0), free.near(12.0)) == (4.0, 1.0, 9.0)
+
+
+def test_records_of_choices_hold_numbers_or_positions_and_labels() -> None:
+    table = {"rule": ["bid", "turn"], "toll": [0.25, 3], "karma": {"from": 1, "to": 5, "count": 3}}
+    found = choice_record(choices_of(table), np.array([[1.0, 0.0, 3.0], [0.0, 1.0, 5.0]]))
+    assert found["parameters"][1].tolist() == [[1.0, 0.25, 3.0], [0.0, 3.0, 5.0]]
+    assert found["parameter_label"][1].tolist() == [["turn", "0.25", "3"], ["bid", "3", "5"]]
+    empty = choice_record(choices_of(table), np.zeros((0, 3)))
+    assert empty["parameters"][1].shape == empty["parameter_label"][1].shape == (0, 3)
+
+
+def test_objectives_are_means_or_minima_of_known_entries() -> None:
+    record = {"reward": (("agent",), np.array([1.0, np.nan, 3.0])), "empty": (("agent",), np.array([np.nan]))}
+    assert objective_value({"reward": 2.0, "min(reward)": 1.0}, record) == 2 * 2.0 + 1.0
+    assert objective_value({"mean(reward)": -1.0}, record) == -2.0
+    assert objective_value(len, record) == 2.0
+    assert np.isnan(objective_value({"empty": 1.0}, record))
+    assert np.isnan(objective_value({"absent": 1.0}, record))

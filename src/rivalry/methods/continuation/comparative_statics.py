@@ -18,7 +18,7 @@ from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.oracles import traced_metrics
 from rivalry.core.reparametrisation import flattened
 from rivalry.core.space import Profile
-from rivalry.methods.continuation.parameters import Dial, dial, precise
+from rivalry.methods.continuation.parameters import VariedEntries, entries_of, precise
 from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, projector
 from rivalry.methods.limit_sets.end_state import at_rest
 from rivalry.methods.limit_sets.nearby_equilibria import equilibrium_from, root_near
@@ -32,12 +32,12 @@ class Statics(NamedTuple):
     """A game and the parameter that is varied."""
 
     game: Any
-    dial: Dial
+    entries: VariedEntries
 
     @property
     def size(self) -> float:
         """Return the parameter's size, 1 where it is 0."""
-        return abs(self.dial.value(self.game)) or 1.0
+        return abs(self.entries.value(self.game)) or 1.0
 
 
 class ProfileSlopes(NamedTuple):
@@ -109,7 +109,7 @@ class ComparativeStatics(BaseLearner):
         if not fits(type(self), game):
             raise ValueError(f"game: its space must be a Box, not {type(game.space).__name__}")
         refuse_jumps(game)
-        return Statics(precise(game), dial(game, self.parameter, "parameter"))
+        return Statics(precise(game), entries_of(game, self.parameter, "parameter"))
 
     def length(self, world: Statics) -> int:
         """Return the number of stages: the equilibrium and the check."""
@@ -153,15 +153,15 @@ class ComparativeStatics(BaseLearner):
         record: Record = {
             "profile": (("player", "axis"), session["profile"].copy()),
             "status": ((), session["status"].copy()),
-            "parameter_name": ((), np.asarray(world.dial.name)),
-            "parameter_value": ((), np.asarray(world.dial.value(world.game))),
+            "parameter_name": ((), np.asarray(world.entries.name)),
+            "parameter_value": ((), np.asarray(world.entries.value(world.game))),
         }
         if session["done"][0] == 0 or str(session["status"]) != "converged":
             return record
         if session["done"][0] < STAGES:
             record["status"] = ((), np.asarray("iteration limit"))
         game, profile = world.game, session["profile"]
-        found = slopes(game, world.dial, profile)
+        found = slopes(game, world.entries, profile)
         record |= {
             "slope": (("player", "axis"), found.slope),
             "slope_inner": (("player", "axis"), found.unconstrained),
@@ -175,17 +175,17 @@ class ComparativeStatics(BaseLearner):
         return record | _metric_slopes(world, profile, found.slope, self.difference)
 
 
-def slopes(game: Game, dial: Dial, profile: np.ndarray) -> ProfileSlopes:
+def slopes(game: Game, entries: VariedEntries, profile: np.ndarray) -> ProfileSlopes:
     """Return derivatives in the parameter at a profile [player axis] where first-order conditions hold."""
-    return ProfileSlopes(*map(np.asarray, _slopes(game, dial, put(np.asarray(profile, dtype=float)))))
+    return ProfileSlopes(*map(np.asarray, _slopes(game, entries, put(np.asarray(profile, dtype=float)))))
 
 
 @eqx.filter_jit
-def _slopes(game: Game, dial: Dial, x: Profile) -> tuple[Array, ...]:
+def _slopes(game: Game, entries: VariedEntries, x: Profile) -> tuple[Array, ...]:
     zero, one = jnp.zeros(()), jnp.ones(())
 
     def at(amount: Array) -> Any:
-        return dial.shift(game, amount)
+        return entries.shift(game, amount)
 
     def slope(function: Callable[[Array], Array]) -> tuple[Array, Array]:
         return jax.jvp(function, (zero,), (one,))
@@ -213,16 +213,16 @@ def _slopes(game: Game, dial: Dial, x: Profile) -> tuple[Array, ...]:
 
 def _solve_neighbours(world: Statics, session: Session, difference: float) -> None:
     """Find the equilibria on both sides by Newton's method from the linear prediction."""
-    unconstrained = slopes(world.game, world.dial, session["profile"]).unconstrained
+    unconstrained = slopes(world.game, world.entries, session["profile"]).unconstrained
     here = np.asarray(world.game.space.inner(put(session["profile"])))
     if not np.all(np.isfinite(unconstrained)):
         return
     for k, part in enumerate(HALVES):
         for side, sign in enumerate((1.0, -1.0)):
             step = sign * part * difference * world.size
-            if world.dial.refusal(world.game, world.dial.value(world.game) + step):
+            if world.entries.refusal(world.game, world.entries.value(world.game) + step):
                 continue
-            there = world.dial.shift(world.game, put(step))
+            there = world.entries.shift(world.game, put(step))
             flat = flattened(there)
             root = root_near(flat, flat.space.project(put(here + step * unconstrained)))
             if root is not None:
@@ -258,7 +258,7 @@ def _metric_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, diffe
     exact = set(found)
     # total derivatives: the profile moves along its slope
     above, below = (
-        measures(world.dial.shift(world.game, put(s)), world.game.space.project(x + s * along))
+        measures(world.entries.shift(world.game, put(s)), world.game.space.project(x + s * along))
         for s in (step, -step)
     )
     for name, (dims, value) in above.items():
@@ -273,9 +273,9 @@ def _metric_slopes(world: Statics, profile: np.ndarray, slope: np.ndarray, diffe
 
 
 @eqx.filter_jit
-def _traced_slopes(game: Any, dial: Dial, x: Profile, along: Profile) -> dict[str, Array]:
+def _traced_slopes(game: Any, entries: VariedEntries, x: Profile, along: Profile) -> dict[str, Array]:
     def at(amount: Array, x: Profile) -> dict[str, Array]:
-        known = traced_metrics(dial.shift(game, amount), x).items()
+        known = traced_metrics(entries.shift(game, amount), x).items()
         return {name: value for name, (dims, value) in known if _has_slope(dims, value)}
 
     return dict(jax.jvp(at, (jnp.zeros(()), x), (jnp.ones(()), along))[1])

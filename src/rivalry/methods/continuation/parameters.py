@@ -13,15 +13,15 @@ from rivalry.core.game import with_
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import validate_parameter
 
-Place = tuple[str, tuple[int, ...]]
+ArrayEntry = tuple[str, tuple[int, ...]]
 
 _WRITTEN = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[([^\]]*)\])?\s*")
 
 
-class Dial(NamedTuple):
-    """Arrays of a game, or entries of them, that change together; see `dial`."""
+class VariedEntries(NamedTuple):
+    """Arrays of a game, or entries of them, that change together; see `entries_of`."""
 
-    places: tuple[Place, ...]
+    parts: tuple[ArrayEntry, ...]
 
     @property
     def name(self) -> str:
@@ -29,15 +29,15 @@ class Dial(NamedTuple):
 
         Examples
         --------
-        >>> Dial((("reach", (1,)), ("tax", ()))).name
+        >>> VariedEntries((("reach", (1,)), ("tax", ()))).name
         'reach[1], tax'
         """
-        return ", ".join(name + (f"[{', '.join(map(str, at))}]" if at else "") for name, at in self.places)
+        return ", ".join(name + (f"[{', '.join(map(str, at))}]" if at else "") for name, at in self.parts)
 
     def value(self, game: Any) -> float:
         """Return the mean of the varied entries."""
-        parts = [np.asarray(getattr(game, name))[at].ravel() for name, at in self.places]
-        return float(np.mean(np.concatenate(parts)))
+        values = [np.asarray(getattr(game, name))[at].ravel() for name, at in self.parts]
+        return float(np.mean(np.concatenate(values)))
 
     def shift(self, game: Any, amount: float | Array) -> Any:
         """Return the game with ``amount`` added to every varied entry; may be traced."""
@@ -48,16 +48,16 @@ class Dial(NamedTuple):
         return self._update(game, lambda entry: entry.set(value))
 
     def _update(self, game: Any, change: Callable[[Any], Array]) -> Any:
-        for name, at in self.places:
+        for name, at in self.parts:
             game = with_(game, **{name: change(jnp.asarray(getattr(game, name)).at[at])})
         return game
 
     def refusal(self, game: Any, value: float) -> str:
         """Return the reason why the game refuses ``value``, or an empty string."""
-        return next((why for name, _ in self.places if (why := validate_parameter(game, name, value))), "")
+        return next((why for name, _ in self.parts if (why := validate_parameter(game, name, value))), "")
 
 
-def dial(game: Any, names: str | Sequence[str], option: str) -> Dial:
+def entries_of(game: Any, names: str | Sequence[str], option: str) -> VariedEntries:
     """Return the arrays that ``names`` refers to: an array, an entry ``reach[1]``, or several, listed or
     comma-separated.
 
@@ -68,15 +68,15 @@ def dial(game: Any, names: str | Sequence[str], option: str) -> Dial:
     --------
     >>> import rivalry as rv
     >>> game = rv.games.influencer(reach=[0.1, 0.2], resource="bimodal")
-    >>> dial(game, "reach[1]", "parameter").set(game, 0.3).reach.tolist()
+    >>> entries_of(game, "reach[1]", "parameter").set(game, 0.3).reach.tolist()
     [0.1, 0.3]
     """
     # commas between brackets separate indices
     written = re.split(r",(?![^\[]*\])", names) if isinstance(names, str) else list(names)
-    places = tuple(_place(game, one, option) for one in written)
-    if not places or len(set(places)) < len(places):
+    parts = tuple(_entry(game, one, option) for one in written)
+    if not parts or len(set(parts)) < len(parts):
         raise ValueError(f"{option}: {names!r} must name at least one array, and each once")
-    return Dial(places)
+    return VariedEntries(parts)
 
 
 def real_array(game: Any, name: str, option: str) -> Any:
@@ -115,7 +115,7 @@ def precise(game: Any) -> Any:
     return jax.tree.map(double, game)
 
 
-def _place(game: Any, written: object, option: str) -> Place:
+def _entry(game: Any, written: object, option: str) -> ArrayEntry:
     found = _WRITTEN.fullmatch(written) if isinstance(written, str) else None
     if found is None:
         raise ValueError(f"{option}: {written!r} must be an array of the game, as in 'reach' or 'reach[1]'")

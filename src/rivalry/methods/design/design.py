@@ -16,7 +16,7 @@ from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import CLAIMS, UNREFUTED
 from rivalry.core.validate import limit
-from rivalry.methods.continuation.parameters import Dial, dial, precise
+from rivalry.methods.continuation.parameters import VariedEntries, entries_of, precise
 from rivalry.methods.limit_sets.nearby_equilibria import ends_from, random_starts
 
 FINE = 1e-6  # tolerance of the refinement, relative to the range between two grid values
@@ -30,7 +30,7 @@ class Trials(NamedTuple):
     """A game, the parameters set, their values on the grid, and whether the grid is refined."""
 
     game: Any
-    dials: tuple[Dial, ...]
+    entries: tuple[VariedEntries, ...]
     grid: np.ndarray  # [trial choice]
     refined: bool
 
@@ -99,16 +99,16 @@ class Design(BaseLearner):
         Raise `ValueError` for a parameter, value or metric that the game refuses.
         """
         game = precise(game)  # one program for all trials, whichever array was set
-        dials = tuple(dial(game, name, "choices") for name in self.choices)
+        entries = tuple(entries_of(game, name, "choices") for name in self.choices)
         grids = [_values(name, values) for name, values in self.choices.items()]
-        for one, values in zip(dials, grids, strict=True):
+        for one, values in zip(entries, grids, strict=True):
             for value in values:
                 if why := one.refusal(game, float(value)):
                     raise ValueError(f"choices: {value:g} {why}, as a value of {one.name}")
         self._check_measures(game)
         (first, *rest) = self.choices.values()
         refined = not rest and isinstance(first, dict) and self.refine > 0 and len(grids[0]) > 1
-        return Trials(game, dials, np.array(list(product(*grids)), dtype=float), refined)
+        return Trials(game, entries, np.array(list(product(*grids)), dtype=float), refined)
 
     def _check_measures(self, game: Any) -> None:
         wanted = dict.fromkeys(self.spending or {}, "spending")
@@ -138,7 +138,7 @@ class Design(BaseLearner):
             "starts": random_starts(world.game.space, stream, self.tries, first),
             "done": np.zeros(1, dtype=np.int64),
             "finished": np.zeros(1, dtype=bool),
-            "parameters": np.full((trials, len(world.dials)), np.nan),
+            "parameters": np.full((trials, len(world.entries)), np.nan),
             "objective": np.full((trials, 3), np.nan),  # as picked, best, worst
             "claim": np.full(trials, -1, dtype=np.int64),
             "equilibria": np.zeros(trials, dtype=np.int64),
@@ -250,7 +250,7 @@ class Design(BaseLearner):
         objective = session["objective"][:done]
         certified = np.isin(claims, COUNTED)
         record: Record = {
-            "choice_name": (("choice",), np.asarray([one.name for one in world.dials])),
+            "choice_name": (("choice",), np.asarray([one.name for one in world.entries])),
             "parameters": (("trial", "choice"), session["parameters"][:done].copy()),
             "objective": (trial, objective[:, 0].copy()),
             "objective_best": (trial, objective[:, 1].copy()),
@@ -292,7 +292,7 @@ class _StepLimit(Exception):
 
 def _set(world: Trials, values: np.ndarray) -> Any:
     game = world.game
-    for one, value in zip(world.dials, values, strict=True):
+    for one, value in zip(world.entries, values, strict=True):
         game = one.set(game, put(float(value)))
     return game
 
