@@ -18,7 +18,7 @@ from rivalry.core.space import Box, Simplex
 from rivalry.methods.continuation import pseudo_arclength, session
 from rivalry.methods.continuation.branches import Branches
 from rivalry.methods.continuation.events import cuts
-from rivalry.methods.continuation.groups import GroupSpectrum, System, grouped, relabelled
+from rivalry.methods.continuation.groups import GroupSpectrum, System, group_players, relabel
 from rivalry.methods.continuation.parameters import entries_of
 from tests import jaxcont_curves
 from tests.small_games import cournot, turning
@@ -260,8 +260,8 @@ def test_wrong_input_gives_one_line() -> None:
 
 def test_players_are_grouped_by_position_and_kind() -> None:
     x = np.array([[0.1], [0.5], [0.1], [0.1]])
-    assert grouped(x, np.ones((4, 1)), np.array([0, 0, 0, 1])).tolist() == [0, 1, 0, 2]
-    assert relabelled(np.array([3, 3, 0])).tolist() == [0, 0, 1]
+    assert group_players(x, np.ones((4, 1)), np.array([0, 0, 0, 1])).tolist() == [0, 1, 0, 2]
+    assert relabel(np.array([3, 3, 0])).tolist() == [0, 0, 1]
 
 
 def test_unknowns_and_profiles_are_inverse_maps() -> None:

@@ -133,7 +133,7 @@ def test_van_der_pol_period_and_multiplier(mu: float, period: float) -> None:
     game = plane(van_der_pol, 0.1)
     first = periodic_orbits.periodic_orbit(game, guess, 6.3)
     assert first is not None
-    (orbit,) = periodic_orbits.continued_orbits(lambda p: with_(game, parameter=p), first, 0.1, [mu])
+    (orbit,) = periodic_orbits.continue_orbits(lambda p: with_(game, parameter=p), first, 0.1, [mu])
     assert orbit is not None
     assert orbit.period == pytest.approx(period, rel=1e-9)
     # Liouville: the multiplier is exp of the divergence's integral; sums over equal times converge fast

@@ -36,7 +36,7 @@ def test_along_is_the_derivative_of_the_projection(space: Space, seed: int) -> N
     gradient = jnp.where(space.mask, jax.random.normal(jax.random.key(100 + seed), x.shape), 0.0)
     step = 1e-6  # shorter than the distance to any inactive bound
     moved = (space.project(x + step * gradient) - x) / step
-    np.testing.assert_allclose(tangent_cone.along(space, x, gradient), moved, atol=1e-8)
+    np.testing.assert_allclose(tangent_cone.project_gradient(space, x, gradient), moved, atol=1e-8)
 
 
 @pytest.mark.parametrize("space", SPACES, ids=repr)
@@ -47,7 +47,7 @@ def test_projector_keeps_feasible_directions(space: Space) -> None:
     keep = np.asarray(tangent_cone.projector(space, kept))
     np.testing.assert_allclose(keep @ keep, keep, atol=1e-12)
     np.testing.assert_allclose(keep, keep.T, atol=1e-15)
-    flow = np.asarray(tangent_cone.along(space, x, gradient)).ravel()
+    flow = np.asarray(tangent_cone.project_gradient(space, x, gradient)).ravel()
     np.testing.assert_allclose(keep @ flow, flow, atol=1e-12)
     directions = tangent_cone.basis(keep)
     np.testing.assert_allclose(directions @ directions.T, keep, atol=1e-12)

@@ -54,7 +54,7 @@ class BayesianDesign(RuleDesign):
         _optuna()
         return super().begin(world, stream)
 
-    def proposed(self, world: RuleProblem, session: Session, trial: int) -> np.ndarray:
+    def propose(self, world: RuleProblem, session: Session, trial: int) -> np.ndarray:
         """Return the codes ``[choice]`` of a trial, proposed by a new sampler from all trials before it."""
         optuna = _optuna()
         (seed,) = stream_of(session["words"], PROPOSALS, trial).generate_state(1, np.uint32)

@@ -18,7 +18,7 @@ from rivalry.core.results import Record
 from rivalry.core.space import Box, Profile, Simplex
 from rivalry.methods.continuation import session as known
 from rivalry.methods.continuation.events import KINDS, Cut, Event, cuts, refine
-from rivalry.methods.continuation.groups import GroupSpectrum, System, grouped
+from rivalry.methods.continuation.groups import GroupSpectrum, System, group_players
 from rivalry.methods.continuation.parametrised_game import ParametrisedGame
 from rivalry.methods.continuation.pseudo_arclength import (
     CurvePoint,
@@ -383,7 +383,7 @@ class Tracer:
     def _start_both_ways(self, start: np.ndarray) -> None:
         """Add both halves of the branch through the equilibrium near a given profile."""
         family = self.family
-        system = System(family, grouped(start, family.width, self.session["alike"]))
+        system = System(family, group_players(start, family.width, self.session["alike"]))
         value = family.high
         if not callable(family.parameter):
             own = np.mean(np.asarray(getattr(family.game, family.parameter)))

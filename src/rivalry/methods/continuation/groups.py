@@ -135,7 +135,7 @@ class System:
         return float(np.min(np.linalg.norm(differences, axis=1), initial=np.inf)), differences
 
 
-def grouped(x: np.ndarray, width: np.ndarray, classes: np.ndarray, near: float = 1e-7) -> np.ndarray:
+def group_players(x: np.ndarray, width: np.ndarray, classes: np.ndarray, near: float = 1e-7) -> np.ndarray:
     """Return groups [player] of exchangeable players with equal strategies, up to ``near`` widths."""
     groups = np.full(len(x), -1)
     for player in range(len(x)):
@@ -148,12 +148,12 @@ def grouped(x: np.ndarray, width: np.ndarray, classes: np.ndarray, near: float =
     return groups
 
 
-def relabelled(groups: np.ndarray) -> np.ndarray:
+def relabel(groups: np.ndarray) -> np.ndarray:
     """Return the groups renumbered in the order of their first players.
 
     Examples
     --------
-    >>> relabelled(np.array([4, 1, 4])).tolist()
+    >>> relabel(np.array([4, 1, 4])).tolist()
     [0, 1, 0]
     """
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)

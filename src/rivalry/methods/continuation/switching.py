@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.core.jax import put
-from rivalry.methods.continuation.groups import TOGETHER, System, relabelled
+from rivalry.methods.continuation.groups import TOGETHER, System, relabel
 from rivalry.methods.continuation.parametrised_game import ParametrisedGame
 from rivalry.methods.continuation.pseudo_arclength import CurvePoint, correct
 from rivalry.methods.limit_sets.periodic_orbits import PeriodicOrbit, orbits_beyond
@@ -83,7 +83,7 @@ def _splits(system: System, label: int, vector: np.ndarray) -> Iterator[tuple[np
         groups, moves = system.groups.copy(), np.zeros(system.family.space.shape)
         groups[members] = np.where(np.asarray(parts) == 0, label, highest + np.asarray(parts))
         moves[members] = np.asarray(weights)[:, None] * shift
-        return relabelled(groups), moves
+        return relabel(groups), moves
 
     for few in range(1, size // 2 + 1):
         many = size - few

@@ -219,11 +219,11 @@ class Design(BaseLearner):
         session["parameters"][k], session["equilibria"][k] = values, len(certified)
         session["claim"][k] = 0
         if counted:
-            worth = np.array([self._objective_at(game, profiles[end]) for end in counted])
-            ends = int(np.argmin(worth)), int(np.argmax(worth))
+            values_found = np.array([self._objective_at(game, profiles[end]) for end in counted])
+            ends = int(np.argmin(values_found)), int(np.argmax(values_found))
             best, worst = ends[self.maximise], ends[not self.maximise]
             picked = best if self.pick == "optimistic" else worst
-            session["objective"][k] = worth[[picked, best, worst]]
+            session["objective"][k] = values_found[[picked, best, worst]]
             chosen = counted[picked]
             session["claim"][k] = CLAIMS.index(proofs[chosen].claim)
             session["regret"][k], session["profile"][k] = proofs[chosen].regret, profiles[chosen]

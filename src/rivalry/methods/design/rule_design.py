@@ -185,17 +185,17 @@ class RuleDesign(BaseLearner):
         while taken < steps and int(session["done"][0]) < self.length(world):
             trial, seed = divmod(int(session["done"][0]), seeds)
             if seed == 0:
-                session["codes"][trial] = self.proposed(world, session, trial)
+                session["codes"][trial] = self.propose(world, session, trial)
             self._run(world, session, trial, seed)
             session["done"][0] += 1
             taken += 1
             if seed == seeds - 1:
                 if self._best(session) == trial:
-                    _store_record(session, BEST, _stored_record(session, NOW))
+                    _store_record(session, BEST, _load_record(session, NOW))
                 _store_record(session, NOW, {})
         return taken
 
-    def proposed(self, world: RuleProblem, session: Session, trial: int) -> np.ndarray:
+    def propose(self, world: RuleProblem, session: Session, trial: int) -> np.ndarray:
         """Return the codes ``[choice]`` of a trial, given the results of all earlier ones."""
         if self.search == "grid":
             return np.asarray(grid_of(world.choices)[trial])
@@ -228,7 +228,7 @@ class RuleDesign(BaseLearner):
             "chosen_objective": ((), np.asarray(mean[best])),
             "status": ((), np.asarray("converged" if over else "iteration limit")),
         }
-        return _stored_record(session, BEST) | found
+        return _load_record(session, BEST) | found
 
     def played(self, game: Any, record: Record) -> Any:
         """Return the game under the chosen rule."""
@@ -308,7 +308,7 @@ def _store_record(session: Session, which: str, record: Record) -> None:
     session[f"{which}_dims"] = np.frombuffer(json.dumps(dims).encode(), dtype=np.uint8).copy()
 
 
-def _stored_record(session: Session, which: str) -> Record:
+def _load_record(session: Session, which: str) -> Record:
     dims = json.loads(session[f"{which}_dims"].tobytes())
     return {name: (tuple(of), session[f"{which}:{name}"]) for name, of in dims.items()}
 

@@ -11,7 +11,7 @@ from rivalry.core.game import Game, own_gradients, refuse_jumps, scale_of
 from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.space import Profile, width
-from rivalry.methods.dynamics.tangent_cone import SLACK, along
+from rivalry.methods.dynamics.tangent_cone import SLACK, project_gradient
 from rivalry.methods.limit_sets import end_state
 
 FIRST = 0.1  # of the width: length of the first extrapolation
@@ -97,7 +97,7 @@ class Extragradient(BaseMethod):
 
     def residual(self, game: Game, state: Ahead) -> Float[Array, ""]:
         """Return the largest entry of the projected gradients, in units of the payoff scale."""
-        left: Array = jnp.max(jnp.abs(along(game.space, state.profile, state.gradient, SLACK)))
+        left: Array = jnp.max(jnp.abs(project_gradient(game.space, state.profile, state.gradient, SLACK)))
         return left / scale_of(game)
 
     def finish(self, game: Game, profile: Profile, key: PRNGKeyArray) -> Finish:

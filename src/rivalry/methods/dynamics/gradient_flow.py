@@ -9,7 +9,7 @@ from rivalry.core.jax import jnp
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.space import Profile
 from rivalry.methods.dynamics import integrate
-from rivalry.methods.dynamics.tangent_cone import pull
+from rivalry.methods.dynamics.tangent_cone import largest_gradient
 from rivalry.methods.limit_sets import end_state
 
 
@@ -48,7 +48,7 @@ class GradientFlow(BaseMethod):
 
     def residual(self, game: Game, state: integrate.FlowState) -> Float[Array, ""]:
         """Return the largest entry of the projected gradients, in units of the payoff scale."""
-        return pull(game, state.profile) / scale_of(game)
+        return largest_gradient(game, state.profile) / scale_of(game)
 
     def diagnostics(self, state: integrate.FlowState) -> dict[str, Array]:
         return {"time": state.time}

@@ -234,11 +234,11 @@ def _present(space: Space, x: Profile, gradient: Profile, slack: float) -> Bool[
     return space.mask & ~(absent | leaving)
 
 
-def _in_proportion(space: Space, x: Profile, y: Profile) -> Profile:
+def _renormalise(space: Space, x: Profile, y: Profile) -> Profile:
     """Return the profile after a step with absent entries still absent, unlike a Euclidean projection."""
     there = jnp.where(x > 0, jnp.maximum(y, _lower_bound(space)), 0.0)
     return there / jnp.sum(there, axis=1, keepdims=True)
 
 
-REPLICATION = Motion(_field, _present, _in_proportion, whole=True)
+REPLICATION = Motion(_field, _present, _renormalise, whole=True)
 """The replicator equation's field, and where it can rest."""

@@ -49,7 +49,7 @@ def _mean(free_entries: Array, gradient: Profile) -> Float[Array, "player 1"]:
     return jnp.sum(jnp.where(free_entries, gradient, 0.0), axis=1, keepdims=True) / count
 
 
-def along(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Profile:
+def project_gradient(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Profile:
     """Return the gradient's projection on the directions in which ``x`` may move in the space.
 
     It is the velocity of a gradient flow, and zero exactly where the flow rests.
@@ -57,13 +57,13 @@ def along(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Pr
     Examples
     --------
     >>> space = Box.interval(0.0, 1.0, players=2)
-    >>> along(space, jnp.array([[0.0], [0.5]]), jnp.array([[-3.0], [2.0]])).ravel().tolist()
+    >>> project_gradient(space, jnp.array([[0.0], [0.5]]), jnp.array([[-3.0], [2.0]])).ravel().tolist()
     [0.0, 2.0]
     """
-    return among(space, free(space, x, gradient, slack), gradient)
+    return project_on(space, free(space, x, gradient, slack), gradient)
 
 
-def among(space: Space, free_entries: Bool[Array, "player axis"], gradient: Profile) -> Profile:
+def project_on(space: Space, free_entries: Bool[Array, "player axis"], gradient: Profile) -> Profile:
     """Return the gradient's projection on the directions of the free entries ``free_entries``."""
     shift = _mean(free_entries, gradient) if isinstance(space, Simplex) else 0.0
     return jnp.where(free_entries, gradient - shift, 0.0)
@@ -87,7 +87,7 @@ class Motion(NamedTuple):
 
 def _climb(game: Game, y: Profile) -> Profile:
     # an integrator's stages may leave the space; evaluate the field at the nearest point inside
-    return along(game.space, y, own_gradients(game, game.space.project(y)))
+    return project_gradient(game.space, y, own_gradients(game, game.space.project(y)))
 
 
 CLIMB = Motion(_climb, free, lambda space, x, y: space.project(y))
@@ -131,9 +131,9 @@ def basis(projection: np.ndarray) -> np.ndarray:
     return np.asarray(vectors[:, values > 0.5])
 
 
-def pull(game: Game, x: Profile, slack: float = 0.0) -> Float[Array, ""]:
+def largest_gradient(game: Game, x: Profile, slack: float = 0.0) -> Float[Array, ""]:
     """Return the largest entry of the projected gradient: zero where every first-order condition holds."""
-    return jnp.max(jnp.abs(along(game.space, x, own_gradients(game, x), slack)))
+    return jnp.max(jnp.abs(project_gradient(game.space, x, own_gradients(game, x), slack)))
 
 
 def newton_step(game: Game, x: Profile, slack: float = 0.0) -> Profile:

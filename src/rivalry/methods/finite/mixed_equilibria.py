@@ -106,7 +106,7 @@ class MixedEquilibria(BaseLearner):
                     raise ValueError(f"algorithm: {self.algorithm}: {error}; use {instead}") from None
                 why = f"; {error}"
         if instead == "lemke_howson" and self.algorithm != "mclennan_tourky":
-            found = _verified(tables, pure_profiles(tables), _by_quantecon(tables, "lemke_howson"))
+            found = _add_verified(tables, pure_profiles(tables), _by_quantecon(tables, "lemke_howson"))
             return _result(found, f"all pure equilibria, and one from every label by Lemke and Howson{why}")
         return self._from_start(tables, session | {"found": pure_profiles(tables)}, why)
 
@@ -115,7 +115,7 @@ class MixedEquilibria(BaseLearner):
         starts = self._starts(tables.shape[1:])
         number = int(session["taken"][0])
         more = _by_quantecon(tables, "mclennan_tourky", starts[number], self.epsilon)
-        changed = {"found": _verified(tables, session["found"], more)}
+        changed = {"found": _add_verified(tables, session["found"], more)}
         changed["over"] = np.array([number + 1 == len(starts)])
         if number == 0:
             changed["reason"] = np.array(
@@ -170,7 +170,7 @@ def one_mixed(tables: np.ndarray, *, epsilon: float = 1e-4) -> np.ndarray | None
     pure = pure_profiles(tables)
     if len(pure):
         return np.asarray(pure[0])
-    scaled, sizes = _normalised(tables), tables.shape[1:]
+    scaled, sizes = _normalise(tables), tables.shape[1:]
     tries: list[tuple[str, Any]] = [("lemke_howson", label) for label in range(sum(sizes))]
     if len(tables) > 2:
         tries = [("mclennan_tourky", start) for start in MixedEquilibria()._starts(sizes)]
@@ -206,9 +206,9 @@ def _vertex_list(tables: np.ndarray, most: int = MOST_BASES) -> Session:
 
 def _support_list(tables: np.ndarray, most: int = PATHS) -> Session:
     """Return pure equilibria and those found by supports."""
-    scaled = _normalised(tables)
+    scaled = _normalise(tables)
     more = [_newton(scaled, np.maximum(x, 0.0), x != 0) for x in candidates(scaled, most=most)]
-    found = _verified(tables, pure_profiles(tables), [x for x in more if x is not None])
+    found = _add_verified(tables, pure_profiles(tables), [x for x in more if x is not None])
     return _result(found, "all pure equilibria; mixed ones by supports, without a proof that none is missing")
 
 
@@ -216,9 +216,9 @@ def _result(found: np.ndarray, reason: str) -> Session:
     return {"found": found, "over": np.array([True]), "reason": np.array(reason)}
 
 
-def _verified(tables: np.ndarray, found: np.ndarray, more: Sequence[np.ndarray]) -> np.ndarray:
+def _add_verified(tables: np.ndarray, found: np.ndarray, more: Sequence[np.ndarray]) -> np.ndarray:
     """Return ``found`` and those of ``more`` that are new and have negligible regret."""
-    scaled = _normalised(tables)
+    scaled = _normalise(tables)
     for profile in more:
         known = any(np.max(np.abs(other - profile)) < SAME for other in found)
         if not known and _regret(scaled, profile) <= REGRET:
@@ -226,7 +226,7 @@ def _verified(tables: np.ndarray, found: np.ndarray, more: Sequence[np.ndarray])
     return found
 
 
-def _normalised(tables: np.ndarray) -> np.ndarray:
+def _normalise(tables: np.ndarray) -> np.ndarray:
     """Return every player's payoffs scaled to [0, 1]: the same equilibria, whatever the units."""
     flat = tables.reshape(len(tables), -1)
     # tolerances are absolute below, so units must not matter
@@ -239,7 +239,7 @@ def _degenerate(tables: np.ndarray, found: np.ndarray) -> bool:
     """Return whether a pure action has two best responses, or an equilibrium an unplayed best response."""
     if any(np.any(best_responses(tables, p).sum(axis=p) > 1) for p in range(len(tables))):
         return True
-    scaled = _normalised(tables)
+    scaled = _normalise(tables)
     for x, (player, size) in product(found, enumerate(tables.shape[1:])):
         values = expected_over(scaled[player], x, (player,))
         if np.any((values >= values.max() - 1e-7) & (x[player, :size] <= SAME)):
@@ -254,7 +254,7 @@ def _by_quantecon(
     import rivalry.tables.kernels.cache  # noqa: F401, I001 (first: QuantEcon's loops are kept there too)
     from quantecon import game_theory as qe
 
-    tables = _normalised(tables)
+    tables = _normalise(tables)
     players, longest = len(tables), max(tables.shape[1:])
     # QuantEcon's tables have the own action first, then the others' in cyclic order
     turned = [np.transpose(tables[p], [*range(p, players), *range(p)]) for p in range(players)]

@@ -138,7 +138,7 @@ def _on_supports(tables: np.ndarray, sizes: tuple[int, ...], supports: list[Supp
             each[k] = tables[players[k]][np.ix_(*support)].reshape(sizes)
         one, rest = np.split(each, [1], axis=1 + i)
         parts.append(np.repeat(rest - one, len(begin), axis=0))
-    ends = _followed(_System(parts, sizes, forms), np.tile(begin, (len(supports), 1)))
+    ends = _follow_paths(_System(parts, sizes, forms), np.tile(begin, (len(supports), 1)))
     for number, z in enumerate(ends):
         # loose: candidates are refined by Newton's method and verified afterwards
         if not np.all(np.isfinite(z)) or np.max(np.abs(z.imag)) > 1e-4:
@@ -173,7 +173,7 @@ def _starts(degrees: Sequence[int], forms: np.ndarray) -> np.ndarray:
 
 
 @np.errstate(all="ignore")  # a lost path may overflow
-def _followed(system: _System, begin: np.ndarray) -> np.ndarray:
+def _follow_paths(system: _System, begin: np.ndarray) -> np.ndarray:
     """Return the ends ``[path coordinate]`` of all paths; NaN where one diverges or is lost."""
     z, t = begin.copy(), np.zeros(len(begin))
     step = np.full(len(begin), FIRST)
@@ -186,10 +186,10 @@ def _followed(system: _System, begin: np.ndarray) -> np.ndarray:
         length = np.minimum(step[going], 1.0 - now)
         _, slope, drift = _homotopy(part, here, now)
         # Euler's predictor, then three steps of Newton's method at the new t
-        there = here + length[:, None] * _solved(slope, -drift)
+        there = here + length[:, None] * _solve_each(slope, -drift)
         for _ in range(3):
             value, slope, _ = _homotopy(part, there, now + length)
-            move = _solved(slope, -value)
+            move = _solve_each(slope, -value)
             there = there + move
         size = 1.0 + np.max(np.abs(there), axis=1)
         good = np.max(np.abs(move), axis=1) < 1e-9 * size  # also false for NaN
@@ -203,7 +203,7 @@ def _followed(system: _System, begin: np.ndarray) -> np.ndarray:
     return z
 
 
-def _solved(slope: np.ndarray, value: np.ndarray) -> np.ndarray:
+def _solve_each(slope: np.ndarray, value: np.ndarray) -> np.ndarray:
     """Return solutions of linear systems ``[path row column]``; NaN where there is none."""
     found = np.full_like(value, np.nan)
     try:

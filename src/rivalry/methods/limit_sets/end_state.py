@@ -25,9 +25,9 @@ from rivalry.methods.dynamics.tangent_cone import (
     SLACK,
     Motion,
     all_directions,
-    among,
     basis,
     newton_system,
+    project_on,
     projector,
 )
 
@@ -68,7 +68,7 @@ def analyse(
     end = _polish(game, profile, motion, unit)
     point = end.profile
     near = np.max(np.abs(np.asarray(point) - np.asarray(profile)) / np.asarray(end.width)) <= NEAR
-    if not (near and _most(end, unit) <= POLISHED):
+    if not (near and _largest_gradient(end, unit) <= POLISHED):
         orbit = _orbit(game, profile, key, motion) if cycles else None
         return Finish(profile, "cycle" if orbit else "moving", _measures(profile.shape, _NONE, orbit))
     values, at_bound = _eigenvalues(end)
@@ -103,7 +103,7 @@ def at_rest(game: Game, profile: Profile, *, near: float = NEAR) -> Finish | Non
     point, derivative = np.asarray(end.profile), np.asarray(end.jacobian)
     gap = np.max(np.abs(point - np.asarray(profile)) / np.asarray(end.width))
     word, values, radius = "", _NONE, np.nan
-    if gap <= near and _most(end, unit) <= POLISHED and np.all(np.isfinite(derivative)):
+    if gap <= near and _largest_gradient(end, unit) <= POLISHED and np.all(np.isfinite(derivative)):
         profile, (values, at_bound) = end.profile, _eigenvalues(end)
         word = _point_word(values, at_bound)
         free_rows = np.flatnonzero(np.diag(np.asarray(end.keep)) > 0.5)
@@ -189,7 +189,7 @@ def _local(game: Game, x: Profile, motion: Motion) -> _Local:
         x = space.project(rest / jnp.sum(rest, axis=1, keepdims=True))
     gradient = own_gradients(game, x)
     free_rows = motion.free(space, x, gradient, SLACK)
-    left = jnp.max(jnp.abs(among(space, free_rows, gradient)), axis=1)
+    left = jnp.max(jnp.abs(project_on(space, free_rows, gradient)), axis=1)
     some_held = jnp.any(~free_rows & space.mask)
     return _Local(
         x, width(space), left, gradient.ravel(), jacobian(game, x), projector(space, free_rows), some_held
@@ -204,7 +204,7 @@ def _polish(game: Game, x: Profile, motion: Motion, unit: np.ndarray, *, idle: b
     here = _local(game, x, motion)
     for _ in range(NEWTON_STEPS):
         # beyond the tolerance the last steps are cheap, and leave only rounding
-        if _most(here, unit) <= 1e-4 * POLISHED:
+        if _largest_gradient(here, unit) <= 1e-4 * POLISHED:
             break
         here = _without_idle(here) if idle else here
         system = newton_system(*(np.asarray(part) for part in (here.jacobian, here.keep, here.gradient)))
@@ -213,13 +213,13 @@ def _polish(game: Game, x: Profile, motion: Motion, unit: np.ndarray, *, idle: b
         except np.linalg.LinAlgError:
             break
         there = _local(game, put(np.asarray(here.profile) + move.reshape(x.shape)), motion)
-        if not _most(there, unit) < _most(here, unit):
+        if not _largest_gradient(there, unit) < _largest_gradient(here, unit):
             break
         here = there
     return _without_idle(here) if idle else here
 
 
-def _most(here: _Local, unit: np.ndarray) -> float:
+def _largest_gradient(here: _Local, unit: np.ndarray) -> float:
     """Return the largest projected gradient in units of payoff of each player."""
     return float(np.max(np.asarray(here.left) / unit))
 

@@ -12,7 +12,7 @@ from rivalry.core.game import Game, own_gradients, refuse_jumps, scale_of
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.space import Profile, width
-from rivalry.methods.dynamics.tangent_cone import SLACK, along, newton_step, pull
+from rivalry.methods.dynamics.tangent_cone import SLACK, largest_gradient, newton_step, project_gradient
 from rivalry.methods.limit_sets import end_state
 
 HALVINGS = 30
@@ -50,13 +50,13 @@ class Newton(BaseMethod):
     def init(self, game: Game, start: Profile, key: PRNGKeyArray) -> NewtonState:
         """Return the start and its gradients; the key is not used."""
         refuse_jumps(game)
-        return NewtonState(jnp.asarray(start), pull(game, start, SLACK), jnp.asarray(False))
+        return NewtonState(jnp.asarray(start), largest_gradient(game, start, SLACK), jnp.asarray(False))
 
     def step(self, game: Game, state: NewtonState, key: PRNGKeyArray) -> NewtonState:
         """Take one damped step; the key is not used."""
         x = state.profile
         direction = newton_step(game, x, SLACK)
-        slope = along(game.space, x, own_gradients(game, x), SLACK)
+        slope = project_gradient(game.space, x, own_gradients(game, x), SLACK)
         # a tenth of the width at most, from which the line search halves
         uphill = 0.1 * width(game.space) * slope / jnp.maximum(jnp.max(jnp.abs(slope)), 1e-300)
         direction = jnp.where(jnp.all(jnp.isfinite(direction)), direction, uphill)
@@ -64,7 +64,7 @@ class Newton(BaseMethod):
         def shorter(carry: tuple[Array, Profile, Array]) -> tuple[Array, Profile, Array]:
             length = carry[0] / 2
             there = game.space.project(x + length * direction)
-            return length, there, pull(game, there, SLACK)
+            return length, there, largest_gradient(game, there, SLACK)
 
         def useless(carry: tuple[Array, Profile, Array]) -> Array:
             length, _, left = carry

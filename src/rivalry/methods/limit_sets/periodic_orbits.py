@@ -246,7 +246,7 @@ def small_orbit(game: Game, x: Profile) -> PeriodicOrbit | None:
     return next((orbit for orbit in tries if orbit is not None), None)
 
 
-def continued_orbits(
+def continue_orbits(
     game_at: Callable[[float], Game], orbit: PeriodicOrbit, value: float, values: Sequence[float]
 ) -> list[PeriodicOrbit | None]:
     """Return the continuation of the orbit at the parameter ``value`` through ``values`` in their order.
@@ -337,5 +337,5 @@ def orbits_beyond(
         # without a complex pair at this distance from the Hopf point: there is one closer to it
         with suppress(NoPair):
             if rest is not None and (orbit := small_orbit(game, rest)) is not None:
-                return continued_orbits(game_at, orbit, value, values)
+                return continue_orbits(game_at, orbit, value, values)
     return [None] * len(values)
