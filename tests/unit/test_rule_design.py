@@ -218,7 +218,7 @@ def test_rule_design_in_a_city() -> None:
     assert np.array_equal(data.lane_toll.values, played.toll)
     assert (played.toll.max() > 0) == (slope > 0)
     assert found.claim == "not an equilibrium"
-    assert isinstance(RuleDesign(choices=choices).world(city).inner, rv.methods.CityQLearning)
+    assert isinstance(RuleDesign(choices=choices).world(city).method, rv.methods.CityQLearning)
 
 
 # Bayesian search
