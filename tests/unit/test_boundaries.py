@@ -13,21 +13,21 @@ LINE = Box.interval(0.0, 1.0, players=2)
 X = jnp.array([[0.9], [0.5]])
 
 
-def moved(rule: str, push: list[float]) -> list[float]:
+def apply_rule(rule: str, push: list[float]) -> list[float]:
     return np.asarray(boundaries.apply(rule, LINE, X, jnp.array(push)[:, None])).ravel().tolist()
 
 
 def test_each_rule_on_a_line() -> None:
-    assert moved("project", [0.3, 0.1]) == pytest.approx([1.0, 0.6])
-    assert moved("reject", [0.3, 0.1]) == pytest.approx([0.9, 0.6])  # only the first is rejected
-    assert moved("reflect", [0.3, 0.1]) == pytest.approx([0.8, 0.6])
-    assert moved("reflect", [0.1, -0.7]) == pytest.approx([1.0, 0.2])
-    assert moved("reflect", [1.3, -2.7]) == pytest.approx([0.2, 0.2])  # reflected at both ends
+    assert apply_rule("project", [0.3, 0.1]) == pytest.approx([1.0, 0.6])
+    assert apply_rule("reject", [0.3, 0.1]) == pytest.approx([0.9, 0.6])  # only the first is rejected
+    assert apply_rule("reflect", [0.3, 0.1]) == pytest.approx([0.8, 0.6])
+    assert apply_rule("reflect", [0.1, -0.7]) == pytest.approx([1.0, 0.2])
+    assert apply_rule("reflect", [1.3, -2.7]) == pytest.approx([0.2, 0.2])  # reflected at both ends
 
 
 @pytest.mark.parametrize("rule", ["project", "reject", "reflect"])
 def test_inside_the_space_every_rule_is_the_plain_step(rule: str) -> None:
-    assert moved(rule, [-0.3, 0.2]) == pytest.approx([0.6, 0.7])
+    assert apply_rule(rule, [-0.3, 0.2]) == pytest.approx([0.6, 0.7])
 
 
 def test_mirror_is_multiplicative() -> None:

@@ -253,9 +253,9 @@ def test_wrong_input_gives_one_line() -> None:
         ({"parameter": "drive", "low": 0.0, "high": 1.0, "most_branches": 0}, "most_branches: 0 must be at"),
         ({"parameter": "drive", "low": 0.0, "high": 1.0, "cycles": -2}, "cycles: -2 must be at least 0"),
     ]:
-        with pytest.raises(ValueError, match=words) as told:
+        with pytest.raises(ValueError, match=words) as message:
             rv.solve(cubic(), Branches(**options))  # type: ignore[arg-type]
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(message.value)
 
 
 def test_players_are_grouped_by_position_and_kind() -> None:

@@ -57,14 +57,14 @@ def contest(prize: float = 1.0, tax: float = 0.0, meet: float = 0.0) -> Contest:
 START = [0.5, 1.0]
 
 
-def designed(game: Any, start: Any = START, **options: Any) -> Any:
+def design(game: Any, start: Any = START, **options: Any) -> Any:
     return rv.solve(game, Design(**{"tries": 1} | options), start=start)
 
 
 @pytest.mark.slow
 def test_the_optimal_prize_agrees_with_the_closed_form() -> None:
     """Total effort is prize/2; minus weight x prize^2/2 it is maximal at 1/(2 weight)."""
-    found = designed(
+    found = design(
         contest(),
         choices={"prize": {"from": 0.2, "to": 2.2, "count": 4}},
         objective="effort",
@@ -87,15 +87,15 @@ def test_the_optimal_prize_agrees_with_the_closed_form() -> None:
 def test_welfare_two_choices_minimisation_and_one_entry() -> None:
     """Welfare is half the prize; a tax on both lowers effort."""
     options: dict[str, Any] = {"choices": {"prize": [1.0, 2.0], "tax": {"from": 0.0, "to": 1.0, "count": 2}}}
-    found = designed(contest(), **options)
+    found = design(contest(), **options)
     assert found.data.choice_name.values.tolist() == ["prize", "tax"]
     assert found.data.parameters.values.tolist() == [[1.0, 0.0], [1.0, 1.0], [2.0, 0.0], [2.0, 1.0]]
     np.testing.assert_allclose(found.data.objective, [0.5, 0.5, 1.0, 1.0], rtol=1e-8)
-    least = designed(contest(), objective="effort", maximise=False, **options)
+    least = design(contest(), objective="effort", maximise=False, **options)
     assert least.data.chosen_parameters.values.tolist() == [1.0, 1.0]
     np.testing.assert_allclose(least.data.chosen_objective, 0.25, rtol=1e-8)
     # with costs 1 and 1/2 efforts are V c_j/(c_1 + c_2)^2
-    helped = designed(contest(), choices={"bonus[1]": [0.5]}, objective=lambda game, x: float(x[1, 0]))
+    helped = design(contest(), choices={"bonus[1]": [0.5]}, objective=lambda game, x: float(x[1, 0]))
     np.testing.assert_allclose(helped.profile.values[:, 0], [0.5 / 2.25, 1.0 / 2.25], rtol=1e-8)
 
 
@@ -104,8 +104,8 @@ def test_among_several_equilibria_the_worst_or_the_best_is_assumed() -> None:
     """Two equilibria x - 1 = +-1, since ``meet`` makes efforts complements."""
     game = contest(prize=0.0, tax=-1.0, meet=1.0)
     options: dict[str, Any] = {"choices": {"meet": [1.0]}, "objective": "first", "tries": 6}
-    feared = designed(game, start=[0.5, 0.5], **options)
-    hoped = designed(game, start=[0.5, 0.5], pick="optimistic", **options)
+    feared = design(game, start=[0.5, 0.5], **options)
+    hoped = design(game, start=[0.5, 0.5], pick="optimistic", **options)
     for found, chosen in ((feared, 0.0), (hoped, 2.0)):
         assert found.data.trial_equilibria.values.tolist() == [2]
         np.testing.assert_allclose(
@@ -118,11 +118,11 @@ def test_among_several_equilibria_the_worst_or_the_best_is_assumed() -> None:
 def test_trials_without_an_equilibrium_are_not_chosen() -> None:
     """If ``meet`` has opposite signs, one player matches and the other avoids: best responses cycle."""
     game = contest(prize=0.0, tax=-1.0, meet=1.0)
-    found = designed(game, [0.5, 0.5], choices={"meet[1]": [1.0, -1.0]}, objective="first", maximise=False)
+    found = design(game, [0.5, 0.5], choices={"meet[1]": [1.0, -1.0]}, objective="first", maximise=False)
     assert found.data.trial_certified.values.tolist() == [True, False]
     assert found.data.trial_claim.values[1] == "not an equilibrium"
     assert (found.status, int(found.data.chosen)) == ("converged", 0)
-    alone = designed(game, [0.5, 0.5], choices={"meet[1]": [-1.0, -0.9]}, objective="first")
+    alone = design(game, [0.5, 0.5], choices={"meet[1]": [-1.0, -0.9]}, objective="first")
     assert (alone.status, alone.claim) == ("not found", "not an equilibrium")
 
 

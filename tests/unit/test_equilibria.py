@@ -24,8 +24,8 @@ def found(game: object, method: object, **options: object) -> np.ndarray:
     return rv.solve(game, method, **options).record["equilibria"][1]
 
 
-def matched(ours: np.ndarray, theirs: list[np.ndarray], within: float = 1e-9) -> bool:
-    """Whether both lists contain the same profiles, in any order."""
+def same_profiles(ours: np.ndarray, theirs: list[np.ndarray], within: float = 1e-9) -> bool:
+    """Return whether both lists contain the same profiles, in any order."""
     near = [[np.max(np.abs(a - np.asarray(b))) <= within for b in theirs] for a in ours]
     return len(ours) == len(theirs) and all(map(any, near)) and all(map(any, zip(*near, strict=True)))
 
@@ -63,7 +63,7 @@ def test_all_equilibria_of_the_classic_games(name: str) -> None:
     solution = rv.solve(matrix(name), MixedEquilibria())
     assert solution.status == "converged"
     assert solution.claim == "equilibrium"
-    assert matched(solution.record["equilibria"][1], [np.asarray(x, float) for x in EQUILIBRIA[name]])
+    assert same_profiles(solution.record["equilibria"][1], [np.asarray(x, float) for x in EQUILIBRIA[name]])
 
 
 def test_all_equilibria_of_the_volunteers_dilemma() -> None:
@@ -74,7 +74,7 @@ def test_all_equilibria_of_the_volunteers_dilemma() -> None:
         for who in combinations(range(4), k):
             idle = np.where(np.isin(range(4), who), 0.3 ** (1 / (k - 1)), 1.0)
             want.append(np.stack([idle, 1 - idle], axis=1))
-    assert matched(found(game, MixedEquilibria()), want)
+    assert same_profiles(found(game, MixedEquilibria()), want)
 
 
 # Gambit's example 2x2x2 (McKelvey and McLennan): payoffs by cell, player 0's action fastest
@@ -99,7 +99,7 @@ def test_all_nine_equilibria_of_the_gambit_example() -> None:
     for factor, shift in ((1.0, 0.0), (1e-12, 0.0), (1e12, 0.0), (1.0, 1e6)):
         solution = rv.solve(matrix(payoffs=(table * factor + shift).tolist()), MixedEquilibria())
         ours = solution.record["equilibria"][1]
-        assert matched(ours, [np.stack([np.array(x), 1 - np.array(x)], axis=1) for x in want], 1e-8)
+        assert same_profiles(ours, [np.stack([np.array(x), 1 - np.array(x)], axis=1) for x in want], 1e-8)
         assert int(solution.record["pure_count"][1]) == 4
         assert not bool(solution.record["complete"][1])
 
@@ -157,7 +157,7 @@ def test_three_players_with_two_actions_against_elimination(seed: int) -> None:
     table = np.random.default_rng(seed).normal(size=(3, 2, 2, 2))
     want = roots_of_three(table)
     assert len(want) % 2 == 1
-    assert matched(found(matrix(payoffs=table.tolist()), MixedEquilibria()), want, 1e-7)
+    assert same_profiles(found(matrix(payoffs=table.tolist()), MixedEquilibria()), want, 1e-7)
 
 
 def test_coordination_of_size_n_has_2_to_the_n_minus_1_equilibria() -> None:
@@ -178,7 +178,7 @@ def test_two_players_agree_with_nashpy(algorithm: str, seed: int) -> None:
         np.stack([np.pad(a, (0, 4 - len(a))) for a in pair])
         for pair in nashpy.Game(rows, columns).vertex_enumeration()
     ]
-    assert matched(found(game, MixedEquilibria(algorithm=algorithm)), theirs)
+    assert same_profiles(found(game, MixedEquilibria(algorithm=algorithm)), theirs)
 
 
 def test_lemke_howson_finds_some_equilibria() -> None:
@@ -281,7 +281,9 @@ def test_exact_fractions_keep_ties() -> None:
     assert bool(solution.data.complete)
     assert str(solution.data.complete_reason.values) == "all extreme equilibria, in exact arithmetic"
     scaled = [[[21 * x for x in row] for row in rows], table[1]]
-    assert matched(solution.record["equilibria"][1], list(found(matrix(payoffs=scaled), MixedEquilibria())))
+    assert same_profiles(
+        solution.record["equilibria"][1], list(found(matrix(payoffs=scaled), MixedEquilibria()))
+    )
 
 
 def test_equilibria_are_sorted_by_size_of_support() -> None:

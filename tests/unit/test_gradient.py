@@ -182,7 +182,7 @@ def test_schedules_may_differ_between_players() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"rate": -1.0}, "rate: -1.0 must be a finite number above 0"),
         ({"stop": "late"}, "stop: 'late' must be one of"),
@@ -191,10 +191,10 @@ def test_schedules_may_differ_between_players() -> None:
         ({"tolerated_agents": -1}, "tolerated_agents: -1 must be at least 0"),
     ],
 )
-def test_wrong_options_are_refused(options: dict[str, Any], told: str) -> None:
+def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=r"^[\w\[\]]+: ") as caught:
         GradientAscent(**options)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.slow

@@ -146,14 +146,14 @@ def test_batched_runs_leave_the_symmetric_saddle_point() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"rate": 0.0}, "rate: 0.0 must be a finite number above 0"),
         ({"form": "mirror", "rate": [0.1, -1.0]}, r"rate: -1.0 must be a finite number above 0"),
     ],
 )
-def test_wrong_options_are_named(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=f"^{told}$"):
+def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
         Replicator(**options)
 
 

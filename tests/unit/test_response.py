@@ -124,17 +124,17 @@ def test_a_player_that_cannot_gain_does_not_move() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"damping": 0.0}, "damping: 0 must be above 0"),
         ({"damping": 1.5}, "damping: 1.5 must be"),
         ({"points": 1}, "points: 1 must be above 1"),
     ],
 )
-def test_wrong_options_are_named(options: dict[str, Any], told: str) -> None:
+def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=r"^\w+: ") as caught:
         BestResponse(**options)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
 
 
 class Followed(eqx.Module):

@@ -33,7 +33,7 @@ LEARN = {
 KBAR = {"mean_karma": [0.5, 1.0, 1.5]}
 
 
-def designed(game: Any = None, seed: int = 0, **options: Any) -> Any:
+def design(game: Any = None, seed: int = 0, **options: Any) -> Any:
     game = rv.games.karma(**TINY) if game is None else game
     return rv.solve(game, RuleDesign(**{"choices": KBAR, "inner": NEWTON} | options), seed=seed)
 
@@ -55,7 +55,7 @@ def test_grid_search_matches_brute_force() -> None:
         each.append(rv.solve(game, rv.methods.PopulationNewton(beta=5.0), "uniform", path=False))
     efficiency = [float(one.data.efficiency) for one in each]
     best = int(np.argmax(efficiency))
-    found = designed()
+    found = design()
     data = found.data
     assert np.allclose(data.trial_objective.values[:, 0], efficiency, rtol=0, atol=1e-12)
     relative = [float(one.data.relative_exploitability.values[0]) for one in each]
@@ -72,17 +72,15 @@ def test_grid_search_matches_brute_force() -> None:
 
 @pytest.mark.nightly
 def test_minimization_of_weighted_objectives_with_spending() -> None:
-    plain = designed().data.trial_objective.values
-    least = designed(
-        objective={"efficiency": 2.0, "mean_karma": 0.5}, spending={"level": 1.0}, maximise=False
-    )
-    level = designed(objective="level").data.trial_objective.values
+    plain = design().data.trial_objective.values
+    least = design(objective={"efficiency": 2.0, "mean_karma": 0.5}, spending={"level": 1.0}, maximise=False)
+    level = design(objective="level").data.trial_objective.values
     wanted = 2 * plain + 0.5 * np.array([[0.5], [1.0], [1.5]]) - level
     assert np.allclose(least.data.trial_objective.values, wanted, atol=1e-9)
     assert int(least.data.chosen) == int(np.argmin(wanted))
-    lowest = designed(objective="min(policy)").data.trial_objective.values
+    lowest = design(objective="min(policy)").data.trial_objective.values
     assert lowest.tolist() == [[0.0]] * 3
-    function = designed(objective=lambda record: 2 * float(record["efficiency"][1]))
+    function = design(objective=lambda record: 2 * float(record["efficiency"][1]))
     assert np.array_equal(function.data.trial_objective.values, 2 * plain)
 
 
@@ -93,11 +91,11 @@ def test_trials_that_do_not_converge_are_never_chosen(monkeypatch: pytest.Monkey
         return state, np.inf if float(game.mean_karma) == 1.0 else left
 
     monkeypatch.setattr(sys.modules["rivalry.methods.design.rule_design"], "solve_in_stages", lost)
-    best = designed(choices={"mean_karma": [0.5, 1.0]}, objective="mean_karma")
+    best = design(choices={"mean_karma": [0.5, 1.0]}, objective="mean_karma")
     assert best.data.trial_status.values.tolist() == ["converged", "iteration limit"]
     assert np.isfinite(best.data.trial_objective.values[:, 0]).tolist() == [True, False]
     assert best.data.chosen_label.values.tolist() == ["0.5"]
-    alone = designed(choices={"mean_karma": [1.0]})
+    alone = design(choices={"mean_karma": [1.0]})
     assert (alone.status, alone.claim) == ("not found", None)
 
 
@@ -105,14 +103,14 @@ def test_trials_that_do_not_converge_are_never_chosen(monkeypatch: pytest.Monkey
 def test_trials_where_newton_fails_are_not_chosen() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2.0)
     how = {"choices": {"payment": ["PBP", "PBS"]}, "inner": {"kind": "newton", "beta": 20.0}}
-    found = designed(game, **how)
+    found = design(game, **how)
     assert found.data.trial_status.values.tolist() == ["converged", "not found"]
     assert found.data.chosen_label.values.tolist() == ["PBP"]
 
 
 def test_inconsistent_rules_are_reported_as_refused() -> None:
     game = rv.games.karma(**TINY)
-    found = designed(game, choices={"max_karma": [2, 4], "mean_karma": [1.0, 3.0]}, inner=COIN, seeds=2).data
+    found = design(game, choices={"max_karma": [2, 4], "mean_karma": [1.0, 3.0]}, inner=COIN, seeds=2).data
     assert found.trial_status.values.tolist() == ["completed", "refused", "completed", "completed"]
     assert found.trial_remark.values[1] == "mean_karma: 3 must be in [0, max_karma = 2]"
     assert found.parameters.values.tolist() == [[2, 1], [2, 3], [4, 1], [4, 3]]
@@ -126,7 +124,7 @@ def test_inconsistent_rules_are_reported_as_refused() -> None:
 def test_all_trials_use_common_random_numbers() -> None:
     """A distribution and a matrix with equal rows are one rule: runs with equal seeds agree exactly."""
     even = [0.5, 0.5]
-    found = designed(choices={"chain": [even, [even, even]]}, inner=LEARN, seeds=3).data
+    found = design(choices={"chain": [even, [even, even]]}, inner=LEARN, seeds=3).data
     one, two = found.trial_objective.values
     assert np.array_equal(one, two)
     assert len(set(one)) > 1
@@ -165,7 +163,7 @@ RANDOM = {
 
 
 def test_random_search_is_reproducible_and_within_bounds() -> None:
-    one, again, other = designed(**RANDOM), designed(**RANDOM), designed(**RANDOM, seed=1)
+    one, again, other = design(**RANDOM), design(**RANDOM), design(**RANDOM, seed=1)
     same(one, again)
     assert not np.array_equal(one.data.parameters.values, other.data.parameters.values)
     mean_karma, payment, gamma, every = np.concatenate(
@@ -209,7 +207,7 @@ def test_rule_design_in_a_city() -> None:
     city = rv.games.city(network="stubs_2x2", agents=40, max_karma=4, mean_karma=2.0, toll=toll)
     inner = {"kind": "q_learning", "training": 300, "evaluation": 300, "monitor_every": 0}
     choices = {"toll.slope": [0.0, 2.0], "local": [0.0, 1.0]}
-    found = designed(city, choices=choices, inner=inner, seeds=2, objective={"min(class_reward)": 1.0})
+    found = design(city, choices=choices, inner=inner, seeds=2, objective={"min(class_reward)": 1.0})
     data = found.data
     assert data.parameters.values.tolist() == [[0, 0], [0, 1], [2, 0], [2, 1]]
     assert (data.trial_exploitability.values > 0).all()
@@ -236,7 +234,7 @@ def test_bayesian_search_is_no_worse_than_random_search() -> None:
     hill = {"objective": lambda record: -float(np.square(record["values"][1]).sum())}
     game = rv.games.karma(**TINY)
     proposed = [rv.solve(game, bayesian(choices=choices, **hill), seed=k) for k in range(2)]
-    drawn = [designed(choices=choices, search="random", trials=10, **hill, seed=k) for k in range(2)]
+    drawn = [design(choices=choices, search="random", trials=10, **hill, seed=k) for k in range(2)]
     best = [[float(one.data.chosen_objective) for one in some] for some in (proposed, drawn)]
     assert np.mean(best[0]) >= np.mean(best[1])
 
@@ -326,7 +324,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("options", "line"), BAD, ids=[f"{k}" for k in range(len(BAD))])
 def test_wrong_input_gives_one_line(options: dict[str, Any], line: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011
-        designed(**options)
+        design(**options)
     assert str(caught.value).startswith(line), str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -347,14 +345,14 @@ def test_a_study_builds_the_design_class_for_its_game() -> None:
 @pytest.mark.slow
 def test_the_plot_of_a_search() -> None:
     choices = {"max_karma": [2, 3], "mean_karma": [0.5, 1.0, 1.5]}
-    found = designed(choices=choices, inner=COIN, seeds=2).data
+    found = design(choices=choices, inner=COIN, seeds=2).data
     axes = rv.plots.design_search(found, over="mean_karma")
     words = [text.get_text() for text in axes.get_legend().get_texts()]
     assert words == ["max_karma = 2", "max_karma = 3", "chosen"]
     (line,) = [one for one in axes.get_lines() if one.get_label() == "max_karma = 3"]
     assert line.get_xdata().tolist() == [0.5, 1.0, 1.5]
     assert np.array_equal(line.get_ydata(), found.trial_objective_mean.values[3:])
-    named = designed(choices={"payment": ["PBP", "PBS"]}, inner=COIN, seeds=1).data
+    named = design(choices={"payment": ["PBP", "PBS"]}, inner=COIN, seeds=1).data
     ticks = rv.plots.design_search(named).figure.axes[-1].get_xticklabels()
     assert [tick.get_text() for tick in ticks] == ["PBP", "PBS"]
     with pytest.raises(

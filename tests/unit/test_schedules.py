@@ -33,7 +33,7 @@ def test_last_is_the_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "told"),
+    ("rate", "message"),
     [
         (0.0, "rate: 0.0 must be"),
         (-1, "rate: -1 must be"),
@@ -52,20 +52,20 @@ def test_last_is_the_limit() -> None:
         ({"kind": "fixed", "value": -2.0}, "rate.value: -2.0 must be"),
     ],
 )
-def test_wrong_rates_are_named(rate: Any, told: str) -> None:
+def test_wrong_rates_are_named(rate: Any, message: str) -> None:
     with pytest.raises(ValueError, match=r"^rate") as caught:
         step_sizes.check(rate)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("rate", "told"),
+    ("rate", "message"),
     [
         ([0.1, 0.2, 0.3], "rate: 3 numbers must be 2, one per player"),
         ({"kind": "fixed", "value": [0.1]}, "rate.value: 1 numbers must be 2, one per player"),
         (FALLING | {"min": [0.01] * 4}, "rate.min: 4 numbers must be 2, one per player"),
     ],
 )
-def test_lists_have_one_number_per_player(rate: Any, told: str) -> None:
-    with pytest.raises(ValueError, match=rf"^{told}$"):
+def test_lists_have_one_number_per_player(rate: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{message}$"):
         step_sizes.check_players(rate, 2)
