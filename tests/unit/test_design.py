@@ -219,3 +219,9 @@ def test_a_cell_is_certified_again_in_the_designed_game(tmp_path: Path) -> None:
     again = recertify(cells[0].task, tmp_path, record)
     assert again["claim"][1] == record["claim"][1] == "no deviation found"
     np.testing.assert_array_equal(again["regret"][1], record["regret"][1])
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match=rf"^spending.welfare: {weight!r} must be a finite number$"):
+        Design(choices={"prize": [1.0]}, spending={"welfare": weight})

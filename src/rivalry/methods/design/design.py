@@ -90,6 +90,9 @@ class Design(BaseLearner):
             raise ValueError(f"choices: {self.choices!r} must be a table with at least one parameter")
         for name, values in self.choices.items():
             _values(name, values)
+        for name, weight in (self.spending or {}).items():
+            if not np.isfinite(weight):
+                raise ValueError(f"spending.{name}: {weight!r} must be a finite number")
 
     needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
 
