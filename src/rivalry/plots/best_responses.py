@@ -89,9 +89,8 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         ax.plot(*np.maximum(here, floor), "o", label=words, **mark)
     for which in "xy":
         set_log_scale(ax, which, log)
-    column = str(found.get("reaction_column", "strategy"))
-    ax.set_xlabel(f"{metric_label(column)} of player {who[0]}")
-    ax.set_ylabel(f"{metric_label(column)} of player {who[1]}")
+    column = metric_label(str(found.get("reaction_column", "strategy")))
+    ax.set(xlabel=f"{column} of player {who[0]}", ylabel=f"{column} of player {who[1]}")
     caption(ax, found.words, "0 lies on the edge" if log and (responses <= 0).any() else "")
     return ax
 
@@ -155,7 +154,7 @@ def _apart(places: np.ndarray) -> list[int]:
     """Return one of every group of equal points: a curve's corner belongs to two of its pieces."""
     found: list[int] = []
     for k, place in enumerate(places):
-        if not any(np.allclose(place, places[other], rtol=1e-9, atol=1e-9) for other in found):
+        if not np.isclose(place, places[found], rtol=1e-9, atol=1e-9).all(axis=1).any():
             found.append(k)
     return found
 

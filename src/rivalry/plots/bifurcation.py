@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -115,10 +116,10 @@ def bifurcation(
         return _compare(ax, data, over, axis, at, methods)
     if methods is not None:
         raise ValueError("methods: one method is drawn; compare = true draws several")
-    branches = branch_point(data, at)
-    over = _over(data, at, over, branches)
+    over = _over(data, at, over)
+    branches = branch_point(data, at, over=over)
     runs = _runs(data, over, axis, at, thresholds, density)
-    if branches is not None and parameter(branches) == over.rpartition(".")[2]:
+    if branches is not None:
         check_index("axis", axis, branches["branch_position"].shape[-1])
         draw_orbits(ax, branches, axis)
         draw_branches(ax, branches, axis, coloured=runs is None)
@@ -127,14 +128,14 @@ def bifurcation(
         raise ValueError(f"over: neither runs nor branches over {over!r} are in this data")
     words = [] if branches is None or runs is not None else [branches.words]
     if runs is not None:
-        words = _draw_runs(ax, runs, axis, density)
+        x = data[over].values.astype(float)
+        words = _draw_runs(ax, x, runs, axis, density)
         if thresholds is not None and thresholds in runs.found:
-            for value in _constant(runs.x, runs.found[thresholds]):
+            for value in _constant(x, runs.found[thresholds]):
                 ax.axvline(value, color=INK, linestyle="-.", linewidth=1.0, label=f"threshold {value:.6g}")
     if thresholds is not None:
         _crossings(ax, data, at, over)
-    ax.set_xlabel(over)
-    ax.set_ylabel(END if runs else "position (units of the space)")
+    ax.set(xlabel=over, ylabel=END if runs else "position (units of the space)")
     caption(ax, *words)
     return ax
 
@@ -143,6 +144,7 @@ def _constant(x: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return thresholds inside the range drawn that are constant over the parameter: values of it."""
     per_point = values.reshape(len(x), -1)
     known = np.unique(per_point[np.isfinite(per_point)].round(12))
+    # one for every value of the parameter is a function of it, which no vertical line shows
     if len(known) > max(4, per_point.shape[1]):
         return np.empty(0)
     return np.asarray(known[(known > x.min()) & (known < x.max())])
@@ -153,124 +155,132 @@ def _of_axis(array: np.ndarray, axis: int) -> np.ndarray:
     return array[..., axis].reshape(len(array), -1, array.shape[-2])
 
 
-class Runs(NamedTuple):
-    """Parameter values, and the ends ``[point run player]`` with their kinds."""
+class Ends(NamedTuple):
+    """End points over the parameter: ``positions [point run player]``, whether ``certified [point run]``."""
 
-    x: np.ndarray
     found: DrawnPoint
     positions: np.ndarray
-    kinds: np.ndarray
+    certified: np.ndarray
+    half: np.ndarray | None = None  # [point player]: a learner's 95 % interval over its trials
+    trials: np.ndarray | None = None  # [point trial player]: where each of them ended
 
 
-def _over(data: Dataset, at: At, over: str | None, branches: DrawnPoint | None) -> str:
+def _over(data: Dataset, at: At, over: str | None) -> str:
     """Return the parameter along the axis."""
-    if branches is not None:
-        own = parameter(branches)
-        if over in (None, own) and own not in data.coords:
-            return own
+    branches = branch_point(data, at)
+    own = None if branches is None else parameter(branches)
+    if own is not None and over in (None, own) and own not in data.coords:
+        return own
     try:
         return find_sweep(data, "profile", 2, at, over)
     except ValueError:
-        if branches is None or over is not None:
+        if own is None or over is not None:
             raise
-    return parameter(branches)
+    return own
 
 
-def _runs(data: Dataset, over: str, axis: int, at: At, thresholds: str | None, density: bool) -> Runs | None:
+def _ends(
+    data: Dataset, over: str, axis: int, at: At, also: Iterable[str], main: str = "profile", keep: str = ""
+) -> Ends | None:
     """Return the end points over the parameter; None where there are none."""
-    if "profile" not in data or over not in data.coords:
-        return None
-    of_trials = density and "end_positions" in data
-    main = "end_positions" if of_trials else "profile"
-    also = () if of_trials else ("claim", "end_state", "cycle_low", "cycle_high")
-    keep = (str(dimension(data, over)), "replication", "lane", *(["trial"] if of_trials else []))
-    found = point(data, main, 2, (*also, *([thresholds] if thresholds else [])), at=at, keep=keep)
-    profile = found[main]
+    dims = [str(dimension(data, over)), "replication", "lane", *filter(None, [keep])]
+    found = point(data, main, 2, also, at=at, keep=dims)
+    profile, worth = found[main], found.certified()
     if is_blank(profile):
         return None
     check_index("axis", axis, profile.shape[-1])
     positions = _of_axis(profile, axis)
-    words = found.get("end_state", np.full(positions.shape[:2], ""))
-    return Runs(data[over].values.astype(float), found, positions, words.reshape(positions.shape[:2]))
+    certified = np.zeros(positions.shape[:2], bool)
+    if worth is not None:
+        certified = np.broadcast_to(worth, profile.shape[: worth.ndim]).reshape(certified.shape)
+    return Ends(found, positions, certified)
 
 
-def _draw_runs(ax: Axes, runs: Runs, axis: int, density: bool) -> list[str]:
+def _runs(data: Dataset, over: str, axis: int, at: At, thresholds: str | None, density: bool) -> Ends | None:
+    """Return the ends of one method, or of its trials; None where there are none."""
+    if "profile" not in data or over not in data.coords:
+        return None
+    levels = () if thresholds is None else (thresholds,)
+    if density and "end_positions" in data:
+        return _ends(data, over, axis, at, levels, "end_positions", "trial")
+    also = ("claim", "end_state", "cycle_low", "cycle_high", *levels)
+    return _ends(data, over, axis, at, also)
+
+
+def _draw_runs(ax: Axes, x: np.ndarray, runs: Ends, axis: int, density: bool) -> list[str]:
+    """Draw the ends of one method; return words for the caption."""
     count = runs.positions.shape[1]
     words = [runs.found.words, f"axis {axis}" if axis else ""]
     if density:
-        _density(ax, runs)
+        _density(ax, x, runs.positions)
         ends = np.isfinite(runs.positions).any(axis=2).sum(axis=1)
         return [*words, f"n = {ends.max()} ends per value, all players"]
-    _lines(ax, runs.x, runs.positions, runs.kinds)
-    _marks(ax, runs.x, runs.positions, runs.kinds, runs.found.certified())
-    _ranges(ax, runs.x, runs.found, axis)
+    kinds = runs.found.get("end_state", np.full(runs.certified.shape, "")).reshape(runs.certified.shape)
+    _lines(ax, x, runs.positions, kinds)
+    _marks(ax, x, runs, kinds)
+    _ranges(ax, x, runs.found, axis)
     return [*words, f"n = {count} runs per value" if count > 1 else ""]
 
 
-def _density(ax: Axes, runs: Runs) -> None:
+def _density(ax: Axes, x: np.ndarray, positions: np.ndarray) -> None:
     """Draw the distribution of all players' ends at each parameter value, as shares."""
-    order = np.argsort(runs.x, kind="stable")
-    finite = runs.positions[np.isfinite(runs.positions)]
+    order = np.argsort(x, kind="stable")
+    finite = positions[np.isfinite(positions)]
     room = 1e-9 + 0.02 * float(np.ptp(finite))
     edges = np.linspace(finite.min() - room, finite.max() + room, BINS + 1)
     places = np.unique(finite.round(9))
     if 1 < len(places) <= BINS:  # on a grid, one row per grid point
         middles = (places[1:] + places[:-1]) / 2
         edges = np.r_[2 * places[0] - middles[0], middles, 2 * places[-1] - middles[-1]]
-    share = np.full((len(edges) - 1, len(order)), np.nan)
-    for column, k in enumerate(order):
-        ends = runs.positions[k][np.isfinite(runs.positions[k])]
-        if ends.size:
-            share[:, column] = np.histogram(ends, edges)[0] / ends.size
+    count = np.stack([np.histogram(ends[np.isfinite(ends)], edges)[0] for ends in positions[order]], axis=1)
     middle = (edges[1:] + edges[:-1]) / 2
+    with np.errstate(invalid="ignore"):  # 0 / 0 where nothing ended
+        share = count / count.sum(axis=0)
     positive = np.where(share > 0, share, np.nan)
-    drawing = ax.pcolormesh(runs.x[order], middle, positive, shading="nearest", cmap="cividis_r", zorder=1)
+    drawing = ax.pcolormesh(x[order], middle, positive, shading="nearest", cmap="cividis_r", zorder=1)
     add_colour_bar(ax, drawing, "share of ends", (1.03, 0.0, 0.03, 0.4))
 
 
 def _crossings(ax: Axes, data: Dataset, at: At, over: str) -> None:
     """Draw where the symmetric point gains or loses stability, over the scanned range."""
-    found = branch_point(data, at, "crossing_direction", 1, ("crossing", "parameter_name"))
-    if found is None or parameter(found) != over.rpartition(".")[2]:
+    found = branch_point(data, at, "crossing_direction", 1, ("crossing", "parameter_name"), over)
+    if found is None:
         return
     for value, word in zip(found["crossing"], found["crossing_direction"], strict=True):
         label = f"symmetric point {word} at {value:.6g}"
         ax.axvline(value, color=INK, linestyle=":", linewidth=1.2, label=label)
 
 
-def _lines(ax: Axes, x: np.ndarray, positions: np.ndarray, words: np.ndarray) -> None:
+def _lines(ax: Axes, x: np.ndarray, positions: np.ndarray, kinds: np.ndarray) -> None:
     """Join neighbouring end points of one kind."""
     if len(x) < JOINED:
         return
     allowed = JUMP * max(float(np.nanmax(positions) - np.nanmin(positions)), 1e-12)
-    for kind, dash in (("stable_point", "-"), ("boundary", "-"), ("unstable_point", "--")):
-        for player, colour in enumerate(colours(positions.shape[2])):
-            for run in range(positions.shape[1]):
-                here = np.where(words[:, run] == kind, positions[:, run, player], np.nan)
-                joined = np.r_[False, np.abs(np.diff(here)) <= allowed]
-                for piece in np.split(np.arange(len(x)), np.flatnonzero(~joined)):
-                    if len(piece) > 1:
-                        ax.plot(x[piece], here[piece], dash, color=colour, linewidth=1.1)
+    _, runs, players = positions.shape
+    dashes, shades = {"stable_point": "-", "boundary": "-", "unstable_point": "--"}, colours(players)
+    for (kind, dash), player, run in product(dashes.items(), range(players), range(runs)):
+        here = np.where(kinds[:, run] == kind, positions[:, run, player], np.nan)
+        joined = np.r_[False, np.abs(np.diff(here)) <= allowed]
+        for piece in np.split(np.arange(len(x)), np.flatnonzero(~joined)):
+            if len(piece) > 1:
+                ax.plot(x[piece], here[piece], dash, color=shades[player], linewidth=1.1)
 
 
-def _marks(
-    ax: Axes, x: np.ndarray, positions: np.ndarray, words: np.ndarray, certified: np.ndarray | None
-) -> None:
-    shades = colours(positions.shape[2])
-    worth = np.zeros(words.shape, bool) if certified is None else certified.reshape(words.shape)
+def _marks(ax: Axes, x: np.ndarray, runs: Ends, kinds: np.ndarray) -> None:
+    shades = colours(runs.positions.shape[2])
     size = 4.5 if len(x) <= 60 else 3.2
     # coincident players are concentric rings
     ring = 1.3 if len(shades) <= 4 else 0.9 if len(shades) <= len(PALETTE) else 0.0
-    for (kind, label), marker in zip(WORDS.items(), MARKERS, strict=False):
-        for proved in (True, False):
-            which, run = np.nonzero((words == kind) & (worth == proved))
-            if np.isnan(positions[which, run]).all():
-                continue
-            for player, colour in enumerate(shades):
-                mark = end_marker(proved, colour) | {"markeredgewidth": 0.9}
-                mark["markersize"] = size + ring * (len(shades) - 1 - player)
-                ax.plot(x[which], positions[which, run, player], marker, **mark)
-            ax.plot([], [], marker, label=label + unless(proved), **end_marker(proved, INK))
+    every = zip(WORDS.items(), MARKERS, strict=False)
+    for ((kind, label), marker), proved in product(every, (True, False)):
+        which, run = np.nonzero((kinds == kind) & (runs.certified == proved))
+        if np.isnan(runs.positions[which, run]).all():
+            continue
+        for player, colour in enumerate(shades):
+            mark = end_marker(proved, colour) | {"markeredgewidth": 0.9}
+            mark["markersize"] = size + ring * (len(shades) - 1 - player)
+            ax.plot(x[which], runs.positions[which, run, player], marker, **mark)
+        ax.plot([], [], marker, label=label + unless(proved), **end_marker(proved, INK))
     name_colours(ax, [player_label(k, len(shades)) for k in range(len(shades))], shades)
 
 
@@ -279,27 +289,16 @@ def _ranges(ax: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
     if not {"cycle_low", "cycle_high"} <= set(found):
         return
     low, high = (_of_axis(found[name], axis) for name in ("cycle_low", "cycle_high"))
-    players = low.shape[2]
+    _, runs, players = low.shape
     if not np.isfinite(low).any():
         return
     apart = 0.01 * np.ptp(x)  # shows players with equal ranges side by side
-    for player, colour in enumerate(colours(players)):
-        beside = x + apart * (player - (players - 1) / 2)
-        for run in range(low.shape[1]):
-            there = np.isfinite(low[:, run, player])
-            ends = low[there, run, player], high[there, run, player]
-            ax.vlines(beside[there], *ends, color=colour, linewidth=3, alpha=0.35)
+    for (player, colour), run in product(enumerate(colours(players)), range(runs)):
+        there = np.isfinite(low[:, run, player])
+        beside = x[there] + apart * (player - (players - 1) / 2)
+        ends = low[there, run, player], high[there, run, player]
+        ax.vlines(beside, *ends, color=colour, linewidth=3, alpha=0.35)
     ax.plot([], [], color=INK, linewidth=3, alpha=0.35, label="range of a cycle")
-
-
-class Ends(NamedTuple):
-    """The ends of one method: ``positions [point run player]``, whether ``certified [point run]``."""
-
-    name: str
-    positions: np.ndarray
-    certified: np.ndarray
-    half: np.ndarray | None  # [point player]: a learner's 95 % interval over its trials
-    trials: np.ndarray | None  # [point trial player]: where each of them ended
 
 
 def _compare(ax: Axes, data: Dataset, over: str | None, axis: int, at: At, methods: Names) -> Axes:
@@ -308,58 +307,51 @@ def _compare(ax: Axes, data: Dataset, over: str | None, axis: int, at: At, metho
     if methods is None and "algorithm" in (at or {}):
         raise ValueError("at.algorithm: this plot draws several; pick them with methods")
     names = method_names(data, "profile", methods)
-    every = [found for name in names if (found := _ends(data, at, over, name, axis)) is not None]
+    places = {name: dict(at or {}) | ({} if name is None else {"algorithm": name}) for name in names}
+    of_each = {name: _ends_or_mean(data, over, axis, place) for name, place in places.items()}
+    every = {name or "runs": ends for name, ends in of_each.items() if ends is not None}
     if not every:
         raise ValueError("data: no method has an end point over this parameter")
     x = data[over].values.astype(float)
-    branches = branch_point(data, at)
-    if branches is not None and parameter(branches) == over.rpartition(".")[2]:
+    if (branches := branch_point(data, at, over=over)) is not None:
         draw_branches(ax, branches, axis, coloured=False)
     shift = 0.006 * float(np.ptp(x))
-    shades = colours(len(every))
-    for k, (ends, colour) in enumerate(zip(every, shades, strict=True)):
+    for k, ((name, ends), colour) in enumerate(zip(every.items(), colours(len(every)), strict=True)):
         beside = x + shift * (k - (len(every) - 1) / 2)
-        _draw_ends(ax, beside, ends, colour, MARKERS[k % len(MARKERS)])
-    means = any(ends.half is not None for ends in every)
+        _draw_ends(ax, beside, name, ends, colour, MARKERS[k % len(MARKERS)])
+    means = any(ends.half is not None for ends in every.values())
     if means:
         ax.errorbar([], [], [], fmt="none", ecolor=INK, capsize=2, label="95 % interval of that mean")
-    if any(ends.trials is not None for ends in every):
+    if any(ends.trials is not None for ends in every.values()):
         ax.plot([], [], ".", color=INK, alpha=0.3, label="end of any trial")
-    if any(not ends.certified.all() for ends in every):
+    if not all(ends.certified.all() for ends in every.values()):
         label = "hollow: not certified" + (", as no mean is" if means else "")
         ax.plot([], [], "o", label=label, **end_marker(False, INK))
     ax.set_ylabel(END.replace(" (", "\n("))
-    low = _distances(ax, data, at, over, x, [ends.name for ends in every], shades)
+    low = _distances(ax, data, at, over, x, list(every))
     low.set_xlabel(over)
     ax.set_xlabel(over if low is ax else "")
     caption(ax, f"axis {axis}" if axis else "")
     return ax
 
 
-def _ends(data: Dataset, at: At, over: str, name: str | None, axis: int) -> Ends | None:
-    keep = (str(dimension(data, over)), "replication", "lane")
-    also = ("claim", "end_mean", "end_interval", "end_positions")
-    place = dict(at or {}) | ({} if name is None else {"algorithm": name})
-    found = point(data, "profile", 2, also, at=place, keep=keep)
-    profile = found["profile"]
-    check_index("axis", axis, profile.shape[-1])
-    if is_blank(profile):
-        return None
-    if "end_mean" not in found or is_blank(found["end_mean"]):
-        positions, worth = _of_axis(profile, axis), found.certified()
-        certified = np.zeros(positions.shape[:2], bool)
-        if worth is not None:
-            certified = np.broadcast_to(worth, profile.shape[: worth.ndim]).reshape(positions.shape[:2])
-        return Ends(name or "runs", positions, certified, None, None)
-    positions = _of_axis(found["end_mean"], axis)
-    half = _of_axis(found["end_interval"], axis)[:, 0] if "end_interval" in found else None
-    trials = _of_axis(found["end_positions"], axis) if "end_positions" in found else None
+def _ends_or_mean(data: Dataset, over: str, axis: int, at: At) -> Ends | None:
+    """Return the ends of one method; of a learner the means over its trials."""
+    ends = _ends(data, over, axis, at, ("claim", "end_mean", "end_interval", "end_positions"))
+    if ends is None or "end_mean" not in ends.found or is_blank(ends.found["end_mean"]):
+        return ends
+    mean, half, trials = (
+        _of_axis(ends.found[name], axis) if name in ends.found else None
+        for name in ("end_mean", "end_interval", "end_positions")
+    )
+    positions = np.asarray(mean)
     # a mean over trials is not a profile that was played
-    return Ends(name or "runs", positions, np.zeros(positions.shape[:2], bool), half, trials)
+    certified = np.zeros(positions.shape[:2], bool)
+    return Ends(ends.found, positions, certified, None if half is None else half[:, 0], trials)
 
 
-def _draw_ends(ax: Axes, x: np.ndarray, ends: Ends, colour: str, marker: str) -> None:
-    runs, players = ends.positions.shape[1:]
+def _draw_ends(ax: Axes, x: np.ndarray, name: str, ends: Ends, colour: str, marker: str) -> None:
+    _, runs, players = ends.positions.shape
     for place, every in zip(x, () if ends.trials is None else ends.trials, strict=False):
         somewhere = np.unique(every[np.isfinite(every)].round(9))
         ax.plot(np.full(len(somewhere), place), somewhere, ".", color=colour, alpha=0.3, label="_trial")
@@ -371,19 +363,17 @@ def _draw_ends(ax: Axes, x: np.ndarray, ends: Ends, colour: str, marker: str) ->
         bars: dict[str, Any] = {"fmt": "none", "ecolor": colour, "capsize": 2, "linewidth": 1}
         for player in range(min(players, ends.half.shape[1])):
             ax.errorbar(x, ends.positions[:, 0, player], ends.half[:, player], label="_interval", **bars)
-    words = ends.name + (", mean of trials" if ends.half is not None else "")
+    words = name + (", mean of trials" if ends.half is not None else "")
     ax.plot([], [], marker, label=words, **end_marker(bool(ends.certified.any()), colour))
 
 
-def _distances(
-    ax: Axes, data: Dataset, at: At, over: str, x: np.ndarray, names: Sequence[str], shades: Sequence[str]
-) -> Axes:
+def _distances(ax: Axes, data: Dataset, at: At, over: str, x: np.ndarray, names: Sequence[str]) -> Axes:
     """Draw the distances in axes below; return ``axes`` itself where the data hold none."""
     if not filled(data, ["distance"]):
         return ax
     (low,) = lower_axes(ax, 1)
     dim, order = str(dimension(data, over)), np.argsort(x, kind="stable")
-    for k, (name, colour) in enumerate(zip(names, shades, strict=True)):
+    for k, (name, colour) in enumerate(zip(names, colours(len(names)), strict=True)):
         place = dict(at or {}) | ({"algorithm": name} if "algorithm" in data["distance"].dims else {})
         found = point(data, "distance", 0, at=place, keep=(dim, "replication", "lane"))
         values = found["distance"].reshape(len(x), -1)

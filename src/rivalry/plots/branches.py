@@ -29,9 +29,14 @@ _ALSO = (
 
 
 def branch_point(
-    data: Dataset, at: At, main: str = "branch_position", rank: int = 3, also: Any = _ALSO
+    data: Dataset,
+    at: At,
+    main: str = "branch_position",
+    rank: int = 3,
+    also: Any = _ALSO,
+    over: str | None = None,
 ) -> DrawnPoint | None:
-    """Return the branches at one point, from any method; None where the data hold none.
+    """Return the branches at one point, from any method; None where the data hold none (along ``over``).
 
     A method that ``at`` names is used if it has branches, and ignored otherwise.
     """
@@ -45,7 +50,7 @@ def branch_point(
         except NoSuchPoint:
             continue
         if not is_blank(found[main]):
-            return found
+            return found if over is None or parameter(found) == over.rpartition(".")[2] else None
     return None
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from xarray import Dataset
 
-from rivalry.core.results import CERTIFIED
 from rivalry.plots.select import At, check_index, is_blank, point
 from rivalry.plots.style import INK, MARKERS, caption, chart, colours, end_marker, player_label, unless
 
@@ -52,12 +51,10 @@ def end_positions(data: Dataset, ax: Axes, *, at: At = None, axis: int = 0, bins
     >>> end_positions(ends).get_title(loc="left")
     'n = 2 trials'
     """
-    also = ("grid_equilibria", "profile", "claim")
-    if "end_positions" in data:
-        word, main, found = "trial", "end_positions", point(data, "end_positions", 3, also, at=at)
-    else:
-        word, main = "run", "profile"
-        found = point(data, main, 2, also, at=at, keep=("replication", "lane"))
+    trials = "end_positions" in data
+    word, main, rank = ("trial", "end_positions", 3) if trials else ("run", "profile", 2)
+    also, keep = ("grid_equilibria", "profile", "claim"), () if trials else ("replication", "lane")
+    found = point(data, main, rank, also, at=at, keep=keep)
     ends = found[main]
     check_index("axis", axis, ends.shape[-1])
     if bins < 1:
@@ -107,13 +104,10 @@ def _certified(data: Dataset, at: At) -> np.ndarray:
     if not {"profile", "claim"} <= set(data):
         return np.empty((0, 0, 1))
     chosen = {name: value for name, value in (at or {}).items() if name not in ("algorithm", "replication")}
-    keep = ("algorithm", "replication", "lane")
-    found = point(data, "profile", 2, ("claim",), at=chosen, keep=keep)
-    profile, claim = found["profile"], found["claim"]
-    flat = profile.reshape(-1, *profile.shape[-2:])
-    worth = np.isin(np.broadcast_to(claim, profile.shape[: claim.ndim]).reshape(-1), CERTIFIED)
-    flat = flat[worth & np.isfinite(flat).all(axis=(1, 2))]
-    return np.asarray(np.unique(flat.round(6), axis=0))
+    found = point(data, "profile", 2, ("claim",), at=chosen, keep=("algorithm", "replication", "lane"))
+    profile, worth = found["profile"], np.asarray(found.certified())
+    worth = np.broadcast_to(worth, profile.shape[: worth.ndim]) & np.isfinite(profile).all(axis=(-2, -1))
+    return np.asarray(np.unique(profile[worth].round(6), axis=0))
 
 
 @chart
@@ -186,11 +180,11 @@ def _entries(entries: Sequence[Sequence[int]] | None, shape: tuple[int, ...]) ->
         if players * axes < 2:
             raise ValueError("data: a start is a single number; this plot draws two entries of it")
         return ((0, 0), (1, 0)) if players > 1 else ((0, 0), (0, 1))
-    chosen = [tuple(int(k) for k in np.ravel(entry)) for entry in entries]
+    chosen = [tuple(map(int, np.ravel(entry))) for entry in entries]
     if len(chosen) != 2 or any(len(entry) != 2 for entry in chosen):
         raise ValueError(f"entries: {entries!r} must be two pairs, each a player and an axis")
     for player, axis in chosen:
+        rule = f"must be a player below {players} and an axis below {axes}"
         if not (0 <= player < players and 0 <= axis < axes):
-            rule = f"must be a player below {players} and an axis below {axes}"
             raise ValueError(f"entries: {[player, axis]} {rule}")
     return tuple((player, axis) for player, axis in chosen)

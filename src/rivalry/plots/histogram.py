@@ -154,10 +154,9 @@ def _levels_of(one: Sample, quantity: str) -> dict[str, float]:
     """Return the benchmarks of a method by name, as far as they are stored."""
     if quantity == GAIN:
         return {"Nash equilibrium": 0.0, "joint maximum": 1.0}
-    levels = (
-        {"Nash equilibrium": one.nash, "joint maximum": one.joint} if quantity.endswith("_payoff") else {}
-    )
-    return {f"{name} ({value:.4g})": value for name, value in levels.items() if np.isfinite(value)}
+    levels = {"Nash equilibrium": one.nash, "joint maximum": one.joint}
+    known = {name: value for name, value in levels.items() if np.isfinite(value)}
+    return {f"{name} ({level:.4g})": level for name, level in known.items() if quantity.endswith("_payoff")}
 
 
 def _label(quantity: str) -> str:
@@ -186,16 +185,16 @@ def samples(
     """
     own = _own(data, quantity)
     known = [str(name) for name in data["algorithm"].values] if "algorithm" in data.coords else []
-    shown = [name for name in known if controls or not base_of(name, known)]
+    default = [name for name in known if controls or not base_of(name, known)]
     if "algorithm" in (at or {}):
-        shown = [str((at or {})["algorithm"])]
+        default = [str((at or {})["algorithm"])]
     found = point(data, quantity, len(own), at=at, keep=("algorithm", "replication"))
     levels = [np.full(1, np.nan)] * 2
     for k, name in enumerate(("nash_payoff", "joint_payoff")):
         if name in data:  # the mean over players, [method]
             levels[k] = band(point(data, name, 1, at=at, keep=("algorithm",))[name].astype(float).T)[0]
     every = []
-    for name in pick_names("methods", methods, known, shown) or [""]:
+    for name in pick_names("methods", methods, known, default) or [""]:
         row = known.index(name) if name and len(found[quantity]) > 1 else 0
         values = _filled(found[quantity][row], own)
         if values.size:
@@ -222,17 +221,15 @@ def _own(data: Dataset, quantity: str) -> tuple[str, ...]:
     if quantity not in data:
         pick_names("quantity", [quantity], of_sessions, ())
     own = tuple(str(dim) for dim in data[quantity].dims if dim in OWN)
-    if own not in (("session",), ("session", "player"), ("session", "seat")):
+    if own[:1] != ("session",) or len(own) > 2:
         raise ValueError(f"quantity: {quantity!r} must have a value for each session, or session and player")
     return own
 
 
 def _grouped(every: list[Sample]) -> list[Sample]:
     """Return every learner followed by its controls."""
-    learners = {one.name: one for one in every if not one.base}
-    groups = {name: [one, *(c for c in every if c.base == name)] for name, one in learners.items() if name}
-    rows = [row for name, one in learners.items() for row in groups.get(name, [one])]
-    return rows + [one for one in every if one.base and one.base not in learners]
+    rank = {one.name: k for k, one in enumerate(every) if not one.base}
+    return sorted(every, key=lambda one: (rank.get(one.base or one.name, len(every)), one.base != ""))
 
 
 def _filled(values: np.ndarray, own: tuple[str, ...]) -> np.ndarray:
@@ -255,8 +252,8 @@ def _draw_bars(ax: Axes, every: list[Sample], levels: list[dict[str, float]], bi
         panel.bar(edges[:-1], share, np.diff(edges), align="edge", color=shade, alpha=0.55, label="_bar")
         mean, half = one.interval()
         panel.axvline(mean, color=shade, linewidth=1.8, label=f"mean {one.format_mean()}")
-        area: dict[str, Any] = {"color": shade, "alpha": 0.3, "linewidth": 0}
-        panel.axvspan(mean - half, mean + half, label="95 % interval of it", **area)
+        ends = mean - half, mean + half
+        panel.axvspan(*ends, label="95 % interval of it", color=shade, alpha=0.3, linewidth=0)
         draw_levels(panel, own, upright=True)
         panel.set_xlim(low, high)
         if several:
@@ -300,7 +297,7 @@ def _edges(
     values = np.concatenate([one.values for one in every])
     both = np.append(values, [level for own in levels for level in own.values()])
     low, high = float(both.min()), float(both.max())
-    room = 0.05 * (high - low) if high > low else max(abs(high), 1.0) * 0.05
+    room = 0.05 * ((high - low) or max(abs(high), 1.0))
     width = ALONE * (high - low + 2 * room)
     if np.ptp(values) <= width:
         middle = float(values.min() + values.max()) / 2
@@ -333,10 +330,10 @@ def _draw_means(ax: Axes, every: list[Sample], levels: list[dict[str, float]]) -
         mean, half = one.interval()
         style: dict[str, Any] = {"fmt": "s" if one.base else "o", "color": PLAIN if one.base else PALETTE[0]}
         ax.errorbar(mean, row, xerr=half, markersize=6, capsize=3, label="_mean", **style)
-        place: dict[str, Any] = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center"}
-        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
         words = f"{one.format_mean()}  (n = {len(one.values)})"
-        ax.annotate(words, (mean, row), fontsize=7.5, bbox=box, **place)
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+        above: dict[str, Any] = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center", "bbox": box}
+        ax.annotate(words, (mean, row), fontsize=7.5, **above)
     draw_levels(ax, {name: level for own in levels for name, level in own.items()}, upright=True)
     ax.set_yticks(range(len(every)), [one.label for one in every])
     for tick, one in zip(ax.get_yticklabels(), every, strict=True):

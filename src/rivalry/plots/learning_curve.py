@@ -46,10 +46,7 @@ LABELS = {
 }
 BELOW = {"learning_distance": LABELS["distance"], "learning_regret": "regret"}
 REWARD, STEP, PERIOD = "learning_reward", "learning_step", "regret_step"
-RUNS = {
-    "policy": "trials",
-    "mean_choice": "runs",
-}  # variables whose length is the sample size of a stored mean
+RUNS = {"policy": "trials", "mean_choice": "runs"}  # whose length is the sample size of a stored mean
 CLOCKS = {STEP: "learning step", PERIOD: "period"}
 FEW = 3  # with fewer replications the band would be too wide: they are drawn one by one
 
@@ -236,11 +233,10 @@ def _by_method(
     curves = [one for one in every if one.metric]
     if not curves:
         raise NoSuchPoint(f"data: no method has {main} here")
-    lower = lower_axes(ax, 1 if any(one.regret for one in curves) else 0)
+    lower = lower_axes(ax, any(one.regret for one in curves))
     for one, colour in zip(curves, colours(len(curves)), strict=True):
-        _draw_walks(ax, one.metric, colour, one.name)
-        for panel in lower if one.regret else ():
-            _draw_walks(panel, one.regret, colour, one.name)
+        for panel, walks in zip([ax, *lower], (one.metric, one.regret), strict=False):
+            _draw_walks(panel, walks, colour, one.name)
     levels = [one for one in every if not one.metric and np.isfinite(one.end)]
     for k, one in enumerate(levels):
         label = f"{one.name}: {one.end:.5g}" + unless(one.certified)
@@ -270,8 +266,7 @@ def _history(data: Dataset, main: str, name: str | None, player: int | None, lev
     values = found[level].astype(float).reshape(len(found[level]), -1)
     chosen = values if player is None or values.shape[1] == 1 else values[:, [player]]
     known = chosen[np.isfinite(chosen)]
-    end = float(known.mean()) if known.size else np.nan
-    return _History(name or "", [], [], end, found.is_certified())
+    return _History(name or "", [], [], float(known.mean()) if known.size else np.nan, found.is_certified())
 
 
 def _walks(data: Dataset, main: str, player: int | None, place: Mapping[str, Any]) -> list[DrawnPath]:
@@ -287,13 +282,15 @@ def _walks(data: Dataset, main: str, player: int | None, place: Mapping[str, Any
             check_index("player", player, values.shape[2])
         columns = values if player is None else values[..., [player]]
         values = band(np.moveaxis(columns, 2, 0))[0]  # a player may be missing
-    walks = walks_of(DrawnPoint({**found, main: values}, found.words), main, _clock(main))
-    positive = ((walk, walk.steps > 0) for walk in walks)  # the scale is logarithmic
+    found[main] = values
+    positive = ((walk, walk.steps > 0) for walk in walks_of(found, main, _clock(main)))  # on a log scale
     return [walk._replace(steps=walk.steps[rows], values=walk.values[rows]) for walk, rows in positive]
 
 
 def _draw_walks(ax: Axes, walks: list[DrawnPath], colour: str, label: str) -> None:
     """Draw the mean over replications with its band, or thin lines where there are few."""
+    if not walks:
+        return
     clock, values = on_one_clock(walks)
     mean, half = band(values)
     if 1 < len(walks) < FEW:

@@ -118,13 +118,11 @@ def paths(
     greedy, position = quantity == "greedy", quantity == "position"
     keep = () if greedy else ("replication",)
     found = point(data, variable, 2 if quantity == "payoff" else 3, CLOCKS, at=at, keep=keep)
-    if greedy:
-        play = found["rollout"]
-        walks = [DrawnPath(np.arange(len(play)), play, None, "step of greedy play")]
-    else:
-        walks = walks_of(found, variable)
     if quantity == "payoff":
-        walks = [walk._replace(values=walk.values[..., None]) for walk in walks]
+        found[variable] = found[variable][..., None]
+    play = found[variable]
+    greedy_play = DrawnPath(np.arange(len(play)), play, None, "step of greedy play")
+    walks = [greedy_play] if greedy else walks_of(found, variable)
     count = walks[0].values.shape[-1]
     mixed = position and all(_mixtures(walk.values) for walk in walks)
     free = position and space and axis is None
@@ -212,13 +210,6 @@ def _spread_by_factors(walks: list[DrawnPath]) -> bool:
     return len(steps) > 4 and float(np.median(steps)) < 0.05 * float(steps[-1])
 
 
-def _frame(ax: Axes, values: np.ndarray) -> None:
-    """Set vertical limits by the data: a band of two or three replications may be many times as wide."""
-    low, high = float(values.min()), float(values.max())
-    room = 0.06 * (high - low) or 0.06 * max(abs(low), 1.0)
-    ax.set_ylim(low - room, high + room)
-
-
 def _against_steps(
     ax: Axes, walks: list[DrawnPath], variants: Sequence[tuple[str, int]], dotted: bool = False
 ) -> None:
@@ -236,12 +227,15 @@ def _against_steps(
             here = mean[:, k, axis]
             draw_band(ax, clock, here, half[:, k, axis], dash=dash, alpha=pale, **line)
             if not dotted:
-                mark = end_marker(bool(certified), look["color"]) | {
-                    "markersize": 4 + 1.5 * look["linewidth"]
-                }
+                mark = end_marker(bool(certified), look["color"])
+                mark["markersize"] = 4 + 1.5 * look["linewidth"]
                 ax.plot(clock[-1], here[-1], "o", clip_on=False, zorder=5, **mark)
     if len(walks) > 1:
-        _frame(ax, values[..., [axis for _, axis in variants]])
+        # by the data: a band of two or three replications may be many times as wide
+        every = values[..., [axis for _, axis in variants]]
+        low, high = float(every.min()), float(every.max())
+        room = 0.06 * ((high - low) or max(abs(low), 1.0))
+        ax.set_ylim(low - room, high + room)
     if dotted:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     else:
@@ -288,8 +282,7 @@ def _tracks(ax: Any, walks: list[DrawnPath], coordinates: int) -> None:
 def _in_the_plane(ax: Axes, walks: list[DrawnPath], names: Sequence[str], label: str) -> None:
     _tracks(ax, walks, 2)
     units = f": {label}" if names[0] == "axis 0" else " (units of the space)"
-    ax.set_xlabel(names[0] + units)
-    ax.set_ylabel(names[1] + units)
+    ax.set(xlabel=names[0] + units, ylabel=names[1] + units)
     ax.set_aspect("equal", adjustable="datalim")
 
 
@@ -308,8 +301,7 @@ def _in_the_cube(ax: Axes, data: Dataset, at: At, along_diagonal: bool) -> Axes:
     """Draw the profile of three players on a line as one curve, in a cube or seen along its diagonal."""
     found = point(data, "path", 3, ("path_step", "claim"), at=at, keep=("replication",))
     walks = walks_of(found, "path")
-    shape = walks[0].values.shape[1:]
-    if shape != (3, 1):
+    if (shape := walks[0].values.shape[1:]) != (3, 1):
         raise ValueError(f"data: {shape[0]} players on {shape[1]} axes; a cube has three players on one")
     low, high = _domain(np.concatenate([walk.values[..., 0] for walk in walks]))
     if along_diagonal:
@@ -338,7 +330,7 @@ def _domain(every: np.ndarray) -> tuple[float, float]:
 
 
 def _planes(ax: Any, low: float, high: float) -> None:
-    for (i, j), colour in zip(combinations(range(3), 2), (PALETTE[1], PALETTE[2], PALETTE[3]), strict=True):
+    for (i, j), colour in zip(combinations(range(3), 2), PALETTE[1:4], strict=True):
         sides: list[np.ndarray] = [np.empty(0)] * 3
         along, up = np.meshgrid([low, high], [low, high])
         sides[i], sides[j], sides[3 - i - j] = along, along, up
@@ -357,12 +349,10 @@ def _outline(ax: Axes, low: float, high: float) -> None:
     for one, other in combinations(corners, 2):
         if np.count_nonzero(one != other) == 1:
             ax.plot(*(np.array([one, other]) @ EQUAL.T).T, color="#CCCCCC", linewidth=0.8, label="_edge")
-    for (i, j), colour in zip(combinations(range(3), 2), (PALETTE[1], PALETTE[2], PALETTE[3]), strict=True):
-        along = np.zeros(3)
-        along[3 - i - j] = high - low
+    for (i, j), colour in zip(combinations(range(3), 2), PALETTE[1:4], strict=True):
+        along = (high - low) * np.eye(3)[3 - i - j]
         ends = np.array([-along, along]) @ EQUAL.T
         ax.plot(*ends.T, "--", color=colour, linewidth=1, label=f"x{i} = x{j}")
     ax.plot(0, 0, "+", color=INK, markersize=9, label="all three coincide")
-    ax.set_xlabel("(x1 - x0) / √2 (units of the space)")
-    ax.set_ylabel("(2 x2 - x0 - x1) / √6 (units of the space)")
+    ax.set(xlabel="(x1 - x0) / √2 (units of the space)", ylabel="(2 x2 - x0 - x1) / √6 (units of the space)")
     ax.set_aspect("equal", adjustable="datalim")

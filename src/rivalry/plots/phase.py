@@ -123,8 +123,7 @@ def vector_field(data: Dataset, ax: Axes, *, at: At = None, players: Sequence[in
         mark: dict[str, Any] = {"markersize": 7, "zorder": 5, "label": PROFILE}
         ax.plot(profile[i, 0], profile[j, 0], "o", **mark, **end_marker(found.is_certified(), INK))
     ax.set_xlabel(f"position of player {i} (units of the space)")
-    ax.set_ylabel(f"position of player {j} (units of the space)")
-    ax.set_aspect("equal")
+    ax.set(ylabel=f"position of player {j} (units of the space)", aspect="equal")
     caption(ax, found.words)
     legend(ax, under=True)
     return ax
@@ -158,22 +157,18 @@ def _draw_curves(ax: Axes, found: DrawnPoint, players: range | list[int]) -> Non
     values, certified = found["landscape"], found.is_certified()
     places = found["landscape_at"].reshape(-1)
     order = np.argsort(places, kind="stable")
-    best, here = (
-        {"landscape_best", "landscape_best_payoff"} <= set(found),
-        {"profile", "payoff"} <= set(found),
-    )
     looks = player_lines(len(values))
     star: dict[str, Any] = {"markersize": 10, "markeredgecolor": "white"}
+    here = {"profile", "payoff"} <= set(found)
     for k in players:
         ax.plot(places[order], values[k, order], **looks[k])
         colour = looks[k]["color"]
-        if best:
+        if {"landscape_best", "landscape_best_payoff"} <= set(found):
             x, y = found["landscape_best"][k, 0], found["landscape_best_payoff"][k]
             ax.plot(x, y, "*", color=colour, zorder=4, **star)
         if here:
-            ax.plot(
-                found["profile"][k, 0], found["payoff"][k], "o", zorder=5, **end_marker(certified, colour)
-            )
+            x, y = found["profile"][k, 0], found["payoff"][k]
+            ax.plot(x, y, "o", zorder=5, **end_marker(certified, colour))
     if here:
         ax.plot([], [], "o", label=PROFILE + unless(certified), **end_marker(certified, INK))
     if "landscape_best" in found:
@@ -187,11 +182,8 @@ def _draw_surface(ax: Axes, found: DrawnPoint, player: int) -> None:
     drawing = ax.tricontourf(places[:, 0], places[:, 1], values, levels=14, cmap="viridis")
     add_colour_bar(ax, drawing, "own payoff (units of the game)")
     _mark_places(ax, found, player, 2)
-    across, up = (
-        f"{'position, ' if name.startswith('axis') else ''}{name}" for name in axis_labels(found, 2)
-    )
-    ax.set_xlabel(f"own {across} (units of the space)")
-    ax.set_ylabel(f"own {up} (units of the space)")
+    for label, name in zip((ax.set_xlabel, ax.set_ylabel), axis_labels(found, 2), strict=True):
+        label(f"own {'position, ' if name.startswith('axis') else ''}{name} (units of the space)")
     ax.set_aspect("equal")
     ax.grid(False)
 
@@ -220,13 +212,12 @@ def _mark_places(ax: Any, found: DrawnPoint, player: int, coordinates: int) -> N
         else:
             ax.plot(*place, "x", zorder=5, color="white", markeredgewidth=2, label="_other")
     if len(profile) > 1:
-        empty: list[list[float]] = [[]] * coordinates
-        ax.plot(*empty, "x", color=INK, markeredgewidth=2, label="other players")
+        ax.plot(*[[]] * coordinates, "x", color=INK, markeredgewidth=2, label="other players")
 
 
 def _draw_arrows(ax: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
     every = max(1, -(-max(len(x), len(y)) // ARROWS))
-    u, v = field[::every, ::every, 0].T, field[::every, ::every, 1].T
+    u, v = field[::every, ::every].T
     size = np.hypot(u, v)
     unit = np.where(size > 0, size, 1.0)
     look: dict[str, Any] = {"cmap": "cividis_r", "pivot": "mid", "scale": 1.25 * ARROWS, "width": 0.0035}

@@ -42,7 +42,7 @@ from rivalry.plots.style import (
     widths,
 )
 
-SHOWN = ("safety_input", "performance_input", "performance", "p_safe_given_win", "p_safe", "payoff")
+DEFAULT = ("safety_input", "performance_input", "performance", "p_safe_given_win", "p_safe", "payoff")
 JUMP, SUDDEN = 0.12, 4.0  # of the range, and times the adjacent steps: points farther apart are not joined
 ENOUGH = 8  # fewest values from which a typical step can be estimated
 
@@ -164,7 +164,7 @@ def _quantities(data: Dataset, wanted: Names) -> list[str]:
     if wanted is not None and not wanted:
         raise ValueError("quantities: none is named; must be metrics of this data")
     names = [wanted] if isinstance(wanted, str) else wanted
-    return pick_names("quantities", names, map(str, data.data_vars), filled(data, SHOWN) or ["payoff"])
+    return pick_names("quantities", names, map(str, data.data_vars), filled(data, DEFAULT) or ["payoff"])
 
 
 def _other(data: Dataset, name: str, series: str, over: str, at: At) -> str:
@@ -192,7 +192,7 @@ def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> 
         for piece in _pieces(sound):
             width = min(wide[k], 2.2)
             panel.plot(curve.x[piece], sound[piece], dash, color=colour, linewidth=width, label="_line")
-        breaks += _jumps(sound)
+        breaks += _discontinuities(sound)
         known = np.isfinite(values)
         look: dict[str, Any] = {"zorder": 4, "markersize": small, "markeredgewidth": 0.9}
         draw_marks(panel, curve.x[known], values[known], worth[known], colour, marker, **look)
@@ -207,14 +207,12 @@ def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> 
 
 def _whiskers(panel: Axes, curve: ScenarioSeries, half: ScenarioSeries) -> None:
     """Draw the 95 % intervals of means over sessions."""
-    several = bool(curve.series)
-    shades = colours(curve.values.shape[1]) if several else [INK]
-    for s, shade in enumerate(shades):
+    for s, shade in enumerate(colours(curve.values.shape[1]) if curve.series else [INK]):
         line: dict[str, Any] = {"fmt": "none", "ecolor": shade, "elinewidth": 1.0, "capsize": 2.5}
         panel.errorbar(curve.x, curve.values[:, s, 0], half.values[:, s, 0], label="_interval", **line)
 
 
-def _jumps(values: np.ndarray) -> list[int]:
+def _discontinuities(values: np.ndarray) -> list[int]:
     """Return the indices after which the next value is unexpectedly far, given the other steps."""
     if np.isfinite(values).sum() < ENOUGH:
         return []
@@ -222,13 +220,13 @@ def _jumps(values: np.ndarray) -> list[int]:
     known = np.nan_to_num(np.pad(steps, 1))
     beside = np.maximum(known[:-2], known[2:])
     far = steps > np.maximum(JUMP * float(np.nanmax(values) - np.nanmin(values)), SUDDEN * beside)
-    return [int(k) for k in np.flatnonzero(far)]
+    return list(map(int, np.flatnonzero(far)))
 
 
 def _pieces(values: np.ndarray) -> list[np.ndarray]:
     """Return runs of at least two neighbours that may be joined."""
     broken = np.isnan(values[1:]) | np.isnan(values[:-1])
-    broken[_jumps(values)] = True
+    broken[_discontinuities(values)] = True
     pieces = np.split(np.arange(len(values)), np.flatnonzero(broken) + 1)
     return [piece for piece in pieces if len(piece) > 1]
 
@@ -319,8 +317,7 @@ def heat(
     _cells(ax, edges, grid, worth, metric_label(quantity))
     for which, one in zip("xy", logs, strict=True):
         set_log_scale(ax, which, one)
-    ax.set_xlabel(across)
-    ax.set_ylabel(up)
+    ax.set(xlabel=across, ylabel=up)
     whose = f"player {player}" if values.shape[-1] > 1 else ""
     caption(ax, found.words, whose, f"period {period}" if "period" in data[quantity].dims else "")
     return ax
@@ -360,22 +357,15 @@ def _cells(
     known = np.isfinite(grid)
     sound = grid[known & worth] if (known & worth).any() else grid
     low, high = float(np.nanmin(sound)), float(np.nanmax(sound))
-    look: dict[str, Any] = {
-        "cmap": "viridis",
-        "vmin": low,
-        "vmax": high,
-        "edgecolors": "face",
-        "linewidth": 0.3,
-    }
-    drawing = ax.pcolormesh(x, y, np.ma.masked_invalid(grid), **look)
-    beyond = {(True, True): "both", (True, False): "min", (False, True): "max"}
-    extend = beyond.get((bool(np.nanmin(grid) < low), bool(np.nanmax(grid) > high)), "neither")
+    look: dict[str, Any] = {"cmap": "viridis", "vmin": low, "vmax": high, "linewidth": 0.3}
+    drawing = ax.pcolormesh(x, y, np.ma.masked_invalid(grid), edgecolors="face", **look)
+    beyond = ("neither", "min", "max", "both")
+    extend = beyond[int(np.nanmin(grid) < low) + 2 * int(np.nanmax(grid) > high)]
     add_colour_bar(ax, drawing, words, extend=extend)
     doubted = known & ~worth
     hatched: dict[str, Any] = {"edgecolor": "white", "hatch": "////"}
     for row, column in np.argwhere(doubted):
-        left, right, bottom, top = x[column], x[column + 1], y[row], y[row + 1]
-        corners = [left, right, right, left], [bottom, bottom, top, top]
+        corners = x[column + np.array([0, 1, 1, 0])], y[row + np.array([0, 0, 1, 1])]
         ax.fill(*corners, linewidth=0.0, label="_doubted", facecolor="none", **hatched)
     _border(ax, x, y, doubted, known & worth)
     handles = []

@@ -66,9 +66,8 @@ def point(
     free = [name for name in spots if name not in chosen and name not in leading]
     first = _first_filled(data[main].isel(chosen), free)
     words = [_words(data, name, index) for name, index in chosen.items()]
-    words += [
-        f"{_words(data, n, k)} (first of {data.sizes[n]})" for n, k in first.items() if data.sizes[n] > 1
-    ]
+    several = {name: count for name in first if (count := data.sizes[name]) > 1}
+    words += [f"{_words(data, name, first[name])} (first of {count})" for name, count in several.items()]
     arrays = {name: _plain(data[name], chosen | first, leading) for name in (main, *also) if name in data}
     return DrawnPoint(arrays, ", ".join(words))
 
@@ -191,9 +190,7 @@ def is_blank(array: np.ndarray) -> bool:
 
 def own_rank(data: Dataset, name: str) -> int:
     """Return how many dimensions of a variable are its own, not those of a sweep; 0 of a missing one."""
-    if name not in data:
-        return 0
-    return sum(is_own(data, name, str(dim)) for dim in data[name].dims)
+    return sum(is_own(data, name, str(dim)) for dim in data[name].dims) if name in data else 0
 
 
 def is_own(data: Dataset, name: str, dim: str) -> bool:
@@ -274,11 +271,10 @@ def _chosen(data: Dataset, spots: list[str], name: str, value: Any) -> tuple[str
     """Return the dimension and the index that ``at`` selects by one coordinate."""
     dim = name if name in spots else dimension(data, name)
     if dim not in spots:
+        known = near(name, spots) if spots else "it has none"
         if name == "method":
             raise ValueError('at.method: is called algorithm: write at={"algorithm": "NAME"}')
-        raise ValueError(
-            f"at.{name}: no coordinate of this data; {near(name, spots) if spots else 'it has none'}"
-        )
+        raise ValueError(f"at.{name}: no coordinate of this data; {known}")
     values = data[name].values if name in data.coords else np.arange(data.sizes[name])
     exact = position(values, value)
     if exact is not None:
@@ -292,33 +288,21 @@ def _chosen(data: Dataset, spots: list[str], name: str, value: Any) -> tuple[str
 
 def _first_filled(array: DataArray, free: list[str]) -> dict[str, int]:
     """Return the first point, in the order of the free dimensions, that is not blank."""
-    if not free:
-        return {}
     present = _is_present(array.transpose(*free, ...).values)
     filled = present.reshape(*present.shape[: len(free)], -1).any(axis=-1)
-    where = np.unravel_index(int(np.argmax(filled)), filled.shape)
-    return {name: int(k) for name, k in zip(free, where, strict=True)}
+    return dict(zip(free, map(int, np.unravel_index(np.argmax(filled), filled.shape)), strict=True))
 
 
 def _plain(array: DataArray, index: Mapping[str, int], leading: list[str]) -> np.ndarray:
-    """Return the array at an index, the kept dimensions first."""
-    rest = array.isel({name: k for name, k in index.items() if name in array.dims})
-    for name in reversed(leading):
-        if name not in rest.dims:
-            rest = rest.expand_dims(name)
-    return _trimmed(rest.transpose(*leading, ...).values, len(leading))
-
-
-def _trimmed(array: np.ndarray, leading: int) -> np.ndarray:
-    """Return the array without trailing padding in its own dimensions, which other points of the run may
-    need.
-    """
-    present = _is_present(array)
-    for axis in range(leading, array.ndim) if present.any() else ():
-        filled = np.flatnonzero(present.any(axis=tuple(k for k in range(array.ndim) if k != axis)))
-        inside = np.arange(filled[-1] + 1)
-        array, present = np.take(array, inside, axis=axis), np.take(present, inside, axis=axis)
-    return array
+    """Return the array at an index without trailing padding, the kept dimensions first."""
+    rest = array.isel(index, missing_dims="ignore")
+    rest = rest.expand_dims([name for name in leading if name not in rest.dims])
+    values: np.ndarray = rest.transpose(*leading, ...).values
+    present, every = _is_present(values), range(values.ndim)
+    others = [tuple(k for k in every if k != axis) for axis in every[len(leading) :]]
+    ends = [np.flatnonzero(present.any(axis=axes)).max(initial=-1) + 1 for axes in others]
+    # a copy in C order: sums over a view would be in another order, with other last digits
+    return values[(*[slice(None)] * len(leading), *(slice(end or None) for end in ends))].copy()
 
 
 def _is_present(array: np.ndarray) -> np.ndarray:

@@ -96,14 +96,9 @@ def _spectrum(data: Dataset, at: At, source: str | None) -> DrawnSpectrum:
         return DrawnSpectrum(_complex(found, f"{name}_eigenvalues"), x, curve, kind, parameter(found), found)
     if source in ("branch", "scan"):
         raise ValueError(f"source: no eigenvalues of a {source} in this data")
-    return _of_ends(data, at)
-
-
-def _of_ends(data: Dataset, at: At) -> DrawnSpectrum:
-    """Return eigenvalues at the ends of runs, over the swept parameter if there is one."""
     try:
         over = find_sweep(data, "eigenvalues_real", 1, at, None)
-    except ValueError:
+    except ValueError:  # ends of runs at a single point
         over = ""
     keep = [str(dimension(data, over))] if over else []
     found = point(data, "eigenvalues_real", 1, ("eigenvalues_imag",), at=at, keep=keep)
@@ -152,8 +147,7 @@ def _over_parameter(ax: Axes, curves: DrawnSpectrum, x: np.ndarray) -> None:
     if np.nanmedian(np.abs(curves.values.real)) < 0.02 * largest:
         ax.set_yscale("symlog", linthresh=LINEAR * largest)
         ax.yaxis.set_major_formatter("{x:g}")
-    ax.set_xlabel(curves.name)
-    ax.set_ylabel("eigenvalue (payoff per unit squared)")
+    ax.set(xlabel=curves.name, ylabel="eigenvalue (payoff per unit squared)")
 
 
 def _events(ax: Axes, found: DrawnPoint) -> None:
@@ -173,17 +167,17 @@ def _in_the_plane(ax: Axes, curves: DrawnSpectrum) -> None:
     ax.axhline(0.0, color=INK, linewidth=0.5)
     if curves.x is None:
         flat = values[np.isfinite(values)]
-        for stable, word, face in ((True, "stable", PALETTE[0]), (False, "unstable", "white")):
-            mine = flat[(flat.real < 0) == stable]
-            colour = PALETTE[0] if stable else PALETTE[1]
+        looks = (("stable", PALETTE[0], PALETTE[0]), ("unstable", PALETTE[1], "white"))
+        for (word, colour, face), mine in zip(
+            looks, (flat[flat.real < 0], flat[flat.real >= 0]), strict=True
+        ):
             if len(mine):
                 ax.plot(mine.real, mine.imag, "o", color=colour, markerfacecolor=face, label=word)
     else:
         x = np.broadcast_to(curves.x[:, None], values.shape)
         dots = ax.scatter(values.real, values.imag, c=x, cmap="viridis", s=10)
         add_colour_bar(ax, dots, curves.name)
-    ax.set_xlabel("real part (payoff per unit squared)")
-    ax.set_ylabel("imaginary part (payoff per unit squared)")
+    ax.set(xlabel="real part (payoff per unit squared)", ylabel="imaginary part (payoff per unit squared)")
 
 
 @chart
@@ -230,8 +224,7 @@ def stability_window(
         look: dict[str, Any] = {"color": INK, "linewidth": 1.6, "zorder": 4}
         ax.plot(closed[order], y[order], "--", label=f"closed form ({threshold})", **look)
     ax.set_xlim(float(x.min()), float(x.max()))
-    ax.set_xlabel(parameter(found))
-    ax.set_ylabel(over)
+    ax.set(xlabel=parameter(found), ylabel=over)
     caption(ax, found.words)
     return ax
 

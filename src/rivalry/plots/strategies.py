@@ -133,15 +133,12 @@ def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> 
     found, mean, words = _mean_policy(data, at, softmax)
     players, states, actions = mean.shape
     small = panels(ax, players, columns=4)
-    scale: dict[str, Any] = {"cmap": "cividis", "vmin": 0.0, "vmax": 1.0}
-    if softmax:
-        scale |= {"vmin": float(mean.min()), "vmax": float(mean.max())}
-    names = WALK if actions == 3 else [str(k) for k in range(actions)]
-    own = [[str(k) for k in range(states)]] * players
+    low, high = (float(mean.min()), float(mean.max())) if softmax else (0.0, 1.0)
+    scale: dict[str, Any] = {"cmap": "cividis", "vmin": low, "vmax": high}
+    names = WALK if actions == 3 else list(map(str, range(actions)))
+    own = [list(map(str, range(states)))] * players
     if "places" in found and found["places"].shape[1] == states:
-        own = [
-            [", ".join(f"{value:.3g}" for value in place) for place in places] for places in found["places"]
-        ]
+        own = [[", ".join(map("{:.3g}".format, place)) for place in places] for places in found["places"]]
     rows = range(0, states, -(-states // LABELS))
     grid = np.arange(actions), np.arange(states)
     for player, panel in enumerate(small):
@@ -154,8 +151,7 @@ def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> 
     for corner in small[-min(players, 4) :]:
         corner.set_xlabel("action")
     add_colour_bar(ax, drawing, words, (1.02, 0.1, 0.025, 0.8))
-    ax.set_xlabel("action")
-    ax.set_ylabel("state")
+    ax.set(xlabel="action", ylabel="state")
     count = len(found["policy"]) if "policy" in found else 0
     caption(ax, found.words, f"n = {count} trials" if count > 1 else "")
     return ax
@@ -271,16 +267,15 @@ def _paths(panel: Axes, path: np.ndarray, base: np.ndarray, deviator: int) -> No
 
 def _shared(ax: Axes, small: list[Axes]) -> None:
     """Set one scale for all panels, and add the legend's lines."""
-    low = min(panel.get_ylim()[0] for panel in small)
-    high = max(panel.get_ylim()[1] for panel in small)
-    drawn = small[0].get_lines()
-    players = max(1, sum(line.get_label() == "_base" for line in drawn))
+    ends = np.array([panel.get_ylim() for panel in small])
+    lines = small[0].get_lines()
+    players = max(1, sum(line.get_label() == "_base" for line in lines))
     for one, panel in enumerate(small):
-        panel.set_ylim(low, high)
+        panel.set_ylim(ends.min(), ends.max())
         panel.set_title(f"player {one} deviates")
     for k, colour in enumerate(colours(players)):
         ax.plot([], [], "-", marker=".", color=colour, label=f"player {k}")
-    for line in drawn:
+    for line in lines:
         if not str(line.get_label()).startswith(("_", "player")):
             ax.plot([], [], line.get_linestyle(), color=INK, linewidth=1.0, label=str(line.get_label()))
 

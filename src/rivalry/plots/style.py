@@ -6,8 +6,7 @@ more lines than that palette has, steps of viridis.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from inspect import signature
 from io import BytesIO
@@ -88,32 +87,6 @@ def widths(count: int) -> list[float]:
     return [1.4 + step * (count - 1 - k) for k in range(count)] if count <= len(PALETTE) else [1.6] * count
 
 
-@contextmanager
-def canvas(ax: Axes | None) -> Iterator[Axes]:
-    """Yield the axes to draw on, ``ax`` or those of a new figure, with the style in force inside the block
-    only. A figure on which drawing failed is closed.
-    """
-    if ax is not None and not isinstance(ax, Axes):
-        raise ValueError(f"ax: {ax!r} must be Matplotlib axes")
-    if ax is None:
-        from matplotlib import pyplot as plt
-
-        # outside the style: pyplot's first figure also fixes whether notebooks show figures
-        figure = plt.figure(figsize=SIZE, layout="constrained", facecolor="white")
-        try:
-            with rc_context(STYLE), canvas(figure.add_subplot()) as own:
-                yield own
-        except BaseException:
-            plt.close(figure)
-            raise
-        return
-    with rc_context(STYLE):
-        if ax.name == "rectilinear":
-            ax.spines[["top", "right"]].set_visible(False)
-        add_grid(ax)
-        yield ax
-
-
 @runtime_checkable
 class Chart(Protocol[Options]):
     """A plot as it is called: labelled data, axes or none for those of a new figure, and options."""
@@ -126,19 +99,35 @@ class Chart(Protocol[Options]):
 def chart(draw: Callable[Concatenate[Dataset, Axes, Options], Axes]) -> Chart[Options]:
     """Return the plot that a function draws on given axes.
 
-    The plot checks that it is given a dataset, makes a figure where it is given no axes, has the style in
-    force while it draws, and adds a legend where the function added none.
+    The plot checks that it is given a dataset, makes a figure where it is given no axes and closes it where
+    drawing fails, has the style in force while it draws, and adds a legend where the function added none.
     """
 
     @wraps(draw)
     def plot(data: Any, ax: Axes | None = None, *args: Options.args, **options: Options.kwargs) -> Axes:
         check_data(data)
-        with canvas(ax) as axes:
-            before = axes.get_legend()
-            drawn = draw(data, axes, *args, **options)
-            if drawn.get_legend() in (None, before):
-                legend(drawn)
-            return drawn
+        if ax is None:
+            from matplotlib import pyplot as plt
+
+            # outside the style: pyplot's first figure also fixes whether notebooks show figures
+            figure = plt.figure(figsize=SIZE, layout="constrained", facecolor="white")
+            try:
+                with rc_context(STYLE):
+                    return plot(data, figure.add_subplot(), *args, **options)
+            except BaseException:
+                plt.close(figure)
+                raise
+        if not isinstance(ax, Axes):
+            raise ValueError(f"ax: {ax!r} must be Matplotlib axes")
+        with rc_context(STYLE):
+            if ax.name == "rectilinear":
+                ax.spines[["top", "right"]].set_visible(False)
+            add_grid(ax)
+            before = ax.get_legend()
+            result = draw(data, ax, *args, **options)
+            if result.get_legend() in (None, before):
+                legend(result)
+            return result
 
     own = signature(draw)
     known = [one.replace(default=None) if name == "ax" else one for name, one in own.parameters.items()]
@@ -240,15 +229,9 @@ def legend(ax: Axes, *, under: bool = False) -> None:
     if handles and under:
         ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=2)
     elif handles:
+        beside: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
         columns = 1 + (len(handles) - 1) // 16
-        ax.legend(
-            handles,
-            [fill(label, WRAP) for label in labels],
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1.0),
-            borderaxespad=0.0,
-            ncols=columns,
-        )
+        ax.legend(handles, [fill(label, WRAP) for label in labels], ncols=columns, **beside)
 
 
 def draw_band(
@@ -274,8 +257,7 @@ def add_colour_bar(
     ax: Axes, drawing: Any, label: str, box: tuple[float, float, float, float] = BESIDE, **options: Any
 ) -> None:
     """Add a colour bar beside the axes, in a box in fractions of their size."""
-    bar = ax.figure.colorbar(drawing, cax=ax.inset_axes(box), **options)
-    bar.set_label(label)
+    ax.figure.colorbar(drawing, cax=ax.inset_axes(box), **options).set_label(label)
 
 
 def explain_hollow(ax: Axes, marker: str = "o") -> None:
@@ -355,7 +337,5 @@ def picture(plot: Callable[..., Axes], data: Dataset, **options: Any) -> Picture
 
 def _hollow(ax: Axes) -> bool:
     """Return whether the legend mentions marks that are not certified; thin lines are not marks."""
-    _, labels = ax.get_legend_handles_labels()
-    return any(
-        word in label for label in labels for word in (", not certified", "hollow:", ", no certificate")
-    )
+    words = (", not certified", "hollow:", ", no certificate")
+    return any(word in label for label in ax.get_legend_handles_labels()[1] for word in words)

@@ -32,14 +32,10 @@ def triangle(ax: Axes) -> Axes:
     """Return ternary axes with labels in the place of ``ax``; ``ax`` itself where it is ternary already."""
     import mpltern  # noqa: F401  # registers the projection
 
-    axes: Any = with_projection(ax, "ternary")
-    axes.set_tlabel("coordinate 0")
-    axes.set_llabel("coordinate 1")
-    axes.set_rlabel("coordinate 2")
+    axes: Axes = with_projection(ax, "ternary")
+    axes.set(tlabel="coordinate 0", llabel="coordinate 1", rlabel="coordinate 2", axisbelow=True)
     axes.grid(True)
-    axes.set_axisbelow(True)
-    found: Axes = axes
-    return found
+    return axes
 
 
 def check_simplex(name: str, where: np.ndarray) -> None:
@@ -105,9 +101,8 @@ def _check(found: DrawnPoint, player: int) -> None:
     of_landscape = "profile" not in found and "landscape_at" in found
     corners = (found["landscape_at"] if of_landscape else profile).shape[-1]
     if corners != 3:
-        raise ValueError(
-            f"data: positions have {corners} coordinates; this plot draws those with three corners"
-        )
+        rule = "this plot draws those with three corners"
+        raise ValueError(f"data: positions have {corners} coordinates; {rule}")
     check_index("player", player, profile.shape[-2])
 
 

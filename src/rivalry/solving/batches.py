@@ -7,13 +7,13 @@ from dataclasses import replace
 from functools import partial
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.construction import recipe_of, variant
-from rivalry.core.game import Game, Playable, arrays, profile_dims, started, with_
+from rivalry.core.game import Game, Playable, arrays, started, with_
 from rivalry.core.jax import compiled, eqx, jax, jnp, stacked
 from rivalry.core.method import BaseMethod, Finish, Method, as_method
 from rivalry.core.plain import is_plain, registered
@@ -23,7 +23,7 @@ from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.solving.randomness import key_of, stream
 from rivalry.solving.reparametrised import reparametrised
-from rivalry.solving.steps import Carry, as_arrays, begin, from_leaves, leaves_of, one_step
+from rivalry.solving.steps import Carry, as_arrays, begin, elapsed, from_leaves, leaves_of, one_step
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -98,9 +98,9 @@ def _solved(
     checkpoint: Checkpoint | None,
 ) -> list[Solution]:
     """Return `solve_lanes` of games that differ in numbers only."""
-    lanes = _Lanes(_stack("game", games), _stack("method", methods), keys, jnp.asarray(tol), max_steps)
+    batch = _stack("game", games), _stack("method", methods)
     begins = jnp.stack([jnp.asarray(s) for s in starts])
-    carry = _begin_lanes(lanes.games, lanes.methods, begins, keys, jnp.zeros(len(games), dtype=int))
+    carry = _begin(*batch, begins, keys, jnp.zeros(len(games), dtype=int))
     finishes: dict[int, Finish | None] = {}
     left: list[list[Finish]] = [[] for _ in games]
     gone: list[tuple[int, Profile]] = []  # batch index of each restart, and the end that was left
@@ -109,12 +109,31 @@ def _solved(
         gone = [(int(k), jnp.asarray(x)) for k, x in zip(saved["gone"], saved["gone_from"], strict=True)]
         for k, profile in gone:
             left[k] += filter(None, [ends.analyse(games[k], methods[k], profile, keys[k])])
+    # a time limit is only checked between calls of the program
+    chunk = max(1, min(max_steps, CHUNK if np.isinf(watch.end) else CHUNK // 20))
+
+    def forward(carry: Carry) -> tuple[Carry, bool]:
+        """Advance all runs to their ends or until ``watch`` stops them; return whether it did."""
+        done = int(jnp.min(jnp.where(carry.ended == 0, carry.done, max_steps)))
+        while done < max_steps and bool(jnp.any(carry.ended == 0)):
+            done = min(max_steps, done + chunk)
+            carry = _advance(*batch, carry, keys, jnp.asarray(done), jnp.asarray(tol))
+            if checkpoint is not None and checkpoint.due():
+                profiles = np.asarray([np.asarray(profile) for _, profile in gone], dtype=float)
+                went = {"gone": np.array([k for k, _ in gone], dtype=int)}
+                went["gone_from"] = profiles.reshape(-1, *carry.state.profile.shape[1:])
+                checkpoint.save(leaves_of(carry) | went)
+            if watch(Progress(done, max_steps, float(jnp.max(carry.residual)))):
+                return carry, True
+        return carry, False
+
     while True:
-        carry, stopped = lanes.forward(carry, watch, checkpoint, gone)
+        carry, stopped = forward(carry)
         restarted = np.zeros(len(games), dtype=bool)
         for k in (k for k in range(len(games)) if k not in finishes):
             profile, final = carry.state.profile[k], stopped or int(carry.done[k]) >= max_steps
-            time = _time(methods[k], carry, k) if left[k] else 0.0
+            # taking every array of a run out of the batch is slow: only where the time is needed
+            time = elapsed(methods[k], _member(carry, k)) if left[k] else 0.0
             end, onward = ends.examine(games[k], methods[k], profile, keys[k], left[k], time, final)
             if onward is None:
                 finishes[k] = end
@@ -124,15 +143,16 @@ def _solved(
                 begins = begins.at[k].set(onward)
         if not restarted.any():
             break
-        fresh = _begin_lanes(lanes.games, lanes.methods, begins, keys, carry.done)
+        fresh = _begin(*batch, begins, keys, carry.done)
         carry = jax.tree.map(partial(_where, restarted), fresh, carry)
-    records = [_lane_record(game, methods[k], carry, k, finishes[k], left[k]) for k, game in enumerate(games)]
-    return [
-        ends.certified(
-            game, record | ends.out_of_time(record, watch.over) | ends.departures(game, left[k]), tolerance
-        )
-        for k, (game, record) in enumerate(zip(games, records, strict=True))
-    ]
+    found = []
+    for k, game in enumerate(games):
+        record = ends.report(game, methods[k], _member(carry, k), {})
+        if (last := finishes[k]) is not None:
+            record |= ends.ended_in(game, last, left[k], record)
+        record |= ends.out_of_time(record, watch.over) | ends.departures(game, left[k])
+        found.append(ends.certified(game, record, tolerance))
+    return found
 
 
 def _where(restarted: np.ndarray, new: Any, old: Any) -> Any:
@@ -140,63 +160,10 @@ def _where(restarted: np.ndarray, new: Any, old: Any) -> Any:
     return jnp.where(restarted.reshape(-1, *[1] * (new.ndim - 1)), new, old) if eqx.is_array(new) else old
 
 
-class _Lanes(NamedTuple):
-    """Stacked games and methods, with tolerance and limit of steps."""
-
-    games: Any
-    methods: Any
-    keys: jax.Array
-    tol: jax.Array
-    max_steps: int
-
-    def forward(
-        self,
-        carry: Carry,
-        watch: Limited,
-        checkpoint: Checkpoint | None,
-        gone: Sequence[tuple[int, Profile]],
-    ) -> tuple[Carry, bool]:
-        """Advance all runs to their ends or until ``watch`` stops them; return whether it did.
-
-        Checkpoints also store ``gone``: the batch index of each restart and the end that was left.
-        """
-        # a time limit is only checked between calls of the program
-        chunk = max(1, min(self.max_steps, CHUNK if np.isinf(watch.end) else CHUNK // 20))
-        done = int(jnp.min(jnp.where(carry.ended == 0, carry.done, self.max_steps)))
-        while done < self.max_steps and bool(jnp.any(carry.ended == 0)):
-            done = min(self.max_steps, done + chunk)
-            carry = _advance_lanes(self.games, self.methods, carry, self.keys, jnp.asarray(done), self.tol)
-            if checkpoint is not None and checkpoint.due():
-                profiles = [np.asarray(profile) for _, profile in gone]
-                shape = carry.state.profile.shape[1:]
-                went = {"gone": np.array([k for k, _ in gone], dtype=int)}
-                went["gone_from"] = np.asarray(profiles, dtype=float).reshape(-1, *shape)
-                checkpoint.save(leaves_of(carry) | went)
-            event = Progress(done, self.max_steps, float(jnp.max(carry.residual)))
-            if watch(event):
-                return carry, True
-        return carry, False
-
-
-def _lane_record(
-    game: Playable, method: BaseMethod, carry: Carry, lane: int, end: Finish | None, left: list[Finish]
-) -> Record:
-    record: Record = {
-        "profile": (profile_dims(game), np.asarray(carry.state.profile[lane])),
-        "steps": ((), np.asarray(carry.done[lane])),
-        "residual": ((), np.asarray(carry.residual[lane])),
-    }
-    record |= ends.report(game, method, _state(carry, lane), int(carry.ended[lane]))
-    return record if end is None else record | ends.ended_in(game, end, left, record)
-
-
-def _state(carry: Carry, lane: int) -> Any:
-    return jax.tree.map(lambda leaf: leaf[lane] if eqx.is_array(leaf) else leaf, carry.state)
-
-
-def _time(method: BaseMethod, carry: Carry, lane: int) -> float:
-    """Return the method's own time since the last (re)start of a run; 0 for methods without a clock."""
-    return float(method.diagnostics(_state(carry, lane)).get("time", 0.0))
+def _member(carry: Carry, k: int) -> Carry:
+    """Return the state of the k-th run of a batch."""
+    member: Carry = jax.tree.map(lambda leaf: leaf[k] if eqx.is_array(leaf) else leaf, carry)
+    return member
 
 
 def _stack(what: str, trees: Sequence[Any]) -> Any:
@@ -263,16 +230,9 @@ def sweep(
     games, methods = zip(*(_varied(game, method, point) for point in points), strict=True)
     starts = [started(one, start) for one in games]
     found: dict[int, Record] = {}
-    for group in _alike(games, methods):
-        solutions = solve_lanes(
-            [games[k] for k in group],
-            [methods[k] for k in group],
-            [starts[k] for k in group],
-            seed=seed,
-            tol=tol,
-            max_steps=max_steps,
-            tolerance=tolerance,
-        )
+    for group in _batches(games, methods):
+        batch = ([every[k] for k in group] for every in (games, methods, starts))
+        solutions = solve_lanes(*batch, seed=seed, tol=tol, max_steps=max_steps, tolerance=tolerance)
         found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
     return collect([(point, found[k]) for k, point in enumerate(points)], over)
 
@@ -302,7 +262,7 @@ def _for_all(recipe: Recipe, name: str, value: Any) -> Any:
     return [value] * len(old) if number and isinstance(old, list | tuple) and np.ndim(old) == 1 else value
 
 
-def _alike(games: Sequence[Any], methods: Sequence[Any]) -> list[list[int]]:
+def _batches(games: Sequence[Any], methods: Sequence[Any]) -> list[list[int]]:
     """Return groups of points whose games and methods differ in numbers only."""
     found: dict[str, list[int]] = {}
     for k, pair in enumerate(zip(games, methods, strict=True)):
@@ -312,19 +272,19 @@ def _alike(games: Sequence[Any], methods: Sequence[Any]) -> list[list[int]]:
 
 
 @compiled
-def _advance_lanes(games, methods, carry, keys, budget, tol):  # type: ignore[no-untyped-def]
+def _advance(games, methods, carry, keys, budget, tol):  # type: ignore[no-untyped-def]
     """Advance all runs to their end or to ``budget`` steps."""
 
-    def lane(game, method, carry, key):  # type: ignore[no-untyped-def]
+    def run(game, method, carry, key):  # type: ignore[no-untyped-def]
         return jax.lax.while_loop(
             lambda c: (c.done < budget) & (c.ended == 0),
             lambda c: one_step(game, method, c, key, tol),
             carry,
         )
 
-    return eqx.filter_vmap(lane)(games, methods, carry, keys)
+    return eqx.filter_vmap(run)(games, methods, carry, keys)
 
 
 @compiled
-def _begin_lanes(games, methods, begins, keys, done):  # type: ignore[no-untyped-def]
+def _begin(games, methods, begins, keys, done):  # type: ignore[no-untyped-def]
     return eqx.filter_vmap(begin)(games, methods, begins, keys, done)

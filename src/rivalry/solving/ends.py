@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from rivalry.core.profiles import basins, most_first
 from rivalry.core.reparametrisation import curved, flattened
 from rivalry.core.results import Certificate, Record, Solution
 from rivalry.core.space import width
+from rivalry.solving.steps import Carry
 
 if TYPE_CHECKING:
     from rivalry.core.space import Profile
@@ -25,13 +26,19 @@ ORBIT = 1e-2  # of the width: cycles with ranges at most this far apart are the 
 GROWN = 14.0  # e-foldings in which a perturbation of a millionth grows to the size of the space
 
 
-def report(game: Playable, method: BaseMethod, state: Any, ended: int) -> Record:
-    """Return the status, from an index into `ENDINGS`, and the method's report of its last state."""
-    status = ENDINGS[ended] if ended else "iteration limit"
-    found: Record = {"status": ((), np.asarray(status))}
+def report(game: Playable, method: BaseMethod, carry: Carry, path: Record) -> Record:
+    """Return profile, steps and residual of a run, its path, its status and the method's own report."""
+    status = ENDINGS[int(carry.ended)] if carry.ended else "iteration limit"
+    found: Record = {
+        "profile": (profile_dims(game), np.asarray(carry.state.profile)),
+        "steps": ((), np.asarray(carry.done)),
+        "residual": ((), np.asarray(carry.residual)),
+        **path,
+        "status": ((), np.asarray(status)),
+    }
     if is_population(game):
         found["converged"] = ((), np.asarray(status == "converged"))
-    return found | method.report(game, state, status)
+    return found | method.report(game, carry.state, status)
 
 
 def analyse(game: Playable, method: BaseMethod, profile: Profile, key: jax.Array) -> Finish | None:
@@ -140,9 +147,8 @@ def departures(game: Playable, left: list[Finish]) -> Record:
         each.append(found | {f"left_{name}": value for name, value in end.measures.items()})
     # the analyses of different ends may have different metrics
     shared = [name for name in each[0] if all(name in one for one in each)]
-    return {
-        name: (("departure", *each[0][name][0]), np.stack([one[name][1] for one in each])) for name in shared
-    }
+    dims = {name: ("departure", *each[0][name][0]) for name in shared}
+    return {name: (dims[name], np.stack([one[name][1] for one in each])) for name in shared}
 
 
 def same(x: Profile, y: Profile) -> bool:
@@ -171,7 +177,9 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
         if exchangeable.knows(game):
             record["alike"] = (("player",), np.asarray(exchangeable(game)))
         if curved(game):
-            record |= _inner(game.space, record)
+            known = {name: record[name] for name in ("profile", "equilibria") if name in record}
+            for name, (dims, array) in known.items():
+                record[f"inner_{name}"] = (dims, np.asarray(game.space.inner(array)))
         record |= measures(game, profile)
         if tolerance is not None:
             proof = _of_concept(record, certificate(game, profile, tolerance=tolerance))
@@ -204,12 +212,6 @@ def _of_concept(record: Record, proof: Certificate) -> Certificate:
     left = record.get("concept_residual", record.get("residual"))
     residual = None if left is None else float(left[1])
     return proof._replace(concept=str(record["concept"][1]), residual=residual)
-
-
-def _inner(space: Any, record: Record) -> Record:
-    """Return profiles ``[.. player axis]`` of a record in the coordinates of the search."""
-    known = {name: record[name] for name in ("profile", "equilibria") if name in record}
-    return {f"inner_{name}": (dims, np.asarray(space.inner(array))) for name, (dims, array) in known.items()}
 
 
 def has_answer(record: Record) -> bool:

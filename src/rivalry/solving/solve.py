@@ -19,7 +19,7 @@ from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.solving.randomness import keys_of, stream
 from rivalry.solving.reparametrised import reparametrised
-from rivalry.solving.steps import ROWS, advance, as_arrays, begin, from_leaves, leaves_of, path_row
+from rivalry.solving.steps import ROWS, advance, as_arrays, begin, elapsed, from_leaves, leaves_of, path_row
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -146,7 +146,8 @@ def _solve_record(
     onward: Profile | None = first
     while onward is not None:
         final = run.forward(progress, checkpoint) or run.done >= max_steps
-        end, onward = ends.examine(game, method, run.profile, key, left, run.since_start, final)
+        time = elapsed(run.method, run.carry)
+        end, onward = ends.examine(game, method, run.profile, key, left, time, final)
         if onward is not None:
             run.go_on_from(onward)
     record = run.record(path)
@@ -183,14 +184,9 @@ class _Run:
     def profile(self) -> Profile:
         return self.carry.state.profile  # type: ignore[no-any-return]
 
-    @property
-    def since_start(self) -> float:
-        """Return the method's own time since the last (re)start; 0 for methods without a clock."""
-        return float(self.method.diagnostics(self.carry.state).get("time", 0.0))
-
     def forward(self, progress: ProgressCallback, checkpoint: Checkpoint | None) -> bool:
         """Advance to the end or until ``progress`` stops the run; return whether it did."""
-        # arrays, since a program would be compiled for every Python number
+        # as arrays, since a program would be compiled for every Python number
         tol, budget = put(float(self.tol)), put(self.max_steps)
         while int(self.carry.ended) == 0 and self.done < self.max_steps:
             self.carry, rows = advance(
@@ -227,21 +223,16 @@ class _Run:
         return {name: np.concatenate(parts) for name, parts in self.path.items()}
 
     def record(self, path: bool) -> Record:
-        dims = profile_dims(self.game)
-        found: Record = {
-            "profile": (dims, np.asarray(self.profile)),
-            "steps": ((), np.asarray(self.done)),
-            "residual": ((), np.asarray(self.carry.residual)),
-        }
+        found: Record = {}
         if path:
             whole = self.whole_path()
-            found["path"] = (("step", *dims), whole["rows"])
+            found["path"] = (("step", *profile_dims(self.game)), whole["rows"])
             found["path_step"] = (("step",), whole["steps"])
             known = self.method.diagnostics(self.carry.state)
             for name, own in (("time", "times"), ("residual", "residuals")):
                 if name in known:
                     found[f"path_{name}"] = (("step",), whole[own])
-        return found | ends.report(self.game, self.method, self.carry.state, int(self.carry.ended))
+        return ends.report(self.game, self.method, self.carry, found)
 
     def saved(self) -> dict[str, np.ndarray]:
         left = np.asarray([np.asarray(profile) for profile in self.left])
@@ -353,9 +344,5 @@ def trace(
         new = np.flatnonzero(np.diff(np.asarray(times), prepend=clock[-1][-1]) > 0)
         rows.append(np.asarray(more)[new])
         clock.append(np.asarray(times)[new])
-    return dataset(
-        {
-            "path": (("step", *profile_dims(game)), np.concatenate(rows)),
-            "path_step": (("step",), np.concatenate(clock)),
-        }
-    )
+    path = (("step", *profile_dims(game)), np.concatenate(rows))
+    return dataset({"path": path, "path_step": (("step",), np.concatenate(clock))})

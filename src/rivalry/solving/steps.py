@@ -35,6 +35,11 @@ def path_row(method: BaseMethod, carry: Carry) -> tuple[Profile, jax.Array, jax.
     return carry.state.profile, carry.done, time, left
 
 
+def elapsed(method: BaseMethod, carry: Carry) -> float:
+    """Return the method's own time since the last (re)start; 0 for methods without a clock."""
+    return float(method.diagnostics(carry.state).get("time", 0.0))
+
+
 @compiled
 def begin(game: Playable, method: BaseMethod, first: Profile, key: jax.Array, done: jax.Array) -> Carry:
     """Return the initial state at ``first``, after ``done`` steps."""

@@ -98,8 +98,7 @@ def _bars(ax: Axes, where: np.ndarray, weights: np.ndarray) -> None:
     else:
         ax.fill_between(where, weights, color=BARS_COLOUR, linewidth=0)
     ax.set_ylim(bottom=min(0.0, float(weights.min())))
-    ax.set_xlabel("position (units of the space)")
-    ax.set_ylabel("resource (weight of a point)")
+    ax.set(xlabel="position (units of the space)", ylabel="resource (weight of a point)")
 
 
 @chart
@@ -211,8 +210,7 @@ def _groups(ax: Axes, rows: np.ndarray, labels: list[str], label: str) -> None:
         beside = np.arange(count) + (k - (len(rows) - 1) / 2) * wide
         ax.bar(beside, row, 0.9 * wide, color=colour, label=text)
     ax.set_xticks(range(count), [f"point {k}" for k in range(count)])
-    ax.set_xlabel("point of the resource")
-    ax.set_ylabel(label)
+    ax.set(xlabel="point of the resource", ylabel=label)
     ax.grid(False, axis="x")
 
 
@@ -243,8 +241,7 @@ def _on_the_line(ax: Axes, found: DrawnPoint, name: str, label: str) -> None:
         ax.plot([], [], "^", label="position" + unless(certified), **end_marker(certified, INK))
     if name == "shares":
         ax.set_ylim(-0.02, 1.02)
-    ax.set_xlabel("position (units of the space)")
-    ax.set_ylabel(label)
+    ax.set(xlabel="position (units of the space)", ylabel=label)
 
 
 def heat(ax: Any, where: np.ndarray, values: np.ndarray, colour_map: str, **scale: Any) -> Any:
@@ -348,8 +345,7 @@ def _positions(ax: Any, found: DrawnPoint, shades: list[str]) -> None:
 
 
 def _plane_names(ax: Axes) -> None:
-    ax.set_xlabel("position, axis 0 (units of the space)")
-    ax.set_ylabel("position, axis 1 (units of the space)")
+    ax.set(xlabel="position, axis 0 (units of the space)", ylabel="position, axis 1 (units of the space)")
     ax.set_aspect("equal")
     ax.grid(False)
 
@@ -389,8 +385,7 @@ def snapshots(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     ax.plot([], [], "^" if count == 1 else "o", color=INK, label="position")
     if count == 1 and "resource" in found:
         ax.fill_between([], [], color=RESOURCE, label="resource (scaled)")
-    ax.set_xlabel("position (units of the space)")
-    ax.set_ylabel("influence (relative units)")
+    ax.set(xlabel="position (units of the space)", ylabel="influence (relative units)")
     caption(ax, found.words)
     return ax
 

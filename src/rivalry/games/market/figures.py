@@ -208,8 +208,7 @@ def dcf_sensitivity(data: Dataset, ax: Axes, *, player: int = 0, at: At = None) 
         label = f"its own r = {r:.4g} %, g = {g:.4g} %"
         ax.plot(0, r, ">", transform=ax.get_yaxis_transform(), label=label, **mark)
         ax.plot(g, 0, "^", transform=ax.get_xaxis_transform(), label="_growth", **mark)
-    ax.set_xlabel("growth g of cash flows (% per period)")
-    ax.set_ylabel("discount rate r (% per period)")
+    ax.set(xlabel="growth g of cash flows (% per period)", ylabel="discount rate r (% per period)")
     caption(ax, found.words, f"value of player {player} (units of money); blank: r is not above g")
     legend(ax, under=True)
     return ax

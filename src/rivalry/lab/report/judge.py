@@ -34,6 +34,12 @@ class JudgedExpectation(NamedTuple):
 
 
 REFERENCES = ("published", "expected")
+COLUMNS = (
+    *("study", "quantity", "at", "reduce", "ours", "published", "published_tolerance"),
+    *("published_tolerance_reason", "published_verdict", "read", "locator", "why", "expected", "tolerance"),
+    *("within", "expected_verdict", "reason", "certificate"),
+)
+"""Keys of a row for scripts, in order."""
 
 
 def expectations(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> list[dict[str, Any]]:
@@ -67,16 +73,14 @@ def tally(rows: Sequence[Mapping[str, Any]]) -> str:
         counted = []
         for verdict, plural in (("agrees", "agree"), ("differs", "differ"), (NOT_COMPARED, NOT_COMPARED)):
             those = [row for row in own if row[f"{name}_verdict"] == verdict]
+            aside = ""
+            if (name, verdict) == ("published", "differs"):
+                count = sum(bool(row["why"]) for row in those)
+                aside = " (explained)" if count == len(those) else f" ({count} explained)"
             if those:
-                aside = _explained(those) if (name, verdict) == ("published", "differs") else ""
                 counted.append(f"{len(those)} {verdict if len(those) == 1 else plural}{aside}")
         parts.append(f"{len(own)} {word}{'s' * (len(own) != 1)}: {', '.join(counted)}")
     return "; ".join(parts)
-
-
-def _explained(rows: Sequence[Mapping[str, Any]]) -> str:
-    count = sum(bool(row["why"]) for row in rows)
-    return " (explained)" if count == len(rows) else f" ({count} explained)"
 
 
 def certificates(data: Dataset) -> list[dict[str, Any]]:
@@ -111,14 +115,8 @@ _SUMMARISED = (
     *("certificate_method", "coverage", "rounding", "claim"),
 )
 ABOUT = (
-    "cell",
-    "status",
-    "claim",
-    "coverage",
-    "rounding",
-    "concept",
-    "concept_residual",
-    "certificate_method",
+    *("cell", "status", "claim", "coverage", "rounding"),
+    *("concept", "concept_residual", "certificate_method"),
 )
 """Variables that describe a result and are not metrics of it."""
 
@@ -220,26 +218,11 @@ def _judged(
     if row.get("within") is not None:
         expected, why_not_either = _within(row["within"], value)
     verdicts = [verdict and NOT_COMPARED if reason else verdict for verdict in (published, expected)]
-    judged = {
-        "study": called,
-        "quantity": row["quantity"],
-        "at": dict(row.get("at", {})),
-        "reduce": row.get("reduce"),
-        "ours": value,
-        "published": row.get("published"),
-        "published_tolerance": row.get("published_tolerance"),
-        "published_tolerance_reason": row.get("published_tolerance_reason") or None,
-        "published_verdict": verdicts[0],
-        "read": row.get("read"),
-        "locator": row.get("locator") or None,
-        "why": row.get("why") or None,
-        "expected": row.get("expected"),
-        "tolerance": row.get("tolerance"),
-        "within": row.get("within"),
-        "expected_verdict": verdicts[1],
-        "reason": reason or why_not or why_not_either or None,
-        "certificate": claim,
-    }
+    known = dict(row) | {"study": called, "at": dict(row.get("at", {})), "ours": value, "certificate": claim}
+    known |= dict(zip(("published_verdict", "expected_verdict"), verdicts, strict=True))
+    known["reason"] = reason or why_not or why_not_either
+    judged = {key: known.get(key) for key in COLUMNS}
+    judged |= {key: judged[key] or None for key in ("published_tolerance_reason", "locator", "why", "reason")}
     return JudgedExpectation(judged, row.get("note", ""))
 
 

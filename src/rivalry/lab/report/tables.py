@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -83,24 +84,18 @@ def sessions(data: Dataset) -> Sessions | None:
     known = [name for name in SESSION_COLUMNS if name in data and "session" in data[name].dims]
     if not known or "status" not in data:
         return None
-    rows: list[tuple[str, int, list[str]]] = []
+    rows = []
     for _, place, cell in points(data):
         parts = [_mean(cell[name]) for name in known]
-        if not np.any(cell["status"].values != "") or not any(parts):
-            continue
-        rows.append((place, _count(cell), parts))
-    used = _used([parts for _, _, parts in rows])
-    if not rows:
-        return None
-    return Sessions(
-        [SESSION_COLUMNS[known[k]] for k in used],
-        [(place, count, [parts[k] for k in used]) for place, count, parts in rows],
-    )
+        if np.any(cell["status"].values != "") and any(parts):
+            rows.append((place, _count(cell), parts))
+    return Sessions(*_without_empty([SESSION_COLUMNS[name] for name in known], rows)) if rows else None
 
 
-def _used(rows: list[list[str]]) -> list[int]:
-    """Return the columns that are not empty."""
-    return [k for k, column in enumerate(zip(*rows, strict=True)) if any(column)]
+def _without_empty(columns: list[str], rows: list[Any]) -> tuple[list[str], list[Any]]:
+    """Return columns and rows, whose last entries are texts per column, without columns of empty texts."""
+    used = [any(texts) for texts in zip(*(row[-1] for row in rows), strict=True)]
+    return list(compress(columns, used)), [(*row[:-1], list(compress(row[-1], used))) for row in rows]
 
 
 def channels(data: Dataset) -> list[tuple[str, str]]:
@@ -165,14 +160,9 @@ def networks(data: Dataset, made_by: dict[str, str]) -> Networks | None:
         rows.append((place, len(went_on), how, [_largest(name, cell) for name in known]))
     if not rows:
         return None
-    used = _used([parts for *_, parts in rows])
+    columns, rows = _without_empty([NETWORK_COLUMNS[name] for name in known], rows)
     versions = [f"{name} {made_by[name]}" for name in ("ray", "torch") if name in made_by]
-    return Networks(
-        [NETWORK_COLUMNS[known[k]] for k in used],
-        [(place, count, how, [parts[k] for k in used]) for place, count, how, parts in rows],
-        " and ".join(versions),
-        any(known[k] == TRAINED for k in used),
-    )
+    return Networks(columns, rows, " and ".join(versions), NETWORK_COLUMNS[TRAINED] in columns)
 
 
 def _largest(name: str, cell: Dataset) -> str:
@@ -184,10 +174,9 @@ def _largest(name: str, cell: Dataset) -> str:
     values = cell[name]
     if name == "regret" and TRAINED in cell and np.isfinite(cell[TRAINED].values).any():
         return ""
-    table = np.asarray(values.values, dtype=float)
-    if "replication" in values.dims:
-        table = np.moveaxis(table, values.dims.index("replication"), 0)
-    table = table.reshape(len(table) if "replication" in values.dims else 1, -1)
+    values = values if "replication" in values.dims else values.expand_dims("replication")
+    table = values.transpose("replication", ...).values.astype(float)
+    table = table.reshape(len(table), -1)
     table = table[~np.isnan(table).all(axis=1)]
     if not len(table):
         return ""
@@ -216,10 +205,11 @@ def equilibria(data: Dataset) -> tuple[list[ListedEquilibria], int]:
     if "complete_reason" not in data or "equilibria" not in data:
         return [], 0
     found = [(where, cell) for _, where, cell in points(data) if str(cell["complete_reason"].values)]
-    return [_listed(where, cell) for where, cell in found[:MOST_TABLES]], max(len(found) - MOST_TABLES, 0)
+    tables = [_equilibrium_table(where, cell) for where, cell in found[:MOST_TABLES]]
+    return tables, max(len(found) - MOST_TABLES, 0)
 
 
-def _listed(where: str, cell: Any) -> ListedEquilibria:
+def _equilibrium_table(where: str, cell: Any) -> ListedEquilibria:
     counts = {str(name): ((), cell[name].values) for name in cell if str(name).endswith("_count")}
     known = {name: value for name, value in counts.items() if np.ndim(value[1]) == 0 and value[1] >= 0}
     count = int(known["equilibrium_count"][1])
