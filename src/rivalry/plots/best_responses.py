@@ -9,20 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
+from rivalry.plots import style
 from rivalry.plots.metrics import is_log, metric_label, set_log_scale
 from rivalry.plots.select import At, DrawnPoint, point
-from rivalry.plots.style import (
-    INK,
-    MARKERS,
-    PALETTE,
-    caption,
-    chart,
-    colours,
-    end_marker,
-    lower_axes,
-    player_lines,
-    unless,
-)
+from rivalry.plots.style import INK, MARKERS, PALETTE, chart
 
 JUMP = 0.12  # of the range drawn: responses further apart are a jump
 CYCLE = 24  # moves
@@ -84,14 +74,14 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     _benchmarks(ax, found, floor)
     if (here := found.get("reaction_here")) is not None:
         certified = found.is_certified()
-        words = "present profile" + unless(certified)
-        mark = end_marker(certified, INK) | {"zorder": 5, "clip_on": False}
+        words = "present profile" + style.unless(certified)
+        mark = style.end_marker(certified, INK) | {"zorder": 5, "clip_on": False}
         ax.plot(*np.maximum(here, floor), "o", label=words, **mark)
     for which in "xy":
         set_log_scale(ax, which, log)
     column = metric_label(str(found.get("reaction_column", "strategy")))
     ax.set(xlabel=f"{column} of player {who[0]}", ylabel=f"{column} of player {who[1]}")
-    caption(ax, found.words, "0 lies on the edge" if log and (responses <= 0).any() else "")
+    style.caption(ax, found.words, "0 lies on the edge" if log and (responses <= 0).any() else "")
     return ax
 
 
@@ -194,12 +184,12 @@ def cycle(data: Dataset, ax: Axes, *, at: At = None, last: int = CYCLE) -> Axes:
     payoff, mover = found["move_payoff"], found["move_player"].astype(int)
     moves = np.arange(len(payoff))[-last:]
     players = payoff.shape[1]
-    for k, look in enumerate(player_lines(players)):
+    for k, look in enumerate(style.player_lines(players)):
         ax.plot(moves, payoff[moves, k], drawstyle="steps-post", **look)
         own = moves[mover[moves] == k]
         ax.plot(own, payoff[own, k], "o", color=look["color"], markersize=4.5, label="_mover")
     ax.plot([], [], "o", color=INK, markersize=4.5, label="payoff of the player moving")
-    low, shades = lower_axes(ax, 1)[0], colours(players)
+    low, shades = style.lower_axes(ax, 1)[0], style.colours(players)
     low.bar(moves, found["move_gain"][moves], 0.7, color=[shades[k] for k in mover[moves]])
     low.axhline(0.0, color=INK, linewidth=0.9)
     low.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -213,5 +203,5 @@ def cycle(data: Dataset, ax: Axes, *, at: At = None, last: int = CYCLE) -> Axes:
     ax.set_ylabel("payoff\n(units of the game)")
     low.set_ylabel("gain of the\nplayer moving")
     part = f"the last {len(moves)} of {len(payoff)} moves" if len(moves) < len(payoff) else ""
-    caption(ax, found.words, part)
+    style.caption(ax, found.words, part)
     return ax

@@ -10,36 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from xarray import Dataset
 
+from rivalry.plots import select, style
 from rivalry.plots.branches import branch_point, draw_branches, draw_events, draw_orbits, parameter
-from rivalry.plots.select import (
-    At,
-    DrawnPoint,
-    Names,
-    band,
-    check_index,
-    dimension,
-    filled,
-    find_sweep,
-    is_blank,
-    point,
-)
+from rivalry.plots.select import At, DrawnPoint, Names
 from rivalry.plots.series import method_names
-from rivalry.plots.style import (
-    INK,
-    MARKERS,
-    PALETTE,
-    add_colour_bar,
-    caption,
-    chart,
-    colours,
-    draw_band,
-    draw_marks,
-    end_marker,
-    lower_axes,
-    name_colours,
-    player_label,
-    unless,
-)
+from rivalry.plots.style import INK, MARKERS, PALETTE, chart
 
 JUMP = 0.12  # of the vertical range: ends farther apart are not joined
 JOINED = 10  # fewest parameter values at which neighbouring ends are joined
@@ -120,7 +95,7 @@ def bifurcation(
     branches = branch_point(data, at, over=over)
     runs = _runs(data, over, axis, at, thresholds, density)
     if branches is not None:
-        check_index("axis", axis, branches["branch_position"].shape[-1])
+        select.check_index("axis", axis, branches["branch_position"].shape[-1])
         draw_orbits(ax, branches, axis)
         draw_branches(ax, branches, axis, coloured=runs is None)
         draw_events(ax, branches, axis)
@@ -136,7 +111,7 @@ def bifurcation(
     if thresholds is not None:
         _crossings(ax, data, at, over)
     ax.set(xlabel=over, ylabel=END if runs else "position (units of the space)")
-    caption(ax, *words)
+    style.caption(ax, *words)
     return ax
 
 
@@ -172,7 +147,7 @@ def _over(data: Dataset, at: At, over: str | None) -> str:
     if own is not None and over in (None, own) and own not in data.coords:
         return own
     try:
-        return find_sweep(data, "profile", 2, at, over)
+        return select.find_sweep(data, "profile", 2, at, over)
     except ValueError:
         if own is None or over is not None:
             raise
@@ -183,12 +158,12 @@ def _ends(
     data: Dataset, over: str, axis: int, at: At, also: Iterable[str], main: str = "profile", keep: str = ""
 ) -> Ends | None:
     """Return the end points over the parameter; None where there are none."""
-    dims = [str(dimension(data, over)), "replication", "lane", *filter(None, [keep])]
-    found = point(data, main, 2, also, at=at, keep=dims)
+    dims = [str(select.dimension(data, over)), "replication", "lane", *filter(None, [keep])]
+    found = select.point(data, main, 2, also, at=at, keep=dims)
     profile, worth = found[main], found.certified()
-    if is_blank(profile):
+    if select.is_blank(profile):
         return None
-    check_index("axis", axis, profile.shape[-1])
+    select.check_index("axis", axis, profile.shape[-1])
     positions = _of_axis(profile, axis)
     certified = np.zeros(positions.shape[:2], bool)
     if worth is not None:
@@ -238,7 +213,7 @@ def _density(ax: Axes, x: np.ndarray, positions: np.ndarray) -> None:
         share = count / count.sum(axis=0)
     positive = np.where(share > 0, share, np.nan)
     drawing = ax.pcolormesh(x[order], middle, positive, shading="nearest", cmap="cividis_r", zorder=1)
-    add_colour_bar(ax, drawing, "share of ends", (1.03, 0.0, 0.03, 0.4))
+    style.add_colour_bar(ax, drawing, "share of ends", (1.03, 0.0, 0.03, 0.4))
 
 
 def _crossings(ax: Axes, data: Dataset, at: At, over: str) -> None:
@@ -257,7 +232,7 @@ def _lines(ax: Axes, x: np.ndarray, positions: np.ndarray, kinds: np.ndarray) ->
         return
     allowed = JUMP * max(float(np.nanmax(positions) - np.nanmin(positions)), 1e-12)
     _, runs, players = positions.shape
-    dashes, shades = {"stable_point": "-", "boundary": "-", "unstable_point": "--"}, colours(players)
+    dashes, shades = {"stable_point": "-", "boundary": "-", "unstable_point": "--"}, style.colours(players)
     for (kind, dash), player, run in product(dashes.items(), range(players), range(runs)):
         here = np.where(kinds[:, run] == kind, positions[:, run, player], np.nan)
         joined = np.r_[False, np.abs(np.diff(here)) <= allowed]
@@ -267,7 +242,7 @@ def _lines(ax: Axes, x: np.ndarray, positions: np.ndarray, kinds: np.ndarray) ->
 
 
 def _marks(ax: Axes, x: np.ndarray, runs: Ends, kinds: np.ndarray) -> None:
-    shades = colours(runs.positions.shape[2])
+    shades = style.colours(runs.positions.shape[2])
     size = 4.5 if len(x) <= 60 else 3.2
     # coincident players are concentric rings
     ring = 1.3 if len(shades) <= 4 else 0.9 if len(shades) <= len(PALETTE) else 0.0
@@ -277,11 +252,11 @@ def _marks(ax: Axes, x: np.ndarray, runs: Ends, kinds: np.ndarray) -> None:
         if np.isnan(runs.positions[which, run]).all():
             continue
         for player, colour in enumerate(shades):
-            mark = end_marker(proved, colour) | {"markeredgewidth": 0.9}
+            mark = style.end_marker(proved, colour) | {"markeredgewidth": 0.9}
             mark["markersize"] = size + ring * (len(shades) - 1 - player)
             ax.plot(x[which], runs.positions[which, run, player], marker, **mark)
-        ax.plot([], [], marker, label=label + unless(proved), **end_marker(proved, INK))
-    name_colours(ax, [player_label(k, len(shades)) for k in range(len(shades))], shades)
+        ax.plot([], [], marker, label=label + style.unless(proved), **style.end_marker(proved, INK))
+    style.name_colours(ax, [style.player_label(k, len(shades)) for k in range(len(shades))], shades)
 
 
 def _ranges(ax: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
@@ -293,7 +268,7 @@ def _ranges(ax: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
     if not np.isfinite(low).any():
         return
     apart = 0.01 * np.ptp(x)  # shows players with equal ranges side by side
-    for (player, colour), run in product(enumerate(colours(players)), range(runs)):
+    for (player, colour), run in product(enumerate(style.colours(players)), range(runs)):
         there = np.isfinite(low[:, run, player])
         beside = x[there] + apart * (player - (players - 1) / 2)
         ends = low[there, run, player], high[there, run, player]
@@ -303,7 +278,7 @@ def _ranges(ax: Axes, x: np.ndarray, found: DrawnPoint, axis: int) -> None:
 
 def _compare(ax: Axes, data: Dataset, over: str | None, axis: int, at: At, methods: Names) -> Axes:
     """Draw the ends of every method over the parameter, and their distances below."""
-    over = find_sweep(data, "profile", 2, at, over)
+    over = select.find_sweep(data, "profile", 2, at, over)
     if methods is None and "algorithm" in (at or {}):
         raise ValueError("at.algorithm: this plot draws several; pick them with methods")
     names = method_names(data, "profile", methods)
@@ -316,7 +291,7 @@ def _compare(ax: Axes, data: Dataset, over: str | None, axis: int, at: At, metho
     if (branches := branch_point(data, at, over=over)) is not None:
         draw_branches(ax, branches, axis, coloured=False)
     shift = 0.006 * float(np.ptp(x))
-    for k, ((name, ends), colour) in enumerate(zip(every.items(), colours(len(every)), strict=True)):
+    for k, ((name, ends), colour) in enumerate(zip(every.items(), style.colours(len(every)), strict=True)):
         beside = x + shift * (k - (len(every) - 1) / 2)
         _draw_ends(ax, beside, name, ends, colour, MARKERS[k % len(MARKERS)])
     means = any(ends.half is not None for ends in every.values())
@@ -326,19 +301,19 @@ def _compare(ax: Axes, data: Dataset, over: str | None, axis: int, at: At, metho
         ax.plot([], [], ".", color=INK, alpha=0.3, label="end of any trial")
     if not all(ends.certified.all() for ends in every.values()):
         label = "hollow: not certified" + (", as no mean is" if means else "")
-        ax.plot([], [], "o", label=label, **end_marker(False, INK))
+        ax.plot([], [], "o", label=label, **style.end_marker(False, INK))
     ax.set_ylabel(END.replace(" (", "\n("))
     low = _distances(ax, data, at, over, x, list(every))
     low.set_xlabel(over)
     ax.set_xlabel(over if low is ax else "")
-    caption(ax, f"axis {axis}" if axis else "")
+    style.caption(ax, f"axis {axis}" if axis else "")
     return ax
 
 
 def _ends_or_mean(data: Dataset, over: str, axis: int, at: At) -> Ends | None:
     """Return the ends of one method; of a learner the means over its trials."""
     ends = _ends(data, over, axis, at, ("claim", "end_mean", "end_interval", "end_positions"))
-    if ends is None or "end_mean" not in ends.found or is_blank(ends.found["end_mean"]):
+    if ends is None or "end_mean" not in ends.found or select.is_blank(ends.found["end_mean"]):
         return ends
     mean, half, trials = (
         _of_axis(ends.found[name], axis) if name in ends.found else None
@@ -358,30 +333,30 @@ def _draw_ends(ax: Axes, x: np.ndarray, name: str, ends: Ends, colour: str, mark
     beside = np.repeat(x[:, None], runs, axis=1)
     look: dict[str, Any] = {"markeredgewidth": 0.9, "markersize": 4.5, "zorder": 4, "label": "_end"}
     for player in range(players):
-        draw_marks(ax, beside, ends.positions[..., player], ends.certified, colour, marker, **look)
+        style.draw_marks(ax, beside, ends.positions[..., player], ends.certified, colour, marker, **look)
     if ends.half is not None and runs == 1:
         bars: dict[str, Any] = {"fmt": "none", "ecolor": colour, "capsize": 2, "linewidth": 1}
         for player in range(min(players, ends.half.shape[1])):
             ax.errorbar(x, ends.positions[:, 0, player], ends.half[:, player], label="_interval", **bars)
     words = name + (", mean of trials" if ends.half is not None else "")
-    ax.plot([], [], marker, label=words, **end_marker(bool(ends.certified.any()), colour))
+    ax.plot([], [], marker, label=words, **style.end_marker(bool(ends.certified.any()), colour))
 
 
 def _distances(ax: Axes, data: Dataset, at: At, over: str, x: np.ndarray, names: Sequence[str]) -> Axes:
     """Draw the distances in axes below; return ``axes`` itself where the data hold none."""
-    if not filled(data, ["distance"]):
+    if not select.filled(data, ["distance"]):
         return ax
-    (low,) = lower_axes(ax, 1)
-    dim, order = str(dimension(data, over)), np.argsort(x, kind="stable")
-    for k, (name, colour) in enumerate(zip(names, colours(len(names)), strict=True)):
+    (low,) = style.lower_axes(ax, 1)
+    dim, order = str(select.dimension(data, over)), np.argsort(x, kind="stable")
+    for k, (name, colour) in enumerate(zip(names, style.colours(len(names)), strict=True)):
         place = dict(at or {}) | ({"algorithm": name} if "algorithm" in data["distance"].dims else {})
-        found = point(data, "distance", 0, at=place, keep=(dim, "replication", "lane"))
+        found = select.point(data, "distance", 0, at=place, keep=(dim, "replication", "lane"))
         values = found["distance"].reshape(len(x), -1)
-        if is_blank(values):
+        if select.is_blank(values):
             continue
-        mean, half = band(values.T)
+        mean, half = select.band(values.T)
         line: dict[str, Any] = {"marker": MARKERS[k % len(MARKERS)], "markersize": 3, "linewidth": 1.2}
-        draw_band(low, x[order], mean[order], half[order], color=colour, **line)
+        style.draw_band(low, x[order], mean[order], half[order], color=colour, **line)
     low.set_ylim(0.0, max(low.get_ylim()[1], SAME))
     low.set_ylabel("distance to the\nnearest equilibrium")
     return low

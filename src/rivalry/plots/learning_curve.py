@@ -9,34 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from xarray import Dataset
 
+from rivalry.plots import select, style
 from rivalry.plots.metrics import metric_label
 from rivalry.plots.paths import DrawnPath, on_one_clock, walks_of
-from rivalry.plots.select import (
-    At,
-    DrawnPoint,
-    Names,
-    NoSuchPoint,
-    band,
-    check_index,
-    describe_replications,
-    filled,
-    is_blank,
-    own_rank,
-    point,
-)
+from rivalry.plots.select import At, DrawnPoint, Names, NoSuchPoint
 from rivalry.plots.series import method_names
-from rivalry.plots.style import (
-    INK,
-    PALETTE,
-    caption,
-    chart,
-    colours,
-    draw_band,
-    draw_levels,
-    lower_axes,
-    player_lines,
-    unless,
-)
+from rivalry.plots.style import INK, PALETTE, chart
 
 LABELS = {
     "reward": "reward per step",
@@ -124,7 +102,7 @@ def learning_curve(
         raise ValueError("methods: one method is drawn; compare = true draws several")
     else:
         bottom, words = _by_player(ax, data, main, axis, at)
-    draw_levels(ax, lines)
+    style.draw_levels(ax, lines)
     label = LABELS.get(quantity, metric_label(quantity))
     if compare and main == REWARD:
         label += f" ({'mean over players' if player is None else f'player {player}'})"
@@ -132,7 +110,7 @@ def learning_curve(
     if floor is not None:
         ax.set_ylim(bottom=floor)
     bottom.set_xlabel(CLOCKS[_clock(main)])
-    caption(ax, *words)
+    style.caption(ax, *words)
     return ax
 
 
@@ -149,7 +127,7 @@ class _History(NamedTuple):
 def _stored(data: Dataset, quantity: str) -> str:
     """Return the variable that holds the history of a quantity."""
     names = (f"{quantity}_curve", f"learning_{quantity}")
-    return next(iter(filled(data, names)), names[quantity in ("reward", "choice")])
+    return next(iter(select.filled(data, names)), names[quantity in ("reward", "choice")])
 
 
 def _clock(main: str) -> str:
@@ -160,12 +138,12 @@ def _by_player(ax: Axes, data: Dataset, main: str, axis: int, at: At) -> tuple[A
     """Draw a line per player; below rewards, the distance and the regret. Return the lowest axes."""
     found, clock, mean, half, words = _mean_history(data, main, at)
     if mean.ndim == 3:
-        check_index("axis", axis, mean.shape[2])
+        select.check_index("axis", axis, mean.shape[2])
         mean = mean[..., axis]
         half = half[..., min(axis, half.shape[-1] - 1)] if half.ndim == 3 else half
     _draw_players(ax, clock, mean, half, INK if main == REWARD else PALETTE[0])
-    names = filled(data, BELOW) if main == REWARD else []
-    lower = lower_axes(ax, len(names))
+    names = select.filled(data, BELOW) if main == REWARD else []
+    lower = style.lower_axes(ax, len(names))
     for name, panel in zip(names, lower, strict=True):
         _, steps, values, width, _ = _mean_history(data, name, at)
         flat = (len(steps), -1)
@@ -185,9 +163,10 @@ def _mean_history(
     data: Dataset, main: str, at: At
 ) -> tuple[DrawnPoint, np.ndarray, np.ndarray, np.ndarray, str]:
     """Return the point, steps, mean and half width of its band, as stored or over replications, and words."""
-    width, clock, own = f"{main}_band", _clock(main), own_rank(data, main)
-    banded = bool(filled(data, [width]))
-    found = point(data, main, own, (clock, width, *RUNS), at=at, keep=() if banded else ("replication",))
+    width, clock = f"{main}_band", _clock(main)
+    banded = bool(select.filled(data, [width]))
+    keep = () if banded else ("replication",)
+    found = select.point(data, main, None, (clock, width, *RUNS), at=at, keep=keep)
     name = next((name for name in RUNS if name in found), "")
     count = found[name].shape[0 if banded else 1] if name else 0
     words = f"n = {count} {RUNS[name]}, mean" + " and 95 % band" * banded if count > 1 else ""
@@ -197,14 +176,15 @@ def _mean_history(
         return found, steps, mean, found[width].reshape(*mean.shape[:2], -1), words
     walks = walks_of(found, main, clock)
     steps, values = on_one_clock(walks)
-    return found, steps, *band(values), describe_replications(len(walks)) or words
+    return found, steps, *select.band(values), select.describe_replications(len(walks)) or words
 
 
 def _draw_players(ax: Axes, clock: np.ndarray, mean: np.ndarray, half: np.ndarray, lone: str) -> None:
     """Draw a line for each column of ``mean [sample player]``; in the colour ``lone`` where there is one."""
     mean, half = mean.reshape(len(clock), -1), half.reshape(len(clock), -1)
-    for k, look in enumerate(player_lines(mean.shape[1])):
-        draw_band(ax, clock, mean[:, k], half[:, k], **look | ({"color": lone} if mean.shape[1] == 1 else {}))
+    for k, look in enumerate(style.player_lines(mean.shape[1])):
+        look["color"] = lone if mean.shape[1] == 1 else look["color"]
+        style.draw_band(ax, clock, mean[:, k], half[:, k], **look)
 
 
 def _is_geometric(clock: np.ndarray) -> bool:
@@ -228,18 +208,18 @@ def _by_method(
     ax: Axes, data: Dataset, main: str, methods: Names, player: int | None, level: str, at: At
 ) -> tuple[Axes, list[str]]:
     """Draw a line per method, and the regrets below another metric. Return the lowest axes."""
-    place = point(data, main, own_rank(data, main), at=at, keep=("algorithm", "replication")).words
+    place = select.point(data, main, None, at=at, keep=("algorithm", "replication")).words
     every = [_history(data, main, name, player, level, at) for name in method_names(data, main, methods)]
     curves = [one for one in every if one.metric]
     if not curves:
         raise NoSuchPoint(f"data: no method has {main} here")
-    lower = lower_axes(ax, any(one.regret for one in curves))
-    for one, colour in zip(curves, colours(len(curves)), strict=True):
+    lower = style.lower_axes(ax, any(one.regret for one in curves))
+    for one, colour in zip(curves, style.colours(len(curves)), strict=True):
         for panel, walks in zip([ax, *lower], (one.metric, one.regret), strict=False):
             _draw_walks(panel, walks, colour, one.name)
     levels = [one for one in every if not one.metric and np.isfinite(one.end)]
     for k, one in enumerate(levels):
-        label = f"{one.name}: {one.end:.5g}" + unless(one.certified)
+        label = f"{one.name}: {one.end:.5g}" + style.unless(one.certified)
         dash = "--" if one.certified else ":"
         ax.axhline(one.end, linestyle=dash, color=INK, linewidth=1.0 + 0.4 * k, label=label)
     for panel in lower:
@@ -251,7 +231,7 @@ def _by_method(
     count = max(len(one.metric) for one in curves)
     how = "mean and 95 % band" if count >= FEW else "each thin, mean thick"
     rows = f"horizontal lines: {metric_label(level)}" if levels else ""
-    return bottom, [place, rows, describe_replications(count, how)]
+    return bottom, [place, rows, select.describe_replications(count, how)]
 
 
 def _history(data: Dataset, main: str, name: str | None, player: int | None, level: str, at: At) -> _History:
@@ -262,7 +242,7 @@ def _history(data: Dataset, main: str, name: str | None, player: int | None, lev
         return _History(name or "learning", metric, regret)
     if level not in data:
         return _History(name or "", [], [])
-    found = point(data, level, own_rank(data, level), ("claim",), at=place, keep=("replication",))
+    found = select.point(data, level, None, ("claim",), at=place, keep=("replication",))
     values = found[level].astype(float).reshape(len(found[level]), -1)
     chosen = values if player is None or values.shape[1] == 1 else values[:, [player]]
     known = chosen[np.isfinite(chosen)]
@@ -273,15 +253,15 @@ def _walks(data: Dataset, main: str, player: int | None, place: Mapping[str, Any
     """Return the history of every replication, over players in the mean unless one is picked."""
     if main not in data:
         return []
-    found = point(data, main, own_rank(data, main), (_clock(main),), at=place, keep=("replication",))
+    found = select.point(data, main, None, (_clock(main),), at=place, keep=("replication",))
     values = found[main].astype(float)
-    if is_blank(values):
+    if select.is_blank(values):
         return []
     if values.ndim == 3:
         if player is not None:
-            check_index("player", player, values.shape[2])
+            select.check_index("player", player, values.shape[2])
         columns = values if player is None else values[..., [player]]
-        values = band(np.moveaxis(columns, 2, 0))[0]  # a player may be missing
+        values = select.band(np.moveaxis(columns, 2, 0))[0]  # a player may be missing
     found[main] = values
     positive = ((walk, walk.steps > 0) for walk in walks_of(found, main, _clock(main)))  # on a log scale
     return [walk._replace(steps=walk.steps[rows], values=walk.values[rows]) for walk, rows in positive]
@@ -292,7 +272,7 @@ def _draw_walks(ax: Axes, walks: list[DrawnPath], colour: str, label: str) -> No
     if not walks:
         return
     clock, values = on_one_clock(walks)
-    mean, half = band(values)
+    mean, half = select.band(values)
     if 1 < len(walks) < FEW:
         ax.plot(clock, values.T, color=colour, linewidth=0.8, alpha=0.5, label="_each")
-    draw_band(ax, clock, mean, None if len(walks) < FEW else half, color=colour, label=label)
+    style.draw_band(ax, clock, mean, None if len(walks) < FEW else half, color=colour, label=label)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rivalry.plots.select import At, DrawnPoint, check_index, is_own, own_rank, point
+from rivalry.plots.select import At, DrawnPoint, check_index, is_own, point
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +59,7 @@ def per_player(
     A metric of the whole game has one column for all players. Raises `ValueError` for a metric or a period
     that is not in the data.
     """
-    found = point(data, name, own_rank(data, name), ("claim",), at=at, keep=keep)
+    found = point(data, name, None, ("claim",), at=at, keep=keep)
     values = found[name].astype(float)
     own = [dim for dim in (data[name].dims if name in data else ()) if is_own(data, name, str(dim))]
     if any(dim in ("period", "stage") for dim in own):

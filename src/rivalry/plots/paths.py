@@ -11,31 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
-from rivalry.plots.select import (
-    At,
-    DrawnPoint,
-    axis_labels,
-    band,
-    check_index,
-    describe_replications,
-    is_blank,
-    pick_names,
-    point,
-)
-from rivalry.plots.style import (
-    DASHES,
-    INK,
-    PALETTE,
-    caption,
-    chart,
-    colours,
-    draw_band,
-    end_marker,
-    legend,
-    player_label,
-    player_lines,
-    with_projection,
-)
+from rivalry.plots import select, style
+from rivalry.plots.select import At, DrawnPoint
+from rivalry.plots.style import DASHES, INK, PALETTE, chart
 from rivalry.plots.triangle import triangle
 
 QUANTITIES = {
@@ -109,7 +87,7 @@ def paths(
     >>> paths(walk).get_ylabel()
     'position (units of the space)'
     """
-    pick_names("quantity", [quantity], QUANTITIES, (), "is none")
+    select.pick_names("quantity", [quantity], QUANTITIES, (), "is none")
     if space not in SPACES:
         raise ValueError(f"space: {space!r} must be true, false, 'cube' or 'diagonal'")
     if isinstance(space, str):
@@ -117,7 +95,7 @@ def paths(
     variable, words = QUANTITIES[quantity]
     greedy, position = quantity == "greedy", quantity == "position"
     keep = () if greedy else ("replication",)
-    found = point(data, variable, 2 if quantity == "payoff" else 3, CLOCKS, at=at, keep=keep)
+    found = select.point(data, variable, 2 if quantity == "payoff" else 3, CLOCKS, at=at, keep=keep)
     if quantity == "payoff":
         found[variable] = found[variable][..., None]
     play = found[variable]
@@ -130,15 +108,15 @@ def paths(
     if free and count == 3 and mixed:
         ax = triangle(ax)
         _tracks(ax, walks, 3)
-        caption(ax, found.words, describe_replications(len(walks), how), label or "")
+        style.caption(ax, found.words, select.describe_replications(len(walks), how), label or "")
         return ax
     words = label or ("probability" if mixed else words)
     if free and count == 2 and not mixed:
-        _in_the_plane(ax, walks, axis_labels(found, 2), words)
+        _in_the_plane(ax, walks, select.axis_labels(found, 2), words)
     else:
-        names = axis_labels(found, count, "action" if mixed else "axis")
+        names = select.axis_labels(found, count, "action" if mixed else "axis")
         chosen = range(count) if axis is None else [axis]
-        check_index("axis", chosen[-1], count)
+        select.check_index("axis", chosen[-1], count)
         _against_steps(ax, walks, [(f", {names[k]}" if count > 1 else "", k) for k in chosen], greedy)
         ax.set_ylabel(words)
         if quantity == "gradient":
@@ -149,7 +127,7 @@ def paths(
             ax.set_xscale("symlog", linthresh=1)
             ax.xaxis.set_major_formatter("{x:g}")
         how = "mean and 95 % band"
-    caption(ax, found.words, describe_replications(len(walks), how))
+    style.caption(ax, found.words, select.describe_replications(len(walks), how))
     return ax
 
 
@@ -218,16 +196,16 @@ def _against_steps(
     The ends are marked, or every step where ``dotted``.
     """
     clock, values = on_one_clock(walks)
-    mean, half = band(values)
+    mean, half = select.band(values)
     worths, pale = {walk.certified for walk in walks}, 0.24 / (1 + len(variants))
     certified = None if worths == {None} else worths == {True}
-    for k, look in enumerate(player_lines(mean.shape[1])):
+    for k, look in enumerate(style.player_lines(mean.shape[1])):
         for dash, (variant, axis) in zip(cycle(DASHES), variants):
             line = look | {"label": look["label"] + variant} | ({"marker": "."} if dotted else {})
             here = mean[:, k, axis]
-            draw_band(ax, clock, here, half[:, k, axis], dash=dash, alpha=pale, **line)
+            style.draw_band(ax, clock, here, half[:, k, axis], dash=dash, alpha=pale, **line)
             if not dotted:
-                mark = end_marker(bool(certified), look["color"])
+                mark = style.end_marker(bool(certified), look["color"])
                 mark["markersize"] = 4 + 1.5 * look["linewidth"]
                 ax.plot(clock[-1], here[-1], "o", clip_on=False, zorder=5, **mark)
     if len(walks) > 1:
@@ -245,9 +223,9 @@ def _against_steps(
 
 def _grid_equilibria(ax: Axes, found: DrawnPoint, chosen: list[int]) -> None:
     grid = found.get("grid_equilibria")
-    if grid is None or is_blank(grid):
+    if grid is None or select.is_blank(grid):
         return
-    for k, colour in enumerate(colours(grid.shape[1])):
+    for k, colour in enumerate(style.colours(grid.shape[1])):
         for value in np.unique(grid[:, k][:, chosen]):
             ax.axhline(value, color=colour, linestyle=":", linewidth=1.0, label="_equilibrium", zorder=1)
     ax.plot([], [], ":", color=INK, label=f"equilibrium of the grid ({len(grid)})")
@@ -265,15 +243,16 @@ def _track(
     """Draw a curve ``[step coordinate]`` with its start and its end."""
     ax.plot(*curve.T, color=colour, linewidth=width, label=label)
     ax.plot(*curve[:1].T, "s", markersize=start, color=colour, label="_")
-    ax.plot(*curve[-1:].T, "o", markersize=7, zorder=5, label="_", **end_marker(bool(certified), colour))
+    mark = style.end_marker(bool(certified), colour)
+    ax.plot(*curve[-1:].T, "o", markersize=7, zorder=5, label="_", **mark)
 
 
 def _tracks(ax: Any, walks: list[DrawnPath], coordinates: int) -> None:
     """Draw every player's curve in the plane or in a triangle."""
     for walk in walks:
         players = walk.values.shape[1]
-        for k, colour in enumerate(colours(players)):
-            name = player_label(k, players) if walk is walks[0] else "_"
+        for k, colour in enumerate(style.colours(players)):
+            name = style.player_label(k, players) if walk is walks[0] else "_"
             _track(ax, walk.values[:, k], walk.certified, colour, name)
     ax.plot(*[[]] * coordinates, "s", markersize=4.5, color=INK, label="start")
     ends_in_legend(ax, [walk.certified for walk in walks], coordinates)
@@ -294,12 +273,12 @@ def ends_in_legend(ax: Axes, worths: Sequence[bool | None], coordinates: int = 2
     """Add a legend entry for every kind of end drawn: certified, not certified, or without a certificate."""
     for worth, words in ENDS.items():
         if worth in worths:
-            ax.plot(*[[]] * coordinates, "o", label=words, **end_marker(bool(worth), INK))
+            ax.plot(*[[]] * coordinates, "o", label=words, **style.end_marker(bool(worth), INK))
 
 
 def _in_the_cube(ax: Axes, data: Dataset, at: At, along_diagonal: bool) -> Axes:
     """Draw the profile of three players on a line as one curve, in a cube or seen along its diagonal."""
-    found = point(data, "path", 3, ("path_step", "claim"), at=at, keep=("replication",))
+    found = select.point(data, "path", 3, ("path_step", "claim"), at=at, keep=("replication",))
     walks = walks_of(found, "path")
     if (shape := walks[0].values.shape[1:]) != (3, 1):
         raise ValueError(f"data: {shape[0]} players on {shape[1]} axes; a cube has three players on one")
@@ -307,16 +286,16 @@ def _in_the_cube(ax: Axes, data: Dataset, at: At, along_diagonal: bool) -> Axes:
     if along_diagonal:
         _outline(ax, low, high)
     else:
-        ax = with_projection(ax, "3d")
+        ax = style.with_projection(ax, "3d")
         _planes(ax, low, high)
-    coordinates, shades = 2 if along_diagonal else 3, colours(len(walks))
+    coordinates, shades = 2 if along_diagonal else 3, style.colours(len(walks))
     for walk, colour in zip(walks, shades, strict=True):
         curve = walk.values[..., 0] @ EQUAL.T if along_diagonal else walk.values[..., 0]
         _track(ax, curve, walk.certified, colour, "path" if walk is walks[0] else "_", 1.3, 5)
     ax.plot(*[[]] * coordinates, "s", color=shades[0], markersize=5, label="start")
     ends_in_legend(ax, [walk.certified for walk in walks], coordinates)
-    caption(ax, found.words, describe_replications(len(walks), "one by one"))
-    legend(ax, under=not along_diagonal)
+    style.caption(ax, found.words, select.describe_replications(len(walks), "one by one"))
+    style.legend(ax, under=not along_diagonal)
     return ax
 
 

@@ -9,18 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from xarray import Dataset
 
+from rivalry.plots import style
 from rivalry.plots.select import At, DrawnPoint, axis_labels, check_index, point
-from rivalry.plots.style import (
-    INK,
-    PALETTE,
-    add_colour_bar,
-    caption,
-    chart,
-    end_marker,
-    legend,
-    player_lines,
-    unless,
-)
+from rivalry.plots.style import INK, PALETTE, chart
 from rivalry.plots.triangle import BESIDE, check_simplex, triangle, triangulated
 
 ARROWS = 20  # per side
@@ -70,8 +61,8 @@ def landscape(data: Dataset, ax: Axes, *, at: At = None, player: int | None = No
     else:
         ax = triangle(ax)
         _draw_triangle(ax, found, player or 0)
-    caption(ax, found.words, f"player {player or 0}" if coordinates > 1 else "")
-    legend(ax, under=coordinates == 2)
+    style.caption(ax, found.words, f"player {player or 0}" if coordinates > 1 else "")
+    style.legend(ax, under=coordinates == 2)
     return ax
 
 
@@ -121,11 +112,11 @@ def vector_field(data: Dataset, ax: Axes, *, at: At = None, players: Sequence[in
         ax.plot([low, high], [low, high], ":", color=INK, linewidth=1, label="same position")
     if (profile := found.get("profile")) is not None:
         mark: dict[str, Any] = {"markersize": 7, "zorder": 5, "label": PROFILE}
-        ax.plot(profile[i, 0], profile[j, 0], "o", **mark, **end_marker(found.is_certified(), INK))
+        ax.plot(profile[i, 0], profile[j, 0], "o", **mark, **style.end_marker(found.is_certified(), INK))
     ax.set_xlabel(f"position of player {i} (units of the space)")
     ax.set(ylabel=f"position of player {j} (units of the space)", aspect="equal")
-    caption(ax, found.words)
-    legend(ax, under=True)
+    style.caption(ax, found.words)
+    style.legend(ax, under=True)
     return ax
 
 
@@ -157,7 +148,7 @@ def _draw_curves(ax: Axes, found: DrawnPoint, players: range | list[int]) -> Non
     values, certified = found["landscape"], found.is_certified()
     places = found["landscape_at"].reshape(-1)
     order = np.argsort(places, kind="stable")
-    looks = player_lines(len(values))
+    looks = style.player_lines(len(values))
     star: dict[str, Any] = {"markersize": 10, "markeredgecolor": "white"}
     here = {"profile", "payoff"} <= set(found)
     for k in players:
@@ -168,9 +159,9 @@ def _draw_curves(ax: Axes, found: DrawnPoint, players: range | list[int]) -> Non
             ax.plot(x, y, "*", color=colour, zorder=4, **star)
         if here:
             x, y = found["profile"][k, 0], found["payoff"][k]
-            ax.plot(x, y, "o", zorder=5, **end_marker(certified, colour))
+            ax.plot(x, y, "o", zorder=5, **style.end_marker(certified, colour))
     if here:
-        ax.plot([], [], "o", label=PROFILE + unless(certified), **end_marker(certified, INK))
+        ax.plot([], [], "o", label=PROFILE + style.unless(certified), **style.end_marker(certified, INK))
     if "landscape_best" in found:
         ax.plot([], [], "*", color=INK, label="best response", **star)
     ax.set_xlabel("own position, the others fixed (units of the space)")
@@ -180,10 +171,11 @@ def _draw_curves(ax: Axes, found: DrawnPoint, players: range | list[int]) -> Non
 def _draw_surface(ax: Axes, found: DrawnPoint, player: int) -> None:
     values, places = found["landscape"][player], found["landscape_at"]
     drawing = ax.tricontourf(places[:, 0], places[:, 1], values, levels=14, cmap="viridis")
-    add_colour_bar(ax, drawing, "own payoff (units of the game)")
+    style.add_colour_bar(ax, drawing, "own payoff (units of the game)")
     _mark_places(ax, found, player, 2)
-    for label, name in zip((ax.set_xlabel, ax.set_ylabel), axis_labels(found, 2), strict=True):
-        label(f"own {'position, ' if name.startswith('axis') else ''}{name} (units of the space)")
+    names = (f"{'position, ' * name.startswith('axis')}{name}" for name in axis_labels(found, 2))
+    across, up = (f"own {name} (units of the space)" for name in names)
+    ax.set(xlabel=across, ylabel=up)
     ax.set_aspect("equal")
     ax.grid(False)
 
@@ -194,7 +186,7 @@ def _draw_triangle(ax: Any, found: DrawnPoint, player: int) -> None:
     check_simplex("landscape_at", where)
     triangulated(where)  # raises an error if there are too few points
     drawing = ax.tricontourf(*where.T, payoff, levels=14, cmap="cividis")
-    add_colour_bar(ax, drawing, "own payoff (units of the game)", BESIDE)
+    style.add_colour_bar(ax, drawing, "own payoff (units of the game)", BESIDE)
     _mark_places(ax, found, player, 3)
 
 
@@ -207,8 +199,8 @@ def _mark_places(ax: Any, found: DrawnPoint, player: int, coordinates: int) -> N
         ax.plot(*best, "*", label="best response", zorder=6, **star)
     for k, place in enumerate(profile[:, :coordinates, None]):
         if k == player:
-            words = f"position of player {k}" + unless(certified)
-            ax.plot(*place, "o", zorder=5, label=words, **end_marker(certified, INK))
+            words = f"position of player {k}" + style.unless(certified)
+            ax.plot(*place, "o", zorder=5, label=words, **style.end_marker(certified, INK))
         else:
             ax.plot(*place, "x", zorder=5, color="white", markeredgewidth=2, label="_other")
     if len(profile) > 1:
@@ -222,4 +214,4 @@ def _draw_arrows(ax: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> N
     unit = np.where(size > 0, size, 1.0)
     look: dict[str, Any] = {"cmap": "cividis_r", "pivot": "mid", "scale": 1.25 * ARROWS, "width": 0.0035}
     drawing = ax.quiver(x[::every], y[::every], u / unit, v / unit, size, **look)
-    add_colour_bar(ax, drawing, "gradient (payoff per unit of position)")
+    style.add_colour_bar(ax, drawing, "gradient (payoff per unit of position)")

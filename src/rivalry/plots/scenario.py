@@ -11,36 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from xarray import Dataset
 
+from rivalry.plots import select, style
 from rivalry.plots.metrics import certified, is_log, metric_label, per_player, set_log_scale
-from rivalry.plots.select import (
-    At,
-    Names,
-    check_index,
-    dimension,
-    filled,
-    find_sweep,
-    format_value,
-    own_rank,
-    pick_names,
-    swept_dimension,
-    swept_values,
-)
-from rivalry.plots.style import (
-    DASHES,
-    INK,
-    MARKERS,
-    PALE,
-    add_colour_bar,
-    caption,
-    chart,
-    colours,
-    draw_marks,
-    explain_hollow,
-    name_colours,
-    panels,
-    player_label,
-    widths,
-)
+from rivalry.plots.select import At, Names
+from rivalry.plots.style import DASHES, INK, MARKERS, PALE, chart
 
 DEFAULT = ("safety_input", "performance_input", "performance", "p_safe_given_win", "p_safe", "payoff")
 JUMP, SUDDEN = 0.12, 4.0  # of the range, and times the adjacent steps: points farther apart are not joined
@@ -117,8 +91,8 @@ def scenario(
     """
     chosen = _quantities(data, quantities)
     every = [family(data, name, over=over, series=series, at=at, period=period) for name in chosen]
-    small = panels(ax, len(every), columns=2 if len(every) == 4 else 3, apart=True)
-    horizontal = find_sweep(data, chosen[0], own_rank(data, chosen[0]), at, over)
+    small = style.panels(ax, len(every), columns=2 if len(every) == 4 else 3, apart=True)
+    horizontal = select.find_sweep(data, chosen[0], select.own_rank(data, chosen[0]), at, over)
     breaks = False
     for panel, curve in zip(small, every, strict=True):
         breaks |= draw_family(panel, curve, log)
@@ -130,7 +104,7 @@ def scenario(
             panel.set_xlabel(horizontal)
     family_legend(ax, every, series, breaks)
     timed = any("period" in data[name].dims for name in chosen)
-    caption(ax, every[0].words, f"period {period}" if timed else "")
+    style.caption(ax, every[0].words, f"period {period}" if timed else "")
     return ax
 
 
@@ -144,8 +118,8 @@ def family(
     period: int = 0,
 ) -> ScenarioSeries:
     """Return one metric over a parameter, in order, for each value of ``series`` if there is one."""
-    over = find_sweep(data, name, own_rank(data, name), at, over)
-    dim, x, order = swept_values(data, over)
+    over = select.find_sweep(data, name, select.own_rank(data, name), at, over)
+    dim, x, order = select.swept_values(data, over)
     keep = (dim,) if series is None else (dim, _other(data, name, series, over, at))
     values, found = per_player(data, name, at=at, keep=keep, period=period)
     worth = np.broadcast_to(certified(found, name), values.shape[: len(keep)])
@@ -156,7 +130,7 @@ def family(
 
 
 def _label(series: str, value: Any) -> str:
-    short = format_value(value)
+    short = select.format_value(value)
     return short if series in ("algorithm", "information") else f"{series.rpartition('.')[2]} = {short}"
 
 
@@ -164,13 +138,14 @@ def _quantities(data: Dataset, wanted: Names) -> list[str]:
     if wanted is not None and not wanted:
         raise ValueError("quantities: none is named; must be metrics of this data")
     names = [wanted] if isinstance(wanted, str) else wanted
-    return pick_names("quantities", names, map(str, data.data_vars), filled(data, DEFAULT) or ["payoff"])
+    default = select.filled(data, DEFAULT) or ["payoff"]
+    return select.pick_names("quantities", names, map(str, data.data_vars), default)
 
 
 def _other(data: Dataset, name: str, series: str, over: str, at: At) -> str:
     """Return the dimension of a second swept coordinate, whose values may be words."""
-    dim = swept_dimension(data, name, "series", series)
-    if dim == dimension(data, over):
+    dim = select.swept_dimension(data, name, "series", series)
+    if dim == select.dimension(data, over):
         raise ValueError(f"series: {series!r} goes in step with {over!r}, which is drawn along the axis")
     if series in (at or {}):
         raise ValueError(f"at.{series}: every value of it is drawn; pick another coordinate")
@@ -181,7 +156,7 @@ def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> 
     """Draw lines and marks of one metric; return whether a discontinuity left neighbours unjoined."""
     _, count, players = curve.values.shape
     several, log = bool(curve.series), is_log(curve.x, log)
-    shades, wide = colours(count if several else players), widths(players)
+    shades, wide = style.colours(count if several else players), style.widths(players)
     small = 3.4 if len(curve.x) < 40 else 2.4
     breaks = []
     for s, k in product(range(count), range(players)):
@@ -195,7 +170,7 @@ def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> 
         breaks += _discontinuities(sound)
         known = np.isfinite(values)
         look: dict[str, Any] = {"zorder": 4, "markersize": small, "markeredgewidth": 0.9}
-        draw_marks(panel, curve.x[known], values[known], worth[known], colour, marker, **look)
+        style.draw_marks(panel, curve.x[known], values[known], worth[known], colour, marker, **look)
     for k in sorted(set(breaks)):
         pair = curve.x[k : k + 2]
         # on a logarithmic scale the geometric mean is in the middle
@@ -207,7 +182,7 @@ def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> 
 
 def _whiskers(panel: Axes, curve: ScenarioSeries, half: ScenarioSeries) -> None:
     """Draw the 95 % intervals of means over sessions."""
-    for s, shade in enumerate(colours(curve.values.shape[1]) if curve.series else [INK]):
+    for s, shade in enumerate(style.colours(curve.values.shape[1]) if curve.series else [INK]):
         line: dict[str, Any] = {"fmt": "none", "ecolor": shade, "elinewidth": 1.0, "capsize": 2.5}
         panel.errorbar(curve.x, curve.values[:, s, 0], half.values[:, s, 0], label="_interval", **line)
 
@@ -235,18 +210,18 @@ def family_legend(ax: Axes, every: Sequence[ScenarioSeries], series: str | None,
     """Add legend lines for the colours, dashes and hollow marks."""
     players = max(curve.values.shape[2] for curve in every)
     if series is None:
-        for k, colour in enumerate(colours(players) if players > 1 else ()):
-            ax.plot([], [], "o-", color=colour, label=player_label(k, players), markersize=3.4)
+        for k, colour in enumerate(style.colours(players) if players > 1 else ()):
+            ax.plot([], [], "o-", color=colour, label=style.player_label(k, players), markersize=3.4)
         if any(players > 1 and curve.values.shape[2] == 1 for curve in every):
             ax.plot([], [], "o-", color=INK, markersize=3.4, label="all players")
     else:
         names = every[0].series
-        name_colours(ax, names, colours(len(names)))
+        style.name_colours(ax, names, style.colours(len(names)))
         for k in range(players if players > 1 else 0):
-            style = MARKERS[k % len(MARKERS)] + DASHES[k % len(DASHES)]
-            ax.plot([], [], style, color=INK, markersize=3.4, label=player_label(k, players))
+            look = MARKERS[k % len(MARKERS)] + DASHES[k % len(DASHES)]
+            ax.plot([], [], look, color=INK, markersize=3.4, label=style.player_label(k, players))
     if not all(curve.certified[np.isfinite(curve.values).any(axis=2)].all() for curve in every):
-        explain_hollow(ax)
+        style.explain_hollow(ax)
     if breaks:
         ax.plot([], [], ":", color=INK, linewidth=0.8, label="jump, not bridged")
 
@@ -306,9 +281,9 @@ def heat(
     'A'
     """
     across, up = _two(data, quantity, over, at)
-    (x_dim, x, columns), (y_dim, y, rows) = swept_values(data, across), swept_values(data, up)
+    (x_dim, x, columns), (y_dim, y, rows) = select.swept_values(data, across), select.swept_values(data, up)
     values, found = per_player(data, quantity, at=at, keep=(y_dim, x_dim), period=period)
-    check_index("player", player, values.shape[-1])
+    select.check_index("player", player, values.shape[-1])
     grid = values[..., player]
     worth = np.broadcast_to(certified(found, quantity), grid.shape)
     grid, worth = grid[np.ix_(rows, columns)], worth[np.ix_(rows, columns)]
@@ -319,20 +294,20 @@ def heat(
         set_log_scale(ax, which, one)
     ax.set(xlabel=across, ylabel=up)
     whose = f"player {player}" if values.shape[-1] > 1 else ""
-    caption(ax, found.words, whose, f"period {period}" if "period" in data[quantity].dims else "")
+    style.caption(ax, found.words, whose, f"period {period}" if "period" in data[quantity].dims else "")
     return ax
 
 
 def _two(data: Dataset, quantity: str, over: Names, at: At) -> tuple[str, str]:
     """Return the coordinates across and up."""
-    own = own_rank(data, quantity)
+    own = select.own_rank(data, quantity)
     if over is None:
-        across = find_sweep(data, quantity, own, at, None)
-        return across, find_sweep(data, quantity, own, {**(at or {}), across: None}, None)
+        across = select.find_sweep(data, quantity, own, at, None)
+        return across, select.find_sweep(data, quantity, own, {**(at or {}), across: None}, None)
     if isinstance(over, str) or len(over) != 2:
         raise ValueError(f"over: {over!r} must be two swept coordinates, across and up")
-    across, up = (find_sweep(data, quantity, own, at, name) for name in over)
-    if dimension(data, across) == dimension(data, up):
+    across, up = (select.find_sweep(data, quantity, own, at, name) for name in over)
+    if select.dimension(data, across) == select.dimension(data, up):
         raise ValueError(f"over: {across!r} and {up!r} go in step with each other; must be two sweeps")
     return across, up
 
@@ -361,7 +336,7 @@ def _cells(
     drawing = ax.pcolormesh(x, y, np.ma.masked_invalid(grid), edgecolors="face", **look)
     beyond = ("neither", "min", "max", "both")
     extend = beyond[int(np.nanmin(grid) < low) + 2 * int(np.nanmax(grid) > high)]
-    add_colour_bar(ax, drawing, words, extend=extend)
+    style.add_colour_bar(ax, drawing, words, extend=extend)
     doubted = known & ~worth
     hatched: dict[str, Any] = {"edgecolor": "white", "hatch": "////"}
     for row, column in np.argwhere(doubted):

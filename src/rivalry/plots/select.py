@@ -49,10 +49,17 @@ class DrawnPoint(dict[str, np.ndarray]):
 
 
 def point(
-    data: Dataset, main: str, rank: int, also: Iterable[str] = (), *, at: At = None, keep: Iterable[str] = ()
+    data: Dataset,
+    main: str,
+    rank: int | None,
+    also: Iterable[str] = (),
+    *,
+    at: At = None,
+    keep: Iterable[str] = (),
 ) -> DrawnPoint:
     """Return the variable ``main``, of ``rank`` own dimensions, and ``also`` where stored, at one point.
 
+    Without a rank, own dimensions are those named in `OWN`.
     ``at`` names the point by its coordinates (for real numbers the nearest is taken); otherwise the first
     nonempty one. Dimensions in ``keep`` come first, and are selected only where ``at`` names them; those
     selected, and those that the data lack, have length 1. Raises `ValueError` for an unknown variable or
@@ -61,6 +68,7 @@ def point(
     check_data(data)
     check_variable(data, main)
     leading = list(keep)
+    rank = own_rank(data, main) if rank is None else rank
     spots = [str(dim) for dim in data[main].dims[: data[main].ndim - rank]]
     chosen = dict(_chosen(data, spots, name, value) for name, value in in_step(data, at or {}).items())
     free = [name for name in spots if name not in chosen and name not in leading]

@@ -7,21 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.plots.select import (
-    At,
-    DrawnPoint,
-    Names,
-    NoSuchPoint,
-    check_data,
-    check_variable,
-    describe_replications,
-    format_value,
-    is_blank,
-    own_rank,
-    pick_names,
-    point,
-    swept_dimension,
-)
+from rivalry.plots import select
+from rivalry.plots.select import At, DrawnPoint, Names, NoSuchPoint
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -73,16 +60,16 @@ def series_of(
     >>> [one.name for one in series_of(data, "efficiency", series="gamma")]
     ['gamma = 0.5', 'gamma = 0.9']
     """
-    check_data(data)
-    check_variable(data, main)
+    select.check_data(data)
+    select.check_variable(data, main)
     names, every = method_names(data, main, methods, at), []
     rest = {name: value for name, value in (at or {}).items() if name != "algorithm" or names == [None]}
     for name in names:
         for label, index in _steps(data, main, series, rest):
             part = data.isel(index) if name is None else data.isel(index).sel({"algorithm": name})
-            if is_blank(part[main].values):
+            if select.is_blank(part[main].values):
                 continue
-            here = point(part, main, own_rank(part, main), also, at=rest, keep=("replication", *keep))
+            here = select.point(part, main, None, also, at=rest, keep=("replication", *keep))
             arrays = {key: _filled(here[main], values) for key, values in here.items()}
             several = name is not None and (len(names) > 1 or methods is not None)
             words = [name or ""] * several + [label] * bool(label)
@@ -99,12 +86,12 @@ def method_names(data: Dataset, main: str, wanted: Names, at: At = None) -> list
             raise ValueError("methods: this data has no methods to pick from")
         return [None]
     known = [str(name) for name in data["algorithm"].values]
-    chosen = pick_names("methods", wanted, known, known)
+    chosen = select.pick_names("methods", wanted, known, known)
     if "algorithm" not in (at or {}):
         return [*chosen]
     if wanted is not None:
         raise ValueError("at.algorithm: this plot draws several; pick them with methods")
-    return [*pick_names("methods", [str((at or {})["algorithm"])], known, ())]
+    return [*select.pick_names("methods", [str((at or {})["algorithm"])], known, ())]
 
 
 def _steps(
@@ -116,16 +103,16 @@ def _steps(
     """
     if series is None:
         return [("", {})]
-    dim = swept_dimension(data, main, "series", series)
+    dim = select.swept_dimension(data, main, "series", series)
     if series in at or dim in at:
         raise ValueError(f"at.{series}: every value of it is drawn; pick another coordinate")
-    short = series.rpartition(".")[2]
-    return [(f"{short} = {format_value(value)}", {dim: k}) for k, value in enumerate(data[series].values)]
+    short, words = series.rpartition(".")[2], map(select.format_value, data[series].values)
+    return [(f"{short} = {word}", {dim: k}) for k, word in enumerate(words)]
 
 
 def _filled(main: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return values without the replications in which the main variable is padding."""
-    present = [k for k in range(len(main)) if not is_blank(np.asarray(main[k]))]
+    present = [k for k in range(len(main)) if not select.is_blank(np.asarray(main[k]))]
     return values[present] if len(values) == len(main) else values
 
 
@@ -143,7 +130,7 @@ def type_labels(found: Mapping[str, np.ndarray], count: int) -> list[str]:
 
 def replications_of(every: Sequence[CellSeries], how: str = "mean and 95 % band") -> str:
     """Return words for the largest number of replications and how they are drawn; none for one."""
-    return describe_replications(max(one.runs for one in every), how)
+    return select.describe_replications(max(one.runs for one in every), how)
 
 
 def describe_rule(every: Sequence[CellSeries]) -> str:

@@ -103,8 +103,8 @@ def _spectrum(data: Dataset, at: At, source: str | None) -> DrawnSpectrum:
     keep = [str(dimension(data, over))] if over else []
     found = point(data, "eigenvalues_real", 1, ("eigenvalues_imag",), at=at, keep=keep)
     values = np.atleast_2d(_complex(found, "eigenvalues"))
-    x = data[over].values.astype(float) if over else None
-    return DrawnSpectrum(values, x, np.zeros(len(values), int), [""] * len(values), over, found)
+    along = data[over].values.astype(float) if over else None
+    return DrawnSpectrum(values, along, np.zeros(len(values), int), [""] * len(values), over, found)
 
 
 def _complex(found: DrawnPoint, stem: str) -> np.ndarray:

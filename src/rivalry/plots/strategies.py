@@ -10,29 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
+from rivalry.plots import select, style
 from rivalry.plots.metrics import metric_label
-from rivalry.plots.select import (
-    At,
-    DrawnPoint,
-    Names,
-    band,
-    check_index,
-    describe_replications,
-    is_blank,
-    point,
-)
-from rivalry.plots.style import (
-    INK,
-    add_colour_bar,
-    caption,
-    chart,
-    colours,
-    draw_levels,
-    panels,
-    player_label,
-    unless,
-    widths,
-)
+from rivalry.plots.select import At, DrawnPoint, Names
+from rivalry.plots.style import INK, chart
 
 WALK = ("left", "stay", "right")
 LABELS = 9  # most states that are all labelled
@@ -65,7 +46,7 @@ def strategies(data: Dataset, ax: Axes, *, at: At = None, actions: Names = None)
     ValueError
         If the profile has no probabilities, or other numbers of actions.
     """
-    found = point(data, "profile", 2, ("claim",), at=at, keep=("replication",))
+    found = select.point(data, "profile", 2, ("claim",), at=at, keep=("replication",))
     profiles = found["profile"]
     runs = np.isfinite(profiles).all(axis=(1, 2))
     if not runs.any():
@@ -79,12 +60,12 @@ def strategies(data: Dataset, ax: Axes, *, at: At = None, actions: Names = None)
     names = [f"action {k}" for k in range(size)] if actions is None else list(map(str, actions))
     if len(names) != size:
         raise ValueError(f"actions: {len(names)} names; this game has {size} actions")
-    mean, half = band(profiles)
+    mean, half = select.band(profiles)
     wide = 0.8 / players
-    for player, colour in enumerate(colours(players)):
+    for player, colour in enumerate(style.colours(players)):
         x = np.arange(size) + (player - (players - 1) / 2) * wide
         look: dict[str, Any] = {"facecolor": colour if certified else "white", "edgecolor": colour}
-        label = player_label(player, players) + unless(certified)
+        label = style.player_label(player, players) + style.unless(certified)
         ax.bar(x, mean[player], 0.9 * wide, linewidth=1.4, label=label, **look)
         if count > 1:
             ax.errorbar(x, mean[player], half[player], fmt="none", ecolor=INK, capsize=3, linewidth=1)
@@ -92,7 +73,7 @@ def strategies(data: Dataset, ax: Axes, *, at: At = None, actions: Names = None)
     ax.set_ylim(0, 1.02)
     ax.set_ylabel("probability")
     ax.grid(False, axis="x")
-    caption(ax, found.words, describe_replications(count, "mean and 95 % interval"))
+    style.caption(ax, found.words, select.describe_replications(count, "mean and 95 % interval"))
     return ax
 
 
@@ -132,7 +113,7 @@ def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> 
     """
     found, mean, words = _mean_policy(data, at, softmax)
     players, states, actions = mean.shape
-    small = panels(ax, players, columns=4)
+    small = style.panels(ax, players, columns=4)
     low, high = (float(mean.min()), float(mean.max())) if softmax else (0.0, 1.0)
     scale: dict[str, Any] = {"cmap": "cividis", "vmin": low, "vmax": high}
     names = WALK if actions == 3 else list(map(str, range(actions)))
@@ -150,10 +131,10 @@ def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> 
         corner.set_ylabel("state" if "places" not in found else "own position (units of the space)")
     for corner in small[-min(players, 4) :]:
         corner.set_xlabel("action")
-    add_colour_bar(ax, drawing, words, (1.02, 0.1, 0.025, 0.8))
+    style.add_colour_bar(ax, drawing, words, (1.02, 0.1, 0.025, 0.8))
     ax.set(xlabel="action", ylabel="state")
     count = len(found["policy"]) if "policy" in found else 0
-    caption(ax, found.words, f"n = {count} trials" if count > 1 else "")
+    style.caption(ax, found.words, f"n = {count} trials" if count > 1 else "")
     return ax
 
 
@@ -161,13 +142,13 @@ def _mean_policy(data: Dataset, at: At, softmax: bool) -> tuple[DrawnPoint, np.n
     """Return the frequency of each action, ``[player state action]``, and its description."""
     also = ("places", "policy", "policy_softmax", "modal_policy")
     if softmax:
-        found = point(data, "policy_softmax", 4, also, at=at)
+        found = select.point(data, "policy_softmax", 4, also, at=at)
         return found, np.nanmean(found["policy_softmax"], axis=0), "mean probability of the action"
     modal = "policy" not in data and "modal_policy" in data
     main = "modal_policy" if modal else "policy"
-    found = point(data, main, 2 if modal else 3, also, at=at)
+    found = select.point(data, main, 2 if modal else 3, also, at=at)
     greedy = found[main][None] if modal else found[main]
-    if is_blank(greedy):
+    if select.is_blank(greedy):
         raise ValueError(f"data: {main!r} holds nothing at this point")
     greedy = np.where(np.isfinite(greedy.astype(float)), greedy, -1).astype(int)
     actions = max(len(WALK), int(greedy.max()) + 1)
@@ -233,19 +214,19 @@ def impulse_response(
     if turns < 1:
         raise ValueError(f"turns: {turns} must be at least 1")
     also = ("impulse_base", "end_action", "end_price", "end_quantity")
-    found = point(data, "impulse", 3, also, at=at)
+    found = select.point(data, "impulse", 3, also, at=at)
     path, base = found["impulse"][:, :turns], found["impulse_base"][:, :turns]
-    check_index("deviator", deviator, len(path))
+    select.check_index("deviator", deviator, len(path))
     who = list(range(len(path))) if each else [deviator]
-    small = panels(ax, len(who), columns=2) if each else [ax]
+    small = style.panels(ax, len(who), columns=2) if each else [ax]
     for panel, one in zip(small, who, strict=True):
         _paths(panel, path[one], base[one], one)
-        draw_levels(panel, lines, dash=2)
+        style.draw_levels(panel, lines, dash=2)
         panel.set_xlabel("periods after the deviation")
     if each:
         _shared(ax, small)
     small[0].set_ylabel(f"{_chosen(found)}, mean over sessions")
-    caption(ax, found.words)
+    style.caption(ax, found.words)
     return ax
 
 
@@ -253,7 +234,7 @@ def _paths(panel: Axes, path: np.ndarray, base: np.ndarray, deviator: int) -> No
     """Draw lines of ``[turn player]``, starting one turn earlier with the play before."""
     players = path.shape[1]
     turn = np.arange(-1, len(path))
-    for k, (colour, wide) in enumerate(zip(colours(players), widths(players), strict=True)):
+    for k, (colour, wide) in enumerate(zip(style.colours(players), style.widths(players), strict=True)):
         role = "deviates" if k == deviator else "the rival" if players == 2 else "a rival"
         with_it = np.concatenate([base[:1, k], path[:, k]])
         without = np.concatenate([base[:1, k], base[:, k]])
@@ -273,7 +254,7 @@ def _shared(ax: Axes, small: list[Axes]) -> None:
     for one, panel in enumerate(small):
         panel.set_ylim(ends.min(), ends.max())
         panel.set_title(f"player {one} deviates")
-    for k, colour in enumerate(colours(players)):
+    for k, colour in enumerate(style.colours(players)):
         ax.plot([], [], "-", marker=".", color=colour, label=f"player {k}")
     for line in lines:
         if not str(line.get_label()).startswith(("_", "player")):

@@ -9,17 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.tri import Triangulation
 from xarray import Dataset
 
+from rivalry.plots import style
 from rivalry.plots.select import At, DrawnPoint, check_index, point
-from rivalry.plots.style import (
-    INK,
-    PALETTE,
-    add_colour_bar,
-    caption,
-    chart,
-    end_marker,
-    unless,
-    with_projection,
-)
+from rivalry.plots.style import INK, PALETTE, chart
 
 HEIGHT = np.sqrt(3) / 2
 ARROWS = 150  # at most
@@ -32,7 +24,7 @@ def triangle(ax: Axes) -> Axes:
     """Return ternary axes with labels in the place of ``ax``; ``ax`` itself where it is ternary already."""
     import mpltern  # noqa: F401  # registers the projection
 
-    axes: Axes = with_projection(ax, "ternary")
+    axes: Axes = style.with_projection(ax, "ternary")
     axes.set(tlabel="coordinate 0", llabel="coordinate 1", rlabel="coordinate 2", axisbelow=True)
     axes.grid(True)
     return axes
@@ -92,7 +84,7 @@ def ternary(data: Dataset, ax: Axes, *, at: At = None, player: int = 0) -> Axes:
     _field(ax, found, player)
     _branches(ax, found, player)
     _way(ax, found, player)
-    caption(ax, found.words, f"player {player}")
+    style.caption(ax, found.words, f"player {player}")
     return ax
 
 
@@ -119,7 +111,7 @@ def _field(ax: Any, found: DrawnPoint, player: int) -> None:
     look: dict[str, Any] = {"cmap": "cividis_r", "angles": "xy", "scale_units": "xy", "scale": 1}
     drawing = ax.quiver(*(middle - unit / 2).T, *unit.T, size, width=0.005, **look)
     drawing.set_clim(0.0, float(np.quantile(size, 0.9)) or 1.0)  # it may be unbounded at the edges
-    add_colour_bar(ax, drawing, "gradient (payoff per unit)", BESIDE, extend="max")
+    style.add_colour_bar(ax, drawing, "gradient (payoff per unit)", BESIDE, extend="max")
 
 
 def slopes(where: np.ndarray, payoff: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -169,7 +161,7 @@ def _way(ax: Any, found: DrawnPoint, player: int) -> None:
     cross: dict[str, Any] = {"color": INK, "markeredgewidth": 1.6}
     for place in np.delete(profile, player, axis=0):
         ax.plot(*place, "x", label="_", **cross)
-    mark = end_marker(certified, PALETTE[1]) | {"markersize": 8, "zorder": 6}
-    ax.plot(*profile[player], "o", label=f"player {player}" + unless(certified), **mark)
+    mark = style.end_marker(certified, PALETTE[1]) | {"markersize": 8, "zorder": 6}
+    ax.plot(*profile[player], "o", label=f"player {player}" + style.unless(certified), **mark)
     if len(profile) > 1:
         ax.plot([], [], [], "x", label="other players", **cross)

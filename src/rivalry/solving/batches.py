@@ -231,7 +231,7 @@ def sweep(
     starts = [started(one, start) for one in games]
     found: dict[int, Record] = {}
     for group in _batches(games, methods):
-        batch = ([every[k] for k in group] for every in (games, methods, starts))
+        batch: list[list[Any]] = [[every[k] for k in group] for every in (games, methods, starts)]
         solutions = solve_lanes(*batch, seed=seed, tol=tol, max_steps=max_steps, tolerance=tolerance)
         found |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
     return collect([(point, found[k]) for k, point in enumerate(points)], over)

@@ -179,7 +179,7 @@ def certified(game: object, record: Record, tolerance: float | None) -> Solution
         if curved(game):
             known = {name: record[name] for name in ("profile", "equilibria") if name in record}
             for name, (dims, array) in known.items():
-                record[f"inner_{name}"] = (dims, np.asarray(game.space.inner(array)))
+                record[f"inner_{name}"] = (dims, np.asarray(game.space.inner(array)))  # type: ignore[attr-defined]
         record |= measures(game, profile)
         if tolerance is not None:
             proof = _of_concept(record, certificate(game, profile, tolerance=tolerance))

@@ -12,24 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
+from rivalry.plots import style
 from rivalry.plots.select import At, DrawnPoint, point
 from rivalry.plots.style import BESIDE as RIGHT
-from rivalry.plots.style import (
-    INK,
-    PALETTE,
-    RESOURCE,
-    SIZE,
-    STYLE,
-    add_colour_bar,
-    caption,
-    chart,
-    colours,
-    end_marker,
-    name_colours,
-    panels,
-    unless,
-    widths,
-)
+from rivalry.plots.style import INK, PALETTE, RESOURCE, SIZE, STYLE, chart
 from rivalry.plots.triangle import BESIDE, check_simplex, triangle, triangulated
 
 if TYPE_CHECKING:
@@ -82,10 +68,10 @@ def resource(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         ax = triangle(ax) if where.shape[1] == 3 else ax
         mesh = heat(ax, where, weights, "Greys")
         box = BESIDE if where.shape[1] == 3 else RIGHT
-        add_colour_bar(ax, mesh, "resource (weight of a point)", box)
+        style.add_colour_bar(ax, mesh, "resource (weight of a point)", box)
         if where.shape[1] == 2:
             _plane_names(ax)
-    caption(ax, found.words, f"{len(weights)} points, total {weights.sum():.6g}")
+    style.caption(ax, found.words, f"{len(weights)} points, total {weights.sum():.6g}")
     return ax
 
 
@@ -176,7 +162,7 @@ def _rows(data: Dataset, ax: Axes, at: At, name: str, label: str, separate: bool
     else:
         ax = triangle(ax) if dimensions == 3 else ax
         (_contours if name == "influence" else _mixture)(ax, found)
-    caption(ax, found.words)
+    style.caption(ax, found.words)
     return ax
 
 
@@ -206,7 +192,7 @@ def _groups(ax: Axes, rows: np.ndarray, labels: list[str], label: str) -> None:
     """Draw bars of ``rows [row point]``, one group per point."""
     count = rows.shape[1]
     wide = 0.8 / len(rows)
-    for k, (row, text, colour) in enumerate(zip(rows, labels, colours(len(rows)), strict=True)):
+    for k, (row, text, colour) in enumerate(zip(rows, labels, style.colours(len(rows)), strict=True)):
         beside = np.arange(count) + (k - (len(rows) - 1) / 2) * wide
         ax.bar(beside, row, 0.9 * wide, color=colour, label=text)
     ax.set_xticks(range(count), [f"point {k}" for k in range(count)])
@@ -228,17 +214,17 @@ def _on_the_line(ax: Axes, found: DrawnPoint, name: str, label: str) -> None:
     order = np.argsort(where, kind="stable")
     top = 1.0 if name == "shares" else float(np.nanmax(rows))
     _fill_resource(ax, found, top, label="resource (scaled)", zorder=0)
-    shades, wide = colours(len(rows)), widths(len(rows))
+    shades, wide = style.colours(len(rows)), style.widths(len(rows))
     for k, (row, text) in enumerate(zip(rows, row_labels(found, len(rows)), strict=True)):
         ax.plot(where[order], row[order], color=shades[k], linewidth=wide[k], label=text)
     if "profile" in found:
         profile, certified = found["profile"], found.is_certified()
-        own = widths(len(profile))
+        own = style.widths(len(profile))
         for player, colour in enumerate(shades[: len(profile)]):
             # equal positions stay visible
-            mark = end_marker(certified, colour) | {"markersize": 4 + 2 * own[player]}
+            mark = style.end_marker(certified, colour) | {"markersize": 4 + 2 * own[player]}
             ax.plot(profile[player, 0], 0, "^", clip_on=False, zorder=5, **mark)
-        ax.plot([], [], "^", label="position" + unless(certified), **end_marker(certified, INK))
+        ax.plot([], [], "^", label="position" + style.unless(certified), **style.end_marker(certified, INK))
     if name == "shares":
         ax.set_ylim(-0.02, 1.02)
     ax.set(xlabel="position (units of the space)", ylabel=label)
@@ -269,9 +255,9 @@ def _one_by_one(ax: Axes, found: DrawnPoint, name: str, label: str) -> None:
     where, rows = coordinates(found), found[name]
     count = where.shape[1]
     top = 1.0 if name == "shares" else float(np.nanmax(rows))
-    small = panels(ax, len(rows), projection=_projection(count))
+    small = style.panels(ax, len(rows), projection=_projection(count))
     profile = found.get("profile", np.empty((0, count)))
-    mark = end_marker(found.is_certified(), PALETTE[1])
+    mark = style.end_marker(found.is_certified(), PALETTE[1])
     for k, (panel, row, text) in enumerate(zip(small, rows, row_labels(found, len(rows)), strict=True)):
         mesh = heat(panel, where, row, "cividis", vmin=0.0, vmax=top)
         for place in profile[k : k + 1]:
@@ -279,7 +265,7 @@ def _one_by_one(ax: Axes, found: DrawnPoint, name: str, label: str) -> None:
         panel.set_title(text)
         if count == 2:
             panel.set_aspect("equal")
-    add_colour_bar(ax, mesh, label, (1.02, 0.1, 0.025, 0.8))
+    style.add_colour_bar(ax, mesh, label, (1.02, 0.1, 0.025, 0.8))
 
 
 def _contours(ax: Any, found: DrawnPoint) -> None:
@@ -288,7 +274,7 @@ def _contours(ax: Any, found: DrawnPoint) -> None:
     if _is_uneven(found):
         ax.tricontourf(*where.T, found["resource"], levels=8, cmap="Greys", alpha=0.5)
         ax.plot(*empty, "s", color="#AAAAAA", label="resource")
-    shades = colours(len(rows))
+    shades = style.colours(len(rows))
     for row, text, colour in zip(rows, row_labels(found, len(rows)), shades, strict=True):
         _contour(ax, where, row, colour, 0.25, 0.5, 0.75)
         ax.plot(*empty, color=colour, label=text)
@@ -310,7 +296,7 @@ def _is_uneven(found: DrawnPoint) -> bool:
 
 def _mixture(ax: Any, found: DrawnPoint) -> None:
     where, rows = coordinates(found), found["shares"]
-    shades = colours(len(rows))
+    shades = style.colours(len(rows))
     empty: list[list[float]] = [[]] * where.shape[1]
     mixed = np.clip(rows.T @ np.array([to_rgb(colour) for colour in shades]), 0, 1)
     pale = 0.35 + 0.65 * mixed  # keeps markers and contours visible
@@ -336,10 +322,10 @@ def _positions(ax: Any, found: DrawnPoint, shades: list[str]) -> None:
     certified, count = found.is_certified(), coordinates(found).shape[1]
     if "profile" in found:
         for place, colour in zip(found["profile"], shades, strict=False):
-            mark = end_marker(certified, colour)
+            mark = style.end_marker(certified, colour)
             ax.plot(*place[:count, None], "o", markersize=8, zorder=5, label="_", **mark)
-        words = "position" + unless(certified)
-        ax.plot(*[[]] * count, "o", markersize=8, label=words, **end_marker(certified, INK))
+        words = "position" + style.unless(certified)
+        ax.plot(*[[]] * count, "o", markersize=8, label=words, **style.end_marker(certified, INK))
     if count == 2:
         _plane_names(ax)
 
@@ -379,14 +365,14 @@ def snapshots(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     found = point(data, "snapshot_influence", 3, _SHOTS, at=at)
     steps, rows, _ = found["snapshot_influence"].shape
     count = coordinates(found).shape[1]
-    for k, panel in enumerate(panels(ax, steps, projection=_projection(count))):
+    for k, panel in enumerate(style.panels(ax, steps, projection=_projection(count))):
         _draw(panel, found, k)
-    name_colours(ax, row_labels(found, rows), colours(rows))
+    style.name_colours(ax, row_labels(found, rows), style.colours(rows))
     ax.plot([], [], "^" if count == 1 else "o", color=INK, label="position")
     if count == 1 and "resource" in found:
         ax.fill_between([], [], color=RESOURCE, label="resource (scaled)")
     ax.set(xlabel="position (units of the space)", ylabel="influence (relative units)")
-    caption(ax, found.words)
+    style.caption(ax, found.words)
     return ax
 
 
@@ -434,7 +420,7 @@ def _projection(count: int) -> str | None:
 def _draw(panel: Any, found: DrawnPoint, k: int) -> None:
     """Draw one snapshot."""
     where, rows = coordinates(found), found["snapshot_influence"][k]
-    count, shades = where.shape[1], colours(len(rows))
+    count, shades = where.shape[1], style.colours(len(rows))
     panel.set_title(f"step {found['snapshot_step'][k]}" if "snapshot_step" in found else f"snapshot {k}")
     if count == 1:
         order, top = np.argsort(where[:, 0], kind="stable"), float(np.nanmax(found["snapshot_influence"]))

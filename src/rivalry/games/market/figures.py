@@ -10,30 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
+from rivalry.plots import select, style
 from rivalry.plots.metrics import certified, per_player
-from rivalry.plots.select import (
-    At,
-    DrawnPoint,
-    NoSuchPoint,
-    check_index,
-    filled,
-    find_sweep,
-    is_blank,
-    point,
-    swept_values,
-)
-from rivalry.plots.style import (
-    INK,
-    PALE,
-    PALETTE,
-    caption,
-    chart,
-    colours,
-    draw_levels,
-    end_marker,
-    legend,
-    player_lines,
-)
+from rivalry.plots.select import At, DrawnPoint, NoSuchPoint
+from rivalry.plots.style import INK, PALE, PALETTE, chart
 
 PATH = "cash_flow_path"
 PERIODS = 40  # periods drawn of a recurring cash flow
@@ -91,8 +71,8 @@ def valuation_path(
     """
     if periods is not None and periods < 1:
         raise ValueError(f"periods: {periods} must be at least 1")
-    recurring = not filled(data, [PATH])
-    found = point(data, "end_payoff" if recurring else PATH, 2, ("value", "discount"), at=at)
+    recurring = not select.filled(data, [PATH])
+    found = select.point(data, "end_payoff" if recurring else PATH, 2, ("value", "discount"), at=at)
     if recurring:
         flows = np.tile(found["end_payoff"].astype(float).mean(axis=0), (periods or PERIODS, 1))
     else:
@@ -113,7 +93,7 @@ def valuation_path(
     ax.set_ylabel("cumulated discounted cash flows\n(units of money)")
     discounts = "gamma " + ", ".join(f"{rate:g}" for rate in np.unique(rates)[::-1])
     note = "the mean over sessions, in every period" if recurring else ""
-    caption(ax, found.words, discounts, f"growth {growth:g}" if growth else "", note)
+    style.caption(ax, found.words, discounts, f"growth {growth:g}" if growth else "", note)
     return ax
 
 
@@ -124,7 +104,7 @@ def _draw_cumulated(ax: Axes, paid: np.ndarray, whole: np.ndarray) -> None:
     """
     count = len(paid)
     end = count + max(1.0, 0.06 * count)
-    for total, own, look in zip(whole.tolist(), paid.T, player_lines(len(whole)), strict=True):
+    for total, own, look in zip(whole.tolist(), paid.T, style.player_lines(len(whole)), strict=True):
         terminal = 100 * (1 - float(own[-1]) / total) if total else 0
         if not look["label"].startswith("_"):
             look["label"] += f": {total:.6g}, {terminal:.3g} % terminal"
@@ -140,7 +120,7 @@ def _rates(
 ) -> np.ndarray:
     """Return every player's discount factor. Raises `ValueError`."""
     discounts = found.get("discount") if gamma is None else gamma
-    if discounts is None or is_blank(np.asarray(discounts, dtype=float)):
+    if discounts is None or select.is_blank(np.asarray(discounts, dtype=float)):
         raise ValueError("gamma: None must be a number, or one per player; this data holds no discount")
     rates = np.atleast_1d(np.asarray(discounts, dtype=float))
     if rates.shape not in ((1,), (players,)):
@@ -193,9 +173,9 @@ def dcf_sensitivity(data: Dataset, ax: Axes, *, player: int = 0, at: At = None) 
     >>> [text.get_text() for text in dcf_sensitivity(data).texts]
     ['51', '11', '22']
     """
-    found = point(data, "dcf_value", 3, ("dcf_rate", "dcf_growth", "dcf_here"), at=at)
+    found = select.point(data, "dcf_value", 3, ("dcf_rate", "dcf_growth", "dcf_here"), at=at)
     table = found["dcf_value"]
-    check_index("player", player, len(table))
+    select.check_index("player", player, len(table))
     rates, growths = (100 * found[f"dcf_{name}"].astype(float) for name in ("rate", "growth"))
     values = table[player].astype(float)[: len(rates), : len(growths)]
     if not np.isfinite(values).any():
@@ -209,8 +189,8 @@ def dcf_sensitivity(data: Dataset, ax: Axes, *, player: int = 0, at: At = None) 
         ax.plot(0, r, ">", transform=ax.get_yaxis_transform(), label=label, **mark)
         ax.plot(g, 0, "^", transform=ax.get_xaxis_transform(), label="_growth", **mark)
     ax.set(xlabel="growth g of cash flows (% per period)", ylabel="discount rate r (% per period)")
-    caption(ax, found.words, f"value of player {player} (units of money); blank: r is not above g")
-    legend(ax, under=True)
+    style.caption(ax, found.words, f"value of player {player} (units of money); blank: r is not above g")
+    style.legend(ax, under=True)
     return ax
 
 
@@ -285,10 +265,10 @@ def commitment(
     >>> [tick.get_text() for tick in commitment(data, lines={"commitment": 5.5}).get_xticklabels()]
     ['0', '1', 'never']
     """
-    over = find_sweep(data, "value", 1, at, over)
-    dim, delta, order = swept_values(data, over)
+    over = select.find_sweep(data, "value", 1, at, over)
+    dim, delta, order = select.swept_values(data, over)
     values, found = per_player(data, "value", at=at, keep=(dim,))
-    check_index("leader", leader, values.shape[1])
+    select.check_index("leader", leader, values.shape[1])
     delta, own = delta[order], values[order, leader]
     worth = np.broadcast_to(certified(found), values.shape[:1])[order]
     x = _positions(delta)
@@ -296,13 +276,13 @@ def commitment(
     ax.plot(x, own, color=shade, linewidth=0.9, label="_line")
     for proved, label in ((True, f"leader, player {leader}"), (False, "hollow: not certified")):
         if (worth == proved).any():
-            mark = end_marker(proved, shade) | {"label": label, "zorder": 4}
+            mark = style.end_marker(proved, shade) | {"label": label, "zorder": 4}
             ax.plot(x[worth == proved], own[worth == proved], "o", **mark)
-    draw_levels(ax, lines)
+    style.draw_levels(ax, lines)
     ax.set_xticks(x, [f"{value:g}" if np.isfinite(value) else "never" for value in delta])
     ax.set_xlabel(f"{over}: least gain for which a plan is revised")
     ax.set_ylabel("value of the leader (units of the game)")
-    caption(ax, found.words)
+    style.caption(ax, found.words)
     return ax
 
 
