@@ -198,6 +198,51 @@ def test_a_single_solution_needs_no_point() -> None:
     assert found.certified() is not None
 
 
+def test_padding_after_the_last_value_at_a_point_is_cut_and_gaps_are_kept() -> None:
+    path = np.full((2, 4, 3), np.nan)
+    path[0, [0, 2], :2] = [[1.0, 2.0], [3.0, 4.0]]
+    path[1] = 5.0
+    data = xr.Dataset({"path": (("reach", "step", "player"), path)}, {"reach": [0.1, 0.2]})
+    found = point(data, "path", 2, at={"reach": 0.1})["path"]
+    np.testing.assert_array_equal(found, [[1.0, 2.0], [np.nan, np.nan], [3.0, 4.0]])
+    found[:] = 0.0
+    np.testing.assert_array_equal(data.path, path)  # arrays of a point are copies
+    assert point(data, "path", 2, at={"reach": 0.2})["path"].shape == (4, 3)
+    assert point(data, "path", 2, keep=("reach", "replication"))["path"].shape == (2, 1, 4, 3)
+
+
+def test_own_dimensions_are_recognised_by_name_without_a_rank() -> None:
+    reward = np.arange(24.0).reshape(2, 3, 4)
+    data = xr.Dataset({"reward": (("gamma", "sample", "player"), reward)}, {"gamma": [0.5, 0.9]})
+    found = point(data, "reward", None, at={"gamma": 0.9})
+    np.testing.assert_array_equal(found["reward"], reward[1])
+    assert point(data, "reward", 2, at={"gamma": 0.9}).words == found.words == "gamma = 0.9"
+
+
+def test_the_former_name_of_the_algorithm_is_refused_in_a_point(run: xr.Dataset) -> None:
+    with pytest.raises(ValueError, match=r"^at.method: is called algorithm: write at="):
+        rv.plots.paths(run, at={"method": "climb"})
+
+
+@pytest.mark.parametrize("kind", ["learning_curve", "bifurcation"])
+def test_methods_are_picked_only_where_they_are_compared(kind: str, run: xr.Dataset) -> None:
+    with pytest.raises(ValueError, match="methods: one method is drawn; compare = true draws several"):
+        getattr(rv.plots, kind)(run, methods=["climb"])
+
+
+def test_other_objects_than_axes_are_refused(run: xr.Dataset) -> None:
+    with pytest.raises(ValueError, match="ax: 'left' must be Matplotlib axes"):
+        rv.plots.paths(run, "left")
+
+
+def test_replications_without_a_number_do_not_count_in_the_band() -> None:
+    values = np.array([[1.0, np.nan], [2.0, np.nan], [6.0, 4.0], [np.nan, np.nan]])
+    mean, half = band(values)
+    np.testing.assert_array_equal(mean, [3.0, 4.0])
+    known = values[:3, 0]
+    np.testing.assert_allclose(half, [stats.t.ppf(0.975, 2) * stats.sem(known), 0.0])
+
+
 def test_position_compares_numbers_with_tolerance_and_text_exactly() -> None:
     assert position(np.array([0.1, 0.1 + 0.2]), 0.3) == 1
     assert position(np.array([0.1]), "0.1") is None
@@ -488,9 +533,9 @@ def test_errors_name_missing_plot_data_and_the_call_for_it(run: xr.Dataset) -> N
 def test_axis_labels_use_the_names_of_the_game() -> None:
     walk = xr.Dataset({"path": (("step", "player", "axis"), np.ones((3, 2, 2)))})
     assert rv.plots.paths(walk).get_ylabel() == "axis 1: position (units of the space)"
-    told = walk.assign(axis_name=("axis", np.array(["place", "reach"])))
-    assert rv.plots.paths(told).get_ylabel() == "reach (units of the space)"
-    assert "player 1, reach" in labels(rv.plots.paths(told, space=False))
+    named = walk.assign(axis_name=("axis", np.array(["place", "reach"])))
+    assert rv.plots.paths(named).get_ylabel() == "reach (units of the space)"
+    assert "player 1, reach" in labels(rv.plots.paths(named, space=False))
 
 
 def test_learning_curves_are_compared_with_methods_that_do_not_learn() -> None:

@@ -105,8 +105,8 @@ def test_branches_are_solid_if_stable_and_thin_if_not_certified(one: xr.Dataset)
         0.5 - np.sqrt(np.maximum(LOSS - np.concatenate([line.get_xdata() for line in outer]), 0)),
     )
     assert {line.get_linewidth() for line in outer} == {0.9}
-    told = {"all 3 together", "groups 1 + 1 + 1", "stable branch", "unstable branch", "thin: not certified"}
-    assert told <= set(labels(ax))
+    words = {"all 3 together", "groups 1 + 1 + 1", "stable branch", "unstable branch", "thin: not certified"}
+    assert words <= set(labels(ax))
 
 
 def test_events_show_their_parameter_and_cycles_are_bands(one: xr.Dataset) -> None:
@@ -123,6 +123,31 @@ def test_branches_with_local_coverage_are_not_certified() -> None:
     local = branches()
     local["branch_coverage"] = (("row",), np.full(60, "local"))
     assert {line.get_linewidth() for line in lines(rv.plots.bifurcation(dataset(local)), "_branch")} == {0.9}
+
+
+@pytest.mark.parametrize(("gain", "width"), [(0.99e-6, 2.2), (1.01e-6, 0.9)])
+def test_branches_are_certified_up_to_a_millionth_of_all_payoffs(gain: float, width: float) -> None:
+    """The three payoffs add up to 12; a stored total of the resource replaces their sum."""
+    record = branches() | {
+        "branch_payoff": (("row", "player"), np.tile([3.0, -4.0, 5.0], (60, 1))),
+        "branch_regret": (("row", "player"), np.full((60, 3), 12 * gain)),
+    }
+    drawn = lines(rv.plots.bifurcation(dataset(record)), "_branch")
+    assert {line.get_linewidth() for line in drawn} == {width}
+    record["resource_total"] = ((), np.asarray(12 / 1.5))
+    less = lines(rv.plots.bifurcation(dataset(record)), "_branch")
+    assert {line.get_linewidth() for line in less} == {0.9}
+
+
+def test_many_events_of_one_kind_are_counted_without_their_values() -> None:
+    record = branches()
+    places = np.linspace(0.12, 0.18, 5)
+    record["event_kind"] = (("event",), np.full(5, "fold"))
+    record["event_parameter"] = (("event",), places)
+    record["event_position"] = (("event", "player", "axis"), np.full((5, 3, 1), 0.5))
+    assert "fold (5)" in labels(rv.plots.bifurcation(dataset(record)))
+    record["event_parameter"] = (("event",), np.append(np.nan, places[:4]))
+    assert "fold at 0.12, 0.135, 0.15, 0.165" in labels(rv.plots.bifurcation(dataset(record)))
 
 
 def test_runs_and_branches_are_drawn_together(run: xr.Dataset) -> None:
@@ -171,6 +196,21 @@ def test_density_is_the_share_of_end_positions_per_value() -> None:
     expected = [[(column == place).mean() for column in draws] for place in np.arange(5) / 4]
     np.testing.assert_allclose(shares, expected)
     assert "n = 40 ends per value, all players" in ax.get_title(loc="left")
+
+
+def test_densities_of_continuous_ends_add_up_to_one_where_there_are_any() -> None:
+    ends_at = np.random.default_rng(6).uniform(size=(3, 500, 2, 1))
+    rows = [
+        (
+            {"reach": r},
+            {"profile": (("player", "axis"), x[0]), "end_positions": (("trial", "player", "axis"), x)},
+        )
+        for r, x in zip((0.3, 0.1, 0.2), (ends_at[0], ends_at[1], np.full((500, 2, 1), np.nan)), strict=True)
+    ]
+    ax = rv.plots.bifurcation(collect(rows, {"reach": [0.3, 0.1, 0.2]}), density=True)
+    mesh = next(found for found in ax.collections if isinstance(found, QuadMesh))
+    shares = mesh.get_array().filled(0.0)
+    np.testing.assert_allclose(shares.sum(axis=0), [1.0, 0.0, 1.0])  # at 0.1, 0.2 and 0.3
 
 
 def crossing(low: float, high: float) -> Record:
@@ -248,8 +288,8 @@ def test_crossings_are_drawn_with_the_runs(run: xr.Dataset) -> None:
     rows: list[Any] = [({"reach": reach, "algorithm": "climb"}, ends(reach)) for reach in REACHES]
     rows.append(({"reach": REACHES[0], "algorithm": "scan"}, crossing(0.12, 0.2)))
     data = collect(rows, {"reach": REACHES, "algorithm": ["climb", "scan"]})
-    told = labels(rv.plots.bifurcation(data))
-    assert {"symmetric point gains stability at 0.12", "symmetric point loses stability at 0.2"} <= set(told)
+    words = labels(rv.plots.bifurcation(data))
+    assert {"symmetric point gains stability at 0.12", "symmetric point loses stability at 0.2"} <= set(words)
     assert not [text for text in labels(rv.plots.bifurcation(data, thresholds=None)) if "symmetric" in text]
 
 

@@ -220,6 +220,27 @@ def test_crossings_of_disjoint_curves_and_at_a_common_vertex() -> None:
     np.testing.assert_allclose(crossings(square, across), [[1.0, 1.0]])
 
 
+def test_crossings_of_segments_solve_their_linear_equations() -> None:
+    draws = np.random.default_rng(8).uniform(size=(200, 2, 2, 2))  # [case curve coordinate end]
+    met = 0
+    for one, two in draws:
+        sides = np.stack([one[:, 1] - one[:, 0], two[:, 0] - two[:, 1]], axis=1)
+        along = np.linalg.solve(sides, two[:, 0] - one[:, 0])
+        found = crossings(one, two)
+        if ((along >= 0) & (along <= 1)).all():
+            met += 1
+            np.testing.assert_allclose(found, [one[:, 0] + along[0] * sides[:, 0]], atol=1e-9)
+        else:
+            assert not len(found)
+    assert 20 < met < 180
+
+
+def test_curves_that_are_straight_in_logarithms_cross_there() -> None:
+    x = np.array([0.1, 10.0])
+    np.testing.assert_allclose(crossings(np.array([x, x]), np.array([x, 4 / x]), log=True), [[2.0, 2.0]])
+    assert not np.allclose(crossings(np.array([x, x]), np.array([x, 4 / x])), 2.0)
+
+
 def test_deviation_gains_by_first_investment() -> None:
     amounts = np.r_[0.0, np.geomspace(1e-3, 50, 20)]
     gain = np.stack([0.1 - amounts, -amounts])

@@ -151,6 +151,32 @@ def test_heat_map_hatches_uncertified_points_and_marks_missing_ones() -> None:
     assert ax.collections[0].get_clim() == (np.nanmin(sound), np.nanmax(sound))
 
 
+@pytest.mark.parametrize(
+    ("values", "extend"),
+    [([1, 2, 3], "neither"), ([0, 2, 3], "min"), ([9, 2, 3], "max"), ([0, 2, 3, 9], "both")],
+)
+def test_colour_bars_end_in_points_where_uncertified_values_lie_beyond(
+    values: list[int], extend: str
+) -> None:
+    """Values 0 and 9 are not certified, and the colours span 1 (or 2) to 3."""
+    table = np.array([values, [1.0, *values[1:3], *values[3:]]])
+    claims = np.where(np.isin(table, (0, 9)), "not an equilibrium", "equilibrium")
+    dims = ("up", "across")
+    data = xr.Dataset(
+        {"p_safe": (dims, table), "claim": (dims, claims)}, {"up": [1, 2], "across": range(len(values))}
+    )
+    mesh = rv.plots.heat(data, over=["across", "up"]).collections[0]
+    assert mesh.colorbar.extend == extend
+    assert mesh.get_clim() == (1, 3)
+
+
+def test_cells_on_a_logarithmic_scale_meet_at_geometric_means() -> None:
+    data = swept().assign_coords(price=[0.1, 1.0, 10.0])
+    corners = rv.plots.heat(data, over=["price", "size"]).collections[0].get_coordinates()
+    np.testing.assert_allclose(corners[0, :, 0], 10.0 ** np.array([-1.5, -0.5, 0.5, 1.5]))
+    np.testing.assert_allclose(corners[:, 0, 1], [0.5, 1.5, 2.5])
+
+
 def test_heat_map_of_one_player_with_all_points_certified() -> None:
     ax = rv.plots.heat(swept(), quantity="safety_input", player=1)
     np.testing.assert_allclose(ax.collections[0].get_array(), swept().safety_input.values[..., 1].T)
@@ -249,8 +275,8 @@ def test_policies_are_compared_with_a_baseline() -> None:
     each = rv.plots.subsidy(data, quantity="safety_input", over="price")
     assert labels(each) == ["player 0", "player 1"]
     steps = data.isel(size=0).rename(price="own").assign_coords(other=("own", [1.0, 1.0, 2.0]))
-    told = rv.plots.subsidy(steps)
-    assert [text.get_text() for text in told.get_xticklabels()] == ["own = 0.2", "own = 0.3\nother = 2"]
+    stepwise = rv.plots.subsidy(steps)
+    assert [text.get_text() for text in stepwise.get_xticklabels()] == ["own = 0.2", "own = 0.3\nother = 2"]
     counted = steps.rename(own="point").assign_coords(point=[0, 1, 2], own=("point", PRICES))
     assert rv.plots.subsidy(counted).get_title(loc="left") == "beside other = 1, own = 0.1"
     with pytest.raises(ValueError, match="base: 3 must be a whole number from 0 to 2"):

@@ -16,7 +16,7 @@ import pytest
 import xarray as xr
 
 from rivalry.core.results import CLAIMS, Record, collect
-from rivalry.lab.report import build, certificates, draw_own, expectations
+from rivalry.lab.report import build, certificates, draw_own, expectations, results
 from rivalry.lab.report.judge import cells as judged_cells
 from rivalry.lab.report.judge import judge, tally
 from rivalry.lab.report.page import commands, in_words, number
@@ -420,6 +420,19 @@ def test_the_largest_distance_is_reported_per_cell() -> None:
     cells = {(0.1, "a"): record(distance=0.25), (0.2, "b"): record(distance=np.nan)}
     assert [about["distance"] for _, about in judged_cells(data_of(cells))] == [0.25, None]
     assert [about["distance"] for _, about in judged_cells(full())] == [None] * 4
+
+
+def test_results_hold_payoffs_and_single_metrics_without_padding() -> None:
+    one: Record = record() | {"payoff": (("player",), np.array([1.0, -2.0])), "size": ((), np.asarray(3))}
+    two: Record = record() | {"share": ((), np.asarray(0.25)), "pure": ((), np.asarray(True))}
+    first, second = results(data_of({(0.1, "a"): one, (0.2, "a"): two}))
+    assert (first["algorithm"], first["at"], first["payoff"]) == ("a", {"reach": 0.1}, [1.0, -2.0])
+    assert first["status"] == "converged"
+    assert first["metrics"]["size"] == 3
+    assert {"share", "payoff", "claim", "cell"}.isdisjoint(first["metrics"])
+    assert second["metrics"]["share"] == 0.25
+    assert "size" not in second["metrics"]
+    assert "NaN" not in json.dumps([first, second["metrics"]])
 
 
 def test_certificates_aggregate_over_the_starts_of_a_cell() -> None:

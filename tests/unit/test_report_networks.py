@@ -60,6 +60,16 @@ def test_bands_within_rounding_error_are_left_out() -> None:
     assert found.rows[0][3] == ["2", "0"]
 
 
+def test_columns_without_a_value_in_any_row_are_left_out() -> None:
+    over = ("algorithm", "replication")
+    empty = data(efficiency=(over, np.full((2, 2), np.nan)), exploitability=(over, [[0.5] * 2, [0.25] * 2]))
+    found = networks(empty, MADE_BY)
+    assert found is not None
+    assert found.columns == ["Gain", "… exploring", "Exploitability"]
+    assert [len(parts) for *_, parts in found.rows] == [3]
+    assert found.rows[0][3][2] == "0.25"
+
+
 def test_there_is_no_table_without_networks() -> None:
     assert networks(data().drop_vars("resumed"), MADE_BY) is None
     assert networks(data().isel(algorithm=[0]), MADE_BY) is None

@@ -13,6 +13,9 @@ from rivalry import solving
 from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseMethod
 from rivalry.methods.finite.regret_matching import RegretMatching
+from rivalry.solving.path_data import telling_rows
+from rivalry.solving.progress import Limited
+from rivalry.solving.steps import from_leaves, leaves_of
 
 # step limits are deliberately small; the warning is tested separately
 pytestmark = pytest.mark.filterwarnings("ignore:not converged")
@@ -118,11 +121,11 @@ def test_max_seconds_limits_solvers() -> None:
     with pytest.warns(UserWarning, match="not converged after 1e-09 seconds"):
         found = rv.solve(GOAL, Halve(), START, tol=-1.0, max_steps=10**9, max_seconds=1e-9)
     assert (found.status, str(found.data.stopped_by.values)) == ("iteration limit", "max_seconds")
-    lanes = solving.solve_lanes(
+    batch = solving.solve_lanes(
         [GOAL] * 2, [Halve()] * 2, [jnp.asarray(START)] * 2, tol=-1.0, max_seconds=1e-9
     )
-    assert [str(lane.data.stopped_by.values) for lane in lanes] == ["max_seconds"] * 2
-    assert lanes[0].steps < 10_000
+    assert [str(member.data.stopped_by.values) for member in batch] == ["max_seconds"] * 2
+    assert batch[0].steps < 10_000
     assert "stopped_by" not in rv.solve(GOAL, Halve(), START, max_seconds=1e9).record
 
 
@@ -238,8 +241,46 @@ def test_random_starts_depend_on_the_seed() -> None:
 
 def test_streams_differ_by_purpose_point_and_replication() -> None:
     places = [("start", (), 0), ("play", (), 0), ("play", (1, 2), 0), ("play", (1, 2), 1)]
-    drawn = [tuple(solving.stream(3, purpose, point, r).generate_state(2)) for purpose, point, r in places]
-    assert len(set(drawn)) == 4
+    words = [tuple(solving.stream(3, purpose, point, r).generate_state(2)) for purpose, point, r in places]
+    assert len(set(words)) == 4
+
+
+def test_more_keys_of_a_stream_begin_with_the_same_keys() -> None:
+    sequence = solving.stream(5, "play")
+    few, many = ([jax.random.key_data(key) for key in solving.keys_of(sequence, n)] for n in (2, 5))
+    np.testing.assert_array_equal(few, many[:2])
+    np.testing.assert_array_equal(jax.random.key_data(solving.key_of(sequence)), many[0])
+    assert len({tuple(np.asarray(words).tolist()) for words in many}) == 5
+
+
+def test_saved_states_are_restored_with_their_types() -> None:
+    state = {"key": solving.key_of(solving.stream(1, "play")), "x": jnp.arange(3.0), "count": jnp.asarray(4)}
+    saved = leaves_of(state)
+    assert all(isinstance(array, np.ndarray) for array in saved.values())
+    back = from_leaves({"key": solving.key_of(solving.stream(2, "play")), "x": state["x"], "count": 0}, saved)
+    np.testing.assert_array_equal(jax.random.key_data(back["key"]), jax.random.key_data(state["key"]))
+    np.testing.assert_array_equal(back["x"], state["x"])
+    assert (int(back["count"]), back["x"].dtype) == (4, state["x"].dtype)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "stop", "over"), [(None, False, False), (None, True, False), (0.0, False, True)]
+)
+def test_limits_of_time_stop_a_run_and_pass_events_on(seconds: float | None, stop: bool, over: bool) -> None:
+    events: list[rv.Progress] = []
+    watch = Limited(lambda event: events.append(event) or stop, seconds)
+    event = rv.Progress(1, 2)
+    assert watch(event) is (stop or over)
+    assert (events, watch.over) == ([event], over)
+
+
+def test_snapshots_are_at_growing_distances_along_the_path() -> None:
+    """On a straight path the k-th of n is at the share ``(k / (n - 1)) ** 1.5`` of its length."""
+    path = np.linspace(0.0, 1.0, 1001)[:, None, None]
+    rows = telling_rows(path, 5)
+    np.testing.assert_allclose(path[rows, 0, 0], (np.arange(5) / 4) ** 1.5, atol=1e-3)
+    still = np.zeros((9, 2, 1))
+    assert telling_rows(still, 5).tolist() == [0, 8]
 
 
 def test_a_start_outside_the_space_is_refused() -> None:
@@ -258,12 +299,12 @@ def test_batched_runs_equal_single_runs() -> None:
     goals = [jnp.asarray(g) for g in (-1.0, 0.5, 2.0)]
     games, methods = [Bowl(g) for g in goals], [Halve(part=p) for p in (0.5, 0.4, 0.3)]
     begin = GOAL.space.check(START)
-    lanes = solving.solve_lanes(games, methods, [begin] * 3)
-    for game, method, lane in zip(games, methods, lanes, strict=True):
+    batch = solving.solve_lanes(games, methods, [begin] * 3)
+    for game, method, member in zip(games, methods, batch, strict=True):
         single = rv.solve(game, method, START)
-        assert (lane.status, lane.steps) == (single.status, single.steps)
-        np.testing.assert_allclose(lane.profile, single.profile, atol=1e-12)
-        assert lane.claim == single.claim
+        assert (member.status, member.steps) == (single.status, single.steps)
+        np.testing.assert_allclose(member.profile, single.profile, atol=1e-12)
+        assert member.claim == single.claim
 
 
 def test_batches_of_different_structure_are_refused() -> None:

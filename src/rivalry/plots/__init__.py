@@ -151,10 +151,8 @@ _TITLES = {
 """Every module of charts or recipes, with the titles of its plots. A plot's function has the plot's name."""
 
 _VIEWS = {"cycle": "path_moves", "ternary": "landscape"}
-_VIEWS |= {
-    name: name for name in ("dcf_sensitivity", "deviation", "influence", "landscape", "payoff_landscape")
-}
-_VIEWS |= {name: name for name in ("reaction", "resource", "shares", "snapshots", "vector_field")}
+_OF_ITS_NAME = ("dcf_sensitivity", "deviation", "influence", "landscape", "payoff_landscape", "reaction")
+_VIEWS |= {name: name for name in (*_OF_ITS_NAME, "resource", "shares", "snapshots", "vector_field")}
 
 _CAPTIONS = {
     "bifurcation": {
@@ -191,9 +189,7 @@ PLOTS = {
         by_quantity={"gradient": "path_gradients", "payoff": "path_payoffs"} if kind == "paths" else {},
         captions=_CAPTIONS.get(kind, {}),
     )
-    for kind, module, title in sorted(
-        (kind, module, title) for module, titles in _TITLES.items() for kind, title in titles.items()
-    )
+    for kind, title, module in sorted((*row, module) for module in _TITLES for row in _TITLES[module].items())
 }
 
 

@@ -11,7 +11,7 @@ from xarray import Dataset
 
 from rivalry.plots import style
 from rivalry.plots.metrics import is_log, metric_label, set_log_scale
-from rivalry.plots.select import At, DrawnPoint, point
+from rivalry.plots.select import At, DrawnPoint, check_count, point
 from rivalry.plots.style import INK, MARKERS, PALETTE, chart
 
 JUMP = 0.12  # of the range drawn: responses further apart are a jump
@@ -178,8 +178,7 @@ def cycle(data: Dataset, ax: Axes, *, at: At = None, last: int = CYCLE) -> Axes:
     >>> cycle(moves).get_ylabel()
     'payoff\\n(units of the game)'
     """
-    if last < 1:
-        raise ValueError(f"last: {last} must be at least 1")
+    check_count("last", last)
     found = point(data, "move_payoff", 2, ("move_gain", "move_player", "cycle_rounds"), at=at)
     payoff, mover = found["move_payoff"], found["move_player"].astype(int)
     moves = np.arange(len(payoff))[-last:]

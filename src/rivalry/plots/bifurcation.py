@@ -218,7 +218,7 @@ def _density(ax: Axes, x: np.ndarray, positions: np.ndarray) -> None:
 
 def _crossings(ax: Axes, data: Dataset, at: At, over: str) -> None:
     """Draw where the symmetric point gains or loses stability, over the scanned range."""
-    found = branch_point(data, at, "crossing_direction", 1, ("crossing", "parameter_name"), over)
+    found = branch_point(data, at, ("crossing_direction", "crossing", "parameter_name"), 1, over)
     if found is None:
         return
     for value, word in zip(found["crossing"], found["crossing_direction"], strict=True):

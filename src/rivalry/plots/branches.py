@@ -21,32 +21,30 @@ EVENTS = {
 TOLERANCE = 1e-6  # of all payoffs together: largest regret of an equilibrium
 NAMED = 4  # most events of one kind whose values are listed
 GREY = "#888888"  # of branches beside ends, where colours have another meaning
-_ALSO = (
-    *("branch", "branch_parameter", "branch_group", "branch_payoff", "branch_stable", "branch_regret"),
-    *("branch_coverage", "resource_total", "event_kind", "event_parameter", "event_position"),
-    *("orbit_parameter", "orbit_low", "orbit_high", "orbit_hopf", "orbit_stable", "parameter_name"),
+BRANCHES = (
+    *("branch_position", "branch", "branch_parameter", "branch_group", "branch_payoff", "branch_stable"),
+    *("branch_regret", "branch_coverage", "resource_total", "event_kind", "event_parameter"),
+    *("event_position", "orbit_parameter", "orbit_low", "orbit_high", "orbit_hopf", "orbit_stable"),
+    "parameter_name",
 )
 
 
 def branch_point(
-    data: Dataset,
-    at: At,
-    main: str = "branch_position",
-    rank: int = 3,
-    also: Any = _ALSO,
-    over: str | None = None,
+    data: Dataset, at: At, also: Sequence[str] = BRANCHES, rank: int = 3, over: str | None = None
 ) -> DrawnPoint | None:
-    """Return the branches at one point, from any method; None where the data hold none (along ``over``).
+    """Return branches at one point, from any method; None where the data hold none (along ``over``).
 
-    A method that ``at`` names is used if it has branches, and ignored otherwise.
+    They hold the first variable of ``also``. A method that ``at`` names is used if it has branches, and
+    ignored otherwise.
     """
+    main, *_ = also
     if main not in data:
         return None
     dims = {str(dim) for dim in data[main].dims[: data[main].ndim - rank]}
     chosen = {name: value for name, value in (at or {}).items() if name in dims}
     for place in (chosen, {name: value for name, value in chosen.items() if name != "algorithm"}):
         try:
-            found = point(data, main, rank, also, at=place)
+            found = point(data, main, rank, also[1:], at=place)
         except NoSuchPoint:
             continue
         if not is_blank(found[main]):
@@ -134,8 +132,6 @@ def draw_events(ax: Axes, found: DrawnPoint, axis: int) -> None:
     style: dict[str, Any] = {"color": INK, "markerfacecolor": "white", "markeredgewidth": 1.2, "zorder": 6}
     for kind, (marker, word) in EVENTS.items():
         mine = np.flatnonzero((found["event_kind"] == kind) & np.isfinite(found["event_parameter"]))
-        if not len(mine):
-            continue
         values = found["event_parameter"][mine]
         numbers = sorted({f"{value:.6g}" for value in values})
         words = f"{word} at {', '.join(numbers)}" if len(numbers) <= NAMED else f"{word} ({len(mine)})"
@@ -144,7 +140,8 @@ def draw_events(ax: Axes, found: DrawnPoint, axis: int) -> None:
             places = np.unique(found["event_position"][row, :, axis].round(9))
             places = places[np.isfinite(places)]
             ax.plot(np.full(len(places), value), places, marker, label="_event", **style)
-        ax.plot([], [], marker, linestyle="", label=words, **style)
+        if len(mine):
+            ax.plot([], [], marker, linestyle="", label=words, **style)
 
 
 def draw_orbits(ax: Axes, found: DrawnPoint, axis: int) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from xarray import Dataset
 
-from rivalry.plots.select import At, check_index, is_blank, point
+from rivalry.plots.select import At, check_count, check_index, is_blank, point
 from rivalry.plots.style import INK, MARKERS, caption, chart, colours, end_marker, player_label, unless
 
 BINS = 40
@@ -57,8 +57,7 @@ def end_positions(data: Dataset, ax: Axes, *, at: At = None, axis: int = 0, bins
     found = point(data, main, rank, also, at=at, keep=keep)
     ends = found[main]
     check_index("axis", axis, ends.shape[-1])
-    if bins < 1:
-        raise ValueError(f"bins: {bins} must be at least 1")
+    check_count("bins", bins)
     ends = ends[..., axis].reshape(-1, ends.shape[-2])
     ends = ends[np.isfinite(ends).any(axis=1)]
     if not len(ends):

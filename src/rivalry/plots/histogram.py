@@ -12,7 +12,7 @@ from xarray import Dataset
 
 from rivalry.core.statistics import told as format_interval
 from rivalry.plots.metrics import metric_label
-from rivalry.plots.select import At, Names, NoSuchPoint, band, filled, pick_names, point
+from rivalry.plots.select import At, Names, NoSuchPoint, band, check_count, filled, pick_names, point
 from rivalry.plots.style import DASHES, INK, PALETTE, caption, chart, colours, draw_levels, legend
 
 CONTROLS = {
@@ -128,8 +128,7 @@ def histogram(
     """
     if form not in ("bars", "cumulative", "means"):
         raise ValueError(f"form: {form!r} must be 'bars', 'cumulative' or 'means'")
-    if bins is not None and bins < 1:
-        raise ValueError(f"bins: {bins} must be at least 1")
+    check_count("bins", bins)
     quantity = quantity or next(iter(filled(data, [GAIN])), PAYOFF)
     if quantity == PAYOFF:
         quantity = next(iter(filled(data, ["last_payoff"])), "end_payoff")

@@ -281,20 +281,18 @@ def heat(
     'A'
     """
     across, up = _two(data, quantity, over, at)
-    (x_dim, x, columns), (y_dim, y, rows) = select.swept_values(data, across), select.swept_values(data, up)
-    values, found = per_player(data, quantity, at=at, keep=(y_dim, x_dim), period=period)
-    select.check_index("player", player, values.shape[-1])
-    grid = values[..., player]
-    worth = np.broadcast_to(certified(found, quantity), grid.shape)
-    grid, worth = grid[np.ix_(rows, columns)], worth[np.ix_(rows, columns)]
+    curve = family(data, quantity, over=across, series=up, at=at, period=period)
+    select.check_index("player", player, curve.values.shape[2])
+    _, y, rows = select.swept_values(data, up)
+    x, y = curve.x, y[rows]
     logs = is_log(x, log), is_log(y, log)
-    edges = _edges(x[columns], logs[0]), _edges(y[rows], logs[1])
-    _cells(ax, edges, grid, worth, metric_label(quantity))
+    edges = _edges(x, logs[0]), _edges(y, logs[1])
+    _cells(ax, edges, curve.values[:, rows, player].T, curve.certified[:, rows].T, metric_label(quantity))
     for which, one in zip("xy", logs, strict=True):
         set_log_scale(ax, which, one)
     ax.set(xlabel=across, ylabel=up)
-    whose = f"player {player}" if values.shape[-1] > 1 else ""
-    style.caption(ax, found.words, whose, f"period {period}" if "period" in data[quantity].dims else "")
+    whose = f"player {player}" if curve.values.shape[2] > 1 else ""
+    style.caption(ax, curve.words, whose, f"period {period}" if "period" in data[quantity].dims else "")
     return ax
 
 

@@ -178,6 +178,12 @@ def check_index(name: str, index: int, count: int) -> None:
         raise ValueError(f"{name}: {index} must be a whole number from 0 to {count - 1}")
 
 
+def check_count(name: str, count: int | None) -> None:
+    """Raise `ValueError` for a number of things below 1; None leaves the number open."""
+    if count is not None and count < 1:
+        raise ValueError(f"{name}: {count} must be at least 1")
+
+
 def describe_replications(count: int, how: str = "mean and 95 % band") -> str:
     """Return words for a caption; none where there is a single replication.
 

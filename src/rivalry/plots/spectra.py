@@ -82,12 +82,11 @@ def _spectrum(data: Dataset, at: At, source: str | None) -> DrawnSpectrum:
         raise ValueError(f"source: {source!r} must be 'branch', 'scan' or 'end'")
     for name in ("branch", "scan"):
         main = f"{name}_eigenvalues_real"
-        if source not in (None, name) or main not in data:
+        if source not in (None, name):
             continue
-        also = [f"{name}_eigenvalues_imag", f"{name}_parameter", "parameter_name"]
+        also = [main, f"{name}_eigenvalues_imag", f"{name}_parameter", "parameter_name"]
         also += ["branch", "branch_group", "event_kind", "event_parameter"] if name == "branch" else []
-        found = branch_point(data, at, main, 2, also)
-        if found is None:
+        if (found := branch_point(data, at, also, 2)) is None:
             continue
         x = found[f"{name}_parameter"]
         curve = found.get("branch", np.zeros(len(x), int))

@@ -211,8 +211,7 @@ def impulse_response(
     >>> axes.get_lines()[0].get_ydata().tolist()
     [1.8, 1.6, 1.8, 1.8]
     """
-    if turns < 1:
-        raise ValueError(f"turns: {turns} must be at least 1")
+    select.check_count("turns", turns)
     also = ("impulse_base", "end_action", "end_price", "end_quantity")
     found = select.point(data, "impulse", 3, also, at=at)
     path, base = found["impulse"][:, :turns], found["impulse_base"][:, :turns]

@@ -151,7 +151,7 @@ def shares(data: Dataset, ax: Axes, *, at: At = None, separate: bool = False) ->
 
 def _rows(data: Dataset, ax: Axes, at: At, name: str, label: str, separate: bool) -> Axes:
     found = point(data, name, 2, _ALSO, at=at)
-    where = coordinates(found)
+    where, shades = coordinates(found), style.colours(len(found[name]))
     dimensions = where.shape[1]
     if _few(where):
         _groups(ax, found[name], row_labels(found, len(found[name])), label)
@@ -161,7 +161,8 @@ def _rows(data: Dataset, ax: Axes, at: At, name: str, label: str, separate: bool
         _on_the_line(ax, found, name, label)
     else:
         ax = triangle(ax) if dimensions == 3 else ax
-        (_contours if name == "influence" else _mixture)(ax, found)
+        (_contours if name == "influence" else _mixture)(ax, found, where, found[name], shades)
+        _positions(ax, found, shades)
     style.caption(ax, found.words)
     return ax
 
@@ -219,11 +220,10 @@ def _on_the_line(ax: Axes, found: DrawnPoint, name: str, label: str) -> None:
         ax.plot(where[order], row[order], color=shades[k], linewidth=wide[k], label=text)
     if "profile" in found:
         profile, certified = found["profile"], found.is_certified()
-        own = style.widths(len(profile))
-        for player, colour in enumerate(shades[: len(profile)]):
+        for place, size, colour in zip(profile, style.widths(len(profile)), shades, strict=False):
             # equal positions stay visible
-            mark = style.end_marker(certified, colour) | {"markersize": 4 + 2 * own[player]}
-            ax.plot(profile[player, 0], 0, "^", clip_on=False, zorder=5, **mark)
+            mark = style.end_marker(certified, colour) | {"markersize": 4 + 2 * size}
+            ax.plot(place[0], 0, "^", clip_on=False, zorder=5, **mark)
         ax.plot([], [], "^", label="position" + style.unless(certified), **style.end_marker(certified, INK))
     if name == "shares":
         ax.set_ylim(-0.02, 1.02)
@@ -268,17 +268,14 @@ def _one_by_one(ax: Axes, found: DrawnPoint, name: str, label: str) -> None:
     style.add_colour_bar(ax, mesh, label, (1.02, 0.1, 0.025, 0.8))
 
 
-def _contours(ax: Any, found: DrawnPoint) -> None:
-    where, rows = coordinates(found), found["influence"]
+def _contours(ax: Any, found: DrawnPoint, where: np.ndarray, rows: np.ndarray, shades: list[str]) -> None:
     empty: list[list[float]] = [[]] * where.shape[1]
     if _is_uneven(found):
         ax.tricontourf(*where.T, found["resource"], levels=8, cmap="Greys", alpha=0.5)
         ax.plot(*empty, "s", color="#AAAAAA", label="resource")
-    shades = style.colours(len(rows))
     for row, text, colour in zip(rows, row_labels(found, len(rows)), shades, strict=True):
         _contour(ax, where, row, colour, 0.25, 0.5, 0.75)
         ax.plot(*empty, color=colour, label=text)
-    _positions(ax, found, shades)
 
 
 def _contour(ax: Any, where: np.ndarray, row: np.ndarray, colour: str, *parts: float) -> None:
@@ -294,9 +291,7 @@ def _is_uneven(found: DrawnPoint) -> bool:
     return "resource" in found and bool(np.ptp(found["resource"]) > 0)
 
 
-def _mixture(ax: Any, found: DrawnPoint) -> None:
-    where, rows = coordinates(found), found["shares"]
-    shades = style.colours(len(rows))
+def _mixture(ax: Any, found: DrawnPoint, where: np.ndarray, rows: np.ndarray, shades: list[str]) -> None:
     empty: list[list[float]] = [[]] * where.shape[1]
     mixed = np.clip(rows.T @ np.array([to_rgb(colour) for colour in shades]), 0, 1)
     pale = 0.35 + 0.65 * mixed  # keeps markers and contours visible
@@ -315,7 +310,6 @@ def _mixture(ax: Any, found: DrawnPoint) -> None:
         ax.plot(*empty, color=INK, linewidth=0.6, label="resource")
     for colour, text in zip(shades, row_labels(found, len(rows)), strict=True):
         ax.plot(*empty, "s", color=colour, label=f"share of {text}")
-    _positions(ax, found, shades)
 
 
 def _positions(ax: Any, found: DrawnPoint, shades: list[str]) -> None:
@@ -387,8 +381,7 @@ def animate(
     from matplotlib.animation import FuncAnimation, PillowWriter
     from matplotlib.figure import Figure
 
-    if rate < 1:
-        raise ValueError(f"rate: {rate} must be at least 1")
+    select.check_count("rate", rate)
     if path is not None and not os.fspath(path).lower().endswith(".gif"):
         raise ValueError(f"path: {os.fspath(path)} must end in .gif")
     found = point(data, "snapshot_influence", 3, _SHOTS, at=at)

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
 from rivalry.plots import select, style
-from rivalry.plots.metrics import certified, per_player
+from rivalry.plots.scenario import family
 from rivalry.plots.select import At, DrawnPoint, NoSuchPoint
 from rivalry.plots.style import INK, PALE, PALETTE, chart
 
@@ -69,8 +69,7 @@ def valuation_path(
     >>> [line.get_ydata().tolist() for line in valuation_path(data, gamma=0.5).get_lines()[:2]]
     [[0.0, 1.0, 1.5], [1.5, 2.0]]
     """
-    if periods is not None and periods < 1:
-        raise ValueError(f"periods: {periods} must be at least 1")
+    select.check_count("periods", periods)
     recurring = not select.filled(data, [PATH])
     found = select.point(data, "end_payoff" if recurring else PATH, 2, ("value", "discount"), at=at)
     if recurring:
@@ -266,23 +265,21 @@ def commitment(
     ['0', '1', 'never']
     """
     over = select.find_sweep(data, "value", 1, at, over)
-    dim, delta, order = select.swept_values(data, over)
-    values, found = per_player(data, "value", at=at, keep=(dim,))
-    select.check_index("leader", leader, values.shape[1])
-    delta, own = delta[order], values[order, leader]
-    worth = np.broadcast_to(certified(found), values.shape[:1])[order]
-    x = _positions(delta)
-    shade = colours(1)[0]
+    curve = family(data, "value", over=over, at=at)
+    select.check_index("leader", leader, curve.values.shape[2])
+    own, worth = curve.values[:, 0, leader], curve.certified[:, 0]
+    x = _positions(curve.x)
+    shade = style.colours(1)[0]
     ax.plot(x, own, color=shade, linewidth=0.9, label="_line")
     for proved, label in ((True, f"leader, player {leader}"), (False, "hollow: not certified")):
         if (worth == proved).any():
             mark = style.end_marker(proved, shade) | {"label": label, "zorder": 4}
             ax.plot(x[worth == proved], own[worth == proved], "o", **mark)
     style.draw_levels(ax, lines)
-    ax.set_xticks(x, [f"{value:g}" if np.isfinite(value) else "never" for value in delta])
+    ax.set_xticks(x, [f"{value:g}" if np.isfinite(value) else "never" for value in curve.x])
     ax.set_xlabel(f"{over}: least gain for which a plan is revised")
     ax.set_ylabel("value of the leader (units of the game)")
-    style.caption(ax, found.words)
+    style.caption(ax, curve.words)
     return ax
 
 
