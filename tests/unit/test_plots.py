@@ -137,8 +137,8 @@ def test_captions_depend_on_the_options() -> None:
 
 def test_the_figures_page_lists_every_kind() -> None:
     page = (Path(__file__).parents[2] / "docs" / "howto" / "figures.md").read_text(encoding="utf-8")
-    told = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
-    assert told == set(rv.plots.PLOTS)
+    words = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
+    assert words == set(rv.plots.PLOTS)
 
 
 # -- selecting a point ---------------------------------------------------------------------------------
@@ -264,9 +264,9 @@ def test_band_is_the_student_t_interval() -> None:
 
 def test_paths_show_positions_with_hollow_uncertified_ends(run: xr.Dataset) -> None:
     ax = rv.plots.paths(run, at={"reach": 0.17})
-    drawn = line(ax, "player 1")
-    np.testing.assert_array_equal(drawn.get_ydata(), run.path.values[0, 0, 0, :, 1, 0])
-    np.testing.assert_array_equal(drawn.get_xdata(), run.path_step.values[0, 0, 0])
+    curves = line(ax, "player 1")
+    np.testing.assert_array_equal(curves.get_ydata(), run.path.values[0, 0, 0, :, 1, 0])
+    np.testing.assert_array_equal(curves.get_xdata(), run.path_step.values[0, 0, 0])
     assert line(ax, "end, not certified").get_markerfacecolor() == "white"
     certified = rv.plots.paths(run, at={"reach": 0.25})
     assert line(certified, "end, certified").get_markerfacecolor() != "white"
@@ -341,9 +341,9 @@ def test_paths_with_two_axes_are_drawn_in_the_plane() -> None:
 
 def test_shares_and_payoffs_match_the_data(run: xr.Dataset) -> None:
     x = run.profile.values[1, 0, 0, :, 0]
-    drawn = line(rv.plots.shares(run, at={"reach": 0.2}), "player 2")
-    np.testing.assert_array_equal(drawn.get_xdata(), POINTS)
-    np.testing.assert_allclose(drawn.get_ydata(), shares(x, 0.2)[2])
+    curves = line(rv.plots.shares(run, at={"reach": 0.2}), "player 2")
+    np.testing.assert_array_equal(curves.get_xdata(), POINTS)
+    np.testing.assert_allclose(curves.get_ydata(), shares(x, 0.2)[2])
     last = line(rv.plots.paths(run, quantity="payoff", at={"reach": 0.2}), "player 2").get_ydata()[-1]
     assert last == pytest.approx(payoffs(x, 0.2)[2])
 
@@ -376,8 +376,8 @@ def test_nullclines_of_chosen_players() -> None:
     assert ax.get_ylabel() == "position of player 0 (units of the space)"
     stood = next(one for one in ax.get_lines() if str(one.get_label()).startswith("present profile"))
     assert (stood.get_xdata()[0], stood.get_ydata()[0]) == (0.8, 0.2)
-    for players, told in (([0, 9], r"\[0, 9\] must be two of the pairs"), ([1, 1], "two different players")):
-        with pytest.raises(ValueError, match=told):
+    for players, words in (([0, 9], r"\[0, 9\] must be two of the pairs"), ([1, 1], "two different players")):
+        with pytest.raises(ValueError, match=words):
             rv.plots.vector_field(data, players=players)
 
 
@@ -433,8 +433,8 @@ def test_padding_of_absent_players_is_not_drawn() -> None:
     two, four = ascent(0.25, (0.1, 0.9), 100), ascent(0.25, (0.1, 0.4, 0.7, 0.9), 100)
     data = collect([({"players": 2}, two), ({"players": 4}, four)], {"players": [2, 4]})
     for kind in ("paths", "shares", "landscape"):
-        drawn = labels(getattr(rv.plots, kind)(data, at={"players": 2}))
-        assert len([text for text in drawn if text.startswith("player")]) == 2, kind
+        curves = labels(getattr(rv.plots, kind)(data, at={"players": 2}))
+        assert len([text for text in curves if text.startswith("player")]) == 2, kind
         plt.close("all")
     with pytest.raises(ValueError, match="players: 3 is none of 2, 4"):
         rv.plots.paths(data, at={"players": 3})
@@ -555,9 +555,9 @@ def test_learning_curves_are_compared_with_methods_that_do_not_learn() -> None:
     )
     ax = rv.plots.learning_curve(data, compare=True)
     assert labels(ax) == ["ppo", "tables", "reply: 5"]
-    drawn = {str(line.get_label()): line.get_xydata() for line in ax.get_lines()}
-    np.testing.assert_array_equal(drawn["ppo"], [[400, 2.5], [800, 4.5], [1200, 6.5]])
-    np.testing.assert_array_equal(drawn["tables"], [[400, 3.0]])
+    curves = {str(line.get_label()): line.get_xydata() for line in ax.get_lines()}
+    np.testing.assert_array_equal(curves["ppo"], [[400, 2.5], [800, 4.5], [1200, 6.5]])
+    np.testing.assert_array_equal(curves["tables"], [[400, 3.0]])
     assert len(ax.get_lines()) == 2 * 3 + 1  # each of the two replications is drawn
     one = rv.plots.learning_curve(
         data, compare=True, player=1, methods=["ppo"], lines={"Cournot": 6.0}, floor=2.0

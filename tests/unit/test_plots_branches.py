@@ -94,12 +94,12 @@ def run() -> xr.Dataset:
 def test_branches_are_solid_if_stable_and_thin_if_not_certified(one: xr.Dataset) -> None:
     ax = rv.plots.bifurcation(one)
     assert ax.get_xlabel() == "reach"
-    drawn = lines(ax, "_branch")
-    centre = [line for line in drawn if set(line.get_ydata()) == {0.5} and line.get_linewidth() > 2]
+    curves = lines(ax, "_branch")
+    centre = [line for line in curves if set(line.get_ydata()) == {0.5} and line.get_linewidth() > 2]
     assert [line.get_linestyle() for line in centre] == ["--", "-"]
     before, after = (line.get_xdata() for line in centre)
     assert before[-1] == after[0] == pytest.approx(0.195)  # one piece ends where the next begins
-    outer = [line for line in drawn if line.get_ydata()[0] < 0.5]
+    outer = [line for line in curves if line.get_ydata()[0] < 0.5]
     np.testing.assert_allclose(
         np.concatenate([line.get_ydata() for line in outer]),
         0.5 - np.sqrt(np.maximum(LOSS - np.concatenate([line.get_xdata() for line in outer]), 0)),
@@ -132,8 +132,8 @@ def test_branches_are_certified_up_to_a_millionth_of_all_payoffs(gain: float, wi
         "branch_payoff": (("row", "player"), np.tile([3.0, -4.0, 5.0], (60, 1))),
         "branch_regret": (("row", "player"), np.full((60, 3), 12 * gain)),
     }
-    drawn = lines(rv.plots.bifurcation(dataset(record)), "_branch")
-    assert {line.get_linewidth() for line in drawn} == {width}
+    curves = lines(rv.plots.bifurcation(dataset(record)), "_branch")
+    assert {line.get_linewidth() for line in curves} == {width}
     record["resource_total"] = ((), np.asarray(12 / 1.5))
     less = lines(rv.plots.bifurcation(dataset(record)), "_branch")
     assert {line.get_linewidth() for line in less} == {0.9}
@@ -248,16 +248,16 @@ def test_stability_window_is_bounded_by_the_crossings() -> None:
 def test_a_constant_stability_window_is_drawn() -> None:
     """Crossings equal at all points are stored once."""
     data = collect([({"q": q}, crossing(0.1, 0.3)) for q in (1.0, 2.0)], {"q": [1.0, 2.0]})
-    drawn = lines(rv.plots.stability_window(data, threshold=None), "_crossing")
-    assert [list(line.get_xdata()) for line in drawn] == [[0.1, 0.1], [0.3, 0.3]]
+    curves = lines(rv.plots.stability_window(data, threshold=None), "_crossing")
+    assert [list(line.get_xdata()) for line in curves] == [[0.1, 0.1], [0.3, 0.3]]
     with pytest.raises(ValueError, match="no parameter swept over numbers"):
         rv.plots.stability_window(data.isel(q=0))
 
 
 def test_spectra_over_the_parameter(one: xr.Dataset) -> None:
     ax = rv.plots.spectrum(one)
-    drawn = lines(ax, "_real")
-    np.testing.assert_allclose(drawn[0].get_ydata(), LOSS - np.linspace(0.1, 0.3, 41))
+    curves = lines(ax, "_real")
+    np.testing.assert_allclose(curves[0].get_ydata(), LOSS - np.linspace(0.1, 0.3, 41))
     dashed = lines(ax, "_imaginary")
     assert [set(line.get_ydata()[np.isfinite(line.get_ydata())]) for line in dashed] == [{6.0}]
     kinds = [label for label in labels(rv.plots.bifurcation(one)) if label.startswith(("all", "groups"))]

@@ -120,8 +120,8 @@ def test_maps_of_methods_share_a_colour_scale_and_show_means() -> None:
     assert "n = 3 replications, " in caption(ax)
     assert "queue (agents refused per step)" in caption(ax)
     assert "exploration = 0.05" in caption(ax)
-    told = rv.plots.street_map(data, quantity="lane_queue", limits=[0, 9])
-    assert told.child_axes[0].collections[0].get_clim() == (0, 9)
+    words = rv.plots.street_map(data, quantity="lane_queue", limits=[0, 9])
+    assert words.child_axes[0].collections[0].get_clim() == (0, 9)
     assert ax.child_axes[2].get_ylabel() == "queue (agents refused per step)"
 
 
@@ -170,10 +170,10 @@ def test_example_routes_follow_their_lanes() -> None:
     name, agent = TOLD["example_name"][1][0], TOLD["example_agent"][1][0]
     assert panel.get_title() == f"{name} (agent {agent})"
     ends = TOLD["lane_ends"][1]
-    for k, drawn in enumerate(panel.get_lines()):
+    for k, curves in enumerate(panel.get_lines()):
         lanes = TOLD["example_lanes"][1][0, k]
         lanes = lanes[lanes >= 0]
-        points = drawn.get_xydata().reshape(len(lanes), 2, 2)
+        points = curves.get_xydata().reshape(len(lanes), 2, 2)
         np.testing.assert_allclose(points.mean(axis=1), ends[lanes].mean(axis=1), atol=0.2)
         ways = np.einsum("ij,ij->i", points[:, 1] - points[:, 0], ends[lanes][:, 1] - ends[lanes][:, 0])
         assert (ways > 0).all()
@@ -227,9 +227,9 @@ def test_a_large_capacity_does_not_set_the_axis_limit() -> None:
 def test_bids_against_congestion_with_spearman_correlation() -> None:
     data = one()
     ax = rv.plots.bid_congestion(data)
-    drawn = np.concatenate([np.asarray(dots.get_offsets()) for dots in ax.collections])
+    curves = np.concatenate([np.asarray(dots.get_offsets()) for dots in ax.collections])
     both = np.stack([data.lane_wanted.values, data.lane_bid.values], axis=1)
-    np.testing.assert_allclose(drawn[np.argsort(drawn[:, 0])], both[np.argsort(both[:, 0])])
+    np.testing.assert_allclose(curves[np.argsort(curves[:, 0])], both[np.argsort(both[:, 0])])
     expected = stats.spearmanr(*both.T).statistic
     assert f"rank correlation {expected:.2g} over {LANES} lanes" in caption(ax)
     assert labels(ax) == ["entry lanes", "core lanes", "exit lanes", "capacity 2"]
@@ -357,8 +357,8 @@ def test_the_table_has_example_agents_and_means_of_classes() -> None:
         *(f"all 8 {n}" for n in TOLD["class_name"][1]),
     ]
     bids = data.agent_trip_bid.values[:, 0]
-    told = [bids[4], bids[5], *(np.nanmean(bids[kinds == k]) for k in range(3))]
-    assert table.rows[0] == ("mean bid, path 1, urgency 1", [f"{value:.3g}" for value in told])
+    words = [bids[4], bids[5], *(np.nanmean(bids[kinds == k]) for k in range(3))]
+    assert table.rows[0] == ("mean bid, path 1, urgency 1", [f"{value:.3g}" for value in words])
     reward = dict(table.rows)["reward per step"]
     assert reward[0] == f"{data.agent_reward.values[4]:.3g}".replace("-", "−")
 

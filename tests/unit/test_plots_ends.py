@@ -107,8 +107,8 @@ def test_starts_are_coloured_by_end_point_and_counted() -> None:
     data = dataset(starts([0, 1, 0, 0, 1, -1]))
     ax = rv.plots.basins(data)
     assert {"end 0: 3 starts", "end 1: 2 starts", "no end: 1 starts"} <= set(labels(ax))
-    drawn = lines(ax, "end 1: 2 starts")[0].get_xydata()
-    np.testing.assert_array_equal(drawn, data.start_profile.values[[1, 4]][:, :2, 0])
+    curves = lines(ax, "end 1: 2 starts")[0].get_xydata()
+    np.testing.assert_array_equal(curves, data.start_profile.values[[1, 4]][:, :2, 0])
     np.testing.assert_array_equal(lines(ax, "_end")[1].get_xydata(), [[0.6, 0.7]])
     other = rv.plots.basins(data, entries=[[2, 0], [0, 0]])
     assert other.get_xlabel().startswith("initial position of player 2")
@@ -156,8 +156,8 @@ def test_policies_are_frequencies_over_trials() -> None:
 def test_softmax_policies_are_means_over_trials() -> None:
     weights = np.random.default_rng(3).uniform(size=(4, 2, 5, 3))
     record = learned(4) | {"policy_softmax": (("trial", "player", "state", "action"), weights)}
-    drawn = rv.plots.policy(dataset(record), softmax=True).child_axes[1].collections[0].get_array()
-    np.testing.assert_allclose(drawn, weights[:, 1].mean(axis=0))
+    curves = rv.plots.policy(dataset(record), softmax=True).child_axes[1].collections[0].get_array()
+    np.testing.assert_allclose(curves, weights[:, 1].mean(axis=0))
     greedy = rv.plots.policy(dataset(record)).child_axes[1].collections[0].get_array()
     assert set(np.unique(np.asarray(greedy) * 4)) <= {0, 1, 2, 3, 4}
 

@@ -109,7 +109,7 @@ def test_method_and_series_options_are_validated() -> None:
 # -- policies ------------------------------------------------------------------------------------------
 
 
-def shown(panel: Axes) -> np.ma.MaskedArray[Any, Any]:
+def cell_values(panel: Axes) -> np.ma.MaskedArray[Any, Any]:
     return np.ma.masked_array(panel.collections[0].get_array())
 
 
@@ -119,9 +119,9 @@ def test_policy_map_has_rows_of_methods_and_columns_of_urgencies() -> None:
     assert [panel.get_title() for panel in ax.child_axes[:4]] == ["urgency 1", "urgency 5", "", ""]
     mean = data.profile.values[0, :, 0].mean(axis=0)
     for z, panel in enumerate(ax.child_axes[:2]):
-        np.testing.assert_allclose(shown(panel).filled(0.0), mean[z].T)
-        assert shown(panel).mask.sum() == K * (K - 1) // 2
-    np.testing.assert_allclose(shown(ax.child_axes[3]).filled(0.0), data.profile.values[1, 0, 0, 1].T)
+        np.testing.assert_allclose(cell_values(panel).filled(0.0), mean[z].T)
+        assert cell_values(panel).mask.sum() == K * (K - 1) // 2
+    np.testing.assert_allclose(cell_values(ax.child_axes[3]).filled(0.0), data.profile.values[1, 0, 0, 1].T)
     assert [panel.texts[0].get_text() for panel in ax.child_axes[1:4:2]] == ["learner", "newton"]
     assert "n = 3 replications, " in caption(ax)
     assert "exploration = 0.05" in caption(ax)
@@ -139,7 +139,7 @@ def test_learned_policies_are_shown_with_first_monitor_and_equilibrium() -> None
         "equilibrium",
     ]
     for panel, expected in zip(rows[::2], (first, last, best), strict=True):
-        np.testing.assert_allclose(shown(panel).filled(0.0), expected[0, 0].T)
+        np.testing.assert_allclose(cell_values(panel).filled(0.0), expected[0, 0].T)
     only = rv.plots.policy_map(data, quantities=["equilibrium"])
     assert len(only.child_axes) == 3  # including the colour bar
 
@@ -155,7 +155,7 @@ def test_a_policy_over_states_is_split_by_type_urgency_and_karma() -> None:
     ax = rv.plots.policy_map(flat)
     titles = [panel.get_title() for panel in ax.child_axes[:4]]
     assert titles == ["type 0, urgency 1", "type 0, urgency 5", "type 1, state 0", "type 1, state 1"]
-    np.testing.assert_allclose(shown(ax.child_axes[3]).filled(0.0), pi[1, 1].T)
+    np.testing.assert_allclose(cell_values(ax.child_axes[3]).filled(0.0), pi[1, 1].T)
     named = rv.plots.policy_map(flat.assign(player_name=("player", ["meek", "loud"])))
     assert named.child_axes[3].get_title() == "loud, state 1"
 
@@ -178,17 +178,17 @@ def test_arrays_that_are_not_policies_are_refused() -> None:
 def test_mean_bids_use_colour_per_urgency_and_dash_per_method() -> None:
     data = economy()
     ax = rv.plots.mean_bids(data)
-    drawn = lines(ax, "_line")
-    assert [(line.get_color(), line.get_linestyle()) for line in drawn] == [
+    curves = lines(ax, "_line")
+    assert [(line.get_color(), line.get_linestyle()) for line in curves] == [
         (shade, dash) for dash in ("-", "--") for shade in PALETTE[:2]
     ]
     every = data.mean_bid.values[0, :, 0]
     for z in range(2):
-        np.testing.assert_allclose(drawn[z].get_ydata(), every[:, z].mean(axis=0))
+        np.testing.assert_allclose(curves[z].get_ydata(), every[:, z].mean(axis=0))
         edge = ax.collections[z].get_paths()[0].vertices
         top = every[:, z].mean(axis=0) + half_width(every[:, z])
         np.testing.assert_allclose(sorted(edge[:, 1])[-1], top.max())
-    np.testing.assert_allclose(drawn[3].get_ydata(), data.mean_bid.values[1, 0, 0, 1])
+    np.testing.assert_allclose(curves[3].get_ydata(), data.mean_bid.values[1, 0, 0, 1])
     assert labels(ax) == ["urgency 1", "urgency 5", "learner", "newton"]
     assert caption(ax) == "exploration = 0.05 · n = 3 replications, mean and 95 % band"
 
@@ -221,15 +221,15 @@ def test_karma_histogram_is_normalised_per_type() -> None:
     law /= law.sum()
     data = xr.Dataset({"karma_law": (("player", "private", "karma"), law)})
     ax = rv.plots.karma_histogram(data)
-    held = law.sum(axis=1) / law.sum(axis=(1, 2))[:, None]
+    stored = law.sum(axis=1) / law.sum(axis=(1, 2))[:, None]
     for k, line in enumerate(lines(ax, "_line")):
-        np.testing.assert_allclose(line.get_ydata(), held[k])
-    assert labels(ax) == [f"type {k}, mean {held[k] @ np.arange(K):.4g}" for k in range(2)]
+        np.testing.assert_allclose(line.get_ydata(), stored[k])
+    assert labels(ax) == [f"type {k}, mean {stored[k] @ np.arange(K):.4g}" for k in range(2)]
     named = rv.plots.karma_histogram(data.assign(player_name=("player", ["meek", "loud"])))
     assert [label.split(",")[0] for label in labels(named)] == ["meek", "loud"]
     one = rv.plots.karma_histogram(data.isel(player=[0]))
-    np.testing.assert_allclose([bar.get_height() for bar in one.patches], held[0])
-    assert caption(one) == f"mean karma {held[0] @ np.arange(K):.4g}"
+    np.testing.assert_allclose([bar.get_height() for bar in one.patches], stored[0])
+    assert caption(one) == f"mean karma {stored[0] @ np.arange(K):.4g}"
 
 
 def test_bid_distribution_is_drawn_above_win_probabilities() -> None:
@@ -296,7 +296,7 @@ def test_plots_of_a_solved_equilibrium_match_its_data() -> None:
     found = rv.solve(game, rv.methods.PopulationNewton(beta=20.0), start="uniform").data
     ax = rv.plots.policy_map(found)
     np.testing.assert_allclose(
-        shown(ax.child_axes[1]).filled(0.0), found.profile.values.reshape(2, 5, 5)[1].T
+        cell_values(ax.child_axes[1]).filled(0.0), found.profile.values.reshape(2, 5, 5)[1].T
     )
     bids = rv.plots.mean_bids(found)
     np.testing.assert_allclose(lines(bids, "_line")[1].get_ydata(), found.mean_bid.values[0, 1])

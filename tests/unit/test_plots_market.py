@@ -283,10 +283,10 @@ def test_dcf_sensitivity_shows_gordon_values_and_blanks_divergence() -> None:
     np.testing.assert_allclose(view["dcf_value"].values[1], expected)
     np.testing.assert_allclose(view["dcf_here"].values, [[1 / 0.95 - 1, 0.0]] * 2)
     ax = rv.plots.dcf_sensitivity(view, player=1)
-    told = [float(text.get_text().replace(",", "")) for text in ax.texts]
-    np.testing.assert_allclose(told, expected[np.isfinite(expected)], atol=0.501)
-    drawn = np.ma.getmaskarray(ax.collections[0].get_array())
-    np.testing.assert_array_equal(drawn, np.isnan(expected))
+    words = [float(text.get_text().replace(",", "")) for text in ax.texts]
+    np.testing.assert_allclose(words, expected[np.isfinite(expected)], atol=0.501)
+    curves = np.ma.getmaskarray(ax.collections[0].get_array())
+    np.testing.assert_array_equal(curves, np.isnan(expected))
     assert labels(ax) == ["its own r = 5.263 %, g = 0 %"]
     with pytest.raises(ValueError, match="player: 2 must be a whole number from 0 to 1"):
         rv.plots.dcf_sensitivity(view, player=2)
@@ -308,8 +308,8 @@ def test_range_of_discount_rates_covers_all_players(gamma: list[float], most: fl
 
 def test_benchmarks_are_marked_among_best_responses() -> None:
     ax = rv.plots.reaction(rv.view(rv.games.market(), "reaction", jnp.full((2, 1), 30.0)))
-    shown = {name: lines(ax, name)[0].get_xydata()[0].tolist() for name in labels(ax)[3:-1]}
-    assert shown == {
+    visible = {name: lines(ax, name)[0].get_xydata()[0].tolist() for name in labels(ax)[3:-1]}
+    assert visible == {
         "Nash (30, 30)": pytest.approx([30.0, 30.0]),
         "Stackelberg (45, 22.5)": pytest.approx([45.0, 22.5]),
         "cartel (22.5, 22.5)": pytest.approx([22.5, 22.5]),

@@ -79,9 +79,9 @@ def test_three_action_simplices_use_ternary_axes(kind: str) -> None:
 
 def test_ternary_paths_are_at_the_coordinates_of_their_mixtures() -> None:
     ax = rv.plots.paths(dataset(on_a_simplex()))
-    (drawn,) = lines(ax, "player 1")
-    np.testing.assert_allclose(drawn.get_xydata()[-1], across(PROFILE[1]), atol=1e-12)
-    np.testing.assert_allclose(drawn.get_xydata()[0], across(np.full(3, 1 / 3)), atol=1e-12)
+    (curves,) = lines(ax, "player 1")
+    np.testing.assert_allclose(curves.get_xydata()[-1], across(PROFILE[1]), atol=1e-12)
+    np.testing.assert_allclose(curves.get_xydata()[0], across(np.full(3, 1 / 3)), atol=1e-12)
     assert {"start", "end, certified"} <= set(labels(ax))
     flat = rv.plots.paths(dataset(on_a_simplex()), space=False)
     assert (flat.get_xlabel(), flat.get_ylabel()) == ("step", "probability")
@@ -125,10 +125,10 @@ def test_ternary_plot_shows_profile_branches_and_gradient() -> None:
 @pytest.mark.slow
 def test_the_report_draws_ternary_plots(tmp_path: Path) -> None:
     wanted = ["paths", "ternary"]
-    drawn = draw(wanted, dataset(on_a_simplex()), tmp_path, tmp_path)
-    assert [figure.why for figure in drawn] == ["", ""]
-    assert [figure.file for figure in drawn] == ["01-paths.svg", "02-ternary.svg"]
-    assert drawn[1].caption.endswith("(player 0).")
+    curves = draw(wanted, dataset(on_a_simplex()), tmp_path, tmp_path)
+    assert [figure.why for figure in curves] == ["", ""]
+    assert [figure.file for figure in curves] == ["01-paths.svg", "02-ternary.svg"]
+    assert curves[1].caption.endswith("(player 0).")
 
 
 @pytest.mark.slow
@@ -149,9 +149,9 @@ def test_heat_maps_of_all_rows_share_one_scale() -> None:
     data = dataset(on_a_simplex())
     ax = rv.plots.shares(data, separate=True)
     maps = [panel.collections[0] for panel in ax.child_axes[:2]]
-    for drawn, row in zip(maps, data.shares.values, strict=True):
-        np.testing.assert_array_equal(drawn.get_array(), row)
-        assert drawn.get_clim() == (0.0, 1.0)
+    for curves, row in zip(maps, data.shares.values, strict=True):
+        np.testing.assert_array_equal(curves.get_array(), row)
+        assert curves.get_clim() == (0.0, 1.0)
 
 
 # -- the resource --------------------------------------------------------------------------------------
@@ -168,8 +168,8 @@ def test_resource_is_bars_on_an_interval_and_a_heat_map_on_a_box() -> None:
         "resource": (("point",), x + 10 * y),
         "resource_points": (("point", "coordinate"), np.stack([x, y], axis=1)),
     }
-    drawn = rv.plots.resource(dataset(box)).collections[0].get_array()
-    np.testing.assert_allclose(drawn, where + 10 * where[:5, None])
+    curves = rv.plots.resource(dataset(box)).collections[0].get_array()
+    np.testing.assert_allclose(curves, where + 10 * where[:5, None])
 
 
 def test_scattered_points_in_the_plane_are_drawn_in_triangles_between_them() -> None:

@@ -54,9 +54,9 @@ def test_a_schedule_has_one_panel_per_column_and_dots_unidentified_inputs() -> N
     ax = rv.plots.schedule(data)
     first, _, third = ax.child_axes
     np.testing.assert_array_equal(lines(first, "_plan")[0].get_ydata(), data.safety_input.values[:, 0])
-    shown = lines(first, "_plan")[1].get_ydata()
-    np.testing.assert_array_equal(shown, [2.0, 3.0, np.nan, np.nan])
-    np.testing.assert_array_equal(lines(first, "_mark")[1].get_ydata(), shown)
+    visible = lines(first, "_plan")[1].get_ydata()
+    np.testing.assert_array_equal(visible, [2.0, 3.0, np.nan, np.nan])
+    np.testing.assert_array_equal(lines(first, "_mark")[1].get_ydata(), visible)
     (dotted,) = lines(first, "_unidentified")
     assert dotted.get_linestyle() == ":"
     np.testing.assert_array_equal(dotted.get_ydata(), data.safety_input.values[:, 1])
@@ -142,8 +142,8 @@ def test_colour_scale_ignores_very_low_payoffs() -> None:
 
 
 def test_colour_levels_are_finer_near_the_highest_payoff() -> None:
-    drawn = rv.plots.payoff_landscape(surface()).collections[0]
-    steps = np.diff(drawn.levels)
+    curves = rv.plots.payoff_landscape(surface()).collections[0]
+    steps = np.diff(curves.levels)
     assert (np.diff(steps) < 0).all()
 
 

@@ -69,10 +69,10 @@ def test_a_second_parameter_sets_colours_and_players_set_dashes() -> None:
     ax = rv.plots.scenario(data, over="price", series="size", quantities=["safety_input"])
     (panel,) = ax.child_axes
     assert labels(ax) == ["size = 1", "size = 2", "player 0", "player 1"]
-    drawn = lines(panel, "_line")
-    assert [line.get_color() for line in drawn] == [colours(2)[0]] * 2 + [colours(2)[1]] * 2
-    assert [line.get_linestyle() for line in drawn] == ["-", "--"] * 2
-    np.testing.assert_allclose(drawn[3].get_ydata(), data.safety_input.values[:, 1, 1])
+    curves = lines(panel, "_line")
+    assert [line.get_color() for line in curves] == [colours(2)[0]] * 2 + [colours(2)[1]] * 2
+    assert [line.get_linestyle() for line in curves] == ["-", "--"] * 2
+    np.testing.assert_allclose(curves[3].get_ydata(), data.safety_input.values[:, 1, 1])
 
 
 @pytest.mark.slow

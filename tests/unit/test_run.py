@@ -13,7 +13,7 @@ from rivalry import solving
 from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseMethod
 from rivalry.methods.finite.regret_matching import RegretMatching
-from rivalry.solving.path_data import telling_rows
+from rivalry.solving.path_data import snapshot_rows
 from rivalry.solving.progress import Limited
 from rivalry.solving.steps import from_leaves, leaves_of
 
@@ -268,7 +268,12 @@ def test_saved_states_are_restored_with_their_types() -> None:
 )
 def test_limits_of_time_stop_a_run_and_pass_events_on(seconds: float | None, stop: bool, over: bool) -> None:
     events: list[rv.Progress] = []
-    watch = Limited(lambda event: events.append(event) or stop, seconds)
+
+    def note(event: rv.Progress) -> bool:
+        events.append(event)
+        return stop
+
+    watch = Limited(note, seconds)
     event = rv.Progress(1, 2)
     assert watch(event) is (stop or over)
     assert (events, watch.over) == ([event], over)
@@ -277,10 +282,10 @@ def test_limits_of_time_stop_a_run_and_pass_events_on(seconds: float | None, sto
 def test_snapshots_are_at_growing_distances_along_the_path() -> None:
     """On a straight path the k-th of n is at the share ``(k / (n - 1)) ** 1.5`` of its length."""
     path = np.linspace(0.0, 1.0, 1001)[:, None, None]
-    rows = telling_rows(path, 5)
+    rows = snapshot_rows(path, 5)
     np.testing.assert_allclose(path[rows, 0, 0], (np.arange(5) / 4) ** 1.5, atol=1e-3)
     still = np.zeros((9, 2, 1))
-    assert telling_rows(still, 5).tolist() == [0, 8]
+    assert snapshot_rows(still, 5).tolist() == [0, 8]
 
 
 def test_a_start_outside_the_space_is_refused() -> None:

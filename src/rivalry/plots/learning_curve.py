@@ -145,9 +145,7 @@ def _by_player(ax: Axes, data: Dataset, main: str, axis: int, at: At) -> tuple[A
     names = select.filled(data, BELOW) if main == REWARD else []
     lower = style.lower_axes(ax, len(names))
     for name, panel in zip(names, lower, strict=True):
-        _, steps, values, width, _ = _mean_history(data, name, at)
-        flat = (len(steps), -1)
-        _draw_players(panel, steps, values.reshape(flat), width.reshape(flat), PALETTE[0])
+        _draw_players(panel, *_mean_history(data, name, at)[1:4], PALETTE[0])
         panel.set_ylabel(BELOW[name])
         panel.set_ylim(bottom=0.0)
     if main == "regret_curve":

@@ -277,11 +277,8 @@ def player_label(k: int, count: int) -> str:
 
 def end_marker(certified: bool, colour: str) -> dict[str, Any]:
     """Return the marker style of a point: filled where certified, hollow where not."""
-    return {
-        "markerfacecolor": colour if certified else "white",
-        "markeredgecolor": colour,
-        "markeredgewidth": 1.3,
-    }
+    face = colour if certified else "white"
+    return {"markerfacecolor": face, "markeredgecolor": colour, "markeredgewidth": 1.3}
 
 
 def draw_marks(

@@ -25,20 +25,16 @@ def path_view(game: Any, record: Record, name: str) -> Record:
     - ``path_moves``: every step as moves of one player after the other, as in sequential best responses:
       ``move_payoff [move player]`` after each move, ``move_player [move]`` and the mover's
       ``move_gain [move]``. Empty if the path omits steps.
-    - ``snapshots``: the game's plot data ``influence`` at the rows of `telling_rows`:
+    - ``snapshots``: the game's plot data ``influence`` at the rows of `snapshot_rows`:
       ``snapshot_influence [snapshot ...]``, ``snapshot_profile [snapshot player axis]`` and
       ``snapshot_step [snapshot]``.
     """
     if "path" not in record:
         return {}
-    if name == "snapshots":
-        return _snapshots(game, record)
-    path = record["path"][1]
-    if name == "path_moves":
-        return _moves(game, record)
-    measure = _payoffs if name == "path_payoffs" else _gradients
-    dims = ("step", "player") if name == "path_payoffs" else ("step", "player", "axis")
-    return {name: (dims, _along(measure, game, path))}
+    if name in ("snapshots", "path_moves"):
+        return _snapshots(game, record) if name == "snapshots" else _moves(game, record)
+    measure, own = (_payoffs, ()) if name == "path_payoffs" else (_gradients, ("axis",))
+    return {name: (("step", "player", *own), _along(measure, game, record["path"][1]))}
 
 
 def _along(measure: Callable[[Game, jax.Array], jax.Array], game: Any, path: np.ndarray) -> np.ndarray:
@@ -79,13 +75,13 @@ def _gradients(game: Game, path: jax.Array) -> jax.Array:
     return jax.vmap(lambda x: own_gradients(game, x))(path)
 
 
-def telling_rows(path: np.ndarray, count: int = SNAPSHOTS) -> np.ndarray:
+def snapshot_rows(path: np.ndarray, count: int = SNAPSHOTS) -> np.ndarray:
     """Return at most ``count`` rows of ``path [step player axis]``, at growing distances along the path.
 
     The first and the last row are included. Equal distances could be whole periods of a cycle, and all rows
     would then be the same.
 
-    >>> telling_rows(np.array([0.0, 0.2, 0.4, 0.8, 1.0, 1.0])[:, None, None], 3).tolist()
+    >>> snapshot_rows(np.array([0.0, 0.2, 0.4, 0.8, 1.0, 1.0])[:, None, None], 3).tolist()
     [0, 2, 5]
     """
     moves = np.abs(np.diff(path, axis=0)).reshape(len(path) - 1, -1).sum(axis=1)
@@ -96,7 +92,7 @@ def telling_rows(path: np.ndarray, count: int = SNAPSHOTS) -> np.ndarray:
 
 def _snapshots(game: Any, record: Record) -> Record:
     path = record["path"][1]
-    rows = telling_rows(path)
+    rows = snapshot_rows(path)
     influence_at = oracles.plot_data(game)["influence"]
     views: list[Record] = [influence_at(jnp.asarray(path[row])) for row in rows]
     influence = [{"snapshot_influence": view["influence"]} for view in views]

@@ -56,11 +56,8 @@ class Reparametrised(BaseMethod):
         end = self.method.finish(flattened(game), inner(game, put(profile)), key)
         if end is None:
             return None
-        ranges = {
-            name: (end.measures[name][0], np.asarray(outer(game, put(end.measures[name][1]))))
-            for name in RANGES
-            if name in end.measures
-        }
+        ranges = {name: end.measures[name] for name in RANGES if name in end.measures}
+        ranges = {name: (dims, np.asarray(outer(game, put(x)))) for name, (dims, x) in ranges.items()}
         onward = None if end.onward is None else outer(game, end.onward)
         return end._replace(profile=outer(game, end.profile), onward=onward, measures=end.measures | ranges)
 

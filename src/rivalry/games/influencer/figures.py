@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from rivalry.plots import style
-from rivalry.plots.select import At, DrawnPoint, point
+from rivalry.plots.select import At, DrawnPoint, check_count, point
 from rivalry.plots.style import BESIDE as RIGHT
 from rivalry.plots.style import INK, PALETTE, RESOURCE, SIZE, STYLE, chart
 from rivalry.plots.triangle import BESIDE, check_simplex, triangle, triangulated
@@ -381,7 +381,7 @@ def animate(
     from matplotlib.animation import FuncAnimation, PillowWriter
     from matplotlib.figure import Figure
 
-    select.check_count("rate", rate)
+    check_count("rate", rate)
     if path is not None and not os.fspath(path).lower().endswith(".gif"):
         raise ValueError(f"path: {os.fspath(path)} must end in .gif")
     found = point(data, "snapshot_influence", 3, _SHOTS, at=at)

@@ -29,7 +29,7 @@ class JudgedExpectation(NamedTuple):
 
     @property
     def compared(self) -> bool:
-        """Whether our value was compared with any reference."""
+        """Return whether our value was compared with any reference."""
         return any(self.row[f"{name}_verdict"] not in (None, NOT_COMPARED) for name in REFERENCES)
 
 

@@ -199,19 +199,10 @@ def _group(
         words = gain_in_words(max(about["gain"] for _, about in rows))
     elif coverage == "lower bound":
         words = ", ".join(sorted({about["search"] for _, about in rows} - {""})[:3])
-    return {
-        "method": method,
-        "claim": claim,
-        "words": words,
-        "status": status,
-        "coverage": coverage,
-        "size": len(rows),
-        "regret": worst["regret"],
-        "bound": worst["bound"],
-        "cell": worst["cell"],
-        "where": _where({key: value for key, value in about["place"].items() if key != "algorithm"}),
-        "distance": None if None in distances else max(distances),
-    }
+    group = {"method": method, "claim": claim, "words": words, "status": status, "coverage": coverage}
+    group |= {key: worst[key] for key in ("regret", "bound", "cell")} | {"size": len(rows)}
+    group["where"] = _where({key: value for key, value in about["place"].items() if key != "algorithm"})
+    return group | {"distance": None if None in distances else max(distances)}
 
 
 def _where(at: Mapping[str, Any]) -> str:

@@ -57,16 +57,10 @@ def points(data: Dataset, *, together: tuple[str, ...] = ()) -> Iterator[tuple[s
     lead = [str(dim) for dim in data["status"].dims if dim in data.coords and dim not in together]
     for index in np.ndindex(*(data.sizes[dim] for dim in lead)):
         cell = data.isel(dict(zip(lead, index, strict=True)))
-        where = [
-            _named(dim, cell[dim].values.item()) for dim in lead if data.sizes[dim] > 1 or dim == "algorithm"
-        ]
+        at = {dim: cell[dim].values.item() for dim in lead if data.sizes[dim] > 1 or dim == "algorithm"}
+        words = {dim: value if isinstance(value, str) else f"{value:g}" for dim, value in at.items()}
+        where = [word if dim == "algorithm" else f"{dim} = {word}" for dim, word in words.items()]
         yield str(cell["algorithm"].values.item()), ", ".join(where), cell
-
-
-def _named(name: str, value: Any) -> str:
-    if name == "algorithm":
-        return str(value)
-    return f"{name} = {value}" if isinstance(value, str) else f"{name} = {value:g}"
 
 
 class Sessions(NamedTuple):
@@ -88,7 +82,9 @@ def sessions(data: Dataset) -> Sessions | None:
     for _, place, cell in points(data):
         parts = [_mean(cell[name]) for name in known]
         if np.any(cell["status"].values != "") and any(parts):
-            rows.append((place, _count(cell), parts))
+            # the rest of the dimension of sessions is padding
+            count = int(np.sum(cell["periods"].values.astype(float) >= 0)) if "periods" in cell else 0
+            rows.append((place, count, parts))
     return Sessions(*_without_empty([SESSION_COLUMNS[name] for name in known], rows)) if rows else None
 
 
@@ -108,12 +104,6 @@ def channels(data: Dataset) -> list[tuple[str, str]]:
             if text:
                 names.setdefault(str(text), {})[method] = None
     return [(", ".join(methods), text) for text, methods in names.items()]
-
-
-def _count(cell: Dataset) -> int:
-    """Return the number of sessions of a cell; the rest of the dimension is padding."""
-    periods = cell["periods"].values.astype(float) if "periods" in cell else np.zeros(0)
-    return int(np.sum(periods >= 0))
 
 
 def _mean(values: DataArray) -> str:
