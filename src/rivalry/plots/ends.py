@@ -106,6 +106,7 @@ def _certified(data: Dataset, at: At) -> np.ndarray:
     found = point(data, "profile", 2, ("claim",), at=chosen, keep=("algorithm", "replication", "lane"))
     profile, worth = found["profile"], np.asarray(found.certified())
     worth = np.broadcast_to(worth, profile.shape[: worth.ndim]) & np.isfinite(profile).all(axis=(-2, -1))
+    # methods agree up to their tolerances: one line for each equilibrium
     return np.asarray(np.unique(profile[worth].round(6), axis=0))
 
 

@@ -134,7 +134,9 @@ def histogram(
         quantity = next(iter(filled(data, ["last_payoff"])), "end_payoff")
     with_controls = form == "means" if controls is None else controls
     every, place = samples(data, quantity, methods=methods, controls=with_controls, at=at)
-    every = every if methods is not None else _grouped(every)
+    if methods is None:  # every learner is followed by its controls
+        rank = {one.name: k for k, one in enumerate(every) if not one.base}
+        every.sort(key=lambda one: (rank.get(one.base or one.name, len(every)), one.base != ""))
     more = dict(lines or {}) | ({} if published is None else {f"published ({published:g})": published})
     levels = [_levels_of(one, quantity) | more for one in every]
     if form == "means":
@@ -223,12 +225,6 @@ def _own(data: Dataset, quantity: str) -> tuple[str, ...]:
     if own[:1] != ("session",) or len(own) > 2:
         raise ValueError(f"quantity: {quantity!r} must have a value for each session, or session and player")
     return own
-
-
-def _grouped(every: list[Sample]) -> list[Sample]:
-    """Return every learner followed by its controls."""
-    rank = {one.name: k for k, one in enumerate(every) if not one.base}
-    return sorted(every, key=lambda one: (rank.get(one.base or one.name, len(every)), one.base != ""))
 
 
 def _filled(values: np.ndarray, own: tuple[str, ...]) -> np.ndarray:

@@ -195,6 +195,7 @@ def _is_geometric(clock: np.ndarray) -> bool:
 
 def _log_scale(ax: Axes, values: np.ndarray) -> None:
     """Put the vertical axis on a logarithmic scale that frames the positive values."""
+    # clipped, so that the line goes down to the edge where a regret is 0 and does not break
     ax.set_yscale("log", nonpositive="clip")
     ax.yaxis.set_major_formatter("{x:g}")
     positive = values[values > 0]

@@ -88,6 +88,7 @@ def is_log(values: np.ndarray, log: bool | None = None) -> bool:
     >>> is_log(np.array([0.001, 0.1])), is_log(np.array([0.5, 1, 2, 4])), is_log(np.array([0.0, 0.1]))
     (True, True, False)
     """
+    # an infinite value, such as a cost of "never", says nothing about the scale
     known = np.unique(values[np.isfinite(values)])
     positive = bool(known.size) and bool((known > 0).all())
     if log is not None or not positive:
@@ -106,6 +107,7 @@ def set_log_scale(ax: Axes, which: str, log: bool) -> None:
     getattr(ax, f"set_{which}scale")("log")
     axis = getattr(ax, f"{which}axis")
     low, high = axis.get_data_interval()
+    # over little more than a decade the powers of ten alone leave one or two ticks
     if 0 < low < high < 30 * low:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter("{x:g}")

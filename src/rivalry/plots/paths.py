@@ -184,6 +184,7 @@ def _spread_by_factors(walks: list[DrawnPath]) -> bool:
     """Return whether half of the recorded steps are in the first twentieth of the time, as learners record
     them.
     """
+    # the longest: replications that stopped early have recorded only the dense beginning
     steps = max((walk.steps for walk in walks), key=len)
     return len(steps) > 4 and float(np.median(steps)) < 0.05 * float(steps[-1])
 

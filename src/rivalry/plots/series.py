@@ -68,7 +68,7 @@ def series_of(
         for label, index in _steps(data, main, series, rest):
             part = data.isel(index) if name is None else data.isel(index).sel({"algorithm": name})
             if select.is_blank(part[main].values):
-                continue
+                continue  # other methods of the run may not have the variable
             here = select.point(part, main, None, also, at=rest, keep=("replication", *keep))
             arrays = {key: _filled(here[main], values) for key, values in here.items()}
             several = name is not None and (len(names) > 1 or methods is not None)

@@ -326,13 +326,10 @@ def picture(plot: Callable[..., Axes], data: Dataset, **options: Any) -> Picture
         ax = result if isinstance(result, Axes) else ax  # a triangle or a cube replaces the given axes
         caption = ax.get_title(loc="left")
         ax.set_title("", loc="left")
-        hollow = any(_hollow(one) for one in figure.axes)
+        labels = [label for one in figure.axes for label in one.get_legend_handles_labels()[1]]
+        # thin lines, which are not certified either, are not marks
+        words = (", not certified", "hollow:", ", no certificate")
+        hollow = any(word in label for label in labels for word in words)
         buffer = BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return Picture(buffer.getvalue(), caption, hollow)
-
-
-def _hollow(ax: Axes) -> bool:
-    """Return whether the legend mentions marks that are not certified; thin lines are not marks."""
-    words = (", not certified", "hollow:", ", no certificate")
-    return any(word in label for label in ax.get_legend_handles_labels()[1] for word in words)
