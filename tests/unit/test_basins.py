@@ -8,7 +8,7 @@ import numpy as np
 
 from rivalry.core.oracles import exchangeable
 from rivalry.core.results import Record
-from rivalry.solving.ends import grouped
+from rivalry.solving.ends import group_basins
 from tests.small_games import Linear, linear, prize
 
 
@@ -41,7 +41,7 @@ ENDS = [(1.0, 9.0), (5.0, 5.0), (9.0, 1.0), (5.0005, 5.0005), (5.0, 5.0)]
 
 
 def test_exchangeable_players_are_permuted_and_the_largest_basin_is_first() -> None:
-    found = grouped(game(alike=True), record(ENDS, ["stable_point"] * 5))
+    found = group_basins(game(alike=True), record(ENDS, ["stable_point"] * 5))
     assert found["basin"][1].tolist() == [1, 0, 1, 0, 0]
     assert found["basin_count"][1].tolist() == [3, 2]
     assert found["basin_profile"][1][:, :, 0].tolist() == [[5.0, 5.0], [1.0, 9.0]]
@@ -49,13 +49,13 @@ def test_exchangeable_players_are_permuted_and_the_largest_basin_is_first() -> N
 
 
 def test_players_that_differ_are_not_permuted() -> None:
-    found = grouped(game(alike=False), record(ENDS, ["stable_point"] * 5))
+    found = group_basins(game(alike=False), record(ENDS, ["stable_point"] * 5))
     assert found["basin"][1].tolist() == [1, 0, 2, 0, 0]
 
 
 def test_log_coordinates_are_compared_by_their_logarithms() -> None:
     ends = [(1e-8, 1.0, 0.0), (1e-6, 1.0, 0.0), (1e-8, 1.00001, 1e-10)]
-    found = grouped(prize([1.0, 1.0, 1.0]), record(ends, ["stable_point"] * 3))
+    found = group_basins(prize([1.0, 1.0, 1.0]), record(ends, ["stable_point"] * 3))
     assert found["basin"][1].tolist() == [0, 1, 0]
 
 
@@ -64,15 +64,15 @@ def test_end_states_of_different_kinds_are_separate_basins() -> None:
     low = np.zeros((5, 2, 1))
     high = np.ones((5, 2, 1))
     high[3] += 0.05  # 0.5 % of the width
-    found = grouped(game(alike=True), record(ENDS, kinds, cycle_low=low, cycle_high=high))
+    found = group_basins(game(alike=True), record(ENDS, kinds, cycle_low=low, cycle_high=high))
     assert found["basin"][1].tolist() == [2, 0, 1, 0, 1]
     assert found["basin_kind"][1].tolist() == ["cycle", "moving", "stable_point"]
     assert np.isnan(found["basin_profile"][1][1]).all()
     high[3] += 1.0
-    apart = grouped(game(alike=True), record(ENDS, kinds, cycle_low=low, cycle_high=high))
+    apart = group_basins(game(alike=True), record(ENDS, kinds, cycle_low=low, cycle_high=high))
     assert len(np.unique(apart["basin"][1])) == 4
 
 
 def test_profiles_of_populations_have_no_basins() -> None:
     states: Record = {"profile": (("lane", "state", "action"), np.ones((2, 3, 4)))}
-    assert grouped(game(alike=True), states) == {}
+    assert group_basins(game(alike=True), states) == {}

@@ -121,13 +121,13 @@ def test_a_run_between_unstable_points_is_reported_as_cycling() -> None:
 
 
 def test_a_quick_return_to_an_unstable_point_does_not_count_as_leaving() -> None:
-    from rivalry.solving.ends import stayed
+    from rivalry.solving.ends import has_stayed
 
     game = linear([[2.0, 0.0], [0.0, 2.0]], [0.0, 0.0])  # a disturbance doubles in 0.35
     end = end_state.analyse(game, column(0.0, 0.0), KEY)
-    assert stayed(end, [end], 1.0)
-    assert not stayed(end, [end], 100.0)
-    assert not stayed(end, [], 1.0)
+    assert has_stayed(end, [end], 1.0)
+    assert not has_stayed(end, [end], 100.0)
+    assert not has_stayed(end, [], 1.0)
 
 
 def test_coincident_players_stay_at_an_attracting_point() -> None:

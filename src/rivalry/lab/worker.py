@@ -24,7 +24,7 @@ from rivalry.lab.study import batch_points, build_game, build_method
 from rivalry.lab.study.points import Grid, short_names
 from rivalry.plots import PATH_VIEWS
 from rivalry.solving import Progress, ProgressCallback
-from rivalry.solving.ends import grouped, has_answer
+from rivalry.solving.ends import group_basins, has_answer
 from rivalry.solving.path_data import path_view
 
 Task = Mapping[str, Any]
@@ -121,7 +121,7 @@ def run_cell(
     if not points.shape:
         return records[0]
     found = stacked(records, points.shape) | points.coordinates
-    return found | grouped(points.games[0], found) if "lane" in points.shape else found
+    return found | group_basins(points.games[0], found) if "lane" in points.shape else found
 
 
 def _played(game: Any, method: Any, record: Record) -> Any:

@@ -12,7 +12,7 @@ from xarray import Dataset
 from rivalry.plots import style
 from rivalry.plots.select import At, DrawnPoint, axis_labels, check_index, point
 from rivalry.plots.style import INK, PALETTE, chart
-from rivalry.plots.triangle import BESIDE, check_simplex, triangle, triangulated
+from rivalry.plots.triangle import BESIDE, check_simplex, triangle, triangulate
 
 ARROWS = 20  # per side
 PROFILE = "present profile"
@@ -184,7 +184,7 @@ def _draw_triangle(ax: Any, found: DrawnPoint, player: int) -> None:
     """Draw contours of one player's payoff between the points ``[place 3]``."""
     where, payoff = found["landscape_at"], found["landscape"][player]
     check_simplex("landscape_at", where)
-    triangulated(where)  # raises an error if there are too few points
+    triangulate(where)  # raises an error if there are too few points
     drawing = ax.tricontourf(*where.T, payoff, levels=14, cmap="cividis")
     style.add_colour_bar(ax, drawing, "own payoff (units of the game)", BESIDE)
     _mark_places(ax, found, player, 3)

@@ -36,7 +36,7 @@ def check_simplex(name: str, where: np.ndarray) -> None:
         raise ValueError(f"{name}: 3 coordinates; only one or two can be drawn, or three that add up to 1")
 
 
-def triangulated(where: np.ndarray) -> Triangulation:
+def triangulate(where: np.ndarray) -> Triangulation:
     """Return triangles between points ``[point 3]`` of the simplex, drawn with unit sides.
 
     Raises `ValueError` for fewer than three points, or points on one line.
@@ -124,7 +124,7 @@ def slopes(where: np.ndarray, payoff: np.ndarray) -> tuple[np.ndarray, np.ndarra
     >>> slope.round(3).tolist()
     [[0.667, -0.333, -0.333]]
     """
-    faces = triangulated(where).triangles
+    faces = triangulate(where).triangles
     corner, value = where[faces], payoff[faces]
     sides = corner[:, 1:] - corner[:, :1]  # [triangle side 3]
     rises = value[:, 1:] - value[:, :1]

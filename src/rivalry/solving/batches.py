@@ -69,11 +69,11 @@ def solve_lanes(
     ValueError
         If runs differ in more than numbers, or for an argument that `solve` refuses.
     """
-    watch = Limited(progress, inputs.checked_seconds(max_seconds))
+    watch = Limited(progress, inputs.check_seconds(max_seconds))
     games = [registered(game) for game in games]
     stepwise = [as_method(method) for method in methods]
     for game, method in zip(games, stepwise, strict=True):
-        inputs.checked_fit(method, game)
+        inputs.check_fit(method, game)
     stepwise = [reparametrised(game, method) for game, method in zip(games, stepwise, strict=True)]
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     keys = jax.random.split(key_of(sequence), len(games))
@@ -149,9 +149,9 @@ def _solved(
     for k, game in enumerate(games):
         record = ends.report(game, methods[k], _member(carry, k), {})
         if (last := finishes[k]) is not None:
-            record |= ends.ended_in(game, last, left[k], record)
+            record |= ends.end_record(game, last, left[k], record)
         record |= ends.out_of_time(record, watch.over) | ends.departures(game, left[k])
-        found.append(ends.certified(game, record, tolerance))
+        found.append(ends.certify(game, record, tolerance))
     return found
 
 
@@ -217,9 +217,9 @@ def sweep(
     ['equilibrium', 'equilibrium']
     """
     check(sweep, (), dict(locals()))
-    inputs.checked_game(game)
-    inputs.checked_method(method)
-    inputs.checked_settings(seed, tol, None)
+    inputs.check_game(game)
+    inputs.check_method(method)
+    inputs.check_settings(seed, tol, None)
     whole_number("max_steps", max_steps)
     for name, values in over.items():
         if isinstance(values, str) or not np.ndim(values) or not len(values):

@@ -71,17 +71,17 @@ def examine(
     end = analyse(game, method, profile, key)
     if end is None or end.onward is None or final:
         return end, None
-    if stayed(end, left, time):
+    if has_stayed(end, left, time):
         # the run never left that end, so it is no departure
         left.pop()
         return end, None
     if len(left) == RESTARTS:
-        return gone_round(game, method, end, key), None
+        return cycle_or_moving(game, method, end, key), None
     left.append(end)
     return end, end.onward
 
 
-def stayed(end: Finish, left: list[Finish], time: float) -> bool:
+def has_stayed(end: Finish, left: list[Finish], time: float) -> bool:
     """Return whether the run is again at the unstable end it was restarted from, without having left it.
 
     ``time`` is the method's own time since that restart. If it suffices for a perturbation to grow to the
@@ -93,7 +93,7 @@ def stayed(end: Finish, left: list[Finish], time: float) -> bool:
     return repels * time < GROWN
 
 
-def gone_round(game: Playable, method: BaseMethod, end: Finish, key: jax.Array) -> Finish:
+def cycle_or_moving(game: Playable, method: BaseMethod, end: Finish, key: jax.Array) -> Finish:
     """Return the end of a run that has left `RESTARTS` unstable ends: a cycle, or else ``moving``.
 
     Players that meet between unstable points become identical in floating point and separate again only
@@ -103,7 +103,7 @@ def gone_round(game: Playable, method: BaseMethod, end: Finish, key: jax.Array) 
     return orbit if orbit is not None and orbit.end_state == "cycle" else end._replace(end_state="moving")
 
 
-def ended_in(game: Playable, end: Finish, left: list[Finish], record: Record) -> Record:
+def end_record(game: Playable, end: Finish, left: list[Finish], record: Record) -> Record:
     """Return what the analysis of an end adds to a record, with the status that follows from it.
 
     A cycle has the status ``cycling``. So has a path between unstable points if it returned to one of those
@@ -156,7 +156,7 @@ def same(x: Profile, y: Profile) -> bool:
     return bool(jnp.allclose(x, y, rtol=1e-6, atol=1e-9))
 
 
-def certified(game: object, record: Record, tolerance: float | None) -> Solution:
+def certify(game: object, record: Record, tolerance: float | None) -> Solution:
     """Return the solution of a record: payoffs, metrics of the game and certificate are added.
 
     One-shot games have payoffs at a profile ``[player axis]``, populations at a policy ``[state action]``
@@ -220,7 +220,7 @@ def has_answer(record: Record) -> bool:
     return dims in (("player", "axis"), ("state", "action")) and bool(np.all(np.isfinite(profile)))
 
 
-def grouped(game: Playable, record: Record) -> Record:
+def group_basins(game: Playable, record: Record) -> Record:
     """Return the basins of a batch of runs ``[lane ...]``; empty if their ends are not profiles.
 
     Ends of the same kind are grouped by `rivalry.core.profiles.basins`, up to swaps of exchangeable players

@@ -17,22 +17,22 @@ from rivalry.core.validate import fault_of, shown, whole_number
 SOLVER, LEARNER = ("init", "step"), ("begin", "advance", "read")
 
 
-def checked_run(
+def check_run(
     game: Any, method: Any, seed: Any, tol: Any, progress: Any = None, checkpoint: Any = None
 ) -> BaseMethod:
     """Return a solver with all defaults; raise `ValueError` for arguments that do not make a run."""
-    checked_game(game)
-    checked_method(method)
+    check_game(game)
+    check_method(method)
     solver = as_method(method)
-    checked_fit(solver, game)
-    checked_settings(seed, tol, progress, checkpoint)
+    check_fit(solver, game)
+    check_settings(seed, tol, progress, checkpoint)
     return solver
 
 
-def checked_method(method: Any, needs: tuple[str, ...] = SOLVER) -> None:
+def check_method(method: Any, needs: tuple[str, ...] = SOLVER) -> None:
     """Raise `ValueError` for anything but a method, such as its class or name, and for invalid options.
 
-    >>> checked_method("gradient_ascent")
+    >>> check_method("gradient_ascent")
     Traceback (most recent call last):
     ...
     ValueError: method: 'gradient_ascent' must be a method, as in rv.methods.GradientAscent()
@@ -46,11 +46,11 @@ def checked_method(method: Any, needs: tuple[str, ...] = SOLVER) -> None:
     _options(method)
 
 
-def checked_fit(method: BaseMethod, game: Any) -> None:
+def check_fit(method: BaseMethod, game: Any) -> None:
     """Raise `ValueError` for a game that a method refuses, and for a population if it is for players.
 
     >>> import rivalry as rv
-    >>> checked_fit(rv.methods.Newton(), rv.games.karma())
+    >>> check_fit(rv.methods.Newton(), rv.games.karma())
     Traceback (most recent call last):
     ...
     ValueError: method: Newton is for games with payoffs; populations take PopulationNewton, MirrorAscent ..
@@ -82,7 +82,7 @@ def _options(method: Any) -> None:
                 raise ValueError(f"{name}: {fault.message()}")
 
 
-def checked_game(game: Any) -> None:
+def check_game(game: Any) -> None:
     """Raise `ValueError` for anything but a game, and for a game with numbers of single precision."""
     if isinstance(game, type) or not hasattr(game, "space"):
         raise ValueError(f"game: {_named(game)} must be a game, as in rv.games.matrix('chicken')")
@@ -91,14 +91,14 @@ def checked_game(game: Any) -> None:
     registered(game)
 
 
-def checked_seconds(value: Any) -> float | None:
+def check_seconds(value: Any) -> float | None:
     """Return a time limit in seconds, or None; raise `ValueError` for anything else."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, Real) or not float(value) > 0):
         raise ValueError(f"max_seconds: {shown(value)} must be a number above 0")
     return value  # type: ignore[return-value]
 
 
-def checked_settings(seed: Any, tol: Any, progress: Any, checkpoint: Any = None) -> None:
+def check_settings(seed: Any, tol: Any, progress: Any, checkpoint: Any = None) -> None:
     """Raise `ValueError` for an invalid seed, tolerance, callback or checkpoint."""
     if checkpoint is not None and not all(hasattr(checkpoint, name) for name in ("load", "save", "due")):
         raise ValueError(f"checkpoint: {shown(checkpoint)} must have load, save and due")

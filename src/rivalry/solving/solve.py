@@ -95,26 +95,26 @@ def solve(
     """
     check(solve, (), dict(locals()))
     if isinstance(method, type):
-        inputs.checked_method(method)
+        inputs.check_method(method)
     if isinstance(method, Learner):
         return _run_learner(
             game, method, start, seed, max_steps, max_seconds, progress, tolerance, checkpoint
         )
-    method = inputs.checked_run(game, method, seed, tol, progress, checkpoint)
+    method = inputs.check_run(game, method, seed, tol, progress, checkpoint)
     max_steps = STEPS if max_steps is None else whole_number("max_steps", max_steps)
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     # the steps take the first key, whether a start is sampled or given
     key, start_key = keys_of(sequence, 2)
     first = game.space.sample(start_key) if start is None else started(game, start)
     game = as_arrays(game)
-    watch = Limited(progress, inputs.checked_seconds(max_seconds))
+    watch = Limited(progress, inputs.check_seconds(max_seconds))
     record = _solve_record(game, method, first, key, tol, max_steps, path, watch, checkpoint)
     if path and tolerance is not None and is_population(game):
         from rivalry.population.certificate import exploitability_along  # loads JAX
 
         gains = exploitability_along(game, record["path"][1])
         record["path_exploitability"] = (("step", "player"), gains)
-    found = ends.certified(game, record | ends.out_of_time(record, watch.over), tolerance)
+    found = ends.certify(game, record | ends.out_of_time(record, watch.over), tolerance)
     limited = found.status == "iteration limit"
     in_vain = limited and (found.steps >= max_steps or watch.over)  # otherwise the caller stopped it
     if "remedy" in record and (in_vain or not limited):
@@ -152,7 +152,7 @@ def _solve_record(
             run.go_on_from(onward)
     record = run.record(path)
     if end is not None:
-        record |= ends.ended_in(game, end, left, record)
+        record |= ends.end_record(game, end, left, record)
     return record | ends.departures(game, left)
 
 
@@ -262,9 +262,9 @@ def _run_learner(
     Chunk borders do not affect the result.
     """
     if isinstance(game, type):  # learners may take objects other than games
-        inputs.checked_game(game)
-    inputs.checked_method(learner, inputs.LEARNER)
-    inputs.checked_settings(seed, 0.0, progress, checkpoint)
+        inputs.check_game(game)
+    inputs.check_method(learner, inputs.LEARNER)
+    inputs.check_settings(seed, 0.0, progress, checkpoint)
     learner = as_learner(learner)
     world = learner.world(registered(game))
     if max_steps is None:
@@ -282,7 +282,7 @@ def _run_learner(
         # a learner that takes no start raises in `begin_at`
         profile = started(game, start) if learner.takes_start else start
         session = learner.begin_at(world, sequence, profile)
-    watch, stopped = Limited(progress, inputs.checked_seconds(max_seconds)), False
+    watch, stopped = Limited(progress, inputs.check_seconds(max_seconds)), False
 
     def after(done: int) -> bool:
         nonlocal stopped
@@ -300,7 +300,7 @@ def _run_learner(
     record |= ends.out_of_time(record, watch.over and done < steps)
     if "remedy" in record and not stopped:
         warn(f"not converged: {record['remedy'][1]}", stacklevel=2)
-    return ends.certified(learner.played(game, record), record, tolerance)
+    return ends.certify(learner.played(game, record), record, tolerance)
 
 
 def trace(
@@ -328,7 +328,7 @@ def trace(
         For an argument that `solve` refuses.
     """
     check(trace, (), dict(locals()))
-    stepwise = inputs.checked_run(game, method, seed, 0.0)
+    stepwise = inputs.check_run(game, method, seed, 0.0)
     whole_number("steps", steps)
     whole_number("every", every, 1)
     key, start_key = keys_of(stream(seed, "play"), 2)

@@ -16,7 +16,7 @@ from rivalry.plots import style
 from rivalry.plots.select import At, DrawnPoint, check_count, point
 from rivalry.plots.style import BESIDE as RIGHT
 from rivalry.plots.style import INK, PALETTE, RESOURCE, SIZE, STYLE, chart
-from rivalry.plots.triangle import BESIDE, check_simplex, triangle, triangulated
+from rivalry.plots.triangle import BESIDE, check_simplex, triangle, triangulate
 
 if TYPE_CHECKING:
     from matplotlib.animation import Animation
@@ -236,7 +236,7 @@ def heat(ax: Any, where: np.ndarray, values: np.ndarray, colour_map: str, **scal
     if grid is not None:
         return ax.pcolormesh(*grid, shading="nearest", cmap=colour_map, **scale)
     if where.shape[1] == 3:
-        triangulated(where)  # for its message where points lie in no triangles
+        triangulate(where)  # for its message where points lie in no triangles
     return ax.tripcolor(*where.T, values, shading="gouraud", cmap=colour_map, rasterized=True, **scale)
 
 
@@ -298,7 +298,7 @@ def _mixture(ax: Any, found: DrawnPoint, where: np.ndarray, rows: np.ndarray, sh
     if (grid := _on_grid(where, pale)) is not None:
         ax.pcolormesh(*grid, shading="nearest")
     elif where.shape[1] == 3:
-        faces = triangulated(where).triangles
+        faces = triangulate(where).triangles
         mesh = ax.tripcolor(*where.T, rows[0], triangles=faces)
         # tripcolor takes one number per point: mixed colours replace them afterwards
         mesh.set_array(None)

@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.registry import near
 from rivalry.core.results import CLAIMS, COVERAGES, is_truth
-from rivalry.lab.study.expect import Difference, applicable, differences, is_fixed
+from rivalry.lab.study.expect import applicable, differences, is_fixed
 from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
 
 if TYPE_CHECKING:
@@ -56,7 +56,26 @@ def judge(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> l
     """Compare every ``[[expect]]`` of a resolved study with the run's dataset."""
     changed = differences(study)
     called = study.get("name", "") if name is None else name
-    return [_judged(study, changed, called, dict(row), data) for row in study.get("expect", ())]
+    found = []
+    for row in map(dict, study.get("expect", ())):
+        at, reason = applicable(changed, row)
+        value, claim, why = _ours(study, {**row, "at": at}, data)
+        if not reason and study.get("quick_form") and not row.get("quick"):
+            reason = REDUCED
+        reason = reason or why
+        published, why_not = _compared(row.get("published"), row.get("published_tolerance"), value)
+        expected, why_not_either = _compared(row.get("expected"), row.get("tolerance"), value)
+        if row.get("within") is not None:
+            expected, why_not_either = _within(row["within"], value)
+        verdicts = [verdict and NOT_COMPARED if reason else verdict for verdict in (published, expected)]
+        known = row | {"study": called, "at": dict(row.get("at", {})), "ours": value, "certificate": claim}
+        known |= dict(zip(("published_verdict", "expected_verdict"), verdicts, strict=True))
+        known["reason"] = reason or why_not or why_not_either
+        judged = {key: known.get(key) for key in COLUMNS}
+        for key in ("published_tolerance_reason", "locator", "why", "reason"):
+            judged[key] = judged[key] or None  # no text is null for scripts
+        found.append(JudgedExpectation(judged, row.get("note", "")))
+    return found
 
 
 def tally(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -199,31 +218,6 @@ def _weakest(words: np.ndarray | None, order: Sequence[str]) -> str | None:
     """Return the weakest of some words; None if one of them is missing."""
     found = {str(word) for word in words} if words is not None else set()
     return min(found, key=order.index) if found and found <= set(order) else None
-
-
-def _judged(
-    study: Mapping[str, Any],
-    changed: Sequence[Difference],
-    called: str,
-    row: Mapping[str, Any],
-    data: Dataset,
-) -> JudgedExpectation:
-    at, reason = applicable(changed, row)
-    value, claim, why = _ours(study, {**row, "at": at}, data)
-    if not reason and study.get("quick_form") and not row.get("quick"):
-        reason = REDUCED
-    reason = reason or why
-    published, why_not = _compared(row.get("published"), row.get("published_tolerance"), value)
-    expected, why_not_either = _compared(row.get("expected"), row.get("tolerance"), value)
-    if row.get("within") is not None:
-        expected, why_not_either = _within(row["within"], value)
-    verdicts = [verdict and NOT_COMPARED if reason else verdict for verdict in (published, expected)]
-    known = dict(row) | {"study": called, "at": dict(row.get("at", {})), "ours": value, "certificate": claim}
-    known |= dict(zip(("published_verdict", "expected_verdict"), verdicts, strict=True))
-    known["reason"] = reason or why_not or why_not_either
-    judged = {key: known.get(key) for key in COLUMNS}
-    judged |= {key: judged[key] or None for key in ("published_tolerance_reason", "locator", "why", "reason")}
-    return JudgedExpectation(judged, row.get("note", ""))
 
 
 def _within(band: Sequence[float], ours: bool | float | str | None) -> tuple[str, str]:
