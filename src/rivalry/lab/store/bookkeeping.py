@@ -13,7 +13,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import file_digest, sha256
 from pathlib import Path
 
@@ -46,8 +46,7 @@ class Index:
             with self._room():
                 db.execute("pragma synchronous=off")
                 db.execute("pragma journal_mode=memory")
-                if db.execute("pragma quick_check").fetchone() != ("ok",):
-                    raise sqlite3.DatabaseError("damaged")
+                _require_sound(db, "damaged")
                 db.execute(self._TABLE)
                 db.execute("select id, state, seconds, message from cells limit 1")
         except BaseException:
@@ -91,55 +90,40 @@ class Index:
     def close(self) -> None:
         self._db.close()
 
-    @classmethod
-    def peek(cls, path: Path) -> dict[str, tuple[str, str]]:
-        """Return each cell's state and message without writing; empty if the index is missing or damaged."""
-        try:
-            return cls._rows(path)
-        except (sqlite3.DatabaseError, DamagedFile):
-            return {}
 
-    @classmethod
-    def fault(cls, path: Path) -> str:
-        """Return why an index cannot be read; empty if it can, or there is none."""
+def read_index(path: Path) -> tuple[dict[str, tuple[str, str]], str]:
+    """Return each cell's state and message without writing, and in one line why an index cannot be read."""
+    if not path.exists():
+        return {}, ""
+    why = ""
+    for wait in (0.0, 0.02, 0.1):  # a copy made while another process writes may mix two states
+        time.sleep(wait)
         try:
-            cls._rows(path)
-        except sqlite3.DatabaseError as error:
-            return str(error)
+            return _rows(read_bytes(path)), ""
         except DamagedFile as error:
-            return error.why
-        return ""
+            return {}, error.why
+        except sqlite3.DatabaseError as error:
+            why = str(error)
+    return {}, why
 
-    @classmethod
-    def _rows(cls, path: Path) -> dict[str, tuple[str, str]]:
-        """Return the rows from a copy in memory: no lock, no journal, no limit on the path's length."""
-        if not path.exists():
-            return {}
-        for wait in (0.02, 0.1):  # a copy made while another process writes may mix two states
-            try:
-                return cls._copied(path)
-            except sqlite3.DatabaseError:
-                time.sleep(wait)
-        return cls._copied(path)
 
-    @classmethod
-    def _copied(cls, path: Path) -> dict[str, tuple[str, str]]:
-        data = read_bytes(path)
-        db = sqlite3.connect(":memory:")
-        try:
-            if data:
-                db.deserialize(data)
-                if db.execute("pragma quick_check").fetchone() != ("ok",):
-                    raise sqlite3.DatabaseError("its pages are not those of a database")
-            kind = db.execute("select type from sqlite_master where name = 'cells'").fetchone()
-            if kind != ("table",):
-                raise sqlite3.DatabaseError("it has no table of cells")
-            rows = db.execute("select id, state, message from cells").fetchall()
-        finally:
-            db.close()
-        if not all(isinstance(value, str) for row in rows for value in row):
-            raise sqlite3.DatabaseError("it holds what is no text")
-        return {id: (state, message) for id, state, message in rows}
+def _rows(data: bytes) -> dict[str, tuple[str, str]]:
+    # read in memory: no lock, no journal, no limit on the path's length
+    with closing(sqlite3.connect(":memory:")) as db:
+        if data:
+            db.deserialize(data)
+            _require_sound(db, "its pages are not those of a database")
+        if db.execute("select type from sqlite_master where name = 'cells'").fetchone() != ("table",):
+            raise sqlite3.DatabaseError("it has no table of cells")
+        rows = db.execute("select id, state, message from cells").fetchall()
+    if not all(isinstance(value, str) for row in rows for value in row):
+        raise sqlite3.DatabaseError("it holds what is no text")
+    return {id: (state, message) for id, state, message in rows}
+
+
+def _require_sound(db: sqlite3.Connection, why: str) -> None:
+    if db.execute("pragma quick_check").fetchone() != ("ok",):
+        raise sqlite3.DatabaseError(why)
 
 
 def write_sums(folder: Path) -> None:

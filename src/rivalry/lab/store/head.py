@@ -58,7 +58,7 @@ def head_of(study: Study) -> dict[str, Any]:
         "name": study.name,
         "folder": str(study.folder.resolve()),
         "study": study.resolved(),
-        "toml": text_digest(study.text.encode()) if study.text else "",
+        "toml": sha256(study.text.encode()).hexdigest() if study.text else "",
         "axes": {name: list(values) for name, values in study.axes(cells).items()} if cells else {},
         "companions": study.companions() if cells else {},
         "cells": [(c.id, c.point, c.method, c.replication, study.place(c)) for c in cells],
@@ -74,11 +74,6 @@ def packages_of(study: Study) -> set[str]:
     """Return packages, beyond those of every run, whose versions belong to a study's results."""
     named = [table["kind"] for table in study.method if table["kind"] in METHODS]
     return {package for kind in named for package in METHODS[kind].uses}
-
-
-def text_digest(text: bytes) -> str:
-    """Return the SHA-256 that ``study.json`` stores of ``study.toml``."""
-    return sha256(text).hexdigest()
 
 
 def make_folder(folder: Path, head: Mapping[str, Any], study: Study) -> None:

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from rivalry.core import files
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
 from rivalry.core.results import SCHEMA, Record, netcdf, provenance
-from rivalry.lab.store.bookkeeping import SUMS, Index, altered, update_sums, write_sums
+from rivalry.lab.store.bookkeeping import SUMS, Index, altered, read_index, update_sums, write_sums
 from rivalry.lab.store.cells import Forms, StoredCell, forms, labelled, misfits, record_fault
 from rivalry.lab.store.head import (
     FILES,
@@ -28,7 +29,6 @@ from rivalry.lab.store.head import (
     make_folder,
     packages_of,
     read_head,
-    text_digest,
     write_text,
 )
 from rivalry.lab.store.schema_1 import upgraded_record
@@ -205,18 +205,17 @@ class Run:
     def text_fault(self) -> str:
         """How ``study.toml`` differs from the source of ``study.json``, in one line; empty if it does not."""
         path, known = self.folder / "study.toml", self.head.get("toml")
-        if not os.path.lexists(path):
-            return f"{path}: missing; the run is of what study.json says" if known else ""
-        try:
-            text = files.read_bytes(path)
-            text.decode()
-        except DamagedFile as error:
-            return str(error)
-        except UnicodeDecodeError:
-            return f"{path}: is not UTF-8; the run is of what study.json says"
-        if known is None or text_digest(text) == known:  # schema 1 stored no digest of it
-            return ""
-        return f"{path}: was edited after the run was made; the run is of what study.json says"
+        why = "missing" if known else ""
+        if os.path.lexists(path):
+            try:
+                text = files.read_bytes(path)
+            except DamagedFile as error:
+                return str(error)
+            # schema 1 stored no digest of it
+            why = "" if known in (None, sha256(text).hexdigest()) else "was edited after the run was made"
+            if self.text is None:
+                why = "is not UTF-8"
+        return f"{path}: {why}; the run is of what study.json says" if why else ""
 
     def tasks(self) -> dict[str, dict[str, Any]]:
         """Return every cell's task by its identifier.
@@ -231,15 +230,12 @@ class Run:
         from rivalry.lab.study import verify
 
         verify(self.head["study"].get("files") or {}, Path(self.head["folder"]))
-        cells = self.study.cells()
-        if self.head.get("cell_schema") == 1:  # identifiers digest the old names: match by point
-            places = {_at(cell.point, cell.method, cell.replication): cell.task for cell in cells}
-            ours = {p.id: places.get(_at(p.point, p.method, p.replication)) for p in self.cells}
-            tasks = {id: task for id, task in ours.items() if task is not None}
-        else:
-            tasks = {cell.id: cell.task for cell in cells}
-        missing = {place.id for place in self.cells} - set(tasks)
-        if missing:
+        # identifiers of schema 1 digest the old names: match by point, method and replication
+        part = slice(1, 4) if self.head.get("cell_schema") == 1 else slice(1)
+        known = {json.dumps(cell[part], sort_keys=True): cell.task for cell in self.study.cells()}
+        found = {place.id: known.get(json.dumps(place[part], sort_keys=True)) for place in self.cells}
+        tasks = {id: task for id, task in found.items() if task is not None}
+        if missing := found.keys() - tasks.keys():
             raise StoreError(f"{self.folder}: {min(missing)} is not a cell of its study; run the study again")
         return tasks
 
@@ -258,7 +254,7 @@ class Run:
         history = [*self.head["history"], self.head["made_by"]]
         self.head = {**self.head, "made_by": provenance(packages_of(self.study)), "history": history}
         # a run of schema 1 has no digest of its text: store that of the present one
-        digest = self.head.get("toml", text_digest(self.text.encode()) if self.text else "")
+        digest = self.head.get("toml", sha256(self.text.encode()).hexdigest() if self.text else "")
         files.write_json(self.folder / NAME, {**self.head, "schema": SCHEMA, "toml": digest})
 
     def counts(self, damaged: Iterable[DamagedFile] = ()) -> dict[str, int]:
@@ -293,17 +289,15 @@ class Run:
 
     def failures(self) -> dict[str, str]:
         """Return the cells whose last attempt failed, with the reason in one line."""
-        on_disk, states = self._on_disk(), Index.peek(self.folder / "index.sqlite")
-        failed = {id: message for id, (state, message) in states.items() if state == "failed"}
+        on_disk, (states, _) = self._on_disk(), read_index(self.folder / "index.sqlite")
         # a cell with a file is done, whatever the index says
-        return {id: message for id, message in failed.items() if id not in on_disk}
+        return {id: why for id, (state, why) in states.items() if state == "failed" and id not in on_disk}
 
     def warnings(self) -> dict[str, tuple[str, ...]]:
         """Return the warnings of finished cells, one line each; cells without warnings are omitted."""
-        on_disk, states = self._on_disk(), Index.peek(self.folder / "index.sqlite")
-        done = {id: text for id, (state, text) in states.items() if state == "done" and text}
-        known = [place.id for place in self.cells if place.id in on_disk and place.id in done]
-        return {id: tuple(done[id].splitlines()) for id in known}
+        on_disk, (states, _) = self._on_disk(), read_index(self.folder / "index.sqlite")
+        done = {id: why for id, (state, why) in states.items() if state == "done" and why and id in on_disk}
+        return {place.id: tuple(done[place.id].splitlines()) for place in self.cells if place.id in done}
 
     def _on_disk(self) -> set[str]:
         try:
@@ -374,7 +368,7 @@ class Run:
         cells = self._read_all(lambda id, record: None)
         found = [*cells, *self._damaged_checkpoints(), *altered(self.folder)]
         index = self.folder / "index.sqlite"
-        if index not in {error.path for error in found} and (why := Index.fault(index)):
+        if index not in {error.path for error in found} and (why := read_index(index)[1]):
             found.append(DamagedFile(index, why))
         return found
 
@@ -523,11 +517,6 @@ class Run:
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>"
-
-
-def _at(point: Mapping[str, Any], method: str, replication: int) -> str:
-    """Return a cell's point, method and replication as a key."""
-    return json.dumps([point, method, replication], sort_keys=True)
 
 
 def status_of(counts: Mapping[str, int]) -> RunStatus:
