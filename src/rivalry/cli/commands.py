@@ -1,4 +1,4 @@
-"""Commands; each imports its dependencies when called, so that ``--help`` is fast."""
+"""Commands; each imports slow dependencies when called, so that ``--help`` is fast."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rivalry.cli import output
+from rivalry.cli import output, values, work
 from rivalry.core.registry import near
 
 UsageError: Any = typer.BadParameter.__base__  # typer's own, or click's
@@ -34,9 +34,6 @@ Address = Annotated[
         "--address", metavar="HOST:PORT", help="Address of a running Ray cluster; default: start one here."
     ),
 ]
-Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run; default runs/NAME.")
-]
 AcceptVersion = Annotated[
     bool, typer.Option("--accept-version", help="Continue with cells computed by another version.")
 ]
@@ -47,8 +44,6 @@ KINDS = ("games", "methods", "studies", "plots")
 
 def carry_out(arguments: list[str]) -> int:
     """Run a command line and return its exit status; report invalid input in one line on stderr."""
-    from rivalry.cli.values import OptionError
-
     try:
         with output.warnings_in_a_line():
             result = app(args=arguments or ["--help"], prog_name="rivalry", standalone_mode=False)
@@ -61,10 +56,8 @@ def carry_out(arguments: list[str]) -> int:
         raise KeyboardInterrupt from None
     except typer.Exit as stop:
         return int(stop.exit_code)
-    except OptionError as error:
-        return output.mistake(str(error))
     except ValueError as error:
-        return _told(error)
+        return _report_error(error)
     except OSError as error:  # a folder without write permission, a missing file
         if not _working_folder():
             return output.mistake("the working directory no longer exists; change to one that does")
@@ -74,7 +67,7 @@ def carry_out(arguments: list[str]) -> int:
             return output.broken(error)
         return output.mistake(f"{error.filename}: {error.strerror}")
     except MemoryError as error:
-        output.note(f"rivalry: not enough memory: {output.one_line(error) or 'take fewer or smaller cells'}")
+        output.note(f"rivalry: not enough memory: {str(error).strip() or 'take fewer or smaller cells'}")
         return FAILED
     except Exception as error:  # an error of the package: one line, the traceback on request
         from rivalry.cli.show import missing_device
@@ -92,14 +85,14 @@ def _working_folder() -> bool:
     return True
 
 
-def _told(error: ValueError) -> int:
+def _report_error(error: ValueError) -> int:
     """Report an error in one line; return 2 for invalid input, 1 for any other error."""
     kinds = {kind.__name__ for kind in type(error).__mro__}  # by name: imports of the classes are slow
     if kinds & {"DamagedFile", "DiskFull", "ClusterLost"}:
         output.note(f"rivalry: {error}")
         return FAILED
-    ours = not kinds & {"StudyError", "StoreError", "ClusterError"}
-    return output.broken(error) if ours else output.mistake(str(error))
+    invalid = kinds & {"OptionError", "StudyError", "StoreError", "ClusterError"}
+    return output.mistake(str(error)) if invalid else output.broken(error)
 
 
 def _usage(error: Any, arguments: list[str]) -> str:
@@ -122,8 +115,8 @@ def _command_meant(wrong: str) -> str:
 
     if wrong in studies() or wrong.endswith(".toml"):
         return f"a study is run by `rivalry run {wrong}`"
-    callbacks = [command.callback for command in app.registered_commands]
-    return near(wrong, [call.__name__.strip("_") for call in callbacks if call is not None])
+    known = [command.callback.__name__ for command in app.registered_commands if command.callback]
+    return near(wrong, [name.strip("_") for name in known])
 
 
 def _print_version(wanted: bool) -> bool:
@@ -156,12 +149,11 @@ def list_(
 ) -> int:
     """List games, methods, studies or plots."""
     from rivalry.cli import show
-    from rivalry.cli.values import OptionError
 
     if kind is not None and kind not in KINDS:
-        raise OptionError(f"list {kind}: {near(kind, KINDS)}")
+        raise values.OptionError(f"list {kind}: {near(kind, KINDS)}")
     rows = [row for one in ([kind] if kind else KINDS) for row in show.rows(one, with_kind=kind is None)]
-    return _reply(json, rows, show.table(rows))
+    return _print_result(json, rows, show.table(rows))
 
 
 @app.command()
@@ -172,7 +164,7 @@ def show(
     """Show a study, or the parameters of a game or method with units, defaults and bounds."""
     from rivalry.cli.show import describe
 
-    return _reply(json, *describe(name))
+    return _print_result(json, *describe(name))
 
 
 @app.command()
@@ -192,22 +184,22 @@ def run(
     quick: Annotated[
         bool, typer.Option("--quick", help="Run the reduced form of the study, in seconds.")
     ] = False,
-    out: Out = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run; default runs/NAME.")
+    ] = None,
     executor: ExecutorName = "local",
     address: Address = None,
     accept_version: AcceptVersion = False,
     json: Json = False,
 ) -> int:
     """Run a study, or continue its run."""
-    from rivalry.cli import values, work
-
     hire = work.executor(executor, address)
     count = values.whole(workers, "--workers", most=1024)
     repeated = values.whole(replications, "--replications", most=10**6)
     with output.reserved():
         chosen = work.study(study, set_ or [], sweep or [], repeated, quick)
         done = work.run(chosen, out, count, hire, accept_version=accept_version)
-    return _reply(json, *done)
+    return _print_result(json, *done)
 
 
 @app.command()
@@ -220,16 +212,14 @@ def resume(
     json: Json = False,
 ) -> int:
     """Continue a run where it stopped, to the same bits."""
-    from rivalry.cli import values, work
-
     hire = work.executor(executor, address)
     count = values.whole(workers, "--workers", most=1024)
     with output.reserved():
         done = work.resume(run, count, hire, accept_version=accept_version)
-    return _reply(json, *done)
+    return _print_result(json, *done)
 
 
-def _reply(json: bool, data: Any, words: str, status: int = 0) -> int:
+def _print_result(json: bool, data: Any, words: str, status: int = 0) -> int:
     """Print a command's result, as data or as text, and return its exit status."""
     output.value(data) if json else output.text(words)
     return status
@@ -238,9 +228,7 @@ def _reply(json: bool, data: Any, words: str, status: int = 0) -> int:
 @app.command()
 def status(run: RunFolder, json: Json = False) -> int:
     """Report how many cells are done, left and failed."""
-    from rivalry.cli import work
-
-    return _reply(json, *work.status(run))
+    return _print_result(json, *work.status(run))
 
 
 @app.command()
@@ -252,10 +240,8 @@ def report(
     json: Json = False,
 ) -> int:
     """Rebuild the figures and report.html from stored data."""
-    from rivalry.cli import work
-
     path = work.report(run, out)
-    return _reply(json, {"run": str(run), "report": str(path)}, str(path))
+    return _print_result(json, {"run": str(run), "report": str(path)}, str(path))
 
 
 @app.command()
@@ -268,20 +254,16 @@ def export(
     json: Json = False,
 ) -> int:
     """Export results (CSV, NetCDF, LaTeX)."""
-    from rivalry.cli import work
-
     done = work.export(run, to, out)
-    return _reply(json, done, "\n".join(done["files"]))
+    return _print_result(json, done, "\n".join(done["files"]))
 
 
 @app.command()
 def certify(run: RunFolder, json: Json = False) -> int:
     """Recompute the certificates of stored profiles; stored cells do not change."""
-    from rivalry.cli import work
-
     with output.reserved():
         done = work.certify(run)
-    return _reply(json, *done)
+    return _print_result(json, *done)
 
 
 @app.command()
@@ -290,7 +272,7 @@ def doctor(json: Json = False) -> int:
     from rivalry.cli import show
 
     rows = show.installed()
-    return _reply(json, rows, show.installed_table(rows))
+    return _print_result(json, rows, show.table(rows, ["name", "version", "state", "remedy"]))
 
 
 if __name__ == "__main__":

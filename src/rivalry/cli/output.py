@@ -144,8 +144,9 @@ def broken(error: BaseException) -> int:
     """Report an internal error in one line and return the exit status; raise it if RIVALRY_DEBUG is set."""
     if os.environ.get("RIVALRY_DEBUG"):
         raise error
-    words = f"{type(error).__name__}: {one_line(error)}"
-    note(f"rivalry: internal error, please report (RIVALRY_DEBUG=1 tells all): {words}")
+    note(
+        f"rivalry: internal error, please report (RIVALRY_DEBUG=1 tells all): {type(error).__name__}: {error}"
+    )
     return 1
 
 
@@ -191,18 +192,9 @@ def _cell(entry: Any) -> str:
     return " ".join(str(entry).split())
 
 
-def one_line(error: object) -> str:
-    """Return an error's text on one line.
-
-    >>> one_line(ValueError("no\\n  such"))
-    'no such'
-    """
-    return " ".join(str(error).split())
-
-
 @contextmanager
 def progress(title: str) -> Iterator[EventCallback]:
-    """Yield a callback that shows a run's progress and stops the run after Ctrl-C.
+    """Yield a callback that shows a run's progress and stops the run after Ctrl-C, which is then raised.
 
     Progress is a bar on a terminal, otherwise a line every few seconds.
     """
@@ -229,6 +221,9 @@ def progress(title: str) -> Iterator[EventCallback]:
         yield receive
     finally:
         display.close()
+    # the callback only stops the work: finished cells are stored and the folder is unlocked before this
+    if interrupt.pressed():
+        raise KeyboardInterrupt
 
 
 def checking() -> Callable[[int, int], None]:

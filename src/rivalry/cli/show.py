@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 from textwrap import fill
 from typing import Any
@@ -38,10 +39,10 @@ def _family(kind: str, name: str) -> str | None:
     return PLOTS[name].family if kind == "plots" and name in PLOTS else None
 
 
-def table(found: list[dict[str, Any]]) -> str:
-    """Return `rows` as a table."""
-    known = [key for key in ("kind", "name", "family", "cost") if any(row.get(key) for row in found)]
-    columns = [*known, "title"]
+def table(found: list[dict[str, Any]], columns: Sequence[str] = ()) -> str:
+    """Return rows as a table, by default those of `rows` without columns that are empty."""
+    used = [key for key in ("kind", "name", "family", "cost") if any(row.get(key) for row in found)]
+    columns = columns or [*used, "title"]
     return output.table(columns, [[row.get(key) for key in columns] for row in found])
 
 
@@ -71,20 +72,17 @@ def describe(name: str) -> tuple[Any, str]:
 
 def _parameters(name: str, entry: Any) -> tuple[Any, str]:
     """Return the parameters of a game or method, per class for a kind with several classes."""
-    kinds = {target: load(target) for target in entry.targets}
-    head = f"{name}: {entry.title}\n\n"
-    if len(kinds) == 1:
-        (rows,) = map(study.parameters, kinds.values())
-        return [row.as_json() for row in rows], head + _parameter_words(rows)
-    found, words = [], []
-    for kind in kinds.values():
+    kinds = [load(target) for target in entry.targets]
+    several, found, words = len(kinds) > 1, [], [f"{name}: {entry.title}"]
+    for kind in kinds:
         rows = study.parameters(kind)
-        found += [{"class": kind.__name__, **row.as_json()} for row in rows]
-        words.append(f"{_fitting(kind)}\n{_parameter_words(rows) if rows else 'no options'}")
-    return found, head + "\n\n".join(words)
+        found += [({"class": kind.__name__} if several else {}) | row.as_json() for row in rows]
+        table = _parameter_table(rows) if rows or not several else "no options"
+        words.append(f"{_requirements(kind)}\n{table}" if several else table)
+    return found, "\n\n".join(words)
 
 
-def _fitting(kind: Any) -> str:
+def _requirements(kind: Any) -> str:
     """Return a class's name and its requirements on a game."""
     from rivalry.core.needs import needs_of
 
@@ -110,33 +108,29 @@ def _study_words(one: study.Study) -> str:
     return "\n".join([*said, "", one.text.rstrip()]).rstrip()
 
 
-def _parameter_words(parameters: list[study.Parameter]) -> str:
-    head = ["key", "symbol", "takes", "default", "bounds", "meaning"]
-    lines = [
-        [
-            row.name,
-            row.symbol,
-            row.type,
-            "required" if row.required else _default(row.default),
-            row.bounds,
-            row.meaning,
-        ]
-        for row in parameters
-    ]
-    if not any(row.symbol for row in parameters):
-        for line in (head, *lines):
-            del line[1]
-    return output.table(head, lines)
+def _parameter_table(parameters: list[study.Parameter]) -> str:
+    columns: dict[str, list[str]] = {
+        "key": [row.name for row in parameters],
+        "symbol": [row.symbol for row in parameters],
+        "takes": [row.type for row in parameters],
+        "default": [_default(row) for row in parameters],
+        "bounds": [row.bounds for row in parameters],
+        "meaning": [row.meaning for row in parameters],
+    }
+    if not any(columns["symbol"]):
+        del columns["symbol"]
+    return output.table(list(columns), list(zip(*columns.values(), strict=True)))
 
 
-def _default(value: Any) -> str:
-    return "" if value is None else repr(value)
+def _default(row: study.Parameter) -> str:
+    usual = "" if row.default is None else repr(row.default)
+    return "required" if row.required else usual
 
 
 def installed() -> list[dict[str, Any]]:
     """Return ``{name, version, state, remedy}`` per library and device; the remedy is None if not needed."""
     found = [_row("python", platform.python_version(), "ok"), _row("rivalry", version("rivalry"), "ok")]
-    for name, extra in _requirements():
+    for name, extra in _required_packages():
         have = _version(name)
         if extra is None:
             remedy = None if have else f"pip install {name}"
@@ -149,16 +143,11 @@ def installed() -> list[dict[str, Any]]:
     return [*found, *_devices(), _cache(), _processors()]
 
 
-def installed_table(found: list[dict[str, Any]]) -> str:
-    """Return `installed` as a table."""
-    return output.table(["name", "version", "state", "remedy"], [list(row.values()) for row in found])
-
-
 def _row(name: str, has: str | None, state: str, remedy: str | None = None) -> dict[str, Any]:
     return {"name": name, "version": has, "state": state, "remedy": remedy}
 
 
-def _requirements() -> list[tuple[str, str | None]]:
+def _required_packages() -> list[tuple[str, str | None]]:
     """Return the required packages, each once per extra it belongs to."""
     found: dict[tuple[str, str | None], None] = {}
     for line in requires("rivalry") or []:
@@ -184,7 +173,7 @@ def _devices() -> list[dict[str, Any]]:
     except (ImportError, RuntimeError, AssertionError) as error:  # JAX raises any of these without a backend
         wanted = os.environ.get("JAX_PLATFORMS")
         remedy = "unset JAX_PLATFORMS" if wanted else "pip install --force-reinstall jax jaxlib"
-        why = output.one_line(error) or f"JAX_PLATFORMS={wanted} is not available"
+        why = " ".join(str(error).split()) or f"JAX_PLATFORMS={wanted} is not available"
         return [_row("device", None, f"missing: {why}", remedy)]
 
 
@@ -208,10 +197,10 @@ def _cache() -> dict[str, Any]:
         writable = os.access(folder, os.W_OK)
     except (ImportError, OSError) as error:
         remedy = "set RIVALRY_CACHE to a folder of yours"
-        return _row("cache", None, f"missing: {output.one_line(error)}", remedy)
-    if writable:
-        return _row("cache", folder, "ok")
-    return _row("cache", folder, "read-only", f"chmod u+w {folder}")
+        return _row("cache", None, f"missing: {' '.join(str(error).split())}", remedy)
+    return _row(
+        "cache", folder, "ok" if writable else "read-only", None if writable else f"chmod u+w {folder}"
+    )
 
 
 def _processors() -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rivalry.cli import interrupt, output, values
+from rivalry.cli import output, values
 from rivalry.cli.values import OptionError
 from rivalry.core.registry import near
 
@@ -16,11 +16,8 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
     from rivalry.lab.executor import Hire
-    from rivalry.lab.store import DamagedFile, LeftOut, Run
+    from rivalry.lab.store import Run
     from rivalry.lab.study import Study
-
-FORMATS = ("csv", "latex", "netcdf")
-FAILED = 1
 
 
 def executor(name: str, address: str | None) -> Hire | None:
@@ -78,44 +75,36 @@ def _takes(part: Study, key: str, value: Any) -> bool:
     return True
 
 
-Reply = tuple[Any, str, int]
+CommandResult = tuple[Any, str, int]
 """What a command returns: value for scripts, text for readers, exit status."""
 
 
 def run(
     chosen: Study, out: Path | None, workers: int | None, hire: Hire | None, *, accept_version: bool
-) -> Reply:
+) -> CommandResult:
     """Run a study, or continue its run."""
-    from rivalry.lab.executor import as_context
+    from rivalry.lab.store import Run
 
-    _tell_files([chosen, *chosen.parts().values()], plots=True)
-    with as_context(hire):
-        chosen.check(output.checking())
-        from rivalry.lab.store import Run
+    folder = chosen.default_folder if out is None else out
 
-        folder = chosen.default_folder if out is None else out
-        _same_study(folder, chosen.name)
-        there = Run.create_or_open(folder, chosen)
-        status = _carry_out(there, workers, hire, accept_version)
-    return _done(there, status)
+    def create_or_open() -> Run:
+        _require_same_study(folder, chosen.name)
+        return Run.create_or_open(folder, chosen)
+
+    studies = list(chosen.parts().values()) or [chosen]
+    return _carry_out(studies, create_or_open, workers, hire, accept_version)
 
 
-def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_version: bool) -> Reply:
+def resume(folder: Path, workers: int | None, hire: Hire | None, *, accept_version: bool) -> CommandResult:
     """Continue a run."""
-    from rivalry.lab.executor import as_context
     from rivalry.lab.store import Run
 
     there = Run.open(folder)
     studies = [part.study for part in _by_part(there).values()]
-    _tell_files(studies, plots=True)
-    with as_context(hire):
-        for one in studies:
-            one.check(output.checking())
-        status = _carry_out(there, workers, hire, accept_version)
-    return _done(there, status)
+    return _carry_out(studies, lambda: there, workers, hire, accept_version)
 
 
-def _same_study(folder: Path, name: str) -> None:
+def _require_same_study(folder: Path, name: str) -> None:
     from rivalry.lab.store import Run, StoreError
 
     if (folder / "study.json").is_file():
@@ -127,7 +116,7 @@ def _same_study(folder: Path, name: str) -> None:
             raise OptionError(f"--out {folder}: holds a run of {other}, not of {name}; choose another folder")
 
 
-def _tell_files(studies: Sequence[Study], *, plots: bool = False) -> None:
+def _note_files(studies: Sequence[Study], *, plots: bool = False) -> None:
     """Report which user files will be used; with ``plots`` also those that draw plots.
 
     Names come from the studies' own tables; other mentions of files in a stored study are not trusted.
@@ -138,26 +127,31 @@ def _tell_files(studies: Sequence[Study], *, plots: bool = False) -> None:
             output.note(f"{verb} {part.folder / name}, which the study {part.name} names")
 
 
-def _carry_out(run: Run, workers: int | None, hire: Hire | None, accept_version: bool) -> str:
-    from rivalry.lab.executor import carry_out
+def _carry_out(
+    studies: Sequence[Study],
+    open_run: Callable[[], Run],
+    workers: int | None,
+    hire: Hire | None,
+    accept_version: bool,
+) -> CommandResult:
+    """Check the studies, compute the run's remaining cells, and build its figures and report."""
+    from rivalry.lab.executor import as_context, carry_out
 
-    with output.progress(str(run.folder)) as receive:
-        status = carry_out(
-            run, workers=workers, progress=receive, accept_version=accept_version, executor=hire
-        )
-    if interrupt.pressed():
-        raise KeyboardInterrupt
-    return status
-
-
-def _done(run: Run, status: str) -> Reply:
-    """Draw the figures, build the report and return the result."""
+    _note_files(studies, plots=True)
+    with as_context(hire):
+        for one in studies:
+            one.check(output.checking())
+        run = open_run()
+        with output.progress(str(run.folder)) as receive:
+            status = carry_out(
+                run, workers=workers, progress=receive, accept_version=accept_version, executor=hire
+            )
     output.note(f"{run.folder}: drawing the figures and the report")
     _draw_own(run)
     path = report(run.folder)
     data = datasets(run)
     found = result(run, status, path, data)
-    return found, _words(run, found, data), 0 if status == "done" else FAILED
+    return found, _words(run, found, data), int(status != "done")
 
 
 def _draw_own(run: Run) -> None:
@@ -193,11 +187,9 @@ def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> di
         "study": run.name,
         "status": status,
         "cells": {key: counts[key] for key in ("total", "done", "failed")},
-        "results": [
-            {"study": part or run.name, **row} for part, found in data.items() for row in results(found)
-        ],
+        "results": [{"study": name or run.name, **row} for name in data for row in results(data[name])],
         "expectations": [row for name in data for row in expectations(studies[name], data[name])],
-        "certificates": [row for name in data for row in _certificates(run, name, data[name])],
+        "certificates": _certificates(run, data),
         "changed": [one.key for study in studies.values() for one in differences(study)],
         "warnings": [
             {"study": part.name, "warning": row.words, "cells": row.cells}
@@ -208,26 +200,36 @@ def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> di
     }
 
 
-def _certificates(run: Run, part: str, data: Dataset) -> list[dict[str, Any]]:
-    """Return the certificates of a run, or of one of its parts, whose cells are named ``PART/CELL``."""
+def _certificates(run: Run, data: Mapping[str, Dataset]) -> list[dict[str, Any]]:
+    """Return the certificates of a run; cells of its parts are named ``PART/CELL``."""
     from rivalry.lab.report import certificates
 
-    rows = certificates(data)
     return [
-        {"study": part or run.name, **row, "cell": f"{part}{'/' * bool(part)}{row['cell']}"} for row in rows
+        {"study": part or run.name, **row, "cell": _in_part(part, row["cell"])}
+        for part, found in data.items()
+        for row in certificates(found)
     ]
+
+
+def _in_part(part: str, cell: str) -> str:
+    return f"{part}/{cell}" if part else cell
 
 
 def _words(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> str:
     """Return a run's results as text; the last line is the report's path."""
+    from rivalry.lab.report import lines as warning_lines
+    from rivalry.lab.report import warned
+
     quick = ", quick form" if run.head["study"].get("quick_form") else ""
     cells = found["cells"]
     lines = [f"{found['study']}: {found['status']}, {cells['done']} of {cells['total']} cells{quick}"]
     if found["changed"]:
         lines.append(f"changed from the study: {', '.join(found['changed'])}")
-    lines += _references(found["expectations"], parts=len(data) > 1)
-    lines += _claims(data)
-    return "\n".join([*lines, *_warnings(run), found["report"]])
+    lines += [*_references(found["expectations"], parts=len(data) > 1), *_claims(data)]
+    # over all parts: a warning of several parts is one line
+    rows = warned([notes for part in _by_part(run).values() for notes in part.warnings().values()])
+    lines += [f"warning: {line}" for line in warning_lines(rows)]
+    return "\n".join([*lines, found["report"]])
 
 
 def _claims(data: Mapping[str, Dataset]) -> list[str]:
@@ -244,14 +246,6 @@ def _claims(data: Mapping[str, Dataset]) -> list[str]:
             worst = max(about["gain"] for certificate, about in rows if certificate["claim"] == claim)
             counted[-1] += f" ({gain_in_words(worst)})"
     return [f"certificates: {', '.join(counted)}"] if counted else []
-
-
-def _warnings(run: Run) -> list[str]:
-    """Return the warnings of all cells, parts included, one line each."""
-    from rivalry.lab.report import lines, warned
-
-    rows = warned([notes for part in _by_part(run).values() for notes in part.warnings().values()])
-    return [f"warning: {line}" for line in lines(rows)]
 
 
 def _references(rows: Sequence[Mapping[str, Any]], *, parts: bool) -> list[str]:
@@ -297,15 +291,12 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
     damaged = [error for part in _by_part(run).values() for error in part.damaged()]
     for error in damaged:
         output.note(f"{error}; `rivalry resume {folder}` sets it aside and computes it again")
-    _tell_texts(run)
+    _note_texts(run)
     counts = run.counts(damaged)
     found = {"run": str(folder), "status": status_of(counts), "cells": counts}
-    lines = [
-        f"{run.name}: {status_of(counts)}",
-        ", ".join(f"{counts[k]} {k}" for k in ("total", "done", "failed", "left")),
-    ]
+    lines = [f"{run.name}: {found['status']}", ", ".join(f"{count} {key}" for key, count in counts.items())]
     for name, part in _by_part(run).items():
-        lines += [f"failed: {name}{'/' * bool(name)}{id}: {why}" for id, why in part.failures().items()]
+        lines += [f"failed: {_in_part(name, id)}: {why}" for id, why in part.failures().items()]
     return found, "\n".join(lines)
 
 
@@ -315,29 +306,25 @@ def report(folder: Path, out: Path | None = None) -> Path:
     from rivalry.lab.store import Run
 
     run = Run.open(folder)
-    _tell_left_out(run)
+    _note_left_out(run)
     return build(folder, output.note, out)
 
 
-def _tell_left_out(run: Run) -> None:
+def _note_left_out(run: Run) -> None:
     """Report damaged files, cells that an output lacks, and edits of study.toml."""
     for part in _by_part(run).values():
         damaged = part.damaged()
-        _tell(part, part.left_out(damaged), damaged)
-    _tell_texts(run)
+        for error in damaged:
+            output.note(f"{error}; left out, `rivalry resume` computes it again")
+        if left_out := part.left_out(damaged):
+            counted = Counter(row.reason.partition(" (")[0] for row in left_out)
+            kinds = ", ".join(f"{count} {kind}" for kind, count in counted.items())
+            what = f"{len(left_out)} of {len(part.cells)} cells are left out ({kinds})"
+            output.note(f"{part.folder}: {what}; `rivalry resume` computes them")
+    _note_texts(run)
 
 
-def _tell(run: Run, left_out: Sequence[LeftOut], damaged: Sequence[DamagedFile]) -> None:
-    for error in damaged:
-        output.note(f"{error}; left out, `rivalry resume` computes it again")
-    counted = Counter(row.reason.partition(" (")[0] for row in left_out)
-    if counted:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in counted.items())
-        what = f"{len(left_out)} of {len(run.cells)} cells are left out ({kinds})"
-        output.note(f"{run.folder}: {what}; `rivalry resume` computes them")
-
-
-def _tell_texts(run: Run) -> None:
+def _note_texts(run: Run) -> None:
     for part in dict.fromkeys([run, *_by_part(run).values()]):
         if part.text_fault:
             output.note(part.text_fault)
@@ -345,37 +332,36 @@ def _tell_texts(run: Run) -> None:
 
 def export(folder: Path, to: str, out: Path | None) -> dict[str, Any]:
     """Write the results in another format; return the files and what they lack. Raises `OptionError`."""
-    if to not in FORMATS:
-        raise OptionError(f"--to {to}: {near(to, FORMATS)}")
+    from rivalry.lab.export import FORMATS
     from rivalry.lab.export import export as write
     from rivalry.lab.store import Run
 
+    if to not in FORMATS:
+        raise OptionError(f"--to {to}: {near(to, FORMATS)}")
     run = Run.open(folder)
     if out is not None and out.exists() and not out.is_dir():
         raise OptionError(f"--out {out}: is a file; must be a folder")
     done = write(run, to, out)
-    _tell_left_out(run)
+    _note_left_out(run)
     for row in done.left_out:
         if row.name.endswith(".tex"):
             output.note(f"{row.name}: not written, {row.reason}; csv has no limit")
     return {"files": [str(path) for path in done.files], "left_out": [row._asdict() for row in done.left_out]}
 
 
-def certify(folder: Path) -> Reply:
+def certify(folder: Path) -> CommandResult:
     """Recompute certificates; later reports use them."""
     from rivalry.lab.executor import certify as recompute
     from rivalry.lab.store import Run
 
     run = Run.open(folder)
-    _tell_files([part.study for part in _by_part(run).values()])
+    _note_files([part.study for part in _by_part(run).values()])
     with output.progress(str(folder)) as receive:
         count = recompute(run, progress=receive)
-    if interrupt.pressed():
-        raise KeyboardInterrupt
-    _tell_left_out(run)
-    found = [row for name, data in datasets(run).items() for row in _certificates(run, name, data)]
+    _note_left_out(run)
+    data = datasets(run)
+    found = _certificates(run, data)
     head = ["cell", "algorithm", "claim", "coverage", "regret", "bound"]
-    table = output.table(head, [[row[key] for key in head] for row in found])
-    table = "\n".join([table, *_claims(datasets(run))])
-    words = f"{table}\n{count} certificates recomputed; `rivalry report {folder}` shows them"
-    return {"run": str(folder), "certificates": found}, words, 0
+    lines = [output.table(head, [[row[key] for key in head] for row in found]), *_claims(data)]
+    lines.append(f"{count} certificates recomputed; `rivalry report {folder}` shows them")
+    return {"run": str(folder), "certificates": found}, "\n".join(lines), 0
