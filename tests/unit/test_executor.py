@@ -231,7 +231,7 @@ def test_environment_variables_and_main_module_are_restored(monkeypatch: pytest.
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     main = sys.modules["__main__"]
-    with pool.spawning(), pool.one_thread():
+    with pool.worker_environment(), pool.one_thread():
         assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "1"
         assert sys.modules["__main__"] is not main
     assert os.environ["OMP_NUM_THREADS"] == "7"

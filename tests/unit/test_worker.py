@@ -14,7 +14,7 @@ from rivalry import solving
 from rivalry.core.method import BaseMethod
 from rivalry.core.results import Record
 from rivalry.lab.study import Cell, build_game
-from rivalry.lab.worker import Job, Kept, Stopped, carry_out, recertify, run_cell
+from rivalry.lab.worker import Job, CheckpointFile, Stopped, carry_out, recertify, run_cell
 from tests.duels import study
 
 # step limits are deliberately small; the warning is tested separately
@@ -152,7 +152,7 @@ class Breaking:
     """Save a checkpoint at every opportunity and stop the cell after ``after`` progress events."""
 
     def __init__(self, path: Path, after: int) -> None:
-        self.kept = Kept(path, every=0.0)
+        self.kept = CheckpointFile(path, every=0.0)
         self.left = after
 
     def __call__(self, event: solving.Progress) -> bool:
@@ -219,12 +219,14 @@ def test_visited_rest_points_survive_an_interruption(tmp_path: Path) -> None:
     for stop_after in (2, 3):
         attempt = Breaking(path, stop_after)
         rv.solve(game, Restless(), [0.6, 0.5], progress=attempt, checkpoint=attempt.kept, **settings)
-    resumed = rv.solve(game, Restless(), [0.6, 0.5], checkpoint=Kept(path, every=0.0), **settings).record
+    resumed = rv.solve(
+        game, Restless(), [0.6, 0.5], checkpoint=CheckpointFile(path, every=0.0), **settings
+    ).record
     assert same(resumed, whole)
 
 
 def test_damaged_or_outdated_checkpoints_are_not_loaded(tmp_path: Path) -> None:
-    kept = Kept(tmp_path / "checkpoints" / "a.npz", every=0.0)
+    kept = CheckpointFile(tmp_path / "checkpoints" / "a.npz", every=0.0)
     assert kept.load() is None
     kept.save({"x": np.arange(3.0)})
     loaded = kept.load()
@@ -274,5 +276,5 @@ def test_visited_rest_points_of_a_batch_survive_an_interruption(tmp_path: Path) 
     path = tmp_path / "checkpoints" / "a.npz"
     attempt = Breaking(path, 2)
     solving.solve_lanes(*many, progress=attempt, checkpoint=attempt.kept, **settings)
-    resumed = solving.solve_lanes(*many, checkpoint=Kept(path, every=0.0), **settings)
+    resumed = solving.solve_lanes(*many, checkpoint=CheckpointFile(path, every=0.0), **settings)
     assert all(same(one.record, other.record) for one, other in zip(resumed, whole, strict=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -14,12 +13,14 @@ from rivalry.check.populations import check_population
 from rivalry.check.rules import (
     PROFILES,
     attempt,
+    attempt_record,
+    check_oracles,
     check_scale,
     check_space,
     check_tables,
     inside,
-    record,
     require,
+    require_close,
     require_shape,
 )
 from rivalry.core import oracles
@@ -72,33 +73,22 @@ def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     if is_agents(game):
         return _check_agents(game)
     require(isinstance(game, Game), "game: needs a property `space` and a method `payoffs(x)`")
-    done = ["protocol"]
     if oracles.payoff_scale.knows(game):  # first: the other checks compare relative to it
         check_scale(game)
     profiles = check_space(game.space, seed)
-    done.append("space")
     _check_payoffs(game, profiles)
-    done += ["payoffs", "jit", "vmap"]
     _check_gradients(game, profiles[0])
-    done.append("gradients")
-    for oracle, check in _CHECKS.items():
-        if oracle.knows(game):
-            check(game, profiles)
-            done.append(str(oracle.__name__))  # type: ignore[attr-defined]
-    return tuple(done)
+    done = ("protocol", "space", "payoffs", "jit", "vmap", "gradients")
+    return (*done, *check_oracles(_CHECKS, game, profiles))
 
 
 def _check_agents(game: AgentGame) -> tuple[str, ...]:
     """Check a game of simulated agents: its world is a tuple, its metrics are a record."""
     world = attempt("world()", "must return a NamedTuple of arrays and numbers", game.world)
     require(isinstance(world, tuple), f"world(): {type(world).__name__} must be a NamedTuple")
-    what = "static_metrics()"
-    record(attempt(what, "must return a record", game.static_metrics), what)
-    done = ["protocol", "world", "static_metrics"]
-    if oracles.payoff_scale.knows(game):
-        check_scale(game)
-        done.append("payoff_scale")
-    return tuple(done)
+    attempt_record("static_metrics()", game.static_metrics, remedy="must return a record")
+    scale = {oracles.payoff_scale: _CHECKS[oracles.payoff_scale]}
+    return ("protocol", "world", "static_metrics", *check_oracles(scale, game, []))
 
 
 def _check_payoffs(game: Game, profiles: list[Profile]) -> None:
@@ -106,26 +96,30 @@ def _check_payoffs(game: Game, profiles: list[Profile]) -> None:
     remedy = "must be written with jax.numpy, without branches on values"
     compiled = eqx.filter_jit(lambda g, x: g.payoffs(x))
     for x in profiles:
-        plain = attempt("payoffs", "must accept every profile of the space", partial(game.payoffs, x))
-        plain = jnp.asarray(plain)
+        plain = jnp.asarray(attempt("payoffs", "must accept every profile of the space", game.payoffs, x))
         require_shape("payoffs", plain, (players,), ", one per player")
         require(plain.dtype == jnp.float64, f"payoffs: dtype {plain.dtype} must be float64")
         where = f"at {np.asarray(x).tolist()}"
         require(jnp.all(jnp.isfinite(plain)), f"payoffs: {np.asarray(plain)} {where}; must be finite")
-        traced = attempt("payoffs under jit", remedy, partial(compiled, game, x))
-        _close(game, traced, plain, f"payoffs under jit: differ {where}")
+        traced = attempt("payoffs under jit", remedy, compiled, game, x)
+        _require_close(game, traced, plain, f"payoffs under jit: differ {where}")
     each = jnp.stack([game.payoffs(x) for x in profiles])
-    batched = attempt("payoffs under vmap", remedy, lambda: jax.vmap(game.payoffs)(jnp.stack(profiles)))
-    _close(game, batched, each, "payoffs under vmap: differ from those one by one")
+    batched = attempt("payoffs under vmap", remedy, jax.vmap(game.payoffs), jnp.stack(profiles))
+    _require_close(game, batched, each, "payoffs under vmap: differ from those one by one")
 
 
-def _close(game: Game, found: Any, wanted: Any, message: str) -> None:
-    gap = float(jnp.max(jnp.abs(jnp.asarray(found) - jnp.asarray(wanted))))
-    _require_small(game, gap, f"{message}, by {gap:.3g}")
+def _require_close(game: Game, found: Any, wanted: Any, message: str) -> None:
+    require_close(found, wanted, message, CLOSE * scale_of(game))
 
 
 def _require_small(game: Game, gap: float, message: str) -> None:
     require(gap <= CLOSE * scale_of(game), message)
+
+
+def _require_derivative(found: Any, wanted: Any, what: str, rule: str) -> None:
+    gap = float(jnp.max(jnp.abs(found - wanted)))
+    small = gap <= 1e-6 * max(1.0, float(jnp.max(jnp.abs(wanted))))
+    require(small, f"{what} is off by {gap:.3g}; must be {rule}, or be left out")
 
 
 def _each_player(profiles: list[Profile]) -> Iterator[tuple[Profile, int]]:
@@ -134,7 +128,7 @@ def _each_player(profiles: list[Profile]) -> Iterator[tuple[Profile, int]]:
 
 def _check_gradients(game: Game, x: Profile) -> None:
     """Check that gradients are finite, and that registered ones are derivatives of the payoffs."""
-    found = attempt("gradients", "payoffs must be differentiable by JAX", lambda: own_gradients(game, x))
+    found = attempt("gradients", "payoffs must be differentiable by JAX", own_gradients, game, x)
     require_shape("gradients", found, x.shape)
     what = f"gradients: {np.asarray(found).tolist()} at {np.asarray(x).tolist()}"
     require(jnp.all(jnp.isfinite(found)), f"{what}; must be finite")
@@ -143,62 +137,54 @@ def _check_gradients(game: Game, x: Profile) -> None:
     for player in range(x.shape[0]):
         slope = jax.grad(lambda s, p=player: own_payoff(game, x, p, s))(x[player])
         # padded entries are no choices, so their derivatives may differ
-        gap = float(jnp.max(jnp.abs(jnp.where(game.space.mask[player], slope - found[player], 0.0))))
-        require(
-            gap <= 1e-6 * max(1.0, float(jnp.max(jnp.abs(slope)))),
-            f"gradients: player {player} is off by {gap:.3g}; must be those of payoffs, or be left out",
-        )
+        own = jnp.where(game.space.mask[player], found[player], slope)
+        _require_derivative(own, slope, f"gradients: player {player}", "those of payoffs")
 
 
 @eqx.filter_jit
-def _along(game: Game, x: Profile, player: int, strategies: Strategies) -> Array:
+def _payoffs_by_deviation(game: Game, x: Profile, player: int, strategies: Strategies) -> Array:
     """Return a player's payoffs at ``strategies``, ``[point]``, by `deviation_payoff`."""
     found: Array = jax.vmap(lambda strategy: own_payoff(game, x, player, strategy))(strategies)
     return found
 
 
 @eqx.filter_jit
-def _tried(game: Game, x: Profile, player: int, strategies: Strategies) -> Array:
+def _payoffs_by_profile(game: Game, x: Profile, player: int, strategies: Strategies) -> Array:
     """Return a player's payoffs at ``strategies``, ``[point]``, from payoffs of whole profiles."""
     found: Array = jax.vmap(lambda strategy: game.payoffs(x.at[player].set(strategy))[player])(strategies)
     return found
 
 
 def _check_deviation_payoff(game: Any, profiles: list[Profile]) -> None:
+    remedy = "must return a function of the own strategy, written with jax.numpy"
     for x, player in _each_player(profiles[:3]):
         what = f"deviation_payoff(game, x, {player})"
-        remedy = "must return a function of the own strategy, written with jax.numpy"
         points = game.space.grid(player, GRID)
-        payoff = attempt(what, remedy, partial(oracles.deviation_payoff, game, x, player))
-        found = attempt(what, remedy, partial(jax.vmap(payoff), points))
-        _close(game, found, _tried(game, x, player, points), f"{what}: differs from payoffs")
+        payoff = attempt(what, remedy, oracles.deviation_payoff, game, x, player)
+        found = attempt(what, remedy, jax.vmap(payoff), points)
+        wanted = _payoffs_by_profile(game, x, player, points)
+        _require_close(game, found, wanted, f"{what}: differs from payoffs")
 
 
 def _check_jacobian(game: Any, profiles: list[Profile]) -> None:
     """Check that the Jacobian is the derivative of the own gradients."""
-    x = profiles[0]
-    remedy = "must be the derivative of the own gradients"
-    found = jnp.asarray(attempt("jacobian(game, x)", remedy, partial(oracles.jacobian, game, x)))
-    require_shape("jacobian(game, x)", found, (x.size, x.size))
+    x, what = profiles[0], "jacobian(game, x)"
+    found = attempt(what, "must be the derivative of the own gradients", oracles.jacobian, game, x)
+    require_shape(what, jnp.asarray(found), (x.size, x.size))
     right = jax.jacfwd(lambda y: own_gradients(game, y.reshape(x.shape)).ravel())(x.ravel())
-    gap = float(jnp.max(jnp.abs(found - right)))
-    require(
-        gap <= 1e-6 * max(1.0, float(jnp.max(jnp.abs(right)))),
-        f"jacobian(game, x): is off by {gap:.3g}; must be the derivative of own gradients, or be left out",
-    )
+    _require_derivative(jnp.asarray(found), right, f"{what}:", "the derivative of own gradients")
 
 
 def _check_best_response(game: Any, profiles: list[Profile]) -> None:
     for x, player in _each_player(profiles[:3]):
         what = f"best_response(game, x, {player})"
         remedy = "must return (strategy, payoff, coverage)"
-        found = attempt(what, remedy, partial(oracles.best_response, game, x, player))
-        strategy, payoff, coverage = found
+        strategy, payoff, coverage = attempt(what, remedy, oracles.best_response, game, x, player)
         known = ("exact", "bounded", "lower bound", "local")
         require(coverage in known, f"{what}: coverage {coverage!r} must be one of {', '.join(known)}")
         _check_own_payoff(game, x, player, strategy, payoff, what)
-        best = jnp.max(_along(game, x, player, game.space.grid(player, GRID)))
-        better = float(best - payoff)
+        grid = game.space.grid(player, GRID)
+        better = float(jnp.max(_payoffs_by_deviation(game, x, player, grid)) - payoff)
         rule = f"a strategy of the grid pays {better:.3g} more; must be the best, or be left out"
         _require_small(game, better, f"{what}: {rule}")
 
@@ -206,8 +192,7 @@ def _check_best_response(game: Any, profiles: list[Profile]) -> None:
 def _check_proved_response(game: Any, profiles: list[Profile]) -> None:
     for x, player in _each_player(profiles[:1]):
         what = f"proved_response(game, x, {player})"
-        remedy = "must return a Response"
-        found = attempt(what, remedy, partial(oracles.proved_response, game, x, player))
+        found = attempt(what, "must return a Response", oracles.proved_response, game, x, player)
         require(isinstance(found, oracles.Response), f"{what}: {type(found).__name__} must be a Response")
         _check_own_payoff(game, x, player, found.strategy, found.payoff, what)
         below = float(found.payoff - found.bound)
@@ -219,7 +204,7 @@ def _check_own_payoff(game: Any, x: Profile, player: int, strategy: Any, payoff:
     response = x.at[player].set(jnp.asarray(strategy))
     inside(game.space, response, what)
     right = game.payoffs(response)[player]
-    _close(game, payoff, right, f"{what}: returns another payoff than that of its strategy")
+    _require_close(game, payoff, right, f"{what}: returns another payoff than that of its strategy")
 
 
 def _check_payoff_bound(game: Any, profiles: list[Profile]) -> None:
@@ -232,28 +217,25 @@ def _check_payoff_bound(game: Any, profiles: list[Profile]) -> None:
         cuts = np.sort(low + (high - low) * draw.random((2, len(low))), axis=0)
         what = f"payoff_bound(game, x, {player}, {cuts[0]}, {cuts[1]})"
         remedy = "must take the ends [axis] of a box and be written with jax.numpy"
-        top = attempt(what, remedy, partial(bound, game, x, jnp.asarray(player), *map(jnp.asarray, cuts)))
+        top = attempt(what, remedy, bound, game, x, jnp.asarray(player), *map(jnp.asarray, cuts))
         within = jnp.asarray(cuts[0] + (cuts[1] - cuts[0]) * draw.random((GRID, len(low))))
-        above = float(jnp.max(_along(game, x, player, within)) - top)
+        above = float(jnp.max(_payoffs_by_deviation(game, x, player, within)) - top)
         rule = f"a strategy in it pays {above:.3g} more; must be above all, or be left out"
         _require_small(game, above, f"{what}: {rule}")
 
 
 def _check_metrics(game: Any, profiles: list[Profile]) -> None:
-    what, remedy = "metrics(game, x)", "must return {name: (dimensions, array)}"
-    record(attempt(what, remedy, partial(oracles.metrics, game, profiles[0])), what)
+    attempt_record("metrics(game, x)", oracles.metrics, game, profiles[0])
 
 
 def _check_plot_data(game: Any, profiles: list[Profile]) -> None:
     for name, draw in oracles.plot_data(game).items():
-        what = f"plot_data(game)[{name!r}]"
-        record(attempt(what, "must return a record", partial(draw, profiles[0])), what)
+        attempt_record(f"plot_data(game)[{name!r}]", draw, profiles[0], remedy="must return a record")
 
 
 def _check_finite(game: Any, profiles: list[Profile]) -> None:
-    what = "to_finite(game)"
-    remedy = "must return a tuple of arrays, or be left out"
-    check_tables(attempt(what, remedy, partial(oracles.to_finite, game)), what)
+    what, remedy = "to_finite(game)", "must return a tuple of arrays, or be left out"
+    check_tables(attempt(what, remedy, oracles.to_finite, game), what)
 
 
 def _check_contest(game: Any, profiles: list[Profile]) -> None:
@@ -261,15 +243,16 @@ def _check_contest(game: Any, profiles: list[Profile]) -> None:
     from rivalry.tables.kernels import contests
 
     at = np.stack([np.asarray(x) for x in profiles], axis=1)  # [player action axis]
+    what = "to_contest(game, points)"
     remedy = "must return the Contest of points [player action axis], or be left out"
-    made = attempt("to_contest(game, points)", remedy, partial(oracles.to_contest, game, at))
-    require(isinstance(made, Contest), f"to_contest(game, points): {type(made).__name__} must be a Contest")
+    made = attempt(what, remedy, oracles.to_contest, game, at)
+    require(isinstance(made, Contest), f"{what}: {type(made).__name__} must be a Contest")
     players, count = at.shape[:2]
     actions = np.random.default_rng(0).integers(0, count, size=(PROFILES, players))
     summed = np.zeros(actions.shape)
-    attempt("to_contest(game, points)", remedy, partial(contests.pay_many, made, actions, summed))
+    attempt(what, remedy, contests.pay_many, made, actions, summed)
     right = jnp.stack([game.payoffs(jnp.asarray(at[np.arange(players), row])) for row in actions])
-    _close(game, summed, right, "to_contest(game, points): sums to other payoffs")
+    _require_close(game, summed, right, f"{what}: sums to other payoffs")
 
 
 _CHECKS: dict[oracles.Oracle[..., Any], Callable[[Any, list[Profile]], None]] = {

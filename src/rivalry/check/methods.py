@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,7 +11,7 @@ import equinox as eqx
 import numpy as np
 
 from rivalry import solving
-from rivalry.check.rules import attempt, inside, record, require
+from rivalry.check.rules import attempt, check_record, inside, require
 from rivalry.core.jax import jax, jnp
 from rivalry.core.method import BaseLearner, Learner, Method, as_learner, as_method
 from rivalry.core.space import Box, Profile
@@ -73,14 +72,14 @@ def _check_stepwise(method: Any, game: Any, seed: int) -> tuple[str, ...]:
     key = jax.random.key(seed)
     start = game.space.sample(key)
     remedy = "must be written with jax.numpy, without branches on values"
-    begin = attempt("init", remedy, lambda: eqx.filter_jit(method.init)(game, start, key))
+    begin = attempt("init", remedy, eqx.filter_jit(method.init), game, start, key)
     require(hasattr(begin, "profile"), f"init: {type(begin).__name__} must have a field `profile`")
     same = begin.profile.shape == game.space.shape
     require(same, f"init: profile of shape {begin.profile.shape} must be {game.space.shape}")
     step = eqx.filter_jit(lambda g, s, k: method.step(g, s, k))
     state = begin
     for k in range(STEPS):
-        new = attempt("step", remedy, partial(step, game, state, jax.random.fold_in(key, k)))
+        new = attempt("step", remedy, step, game, state, jax.random.fold_in(key, k))
         _same_form(begin, new)
         inside(game.space, new.profile, f"step {k + 1}")
         state = new
@@ -94,7 +93,7 @@ def _check_stepwise(method: Any, game: Any, seed: int) -> tuple[str, ...]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="not converged")  # a few steps need not converge
         remedy = "must work with the package's loop"
-        found = attempt("solve", remedy, partial(solving.solve, game, method, start, max_steps=STEPS))
+        found = attempt("solve", remedy, lambda: solving.solve(game, method, start, max_steps=STEPS))
     require("profile" in found.record, "solve: found no profile")
     return ("protocol", "init", "step", "same key, same bits", "solve")
 
@@ -124,15 +123,14 @@ def _check_learner(learner: BaseLearner, game: Any, seed: int) -> tuple[str, ...
         from rivalry.games.matrix import matrix
 
         game = matrix("rock_paper_scissors")
-    world = attempt("world", "must return the problem of the learner", lambda: learner.world(game))
-    stream = np.random.SeedSequence(seed)
-    begin = attempt("begin", "must return a dict of arrays", lambda: learner.begin(world, stream))
+    world = attempt("world", "must return the problem of the learner", learner.world, game)
+    begin = attempt("begin", "must return a dict of arrays", _fresh, learner, world, seed)
     whole, parts = _fresh(learner, world, seed), _fresh(learner, world, seed)
-    arrays = attempt("pack", "must return a dict of arrays", lambda: learner.pack(begin))
+    arrays = attempt("pack", "must return a dict of arrays", learner.pack, begin)
     bad = [k for k, v in arrays.items() if not isinstance(v, np.ndarray)]
     require(not bad, f"begin: {bad[0] if bad else ''!r} must be a NumPy array, or `pack` make it one")
     total = 7 * STEPS
-    taken = attempt("advance", "must continue in place", lambda: learner.advance(world, whole, total))
+    taken = attempt("advance", "must continue in place", learner.advance, world, whole, total)
     good = isinstance(taken, int | np.integer) and 0 <= taken <= total
     require(good, f"advance: returned {taken!r}; must be the number of steps taken, at most {total}")
     left = int(taken)
@@ -141,11 +139,11 @@ def _check_learner(learner: BaseLearner, game: Any, seed: int) -> tuple[str, ...
         parts = _stored(learner, parts)
         left -= learner.advance(world, parts, min(chunk, left)) if left else 0
     one, two = learner.read(world, whole), learner.read(world, parts)
-    record(one, "read")
+    check_record(one, "read")
     require(bool(one), "read: must hold `profile`, or metrics")
     how, tried = "in parts, saved between", "whole = parts, saved between"
     # a learner may declare (`resumed`) that a resumed run is not bitwise equal: a repeated run then has to be
-    if _continued(two) and not _continued(one):
+    if _is_resumed(two) and not _is_resumed(one):
         again = _fresh(learner, world, seed)
         learner.advance(world, again, total)
         two, how, tried = learner.read(world, again), "again", "same seed, same bits"
@@ -155,7 +153,7 @@ def _check_learner(learner: BaseLearner, game: Any, seed: int) -> tuple[str, ...
     return ("protocol", "begin", "advance", tried, "read")
 
 
-def _continued(record: Any) -> bool:
+def _is_resumed(record: Any) -> bool:
     return bool(record.get("resumed", ((), False))[1])
 
 

@@ -12,11 +12,13 @@ from jaxtyping import Array, Float
 
 from rivalry.check.rules import (
     attempt,
+    attempt_record,
+    check_oracles,
     check_scale,
     check_space,
     check_tables,
-    record,
     require,
+    require_close,
     require_shape,
 )
 from rivalry.core.game import is_population
@@ -85,16 +87,11 @@ def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     if not oracles.mean_field_refusal(game):
         mu, env = _check_stationary(game, pi)
         done.append("stationary population")
-    for oracle, check in _OPTIONAL.items():
-        if oracle.knows(game):
-            check(game, env, mu, pi)
-            done.append(str(oracle.__name__))  # type: ignore[attr-defined]
-    return tuple(done)
+    return (*done, *check_oracles(_OPTIONAL, game, env, mu, pi))
 
 
-def _same(found: Any, wanted: Any, message: str, close: float = CLOSE) -> None:
-    gap = float(np.max(np.abs(np.asarray(found) - np.asarray(wanted)), initial=0.0))
-    require(gap <= close, f"{message}, by {gap:.3g}")
+def _require_close(found: Any, wanted: Any, message: str) -> None:
+    require_close(found, wanted, message, CLOSE)
 
 
 def _check_shapes(game: Any) -> None:
@@ -111,7 +108,7 @@ def _check_shapes(game: Any) -> None:
     require_shape("types", types, (states,), ", one per state")
     every = set(types.tolist()) == set(range(len(shares)))
     require(every, f"types: must name each of the {len(shares)} types that `share` has, from 0 on")
-    _same(shares.sum(), 1.0, "share: must sum to 1, and is off")
+    _require_close(shares.sum(), 1.0, "share: must sum to 1, and is off")
     for kind in range(len(shares)):
         equal = len(set(np.asarray(discount)[types == kind].tolist())) == 1
         require(equal, f"discount: differs between states of type {kind}; must be one number per type")
@@ -123,10 +120,10 @@ def _check_first_distribution(game: Any) -> Distribution:
         return spread_evenly(game, type_shares(game))
     what = "first_distribution"
     found = eqx.filter_jit(lambda g: oracles.first_distribution(g))
-    mu: Distribution = attempt(what, "must return a distribution [state]", lambda: found(game))
+    mu: Distribution = attempt(what, "must return a distribution [state]", found, game)
     require_shape(what, mu, game.space.shape[:1])
     require(jnp.all(mu >= 0), f"{what}: {np.asarray(mu).tolist()} must be at least 0")
-    _same(by_type(game, mu), type_shares(game), f"{what}: must give each type its share, and is off")
+    _require_close(by_type(game, mu), type_shares(game), f"{what}: must give each type its share, and is off")
     return mu
 
 
@@ -136,7 +133,7 @@ def _environment(game: Any, mu: Distribution, pi: Policy) -> Any:
 
 
 def _check_environment(game: Any, mu: Distribution, pi: Policy) -> Any:
-    env = attempt("environment", REMEDY, lambda: _environment(game, mu, pi))
+    env = attempt("environment", REMEDY, _environment, game, mu, pi)
     flat = ravel_pytree(env)[0]
     require(jnp.all(jnp.isfinite(flat)), f"environment: {np.asarray(flat).tolist()} must be finite")
     return env
@@ -144,7 +141,7 @@ def _check_environment(game: Any, mu: Distribution, pi: Policy) -> Any:
 
 def _check_reward(game: Any, env: Any) -> None:
     rewards = eqx.filter_jit(lambda g, e: g.reward(e))
-    found = jnp.asarray(attempt("reward", REMEDY, lambda: rewards(game, env)))
+    found = jnp.asarray(attempt("reward", REMEDY, rewards, game, env))
     require_shape("reward", found, game.space.shape, ", [state action]")
     require(found.dtype == jnp.float64, f"reward: dtype {found.dtype} must be float64")
     finite = np.isfinite(np.asarray(found)[np.asarray(game.legal)])
@@ -159,13 +156,15 @@ def _check_expect(game: Any, env: Any, seed: int) -> None:
     one, two = np.random.default_rng(seed).uniform(size=(2, states))
 
     def mean(v: np.ndarray) -> np.ndarray:
-        found = np.asarray(attempt("expect(env)", REMEDY, lambda: expect(game, env, put(v))))
+        found = np.asarray(attempt("expect(env)", REMEDY, expect, game, env, put(v)))
         good = found.shape == (states, actions)
         require(good, f"expect(env): returns shape {found.shape}; must be {(states, actions)}")
         return np.where(legal, found, 0.0)
 
-    _same(mean(np.ones(states)), legal, "expect(env): the mean of 1 must be 1, mass being kept, and is off")
-    _same(mean(2 * one + two), 2 * mean(one) + mean(two), "expect(env): must be linear, and is off")
+    _require_close(
+        mean(np.ones(states)), legal, "expect(env): the mean of 1 must be 1, mass being kept, and is off"
+    )
+    _require_close(mean(2 * one + two), 2 * mean(one) + mean(two), "expect(env): must be linear, and is off")
     smallest, most = mean(one)[legal].min(), mean(one)[legal].max()
     within = one.min() - CLOSE <= smallest and most <= one.max() + CLOSE
     found = f"means of numbers in [0, 1] in [{smallest:.3g}, {most:.3g}]"
@@ -173,7 +172,9 @@ def _check_expect(game: Any, env: Any, seed: int) -> None:
     types = state_types(game)
     for kind in range(1, int(types.max()) + 1):
         own = (types == kind).astype(float)
-        _same(mean(own), legal * own[:, None], f"expect(env): type {kind} must keep to itself, and is off")
+        _require_close(
+            mean(own), legal * own[:, None], f"expect(env): type {kind} must keep to itself, and is off"
+        )
 
 
 def _check_transitions(game: Any, env: Any, pi: Policy) -> None:
@@ -187,10 +188,10 @@ def _check_transitions(game: Any, env: Any, pi: Policy) -> None:
         )
 
     what = "transition_matrix(game, env, weights)"
-    found, pushed = attempt(what, REMEDY, lambda: both(game, env, pi))
+    found, pushed = attempt(what, REMEDY, both, game, env, pi)
     require_shape(what, found, (states, states))
-    _same(found, pushed, f"{what}: differs from pushing mass by `expect`")
-    _same(np.asarray(found).sum(axis=1), 1.0, f"{what}: rows of a policy must sum to 1, and are off")
+    _require_close(found, pushed, f"{what}: differs from pushing mass by `expect`")
+    _require_close(np.asarray(found).sum(axis=1), 1.0, f"{what}: rows of a policy must sum to 1, and are off")
 
 
 def _check_balance(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
@@ -205,7 +206,7 @@ def _check_balance(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
         )
         return left, slopes
 
-    left, slopes = attempt("balance", REMEDY, lambda: rest(game, flat, mu, pi))
+    left, slopes = attempt("balance", REMEDY, rest, game, flat, mu, pi)
     forms = [str(jax.tree.structure(each)) for each in (env, left)]
     shapes = [[jnp.shape(leaf) for leaf in jax.tree.leaves(each)] for each in (env, left)]
     equal = forms[0] == forms[1] and shapes[0] == shapes[1]
@@ -224,42 +225,41 @@ def _check_stationary(game: Any, pi: Policy) -> tuple[Distribution, Any]:
         return there, g.environment(there.mu, p), push(g, there.env, there.mu[:, None] * p)
 
     remedy = "balance and environment must have derivatives"
-    there, again, pushed = attempt(what, remedy, lambda: agreed(game, pi))
+    there, again, pushed = attempt(what, remedy, agreed, game, pi)
     left = float(there.residual)
     require(left <= 1e-8, f"balance: {left:.3g} is left in {what}; must be 0 there")
     made, here = (ravel_pytree(each)[0] for each in (again, there.env))
-    _same(made, here, f"environment: differs from that of `balance` in {what}", 1e-7)
+    require_close(made, here, f"environment: differs from that of `balance` in {what}", 1e-7)
     require(np.all(np.asarray(there.mu) >= -CLOSE), f"balance: returns a distribution below 0 in {what}")
-    _same(pushed, there.mu, f"expect(env): {what} is not stationary")
+    _require_close(pushed, there.mu, f"expect(env): {what} is not stationary")
     return there.mu, there.env
 
 
 def _check_feasible(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
     what = "is_feasible(game, env)"
-    good = attempt(what, "must return true or false", lambda: oracles.is_feasible(game, env))
+    good = attempt(what, "must return true or false", oracles.is_feasible, game, env)
     require(jnp.shape(good) == () and bool(good), f"{what}: is false for the environment of a policy")
 
 
 def _check_metrics(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
     what = "population_metrics(game, env, mu, pi)"
-    remedy = "must return {name: (dimensions, array)}"
-    record(attempt(what, remedy, lambda: oracles.population_metrics(game, env, mu, pi)), what)
+    attempt_record(what, oracles.population_metrics, game, env, mu, pi)
 
 
 def _check_agents(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
     """Check the input of kernels: a tuple of arrays and integers."""
     what = "to_agents(game)"
-    world = attempt(what, "must return a tuple of arrays, or be left out", lambda: to_agents(game))
+    world = attempt(what, "must return a tuple of arrays, or be left out", to_agents, game)
     check_tables(world, what, np.ndarray | int, "NumPy arrays and whole numbers")
 
 
 def _check_conservation(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
     what = "conservation_error(game, mu, pi)"
     error = eqx.filter_jit(lambda g, m, p: oracles.conservation_error(g, m, p))
-    found = attempt(what, "must return a number", lambda: error(game, mu, pi))
+    found = attempt(what, "must return a number", error, game, mu, pi)
     require(jnp.shape(found) == (), f"{what}: shape {jnp.shape(found)} must be (), one number")
     if not oracles.mean_field_refusal(game):
-        _same(found, 0.0, f"{what}: must be 0, a step conserving all, and is off")
+        _require_close(found, 0.0, f"{what}: must be 0, a step conserving all, and is off")
 
 
 _OPTIONAL: dict[Oracle[..., Any], Callable[[Any, Any, Distribution, Policy], None]] = {

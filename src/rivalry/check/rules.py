@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from rivalry.core.jax import jax, jnp
-from rivalry.core.oracles import payoff_scale
+from rivalry.core.oracles import Oracle, payoff_scale
 from rivalry.core.space import Profile, Space
 
 
@@ -27,10 +27,17 @@ def require_shape(what: str, found: Any, shape: tuple[int, ...], note: str = "")
     require(found.shape == shape, f"{what}: shape {found.shape} must be {shape}{note}")
 
 
-def attempt(what: str, remedy: str, call: Callable[[], Any]) -> Any:
+def require_close(found: Any, wanted: Any, message: str, tolerance: float) -> None:
+    """Raise `Unfit` with ``message`` and the largest difference where it is above ``tolerance``."""
+    gap = float(np.max(np.abs(np.asarray(found) - np.asarray(wanted)), initial=0.0))
+    # a difference that is not a number is no agreement either
+    require(gap <= tolerance, f"{message}, by {gap:.3g}")
+
+
+def attempt(what: str, remedy: str, call: Callable[..., Any], *args: Any) -> Any:
     """Return the result of a call of user code; any error in it becomes `Unfit`."""
     try:
-        return call()
+        return call(*args)
     except Unfit:
         raise
     except Exception as error:  # user code may raise anything
@@ -53,14 +60,20 @@ def check_tables(found: Any, what: str, kinds: Any = np.ndarray, rule: str = "Nu
     require(not bad, f"{what}: holds a {bad[0] if bad else ''}; must hold {rule}")
 
 
-def record(found: Any, what: str) -> None:
+def attempt_record(
+    what: str, call: Callable[..., Any], *args: Any, remedy: str = "must return {name: (dimensions, array)}"
+) -> None:
+    """Raise `Unfit` unless a call of user code returns a record."""
+    check_record(attempt(what, remedy, call, *args), what)
+
+
+def check_record(found: Any, what: str) -> None:
     """Raise `Unfit` unless ``found`` is a record: named arrays with their dimensions."""
     require(isinstance(found, dict), f"{what}: {type(found).__name__} must be a dict of (dimensions, array)")
     for name, entry in found.items():
         pair = isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], tuple)
         require(pair, f"{what}[{name!r}]: must be (dimensions, array), dimensions a tuple of names")
-        dims, array = entry
-        array = np.asarray(array)
+        dims, array = entry[0], np.asarray(entry[1])
         rule = f"{len(dims)} dimensions named; must be {array.ndim}, as of its array"
         require(len(dims) == array.ndim, f"{what}[{name!r}]: {rule}")
         known = array.dtype.kind in "fiubU"
@@ -80,7 +93,7 @@ def check_space(space: Space, seed: int) -> list[Profile]:
     profiles = []
     for key in jax.random.split(jax.random.key(seed), PROFILES):
         x = space.sample(key)
-        require_shape("space.sample", x, (players, axes))
+        require_shape("space.sample", x, space.shape)
         require(x.dtype == jnp.float64, f"space.sample: dtype {x.dtype} must be float64")
         inside(space, x, "space.sample")
         again = space.project(x + jnp.where(space.mask, 0.37, 0.0))
@@ -101,3 +114,11 @@ def check_scale(game: Any) -> None:
     """Check that the payoff scale is a number above 0."""
     found = attempt("payoff_scale", "must be a number", lambda: float(payoff_scale(game)))
     require(np.isfinite(found) and found > 0, f"payoff_scale: {found} must be above 0")
+
+
+def check_oracles(checks: Mapping[Oracle[..., Any], Callable[..., None]], game: Any, *args: Any) -> list[str]:
+    """Check the oracles that are registered for a game, and return their names."""
+    known = [oracle for oracle in checks if oracle.knows(game)]
+    for oracle in known:
+        checks[oracle](game, *args)
+    return [str(oracle.__name__) for oracle in known]  # type: ignore[attr-defined]

@@ -42,7 +42,7 @@ class BatchPoints(NamedTuple):
     coordinates: Record
 
 
-class Kept:
+class CheckpointFile:
     """Checkpoint file of a long cell, saved every ``every`` seconds."""
 
     def __init__(self, path: Path, every: float = CHECKPOINT) -> None:
@@ -115,7 +115,7 @@ def run_cell(
     if stopped:
         raise Stopped
     records = [
-        record | _views(_played(game, method, record), record, task["views"])
+        record | _views(_played_game(game, method, record), record, task["views"])
         for game, method, record in zip(points.games, points.methods, solutions, strict=True)
     ]
     if not points.shape:
@@ -124,7 +124,7 @@ def run_cell(
     return found | group_basins(points.games[0], found) if "lane" in points.shape else found
 
 
-def _played(game: Any, method: Any, record: Record) -> Any:
+def _played_game(game: Any, method: Any, record: Record) -> Any:
     """Return the game to which a record's profile belongs."""
     return as_learner(method).played(game, record) if isinstance(method, Learner) else game
 
@@ -139,7 +139,7 @@ def recertify(task: Task, folder: Path, record: Record) -> Record:
         return {}  # certified by the method, from more data than are stored
     profiles = record["profile"][1].reshape(prod(lead), *record["profile"][1].shape[len(lead) :])
     proofs = [
-        certificate(_played(game, method, one), profile, tolerance=task["tolerance"]).record()
+        certificate(_played_game(game, method, one), profile, tolerance=task["tolerance"]).record()
         for game, method, one, profile in zip(
             points.games, points.methods, unstacked(record, len(lead)), profiles, strict=True
         )
@@ -156,10 +156,9 @@ def points_of(task: Task, folder: Path) -> BatchPoints:
     for _, game_table, method_table in batch_points(task):
         games.append(build_game(game_table, folder))
         methods.append(build_method(method_table, folder, games[-1]))
-    count = task["method"].get("starts")
-    if not task["batch"] and count is None:
-        return BatchPoints(games, methods, {}, {})
     if not task["batch"]:
+        if (count := task["method"].get("starts")) is None:
+            return BatchPoints(games, methods, {}, {})
         place: Record = {"lane": (("lane",), np.arange(count))}
         return BatchPoints(games * count, methods * count, {"lane": count}, place)
     grid = Grid(task["batch"], "batch")
@@ -172,9 +171,9 @@ def points_of(task: Task, folder: Path) -> BatchPoints:
 
 def _coordinate(values: Sequence[Any]) -> np.ndarray:
     """Return the values as an array; lists and mixtures of types as text."""
-    if all(isinstance(value, str) for value in values) or not any(isinstance(v, list | str) for v in values):
-        return np.asarray(values)
-    return np.asarray([value if isinstance(value, str) else repr(value) for value in values])
+    if any(isinstance(value, list | str) for value in values):
+        values = [value if isinstance(value, str) else repr(value) for value in values]
+    return np.asarray(values)
 
 
 def _solve(
@@ -271,7 +270,9 @@ class Job(NamedTuple):
 
 
 def carry_out(
-    job: Job, progress: Callable[[Progress], object] | None = None, keep: Callable[..., Kept] = Kept
+    job: Job,
+    progress: Callable[[Progress], object] | None = None,
+    open_checkpoint: Callable[[Path, float], CheckpointFile] = CheckpointFile,
 ) -> float:
     """Compute a cell, write its file, and return the wall time in seconds.
 
@@ -279,8 +280,8 @@ def carry_out(
 
     Parameters
     ----------
-    keep
-        Constructor of the checkpoint, as `Kept`.
+    open_checkpoint
+        Constructor of the checkpoint from its path and the seconds between saves, as `CheckpointFile`.
 
     Raises
     ------
@@ -292,7 +293,7 @@ def carry_out(
         Any error of the cell.
     """
     began = time.perf_counter()
-    checkpoint = keep(job.checkpoint_path, job.every)
+    checkpoint = open_checkpoint(job.checkpoint_path, job.every)
     record = run_cell(job.task, Path(job.folder), progress=progress, checkpoint=checkpoint)
     seconds = time.perf_counter() - began
     # waiting for the disk takes longer than to compute a quick cell again

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rivalry.core import files
 from rivalry.lab.executor import cores
-from rivalry.lab.executor.pool import CellOutcome, Executor, ProgressOutcome, retried, spawned
+from rivalry.lab.executor.pool import CellOutcome, Executor, ProgressOutcome, retry_or_fail, spawn
 
 if TYPE_CHECKING:
     from rivalry.integrations.ray.cell import Message
@@ -118,7 +118,7 @@ class _Line:
 
         self.address, self.room = address, 0
         self.tickets = count(1)  # never reused: messages of an attempt may arrive during a later run
-        self.process, self.pipe = spawned(bridge.serve, address, processors)
+        self.process, self.pipe = spawn(bridge.serve, address, processors)
 
     def open(self) -> None:
         """Wait until Ray can take cells. Raises `ClusterError`."""
@@ -232,7 +232,7 @@ class _Cells:
             return outcome
         del self._running[ticket]
         if outcome.kind == "worker_died":
-            return retried(job, outcome, waiting, deaths)
+            return retry_or_fail(job, outcome, waiting, deaths)
         if data is not None:
             # a forced write to disk takes milliseconds, longer than many a short cell
             files.write(job.cell_path, data, durable=outcome.seconds > 1)

@@ -110,7 +110,7 @@ def _execute(order: Order, job: Job, mailbox: Any) -> CellOutcome:
             spoke = time.monotonic()
             mailbox.put.remote((order.ticket, outcome, None))
 
-    class Sent(worker.Kept):
+    class Sent(worker.CheckpointFile):
         """Checkpoints that are also sent to the run's folder."""
 
         def save(self, arrays: dict[str, np.ndarray]) -> None:

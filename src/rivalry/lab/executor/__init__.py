@@ -205,12 +205,11 @@ class _Work:
 
     def _executor(self, jobs: dict[str, Job]) -> tuple[Executor, dict[str, Job]]:
         """Return the executor and the remaining jobs; a few quick jobs may be done here first."""
-        count = self.workers if self.hire is not None else self.workers or cores()
-        whose = "as many as there is room for" if count is None else f"{count} workers"
-        self.run.log(f"{len(jobs)} of {len(self.run.cells)} cells to do, {whose}")
+        count = self.workers or (cores() if self.hire is None else 0)
+        capacity = f"{count} workers" if count else "as many as there is room for"
+        self.run.log(f"{len(jobs)} of {len(self.run.cells)} cells to do, {capacity}")
         if self.hire is not None:
-            return self.hire(count, self._progress), jobs
-        assert count is not None
+            return self.hire(count or None, self._progress), jobs
         if count == 1 or len(jobs) == 1:
             return Here(self._progress), jobs
         jobs = self._here_while_quick(jobs)
@@ -221,20 +220,18 @@ class _Work:
 
         The first cells also fill the cache of compiled programs, which the workers read.
         """
-        here, left, took = Here(self._progress, limit=QUICK), dict(jobs), []
+        here, left, took = Here(self._progress, limit=QUICK), dict(jobs), list[float]()
         for outcome in here.run(list(jobs.values())):
             if outcome.kind == "slow":
-                return left
+                break
             self._note(outcome)
             if outcome.kind in ("done", "failed"):
                 left.pop(outcome.id)
             if outcome.kind == "done":
                 took.append(outcome.seconds)
-                # the first one includes compilation
-                if len(took) > 1 and median(took[1:]) * len(left) > QUICK:
-                    return left
-            if self.stopped:
-                return left
+            # the first one includes compilation
+            if self.stopped or (len(took) > 1 and median(took[1:]) * len(left) > QUICK):
+                break
         return left
 
     def _progress(self, outcome: CellOutcome) -> bool:
@@ -256,10 +253,8 @@ class _Work:
         elif kind == "failed":
             self.run.note(id, "failed", message=message)
             self.run.log(f"cell {id} failed: {message}\n{outcome.trace}".rstrip())
-        elif kind == "worker_died":
-            self.run.log(f"cell {id}: {message}; begun again")
-        elif kind == "waiting":
-            self.run.log(f"cell {id}: {message}")
+        elif kind in ("worker_died", "waiting"):
+            self.run.log(f"cell {id}: {message}{'; begun again' * (kind == 'worker_died')}")
         self._report(kind, id, message)
 
     def _report(self, kind: Kind, cell: str, message: str = "", fraction: float = 0.0) -> bool:
@@ -285,13 +280,11 @@ def certify(run: Run, *, progress: EventCallback | None = None) -> int:
     from rivalry.lab.worker import recertify
 
     with run.locked():
-        parts = run.parts()
-        if parts:
+        if parts := run.parts():
             return sum(certify(part, progress=progress) for part in parts.values())
-        left = set(run.reconcile().left)
+        left, count = set(run.reconcile().left), 0
         tasks, folder = run.tasks(), Path(run.head["folder"])
         done = [place.id for place in run.cells if place.id not in left]
-        count = 0
         with one_thread():
             for k, id in enumerate(done):
                 record: Any = recertify(tasks[id], folder, run.read_cell(id))

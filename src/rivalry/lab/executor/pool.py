@@ -92,21 +92,20 @@ class Here:
                 if self.stopped:
                     return
                 yield CellOutcome("started", job.id)
-                outcome = self._one(job)
-                if outcome is not None:
+                outcome = self._work(job)
+                if not (self.stopped and outcome.kind == "slow"):
                     yield outcome
 
-    def _one(self, job: Job) -> CellOutcome | None:
+    def _work(self, job: Job) -> CellOutcome:
         first: list[float] = []
 
-        def tell(outcome: CellOutcome) -> bool:
+        def report(outcome: CellOutcome) -> bool:
             first.append(time.monotonic())
             if self.on_progress(outcome) is True:
                 self.stop()
             return self.stopped or (self.limit is not None and first[-1] - first[0] > self.limit)
 
-        outcome = work(job, tell)
-        return None if self.stopped and outcome.kind == "slow" else outcome
+        return work(job, report)
 
     def stop(self) -> None:
         """See `Executor`; the current call of the compiled program finishes first."""
@@ -139,7 +138,7 @@ class Workers:
                     worker = busy[pipe]  # type: ignore[index]
                     outcome = worker.answer()
                     if outcome.kind == "worker_died":
-                        outcome = self._buried(worker, outcome, waiting, deaths)
+                        outcome = self._replace_dead(worker, outcome, waiting, deaths)
                     if outcome.kind != "progress":
                         yield outcome
                     elif self.on_progress(outcome) is True:
@@ -155,7 +154,7 @@ class Workers:
             idle.append(self._staff[-1])
         return idle
 
-    def _buried(
+    def _replace_dead(
         self, worker: _Worker, outcome: CellOutcome, waiting: deque[Job], deaths: Counter[str]
     ) -> CellOutcome:
         """Remove a dead worker and return its job's outcome; requeue the job unless it is done or failed."""
@@ -166,12 +165,8 @@ class Workers:
         # it died after the file was written, before it could report so
         if job.cell_path.exists():
             return CellOutcome("done", job.id)
-        how = (
-            f"worker ended by {signal.Signals(-code).name}"
-            if code and code < 0
-            else f"worker ended with {code}"
-        )
-        return retried(job, outcome._replace(message=how), waiting, deaths)
+        how = f"by {signal.Signals(-code).name}" if code and code < 0 else f"with {code}"
+        return retry_or_fail(job, outcome._replace(message=f"worker ended {how}"), waiting, deaths)
 
     def stop(self) -> None:
         """See `Executor`; kills the workers."""
@@ -184,7 +179,7 @@ class Workers:
             worker.end()
 
 
-def retried(job: Job, death: CellOutcome, waiting: deque[Job], deaths: Counter[str]) -> CellOutcome:
+def retry_or_fail(job: Job, death: CellOutcome, waiting: deque[Job], deaths: Counter[str]) -> CellOutcome:
     """Return the outcome of a job whose worker died: it is first in the queue again, or failed."""
     deaths[job.id] += 1
     if deaths[job.id] == DEATHS:
@@ -198,7 +193,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self.job: Job | None = None
-        self.process, self.pipe = spawned(_serve)
+        self.process, self.pipe = spawn(_serve)
 
     def give(self, job: Job) -> None:
         self.job = job
@@ -225,11 +220,11 @@ class _Worker:
         return code
 
 
-def spawned(target: Callable[..., object], *args: Any) -> tuple[SpawnProcess, Connection]:
+def spawn(target: Callable[..., object], *args: Any) -> tuple[SpawnProcess, Connection]:
     """Start a process; return it and this side of the pipe whose other side is its first argument."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    with spawning():
+    with worker_environment():
         process = context.Process(target=target, args=(theirs, *args), daemon=True)
         process.start()
     theirs.close()  # else this process would not notice the end of the other
@@ -237,7 +232,7 @@ def spawned(target: Callable[..., object], *args: Any) -> tuple[SpawnProcess, Co
 
 
 @contextmanager
-def spawning() -> Iterator[None]:
+def worker_environment() -> Iterator[None]:
     """Set what a new process inherits: one linear-algebra thread, no Ctrl-C, not the user's main script.
 
     Otherwise every worker would run that script again. Scripts and notebooks need no ``__main__`` guard.
@@ -297,19 +292,19 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def work(job: Job, tell: Callable[[CellOutcome], object], carry: Carry | None = None) -> CellOutcome:
+def work(job: Job, report: Callable[[CellOutcome], object], carry: Carry | None = None) -> CellOutcome:
     """Run a job, by ``carry`` if given, and return its outcome; an exception is an outcome too."""
     from rivalry.lab import worker
 
-    spoke = 0.0
+    reported = 0.0  # time of the last report
 
     def progress(event: Progress) -> bool:
-        nonlocal spoke
-        if time.monotonic() - spoke < PULSE:
+        nonlocal reported
+        if time.monotonic() - reported < PULSE:
             return False
-        spoke = time.monotonic()
+        reported = time.monotonic()
         fraction = event.done / event.total if event.total else 0.0
-        return tell(CellOutcome("progress", job.id, fraction=fraction)) is True
+        return report(CellOutcome("progress", job.id, fraction=fraction)) is True
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
@@ -322,12 +317,12 @@ def work(job: Job, tell: Callable[[CellOutcome], object], carry: Carry | None = 
         except Exception as error:  # a game, a method or a plug-in may raise anything: record it
             outcome = CellOutcome("failed", job.id, message=_one_line(error), trace=traceback.format_exc())
     notes = dict.fromkeys(f"{warning.category.__name__}: {warning.message}" for warning in caught)
-    cache = [note for note in notes if "persistent compilation cache" in note]
-    if cache:
+    own = tuple(note for note in notes if "persistent compilation cache" not in note)
+    if len(own) < len(notes):
         from rivalry.core.jax import mend_cache
 
         mend_cache()
-    return outcome._replace(notes=tuple(note for note in notes if note not in cache))
+    return outcome._replace(notes=own)
 
 
 def _one_line(error: Exception) -> str:

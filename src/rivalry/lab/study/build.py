@@ -42,11 +42,11 @@ def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
     leaders = options.pop(LEADERS) if ordered else None
     if ordered and options.get("stages"):
         raise StudyError("clashes with stages, which tell who moves first; give one", key=f"game.{LEADERS}")
-    game = _made(factory, options, ("game",), Path(folder), own=family, also=(LEADERS,))
-    return _led(game, leaders) if ordered else game
+    game = _construct(factory, options, ("game",), Path(folder), own=family, also=(LEADERS,))
+    return _leaders_game(game, leaders) if ordered else game
 
 
-def _led(game: Any, leaders: Any) -> Any:
+def _leaders_game(game: Any, leaders: Any) -> Any:
     """Return the leaders' game, in which they anticipate the followers' responses. Raises `StudyError`."""
     from rivalry.core.game import Game
     from rivalry.transforms import Followers, stackelberg
@@ -92,12 +92,11 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any =
         )
     if not callable(target):
         raise StudyError(f"{shown(kind)} is not a class of methods", key=key)
-    for option in keys_of(target):
-        if option in RUN_KEYS:
-            rule = "is a key of the run; give the option another name"
-            raise StudyError(rule, key=dotted([*prefix, option]))
+    if taken := [option for option in keys_of(target) if option in RUN_KEYS]:
+        rule = "is a key of the run; give the option another name"
+        raise StudyError(rule, key=dotted([*prefix, taken[0]]))
     options = {key: value for key, value in table.items() if key not in RUN_KEYS}
-    return _made(target, options, prefix, Path(folder), own=kind, also=RUN_KEYS)
+    return _construct(target, options, prefix, Path(folder), own=kind, also=RUN_KEYS)
 
 
 def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Callable[..., Any]:
@@ -119,7 +118,7 @@ def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Calla
     return cast(Callable[..., Any], function)
 
 
-def _made(
+def _construct(
     target: Callable[..., Any],
     options: Mapping[str, Any],
     prefix: Sequence[str],
@@ -133,9 +132,9 @@ def _made(
         given = names.objects(options, folder)
     except ValueError as error:
         raise StudyError(str(error), key=dotted(prefix)) from None
-    keyed = checked(target, given, prefix, also)
+    options = checked(target, given, prefix, also)
     try:
-        return target(**keyed)
+        return target(**options)
     except ValueError as error:
         raise in_study(error, target, prefix) from None
     except Exception as error:  # a user's file may raise anything: name the file, in one line

@@ -24,6 +24,11 @@ from rivalry.lab.study.points import batch_points, is_number
 from rivalry.plots import PLOTS
 
 Table = Mapping[str, Any]
+NOT_OF_METHODS = {"steps": "is for learners; this method takes max_steps"}
+NOT_OF_LEARNERS = {
+    "max_steps": "is for solvers and dynamics; a learner takes steps",
+    **dict.fromkeys(("tol", "starts", "path"), "is for solvers and dynamics; not for a learner"),
+}
 
 
 class Checker:
@@ -64,11 +69,7 @@ class Checker:
         if not learns and not isinstance(method, Method):
             rule = f"{shown(kind)} makes no method: it has no init and step"
             raise StudyError(rule, key=f"method.{name}.kind")
-        wrong = {"steps": "is for learners; this method takes max_steps"}
-        if learns:
-            wrong = dict.fromkeys(("tol", "starts", "path"), "is for solvers and dynamics; not for a learner")
-            wrong = {"max_steps": "is for solvers and dynamics; a learner takes steps"} | wrong
-        for option, rule in wrong.items():
+        for option, rule in (NOT_OF_LEARNERS if learns else NOT_OF_METHODS).items():
             if option in own:
                 raise StudyError(rule, key=f"method.{name}.{option}")
         start = None
@@ -205,17 +206,16 @@ def check_plots(rows: Sequence[str | Table], game: Any, folder: Path) -> None:
     offered |= {"snapshots"} if "influence" in offered else set()
     for k, row in enumerate(rows):
         table = {"kind": row} if isinstance(row, str) else row
-        if names.is_file(table["kind"]) or set(table) - {"kind", "at"}:
-            _plot_options(table, k, folder)
-        spare = table["kind"] in PLOTS and PLOTS[table["kind"]].spare
-        for view in () if spare else names.views([row]):
-            if view not in offered:
-                kind = row if isinstance(row, str) else row["kind"]
-                rule = f"{kind!r} draws the view {view!r}, which this game does not have"
-                raise StudyError(rule, key=f"plots[{k}]")
+        kind = table["kind"]
+        if names.is_file(kind) or set(table) - {"kind", "at"}:
+            _check_plot_options(table, k, folder)
+        spare = kind in PLOTS and PLOTS[kind].spare
+        if missing := [] if spare else [view for view in names.views([row]) if view not in offered]:
+            rule = f"{kind!r} draws the view {missing[0]!r}, which this game does not have"
+            raise StudyError(rule, key=f"plots[{k}]")
 
 
-def _plot_options(row: Table, k: int, folder: Path) -> None:
+def _check_plot_options(row: Table, k: int, folder: Path) -> None:
     """Check that a plot's function accepts its options and has the form of a plot function."""
     kind = row["kind"]
     own = list(signature(build_plot(kind, folder, f"plots[{k}]")).parameters.values())
@@ -224,6 +224,6 @@ def _plot_options(row: Table, k: int, folder: Path) -> None:
     if any(option.kind is option.VAR_KEYWORD for option in own):
         return
     known = ["kind", *(option.name for option in own[2:])]
-    for name in row:
-        if name not in known:
-            raise StudyError(f"unknown option of {kind}; {near(name, known)}", key=f"plots[{k}].{name}")
+    if strange := [name for name in row if name not in known]:
+        rule = f"unknown option of {kind}; {near(strange[0], known)}"
+        raise StudyError(rule, key=f"plots[{k}].{strange[0]}")

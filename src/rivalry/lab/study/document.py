@@ -101,25 +101,25 @@ KEYS = tuple(keys_of(Document))
 
 def read(data: Mapping[str, Any]) -> Document:
     """Return a study's tables, with all but families' and methods' keys checked. Raises `StudyError`."""
-    plain = dict(data)
     for key in ("method", "expect"):
-        if isinstance(plain.get(key), Mapping):
+        if isinstance(data.get(key), Mapping):
             raise StudyError(f"is one table; must be a list of them, each headed [[{key}]]", key=key)
-    for k, row in enumerate(plain.get("expect") or ()):
+    for k, row in enumerate(data.get("expect") or ()):
         if isinstance(row, Mapping) and "over" in row:
             raise StudyError("is called reduce", key=f"expect[{k}].over")
-    document = Document(**checked(Document, plain, ()))
+    document = Document(**checked(Document, data, ()))
     rows = [checked(Expect, row, ("expect", k)) for k, row in enumerate(document.expect)]
-    replications = Replications(**checked(Replications, document.replications, ("replications",)))
-    certificate = CertificateTable(**checked(CertificateTable, document.certificate, ("certificate",)))
-    document = replace(
-        document, expect=rows, replications=asdict(replications), certificate=asdict(certificate)
+    replications = asdict(Replications(**checked(Replications, document.replications, ("replications",))))
+    certificate = asdict(
+        CertificateTable(**checked(CertificateTable, document.certificate, ("certificate",)))
     )
-    if document.include:
-        _alone(plain)
-    else:
-        _complete(document)
-    return replace(document, method=_methods(document.method))
+    document = replace(document, expect=rows, replications=replications, certificate=certificate)
+    if not document.include:
+        _check_complete(document)
+    elif others := [key for key in data if key not in ("title", "question", "source", "cost", "include")]:
+        rule = "clashes with include: a study of studies has no tables of its own"
+        raise StudyError(rule, key=others[0])
+    return replace(document, method=_with_names(document.method))
 
 
 def given(tables: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,21 +192,13 @@ def run_keys(table: Mapping[str, Any], prefix: Sequence[str | int]) -> dict[str,
     return own
 
 
-def _alone(plain: Mapping[str, Any]) -> None:
-    allowed = {"title", "question", "source", "cost", "include"}
-    for key in plain:
-        if key not in allowed:
-            raise StudyError("clashes with include: a study of studies has no tables of its own", key=key)
-
-
-def _complete(document: Document) -> None:
+def _check_complete(document: Document) -> None:
     if document.game is None:
         raise StudyError("is missing: a study needs a [game], or include = [...]", key="game")
-    family = document.game.get("family")
     if "family" not in document.game:
         rule = 'is missing; write family = "influencer", or another of `rivalry list games`'
         raise StudyError(rule, key="game.family")
-    if not isinstance(family, str):
+    if not isinstance(family := document.game["family"], str):
         raise StudyError(f"{shown(family)} must be text", key="game.family")
     if not document.method:
         raise StudyError("is missing: a study needs at least one [[method]]", key="method")
@@ -245,7 +237,7 @@ def _check_references(table: Mapping[str, Any], key: str) -> None:
         raise fault("tolerance", f"belongs to expected, which is missing{other}")
 
 
-def _methods(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _with_names(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return every method's table with its name, by default its kind."""
     named: list[dict[str, Any]] = []
     for k, table in enumerate(tables):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import reduce
 from math import isclose
+from operator import getitem
 from typing import Any, NamedTuple
 
 from rivalry.lab.study.errors import StudyError, shown, unknown
@@ -75,12 +77,11 @@ def differences(study: Mapping[str, Any]) -> list[Difference]:
     old, new = _values(base), _values(study)
     found = []
     for key in [*new, *(key for key in old if key not in new)]:
-        before = old.get(key) or ([_held(base, key)], "", False)
-        after = new.get(key) or ([_held(study, key)], "", False)
-        if before[0] != after[0]:
+        before, old_name, was_swept = old.get(key) or ([_value_at(base, key)], "", False)
+        after, name, swept = new.get(key) or ([_value_at(study, key)], "", False)
+        if before != after:
             short = key.split(".", 1)[1]
-            names = (after[1] or short, before[1] or short)
-            found.append(Difference(key, before[0], after[0], *names, after[2], before[2]))
+            found.append(Difference(key, before, after, name or short, old_name or short, swept, was_swept))
     return [one for one in found if not any(one.key.startswith(f"{other.key}.") for other in found)]
 
 
@@ -103,11 +104,11 @@ def applicable(differences: Sequence[Difference], row: Mapping[str, Any]) -> tup
         if one.old_name in at and one.name == one.old_name and (one.swept or one.was_swept):
             if any(_covers(at[one.name], value) or _same(at[one.name], value) for value in one.after):
                 continue
-            return at, one.words
-        same = [value for value in one.after if _covers(value, one.before[0])]
-        if one.swept and len(one.before) == 1 and same:
-            at[one.name] = same[0]
-            continue
+        else:
+            same = [value for value in one.after if _covers(value, one.before[0])]
+            if one.swept and len(one.before) == 1 and same:
+                at[one.name] = same[0]
+                continue
         return at, one.words
     return at, ""
 
@@ -119,8 +120,7 @@ def _values(tables: Mapping[str, Any]) -> dict[str, tuple[list[Any], str, bool]]
     fixed |= {f"method.{table.get('name')}": table for table in tables.get("method", ())}
     fixed |= {key: tables.get(key) or {} for key in ("replications", "certificate")}
     for root, table in fixed.items():
-        for key, value in _leaves(table, root):
-            found[key] = ([value], "", False)
+        found |= {key: ([value], "", False) for key, value in _leaves(table, root)}
     swept: dict[str, list[Any]] = {}
     for what in ("sweep", "batch"):
         grid = Grid(tables.get(what) or {}, what)
@@ -131,18 +131,16 @@ def _values(tables: Mapping[str, Any]) -> dict[str, tuple[list[Any], str, bool]]
     return found | {key: (values, names[key], True) for key, values in swept.items()}
 
 
-def _held(tables: Mapping[str, Any], key: str) -> Any:
+def _value_at(tables: Mapping[str, Any], key: str) -> Any:
     """Return the value of a key in a game's or method's table."""
     root, *rest = split(key)
     value: Any = tables.get(str(root))
     if root == "method":
         value = {table.get("name"): table for table in tables.get("method", ())}
-    for part in rest:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return _UNSET
-    return value
+    try:
+        return reduce(getitem, rest, value)
+    except (KeyError, IndexError, TypeError):
+        return _UNSET
 
 
 def _leaves(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
@@ -224,9 +222,8 @@ def _check_at(at: Mapping[str, Any], axes: Axes, key: str, own: Sequence[str], *
 def is_fixed(game: Mapping[str, Any], name: str, value: Any) -> bool:
     """Return whether the game has this value throughout, so that no selection is needed."""
     given = game.get(name)
-    return given is not None and all(
-        _same(value, one) for one in (given if isinstance(given, list) else [given])
-    )
+    entries = given if isinstance(given, list) else [given]
+    return given is not None and all(_same(value, one) for one in entries)
 
 
 def _among(value: Any, known: Sequence[Any], key: str) -> None:

@@ -12,20 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rivalry.core.registry import load
-from rivalry.lab.study import document, expect
+from rivalry.lab.study import document, expect, names
 from rivalry.lab.study.errors import StudyError, unknown
 from rivalry.lab.study.expect import Axes
 from rivalry.lab.study.identity import digest, plain, words
-from rivalry.lab.study.names import (
-    defaults,
-    files_in,
-    find_study,
-    hashed,
-    read_toml,
-    verify,
-    views,
-    with_controls,
-)
 from rivalry.lab.study.points import MOST, Grid, flat, placed, short_names, split
 
 SCHEMA = 1  # of a resolved study and of a cell's task
@@ -125,9 +115,9 @@ class Study:
         put(self, "sweep", self._grid.table)
         put(self, "batch", self._batch.table)
         self._check_keys()
-        views(self.plots)
+        names.views(self.plots)
         if self.files is None:
-            put(self, "files", hashed(self.own_files, self.folder))
+            put(self, "files", names.hashed(self.own_files, self.folder))
         if self.as_written:
             expect.check(self.expect, self._axes, quick=self.is_quick)
             # the quick form may lack points that the plots name
@@ -136,10 +126,9 @@ class Study:
     @property
     def _axes(self) -> Axes:
         """Names and values that ``at`` of an expectation or a plot may use."""
-        values: dict[str, Sequence[Any]] = {**self.coordinates, **self.batched, "algorithm": self.methods}
-        values["replication"] = range(self.replications["count"])
+        own: dict[str, Any] = {"algorithm": self.methods, "replication": range(self.replications["count"])}
         batched = bool(self.batched) or any("starts" in table for table in self.method)
-        return Axes(values, self.game or {}, batched)
+        return Axes(self.coordinates | self.batched | own, self.game or {}, batched)
 
     @cached_property
     def _grid(self) -> Grid:
@@ -157,13 +146,12 @@ class Study:
                     placed(self.game or {}, self.method, point)
                 except StudyError as error:
                     raise StudyError(error.message, key=f"{what}.{error.key}") from None
-        count = self._grid.count * len(with_controls(self.method)) * self.replications["count"]
+        count = self._grid.count * len(names.with_controls(self.method)) * self.replications["count"]
         if count > MOST["sweep"]:
             key = "replications.count" if self.replications["count"] > 1 else "sweep"
             raise StudyError(f"{count:.6g} cells are too many; must be at most {MOST['sweep']}", key=key)
-        for key in self._batch.forms:
-            if key in self._grid.forms:
-                raise StudyError("is in [sweep] too; it can be in one of them", key=f"batch.{key}")
+        if both := [key for key in self._batch.forms if key in self._grid.forms]:
+            raise StudyError("is in [sweep] too; it can be in one of them", key=f"batch.{both[0]}")
         clashes = {"starts": "a batch has points or starts, not both", "path": "a batch records no paths"}
         for k, table in enumerate(self.method if self._batch.forms else ()):
             for key, rule in clashes.items():
@@ -183,7 +171,7 @@ class Study:
     @property
     def methods(self) -> tuple[str, ...]:
         """Names of the methods and of their negative controls."""
-        return tuple(str(table["name"]) for table in with_controls(self.method))
+        return tuple(str(table["name"]) for table in names.with_controls(self.method))
 
     @property
     def tolerance(self) -> float:
@@ -227,7 +215,7 @@ class Study:
             return self
         base = dict(self._numbers if self.base is None else self.base)
         game = base["game"] or {}
-        base["game"] = defaults(str(self.family), changes, game) | game
+        base["game"] = names.defaults(str(self.family), changes, game) | game
         return replace(new, base=None if new._numbers == base else base)
 
     def _changed(self, changes: Mapping[str, Any]) -> Study:
@@ -326,13 +314,13 @@ class Study:
         A method that a swept key does not affect is computed once, at the key's first value.
         """
         found: dict[str, Cell] = {}
-        names = self._names
+        short = self._names
         for k, point in enumerate(self._grid if not self.include else ()):
             game, methods = placed(self.game or {}, self.method, point)
-            at = {names[key]: value for key, value in point.items()}
+            at = {short[key]: value for key, value in point.items()}
             if point and self._grid.zipped and self._step == "point":
                 at["point"] = k
-            for table in with_controls(methods):
+            for table in names.with_controls(methods):
                 for replication in range(self.replications["count"]):
                     cell = self._cell(at, game, table, replication)
                     found.setdefault(cell.id, cell)
@@ -363,17 +351,17 @@ class Study:
     @property
     def own_files(self) -> list[str]:
         """``.py`` and data files named by game, methods, sweep and batch."""
-        return files_in([self.game, *self.method, self.sweep, self.batch])
+        return names.files_in([self.game, *self.method, self.sweep, self.batch])
 
     @property
     def plot_files(self) -> list[str]:
         """``.py`` files named by the plots; they determine no cell."""
-        return files_in([row if isinstance(row, str) else row.get("kind") for row in self.plots])
+        return names.files_in([row if isinstance(row, str) else row.get("kind") for row in self.plots])
 
     @property
     def views(self) -> list[str]:
         """Names of the plot data that the plots draw."""
-        return views(self.plots)
+        return names.views(self.plots)
 
     def axes(self, cells: Iterable[Cell]) -> dict[str, list[Any]]:
         """Return the dataset's dimensions and values: swept coordinates, ``algorithm``, ``replication``.
@@ -425,7 +413,7 @@ class Study:
         try:
             for part in self.parts().values():
                 part.check(progress)
-            verify(self.files or {}, self.folder)
+            names.verify(self.files or {}, self.folder)
             checker = Checker(self.folder)
             if not self.include:
                 check_plots(self.plots, checker.game(self.game or {}), self.folder)
@@ -473,8 +461,7 @@ class Study:
             For a folder that cannot be used.
         """
         run_study = load("rivalry.lab.executor:run_study")  # by name: execution is a layer above studies
-        folder = self.default_folder if out is None else out
-        return run_study(self, folder, workers=workers, progress=progress, executor=executor)
+        return run_study(self, out, workers=workers, progress=progress, executor=executor)
 
     def _summary(self) -> str:
         if self.include:
@@ -530,8 +517,8 @@ def load_study(name: str | Path) -> Study:
 
 def _load(name: str | Path, beside: Path, above: str) -> Study:
     """Return a study; ``above`` is the study that includes it."""
-    path, where, label = find_study(name, beside)
-    data, text = read_toml(path, where)
+    path, where, label = names.find_study(name, beside)
+    data, text = names.read_toml(path, where)
     folder = Path(str(path)).parent
     try:
         read = document.read(plain(data))
