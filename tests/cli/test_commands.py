@@ -48,7 +48,7 @@ def test_signal_handler_is_restored_after_a_command(rivalry: Command) -> None:
     before = signal.getsignal(signal.SIGINT)
     rivalry("list", "games")
     assert signal.getsignal(signal.SIGINT) is before
-    assert not interrupt.pressed()
+    assert not interrupt.was_pressed()
 
 
 def test_an_internal_error_is_one_line(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def test_ctrl_c_ends_a_blocking_call_in_compiled_code() -> None:
     code = (
         "import os, signal, threading, ctypes\n"
         "from rivalry.cli import interrupt\n"
-        "with interrupt.watched():\n"
+        "with interrupt.watch():\n"
         "    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
         "    lock, libc = ctypes.create_string_buffer(64), ctypes.CDLL(None)\n"
         "    libc.pthread_mutex_lock(lock)\n"
@@ -173,7 +173,7 @@ def test_a_long_check_reports_its_progress(
 ) -> None:
     clock = iter([100.0, 101.0, 104.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    tell = output.checking()
+    tell = output.check_progress()
     tell(1, 11)
     tell(2, 11)
     tell(3, 11)

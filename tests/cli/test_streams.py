@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rivalry.cli import main, output
-from rivalry.cli.interrupt import watched
+from rivalry.cli.interrupt import watch
 
 RIVALRY = f"{sys.executable} -m rivalry"
 STUDY = """
@@ -97,7 +97,7 @@ class _Finalised:
 
 
 def _finalised_while_watched(end: float) -> None:
-    with watched():
+    with watch():
         _Finalised()
         while time.monotonic() < end:
             time.sleep(0.01)

@@ -9,7 +9,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.games.race.closed_forms import symmetric_equilibria
-from rivalry.lab.study.points import placed
+from rivalry.lab.study.points import apply_changes
 
 CAUTIOUS = [{"safety_productivity": 5.0}, {}]
 
@@ -74,7 +74,7 @@ def test_parameters_derived_from_a_believed_key_are_believed(cost: Any) -> None:
 
 def test_a_study_can_sweep_one_believed_parameter() -> None:
     table = {"family": "race", "beliefs": [{"safety_productivity": 5.0}, {}]}
-    changed, _ = placed(
+    changed, _ = apply_changes(
         table, [], {"game.beliefs[0].safety_productivity": 2.0, "game.beliefs[1].scale_penalty": 0.4}
     )
     assert changed["beliefs"] == [{"safety_productivity": 2.0}, {"scale_penalty": 0.4}]

@@ -10,7 +10,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.cli import show
-from rivalry.lab.store.schema_1 import GAME_KEYS, upgraded_study
+from rivalry.lab.store.schema_1 import GAME_KEYS, upgrade_study
 from tests.race_keys import nested
 
 OLD = GAME_KEYS["race"]
@@ -66,7 +66,7 @@ def test_stored_studies_with_retired_keys_are_upgraded() -> None:
         "cost": "test",
         "expect": [{"quantity": "safe", "at": {"kappa": 1.0}, "expected": 0.5}],
     }
-    new = upgraded_study(old)
+    new = upgrade_study(old)
     assert new["game"] == {
         "family": "race",
         "contest": {"kind": "logit", "decisiveness": 2.0},

@@ -10,7 +10,7 @@ import pytest
 
 from rivalry import plots
 from rivalry.lab.store import schema_1
-from rivalry.lab.store.schema_1 import upgraded_head, upgraded_record, upgraded_study
+from rivalry.lab.store.schema_1 import upgrade_head, upgrade_record, upgrade_study
 from rivalry.lab.study import build
 
 
@@ -44,7 +44,7 @@ def head() -> dict[str, Any]:
 
 
 def test_names_are_renamed_everywhere_in_a_head(names: None) -> None:
-    new = upgraded_head(head())
+    new = upgrade_head(head())
     study = new["study"]
     assert study["game"] == {"family": "duel", "harm": {"cost": 1.0, "kind": "linear"}, "skill": 2.0}
     assert study["method"] == [{"name": "omd", "kind": "online_mirror_descent", "step": 1, "tail": 3}]
@@ -72,10 +72,10 @@ def test_a_record_gets_the_current_names_and_words(names: None) -> None:
         "status": (("lane",), np.array(["settled", "budget spent", "cycling", "no answer"])),
         "xs": (("lane",), np.arange(4.0)),
     }
-    solved = upgraded_record(record | {"residual": (("lane",), np.zeros(4))}, "duel")
+    solved = upgrade_record(record | {"residual": (("lane",), np.zeros(4))}, "duel")
     assert solved["status"][1].tolist() == ["converged", "iteration limit", "cycling", "not found"]
     assert solved["safety_input"][1].tolist() == [0.0, 1.0, 2.0, 3.0]
-    learned = upgraded_record(record, "duel")  # learners store no residual, and run the steps they are given
+    learned = upgrade_record(record, "duel")  # learners store no residual, and run the steps they are given
     assert learned["status"][1].tolist() == ["converged", "completed", "cycling", "not found"]
 
 
@@ -83,15 +83,15 @@ def test_a_market_of_version_0_1_is_upgraded() -> None:
     shock = {"kind": "markov", "levels": [-1.0, 1.0], "chain": [[0.9, 0.1], [0.1, 0.9]]}
     game = {"family": "market", "a": 40.0, "c": [4.0, 4.0], "xi": 0.2, "shock": shock, "gamma": 0.9}
     base = head()["study"] | {"plots": [], "expect": [], "quick": {}, "batch": {}}
-    new = upgraded_study(base | {"game": game, "sweep": {"game.c[1]": [4.0], "game.shock.chain[0]": [1]}})
+    new = upgrade_study(base | {"game": game, "sweep": {"game.c[1]": [4.0], "game.shock.chain[0]": [1]}})
     assert list(new["sweep"]) == ["game.unit_cost[1]", "game.shock.transitions[0]"]
     made = build.build_game(new["game"])
     np.testing.assert_allclose(made.gamma, 0.9)
-    logit = upgraded_study(base | {"sweep": {}, "game": {"family": "market", "demand": "logit", "a": 3.0}})
+    logit = upgrade_study(base | {"sweep": {}, "game": {"family": "market", "demand": "logit", "a": 3.0}})
     assert logit["game"]["quality"] == 3.0
     build.build_game(logit["game"])
     poor = {"family": "karma", "kbar": 2.0, "kmax": 5}
-    karma = upgraded_study(base | {"sweep": {"game.kbar": [2.0]}, "game": poor})
+    karma = upgrade_study(base | {"sweep": {"game.kbar": [2.0]}, "game": poor})
     assert (karma["game"]["mean_karma"], list(karma["sweep"])) == (2.0, ["game.mean_karma"])
     build.build_game(karma["game"])
 
@@ -102,7 +102,7 @@ def test_a_race_of_version_0_1_is_upgraded() -> None:
     sweep = {"game.beliefs[0].A": [10.0, 5.0], "game.r[0]": [0.1]}
     plots = [{"kind": "scenario", "over": "beliefs[0].A", "series": "d"}]
     base = head()["study"] | {"batch": {}, "expect": [], "quick": {"method.tax.choices": {"tax": [0.0]}}}
-    new = upgraded_study(base | {"game": game, "method": [design], "sweep": sweep, "plots": plots})
+    new = upgrade_study(base | {"game": game, "method": [design], "sweep": sweep, "plots": plots})
     assert new["game"]["beliefs"] == [{"safety_productivity": 10.0}, {}]
     assert new["game"]["reward"] == {"prize_survives": True}
     assert list(new["sweep"]) == ["game.beliefs[0].safety_productivity", "game.cost.price[0]"]
@@ -128,20 +128,20 @@ def test_a_race_of_version_0_1_is_upgraded() -> None:
 )
 def test_options_of_retired_plots_are_upgraded(row: dict[str, Any], now: dict[str, Any]) -> None:
     study = head()["study"] | {"plots": [row], "expect": [], "quick": {}, "batch": {}}
-    assert upgraded_study(study)["plots"] == [now]
+    assert upgrade_study(study)["plots"] == [now]
     assert set(now) - {"kind"} <= set(signature(getattr(plots, now["kind"])).parameters)
 
 
 def test_native_play_of_deep_learners_is_upgraded() -> None:
     tables = [{"kind": "rllib.ppo", "moves": "lived"}, {"kind": "rllib.dqn", "moves": "grid"}]
     bare = head()["study"] | {"plots": [], "expect": [], "quick": {}, "batch": {}, "sweep": {}}
-    new = upgraded_study(bare | {"game": {"family": "race"}, "method": tables})
+    new = upgrade_study(bare | {"game": {"family": "race"}, "method": tables})
     assert [table["moves"] for table in new["method"]] == ["native", "grid"]
 
 
 def test_dimensions_of_a_record_are_renamed() -> None:
     record = {"kbar": (("kbar",), np.arange(2.0)), "mean_bid": (("kbar", "karma"), np.zeros((2, 3)))}
-    new = upgraded_record(record, "karma")
+    new = upgrade_record(record, "karma")
     assert {name: dims for name, (dims, _) in new.items()} == {
         "mean_karma": ("mean_karma",),
         "mean_bid": ("mean_karma", "karma"),

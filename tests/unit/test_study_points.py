@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rivalry.lab.study import StudyError
-from rivalry.lab.study.points import Grid, flat, placed, put, short_names, split, values
+from rivalry.lab.study.points import Grid, apply_changes, flat, put, short_names, split, values
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True)
 keys = st.lists(names, min_size=1, max_size=4)
@@ -135,7 +135,9 @@ def test_invalid_paths_are_refused(table: dict[str, Any], path: list[str | int],
 
 
 def test_methods_are_addressed_by_name() -> None:
-    game, methods = placed({"a": 1}, [{"name": "x", "r": 1}, {"name": "y"}], {"method.y.r": 2, "game.a": 3})
+    game, methods = apply_changes(
+        {"a": 1}, [{"name": "x", "r": 1}, {"name": "y"}], {"method.y.r": 2, "game.a": 3}
+    )
     assert (game, methods) == ({"a": 3}, [{"name": "x", "r": 1}, {"name": "y", "r": 2}])
     with pytest.raises(StudyError, match=r"method\.z\.r: 'z' is not the name of a method here; known: x, y"):
-        placed({}, [{"name": "x"}, {"name": "y"}], {"method.z.r": 2})
+        apply_changes({}, [{"name": "x"}, {"name": "y"}], {"method.z.r": 2})

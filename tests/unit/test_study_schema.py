@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Len, Lt
 from jaxtyping import Array, Float
 
 from rivalry.lab.study import StudyError, json_schema, parameters
-from rivalry.lab.study.schema import checked
+from rivalry.lab.study.schema import check_table
 
 Positive = Annotated[float, Gt(0)]
 
@@ -41,7 +41,7 @@ class Options:
 
 def refused(table: dict[str, Any], target: Callable[..., Any] = family) -> str:
     with pytest.raises(StudyError) as caught:
-        checked(target, table, ["game"])
+        check_table(target, table, ["game"])
     return str(caught.value)
 
 
@@ -72,14 +72,14 @@ def test_invalid_values_are_refused_with_the_reason(table: dict[str, Any], says:
 
 
 def test_values_are_converted_to_their_annotations() -> None:
-    found = checked(family, {"reach": 1, "pair": [1, 2], "players": 3, "table": {"a": [1]}}, ["game"])
+    found = check_table(family, {"reach": 1, "pair": [1, 2], "players": 3, "table": {"a": [1]}}, ["game"])
     assert found == {"reach": 1.0, "pair": (1.0, 2.0), "players": 3, "table": {"a": [1]}}
     assert isinstance(found["reach"], float)
-    assert checked(family, {}, ["game"]) == {}
+    assert check_table(family, {}, ["game"]) == {}
 
 
 def test_objects_of_a_user_file_are_passed_unchanged() -> None:
-    assert checked(family, {"density": abs, "reach": 2}, ["game"]) == {"density": abs, "reach": 2.0}
+    assert check_table(family, {"density": abs, "reach": 2}, ["game"]) == {"density": abs, "reach": 2.0}
     assert "reach" in refused({"density": abs, "reach": -2})
     assert "unknown key" in refused({"densty": "x", "density": abs})
 
@@ -88,12 +88,12 @@ def test_missing_required_keys_are_refused() -> None:
     def strict(prize: float, *, cost: float = 1.0) -> None: ...
 
     assert refused({}, strict) == "game.prize: is missing"
-    assert checked(strict, {"prize": 1}, ["game"]) == {"prize": 1.0}
+    assert check_table(strict, {"prize": 1}, ["game"]) == {"prize": 1.0}
 
 
 def test_the_fields_of_a_method_are_its_options() -> None:
     assert [p.name for p in parameters(Options)] == ["rate", "order"]
-    assert checked(Options, {"rate": 1}, ["method"]) == {"rate": 1.0}
+    assert check_table(Options, {"rate": 1}, ["method"]) == {"rate": 1.0}
     assert refused({"state": 1}, Options).startswith("game.state: unknown key")
 
 

@@ -14,7 +14,7 @@ from rivalry import solving
 from rivalry.core.method import BaseMethod
 from rivalry.core.results import Record
 from rivalry.lab.study import Cell, build_game
-from rivalry.lab.worker import Job, CheckpointFile, Stopped, carry_out, recertify, run_cell
+from rivalry.lab.worker import CheckpointFile, Job, Stopped, carry_out, recertify, run_cell
 from tests.duels import study
 
 # step limits are deliberately small; the warning is tested separately

@@ -15,8 +15,8 @@ from rivalry.cli import interrupt, output
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; invalid input does not raise."""
     if arguments is None:
-        output.opened()
-    with interrupt.watched():
+        output.open_streams()
+    with interrupt.watch():
         try:
             from rivalry.cli.commands import carry_out
 

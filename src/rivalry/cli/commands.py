@@ -51,7 +51,7 @@ def carry_out(arguments: list[str]) -> int:
             raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
     except UsageError as error:
-        return output.mistake(_usage(error, arguments))
+        return output.report_mistake(_usage(error, arguments))
     except Abort:
         raise KeyboardInterrupt from None
     except typer.Exit as stop:
@@ -60,12 +60,12 @@ def carry_out(arguments: list[str]) -> int:
         return _report_error(error)
     except OSError as error:  # a folder without write permission, a missing file
         if not _working_folder():
-            return output.mistake("the working directory no longer exists; change to one that does")
+            return output.report_mistake("the working directory no longer exists; change to one that does")
         if error.errno in (EPIPE, ENOSPC, EBADF, EIO) and error.filename is None:
-            return output.lost(error)
+            return output.report_lost_output(error)
         if error.filename is None:
-            return output.broken(error)
-        return output.mistake(f"{error.filename}: {error.strerror}")
+            return output.report_internal_error(error)
+        return output.report_mistake(f"{error.filename}: {error.strerror}")
     except MemoryError as error:
         output.note(f"rivalry: not enough memory: {str(error).strip() or 'take fewer or smaller cells'}")
         return FAILED
@@ -73,7 +73,7 @@ def carry_out(arguments: list[str]) -> int:
         from rivalry.cli.show import missing_device
 
         why = missing_device()
-        return output.mistake(why) if why else output.broken(error)
+        return output.report_mistake(why) if why else output.report_internal_error(error)
 
 
 def _working_folder() -> bool:
@@ -92,7 +92,7 @@ def _report_error(error: ValueError) -> int:
         output.note(f"rivalry: {error}")
         return FAILED
     invalid = kinds & {"OptionError", "StudyError", "StoreError", "ClusterError"}
-    return output.mistake(str(error)) if invalid else output.broken(error)
+    return output.report_mistake(str(error)) if invalid else output.report_internal_error(error)
 
 
 def _usage(error: Any, arguments: list[str]) -> str:
@@ -123,7 +123,7 @@ def _print_version(wanted: bool) -> bool:
     if wanted:
         from importlib.metadata import version
 
-        output.text(version("rivalry"))
+        output.print_text(version("rivalry"))
         raise typer.Exit
     return wanted
 
@@ -196,7 +196,7 @@ def run(
     hire = work.executor(executor, address)
     count = values.whole(workers, "--workers", most=1024)
     repeated = values.whole(replications, "--replications", most=10**6)
-    with output.reserved():
+    with output.reserve_stdout():
         chosen = work.study(study, set_ or [], sweep or [], repeated, quick)
         done = work.run(chosen, out, count, hire, accept_version=accept_version)
     return _print_result(json, *done)
@@ -214,14 +214,14 @@ def resume(
     """Continue a run where it stopped, to the same bits."""
     hire = work.executor(executor, address)
     count = values.whole(workers, "--workers", most=1024)
-    with output.reserved():
+    with output.reserve_stdout():
         done = work.resume(run, count, hire, accept_version=accept_version)
     return _print_result(json, *done)
 
 
 def _print_result(json: bool, data: Any, words: str, status: int = 0) -> int:
     """Print a command's result, as data or as text, and return its exit status."""
-    output.value(data) if json else output.text(words)
+    output.print_json(data) if json else output.print_text(words)
     return status
 
 
@@ -261,7 +261,7 @@ def export(
 @app.command()
 def certify(run: RunFolder, json: Json = False) -> int:
     """Recompute the certificates of stored profiles; stored cells do not change."""
-    with output.reserved():
+    with output.reserve_stdout():
         done = work.certify(run)
     return _print_result(json, *done)
 

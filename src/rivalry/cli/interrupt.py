@@ -18,13 +18,13 @@ AGAIN = 0.02  # seconds until a lost interrupt is raised again
 _pressed = threading.Event()
 
 
-def pressed() -> bool:
+def was_pressed() -> bool:
     """Return whether Ctrl-C was pressed; a progress callback returns this to stop the work."""
     return _pressed.is_set()
 
 
 @contextmanager
-def watched() -> Iterator[None]:
+def watch() -> Iterator[None]:
     """Turn SIGINT into `KeyboardInterrupt`, or into exit status 130 where Python does not respond in time.
 
     A compilation delays signal handlers but not threads, so a thread waits for the signal through a pipe.
@@ -40,7 +40,7 @@ def watched() -> Iterator[None]:
     os.set_blocking(write, False)
     threading.Thread(target=_wait, args=(read,), daemon=True).start()
     before = signal.signal(signal.SIGINT, _on_signal)
-    hook, sys.unraisablehook = sys.unraisablehook, _once_more(sys.unraisablehook)
+    hook, sys.unraisablehook = sys.unraisablehook, _raise_again(sys.unraisablehook)
     woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     try:
         yield
@@ -51,7 +51,7 @@ def watched() -> Iterator[None]:
         os.close(write)  # the thread then reads the end of the pipe
 
 
-def _once_more(otherwise: Callable[[Any], object]) -> Callable[[Any], object]:
+def _raise_again(otherwise: Callable[[Any], object]) -> Callable[[Any], object]:
     """Return a hook for unraisable exceptions that raises a Ctrl-C again after a short delay.
 
     Finalisers run at any time, for example during garbage collection, and what they raise is dropped.
@@ -86,7 +86,7 @@ def _wait(read: int) -> None:
 
 
 def _closed(read: int) -> bool:
-    """Return whether `watched` was left within `GRACE`; further signals in between have no effect."""
+    """Return whether `watch` was left within `GRACE`; further signals in between have no effect."""
     import select
     import time
 

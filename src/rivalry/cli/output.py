@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 UNLIMITED = 10_000  # characters, wider than any terminal
 EVERY = 2.0  # seconds between lines of progress
 KNOWN = 0.05  # share of the work, or two cells, needed to estimate the time left
-_widths: list[int] = []  # width of stdout while `reserved` redirects it
+_widths: list[int] = []  # width of stdout while `reserve_stdout` redirects it
 _COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def value(data: Any) -> None:
+def print_json(data: Any) -> None:
     """Print exactly one JSON value; numbers that are not finite become null."""
     _print(json.dumps(finite(data), ensure_ascii=False, allow_nan=False, default=str))
 
@@ -58,7 +58,7 @@ def warnings_in_a_line() -> Iterator[None]:
 
 
 @contextmanager
-def reserved() -> Iterator[None]:
+def reserve_stdout() -> Iterator[None]:
     """Reserve stdout for data; send the output of user files, libraries and workers to stderr."""
     sys.stdout.flush()
     _widths.append(_width())
@@ -74,22 +74,22 @@ def reserved() -> Iterator[None]:
         os.close(stdout)
 
 
-def text(words: str) -> None:
+def print_text(words: str) -> None:
     """Print text on stdout."""
     if words:
-        _print(harmless(words))
+        _print(without_control_characters(words))
 
 
-def harmless(words: str) -> str:
+def without_control_characters(words: str) -> str:
     """Return text without terminal control characters: names and messages may come from a foreign run.
 
-    >>> harmless("a title\x1b]0;another\x07")
+    >>> without_control_characters("a title\x1b]0;another\x07")
     'a title\ufffd]0;another\ufffd'
     """
     return _COMMANDS.sub("\ufffd", words)
 
 
-def opened() -> None:
+def open_streams() -> None:
     """Open closed standard streams to the null device: the next file would take their numbers.
 
     Call this first in a new process.
@@ -117,7 +117,7 @@ def _to_nowhere(stream: Any) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def lost(error: OSError) -> int:
+def report_lost_output(error: OSError) -> int:
     """Report output that could not be written, unless its reader has closed; return the exit status."""
     _to_nowhere(sys.stdout)
     if error.errno == EPIPE:
@@ -129,18 +129,18 @@ def lost(error: OSError) -> int:
 def note(line: str) -> None:
     """Print one line on stderr, or nothing if stderr cannot be written."""
     try:
-        print(harmless(" ".join(line.split())), file=sys.stderr, flush=True)
+        print(without_control_characters(" ".join(line.split())), file=sys.stderr, flush=True)
     except (OSError, ValueError):
         _to_nowhere(sys.stderr)
 
 
-def mistake(line: str) -> int:
+def report_mistake(line: str) -> int:
     """Report invalid input in one line on stderr and return the exit status."""
     note(f"rivalry: {line}")
     return 2
 
 
-def broken(error: BaseException) -> int:
+def report_internal_error(error: BaseException) -> int:
     """Report an internal error in one line and return the exit status; raise it if RIVALRY_DEBUG is set."""
     if os.environ.get("RIVALRY_DEBUG"):
         raise error
@@ -215,18 +215,18 @@ def progress(title: str) -> Iterator[EventCallback]:
         if event.kind in lines:
             display.say(lines[event.kind])
         display.show(event, event.done + sum(running.values()))
-        return interrupt.pressed()
+        return interrupt.was_pressed()
 
     try:
         yield receive
     finally:
         display.close()
     # the callback only stops the work: finished cells are stored and the folder is unlocked before this
-    if interrupt.pressed():
+    if interrupt.was_pressed():
         raise KeyboardInterrupt
 
 
-def checking() -> Callable[[int, int], None]:
+def check_progress() -> Callable[[int, int], None]:
     """Return a callback that reports the progress of a study's check every few seconds."""
     began = spoke = 0.0  # the first cell also loads what all cells need, so the pace excludes it
 

@@ -140,7 +140,7 @@ def _carry_out(
     _note_files(studies, plots=True)
     with as_context(hire):
         for one in studies:
-            one.check(output.checking())
+            one.check(output.check_progress())
         run = open_run()
         with output.progress(str(run.folder)) as receive:
             status = carry_out(

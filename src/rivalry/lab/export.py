@@ -66,7 +66,7 @@ def export(run: Run, to: str, out: str | os.PathLike[str] | None = None) -> Expo
     folder = run.folder / "export" if out is None else Path(out)
     parts = run.parts()
     if parts:
-        return _joined({name: export(part, to, folder / name) for name, part in parts.items()})
+        return _join({name: export(part, to, folder / name) for name, part in parts.items()})
     data, damaged = run.collect()
     left_out = run.left_out(damaged)
     if len(left_out) == len(run.cells):
@@ -83,7 +83,7 @@ def export(run: Run, to: str, out: str | os.PathLike[str] | None = None) -> Expo
     return Exported(written, left_out + [t for t in tables if isinstance(t, LeftOut)], damaged)
 
 
-def _joined(parts: Mapping[str, Exported]) -> Exported:
+def _join(parts: Mapping[str, Exported]) -> Exported:
     return Exported(
         [path for part in parts.values() for path in part.files],
         [row._replace(name=f"{name}/{row.name}") for name, part in parts.items() for row in part.left_out],
@@ -119,7 +119,7 @@ def tidy(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> DataFrame:
     """
     chosen = data[list(names)]
     frame = chosen.to_dataframe(dim_order=list(dims)).sort_index().reset_index()
-    known = DataFrame({name: _known(frame[name]) for name in names})
+    known = DataFrame({name: _is_known(frame[name]) for name in names})
     for name in names:
         truth = is_truth(data[name]) or frame[name].dtype == bool
         # as objects: integers with missing entries would become floats
@@ -132,11 +132,9 @@ def tidy(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> DataFrame:
     return frame.loc[known.any(axis=1), [*columns, *names]]
 
 
-def _known(values: Series) -> Series:
+def _is_known(values: Series) -> Series:
     """Return which values are not markers of missing values."""
-    if values.dtype.kind in "iu":
-        return values != -1
-    return values.notna() & (values != "") if values.dtype.kind not in "bf" else values.notna()
+    return values != -1 if values.dtype.kind in "iu" else values.notna() & (values != "")
 
 
 def to_csv(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> str:

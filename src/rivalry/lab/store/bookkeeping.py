@@ -158,7 +158,7 @@ def _read(folder: Path) -> dict[str, str] | None:
     return found if len(found) == len(rows) else None
 
 
-def altered(folder: Path) -> Iterator[DamagedFile]:
+def altered_files(folder: Path) -> Iterator[DamagedFile]:
     """Yield files of a run that differ from what was written; during work there is nothing to compare."""
     known = _read(folder)
     if known is None and os.path.lexists(folder / SUMS):

@@ -25,6 +25,7 @@ _OWN = ("cell", "distance", "nearest_method")  # variables of the dataset, not o
 SAME = 9  # decimals to which profiles of one equilibrium agree
 
 Row = tuple[Mapping[str, Any], Record]
+Equilibria = dict[tuple[Any, ...], dict[bytes, tuple[np.ndarray, str]]]  # by point and rounded profile
 
 
 class StoredCell(NamedTuple):
@@ -146,34 +147,29 @@ def with_distances(rows: Sequence[Row], game_keys: Collection[str]) -> list[Row]
     game_keys
         Names of the coordinates that belong to the game.
     """
-    known: dict[tuple[Any, ...], list[tuple[np.ndarray, str]]] = defaultdict(list)
-    seen: dict[tuple[Any, ...], set[bytes]] = defaultdict(set)
-    for at, record in rows:
-        for found in _results(at, record, game_keys):
+    known: Equilibria = defaultdict(dict)
+    results = [list(_results(at, record, game_keys)) for at, record in rows]
+    for (at, record), own in zip(rows, results, strict=True):
+        for found in own:
             for profile in _equilibria(record, found):
                 # + 0.0 turns -0.0 into 0.0, which has other bytes
                 mark = (np.round(profile, SAME) + 0.0).tobytes()
-                if mark not in seen[found.point]:
-                    seen[found.point].add(mark)
-                    known[found.point].append((profile, str(at.get("algorithm", ""))))
-    return [(at, record | _distances(at, record, game_keys, known)) for at, record in rows]
+                known[found.point].setdefault(mark, (profile, str(at.get("algorithm", ""))))
+    return [
+        (at, record | _distances(record, own, known)) for (at, record), own in zip(rows, results, strict=True)
+    ]
 
 
-def _distances(
-    at: Mapping[str, Any],
-    record: Record,
-    game_keys: Collection[str],
-    known: Mapping[tuple[Any, ...], list[tuple[np.ndarray, str]]],
-) -> Record:
+def _distances(record: Record, results: Sequence[_Result], known: Equilibria) -> Record:
     """Return a record's distances; ``known`` are the equilibria of every point, and who found each first."""
-    results = list(_results(at, record, game_keys))
     if not results:
         return {}
     dims, profiles = _profiles(record)
     lead = profiles.shape[:-2]
     apart, methods = np.full(lead, np.nan), np.full(lead, "", dtype=object)
     for found in results:
-        fitting = [(y, method) for y, method in known[found.point] if y.shape == found.profile.shape]
+        every = known[found.point].values()
+        fitting = [(y, method) for y, method in every if y.shape == found.profile.shape]
         distance, which = nearest(found.profile, [y for y, _ in fitting], found.exchangeable)
         if which >= 0:
             apart[found.batch], methods[found.batch] = distance, fitting[which][1]

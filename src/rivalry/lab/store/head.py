@@ -19,7 +19,7 @@ from rivalry.core import files
 from rivalry.core.files import DamagedFile, StoreError
 from rivalry.core.results import SCHEMA, place_key, provenance
 from rivalry.lab.store.bookkeeping import SUMS
-from rivalry.lab.store.schema_1 import upgraded_head
+from rivalry.lab.store.schema_1 import upgrade_head
 from rivalry.lab.study.document import check_stored
 from rivalry.lab.study.errors import StudyError
 from rivalry.methods import METHODS
@@ -142,7 +142,7 @@ def read_head(folder: Path) -> dict[str, Any]:
     path = folder / NAME
     stored = files.read_json(path)
     try:
-        head = upgraded_head(stored) if stored["schema"] < files.DIGESTS else stored
+        head = upgrade_head(stored) if stored["schema"] < files.DIGESTS else stored
     except Exception as error:  # earlier forms have no check of their own: a wrong one fails to upgrade
         raise DamagedFile(path, f"not the form of a run: {type(error).__name__}: {error}") from None
     if wrong := head_fault(head):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from rivalry.core import files
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
 from rivalry.core.results import SCHEMA, Record, netcdf, provenance
-from rivalry.lab.store.bookkeeping import SUMS, Index, altered, read_index, update_sums, write_sums
+from rivalry.lab.store.bookkeeping import SUMS, Index, altered_files, read_index, update_sums, write_sums
 from rivalry.lab.store.cells import Forms, StoredCell, forms, labelled, misfits, record_fault
 from rivalry.lab.store.head import (
     FILES,
@@ -31,7 +31,7 @@ from rivalry.lab.store.head import (
     read_head,
     write_text,
 )
-from rivalry.lab.store.schema_1 import upgraded_record
+from rivalry.lab.store.schema_1 import upgrade_record
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -315,7 +315,7 @@ class Run:
         check_length(self.folder)
         self._lock.acquire()
         try:
-            for error in list(altered(self.folder)):  # all of them can be rebuilt
+            for error in list(altered_files(self.folder)):  # all of them can be rebuilt
                 warnings.warn(self._set_aside(error), stacklevel=4)
             # files change from here on: after a kill, no digest is better than a wrong one
             (self.folder / SUMS).unlink(missing_ok=True)
@@ -366,7 +366,7 @@ class Run:
     def damaged(self) -> list[DamagedFile]:
         """Return every file of the run that is not what was written, cells first, without writing."""
         cells = self._read_all(lambda id, record: None)
-        found = [*cells, *self._damaged_checkpoints(), *altered(self.folder)]
+        found = [*cells, *self._damaged_checkpoints(), *altered_files(self.folder)]
         index = self.folder / "index.sqlite"
         if index not in {error.path for error in found} and (why := read_index(index)[1]):
             found.append(DamagedFile(index, why))
@@ -424,7 +424,7 @@ class Run:
         if stored.meta["schema"] >= files.DIGESTS or expected.get("kind") == "checkpoint":
             return stored
         family = str((self.head["study"].get("game") or {}).get("family"))
-        return stored._replace(record=upgraded_record(stored.record, family))
+        return stored._replace(record=upgrade_record(stored.record, family))
 
     def _set_aside(self, error: DamagedFile, kind: str = "") -> str:
         """Move a damaged file to ``damaged/``, and return the line written to the log."""

@@ -157,26 +157,26 @@ STATUS = {"settled": "converged", "budget spent": "iteration limit", "no answer"
 Names = Mapping[str, str]
 
 
-def upgraded_head(head: Mapping[str, Any]) -> dict[str, Any]:
+def upgrade_head(head: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``study.json`` with present names of dimensions, keys, methods and plots.
 
     Cells keep their identifiers, which are digests of tasks under old names; ``cell_schema`` records this.
     """
-    new = {**head, "study": upgraded_study(head["study"]), "cell_schema": 1}
+    new = {**head, "study": upgrade_study(head["study"]), "cell_schema": 1}
     names = DIMENSIONS | _coordinates(head["study"])
-    new["axes"] = _named(head["axes"], names)
+    new["axes"] = _rename(head["axes"], names)
     new["companions"] = {
         names.get(name, name): [names.get(dim, dim), values]
         for name, (dim, values) in head["companions"].items()
     }
     new["cells"] = [
-        [id, _named(point, names), method, replication, _named(at, names)]
+        [id, _rename(point, names), method, replication, _rename(at, names)]
         for id, point, method, replication, at in head["cells"]
     ]
     return new
 
 
-def upgraded_study(study: Mapping[str, Any]) -> dict[str, Any]:
+def upgrade_study(study: Mapping[str, Any]) -> dict[str, Any]:
     """Return a resolved study with present names."""
     new = {**study, **_tables(study)}
     family = str((study.get("game") or {}).get("family"))
@@ -193,11 +193,11 @@ def upgraded_study(study: Mapping[str, Any]) -> dict[str, Any]:
     if study.get("base"):
         new["base"] = {**study["base"], **_tables(study["base"])}
     if "included" in study:
-        new["included"] = {name: upgraded_study(part) for name, part in study["included"].items()}
+        new["included"] = {name: upgrade_study(part) for name, part in study["included"].items()}
     return new
 
 
-def upgraded_record(record: Record, family: str) -> Record:
+def upgrade_record(record: Record, family: str) -> Record:
     """Return a stored cell of a family with present names and words."""
     names = LEARNER_VARIABLES | VARIABLES.get(family, {})
     new = {
@@ -216,7 +216,7 @@ def _tables(study: Mapping[str, Any]) -> dict[str, Any]:
     """Return the tables that determine results, with present names."""
     new: dict[str, Any] = {}
     if study.get("game"):
-        new["game"] = _moved(study["game"], _game_keys(study))
+        new["game"] = _rename_keys(study["game"], _game_keys(study))
     new["method"] = [_method(table, _game_keys(study)) for table in study.get("method") or ()]
     for name in ("sweep", "batch"):
         new[name] = {_key(key, study): value for key, value in (study.get(name) or {}).items()}
@@ -224,7 +224,7 @@ def _tables(study: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _method(table: Mapping[str, Any], game: Names) -> dict[str, Any]:
-    new = _moved(table, _options(table.get("kind")))
+    new = _rename_keys(table, _options(table.get("kind")))
     new["kind"] = METHOD_KINDS.get(table["kind"], table["kind"])
     if str(new["kind"]).startswith("rllib.") and new.get("moves") == "lived":
         new["moves"] = "native"
@@ -237,7 +237,7 @@ def _method(table: Mapping[str, Any], game: Names) -> dict[str, Any]:
 def _of_game(value: Any, game: Names) -> Any:
     """Return a method's option that names keys of the game, each renamed by its field in any table."""
     fields = {old: new.rpartition(".")[2] for old, new in game.items()}
-    return _named(value, fields) if isinstance(value, Mapping) else _words(value, fields)
+    return _rename(value, fields) if isinstance(value, Mapping) else _words(value, fields)
 
 
 def _options(kind: object) -> Names:
@@ -252,7 +252,7 @@ def _game_keys(study: Mapping[str, Any]) -> Names:
     return GAME_KEYS.get(str(game.get("family")), {}) | own
 
 
-def _moved(table: Mapping[str, Any], keys: Names, prefix: str = "") -> dict[str, Any]:
+def _rename_keys(table: Mapping[str, Any], keys: Names, prefix: str = "") -> dict[str, Any]:
     """Return a table with renamed keys moved; a word replaced by a table becomes the table's ``kind``."""
     new: dict[str, Any] = {}
     for key, value in table.items():
@@ -264,9 +264,9 @@ def _moved(table: Mapping[str, Any], keys: Names, prefix: str = "") -> dict[str,
                 target[step] = {"kind": target[step]} if step in target else {}
             target = target[step]
         if isinstance(value, Mapping):
-            value = {**(target.get(last) or {}), **_moved(value, keys, f"{here}.")}
+            value = {**(target.get(last) or {}), **_rename_keys(value, keys, f"{here}.")}
         elif here == BELIEFS and isinstance(value, list):
-            value = [_moved(one, keys) if isinstance(one, Mapping) else one for one in value]
+            value = [_rename_keys(one, keys) if isinstance(one, Mapping) else one for one in value]
         if isinstance(target.get(last), dict) and isinstance(value, str):
             target[last]["kind"] = value
         else:
@@ -306,7 +306,7 @@ def _coordinates(study: Mapping[str, Any]) -> dict[str, str]:
     return {before: now for before, now in both if before != now}
 
 
-def _named(table: Mapping[str, Any], names: Names) -> dict[str, Any]:
+def _rename(table: Mapping[str, Any], names: Names) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in table.items()}
 
 
@@ -316,7 +316,7 @@ def _plot(row: Any, names: Names) -> Any:
         return dict(FORMER[row]) if row in FORMER else row
     new = {key: _words(value, names) for key, value in row.items()}
     if isinstance(row.get("at"), Mapping):
-        new["at"] = _named(row["at"], names)
+        new["at"] = _rename(row["at"], names)
     kind = new.pop("kind", "")
     new = {"kind": kind} | dict(FORMER.get(kind, {})) | new
     for option in FORMER_OPTIONS.keys() & new.keys() if kind in FORMER else ():
@@ -332,10 +332,10 @@ def _words(value: Any, names: Names) -> Any:
 
 def _expectation(row: dict[str, Any], names: Names) -> dict[str, Any]:
     """Return an expectation with a separate tolerance for its published value, which old rows lacked."""
-    new = _named(row, {"over": "reduce"})
+    new = _rename(row, {"over": "reduce"})
     new["quantity"] = names.get(row["quantity"], row["quantity"]) if "quantity" in row else None
     if isinstance(row.get("at"), Mapping):
-        new["at"] = _named(row["at"], names)
+        new["at"] = _rename(row["at"], names)
     if row.get("quantity") == "status":
         for key in ("expected", "published", "equals"):
             if key in row:

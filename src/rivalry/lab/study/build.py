@@ -10,7 +10,7 @@ from rivalry.core.registry import line_of
 from rivalry.lab.study import names
 from rivalry.lab.study.document import RUN_KEYS
 from rivalry.lab.study.errors import StudyError, dotted, shown
-from rivalry.lab.study.schema import checked, keys_of
+from rivalry.lab.study.schema import check_table, keys_of
 
 LEADERS = "leaders"  # a key of every family's table: the players that move first
 
@@ -132,7 +132,7 @@ def _construct(
         given = names.objects(options, folder)
     except ValueError as error:
         raise StudyError(str(error), key=dotted(prefix)) from None
-    options = checked(target, given, prefix, also)
+    options = check_table(target, given, prefix, also)
     try:
         return target(**options)
     except ValueError as error:

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le, Len, Lt
 
 from rivalry.lab.study.errors import StudyError, dotted, shown
 from rivalry.lab.study.points import Grid, is_number
-from rivalry.lab.study.schema import checked, keys_of
+from rivalry.lab.study.schema import check_table, keys_of
 
 Number = int | float
 MANY = ("random", "grid")  # starts that may mean several profiles
@@ -107,11 +107,11 @@ def read(data: Mapping[str, Any]) -> Document:
     for k, row in enumerate(data.get("expect") or ()):
         if isinstance(row, Mapping) and "over" in row:
             raise StudyError("is called reduce", key=f"expect[{k}].over")
-    document = Document(**checked(Document, data, ()))
-    rows = [checked(Expect, row, ("expect", k)) for k, row in enumerate(document.expect)]
-    replications = asdict(Replications(**checked(Replications, document.replications, ("replications",))))
+    document = Document(**check_table(Document, data, ()))
+    rows = [check_table(Expect, row, ("expect", k)) for k, row in enumerate(document.expect)]
+    replications = asdict(Replications(**check_table(Replications, document.replications, ("replications",))))
     certificate = asdict(
-        CertificateTable(**checked(CertificateTable, document.certificate, ("certificate",)))
+        CertificateTable(**check_table(CertificateTable, document.certificate, ("certificate",)))
     )
     document = replace(document, expect=rows, replications=replications, certificate=certificate)
     if not document.include:
@@ -175,7 +175,7 @@ def run_keys(table: Mapping[str, Any], prefix: Sequence[str | int]) -> dict[str,
         return StudyError(rule, key=dotted([*prefix, name]))
 
     own = {k: v for k, v in table.items() if k in RUN_KEYS}
-    checked(RunKeys, own, prefix)
+    check_table(RunKeys, own, prefix)
     start, several = own.get("start", "random"), "starts" in own
     if not re.fullmatch(r"[A-Za-z0-9_\-]+", own["name"]):
         raise fault("name", f"{shown(own['name'])} must be letters, digits, _ or -")

@@ -16,7 +16,7 @@ from rivalry.lab.study import document, expect, names
 from rivalry.lab.study.errors import StudyError, unknown
 from rivalry.lab.study.expect import Axes
 from rivalry.lab.study.identity import digest, plain, words
-from rivalry.lab.study.points import MOST, Grid, flat, placed, short_names, split
+from rivalry.lab.study.points import MOST, Grid, apply_changes, flat, short_names, split
 
 SCHEMA = 1  # of a resolved study and of a cell's task
 
@@ -117,7 +117,7 @@ class Study:
         self._check_keys()
         names.views(self.plots)
         if self.files is None:
-            put(self, "files", names.hashed(self.own_files, self.folder))
+            put(self, "files", names.file_digests(self.own_files, self.folder))
         if self.as_written:
             expect.check(self.expect, self._axes, quick=self.is_quick)
             # the quick form may lack points that the plots name
@@ -143,7 +143,7 @@ class Study:
         for what, grid in (("sweep", self._grid), ("batch", self._batch)):
             for point in islice(grid, 1):
                 try:
-                    placed(self.game or {}, self.method, point)
+                    apply_changes(self.game or {}, self.method, point)
                 except StudyError as error:
                     raise StudyError(error.message, key=f"{what}.{error.key}") from None
         count = self._grid.count * len(names.with_controls(self.method)) * self.replications["count"]
@@ -252,7 +252,7 @@ class Study:
             new: dict[str, Any] = {root: {**getattr(self, root), rest: value}}
             return replace(self, as_written=False, **new)
         try:
-            game, methods = placed(self.game or {}, self.method, {key: value})
+            game, methods = apply_changes(self.game or {}, self.method, {key: value})
         except StudyError as error:
             raise error.inside(self.label) from None
         keep: dict[str, Any] = {
@@ -316,7 +316,7 @@ class Study:
         found: dict[str, Cell] = {}
         short = self._names
         for k, point in enumerate(self._grid if not self.include else ()):
-            game, methods = placed(self.game or {}, self.method, point)
+            game, methods = apply_changes(self.game or {}, self.method, point)
             at = {short[key]: value for key, value in point.items()}
             if point and self._grid.zipped and self._step == "point":
                 at["point"] = k

@@ -29,21 +29,21 @@ CONTROLS = "negative_controls"  # a key of a method's table
 
 
 @cache  # reads the metadata of every installed package: 20 ms
-def _plugged(group: str) -> dict[str, Any]:
+def _plugins(group: str) -> dict[str, Any]:
     return {point.name: point for point in entry_points(group=group)}
 
 
-def _with_plugged(own: Mapping[str, Entry], group: str) -> dict[str, Entry]:
+def _with_plugins(own: Mapping[str, Entry], group: str) -> dict[str, Entry]:
     found = {
         name: Entry((p.value,), f"from the package {p.dist.name if p.dist else '?'}")
-        for name, p in _plugged(group).items()
+        for name, p in _plugins(group).items()
     }
     return found | dict(own)
 
 
 def games() -> dict[str, Entry]:
     """Return all families by name."""
-    return _with_plugged(GAMES, "rivalry.games")
+    return _with_plugins(GAMES, "rivalry.games")
 
 
 def defaults(family: str, changes: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,19 +64,19 @@ def defaults(family: str, changes: Iterable[str], given: Mapping[str, Any]) -> d
 
 def methods() -> dict[str, Entry]:
     """Return all kinds of methods by name."""
-    return _with_plugged(METHODS, "rivalry.methods")
+    return _with_plugins(METHODS, "rivalry.methods")
 
 
 def plots() -> dict[str, Entry]:
     """Return all kinds of plots by name."""
     own = {name: Entry((e.target,), e.title) for name, e in PLOTS.items()}
-    return _with_plugged(own, "rivalry.plots")
+    return _with_plugins(own, "rivalry.plots")
 
 
 def studies() -> dict[str, Traversable]:
     """Return files of bundled and installed packages' studies by name (``package:file``, without .toml)."""
     found: dict[str, Traversable] = {}
-    for name, point in _plugged("rivalry.studies").items():
+    for name, point in _plugins("rivalry.studies").items():
         package, _, file = point.value.partition(":")
         try:
             found[name] = files(package) / f"{file or name}.toml"
@@ -180,7 +180,7 @@ def files_in(value: Any) -> list[str]:
     return [value.rpartition(":")[0]] if is_file(value) else []
 
 
-def hashed(names: Iterable[str], folder: Path) -> dict[str, str]:
+def file_digests(names: Iterable[str], folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each file without running it. Raises `StudyError`."""
     found = {}
     for name in names:
@@ -194,7 +194,7 @@ def hashed(names: Iterable[str], folder: Path) -> dict[str, str]:
 
 def verify(known: Mapping[str, str], folder: Path) -> None:
     """Raise `StudyError` if a user's file has changed since the study was read."""
-    found = hashed(sorted(known), folder)
+    found = file_digests(sorted(known), folder)
     for name, digest in known.items():
         if found[name] != digest:
             raise StudyError("has changed since the study was read; run the study again", key=name)

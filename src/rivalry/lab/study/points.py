@@ -13,7 +13,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.lab.study.errors import StudyError, shown, unknown
-from rivalry.lab.study.schema import checked
+from rivalry.lab.study.schema import check_table
 
 # dimensions and variables of every dataset; a swept key of the same name keeps its full name
 _NAMES = (
@@ -78,7 +78,7 @@ def values(form: Any, key: str, *, repeats: bool = False) -> list[Any]:
 
 
 def _spaced(form: dict[str, Any], key: str) -> list[Any]:
-    span = checked(Span, form, split(key))
+    span = check_table(Span, form, split(key))
     low, high, count, log = span["from"], span["to"], span["count"], span.get("scale") == "log"
     if low == high:
         raise StudyError(f"from and to are both {high:g}; must differ", key=key)
@@ -162,7 +162,7 @@ def short_names(keys: Iterable[str]) -> dict[str, str]:
     return {key: key if name in RESERVED or taken.count(name) > 1 else name for key, name in short.items()}
 
 
-def placed(
+def apply_changes(
     game: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], changes: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return copies of the tables with dotted keys changed. Raises `StudyError` for an unknown method."""
@@ -186,7 +186,7 @@ def batch_points(task: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[str
     """Return per batch point of a task: the point by dotted key, the game's table, the method's table."""
     found = []
     for point in Grid(task["batch"] or {}, "batch"):
-        game, (method,) = placed(task["game"], [task["method"]], point)
+        game, (method,) = apply_changes(task["game"], [task["method"]], point)
         found.append((point, game, method))
     return found
 

@@ -143,7 +143,7 @@ def _json_type(hint: Any, notes: tuple[Any, ...]) -> dict[str, Any]:
     return found
 
 
-def checked(
+def check_table(
     target: Callable[..., Any],
     table: Mapping[str, Any],
     prefix: Sequence[str | int],
