@@ -9,10 +9,12 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from rivalry.cli import interrupt, output, values
+from rivalry.core.files import DiskFull
 from rivalry.lab.executor import RunEvent
 from tests.cli.conftest import Command
 
@@ -66,6 +68,51 @@ def test_an_internal_error_is_one_line(rivalry: Command, monkeypatch: pytest.Mon
     monkeypatch.setenv("RIVALRY_DEBUG", "1")
     with pytest.raises(TypeError, match="ours"):
         rivalry("list", "games")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (MemoryError(), 1, "not enough memory: take fewer or smaller cells"),
+        (MemoryError("Unable to allocate 8 TiB"), 1, "not enough memory: Unable to allocate 8 TiB"),
+        (PermissionError(13, "Permission denied", "runs/x"), 2, "runs/x: Permission denied"),
+        (OSError(28, "No space left on device"), 1, "output cannot be written: No space left on device"),
+        (values.OptionError("--set x: must be KEY=VALUE"), 2, "--set x: must be KEY=VALUE"),
+        (DiskFull("runs/x: no space left for it"), 1, "runs/x: no space left for it"),
+        (ValueError("regret: below 0"), 1, "internal error, please report (RIVALRY_DEBUG=1 tells all)"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_errors_give_one_line_and_their_exit_status(
+    rivalry: Command, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, says: str
+) -> None:
+    from rivalry.cli import show
+
+    def fail(kind: str, **_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(show, "rows", fail)
+    monkeypatch.setattr(output, "_to_nowhere", lambda stream: None)  # else stdout of the tests would be lost
+    answer = rivalry("list", "games")
+    assert (answer.status, answer.out) == (status, "")
+    assert answer.err.startswith(f"rivalry: {says}")
+    assert answer.err.count("\n") == 1
+
+
+def test_doctor_reports_the_state_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from rivalry.cli import show
+
+    monkeypatch.setenv("RIVALRY_NO_CACHE", "1")
+    assert show._cache()["remedy"] == "unset RIVALRY_NO_CACHE"
+    monkeypatch.delenv("RIVALRY_NO_CACHE")
+    folder = tmp_path / "programs"
+    options = {"jax_compilation_cache_dir": str(folder)}
+    monkeypatch.setattr("rivalry.core.jax.jax", SimpleNamespace(config=SimpleNamespace(values=options)))
+    assert show._cache() == {"name": "cache", "version": str(folder), "state": "ok", "remedy": None}
+    monkeypatch.setattr(show.os, "access", lambda path, mode: False)
+    assert show._cache()["remedy"] == f"chmod u+w {folder}"
+    options["jax_compilation_cache_dir"] = "/dev/null/programs"
+    assert show._cache()["state"].startswith("missing: ")
 
 
 def test_a_warning_is_printed_as_one_line(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:

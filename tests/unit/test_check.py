@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.check import Unfit, check_game, check_method
+from rivalry.check import Unfit, check_game, check_method, rules
 from rivalry.core import oracles
 from rivalry.core.game import AgentGame, PopulationGame
 from rivalry.core.jax import jax, jnp
@@ -321,6 +321,38 @@ class Leaky(eqx.Module):
 def test_violations_of_games_are_named(game: Any, message: str) -> None:
     with pytest.raises(Unfit, match=message):
         check_game(game)
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ([1.0], "metrics: list must be a dict of"),
+        ({"x": np.ones(2)}, r"metrics\['x'\]: must be \(dimensions, array\)"),
+        ({"x": ("player", np.ones(2))}, r"metrics\['x'\]: must be .* dimensions a tuple of names"),
+        ({"x": (("player",), np.ones((2, 2)))}, "1 dimensions named; must be 2, as of its array"),
+        ({"x": ((), np.asarray(1j))}, "dtype complex128 must be numbers or text"),
+    ],
+)
+def test_invalid_records_are_named(found: Any, message: str) -> None:
+    with pytest.raises(Unfit, match=message):
+        rules.check_record(found, "metrics")
+    rules.check_record({"x": (("player",), [1.0, 2.0]), "word": ((), np.asarray("a"))}, "metrics")
+
+
+@pytest.mark.parametrize("gap", [np.nan, np.inf, 2e-9])
+def test_a_difference_that_is_not_small_is_named(gap: float) -> None:
+    rules.require_close([1.0, 2.0], [1.0, 2.0 + 5e-10], "payoffs: differ", 1e-9)
+    rules.require_close([], [], "payoffs: differ", 1e-9)
+    with pytest.raises(Unfit, match=f"payoffs: differ, by {gap:.3g}"):
+        rules.require_close([0.0, gap], [0.0, 0.0], "payoffs: differ", 1e-9)
+
+
+def test_errors_of_user_code_are_named_with_a_remedy() -> None:
+    with pytest.raises(Unfit, match=r"reward: raised ZeroDivisionError: .*; must be finite") as caught:
+        rules.attempt("reward", "must be finite", divmod, 1, 0)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    with pytest.raises(Unfit, match="a tuple of numbers"):  # a part that is no array is named by its type
+        rules.check_tables(("a",), "to_agents(game)", int, "a tuple of numbers")
 
 
 def test_a_conforming_game_passes() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+import warnings
+from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ import pytest
 import xarray as xr
 
 from rivalry.core.files import write_json
+from rivalry.core.game import BrokenInvariant
 from rivalry.lab import executor
 from rivalry.lab.executor import RunEvent, carry_out, certify, pool, run_study
 from rivalry.lab.report import warned
 from rivalry.lab.store import DiskFull, Run, StoreError, load_run
+from rivalry.lab.worker import Job, Stopped
+from rivalry.solving import Progress
 from tests.duels import study
 
 
@@ -49,6 +53,66 @@ def test_two_workers_give_the_same_bytes_as_one(tmp_path: Path, at_once: None) -
     assert [event.done for event in events if event.kind == "done"] == [1, 2, 3, 4, 5, 6]
     with alone.locked():
         assert set(alone.seconds()) == {place.id for place in alone.cells}
+
+
+JOB = Job("0" * 16, {}, ".", "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (Stopped(), "slow", ""),
+        (DiskFull("cells: no space left"), "full", "cells: no space left"),
+        (ValueError("first\nsecond"), "failed", "ValueError: first"),
+        (KeyError(), "failed", "KeyError"),
+        (
+            BrokenInvariant("regret below 0"),
+            "failed",
+            "internal error, please report: BrokenInvariant: regret",
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_an_exception_of_a_cell_is_its_outcome(error: Exception, kind: str, message: str) -> None:
+    def carry(job: Job, progress: object) -> float:
+        for text in ("one", "two", "one"):
+            warnings.warn(text, stacklevel=1)
+        raise error
+
+    outcome = pool.work(JOB, lambda outcome: None, carry)
+    assert (outcome.kind, outcome.id) == (kind, JOB.id)
+    assert outcome.message.startswith(message)
+    assert outcome.notes == ("UserWarning: one", "UserWarning: two")  # each warning once
+    assert ("Traceback" in outcome.trace) == (kind == "failed")
+
+
+def test_progress_of_a_cell_is_reported_at_most_every_pulse(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(1.0 + 0.4 * pool.PULSE * k for k in range(100))
+    monkeypatch.setattr(pool.time, "monotonic", lambda: next(times))
+    reported: list[pool.CellOutcome] = []
+
+    def carry(job: Job, progress: Any) -> float:
+        assert not any(progress(Progress(k, 10)) for k in range(1, 10))
+        return 0.5
+
+    outcome = pool.work(JOB, reported.append, carry)
+    assert (outcome.kind, outcome.seconds) == ("done", 0.5)
+    assert 2 <= len(reported) < 9
+    fractions = [one.fraction for one in reported]
+    assert fractions == sorted(set(fractions))
+    assert fractions[0] == 0.1  # the first report is immediate
+
+
+def test_a_job_is_retried_first_and_fails_with_the_last_death() -> None:
+    other = JOB._replace(id="1" * 16)
+    waiting, deaths = deque([other]), Counter[str]()
+    death = pool.CellOutcome("worker_died", JOB.id, message="worker ended with 1")
+    for _ in range(pool.DEATHS - 1):
+        assert pool.retry_or_fail(JOB, death, waiting, deaths) == death
+        assert waiting.popleft() == JOB
+    failed = pool.retry_or_fail(JOB, death, waiting, deaths)
+    assert (failed.kind, failed.message) == ("failed", "worker ended with 1, 3 times; out of memory?")
+    assert list(waiting) == [other]
 
 
 @pytest.mark.slow

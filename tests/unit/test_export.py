@@ -125,6 +125,28 @@ def test_the_same_data_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
         assert one[0].parent == run.folder / "export"
 
 
+def test_a_table_too_long_for_latex_is_left_out(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rivalry.lab.export.LATEX_ROWS", 6)  # as many as cells
+    found = export(run, "latex", tmp_path / "out")
+    assert [path.name for path in found.files] == ["cells.tex"]
+    reasons = {row.name: row.reason for row in found.left_out}
+    assert reasons["player.tex"] == "12 rows, above the 6 of a LaTeX table"
+    assert not (tmp_path / "out" / "player.tex").exists()
+
+
+def test_truth_values_and_infinite_numbers_are_words() -> None:
+    stored = ("k", np.array([1, 0, -1], np.int8), {"flag_meanings": "false true"})  # -1 where missing
+    data = xr.Dataset({"stable": ("k", [True, False, True]), "unique": stored})
+    assert (
+        to_csv(data, ("k",), ["stable", "unique"]) == "k,stable,unique\n0,true,true\n1,false,false\n2,true,\n"
+    )
+    text = to_latex(xr.Dataset({"x": ("k", [np.inf, -np.inf])}), ("k",), ["x"])
+    assert r"$\infty$" in text
+    assert r"$-\infty$" in text
+
+
 def test_wrong_exports_are_refused(run: Run, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="--to excel: must be one of csv, netcdf, latex"):
         export(run, "excel")

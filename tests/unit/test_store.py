@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import xarray as xr
 
 from rivalry.core.files import write_json
 from rivalry.lab.store import DamagedFile, Run, StoreError, load_run
+from rivalry.lab.store.bookkeeping import read_index
 from tests.duels import record, study
 
 
@@ -136,6 +139,34 @@ def test_the_index_is_rebuilt_from_the_files(run: Run, loss: str) -> None:
         left, known = carried_on()
     assert left == [place.id for place in run.cells[-2:]]
     assert known == {place.id for place in run.cells[:4]}
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("drop table cells", "it has no table of cells"),
+        ("drop table cells; create view cells as select 1", "it has no table of cells"),
+        ("update cells set message = 3.5; update cells set state = x'00'", "it holds what is no text"),
+        ("alter table cells rename column state to other", "no such column: state"),
+    ],
+)
+def test_an_index_of_another_form_is_reported_and_not_used(run: Run, statement: str, why: str) -> None:
+    run.note(run.cells[0].id, "failed", message="no")
+    run.index.close()
+    index = run.folder / "index.sqlite"
+    assert read_index(index) == ({run.cells[0].id: ("failed", "no")}, "")
+    with closing(sqlite3.connect(index)) as db:
+        db.executescript(statement)
+    before = index.read_bytes()
+    assert read_index(index) == ({}, why)
+    assert load_run(run.folder).failures() == {}
+    assert index.read_bytes() == before  # reading writes nothing
+
+
+def test_a_run_without_an_index_has_no_failures(run: Run) -> None:
+    assert read_index(run.folder / "index.sqlite") == ({}, "")
+    (run.folder / "index.sqlite").mkdir()
+    assert read_index(run.folder / "index.sqlite") == ({}, "is no plain file")
 
 
 def test_the_index_drops_cells_without_a_file(run: Run) -> None:

@@ -276,6 +276,30 @@ def test_included_studies_are_in_quick_form(tmp_path: Path) -> None:
     assert Study.from_resolved(whole.resolved()) == whole
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('include = ["three.toml", "three.toml"]', "all.toml: include: names a study twice"),
+        ('include = ["above.toml"]', r"above\.toml: include: all includes it, so it cannot include others"),
+        ('include = ["three.toml"]\n[game]\nfamily = "matrix"', "game: clashes with include"),
+        ('include = ["thre.toml"]', r"thre\.toml: no such file; .*did you mean 'three\.toml'\?"),
+        ("title = 1" + "0" * 5000, "all.toml: is not TOML"),
+        ("title = " + "[" * 5000, "all.toml: tables or lists are nested too deeply"),
+    ],
+)
+def test_invalid_files_of_studies_are_refused(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "three.toml").write_text(TEXT)
+    (tmp_path / "above.toml").write_text('include = ["three.toml"]')
+    (tmp_path / "all.toml").write_text(text)
+    with pytest.raises(StudyError, match=says):
+        load_study(tmp_path / "all.toml")
+
+
+def test_a_folder_is_no_study(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"is a folder; a study is a \.toml file"):
+        load_study(tmp_path)
+
+
 def test_cell_ids_depend_on_the_content_of_user_files(tmp_path: Path) -> None:
     text = '[game]\nfamily = "mine.py:contest"\n[[method]]\nkind = "gradient_ascent"\n'
     (tmp_path / "mine.toml").write_text(text)
@@ -307,13 +331,13 @@ def test_families_of_plugins_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     point = EntryPoint("duopoly", "rivalry.games.matrix:matrix", "rivalry.games")
     monkeypatch.setattr(names, "entry_points", lambda group: EntryPoints([point] if "games" in group else []))
-    names._plugged.cache_clear()
+    names._plugins.cache_clear()
     try:
         assert "duopoly" in names.games()
         study = Study("p", game={"family": "duopoly", "name": "chicken"}, method={"kind": "pure_equilibria"})
         study.check()
     finally:
-        names._plugged.cache_clear()
+        names._plugins.cache_clear()
 
 
 def test_a_study_has_text_and_html_representations() -> None:
@@ -385,6 +409,29 @@ def test_a_study_runs_from_python(tmp_path: Path) -> None:
             {"expect": [{"quantity": "regret", "expected": 0, "at": {"algorithm": "climb"}}]},
             "'climb' is not among",
         ),
+        ({"method": METHOD | {"start": "grid"}}, r"method\[0\]\.start: 'grid' needs starts"),
+        ({"method": METHOD | {"start": "middle", "starts": 3}}, "starts: clashes with start = 'middle'"),
+        ({"method": METHOD | {"steps": 5, "max_steps": 5}}, "steps: clashes with max_steps"),
+        ({"method": METHOD | {"name": "a b"}}, "name: 'a b' must be letters, digits, _ or -"),
+        ({"method": [METHOD, METHOD]}, r"method\[1\]\.name: 'gradient_ascent' is taken"),
+        ({"method": []}, "method: is missing: a study needs at least one"),
+        ({"method": {"start": "random"}}, r"method\[0\]\.kind: is missing; see `rivalry list methods`"),
+        ({"game": {"reach": 0.1}}, "game.family: is missing"),
+        (
+            {"expect": [{"quantity": "claim", "expected": "x", "equals": "y"}]},
+            'equals: needs reduce = "share"',
+        ),
+        (
+            {"batch": {"game.reach": [0.1]}, "sweep": {"game.reach": [0.2]}},
+            r"batch\.game\.reach: is in \[sweep\] too",
+        ),
+        (
+            {"batch": {"game.reach": [0.1]}, "method": METHOD | {"start": "random", "starts": 2}},
+            r"starts: clashes with \[batch\]: a batch has points or starts, not both",
+        ),
+        ({"sweep": {"game.reach": {"from": 1, "to": 1, "count": 3}}}, "from and to are both 1; must differ"),
+        ({"sweep": {"reach": [0.1]}}, r"sweep\.reach: must begin with game\. or method\.NAME\."),
+        ({"replications": {"count": 10**6}, "sweep": {"game.reach": [0.1, 0.2]}}, "2e.06 cells are too many"),
     ],
 )
 def test_invalid_studies_are_refused(more: dict[str, Any], says: str) -> None:

@@ -123,7 +123,9 @@ def tidy(data: Dataset, dims: Sequence[str], names: Sequence[str]) -> DataFrame:
     for name in names:
         truth = is_truth(data[name]) or frame[name].dtype == bool
         # as objects: integers with missing entries would become floats
-        values = frame[name].map({0: "false", 1: "true"}) if truth else frame[name].astype(object)
+        values = (
+            (frame[name] == 1).map({True: "true", False: "false"}) if truth else frame[name].astype(object)
+        )
         frame[name] = frame[name] if known[name].all() and not truth else values.where(known[name])
     beside = {
         dim: sorted(str(c) for c in chosen.coords if c != dim and chosen[c].dims == (dim,)) for dim in dims
