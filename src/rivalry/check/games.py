@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from rivalry.check.populations import check_population
 from rivalry.check.rules import (
+    CLOSE,
     PROFILES,
     attempt,
     attempt_record,
@@ -33,7 +34,6 @@ from rivalry.core.space import Box, Profile
 from rivalry.tables.kernels.shapes import Contest
 
 GRID = 33  # strategies per player, about
-CLOSE = 1e-9  # times the payoff scale: the tolerance for rounding
 
 Strategies = Float[Array, "point axis"]
 
@@ -118,6 +118,7 @@ def _require_small(game: Game, gap: float, message: str) -> None:
 
 def _require_derivative(found: Any, wanted: Any, what: str, rule: str) -> None:
     gap = float(jnp.max(jnp.abs(found - wanted)))
+    # relative to the largest entry, since rounding errors of derivatives grow with it
     small = gap <= 1e-6 * max(1.0, float(jnp.max(jnp.abs(wanted))))
     require(small, f"{what} is off by {gap:.3g}; must be {rule}, or be left out")
 

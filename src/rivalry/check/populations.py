@@ -11,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from rivalry.check.rules import (
+    CLOSE,
     attempt,
     attempt_record,
     check_oracles,
@@ -29,7 +30,6 @@ from rivalry.population import oracles, stationary_population
 from rivalry.population.operators import by_type
 from rivalry.population.oracles import push, spread_evenly, state_types, type_shares
 
-CLOSE = 1e-9  # absolute tolerance for rounding of probabilities
 REMEDY = "must be written with jax.numpy, without branches on values"
 ASKED = ("environment(mu, pi)", "reward(env)", "expect(env)", "balance(env, mu, pi)")
 
@@ -90,10 +90,6 @@ def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     return (*done, *check_oracles(_OPTIONAL, game, env, mu, pi))
 
 
-def _require_close(found: Any, wanted: Any, message: str) -> None:
-    require_close(found, wanted, message, CLOSE)
-
-
 def _check_shapes(game: Any) -> None:
     """Check shapes and values of discount factors, legal actions, types and shares."""
     states, actions = game.space.shape
@@ -108,7 +104,7 @@ def _check_shapes(game: Any) -> None:
     require_shape("types", types, (states,), ", one per state")
     every = set(types.tolist()) == set(range(len(shares)))
     require(every, f"types: must name each of the {len(shares)} types that `share` has, from 0 on")
-    _require_close(shares.sum(), 1.0, "share: must sum to 1, and is off")
+    require_close(shares.sum(), 1.0, "share: must sum to 1, and is off")
     for kind in range(len(shares)):
         equal = len(set(np.asarray(discount)[types == kind].tolist())) == 1
         require(equal, f"discount: differs between states of type {kind}; must be one number per type")
@@ -123,17 +119,13 @@ def _check_first_distribution(game: Any) -> Distribution:
     mu: Distribution = attempt(what, "must return a distribution [state]", found, game)
     require_shape(what, mu, game.space.shape[:1])
     require(jnp.all(mu >= 0), f"{what}: {np.asarray(mu).tolist()} must be at least 0")
-    _require_close(by_type(game, mu), type_shares(game), f"{what}: must give each type its share, and is off")
+    require_close(by_type(game, mu), type_shares(game), f"{what}: must give each type its share, and is off")
     return mu
 
 
-@eqx.filter_jit
-def _environment(game: Any, mu: Distribution, pi: Policy) -> Any:
-    return game.environment(mu, pi)
-
-
 def _check_environment(game: Any, mu: Distribution, pi: Policy) -> Any:
-    env = attempt("environment", REMEDY, _environment, game, mu, pi)
+    environment = eqx.filter_jit(lambda g, m, p: g.environment(m, p))
+    env = attempt("environment", REMEDY, environment, game, mu, pi)
     flat = ravel_pytree(env)[0]
     require(jnp.all(jnp.isfinite(flat)), f"environment: {np.asarray(flat).tolist()} must be finite")
     return env
@@ -161,18 +153,19 @@ def _check_expect(game: Any, env: Any, seed: int) -> None:
         require(good, f"expect(env): returns shape {found.shape}; must be {(states, actions)}")
         return np.where(legal, found, 0.0)
 
-    _require_close(
+    require_close(
         mean(np.ones(states)), legal, "expect(env): the mean of 1 must be 1, mass being kept, and is off"
     )
-    _require_close(mean(2 * one + two), 2 * mean(one) + mean(two), "expect(env): must be linear, and is off")
+    require_close(mean(2 * one + two), 2 * mean(one) + mean(two), "expect(env): must be linear, and is off")
     smallest, most = mean(one)[legal].min(), mean(one)[legal].max()
+    # linear maps that keep constants and bounds are means by probabilities
     within = one.min() - CLOSE <= smallest and most <= one.max() + CLOSE
     found = f"means of numbers in [0, 1] in [{smallest:.3g}, {most:.3g}]"
     require(within, f"expect(env): {found}; must be probabilities")
     types = state_types(game)
     for kind in range(1, int(types.max()) + 1):
         own = (types == kind).astype(float)
-        _require_close(
+        require_close(
             mean(own), legal * own[:, None], f"expect(env): type {kind} must keep to itself, and is off"
         )
 
@@ -190,8 +183,8 @@ def _check_transitions(game: Any, env: Any, pi: Policy) -> None:
     what = "transition_matrix(game, env, weights)"
     found, pushed = attempt(what, REMEDY, both, game, env, pi)
     require_shape(what, found, (states, states))
-    _require_close(found, pushed, f"{what}: differs from pushing mass by `expect`")
-    _require_close(np.asarray(found).sum(axis=1), 1.0, f"{what}: rows of a policy must sum to 1, and are off")
+    require_close(found, pushed, f"{what}: differs from pushing mass by `expect`")
+    require_close(np.asarray(found).sum(axis=1), 1.0, f"{what}: rows of a policy must sum to 1, and are off")
 
 
 def _check_balance(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
@@ -200,17 +193,14 @@ def _check_balance(game: Any, env: Any, mu: Distribution, pi: Policy) -> None:
 
     @eqx.filter_jit
     def rest(g: Any, e: Array, m: Distribution, p: Policy) -> Any:
-        left = g.balance(unflat(e), m, p)
-        slopes = jax.jacrev(lambda *at: ravel_pytree(g.balance(unflat(at[0]), *at[1:]))[0], (0, 1, 2))(
-            e, m, p
-        )
-        return left, slopes
+        slopes = jax.jacrev(lambda e, m, p: ravel_pytree(g.balance(unflat(e), m, p))[0], (0, 1, 2))
+        return g.balance(unflat(e), m, p), slopes(e, m, p)
 
     left, slopes = attempt("balance", REMEDY, rest, game, flat, mu, pi)
-    forms = [str(jax.tree.structure(each)) for each in (env, left)]
-    shapes = [[jnp.shape(leaf) for leaf in jax.tree.leaves(each)] for each in (env, left)]
-    equal = forms[0] == forms[1] and shapes[0] == shapes[1]
-    require(equal, "balance: must have the form of an environment, and tell what is left of each number")
+    # structures as text, since they may hold arrays, which have no truth value when compared
+    forms = [(str(jax.tree.structure(one)), [*map(jnp.shape, jax.tree.leaves(one))]) for one in (env, left)]
+    rule = "must have the form of an environment, and tell what is left of each number"
+    require(forms[0] == forms[1], f"balance: {rule}")
     finite = all(np.all(np.isfinite(np.asarray(slope))) for slope in slopes)
     require(finite, "balance: its derivatives must be finite")
 
@@ -231,7 +221,7 @@ def _check_stationary(game: Any, pi: Policy) -> tuple[Distribution, Any]:
     made, here = (ravel_pytree(each)[0] for each in (again, there.env))
     require_close(made, here, f"environment: differs from that of `balance` in {what}", 1e-7)
     require(np.all(np.asarray(there.mu) >= -CLOSE), f"balance: returns a distribution below 0 in {what}")
-    _require_close(pushed, there.mu, f"expect(env): {what} is not stationary")
+    require_close(pushed, there.mu, f"expect(env): {what} is not stationary")
     return there.mu, there.env
 
 
@@ -259,7 +249,7 @@ def _check_conservation(game: Any, env: Any, mu: Distribution, pi: Policy) -> No
     found = attempt(what, "must return a number", error, game, mu, pi)
     require(jnp.shape(found) == (), f"{what}: shape {jnp.shape(found)} must be (), one number")
     if not oracles.mean_field_refusal(game):
-        _require_close(found, 0.0, f"{what}: must be 0, a step conserving all, and is off")
+        require_close(found, 0.0, f"{what}: must be 0, a step conserving all, and is off")
 
 
 _OPTIONAL: dict[Oracle[..., Any], Callable[[Any, Any, Distribution, Policy], None]] = {

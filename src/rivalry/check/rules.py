@@ -11,6 +11,8 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Oracle, payoff_scale
 from rivalry.core.space import Profile, Space
 
+CLOSE = 1e-9  # tolerance for rounding: of probabilities, or times the payoff scale
+
 
 class Unfit(ValueError):
     """A game or a method that the package cannot use as it is; the message says what to change."""
@@ -27,7 +29,7 @@ def require_shape(what: str, found: Any, shape: tuple[int, ...], note: str = "")
     require(found.shape == shape, f"{what}: shape {found.shape} must be {shape}{note}")
 
 
-def require_close(found: Any, wanted: Any, message: str, tolerance: float) -> None:
+def require_close(found: Any, wanted: Any, message: str, tolerance: float = CLOSE) -> None:
     """Raise `Unfit` with ``message`` and the largest difference where it is above ``tolerance``."""
     gap = float(np.max(np.abs(np.asarray(found) - np.asarray(wanted)), initial=0.0))
     # a difference that is not a number is no agreement either

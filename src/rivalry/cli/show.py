@@ -129,6 +129,8 @@ def _default(row: study.Parameter) -> str:
 
 def installed() -> list[dict[str, Any]]:
     """Return ``{name, version, state, remedy}`` per library and device; the remedy is None if not needed."""
+    from rivalry.lab.executor import cores
+
     found = [_row("python", platform.python_version(), "ok"), _row("rivalry", version("rivalry"), "ok")]
     for name, extra in _required_packages():
         have = _version(name)
@@ -140,7 +142,7 @@ def installed() -> list[dict[str, Any]]:
         elif extra not in DEVELOPERS:
             remedy = f"pip install 'rivalry[{extra}]'"
             found.append(_row(name, None, f"not installed (extra {extra})", remedy))
-    return [*found, *_devices(), _cache(), _processors()]
+    return [*found, *_devices(), _cache(), _row("processors", str(cores()), "ok")]
 
 
 def _row(name: str, has: str | None, state: str, remedy: str | None = None) -> dict[str, Any]:
@@ -201,9 +203,3 @@ def _cache() -> dict[str, Any]:
     return _row(
         "cache", folder, "ok" if writable else "read-only", None if writable else f"chmod u+w {folder}"
     )
-
-
-def _processors() -> dict[str, Any]:
-    from rivalry.lab.executor import cores
-
-    return _row("processors", str(cores()), "ok")

@@ -28,6 +28,7 @@ def executor(name: str, address: str | None) -> Hire | None:
         if address is not None:
             raise OptionError(f"--address {address}: is for --executor ray")
         return None
+    # without importing Ray, which takes seconds
     if find_spec("ray") is None or find_spec("rivalry.integrations") is None:
         raise OptionError("--executor ray: needs the `deep` extra: pip install 'rivalry[deep]'")
     from rivalry.integrations.ray import Cluster
@@ -50,6 +51,7 @@ def study(
             raise OptionError("--replications: is given to --set too; give one of them")
         changes["replications.count"] = replications
     one = load_study(name)
+    # before the changes are applied: the error then names the parts that take them
     if one.include and (changes or swept):
         raise OptionError(_takers(one, changes | swept))
     if quick:

@@ -56,11 +56,9 @@ class Executor(Protocol):
 
     def run(self, jobs: Sequence[Job]) -> Iterator[CellOutcome]:
         """Yield the start and the outcome of each job, as they happen."""
-        ...
 
     def stop(self) -> None:
         """End all work immediately; finished cells are kept."""
-        ...
 
 
 @runtime_checkable
@@ -72,7 +70,6 @@ class Hire(Protocol):
 
     def __call__(self, count: int | None, on_progress: ProgressOutcome, /) -> Executor:
         """Return an executor of at most ``count`` jobs at a time; None means as many as it has room for."""
-        ...
 
 
 class Here:

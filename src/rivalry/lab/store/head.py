@@ -90,7 +90,9 @@ def make_folder(folder: Path, head: Mapping[str, Any], study: Study) -> None:
                     shutil.rmtree(old)
         aside = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
         try:
-            aside.chmod(0o777 & ~_umask())  # mkdtemp admits only the owner
+            mask = os.umask(0o022)  # it can be read only by setting it
+            os.umask(mask)
+            aside.chmod(0o777 & ~mask)  # mkdtemp admits only the owner
             for name in FOLDERS:
                 (aside / name).mkdir()
             files.write_json(aside / NAME, head)
@@ -112,13 +114,6 @@ def check_length(folder: Path) -> None:
     if length > LONGEST:
         what = f"a path of {length} bytes with its files; must be at most {LONGEST}"
         raise StoreError(f"{str(folder)[:40]}...: {what}, choose a folder nearer to the root")
-
-
-def _umask() -> int:
-    # the mask can be read only by setting it
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def write_text(folder: Path, study: Study) -> None:

@@ -28,16 +28,7 @@ from typing import (
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.annotations import (
-    Keys,
-    Symbol,
-    bounds_of,
-    length_of,
-    spelled_out,
-    symbol_of,
-    type_name,
-    written,
-)
+from rivalry.core.annotations import Keys, bounds_of, length_of, spelled_out, symbol_of, type_name, written
 from rivalry.core.validate import converted, fault_of, near
 from rivalry.lab.study.errors import StudyError, dotted, shown
 
@@ -82,10 +73,9 @@ def parameters(target: Callable[..., Any]) -> list[Parameter]:
     for name, hint, default in _keywords(target):
         required = default is inspect.Parameter.empty
         notes = list(dict.fromkeys(_notes(hint)))
-        meaning = "; ".join(note for note in notes if isinstance(note, str) and not isinstance(note, Symbol))
-        usual = None if required else default
-        bounds, symbol = _bounds(notes), symbol_of(hint)
-        found.append(Parameter(name, type_name(hint), usual, required, bounds, meaning, symbol))
+        meaning = "; ".join(note for note in notes if type(note) is str)  # a `Symbol` is text too
+        kind, usual = type_name(hint), None if required else default
+        found.append(Parameter(name, kind, usual, required, _bounds(notes), meaning, symbol_of(hint)))
         for note in notes:
             if isinstance(note, Keys):
                 found += [row._replace(name=f"{name}.{row.name}") for row in parameters(note.target)]
@@ -131,6 +121,7 @@ def _json_type(hint: Any, notes: tuple[Any, ...]) -> dict[str, Any]:
         return {"anyOf": [_json_type(member, notes) for member in written(hint)]}
     if origin is Literal:
         return {"enum": list(members)}
+    # a list's notes bound its entries and its length: each level takes those that it has a word for
     kind = _JSON_TYPES.get(origin or hint)
     found: dict[str, Any] = {"type": kind} if kind else {}
     if kind in ("number", "integer"):
@@ -176,7 +167,7 @@ def check_table(
             raise StudyError("is missing", key=dotted([*prefix, name]))
     found = dict(table)
     for name, value in table.items():
-        if _holds_objects(value):
+        if _holds_objects(value):  # annotations describe what a file can hold
             continue
         hint = rows[name][0]
         if (fault := fault_of(hint, value)) is not None:
