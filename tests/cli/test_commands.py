@@ -274,9 +274,9 @@ def test_progress_bar_in_a_terminal(
     with output.progress("runs/[x]") as tell:
         tell(RunEvent("done", "a", 1, 10))
         tell(RunEvent("worker_died", "b", 1, 10, "worker ended by SIGKILL"))
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "cell b: worker ended by SIGKILL; begun again" in said.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "cell b: worker ended by SIGKILL; begun again" in printed.err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a folder that nobody may write to")

@@ -167,8 +167,8 @@ def test_options_override_the_study(rivalry: Command, study: str) -> None:
     assert found["changed"] == ["game.name", "replications.count"]
     for row in found["expectations"]:
         assert row["published_verdict"] == "not compared"
-    said = "game.name = 'jordan' in this run, 'chicken', 'coordination' in the study"
-    assert found["expectations"][1]["reason"] == said
+    reason = "game.name = 'jordan' in this run, 'chicken', 'coordination' in the study"
+    assert found["expectations"][1]["reason"] == reason
 
 
 @pytest.mark.slow
@@ -231,11 +231,11 @@ def test_show_prints_a_study_or_the_parameters(rivalry: Command, study: str) -> 
     assert rivalry("show", "gradient_ascent", "--json").value
     several = rivalry("show", "q_learning", "--json").value
     assert next(row["class"] for row in several if row["name"] == "training") == "PopulationQLearning"
-    told = rivalry("show", "q_learning").out
+    text = rivalry("show", "q_learning").out
     assert (
-        told.index("epochs")
-        < told.index("PopulationQLearning needs a population")
-        < told.index("update_probability")
+        text.index("epochs")
+        < text.index("PopulationQLearning needs a population")
+        < text.index("update_probability")
     )
 
 
@@ -261,5 +261,5 @@ def test_infinite_and_nan_values_are_null(capsys: pytest.CaptureFixture[str]) ->
     from rivalry.cli import output
 
     output.print_json({"bound": math.inf, "regret": [math.nan, 1.5], "claim": None})
-    said: Any = json.loads(capsys.readouterr().out)
-    assert said == {"bound": None, "regret": [None, 1.5], "claim": None}
+    printed: Any = json.loads(capsys.readouterr().out)
+    assert printed == {"bound": None, "regret": [None, 1.5], "claim": None}

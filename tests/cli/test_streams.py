@@ -59,8 +59,8 @@ def shell(command: str, **variables: str) -> tuple[int, str, str]:
     ],
 )
 def test_closed_and_full_streams(command: str, status: int, words: str) -> None:
-    code, _, told = shell(command)
-    assert (code, told) == (status, words)
+    code, _, err = shell(command)
+    assert (code, err) == (status, words)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="redirections of a POSIX shell")
@@ -75,9 +75,9 @@ def test_a_run_with_all_streams_closed_completes(tmp_path: Path) -> None:
 def test_a_missing_device_is_refused(tmp_path: Path) -> None:
     study = '[game]\nfamily = "influencer"\n[[method]]\nkind = "gradient_ascent"\n'
     (tmp_path / "mine.toml").write_text(study)
-    code, out, told = shell(f"cd {tmp_path}; {RIVALRY} run mine.toml", JAX_PLATFORMS="tpu")
+    code, out, err = shell(f"cd {tmp_path}; {RIVALRY} run mine.toml", JAX_PLATFORMS="tpu")
     assert (code, out) == (2, "")
-    assert told == (
+    assert err == (
         "rivalry: JAX_PLATFORMS=tpu: no such device for JAX here; unset it, or set JAX_PLATFORMS=cpu\n"
     )
 
@@ -86,8 +86,8 @@ def test_a_missing_device_is_refused(tmp_path: Path) -> None:
 def test_a_plot_kind_must_be_text(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine.toml").write_text(f"plots = [{{ kind = {kind} }}]\n{STUDY}")
     assert main(["run", str(tmp_path / "mine.toml")]) == 2
-    assert "plots[0].kind: " in (told := capsys.readouterr().err)
-    assert told.endswith("must be text\n")
+    assert "plots[0].kind: " in (err := capsys.readouterr().err)
+    assert err.endswith("must be text\n")
 
 
 class _Finalised:

@@ -246,7 +246,7 @@ LONE = {  # separate studies
 }
 
 
-def refused(answer: object, *says: str) -> None:
+def assert_refusal(answer: object, *says: str) -> None:
     status, out, err = answer  # type: ignore[misc]
     assert status == 2, err
     assert out == ""
@@ -256,7 +256,7 @@ def refused(answer: object, *says: str) -> None:
         assert words in err, f"{words!r} not in {err!r}"
 
 
-def written(study: str) -> None:
+def write_study(study: str) -> None:
     for name, text in FILES.items():
         Path(name).write_text(text)
     Path("mine.toml").write_text(study)
@@ -266,21 +266,21 @@ def written(study: str) -> None:
 def test_an_error_in_a_study_gives_one_line(rivalry: Command, case: str) -> None:
     wrong = STUDIES[case]
     assert wrong.old in GOOD
-    written(GOOD.replace(wrong.old, wrong.new, 1))
+    write_study(GOOD.replace(wrong.old, wrong.new, 1))
     answer = rivalry("run", "mine.toml")
-    told = "\n".join(line for line in answer.err.splitlines() if not line.startswith("runs "))
-    refused((answer.status, answer.out, told + "\n"), "mine.toml", *wrong.says)
+    lines = "\n".join(line for line in answer.err.splitlines() if not line.startswith("runs "))
+    assert_refusal((answer.status, answer.out, lines + "\n"), "mine.toml", *wrong.says)
     assert not Path("runs").exists()
 
 
 @pytest.mark.parametrize("case", LONE)
 def test_an_error_in_a_user_file_gives_one_line(rivalry: Command, case: str) -> None:
     game, says = LONE[case]
-    written(f'{game}\n[[method]]\nkind = "gradient_ascent"\n')
+    write_study(f'{game}\n[[method]]\nkind = "gradient_ascent"\n')
     answer = rivalry("run", "mine.toml")
     first, *rest = answer.err.splitlines()
     assert first.startswith("runs ")
-    refused((answer.status, answer.out, "\n".join(rest) + "\n"), *says)
+    assert_refusal((answer.status, answer.out, "\n".join(rest) + "\n"), *says)
 
 
 LEARNERS = {  # options of a learner in a game of three players
@@ -300,8 +300,8 @@ LEARNERS = {  # options of a learner in a game of three players
 def test_an_error_in_learner_options_gives_one_line(rivalry: Command, case: str) -> None:
     option, says = LEARNERS[case]
     game = 'family = "influencer"\nreach = [0.2, 0.2, 0.2]'
-    written(f'[game]\n{game}\n[[method]]\nkind = "q_learning"\n{option}\n')
-    refused(rivalry("run", "mine.toml"), "mine.toml: method.", *says)
+    write_study(f'[game]\n{game}\n[[method]]\nkind = "q_learning"\n{option}\n')
+    assert_refusal(rivalry("run", "mine.toml"), "mine.toml: method.", *says)
 
 
 LINES = {
@@ -364,7 +364,7 @@ def test_an_error_on_the_command_line_gives_one_line(rivalry: Command, case: str
     if case == "--executor ray" and find_spec("ray"):
         pytest.skip("Ray is installed, and would be used")
     line, says = LINES[case]
-    written(GOOD)
+    write_study(GOOD)
     Path("broken.toml").write_text("title = \n")
     Path("bytes.toml").write_bytes(b"\xff\xfe\x00")
     Path("full").mkdir()
@@ -375,26 +375,26 @@ def test_an_error_on_the_command_line_gives_one_line(rivalry: Command, case: str
 
         game = {"family": "matrix", "name": "chicken"}
         Run.create_or_open("other", Study("theirs", game=game, method={"kind": "pure_equilibria"}))
-    refused(rivalry(*line), *says)
+    assert_refusal(rivalry(*line), *says)
     assert Path("full/letter.txt").read_text() == "not yours"
 
 
 def test_a_study_that_includes_studies_cannot_be_changed(rivalry: Command) -> None:
-    written(GOOD)
+    write_study(GOOD)
     Path("matrix.toml").write_text(
         '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "pure_equilibria"\n'
     )
     Path("both.toml").write_text('include = ["mine.toml", "matrix.toml"]\n')
-    refused(rivalry("run", "both.toml", "--set", "game.reach=0.2"), "both", "--set game.reach", "mine")
-    refused(rivalry("run", "both.toml", "--sweep", "game.name=chicken,jordan"), "--sweep", "matrix")
+    assert_refusal(rivalry("run", "both.toml", "--set", "game.reach=0.2"), "both", "--set game.reach", "mine")
+    assert_refusal(rivalry("run", "both.toml", "--sweep", "game.name=chicken,jordan"), "--sweep", "matrix")
     Path("more.toml").write_text('include = ["both.toml"]\n')
-    refused(rivalry("run", "more.toml"), "include", "more")
+    assert_refusal(rivalry("run", "more.toml"), "include", "more")
     Path("more.toml").write_text('include = ["mnie.toml"]\n')
-    refused(rivalry("run", "more.toml"), "mnie.toml", "did you mean 'mine.toml'?")
+    assert_refusal(rivalry("run", "more.toml"), "mnie.toml", "did you mean 'mine.toml'?")
 
 
 def test_the_unmodified_study_is_valid(rivalry: Command) -> None:
-    written(GOOD)
+    write_study(GOOD)
     assert rivalry("show", "mine.toml").status == 0
 
 
@@ -403,4 +403,4 @@ def test_in_a_separate_process(tmp_path: Path, line: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "rivalry", *line], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    refused((done.returncode, done.stdout, done.stderr))
+    assert_refusal((done.returncode, done.stdout, done.stderr))

@@ -38,7 +38,7 @@ EXPECT = [{"quantity": "steps", "expected": 3}]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of six cells, with a report."""
     folder = tmp_path_factory.mktemp("made")
     run = Run.create_or_open(folder / "run", study(folder, expect=EXPECT))
@@ -52,9 +52,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(made: Path, tmp_path: Path) -> Run:
+def run(finished: Path, tmp_path: Path) -> Run:
     """A copy of it, to be damaged."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     return load_run(tmp_path / "run")
 
 
@@ -65,7 +65,7 @@ def numbers(run: Run, folder: Path) -> dict[str, bytes]:
 # -- study.json ---------------------------------------------------------------------------------------------
 
 
-def flipped(text: bytes, count: int, seed: int) -> Iterator[bytes]:
+def flip_bits(text: bytes, count: int, seed: int) -> Iterator[bytes]:
     """Single-bit flips after which the text is still JSON."""
     chance = random.Random(seed)
     while count:
@@ -83,13 +83,13 @@ def flipped(text: bytes, count: int, seed: int) -> Iterator[bytes]:
 def test_every_flipped_bit_of_the_head_is_detected(run: Run, tmp_path: Path) -> None:
     path = run.folder / "study.json"
     before = numbers(run, tmp_path / "before")
-    for k, data in enumerate(flipped(path.read_bytes(), 60, seed=1)):
+    for k, data in enumerate(flip_bits(path.read_bytes(), 60, seed=1)):
         path.write_bytes(data)
         try:
             found = numbers(run, tmp_path / str(k))
         except StoreError as error:
-            told = str(error)
-            assert re.fullmatch(r"\S*study\.json: [^\n]*", told)
+            message = str(error)
+            assert re.fullmatch(r"\S*study\.json: [^\n]*", message)
         else:
             assert found == before  # a flip in whitespace changes nothing
 
@@ -101,7 +101,7 @@ def test_flipped_bits_of_a_head_without_digest_cause_no_internal_error(run: Run,
     path.write_bytes(text)
     with pytest.warns(UserWarning, match=r"study\.json was written by an older version: its content is not"):
         assert load_run(run.folder).status == "done"
-    for data in flipped(text, 25, seed=2):
+    for data in flip_bits(text, 25, seed=2):
         path.write_bytes(data)
         answer = rivalry("export", str(run.folder), "--to", "csv", "--out", "out")
         assert answer.status in (0, 1, 2)
@@ -123,7 +123,7 @@ def test_removing_the_digest_is_detected(run: Run) -> None:
 def change(path: str, value: Any = None) -> Callable[[Head], None]:
     """Return a function that sets or removes an entry of a head."""
 
-    def changed(head: Any) -> None:
+    def apply(head: Any) -> None:
         *steps, last = [int(step) if step.isdigit() else step for step in path.split(".")]
         for step in steps:
             head = head[step]
@@ -132,7 +132,7 @@ def change(path: str, value: Any = None) -> Callable[[Head], None]:
         else:
             head[last] = value
 
-    return changed
+    return apply
 
 
 DEEP: Any = []
@@ -241,8 +241,8 @@ def test_files_that_a_stored_study_runs_are_announced(run: Run, rivalry: Command
     Path(head["folder"], "hidden.py").write_text("raise RuntimeError('ran')\n")
     for command in ("resume", "certify"):
         answer = rivalry(command, str(run.folder))
-        told = [line.split()[1].rstrip(",") for line in answer.err.splitlines() if line.startswith("runs ")]
-        assert [Path(path).name for path in told] == ["duel.py", "hidden.py"]
+        paths = [line.split()[1].rstrip(",") for line in answer.err.splitlines() if line.startswith("runs ")]
+        assert [Path(path).name for path in paths] == ["duel.py", "hidden.py"]
     for line in (["status"], ["report", "--out", "r"], ["export", "--to", "csv", "--out", "e"]):
         answer = rivalry(line[0], str(run.folder), *line[1:])
         assert answer.status == 0
@@ -259,11 +259,11 @@ def test_files_in_a_sweep_are_files_of_the_study(tmp_path: Path) -> None:
 # -- cells --------------------------------------------------------------------------------------------------
 
 
-def sealed(body: bytes) -> bytes:
+def with_digest(body: bytes) -> bytes:
     return body[:-64] + sha256(body[:-64]).hexdigest().encode()
 
 
-def crafted(
+def craft_cell(
     id: str,
     arrays: dict[str, bytes],
     dims: Any,
@@ -279,7 +279,7 @@ def crafted(
         for name, data in arrays.items():
             archive.writestr(f"{name}.npy", data)
         archive.comment = b"0" * 64
-    return sealed(buffer.getvalue())
+    return with_digest(buffer.getvalue())
 
 
 def npy(array: Any, **options: Any) -> bytes:
@@ -290,19 +290,19 @@ def npy(array: Any, **options: Any) -> bytes:
 
 def header(shape: tuple[int, ...], descr: str, data: bytes = b"") -> bytes:
     stream = io.BytesIO()
-    said = {"descr": descr, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(stream, said)
+    form = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, form)
     return stream.getvalue() + data
 
 
-def changed(**changes: Any) -> Callable[[str], bytes]:
+def change_record(**changes: Any) -> Callable[[str], bytes]:
     """A valid record with some variables replaced, or left out where None."""
 
-    def made(id: str) -> bytes:
+    def pack(id: str) -> bytes:
         whole = {name: value for name, value in {**record(0), **changes}.items() if value is not None}
         return files.pack(whole, kind="cell", name=id)
 
-    return made
+    return pack
 
 
 STATUS = {"status": npy("converged")}
@@ -310,41 +310,41 @@ CELLS: dict[str, Callable[[str], bytes]] = {
     "another cell": lambda id: files.pack(record(0), kind="cell", name="0" * 16),
     "another kind": lambda id: files.pack(record(0), kind="checkpoint", name=id),
     "nothing": lambda id: files.pack({}, kind="cell", name=id),
-    "no status": changed(status=None),
-    "no steps": changed(steps=None),
-    "profiles of text": changed(profile=(("player", "axis"), np.asarray([["a"], ["b"]]))),
-    "payoffs of another number of players": changed(payoff=(("player",), np.zeros(3))),
-    "a status of numbers": changed(status=((), np.asarray(3.0))),
-    "a claim of its own": changed(claim=((), np.asarray("proven"))),
-    "a claim for every player": changed(claim=(("player",), np.asarray(["equilibrium"] * 2))),
-    "a regret of text": changed(regret=(("player",), np.asarray(["a", "b"]))),
-    "a regret of no player": changed(regret=((), np.asarray(0.0))),
-    "half a certificate": changed(bound=None),
-    "another cell's name": changed(cell=((), np.asarray("x"))),
-    "payoffs along another dimension": changed(payoff=(("world",), np.zeros(2))),
-    "payoffs of text": changed(payoff=(("player",), np.asarray(["=1", "b"]))),
-    "objects": lambda id: crafted(
+    "no status": change_record(status=None),
+    "no steps": change_record(steps=None),
+    "profiles of text": change_record(profile=(("player", "axis"), np.asarray([["a"], ["b"]]))),
+    "payoffs of another number of players": change_record(payoff=(("player",), np.zeros(3))),
+    "a status of numbers": change_record(status=((), np.asarray(3.0))),
+    "a claim of its own": change_record(claim=((), np.asarray("proven"))),
+    "a claim for every player": change_record(claim=(("player",), np.asarray(["equilibrium"] * 2))),
+    "a regret of text": change_record(regret=(("player",), np.asarray(["a", "b"]))),
+    "a regret of no player": change_record(regret=((), np.asarray(0.0))),
+    "half a certificate": change_record(bound=None),
+    "another cell's name": change_record(cell=((), np.asarray("x"))),
+    "payoffs along another dimension": change_record(payoff=(("world",), np.zeros(2))),
+    "payoffs of text": change_record(payoff=(("player",), np.asarray(["=1", "b"]))),
+    "objects": lambda id: craft_cell(
         id, {**STATUS, "x": npy([None], allow_pickle=True)}, {"status": [], "x": ["a"]}
     ),
-    "complex numbers": lambda id: crafted(id, {**STATUS, "x": npy([1j])}, {"status": [], "x": ["a"]}),
-    "a missing array": lambda id: crafted(id, STATUS, {"status": [], "x": ["a"]}),
-    "dimensions for another array": lambda id: crafted(id, STATUS, {"status": ["a", "b"]}),
-    "dimensions that are a word": lambda id: crafted(id, STATUS, {"status": "ab"}),
-    "dimensions that are a list": lambda id: crafted(id, STATUS, ["status"]),
-    "a dimension twice": lambda id: crafted(id, {"x": npy(np.eye(2))}, {"x": ["a", "a"]}),
-    "a name that is a path": lambda id: crafted(id, {"a/b": npy(1.0)}, {"a/b": []}),
-    "a schema of text": lambda id: crafted(id, STATUS, {"status": []}, meta={"schema": "2"}),
-    "more shape than bytes": lambda id: crafted(id, {"x": header((10**12,), "<f8")}, {"x": ["a"]}),
-    "more bytes than shape": lambda id: crafted(id, {"x": npy([1.0]) + bytes(80)}, {"x": ["a"]}),
-    "endless nothing": lambda id: crafted(id, {"x": header((10**12, 0), "<f8")}, {"x": ["a", "b"]}),
-    "endless empty text": lambda id: crafted(id, {"x": header((10**12,), "<U0")}, {"x": ["a"]}),
-    "a bomb": lambda id: crafted(
+    "complex numbers": lambda id: craft_cell(id, {**STATUS, "x": npy([1j])}, {"status": [], "x": ["a"]}),
+    "a missing array": lambda id: craft_cell(id, STATUS, {"status": [], "x": ["a"]}),
+    "dimensions for another array": lambda id: craft_cell(id, STATUS, {"status": ["a", "b"]}),
+    "dimensions that are a word": lambda id: craft_cell(id, STATUS, {"status": "ab"}),
+    "dimensions that are a list": lambda id: craft_cell(id, STATUS, ["status"]),
+    "a dimension twice": lambda id: craft_cell(id, {"x": npy(np.eye(2))}, {"x": ["a", "a"]}),
+    "a name that is a path": lambda id: craft_cell(id, {"a/b": npy(1.0)}, {"a/b": []}),
+    "a schema of text": lambda id: craft_cell(id, STATUS, {"status": []}, meta={"schema": "2"}),
+    "more shape than bytes": lambda id: craft_cell(id, {"x": header((10**12,), "<f8")}, {"x": ["a"]}),
+    "more bytes than shape": lambda id: craft_cell(id, {"x": npy([1.0]) + bytes(80)}, {"x": ["a"]}),
+    "endless nothing": lambda id: craft_cell(id, {"x": header((10**12, 0), "<f8")}, {"x": ["a", "b"]}),
+    "endless empty text": lambda id: craft_cell(id, {"x": header((10**12,), "<U0")}, {"x": ["a"]}),
+    "a bomb": lambda id: craft_cell(
         id, {**STATUS, "x": npy(np.zeros(10**6))}, {"status": [], "x": ["a"]}, how=zipfile.ZIP_DEFLATED
     ),
-    "text that is none": lambda id: crafted(
+    "text that is none": lambda id: craft_cell(
         id, {"status": header((), "<U1", (0xD800).to_bytes(4, "little"))}, {"status": []}
     ),
-    "no zip": lambda id: sealed(b"x" * 300),
+    "no zip": lambda id: with_digest(b"x" * 300),
 }
 
 
@@ -396,9 +396,9 @@ def test_cells_left_out_are_reported_with_reasons(run: Run, rivalry: Command) ->
     assert reasons[:2] == ["failed (RuntimeError: called off)", "not done"]
     assert reasons[2].startswith("damaged (")
     for line in (["export", "--to", "csv", "--out", "out"], ["report", "--out", "page"]):
-        said = rivalry(line[0], str(run.folder), *line[1:]).err.splitlines()
-        assert f"{broken}.npz: damaged" in said[0]
-        assert "3 of 6 cells are left out (1 failed, 1 not done, 1 damaged)" in said[1]
+        lines = rivalry(line[0], str(run.folder), *line[1:]).err.splitlines()
+        assert f"{broken}.npz: damaged" in lines[0]
+        assert "3 of 6 cells are left out (1 failed, 1 not done, 1 damaged)" in lines[1]
     counts = rivalry("status", str(run.folder), "--json").value["cells"]
     assert counts == {"total": 6, "done": 3, "failed": 1, "left": 2}
 
@@ -415,13 +415,13 @@ def test_damage_in_other_files_is_reported_and_repaired(run: Run, name: str, riv
         assert f"{name}: damaged (" in answer.err, answer
     assert path.read_bytes() == data  # reading repairs nothing
 
-    def carried_on() -> None:
+    def resume() -> None:
         with run.locked():
             run.reconcile()
             run.write_dataset()
 
     with pytest.warns(UserWarning, match=rf"{name}: damaged .*moved to damaged/"):
-        carried_on()
+        resume()
     assert run.damaged() == []
     assert len(list((run.folder / "damaged").iterdir())) == 1
     assert [aside.name for aside in (run.folder / "damaged").glob(f"*{name}")]
@@ -594,8 +594,8 @@ def test_parts_must_be_inside_the_run_and_their_files_are_announced(tmp_path: Pa
     head = copy.deepcopy(part.head)
     head["study"]["game"]["trouble"] = "more.py:trouble"  # the including study does not name it
     write_json(part.folder / "study.json", head)
-    said = rivalry("certify", str(whole.folder)).err
-    assert f"runs {tmp_path / 'more.py'}, which the study duel names" in said
+    lines = rivalry("certify", str(whole.folder)).err
+    assert f"runs {tmp_path / 'more.py'}, which the study duel names" in lines
     part.folder.rename(tmp_path / "elsewhere")
     part.folder.symlink_to(tmp_path / "elsewhere")
     answer = rivalry("status", str(whole.folder))

@@ -105,10 +105,10 @@ def test_a_dataset_warns_once_per_damaged_cell(run: Run) -> None:
     fill(run)
     for place in run.cells[:2]:
         flip(run.cell_path(place.id))
-    with pytest.warns(UserWarning, match="left out, `rivalry resume` redoes it") as told:
+    with pytest.warns(UserWarning, match="left out, `rivalry resume` redoes it") as caught:
         data = run.dataset()
     named = [str(run.cell_path(place.id)) for place in run.cells[:2]]
-    assert [str(warning.message).split(": ")[0] for warning in told] == named
+    assert [str(warning.message).split(": ")[0] for warning in caught] == named
     assert np.isnan(data.payoff[0]).all()
     assert run.counts()["left"] == 0  # reading sets nothing aside
     with run.locked():
@@ -131,12 +131,12 @@ def test_the_index_is_rebuilt_from_the_files(run: Run, loss: str) -> None:
     assert again.counts()["done"] == 4
     assert [error.path for error in again.damaged()] == [index]
 
-    def carried_on() -> tuple[list[str], set[str]]:
+    def resume() -> tuple[list[str], set[str]]:
         with again.locked():
             return again.reconcile().left, again.index.known()
 
     with pytest.warns(UserWarning, match=r"index\.sqlite: damaged"):
-        left, known = carried_on()
+        left, known = resume()
     assert left == [place.id for place in run.cells[-2:]]
     assert known == {place.id for place in run.cells[:4]}
 

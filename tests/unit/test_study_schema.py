@@ -39,7 +39,7 @@ class Options:
     state: int = field(default=0, init=False)
 
 
-def refused(table: dict[str, Any], target: Callable[..., Any] = family) -> str:
+def refusal(table: dict[str, Any], target: Callable[..., Any] = family) -> str:
     with pytest.raises(StudyError) as caught:
         check_table(target, table, ["game"])
     return str(caught.value)
@@ -68,7 +68,7 @@ def refused(table: dict[str, Any], target: Callable[..., Any] = family) -> str:
     ],
 )
 def test_invalid_values_are_refused_with_the_reason(table: dict[str, Any], says: str) -> None:
-    assert refused(table).startswith(says)
+    assert refusal(table).startswith(says)
 
 
 def test_values_are_converted_to_their_annotations() -> None:
@@ -80,21 +80,21 @@ def test_values_are_converted_to_their_annotations() -> None:
 
 def test_objects_of_a_user_file_are_passed_unchanged() -> None:
     assert check_table(family, {"density": abs, "reach": 2}, ["game"]) == {"density": abs, "reach": 2.0}
-    assert "reach" in refused({"density": abs, "reach": -2})
-    assert "unknown key" in refused({"densty": "x", "density": abs})
+    assert "reach" in refusal({"density": abs, "reach": -2})
+    assert "unknown key" in refusal({"densty": "x", "density": abs})
 
 
 def test_missing_required_keys_are_refused() -> None:
     def strict(prize: float, *, cost: float = 1.0) -> None: ...
 
-    assert refused({}, strict) == "game.prize: is missing"
+    assert refusal({}, strict) == "game.prize: is missing"
     assert check_table(strict, {"prize": 1}, ["game"]) == {"prize": 1.0}
 
 
 def test_the_fields_of_a_method_are_its_options() -> None:
     assert [p.name for p in parameters(Options)] == ["rate", "order"]
     assert check_table(Options, {"rate": 1}, ["method"]) == {"rate": 1.0}
-    assert refused({"state": 1}, Options).startswith("game.state: unknown key")
+    assert refusal({"state": 1}, Options).startswith("game.state: unknown key")
 
 
 def test_parameters_report_type_default_bounds_and_meaning() -> None:
