@@ -64,8 +64,7 @@ def export(run: Run, to: str, out: str | os.PathLike[str] | None = None) -> Expo
     if to not in FORMATS:
         raise StoreError(f"--to {to}: must be one of {', '.join(FORMATS)}")
     folder = run.folder / "export" if out is None else Path(out)
-    parts = run.parts()
-    if parts:
+    if parts := run.parts():
         return _join({name: export(part, to, folder / name) for name, part in parts.items()})
     data, damaged = run.collect()
     left_out = run.left_out(damaged)
@@ -95,18 +94,14 @@ def _tables(data: Dataset, lead: Sequence[str], folder: Path, to: str) -> Iterat
     groups: dict[tuple[str, ...], list[str]] = {}
     for name in sorted(map(str, data.data_vars)):
         groups.setdefault(tuple(map(str, data[name].dims)), []).append(name)
+    form, suffix = (to_csv, "csv") if to == "csv" else (to_latex, "tex")
     for dims, names in sorted(groups.items()):
-        own = [dim for dim in dims if dim not in lead]
-        stem = "_".join(own) if own else "cells"
-        if to == "csv":
-            path, text = folder / f"{stem}.csv", to_csv(data, dims, names)
-        else:
-            count = prod(data.sizes[dim] for dim in dims)
-            if count > LATEX_ROWS:
-                yield LeftOut(f"{stem}.tex", f"{count} rows, above the {LATEX_ROWS} of a LaTeX table")
-                continue
-            path, text = folder / f"{stem}.tex", to_latex(data, dims, names)
-        write(path, text.encode())
+        path = folder / f"{'_'.join(dim for dim in dims if dim not in lead) or 'cells'}.{suffix}"
+        count = prod(data.sizes[dim] for dim in dims)
+        if to == "latex" and count > LATEX_ROWS:
+            yield LeftOut(path.name, f"{count} rows, above the {LATEX_ROWS} of a LaTeX table")
+            continue
+        write(path, form(data, dims, names).encode())
         yield path
 
 

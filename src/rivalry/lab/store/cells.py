@@ -6,7 +6,7 @@ Digests detect damage but do not prove who wrote the bytes, so every record is c
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -68,22 +68,20 @@ def record_fault(record: Record) -> str:
     }
     if len(players) > 1:
         return f"its variables are of {' and of '.join(map(str, sorted(players)))} players"
-    for name in _OWN:
-        if name in record:
-            return f"{name} is no variable of a cell"
+    if taken := [name for name in _OWN if name in record]:
+        return f"{taken[0]} is no variable of a cell"
     for name in ("claim", "coverage", "certificate_method", *_PER_PLAYER):
         if name not in record:
             continue
         own, array = record[name]
-        further = 1 if name in _PER_PLAYER else 0
+        further = int(name in _PER_PLAYER)  # dimensions beside those of the status
         if own[: len(dims)] != dims or len(own) != len(dims) + further:
             return f"{name} has dimensions ({', '.join(own)}) beside a status of ({', '.join(dims)})"
         if array.shape[: len(dims)] != status.shape:
             return f"{name} has shape {array.shape} beside a status of {status.shape}"
         if (array.dtype.kind == "U") == (name in _PER_PLAYER) or (further and not array.shape[-1]):
             return f"{name} is an array of {array.dtype} and shape {array.shape}"
-        strange = set(np.unique(array).tolist()) - set(_WORDS[name]) if name in _WORDS else set()
-        if strange:
+        if name in _WORDS and (strange := set(np.unique(array).tolist()) - set(_WORDS[name])):
             return f"{name}: {str(min(strange))[:40]!r} must be one of {', '.join(_WORDS[name][1:])}"
     certified = [name for name in ("regret", "bound", "claim", "coverage") if name in record]
     if certified and len(certified) < 4:
@@ -108,14 +106,10 @@ def misfits(cells: Sequence[Forms]) -> dict[int, str]:
 
 def _fits(form: Form, into: Form) -> bool:
     """Return whether a form's dimensions are among another's, in order; ``seat`` counts as ``player``."""
-    dims, rest = form.dims, iter(into.dims)
-    if "seat" in (*form.dims, *into.dims):
-        dims, rest = _by_seat(form.dims), iter(_by_seat(into.dims))
+    seats = "seat" in (*form.dims, *into.dims)
+    dims, other = (["seat" if seats and d == "player" else d for d in one.dims] for one in (form, into))
+    rest = iter(other)
     return form.text == into.text and all(dim in rest for dim in dims)  # consumes `rest`: in order
-
-
-def _by_seat(dims: Iterable[str]) -> tuple[str, ...]:
-    return tuple("seat" if dim == "player" else dim for dim in dims)
 
 
 def _in_words(form: Form) -> str:

@@ -188,9 +188,8 @@ class Run:
     def parts(self) -> dict[str, Run]:
         """Return the runs of the included studies, by name."""
         parts = {name: Run._read(self.folder / name) for name in self.head["parts"]}
-        for part in parts.values():
-            if part.head["parts"]:
-                raise DamagedFile(part.folder / NAME, "parts: a part has none of its own")
+        if nested := [part for part in parts.values() if part.head["parts"]]:
+            raise DamagedFile(nested[0].folder / NAME, "parts: a part has none of its own")
         return parts
 
     @property
@@ -262,8 +261,8 @@ class Run:
 
         Cells in ``damaged`` count as left.
         """
-        parts, damaged = self.parts(), list(damaged)
-        if parts:
+        damaged = list(damaged)
+        if parts := self.parts():
             each = [part.counts(damaged) for part in parts.values()]
             return {key: sum(one[key] for one in each) for key in each[0]}
         on_disk = self._on_disk() - {e.path.stem for e in damaged if e.path.parent == self.folder / "cells"}
