@@ -12,8 +12,8 @@ import rivalry as rv
 from rivalry.core.game import with_
 from rivalry.core.jax import jnp
 from rivalry.core.oracles import to_agents
-from rivalry.economies.karma.agents import dealt
-from rivalry.economies.karma.chains import resting
+from rivalry.economies.karma.agents import equal_karma
+from rivalry.economies.karma.chains import stationary_distribution
 from rivalry.economies.karma.factory import charge_of
 from rivalry.economies.karma.transitions import checked_level
 from rivalry.economies.kernels.choices import cumulative, probabilities
@@ -97,7 +97,7 @@ def test_every_agent_may_have_its_own_type() -> None:
 
 @pytest.mark.parametrize(("agents", "mean_karma"), [(4, 2.5), (100, 10.0), (7, 3 / 7), (10, 0.1), (6, 0.0)])
 def test_initial_karma_is_integer_and_nearly_equal(agents: int, mean_karma: float) -> None:
-    karma = dealt(agents, mean_karma)
+    karma = equal_karma(agents, mean_karma)
     assert len(karma) == agents
     assert karma.sum() == round(agents * mean_karma)
     assert karma.max() - karma.min() <= 1
@@ -158,7 +158,7 @@ def test_numeric_parameters_can_be_swept() -> None:
 
 def test_mean_field_and_agents_have_the_same_stationary_urgencies() -> None:
     chain = np.array([[0.1, 0.6, 0.3], [0.5, 0.0, 0.5], [0.2, 0.2, 0.6]])
-    law = np.asarray(resting(jnp.asarray(chain)))
+    law = np.asarray(stationary_distribution(jnp.asarray(chain)))
     np.testing.assert_allclose(law @ chain, law, atol=1e-15)
     game = rv.games.karma(max_karma=2, mean_karma=1.0, urgencies=[1.0, 2.0, 3.0], chain=chain)
     np.testing.assert_allclose(np.diff(to_agents(game).first[0], prepend=0), law, atol=1e-15)

@@ -143,7 +143,7 @@ def test_mean_field_methods_refuse_signals(ask: Any) -> None:
 def test_scaling_environments_and_odd_numbers_of_agents_refuse_signals() -> None:
     game = rv.games.karma(**SMALL, signal="richer")
     with pytest.raises(ValueError, match="signal: must be 'none': what is seen of peers has units"):
-        game.scaled(2)
+        game.rescale(2)
     with pytest.raises(
         ValueError, match="signal: must be 'none': environments do not show agents their peers"
     ):

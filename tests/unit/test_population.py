@@ -234,7 +234,7 @@ def thrifty(game: Any, least: int) -> Any:
 @pytest.mark.parametrize(("mean_karma", "least"), [(1.5, KMAX + 1), (1.5, 2), (2.0, 3)])
 def test_stationary_distribution_depends_on_the_initial_one(mean_karma: float, least: int) -> None:
     """Agents below ``least`` never bid and losers receive nothing, so their karma is constant."""
-    game = small("PBS", types=[{"share": 0.5}, {"share": 0.5}]).endowed(mean_karma)
+    game = small("PBS", types=[{"share": 0.5}, {"share": 0.5}]).with_mean_karma(mean_karma)
     pi = thrifty(game, least)
     env = game.environment(first_distribution(game), pi)._replace(level=jnp.zeros(()))
     steps = np.asarray(transition_matrix(game, env, pi))

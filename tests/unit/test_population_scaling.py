@@ -52,7 +52,7 @@ def test_options_and_games_of_scaling_methods() -> None:
     with pytest.raises(StudyError, match="fill"):
         build_method({"kind": "sublinearity", "fill": [0.5, 1.5]}, game=game)
     with pytest.raises(ValueError, match=r"mean_karma: 5.0 must be in \[0, 4\]"):
-        game.endowed(5.0)
-    assert float(rv.games.karma(**SMALL, agents=2, initial_karma=[4, 0]).endowed(1.0).mean_karma) == 1.0
+        game.with_mean_karma(5.0)
+    assert float(rv.games.karma(**SMALL, agents=2, initial_karma=[4, 0]).with_mean_karma(1.0).mean_karma) == 1.0
     with pytest.raises(ValueError, match=r"does not fit|must be a karma economy"):
         rv.solve(rv.games.matrix("chicken"), Sublinearity())

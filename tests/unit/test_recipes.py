@@ -54,7 +54,7 @@ def test_games_of_equal_structure_share_compiled_programs() -> None:
 
 def test_a_modified_game_has_no_recipe() -> None:
     game = rv.games.karma(**SMALL)
-    for other in (with_(game, mean_karma=2.0), game.endowed(2.0), game.continuum()):
+    for other in (with_(game, mean_karma=2.0), game.with_mean_karma(2.0), game.continuum()):
         assert recipe_of(other) is None
         with pytest.raises(ValueError, match=r"^game: this KarmaEconomy does not know how it was made"):
             variant(other, mean_karma=1.0)

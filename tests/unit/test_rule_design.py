@@ -333,7 +333,7 @@ def test_a_study_builds_the_design_class_for_its_game() -> None:
     table = {"kind": "design", "choices": {"mean_karma": [1.0]}}
     assert isinstance(build_method(table, game=rv.games.karma(**TINY)), RuleDesign)
     with pytest.raises(StudyError, match="does not fit this game"):
-        build_method(table, game=rv.games.karma(**TINY).endowed(1.0))
+        build_method(table, game=rv.games.karma(**TINY).with_mean_karma(1.0))
     made: Callable[..., Any] = rv.games.influencer
     built = build_method(table | {"choices": {"reach": [0.1]}}, game=made(players=2, resource="bimodal"))
     assert type(built).__name__ == "Design"

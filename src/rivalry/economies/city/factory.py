@@ -14,7 +14,7 @@ from rivalry.economies.city.classes import centre_of, classes_of, unavoidable
 from rivalry.economies.city.free_flow import FreeFlow, Trips, of_agents, of_distribution
 from rivalry.economies.city.model import INDEPENDENT, City
 from rivalry.economies.city.network_data import network_of
-from rivalry.economies.city.networks import Network
+from rivalry.economies.city.networks import KINDS, Network
 from rivalry.economies.city.travellers import (
     AGENTS,
     Allocation,
@@ -25,7 +25,7 @@ from rivalry.economies.city.travellers import (
     slots_of,
     travellers,
 )
-from rivalry.economies.karma.agents import check_initial, counts, dealt
+from rivalry.economies.karma.agents import agents_per_type, equal_karma, initial_amounts
 from rivalry.economies.karma.checks import check_keys, numbers, whole
 from rivalry.tables.kernels import shapes
 
@@ -45,7 +45,6 @@ TRANSFERS = {
 NotNegative = Annotated[float, Ge(0)]
 Chance = Annotated[float, Ge(0), Le(1)]
 SHARE = 0.75  # default capacity: this share of the agents per lane, rounded down
-KINDS = ("core", "entry", "exit")
 UNLIMITED = "unlimited"
 
 
@@ -161,12 +160,20 @@ def city(
     count = _count(given_count, routes)
     limit("agents", count, slots)
     mean = float(numbers("mean_karma", mean_karma, most=max_karma))
-    type_of = np.repeat(np.arange(len(who.share)), counts(count, who.share, who.names))
+    type_of = np.repeat(np.arange(len(who.share)), agents_per_type(count, who.share, who.names))
     made = routed(graph, given) if routes is not None else random_allocation(graph, given, count, slots)
     rooms, rule = capacity_of(capacity, graph, count)
     expected = _expected(made, type_of, who, len(graph.lanes))
     centre, _ = centre_of(graph, expected.wanting, rooms)
-    band = coalition_of(coalition, classes_of(unavoidable(made.journeys, centre)[made.slots]), allocation)
+    classes = classes_of(unavoidable(made.journeys, centre)[made.slots])
+    members = coalition_of(coalition, classes, allocation)
+    if transfer in ("even", "urgent") and members.sum() < 2:
+        raise ValueError(f"transfer: {transfer!r} needs a coalition of at least two agents; give coalition")
+    if payment == "PBP":
+        lane = int(np.argmax(expected.wanting))
+        demand = f"lane {lane} has {expected.wanting[lane]:.3g} for {rooms[lane]} places"
+        raise ValueError(f"payment: 'PBP': pay bid to peer needs exactly two competitors; {demand}; use PBS")
+    equal = initial_karma is None
     return City(
         network=graph,
         journeys=made.journeys,
@@ -177,20 +184,20 @@ def city(
         trip_chain=who.trip_chain,
         first=who.first,
         gamma=who.gamma,
-        karma=_initial(initial_karma, count, mean, max_karma),
+        karma=equal_karma(count, mean) if equal else initial_amounts(initial_karma, count, mean, max_karma),
         capacity=rooms,
         expected=expected,
         toll=karma_of("toll", toll, graph, expected.wanting, rooms),
         subsidy=karma_of("subsidy", subsidy, graph, expected.wanting, rooms),
-        coalition=band,
+        coalition=members,
         local=float(local),
         mean_karma=mean,
         most=max_karma,
-        price=_price(payment, graph, rooms, expected),
+        price=PRICES[payment],
         uncontended=int(charge_uncontended),
         dormant_share=int(not exclude_dormant),
         tie=TIES[tie],
-        transfer=_transfer(transfer, band),
+        transfer=TRANSFERS[transfer],
         sizes=who.sizes,
         type_names=who.names,
         planning=planning,
@@ -214,30 +221,6 @@ def _expected(made: Allocation, type_of: np.ndarray, who: Travellers, lanes: int
     return of_distribution(*made.distribution, np.bincount(type_of, minlength=len(who.share)), trips, lanes)
 
 
-def _initial(given: Any, agents: int, mean_karma: float, most: int) -> np.ndarray:
-    if given is None:
-        return dealt(agents, mean_karma)
-    found = numbers("initial_karma", given, dims=1)
-    check_initial(found, agents, mean_karma, most)
-    return found.astype(np.int64)
-
-
-def _transfer(given: str, coalition: np.ndarray) -> int:
-    found = TRANSFERS[given]
-    if found not in (shapes.NO_TRANSFER, INDEPENDENT) and coalition.sum() < 2:
-        raise ValueError(f"transfer: {given!r} needs a coalition of at least two agents; give coalition")
-    return found
-
-
-def _price(payment: str, network: Network, capacity: np.ndarray, expected: FreeFlow) -> int:
-    """Return the code of the payment rule. Raises `ValueError`."""
-    if payment == "PBP":
-        lane = int(np.argmax(expected.wanting))
-        who = f"lane {lane} has {expected.wanting[lane]:.3g} for {capacity[lane]} places"
-        raise ValueError(f"payment: 'PBP': pay bid to peer needs exactly two competitors; {who}; use PBS")
-    return PRICES[payment]
-
-
 def capacity_of(given: object, network: Network, agents: int) -> tuple[np.ndarray, str]:
     """Return the capacity of each lane per step, ``[lane]``, and a note on the rule where none is given.
 
@@ -250,9 +233,8 @@ def capacity_of(given: object, network: Network, agents: int) -> tuple[np.ndarra
         if floor < 1:
             raise ValueError(f"{rule}, must be at least 1; give capacity")
         return np.full(lanes, floor, dtype=np.int64), rule
-    rows = _rows("capacity", given, network, max(floor, 1))
     found = np.zeros(lanes, dtype=np.int64)
-    for k, (where, value) in enumerate(rows):
+    for k, (where, value) in enumerate(_rows("capacity", given, network, max(floor, 1))):
         if value != UNLIMITED:
             _check(where, value, places=True)
         found[k] = agents if value == UNLIMITED else min(int(value), agents)
@@ -269,17 +251,11 @@ def karma_of(
     The rule ``{kind = "load", slope, from}`` is ``slope`` times the excess of load over capacity above
     ``from``.
     """
-    if isinstance(given, Mapping) and "kind" in given:
-        return _by_load(name, given, network, load, capacity)
-    rows = _rows(name, given, network, 0.0)
-    for where, value in rows:
-        _check(where, value)
-    return np.array([value for _, value in rows], dtype=float)
-
-
-def _by_load(
-    name: str, given: Mapping[str, Any], network: Network, load: np.ndarray, capacity: np.ndarray
-) -> np.ndarray:
+    if not isinstance(given, Mapping) or "kind" not in given:
+        rows = _rows(name, given, network, 0.0)
+        for where, value in rows:
+            _check(where, value)
+        return np.array([value for _, value in rows], dtype=float)
     check_keys(name, given, ("kind", "slope", "from"))
     if given["kind"] != "load":
         raise ValueError(f"{name}.kind: {given['kind']!r} is unknown; must be load")
@@ -303,10 +279,22 @@ def _check(where: str, value: Any, *, places: bool = False) -> None:
 
 
 def _rows(name: str, given: object, network: Network, rest: float) -> list[tuple[str, Any]]:
-    """Return for each lane its name in messages and its value."""
+    """Return for each lane its name in messages and its value.
+
+    In a table by lanes ``from>to``, kinds of lanes and ``others`` cover unnamed lanes.
+    """
     lanes = len(network.lanes)
     if isinstance(given, Mapping):
-        return _of_table(name, given, network, rest)
+        rows: list[tuple[str, Any]] = [(name, given.get("others", rest))] * lanes
+        for number, kind in enumerate(KINDS):
+            for lane in np.flatnonzero(network.kinds == number) if kind in given else ():
+                rows[lane] = (f"{name}.{kind}", given[kind])
+        words = (*KINDS, "others")
+        for key in [key for key in given if key not in words]:
+            if key not in network.lane_names and (close := get_close_matches(str(key), words, n=1)):
+                raise ValueError(f"{name}: {key!r} is unknown; did you mean {close[0]!r}?")
+            rows[network.lane_of(str(key), name)] = (f"{name}.{key}", given[key])
+        return rows
     if isinstance(given, list | tuple | np.ndarray):
         # an array without axes has no length
         count = given.size if isinstance(given, np.ndarray) and given.ndim == 0 else len(given)
@@ -314,17 +302,3 @@ def _rows(name: str, given: object, network: Network, rest: float) -> list[tuple
             raise ValueError(f"{name}: {count} numbers must be {lanes}, one per lane")
         return [(f"{name}[{k}]", value) for k, value in enumerate(given)]
     return [(name, given)] * lanes
-
-
-def _of_table(name: str, given: Mapping[str, Any], network: Network, rest: float) -> list[tuple[str, Any]]:
-    """Return the rows of a table by lanes ``from>to``; kinds of lanes and ``others`` cover unnamed lanes."""
-    rows: list[tuple[str, Any]] = [(name, given.get("others", rest))] * len(network.lanes)
-    for number, kind in enumerate(KINDS):
-        for lane in np.flatnonzero(network.kinds == number) if kind in given else ():
-            rows[lane] = (f"{name}.{kind}", given[kind])
-    for key, value in given.items():
-        if key not in (words := (*KINDS, "others")):
-            if key not in network.lane_names and (close := get_close_matches(str(key), words, n=1)):
-                raise ValueError(f"{name}: {key!r} is unknown; did you mean {close[0]!r}?")
-            rows[network.lane_of(str(key), name)] = (f"{name}.{key}", value)
-    return rows

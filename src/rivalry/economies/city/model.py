@@ -14,7 +14,7 @@ from rivalry.core.results import Record
 from rivalry.economies.city.classes import CLASSES, centre_of, classes_of, examples_of, unavoidable
 from rivalry.economies.city.free_flow import FreeFlow, Trips, of_agents
 from rivalry.economies.city.journeys import Journeys
-from rivalry.economies.city.networks import Network
+from rivalry.economies.city.networks import KINDS, Network
 from rivalry.economies.karma.agents import cumulative
 from rivalry.tables.kernels import shapes
 
@@ -22,7 +22,6 @@ INDEPENDENT = -1
 """Transfer rule of a coalition whose members are only marked, as a control, and act independently."""
 
 
-KINDS = ("core", "entry", "exit")
 RULE = "lucky, average, unlucky: none, one or all of an agent's paths lead through the centre"
 PLANNED = ", whatever way is chosen; the first way is drawn"
 EXAMPLES = (
@@ -77,27 +76,26 @@ class City(eqx.Module):
 
     def world(self) -> shapes.CityArrays:
         """Return the city as arrays for the kernels; every array is a copy."""
-        journeys = {name: _whole(part) for name, part in self.journeys._asdict().items()}
         return shapes.CityArrays(
-            type_of=_whole(self.type_of),
-            stakes=_real(self.stakes),
-            trip_chain=_real(cumulative(self.trip_chain)),
-            first=_real(cumulative(self.first)),
-            discount=_real(self.gamma),
-            karma=_whole(self.karma),
+            type_of=_copy(self.type_of),
+            stakes=_copy(self.stakes),
+            trip_chain=_copy(cumulative(self.trip_chain)),
+            first=_copy(cumulative(self.first)),
+            discount=_copy(self.gamma),
+            karma=_copy(self.karma),
             most=self.most,
-            journeys=_whole(self.slots),
-            **journeys,
-            capacity=_whole(self.capacity),
+            journeys=_copy(self.slots),
+            **{name: _copy(part) for name, part in self.journeys._asdict().items()},
+            capacity=_copy(self.capacity),
             price=self.price,
             uncontended=self.uncontended,
-            toll=_real(self.toll),
-            subsidy=_real(self.subsidy),
+            toll=_copy(self.toll),
+            subsidy=_copy(self.subsidy),
             local=float(self.local),
             dormant_share=self.dormant_share,
             tie=self.tie,
             award=shapes.BIDS,
-            coalition=_whole(self.coalition) * (self.transfer != INDEPENDENT),
+            coalition=_copy(self.coalition) * (self.transfer != INDEPENDENT),
             transfer=max(self.transfer, shapes.NO_TRANSFER),
         )
 
@@ -208,12 +206,9 @@ def _ways(city: City, agents: np.ndarray) -> np.ndarray:
     return found
 
 
-def _whole(array: np.ndarray) -> np.ndarray:
-    return np.array(array, dtype=np.int64, order="C")  # a copy: kernels are compiled for writable arrays
-
-
-def _real(array: np.ndarray) -> np.ndarray:
-    return np.array(array, dtype=np.float64, order="C")
+def _copy(array: np.ndarray) -> np.ndarray:
+    # kernels are compiled for writable C-ordered arrays of two types
+    return np.array(array, dtype=np.float64 if array.dtype.kind == "f" else np.int64, order="C")
 
 
 at_home(City, "rivalry.economies.city.oracles")

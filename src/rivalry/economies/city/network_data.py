@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from rivalry.core.registry import near
 from rivalry.economies.city.networks import CORE, ENTRY, EXIT, Network, network_of_lists, plain, stubs
+from rivalry.economies.city.shortest_paths import distances, pairs_of
+from rivalry.economies.karma.checks import check_keys
 
 KEYS = ("nodes", "lanes", "terminals", "origins", "destinations", "name", "kind", "path")
-ENDINGS = (".json", ".graphml", ".csv")
 FORMS = {"stubs": stubs, "plain": plain}
 LARGEST = 100  # rows or columns of a grid
 
@@ -51,9 +52,7 @@ def network_from(table: Mapping[str, Any]) -> Network:
     >>> ring.lane_names, ring.origins.tolist()
     (('a>b', 'b>c', 'c>a'), [0, 1])
     """
-    for key in table:
-        if key not in KEYS:
-            raise ValueError(f"network.{key}: is unknown; {near(str(key), KEYS)}")
+    check_keys("network", table, KEYS)
     if "path" in table or "kind" in table:
         if table.get("kind") != "file" or "path" not in table:
             raise ValueError("network.kind: must be 'file', with its path")
@@ -65,7 +64,16 @@ def network_from(table: Mapping[str, Any]) -> Network:
     names, at = _nodes(table.get("nodes"), pairs)
     lanes = _lanes(pairs, names)
     origins, destinations = _ends(table, names)
-    network = _made(str(table.get("name", "network")), names, at, lanes, origins, destinations)
+    # a terminal whose only neighbour is no terminal is a stub of that neighbour
+    ends, home = {*origins, *destinations}, np.arange(len(names))
+    for node in ends:
+        beside = {b if a == node else a for a, b in lanes if node in (a, b)}
+        if len(beside) == 1 and not beside & ends:
+            home[node] = beside.pop()
+    from_stub, to_stub = (home != np.arange(len(names)))[np.array(lanes)].T
+    kinds = np.select([from_stub, to_stub], [ENTRY, EXIT], CORE)
+    side, centre, name = [-1] * len(names), [False] * len(lanes), str(table.get("name", "network"))
+    network = network_of_lists(name, names, at, centre, lanes, kinds, origins, destinations, home, side)
     _check_joined(network)
     return network
 
@@ -78,13 +86,12 @@ def read(path: object) -> dict[str, Any]:
     line per lane. An undirected graph has lanes in both directions. Raises `ValueError`.
     """
     file = Path(str(path))
-    if file.suffix not in ENDINGS:
-        raise ValueError(f"network: {path} must end in {', '.join(ENDINGS)}")
+    if file.suffix not in READERS:
+        raise ValueError(f"network: {path} must end in {', '.join(READERS)}")
     if not file.is_file():
         raise ValueError(f"network: {path}: no such file")
-    reader = {".json": _json, ".graphml": _graphml, ".csv": _csv}[file.suffix]
     try:
-        return reader(file)
+        return READERS[file.suffix](file)
     except (OSError, UnicodeDecodeError, SyntaxError) as error:  # malformed XML is a SyntaxError
         raise ValueError(f"network: {path}: cannot be read: {str(error).splitlines()[0]}") from None
 
@@ -131,6 +138,9 @@ def _csv(file: Path) -> dict[str, Any]:
     return {"lanes": [row for _, row in rows[1:]]}
 
 
+READERS = {".json": _json, ".graphml": _graphml, ".csv": _csv}
+
+
 def _of_graph(graph: Any) -> dict[str, Any]:
     """Return a networkx graph as a table."""
     directed = graph if graph.is_directed() else graph.to_directed()
@@ -169,7 +179,13 @@ def _nodes(given: Any, pairs: list[tuple[str, str]]) -> tuple[list[str], np.ndar
             raise ValueError(f"network.nodes: {name!r} is there twice")
     if isinstance(given, Mapping):
         return names, np.array([_position(name, place) for name, place in given.items()])
-    return names, _laid_out(names, pairs)
+    import networkx
+
+    graph = networkx.Graph()
+    graph.add_nodes_from(names)
+    graph.add_edges_from((a, b) for a, b in pairs if a in graph and b in graph)
+    found = networkx.spring_layout(graph, seed=0)  # a fixed seed: equal tables have equal maps
+    return names, np.array([found[name] for name in names], dtype=float)
 
 
 def _position(name: str, place: Any) -> tuple[float, float]:
@@ -180,17 +196,6 @@ def _position(name: str, place: Any) -> tuple[float, float]:
     if not (np.isfinite(x) and np.isfinite(y)):
         raise ValueError(f"network.nodes.{name}: {place!r} must be finite")
     return x, y
-
-
-def _laid_out(names: Sequence[str], pairs: Iterable[tuple[str, str]]) -> np.ndarray:
-    """Return positions from a spring layout with a fixed seed."""
-    import networkx
-
-    graph = networkx.Graph()
-    graph.add_nodes_from(names)
-    graph.add_edges_from((a, b) for a, b in pairs if a in graph and b in graph)
-    found = networkx.spring_layout(graph, seed=0)
-    return np.array([found[name] for name in names], dtype=float)
 
 
 def _lanes(pairs: list[tuple[str, str]], names: list[str]) -> list[tuple[int, int]]:
@@ -237,40 +242,13 @@ def _known(table: Mapping[str, Any], key: str, names: list[str], minimum: int) -
     return [names.index(name) for name in given]
 
 
-def _made(
-    name: str,
-    names: list[str],
-    at: np.ndarray,
-    lanes: list[tuple[int, int]],
-    origins: list[int],
-    destinations: list[int],
-) -> Network:
-    """Return the network; a terminal whose only neighbour is no terminal is a stub of that neighbour."""
-    ends = {*origins, *destinations}
-    home = np.arange(len(names))
-    for node in ends:
-        beside = {b if a == node else a for a, b in lanes if node in (a, b)}
-        if len(beside) == 1 and not beside & ends:
-            home[node] = beside.pop()
-    stub = home != np.arange(len(names))
-    from_stub, to_stub = stub[np.array(lanes)].T
-    kinds = np.select([from_stub, to_stub], [ENTRY, EXIT], CORE)
-    side, centre = [-1] * len(names), [False] * len(lanes)
-    trips = {"origins": origins, "destinations": destinations}
-    return network_of_lists(name, names, at, centre, lanes=lanes, kinds=kinds, **trips, home=home, side=side)
-
-
 def _check_joined(network: Network) -> None:
     """Raise `ValueError` where no trip is possible or a trip has no path."""
-    from rivalry.economies.city.shortest_paths import distances
-
-    away, pairs = distances(network), 0
-    for a in network.origins:
-        for b in network.destinations:
-            if a != b and away[a, b] < 0:
-                ends = f"{network.nodes[a]} to {network.nodes[b]}"
-                rule = "must join each of origins to each of destinations (terminals are both)"
-                raise ValueError(f"network: no path from {ends}; {rule}")
-            pairs += int(a != b)
+    away, pairs = distances(network), pairs_of(network, exclude_same_node=False)
+    for a, b in pairs:
+        if away[a, b] < 0:
+            ends = f"{network.nodes[a]} to {network.nodes[b]}"
+            rule = "must join each of origins to each of destinations (terminals are both)"
+            raise ValueError(f"network: no path from {ends}; {rule}")
     if not pairs:
         raise ValueError("network: must have an origin and another destination")

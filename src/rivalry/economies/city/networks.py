@@ -11,8 +11,10 @@ from jaxtyping import Bool, Int, Shaped
 
 CORE, ENTRY, EXIT = 0, 1, 2
 """Kinds of lanes: between core nodes, from a stub into the core, from the core to a stub."""
+KINDS = ("core", "entry", "exit")
 
-SHOWN = 8  # lanes listed in a message
+OUTWARD = ((0.0, 1.0), (1.0, 0.0), (0.0, -1.0), (-1.0, 0.0))  # by side: north, east, south, west
+LISTED = 8  # lanes listed in a message
 
 
 class Network(eqx.Module):
@@ -53,8 +55,8 @@ class Network(eqx.Module):
         known = self.lane_names
         if name not in known:
             hint = near(name, known)
-            if len(known) > SHOWN and hint.startswith("known"):
-                hint = f"known: {', '.join(known[:SHOWN])} and {len(known) - SHOWN} more"
+            if len(known) > LISTED and hint.startswith("known"):
+                hint = f"known: {', '.join(known[:LISTED])} and {len(known) - LISTED} more"
             raise ValueError(f"{parameter}: {name!r} is no lane of the network; {hint}")
         return known.index(name)
 
@@ -73,12 +75,12 @@ def stubs(rows: int = 4, cols: int = 4) -> Network:
     nodes, at, lanes = _grid(rows, cols)
     number, kinds = {name: k for k, name in enumerate(nodes)}, [CORE] * len(lanes)
     home, side = list(range(len(nodes))), [-1] * len(nodes)
-    edges = [(f"N{c}", f"1.{c}", (0.0, 1.0), 0) for c in range(1, cols + 1)]
-    edges += [(f"E{r}", f"{r}.{cols}", (1.0, 0.0), 1) for r in range(1, rows + 1)]
-    edges += [(f"S{c}", f"{rows}.{c}", (0.0, -1.0), 2) for c in range(1, cols + 1)]
-    edges += [(f"W{r}", f"{r}.1", (-1.0, 0.0), 3) for r in range(1, rows + 1)]
-    for stub, core, (x, y), where in edges:
-        here, there = len(nodes), number[core]
+    edges = [(f"N{c}", f"1.{c}", 0) for c in range(1, cols + 1)]
+    edges += [(f"E{r}", f"{r}.{cols}", 1) for r in range(1, rows + 1)]
+    edges += [(f"S{c}", f"{rows}.{c}", 2) for c in range(1, cols + 1)]
+    edges += [(f"W{r}", f"{r}.1", 3) for r in range(1, rows + 1)]
+    for stub, core, where in edges:
+        here, there, (x, y) = len(nodes), number[core], OUTWARD[where]
         nodes.append(stub)
         at.append((at[there][0] + x, at[there][1] + y))
         lanes += [(here, there), (there, here)]
@@ -86,8 +88,8 @@ def stubs(rows: int = 4, cols: int = 4) -> Network:
         home.append(there)
         side.append(where)
     ends, centre = np.arange(rows * cols, len(nodes)), _middle(lanes, rows, cols)
-    numbers: dict[str, Any] = {"lanes": lanes, "kinds": kinds, "origins": ends, "destinations": ends}
-    return network_of_lists(f"stubs_{rows}x{cols}", nodes, at, centre, **numbers, home=home, side=side)
+    name = f"stubs_{rows}x{cols}"
+    return network_of_lists(name, nodes, at, centre, lanes, kinds, ends, ends, home, side)
 
 
 def plain(rows: int = 5, cols: int = 5) -> Network:
@@ -101,9 +103,15 @@ def plain(rows: int = 5, cols: int = 5) -> Network:
     row, col = np.divmod(np.arange(rows * cols), cols)
     side = np.select([row == 0, col == cols - 1, row == rows - 1, col == 0], [0, 1, 2, 3], -1)
     ends, centre, own = np.flatnonzero(side >= 0), _middle(lanes, rows, cols), np.arange(len(nodes))
-    kinds = [CORE] * len(lanes)
-    numbers: dict[str, Any] = {"lanes": lanes, "kinds": kinds, "origins": ends, "destinations": ends}
-    return network_of_lists(f"plain_{rows}x{cols}", nodes, at, centre, **numbers, home=own, side=side)
+    name, kinds = f"plain_{rows}x{cols}", [CORE] * len(lanes)
+    return network_of_lists(name, nodes, at, centre, lanes, kinds, ends, ends, own, side)
+
+
+def network_of_lists(name: str, nodes: Sequence[str], at: Any, centre: Any, *integers: Any) -> Network:
+    """Return the network of lists or arrays; ``integers`` are the fields from ``lanes`` to ``side``."""
+    fields = [np.array(part, dtype=np.int64) for part in integers]
+    centre = np.array(centre, dtype=bool)
+    return Network(tuple(nodes), np.array(at, dtype=float), *fields, centre=centre, name=name)
 
 
 def _grid(rows: int, cols: int) -> tuple[list[str], list[tuple[float, float]], list[tuple[int, int]]]:
@@ -126,14 +134,3 @@ def _middle(lanes: Sequence[tuple[int, int]], rows: int, cols: int) -> list[bool
         return [False] * len(lanes)
     middle = {r * cols + c for r in (rows // 2 - 1, rows // 2) for c in (cols // 2 - 1, cols // 2)}
     return [a in middle and b in middle for a, b in lanes]
-
-
-def network_of_lists(name: str, nodes: Sequence[str], at: Any, centre: Any, **numbers: Any) -> Network:
-    """Return the network of lists or arrays; ``numbers`` are the fields of integers."""
-    return Network(
-        nodes=tuple(nodes),
-        at=np.array(at, dtype=float),
-        centre=np.array(centre, dtype=bool),
-        name=name,
-        **{field: np.array(part, dtype=np.int64) for field, part in numbers.items()},
-    )

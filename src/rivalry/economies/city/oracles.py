@@ -8,7 +8,6 @@ from rivalry.core import oracles
 from rivalry.core.oracles import Labels
 from rivalry.economies.city.model import City
 from rivalry.population import oracles as populations
-from rivalry.tables.kernels import shapes
 
 
 @oracles.payoff_scale.register(City)
@@ -17,14 +16,8 @@ def _(game: City) -> float:
     return float(np.max(game.stakes.max(axis=1) / (1 - game.gamma)))
 
 
-@oracles.labels.register(City)
-def _(game: City) -> Labels:
-    return Labels(players=game.type_names)
-
-
-@oracles.to_agents.register(City)
-def _(game: City) -> shapes.CityArrays:
-    return game.world()
+oracles.labels.register(City)(lambda game: Labels(players=game.type_names))
+oracles.to_agents.register(City)(City.world)
 
 
 @populations.mean_field_refusal.register(City)

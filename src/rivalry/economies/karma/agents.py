@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rivalry.economies.karma.chains import stationary
-from rivalry.economies.karma.checks import ROUNDING
+from rivalry.economies.karma.chains import ROUNDING, stationary
+from rivalry.economies.karma.checks import numbers
 from rivalry.tables.kernels.shapes import BIDS, Economy
 
 if TYPE_CHECKING:
     from rivalry.economies.karma.model import KarmaEconomy
 
 
-def counts(agents: int, share: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+def agents_per_type(agents: int, share: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     """Return the number of agents per type, ``[type]``. Raises `ValueError` where it is not an integer."""
     exact = agents * share
     found: np.ndarray = np.rint(exact).astype(np.int64)
@@ -24,12 +24,12 @@ def counts(agents: int, share: np.ndarray, names: tuple[str, ...]) -> np.ndarray
     return found
 
 
-def dealt(agents: int, mean_karma: float) -> np.ndarray:
+def equal_karma(agents: int, mean_karma: float) -> np.ndarray:
     """Return karma ``[agent]`` with the mean ``mean_karma``, in integers that differ by at most one.
 
     Raises `ValueError` where the total is not an integer.
 
-    >>> dealt(4, 2.5).tolist()
+    >>> equal_karma(4, 2.5).tolist()
     [2, 3, 2, 3]
     """
     supply = round(agents * mean_karma)
@@ -40,34 +40,36 @@ def dealt(agents: int, mean_karma: float) -> np.ndarray:
     return np.diff(np.arange(agents + 1) * supply // agents)
 
 
-def check_initial(karma: np.ndarray, agents: int, mean_karma: float, most: int) -> None:
-    """Raise `ValueError` for invalid initial karma ``[agent]``."""
+def initial_amounts(given: object, agents: int, mean_karma: float, most: int) -> np.ndarray:
+    """Return initial karma ``[agent]`` in integers. Raises `ValueError` for invalid amounts."""
+    karma = numbers("initial_karma", given, dims=1)
     if karma.shape != (agents,):
         raise ValueError(f"initial_karma: {karma.size} amounts must be {agents}, one per agent")
     for agent in np.flatnonzero((karma < 0) | (karma > most) | (karma != np.round(karma))):
         rule = f"must be a whole number in 0..{most}"
         raise ValueError(f"initial_karma[{agent}]: {karma[agent]:g} {rule}")
-    if karma.sum() != dealt(agents, mean_karma).sum():
+    if karma.sum() != equal_karma(agents, mean_karma).sum():
         total = f"sums to {karma.sum():g}; must be {agents * mean_karma:g}"
         raise ValueError(f"initial_karma: {total}, that is {agents} agents times mean_karma = {mean_karma:g}")
+    return karma.astype(np.int64)
 
 
 def world(game: KarmaEconomy) -> Economy:
-    """Return the agents of a game as kernel arrays, types in consecutive order. Raises `ValueError`."""
-    mean_karma, initial = float(game.mean_karma), np.asarray(game.initial)
-    karma = dealt(game.agents, mean_karma)
-    if initial.size:
-        check_initial(initial, game.agents, mean_karma, game.most)
-        karma = initial
+    """Return the agents of a game as kernel arrays, types in consecutive order.
+
+    Raises `ValueError` where the number of agents per type or the total karma is not an integer.
+    """
+    karma = equal_karma(game.agents, float(game.mean_karma))
+    if game.initial.size:
+        karma = initial_amounts(game.initial, game.agents, float(game.mean_karma), game.most)
+    sizes = agents_per_type(game.agents, np.asarray(game.share), game.type_names)
     return Economy(
-        type_of=np.repeat(
-            np.arange(len(game.share)), counts(game.agents, np.asarray(game.share), game.type_names)
-        ),
+        type_of=np.repeat(np.arange(len(sizes)), sizes),
         stakes=np.array(game.stakes),
         chain=cumulative(np.asarray(game.chain)),
         first=cumulative(np.stack([stationary(chain)[1] for chain in game.chain])),
         discount=np.array(game.gamma),
-        karma=np.array(karma, dtype=np.int64),
+        karma=karma,
         most=game.most,
         charge=np.array(game.charge, dtype=np.int64),
         receiver=game.receiver,

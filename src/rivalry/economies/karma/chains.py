@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.jax import jnp
 
-ROUNDING = 1e-8  # tolerance of row sums: rows come from files with few digits
+ROUNDING = 1e-8  # tolerance of sums and products of shares: they come from files with few digits
 
 
 def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarray]:
@@ -29,11 +29,6 @@ def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarr
         entries = table[row].tolist()
         raise ValueError(f"{name}[{row}]: {entries} must be chances, at least 0, that sum to 1")
     table = table / sums[:, None]
-    return table, _stationary(table, name)
-
-
-def _stationary(table: np.ndarray, name: str) -> np.ndarray:
-    """Return the stationary distribution of a chain. Raises `ValueError` where it is not unique."""
     balance = np.eye(len(table)) - table.T
     if np.linalg.matrix_rank(balance, tol=1e-10) < len(table) - 1:
         raise ValueError(f"{name}: {table.tolist()} must have one stationary distribution, and has several")
@@ -41,11 +36,10 @@ def _stationary(table: np.ndarray, name: str) -> np.ndarray:
     system = np.vstack([balance, np.ones(len(table))])
     distribution = np.linalg.lstsq(system, np.append(np.zeros(len(table)), 1.0), rcond=None)[0]
     distribution = np.maximum(distribution, 0.0)  # transient states: rounding
-    found: np.ndarray = distribution / distribution.sum()
-    return found
+    return table, distribution / distribution.sum()
 
 
-def resting(chain: Float[Array, "private private"]) -> Float[Array, "private"]:
+def stationary_distribution(chain: Float[Array, "private private"]) -> Float[Array, "private"]:
     """Return the stationary distribution of a validated chain; JAX can trace it."""
     size = chain.shape[0]
     # 1/n times the mass on both sides: the system becomes regular, with mass 1

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.registry import near
-from rivalry.economies.karma.chains import stationary
+from rivalry.economies.karma.chains import ROUNDING, stationary
 
 AGENTS = 100
-ROUNDING = 1e-8  # tolerance of shares and of numbers of agents
 OWN = ("urgencies", "chain", "private_names", "gamma")  # keys of the game that a type may have of its own
 KEYS = ("name", *OWN, "share", "count", "initial_karma", "max_karma")
 """Keys of the table of a type."""
@@ -175,9 +174,8 @@ def _kind(where: str, table: Mapping[str, Any], share: float, max_karma: int) ->
         raise ValueError(f"{where}chain: {len(chain)} rows must be {size}, one for each of the urgencies")
     names = table["private_names"]
     if names is not None and (isinstance(names, str) or len(names) != size):
-        raise ValueError(
-            f"{where}private_names: {names!r} must be {size} labels, one for each of the urgencies"
-        )
+        rule = f"must be {size} labels, one for each of the urgencies"
+        raise ValueError(f"{where}private_names: {names!r} {rule}")
     return Kind(
         name=table["name"],
         urgencies=urgencies,

@@ -11,7 +11,7 @@ from annotated_types import Ge, Le, Lt
 
 from rivalry.core.jax import put
 from rivalry.core.validate import checked, limit
-from rivalry.economies.karma.agents import check_initial, counts, dealt
+from rivalry.economies.karma.agents import agents_per_type, equal_karma, initial_amounts
 from rivalry.economies.karma.checks import AGENTS, Kind, kinds_of, numbers, one_of, tax_of, whole
 from rivalry.economies.karma.model import KarmaEconomy
 from rivalry.tables.kernels.shapes import (
@@ -124,9 +124,12 @@ def karma(
     given = dict(locals())
     whole("max_karma", max_karma, 1)
     kinds, given_count = kinds_of(given)
+    share, names = np.array([kind.share for kind in kinds]), tuple(kind.name for kind in kinds)
     payee = receiver_of(payment, receiver)
     table = charge_of(payment, price, charge, max_karma)
-    beyond = overflow_of(overflow, payee)
+    if payee == SOCIETY and overflow != "surplus":
+        why = "is about what losers receive, and clashes with payments to society; must be 'surplus'"
+        raise ValueError(f"overflow: {overflow!r} {why}")
     mean = float(numbers("mean_karma", mean_karma, most=max_karma))
     limit("max_karma", sum(len(kind.urgencies) for kind in kinds) * (max_karma + 1), max_karma + 1)
     count = AGENTS if given_count is None else given_count
@@ -136,14 +139,16 @@ def karma(
     seen = signal_of(signal, max_karma)
     if count % 2 == 1 and seen.size:
         raise ValueError(f"agents: {count} must be even where agents see something of their peers (signal)")
-    initial = _initial(given, kinds, given_count)
+    initial = _initial(given, kinds, count, share, names)
     if given_count is not None:
-        counts(count, np.array([kind.share for kind in kinds]), tuple(kind.name for kind in kinds))
-        dealt(count, mean)
-    if beyond == BURN:
+        agents_per_type(count, share, names)
+        equal_karma(count, mean)
+    if overflow == "burn":
         warn("overflow: 'burn' does not conserve karma: what losers cannot hold is lost", stacklevel=3)
     return KarmaEconomy(
         **_tables(kinds),
+        share=put(share),
+        type_names=names,
         mean_karma=put(mean),
         tax=put(tax_of(tax, max_karma)),
         charge=table,
@@ -152,7 +157,7 @@ def karma(
         most=max_karma,
         receiver=payee,
         tie=TIES[tie],
-        overflow=beyond,
+        overflow=OVERFLOWS[overflow],
         own_bid=bool(np.all(table == charge_of("PBP", None, None, max_karma))),
         agents=count,
         every=whole("redistribute_every", redistribute_every, 1),
@@ -174,36 +179,31 @@ def _tables(kinds: list[Kind]) -> dict[str, Any]:
         "stakes": put(stakes),
         "chain": put(chain),
         "gamma": put([kind.gamma for kind in kinds]),
-        "share": put([kind.share for kind in kinds]),
-        "type_names": tuple(kind.name for kind in kinds),
         "private_names": tuple(kind.private_names for kind in kinds) if named else (),
     }
 
 
-def _initial(given: Mapping[str, Any], kinds: list[Kind], given_count: int | None) -> np.ndarray:
+def _initial(
+    given: Mapping[str, Any], kinds: list[Kind], count: int, share: np.ndarray, names: tuple[str, ...]
+) -> np.ndarray:
     """Return initial karma ``[agent]``, or an empty array. Raises `ValueError`."""
     own = [k for k, kind in enumerate(kinds) if kind.initial is not None]
-    whole_list = given["initial_karma"]
-    if whole_list is None and not own:
+    amounts = given["initial_karma"]
+    if amounts is None and not own:
         return np.zeros(0, dtype=np.int64)
-    if whole_list is not None and own:
+    if amounts is not None and own:
         raise ValueError(f"initial_karma: clashes with types[{own[0]}].initial_karma; give one of them")
-    count = AGENTS if given_count is None else given_count
-    if whole_list is not None:
-        found = numbers("initial_karma", whole_list, dims=1)
-    else:
-        sizes = counts(count, np.array([kind.share for kind in kinds]), tuple(k.name for k in kinds))
+    if own:
         parts = []
-        for k, (kind, size) in enumerate(zip(kinds, sizes, strict=True)):
-            amount = given["mean_karma"] if kind.initial is None else kind.initial
+        for k, size in enumerate(agents_per_type(count, share, names)):
+            amount = given["mean_karma"] if kinds[k].initial is None else kinds[k].initial
             one = numbers(f"types[{k}].initial_karma", amount, dims=np.ndim(amount))
             if one.shape not in ((), (size,)):
                 what = f"{one.size} amounts must be {size}, one per agent of the type"
                 raise ValueError(f"types[{k}].initial_karma: {what}")
             parts.append(np.broadcast_to(one, (size,)))
-        found = np.concatenate(parts)
-    check_initial(found, count, float(given["mean_karma"]), given["max_karma"])
-    return found.astype(np.int64)
+        amounts = np.concatenate(parts)
+    return initial_amounts(amounts, count, given["mean_karma"], given["max_karma"])
 
 
 def charge_of(payment: str, price: object, charge: object, max_karma: int) -> np.ndarray:
@@ -221,9 +221,8 @@ def charge_of(payment: str, price: object, charge: object, max_karma: int) -> np
         raise ValueError("charge: goes with payment = 'table', and must be given there alone")
     own, other = np.indices((max_karma + 1, max_karma + 1))
     if payment == "table":
-        found = _whole_table(
-            "charge", charge, "[bid][rival's bid]", np.where(other <= own, own, -1), ", at most the bid"
-        )
+        most = np.where(other <= own, own, -1)
+        found = _whole_table("charge", charge, "[bid][rival's bid]", most, ", at most the bid")
     elif payment == "fixed_price":
         found = np.minimum(whole("price", price, 0), own)
     else:
@@ -258,14 +257,6 @@ def receiver_of(payment: str, receiver: str | None) -> int:
         other = next(rule for rule, who in FIXED.items() if who == receiver)
         raise ValueError(f"receiver: {receiver!r} clashes with payment = {payment!r}; use {other!r}")
     return RECEIVERS[receiver]
-
-
-def overflow_of(overflow: str, receiver: int) -> int:
-    """Return the code of the rule for karma that a loser cannot hold. Raises `ValueError`."""
-    if receiver == SOCIETY and overflow != "surplus":
-        why = "is about what losers receive, and clashes with payments to society; must be 'surplus'"
-        raise ValueError(f"overflow: {overflow!r} {why}")
-    return OVERFLOWS[overflow]
 
 
 def signal_of(signal: object, max_karma: int) -> np.ndarray:

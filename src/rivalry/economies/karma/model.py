@@ -16,7 +16,8 @@ from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Profile, Simplex
 from rivalry.economies.karma import transitions
-from rivalry.economies.karma.transitions import Shift, given, level_of, spread, taken
+from rivalry.economies.karma.chains import ROUNDING
+from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
 from rivalry.tables.kernels.shapes import (
     BURN,
     COIN,
@@ -27,8 +28,6 @@ from rivalry.tables.kernels.shapes import (
     ROOM,
     SOCIETY,
 )
-
-ROUNDING = 1e-8  # tolerance of row sums: probabilities come from files with few digits
 
 
 class Policies(Simplex):
@@ -161,7 +160,8 @@ class KarmaEconomy(eqx.Module):
 
     @property
     def discount(self) -> Distribution:
-        return self._everywhere(self.gamma)
+        _, private, levels = self.shape
+        return jnp.repeat(self.gamma, private * levels, total_repeat_length=self.space.shape[0])
 
     @property
     def legal(self) -> Bool[Array, "state action"]:
@@ -246,10 +246,10 @@ class KarmaEconomy(eqx.Module):
         overflow = self.karma_distribution(mu) @ karma - after_payment @ karma - paid
         taxed = after_payment @ jnp.minimum(self.tax, karma)
         # row k' of the identity: the transpose of the map of values, which moves mass forward
-        after = taken(jnp.eye(levels), self._due()) @ after_payment
+        after = expect_after(jnp.eye(levels), randomly_rounded(self.tax), -1) @ after_payment
         return Flows(jnp.asarray(paid, dtype=float), overflow, taxed, after)
 
-    def scaled(self, factor: int) -> KarmaEconomy:
+    def rescale(self, factor: int) -> KarmaEconomy:
         """Return the economy with ``factor`` times the karma and ``factor`` times the largest amount of it.
 
         Raises `ValueError` where payments are not the own bid, karma is taxed or peers' karma is seen: these
@@ -270,7 +270,7 @@ class KarmaEconomy(eqx.Module):
             initial=self.initial * factor,
         )
 
-    def endowed(self, mean_karma: float) -> KarmaEconomy:
+    def with_mean_karma(self, mean_karma: float) -> KarmaEconomy:
         """Return the economy with another mean karma, with which all agents start.
 
         Raises `ValueError` for mean karma outside [0, most].
@@ -282,10 +282,6 @@ class KarmaEconomy(eqx.Module):
         return replace(self, mean_karma=jnp.asarray(float(mean_karma)), initial=self.initial[:0])
 
     # parts
-
-    def _everywhere(self, of_type: Float[Array, "type"]) -> Distribution:
-        _, private, levels = self.shape
-        return jnp.repeat(of_type, private * levels, total_repeat_length=of_type.size * private * levels)
 
     def karma_distribution(self, mu: Distribution) -> Float[Array, "karma"]:
         return mu.reshape(self.shape).sum(axis=(0, 1))
@@ -327,14 +323,11 @@ class KarmaEconomy(eqx.Module):
         bids = self._whole(around)
         return bids.sum(axis=-1) if self.overflow == ROOM else bids
 
-    def _due(self) -> Shift:
-        low = jnp.floor(jax.lax.stop_gradient(self.tax))
-        return Shift(low.astype(int), self.tax - low)
-
     def after_redistribution(self, values: Float[Array, "row karma"], level: Float[Array, ""]) -> Array:
         """Return expected values after tax and redistribution, by karma after payments, ``[row karma]``."""
         # values are pulled back: the tax, levied before the redistribution, is applied last
-        return taken(given(values, spread(level)), self._due())
+        ahead = expect_after(values, randomly_rounded(level), 1)
+        return expect_after(ahead, randomly_rounded(self.tax), -1)
 
 
 at_home(KarmaEconomy, "rivalry.economies.karma.oracles")

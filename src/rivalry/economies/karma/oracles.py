@@ -11,28 +11,25 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.oracles import Labels
 from rivalry.core.results import Record
 from rivalry.economies.karma.agents import world
-from rivalry.economies.karma.chains import resting
+from rivalry.economies.karma.chains import stationary_distribution
 from rivalry.economies.karma.checks import refusal
 from rivalry.economies.karma.model import Around, Distribution, KarmaEconomy, Policy
 from rivalry.economies.karma.theory import analytic_constants
-from rivalry.economies.karma.transitions import given, level_of, spread
+from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
 from rivalry.population import oracles as populations
 from rivalry.population.distances import entropies
-from rivalry.tables.kernels.shapes import BURN, PEER, ROOM, Economy
+from rivalry.tables.kernels.shapes import BURN, PEER, ROOM
 
 BESIDE = 0.1  # how far below 0 a level of 0 may be during the search
 STARTS = ("uniform", "all_in", "zero")
+NOT_STATIONARY = "overflow: 'burn' loses karma in every step, so that no population is stationary"
+PEERS_SEEN = "signal: agents who see something of their peers have no mean field here"
 
 
 @oracles.payoff_scale.register(KarmaEconomy)
 def _(game: KarmaEconomy) -> Float[Array, ""]:
     """Return the cost of losing at the highest urgency in every step."""
     return jnp.max(jnp.max(game.stakes, axis=1) / (1 - game.gamma))
-
-
-@oracles.labels.register(KarmaEconomy)
-def _(game: KarmaEconomy) -> Labels:
-    return Labels(players=game.type_names)
 
 
 @oracles.named_start.register(KarmaEconomy)
@@ -47,18 +44,12 @@ def _(game: KarmaEconomy, name: str) -> Policy:
     return jax.nn.one_hot(bid, mask.shape[1])
 
 
-@oracles.validate_parameter.register(KarmaEconomy)
-def _(game: KarmaEconomy, name: str, value: float) -> str:
-    return refusal(name, value, game.most)
-
-
-@oracles.to_agents.register(KarmaEconomy)
-def _(game: KarmaEconomy) -> Economy:
-    """Return the agents as kernel arrays.
-
-    Raises `ValueError` where the number of agents per type or the total karma is not an integer.
-    """
-    return world(game)
+oracles.labels.register(KarmaEconomy)(lambda game: Labels(players=game.type_names))
+oracles.validate_parameter.register(KarmaEconomy)(lambda game, name, value: refusal(name, value, game.most))
+oracles.to_agents.register(KarmaEconomy)(world)
+populations.type_shares.register(KarmaEconomy)(lambda game: game.share)
+populations.continuum_limit.register(KarmaEconomy)(KarmaEconomy.continuum)
+populations.analytic_constants.register(KarmaEconomy)(analytic_constants)
 
 
 @populations.state_types.register(KarmaEconomy)
@@ -67,40 +58,26 @@ def _(game: KarmaEconomy) -> Int[np.ndarray, "state"]:
     return np.repeat(np.arange(types), private * levels)
 
 
-@populations.type_shares.register(KarmaEconomy)
-def _(game: KarmaEconomy) -> Float[Array, "type"]:
-    return game.share
-
-
 @populations.mean_field_refusal.register(KarmaEconomy)
 def _(game: KarmaEconomy) -> str:
-    if game.overflow == BURN:
-        why = "overflow: 'burn' loses karma in every step, so that no population is stationary"
-        return f"{why}; use 'surplus', or let agents play it"
-    if game.every > 1:
-        why = f"redistribute_every: {game.every} makes populations that return only so many steps later"
-        return f"{why}; use 1, or let agents play it"
-    if game.agents % 2 == 1:
-        why = f"agents: {game.agents} leave one idle in every step, and of a continuum everybody meets"
-        return f"{why} somebody; use an even number, or let agents play it"
-    if game.signal.size:
-        return (
-            "signal: agents who see something of their peers have no mean field here; "
-            "use 'none', or let agents play it"
-        )
+    every = f"redistribute_every: {game.every} makes populations that return only so many steps later"
+    idle = f"agents: {game.agents} leave one idle in every step, and of a continuum everybody meets somebody"
+    for refused, why in (
+        (game.overflow == BURN, f"{NOT_STATIONARY}; use 'surplus'"),
+        (game.every > 1, f"{every}; use 1"),
+        (game.agents % 2 == 1, f"{idle}; use an even number"),
+        (game.signal.size > 0, f"{PEERS_SEEN}; use 'none'"),
+    ):
+        if refused:
+            return f"{why}, or let agents play it"
     return ""
-
-
-@populations.continuum_limit.register(KarmaEconomy)
-def _(game: KarmaEconomy) -> KarmaEconomy:
-    return game.continuum()
 
 
 @populations.first_distribution.register(KarmaEconomy)
 def _(game: KarmaEconomy) -> Distribution:
     """Return stationary private states with all karma at ``mean_karma``, or the two integers next to it."""
-    karma = given(jnp.eye(game.most + 1), spread(game.mean_karma))[:, 0]
-    private = jax.vmap(resting)(game.chain)
+    karma = expect_after(jnp.eye(game.most + 1), randomly_rounded(game.mean_karma), 1)[:, 0]
+    private = jax.vmap(stationary_distribution)(game.chain)
     return (game.share[:, None, None] * private[:, :, None] * karma).ravel()
 
 
@@ -147,11 +124,6 @@ def _(
     return Around(game.rivals(mu, pi), level_of(after, surplus))
 
 
-@populations.analytic_constants.register(KarmaEconomy)
-def _(game: KarmaEconomy) -> Record:
-    return analytic_constants(game)
-
-
 @populations.population_metrics.register(KarmaEconomy)
 def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
     """Return the metrics of a population; arrays by ``player`` are per type, means over its agents.
@@ -159,7 +131,6 @@ def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
     ``efficiency`` is the mean reward per agent and step. ``entropy`` is the entropy of the policy in nats,
     the mean over all states.
     """
-    found = {name: np.asarray(array) for name, array in _measured(game, env, mu, pi).items()}
     dims: dict[str, tuple[str, ...]] = {
         **dict.fromkeys(("type_efficiency", "mean_karma", "win_rate"), ("player",)),
         **dict.fromkeys(("mean_bid", "karma_law"), ("player", "private", "karma")),
@@ -168,11 +139,12 @@ def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
         "win_probability": ("rank", "bid"),
         "urgency": ("player", "private"),
     }
-    return {name: (dims.get(name, ()), array) for name, array in found.items()}
+    found = _metrics(game, env, mu, pi)
+    return {name: (dims.get(name, ()), np.asarray(array)) for name, array in found.items()}
 
 
 @eqx.filter_jit
-def _measured(game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy) -> dict[str, Array]:
+def _metrics(game: KarmaEconomy, around: Around, mu: Distribution, pi: Policy) -> dict[str, Array]:
     """Return the metrics as arrays, in one compiled program."""
     flows, karma, levels = game.flows(around, mu, pi), mu.reshape(game.shape), jnp.arange(game.most + 1)
     weights = (mu[:, None] * pi).reshape(*game.shape, -1)

@@ -24,8 +24,8 @@ class Shift(NamedTuple):
     more: Float[Array, "..."]
 
 
-def spread(level: Float[Array, ""]) -> Shift:
-    """Return an agent's share at a level: its floor, or its ceiling with the probability of its fraction.
+def randomly_rounded(level: Float[Array, "..."]) -> Shift:
+    """Return an amount in integers: its floor, or its ceiling with the probability of its fraction.
 
     Below 0 it is continued linearly, so that a search can approach a level of 0 from both sides.
     """
@@ -62,11 +62,9 @@ def level_of(distribution: KarmaDistribution, surplus: Float[Array, ""]) -> Floa
     >>> float(level_of(jnp.array([0.1, 0.2, 0.3, 0.4]), jnp.asarray(0.05)))
     0.08333333333333333
     """
-    room = len(distribution) - 1 - jnp.arange(len(distribution))
     whole = jnp.arange(len(distribution))
-    absorbed = (
-        jnp.minimum(room[None, :], whole[:, None]) @ distribution
-    )  # [level]: at integer levels, nondecreasing
+    room = whole[::-1]
+    absorbed = jnp.minimum(room, whole[:, None]) @ distribution  # [level]: at integers, nondecreasing
     # side left: on a plateau the smallest level
     low = jnp.clip(jnp.searchsorted(absorbed, surplus, side="left") - 1, 0, len(distribution) - 2)
     step = absorbed[low + 1] - absorbed[low]
@@ -91,19 +89,15 @@ def checked_level(distribution: object, surplus: float) -> float:
     return float(level_of(jnp.asarray(given), jnp.asarray(float(surplus))))
 
 
-def given(values: Float[Array, "row karma"], shift: Shift) -> Float[Array, "row karma"]:
-    """Return the mean of values over an agent's karma after it received a shift, clipped at the maximum."""
+def expect_after(values: Float[Array, "row karma"], shift: Shift, sign: int) -> Float[Array, "row karma"]:
+    """Return the mean of values over an agent's karma after it received (``sign`` 1) or paid (-1) a shift.
+
+    Karma stays within 0 and the maximum.
+    """
     most = values.shape[-1] - 1
-    place = jnp.minimum(jnp.arange(most + 1) + shift.low, most)
-    above = jnp.minimum(place + 1, most)
-    return (1 - shift.more) * values[..., place] + shift.more * values[..., above]
-
-
-def taken(values: Float[Array, "row karma"], shift: Shift) -> Float[Array, "row karma"]:
-    """Return the mean of values over an agent's karma after it paid a shift, at most the karma it holds."""
-    place = jnp.maximum(jnp.arange(values.shape[-1]) - shift.low, 0)
-    below = jnp.maximum(place - 1, 0)
-    return (1 - shift.more) * values[..., place] + shift.more * values[..., below]
+    after = jnp.clip(jnp.arange(most + 1) + sign * shift.low, 0, most)
+    beyond = jnp.clip(after + sign, 0, most)
+    return (1 - shift.more) * values[..., after] + shift.more * values[..., beyond]
 
 
 Bids = Float[Array, "class bid"]

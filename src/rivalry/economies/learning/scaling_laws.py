@@ -176,7 +176,7 @@ class ScalingLaw(_Compared):
 
     def economies(self, game: Any) -> list[Any]:
         """Return the game and the scaled game."""
-        return [game, game.scaled(self.factor)]
+        return [game, game.rescale(self.factor)]
 
     def comparison(self, game: Any, bids: list[np.ndarray]) -> Record:
         """Return the deviations from the scaling law."""
@@ -234,7 +234,7 @@ class Sublinearity(_Compared):
 
     def economies(self, game: Any) -> list[Any]:
         """Return the game with each mean karma."""
-        return [game.endowed(mean) for mean in self._means(game)]
+        return [game.with_mean_karma(mean) for mean in self._means(game)]
 
     def comparison(self, game: Any, bids: list[np.ndarray]) -> Record:
         """Return the violations of premise and conclusion."""
