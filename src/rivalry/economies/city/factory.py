@@ -19,9 +19,8 @@ from rivalry.economies.city.travellers import (
     AGENTS,
     Allocation,
     Travellers,
+    allocate,
     coalition_of,
-    random_allocation,
-    routed,
     slots_of,
     travellers,
 )
@@ -161,7 +160,7 @@ def city(
     limit("agents", count, slots)
     mean = float(numbers("mean_karma", mean_karma, most=max_karma))
     type_of = np.repeat(np.arange(len(who.share)), agents_per_type(count, who.share, who.names))
-    made = routed(graph, given) if routes is not None else random_allocation(graph, given, count, slots)
+    made = allocate(graph, given, count, slots)
     rooms, rule = capacity_of(capacity, graph, count)
     expected = _expected(made, type_of, who, len(graph.lanes))
     centre, _ = centre_of(graph, expected.wanting, rooms)

@@ -45,26 +45,24 @@ class Travellers(NamedTuple):
 def travellers(given: Mapping[str, Any], slots: int) -> tuple[Travellers, int | None]:
     """Return the types of agents, and the number of agents if given. Raises `ValueError`."""
     tables, shares, count = tables_of_types(given, KEYS)
-    base = {name: given[name] for name in OWN}
-    made = [_one(where, base | table, slots) for where, table in tables.items()]
-    who = _joined(made, tuple(table["name"] for table in tables.values()), shares)
+    complete = {where: {name: given[name] for name in OWN} | table for where, table in tables.items()}
+    urgencies = [numbers(f"{where}urgencies", one["urgencies"], dims=1) for where, one in complete.items()]
+    sizes = tuple(map(len, urgencies))
+    most, trips = max(sizes), slots * max(sizes) + 1
+    stakes, trip_chain = np.zeros((len(sizes), most)), np.zeros((len(sizes), trips, trips))
+    first, gamma = np.zeros((len(sizes), trips)), np.zeros(len(sizes))
+    trip_chain[:, :, -1] = 1.0  # trips that are never drawn
+    for k, (size, (where, table)) in enumerate(zip(sizes, complete.items(), strict=True)):
+        stakes[k, :size] = urgencies[k]
+        place = np.append((np.arange(slots)[:, None] * most + np.arange(size)).ravel(), trips - 1)
+        trip_chain[k, place] = 0.0
+        trip_chain[k][np.ix_(place, place)], first[k, place] = _trip_chain(where, table, size, slots)
+        gamma[k] = numbers(f"{where}gamma", table["gamma"])
     # one type in a hurry is enough: agents of another may travel only to collect karma
-    if not np.any(who.stakes > 0):
-        raise ValueError(f"urgencies: {made[0].urgencies.tolist()} must not all be 0: nobody would bid")
-    return who, count
-
-
-class _Type(NamedTuple):
-    urgencies: np.ndarray
-    trip_chain: np.ndarray  # [trip trip], without padding
-    first: np.ndarray
-    gamma: float
-
-
-def _one(where: str, table: Mapping[str, Any], slots: int) -> _Type:
-    urgencies = numbers(f"{where}urgencies", table["urgencies"], dims=1)
-    trip_chain, first = _trip_chain(where, table, len(urgencies), slots)
-    return _Type(urgencies, trip_chain, first, float(numbers(f"{where}gamma", table["gamma"])))
+    if not np.any(stakes > 0):
+        raise ValueError(f"urgencies: {urgencies[0].tolist()} must not all be 0: nobody would bid")
+    names = tuple(table["name"] for table in tables.values())
+    return Travellers(names, np.array(shares), stakes, sizes, trip_chain, first, gamma), count
 
 
 def _trip_chain(
@@ -77,7 +75,7 @@ def _trip_chain(
         rest = float(numbers(f"{where}p_dormant", table["p_dormant"]))
         if not 0 <= rest < 1:
             raise ValueError(f"{where}p_dormant: {rest:g} must be in [0, 1)")
-        each = _chances(f"{where}urgency_law", table["urgency_law"], urgencies)
+        each = _urgency_shares(f"{where}urgency_law", table["urgency_law"], urgencies)
         given: object = np.append(np.tile((1 - rest) * each / slots, slots), rest)
     else:
         given = numbers(name, table["trip_law"], dims=np.ndim(table["trip_law"]) or 1)
@@ -90,38 +88,13 @@ def _trip_chain(
     return trip_chain, first
 
 
-def _chances(name: str, given: object, urgencies: int) -> np.ndarray:
+def _urgency_shares(name: str, given: object, urgencies: int) -> np.ndarray:
     if given is None:
         return np.full(urgencies, 1 / urgencies)
     shares = numbers(name, given, dims=1)
     if len(shares) != urgencies:
         raise ValueError(f"{name}: {len(shares)} chances must be {urgencies}, one for each of the urgencies")
-    found: np.ndarray = stationary(shares, name)[0][0]
-    return found
-
-
-def _joined(made: list[_Type], names: tuple[str, ...], shares: list[float]) -> Travellers:
-    most = max(len(each.urgencies) for each in made)
-    slots = (len(made[0].trip_chain) - 1) // len(made[0].urgencies)
-    trips = slots * most + 1
-    stakes, trip_chain = np.zeros((len(made), most)), np.zeros((len(made), trips, trips))
-    first = np.zeros((len(made), trips))
-    trip_chain[:, :, -1] = 1.0  # trips that are never drawn
-    for k, each in enumerate(made):
-        size = len(each.urgencies)
-        stakes[k, :size] = each.urgencies
-        place = np.append((np.arange(slots)[:, None] * most + np.arange(size)).ravel(), trips - 1)
-        trip_chain[k, place] = 0.0
-        trip_chain[k][np.ix_(place, place)], first[k, place] = each.trip_chain, each.first
-    return Travellers(
-        names=names,
-        share=np.array(shares),
-        stakes=stakes,
-        sizes=tuple(len(each.urgencies) for each in made),
-        trip_chain=trip_chain,
-        first=first,
-        gamma=np.array([each.gamma for each in made]),
-    )
+    return stationary(shares, name)[0][0]
 
 
 class Allocation(NamedTuple):
@@ -133,35 +106,79 @@ class Allocation(NamedTuple):
     distribution: tuple[Journeys, np.ndarray] | None  # for random allocations: journeys, probabilities
 
 
-def random_allocation(network: Network, given: Mapping[str, Any], agents: int, slots: int) -> Allocation:
-    """Return paths drawn uniformly with replacement from all shortest paths, agent by agent.
+def allocate(network: Network, given: Mapping[str, Any], agents: int, slots: int) -> Allocation:
+    """Return the journeys of agents: along ``routes``, or along shortest paths drawn agent by agent.
 
-    With more agents the first agents keep their paths. Raises `ValueError`.
+    Paths are drawn uniformly with replacement, so that the first agents keep theirs if more follow. Planning
+    keeps only the origins and destinations of paths. Raises `ValueError`.
     """
-    paths = shortest(network, given["exclude_same_node"])
-    random = np.random.default_rng(given["allocation"])
-    numbers = random.integers(len(paths.lanes), size=(agents, slots))
-    return _planned(network, paths, numbers, given, random, random_paths=True)
+    random, routes = np.random.default_rng(given["allocation"]), given["routes"]
+    if routes is None:
+        paths = shortest(network, given["exclude_same_node"])
+        numbers = random.integers(len(paths.lanes), size=(agents, slots))
+    else:
+        paths, numbers = _routes(network, routes)
+    planning, alternatives = given["planning"], given["alternatives"]
+    if alternatives is not None:
+        whole("alternatives", alternatives, 1)  # idle unless planning is "start": studies sweep over planning
+    ends, even = paths.ends[numbers], np.full(len(paths.lanes), 1 / len(paths.lanes))
+    if planning == "none":
+        return Allocation(fixed(paths), numbers, ends, (fixed(paths), even) if routes is None else None)
+    every = paths
+    if routes is not None:
+        every = between(network, list(map(tuple, np.unique(paths.ends, axis=0).tolist())))
+    if planning == "start" and alternatives is not None:
+        own = numbers if routes is None else _same(paths, every)[numbers]
+        journeys, chosen = _some(every, own, ends, alternatives, random)
+        distribution = fixed(every), even
+    else:
+        pairs, shares = np.unique(every.ends, axis=0, return_counts=True)
+        if planning == "nodes":
+            journeys = at_nodes(network, distances(network), list(map(tuple, pairs.tolist())))
+        else:
+            of_pairs = [np.flatnonzero((every.ends == pair).all(axis=1)) for pair in pairs]
+            journeys = at_start([_lists(every, which) for which in of_pairs])
+        number = {(a, b): k for k, (a, b) in enumerate(pairs.tolist())}
+        chosen = np.array([[number[a, b] for a, b in each] for each in ends.tolist()], dtype=np.int64)
+        distribution = journeys, shares / shares.sum()
+    options, most = journeys.most_options(), given["max_karma"]
+    if options > most + 1:  # choices share the rows of bids
+        what = f"{planning!r} offers {options} at once; must be at most max_karma + 1 = {most + 1}"
+        raise ValueError(f"planning: {what}" + ("; give alternatives" if planning == "start" else ""))
+    return Allocation(journeys, chosen, ends, distribution if routes is None else None)
 
 
-def routed(network: Network, given: Mapping[str, Any]) -> Allocation:
-    """Return the journeys of ``routes``: for each agent its paths as lists of nodes. Raises `ValueError`."""
-    random = np.random.default_rng(given["allocation"])
+def _routes(network: Network, routes: Any) -> tuple[Paths, np.ndarray]:
+    """Return the distinct paths of ``routes``, lists of nodes, and their numbers ``[agent slot]``."""
     known: dict[tuple[int, ...], int] = {}
     ends: list[tuple[int, int]] = []
     numbers = []
-    for agent, paths in enumerate(given["routes"]):
-        row = []
+    for agent, paths in enumerate(routes):
+        numbers.append([])
         for slot, names in enumerate(paths):
-            nodes = _nodes(network, names, f"routes[{agent}][{slot}]")
-            lanes = _lanes(network, nodes, f"routes[{agent}][{slot}]")
+            lanes, end_nodes = _route(network, names, f"routes[{agent}][{slot}]")
             if lanes not in known:
                 known[lanes] = len(known)
-                ends.append((nodes[0], nodes[-1]))
-            row.append(known[lanes])
-        numbers.append(row)
-    chosen = Paths(padded([list(lanes) for lanes in known]), np.array(ends, dtype=np.int64))
-    return _planned(network, chosen, np.array(numbers, dtype=np.int64), given, random, random_paths=False)
+                ends.append(end_nodes)
+            numbers[-1].append(known[lanes])
+    paths = Paths(padded([list(lanes) for lanes in known]), np.array(ends, dtype=np.int64))
+    return paths, np.array(numbers, dtype=np.int64)
+
+
+def _route(network: Network, names: Any, where: str) -> tuple[tuple[int, ...], tuple[int, int]]:
+    """Return the lanes of a path, and its first and last node. Raises `ValueError`."""
+    if not isinstance(names, list | tuple) or len(names) < 2:
+        raise ValueError(f"{where}: {names!r} must be a list of at least two nodes")
+    for name in names:
+        if name not in network.nodes:
+            raise ValueError(f"{where}: {name!r} is no node of the network; {near(str(name), network.nodes)}")
+    nodes, known = [network.nodes.index(name) for name in names], network.lane_numbers()
+    if nodes[0] == nodes[-1]:
+        raise ValueError(f"{where}: origin {names[0]!r} must differ from the destination")
+    for a, b in pairwise(nodes):
+        if (a, b) not in known:
+            raise ValueError(f"{where}: {network.nodes[a]}>{network.nodes[b]} is no lane of the network")
+    return tuple(known[step] for step in pairwise(nodes)), (nodes[0], nodes[-1])
 
 
 def slots_of(given: Mapping[str, Any]) -> int:
@@ -179,69 +196,6 @@ def slots_of(given: Mapping[str, Any]) -> int:
             rule = f"must be {slots or len(routes[0])}, as many for every agent"
             raise ValueError(f"routes[{agent}]: {len(paths)} paths {rule}")
     return len(routes[0])
-
-
-def _nodes(network: Network, names: Any, where: str) -> list[int]:
-    """Return the node numbers of a path. Raises `ValueError`."""
-    if not isinstance(names, list | tuple) or len(names) < 2:
-        raise ValueError(f"{where}: {names!r} must be a list of at least two nodes")
-    for name in names:
-        if name not in network.nodes:
-            raise ValueError(f"{where}: {name!r} is no node of the network; {near(str(name), network.nodes)}")
-    nodes = [network.nodes.index(name) for name in names]
-    if nodes[0] == nodes[-1]:
-        raise ValueError(f"{where}: origin {names[0]!r} must differ from the destination")
-    return nodes
-
-
-def _lanes(network: Network, nodes: list[int], where: str) -> tuple[int, ...]:
-    known = network.lane_numbers()
-    for a, b in pairwise(nodes):
-        if (a, b) not in known:
-            raise ValueError(f"{where}: {network.nodes[a]}>{network.nodes[b]} is no lane of the network")
-    return tuple(known[step] for step in pairwise(nodes))
-
-
-def _planned(
-    network: Network,
-    paths: Paths,
-    numbers: np.ndarray,
-    given: Mapping[str, Any],
-    random: np.random.Generator,
-    random_paths: bool,
-) -> Allocation:
-    """Return journeys for agents with paths ``numbers``; planning keeps only their origins and destinations.
-
-    With ``random_paths``, ``paths`` are all shortest paths, and the numbers were drawn from them.
-    """
-    planning, alternatives = given["planning"], given["alternatives"]
-    if alternatives is not None:
-        whole("alternatives", alternatives, 1)  # idle unless planning is "start": studies sweep over planning
-    ends, even = paths.ends[numbers], np.full(len(paths.lanes), 1 / len(paths.lanes))
-    if planning == "none":
-        return Allocation(fixed(paths), numbers, ends, (fixed(paths), even) if random_paths else None)
-    every = (
-        paths if random_paths else between(network, list(map(tuple, np.unique(paths.ends, axis=0).tolist())))
-    )
-    if planning == "start" and alternatives is not None:
-        own = numbers if random_paths else _same(paths, every)[numbers]
-        journeys, slots = _some(every, own, ends, alternatives, random)
-        made = Allocation(journeys, slots, ends, (fixed(every), even) if random_paths else None)
-    else:
-        pairs, shares = np.unique(every.ends, axis=0, return_counts=True)
-        journeys = _of_pairs(network, every, pairs, planning)
-        number = {(a, b): k for k, (a, b) in enumerate(pairs.tolist())}
-        slots = np.array([[number[a, b] for a, b in each] for each in ends.tolist()], dtype=np.int64)
-        made = Allocation(journeys, slots, ends, (journeys, shares / shares.sum()) if random_paths else None)
-    _check_options(made.journeys, planning, given["max_karma"])
-    return made
-
-
-def _of_pairs(network: Network, every: Paths, pairs: np.ndarray, planning: str) -> Journeys:
-    """Return a journey for every pair of nodes."""
-    if planning == "nodes":
-        return at_nodes(network, distances(network), list(map(tuple, pairs.tolist())))
-    return at_start([_lists(every, np.flatnonzero((every.ends == pair).all(axis=1))) for pair in pairs])
 
 
 def _some(
@@ -266,13 +220,6 @@ def _same(paths: Paths, every: Paths) -> np.ndarray:
 
 def _lists(paths: Paths, which: np.ndarray) -> list[list[int]]:
     return [row[row >= 0].tolist() for row in paths.lanes[which]]
-
-
-def _check_options(journeys: Journeys, planning: str, most: int) -> None:
-    options = journeys.most_options()
-    if options > most + 1:  # choices share the rows of bids
-        what = f"{planning!r} offers {options} at once; must be at most max_karma + 1 = {most + 1}"
-        raise ValueError(f"planning: {what}" + ("; give alternatives" if planning == "start" else ""))
 
 
 def coalition_of(given: object, kinds: np.ndarray, seed: int) -> np.ndarray:

@@ -87,7 +87,13 @@ def constants(
     >>> round(found.L_vs, 9), round(found.L, 9), found.contracts(temperature=1.0)
     (20.0, 126.0, False)
     """
-    _check(u_max, discount, L_pop, dh, u_min)
+    if not 0 <= discount < 1:
+        raise ValueError(f"discount: {discount} must be in [0, 1)")
+    for name, value in (("u_max", u_max), ("L_pop", L_pop), ("dh", dh), ("u_min", u_min)):
+        if not (np.isfinite(value) and value >= 0):
+            raise ValueError(f"{name}: {value} must be at least 0")
+    if u_min > u_max:
+        raise ValueError(f"u_min: {u_min} must be at most u_max, {u_max}")
     L_u, L_b, L_nu = float(u_max), float(u_max), float(u_max)
     if tight:
         L_u, L_nu = float(u_max - u_min), u_max / 2
@@ -102,16 +108,6 @@ def constants(
     ends = (L_vs, L_vpi, L_vrho, L_qpi, L_qrho, L_pop * L_qrho + L_qpi)
     short = (L_u, L_b, L_nu, K, K, K_nu)  # by state, action and distribution of both
     return Constants(L_u, 0.0, L_b, L_nu, K, K, K, K_nu, *short, g, dh, L_pop, *ends)
-
-
-def _check(u_max: float, discount: float, L_pop: float, dh: float, u_min: float) -> None:
-    if not 0 <= discount < 1:
-        raise ValueError(f"discount: {discount} must be in [0, 1)")
-    for name, value in (("u_max", u_max), ("L_pop", L_pop), ("dh", dh), ("u_min", u_min)):
-        if not (np.isfinite(value) and value >= 0):
-            raise ValueError(f"{name}: {value} must be at least 0")
-    if u_min > u_max:
-        raise ValueError(f"u_min: {u_min} must be at most u_max, {u_max}")
 
 
 def _kernel(payment: str | float, max_karma: int, tight: bool) -> float:
@@ -160,17 +156,14 @@ def tables_of(game: PopulationGame) -> tuple[Table, Table]:
     ((6, 3), [1.0, 1.0, 1.0])
     """
 
-    def reward(rho: np.ndarray) -> np.ndarray:
-        return np.asarray(_frozen(game, put(rho))[0])
+    def table(part: int) -> Table:
+        return lambda rho: np.asarray(_rewards_and_transitions(game, put(rho))[part])
 
-    def transition(rho: np.ndarray) -> np.ndarray:
-        return np.asarray(_frozen(game, put(rho))[1])
-
-    return reward, transition
+    return table(0), table(1)
 
 
 @eqx.filter_jit
-def _frozen(game: PopulationGame, rho: Array) -> tuple[Array, Array]:
+def _rewards_and_transitions(game: PopulationGame, rho: Array) -> tuple[Array, Array]:
     """Return rewards ``[state action]`` and transitions ``[state action state]`` given ``rho``."""
     mu = rho.sum(axis=1)
     # in states without mass the policy does not matter
@@ -218,11 +211,11 @@ def ratios(
     """
     seen = np.zeros(len(Ratios._fields))
     for here, there in pairs:
-        seen = np.maximum(seen, _moved(reward, transition, legal, discount, here, there))
+        seen = np.maximum(seen, _quotients(reward, transition, legal, discount, here, there))
     return Ratios(*(float(value) for value in seen))
 
 
-def _moved(
+def _quotients(
     reward: Table, transition: Table, legal: np.ndarray, discount: float, here: Play, there: Play
 ) -> list[float]:
     """Return the quotients of `Ratios` for one pair."""

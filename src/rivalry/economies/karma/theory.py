@@ -25,12 +25,13 @@ Source: Vaishampayan (ETH Zurich 2024), equations 5.5 to 5.9 and Lemma 5.1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
 from rivalry.core.results import Record
 from rivalry.economies.karma.chains import stationary
+from rivalry.economies.karma.checks import whole
 from rivalry.economies.karma.lipschitz import constants, kernel_constant
 from rivalry.population.random_policies import rows
 from rivalry.tables.kernels.shapes import COIN, NOBODY, SOCIETY
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 MECHANISMS = ("COIN", "DICT", "ROTATION", "TURN")
 WIDTH = 40  # tracked numbers of wins around half the steps: probabilities beyond are below 1e-300
 STEADY = 1e-15  # of the largest urgency: convergence tolerance
-TIES = ("coin", "nobody")
+Tie = Literal["coin", "nobody"]
 ROUNDING = 1e-12  # smaller sums may be 0
 STEPS = 10_000  # of the baselines: length of the simulations in the thesis
 CONSTANTS = ("L_vs", "L_vpi", "L_vrho", "L_qpi", "L_qrho", "L")
@@ -68,26 +69,23 @@ def exact_baseline(mechanism: str, urgencies: object, chain: object, steps: int)
     """
     if mechanism not in MECHANISMS:
         raise ValueError(f"mechanism: {mechanism!r} must be one of {', '.join(MECHANISMS)}")
-    if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
-        raise ValueError(f"steps: {steps!r} must be a whole number, at least 1")
-    u = _urgencies(urgencies)
-    moves, distribution = stationary(chain)
+    whole("steps", steps, 1)
+    u = np.asarray(urgencies, dtype=float)
+    if u.ndim != 1 or not u.size:
+        raise ValueError(f"urgencies: {urgencies!r} must be one number or more")
+    for place in np.flatnonzero(~(u >= 0) | ~np.isfinite(u)):
+        raise ValueError(f"urgencies[{place}]: {u[place]} must be at least 0")
+    moves, w = stationary(chain)
     if len(moves) != len(u):
         raise ValueError(f"chain: {len(moves)} states must be {len(u)}, one an urgency")
-    spread = {"COIN": _coin, "DICT": _dictator, "ROTATION": _rotation, "TURN": _turns}[mechanism]
-    efficiency, rewards, wins = spread(u, moves, distribution, int(steps))
+    if mechanism in ("COIN", "DICT"):
+        lost = losing(u, w) if mechanism == "DICT" else np.full(len(u), 0.5)
+        efficiency, rewards, wins = _by_urgency(u, lost, moves, w, int(steps))
+    else:
+        efficiency, rewards, wins = (_turns if mechanism == "TURN" else _rotation)(u, moves, w, int(steps))
     # rounding may leave a variance below 0; adding 0.0 turns -0.0 into 0.0
     fairness = (-float(np.sqrt(max(v, 0.0))) / steps + 0.0 for v in (rewards, wins))
     return Baseline(float(efficiency), *fairness)
-
-
-def _urgencies(given: object) -> np.ndarray:
-    u = np.asarray(given, dtype=float)
-    if u.ndim != 1 or not u.size:
-        raise ValueError(f"urgencies: {given!r} must be one number or more")
-    for place in np.flatnonzero(~(u >= 0) | ~np.isfinite(u)):
-        raise ValueError(f"urgencies[{place}]: {u[place]} must be at least 0")
-    return u
 
 
 def losing(urgencies: np.ndarray, distribution: np.ndarray) -> np.ndarray:
@@ -101,16 +99,13 @@ def losing(urgencies: np.ndarray, distribution: np.ndarray) -> np.ndarray:
     return chances
 
 
-def _coin(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple[float, float, float]:
-    """Return the mean reward, and variances of the sums of rewards and of wins."""
-    mean = w @ u
-    each = w @ u**2 / 2 - mean**2 / 4
-    return -mean / 2, steps * each + _dependence(u / 2, chain, w, steps), steps / 4
+def _by_urgency(
+    u: np.ndarray, lost: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int
+) -> tuple[float, float, float]:
+    """Return the mean reward, and variances of the sums of rewards and of wins.
 
-
-def _dictator(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple[float, float, float]:
-    """Return the same as `_coin`; the loser depends on the urgencies."""
-    lost = losing(u, w)
+    ``lost [private]`` is the probability of losing.
+    """
     paid = u * lost
     mean = w @ paid
     each = w @ (u * paid) - mean**2
@@ -135,6 +130,8 @@ def _dependence(f: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> 
     With ``G_n = A + .. + A^n`` the sum ``D_n`` grows by ``G_n``: ``[A^n+1, G_n, D_n]`` times one matrix, so a
     power of that does for any number of steps, periodic chains included.
     """
+    if np.ptp(f) == 0:
+        return 0.0  # exactly: the powers of A would leave rounding errors
     z, one, none = len(f), np.eye(len(f)), np.zeros((len(f), len(f)))
     apart = chain - w
     onward = np.block([[apart, one, none], [none, one, one], [none, none, one]])
@@ -187,17 +184,14 @@ def _turns(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple
     return -mean / 2, square, float(nu @ (wins - nu @ wins) ** 2)
 
 
-Tie = Literal["coin", "nobody"]
-
-
 def theta_matrix(bids: int, tie: str = "coin") -> np.ndarray:
     """Return ``Theta [bid bid]``: ``Theta nu`` are the probabilities of winning, by the rule of ties.
 
     >>> theta_matrix(3)[1].tolist(), theta_matrix(3, "nobody")[1].tolist()
     ([1.0, 0.5, 0.0], [1.0, 0.0, 0.0])
     """
-    if tie not in TIES:
-        raise ValueError(f"tie: {tie!r} must be one of {', '.join(TIES)}")
+    if tie not in get_args(Tie):
+        raise ValueError(f"tie: {tie!r} must be one of {', '.join(get_args(Tie))}")
     return np.tri(bids, k=-1) + (0.5 * np.eye(bids) if tie == "coin" else 0.0)
 
 
@@ -345,9 +339,9 @@ def find_counterexample(
         policies = rows(rng, np.full((2, len(u), max_karma + 1), 0.5))
         bids = np.einsum("uk,pukb->pub", karma, policies)
         bids /= bids.sum(axis=-1, keepdims=True)
-        S = lasry_lions_sum(u, p, bids[0], bids[1], tie)
+        A = change_matrix(bids[0], bids[1], tie)
+        S = float((u * p) @ A @ p)
         if best is None or best.S < S:
-            A = change_matrix(bids[0], bids[1], tie)
             best = Counterexample(u, p, mean_karma, karma, policies, bids, A, S, tie)
     return best if best is not None and best.S > ROUNDING else None
 
