@@ -13,7 +13,7 @@ import rivalry as rv
 from rivalry.core.jax import jax, put
 from rivalry.economies.karma.lipschitz import constants
 from rivalry.economies.karma.theory import exact_baseline, lasry_lions_sum
-from rivalry.economies.karma.transitions import checked_level
+from rivalry.economies.karma.transitions import redistribution_level
 from rivalry.economies.learning.scaling_laws import scaling_gap
 from rivalry.population import best_response, policy_values, push
 from tests.reference import city
@@ -169,7 +169,7 @@ def _stepped(game: Any, mu: Any, pi: Any) -> Any:
 
 
 def _level(inputs: Inputs) -> dict[str, Any]:
-    return {"level": checked_level(inputs["post_payment_law"], inputs["surplus_per_head"])}
+    return {"level": redistribution_level(inputs["post_payment_law"], inputs["surplus_per_head"])}
 
 
 def _lipschitz(inputs: Inputs) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.economies.city.free_flow import Trips, of_agents
+from rivalry.economies.city.free_flow import of_agents
 from rivalry.economies.city.journeys import fixed
 from rivalry.economies.city.model import City
 from rivalry.economies.city.shortest_paths import distances, shortest
@@ -255,12 +255,11 @@ def test_expected_free_flow_is_the_mean_over_all_allocations(more: dict[str, Any
     game = small(network="plain_2x2", agents=2, **more)
     paths = shortest(game.network)
     journeys, total = fixed(paths), len(paths.lanes)
-    trips = Trips.of(game.first, 2)
     pairs = np.array(list(product(range(total), repeat=2)))
     mean = np.zeros(len(game.capacity))
     dormant = ended = 0.0
     for kind in game.type_of:
-        flow = of_agents(journeys, pairs, np.full(len(pairs), kind), trips, len(mean))
+        flow = of_agents(journeys, pairs, np.full(len(pairs), kind), game.first, len(mean))
         mean += flow.wanting / len(pairs)
         dormant, ended = dormant + flow.dormant / len(pairs), ended + flow.trips / len(pairs)
     np.testing.assert_allclose(game.expected.wanting, mean, atol=1e-12)
@@ -271,7 +270,7 @@ def test_expected_free_flow_with_three_paths_per_agent() -> None:
     game = small(network="plain_2x2", agents=1, paths_per_agent=3)
     paths = shortest(game.network)
     triples = np.array(list(product(range(len(paths.lanes)), repeat=3)))
-    flow = of_agents(fixed(paths), triples, np.zeros(len(triples), dtype=int), Trips.of(game.first, 3), 8)
+    flow = of_agents(fixed(paths), triples, np.zeros(len(triples), dtype=int), game.first, 8)
     np.testing.assert_allclose(game.expected.wanting, flow.wanting / len(triples), atol=1e-12)
 
 

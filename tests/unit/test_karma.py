@@ -15,7 +15,7 @@ from rivalry.core.oracles import to_agents
 from rivalry.economies.karma.agents import equal_karma
 from rivalry.economies.karma.chains import stationary_distribution
 from rivalry.economies.karma.factory import charge_of
-from rivalry.economies.karma.transitions import checked_level
+from rivalry.economies.karma.transitions import redistribution_level
 from rivalry.economies.kernels.choices import cumulative, probabilities
 from rivalry.economies.kernels.economy import fresh
 from rivalry.population import best_response, evaluate_policy, policy_values, push
@@ -37,7 +37,7 @@ def test_the_level_is_the_smallest_that_absorbs_the_surplus() -> None:
         law = law / law.sum() if law.sum() > 0 else np.full(6, 1 / 6)
         room = absorbed(law, 5.0)
         surplus = rng.random() * room
-        level = checked_level(law, surplus)
+        level = redistribution_level(law, surplus)
         assert absorbed(law, level) == pytest.approx(surplus, abs=1e-14)
         if level > 1e-6:
             assert absorbed(law, level - 1e-6) < surplus

@@ -190,7 +190,7 @@ def test_lane_loads_are_sorted_by_expected_demand() -> None:
     ax = rv.plots.lane_load(one())
     heights = [bar.get_height() for bar in ax.patches]
     np.testing.assert_allclose(heights, sorted(TOLD["lane_free_flow_expected"][1])[::-1])
-    (dots,) = lines(ax, "_drawn")
+    (dots,) = lines(ax, "_sampled")
     np.testing.assert_allclose(sorted(dots.get_ydata()), sorted(TOLD["lane_free_flow"][1]))
     (limit,) = lines(ax, "_capacity")
     assert set(limit.get_ydata()) == {2.0}
@@ -205,7 +205,7 @@ def test_lane_load_bars_dots_and_colours_match_per_lane() -> None:
         one(lane_free_flow=(("lane",), load), lane_free_flow_expected=(("lane",), expected))
     )
     order = np.argsort(-expected)
-    np.testing.assert_array_equal(lines(ax, "_drawn")[0].get_ydata(), load[order])
+    np.testing.assert_array_equal(lines(ax, "_sampled")[0].get_ydata(), load[order])
     shades = [bar.get_facecolor() for bar in ax.patches]
     kinds = TOLD["lane_kind"][1][order]
     assert len({(str(kind), shade) for kind, shade in zip(kinds, shades, strict=True)}) == 3

@@ -8,15 +8,13 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
-from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
 from rivalry.core.game import BrokenInvariant
 from rivalry.core.validate import whole_number
 from rivalry.economies.kernels.economy import RUNNING
-from rivalry.envs.games import Unrendered, check_literal, everybodys
+from rivalry.envs.games import Infos, Results, Seen, SimultaneousEnv, check_literal
 
 PERIODS = 1000
-Seen = dict[str, dict[str, np.ndarray]]
 Illegal = Literal["warn", "clip", "raise"]  # clip with one warning, clip silently, raise
 
 
@@ -45,12 +43,14 @@ class Views(NamedTuple):
         return spaces.Dict({"observation": features, "action_mask": spaces.MultiBinary(self.entries)})
 
 
-class AgentsEnv(Unrendered, ParallelEnv[str, dict[str, np.ndarray], int]):  # type: ignore[misc]
+class AgentsEnv(SimultaneousEnv):
     """A parallel environment of agents ``agent_0``, ``agent_1``, .. that each choose one of several entries.
 
-    A subclass reads the game (`_prepare`), starts an episode (`_begin`), applies the entries of all agents
+    A subclass reads the game and returns the number of agents and the bounds of their observations
+    (`_prepare`), starts an episode (`_begin`), applies the entries of all agents and returns their rewards
     (`_go`), and returns the features, the number of legal entries per agent and the agents that act
-    (`_report`).
+    (`_report`). It converts the policies of others, a table or a name (`table`), and draws the entries of all
+    agents from them (`draw`).
     """
 
     metadata = {"name": "rivalry_agents_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
@@ -71,24 +71,13 @@ class AgentsEnv(Unrendered, ParallelEnv[str, dict[str, np.ndarray], int]):  # ty
         self.views, self.periods, self.illegal = views, periods, illegal
         self._silent = illegal == "clip"  # also set after the first warning
         self.possible_agents = [f"agent_{k}" for k in range(agents)]
-        self.agents: list[str] = []
-        seen = views.space()
-        self._observations = dict.fromkeys(self.possible_agents, seen)
+        self.agents = []
+        self._observations = dict.fromkeys(self.possible_agents, views.space())
         self._actions = {name: spaces.Discrete(views.entries) for name in self.possible_agents}
         self._number = {name: k for k, name in enumerate(self.possible_agents)}
         self._sequence = np.random.SeedSequence(0)
 
-    def observation_space(self, agent: str) -> spaces.Space[Any]:
-        """Return the space of ``agent``'s own observations and action mask."""
-        return self._observations[agent]
-
-    def action_space(self, agent: str) -> spaces.Space[Any]:
-        """Return the space of all entries that any agent can choose in any state."""
-        return self._actions[agent]
-
-    def reset(
-        self, seed: int | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[Seen, dict[str, dict[str, Any]]]:
+    def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Seen, Infos]:
         """Start a new episode with initial karma; ``seed`` restarts the random stream."""
         self.restart(seed)
         return self._seen(), {name: {} for name in self.agents}
@@ -102,20 +91,10 @@ class AgentsEnv(Unrendered, ParallelEnv[str, dict[str, np.ndarray], int]):  # ty
         self._begin(self._sequence.spawn(1)[0])
         self.features, self.counts, self.acting = self._report()
 
-    def step(
-        self, actions: Mapping[str, Any]
-    ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """Apply one action per agent; after truncation ``agents`` is empty."""
-        return self.play(everybodys(self.agents, actions))
-
-    def play(
-        self, actions: Mapping[str, Any]
-    ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """Apply one step as `step` does; agents that do not act in it may be left out of ``actions``."""
+    def play(self, actions: Mapping[str, Any]) -> Results:
         names = self.agents
-        paid, cut = self.onward(self._entries(actions))
-        rewards = dict(zip(names, paid.tolist(), strict=True))
-        infos: dict[str, dict[str, Any]] = {name: {} for name in names}
+        paid, cut = self.advance(self._entries(actions))
+        rewards, infos = dict(zip(names, paid.tolist(), strict=True)), {name: {} for name in names}
         return self._seen(), rewards, dict.fromkeys(names, False), dict.fromkeys(names, cut), infos
 
     def _entries(self, actions: Mapping[str, Any]) -> np.ndarray:
@@ -136,7 +115,7 @@ class AgentsEnv(Unrendered, ParallelEnv[str, dict[str, np.ndarray], int]):  # ty
             entries[self._number[name]] = self.entry(name, action)
         return entries
 
-    def onward(self, entries: np.ndarray) -> tuple[np.ndarray, bool]:
+    def advance(self, entries: np.ndarray) -> tuple[np.ndarray, bool]:
         """Apply the entries ``[agent]`` for one step; return the rewards and whether play is truncated.
 
         Raises `BrokenInvariant` if karma is not conserved.
@@ -164,17 +143,6 @@ class AgentsEnv(Unrendered, ParallelEnv[str, dict[str, np.ndarray], int]):  # ty
         """Return the observation and action mask of one agent."""
         rows, masks = self.views.of(self.features[player : player + 1], self._open()[player : player + 1])
         return {"observation": rows[0], "action_mask": masks[0]}
-
-    def table(self, others: Any) -> np.ndarray:
-        """Return the others' policies, given as a table or by name, in the form that `draw` takes.
-
-        Raises `ValueError`.
-        """
-        raise NotImplementedError
-
-    def draw(self, table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw the entries of all agents ``[agent]`` from a table made by `table`."""
-        raise NotImplementedError
 
     def entry(self, name: str, action: Any) -> int:
         """Return an agent's entry, clipped to the legal ones unless ``illegal="raise"``.
@@ -205,19 +173,6 @@ class AgentsEnv(Unrendered, ParallelEnv[str, dict[str, np.ndarray], int]):  # ty
     def _open(self) -> np.ndarray:
         """Return the number of legal entries per agent; agents that do not act have one."""
         return np.where(self.acting, self.counts, 1)
-
-    def _prepare(self, normalized: bool) -> tuple[int, Views]:
-        """Return the number of agents and the bounds of their observations. Raises `ValueError`."""
-        raise NotImplementedError
-
-    def _begin(self, sequence: np.random.SeedSequence) -> None:
-        raise NotImplementedError
-
-    def _go(self, entries: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
-
-    def _report(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        raise NotImplementedError
 
     def _does(self, player: int) -> str:
         """Return a message fragment: the action with ``{}`` for the entry, and the agent's karma."""

@@ -14,20 +14,8 @@ from rivalry.economies.kernels.city_learning import entry_counts
 from rivalry.envs.agents import AgentsEnv, Views, draw
 from rivalry.tables.kernels.shapes import CityArrays
 
-FEATURES = (
-    "urgency",
-    "karma",
-    "type",
-    "trip",
-    "spot",
-    "lane",
-    "from x",
-    "from y",
-    "to x",
-    "to y",
-    "goal x",
-    "goal y",
-)
+COORDINATES = ("from x", "from y", "to x", "to y", "goal x", "goal y")
+FEATURES = ("urgency", "karma", "type", "trip", "spot", "lane", *COORDINATES)
 """Features of an agent's observation in a city, in order."""
 
 POLICIES = ("uniform", "zero", "all_in")
@@ -116,7 +104,7 @@ class CityEnv(AgentsEnv):
             if others not in POLICIES:
                 raise ValueError(f"others: {others!r} is unknown; {near(others, POLICIES)}")
             return others
-        return np.cumsum(checked_policy(self.city, others, "others"), axis=-1, dtype=np.float32)
+        return np.cumsum(check_policy(self.city, others, "others"), axis=-1, dtype=np.float32)
 
     def draw(self, table: Any, rng: np.random.Generator) -> np.ndarray:
         """Draw the entries of all agents ``[agent]`` from the table or the named policy."""
@@ -174,10 +162,10 @@ def city_policy(
         if given.shape != found.shape[1:]:
             raise ValueError(f"policy: agent {agent} has {given.shape}; must be {found.shape[1:]}")
         found[agent] = given
-    return checked_policy(city, found.reshape(agents, -1, levels, entries), "policy")
+    return check_policy(city, found.reshape(agents, -1, levels, entries), "policy")
 
 
-def checked_policy(city: CityArrays, given: Any, name: str) -> np.ndarray:
+def check_policy(city: CityArrays, given: Any, name: str) -> np.ndarray:
     """Return a policy ``[agent row karma entry]`` with rows normalized to sum to 1. Raises `ValueError`."""
     counts = entry_counts(city)
     shape = (*counts.shape, max(city.most + 1, city.options.shape[2]))

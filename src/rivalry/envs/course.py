@@ -41,15 +41,12 @@ class Course:
 
     def __init__(self, game: Any, *, limit: int | None = None, normalized: bool = False) -> None:
         self.game, self.limit = game, limit
-        self.state: Any = None
-        self.steps = 0
         space = game.space
         self.actions = max(space.sizes) if _limits(game) else 0
         self._middle = _middle(game) if normalized else None
-        self._form, self._leaves = _taken_apart((game, self._middle))
+        self._form, self._leaves = _split((game, self._middle))
         self._nobody = (np.zeros(space.shape[0], dtype=bool), np.zeros(space.shape))
-        self._key = np.asarray(jax.random.key_data(jax.random.key(0)))
-        self.now = self._begin()
+        self.begin(0)
 
     def __getstate__(self) -> dict[str, Any]:
         # forms compare by hashes and identities of one process, so copies make their own
@@ -57,16 +54,17 @@ class Course:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._form, self._leaves = _taken_apart((self.game, self._middle))
+        self._form, self._leaves = _split((self.game, self._middle))
 
-    def begin(self, seed: int | None) -> StepResult:
+    def begin(self, seed: int | None) -> None:
         """Start a new episode; ``seed`` restarts the random stream."""
         if seed is not None:
             self._key = np.asarray(jax.random.key_data(jax.random.key(seed)))
-        self.now = self._begin()
-        return self.now
+        self.state, self._key, row = _first(self._form, self._leaves, self._key)
+        self.steps = 0
+        self.now = self._read(row)
 
-    def onward(self, actions: np.ndarray, fixed: tuple[np.ndarray, np.ndarray] | None = None) -> StepResult:
+    def advance(self, actions: np.ndarray, fixed: tuple[np.ndarray, np.ndarray] | None = None) -> StepResult:
         """Play one step by actions ``[player column]``, in the form that `transforms.units.strategies` takes.
 
         ``fixed`` is a mask ``[player]`` and a profile ``[player axis]``: masked players play their row of it.
@@ -76,11 +74,6 @@ class Course:
         self.steps += 1
         self.now = self._read(row)
         return self.now
-
-    def _begin(self) -> StepResult:
-        self.state, self._key, row = _first(self._form, self._leaves, self._key)
-        self.steps = 0
-        return self._read(row)
 
     def _read(self, row: Any) -> StepResult:
         row = np.array(row)  # a copy, because learners may write to it
@@ -127,7 +120,7 @@ class _Form:
 _ARRAY = object()  # placeholder of an array
 
 
-def _taken_apart(tree: Any) -> tuple[_Form, list[Any]]:
+def _split(tree: Any) -> tuple[_Form, list[Any]]:
     """Return a tree's form and its arrays."""
     leaves, definition = jax.tree.flatten(tree)
     arrays = [isinstance(leaf, jax.Array | np.ndarray | np.generic) for leaf in leaves]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import gymnasium as gym
 import numpy as np
@@ -60,28 +60,30 @@ def parallel_env(
     >>> sorted(seen)
     ['player_0', 'player_1']
     """
-    found = made(game)
+    found = game_of(game)
     check_literal("illegal", illegal, Illegal)
     check_literal("simplex", simplex, OnSimplex)
     world = kernel_arrays(found)
-    if isinstance(world, Economy | CityArrays) and simplex != "corners":
+    if not isinstance(world, Economy | CityArrays):
+        return GameEnv(found, periods=periods, normalize_spaces=normalize_spaces, simplex=simplex)
+    if simplex != "corners":
         who = type(found).__name__
         raise ValueError(f"simplex: {simplex!r} must be 'corners': agents of {who} bid whole numbers")
-    if isinstance(world, Economy | CityArrays):
-        kind = EconomyEnv if isinstance(world, Economy) else CityEnv
-        steps = PERIODS if periods is None else periods
-        return kind(found, periods=steps, illegal=illegal, normalize_spaces=normalize_spaces)
-    return GameEnv(found, periods=periods, normalize_spaces=normalize_spaces, simplex=simplex)
+    kind = EconomyEnv if isinstance(world, Economy) else CityEnv
+    steps = PERIODS if periods is None else periods
+    return kind(found, periods=steps, illegal=illegal, normalize_spaces=normalize_spaces)
 
 
-def aec_env(
-    game: Any,
-    *,
-    periods: int | None = None,
-    illegal: Illegal = "warn",
-    normalize_spaces: bool = False,
-    simplex: OnSimplex = "corners",
-) -> TurnEnv:
+class EnvOptions(TypedDict, total=False):
+    """The options of `parallel_env`."""
+
+    periods: int | None
+    illegal: Illegal
+    normalize_spaces: bool
+    simplex: OnSimplex
+
+
+def aec_env(game: Any, **options: Unpack[EnvOptions]) -> TurnEnv:
     """Return a game as an environment of PettingZoo in which agents act one at a time.
 
     Parameters are those of `parallel_env`. Agents that act at once act in the order of their numbers, without
@@ -99,14 +101,10 @@ def aec_env(
     >>> env.agent_selection
     'agent_0'
     """
-    return TurnEnv(
-        parallel_env(
-            game, periods=periods, illegal=illegal, normalize_spaces=normalize_spaces, simplex=simplex
-        )
-    )
+    return TurnEnv(parallel_env(game, **options))
 
 
-def made(game: Any) -> Any:
+def game_of(game: Any) -> Any:
     """Return the game, or the default game of the family of that name. Raises `ValueError`."""
     if not isinstance(game, str):
         return game
@@ -155,32 +153,20 @@ class PlayerEnv(gym.Env[Any, Any]):
 
     metadata = {"render_modes": []}  # noqa: RUF012  (as Gymnasium has it)
 
-    def __init__(
-        self,
-        game: Any,
-        player: int,
-        others: Any,
-        *,
-        periods: int | None = None,
-        illegal: Illegal = "warn",
-        normalize_spaces: bool = False,
-        simplex: OnSimplex = "corners",
-    ) -> None:
-        self.inner: Any = parallel_env(
-            game, periods=periods, illegal=illegal, normalize_spaces=normalize_spaces, simplex=simplex
-        )
-        names = self.inner.possible_agents
+    def __init__(self, game: Any, player: int, others: Any, **options: Unpack[EnvOptions]) -> None:
+        self.parallel: Any = parallel_env(game, **options)
+        names = self.parallel.possible_agents
         self.player = number_of("player", player, len(names))
         self.name = names[self.player]
-        self.observation_space = self.inner.observation_space(self.name)
-        self.action_space = self.inner.action_space(self.name)
+        self.observation_space = self.parallel.observation_space(self.name)
+        self.action_space = self.parallel.action_space(self.name)
         self.np_random = np.random.default_rng(0)  # copies draw the same numbers, even without a seed
         self._ask: Callable[[str, Any], Any] | None = others if callable(others) else None
         self._table: Any = None
-        if self._ask is None and isinstance(self.inner, AgentsEnv):
-            self._table = self.inner.table(others)
+        if self._ask is None and isinstance(self.parallel, AgentsEnv):
+            self._table = self.parallel.table(others)
         elif self._ask is None:
-            self.inner.hold(others, but=player)
+            self.parallel.hold(others, but=player)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -188,9 +174,9 @@ class PlayerEnv(gym.Env[Any, Any]):
         """Start a new episode; ``seed`` restarts the random stream."""
         super().reset(seed=seed)
         if self._table is None:
-            self._views, _ = self.inner.reset(seed)
+            self._views, _ = self.parallel.reset(seed)
         else:
-            self.inner.restart(seed)
+            self.parallel.restart(seed)
         self._paid, self._over, self._cut = 0.0, False, False
         while not self._mine():
             self._play(None)
@@ -198,7 +184,7 @@ class PlayerEnv(gym.Env[Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Apply the player's action, and play until the player acts again. Raises `ValueError`."""
-        self.inner.check(self.name, action)
+        self.parallel.check(self.name, action)
         if not (self._over or self._cut):
             self._play(action)
             while not self._mine():
@@ -208,30 +194,27 @@ class PlayerEnv(gym.Env[Any, Any]):
 
     def _mine(self) -> bool:
         """Return whether it is the player's turn or the episode is over."""
-        return self._over or self._cut or self._turn()
-
-    def _turn(self) -> bool:
         if self._table is not None:
-            return bool(self.inner.acting[self.player])
-        return self.name in self.inner.movers()
+            return self._cut or bool(self.parallel.acting[self.player])
+        return self._over or self._cut or self.name in self.parallel.movers()
 
     def _seen(self) -> Any:
-        return self._views[self.name] if self._table is None else self.inner.seen_by(self.player)
+        return self._views[self.name] if self._table is None else self.parallel.seen_by(self.player)
 
     def _play(self, action: Any) -> None:
         """Play one step of the parallel environment; ``action`` is None if it is not the player's turn."""
         if self._table is not None:
-            entries = self.inner.draw(self._table, self.np_random)
+            entries = self.parallel.draw(self._table, self.np_random)
             if action is not None:
-                entries[self.player] = self.inner.entry(self.name, action)
-            paid, self._cut = self.inner.onward(entries)
+                entries[self.player] = self.parallel.entry(self.name, action)
+            paid, self._cut = self.parallel.advance(entries)
             self._paid += float(paid[self.player])
             return
         actions = {} if action is None else {self.name: action}
         if self._ask is not None:
-            rest = (name for name in self.inner.movers() if name != self.name)
+            rest = (name for name in self.parallel.movers() if name != self.name)
             actions |= {name: self._ask(name, self._views[name]) for name in rest}
-        seen, paid, over, short, _ = self.inner.play(actions)
+        seen, paid, over, short, _ = self.parallel.play(actions)
         self._views |= seen
         self._paid += paid[self.name]
         self._over, self._cut = over[self.name], short[self.name]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -20,6 +19,9 @@ from rivalry.envs.course import FAR, NEAR, Course
 from rivalry.transforms import repeat
 
 Seen = dict[str, Any]
+Infos = dict[str, dict[str, Any]]
+Results = tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], Infos]
+"""Observations, rewards, terminations, truncations and infos by agent, as in PettingZoo."""
 PERIODS = 100
 OnSimplex = Literal["corners", "points"]
 ROUNDING = 1e-6  # tolerance of action bounds: actions are in single precision
@@ -37,7 +39,34 @@ class Unrendered:
         """Do nothing: no resources are open."""
 
 
-class GameEnv(Unrendered, ParallelEnv[str, np.ndarray, Any]):  # type: ignore[misc]
+class SimultaneousEnv(Unrendered, ParallelEnv[str, Any, Any]):  # type: ignore[misc]
+    """A parallel environment of PettingZoo with spaces by agent; a subclass implements `reset` and `play`."""
+
+    agents: list[str]
+    _observations: dict[str, spaces.Space[Any]]
+    _actions: dict[str, spaces.Space[Any]]
+
+    def observation_space(self, agent: str) -> spaces.Space[Any]:
+        """Return the space of ``agent``'s observations."""
+        return self._observations[agent]
+
+    def action_space(self, agent: str) -> spaces.Space[Any]:
+        """Return the space of all actions that ``agent`` can choose in any state."""
+        return self._actions[agent]
+
+    def step(self, actions: Mapping[str, Any]) -> Results:
+        """Apply one action per agent; agents that have ended leave ``agents``. Raises `ValueError`."""
+        for name in self.agents:
+            if name not in actions:
+                raise ValueError(f"actions: that of {name} is missing; must be one per agent")
+        return self.play({name: actions[name] for name in self.agents})
+
+    def play(self, actions: Mapping[str, Any]) -> Results:
+        """Apply one step; agents that do not act in it or have ended may be left out of ``actions``."""
+        raise NotImplementedError
+
+
+class GameEnv(SimultaneousEnv):
     """A game as a parallel environment of PettingZoo; agents are ``player_0``, ``player_1``, ..
 
     A `MarkovGame` is played as it is, and so is a game with a native dynamic form, such as a race over
@@ -93,22 +122,20 @@ class GameEnv(Unrendered, ParallelEnv[str, np.ndarray, Any]):  # type: ignore[mi
         self.game: Any = markov(game, PERIODS if periods is None else periods)
         limit = periods if self.game is game else None
         self.possible_agents = [f"player_{k}" for k in range(self.game.space.shape[0])]
-        self.agents: list[str] = []
-        self._actions = Actions(self.game, normalize_spaces, simplex)
+        self.agents = []
+        self._converter = ActionConverter(self.game, normalize_spaces, simplex)
+        self._actions = dict(zip(self.possible_agents, self._converter.spaces, strict=True))
         self._course = Course(self.game, limit=limit, normalized=normalize_spaces)
         kind, most = (np.float32, NEAR) if normalize_spaces else (np.float64, FAR)
         self._kind = kind
         everywhere = spaces.Box(-most, most, self._course.now.seen.shape[1:], kind)
         self._masked = self._course.actions > 0
-        self._observations: dict[str, spaces.Space[Any]] = dict.fromkeys(self.possible_agents, everywhere)
+        self._observations = dict.fromkeys(self.possible_agents, everywhere)
         if self._masked:
             for name, size in zip(self.possible_agents, self.game.space.sizes, strict=True):
-                limits: dict[str, spaces.Space[Any]] = {
-                    "observation": everywhere,
-                    "action_mask": spaces.MultiBinary(size),
-                }
-                self._observations[name] = spaces.Dict(limits)
-        self._held: tuple[np.ndarray, np.ndarray] | None = None
+                mask = spaces.MultiBinary(size)
+                self._observations[name] = spaces.Dict({"observation": everywhere, "action_mask": mask})
+        self._fixed: tuple[np.ndarray, np.ndarray] | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GameEnv:
         memo[id(self.game)] = self.game  # games are immutable; a copy may need another compilation
@@ -121,42 +148,19 @@ class GameEnv(Unrendered, ParallelEnv[str, np.ndarray, Any]):  # type: ignore[mi
         """The state of the game, as returned by its ``reset`` and ``step``."""
         return self._course.state
 
-    def observation_space(self, agent: str) -> spaces.Space[np.ndarray]:
-        """Return the observation space of ``agent``."""
-        return self._observations[agent]
-
-    def action_space(self, agent: str) -> spaces.Space[Any]:
-        """Return the action space of ``agent``."""
-        return self._actions.spaces[self.possible_agents.index(agent)]
-
-    def reset(
-        self, seed: int | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[Seen, dict[str, dict[str, Any]]]:
+    def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Seen, Infos]:
         """Start a new episode; ``seed`` restarts the random stream."""
         self.agents = list(self.possible_agents)
         self._course.begin(seed)
         return self._seen(), {name: {} for name in self.agents}
 
-    def step(
-        self, actions: Mapping[str, Any]
-    ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """Play one period with one action per agent; terminated and truncated agents leave ``agents``."""
-        return self.play(everybodys(self.agents, actions))
-
-    def play(
-        self, actions: Mapping[str, Any]
-    ) -> tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """Play one period; agents that do not move or have terminated may be left out of ``actions``."""
+    def play(self, actions: Mapping[str, Any]) -> Results:
         names = self.agents
-        given = self._actions.read(self.possible_agents, actions, self._course.now.legal)
-        now = self._course.onward(given, self._held)
-        over, paid = now.over.tolist(), now.rewards.tolist()
-        if len(names) == len(self.possible_agents):
-            ended, rewards = dict(zip(names, over, strict=True)), dict(zip(names, paid, strict=True))
-        else:
-            rows = [self.possible_agents.index(name) for name in names]
-            ended = {name: over[k] for name, k in zip(names, rows, strict=True)}
-            rewards = {name: paid[k] for name, k in zip(names, rows, strict=True)}
+        given = self._converter.read(self.possible_agents, actions, self._course.now.legal)
+        now = self._course.advance(given, self._fixed)
+        results = zip(self.possible_agents, now.over.tolist(), now.rewards.tolist(), strict=True)
+        present = [row for row in results if row[0] in names]
+        ended, rewards = {name: over for name, over, _ in present}, {name: paid for name, _, paid in present}
         short = {name: now.cut and not ended[name] for name in names}
         seen = self._seen()
         if now.cut or any(ended.values()):
@@ -170,12 +174,12 @@ class GameEnv(Unrendered, ParallelEnv[str, np.ndarray, Any]):  # type: ignore[mi
 
     def check(self, agent: str, action: Any) -> None:
         """Raise `ValueError` for an invalid action of an agent."""
-        self._actions.read(self.possible_agents, {agent: action}, self._course.now.legal)
+        self._converter.read(self.possible_agents, {agent: action}, self._course.now.legal)
 
     def hold(self, profile: object, but: int) -> None:
         """Fix all players except ``but`` to their rows of a profile from now on. Raises `ValueError`."""
         x = np.asarray(self.game.space.check(profile, "others"))
-        self._held = np.arange(len(x)) != but, x
+        self._fixed = np.arange(len(x)) != but, x
 
     def _seen(self) -> Seen:
         rows: Any = self._course.now.seen.astype(self._kind, copy=False)
@@ -188,7 +192,7 @@ class GameEnv(Unrendered, ParallelEnv[str, np.ndarray, Any]):  # type: ignore[mi
         return {name: rows[k] for k, name in enumerate(self.possible_agents) if name in self.agents}
 
 
-class Actions:
+class ActionConverter:
     """Action spaces of the players in Gymnasium, and the conversion of actions. Raises `ValueError`."""
 
     def __init__(self, game: Any, normalized: bool, simplex: OnSimplex) -> None:
@@ -199,8 +203,8 @@ class Actions:
         self.sizes: Sequence[int] = () if points else sizes  # of players that choose by number
         self.shape = (space.shape[0], 1 if self.sizes else space.shape[1])
         self.columns: Sequence[int] = sizes if points else (self.shape[1],) * self.shape[0]
-        self.least = 0.0 if points else -1.0  # lower bound of a scaled action; the upper is 1
-        self.low, self.high = np.full(self.shape, self.least), np.ones(self.shape)
+        self.lowest = 0.0 if points else -1.0  # lower bound of a scaled action; the upper is 1
+        self.low, self.high = np.full(self.shape, self.lowest), np.ones(self.shape)
         self.middle, self.half = np.zeros(self.shape), np.ones(self.shape)
         if isinstance(space, Box) and oracles.own_units(game) and not normalized:
             self.low, self.high = np.asarray(space.low), np.asarray(space.high)
@@ -228,8 +232,8 @@ class Actions:
                 given = np.zeros(0)
             if given.shape == self.shape:
                 shares: np.ndarray = (given - self.middle) / self.half
-                if shares.min() >= self.least - ROUNDING and shares.max() <= 1 + ROUNDING:
-                    found[:] = np.clip(shares, self.least, 1)
+                if shares.min() >= self.lowest - ROUNDING and shares.max() <= 1 + ROUNDING:
+                    found[:] = np.clip(shares, self.lowest, 1)
                     return found
         for k, name in enumerate(names):
             if name in actions:
@@ -249,12 +253,12 @@ class Actions:
         inside = given.shape == low.shape
         if inside:
             share = (given - middle) / half
-            inside = bool(((share >= self.least - ROUNDING) & (share <= 1 + ROUNDING)).all())
+            inside = bool(((share >= self.lowest - ROUNDING) & (share <= 1 + ROUNDING)).all())
         if not inside:
             given_as = action.tolist() if isinstance(action, np.ndarray) else action
-            rule = f"must be in the box [{low[0]:g}, {high[0]:g}], {_numbers(count)}"
+            rule = f"must be in the box [{low[0]:g}, {high[0]:g}], {count} number{'s' * (count > 1)}"
             raise ValueError(f"action of {name}: {given_as!r} {rule}")
-        return np.clip(share, self.least, 1)  # type: ignore[no-any-return]
+        return np.clip(share, self.lowest, 1)  # type: ignore[no-any-return]
 
 
 def _as_points(game: Any, simplex: OnSimplex) -> bool:
@@ -269,34 +273,15 @@ def _as_points(game: Any, simplex: OnSimplex) -> bool:
     return bool(game.space.shape[1] > 1)  # with one corner there is nothing to choose
 
 
-def _numbers(count: int) -> str:
-    return "1 number" if count == 1 else f"{count} numbers"
-
-
 def _number(action: Any, size: int, name: str) -> int:
     """Return the number of a pure action. Raises `ValueError`."""
     try:
-        number = operator.index(action)
-    except TypeError:
-        number = int(action) if np.ndim(action) == 0 and _whole(action) else -1
+        number = int(action) if np.ndim(action) == 0 and float(action).is_integer() else -1
+    except (TypeError, ValueError):
+        number = -1
     if not 0 <= number < size:
         raise ValueError(f"action of {name}: {action!r} must be a whole number in 0..{size - 1}")
     return number
-
-
-def _whole(action: Any) -> bool:
-    try:
-        return float(action).is_integer()
-    except (TypeError, ValueError):
-        return False
-
-
-def everybodys(names: Sequence[str], actions: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the actions of all named agents. Raises `ValueError` if one is missing."""
-    try:
-        return {name: actions[name] for name in names}
-    except KeyError as missing:
-        raise ValueError(f"actions: that of {missing.args[0]} is missing; must be one per agent") from None
 
 
 def check_literal(name: str, word: str, kind: Any) -> None:

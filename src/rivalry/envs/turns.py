@@ -32,18 +32,20 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
     def __init__(self, game: Any, *, periods: int | None = None, normalize_spaces: bool = False) -> None:
         super().__init__()
         given = isinstance(game, ParallelEnv)
-        self.inner: Any = game if given else GameEnv(game, periods=periods, normalize_spaces=normalize_spaces)
-        self.possible_agents = list(self.inner.possible_agents)
+        self.parallel: Any = (
+            game if given else GameEnv(game, periods=periods, normalize_spaces=normalize_spaces)
+        )
+        self.possible_agents = list(self.parallel.possible_agents)
         self.agents: list[str] = []
         self.agent_selection = self.possible_agents[0]
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         """Return the observation space of ``agent``."""
-        return self.inner.observation_space(agent)  # type: ignore[no-any-return]
+        return self.parallel.observation_space(agent)  # type: ignore[no-any-return]
 
     def action_space(self, agent: str) -> spaces.Space[Any]:
         """Return the action space of ``agent``."""
-        return self.inner.action_space(agent)  # type: ignore[no-any-return]
+        return self.parallel.action_space(agent)  # type: ignore[no-any-return]
 
     def observe(self, agent: str) -> Any:
         """Return the last observation of ``agent``."""
@@ -51,7 +53,7 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
 
     def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> None:
         """Start a new episode; ``seed`` restarts the random stream."""
-        self._views, self.infos = self.inner.reset(seed)
+        self._views, self.infos = self.parallel.reset(seed)
         self.agents = list(self.possible_agents)
         self.rewards = dict.fromkeys(self.agents, 0.0)
         self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
@@ -66,7 +68,7 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
         if self.terminations[agent] or self.truncations[agent]:
             self._was_dead_step(action)
             return
-        self.inner.check(agent, action)
+        self.parallel.check(agent, action)
         self._chosen[agent] = action
         if self._paid:
             self._clear_rewards()
@@ -83,17 +85,17 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
     def _play(self) -> None:
         """Play the game's next step, and further steps while no agent moves."""
         while True:
-            seen, paid, over, short, _ = self.inner.play(self._chosen)
+            seen, paid, over, short, _ = self.parallel.play(self._chosen)
             self._chosen, self._paid = {}, True
             self._views |= seen
             for name in paid:
                 self.rewards[name] += paid[name]
                 self.terminations[name], self.truncations[name] = over[name], short[name]
-            if not self.inner.agents or self.inner.movers():
+            if not self.parallel.agents or self.parallel.movers():
                 return
 
     def _next(self) -> None:
         """Select the next agent, and store the later ones in reverse order."""
-        self._waiting = self.inner.movers()[::-1]
+        self._waiting = self.parallel.movers()[::-1]
         if self._waiting:
             self.agent_selection = self._waiting.pop()

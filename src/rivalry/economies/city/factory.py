@@ -11,20 +11,18 @@ from annotated_types import Ge, Le, Lt
 
 from rivalry.core.validate import checked, limit
 from rivalry.economies.city.classes import centre_of, classes_of, unavoidable
-from rivalry.economies.city.free_flow import FreeFlow, Trips, of_agents, of_distribution
+from rivalry.economies.city.free_flow import of_agents, of_distribution
 from rivalry.economies.city.model import INDEPENDENT, City
 from rivalry.economies.city.network_data import network_of
 from rivalry.economies.city.networks import KINDS, Network
 from rivalry.economies.city.travellers import (
     AGENTS,
-    Allocation,
-    Travellers,
     allocate,
     coalition_of,
     slots_of,
     travellers,
 )
-from rivalry.economies.karma.agents import agents_per_type, equal_karma, initial_amounts
+from rivalry.economies.karma.agents import agents_per_type, initial_amounts
 from rivalry.economies.karma.checks import check_keys, numbers, whole
 from rivalry.tables.kernels import shapes
 
@@ -159,10 +157,14 @@ def city(
     count = _count(given_count, routes)
     limit("agents", count, slots)
     mean = float(numbers("mean_karma", mean_karma, most=max_karma))
-    type_of = np.repeat(np.arange(len(who.share)), agents_per_type(count, who.share, who.names))
+    sizes = agents_per_type(count, who.share, who.names)
+    type_of = np.repeat(np.arange(len(sizes)), sizes)
     made = allocate(graph, given, count, slots)
     rooms, rule = capacity_of(capacity, graph, count)
-    expected = _expected(made, type_of, who, len(graph.lanes))
+    if made.distribution is None:
+        expected = of_agents(made.journeys, made.slots, type_of, who.first, len(graph.lanes))
+    else:
+        expected = of_distribution(*made.distribution, sizes, who.first, slots, len(graph.lanes))
     centre, _ = centre_of(graph, expected.wanting, rooms)
     classes = classes_of(unavoidable(made.journeys, centre)[made.slots])
     members = coalition_of(coalition, classes, allocation)
@@ -172,7 +174,6 @@ def city(
         lane = int(np.argmax(expected.wanting))
         demand = f"lane {lane} has {expected.wanting[lane]:.3g} for {rooms[lane]} places"
         raise ValueError(f"payment: 'PBP': pay bid to peer needs exactly two competitors; {demand}; use PBS")
-    equal = initial_karma is None
     return City(
         network=graph,
         journeys=made.journeys,
@@ -183,7 +184,7 @@ def city(
         trip_chain=who.trip_chain,
         first=who.first,
         gamma=who.gamma,
-        karma=equal_karma(count, mean) if equal else initial_amounts(initial_karma, count, mean, max_karma),
+        karma=initial_amounts(initial_karma, count, mean, max_karma),
         capacity=rooms,
         expected=expected,
         toll=karma_of("toll", toll, graph, expected.wanting, rooms),
@@ -210,14 +211,6 @@ def _count(given_count: int | None, routes: Any) -> int:
     if given_count is not None and given_count != len(routes):
         raise ValueError(f"agents: {given_count} must be {len(routes)}, as many as routes")
     return len(routes)
-
-
-def _expected(made: Allocation, type_of: np.ndarray, who: Travellers, lanes: int) -> FreeFlow:
-    """Return the free flow expected before journeys are drawn, or that of the given routes."""
-    trips = Trips.of(who.first, made.slots.shape[1])
-    if made.distribution is None:
-        return of_agents(made.journeys, made.slots, type_of, trips, lanes)
-    return of_distribution(*made.distribution, np.bincount(type_of, minlength=len(who.share)), trips, lanes)
 
 
 def capacity_of(given: object, network: Network, agents: int) -> tuple[np.ndarray, str]:

@@ -22,18 +22,9 @@ class FreeFlow(NamedTuple):
     trips: float  # trips that end, dormancy not counted
 
 
-class Trips(NamedTuple):
-    """Stationary probabilities of slots and of dormancy per type."""
-
-    slots: np.ndarray  # [type slot]
-    dormant: np.ndarray  # [type]
-
-    @staticmethod
-    def of(distribution: np.ndarray, slots: int) -> Trips:
-        """Return the probabilities from distributions ``[type trip]`` over trips, dormancy last."""
-        return Trips(
-            distribution[:, :-1].reshape(len(distribution), slots, -1).sum(axis=2), distribution[:, -1].copy()
-        )
+def slot_shares(first: np.ndarray, slots: int) -> np.ndarray:
+    """Return probabilities of slots ``[type slot]`` from those of trips ``[type trip]``, dormancy last."""
+    return first[:, :-1].reshape(len(first), slots, -1).sum(axis=2)
 
 
 def visits(journeys: Journeys) -> np.ndarray:
@@ -60,23 +51,26 @@ def visits(journeys: Journeys) -> np.ndarray:
 
 
 def of_agents(
-    journeys: Journeys, slots: np.ndarray, type_of: np.ndarray, trips: Trips, lanes: int
+    journeys: Journeys, slots: np.ndarray, type_of: np.ndarray, first: np.ndarray, lanes: int
 ) -> FreeFlow:
-    """Return the free flow of agents whose journeys are ``slots [agent slot]``."""
+    """Return the free flow of agents whose journeys are ``slots [agent slot]``.
+
+    ``first [type trip]`` is the stationary distribution of trips, dormancy last.
+    """
     often = visits(journeys)
     lengths = often.sum(axis=1)
-    share = trips.slots[type_of]
-    rate = 1 / (trips.dormant[type_of] + (share * lengths[slots]).sum(axis=1))  # trips begun per step
+    share, dormant = slot_shares(first, slots.shape[1])[type_of], first[type_of, -1]
+    rate = 1 / (dormant + (share * lengths[slots]).sum(axis=1))  # trips begun per step
     weights = np.bincount(slots.ravel(), weights=(share * rate[:, None]).ravel(), minlength=len(lengths))
     return FreeFlow(
         wanting=_by_lane(journeys, often * weights[:, None], lanes),
-        dormant=float(trips.dormant[type_of] @ rate),
-        trips=float(((1 - trips.dormant[type_of]) * rate).sum()),
+        dormant=float(dormant @ rate),
+        trips=float(((1 - dormant) * rate).sum()),
     )
 
 
 def of_distribution(
-    journeys: Journeys, chances: np.ndarray, agents: np.ndarray, trips: Trips, lanes: int
+    journeys: Journeys, chances: np.ndarray, agents: np.ndarray, first: np.ndarray, slots: int, lanes: int
 ) -> FreeFlow:
     """Return the expected free flow with each slot's journey drawn independently from ``chances [journey]``.
 
@@ -87,14 +81,12 @@ def of_distribution(
     lengths, group = np.unique(np.round(often.sum(axis=1), 9), return_inverse=True)
     shares_of_length = np.bincount(group, weights=chances, minlength=len(lengths))
     weights, dormant, ended = np.zeros(len(lengths)), 0.0, 0.0
-    for count, share, rest in zip(agents, trips.slots, trips.dormant, strict=True):
-        rate = float(_inverse_mean(share, lengths, shares_of_length, float(rest), np.zeros(1))[0])
+    for count, share, rest in zip(agents, slot_shares(first, slots), first[:, -1], strict=True):
+        rate = float(_inverse_mean(share, lengths, shares_of_length, rest, np.zeros(1))[0])
         dormant, ended = dormant + count * rest * rate, ended + count * (1 - rest) * rate
         for slot, own in enumerate(share):
             others = np.delete(share, slot)
-            weights += (
-                count * own * _inverse_mean(others, lengths, shares_of_length, float(rest), own * lengths)
-            )
+            weights += count * own * _inverse_mean(others, lengths, shares_of_length, rest, own * lengths)
     spread = often * (chances * weights[group])[:, None]
     return FreeFlow(_by_lane(journeys, spread, lanes), float(dormant), float(ended))
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.economies.city.networks import Network
-from rivalry.economies.city.shortest_paths import Paths, padded
+from rivalry.economies.city.shortest_paths import Paths, pad
 
 END = -1
 
@@ -67,10 +67,10 @@ def at_start(groups: list[list[list[int]]]) -> Journeys:
     begins = [-2 if choices else 0 for choices in firsts]
     return Journeys(
         begins=np.array(begins, dtype=np.int64),
-        lane=padded(lane),
-        after=padded(after),
-        back=padded(back),
-        options=padded(firsts)[:, None, :] if any(firsts) else np.full((len(groups), 0, 0), -1),
+        lane=pad(lane),
+        after=pad(after),
+        back=pad(back),
+        options=pad(firsts)[:, None, :] if any(firsts) else np.full((len(groups), 0, 0), -1),
     )
 
 
@@ -97,9 +97,9 @@ def at_nodes(network: Network, away: np.ndarray, pairs: list[tuple[int, int]]) -
             chosen[k, j, : len(row)] = row
     return Journeys(
         begins=np.array(begins, dtype=np.int64),
-        lane=padded(list(lane)),
-        after=padded(list(after)),
-        back=padded(list(back)),
+        lane=pad(list(lane)),
+        after=pad(list(after)),
+        back=pad(list(back)),
         options=chosen,
     )
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from rivalry.core.oracles import at_home
 from rivalry.core.results import Record
 from rivalry.economies.city.classes import CLASSES, centre_of, classes_of, examples_of, unavoidable
-from rivalry.economies.city.free_flow import FreeFlow, Trips, of_agents
+from rivalry.economies.city.free_flow import FreeFlow, of_agents
 from rivalry.economies.city.journeys import Journeys
 from rivalry.economies.city.networks import KINDS, Network
 from rivalry.economies.karma.agents import cumulative
@@ -104,8 +104,7 @@ class City(eqx.Module):
 
         The free flow expected before journeys are drawn is ``expected``.
         """
-        trips = Trips.of(self.first, self.slots.shape[1])
-        return of_agents(self.journeys, self.slots, self.type_of, trips, len(self.capacity))
+        return of_agents(self.journeys, self.slots, self.type_of, self.first, len(self.capacity))
 
     def trip_names(self, kind: int = 0) -> tuple[str, ...]:
         """Return the names of a type's trips, in the order of their numbers.

@@ -104,10 +104,10 @@ def between(network: Network, pairs: list[tuple[int, int]]) -> Paths:
         for nodes in sorted(networkx.all_shortest_paths(graph, a, b)):
             lists.append([number[step] for step in pairwise(nodes)])
             ends.append((a, b))
-    return Paths(padded(lists), np.array(ends, dtype=np.int64))
+    return Paths(pad(lists), np.array(ends, dtype=np.int64))
 
 
-def padded(rows: list[list[int]], fill: int = -1) -> np.ndarray:
+def pad(rows: list[list[int]], fill: int = -1) -> np.ndarray:
     """Return lists of integers as an array, with shorter lists padded by ``fill``."""
     found = np.full((len(rows), max((len(row) for row in rows), default=0)), fill, dtype=np.int64)
     for k, row in enumerate(rows):

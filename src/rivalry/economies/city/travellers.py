@@ -13,7 +13,7 @@ from rivalry.core.validate import limit
 from rivalry.economies.city.classes import CLASSES
 from rivalry.economies.city.journeys import Journeys, at_nodes, at_start, fixed
 from rivalry.economies.city.networks import Network
-from rivalry.economies.city.shortest_paths import Paths, between, distances, padded, shortest
+from rivalry.economies.city.shortest_paths import Paths, between, distances, pad, shortest
 from rivalry.economies.karma.chains import stationary
 from rivalry.economies.karma.checks import check_keys, numbers, one_of, tables_of_types, whole
 
@@ -161,7 +161,7 @@ def _routes(network: Network, routes: Any) -> tuple[Paths, np.ndarray]:
                 known[lanes] = len(known)
                 ends.append(end_nodes)
             numbers[-1].append(known[lanes])
-    paths = Paths(padded([list(lanes) for lanes in known]), np.array(ends, dtype=np.int64))
+    paths = Paths(pad([list(lanes) for lanes in known]), np.array(ends, dtype=np.int64))
     return paths, np.array(numbers, dtype=np.int64)
 
 

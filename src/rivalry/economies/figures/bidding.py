@@ -30,6 +30,7 @@ from rivalry.plots.style import (
 )
 
 EQUILIBRIUM = "equilibrium"
+COMPARED = f"mean_bid_{EQUILIBRIUM}"
 
 
 @chart
@@ -72,11 +73,10 @@ def mean_bids(
     >>> mean_bids(data).get_legend_handles_labels()[1]
     ['urgency 1', 'urgency 5']
     """
-    name = "mean_bid"
-    also = ("urgency", "player_name", f"{name}_{EQUILIBRIUM}", *RULE)
-    every = series_of(data, name, also, at=at, methods=methods, series=series)
-    words = state_labels(every[0], every[0][name].shape[1:3])
-    rows = beside_equilibrium(every, name)
+    also = ("urgency", "player_name", COMPARED, *RULE)
+    every = series_of(data, "mean_bid", also, at=at, methods=methods, series=series)
+    words = state_labels(every[0], every[0]["mean_bid"].shape[1:3])
+    rows = beside_equilibrium(every)
     _crossed(ax, [(word, bids.reshape(len(bids), -1, bids.shape[3])) for word, bids in rows], words)
     ax.set_ylabel("mean bid")
     _against_karma(ax, describe_rule(every), replications_of(every))
@@ -123,26 +123,21 @@ def karma_histogram(
     [0.4, 0.6]
     """
     every = series_of(data, "karma_law", ("player_name", *RULE), at=at, methods=methods, series=series)
-    lines = []
-    for one in every:
-        distribution = one["karma_law"]
-        heads = distribution.sum(axis=2) if distribution.ndim == 4 else distribution[:, None]
-        lines.append((one.name, heads / heads.sum(axis=2, keepdims=True)))
-    means = [shares.mean(axis=0) @ np.arange(shares.shape[2]) for _, shares in lines]  # [type] of each line
-    types = len(means[0])
+    masses = [one["karma_law"] for one in every]
+    masses = [each.sum(axis=2) if each.ndim == 4 else each[:, None] for each in masses]
+    shares = [each / each.sum(axis=2, keepdims=True) for each in masses]  # [replication type karma]
+    means = [each.mean(axis=0) @ np.arange(each.shape[2]) for each in shares]  # [type]
+    types, names, summary = len(means[0]), [one.name for one in every], ""
     words = type_labels(every[0], types) if types > 1 else [""]
-    summary = ""
     if len(every) == types == 1:
         summary = f"mean karma {means[0][0]:.4g}"
-        _bars(ax, lines[0][1][:, 0])
+        _bars(ax, shares[0][:, 0])
     else:
-        if len(lines) == 1:
+        if len(every) == 1:
             words = [f"{word}, mean {mean:.4g}" for word, mean in zip(words, means[0], strict=True)]
         elif types == 1:
-            lines = [
-                (f"{line[0]}, mean {mean[0]:.4g}", line[1]) for line, mean in zip(lines, means, strict=True)
-            ]
-        _crossed(ax, lines, words, marked=True)
+            names = [f"{name}, mean {mean[0]:.4g}" for name, mean in zip(names, means, strict=True)]
+        _crossed(ax, list(zip(names, shares, strict=True)), words, marked=True)
     ax.set_ylabel("share of agents of the type" if types > 1 else "share of agents")
     _against_karma(ax, describe_rule(every), summary, replications_of(every))
     return ax
@@ -189,7 +184,7 @@ def bid_law(
     [0.5, 0.5]
     """
     every = series_of(data, "bid_law", ("win_probability", *RULE), at=at, methods=methods, series=series)
-    wins = [(one.name, one["win_probability"]) for one in every if "win_probability" in one]
+    wins = [(one.name, one.get("win_probability", BLANK)) for one in every]
     wins = [(name, values) for name, values in wins if not is_blank(values)]
     low = lower_axes(ax, 1 if wins else 0)
     if len(every) == 1:
@@ -268,8 +263,7 @@ def scaling_check(
         most = ", ".join(map(str, sizes))
         raise ValueError(f"series: economies of {series!r} hold up to {most} karma; must all differ")
     words = state_labels(every[0], every[0]["mean_bid"].shape[1:3])
-    means = [band(one["mean_bid"])[0] for one in every]
-    means = [mean.reshape(-1, mean.shape[-1]) for mean in means]
+    means = [band(one["mean_bid"])[0].reshape(-1, size + 1) for one, size in zip(every, sizes, strict=True)]
     for k, (one, mean) in enumerate(zip(every, means, strict=True)):
         a = sizes[k] / sizes[0]
         dash, marker = ("", MARKERS[0]) if k == 0 else (DASHES[(k - 1) % len(DASHES)], "")
@@ -314,15 +308,14 @@ def state_labels(found: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> lis
     return words
 
 
-def beside_equilibrium(every: Sequence[CellSeries], name: str) -> list[tuple[str, np.ndarray]]:
-    """Return every cell's name and variable, and the equilibrium beside a learner, once."""
-    compared = f"{name}_{EQUILIBRIUM}"
-    if any(is_blank(one.get(compared, BLANK)) for one in every):
-        return [(one.name, one[name]) for one in every]
-    first = every[0][compared]
-    rows = [(one.name or "learned", one[name]) for one in every] + [(EQUILIBRIUM, first[:1])]
+def beside_equilibrium(every: Sequence[CellSeries]) -> list[tuple[str, np.ndarray]]:
+    """Return every cell's name and mean bids, and those of the equilibrium beside a learner, once."""
+    if any(is_blank(one.get(COMPARED, BLANK)) for one in every):
+        return [(one.name, one["mean_bid"]) for one in every]
+    first = every[0][COMPARED]
+    rows = [(one.name or "learned", one["mean_bid"]) for one in every] + [(EQUILIBRIUM, first[:1])]
     for one in every[1:]:
-        own = one[compared]
+        own = one[COMPARED]
         if own.shape[1:] != first.shape[1:] or not np.allclose(first[0], own[0], equal_nan=True):
             rows.append((f"{one.name}: {EQUILIBRIUM}", own[:1]))
     return rows
@@ -336,16 +329,15 @@ def _crossed(
     Rows have the colours, unless there is one, or more lines than there are dashes.
     """
     by_row = len(words) > 1 and len(lines) <= len(DASHES)
-    shades = colours(len(words) if by_row else len(lines))
+    names = [name for name, _ in lines]
+    coloured, dashed = (words, names) if by_row else (names, words)
+    shades = colours(len(coloured))
+    look: dict[str, Any] = {"label": "_line"} | ({"marker": ".", "markersize": 4.0} if marked else {})
     for k, (_, values) in enumerate(lines):
         mean, half = band(values)
         for row in range(mean.shape[0]):
             shade, dash = (shades[row], DASHES[k % 4]) if by_row else (shades[k], DASHES[row % 4])
-            mark: dict[str, Any] = {"marker": ".", "markersize": 4.0} if marked else {}
-            x = np.arange(mean.shape[1])
-            draw_band(ax, x, mean[row], half[row], color=shade, dash=dash, label="_line", **mark)
-    names = [name for name, _ in lines]
-    coloured, dashed = (words, names) if by_row else (names, words)
+            draw_band(ax, np.arange(mean.shape[1]), mean[row], half[row], color=shade, dash=dash, **look)
     for name, shade in zip(coloured, shades, strict=True):
         ax.plot([], [], color=shade, linewidth=3 if len(dashed) > 1 else 1.6, label=name or "_one")
     for k, name in enumerate(dashed if len(dashed) > 1 else ()):
@@ -355,10 +347,10 @@ def _crossed(
 def _bars(ax: Axes, values: np.ndarray) -> None:
     """Draw bars of ``values [replication number]``, with whiskers where there are replications."""
     mean, half = band(values)
-    whiskers: dict[str, Any] = (
-        {"yerr": half, "error_kw": {"elinewidth": 0.9, "capsize": 2}} if len(values) > 1 else {}
-    )
-    ax.bar(np.arange(len(mean)), mean, width=0.85, color=colours(1)[0], alpha=0.75, **whiskers)
+    look: dict[str, Any] = {"width": 0.85, "color": colours(1)[0], "alpha": 0.75}
+    if len(values) > 1:
+        look |= {"yerr": half, "error_kw": {"elinewidth": 0.9, "capsize": 2}}
+    ax.bar(np.arange(len(mean)), mean, **look)
 
 
 def _against_karma(ax: Axes, *words: str) -> None:
@@ -427,17 +419,17 @@ def policy_map(
     [[1.0, 0.3], [-1.0, 0.7]]
     """
     also = ("urgency", "player_name", *RULE, "first_policy", "equilibrium")
-    found: list[list[CellSeries]] = []
-    wanted = _wanted(data, quantities)
-    for name in wanted:
+    stored = filled(data, STORED)
+    default = [name for name in stored if name != "profile" or "policy" not in stored] or ["profile"]
+    found: dict[str, list[CellSeries]] = {}
+    for name in pick_names("quantities", quantities, map(str, data.data_vars), default):
         try:
-            found.append(series_of(data, name, also, at=at, methods=methods, series=series))
+            found[name] = series_of(data, name, also, at=at, methods=methods, series=series)
         except NoSuchPoint:
             if name in OWN or name not in STORED:
                 raise
-            found.append([])
-    order = [one.name for one in max(found, key=len)]
-    rows = [(one, name) for cells, name in zip(found, wanted, strict=True) for one in cells]
+    order = [one.name for one in max(found.values(), key=len)]
+    rows = [(one, name) for name, cells in found.items() for one in cells]
     rows.sort(key=lambda row: order.index(row[0].name))
     policies = [_policy(one, name) for one, name in rows]
     shape = policies[0].shape
@@ -449,12 +441,6 @@ def policy_map(
     every = [one for one, _ in rows]
     caption(ax, describe_rule(every), replications_of(every, "means"))
     return ax
-
-
-def _wanted(data: Dataset, quantities: Names) -> list[str]:
-    known = filled(data, STORED)
-    shown = [name for name in known if name != "profile" or "policy" not in known] or ["profile"]
-    return pick_names("quantities", quantities, map(str, data.data_vars), shown)
 
 
 def _row_name(one: CellSeries, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -74,14 +75,13 @@ def lane_load(
             every.append(one)
     several = len(every) > 1
     small = panels(ax, len(every), columns=2, apart=True) if several else [ax]
-    kinds = set()
     for panel, one in zip(small, every, strict=True):
-        kinds |= _loads(panel, one)
+        _loads(panel, one)
         panel.set_title(one.name if several else "", fontsize=8.5)
         panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    for name in [name for name in KINDS if name in kinds]:
-        look: dict[str, Any] = {"color": KINDS[name], "alpha": 0.75, "markersize": 8}
-        ax.plot([], [], "s", label=f"{name} lanes, expected", **look)
+    for name in _kinds_present(every):
+        label = f"{name} lanes, expected"
+        ax.plot([], [], "s", color=KINDS[name], alpha=0.75, markersize=8, label=label)
     ax.plot([], [], ".", color=INK, label="sampled trips")
     stored = [one["lane_capacity"] for one in every if "lane_capacity" in one]
     same = len(stored) == len(every) == 1 and np.ptp(stored[0]) == 0
@@ -95,9 +95,19 @@ def lane_load(
     if stored and not several:
         above = lane_means(every[0], LOAD) > lane_means(every[0], "lane_capacity")
         crowded = f"{int(above.sum())} of {len(above)} lanes have a demand above their capacity"
-    many = replications_of(every, "means")
-    caption(ax, every[0].words, crowded, many)
+    caption(ax, every[0].words, crowded, replications_of(every, "means"))
     return ax
+
+
+def _kinds_of(one: CellSeries, lanes: int) -> np.ndarray:
+    """Return the kind of every lane; ``core`` where none is stored."""
+    return np.asarray(one.get("lane_kind", np.full((1, lanes), "core"))[0])
+
+
+def _kinds_present(every: Sequence[CellSeries]) -> list[str]:
+    """Return the kinds of lanes of any city, in the order of `KINDS`."""
+    present = {str(kind) for one in every for kind in _kinds_of(one, 1)}
+    return [name for name in KINDS if name in present]
 
 
 def _same(one: CellSeries, other: CellSeries) -> bool:
@@ -107,15 +117,15 @@ def _same(one: CellSeries, other: CellSeries) -> bool:
     return all(a.shape[1:] == b.shape[1:] and np.allclose(a.mean(axis=0), b.mean(axis=0)) for a, b in pairs)
 
 
-def _loads(panel: Axes, one: CellSeries) -> set[str]:
-    """Draw bars, dots and the capacity of one city; return its kinds of lanes."""
+def _loads(panel: Axes, one: CellSeries) -> None:
+    """Draw bars, dots and the capacity of one city."""
     sampled = lane_means(one, LOAD)
     expected = lane_means(one, EXPECTED) if EXPECTED in one else sampled
-    kinds = one.get("lane_kind", np.full((1, len(sampled)), "core"))[0]
+    kinds = _kinds_of(one, len(sampled))
     order = np.lexsort((kinds, -expected.round(9)))
     place = np.arange(1, len(order) + 1)
     panel.bar(place, expected[order], width=1.0, color=[KINDS[str(kinds[k])] for k in order], **BARS)
-    panel.plot(place, sampled[order], ".", color=INK, markersize=4.0, label="_drawn")
+    panel.plot(place, sampled[order], ".", color=INK, markersize=4.0, label="_sampled")
     top = max(float(expected.max()), float(sampled.max()))
     if "lane_capacity" in one:
         capacity = lane_means(one, "lane_capacity")[order]
@@ -127,7 +137,6 @@ def _loads(panel: Axes, one: CellSeries) -> set[str]:
     panel.set_ylim(0.0, 1.06 * top)
     panel.set_xlim(0.3, len(order) + 0.7)
     panel.grid(False, axis="x")
-    return set(map(str, kinds))
 
 
 @chart
@@ -190,12 +199,16 @@ def bid_congestion(
     every = series_of(data, "lane_bid", also, at=at, methods=methods, series=series)
     if any(across not in one for one in every):
         raise ValueError(f"data: no variable {across!r}, against which this plot draws bids")
-    several, seen, ties = len(every) > 1, set(), []
+    several, ties, kinds = len(every) > 1, [], _kinds_present(every)
     for one, shade in zip(every, colours(len(every)), strict=True):
-        seen |= _dots(ax, one, across, shade)
+        x, y = lane_means(one, across), lane_means(one, "lane_bid")
+        look: dict[str, Any] = {"s": 22, "facecolor": "none", "edgecolor": shade, "linewidth": 1.1}
+        for name, marker in SHAPES.items():
+            here = (_kinds_of(one, len(y)) == name) & np.isfinite(y)
+            ax.scatter(x[here], y[here], marker=marker, label="_lanes", **look)
         ties.append(_correlation(one, across))
         ax.plot([], [], "o", color=shade, label=f"{one.name}: {ties[-1]}" if several else "_one")
-    for name in [name for name in SHAPES if name in seen and len(seen) > 1]:
+    for name in kinds if len(kinds) > 1 else ():
         ax.plot([], [], SHAPES[name], color=INK, markerfacecolor="none", label=f"{name} lanes")
     bounds = {float(value) for one in every for value in np.ravel(one.get("lane_capacity", ()))}
     if len(bounds) == 1 and across not in ("lane_queue", "lane_capacity"):
@@ -204,22 +217,11 @@ def bid_congestion(
             ax.axvline(bound, color=INK, linestyle=":", linewidth=1.1, label=f"capacity {bound:g}", zorder=1)
     ax.set_xlabel(LANES[across])
     ax.set_ylabel(LANES["lane_bid"])
-    many = replications_of(every, "dots are means")
-    caption(ax, describe_rule(every), "rank correlations in the legend" if several else ties[0], many)
+    correlations = "rank correlations in the legend" if several else ties[0]
+    caption(ax, describe_rule(every), correlations, replications_of(every, "dots are means"))
     if not several and ax.get_legend_handles_labels()[0]:
         ax.legend(loc="best")  # there is room between the dots
     return ax
-
-
-def _dots(ax: Axes, one: CellSeries, across: str, shade: str) -> set[str]:
-    """Draw one dot per lane; return the kinds of lanes."""
-    x, y = lane_means(one, across), lane_means(one, "lane_bid")
-    kinds = one.get("lane_kind", np.full((1, len(y)), "core"))[0]
-    look: dict[str, Any] = {"s": 22, "facecolor": "none", "edgecolor": shade, "linewidth": 1.1}
-    for name, marker in SHAPES.items():
-        here = (kinds == name) & np.isfinite(y)
-        ax.scatter(x[here], y[here], marker=marker, label="_lanes", **look)
-    return set(map(str, kinds))
 
 
 def _correlation(one: CellSeries, across: str) -> str:
@@ -228,11 +230,10 @@ def _correlation(one: CellSeries, across: str) -> str:
 
     found, lanes = [], 0
     for x, y in zip(one[across].astype(float), one["lane_bid"].astype(float), strict=True):
-        both = min(len(x), len(y))
-        there = np.isfinite(x[:both]) & np.isfinite(y[:both])
-        lanes = max(lanes, int(there.sum()))
-        pair = x[:both][there], y[:both][there]
-        if there.sum() > 2 and all(np.ptp(values) > 0 for values in pair):
+        pair = np.array(list(zip(x, y, strict=False)))  # of trailing lanes one may have no value
+        pair = pair[np.isfinite(pair).all(axis=1)].T
+        lanes = max(lanes, pair.shape[1])
+        if pair.shape[1] > 2 and np.ptp(pair, axis=1).all():
             found.append(float(spearmanr(*pair).statistic))
     if not found:
         return "no rank correlation: all lanes are alike"

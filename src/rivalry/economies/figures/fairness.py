@@ -173,10 +173,10 @@ def _plain(data: Dataset, names: list[str], wanted: Names) -> list[str]:
     def has_policy(name: str) -> bool:
         return any(not is_blank(array.sel({"algorithm": name}).values) for array in policies)
 
-    shown = [name for name in names if policies and name and not has_policy(name)]
     if wanted is not None and not wanted:
         return []
-    return pick_names("baselines", wanted, names, shown, "is no method drawn here")
+    default = [name for name in names if policies and name and not has_policy(name)]
+    return pick_names("baselines", wanted, names, default, "is no method drawn here")
 
 
 def _line(ax: Axes, one: FairnessCurve, shade: str, marker: str, *, tell: bool) -> None:

@@ -41,7 +41,7 @@ WORDS = {
     "policy_change": "largest change of a policy",
     "payoff_change": "largest change of an estimated payoff",
 }
-SHOWN = ("exploitability", f"exploitability{BARE}", "sampled_greedy", "gap_to_equilibrium")
+DEFAULT = ("exploitability", f"exploitability{BARE}", "sampled_greedy", "gap_to_equilibrium")
 GAINS = ("exploitability", "relative_exploitability", "sampled_greedy")
 """Quantities also drawn as the largest over agents."""
 UNITS = {
@@ -51,10 +51,8 @@ UNITS = {
     "fairness": "reward or wins\nper step",
 }
 PAYOFF = "payoff"
-GROUPS = {
-    "type": "player_name",
-    "class": "class_name",
-}  # groupings of agents, and the variables with the groups' names
+GROUPS = {"type": "player_name", "class": "class_name"}
+"""Groupings of agents, and the variables with the groups' names."""
 AGENTS = ("agent_relative_exploitability", "agent_exploitability")
 BARS = 20  # most bars of a histogram
 
@@ -118,14 +116,14 @@ def exploitability_curve(
     >>> exploitability_curve(data, largest=False).get_lines()[0].get_ydata().tolist()
     [0.15, 0.06]
     """
-    names = _wanted(data, quantities)
-    stored = [_stored(data, name) for name in names]
+    names = _quantities(data, quantities)
+    stored = [_variable(data, name) for name in names]
     also = [*stored, *(f"{MONITOR}largest_{name}" for name in names), STEP, *RULE]
     also += [f"{MONITOR}mean_agent_payoff", f"{MONITOR}mean_agent_payoff{BARE}"]
     every = series_of(data, stored[0], also, at=at, methods=methods, series=series)
     units = list(dict.fromkeys(_unit(name) for name in names))
     placed = dict(zip(units, (ax, *lower_axes(ax, len(units) - 1)), strict=True))
-    drawn = [
+    with_largest = [
         _draw(placed[_unit(name)], one, name, relative, largest, _style(len(every), c, len(names), k))
         for c, one in enumerate(every)
         for k, name in enumerate(names)
@@ -135,7 +133,7 @@ def exploitability_curve(
         ax.plot([], [], dash, color=color if len(every) == 1 else INK, label=quantity_words(name))
     if len(every) > 1:
         name_colours(ax, [one.name for one in every], colours(len(every)))
-    if any(drawn):
+    if any(with_largest):
         ax.plot([], [], color=INK, linewidth=0.8, label="thin: largest over agents")
     for unit, panel in placed.items():
         words = unit if unit != PAYOFF else "share of |J|" if relative else "payoff"
@@ -164,17 +162,17 @@ def quantity_words(name: str) -> str:
     return words + " with exploration" * (plain != base) + ", without exploration" * (plain != name)
 
 
-def _wanted(data: Dataset, quantities: Names) -> list[str]:
+def _quantities(data: Dataset, quantities: Names) -> list[str]:
     """Return the quantities to draw, all of which are stored."""
     names = [str(name) for name in data.data_vars if "monitor" in data[name].dims]
     short = [name.removeprefix(MONITOR).removeprefix("mean_") for name in names]
     known = [name for name in short if not name.startswith("largest_") and name != "step"]
-    known += [name for name in quantities or () if _stored(data, name) in data]
-    shown = [name for name in SHOWN if filled(data, [_stored(data, name)])]
-    return pick_names("quantities", quantities, known, shown or SHOWN[:1])
+    known += [name for name in quantities or () if _variable(data, name) in data]
+    default = [name for name in DEFAULT if filled(data, [_variable(data, name)])]
+    return pick_names("quantities", quantities, known, default or DEFAULT[:1])
 
 
-def _stored(data: Dataset, name: str) -> str:
+def _variable(data: Dataset, name: str) -> str:
     """Return the variable that holds a quantity: its mean over agents, or the number itself."""
     plain = MONITOR + name
     return plain if plain in data else f"{MONITOR}mean_{name}"
@@ -218,9 +216,8 @@ def curve_of(one: CellSeries, stored: str, scaled: str = "") -> tuple[np.ndarray
     if scaled:
         key = f"{MONITOR}mean_agent_payoff{BARE if scaled.endswith(BARE) else ''}"
         if key not in one:
-            raise ValueError(
-                f"relative: {key} is not in this data; relative = false draws payoffs as they are"
-            )
+            rule = "is not in this data; relative = false draws payoffs as they are"
+            raise ValueError(f"relative: {key} {rule}")
         payoff = one[key].astype(float)
         both = min(values.shape[1], payoff.shape[1])
         values = values[:, :both] / np.abs(payoff[:, :both])
@@ -350,14 +347,11 @@ def _per_agent(data: Dataset, quantity: str | None) -> str:
 def _groups(one: CellSeries, name: str, by: str) -> list[tuple[str, np.ndarray]]:
     """Return the values of the agents of every type or class, over all replications."""
     values = one[name].astype(float)
-    types = one.get(f"agent_{by}")
-    kinds = np.zeros(values.shape, dtype=int) if types is None else np.broadcast_to(types, values.shape)
+    kinds = np.broadcast_to(one.get(f"agent_{by}", 0), values.shape)
     there = np.isfinite(values)
     known = np.unique(kinds[there])
-    if by == "type":
-        names = type_labels(one, int(known.max(initial=0)) + 1)
-    else:
-        names = [str(word) for word in one[GROUPS[by]][0]]
+    by_type = type_labels(one, int(known.max(initial=0)) + 1)
+    names = by_type if by == "type" else [str(word) for word in one[GROUPS[by]][0]]
     groups = []
     for kind in known:
         words = [one.name] * bool(one.name) + [names[int(kind)]] * (len(known) > 1 or by != "type")
@@ -435,19 +429,19 @@ def social_traces(
     >>> social_traces(data).child_axes[0].get_lines()[0].get_xydata().tolist()
     [[1000.0, -1.2], [2000.0, -1.1]]
     """
-    names = _traced(data, quantities)
+    names = _trace_quantities(data, quantities)
     stored = [MONITOR + name for name in names]
     every = series_of(data, stored[0], [*stored, STEP, *RULE], at=at, methods=methods, series=series)
     shades = colours(len(every))
     small = panels(ax, len(names), columns=3 if len(names) > 4 else 2, apart=True)
     for panel, name in zip(small, names, strict=True):
-        drawn = [np.zeros(0)]
+        means = [np.zeros(0)]
         for one, shade in zip(every, shades, strict=True):
             if MONITOR + name in one and np.isfinite(one[MONITOR + name]).any():
                 clock, mean, half = curve_of(one, MONITOR + name)
                 draw_band(panel, clock, mean, half, color=shade, label="_mean")
-                drawn.append(mean)
-        if name.endswith("_change") and is_log(np.concatenate(drawn), log):
+                means.append(mean)
+        if name.endswith("_change") and is_log(np.concatenate(means), log):
             set_log_scale(panel, "y", True)
         else:
             panel.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
@@ -467,12 +461,12 @@ def _words(name: str) -> str:
     return (TRACES | MORE).get(name, name.replace("_", " "))
 
 
-def _traced(data: Dataset, quantities: Names) -> list[str]:
+def _trace_quantities(data: Dataset, quantities: Names) -> list[str]:
     """Return the quantities, each of which is stored."""
     known = [
         str(name).removeprefix(MONITOR)
         for name in data.data_vars
         if str(name).startswith(MONITOR) and str(data[name].dims[-1]).endswith("monitor") and name != STEP
     ]
-    shown = [name for name in TRACES if name in known and filled(data, [MONITOR + name])]
-    return pick_names("quantities", quantities, known, shown or ["efficiency"])
+    default = [name for name in TRACES if name in known and filled(data, [MONITOR + name])]
+    return pick_names("quantities", quantities, known, default or ["efficiency"])

@@ -99,7 +99,7 @@ def violations(
     ax.set_ylabel(SHARES[quantity])
     set_log_scale(ax, "x", log)
     ax.set_ylim(bottom=0.0)
-    caption(ax, every[0].words, _drawn(every, quantity))
+    caption(ax, every[0].words, _sampling(every, quantity))
     return ax
 
 
@@ -112,7 +112,7 @@ def _counts(one: CellSeries, quantity: str) -> tuple[np.ndarray, np.ndarray]:
     return times.sum(axis=0), count.sum(axis=0)
 
 
-def _drawn(every: Sequence[CellSeries], quantity: str) -> str:
+def _sampling(every: Sequence[CellSeries], quantity: str) -> str:
     """Return the number of policies at each point, how they were sampled, and which were kept, in words."""
     counts = np.concatenate([_counts(one, quantity)[1] for one in every])
     low, high = int(counts[counts > 0].min()), int(counts.max())

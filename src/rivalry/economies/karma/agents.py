@@ -41,7 +41,9 @@ def equal_karma(agents: int, mean_karma: float) -> np.ndarray:
 
 
 def initial_amounts(given: object, agents: int, mean_karma: float, most: int) -> np.ndarray:
-    """Return initial karma ``[agent]`` in integers. Raises `ValueError` for invalid amounts."""
+    """Return initial karma ``[agent]``, nearly equal if ``given`` is None. Raises `ValueError`."""
+    if given is None:
+        return equal_karma(agents, mean_karma)
     karma = numbers("initial_karma", given, dims=1)
     if karma.shape != (agents,):
         raise ValueError(f"initial_karma: {karma.size} amounts must be {agents}, one per agent")
@@ -59,9 +61,7 @@ def world(game: KarmaEconomy) -> Economy:
 
     Raises `ValueError` where the number of agents per type or the total karma is not an integer.
     """
-    karma = equal_karma(game.agents, float(game.mean_karma))
-    if game.initial.size:
-        karma = initial_amounts(game.initial, game.agents, float(game.mean_karma), game.most)
+    given = game.initial if game.initial.size else None
     sizes = agents_per_type(game.agents, np.asarray(game.share), game.type_names)
     return Economy(
         type_of=np.repeat(np.arange(len(sizes)), sizes),
@@ -69,7 +69,7 @@ def world(game: KarmaEconomy) -> Economy:
         chain=cumulative(np.asarray(game.chain)),
         first=cumulative(np.stack([stationary(chain)[1] for chain in game.chain])),
         discount=np.array(game.gamma),
-        karma=karma,
+        karma=initial_amounts(given, game.agents, float(game.mean_karma), game.most),
         most=game.most,
         charge=np.array(game.charge, dtype=np.int64),
         receiver=game.receiver,

@@ -16,16 +16,17 @@ KEYS = ("name", *OWN, "share", "count", "initial_karma", "max_karma")
 """Keys of the table of a type."""
 
 
-class Kind(NamedTuple):
-    """One type of agents as given; ``share`` is its share of the population."""
+class Types(NamedTuple):
+    """The types of agents; those with fewer private states are padded with states that are never reached."""
 
-    name: str
-    urgencies: np.ndarray  # [private]
-    chain: np.ndarray  # [private private]
-    private_names: tuple[str, ...]  # one per private state, or none
-    gamma: float
-    share: float
-    initial: Any  # karma of each agent of the type, a number for all, or None
+    names: tuple[str, ...]
+    share: np.ndarray  # [type], of the population
+    sizes: tuple[int, ...]  # number of private states per type
+    stakes: np.ndarray  # [type private]
+    chain: np.ndarray  # [type private private]
+    gamma: np.ndarray  # [type]
+    private_names: tuple[tuple[str, ...], ...]  # [type private], or none
+    initial: list[Any]  # [type]: karma of each agent of the type, a number for all, or None
 
 
 def refusal(name: str, value: float, most: float = np.inf) -> str:
@@ -94,15 +95,36 @@ def tax_of(tax: object, most: int) -> np.ndarray:
     return due
 
 
-def kinds_of(given: Mapping[str, Any]) -> tuple[list[Kind], int | None]:
+def types_of(given: Mapping[str, Any]) -> tuple[Types, int | None]:
     """Return the types of agents, and the number of agents if given. Raises `ValueError`."""
     tables, shares, count = tables_of_types(given, KEYS)
-    base = {name: given[name] for name in OWN}
-    kinds = [
-        _kind(where, base | table, share, given["max_karma"])
-        for (where, table), share in zip(tables.items(), shares, strict=True)
-    ]
-    return kinds, count
+    complete = {where: {name: given[name] for name in OWN} | table for where, table in tables.items()}
+    urgencies = [numbers(f"{where}urgencies", one["urgencies"], dims=1) for where, one in complete.items()]
+    sizes, most = tuple(map(len, urgencies)), max(map(len, urgencies))
+    stakes, chain = np.zeros((len(sizes), most)), np.zeros((len(sizes), most, most))
+    gamma, private_names = np.zeros(len(sizes)), []
+    for k, (size, (where, table)) in enumerate(zip(sizes, complete.items(), strict=True)):
+        if table.get("max_karma", given["max_karma"]) != given["max_karma"]:
+            own = f"{where}max_karma: {table['max_karma']!r}"
+            raise ValueError(f"{own} must be max_karma = {given['max_karma']}, the same for all types")
+        own_chain = np.full(size, 1 / size) if table["chain"] is None else table["chain"]
+        own_chain, _ = stationary(own_chain, f"{where}chain")
+        if len(own_chain) != size:
+            rows = f"{len(own_chain)} rows must be {size}"
+            raise ValueError(f"{where}chain: {rows}, one for each of the urgencies")
+        names = table["private_names"]
+        if names is not None and (isinstance(names, str) or len(names) != size):
+            rule = f"must be {size} labels, one for each of the urgencies"
+            raise ValueError(f"{where}private_names: {names!r} {rule}")
+        stakes[k, :size], chain[k, :size, :size], chain[k, size:, 0] = urgencies[k], own_chain, 1.0
+        gamma[k] = numbers(f"{where}gamma", table["gamma"])
+        private_names.append(tuple(map(str, names or ())))
+    if not np.any(stakes > 0):
+        raise ValueError(f"urgencies: {urgencies[0].tolist()} must not all be 0: nobody would bid")
+    labels = tuple(private_names) if any(private_names) else ()
+    initial = [table.get("initial_karma") for table in tables.values()]
+    names = tuple(table["name"] for table in tables.values())
+    return Types(names, np.array(shares), sizes, stakes, chain, gamma, labels, initial), count
 
 
 def tables_of_types(
@@ -159,29 +181,3 @@ def shares_of(tables: Sequence[Mapping[str, Any]]) -> tuple[list[float], int | N
     if abs(sum(shares) - 1) > ROUNDING:
         raise ValueError(f"types: shares {shares} sum to {sum(shares):.10g}; must sum to 1")
     return [share / sum(shares) for share in shares], None
-
-
-def _kind(where: str, table: Mapping[str, Any], share: float, max_karma: int) -> Kind:
-    """Return one type from its table. Raises `ValueError`."""
-    if table.get("max_karma", max_karma) != max_karma:
-        own = f"{where}max_karma: {table['max_karma']!r}"
-        raise ValueError(f"{own} must be max_karma = {max_karma}, the same for all types")
-    urgencies = numbers(f"{where}urgencies", table["urgencies"], dims=1)
-    size = len(urgencies)
-    chain = np.full((size, size), 1 / size) if table["chain"] is None else table["chain"]
-    chain, _ = stationary(chain, f"{where}chain")
-    if len(chain) != size:
-        raise ValueError(f"{where}chain: {len(chain)} rows must be {size}, one for each of the urgencies")
-    names = table["private_names"]
-    if names is not None and (isinstance(names, str) or len(names) != size):
-        rule = f"must be {size} labels, one for each of the urgencies"
-        raise ValueError(f"{where}private_names: {names!r} {rule}")
-    return Kind(
-        name=table["name"],
-        urgencies=urgencies,
-        chain=chain,
-        private_names=() if names is None else tuple(map(str, names)),
-        gamma=float(numbers(f"{where}gamma", table["gamma"])),
-        share=share,
-        initial=table.get("initial_karma"),
-    )

@@ -12,26 +12,21 @@ from annotated_types import Ge, Le, Lt
 from rivalry.core.jax import put
 from rivalry.core.validate import checked, limit
 from rivalry.economies.karma.agents import agents_per_type, equal_karma, initial_amounts
-from rivalry.economies.karma.checks import AGENTS, Kind, kinds_of, numbers, one_of, tax_of, whole
+from rivalry.economies.karma.checks import AGENTS, Types, numbers, one_of, tax_of, types_of, whole
 from rivalry.economies.karma.model import KarmaEconomy
-from rivalry.tables.kernels.shapes import (
-    BURN,
-    COIN,
-    HIGHEST_STAKE,
-    LOWEST_INDEX,
-    NOBODY,
-    PEER,
-    ROOM,
-    SOCIETY,
-    SURPLUS,
-)
+from rivalry.tables.kernels import shapes
 
-TIES = {"coin": COIN, "lowest_index": LOWEST_INDEX, "highest_urgency": HIGHEST_STAKE, "nobody": NOBODY}
+TIES = {
+    "coin": shapes.COIN,
+    "lowest_index": shapes.LOWEST_INDEX,
+    "highest_urgency": shapes.HIGHEST_STAKE,
+    "nobody": shapes.NOBODY,
+}
 
 NotNegative = Annotated[float, Ge(0)]
 Chance = Annotated[float, Ge(0), Le(1)]
-RECEIVERS = {"peer": PEER, "society": SOCIETY}
-OVERFLOWS = {"surplus": SURPLUS, "winner_pays_room": ROOM, "burn": BURN}
+RECEIVERS = {"peer": shapes.PEER, "society": shapes.SOCIETY}
+OVERFLOWS = {"surplus": shapes.SURPLUS, "winner_pays_room": shapes.ROOM, "burn": shapes.BURN}
 FIXED = {"PBP": "peer", "PBS": "society"}  # rules whose name determines the receiver
 
 
@@ -123,15 +118,14 @@ def karma(
     """
     given = dict(locals())
     whole("max_karma", max_karma, 1)
-    kinds, given_count = kinds_of(given)
-    share, names = np.array([kind.share for kind in kinds]), tuple(kind.name for kind in kinds)
+    who, given_count = types_of(given)
     payee = receiver_of(payment, receiver)
     table = charge_of(payment, price, charge, max_karma)
-    if payee == SOCIETY and overflow != "surplus":
+    if payee == shapes.SOCIETY and overflow != "surplus":
         why = "is about what losers receive, and clashes with payments to society; must be 'surplus'"
         raise ValueError(f"overflow: {overflow!r} {why}")
     mean = float(numbers("mean_karma", mean_karma, most=max_karma))
-    limit("max_karma", sum(len(kind.urgencies) for kind in kinds) * (max_karma + 1), max_karma + 1)
+    limit("max_karma", sum(who.sizes) * (max_karma + 1), max_karma + 1)
     count = AGENTS if given_count is None else given_count
     limit("agents", count)
     if count % 2 == 1 and idle == "none":
@@ -139,16 +133,19 @@ def karma(
     seen = signal_of(signal, max_karma)
     if count % 2 == 1 and seen.size:
         raise ValueError(f"agents: {count} must be even where agents see something of their peers (signal)")
-    initial = _initial(given, kinds, count, share, names)
+    initial = _initial(given, who, count)
     if given_count is not None:
-        agents_per_type(count, share, names)
+        agents_per_type(count, who.share, who.names)
         equal_karma(count, mean)
     if overflow == "burn":
         warn("overflow: 'burn' does not conserve karma: what losers cannot hold is lost", stacklevel=3)
     return KarmaEconomy(
-        **_tables(kinds),
-        share=put(share),
-        type_names=names,
+        stakes=put(who.stakes),
+        chain=put(who.chain),
+        gamma=put(who.gamma),
+        share=put(who.share),
+        type_names=who.names,
+        private_names=who.private_names,
         mean_karma=put(mean),
         tax=put(tax_of(tax, max_karma)),
         charge=table,
@@ -165,29 +162,9 @@ def karma(
     )
 
 
-def _tables(kinds: list[Kind]) -> dict[str, Any]:
-    """Return the arrays of all types, padded with private states that are never reached."""
-    most = max(len(kind.urgencies) for kind in kinds)
-    stakes, chain = np.zeros((len(kinds), most)), np.zeros((len(kinds), most, most))
-    for k, kind in enumerate(kinds):
-        size = len(kind.urgencies)
-        stakes[k, :size], chain[k, :size, :size], chain[k, size:, 0] = kind.urgencies, kind.chain, 1.0
-    if not np.any(stakes > 0):
-        raise ValueError(f"urgencies: {kinds[0].urgencies.tolist()} must not all be 0: nobody would bid")
-    named = any(kind.private_names for kind in kinds)
-    return {
-        "stakes": put(stakes),
-        "chain": put(chain),
-        "gamma": put([kind.gamma for kind in kinds]),
-        "private_names": tuple(kind.private_names for kind in kinds) if named else (),
-    }
-
-
-def _initial(
-    given: Mapping[str, Any], kinds: list[Kind], count: int, share: np.ndarray, names: tuple[str, ...]
-) -> np.ndarray:
+def _initial(given: Mapping[str, Any], types: Types, count: int) -> np.ndarray:
     """Return initial karma ``[agent]``, or an empty array. Raises `ValueError`."""
-    own = [k for k, kind in enumerate(kinds) if kind.initial is not None]
+    own = [k for k, initial in enumerate(types.initial) if initial is not None]
     amounts = given["initial_karma"]
     if amounts is None and not own:
         return np.zeros(0, dtype=np.int64)
@@ -195,8 +172,8 @@ def _initial(
         raise ValueError(f"initial_karma: clashes with types[{own[0]}].initial_karma; give one of them")
     if own:
         parts = []
-        for k, size in enumerate(agents_per_type(count, share, names)):
-            amount = given["mean_karma"] if kinds[k].initial is None else kinds[k].initial
+        for k, size in enumerate(agents_per_type(count, types.share, types.names)):
+            amount = given["mean_karma"] if types.initial[k] is None else types.initial[k]
             one = numbers(f"types[{k}].initial_karma", amount, dims=np.ndim(amount))
             if one.shape not in ((), (size,)):
                 what = f"{one.size} amounts must be {size}, one per agent of the type"

@@ -18,16 +18,7 @@ from rivalry.core.space import Profile, Simplex
 from rivalry.economies.karma import transitions
 from rivalry.economies.karma.chains import ROUNDING
 from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
-from rivalry.tables.kernels.shapes import (
-    BURN,
-    COIN,
-    HIGHEST_STAKE,
-    LOWEST_INDEX,
-    NOBODY,
-    PEER,
-    ROOM,
-    SOCIETY,
-)
+from rivalry.tables.kernels import shapes
 
 
 class Policies(Simplex):
@@ -188,7 +179,7 @@ class KarmaEconomy(eqx.Module):
         """
         around = Around(self.rivals(mu, pi), jnp.zeros(()))
         flows = self.flows(around, mu, pi)
-        retained = flows.overflow if self.overflow != BURN else 0.0
+        retained = flows.overflow if self.overflow != shapes.BURN else 0.0
         return around._replace(level=level_of(flows.after, flows.paid + retained + flows.taxed))
 
     def balance(self, around: Around, mu: Distribution, pi: Policy) -> Around:
@@ -226,12 +217,16 @@ class KarmaEconomy(eqx.Module):
 
     def outcomes(self, around: Around) -> transitions.Outcomes:
         """Return the payments at every bid; as tails of sums where the winner pays its own bid."""
-        bids, chances, to_peer = self._bids(around), self.win_probabilities(around), self.receiver == PEER
+        bids, chances, to_peer = (
+            self._bids(around),
+            self.win_probabilities(around),
+            self.receiver == shapes.PEER,
+        )
         charge = jnp.asarray(self.charge)
-        if self.overflow == ROOM:
+        if self.overflow == shapes.ROOM:
             return transitions.ByTable.with_room(self._whole(around), chances, self._ties()[0], charge)
         if self.own_bid:
-            return transitions.OwnBid.of(bids, chances, to_peer)
+            return transitions.OwnBid(bids.sum(axis=0), chances, to_peer)
         return transitions.ByTable.of(bids, chances, charge, to_peer)
 
     def flows(self, around: Around, mu: Distribution, pi: Policy) -> Flows:
@@ -241,7 +236,7 @@ class KarmaEconomy(eqx.Module):
         _, back = jax.vjp(lambda later: outcomes.means(later, own), jnp.zeros((len(own), levels)))
         after_payment = back(bids)[0].sum(axis=0)
         karma = jnp.arange(float(levels))
-        paid = jnp.sum(bids.sum(axis=1) * outcomes.paid()[own]) if self.receiver == SOCIETY else 0.0
+        paid = jnp.sum(bids.sum(axis=1) * outcomes.paid()[own]) if self.receiver == shapes.SOCIETY else 0.0
         # payments to peers stay among agents, so the missing amount exceeded what peers can hold
         overflow = self.karma_distribution(mu) @ karma - after_payment @ karma - paid
         taxed = after_payment @ jnp.minimum(self.tax, karma)
@@ -288,7 +283,7 @@ class KarmaEconomy(eqx.Module):
 
     def tie_classes(self) -> Int[Array, "type private"]:
         """Return the class of every private state in ties: its rank by urgency if that decides, else 0."""
-        if self.tie != HIGHEST_STAKE:
+        if self.tie != shapes.HIGHEST_STAKE:
             return jnp.zeros(self.stakes.shape, dtype=int)
         flat = self.stakes.ravel()
         # side left: equal urgencies share a class
@@ -296,9 +291,9 @@ class KarmaEconomy(eqx.Module):
 
     def _ties(self) -> tuple[Float[Array, "class class"], Float[Array, "class class"]]:
         """Return the probabilities that the row's class wins a tie, and that the column's does."""
-        if self.tie in (COIN, LOWEST_INDEX):  # in a continuum agents have no numbers
+        if self.tie in (shapes.COIN, shapes.LOWEST_INDEX):  # in a continuum agents have no numbers
             return jnp.full((1, 1), 0.5), jnp.full((1, 1), 0.5)
-        if self.tie == NOBODY:
+        if self.tie == shapes.NOBODY:
             return jnp.zeros((1, 1)), jnp.zeros((1, 1))
         rank = jnp.arange(self.stakes.size)
         above = 0.5 * (jnp.sign(rank[:, None] - rank[None, :]) + 1)
@@ -306,10 +301,10 @@ class KarmaEconomy(eqx.Module):
 
     def rivals(self, mu: Distribution, pi: Policy) -> Array:
         """Return the joint distribution of a rival's class and bid, and of its karma if its room matters."""
-        levels, count = self.most + 1, 1 if self.tie != HIGHEST_STAKE else self.stakes.size
+        levels, count = self.most + 1, 1 if self.tie != shapes.HIGHEST_STAKE else self.stakes.size
         member = jax.nn.one_hot(self.tie_classes().reshape(-1), count)  # [row class]
         masses, chances = mu.reshape(-1, levels), pi.reshape(-1, levels, levels)
-        form = "rc,rk,rkb->cbk" if self.overflow == ROOM else "rc,rk,rkb->cb"
+        form = "rc,rk,rkb->cbk" if self.overflow == shapes.ROOM else "rc,rk,rkb->cb"
         found: Array = jnp.einsum(form, member, masses, chances)
         return found
 
@@ -321,7 +316,7 @@ class KarmaEconomy(eqx.Module):
 
     def _bids(self, around: Around) -> Float[Array, "class bid"]:
         bids = self._whole(around)
-        return bids.sum(axis=-1) if self.overflow == ROOM else bids
+        return bids.sum(axis=-1) if self.overflow == shapes.ROOM else bids
 
     def after_redistribution(self, values: Float[Array, "row karma"], level: Float[Array, ""]) -> Array:
         """Return expected values after tax and redistribution, by karma after payments, ``[row karma]``."""

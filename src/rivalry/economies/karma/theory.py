@@ -79,7 +79,7 @@ def exact_baseline(mechanism: str, urgencies: object, chain: object, steps: int)
     if len(moves) != len(u):
         raise ValueError(f"chain: {len(moves)} states must be {len(u)}, one an urgency")
     if mechanism in ("COIN", "DICT"):
-        lost = losing(u, w) if mechanism == "DICT" else np.full(len(u), 0.5)
+        lost = losing_probability(u, w) if mechanism == "DICT" else np.full(len(u), 0.5)
         efficiency, rewards, wins = _by_urgency(u, lost, moves, w, int(steps))
     else:
         efficiency, rewards, wins = (_turns if mechanism == "TURN" else _rotation)(u, moves, w, int(steps))
@@ -88,10 +88,10 @@ def exact_baseline(mechanism: str, urgencies: object, chain: object, steps: int)
     return Baseline(float(efficiency), *fairness)
 
 
-def losing(urgencies: np.ndarray, distribution: np.ndarray) -> np.ndarray:
+def losing_probability(urgencies: np.ndarray, distribution: np.ndarray) -> np.ndarray:
     """Return the probability ``[private]`` of losing to the higher urgency, ties at random.
 
-    >>> losing(np.array([1.0, 5.0]), np.array([0.5, 0.5])).tolist()
+    >>> losing_probability(np.array([1.0, 5.0]), np.array([0.5, 0.5])).tolist()
     [0.75, 0.25]
     """
     higher = urgencies[None, :] > urgencies[:, None]

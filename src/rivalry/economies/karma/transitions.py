@@ -72,12 +72,12 @@ def level_of(distribution: KarmaDistribution, surplus: Float[Array, ""]) -> Floa
     return jnp.where(surplus > absorbed[0], low + part, 0.0)
 
 
-def checked_level(distribution: object, surplus: float) -> float:
+def redistribution_level(distribution: object, surplus: float) -> float:
     """Return `level_of` a distribution of karma, ``[karma]``, after checking both arguments.
 
     Raises `ValueError` for an invalid distribution, and for a surplus that is negative or exceeds the room.
 
-    >>> checked_level([0.1, 0.2, 0.3, 0.4], 0.05)
+    >>> redistribution_level([0.1, 0.2, 0.3, 0.4], 0.05)
     0.08333333333333333
     """
     given = np.asarray(distribution, dtype=float)
@@ -168,11 +168,6 @@ class OwnBid(NamedTuple):
     rivals: Float[Array, "bid"]
     chances: WinProbabilities
     to_peer: bool  # the loser receives it
-
-    @classmethod
-    def of(cls, rivals: Bids, chances: WinProbabilities, to_peer: bool) -> OwnBid:
-        """Return the outcomes against rivals' bids."""
-        return cls(rivals.sum(axis=0), chances, to_peer)
 
     def means(self, later: Float[Array, "row karma"], own: Array) -> Float[Array, "row karma bid"]:
         """Return means of values ``later`` after payments, by karma and bid; ``own [row]`` is the class.
