@@ -55,6 +55,7 @@ class AgentsEnv(SimultaneousEnv):
 
     metadata = {"name": "rivalry_agents_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
     now: Any  # the kernels' agents; they are changed in place
+    counts: np.ndarray  # [agent]: number of legal entries
 
     def __init__(
         self,
@@ -94,7 +95,8 @@ class AgentsEnv(SimultaneousEnv):
     def play(self, actions: Mapping[str, Any]) -> Results:
         names = self.agents
         paid, cut = self.advance(self._entries(actions))
-        rewards, infos = dict(zip(names, paid.tolist(), strict=True)), {name: {} for name in names}
+        rewards = dict(zip(names, paid.tolist(), strict=True))
+        infos: Infos = {name: {} for name in names}
         return self._seen(), rewards, dict.fromkeys(names, False), dict.fromkeys(names, cut), infos
 
     def _entries(self, actions: Mapping[str, Any]) -> np.ndarray:

@@ -24,7 +24,8 @@ class FreeFlow(NamedTuple):
 
 def slot_shares(first: np.ndarray, slots: int) -> np.ndarray:
     """Return probabilities of slots ``[type slot]`` from those of trips ``[type trip]``, dormancy last."""
-    return first[:, :-1].reshape(len(first), slots, -1).sum(axis=2)
+    shares: np.ndarray = first[:, :-1].reshape(len(first), slots, -1).sum(axis=2)
+    return shares
 
 
 def visits(journeys: Journeys) -> np.ndarray:

@@ -90,17 +90,13 @@ def at_nodes(network: Network, away: np.ndarray, pairs: list[tuple[int, int]]) -
     made = [_of_pair(network.lanes, away, *pair) for pair in pairs]
     begins, lane, after, back, options = zip(*made, strict=True)
     junctions = max(map(len, options))
-    width = max((len(row) for each in options for row in each), default=0)
-    chosen = np.full((len(pairs), junctions, width), -1, dtype=np.int64)
-    for k, each in enumerate(options):
-        for j, row in enumerate(each):
-            chosen[k, j, : len(row)] = row
+    rows = pad([row for each in options for row in each + [[]] * (junctions - len(each))])
     return Journeys(
         begins=np.array(begins, dtype=np.int64),
         lane=pad(list(lane)),
         after=pad(list(after)),
         back=pad(list(back)),
-        options=chosen,
+        options=rows.reshape(len(pairs), junctions, rows.shape[1]),
     )
 
 

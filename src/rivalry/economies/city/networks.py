@@ -14,6 +14,7 @@ CORE, ENTRY, EXIT = 0, 1, 2
 KINDS = ("core", "entry", "exit")
 
 OUTWARD = ((0.0, 1.0), (1.0, 0.0), (0.0, -1.0), (-1.0, 0.0))  # by side: north, east, south, west
+INTEGERS = ("lanes", "kinds", "origins", "destinations", "home", "side")
 LISTED = 8  # lanes listed in a message
 
 
@@ -108,10 +109,10 @@ def plain(rows: int = 5, cols: int = 5) -> Network:
 
 
 def network_of_lists(name: str, nodes: Sequence[str], at: Any, centre: Any, *integers: Any) -> Network:
-    """Return the network of lists or arrays; ``integers`` are the fields from ``lanes`` to ``side``."""
-    fields = [np.array(part, dtype=np.int64) for part in integers]
-    centre = np.array(centre, dtype=bool)
-    return Network(tuple(nodes), np.array(at, dtype=float), *fields, centre=centre, name=name)
+    """Return the network of lists or arrays; ``integers`` are the fields `INTEGERS`."""
+    fields: dict[str, Any] = {"at": np.array(at, dtype=float), "centre": np.array(centre, dtype=bool)}
+    fields |= zip(INTEGERS, (np.array(part, dtype=np.int64) for part in integers), strict=True)
+    return Network(tuple(nodes), **fields, name=name)
 
 
 def _grid(rows: int, cols: int) -> tuple[list[str], list[tuple[float, float]], list[tuple[int, int]]]:

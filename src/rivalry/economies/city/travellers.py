@@ -94,7 +94,8 @@ def _urgency_shares(name: str, given: object, urgencies: int) -> np.ndarray:
     shares = numbers(name, given, dims=1)
     if len(shares) != urgencies:
         raise ValueError(f"{name}: {len(shares)} chances must be {urgencies}, one for each of the urgencies")
-    return stationary(shares, name)[0][0]
+    found: np.ndarray = stationary(shares, name)[0][0]
+    return found
 
 
 class Allocation(NamedTuple):
@@ -152,7 +153,7 @@ def _routes(network: Network, routes: Any) -> tuple[Paths, np.ndarray]:
     """Return the distinct paths of ``routes``, lists of nodes, and their numbers ``[agent slot]``."""
     known: dict[tuple[int, ...], int] = {}
     ends: list[tuple[int, int]] = []
-    numbers = []
+    numbers: list[list[int]] = []
     for agent, paths in enumerate(routes):
         numbers.append([])
         for slot, names in enumerate(paths):

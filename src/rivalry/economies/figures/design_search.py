@@ -23,9 +23,10 @@ class Search(NamedTuple):
     """A method's trials; arrays ``[trial ..]``."""
 
     name: str
-    names: list[str]  # [choice]
-    parameters: np.ndarray  # [trial choice]
-    labels: np.ndarray  # [trial choice]
+    choice: str  # the parameter across
+    x: np.ndarray  # [trial], its values
+    x_labels: np.ndarray  # [trial]
+    others: list[str]  # [trial]: the other parameters in words
     objective: np.ndarray  # [trial seed]
     low: np.ndarray
     high: np.ndarray
@@ -81,23 +82,20 @@ def design_search(
         name: data if name is None else data.sel({"algorithm": name})
         for name in method_names(data, MAIN, methods, at)
     }
-    found = [_search(data, name, at) for name, part in here.items() if filled(part, [MAIN])]
+    found = [_search(data, name, at, over) for name, part in here.items() if filled(part, [MAIN])]
     if not found:
         raise NoSuchPoint(f"data: no method has {MAIN} here")
-    lines = [(one, rows, label) for one in found for rows, label in _lines(one, over)]
+    lines = [(one, rows, label) for one in found for rows, label in _lines(one)]
     gains = any(np.isfinite(one.exploitability).any() for one in found)
     lower = lower_axes(ax, 1)[0] if gains else None
     for (one, rows, label), shade in zip(lines, colours(len(lines)), strict=True):
-        _draw(ax, lower, one, rows, label, shade, over)
+        _draw(ax, lower, one, rows, label, shade)
     ax.plot([], [], "o", markersize=11, markerfacecolor="none", markeredgecolor=INK, label="chosen")
     bottom = lower or ax
-    bottom.set_xlabel(" / ".join(dict.fromkeys(one.names[_column(one, over)] for one in found)))
-    if len(found) == 1:
-        column = _column(found[0], over)
-        values, labels = found[0].parameters[:, column], found[0].labels[:, column]
-        if not _are_numbers(labels, values):
-            places, first = np.unique(values, return_index=True)
-            bottom.set_xticks(places, labels[first])
+    bottom.set_xlabel(" / ".join(dict.fromkeys(one.choice for one in found)))
+    if len(found) == 1 and not _are_numbers(found[0].x_labels, found[0].x):
+        places, first = np.unique(found[0].x, return_index=True)
+        bottom.set_xticks(places, found[0].x_labels[first])
     ax.set_ylabel("objective")
     if lower is not None:
         lower.set_ylabel("exploitability\nover |J|")
@@ -115,7 +113,7 @@ def _are_numbers(labels: np.ndarray, values: np.ndarray) -> bool:
         return False
 
 
-def _search(data: Dataset, name: str | None, at: At) -> Search:
+def _search(data: Dataset, name: str | None, at: At, over: str | None) -> Search:
     place = {key: value for key, value in (at or {}).items() if key != "algorithm"}
     place |= {} if name is None else {"algorithm": name}
     here = point(data, MAIN, 2, at=place)
@@ -125,44 +123,39 @@ def _search(data: Dataset, name: str | None, at: At) -> Search:
     # other searches may have more trials: padding at the end
     count = min(int(complete.sum()), len(here[MAIN]))
     objective, parameters = here[MAIN][:count], arrays["parameters"][:count, : len(names)]
+    labels = arrays.get("parameter_label", parameters.astype(str))[:count, : len(names)]
+    picked = None if over is None else [over]
+    column = names.index(pick_names("over", picked, names, names, "is no choice of this search")[0])
+    others = np.delete(np.arange(len(names)), column)
+    words = [word for word in here.words.split(", ") if word != f"algorithm = {name}"]
     unknown, chosen = np.full(objective.shape, np.nan), float(arrays.get("chosen", -1))
     return Search(
         name or "",
-        names,
-        parameters,
-        arrays.get("parameter_label", parameters.astype(str))[:count, : len(names)],
+        names[column],
+        parameters[:, column],
+        labels[:, column],
+        [", ".join(f"{names[k]} = {row[k]}" for k in others) for row in labels],
         objective,
         arrays.get("trial_objective_low", unknown[:, 0])[:count],
         arrays.get("trial_objective_high", unknown[:, 0])[:count],
         arrays.get("trial_exploitability", unknown)[:count],
         int(chosen) if np.isfinite(chosen) else -1,
-        here.words if name is None else here.words.replace(f"method = {name}", "").strip(", "),
+        ", ".join(words),
     )
 
 
-def _column(one: Search, over: str | None) -> int:
-    names = None if over is None else [over]
-    return one.names.index(pick_names("over", names, one.names, one.names, "is no choice of this search")[0])
-
-
-def _lines(one: Search, over: str | None) -> list[tuple[np.ndarray, str]]:
+def _lines(one: Search) -> list[tuple[np.ndarray, str]]:
     """Return the trials of each line, and its label."""
-    others = np.delete(np.arange(len(one.names)), _column(one, over))
-    labels = [", ".join(f"{one.names[k]} = {row[k]}" for k in others) for row in one.labels]
-    kinds = list(dict.fromkeys(labels))
+    kinds = list(dict.fromkeys(one.others))
     if len(kinds) > FEW:
-        return [(np.arange(len(labels)), one.name)]
-    rows = [np.flatnonzero([word == kind for word in labels]) for kind in kinds]
+        return [(np.arange(len(one.others)), one.name)]
+    rows = [np.flatnonzero([word == kind for word in one.others]) for kind in kinds]
     return [(each, ": ".join(filter(None, (one.name, kind)))) for each, kind in zip(rows, kinds, strict=True)]
 
 
-def _draw(
-    ax: Axes, lower: Axes | None, one: Search, rows: np.ndarray, label: str, shade: str, over: str | None
-) -> None:
-    x = one.parameters[rows, _column(one, over)]
-    order = np.argsort(x, kind="stable")
-    rows, x = rows[order], x[order]
-    mean = one.objective[rows].mean(axis=1)
+def _draw(ax: Axes, lower: Axes | None, one: Search, rows: np.ndarray, label: str, shade: str) -> None:
+    rows = rows[np.argsort(one.x[rows], kind="stable")]
+    x, mean = one.x[rows], one.objective[rows].mean(axis=1)
     joined = "-" if len(np.unique(x)) == len(x) else ""
     ax.plot(x, mean, joined, marker="o", markersize=4, color=shade, linewidth=1.2, label=label or "_trials")
     if one.objective.shape[1] > 1:
