@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.economies.city.free_flow import of_agents
+from rivalry.economies.city.free_flow import of_agents, slot_shares
 from rivalry.economies.city.journeys import fixed
 from rivalry.economies.city.model import City
 from rivalry.economies.city.shortest_paths import distances, shortest
@@ -463,3 +463,21 @@ def test_static_metrics_have_consistent_dimensions() -> None:
 
 def test_a_city_has_no_mean_field() -> None:
     assert "no mean field" in mean_field_refusal(rv.games.city())
+
+
+def test_shares_of_slots_and_of_dormancy_add_up() -> None:
+    """Default trips: dormancy with probability 0.1, and both paths equally often."""
+    game = small()
+    np.testing.assert_allclose(slot_shares(game.first, 2), [[0.45, 0.45]])
+    uneven = np.array([[0.1, 0.2, 0.3, 0.15, 0.25], [0.0, 0.5, 0.0, 0.5, 0.0]])
+    np.testing.assert_allclose(slot_shares(uneven, 2), [[0.3, 0.45], [0.5, 0.5]])
+    np.testing.assert_allclose(slot_shares(uneven, 4), uneven[:, :4])
+
+
+def test_equal_routes_share_a_journey() -> None:
+    """Journeys are numbered in the order of their first use; agents on the same route have the same one."""
+    here, there = ["1.1", "1.2"], ["1.2", "1.1"]
+    game = small(routes=[[here], [there], [here]], capacity=2)
+    assert game.slots.tolist() == [[0], [1], [0]]
+    assert game.ends.tolist() == [[[0, 1]], [[1, 0]], [[0, 1]]]
+    assert [game.routes(agent) for agent in range(3)] == [[["1.1>1.2"]], [["1.2>1.1"]], [["1.1>1.2"]]]

@@ -137,6 +137,27 @@ def test_all_file_formats_give_the_same_network(tmp_path: Path) -> None:
     assert len(network_of(at(tmp_path / "ring.csv")).origins) == 4
 
 
+def test_a_table_may_complete_a_file(tmp_path: Path) -> None:
+    """Node-link data also with the key ``edges``; what the table names takes precedence over the file."""
+    data = networkx.node_link_data(networkx.DiGraph(RING["lanes"]), edges="edges")
+    (tmp_path / "ring.json").write_text(json.dumps(data))
+    found = network_of(at(tmp_path / "ring.json") | {"origins": ["a"], "destinations": ["b", "d"]})
+    assert (found.name, found.nodes) == ("ring", ("a", "b", "c", "d"))
+    assert (found.origins.tolist(), found.destinations.tolist()) == ([0], [1, 3])
+    assert network_of(at(tmp_path / "ring.json") | {"name": "other"}).name == "other"
+
+
+def test_terminals_beside_terminals_are_no_stubs() -> None:
+    """A terminal with one neighbour is a stub only if that neighbour is no terminal."""
+    lanes = [["a", "b"], ["b", "a"], ["b", "c"], ["c", "b"]]
+    both = network_of({"lanes": lanes, "terminals": ["a", "c"]})
+    assert both.home.tolist() == [1, 1, 1]
+    assert both.kinds.tolist() == [ENTRY, EXIT, EXIT, ENTRY]
+    every = network_of({"lanes": lanes})
+    assert every.home.tolist() == [0, 1, 2]
+    assert (every.kinds == CORE).all()
+
+
 def test_undirected_edges_are_lanes_in_both_directions(tmp_path: Path) -> None:
     networkx.write_graphml(networkx.path_graph(["a", "b"]), tmp_path / "road.graphml")
     assert network_of(at(tmp_path / "road.graphml")).lane_names == ("a>b", "b>a")

@@ -12,7 +12,9 @@ import rivalry as rv
 pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
 
-from rivalry.envs import EconomyEnv, parallel_env, single_agent_env
+from rivalry.envs import EconomyEnv, aec_env, parallel_env, single_agent_env
+from rivalry.envs.agents import Views
+from rivalry.envs.games import ActionConverter
 from rivalry.transforms import walks
 
 
@@ -140,3 +142,50 @@ def test_wrong_policies_of_the_others_are_refused() -> None:
         single_agent_env("karma", 0, np.ones((3, 3)))
     with pytest.raises(ValueError, match="game: 'matrix' has no default game"):
         parallel_env("matrix")
+
+
+# conversion of actions, without an environment
+
+BOTH = ("player_0", "player_1")
+
+
+@pytest.mark.parametrize("action", [1, 1.0, True, np.int64(1), np.float64(1.0), np.array(1)])
+def test_any_number_that_is_whole_is_a_pure_action(action: Any) -> None:
+    found = ActionConverter(rv.games.matrix("chicken"), False, "corners")
+    assert found.read(BOTH, {"player_1": action}, np.zeros((2, 0))).tolist() == [[0.0], [1.0]]
+
+
+@pytest.mark.parametrize("action", ["1.0", "swerve", 0.5, np.nan, np.inf, [1], np.array([1]), None, 2, -1])
+def test_other_values_are_no_pure_actions(action: Any) -> None:
+    found = ActionConverter(rv.games.matrix("chicken"), False, "corners")
+    with pytest.raises(ValueError, match=r"^action of player_0: .* must be a whole number in 0\.\.1$"):
+        found.read(BOTH, {"player_0": action}, np.zeros((2, 0)))
+
+
+def test_actions_in_boxes_are_read_together_as_one_by_one() -> None:
+    """Rounding of single precision beyond the box is clipped; a missing action is the middle of the box."""
+    found, nothing = ActionConverter(rv.games.influencer(), False, "corners"), np.zeros((2, 0))
+    given = {"player_0": np.array([1 + 5e-7]), "player_1": np.array([-0.25])}
+    together = found.read(BOTH, given, nothing)
+    assert together.tolist() == [[1.0], [-0.25]]
+    alone = [found.read(BOTH, {name: action}, nothing) for name, action in given.items()]
+    np.testing.assert_array_equal(sum(alone), together)
+    with pytest.raises(
+        ValueError, match=r"action of player_0: \[1.1\] must be in the box \[-1, 1\], 1 number"
+    ):
+        found.read(BOTH, given | {"player_0": np.array([1.1])}, nothing)
+
+
+def test_normalized_observations_have_their_bounds_at_minus_one_and_one() -> None:
+    low, high = np.array([0.0, -2.0]), np.array([4.0, 2.0])
+    views = Views(low, high, 3, True)
+    seen, masks = views.of(np.array([low, high, (low + high) / 2]), np.array([1, 3, 2]))
+    assert seen.tolist() == [[-1.0, -1.0], [1.0, 1.0], [0.0, 0.0]]
+    assert masks.tolist() == [[1, 0, 0], [1, 1, 1], [1, 1, 0]]
+    assert views.space().contains({"observation": seen[0], "action_mask": masks[0]})
+
+
+@pytest.mark.parametrize("env", [aec_env, parallel_env])
+def test_unknown_options_of_environments_are_refused(env: Any) -> None:
+    with pytest.raises(TypeError, match="period"):
+        env("karma", period=3)

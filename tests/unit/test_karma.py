@@ -12,10 +12,11 @@ import rivalry as rv
 from rivalry.core.game import with_
 from rivalry.core.jax import jnp
 from rivalry.core.oracles import to_agents
+from rivalry.economies.karma.agents import cumulative as cumulative_rows
 from rivalry.economies.karma.agents import equal_karma
 from rivalry.economies.karma.chains import stationary_distribution
 from rivalry.economies.karma.factory import charge_of
-from rivalry.economies.karma.transitions import redistribution_level
+from rivalry.economies.karma.transitions import expect_after, randomly_rounded, redistribution_level
 from rivalry.economies.kernels.choices import cumulative, probabilities
 from rivalry.economies.kernels.economy import fresh
 from rivalry.population import best_response, evaluate_policy, policy_values, push
@@ -41,6 +42,51 @@ def test_the_level_is_the_smallest_that_absorbs_the_surplus() -> None:
         assert absorbed(law, level) == pytest.approx(surplus, abs=1e-14)
         if level > 1e-6:
             assert absorbed(law, level - 1e-6) < surplus
+
+
+@pytest.mark.parametrize(
+    ("distribution", "surplus", "message"),
+    [
+        ([0.5, 0.6], 0.1, "distribution: .* must be chances of karma 0, 1, .. that sum to 1"),
+        ([1.0], 0.0, "distribution: .* must be chances"),
+        ([[0.5, 0.5]], 0.0, "distribution: .* must be chances"),
+        ([0.25, 0.75], -0.1, r"surplus: -0.1 must be in \[0, 0.25\], the room for karma per agent"),
+        ([0.25, 0.75], 0.3, r"surplus: 0.3 must be in \[0, 0.25\]"),
+    ],
+)
+def test_redistributions_that_are_impossible_are_refused(
+    distribution: list, surplus: float, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        redistribution_level(distribution, surplus)
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["received", "paid"])
+def test_random_rounding_keeps_the_mean_and_karma_stays_in_its_bounds(sign: int) -> None:
+    """Mean karma after 1.25 units: 1.25 more or less where no bound can be met."""
+    after = expect_after(jnp.arange(7.0)[None], randomly_rounded(jnp.asarray(1.25)), sign)[0]
+    expected = [1.25, 2.25, 3.25, 4.25, 5.25, 6.0, 6.0] if sign > 0 else [0, 0, 0.75, 1.75, 2.75, 3.75, 4.75]
+    np.testing.assert_allclose(after, expected, atol=1e-15)
+
+
+def test_cumulative_probabilities_are_one_from_the_last_possible_entry_on() -> None:
+    """Tenths sum to less than 1 in floating point; no draw below 1 may fall on an impossible entry."""
+    rows = np.array([[0.1] * 10 + [0.0, 0.0], [0.0, 1.0] + [0.0] * 10])
+    assert np.cumsum(rows[0])[-1] < 1
+    summed = cumulative_rows(rows)
+    assert (summed[0, 9:] == 1).all()
+    assert (summed[0, :9] < 1).all()
+    assert summed[1].tolist() == [0.0] + [1.0] * 11
+
+
+def test_rescaled_economies_have_all_karma_in_proportion() -> None:
+    game = rv.games.karma(max_karma=4, mean_karma=1.5, agents=4, initial_karma=[4, 0, 2, 0])
+    larger = game.rescale(3)
+    assert (larger.most, float(larger.mean_karma), larger.initial.tolist()) == (12, 4.5, [12, 0, 6, 0])
+    np.testing.assert_array_equal(larger.charge, np.tile(np.arange(13)[:, None], 13))
+    for rule in ({"tax": 0.1}, {"payment": "difference"}):
+        with pytest.raises(ValueError, match="payment: must be PBP or PBS without a tax"):
+            rv.games.karma(max_karma=4, mean_karma=1.5, **rule).rescale(2)
 
 
 def test_defaults() -> None:

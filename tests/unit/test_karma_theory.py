@@ -108,6 +108,18 @@ def test_extrapolated_steps_match_single_steps(monkeypatch: pytest.MonkeyPatch) 
     np.testing.assert_allclose(quick, slow, rtol=1e-12)
 
 
+@pytest.mark.parametrize("chain", [[0.3, 0.7], [[0.9, 0.1], [0.4, 0.6]]], ids=["independent", "sticky"])
+@pytest.mark.parametrize("steps", [1, 50, 51])
+def test_equal_urgencies_make_rewards_proportional_to_losses(chain: list, steps: int) -> None:
+    """Losses are binomial by chance and by urgency; taking turns by parity they differ by at most one."""
+    for rule in ("COIN", "DICT"):
+        found = exact_baseline(rule, [3.0, 3.0], chain, steps)
+        assert found.access_fairness == pytest.approx(-0.5 / np.sqrt(steps), rel=1e-14)
+        assert found.reward_fairness == pytest.approx(3 * found.access_fairness, rel=1e-14)
+    found = exact_baseline("ROTATION", [3.0, 3.0], chain, steps)
+    assert found == pytest.approx((-1.5, -1.5 * (steps % 2) / steps, -0.5 * (steps % 2) / steps), rel=1e-14)
+
+
 def test_stationary_distributions() -> None:
     for u, given in CHAINS.values():
         chain, law = stationary(given)

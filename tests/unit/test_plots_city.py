@@ -14,8 +14,8 @@ from scipy import stats
 
 import rivalry as rv
 from rivalry.core.results import collect
-from rivalry.economies.figures.streets import _scale
-from rivalry.economies.report import travellers
+from rivalry.economies.figures.streets import RULES, _scale
+from rivalry.economies.report import MOST, travellers
 from rivalry.plots.select import NoSuchPoint, own_rank
 from rivalry.plots.series import series_of
 from rivalry.plots.style import picture
@@ -372,6 +372,13 @@ def test_one_table_per_method_without_bid_rows_if_nobody_bids() -> None:
     assert travellers(xr.Dataset({"payoff": ("player", [1.0])})) == []
     many = travellers(run(("karma",)))
     assert "±" in many[0].rows[0][1][0]
+
+
+def test_points_of_a_sweep_have_tables_of_their_own_up_to_a_limit() -> None:
+    sizes = list(range(10))
+    tables = travellers(collect([({"size": size}, record()) for size in sizes], {"size": sizes}))
+    assert [table.where for table in tables] == [f"size = {size}" for size in sizes[:MOST]]
+    assert tables[0].rules.split(". Single agents: ") == [str(TOLD[name][1]) for name in RULES]
 
 
 # -- wrong input and reproducibility -------------------------------------------------------------------

@@ -297,3 +297,40 @@ def test_without_a_swept_parameter_each_method_is_one_point() -> None:
     ax = rv.plots.fairness_plane(data)
     np.testing.assert_allclose(lines(ax, "karma")[0].get_xydata(), [[-0.0025, -1.05]])
     assert not [text for text in ax.texts if text.get_text() == "0"]
+
+
+# -- a planner's search --------------------------------------------------------------------------------
+
+
+def searched(methods: tuple[str, ...], choices: int = 1) -> xr.Dataset:
+    """Three trials of two seeds per method; other choices than the first differ in every trial."""
+    trial, shape = ("algorithm", "trial"), (len(methods), 3)
+    grid = np.tile(np.arange(3.0)[:, None], (len(methods), 1, choices)).reshape(*shape, choices)
+    return xr.Dataset(
+        {
+            "trial_objective": ((*trial, "seed"), DRAWN.uniform(-2, -1, (*shape, 2))),
+            "trial_objective_low": (trial, np.full(shape, -2.0)),
+            "trial_objective_high": (trial, np.full(shape, -1.0)),
+            "choice_name": (("algorithm", "choice"), [[f"x{k}" for k in range(choices)]] * len(methods)),
+            "parameters": ((*trial, "choice"), grid),
+            "chosen": ("algorithm", np.full(len(methods), 1)),
+        },
+        {"algorithm": list(methods)},
+    )
+
+
+def test_a_search_marks_its_choice_and_the_caption_names_no_method() -> None:
+    data = searched(("grid", "random"))
+    ax = rv.plots.design_search(data)
+    assert caption(ax) == "n = 2 seeds, 95 % intervals"
+    assert labels(ax) == ["grid", "random", "chosen"]
+    means = data.trial_objective.values.mean(axis=2)
+    for ring, mean in zip(lines(ax, "_chosen"), means, strict=True):
+        np.testing.assert_allclose(ring.get_xydata(), [[1.0, mean[1]]])
+    assert ax.get_xlabel() == "x0"
+
+
+def test_values_of_other_parameters_have_lines_of_their_own() -> None:
+    ax = rv.plots.design_search(searched(("grid",), choices=2), over="x1")
+    assert labels(ax) == ["grid: x0 = 0.0", "grid: x0 = 1.0", "grid: x0 = 2.0", "chosen"]
+    assert ax.get_xlabel() == "x1"

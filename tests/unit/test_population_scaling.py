@@ -53,6 +53,7 @@ def test_options_and_games_of_scaling_methods() -> None:
         build_method({"kind": "sublinearity", "fill": [0.5, 1.5]}, game=game)
     with pytest.raises(ValueError, match=r"mean_karma: 5.0 must be in \[0, 4\]"):
         game.with_mean_karma(5.0)
-    assert float(rv.games.karma(**SMALL, agents=2, initial_karma=[4, 0]).with_mean_karma(1.0).mean_karma) == 1.0
+    unequal = rv.games.karma(**SMALL, agents=2, initial_karma=[4, 0])
+    assert float(unequal.with_mean_karma(1.0).mean_karma) == 1.0
     with pytest.raises(ValueError, match=r"does not fit|must be a karma economy"):
         rv.solve(rv.games.matrix("chicken"), Sublinearity())
