@@ -260,8 +260,7 @@ def _map_of(game: Any, city: CityArrays) -> _Map:
     low = [0, 0, 0, 0, -1 - city.options.shape[1], -1, *np.tile(lower_left, 3)]
     types, last = len(city.stakes) - 1, trips(city)
     high = [city.stakes.max(), city.most, types, last, city.lane.shape[1] - 1, len(city.capacity) - 1]
-    high += list(np.tile(most, 3))
-    lower = np.asarray(low, dtype=float)
-    upper = np.where(np.asarray(high, dtype=float) > lower, np.asarray(high, dtype=float), lower + 1)
+    lower, upper = np.array(low, dtype=float), np.array([*high, *np.tile(most, 3)], dtype=float)
+    upper = np.where(upper > lower, upper, lower + 1)  # of constant features: scaling divides by the range
     middle = np.tile((lower_left + most) / 2, 3)
     return _Map(city, wanted, np.concatenate([start, end], axis=2), goal, middle, (lower, upper))

@@ -159,14 +159,14 @@ def city(
     mean = float(numbers("mean_karma", mean_karma, most=max_karma))
     sizes = agents_per_type(count, who.share, who.names)
     type_of = np.repeat(np.arange(len(sizes)), sizes)
-    made = allocate(graph, given, count, slots)
+    paths = allocate(graph, given, count, slots)
     rooms, rule = capacity_of(capacity, graph, count)
-    if made.distribution is None:
-        expected = of_agents(made.journeys, made.slots, type_of, who.first, len(graph.lanes))
+    if paths.distribution is None:
+        expected = of_agents(paths.journeys, paths.slots, type_of, who.first, len(graph.lanes))
     else:
-        expected = of_distribution(*made.distribution, sizes, who.first, slots, len(graph.lanes))
+        expected = of_distribution(*paths.distribution, sizes, who.first, slots, len(graph.lanes))
     centre, _ = centre_of(graph, expected.wanting, rooms)
-    classes = classes_of(unavoidable(made.journeys, centre)[made.slots])
+    classes = classes_of(unavoidable(paths.journeys, centre)[paths.slots])
     members = coalition_of(coalition, classes, allocation)
     if transfer in ("even", "urgent") and members.sum() < 2:
         raise ValueError(f"transfer: {transfer!r} needs a coalition of at least two agents; give coalition")
@@ -176,9 +176,9 @@ def city(
         raise ValueError(f"payment: 'PBP': pay bid to peer needs exactly two competitors; {demand}; use PBS")
     return City(
         network=graph,
-        journeys=made.journeys,
-        slots=made.slots,
-        ends=made.ends,
+        journeys=paths.journeys,
+        slots=paths.slots,
+        ends=paths.ends,
         type_of=type_of,
         stakes=who.stakes,
         trip_chain=who.trip_chain,

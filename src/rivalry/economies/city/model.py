@@ -5,6 +5,8 @@ Source: Vaishampayan (ETH Zurich 2024), section 6.2.
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -22,6 +24,11 @@ INDEPENDENT = -1
 """Transfer rule of a coalition whose members are only marked, as a control, and act independently."""
 
 
+KERNEL_FIELDS = (
+    *("type_of", "stakes", "karma", "most", "capacity", "price", "uncontended", "toll", "subsidy"),
+    *("dormant_share", "tie"),
+)
+"""Fields that kernels take as they are, under the same name (`tables.kernels.shapes.City`)."""
 RULE = "lucky, average, unlucky: none, one or all of an agent's paths lead through the centre"
 PLANNED = ", whatever way is chosen; the first way is drawn"
 EXAMPLES = (
@@ -76,28 +83,18 @@ class City(eqx.Module):
 
     def world(self) -> shapes.CityArrays:
         """Return the city as arrays for the kernels; every array is a copy."""
-        return shapes.CityArrays(
-            type_of=_copy(self.type_of),
-            stakes=_copy(self.stakes),
-            trip_chain=_copy(cumulative(self.trip_chain)),
-            first=_copy(cumulative(self.first)),
-            discount=_copy(self.gamma),
-            karma=_copy(self.karma),
-            most=self.most,
-            journeys=_copy(self.slots),
-            **{name: _copy(part) for name, part in self.journeys._asdict().items()},
-            capacity=_copy(self.capacity),
-            price=self.price,
-            uncontended=self.uncontended,
-            toll=_copy(self.toll),
-            subsidy=_copy(self.subsidy),
-            local=float(self.local),
-            dormant_share=self.dormant_share,
-            tie=self.tie,
-            award=shapes.BIDS,
-            coalition=_copy(self.coalition) * (self.transfer != INDEPENDENT),
-            transfer=max(self.transfer, shapes.NO_TRANSFER),
-        )
+        parts: dict[str, Any] = {name: getattr(self, name) for name in KERNEL_FIELDS}
+        parts |= self.journeys._asdict() | {
+            "trip_chain": cumulative(self.trip_chain),
+            "first": cumulative(self.first),
+            "discount": self.gamma,
+            "journeys": self.slots,
+            "local": float(self.local),
+            "award": shapes.BIDS,
+            "coalition": self.coalition * (self.transfer != INDEPENDENT),
+            "transfer": max(self.transfer, shapes.NO_TRANSFER),
+        }
+        return shapes.CityArrays(**{name: _copy(part) for name, part in parts.items()})
 
     def free_flow(self) -> FreeFlow:
         """Return the free flow of these agents' journeys, with uniform choices at junctions.
@@ -124,7 +121,7 @@ class City(eqx.Module):
 
     @property
     def centre(self) -> Bool[np.ndarray, "lane"]:
-        """Whether each lane is in the crowded centre, by the rule ``centre_rule``."""
+        """True where a lane is in the crowded centre, by the rule ``centre_rule``."""
         return centre_of(self.network, self.expected.wanting, self.capacity)[0]
 
     @property
@@ -205,9 +202,11 @@ def _ways(city: City, agents: np.ndarray) -> np.ndarray:
     return found
 
 
-def _copy(array: np.ndarray) -> np.ndarray:
+def _copy(part: Any) -> Any:
+    if np.ndim(part) == 0:
+        return part
     # kernels are compiled for writable C-ordered arrays of two types
-    return np.array(array, dtype=np.float64 if array.dtype.kind == "f" else np.int64, order="C")
+    return np.array(part, dtype=np.float64 if part.dtype.kind == "f" else np.int64, order="C")
 
 
 at_home(City, "rivalry.economies.city.oracles")

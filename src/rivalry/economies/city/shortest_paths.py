@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import equinox as eqx
@@ -40,12 +40,8 @@ def graph_of(network: Network) -> Any:
 def pairs_of(network: Network, exclude_same_node: bool = True) -> list[tuple[int, int]]:
     """Return ordered pairs of distinct origin and destination, optionally without stubs at one core node."""
     home = network.home if exclude_same_node else np.arange(len(network.nodes))
-    return [
-        (int(a), int(b))
-        for a in network.origins
-        for b in network.destinations
-        if a != b and home[a] != home[b]
-    ]
+    pairs = product(network.origins.tolist(), network.destinations.tolist())
+    return [(a, b) for a, b in pairs if home[a] != home[b]]
 
 
 def distances(network: Network) -> Int[np.ndarray, "node node"]:

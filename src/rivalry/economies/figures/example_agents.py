@@ -147,12 +147,9 @@ def trips_of(one: CellSeries, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 def places_of(one: CellSeries, k: int, path: int) -> np.ndarray:
     """Return the positions of the k-th example agent on a path, counted from 1, ``[place]``."""
-    name = "example_places" if "example_places" in one else "example_lanes"
+    lanes = one.get("example_places", one.get("example_lanes"))
     places = one[BIDS].shape[3]
-    if name not in one:
-        return np.arange(places)
-    lanes = one[name][0, k, path - 1]
-    return np.flatnonzero(lanes[:places] >= 0)
+    return np.arange(places) if lanes is None else np.flatnonzero(lanes[0, k, path - 1, :places] >= 0)
 
 
 def way_of(one: CellSeries, k: int, path: int) -> np.ndarray:

@@ -362,7 +362,7 @@ def analytic_constants(game: KarmaEconomy) -> Record:
     with the smallest possible ``L_pop`` and ``dh``; a step of mirror ascent provably contracts at
     temperatures above L. The baselines, by ``mechanism``, are those of a population of this type alone over
     `STEPS` steps. The counterexample of Lemma 5.1 is a pair of bid distributions by private state with
-    positive ``lasry_lions``.
+    positive ``lasry_lions``, sought for the first type where ties are random or both agents lose.
     """
     found: Record = {}
     own = [_own(game, k) for k in range(len(game.type_names))]
@@ -381,7 +381,22 @@ def analytic_constants(game: KarmaEconomy) -> Record:
         table = np.asarray([[one[k] for one in row] for row in exact])
         found[f"baseline_{name}"] = (("player", "mechanism"), table)
     found["mechanism"] = (("mechanism",), np.asarray(MECHANISMS))
-    return found | _lasry_lions(game)
+    if game.tie not in (COIN, NOBODY):
+        return found
+    urgencies, chain = own[0]
+    case = find_counterexample(
+        urgencies,
+        stationary(chain)[1],
+        mean_karma=float(game.mean_karma),
+        max_karma=game.most,
+        tie="nobody" if game.tie == NOBODY else "coin",
+    )
+    if case is None:
+        return found | {"lasry_lions": ((), np.asarray(np.nan))}
+    found["lasry_lions"] = ((), np.asarray(case.S))
+    found["lasry_lions_bids"] = (("population", "private", "bid"), np.asarray(case.bids))
+    found["counterexample"] = ((), np.asarray(case.text()))
+    return found
 
 
 def _own(game: KarmaEconomy, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -391,24 +406,3 @@ def _own(game: KarmaEconomy, k: int) -> tuple[np.ndarray, np.ndarray]:
     real = np.flatnonzero((stakes > 0) | (chain.sum(axis=0) > 0))
     size = int(real.max()) + 1
     return stakes[:size], chain[:size, :size]
-
-
-def _lasry_lions(game: KarmaEconomy) -> Record:
-    """Return a counterexample for the first type's urgencies, where ties are random or both agents lose."""
-    if game.tie not in (COIN, NOBODY):
-        return {}
-    urgencies, chain = _own(game, 0)
-    case = find_counterexample(
-        urgencies,
-        stationary(chain)[1],
-        mean_karma=float(game.mean_karma),
-        max_karma=game.most,
-        tie="nobody" if game.tie == NOBODY else "coin",
-    )
-    if case is None:
-        return {"lasry_lions": ((), np.asarray(np.nan))}
-    return {
-        "lasry_lions": ((), np.asarray(case.S)),
-        "lasry_lions_bids": (("population", "private", "bid"), np.asarray(case.bids)),
-        "counterexample": ((), np.asarray(case.text())),
-    }
