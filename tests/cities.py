@@ -10,7 +10,7 @@ from rivalry.economies.kernels.city import Drivers, rows, trips
 from rivalry.economies.kernels.city_learning import entry_counts
 from rivalry.economies.kernels.economy_learning import EXPECTED, SARSA, EpochRule
 from rivalry.tables.kernels import shapes
-from tests.economies import Row, at_stage, shared, soft, word
+from tests.economies import Row, at_stage, share_out, soft, word
 
 
 def _padded(lists: list[list[int]], size: int, value: int) -> np.ndarray:
@@ -268,9 +268,9 @@ class PlainCity:
         out = [
             self.lane[i] == len(self.city.capacity) and not self.city.dormant_share for i in range(self.count)
         ]
-        held = [most if away else k for k, away in zip(self.karma, out, strict=True)]
-        self.pool = shared(self.pool, held, most, self.lucky, self.lots, self.words)
-        self.karma = [k if away else new for k, new, away in zip(self.karma, held, out, strict=True)]
+        karma = [most if away else k for k, away in zip(self.karma, out, strict=True)]
+        self.pool = share_out(self.pool, karma, most, self.lucky, self.lots, self.words)
+        self.karma = [k if away else new for k, new, away in zip(self.karma, karma, out, strict=True)]
         self.sums["flows"][shapes.SHARED] += before - self.pool
 
     def pass_on(self) -> None:
@@ -370,7 +370,7 @@ class PlainDrivers(PlainCity):
     def choose(self, i: int, lot: int, after_option: bool) -> int:
         """What the policy draws; what was done before is taught by it, an option at once."""
         state = (self.row(i), self.karma[i])
-        choice = self.rows[i][state].drawn(lot)
+        choice = self.rows[i][state].sample(lot)
         if self.pending[i] is not None:
             row, karma, done, _ = self.pending[i]
             gamma = 1.0 if after_option else float(self.city.discount[self.city.type_of[i]])

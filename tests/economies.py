@@ -75,32 +75,32 @@ def word(seed: int, k: int) -> int:
     return z ^ (z >> 31)
 
 
-def shared(
+def share_out(
     surplus: int,
-    held: list[int],
+    karma: list[int],
     most: int,
     lucky: list[int],
     lots: list[int],
     more: Callable[[int], list[int]],
 ) -> int:
     """The rule of sharing out, in its own words; ``more`` gives so many further lots."""
-    agents = len(held)
-    while surplus >= agents and any(k < most for k in held):
+    agents = len(karma)
+    while surplus >= agents and any(k < most for k in karma):
         share = surplus // agents
         for agent in range(agents):
-            gain = min(share, most - held[agent])
-            held[agent] += gain
+            gain = min(share, most - karma[agent])
+            karma[agent] += gain
             surplus -= gain
     place = 0
     while surplus > 0:
         if place == agents:
-            if all(k == most for k in held):
+            if all(k == most for k in karma):
                 return surplus
             lots, place = more(agents), 0
         other = place + (lots[place] % 2**32) * (agents - place) // 2**32
         lucky[place], lucky[other] = lucky[other], lucky[place]
-        if held[lucky[place]] < most:
-            held[lucky[place]] += 1
+        if karma[lucky[place]] < most:
+            karma[lucky[place]] += 1
             surplus -= 1
         place += 1
     return surplus
@@ -115,7 +115,7 @@ class Row:
         self.mode = shares.index(max(shares)) if mode is None else mode
         self.mass = min(int((shares[self.mode] if mode is None else share) * 2**32), 2**32 - 1)
 
-    def drawn(self, lot: int) -> int:
+    def sample(self, lot: int) -> int:
         if lot < self.mass:
             return self.mode
         below = next((b for b in range(self.mode) if self.summed[b] > (lot - self.mass) / 2**32), None)
@@ -198,7 +198,7 @@ class Plain:
             self.karma[i] -= due
             self.pool += due
         if (self.clock + 1) % economy.every == 0:
-            self.pool = shared(self.pool, self.karma, economy.most, self.lucky, self.lots, self.words)
+            self.pool = share_out(self.pool, self.karma, economy.most, self.lucky, self.lots, self.words)
         for i, z in enumerate(self.private):
             row = [round(c * 2**30) for c in economy.chain[economy.type_of[i], z]]
             self.private[i] = next(n for n, c in enumerate(row) if self.own[i] % 2**32 // 4 < c)
@@ -310,7 +310,7 @@ class PlainLearner(Plain):
         bids = []
         for i, state in enumerate(self.states):
             owner = self.owner[i]
-            bid = self.rows[owner][state].drawn(self.own[i] >> 32)
+            bid = self.rows[owner][state].sample(self.own[i] >> 32)
             bids.append(bid)
             if self.teacher[owner] == i:
                 if self.pending[i] is not None:
@@ -334,7 +334,7 @@ class PlainLearner(Plain):
     def tables(self) -> np.ndarray:
         """``[table owner entry]``."""
         return np.array(
-            [[[v for s in self.rows_of for v in held[o][s]] for o in sorted(held)] for held in self.q]
+            [[[v for s in self.rows_of for v in table[o][s]] for o in sorted(table)] for table in self.q]
         )
 
 

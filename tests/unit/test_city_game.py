@@ -99,9 +99,9 @@ def test_an_allocation_is_determined_by_its_seed() -> None:
 
 
 def test_paths_are_drawn_uniformly_with_replacement() -> None:
-    drawn = np.concatenate([rv.games.city(allocation=seed).slots.ravel() for seed in range(20)])
-    often = np.bincount(drawn, minlength=1024)
-    chi = ((often - len(drawn) / 1024) ** 2).sum() / (len(drawn) / 1024)
+    samples = np.concatenate([rv.games.city(allocation=seed).slots.ravel() for seed in range(20)])
+    often = np.bincount(samples, minlength=1024)
+    chi = ((often - len(samples) / 1024) ** 2).sum() / (len(samples) / 1024)
     assert abs(chi - 1023) < 4.5 * np.sqrt(2 * 1023)
 
 
@@ -136,18 +136,21 @@ def test_agents_with_a_fixed_path_request_the_refused_lane_again() -> None:
 
 
 def test_one_alternative_is_the_same_as_no_planning() -> None:
-    kept, planned = small(allocation=2).world(), small(allocation=2, planning="start", alternatives=1).world()
+    fixed_paths, planned = (
+        small(allocation=2).world(),
+        small(allocation=2, planning="start", alternatives=1).world(),
+    )
     for agent, slot in product(range(30), range(2)):
-        lanes = [world.lane[world.journeys[agent, slot]] for world in (kept, planned)]
+        lanes = [world.lane[world.journeys[agent, slot]] for world in (fixed_paths, planned)]
         assert lanes[0][lanes[0] >= 0].tolist() == lanes[1][lanes[1] >= 0].tolist()
 
 
 @pytest.mark.parametrize("planning", ["none", "nodes"])
 def test_alternatives_have_no_effect_without_planning_at_the_start(planning: str) -> None:
-    plain, told = (small(planning=planning, **more) for more in ({}, {"alternatives": 2}))
+    plain, limited = (small(planning=planning, **more) for more in ({}, {"alternatives": 2}))
     for name in ("lane", "after", "options", "begins"):
-        np.testing.assert_array_equal(getattr(plain.journeys, name), getattr(told.journeys, name))
-    np.testing.assert_array_equal(plain.slots, told.slots)
+        np.testing.assert_array_equal(getattr(plain.journeys, name), getattr(limited.journeys, name))
+    np.testing.assert_array_equal(plain.slots, limited.slots)
 
 
 def test_alternatives_include_the_assigned_path() -> None:
@@ -291,9 +294,9 @@ def test_free_flow_of_random_allocations_has_the_expected_mean() -> None:
 
 
 def test_planning_at_the_start_does_not_change_expected_flow() -> None:
-    kept = small().expected.wanting
+    fixed_paths = small().expected.wanting
     for name in ("start", "two of them"):
-        np.testing.assert_allclose(small(**PLANNING[name]).expected.wanting, kept, atol=1e-12)
+        np.testing.assert_allclose(small(**PLANNING[name]).expected.wanting, fixed_paths, atol=1e-12)
 
 
 def test_routes_are_the_given_paths() -> None:
@@ -412,9 +415,9 @@ def test_the_centre_of_other_networks_is_the_most_loaded_tenth() -> None:
 
 
 def test_agents_that_can_avoid_the_centre_are_lucky() -> None:
-    kept, free = rv.games.city(), rv.games.city(planning="nodes")
-    assert (free.through_centre() <= kept.through_centre()).all()
-    assert (free.classes() == 0).mean() > (kept.classes() == 0).mean()
+    fixed_paths, free = rv.games.city(), rv.games.city(planning="nodes")
+    assert (free.through_centre() <= fixed_paths.through_centre()).all()
+    assert (free.classes() == 0).mean() > (fixed_paths.classes() == 0).mean()
 
 
 def test_examples_are_the_extremes_of_their_classes() -> None:
@@ -436,19 +439,21 @@ def test_examples_are_the_extremes_of_their_classes() -> None:
 def test_a_class_without_agents_has_no_example() -> None:
     game = small(network="stubs_4x4", routes=[[["W2", "2.1", "2.2", "2.3", "2.4", "E2"]]], capacity=1)
     assert game.examples().tolist() == [-1, -1, 0]
-    told = game.static_metrics()
-    assert told["example_name"][1].tolist() == ["unlucky"]
+    limited = game.static_metrics()
+    assert limited["example_name"][1].tolist() == ["unlucky"]
     names = np.array(game.network.lane_names)
-    assert names[told["example_lanes"][1][0, 0]].tolist() == game.routes(0)[0]
+    assert names[limited["example_lanes"][1][0, 0]].tolist() == game.routes(0)[0]
 
 
 def test_coalitions_are_the_first_of_a_class_or_random() -> None:
     game = rv.games.city(coalition={"agents": 5, "from": "unlucky"})
     members = np.flatnonzero(game.coalition)
     assert members.tolist() == np.flatnonzero(game.classes() == 2)[:5].tolist()
-    drawn = [rv.games.city(allocation=a, coalition={"agents": 5, "from": "random"}).coalition for a in (0, 1)]
-    assert [band.sum() for band in drawn] == [5, 5]
-    assert (drawn[0] != drawn[1]).any()
+    samples = [
+        rv.games.city(allocation=a, coalition={"agents": 5, "from": "random"}).coalition for a in (0, 1)
+    ]
+    assert [band.sum() for band in samples] == [5, 5]
+    assert (samples[0] != samples[1]).any()
 
 
 def test_static_metrics_have_consistent_dimensions() -> None:

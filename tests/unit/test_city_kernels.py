@@ -90,12 +90,12 @@ def advance(plain: PlainCity, given: np.ndarray) -> None:
         if plain.spot[i] < -1:
             row, lot = row_of(given[i, plain.row(i), plain.karma[i]]), plain.words(1)[0] >> 32
             bids = plain.city.award == shapes.BIDS
-            plain.turn(i, row.drawn(lot) if bids else lot * len(row.summed) >> 32)
+            plain.turn(i, row.sample(lot) if bids else lot * len(row.summed) >> 32)
     if plain.city.award != shapes.BIDS:
         plain.step([0] * plain.count)
         return
     own = [row_of(given[i, plain.row(i), plain.karma[i]]) for i in everybody]
-    plain.step([row.drawn(lot >> 32) for row, lot in zip(own, plain.own, strict=True)])
+    plain.step([row.sample(lot >> 32) for row, lot in zip(own, plain.own, strict=True)])
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ MORE: dict[str, Any] = {
 }
 
 
-def begun(
+def start_learning(
     world: shapes.CityArrays, given: EpochRule, initial_q: float = 0.0
 ) -> tuple[kernel.Drivers, CityLearning]:
     return kernel.fresh(world, SEED), begin(world, given, initial_q)
@@ -64,7 +64,7 @@ def taught(world: shapes.CityArrays, learning: CityLearning) -> tuple[np.ndarray
 @pytest.mark.parametrize("name", RULES)
 def test_tables_agree_with_plain_python(name: str, streets: Any, more: dict[str, Any]) -> None:
     world, given = city(streets=streets, **more), rule(**{"beta": 2.0} | RULES[name])
-    drivers, learning = begun(world, given, -3.0)
+    drivers, learning = start_learning(world, given, -3.0)
     plain = PlainDrivers(world, drivers, given, -3.0)
     entries = plain.q.shape[3]
     for _ in range(6):
@@ -93,7 +93,7 @@ def test_results_do_not_depend_on_chunks_copies_or_lazy_updates(name: str, stree
     """Chunks with copies in between, and all policy rows recomputed at the end of every epoch."""
     world, found, given = city(streets=streets), [], rule(**{"beta": 2.0} | RULES[name])
     for all_rows, chunks in ((False, [210]), (False, [1, 6, 93, 110]), (True, [7] * 30)):
-        drivers, learning = begun(world, given)
+        drivers, learning = start_learning(world, given)
         for steps in chunks:
             drivers, learning = copied(drivers), CityLearning(*(part.copy() for part in learning))
             learning.q[..., -1] = 1.0 if all_rows else learning.q[..., -1]
@@ -108,7 +108,7 @@ def test_results_do_not_depend_on_chunks_copies_or_lazy_updates(name: str, stree
 def test_a_value_that_is_not_finite_stops_the_run(bad: float, streets: Any) -> None:
     """The run stops at the step of the update and stays stopped."""
     world, given = city(streets=streets), rule(epoch=1000)
-    drivers, learning = begun(world, given)
+    drivers, learning = start_learning(world, given)
     learn(world, given, drivers, learning, kernel.no_tallies(), 30)
     learning.q[..., :-1] = bad
     for _ in range(2):
@@ -137,7 +137,7 @@ def test_policies_are_softmax() -> None:
 def test_the_value_of_a_route_option_is_that_of_the_next_bid() -> None:
     """At step size 1, an option's value equals the undiscounted value of the bid that follows, to the bit."""
     world, given = city(streets=ways), rule(alpha=1.0, epoch=1000)
-    drivers, learning = begun(world, given)
+    drivers, learning = start_learning(world, given)
     places, checked = world.lane.shape[1], 0
     for _ in range(200):
         at, rows, levels = drivers.spot.copy(), learning.q.shape[1], world.most + 1
@@ -167,7 +167,7 @@ def test_step_size_one_over_visits_learns_means() -> None:
     )  # fmt: skip
     for target in (SARSA, GREEDY, EXPECTED):
         given = rule(alpha=1.0, power=1.0, target=target)
-        drivers, learning = begun(world, given)
+        drivers, learning = start_learning(world, given)
         learn(world, given, drivers, learning, kernel.no_tallies(), 4000)
         mean = learning.q[:, :2, 0, 0].mean(axis=0)
         np.testing.assert_allclose(mean, [-0.5, -2.5], atol=5 * 2.5 / np.sqrt(200 * 2000))

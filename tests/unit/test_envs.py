@@ -134,17 +134,17 @@ def test_normalized_observations_are_of_order_one(name: str) -> None:
     """In random play, whatever the units of the game, few values exceed 1.5."""
     game = FAMILIES[name]()
     env = parallel_env(game, normalize_spaces=True, periods=20)
-    told = []
+    records = []
     for number, agent in enumerate(env.possible_agents):
         env.action_space(agent).seed(number)
     for seed in range(10):
         seen, _ = env.reset(seed=seed)
         while env.agents:
             seen, *_ = env.step({agent: env.action_space(agent).sample() for agent in env.agents})
-            told.extend(seen.values())
-    assert np.abs(told).max() <= 10
-    assert np.mean(np.abs(told) > 1.5) < 0.1
-    assert np.ptp(told, axis=0).max() > 1
+            records.extend(seen.values())
+    assert np.abs(records).max() <= 10
+    assert np.mean(np.abs(records) > 1.5) < 0.1
+    assert np.ptp(records, axis=0).max() > 1
 
 
 @pytest.mark.parametrize("name", ["simplex", "matrix"])
@@ -318,11 +318,11 @@ def test_a_firm_without_cash_is_terminated_alone() -> None:
 @pytest.mark.slow
 def test_equal_seeds_give_equal_courses() -> None:
     def courses(env: GameEnv) -> list[list[float]]:
-        told = []
+        records = []
         for seed in (5, None, None):
             seen, _ = env.reset(seed=seed)
-            told.append(seen["player_0"].tolist())
-        return told
+            records.append(seen["player_0"].tolist())
+        return records
 
     first, again = courses(parallel_env("influencer")), courses(parallel_env("influencer"))
     assert first == again
@@ -357,12 +357,12 @@ def test_wrong_input() -> None:
         aec_env("matrix")
     with pytest.raises(ValueError, match="periods: 0 must be a whole number of at least 1"):
         parallel_env("market", periods=0)
-    for points, told in (
+    for points, records in (
         ("influencer", "'points' must be 'corners' for a game on a Box"),
         ("karma", "'points' must be 'corners': agents of KarmaEconomy bid whole numbers"),
         (Nim(), "'points' must be 'corners' for a game on a Choices"),
     ):
-        with pytest.raises(ValueError, match=f"simplex: {told}"):
+        with pytest.raises(ValueError, match=f"simplex: {records}"):
             parallel_env(points, simplex="points")
     with pytest.raises(ValueError, match="simplex: 'inside' must be one of 'corners', 'points'"):
         unwrap(parallel_env)(game, simplex="inside")

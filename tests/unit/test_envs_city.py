@@ -79,9 +79,9 @@ def test_observations_karma_and_rewards_of_a_city() -> None:
     env = CityEnv(game, periods=30)
     lanes, at = game.network.lanes, np.asarray(game.network.at)
     for seen, paid, cut in steps(env):
-        told = {name: dict(zip(FEATURES, own["observation"], strict=True)) for name, own in seen.items()}
-        assert sum(own["karma"] for own in told.values()) == 40
-        for name, own in told.items():
+        rule = {name: dict(zip(FEATURES, own["observation"], strict=True)) for name, own in seen.items()}
+        assert sum(own["karma"] for own in rule.values()) == 40
+        for name, own in rule.items():
             awake = own["trip"] < 4
             assert seen[name]["action_mask"].sum() == (own["karma"] + 1 if awake else 1)
             assert paid[name] in (0.0, -own["urgency"])
@@ -221,7 +221,7 @@ def test_wrong_input() -> None:
     with pytest.raises(ValueError, match="game: Matrix must be a city"):
         CityEnv(rv.games.matrix("chicken"))
     even = chances_of(game.world(), "uniform")
-    for others, told in (
+    for others, rule in (
         ("some", "others: 'some' is unknown; .*uniform"),
         (even[:3], r"others: shape \(3, .* must be \(20, 17, 5, 5\)"),
         (object(), "others: object must be"),
@@ -229,7 +229,7 @@ def test_wrong_input() -> None:
         (even[..., ::-1], "others: agent 0 in row 0 with karma 0 has 1 on entry 4; must be 0"),
         (-even, "has -1 on entry 0; must be a chance"),
     ):
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=rule):
             single_agent_env(game, 0, others)
     with pytest.raises(ValueError, match=r"policy: agent 0 has \(85,\); must be \(85, 5\)"):
         city_policy(game, lambda agent, seen, mask: np.ones(len(seen)))

@@ -37,18 +37,18 @@ def plain(seen: Any) -> Any:
 
 def parallel_course(env: Any, steps: int) -> list[Any]:
     """Actions and results of ``steps`` steps, with actions sampled from the environment's action spaces."""
-    told = []
+    records = []
     for _ in range(steps):
         if not env.agents:
-            told.append(plain(env.reset()[0]))
+            records.append(plain(env.reset()[0]))
         actions = {name: env.action_space(name).sample() for name in env.agents}
         seen, *rest = env.step(actions)
-        told.append((plain(actions), plain(seen), *rest))
-    return told
+        records.append((plain(actions), plain(seen), *rest))
+    return records
 
 
 def turns_course(env: Any, steps: int) -> list[Any]:
-    told = []
+    records = []
     for _ in range(steps):
         if not env.agents:
             env.reset()
@@ -56,19 +56,19 @@ def turns_course(env: Any, steps: int) -> list[Any]:
         seen, paid, over, cut, _ = env.last()
         action = None if over or cut else env.action_space(name).sample()
         env.step(action)
-        told.append((name, plain(seen), paid, over, cut, plain(action)))
-    return told
+        records.append((name, plain(seen), paid, over, cut, plain(action)))
+    return records
 
 
 def single_course(env: Any, steps: int) -> list[Any]:
-    told = []
+    records = []
     for _ in range(steps):
         action = env.action_space.sample()
         seen, *rest = env.step(action)
-        told.append((plain(action), plain(seen), *rest))
+        records.append((plain(action), plain(seen), *rest))
         if rest[1] or rest[2]:
-            told.append(plain(env.reset()[0]))
-    return told
+            records.append(plain(env.reset()[0]))
+    return records
 
 
 def others(name: str, game: Any) -> Any:
@@ -78,7 +78,7 @@ def others(name: str, game: Any) -> Any:
     return idle(game)
 
 
-def begun(env: Any) -> Any:
+def reset_and_seed(env: Any) -> Any:
     """The environment after a reset, with its random state and its action spaces seeded."""
     env.reset(seed=3)
     spaces = map(env.action_space, env.possible_agents) if hasattr(env, "agents") else [env.action_space]
@@ -93,9 +93,13 @@ def test_a_copy_made_within_an_episode_continues_as_the_original(name: str) -> N
     """Observations, rewards, ends, samples of the action spaces, and the next episode, independently."""
     game = FAMILIES[name]()
     kinds = (
-        (begun(parallel_env(game, periods=4, illegal="clip")), parallel_course, 7),
-        (begun(aec_env(game, periods=4, illegal="clip")), turns_course, 23),
-        (begun(single_agent_env(game, 0, others(name, game), periods=4, illegal="clip")), single_course, 7),
+        (reset_and_seed(parallel_env(game, periods=4, illegal="clip")), parallel_course, 7),
+        (reset_and_seed(aec_env(game, periods=4, illegal="clip")), turns_course, 23),
+        (
+            reset_and_seed(single_agent_env(game, 0, others(name, game), periods=4, illegal="clip")),
+            single_course,
+            7,
+        ),
     )
     for env, course, steps in kinds:
         course(env, 2)
@@ -124,7 +128,7 @@ def test_a_deep_copy_of_a_custom_game_is_not_compiled_again() -> None:
             return super().payoffs(x)
 
     traced: list[Any] = []
-    env = begun(parallel_env(Counted(), periods=9))
+    env = reset_and_seed(parallel_env(Counted(), periods=9))
     parallel_course(env, 1)
     assert traced
     traced.clear()
@@ -145,9 +149,11 @@ sys.stdout.buffer.write(pickle.dumps([*(parallel_course(env, 5) for env in sever
 @pytest.mark.slow
 def test_a_pickled_environment_continues_equally_in_another_process() -> None:
     """String hashes differ there and nothing is compiled yet, as in the workers of the libraries."""
-    several = [begun(parallel_env(FAMILIES[name](), periods=3)) for name in ("matrix", "own", "influencer")]
+    several = [
+        reset_and_seed(parallel_env(FAMILIES[name](), periods=3)) for name in ("matrix", "own", "influencer")
+    ]
     game = FAMILIES["karma"]()
-    one = begun(
+    one = reset_and_seed(
         single_agent_env(
             game, 0, np.asarray(rv.oracles.named_start(game, "uniform")), periods=4, illegal="clip"
         )

@@ -36,14 +36,14 @@ def test_bids_above_karma_are_clipped(illegal: str) -> None:
     plain, clipped = EconomyEnv(small(), illegal="raise"), EconomyEnv(small(), illegal=illegal)
     seen, _ = plain.reset(seed=2)
     clipped.reset(seed=2)
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as records:
         warnings.simplefilter("always")
         for _ in range(5):
             there = clipped.step(dict.fromkeys(clipped.agents, 4))
             seen, paid, *_ = plain.step(all_in(seen))
             assert there[1] == paid
-    assert len(told) == (illegal == "warn")
-    for warning in told:
+    assert len(records) == (illegal == "warn")
+    for warning in records:
         assert "agent 0 bids 4 with karma 2; clipped to 2" in str(warning.message)
     with pytest.raises(ValueError, match="agent 0 bids 5 with karma"):
         clipped.step(dict.fromkeys(clipped.agents, 5))
@@ -96,13 +96,13 @@ def test_rewards_karma_and_masks_of_an_episode() -> None:
 
 def test_a_seed_restarts_the_random_numbers_and_episodes_differ() -> None:
     def episodes(env: EconomyEnv) -> list[list[float]]:
-        told = []
+        records = []
         for seed in (5, None):
             seen, _ = env.reset(seed=seed)
             while env.agents:
                 seen, *_ = env.step(all_in(seen))
-            told.append([float(x) for own in seen.values() for x in own["observation"]])
-        return told
+            records.append([float(x) for own in seen.values() for x in own["observation"]])
+        return records
 
     env = EconomyEnv(small(), periods=6)
     first, second = episodes(env)
@@ -113,8 +113,8 @@ def test_a_seed_restarts_the_random_numbers_and_episodes_differ() -> None:
 def test_wrong_input() -> None:
     env = EconomyEnv(small(), illegal="raise")
     seen, _ = env.reset(seed=0)
-    for bid, told in ((3, "3"), (-1, "-1"), (0.5, "0.5")):
-        with pytest.raises(ValueError, match=rf"agent 3 bids {told} with karma 2; .* in 0\.\.2$"):
+    for bid, records in ((3, "3"), (-1, "-1"), (0.5, "0.5")):
+        with pytest.raises(ValueError, match=rf"agent 3 bids {records} with karma 2; .* in 0\.\.2$"):
             env.step(all_in(seen) | {"agent_3": bid})
     with pytest.raises(ValueError, match="periods: 0 must be a whole number"):
         EconomyEnv(small(), periods=0)

@@ -22,14 +22,14 @@ from rivalry.transforms import walks
 def test_rivals_by_profile_and_by_function_are_the_same() -> None:
     """Rivals at 0.25 of a unit interval are rivals whose normalized action is always -0.5."""
     game = rv.games.influencer(players=3)
-    held = single_agent_env(game, 1, [0.25, 0.0, 0.25], periods=5)
-    asked = single_agent_env(game, 1, lambda name, seen: np.array([-0.5]), periods=5)
-    for env in (held, asked):
+    fixed = single_agent_env(game, 1, [0.25, 0.0, 0.25], periods=5)
+    functional = single_agent_env(game, 1, lambda name, seen: np.array([-0.5]), periods=5)
+    for env in (fixed, functional):
         env.reset(seed=3)
     for k in range(5):
         action = np.array([k / 5], dtype=np.float32)
-        seen, paid, over, cut, _ = held.step(action)
-        other = asked.step(action)
+        seen, paid, over, cut, _ = fixed.step(action)
+        other = functional.step(action)
         np.testing.assert_array_equal(seen, other[0])
         assert (paid, over, cut) == other[1:4]
         x = np.array([[0.25], [(1 + float(action[0])) / 2], [0.25]])
@@ -114,11 +114,11 @@ def test_bids_are_drawn_from_the_rows_of_the_table() -> None:
 def test_a_seed_restarts_the_random_numbers_and_episodes_differ() -> None:
     def episodes(seed: int) -> list[list[float]]:
         env = single_agent_env("karma", 0, np.asarray(rv.oracles.named_start(game, "uniform")), periods=20)
-        told = []
+        records = []
         for given in (seed, None):
             env.reset(seed=given)
-            told.append([env.step(0)[1] for _ in range(20)])
-        return told
+            records.append([env.step(0)[1] for _ in range(20)])
+        return records
 
     game = rv.games.karma()
     first, again, other = episodes(1), episodes(1), episodes(2)

@@ -238,7 +238,7 @@ def test_private_states_may_share_an_urgency() -> None:
 
 
 @eqx.filter_jit
-def told(game: Any, mu: Any, pi: Any) -> Any:
+def step_values(game: Any, mu: Any, pi: Any) -> Any:
     """Level, values, next distribution and best-response values in one compiled program."""
     env = game.environment(mu, pi)
     moved = push(game, env, mu[:, None] * pi)
@@ -251,7 +251,7 @@ def test_values_and_best_responses_in_plain_numpy() -> None:
     game = rv.games.karma(max_karma=2, mean_karma=1.0, gamma=0.9, chain=[[0.9, 0.1], [0.4, 0.6]])
     mu = np.array([0.1, 0.2, 0.3, 0.05, 0.15, 0.2])
     pi = np.array([[1, 0, 0], [0.3, 0.7, 0], [0.2, 0.3, 0.5], [1, 0, 0], [0.1, 0.9, 0], [0, 0.5, 0.5]])
-    level, own, moved, most = map(np.asarray, told(game, jnp.asarray(mu), jnp.asarray(pi)))
+    level, own, moved, most = map(np.asarray, step_values(game, jnp.asarray(mu), jnp.asarray(pi)))
     bids = mu @ pi
     chain = np.asarray(game.chain)[0]
     reward, moves = np.zeros((6, 3)), np.zeros((6, 3, 6))

@@ -170,9 +170,9 @@ def test_unknown_options_are_refused_with_the_allowed_ones(option: str) -> None:
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_input(name: str) -> None:
     given, message = WRONG[name]
-    with pytest.raises(ValueError) as told:  # noqa: PT011  (the whole message is compared)
+    with pytest.raises(ValueError) as error:  # noqa: PT011  (the whole message is compared)
         rv.games.karma(**given)
-    assert str(told.value) == message
+    assert str(error.value) == message
 
 
 def test_validators_of_numbers_and_options() -> None:
@@ -190,9 +190,9 @@ def test_validators_of_numbers_and_options() -> None:
             "tie: 'dice' is unknown; must be one of coin, nobody",
         ),
     ):
-        with pytest.raises(ValueError) as told:  # noqa: PT011
+        with pytest.raises(ValueError) as error:  # noqa: PT011
             call()
-        assert str(told.value) == message
+        assert str(error.value) == message
 
 
 STUDIES = {
@@ -214,9 +214,9 @@ STUDIES = {
 def test_studies_name_the_key_of_wrong_input(name: str) -> None:
     table, message = STUDIES[name]
     study = rv.Study(name="mistyped", game={"family": "karma", **table}, method={"kind": "newton"})
-    with pytest.raises(StudyError, match=message) as told:
+    with pytest.raises(StudyError, match=message) as error:
         study.check()
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 def test_wrong_policies_are_refused() -> None:

@@ -71,7 +71,7 @@ def economy(**rules: Any) -> Any:
         return rv.games.karma(**given)
 
 
-class Drawn(NamedTuple):
+class AgentStates(NamedTuple):
     """Agents with given states and bids: only pairs, coins and lots are random."""
 
     kinds: np.ndarray
@@ -80,7 +80,7 @@ class Drawn(NamedTuple):
     bids: np.ndarray
 
 
-def draw(game: Any) -> Drawn:
+def draw(game: Any) -> AgentStates:
     rng = np.random.default_rng(7)
     kinds = to_agents(game).type_of
     sizes = [len(t["urgencies"]) for t in TYPES] if len(game.share) > 1 else [2]
@@ -88,14 +88,14 @@ def draw(game: Any) -> Drawn:
     # near mean_karma per agent, not the same at all urgencies
     karma = np.clip(rng.binomial(MOST, float(game.mean_karma) / MOST, AGENTS) - (private == 1), 0, MOST)
     bids = rng.integers(0, karma + 1)
-    return Drawn(kinds, private, karma, np.where(rng.random(AGENTS) < 0.3, karma, bids))
+    return AgentStates(kinds, private, karma, np.where(rng.random(AGENTS) < 0.3, karma, bids))
 
 
-def counted(game: Any, drawn: Drawn) -> tuple[Any, Any]:
+def counted(game: Any, states: AgentStates) -> tuple[Any, Any]:
     """The distribution and the policy of the agents."""
     types, privates, levels = game.shape
     mass = np.zeros((types, privates, levels, levels))
-    np.add.at(mass, drawn, 1 / AGENTS)
+    np.add.at(mass, states, 1 / AGENTS)
     mass = mass.reshape(-1, levels)
     mu = mass.sum(axis=1)
     even = np.asarray(rv.oracles.named_start(game, "uniform"))
@@ -114,20 +114,20 @@ class Seen(NamedTuple):
     pool: float
 
 
-def play(game: Any, drawn: Drawn) -> Seen:
+def play(game: Any, states: AgentStates) -> Seen:
     types, privates, levels = game.shape
-    world = to_agents(game)._replace(karma=drawn.karma.astype(np.int64))
+    world = to_agents(game)._replace(karma=states.karma.astype(np.int64))
     won, law = np.zeros(AGENTS), np.zeros((types, privates, levels))
     tallied, pool = tallies(world), 0
     for sequence in np.random.SeedSequence(11).spawn(REPEATS):
         agents = fresh(world, sequence)
-        agents.private[:] = drawn.private
-        act(world, agents, drawn.bids, tallied)
+        agents.private[:] = states.private
+        act(world, agents, states.bids, tallied)
         assert agents.status[0] == 0
-        assert agents.karma.sum() + agents.pool[0] + agents.burnt[0] == drawn.karma.sum()
+        assert agents.karma.sum() + agents.pool[0] + agents.burnt[0] == states.karma.sum()
         won += agents.wins
         pool += agents.pool[0]
-        np.add.at(law, (drawn.kinds, agents.private, agents.karma), 1)
+        np.add.at(law, (states.kinds, agents.private, agents.karma), 1)
     heads = AGENTS * REPEATS
     return Seen(
         won / REPEATS,
@@ -140,7 +140,7 @@ def play(game: Any, drawn: Drawn) -> Seen:
 
 
 @eqx.filter_jit
-def said(game: Any, mu: Any, pi: Any) -> Any:
+def mean_field_step(game: Any, mu: Any, pi: Any) -> Any:
     env = game.environment(mu, pi)
     mass = mu[:, None] * pi
     reward = jnp.sum(mass * game.reward(env))
@@ -151,43 +151,45 @@ def said(game: Any, mu: Any, pi: Any) -> Any:
 @pytest.mark.parametrize("name", RULES)
 def test_a_step_of_agents_matches_a_step_of_the_mean_field(name: str) -> None:
     game = economy(**RULES[name])
-    drawn = draw(game)
-    seen = play(game, drawn)
+    states = draw(game)
+    seen = play(game, states)
     win, reward, flows, law, level = (
         np.asarray(part) if not isinstance(part, tuple) else part
-        for part in said(game, *counted(game, drawn))
+        for part in mean_field_step(game, *counted(game, states))
     )
     error = SURE * 0.5 / np.sqrt(AGENTS * REPEATS)  # of shares and probabilities over all agents
-    for rank, bid, chosen in groups(game, drawn):
+    for rank, bid, chosen in groups(game, states):
         wide = error * np.sqrt(AGENTS / chosen.sum())
         assert seen.won[chosen].mean() == pytest.approx(win[rank, bid], abs=wide), (rank, bid)
     assert seen.reward == pytest.approx(float(reward), abs=5 * error)
     lost = float(flows.overflow)
-    told = {OVERFLOW: lost, PAID: float(flows.paid), TAXED: float(flows.taxed)}
-    for which, amount in told.items():
+    inflows = {OVERFLOW: lost, PAID: float(flows.paid), TAXED: float(flows.taxed)}
+    for which, amount in inflows.items():
         assert seen.flows[which] == pytest.approx(amount, abs=MOST * error), which
     burnt = lost if game.overflow == BURN else 0.0
     assert seen.flows[BURNT] == pytest.approx(burnt, abs=MOST * error)
-    assert seen.flows[SHARED] + seen.pool == pytest.approx(sum(told.values()) - burnt, abs=2 * MOST * error)
+    assert seen.flows[SHARED] + seen.pool == pytest.approx(
+        sum(inflows.values()) - burnt, abs=2 * MOST * error
+    )
     np.testing.assert_allclose(seen.after, np.asarray(flows.after), atol=2 * error)
     np.testing.assert_allclose(seen.law, law, atol=2 * error)
     assert 0 <= float(level) <= MOST
 
 
-def groups(game: Any, drawn: Drawn) -> list[tuple[int, int, np.ndarray]]:
+def groups(game: Any, states: AgentStates) -> list[tuple[int, int, np.ndarray]]:
     """Agents with the same probability of winning: by bid and, where it decides ties, by urgency."""
-    ranks = np.asarray(game.tie_classes())[drawn.kinds, drawn.private]
+    ranks = np.asarray(game.tie_classes())[states.kinds, states.private]
     found = []
     for rank in np.unique(ranks):
         for bid in range(MOST + 1):
-            chosen = (ranks == rank) & (drawn.bids == bid)
+            chosen = (ranks == rank) & (states.bids == bid)
             if chosen.sum() > 100:
                 found.append((int(rank), bid, chosen))
     return found
 
 
 @eqx.filter_jit
-def worked_out(game: Any, mu: Any, pi: Any, values: Any) -> Any:
+def all_outcomes(game: Any, mu: Any, pi: Any, values: Any) -> Any:
     """All quantities of the outcomes, in one compiled program."""
     env = game.environment(mu, pi)
     means = jnp.where(game.legal, game.expect(env)(values), 0.0)
@@ -209,7 +211,7 @@ def test_outcomes_by_tail_sums_match_outcomes_by_tables(payment: str, tie: str) 
     assert isinstance(game.outcomes(env), transitions.OwnBid)
     assert isinstance(plain.outcomes(env), transitions.ByTable)
     values = jnp.asarray(np.random.default_rng(0).normal(size=len(mu)))
-    both = (jax.tree.leaves(worked_out(one, mu, pi, values)) for one in (game, plain))
+    both = (jax.tree.leaves(all_outcomes(one, mu, pi, values)) for one in (game, plain))
     for a, b in zip(*both, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=2e-15)
 
@@ -220,7 +222,7 @@ def test_karma_is_conserved_unless_burnt(name: str) -> None:
     """A step of the flow conserves mass, and mean karma except what is burnt."""
     game = economy(**RULES[name])
     mu, pi = counted(game, draw(game))
-    win, _, flows, law, _ = said(game, mu, pi)
+    win, _, flows, law, _ = mean_field_step(game, mu, pi)
     karma = np.tile(np.arange(MOST + 1), len(mu) // (MOST + 1))
     assert float(law.sum()) == pytest.approx(float(mu.sum()), abs=1e-14)
     burnt = float(flows.overflow) if game.overflow != SURPLUS and game.overflow == BURN else 0.0

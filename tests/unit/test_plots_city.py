@@ -21,11 +21,11 @@ from rivalry.plots.series import series_of
 from rivalry.plots.style import picture
 from tests.pictures import caption, half_width, labels, lines
 
-DRAWN = np.random.default_rng(11)
+RANDOM = np.random.default_rng(11)
 GAME = rv.games.city(network="stubs_2x2", agents=24, max_karma=4, mean_karma=2, capacity=2)
-TOLD = GAME.static_metrics()
-LANES, AGENTS, KARMA = len(TOLD["lane_name"][1]), 24, 5
-SHAPE = (1, 4, TOLD["example_places"][1].shape[2], KARMA)
+METRICS = GAME.static_metrics()
+LANES, AGENTS, KARMA = len(METRICS["lane_name"][1]), 24, 5
+SHAPE = (1, 4, METRICS["example_places"][1].shape[2], KARMA)
 
 
 @pytest.fixture(autouse=True)
@@ -36,28 +36,28 @@ def _closed() -> Iterator[None]:
 
 def record(monitors: int = 4) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
     """A learner's record with random values."""
-    wanted = DRAWN.uniform(0.5, 6.0, LANES)
-    law = DRAWN.uniform(size=KARMA)
+    wanted = RANDOM.uniform(0.5, 6.0, LANES)
+    law = RANDOM.uniform(size=KARMA)
     own = {
-        "efficiency": ((), np.asarray(DRAWN.uniform(-2, -1))),
-        "access_fairness": ((), np.asarray(DRAWN.uniform(-0.2, -0.1))),
+        "efficiency": ((), np.asarray(RANDOM.uniform(-2, -1))),
+        "access_fairness": ((), np.asarray(RANDOM.uniform(-0.2, -0.1))),
         "lane_wanted": (("lane",), wanted),
         "lane_queue": (("lane",), np.maximum(wanted - 2, 0)),
-        "lane_bid": (("lane",), DRAWN.uniform(0.0, 4.0, LANES)),
+        "lane_bid": (("lane",), RANDOM.uniform(0.0, 4.0, LANES)),
         "karma_law": (("karma",), law / law.sum()),
-        "agent_reward": (("agent",), DRAWN.uniform(-3.0, 0.0, AGENTS)),
-        "agent_admitted": (("agent",), DRAWN.uniform(0.2, 0.9, AGENTS)),
+        "agent_reward": (("agent",), RANDOM.uniform(-3.0, 0.0, AGENTS)),
+        "agent_admitted": (("agent",), RANDOM.uniform(0.2, 0.9, AGENTS)),
         "agent_type": (("agent",), np.zeros(AGENTS, dtype=int)),
-        "agent_trip_bid": (("agent", "trip"), DRAWN.uniform(0.0, 4.0, (AGENTS, 4))),
+        "agent_trip_bid": (("agent", "trip"), RANDOM.uniform(0.0, 4.0, (AGENTS, 4))),
         "trip_path": (("trip",), np.array([1, 1, 2, 2])),
         "trip_urgency": (("player", "trip"), np.array([[1.0, 5.0, 1.0, 5.0]])),
-        "example_mean_bid": (("example", "trip", "place", "karma"), DRAWN.uniform(0.0, 4.0, SHAPE)),
-        "monitor_efficiency": (("monitor",), DRAWN.uniform(-2, -1, monitors)),
+        "example_mean_bid": (("example", "trip", "place", "karma"), RANDOM.uniform(0.0, 4.0, SHAPE)),
+        "monitor_efficiency": (("monitor",), RANDOM.uniform(-2, -1, monitors)),
         "monitor_policy_change": (("monitor",), np.geomspace(1.0, 1e-3, monitors)),
         "monitor_step": (("monitor",), 1000 * np.arange(1, monitors + 1)),
         "exploration": ((), np.asarray(0.05)),
     }
-    return TOLD | own
+    return METRICS | own
 
 
 def one(**more: tuple[tuple[str, ...], np.ndarray]) -> xr.Dataset:
@@ -69,7 +69,7 @@ def run(methods: tuple[str, ...] = ("karma", "coin"), replications: int = 3) -> 
     rows = [
         (
             {"algorithm": name, "replication": k},
-            record() | ({"lane_bid": TOLD["lane_free_flow"]} if k else {}),
+            record() | ({"lane_bid": METRICS["lane_free_flow"]} if k else {}),
         )
         for name in methods
         for k in range(replications)
@@ -88,7 +88,7 @@ def test_lanes_are_arrows_on_the_right_of_their_streets() -> None:
     data = one()
     panel = rv.plots.street_map(data).child_axes[0]
     np.testing.assert_array_equal(bars(panel), data.lane_wanted.values)
-    for path, (start, end) in zip(panel.collections[0].get_paths(), TOLD["lane_ends"][1], strict=True):
+    for path, (start, end) in zip(panel.collections[0].get_paths(), METRICS["lane_ends"][1], strict=True):
         corners = path.vertices[:5]
         way = (end - start) / np.linalg.norm(end - start)
         right = np.array([way[1], -way[0]])
@@ -102,7 +102,7 @@ def test_lanes_are_arrows_on_the_right_of_their_streets() -> None:
 def test_stubs_and_core_nodes_have_different_markers() -> None:
     panel = rv.plots.street_map(one()).child_axes[0]
     dots, squares = (np.asarray(found.get_offsets()) for found in panel.collections[1:3])
-    at, names = TOLD["node_at"][1], TOLD["node_name"][1]
+    at, names = METRICS["node_at"][1], METRICS["node_name"][1]
     stub = np.array([str(name)[0].isalpha() for name in names])
     np.testing.assert_array_equal(dots, at[~stub])
     np.testing.assert_array_equal(squares, at[stub])
@@ -120,13 +120,13 @@ def test_maps_of_methods_share_a_colour_scale_and_show_means() -> None:
     assert "n = 3 replications, " in caption(ax)
     assert "queue (agents refused per step)" in caption(ax)
     assert "exploration = 0.05" in caption(ax)
-    words = rv.plots.street_map(data, quantity="lane_queue", limits=[0, 9])
-    assert words.child_axes[0].collections[0].get_clim() == (0, 9)
+    limited = rv.plots.street_map(data, quantity="lane_queue", limits=[0, 9])
+    assert limited.child_axes[0].collections[0].get_clim() == (0, 9)
     assert ax.child_axes[2].get_ylabel() == "queue (agents refused per step)"
 
 
 def test_lanes_without_demand_are_grey() -> None:
-    bids = DRAWN.uniform(1.0, 4.0, LANES)
+    bids = RANDOM.uniform(1.0, 4.0, LANES)
     bids[[0, -1]] = np.nan
     ax = rv.plots.street_map(one(lane_bid=(("lane",), bids)), quantity="lane_bid")
     np.testing.assert_array_equal(bars(ax.child_axes[0]), bids)
@@ -150,14 +150,14 @@ def test_a_custom_network_is_drawn() -> None:
 
 def test_networks_of_several_sizes_are_drawn_side_by_side() -> None:
     small = rv.games.city(network="plain_2x2", agents=16, max_karma=4, mean_karma=2).static_metrics()
-    data = collect([({"size": 1}, TOLD), ({"size": 2}, small)], {"size": [1, 2]})
+    data = collect([({"size": 1}, METRICS), ({"size": 2}, small)], {"size": [1, 2]})
     ax = rv.plots.street_map(data, quantity="lane_free_flow", series="size")
     assert [len(bars(panel)) for panel in ax.child_axes[:2]] == [LANES, 8]
     assert [panel.get_title() for panel in ax.child_axes[:2]] == ["size = 1", "size = 2"]
 
 
 def test_a_batch_dimension_is_not_a_road_lane() -> None:
-    bids = DRAWN.uniform(size=(2, 1, 1, KARMA))
+    bids = RANDOM.uniform(size=(2, 1, 1, KARMA))
     batched = xr.Dataset({"mean_bid": (("lane", "player", "private", "karma"), bids)}, {"lane": [0, 1]})
     assert own_rank(batched, "mean_bid") == 3
     assert len(series_of(batched, "mean_bid", series="lane")) == 2
@@ -167,20 +167,20 @@ def test_a_batch_dimension_is_not_a_road_lane() -> None:
 def test_example_routes_follow_their_lanes() -> None:
     ax = rv.plots.example_routes(one())
     panel = ax.child_axes[0]
-    name, agent = TOLD["example_name"][1][0], TOLD["example_agent"][1][0]
+    name, agent = METRICS["example_name"][1][0], METRICS["example_agent"][1][0]
     assert panel.get_title() == f"{name} (agent {agent})"
-    ends = TOLD["lane_ends"][1]
-    for k, curves in enumerate(panel.get_lines()):
-        lanes = TOLD["example_lanes"][1][0, k]
+    ends = METRICS["lane_ends"][1]
+    for k, marks in enumerate(panel.get_lines()):
+        lanes = METRICS["example_lanes"][1][0, k]
         lanes = lanes[lanes >= 0]
-        points = curves.get_xydata().reshape(len(lanes), 2, 2)
+        points = marks.get_xydata().reshape(len(lanes), 2, 2)
         np.testing.assert_allclose(points.mean(axis=1), ends[lanes].mean(axis=1), atol=0.2)
         ways = np.einsum("ij,ij->i", points[:, 1] - points[:, 0], ends[lanes][:, 1] - ends[lanes][:, 0])
         assert (ways > 0).all()
     assert labels(ax) == ["path 1", "path 2", "start", "end", "lanes of the centre"]
     unfolded = caption(ax).replace("\n", " ")
-    assert str(TOLD["class_rule"][1]) in unfolded
-    assert str(TOLD["example_rule"][1]) in unfolded
+    assert str(METRICS["class_rule"][1]) in unfolded
+    assert str(METRICS["example_rule"][1]) in unfolded
 
 
 # -- congestion ----------------------------------------------------------------------------------------
@@ -189,54 +189,54 @@ def test_example_routes_follow_their_lanes() -> None:
 def test_lane_loads_are_sorted_by_expected_demand() -> None:
     ax = rv.plots.lane_load(one())
     heights = [bar.get_height() for bar in ax.patches]
-    np.testing.assert_allclose(heights, sorted(TOLD["lane_free_flow_expected"][1])[::-1])
+    np.testing.assert_allclose(heights, sorted(METRICS["lane_free_flow_expected"][1])[::-1])
     (dots,) = lines(ax, "_sampled")
-    np.testing.assert_allclose(sorted(dots.get_ydata()), sorted(TOLD["lane_free_flow"][1]))
+    np.testing.assert_allclose(sorted(dots.get_ydata()), sorted(METRICS["lane_free_flow"][1]))
     (limit,) = lines(ax, "_capacity")
     assert set(limit.get_ydata()) == {2.0}
-    over = int((TOLD["lane_free_flow"][1] > 2).sum())
+    over = int((METRICS["lane_free_flow"][1] > 2).sum())
     assert caption(ax) == f"{over} of {LANES} lanes have a demand above their capacity"
     assert labels(ax)[:3] == ["entry lanes, expected", "core lanes, expected", "exit lanes, expected"]
 
 
 def test_lane_load_bars_dots_and_colours_match_per_lane() -> None:
-    load, expected = DRAWN.permutation(LANES) + 1.0, DRAWN.permutation(LANES) + 1.0
+    load, expected = RANDOM.permutation(LANES) + 1.0, RANDOM.permutation(LANES) + 1.0
     ax = rv.plots.lane_load(
         one(lane_free_flow=(("lane",), load), lane_free_flow_expected=(("lane",), expected))
     )
     order = np.argsort(-expected)
     np.testing.assert_array_equal(lines(ax, "_sampled")[0].get_ydata(), load[order])
     shades = [bar.get_facecolor() for bar in ax.patches]
-    kinds = TOLD["lane_kind"][1][order]
+    kinds = METRICS["lane_kind"][1][order]
     assert len({(str(kind), shade) for kind, shade in zip(kinds, shades, strict=True)}) == 3
 
 
 def test_equal_lane_loads_are_drawn_once() -> None:
     assert len(rv.plots.lane_load(run()).child_axes) == 0
-    other = TOLD | {"lane_capacity": (("lane",), np.full(LANES, 7))}
-    data = collect([({"size": 1}, TOLD), ({"size": 2}, other)], {"size": [1, 2]})
+    other = METRICS | {"lane_capacity": (("lane",), np.full(LANES, 7))}
+    data = collect([({"size": 1}, METRICS), ({"size": 2}, other)], {"size": [1, 2]})
     panels = rv.plots.lane_load(data, series="size").child_axes
     assert [panel.get_title() for panel in panels] == ["size = 1", "size = 2"]
 
 
 def test_a_large_capacity_does_not_set_the_axis_limit() -> None:
     ax = rv.plots.lane_load(one(lane_capacity=(("lane",), np.full(LANES, 10**6))))
-    assert ax.get_ylim()[1] < 2 * TOLD["lane_free_flow"][1].max()
+    assert ax.get_ylim()[1] < 2 * METRICS["lane_free_flow"][1].max()
 
 
 def test_bids_against_congestion_with_spearman_correlation() -> None:
     data = one()
     ax = rv.plots.bid_congestion(data)
-    curves = np.concatenate([np.asarray(dots.get_offsets()) for dots in ax.collections])
+    marks = np.concatenate([np.asarray(dots.get_offsets()) for dots in ax.collections])
     both = np.stack([data.lane_wanted.values, data.lane_bid.values], axis=1)
-    np.testing.assert_allclose(curves[np.argsort(curves[:, 0])], both[np.argsort(both[:, 0])])
+    np.testing.assert_allclose(marks[np.argsort(marks[:, 0])], both[np.argsort(both[:, 0])])
     expected = stats.spearmanr(*both.T).statistic
     assert f"rank correlation {expected:.2g} over {LANES} lanes" in caption(ax)
     assert labels(ax) == ["entry lanes", "core lanes", "exit lanes", "capacity 2"]
 
 
 def test_correlation_with_ties_and_lanes_without_demand() -> None:
-    bids, wanted = DRAWN.integers(0, 3, LANES).astype(float), DRAWN.integers(1, 4, LANES).astype(float)
+    bids, wanted = RANDOM.integers(0, 3, LANES).astype(float), RANDOM.integers(1, 4, LANES).astype(float)
     bids[-2:] = np.nan
     data = one(lane_bid=(("lane",), bids), lane_wanted=(("lane",), wanted))
     expected = stats.spearmanr(wanted[:-2], bids[:-2]).statistic
@@ -255,9 +255,9 @@ def test_correlation_and_interval_per_method() -> None:
         ]
     )
     words = next(label for label in labels(ax) if label.startswith("coin"))
-    told = words.split("correlation ")[1].split(" over")[0].split(" ± ")
-    np.testing.assert_allclose(float(told[0]), each.mean(), rtol=0.05, atol=5e-3)
-    np.testing.assert_allclose(float(told[1]), half_width(each), rtol=0.05)
+    printed = words.split("correlation ")[1].split(" over")[0].split(" ± ")
+    np.testing.assert_allclose(float(printed[0]), each.mean(), rtol=0.05, atol=5e-3)
+    np.testing.assert_allclose(float(printed[1]), half_width(each), rtol=0.05)
 
 
 # -- agents and learning -------------------------------------------------------------------------------
@@ -267,14 +267,14 @@ def test_example_bids_are_means_over_the_lanes_of_each_path() -> None:
     data = one()
     panel = rv.plots.example_bids(data).child_axes[0]
     for trip, line in enumerate(lines(panel, "_line")):
-        lanes = TOLD["example_places"][1][0, trip // 2]
+        lanes = METRICS["example_places"][1][0, trip // 2]
         bids = data.example_mean_bid.values[0, trip, lanes >= 0]
         np.testing.assert_allclose(line.get_ydata(), bids.mean(axis=0))
         assert line.get_linestyle() == ("-", "--")[trip % 2]
     ax = rv.plots.example_bids(data, over="place")
     law = data.karma_law.values
     for trip, line in enumerate(lines(ax.child_axes[0], "_line")):
-        lanes = TOLD["example_places"][1][0, trip // 2]
+        lanes = METRICS["example_places"][1][0, trip // 2]
         np.testing.assert_allclose(line.get_ydata(), data.example_mean_bid.values[0, trip, lanes >= 0] @ law)
     assert labels(ax) == ["path 1", "path 2", "urgency 1", "urgency 5"]
     assert "means over karma, weighted by the distribution of karma of all agents" in caption(ax)
@@ -284,7 +284,7 @@ def test_example_bids_have_one_row_per_method() -> None:
     data = run()
     ax = rv.plots.example_bids(data)
     assert [panel.get_ylabel() for panel in ax.child_axes] == ["karma\nmean bid", "coin\nmean bid"]
-    lanes = TOLD["example_places"][1][0, 0] >= 0
+    lanes = METRICS["example_places"][1][0, 0] >= 0
     bids = data.example_mean_bid.values[1, :, 0, 0, lanes].mean(axis=0)
     line = lines(ax.child_axes[1], "_line")[0]
     np.testing.assert_allclose(line.get_ydata(), bids.mean(axis=0))
@@ -354,11 +354,11 @@ def test_the_table_has_example_agents_and_means_of_classes() -> None:
     assert table.columns == [
         "average: agent 4",
         "unlucky: agent 5",
-        *(f"all 8 {n}" for n in TOLD["class_name"][1]),
+        *(f"all 8 {n}" for n in METRICS["class_name"][1]),
     ]
     bids = data.agent_trip_bid.values[:, 0]
-    words = [bids[4], bids[5], *(np.nanmean(bids[kinds == k]) for k in range(3))]
-    assert table.rows[0] == ("mean bid, path 1, urgency 1", [f"{value:.3g}" for value in words])
+    means = [bids[4], bids[5], *(np.nanmean(bids[kinds == k]) for k in range(3))]
+    assert table.rows[0] == ("mean bid, path 1, urgency 1", [f"{value:.3g}" for value in means])
     reward = dict(table.rows)["reward per step"]
     assert reward[0] == f"{data.agent_reward.values[4]:.3g}".replace("-", "−")
 
@@ -378,7 +378,7 @@ def test_points_of_a_sweep_have_tables_of_their_own_up_to_a_limit() -> None:
     sizes = list(range(10))
     tables = travellers(collect([({"size": size}, record()) for size in sizes], {"size": sizes}))
     assert [table.where for table in tables] == [f"size = {size}" for size in sizes[:MOST]]
-    assert tables[0].rules.split(". Single agents: ") == [str(TOLD[name][1]) for name in RULES]
+    assert tables[0].rules.split(". Single agents: ") == [str(METRICS[name][1]) for name in RULES]
 
 
 # -- wrong input and reproducibility -------------------------------------------------------------------

@@ -15,7 +15,7 @@ import rivalry as rv
 from rivalry.plots.style import PALETTE, picture
 from tests.pictures import caption, half_width, labels, lines
 
-DRAWN = np.random.default_rng(5)
+RANDOM = np.random.default_rng(5)
 AT = ("algorithm", "replication")
 
 
@@ -33,15 +33,15 @@ STEPS = np.array([1000, 2000, 3000])
 def monitored(replications: int = 2) -> xr.Dataset:
     shape = (1, replications, 3)
     names = ("exploitability", "exploitability_without_exploration", "sampled_greedy", "gap_to_equilibrium")
-    stored = {f"mean_{name}": DRAWN.uniform(1, 9, shape) for name in (*names, "distance_to_equilibrium")}
-    stored |= {f"largest_{name}": DRAWN.uniform(9, 20, shape) for name in names}
-    stored["mean_agent_payoff"] = -DRAWN.uniform(50, 60, shape)
-    stored["mean_agent_payoff_without_exploration"] = -DRAWN.uniform(40, 50, shape)
-    stored["policy_change"] = DRAWN.uniform(size=shape)
-    stored["policy_change"][:, :, 0] = np.nan
-    stored["step"] = np.broadcast_to(STEPS, shape)
+    monitors = {f"mean_{name}": RANDOM.uniform(1, 9, shape) for name in (*names, "distance_to_equilibrium")}
+    monitors |= {f"largest_{name}": RANDOM.uniform(9, 20, shape) for name in names}
+    monitors["mean_agent_payoff"] = -RANDOM.uniform(50, 60, shape)
+    monitors["mean_agent_payoff_without_exploration"] = -RANDOM.uniform(40, 50, shape)
+    monitors["policy_change"] = RANDOM.uniform(size=shape)
+    monitors["policy_change"][:, :, 0] = np.nan
+    monitors["step"] = np.broadcast_to(STEPS, shape)
     return xr.Dataset(
-        {f"monitor_{name}": ((*AT, "monitor"), array) for name, array in stored.items()}
+        {f"monitor_{name}": ((*AT, "monitor"), array) for name, array in monitors.items()}
         | {
             "exploration": (AT, np.full((1, replications), 0.05)),
             "beta": (AT, np.full((1, replications), 1000.0)),
@@ -53,9 +53,9 @@ def monitored(replications: int = 2) -> xr.Dataset:
 def test_exploitability_is_divided_by_the_payoff_of_the_same_policy() -> None:
     data = monitored()
     ax = rv.plots.exploitability_curve(data)
-    retained, bare, sampled, gap = (line.get_ydata() for line in lines(ax, "_mean"))
+    tested, bare, sampled, gap = (line.get_ydata() for line in lines(ax, "_mean"))
     size = np.abs(data.monitor_mean_agent_payoff.values[0])
-    np.testing.assert_allclose(retained, (data.monitor_mean_exploitability.values[0] / size).mean(axis=0))
+    np.testing.assert_allclose(tested, (data.monitor_mean_exploitability.values[0] / size).mean(axis=0))
     plain = np.abs(data.monitor_mean_agent_payoff_without_exploration.values[0])
     expected = data.monitor_mean_exploitability_without_exploration.values[0] / plain
     np.testing.assert_allclose(bare, expected.mean(axis=0))
@@ -125,7 +125,7 @@ def test_errors_name_quantities_that_are_not_monitored() -> None:
 
 
 def test_agent_histogram_by_type_with_mean_and_largest() -> None:
-    values, kinds = DRAWN.uniform(size=(2, 40)), np.repeat([0, 1], 20)
+    values, kinds = RANDOM.uniform(size=(2, 40)), np.repeat([0, 1], 20)
     data = xr.Dataset(
         {
             "agent_exploitability": (("replication", "agent"), values),
@@ -139,8 +139,8 @@ def test_agent_histogram_by_type_with_mean_and_largest() -> None:
     for kind, steps in enumerate(ax.patches[::2]):
         own = values[:, kinds == kind].ravel()
         np.testing.assert_allclose(steps.get_data().values, np.histogram(own, edges)[0] / 40)
-        words = f"type {kind}: mean {own.mean():.3g}, largest {own.max():.3g}"
-        assert lines(ax, words)[0].get_xdata()[0] == pytest.approx(own.mean())
+        label = f"type {kind}: mean {own.mean():.3g}, largest {own.max():.3g}"
+        assert lines(ax, label)[0].get_xdata()[0] == pytest.approx(own.mean())
     assert caption(ax) == "n = 40 agents of each, of 2 replications"
     named = rv.plots.agent_histogram(data.assign(player_name=("player", ["meek", "loud"])))
     assert [label.split(":")[0] for label in labels(named)] == ["meek", "loud"]
@@ -165,9 +165,9 @@ def fair() -> xr.Dataset:
     profile = np.where(np.arange(2)[:, None, None, None, None] == 0, 1.0, np.nan) * np.ones((2, 3, 4, 1, 1))
     return xr.Dataset(
         {
-            "efficiency": (own, DRAWN.uniform(-1.5, -1.0, (2, 3, 4))),
-            "access_fairness": (own, DRAWN.uniform(-0.01, 0.0, (2, 3, 4))),
-            "reward_fairness": (own, DRAWN.uniform(-0.02, -0.01, (2, 3, 4))),
+            "efficiency": (own, RANDOM.uniform(-1.5, -1.0, (2, 3, 4))),
+            "access_fairness": (own, RANDOM.uniform(-0.01, 0.0, (2, 3, 4))),
+            "reward_fairness": (own, RANDOM.uniform(-0.02, -0.01, (2, 3, 4))),
             "policy": ((*own, "state", "action"), profile),
         },
         {"algorithm": ["equilibrium", "coin"], "gamma": GAMMA, "replication": np.arange(4)},
@@ -228,14 +228,14 @@ def test_baselines_can_be_chosen_and_are_validated() -> None:
 
 def counted() -> xr.Dataset:
     own = ("payment", "beta", "replication")
-    retained = np.full((2, 3, 2), 50)
+    tested = np.full((2, 3, 2), 50)
     unsettled = np.zeros((2, 3, 2), dtype=int)
     unsettled[0, 2, 0] = 10
-    times = DRAWN.integers(0, 30, (2, 3, 2))
+    times = RANDOM.integers(0, 30, (2, 3, 2))
     return xr.Dataset(
         {
-            "violation_share": (own, times / (retained - unsettled)),
-            "kept": (own, retained),
+            "violation_share": (own, times / (tested - unsettled)),
+            "kept": (own, tested),
             "unsettled": (own, unsettled),
             "generator": (own, np.full((2, 3, 2), "smooth_gaussian")),
             "entropy_rule": (own, np.full((2, 3, 2), "mean")),
@@ -247,16 +247,14 @@ def counted() -> xr.Dataset:
 def test_violations_are_pooled_over_replications() -> None:
     data = counted()
     ax = rv.plots.violations(data, series="payment")
-    count = (data.kept - data.unsettled).values
+    count = (data.tested - data.unsettled).values
     times = np.rint(data.violation_share.values * count).sum(axis=-1)
-    for k, curves in enumerate(ax.containers):
-        np.testing.assert_allclose(curves.lines[0].get_ydata(), times[k] / count[k].sum(axis=-1))
-        for ends, t, n in zip(
-            curves.lines[2][0].get_segments(), times[k], count[k].sum(axis=-1), strict=True
-        ):
+    for k, bars in enumerate(ax.containers):
+        np.testing.assert_allclose(bars.lines[0].get_ydata(), times[k] / count[k].sum(axis=-1))
+        for ends, t, n in zip(bars.lines[2][0].get_segments(), times[k], count[k].sum(axis=-1), strict=True):
             wilson = stats.binomtest(int(t), int(n)).proportion_ci(0.95, method="wilson")
             np.testing.assert_allclose(np.sort(ends[:, 1]), wilson, atol=1e-9)
-    assert [to_hex(curves.lines[0].get_color()).upper() for curves in ax.containers] == list(PALETTE[:2])
+    assert [to_hex(bars.lines[0].get_color()).upper() for bars in ax.containers] == list(PALETTE[:2])
     assert labels(ax) == ["payment = PBP", "payment = PBS"]
     assert ax.get_xscale() == "log"
     for part in ("n = 90 to 100 policies", "sampled by smooth_gaussian", "in the mean over states"):
@@ -308,7 +306,7 @@ def searched(methods: tuple[str, ...], choices: int = 1) -> xr.Dataset:
     grid = np.tile(np.arange(3.0)[:, None], (len(methods), 1, choices)).reshape(*shape, choices)
     return xr.Dataset(
         {
-            "trial_objective": ((*trial, "seed"), DRAWN.uniform(-2, -1, (*shape, 2))),
+            "trial_objective": ((*trial, "seed"), RANDOM.uniform(-2, -1, (*shape, 2))),
             "trial_objective_low": (trial, np.full(shape, -2.0)),
             "trial_objective_high": (trial, np.full(shape, -1.0)),
             "choice_name": (("algorithm", "choice"), [[f"x{k}" for k in range(choices)]] * len(methods)),

@@ -18,7 +18,7 @@ from rivalry.plots.style import PALETTE, picture
 from tests.pictures import caption, half_width, labels, lines
 
 K = 5  # levels of karma
-DRAWN = np.random.default_rng(5)
+RANDOM = np.random.default_rng(5)
 AT = ("algorithm", "replication")
 URGENCY = (("player", "private"), [[1.0, 5.0]])
 
@@ -31,7 +31,7 @@ def _closed() -> Iterator[None]:
 
 def policies(*lead: int) -> np.ndarray:
     """Random policies ``[.. private karma bid]``."""
-    weights = DRAWN.uniform(0.1, 1.0, (*lead, 2, K, K)) * np.tri(K)
+    weights = RANDOM.uniform(0.1, 1.0, (*lead, 2, K, K)) * np.tri(K)
     chances: np.ndarray = weights / weights.sum(axis=-1, keepdims=True)
     return chances
 
@@ -40,7 +40,7 @@ def economy(replications: int = 3) -> xr.Dataset:
     """A learner with replications, and an equilibrium computed once."""
     own = policies(2, replications)
     own[1, 1:] = np.nan
-    law = DRAWN.uniform(size=(2, replications, 1, 2, K))
+    law = RANDOM.uniform(size=(2, replications, 1, 2, K))
     law /= law.sum(axis=(-1, -2), keepdims=True)
     exploration = np.full((2, replications), 0.05)
     return xr.Dataset(
@@ -49,7 +49,7 @@ def economy(replications: int = 3) -> xr.Dataset:
             "mean_bid": ((*AT, "player", "private", "karma"), own[:, :, None] @ np.arange(K)),
             "karma_law": ((*AT, "player", "private", "karma"), law),
             "bid_law": ((*AT, "bid"), law.sum(axis=(2, 3))),
-            "win_probability": ((*AT, "rank", "bid"), DRAWN.uniform(size=(2, replications, 1, K))),
+            "win_probability": ((*AT, "rank", "bid"), RANDOM.uniform(size=(2, replications, 1, K))),
             "urgency": URGENCY,
             "exploration": (AT, exploration),
         },
@@ -61,7 +61,7 @@ def economy(replications: int = 3) -> xr.Dataset:
 
 
 def test_series_are_methods_times_values_without_empty_replications() -> None:
-    values = DRAWN.uniform(size=(2, 2, 3))
+    values = RANDOM.uniform(size=(2, 2, 3))
     values[1, :, 2] = np.nan
     data = xr.Dataset(
         {"efficiency": (("algorithm", "payment", "replication"), values)},
@@ -82,7 +82,7 @@ def test_series_are_methods_times_values_without_empty_replications() -> None:
 
 
 def test_intervals_ignore_replications_without_values() -> None:
-    values = DRAWN.uniform(size=(4, 3))
+    values = RANDOM.uniform(size=(4, 3))
     values[1:, 1] = np.nan
     values[:, 2] = np.nan
     mean, half = band(values)
@@ -109,7 +109,7 @@ def test_method_and_series_options_are_validated() -> None:
 # -- policies ------------------------------------------------------------------------------------------
 
 
-def cell_values(panel: Axes) -> np.ma.MaskedArray[Any, Any]:
+def probabilities(panel: Axes) -> np.ma.MaskedArray[Any, Any]:
     return np.ma.masked_array(panel.collections[0].get_array())
 
 
@@ -119,9 +119,9 @@ def test_policy_map_has_rows_of_methods_and_columns_of_urgencies() -> None:
     assert [panel.get_title() for panel in ax.child_axes[:4]] == ["urgency 1", "urgency 5", "", ""]
     mean = data.profile.values[0, :, 0].mean(axis=0)
     for z, panel in enumerate(ax.child_axes[:2]):
-        np.testing.assert_allclose(cell_values(panel).filled(0.0), mean[z].T)
-        assert cell_values(panel).mask.sum() == K * (K - 1) // 2
-    np.testing.assert_allclose(cell_values(ax.child_axes[3]).filled(0.0), data.profile.values[1, 0, 0, 1].T)
+        np.testing.assert_allclose(probabilities(panel).filled(0.0), mean[z].T)
+        assert probabilities(panel).mask.sum() == K * (K - 1) // 2
+    np.testing.assert_allclose(probabilities(ax.child_axes[3]).filled(0.0), data.profile.values[1, 0, 0, 1].T)
     assert [panel.texts[0].get_text() for panel in ax.child_axes[1:4:2]] == ["learner", "newton"]
     assert "n = 3 replications, " in caption(ax)
     assert "exploration = 0.05" in caption(ax)
@@ -139,7 +139,7 @@ def test_learned_policies_are_shown_with_first_monitor_and_equilibrium() -> None
         "equilibrium",
     ]
     for panel, expected in zip(rows[::2], (first, last, best), strict=True):
-        np.testing.assert_allclose(cell_values(panel).filled(0.0), expected[0, 0].T)
+        np.testing.assert_allclose(probabilities(panel).filled(0.0), expected[0, 0].T)
     only = rv.plots.policy_map(data, quantities=["equilibrium"])
     assert len(only.child_axes) == 3  # including the colour bar
 
@@ -155,7 +155,7 @@ def test_a_policy_over_states_is_split_by_type_urgency_and_karma() -> None:
     ax = rv.plots.policy_map(flat)
     titles = [panel.get_title() for panel in ax.child_axes[:4]]
     assert titles == ["type 0, urgency 1", "type 0, urgency 5", "type 1, state 0", "type 1, state 1"]
-    np.testing.assert_allclose(cell_values(ax.child_axes[3]).filled(0.0), pi[1, 1].T)
+    np.testing.assert_allclose(probabilities(ax.child_axes[3]).filled(0.0), pi[1, 1].T)
     named = rv.plots.policy_map(flat.assign(player_name=("player", ["meek", "loud"])))
     assert named.child_axes[3].get_title() == "loud, state 1"
 
@@ -217,19 +217,19 @@ def test_with_many_series_colours_are_series_and_dashes_urgencies() -> None:
 
 
 def test_karma_histogram_is_normalised_per_type() -> None:
-    law = DRAWN.uniform(size=(2, 2, K))
+    law = RANDOM.uniform(size=(2, 2, K))
     law /= law.sum()
     data = xr.Dataset({"karma_law": (("player", "private", "karma"), law)})
     ax = rv.plots.karma_histogram(data)
-    stored = law.sum(axis=1) / law.sum(axis=(1, 2))[:, None]
+    shares = law.sum(axis=1) / law.sum(axis=(1, 2))[:, None]
     for k, line in enumerate(lines(ax, "_line")):
-        np.testing.assert_allclose(line.get_ydata(), stored[k])
-    assert labels(ax) == [f"type {k}, mean {stored[k] @ np.arange(K):.4g}" for k in range(2)]
+        np.testing.assert_allclose(line.get_ydata(), shares[k])
+    assert labels(ax) == [f"type {k}, mean {shares[k] @ np.arange(K):.4g}" for k in range(2)]
     named = rv.plots.karma_histogram(data.assign(player_name=("player", ["meek", "loud"])))
     assert [label.split(",")[0] for label in labels(named)] == ["meek", "loud"]
     one = rv.plots.karma_histogram(data.isel(player=[0]))
-    np.testing.assert_allclose([bar.get_height() for bar in one.patches], stored[0])
-    assert caption(one) == f"mean karma {stored[0] @ np.arange(K):.4g}"
+    np.testing.assert_allclose([bar.get_height() for bar in one.patches], shares[0])
+    assert caption(one) == f"mean karma {shares[0] @ np.arange(K):.4g}"
 
 
 def test_bid_distribution_is_drawn_above_win_probabilities() -> None:
@@ -296,7 +296,7 @@ def test_plots_of_a_solved_equilibrium_match_its_data() -> None:
     found = rv.solve(game, rv.methods.PopulationNewton(beta=20.0), start="uniform").data
     ax = rv.plots.policy_map(found)
     np.testing.assert_allclose(
-        cell_values(ax.child_axes[1]).filled(0.0), found.profile.values.reshape(2, 5, 5)[1].T
+        probabilities(ax.child_axes[1]).filled(0.0), found.profile.values.reshape(2, 5, 5)[1].T
     )
     bids = rv.plots.mean_bids(found)
     np.testing.assert_allclose(lines(bids, "_line")[1].get_ydata(), found.mean_bid.values[0, 1])
