@@ -78,7 +78,7 @@ def test_every_rule_agrees_with_plain_python_step_by_step(make: Any, rules: dict
         plain.draw()
         states = plain.states
         rows = [Row(table[i][z, k, : k + 1].tolist()) for i, (z, k) in enumerate(states)]
-        bids = [row.drawn(lot >> 32) for row, lot in zip(rows, plain.own, strict=True)]
+        bids = [row.sample(lot >> 32) for row, lot in zip(rows, plain.own, strict=True)]
         plain.step([0] * 6 if world.award else bids)
         rewards += plain.reward
         kernel.play(world, agents, policy, owner, tallied, 1)
@@ -108,7 +108,7 @@ def test_with_an_odd_number_one_agent_is_left_out(agents: int) -> None:
     for _ in range(60):
         plain.draw()
         states = list(zip(plain.private, plain.karma, plain.own, strict=True))
-        plain.step([Row(summed[z, k, : k + 1].tolist()).drawn(w >> 32) for z, k, w in states])
+        plain.step([Row(summed[z, k, : k + 1].tolist()).sample(w >> 32) for z, k, w in states])
         kernel.play(world, holdings, policy, shared_rows(agents), tallied, 1)
         assert holdings.karma.tolist() == plain.karma
         assert holdings.reward.tolist() == plain.reward
@@ -239,7 +239,7 @@ def test_evenly_spaced_random_words_reproduce_the_distribution() -> None:
     """With 2^16 evenly spaced words each entry has its probability; entries of probability 0 never occur."""
     row = np.array([0.0, 0.2, 0.0, 0.5, 0.0, 0.25, 0.05, 0.0])
     drawer = Row(np.minimum(np.cumsum(row), 1.0).tolist())
-    lots = [drawer.drawn(lot) for lot in range(0, 2**32, 2**16)] + [drawer.drawn(2**32 - 1)]
+    lots = [drawer.sample(lot) for lot in range(0, 2**32, 2**16)] + [drawer.sample(2**32 - 1)]
     np.testing.assert_allclose(np.bincount(lots, minlength=8) / 2**16, row, atol=3e-5)
     assert (np.bincount(lots, minlength=8)[row == 0] == 0).all()
 

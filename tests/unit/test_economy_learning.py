@@ -175,13 +175,13 @@ def plain_monitor(
         further, bids = plain.words(2 * count), []
         for i, s in enumerate(plain.states):
             policy, kind = row(owns[i], s), world.type_of[i]
-            bid = after = policy.drawn(plain.own[i] >> 32)
+            bid = after = policy.sample(plain.own[i] >> 32)
             watched, teaching = given.alone in (-1, i), age < given.teach_until
             if given.alone == i and teaching:
-                after = policy.drawn(further[i] >> 32)
-                bid = row(choices.uniform_rows(1, views_of(world), most)[0], s).drawn(plain.own[i] >> 32)
+                after = policy.sample(further[i] >> 32)
+                bid = row(choices.uniform_rows(1, views_of(world), most)[0], s).sample(plain.own[i] >> 32)
             target = row(aims[kind], s)
-            chosen = target.drawn(further[count + i] >> 32)
+            chosen = target.sample(further[count + i] >> 32)
             bids.append(bid)
             if watched and teaching and pending[i]:
                 past, done = pending[i]
