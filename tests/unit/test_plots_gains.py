@@ -53,9 +53,9 @@ def monitored(replications: int = 2) -> xr.Dataset:
 def test_exploitability_is_divided_by_the_payoff_of_the_same_policy() -> None:
     data = monitored()
     ax = rv.plots.exploitability_curve(data)
-    tested, bare, sampled, gap = (line.get_ydata() for line in lines(ax, "_mean"))
+    explored, bare, sampled, gap = (line.get_ydata() for line in lines(ax, "_mean"))
     size = np.abs(data.monitor_mean_agent_payoff.values[0])
-    np.testing.assert_allclose(tested, (data.monitor_mean_exploitability.values[0] / size).mean(axis=0))
+    np.testing.assert_allclose(explored, (data.monitor_mean_exploitability.values[0] / size).mean(axis=0))
     plain = np.abs(data.monitor_mean_agent_payoff_without_exploration.values[0])
     expected = data.monitor_mean_exploitability_without_exploration.values[0] / plain
     np.testing.assert_allclose(bare, expected.mean(axis=0))
@@ -247,7 +247,7 @@ def counted() -> xr.Dataset:
 def test_violations_are_pooled_over_replications() -> None:
     data = counted()
     ax = rv.plots.violations(data, series="payment")
-    count = (data.tested - data.unsettled).values
+    count = (data.kept - data.unsettled).values
     times = np.rint(data.violation_share.values * count).sum(axis=-1)
     for k, bars in enumerate(ax.containers):
         np.testing.assert_allclose(bars.lines[0].get_ydata(), times[k] / count[k].sum(axis=-1))
