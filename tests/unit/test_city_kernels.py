@@ -15,7 +15,7 @@ from scipy import stats
 
 from rivalry.economies.kernels import city as kernel
 from rivalry.economies.kernels.city_learning import chances, entry_counts, policy_rows
-from rivalry.economies.kernels.economy import RUNNING, UNBALANCED, copied
+from rivalry.economies.kernels.economy import RUNNING, UNBALANCED, copy_agents
 from rivalry.tables.kernels import shapes
 from tests.cities import PlainCity, city, paths, ways
 from tests.economies import Row
@@ -138,7 +138,7 @@ def test_results_do_not_depend_on_chunks_or_copies() -> None:
     for chunks in ([300], [1, 7, 92, 200]):
         drivers, tallied = kernel.fresh(world, SEED), kernel.tallies(world, each=True)
         for steps in chunks:
-            drivers = copied(drivers)
+            drivers = copy_agents(drivers)
             kernel.play(world, drivers, policy, tallied, steps)
         found.append((*drivers, *tallied))
     same(*found)

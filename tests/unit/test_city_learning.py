@@ -9,7 +9,7 @@ import pytest
 
 from rivalry.economies.kernels import city as kernel
 from rivalry.economies.kernels.city_learning import CityLearning, begin, chances, learn
-from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING, copied
+from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING, copy_agents
 from rivalry.economies.kernels.economy_learning import EXPECTED, GREEDY, SARSA, EpochRule
 from rivalry.tables.kernels import shapes
 from tests.cities import PlainDrivers, city, paths, ways
@@ -95,7 +95,7 @@ def test_results_do_not_depend_on_chunks_copies_or_lazy_updates(name: str, stree
     for all_rows, chunks in ((False, [210]), (False, [1, 6, 93, 110]), (True, [7] * 30)):
         drivers, learning = start_learning(world, given)
         for steps in chunks:
-            drivers, learning = copied(drivers), CityLearning(*(part.copy() for part in learning))
+            drivers, learning = copy_agents(drivers), CityLearning(*(part.copy() for part in learning))
             learning.q[..., -1] = 1.0 if all_rows else learning.q[..., -1]
             learn(world, given, drivers, learning, kernel.no_tallies(), steps)
         found.append((*drivers, *taught(world, learning)))

@@ -11,9 +11,9 @@ import pytest
 import rivalry as rv
 from rivalry.economies.kernels.city import fresh
 from rivalry.economies.kernels.city_learning import chances, policy_rows
-from rivalry.economies.learning.city_drivers import city_record, streets_of, watched
-from rivalry.economies.learning.city_q_learning import policy_moves
-from rivalry.economies.learning.city_simulation import chances_of
+from rivalry.economies.learning.city_drivers import city_record, simulate_copies, streets_of
+from rivalry.economies.learning.city_q_learning import policy_change
+from rivalry.economies.learning.city_simulation import policy_of_all
 from rivalry.lab.study import StudyError
 from rivalry.lab.study.build import build_method
 from rivalry.methods import METHODS, CityQLearning, CitySimulation
@@ -166,7 +166,7 @@ def test_learned_bids_rise_with_urgency() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("plays", ["uniform", "zero", "all_in"])
 def test_policies_may_be_arrays(plays: str, tmp_path: Any) -> None:
-    numbers = chances_of(streets_of(small()).city, plays)
+    numbers = policy_of_all(streets_of(small()).city, plays)
     named = ran(CitySimulation(plays=plays, evaluation=500, warm_up=100), seed=3)
     same(named, ran(CitySimulation(plays=numbers, evaluation=500, warm_up=100), seed=3))
     np.save(tmp_path / "policy.npy", numbers)
@@ -176,8 +176,8 @@ def test_policies_may_be_arrays(plays: str, tmp_path: Any) -> None:
 
 def test_each_agent_may_have_its_own_policy() -> None:
     city = streets_of(small()).city
-    numbers = chances_of(city, "zero").copy()
-    numbers[5] = chances_of(city, "all_in")[5]
+    numbers = policy_of_all(city, "zero").copy()
+    numbers[5] = policy_of_all(city, "all_in")[5]
     found = ran(CitySimulation(plays=numbers, evaluation=2000, warm_up=0), seed=1)
     bids = np.nansum(found["agent_trip_bid"].reshape(len(numbers), -1), axis=1)
     assert bids[5] > 0
@@ -195,7 +195,7 @@ def test_each_agent_may_have_its_own_policy() -> None:
     ],
 )
 def test_invalid_policy_arrays_are_refused(at: Any, number: Any, message: str) -> None:
-    numbers = chances_of(streets_of(small()).city, "uniform").copy()
+    numbers = policy_of_all(streets_of(small()).city, "uniform").copy()
     if at is None:
         numbers = np.ones(3)
     else:
@@ -207,14 +207,14 @@ def test_invalid_policy_arrays_are_refused(at: Any, number: Any, message: str) -
 def test_policy_storage_and_policy_distance() -> None:
     """Storage of probabilities for kernels is invertible; distances between policies are exact."""
     city = streets_of(small(planning="nodes")).city
-    even, zero = chances_of(city, "uniform"), chances_of(city, "zero")
+    even, zero = policy_of_all(city, "uniform"), policy_of_all(city, "zero")
     np.testing.assert_allclose(chances(city, policy_rows(city, even)), even, atol=1e-6)
     spots = city.lane.shape[1] + city.options.shape[1]
     junctions = np.arange(even.shape[1] - 1) % spots >= city.lane.shape[1]
     np.testing.assert_array_equal(even[:, :-1][:, junctions], zero[:, :-1][:, junctions])
-    apart = policy_moves(city, policy_rows(city, even), policy_rows(city, zero))
+    apart = policy_change(city, policy_rows(city, even), policy_rows(city, zero))
     np.testing.assert_allclose(apart, 0.5, atol=1e-6)  # W1 of uniform bids from 0 is k/2
-    assert (policy_moves(city, policy_rows(city, zero), policy_rows(city, zero)) == 0).all()
+    assert (policy_change(city, policy_rows(city, zero), policy_rows(city, zero)) == 0).all()
 
 
 def test_padding_of_short_trips_does_not_affect_policy_change() -> None:
@@ -224,15 +224,15 @@ def test_padding_of_short_trips_does_not_affect_policy_change() -> None:
         network="stubs_2x2", exclude_same_node=False, routes=routes, capacity=1, max_karma=4, mean_karma=2
     )
     city = streets_of(game).city
-    even = chances_of(city, "uniform")
-    zero, rows = chances_of(city, "zero"), np.arange(even.shape[1] - 1).reshape(4, -1)
+    even = policy_of_all(city, "uniform")
+    zero, rows = policy_of_all(city, "zero"), np.arange(even.shape[1] - 1).reshape(4, -1)
     moved = even.copy()
     beyond = rows[2:, 2:].ravel()  # of the path of two lanes
     moved[:, beyond] = zero[:, beyond]
-    np.testing.assert_array_equal(policy_moves(city, policy_rows(city, even), policy_rows(city, moved)), 0.0)
+    np.testing.assert_array_equal(policy_change(city, policy_rows(city, even), policy_rows(city, moved)), 0.0)
     moved = zero.copy()
     moved[:, beyond] = even[:, beyond]
-    apart = policy_moves(city, policy_rows(city, even), policy_rows(city, moved))
+    apart = policy_change(city, policy_rows(city, even), policy_rows(city, moved))
     np.testing.assert_allclose(apart, 0.5, atol=1e-6)
 
 
@@ -240,8 +240,8 @@ def test_metrics_are_computed_from_tallies() -> None:
     streets = streets_of(small())
     city = streets.city
     drivers = fresh(city, np.random.SeedSequence(1))
-    rows = policy_rows(city, chances_of(city, "all_in"))
-    tallied = watched(city, drivers, rows, np.random.SeedSequence(2), 10, 100)
+    rows = policy_rows(city, policy_of_all(city, "all_in"))
+    tallied = simulate_copies(city, drivers, rows, np.random.SeedSequence(2), 10, 100)
     found = city_record(streets, tallied, 100)
     assert drivers.clock[0] == 0  # evaluation works on copies
     assert found["trips_per_step"][1] == tallied.trips.sum() / 100

@@ -9,18 +9,18 @@ import pytest
 
 import rivalry as rv
 from rivalry.economies.kernels.city_learning import entry_counts
-from rivalry.economies.kernels.city_values import Surroundings, worth
+from rivalry.economies.kernels.city_values import LaneEnvironment, evaluate
 from rivalry.economies.learning.city_simulation import CitySimulation
 from rivalry.tables.kernels import shapes
 from tests.cities import city, paths, ways
 from tests.unit.test_city_kernels import random_chances
 
 
-def surroundings(world: shapes.CityArrays, seed: int = 3) -> Surroundings:
+def random_environment(world: shapes.CityArrays, seed: int = 3) -> LaneEnvironment:
     """Draw admission probabilities that rise with bids, and redistributions that do not lower karma."""
     rng, levels, lanes = np.random.default_rng(seed), world.most + 1, len(world.capacity)
     shared = np.triu(rng.dirichlet(np.ones(levels), size=(lanes + 1, levels)))
-    return Surroundings(
+    return LaneEnvironment(
         admission=np.sort(rng.random((lanes, levels)), axis=1),
         charged=rng.random((lanes, levels)),
         shared=shared / shared.sum(axis=2, keepdims=True),
@@ -52,7 +52,7 @@ class Dense(NamedTuple):
             choice = np.where(better, worths.argmax(axis=1), choice)
 
 
-def dense(world: shapes.CityArrays, around: Surroundings, i: int) -> Dense:
+def dense(world: shapes.CityArrays, around: LaneEnvironment, i: int) -> Dense:
     kind, levels, urgencies = world.type_of[i], world.most + 1, world.stakes.shape[1]
     places, gamma = world.lane.shape[1], float(world.discount[kind])
     spots, dormancy = places + world.options.shape[1], world.trip_chain.shape[1] - 1
@@ -118,9 +118,9 @@ def dense(world: shapes.CityArrays, around: Surroundings, i: int) -> Dense:
 @pytest.mark.parametrize("streets", [paths, ways])
 def test_values_agree_with_linear_algebra(streets: Any, toll: float) -> None:
     world = city(6, streets=streets, toll=np.full(5, toll))
-    around, chances = surroundings(world), random_chances(world)
+    around, chances = random_environment(world), random_chances(world)
     for tolerance in (1e-2, 1e-9):
-        found = worth(world, around, chances, tolerance)
+        found = evaluate(world, around, chances, tolerance)
         for i in range(6):
             process = dense(world, around, i)
             own = process.own(chances[i].reshape(len(process.used), -1))
@@ -134,7 +134,7 @@ def test_values_agree_with_linear_algebra(streets: Any, toll: float) -> None:
 
 def test_too_few_sweeps_give_an_infinite_error() -> None:
     world = city(2)
-    found = worth(world, surroundings(world), random_chances(world), 1e-9, 3)
+    found = evaluate(world, random_environment(world), random_chances(world), 1e-9, 3)
     assert np.isinf(found.error).all()
 
 
@@ -146,13 +146,13 @@ def test_junctions_of_one_option_do_not_change_values() -> None:
         options=np.zeros((4, 1, 1), dtype=np.int64),
         back=np.where(plain.back > 0, plain.back, -2),
     )
-    around = surroundings(plain)
+    around = random_environment(plain)
     plain_rows, rows = np.arange(12).reshape(4, 3), np.arange(16).reshape(4, 4)
     chances = random_chances(plain)
     wider = np.zeros((4, 17, 5, 5))
     wider[:, rows[:, :3]], wider[:, -1] = chances[:, plain_rows], chances[:, -1]
     wider[:, rows[:, 3], :, 0] = 1.0
-    one, other = worth(plain, around, chances, 1e-10), worth(turned, around, wider, 1e-10)
+    one, other = evaluate(plain, around, chances, 1e-10), evaluate(turned, around, wider, 1e-10)
     for a, b in ((one.own, other.own), (one.best, other.best)):
         used = a[:, plain_rows] != 0
         np.testing.assert_allclose(b[:, rows[:, 3]], b[:, rows[:, 0]], atol=1e-15)

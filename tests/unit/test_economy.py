@@ -138,7 +138,7 @@ def test_results_do_not_depend_on_chunks_or_copies() -> None:
     for chunks in ([300], [1, 7, 92, 200]):
         agents, tallied = kernel.fresh(world, SEED), kernel.tallies(world, each=True)
         for steps in chunks:
-            agents = kernel.copied(agents)
+            agents = kernel.copy_agents(agents)
             kernel.play(world, agents, policy, world.type_of, tallied, steps)
         found.append((*agents, *tallied))
     same(*found)
@@ -270,7 +270,7 @@ for world in (economy(6, 4), seeing(6, 4, receiver=1)):
         economy_learning.learn(world, learns, agents, learning, kernel.tallies(world), 30)
         for part in learning:
             print(part.tobytes().hex())
-    held = kernel.copied(agents)
+    held = kernel.copy_agents(agents)
     monitored = monitor_rule(double=1, expected=world.receiver)
     seen = economy_monitor.watch(world, held, monitored, learning.q[0], learning.q[0], learning.q[:1], 1)
     aims = choices.uniform_rows(kinds, views, 4)

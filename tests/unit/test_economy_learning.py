@@ -78,7 +78,7 @@ def test_results_do_not_depend_on_chunks_copies_or_lazy_updates(name: str, recei
         agents, learning = begun(world, given)
         tallied = kernel.tallies(world, each=True)
         for steps in chunks:
-            agents, learning = kernel.copied(agents), Learning(*(part.copy() for part in learning))
+            agents, learning = kernel.copy_agents(agents), Learning(*(part.copy() for part in learning))
             learning_kernel.learn(world, given, agents, learning, tallied, steps)
         found.append((*agents, *learning._replace(touched=np.zeros(0)), *tallied))
     same(found[0], found[1])

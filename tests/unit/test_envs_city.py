@@ -15,9 +15,9 @@ pytest.importorskip("gymnasium")
 
 from rivalry.economies.kernels.city import fresh, no_tallies, play, rows
 from rivalry.economies.kernels.city_learning import entry_counts, policy_rows
-from rivalry.economies.learning.city_drivers import streets_of, watched
+from rivalry.economies.learning.city_drivers import simulate_copies, streets_of
 from rivalry.economies.learning.city_gains import gains
-from rivalry.economies.learning.city_simulation import chances_of
+from rivalry.economies.learning.city_simulation import policy_of_all
 from rivalry.envs import CityEnv, aec_env, city_policy, single_agent_env
 from rivalry.envs.cities import FEATURES
 from tests.unit.env_families import city
@@ -167,7 +167,7 @@ def test_a_policy_given_as_a_function_becomes_a_table(planning: str) -> None:
         seen, *_ = env.step(actions)
     streets = streets_of(game)
     drivers = fresh(streets.city, np.random.SeedSequence(1))
-    tallied = watched(
+    tallied = simulate_copies(
         streets.city, drivers, policy_rows(streets.city, table), np.random.SeedSequence(2), 50, 400
     )
     found = gains(streets, tallied, table)
@@ -183,7 +183,7 @@ def test_single_agent_env_with_named_tabular_and_functional_rivals() -> None:
         return int(seen["action_mask"].sum()) - 1
 
     courses = []
-    for others in ("all_in", chances_of(game.world(), "all_in"), everything):
+    for others in ("all_in", policy_of_all(game.world(), "all_in"), everything):
         env = single_agent_env(game, 3, others, periods=30)
         seen, _ = env.reset(seed=4)
         course, cut = [], False
@@ -220,7 +220,7 @@ def test_wrong_input() -> None:
         env.play({name: 3})
     with pytest.raises(ValueError, match="game: Matrix must be a city"):
         CityEnv(rv.games.matrix("chicken"))
-    even = chances_of(game.world(), "uniform")
+    even = policy_of_all(game.world(), "uniform")
     for others, rule in (
         ("some", "others: 'some' is unknown; .*uniform"),
         (even[:3], r"others: shape \(3, .* must be \(20, 17, 5, 5\)"),

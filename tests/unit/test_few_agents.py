@@ -15,7 +15,7 @@ from rivalry.economies.kernels.choices import cumulative, probabilities
 from rivalry.economies.kernels.economy import fresh
 from rivalry.economies.learning import few_agents
 from rivalry.economies.learning.crowds import crowd_of
-from rivalry.economies.learning.few_agents import FewAgentsGains, against, evaluate_few_agents
+from rivalry.economies.learning.few_agents import AgentGains, against, evaluate_few_agents
 from rivalry.tables.kernels import shapes
 
 Law = dict[tuple[int, ...], float]
@@ -147,7 +147,7 @@ def dirichlet(seed: int, privates: int, levels: int) -> np.ndarray:
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
-def judged(game: Any, policies: np.ndarray) -> FewAgentsGains:
+def judged(game: Any, policies: np.ndarray) -> AgentGains:
     """Gains of two agents that follow the policies ``[type private karma bid]`` of their types."""
     types, private, levels = game.shape
     rows, shape = cumulative(policies), (types, private * levels, levels)

@@ -200,7 +200,7 @@ def test_without_an_equilibrium_the_status_is_not_found(monkeypatch: pytest.Monk
 
 def test_policies_without_a_stationary_population_are_not_counted() -> None:
     session = {"population_residual": np.array([0.0, 1.0, 1e-12, np.nan])}
-    record = experiments._counted(session, "", np.array([True, True, False, True]))
+    record = experiments._violations(session, "", np.array([True, True, False, True]))
     assert float(record["violation_share"][1]) == 0.5
     assert record["violated"][1].tolist() == [True, False, False, False]
     assert int(record["unsettled"][1]) == 2
@@ -224,9 +224,9 @@ def test_random_policies_are_drawn_per_type(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.slow
 def test_one_compiled_program_for_all_beta() -> None:
     assert continuation.equilibrium(game(), 2.0)[2] <= continuation.ENOUGH
-    compiled = continuation._staged._cached._cache_size()
+    compiled = continuation._next_stage._cached._cache_size()
     assert continuation.equilibrium(game(), 3.0)[2] <= continuation.ENOUGH
-    assert continuation._staged._cached._cache_size() == compiled
+    assert continuation._next_stage._cached._cache_size() == compiled
 
 
 def test_experiments_require_a_population_of_bidding_agents() -> None:

@@ -12,7 +12,7 @@ import rivalry as rv
 from rivalry.core import files
 from rivalry.economies.kernels.choices import probabilities, uniform_rows
 from rivalry.economies.kernels.economy import fresh
-from rivalry.economies.learning.crowds import watched
+from rivalry.economies.learning.crowds import simulate_copies
 from rivalry.economies.learning.epochs import step_sizes, stop_of, temperatures
 from rivalry.economies.learning.monitors import payoff_estimates, sampling
 from rivalry.lab.executor import run_study
@@ -253,7 +253,7 @@ def test_payoff_estimates_are_means_over_visited_states() -> None:
     how = world, agents, rows, owner, q, np.random.SeedSequence(2), 50
     np.testing.assert_allclose(payoff_estimates(*how), np.arange(8.0))
     # entropy of uniform bids 0..k, weighted by the karma held
-    tallied = watched(world.economy, agents, rows, owner, how[-2], 0, 50)[0]
+    tallied = simulate_copies(world.economy, agents, rows, owner, how[-2], 0, 50)[0]
     held = tallied.each.sum(axis=1) / 50
     bonus = held @ np.log(np.arange(1, 5)) / 3.0
     np.testing.assert_allclose(payoff_estimates(*how, Paid(1 / 3)), np.arange(8.0) + bonus)
@@ -408,7 +408,7 @@ def test_monitored_quantities_have_unique_names() -> None:
     game = rv.games.karma(**SMALL)
     for how in HOWS.values():
         learner = quick(**how)
-        names = learner.looks(learner.world(game))
+        names = learner.monitored(learner.world(game))
         assert len(set(names)) == len(names)
 
 

@@ -56,7 +56,7 @@ def test_compiled_programs_do_not_depend_on_the_number_of_agents() -> None:
     """They do not depend on the initial karma either."""
     options: dict[str, Any] = {"plays": "uniform", "evaluation": 50}
     ran(rv.games.karma(**MANY), **options)
-    programs = crowds._environment, simulation._worth
+    programs = crowds._environment, simulation._values
     compiled = [program._cached._cache_size() for program in programs]
     for more in ({"agents": 26}, {"initial_karma": [0, 4] * 15}):
         ran(rv.games.karma(**(MANY | more)), **options)

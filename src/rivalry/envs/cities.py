@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.game import kernel_arrays
 from rivalry.core.registry import near
-from rivalry.economies.kernels.city import bid, desk_of, fresh, no_tallies, ready, rows, take, trips
+from rivalry.economies.kernels.city import bid, buffers_of, fresh, no_tallies, ready, rows, take, trips
 from rivalry.economies.kernels.city_learning import entry_counts
 from rivalry.envs.agents import AgentsEnv, Views, draw
 from rivalry.tables.kernels.shapes import CityArrays
@@ -62,7 +62,7 @@ class CityEnv(AgentsEnv):
 
     def _prepare(self, normalized: bool) -> tuple[int, Views]:
         self.city = city_of(self.game)
-        self._map, self._desk = _map_of(self.game, self.city), desk_of(self.city)
+        self._map, self._desk = _map_of(self.game, self.city), buffers_of(self.city)
         entries = max(self.city.most + 1, self.city.options.shape[2])
         return len(self.city.type_of), Views(*self._map.bounds, entries, normalized)
 

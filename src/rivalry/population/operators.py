@@ -12,14 +12,8 @@ from jaxtyping import Array, Float
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jax, jnp
-from rivalry.population.oracles import (
-    first_distribution,
-    push,
-    spread_evenly,
-    state_types,
-    transition_matrix,
-    type_shares,
-)
+from rivalry.population import oracles
+from rivalry.population.oracles import state_types, type_shares
 
 SINGULAR = 1e-12  # smallest over largest pivot, at or below which the stationary distribution is not unique
 REPLACED = 1e-5  # share of agents replaced per step
@@ -63,7 +57,7 @@ def logit(game: PopulationGame, q: Policy, beta: Array) -> Policy:
 def flow(game: PopulationGame, mu: Distribution, pi: Policy) -> Distribution:
     """Return the distribution ``[state]`` one step later, the mass of each type equal to its share."""
     # the flow is quadratic in the mass: without rescaling, rounding errors would double in every step
-    there = push(game, game.environment(mu, pi), mu[:, None] * pi)
+    there = oracles.push(game, game.environment(mu, pi), mu[:, None] * pi)
     found: Distribution = there * (type_shares(game) / by_type(game, there))[state_types(game)]
     return found
 
@@ -103,7 +97,10 @@ def stationary_distribution(game: PopulationGame, env: Any, pi: Policy) -> Distr
         Distribution ``[state]``; the mass of each type is its share.
     """
     # one system: P^T mu - mu = 0, and the mass of each type equal to its share
-    matrix, mass = balanced(game, transition_matrix(game, env, pi)), -spread_evenly(game, type_shares(game))
+    matrix, mass = (
+        balanced(game, oracles.transition_matrix(game, env, pi)),
+        -oracles.spread_evenly(game, type_shares(game)),
+    )
     factors = jax.scipy.linalg.lu_factor(matrix)
     found: Distribution = jax.lax.cond(
         _regular(factors[0]),
@@ -115,7 +112,7 @@ def stationary_distribution(game: PopulationGame, env: Any, pi: Policy) -> Distr
 
 def has_unique_distribution(game: PopulationGame, env: Any, pi: Policy) -> Array:
     """Return whether a policy has a unique stationary distribution in a fixed environment."""
-    return _regular(jax.scipy.linalg.lu_factor(balanced(game, transition_matrix(game, env, pi)))[0])
+    return _regular(jax.scipy.linalg.lu_factor(balanced(game, oracles.transition_matrix(game, env, pi)))[0])
 
 
 def _regular(factors: Float[Array, "state state"]) -> Array:
@@ -127,7 +124,7 @@ def _long_run(game: Any, matrix: Float[Array, "state state"], mass: Distribution
     """Return the limit of stationary distributions with replacement of agents, as its rate goes to 0."""
     types = state_types(game)
     same_type = jnp.asarray(types[:, None] == types[None, :], dtype=float)
-    begin = first_distribution(game)
+    begin = oracles.first_distribution(game)
     # column s: the initial distribution of the type of s
     new = same_type * (begin / type_shares(game)[types])[:, None]
     unreplaced = matrix + jnp.eye(len(types)) + same_type / np.bincount(types)[types][:, None]

@@ -27,20 +27,20 @@ _TAYLOR = tuple(1.0 / float(np.prod(np.arange(1, n + 1, dtype=np.float64))) for 
 (_C13, _C12, _C11, _C10, _C9, _C8, _C7, _C6, _C5, _C4, _C3, _C2) = _TAYLOR
 
 
-def packed(table: np.ndarray) -> np.ndarray:
+def pack(table: np.ndarray) -> np.ndarray:
     """Return the triangular storage ``[.. entry]`` of a table ``[.. z k b]``.
 
-    >>> packed(np.arange(4.0).reshape(1, 2, 2)).tolist()
+    >>> pack(np.arange(4.0).reshape(1, 2, 2)).tolist()
     [0.0, 2.0, 3.0]
     """
     k, b = np.tril_indices(table.shape[-1])
     return np.array(table[..., k, b].reshape(*table.shape[:-3], -1), order="C")
 
 
-def unpacked(rows: np.ndarray, most: int, fill: float = 0.0) -> np.ndarray:
+def unpack(rows: np.ndarray, most: int, fill: float = 0.0) -> np.ndarray:
     """Return the table ``[.. z k b]`` from triangular storage, with ``fill`` at ``b > k``.
 
-    >>> unpacked(np.array([0.0, 2.0, 3.0]), 1).tolist()
+    >>> unpack(np.array([0.0, 2.0, 3.0]), 1).tolist()
     [[[0.0, 0.0], [2.0, 3.0]]]
     """
     k, b = np.tril_indices(most + 1)
@@ -59,7 +59,7 @@ def cumulative(policy: np.ndarray) -> np.ndarray:
     summed = np.cumsum(policy, axis=-1)
     k = np.arange(policy.shape[-1])
     # divided by the sum of the legal bids, the last legal entry is exactly 1
-    return packed(np.minimum(summed / summed[..., k, k][..., None], 1.0))
+    return pack(np.minimum(summed / summed[..., k, k][..., None], 1.0))
 
 
 def probabilities(rows: np.ndarray, most: int) -> np.ndarray:
@@ -68,7 +68,7 @@ def probabilities(rows: np.ndarray, most: int) -> np.ndarray:
     >>> probabilities(np.array([1.0, 0.25, 1.0]), 1).tolist()
     [[[1.0, 0.0], [0.25, 0.75]]]
     """
-    shares = np.diff(unpacked(rows, most), axis=-1, prepend=0.0)
+    shares = np.diff(unpack(rows, most), axis=-1, prepend=0.0)
     return np.where(np.tri(most + 1, dtype=bool), shares, 0.0)
 
 
@@ -106,7 +106,7 @@ def _index(policy, most, found):  # type: ignore[no-untyped-def]
 
 @inner
 def choice_of(mode, share):  # type: ignore[no-untyped-def]
-    """Return mode and probability packed in one integer."""
+    """Return mode and probability pack in one integer."""
     return (np.int64(mode) << 32) | mass_of(share)
 
 
@@ -129,11 +129,11 @@ def start_of(row, most):  # type: ignore[no-untyped-def]
 def sample(policy, first, k, choice, lot):  # type: ignore[no-untyped-def]
     """Return the entry drawn by a 32-bit lot; the row begins at ``first`` of the flat ``policy``."""
     mode, mass = choice >> 32, choice & MASS
-    return mode if lot < mass else missed(policy, first, k, mode, mass, lot)
+    return mode if lot < mass else sample_rest(policy, first, k, mode, mass, lot)
 
 
 @inner
-def missed(policy, first, k, mode, mass, lot):  # type: ignore[no-untyped-def]
+def sample_rest(policy, first, k, mode, mass, lot):  # type: ignore[no-untyped-def]
     """Return the entry, 0 to k, drawn where it is not the mode of probability ``mass``."""
     # the mode has the lots below its mass; entries before it have the next ones, later entries the last
     rest, whole, chosen = (lot - mass) / WHOLE, lot / WHOLE, 0
@@ -146,7 +146,7 @@ def missed(policy, first, k, mode, mass, lot):  # type: ignore[no-untyped-def]
     return chosen
 
 
-class Slate(NamedTuple):
+class SoftmaxBuffers(NamedTuple):
     """Buffers for computing softmax rows."""
 
     x: np.ndarray  # [entry]
@@ -159,13 +159,13 @@ class Slate(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def slate(rows, most):  # type: ignore[no-untyped-def]
+def softmax_buffers(rows, most):  # type: ignore[no-untyped-def]
     """Return buffers for ``rows`` rows."""
     karma = np.arange(rows) % (most + 1)
     first = np.cumsum(karma + 1) - karma - 1
     scale = np.zeros(first[-1] + most + 1)
     x, mean, found = np.zeros(scale.size), np.zeros(scale.size), np.zeros(rows, dtype=np.int64)
-    return Slate(x, scale, scale.view(np.int64), mean, first, karma, found)
+    return SoftmaxBuffers(x, scale, scale.view(np.int64), mean, first, karma, found)
 
 
 @inner
@@ -194,26 +194,26 @@ def exponentials(x, scale, bits, count):  # type: ignore[no-untyped-def]
 
 
 @inner
-def renew(values, policy, choice, touched, last, beta, epsilon, slate, all_rows):  # type: ignore[no-untyped-def]
+def renew(values, policy, choice, touched, last, beta, epsilon, buffers, all_rows):  # type: ignore[no-untyped-def]
     """Recompute the ``touched [row]`` rows of one owner, or all, from ``values [entry]``.
 
     The policy becomes ``(1 - epsilon) softmax(beta values) + epsilon uniform{0..k}``. The row of the entry
     ``last``, if its update is still pending, stays touched.
     """
-    x, count, rows = slate.x, 0, 0
+    x, count, rows = buffers.x, 0, 0
     for row in range(touched.shape[0]):
         if all_rows or touched[row]:
-            slate.rows[rows] = row
+            buffers.rows[rows] = row
             rows += 1
     for n in range(rows):
-        first, k = slate.first[at(slate.rows[n])], slate.karma[at(slate.rows[n])]
+        first, k = buffers.first[at(buffers.rows[n])], buffers.karma[at(buffers.rows[n])]
         weigh(x, count, values, first, k, beta)
         count += k + 1
-    exponentials(x, slate.scale, slate.bits, count)
+    exponentials(x, buffers.scale, buffers.bits, count)
     count = 0
     for n in range(rows):
-        row = slate.rows[n]
-        first, k = slate.first[at(row)], slate.karma[at(row)]
+        row = buffers.rows[n]
+        first, k = buffers.first[at(row)], buffers.karma[at(row)]
         mode, share = accumulate(x, count, k, policy, first, epsilon)
         policy[at(first + k)] = 1.0
         choice[at(row)] = choice_of(mode, share)

@@ -16,25 +16,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.economies.kernels.choices import missed
-from rivalry.economies.kernels.city_rules import (
-    admit,
-    admit_by_turn,
-    demand,
-    move,
-    pass_on,
-    pay_locally,
-    share,
-    standing,
-    tally_after,
-    tally_before,
-)
+from rivalry.economies.kernels import city_rules as rules
+from rivalry.economies.kernels.choices import sample_rest
 from rivalry.economies.kernels.currency import at, high, total
 from rivalry.economies.kernels.economy import RUNNING, UNBALANCED
-from rivalry.tables.kernels import draws
+from rivalry.tables.kernels import draws, shapes
 from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.memory import LINE, prefetch
-from rivalry.tables.kernels.shapes import BIDS, BY_TURN, NO_TRANSFER, CityArrays
+from rivalry.tables.kernels.shapes import CityArrays
 
 AHEAD = 12
 """Number of agents ahead for which memory is prefetched."""
@@ -186,28 +175,28 @@ def play(city: CityArrays, drivers: Drivers, policy: np.ndarray, tallied: CityTa
     reported in ``drivers.status``, the run stops.
     """
     with draws.quiet():
-        _play(city, drivers, desk_of(city), policy, tallied, steps)
+        _play(city, drivers, buffers_of(city), policy, tallied, steps)
 
 
 @njit(cache=True, nogil=True)
-def _play(city, drivers, desk, policy, tallied, steps):  # type: ignore[no-untyped-def]
-    locate_all(city, drivers, desk)
+def _play(city, drivers, buffers, policy, tallied, steps):  # type: ignore[no-untyped-def]
+    locate_all(city, drivers, buffers)
     flat, line = policy.reshape(-1), policy.shape[3]
     bits = flat.view(np.uint32)
     for _ in range(steps):
         if drivers.status[0] != RUNNING:
             break
-        draws.words(drivers.stream, desk.words)
+        draws.words(drivers.stream, buffers.words)
         if city.options.shape[1] > 0:
-            _turn(city, drivers, desk, flat, bits, line)
-        if city.award == BIDS:
-            choose(city, drivers, desk, flat, flat, bits, line)  # no values beside the policy
+            _turn(city, drivers, buffers, flat, bits, line)
+        if city.award == shapes.BIDS:
+            choose(city, drivers, buffers, flat, flat, bits, line)  # no values beside the policy
         else:
-            standing(city, drivers, desk)
-        step(city, drivers, desk, tallied)
+            rules.rank_requests(city, drivers, buffers)
+        step(city, drivers, buffers, tallied)
 
 
-def desk_of(city: CityArrays) -> CityBuffers:
+def buffers_of(city: CityArrays) -> CityBuffers:
     """Return the buffers of a run of a city; not compiled, which would take longer than all of the rest."""
     agents, lanes, urgencies = len(city.type_of), len(city.capacity), city.stakes.shape[1]
     known, ranks = np.unique(city.stakes, return_inverse=True)
@@ -232,22 +221,22 @@ def desk_of(city: CityArrays) -> CityBuffers:
 
 
 @inner
-def locate_all(city, drivers, desk):  # type: ignore[no-untyped-def]
+def locate_all(city, drivers, buffers):  # type: ignore[no-untyped-def]
     """Apply `locate` to all agents."""
-    for i in range(desk.row.shape[0]):
-        locate(city, drivers, desk, i)
+    for i in range(buffers.row.shape[0]):
+        locate(city, drivers, buffers, i)
 
 
 @inner
-def locate(city, drivers, desk, i):  # type: ignore[no-untyped-def]
+def locate(city, drivers, buffers, i):  # type: ignore[no-untyped-def]
     """Store the row of an agent and the lane it wants, given its trip and spot."""
     places, trip, spot = city.lane.shape[1], drivers.trip[i], drivers.spot[i]
     known = places + city.options.shape[1]
-    desk.row[i] = trip * known + (spot if spot >= 0 else places - 2 - spot)
+    buffers.row[i] = trip * known + (spot if spot >= 0 else places - 2 - spot)
     if trip == city.trip_chain.shape[1] - 1:
-        desk.lane[i] = city.capacity.shape[0]
+        buffers.lane[i] = city.capacity.shape[0]
     elif spot >= 0:
-        desk.lane[i] = city.lane[at(city.journeys[i, at(desk.slot[at(trip)])]), at(spot)]
+        buffers.lane[i] = city.lane[at(city.journeys[i, at(buffers.slot[at(trip)])]), at(spot)]
 
 
 @inner
@@ -258,7 +247,7 @@ def sample(policy, bits, first, count, line, lot):  # type: ignore[no-untyped-de
     """
     mass = np.int64(bits[at(first + line - 2)])
     mode = np.int64(bits[at(first + line - 1)])
-    return mode if lot < mass else missed(policy, first, count - 1, mode, mass, lot)
+    return mode if lot < mass else sample_rest(policy, first, count - 1, mode, mass, lot)
 
 
 @inner
@@ -271,20 +260,20 @@ def width(city, journey, junction):  # type: ignore[no-untyped-def]
 
 
 @inner
-def turn(city, drivers, desk, i, option):  # type: ignore[no-untyped-def]
+def turn(city, drivers, buffers, i, option):  # type: ignore[no-untyped-def]
     """Apply an agent's option at its junction."""
     journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
     drivers.spot[i] = city.options[journey, -2 - drivers.spot[i], option]
-    locate(city, drivers, desk, i)
+    locate(city, drivers, buffers, i)
 
 
 @inner
-def option_of(city, drivers, desk, policy, bits, line, i):  # type: ignore[no-untyped-def]
+def option_of(city, drivers, buffers, policy, bits, line, i):  # type: ignore[no-untyped-def]
     """Return the option drawn by an agent's policy at its junction, and the row's first index."""
     journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
     known = city.trip_chain.shape[1] - 1
     known = known * (city.lane.shape[1] + city.options.shape[1]) + 1
-    first = ((i * known + desk.row[i]) * (city.most + 1) + drivers.karma[i]) * line
+    first = ((i * known + buffers.row[i]) * (city.most + 1) + drivers.karma[i]) * line
     count = width(city, journey, -2 - drivers.spot[i])
     lot = high(draws.word(drivers.stream[0], drivers.stream[1]))
     drivers.stream[1] += np.uint64(1)
@@ -294,100 +283,100 @@ def option_of(city, drivers, desk, policy, bits, line, i):  # type: ignore[no-un
 
 
 @inner
-def _turn(city, drivers, desk, policy, bits, line):  # type: ignore[no-untyped-def]
+def _turn(city, drivers, buffers, policy, bits, line):  # type: ignore[no-untyped-def]
     """Draw options of agents at junctions, by their policies or, without policies, uniformly."""
-    for i in range(desk.bids.shape[0]):
+    for i in range(buffers.bids.shape[0]):
         if drivers.spot[i] < -1:
-            option, _ = option_of(city, drivers, desk, policy, bits, line, i)
-            turn(city, drivers, desk, i, option)
+            option, _ = option_of(city, drivers, buffers, policy, bits, line, i)
+            turn(city, drivers, buffers, i, option)
 
 
 @inner
-def choose(city, drivers, desk, q, policy, bits, line):  # type: ignore[no-untyped-def]
+def choose(city, drivers, buffers, q, policy, bits, line):  # type: ignore[no-untyped-def]
     """Draw all bids, with the rows of later agents in both flat tables prefetched."""
-    agents, karma = desk.bids.shape[0], drivers.karma
+    agents, karma = buffers.bids.shape[0], drivers.karma
     known = (city.trip_chain.shape[1] - 1) * (city.lane.shape[1] + city.options.shape[1]) + 1
     for i in range(agents):
-        desk.entry[i] = ((i * known + desk.row[i]) * (city.most + 1) + karma[i]) * line
+        buffers.entry[i] = ((i * known + buffers.row[i]) * (city.most + 1) + karma[i]) * line
     for i in range(agents):
-        ahead = at(desk.entry[min(i + AHEAD, agents - 1)])
+        ahead = at(buffers.entry[min(i + AHEAD, agents - 1)])
         prefetch(policy, ahead)
         prefetch(q, ahead)
-        first, count = desk.entry[i], 1 if desk.row[i] == known - 1 else karma[i] + 1
-        desk.bids[i] = sample(policy, bits, first, count, line, high(desk.words[i]))
-        desk.entry[i] = first + desk.bids[i]
+        first, count = buffers.entry[i], 1 if buffers.row[i] == known - 1 else karma[i] + 1
+        buffers.bids[i] = sample(policy, bits, first, count, line, high(buffers.words[i]))
+        buffers.entry[i] = first + buffers.bids[i]
 
 
 @inner
-def step(city, drivers, desk, tallied):  # type: ignore[no-untyped-def]
+def step(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
     """Complete a step after the bids: admission, payments, redistribution, moves, conservation check."""
     wanted = tallied.rewards.shape[0] > 0
-    order = desk.bids if city.award == BIDS else desk.order
-    demand(desk, order, city)
+    order = buffers.bids if city.award == shapes.BIDS else buffers.order
+    rules.count_requests(buffers, order, city)
     if wanted:
-        tally_before(city, drivers, desk, tallied)
-    if city.award == BY_TURN:
-        admit_by_turn(city, drivers, desk)
+        rules.tally_before(city, drivers, buffers, tallied)
+    if city.award == shapes.BY_TURN:
+        rules.admit_by_turn(city, drivers, buffers)
     else:
-        admit(city, desk, order)
-    collected = move(city, drivers, desk, tallied)
-    keep = wanted or desk.special
+        rules.admit(city, buffers, order)
+    collected = rules.move(city, drivers, buffers, tallied)
+    keep = wanted or buffers.special
     if keep:
-        for i in range(desk.before.shape[0]):
-            desk.before[i] = drivers.karma[i]
-    if desk.special:
-        collected -= pay_locally(city, drivers, desk)
+        for i in range(buffers.before.shape[0]):
+            buffers.before[i] = drivers.karma[i]
+    if buffers.special:
+        collected -= rules.pay_locally(city, drivers, buffers)
     drivers.pool[0] += collected
     if drivers.pool[0] > 0:
-        share(city, drivers, desk, tallied)
+        rules.share(city, drivers, buffers, tallied)
     if wanted:
-        tally_after(drivers, desk, tallied)
-    if city.transfer != NO_TRANSFER:
-        pass_on(city, drivers, desk)
-    locate_all(city, drivers, desk)
-    if total(drivers.karma) + drivers.pool[0] != desk.supply:
+        rules.tally_after(drivers, buffers, tallied)
+    if city.transfer != shapes.NO_TRANSFER:
+        rules.pass_on(city, drivers, buffers)
+    locate_all(city, drivers, buffers)
+    if total(drivers.karma) + drivers.pool[0] != buffers.supply:
         drivers.status[0], drivers.status[1] = UNBALANCED, drivers.clock[0]
     drivers.clock[0] += 1
 
 
-def ready(city: CityArrays, drivers: Drivers, desk: CityBuffers) -> None:
+def ready(city: CityArrays, drivers: Drivers, buffers: CityBuffers) -> None:
     """Begin a step: store the agents' locations and the random words of the step."""
     with draws.quiet():
-        _ready(city, drivers, desk)
+        _ready(city, drivers, buffers)
 
 
-def take(city: CityArrays, drivers: Drivers, desk: CityBuffers, options: np.ndarray) -> None:
+def take(city: CityArrays, drivers: Drivers, buffers: CityBuffers, options: np.ndarray) -> None:
     """Apply options ``[agent]``, numbered from 0, to agents at junctions; no time passes."""
     with draws.quiet():
-        _take(city, drivers, desk, np.asarray(options, dtype=np.int64))
+        _take(city, drivers, buffers, np.asarray(options, dtype=np.int64))
 
 
 def bid(
-    city: CityArrays, drivers: Drivers, desk: CityBuffers, bids: np.ndarray, tallied: CityTallies
+    city: CityArrays, drivers: Drivers, buffers: CityBuffers, bids: np.ndarray, tallied: CityTallies
 ) -> None:
     """Simulate one step with bids ``[agent]``, in 0..karma and 0 for dormant agents; none is at a junction.
 
     Errors are reported in ``drivers.status``.
     """
     with draws.quiet():
-        _bid(city, drivers, desk, np.asarray(bids, dtype=np.int64), tallied)
+        _bid(city, drivers, buffers, np.asarray(bids, dtype=np.int64), tallied)
 
 
 @njit(cache=True, nogil=True)
-def _ready(city, drivers, desk):  # type: ignore[no-untyped-def]
-    locate_all(city, drivers, desk)
-    draws.words(drivers.stream, desk.words)
+def _ready(city, drivers, buffers):  # type: ignore[no-untyped-def]
+    locate_all(city, drivers, buffers)
+    draws.words(drivers.stream, buffers.words)
 
 
 @njit(cache=True, nogil=True)
-def _take(city, drivers, desk, options):  # type: ignore[no-untyped-def]
+def _take(city, drivers, buffers, options):  # type: ignore[no-untyped-def]
     for i in range(options.shape[0]):
         if drivers.spot[i] < -1:
             drivers.stream[1] += np.uint64(1)
-            turn(city, drivers, desk, i, options[i])
+            turn(city, drivers, buffers, i, options[i])
 
 
 @njit(cache=True, nogil=True)
-def _bid(city, drivers, desk, bids, tallied):  # type: ignore[no-untyped-def]
-    desk.bids[:] = bids
-    step(city, drivers, desk, tallied)
+def _bid(city, drivers, buffers, bids, tallied):  # type: ignore[no-untyped-def]
+    buffers.bids[:] = bids
+    step(city, drivers, buffers, tallied)

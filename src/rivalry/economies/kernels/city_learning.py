@@ -14,24 +14,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rivalry.economies.kernels import city as kernel
 from rivalry.economies.kernels.choices import MASS, WHOLE, accumulate, exponentials, mass_of, weigh
-from rivalry.economies.kernels.city import (
-    AHEAD,
-    CityTallies,
-    Drivers,
-    choose,
-    desk_of,
-    locate_all,
-    option_of,
-    rows,
-    step,
-    stride,
-    turn,
-    width,
-)
+from rivalry.economies.kernels.city import AHEAD, CityTallies, Drivers, rows, stride
 from rivalry.economies.kernels.currency import at
 from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING
-from rivalry.economies.kernels.economy_learning import SARSA, EpochRule, paced, staged, update, worth_of
+from rivalry.economies.kernels.economy_learning import (
+    SARSA,
+    EpochRule,
+    next_value,
+    stage_value,
+    update,
+    visit_factor,
+)
 from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.memory import aligned, prefetch
@@ -133,28 +128,28 @@ def learn(
     After an error, reported in ``drivers.status``, the run stops.
     """
     with draws.quiet():
-        _learn(city, rule, drivers, learning, desk_of(city), tallied, steps)
+        _learn(city, rule, drivers, learning, kernel.buffers_of(city), tallied, steps)
 
 
 @njit(cache=True, nogil=True)
-def _learn(city, rule, drivers, learning, desk, tallied, steps):  # type: ignore[no-untyped-def]
+def _learn(city, rule, drivers, learning, buffers, tallied, steps):  # type: ignore[no-untyped-def]
     board = _board(city, learning)
-    locate_all(city, drivers, desk)
+    kernel.locate_all(city, drivers, buffers)
     q, policy, line = learning.q.reshape(-1), learning.policy.reshape(-1), learning.q.shape[3]
     bits, visits, junctions = policy.view(np.uint32), learning.visits.reshape(-1), city.options.shape[1] > 0
     for _ in range(steps):
         if drivers.status[0] != RUNNING:
             break
-        draws.words(drivers.stream, desk.words)
+        draws.words(drivers.stream, buffers.words)
         bad = False
         if junctions:
-            bad = _take_turns(city, rule, drivers, learning, desk, board, q, policy, bits, visits)
-        choose(city, drivers, desk, q, policy, bits, line)
-        bad |= _teach(city, rule, drivers, learning, desk, board, q, policy, visits)
+            bad = _take_turns(city, rule, drivers, learning, buffers, board, q, policy, bits, visits)
+        kernel.choose(city, drivers, buffers, q, policy, bits, line)
+        bad |= _teach(city, rule, drivers, learning, buffers, board, q, policy, visits)
         if bad:
             drivers.status[0], drivers.status[1] = NOT_FINITE, drivers.clock[0]
             break
-        step(city, drivers, desk, tallied)
+        kernel.step(city, drivers, buffers, tallied)
         if drivers.clock[0] % rule.epoch == 0:
             _end_epoch(city, rule, drivers, learning, board, q, policy, bits)
 
@@ -200,52 +195,52 @@ def _mark(q, line, board, i, row):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _teach(city, rule, drivers, learning, desk, board, q, policy, visits):  # type: ignore[no-untyped-def]
+def _teach(city, rule, drivers, learning, buffers, board, q, policy, visits):  # type: ignore[no-untyped-def]
     """Update pending decisions by the bids made; return whether a value is not finite."""
-    alpha, bad = staged(rule.alpha, rule.alpha_until, drivers.clock[0]), False
+    alpha, bad = stage_value(rule.alpha, rule.alpha_until, drivers.clock[0]), False
     line, pending, plain = learning.q.shape[3], learning.pending, rule.target == SARSA
     for i in range(pending.shape[0]):
-        place, entry, row = pending[i], desk.entry[i], board.owed[i]
-        pending[i], board.owed[i] = entry, desk.row[i] * (city.most + 1) + drivers.karma[i]
+        place, entry, row = pending[i], buffers.entry[i], board.owed[i]
+        pending[i], board.owed[i] = entry, buffers.row[i] * (city.most + 1) + drivers.karma[i]
         if place < 0:
             continue
         if plain:
-            worth = np.float64(q[at(entry)])
+            ahead = np.float64(q[at(entry)])
         else:
-            first, last = entry - desk.bids[i], city.most + 1
-            count = 1 if desk.row[i] == learning.q.shape[1] - 1 else drivers.karma[i] + 1
+            first, last = entry - buffers.bids[i], city.most + 1
+            count = 1 if buffers.row[i] == learning.q.shape[1] - 1 else drivers.karma[i] + 1
             k = min(count, last) - 1
-            worth = worth_of(rule.target, q, first, first, policy, first, k, desk.bids[i])
-        pace = alpha if rule.power == 0.0 else alpha * paced(visits, place, rule.power)
+            ahead = next_value(rule.target, q, first, first, policy, first, k, buffers.bids[i])
+        pace = alpha if rule.power == 0.0 else alpha * visit_factor(visits, place, rule.power)
         # the factor is 1 after a choice of an option, which takes no time
-        bad |= update(q, place, pace, drivers.reward[i], desk.factor[i], worth)
+        bad |= update(q, place, pace, drivers.reward[i], buffers.factor[i], ahead)
         _mark(q, line, board, i, row)
     return bad
 
 
 @inner
-def _take_turns(city, rule, drivers, learning, desk, board, q, policy, bits, visits):  # type: ignore[no-untyped-def]
+def _take_turns(city, rule, drivers, learning, buffers, board, q, policy, bits, visits):  # type: ignore[no-untyped-def]
     """Draw options of agents at junctions and update their pending decisions."""
-    alpha, bad, line = staged(rule.alpha, rule.alpha_until, drivers.clock[0]), False, learning.q.shape[3]
+    alpha, bad, line = stage_value(rule.alpha, rule.alpha_until, drivers.clock[0]), False, learning.q.shape[3]
     for i in range(learning.pending.shape[0]):
         gamma = city.discount[city.type_of[i]]
-        desk.factor[i] = gamma
+        buffers.factor[i] = gamma
         if drivers.spot[i] >= -1:
             continue
-        option, first = option_of(city, drivers, desk, policy, bits, line, i)
+        option, first = kernel.option_of(city, drivers, buffers, policy, bits, line, i)
         place = learning.pending[i]
         if place >= 0:
             journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
-            count = width(city, journey, -2 - drivers.spot[i])
-            worth = worth_of(rule.target, q, first, first, policy, first, count - 1, option)
-            pace = alpha if rule.power == 0.0 else alpha * paced(visits, place, rule.power)
-            bad |= update(q, place, pace, drivers.reward[i], gamma, worth)
+            count = kernel.width(city, journey, -2 - drivers.spot[i])
+            ahead = next_value(rule.target, q, first, first, policy, first, count - 1, option)
+            pace = alpha if rule.power == 0.0 else alpha * visit_factor(visits, place, rule.power)
+            bad |= update(q, place, pace, drivers.reward[i], gamma, ahead)
             _mark(q, line, board, i, board.owed[i])
         learning.pending[i] = first + option
-        board.owed[i] = desk.row[i] * (city.most + 1) + drivers.karma[i]
+        board.owed[i] = buffers.row[i] * (city.most + 1) + drivers.karma[i]
         # the option is worth the bid that follows at once: no reward and no discount in between
-        drivers.reward[i], desk.factor[i] = 0.0, 1.0
-        turn(city, drivers, desk, i, option)
+        drivers.reward[i], buffers.factor[i] = 0.0, 1.0
+        kernel.turn(city, drivers, buffers, i, option)
     return bad
 
 
@@ -269,8 +264,8 @@ def _end_epoch(city, rule, drivers, learning, board, q, policy, bits):  # type: 
 @inner
 def _renew(city, rule, learning, board, epoch, q, policy, bits):  # type: ignore[no-untyped-def]
     """Recompute the listed rows; those of agents that keep their policy stay listed."""
-    beta = staged(rule.beta, rule.beta_until, epoch)
-    epsilon = staged(rule.epsilon, rule.epsilon_until, epoch)
+    beta = stage_value(rule.beta, rule.beta_until, epoch)
+    epsilon = stage_value(rule.epsilon, rule.epsilon_until, epoch)
     for i in range(learning.made.shape[0]):
         if not board.taken[i]:
             continue
@@ -319,4 +314,4 @@ def _count(city, board, i, row):  # type: ignore[no-untyped-def]
     levels, places = city.most + 1, city.lane.shape[1]
     z, spots = row // levels, places + city.options.shape[1]
     journey = city.journeys[i, z // spots // city.stakes.shape[1]]
-    return max(width(city, journey, z % spots - places), 1)
+    return max(kernel.width(city, journey, z % spots - places), 1)

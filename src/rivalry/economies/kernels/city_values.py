@@ -18,7 +18,7 @@ from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.shapes import CityArrays
 
 
-class Surroundings(NamedTuple):
+class LaneEnvironment(NamedTuple):
     """Environment of one agent."""
 
     admission: np.ndarray  # [lane bid]: probabilities
@@ -26,7 +26,7 @@ class Surroundings(NamedTuple):
     shared: np.ndarray  # [lane karma karma]: transitions of karma in the redistribution; dormant last
 
 
-class Worth(NamedTuple):
+class LaneValues(NamedTuple):
     """Values of the states ``[agent row karma]`` and bounds on their error."""
 
     own: np.ndarray  # of its policy
@@ -34,21 +34,25 @@ class Worth(NamedTuple):
     error: np.ndarray  # [agent]: bound for both
 
 
-def worth(
-    city: CityArrays, around: Surroundings, chances: np.ndarray, tolerance: float = 1e-7, sweeps: int = 20_000
-) -> Worth:
+def evaluate(
+    city: CityArrays,
+    environment: LaneEnvironment,
+    chances: np.ndarray,
+    tolerance: float = 1e-7,
+    sweeps: int = 20_000,
+) -> LaneValues:
     """Return values of the policies ``chances [agent row karma entry]`` and of best responses, per agent.
 
     ``tolerance`` is relative to the largest possible value.
     """
     states = chances.shape[:3]
-    found = Worth(np.zeros(states), np.zeros(states), np.zeros(states[0]))
-    _worth(city, around, chances, found, tolerance, sweeps)
+    found = LaneValues(np.zeros(states), np.zeros(states), np.zeros(states[0]))
+    _evaluate(city, environment, chances, found, tolerance, sweeps)
     return found
 
 
 @njit(cache=True, nogil=True)
-def _worth(city, around, chances, found, tolerance, sweeps):  # type: ignore[no-untyped-def]
+def _evaluate(city, environment, chances, found, tolerance, sweeps):  # type: ignore[no-untyped-def]
     known, levels = chances.shape[1], city.most + 1
     new, ends, lost = np.zeros((known, levels)), np.zeros(levels), np.zeros(levels)
     won, means = np.zeros(levels), np.zeros((city.trip_chain.shape[1], levels))
@@ -62,7 +66,9 @@ def _worth(city, around, chances, found, tolerance, sweeps):  # type: ignore[no-
                 values[:] = found.own[i]
             for _ in range(sweeps):
                 _junctions(city, chances[i], values, i, optimal)
-                low, high = _sweep(city, around, chances[i], values, new, i, optimal, ends, lost, won, means)
+                low, high = _sweep(
+                    city, environment, chances[i], values, new, i, optimal, ends, lost, won, means
+                )
                 values[:] = new
                 off = gamma / (1.0 - gamma)
                 # MacQueen: the value lies between the iterate plus off * low and off * high; take the middle
@@ -92,14 +98,14 @@ def _junctions(city, chances, values, i, optimal):  # type: ignore[no-untyped-de
 
 
 @inner
-def _sweep(city, around, chances, values, new, i, optimal, ends, lost, won, means):  # type: ignore[no-untyped-def]
+def _sweep(city, environment, chances, values, new, i, optimal, ends, lost, won, means):  # type: ignore[no-untyped-def]
     """Take one step of value iteration at all positions; return the smallest and the largest change."""
     kind, trips, lanes = city.type_of[i], city.trip_chain.shape[1] - 1, city.capacity.shape[0]
     places, urgencies = city.lane.shape[1], city.stakes.shape[1]
     spots, gamma, low, high = places + city.options.shape[1], city.discount[kind], np.inf, -np.inf
     for trip in range(trips + 1):
         _next_trip(city, values, i, trip, means[trip])
-    _pushed(around.shared[lanes], means[trips], ends)
+    _expect(environment.shared[lanes], means[trips], ends)
     for k in range(values.shape[1]):
         # a dormant step costs nothing
         new[trips * spots, k] = gamma * ends[k]
@@ -108,26 +114,26 @@ def _sweep(city, around, chances, values, new, i, optimal, ends, lost, won, mean
     for trip in range(trips):
         journey, stake = city.journeys[i, trip // urgencies], city.stakes[kind, trip % urgencies]
         for place in range(places):
-            if place > 0 and not _used(city, journey, place):
+            if place > 0 and not _has_place(city, journey, place):
                 continue
             lane, row = city.lane[journey, place], trip * spots + place
             next_spot = city.after[journey, place]
-            _pushed(
-                around.shared[lane],
+            _expect(
+                environment.shared[lane],
                 means[trip] if next_spot == -1 else values[_row(trip, spots, places, next_spot)],
                 won,
             )
             back = values[_row(trip, spots, places, city.back[journey, place])]
-            _pushed(around.shared[lane], back, lost)
+            _expect(environment.shared[lane], back, lost)
             for k in range(values.shape[1]):
                 value = -np.inf if optimal else 0.0
                 for b in range(k + 1):
-                    paid = around.charged[lane, b]
+                    paid = environment.charged[lane, b]
                     through = paid * _after_toll(city, won, lane, k - b)
                     through += (1.0 - paid) * _after_toll(city, won, lane, k)
-                    chance = around.admission[lane, b]
-                    worth = gamma * chance * through + (1.0 - chance) * (gamma * lost[k] - stake)
-                    value = max(value, worth) if optimal else value + chances[row, k, b] * worth
+                    chance = environment.admission[lane, b]
+                    ahead = gamma * chance * through + (1.0 - chance) * (gamma * lost[k] - stake)
+                    value = max(value, ahead) if optimal else value + chances[row, k, b] * ahead
                 new[row, k] = value
                 low, high = min(low, value - values[row, k]), max(high, value - values[row, k])
     return low, high
@@ -139,7 +145,7 @@ def _row(trip, spots, places, spot):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _used(city, journey, place):  # type: ignore[no-untyped-def]
+def _has_place(city, journey, place):  # type: ignore[no-untyped-def]
     """Return whether a journey has this position; padding has no lane, or leads to the end and position 0."""
     leads = city.after[journey, place] != -1 or city.back[journey, place] != 0
     return city.lane[journey, place] >= 0 and leads
@@ -174,7 +180,7 @@ def _next_trip(city, values, i, trip, mean):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _pushed(shared, values, pulled):  # type: ignore[no-untyped-def]
+def _expect(shared, values, pulled):  # type: ignore[no-untyped-def]
     """Compute expected values before the redistribution from those after it."""
     for k in range(values.shape[0]):
         mean = 0.0

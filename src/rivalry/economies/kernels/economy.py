@@ -15,33 +15,16 @@ import numpy as np
 
 from rivalry.economies.kernels.choices import choices, sample
 from rivalry.economies.kernels.currency import at, high, low, pair_up, share_out, total
-from rivalry.tables.kernels import draws
+from rivalry.tables.kernels import draws, shapes
 from rivalry.tables.kernels.cache import inner, njit
-from rivalry.tables.kernels.shapes import (
-    BIDS,
-    BURNT,
-    BY_COIN,
-    BY_STAKE,
-    COIN,
-    HIGHEST_STAKE,
-    LOWEST_INDEX,
-    OVERFLOW,
-    PAID,
-    PEER,
-    ROOM,
-    SHARED,
-    SURPLUS,
-    TAXED,
-    Economy,
-    views_of,
-)
+from rivalry.tables.kernels.shapes import Economy, views_of
 
 RUNNING, UNBALANCED, NOT_FINITE = 0, 1, 2
 """Status of a run: no error; karma not conserved; a learned value is not finite."""
 
 
 class Agents(NamedTuple):
-    """State that a step changes; created by `fresh`, copied by ``Agents(*(a.copy() for a in agents))``."""
+    """State that a step changes; created by `fresh`, copied by `copy_agents`."""
 
     stream: np.ndarray  # [2], uint64
     clock: np.ndarray  # [1]: steps
@@ -108,7 +91,7 @@ def fresh(economy: Economy, sequence: np.random.SeedSequence) -> Agents:
     )
 
 
-def copied(agents: Any, sequence: np.random.SeedSequence | None = None) -> Any:
+def copy_agents(agents: Any, sequence: np.random.SeedSequence | None = None) -> Any:
     """Return a copy of agents for a separate simulation, with a stream of its own if a sequence is given."""
     copy = type(agents)(*(array.copy() for array in agents))
     return copy if sequence is None else copy._replace(stream=draws.stream(sequence))
@@ -148,22 +131,37 @@ def play(
     After an error, reported in ``agents.status``, the run stops.
     """
     with draws.quiet():
-        _play(economy, agents, policy, choices(policy, economy.most), owner, tallied, steps)
+        index, given = choices(policy, economy.most), np.zeros((0, 0), dtype=np.int64)
+        _play(economy, agents, policy, index, owner, given, tallied, steps)
+
+
+def act(economy: Economy, agents: Agents, bids: np.ndarray, tallied: EconomyTallies) -> None:
+    """Simulate one step with bids ``[agent]``, integers in 0..karma; agents and tallies change in place.
+
+    The result is that of `play` if policies had drawn these bids. Errors are reported in ``agents.status``.
+    """
+    none, owner = np.zeros((0, 0)), np.zeros(0, dtype=np.int64)
+    with draws.quiet():
+        given = np.asarray(bids, dtype=np.int64)[None]
+        _play(economy, agents, none, none.astype(np.int64), owner, given, tallied, 1)
 
 
 @njit(cache=True, nogil=True)
-def _play(economy, agents, policy, choice, owner, tallied, steps):  # type: ignore[no-untyped-def]
-    desk = desk_of(economy, agents)
+def _play(economy, agents, policy, choice, owner, given, tallied, steps):  # type: ignore[no-untyped-def]
+    """Simulate steps with bids drawn by policies, or with the bids ``given [step agent]``."""
+    buffers = buffers_of(economy, agents)
     flat, index = policy.reshape(-1), choice.reshape(-1)
-    for _ in range(steps):
+    for n in range(steps):
         if agents.status[0] != RUNNING:
             break
-        draws.words(agents.stream, desk.words)
-        matched(economy, agents, desk)
-        if economy.award == BIDS:
-            _choose(economy, agents, flat, index, owner, desk, policy.shape[1], choice.shape[1])
-        step(economy, agents, desk, tallied)
-    close(agents, desk, tallied)
+        draws.words(agents.stream, buffers.words)
+        match_agents(economy, agents, buffers)
+        if given.shape[0] > 0:
+            buffers.bids[:] = given[n]
+        elif economy.award == shapes.BIDS:
+            _choose(economy, agents, flat, index, owner, buffers, policy.shape[1], choice.shape[1])
+        step(economy, agents, buffers, tallied)
+    close(agents, buffers, tallied)
 
 
 def probe(
@@ -190,30 +188,32 @@ def probe(
     transitions = np.zeros((*shape, shape[-1]), dtype=np.int64)
     with draws.quiet():
         index = choices(policy, economy.most)
-        _probe(economy, agents, copied(agents), policy, index, owner, no_tallies(), steps, won, transitions)
+        _probe(
+            economy, agents, copy_agents(agents), policy, index, owner, no_tallies(), steps, won, transitions
+        )
     return won, transitions
 
 
 @njit(cache=True, nogil=True)
 def _probe(economy, agents, trial, policy, choice, owner, none, steps, won, transitions):  # type: ignore[no-untyped-def]
-    desk, other = desk_of(economy, agents), desk_of(economy, trial)
+    buffers, other = buffers_of(economy, agents), buffers_of(economy, trial)
     flat, index = policy.reshape(-1), choice.reshape(-1)
     for _ in range(steps):
         if agents.status[0] != RUNNING:
             break
-        draws.words(agents.stream, desk.words)
-        matched(economy, agents, desk)
-        _choose(economy, agents, flat, index, owner, desk, policy.shape[1], choice.shape[1])
+        draws.words(agents.stream, buffers.words)
+        match_agents(economy, agents, buffers)
+        _choose(economy, agents, flat, index, owner, buffers, policy.shape[1], choice.shape[1])
         for i in range(owner.shape[0]):
             kind, z, k = economy.type_of[i], agents.private[i], agents.karma[i]
             for bid in range(k + 1):
                 _reset(trial, agents)
-                other.words[:], other.bids[:] = desk.words, desk.bids
+                other.words[:], other.bids[:] = buffers.words, buffers.bids
                 other.bids[i] = bid
                 step(economy, trial, other, none)
                 won[kind, z, k, bid] += trial.wins[i] - agents.wins[i]
                 transitions[kind, z, k, bid, trial.karma[i]] += 1
-        step(economy, agents, desk, none)
+        step(economy, agents, buffers, none)
 
 
 @inner
@@ -228,7 +228,7 @@ def _reset(trial, agents):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def desk_of(economy, agents):  # type: ignore[no-untyped-def]
+def buffers_of(economy, agents):  # type: ignore[no-untyped-def]
     """Return the buffers of a run of an economy."""
     count, karma = economy.type_of.shape[0], economy.most + 1
     due, taxed, own_bid = np.zeros((karma, 2), dtype=np.int64), False, True
@@ -242,7 +242,7 @@ def desk_of(economy, agents):  # type: ignore[no-untyped-def]
     for where in np.ndindex(economy.chain.shape):
         # in integers, as lots are: comparisons do not depend on rounding
         moves[where] = np.int64(np.rint(economy.chain[where] * 2.0**30))
-    plain = economy.award == BIDS and economy.tie == COIN and economy.overflow == SURPLUS
+    plain = economy.award == shapes.BIDS and economy.tie == shapes.COIN and economy.overflow == shapes.SURPLUS
     return EconomyBuffers(
         words=np.zeros(count * (3 if taxed else 2), dtype=np.uint64),
         bids=np.zeros(count, dtype=np.int64),
@@ -258,47 +258,47 @@ def desk_of(economy, agents):  # type: ignore[no-untyped-def]
 
 
 @inner
-def matched(economy, agents, desk):  # type: ignore[no-untyped-def]
+def match_agents(economy, agents, buffers):  # type: ignore[no-untyped-def]
     """Match all agents in pairs and store their signals."""
     order, karma = agents.order, agents.karma
-    pair_up(order, desk.words, desk.bids.shape[0])
-    if desk.signals > 0:
-        for place in range(desk.bids.shape[0]):
+    pair_up(order, buffers.words, buffers.bids.shape[0])
+    if buffers.signals > 0:
+        for place in range(buffers.bids.shape[0]):
             # positions 2p and 2p + 1 are a pair
             i, j = order[place], order[place ^ 1]
-            desk.seen[i] = agents.private[i] * desk.signals + economy.signal[karma[i], karma[j]]
+            buffers.seen[i] = agents.private[i] * buffers.signals + economy.signal[karma[i], karma[j]]
 
 
 @inner
-def _choose(economy, agents, policy, choice, owner, desk, entries, rows):  # type: ignore[no-untyped-def]
+def _choose(economy, agents, policy, choice, owner, buffers, entries, rows):  # type: ignore[no-untyped-def]
     """Draw all bids."""
     most, triangle = economy.most, (economy.most + 1) * (economy.most + 2) // 2
     for i in range(owner.shape[0]):
-        z, k = desk.seen[i], agents.karma[i]
+        z, k = buffers.seen[i], agents.karma[i]
         first = owner[i] * entries + z * triangle + k * (k + 1) // 2
-        own, lot = choice[at(owner[i] * rows + z * (most + 1) + k)], high(desk.words[i])
-        desk.bids[i] = sample(policy, first, k, own, lot)
+        own, lot = choice[at(owner[i] * rows + z * (most + 1) + k)], high(buffers.words[i])
+        buffers.bids[i] = sample(policy, first, k, own, lot)
 
 
 @inner
-def step(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
+def step(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
     """Complete a step after the bids: payments, tax, redistribution, private states, conservation check."""
-    count, wanted = desk.bids.shape[0], tallied.rewards.shape[0] > 0
+    count, wanted = buffers.bids.shape[0], tallied.rewards.shape[0] > 0
     if wanted:
-        _tally_before(economy, agents, desk, tallied)
+        _tally_before(economy, agents, buffers, tallied)
     for i in range(count):
         # as if all lost: pairs only write the rewards of their winners
         agents.reward[i] = -economy.stakes[at(economy.type_of[i]), at(agents.private[i])]
     if count % 2 == 1:
         # the unmatched agent, in the last position, loses nothing
         agents.reward[agents.order[count - 1]] = 0.0
-    if desk.fast:
-        meet_fast(economy, agents, desk, tallied.flows)
+    if buffers.fast:
+        meet_fast(economy, agents, buffers, tallied.flows)
     else:
         for pair in range(count // 2):
-            meet(economy, agents, desk, pair, tallied.flows)
-    if desk.words.shape[0] > 2 * count:
-        tax(agents, desk, tallied.flows)
+            meet(economy, agents, buffers, pair, tallied.flows)
+    if buffers.words.shape[0] > 2 * count:
+        tax(agents, buffers, tallied.flows)
     if wanted:
         for i in range(count):
             tallied.after[agents.karma[i]] += 1
@@ -306,41 +306,41 @@ def step(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
     if (agents.clock[0] + 1) % economy.every == 0:
         before = agents.pool[0]
         agents.pool[0] = share_out(
-            before, agents.karma, economy.most, agents.lucky, desk.words, count, agents.stream
+            before, agents.karma, economy.most, agents.lucky, buffers.words, count, agents.stream
         )
-        note(tallied.flows, SHARED, before - agents.pool[0])
-    _move(economy, agents, desk)
+        note(tallied.flows, shapes.SHARED, before - agents.pool[0])
+    _move(economy, agents, buffers)
     # integers: any difference is an error, not rounding
-    if total(agents.karma) + agents.pool[0] + agents.burnt[0] != desk.supply:
+    if total(agents.karma) + agents.pool[0] + agents.burnt[0] != buffers.supply:
         agents.status[0], agents.status[1] = UNBALANCED, agents.clock[0]
     agents.clock[0] += 1
 
 
 @inner
-def _tally_before(economy, agents, desk, tallied):  # type: ignore[no-untyped-def]
-    for i in range(desk.bids.shape[0]):
-        z, k = desk.seen[i], agents.karma[i]
-        tallied.bids[desk.bids[i]] += 1
+def _tally_before(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
+    for i in range(buffers.bids.shape[0]):
+        z, k = buffers.seen[i], agents.karma[i]
+        tallied.bids[buffers.bids[i]] += 1
         tallied.holdings[economy.type_of[i], z, k] += 1
         if tallied.each.shape[0] > 0:
             tallied.each[i, z, k] += 1
 
 
 @inner
-def close(agents, desk, tallied):  # type: ignore[no-untyped-def]
+def close(agents, buffers, tallied):  # type: ignore[no-untyped-def]
     """Tally wins, which are added only at the end of a run."""
     if tallied.wins.shape[0] > 0:
-        for i in range(desk.started.shape[0]):
-            tallied.wins[i] += agents.wins[i] - desk.started[i]
+        for i in range(buffers.started.shape[0]):
+            tallied.wins[i] += agents.wins[i] - buffers.started[i]
 
 
 @inner
-def _move(economy, agents, desk):  # type: ignore[no-untyped-def]
+def _move(economy, agents, buffers):  # type: ignore[no-untyped-def]
     """Draw the next private states."""
-    for i in range(desk.bids.shape[0]):
-        lot, after = low(desk.words[i]) >> 2, 0
-        for z in range(desk.moves.shape[2] - 1):
-            after += lot >= desk.moves[at(economy.type_of[i]), at(agents.private[i]), at(z)]
+    for i in range(buffers.bids.shape[0]):
+        lot, after = low(buffers.words[i]) >> 2, 0
+        for z in range(buffers.moves.shape[2] - 1):
+            after += lot >= buffers.moves[at(economy.type_of[i]), at(agents.private[i]), at(z)]
         agents.private[i] = after
 
 
@@ -352,17 +352,17 @@ def note(flows, which, amount):  # type: ignore[no-untyped-def]
 
 
 @inner
-def meet_fast(economy, agents, desk, flows):  # type: ignore[no-untyped-def]
+def meet_fast(economy, agents, buffers, flows):  # type: ignore[no-untyped-def]
     """Resolve all pairs where winners pay their bids, ties are random, and excess karma joins the surplus."""
     # no branch on the winner, which the processor cannot predict
-    most, karma, bids, order = economy.most, agents.karma, desk.bids, agents.order
+    most, karma, bids, order = economy.most, agents.karma, buffers.bids, agents.order
     overflow, paid = 0, 0
-    to_peer = 1 if economy.receiver == PEER else 0
+    to_peer = 1 if economy.receiver == shapes.PEER else 0
     for pair in range(bids.shape[0] // 2):
         i, j = at(order[at(2 * pair + 1)]), at(order[at(2 * pair)])
         one, other = bids[i], bids[j]
         # doubled bids leave the lowest bit to the coin, which decides equal ones
-        wins = 2 * one + np.int64(desk.words[i] & np.uint64(1)) > 2 * other
+        wins = 2 * one + np.int64(buffers.words[i] & np.uint64(1)) > 2 * other
         winner, loser, price = (i, j, one) if wins else (j, i, other)
         holdings = karma[loser] + to_peer * price
         excess = max(holdings - most, 0)
@@ -374,87 +374,67 @@ def meet_fast(economy, agents, desk, flows):  # type: ignore[no-untyped-def]
         agents.wins[winner] += 1
     paid -= to_peer * paid
     agents.pool[0] += overflow + paid
-    note(flows, OVERFLOW, overflow)
-    note(flows, PAID, paid)
+    note(flows, shapes.OVERFLOW, overflow)
+    note(flows, shapes.PAID, paid)
 
 
 @inner
-def _first_wins(economy, agents, desk, i, j):  # type: ignore[no-untyped-def]
+def _first_wins(economy, agents, buffers, i, j):  # type: ignore[no-untyped-def]
     """Return 1 if ``i`` wins over ``j``, 0 if ``j`` wins, -1 if neither wins."""
-    coin = np.int64(desk.words[i] & np.uint64(1))
-    one, other = desk.bids[i], desk.bids[j]
+    coin = np.int64(buffers.words[i] & np.uint64(1))
+    one, other = buffers.bids[i], buffers.bids[j]
     own, others = -agents.reward[i], -agents.reward[j]  # costs of losing
-    if economy.award == BIDS and one != other:
+    if economy.award == shapes.BIDS and one != other:
         return np.int64(one > other)
-    if economy.award == BY_COIN or (economy.award == BIDS and economy.tie == COIN):
+    if economy.award == shapes.BY_COIN or (economy.award == shapes.BIDS and economy.tie == shapes.COIN):
         return coin
-    if economy.award == BY_STAKE or (economy.award == BIDS and economy.tie == HIGHEST_STAKE):
+    if economy.award == shapes.BY_STAKE or (
+        economy.award == shapes.BIDS and economy.tie == shapes.HIGHEST_STAKE
+    ):
         return coin if own == others else np.int64(own > others)
-    if economy.award == BIDS:
-        return np.int64(i < j) if economy.tie == LOWEST_INDEX else np.int64(-1)
+    if economy.award == shapes.BIDS:
+        return np.int64(i < j) if economy.tie == shapes.LOWEST_INDEX else np.int64(-1)
     return coin if agents.wins[i] == agents.wins[j] else np.int64(agents.wins[i] < agents.wins[j])
 
 
 @inner
-def meet(economy, agents, desk, pair, flows):  # type: ignore[no-untyped-def]
+def meet(economy, agents, buffers, pair, flows):  # type: ignore[no-untyped-def]
     """Resolve one pair under any rules."""
     i, j, karma = agents.order[2 * pair + 1], agents.order[2 * pair], agents.karma
-    outcome = _first_wins(economy, agents, desk, i, j)
+    outcome = _first_wins(economy, agents, buffers, i, j)
     if outcome < 0:
         return
     winner, loser = (i, j) if outcome == 1 else (j, i)
     agents.reward[winner] = 0.0
     agents.wins[winner] += 1
-    price = economy.charge[desk.bids[winner], desk.bids[loser]] if economy.award == BIDS else 0
-    if economy.receiver != PEER:
+    price = economy.charge[buffers.bids[winner], buffers.bids[loser]] if economy.award == shapes.BIDS else 0
+    if economy.receiver != shapes.PEER:
         karma[winner] -= price
         agents.pool[0] += price
-        note(flows, PAID, price)
+        note(flows, shapes.PAID, price)
         return
-    if economy.overflow == ROOM:
+    if economy.overflow == shapes.ROOM:
         price = min(price, economy.most - karma[loser])
     excess = max(karma[loser] + price - economy.most, 0)
     karma[winner] -= price
     karma[loser] += price - excess
-    note(flows, OVERFLOW, excess)
-    if economy.overflow == SURPLUS:
+    note(flows, shapes.OVERFLOW, excess)
+    if economy.overflow == shapes.SURPLUS:
         agents.pool[0] += excess
     else:
         agents.burnt[0] += excess
-        note(flows, BURNT, excess)
+        note(flows, shapes.BURNT, excess)
 
 
 @inner
-def tax(agents, desk, flows):  # type: ignore[no-untyped-def]
+def tax(agents, buffers, flows):  # type: ignore[no-untyped-def]
     """Collect the tax on all holdings, rounded up with the probability of its fraction."""
-    count, collected = desk.bids.shape[0], 0
+    count, collected = buffers.bids.shape[0], 0
     for i in range(count):
         holdings = agents.karma[i]
-        more = low(desk.words[2 * count + i]) < desk.due[holdings, 1]
-        due = min(desk.due[holdings, 0] + np.int64(more), holdings)
+        more = low(buffers.words[2 * count + i]) < buffers.due[holdings, 1]
+        due = min(buffers.due[holdings, 0] + np.int64(more), holdings)
         agents.karma[i] -= due
         collected += due
     agents.pool[0] += collected
-    note(flows, TAXED, collected)
-
-
-def act(economy: Economy, agents: Agents, bids: np.ndarray, tallied: EconomyTallies) -> None:
-    """Simulate one step with bids ``[agent]``, integers in 0..karma; agents and tallies change in place.
-
-    The result is that of `economies.kernels.economy.play` if policies had drawn these bids. Errors are
-    reported in ``agents.status``.
-    """
-    with draws.quiet():
-        _act(economy, agents, np.asarray(bids, dtype=np.int64), tallied)
-
-
-@njit(cache=True, nogil=True)
-def _act(economy, agents, bids, tallied):  # type: ignore[no-untyped-def]
-    if agents.status[0] != RUNNING:
-        return
-    desk = desk_of(economy, agents)
-    draws.words(agents.stream, desk.words)
-    matched(economy, agents, desk)
-    desk.bids[:] = bids
-    step(economy, agents, desk, tallied)
-    close(agents, desk, tallied)
+    note(flows, shapes.TAXED, collected)

@@ -14,18 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.economies.kernels.choices import renew, sample, slate, start_of
+from rivalry.economies.kernels import economy as kernel
+from rivalry.economies.kernels.choices import renew, sample, softmax_buffers, start_of
 from rivalry.economies.kernels.currency import at, high
-from rivalry.economies.kernels.economy import (
-    NOT_FINITE,
-    RUNNING,
-    Agents,
-    EconomyTallies,
-    close,
-    desk_of,
-    matched,
-    step,
-)
+from rivalry.economies.kernels.economy import Agents, EconomyTallies
 from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.shapes import Economy, views_of
@@ -108,36 +100,39 @@ def learn(
 @njit(cache=True, nogil=True)
 def renew_policies(economy, rule, learning, epoch):  # type: ignore[no-untyped-def]
     """Recompute the policies of all owners, as at the start of an epoch."""
-    board = slate(learning.choice.shape[1], economy.most)
+    board = softmax_buffers(learning.choice.shape[1], economy.most)
     for owner in range(learning.policy.shape[0]):
         _renew(rule, learning, owner, epoch, board)
 
 
 @njit(cache=True, nogil=True)
 def _learn(economy, rule, agents, learning, tallied, steps):  # type: ignore[no-untyped-def]
-    desk, board = desk_of(economy, agents), slate(learning.choice.shape[1], economy.most)
+    buffers, board = (
+        kernel.buffers_of(economy, agents),
+        softmax_buffers(learning.choice.shape[1], economy.most),
+    )
     gamma = economy.discount[economy.type_of]
     plain = rule.target == SARSA and rule.power == 0.0
     for _ in range(steps):
-        if agents.status[0] != RUNNING:
+        if agents.status[0] != kernel.RUNNING:
             break
-        draws.words(agents.stream, desk.words)
-        matched(economy, agents, desk)
+        draws.words(agents.stream, buffers.words)
+        kernel.match_agents(economy, agents, buffers)
         if plain:
-            bad = _decide_plain(economy, rule, agents, learning, desk, gamma)
+            bad = _decide_plain(economy, rule, agents, learning, buffers, gamma)
         else:
-            bad = _decide(economy, rule, agents, learning, desk, gamma)
+            bad = _decide(economy, rule, agents, learning, buffers, gamma)
         if bad:
-            agents.status[0], agents.status[1] = NOT_FINITE, agents.clock[0]
+            agents.status[0], agents.status[1] = kernel.NOT_FINITE, agents.clock[0]
             break
-        step(economy, agents, desk, tallied)
+        kernel.step(economy, agents, buffers, tallied)
         if agents.clock[0] % rule.epoch == 0:
             _end_epoch(economy, rule, agents, learning, board)
-    close(agents, desk, tallied)
+    kernel.close(agents, buffers, tallied)
 
 
 @inner
-def staged(values, until, now):  # type: ignore[no-untyped-def]
+def stage_value(values, until, now):  # type: ignore[no-untyped-def]
     """Return the value of the stage at ``now``."""
     stage = 0
     while stage < values.shape[0] - 1 and now >= until[stage]:
@@ -146,52 +141,52 @@ def staged(values, until, now):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _decide(economy, rule, agents, learning, desk, gamma):  # type: ignore[no-untyped-def]
+def _decide(economy, rule, agents, learning, buffers, gamma):  # type: ignore[no-untyped-def]
     """Draw all bids and update pending decisions; return whether a value is not finite."""
     most, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
     q, policy, choice = learning.q.reshape(-1), learning.policy.reshape(-1), learning.choice.reshape(-1)
     visits, table = learning.visits.reshape(-1), learning.policy.size
-    alpha, bad = staged(rule.alpha, rule.alpha_until, agents.clock[0]), False
-    for i in range(desk.bids.shape[0]):
+    alpha, bad = stage_value(rule.alpha, rule.alpha_until, agents.clock[0]), False
+    for i in range(buffers.bids.shape[0]):
         who, k = learning.owner[i], agents.karma[i]
-        row = desk.seen[i] * (most + 1) + k
+        row = buffers.seen[i] * (most + 1) + k
         first = who * entries + start_of(row, most)
-        bid = sample(policy, first, k, choice[at(who * rows + row)], high(desk.words[i]))
-        desk.bids[i] = bid
+        bid = sample(policy, first, k, choice[at(who * rows + row)], high(buffers.words[i]))
+        buffers.bids[i] = bid
         if learning.teacher[at(who)] != i:
             continue
         place, pace = learning.pending[i], alpha
         if place >= 0:
             # a coin selects the table that is updated and chooses; the other evaluates (van Hasselt 2010)
-            own = table * coin_of(desk.words[i]) if rule.target == DOUBLE else 0
+            own = table * coin_of(buffers.words[i]) if rule.target == DOUBLE else 0
             other = table - own if rule.target == DOUBLE else 0
-            worth = worth_of(rule.target, q, own + first, other + first, policy, first, k, bid)
+            ahead = next_value(rule.target, q, own + first, other + first, policy, first, k, bid)
             if rule.power != 0.0:
-                pace = alpha * paced(visits, place, rule.power)
-            bad |= update(q, own + place, pace, agents.reward[i], gamma[i], worth)
+                pace = alpha * visit_factor(visits, place, rule.power)
+            bad |= update(q, own + place, pace, agents.reward[i], gamma[i], ahead)
         learning.pending[i] = first + bid
         learning.touched[at(who), at(row)] = 1
     return bad
 
 
 @inner
-def _decide_plain(economy, rule, agents, learning, desk, gamma):  # type: ignore[no-untyped-def]
+def _decide_plain(economy, rule, agents, learning, buffers, gamma):  # type: ignore[no-untyped-def]
     """Apply `_decide` for SARSA with a step size independent of visits: the same result, faster."""
     # separate loops for choices and updates allow many memory reads at a time
     most, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
     triangle = (most + 1) * (most + 2) // 2
     q, policy, choice = learning.q.reshape(-1), learning.policy.reshape(-1), learning.choice.reshape(-1)
     touched, pending, reward = learning.touched.reshape(-1), learning.pending, agents.reward
-    alpha, bad, entry = staged(rule.alpha, rule.alpha_until, agents.clock[0]), False, desk.entry
-    for i in range(desk.bids.shape[0]):
-        who, k, z = learning.owner[i], agents.karma[i], desk.seen[i]
+    alpha, bad, entry = stage_value(rule.alpha, rule.alpha_until, agents.clock[0]), False, buffers.entry
+    for i in range(buffers.bids.shape[0]):
+        who, k, z = learning.owner[i], agents.karma[i], buffers.seen[i]
         row = who * rows + z * (most + 1) + k
         first = who * entries + z * triangle + k * (k + 1) // 2
-        bid = sample(policy, first, k, choice[at(row)], high(desk.words[i]))
-        desk.bids[i] = bid
+        bid = sample(policy, first, k, choice[at(row)], high(buffers.words[i]))
+        buffers.bids[i] = bid
         entry[i] = first + bid
         touched[at(row)] = 1
-    for i in range(desk.bids.shape[0]):
+    for i in range(buffers.bids.shape[0]):
         if learning.teacher[at(learning.owner[i])] == i:
             place = pending[i]
             if place >= 0:
@@ -201,7 +196,7 @@ def _decide_plain(economy, rule, agents, learning, desk, gamma):  # type: ignore
 
 
 @inner
-def paced(visits, place, power):  # type: ignore[no-untyped-def]
+def visit_factor(visits, place, power):  # type: ignore[no-untyped-def]
     """Count a visit of an entry; return the number of its visits to the power ``-power``."""
     visits[at(place)] += 1
     count = np.int64(visits[at(place)])
@@ -209,10 +204,10 @@ def paced(visits, place, power):  # type: ignore[no-untyped-def]
 
 
 @inner
-def update(values, place, pace, reward, gamma, worth):  # type: ignore[no-untyped-def]
-    """Move a value towards ``reward + gamma worth``; return whether it becomes not finite."""
+def update(values, place, pace, reward, gamma, ahead):  # type: ignore[no-untyped-def]
+    """Move a value towards ``reward + gamma ahead``; return whether it becomes not finite."""
     old = np.float64(values[at(place)])
-    new = old - pace * (old - reward - gamma * worth)
+    new = old - pace * (old - reward - gamma * ahead)
     values[at(place)] = new
     # true for infinities and for NaN
     return new - new != 0.0
@@ -225,7 +220,7 @@ def coin_of(word):  # type: ignore[no-untyped-def]
 
 
 @inner
-def worth_of(target, values, own, other, policy, first, k, bid):  # type: ignore[no-untyped-def]
+def next_value(target, values, own, other, policy, first, k, bid):  # type: ignore[no-untyped-def]
     """Return the value of a state with next choice ``bid``, from flat tables.
 
     The state's row begins at ``own`` of the table to update, at ``other`` of the table that evaluates its
@@ -260,8 +255,8 @@ def _end_epoch(economy, rule, agents, learning, board):  # type: ignore[no-untyp
 @inner
 def _renew(rule, learning, owner, epoch, board):  # type: ignore[no-untyped-def]
     """Recompute one owner's policy: only updated rows, unless beta or epsilon changed."""
-    beta = staged(rule.beta, rule.beta_until, epoch)
-    epsilon = staged(rule.epsilon, rule.epsilon_until, epoch)
+    beta = stage_value(rule.beta, rule.beta_until, epoch)
+    epsilon = stage_value(rule.epsilon, rule.epsilon_until, epoch)
     made, values = learning.made[owner], learning.q[0, owner]
     stale = rule.lazy == 0 or made[0] != beta or made[1] != epsilon
     made[0], made[1] = beta, epsilon

@@ -14,10 +14,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rivalry.economies.kernels import economy as kernel
 from rivalry.economies.kernels.choices import choices, probabilities, sample, start_of
 from rivalry.economies.kernels.currency import at, high
-from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING, Agents, desk_of, matched, no_tallies, step
-from rivalry.economies.kernels.economy_learning import EXPECTED, GREEDY, SARSA, coin_of, paced, worth_of
+from rivalry.economies.kernels.economy import Agents
+from rivalry.economies.kernels.economy_learning import (
+    EXPECTED,
+    GREEDY,
+    SARSA,
+    coin_of,
+    next_value,
+    visit_factor,
+)
 from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.shapes import Economy
@@ -97,11 +105,11 @@ def monitor(
     than the best response, and ``estimates.target_sum / estimates.samples``, positive where it is better than
     the target. Errors are reported in ``agents.status``.
     """
-    kinds, entries = economy.stakes.shape[0], policy.shape[1]
-    aims = _rows(targets.reshape(-1, entries), economy.most, rule.weight)
-    owns, alone = _rows(policy, economy.most, rule.weight), _rows(explore[None, :], economy.most)
+    aims = _rows(targets.reshape(-1, policy.shape[1]), economy.most, rule.weight)
+    alone = _rows(explore[None, :], economy.most)
+    followed = Followed(_rows(policy, economy.most, rule.weight), owner, aims, economy.stakes.shape[0], alone)
     with draws.quiet():
-        _monitor(economy, rule, agents, owns, owner, aims, kinds, alone, estimates, no_tallies(), steps)
+        _monitor(economy, rule, agents, followed, estimates, kernel.no_tallies(), steps)
 
 
 class Rows(NamedTuple):
@@ -110,6 +118,16 @@ class Rows(NamedTuple):
     policy: np.ndarray  # [owner entry], cumulative
     choice: np.ndarray  # [owner row]
     bonus: np.ndarray  # [owner row]: entropy bonus
+
+
+class Followed(NamedTuple):
+    """All policies of a simulation."""
+
+    own: Rows
+    owner: np.ndarray  # [agent]: whose rows of ``own`` it follows
+    targets: Rows  # of target j for type t in row ``j * kinds + t``
+    kinds: int  # number of types
+    explore: Rows  # of the single agent during updates
 
 
 def _rows(policy: np.ndarray, most: int, weight: float = 0.0) -> Rows:
@@ -123,22 +141,20 @@ def _rows(policy: np.ndarray, most: int, weight: float = 0.0) -> Rows:
 
 
 @njit(cache=True, nogil=True)
-def _monitor(economy, rule, agents, owns, owner, aims, kinds, alone, estimates, tallied, steps):  # type: ignore[no-untyped-def]
-    desk, gamma = desk_of(economy, agents), economy.discount[economy.type_of]
-    further = np.zeros((1 + estimates.target.shape[0]) * owner.shape[0], dtype=np.uint64)
-    next_of = np.zeros(estimates.target.shape[0], dtype=np.int64)
+def _monitor(economy, rule, agents, followed, estimates, tallied, steps):  # type: ignore[no-untyped-def]
+    buffers, targets = kernel.buffers_of(economy, agents), estimates.target.shape[0]
+    further = np.zeros((1 + targets) * followed.owner.shape[0], dtype=np.uint64)
+    next_of = np.zeros(targets, dtype=np.int64)
     for _ in range(steps):
-        if agents.status[0] != RUNNING:
+        if agents.status[0] != kernel.RUNNING:
             break
-        draws.words(agents.stream, desk.words)
+        draws.words(agents.stream, buffers.words)
         draws.words(agents.stream, further)
-        matched(economy, agents, desk)
-        if _watch(
-            economy, rule, agents, owns, owner, aims, kinds, alone, estimates, desk, further, gamma, next_of
-        ):
-            agents.status[0], agents.status[1] = NOT_FINITE, agents.clock[0]
+        kernel.match_agents(economy, agents, buffers)
+        if _observe(economy, rule, agents, followed, estimates, buffers, further, next_of):
+            agents.status[0], agents.status[1] = kernel.NOT_FINITE, agents.clock[0]
             break
-        step(economy, agents, desk, tallied)
+        kernel.step(economy, agents, buffers, tallied)
 
 
 @inner
@@ -150,64 +166,60 @@ def choose_from(rows, owner, z, k, most, word):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _watch(economy, rule, agents, owns, owner, aims, kinds, alone, estimates, desk, further, gamma, next_of):  # type: ignore[no-untyped-def]
+def _observe(economy, rule, agents, followed, estimates, buffers, further, next_of):  # type: ignore[no-untyped-def]
     """Draw all bids, update and sample the monitored agents; return whether a value is not finite."""
-    most, count, age = economy.most, owner.shape[0], agents.clock[0] - estimates.start_clock[0]
+    most, owner, count = economy.most, followed.owner, followed.owner.shape[0]
+    age = agents.clock[0] - estimates.start_clock[0]
     teaching = age < rule.teach_until
     sampling = age >= rule.sample_from and (age - rule.sample_from) % rule.sample_every == 0
     bad = False
     for i in range(count):
-        z, k = desk.seen[i], agents.karma[i]
-        bid = choose_from(owns, owner[i], z, k, most, desk.words[i])
-        desk.bids[i] = bid
+        z, k = buffers.seen[i], agents.karma[i]
+        bid = choose_from(followed.own, owner[i], z, k, most, buffers.words[i])
+        buffers.bids[i] = bid
         if rule.alone >= 0 and i != rule.alone:
             continue
         after = bid  # next bid in updates of the own policy's values
         if rule.alone >= 0 and teaching:
-            desk.bids[i] = choose_from(alone, 0, z, k, most, desk.words[i])
-            after = choose_from(owns, owner[i], z, k, most, further[i])
+            buffers.bids[i] = choose_from(followed.explore, 0, z, k, most, buffers.words[i])
+            after = choose_from(followed.own, owner[i], z, k, most, further[i])
         for j in range(next_of.shape[0]):
-            word = further[(1 + j) * count + i]
-            next_of[j] = choose_from(aims, j * kinds + economy.type_of[i], z, k, most, word)
-        first = start_of(z * (most + 1) + k, most)
+            word, aim = further[(1 + j) * count + i], j * followed.kinds + economy.type_of[i]
+            next_of[j] = choose_from(followed.targets, aim, z, k, most, word)
+        row = z * (most + 1) + k
         if teaching and estimates.pending[i] >= 0:
-            bad |= _teach(
-                economy, rule, agents, owns, owner, aims, kinds, estimates, desk, gamma, next_of, i, z, after
-            )
+            bad |= _teach(economy, rule, agents, followed, estimates, buffers, next_of, i, row, after)
         if sampling:
-            _sample(economy, estimates, owns, owner, aims, kinds, i, z, k, after, next_of)
-        estimates.pending[i] = first + desk.bids[i]
+            _sample(economy, followed, estimates, i, row, k, after, next_of)
+        estimates.pending[i] = start_of(row, most) + buffers.bids[i]
     estimates.samples[0] += sampling
     return bad
 
 
 @inner
-def _teach(economy, rule, agents, owns, owner, aims, kinds, estimates, desk, gamma, next_of, i, z, after):  # type: ignore[no-untyped-def]
+def _teach(economy, rule, agents, followed, estimates, buffers, next_of, i, row, after):  # type: ignore[no-untyped-def]
     """Update one agent's pending decision in all its tables; return whether a value is not finite."""
     place, k, entries = estimates.pending[i], agents.karma[i], estimates.own.shape[1]
-    row, each = z * (economy.most + 1) + k, 1.0 - rule.once
-    first = start_of(row, economy.most)
-    how, here, tables = EXPECTED if rule.expected else SARSA, i * entries + first, estimates.best.shape[0]
-    pace = rule.alpha * paced(estimates.visits[i], place, rule.power)
-    reward, discount, place = agents.reward[i], gamma[i], i * entries + place
-    values, policy = estimates.own.reshape(-1), owns.policy.reshape(-1)
-    worth = worth_of(how, values, here, here, policy, owner[i] * entries + first, k, after)
-    bad = move_value(values, place, pace, reward + discount * (worth + each * owns.bonus[owner[i], row]))
-    values, table = (
-        estimates.best.reshape(-1),
-        coin_of(desk.words[i]) * estimates.own.size if tables == 2 else 0,
-    )
-    other = estimates.own.size - table if tables == 2 else 0
-    worth = worth_of(GREEDY, values, table + here, other + here, policy, first, k, after)
-    bad |= move_value(values, table + place, pace, reward + discount * worth)
-    values, policy = estimates.target.reshape(-1), aims.policy.reshape(-1)
+    first, each, size = start_of(row, economy.most), 1.0 - rule.once, estimates.own.size
+    how, here, owner = EXPECTED if rule.expected else SARSA, i * entries + first, followed.owner[i]
+    pace = rule.alpha * visit_factor(estimates.visits[i], place, rule.power)
+    reward, gamma, place = agents.reward[i], economy.discount[economy.type_of[i]], i * entries + place
+    values, policy = estimates.own.reshape(-1), followed.own.policy.reshape(-1)
+    ahead = next_value(how, values, here, here, policy, owner * entries + first, k, after)
+    bad = move_value(values, place, pace, reward + gamma * (ahead + each * followed.own.bonus[owner, row]))
+    # with two tables one is updated, and the other evaluates its best choice (van Hasselt 2010)
+    two = estimates.best.shape[0] == 2
+    values, table = estimates.best.reshape(-1), coin_of(buffers.words[i]) * size if two else 0
+    other = size - table if two else 0
+    ahead = next_value(GREEDY, values, table + here, other + here, policy, first, k, after)
+    bad |= move_value(values, table + place, pace, reward + gamma * ahead)
+    values, policy = estimates.target.reshape(-1), followed.targets.policy.reshape(-1)
     for j in range(next_of.shape[0]):
-        table, aim = j * estimates.own.size, j * kinds + economy.type_of[i]
-        worth = worth_of(
-            how, values, table + here, table + here, policy, aim * entries + first, k, next_of[j]
-        )
-        worth += each * aims.bonus[aim, row]
-        bad |= move_value(values, table + place, pace, reward + discount * worth)
+        table, aim = j * size, j * followed.kinds + economy.type_of[i]
+        own = table + here
+        ahead = next_value(how, values, own, own, policy, aim * entries + first, k, next_of[j])
+        ahead += each * followed.targets.bonus[aim, row]
+        bad |= move_value(values, table + place, pace, reward + gamma * ahead)
     return bad
 
 
@@ -220,17 +232,17 @@ def move_value(values, place, pace, aim):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _sample(economy, estimates, owns, owner, aims, kinds, i, z, k, after, next_of):  # type: ignore[no-untyped-def]
+def _sample(economy, followed, estimates, i, row, k, after, next_of):  # type: ignore[no-untyped-def]
     """Add the values of best choice, own policy and targets in the current state to the sums."""
-    row, top, tables = z * (economy.most + 1) + k, -np.inf, estimates.best.shape[0]
-    first = start_of(row, economy.most)
+    first, top, tables = start_of(row, economy.most), -np.inf, estimates.best.shape[0]
     for b in range(k + 1):
-        worth = 0.0
+        value = 0.0
         for table in range(tables):
-            worth += estimates.best[table, i, first + b]
-        top = max(top, worth / tables)
-    own = estimates.own[i, first + after] + owns.bonus[owner[i], row]
+            value += estimates.best[table, i, first + b]
+        top = max(top, value / tables)
+    own = estimates.own[i, first + after] + followed.own.bonus[followed.owner[i], row]
     estimates.greedy_sum[i] += top - own
     for j in range(next_of.shape[0]):
-        target = estimates.target[j, i, first + next_of[j]] + aims.bonus[j * kinds + economy.type_of[i], row]
+        aim = j * followed.kinds + economy.type_of[i]
+        target = estimates.target[j, i, first + next_of[j]] + followed.targets.bonus[aim, row]
         estimates.target_sum[j, i] += own - target

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
+from rivalry.economies import kernels
 from rivalry.economies.city.model import City
 from rivalry.economies.learning.sessions import check_balance
 from rivalry.tables.kernels.shapes import PAID, CityArrays
 
-if TYPE_CHECKING:
-    from rivalry.economies.kernels.city import CityTallies, Drivers
+CITY = Need("a city that agents travel through", lambda game: isinstance(game, City))
 
 
 class Streets(NamedTuple):
@@ -27,42 +27,31 @@ class Streets(NamedTuple):
         return len(self.city.type_of)
 
 
-def travels(game: Any) -> bool:
-    """Whether a game is a congested city."""
-    return isinstance(game, Streets | City)
-
-
-CITY = Need("a city that agents travel through", travels)
-
-
 def streets_of(game: Any) -> Streets:
-    """Return a game with its kernel arrays, or the `Streets` given. Raises `ValueError` for other games."""
-    if not travels(game):
-        raise ValueError(f"game: {type(game).__name__} must be a city that agents travel through")
-    return game if isinstance(game, Streets) else Streets(game, game.world())
+    """Return a game with its kernel arrays. Raises `ValueError` for games that are no city."""
+    if not CITY.met(game):
+        raise ValueError(f"game: {type(game).__name__} must be {CITY.words}")
+    return Streets(game, game.world())
 
 
-def watched(
+def simulate_copies(
     city: CityArrays,
-    drivers: Drivers,
+    drivers: kernels.city.Drivers,
     policy: np.ndarray,  # [agent row karma stride]
     sequence: np.random.SeedSequence,
     warm_up: int,
     steps: int,
-) -> CityTallies:
+) -> kernels.city.CityTallies:
     """Return tallies of copies of the agents over ``steps`` steps after a warm-up, with a separate stream."""
-    from rivalry.economies.kernels.city import no_tallies, play, tallies
-    from rivalry.economies.kernels.economy import copied
-
-    others = copied(drivers, sequence)
-    play(city, others, policy, no_tallies(), warm_up)
-    tallied = tallies(city, each=True)
-    play(city, others, policy, tallied, steps)
-    check_balance(others.status)
+    copies = kernels.economy.copy_agents(drivers, sequence)
+    kernels.city.play(city, copies, policy, kernels.city.no_tallies(), warm_up)
+    tallied = kernels.city.tallies(city, each=True)
+    kernels.city.play(city, copies, policy, tallied, steps)
+    check_balance(copies.status)
     return tallied
 
 
-def city_metrics(tallied: CityTallies, steps: int) -> dict[str, float]:
+def city_metrics(tallied: kernels.city.CityTallies, steps: int) -> dict[str, float]:
     """Return efficiency and fairness per step from tallies.
 
     Fairness is minus the standard deviation over agents. Access counts admitted moves, and in metrics ending
@@ -71,6 +60,7 @@ def city_metrics(tallied: CityTallies, steps: int) -> dict[str, float]:
     reward, admitted, asked = tallied.rewards / steps, tallied.passed / steps, tallied.asked / steps
     return {
         "efficiency": float(reward.mean()),
+        # 1e-300: an efficiency of 0, not NaN, where no agent ever asks for a lane
         "efficiency_per_competition": float(reward.sum() / max(asked.sum(), 1e-300)),
         "access_fairness": -float(admitted.std()),
         "access_fairness_with_dormant": -float((admitted + (1 - asked)).std()),
@@ -82,7 +72,7 @@ def city_metrics(tallied: CityTallies, steps: int) -> dict[str, float]:
     }
 
 
-def city_record(streets: Streets, tallied: CityTallies, steps: int) -> Record:
+def city_record(streets: Streets, tallied: kernels.city.CityTallies, steps: int) -> Record:
     """Return tallies as means over steps, with the static metrics of the game.
 
     Bids and admission are NaN for lanes and trips that were never asked for.
@@ -94,7 +84,7 @@ def city_record(streets: Streets, tallied: CityTallies, steps: int) -> Record:
         bid = tallied.bids @ np.arange(tallied.bids.shape[1]) / tallied.wanted
         admission = tallied.chances / tallied.wanted[:, None]
         trip_bid = tallied.bids_on / tallied.asked_on
-    found: Record = {
+    record: Record = {
         **{name: ((), np.asarray(value)) for name, value in city_metrics(tallied, steps).items()},
         **known,
         "agent_type": (("agent",), np.array(city.type_of)),
@@ -113,7 +103,7 @@ def city_record(streets: Streets, tallied: CityTallies, steps: int) -> Record:
     }
     members = np.asarray(known["agent_coalition"][1]) > 0
     if members.any() and not members.all():
-        for who, those in (("coalition", members), ("others", ~members)):
+        for group, chosen in (("coalition", members), ("others", ~members)):
             for name in ("reward", "admitted"):
-                found[f"{who}_{name}"] = ((), np.asarray(found[f"agent_{name}"][1][those].mean()))
-    return found
+                record[f"{group}_{name}"] = ((), np.asarray(record[f"agent_{name}"][1][chosen].mean()))
+    return record

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.results import Certificate, Record
+from rivalry.economies import kernels
 from rivalry.economies.learning.city_drivers import Streets
 from rivalry.tables.kernels.shapes import COIN, NO_TRANSFER, OWN_BID, CityArrays
-
-if TYPE_CHECKING:
-    from rivalry.economies.kernels.city import CityTallies
-    from rivalry.economies.kernels.city_values import Surroundings
 
 HOW = "dynamic programming against the admission odds and the sharing out that were measured"
 
@@ -39,47 +36,38 @@ def refusal(city: CityArrays) -> str:
     return ""
 
 
-def surroundings(city: CityArrays, tallied: CityTallies) -> Surroundings:
+def measured_environment(
+    city: CityArrays, tallied: kernels.city.CityTallies
+) -> kernels.city_values.LaneEnvironment:
     """Return the measured environment of one agent.
 
     Admission to an unused lane is certain. Karma levels not observed on a lane follow the transitions of all
     lanes together; levels not observed on any lane do not change.
     """
-    from rivalry.economies.kernels.city_values import Surroundings
-
-    wanted = np.maximum(tallied.wanted, 1)[:, None]
-    admission = np.where(tallied.wanted[:, None] > 0, tallied.chances / wanted, 1.0)
-    free = np.where(tallied.wanted[:, None] > 0, tallied.free[:, None] / wanted, 1.0)
+    used, requests = tallied.wanted[:, None] > 0, np.maximum(tallied.wanted, 1)[:, None]
+    admission = np.where(used, tallied.chances / requests, 1.0)
     charged = np.ones_like(admission)
     if not city.uncontended:
+        # an admitted agent pays nothing where the lane had room for all requests
+        free = np.where(used, tallied.free[:, None] / requests, 1.0)
         charged = 1 - np.minimum(free / np.maximum(admission, 1e-300), 1.0)
-    levels = city.most + 1
     counts = tallied.shared.astype(float)
     pooled = counts.sum(axis=0)
-    pooled_moves = np.where(pooled.sum(axis=1, keepdims=True) > 0, pooled, np.eye(levels))
-    seen = counts.sum(axis=2, keepdims=True)
-    shared = np.where(seen > 0, counts, pooled_moves)
-    shared /= shared.sum(axis=2, keepdims=True)
-    return Surroundings(np.array(admission), np.array(charged), np.array(shared))
+    pooled = np.where(pooled.sum(axis=1, keepdims=True) > 0, pooled, np.eye(city.most + 1))
+    shared = np.where(counts.sum(axis=2, keepdims=True) > 0, counts, pooled)
+    return kernels.city_values.LaneEnvironment(admission, charged, shared / shared.sum(axis=2, keepdims=True))
 
 
-def gains(streets: Streets, tallied: CityTallies, chances: np.ndarray) -> Gains:
-    """Return gains of policies ``chances [agent row karma entry]`` in steps tallied with ``each``."""
-    from rivalry.economies.kernels.city_values import worth
-
-    found = worth(streets.city, surroundings(streets.city, tallied), chances)
-    weights = tallied.each / np.maximum(tallied.each.sum(axis=(1, 2), keepdims=True), 1)
-    payoff = (weights * found.own).sum(axis=(1, 2))
-    best = (weights * found.best).sum(axis=(1, 2))
+def gains(streets: Streets, tallied: kernels.city.CityTallies, policies: np.ndarray) -> Gains:
+    """Return gains of ``policies [agent row karma entry]`` in steps tallied with ``each``."""
+    city, visits = streets.city, tallied.each
+    found = kernels.city_values.evaluate(city, measured_environment(city, tallied), policies)
+    weights = visits / np.maximum(visits.sum(axis=(1, 2), keepdims=True), 1)
+    payoff, best = ((weights * values).sum(axis=(1, 2)) for values in (found.own, found.best))
     gain = np.maximum(best - payoff, 0.0)
-    if streets.city.transfer != NO_TRANSFER:
-        members = streets.city.coalition > 0
-        payoff[members], gain[members] = np.nan, np.nan
+    if city.transfer != NO_TRANSFER:
+        payoff[city.coalition > 0] = gain[city.coalition > 0] = np.nan
     return Gains(payoff, gain, found.error)
-
-
-def _means(array: np.ndarray, members: list[np.ndarray]) -> np.ndarray:
-    return np.array([array[each].mean() if len(each) else np.nan for each in members])
 
 
 def gains_record(streets: Streets, found: Gains) -> Record:
@@ -88,7 +76,11 @@ def gains_record(streets: Streets, found: Gains) -> Record:
     if not known.any():
         return {}
     scale = abs(float(found.payoff[known].mean())) or np.inf  # 0 if no agent is ever refused: no gains
-    members = [np.flatnonzero(known & (kinds == kind)) for kind in range(len(streets.city.stakes))]
+    members = [known & (kinds == kind) for kind in range(len(streets.city.stakes))]
+    payoff, gain = (
+        np.array([array[each].mean() if each.any() else np.nan for each in members])
+        for array in (found.payoff, found.gain)
+    )
     regret = np.array([found.gain[each].max(initial=0.0) for each in members])
     allowed = 1e-6 * float(payoff_scale(streets.game))
     proof = Certificate(regret, np.full(len(regret), np.inf), "estimated", HOW, allowed)
@@ -96,9 +88,9 @@ def gains_record(streets: Streets, found: Gains) -> Record:
         "agent_payoff": (("agent",), found.payoff),
         "agent_exploitability": (("agent",), found.gain),
         "agent_relative_exploitability": (("agent",), found.gain / scale),
-        "payoff": (("player",), _means(found.payoff, members)),
-        "exploitability": (("player",), _means(found.gain, members)),
-        "relative_exploitability": (("player",), _means(found.gain, members) / scale),
+        "payoff": (("player",), payoff),
+        "exploitability": (("player",), gain),
+        "relative_exploitability": (("player",), gain / scale),
         "mean_relative_exploitability": ((), np.asarray(found.gain[known].mean() / scale)),
         "payoff_error": ((), np.asarray(found.error.max())),
         **proof.record(),

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.core.validate import limit
-from rivalry.economies.learning.city_drivers import (
-    CITY,
-    Streets,
-    city_metrics,
-    city_record,
-    streets_of,
-    watched,
-)
+from rivalry.economies import kernels
+from rivalry.economies.learning import city_drivers
+from rivalry.economies.learning.city_drivers import CITY, Streets
 from rivalry.economies.learning.city_gains import gains, gains_record, refusal
-from rivalry.economies.learning.epoch_learner import CHANGES, DIMENSIONS, EpochLearner, sequence_of
-from rivalry.economies.learning.sessions import Session, parts
+from rivalry.economies.learning.epoch_learner import CHANGES, DIMENSIONS, EpochLearner
+from rivalry.economies.learning.sessions import Session, parts, sequence_of
 from rivalry.tables.kernels.shapes import CityArrays
-
-if TYPE_CHECKING:
-    from rivalry.economies.kernels.city import CityTallies
 
 SOCIAL = (
     "efficiency",
@@ -99,77 +91,86 @@ class CityQLearning(EpochLearner):
     }
 
     def world(self, game: Any) -> Streets:
-        """Return the game with its kernel arrays, or the `Streets` given."""
-        return streets_of(game)
+        """Return the game with its kernel arrays."""
+        return city_drivers.streets_of(game)
 
-    def looks(self, world: Streets) -> tuple[str, ...]:
+    def monitored(self, world: Streets) -> tuple[str, ...]:
         """Return the names of the metrics stored at every monitor."""
         return (*SOCIAL, *CHANGES)
 
     def _begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
-        from rivalry.economies.kernels import city, city_learning
-
-        limit("agents", world.agents, city.rows(world.city), world.city.most + 1, city.stride(world.city))
-        learning = city_learning.begin(world.city, self.rule(), float(self.initial_q))
+        city, kernel = world.city, kernels.city
+        limit("agents", world.agents, kernel.rows(city), city.most + 1, kernel.stride(city))
         return {
-            **city.fresh(world.city, stream)._asdict(),
-            **learning._asdict(),
+            **kernel.fresh(city, stream)._asdict(),
+            **kernels.city_learning.begin(city, self.rule(), float(self.initial_q))._asdict(),
             "last_policy": np.zeros((0, 0, 0, 0), dtype=np.float32),
             "last_estimate": np.zeros(0),
         }
 
     def _train(self, world: Streets, session: Session, steps: int) -> None:
-        from rivalry.economies.kernels.city import Drivers, no_tallies
-        from rivalry.economies.kernels.city_learning import CityLearning, learn
-        from rivalry.tables.kernels.memory import aligned
+        from rivalry.tables.kernels.memory import aligned  # loads Numba
 
-        for name in ("q", "policy"):
-            session[name] = aligned(session[name])
-        drivers, learning = parts(Drivers, session), parts(CityLearning, session)
-        learn(world.city, self.rule(), drivers, learning, no_tallies(), steps)
+        # a session that was stored and loaded is not aligned to cache lines, which costs time but no accuracy
+        session |= {name: aligned(session[name]) for name in ("q", "policy")}
+        drivers = parts(kernels.city.Drivers, session)
+        learning = parts(kernels.city_learning.CityLearning, session)
+        kernels.city_learning.learn(
+            world.city, self.rule(), drivers, learning, kernels.city.no_tallies(), steps
+        )
 
-    def _look(self, world: Streets, session: Session) -> None:
-        tallied = _watched(world, session, LOOK, 0, self.monitor_steps)
-        values = city_metrics(tallied, self.monitor_steps)
-        estimate, of_agent = _estimate(world.city, session, tallied) / self.monitor_steps, {}
+    def _monitor(self, world: Streets, session: Session) -> None:
+        tallied, policies = self._simulate(world, session, LOOK, 0, self.monitor_steps)
+        values = city_drivers.city_metrics(tallied, self.monitor_steps)
+        estimate, of_agent = np.zeros(world.agents), {}
+        for agent, (policy, q) in enumerate(zip(policies, session["q"], strict=True)):
+            # what the agent's own table predicts in the states that it visited
+            predicted = (policy * q[..., : policy.shape[-1]]).sum(axis=2)
+            estimate[agent] = (tallied.each[agent] * predicted).sum()
+        estimate /= self.monitor_steps
         if session["last_estimate"].size:
             of_agent["payoff_change"] = np.abs(estimate - session["last_estimate"])
-            of_agent["policy_change"] = policy_moves(world.city, session["policy"], session["last_policy"])
+            of_agent["policy_change"] = policy_change(world.city, session["policy"], session["last_policy"])
             values |= {name: float(changes.max()) for name, changes in of_agent.items()}
         session["last_policy"], session["last_estimate"] = session["policy"].copy(), estimate
-        self._note(world, session, values, of_agent)
+        self._store_monitor(world, session, values, of_agent)
 
-    def _at_end(self, world: Streets, session: Session) -> Record:
-        from rivalry.economies.kernels.city_learning import chances
-
+    def _final_record(self, world: Streets, session: Session) -> Record:
         city = world.city
-        tallied = _watched(world, session, END, self.evaluation_warm_up, self.evaluation)
-        record = city_record(world, tallied, self.evaluation)
-        policies = chances(city, session["policy"])
-        examples = np.asarray(record["example_agent"][1])
+        tallied, policies = self._simulate(world, session, END, self.evaluation_warm_up, self.evaluation)
+        record = city_drivers.city_record(world, tallied, self.evaluation)
+        examples, places = np.asarray(record["example_agent"][1]), city.lane.shape[1]
         bids = policies[examples, :-1, :, : city.most + 1]
-        spots = city.lane.shape[1] + city.options.shape[1]
-        trips = city.trip_chain.shape[1] - 1
-        bids = bids.reshape(len(examples), trips, spots, city.most + 1, -1)[:, :, : city.lane.shape[1]]
-        record["example_policy"] = (("example", "trip", "place", "karma", "bid"), bids)
-        record["example_mean_bid"] = (
-            ("example", "trip", "place", "karma"),
-            bids @ np.arange(city.most + 1.0),
-        )
-        record["example_trip_bid"] = (("example", "trip"), record["agent_trip_bid"][1][examples])
-        record["example_reward"] = (("example",), record["agent_reward"][1][examples])
-        record["beta"] = ((), np.asarray(self.heat))
-        record["exploration"] = ((), np.asarray(float(self.exploration)))
-        record |= _by_class(record)
-        why = refusal(city)
-        if self.exploit and why:
-            warnings.warn(f"exploitability is not worked out: {why}", stacklevel=4)
+        shape = (len(examples), -1, places + city.options.shape[1], *bids.shape[2:])
+        bids = bids.reshape(shape)[:, :, :places]  # rows of junctions hold options
+        axes = ("example", "trip", "place", "karma")
+        record |= {
+            "example_policy": ((*axes, "bid"), bids),
+            "example_mean_bid": (axes, bids @ np.arange(city.most + 1.0)),
+            "example_trip_bid": (axes[:2], record["agent_trip_bid"][1][examples]),
+            "example_reward": (axes[:1], record["agent_reward"][1][examples]),
+            "beta": ((), np.asarray(self.final_beta)),
+            "exploration": ((), np.asarray(float(self.exploration))),
+        }
+        record |= _class_means(record)
+        reason = refusal(city)
+        if self.exploit and reason:
+            warnings.warn(f"exploitability is not worked out: {reason}", stacklevel=4)
         elif self.exploit:
             record |= gains_record(world, gains(world, tallied, policies))
         return record
 
+    def _simulate(
+        self, world: Streets, session: Session, which: int, warm_up: int, steps: int
+    ) -> tuple[kernels.city.CityTallies, np.ndarray]:
+        """Return tallies of copies of the agents in a separate simulation, and the agents' policies."""
+        drivers, policy = parts(kernels.city.Drivers, session), session["policy"]
+        sequence = sequence_of(session, which)
+        tallied = city_drivers.simulate_copies(world.city, drivers, policy, sequence, warm_up, steps)
+        return tallied, kernels.city_learning.chances(world.city, policy)
 
-def policy_moves(city: CityArrays, policy: np.ndarray, other: np.ndarray) -> np.ndarray:
+
+def policy_change(city: CityArrays, policy: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return distances ``[agent]`` of policies ``[agent row karma stride]``: the mean of W1/k over k >= 1.
 
     The mean is over rows of bids at positions that a journey has; rows of junctions, dormancy and padding do
@@ -187,11 +188,11 @@ def policy_moves(city: CityArrays, policy: np.ndarray, other: np.ndarray) -> np.
     return found
 
 
-def _by_class(record: Record) -> Record:
+def _class_means(record: Record) -> Record:
     """Return means over the agents of each class; NaN for a class without a finite number."""
     classes = np.asarray(record["agent_class"][1])
-    members = [np.flatnonzero(classes == k) for k in range(len(record["class_name"][1]))]
-    found: Record = {"class_agents": (("class",), np.array([len(each) for each in members]))}
+    members = [classes == number for number in range(len(record["class_name"][1]))]
+    found: Record = {"class_agents": (("class",), np.sum(members, axis=1))}
     for name in ("reward", "admitted", "trip_bid"):
         dims, array = record[f"agent_{name}"]
         known = np.isfinite(array)
@@ -199,24 +200,4 @@ def _by_class(record: Record) -> Record:
         with np.errstate(invalid="ignore"):
             means = sums / np.array([known[each].sum(axis=0) for each in members])
         found[f"class_{name}"] = (("class", *dims[1:]), means)
-    return found
-
-
-def _watched(world: Streets, session: Session, which: int, warm_up: int, steps: int) -> CityTallies:
-    """Return tallies of copies of the agents, simulated with a stream separate from the run's own."""
-    from rivalry.economies.kernels.city import Drivers
-
-    drivers, sequence = parts(Drivers, session), sequence_of(session, which)
-    return watched(world.city, drivers, session["policy"], sequence, warm_up, steps)
-
-
-def _estimate(city: CityArrays, session: Session, tallied: CityTallies) -> np.ndarray:
-    """Return the sum of the values that agents' own tables assign to the states visited, ``[agent]``."""
-    from rivalry.economies.kernels.city_learning import chances
-
-    found = np.zeros(len(tallied.each))
-    policies = chances(city, session["policy"])
-    for agent in range(len(found)):
-        values = (policies[agent] * session["q"][agent, :, :, : policies.shape[3]]).sum(axis=2)
-        found[agent] = (tallied.each[agent] * values).sum()
     return found

@@ -9,6 +9,7 @@ from annotated_types import Ge
 
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
+from rivalry.economies import kernels
 from rivalry.economies.learning.city_drivers import CITY, Streets, city_record, streets_of
 from rivalry.economies.learning.city_gains import gains, gains_record, refusal
 from rivalry.economies.learning.sessions import AWARDS, SUMS, FixedPolicies, Session, check_balance, parts
@@ -58,78 +59,73 @@ class CitySimulation(FixedPolicies):
     needs: ClassVar[tuple[Need, ...]] = (CITY,)
 
     def world(self, game: Any) -> Streets:
-        """Return the game with its kernel arrays, or the `Streets` given."""
+        """Return the game with its kernel arrays."""
         found = streets_of(game)
         return found if self.bids else found._replace(city=found.city._replace(award=AWARDS[self.plays]))
 
     def begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
         """Return the initial agents and the policy. Raises `ValueError` for an invalid policy."""
-        from rivalry.economies.kernels.city import fresh, tallies
-
         if self.bids:
-            chances_of(world.city, self.plays)
-        sums = tallies(world.city, each=self.bids)._asdict()
-        return fresh(world.city, stream)._asdict() | {f"{SUMS}{name}": array for name, array in sums.items()}
+            policy_of_all(world.city, self.plays)
+        sums = kernels.city.tallies(world.city, each=self.bids)._asdict()
+        agents = kernels.city.fresh(world.city, stream)._asdict()
+        return agents | {f"{SUMS}{name}": array for name, array in sums.items()}
 
     def advance(self, world: Streets, session: Session, steps: int) -> int:
         """Simulate the given number of steps."""
-        from rivalry.economies.kernels.city import CityTallies, Drivers, no_tallies, play, stride
-        from rivalry.economies.kernels.city_learning import policy_rows
-
-        drivers, sums = parts(Drivers, session), parts(CityTallies, session, SUMS)
-        policy = np.zeros((0, 0, 0, stride(world.city)), dtype=np.float32)
+        city, kernel = world.city, kernels.city
+        drivers, sums = parts(kernel.Drivers, session), parts(kernel.CityTallies, session, SUMS)
+        policy = np.zeros((0, 0, 0, kernel.stride(city)), dtype=np.float32)
         if self.bids:
-            policy = policy_rows(world.city, chances_of(world.city, self.plays))
+            policy = kernels.city_learning.policy_rows(city, policy_of_all(city, self.plays))
         taken = 0
-        for until, into in ((self.warm_up, no_tallies()), (self.length(world), sums)):
+        for until, tallied in ((self.warm_up, kernel.no_tallies()), (self.length(world), sums)):
             part = min(steps - taken, until - int(drivers.clock[0]))
             if part > 0:
-                play(world.city, drivers, policy, into, part)
+                kernel.play(city, drivers, policy, tallied, part)
                 taken += part
         check_balance(drivers.status)
         return taken
 
     def read(self, world: Streets, session: Session) -> Record:
         """Return the record of the steps so far."""
-        from rivalry.economies.kernels.city import CityTallies
-
-        sums, steps = parts(CityTallies, session, SUMS), max(int(session["clock"][0]) - self.warm_up, 1)
-        found = city_record(world, sums, steps)
+        sums = parts(kernels.city.CityTallies, session, SUMS)
+        found = city_record(world, sums, max(int(session["clock"][0]) - self.warm_up, 1))
         if self.bids and not refusal(world.city):
-            found |= gains_record(world, gains(world, sums, chances_of(world.city, self.plays)))
+            found |= gains_record(world, gains(world, sums, policy_of_all(world.city, self.plays)))
         return found
 
 
-def chances_of(city: CityArrays, plays: Any) -> np.ndarray:
+def policy_of_all(city: CityArrays, plays: Any) -> np.ndarray:
     """Return a policy by name, the same for all agents, or as given, ``[agent row karma entry]``.
 
     Raises `ValueError` for an array of another shape or whose rows are not distributions.
     """
-    from rivalry.economies.kernels.city_learning import entry_counts
-
-    counts = entry_counts(city)[..., None]
+    counts = kernels.city_learning.entry_counts(city)[..., None]
     entry = np.arange(max(city.most + 1, city.options.shape[2]))
+    legal = entry < counts
     if not (isinstance(plays, str) and plays in FixedPolicies.policies):
-        return _given(np.load(plays) if isinstance(plays, str) else plays, entry < counts)
-    even: np.ndarray = (entry < counts) / counts
-    bids = {"zero": entry == 0, "all_in": entry == counts - 1}.get(plays)
-    if bids is None:
+        return _check_policy(np.load(plays) if isinstance(plays, str) else plays, legal)
+    even: np.ndarray = legal / counts
+    if plays == "uniform":
         return even
-    spots = city.lane.shape[1] + city.options.shape[1]
-    row = np.arange(counts.shape[1])
-    junction = (row % spots >= city.lane.shape[1]) & (row < counts.shape[1] - 1)
-    found: np.ndarray = np.where(junction[:, None, None], even, np.broadcast_to(bids, even.shape) * 1.0)
+    # at junctions there is nothing to bid: options are drawn uniformly; dormancy, the last row, has one entry
+    row, places = np.arange(counts.shape[1]), city.lane.shape[1]
+    junction = row % (places + city.options.shape[1]) >= places
+    junction[-1] = False
+    bids = np.broadcast_to(entry == 0 if plays == "zero" else entry == counts - 1, even.shape)
+    found: np.ndarray = np.where(junction[:, None, None], even, bids)
     return found
 
 
-def _given(numbers: Any, there: np.ndarray) -> np.ndarray:
-    """Return numbers as a policy over the choices ``there [agent row karma entry]``. Raises `ValueError`."""
+def _check_policy(numbers: Any, legal: np.ndarray) -> np.ndarray:
+    """Return numbers as a policy over ``legal`` choices, ``[agent row karma entry]``. Raises `ValueError`."""
     found = np.asarray(numbers, dtype=float)
-    if found.shape != there.shape:
-        raise ValueError(f"plays: shape {found.shape} must be {there.shape} (agent, row, karma, entry)")
-    wrong = ~(found >= 0) | (~there & (found > 0)) | (abs(found.sum(axis=-1, keepdims=True) - 1) > SURE)
+    if found.shape != legal.shape:
+        raise ValueError(f"plays: shape {found.shape} must be {legal.shape} (agent, row, karma, entry)")
+    wrong = ~(found >= 0) | (~legal & (found > 0)) | (abs(found.sum(axis=-1, keepdims=True) - 1) > SURE)
     if wrong.any():
-        agent, row, karma, _ = (int(n) for n in np.argwhere(wrong)[0])
+        agent, row, karma, _ = np.argwhere(wrong)[0].tolist()
         rule = "must be chances of the choices that there are, and sum to 1"
         raise ValueError(f"plays[{agent}, {row}, {karma}]: {found[agent, row, karma].tolist()} {rule}")
     return found

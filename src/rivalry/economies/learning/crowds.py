@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -13,19 +13,11 @@ from rivalry.core.jax import put
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_agents
 from rivalry.core.results import Certificate, Record
+from rivalry.economies import kernels
 from rivalry.economies.learning.sessions import check_balance
+from rivalry.population import oracles
 from rivalry.population.certificate import TOLERANCE
-from rivalry.population.oracles import (
-    continuum_limit,
-    mean_field_refusal,
-    measured_environment,
-    population_metrics,
-)
 from rivalry.tables.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy, views_of
-
-if TYPE_CHECKING:
-    from rivalry.economies.kernels.economy import Agents, EconomyTallies
-
 
 BATCHES = 20  # batches of steps for the standard error of the mean reward
 FAR = 4.0 * 2**0.5  # difference of two estimates beyond noise, in standard errors of one
@@ -95,46 +87,40 @@ def views(crowd: Crowd) -> Record:
     return {"private_state": (("private",), private), "signal": (("private",), signal)}
 
 
-def plays(game: Any) -> bool:
-    """Whether a game is a population that finitely many agents can represent."""
-    return isinstance(game, Crowd) or (is_population(game) and to_agents.knows(game))
-
-
-PLAYED_BY_AGENTS = Need("a population that finitely many agents can stand for", plays)
+PLAYED_BY_AGENTS = Need(
+    "a population that finitely many agents can stand for",
+    lambda game: is_population(game) and to_agents.knows(game),
+)
 
 
 def crowd_of(game: Any) -> Crowd:
-    """Return a game with its agents, or the `Crowd` given. Raises `ValueError` for a game without agents."""
-    if not plays(game):
+    """Return a game with its agents. Raises `ValueError` for a game without agents."""
+    if not PLAYED_BY_AGENTS.met(game):
         raise ValueError(f"game: {type(game).__name__} must be a population of agents that a kernel knows")
-    if isinstance(game, Crowd):
-        return game
     # programs are compiled per game: without the number of agents, economies of all sizes share them
-    return Crowd(continuum_limit(game), to_agents(game), mean_field_refusal(game))
+    return Crowd(oracles.continuum_limit(game), to_agents(game), oracles.mean_field_refusal(game))
 
 
-def watched(
+def simulate_copies(
     economy: Economy,
-    agents: Agents,
+    agents: kernels.economy.Agents,
     rows: np.ndarray,  # [owner entry]: cumulative
     owner: np.ndarray,  # [agent]
     sequence: np.random.SeedSequence,
     warm_up: int,
     steps: int,
-) -> tuple[EconomyTallies, np.ndarray]:
+) -> tuple[kernels.economy.EconomyTallies, np.ndarray]:
     """Return tallies of copies of the agents over ``steps`` steps after a warm-up, with a separate stream.
 
     The second value is the sum of their rewards up to the end of each batch, ``[batch]``.
     """
-    from rivalry.economies.kernels.economy import copied, no_tallies, play, tallies
-
-    others = copied(agents, sequence)
-    play(economy, others, rows, owner, no_tallies(), warm_up)
-    tallied, batches = tallies(economy, each=True), []
+    kernel, copies = kernels.economy, kernels.economy.copy_agents(agents, sequence)
+    kernel.play(economy, copies, rows, owner, kernel.no_tallies(), warm_up)
+    tallied, batches = kernel.tallies(economy, each=True), []
     for part in np.diff(batch_ends(steps), prepend=0):
-        play(economy, others, rows, owner, tallied, int(part))
+        kernel.play(economy, copies, rows, owner, tallied, int(part))
         batches.append(tallied.rewards.sum())
-    check_balance(others.status)
+    check_balance(copies.status)
     return tallied, np.array(batches)
 
 
@@ -157,20 +143,32 @@ def standard_error(batches: np.ndarray, steps: int, agents: int) -> float:
 
 def measured(
     crowd: Crowd,
-    tallied: EconomyTallies,
+    tallied: kernels.economy.EconomyTallies,
     batches: np.ndarray,  # [batch]
     policies: np.ndarray,  # [owner own bid]
     owner: np.ndarray,  # [agent]
     steps: int,
 ) -> Measured:
     """Return tallies of agents with different policies as means over agents and steps."""
-    kinds, shape = crowd.economy.type_of, crowd.shape
-    met = _met(tallied.each.reshape(len(kinds), -1), policies, owner, kinds, shape[0])
-    return counted(crowd, tallied, batches, met.reshape(*shape, -1), steps)
+    kinds, (types, *_) = crowd.economy.type_of, crowd.shape
+    each, own = tallied.each.reshape(len(kinds), -1), policies[owner]
+    # the mean policy in each state, weighted by agents' visits; unweighted in unvisited states
+    mean = mean_policy(own, kinds, types)
+    for kind in range(types):
+        members = kinds == kind
+        visits = each[members].astype(float)
+        total = visits.sum(axis=0)[:, None]
+        weighted = np.einsum("as,asb->sb", visits, own[members]) / np.maximum(total, 1.0)
+        mean[kind] = np.where(total > 0, weighted, mean[kind])
+    return counted(crowd, tallied, batches, mean.reshape(*crowd.shape, -1), steps)
 
 
 def counted(
-    crowd: Crowd, tallied: EconomyTallies, batches: np.ndarray, policy: np.ndarray, steps: int
+    crowd: Crowd,
+    tallied: kernels.economy.EconomyTallies,
+    batches: np.ndarray,
+    policy: np.ndarray,
+    steps: int,
 ) -> Measured:
     """Return tallies as means over agents and steps where all follow ``policy [type private karma bid]``."""
     heads = steps * len(crowd.economy.type_of)
@@ -194,21 +192,6 @@ def mean_policy(policies: np.ndarray, kinds: np.ndarray, types: int) -> np.ndarr
     return found
 
 
-def _met(
-    each: np.ndarray, policies: np.ndarray, owner: np.ndarray, kinds: np.ndarray, types: int
-) -> np.ndarray:
-    """Return the mean policy in each state, weighted by agents' visits; unweighted in unvisited states."""
-    plain = mean_policy(policies[owner], kinds, types)
-    found = np.array(plain)
-    for kind in range(types):
-        members = np.flatnonzero(kinds == kind)
-        visits = each[members].astype(float)
-        total = visits.sum(axis=0)
-        weighted = np.einsum("as,asb->sb", visits, policies[owner[members]])
-        found[kind] = np.where(total[:, None] > 0, weighted / np.maximum(total, 1.0)[:, None], plain[kind])
-    return found
-
-
 def environment_of(crowd: Crowd, found: Measured) -> Any:
     """Return the measured environment."""
     levels = crowd.shape[2]
@@ -218,14 +201,14 @@ def environment_of(crowd: Crowd, found: Measured) -> Any:
 
 @eqx.filter_jit
 def _environment(game: Any, mu: Any, pi: Any, after: Any, surplus: Any) -> Any:
-    return measured_environment(game, mu, pi, after, surplus)
+    return oracles.measured_environment(game, mu, pi, after, surplus)
 
 
 def measures_of(crowd: Crowd, env: Any, found: Measured) -> Record:
     """Return the game's metrics of the measured population."""
     levels = crowd.shape[2]
     mu, pi = put(found.distribution.ravel()), put(found.policy.reshape(-1, levels))
-    return dict(population_metrics(crowd.game, env, mu, pi))
+    return dict(oracles.population_metrics(crowd.game, env, mu, pi))
 
 
 def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, found: Measured) -> Record:

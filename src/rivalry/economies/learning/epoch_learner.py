@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -13,21 +13,13 @@ from annotated_types import Ge, Le
 from rivalry.core.method import BaseLearner
 from rivalry.core.results import Record
 from rivalry.core.validate import limit
-from rivalry.economies.learning.epochs import (
-    Stop,
-    checkpoint,
-    restore,
-    rule_of,
-    step_sizes,
-    stop_of,
-    temperatures,
-)
+from rivalry.economies import kernels
+from rivalry.economies.learning import epochs
+from rivalry.economies.learning.epochs import Stop
 from rivalry.economies.learning.sessions import Session, check_balance
 from rivalry.methods.q_learning.exploration import Table, check_numbers
 
-if TYPE_CHECKING:
-    from rivalry.economies.kernels.economy_learning import EpochRule
-
+UPDATES = ("sarsa", "greedy", "expected_sarsa", "double_q")  # in the kernel's order
 CHANGES = ("payoff_change", "policy_change")
 DIMENSIONS: dict[str, tuple[str, ...]] = {
     "words": ("word",),
@@ -73,15 +65,15 @@ class EpochLearner(BaseLearner):
 
     def __check_init__(self) -> None:
         check_numbers("initial_q", self.initial_q, "a finite number", np.isfinite)
-        step_sizes(self.alpha)
-        temperatures(self.beta)
+        epochs.step_sizes(self.alpha)
+        epochs.temperatures(self.beta)
         if self.stop is not None and not self.monitor_every:
             raise ValueError("stop_when: needs monitors; monitor_every must be at least 1")
 
     @property
     def stop(self) -> Stop | None:
         """Return the stopping rule, if any."""
-        return stop_of(self.stop_when, CHANGES)
+        return epochs.stop_of(self.stop_when, CHANGES)
 
     @property
     def period(self) -> int:
@@ -89,14 +81,25 @@ class EpochLearner(BaseLearner):
         return self.epoch * self.monitor_every
 
     @property
-    def heat(self) -> float:
+    def final_beta(self) -> float:
         """Return the last inverse temperature."""
-        return float(temperatures(self.beta).values[-1])
+        return float(epochs.temperatures(self.beta).values[-1])
 
-    def rule(self) -> EpochRule:
+    def rule(self) -> kernels.economy_learning.EpochRule:
         """Return the learning rule for the kernels."""
-        return rule_of(
-            self.alpha, self.beta, self.exploration, self.epoch, self.update, self.update_probability
+        sizes, beta = epochs.step_sizes(self.alpha), epochs.temperatures(self.beta)
+        return kernels.economy_learning.EpochRule(
+            alpha=sizes.values,
+            alpha_until=sizes.until,
+            power=sizes.power,
+            beta=beta.values,
+            beta_until=beta.until,
+            epsilon=np.array([float(self.exploration)]),
+            epsilon_until=np.zeros(1, dtype=np.int64),
+            epoch=self.epoch,
+            target=UPDATES.index(self.update),
+            renewal=float(self.update_probability),
+            lazy=1,
         )
 
     def length(self, world: Any) -> int:
@@ -104,7 +107,7 @@ class EpochLearner(BaseLearner):
         return self.training
 
     @abstractmethod
-    def looks(self, world: Any) -> tuple[str, ...]:
+    def monitored(self, world: Any) -> tuple[str, ...]:
         """Return the names of the metrics stored at every monitor."""
 
     @abstractmethod
@@ -116,11 +119,11 @@ class EpochLearner(BaseLearner):
         """Train for some steps between two monitors, or fewer where an error ends the run."""
 
     @abstractmethod
-    def _look(self, world: Any, session: Session) -> None:
+    def _monitor(self, world: Any, session: Session) -> None:
         """Run one monitor."""
 
     @abstractmethod
-    def _at_end(self, world: Any, session: Session) -> Record:
+    def _final_record(self, world: Any, session: Session) -> Record:
         """Return the evaluation of the current policies."""
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
@@ -132,12 +135,13 @@ class EpochLearner(BaseLearner):
             self.stop.check_agents(world.agents)
         session = self._begin(world, stream) | {"words": stream.generate_state(4, np.uint32)}
         if self.resume_from is not None:
-            session = restore(self.resume_from, session, self.dimensions)
-        begun, names = int(session["clock"][0]), self.looks(world)
-        monitors = (begun + self.training) // self.period - begun // self.period if self.period else 0
+            session = epochs.restore(self.resume_from, session, self.dimensions)
+        start, names = int(session["clock"][0]), self.monitored(world)
+        # a resumed run has the monitors that the whole run would have: at multiples of the period
+        monitors = (start + self.training) // self.period - start // self.period if self.period else 0
         limit("training", monitors, len(names))
         return session | {
-            "begun": np.array([begun]),
+            "begun": np.array([start]),
             "curve": np.full((monitors, len(names)), np.nan),
             "looked": np.zeros(1, dtype=np.int64),
             "met": np.zeros(1, dtype=np.int64),  # consecutive monitors at which stop_when held
@@ -146,11 +150,10 @@ class EpochLearner(BaseLearner):
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
         """Train for the given number of steps; a monitor is part of the step that it follows."""
-        from rivalry.economies.kernels.economy import RUNNING
-
         clock, status = session["clock"], session["status"]  # the kernels change them in place
+        running = kernels.economy.RUNNING
         until, taken = int(session["begun"][0]) + self.training, 0
-        while taken < steps and not session["stopped"][0] and status[0] == RUNNING:
+        while taken < steps and not session["stopped"][0] and status[0] == running:
             now = int(clock[0])
             part = min(steps - taken, until - now, self.period - now % self.period if self.period else until)
             if part <= 0:
@@ -158,8 +161,8 @@ class EpochLearner(BaseLearner):
             self._train(world, session, part)
             check_balance(status)
             taken += int(clock[0]) - now
-            if status[0] == RUNNING and self.period and clock[0] % self.period == 0:
-                self._look(world, session)
+            if status[0] == running and self.period and clock[0] % self.period == 0:
+                self._monitor(world, session)
         return taken
 
     def read(self, world: Any, session: Session) -> Record:
@@ -167,17 +170,17 @@ class EpochLearner(BaseLearner):
         record, status = self._curves(world, session), self._status(session)
         record["status"] = ((), np.asarray(status))
         if status != "not found":
-            record = self._at_end(world, session) | record
-        return record | (checkpoint(session, self.dimensions) if self.store_tables else {})
+            record = self._final_record(world, session) | record
+        return record | (epochs.checkpoint(session, self.dimensions) if self.store_tables else {})
 
-    def _note(
+    def _store_monitor(
         self, world: Any, session: Session, values: Mapping[str, float], of_agent: Mapping[str, np.ndarray]
     ) -> None:
         """Add a monitor's row to the curves, and stop after enough monitors at which ``stop_when`` holds.
 
         Metrics without a value are NaN; the condition is on metrics ``[agent]``.
         """
-        session["curve"][session["looked"][0]] = [values.get(name, np.nan) for name in self.looks(world)]
+        session["curve"][session["looked"][0]] = [values.get(name, np.nan) for name in self.monitored(world)]
         session["looked"][0] += 1
         if (stop := self.stop) is not None:
             holds = stop.metric in of_agent and stop.holds(of_agent[stop.metric])
@@ -190,24 +193,17 @@ class EpochLearner(BaseLearner):
         if not count:
             return {}
         first = int(session["begun"][0]) // self.period + 1
-        curves = zip(self.looks(world), session["curve"][:count].T, strict=True)
+        curves = zip(self.monitored(world), session["curve"][:count].T, strict=True)
         record: Record = {f"monitor_{name}": (("monitor",), curve.copy()) for name, curve in curves}
         return record | {"monitor_step": (("monitor",), (first + np.arange(count)) * self.period)}
 
     def _status(self, session: Session) -> str:
         """Return the status of training; warn where values are not finite, which is ``not found``."""
-        from rivalry.economies.kernels.economy import RUNNING
-
-        if session["status"][0] != RUNNING:
-            step = int(session["status"][1])
+        error, step = session["status"].tolist()
+        if error != kernels.economy.RUNNING:
             warnings.warn(f"values became no finite numbers at step {step}", stacklevel=4)
             return "not found"
         if self.stop is None:
             return "completed"
         # a run that took all its steps is completed; it has converged only if the condition was met
         return "converged" if session["stopped"][0] else "iteration limit"
-
-
-def sequence_of(session: Session, which: int) -> np.random.SeedSequence:
-    """Return a random stream for copies of the current agents, separate from the run's own."""
-    return np.random.SeedSequence(session["words"].tolist(), spawn_key=(int(session["clock"][0]), which))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,10 +14,6 @@ from rivalry.economies.learning.sessions import Session
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
 
-if TYPE_CHECKING:
-    from rivalry.economies.kernels.economy_learning import EpochRule
-
-UPDATES = ("sarsa", "greedy", "expected_sarsa", "double_q")  # in the kernel's order
 LAST = "last_"  # prefix in records of arrays that a run is resumed from
 STAGES = 40  # stages of a geometric schedule
 
@@ -44,17 +40,12 @@ def step_sizes(value: Any) -> StagedSchedule:
     [1000, 1500]
     """
     rule, good = "in (0, 1]", lambda v: (v > 0) & (v <= 1)
-    if not isinstance(value, Mapping):
-        check_numbers("alpha", value, rule, good)
-        return _fixed(float(value))
-    kind = _kind("alpha", value, SIZES)
-    if kind == "visits":
-        return _fixed(1.0)._replace(power=1.0)
-    if kind == "power":
-        check_numbers("alpha.value", value["value"], rule, good)
-        check_numbers("alpha.power", value["power"], "in (0, 1]", good)
-        return _fixed(float(value["value"]))._replace(power=float(value["power"]))
-    return _stages("alpha", value["stages"], rule, good)
+    if (found := _number_or_stages("alpha", value, rule, good, SIZES)) is not None:
+        return found
+    table = {"value": 1.0, "power": 1.0} | dict(value)
+    for key in ("value", "power"):
+        check_numbers(f"alpha.{key}", table[key], rule, good)
+    return _constant(float(table["value"]), float(table["power"]))
 
 
 def temperatures(value: Any) -> StagedSchedule:
@@ -69,41 +60,45 @@ def temperatures(value: Any) -> StagedSchedule:
     ([1.0, 100.0], [2, 80])
     """
     rule, good = "above 0 and finite", lambda v: v > 0
-    if not isinstance(value, Mapping):
-        check_numbers("beta", value, rule, good)
-        return _fixed(float(value))
-    if _kind("beta", value, TEMPERATURES) == "stages":
-        return _stages("beta", value["stages"], rule, good)
+    if (found := _number_or_stages("beta", value, rule, good, TEMPERATURES)) is not None:
+        return found
     for key in ("first", "last"):
         check_numbers(f"beta.{key}", value[key], rule, good)
     check_whole("beta.epochs", value["epochs"])
     count = min(STAGES, int(value["epochs"]))
+    # the last stage begins one stage before the last epoch: `last` is reached within `epochs`
     until = np.ceil(np.arange(1, count + 1) * value["epochs"] / count).astype(np.int64)
     values = np.geomspace(value["first"], value["last"], count) if count > 1 else np.array([value["last"]])
     return StagedSchedule(values.astype(float), until)
 
 
-def _kind(name: str, value: Mapping[str, Any], known: dict[str, tuple[str, ...]]) -> str:
+def _constant(value: float, power: float = 0.0) -> StagedSchedule:
+    return StagedSchedule(np.array([value]), np.zeros(1, dtype=np.int64), power)
+
+
+def _number_or_stages(
+    name: str, value: Any, rule: str, good: Any, known: dict[str, tuple[str, ...]]
+) -> StagedSchedule | None:
+    """Return the schedule of a number or of a table of stages; None for a table of another known kind."""
+    if not isinstance(value, Mapping):
+        check_numbers(name, value, rule, good)
+        return _constant(float(value))
     kind = value.get("kind")
     if kind not in known:
         raise ValueError(f"{name}.kind: {kind!r} must be one of {', '.join(known)}")
     check_keys(name, value, known[kind])
-    return str(kind)
-
-
-def _fixed(value: float) -> StagedSchedule:
-    return StagedSchedule(np.array([value]), np.zeros(1, dtype=np.int64))
-
-
-def _stages(name: str, value: Any, rule: str, good: Any) -> StagedSchedule:
-    rows = value if isinstance(value, list | tuple) else []
+    if kind != "stages":
+        return None
+    rows = value["stages"] if isinstance(value["stages"], list | tuple) else []
     if not rows or any(not isinstance(row, list | tuple) or len(row) != 2 for row in rows):
-        raise ValueError(f"{name}.stages: {value!r} must be a list of pairs: how long, and the value")
-    for k, (length, _) in enumerate(rows):
+        raise ValueError(
+            f"{name}.stages: {value['stages']!r} must be a list of pairs: how long, and the value"
+        )
+    lengths, values = zip(*rows, strict=True)
+    for k, length in enumerate(lengths):
         check_whole(f"{name}.stages[{k}]", length)
-    check_numbers(f"{name}.stages", [row[1] for row in rows], rule, good)
-    lengths = np.array([row[0] for row in rows], dtype=np.int64)
-    return StagedSchedule(np.array([float(row[1]) for row in rows]), np.cumsum(lengths))
+    check_numbers(f"{name}.stages", list(values), rule, good)
+    return StagedSchedule(np.array(values, dtype=float), np.cumsum(lengths, dtype=np.int64))
 
 
 class Stop(NamedTuple):
@@ -155,35 +150,13 @@ def stop_of(value: Table | None, known: tuple[str, ...]) -> Stop | None:
     return Stop(str(value["metric"]), float(delta), int(times), int(tolerated))  # type: ignore[arg-type]
 
 
-def rule_of(
-    alpha: Any, beta: Any, exploration: float, epoch: int, update: str, update_probability: float
-) -> EpochRule:
-    """Return the learning rule for the kernels."""
-    from rivalry.economies.kernels.economy_learning import EpochRule
-
-    sizes, heat = step_sizes(alpha), temperatures(beta)
-    return EpochRule(
-        alpha=sizes.values,
-        alpha_until=sizes.until,
-        power=sizes.power,
-        beta=heat.values,
-        beta_until=heat.until,
-        epsilon=np.array([float(exploration)]),
-        epsilon_until=np.zeros(1, dtype=np.int64),
-        epoch=epoch,
-        target=UPDATES.index(update),
-        renewal=float(update_probability),
-        lazy=1,
-    )
-
-
 def checkpoint(session: Session, dimensions: Mapping[str, tuple[str, ...]]) -> Record:
     """Return the arrays of a session that a run is resumed from: tables, states and the stream."""
     record: Record = {}
     for name, dims in dimensions.items():
         array = np.array(session[name])
         if array.size:
-            # records pad missing entries with -1
+            # signed, because records pad missing integers with -1: 64 bits by their pattern, others by value
             signed = array.view(np.int64) if array.dtype == np.uint64 else array
             record[LAST + name] = (dims, signed.astype(np.int64) if signed.dtype.kind == "u" else signed)
     return record
@@ -195,25 +168,25 @@ def restore(source: Any, session: Session, dimensions: Mapping[str, tuple[str, .
     ``source`` is a solution, a record or a stored cell's file. Raises `ValueError` where it holds no such
     run, or a run of another game or with other options.
     """
-    found = source.record if isinstance(source, Solution) else source
-    if isinstance(found, str | Path):
-        if not Path(found).is_file():
+    record = source.record if isinstance(source, Solution) else source
+    if isinstance(record, str | Path):
+        if not Path(record).is_file():
             where = "must be a stored cell's, cells/ID.npz of a run"
-            raise ValueError(f"resume_from: no file {str(found)!r}; {where}")
-        found = read(Path(found)).record
-    if not isinstance(found, Mapping):
+            raise ValueError(f"resume_from: no file {str(record)!r}; {where}")
+        record = read(Path(record)).record
+    if not isinstance(record, Mapping):
         raise ValueError(f"resume_from: {type(source).__name__} must be a file, a solution or its record")
     restored = dict(session)
     for name in dimensions:
-        fresh = session[name]
+        fresh, stored = session[name], LAST + name
         if not fresh.size:
             continue
-        if LAST + name not in found:
+        if stored not in record:
             rule = "the run must store its tables (store_tables = true)"
-            raise ValueError(f"resume_from: has no {LAST}{name}; {rule}")
-        array = np.asarray(found[LAST + name][1])
+            raise ValueError(f"resume_from: has no {stored}; {rule}")
+        array = np.asarray(record[stored][1])
         if array.shape != fresh.shape:
-            shapes = f"{LAST}{name} has shape {array.shape}, and here {fresh.shape}"
+            shapes = f"{stored} has shape {array.shape}, and here {fresh.shape}"
             raise ValueError(f"resume_from: {shapes}; must be a run of the same game and the same options")
         unsigned = fresh.dtype == np.uint64
         restored[name] = array.view(np.uint64).copy() if unsigned else array.astype(fresh.dtype)

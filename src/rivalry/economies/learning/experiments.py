@@ -24,16 +24,10 @@ from rivalry.economies.learning.sessions import Session
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
 from rivalry.methods.populations.response import bonus, mirror_response, rule
-from rivalry.population import policy_values, stationary_population, uniform
+from rivalry.population import policy_values, random_policies, stationary_population, uniform
 from rivalry.population.distances import Distance, entropies, policy_distance
 from rivalry.population.operators import Distribution, Policy
-from rivalry.population.random_policies import (
-    EntropyRule,
-    PolicySample,
-    Rule,
-    at_least_as_random,
-    draw_policies,
-)
+from rivalry.population.random_policies import EntropyRule, Rule
 
 Many = Float[Array, "policy state action"]
 Here = tuple[Policy, Distribution]
@@ -60,7 +54,7 @@ class RandomPolicyExperiment(BaseLearner):
 
     needs: ClassVar[tuple[Need, ...]] = (
         POPULATION,
-        Need("bids of 0 to what is held, which rises in steps of 1", lambda game: _bids(game.legal)),
+        Need("bids of 0 to what is held, which rises in steps of 1", lambda game: _is_bidding(game.legal)),
     )
 
     def world(self, game: Any) -> Any:
@@ -92,23 +86,23 @@ class RandomPolicyExperiment(BaseLearner):
         first = int(session["taken"][0])
         last = min(first + steps, self.policies)
         while (known := len(session.get("number", ()))) < last:
-            numbers, chosen = self._chosen(session, min(BATCH, self.policies - known))
+            numbers, chosen = self._draw_admissible(session, min(BATCH, self.policies - known))
             if not len(numbers):
                 last = known
                 break
             padding = [np.asarray(uniform(world))] * (BATCH - len(numbers))
-            measured = self.measured(world, session, put(np.stack([*chosen, *padding])))
+            measured = self.measure(world, session, put(np.stack([*chosen, *padding])))
             for name, values in {"number": numbers, **measured}.items():
                 new = np.asarray(values)[: len(numbers)]
                 session[name] = np.concatenate([session[name], new]) if name in session else new
         session["taken"][0] = last
         return last - first
 
-    def measured(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
+    def measure(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
         """Return the measurements of each policy, ``[policy ..]``."""
         raise NotImplementedError
 
-    def _chosen(self, session: Session, most: int) -> tuple[np.ndarray, np.ndarray]:
+    def _draw_admissible(self, session: Session, most: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers and the policies of the next admissible draws, at most ``most``."""
         target = session["equilibrium"]
         actions, first = target.shape[1], int(session["drawn"][0])
@@ -118,7 +112,9 @@ class RandomPolicyExperiment(BaseLearner):
         while first < self.draws and len(chosen) < most:
             count = min(8 * BATCH, self.draws - first)
             sample = self._sample(session, count, first)
-            fit = np.flatnonzero(at_least_as_random(sample.policies, shaped, self.entropy_rule))
+            fit = np.flatnonzero(
+                random_policies.at_least_as_random(sample.policies, shaped, self.entropy_rule)
+            )
             fit = fit[: most - len(chosen)]
             numbers += (first + fit).tolist()
             chosen += list(sample.policies[fit].reshape(-1, *target.shape))
@@ -126,10 +122,12 @@ class RandomPolicyExperiment(BaseLearner):
         session["drawn"][0] = first
         return np.array(numbers, dtype=np.int64), np.array(chosen)
 
-    def _sample(self, session: Session, count: int, first: int) -> PolicySample:
+    def _sample(self, session: Session, count: int, first: int) -> random_policies.PolicySample:
         states, actions = session["equilibrium"].shape
         words = np.random.SeedSequence(session["words"].tolist())
-        return draw_policies(self.generator, count, states // actions, actions - 1, words, first)
+        return random_policies.draw_policies(
+            self.generator, count, states // actions, actions - 1, words, first
+        )
 
     def about(self, session: Session) -> Record:
         """Return the settings that determine the result, and the equilibrium."""
@@ -163,8 +161,8 @@ class RandomPolicyExperiment(BaseLearner):
         return record
 
 
-def _bids(legal: Any) -> bool:
-    """Whether actions are bids 0..k in blocks of states with k increasing by 1."""
+def _is_bidding(legal: Any) -> bool:
+    """Return whether actions are bids 0..k in blocks of states with k increasing by 1."""
     legal = np.asarray(legal)
     states, actions = legal.shape
     triangle = np.tri(actions, dtype=bool)
@@ -207,7 +205,7 @@ class Contractivity(RandomPolicyExperiment):
     distance: Annotated[Distance, "of policies: how far bids are moved, or l1"] = "mean"
     stop_below: Annotated[float, Ge(0), "distance below which a policy counts as arrived"] = 1e-8
 
-    def measured(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
+    def measure(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
         target, mu = put(session["equilibrium"]), put(session["law"])
         beta = jnp.asarray(float(self.beta))
         far, residual = _distances_along(world, policies, target, mu, beta, self.map_steps, self.distance)
@@ -227,7 +225,7 @@ class Contractivity(RandomPolicyExperiment):
         largest = np.where(np.isfinite(largest), largest, np.nan)
         record["distances"] = (("policy", "map_step"), far)
         record["largest_ratio"] = (("policy",), largest)
-        return record | _counted(session, "", largest > 1)
+        return record | _violations(session, "", largest > 1)
 
 
 class Monotonicity(RandomPolicyExperiment):
@@ -263,8 +261,8 @@ class Monotonicity(RandomPolicyExperiment):
 
     generator: Annotated[Rule, "how policies are drawn"] = "smooth_gaussian"
 
-    def measured(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
-        payoffs, residual = _compared(
+    def measure(self, world: PopulationGame, session: Session, policies: Many) -> dict[str, Any]:
+        payoffs, residual = _payoff_pairs(
             world, policies, put(session["equilibrium"]), jnp.asarray(float(self.beta))
         )
         return {"payoffs": payoffs, "population_residual": residual}
@@ -280,7 +278,7 @@ class Monotonicity(RandomPolicyExperiment):
             there, own = session["payoffs"][:taken, :, k].T
             record[f"payoff_equilibrium{name}"] = (("policy",), there)
             record[f"payoff_own{name}"] = (("policy",), own)
-            record |= _counted(session, name, there < own - allowed)
+            record |= _violations(session, name, there < own - allowed)
         return record
 
 
@@ -316,7 +314,7 @@ def _distances_along(
 
 
 @eqx.filter_jit
-def _compared(
+def _payoff_pairs(
     game: PopulationGame, policies: Many, target: Policy, beta: Array
 ) -> tuple[Float[Array, "policy who payoff"], Float[Array, "policy"]]:
     """Return payoffs of the target and of each policy in that policy's population, plain and with entropy."""
@@ -343,7 +341,7 @@ def _ratios(far: np.ndarray, stop_below: float) -> np.ndarray:
     return ratios
 
 
-def _counted(session: Session, name: str, violated: np.ndarray) -> Record:
+def _violations(session: Session, name: str, violated: np.ndarray) -> Record:
     """Return the share of violations among policies with a stationary population."""
     known = session["population_residual"][: len(violated)] <= AGREES
     count = int(known.sum())

@@ -9,19 +9,17 @@ bid in simulated steps.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
 
 from rivalry.core.jax import jax, jnp
+from rivalry.economies import kernels
 from rivalry.economies.learning.crowds import POOLED, Crowd
 from rivalry.economies.learning.sessions import check_balance
 from rivalry.population.agents import NOTHING, Paid
 from rivalry.tables.kernels.shapes import COIN, HIGHEST_STAKE, LOWEST_INDEX, PEER, ROOM, Economy
-
-if TYPE_CHECKING:
-    from rivalry.economies.kernels.economy import Agents
 
 FEW = 20  # agents; with more, the dependence on own karma is below the noise of usual simulations
 PRIOR = 10.0  # weight of the measured population in every state and bid, in trials
@@ -90,7 +88,7 @@ class Decisions(NamedTuple):
         return values, chosen, slack
 
 
-class FewAgentsGains(NamedTuple):
+class AgentGains(NamedTuple):
     """Payoffs and gains of policy owners, with the coverage of the gains and the method."""
 
     payoff: np.ndarray  # [owner]
@@ -101,21 +99,21 @@ class FewAgentsGains(NamedTuple):
     method: str
 
 
-def pooled_gains(payoff: np.ndarray, gain: np.ndarray, gaps: np.ndarray | None = None) -> FewAgentsGains:
+def pooled_gains(payoff: np.ndarray, gain: np.ndarray, gaps: np.ndarray | None = None) -> AgentGains:
     """Return gains of many agents, computed in the population that all of them face."""
     gaps, bound = np.zeros((len(gain), 0)) if gaps is None else gaps, np.full(len(gain), np.inf)
-    return FewAgentsGains(payoff, gain, bound, gaps, "estimated", POOLED)
+    return AgentGains(payoff, gain, bound, gaps, "estimated", POOLED)
 
 
-def few(crowd: Crowd) -> bool:
-    """Whether gains are computed with others' bids conditional on an agent's own karma."""
+def has_few_agents(crowd: Crowd) -> bool:
+    """Return whether gains are computed with others' bids conditional on an agent's own karma."""
     return len(crowd.economy.type_of) <= FEW and not crowd.refusal
 
 
 def evaluate_few_agents(
     crowd: Crowd,
     env: Any,
-    agents: Agents,
+    agents: kernels.economy.Agents,
     rows: np.ndarray,  # [owner entry]: cumulative
     policies: np.ndarray,  # [owner own bid]
     owner: np.ndarray,  # [agent]
@@ -124,7 +122,7 @@ def evaluate_few_agents(
     sequence: np.random.SeedSequence,
     steps: int,
     bonuses: tuple[Paid, ...] = (NOTHING,),
-) -> list[FewAgentsGains]:
+) -> list[AgentGains]:
     """Return payoffs and gains of policy owners in an economy of few agents, once per bonus.
 
     ``env`` is the measured environment, used as a prior for rarely visited states. Trials start from copies
@@ -133,25 +131,24 @@ def evaluate_few_agents(
     types, private, levels = crowd.shape
     targets = targets.reshape(len(targets), types, private * levels, levels)
     if len(owner) == 2 and private**2 * levels**3 <= LARGEST:
-        return [_judged_pair(crowd, policies, owner, kinds, targets, paid) for paid in bonuses]
-    from rivalry.economies.kernels.economy import copied, probe
-
+        return [_pair_gains(crowd, policies, owner, kinds, targets, paid) for paid in bonuses]
     prior = [np.asarray(part) for part in _tables(crowd.game, env)]
     halves = []
     for number in range(2):
         own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
-        others = copied(agents, own)
-        counts = probe(crowd.economy, others, rows, owner, min(steps, max(1, TRIALS // len(owner))))
-        check_balance(others.status)
-        halves.append([_estimated(crowd.economy, kind, *counts, *prior) for kind in range(types)])
-    return [_judged_halves(crowd, halves, policies, kinds, targets, paid) for paid in bonuses]
+        copies = kernels.economy.copy_agents(agents, own)
+        trials = min(steps, max(1, TRIALS // len(owner)))
+        counts = kernels.economy.probe(crowd.economy, copies, rows, owner, trials)
+        check_balance(copies.status)
+        halves.append([_estimated_process(crowd.economy, kind, *counts, *prior) for kind in range(types)])
+    return [_estimated_gains(crowd, halves, policies, kinds, targets, paid) for paid in bonuses]
 
 
 def _legal(shape: tuple[int, int, int]) -> np.ndarray:
     return np.tile(np.tri(shape[2], dtype=bool), (shape[1], 1))
 
 
-def _worth(process: Decisions, policy: np.ndarray, paid: Paid) -> np.ndarray:
+def _policy_values(process: Decisions, policy: np.ndarray, paid: Paid) -> np.ndarray:
     """Return the values of a policy, entropy bonus included."""
     logs = np.log(np.where(policy > 0, policy, 1.0))
     bonus = -paid.weight * (policy * logs).sum(axis=1)
@@ -162,14 +159,14 @@ def _worth(process: Decisions, policy: np.ndarray, paid: Paid) -> np.ndarray:
 # two agents: exact
 
 
-def _judged_pair(
+def _pair_gains(
     crowd: Crowd,
     policies: np.ndarray,
     owner: np.ndarray,
     kinds: np.ndarray,
     targets: np.ndarray,  # [target type own bid]
     paid: Paid,
-) -> FewAgentsGains:
+) -> AgentGains:
     """Return gains of both agents, each against the other's policy; a common owner gets the mean."""
     legal, exact = _legal(crowd.shape), True
     found = []
@@ -181,20 +178,21 @@ def _judged_pair(
             return np.repeat(policy, memory, axis=0)
 
         pi = spread(policies[owner[agent]])
-        values, mu = _worth(process, pi, paid), process.stationary(pi)
+        values, mu = _policy_values(process, pi, paid), process.stationary(pi)
         top, best, slack = process.best(pi, spread(legal))
+        # an agent that observes the hidden state gains at least as much: the bound holds with memory too
         bound = float(mu @ (top - values)) + slack
         if memory > 1:  # a best response that ignores the rival's hidden private state
-            best = spread(_averaged(process, mu, memory).best(policies[owner[agent]], legal)[1])
+            best = spread(_average_over_memory(process, mu, memory).best(policies[owner[agent]], legal)[1])
             top = process.values(best)
         aims = targets[:, kinds[owner[agent]]]
-        gaps = np.array([mu @ (values - _worth(process, spread(aim), paid)) for aim in aims])
+        gaps = np.array([mu @ (values - _policy_values(process, spread(aim), paid)) for aim in aims])
         found.append((float(mu @ values), float(mu @ (top - values)), bound, gaps))
     each = [np.array(part) for part in zip(*found, strict=True)]
     members = [np.flatnonzero(owner == one) for one in range(len(policies))]
     payoff, gain, most, gaps = (np.array([part[who].mean(axis=0) for who in members]) for part in each)
     gain, most = (np.maximum(part, -np.inf if paid.weight else 0.0) for part in (gain, most))
-    return FewAgentsGains(payoff, gain, most, gaps, "exact" if exact else "bounded", JOINT)
+    return AgentGains(payoff, gain, most, gaps, "exact" if exact else "bounded", JOINT)
 
 
 def against(economy: Economy, agent: int, rival: np.ndarray) -> tuple[Decisions, int]:
@@ -222,7 +220,7 @@ def against(economy: Economy, agent: int, rival: np.ndarray) -> tuple[Decisions,
         weights = np.einsum("mykc,bc->mkbc", bids, clear.astype(float))[None]
         weights = weights + np.einsum("zy,mykc,bc->zmkbc", ties[outcome], bids, np.eye(levels))
         lost += weights.sum(axis=-1) * (outcome != 1)
-        for after, chance in _landings(economy, outcome):
+        for after, chance in _karma_after(economy, outcome):
             place = (np.arange(levels)[:, None, None] * levels + bid) * levels + after
             for z, m in np.ndindex(private, len(chain)):
                 mass = (weights[z, m] * chance).ravel()
@@ -255,7 +253,7 @@ def _ties(economy: Economy, agent: int, kind: int, other: int) -> dict[int, np.n
     return {1: won, 0: decided * (1 - won), -1: np.full(won.shape, float(not decided))}
 
 
-def _landings(economy: Economy, outcome: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _karma_after(economy: Economy, outcome: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield own karma after payment, tax and redistribution, with its probability.
 
     Both arrays are ``[karma, own bid, rival's bid]``; impossible entries hold arbitrary legal values.
@@ -282,10 +280,10 @@ def _landings(economy: Economy, outcome: int) -> Iterator[tuple[np.ndarray, np.n
             chance = chance * (part if more else 1 - part)
         if chance.any():
             due, dues = np.minimum(whole[own] + mine, own), np.minimum(whole[rival] + its, rival)
-            yield from _shared(own - due, rival - dues, pool + due + dues, chance, most)
+            yield from _divisions(own - due, rival - dues, pool + due + dues, chance, most)
 
 
-def _shared(
+def _divisions(
     own: np.ndarray, rival: np.ndarray, pool: np.ndarray, chance: np.ndarray, most: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield divisions of a surplus between two: equal integer parts, then the last unit to one with room."""
@@ -299,7 +297,7 @@ def _shared(
     yield np.minimum(own + 1, most), more
 
 
-def _averaged(process: Decisions, mu: np.ndarray, memory: int) -> Decisions:
+def _average_over_memory(process: Decisions, mu: np.ndarray, memory: int) -> Decisions:
     """Return the process averaged over the hidden memory, distributed as in ``mu [state]``."""
     distribution = mu.reshape(-1, memory)
     seen = distribution.sum(axis=1, keepdims=True)
@@ -320,7 +318,7 @@ def _tables(game: Any, env: Any) -> tuple[Any, Any]:
     return reward, jnp.moveaxis(jax.vmap(game.expect(env))(jnp.eye(len(reward))), 0, -1)
 
 
-def _estimated(
+def _estimated_process(
     economy: Economy,
     kind: int,
     won: np.ndarray,
@@ -347,14 +345,14 @@ def _estimated(
     return Decisions(rate.reshape(size, levels), distribution, float(economy.discount[kind]), start)
 
 
-def _judged_halves(
+def _estimated_gains(
     crowd: Crowd,
     halves: list[list[Decisions]],
     policies: np.ndarray,
     kinds: np.ndarray,
     targets: np.ndarray,  # [target type own bid]
     paid: Paid,
-) -> FewAgentsGains:
+) -> AgentGains:
     """Return the mean over both halves, each best response evaluated in the other half.
 
     In the half where it was computed, the gain of a best response would be biased upwards.
@@ -367,10 +365,10 @@ def _judged_halves(
         row = []
         for pi, kind in zip(policies, kinds, strict=True):
             process = other[kind]
-            values, mu = _worth(process, pi, paid), process.stationary(pi)
-            gaps = np.array([mu @ (values - _worth(process, aim, paid)) for aim in targets[:, kind]])
+            values, mu = _policy_values(process, pi, paid), process.stationary(pi)
+            gaps = np.array([mu @ (values - _policy_values(process, aim, paid)) for aim in targets[:, kind]])
             row.append((float(mu @ values), float(mu @ (top[kind] - values)), gaps))
         found.append([np.array(part) for part in zip(*row, strict=True)])
     payoff, gain, gaps = (np.mean(part, axis=0) for part in zip(*found, strict=True))
     gain = np.maximum(gain, -np.inf if paid.weight else 0.0)
-    return FewAgentsGains(payoff, gain, np.full(len(gain), np.inf), gaps, "estimated", TRIED)
+    return AgentGains(payoff, gain, np.full(len(gain), np.inf), gaps, "estimated", TRIED)

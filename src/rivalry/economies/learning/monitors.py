@@ -6,29 +6,20 @@ Monitors use copies of the agents and separate random streams, so they do not ch
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
 
 from rivalry.core.jax import put
-from rivalry.economies.learning.crowds import (
-    Crowd,
-    Measured,
-    environment_of,
-    measured,
-    watched,
-    without_exploration,
-)
+from rivalry.economies import kernels
+from rivalry.economies.learning import crowds, few_agents
+from rivalry.economies.learning.crowds import Crowd, Measured
 from rivalry.economies.learning.epochs import step_sizes
-from rivalry.economies.learning.few_agents import FewAgentsGains, evaluate_few_agents, few, pooled_gains
 from rivalry.economies.learning.sessions import check_balance
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole
 from rivalry.population.agents import NOTHING, Paid, evaluate_agents
 from rivalry.population.distances import entropies, policy_distance
-
-if TYPE_CHECKING:
-    from rivalry.economies.kernels.economy import Agents
 
 Numbers = dict[str, np.ndarray]
 
@@ -70,9 +61,9 @@ def sampling(value: str | Table, alpha: Any = 0.01) -> Sampling:
         if key not in Sampling._fields:
             raise ValueError(f"monitor.{key}: is not known; it takes {', '.join(Sampling._fields)}")
     found = Sampling(**table)
-    for name, known in (("kind", MONITORS), ("tables", TABLES)):
-        if getattr(found, name) not in known:
-            raise ValueError(f"monitor.{name}: {getattr(found, name)!r} must be one of {', '.join(known)}")
+    for name, word, known in (("kind", found.kind, MONITORS), ("tables", found.tables, TABLES)):
+        if word not in known:
+            raise ValueError(f"monitor.{name}: {word!r} must be one of {', '.join(known)}")
     for name, minimum in (("t_monitor", 1), ("t_burn", 0), ("sample_every", 1), ("agents", 1)):
         check_whole(f"monitor.{name}", getattr(found, name), minimum)
     if found.t_burn >= found.t_monitor:
@@ -99,7 +90,7 @@ class Snapshot(NamedTuple):
     method: str  # of computing the gains
 
 
-def names_of(exploration: float, compared: bool, paid: bool = False) -> tuple[str, ...]:
+def names_of(exploration: float, compared: bool, paid: bool) -> tuple[str, ...]:
     """Return the names of the numbers ``[owner]`` of a snapshot; ``paid``: also with an entropy bonus."""
     plain = (*EXACT, *(FAR if compared else ()))
     with_eps = tuple(f"{name}_eps" for name in FAR) if compared and exploration > 0 else ()
@@ -111,14 +102,14 @@ def names_of(exploration: float, compared: bool, paid: bool = False) -> tuple[st
     return plain + with_eps + tuple(f"{name}{PLAIN}" for name in plain if 0 < exploration < 1)
 
 
-def sampled_names(paid: bool = False) -> tuple[str, ...]:
-    """Return the names of sampled gains ``[agent]``; ``paid``: also with an entropy bonus."""
-    return (*SAMPLED, *(f"{name}{REGULARISED}" for name in SAMPLED if paid))
+def sampled_names(count: int, paid: bool) -> tuple[str, ...]:
+    """Return the first ``count`` names of sampled gains ``[agent]``; ``paid``: also with an entropy bonus."""
+    return (*SAMPLED[:count], *(f"{name}{REGULARISED}" for name in SAMPLED[:count] if paid))
 
 
 def snapshot(
     crowd: Crowd,
-    agents: Agents,
+    agents: kernels.economy.Agents,
     rows: np.ndarray,  # [owner entry]: cumulative
     owner: np.ndarray,  # [agent]
     exploration: float,
@@ -134,29 +125,31 @@ def snapshot(
     Policies with exploration are evaluated a second time without it, in the environment measured for that.
     All values are reported once per bonus, at most two. ``far`` is the rule of distances.
     """
-    from rivalry.economies.kernels.choices import cumulative
-
     kinds, levels = kinds_of(crowd, owner), crowd.shape[2]
 
-    def played(rows: np.ndarray, equilibria: np.ndarray, sequence: np.random.SeedSequence) -> Snapshot:
+    def evaluate(rows: np.ndarray, equilibria: np.ndarray, sequence: np.random.SeedSequence) -> Snapshot:
         policies = policies_of(crowd, rows)
         own = policies.reshape(len(rows), -1, levels)
-        tallied, batches = watched(crowd.economy, agents, rows, owner, sequence, warm_up, steps)
-        found = measured(crowd, tallied, batches, own, owner, steps)
+        tallied, batches = crowds.simulate_copies(
+            crowd.economy, agents, rows, owner, sequence, warm_up, steps
+        )
+        found = crowds.measured(crowd, tallied, batches, own, owner, steps)
         if crowd.refusal:
             return Snapshot(found, None, {}, found.efficiency, np.zeros(0), "estimated", "")
-        env = environment_of(crowd, found)
-        numbers: Numbers = {}
-        if few(crowd):
-            each = evaluate_few_agents(
+        env = crowds.environment_of(crowd, found)
+        if few_agents.has_few_agents(crowd):
+            each = few_agents.evaluate_few_agents(
                 crowd, env, agents, rows, own, owner, kinds, equilibria, sequence, steps, bonuses
             )
         else:
             targets = put(equilibria)
             many = (evaluate_agents(crowd.game, env, put(own), kinds, targets, bonus) for bonus in bonuses)
-            each = [pooled_gains(*map(np.asarray, (one.payoff, one.gain, one.gaps))) for one in many]
+            each = [
+                few_agents.pooled_gains(*map(np.asarray, (one.payoff, one.gain, one.gaps))) for one in many
+            ]
+        numbers: Numbers = {}
         for suffix, gains in zip(("", REGULARISED), each, strict=False):
-            numbers |= {f"{name}{suffix}": array for name, array in _told(gains, owner).items()}
+            numbers |= {f"{name}{suffix}": array for name, array in _named(gains, owner).items()}
         for target, name in zip(equilibria, ("", "_eps"), strict=False):
             of_kind = target.reshape(*crowd.shape, levels)[kinds]
             apart = distances(policies, of_kind, far, found.distribution[kinds])
@@ -164,30 +157,28 @@ def snapshot(
         plain = each[0]
         return Snapshot(found, env, numbers, found.efficiency, plain.bound, plain.coverage, plain.method)
 
-    first = played(rows, equilibria, sequences[0])
+    first = evaluate(rows, equilibria, sequences[0])
     if not 0 < exploration < 1 or crowd.refusal:
         return first
-    bare = without_exploration(policies_of(crowd, rows), exploration)
-    second = played(cumulative(bare), equilibria[:1], sequences[1])
+    bare = crowds.without_exploration(policies_of(crowd, rows), exploration)
+    second = evaluate(kernels.choices.cumulative(bare), equilibria[:1], sequences[1])
     without = {f"{name}{PLAIN}": array for name, array in second.numbers.items()}
     return first._replace(numbers=first.numbers | without, efficiency=second.efficiency)
 
 
 def policies_of(crowd: Crowd, rows: np.ndarray) -> np.ndarray:
     """Return cumulative rows as policies ``[owner private karma bid]``."""
-    from rivalry.economies.kernels.choices import probabilities
-
-    return probabilities(rows, crowd.economy.most)
+    return kernels.choices.probabilities(rows, crowd.economy.most)
 
 
-def _told(each: FewAgentsGains, owner: np.ndarray) -> Numbers:
+def _named(each: few_agents.AgentGains, owner: np.ndarray) -> Numbers:
     """Return the numbers of each policy owner by the names of `EXACT` and `FAR`."""
     payoff, gain = each.payoff, each.gain
+    # one scale for all: an agent's own payoff may be near 0
     scale = abs(float(payoff[owner].mean()))
     numbers = {"agent_payoff": payoff, "exploitability": gain, "relative_exploitability": gain / scale}
     for gap, name in zip(each.gaps.T, ("", "_eps"), strict=False):
-        numbers[f"gap_to_equilibrium{name}"] = gap
-        numbers[f"relative_gap_to_equilibrium{name}"] = gap / scale
+        numbers |= {f"gap_to_equilibrium{name}": gap, f"relative_gap_to_equilibrium{name}": gap / scale}
     return numbers
 
 
@@ -209,7 +200,7 @@ _distance = eqx.filter_jit(policy_distance)
 
 def payoff_estimates(
     crowd: Crowd,
-    agents: Agents,
+    agents: kernels.economy.Agents,
     rows: np.ndarray,
     owner: np.ndarray,
     q: np.ndarray,  # [owner entry]
@@ -223,21 +214,19 @@ def payoff_estimates(
     Where entropy is ``paid``, the bonus of the visited state is added once, because tables are trained on
     rewards alone.
     """
-    from rivalry.economies.kernels.choices import unpacked
-
     policies = policies_of(crowd, rows)
-    values = (policies * unpacked(q, crowd.economy.most)).sum(axis=-1)  # [owner private karma]
+    values = (policies * kernels.choices.unpack(q, crowd.economy.most)).sum(axis=-1)  # [owner private karma]
     if paid.weight:
         values = values + paid.weight * np.asarray(entropies(put(policies)))
-    met = watched(crowd.economy, agents, rows, owner, sequence, 0, steps)[0].each
-    estimates: np.ndarray = (met * values[owner]).sum(axis=(1, 2)) / steps
+    visits = crowds.simulate_copies(crowd.economy, agents, rows, owner, sequence, 0, steps)[0].each
+    estimates: np.ndarray = (visits * values[owner]).sum(axis=(1, 2)) / steps
     return estimates
 
 
-def sampled(
+def sample_gains(
     crowd: Crowd,
     how: Sampling,
-    agents: Agents,
+    agents: kernels.economy.Agents,
     rows: np.ndarray,
     owner: np.ndarray,
     q: np.ndarray,  # [owner entry]
@@ -251,25 +240,26 @@ def sampled(
     the agent's own policy over an equilibrium's. Values are NaN for agents that are not monitored and for
     missing equilibria. With several bonuses, the same simulation yields the gains with each.
     """
-    from rivalry.economies.kernels.choices import cumulative
-    from rivalry.economies.kernels.economy import RUNNING, copied
-    from rivalry.economies.kernels.economy_monitor import MonitorRule, monitor, watch
-
-    economy, alone, count, levels = crowd.economy, how.kind == "alone", crowd.agents, crowd.shape[2]
+    kernel, alone, count, levels = kernels.economy_monitor, how.kind == "alone", crowd.agents, crowd.shape[2]
     who = np.unique(np.linspace(0, count - 1, min(how.agents, count)).round().astype(int)) if alone else [-1]
-    sizes, length = step_sizes(how.alpha), how.t_monitor + (how.t_monitor - how.t_burn if alone else 0)
-    tables = q[owner] if how.tables == "learner" else np.zeros((count, q.shape[1]))
-    aims = equilibria.reshape(len(equilibria), *crowd.shape, levels)
-    targets = cumulative(aims) if len(aims) else np.zeros((0, crowd.shape[0], q.shape[1]))
+    # Algorithm 4 samples after the updates, when the agent no longer explores; Algorithm 3 during them
+    length = how.t_monitor + (how.t_monitor - how.t_burn if alone else 0)
+    sizes, tables = (
+        step_sizes(how.alpha),
+        q[owner] if how.tables == "learner" else np.zeros((count, q.shape[1])),
+    )
+    targets = np.zeros((0, crowd.shape[0], q.shape[1]))
+    if len(equilibria):
+        targets = kernels.choices.cumulative(equilibria.reshape(len(equilibria), *crowd.shape, levels))
     even = np.tri(levels) / np.arange(1.0, levels + 1)[:, None]
     found, rare = np.full((len(bonuses), len(SAMPLED), count), np.nan), []
     for number, agent in enumerate(who):
         own = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
-        seen = slice(None) if agent < 0 else [agent]
+        members = slice(None) if agent < 0 else [agent]
         mixed = (1 - how.explore) * policies_of(crowd, rows)[owner[max(agent, 0)]] + how.explore * even
         for into, bonus in zip(found, bonuses, strict=True):
-            others = copied(agents, own)
-            rule = MonitorRule(
+            copies = kernels.economy.copy_agents(agents, own)
+            rule = kernel.MonitorRule(
                 alpha=float(sizes.values[0]),
                 power=sizes.power,
                 expected=int(how.expected),
@@ -281,11 +271,13 @@ def sampled(
                 weight=bonus.weight,
                 once=int(bonus.once),
             )
-            estimates = watch(economy, others, rule, tables, tables, tables, len(targets))
-            monitor(economy, rule, others, rows, owner, targets, cumulative(mixed), estimates, length)
-            check_balance(others.status)
-            if others.status[0] == RUNNING:
-                into[0, seen] = (estimates.greedy_sum / estimates.samples)[seen]
-                into[1 : 1 + len(targets), seen] = (estimates.target_sum / estimates.samples)[:, seen]
-        rare.append(float(np.mean(estimates.visits[seen] < RARELY)))
+            estimates = kernel.watch(crowd.economy, copies, rule, tables, tables, tables, len(targets))
+            explore = kernels.choices.cumulative(mixed)
+            kernel.monitor(crowd.economy, rule, copies, rows, owner, targets, explore, estimates, length)
+            check_balance(copies.status)
+            if copies.status[0] == kernels.economy.RUNNING:
+                into[0, members] = (estimates.greedy_sum / estimates.samples)[members]
+                means = estimates.target_sum / estimates.samples
+                into[1 : 1 + len(targets), members] = means[:, members]
+        rare.append(float(np.mean(estimates.visits[members] < RARELY)))
     return found.reshape(-1, count), float(np.mean(rare))

@@ -12,41 +12,13 @@ from annotated_types import Ge, Le
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.core.validate import limit
-from rivalry.economies.learning.crowds import (
-    PLAYED_BY_AGENTS,
-    Crowd,
-    certified,
-    crowd_of,
-    mean_policy,
-    measures_of,
-    stationary_efficiency,
-    views,
-)
-from rivalry.economies.learning.epoch_learner import (
-    CHANGES,
-    DIMENSIONS,
-    EpochLearner,
-    InverseTemperature,
-    sequence_of,
-)
+from rivalry.economies import kernels
+from rivalry.economies.learning import crowds, monitors
+from rivalry.economies.learning.crowds import PLAYED_BY_AGENTS, Crowd
+from rivalry.economies.learning.epoch_learner import CHANGES, DIMENSIONS, EpochLearner, InverseTemperature
 from rivalry.economies.learning.epochs import Stop, stop_of
-from rivalry.economies.learning.monitors import (
-    RARELY,
-    REGULARISED,
-    SAMPLED,
-    Sampling,
-    Snapshot,
-    distances,
-    kinds_of,
-    names_of,
-    payoff_estimates,
-    policies_of,
-    sampled,
-    sampled_names,
-    sampling,
-    snapshot,
-)
-from rivalry.economies.learning.sessions import Session, parts
+from rivalry.economies.learning.monitors import RARELY, REGULARISED, SAMPLED, Sampling, Snapshot
+from rivalry.economies.learning.sessions import Session, parts, sequence_of
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
 from rivalry.methods.q_learning.exploration import Table
@@ -173,62 +145,64 @@ class PopulationQLearning(EpochLearner):
     }
 
     @property
-    def how(self) -> Sampling:
+    def sampling(self) -> Sampling:
         """Return the sampling options of the monitor."""
-        return sampling(self.monitor, self.alpha)
+        return monitors.sampling(self.monitor, self.alpha)
 
     @property
     def stop(self) -> Stop | None:
         """Return the stopping rule, if any."""
-        sampled = SAMPLED[: 3 if self.compare else 1] if self.how.kind != "exact" else ()
-        reported = (*CHANGES[:1], *sampled) if self.regularised else ()
-        names = (*names_of(self.exploration, self.compare, bool(self.regularised)), *CHANGES, *sampled)
-        return stop_of(self.stop_when, (*names, *(f"{name}{REGULARISED}" for name in reported)))
+        exact, sampled = self._agent_metrics()
+        plain = tuple(name for name in sampled if not name.endswith(REGULARISED))
+        paid = (PAID_CHANGE, *sampled[len(plain) :]) if self.regularised else ()
+        return stop_of(self.stop_when, (*exact, *CHANGES, *plain, *paid))
 
     @property
     def bonuses(self) -> tuple[Paid, ...]:
         """Return the entropy bonuses that payoffs are reported with: none, and that of ``regularised``."""
-        paid = Paid(1 / self.heat, float(self.regularised == "once")) if self.regularised else None
-        return (NOTHING,) if paid is None else (NOTHING, paid)
+        paid = Paid(1 / self.final_beta, float(self.regularised == "once"))
+        return (NOTHING, paid) if self.regularised else (NOTHING,)
+
+    def _agent_metrics(self, refused: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the names of exact and of sampled metrics per agent; ``refused``: without a mean field."""
+        paid, compared = bool(self.regularised), self.compare and not refused
+        exact = () if refused else monitors.names_of(self.exploration, self.compare, paid)
+        if self.sampling.kind == "exact":
+            return exact, ()
+        count = 1 if not compared else 3 if self.exploration > 0 else 2
+        return exact, monitors.sampled_names(count, paid)
 
     def world(self, game: Any) -> Crowd:
-        """Return the game with its agents, or the `Crowd` given."""
-        return crowd_of(game)
+        """Return the game with its agents."""
+        return crowds.crowd_of(game)
 
-    def looks(self, world: Crowd) -> tuple[str, ...]:
+    def monitored(self, world: Crowd) -> tuple[str, ...]:
         """Return the names of the metrics stored at every monitor."""
-        paid, bare = bool(self.regularised), 0 < self.exploration < 1 and not world.refusal
-        exact = () if world.refusal else names_of(self.exploration, self.compare, paid)
-        known = len(SAMPLED) if self.exploration > 0 else len(SAMPLED) - 1
-        seen = SAMPLED[: known if self.compare and not world.refusal else 1]
-        seen += tuple(f"{name}{REGULARISED}" for name in seen if paid)
-        each = (*exact, *(seen if self.how.kind != "exact" else ()))
+        exact, sampled = self._agent_metrics(bool(world.refusal))
         return (
             *("efficiency", "reward_fairness", "access_fairness", *CHANGES),
-            *((PAID_CHANGE,) if paid else ()),
-            *((BARE,) if bare else ()),
-            *(f"{how}_{name}" for name in each for how in ("mean", "largest")),
+            *((PAID_CHANGE,) if self.regularised else ()),
+            *((BARE,) if 0 < self.exploration < 1 and not world.refusal else ()),
+            *(f"{how}_{name}" for name in exact + sampled for how in ("mean", "largest")),
         )
 
     def _begin(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
-        from rivalry.economies.kernels import economy, economy_learning
-
         stop = self.stop
-        if stop is not None and world.refusal and stop.metric not in self.looks(world):
+        if stop is not None and world.refusal and stop.metric not in self.monitored(world):
             raise ValueError(f"stop_when.metric: {stop.metric!r} has no meaning: {world.refusal}")
         _, private, levels = world.shape
         entries = private * levels * (levels + 1) // 2
         limit("agents", world.agents, entries)
         values, by_type = np.full((1, entries), float(self.initial_q)), self.algorithm == "centralised"
-        learning = economy_learning.begin(world.economy, self.rule(), values, by_type)
+        sampled = monitors.sampled_names(len(SAMPLED), bool(self.regularised))
         return {
-            **economy.fresh(world.economy, stream)._asdict(),
-            **learning._asdict(),
+            **kernels.economy.fresh(world.economy, stream)._asdict(),
+            **kernels.economy_learning.begin(world.economy, self.rule(), values, by_type)._asdict(),
             "equilibria": self._equilibria(world),
             "first_policy": np.full((*world.shape, levels), np.nan),
             "last_rows": np.zeros((0, 0)),
             "last_estimate": np.zeros(0),
-            "sampled": np.full((len(sampled_names(bool(self.regularised))), world.agents), np.nan),
+            "sampled": np.full((len(sampled), world.agents), np.nan),
             "rarely_visited": np.array([np.nan]),
         }
 
@@ -239,11 +213,12 @@ class PopulationQLearning(EpochLearner):
             return np.zeros(shape)
         found = []
         for exploration in (0.0, self.exploration) if self.exploration > 0 else (0.0,):
-            policy, _, residual = equilibrium(world.game, self.heat, exploration)
+            policy, _, residual = equilibrium(world.game, self.final_beta, exploration)
+            # not `>`: a residual of NaN counts as not found
             if not residual <= ENOUGH:
                 warnings.warn(
-                    f"the logit equilibrium at beta = {self.heat:g}, exploration = {exploration:g} was not "
-                    f"found (residual {residual:.1e}): gaps and distances are unknown",
+                    f"the logit equilibrium at beta = {self.final_beta:g}, exploration = {exploration:g} was "
+                    f"not found (residual {residual:.1e}): gaps and distances are unknown",
                     stacklevel=2,
                 )
                 policy = np.full(shape[1:], np.nan)
@@ -251,19 +226,15 @@ class PopulationQLearning(EpochLearner):
         return np.stack(found)
 
     def _train(self, world: Crowd, session: Session, steps: int) -> None:
-        from rivalry.economies.kernels.economy import Agents, no_tallies
-        from rivalry.economies.kernels.economy_learning import Learning, learn
+        agents = parts(kernels.economy.Agents, session)
+        learning, none = parts(kernels.economy_learning.Learning, session), kernels.economy.no_tallies()
+        kernels.economy_learning.learn(world.economy, self.rule(), agents, learning, none, steps)
 
-        agents, learning = parts(Agents, session), parts(Learning, session)
-        learn(world.economy, self.rule(), agents, learning, no_tallies(), steps)
-
-    def _evaluated(self, world: Crowd, session: Session, streams: tuple[int, int], steps: int) -> Snapshot:
+    def _snapshot(self, world: Crowd, session: Session, streams: tuple[int, int], steps: int) -> Snapshot:
         """Return the current policies evaluated over ``steps`` steps."""
-        from rivalry.economies.kernels.economy import Agents
-
-        return snapshot(
+        return monitors.snapshot(
             world,
-            parts(Agents, session),
+            parts(kernels.economy.Agents, session),
             session["policy"],
             session["owner"],
             self.exploration,
@@ -275,75 +246,79 @@ class PopulationQLearning(EpochLearner):
             self.distance,
         )
 
-    def _look(self, world: Crowd, session: Session) -> None:
-        from rivalry.economies.kernels.economy import Agents
-
-        owner, rows, agents = session["owner"], session["policy"], parts(Agents, session)
-        q, found = session["q"].mean(axis=0), self._evaluated(world, session, LOOK, self.monitor_steps)
-        seen = found.measured
+    def _monitor(self, world: Crowd, session: Session) -> None:
+        owner, rows, agents = session["owner"], session["policy"], parts(kernels.economy.Agents, session)
+        # of two tables the mean: each is updated with probability one half
+        q, found = session["q"].mean(axis=0), self._snapshot(world, session, LOOK, self.monitor_steps)
+        measured = found.measured
         values = {
-            "efficiency": seen.efficiency,
-            "reward_fairness": -seen.reward.std(),
-            "access_fairness": -seen.wins.std(),
+            "efficiency": measured.efficiency,
+            "reward_fairness": -measured.reward.std(),
+            "access_fairness": -measured.wins.std(),
             BARE: found.efficiency,
-            **_spread(found.numbers, owner),
+            **_mean_and_largest(found.numbers, owner),
         }
-        sequence = sequence_of(session, ESTIMATE)
+        of_agent = {name: array[owner] for name, array in found.numbers.items()}
+        sequence, steps = sequence_of(session, ESTIMATE), self.payoff_steps
+        # one sequence for all bonuses: estimates differ by the bonus, not by the states visited
         estimate = np.stack(
             [
-                payoff_estimates(world, agents, rows, owner, q, sequence, self.payoff_steps, bonus)
+                monitors.payoff_estimates(world, agents, rows, owner, q, sequence, steps, bonus)
                 for bonus in self.bonuses
             ]
         )
-        of_agent = {name: array[owner] for name, array in found.numbers.items()}
         if session["last_rows"].size:
-            before, now = (policies_of(world, each) for each in (session["last_rows"], rows))
-            weights = seen.distribution[kinds_of(world, owner)]
+            before, now = (monitors.policies_of(world, each) for each in (session["last_rows"], rows))
+            weights = measured.distribution[monitors.kinds_of(world, owner)]
             changes = np.abs(estimate - session["last_estimate"])
-            of_agent |= dict(zip(("payoff_change", PAID_CHANGE), changes, strict=False))
-            of_agent["policy_change"] = distances(now, before, self.distance, weights)[owner]
-            values |= {name: of_agent[name].max() for name in (*CHANGES, PAID_CHANGE) if name in of_agent}
-        if self.how.kind != "exact":
-            sequence = sequence_of(session, SAMPLE)
-            gains, rare = sampled(
-                world, self.how, agents, rows, owner, q, session["equilibria"], sequence, self.bonuses
+            change = dict(zip(("payoff_change", PAID_CHANGE), changes, strict=False))
+            change["policy_change"] = monitors.distances(now, before, self.distance, weights)[owner]
+            of_agent |= change
+            values |= {name: array.max() for name, array in change.items()}
+        if self.sampling.kind != "exact":
+            sequence, equilibria = sequence_of(session, SAMPLE), session["equilibria"]
+            gains, rare = monitors.sample_gains(
+                world, self.sampling, agents, rows, owner, q, equilibria, sequence, self.bonuses
             )
             session["sampled"], session["rarely_visited"] = gains, np.array([rare])
             watched = np.flatnonzero(np.isfinite(gains[0]))
-            monitored = dict(zip(sampled_names(bool(self.regularised)), gains[:, watched], strict=True))
-            values |= _spread(monitored, np.arange(len(watched)))
-            of_agent |= monitored
+            names = monitors.sampled_names(len(SAMPLED), bool(self.regularised))
+            sampled = dict(zip(names, gains[:, watched], strict=True))
+            values |= _mean_and_largest(sampled, np.arange(len(watched)))
+            of_agent |= sampled
         session["last_rows"], session["last_estimate"] = rows.copy(), estimate
         if not session["looked"][0]:
             session["first_policy"] = _mean_policy(world, rows, owner)
-        self._note(world, session, values, of_agent)
+        self._store_monitor(world, session, values, of_agent)
 
     def _curves(self, world: Crowd, session: Session) -> Record:
         record = super()._curves(world, session)
         return record | {"first_policy": ((*STATE, "bid"), session["first_policy"])} if record else record
 
-    def _at_end(self, world: Crowd, session: Session) -> Record:
-        found = self._evaluated(world, session, END, self.evaluation)
-        owner = session["owner"]
+    def _final_record(self, world: Crowd, session: Session) -> Record:
+        found, owner = self._snapshot(world, session, END, self.evaluation), session["owner"]
         policy, bids = _mean_policy(world, session["policy"], owner), np.arange(world.shape[2])
         record: Record = {}
         if world.refusal:
             warnings.warn(f"exploitability is not worked out: {world.refusal}", stacklevel=4)
         else:
-            record = measures_of(world, found.environment, found.measured)
-        record |= found.measured.record(world.economy.type_of) | views(world)
+            record = crowds.measures_of(world, found.environment, found.measured)
+        record |= found.measured.record(world.economy.type_of) | crowds.views(world)
         record[BARE] = ((), np.asarray(found.efficiency))
         record["policy"] = ((*STATE, "bid"), policy)
         record["mean_bid"] = (STATE, policy @ bids)
         record["distance_rule"] = ((), np.asarray(self.distance))
-        record["beta"] = ((), np.asarray(self.heat))
+        record["beta"] = ((), np.asarray(self.final_beta))
         record["exploration"] = ((), np.asarray(float(self.exploration)))
         for name, other in zip(("equilibrium", "equilibrium_eps"), session["equilibria"], strict=False):
             shaped = other.reshape(*world.shape, -1)
             record[name] = ((*STATE, "bid"), shaped)
             record[f"mean_bid_{name}"] = (STATE, shaped @ bids)
-        record |= {_of_agent(name): (("agent",), array[owner]) for name, array in found.numbers.items()}
-        record |= {name: ((), np.asarray(value)) for name, value in _spread(found.numbers, owner).items()}
+        for name, array in found.numbers.items():
+            # types have the plain name of a gain
+            record[f"agent_{name}" if "exploitability" in name else name] = (("agent",), array[owner])
+        numbers = _mean_and_largest(found.numbers, owner)
+        record |= {name: ((), np.asarray(value)) for name, value in numbers.items()}
         if found.numbers:
             record |= _by_type(world, found, owner)
         if session["visits"].size:
@@ -352,61 +327,56 @@ class PopulationQLearning(EpochLearner):
 
     def _sampled(self, world: Crowd, session: Session) -> Record:
         """Return the gains sampled at the last monitor; warn of table entries with few visits."""
-        if self.how.kind == "exact" or not session["looked"][0]:
+        if self.sampling.kind == "exact" or not session["looked"][0]:
             return {}
-        share, names = float(session["rarely_visited"][0]), sampled_names(bool(self.regularised))
+        share = float(session["rarely_visited"][0])
         if share > 0:
             warnings.warn(
                 f"{share:.0%} of the entries that gains are sampled by were visited fewer than {RARELY} "
                 "times: sampled gains are biased; monitor for longer",
                 stacklevel=4,
             )
-        record: Record = {
-            name: (("agent",), gains)
-            for name, gains in zip(names, session["sampled"], strict=True)
-            if f"mean_{name}" in self.looks(world)
-        }
+        stored = self._agent_metrics(bool(world.refusal))[1]
+        names = monitors.sampled_names(len(SAMPLED), bool(self.regularised))
+        gains = zip(names, session["sampled"], strict=True)
+        record: Record = {name: (("agent",), array) for name, array in gains if name in stored}
         return record | {"rarely_visited": ((), np.asarray(share))}
 
 
-def _spread(numbers: Mapping[str, np.ndarray], owner: np.ndarray) -> dict[str, float]:
+def _mean_and_largest(numbers: Mapping[str, np.ndarray], owner: np.ndarray) -> dict[str, float]:
     """Return mean and largest over agents of numbers ``[owner]``; NaN without agents."""
     return {
-        f"{how}_{name}": float(measure(array[owner])) if len(owner) else np.nan
+        f"{how}_{name}": float(statistic(array[owner])) if len(owner) else np.nan
         for name, array in numbers.items()
-        for how, measure in (("mean", np.mean), ("largest", np.max))
+        for how, statistic in (("mean", np.mean), ("largest", np.max))
     }
 
 
 def _mean_policy(world: Crowd, rows: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """Return the mean policy of the agents of each type, ``[type private karma bid]``."""
-    own = policies_of(world, rows).reshape(len(rows), -1, world.shape[2])
-    return mean_policy(own, kinds_of(world, owner), world.shape[0]).reshape(*world.shape, -1)
-
-
-def _of_agent(name: str) -> str:
-    """Return the name of a metric per agent where types have one of that name."""
-    return f"agent_{name}" if "exploitability" in name else name
-
-
-def _of_type(name: str) -> str:
-    """Return the name of the mean over the agents of a type where agents have one of that name."""
-    return name.removeprefix("agent_") if "exploitability" in name or "payoff" in name else f"type_{name}"
+    own, kinds = monitors.policies_of(world, rows), monitors.kinds_of(world, owner)
+    levels = world.shape[2]
+    mean = crowds.mean_policy(own.reshape(len(rows), -1, levels), kinds, world.shape[0])
+    return mean.reshape(*world.shape, levels)
 
 
 def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
     """Return mean payoffs and gains and the largest gain, an upper bound in the measured environment."""
-    kinds = world.economy.type_of
-    members = [np.flatnonzero(kinds == kind) for kind in range(world.shape[0])]
-    payoff, gain = (found.numbers[name][owner] for name in ("agent_payoff", "exploitability"))
-    regret, bound = (np.array([part[each].max() for each in members]) for part in (gain, found.bound[owner]))
-    how = f"{found.method}, the largest gain of an agent"
+    members = [world.economy.type_of == kind for kind in range(world.shape[0])]
     means = {
-        _of_type(name): np.array([array[owner][each].mean() for each in members])
+        name: np.array([array[owner][each].mean() for each in members])
         for name, array in found.numbers.items()
-        if not name.startswith("agent_payoff") or name == f"agent_payoff{REGULARISED}"
     }
-    mean = np.array([payoff[each].mean() for each in members])
-    reported: Record = {name: (("player",), array) for name, array in means.items()}
-    reported |= {"payoff": (("player",), mean)} | stationary_efficiency(world, mean, found.measured)
-    return reported | certified(world, regret, bound, found.coverage, how).record()
+    gain, bound = found.numbers["exploitability"][owner], found.bound[owner]
+    largest, most = (np.array([part[each].max() for each in members]) for part in (gain, bound))
+    reported: Record = {}
+    for name, array in means.items():
+        plain = name.removeprefix("agent_")
+        if name in (plain, f"agent_payoff{REGULARISED}"):
+            # agents have the plain names of gaps and distances
+            alone = plain if "exploitability" in name or "payoff" in name else f"type_{name}"
+            reported[alone] = (("player",), array)
+    payoff, how = means["agent_payoff"], f"{found.method}, the largest gain of an agent"
+    reported |= {"payoff": (("player",), payoff)}
+    reported |= crowds.stationary_efficiency(world, payoff, found.measured)
+    return reported | crowds.certified(world, largest, most, found.coverage, how).record()

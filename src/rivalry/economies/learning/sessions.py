@@ -10,6 +10,7 @@ from annotated_types import Ge
 
 from rivalry.core.game import BrokenInvariant
 from rivalry.core.method import BaseLearner
+from rivalry.economies import kernels
 from rivalry.tables.kernels.shapes import BY_COIN, BY_STAKE, BY_TURN
 
 Session = dict[str, np.ndarray]
@@ -23,11 +24,14 @@ def parts(kind: Any, session: Session, prefix: str = "") -> Any:
     return kind(*(session[prefix + name] for name in kind._fields))
 
 
+def sequence_of(session: Session, which: int) -> np.random.SeedSequence:
+    """Return a random stream for copies of the current agents, separate from the run's own."""
+    return np.random.SeedSequence(session["words"].tolist(), spawn_key=(int(session["clock"][0]), which))
+
+
 def check_balance(status: np.ndarray) -> None:
     """Raise `BrokenInvariant` where the ``status`` of a run is that karma is not conserved."""
-    from rivalry.economies.kernels.economy import UNBALANCED
-
-    if status[0] == UNBALANCED:
+    if status[0] == kernels.economy.UNBALANCED:
         raise BrokenInvariant(f"karma is not conserved at step {int(status[1])}")
 
 
@@ -46,14 +50,12 @@ class FixedPolicies(BaseLearner):
         if not isinstance(self.plays, str) or self.plays in words:
             return
         if Path(self.plays).suffix not in self.endings or not Path(self.plays).is_file():
-            known = (
-                f"must be one of {', '.join(words)}, a policy, or a file of one ({', '.join(self.endings)})"
-            )
-            raise ValueError(f"plays: {self.plays!r} {known}")
+            known = f"{', '.join(words)}, a policy, or a file of one ({', '.join(self.endings)})"
+            raise ValueError(f"plays: {self.plays!r} must be one of {known}")
 
     @property
     def bids(self) -> bool:
-        """Whether agents bid by a policy."""
+        """True where agents bid by a policy."""
         return not (isinstance(self.plays, str) and self.plays in AWARDS)
 
     def length(self, world: Any) -> int:

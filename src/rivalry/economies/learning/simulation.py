@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import equinox as eqx
 import numpy as np
@@ -14,21 +14,10 @@ from rivalry.core.jax import put
 from rivalry.core.needs import Need
 from rivalry.core.oracles import named_start
 from rivalry.core.results import Record
-from rivalry.economies.learning.crowds import (
-    BATCHES,
-    PLAYED_BY_AGENTS,
-    Crowd,
-    Measured,
-    batch_ends,
-    certified,
-    counted,
-    crowd_of,
-    environment_of,
-    measures_of,
-    stationary_efficiency,
-    views,
-)
-from rivalry.economies.learning.few_agents import evaluate_few_agents, few, pooled_gains
+from rivalry.economies import kernels
+from rivalry.economies.learning import crowds
+from rivalry.economies.learning.crowds import BATCHES, PLAYED_BY_AGENTS, Crowd, Measured, batch_ends
+from rivalry.economies.learning.few_agents import evaluate_few_agents, has_few_agents, pooled_gains
 from rivalry.economies.learning.sessions import AWARDS, SUMS, FixedPolicies, Session, check_balance, parts
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
@@ -36,9 +25,6 @@ from rivalry.methods.q_learning.exploration import check_numbers
 from rivalry.population import best_response, policy_values
 from rivalry.population.operators import Policy, Values
 from rivalry.tables.kernels.shapes import BIDS
-
-if TYPE_CHECKING:
-    from rivalry.economies.kernels.economy import Agents
 
 
 class Simulation(FixedPolicies):
@@ -98,35 +84,31 @@ class Simulation(FixedPolicies):
         check_numbers("beta", self.beta, "above 0 and finite", lambda v: v > 0)
 
     def world(self, game: Any) -> Crowd:
-        """Return the game with its agents, or the `Crowd` given."""
-        return crowd_of(game)
+        """Return the game with its agents."""
+        return crowds.crowd_of(game)
 
     def begin(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
         """Return the initial agents and the policy. Raises `ValueError` for an invalid policy."""
-        from rivalry.economies.kernels.economy import fresh, tallies
-
-        policy = self._policy(world) if self.bids else np.zeros((0, 0))
-        session = dict(fresh(world.economy, stream)._asdict())
-        sums = {f"{SUMS}{name}": array for name, array in tallies(world.economy)._asdict().items()}
-        return session | sums | {"policy_of_all": policy, "batches": np.full(BATCHES, np.nan)}
+        policy, kernel = self._policy(world) if self.bids else np.zeros((0, 0)), kernels.economy
+        sums = {f"{SUMS}{name}": array for name, array in kernel.tallies(world.economy)._asdict().items()}
+        session = kernel.fresh(world.economy, stream)._asdict() | sums
+        return session | {"policy_of_all": policy, "batches": np.full(BATCHES, np.nan)}
 
     def advance(self, world: Crowd, session: Session, steps: int) -> int:
         """Simulate the given number of steps."""
-        from rivalry.economies.kernels.choices import cumulative, uniform_rows
-        from rivalry.economies.kernels.economy import Agents, EconomyTallies, no_tallies, play
-
-        agents, sums = parts(Agents, session), parts(EconomyTallies, session, SUMS)
-        types, private, levels = world.shape
-        policy = session["policy_of_all"].reshape(-1, private, levels, levels)
-        rows = cumulative(policy) if self.bids else uniform_rows(types, private, levels - 1)
-        award = BIDS if self.bids else AWARDS[self.plays]
-        taken, economy = 0, world.economy._replace(award=award)
-        ends = self.warm_up + batch_ends(self.evaluation)
+        kernel, (types, private, levels) = kernels.economy, world.shape
+        agents, sums = parts(kernel.Agents, session), parts(kernel.EconomyTallies, session, SUMS)
+        economy = world.economy._replace(award=BIDS if self.bids else AWARDS[self.plays])
+        # rules without karma read no policy, but the compiled loop takes one
+        rows = kernels.choices.uniform_rows(types, private, levels - 1)
+        if self.bids:
+            rows = kernels.choices.cumulative(session["policy_of_all"].reshape(-1, private, levels, levels))
+        taken, ends = 0, self.warm_up + batch_ends(self.evaluation)
         for number, until in enumerate((self.warm_up, *ends), start=-1):
             part = min(steps - taken, int(until) - int(agents.clock[0]))
             if part > 0:
-                into = no_tallies() if number < 0 else sums
-                play(economy, agents, rows, economy.type_of, into, part)
+                tallied = kernel.no_tallies() if number < 0 else sums
+                kernel.play(economy, agents, rows, economy.type_of, tallied, part)
                 taken += part
                 if number >= 0 and agents.clock[0] == until:
                     session["batches"][number] = sums.rewards.sum()
@@ -135,23 +117,22 @@ class Simulation(FixedPolicies):
 
     def read(self, world: Crowd, session: Session) -> Record:
         """Return the record of the steps so far."""
-        from rivalry.economies.kernels.economy import Agents, EconomyTallies
-
-        agents, sums = parts(Agents, session), parts(EconomyTallies, session, SUMS)
-        steps, kinds = int(agents.clock[0]) - self.warm_up, world.economy.type_of
+        sums, kinds = parts(kernels.economy.EconomyTallies, session, SUMS), world.economy.type_of
+        steps = int(session["clock"][0]) - self.warm_up
         done = "completed" if steps >= self.evaluation else "iteration limit"
         record: Record = {"status": ((), np.asarray(done)), "agent_type": (("agent",), np.array(kinds))}
         if steps <= 0:
             return record
         shape = (*world.shape, world.shape[2])
         policy = session["policy_of_all"].reshape(shape) if self.bids else np.zeros(shape)
-        found = counted(world, sums, session["batches"], policy, steps)
+        found = crowds.counted(world, sums, session["batches"], policy, steps)
         record |= found.record(kinds)
         if not self.bids:
             return record
         record["bid_law"] = (("bid",), sums.bids / sums.bids.sum())
         record["policy"] = (("player", "private", "karma", "bid"), policy)
-        record |= views(world)
+        record |= crowds.views(world)
+        agents = parts(kernels.economy.Agents, session)
         return (_gains(world, found, agents, steps) if not world.refusal else {}) | record
 
     def _policy(self, world: Crowd) -> np.ndarray:
@@ -166,13 +147,13 @@ class Simulation(FixedPolicies):
                 raise ValueError(f"plays: {what}; give another beta, or a policy")
             return policy
         if isinstance(given, str) and given in self.policies:
-            return _whatever_is_seen(world, np.asarray(named_start(game, given)))
+            return _repeat_for_signals(world, np.asarray(named_start(game, given)))
         if isinstance(given, str):
             path = Path(given)
             given = np.load(path) if path.suffix == ".npy" else json.loads(path.read_text(encoding="utf-8"))
-        numbers = _full(given, world.shape[2])
+        numbers = _pad_rows(given, world.shape[2])
         if world.signals == 1 or numbers.size != np.prod(world.shape) * world.shape[2]:
-            return _whatever_is_seen(world, np.asarray(game.space.check(numbers, "policy")))
+            return _repeat_for_signals(world, np.asarray(game.space.check(numbers, "policy")))
         types, _, levels = world.shape
         shaped = numbers.reshape(types, -1, world.signals, levels, levels)
         parts = [game.space.check(shaped[:, :, seen], "policy") for seen in range(world.signals)]
@@ -180,54 +161,52 @@ class Simulation(FixedPolicies):
         return whole.reshape(-1, levels)
 
 
-def _whatever_is_seen(world: Crowd, policy: np.ndarray) -> np.ndarray:
+def _repeat_for_signals(world: Crowd, policy: np.ndarray) -> np.ndarray:
     """Return a policy ``[state bid]`` repeated for every signal."""
     types, _, levels = world.shape
     shaped = policy.reshape(types, -1, 1, levels, levels)
     return np.repeat(shaped, world.signals, axis=2).reshape(-1, levels)
 
 
-def _gains(world: Crowd, found: Measured, agents: Agents, steps: int) -> Record:
+def _gains(world: Crowd, found: Measured, agents: kernels.economy.Agents, steps: int) -> Record:
     """Return payoffs of the policy and unilateral gains."""
-    from rivalry.economies.kernels.choices import cumulative
-
-    env, (types, _, levels) = environment_of(world, found), world.shape
-    own, no_targets = found.policy.reshape(types, -1, levels), np.zeros((0, np.prod(world.shape), levels))
-    if few(world):
-        rows, owner, kinds = cumulative(found.policy), world.economy.type_of, np.arange(types)
-        sequence = np.random.SeedSequence([int(word) for word in agents.stream])
+    env, (types, _, levels) = crowds.environment_of(world, found), world.shape
+    own = found.policy.reshape(types, -1, levels)
+    if has_few_agents(world):
+        rows, no_targets = kernels.choices.cumulative(found.policy), np.zeros((0, own[..., 0].size, levels))
+        sequence, owner = np.random.SeedSequence(agents.stream.tolist()), world.economy.type_of
         (gains,) = evaluate_few_agents(
-            world, env, agents, rows, own, owner, kinds, no_targets, sequence, steps
+            world, env, agents, rows, own, owner, np.arange(types), no_targets, sequence, steps
         )
     else:
-        values, best = (np.asarray(v) for v in _worth(world.game, env, put(own.reshape(-1, levels))))
+        values, best = (np.asarray(v) for v in _values(world.game, env, put(own.reshape(-1, levels))))
         weights = found.distribution.reshape(types, -1)
         weights = weights / weights.sum(axis=1, keepdims=True)
         payoff, most = ((weights * v.reshape(weights.shape)).sum(axis=1) for v in (values, best))
         gains = pooled_gains(payoff, np.maximum(most - payoff, 0.0))
-    return measures_of(world, env, found) | {
+    return crowds.measures_of(world, env, found) | {
         "payoff": (("player",), gains.payoff),
         "exploitability": (("player",), gains.gain),
         "relative_exploitability": (("player",), gains.gain / np.abs(gains.payoff)),
-        **stationary_efficiency(world, gains.payoff, found),
-        **certified(world, gains.gain, gains.bound, gains.coverage, gains.method).record(),
+        **crowds.stationary_efficiency(world, gains.payoff, found),
+        **crowds.certified(world, gains.gain, gains.bound, gains.coverage, gains.method).record(),
     }
 
 
 @eqx.filter_jit
-def _worth(game: Any, env: Any, pi: Policy) -> tuple[Values, Values]:
+def _values(game: Any, env: Any, pi: Policy) -> tuple[Values, Values]:
     """Return V^pi and V*."""
     return policy_values(game, env, pi), best_response(game, env, pi).values
 
 
-def _full(numbers: Any, levels: int) -> np.ndarray:
+def _pad_rows(numbers: Any, levels: int) -> np.ndarray:
     """Return a policy whose rows may end at the karma held as an array padded with zeros."""
     if isinstance(numbers, list | tuple):
         if numbers and all(isinstance(x, int | float) for x in numbers):
             row = np.zeros(max(levels, len(numbers)))
             row[: len(numbers)] = numbers
             return row
-        parts = [_full(part, levels) for part in numbers]
+        parts = [_pad_rows(part, levels) for part in numbers]
         if len({part.shape for part in parts}) == 1:
             return np.stack(parts)
         raise ValueError("plays: rows of a policy must be lists of numbers, one a bid")

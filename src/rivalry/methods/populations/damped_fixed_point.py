@@ -10,13 +10,8 @@ from jaxtyping import Array, Float
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.jax import jax, jnp
-from rivalry.methods.populations.response import (
-    LogitRule,
-    PolicyResponse,
-    greedy_response,
-    loss,
-    soft_response,
-)
+from rivalry.methods.populations import response
+from rivalry.methods.populations.response import LogitRule, PolicyResponse
 from rivalry.methods.populations.rounds import ResponseIteration, Round, RoundResult
 from rivalry.methods.q_learning import annealing
 from rivalry.methods.q_learning.annealing import Annealed
@@ -77,7 +72,11 @@ class DampedFixedPoint(ResponseIteration):
         return self._respond(game, start, first_distribution(game), None, by)
 
     def _next(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
-        return state.profile + self.rate * (state.now.answer - state.profile), state.auxiliary, None
+        return (
+            state.profile + self.rate * (state.result.now.answer - state.profile),
+            state.result.auxiliary,
+            None,
+        )
 
     def _respond(
         self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule
@@ -89,11 +88,11 @@ class DampedFixedPoint(ResponseIteration):
         # values that lag behind the population would take many more steps.
 
         def best() -> tuple[PolicyResponse, Float[Array, ""]]:
-            now = greedy_response(game, pi, mu, env, by)
-            return now, loss(game, now)
+            now = response.greedy_response(game, pi, mu, env, by)
+            return now, response.loss(game, now)
 
         def soft() -> tuple[PolicyResponse, Float[Array, ""]]:
-            now = soft_response(game, pi, mu, env, by)
+            now = response.soft_response(game, pi, mu, env, by)
             return now, jnp.max(jnp.abs(now.answer - pi))
 
         # beta is traced: `cond` computes only one of the two

@@ -50,9 +50,9 @@ class PopulationFictitiousPlay(ResponseIteration):
         return self._respond(game, start, there.mu, occupation(game, there.env, start, there.mu), by)
 
     def _next(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
-        now = state.now
+        now = state.result.now
         own = occupation(game, now.env, now.answer, now.mu)
-        weight = state.auxiliary + own
+        weight = state.result.auxiliary + own
         # states that were never reached keep their policy
         part = jnp.where(weight > 0, own / jnp.where(weight > 0, weight, 1.0), 0.0)[:, None]
         return state.profile + part * (now.answer - state.profile), now.mu, weight

@@ -33,12 +33,10 @@ def equilibrium(
     >>> policy.shape, round(float(mu.sum()), 9), left <= ENOUGH
     ((6, 3), 1.0, True)
     """
-    plain = PopulationNewton(beta=float(beta), exploration=float(exploration))
-    state, left = solve_in_stages(plain, game)
+    options = {"beta": float(beta), "exploration": float(exploration)}
+    state, left = solve_in_stages(PopulationNewton(**options), game)
     if not left <= ENOUGH:  # stages did not reach beta: one stage at the full beta
-        state, left = solve_in_stages(
-            PopulationNewton(beta=float(beta), exploration=float(exploration), begin=float(beta)), game
-        )
+        state, left = solve_in_stages(PopulationNewton(**options, begin=float(beta)), game)
     return np.asarray(state.profile), np.asarray(state.point.mu), left
 
 
@@ -48,19 +46,19 @@ def solve_in_stages(method: PopulationNewton, game: PopulationGame) -> tuple[Pop
     numbers = tuple(jnp.asarray(float(getattr(method, name))) for name in names)
     # arrays: otherwise a program would be compiled for every beta
     method = eqx.tree_at(lambda m: tuple(getattr(m, name) for name in names), method, numbers)
-    state = _begun(method, game)
+    state = _initial_state(method, game)
     for _ in range(STAGES):
-        state = _staged(method, game, state)
+        state = _next_stage(method, game, state)
         if float(method.residual(game, state)) <= ENOUGH or int(method.ended(game, state)):
             break
     return state, float(method.residual(game, state))
 
 
 @eqx.filter_jit
-def _begun(method: PopulationNewton, game: PopulationGame) -> Any:
+def _initial_state(method: PopulationNewton, game: PopulationGame) -> Any:
     return method.init(game, uniform(game), jax.random.key(0))
 
 
 @eqx.filter_jit
-def _staged(method: PopulationNewton, game: PopulationGame, state: Any) -> Any:
+def _next_stage(method: PopulationNewton, game: PopulationGame, state: Any) -> Any:
     return method.step(game, state, jax.random.key(0))

@@ -65,10 +65,10 @@ class MirrorAscent(ResponseIteration):
 
     def _next(self, game: PopulationGame, state: Round) -> tuple[Policy, Distribution, Any]:
         by = self._rule(state.taken)
-        scores = self._summed(state.auxiliary, state.now.q)
-        return softmax(game, scores, by.beta, by.exploration), state.now.mu, scores
+        scores = self._update_scores(state.result.auxiliary, state.result.now.q)
+        return softmax(game, scores, by.beta, by.exploration), state.result.now.mu, scores
 
-    def _summed(self, scores: Policy, q: Policy) -> Policy:
+    def _update_scores(self, scores: Policy, q: Policy) -> Policy:
         return scores + self.rate * (q - scores)
 
     def _respond(
@@ -117,8 +117,8 @@ class OnlineMirrorDescent(MirrorAscent):
 
     _name: ClassVar[str] = "online mirror descent"
 
-    def _summed(self, scores: Policy, q: Policy) -> Policy:
-        return super()._summed(scores, q) if self.regularised else scores + self.rate * q
+    def _update_scores(self, scores: Policy, q: Policy) -> Policy:
+        return super()._update_scores(scores, q) if self.regularised else scores + self.rate * q
 
     def _respond(
         self, game: PopulationGame, pi: Policy, mu: Distribution, auxiliary: Any, by: LogitRule

@@ -16,28 +16,11 @@ from rivalry.core.method import ENDINGS, BaseMethod
 from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Record
 from rivalry.methods.populations.response import LogitRule, bonus, rule, rule_record
-from rivalry.population import (
-    action_values,
-    policy_values,
-    push,
-    softmax,
-    stationary_population,
-    transition_matrix,
-)
-from rivalry.population.operators import (
-    Distribution,
-    Policy,
-    Values,
-    balanced,
-    by_type,
-    has_unique_distribution,
-    logit,
-    uniform,
-)
-from rivalry.population.oracles import is_feasible, spread_evenly, type_shares
+from rivalry.population import operators, oracles, policy_values, stationary_population
+from rivalry.population.operators import Distribution, Policy, Values, uniform
 
 ITERATIONS, SHORTEST = 60, 2.0**-10
-KEPT = 0.2  # derivatives are reused while a step reduces the residual below this part
+REUSED = 0.2  # derivatives are reused while a step reduces the residual below this part
 TOGETHER = 8  # directions per batch
 NEGATIVE = 1e-9  # probabilities this far below 0 are rounding
 ENOUGH = 1e-11  # residual at which the equations hold
@@ -118,10 +101,10 @@ class PopulationNewton(BaseMethod):
     regularised: Annotated[bool, "the entropy over beta is paid at every step beside the reward"] = False
 
     def __check_init__(self) -> None:
-        for name, least in (("beta", 0), ("begin", 0), ("factor", 1)):
+        for name, bound in (("beta", 0), ("begin", 0), ("factor", 1)):
             value = getattr(self, name)
-            if isinstance(value, int | float) and not least < value < np.inf:  # traced values are not checked
-                raise ValueError(f"{name}: {value!r} must be above {least} and finite")
+            if isinstance(value, int | float) and not bound < value < np.inf:  # traced values are not checked
+                raise ValueError(f"{name}: {value!r} must be above {bound} and finite")
 
     needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
 
@@ -143,7 +126,7 @@ class PopulationNewton(BaseMethod):
         """
         started = state.beta > 0
         beta = jnp.minimum(jnp.where(started, state.beta * state.factor, state.factor), self.beta)
-        guess = _predicted(state, beta)
+        guess = _extrapolate(state, beta)
         found = newton(game, guess, rule(beta, self.exploration, self.regularised))
         good = found.residual <= ENOUGH
         # a stage that failed is halved; stages longer than the first might reach another equilibrium
@@ -154,8 +137,8 @@ class PopulationNewton(BaseMethod):
         shorter = jnp.where(again, jnp.minimum(jnp.asarray(self.begin), self.beta), shorter)
         behind = jax.tree.map(partial(jnp.where, again), state.uniform, state.point)
         here = jax.tree.map(partial(jnp.where, good), found.point, behind)
-        q = action_values(game, here.env, here.values)
-        policy = softmax(game, q, jnp.where(good, beta, state.beta), jnp.asarray(self.exploration))
+        q = operators.action_values(game, here.env, here.values)
+        policy = operators.softmax(game, q, jnp.where(good, beta, state.beta), jnp.asarray(self.exploration))
         return PopulationNewtonState(
             profile=jnp.where(good | started, policy, state.profile),
             point=here,
@@ -183,10 +166,13 @@ class PopulationNewton(BaseMethod):
 
     def report(self, game: PopulationGame, state: PopulationNewtonState, status: str) -> Record:
         """Return residual, beta and number of Newton steps, and a remedy if it did not converge."""
-        by = rule(state.beta, self.exploration, self.regularised)
-        found = rule_record(game, state.profile, by) | {"newton_steps": ((), np.asarray(state.newton_steps))}
-        found["restarted"] = ((), np.asarray(state.restarted))
-        found["residual"] = ((), np.asarray(state.residual))
+        found = rule_record(game, state.profile, rule(state.beta, self.exploration, self.regularised))
+        numbers = {
+            "newton_steps": state.newton_steps,
+            "restarted": state.restarted,
+            "residual": state.residual,
+        }
+        found |= {name: ((), np.asarray(number)) for name, number in numbers.items()}
         if status != "converged":
             found["remedy"] = ((), np.asarray(self._remedy(game, state)))
         return found
@@ -194,7 +180,7 @@ class PopulationNewton(BaseMethod):
     def _remedy(self, game: PopulationGame, state: PopulationNewtonState) -> str:
         """Return what to change if the full beta was not reached."""
         env = stationary_population(game, state.profile)[1]
-        unique = bool(has_unique_distribution(game, env, state.profile))
+        unique = bool(operators.has_unique_distribution(game, env, state.profile))
         cause = "" if unique else f"; {SEVERAL}"
         if float(state.beta) == 0:
             return (
@@ -213,7 +199,7 @@ def _point_of(game: PopulationGame, policy: Policy) -> MeanFieldPoint:
     return MeanFieldPoint(policy_values(game, env, policy), mu, env)
 
 
-def _predicted(state: PopulationNewtonState, beta: Array) -> MeanFieldPoint:
+def _extrapolate(state: PopulationNewtonState, beta: Array) -> MeanFieldPoint:
     """Return the linear extrapolation of the last two stages in the logarithm of beta."""
     two = state.beta_before > 0
     span = jnp.log(jnp.where(two, state.beta / state.beta_before, jnp.e))
@@ -245,7 +231,7 @@ def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved
         left, whole = direction(game, now.here, slopes, by)
         there = jax.tree.map(lambda x, d: x + now.length * d, now.here, whole)
         new = _size(game, there, equations(game, there, by))
-        better, much = new < left, new < KEPT * left
+        better, much = new < left, new < REUSED * left
         return _Search(
             now.steps + 1,
             jax.tree.map(partial(jnp.where, better), there, now.here),
@@ -273,11 +259,11 @@ def equations(
     game: PopulationGame, point: MeanFieldPoint, by: LogitRule
 ) -> tuple[Values, Distribution, Array]:
     """Return residuals of an equilibrium: Bellman's equation of pi, stationarity with mass, consistency."""
-    q = action_values(game, point.env, point.values)
-    pi = softmax(game, q, by.beta, by.exploration)
+    q = operators.action_values(game, point.env, point.values)
+    pi = operators.softmax(game, q, by.beta, by.exploration)
     values = jnp.sum(pi * q, axis=1) + bonus(pi, by) - point.values
-    missing = spread_evenly(game, type_shares(game) - by_type(game, point.mu))
-    stays = push(game, point.env, point.mu[:, None] * pi) - point.mu + missing
+    missing = oracles.spread_evenly(game, oracles.type_shares(game) - operators.by_type(game, point.mu))
+    stays = oracles.push(game, point.env, point.mu[:, None] * pi) - point.mu + missing
     return values, stays, ravel_pytree(game.balance(point.env, point.mu, pi))[0]
 
 
@@ -288,7 +274,7 @@ def _size(
     largest = jnp.maximum(jnp.max(jnp.abs(left[0])) / scale_of(game), jnp.max(jnp.abs(left[1])))
     largest = jnp.maximum(largest, jnp.max(jnp.abs(left[2])))
     # the equations also have solutions that are no populations
-    real = (jnp.min(point.mu) > -NEGATIVE) & is_feasible(game, point.env)
+    real = (jnp.min(point.mu) > -NEGATIVE) & oracles.is_feasible(game, point.env)
     return jnp.where(real & ~jnp.isnan(largest), largest, jnp.inf)
 
 
@@ -356,12 +342,12 @@ def _linear(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple
 
 def _matrices(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tuple[Array, Array]:
     """Return the derivatives of Bellman's equation in the values and of stationarity in the distribution."""
-    q = action_values(game, point.env, point.values)
-    p = logit(game, q, by.beta)
+    q = operators.action_values(game, point.env, point.values)
+    p = operators.logit(game, q, by.beta)
     pi = (1 - by.exploration) * p + by.exploration * uniform(game)
     paid = q - by.entropy * jnp.log(jnp.where(pi > 0, pi, 1.0)) / by.beta
     # d pi = (1-exploration) beta p (dq - sum p dq), applied to sum pi q and the bonus;
     # the bonus's constant drops out, because the entries of d pi sum to 0
     weights = pi + (1 - by.exploration) * by.beta * p * (paid - jnp.sum(p * paid, axis=1, keepdims=True))
-    of_values = game.discount[:, None] * transition_matrix(game, point.env, weights) - jnp.eye(len(q))
-    return of_values, balanced(game, transition_matrix(game, point.env, pi))
+    of_values = game.discount[:, None] * oracles.transition_matrix(game, point.env, weights) - jnp.eye(len(q))
+    return of_values, operators.balanced(game, oracles.transition_matrix(game, point.env, pi))

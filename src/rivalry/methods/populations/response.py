@@ -8,17 +8,11 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from rivalry import population
 from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.jax import jax, jnp
 from rivalry.core.results import Record
-from rivalry.population import (
-    action_values,
-    best_response,
-    policy_values,
-    softmax,
-    stationary_population,
-    uniform,
-)
+from rivalry.population import action_values, best_response, policy_values, stationary_population
 from rivalry.population.distances import entropies
 from rivalry.population.operators import Distribution, Policy, Values, by_type
 from rivalry.population.oracles import type_shares
@@ -61,7 +55,7 @@ def soft_response(
     """Return the logit response to a policy in a fixed population."""
     values = policy_values(game, env, pi, bonus(pi, by))
     q = action_values(game, env, values)
-    return PolicyResponse(mu, env, values, q, softmax(game, q, by.beta, by.exploration))
+    return PolicyResponse(mu, env, values, q, population.softmax(game, q, by.beta, by.exploration))
 
 
 def mirror_response(
@@ -84,7 +78,7 @@ def greedy_response(
     """
     best = best_response(game, env, pi)
     sure = jax.nn.one_hot(best.action, pi.shape[1])
-    answer = (1 - by.exploration) * sure + by.exploration * uniform(game)
+    answer = (1 - by.exploration) * sure + by.exploration * population.uniform(game)
     return PolicyResponse(
         mu, env, policy_values(game, env, pi), action_values(game, env, best.values), answer
     )
@@ -103,12 +97,12 @@ def rule_record(game: PopulationGame, pi: Policy, by: LogitRule) -> Record:
     if np.isfinite(float(by.beta)):
         found["concept"] = ((), np.asarray(f"logit at beta {float(by.beta):.6g}"))
     if float(by.entropy):
-        found["payoff_regularised"] = (("player",), np.asarray(_worth(game, pi, by)))
+        found["payoff_regularised"] = (("player",), np.asarray(_regularised_payoff(game, pi, by)))
     return found
 
 
 @eqx.filter_jit
-def _worth(game: PopulationGame, pi: Policy, by: LogitRule) -> Float[Array, "type"]:
+def _regularised_payoff(game: PopulationGame, pi: Policy, by: LogitRule) -> Float[Array, "type"]:
     """Return the regularised payoff J_h of a policy in its own population, ``[type]``."""
     there = stationary_population(game, pi)
     values = policy_values(game, there.env, pi, bonus(pi, by))

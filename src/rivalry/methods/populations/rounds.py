@@ -38,24 +38,22 @@ class Memory(NamedTuple):
     period: Int[Array, ""]  # of the cycle, once detected, else 0
 
 
-class Round(NamedTuple):
-    """The state of an iteration: a policy, the response to it, the method's own data, and the residual."""
-
-    profile: Policy
-    now: PolicyResponse
-    auxiliary: Any
-    residual: Float[Array, ""]
-    taken: Int[Array, ""]
-    beta: Float[Array, ""]
-    memory: Memory
-
-
 class RoundResult(NamedTuple):
     """The response to a policy, the method's own data, and the residual."""
 
     now: PolicyResponse
     auxiliary: Any
     residual: Float[Array, ""]
+
+
+class Round(NamedTuple):
+    """The state of an iteration: a policy with the response to it, the number of steps, and a memory."""
+
+    profile: Policy
+    result: RoundResult
+    taken: Int[Array, ""]
+    beta: Float[Array, ""]
+    memory: Memory
 
 
 class ResponseIteration(BaseMethod):
@@ -76,7 +74,7 @@ class ResponseIteration(BaseMethod):
         result = self._start(game, start, by)
         far = jnp.asarray(jnp.inf)
         memory = Memory(start, result.now.mu, zero, jnp.asarray(1), jnp.zeros(()), far, far, zero)
-        return Round(start, result.now, result.auxiliary, result.residual, zero, by.beta, memory)
+        return Round(start, result, zero, by.beta, memory)
 
     def step(self, game: PopulationGame, state: Round, key: PRNGKeyArray) -> Round:
         """Return the next policy and the response to it; the key is not used."""
@@ -85,28 +83,28 @@ class ResponseIteration(BaseMethod):
         by = self._rule(taken)
         result = self._respond(game, profile, mu, auxiliary, by)
         memory = _update_memory(state.memory, profile, result, self._over(taken))
-        return Round(profile, result.now, result.auxiliary, result.residual, taken, by.beta, memory)
+        return Round(profile, result, taken, by.beta, memory)
 
     def residual(self, game: PopulationGame, state: Round) -> Float[Array, ""]:
         """Return the residual; infinite before the last beta of a table."""
-        return jnp.where(self._over(state.taken), state.residual, jnp.inf)
+        return jnp.where(self._over(state.taken), state.result.residual, jnp.inf)
 
     def ended(self, game: PopulationGame, state: Round) -> Array:
         """Return ``cycling`` if a period was found."""
         return jnp.where(state.memory.period > 0, ENDINGS.index("cycling"), 0)
 
     def diagnostics(self, state: Round) -> dict[str, Array]:
-        return {"residual": state.residual}
+        return {"residual": state.result.residual}
 
     def report(self, game: PopulationGame, state: Round, status: str) -> Record:
         """Return residual, beta and ``population_drift``, the largest inconsistency of the environment.
 
         The period is stored if the method cycles, and a remedy if it did not converge.
         """
-        now, period = state.now, int(state.memory.period)
+        now, period = state.result.now, int(state.memory.period)
         off = ravel_pytree(game.balance(now.env, now.mu, state.profile))[0]
         found = rule_record(game, state.profile, self._rule(state.taken))
-        found["residual"] = ((), np.asarray(state.residual))
+        found["residual"] = ((), np.asarray(state.result.residual))
         found["population_drift"] = ((), np.asarray(jnp.max(jnp.abs(off))))
         if period:
             found["cycle_period"] = ((), np.asarray(period))
@@ -124,7 +122,7 @@ class ResponseIteration(BaseMethod):
         else:
             said = f"{self._name} is on its way, raise max_steps or use newton"
         where = f" at beta={float(state.beta):g}" if self.softens else ""
-        return f"residual {float(state.residual):.2g} after {int(state.taken)} steps{where}: {said}"
+        return f"residual {float(state.result.residual):.2g} after {int(state.taken)} steps{where}: {said}"
 
     # Defined by subclasses.
 
