@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.economies.kernels.city import tallies
 from rivalry.economies.kernels.city_learning import entry_counts
 from rivalry.economies.kernels.city_values import LaneEnvironment, evaluate
+from rivalry.economies.learning.city_drivers import Streets
+from rivalry.economies.learning.city_gains import Gains, gains_record, measured_environment, refusal
 from rivalry.economies.learning.city_simulation import CitySimulation
 from rivalry.tables.kernels import shapes
 from tests.cities import city, paths, ways
@@ -168,3 +171,51 @@ def test_payoffs_agree_with_simulated_rewards() -> None:
     seen = np.asarray(found["agent_reward"][1])
     assert abs(payoff.mean() / seen.mean() - 1) < 0.02
     assert np.corrcoef(payoff, seen)[0, 1] > 0.95
+
+
+# the measured environment
+
+
+def test_environment_of_unused_lanes_and_unobserved_karma() -> None:
+    """Unused lanes admit everybody; unobserved karma follows all lanes together, or does not change."""
+    world = city(6, 3, uncontended=0)
+    tallied = tallies(world)
+    tallied.wanted[0], tallied.free[0] = 4, 1
+    tallied.chances[0] = [0.0, 1.0, 2.0, 4.0]
+    tallied.shared[0, 1] = [0, 3, 1, 0]
+    found = measured_environment(world, tallied)
+    np.testing.assert_allclose(found.admission[0], [0.0, 0.25, 0.5, 1.0])
+    np.testing.assert_array_equal(found.admission[1:], 1.0)
+    # a quarter of the requests met room for all: they pay nothing, whatever they bid
+    np.testing.assert_allclose(found.charged[0], [0.0, 0.0, 0.5, 0.75])
+    np.testing.assert_array_equal(found.charged[1:], 0.0)
+    np.testing.assert_allclose(found.shared[:, 1], [[0, 0.75, 0.25, 0]] * 6)
+    np.testing.assert_array_equal(found.shared[:, [0, 2, 3]], [np.eye(4)[[0, 2, 3]]] * 6)
+    charged = measured_environment(world._replace(uncontended=1), tallied).charged
+    np.testing.assert_array_equal(charged, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"price": shapes.HIGHEST_REFUSED}, "what a bid costs is known only"),
+        ({"price": shapes.LOWEST_ADMITTED}, "what a bid costs is known only"),
+        ({"tie": shapes.LOWEST_INDEX}, "only where a coin decides"),
+    ],
+)
+def test_rules_under_which_gains_are_unknown(changed: dict[str, int], words: str) -> None:
+    assert refusal(city()) == ""
+    assert words in refusal(city(**changed))
+
+
+def test_means_of_gains_exclude_agents_without_a_value() -> None:
+    game = rv.games.city(network="stubs_2x2", agents=4, max_karma=2, mean_karma=1, capacity=1)
+    streets, nan = Streets(game, game.world()), np.nan
+    found = Gains(np.array([-2.0, nan, -4.0, nan]), np.array([1.0, nan, 0.5, nan]), np.zeros(4))
+    record = {name: array for name, (_, array) in gains_record(streets, found).items()}
+    assert record["payoff"].tolist() == [-3.0]
+    assert record["exploitability"].tolist() == [0.75]
+    assert record["relative_exploitability"].tolist() == [0.25]
+    assert record["regret"].tolist() == [1.0]  # the largest gain of an agent
+    nobody = Gains(np.full(4, nan), np.full(4, nan), np.zeros(4))
+    assert gains_record(streets, nobody) == {}

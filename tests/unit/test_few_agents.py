@@ -15,7 +15,7 @@ from rivalry.economies.kernels.choices import cumulative, probabilities
 from rivalry.economies.kernels.economy import fresh
 from rivalry.economies.learning import few_agents
 from rivalry.economies.learning.crowds import crowd_of
-from rivalry.economies.learning.few_agents import AgentGains, against, evaluate_few_agents
+from rivalry.economies.learning.few_agents import AgentGains, Decisions, against, evaluate_few_agents
 from rivalry.tables.kernels import shapes
 
 Law = dict[tuple[int, ...], float]
@@ -326,3 +326,74 @@ def test_payoffs_that_differ_from_simulated_play_raise_a_warning(monkeypatch: py
     monkeypatch.setattr(few_agents, "FEW", 0)
     with pytest.warns(UserWarning, match=r"\(1 - gamma\) x payoff is .* do not rely on the gains"):
         rv.solve(game, run)
+
+
+# the decision process itself
+
+
+def test_values_of_a_policy_match_the_closed_form() -> None:
+    """In a cycle of two states, V(0) = (r0 + discount r1) / (1 - discount^2)."""
+    moves = np.array([[[0.0, 1.0]], [[1.0, 0.0]]])
+    process = Decisions(np.array([[3.0], [5.0]]), moves, 0.5, np.array([1.0, 0.0]))
+    np.testing.assert_allclose(process.values(np.ones((2, 1))), [5.5 / 0.75, 6.5 / 0.75], rtol=1e-14)
+    # a bonus of 1 in every step adds 1 / (1 - discount) to every value
+    np.testing.assert_allclose(process.values(np.ones((2, 1)), np.ones(2)), [5.5 / 0.75 + 2, 6.5 / 0.75 + 2])
+
+
+@pytest.mark.parametrize(
+    ("chain", "first", "limit"),
+    [
+        ([[0, 1], [1, 0]], [1, 0], [0.5, 0.5]),  # periodic: the limit of time averages
+        ([[1, 0], [0, 1]], [0.3, 0.7], [0.3, 0.7]),  # two closed classes keep their initial mass
+        ([[0.9, 0.1], [0.3, 0.7]], [0, 1], [0.75, 0.25]),
+    ],
+)
+def test_long_run_distribution_of_a_chain(chain: Any, first: Any, limit: Any) -> None:
+    moves = np.array(chain, dtype=float)[:, None]
+    process = Decisions(np.zeros((2, 1)), moves, 0.9, np.array(first, dtype=float))
+    np.testing.assert_allclose(process.stationary(np.ones((2, 1))), limit, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_best_response_attains_the_maximum_over_all_deterministic_policies(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    legal = np.array([[True, False, False], [True, True, False], [True, True, True]])
+    process = Decisions(rng.normal(size=(3, 3)), rng.dirichlet(np.ones(3), (3, 3)), 0.8, np.ones(3) / 3)
+    values, policy, slack = process.best(np.eye(3)[[0, 0, 0]], legal)
+    every = itertools.product(*(np.flatnonzero(row) for row in legal))
+    largest = np.max([process.values(np.eye(3)[list(actions)]) for actions in every], axis=0)
+    np.testing.assert_allclose(values, largest, atol=1e-12)
+    np.testing.assert_allclose(process.values(policy), values, atol=1e-12)
+    assert 0 <= slack < 1e-10
+    assert not np.any(policy[~legal])
+
+
+def test_best_response_keeps_the_policy_where_all_actions_are_equally_good() -> None:
+    process = Decisions(np.ones((2, 2)), np.full((2, 2, 2), 0.5), 0.5, np.array([1.0, 0.0]))
+    policy = np.array([[0.2, 0.8], [0.9, 0.1]])
+    assert process.best(policy, np.ones((2, 2), dtype=bool))[1].argmax(axis=1).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"payment": "PBS"},
+        {"tie": "nobody", "tax": 0.3},
+        {"overflow": "winner_pays_room", "tie": "highest_urgency"},
+        {"payment": "difference", "tie": "lowest_index", "chain": [[0.9, 0.1], [0.4, 0.6]]},
+    ],
+)
+def test_transitions_of_two_agents_are_distributions_that_conserve_karma(rules: dict[str, Any]) -> None:
+    """A legal bid leads to amounts that both agents can hold; the sum over successors is 1."""
+    game = rv.games.karma(max_karma=3, mean_karma=1.5, agents=2, gamma=0.9, **rules)
+    world = to_agents(game)
+    rival = np.tile(np.tri(4) / np.arange(1.0, 5)[:, None], (2, 1))
+    for agent in range(2):
+        process, memory = against(world, agent, rival)
+        moves = process.moves.reshape(2, 4, memory, 4, 2, 4, memory)
+        karma, bid = np.nonzero(np.tri(4))
+        np.testing.assert_allclose(moves[:, karma, :, bid].sum(axis=(-3, -2, -1)), 1.0, atol=1e-12)
+        assert memory == (2 if "chain" in rules else 1)
+        assert process.first.sum() == pytest.approx(1)
+        # losing costs at most the urgency, and winning nothing
+        assert np.all((process.reward <= 0) & (process.reward >= -5))

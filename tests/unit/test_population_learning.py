@@ -13,7 +13,7 @@ from rivalry.core import files
 from rivalry.economies.kernels.choices import probabilities, uniform_rows
 from rivalry.economies.kernels.economy import fresh
 from rivalry.economies.learning.crowds import simulate_copies
-from rivalry.economies.learning.epochs import step_sizes, stop_of, temperatures
+from rivalry.economies.learning.epochs import Stop, checkpoint, restore, step_sizes, stop_of, temperatures
 from rivalry.economies.learning.monitors import payoff_estimates, sampling
 from rivalry.lab.executor import run_study
 from rivalry.lab.study import StudyError, build_method
@@ -410,6 +410,47 @@ def test_monitored_quantities_have_unique_names() -> None:
         learner = quick(**how)
         names = learner.monitored(learner.world(game))
         assert len(set(names)) == len(names)
+
+
+def test_a_metric_without_a_value_cannot_end_training() -> None:
+    """Without exploration there is no equilibrium with exploration to sample a gap to."""
+    options = {"compare": True, "monitor_every": 1, "monitor": SAMPLED}
+    stop = {"metric": "sampled_gap_to_equilibrium_eps", "delta": 1.0}
+    assert quick(**options, exploration=0.1, stop_when=stop).stop == Stop(stop["metric"], 1.0, 1)
+    with pytest.raises(ValueError, match="'sampled_gap_to_equilibrium_eps' must be one of"):
+        quick(**options, exploration=0.0, stop_when=stop)
+
+
+def test_unknown_values_do_not_satisfy_a_stopping_rule() -> None:
+    rule = Stop("policy_change", 0.5, 1, tolerated_agents=1)
+    assert rule.holds(np.array([0.5, np.nan]))
+    assert not rule.holds(np.array([0.6, np.nan, 0.0]))
+    assert not rule.holds(np.zeros(0))
+
+
+@pytest.mark.parametrize("dtype", [np.uint64, np.uint32, np.int64, np.float64, np.float32])
+def test_checkpoints_restore_all_bits(dtype: type) -> None:
+    """Records hold no unsigned integers; words of 64 bits keep their pattern."""
+    array = np.array([0, 1, 2**24 - 1], dtype=dtype)
+    if np.issubdtype(dtype, np.unsignedinteger):
+        array[2] = np.iinfo(dtype).max
+    dims = {"stream": ("counter",), "visits": ("agent",)}
+    session = {"stream": array, "visits": np.zeros(0)}
+    record = checkpoint(session, dims)
+    assert list(record) == ["last_stream"]
+    assert record["last_stream"][1].dtype.kind in "if"
+    fresh = {"stream": np.zeros(3, dtype=dtype), "visits": np.zeros(0)}
+    restored = restore(record, fresh, dims)
+    assert restored["stream"].dtype == dtype
+    np.testing.assert_array_equal(restored["stream"], array)
+
+
+def test_a_step_size_of_one_over_visits_is_a_power() -> None:
+    visits, power = (
+        step_sizes(table) for table in ({"kind": "visits"}, {"kind": "power", "value": 1.0, "power": 1.0})
+    )
+    assert visits.power == power.power == 1.0
+    assert visits.values.tolist() == power.values.tolist() == [1.0]
 
 
 def test_schedules_of_step_sizes_and_temperatures() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core.jax import put
+from rivalry.economies import kernels
 from rivalry.economies.learning import crowds, simulation
 from rivalry.lab.study import StudyError, build_method
 from rivalry.methods import METHODS, Simulation
@@ -177,3 +178,57 @@ def test_invalid_policies_are_refused() -> None:
         ran(game, plays=[[[1.0]], [[1.0], [1.0, 0.0]]])
     with pytest.raises(ValueError, match=r"game: .* must be a population"):
         Simulation().world(rv.games.matrix("chicken"))
+
+
+# metrics of a simulation
+
+
+def test_standard_error_is_that_of_the_batch_means() -> None:
+    rng = np.random.default_rng(0)
+    rewards = rng.normal(size=(100, 4))  # [step agent]
+    sums = np.cumsum(rewards.sum(axis=1))[crowds.batch_ends(100) - 1]
+    means = rewards.reshape(crowds.BATCHES, -1).mean(axis=1)
+    expected = means.std(ddof=1) / np.sqrt(crowds.BATCHES)
+    assert crowds.standard_error(sums, 100, 4) == pytest.approx(expected, rel=1e-12)
+
+
+def test_standard_error_of_fewer_steps_than_batches_is_infinite() -> None:
+    steps = crowds.BATCHES - 1
+    assert crowds.standard_error(np.zeros(crowds.BATCHES), steps, 4) == np.inf
+    assert crowds.batch_ends(steps)[-1] == steps  # every step is counted
+
+
+@pytest.mark.parametrize("exploration", [0.1, 0.9])
+def test_the_share_of_exploration_is_removed_from_a_policy(exploration: float) -> None:
+    policy = np.tril(np.random.default_rng(1).random((2, 5, 5)))
+    policy /= policy.sum(axis=-1, keepdims=True)
+    even = np.tri(5) / np.arange(1.0, 6)[:, None]
+    mixed = (1 - exploration) * policy + exploration * even
+    np.testing.assert_allclose(crowds.without_exploration(mixed, exploration), policy, atol=1e-14)
+
+
+def test_the_measured_policy_weights_agents_by_their_visits() -> None:
+    """Agents that never visit a state do not count there; without any visit all count equally."""
+    world = crowds.crowd_of(rv.games.karma(max_karma=1, mean_karma=0.5, agents=2, urgencies=[1.0]))
+    tallied = kernels.economy.tallies(world.economy, each=True)
+    tallied.each[:, 0, 1] = [3, 1]
+    policies = np.array([[[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]])
+    found = crowds.measured(world, tallied, np.zeros(crowds.BATCHES), policies, np.arange(2), 4)
+    np.testing.assert_allclose(found.policy[0, 0], [[1.0, 0.0], [0.75, 0.25]])
+    tallied.each[:] = 0
+    found = crowds.measured(world, tallied, np.zeros(crowds.BATCHES), policies, np.arange(2), 4)
+    np.testing.assert_allclose(found.policy[0, 0, 1], [0.5, 0.5])
+
+
+def test_rows_of_a_policy_may_end_at_the_karma_held() -> None:
+    short = [[[1], [0.5, 0.5], [0, 0, 1]]]
+    padded = simulation._pad_rows(short, 4)
+    assert padded.shape == (1, 3, 4)
+    assert padded[0, 2].tolist() == [0, 0, 1, 0]
+    with pytest.raises(ValueError, match="rows of a policy must be lists of numbers"):
+        simulation._pad_rows([[1.0], [[0.5, 0.5]]], 2)
+
+
+def test_unknown_kernels_are_attribute_errors() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'auction'"):
+        kernels.auction  # noqa: B018

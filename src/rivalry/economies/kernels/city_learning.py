@@ -15,18 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.economies.kernels import city as kernel
+from rivalry.economies.kernels import economy_learning as updates
 from rivalry.economies.kernels.choices import MASS, WHOLE, accumulate, exponentials, mass_of, weigh
 from rivalry.economies.kernels.city import AHEAD, CityTallies, Drivers, rows, stride
 from rivalry.economies.kernels.currency import at
 from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING
-from rivalry.economies.kernels.economy_learning import (
-    SARSA,
-    EpochRule,
-    next_value,
-    stage_value,
-    update,
-    visit_factor,
-)
+from rivalry.economies.kernels.economy_learning import SARSA, EpochRule
 from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.memory import aligned, prefetch
@@ -46,18 +40,17 @@ class CityLearning(NamedTuple):
     made: np.ndarray  # [agent 2], float64: beta and epsilon of its policy
 
 
-class Board(NamedTuple):
+class UpdatedRows(NamedTuple):
     """Buffers for computing rows, numbered ``row * levels + karma`` within an agent."""
 
-    rows_taught: np.ndarray  # [agent row], int32; longer, as entries beyond the last are read ahead
+    rows: np.ndarray  # [agent row], int32; longer, as entries beyond the last are read ahead
     length: np.ndarray  # [agent]: number of rows listed
-    owed: np.ndarray  # [agent]: the row of the pending choice
+    pending_row: np.ndarray  # [agent]: the row of the pending choice
     counts: np.ndarray  # [row]: number of entries; 0 where it depends on the journey
-    taken: np.ndarray  # [agent], uint8: whether it adopts its new policy
+    adopts: np.ndarray  # [agent], uint8: whether it adopts its new policy
     x: np.ndarray  # [entry]
     scale: np.ndarray  # [entry]
     bits: np.ndarray  # [entry]: the same memory as int64
-    sums: np.ndarray  # [entry]: of one row
 
 
 def begin(city: CityArrays, rule: EpochRule, initial_q: float = 0.0) -> CityLearning:
@@ -133,7 +126,7 @@ def learn(
 
 @njit(cache=True, nogil=True)
 def _learn(city, rule, drivers, learning, buffers, tallied, steps):  # type: ignore[no-untyped-def]
-    board = _board(city, learning)
+    updated = _updated_rows(city, learning)
     kernel.locate_all(city, drivers, buffers)
     q, policy, line = learning.q.reshape(-1), learning.policy.reshape(-1), learning.q.shape[3]
     bits, visits, junctions = policy.view(np.uint32), learning.visits.reshape(-1), city.options.shape[1] > 0
@@ -143,85 +136,79 @@ def _learn(city, rule, drivers, learning, buffers, tallied, steps):  # type: ign
         draws.words(drivers.stream, buffers.words)
         bad = False
         if junctions:
-            bad = _take_turns(city, rule, drivers, learning, buffers, board, q, policy, bits, visits)
+            bad = _take_turns(city, rule, drivers, learning, buffers, updated, q, policy, bits, visits)
         kernel.choose(city, drivers, buffers, q, policy, bits, line)
-        bad |= _teach(city, rule, drivers, learning, buffers, board, q, policy, visits)
+        bad |= _teach(city, rule, drivers, learning, buffers, updated, q, policy, visits)
         if bad:
             drivers.status[0], drivers.status[1] = NOT_FINITE, drivers.clock[0]
             break
         kernel.step(city, drivers, buffers, tallied)
         if drivers.clock[0] % rule.epoch == 0:
-            _end_epoch(city, rule, drivers, learning, board, q, policy, bits)
+            _end_epoch(city, rule, drivers, learning, updated, q, policy, bits)
 
 
 @njit(cache=True, nogil=True)
-def _board(city, learning):  # type: ignore[no-untyped-def]
+def _updated_rows(city, learning):  # type: ignore[no-untyped-def]
     """Return buffers with the rows marked as updated."""
     agents, levels, line = learning.q.shape[0], learning.q.shape[2], learning.q.shape[3]
     known, places = learning.q.shape[1], city.lane.shape[1]
     size, spots, flat = known * levels, places + city.options.shape[1], learning.q.reshape(-1)
-    rows_taught, length = np.zeros((agents, size + AHEAD), dtype=np.int32), np.zeros(agents, dtype=np.int64)
-    owed, counts = np.zeros(agents, dtype=np.int64), np.zeros(size, dtype=np.int64)
+    listed_rows, length = np.zeros((agents, size + AHEAD), dtype=np.int32), np.zeros(agents, dtype=np.int64)
+    pending_row, counts = np.zeros(agents, dtype=np.int64), np.zeros(size, dtype=np.int64)
     for row in range(size):
         z = row // levels
         counts[row] = 1 if z == known - 1 else row % levels + 1 if z % spots < places else 0
     for i in range(agents):
-        owed[i] = learning.pending[i] // line - i * size
+        pending_row[i] = learning.pending[i] // line - i * size
         for row in range(size):
-            rows_taught[i, length[i]] = row
+            listed_rows[i, length[i]] = row
             length[i] += flat[(i * size + row) * line + line - 1] != 0.0
     scale = np.zeros((BLOCK + 1) * line)
-    return Board(
-        rows_taught,
-        length,
-        owed,
-        counts,
-        np.ones(agents, dtype=np.uint8),
-        np.zeros((BLOCK + 1) * line),
-        scale,
-        scale.view(np.int64),
-        np.zeros(line),
-    )
+    adopts, x = np.ones(agents, dtype=np.uint8), np.zeros(scale.size)
+    return UpdatedRows(listed_rows, length, pending_row, counts, adopts, x, scale, scale.view(np.int64))
 
 
 @inner
-def _mark(q, line, board, i, row):  # type: ignore[no-untyped-def]
+def _mark(q, line, updated, i, row):  # type: ignore[no-untyped-def]
     """Add a row to its agent's list, unless it is listed already."""
-    marked = at((i * board.counts.shape[0] + row) * line + line - 1)
+    marked = at((i * updated.counts.shape[0] + row) * line + line - 1)
     # written in any case, without a branch: the length grows only for a row not listed yet
-    board.rows_taught[at(i), at(board.length[i])] = row
-    board.length[i] += q[marked] == 0.0
+    updated.rows[at(i), at(updated.length[i])] = row
+    updated.length[i] += q[marked] == 0.0
     q[marked] = 1.0
 
 
 @inner
-def _teach(city, rule, drivers, learning, buffers, board, q, policy, visits):  # type: ignore[no-untyped-def]
+def _teach(city, rule, drivers, learning, buffers, updated, q, policy, visits):  # type: ignore[no-untyped-def]
     """Update pending decisions by the bids made; return whether a value is not finite."""
-    alpha, bad = stage_value(rule.alpha, rule.alpha_until, drivers.clock[0]), False
+    alpha, bad = updates.stage_value(rule.alpha, rule.alpha_until, drivers.clock[0]), False
     line, pending, plain = learning.q.shape[3], learning.pending, rule.target == SARSA
     for i in range(pending.shape[0]):
-        place, entry, row = pending[i], buffers.entry[i], board.owed[i]
-        pending[i], board.owed[i] = entry, buffers.row[i] * (city.most + 1) + drivers.karma[i]
+        place, entry, row = pending[i], buffers.entry[i], updated.pending_row[i]
+        pending[i], updated.pending_row[i] = entry, buffers.row[i] * (city.most + 1) + drivers.karma[i]
         if place < 0:
             continue
         if plain:
             ahead = np.float64(q[at(entry)])
         else:
-            first, last = entry - buffers.bids[i], city.most + 1
-            count = 1 if buffers.row[i] == learning.q.shape[1] - 1 else drivers.karma[i] + 1
-            k = min(count, last) - 1
-            ahead = next_value(rule.target, q, first, first, policy, first, k, buffers.bids[i])
-        pace = alpha if rule.power == 0.0 else alpha * visit_factor(visits, place, rule.power)
+            first = entry - buffers.bids[i]
+            k = 0 if buffers.row[i] == learning.q.shape[1] - 1 else drivers.karma[i]  # 0: dormant
+            ahead = updates.next_value(rule.target, q, first, first, policy, first, k, buffers.bids[i])
+        pace = alpha if rule.power == 0.0 else alpha * updates.visit_factor(visits, place, rule.power)
         # the factor is 1 after a choice of an option, which takes no time
-        bad |= update(q, place, pace, drivers.reward[i], buffers.factor[i], ahead)
-        _mark(q, line, board, i, row)
+        bad |= updates.update(q, place, pace, drivers.reward[i], buffers.factor[i], ahead)
+        _mark(q, line, updated, i, row)
     return bad
 
 
 @inner
-def _take_turns(city, rule, drivers, learning, buffers, board, q, policy, bits, visits):  # type: ignore[no-untyped-def]
+def _take_turns(city, rule, drivers, learning, buffers, updated, q, policy, bits, visits):  # type: ignore[no-untyped-def]
     """Draw options of agents at junctions and update their pending decisions."""
-    alpha, bad, line = stage_value(rule.alpha, rule.alpha_until, drivers.clock[0]), False, learning.q.shape[3]
+    alpha, bad, line = (
+        updates.stage_value(rule.alpha, rule.alpha_until, drivers.clock[0]),
+        False,
+        learning.q.shape[3],
+    )
     for i in range(learning.pending.shape[0]):
         gamma = city.discount[city.type_of[i]]
         buffers.factor[i] = gamma
@@ -232,12 +219,12 @@ def _take_turns(city, rule, drivers, learning, buffers, board, q, policy, bits, 
         if place >= 0:
             journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
             count = kernel.width(city, journey, -2 - drivers.spot[i])
-            ahead = next_value(rule.target, q, first, first, policy, first, count - 1, option)
-            pace = alpha if rule.power == 0.0 else alpha * visit_factor(visits, place, rule.power)
-            bad |= update(q, place, pace, drivers.reward[i], gamma, ahead)
-            _mark(q, line, board, i, board.owed[i])
+            ahead = updates.next_value(rule.target, q, first, first, policy, first, count - 1, option)
+            pace = alpha if rule.power == 0.0 else alpha * updates.visit_factor(visits, place, rule.power)
+            bad |= updates.update(q, place, pace, drivers.reward[i], gamma, ahead)
+            _mark(q, line, updated, i, updated.pending_row[i])
         learning.pending[i] = first + option
-        board.owed[i] = buffers.row[i] * (city.most + 1) + drivers.karma[i]
+        updated.pending_row[i] = buffers.row[i] * (city.most + 1) + drivers.karma[i]
         # the option is worth the bid that follows at once: no reward and no discount in between
         drivers.reward[i], buffers.factor[i] = 0.0, 1.0
         kernel.turn(city, drivers, buffers, i, option)
@@ -247,70 +234,70 @@ def _take_turns(city, rule, drivers, learning, buffers, board, q, policy, bits, 
 @njit(cache=True, nogil=True)
 def _renew_all(city, rule, learning):  # type: ignore[no-untyped-def]
     """Recompute the policies of all agents, as at epoch 0."""
-    board = _board(city, learning)
+    updated = _updated_rows(city, learning)
     policy = learning.policy.reshape(-1)
-    _renew(city, rule, learning, board, 0, learning.q.reshape(-1), policy, policy.view(np.uint32))
+    _renew(city, rule, learning, updated, 0, learning.q.reshape(-1), policy, policy.view(np.uint32))
 
 
 @inner
-def _end_epoch(city, rule, drivers, learning, board, q, policy, bits):  # type: ignore[no-untyped-def]
+def _end_epoch(city, rule, drivers, learning, updated, q, policy, bits):  # type: ignore[no-untyped-def]
     """Recompute agents' policies, each with the given probability."""
     if rule.renewal < 1.0:
-        for i in range(board.taken.shape[0]):
-            board.taken[i] = draws.uniform(drivers.stream) < rule.renewal
-    _renew(city, rule, learning, board, drivers.clock[0] // rule.epoch, q, policy, bits)
+        for i in range(updated.adopts.shape[0]):
+            updated.adopts[i] = draws.uniform(drivers.stream) < rule.renewal
+    _renew(city, rule, learning, updated, drivers.clock[0] // rule.epoch, q, policy, bits)
 
 
 @inner
-def _renew(city, rule, learning, board, epoch, q, policy, bits):  # type: ignore[no-untyped-def]
+def _renew(city, rule, learning, updated, epoch, q, policy, bits):  # type: ignore[no-untyped-def]
     """Recompute the listed rows; those of agents that keep their policy stay listed."""
-    beta = stage_value(rule.beta, rule.beta_until, epoch)
-    epsilon = stage_value(rule.epsilon, rule.epsilon_until, epoch)
+    beta = updates.stage_value(rule.beta, rule.beta_until, epoch)
+    epsilon = updates.stage_value(rule.epsilon, rule.epsilon_until, epoch)
     for i in range(learning.made.shape[0]):
-        if not board.taken[i]:
+        if not updated.adopts[i]:
             continue
         if learning.made[i, 0] != beta or learning.made[i, 1] != epsilon:
             learning.made[i, 0], learning.made[i, 1] = beta, epsilon
-            for row in range(board.counts.shape[0]):
-                _mark(q, learning.q.shape[3], board, i, row)
-        _renew_one(city, board, i, beta, epsilon, q, policy, bits, learning.q.shape[3])
+            for row in range(updated.counts.shape[0]):
+                _mark(q, learning.q.shape[3], updated, i, row)
+        _renew_one(city, updated, i, beta, epsilon, q, policy, bits, learning.q.shape[3])
 
 
 @inner
-def _renew_one(city, board, i, beta, epsilon, q, policy, bits, line):  # type: ignore[no-untyped-def]
+def _renew_one(city, updated, i, beta, epsilon, q, policy, bits, line):  # type: ignore[no-untyped-def]
     """Recompute the rows on an agent's list and clear the list."""
-    length, size, n = board.length[i], board.counts.shape[0], 0
-    after = at(min(i + 1, board.length.shape[0] - 1))
+    length, size, n = updated.length[i], updated.counts.shape[0], 0
+    after = at(min(i + 1, updated.length.shape[0] - 1))
     while n < length:
         upto, filled = min(n + BLOCK, length), 0
         for m in range(n, upto):
             who, ahead = (at(i), m + AHEAD) if m + AHEAD < length else (after, m + AHEAD - length)
-            further = np.int64(who) * size + board.rows_taught[who, at(ahead)]
+            further = np.int64(who) * size + updated.rows[who, at(ahead)]
             # read ahead into the next agent's list: tables exceed the cache and memory access dominates
             prefetch(q, at(further * line))
             prefetch(policy, at(further * line))
-            row = board.rows_taught[at(i), at(m)]
-            count = _count(city, board, i, row)
-            weigh(board.x, filled, q, (i * size + row) * line, count - 1, beta)
+            row = updated.rows[at(i), at(m)]
+            count = _count(city, updated, i, row)
+            weigh(updated.x, filled, q, (i * size + row) * line, count - 1, beta)
             filled += count
-        exponentials(board.x, board.scale, board.bits, filled)
+        exponentials(updated.x, updated.scale, updated.bits, filled)
         filled = 0
         for m in range(n, upto):
-            row = board.rows_taught[at(i), at(m)]
-            count, first = _count(city, board, i, row), (i * size + row) * line
-            mode, share = accumulate(board.x, filled, count - 1, policy, first, epsilon)
+            row = updated.rows[at(i), at(m)]
+            count, first = _count(city, updated, i, row), (i * size + row) * line
+            mode, share = accumulate(updated.x, filled, count - 1, policy, first, epsilon)
             bits[at(first + line - 1)], bits[at(first + line - 2)] = mode, mass_of(share)
             q[at(first + line - 1)] = 0.0
             filled += count
         n = upto
-    board.length[i] = 0
+    updated.length[i] = 0
 
 
 @inner
-def _count(city, board, i, row):  # type: ignore[no-untyped-def]
+def _count(city, updated, i, row):  # type: ignore[no-untyped-def]
     """Return the number of choices in a row."""
-    if board.counts[at(row)] > 0:
-        return board.counts[at(row)]
+    if updated.counts[at(row)] > 0:
+        return updated.counts[at(row)]
     levels, places = city.most + 1, city.lane.shape[1]
     z, spots = row // levels, places + city.options.shape[1]
     journey = city.journeys[i, z // spots // city.stakes.shape[1]]

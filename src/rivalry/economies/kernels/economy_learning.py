@@ -100,14 +100,14 @@ def learn(
 @njit(cache=True, nogil=True)
 def renew_policies(economy, rule, learning, epoch):  # type: ignore[no-untyped-def]
     """Recompute the policies of all owners, as at the start of an epoch."""
-    board = softmax_buffers(learning.choice.shape[1], economy.most)
+    softmax = softmax_buffers(learning.choice.shape[1], economy.most)
     for owner in range(learning.policy.shape[0]):
-        _renew(rule, learning, owner, epoch, board)
+        _renew(rule, learning, owner, epoch, softmax)
 
 
 @njit(cache=True, nogil=True)
 def _learn(economy, rule, agents, learning, tallied, steps):  # type: ignore[no-untyped-def]
-    buffers, board = (
+    buffers, softmax = (
         kernel.buffers_of(economy, agents),
         softmax_buffers(learning.choice.shape[1], economy.most),
     )
@@ -127,7 +127,7 @@ def _learn(economy, rule, agents, learning, tallied, steps):  # type: ignore[no-
             break
         kernel.step(economy, agents, buffers, tallied)
         if agents.clock[0] % rule.epoch == 0:
-            _end_epoch(economy, rule, agents, learning, board)
+            _end_epoch(economy, rule, agents, learning, softmax)
     kernel.close(agents, buffers, tallied)
 
 
@@ -244,16 +244,16 @@ def next_value(target, values, own, other, policy, first, k, bid):  # type: igno
 
 
 @inner
-def _end_epoch(economy, rule, agents, learning, board):  # type: ignore[no-untyped-def]
+def _end_epoch(economy, rule, agents, learning, softmax):  # type: ignore[no-untyped-def]
     """Recompute owners' policies, each with the given probability."""
     epoch = agents.clock[0] // rule.epoch
     for owner in range(learning.policy.shape[0]):
         if rule.renewal >= 1.0 or draws.uniform(agents.stream) < rule.renewal:
-            _renew(rule, learning, owner, epoch, board)
+            _renew(rule, learning, owner, epoch, softmax)
 
 
 @inner
-def _renew(rule, learning, owner, epoch, board):  # type: ignore[no-untyped-def]
+def _renew(rule, learning, owner, epoch, softmax):  # type: ignore[no-untyped-def]
     """Recompute one owner's policy: only updated rows, unless beta or epsilon changed."""
     beta = stage_value(rule.beta, rule.beta_until, epoch)
     epsilon = stage_value(rule.epsilon, rule.epsilon_until, epoch)
@@ -261,9 +261,9 @@ def _renew(rule, learning, owner, epoch, board):  # type: ignore[no-untyped-def]
     stale = rule.lazy == 0 or made[0] != beta or made[1] != epsilon
     made[0], made[1] = beta, epsilon
     if learning.q.shape[0] == 2:
-        values = board.mean
+        values = softmax.mean
         for entry in range(values.shape[0]):
             values[entry] = 0.5 * (learning.q[0, owner, entry] + learning.q[1, owner, entry])
     policy, choice, touched = learning.policy[owner], learning.choice[owner], learning.touched[owner]
     last = learning.pending[learning.teacher[owner]] - owner * policy.shape[0]
-    renew(values, policy, choice, touched, last, beta, epsilon, board, stale)
+    renew(values, policy, choice, touched, last, beta, epsilon, softmax, stale)

@@ -33,10 +33,10 @@ def equilibrium(
     >>> policy.shape, round(float(mu.sum()), 9), left <= ENOUGH
     ((6, 3), 1.0, True)
     """
-    options = {"beta": float(beta), "exploration": float(exploration)}
-    state, left = solve_in_stages(PopulationNewton(**options), game)
+    beta, exploration = float(beta), float(exploration)
+    state, left = solve_in_stages(PopulationNewton(beta=beta, exploration=exploration), game)
     if not left <= ENOUGH:  # stages did not reach beta: one stage at the full beta
-        state, left = solve_in_stages(PopulationNewton(**options, begin=float(beta)), game)
+        state, left = solve_in_stages(PopulationNewton(beta=beta, exploration=exploration, begin=beta), game)
     return np.asarray(state.profile), np.asarray(state.point.mu), left
 
 
