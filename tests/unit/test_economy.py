@@ -72,7 +72,7 @@ def test_every_rule_agrees_with_plain_python_step_by_step(make: Any, rules: dict
     policy = random_policy(6, shapes.views_of(world), 4)
     agents, owner = kernel.fresh(world, SEED), np.arange(6)
     plain, tallied = Plain(world, agents), kernel.tallies(world)
-    table = [choices.unpacked(policy[who], 4) for who in range(6)]
+    table = [choices.unpack(policy[who], 4) for who in range(6)]
     rewards = np.zeros(6)
     for _ in range(120):
         plain.draw()
@@ -104,7 +104,7 @@ def test_with_an_odd_number_one_agent_is_left_out(agents: int) -> None:
     holdings = kernel.fresh(world, SEED)
     plain = Plain(world, holdings)
     policy, tallied = choices.uniform_rows(1, 2, 4), kernel.tallies(world)
-    summed = choices.unpacked(policy[0], 4)
+    summed = choices.unpack(policy[0], 4)
     for _ in range(60):
         plain.draw()
         states = list(zip(plain.private, plain.karma, plain.own, strict=True))
@@ -248,10 +248,10 @@ def test_policy_storage_is_invertible() -> None:
     rng = np.random.default_rng(0)
     table = rng.random((3, 2, 5, 5)) * np.tri(5)
     table /= table.sum(axis=-1, keepdims=True)
-    np.testing.assert_array_equal(choices.unpacked(choices.packed(table), 4), table)
+    np.testing.assert_array_equal(choices.unpack(choices.pack(table), 4), table)
     np.testing.assert_allclose(choices.probabilities(choices.cumulative(table), 4), table, atol=1e-15)
     np.testing.assert_array_equal(choices.probabilities(choices.cumulative(HALF), 1), HALF)
-    assert choices.packed(np.zeros((2, 21, 21))).shape == (462,)
+    assert choices.pack(np.zeros((2, 21, 21))).shape == (462,)
 
 
 SCRIPT = """

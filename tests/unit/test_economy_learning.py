@@ -119,12 +119,12 @@ def test_policies_are_softmax(k: int) -> None:
     given = rule(beta=50.0, epsilon=0.1)
     learning = learning_kernel.begin(world, given, q)
     for who, z in np.ndindex(2, 2):
-        values = choices.unpacked(q[who], 20)[z, k, : k + 1]
+        values = choices.unpack(q[who], 20)[z, k, : k + 1]
         law = 0.9 * softmax(50.0 * values) + 0.1 / (k + 1)
         found = choices.probabilities(learning.policy[who], 20)[z, k, : k + 1]
         np.testing.assert_allclose(found, law, atol=1e-14)
         row = soft(values.tolist(), 50.0, 0.1)
-        summed = choices.unpacked(learning.policy[who], 20)[z, k, : k + 1]
+        summed = choices.unpack(learning.policy[who], 20)[z, k, : k + 1]
         assert summed.tolist() == row.summed
         assert int(learning.choice[who, z * 21 + k]) == (row.mode << 32) | row.mass
 
@@ -167,7 +167,7 @@ def plain_monitor(
     own, best, aim, seen = fresh(), [fresh() for _ in range(1 + given.double)], fresh(), fresh()
     pending: Any = [None] * count
     greedy, gain = [0.0] * count, [0.0] * count
-    row = lambda rows, s: Row(choices.unpacked(rows, most)[s[0], s[1], : s[1] + 1].tolist())  # noqa: E731
+    row = lambda rows, s: Row(choices.unpack(rows, most)[s[0], s[1], : s[1] + 1].tolist())  # noqa: E731
     bonus = lambda one: given.weight * float(stats.entropy(one.shares))  # noqa: E731
     taught = 0.0 if given.once else 1.0
     for age in range(steps):
