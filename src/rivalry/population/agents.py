@@ -109,7 +109,7 @@ def evaluate_agents(
     places = places_of(state_types(game))
     where = put(rounds), put(of_agent), put(kinds), put(places)
     # arrays: as numbers, each weight would have a compiled program of its own
-    return _judged(game, env, policies, aims, *where, put(paid.weight), put(paid.once))
+    return _evaluate(game, env, policies, aims, *where, put(paid.weight), put(paid.once))
 
 
 def places_of(types: np.ndarray) -> np.ndarray:
@@ -140,7 +140,7 @@ def _rounds(types: np.ndarray, kinds: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @eqx.filter_jit
-def _judged(
+def _evaluate(
     game: PopulationGame,
     env: Any,
     policies: Own,
@@ -158,13 +158,13 @@ def _judged(
     def joint(agents: Int[Array, "type"]) -> Policy:
         return policies[agents[types], places]
 
-    def worth(pi: Policy) -> Values:
+    def values_of(pi: Policy) -> Values:
         bonus = weight * entropies(pi)
         return policy_values(game, env, pi, (1 - once) * bonus) + once * bonus
 
     # once for all agents: best values do not depend on the policy where policy iteration starts
     best = best_response(game, env, joint(rounds[0, 0]))
-    aims = jax.vmap(worth)(targets)  # [target state]
+    aims = jax.vmap(values_of)(targets)  # [target state]
     # policy iteration keeps an action at a tie: a negative gain is rounding
     floor = jnp.where(weight > 0, -jnp.inf, 0.0)
 
@@ -173,7 +173,7 @@ def _judged(
 
     def one(agents: Int[Array, "type"]) -> tuple[Array, ...]:
         pi = joint(agents)
-        values, mu = worth(pi), stationary_distribution(game, env, pi)
+        values, mu = values_of(pi), stationary_distribution(game, env, pi)
         gain, bound = (jnp.maximum(mean(mu, v - values), floor) for v in (best.values, best.bound))
         gaps = jax.vmap(lambda aim: mean(mu, values - aim))(aims).T.reshape(len(share), len(targets))
         own = jnp.zeros((len(share), policies.shape[1])).at[types, places].set(mu / share[types])

@@ -97,10 +97,10 @@ def rows(rng: np.random.Generator, concentration: np.ndarray) -> np.ndarray:
     size = concentration.shape[-1]
     weights = rng.standard_gamma(np.repeat(concentration[..., None], size, axis=-1))
     # samples may underflow to 0 at small concentrations, and a row of zeros has no sum to divide by
-    return _shared(weights + np.finfo(float).tiny)
+    return _normalize(weights + np.finfo(float).tiny)
 
 
-def _shared(weights: np.ndarray) -> np.ndarray:
+def _normalize(weights: np.ndarray) -> np.ndarray:
     """Return weights ``[.. karma bid]`` normalised to probabilities of legal bids."""
     legal = np.tril(weights)
     chances: np.ndarray = legal / legal.sum(axis=-1, keepdims=True)
@@ -117,14 +117,14 @@ def _gaussian(rng: np.random.Generator, private: int, most: int) -> tuple[np.nda
     centre, width = rng.uniform(0, 1, private), 10 ** rng.uniform(-1, 1.2, private)
     k, b = np.ogrid[: most + 1, : most + 1]
     away = (b - centre[:, None, None] * k) / width[:, None, None]
-    return _shared(np.exp(-(away**2) / 2) + 1e-12), {"centre": centre, "width": width}
+    return _normalize(np.exp(-(away**2) / 2) + 1e-12), {"centre": centre, "width": width}
 
 
 def _noise(rng: np.random.Generator, private: int, most: int) -> tuple[np.ndarray, Numbers]:
     scale = 10 ** rng.uniform(-1, 1)
     x = scale * rng.standard_normal((private, most + 1, most + 1))
     x = np.where(np.tri(most + 1, dtype=bool), x, -np.inf)
-    return _shared(np.exp(x - x.max(axis=-1, keepdims=True))), {"scale": np.asarray(scale)}
+    return _normalize(np.exp(x - x.max(axis=-1, keepdims=True))), {"scale": np.asarray(scale)}
 
 
 _RULES: dict[str, Callable[[np.random.Generator, int, int], tuple[np.ndarray, Numbers]]] = {

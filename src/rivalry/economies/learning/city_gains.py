@@ -81,6 +81,7 @@ def gains_record(streets: Streets, found: Gains) -> Record:
         np.array([array[each].mean() if each.any() else np.nan for each in members])
         for array in (found.payoff, found.gain)
     )
+    # the largest gain of an agent and not the mean: in an equilibrium nobody gains
     regret = np.array([found.gain[each].max(initial=0.0) for each in members])
     allowed = 1e-6 * float(payoff_scale(streets.game))
     proof = Certificate(regret, np.full(len(regret), np.inf), "estimated", HOW, allowed)

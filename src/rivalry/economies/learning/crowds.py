@@ -134,6 +134,7 @@ def standard_error(batches: np.ndarray, steps: int, agents: int) -> float:
 
     It is infinite for fewer steps than batches.
     """
+    # batch means, because rewards of successive steps are correlated
     lengths = np.diff(batch_ends(steps), prepend=0)
     if not lengths.all():
         return np.inf
@@ -231,7 +232,7 @@ def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, found: Measured) -> 
 def certified(crowd: Crowd, gain: np.ndarray, bound: np.ndarray, coverage: str, method: str) -> Certificate:
     """Return the certificate of gains ``[type]`` of finitely many agents, in units of payoff."""
     rounding: Any = "floating point" if np.any(np.isfinite(bound)) else ""
-    allowed = TOLERANCE * scale(crowd.game)
+    allowed = TOLERANCE * scale(crowd.game)  # of the payoff scale: payoffs themselves may be near 0
     return Certificate(gain, bound, coverage, method, allowed, rounding=rounding)  # type: ignore[arg-type]
 
 
@@ -243,6 +244,7 @@ def without_exploration(policies: np.ndarray, exploration: float) -> np.ndarray:
     """
     levels = policies.shape[-1]
     even = np.tri(levels) / np.arange(1.0, levels + 1)[:, None]
+    # a bid that is only explored has a remainder of 0 up to rounding, of either sign
     left = np.maximum(policies - exploration * even, 0.0)
     found: np.ndarray = left / left.sum(axis=-1, keepdims=True)
     return found

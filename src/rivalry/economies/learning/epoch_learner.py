@@ -150,6 +150,7 @@ class EpochLearner(BaseLearner):
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
         """Train for the given number of steps; a monitor is part of the step that it follows."""
+        # a step of the loop may be cut anywhere: monitors depend on the clock alone, not on the chunks
         clock, status = session["clock"], session["status"]  # the kernels change them in place
         running = kernels.economy.RUNNING
         until, taken = int(session["begun"][0]) + self.training, 0

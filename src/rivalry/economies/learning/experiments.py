@@ -90,6 +90,7 @@ class RandomPolicyExperiment(BaseLearner):
             if not len(numbers):
                 last = known
                 break
+            # always `BATCH` policies: another number of them would be compiled anew
             padding = [np.asarray(uniform(world))] * (BATCH - len(numbers))
             measured = self.measure(world, session, put(np.stack([*chosen, *padding])))
             for name, values in {"number": numbers, **measured}.items():
@@ -324,11 +325,11 @@ def _payoff_pairs(
     def both(pi: Policy) -> tuple[Array, Array]:
         there = stationary_population(game, pi)
 
-        def worth(each: Policy) -> Float[Array, "payoff"]:
+        def payoffs(each: Policy) -> Float[Array, "payoff"]:
             values = [policy_values(game, there.env, each, paid) for paid in (None, bonus(each, by))]
             return there.mu @ jnp.stack(values, axis=1)
 
-        return jnp.stack([worth(target), worth(pi)]), there.residual
+        return jnp.stack([payoffs(target), payoffs(pi)]), there.residual
 
     found: tuple[Array, Array] = jax.lax.map(both, policies)  # one by one, as in `evaluate_agents`
     return found
@@ -336,6 +337,7 @@ def _payoff_pairs(
 
 def _ratios(far: np.ndarray, stop_below: float) -> np.ndarray:
     """Return ratios of successive distances ``[policy step]``; NaN after one falls below ``stop_below``."""
+    # near the equilibrium ratios are those of rounding errors
     going = np.logical_and.accumulate((far[:, :-1] >= stop_below) & (far[:, :-1] > 0), axis=1)
     ratios: np.ndarray = np.where(going, far[:, 1:] / np.where(going, far[:, :-1], 1.0), np.nan)
     return ratios

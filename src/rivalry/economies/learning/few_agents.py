@@ -60,6 +60,7 @@ class Decisions(NamedTuple):
         power = 0.5 * (np.eye(len(self.first)) + self.chain(policy))
         for _ in range(DOUBLINGS):
             power = power @ power
+            # otherwise rounding errors of row sums would double in every squaring
             power /= power.sum(axis=1, keepdims=True)
         found: np.ndarray = self.first @ power
         return found
@@ -80,6 +81,7 @@ class Decisions(NamedTuple):
             values = self.values(chosen)
             q = np.where(legal, self.reward + self.discount * self.moves @ values, -np.inf)
             incumbent = np.take_along_axis(q, action[:, None], axis=1)[:, 0]
+            # an action is replaced only for a real gain: at exact ties rounding would make the loop cycle
             better = q.max(axis=1) > incumbent + TIE * np.abs(values).max()
             if not better.any():
                 break
@@ -215,6 +217,7 @@ def against(economy: Economy, agent: int, rival: np.ndarray) -> tuple[Decisions,
     ties = _ties(economy, agent, kind, other)  # [outcome private private]
     moves = np.zeros((private, len(chain), levels, levels, levels))
     lost = np.zeros((private, len(chain), levels, levels))
+    # -1, neither wins, happens only at ties: its last condition holds for no pair of bids
     for outcome, clear in ((1, other_bid < bid), (0, other_bid > bid), (-1, other_bid < -bid - 1)):
         # [private memory karma bid rival's bid]
         weights = np.einsum("mykc,bc->mkbc", bids, clear.astype(float))[None]
@@ -225,7 +228,9 @@ def against(economy: Economy, agent: int, rival: np.ndarray) -> tuple[Decisions,
             for z, m in np.ndindex(private, len(chain)):
                 mass = (weights[z, m] * chance).ravel()
                 moves[z, m] += np.bincount(place.ravel(), mass, levels**3).reshape((levels,) * 3)
-    stay = np.flatnonzero(~real)  # amounts that cannot be held
+    # amounts that cannot occur, as the rival would hold less than 0 or more than all: absorbing, so that
+    # the linear system for the values stays regular
+    stay = np.flatnonzero(~real)
     moves[:, :, stay, :, stay] = 1.0
     full = np.einsum("zmkbl,zy,mn->zkmbyln", moves, own_chain, chain)
     size = private * levels * len(chain)
@@ -275,6 +280,7 @@ def _karma_after(economy: Economy, outcome: int) -> Iterator[tuple[np.ndarray, n
     whole = np.floor(economy.tax).astype(int)
     for mine, its in np.ndindex(2, 2):
         chance = np.ones(own.shape)
+        # a tax with a fraction is rounded up or down, independently for both agents
         for karma, more in ((own, mine), (rival, its)):
             part = (economy.tax - whole)[karma]
             chance = chance * (part if more else 1 - part)
@@ -370,5 +376,6 @@ def _estimated_gains(
             row.append((float(mu @ values), float(mu @ (top[kind] - values)), gaps))
         found.append([np.array(part) for part in zip(*row, strict=True)])
     payoff, gain, gaps = (np.mean(part, axis=0) for part in zip(*found, strict=True))
+    # without bonus the own policy is a response too: a negative estimate is noise
     gain = np.maximum(gain, -np.inf if paid.weight else 0.0)
     return AgentGains(payoff, gain, np.full(len(gain), np.inf), gaps, "estimated", TRIED)

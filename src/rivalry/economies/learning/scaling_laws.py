@@ -80,6 +80,7 @@ def sublinearity(bids: object, means: object, slack: float = 0.5) -> Growth:
         raise ValueError(f"means: {means.tolist()} must rise, one for each of {len(table)} economies")
     falls = float(np.max(table[:-1] - table[1:], initial=0.0))
     exceeds, worst = 0.0, 0.0
+    # both bids may be off by the slack, and the smaller one counts `factor` times
     for factor in range(2, table.shape[-1]):
         scaled = table[..., ::factor]
         over = float(np.max(scaled - factor * table[..., : scaled.shape[-1]], initial=0.0))

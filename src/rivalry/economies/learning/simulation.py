@@ -174,6 +174,7 @@ def _gains(world: Crowd, found: Measured, agents: kernels.economy.Agents, steps:
     own = found.policy.reshape(types, -1, levels)
     if has_few_agents(world):
         rows, no_targets = kernels.choices.cumulative(found.policy), np.zeros((0, own[..., 0].size, levels))
+        # the agents' own stream as seed: trials depend on the run, and `read` draws nothing from it
         sequence, owner = np.random.SeedSequence(agents.stream.tolist()), world.economy.type_of
         (gains,) = evaluate_few_agents(
             world, env, agents, rows, own, owner, np.arange(types), no_targets, sequence, steps
