@@ -26,8 +26,7 @@ Policy = Float[Array, "state action"]
 def by_type(game: Any, of_state: Float[Array, "state"]) -> Float[Array, "type"]:
     """Return sums over the states of each type, ``[type]``."""
     types = state_types(game)
-    found: Array = jax.ops.segment_sum(of_state, types, num_segments=int(types.max()) + 1)
-    return found
+    return jax.ops.segment_sum(of_state, types, num_segments=int(types.max()) + 1)
 
 
 def uniform(game: PopulationGame) -> Policy:
@@ -58,8 +57,7 @@ def flow(game: PopulationGame, mu: Distribution, pi: Policy) -> Distribution:
     """Return the distribution ``[state]`` one step later, the mass of each type equal to its share."""
     # the flow is quadratic in the mass: without rescaling, rounding errors would double in every step
     there = oracles.push(game, game.environment(mu, pi), mu[:, None] * pi)
-    found: Distribution = there * (type_shares(game) / by_type(game, there))[state_types(game)]
-    return found
+    return there * (type_shares(game) / by_type(game, there))[state_types(game)]
 
 
 def balanced(game: Any, matrix: Float[Array, "state state"]) -> Float[Array, "state state"]:

@@ -81,8 +81,7 @@ def transition_matrix(game: Any, env: Any, weights: Policy) -> Float[Array, "sta
     answer of a class may be faster.
     """
     rows = jnp.eye(len(weights))
-    found: Array = jax.vmap(lambda here: push(game, env, here[:, None] * weights))(rows)
-    return found
+    return jax.vmap(lambda here: push(game, env, here[:, None] * weights))(rows)
 
 
 @oracle()

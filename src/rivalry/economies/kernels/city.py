@@ -57,9 +57,7 @@ class CityTallies(NamedTuple):
     wanted: np.ndarray  # [lane]: agent-steps
     admitted: np.ndarray  # [lane]
     bids: np.ndarray  # [lane bid]: number of bids
-    chances: (
-        np.ndarray
-    )  # [lane bid], float64: sum over requests of that bid's (or rank's) admission probability
+    chances: np.ndarray  # [lane bid], float64: sum over requests of its probability of admission
     free: np.ndarray  # [lane]: agent-steps with room for all
     holdings: np.ndarray  # [karma]: agent-steps, before bidding
     shared: np.ndarray  # [lane karma karma]: before and after the redistribution, per request; dormant last

@@ -114,8 +114,7 @@ def policy_of_all(city: CityArrays, plays: Any) -> np.ndarray:
     junction = row % (places + city.options.shape[1]) >= places
     junction[-1] = False
     bids = np.broadcast_to(entry == 0 if plays == "zero" else entry == counts - 1, even.shape)
-    found: np.ndarray = np.where(junction[:, None, None], even, bids)
-    return found
+    return np.where(junction[:, None, None], even, bids)
 
 
 def _check_policy(numbers: Any, legal: np.ndarray) -> np.ndarray:

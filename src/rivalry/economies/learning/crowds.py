@@ -189,8 +189,7 @@ def counted(
 def mean_policy(policies: np.ndarray, kinds: np.ndarray, types: int) -> np.ndarray:
     """Return the mean per type, ``[type own bid]``, of policies ``[owner own bid]`` of types ``kinds``."""
     members = (kinds == np.arange(types)[:, None]).astype(float)
-    found: np.ndarray = np.tensordot(members / members.sum(axis=1, keepdims=True), policies, 1)
-    return found
+    return np.tensordot(members / members.sum(axis=1, keepdims=True), policies, 1)
 
 
 def environment_of(crowd: Crowd, found: Measured) -> Any:

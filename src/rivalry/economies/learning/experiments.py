@@ -339,8 +339,7 @@ def _ratios(far: np.ndarray, stop_below: float) -> np.ndarray:
     """Return ratios of successive distances ``[policy step]``; NaN after one falls below ``stop_below``."""
     # near the equilibrium ratios are those of rounding errors
     going = np.logical_and.accumulate((far[:, :-1] >= stop_below) & (far[:, :-1] > 0), axis=1)
-    ratios: np.ndarray = np.where(going, far[:, 1:] / np.where(going, far[:, :-1], 1.0), np.nan)
-    return ratios
+    return np.where(going, far[:, 1:] / np.where(going, far[:, :-1], 1.0), np.nan)
 
 
 def _violations(session: Session, name: str, violated: np.ndarray) -> Record:

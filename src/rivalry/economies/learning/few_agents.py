@@ -44,8 +44,7 @@ class Decisions(NamedTuple):
     def values(self, policy: np.ndarray, bonus: np.ndarray | float = 0.0) -> np.ndarray:
         """Return values ``[state]`` of a policy ``[state action]`` with a ``bonus [state]`` in every step."""
         paid = (policy * self.reward).sum(axis=1) + bonus
-        found: np.ndarray = np.linalg.solve(np.eye(len(paid)) - self.discount * self.chain(policy), paid)
-        return found
+        return np.linalg.solve(np.eye(len(paid)) - self.discount * self.chain(policy), paid)
 
     def chain(self, policy: np.ndarray) -> np.ndarray:
         """Return the transition matrix ``[state state]`` of a policy."""

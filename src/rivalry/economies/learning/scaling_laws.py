@@ -95,7 +95,7 @@ def _bids(name: str, given: object) -> np.ndarray:
     return table
 
 
-class _Compared(BaseLearner):
+class EquilibriumComparison(BaseLearner):
     """Base class that compares mean bids at the logit equilibria of several variants of an economy."""
 
     beta: Annotated[float, Gt(0), "inverse temperature of the equilibria, per unit of payoff"] = 100.0
@@ -148,7 +148,7 @@ class _Compared(BaseLearner):
         return self.comparison(world, bids)
 
 
-class ScalingLaw(_Compared):
+class ScalingLaw(EquilibriumComparison):
     """Compare mean bids at the logit equilibrium with those at ``factor`` times the mean and largest karma.
 
     The scaling law is ``b(k; m, n) = b(a k; a m, a n)/a``, where ``m`` is the mean and ``n`` the largest
@@ -191,7 +191,7 @@ class ScalingLaw(_Compared):
         }
 
 
-class Sublinearity(_Compared):
+class Sublinearity(EquilibriumComparison):
     """Compare mean bids at the logit equilibria of economies with increasing mean karma and equal maximum.
 
     If bids increase in the mean karma ``m``, ``b(k; m/a) <= b(k; m)``, the scaling law implies that they are
