@@ -335,7 +335,7 @@ def test_ties_keep_the_current_action() -> None:
     state = eqx.filter_jit(method.init)(game, start, jax.random.key(0))
     after = eqx.filter_jit(method.step)(game, state, jax.random.key(0)).profile
     kept = np.asarray(after) == np.asarray(start)
-    best = np.where(np.asarray(game.legal), np.asarray(state.now.q), -np.inf)
+    best = np.where(np.asarray(game.legal), np.asarray(state.result.now.q), -np.inf)
     tied = (best >= best.max(axis=1, keepdims=True) - 1e-12).sum(axis=1)
     assert tied.max() > 1
     assert kept.all()
