@@ -134,15 +134,11 @@ _TITLES = {
         "dcf_sensitivity": "value of a firm by discount rate and growth rate",
         "valuation_path": "cumulated discounted cash flows per period, and the terminal value",
     },
-    "rivalry.games.race.figures.deviations": {
+    "rivalry.games.race.figures": {
         "deviation": "gain from another investment in period 0",
         "payoff_landscape": "own payoff by two own inputs on logarithmic axes, and the best response",
-    },
-    "rivalry.games.race.figures.plans": {
         "schedule": "inputs of every player per period",
         "technology": "technology levels and probability of continuation per stage",
-    },
-    "rivalry.games.race.figures.policies": {
         "precipice": "risk against enmity, by the information of the players",
         "safety_frontier": "probability of a disaster against performance, for several results",
         "subsidy": "effects of a subsidy, by player and price",

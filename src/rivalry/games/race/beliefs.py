@@ -21,6 +21,7 @@ FIXED = (
     *("players", "horizon", "technology.invest", "technology.share", "technology.sharing_unit"),
     *("beliefs", "beliefs_play"),
 )
+SHARED = ("players", "periods", "columns", "inputs", "schedule")  # attributes that no belief changes
 
 
 class Believing(eqx.Module):
@@ -29,9 +30,10 @@ class Believing(eqx.Module):
     ``payoffs`` are the believed ones, and so are best responses, certificates and all learning from payoffs;
     metrics are those of the true race, with ``believed`` and ``realised`` payoffs (player), and, over several
     periods, the technology that all players expect, ``believed_safety_stock`` and
-    ``believed_performance_stock`` (believer, stage, player). The true race's parameters are attributes of the
-    game: ``with_(game, scale_penalty=0.7)`` changes one for every player without another belief. Made by
-    `race` where ``beliefs`` is given.
+    ``believed_performance_stock`` (believer, stage, player). ``players``, ``periods``, ``columns``,
+    ``inputs``, ``schedule`` and the parameters of the true race are attributes of the game:
+    ``with_(game, scale_penalty=0.7)`` changes one for every player without another belief. Made by `race`
+    where ``beliefs`` is given.
     """
 
     space: Box
@@ -41,8 +43,9 @@ class Believing(eqx.Module):
     without: tuple[tuple[str, ...], ...] = eqx.field(static=True)
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_") and "true" in self.__dict__ and name in self.true.numbers:
-            return self.true.numbers[name]
+        # by __dict__: while an object is copied or unpickled `self.true` would recurse
+        if "true" in self.__dict__ and (name in SHARED or name in self.true.numbers):
+            return getattr(self.true, name)
         raise AttributeError(f"this race has no {name!r}")
 
     def __repr__(self) -> str:
@@ -54,21 +57,6 @@ class Believing(eqx.Module):
         ]
         return "\n".join([repr(self.true), *described])
 
-    @property
-    def players(self) -> int:
-        """Return the number of players."""
-        return self.true.players
-
-    @property
-    def periods(self) -> int:
-        """Return the number of periods of a profile."""
-        return self.true.periods
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Return the inputs of a period."""
-        return self.true.columns
-
     def believed(self, player: int) -> Race:
         """Return the race that ``player`` believes in."""
         mind, without = self.beliefs[player], self.without[player]
@@ -79,14 +67,6 @@ class Believing(eqx.Module):
     def believed_races(self) -> list[Race]:
         """Return the races that the players believe in, one each."""
         return [self.believed(player) for player in range(self.players)]
-
-    def inputs(self, strategies: object = None, **columns: object) -> Profile:
-        """Return the profile of inputs; see `rivalry.games.race.model.Race.inputs`."""
-        return self.true.inputs(strategies, **columns)
-
-    def schedule(self, x: Profile) -> Float[Array, "period player column"]:
-        """Return a profile by period, player and column."""
-        return self.true.schedule(x)
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return every player's believed payoff."""
@@ -198,7 +178,7 @@ class SubjectiveRace(eqx.Module):
     @property
     def players(self) -> int:
         """Return the rows of a profile: players times believed races."""
-        return self.believing.players**2
+        return len(self.believing.beliefs) ** 2
 
     @property
     def space(self) -> Box:

@@ -28,11 +28,12 @@ FINE, COARSE, BELOW = (
     60.0,
 )  # steps of a scan in ln xp, and how far below the top the first is used
 ROUNDS = 100  # of Newton's method; a handful are used
-USED = (
+SYMBOLS = ("A", "B", "alpha", "beta", "theta", "m", "kappa", "lam")
+USED = (  # the first have the symbols
     *("safety_productivity", "performance_productivity", "safety_exponent", "performance_exponent"),
-    *("scale_penalty", "safety_weight", "prize", "prize_per_performance", "loser_prize"),
-    *("loser_prize_per_performance", "prize_survives", "safety_price", "performance_price"),
-    *("performance_tax", "safety_subsidy", "liability", "no_winner"),
+    *("scale_penalty", "decisiveness", "ease_of_winning", "loser_weight", "safety_weight", "prize"),
+    *("prize_per_performance", "loser_prize", "loser_prize_per_performance", "prize_survives"),
+    *("safety_price", "performance_price", "performance_tax", "safety_subsidy", "liability", "no_winner"),
 )
 
 
@@ -152,12 +153,13 @@ def symmetric_numbers(game: Race) -> tuple[SymmetricRace, tuple[float, float]]:
     Raises `ValueError`; see `symmetric_equilibria`.
     """
     _refuse_other(game)
-    read = (*USED, "disaster_cost", "decisiveness", "loser_weight", "ease_of_winning")
-    given = {name: np.asarray(v, float) for name, v in game.numbers_at(0).items() if name in read}
-    for name in USED:
-        if given[name].min() < given[name].max():
-            raise ValueError(f"{name}: {given[name].tolist()} differ; a closed form needs players alike")
-    one = {name: float(given[name].flat[0]) for name in given if name != "disaster_cost"}
+    numbers = game.numbers_at(0)
+    one: dict[str, Any] = {}
+    for name in filter(numbers.__contains__, USED):
+        values = np.asarray(numbers[name], float)
+        if values.min() < values.max():
+            raise ValueError(f"{name}: {values.tolist()} differ; a closed form needs players alike")
+        one[name] = float(values.flat[0])
     for name in ("prize_per_performance", "loser_prize_per_performance"):
         if one[name]:
             raise ValueError(f"{name}: {one[name]:g} must be 0 for a closed form")
@@ -168,23 +170,17 @@ def symmetric_numbers(game: Race) -> tuple[SymmetricRace, tuple[float, float]]:
     for name, price in prices.items():
         if not price > 0:
             raise ValueError(f"{name}: {price:g}, taxes and subsidies included, must be above 0")
-    own, others = _damages(game, given["disaster_cost"])
+    own, others = _damages(game, np.asarray(numbers["disaster_cost"], float))
     weight, ahead = float(np.asarray(game.weights)[0, 0]), float(np.asarray(game.ahead)[0])
     none = -own if game.rules.no_winner == "disaster" else one["no_winner"]
     if game.end_on == "win" and weight > 0:
         none, ahead = none + ahead / weight, 0.0
+    symbols: dict[str, Any] = dict(zip(SYMBOLS, map(one.get, USED), strict=False))
     survives, win, lose = one["prize_survives"], one["prize"], one["loser_prize"]
     return SymmetricRace(
+        **symbols,
         n=game.players,
-        A=one["safety_productivity"],
-        B=one["performance_productivity"],
-        alpha=one["safety_exponent"],
-        beta=one["performance_exponent"],
-        theta=one["scale_penalty"],
-        m=one["decisiveness"],
-        kappa=one.get("ease_of_winning"),
         risk=period.name_of(game.rules.risk),
-        lam=one["loser_weight"],
         r_s=prices["safety_price"],
         r_p=prices["performance_price"],
         win=(win, survives * win - own - one["liability"]),
@@ -217,7 +213,7 @@ def _refuse_other(game: Race) -> None:
 
 def _damages(game: Race, d: np.ndarray) -> tuple[float, float]:
     """Return the cost of a disaster after an own win, and after another's."""
-    if game.disaster_by_victim:
+    if game.damage == "victim":
         own = others = d
     else:
         own, others = np.diagonal(d), d[~np.eye(len(d), dtype=bool)]

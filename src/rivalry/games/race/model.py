@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile
-from rivalry.games.race.period import Numbers, Outcome, Rules, fraction, name_of, next_productivity, outcome
+from rivalry.games.race.period import Numbers, Outcome, Rules, name_of, outcome, received
 
 COLUMNS = (
     *("safety_input", "performance_input", "safety_investment", "performance_investment"),
@@ -27,13 +27,6 @@ PRODUCTIVITIES = tuple(name for name, _ in STOCKS)
 ALONE = ("decisiveness", "ease_of_winning", "loser_weight")  # one number for all players, or one per period
 
 Transition = Callable[[dict[str, Array], Float[Array, "player column"], Array], dict[str, Array]]
-
-
-def _varies(name: str, value: Array, by_victim: bool) -> bool:
-    """Return whether a parameter has one row per period; a method of a module would be ten times as slow."""
-    if name == "disaster_cost" and not by_victim:
-        return bool(value.ndim == 3)
-    return bool(value.ndim == (1 if name in ALONE else 2))
 
 
 class Race(eqx.Module):
@@ -68,7 +61,7 @@ class Race(eqx.Module):
     end_on: str = eqx.field(static=True, default="none")
     spillover: str = eqx.field(static=True, default="sum")
     sharing_unit: str = eqx.field(static=True, default="fraction")
-    damage: str = eqx.field(static=True, default="victim")
+    damage: str = eqx.field(static=True, default="victim")  # or "pair": disaster_cost is [player winner]
     transition: Transition | None = eqx.field(static=True, default=None)
     gamma: Float[Array, "player"] | None = None
 
@@ -112,11 +105,6 @@ class Race(eqx.Module):
     def infinite_horizon(self) -> bool:
         """Return whether the one period represents all periods of an infinite horizon."""
         return self.gamma is not None
-
-    @property
-    def disaster_by_victim(self) -> bool:
-        """Return whether the cost of a disaster is a vector, and not a matrix ``[player winner]``."""
-        return self.damage == "victim"
 
     def schedule(self, x: Profile) -> Float[Array, "period player column"]:
         """Return a profile by period, player and column."""
@@ -164,8 +152,9 @@ class Race(eqx.Module):
 
         Without, they are those before technology and ``transition`` change them.
         """
-        numbers, by_victim = self.numbers, self.disaster_by_victim
-        found = {n: value[t] if _varies(n, value, by_victim) else value for n, value in numbers.items()}
+        # the number of axes of a parameter that varies over periods
+        ranks = dict.fromkeys(ALONE, 1) | {"disaster_cost": 3 if self.damage == "pair" else 2}
+        found = {n: value[t] if value.ndim == ranks.get(n, 2) else value for n, value in self.numbers.items()}
         return found | dict(zip(PRODUCTIVITIES, () if state is None else state, strict=False))
 
     def stocks(self, x: Profile) -> Float[Array, "stage stock player"]:
@@ -183,20 +172,20 @@ class Race(eqx.Module):
         last, before = jax.lax.scan(period, start, (jnp.arange(self.periods), self.schedule(x)))
         return jnp.concatenate([before, last[None]])
 
-    def sharing(self, row: Float[Array, "player column"], stock: int) -> Float[Array, "player"] | None:
-        """Return the fraction of a lead in A (0) or B (1) that each player shares; None without sharing."""
-        return fraction(row[:, 4 + stock], self.sharing_unit) if len(self.columns) == 6 else None
-
     def after_technology(
         self, numbers: Numbers, state: Float[Array, "stock player"], row: Float[Array, "player column"]
     ) -> Float[Array, "stock player"]:
         """Return A and B after a period, by the technology rule alone."""
         if len(self.columns) == 2:
             return state
-        after = [
-            next_productivity(state[k], row[:, 2 + k], self.sharing(row, k), numbers[loss], self.spillover)
-            for k, (_, loss) in enumerate(STOCKS)
-        ]
+        after = []
+        for k, (_, loss) in enumerate(STOCKS):
+            level = (1 - numbers[loss]) * state[k] + row[:, 2 + k]
+            if len(self.columns) == 6:
+                share = row[:, 4 + k] if self.sharing_unit == "fraction" else -jnp.expm1(-row[:, 4 + k])
+                # of the lead at the start of the period: an investment is shared one period later
+                level = level + received(state[k], share, self.spillover)
+            after.append(level)
         return jnp.stack(after)
 
     def _period(self, numbers: Numbers, row: Array) -> tuple[Outcome, Float[Array, "player"]]:

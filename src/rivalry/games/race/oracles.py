@@ -65,7 +65,7 @@ def _(game: Race) -> np.ndarray:
     """Return equal numbers for players with the same parameters in every period."""
     rules = game.rules
     built_in = BUILT_IN.issuperset((rules.production, rules.contest, rules.risk, rules.cost))
-    if not (built_in and game.transition is None and game.disaster_by_victim):
+    if not (built_in and game.transition is None and game.damage == "victim"):
         return np.arange(game.players)  # a custom function, or a matrix of costs, may tell players apart
     own = [np.asarray(value) for name, value in game.numbers.items() if name not in ALONE]
     own += [np.asarray(game.weights), np.asarray(game.ahead)]

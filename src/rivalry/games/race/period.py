@@ -253,81 +253,44 @@ def penalty(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -
     return numbers["price"] * (xs + xp) + fined
 
 
-_RULES: dict[str, tuple[Any, ...]] = {
-    "production": (power,),
-    "contest": (ratio, logit, best),
-    "risk": (winner_only, multiplicative, additive, mixed),
-    "cost": (linear, quadratic, certification, relative_certification, penalty),
+KINDS: dict[str, dict[str, Callable[..., Any]]] = {
+    "production": {"power": power},
+    "contest": {rule.__name__: rule for rule in (ratio, logit, best)},
+    "risk": {rule.__name__: rule for rule in (winner_only, multiplicative, additive, mixed)},
+    "cost": {
+        rule.__name__: rule for rule in (linear, quadratic, certification, relative_certification, penalty)
+    },
 }
-KINDS = {part: {rule.__name__: rule for rule in rules} for part, rules in _RULES.items()}
 """The built-in functions by part and kind; the name of a kind is that of its function."""
-BUILT_IN = frozenset(rule for rules in _RULES.values() for rule in rules)
+BUILT_IN = frozenset(rule for rules in KINDS.values() for rule in rules.values())
 
 
 # --- technology over periods: investment, depreciation and sharing -----------------------------------------
 
 
-def next_productivity(
-    stock: Float[Array, "player"],
-    invested: Float[Array, "player"],
-    given: Float[Array, "player"] | None,
-    depreciation: Float[Array, "player"],
-    spillover: str,
-) -> Float[Array, "player"]:
-    """Return the productivity after a period: depreciated, plus investment, plus what others share.
-
-    Parameters
-    ----------
-    stock : Array
-        Productivity at the start of the period, ``[player]``.
-    invested : Array
-        Investment of the period, ``[player]``.
-    given : Array or None
-        The fraction of its lead that each player shares, in [0, 1]; the lead is that at the start of the
-        period, so that an investment is shared one period later.
-    depreciation : Array
-        The fraction lost per period, ``[player]``.
-    spillover : str
-        ``sum``, ``max`` or ``union``; see `received`.
-    """
-    after = (1 - depreciation) * stock + invested
-    return after if given is None else after + received(stock, given, spillover)
-
-
-def received(
-    stock: Float[Array, "player"], given: Float[Array, "player"], spillover: str
-) -> Float[Array, "player"]:
+def received(stock: PerPlayer, shared: PerPlayer, spillover: str) -> PerPlayer:
     """Return the productivity that each player receives from the others' leads.
 
-    With ``sum``, the shared fractions of all leads add up; with three or more players a laggard may overtake
-    the leader. With ``max``, the largest of them counts. With ``union``, a level of technology is known to a
-    laggard if any player above it shares it, ``integral from K_i of 1 - prod_{j: K_j > l} (1 - phi_j)``; a
-    laggard never overtakes the leader.
+    ``stock`` is the productivity at the start of the period, ``shared`` the fraction of its lead that each
+    player shares, in [0, 1]. With ``sum``, the shared fractions of all leads add up; with three or more
+    players a laggard may overtake the leader. With ``max``, the largest of them counts. With ``union``, a
+    level of technology is known to a laggard if any player above it shares it, ``integral from K_i of 1 -
+    prod_{j: K_j > l} (1 - phi_j)``; a laggard never overtakes the leader.
 
     Examples
     --------
-    >>> stock, given = jnp.array([10.0, 9.0, 2.0]), jnp.array([0.9, 0.9, 0.5])
-    >>> [received(stock, given, rule).round(2).tolist() for rule in ("sum", "max", "union")]
+    >>> stock, shared = jnp.array([10.0, 9.0, 2.0]), jnp.array([0.9, 0.9, 0.5])
+    >>> [received(stock, shared, rule).round(2).tolist() for rule in ("sum", "max", "union")]
     [[0.0, 0.9, 13.5], [0.0, 0.9, 7.2], [0.0, 0.9, 7.83]]
     """
     lead = jnp.maximum(stock[None, :] - stock[:, None], 0.0)
-    if spillover == "union":
-        return _union(stock, given)
-    each = given[None, :] * lead
-    return jnp.sum(each, axis=1) if spillover == "sum" else jnp.max(each, axis=1)
-
-
-def _union(stock: Array, given: Array) -> Array:
-    """Return what is received under the union rule."""
+    if spillover != "union":
+        each = shared[None, :] * lead
+        return jnp.sum(each, axis=1) if spillover == "sum" else jnp.max(each, axis=1)
     order = jnp.argsort(stock)
     levels = stock[order]  # between two neighbouring levels the same players are above
     # after the k-th stock, those from k+1 on are above
-    unknown = jnp.cumprod((1 - given[order])[::-1])[::-1]
+    unknown = jnp.cumprod((1 - shared[order])[::-1])[::-1]
     steps = jnp.diff(levels) * (1 - unknown[1:])
     below = jnp.append(jnp.cumsum(steps[::-1])[::-1], 0.0)
     return jnp.zeros_like(stock).at[order].set(below)
-
-
-def fraction(share: Array, units: str) -> Array:
-    """Return the shared fraction of a lead: the input itself, or ``1 - exp(-x)`` of a rate x."""
-    return share if units == "fraction" else -jnp.expm1(-share)

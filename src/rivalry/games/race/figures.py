@@ -1,0 +1,597 @@
+"""Figures of races: payoffs of deviations, plans over periods, and effects of policies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm
+from matplotlib.ticker import MaxNLocator
+from xarray import Dataset
+
+from rivalry.core.registry import near
+from rivalry.plots import select, style
+from rivalry.plots.metrics import certified, metric_label, per_player, set_log_scale
+from rivalry.plots.scenario import draw_family, family, family_legend
+from rivalry.plots.select import At, DrawnPoint, Names, check_index, check_variable, own_rank, point
+from rivalry.plots.style import INK, PALETTE, caption, chart, end_marker, explain_hollow, player_lines
+
+LEVELS = 15  # of colours
+DEPTH = 4.0  # times the distance from the median to the top: payoffs further down have one colour
+ACTIVITIES = ("input", "investment", "sharing")
+COLUMNS = tuple(f"{end}_{activity}" for activity in ACTIVITIES for end in ("safety", "performance"))
+STOCKS = ("safety_stock", "performance_stock", "alive")
+
+
+@chart
+def payoff_landscape(data: Dataset, ax: Axes, *, at: At = None, player: int = 0) -> Axes:
+    """Draw a player's payoff by its own two inputs on logarithmic axes, the others' inputs fixed.
+
+    Parameters
+    ----------
+    data
+        Holds ``landscape_payoff [player safety_level performance_level]`` at ``landscape_safety_input
+        [safety_level]`` and ``landscape_performance_input [performance_level]``, amounts above 0. The present
+        inputs, the first two columns of ``profile [player axis]``, are a circle, filled where the ``claim``
+        is certified; the best response, ``landscape_best [player axis]``, is a star. Inputs of 0 lie on the
+        edge.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    player
+        The player whose payoff is drawn.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> both = ("safety", "performance")
+    >>> inputs = {f"landscape_{name}_input": (f"{name}_level", [0.1, 1, 10]) for name in both}
+    >>> payoff = (("player", "safety_level", "performance_level"), np.eye(3)[None])
+    >>> view = xr.Dataset({"landscape_payoff": payoff, **inputs})
+    >>> payoff_landscape(view).get_xscale()
+    'log'
+    """
+    also = ("landscape_safety_input", "landscape_performance_input", "landscape_best", "profile", "claim")
+    found = point(data, "landscape_payoff", 3, also, at=at)
+    payoff = found["landscape_payoff"]
+    check_index("player", player, len(payoff))
+    x, y, own = found["landscape_safety_input"], found["landscape_performance_input"], payoff[player].T
+    # between which colours differ: unbounded costs would leave none for the rest
+    high, middle = float(np.nanmax(own)), float(np.nanmedian(own))
+    low = max(float(np.nanmin(own)), high - DEPTH * (high - middle))
+    low, high = (low, high) if low < high else (high - 1.0, high + 1.0)
+    # finer towards the top: what is at stake is small beside what efforts can cost
+    levels = high - (high - low) * np.linspace(1, 0, LEVELS) ** 3
+    steps = BoundaryNorm(levels, 256, extend="min")
+    drawing = ax.contourf(x, y, own, levels=levels, norm=steps, cmap="viridis", extend="min")
+    style.add_colour_bar(ax, drawing, "own payoff (units of the game)", format="%.3g")
+    for which in "xy":
+        set_log_scale(ax, which, True)
+    ax.set(xlim=(x.min(), x.max()), ylim=(y.min(), y.max()))
+    _mark_inputs(ax, found, player, x, y)
+    labels = [f"own {metric_label(name)}" for name in ("safety_input", "performance_input")]
+    ax.set(xlabel=labels[0], ylabel=labels[1])
+    ax.grid(False)
+    caption(ax, found.words, f"player {player}")
+    style.legend(ax, under=True)
+    return ax
+
+
+def _mark_inputs(ax: Axes, found: DrawnPoint, player: int, x: np.ndarray, y: np.ndarray) -> None:
+    certified, low, high = found.is_certified(), (x.min(), y.min()), (x.max(), y.max())
+    on_top: dict[str, Any] = {"markeredgecolor": "white", "clip_on": False}
+    if "landscape_best" in found:
+        best = np.clip(found["landscape_best"][player][:2], low, high)
+        ax.plot(*best, "*", label="best response", color=PALETTE[1], markersize=12, **on_top, zorder=6)
+    if "profile" in found:
+        words = "present inputs" + style.unless(certified)
+        mark = end_marker(certified, INK) | {"markersize": 15, "clip_on": False, "zorder": 5}
+        mark["markeredgecolor"] = "white" if certified else INK
+        ax.plot(*np.clip(found["profile"][player][:2], low, high), "o", label=words, **mark)
+
+
+@chart
+def deviation(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
+    """Draw the gain from another investment in period 0, with best responses in later periods.
+
+    Where a gain is above 0, the profile is no equilibrium.
+
+    Parameters
+    ----------
+    data
+        Holds ``deviation_gain [player level]`` at ``deviation_at [player level]``: the best payoff with that
+        amount of ``deviation_column`` in period 0, minus the payoff of the profile. The present amount,
+        ``deviation_here [player]``, is a circle, filled where the ``claim`` is certified; the star is the
+        largest gain.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> view = xr.Dataset({"deviation_gain": (("player", "level"), [[0.1, -0.2, 0.0]]),
+    ...                    "deviation_at": (("player", "level"), [[0.0, 1.0, 4.0]])})
+    >>> deviation(view).get_ylabel()
+    'gain (units of the game)'
+    """
+    also = ("deviation_at", "deviation_here", "deviation_column", "claim")
+    found = point(data, "deviation_gain", 2, also, at=at)
+    gain, amount = found["deviation_gain"], found["deviation_at"]
+    certified, here = found.is_certified(), found.get("deviation_here")
+    ax.axhline(0.0, color=INK, linewidth=0.9)
+    edge: dict[str, Any] = {"markersize": 12, "markeredgecolor": "white", "zorder": 6, "clip_on": False}
+    for k, look in enumerate(player_lines(len(gain))):
+        order, colour = np.argsort(amount[k], kind="stable"), look["color"]
+        ax.plot(amount[k][order], gain[k][order], **look)
+        best = int(np.nanargmax(gain[k]))
+        if gain[k, best] > 0:
+            ax.plot(amount[k, best], gain[k, best], "*", color=colour, **edge)
+        if here is not None:
+            ax.plot(here[k], 0.0, "o", zorder=5, clip_on=False, **end_marker(certified, colour))
+    above = amount[amount > 0]
+    if above.size and above.max() > 100 * above.min():
+        # a scale on which 0 and amounts of many orders of magnitude can be read
+        floor = float(np.quantile(above, 0.1)) if (amount <= 0).any() else float(above.min())
+        ax.set_xscale("symlog", linthresh=floor)
+        ax.set_xticks([0.0, *(ten for ten in 10.0 ** np.arange(-12, 13) if 5 * floor < ten <= above.max())])
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.set_xlim(left=float(amount.min()))
+    if here is not None:
+        ax.plot([], [], "o", label="present amount" + style.unless(certified), **end_marker(certified, INK))
+    if (gain > 0).any():
+        ax.plot([], [], "*", markersize=12, color=INK, label=f"largest gain ({np.nanmax(gain):.4g})")
+    column = str(found.get("deviation_column", "performance_investment"))
+    ax.set(xlabel=f"own {metric_label(column.split()[0])} in period 0", ylabel="gain (units of the game)")
+    caption(ax, found.words)
+    return ax
+
+
+@chart
+def schedule(data: Dataset, ax: Axes, *, at: At = None, columns: Names = None) -> Axes:
+    """Draw the inputs of every player per period, a panel per input.
+
+    Inputs without effect are dotted and have no marks. Marks are filled where the ``claim`` is certified.
+
+    Parameters
+    ----------
+    data
+        Holds ``safety_input [period player]`` and the like. Of ``identified [player axis]``, where stored,
+        the axis is period * inputs + input; it is false where an input has no effect.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+    columns
+        The inputs, in this order; all otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If there is no such input.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> plan = xr.Dataset({"safety_input": (("period", "player"), np.ones((3, 2)))})
+    >>> [panel.get_title() for panel in schedule(plan).child_axes]
+    ['safety input']
+    """
+    there = select.filled(data, COLUMNS) or ["safety_input"]
+    chosen = select.pick_names("columns", columns, there, there, "is no column of this plan")
+    rank = 2 if there[0] in data and "period" in data[there[0]].dims else 1  # one period is a plan too
+    found = point(data, there[0], rank, (*there[1:], "claim"), at=at)
+    plan = {name: np.atleast_2d(found[name]) for name in there}
+    periods, players = plan[there[0]].shape
+    table = np.ones((players, periods, len(plan)), bool)
+    if "identified" in data:
+        stored, wanted = point(data, "identified", 2, at=at)["identified"], (players, periods * len(plan))
+        if stored.shape != wanted:
+            rule = f"must be {wanted}, players and periods * columns"
+            raise ValueError(f"identified: shape {stored.shape} {rule}")
+        table = np.nan_to_num(stored.astype(float)).astype(bool).reshape(table.shape)
+    known = {name: table[..., column].T for column, name in enumerate(plan)}
+    small = style.panels(ax, len(chosen), columns=2 if len(chosen) == 4 else 3, apart=True)
+    for panel, name in zip(small, chosen, strict=True):
+        _lines(panel, plan[name], known[name], found.is_certified())
+        panel.set_title(metric_label(name))
+    dotted = not all(known[name].all() for name in chosen)
+    return _explain(ax, found, small, "period", plan[there[0]].shape, dotted=dotted)
+
+
+def _lines(panel: Axes, values: np.ndarray, known: np.ndarray, certified: bool) -> None:
+    """Draw a line per player of ``values [period player]``, solid between periods with an effect."""
+    clock = np.arange(len(values))
+    for k, look in enumerate(player_lines(values.shape[1])):
+        colour, wide = look["color"], look["linewidth"]
+        here = np.where(known[:, k], values[:, k], np.nan)
+        if not known[:, k].all():
+            panel.plot(clock, values[:, k], ":", color=colour, linewidth=1.0, label="_unidentified")
+        panel.plot(clock, here, color=colour, linewidth=wide, label="_plan")
+        mark = end_marker(certified, colour) | {"markersize": 2.2 + wide, "markeredgewidth": 0.9}
+        panel.plot(clock, here, "o", label="_mark", zorder=4, **mark)
+
+
+def _explain(
+    ax: Axes,
+    found: DrawnPoint,
+    small: Sequence[Axes],
+    what: str,
+    shape: tuple[int, ...],
+    dotted: bool = False,
+) -> Axes:
+    """Label the time under the lowest panels of values of a ``shape [period player]``; add the legend."""
+    for panel in small:
+        panel.set_xlim(-0.4, shape[0] - 0.6)
+        panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        if panel.xaxis.get_tick_params()["labelbottom"]:
+            panel.set_xlabel(what)
+    for look in player_lines(shape[1] if len(shape) > 1 else 0):
+        ax.plot([], [], **look)
+    if dotted:
+        ax.plot([], [], ":", color=INK, linewidth=1.0, label="dotted: without effect")
+    if not found.is_certified():
+        explain_hollow(ax)
+    caption(ax, found.words)
+    return ax
+
+
+@chart
+def technology(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
+    """Draw productivities per stage, and the probability that play continues.
+
+    There is one more stage than periods: the state after the last period. Marks are filled where the
+    ``claim`` is certified.
+
+    Parameters
+    ----------
+    data
+        Holds ``safety_stock`` and ``performance_stock [stage player]``, and ``alive [stage]``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If the data hold no technology.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> stocks = {"safety_stock": (("stage", "player"), np.ones((3, 2)))}
+    >>> data = xr.Dataset({**stocks, "alive": ("stage", [1.0, 0.5, 0.2])})
+    >>> len(technology(data).child_axes)
+    2
+    """
+    there = select.filled(data, STOCKS) or ["safety_stock"]
+    found = point(data, there[0], 1 if there[0] == "alive" else 2, (*there[1:], "claim"), at=at)
+    small = style.panels(ax, len(there), columns=3, apart=True)
+    for panel, name in zip(small, there, strict=True):
+        values = found[name]
+        if values.ndim == 1:
+            mark = end_marker(found.is_certified(), INK) | {"markersize": 4, "markeredgewidth": 0.9}
+            panel.plot(np.arange(len(values)), values, "o-", color=INK, label="_alive", **mark)
+            panel.set_ylim(-0.04, 1.04)
+        else:
+            _lines(panel, values, np.ones(values.shape, bool), found.is_certified())
+            panel.set_ylim(min(0.0, np.nanmin(values)), 1.06 * np.nanmax(values) or 1.0)
+        panel.set_title(metric_label(name))
+    return _explain(ax, found, small, "stage", found[there[0]].shape)
+
+
+@chart
+def safety_frontier(data: Dataset, ax: Axes, *, over: str = "algorithm", at: At = None) -> Axes:
+    """Draw the probability of a disaster against performance, for several results.
+
+    Lower right is better. Performance is that of the winner, in expectation: ``performance`` weighted by
+    ``win_probability``, given that a team wins, and over periods by ``alive``; without probabilities of
+    winning, the mean over players. Marks are filled where the ``claim`` is certified.
+
+    Parameters
+    ----------
+    data
+        Holds ``p_disaster`` and ``performance [... player]``.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    over
+        The coordinate whose values have a colour and a shape of mark each; any other sweep makes several
+        marks per value, joined in its order.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If ``over`` is no coordinate of the results.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> two = xr.Dataset({"performance": (("algorithm", "player"), [[1.0, 1.0], [2.0, 1.0]]),
+    ...                   "p_disaster": ("algorithm", [0.2, 0.3])}, {"algorithm": ["together", "leader"]})
+    >>> safety_frontier(two).get_ylabel()
+    'probability of a disaster'
+    """
+    check_variable(data, "p_disaster")
+    dim = select.dimension(data, over)
+    if dim is None or dim not in data["p_disaster"].dims:
+        raise ValueError(f"over: {over!r} tells no results apart; {near(over, map(str, data.coords))}")
+    apart = [str(name) for name in data["p_disaster"].dims if data.sizes[name] > 1]
+    others = tuple(name for name in apart if name not in (dim, "replication", *(at or {})))
+    found = point(data, "p_disaster", 0, ("claim",), at=at, keep=(dim, *others))
+    # a row per value of `over`, a column per point of the other sweeps
+    risk = found["p_disaster"].reshape(data.sizes[dim], -1)
+    worth = np.broadcast_to(certified(found), found["p_disaster"].shape).reshape(risk.shape)
+    reached = _performance(data, at, (dim, *others)).reshape(risk.shape)
+    for k, colour in enumerate(style.colours(len(risk))):
+        marker = style.MARKERS[k % len(style.MARKERS)]
+        if len(others) == 1:
+            ax.plot(reached[k], risk[k], color=colour, linewidth=0.9, label="_line")
+        style.draw_marks(ax, reached[k], risk[k], worth[k], colour, marker, markersize=8, zorder=4)
+        if np.isfinite(risk[k] + reached[k]).any():  # mixtures have no performance to show
+            value = data[over].values[k]
+            words = f"{over} = {value:.6g}" if isinstance(value, float) else str(value)
+            ax.plot([], [], marker, color=colour, label=words)
+    if not worth[np.isfinite(risk)].all():
+        explain_hollow(ax)
+    ax.margins(0.12)
+    whose = "of the winner, expected" if "win_probability" in data else "players' mean"
+    ax.set(xlabel=f"performance ({whose})", ylabel=metric_label("p_disaster"))
+    caption(ax, found.words, f"a mark for each of {', '.join(others)}" if others else "")
+    return ax
+
+
+def _performance(data: Dataset, at: At, keep: tuple[str, ...]) -> np.ndarray:
+    """Return the expected performance of the winner, ``[kept dimensions]``."""
+    own = own_rank(data, "performance")
+    found = point(data, "performance", own, ("win_probability", "alive"), at=at, keep=keep)
+    p = found["performance"].astype(float)
+    axes = tuple(range(len(keep), p.ndim))
+    if "win_probability" not in found:
+        return np.asarray(np.nanmean(p, axis=axes))
+    weight = found["win_probability"].astype(float)
+    if own == 2 and "alive" in found:  # which has one stage more than there are periods
+        weight = weight * found["alive"][..., : weight.shape[-2], None]
+    total = np.nansum(weight, axis=axes)
+    return np.asarray(np.nansum(weight * p, axis=axes) / np.where(total > 0, total, np.nan))
+
+
+@chart
+def subsidy(
+    data: Dataset,
+    ax: Axes,
+    *,
+    quantity: str = "p_safe",
+    over: str | None = None,
+    base: int = 0,
+    series: str | None = None,
+    at: At = None,
+) -> Axes:
+    """Draw the effects of subsidies as bars, by player and price or by policy.
+
+    Bars are hollow where the ``claim`` is not certified.
+
+    Parameters
+    ----------
+    data
+        Holds ``slope_QUANTITY`` by ``parameter_name``, whose negative is the effect of a small subsidy; or
+        the metric over a swept coordinate.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    quantity
+        The metric.
+    over
+        The coordinate of the policies; by default slopes are drawn where the data hold them.
+    base
+        The number of the value of ``over`` that the others are compared with.
+    series
+        A second coordinate, with a bar per value.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If there is no such coordinate or value.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> names = ("algorithm", ["r[0]", "r[1]"])
+    >>> slopes = xr.Dataset({"slope_p_safe": ("algorithm", [-0.3, 0.1]), "parameter_name": names})
+    >>> [round(float(bar.get_height()), 6) for bar in subsidy(slopes).patches]
+    [0.3, -0.1]
+    """
+    if over is None and (f"slope_{quantity}" in data or quantity not in data):
+        heights, worth, groups, members, words = _slopes(data, quantity, at)
+        label = f"change of {quantity}\nper unit of subsidy"
+    else:
+        over = over or select.find_sweep(data, quantity, own_rank(data, quantity), at, None)
+        heights, worth, groups, members, words = _changes(data, quantity, over, base, series, at)
+        label = f"change of {quantity}"
+        ax.set_xlabel("" if all(" = " in group for group in groups) else over)
+    wide = 0.8 / len(members)
+    for k, (colour, member) in enumerate(zip(style.colours(len(members)), members, strict=True)):
+        places = np.arange(len(heights)) + (k - (len(members) - 1) / 2) * wide
+        faces = [colour if sound else "white" for sound in worth[:, k]]
+        ax.bar(places, heights[:, k], 0.92 * wide, color=faces, edgecolor=colour, linewidth=1.3)
+        if member:
+            ax.plot([], [], color=colour, linewidth=6, label=member)
+    if not worth.all():
+        explain_hollow(ax, "s")
+    ax.axhline(0.0, color=INK, linewidth=0.9)
+    ax.grid(False, axis="x")
+    ax.set_xticks(range(len(groups)), groups)
+    named = metric_label(quantity)
+    ax.set_ylabel(f"{label}\n({named})" if named != quantity else label)
+    caption(ax, words)
+    return ax
+
+
+Bars = tuple[np.ndarray, np.ndarray, list[str], list[str], str]
+
+
+def _slopes(data: Dataset, quantity: str, at: At) -> Bars:
+    """Return derivatives as heights ``[price player]``, whether certified, names of both, and the point."""
+    name = f"slope_{quantity}"
+    check_variable(data, name)
+    dims = tuple(str(dim) for dim in data[name].dims if dim not in ("replication", *(at or {})))
+    found = point(data, name, 0, ("parameter_name", "claim"), at=at, keep=dims)
+    slopes = found[name].ravel()
+    names = np.broadcast_to(found.get("parameter_name", ""), found[name].shape).ravel()
+    worth = np.broadcast_to(certified(found), found[name].shape).ravel()
+    rows = [(*_price(str(names[k])), k) for k in np.flatnonzero(np.isfinite(slopes))]
+    groups, members = list(dict.fromkeys(price for price, _, _ in rows)), sorted({who for _, who, _ in rows})
+    heights, sound = np.full((len(groups), len(members)), np.nan), np.ones((len(groups), len(members)), bool)
+    for price, who, k in rows:
+        place = groups.index(price), members.index(who)
+        heights[place], sound[place] = -slopes[k], worth[k]
+    return heights, sound, groups, members, found.words
+
+
+def _price(written: str) -> tuple[str, str]:
+    """Return a parameter's name without its index, and the player that it belongs to.
+
+    >>> _price("safety_price[1], performance_price[1]"), _price("performance_price")
+    (('safety_price, performance_price', 'player 1'), ('performance_price', 'all players'))
+    """
+    indices = set(re.findall(r"\[([^\]]*)\]", written))
+    name = re.sub(r"\[[^\]]*\]", "", written)
+    return name, f"player {indices.pop()}" if len(indices) == 1 else "all players"
+
+
+def _changes(data: Dataset, quantity: str, over: str, base: int, series: str | None, at: At) -> Bars:
+    """Return differences to one value of a coordinate as heights ``[value series]``."""
+    dims = [select.swept_dimension(data, quantity, "over", over)]
+    dims += [select.swept_dimension(data, quantity, "series", series)] if series else []
+    own = own_rank(data, quantity)
+    check_index("base", base, len(data[over]))
+    values, found = per_player(data, quantity, at=at, keep=tuple(dims))
+    if own and series:
+        raise ValueError(f"series: {quantity!r} has a value for each player, which are the bars already")
+    worth = np.broadcast_to(certified(found), values.shape[: len(dims)])
+    heights = (values if own else values[..., 0]).reshape(len(data[over]), -1)
+    worth = worth.reshape(heights.shape[0], -1)
+    change = np.delete(heights - heights[base], base, axis=0)
+    sound = np.broadcast_to(np.delete(worth & worth[base], base, axis=0), change.shape)
+    members = [f"player {k}" for k in range(change.shape[1])] if own else [""]
+    if series:
+        members = [f"{series} = {value}" for value in data[series].values]
+    beside = _named_values(data, over)[base].replace("\n", ", ")
+    return change, sound, _named_values(data, over, base), members, f"beside {beside}"
+
+
+def _named_values(data: Dataset, over: str, base: int | None = None) -> list[str]:
+    """Return the values of a coordinate in words; of several in step, those that differ from ``base``."""
+    dim = str(select.dimension(data, over))
+    step = [str(name) for name in data.coords if data[name].dims == (dim,)]
+    if len(step) > 1 and dim in step and np.array_equal(data[dim].values, np.arange(data.sizes[dim])):
+        step.remove(dim)  # it only numbers the points of the others
+    words = []
+    for k in np.delete(np.arange(data.sizes[dim]), [] if base is None else base):
+        own = {name: select.format_value(data[name].values[k]) for name in step}
+        if base is None:
+            parts = [f"{name} = {value}" for name, value in own.items()]
+        elif len(step) == 1:
+            parts = list(own.values())
+        else:
+            parts = [f"{n} = {v}" for n, v in own.items() if data[n].values[k] != data[n].values[base]]
+        words.append("\n".join(parts))
+    return words
+
+
+@chart
+def precipice(
+    data: Dataset,
+    ax: Axes,
+    *,
+    quantity: str | None = None,
+    over: str | None = None,
+    series: str = "information",
+    at: At = None,
+    log: bool | None = None,
+) -> Axes:
+    """Draw risk against enmity, a line per state of information (Armstrong, Bostrom & Shulman 2016).
+
+    Parameters
+    ----------
+    data
+        Holds ``risk`` or ``p_disaster`` over the enmity and the information.
+    ax
+        Axes to draw on; those of a new figure otherwise.
+    quantity
+        The metric; ``risk`` where stored, ``p_disaster`` otherwise.
+    over
+        The coordinate of the enmity; the first swept number otherwise.
+    series
+        The coordinate of the information.
+    at
+        The point of a sweep, by its coordinates; the first otherwise.
+    log
+        Whether the enmity is on a logarithmic scale.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    ValueError
+        If there are no such coordinates.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> data = xr.Dataset({"risk": (("enmity", "information"), [[0.1, 0.2], [0.2, 0.4]])},
+    ...                   {"enmity": [0.5, 1.0], "information": ["none", "public"]})
+    >>> precipice(data).get_xlabel()
+    'enmity'
+    """
+    name = quantity or ("risk" if "risk" in data or "p_disaster" not in data else "p_disaster")
+    over = select.find_sweep(data, name, own_rank(data, name), at, over)
+    curve = family(data, name, over=over, series=series, at=at)
+    breaks = draw_family(ax, curve, log)
+    family_legend(ax, [curve], series, breaks)
+    ax.set_ylim(0.0, 1.0 if np.nanmax(curve.values) > 0.5 else None)
+    label = metric_label(name) if name == "p_disaster" else "probability of a disaster"
+    ax.set(xlabel=over, ylabel=label)
+    caption(ax, curve.words)
+    return ax
