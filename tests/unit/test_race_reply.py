@@ -13,7 +13,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.jax import jax, jnp, put
 from rivalry.games.race.schedule_response import compiled_response
-from rivalry.games.race.static_response import best_safety, own_problem, place_of, response_details
+from rivalry.games.race.static_response import at_performance, best_safety, own_problem, response_details
 from rivalry.lab.store.schema_1 import GAME_KEYS
 from tests.race_keys import race
 
@@ -97,7 +97,7 @@ def test_best_responses_match_reference_values(name: str) -> None:
 def _safest(game: Any, x: Any, log_xp: Any) -> Any:
     own = own_problem(game, x, 0)
     log_p = jnp.log(game.performance_productivity[0]) + game.performance_exponent[0] * log_xp
-    return best_safety(own, place_of(own, log_xp, log_p, jnp.exp(log_p)), 40)
+    return best_safety(own, at_performance(own, log_xp, log_p, jnp.exp(log_p)), 40)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 Every transform returns a game that `solve`, `certificate` and further transforms take like any other.
 """
 
-from rivalry.transforms.discretise import discretise
 from rivalry.transforms.freeze import freeze
 from rivalry.transforms.over_periods import in_stages, open_loop, repeat
 from rivalry.transforms.stackelberg import Followers, Leadership, Respond, hierarchy, stackelberg
+from rivalry.transforms.units import discretise
 from rivalry.transforms.walk import walks
 
 __all__ = [

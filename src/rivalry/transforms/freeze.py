@@ -47,13 +47,13 @@ def freeze(game: Game, strategies: Mapping[int, object]) -> Frozen:
     'equilibrium'
     """
     players = game.space.shape[0]
-    fixed = player_numbers(strategies, players, "strategies")
+    fixed = player_indices(strategies, players, "strategies")
     rest = tuple(player for player in range(players) if player not in fixed)
     if not rest:
         raise ValueError(f"strategies: fix all {players} players; must leave at least one free")
-    base = np.array(profile_inside(game.space))
+    base = np.array(interior_profile(game.space))
     for player in fixed:
-        base[player] = _row(strategies[player], base.shape[1], f"strategies[{player}]")
+        base[player] = _pad_row(strategies[player], base.shape[1], f"strategies[{player}]")
         game.space.check(base, f"strategies[{player}]")
     return Frozen(game, jnp.asarray(base), rest)
 
@@ -70,7 +70,15 @@ class Restricted(eqx.Module):
 
     @property
     def space(self) -> Space:
-        return part(self.game.space, self.players, self.base)
+        space, rows = self.game.space, jnp.asarray(self.players)
+        if isinstance(space, Box):
+            own: Box = jax.tree.map(lambda edge: edge[rows], space)
+            return own
+        if isinstance(space, Simplex):
+            return Simplex(tuple(space.sizes[p] for p in self.players), space.least)
+        if isinstance(space, Choices):
+            return Choices(tuple(space.sizes[p] for p in self.players))
+        return Subspace(space, self.base, self.players)
 
     def put(self, x: Profile) -> Float[Array, "seat column"]:
         """Return the profile of the whole game with these players at ``x``."""
@@ -196,10 +204,10 @@ def _(game: Frozen, x: Profile) -> Profile:
     return oracles.gradients(game.game, game.put(x))[jnp.asarray(game.players), : x.shape[1]]
 
 
-class Part(eqx.Module):
+class Subspace(eqx.Module):
     """The strategies of some players of a custom space."""
 
-    everyone: Any
+    whole: Any
     base: Float[Array, "seat axis"]
     players: tuple[int, ...] = eqx.field(static=True)
 
@@ -209,21 +217,21 @@ class Part(eqx.Module):
 
     @property
     def mask(self) -> Bool[Array, "player axis"]:
-        found: Array = self.everyone.mask
+        found: Array = self.whole.mask
         return found[jnp.asarray(self.players)]
 
     def project(self, x: Profile) -> Profile:
         rows = jnp.asarray(self.players)
         # a custom space projects whole profiles only
-        near: Array = self.everyone.project(self.base.at[rows].set(x, unique_indices=True))
+        near: Array = self.whole.project(self.base.at[rows].set(x, unique_indices=True))
         return near[rows]
 
     def sample(self, key: PRNGKeyArray) -> Profile:
-        whole: Array = self.everyone.sample(key)
-        return whole[jnp.asarray(self.players)]
+        rows: Array = self.whole.sample(key)
+        return rows[jnp.asarray(self.players)]
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
-        found: Array = self.everyone.grid(self.players[player], points)
+        found: Array = self.whole.grid(self.players[player], points)
         return found
 
     def check(self, x: object, name: str = "start") -> Profile:
@@ -233,24 +241,11 @@ class Part(eqx.Module):
             raise ValueError(f"{name}: shape {rows.shape} must be {self.shape} (players, axes)")
         whole = np.array(self.base)
         whole[list(self.players)] = rows
-        found: Array = self.everyone.check(whole, name)
+        found: Array = self.whole.check(whole, name)
         return found[jnp.asarray(self.players)]
 
 
-def part(space: Space, players: tuple[int, ...], base: Profile) -> Space:
-    """Return the space of some players; ``base`` is any profile of the whole game."""
-    rows = jnp.asarray(players)
-    if isinstance(space, Box):
-        mine: Box = jax.tree.map(lambda edge: edge[rows], space)
-        return mine
-    if isinstance(space, Simplex):
-        return Simplex(tuple(space.sizes[p] for p in players), space.least)
-    if isinstance(space, Choices):
-        return Choices(tuple(space.sizes[p] for p in players))
-    return Part(space, base, players)
-
-
-def profile_inside(space: Space) -> Profile:
+def interior_profile(space: Space) -> Profile:
     """Return a profile of the space: the middle of a box in its coordinates, else the projection of zero."""
     if isinstance(space, Box):
         middle: Array = space.outer((space.inner(space.low) + space.inner(space.high)) / 2)
@@ -258,7 +253,7 @@ def profile_inside(space: Space) -> Profile:
     return space.project(jnp.zeros(space.shape))
 
 
-def player_numbers(chosen: Iterable[int], count: int, name: str) -> tuple[int, ...]:
+def player_indices(chosen: Iterable[int], count: int, name: str) -> tuple[int, ...]:
     """Return player indices in order. Raises `ValueError` for invalid ones."""
     found = list(chosen)
     if not found:
@@ -273,7 +268,7 @@ def player_numbers(chosen: Iterable[int], count: int, name: str) -> tuple[int, .
     return tuple(sorted(int(player) for player in found))
 
 
-def _row(strategy: object, axes: int, name: str) -> np.ndarray:
+def _pad_row(strategy: object, axes: int, name: str) -> np.ndarray:
     try:
         row = np.atleast_1d(np.asarray(strategy, dtype=float))
     except (TypeError, ValueError):

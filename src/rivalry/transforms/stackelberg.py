@@ -17,7 +17,7 @@ from rivalry.core.jax import jax, jnp
 from rivalry.core.reparametrisation import curved, flattened
 from rivalry.core.space import Box, Profile
 from rivalry.tables.stages import check_stages
-from rivalry.transforms.freeze import Restricted, player_numbers, profile_inside
+from rivalry.transforms.freeze import Restricted, interior_profile, player_indices
 
 AT_BOUND = 1e-9  # of a box's width: nearer to a bound than this is on it
 SINGULAR = 1e-10  # a slope with a smaller ratio of singular values has no implicit derivative
@@ -71,12 +71,12 @@ def stackelberg(game: Game, leaders: Iterable[int], respond: Respond) -> Leaders
     [3.0]
     """
     players = game.space.shape[0]
-    chosen = player_numbers(leaders, players, "leaders")
+    chosen = player_indices(leaders, players, "leaders")
     if len(chosen) == players:
         raise ValueError(f"leaders: all {players} players; must leave at least one follower")
     if not callable(respond):
         raise ValueError(f"respond: {respond!r} must be callable: respond(game, x, followers) -> x")
-    return Leadership(game, profile_inside(game.space), chosen, respond)
+    return Leadership(game, interior_profile(game.space), chosen, respond)
 
 
 class Leadership(Restricted):
@@ -89,70 +89,56 @@ class Leadership(Restricted):
         """Return the players that respond."""
         return tuple(p for p in range(self.base.shape[0]) if p not in self.players)
 
-    @property
-    def whole_game(self) -> Any:
-        """Return the game in which all players choose, leaders and followers of every stage."""
-        return oracles.base_game(self.game)
-
-    @property
-    def stages(self) -> tuple[tuple[int, ...], ...]:
-        """Return the players of each stage, by index in the game in which all players choose."""
-        if not isinstance(self.game, Leadership):
-            return (self.players, self.followers)
-        before = self.game.stages  # of which the first are divided here
-        first = tuple(before[0][p] for p in self.players)
-        return (first, tuple(p for p in before[0] if p not in first), *before[1:])
-
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
-        everyone: Array = _answered(self, self.put(x))
+        everyone: Array = _responses(self, self.put(x))
         return everyone
 
 
-@oracles.base_game.register(Leadership)
-def _(game: Leadership) -> Any:
-    return game.whole_game
+oracles.base_game.register(Leadership)(lambda game: oracles.base_game(game.game))
 
 
 @oracles.move_order.register(Leadership)
 def _(game: Leadership) -> tuple[tuple[int, ...], ...]:
-    return game.stages
+    """Return the players of each stage, by index in the game in which all players choose."""
+    if not isinstance(game.game, Leadership):
+        return (game.players, game.followers)
+    before = oracles.move_order(game.game)  # of which the first are divided here
+    first = tuple(before[0][p] for p in game.players)
+    return (first, tuple(p for p in before[0] if p not in first), *before[1:])
 
 
-def _even(led: Leadership) -> bool:
-    """Return whether leaders are distinguished by the game alone.
-
-    A custom policy may distinguish them as well.
-    """
+def _responds_evenly(led: Leadership) -> bool:
+    """Return whether leaders are distinguished by the game alone, which a custom policy may not ensure."""
     ours = type(led.respond).__module__.startswith("rivalry.")
     return ours and oracles.exchangeable.knows(led.game)
 
 
-@oracles.exchangeable.register(Leadership, when=_even)
+@oracles.exchangeable.register(Leadership, when=_responds_evenly)
 def _(game: Leadership) -> np.ndarray:
     return oracles.exchangeable(game.game)[list(game.players)]
 
 
 @eqx.filter_custom_jvp
-def _answered(lead: Leadership, x: Profile) -> Profile:
+def _responses(lead: Leadership, x: Profile) -> Profile:
     """Return all players' strategies after the followers responded."""
     answer = lead.respond(lead.game, x, lead.followers)
     rows = jnp.asarray(lead.followers)
     return x.at[rows].set(answer[rows], unique_indices=True)
 
 
-@_answered.def_jvp  # type: ignore[untyped-decorator]
-def _answered_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
+@_responses.def_jvp  # type: ignore[untyped-decorator]
+def _responses_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
     """Return the derivative of responses.
 
     The followers' free slopes stay constant (implicit function theorem).
     """
     (lead, x), (change, moves) = primals, tangents
-    rows, whole = jnp.asarray(lead.followers), _answered(lead, x)
+    rows, whole = jnp.asarray(lead.followers), _responses(lead, x)
     moves = jnp.zeros_like(x) if moves is None else moves
     still = moves.at[rows].set(0.0, unique_indices=True)
     if not isinstance(lead.game.space, Box):
         return whole, still
-    y, pace = _within(lead.game, whole)
+    y, pace = _unconstrain(lead.game, whole)
     flat = flattened(lead.game)
     responses = y[rows]
     free = inside(flat.space, y)[rows]
@@ -171,7 +157,7 @@ def _answered_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
     return whole, still.at[rows].set(follow, unique_indices=True)
 
 
-def _within(game: Any, x: Profile) -> tuple[Profile, Profile | None]:
+def _unconstrain(game: Any, x: Profile) -> tuple[Profile, Profile | None]:
     """Return a profile in unconstrained coordinates, and the slope of amounts in them.
 
     The slope is None where it is 1.
@@ -214,13 +200,13 @@ def newton_step(
     # rows and columns of the identity, so that coordinates at a bound do not move
     slope = jnp.where(mask[:, None] & mask[None, :], slope, one)
     lower = here if gap is None else gap.ravel()
-    sound = jnp.all(jnp.isfinite(slope)) & (_volume(jax.lax.stop_gradient(slope)) > SINGULAR)
+    sound = jnp.all(jnp.isfinite(slope)) & (_scaled_determinant(jax.lax.stop_gradient(slope)) > SINGULAR)
     slope, lower = jnp.where(sound, slope, one), jnp.where(sound & mask, lower, 0.0)
     step: Array = lower / slope[0] if y.size == 1 else jnp.linalg.solve(slope, lower)
     return -step.reshape(shape)
 
 
-def _volume(slope: Array) -> Array:
+def _scaled_determinant(slope: Array) -> Array:
     """Return the determinant after scaling every row to length 1, from 0 (singular) to 1 (orthogonal)."""
     # rows are scaled, since a determinant depends on the units of the slopes
     longest = jnp.max(jnp.abs(slope))
@@ -275,26 +261,26 @@ class Followers(eqx.Module):
             best = jnp.argmax(payoffs)
             return x.at[rows[k]].set(strategies[best])
 
-        def a_round(carry: tuple[Profile, Array, Array]) -> tuple[Profile, Array, Array]:
+        def respond_in_turn(carry: tuple[Profile, Array, Array]) -> tuple[Profile, Array, Array]:
             x, _, count = carry
             new = jax.lax.fori_loop(0, len(followers), one, x)
             return new, jnp.max(jnp.abs(new - x)), count + 1
 
-        def going(carry: tuple[Profile, Array, Array]) -> Array:
+        def still_moving(carry: tuple[Profile, Array, Array]) -> Array:
             _, movement, count = carry
             return (movement > enough) & (count < self.rounds)
 
         begin = (x, jnp.asarray(jnp.inf), jnp.asarray(0))
         if len(followers) == 1:
             # one round: the response of a single follower does not depend on its own strategy
-            x, _, _ = a_round(begin)
+            x, _, _ = respond_in_turn(begin)
             if traceable_best_response(game, x, rows[0]) is not None:
                 return x  # exact, and derivatives need no more
         else:
-            x, movement, _ = jax.lax.while_loop(going, a_round, begin)
+            x, movement, _ = jax.lax.while_loop(still_moving, respond_in_turn, begin)
             # a round that found an equally good strategy elsewhere on a plateau has converged as well
             x = x.at[rows].set(jnp.where(movement <= enough, x[rows], jnp.nan))
-        return _polished(game, x, followers) if isinstance(game.space, Box) else x
+        return _newton_polish(game, x, followers) if isinstance(game.space, Box) else x
 
 
 def _grids(game: Game, followers: tuple[int, ...], points: int) -> Float[Array, "follower point axis"]:
@@ -304,7 +290,7 @@ def _grids(game: Game, followers: tuple[int, ...], points: int) -> Float[Array, 
     return jnp.stack([jnp.pad(grid, ((0, most - len(grid)), (0, 0)), mode="edge") for grid in grids])
 
 
-def _polished(game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
+def _newton_polish(game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
     """Return the followers' responses after Newton's method on their free coordinates.
 
     Only a short step is taken: where payoffs have a kink, the best response is no zero of the slopes.

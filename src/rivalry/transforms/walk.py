@@ -50,54 +50,52 @@ class Walks(eqx.Module):
 
     def reset(self, key: PRNGKeyArray) -> Walking:
         """Return the initial state, at the start or at uniformly drawn positions; consumes the key."""
-        return Walking(self._drawn(key) if self.start is None else self.start, jnp.asarray(0))
+        return Walking(self._sample(key) if self.start is None else self.start, jnp.asarray(0))
 
     def step(
         self, state: Walking, x: Profile, key: PRNGKeyArray
     ) -> tuple[Walking, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
-        at, period = self._moved(state.position, x), state.period + 1
+        at, period = self._move(state.position, x), state.period + 1
         cut = jnp.asarray(False) if self.periods is None else period >= self.periods
         return Walking(at, period), self.game.payoffs(at), jnp.asarray(False), cut
 
     def observe(self, state: Walking) -> Float[Array, "player feature"]:
         """Return each player's own position; with ``joint`` also the others', ordered by number."""
-        return self.seen(state.position)
-
-    def seen(self, at: Array) -> Array:
-        """Return the players' observations of positions ``[player axis]``."""
+        at = state.position
         if self.observation == "own":
             return at
         players = at.shape[0]
         rows = [[k, *(other for other in range(players) if other != k)] for k in range(players)]
         return at[np.array(rows)].reshape(players, -1)
 
-    def _moved(self, position: Array, x: Profile) -> Array:
+    def _move(self, position: Array, x: Profile) -> Array:
         """Return the positions after the moves; a player that would leave the space stays."""
-        here = _inner(self.game.space, position)
+        here = _unconstrain(self.game.space, position)
         if self.directions is not None:
             moves = jnp.take_along_axis(self.directions, x[:, :1, None].astype(int), axis=1)[:, 0]
             # rounded to whole steps, so that rounding errors of positions do not add up over periods
-            steps = jnp.round(_counted(here, self.origin, self.unit)) + moves
+            steps = jnp.round(_count_steps(here, self.origin, self.unit)) + moves
             stays = jnp.any((steps < 0) | (steps > self.most), axis=1, keepdims=True)
             there = self.origin + steps * self.unit
         else:
             there, end = here + x, self.origin + self.most * self.unit
             stays = jnp.any((there < self.origin) | (there > end), axis=1, keepdims=True)
         # the position itself: a change of coordinates there and back may alter its last digit
-        return jnp.where(stays, position, _outer(self.game.space, there))
+        return jnp.where(stays, position, _constrain(self.game.space, there))
 
-    def _drawn(self, key: PRNGKeyArray) -> Array:
+    def _sample(self, key: PRNGKeyArray) -> Array:
         space = self.game.space
         if isinstance(space, Simplex):
             keys = jax.random.split(key, len(space.sizes))
-            counts = jnp.stack([self._lattice(k, own) for k, own in enumerate(keys)])
-            return self.origin + self.unit * counts
-        if self.directions is not None:
+            steps = jnp.stack([self._sample_lattice(k, own) for k, own in enumerate(keys)])
+        elif self.directions is not None:
             steps = jax.random.randint(key, self.most.shape, 0, self.most.astype(int) + 1)
-            return _outer(space, self.origin + self.unit * steps)
-        return _outer(space, self.origin + self.most * self.unit * jax.random.uniform(key, self.most.shape))
+        else:
+            shares = jax.random.uniform(key, self.most.shape)
+            return _constrain(space, self.origin + self.most * self.unit * shares)
+        return _constrain(space, self.origin + self.unit * steps)
 
-    def _lattice(self, player: int, key: PRNGKeyArray) -> Array:
+    def _sample_lattice(self, player: int, key: PRNGKeyArray) -> Array:
         """Draw counts ``[axis]`` that sum to ``edge`` uniformly, by positions of bars among the steps."""
         size = self.game.space.sizes[player]
         slots = self.edge + size - 1
@@ -109,14 +107,10 @@ class Walks(eqx.Module):
 @oracles.normalized_observation.register(Walks)
 def _(game: Walks, state: Walking) -> Array:
     """Return positions scaled to [-1, 1] in boxes, and shares on simplices."""
-    return game.seen(units(game.game.space, state.position))
+    return game.observe(state._replace(position=units(game.game.space, state.position)))
 
 
-@oracles.own_units.register(Walks)
-def _(game: Walks) -> bool:
-    return True
-
-
+oracles.own_units.register(Walks)(lambda game: True)
 forward(Walks, oracles.payoff_scale, oracles.discontinuity)
 
 
@@ -262,27 +256,27 @@ def _start(game: Any, start: object, discrete: bool, origin: np.ndarray, unit: n
     found = started(game, start)
     if not discrete:
         return found
-    counts = np.asarray(_counted(_inner(game.space, found), origin, unit))
+    counts = np.asarray(_count_steps(_unconstrain(game.space, found), origin, unit))
     off = np.argwhere(np.abs(counts - np.round(counts)) > NEAR)
     if off.size:
         player, axis = off[0]
         place = f"player {player} is at {found[player, axis]:g}"
         raise ValueError(f"start: {place}; must be {origin[player, axis]:g} and whole steps")
-    return _outer(game.space, put(origin + np.round(counts) * unit))
+    return _constrain(game.space, put(origin + np.round(counts) * unit))
 
 
-def _counted(here: Any, origin: Any, unit: Any) -> Array:
+def _count_steps(here: Any, origin: Any, unit: Any) -> Array:
     """Return the number of units from the origin; 0 on axes without a unit."""
     return jnp.where(unit > 0, (here - origin) / jnp.where(unit > 0, unit, 1.0), 0.0)
 
 
-def _inner(space: Any, position: Array) -> Array:
+def _unconstrain(space: Any, position: Array) -> Array:
     """Return positions in the coordinates in which steps are even."""
     found: Array = space.inner(position) if isinstance(space, Box) else position
     return found
 
 
-def _outer(space: Any, there: Array) -> Array:
+def _constrain(space: Any, there: Array) -> Array:
     """Return positions in units of the game."""
     found: Array = space.project(space.outer(there)) if isinstance(space, Box) else there
     return found

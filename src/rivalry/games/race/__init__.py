@@ -7,11 +7,11 @@ Modules, each importing only from those above it:
 - `closed_forms`: symmetric first-order points and their derivatives;
 - `static_response`, `schedule_response`: best responses in one period, and over schedules with investment;
 - `proved_response`: upper bounds on every payoff, for certificates;
-- `state_game`: the game at a state of technology, native play, action grids;
-- `oracles`: what is registered of all this for `Race`, metrics and plot data included;
+- `oracles`: what is registered of all this for `Race`: metrics, plot data, native play, games at a state;
 - `beliefs`: players that believe in different races;
 - `keys`, `factory`: from keys to a race;
-- `precipice`: a race in safety alone.
+- `precipice`: a race in safety alone;
+- `figures`: charts of results, which import none of these.
 """
 
 import sys

@@ -152,7 +152,7 @@ def symmetric_numbers(game: Race) -> tuple[SymmetricRace, tuple[float, float]]:
 
     Raises `ValueError`; see `symmetric_equilibria`.
     """
-    _refuse_other(game)
+    _check_closed_form(game)
     numbers = game.numbers_at(0)
     one: dict[str, Any] = {}
     for name in filter(numbers.__contains__, USED):
@@ -180,7 +180,7 @@ def symmetric_numbers(game: Race) -> tuple[SymmetricRace, tuple[float, float]]:
     return SymmetricRace(
         **symbols,
         n=game.players,
-        risk=period.name_of(game.rules.risk),
+        risk=period.rule_name(game.rules.risk),
         r_s=prices["safety_price"],
         r_p=prices["performance_price"],
         win=(win, survives * win - own - one["liability"]),
@@ -189,7 +189,7 @@ def symmetric_numbers(game: Race) -> tuple[SymmetricRace, tuple[float, float]]:
     ), (weight, ahead)
 
 
-def _refuse_other(game: Race) -> None:
+def _check_closed_form(game: Race) -> None:
     """Raise `ValueError` for parts without a closed form."""
     if game.periods > 1 or game.infinite_horizon:
         length = "inf" if game.infinite_horizon else game.periods
@@ -200,8 +200,8 @@ def _refuse_other(game: Race) -> None:
     for name, known in wanted.items():
         rule = rules[name]
         if rule not in known:
-            words = ", ".join(map(period.name_of, known))
-            raise ValueError(f"{name}: {period.name_of(rule)} has no closed form; known: {words}")
+            words = ", ".join(map(period.rule_name, known))
+            raise ValueError(f"{name}: {period.rule_name(rule)} has no closed form; known: {words}")
     if len(game.columns) > 2:
         raise ValueError("invest: must be false for a closed form")
     weights, ahead = np.asarray(game.weights)[0], np.asarray(game.ahead)
@@ -230,7 +230,7 @@ def _sigma(z: Any) -> Any:
     return np.exp(-_softplus(-z))
 
 
-def _chance(numbers: SymmetricRace, y: Any, players: int) -> Any:
+def _win_probability(numbers: SymmetricRace, y: Any, players: int) -> Any:
     """Return the win probability of each of so many players with performance input ``exp(y)``."""
     nobody = 0.0 * y
     if numbers.kappa is not None:
@@ -241,29 +241,29 @@ def _chance(numbers: SymmetricRace, y: Any, players: int) -> Any:
 
 
 def _level(numbers: SymmetricRace, y: Any) -> Any:
-    """Return the value that ``_steep`` of the log odds must have: the first equation, in logarithms."""
+    """Return the value that ``_curve`` of the log odds must have: the first equation, in logarithms."""
     log_s = np.log(numbers.A) + numbers.alpha * np.log(
-        numbers.alpha * numbers.stake * _chance(numbers, y, numbers.n) / numbers.r_s
+        numbers.alpha * numbers.stake * _win_probability(numbers, y, numbers.n) / numbers.r_s
     )
     return log_s - numbers.theta * (np.log(numbers.B) + numbers.beta * y)
 
 
-def _steep(numbers: SymmetricRace, z: Any) -> Any:
+def _curve(numbers: SymmetricRace, z: Any) -> Any:
     """Return ``z - alpha ln(sigma^k (1-sigma))``, convex in the log odds z; k is the number of `links`."""
     return z + numbers.alpha * (numbers.links * _softplus(-z) + _softplus(z))
 
 
 def _lowest_level(numbers: SymmetricRace) -> float:
-    """Return the infimum of ``_steep``."""
+    """Return the infimum of ``_curve``."""
     spare = numbers.alpha * numbers.links - 1
     if spare <= 0:
         return -np.inf if spare < 0 else 0.0
     sigma = (numbers.links - 1 / numbers.alpha) / (numbers.links + 1)
-    return float(_steep(numbers, np.log(sigma / (1 - sigma))))
+    return float(_curve(numbers, np.log(sigma / (1 - sigma))))
 
 
 def _solve_log_odds(numbers: SymmetricRace, level: Any, *, low: bool = False) -> Any:
-    """Return the larger or the smaller log odds at which ``_steep`` has a level above its infimum.
+    """Return the larger or the smaller log odds at which ``_curve`` has a level above its infimum.
 
     Newton's method on a convex function, from beyond the root, never steps over it.
     """
@@ -272,7 +272,7 @@ def _solve_log_odds(numbers: SymmetricRace, level: Any, *, low: bool = False) ->
     z = level / far + (-1.0 if low else 1.0) * (50.0 + 50.0 / abs(far))
     for _ in range(ROUNDS):
         slope = 1 - alpha * (k - (k + 1) * _sigma(z))
-        step = (_steep(numbers, z) - level) / slope
+        step = (_curve(numbers, z) - level) / slope
         z = z - step
         if np.all(np.abs(step) <= 1e-15 * (1 + np.abs(z))):
             break
@@ -291,7 +291,7 @@ class _Terms(NamedTuple):
 
 
 def _terms(numbers: SymmetricRace, y: Any, z: Any) -> _Terms:
-    q = _chance(numbers, y, numbers.n)
+    q = _win_probability(numbers, y, numbers.n)
     nobody = 0.0 * q if numbers.kappa is None else 1 - numbers.n * q
     safe = np.exp(-numbers.links * _softplus(-z))
     gain = q * numbers.stake * np.exp(-numbers.links * _softplus(-z) - _softplus(z))
@@ -319,20 +319,24 @@ def _roots(numbers: SymmetricRace) -> list[tuple[float, float]]:
     # above, performance costs more than it can bring in any outcome
     top = float(np.log(numbers.beta * most / numbers.r_p)) + 1.0
     if not numbers.obstacle:
-        y = _bracketed(numbers, top)
+        y = _single_root(numbers, top)
         return [(y, float(_solve_log_odds(numbers, _level(numbers, y))))]
     middle = max(top - BELOW, TRACES)
     scan = np.append(np.arange(TRACES, middle, COARSE), np.linspace(middle, top, round(BELOW / FINE) + 1))
     branches = [False, True] if numbers.alpha * numbers.links > 1 else [False]
-    spans = _spans(numbers, scan)
-    return _distinct([root for low in branches for span in spans for root in _scanned(numbers, span, low)])
+    spans = _intervals(numbers, scan)
+    found: list[tuple[float, float]] = []
+    for root in [one for low in branches for span in spans for one in _roots_on_branch(numbers, span, low)]:
+        if not any(np.allclose(root, other, rtol=1e-9, atol=1e-9) for other in found):
+            found.append(root)
+    return found
 
 
 def _excess_at(numbers: SymmetricRace, y: Any, low: bool = False) -> Any:
     return _excess(numbers, y, _solve_log_odds(numbers, _level(numbers, y), low=low))
 
 
-def _bracketed(numbers: SymmetricRace, top: float) -> float:
+def _single_root(numbers: SymmetricRace, top: float) -> float:
     """Return the one root of the unique variant; below it performance gains more than it costs."""
     from scipy.optimize import brentq
 
@@ -344,7 +348,7 @@ def _bracketed(numbers: SymmetricRace, top: float) -> float:
     return float(brentq(lambda y: float(_excess_at(numbers, y)), top - reach, top, xtol=1e-15, rtol=1e-15))
 
 
-def _spans(numbers: SymmetricRace, y: np.ndarray) -> list[np.ndarray]:
+def _intervals(numbers: SymmetricRace, y: np.ndarray) -> list[np.ndarray]:
     """Return the parts of a scan in which log odds exist, from fold to fold."""
     from scipy.optimize import brentq
 
@@ -365,7 +369,7 @@ def _spans(numbers: SymmetricRace, y: np.ndarray) -> list[np.ndarray]:
     return [part for part in np.split(full, cuts) if above(part[:1])[0] > 0]
 
 
-def _scanned(numbers: SymmetricRace, y: np.ndarray, low: bool) -> list[tuple[float, float]]:
+def _roots_on_branch(numbers: SymmetricRace, y: np.ndarray, low: bool) -> list[tuple[float, float]]:
     """Return the roots on one branch of log odds, between neighbouring points of a scan."""
     from scipy.optimize import brentq
 
@@ -379,24 +383,16 @@ def _scanned(numbers: SymmetricRace, y: np.ndarray, low: bool) -> list[tuple[flo
     return [(at, float(_solve_log_odds(numbers, _level(numbers, at), low=low))) for at in found]
 
 
-def _distinct(found: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    distinct: list[tuple[float, float]] = []
-    for root in found:
-        if not any(np.allclose(root, other, rtol=1e-9, atol=1e-9) for other in distinct):
-            distinct.append(root)
-    return distinct
-
-
 def _point(numbers: SymmetricRace, y: float, z: float) -> Point:
     at = _Terms(*(float(part) for part in _terms(numbers, y, z)))
     xs, xp = numbers.alpha * at.gain / numbers.r_s, float(np.exp(y))
     won = at.q * at.ahead + (1 - at.nobody) * at.behind
     u = won + numbers.none - numbers.r_s * xs - numbers.r_p * xp
-    idle = _idle(numbers, y, z)
+    idle = _idle_payoff(numbers, y, z)
     return Point(xs, xp, float(_sigma(z)), at.q, (1 - at.nobody) * at.safe, u, idle, bool(u >= idle))
 
 
-def _idle(numbers: SymmetricRace, y: float, z: float) -> float:
+def _idle_payoff(numbers: SymmetricRace, y: float, z: float) -> float:
     """Return the payoff of a player that spends nothing; without performance its technology is safe."""
     n, own, sigma = numbers.n, float(numbers.theta > 0), float(_sigma(z))
     safe = {
@@ -405,7 +401,7 @@ def _idle(numbers: SymmetricRace, y: float, z: float) -> float:
         "multiplicative": sigma ** (n - 1) * own,
         "additive": ((n - 1) * sigma + own) / n,
     }[numbers.risk]
-    won = (n - 1) * float(_chance(numbers, y, n - 1))
+    won = (n - 1) * float(_win_probability(numbers, y, n - 1))
     well, ill = numbers.lose
     return float(won * (safe * well + (1 - safe) * ill) + (1 - won) * numbers.none)
 

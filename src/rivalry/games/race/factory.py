@@ -23,17 +23,17 @@ from rivalry.games.race.keys import (
     Positives,
     Shares,
     Table,
-    alone,
+    check_conflicts,
     check_custom_parts,
-    clashes,
-    disaster,
-    flat,
-    located,
+    common_number,
+    count_players,
+    disaster_costs,
+    flatten_parts,
+    locate_key,
     number,
     per_player,
-    players_of,
 )
-from rivalry.games.race.model import ALONE, COLUMNS, Race
+from rivalry.games.race.model import COLUMNS, COMMON, Race
 from rivalry.games.race.period import KINDS, Rules
 
 RARE = 1e-4  # of the largest input that could pay: starts are drawn above it
@@ -151,13 +151,13 @@ def race(
     >>> race(scale_penalty=[0.5, 0.7]).payoffs(x).round(4).tolist()
     [-0.2682, -0.3264]
     """
-    return _believing(dict(locals()))
+    return _with_beliefs(dict(locals()))
 
 
-def _believing(given: dict[str, Any]) -> Race | Believing | SubjectiveRace:
+def _with_beliefs(given: dict[str, Any]) -> Race | Believing | SubjectiveRace:
     """Return the race, with its players' beliefs about it. Raises `ValueError`."""
     beliefs, play = given.pop("beliefs"), given.pop("beliefs_play")
-    true = _made(given)
+    true = _make(given)
     if beliefs is None:
         return true
     if len(beliefs) != true.players:
@@ -165,29 +165,29 @@ def _believing(given: dict[str, Any]) -> Race | Believing | SubjectiveRace:
             f"beliefs: {len(beliefs)} tables for {true.players} players; give one table per player"
         )
     given = given | {"players": true.players}
-    races = [_believed(given, k, table) for k, table in enumerate(beliefs)]
+    races = [_believed_race(given, k, table) for k, table in enumerate(beliefs)]
     highest = jnp.max(jnp.stack([race.space.high for race in (true, *races)]), axis=0)
     box = replace(true.space, high=highest)
-    minds = tuple(_otherwise(true, mind, _keys(table)) for mind, table in zip(races, beliefs, strict=True))
+    minds = tuple(_differing(true, mind, _keys(table)) for mind, table in zip(races, beliefs, strict=True))
     lost = tuple(tuple(sorted(true.numbers.keys() - mind.numbers.keys())) for mind in races)
     found = Believing(box, replace(true, space=box), minds, lost)
     return found if play == "actual" else SubjectiveRace(found)
 
 
-def _believed(given: dict[str, Any], k: int, table: Mapping[str, Any]) -> Race:
+def _believed_race(given: dict[str, Any], k: int, table: Mapping[str, Any]) -> Race:
     """Return the race that player ``k`` believes in. Raises `ValueError`."""
-    for name in [*table, *map(located, _keys(table))]:
+    for name in [*table, *map(locate_key, _keys(table))]:
         if name in FIXED:
             raise ValueError(f"beliefs[{k}].{name}: is the same for all players; no belief may change it")
     changed = {name: _merged(given.get(name), value) for name, value in table.items()}
     try:
         check(race, (), changed, bounds=False)
-        return _made(given | changed)
+        return _make(given | changed)
     except ValueError as error:
         raise ValueError(f"beliefs[{k}].{error}") from None
 
 
-def _otherwise(true: Race, believed: Race, keys: list[str]) -> Race:
+def _differing(true: Race, believed: Race, keys: list[str]) -> Race:
     """Return the believed race with those numbers alone that are named in a belief, or follow from it."""
     numbers = {
         name: value
@@ -209,17 +209,17 @@ def _merged(old: Any, new: Any) -> Any:
     return {**(old if isinstance(old, Mapping) else {} if old is None else {"kind": old}), **new}
 
 
-def _made(given: dict[str, Any]) -> Race:
+def _make(given: dict[str, Any]) -> Race:
     """Return the race with the keys of a study. Raises `ValueError` that names a key with its table."""
     try:
-        return _build(flat(given))
+        return _build(flatten_parts(given))
     except ValueError as error:
-        raise ValueError(located(str(error))) from None
+        raise ValueError(locate_key(str(error))) from None
 
 
 def _build(given: dict[str, Any]) -> Race:
-    players = players_of(given, [*NAMES, "disaster_cost", "gamma"])
-    clashes(given)
+    players = count_players(given, [*NAMES, "disaster_cost", "gamma"])
+    check_conflicts(given)
     infinite = _is_infinite(given)
     periods = 1 if infinite else given["horizon"]
     if not isinstance(periods, int) or periods < 1:
@@ -282,8 +282,8 @@ def _numbers(given: dict[str, Any], players: int, periods: int) -> tuple[dict[st
         given = {**given, "no_winner": 0.0}
     names, present = (*NAMES, "no_winner"), {n: value for n, value in given.items() if value is not None}
     found = {name: per_player(name, present[name], players, periods) for name in names if name in present}
-    found |= {name: alone(name, present[name], periods) for name in ALONE if name in present}
-    found["disaster_cost"], damage = disaster(given["disaster_cost"], players, periods)
+    found |= {name: common_number(name, present[name], periods) for name in COMMON if name in present}
+    found["disaster_cost"], damage = disaster_costs(given["disaster_cost"], players, periods)
     if not np.all(np.asarray(found["safety_weight"]).sum(axis=-1) > 0):
         raise ValueError("safety_weight: sums to 0; at least one weight must be above 0")
     if np.any(np.asarray(found["safety_exponent"]) > 1):

@@ -17,7 +17,7 @@ from rivalry.core.annotations import Symbol, keywords
 from rivalry.core.jax import jax, jnp, put
 from rivalry.games.race import period
 from rivalry.games.race.model import Race
-from rivalry.games.race.period import BUILT_IN, name_of
+from rivalry.games.race.period import BUILT_IN, rule_name
 
 Numbers = float | list[float] | list[list[float]] | np.ndarray
 NotNegative = Annotated[float, Ge(0)]
@@ -179,12 +179,12 @@ NAMES = (
 """Parameters with a number per player."""
 
 
-def flat(given: Mapping[str, Any]) -> dict[str, Any]:
+def flatten_parts(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of all parts in one table, with defaults; a part itself is its kind.
 
     Examples
     --------
-    >>> found = flat({"risk": {"kind": "mixed", "loser_weight": 0.3}})
+    >>> found = flatten_parts({"risk": {"kind": "mixed", "loser_weight": 0.3}})
     >>> found["risk"], found["loser_weight"], found["prize"]
     ('mixed', 0.3, 1.0)
     """
@@ -200,7 +200,7 @@ def flat(given: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def located(message: str) -> str:
+def locate_key(message: str) -> str:
     """Return a message that begins with a key as one that begins with the key's place, ``cost.fine: ..``."""
     name = re.split(r"\W", message, maxsplit=1)[0]
     return PATHS.get(name, name) + message[len(name) :]
@@ -212,12 +212,12 @@ OF_ANY_SIGN = ("margin", "no_winner", "period_weights", *keywords(reward))  # al
 ROUNDING = 1e-6
 
 
-def refusal(name: str, value: float) -> str:
+def bound_violation(name: str, value: float) -> str:
     """Return why a parameter may not take a value, or an empty text.
 
     Examples
     --------
-    >>> refusal("scale_penalty", -0.2), refusal("prize", -1.0)
+    >>> bound_violation("scale_penalty", -0.2), bound_violation("prize", -1.0)
     ('must be at least 0', '')
     """
     if not np.isfinite(value):
@@ -229,7 +229,7 @@ def refusal(name: str, value: float) -> str:
     return "" if value >= 0 or name in OF_ANY_SIGN else "must be at least 0"
 
 
-def players_of(given: dict[str, Any], names: Iterable[str]) -> int:
+def count_players(given: dict[str, Any], names: Iterable[str]) -> int:
     """Return the number of players: as given, by the first list of numbers, or 2. Raises `ValueError`."""
     said = given["players"]
     if said is not None:
@@ -246,7 +246,7 @@ def players_of(given: dict[str, Any], names: Iterable[str]) -> int:
     return 2
 
 
-def clashes(given: dict[str, Any]) -> None:
+def check_conflicts(given: dict[str, Any]) -> None:
     """Raise `ValueError` if one thing is given in two ways."""
     if given["period_weights"] is not None and np.any(np.asarray(given["gamma"], dtype=object) != 1.0):
         raise ValueError("gamma: clashes with period_weights, which take its place")
@@ -272,7 +272,7 @@ def number(name: str, value: Any) -> Any:
     except (TypeError, ValueError):
         raise ValueError(f"{name}: {value!r} must be numbers") from None
     for index, entry in np.ndenumerate(found):
-        why = refusal(name, entry)
+        why = bound_violation(name, entry)
         if why:
             where = "".join(f"[{k}]" for k in index)
             raise ValueError(f"{name}{where}: {entry:g} {why}")
@@ -293,7 +293,7 @@ def per_player(name: str, value: Any, players: int, periods: int) -> Any:
     )
 
 
-def alone(name: str, value: Any, periods: int) -> Any:
+def common_number(name: str, value: Any, periods: int) -> Any:
     """Return ``value`` as one number, or ``[period]``. Raises `ValueError`."""
     found = number(name, value)
     if found.ndim == 0 or found.shape == (periods,):
@@ -301,7 +301,7 @@ def alone(name: str, value: Any, periods: int) -> Any:
     raise ValueError(f"{name}: shape {found.shape} must be one number, or {periods}, one per period")
 
 
-def disaster(value: Any, players: int, periods: int) -> tuple[Any, str]:
+def disaster_costs(value: Any, players: int, periods: int) -> tuple[Any, str]:
     """Return the costs of a disaster, and whether they are by victim or by pair. Raises `ValueError`."""
     found = number("disaster_cost", value)
     pair = (players, players)
@@ -330,9 +330,9 @@ def check_custom_parts(race: Race) -> None:
     one = jnp.ones(race.players)
     log_s, log_p = period.power(one, one, numbers)
     if rules.production not in BUILT_IN:
-        found = _called("production", rules.production, one, one, numbers)
+        found = _call("production", rules.production, one, one, numbers)
         if not isinstance(found, tuple | list) or len(found) != 2:
-            raise _wrong("production", rules.production, "must answer two arrays, ln s and ln p")
+            raise _fault("production", rules.production, "must answer two arrays, ln s and ln p")
         for each in found:
             _check_numbers("production", rules.production, each, race.players)
         log_s, log_p = found
@@ -346,16 +346,16 @@ def check_custom_parts(race: Race) -> None:
     }
     for name, (part, *arguments) in parts.items():
         if part not in BUILT_IN:
-            _check_numbers(name, part, _called(name, part, *arguments), race.players)
+            _check_numbers(name, part, _call(name, part, *arguments), race.players)
     if race.transition is not None:
         _check_transition(race, race.transition)
 
 
-def _wrong(name: str, part: Callable[..., Any], why: str) -> ValueError:
-    return ValueError(f"{name}: {name_of(part)} {why}")
+def _fault(name: str, part: Callable[..., Any], why: str) -> ValueError:
+    return ValueError(f"{name}: {rule_name(part)} {why}")
 
 
-def _called(name: str, part: Callable[..., Any], *given: Any) -> Any:
+def _call(name: str, part: Callable[..., Any], *given: Any) -> Any:
     """Return the result of a part, traced first.
 
     What only concrete numbers can pass through would fail later.
@@ -367,7 +367,7 @@ def _called(name: str, part: Callable[..., Any], *given: Any) -> Any:
     except Exception as error:  # a custom function may raise anything; the message names it
         first = "".join(str(error).strip().splitlines()[:1])
         hint = "; write it with jax.numpy, without if on values" if isinstance(error, _UNTRACED) else ""
-        raise _wrong(name, part, f"raised {type(error).__name__}: {first}{hint}") from None
+        raise _fault(name, part, f"raised {type(error).__name__}: {first}{hint}") from None
 
 
 _UNTRACED = (jax.errors.TracerBoolConversionError, jax.errors.TracerArrayConversionError)
@@ -378,7 +378,7 @@ def _check_numbers(name: str, part: Callable[..., Any], found: Any, players: int
     shape = found.shape if isinstance(found, jax.Array | np.ndarray) else None
     if shape != (players,):
         got = type(found).__name__ if shape is None else f"shape {shape}"
-        raise _wrong(name, part, f"answers {got}; must be one number per player, ({players},)")
+        raise _fault(name, part, f"answers {got}; must be one number per player, ({players},)")
     values, why = np.asarray(found, dtype=float), ""
     if name == "production":  # minus infinity is the logarithm of nothing produced
         why = "must be numbers" if np.isnan(values).any() else ""
@@ -389,19 +389,19 @@ def _check_numbers(name: str, part: Callable[..., Any], found: Any, players: int
     elif name == "contest" and values.sum() > 1 + ROUNDING:
         why = "chances to win must add up to at most 1"
     if why:
-        raise _wrong(name, part, f"answers {values.tolist()} where all inputs are 1; {why}")
+        raise _fault(name, part, f"answers {values.tolist()} where all inputs are 1; {why}")
 
 
 def _check_transition(race: Race, transition: Callable[..., Any]) -> None:
     """Raise `ValueError` unless a transition returns every parameter that it is given."""
     numbers = race.numbers_at(0)
     row = jnp.zeros((race.players, len(race.columns))).at[:, :2].set(1.0)
-    after = _called("transition", transition, numbers, row, jnp.asarray(0))
+    after = _call("transition", transition, numbers, row, jnp.asarray(0))
     lost = [name for name in numbers if not isinstance(after, dict) or name not in after]
     if lost:
         others = " and others" if len(lost) > 3 else ""
         hint = "begin its answer with {**numbers, ...}"
-        raise _wrong("transition", transition, f"leaves out {', '.join(lost[:3])}{others}; {hint}")
+        raise _fault("transition", transition, f"leaves out {', '.join(lost[:3])}{others}; {hint}")
     for name in numbers:
         if np.isnan(np.asarray(after[name], dtype=float)).any():
-            raise _wrong("transition", transition, f"makes {name} no number")
+            raise _fault("transition", transition, f"makes {name} no number")

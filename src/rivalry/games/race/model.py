@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile
-from rivalry.games.race.period import Numbers, Outcome, Rules, name_of, outcome, received
+from rivalry.games.race.period import Numbers, Outcome, Rules, outcome, received, rule_name
 
 COLUMNS = (
     *("safety_input", "performance_input", "safety_investment", "performance_investment"),
@@ -24,7 +24,7 @@ STOCKS = (
     ("performance_productivity", "performance_depreciation"),
 )
 PRODUCTIVITIES = tuple(name for name, _ in STOCKS)
-ALONE = ("decisiveness", "ease_of_winning", "loser_weight")  # one number for all players, or one per period
+COMMON = ("decisiveness", "ease_of_winning", "loser_weight")  # one number for all players, or one per period
 
 Transition = Callable[[dict[str, Array], Float[Array, "player column"], Array], dict[str, Array]]
 
@@ -40,7 +40,7 @@ class Race(eqx.Module):
     space : Box
         The inputs of all periods, ``[player axis]``.
     numbers : dict of str to Array
-        The parameters by name, ``[player]``, or ``[period player]`` if they vary; those in `ALONE` without
+        The parameters by name, ``[player]``, or ``[period player]`` if they vary; those in `COMMON` without
         the player. They are attributes too: ``race.scale_penalty``.
     weights : Array
         The factors of payoffs in the sum over periods, ``[period player]``.
@@ -79,7 +79,7 @@ class Race(eqx.Module):
         lines = [f"Race of {self.players} players over {length}"]
         rules = self.rules._asdict()
         lines.append(
-            "  " + ", ".join(f"{part} {name_of(rules[part])}" for part in ("contest", "risk", "cost"))
+            "  " + ", ".join(f"{part} {rule_name(rules[part])}" for part in ("contest", "risk", "cost"))
         )
         parameters = (
             *("safety_productivity", "safety_exponent", "performance_productivity", "performance_exponent"),
@@ -153,7 +153,7 @@ class Race(eqx.Module):
         Without, they are those before technology and ``transition`` change them.
         """
         # the number of axes of a parameter that varies over periods
-        ranks = dict.fromkeys(ALONE, 1) | {"disaster_cost": 3 if self.damage == "pair" else 2}
+        ranks = dict.fromkeys(COMMON, 1) | {"disaster_cost": 3 if self.damage == "pair" else 2}
         found = {n: value[t] if value.ndim == ranks.get(n, 2) else value for n, value in self.numbers.items()}
         return found | dict(zip(PRODUCTIVITIES, () if state is None else state, strict=False))
 
@@ -180,12 +180,13 @@ class Race(eqx.Module):
             return state
         after = []
         for k, (_, loss) in enumerate(STOCKS):
-            level = (1 - numbers[loss]) * state[k] + row[:, 2 + k]
-            if len(self.columns) == 6:
-                share = row[:, 4 + k] if self.sharing_unit == "fraction" else -jnp.expm1(-row[:, 4 + k])
-                # of the lead at the start of the period: an investment is shared one period later
-                level = level + received(state[k], share, self.spillover)
-            after.append(level)
+            stock, invested = state[k], row[:, 2 + k]
+            share = row[:, 4 + k] if len(self.columns) == 6 else None
+            if share is not None and self.sharing_unit == "rate":
+                share = -jnp.expm1(-share)
+            level = (1 - numbers[loss]) * stock + invested
+            # of the lead at the start of the period: an investment is shared one period later
+            after.append(level if share is None else level + received(stock, share, self.spillover))
         return jnp.stack(after)
 
     def _period(self, numbers: Numbers, row: Array) -> tuple[Outcome, Float[Array, "player"]]:

@@ -48,7 +48,7 @@ class Outcome(NamedTuple):
     u: PerPlayer  # payoff
 
 
-def name_of(rule: Any) -> str:
+def rule_name(rule: Any) -> str:
     """Return the name of a function, or the class of another object that can be called."""
     try:
         return str(rule.__name__)

@@ -27,7 +27,7 @@ from rivalry.core.validate import checked
 INFORMATION = ("none", "private", "public")
 STEEPEST = 0.999  # slope of safety in capability: at 1 all scores of weak teams would be equal
 SAME = 1e-12  # a difference below which a safety is not undercut
-CHECKED = (51, 401)  # capabilities and safeties at which free deviations are looked for
+GRID = (51, 401)  # capabilities and safeties at which free deviations are looked for
 
 
 class Precipice(eqx.Module):
@@ -55,7 +55,7 @@ class Precipice(eqx.Module):
     def _wins(self, x: Profile) -> tuple[Float[Array, "player"], Float[Array, ""]]:
         """Return the probability that each team wins safely, and that any does."""
         if self.information == "public":
-            own = self._led(x[:, 0])
+            own = self._leader_wins(x[:, 0])
         else:
             own = jax.vmap(lambda player: self._safe_wins(x[:, 0], player))(jnp.arange(self.players))
         return own, jnp.sum(own)
@@ -92,17 +92,17 @@ class Precipice(eqx.Module):
         scores = jnp.concatenate([*(c - self.safety(rules, c) for c in (ends[1], turns))])
         return jnp.append(self.capability(own, scores), 1 / jnp.maximum(own, 1e-9))
 
-    def _led(self, boldness: Array) -> Array:
+    def _leader_wins(self, boldness: Array) -> Array:
         """Return the probability that each team wins safely if all observe the lead of the most capable.
 
         The leader plays ``min(1, boldness times lead)``. The runner-up undercuts, by as little as wins, where
         that pays: where the leader's safety exceeds ``lead / enmity``.
         """
-        own = self._over_leads(boldness, lambda lead, safe, bold: jnp.where(bold, 0.0, safe))
-        undercut = self._over_leads(boldness, lambda lead, safe, bold: jnp.where(bold, safe - lead, 0.0))
+        own = self._integrate_leads(boldness, lambda lead, safe, bold: jnp.where(bold, 0.0, safe))
+        undercut = self._integrate_leads(boldness, lambda lead, safe, bold: jnp.where(bold, safe - lead, 0.0))
         return own + (jnp.sum(undercut) - undercut) / (self.players - 1)
 
-    def _over_leads(self, boldness: Array, paid: Callable[..., Array], *kinks: Array) -> Array:
+    def _integrate_leads(self, boldness: Array, paid: Callable[..., Array], *kinks: Array) -> Array:
         """Return integrals over leads of ``paid(lead, safety, whether undercut)``, one per leader."""
         n, mu = self.players, self.max_capability
 
@@ -130,9 +130,9 @@ class Precipice(eqx.Module):
         >>> round(float(game.free_gains(jnp.asarray(oracles.closed_form(game)[0]))[0]), 4)
         0.0576
         """
-        return self._led_gains(x[:, 0]) if self.information == "public" else _free_gains(self, x)
+        return self._leader_gains(x[:, 0]) if self.information == "public" else _free_gains(self, x)
 
-    def _led_gains(self, boldness: Array) -> Float[Array, "player"]:
+    def _leader_gains(self, boldness: Array) -> Float[Array, "player"]:
         """Return the gain of each leader from the best safety at every lead.
 
         The runner-up undercuts where it pays.
@@ -144,7 +144,7 @@ class Precipice(eqx.Module):
             return jnp.where(lead < e, best, 1.0) - jnp.where(bold, (1 - e) * (safe - lead), safe)
 
         equal = e * (1 - e) / (1 + e * (1 - e))  # the lead at which both pay the same
-        return jnp.maximum(self._over_leads(boldness, gain, equal), 0.0)
+        return jnp.maximum(self._integrate_leads(boldness, gain, equal), 0.0)
 
 
 @oracles.exchangeable.register(Precipice)
@@ -211,7 +211,7 @@ def _free_gains(game: Precipice, x: Profile) -> Array:
     """Return the gains from choosing safety anew at every known capability, all rules allowed."""
     rules = x[:, 0]
     known = game.information == "private"
-    capabilities, safeties = CHECKED
+    capabilities, safeties = GRID
     # midpoints: means over them are integrals over capabilities
     c = (jnp.arange(capabilities) + 0.5) / capabilities * game.max_capability
     s = jnp.linspace(0.0, 1.0, safeties)

@@ -21,12 +21,12 @@ from rivalry.core.oracles import Response, payoff_scale
 from rivalry.core.space import Profile
 from rivalry.games.race import period
 from rivalry.games.race.model import Race
-from rivalry.games.race.schedule_response import by_effort, compiled_response, resolution
+from rivalry.games.race.schedule_response import compiled_response, inputs_only, resolution
 from rivalry.games.race.static_response import (
     Own,
-    known,
+    at_performance,
+    has_built_in_parts,
     own_problem,
-    place_of,
     power_of_safety,
     safety_sensitivity,
 )
@@ -100,15 +100,15 @@ def bound(problem: Problem, idle: float, scale: float) -> tuple[float, float]:
     ``idle`` is the payoff of no inputs; where nothing better is found, ``ln xp`` is minus infinity.
     """
     with np.errstate(all="ignore"):
-        low = _lowest(problem)
-        found = max(idle, _near_nothing(problem, low))
+        low = _lowest_log_input(problem)
+        found = max(idle, _bound_near_zero(problem, low))
         if problem.log_b == -np.inf:  # no input makes any performance
             return found, -np.inf
         edges = np.linspace(low, problem.high, FIRST_BOXES + 1)
         boxes = np.stack([edges[:-1], edges[1:]], axis=1)
         known, where, seen = idle, -np.inf, 0
         for _ in range(ROUNDS):
-            roof, ends = _roof(problem, boxes)
+            roof, ends = _box_bounds(problem, boxes)
             paid = np.where((boxes >= problem.low) & ~np.isnan(ends), ends, -np.inf)
             first = np.unravel_index(np.argmax(paid), paid.shape)
             if paid[first] > known:
@@ -139,16 +139,16 @@ def best_inputs(problem: Problem, idle: float, near: float) -> tuple[float, floa
         width = (problem.high - problem.low) / FIRST_BOXES
         for _ in range(LINES):
             line = np.clip(near + width * np.linspace(-1, 1, 33), problem.low, problem.high)
-            paid = _at(problem, line)
+            paid = _payoff(problem, line)
             near, width = float(line[np.nanargmax(paid)]), width / 12
-        root = _still(problem, near - 12 * width, near + 12 * width)
-        values = _at(problem, np.array([near, root]))
+        root = _slope_root(problem, near - 12 * width, near + 12 * width)
+        values = _payoff(problem, np.array([near, root]))
         log_xp = root if values[1] >= values[0] - ROUNDING * abs(values[0]) else near
         payoff = float(np.nanmax(values))
         return (_safety_input(problem, log_xp), log_xp, payoff) if payoff > idle else nothing
 
 
-def _still(problem: Problem, left: float, right: float) -> float:
+def _slope_root(problem: Problem, left: float, right: float) -> float:
     """Return where the slope turns from up to down between two ``ln xp``; NaN where it does not."""
     for _ in range(LINES):
         line = np.linspace(left, right, 33)
@@ -172,7 +172,7 @@ def _safety_input(problem: Problem, log_xp: float) -> float:
     return float(log_gain - problem.power * _softplus(-z[0]) - _softplus(z[0]))
 
 
-def _lowest(problem: Problem) -> float:
+def _lowest_log_input(problem: Problem) -> float:
     """Return the ``ln xp`` below which performance is negligible, or the smallest input if lower."""
     if problem.difference or not np.isfinite(problem.rivals):
         return problem.low
@@ -180,7 +180,7 @@ def _lowest(problem: Problem) -> float:
     return float(min(problem.low, (level - problem.log_b) / problem.beta))
 
 
-def _near_nothing(problem: Problem, log_xp: float) -> float:
+def _bound_near_zero(problem: Problem, log_xp: float) -> float:
     """Return an upper bound on the payoff of performance inputs in (0, ``exp(log_xp)``]."""
     log_p = np.array([problem.log_b + problem.beta * log_xp])
     p = Interval(np.zeros(1), np.exp(log_p))
@@ -252,7 +252,7 @@ def _size(problem: Problem, p: Interval) -> Any:
     return sum(abs(c0) + abs(c1) * p.high for c0, c1 in problem.pairs)
 
 
-def _at(problem: Problem, log_xp: Any) -> Any:
+def _payoff(problem: Problem, log_xp: Any) -> Any:
     """Return the payoff of a performance with the best safety."""
     log_p, paid, gain = _unsafe(problem, log_xp)
     z, _ = _log_odds(problem, gain, problem.theta * log_p)
@@ -268,14 +268,14 @@ def _unsafe(problem: Problem, log_xp: Any) -> tuple[Any, Any, Any]:
     return log_p, rest * b + q * a, q * r + rest * loss
 
 
-def _roof(problem: Problem, boxes: np.ndarray) -> tuple[Any, Any]:
+def _box_bounds(problem: Problem, boxes: np.ndarray) -> tuple[Any, Any]:
     """Return upper bounds on the payoff in boxes ``[box 2]`` of ``ln xp``, and the payoffs at their ends."""
     slope = _slope(problem, boxes)
     p = Interval(*np.exp(problem.log_b + problem.beta * boxes).T)
     size = _size(problem, p) + problem.price_p * np.exp(boxes[:, 1])
-    ends = _at(problem, boxes)
+    ends = _payoff(problem, boxes)
     left, right = (ends + (ROUNDING * size)[:, None]).T
-    above = _under(left, right, slope, boxes[:, 1] - boxes[:, 0])
+    above = _bound_between(left, right, slope, boxes[:, 1] - boxes[:, 0])
     # NaN proves nothing
     return np.where(np.isnan(above), np.inf, above), ends
 
@@ -306,7 +306,7 @@ def _slope(problem: Problem, boxes: np.ndarray) -> Interval:
     return win_slope * apart + spoiled + prices + own
 
 
-def _under(left: Any, right: Any, slope: Interval, width: Any) -> Any:
+def _bound_between(left: Any, right: Any, slope: Interval, width: Any) -> Any:
     """Return the largest value that a line with slopes in ``slope`` can reach between two values."""
     up, down = np.maximum(slope.high, 0.0), np.maximum(-slope.low, 0.0)
     both = up + down
@@ -328,8 +328,9 @@ def proved_response(race: Race, x: Profile, player: int) -> Response:
     the bound is infinite.
     """
     rules = race.rules
-    proved = known(race) and by_effort(race) and rules.contest in CONTESTS and rules.cost is period.linear
-    bounded = _by_bounds(race, x, player) if proved and not race.infinite_horizon else None
+    proved = rules.contest in CONTESTS and rules.cost is period.linear
+    proved = proved and has_built_in_parts(race) and inputs_only(race)
+    bounded = _response_by_bounds(race, x, player) if proved and not race.infinite_horizon else None
     if bounded is not None:
         return bounded
     found = compiled_response(race, x, put(player))
@@ -341,7 +342,7 @@ def proved_response(race: Race, x: Profile, player: int) -> Response:
     return Response(strategy, payoff, max(bound, payoff), "bounded", f"{method}; {METHOD}")
 
 
-def _by_bounds(race: Race, x: Profile, player: int) -> Response | None:
+def _response_by_bounds(race: Race, x: Profile, player: int) -> Response | None:
     """Return the best schedule and its bound, period by period from the last; None where nothing is proved.
 
     Only the program of the payoffs has to be compiled.
@@ -451,7 +452,7 @@ def _stage(stage: Race, row: Array, player: Array) -> dict[str, Array]:
 def _idle(own: Own) -> Array:
     """Return the payoff of no inputs."""
     none = jnp.asarray(-jnp.inf)
-    at = place_of(own, none, none, jnp.zeros(()))
+    at = at_performance(own, none, none, jnp.zeros(()))
     return at.base + jnp.where(own.of("scale_penalty") > 0, at.gain, 0.0)
 
 

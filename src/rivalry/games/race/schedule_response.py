@@ -24,21 +24,22 @@ from rivalry.games.race.static_response import (
     SCAN,
     THRESHOLDS,
     Own,
+    at_performance,
     effect_of_safety,
-    known,
+    has_built_in_parts,
     log_odds,
     own_problem,
     peak,
-    place_of,
     safety_price,
     static_response,
 )
 
-NODES, LEVELS, WIDE = 22, 97, 9.0  # of each stock, of performance, and how far from the rivals' in logs
+STOCK_NODES, PERFORMANCE_LEVELS = 22, 97
+REACH = 9.0  # in logs: how far from the rivals' performance levels are tried
 SAFETY_STEPS = 7
 
 
-class Seat(NamedTuple):
+class Planner(NamedTuple):
     """The player that plans, and everything that is fixed meanwhile."""
 
     race: Race
@@ -58,7 +59,7 @@ class Levels(NamedTuple):
     gain_on: Array
 
 
-def planned(race: Race, x: Profile, player: Array | int) -> Float[Array, "period 2"]:
+def plan_investments(race: Race, x: Profile, player: Array | int) -> Float[Array, "period 2"]:
     """Return investments of ``player`` in A and B on the best path of a lattice, all else as at ``x``.
 
     Against fixed schedules the own safety and performance enter a period's payoff separately: performance
@@ -68,21 +69,21 @@ def planned(race: Race, x: Profile, player: Array | int) -> Float[Array, "period
     """
     quiet = race.schedule(x).at[:, player, 2:4].set(0.0)
     stocks = race.stocks(race.profile(quiet))
-    seat = Seat(race, player, quiet, stocks, _lattice(race, stocks[:, :, player], player))
+    planner = Planner(race, player, quiet, stocks, _lattice(race, stocks[:, :, player], player))
 
     def back(value: Array, t: Array) -> tuple[Array, Array]:
-        return _value(seat, *_levels(seat, t), value, t), value
+        return _value_of_stocks(planner, *_contest_levels(planner, t), value, t), value
 
-    last = jnp.full((NODES, NODES), race.ahead[player])
+    last = jnp.full((STOCK_NODES, STOCK_NODES), race.ahead[player])
     periods = jnp.arange(race.periods)
     _, after = jax.lax.scan(back, last, periods, reverse=True)
 
     def ahead(stock: Array, t: Array) -> tuple[Array, Array]:
-        chosen = _choice(seat, *_levels(seat, t), after[t], stock, t)
-        floor = _floor(seat, stock[None], t)[0]
+        chosen = _choose_stocks(planner, *_contest_levels(planner, t), after[t], stock, t)
+        floor = _depreciate(planner, stock[None], t)[0]
         return chosen, jnp.maximum(chosen - floor, 0.0)
 
-    _, invested = jax.lax.scan(ahead, seat.stocks[0, :, player], periods)
+    _, invested = jax.lax.scan(ahead, planner.stocks[0, :, player], periods)
     return invested
 
 
@@ -90,15 +91,15 @@ def _lattice(race: Race, path: Array, player: Array | int) -> Float[Array, "stoc
     """Return nodes from the smallest stocks without investment to the largest that can be bought."""
     low = jnp.maximum(jnp.min(path, axis=0), 1e-6)
     most = jnp.max(path, axis=0) + race.space.high[player, 2:4]
-    part = jnp.linspace(0.0, 1.0, NODES)
+    part = jnp.linspace(0.0, 1.0, STOCK_NODES)
     return jnp.log(low)[:, None] + part * (jnp.log(most) - jnp.log(low))[:, None]
 
 
-def _levels(seat: Seat, t: Array) -> tuple[Own, Levels]:
+def _contest_levels(planner: Planner, t: Array) -> tuple[Own, Levels]:
     """Return the problem of a period, and its contest at performances around the rivals'."""
-    race, player = seat.race, seat.player
-    stage = race.stage(t, jnp.zeros(race.players), seat.stocks[t])
-    own = own_problem(stage, seat.rows[t], player)
+    race, player = planner.race, planner.player
+    stage = race.stage(t, jnp.zeros(race.players), planner.stocks[t])
+    own = own_problem(stage, planner.rows[t], player)
     mine = jnp.arange(race.players) == player
     rivals = jnp.max(jnp.where(mine, -jnp.inf, own.log_p))
     unit = -jnp.log(own.numbers["decisiveness"]) if race.rules.contest is period.logit else jnp.asarray(0.0)
@@ -107,23 +108,24 @@ def _levels(seat: Seat, t: Array) -> tuple[Own, Levels]:
         rivals = jnp.maximum(rivals, unit)
     # against idle rivals the weight of no winner sets the scale of performance
     middle = jnp.where(jnp.isfinite(rivals), rivals, unit)
-    log_p = jnp.append(-jnp.inf, middle + WIDE * jnp.linspace(-1.0, 1.0, LEVELS - 1))
+    log_p = jnp.append(-jnp.inf, middle + REACH * jnp.linspace(-1.0, 1.0, PERFORMANCE_LEVELS - 1))
     none = jnp.asarray(-jnp.inf)
 
     def one(log_p: Array) -> tuple[Array, Array, Array, Array]:
-        paid = place_of(own._replace(ahead=jnp.zeros(())), none, log_p, jnp.exp(log_p))
-        on = place_of(own._replace(weight=jnp.zeros(()), ahead=jnp.ones(())), none, log_p, jnp.exp(log_p))
+        paid = at_performance(own._replace(ahead=jnp.zeros(())), none, log_p, jnp.exp(log_p))
+        going_on = own._replace(weight=jnp.zeros(()), ahead=jnp.ones(()))
+        on = at_performance(going_on, none, log_p, jnp.exp(log_p))
         return paid.base, paid.gain, on.base, on.gain
 
     return own, Levels(log_p, *jax.vmap(one)(log_p))
 
 
-def _safety(own: Own, level: Levels, log_a: Array, ahead: Array) -> tuple[Array, Array]:
+def _add_best_safety(own: Own, level: Levels, log_a: Array, ahead: Array) -> tuple[Array, Array]:
     """Return what the best safety at a performance adds, and the probability of continuing with it."""
     log_p, paid, gain, on, gain_on = level
     stock = own.numbers["safety_productivity"].at[own.player].set(jnp.exp(log_a))
     able = own._replace(numbers={**own.numbers, "safety_productivity": stock})
-    at = place_of(able, jnp.zeros(()), log_p, jnp.exp(log_p))._replace(gain=gain + ahead * gain_on)
+    at = at_performance(able, jnp.zeros(()), log_p, jnp.exp(log_p))._replace(gain=gain + ahead * gain_on)
     price, slope = safety_price(own)
     log_xs = peak(able, at, price, slope, SAFETY_STEPS)
     xs = jnp.exp(log_xs)
@@ -137,7 +139,7 @@ def _safety(own: Own, level: Levels, log_a: Array, ahead: Array) -> tuple[Array,
     )
 
 
-def _performance(own: Own, log_p: Array, log_b: Array) -> Array:
+def _performance_cost(own: Own, log_p: Array, log_b: Array) -> Array:
     """Return the cost of a performance with a stock."""
     # capped, so that its square stays finite
     xp = jnp.exp(jnp.minimum((log_p - log_b) / own.of("performance_exponent"), 300.0))
@@ -147,9 +149,9 @@ def _performance(own: Own, log_p: Array, log_b: Array) -> Array:
     return own.weight * ((own.of("performance_price") + own.of("performance_tax")) * xp + second * xp**2 / 2)
 
 
-def _floor(seat: Seat, own: Float[Array, "state 2"], t: Array) -> Float[Array, "state 2"]:
+def _depreciate(planner: Planner, own: Float[Array, "state 2"], t: Array) -> Float[Array, "state 2"]:
     """Return own stocks in the next period without investment."""
-    race, player, rows, stocks, _ = seat
+    race, player, rows, stocks, _ = planner
 
     def after(levels: Array) -> Array:
         state = stocks[t].at[:, player].set(levels)
@@ -158,48 +160,48 @@ def _floor(seat: Seat, own: Float[Array, "state 2"], t: Array) -> Float[Array, "
     return jax.vmap(after)(own)
 
 
-def _prices_of_stocks(seat: Seat, t: Array) -> Array:
+def _prices_of_stocks(planner: Planner, t: Array) -> Array:
     """Return prices of investing ``[2]``, as they enter the payoff."""
-    numbers, player = seat.race.numbers_at(t), seat.player
+    numbers, player = planner.race.numbers_at(t), planner.player
     names = ("safety_investment_price", "performance_investment_price")
-    return seat.race.weights[t, player] * jnp.stack([numbers[name][player] for name in names])
+    return planner.race.weights[t, player] * jnp.stack([numbers[name][player] for name in names])
 
 
-def _placed(seat: Seat, value: Array, a: Array, b: Array) -> Array:
+def _interpolate(planner: Planner, value: Array, a: Array, b: Array) -> Array:
     """Return ``value [node node]`` interpolated at all pairs of stocks ``a`` and ``b``."""
-    log_a, log_b = seat.nodes
+    log_a, log_b = planner.nodes
     rows = jax.vmap(lambda line: jnp.interp(period.log(b), log_b, line))(value)
     return jax.vmap(lambda line: jnp.interp(period.log(a), log_a, line), 1, 1)(rows)
 
 
-def _value(seat: Seat, own: Own, levels: Levels, after: Array, t: Array) -> Array:
+def _value_of_stocks(planner: Planner, own: Own, levels: Levels, after: Array, t: Array) -> Array:
     """Return the value of stocks ``[node node]`` at the start of a period, given that of the next."""
-    (log_a, log_b), (a, b) = seat.nodes, jnp.exp(seat.nodes)
-    floor = _floor(seat, jnp.stack([a, b], axis=1), t)
-    price = _prices_of_stocks(seat, t)
-    at_floor = _placed(seat, after, floor[:, 0], floor[:, 1])
+    (log_a, log_b), (a, b) = planner.nodes, jnp.exp(planner.nodes)
+    floor = _depreciate(planner, jnp.stack([a, b], axis=1), t)
+    price = _prices_of_stocks(planner, t)
+    at_floor = _interpolate(planner, after, floor[:, 0], floor[:, 1])
     parts = [
-        (_placed(seat, after, x, y), x, y) for x in (floor[:, 0], a) for y in (floor[:, 1], b)
+        (_interpolate(planner, after, x, y), x, y) for x in (floor[:, 0], a) for y in (floor[:, 1], b)
     ]  # next stocks: at the floor, or at a node above
     first_a, first_b = jnp.searchsorted(a, floor[:, 0]), jnp.searchsorted(b, floor[:, 1])
 
     def one(level: Levels) -> Array:
         if own.end_on == "disaster":
-            each = jax.vmap(jax.vmap(partial(_safety, own, level), (None, 0)))
+            each = jax.vmap(jax.vmap(partial(_add_best_safety, own, level), (None, 0)))
             paid, on = each(log_a, at_floor)
         else:
-            paid, on = jax.vmap(lambda a: _safety(own, level, a, jnp.zeros(())))(log_a)
+            paid, on = jax.vmap(lambda a: _add_best_safety(own, level, a, jnp.zeros(())))(log_a)
             paid, on = paid[:, None], on[0]
-        cost = jax.vmap(partial(_performance, own, level.log_p))(log_b)
-        best = _above(parts, jnp.mean(on), price, floor, first_a, first_b)
+        cost = jax.vmap(partial(_performance_cost, own, level.log_p))(log_b)
+        best = _best_stocks(parts, jnp.mean(on), price, floor, first_a, first_b)
         if own.end_on == "disaster":  # the probability of continuing differs by state, the best stocks hardly
             best = best + (on - jnp.mean(on)) * at_floor
         return paid - cost[None, :] + best
 
-    return jnp.max(jax.lax.map(one, levels, batch_size=LEVELS), axis=0)
+    return jnp.max(jax.lax.map(one, levels, batch_size=PERFORMANCE_LEVELS), axis=0)
 
 
-def _above(parts: Any, on: Array, price: Array, floor: Array, first_a: Array, first_b: Array) -> Array:
+def _best_stocks(parts: Any, on: Array, price: Array, floor: Array, first_a: Array, first_b: Array) -> Array:
     """Return the best value of next stocks at or above the floors, less their price, ``[node node]``."""
     found = []
     for k, (value, x, y) in enumerate(parts):
@@ -216,19 +218,19 @@ def _above(parts: Any, on: Array, price: Array, floor: Array, first_a: Array, fi
     return jnp.max(jnp.stack(found), axis=0) + refund
 
 
-def _choice(seat: Seat, own: Own, levels: Levels, after: Array, stock: Array, t: Array) -> Array:
+def _choose_stocks(planner: Planner, own: Own, levels: Levels, after: Array, stock: Array, t: Array) -> Array:
     """Return the best next stocks ``[2]`` of one state."""
-    floor = _floor(seat, stock[None], t)[0]
-    price = _prices_of_stocks(seat, t)
-    a, b = jnp.concatenate([floor[:, None], jnp.exp(seat.nodes)], axis=1)
-    value = _placed(seat, after, a, b)
+    floor = _depreciate(planner, stock[None], t)[0]
+    price = _prices_of_stocks(planner, t)
+    a, b = jnp.concatenate([floor[:, None], jnp.exp(planner.nodes)], axis=1)
+    value = _interpolate(planner, after, a, b)
     cost = price[0] * (a - floor[0])[:, None] + price[1] * (b - floor[1])[None, :]
     allowed = (a >= floor[0])[:, None] & (b >= floor[1])[None, :]
 
     def one(level: Levels) -> Array:
-        paid, on = _safety(own, level, period.log(stock[0]), value[0, 0])
+        paid, on = _add_best_safety(own, level, period.log(stock[0]), value[0, 0])
         ahead = jnp.where(allowed, on * value - cost, -jnp.inf)
-        return paid - _performance(own, level.log_p, period.log(stock[1])) + ahead
+        return paid - _performance_cost(own, level.log_p, period.log(stock[1])) + ahead
 
     each = jnp.max(jax.vmap(one)(levels), axis=0)
     k, j = jnp.unravel_index(jnp.argmax(each), each.shape)
@@ -248,7 +250,7 @@ NOISE = 4e-16  # of the scale: payoffs that differ by less are equal
 
 def best_response(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array, Coverage]:
     """Return the best schedule found and its payoff; ``player`` may be traced."""
-    if not by_effort(race):
+    if not inputs_only(race):
         strategy, payoff = investment_response(race, x, player)
     elif race.infinite_horizon:
         strategy, payoff = _stationary_response(race, x, player)
@@ -267,16 +269,16 @@ def compiled_response(race: Race, x: Profile, player: Array) -> tuple[Strategy, 
     return strategy, payoff
 
 
-def by_effort(race: Race) -> bool:
+def inputs_only(race: Race) -> bool:
     """Return whether inputs are all there is to choose, and change no later period."""
     return len(race.columns) == 2 and (race.transition is None or race.periods == 1)
 
 
 def resolution(race: Race) -> str:
     """Return how best responses are searched, in words."""
-    if by_effort(race):
-        return SCAN if known(race) else GRID
-    return SEARCH if known(race) and race.transition is None else STARTS
+    if inputs_only(race):
+        return SCAN if has_built_in_parts(race) else GRID
+    return SEARCH if has_built_in_parts(race) and race.transition is None else STARTS
 
 
 def _by_period(race: Race, x: Profile, player: Array | int) -> tuple[Array, Float[Array, "period 2"]]:
@@ -327,15 +329,15 @@ def _stationary_response(race: Race, x: Profile, player: Array | int) -> tuple[S
 
 def investment_response(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array]:
     """Return the best schedule found and its payoff; ``player`` may be traced."""
-    if race.transition is not None or not known(race):
-        starts, scanned = _spread(race, x, player), race.transition is None
+    if race.transition is not None or not has_built_in_parts(race):
+        starts, scanned = _sampled_starts(race, x, player), race.transition is None
     else:
-        starts, scanned = _planned(race, x, player), True
+        starts, scanned = _planned_starts(race, x, player), True
 
     def turn(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         here, value = carry
-        there = efforts(race, x.at[player].set(here), player) if scanned else here
-        there, worth = polished(race, x, player, there)
+        there = with_best_inputs(race, x.at[player].set(here), player) if scanned else here
+        there, worth = newton_ascent(race, x, player, there)
         # fmax: a NaN does not replace a number
         return jnp.where(worth > value, there, here), jnp.fmax(worth, value)
 
@@ -348,14 +350,14 @@ def investment_response(race: Race, x: Profile, player: Array | int) -> tuple[St
     return schedules[best], payoffs[best]
 
 
-def efforts(race: Race, x: Profile, player: Array | int) -> Strategy:
+def with_best_inputs(race: Race, x: Profile, player: Array | int) -> Strategy:
     """Return the own schedule at ``x`` with the best inputs for its investments."""
     _, inputs = _by_period(race, x, player)
     own: Strategy = race.schedule(x)[:, player].at[:, :2].set(inputs).ravel()
     return own
 
 
-def _planned(race: Race, x: Profile, player: Array | int) -> Float[Array, "start axis"]:
+def _planned_starts(race: Race, x: Profile, player: Array | int) -> Float[Array, "start axis"]:
     """Return starts: the schedule at ``x``, one without investment, and plans with and without sharing."""
     here = race.schedule(x)[:, player]
     idle = here.at[:, 2:].set(0.0)
@@ -368,13 +370,13 @@ def _planned(race: Race, x: Profile, player: Array | int) -> Float[Array, "start
 
     def invested(wish: Array) -> Array:
         rows = x.at[player].set(wish.ravel())
-        return wish.at[:, 2:4].set(planned(race, rows, player))
+        return wish.at[:, 2:4].set(plan_investments(race, rows, player))
 
     starts = jnp.concatenate([jnp.stack([here, idle]), jax.vmap(invested)(wishes)])
     return starts.reshape(len(starts), -1)
 
 
-def _spread(race: Race, x: Profile, player: Array | int) -> Float[Array, "start axis"]:
+def _sampled_starts(race: Race, x: Profile, player: Array | int) -> Float[Array, "start axis"]:
     """Return starts: the schedule at ``x``, idling, and schedules drawn around inputs of 1."""
     width = race.space.shape[1]
     key = jax.random.key(0)
@@ -388,7 +390,7 @@ def _spread(race: Race, x: Profile, player: Array | int) -> Float[Array, "start 
 # --- the last steps -----------------------------------------------------------------------------------------
 
 
-def polished(race: Race, x: Profile, player: Array | int, start: Strategy) -> tuple[Strategy, Array]:
+def newton_ascent(race: Race, x: Profile, player: Array | int, start: Strategy) -> tuple[Strategy, Array]:
     """Return a local maximum at least as good as ``start``, by Newton's method in the coordinates of the box.
 
     Inputs of zero stay zero, and bounds hold. Steps follow the curvature whatever its sign, so that they lead

@@ -50,7 +50,7 @@ class Own(NamedTuple):
         return self.numbers[name][self.player]
 
 
-class Place(NamedTuple):
+class AtPerformance(NamedTuple):
     """What the player's performance alone determines."""
 
     log_xp: Array
@@ -59,7 +59,7 @@ class Place(NamedTuple):
     spoil: Array  # theta ln p, by which performance lowers the log odds of safety
 
 
-def known(race: Race) -> bool:
+def has_built_in_parts(race: Race) -> bool:
     """Return whether the best safety at a fixed performance is known for the race's parts."""
     rules = race.rules
     return rules.production is period.power and BUILT_IN.issuperset((rules.risk, rules.cost))
@@ -89,7 +89,7 @@ def own_problem(race: Race, x: Profile, player: Array | int) -> Own:
     )
 
 
-def place_of(own: Own, log_xp: Array, log_p: Array, p: Array) -> Place:
+def at_performance(own: Own, log_xp: Array, log_p: Array, p: Array) -> AtPerformance:
     """Return what follows from own performance ``p = exp(log_p)`` and its input ``exp(log_xp)``."""
     i, numbers, rules = own.player, own.numbers, own.rules
     logs = own.log_p.at[i].set(log_p)
@@ -103,7 +103,7 @@ def place_of(own: Own, log_xp: Array, log_p: Array, p: Array) -> Place:
     won = period.gains(rules, numbers, all_p, q, nobody, safe, unsafe)[i]
     base = own.weight * won + own.ahead * _p_continue(own, q, nobody, unsafe)
     theta = own.of("scale_penalty")
-    return Place(log_xp, base, _gain(own, q, all_p, z), jnp.where(theta > 0, theta * log_p, 0.0))
+    return AtPerformance(log_xp, base, _gain(own, q, all_p, z), jnp.where(theta > 0, theta * log_p, 0.0))
 
 
 def _p_continue(own: Own, q: Array, nobody: Array, unsafe: Array) -> Array:
@@ -150,7 +150,7 @@ def power_of_safety(own: Own) -> Array:
     return len(w) * own.of("safety_weight") / jnp.sum(w)
 
 
-def log_odds(own: Own, at: Place, log_xs: Array) -> Array:
+def log_odds(own: Own, at: AtPerformance, log_xs: Array) -> Array:
     """Return the log odds of own safety; without performance the technology is safe."""
     built = at.spoil > -jnp.inf
     log_s = log(own.of("safety_productivity")) + own.of("safety_exponent") * log_xs
@@ -163,7 +163,7 @@ def effect_of_safety(own: Own, z: Array) -> Array:
     return jnp.exp(jnp.where(g > 0, -g * jax.nn.softplus(-z), 0.0))
 
 
-def value(own: Own, at: Place, log_xs: Array) -> Array:
+def value(own: Own, at: AtPerformance, log_xs: Array) -> Array:
     """Return the payoff of inputs ``exp(log_xs)`` and ``exp(at.log_xp)``."""
     i, z = own.player, log_odds(own, at, log_xs)
     log_s = log(own.of("safety_productivity")) + own.of("safety_exponent") * log_xs
@@ -173,7 +173,7 @@ def value(own: Own, at: Place, log_xs: Array) -> Array:
     return at.base + at.gain * effect_of_safety(own, z) - own.weight * cost
 
 
-def best_safety(own: Own, at: Place, steps: int) -> tuple[Array, Array]:
+def best_safety(own: Own, at: AtPerformance, steps: int) -> tuple[Array, Array]:
     """Return the best payoff at a performance, and the logarithm of its safety input.
 
     Derivatives of the payoff in performance are right: interior safety inputs are optimal (envelope theorem),
@@ -185,7 +185,7 @@ def best_safety(own: Own, at: Place, steps: int) -> tuple[Array, Array]:
     return paid[first], tried[first]
 
 
-def candidates(own: Own, at: Place, steps: int) -> Float[Array, "candidate"]:
+def candidates(own: Own, at: AtPerformance, steps: int) -> Float[Array, "candidate"]:
     """Return logarithms of the safety inputs among which the best is; no input comes first."""
     top, none = own.top[0], jnp.asarray(-jnp.inf)
     price, slope = safety_price(own)
@@ -213,7 +213,7 @@ def safety_price(own: Own) -> tuple[Array, Array]:
     return own.of("safety_price") - own.of("safety_subsidy"), slope
 
 
-def _threshold(own: Own, at: Place) -> Array:
+def _threshold(own: Own, at: AtPerformance) -> Array:
     """Return the logarithm of the safety input from which the cost treats a player as safe."""
     i, numbers, on_odds = own.player, own.numbers, own.rules.measured_by == "odds"
     if own.rules.cost is period.relative_certification:
@@ -231,7 +231,7 @@ def _threshold(own: Own, at: Place) -> Array:
     return jnp.where(~built, -jnp.inf, edge) if on_odds else edge
 
 
-def peak(own: Own, at: Place, price: Array, second: Array, steps: int) -> Array:
+def peak(own: Own, at: AtPerformance, price: Array, second: Array, steps: int) -> Array:
     """Return the larger ``ln xs`` at which marginal gain equals marginal cost, ``price + second xs``.
 
     Newton's method from above on a convex function, whose steps fall to the largest root. Without a root they
@@ -268,7 +268,7 @@ REFINED, FINER, PEAKS, SCANS = 33, 4, 4, 5
 POINTS = SCANS * PEAKS * REFINED  # batches of equal size in every round
 SAFETY_STEPS = 14  # Newton's, for the best safety
 TRACE = 1e-6  # in logs
-ABOVE = 1e-9  # in logs: margin over a rival where the highest performance wins
+MARGIN = 1e-9  # in logs: margin over a rival where the highest performance wins
 SCAN = f"{POINTS}-point scan of ln xp, {FINER} refinements, best xs at each; idle corner"
 
 EACH, SUMMITS, ROUNDS, SIDE = 97, 6, 26, 7  # of the search of both inputs
@@ -294,10 +294,10 @@ class Batch(NamedTuple):
 
 def static_response(race: Race, x: Profile, player: Array | int) -> Best:
     """Return the best ``(xs, xp)`` of ``player`` in a race of one period; ``player`` may be traced."""
-    if not known(race):
+    if not has_built_in_parts(race):
         return grid_response(race, x, player)
     own = own_problem(race, x, player)
-    batch, payoffs, log_xs = _tried(own)
+    batch, payoffs, log_xs = _scan(own)
     attained = ~batch.trace & jnp.isnan(batch.log_p)
     first = jnp.argmax(jnp.where(attained, payoffs, -jnp.inf))  # ties go to idling
     strategy = jnp.exp(jnp.stack([log_xs[first], batch.log_xp[first]]))
@@ -305,7 +305,7 @@ def static_response(race: Race, x: Profile, player: Array | int) -> Best:
     return Best(strategy, payoff, jnp.maximum(payoff, jnp.max(payoffs)))
 
 
-def _tried(own: Own) -> tuple[Batch, Array, Array]:
+def _scan(own: Own) -> tuple[Batch, Array, Array]:
     """Return the last batch, its payoffs, and the logarithms of the best safety inputs.
 
     The rounds of the scan, a part of the grid each, and those around its peaks are one loop over batches of
@@ -314,7 +314,7 @@ def _tried(own: Own) -> tuple[Batch, Array, Array]:
     # above the amounts that the space treats as 0
     low, high = own.smallest[1] + TRACE, own.top[1]
     width = (high - low) / (POINTS - 1)
-    fixed, one = _apart(own), jnp.ones(())
+    fixed, one = _isolated_candidates(own), jnp.ones(())
     many = len(fixed.log_xp)
     place = jnp.arange(PEAKS * REFINED).reshape(PEAKS, REFINED)
 
@@ -328,7 +328,7 @@ def _tried(own: Own) -> tuple[Batch, Array, Array]:
 
     def slope(log_xp: Array, log_p: Array, trace: Array) -> tuple[Array, Array, Array]:
         def there(log_xp: Array) -> tuple[Array, Array]:
-            return _paid(own, log_xp, log_p, trace)
+            return _best_payoff(own, log_xp, log_p, trace)
 
         paid, rise, log_xs = jax.jvp(there, (log_xp,), (one,), has_aux=True)
         return paid, rise, log_xs
@@ -339,8 +339,8 @@ def _tried(own: Own) -> tuple[Batch, Array, Array]:
         near, slopes = paid[many:].reshape(lines.shape), rise[many:].reshape(lines.shape)
         seen = jnp.where(number < SCANS, jax.lax.dynamic_update_index_in_dim(seen, near, number, 0), seen)
         peaks = low + width * _peaks(seen.ravel()[:POINTS])
-        finer = jnp.clip(_closer(lines, near, slopes, number - SCANS), low, high)
-        first = jnp.clip(_around(peaks, width), low, high)
+        finer = jnp.clip(_refine(lines, near, slopes, number - SCANS), low, high)
+        first = jnp.clip(_lines_around(peaks, width), low, high)
         after = jnp.where(number == SCANS - 1, first, finer)
         return jnp.where(number < SCANS - 1, scanned(number + 1), after), paid, log_xs, seen, lines
 
@@ -350,14 +350,14 @@ def _tried(own: Own) -> tuple[Batch, Array, Array]:
     return batch_at(lines), paid, log_xs
 
 
-def _paid(own: Own, log_xp: Array, log_p: Any, trace: Array) -> tuple[Array, Array]:
+def _best_payoff(own: Own, log_xp: Array, log_p: Any, trace: Array) -> tuple[Array, Array]:
     """Return the best payoff of one candidate, and the logarithm of the safety input that attains it."""
     log_p = jnp.where(
         jnp.isnan(log_p),
         period.log(own.of("performance_productivity")) + own.of("performance_exponent") * log_xp,
         log_p,
     )
-    at = place_of(own, log_xp, log_p, jnp.where(trace, 1e-300, jnp.exp(log_p)))
+    at = at_performance(own, log_xp, log_p, jnp.where(trace, 1e-300, jnp.exp(log_p)))
     harmless = jnp.where(own.of("scale_penalty") > 0, -jnp.inf, 0.0)
     spoil, hopeless = jnp.where(trace, harmless, at.spoil), trace & ~(own.of("safety_productivity") > 0)
     return best_safety(own, at._replace(spoil=spoil, gain=jnp.where(hopeless, 0.0, at.gain)), SAFETY_STEPS)
@@ -374,12 +374,12 @@ def _peaks(paid: Array) -> Array:
     return jnp.stack(found)
 
 
-def _around(middle: Array, width: Array) -> Array:
+def _lines_around(middle: Array, width: Array) -> Array:
     """Return lines of `REFINED` points around each middle, ``width`` to either side."""
     return middle[:, None] + width * jnp.linspace(-1, 1, REFINED)
 
 
-def _closer(lines: Array, paid: Array, rise: Array, number: Array) -> Array:
+def _refine(lines: Array, paid: Array, rise: Array, number: Array) -> Array:
     """Return finer lines around the best point of each; at last that point and the zero of the slope."""
     index = jnp.arange(REFINED)
 
@@ -395,11 +395,11 @@ def _closer(lines: Array, paid: Array, rise: Array, number: Array) -> Array:
     # the zero of the slope between the two points, by linear interpolation
     part = jnp.where(up * down < 0, up / jnp.where(gap == 0, 1.0, gap), 0.0)
     last = jnp.where(index == 0, here, here + part * (there - here))
-    finer = _around(here[:, 0], (lines[:, 1:2] - lines[:, :1]))
+    finer = _lines_around(here[:, 0], (lines[:, 1:2] - lines[:, :1]))
     return jnp.where(number < FINER - 1, finer, last)
 
 
-def _apart(own: Own) -> Batch:
+def _isolated_candidates(own: Own) -> Batch:
     """Return candidates off the grid: idling, limits that no input attains, performance equal to rivals'.
 
     Against idle rivals an arbitrarily small performance may win, at no cost.
@@ -412,11 +412,11 @@ def _apart(own: Own) -> Batch:
     able &= jnp.isfinite(own.log_p) & (jnp.arange(len(own.log_p)) != own.player)
     log_b = jnp.where(able, period.log(own.of("performance_productivity")), 0.0)
     level = (own.log_p - log_b) / own.of("performance_exponent")
-    level = jnp.where(able & (level + ABOVE < own.top[1]), level, -jnp.inf)
-    over = jnp.where(level > -jnp.inf, own.log_p + ABOVE, -jnp.inf)
+    level = jnp.where(able & (level + MARGIN < own.top[1]), level, -jnp.inf)
+    over = jnp.where(level > -jnp.inf, own.log_p + MARGIN, -jnp.inf)
     free = jnp.full(len(level), jnp.nan)
     ties = Batch(
-        jnp.concatenate([level, level + ABOVE, level]),
+        jnp.concatenate([level, level + MARGIN, level]),
         jnp.concatenate([free, free, over]),
         jnp.zeros(3 * len(level), dtype=bool),
     )
@@ -466,7 +466,7 @@ def response_details(race: Race, x: Profile, player: int) -> dict[str, Any]:
         "strategy": np.asarray(found.strategy),
         "payoff": payoff,
         "attained": attained,
-        "resolution": SCAN if known(race) else GRID,
+        "resolution": SCAN if has_built_in_parts(race) else GRID,
     }
 
 
@@ -485,13 +485,13 @@ def grid_response(race: Race, x: Profile, player: Array | int) -> Best:
         return jnp.where(jnp.isnan(found), -jnp.inf, found)
 
     xs = jnp.linspace(low[0], high[0], EACH)
-    xp = jnp.concatenate([jnp.linspace(low[1], high[1], EACH), _rivals(race, x, player)])
+    xp = jnp.concatenate([jnp.linspace(low[1], high[1], EACH), _levels_of_rivals(race, x, player)])
     none = jnp.array([-jnp.inf])
     rows, columns = jnp.concatenate([none, xs]), jnp.concatenate([none, jnp.clip(xp, None, high[1])])
     lattice = jnp.stack(jnp.meshgrid(rows, columns, indexing="ij"), axis=-1)
     values = jax.lax.map(jax.vmap(paid), lattice)
     flat = values.ravel()
-    _, best = jax.lax.top_k(jnp.where(_summits(values).ravel(), flat, -jnp.inf), SUMMITS)
+    _, best = jax.lax.top_k(jnp.where(_local_maxima(values).ravel(), flat, -jnp.inf), SUMMITS)
     starts = lattice.reshape(-1, 2)[best]
     around = jnp.linspace(-1, 1, SIDE)
     offsets = jnp.stack(jnp.meshgrid(around, around, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -512,14 +512,14 @@ def grid_response(race: Race, x: Profile, player: Array | int) -> Best:
     return Best(jnp.exp(tried[first]), final[first], final[first])
 
 
-def _summits(values: Array) -> Array:
+def _local_maxima(values: Array) -> Array:
     """Return where a lattice is at least as high as its four neighbours."""
     padded = jnp.pad(values, 1, constant_values=-jnp.inf)
     beside = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
     return jnp.all(values >= jnp.stack(beside), axis=0)
 
 
-def _rivals(race: Race, x: Profile, player: Array | int) -> Array:
+def _levels_of_rivals(race: Race, x: Profile, player: Array | int) -> Array:
     """Return logarithms of performance inputs equal to the rivals' and just above, if the highest wins."""
     if race.rules.contest is not period.best or race.rules.production is not period.power:
         return jnp.zeros(0)
@@ -528,4 +528,4 @@ def _rivals(race: Race, x: Profile, player: Array | int) -> Array:
     log_b = period.log(numbers["performance_productivity"][player])
     level = (log_p - log_b) / numbers["performance_exponent"][player]
     level = jnp.where(jnp.isfinite(level), level, -jnp.inf)
-    return jnp.concatenate([level, level + ABOVE])
+    return jnp.concatenate([level, level + MARGIN])
