@@ -9,16 +9,5 @@ from rivalry.transforms.stackelberg import Followers, Leadership, Respond, hiera
 from rivalry.transforms.units import discretise
 from rivalry.transforms.walk import walks
 
-__all__ = [
-    "Followers",
-    "Leadership",
-    "Respond",
-    "discretise",
-    "freeze",
-    "hierarchy",
-    "in_stages",
-    "open_loop",
-    "repeat",
-    "stackelberg",
-    "walks",
-]
+__all__ = ["Followers", "Leadership", "Respond", "discretise", "freeze", "hierarchy", "in_stages"]
+__all__ += ["open_loop", "repeat", "stackelberg", "walks"]

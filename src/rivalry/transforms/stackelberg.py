@@ -148,10 +148,8 @@ def _responses_jvp(primals: Any, tangents: Any) -> tuple[Profile, Profile]:
         return own_gradients(flattened(lead.game), there, lead.followers)
 
     # where the slope of amounts is 0, at zero amounts, coordinates stay
-    unconstrained = (
-        still if pace is None else jnp.where(pace > 0, still / jnp.where(pace > 0, pace, 1.0), 0.0)
-    )
-    _, drift = eqx.filter_jvp(steepness, (lead, y), (change, unconstrained))
+    along = still if pace is None else jnp.where(pace > 0, still / jnp.where(pace > 0, pace, 1.0), 0.0)
+    _, drift = eqx.filter_jvp(steepness, (lead, y), (change, along))
     follow = newton_step(flat, y, lead.followers, free, drift)
     follow = follow if pace is None else follow * pace[rows]
     return whole, still.at[rows].set(follow, unique_indices=True)

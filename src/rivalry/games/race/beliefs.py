@@ -231,10 +231,9 @@ def _(game: SubjectiveRace, x: Profile) -> Record:
         name: (tuple(renamed.get(dim, dim) for dim in dims), array)
         for name, (dims, array) in oracles.metrics(game.believing.true, actual).items()
     }
-    n = game.believing.players
-    expected = np.asarray(game.payoffs(x)).reshape(n, n)[np.arange(n), np.arange(n)]
     found["played"] = (("actor", "axis"), np.asarray(actual))
-    found["expected"] = (("actor",), expected)
+    expected = np.asarray(game.payoffs(x)).reshape(len(actual), -1)
+    found["expected"] = (("actor",), np.diag(expected))
     found["realised"] = (("actor",), np.asarray(game.believing.true.payoffs(actual)))
     return found
 

@@ -22,11 +22,8 @@ from rivalry.games.race import period
 from rivalry.games.race.model import Race
 
 TRACES = -690.0  # ln xp below which no root is searched
-FINE, COARSE, BELOW = (
-    0.03,
-    0.3,
-    60.0,
-)  # steps of a scan in ln xp, and how far below the top the first is used
+FINE, COARSE = 0.03, 0.3  # steps of a scan in ln xp
+BELOW = 60.0  # in ln xp: how far below the top the fine step is used
 ROUNDS = 100  # of Newton's method; a handful are used
 SYMBOLS = ("A", "B", "alpha", "beta", "theta", "m", "kappa", "lam")
 USED = (  # the first have the symbols
@@ -242,9 +239,8 @@ def _win_probability(numbers: SymmetricRace, y: Any, players: int) -> Any:
 
 def _level(numbers: SymmetricRace, y: Any) -> Any:
     """Return the value that ``_curve`` of the log odds must have: the first equation, in logarithms."""
-    log_s = np.log(numbers.A) + numbers.alpha * np.log(
-        numbers.alpha * numbers.stake * _win_probability(numbers, y, numbers.n) / numbers.r_s
-    )
+    bought = numbers.alpha * numbers.stake * _win_probability(numbers, y, numbers.n) / numbers.r_s
+    log_s = np.log(numbers.A) + numbers.alpha * np.log(bought)
     return log_s - numbers.theta * (np.log(numbers.B) + numbers.beta * y)
 
 

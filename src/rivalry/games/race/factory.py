@@ -238,11 +238,8 @@ def _build(given: dict[str, Any]) -> Race:
         ahead=jnp.zeros(players),
         rules=_rules(given),
         columns=columns,
-        end_on=given["end_on"],
-        spillover=given["spillover"],
-        sharing_unit=given["sharing_unit"],
         damage=damage,
-        transition=given["transition"],
+        **{name: given[name] for name in ("end_on", "spillover", "sharing_unit", "transition")},
         gamma=per_player("gamma", given["gamma"], players, 1) if infinite else None,
     )
     check_custom_parts(found)

@@ -233,12 +233,7 @@ def _lines(panel: Axes, values: np.ndarray, known: np.ndarray, certified: bool) 
 
 
 def _explain(
-    ax: Axes,
-    found: DrawnPoint,
-    small: Sequence[Axes],
-    what: str,
-    shape: tuple[int, ...],
-    dotted: bool = False,
+    ax: Axes, found: DrawnPoint, small: Sequence[Axes], what: str, shape: Sequence[int], dotted: bool = False
 ) -> Axes:
     """Label the time under the lowest panels of values of a ``shape [period player]``; add the legend."""
     for panel in small:

@@ -13,7 +13,8 @@ from jaxtyping import Array, Float
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, Profile
-from rivalry.games.race.period import Numbers, Outcome, Rules, outcome, received, rule_name
+from rivalry.games.race import period
+from rivalry.games.race.period import Numbers, Outcome, PerPlayer, Row, Rules, Stocks
 
 COLUMNS = (
     *("safety_input", "performance_input", "safety_investment", "performance_investment"),
@@ -79,7 +80,8 @@ class Race(eqx.Module):
         lines = [f"Race of {self.players} players over {length}"]
         rules = self.rules._asdict()
         lines.append(
-            "  " + ", ".join(f"{part} {rule_name(rules[part])}" for part in ("contest", "risk", "cost"))
+            "  "
+            + ", ".join(f"{part} {period.rule_name(rules[part])}" for part in ("contest", "risk", "cost"))
         )
         parameters = (
             *("safety_productivity", "safety_exponent", "performance_productivity", "performance_exponent"),
@@ -145,9 +147,7 @@ class Race(eqx.Module):
         _refuse_outside(self, given)
         return self.profile(put(given))
 
-    def numbers_at(
-        self, t: int | Array, state: Float[Array, "stock player"] | None = None
-    ) -> dict[str, Array]:
+    def numbers_at(self, t: int | Array, state: Stocks | None = None) -> dict[str, Array]:
         """Return the parameters in period ``t``, with A and B as in ``state`` if that is given and not empty.
 
         Without, they are those before technology and ``transition`` change them.
@@ -164,17 +164,15 @@ class Race(eqx.Module):
             still = jnp.stack([jnp.broadcast_to(self.numbers[n], shape) for n in PRODUCTIVITIES], axis=1)
             return jnp.concatenate([still, still[-1:]])
 
-        def period(state: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
+        def one(state: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
             t, row = inputs
             return self.after_technology(self.numbers_at(t), state, row), state
 
         start = productivities(self.numbers_at(0))
-        last, before = jax.lax.scan(period, start, (jnp.arange(self.periods), self.schedule(x)))
+        last, before = jax.lax.scan(one, start, (jnp.arange(self.periods), self.schedule(x)))
         return jnp.concatenate([before, last[None]])
 
-    def after_technology(
-        self, numbers: Numbers, state: Float[Array, "stock player"], row: Float[Array, "player column"]
-    ) -> Float[Array, "stock player"]:
+    def after_technology(self, numbers: Numbers, state: Stocks, row: Row) -> Stocks:
         """Return A and B after a period, by the technology rule alone."""
         if len(self.columns) == 2:
             return state
@@ -186,18 +184,16 @@ class Race(eqx.Module):
                 share = -jnp.expm1(-share)
             level = (1 - numbers[loss]) * stock + invested
             # of the lead at the start of the period: an investment is shared one period later
-            after.append(level if share is None else level + received(stock, share, self.spillover))
+            after.append(level if share is None else level + period.received(stock, share, self.spillover))
         return jnp.stack(after)
 
     def _period(self, numbers: Numbers, row: Array) -> tuple[Outcome, Float[Array, "player"]]:
         """Return a period's outcome, and its payoff after the cost of investment and sharing."""
-        found = outcome(self.rules, numbers, row[:, 0], row[:, 1])
+        found = period.outcome(self.rules, numbers, row[:, 0], row[:, 1])
         return found, found.u - self.upkeep(numbers, row)
 
-    def periodic(
-        self, x: Profile
-    ) -> tuple[Outcome, Float[Array, "period player"], Float[Array, "stage stock player"]]:
-        """Return every period's outcome, payoff after costs, and A and B."""
+    def periodic(self, x: Profile) -> tuple[Outcome, Float[Array, "period player"], Array]:
+        """Return every period's outcome, payoff after costs, and A and B, ``[stage stock player]``."""
         rows = self.schedule(x)
         if self.transition is not None:
             return self._followed(rows)
@@ -257,12 +253,7 @@ class Race(eqx.Module):
         reached = jnp.append(1.0, alive[:-1])
         return jnp.sum(self.weights * reached[:, None] * paid, axis=0) + self.ahead * alive[-1]
 
-    def stage(
-        self,
-        t: int | Array,
-        ahead: Float[Array, "player"],
-        state: Float[Array, "stock player"] | None = None,
-    ) -> Race:
+    def stage(self, t: int | Array, ahead: PerPlayer, state: Stocks | None = None) -> Race:
         """Return period ``t`` alone, inputs only, at A and B as in ``state`` if given.
 
         It pays the period's weight times its payoff, and ``ahead`` [player] if play continues.
@@ -277,7 +268,7 @@ class Race(eqx.Module):
             damage=self.damage,
         )
 
-    def initial_state(self) -> Float[Array, "stock player"]:
+    def initial_state(self) -> Stocks:
         """Return the state before the first period: A and B, or an empty state where they never change.
 
         Raises
@@ -292,8 +283,8 @@ class Race(eqx.Module):
         return productivities(self.numbers_at(0)) if len(self.columns) > 2 else jnp.zeros((0, self.players))
 
     def play_period(
-        self, t: int | Array, state: Float[Array, "stock player"], row: Float[Array, "player column"]
-    ) -> tuple[Float[Array, "player"], Float[Array, ""], Float[Array, "stock player"]]:
+        self, t: int | Array, state: Stocks, row: Row
+    ) -> tuple[PerPlayer, Float[Array, ""], Stocks]:
         """Return a period's undiscounted payoff, the probability of continuing, and the next state."""
         numbers = self.numbers_at(t, state)
         found, paid = self._period(numbers, row)
@@ -319,7 +310,7 @@ class Race(eqx.Module):
         return "" if len(self.columns) == 2 else f"{name} = true links the periods by their technology"
 
 
-def productivities(numbers: Numbers) -> Float[Array, "stock player"]:
+def productivities(numbers: Numbers) -> Stocks:
     """Return A and B among the parameters of one period."""
     return jnp.stack([numbers[name] for name in PRODUCTIVITIES])
 
@@ -349,12 +340,12 @@ def _array(name: str, value: Any) -> np.ndarray:
 
 def _refuse_outside(race: Race, given: np.ndarray) -> None:
     """Raise `ValueError` that names the first input out of range."""
-    for (period, player, k), entry in np.ndenumerate(given):
+    for (t, player, k), entry in np.ndenumerate(given):
         column = race.columns[k]
         share = column.endswith("sharing") and race.sharing_unit == "fraction"
         if not (np.isfinite(entry) and 0 <= entry <= (1 if share else np.inf)):
             rule = "must be in [0, 1] (sharing_unit = fraction)" if share else "must be at least 0"
-            raise ValueError(f"{column}: {entry:g} of player {player} in period {period} {rule}")
+            raise ValueError(f"{column}: {entry:g} of player {player} in period {t} {rule}")
 
 
 at_home(Race, "rivalry.games.race.oracles")

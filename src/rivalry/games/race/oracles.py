@@ -309,13 +309,7 @@ oracles.discount_factors.register(Race, when=lambda game: game.infinite_horizon)
 
 @oracles.to_stages.register(Race)
 def _(game: Race) -> Stages:
-    return Stages(
-        periods=game.periods,
-        space=game.period_space,
-        weights=game.weights,
-        infinite_horizon=game.infinite_horizon,
-        coupled=game.coupled,
-    )
+    return Stages(game.periods, game.period_space, game.weights, game.infinite_horizon, game.coupled)
 
 
 oracles.initial_state.register(Race)(Race.initial_state)

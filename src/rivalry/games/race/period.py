@@ -15,6 +15,8 @@ from rivalry.core.jax import jax, jnp
 
 Numbers = Mapping[str, Array]
 PerPlayer = Float[Array, "player"]
+Stocks = Float[Array, "stock player"]  # the productivities A and B
+Row = Float[Array, "player column"]  # the inputs of one period
 
 
 class Rules(NamedTuple):
@@ -112,10 +114,8 @@ def rewards(rules: Rules, numbers: Numbers, p: PerPlayer) -> Float[Array, "playe
     """Return ``rho_ij``, the payoff of player i if j wins without a disaster."""
     win = numbers["prize"] + numbers["prize_per_performance"] * p
     lose = numbers["loser_prize"] + numbers["loser_prize_per_performance"] * p
-    own = jnp.eye(len(p), dtype=bool)
-    return jnp.where(
-        own, win[:, None], lose[None, :] if rules.loser_prize_basis == "winner" else lose[:, None]
-    )
+    others = lose[None, :] if rules.loser_prize_basis == "winner" else lose[:, None]
+    return jnp.where(jnp.eye(len(p), dtype=bool), win[:, None], others)
 
 
 def damages(numbers: Numbers, players: int) -> Float[Array, "player winner"]:
@@ -130,10 +130,8 @@ def damages(numbers: Numbers, players: int) -> Float[Array, "player winner"]:
 
 def power(xs: PerPlayer, xp: PerPlayer, numbers: Numbers) -> tuple[PerPlayer, PerPlayer]:
     """Return the power production ``s = A xs^alpha``, ``p = B xp^beta``, in logarithms."""
-    return (
-        log(numbers["safety_productivity"]) + numbers["safety_exponent"] * log(xs),
-        log(numbers["performance_productivity"]) + numbers["performance_exponent"] * log(xp),
-    )
+    log_s = log(numbers["safety_productivity"]) + numbers["safety_exponent"] * log(xs)
+    return log_s, log(numbers["performance_productivity"]) + numbers["performance_exponent"] * log(xp)
 
 
 # --- contest success functions: (log p, p, numbers) -> win probabilities ------------------------------------
@@ -225,18 +223,14 @@ def linear(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) ->
 
 def quadratic(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
     """Return the linear cost plus ``r2_s xs^2/2 + r2_p xp^2/2``."""
-    return (
-        linear(xs, xp, safety, numbers)
-        + numbers["safety_price_slope"] * xs**2 / 2
-        + numbers["performance_price_slope"] * xp**2 / 2
-    )
+    on_safety = linear(xs, xp, safety, numbers) + numbers["safety_price_slope"] * xs**2 / 2
+    return on_safety + numbers["performance_price_slope"] * xp**2 / 2
 
 
 def certification(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
     """Return the cost at one price of both inputs, lower for players whose safety is at least ``s_min``."""
-    return jnp.where(safety >= log(numbers["minimum"]), numbers["certified_price"], numbers["price"]) * (
-        xs + xp
-    )
+    met = safety >= log(numbers["minimum"])
+    return jnp.where(met, numbers["certified_price"], numbers["price"]) * (xs + xp)
 
 
 def relative_certification(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:

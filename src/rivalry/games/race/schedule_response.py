@@ -133,10 +133,8 @@ def _add_best_safety(own: Own, level: Levels, log_a: Array, ahead: Array) -> tup
     none = effect_of_safety(own, log_odds(able, at, jnp.asarray(-jnp.inf)))
     cost = own.weight * (price * xs + slope * xs**2 / 2)
     better = at.gain * safe - cost > at.gain * none
-    return (
-        paid + jnp.where(better, gain * safe - cost, gain * none),
-        on + gain_on * jnp.where(better, safe, none),
-    )
+    paid = paid + jnp.where(better, gain * safe - cost, gain * none)
+    return paid, on + gain_on * jnp.where(better, safe, none)
 
 
 def _performance_cost(own: Own, log_p: Array, log_b: Array) -> Array:

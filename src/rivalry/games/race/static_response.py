@@ -223,10 +223,9 @@ def _threshold(own: Own, at: AtPerformance) -> Array:
         wanted = log(own.of("minimum"))
     built = at.spoil > -jnp.inf
     spoil = jnp.where(built, at.spoil, 0.0) if on_odds else 0.0
-    able = own.of("safety_productivity") > 0
-    edge = (wanted + spoil - jnp.where(able, log(own.of("safety_productivity")), 0.0)) / own.of(
-        "safety_exponent"
-    )
+    stock, alpha = own.of("safety_productivity"), own.of("safety_exponent")
+    able = stock > 0
+    edge = (wanted + spoil - jnp.where(able, log(stock), 0.0)) / alpha
     edge = jnp.where(able | (wanted == -jnp.inf), edge, jnp.inf)
     return jnp.where(~built, -jnp.inf, edge) if on_odds else edge
 
@@ -352,11 +351,8 @@ def _scan(own: Own) -> tuple[Batch, Array, Array]:
 
 def _best_payoff(own: Own, log_xp: Array, log_p: Any, trace: Array) -> tuple[Array, Array]:
     """Return the best payoff of one candidate, and the logarithm of the safety input that attains it."""
-    log_p = jnp.where(
-        jnp.isnan(log_p),
-        period.log(own.of("performance_productivity")) + own.of("performance_exponent") * log_xp,
-        log_p,
-    )
+    made = period.log(own.of("performance_productivity")) + own.of("performance_exponent") * log_xp
+    log_p = jnp.where(jnp.isnan(log_p), made, log_p)
     at = at_performance(own, log_xp, log_p, jnp.where(trace, 1e-300, jnp.exp(log_p)))
     harmless = jnp.where(own.of("scale_penalty") > 0, -jnp.inf, 0.0)
     spoil, hopeless = jnp.where(trace, harmless, at.spoil), trace & ~(own.of("safety_productivity") > 0)
@@ -415,18 +411,11 @@ def _isolated_candidates(own: Own) -> Batch:
     level = jnp.where(able & (level + MARGIN < own.top[1]), level, -jnp.inf)
     over = jnp.where(level > -jnp.inf, own.log_p + MARGIN, -jnp.inf)
     free = jnp.full(len(level), jnp.nan)
-    ties = Batch(
-        jnp.concatenate([level, level + MARGIN, level]),
-        jnp.concatenate([free, free, over]),
-        jnp.zeros(3 * len(level), dtype=bool),
-    )
-    return Batch(*map(jnp.append, found, ties))
+    log_xp, log_p = jnp.concatenate([level, level + MARGIN, level]), jnp.concatenate([free, free, over])
+    return Batch(*map(jnp.append, found, (log_xp, log_p, jnp.zeros(len(log_p), dtype=bool))))
 
 
-@eqx.filter_jit
-def _compiled(race: Race, x: Profile, player: Array) -> Best:
-    """Return `static_response`, compiled once for all players and numbers."""
-    return static_response(race, x, player)
+_compiled = eqx.filter_jit(static_response)  # once for all players and numbers
 
 
 def response_details(race: Race, x: Profile, player: int) -> dict[str, Any]:
