@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.jax import jnp
 from rivalry.games.race.closed_forms import symmetric_equilibria
 from rivalry.lab.study.points import apply_changes
 
@@ -92,3 +93,36 @@ def test_a_study_can_sweep_one_believed_parameter() -> None:
 def test_errors_name_the_wrong_belief(keys: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=f"^{said}"):
         rv.games.race(**keys)
+
+
+def test_descriptions_of_subjective_races_follow_from_the_true_and_believed_races() -> None:
+    """One player believes in a larger disaster, the other in a threshold of the cost."""
+    beliefs = [{"disaster_cost": 4.0}, {"cost": {"kind": "penalty", "fine": 0.1}}]
+    game = rv.games.race(beliefs=beliefs)
+    every = rv.games.race(beliefs=beliefs, beliefs_play="subjective")
+    start = np.asarray(rv.oracles.named_start(game, "moderate"))
+    np.testing.assert_array_equal(start, np.ones((2, 2)))
+    np.testing.assert_array_equal(rv.oracles.named_start(every, "moderate"), np.ones((4, 2)))
+    for one in (game, every):
+        assert rv.oracles.discontinuity(one) == "cost = 'penalty'"
+        assert float(rv.oracles.payoff_scale(one)) == 5.0
+        assert rv.oracles.labels(one).axes == ("safety_input", "performance_input")
+    assert rv.oracles.labels(every).players == ("0 in mind 0", "1 in mind 0", "0 in mind 1", "1 in mind 1")
+    assert rv.oracles.validate_parameter(game, "prize", -1.0) == ""
+    assert rv.oracles.validate_parameter(game, "scale_penalty", -1.0) == "must be at least 0"
+    assert "player 0 believes otherwise of disaster_cost" in repr(game)
+    assert (every.players, every.space.shape) == (4, (4, 2))
+    np.testing.assert_array_equal(every.played(jnp.arange(8.0).reshape(4, 2)), [[0, 1], [6, 7]])
+
+
+@pytest.mark.slow
+def test_own_gradients_are_those_of_the_believed_race() -> None:
+    game = rv.games.race(beliefs=CAUTIOUS)
+    x = game.inputs(safety_input=[1.0, 0.4], performance_input=[2.0, 0.6])
+    found = np.asarray(rv.oracles.gradients(game, x))
+    step = 1e-5
+    for player in range(2):
+        deviate = rv.oracles.deviation_payoff(game, x, player)
+        for axis in range(2):
+            ends = [float(deviate(x[player].at[axis].add(side * step))) for side in (1, -1)]
+            assert found[player, axis] == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=1e-6)

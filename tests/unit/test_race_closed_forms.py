@@ -236,3 +236,35 @@ def test_errors_name_the_key_without_a_closed_form(keys: dict[str, Any], said: s
 def test_points_contain_plain_numbers() -> None:
     assert all(type(value) in (float, bool) for value in symmetric_equilibria(race())[0])
     assert Point._fields[:2] == ("safety_input", "performance_input")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"horizon": 2}, "horizon: 2 must be 1"),
+        ({"horizon": "inf", "gamma": 0.5, "ease_of_winning": 1.0}, "horizon: inf must be 1"),
+        ({"contest": "logit"}, "contest: logit has no closed form; known: ratio"),
+        ({"cost": "penalty"}, "cost: penalty has no closed form; known: linear"),
+        ({"invest": True}, "invest: must be false"),
+        ({"gamma": [0.5, 1.0], "discount_offset": 1}, "gamma: weights .* differ"),
+        ({"scale_penalty": [0.5, 0.6]}, r"scale_penalty: \[0.5, 0.6\] differ"),
+        ({"disaster_cost": [[1.0, 2.0], [3.0, 1.0]]}, "disaster_cost: .* differ"),
+        ({"prize_per_performance": 0.1}, "prize_per_performance: 0.1 must be 0"),
+        ({"safety_price": 0.1, "safety_subsidy": 0.2}, "safety_price: -0.1, taxes and subsidies included"),
+    ],
+    ids=str,
+)
+def test_races_without_a_closed_form_are_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        symmetric_equilibria(race(**given))
+
+
+def test_a_matrix_of_equal_costs_matches_costs_by_victim() -> None:
+    """The own cost after an own win and after another's win may differ."""
+    (plain,) = symmetric_equilibria(race(disaster_cost=2.0))
+    (matrix,) = symmetric_equilibria(race(disaster_cost=[[2.0, 2.0], [2.0, 2.0]]))
+    (liable,) = symmetric_equilibria(race(disaster_cost=1.0, liability=1.0))
+    (own,) = symmetric_equilibria(race(disaster_cost=[[2.0, 1.0], [1.0, 2.0]]))
+    assert matrix == plain
+    np.testing.assert_allclose(liable, own, rtol=1e-12)
+    assert own.p_safe != plain.p_safe

@@ -64,6 +64,22 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"cost": lambda xs, xp, safety, numbers: jnp.log(xs - 2)}, ["cost", "nan", "finite"]),
     ({"cost": lambda xs, xp, safety, numbers: xs if xs[0] > 1 else xp}, ["cost", "jax.numpy"]),
     ({"production": lambda xs, xp, numbers: xs}, ["production", "ln s and ln p"]),
+    ({"production": lambda xs, xp, numbers: (xs, jnp.nan * xp)}, ["production", "nan", "must be numbers"]),
+    (
+        {"transition": lambda n, row, t: n | {"prize": jnp.nan * n["prize"]}},
+        ["transition", "prize no number"],
+    ),
+    ({"horizon": 2, "contest": {"decisiveness": [1.0] * 3}}, ["decisiveness", "(3,)", "one per period"]),
+    ({"horizon": 3, "disaster_cost": [[[1.0, 1.0]] * 2]}, ["disaster_cost", "(1, 2, 2)", "(3, 2, 2)"]),
+    (
+        {
+            "horizon": "inf",
+            "gamma": 0.9,
+            "contest": {"ease_of_winning": 0.2},
+            "transition": lambda n, row, t: n,
+        },
+        ["transition", "finite horizon"],
+    ),
     (
         {"transition": lambda n, row, t: {"safety_productivity": n["safety_productivity"]}, "horizon": 2},
         ["transition", "performance_productivity", "**numbers"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,8 @@ import pytest
 import rivalry as rv
 from rivalry.core.certify import payoffs
 from rivalry.core.game import own_gradients
-from rivalry.core.jax import jax
+from rivalry.core.jax import jax, jnp
+from rivalry.games.race.period import best, log, received
 from tests.race_keys import race
 
 RNG = np.random.default_rng(7)
@@ -266,3 +269,103 @@ def test_taxes_subsidies_and_liability_change_prices_and_revenue() -> None:
         0.05 * 1.6 - 0.02 * 0.5 + 0.4 * (found["win_probability"] * (1 - found["p_safe_given_win"])).sum()
     )
     np.testing.assert_allclose(found["revenue"], expected, rtol=1e-12)
+
+
+def test_spillovers_of_one_player_agree_and_a_union_never_overtakes() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(3):
+        stock, shared = rng.uniform(0, 10, 4), rng.uniform(0, 1, 4)
+        alone = shared * (np.arange(4) == 1)
+        gifts = [np.asarray(received(jnp.asarray(stock), jnp.asarray(alone), rule)) for rule in RULES]
+        np.testing.assert_allclose(gifts, [shared[1] * np.maximum(stock[1] - stock, 0)] * 3, atol=1e-12)
+        union = np.asarray(received(jnp.asarray(stock), jnp.asarray(shared), "union"))
+        # the integral over levels of the probability that some player above shares the level
+        level = (np.arange(20_000) + 0.5) / 2_000
+        hidden = np.prod(np.where(stock[:, None] > level, 1 - shared[:, None], 1.0), axis=0)
+        integral = [(1 - hidden)[level > own].sum() / 2_000 for own in stock]
+        np.testing.assert_allclose(union, integral, atol=5e-3)
+        assert np.all(stock + union <= stock.max() + 1e-12)
+
+
+RULES = ("sum", "max", "union")
+
+
+@pytest.mark.parametrize("spillover", ["sum", "max"])
+def test_technology_stays_within_the_bounds_of_states(spillover: str) -> None:
+    """Random investment and sharing from the whole space, with depreciation."""
+    game = race(
+        horizon=3,
+        share=True,
+        spillover=spillover,
+        safety_productivity=[9.0, 4.0],
+        safety_depreciation=0.2,
+        performance_depreciation=[0.1, 0.5],
+    )
+    space, rng = game.period_space, np.random.default_rng(5)
+    for _ in range(2):
+        state = game.initial_state()
+        for t in range(3):
+            low, high = rv.oracles.state_bounds(game, t)
+            assert np.all((low - 1e-9 <= state) & (state <= high * (1 + 1e-12)))
+            row = np.asarray(space.high) * rng.integers(0, 2, space.shape) * rng.random(space.shape)
+            state = game.after_technology(game.numbers_at(t), state, jnp.asarray(row))
+
+
+@pytest.mark.parametrize(
+    ("given", "kinds"),
+    [
+        ({"players": 3}, [0, 0, 0]),
+        ({"scale_penalty": [0.5, 0.7, 0.5]}, [0, 1, 0]),
+        ({"horizon": 2, "scale_penalty": [[0.5, 0.5], [0.5, 0.6]]}, [0, 1]),
+        ({"horizon": "inf", "gamma": [0.9, 0.8], "ease_of_winning": 1.0}, [0, 1]),
+        ({"disaster_cost": [[1.0, 1.0], [1.0, 1.0]]}, [0, 1]),
+        ({"risk": lambda z, sigma, numbers: sigma}, [0, 1]),
+    ],
+    ids=str,
+)
+def test_players_with_equal_parameters_are_exchangeable(given: dict[str, Any], kinds: list[int]) -> None:
+    """Custom functions and matrices of costs may distinguish players."""
+    assert rv.oracles.exchangeable(race(**given)).tolist() == kinds
+
+
+@pytest.mark.parametrize("prices", [{}, {"safety_price": 0.4, "performance_price": 0.02}, {"price": 0.25}])
+def test_action_levels_cost_fixed_shares_of_the_prize(prices: dict[str, float]) -> None:
+    """Between 0.9 % and 50 % of the prize for safety, 0.5 % and 27 % for performance."""
+    game = race(prize=[2.0, 3.0], horizon=2, share=True, sharing_unit="rate", **prices)
+    safety, performance, *others = rv.oracles.action_levels(game, 7)[: len(game.columns)]
+    for table, key, shares in (
+        (safety, "safety_price", (np.exp(-2.4) / 10, np.exp(1.6) / 10)),
+        (performance, "performance_price", (np.exp(-3.0) / 10, np.exp(1.0) / 10)),
+    ):
+        spent = np.array([table["from"], table["to"]]) * np.asarray(game.numbers[key])
+        np.testing.assert_allclose(spent / np.array([2.0, 3.0]), np.array(shares)[:, None] + np.zeros((2, 2)))
+    np.testing.assert_allclose([table["levels"] for table in others], [[0, 15], [0, 15], [0, 3], [0, 3]])
+
+
+def test_races_are_copied_with_their_parameters_as_attributes() -> None:
+    game = race(scale_penalty=[0.5, 0.7], beliefs=[{"safety_productivity": 5.0}, {}])
+    for one in (pickle.loads(pickle.dumps(game)), copy.deepcopy(game)):
+        assert (one.players, one.periods, one.columns) == (2, 1, ("safety_input", "performance_input"))
+        assert one.scale_penalty.tolist() == one.believed(1).scale_penalty.tolist() == [0.5, 0.7]
+        assert one.believed(0).safety_productivity.tolist() == [5.0, 5.0]
+        for absent in (one, one.true):
+            with pytest.raises(AttributeError, match="this race has no 'kappa'"):
+                _ = absent.kappa
+
+
+def test_the_highest_performance_wins_and_ties_are_split() -> None:
+    for p, expected in (([1.0, 3.0, 2.0], [0, 1, 0]), ([3.0, 3.0, 2.0], [0.5, 0.5, 0]), ([0.0] * 3, [0] * 3)):
+        numbers = jnp.asarray(p)
+        np.testing.assert_array_equal(best(log(numbers), numbers, {}), expected)
+
+
+def test_a_race_is_described_by_its_parts_horizon_and_parameters() -> None:
+    game = race(horizon=3, end_on="win", invest=True, risk="additive", scale_penalty=[0.5, 0.7])
+    words = repr(game)
+    for part in ("2 players over 3 period(s)", "contest ratio, risk additive, cost linear", "ends on win"):
+        assert part in words
+    assert "scale_penalty [0.5 0.7]" in words
+    assert game.coupled == "technology.invest = true links the periods by their technology"
+    assert race(horizon=2, share=True).coupled.startswith("technology.share = true")
+    assert race(horizon=2, transition=lambda n, row, t: n).coupled == "a custom transition links the periods"
+    assert race(horizon=2).coupled == ""

@@ -9,9 +9,11 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 import pytest
+from scipy.special import expit
 
 import rivalry as rv
 from rivalry.core.jax import jax, jnp, put
+from rivalry.games.race.proved_response import Problem, best_inputs, bound, provable
 from rivalry.games.race.schedule_response import compiled_response
 from rivalry.games.race.static_response import at_performance, best_safety, own_problem, response_details
 from rivalry.lab.store.schema_1 import GAME_KEYS
@@ -175,3 +177,74 @@ def test_the_search_range_covers_efforts_paid_per_performance() -> None:
     x = game.inputs(safety_input=[1.0, 0.0], performance_input=[1.0, 0.0])
     assert rv.oracles.best_response(game, x, 0)[0][1] == pytest.approx((1000 * 10 * 0.5 / 0.1) ** 2, rel=1e-2)
     assert race().space.high.max() == 1e4
+
+
+def problem(rng: np.random.Generator, **changes: Any) -> Problem:
+    """Return one period of a player with random numbers, for the proof of bounds."""
+    u = rng.uniform
+    paid = {"lose": (u(-1, 0), u(-0.1, 0.1)), "win": (u(-0.5, 0.5), u(0, 0.05))}
+    paid |= {"safe_win": (u(0.5, 3), u(0, 0.1)), "safe_loss": (u(-0.2, 1), 0.0)}
+    technology = {"power": u(0.5, 1), "alpha": u(0.2, 1), "beta": u(0.5, 0.9), "theta": u(0.1, 1.5)}
+    technology |= {"log_a": u(-1, 3), "log_b": u(-1, 2), "low": -57.0, "high": 6.0}
+    contest = {"m": u(0.5, 1.5), "rivals": u(-2, 2), "difference": False}
+    prices = {"price_s": 10 ** u(-2, 0), "price_p": 10 ** u(-2, 0)}
+    return Problem(**(paid | technology | contest | prices | changes))  # type: ignore[arg-type]
+
+
+def written_out(p: Problem, log_xs: Any, log_xp: Any) -> Any:
+    """Return the payoff of inputs by the formula ``(1-q) b + q a + (q R + (1-q) L) sigma^g - cost``."""
+    log_p = p.log_b + p.beta * log_xp
+    b, a, r, loss = (c0 + c1 * np.exp(log_p) for c0, c1 in p.pairs)
+    q = expit(p.m * (np.exp(log_p) if p.difference else log_p) - p.rivals)
+    safe = expit(p.log_a + p.alpha * log_xs - p.theta * log_p) ** p.power
+    cost = p.price_s * np.exp(log_xs) + p.price_p * np.exp(log_xp)
+    return (1 - q) * b + q * a + (q * r + (1 - q) * loss) * safe - cost
+
+
+CHANGES: list[dict[str, Any]] = [
+    {},
+    {"difference": True},
+    {"alpha": 1.0, "power": 1.0},
+    {"theta": 0.0, "safe_loss": (0.0, 0.0)},
+    {"rivals": -np.inf},
+    {"log_a": -np.inf},
+]
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=lambda given: "-".join(given) or "default")
+def test_no_inputs_on_a_fine_grid_exceed_the_proved_bound(changes: dict[str, Any]) -> None:
+    """The bound is at most 1e-6 above the payoff of inputs that the formula confirms."""
+    rng = np.random.default_rng(len(str(changes)))
+    log_xs, log_xp = np.meshgrid(np.append(-np.inf, np.linspace(-30, 6, 150)), np.linspace(-25, 6, 150))
+    for _ in range(3):
+        one = problem(rng, **changes)
+        tried = float(written_out(one, log_xs, log_xp).max())
+        idle = one.lose[0] + one.safe_loss[0]  # without performance the technology is safe
+        above, near = bound(one, idle, 1.0)
+        own_xs, own_xp, payoff = best_inputs(one, idle, near)
+        assert max(tried, idle) <= above
+        assert tried <= payoff + 1e-9
+        if np.isfinite(own_xp):
+            assert payoff == pytest.approx(float(written_out(one, own_xs, own_xp)), abs=1e-9)
+        if np.isfinite(one.rivals):  # else any performance wins, and the supremum is not attained
+            assert above - payoff <= 1e-6
+
+
+def test_without_productivity_idling_is_the_best_response() -> None:
+    one = problem(np.random.default_rng(0), log_b=-np.inf, lose=(0.4, 0.0), safe_loss=(0.0, 0.0))
+    assert bound(one, 0.4, 1.0) == (pytest.approx(0.4), -np.inf)
+    assert best_inputs(one, 0.4, -np.inf) == (-np.inf, -np.inf, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "proved"),
+    [
+        ({}, True),
+        ({"price_s": 0.0}, False),
+        ({"price_s": 0.0, "safe_win": (0.0, 0.0), "safe_loss": (0.0, 0.0)}, True),
+        ({"alpha": 1.5, "power": 0.8}, False),
+        ({"price_p": -0.1}, False),
+    ],
+)
+def test_bounds_need_unique_best_safety(changes: dict[str, Any], proved: bool) -> None:
+    assert provable(problem(np.random.default_rng(1), **changes)) == proved

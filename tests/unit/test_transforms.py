@@ -14,7 +14,7 @@ from rivalry.core import oracles
 from rivalry.core.game import MarkovGame, jacobian, own_gradients
 from rivalry.core.jax import jax, jnp
 from rivalry.games.matrix import matrix
-from rivalry.transforms import Followers, freeze, in_stages, open_loop, repeat, stackelberg
+from rivalry.transforms import Followers, freeze, hierarchy, in_stages, open_loop, repeat, stackelberg
 
 KEY = jax.random.key(0)
 
@@ -360,3 +360,74 @@ def test_a_study_uses_a_transform_through_a_custom_factory(tmp_path: Path) -> No
     )
     data = study.run(tmp_path / "run").dataset().squeeze(drop=True)
     np.testing.assert_allclose(data.play.values.reshape(2, 2), [[45, 22.5], [30, 15]], rtol=1e-6)
+
+
+def points_at(turn: np.ndarray) -> jax.Array:
+    return jnp.asarray(np.stack([np.cos(turn), np.sin(turn)], axis=1))
+
+
+class Circle(eqx.Module):
+    """A custom space: every player chooses a point on the unit circle."""
+
+    players: int = eqx.field(static=True, default=3)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (self.players, 2)
+
+    @property
+    def mask(self) -> jax.Array:
+        return jnp.ones(self.shape, dtype=bool)
+
+    def project(self, x: jax.Array) -> jax.Array:
+        return points_at(np.arctan2(x[:, 1], x[:, 0]))
+
+    def sample(self, key: jax.Array) -> jax.Array:
+        return points_at(float(jax.random.uniform(key)) + np.arange(self.players))
+
+    def grid(self, player: int, points: int) -> jax.Array:
+        return points_at(2 * np.pi * (np.arange(points) + player) / points)
+
+    def check(self, x: object, name: str = "start") -> jax.Array:
+        found = jnp.asarray(x, dtype=float)
+        if not np.allclose(np.linalg.norm(found, axis=1), 1.0):
+            raise ValueError(f"{name}: must be on the circle")
+        return found
+
+
+class Compass(eqx.Module):
+    """Every player wants to point where the player before it points."""
+
+    space: Circle
+
+    def payoffs(self, x: jax.Array) -> jax.Array:
+        return (x * jnp.roll(x, 1, axis=0)).sum(axis=1)
+
+
+def test_players_of_a_custom_space_keep_it_where_others_are_frozen() -> None:
+    whole = Circle()
+    game = freeze(Compass(whole), {1: [0.0, 1.0]})
+    own = game.space
+    rows = np.array([0, 2])
+    assert own.shape == own.mask.shape == (2, 2)
+    np.testing.assert_array_equal(own.sample(KEY), whole.sample(KEY)[rows])
+    np.testing.assert_array_equal(own.grid(1, 5), whole.grid(2, 5))
+    x = jnp.array([[3.0, 4.0], [0.0, 2.0]])
+    near = own.project(x)
+    np.testing.assert_allclose(near, [[0.6, 0.8], [0.0, 1.0]], atol=1e-12)
+    np.testing.assert_array_equal(own.check(near), near)
+    np.testing.assert_allclose(game.payoffs(near), [0.8, 1.0])
+    with pytest.raises(ValueError, match="start: must be on the circle"):
+        own.check(x)
+    with pytest.raises(ValueError, match=r"start: shape \(3, 2\) must be \(2, 2\)"):
+        own.check(np.ones((3, 2)))
+
+
+def test_a_hierarchy_needs_two_stages_and_names_them_from_the_first() -> None:
+    game = duopoly(10.0, 10.0, 10.0, 10.0)
+    with pytest.raises(ValueError, match="stages: 1 stage; must be at least 2"):
+        hierarchy(game, [[0, 1, 2, 3]], Followers())
+    led = hierarchy(game, [[2], [0], [1, 3]], Followers())
+    assert oracles.move_order(led) == ((2,), (0,), (1, 3))
+    assert oracles.base_game(led) is game
+    assert (led.players, led.followers) == ((1,), (0,))

@@ -13,6 +13,7 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.tables.action_grid import moves_between, places_of
 from rivalry.transforms import walks
+from rivalry.transforms.units import strategies, units
 
 KEY = jax.random.key(0)
 
@@ -142,3 +143,29 @@ def test_wrong_input_is_refused() -> None:
         walks(simplex, step=0.1, moves="continuous")
     with pytest.raises(ValueError, match="game: City must have a space and payoffs"):
         walks(rv.games.city(network="stubs_2x2", agents=20, capacity=2), step=0.1)
+
+
+def test_actions_and_strategies_are_inverse_in_a_box() -> None:
+    """Actions of -1 and 1 are exactly the bounds, in linear and in log coordinates."""
+    space = rv.Box.of([[0.0, 4.0], [0.1, 1000.0]], players=2, coordinates=("linear", "log"))
+    actions = jnp.array([[-1.0, 1.0], [0.3, -0.6]])
+    x = strategies(space, actions)
+    np.testing.assert_array_equal(x[0], [0.0, 1000.0])
+    np.testing.assert_allclose(x[1], [2.6, 0.1 * 10 ** (4 * 0.2)], rtol=1e-12)
+    np.testing.assert_allclose(units(space, x), actions, atol=1e-12)
+
+
+def test_actions_on_a_simplex_are_corners() -> None:
+    space = rv.Simplex((3, 2), 0.1)
+    corners = strategies(space, jnp.array([[2.0], [0.0]]))
+    np.testing.assert_allclose(corners, [[0.1, 0.1, 0.8], [0.9, 0.1, 0.0]])
+    assert units(space, corners) is corners
+
+
+def test_actions_of_choices_are_indices() -> None:
+    space = rv.Choices((3, 1))
+    x = strategies(space, jnp.array([[1.0], [0.0]]))
+    assert x.tolist() == [[1.0], [0.0]]
+    assert units(space, x).tolist() == [[0.0], [-1.0]]
+    with pytest.raises(ValueError, match="space: str must be a Box, a Simplex or Choices"):
+        strategies("line", x)

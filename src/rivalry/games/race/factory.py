@@ -262,9 +262,8 @@ def _is_infinite(given: dict[str, Any]) -> bool:
             raise ValueError(
                 f"horizon: inf is for effort only (technology.{name} = true lets stocks grow without bound)"
             )
-    for name in ("period_weights", "transition"):
-        if given[name] is not None:
-            raise ValueError(f"{name}: goes with a finite horizon, not with inf")
+    if given["transition"] is not None:
+        raise ValueError("transition: goes with a finite horizon, not with inf")
     return True
 
 
