@@ -25,7 +25,7 @@ class Selling(eqx.Module):
     hazard: Float[Array, ""]
     weight: Float[Array, ""]
     periods: int = eqx.field(static=True, default=3)
-    endless: bool = eqx.field(static=True, default=False)
+    infinite: bool = eqx.field(static=True, default=False)
 
     @property
     def space(self) -> Box:
@@ -38,7 +38,7 @@ class Selling(eqx.Module):
     def payoffs(self, x: Float[Array, "player period"]) -> Float[Array, "player"]:
         alive = jnp.append(1.0, jnp.cumprod(1 - self.hazard * x.sum(axis=0))[:-1])
         each = x * (9 - x.sum(axis=0))
-        if self.endless:
+        if self.infinite:
             return each[:, 0] / (1 - self.weight * (1 - self.hazard * x.sum()))
         return (each * alive * self.weight ** jnp.arange(self.periods)).sum(axis=1)
 
@@ -69,7 +69,7 @@ oracles.discount_factors.register(Selling)(lambda game: game.gamma)
 @oracles.to_stages.register(Selling)
 def _(game: Selling) -> oracles.Stages:
     one = Box.interval(0.0, 9.0, players=2)
-    return oracles.Stages(game.periods, one, jnp.ones((game.periods, 2)), infinite_horizon=game.endless)
+    return oracles.Stages(game.periods, one, jnp.ones((game.periods, 2)), infinite_horizon=game.infinite)
 
 
 def selling(hazard: float, weight: float, **sizes: object) -> Selling:
@@ -104,7 +104,7 @@ def test_backward_induction_by_hand() -> None:
 
 @pytest.mark.slow
 def test_infinite_horizon_is_the_limit_of_many_periods() -> None:
-    game = selling(0.04, 0.9, periods=1, endless=True)
+    game = selling(0.04, 0.9, periods=1, infinite=True)
     found = rv.solve(game, Periods())
     quantities, values = by_hand(0.04, 0.9, 200)
     assert found.status == "converged"

@@ -54,9 +54,9 @@ def test_a_schedule_has_one_panel_per_column_and_dots_unidentified_inputs() -> N
     ax = rv.plots.schedule(data)
     first, _, third = ax.child_axes
     np.testing.assert_array_equal(lines(first, "_plan")[0].get_ydata(), data.safety_input.values[:, 0])
-    visible = lines(first, "_plan")[1].get_ydata()
-    np.testing.assert_array_equal(visible, [2.0, 3.0, np.nan, np.nan])
-    np.testing.assert_array_equal(lines(first, "_mark")[1].get_ydata(), visible)
+    values = lines(first, "_plan")[1].get_ydata()
+    np.testing.assert_array_equal(values, [2.0, 3.0, np.nan, np.nan])
+    np.testing.assert_array_equal(lines(first, "_mark")[1].get_ydata(), values)
     (dotted,) = lines(first, "_unidentified")
     assert dotted.get_linestyle() == ":"
     np.testing.assert_array_equal(dotted.get_ydata(), data.safety_input.values[:, 1])
@@ -142,8 +142,8 @@ def test_colour_scale_ignores_very_low_payoffs() -> None:
 
 
 def test_colour_levels_are_finer_near_the_highest_payoff() -> None:
-    curves = rv.plots.payoff_landscape(surface()).collections[0]
-    steps = np.diff(curves.levels)
+    contours = rv.plots.payoff_landscape(surface()).collections[0]
+    steps = np.diff(contours.levels)
     assert (np.diff(steps) < 0).all()
 
 
@@ -203,10 +203,10 @@ def test_jumps_of_a_best_response_are_dotted_on_log_axes() -> None:
 
 def test_a_jump_of_a_best_response_is_not_an_intersection() -> None:
     at = np.linspace(0.0, 10.0, 21)
-    replies = np.stack([np.full(21, 5.2), np.where(at < 5.1, 9.0, 1.0)])
+    responses = np.stack([np.full(21, 5.2), np.where(at < 5.1, 9.0, 1.0)])
     data = xr.Dataset(
         {
-            "reaction": (("duellist", "place"), replies),
+            "reaction": (("duellist", "place"), responses),
             "reaction_at": (("duellist", "place"), np.stack([at, at])),
         }
     )

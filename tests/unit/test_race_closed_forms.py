@@ -19,7 +19,7 @@ RISKS = ("winner_only", "multiplicative", "additive")
 EACH = 105  # draws of parameters for every variant
 
 
-def drawn(risk: str, kappa: bool, players: int) -> list[dict[str, Any]]:
+def random_parameters(risk: str, kappa: bool, players: int) -> list[dict[str, Any]]:
     """Random parameters; ``alpha`` up to 0.95, so that multiplicative risk has folds."""
     generator = np.random.default_rng(len(risk) + 10 * kappa)
 
@@ -44,7 +44,7 @@ def drawn(risk: str, kappa: bool, players: int) -> list[dict[str, Any]]:
 
 
 @eqx.filter_jit
-def told(games: Any, x: Any) -> Any:
+def evaluate(games: Any, x: Any) -> Any:
     """For stacked games and profiles: log derivatives, payoffs, player 0's payoff at zero inputs."""
 
     def one(game: Any, x: Any) -> Any:
@@ -62,7 +62,7 @@ def agrees(games: list[Any], points: list[Point]) -> None:
         ]
     )
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *games)
-    slopes, paid, idle = told(stacked, x)
+    slopes, paid, idle = evaluate(stacked, x)
     assert np.abs(slopes).max() < 1e-8
     np.testing.assert_allclose(paid, np.tile([[p.payoff] for p in points], games[0].players), atol=1e-12)
     np.testing.assert_allclose(idle, [p.idle_payoff for p in points], atol=1e-12)
@@ -74,7 +74,7 @@ def agrees(games: list[Any], points: list[Point]) -> None:
 )
 @pytest.mark.slow
 def test_every_root_satisfies_the_first_order_conditions(risk: str, kappa: bool, players: int) -> None:
-    games = [race(**row) for row in drawn(risk, kappa, players)]
+    games = [race(**row) for row in random_parameters(risk, kappa, players)]
     found = [(game, point) for game in games for point in symmetric_equilibria(game)]
     if risk == "winner_only":
         assert len(found) == EACH  # exactly one each, as proved
@@ -116,8 +116,8 @@ def payoff(row: dict[str, Any], own: tuple[complex, complex], rival: tuple[float
 @pytest.mark.slow
 def test_scipy_finds_the_same_points() -> None:
     """Started 0.3 away in logarithms, SciPy with complex-step derivatives ends at one of our roots."""
-    rows = [row for risk in RISKS for kappa in (False, True) for row in drawn(risk, kappa, 3)[:8]]
-    rows += [row | {"no_winner": "disaster"} for row in drawn("winner_only", True, 3)[:8]]
+    rows = [row for risk in RISKS for kappa in (False, True) for row in random_parameters(risk, kappa, 3)[:8]]
+    rows += [row | {"no_winner": "disaster"} for row in random_parameters("winner_only", True, 3)[:8]]
 
     def first_order(y: np.ndarray, row: dict[str, Any]) -> list[float]:
         step, here = 1e-30j, (float(np.clip(y[0], -30, 10)), float(np.clip(y[1], -30, 10)))
@@ -141,7 +141,7 @@ def test_all_roots_are_found_for_multiplicative_risk() -> None:
     """Without ``kappa`` the log odds give ``ln xp``; the equation in it changes sign once per root."""
     several = 0
     z = np.linspace(-40, 40, 400_001)
-    for row in drawn("multiplicative", False, 3)[:20]:
+    for row in random_parameters("multiplicative", False, 3)[:20]:
         n, sigma = 3, expit(z)
         stake = row["prize"] + 2 * row["loser_prize"] + 3 * row["disaster_cost"]
         gain = sigma**3 * expit(-z) * stake / n
@@ -172,7 +172,7 @@ def test_roots_with_tiny_performance_are_found() -> None:
 def test_is_nash_matches_the_condition_against_zero_inputs() -> None:
     """Condition for loser_prize = 0: ``(alpha - theta beta)(1-sigma)(W+d)/W + beta m (n-1)/n <= 1``."""
     verdicts = set()
-    for row in drawn("winner_only", False, 2)[:40]:
+    for row in random_parameters("winner_only", False, 2)[:40]:
         row |= {
             "loser_prize": 0.0,
             "safety_exponent": min(0.95, row["safety_exponent"] * 2),

@@ -55,8 +55,10 @@ def written_out(game: Any, numbers: dict[str, Any], xs: np.ndarray, xp: np.ndarr
             else:
                 k = i if numbers["loser_prize_basis"] == "own" else j
                 rho = numbers["loser_prize"][k] + numbers["loser_prize_per_performance"][k] * p[k]
-            kept = rho if numbers["prize_survives"][i] else 0.0
-            u[i] += q[j] * (safety[j] * rho + (1 - safety[j]) * (kept - numbers["disaster_cost"][i, j]))
+            after_disaster = rho if numbers["prize_survives"][i] else 0.0
+            u[i] += q[j] * (
+                safety[j] * rho + (1 - safety[j]) * (after_disaster - numbers["disaster_cost"][i, j])
+            )
         u[i] += nobody * (
             -numbers["disaster_cost"][i, i] if numbers["no_winner"] == "disaster" else numbers["no_winner"]
         )
@@ -74,7 +76,7 @@ def written_out(game: Any, numbers: dict[str, Any], xs: np.ndarray, xp: np.ndarr
     }
 
 
-def drawn(**words: Any) -> dict[str, Any]:
+def random_parameters(**words: Any) -> dict[str, Any]:
     """Random parameters, updated with ``words``."""
 
     def between(low: float, high: float) -> np.ndarray:
@@ -120,7 +122,7 @@ VARIANTS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("words", VARIANTS, ids=lambda words: "-".join(map(str, words.values())) or "default")
 def test_one_period_matches_the_formulas(words: dict[str, Any]) -> None:
-    numbers = drawn(**words)
+    numbers = random_parameters(**words)
     game = race(**{k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in numbers.items()})
     for _ in range(5):
         xs, xp = RNG.uniform(0.01, 3.0, (2, N))
@@ -187,12 +189,12 @@ def test_with_end_on_disaster_play_continues_without_a_winner() -> None:
 @pytest.mark.slow
 def test_infinite_horizon_payoffs_match_a_long_race() -> None:
     words: dict[str, Any] = {"ease_of_winning": 0.2, "gamma": [0.9, 0.8], "end_on": "win"}
-    endless, long = race(horizon="inf", **words), race(horizon=400, **words)
+    infinite, long = race(horizon="inf", **words), race(horizon=400, **words)
     xs, xp = np.array([0.3, 0.5]), np.array([0.2, 0.1])
     same = long.inputs(safety_input=np.tile(xs, (400, 1)), performance_input=np.tile(xp, (400, 1)))
-    once = endless.inputs(safety_input=xs, performance_input=xp)
-    np.testing.assert_allclose(payoffs(endless, once), payoffs(long, same), rtol=1e-12)
-    one, many = rv.oracles.metrics(endless, once), rv.oracles.metrics(long, same)
+    once = infinite.inputs(safety_input=xs, performance_input=xp)
+    np.testing.assert_allclose(payoffs(infinite, once), payoffs(long, same), rtol=1e-12)
+    one, many = rv.oracles.metrics(infinite, once), rv.oracles.metrics(long, same)
     np.testing.assert_allclose(one["p_safe_last_win"][1], many["p_safe_last_win"][1], rtol=1e-12)
     assert float(one["expected_periods"][1]) == pytest.approx(1 / float(one["period_win_probability"][1]))
 

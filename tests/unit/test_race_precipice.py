@@ -12,7 +12,7 @@ from rivalry.core.jax import jnp
 from rivalry.games.race.precipice import INFORMATION, solution
 
 
-def drawn(word: str, rules: np.ndarray, mu: float, enmity: float) -> tuple[float, np.ndarray]:
+def simulate(word: str, rules: np.ndarray, mu: float, enmity: float) -> tuple[float, np.ndarray]:
     """Risk and payoffs over 400 000 random capability profiles."""
     n = len(rules)
     c = np.random.default_rng(7).uniform(0, mu, (400_000, n))
@@ -40,7 +40,7 @@ def test_payoffs_and_risk_match_simulation(word: str) -> None:
     rules = {"none": [0.2, 0.9, 0.5], "private": [0.3, 0.8, 0.6], "public": [1.0, 2.2, 1 / 0.7]}[word]
     game = rv.games.precipice(players=3, max_capability=mu, enmity=enmity, information=word)
     x = game.space.check(rules)
-    risk, paid = drawn(word, np.array(rules), mu, enmity)
+    risk, paid = simulate(word, np.array(rules), mu, enmity)
     np.testing.assert_allclose(payoffs(game, x), paid, atol=4e-3)
     assert float(rv.oracles.metrics(game, x)["risk"][1]) == pytest.approx(risk, abs=4e-3)
 

@@ -28,7 +28,7 @@ def paid(game: Any, x: Any, player: Any, strategies: Any) -> Any:
     return jax.vmap(lambda own: game.payoffs(x.at[player].set(own))[player])(strategies)
 
 
-def drawn(rng: np.random.Generator, **more: Any) -> Any:
+def random_race(rng: np.random.Generator, **more: Any) -> Any:
     """Return a two-player race with random parameters of different orders of magnitude."""
     numbers: dict[str, Any] = {
         "safety_productivity": 10 ** rng.uniform(-1, 2, 2),
@@ -59,16 +59,16 @@ def spread(rng: np.random.Generator, near: np.ndarray, count: int = 6000) -> Any
 @pytest.mark.parametrize("seed", range(12))
 def test_no_inputs_exceed_the_best_response_payoff_or_its_bound(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    game = drawn(rng)
+    game = random_race(rng)
     x = put(np.exp(rng.normal(0, 1, (2, 2))) * (rng.random((2, 2)) > 0.1))
-    reply = rv.oracles.proved_response(game, x, 0)
-    tried = float(np.max(paid(game, x, put(0), spread(rng, reply.strategy))))
-    assert tried <= reply.bound
-    assert reply.payoff == pytest.approx(float(game.payoffs(x.at[0].set(reply.strategy))[0]), abs=1e-14)
+    response = rv.oracles.proved_response(game, x, 0)
+    tried = float(np.max(paid(game, x, put(0), spread(rng, response.strategy))))
+    assert tried <= response.bound
+    assert response.payoff == pytest.approx(float(game.payoffs(x.at[0].set(response.strategy))[0]), abs=1e-14)
     if response_details(game, x, 0)["attained"]:
-        assert tried <= reply.payoff + 1e-12 * float(rv.oracles.payoff_scale(game))
-        assert reply.bound - reply.payoff <= 1e-7 * float(rv.oracles.payoff_scale(game))
-        assert reply.coverage == "bounded"
+        assert tried <= response.payoff + 1e-12 * float(rv.oracles.payoff_scale(game))
+        assert response.bound - response.payoff <= 1e-7 * float(rv.oracles.payoff_scale(game))
+        assert response.coverage == "bounded"
 
 
 def test_the_symmetric_equilibrium_is_a_proved_best_response_to_itself() -> None:
@@ -123,7 +123,9 @@ def test_the_best_safety_input_at_a_fixed_performance(risk: str, cost: str, on: 
             "safety_price_slope": 0.05,
         }
         with_returns = {"safety_exponent": rng.uniform(0.3, 1.4, 2)}
-        game = drawn(rng, risk=risk, cost=cost, measured_by=on, ease_of_winning=1.0, **more, **with_returns)
+        game = random_race(
+            rng, risk=risk, cost=cost, measured_by=on, ease_of_winning=1.0, **more, **with_returns
+        )
         x = put(np.exp(rng.normal(0, 1, (2, 2))))
         log_xp = rng.normal(-1, 2)
         payoff, log_xs = _safest(game, x, put(log_xp))

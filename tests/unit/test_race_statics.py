@@ -17,7 +17,7 @@ from tests.race_keys import race
 KEYS = {"price": ("safety_price", "performance_price")}
 
 
-def drawn(k: int) -> dict[str, Any]:
+def random_parameters(k: int) -> dict[str, Any]:
     u = np.random.default_rng(k).uniform
     return {
         "players": 2 + k % 3,
@@ -42,9 +42,9 @@ def safety(keys: dict[str, Any]) -> float:
 @pytest.mark.parametrize("wrt", [name for name in PARAMETERS if name != "players"])
 def test_slopes_match_finite_differences_of_the_equilibrium(wrt: str) -> None:
     for k in range(2):
-        keys, moved = drawn(k), KEYS.get(wrt, (wrt,))
-        step = 1e-5 * max(abs(keys[moved[0]]), 0.1)
-        up, down = ({**keys, **{name: keys[name] + side * step for name in moved}} for side in (1, -1))
+        keys, changed = random_parameters(k), KEYS.get(wrt, (wrt,))
+        step = 1e-5 * max(abs(keys[changed[0]]), 0.1)
+        up, down = ({**keys, **{name: keys[name] + side * step for name in changed}} for side in (1, -1))
         difference = (safety(up) - safety(down)) / (2 * step)
         assert dsigma(race(**keys), wrt).dsigma == pytest.approx(difference, rel=1e-5, abs=1e-8)
 
@@ -80,10 +80,12 @@ def by_hand(keys: dict[str, Any], n: float) -> float:
 def test_the_slope_in_the_number_of_players_matches_differences() -> None:
     """The equilibrium equations also hold for fractional numbers of players."""
     for k in range(4):
-        game = race(**drawn(k))
+        game = race(**random_parameters(k))
         n = game.players
-        difference = (by_hand(drawn(k), n + 1e-4) - by_hand(drawn(k), n - 1e-4)) / 2e-4
-        assert by_hand(drawn(k), n) == pytest.approx(dsigma(game, "players").sigma, abs=1e-9)
+        difference = (
+            by_hand(random_parameters(k), n + 1e-4) - by_hand(random_parameters(k), n - 1e-4)
+        ) / 2e-4
+        assert by_hand(random_parameters(k), n) == pytest.approx(dsigma(game, "players").sigma, abs=1e-9)
         assert dsigma(game, "players").dsigma == pytest.approx(difference, rel=1e-4, abs=1e-7)
 
 
@@ -103,7 +105,7 @@ def test_implicit_differentiation_matches_the_closed_form_slope() -> None:
 def test_signs_of_slopes_match_the_proved_table() -> None:
     """Signs proved for all parameter values, and signs that depend on them."""
     for k in range(6):
-        keys = drawn(k)
+        keys = random_parameters(k)
         game = race(**keys)
         found = {name: dsigma(game, name) for name in PARAMETERS}
         assert all(slope.f_sigma > 0 for slope in found.values())

@@ -178,10 +178,10 @@ def test_freezing_leaves_the_game_of_the_other_players() -> None:
     )
     assert oracles.labels(game).players == ("0", "2")
     # the best response to 25 and 5 is (90 - 30) / 2, with a bound proved by the base game
-    reply = rv.best_response(game, x, 0)
-    assert reply.coverage == "bounded"
-    np.testing.assert_allclose(reply.strategy, [30.0], atol=1e-4)
-    np.testing.assert_allclose(reply.bound, 900.0, rtol=1e-6)
+    response = rv.best_response(game, x, 0)
+    assert response.coverage == "bounded"
+    np.testing.assert_allclose(response.strategy, [30.0], atol=1e-4)
+    np.testing.assert_allclose(response.bound, 900.0, rtol=1e-6)
 
 
 @pytest.mark.slow
@@ -293,11 +293,11 @@ def test_schedules_of_a_matrix_game_have_exact_best_responses() -> None:
     assert rv.certificate(game, game.space.check(always)).claim == "equilibrium"
     proof = rv.certificate(game, game.space.check([[1.0, 0.0] * 3] * 2))
     np.testing.assert_allclose(proof.regret, 2 * (1 + 0.5 + 0.25))
-    drawn = game.space.sample(KEY)
-    np.testing.assert_allclose(drawn.reshape(2, 3, 2).sum(axis=2), 1.0)
-    np.testing.assert_allclose(game.space.project(drawn + 0.2), drawn, atol=1e-12)
+    sample = game.space.sample(KEY)
+    np.testing.assert_allclose(sample.reshape(2, 3, 2).sum(axis=2), 1.0)
+    np.testing.assert_allclose(game.space.project(sample + 0.2), sample, atol=1e-12)
     for point in game.space.grid(0, 40):
-        game.space.check(drawn.at[0].set(point))
+        game.space.check(sample.at[0].set(point))
 
 
 def test_schedules_of_a_markov_game_follow_its_states() -> None:

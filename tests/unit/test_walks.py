@@ -29,10 +29,10 @@ def at(game: Any, position: Any, moves: Any) -> np.ndarray:
 def test_moves_match_the_tabulated_moves(space: str) -> None:
     """From every grid point, including the ends, each move leads to the same point as in the tables."""
     more = {"kernel": "dirichlet"} if space == "simplex" else {"reach": 0.3}
-    inner = rv.games.influencer(space=space, **more)
-    game = walks(inner, step=0.25)
-    places = places_of(inner.space, 5)
-    moves = moves_between(inner.space, 5, places)
+    base = rv.games.influencer(space=space, **more)
+    game = walks(base, step=0.25)
+    places = places_of(base.space, 5)
+    moves = moves_between(base.space, 5, places)
     assert game.space.sizes == (moves.shape[2],) * 2
     for standing in range(places.shape[1]):
         for move in range(moves.shape[2]):
@@ -62,8 +62,8 @@ def test_a_grid_may_end_below_the_upper_bound() -> None:
 
 def test_continuous_moves() -> None:
     """A player whose move would leave the space stays on all axes; the other player moves."""
-    inner = rv.games.influencer(space="box", reach=0.3)
-    game = walks(inner, step=[0.1, 0.2], moves="continuous", periods=2)
+    base = rv.games.influencer(space="box", reach=0.3)
+    game = walks(base, step=[0.1, 0.2], moves="continuous", periods=2)
     np.testing.assert_allclose(game.space.high, [[0.1, 0.2]] * 2)
     found = at(game, [[0.95, 0.5], [0.5, 0.5]], [[0.1, 0.2], [-0.1, 0.2]])
     np.testing.assert_allclose(found, [[0.95, 0.5], [0.4, 0.7]])
@@ -78,18 +78,18 @@ def test_continuous_moves() -> None:
 @pytest.mark.parametrize("moves", ["discrete", "continuous"])
 def test_starts_are_uniform(moves: Any) -> None:
     game = walks(rv.games.influencer(bounds=[-1.0, 3.0]), step=1.0, moves=moves)
-    drawn = np.asarray(jax.vmap(lambda key: game.reset(key).position)(jax.random.split(KEY, 4000)))
+    samples = np.asarray(jax.vmap(lambda key: game.reset(key).position)(jax.random.split(KEY, 4000)))
     chances = (
-        np.histogram(drawn, bins=5, range=(-1.5, 3.5) if moves == "discrete" else (-1, 3))[0] / drawn.size
+        np.histogram(samples, bins=5, range=(-1.5, 3.5) if moves == "discrete" else (-1, 3))[0] / samples.size
     )
-    np.testing.assert_allclose(chances, 0.2, atol=4 * np.sqrt(0.16 / drawn.size))
+    np.testing.assert_allclose(chances, 0.2, atol=4 * np.sqrt(0.16 / samples.size))
 
 
 @pytest.mark.slow
 def test_starts_on_a_simplex_are_uniform_over_its_lattice() -> None:
     game = walks(rv.games.influencer(space="simplex", kernel="dirichlet"), step=0.5)
-    drawn = np.asarray(jax.vmap(lambda key: game.reset(key).position)(jax.random.split(KEY, 2000)))
-    places, counts = np.unique(drawn.reshape(-1, 3).round(6), axis=0, return_counts=True)
+    samples = np.asarray(jax.vmap(lambda key: game.reset(key).position)(jax.random.split(KEY, 2000)))
+    places, counts = np.unique(samples.reshape(-1, 3).round(6), axis=0, return_counts=True)
     assert len(places) == 6
     np.testing.assert_allclose(counts / 4000, 1 / 6, atol=4 * np.sqrt(5 / 36 / 4000))
 
@@ -113,9 +113,9 @@ def test_steps_are_equal_in_the_coordinates_of_a_box() -> None:
 
 
 def test_own_and_joint_observations() -> None:
-    inner = rv.games.influencer(players=3, bounds=[0.0, 10.0], reach=1.0)
+    base = rv.games.influencer(players=3, bounds=[0.0, 10.0], reach=1.0)
     start = [0.0, 5.0, 10.0]
-    own, joint = (walks(inner, step=1.0, start=start, observation=word) for word in ("own", "joint"))
+    own, joint = (walks(base, step=1.0, start=start, observation=word) for word in ("own", "joint"))
     assert own.observe(own.reset(KEY)).tolist() == [[0.0], [5.0], [10.0]]
     assert joint.observe(joint.reset(KEY)).tolist() == [[0.0, 5.0, 10.0], [5.0, 0.0, 10.0], [10.0, 0.0, 5.0]]
     seen = oracles.normalized_observation(joint, joint.reset(KEY))
@@ -125,7 +125,7 @@ def test_own_and_joint_observations() -> None:
 def test_wrong_input_is_refused() -> None:
     game = rv.games.influencer()
     simplex = rv.games.influencer(space="simplex", kernel="dirichlet")
-    for changes, told in (
+    for changes, message in (
         ({"step": 0.0}, "step: 0.0 must be above 0"),
         ({"step": [0.1, 0.1]}, "step: .* must be a number, or one for each of 1 axes"),
         ({"step": 2.0}, "step: 2 must be at most 1, the width of player 0's space"),
@@ -135,7 +135,7 @@ def test_wrong_input_is_refused() -> None:
         ({"start": [0.25, 0.5]}, "start: player 0 is at 0.25; must be 0 and whole steps"),
         ({"start": [2.0, 0.5]}, "start: player 0 is at 2; must be in"),
     ):
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=message):
             walks(game, **({"step": 0.1} | changes))
     with pytest.raises(ValueError, match=r"step: 0\.3 must be 1 over a whole number, on a simplex"):
         walks(simplex, step=0.3)

@@ -97,7 +97,7 @@ MADE: dict[str, Any] = {
 
 WHOLE = "counts the players of the whole game"
 STEPS = "a game of steps has no payoffs at a profile: nothing asks"
-REPLIES = "the followers' replies move with the own choice"
+RESPONSES = "the followers' responses move with the own choice"
 STATE = "what is known of a period says nothing of play that depends on a state"
 BITS = "the generic answer is exact too, and stored results keep their last bits"
 PERIODS = "schedules are searched, stored and drawn as they are, not by period"
@@ -120,7 +120,7 @@ OPEN_LOOP = "closed_form mixed_best_response plot_data search_points traced_metr
 GENERIC: dict[str, dict[str, str]] = {
     "freeze": FREEZE,
     "freeze of freeze": FREEZE,
-    "stackelberg": dict.fromkeys([*LEADERS.split(), "closed_form", "search_points"], REPLIES)
+    "stackelberg": dict.fromkeys([*LEADERS.split(), "closed_form", "search_points"], RESPONSES)
     | {"plot_data": WHOLE, "traced_metrics": WHOLE, "validate_parameter": NAMES},
     "open_loop": dict.fromkeys(OPEN_LOOP.split(), PERIODS)
     | {"deviation_payoff": BITS, "jacobian": BITS, "validate_parameter": NAMES},
@@ -198,8 +198,8 @@ def _slopes(game: Any, x: Any) -> Any:
 
 def every(game: Any, x: Any, player: int) -> tuple[np.ndarray, np.ndarray]:
     """Return random and grid strategies of a player, and their payoffs."""
-    drawn = [game.space.sample(key)[player] for key in jax.random.split(KEY, 20)]
-    rows = jnp.concatenate([game.space.grid(player, 41), jnp.stack(drawn)])
+    samples = [game.space.sample(key)[player] for key in jax.random.split(KEY, 20)]
+    rows = jnp.concatenate([game.space.grid(player, 41), jnp.stack(samples)])
     return np.asarray(rows), np.asarray(_paid(game, x, jnp.asarray(player), rows))
 
 

@@ -348,18 +348,18 @@ def safety_frontier(data: Dataset, ax: Axes, *, over: str = "algorithm", at: At 
     found = point(data, "p_disaster", 0, ("claim",), at=at, keep=(dim, *others))
     # a row per value of `over`, a column per point of the other sweeps
     risk = found["p_disaster"].reshape(data.sizes[dim], -1)
-    worth = np.broadcast_to(certified(found), found["p_disaster"].shape).reshape(risk.shape)
+    proved = np.broadcast_to(certified(found), found["p_disaster"].shape).reshape(risk.shape)
     reached = _performance(data, at, (dim, *others)).reshape(risk.shape)
     for k, colour in enumerate(style.colours(len(risk))):
         marker = style.MARKERS[k % len(style.MARKERS)]
         if len(others) == 1:
             ax.plot(reached[k], risk[k], color=colour, linewidth=0.9, label="_line")
-        style.draw_marks(ax, reached[k], risk[k], worth[k], colour, marker, markersize=8, zorder=4)
+        style.draw_marks(ax, reached[k], risk[k], proved[k], colour, marker, markersize=8, zorder=4)
         if np.isfinite(risk[k] + reached[k]).any():  # mixtures have no performance to show
             value = data[over].values[k]
             words = f"{over} = {value:.6g}" if isinstance(value, float) else str(value)
             ax.plot([], [], marker, color=colour, label=words)
-    if not worth[np.isfinite(risk)].all():
+    if not proved[np.isfinite(risk)].all():
         explain_hollow(ax)
     ax.margins(0.12)
     whose = "of the winner, expected" if "win_probability" in data else "players' mean"
@@ -435,21 +435,21 @@ def subsidy(
     [0.3, -0.1]
     """
     if over is None and (f"slope_{quantity}" in data or quantity not in data):
-        heights, worth, groups, members, words = _slopes(data, quantity, at)
+        heights, proved, groups, members, words = _slopes(data, quantity, at)
         label = f"change of {quantity}\nper unit of subsidy"
     else:
         over = over or select.find_sweep(data, quantity, own_rank(data, quantity), at, None)
-        heights, worth, groups, members, words = _changes(data, quantity, over, base, series, at)
+        heights, proved, groups, members, words = _changes(data, quantity, over, base, series, at)
         label = f"change of {quantity}"
         ax.set_xlabel("" if all(" = " in group for group in groups) else over)
     wide = 0.8 / len(members)
     for k, (colour, member) in enumerate(zip(style.colours(len(members)), members, strict=True)):
         places = np.arange(len(heights)) + (k - (len(members) - 1) / 2) * wide
-        faces = [colour if sound else "white" for sound in worth[:, k]]
+        faces = [colour if sound else "white" for sound in proved[:, k]]
         ax.bar(places, heights[:, k], 0.92 * wide, color=faces, edgecolor=colour, linewidth=1.3)
         if member:
             ax.plot([], [], color=colour, linewidth=6, label=member)
-    if not worth.all():
+    if not proved.all():
         explain_hollow(ax, "s")
     ax.axhline(0.0, color=INK, linewidth=0.9)
     ax.grid(False, axis="x")
@@ -471,13 +471,13 @@ def _slopes(data: Dataset, quantity: str, at: At) -> Bars:
     found = point(data, name, 0, ("parameter_name", "claim"), at=at, keep=dims)
     slopes = found[name].ravel()
     names = np.broadcast_to(found.get("parameter_name", ""), found[name].shape).ravel()
-    worth = np.broadcast_to(certified(found), found[name].shape).ravel()
+    proved = np.broadcast_to(certified(found), found[name].shape).ravel()
     rows = [(*_price(str(names[k])), k) for k in np.flatnonzero(np.isfinite(slopes))]
     groups, members = list(dict.fromkeys(price for price, _, _ in rows)), sorted({who for _, who, _ in rows})
     heights, sound = np.full((len(groups), len(members)), np.nan), np.ones((len(groups), len(members)), bool)
     for price, who, k in rows:
         place = groups.index(price), members.index(who)
-        heights[place], sound[place] = -slopes[k], worth[k]
+        heights[place], sound[place] = -slopes[k], proved[k]
     return heights, sound, groups, members, found.words
 
 
@@ -501,11 +501,11 @@ def _changes(data: Dataset, quantity: str, over: str, base: int, series: str | N
     values, found = per_player(data, quantity, at=at, keep=tuple(dims))
     if own and series:
         raise ValueError(f"series: {quantity!r} has a value for each player, which are the bars already")
-    worth = np.broadcast_to(certified(found), values.shape[: len(dims)])
+    proved = np.broadcast_to(certified(found), values.shape[: len(dims)])
     heights = (values if own else values[..., 0]).reshape(len(data[over]), -1)
-    worth = worth.reshape(heights.shape[0], -1)
+    proved = proved.reshape(heights.shape[0], -1)
     change = np.delete(heights - heights[base], base, axis=0)
-    sound = np.broadcast_to(np.delete(worth & worth[base], base, axis=0), change.shape)
+    sound = np.broadcast_to(np.delete(proved & proved[base], base, axis=0), change.shape)
     members = [f"player {k}" for k in range(change.shape[1])] if own else [""]
     if series:
         members = [f"{series} = {value}" for value in data[series].values]

@@ -315,10 +315,10 @@ def _scan(own: Own) -> tuple[Batch, Array, Array]:
     width = (high - low) / (POINTS - 1)
     fixed, one = _isolated_candidates(own), jnp.ones(())
     many = len(fixed.log_xp)
-    place = jnp.arange(PEAKS * REFINED).reshape(PEAKS, REFINED)
+    grid = jnp.arange(PEAKS * REFINED).reshape(PEAKS, REFINED)
 
     def scanned(number: Array) -> Array:
-        return low + width * jnp.minimum(number * place.size + place, POINTS - 1)
+        return low + width * jnp.minimum(number * grid.size + grid, POINTS - 1)
 
     def batch_at(lines: Array) -> Batch:
         flat = lines.ravel()
@@ -343,8 +343,8 @@ def _scan(own: Own) -> tuple[Batch, Array, Array]:
         after = jnp.where(number == SCANS - 1, first, finer)
         return jnp.where(number < SCANS - 1, scanned(number + 1), after), paid, log_xs, seen, lines
 
-    empty = jnp.zeros(many + place.size)
-    start = (scanned(jnp.asarray(0)), empty, empty, jnp.full((SCANS, *place.shape), -jnp.inf), place * 1.0)
+    empty = jnp.zeros(many + grid.size)
+    start = (scanned(jnp.asarray(0)), empty, empty, jnp.full((SCANS, *grid.shape), -jnp.inf), grid * 1.0)
     _, paid, log_xs, _, lines = jax.lax.fori_loop(0, SCANS + FINER + 1, round_of, start)
     return batch_at(lines), paid, log_xs
 
