@@ -52,6 +52,7 @@ def freeze(game: Game, strategies: Mapping[int, object]) -> Frozen:
     if not rest:
         raise ValueError(f"strategies: fix all {players} players; must leave at least one free")
     base = np.array(interior_profile(game.space))
+    # one at a time, so that an error names the player whose strategy is outside the space
     for player in fixed:
         base[player] = _pad_row(strategies[player], base.shape[1], f"strategies[{player}]")
         game.space.check(base, f"strategies[{player}]")
@@ -110,6 +111,7 @@ class Restricted(eqx.Module):
         return found
 
 
+# compiled, since the followers' search inside would run step by step
 @eqx.filter_jit
 def _whole(game: Restricted, x: Profile) -> Array:
     return game.whole(x)

@@ -39,6 +39,7 @@ class PeriodPlay(eqx.Module):
         found: Space = self.game.space
         return found
 
+    # truncation is not an end: learners bootstrap the value of the next state
     def cut(self, period: Array) -> Array:
         """Return whether play is truncated after so many periods."""
         return jnp.asarray(False) if self.periods is None else period >= self.periods
@@ -142,6 +143,7 @@ class Staged(PeriodPlay):
         """Play the movers' rows of ``x``, ignoring the others'; all players are paid after the last stage."""
         now = jnp.where(self.movers(state)[:, None], x, state.now)
         last = state.stage == len(self.moves) - 1
+        # payoffs of earlier stages are discarded: in a batch, a branch would compute them as well
         rewards = jnp.where(last, self.game.payoffs(now), 0.0)
         following = StagedState(
             jnp.where(last, now, state.before),
@@ -231,6 +233,7 @@ class OpenLoop(eqx.Module):
     @property
     def space(self) -> Space:
         stage = self.game.space
+        # a box of schedules is a box: its coordinates and bounds serve searches and certificates
         if isinstance(stage, Box):
             one = stage.coordinates
             kinds = one if isinstance(one, str) else one * self.periods
@@ -307,6 +310,7 @@ def _(game: OpenLoop, name: str) -> Profile:
 @oracles.exchangeable.register(OpenLoop, when=_stage_knows(oracles.exchangeable))
 def _(game: OpenLoop) -> np.ndarray:
     """Return equal numbers for players that are exchangeable in the stage game and discount equally."""
+    # pairs: players with other discount factors weight the same payoffs differently
     pairs = np.stack([oracles.exchangeable(game.game), np.asarray(game.discount)], axis=1)
     return np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
 
@@ -425,6 +429,7 @@ class Schedules(eqx.Module):
         """Return constant schedules, and those that differ from one in a single period."""
         each: Array = self.stage.grid(player, max(2, points // (1 + self.periods**2)))
         kinds = len(each)
+        # all schedules would be kinds ** periods rows
         rows = [np.full(self.periods, k) for k in range(kinds)]
         for k in range(kinds):
             for other in range(kinds):

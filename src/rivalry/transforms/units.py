@@ -107,6 +107,7 @@ def _(game: Discretised) -> oracles.Labels:
 @oracles.exchangeable.register(Discretised)
 def _(game: Discretised) -> np.ndarray:
     """Return equal numbers for players that are exchangeable in the game and have the same grid."""
+    # bytes as keys: grids must agree to the last digit for payoffs to be permuted
     kinds: dict[tuple[int, bytes], int] = {}
     rows = zip(oracles.exchangeable(game.game).tolist(), np.asarray(game.places), strict=True)
     return np.array([kinds.setdefault((kind, row.tobytes()), len(kinds)) for kind, row in rows])
@@ -139,7 +140,7 @@ def discretise(game: Game, places: Places) -> Discretised:
     >>> game.space.sizes, game.profile(jnp.array([[1.0], [4.0]])).tolist()
     ((5, 5), [[0.25], [1.0]])
     """
-    found = places_of(game.space, own_levels(game, places))
+    found = places_of(game.space, own_levels(game, places))  # NaN pads the grids that are shorter
     there = ~np.isnan(found).any(axis=2)
     sizes = tuple(int(size) for size in there.sum(axis=1))
     return Discretised(game, put(np.where(there[..., None], found, found[:, :1])), Choices(sizes))

@@ -98,6 +98,7 @@ class Walks(eqx.Module):
     def _sample_lattice(self, player: int, key: PRNGKeyArray) -> Array:
         """Draw counts ``[axis]`` that sum to ``edge`` uniformly, by positions of bars among the steps."""
         size = self.game.space.sizes[player]
+        # stars and bars: every choice of bars is one lattice point, so the draw is uniform
         slots = self.edge + size - 1
         bars = jnp.sort(jax.random.permutation(key, slots)[: size - 1])
         ends = jnp.concatenate([jnp.array([-1]), bars, jnp.array([slots])])
@@ -180,6 +181,7 @@ def walks(
     check_word("observation", observation, OBSERVATIONS)
     if periods is not None:
         whole_number("periods", periods, 1)
+    # a Markov game has states of its own, which positions would not determine
     if not isinstance(game, Game):
         raise ValueError(f"game: {type(game).__name__} must have a space and payoffs to be walked through")
     space, discrete, edge = game.space, moves == "discrete", 0

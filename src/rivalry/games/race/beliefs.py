@@ -242,6 +242,7 @@ def _(game: SubjectiveRace, x: Profile) -> Record:
 def _(game: SubjectiveRace, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
     """Return the best response within the believed race that the row ``player`` belongs to."""
     races = game.believing.believed_races()
+    # rows are ordered by believer, then player; the player may be traced
     mind, own = divmod(player, len(races))
     return _of_one(races, [(part, own) for part in game.by_believer(x)], mind)
 

@@ -164,8 +164,10 @@ def _with_beliefs(given: dict[str, Any]) -> Race | Believing | SubjectiveRace:
         raise ValueError(
             f"beliefs: {len(beliefs)} tables for {true.players} players; give one table per player"
         )
+    # a belief with fewer lists must not be read as a race of two players
     given = given | {"players": true.players}
     races = [_believed_race(given, k, table) for k, table in enumerate(beliefs)]
+    # one box for all: a response in a believed race must be a strategy of the game
     highest = jnp.max(jnp.stack([race.space.high for race in (true, *races)]), axis=0)
     box = replace(true.space, high=highest)
     minds = tuple(_differing(true, mind, _keys(table)) for mind, table in zip(races, beliefs, strict=True))
@@ -242,6 +244,7 @@ def _build(given: dict[str, Any]) -> Race:
         **{name: given[name] for name in ("end_on", "spillover", "sharing_unit", "transition")},
         gamma=per_player("gamma", given["gamma"], players, 1) if infinite else None,
     )
+    # last, since custom functions are called with the finished parameters
     check_custom_parts(found)
     return found
 
@@ -338,6 +341,7 @@ def _space(numbers: dict[str, Any], weights: np.ndarray, columns: tuple[str, ...
     stake = max(
         np.max(np.abs(np.asarray(numbers[n]))) for n in ("prize", "loser_prize", "disaster_cost", "no_winner")
     )
+    # a factor of 4 as a margin; periods count by their weight relative to the first
     often = 4 * max(weights.sum(axis=0).max() / max(weights[0].max(), 1e-12), 1.0)
     stake = often * max(stake, 1e-12)
     stake += often * _by_performance(numbers, stake, often)

@@ -191,6 +191,7 @@ def flatten_parts(given: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(given)
     for part, keys in PARTS.items():
         table = {key: one.default for key, one in keywords(keys).items()}
+        # popped first: a part and its kind have the same name
         value = found.pop(part, None)
         if value is not None:
             table |= value if isinstance(value, Mapping) else {"kind": value}

@@ -74,6 +74,7 @@ class Precipice(eqx.Module):
 
     def _safe_wins(self, rules: Array, player: Array) -> Array:
         """Return the probability that ``player`` wins safely."""
+        # between kinks the integrand is a polynomial, and Gauss's rule is exact
         kinks = self._kinks(rules, rules[player])
 
         def integrand(c: Array) -> Array:
@@ -333,6 +334,7 @@ def precipice(
     for name, value in {"max_capability": max_capability, "enmity": enmity}.items():
         if not 0 < value < np.inf:
             raise ValueError(f"{name}: {value:g} must be finite and above 0")
+    # boldness above 1/enmity is undercut; 4 times that covers rules of any interest
     highest = {"none": 1.0, "private": STEEPEST, "public": 4 / enmity}[information]
     box = Box.interval(0.0, highest, players=players)
     return Precipice(box, put(float(max_capability)), put(float(enmity)), information)
