@@ -89,22 +89,27 @@ class Leadership(Restricted):
         """Return the players that respond."""
         return tuple(p for p in range(self.base.shape[0]) if p not in self.players)
 
+    @property
+    def whole_game(self) -> Any:
+        """Return the game in which all players choose, leaders and followers of every stage."""
+        return oracles.base_game(self.game)
+
+    @property
+    def stages(self) -> tuple[tuple[int, ...], ...]:
+        """Return the players of each stage, by index in the game in which all players choose."""
+        if not isinstance(self.game, Leadership):
+            return (self.players, self.followers)
+        before = self.game.stages  # of which the first are divided here
+        first = tuple(before[0][p] for p in self.players)
+        return (first, tuple(p for p in before[0] if p not in first), *before[1:])
+
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
         everyone: Array = _responses(self, self.put(x))
         return everyone
 
 
-oracles.base_game.register(Leadership)(lambda game: oracles.base_game(game.game))
-
-
-@oracles.move_order.register(Leadership)
-def _(game: Leadership) -> tuple[tuple[int, ...], ...]:
-    """Return the players of each stage, by index in the game in which all players choose."""
-    if not isinstance(game.game, Leadership):
-        return (game.players, game.followers)
-    before = oracles.move_order(game.game)  # of which the first are divided here
-    first = tuple(before[0][p] for p in game.players)
-    return (first, tuple(p for p in before[0] if p not in first), *before[1:])
+oracles.base_game.register(Leadership)(lambda game: game.whole_game)
+oracles.move_order.register(Leadership)(lambda game: game.stages)
 
 
 def _responds_evenly(led: Leadership) -> bool:
