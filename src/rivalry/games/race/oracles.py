@@ -492,7 +492,7 @@ def _(game: Race, t: int | Array, state: Float[Array, "stock player"], ahead: An
     return RaceState(game, jnp.asarray(t), state, ahead)
 
 
-class PlayState(NamedTuple):
+class RacePlayState(NamedTuple):
     """The next period, and the technology in it; empty where technology never changes."""
 
     period: Int[Array, ""]
@@ -515,25 +515,25 @@ class RacePlay(eqx.Module):
         """Return the inputs of one period."""
         return self.race.period_space
 
-    def reset(self, key: PRNGKeyArray) -> PlayState:
+    def reset(self, key: PRNGKeyArray) -> RacePlayState:
         """Return the first period; nothing is random in it."""
         state = jnp.zeros((0, self.race.players)) if self.race.infinite_horizon else self.race.initial_state()
-        return PlayState(jnp.asarray(0), state)
+        return RacePlayState(jnp.asarray(0), state)
 
     def step(
-        self, state: PlayState, x: Profile, key: PRNGKeyArray
-    ) -> tuple[PlayState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+        self, state: RacePlayState, x: Profile, key: PRNGKeyArray
+    ) -> tuple[RacePlayState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
         t = jnp.asarray(0) if self.race.infinite_horizon else state.period
         paid, p_continue, later = self.race.play_period(t, state.state, x)
         # draws are below 1: where the probability is 1, play never ends
         over = jax.random.uniform(key) >= p_continue
-        following = PlayState(state.period + 1, later)
+        following = RacePlayState(state.period + 1, later)
         if self.race.infinite_horizon:
             cut = jnp.asarray(False) if self.periods is None else following.period >= self.periods
             return following, paid, over, cut & ~over
         return following, paid, over | (following.period >= self.race.periods), jnp.asarray(False)
 
-    def observe(self, state: PlayState) -> Float[Array, "player feature"]:
+    def observe(self, state: RacePlayState) -> Float[Array, "player feature"]:
         """Return the period, then ``ln A`` of all players, then ``ln B``."""
         race = self.race
         t = jnp.asarray(0) if race.infinite_horizon else jnp.minimum(state.period, race.periods - 1)
