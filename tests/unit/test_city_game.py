@@ -10,7 +10,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.economies.city.free_flow import of_agents, slot_shares
-from rivalry.economies.city.journeys import fixed
+from rivalry.economies.city.journeys import fixed_journeys
 from rivalry.economies.city.model import City
 from rivalry.economies.city.shortest_paths import distances, shortest
 from rivalry.population.oracles import mean_field_refusal
@@ -257,7 +257,7 @@ def test_the_class_rule_mentions_planning(name: str) -> None:
 def test_expected_free_flow_is_the_mean_over_all_allocations(more: dict[str, Any]) -> None:
     game = small(network="plain_2x2", agents=2, **more)
     paths = shortest(game.network)
-    journeys, total = fixed(paths), len(paths.lanes)
+    journeys, total = fixed_journeys(paths), len(paths.lanes)
     pairs = np.array(list(product(range(total), repeat=2)))
     mean = np.zeros(len(game.capacity))
     dormant = ended = 0.0
@@ -273,7 +273,7 @@ def test_expected_free_flow_with_three_paths_per_agent() -> None:
     game = small(network="plain_2x2", agents=1, paths_per_agent=3)
     paths = shortest(game.network)
     triples = np.array(list(product(range(len(paths.lanes)), repeat=3)))
-    flow = of_agents(fixed(paths), triples, np.zeros(len(triples), dtype=int), game.first, 8)
+    flow = of_agents(fixed_journeys(paths), triples, np.zeros(len(triples), dtype=int), game.first, 8)
     np.testing.assert_allclose(game.expected.wanting, flow.wanting / len(triples), atol=1e-12)
 
 

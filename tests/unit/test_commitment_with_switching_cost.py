@@ -8,7 +8,7 @@ import pytest
 import rivalry as rv
 from rivalry.methods import CommitmentWithSwitchingCost
 from rivalry.methods.dynamic_games.commitment_with_switching_cost import plan_gains
-from rivalry.tables.plans import AdjustmentTables, adjustment_tables, announced
+from rivalry.tables.plans import AdjustmentTables, adjustment_tables, with_plans
 
 INF = float("inf")
 TARGETS, RAMPS = [0.5, 1.5, 2.0, 2.5], [0.25, 0.5]
@@ -239,7 +239,7 @@ def test_the_output_path_is_the_expected_path() -> None:
     found = rv.solve(
         tables, CommitmentWithSwitchingCost(delta=INF, targets=[2.5], ramps=[0.3], noise=0.2, periods=12)
     ).data
-    duel = announced(tables, 0, np.array([2.5]), np.array([0.3]), 0.2)
+    duel = with_plans(tables, 0, np.array([2.5]), np.array([0.3]), 0.2)
     leader = np.zeros(len(tables.levels[0]))
     leader[tables.first[0]] = 1.0
     means = []
@@ -255,7 +255,7 @@ def test_the_output_path_is_the_expected_path() -> None:
 def test_disturbances_have_mean_zero_and_the_given_standard_deviation() -> None:
     levels = np.linspace(0.5, 10.5, 101)
     tables = adjustment_tables(50.0, 2.0, 0.0, 1.0, 0.5, levels)
-    spread = announced(tables, 0, np.array([5.5]), np.array([1.0]), 0.4).spread_leader
+    spread = with_plans(tables, 0, np.array([5.5]), np.array([1.0]), 0.4).spread_leader
     middle = spread[45:56]
     np.testing.assert_allclose(middle @ levels, levels[45:56], rtol=1e-12)
     np.testing.assert_allclose(np.sqrt(middle @ levels**2 - (middle @ levels) ** 2), 0.4, rtol=2e-3)

@@ -17,7 +17,7 @@ from rivalry.core.files import write_json
 from rivalry.core.game import BrokenInvariant
 from rivalry.lab import executor
 from rivalry.lab.executor import RunEvent, carry_out, certify, pool, run_study
-from rivalry.lab.report import warned
+from rivalry.lab.report import warnings_of
 from rivalry.lab.store import DiskFull, Run, StoreError, load_run
 from rivalry.lab.worker import Job, Stopped
 from rivalry.solving import Progress
@@ -151,7 +151,7 @@ def test_warnings_of_cells_are_stored(tmp_path: Path) -> None:
     assert {id: [words.split()[-3] for words in notes] for id, notes in run.warnings().items()} == {
         id: [str(prize)] for id, prize in told.items() if prize < 1.5
     }
-    assert [row.line() for row in warned(run.warnings().values())] == [
+    assert [row.line() for row in warnings_of(run.warnings().values())] == [
         "a prize of 0.5 is low (4 cells, with other numbers)"
     ]
     run.cell_path(run.cells[0].id).unlink()

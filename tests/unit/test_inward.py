@@ -14,7 +14,7 @@ from rivalry.core.method import BaseMethod
 from rivalry.methods.dynamics.best_response import BestResponse
 from rivalry.methods.limit_sets.newton import Newton
 from rivalry.solving import solve_lanes
-from rivalry.solving.reparametrised import Reparametrised, reparametrised
+from rivalry.solving.reparametrised import Reparametrised, reparametrise
 from tests.small_games import cournot, prize
 
 COSTS = np.array([1.0, 1.2, 50.0])
@@ -115,7 +115,7 @@ class Here(eqx.Module):
 def test_methods_may_request_original_coordinates() -> None:
     path = rv.trace(prize(COSTS), Natural(), [4.0, 2.0, 0.0], steps=2).path.values[:, :, 0]
     np.testing.assert_array_equal(path, [[4.0, 2.0, 0.0], [2.0, 1.0, 0.0], [1.0, 0.5, 0.0]])
-    assert reparametrised(cournot(2), Newton()) == Newton()
-    wrapped = reparametrised(prize(COSTS), Newton())
+    assert reparametrise(cournot(2), Newton()) == Newton()
+    wrapped = reparametrise(prize(COSTS), Newton())
     assert isinstance(wrapped, Reparametrised)
-    assert not isinstance(reparametrised(prize(COSTS), Natural()), Reparametrised)
+    assert not isinstance(reparametrise(prize(COSTS), Natural()), Reparametrised)

@@ -166,7 +166,7 @@ def test_differentiated_leader_matches_a_grid_search() -> None:
         A, b = rng.uniform(7, 12), rng.uniform(0.5, 2.0)
         g = rng.uniform(-0.9 / (n - 1), 0.9) * b
         c, d, high = rng.uniform(0.5, 6.0, n), rng.uniform(0, 1, n), rng.uniform(0.5, 6.0, n)
-        found = leadership.differentiated(A, b, g, c, d, high=high)
+        found = leadership.differentiated_leader(A, b, g, c, d, high=high)
 
         def earned(own: float, A: float = A, b: float = b, g: float = g, n: int = n, c: Any = c, d: Any = d,
                    high: Any = high) -> tuple[float, np.ndarray]:  # fmt: skip

@@ -20,10 +20,10 @@ from rivalry.games.market.tables import (
     levels,
     linear_quadratic,
     memory_pairs,
-    repeated,
+    repeated_tables,
 )
 from rivalry.tables import plans
-from rivalry.tables.repeated import repeated as remembering
+from rivalry.tables.repeated import repeated_form as remembering
 
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "market.json").read_text())["cases"]
 BEFORE: dict[str, Any] = {
@@ -47,7 +47,7 @@ def tables_of(market: Any, lines: list[np.ndarray]) -> Any:
     places = np.full((len(lines), sizes.max(), 1), np.nan)
     for firm, line in enumerate(lines):
         places[firm, : len(line), 0] = line
-    return repeated(market, places, sizes)
+    return repeated_tables(market, places, sizes)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_tables_that_are_too_large_are_refused() -> None:
     with pytest.raises(
         ValueError, match=r"400 states of nature and \[20, 20\] actions .* max_table_bytes, 1000"
     ):
-        repeated(market, np.stack([lines, lines]), np.array([20, 20]), max_table_bytes=1000)
+        repeated_tables(market, np.stack([lines, lines]), np.array([20, 20]), max_table_bytes=1000)
 
 
 def test_linear_quadratic_form_matches_the_cash_flow() -> None:

@@ -119,8 +119,8 @@ def test_regret_is_evaluated_in_the_continuous_game(board: mixtures.TabulatedGam
 
 def test_metrics_that_cannot_be_traced_are_evaluated_one_by_one(board: mixtures.TabulatedGame) -> None:
     weights = RNG.dirichlet(np.ones(6), size=2)
-    known = mixtures.expected(TUG, board.places, weights, board.tables.sizes, board.measures)
-    plain = mixtures.expected(TUG, board.places, weights, board.tables.sizes, {})
+    known = mixtures.expected_metrics(TUG, board.places, weights, board.tables.sizes, board.measures)
+    plain = mixtures.expected_metrics(TUG, board.places, weights, board.tables.sizes, {})
     assert list(plain) == ["total"]
     assert float(plain["total"][1]) == pytest.approx(float(known["total"][1]), abs=1e-12)
 

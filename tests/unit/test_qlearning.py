@@ -190,7 +190,7 @@ def test_choices_follow_their_probabilities() -> None:
         chosen = [learn.choose(row, 3, 0.3, 0.3, greedy, u, weights) for u in drawn]
         shares = np.bincount(chosen, minlength=3) / len(drawn)
         np.testing.assert_allclose(shares, 0.1 + 0.7 * kept, atol=1e-4)
-        mean = learn.expected(row, 3, 0.3, 0.3, greedy, weights)
+        mean = learn.expected_value(row, 3, 0.3, 0.3, greedy, weights)
         np.testing.assert_allclose(mean, (0.1 + 0.7 * kept) @ row[:3], rtol=1e-12)
     assert learn.choose(row, 3, 1.0, 0.3, 0, 1 - 2**-53, weights) == 2
     assert learn.choose(row, 3, 0.0, 0.3, 1, 1 - 2**-53, weights) == 2

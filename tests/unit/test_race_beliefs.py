@@ -37,8 +37,11 @@ def test_payoffs_are_believed_and_realised_payoffs_are_true() -> None:
 def test_true_parameters_change_for_all_players_that_believe_them() -> None:
     game = rv.with_(rv.games.race(beliefs=CAUTIOUS), safety_productivity=[20.0, 20.0], scale_penalty=0.9)
     assert [race.safety_productivity.tolist() for race in game.believed_races()] == [[5.0, 5.0], [20.0, 20.0]]
-    assert game.believed(0).scale_penalty.tolist() == [0.9, 0.9]
-    assert game.believed(0).performance_productivity.tolist() == game.true.performance_productivity.tolist()
+    assert game.perceived_race(0).scale_penalty.tolist() == [0.9, 0.9]
+    assert (
+        game.perceived_race(0).performance_productivity.tolist()
+        == game.true.performance_productivity.tolist()
+    )
 
 
 @pytest.mark.slow

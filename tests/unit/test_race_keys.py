@@ -54,9 +54,9 @@ def test_a_kind_and_a_table_with_that_kind_are_equivalent() -> None:
 def test_a_belief_about_one_key_of_a_part_keeps_the_others() -> None:
     cost = {"kind": "quadratic", "safety_price": 0.2, "safety_price_slope": 0.3}
     game = rv.games.race(cost=cost, beliefs=[{"cost": {"safety_price": 0.1}}, {}])
-    assert game.believed(0).safety_price.tolist() == [0.1, 0.1]
-    assert game.believed(0).safety_price_slope.tolist() == [0.3, 0.3]
-    assert game.believed(1).safety_price.tolist() == [0.2, 0.2]
+    assert game.perceived_race(0).safety_price.tolist() == [0.1, 0.1]
+    assert game.perceived_race(0).safety_price_slope.tolist() == [0.3, 0.3]
+    assert game.perceived_race(1).safety_price.tolist() == [0.2, 0.2]
 
 
 def test_stored_studies_with_retired_keys_are_upgraded() -> None:

@@ -13,7 +13,7 @@ import rivalry as rv
 from rivalry.core.certify import payoffs
 from rivalry.core.game import own_gradients
 from rivalry.core.jax import jax, jnp
-from rivalry.games.race.period import best, log, received
+from rivalry.games.race.period import best, log, spillover_gain
 from tests.race_keys import race
 
 RNG = np.random.default_rng(7)
@@ -278,9 +278,9 @@ def test_spillovers_of_one_player_agree_and_a_union_never_overtakes() -> None:
     for _ in range(3):
         stock, shared = rng.uniform(0, 10, 4), rng.uniform(0, 1, 4)
         alone = shared * (np.arange(4) == 1)
-        gifts = [np.asarray(received(jnp.asarray(stock), jnp.asarray(alone), rule)) for rule in RULES]
+        gifts = [np.asarray(spillover_gain(jnp.asarray(stock), jnp.asarray(alone), rule)) for rule in RULES]
         np.testing.assert_allclose(gifts, [shared[1] * np.maximum(stock[1] - stock, 0)] * 3, atol=1e-12)
-        union = np.asarray(received(jnp.asarray(stock), jnp.asarray(shared), "union"))
+        union = np.asarray(spillover_gain(jnp.asarray(stock), jnp.asarray(shared), "union"))
         # the integral over levels of the probability that some player above shares the level
         level = (np.arange(20_000) + 0.5) / 2_000
         hidden = np.prod(np.where(stock[:, None] > level, 1 - shared[:, None], 1.0), axis=0)
@@ -323,7 +323,6 @@ def test_technology_stays_within_the_bounds_of_states(spillover: str) -> None:
         ({"disaster_cost": [[1.0, 1.0], [1.0, 1.0]]}, [0, 1]),
         ({"risk": lambda z, sigma, numbers: sigma}, [0, 1]),
     ],
-    ids=str,
 )
 def test_players_with_equal_parameters_are_exchangeable(given: dict[str, Any], kinds: list[int]) -> None:
     """Custom functions and matrices of costs may distinguish players."""
@@ -348,8 +347,8 @@ def test_races_are_copied_with_their_parameters_as_attributes() -> None:
     game = race(scale_penalty=[0.5, 0.7], beliefs=[{"safety_productivity": 5.0}, {}])
     for one in (pickle.loads(pickle.dumps(game)), copy.deepcopy(game)):
         assert (one.players, one.periods, one.columns) == (2, 1, ("safety_input", "performance_input"))
-        assert one.scale_penalty.tolist() == one.believed(1).scale_penalty.tolist() == [0.5, 0.7]
-        assert one.believed(0).safety_productivity.tolist() == [5.0, 5.0]
+        assert one.scale_penalty.tolist() == one.perceived_race(1).scale_penalty.tolist() == [0.5, 0.7]
+        assert one.perceived_race(0).safety_productivity.tolist() == [5.0, 5.0]
         for absent in (one, one.true):
             with pytest.raises(AttributeError, match="this race has no 'kappa'"):
                 _ = absent.kappa

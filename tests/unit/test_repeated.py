@@ -15,7 +15,7 @@ from rivalry.methods.q_learning.exploration import fading
 from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning
 from rivalry.methods.q_learning.roles import myopic_replies, roles_of
 from rivalry.methods.q_learning.sessions import mean_payoffs
-from rivalry.tables.repeated import OBSERVATIONS, RepeatedWorld, repeated
+from rivalry.tables.repeated import OBSERVATIONS, RepeatedWorld, repeated_form
 from tests.repeated_play import Duopoly, tables
 
 DICE = np.random.default_rng(5)
@@ -51,7 +51,7 @@ def slots(world: RepeatedWorld, player: int) -> list[list[int]]:
 )
 def test_observations_start_with_the_oldest_round(word: str, seen: list[list[int]]) -> None:
     game = tables(PAIR, (3, 4), shows=[[], [[0, 0]]], signal=LEVEL)
-    world = repeated(game, observation=["actions", word], memory=[0, 2])
+    world = repeated_form(game, observation=["actions", word], memory=[0, 2])
     assert slots(world, 0) == []
     assert slots(world, 1) == [*seen, [0, 0]]
     assert set(OBSERVATIONS) == {"none", "actions", "own", "others", "price", "own_and_price"}
@@ -59,9 +59,9 @@ def test_observations_start_with_the_oldest_round(word: str, seen: list[list[int
 
 def test_a_game_with_payoffs_is_tabulated_with_simultaneous_moves() -> None:
     class Plain(Duopoly):
-        repeated = property()  # type: ignore[assignment]
+        repeated_form = property()  # type: ignore[assignment]
 
-    world = repeated(Plain(), 4)
+    world = repeated_form(Plain(), 4)
     x = world.places[:, :, 0]
     assert world.tables.order.tolist() == [[0, 1]]
     want = x[0][:, None] * (9.0 - x[0][:, None] - x[1])
@@ -70,11 +70,11 @@ def test_a_game_with_payoffs_is_tabulated_with_simultaneous_moves() -> None:
 
 
 def test_a_game_may_define_its_repeated_form() -> None:
-    world = repeated(Duopoly("staged"), [LEADS, FOLLOWS], memory=[1, 0])
+    world = repeated_form(Duopoly("staged"), [LEADS, FOLLOWS], memory=[1, 0])
     assert slots(world, 0) == [[0, 1], [1, 1]]
     assert slots(world, 1) == [[0, 0]]
-    assert repeated(Duopoly("in_turns"), 5).tables.order.tolist() == [[0], [1]]
-    assert slots(repeated(Duopoly(), 5, observation="price"), 0) == [[3, 1]]
+    assert repeated_form(Duopoly("in_turns"), 5).tables.order.tolist() == [[0], [1]]
+    assert slots(repeated_form(Duopoly(), 5, observation="price"), 0) == [[3, 1]]
 
 
 @pytest.mark.parametrize(
@@ -91,21 +91,21 @@ def test_a_game_may_define_its_repeated_form() -> None:
 )
 def test_invalid_observations_and_memory_are_refused(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        repeated(tables(PAIR, (3, 4)), **{"max_table_bytes": 2**27} | options)
+        repeated_form(tables(PAIR, (3, 4)), **{"max_table_bytes": 2**27} | options)
 
 
 def test_moves_on_a_grid_are_refused() -> None:
     from tests.walks import walk
 
     with pytest.raises(ValueError, match="a move must be an action"):
-        repeated(walk(np.zeros((2, 3, 3))))
+        repeated_form(walk(np.zeros((2, 3, 3))))
 
 
 # Initial values and states
 
 
 def test_initial_values_are_mean_payoffs_of_actions() -> None:
-    world = repeated(tables(PAIR, (3, 4)))
+    world = repeated_form(tables(PAIR, (3, 4)))
     one, two = PAIR[0].reshape(2, 3, 4)
     np.testing.assert_allclose(
         mean_payoffs(world.tables, 0, 0.9), np.tile(one.mean(axis=1) / (1 - 0.9), (12, 1))
@@ -114,7 +114,7 @@ def test_initial_values_are_mean_payoffs_of_actions() -> None:
 
 
 def test_initial_values_of_a_follower_use_the_observed_leader_action() -> None:
-    world = repeated(tables(PAIR, (3, 4), shows=[[], [[0, 0]]]), memory=1)
+    world = repeated_form(tables(PAIR, (3, 4), shows=[[], [[0, 0]]]), memory=1)
     two = PAIR[0, 1].reshape(3, 4)
     found = mean_payoffs(world.tables, 1, 0.9).reshape(3, 4, 3, 4)  # last actions, the leader's now, own
     np.testing.assert_allclose(found, np.broadcast_to(two + 0.9 * two.mean() / (1 - 0.9), found.shape))
@@ -123,15 +123,15 @@ def test_initial_values_of_a_follower_use_the_observed_leader_action() -> None:
 def test_initial_values_use_the_observed_state_of_nature() -> None:
     payoff = DICE.normal(size=(2, 2, 12))
     game = tables(payoff, (3, 4), shows=[[], [[2, 0], [0, 0]]], chain=np.full((2, 2), 0.5))
-    found = mean_payoffs(repeated(game, memory=0).tables, 1, 0.5).reshape(2, 3, 4)
+    found = mean_payoffs(repeated_form(game, memory=0).tables, 1, 0.5).reshape(2, 3, 4)
     two = payoff[:, 1].reshape(2, 3, 4)
     np.testing.assert_allclose(found, two + 0.5 * two.mean() / 0.5)
-    blind = mean_payoffs(repeated(game, memory=0).tables, 0, 0.5)
+    blind = mean_payoffs(repeated_form(game, memory=0).tables, 0, 0.5)
     np.testing.assert_allclose(blind, [payoff[:, 0].reshape(2, 3, 4).mean(axis=(0, 2)) / 0.5])
 
 
 def test_initial_values_may_be_constant_or_random() -> None:
-    world = repeated(tables(PAIR, (3, 4)))
+    world = repeated_form(tables(PAIR, (3, 4)))
     seed = np.random.SeedSequence(2)
     assert np.all(quick(initial=7.0).begin(world, seed)["values"] == 7.0)
     drawn = quick(initial={"kind": "uniform", "min": -1.0, "max": 3.0}).begin(world, seed)["values"]
@@ -142,7 +142,7 @@ def test_initial_values_may_be_constant_or_random() -> None:
 
 
 def test_a_session_can_begin_at_a_profile() -> None:
-    world = repeated(Duopoly(), [LEADS, FOLLOWS], memory=2)
+    world = repeated_form(Duopoly(), [LEADS, FOLLOWS], memory=2)
     begun = quick().begin_at(world, np.random.SeedSequence(2), [[3.0], [1.875]])
     assert np.all(begun["recent"][:, :, :2] == [2, 1])
     margin = np.maximum(9.0 - np.add.outer(LEADS, FOLLOWS), 0.0).round(9)
@@ -220,7 +220,7 @@ def test_the_discount_factor_of_the_game_is_validated() -> None:
 
 def test_an_oracle_breaks_ties_for_or_against_the_leader() -> None:
     """On grids 1.5(0.75)6 every other best response is a tie; the leader prefers the lower output."""
-    world = repeated(Duopoly("staged"), [LEADS, LEADS], memory=0)
+    world = repeated_form(Duopoly("staged"), [LEADS, LEADS], memory=0)
     grid = np.array(LEADS)
     margin = 9.0 - grid[:, None] - grid
     for ties, pick in (("optimistic", np.min), ("pessimistic", np.max)):
@@ -231,7 +231,7 @@ def test_an_oracle_breaks_ties_for_or_against_the_leader() -> None:
 
 
 def test_an_oracle_in_alternating_play_responds_to_current_actions() -> None:
-    world = repeated(Duopoly("in_turns"), [LEADS, FOLLOWS], observation="actions", memory=2)
+    world = repeated_form(Duopoly("in_turns"), [LEADS, FOLLOWS], observation="actions", memory=2)
     found = myopic_replies(world.tables, 1).reshape(7, 7, 7, 7)  # two rounds; the older one varies slowest
     best = np.argmax((9.0 - np.add.outer(LEADS, FOLLOWS)) * FOLLOWS, axis=1)
     assert np.all(found == best[None, None, :, None])
@@ -269,7 +269,7 @@ def test_random_play_reports_the_exact_mean_payoff() -> None:
 
 
 def test_one_role_applies_to_all_players() -> None:
-    world = repeated(tables(PAIR, (3, 4)))
+    world = repeated_form(tables(PAIR, (3, 4)))
     assert [role.kind for role in roles_of(world.tables, "random")] == ["random"] * 2
 
 
@@ -452,7 +452,9 @@ def test_shocks_are_weighted_by_their_probabilities() -> None:
     price = np.maximum(100 + levels[:, None, None] - both, 0)
     mean = odds @ ((price - 10) * outputs[:, None]).mean(axis=(1, 2))
     np.testing.assert_allclose(rv.solve(game, at_random).data.end_payoff, mean)
-    led = repeated(rv.games.market(shock=shock, stages=[[0], [1]]), [0.0, 11.0, 22.0, 33.0, 44.0], memory=0)
+    led = repeated_form(
+        rv.games.market(shock=shock, stages=[[0], [1]]), [0.0, 11.0, 22.0, 33.0, 44.0], memory=0
+    )
     assert myopic_replies(led.tables, 1).tolist() == [3, 2, 2, 1, 1]  # (66 - q)/2, not (80 - q)/2
 
 

@@ -17,7 +17,7 @@ from rivalry.core.results import (
     dataset,
     is_truth,
     netcdf,
-    stacked,
+    stack_records,
 )
 from rivalry.lab.export import to_csv
 from tests.duels import record
@@ -101,7 +101,7 @@ def test_swept_lists_become_coordinate_labels() -> None:
 
 
 def test_stacked_records_are_row_major() -> None:
-    found = stacked([record(k) for k in range(6)], {"reach": 2, "lane": 3})
+    found = stack_records([record(k) for k in range(6)], {"reach": 2, "lane": 3})
     assert found["payoff"][0] == ("reach", "lane", "player")
     np.testing.assert_array_equal(found["payoff"][1][1, 2], record(5)["payoff"][1])
     np.testing.assert_array_equal(found["payoff"][1][0, 1], record(1)["payoff"][1])

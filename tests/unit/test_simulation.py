@@ -213,10 +213,10 @@ def test_the_measured_policy_weights_agents_by_their_visits() -> None:
     tallied = kernels.economy.tallies(world.economy, each=True)
     tallied.each[:, 0, 1] = [3, 1]
     policies = np.array([[[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]])
-    found = crowds.measured(world, tallied, np.zeros(crowds.BATCHES), policies, np.arange(2), 4)
+    found = crowds.mean_tallies_by_owner(world, tallied, np.zeros(crowds.BATCHES), policies, np.arange(2), 4)
     np.testing.assert_allclose(found.policy[0, 0], [[1.0, 0.0], [0.75, 0.25]])
     tallied.each[:] = 0
-    found = crowds.measured(world, tallied, np.zeros(crowds.BATCHES), policies, np.arange(2), 4)
+    found = crowds.mean_tallies_by_owner(world, tallied, np.zeros(crowds.BATCHES), policies, np.arange(2), 4)
     np.testing.assert_allclose(found.policy[0, 0, 1], [0.5, 0.5])
 
 

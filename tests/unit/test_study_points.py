@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rivalry.lab.study import StudyError
-from rivalry.lab.study.points import Grid, apply_changes, flat, put, short_names, split, values
+from rivalry.lab.study.points import Grid, apply_changes, change_entry, flat, short_names, split_key, values
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True)
 keys = st.lists(names, min_size=1, max_size=4)
@@ -21,7 +21,7 @@ keys = st.lists(names, min_size=1, max_size=4)
 @pytest.mark.slow
 def test_a_dotted_key_is_split_into_its_parts(parts: list[str], indices: list[int]) -> None:
     text = ".".join(parts) + "".join(f"[{k}]" for k in indices)
-    assert split(text) == [*parts, *indices]
+    assert split_key(text) == [*parts, *indices]
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_a_dotted_key_is_split_into_its_parts(parts: list[str], indices: list[in
 )
 def test_invalid_dotted_keys_are_refused(key: str) -> None:
     with pytest.raises(StudyError, match="no dotted key"):
-        split(key)
+        split_key(key)
 
 
 finite = st.floats(-1e6, 1e6)
@@ -117,7 +117,7 @@ def test_put_changes_one_entry_of_a_copy(
     table: dict[str, Any], path: list[str | int], value: Any, players: int | None, expected: dict[str, Any]
 ) -> None:
     before = repr(table)
-    assert put(table, path, value, "key", players) == expected
+    assert change_entry(table, path, value, "key", players) == expected
     assert repr(table) == before
 
 
@@ -131,7 +131,7 @@ def test_put_changes_one_entry_of_a_copy(
 )
 def test_invalid_paths_are_refused(table: dict[str, Any], path: list[str | int], says: str) -> None:
     with pytest.raises(StudyError, match=says):
-        put(table, path, 1.0, "key", None)
+        change_entry(table, path, 1.0, "key", None)
 
 
 def test_methods_are_addressed_by_name() -> None:

@@ -40,7 +40,7 @@ def test_every_root_is_found_once() -> None:
 
 def test_eigenvalues_match_the_two_blocks() -> None:
     games = [wells(depth, 1.0) for depth in (4.0, 3.0, 2.0)]
-    found = symmetric.followed(games, np.eye(1), np.array([0.9]))
+    found = symmetric.follow_root(games, np.eye(1), np.array([0.9]))
     split, together = symmetric.eigenvalues(found, 3)
     for k, depth in enumerate((4.0, 3.0, 2.0)):
         y = np.sqrt(1 - 1 / depth)
@@ -52,11 +52,11 @@ def test_eigenvalues_match_the_two_blocks() -> None:
 
 def test_a_given_position_is_kept_and_a_lost_root_ends_the_scan() -> None:
     games = [wells(depth, 1.0) for depth in (2.0, 1.5)]
-    there = symmetric.followed(games, np.eye(1), np.array([0.3]), fixed=True)
+    there = symmetric.follow_root(games, np.eye(1), np.array([0.3]), fixed=True)
     assert there.place.ravel().tolist() == [0.3, 0.3]
     assert there.gradient == pytest.approx([2 * (0.3 - 0.027) - 0.3, 1.5 * (0.3 - 0.027) - 0.3])
     flat = with_(games[0], depth=0.0, pull=0.0)  # a gradient that vanishes everywhere has no Newton step
-    lost = symmetric.followed([flat, games[0]], np.eye(1), np.array([0.3]))
+    lost = symmetric.follow_root([flat, games[0]], np.eye(1), np.array([0.3]))
     assert lost.root.tolist() == [False]
 
 
@@ -69,4 +69,4 @@ def test_starts_avoid_the_corners_of_a_simplex() -> None:
 def test_games_of_different_structure_are_refused() -> None:
     other = Wells(jnp.asarray(1.0), jnp.asarray(1.0), Box.interval(-2.0, 2.0, players=4))
     with pytest.raises(ValueError, match="differ in more than numbers"):
-        symmetric.followed([wells(1.0, 1.0), other], np.eye(1), np.array([0.0]))
+        symmetric.follow_root([wells(1.0, 1.0), other], np.eye(1), np.array([0.0]))

@@ -28,7 +28,7 @@ from rivalry.core import oracles
 from rivalry.core.game import AgentGame, Game, is_agents, is_population, own_gradients, own_payoff
 from rivalry.core.game import scale as scale_of
 from rivalry.core.jax import jax, jnp
-from rivalry.core.plain import registered
+from rivalry.core.plain import register_plain
 from rivalry.core.precision import imprecise
 from rivalry.core.space import Box, Profile
 from rivalry.tables.kernels.shapes import Contest
@@ -66,7 +66,7 @@ def check_game(game: Any, *, seed: int = 0) -> tuple[str, ...]:
     >>> rv.check_game(rv.games.matrix("chicken"))[5:]
     ('gradients', 'best_response', 'proved_response', 'payoff_scale', 'metrics', 'to_finite')
     """
-    registered(game)
+    register_plain(game)
     require(not (why := imprecise(game)), why)
     if is_population(game):
         return check_population(game, seed=seed)

@@ -136,7 +136,7 @@ def _check_learner(learner: BaseLearner, game: Any, seed: int) -> tuple[str, ...
     left = int(taken)
     # unequal chunks with a save before each: a run may be interrupted anywhere
     for chunk in (1, 3, total):
-        parts = _stored(learner, parts)
+        parts = _store_and_read(learner, parts)
         left -= learner.advance(world, parts, min(chunk, left)) if left else 0
     one, two = learner.read(world, whole), learner.read(world, parts)
     check_record(one, "read")
@@ -161,7 +161,7 @@ def _fresh(learner: BaseLearner, world: Any, seed: int) -> Any:
     return learner.begin(world, np.random.SeedSequence(seed))
 
 
-def _stored(learner: BaseLearner, session: Any) -> Any:
+def _store_and_read(learner: BaseLearner, session: Any) -> Any:
     """Return the session after writing it to disk and reading it again."""
     with TemporaryDirectory() as folder:
         arrays: dict[str, Any] = learner.pack(session)

@@ -25,7 +25,7 @@ from rivalry.check.rules import (
 from rivalry.core.game import is_population
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import Oracle, payoff_scale, to_agents
-from rivalry.core.plain import registered
+from rivalry.core.plain import register_plain
 from rivalry.population import oracles, stationary_population
 from rivalry.population.operators import by_type
 from rivalry.population.oracles import push, spread_evenly, state_types, type_shares
@@ -68,7 +68,7 @@ def check_population(game: Any, *, seed: int = 0) -> tuple[str, ...]:
         f"game: needs `space`, `discount`, `legal`, {', '.join(f'`{name}`' for name in ASKED)}",
     )
     done = ["protocol"]
-    registered(game)
+    register_plain(game)
     if payoff_scale.knows(game):  # first: the other checks compare relative to it
         check_scale(game)
         done.append("payoff_scale")
@@ -210,12 +210,12 @@ def _check_stationary(game: Any, pi: Policy) -> tuple[Distribution, Any]:
     what = "the stationary population of a policy"
 
     @eqx.filter_jit
-    def agreed(g: Any, p: Policy) -> Any:
+    def check_agreement(g: Any, p: Policy) -> Any:
         there = stationary_population(g, p)
         return there, g.environment(there.mu, p), push(g, there.env, there.mu[:, None] * p)
 
     remedy = "balance and environment must have derivatives"
-    there, again, pushed = attempt(what, remedy, agreed, game, pi)
+    there, again, pushed = attempt(what, remedy, check_agreement, game, pi)
     left = float(there.residual)
     require(left <= 1e-8, f"balance: {left:.3g} is left in {what}; must be 0 there")
     made, here = (ravel_pytree(each)[0] for each in (again, there.env))

@@ -271,7 +271,7 @@ def doctor(json: Json = False) -> int:
     """Report versions, extras and devices, and how to install what is missing."""
     from rivalry.cli import show
 
-    rows = show.installed()
+    rows = show.installation()
     return _print_result(json, rows, show.table(rows, ["name", "version", "state", "remedy"]))
 
 

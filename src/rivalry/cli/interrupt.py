@@ -77,7 +77,7 @@ def _wait(read: int) -> None:
         while data := os.read(read, 1):
             if data[0] == signal.SIGINT:
                 _pressed.set()
-                if not _closed(read):
+                if not _is_closed(read):
                     with suppress(OSError):
                         os.write(2, b"interrupted; all finished cells are kept, `rivalry resume` goes on\n")
                     os._exit(130)
@@ -85,7 +85,7 @@ def _wait(read: int) -> None:
         os.close(read)
 
 
-def _closed(read: int) -> bool:
+def _is_closed(read: int) -> bool:
     """Return whether `watch` was left within `GRACE`; further signals in between have no effect."""
     import select
     import time

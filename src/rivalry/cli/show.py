@@ -127,7 +127,7 @@ def _default(row: study.Parameter) -> str:
     return "required" if row.required else usual
 
 
-def installed() -> list[dict[str, Any]]:
+def installation() -> list[dict[str, Any]]:
     """Return ``{name, version, state, remedy}`` per library and device; the remedy is None if not needed."""
     from rivalry.lab.executor import cores
 

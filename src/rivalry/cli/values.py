@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from rivalry.core.validate import shown
+from rivalry.core.validate import format_value
 
 
 class OptionError(ValueError):
@@ -91,7 +91,8 @@ def _value(text: str, where: str) -> Any:
     if _WORD.fullmatch(text):
         return text
     raise OptionError(
-        f"{where[:100]}: {shown(text)} must be a number, true or false, a word, or a list like [0.1, 0.2]"
+        f"{where[:100]}: {format_value(text)} must be a number, true or false, a word, "
+        "or a list like [0.1, 0.2]"
     )
 
 

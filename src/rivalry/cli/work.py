@@ -179,7 +179,7 @@ def datasets(run: Run) -> dict[str, Dataset]:
 
 def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> dict[str, Any]:
     """Return what ``run --json`` prints; the lists of a study's parts are joined."""
-    from rivalry.lab.report import expectations, results, warned
+    from rivalry.lab.report import expectations, results, warnings_of
     from rivalry.lab.study.expect import differences
 
     counts, parts = run.counts(), _by_part(run)
@@ -196,7 +196,7 @@ def result(run: Run, status: str, path: Path, data: Mapping[str, Dataset]) -> di
         "warnings": [
             {"study": part.name, "warning": row.words, "cells": row.cells}
             for part in parts.values()
-            for row in warned(part.warnings().values())
+            for row in warnings_of(part.warnings().values())
         ],
         "report": str(path),
     }
@@ -220,7 +220,7 @@ def _in_part(part: str, cell: str) -> str:
 def _words(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> str:
     """Return a run's results as text; the last line is the report's path."""
     from rivalry.lab.report import lines as warning_lines
-    from rivalry.lab.report import warned
+    from rivalry.lab.report import warnings_of
 
     quick = ", quick form" if run.head["study"].get("quick_form") else ""
     cells = found["cells"]
@@ -229,7 +229,7 @@ def _words(run: Run, found: Mapping[str, Any], data: Mapping[str, Dataset]) -> s
         lines.append(f"changed from the study: {', '.join(found['changed'])}")
     lines += [*_references(found["expectations"], parts=len(data) > 1), *_claims(data)]
     # over all parts: a warning of several parts is one line
-    rows = warned([notes for part in _by_part(run).values() for notes in part.warnings().values()])
+    rows = warnings_of([notes for part in _by_part(run).values() for notes in part.warnings().values()])
     lines += [f"warning: {line}" for line in warning_lines(rows)]
     return "\n".join([*lines, found["report"]])
 
@@ -265,7 +265,7 @@ def _references(rows: Sequence[Mapping[str, Any]], *, parts: bool) -> list[str]:
     for row in compared:
         if row["published_verdict"] == "differs":
             why = row["why"] or "the study gives no explanation"
-            lines.append(f"differs from the published value: {_called(row, parts)}: {why}")
+            lines.append(f"differs from the published value: {_quantity_name(row, parts)}: {why}")
     reasons = [str(row["reason"]) for row in rows if row not in compared]
     counted = [f"{reasons.count(reason)} ({reason})" for reason in dict.fromkeys(reasons)]
     return lines + [f"not compared: {', '.join(counted)}"] * bool(counted)
@@ -275,10 +275,17 @@ def _reference(row: Mapping[str, Any], parts: bool) -> list[Any]:
     band = row["within"]
     asked = f"{band[0]:g} to {band[1]:g}" if band is not None else row["expected"]
     published = [row["published"], row["published_verdict"]]
-    return [_called(row, parts), row["ours"], *published, asked, row["expected_verdict"], row["certificate"]]
+    return [
+        _quantity_name(row, parts),
+        row["ours"],
+        *published,
+        asked,
+        row["expected_verdict"],
+        row["certificate"],
+    ]
 
 
-def _called(row: Mapping[str, Any], parts: bool) -> str:
+def _quantity_name(row: Mapping[str, Any], parts: bool) -> str:
     """Return a quantity's name with its study (if there are several), reduction and coordinates."""
     at = ", ".join(f"{name}={value}" for name, value in row["at"].items())
     part = row["study"] if parts else ""
@@ -318,7 +325,7 @@ def _note_left_out(run: Run) -> None:
         damaged = part.damaged()
         for error in damaged:
             output.note(f"{error}; left out, `rivalry resume` computes it again")
-        if left_out := part.left_out(damaged):
+        if left_out := part.missing_cells(damaged):
             counted = Counter(row.reason.partition(" (")[0] for row in left_out)
             kinds = ", ".join(f"{count} {kind}" for kind, count in counted.items())
             what = f"{len(left_out)} of {len(part.cells)} cells are left out ({kinds})"
@@ -348,7 +355,10 @@ def export(folder: Path, to: str, out: Path | None) -> dict[str, Any]:
     for row in done.left_out:
         if row.name.endswith(".tex"):
             output.note(f"{row.name}: not written, {row.reason}; csv has no limit")
-    return {"files": [str(path) for path in done.files], "left_out": [row._asdict() for row in done.left_out]}
+    return {
+        "files": [str(path) for path in done.files],
+        "left_out": [row._asdict() for row in done.left_out],
+    }
 
 
 def certify(folder: Path) -> CommandResult:

@@ -72,17 +72,17 @@ class _OneAnnotation:
         self.__annotations__ = {name: annotation}
 
 
-def spelled_out(name: str, hints: Mapping[str, Any]) -> str:
+def keys_with_symbol(name: str, hints: Mapping[str, Any]) -> str:
     """Return the parameters with ``name`` as a `Symbol`, joined by "or"; an empty string if none.
 
-    >>> spelled_out("c", {"unit_cost": Annotated[float, Symbol("c C")], "capacity": float})
+    >>> keys_with_symbol("c", {"unit_cost": Annotated[float, Symbol("c C")], "capacity": float})
     'unit_cost'
     """
     found = [key for key, hint in hints.items() if name in symbol_of(hint).split()]
     for key, hint in hints.items():
         for note in keys_notes(hint):
             known, own = signature_of(note.target)
-            within = name if name in known and name != "kind" else spelled_out(name, own)
+            within = name if name in known and name != "kind" else keys_with_symbol(name, own)
             found += [f"{key}.{within}"] if within else []
     return " or ".join(found)
 
@@ -164,7 +164,7 @@ def type_name(hint: Any) -> str:
     if origin is Literal:
         return " | ".join(json.dumps(m) for m in members)
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(type_name(m) for m in written(hint) if m is not type(None)))
+        return " or ".join(dict.fromkeys(type_name(m) for m in storable_members(hint) if m is not type(None)))
     if origin in (list, tuple):
         entries = " or ".join(dict.fromkeys(type_name(m) for m in members if m is not Ellipsis))
         return (
@@ -179,7 +179,7 @@ def type_name(hint: Any) -> str:
     return NAMES.get(hint, getattr(hint, "__name__", "value") if hint is not Any else "value")
 
 
-def written(union: Any) -> tuple[Any, ...]:
+def storable_members(union: Any) -> tuple[Any, ...]:
     """Return the members of a union that a file can hold: all but arrays and functions, if there are any."""
     members = get_args(union)
     return tuple(one for one in members if not (is_object(one) or get_origin(one) is Callable)) or members

@@ -13,7 +13,7 @@ from rivalry.core.dispatch import oracle, unknown
 from rivalry.core.game import Game, payoff_against, scale
 from rivalry.core.jax import compiled, is_jax_array, jax, jnp, put
 from rivalry.core.oracles import Response, payoff_bound, proved_response, search_points
-from rivalry.core.plain import registered
+from rivalry.core.plain import register_plain
 from rivalry.core.reparametrisation import curved, flattened
 from rivalry.core.results import COVERAGES, ROUNDING, Certificate, Rounding
 from rivalry.core.space import Simplex
@@ -68,7 +68,7 @@ def certificate(game: Game, x: Any, *, tolerance: float = TOLERANCE, points: int
     >>> certificate(game, jnp.array([[0.0, 1.0], [0.0, 1.0]])).claim
     'equilibrium'
     """
-    x = placed(game, x)
+    x = concrete_profile(game, x)
     here = np.asarray(payoffs(game, x))
     responses = [best_response(game, x, player, points=points) for player in range(x.shape[0])]
     tried = [payoffs_tried(game, x, player, one) for player, one in enumerate(responses)]
@@ -136,7 +136,7 @@ def payoffs_tried(game: Game, x: Profile | np.ndarray, player: int, response: Re
         else:  # payoffs of a profile are already compiled
             each = np.repeat(np.asarray(x)[None], len(rows), axis=0)
             each[:, player] = rows
-            found = np.array([np.asarray(payoffs(game, placed(game, one)))[player] for one in each])
+            found = np.array([np.asarray(payoffs(game, concrete_profile(game, one)))[player] for one in each])
     finite: np.ndarray = found[np.isfinite(found)]
     return finite
 
@@ -178,15 +178,15 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
     ValueError
         For a profile outside the space, and for an index without a player.
     """
-    x = placed(game, x)
+    x = concrete_profile(game, x)
     if isinstance(player, bool | str) or not 0 <= player < len(x):
         raise ValueError(f"player: {player!r} must be a whole number in 0..{len(x) - 1}")
     if proved_response.knows(game) or oracles.best_response.knows(game):
         return proved_response(game, x, player)
     if not curved(game):
-        return searched(game, x, player, points)
+        return search_response(game, x, player, points)
     flat = flattened(game)
-    found = searched(flat, flat.inner(x), player, points)
+    found = search_response(flat, flat.inner(x), player, points)
     there = flat.outer(flat.inner(x).at[player].set(found.strategy))
     # projected: amounts may leave the box by rounding of the coordinate change
     return found._replace(strategy=np.asarray(game.space.project(there)[player]))
@@ -203,7 +203,7 @@ def traceable_best_response(game: Any, x: Profile, player: Array) -> tuple[Strat
         return None
 
 
-def searched(game: Game, x: Profile, player: int, points: int) -> Response:
+def search_response(game: Game, x: Profile, player: int, points: int) -> Response:
     """Return the best strategy found by search, with a proven bound where the game has `payoff_bound`."""
     grid = search_grid(game, player, points)
     strategies, values, tried = (np.asarray(part) for part in _search(game, x, put(player), grid))
@@ -231,7 +231,7 @@ def search_grid(game: Game, player: int, points: int) -> Array:
     return jnp.concatenate([grid, search_points(game, player)]) if search_points.knows(game) else grid
 
 
-def placed(game: Game, x: Any) -> Any:
+def concrete_profile(game: Game, x: Any) -> Any:
     """Return a concrete profile as the array type that `payoffs` and the oracles of a game take.
 
     The array is NumPy's for games with `numpy_payoffs`, otherwise JAX's. Arrays of the right shape are not
@@ -242,7 +242,7 @@ def placed(game: Game, x: Any) -> Any:
     ValueError
         For a value that is not a profile of the game.
     """
-    registered(game)
+    register_plain(game)
     if not (is_jax_array(x) or isinstance(x, np.ndarray)) or x.shape != game.space.shape:
         x = game.space.check(x, "profile")
     if numpy_payoffs.knows(game):

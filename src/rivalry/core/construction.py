@@ -51,11 +51,11 @@ def variant(game: G, **changes: Any) -> G:
         name, *rest = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", key)]
         if name not in known:
             raise ValueError(f"{key}: is no keyword of {recipe.make.__name__}; {near(str(name), known)}")
-        given[str(name)] = _changed(given.get(str(name)), rest, value, key)
+        given[str(name)] = _change(given.get(str(name)), rest, value, key)
     return recipe.make(**given)  # type: ignore[no-any-return]
 
 
-def _changed(old: Any, path: list[str | int], value: Any, key: str) -> Any:
+def _change(old: Any, path: list[str | int], value: Any, key: str) -> Any:
     """Return a copy of nested tables and lists with one entry changed."""
     if not path:
         return value
@@ -63,7 +63,7 @@ def _changed(old: Any, path: list[str | int], value: Any, key: str) -> Any:
     if isinstance(step, str) and (old is None or isinstance(old, str)):
         old = {} if old is None else {"kind": old}  # a word instead of a table is its kind
     if isinstance(step, str) and isinstance(old, Mapping):
-        return {**old, step: _changed(old.get(step), rest, value, key)}
+        return {**old, step: _change(old.get(step), rest, value, key)}
     if isinstance(step, int) and isinstance(old, list | tuple) and step < len(old):
-        return [_changed(one, rest, value, key) if k == step else one for k, one in enumerate(old)]
+        return [_change(one, rest, value, key) if k == step else one for k, one in enumerate(old)]
     raise ValueError(f"{key}: there is no {step!r} in {old!r}")

@@ -19,7 +19,7 @@ _declared: list[Oracle[..., Any]] = []
 _homes: dict[type, str] = {}
 
 
-def _annotated(kind: type) -> Mapping[str, Any]:
+def _annotation(kind: type) -> Mapping[str, Any]:
     found: Mapping[str, Any] = vars(kind).get("__annotations__", {})
     return found
 
@@ -34,11 +34,11 @@ def _pays_as(kind: type, above: type) -> bool:
     for between in kind.__mro__[: kind.__mro__.index(above)]:
         if _ours(between):
             continue
-        if {"space", "payoffs"} & {*vars(between), *_annotated(between)}:
+        if {"space", "payoffs"} & {*vars(between), *_annotation(between)}:
             return False
         for name, value in vars(between).items():
             computes = callable(value) or isdatadescriptor(value) or ismethoddescriptor(value)
-            known = any(name in {*vars(one), *_annotated(one)} for one in above.__mro__)
+            known = any(name in {*vars(one), *_annotation(one)} for one in above.__mro__)
             if computes and known and not name.startswith("__"):
                 return False
     return True
@@ -88,12 +88,12 @@ class Oracle(Generic[P, R]):
         _declared.append(self)
 
     def __call__(self, game: Any, *args: P.args, **kwargs: P.kwargs) -> R:
-        found: R = (self._found(game) or self._generic)(game, *args, **kwargs)
+        found: R = (self._find(game) or self._generic)(game, *args, **kwargs)
         return found
 
     def knows(self, game: Any) -> bool:
         """Return whether an answer is registered for this game; nothing is computed."""
-        return self._found(game) is not None
+        return self._find(game) is not None
 
     def register(
         self, kind: type[G], when: Callable[[G], bool] | None = None
@@ -126,7 +126,7 @@ class Oracle(Generic[P, R]):
 
         return add
 
-    def _found(self, game: Any) -> Callable[..., Any] | None:
+    def _find(self, game: Any) -> Callable[..., Any] | None:
         kind = type(game)
         line = self._lines.get(kind)
         for when, answer in self._line(kind) if line is None else line:
@@ -150,7 +150,7 @@ class Oracle(Generic[P, R]):
         return self.__name__  # type: ignore[attr-defined, no-any-return]
 
 
-def forwarded(oracle: Oracle[..., Any]) -> Callable[[Any], bool]:
+def inner_knows(oracle: Oracle[..., Any]) -> Callable[[Any], bool]:
     """Return a ``when`` for wrappers: whether the oracle has an answer for the wrapped game."""
     return lambda wrapper: oracle.knows(wrapper.game)
 
@@ -162,7 +162,7 @@ def forward(kind: type, *oracles: Oracle[..., Any]) -> None:
         return lambda wrapper, *args: known(wrapper.game, *args)
 
     for known in oracles:
-        known.register(kind, when=forwarded(known))(answer(known))
+        known.register(kind, when=inner_knows(known))(answer(known))
 
 
 def oracle(*, inherited: bool = False) -> Callable[[Callable[Concatenate[Any, P], R]], Oracle[P, R]]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.jax import eqx, jax, jnp
-from rivalry.core.plain import attributes, is_plain, replaced
+from rivalry.core.plain import attributes, is_plain, replace_array
 from rivalry.core.results import Record as Record
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def kernel_arrays(game: Any) -> Any:
     return game if conversion is None else conversion()
 
 
-def started(game: Any, start: object) -> Profile:
+def initial_profile(game: Any, start: object) -> Profile:
     """Return an initial profile from numbers or from the name of one of the game's named starts.
 
     Raises
@@ -287,5 +287,5 @@ def with_(game: G, **changes: object) -> G:
             new = jnp.broadcast_to(jnp.asarray(value, dtype=old.dtype), old.shape)
         except (TypeError, ValueError):
             raise ValueError(f"{name}: {value!r} does not fit the shape {old.shape}") from None
-        game = replaced(game, name, new) if plain else eqx.tree_at(attrgetter(name), game, new)
+        game = replace_array(game, name, new) if plain else eqx.tree_at(attrgetter(name), game, new)
     return game

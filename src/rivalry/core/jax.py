@@ -155,7 +155,7 @@ def put(x: object) -> jax.Array:
     return found
 
 
-def stacked(trees: Sequence[Any], differs: str) -> Any:
+def stack_trees(trees: Sequence[Any], differs: str) -> Any:
     """Stack trees of equal structure, modules or tuples of arrays, into one with arrays ``[tree ..]``.
 
     Raises
@@ -166,7 +166,7 @@ def stacked(trees: Sequence[Any], differs: str) -> Any:
 
     Examples
     --------
-    >>> stacked([(1, jnp.zeros(2)), (1, jnp.ones(2))], "tree {} differs")[1].tolist()
+    >>> stack_trees([(1, jnp.zeros(2)), (1, jnp.ones(2))], "tree {} differs")[1].tolist()
     [[0.0, 0.0], [1.0, 1.0]]
     """
     parts = [eqx.partition(tree, eqx.is_array) for tree in trees]

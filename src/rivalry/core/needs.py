@@ -42,7 +42,7 @@ def knows(oracle: Oracle[..., Any]) -> Need:
     return Need(str(oracle.__name__), oracle.knows)  # type: ignore[attr-defined]
 
 
-def stated(kind: Any) -> tuple[Need, ...] | None:
+def stated_needs(kind: Any) -> tuple[Need, ...] | None:
     """Return the needs that a class of methods states, or None."""
     from rivalry.core.method import BaseLearner, BaseMethod  # loads JAX, as the class itself already does
 
@@ -53,7 +53,7 @@ def needs_of(kind: Any) -> tuple[Need, ...]:
     """Return the needs that a class of methods states; by default payoffs, and tables for a learner."""
     from rivalry.core.method import Learner
 
-    found = stated(kind)
+    found = stated_needs(kind)
     if found is None:
         return (FINITE,) if issubclass(kind, Learner) else (PAYOFFS,)
     return found

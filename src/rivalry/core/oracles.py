@@ -40,7 +40,7 @@ from rivalry.core.dispatch import Oracle as Oracle
 from rivalry.core.dispatch import Unsupported as Unsupported
 from rivalry.core.dispatch import at_home as at_home
 from rivalry.core.dispatch import forward as forward
-from rivalry.core.dispatch import forwarded as forwarded
+from rivalry.core.dispatch import inner_knows as inner_knows
 from rivalry.core.dispatch import oracle as oracle
 from rivalry.core.dispatch import unknown as unknown
 from rivalry.core.jax import jax, jnp
@@ -252,13 +252,13 @@ def forward_at(kind: type, inside: Callable[[Any, Any], Any]) -> None:
     def at(wrapper: Any, compute: Callable[[Any], Record]) -> Callable[[Any], Record]:
         return lambda x: compute(inside(wrapper, x))
 
-    metrics.register(kind, when=forwarded(metrics))(
+    metrics.register(kind, when=inner_knows(metrics))(
         lambda wrapper, x: metrics(wrapper.game, inside(wrapper, x))
     )
-    traced_metrics.register(kind, when=forwarded(traced_metrics))(
+    traced_metrics.register(kind, when=inner_knows(traced_metrics))(
         lambda wrapper, x: traced_metrics(wrapper.game, inside(wrapper, x))
     )
-    plot_data.register(kind, when=forwarded(plot_data))(
+    plot_data.register(kind, when=inner_knows(plot_data))(
         lambda wrapper: {name: at(wrapper, known) for name, known in plot_data(wrapper.game).items()}
     )
 

@@ -4,7 +4,7 @@ A game need not be an `equinox.Module`. JAX compares other objects by hash: afte
 silently be computed with its old numbers; a class with ``__eq__``, such as a dataclass, has no hash; and
 copies would be compiled anew. The class of a plain game is therefore registered as a pytree that is compared
 by the values of its attributes. It has no leaves, so that its methods see NumPy arrays, except for replaced
-arrays (`replaced`).
+arrays (`replace_array`).
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _KNOWN: WeakValueDictionary[Any, _Static] = WeakValueDictionary()
 _REGISTERED: set[type] = set()
 
 
-def registered(game: G) -> G:
+def register_plain(game: G) -> G:
     """Register the classes of plain games in a game for compiled programs, and return the game.
 
     >>> class Quadratic:
     ...     def __init__(self) -> None:
     ...         self.space, self.target = None, np.array([1.0, 2.0])
-    >>> jax.tree.leaves(registered(Quadratic()))
+    >>> jax.tree.leaves(register_plain(Quadratic()))
     []
     """
     if is_array_tree(game):
@@ -62,16 +62,16 @@ def registered(game: G) -> G:
             except TypeError:  # a class not written in Python: its objects stay constants, compared by hash
                 continue
             _REGISTERED.add(kind)
-            jax.tree_util.register_pytree_node(kind, _taken_apart, _put_together)
+            jax.tree_util.register_pytree_node(kind, _flatten, _unflatten)
     return game
 
 
 def is_plain(game: object) -> bool:
     """Return whether a game is of a plain class."""
-    return type(registered(game)) in _REGISTERED
+    return type(register_plain(game)) in _REGISTERED
 
 
-def replaced(game: G, name: str, value: Any) -> G:
+def replace_array(game: G, name: str, value: Any) -> G:
     """Return a copy of a plain game with an array replaced; the new array is a leaf.
 
     Raises
@@ -110,7 +110,7 @@ def _copy(game: G, changes: dict[str, Any]) -> G:
     return made
 
 
-def _taken_apart(game: Any) -> tuple[list[Any], tuple[tuple[str, ...], _Static]]:
+def _flatten(game: Any) -> tuple[list[Any], tuple[tuple[str, ...], _Static]]:
     names = attributes(game).get(LEAVES, ())
     rest = {name: None if name in names else value for name, value in attributes(game).items()}
     key = (type(game), names, _key(rest, ()))
@@ -120,7 +120,7 @@ def _taken_apart(game: Any) -> tuple[list[Any], tuple[tuple[str, ...], _Static]]
     return [getattr(game, name) for name in names], (names, known)
 
 
-def _put_together(rest: tuple[tuple[str, ...], _Static], leaves: Any) -> Any:
+def _unflatten(rest: tuple[tuple[str, ...], _Static], leaves: Any) -> Any:
     # always a copy: attributes that methods set during tracing must not outlive the trace
     return _copy(rest[1].game, dict(zip(rest[0], leaves, strict=True)))
 

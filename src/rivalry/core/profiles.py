@@ -75,13 +75,13 @@ def distances(profiles: np.ndarray, equilibria: np.ndarray, alike: np.ndarray) -
         return np.array([nearest(x, equilibria, alike)[0] for x in profiles])
 
     # with one axis the best matching sorts exchangeable players by strategy, which is fast
-    def ordered(each: np.ndarray) -> np.ndarray:
+    def sort_exchangeable(each: np.ndarray) -> np.ndarray:
         flat = each[..., 0]
         by = np.lexsort((flat, np.broadcast_to(alike, flat.shape)), axis=-1)
         return np.take_along_axis(flat, by, axis=-1)
 
-    rows, found = ordered(profiles), np.full(len(profiles), np.inf)
-    for stands in ordered(equilibria):
+    rows, found = sort_exchangeable(profiles), np.full(len(profiles), np.inf)
+    for stands in sort_exchangeable(equilibria):
         found = np.minimum(found, np.sqrt(((rows - stands) ** 2).mean(axis=1)))
     return found
 

@@ -15,7 +15,7 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.game import Game, scale_of
 from rivalry.core.jax import jax, jnp
-from rivalry.core.oracles import forward, forward_at, forwarded
+from rivalry.core.oracles import forward, forward_at, inner_knows
 from rivalry.core.results import Coverage
 from rivalry.core.space import Box
 from rivalry.core.tree import Tree
@@ -137,24 +137,24 @@ def _(game: Flat, x: Profile) -> Float[Array, "row column"]:
     return rows + jnp.diag(curve)
 
 
-@oracles.named_start.register(Flat, when=forwarded(oracles.named_start))
+@oracles.named_start.register(Flat, when=inner_knows(oracles.named_start))
 def _(game: Flat, name: str) -> Profile:
     return game.inner(oracles.named_start(game.game, name))
 
 
-@oracles.closed_form.register(Flat, when=forwarded(oracles.closed_form))
+@oracles.closed_form.register(Flat, when=inner_knows(oracles.closed_form))
 def _(game: Flat) -> np.ndarray:
     return np.array([game.inner(jnp.asarray(root)) for root in oracles.closed_form(game.game)])
 
 
-@oracles.best_response.register(Flat, when=forwarded(oracles.best_response))
+@oracles.best_response.register(Flat, when=inner_knows(oracles.best_response))
 def _(game: Flat, x: Profile, player: int | Array) -> tuple[Array, Any, Coverage]:
     amounts = game.outer(x)
     strategy, payoff, coverage = oracles.best_response(game.game, amounts, player)
     return game.inner(amounts.at[player].set(strategy))[player], payoff, coverage
 
 
-@oracles.proved_response.register(Flat, when=forwarded(oracles.proved_response))
+@oracles.proved_response.register(Flat, when=inner_knows(oracles.proved_response))
 def _(game: Flat, x: Profile, player: int) -> oracles.Response:
     amounts = game.outer(x)
     found = oracles.proved_response(game.game, amounts, player)
@@ -162,7 +162,7 @@ def _(game: Flat, x: Profile, player: int) -> oracles.Response:
     return found._replace(strategy=np.asarray(inside))
 
 
-@oracles.mixed_best_response.register(Flat, when=forwarded(oracles.mixed_best_response))
+@oracles.mixed_best_response.register(Flat, when=inner_knows(oracles.mixed_best_response))
 def _(game: Flat, places: np.ndarray, weights: np.ndarray, player: int) -> tuple[Array, Any, Coverage]:
     amounts = np.asarray(jax.vmap(game.outer, in_axes=1, out_axes=1)(jnp.asarray(places)))
     strategy, payoff, coverage = oracles.mixed_best_response(game.game, amounts, weights, player)
@@ -171,7 +171,7 @@ def _(game: Flat, places: np.ndarray, weights: np.ndarray, player: int) -> tuple
     return game.inner(anywhere.at[player].set(strategy))[player], payoff, coverage
 
 
-@oracles.search_points.register(Flat, when=forwarded(oracles.search_points))
+@oracles.search_points.register(Flat, when=inner_knows(oracles.search_points))
 def _(game: Flat, player: int) -> Array:
     def row(own: Array) -> Array:
         return game.inner(jnp.broadcast_to(own, game.game.space.shape))[player]
@@ -179,7 +179,7 @@ def _(game: Flat, player: int) -> Array:
     return jax.vmap(row)(oracles.search_points(game.game, player))
 
 
-@oracles.payoff_bound.register(Flat, when=forwarded(oracles.payoff_bound))
+@oracles.payoff_bound.register(Flat, when=inner_knows(oracles.payoff_bound))
 def _(game: Flat, x: Profile, player: int | Array, low: Strategy, high: Strategy) -> Array:
     # coordinates increase with amounts: boxes map to boxes
     edges = (game.outer(x.at[player].set(edge))[player] for edge in (low, high))

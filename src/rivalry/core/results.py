@@ -201,7 +201,7 @@ class Solution:
         For finitely supported mixtures in a continuous game: the probabilities, labelled ``player`` and
         ``action``, of the strategies ``places`` in `data`.
         """
-        return self._labelled(self._played)
+        return self._label(self._played)
 
     @property
     def _played(self) -> str:
@@ -210,7 +210,7 @@ class Solution:
     @property
     def payoff(self) -> DataArray:
         """Payoffs at the profile, labelled ``player``."""
-        return self._labelled("payoff")
+        return self._label("payoff")
 
     @property
     def status(self) -> Status:
@@ -244,7 +244,7 @@ class Solution:
         """All results as one labelled dataset."""
         return dataset(self.record)
 
-    def _labelled(self, name: str) -> DataArray:
+    def _label(self, name: str) -> DataArray:
         return dataset({name: self.record[name]})[name]
 
     def __repr__(self) -> str:
@@ -258,7 +258,7 @@ class Solution:
         if self.end_state:
             lines.append(f"  ends in {self.end_state}")
         if "equilibria" in self.record and "complete" in self.record:
-            lines += [f"  {line}" for line in _listed(self.record)]
+            lines += [f"  {line}" for line in _equilibrium_lines(self.record)]
         lines.append(f"  {self.certificate!r}" if self.certificate else "  no certificate")
         return "\n".join(lines)
 
@@ -268,12 +268,12 @@ class Solution:
         return f"<pre>{escape(repr(self))}</pre>"
 
 
-def _listed(record: Record, most: int = LISTED) -> list[str]:
+def _equilibrium_lines(record: Record, most: int = LISTED) -> list[str]:
     """Return the equilibria of a record, one line each, after a line on whether the list is complete."""
     found, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
     components = record["component"][1] if "component" in record else None
     complete = "true" if record["complete"][1] else "false"
-    lines = [f"equilibria: {counted(record)}; complete: {complete} ({record['complete_reason'][1]})"]
+    lines = [f"equilibria: {count_in_words(record)}; complete: {complete} ({record['complete_reason'][1]})"]
     for k, (profile, payoff) in enumerate(zip(found[:most], pays, strict=False)):
         strategies = "  ".join(strategy_in_words(row) for row in profile)
         where = "" if components is None else f"  component {components[k]}"
@@ -283,10 +283,10 @@ def _listed(record: Record, most: int = LISTED) -> list[str]:
     return lines
 
 
-def counted(record: Mapping[str, Any]) -> str:
+def count_in_words(record: Mapping[str, Any]) -> str:
     """Return the number of equilibria of a record in words, with pure equilibria and components.
 
-    >>> counted({"equilibrium_count": ((), 3), "pure_count": ((), 2), "component_count": ((), 3)})
+    >>> count_in_words({"equilibrium_count": ((), 3), "pure_count": ((), 2), "component_count": ((), 3)})
     '3, of these 2 pure, in 3 components'
     """
     numbers = {name: int(value) for name, (_, value) in record.items() if name.endswith("_count")}
@@ -367,8 +367,8 @@ def collect(
         if any(array.dtype.kind == "b" for _, (_, array) in cells):
             cells = [(at, (dims, a.astype(float) if a.dtype.kind == "b" else a)) for at, (dims, a) in cells]
             attributes[name] = TRUTH
-        dims, whole = _gathered(name, cells, lengths)
-        variables[name] = (_renamed(name, dims, whole, variables, lead), whole)
+        dims, whole = _pad_cells(name, cells, lengths)
+        variables[name] = (_unique_dims(name, dims, whole, variables, lead), whole)
     known = {name: (*value, attributes.get(name, {})) for name, value in variables.items()}
     return xr.Dataset(known, coords=coordinates)
 
@@ -378,30 +378,30 @@ def is_truth(values: DataArray) -> bool:
     return "flag_meanings" in values.attrs
 
 
-def stacked(records: Sequence[Record], lead: Mapping[str, int]) -> Record:
+def stack_records(records: Sequence[Record], lead: Mapping[str, int]) -> Record:
     """Combine records in row-major order of the dimensions ``lead`` into one record with these first.
 
     >>> one, two = ({"payoff": (("player",), np.array(p))} for p in ([1.0], [2.0, 3.0]))
-    >>> stacked([one, two], {"lane": 2})["payoff"][1].tolist()
+    >>> stack_records([one, two], {"lane": 2})["payoff"][1].tolist()
     [[1.0, nan], [2.0, 3.0]]
     """
     lengths = tuple(lead.values())
     found: Record = {}
     for name in sorted({name for record in records for name in record}):
         places = zip(np.ndindex(*lengths), records, strict=True)
-        dims, whole = _gathered(name, [(index, r[name]) for index, r in places if name in r], lengths)
+        dims, whole = _pad_cells(name, [(index, r[name]) for index, r in places if name in r], lengths)
         found[name] = ((*lead, *dims), whole)
     return found
 
 
-def unstacked(record: Record, lead: int) -> list[Record]:
-    """Return the records that `stacked` combined, in row-major order.
+def unstack_records(record: Record, lead: int) -> list[Record]:
+    """Return the records that `stack_records` combined, in row-major order.
 
     ``lead`` is the number of leading dimensions. They are read from ``profile``; variables without them are
     left out.
 
     >>> whole = {"profile": (("lane", "player"), np.array([[1.0, 2.0], [3.0, 4.0]]))}
-    >>> [part["profile"][1].tolist() for part in unstacked(whole, 1)]
+    >>> [part["profile"][1].tolist() for part in unstack_records(whole, 1)]
     [[1.0, 2.0], [3.0, 4.0]]
     """
     first, shape = record["profile"][0][:lead], record["profile"][1].shape[:lead]
@@ -412,13 +412,13 @@ def unstacked(record: Record, lead: int) -> list[Record]:
     ]
 
 
-def _gathered(
+def _pad_cells(
     name: str,
     cells: Sequence[tuple[tuple[int, ...], Variable]],
     lengths: tuple[int, ...],
 ) -> Variable:
     """Return the other dimensions, and one padded array with the leading ``lengths``."""
-    dims, arrays = _aligned(name, [value for _, value in cells])
+    dims, arrays = _align(name, [value for _, value in cells])
     shape = tuple(max(sizes) for sizes in zip(*(array.shape for array in arrays), strict=True))
     complete = len(arrays) == prod(lengths) and all(array.shape == shape for array in arrays)
     blank, dtype = _blank(arrays, complete=complete)
@@ -433,7 +433,7 @@ def _gathered(
     return dims, whole
 
 
-def _aligned(name: str, values: Sequence[Variable]) -> tuple[tuple[str, ...], list[np.ndarray]]:
+def _align(name: str, values: Sequence[Variable]) -> tuple[tuple[str, ...], list[np.ndarray]]:
     """Return dimensions that all ``values`` fit, and the arrays reshaped to these."""
     # "seat" counts followers too; where some cells have it, the players of the others are seats
     if any("seat" in own for own, _ in values):
@@ -448,7 +448,7 @@ def _aligned(name: str, values: Sequence[Variable]) -> tuple[tuple[str, ...], li
     return dims, arrays
 
 
-def _renamed(
+def _unique_dims(
     name: str, dims: tuple[str, ...], whole: np.ndarray, variables: Record, lead: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return a variable's dimensions; one whose length differs in another variable gets a separate name."""

@@ -60,13 +60,13 @@ def share_interval(times: int, count: int) -> np.ndarray:
     return np.array(binomtest(times, count).proportion_ci(method="wilson"))
 
 
-def told(mean: float, half: float) -> str:
+def format_interval(mean: float, half: float) -> str:
     """Return a mean and half the width of its interval as text, to two digits of the half-width.
 
     Without a visible, finite half-width, only the mean is given.
 
-    >>> told(0.84868, 0.0226), told(11090.2, 42.3), told(221812.0, 853.0), told(0.49736, 0.0)
-    ('0.849 ± 0.023', '11090 ± 42', '221812 ± 853', '0.4974')
+    >>> format_interval(0.84868, 0.0226), format_interval(221812.0, 853.0), format_interval(0.49736, 0.0)
+    ('0.849 ± 0.023', '221812 ± 853', '0.4974')
     """
     if not CERTAIN * abs(mean) < half < np.inf:
         return f"{mean:.4g}" if abs(mean) < 1e4 else f"{mean:.0f}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core.game import Game, jacobian, own_gradients, scale_of
-from rivalry.core.jax import compiled, eqx, jax, jnp, put, stacked
+from rivalry.core.jax import compiled, eqx, jax, jnp, put, stack_trees
 from rivalry.core.space import Simplex, width
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def eigenvalues(places: Places, players: int) -> tuple[np.ndarray, np.ndarray]:
     return found[0], found[1]
 
 
-def followed(games: Sequence[Any], basis: np.ndarray, place: np.ndarray, *, fixed: bool = False) -> Places:
+def follow_root(games: Sequence[Any], basis: np.ndarray, place: np.ndarray, *, fixed: bool = False) -> Places:
     """Follow a root of the common gradient from game to game, each search starting at the previous root.
 
     The sequence ends after a game where Newton's method finds no root.
@@ -68,7 +68,7 @@ def followed(games: Sequence[Any], basis: np.ndarray, place: np.ndarray, *, fixe
     """
     starts = np.tile(place, (CHUNK, 1))
     # padded to one length: one compiled program serves any number of games
-    return _places(_stacked([*games, *[games[-1]] * (CHUNK - len(games))]), basis, len(games), starts, fixed)
+    return _places(_stack([*games, *[games[-1]] * (CHUNK - len(games))]), basis, len(games), starts, fixed)
 
 
 def starts(space: Space, count: int) -> np.ndarray:
@@ -84,7 +84,7 @@ def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
     Roots closer than 1e-7 of the space's width count as one. Points where the gradient points out of the
     space are not roots.
     """
-    games = _stacked([game] * CHUNK)
+    games = _stack([game] * CHUNK)
     parts = np.array_split(starts, -(-len(starts) // CHUNK))
     padded = [np.concatenate([part, np.tile(part[-1:], (CHUNK - len(part), 1))]) for part in parts]
     found = [_places(games, basis, len(p), rows, False, True) for p, rows in zip(parts, padded, strict=True)]
@@ -105,8 +105,8 @@ def _places(
     return Places(*(np.asarray(part)[: int(done)] for part in parts))
 
 
-def _stacked(games: Sequence[Any]) -> Any:
-    return stacked(games, "parameter: the games at its values differ in more than numbers")
+def _stack(games: Sequence[Any]) -> Any:
+    return stack_trees(games, "parameter: the games at its values differ in more than numbers")
 
 
 def _together(game: Game, y: Strategy) -> Float[Array, "player axis"]:
@@ -123,7 +123,7 @@ def blocks(game: Game, y: Strategy, basis: Array) -> tuple[Array, Array, Array]:
     return slope, basis.T @ rows[:, :axes] @ basis, basis.T @ rows[:, axes:] @ basis
 
 
-def _stepped(game: Game, y: Strategy, move: Strategy) -> Strategy:
+def _bounded_step(game: Game, y: Strategy, move: Strategy) -> Strategy:
     """Return the strategy after a bounded step in the space; on a simplex no entry is more than halved."""
     most = LONGEST * width(game.space)[0]
     part = jnp.min(jnp.minimum(1.0, most / jnp.maximum(jnp.abs(move), 1e-300)))
@@ -160,7 +160,7 @@ def _root(game: Game, start: Strategy, basis: Array, fixed: Array) -> tuple[_Loo
     def step(carry: tuple[_Look, Array]) -> tuple[_Look, Array]:
         at, tries = carry
         # the first pass only evaluates: thus the program contains the game once
-        return _look(game, _stepped(game, at.place, at.move), basis), tries + 1
+        return _look(game, _bounded_step(game, at.place, at.move), basis), tries + 1
 
     def going(carry: tuple[_Look, Array]) -> Array:
         at, tries = carry

@@ -36,12 +36,12 @@ from rivalry.core.annotations import (
     Keys,
     bounds_of,
     is_object,
+    keys_with_symbol,
     length_of,
     signature_of,
-    spelled_out,
+    storable_members,
     type_name,
     with_article,
-    written,
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -225,7 +225,7 @@ def check(
     known, hints = signature_of(target)
     for name in kwargs:
         if name not in known:
-            other = spelled_out(name, hints)
+            other = keys_with_symbol(name, hints)
             why = f"is called {other} here" if other else f"is no argument of {target.__name__}"
             raise ValueError(one_line(f"{name}: {why}" + ("" if other else f"; {near(name, known)}")))
     places = [name for name, one in known.items() if one.kind is not one.KEYWORD_ONLY]
@@ -253,28 +253,28 @@ def fault_of(hint: Any, value: Any) -> Fault | None:
     return _fault(hint, value, ())
 
 
-def converted(hint: Any, value: Any) -> Any:
+def convert(hint: Any, value: Any) -> Any:
     """Return an allowed value in the type of its annotation, such as integers as floats, lists as tuples.
 
-    >>> converted(float | list[float], [1, 2]), converted(tuple[float, float], [1, 2])
+    >>> convert(float | list[float], [1, 2]), convert(tuple[float, float], [1, 2])
     ([1.0, 2.0], (1.0, 2.0))
     """
     origin, members = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return converted(members[0], value)
+        return convert(members[0], value)
     if origin in (Union, types.UnionType):
-        plain = [member for member in written(hint) if _fault(member, value, ()) is None]
+        plain = [member for member in storable_members(hint) if _fault(member, value, ()) is None]
         exact = [member for member in plain if isinstance(member, type) and type(value) is member]
         chosen = exact or sorted(plain, key=_is_opaque)
-        return converted(chosen[0], value) if chosen else value
+        return convert(chosen[0], value) if chosen else value
     if origin in (list, tuple) and isinstance(value, list | tuple):
         parts = members if origin is tuple and Ellipsis not in members else members[:1] * len(value)
-        return origin(converted(part, entry) for part, entry in zip(parts, value, strict=False))
+        return origin(convert(part, entry) for part, entry in zip(parts, value, strict=False))
     if origin is dict and isinstance(value, Mapping):
-        return {key: converted(members[1], entry) for key, entry in value.items()}
+        return {key: convert(members[1], entry) for key, entry in value.items()}
     if _has_fields(hint) and isinstance(value, Mapping):
         hints = signature_of(hint)[1]
-        return hint(**{key: converted(hints[key], entry) for key, entry in value.items()})
+        return hint(**{key: convert(hints[key], entry) for key, entry in value.items()})
     return float(value) if hint is float and type(value) is int else value
 
 
@@ -311,7 +311,7 @@ def check_word(name: str, value: object, known: Iterable[str]) -> None:
 def whole_number(name: str, value: Any, low: int = 0) -> int:
     """Return an integer of at least ``low``; raise `ValueError` for anything else."""
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < low:
-        raise ValueError(f"{name}: {shown(value)} must be a whole number of at least {low}")
+        raise ValueError(f"{name}: {format_value(value)} must be a whole number of at least {low}")
     return int(value)
 
 
@@ -334,10 +334,10 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return a value as text for an error message: short, on one line.
 
-    >>> shown("gausian"), shown([0.1] * 100)
+    >>> format_value("gausian"), format_value([0.1] * 100)
     ("'gausian'", '[0.1, 0.1, 0.1, 0.1, 0.1, 0.1, ...')
     """
     if isinstance(value, type) or callable(value):
@@ -367,34 +367,34 @@ def _fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
     if origin is Annotated:
         return _fault(members[0], value, (*notes, *members[1:]))
     if origin in (Union, types.UnionType):
-        return _of_several(members, value, notes)
+        return _union_fault(members, value, notes)
     if origin is Literal:
-        return _among(members, value)
+        return _choice_fault(members, value)
     if origin in (list, tuple):
-        return _listed(hint, members, value, notes)
+        return _list_fault(hint, members, value, notes)
     if origin in (dict, Mapping) or hint is dict:
-        return _tabled(members, value, notes)
+        return _table_fault(members, value, notes)
     if _has_fields(hint) and isinstance(value, Mapping):
-        return _tabled((), value, (Keys(hint),))
+        return _table_fault((), value, (Keys(hint),))
     if origin is Callable:
-        return None if callable(value) else _wrong("a function", value)
+        return None if callable(value) else _type_fault("a function", value)
     if hint in (bool, int, float):
-        return _number(hint, value, notes)
+        return _number_fault(hint, value, notes)
     if hint is str:
-        return None if isinstance(value, str) else _wrong("text", value)
+        return None if isinstance(value, str) else _type_fault("text", value)
     if hint is type(None) or hint is None:
-        return None if value is None else _wrong("left out", value)
+        return None if value is None else _type_fault("left out", value)
     if is_object(hint) and hint.__name__ in ("ndarray", "Array"):
         good = isinstance(value, _Array) and value.ndim > 0 and _numeric(value)
-        return None if good else _wrong("an array of numbers", value)
+        return None if good else _type_fault("an array of numbers", value)
     return None  # any other object: its user checks it
 
 
-def _wrong(rule: str, value: Any) -> Fault:
-    return Fault("", f"{shown(value)} must be {rule}", "type")
+def _type_fault(rule: str, value: Any) -> Fault:
+    return Fault("", f"{format_value(value)} must be {rule}", "type")
 
 
-def _of_several(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
+def _union_fault(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
     faults = []
     for member in members:
         fault = _fault(member, value, notes)
@@ -414,43 +414,43 @@ def _of_several(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> F
         words.pop("whole number", None)
     rules = [_one_of(known)] if known else []
     rules += [with_article(word) for word in words]
-    return _wrong(" or ".join(rules) + _meant(value, known), value)
+    return _type_fault(" or ".join(rules) + _word_hint(value, known), value)
 
 
 def _one_of(known: Iterable[Any]) -> str:
     return f"one of {', '.join(map(repr, known))}"
 
 
-def _meant(value: Any, known: Iterable[Any]) -> str:
+def _word_hint(value: Any, known: Iterable[Any]) -> str:
     """Return a hint at the nearest of some words, where one is near."""
     hint = near(value, [one for one in known if isinstance(one, str)]) if isinstance(value, str) else ""
     return f"; {hint}" if hint.startswith("did") else ""
 
 
-def _among(known: Sequence[Any], value: Any) -> Fault | None:
+def _choice_fault(known: Sequence[Any], value: Any) -> Fault | None:
     plain = value.item() if isinstance(value, _Array) and value.ndim == 0 else value  # type: ignore[attr-defined]
     # equal types too, since 1 == True
     if any(type(one) is type(plain) and one == plain for one in known):
         return None
-    return _wrong(_one_of(known) + _meant(value, known), value)
+    return _type_fault(_one_of(known) + _word_hint(value, known), value)
 
 
-def _listed(hint: Any, members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
+def _list_fault(hint: Any, members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
     if isinstance(value, _Array) and value.ndim > 0:
         numpy = type(value).__module__ == "numpy"
         if _numeric(value) and not (numpy and value.size <= 1000):  # type: ignore[attr-defined]
             return None  # the factory checks the entries of arrays
         value = value.tolist()  # type: ignore[attr-defined]
     if not isinstance(value, list | tuple | range):
-        return _wrong(with_article(type_name(hint)), value)
+        return _type_fault(with_article(type_name(hint)), value)
     fewest, most = length_of(notes)
     if len(value) < fewest:
-        return Fault("", f"{shown(value)} must have at least {fewest} entries", "bound")
+        return Fault("", f"{format_value(value)} must have at least {fewest} entries", "bound")
     if most is not None and len(value) > most:
-        return Fault("", f"{shown(value)} must have at most {most} entries", "bound")
+        return Fault("", f"{format_value(value)} must have at most {most} entries", "bound")
     pair = get_origin(hint) is tuple and Ellipsis not in members  # one annotation per entry
     if pair and len(value) != len(members):
-        return Fault("", f"{shown(value)} must have {len(members)} entries", "bound")
+        return Fault("", f"{format_value(value)} must have {len(members)} entries", "bound")
     notes = tuple(note for note in notes if not isinstance(note, Len | MinLen | MaxLen))
     for k, entry in enumerate(value):
         fault = _fault(members[k if pair else 0], entry, notes) if members else None
@@ -459,45 +459,45 @@ def _listed(hint: Any, members: Sequence[Any], value: Any, notes: tuple[Any, ...
     return None
 
 
-def _tabled(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
+def _table_fault(members: Sequence[Any], value: Any, notes: tuple[Any, ...]) -> Fault | None:
     if not isinstance(value, Mapping):
-        return _wrong("a table", value)
+        return _type_fault("a table", value)
     for key, entry in value.items():
         if not isinstance(key, str):
-            return Fault("", f"{shown(value)} must have text as keys", "entry")
+            return Fault("", f"{format_value(value)} must have text as keys", "entry")
         fault = _fault(members[1], entry, notes) if len(members) > 1 else None
         for note in notes:
-            fault = _keyed(note.target, key, entry) if isinstance(note, Keys) else fault
+            fault = _key_fault(note.target, key, entry) if isinstance(note, Keys) else fault
         if fault is not None:
             return fault.within(f".{key}")
     return None
 
 
-def _keyed(target: Callable[..., Any], key: str, entry: Any) -> Fault | None:
+def _key_fault(target: Callable[..., Any], key: str, entry: Any) -> Fault | None:
     """Return the fault of a key of a table or of its value, or None."""
     known, hints = signature_of(target)
     if key in known:
         return _fault(hints[key], entry, ())
-    other = spelled_out(key, hints)
+    other = keys_with_symbol(key, hints)
     return Fault("", f"is called {other} here" if other else f"is no key; {near(key, known)}", "entry")
 
 
-def _number(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
+def _number_fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
     words = with_article(NAMES[hint])
     if isinstance(value, _Array) and value.ndim == 0:  # also a traced one
         kinds = {bool: "b", int: "iu", float: "iuf"}[hint]
         if value.dtype.kind not in kinds:
-            return _wrong(words, value)
+            return _type_fault(words, value)
         if type(value).__module__.split(".")[0] != "numpy":
             return None
         value = value.item()  # type: ignore[attr-defined]
     if hint is bool:
-        return None if isinstance(value, bool) else _wrong(words, value)
+        return None if isinstance(value, bool) else _type_fault(words, value)
     if isinstance(value, bool) or not isinstance(value, Integral if hint is int else Real):
         whole = hint is int and isinstance(value, float) and value.is_integer()
-        return _wrong(words + (f"; write {value:.0f}" if whole else ""), value)
+        return _type_fault(words + (f"; write {value:.0f}" if whole else ""), value)
     if isinstance(value, Integral) and abs(int(value)) >= 2**63:
-        return Fault("", f"{shown(value)} must be below 2**63", "size")
+        return Fault("", f"{format_value(value)} must be below 2**63", "size")
     for kind, edge in bounds_of(notes):
         rule, holds = _RULES[kind]
         if not holds(value, edge):

@@ -12,7 +12,7 @@ from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
 from rivalry.core import oracles
 from rivalry.core.game import Game, is_markov, is_population
-from rivalry.core.plain import registered
+from rivalry.core.plain import register_plain
 from rivalry.core.space import Box, Choices, Simplex
 from rivalry.core.validate import whole_number
 from rivalry.envs.course import FAR, NEAR, Course
@@ -292,7 +292,7 @@ def check_literal(name: str, word: str, kind: Any) -> None:
 
 def markov(game: Any, periods: int) -> Any:
     """Return a game as a `MarkovGame`: itself, its native form, or repeated. Raises `ValueError`."""
-    registered(game)
+    register_plain(game)
     if oracles.to_markov.knows(game):
         return oracles.to_markov(game, periods)
     if is_markov(game):

@@ -58,7 +58,7 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
         self.rewards = dict.fromkeys(self.agents, 0.0)
         self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
         self.terminations, self.truncations = (dict.fromkeys(self.agents, False) for _ in range(2))
-        self._chosen: dict[str, Any] = {}
+        self._admissible_draws: dict[str, Any] = {}
         self._paid = False
         self._next()
 
@@ -69,7 +69,7 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
             self._was_dead_step(action)
             return
         self.parallel.check(agent, action)
-        self._chosen[agent] = action
+        self._admissible_draws[agent] = action
         if self._paid:
             self._clear_rewards()
             self._paid = False
@@ -85,8 +85,8 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
     def _play(self) -> None:
         """Play the game's next step, and further steps while no agent moves."""
         while True:
-            seen, paid, over, short, _ = self.parallel.play(self._chosen)
-            self._chosen, self._paid = {}, True
+            seen, paid, over, short, _ = self.parallel.play(self._admissible_draws)
+            self._admissible_draws, self._paid = {}, True
             self._views |= seen
             for name in paid:
                 self.rewards[name] += paid[name]

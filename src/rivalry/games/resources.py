@@ -102,7 +102,7 @@ def _points_of(kind: str, rest: dict[str, Any], bounds: Sequence[Sequence[float]
     if kind == "file":
         points = read_numbers(rest, "resource_points")
     else:
-        points = as_numbers(required(rest, "resource_points", "values")[0], "resource_points.values")
+        points = as_numbers(require(rest, "resource_points", "values")[0], "resource_points.values")
     return points[:, None] if points.ndim == 1 else points
 
 
@@ -247,12 +247,12 @@ def _table(spec: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     if (density := densities.get(kind.removesuffix("_pdf"))) is not None:
         return density(rest, points)
     if kind == "formula":
-        return formula_values(required(rest, "resource", "formula")[0], points, "resource.formula")
+        return formula_values(require(rest, "resource", "formula")[0], points, "resource.formula")
     if kind == "file":
         return read_numbers(rest, "resource")
     if kind == "array":
-        return as_numbers(required(rest, "resource", "values")[0], "resource.values")
-    required(rest, "resource")
+        return as_numbers(require(rest, "resource", "values")[0], "resource.values")
+    require(rest, "resource")
     return np.ones(len(points))
 
 
@@ -316,7 +316,7 @@ def check_covariance(matrix: np.ndarray, name: str) -> None:
 
 def beta_shapes(rest: Mapping[str, Any]) -> tuple[float, float]:
     """Return the shape parameters a and b of a beta density. Raises `ValueError` unless both are above 0."""
-    given = dict(zip("ab", required(rest, "resource", "a", "b"), strict=True))
+    given = dict(zip("ab", require(rest, "resource", "a", "b"), strict=True))
     a, b = (float(as_numbers(value, f"resource.{name}")) for name, value in given.items())
     _check_positive("resource.a", np.asarray(a))
     _check_positive("resource.b", np.asarray(b))
@@ -341,7 +341,7 @@ def _beta(rest: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
 
 def dirichlet_alphas(rest: Mapping[str, Any], corners: int) -> np.ndarray:
     """Return the parameters of a Dirichlet density, one per corner. Raises `ValueError` for invalid ones."""
-    alphas = as_numbers(required(rest, "resource", "alphas")[0], "resource.alphas")
+    alphas = as_numbers(require(rest, "resource", "alphas")[0], "resource.alphas")
     if alphas.shape != (corners,) or corners < 2:
         raise ValueError(f"resource.alphas: {alphas.size} values for {corners} coordinates; must be one each")
     _check_positive("resource.alphas", alphas)
@@ -381,7 +381,7 @@ def _default_points(bounds: Sequence[Sequence[float]]) -> Mapping[str, Any]:
 
 
 def _linspace(rest: Mapping[str, Any], axes: int) -> np.ndarray:
-    start, stop, num = required(rest, "resource_points", "start", "stop", "num")
+    start, stop, num = require(rest, "resource_points", "start", "stop", "num")
     if axes != 1:
         raise ValueError(f"resource_points: linspace is for an interval, not for {axes} axes; use grid")
     count = whole_number("resource_points.num", num, 2)
@@ -424,7 +424,7 @@ def optional(rest: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
     return [rest.get(key) for key in keys]
 
 
-def required(rest: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
+def require(rest: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
     """Return the values of ``keys`` of a table. Raises `ValueError` where one is missing."""
     values = optional(rest, name, *keys)
     for key, value in zip(keys, values, strict=True):

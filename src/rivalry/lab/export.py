@@ -67,7 +67,7 @@ def export(run: Run, to: str, out: str | os.PathLike[str] | None = None) -> Expo
     if parts := run.parts():
         return _join({name: export(part, to, folder / name) for name, part in parts.items()})
     data, damaged = run.collect()
-    left_out = run.left_out(damaged)
+    left_out = run.missing_cells(damaged)
     if len(left_out) == len(run.cells):
         if damaged:
             raise damaged[0]

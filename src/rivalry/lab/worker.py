@@ -18,7 +18,7 @@ from rivalry.core.game import Game
 from rivalry.core.jax import forget_programs, jax, jnp
 from rivalry.core.method import Learner, as_learner
 from rivalry.core.oracles import named_start, plot_data
-from rivalry.core.results import Record, stacked, unstacked
+from rivalry.core.results import Record, stack_records, unstack_records
 from rivalry.core.space import lattice
 from rivalry.lab.study import batch_points, build_game, build_method
 from rivalry.lab.study.points import Grid, short_names
@@ -120,7 +120,7 @@ def run_cell(
     ]
     if not points.shape:
         return records[0]
-    found = stacked(records, points.shape) | points.coordinates
+    found = stack_records(records, points.shape) | points.coordinates
     return found | group_basins(points.games[0], found) if "lane" in points.shape else found
 
 
@@ -141,13 +141,13 @@ def recertify(task: Task, folder: Path, record: Record) -> Record:
     proofs = [
         certificate(_played_game(game, method, one), profile, tolerance=task["tolerance"]).record()
         for game, method, one, profile in zip(
-            points.games, points.methods, unstacked(record, len(lead)), profiles, strict=True
+            points.games, points.methods, unstack_records(record, len(lead)), profiles, strict=True
         )
         if np.all(np.isfinite(profile))
     ]
     if len(proofs) < len(profiles):  # a batch index without a solution has no certificate to stack
         return {}
-    return stacked(proofs, points.shape) if points.shape else proofs[0]
+    return stack_records(proofs, points.shape) if points.shape else proofs[0]
 
 
 def points_of(task: Task, folder: Path) -> BatchPoints:

@@ -344,7 +344,7 @@ def _draw_ends(ax: Axes, x: np.ndarray, name: str, ends: Ends, colour: str, mark
 
 def _distances(ax: Axes, data: Dataset, at: At, over: str, x: np.ndarray, names: Sequence[str]) -> Axes:
     """Draw the distances in axes below; return ``axes`` itself where the data hold none."""
-    if not select.filled(data, ["distance"]):
+    if not select.filled_variables(data, ["distance"]):
         return ax
     (low,) = style.lower_axes(ax, 1)
     dim, order = str(select.dimension(data, over)), np.argsort(x, kind="stable")

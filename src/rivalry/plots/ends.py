@@ -90,7 +90,7 @@ def _equilibria(ax: Axes, data: Dataset, grid: np.ndarray | None, at: At, axis: 
     if grid is not None and not is_blank(grid):
         profiles, word = grid, "equilibrium of the grid"
     else:
-        profiles, word = _certified(data, at), "certified equilibrium"
+        profiles, word = _certified_profiles(data, at), "certified equilibrium"
     for player, colour in enumerate(colours(profiles.shape[1])):
         for value in np.unique(profiles[:, player, axis].round(9)):
             ax.axvline(value, color=colour, linestyle=":", linewidth=1.6, label="_equilibrium")
@@ -98,7 +98,7 @@ def _equilibria(ax: Axes, data: Dataset, grid: np.ndarray | None, at: At, axis: 
         ax.plot([], [], ":", color=INK, linewidth=1.6, label=f"{word} ({len(profiles)})")
 
 
-def _certified(data: Dataset, at: At) -> np.ndarray:
+def _certified_profiles(data: Dataset, at: At) -> np.ndarray:
     """Return every method's certified profile at this point, ``[profile player axis]``."""
     if not {"profile", "claim"} <= set(data):
         return np.empty((0, 0, 1))

@@ -10,9 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
-from rivalry.core.statistics import told as format_interval
+from rivalry.core.statistics import format_interval as format_interval
 from rivalry.plots.metrics import metric_label
-from rivalry.plots.select import At, Names, NoSuchPoint, band, check_count, filled, pick_names, point
+from rivalry.plots.select import (
+    At,
+    Names,
+    NoSuchPoint,
+    band,
+    check_count,
+    filled_variables,
+    pick_names,
+    point,
+)
 from rivalry.plots.style import DASHES, INK, PALETTE, caption, chart, colours, draw_levels, legend
 
 CONTROLS = {
@@ -129,9 +138,9 @@ def histogram(
     if form not in ("bars", "cumulative", "means"):
         raise ValueError(f"form: {form!r} must be 'bars', 'cumulative' or 'means'")
     check_count("bins", bins)
-    quantity = quantity or next(iter(filled(data, [GAIN])), PAYOFF)
+    quantity = quantity or next(iter(filled_variables(data, [GAIN])), PAYOFF)
     if quantity == PAYOFF:
-        quantity = next(iter(filled(data, ["last_payoff"])), "end_payoff")
+        quantity = next(iter(filled_variables(data, ["last_payoff"])), "end_payoff")
     with_controls = form == "means" if controls is None else controls
     every, place = samples(data, quantity, methods=methods, controls=with_controls, at=at)
     if methods is None:  # every learner is followed by its controls
@@ -197,7 +206,7 @@ def samples(
     every = []
     for name in pick_names("methods", methods, known, default) or [""]:
         row = known.index(name) if name and len(found[quantity]) > 1 else 0
-        values = _filled(found[quantity][row], own)
+        values = _flatten_sessions(found[quantity][row], own)
         if values.size:
             nash, joint = (float(level[min(row, len(level) - 1)]) for level in levels)
             every.append(Sample(name, values, nash, joint, base_of(name, known)))
@@ -227,7 +236,7 @@ def _own(data: Dataset, quantity: str) -> tuple[str, ...]:
     return own
 
 
-def _filled(values: np.ndarray, own: tuple[str, ...]) -> np.ndarray:
+def _flatten_sessions(values: np.ndarray, own: tuple[str, ...]) -> np.ndarray:
     """Return ``[replication session ..]`` as ``[session]``: means over players, without padding."""
     numbers = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
     flat = numbers.reshape(-1, *numbers.shape[2:])
@@ -238,7 +247,7 @@ def _filled(values: np.ndarray, own: tuple[str, ...]) -> np.ndarray:
 def _draw_bars(ax: Axes, every: list[Sample], levels: list[dict[str, float]], bins: int | None) -> None:
     """Draw shares of sessions, a panel per method on one scale."""
     several = len(every) > 1
-    small = _stacked(ax, len(every)) if several else [ax]
+    small = _stack_axes(ax, len(every)) if several else [ax]
     low, high, edges = _edges(every, levels, bins)
     top = 0.0
     for panel, one, own, shade in zip(small, every, levels, colours(len(every)), strict=True):
@@ -266,7 +275,7 @@ def _draw_bars(ax: Axes, every: list[Sample], levels: list[dict[str, float]], bi
     ax.set_ylabel("share of sessions" + ("" if several else f" (n = {len(every[0].values)})"))
 
 
-def _stacked(ax: Axes, count: int) -> list[Axes]:
+def _stack_axes(ax: Axes, count: int) -> list[Axes]:
     """Return small axes, one below the other on one horizontal scale; of ``axes`` only the labels stay."""
     ax.spines[:].set_visible(False)
     ax.grid(False)

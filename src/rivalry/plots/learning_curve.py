@@ -94,7 +94,7 @@ def learning_curve(
     >>> learning_curve(way, compare=True).lines[0].get_ydata().tolist()
     [0.15000000000000002, 0.5]
     """
-    main = _stored(data, quantity)
+    main = _stored_variable(data, quantity)
     if compare:
         level = level or ("payoff" if quantity == "reward" else quantity)
         bottom, words = _by_method(ax, data, main, methods, player, level, at)
@@ -124,10 +124,10 @@ class _History(NamedTuple):
     certified: bool = False
 
 
-def _stored(data: Dataset, quantity: str) -> str:
+def _stored_variable(data: Dataset, quantity: str) -> str:
     """Return the variable that holds the history of a quantity."""
     names = (f"{quantity}_curve", f"learning_{quantity}")
-    return next(iter(select.filled(data, names)), names[quantity in ("reward", "choice")])
+    return next(iter(select.filled_variables(data, names)), names[quantity in ("reward", "choice")])
 
 
 def _clock(main: str) -> str:
@@ -142,7 +142,7 @@ def _by_player(ax: Axes, data: Dataset, main: str, axis: int, at: At) -> tuple[A
         mean = mean[..., axis]
         half = half[..., min(axis, half.shape[-1] - 1)] if half.ndim == 3 else half
     _draw_players(ax, clock, mean, half, INK if main == REWARD else PALETTE[0])
-    names = select.filled(data, BELOW) if main == REWARD else []
+    names = select.filled_variables(data, BELOW) if main == REWARD else []
     lower = style.lower_axes(ax, len(names))
     for name, panel in zip(names, lower, strict=True):
         _draw_players(panel, *_mean_history(data, name, at)[1:4], PALETTE[0])
@@ -162,7 +162,7 @@ def _mean_history(
 ) -> tuple[DrawnPoint, np.ndarray, np.ndarray, np.ndarray, str]:
     """Return the point, steps, mean and half width of its band, as stored or over replications, and words."""
     width, clock = f"{main}_band", _clock(main)
-    banded = bool(select.filled(data, [width]))
+    banded = bool(select.filled_variables(data, [width]))
     keep = () if banded else ("replication",)
     found = select.point(data, main, None, (clock, width, *RUNS), at=at, keep=keep)
     name = next((name for name in RUNS if name in found), "")

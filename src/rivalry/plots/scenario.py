@@ -138,7 +138,7 @@ def _quantities(data: Dataset, wanted: Names) -> list[str]:
     if wanted is not None and not wanted:
         raise ValueError("quantities: none is named; must be metrics of this data")
     names = [wanted] if isinstance(wanted, str) else wanted
-    default = select.filled(data, DEFAULT) or ["payoff"]
+    default = select.filled_variables(data, DEFAULT) or ["payoff"]
     return select.pick_names("quantities", names, map(str, data.data_vars), default)
 
 

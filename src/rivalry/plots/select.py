@@ -70,7 +70,7 @@ def point(
     leading = list(keep)
     rank = own_rank(data, main) if rank is None else rank
     spots = [str(dim) for dim in data[main].dims[: data[main].ndim - rank]]
-    chosen = dict(_chosen(data, spots, name, value) for name, value in in_step(data, at or {}).items())
+    chosen = dict(_choose(data, spots, name, value) for name, value in in_step(data, at or {}).items())
     free = [name for name in spots if name not in chosen and name not in leading]
     first = _first_filled(data[main].isel(chosen), free)
     words = [_words(data, name, index) for name, index in chosen.items()]
@@ -101,7 +101,7 @@ def pick_names(
     return list(wanted)
 
 
-def filled(data: Dataset, names: Iterable[str]) -> list[str]:
+def filled_variables(data: Dataset, names: Iterable[str]) -> list[str]:
     """Return those variables that the data hold, not only as padding."""
     return [name for name in names if name in data and not is_blank(data[name].values)]
 
@@ -281,7 +281,7 @@ def in_step(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _chosen(data: Dataset, spots: list[str], name: str, value: Any) -> tuple[str, int]:
+def _choose(data: Dataset, spots: list[str], name: str, value: Any) -> tuple[str, int]:
     """Return the dimension and the index that ``at`` selects by one coordinate."""
     dim = name if name in spots else dimension(data, name)
     if dim not in spots:

@@ -70,7 +70,7 @@ def series_of(
             if select.is_blank(part[main].values):
                 continue  # other methods of the run may not have the variable
             here = select.point(part, main, None, also, at=rest, keep=("replication", *keep))
-            arrays = {key: _filled(here[main], values) for key, values in here.items()}
+            arrays = {key: _drop_padding(here[main], values) for key, values in here.items()}
             several = name is not None and (len(names) > 1 or methods is not None)
             words = [name or ""] * several + [label] * bool(label)
             every.append(CellSeries(", ".join(words), name or "", arrays, here.words))
@@ -110,7 +110,7 @@ def _steps(
     return [(f"{short} = {word}", {dim: k}) for k, word in enumerate(words)]
 
 
-def _filled(main: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _drop_padding(main: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return values without the replications in which the main variable is padding."""
     present = [k for k in range(len(main)) if not select.is_blank(np.asarray(main[k]))]
     return values[present] if len(values) == len(main) else values

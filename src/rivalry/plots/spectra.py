@@ -113,7 +113,7 @@ def _complex(found: DrawnPoint, stem: str) -> np.ndarray:
     return np.asarray(real[..., :wide] + 1j * imag[..., :wide])
 
 
-def _ordered(values: np.ndarray) -> np.ndarray:
+def _sort_spectra(values: np.ndarray) -> np.ndarray:
     """Return each row's eigenvalues by falling real part, then imaginary part; padding last."""
     key = np.where(np.isnan(values.real), np.inf, -values.real)
     # rounded, so that a conjugate pair is ordered by its imaginary parts
@@ -127,7 +127,7 @@ def _over_parameter(ax: Axes, curves: DrawnSpectrum, x: np.ndarray) -> None:
     turning, dot = False, "." if len(x) <= FEW else ""
     for own in dict.fromkeys(curves.curve.tolist()):
         mine = np.flatnonzero(curves.curve == own)
-        colour, values = shades[curves.kind[mine[0]]], _ordered(curves.values[mine])
+        colour, values = shades[curves.kind[mine[0]]], _sort_spectra(curves.values[mine])
         zero = 1e-9 * max(1.0, float(np.nanmax(np.abs(values))))
         for part in values.T:
             ax.plot(x[mine], part.real, marker=dot, color=colour, linewidth=1.3, label="_real")
@@ -217,7 +217,7 @@ def stability_window(
     x, field = _field(data, found, dim, at)
     if len(y) > 1:
         _area(ax, x, y, field)
-    _refined(ax, data, dim, at, y)
+    _refine(ax, data, dim, at, y)
     if threshold is not None and threshold in data:
         closed = point(data, threshold, 0, at=at, keep=(dim,))[threshold].reshape(len(y), -1)[:, 0]
         look: dict[str, Any] = {"color": INK, "linewidth": 1.6, "zorder": 4}
@@ -260,7 +260,7 @@ def _area(ax: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
     ax.fill_between([], [], color=PALETTE[5], alpha=0.45, label="the symmetric point is stable")
 
 
-def _refined(ax: Axes, data: Dataset, dim: str, at: At, y: np.ndarray) -> None:
+def _refine(ax: Axes, data: Dataset, dim: str, at: At, y: np.ndarray) -> None:
     if not {"crossing", "crossing_direction"} <= set(data.variables):
         return
     found = point(data, "crossing_direction", 1, ("crossing",), at=at, keep=(dim,))

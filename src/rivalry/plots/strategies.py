@@ -223,8 +223,8 @@ def impulse_response(
         style.draw_levels(panel, lines, dash=2)
         panel.set_xlabel("periods after the deviation")
     if each:
-        _shared(ax, small)
-    small[0].set_ylabel(f"{_chosen(found)}, mean over sessions")
+        _share_scale(ax, small)
+    small[0].set_ylabel(f"{_choices(found)}, mean over sessions")
     style.caption(ax, found.words)
     return ax
 
@@ -245,7 +245,7 @@ def _paths(panel: Axes, path: np.ndarray, base: np.ndarray, deviator: int) -> No
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _shared(ax: Axes, small: list[Axes]) -> None:
+def _share_scale(ax: Axes, small: list[Axes]) -> None:
     """Set one scale for all panels, and add the legend's lines."""
     ends = np.array([panel.get_ylim() for panel in small])
     lines = small[0].get_lines()
@@ -260,7 +260,7 @@ def _shared(ax: Axes, small: list[Axes]) -> None:
             ax.plot([], [], line.get_linestyle(), color=INK, linewidth=1.0, label=str(line.get_label()))
 
 
-def _chosen(found: DrawnPoint) -> str:
+def _choices(found: DrawnPoint) -> str:
     """Return what players choose: the game's metric that equals the choice, or "choice"."""
     choice = found.get("end_action", np.array(np.nan))
     for name in ("price", "quantity"):

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.game import BrokenInvariant, PopulationGame
 from rivalry.core.jax import jax, jnp, put
-from rivalry.core.plain import registered
+from rivalry.core.plain import register_plain
 from rivalry.core.results import ROUNDING, Certificate, Record
 from rivalry.population.consistent import StationaryPopulation, stationary_population
 from rivalry.population.operators import Distribution, Policy, Values, action_values, by_type, uniform
@@ -141,7 +141,7 @@ def population_certificate(game: PopulationGame, pi: object, *, tolerance: float
     >>> population_certificate(game, rv.oracles.named_start(game, "uniform")).claim
     'not an equilibrium'
     """
-    found = evaluate_policy(registered(game), put(game.space.check(pi, "policy")))
+    found = evaluate_policy(register_plain(game), put(game.space.check(pi, "policy")))
     return certificate_of(game, check_conservation(found), tolerance)
 
 

@@ -62,19 +62,19 @@ def stationary_population(
     mu = jax.lax.fori_loop(0, FLOW, lambda _, here: flow(game, here, pi), start)
     flat, unflat = ravel_pytree(game.environment(mu, pi))
 
-    def left(env: Array) -> Array:
+    def outflow(env: Array) -> Array:
         there = unflat(env)
         return ravel_pytree(game.balance(there, stationary_distribution(game, there, pi), pi))[0]
 
     def step(carry: Carry) -> Carry:
         done, env, size, _ = carry
-        whole = -jnp.linalg.solve(jax.jacfwd(left)(env), left(env))
+        whole = -jnp.linalg.solve(jax.jacfwd(outflow)(env), outflow(env))
 
         def shorter(trial: Carry) -> Carry:
             tried, length, _, _ = trial
             there = env + length * whole
             # the length is that of the next trial
-            return tried + 1, length / 2, there, jnp.max(jnp.abs(left(there)))
+            return tried + 1, length / 2, there, jnp.max(jnp.abs(outflow(there)))
 
         def worse(trial: Carry) -> Bool[Array, ""]:
             # not `>=`: a residual of NaN counts as worse
@@ -88,7 +88,7 @@ def stationary_population(
     def going(carry: Carry) -> Bool[Array, ""]:
         return (carry[2] > ENOUGH) & (carry[0] < NEWTON) & carry[3]
 
-    begin = (jnp.asarray(0), flat, jnp.max(jnp.abs(left(flat))), jnp.asarray(True))
+    begin = (jnp.asarray(0), flat, jnp.max(jnp.abs(outflow(flat))), jnp.asarray(True))
     _, env, size, _ = jax.lax.while_loop(going, step, begin)
     found = unflat(env)
     return StationaryPopulation(stationary_distribution(game, found, pi), found, size)

@@ -60,7 +60,7 @@ def flow(game: PopulationGame, mu: Distribution, pi: Policy) -> Distribution:
     return there * (type_shares(game) / by_type(game, there))[state_types(game)]
 
 
-def balanced(game: Any, matrix: Float[Array, "state state"]) -> Float[Array, "state state"]:
+def balance(game: Any, matrix: Float[Array, "state state"]) -> Float[Array, "state state"]:
     """Return ``P^T - 1`` of a transition matrix, regularised by the mass of each type.
 
     The columns of a type no longer sum to 0, so the matrix is regular if the stationary distribution is
@@ -96,7 +96,7 @@ def stationary_distribution(game: PopulationGame, env: Any, pi: Policy) -> Distr
     """
     # one system: P^T mu - mu = 0, and the mass of each type equal to its share
     matrix, mass = (
-        balanced(game, oracles.transition_matrix(game, env, pi)),
+        balance(game, oracles.transition_matrix(game, env, pi)),
         -oracles.spread_evenly(game, type_shares(game)),
     )
     factors = jax.scipy.linalg.lu_factor(matrix)
@@ -110,7 +110,7 @@ def stationary_distribution(game: PopulationGame, env: Any, pi: Policy) -> Distr
 
 def has_unique_distribution(game: PopulationGame, env: Any, pi: Policy) -> Array:
     """Return whether a policy has a unique stationary distribution in a fixed environment."""
-    return _regular(jax.scipy.linalg.lu_factor(balanced(game, oracles.transition_matrix(game, env, pi)))[0])
+    return _regular(jax.scipy.linalg.lu_factor(balance(game, oracles.transition_matrix(game, env, pi)))[0])
 
 
 def _regular(factors: Float[Array, "state state"]) -> Array:

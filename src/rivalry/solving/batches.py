@@ -13,16 +13,16 @@ import numpy as np
 
 from rivalry.core.certify import TOLERANCE
 from rivalry.core.construction import recipe_of, variant
-from rivalry.core.game import Game, Playable, arrays, started, with_
-from rivalry.core.jax import compiled, eqx, jax, jnp, stacked
+from rivalry.core.game import Game, Playable, arrays, initial_profile, with_
+from rivalry.core.jax import compiled, eqx, jax, jnp, stack_trees
 from rivalry.core.method import BaseMethod, Finish, Method, as_method
-from rivalry.core.plain import is_plain, registered
+from rivalry.core.plain import is_plain, register_plain
 from rivalry.core.results import Record, Solution, collect
 from rivalry.core.validate import Recipe, check, whole_number
 from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.solving.randomness import key_of, stream
-from rivalry.solving.reparametrised import reparametrised
+from rivalry.solving.reparametrised import reparametrise
 from rivalry.solving.steps import Carry, as_arrays, begin, elapsed, from_leaves, leaves_of, one_step
 
 if TYPE_CHECKING:
@@ -70,23 +70,23 @@ def solve_lanes(
         If runs differ in more than numbers, or for an argument that `solve` refuses.
     """
     watch = Limited(progress, inputs.check_seconds(max_seconds))
-    games = [registered(game) for game in games]
+    games = [register_plain(game) for game in games]
     stepwise = [as_method(method) for method in methods]
     for game, method in zip(games, stepwise, strict=True):
         inputs.check_fit(method, game)
-    stepwise = [reparametrised(game, method) for game, method in zip(games, stepwise, strict=True)]
+    stepwise = [reparametrise(game, method) for game, method in zip(games, stepwise, strict=True)]
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     keys = jax.random.split(key_of(sequence), len(games))
     if any(is_plain(game) for game in games) and len({jax.tree.structure(game) for game in games}) > 1:
         # numbers of plain classes are constants of a program: each run needs its own
         return [
-            _solved([game], [method], [start], key[None], tol, max_steps, watch, tolerance, None)[0]
+            _solve([game], [method], [start], key[None], tol, max_steps, watch, tolerance, None)[0]
             for game, method, start, key in zip(games, stepwise, starts, keys, strict=True)
         ]
-    return _solved(games, stepwise, starts, keys, tol, max_steps, watch, tolerance, checkpoint)
+    return _solve(games, stepwise, starts, keys, tol, max_steps, watch, tolerance, checkpoint)
 
 
-def _solved(
+def _solve(
     games: Sequence[Playable],
     methods: Sequence[BaseMethod],
     starts: Sequence[Profile],
@@ -168,7 +168,7 @@ def _member(carry: Carry, k: int) -> Carry:
 
 def _stack(what: str, trees: Sequence[Any]) -> Any:
     differs = f"batch: game {{}} has a {what} of another form; only numbers may differ within a batch"
-    return stacked([as_arrays(tree) for tree in trees], differs)
+    return stack_trees([as_arrays(tree) for tree in trees], differs)
 
 
 def sweep(
@@ -227,8 +227,8 @@ def sweep(
     if (count := prod(map(len, over.values()))) > MOST:
         raise ValueError(f"over: {count} points are too many; must be at most {MOST}")
     points = [dict(zip(over, values, strict=True)) for values in product(*over.values())]
-    games, methods = zip(*(_varied(game, method, point) for point in points), strict=True)
-    starts = [started(one, start) for one in games]
+    games, methods = zip(*(_vary(game, method, point) for point in points), strict=True)
+    starts = [initial_profile(one, start) for one in games]
     found: dict[int, Record] = {}
     for group in _batches(games, methods):
         batch: list[list[Any]] = [[every[k] for k in group] for every in (games, methods, starts)]
@@ -237,7 +237,7 @@ def sweep(
     return collect([(point, found[k]) for k, point in enumerate(points)], over)
 
 
-def _varied(game: Any, method: Any, point: Mapping[str, Any]) -> tuple[Any, Any]:
+def _vary(game: Any, method: Any, point: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return the game and the method at a point; raise `ValueError` for an unknown name."""
     plain = {name.removeprefix("game."): value for name, value in point.items()}
     options = {name.removeprefix("method."): v for name, v in plain.items() if name.startswith("method.")}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rivalry.core.certify import certificate, payoffs, placed
+from rivalry.core.certify import certificate, concrete_profile, payoffs
 from rivalry.core.game import Game, Playable, PopulationGame, alike, is_population, measures, profile_dims
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
@@ -172,7 +172,7 @@ def certify(game: object, record: Record, tolerance: float | None) -> Solution:
     if is_population(game):
         return _certified_population(game, record, proof, tolerance)
     if isinstance(game, Game) and has_answer(record):
-        profile = placed(game, record["profile"][1])
+        profile = concrete_profile(game, record["profile"][1])
         record["payoff"] = (("player",), np.asarray(payoffs(game, profile)))
         if exchangeable.knows(game):
             record["alike"] = (("player",), np.asarray(exchangeable(game)))

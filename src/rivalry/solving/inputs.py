@@ -9,10 +9,10 @@ import numpy as np
 
 from rivalry.core.game import is_population
 from rivalry.core.method import BaseMethod, as_method
-from rivalry.core.needs import fits, stated
-from rivalry.core.plain import registered
+from rivalry.core.needs import fits, stated_needs
+from rivalry.core.plain import register_plain
 from rivalry.core.precision import imprecise
-from rivalry.core.validate import fault_of, shown, whole_number
+from rivalry.core.validate import fault_of, format_value, whole_number
 
 SOLVER, LEARNER = ("init", "step"), ("begin", "advance", "read")
 
@@ -41,8 +41,8 @@ def check_method(method: Any, needs: tuple[str, ...] = SOLVER) -> None:
         raise ValueError(f"method: {method.__name__} is a class; write {method.__name__}()")
     if not all(hasattr(method, name) for name in needs):
         if all(hasattr(method, name) for name in LEARNER):
-            raise ValueError(f"method: {_named(method)} is a learner; run it by rv.solve")
-        raise ValueError(f"method: {_named(method)} must be a method, as in rv.methods.GradientAscent()")
+            raise ValueError(f"method: {_type_name(method)} is a learner; run it by rv.solve")
+        raise ValueError(f"method: {_type_name(method)} must be a method, as in rv.methods.GradientAscent()")
     _options(method)
 
 
@@ -59,7 +59,7 @@ def check_fit(method: BaseMethod, game: Any) -> None:
     if not is_population(game):
         return
     # custom methods need not declare what they need
-    declared = stated(type(method)) is not None or type(method).__module__.split(".")[0] == "rivalry"
+    declared = stated_needs(type(method)) is not None or type(method).__module__.split(".")[0] == "rivalry"
     if declared and not fits(type(method), game):
         name = type(method).__name__
         raise ValueError(
@@ -85,30 +85,30 @@ def _options(method: Any) -> None:
 def check_game(game: Any) -> None:
     """Raise `ValueError` for anything but a game, and for a game with numbers of single precision."""
     if isinstance(game, type) or not hasattr(game, "space"):
-        raise ValueError(f"game: {_named(game)} must be a game, as in rv.games.matrix('chicken')")
+        raise ValueError(f"game: {_type_name(game)} must be a game, as in rv.games.matrix('chicken')")
     if why := imprecise(game):
         raise ValueError(why)
-    registered(game)
+    register_plain(game)
 
 
 def check_seconds(value: Any) -> float | None:
     """Return a time limit in seconds, or None; raise `ValueError` for anything else."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, Real) or not float(value) > 0):
-        raise ValueError(f"max_seconds: {shown(value)} must be a number above 0")
+        raise ValueError(f"max_seconds: {format_value(value)} must be a number above 0")
     return value  # type: ignore[return-value]
 
 
 def check_settings(seed: Any, tol: Any, progress: Any, checkpoint: Any = None) -> None:
     """Raise `ValueError` for an invalid seed, tolerance, callback or checkpoint."""
     if checkpoint is not None and not all(hasattr(checkpoint, name) for name in ("load", "save", "due")):
-        raise ValueError(f"checkpoint: {shown(checkpoint)} must have load, save and due")
+        raise ValueError(f"checkpoint: {format_value(checkpoint)} must have load, save and due")
     if not isinstance(seed, np.random.SeedSequence):
         whole_number("seed", seed)
     if isinstance(tol, bool) or not isinstance(tol, Real) or np.isnan(float(tol)):
-        raise ValueError(f"tol: {shown(tol)} must be a number")
+        raise ValueError(f"tol: {format_value(tol)} must be a number")
     if progress is not None and not callable(progress):
-        raise ValueError(f"progress: {shown(progress)} must be a function of an event")
+        raise ValueError(f"progress: {format_value(progress)} must be a function of an event")
 
 
-def _named(value: Any) -> str:
-    return shown(value) if isinstance(value, str | int | float | None) else type(value).__name__
+def _type_name(value: Any) -> str:
+    return format_value(value) if isinstance(value, str | int | float | None) else type(value).__name__

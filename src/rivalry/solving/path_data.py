@@ -10,7 +10,7 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.game import Game, own_gradients
 from rivalry.core.jax import compiled, jax, jnp
-from rivalry.core.results import Record, stacked
+from rivalry.core.results import Record, stack_records
 from rivalry.solving.steps import as_arrays
 
 LENGTH = 64  # paths are padded to 64, 128, 256 … rows: few compilations
@@ -100,7 +100,7 @@ def _snapshots(game: Any, record: Record) -> Record:
     steps = record["path_step"][1][rows] if "path_step" in record else rows
     return {
         **rest,
-        **stacked(influence, {"snapshot": len(rows)}),
+        **stack_records(influence, {"snapshot": len(rows)}),
         "snapshot_profile": (("snapshot", "player", "axis"), path[rows]),
         "snapshot_step": (("snapshot",), np.asarray(steps)),
     }

@@ -62,7 +62,7 @@ class Reparametrised(BaseMethod):
         return end._replace(profile=outer(game, end.profile), onward=onward, measures=end.measures | ranges)
 
 
-def reparametrised(game: Playable, method: BaseMethod) -> BaseMethod:
+def reparametrise(game: Playable, method: BaseMethod) -> BaseMethod:
     """Return the method as it is run on a game; reparametrised if the game's box is.
 
     Methods with ``natural`` set run in amounts on every box.

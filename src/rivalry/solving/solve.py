@@ -9,16 +9,16 @@ from warnings import warn
 import numpy as np
 
 from rivalry.core.certify import TOLERANCE
-from rivalry.core.game import Playable, is_population, profile_dims, started
+from rivalry.core.game import Playable, initial_profile, is_population, profile_dims
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.method import STEPS, BaseMethod, Learner, Method, as_learner, read_session, run_session
-from rivalry.core.plain import registered
+from rivalry.core.plain import register_plain
 from rivalry.core.results import Record, Solution, dataset
 from rivalry.core.validate import check, whole_number
 from rivalry.solving import ends, inputs
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback
 from rivalry.solving.randomness import keys_of, stream
-from rivalry.solving.reparametrised import reparametrised
+from rivalry.solving.reparametrised import reparametrise
 from rivalry.solving.steps import ROWS, advance, as_arrays, begin, elapsed, from_leaves, leaves_of, path_row
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def solve(
     sequence = seed if isinstance(seed, np.random.SeedSequence) else stream(seed, "play")
     # the steps take the first key, whether a start is sampled or given
     key, start_key = keys_of(sequence, 2)
-    first = game.space.sample(start_key) if start is None else started(game, start)
+    first = game.space.sample(start_key) if start is None else initial_profile(game, start)
     game = as_arrays(game)
     watch = Limited(progress, inputs.check_seconds(max_seconds))
     record = _solve_record(game, method, first, key, tol, max_steps, path, watch, checkpoint)
@@ -137,7 +137,7 @@ def _solve_record(
     progress: ProgressCallback,
     checkpoint: Checkpoint | None,
 ) -> Record:
-    method = reparametrised(game, method)
+    method = reparametrise(game, method)
     run = _Run(game, as_arrays(method), first, key, tol, max_steps)
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         run.restore(saved)
@@ -266,7 +266,7 @@ def _run_learner(
     inputs.check_method(learner, inputs.LEARNER)
     inputs.check_settings(seed, 0.0, progress, checkpoint)
     learner = as_learner(learner)
-    world = learner.world(registered(game))
+    world = learner.world(register_plain(game))
     if max_steps is None:
         steps, expected = learner.length(world), learner.expected_steps(world)
     else:
@@ -280,7 +280,7 @@ def _run_learner(
         session = learner.begin(world, sequence)
     else:
         # a learner that takes no start raises in `begin_at`
-        profile = started(game, start) if learner.takes_start else start
+        profile = initial_profile(game, start) if learner.takes_start else start
         session = learner.begin_at(world, sequence, profile)
     watch, stopped = Limited(progress, inputs.check_seconds(max_seconds)), False
 
@@ -332,8 +332,8 @@ def trace(
     whole_number("steps", steps)
     whole_number("every", every, 1)
     key, start_key = keys_of(stream(seed, "play"), 2)
-    first = game.space.sample(start_key) if start is None else started(game, start)
-    game, stepwise = as_arrays(game), as_arrays(reparametrised(game, stepwise))
+    first = game.space.sample(start_key) if start is None else initial_profile(game, start)
+    game, stepwise = as_arrays(game), as_arrays(reparametrise(game, stepwise))
     carry = begin(game, stepwise, first, key, put(0))
     rows, clock = [np.asarray(first)[None]], [np.zeros(1, dtype=int)]
     while int(carry.done) < steps:

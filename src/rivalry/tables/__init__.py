@@ -10,7 +10,7 @@ if _typing.TYPE_CHECKING:
     from rivalry.tables.deviations import Deviation as Deviation
     from rivalry.tables.deviations import deviations as deviations
     from rivalry.tables.deviations import static_best_response as static_best_response
-    from rivalry.tables.discretize import normalised as normalised
+    from rivalry.tables.discretize import normalise as normalise
     from rivalry.tables.discretize import tabulate as tabulate
     from rivalry.tables.exact import MOST_JOINT as MOST_JOINT
     from rivalry.tables.exact import equilibria as equilibria
@@ -33,13 +33,13 @@ if _typing.TYPE_CHECKING:
     from rivalry.tables.history import limit_cycles as limit_cycles
     from rivalry.tables.history import whole_states as whole_states
     from rivalry.tables.periods import PeriodTables as PeriodTables
-    from rivalry.tables.periods import led_through as led_through
+    from rivalry.tables.periods import greedy_path as greedy_path
     from rivalry.tables.periods import over_periods as over_periods
     from rivalry.tables.periods import period_values as period_values
     from rivalry.tables.periods import tabulate_periods as tabulate_periods
     from rivalry.tables.policy_response import PolicyBestResponse as PolicyBestResponse
     from rivalry.tables.policy_response import best_response as best_response
-    from rivalry.tables.policy_response import mixed as mixed
+    from rivalry.tables.policy_response import mix_exploration as mix_exploration
     from rivalry.tables.policy_response import policy_regrets as policy_regrets
     from rivalry.tables.stages import FollowerGaps as FollowerGaps
     from rivalry.tables.stages import SubgamePerfect as SubgamePerfect

@@ -50,7 +50,7 @@ def places_of(space: Any, places: Places) -> np.ndarray:
                 raise ValueError(f"places: {places} must be at least 2")
             rows = [_grid(space, player, int(places)) for player in range(players)]
     elif are_levels(places):
-        rows = [spanned(lines) for lines in axis_levels(space, places)]
+        rows = [span(lines) for lines in axis_levels(space, places)]
         for player, row in enumerate(rows):
             if len(row) < 2:
                 raise ValueError(f"places: {len(row)} for player {player}; must be at least 2")
@@ -72,7 +72,7 @@ def _grid(space: Any, player: int, count: int) -> np.ndarray:
             start + (end - start) * np.arange(count) / (count - 1)
             for start, end in zip(low, high, strict=True)
         ]
-        return spanned(lines)
+        return span(lines)
     if isinstance(space, Simplex):
         return space.steps_lattice(player, count - 1)
     raise ValueError(f"places: a {type(space).__name__} has no grid; give places of your own")
@@ -139,7 +139,7 @@ def moves_between(space: Any, places: Places, found: np.ndarray) -> np.ndarray:
         return np.zeros((0, 0, 0), dtype=np.int64)
     if are_levels(places):
         counts = [tuple(map(len, lines)) for lines in axis_levels(space, places)]
-        return _padded([_steps(count) for count in counts], found.shape[1])
+        return _pad_moves([_steps(count) for count in counts], found.shape[1])
     own = not isinstance(places, int | np.integer)
     if own and found.shape[2] != 1:
         raise ValueError("walk: places of your own in several dimensions have no neighbours; use walk=False")
@@ -154,10 +154,10 @@ def moves_between(space: Any, places: Places, found: np.ndarray) -> np.ndarray:
         else:
             count = len(there) if own else int(places)  # type: ignore[arg-type]
             tables.append(_steps((count,) * found.shape[2]))
-    return _padded(tables, found.shape[1])
+    return _pad_moves(tables, found.shape[1])
 
 
-def _padded(tables: list[np.ndarray], actions: int) -> np.ndarray:
+def _pad_moves(tables: list[np.ndarray], actions: int) -> np.ndarray:
     """Return all players' moves in one array; padded moves stay."""
     most = max(table.shape[1] for table in tables)
     # every padded move leads to the standing action itself
@@ -217,7 +217,7 @@ def check_levels(places: Any) -> None:
     Traceback (most recent call last):
     ValueError: places.from: 0 must be above 0 for kind = 'log'
     """
-    for name, table in _named(places):
+    for name, table in _name_levels(places):
         kind = table.get("kind")
         check_word(f"{name}.kind", kind, KINDS)
         for key in table:
@@ -276,17 +276,17 @@ def axis_levels(space: Any, places: Any) -> list[list[np.ndarray]]:
     return [[line[player] for line in lines] for player in range(players)]
 
 
-def spanned(lines: list[np.ndarray]) -> np.ndarray:
+def span(lines: list[np.ndarray]) -> np.ndarray:
     """Return the grid that levels span, ``[action axis]``: row-major, the first axis slowest.
 
-    >>> spanned([np.array([0.0, 1.0]), np.array([2.0, 3.0])]).tolist()
+    >>> span([np.array([0.0, 1.0]), np.array([2.0, 3.0])]).tolist()
     [[0.0, 2.0], [0.0, 3.0], [1.0, 2.0], [1.0, 3.0]]
     """
     mesh = np.meshgrid(*lines, indexing="ij")
     return np.stack([part.ravel() for part in mesh], axis=-1)
 
 
-def _named(places: Any) -> list[tuple[str, Any]]:
+def _name_levels(places: Any) -> list[tuple[str, Any]]:
     if isinstance(places, Mapping):
         return [("places", places)]
     return [(f"places[{axis}]", table) for axis, table in enumerate(places)]

@@ -122,7 +122,7 @@ def deviations(
     whole_number("horizon", horizon, 1)
     values = _levels(tables, levels)
     value = replies(tables, given, player, gamma).own
-    forced = _forced(tables, whole, given, player, action)
+    forced = _forced_actions(tables, whole, given, player, action)
     found = []
     for count in (periods, 0):
         plan = departures.Departure(player, forced, count, float(gamma), value, cycles.state)
@@ -151,7 +151,7 @@ def _static(tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int)
     return chosen
 
 
-def _forced(
+def _forced_actions(
     tables: FiniteGame, whole: Whole, policies: np.ndarray, player: int, action: str | int
 ) -> np.ndarray:
     """Return the action of a deviation in every state, ``[session state]``."""

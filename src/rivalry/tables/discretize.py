@@ -10,7 +10,7 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.game import alike
 from rivalry.core.jax import compiled, jax, jnp, put
-from rivalry.core.plain import registered
+from rivalry.core.plain import register_plain
 from rivalry.core.validate import check_word
 from rivalry.tables.action_grid import Places, moves_between, places_of
 from rivalry.tables.kernels.shapes import Contest, FiniteGame, Tabulated, no_contest
@@ -79,7 +79,7 @@ def tabulate(
     """
     check_word("observation", observation, OBSERVATIONS)
     check_word("play", play, PLAYS)
-    registered(game)
+    register_plain(game)
     if oracles.to_finite.knows(game):
         return _finite(game, observation, play)
     places = own_levels(game, places)
@@ -101,7 +101,7 @@ def tabulate(
     elif need > max_table_bytes:
         raise ValueError(f"places: {large}; take fewer")
     else:
-        payoff = np.ascontiguousarray(values_at(_paid, game, found, sizes).T[None])
+        payoff = np.ascontiguousarray(values_at(_payoffs_at, game, found, sizes).T[None])
     _refuse_nan(game, payoff, found, sizes)
     _refuse_nobody(game, contest, found)
     moves = moves_between(game.space, places, found) if walk else np.zeros((0, 0, 0), dtype=np.int64)
@@ -167,7 +167,7 @@ def _by_contest(contest: Any, sizes: np.ndarray) -> np.ndarray:
     return payoff
 
 
-def _paid(game: Any, x: Any) -> Any:
+def _payoffs_at(game: Any, x: Any) -> Any:
     return game.payoffs(x)
 
 
@@ -227,7 +227,7 @@ def _refuse_nobody(game: Any, contest: Contest, places: np.ndarray) -> None:
         raise ValueError(f"payoffs: nobody has influence on point {empty[0]} at {x.tolist()}")
 
 
-def normalised(tabulated: Tabulated) -> Tabulated:
+def normalise(tabulated: Tabulated) -> Tabulated:
     """Return the game with payoffs divided by the largest payoff of any player at any joint action.
 
     Raises `ValueError` where that is not above 0.

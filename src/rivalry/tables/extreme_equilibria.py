@@ -191,7 +191,7 @@ def _vertices(matrix: np.ndarray, most: int) -> _Vertices:
                 seen.add(basis)
                 if len(seen) > most:
                     raise TooMany(f"a best-response polytope has more than {most} bases")
-                waiting.append(_pivoted(here, row, column))
+                waiting.append(_pivot(here, row, column))
     labels = np.frombuffer(b"".join(found), dtype=bool).reshape(len(found), size + slacks)
     return _Vertices(list(found.values()), labels, least)
 
@@ -237,7 +237,7 @@ def _entry(here: _Dictionary, row: int, variable: int) -> int:
     return here.scale if here.basic[row] == variable else 0
 
 
-def _pivoted(here: _Dictionary, row: int, column: int) -> _Dictionary:
+def _pivot(here: _Dictionary, row: int, column: int) -> _Dictionary:
     """Return the dictionary after an exchange; every division is exact."""
     old, pivot = here.table, here.table[row, column]
     table = (old * pivot - np.outer(old[:, column], old[row])) // here.scale

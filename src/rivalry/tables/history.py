@@ -117,7 +117,7 @@ def whole_states(tables: FiniteGame) -> Whole:
     at = dict(zip(slots, strides.tolist(), strict=True))
     moves = (tables.order[:, :, None] == np.arange(players)).any(axis=1)
     stands = [(at.get((who, 1), 1), sizes[who] if (who, 1) in at else 0) for who in range(players)]
-    seen, now = _observed(tables, at, rounds, natures, inner)
+    seen, now = _observations(tables, at, rounds, natures, inner)
     return Whole(
         slots=np.array(slots, dtype=np.int64).reshape(-1, 2),
         sizes=widths,
@@ -131,7 +131,7 @@ def whole_states(tables: FiniteGame) -> Whole:
         stands=np.array(stands, dtype=np.int64),
         seen=seen,
         now=now,
-        base=_shifted(players, at, sizes, rounds, natures, inner),
+        base=_shift(players, at, sizes, rounds, natures, inner),
         steps=np.array([at.get((who, 1), 0) for who in range(players + 2)], dtype=np.int64),
     )
 
@@ -283,7 +283,7 @@ def seen_slots(tables: FiniteGame, round_: int, player: int) -> list[tuple[int, 
     return found if player in row else []
 
 
-def _observed(
+def _observations(
     tables: FiniteGame, at: dict[tuple[int, int], int], rounds: int, natures: int, inner: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return ``Whole.seen [player state]`` and ``Whole.now [round player who]``."""
@@ -306,7 +306,7 @@ def _observed(
     return seen.reshape(players, -1), now
 
 
-def _shifted(
+def _shift(
     players: int, at: dict[tuple[int, int], int], sizes: list[int], rounds: int, natures: int, inner: int
 ) -> np.ndarray:
     """Return ``Whole.base``: the round advances, and slots and nature's state age by one round."""

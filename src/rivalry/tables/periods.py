@@ -90,7 +90,7 @@ def tabulate_periods(
         stage, now = _stage(game, t, now, found, sizes)
         stages.append(stage)
     weights = np.asarray(known.weights, dtype=float)
-    return _assembled(stages, weights if weighted else np.ones_like(weights), found, sizes)
+    return _assemble(stages, weights if weighted else np.ones_like(weights), found, sizes)
 
 
 def over_periods(game: Any) -> bool:
@@ -147,7 +147,7 @@ def period_values(
     return value, best
 
 
-def led_through(tables: PeriodTables, policies: object) -> np.ndarray:
+def greedy_path(tables: PeriodTables, policies: object) -> np.ndarray:
     """Return the grid points that policies choose in every period while play continues, ``[period player]``.
 
     ``policies`` are ``[player nature]``. Periods that are never reached have grid point 0.
@@ -221,7 +221,7 @@ def _distinct(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return states[first], back.ravel()
 
 
-def _assembled(
+def _assemble(
     stages: list[_Stage], weights: np.ndarray, places: np.ndarray, sizes: np.ndarray
 ) -> PeriodTables:
     counts = [len(stage.carried) for stage in stages]

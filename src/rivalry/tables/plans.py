@@ -104,7 +104,7 @@ def _with_level(levels: Sequence[float] | np.ndarray, output: float, player: int
     return line if known else np.sort(np.append(line, output))
 
 
-def announced(
+def with_plans(
     tables: AdjustmentTables, leader: int, targets: np.ndarray, ramps: np.ndarray, noise: float = 0.0
 ) -> Duel:
     """Return the tables with announced plans: adjustment to a target at a bounded rate per period.
@@ -132,7 +132,7 @@ def announced(
     Examples
     --------
     >>> made = adjustment_tables(10.0, 2.0, 0.0, 120.0, 0.96, [1.0, 1.5, 2.0])
-    >>> duel = announced(made, 0, np.array([2.0]), np.array([0.75]))
+    >>> duel = with_plans(made, 0, np.array([2.0]), np.array([0.75]))
     >>> duel.low[0].tolist(), duel.part[0].tolist(), duel.cost[0].tolist()
     ([1, 2, 2], [0.5, 0.0, 0.0], [67.5, 30.0, 0.0])
     """

@@ -88,9 +88,9 @@ def best_response(
     """
     tables = tabulated.tables if isinstance(tabulated, Tabulated) else tabulated
     _check(tables, player, discount, paid)
-    chances = mixed(tables, policies, epsilon)
+    chances = mix_exploration(tables, policies, epsilon)
     model = _model(tables, chances, player, discount, paid)
-    own = _followed(model, -1, np.zeros(model.shape, dtype=np.int64))
+    own = _policy_value(model, -1, np.zeros(model.shape, dtype=np.int64))
     value, policy = _best(model, player, TIE * float(np.abs(model.pays).max()) / (1 - discount))
     whole = len(np.unique(model.seen[player])) == model.shape[1]
     return PolicyBestResponse(value, own, policy, "exact" if whole else "upper bound")
@@ -118,14 +118,14 @@ def policy_regrets(
     tables = tabulated.tables if isinstance(tabulated, Tabulated) else tabulated
     players = len(tables.sizes)
     discounts = np.broadcast_to(np.asarray(discount, dtype=float), (players,)).tolist()
-    chances = mixed(tables, policies, epsilon)
+    chances = mix_exploration(tables, policies, epsilon)
     gains = [
         best_response(tables, chances, who, rate, paid=paid).regret for who, rate in enumerate(discounts)
     ]
     return np.stack(gains)
 
 
-def mixed(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> np.ndarray:
+def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> np.ndarray:
     """Return policies as probabilities ``[player state move]``, with uniform exploration mixed in.
 
     ``policies`` are moves or probabilities; ``epsilon`` is a number, or one per player.
@@ -281,7 +281,7 @@ def _best(model: _Model, player: int, tie: float) -> tuple[np.ndarray, np.ndarra
     ]  # the own policy's most probable move
     if _small(model):
         while True:
-            value, better = _solved(model, player, policy), policy.copy()
+            value, better = _solve(model, player, policy), policy.copy()
             _sweep(model, player, better, value.copy(), tie)
             if np.array_equal(better, policy):
                 return value, policy
@@ -293,10 +293,10 @@ def _best(model: _Model, player: int, tie: float) -> tuple[np.ndarray, np.ndarra
     return value, policy
 
 
-def _followed(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
+def _policy_value(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
     """Return a policy's value ``[round state]``, the others' fixed; player -1: all players' policies."""
     if _small(model):
-        return _solved(model, player, policy)
+        return _solve(model, player, policy)
     value = np.zeros(model.shape)
     while not _rests(model, player, policy, value):
         pass
@@ -327,12 +327,12 @@ def _sweep(
         ahead, movers = _ahead(model, round_, value), model.movers[round_].copy()
         for other in np.flatnonzero(movers & model.alone).tolist():
             if other != player:
-                ahead, movers[other] = _averaged(model, other, ahead), False
+                ahead, movers[other] = _average(model, other, ahead), False
         here = (policy[round_], value[round_])
         kernels.back_up(ahead, player, movers, *given, tie or 0.0, tie is not None, *here, model.room)
 
 
-def _averaged(model: _Model, other: int, ahead: np.ndarray) -> np.ndarray:
+def _average(model: _Model, other: int, ahead: np.ndarray) -> np.ndarray:
     """Return ``ahead`` averaged over the move of ``other``, which observes its own action only."""
     size = int(model.sizes[other])
     grid = ahead.reshape(len(ahead), -1, size, int(model.strides[other]))
@@ -354,7 +354,7 @@ def _ahead(model: _Model, round_: int, value: np.ndarray) -> np.ndarray:
     return ahead
 
 
-def _solved(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
+def _solve(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
     """Return the value of a policy by one linear system, for few states."""
     from rivalry.tables.kernels import best_response as kernels
 

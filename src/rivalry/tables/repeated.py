@@ -27,7 +27,7 @@ class RepeatedWorld(NamedTuple):
     game: Any = None  # the base game, in which all players move; source of further metrics
 
 
-def repeated(
+def repeated_form(
     game: Any,
     places: Places = 15,
     *,
@@ -72,7 +72,7 @@ def repeated(
     Examples
     --------
     >>> import rivalry as rv
-    >>> world = repeated(rv.games.matrix("chicken"), observation=["actions", "others"], memory=[1, 2])
+    >>> world = repeated_form(rv.games.matrix("chicken"), observation=["actions", "others"], memory=[1, 2])
     >>> world.tables.observation_slots.tolist()
     [[[0, 1], [1, 1]], [[0, 2], [0, 1]]]
     """
@@ -89,8 +89,8 @@ def repeated(
     slots = []
     for player in range(players):
         own = [slot for slot in tables.observation_slots[player].tolist() if slot[0] >= 0 and slot[1] == 0]
-        slots.append(_remembered(tables, player, words[player], rounds[player]) + own)
-    tables = tables._replace(observation_slots=_padded(slots))
+        slots.append(_remembered_slots(tables, player, words[player], rounds[player]) + own)
+    tables = tables._replace(observation_slots=_pad_slots(slots))
     refuse_large(tables, max_table_bytes)
     # payoffs of a growing market are per unit of its size
     grown = 1.0 + float(oracles.payoff_growth(game))
@@ -104,7 +104,7 @@ def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
 
     >>> import rivalry as rv
     >>> led = rv.transforms.stackelberg(rv.games.matrix("chicken"), [1], rv.transforms.Followers())
-    >>> repeated(led, memory=0).tables.observation_slots.tolist()
+    >>> repeated_form(led, memory=0).tables.observation_slots.tolist()
     [[[1, 0]], [[-1, -1]]]
     """
     order = [player for stage in stages for player in stage]
@@ -116,10 +116,10 @@ def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
         # only after the stage: its players move simultaneously and do not observe each other
         before = sorted([*before, *stage])
     rows = [slots[player] for player in range(len(order))]
-    return tables._replace(order=np.array([order]), observation_slots=_padded(rows))
+    return tables._replace(order=np.array([order]), observation_slots=_pad_slots(rows))
 
 
-def _padded(slots: list[list[list[int]]]) -> np.ndarray:
+def _pad_slots(slots: list[list[list[int]]]) -> np.ndarray:
     """Return every player's slots in one array; padded slots are -1."""
     width = max(1, max(map(len, slots)))
     return np.array([row + [[-1, -1]] * (width - len(row)) for row in slots], dtype=np.int64)
@@ -188,7 +188,7 @@ def _each(name: str, value: Any, players: int) -> list[Any]:
     return each
 
 
-def _remembered(tables: FiniteGame, player: int, word: str, rounds: int) -> list[list[int]]:
+def _remembered_slots(tables: FiniteGame, player: int, word: str, rounds: int) -> list[list[int]]:
     """Return slots ``[who, ago]``, the oldest round first."""
     players = len(tables.sizes)
     price = players + 1

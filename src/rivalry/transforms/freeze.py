@@ -13,7 +13,7 @@ from rivalry.core import oracles
 from rivalry.core.game import Game, Record
 from rivalry.core.game import measures as measures_of
 from rivalry.core.jax import jax, jnp
-from rivalry.core.oracles import forward, forwarded
+from rivalry.core.oracles import forward, inner_knows
 from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Choices, Profile, Simplex, Space
 from rivalry.tables.kernels.shapes import FiniteGame, one_state, stateless_tables
@@ -124,7 +124,7 @@ class Frozen(Restricted):
         return self.put(x)
 
 
-@oracles.to_finite.register(Frozen, when=forwarded(oracles.to_finite))
+@oracles.to_finite.register(Frozen, when=inner_knows(oracles.to_finite))
 def _(game: Frozen) -> FiniteGame:
     """Return tables averaged over the fixed players' mixtures, if the whole game has one state."""
     tables = stateless_tables(oracles.to_finite(game.game))
@@ -152,18 +152,18 @@ def _(game: Restricted, x: Profile) -> Record:
     return game.measures(x)
 
 
-@oracles.named_start.register(Restricted, when=forwarded(oracles.named_start))
+@oracles.named_start.register(Restricted, when=inner_knows(oracles.named_start))
 def _(game: Restricted, name: str) -> Profile:
     rows = oracles.named_start(game.game, name)[jnp.asarray(game.players)]
     return rows[:, : game.space.shape[1]]
 
 
-@oracles.exchangeable.register(Frozen, when=forwarded(oracles.exchangeable))
+@oracles.exchangeable.register(Frozen, when=inner_knows(oracles.exchangeable))
 def _(game: Frozen) -> np.ndarray:
     return oracles.exchangeable(game.game)[list(game.players)]
 
 
-@oracles.best_response.register(Frozen, when=forwarded(oracles.best_response))
+@oracles.best_response.register(Frozen, when=inner_knows(oracles.best_response))
 def _(game: Frozen, x: Profile, player: int | Array) -> tuple[Array, Any, Coverage]:
     # a concrete index stays concrete, since not every answer can be traced
     seat = game.players[player] if isinstance(player, int) else jnp.asarray(game.players)[player]
@@ -171,13 +171,13 @@ def _(game: Frozen, x: Profile, player: int | Array) -> tuple[Array, Any, Covera
     return strategy[: x.shape[1]], payoff, coverage
 
 
-@oracles.proved_response.register(Frozen, when=forwarded(oracles.proved_response))
+@oracles.proved_response.register(Frozen, when=inner_knows(oracles.proved_response))
 def _(game: Frozen, x: Profile, player: int) -> oracles.Response:
     found = oracles.proved_response(game.game, game.put(x), game.players[player])
     return found._replace(strategy=found.strategy[: x.shape[1]])
 
 
-@oracles.mixed_best_response.register(Frozen, when=forwarded(oracles.mixed_best_response))
+@oracles.mixed_best_response.register(Frozen, when=inner_knows(oracles.mixed_best_response))
 def _(
     game: Frozen, places: np.ndarray, weights: np.ndarray, player: int
 ) -> tuple[Array | np.ndarray, Any, Coverage]:
@@ -190,18 +190,18 @@ def _(
     return strategy[:axes], payoff, coverage
 
 
-@oracles.search_points.register(Frozen, when=forwarded(oracles.search_points))
+@oracles.search_points.register(Frozen, when=inner_knows(oracles.search_points))
 def _(game: Frozen, player: int) -> Array:
     points = oracles.search_points(game.game, game.players[player])
     return points[:, : game.space.shape[1]]
 
 
-@oracles.payoff_bound.register(Frozen, when=forwarded(oracles.payoff_bound))
+@oracles.payoff_bound.register(Frozen, when=inner_knows(oracles.payoff_bound))
 def _(game: Frozen, x: Profile, player: int | Array, low: Array, high: Array) -> Array:
     return oracles.payoff_bound(game.game, game.put(x), jnp.asarray(game.players)[player], low, high)
 
 
-@oracles.gradients.register(Frozen, when=forwarded(oracles.gradients))
+@oracles.gradients.register(Frozen, when=inner_knows(oracles.gradients))
 def _(game: Frozen, x: Profile) -> Profile:
     return oracles.gradients(game.game, game.put(x))[jnp.asarray(game.players), : x.shape[1]]
 

@@ -418,7 +418,7 @@ class Schedules(eqx.Module):
         return jnp.tile(self.stage.mask, self.periods)
 
     def project(self, x: Profile) -> Profile:
-        near: Array = jax.vmap(self.stage.project, in_axes=1, out_axes=1)(self._split(x))
+        near: Array = jax.vmap(self.stage.project, in_axes=1, out_axes=1)(self._split_profile(x))
         return near.reshape(self.shape)
 
     def sample(self, key: PRNGKeyArray) -> Profile:
@@ -441,9 +441,9 @@ class Schedules(eqx.Module):
         given = np.asarray(x, dtype=float)
         if given.shape != self.shape:
             raise ValueError(f"{name}: shape {given.shape} must be {self.shape} (players, periods x axes)")
-        rows = self._split(given)
+        rows = self._split_profile(given)
         every = [self.stage.check(rows[:, t], f"{name}, period {t}") for t in range(self.periods)]
         return jnp.concatenate(every, axis=1)
 
-    def _split(self, x: Any) -> Any:
+    def _split_profile(self, x: Any) -> Any:
         return x.reshape(self.stage.shape[0], self.periods, -1)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core import oracles
-from rivalry.core.game import Game, started
+from rivalry.core.game import Game, initial_profile
 from rivalry.core.jax import jax, jnp, put
 from rivalry.core.oracles import forward
 from rivalry.core.space import Box, Choices, Profile, Simplex
@@ -255,7 +255,7 @@ def _edge(step: object) -> int:
 
 def _start(game: Any, start: object, discrete: bool, origin: np.ndarray, unit: np.ndarray) -> Array:
     """Return the start as a profile, rounded to the grid if there is one. Raises `ValueError`."""
-    found = started(game, start)
+    found = initial_profile(game, start)
     if not discrete:
         return found
     counts = np.asarray(_count_steps(_unconstrain(game.space, found), origin, unit))

@@ -29,10 +29,10 @@ class Journeys(NamedTuple):
         return int((self.options >= 0).sum(axis=-1).max(initial=0))
 
 
-def fixed(paths: Paths) -> Journeys:
+def fixed_journeys(paths: Paths) -> Journeys:
     """Return every path as a journey without junctions; a refused agent wants the same lane again.
 
-    >>> fixed(Paths(np.array([[3, 1, -1]]), np.zeros((1, 2), dtype=int))).after.tolist()
+    >>> fixed_journeys(Paths(np.array([[3, 1, -1]]), np.zeros((1, 2), dtype=int))).after.tolist()
     [[1, -1, -1]]
     """
     here = np.where(paths.lanes >= 0, np.arange(paths.lanes.shape[1]), -1)

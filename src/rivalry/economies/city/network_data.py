@@ -222,12 +222,12 @@ def _ends(table: Mapping[str, Any], names: list[str]) -> tuple[list[int], list[i
         other = "destinations" if given_keys == ["origins"] else "origins"
         raise ValueError(f"network.{other}: is missing; goes with {given_keys[0]}")
     if given_keys:
-        return _known(table, "origins", names, 1), _known(table, "destinations", names, 1)
-    ends = _known(table, "terminals", names, 2) if "terminals" in table else list(range(len(names)))
+        return _read_values(table, "origins", names, 1), _read_values(table, "destinations", names, 1)
+    ends = _read_values(table, "terminals", names, 2) if "terminals" in table else list(range(len(names)))
     return ends, ends
 
 
-def _known(table: Mapping[str, Any], key: str, names: list[str], minimum: int) -> list[int]:
+def _read_values(table: Mapping[str, Any], key: str, names: list[str], minimum: int) -> list[int]:
     given = table[key]
     if not isinstance(given, list | tuple):
         raise ValueError(f"network.{key}: {given!r} must be a list of nodes")

@@ -11,7 +11,7 @@ import numpy as np
 from rivalry.core.registry import near
 from rivalry.core.validate import limit
 from rivalry.economies.city.classes import CLASSES
-from rivalry.economies.city.journeys import Journeys, at_nodes, at_start, fixed
+from rivalry.economies.city.journeys import Journeys, at_nodes, at_start, fixed_journeys
 from rivalry.economies.city.networks import Network
 from rivalry.economies.city.shortest_paths import Paths, between, distances, pad, shortest
 from rivalry.economies.karma.chains import stationary
@@ -124,14 +124,16 @@ def allocate(network: Network, given: Mapping[str, Any], agents: int, slots: int
         whole("alternatives", alternatives, 1)  # idle unless planning is "start": studies sweep over planning
     ends, even = paths.ends[numbers], np.full(len(paths.lanes), 1 / len(paths.lanes))
     if planning == "none":
-        return Allocation(fixed(paths), numbers, ends, (fixed(paths), even) if routes is None else None)
+        return Allocation(
+            fixed_journeys(paths), numbers, ends, (fixed_journeys(paths), even) if routes is None else None
+        )
     every = paths
     if routes is not None:
         every = between(network, list(map(tuple, np.unique(paths.ends, axis=0).tolist())))
     if planning == "start" and alternatives is not None:
         own = numbers if routes is None else _same(paths, every)[numbers]
         journeys, chosen = _some(every, own, ends, alternatives, random)
-        distribution = fixed(every), even
+        distribution = fixed_journeys(every), even
     else:
         pairs, shares = np.unique(every.ends, axis=0, return_counts=True)
         if planning == "nodes":

@@ -12,7 +12,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
-from rivalry.plots.select import At, Names, NoSuchPoint, band, filled, is_blank, pick_names
+from rivalry.plots.select import At, Names, NoSuchPoint, band, filled_variables, is_blank, pick_names
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of, type_labels
 from rivalry.plots.style import (
     DASHES,
@@ -77,7 +77,7 @@ def mean_bids(
     every = series_of(data, "mean_bid", also, at=at, methods=methods, series=series)
     words = state_labels(every[0], every[0]["mean_bid"].shape[1:3])
     rows = beside_equilibrium(every)
-    _crossed(ax, [(word, bids.reshape(len(bids), -1, bids.shape[3])) for word, bids in rows], words)
+    _draw_lines(ax, [(word, bids.reshape(len(bids), -1, bids.shape[3])) for word, bids in rows], words)
     ax.set_ylabel("mean bid")
     _against_karma(ax, describe_rule(every), replications_of(every))
     return ax
@@ -137,7 +137,7 @@ def karma_histogram(
             words = [f"{word}, mean {mean:.4g}" for word, mean in zip(words, means[0], strict=True)]
         elif types == 1:
             names = [f"{name}, mean {mean[0]:.4g}" for name, mean in zip(names, means, strict=True)]
-        _crossed(ax, list(zip(names, shares, strict=True)), words, marked=True)
+        _draw_lines(ax, list(zip(names, shares, strict=True)), words, marked=True)
     ax.set_ylabel("share of agents of the type" if types > 1 else "share of agents")
     _against_karma(ax, describe_rule(every), summary, replications_of(every))
     return ax
@@ -190,12 +190,12 @@ def bid_law(
     if len(every) == 1:
         _bars(ax, every[0]["bid_law"])
     else:
-        _crossed(ax, [(one.name, one["bid_law"][:, None]) for one in every], [""], marked=True)
+        _draw_lines(ax, [(one.name, one["bid_law"][:, None]) for one in every], [""], marked=True)
     ax.set_ylabel("share of bids")
     for panel in low:
         ranks = wins[0][1].shape[1]
         words = [f"urgency rank {k}" for k in range(ranks)] if ranks > 1 else [""]
-        _crossed(panel, wins, words, marked=True)
+        _draw_lines(panel, wins, words, marked=True)
         panel.set_ylabel("probability of winning")
         panel.set_ylim(0.0, 1.02)
         if ranks > 1:
@@ -321,7 +321,7 @@ def beside_equilibrium(every: Sequence[CellSeries]) -> list[tuple[str, np.ndarra
     return rows
 
 
-def _crossed(
+def _draw_lines(
     ax: Axes, lines: Sequence[tuple[str, np.ndarray]], words: Sequence[str], *, marked: bool = False
 ) -> None:
     """Draw lines of ``values [replication row number]`` against the number, told apart by colours and dashes.
@@ -419,7 +419,7 @@ def policy_map(
     [[1.0, 0.3], [-1.0, 0.7]]
     """
     also = ("urgency", "player_name", *RULE, "first_policy", "equilibrium")
-    stored = filled(data, STORED)
+    stored = filled_variables(data, STORED)
     default = [name for name in stored if name != "profile" or "policy" not in stored] or ["profile"]
     found: dict[str, list[CellSeries]] = {}
     for name in pick_names("quantities", quantities, map(str, data.data_vars), default):

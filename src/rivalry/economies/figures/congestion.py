@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
-from rivalry.core.statistics import told
+from rivalry.core.statistics import format_interval
 from rivalry.economies.figures.streets import WORDS as LANES
 from rivalry.economies.figures.streets import lane_means
 from rivalry.plots.select import At, Names, band
@@ -238,5 +238,5 @@ def _correlation(one: CellSeries, across: str) -> str:
     if not found:
         return "no rank correlation: all lanes are alike"
     mean, half = band(np.array(found)[:, None])
-    value = told(float(mean[0]), float(half[0])) if len(found) > 1 else f"{found[0]:.2g}"
+    value = format_interval(float(mean[0]), float(half[0])) if len(found) > 1 else f"{found[0]:.2g}"
     return f"rank correlation {value} over {lanes} lanes"

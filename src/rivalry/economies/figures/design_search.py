@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from xarray import Dataset
 
-from rivalry.plots.select import At, Names, NoSuchPoint, check_variable, filled, pick_names, point
+from rivalry.plots.select import At, Names, NoSuchPoint, check_variable, filled_variables, pick_names, point
 from rivalry.plots.series import method_names
 from rivalry.plots.style import INK, caption, chart, colours, lower_axes
 
@@ -82,7 +82,7 @@ def design_search(
         name: data if name is None else data.sel({"algorithm": name})
         for name in method_names(data, MAIN, methods, at)
     }
-    found = [_search(data, name, at, over) for name, part in here.items() if filled(part, [MAIN])]
+    found = [_search(data, name, at, over) for name, part in here.items() if filled_variables(part, [MAIN])]
     if not found:
         raise NoSuchPoint(f"data: no method has {MAIN} here")
     lines = [(one, rows, label) for one in found for rows, label in _lines(one)]

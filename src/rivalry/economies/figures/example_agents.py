@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
-from rivalry.core.statistics import half_width, told
+from rivalry.core.statistics import format_interval, half_width
 from rivalry.economies.figures.streets import RULES, SCALE, example_labels, rules
 from rivalry.plots.select import At, Names, band
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
@@ -327,7 +327,7 @@ def words_of(values: np.ndarray) -> str:
     if not known.size:
         return ""
     mean, half = float(known.mean()), float(half_width(known[:, None])[0])
-    words = told(mean, half) if len(known) > 1 else f"{mean:.3g}"
+    words = format_interval(mean, half) if len(known) > 1 else f"{mean:.3g}"
     return words.replace("-", "−")
 
 

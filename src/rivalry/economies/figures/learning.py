@@ -11,7 +11,7 @@ from xarray import Dataset
 
 from rivalry.plots.metrics import is_log, set_log_scale
 from rivalry.plots.paths import DrawnPath, on_one_clock
-from rivalry.plots.select import At, Names, NoSuchPoint, band, filled, is_blank, pick_names
+from rivalry.plots.select import At, Names, NoSuchPoint, band, filled_variables, is_blank, pick_names
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of, type_labels
 from rivalry.plots.style import (
     DASHES,
@@ -168,7 +168,7 @@ def _quantities(data: Dataset, quantities: Names) -> list[str]:
     short = [name.removeprefix(MONITOR).removeprefix("mean_") for name in names]
     known = [name for name in short if not name.startswith("largest_") and name != "step"]
     known += [name for name in quantities or () if _variable(data, name) in data]
-    default = [name for name in DEFAULT if filled(data, [_variable(data, name)])]
+    default = [name for name in DEFAULT if filled_variables(data, [_variable(data, name)])]
     return pick_names("quantities", quantities, known, default or DEFAULT[:1])
 
 
@@ -338,7 +338,7 @@ def agent_histogram(
 
 def _per_agent(data: Dataset, quantity: str | None) -> str:
     known = [str(name) for name in data.data_vars if "agent" in data[name].dims]
-    ready = filled(data, [name for name in AGENTS if name in known])
+    ready = filled_variables(data, [name for name in AGENTS if name in known])
     rule = "must have a value for each agent" if quantity in data else "is not in this data"
     names = None if quantity is None else [quantity]
     return pick_names("quantity", names, known, ready or AGENTS[1:], rule)[0]
@@ -468,5 +468,5 @@ def _trace_quantities(data: Dataset, quantities: Names) -> list[str]:
         for name in data.data_vars
         if str(name).startswith(MONITOR) and str(data[name].dims[-1]).endswith("monitor") and name != STEP
     ]
-    default = [name for name in TRACES if name in known and filled(data, [MONITOR + name])]
+    default = [name for name in TRACES if name in known and filled_variables(data, [MONITOR + name])]
     return pick_names("quantities", quantities, known, default or ["efficiency"])

@@ -37,7 +37,7 @@ class Policies(Simplex):
         Raises `ValueError` for another shape, negative probabilities, rows that do not sum to 1 within 1e-8,
         and positive probabilities of bids above karma.
         """
-        full, head = self._shaped(x, name), "policy" if name == "policy" else f"{name}: policy"
+        full, head = self._reshape(x, name), "policy" if name == "policy" else f"{name}: policy"
         bids = np.arange(full.shape[1])
         above = bids[None, :] > np.tile(bids, len(full) // len(bids))[:, None]
         for wrong, rule in (
@@ -52,7 +52,7 @@ class Policies(Simplex):
             raise ValueError(f"{head} sums to {sums[state]:.10g} at {self._state(state)}; must sum to 1")
         return put(full / sums[:, None])
 
-    def _shaped(self, x: object, name: str) -> np.ndarray:
+    def _reshape(self, x: object, name: str) -> np.ndarray:
         levels = self.shape[1]
         whole = (*self.stakes.shape, levels, levels)
         try:

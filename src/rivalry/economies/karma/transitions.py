@@ -140,7 +140,7 @@ def win_probabilities(
 
 def ahead(g: Float[Array, "row karma"]) -> Float[Array, "row karma amount"]:
     """Return ``g(min(k + m, most))`` for all k and m, as shifted rows instead of a gather."""
-    return _shifted(_longer(g), g.shape[1])
+    return _shift(_longer(g), g.shape[1])
 
 
 def _longer(g: Float[Array, "row karma"]) -> Float[Array, "row long"]:
@@ -152,10 +152,10 @@ def behind(g: Float[Array, "row karma"]) -> Float[Array, "row karma amount"]:
     """Return ``g(k - m)``; 0 where m exceeds k."""
     levels = g.shape[1]
     longer = jnp.concatenate([g[:, ::-1], jnp.zeros_like(g)], axis=1)
-    return _shifted(longer, levels)[:, ::-1]
+    return _shift(longer, levels)[:, ::-1]
 
 
-def _shifted(x: Float[Array, "row long"], levels: int) -> Float[Array, "row level level"]:
+def _shift(x: Float[Array, "row long"], levels: int) -> Float[Array, "row level level"]:
     """Return ``x(i + j)``, from concatenated copies of x read in rows one longer than x."""
     rows, long = x.shape
     tiled = jnp.tile(x, (1, levels + 1))[:, : levels * (long + 1)]
@@ -224,7 +224,7 @@ class ByTable(NamedTuple):
         empty = jnp.zeros(win.shape)
         # several rivals' bids may cost the same amount: `add` sums them
         pays = empty.at[:, bid[:, None], charge].add(win)
-        return cls(pays, _received(anybody, chances, charge, to_peer))
+        return cls(pays, _expected_receipt(anybody, chances, charge, to_peer))
 
     @classmethod
     def with_room(
@@ -242,7 +242,7 @@ class ByTable(NamedTuple):
         equal = jnp.eye(levels)[None, :, :, None] * jnp.einsum("cd,dbk->cbk", tie, holders)[:, :, None, :]
         paid = jnp.minimum(charge[:, :, None], room)  # [own bid, rival's bid, rival's karma]
         pays = jnp.zeros((len(tie), levels, levels)).at[:, bid[:, None, None], paid].add(lower + equal)
-        return cls(pays, _received(anybody.sum(axis=-1), chances, charge, to_peer=True))
+        return cls(pays, _expected_receipt(anybody.sum(axis=-1), chances, charge, to_peer=True))
 
     def means(self, later: Float[Array, "row karma"], own: Array) -> Float[Array, "row karma bid"]:
         """As in `OwnBid`."""
@@ -265,7 +265,7 @@ class ByTable(NamedTuple):
 Outcomes = OwnBid | ByTable
 
 
-def _received(anybody: Array, chances: WinProbabilities, charge: Array, to_peer: bool) -> Array:
+def _expected_receipt(anybody: Array, chances: WinProbabilities, charge: Array, to_peer: bool) -> Array:
     bid = jnp.arange(anybody.size)
     lose = jnp.where(bid[None, :] > bid[:, None], anybody, 0.0) + _diagonal(chances.tied_loss)
     empty = jnp.zeros(lose.shape)

@@ -23,7 +23,7 @@ from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING
 from rivalry.economies.kernels.economy_learning import SARSA, EpochRule
 from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import inner, njit
-from rivalry.tables.kernels.memory import aligned, prefetch
+from rivalry.tables.kernels.memory import align, prefetch
 from rivalry.tables.kernels.shapes import CityArrays
 
 BLOCK = 32
@@ -60,8 +60,8 @@ def begin(city: CityArrays, rule: EpochRule, initial_q: float = 0.0) -> CityLear
     q = np.full(shape, initial_q, dtype=np.float32)
     q[..., -1] = 1.0  # every row is to be computed
     learning = CityLearning(
-        q=aligned(q),
-        policy=aligned(np.zeros(shape, dtype=np.float32)),
+        q=align(q),
+        policy=align(np.zeros(shape, dtype=np.float32)),
         visits=np.zeros(shape if rule.power != 0 else (0, 0, 0, 0), dtype=np.int32),
         pending=np.full(agents, -1),
         # unequal to any beta and epsilon: the first call computes every row
@@ -85,7 +85,7 @@ def chances(city: CityArrays, policy: np.ndarray) -> np.ndarray:
 def policy_rows(city: CityArrays, given: np.ndarray) -> np.ndarray:
     """Return probabilities ``[agent row karma entry]`` as a kernel policy ``[agent row karma stride]``."""
     line = stride(city)
-    found = aligned(np.zeros((*given.shape[:3], line), dtype=np.float32))
+    found = align(np.zeros((*given.shape[:3], line), dtype=np.float32))
     found[..., : given.shape[3]] = np.minimum(np.cumsum(given, axis=-1), 1.0)
     bits = found.view(np.uint32)
     bits[..., -1] = given.argmax(axis=-1)

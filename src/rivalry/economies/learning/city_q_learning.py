@@ -109,10 +109,10 @@ class CityQLearning(EpochLearner):
         }
 
     def _train(self, world: Streets, session: Session, steps: int) -> None:
-        from rivalry.tables.kernels.memory import aligned  # loads Numba
+        from rivalry.tables.kernels.memory import align  # loads Numba
 
         # a session that was stored and loaded is not aligned to cache lines, which costs time but no accuracy
-        session |= {name: aligned(session[name]) for name in ("q", "policy")}
+        session |= {name: align(session[name]) for name in ("q", "policy")}
         drivers = parts(kernels.city.Drivers, session)
         learning = parts(kernels.city_learning.CityLearning, session)
         kernels.city_learning.learn(

@@ -142,7 +142,7 @@ def standard_error(batches: np.ndarray, steps: int, agents: int) -> float:
     return float(means.std(ddof=1) / np.sqrt(len(means)))
 
 
-def measured(
+def mean_tallies_by_owner(
     crowd: Crowd,
     tallied: kernels.economy.EconomyTallies,
     batches: np.ndarray,  # [batch]
@@ -161,10 +161,10 @@ def measured(
         total = visits.sum(axis=0)[:, None]
         weighted = np.einsum("as,asb->sb", visits, own[members]) / np.maximum(total, 1.0)
         mean[kind] = np.where(total > 0, weighted, mean[kind])
-    return counted(crowd, tallied, batches, mean.reshape(*crowd.shape, -1), steps)
+    return mean_tallies(crowd, tallied, batches, mean.reshape(*crowd.shape, -1), steps)
 
 
-def counted(
+def mean_tallies(
     crowd: Crowd,
     tallied: kernels.economy.EconomyTallies,
     batches: np.ndarray,
@@ -228,7 +228,9 @@ def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, found: Measured) -> 
     return {"stationary_efficiency": ((), np.asarray(mean))}
 
 
-def certified(crowd: Crowd, gain: np.ndarray, bound: np.ndarray, coverage: str, method: str) -> Certificate:
+def gain_certificate(
+    crowd: Crowd, gain: np.ndarray, bound: np.ndarray, coverage: str, method: str
+) -> Certificate:
     """Return the certificate of gains ``[type]`` of finitely many agents, in units of payoff."""
     rounding: Any = "floating point" if np.any(np.isfinite(bound)) else ""
     allowed = TOLERANCE * scale(crowd.game)  # of the payoff scale: payoffs themselves may be near 0

@@ -133,7 +133,7 @@ def snapshot(
         tallied, batches = crowds.simulate_copies(
             crowd.economy, agents, rows, owner, sequence, warm_up, steps
         )
-        found = crowds.measured(crowd, tallied, batches, own, owner, steps)
+        found = crowds.mean_tallies_by_owner(crowd, tallied, batches, own, owner, steps)
         if crowd.refusal:
             return Snapshot(found, None, {}, found.efficiency, np.zeros(0), "estimated", "")
         env = crowds.environment_of(crowd, found)

@@ -323,9 +323,9 @@ class PopulationQLearning(EpochLearner):
             record |= _by_type(world, found, owner)
         if session["visits"].size:
             record["rarely_taught"] = ((), np.asarray(np.mean(session["visits"] < RARELY)))
-        return record | self._sampled(world, session)
+        return record | self._last_gains(world, session)
 
-    def _sampled(self, world: Crowd, session: Session) -> Record:
+    def _last_gains(self, world: Crowd, session: Session) -> Record:
         """Return the gains sampled at the last monitor; warn of table entries with few visits."""
         if self.sampling.kind == "exact" or not session["looked"][0]:
             return {}
@@ -379,4 +379,4 @@ def _by_type(world: Crowd, found: Snapshot, owner: np.ndarray) -> Record:
     payoff, how = means["agent_payoff"], f"{found.method}, the largest gain of an agent"
     reported |= {"payoff": (("player",), payoff)}
     reported |= crowds.stationary_efficiency(world, payoff, found.measured)
-    return reported | crowds.certified(world, largest, most, found.coverage, how).record()
+    return reported | crowds.gain_certificate(world, largest, most, found.coverage, how).record()

@@ -125,7 +125,7 @@ class Simulation(FixedPolicies):
             return record
         shape = (*world.shape, world.shape[2])
         policy = session["policy_of_all"].reshape(shape) if self.bids else np.zeros(shape)
-        found = crowds.counted(world, sums, session["batches"], policy, steps)
+        found = crowds.mean_tallies(world, sums, session["batches"], policy, steps)
         record |= found.record(kinds)
         if not self.bids:
             return record
@@ -190,7 +190,7 @@ def _gains(world: Crowd, found: Measured, agents: kernels.economy.Agents, steps:
         "exploitability": (("player",), gains.gain),
         "relative_exploitability": (("player",), gains.gain / np.abs(gains.payoff)),
         **crowds.stationary_efficiency(world, gains.payoff, found),
-        **crowds.certified(world, gains.gain, gains.bound, gains.coverage, gains.method).record(),
+        **crowds.gain_certificate(world, gains.gain, gains.bound, gains.coverage, gains.method).record(),
     }
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.certify import PROVED, TIE, payoff_at_stake, payoffs, searched
+from rivalry.core.certify import PROVED, TIE, payoff_at_stake, payoffs, search_response
 from rivalry.core.jax import put
 from rivalry.core.oracles import Response
 from rivalry.core.results import ROUNDING
@@ -87,7 +87,7 @@ def best_response(game: InfluencerGame, x: Profile, player: int, points: int = 2
     """
     assert isinstance(game.space, Simplex)
     floor = game.space.least
-    found = searched(game, x, player, points)
+    found = search_response(game, x, player, points)
     field, problem, spare = _problem(game, x, player)
     if not len(field):
         return found
@@ -143,13 +143,13 @@ def _branch_and_bound(
             return s, float(max(best, given_up))
         order = np.argsort(-open_.bound, kind="stable")
         worst, others = open_.select(order[:TOGETHER]), open_.select(order[TOGETHER:])
-        parts = _split(problem, worst)
+        parts = _split_boxes(problem, worst)
         s, best = _improve(problem, parts, s, best, floor)
         open_ = Boxes(*(np.concatenate(pair) for pair in zip(others, parts, strict=True)))
     return s, float(max(best, given_up, open_.bound.max(initial=-np.inf)))
 
 
-def _split(problem: BudgetProblem, boxes: Boxes) -> Boxes:
+def _split_boxes(problem: BudgetProblem, boxes: Boxes) -> Boxes:
     """Return every box in two halves, split where an envelope is farthest above its payoff."""
     rows = np.arange(len(boxes.bound))
     # no envelope is above its payoff: split the widest range

@@ -353,7 +353,7 @@ def symmetric_spectrum(game: InfluencerGame, position: object) -> SymmetricSpect
     _refuse_unequal(game, "symmetric_spectrum")
     own = np.atleast_1d(np.asarray(position, dtype=float))
     x = game.space.check(np.broadcast_to(own, game.space.shape), "position")
-    there = symmetric.followed([game], directions(game.space)[0], np.asarray(x)[0], fixed=True)
+    there = symmetric.follow_root([game], directions(game.space)[0], np.asarray(x)[0], fixed=True)
     each = (values[0] for values in symmetric.eigenvalues(there, game.players))
     return SymmetricSpectrum(*(values[np.argsort(-values.real, kind="stable")] for values in each))
 

@@ -103,7 +103,7 @@ def on_simplex(
     """
     a = np.ones(corners) if alphas is None else np.asarray(alphas, dtype=float)
     # b_1 = t_1, b_2 = (1 - t_1) t_2, ..: each t_i is beta distributed
-    make = _graded if graded else _unit
+    make = _graded_quadrature if graded else _unit
     rules = [make(count, a[i] - 1, a[i + 1 :].sum() - 1) for i in range(corners - 1)]
     t, rest, weights = (_product(part) for part in zip(*rules, strict=True))
     left = np.cumprod(np.concatenate([np.ones((len(t), 1)), rest], axis=1), axis=1)
@@ -132,7 +132,7 @@ def _unit(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.nd
     return t, rest, vectors[0] ** 2 * beta(p + 1, q + 1)
 
 
-def _graded(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _graded_quadrature(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the same by Gauss-Legendre in u, where ``t = I_u(m, n)`` is flat at its ends.
 
     m is such that ``t^p dt`` is an integer power of u at 0, and n such that it is one of ``1 - u`` at 1.

@@ -26,7 +26,7 @@ from rivalry.games.resources import (
     check_covariance,
     formula_values,
     kind_of,
-    required,
+    require,
     validate_weights,
 )
 
@@ -56,7 +56,7 @@ def per_player(
     return put(np.broadcast_to(numbers, (players,)))
 
 
-def _given_or(usual: float, name: str, given: Mapping[str, Any], players: int) -> Any:
+def _per_player_or(usual: float, name: str, given: Mapping[str, Any], players: int) -> Any:
     """Return a parameter of each player, ``usual`` if it is not given. Raises `ValueError`."""
     return per_player(name, usual if given[name] is None else given[name], players)
 
@@ -148,7 +148,7 @@ def third_party(spec: object, points: np.ndarray) -> Any:
     if isinstance(spec, Mapping):
         keys = {"formula": "formula", "array": "values"}
         kind, rest = kind_of(spec, "third_party", keys)
-        (spec,) = required(rest, "third_party", keys[kind])
+        (spec,) = require(rest, "third_party", keys[kind])
     if isinstance(spec, str):
         influence = formula_values(spec, points, "third_party")
     elif callable(spec):
@@ -217,7 +217,7 @@ def kernel_of(given: Mapping[str, Any], players: int, points: np.ndarray, domain
         return _blotto(given, players, points)
     if kind == "power_law":
         floor = per_player("distance_floor", given["distance_floor"], 1)[0]
-        return PowerLaw(_given_or(1.0, "exponent", given, players), floor)
+        return PowerLaw(_per_player_or(1.0, "exponent", given, players), floor)
     low = np.flatnonzero(points[:, 0] <= 0)
     if low.size:
         at = f"resource_points[{low[0]}]: {points[low[0], 0]:g}"
@@ -235,7 +235,7 @@ def _dirichlet(given: Mapping[str, Any], players: int, points: np.ndarray) -> Di
             f"resource_points[{point}]: coordinate {axis} is {points[point, axis]:g}; must be above 0 for "
             "the dirichlet kernel (inset = 0.001 moves such points inside)"
         )
-    return Dirichlet(_given_or(1.0, "alpha", given, players), int(corner))
+    return Dirichlet(_per_player_or(1.0, "alpha", given, players), int(corner))
 
 
 def _blotto(given: Mapping[str, Any], players: int, points: np.ndarray) -> Blotto:
@@ -246,7 +246,7 @@ def _blotto(given: Mapping[str, Any], players: int, points: np.ndarray) -> Blott
             f"resource_points[{other[0]}]: {points[other[0]].tolist()} must be a corner for the blotto "
             'kernel ({kind = "corners"})'
         )
-    return Blotto(_given_or(1.0, "exponent", given, players))
+    return Blotto(_per_player_or(1.0, "exponent", given, players))
 
 
 def _gaussian(given: Mapping[str, Any], players: int, axes: int) -> Gaussian | GaussianMatrix | ChosenReach:
@@ -258,10 +258,10 @@ def _gaussian(given: Mapping[str, Any], players: int, axes: int) -> Gaussian | G
                 raise ValueError(f"{name}: is chosen by the players; leave it out beside choose_reach")
         return ChosenReach(normalised)
     if variance is None and covariance is None:
-        return Gaussian(_given_or(REACH, "reach", given, players), normalised)
+        return Gaussian(_per_player_or(REACH, "reach", given, players), normalised)
     if given["reach"] is not None:
         raise ValueError("reach: stands in place of variance and covariance, not beside them")
-    each = _given_or(1.0, "variance", given, players)
+    each = _per_player_or(1.0, "variance", given, players)
     matrices = as_numbers(np.eye(axes) if covariance is None else covariance, "covariance")
     if matrices.shape not in ((axes, axes), (players, axes, axes)):
         raise ValueError(

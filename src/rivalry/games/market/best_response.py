@@ -80,7 +80,7 @@ def _differentiated_prices(market: Market, x: Array, firm: int | Array) -> Float
 def _logit_slope(market: Market, x: Array, firm: int | Array, p: Array) -> Array:
     """Return a number with the sign of the slope of profit: ``mu/(1 - s) + C'(s) - p``, decreasing in p."""
     numbers = market.numbers
-    share = market.cleared(x.at[firm, 0].set(p)).q[firm]
+    share = market.clear(x.at[firm, 0].set(p)).q[firm]
     marginal = numbers["unit_cost"][firm] + numbers["convex_cost"][firm] * share
     return numbers["taste_spread"] / (1.0 - share) + marginal - p
 

@@ -114,7 +114,7 @@ def clip_choice(market: Market, numbers: Numbers, choice: np.ndarray) -> np.ndar
     for firm in np.flatnonzero(bound).tolist():
         # a price above its bound changes nothing for a firm without sales
         below = market.rule.choice == "quantity" or choice[firm] < numbers["low"][firm]
-        if below or np.asarray(market.cleared(put(choice[:, None])).q)[firm] > 0:
+        if below or np.asarray(market.clear(put(choice[:, None])).q)[firm] > 0:
             name = "low" if choice[firm] < inside[firm] else "high"
             rule = f"bounds that do not bind, and {choice[firm]:g} is what firm {firm} would choose"
             raise refuse(name, rule)
@@ -300,7 +300,9 @@ def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> lea
 
 LEADER: dict[tuple[str, str], Rows] = {
     ("isoelastic", "quantity"): lambda n: leadership.isoelastic(*_isoelastic(n)),
-    ("differentiated", "quantity"): lambda n: leadership.differentiated(*_differentiated(n), **_bounds(n)),
+    ("differentiated", "quantity"): lambda n: leadership.differentiated_leader(
+        *_differentiated(n), **_bounds(n)
+    ),
     ("differentiated", "price"): lambda n: equilibria.price_leader(*_differentiated(n)),
     ("logit", "price"): lambda n: equilibria.logit_leader(*_logit(n)),
 }

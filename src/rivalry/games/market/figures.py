@@ -70,7 +70,7 @@ def valuation_path(
     [[0.0, 1.0, 1.5], [1.5, 2.0]]
     """
     select.check_count("periods", periods)
-    recurring = not select.filled(data, [PATH])
+    recurring = not select.filled_variables(data, [PATH])
     found = select.point(data, "end_payoff" if recurring else PATH, 2, ("value", "discount"), at=at)
     if recurring:
         flows = np.tile(found["end_payoff"].astype(float).mean(axis=0), (periods or PERIODS, 1))

@@ -282,7 +282,7 @@ def _smallest_regret(line: PriceLine, stage: Stage, tried: list[np.ndarray]) -> 
     return best
 
 
-def differentiated(
+def differentiated_leader(
     A: float, b: float, g_s: float, c: Any, d: Any = 0.0, *, low: Any = 0.0, high: Any = np.inf
 ) -> np.ndarray:
     """Return outputs ``[player]`` if firm 0 leads in quantities, ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
@@ -292,7 +292,7 @@ def differentiated(
 
     Examples
     --------
-    >>> differentiated(12.0, 1.5, 0.9, [2.0, 2.0]).round(9).tolist()
+    >>> differentiated_leader(12.0, 1.5, 0.9, [2.0, 2.0]).round(9).tolist()
     [2.845528455, 2.479674797]
     """
     c, d, low, high = broadcast_parameters(c, d, low, high)

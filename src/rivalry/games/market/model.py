@@ -62,7 +62,7 @@ def clear(rule: Rule, numbers: Numbers, x: Float[Array, "firm"]) -> Cleared:
     """Return quantities and prices when firms choose ``x``; prices are at least zero."""
     if rule.choice == "quantity":
         return Cleared(x, inverse_demand(rule, numbers, x))
-    sold = {"logit": shares, "differentiated": differentiated, "linear": cheapest}[rule.demand]
+    sold = {"logit": shares, "differentiated": differentiated_demand, "linear": cheapest}[rule.demand]
     return Cleared(jnp.minimum(sold(numbers, x), numbers["capacity"]), x)
 
 
@@ -96,7 +96,7 @@ def _logit_values(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "op
     return jnp.append((numbers["quality"] - p) / mu, numbers["outside_option"] / mu)
 
 
-def differentiated(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
+def differentiated_demand(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
     """Return differentiated linear demand at prices, over the firms with positive sales.
 
     Of firms in order of their prices the first k sell, with ``(b - g_s) q_i = A - p_i - g_s Q`` and
@@ -339,7 +339,7 @@ class Market(eqx.Module):
         name = INTERCEPT[self.rule.demand]
         return self.numbers | {name: self.numbers[name] + shift}
 
-    def cleared(self, x: Profile, shift: float | Array = 0.0) -> Cleared:
+    def clear(self, x: Profile, shift: float | Array = 0.0) -> Cleared:
         """Return quantities and prices at the choices ``x``, with the intercept moved by ``shift``."""
         return clear(self.rule, self.shifted(shift), x[:, 0])
 
@@ -350,7 +350,7 @@ class Market(eqx.Module):
 
     def profits(self, x: Profile, shift: float | Array = 0.0) -> Float[Array, "player"]:
         """Return revenue less cost, before tax, at one level of the shock."""
-        sold = self.cleared(x, shift)
+        sold = self.clear(x, shift)
         return sold.p * sold.q - self.cost(sold.q)
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:

@@ -47,7 +47,7 @@ class Flow(NamedTuple):
 
 def initial_state(market: Market, choice: Float[Array, "firm"]) -> PeriodState:
     """Return the state at the beginning of the first period, with previous choices ``choice``."""
-    firms, price = jnp.ones(market.players), jnp.mean(market.cleared(choice[:, None]).p)
+    firms, price = jnp.ones(market.players), jnp.mean(market.clear(choice[:, None]).p)
     cash = market.numbers["cash"] * firms if market.dynamics.cash else jnp.zeros(market.players)
     active = jnp.ones(market.players, dtype=bool)
     return PeriodState(choice, market.numbers["capacity"] * firms, price, cash, active, jnp.asarray(0))
@@ -204,7 +204,7 @@ class MarketPlay(eqx.Module):
         carried = initial_state(market, choice)
         shock = jnp.asarray(0) if market.shock is None else _draw_level(market.shock.probabilities, falls)
         still = jnp.zeros(market.players)
-        before = Flow(*market.cleared(choice[:, None]), still, still)
+        before = Flow(*market.clear(choice[:, None]), still, still)
         return PlayState(carried, self._inactive_choices(carried), jnp.asarray(0), shock, before)
 
     def step(

@@ -101,7 +101,7 @@ _compiled_metrics = eqx.filter_jit(oracles.traced_metrics)
 
 def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
     """Return the metrics of one period at one level of the shock."""
-    sold = market.cleared(x, shift)
+    sold = market.clear(x, shift)
     profit = sold.p * sold.q - market.cost(sold.q)
     total = jnp.sum(sold.q)
     surplus = consumer_surplus(market.rule, market.shifted(shift), sold)
@@ -169,7 +169,7 @@ def _(game: StagedMarket) -> np.ndarray:
 # Play over periods.
 
 oracles.to_markov.register(Market)(market_play)
-oracles.to_repeated.register(Market)(tables.repeated)
+oracles.to_repeated.register(Market)(tables.repeated_tables)
 oracles.action_levels.register(Market)(tables.levels)
 oracles.to_linear_quadratic.register(Market)(tables.linear_quadratic)
 oracles.outside_linear.register(Market)(tables.outside_linear)

@@ -23,7 +23,7 @@ ROUNDING = 1e-13  # the same, relative to the largest price
 PLAY = "play it period by period: rivalry.oracles.to_markov(market, periods)"
 
 
-def repeated(
+def repeated_tables(
     market: Market, grid: np.ndarray, sizes: np.ndarray, max_table_bytes: int = TABLE_BYTES
 ) -> FiniteGame:
     """Return the tables of repeated play by firms that choose among grid points.

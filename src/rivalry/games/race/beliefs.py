@@ -57,7 +57,7 @@ class Believing(eqx.Module):
         ]
         return "\n".join([repr(self.true), *described])
 
-    def believed(self, player: int) -> Race:
+    def perceived_race(self, player: int) -> Race:
         """Return the race that ``player`` believes in."""
         mind, without = self.beliefs[player], self.without[player]
         shared = {name: value for name, value in self.true.numbers.items() if name not in without}
@@ -66,7 +66,7 @@ class Believing(eqx.Module):
 
     def believed_races(self) -> list[Race]:
         """Return the races that the players believe in, one each."""
-        return [self.believed(player) for player in range(self.players)]
+        return [self.perceived_race(player) for player in range(self.players)]
 
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return every player's believed payoff."""
@@ -117,7 +117,7 @@ def _(game: Believing, x: Profile, player: int | Array) -> Callable[[Strategy], 
     """Return the believed payoff of ``player`` as a function of its own strategy."""
 
     def of(i: int) -> Callable[[Strategy], Array]:
-        return lambda strategy: game.believed(i).payoffs(x.at[i].set(strategy))[i]
+        return lambda strategy: game.perceived_race(i).payoffs(x.at[i].set(strategy))[i]
 
     if isinstance(player, int):
         return of(player)
@@ -140,7 +140,7 @@ def _(game: Believing, x: Profile, player: int | Array) -> tuple[Strategy, Any, 
 
 @oracles.proved_response.register(Believing)
 def _(game: Believing, x: Profile, player: int) -> oracles.Response:
-    return oracles.proved_response(game.believed(player), x, player)
+    return oracles.proved_response(game.perceived_race(player), x, player)
 
 
 def _of_one(
@@ -250,4 +250,4 @@ def _(game: SubjectiveRace, x: Profile, player: int | Array) -> tuple[Strategy, 
 @oracles.proved_response.register(SubjectiveRace)
 def _(game: SubjectiveRace, x: Profile, player: int) -> oracles.Response:
     mind, own = divmod(player, game.believing.players)
-    return oracles.proved_response(game.believing.believed(mind), game.by_believer(x)[mind], own)
+    return oracles.proved_response(game.believing.perceived_race(mind), game.by_believer(x)[mind], own)

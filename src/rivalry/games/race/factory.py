@@ -181,7 +181,7 @@ def _believed_race(given: dict[str, Any], k: int, table: Mapping[str, Any]) -> R
     for name in [*table, *map(locate_key, _keys(table))]:
         if name in FIXED:
             raise ValueError(f"beliefs[{k}].{name}: is the same for all players; no belief may change it")
-    changed = {name: _merged(given.get(name), value) for name, value in table.items()}
+    changed = {name: _merge_belief(given.get(name), value) for name, value in table.items()}
     try:
         check(race, (), changed, bounds=False)
         return _make(given | changed)
@@ -204,7 +204,7 @@ def _keys(table: Mapping[str, Any]) -> list[str]:
     return [key for name, value in table.items() for key in (value if isinstance(value, Mapping) else [name])]
 
 
-def _merged(old: Any, new: Any) -> Any:
+def _merge_belief(old: Any, new: Any) -> Any:
     """Return a player's belief about one key; of a table only the given keys differ."""
     if not isinstance(new, Mapping):
         return old if new is None else new

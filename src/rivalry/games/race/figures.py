@@ -197,7 +197,7 @@ def schedule(data: Dataset, ax: Axes, *, at: At = None, columns: Names = None) -
     >>> [panel.get_title() for panel in schedule(plan).child_axes]
     ['safety input']
     """
-    there = select.filled(data, COLUMNS) or ["safety_input"]
+    there = select.filled_variables(data, COLUMNS) or ["safety_input"]
     chosen = select.pick_names("columns", columns, there, there, "is no column of this plan")
     rank = 2 if there[0] in data and "period" in data[there[0]].dims else 1  # one period is a plan too
     found = point(data, there[0], rank, (*there[1:], "claim"), at=at)
@@ -285,7 +285,7 @@ def technology(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     >>> len(technology(data).child_axes)
     2
     """
-    there = select.filled(data, STOCKS) or ["safety_stock"]
+    there = select.filled_variables(data, STOCKS) or ["safety_stock"]
     found = point(data, there[0], 1 if there[0] == "alive" else 2, (*there[1:], "claim"), at=at)
     small = style.panels(ax, len(there), columns=3, apart=True)
     for panel, name in zip(small, there, strict=True):

@@ -184,7 +184,9 @@ class Race(eqx.Module):
                 share = -jnp.expm1(-share)
             level = (1 - numbers[loss]) * stock + invested
             # of the lead at the start of the period: an investment is shared one period later
-            after.append(level if share is None else level + period.received(stock, share, self.spillover))
+            after.append(
+                level if share is None else level + period.spillover_gain(stock, share, self.spillover)
+            )
         return jnp.stack(after)
 
     def _period(self, numbers: Numbers, row: Array) -> tuple[Outcome, Float[Array, "player"]]:
@@ -196,7 +198,7 @@ class Race(eqx.Module):
         """Return every period's outcome, payoff after costs, and A and B, ``[stage stock player]``."""
         rows = self.schedule(x)
         if self.transition is not None:
-            return self._followed(rows)
+            return self._with_transition(rows)
         state = self.stocks(x)
 
         def one(t: Array, row: Array, state: Array) -> tuple[Outcome, Array]:
@@ -213,7 +215,7 @@ class Race(eqx.Module):
         prices = [numbers[f"{column}_price"] for column in self.columns[2:]]
         return sum((price * row[:, 2 + k] for k, price in enumerate(prices)), jnp.zeros(self.players))
 
-    def _followed(self, rows: Array) -> tuple[Outcome, Array, Array]:
+    def _with_transition(self, rows: Array) -> tuple[Outcome, Array, Array]:
         """Return the same with a custom ``transition``, which replaces the parameters after every period."""
 
         def one(numbers: dict[str, Array], inputs: tuple[Array, Array]) -> tuple[Any, Any]:

@@ -112,8 +112,8 @@ def metrics(race: Race, x: Profile) -> Record:
     win that ends the race is safe. An infinite horizon has ``period_win_probability``, that of a win in a
     period, and ``expected_periods``.
     """
-    found = {name: (dims, np.asarray(array)) for name, dims, array in _compiled(race, x)}
-    return found | {"identified": (("player", "axis"), _identified(race, found))}
+    found = {name: (dims, np.asarray(array)) for name, dims, array in _compute(race, x)}
+    return found | {"identified": (("player", "axis"), _where_relevant(race, found))}
 
 
 @oracles.traced_metrics.register(Race)
@@ -152,7 +152,7 @@ def traced_metrics(race: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], A
 
 
 @eqx.filter_jit
-def _compiled(race: Race, x: Profile) -> tuple[tuple[str, tuple[str, ...], Array], ...]:
+def _compute(race: Race, x: Profile) -> tuple[tuple[str, tuple[str, ...], Array], ...]:
     # no table: a compiled program sorts its keys
     return tuple((name, *entry) for name, entry in traced_metrics(race, x).items())
 
@@ -164,7 +164,7 @@ def _revenue(race: Race, rows: Array, outcome: Outcome) -> Array:
     return jnp.sum(inputs + numbers["liability"] * outcome.q * (1 - outcome.S), axis=1)
 
 
-def _identified(race: Race, found: Record) -> np.ndarray:
+def _where_relevant(race: Race, found: Record) -> np.ndarray:
     """Return False where a coordinate cannot matter and is not compared, ``[player axis]``.
 
     Such are inputs of periods that are never reached or have no weight, sharing without a lead, and sharing
@@ -275,7 +275,7 @@ def _deviation(race: Race, x: Profile) -> Record:
     here = np.asarray(race.schedule(x))[0, :, 3]
     top = np.maximum(3 * here, 10 * np.asarray(race.numbers_at(0)["performance_productivity"]))
     amounts = np.stack([np.append(0.0, np.geomspace(most / 1e3, most, AMOUNTS - 1)) for most in top])
-    paid = np.asarray(_invested(race, x, jnp.asarray(amounts)))
+    paid = np.asarray(_with_investment(race, x, jnp.asarray(amounts)))
     return {
         "deviation_gain": (("player", "level"), paid - np.asarray(race.payoffs(x))[:, None]),
         "deviation_at": (("player", "level"), amounts),
@@ -285,7 +285,9 @@ def _deviation(race: Race, x: Profile) -> Record:
 
 
 @eqx.filter_jit
-def _invested(race: Race, x: Profile, amounts: Float[Array, "player level"]) -> Float[Array, "player level"]:
+def _with_investment(
+    race: Race, x: Profile, amounts: Float[Array, "player level"]
+) -> Float[Array, "player level"]:
     rows = race.schedule(x)
 
     def one(player: Array, amount: Array, later: Array) -> Array:

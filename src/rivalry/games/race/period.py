@@ -205,7 +205,7 @@ def additive(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
     return jnp.broadcast_to(jnp.sum(w * sigma) / jnp.sum(w), z.shape)
 
 
-def mixed(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
+def mix_safety(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
     """Return ``(1-lam) sigma_j + lam`` times the mean safety of the losers."""
     others = (jnp.sum(sigma) - sigma) / (len(z) - 1)
     return (1 - numbers["loser_weight"]) * sigma + numbers["loser_weight"] * others
@@ -250,7 +250,7 @@ def penalty(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -
 KINDS: dict[str, dict[str, Callable[..., Any]]] = {
     "production": {"power": power},
     "contest": {rule.__name__: rule for rule in (ratio, logit, best)},
-    "risk": {rule.__name__: rule for rule in (winner_only, multiplicative, additive, mixed)},
+    "risk": {rule.__name__: rule for rule in (winner_only, multiplicative, additive, mix_safety)},
     "cost": {
         rule.__name__: rule for rule in (linear, quadratic, certification, relative_certification, penalty)
     },
@@ -262,7 +262,7 @@ BUILT_IN = frozenset(rule for rules in KINDS.values() for rule in rules.values()
 # --- technology over periods: investment, depreciation and sharing -----------------------------------------
 
 
-def received(stock: PerPlayer, shared: PerPlayer, spillover: str) -> PerPlayer:
+def spillover_gain(stock: PerPlayer, shared: PerPlayer, spillover: str) -> PerPlayer:
     """Return the productivity that each player receives from the others' leads.
 
     ``stock`` is the productivity at the start of the period, ``shared`` the fraction of its lead that each
@@ -274,7 +274,7 @@ def received(stock: PerPlayer, shared: PerPlayer, spillover: str) -> PerPlayer:
     Examples
     --------
     >>> stock, shared = jnp.array([10.0, 9.0, 2.0]), jnp.array([0.9, 0.9, 0.5])
-    >>> [received(stock, shared, rule).round(2).tolist() for rule in ("sum", "max", "union")]
+    >>> [spillover_gain(stock, shared, rule).round(2).tolist() for rule in ("sum", "max", "union")]
     [[0.0, 0.9, 13.5], [0.0, 0.9, 7.2], [0.0, 0.9, 7.83]]
     """
     lead = jnp.maximum(stock[None, :] - stock[:, None], 0.0)

@@ -188,7 +188,7 @@ class _Cells:
     def __init__(self, cluster: Cluster, count: int | None, on_progress: ProgressOutcome) -> None:
         self.cluster, self.count, self.on_progress = cluster, count, on_progress
         self._running: dict[int, Job] = {}
-        self._stopped = False
+        self._stop = False
 
     def run(self, jobs: Sequence[Job]) -> Iterator[CellOutcome]:
         """See `Executor`. Raises `ClusterError`, `DiskFull`."""
@@ -199,7 +199,7 @@ class _Cells:
             line = self.cluster.line(max(cores(), min(self.count or 0, len(jobs))))
             try:
                 line.send("files", _files(jobs))
-                while (waiting or self._running) and not self._stopped:
+                while (waiting or self._running) and not self._stop:
                     if waiting and len(self._running) < (self.count or max(1, line.room)):
                         job, ticket = waiting.popleft(), next(line.tickets)
                         self._running[ticket] = job
@@ -213,7 +213,7 @@ class _Cells:
                     if outcome.kind != "progress":
                         yield outcome
                     elif self.on_progress(outcome) is True:
-                        self._stopped = True
+                        self._stop = True
             finally:
                 self.stop()
 
@@ -241,7 +241,7 @@ class _Cells:
 
     def stop(self) -> None:
         """Abort running cells, which ends the connection; see `Executor`."""
-        self._stopped = True
+        self._stop = True
         if self._running:
             self._running.clear()
             self.cluster.close(wait=False)

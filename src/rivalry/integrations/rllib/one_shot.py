@@ -22,7 +22,7 @@ from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, choose_a
 from rivalry.integrations.rllib.options import LearnerOptions
 from rivalry.methods.continuous.actor_critic import reply_distance
 from rivalry.methods.continuous.mixtures import action_payoffs, mixture_record, tables_of
-from rivalry.methods.q_learning.policies import led_to, spread
+from rivalry.methods.q_learning.policies import greedy_end, spread
 from rivalry.methods.q_learning.seating import USUAL_GAMMA, Seating, seating
 from rivalry.tables import joint_count, policy_regrets, rollout, tabulate
 from rivalry.tables.greedy_play import choices, states
@@ -264,7 +264,7 @@ class WalksArena(Arena):
             "policy": (("trial", "player", "state"), policies[None]),
             "policy_softmax": (("trial", "player", "state", "action"), probabilities[None]),
             "places": (("player", "place" if self.joint else "state", "axis"), world.places),
-            **led_to(world, policies[None], start),
+            **greedy_end(world, policies[None], start),
         }
         return found | self._gains(world, policies, probabilities, rollout(world, policies, start).cycle)
 

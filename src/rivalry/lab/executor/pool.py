@@ -115,13 +115,13 @@ class Workers:
     def __init__(self, count: int, on_progress: ProgressOutcome) -> None:
         self.count, self.on_progress = count, on_progress
         self._staff: list[_Worker] = []
-        self._stopped = False
+        self._stop = False
 
     def run(self, jobs: Sequence[Job]) -> Iterator[CellOutcome]:
         """See `Executor`."""
         waiting, deaths = deque(jobs), Counter[str]()
         try:
-            while not self._stopped:
+            while not self._stop:
                 for worker in self._idle(len(waiting)):
                     job = waiting.popleft()
                     worker.give(job)
@@ -130,7 +130,7 @@ class Workers:
                 if not busy:
                     return
                 for pipe in wait(list(busy)):
-                    if self._stopped:
+                    if self._stop:
                         return
                     worker = busy[pipe]  # type: ignore[index]
                     outcome = worker.answer()
@@ -139,7 +139,7 @@ class Workers:
                     if outcome.kind != "progress":
                         yield outcome
                     elif self.on_progress(outcome) is True:
-                        self._stopped = True
+                        self._stop = True
         finally:
             self.stop()
 
@@ -167,7 +167,7 @@ class Workers:
 
     def stop(self) -> None:
         """See `Executor`; kills the workers."""
-        self._stopped = True
+        self._stop = True
         staff, self._staff = self._staff, []
         for worker in staff:
             # all are killed before any is waited for

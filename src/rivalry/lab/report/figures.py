@@ -61,7 +61,7 @@ def draw_own(run: Run) -> list[str]:
     from rivalry.plots.style import picture
 
     study, folder, failed = run.study, run.folder / "figures", []
-    wanted = [(number, *_split(entry)) for number, entry in enumerate(study.plots, start=1)]
+    wanted = [(number, *_kind_and_options(entry)) for number, entry in enumerate(study.plots, start=1)]
     own = [row for row in wanted if row[1] not in plots.PLOTS]
     if not own:
         return []
@@ -77,7 +77,7 @@ def draw_own(run: Run) -> list[str]:
     return failed
 
 
-def _split(entry: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def _kind_and_options(entry: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return a plot's kind and options."""
     options = {"kind": entry} if isinstance(entry, str) else dict(entry)
     return str(options.pop("kind", "")), options
@@ -87,7 +87,7 @@ def _file(number: int, kind: str) -> str:
     return f"{number:02d}-{re.sub(r'[^A-Za-z0-9_]', '-', kind.rpartition(':')[2])}.svg"
 
 
-def _stored(kind: str, path: Path) -> Figure:
+def _as_image(kind: str, path: Path) -> Figure:
     """Return a stored figure as an image, which cannot run scripts or affect the page."""
     if path.is_symlink() or not path.is_file():  # the page shows no file from outside the run
         why = "`rivalry resume RUN`, which runs its file, tries again; log.txt tells of the last time"
@@ -99,10 +99,10 @@ def _stored(kind: str, path: Path) -> Figure:
 def _draw(number: int, entry: str | Mapping[str, Any], data: Dataset, folder: Path, stored: Path) -> Figure:
     from rivalry.plots.style import picture
 
-    kind, options = _split(entry)
+    kind, options = _kind_and_options(entry)
     file = _file(number, kind)
     if kind not in plots.PLOTS:
-        return _stored(kind, stored / file)
+        return _as_image(kind, stored / file)
     try:
         svg, where, hollow = picture(getattr(plots, kind), data, **options)
     except NoSuchPoint as error:

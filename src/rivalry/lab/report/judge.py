@@ -63,8 +63,8 @@ def judge(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> l
         if not reason and study.get("quick_form") and not row.get("quick"):
             reason = REDUCED
         reason = reason or why
-        published, why_not = _compared(row.get("published"), row.get("published_tolerance"), value)
-        expected, why_not_either = _compared(row.get("expected"), row.get("tolerance"), value)
+        published, why_not = _verdict(row.get("published"), row.get("published_tolerance"), value)
+        expected, why_not_either = _verdict(row.get("expected"), row.get("tolerance"), value)
         if row.get("within") is not None:
             expected, why_not_either = _within(row["within"], value)
         verdicts = [verdict and NOT_COMPARED if reason else verdict for verdict in (published, expected)]
@@ -118,13 +118,13 @@ def results(data: Dataset) -> list[dict[str, Any]]:
     and metrics, the variables with one number, word or boolean per cell.
     """
     found = []
-    for (certificate, about), cell in zip(cells(data), _finished(data), strict=True):
+    for (certificate, about), cell in zip(cells(data), _finished_cells(data), strict=True):
         row = {key: certificate[key] for key in ("algorithm", "at")}
         row |= {"status": about["status"], "claim": certificate["claim"]}
         row["payoff"] = cell["payoff"].values.tolist() if "payoff" in cell else None
         single = [name for name in map(str, cell.data_vars) if cell[name].ndim == 0 and name not in ABOUT]
         values = {name: cell[name].values for name in single}
-        row["metrics"] = {name: value.item() for name, value in values.items() if _stored(value)}
+        row["metrics"] = {name: value.item() for name, value in values.items() if _is_stored(value)}
         found.append(row)
     return found
 
@@ -147,7 +147,7 @@ def cells(data: Dataset) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     to the nearest equilibrium found, None if unknown; ``gain``, the largest bound as a fraction of the payoff
     at stake, 0 if unknown; ``search``, how regrets were computed, empty if not in one way.
     """
-    return [_cell(data, cell) for cell in _finished(data)]
+    return [_cell(data, cell) for cell in _finished_cells(data)]
 
 
 def _cell(data: Dataset, cell: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -186,7 +186,7 @@ def _lead(data: Dataset) -> list[str]:
     return [str(dim) for dim in dims if dim in data.coords]
 
 
-def _finished(data: Dataset) -> Iterator[Dataset]:
+def _finished_cells(data: Dataset) -> Iterator[Dataset]:
     """Yield the data of every finished cell."""
     if "status" not in data:
         return
@@ -227,7 +227,7 @@ def _within(band: Sequence[float], ours: bool | float | str | None) -> tuple[str
     return ("agrees" if band[0] <= ours <= band[1] else "differs"), ""
 
 
-def _compared(
+def _verdict(
     value: bool | float | str | None, tolerance: float | None, ours: bool | float | str | None
 ) -> tuple[str | None, str]:
     """Return the verdict on a reference value (None without one), and why it is not compared."""
@@ -252,7 +252,7 @@ def _ours(
         hint = near(name, map(str, data.data_vars))
         meant = f"; {hint}" if hint.startswith("did") else ""
         return None, None, f"{name} is in no cell of this run{meant}"
-    picked, why = _picked(study, data, name, row.get("at", {}))
+    picked, why = _select(study, data, name, row.get("at", {}))
     if picked is None:
         return None, None, why
     shared = [dim for dim in picked["status"].dims if dim in picked[name].dims]
@@ -267,14 +267,14 @@ def _ours(
         claim = _weakest(claims[finished], CLAIMS)
     if row.get("equals") is not None:
         values = _equal(values, row["equals"])
-    value, why = _reduced(values, row.get("reduce"))
+    value, why = _reduce(values, row.get("reduce"))
     whole = row.get("reduce") in (None, "min", "max") and row.get("equals") is None
     if value is not None and whole and is_truth(data[name]):
         value = bool(value)
-    return value, claim, why or _unfinished(picked)
+    return value, claim, why or _missing_cells(picked)
 
 
-def _picked(
+def _select(
     study: Mapping[str, Any], data: Dataset, name: str, at: Mapping[str, Any]
 ) -> tuple[Dataset | None, str]:
     """Return the data at a point, or None and why there is no such point."""
@@ -302,7 +302,7 @@ def _index(data: Dataset, dim: str, wanted: Any) -> int | None:
     return wanted if inside else None
 
 
-def _unfinished(data: Dataset) -> str:
+def _missing_cells(data: Dataset) -> str:
     """Return how many of the cells behind a value are missing, in words; empty if none is."""
     if "cell" not in data:
         return ""
@@ -319,9 +319,9 @@ def _equal(values: np.ndarray, wanted: bool | float | str) -> np.ndarray:
     return np.where(np.isnan(values), np.nan, np.isclose(values, wanted, rtol=ROUNDING, atol=0.0))
 
 
-def _reduced(rows: np.ndarray, reduce: str | None) -> tuple[bool | float | str | None, str]:
+def _reduce(rows: np.ndarray, reduce: str | None) -> tuple[bool | float | str | None, str]:
     """Return one number from values ``[cell, own]``, or None and the reason; padding does not count."""
-    stored = _stored(rows)
+    stored = _is_stored(rows)
     empty = int((~stored).all(axis=1).sum())
     if empty == len(rows):
         return None, "it has no value"
@@ -340,7 +340,7 @@ def _reduced(rows: np.ndarray, reduce: str | None) -> tuple[bool | float | str |
     return _finite(values[0])
 
 
-def _stored(values: np.ndarray) -> np.ndarray:
+def _is_stored(values: np.ndarray) -> np.ndarray:
     """Return where a run's dataset holds more than the padding of `rivalry.core.results.collect`."""
     if values.dtype.kind == "f":
         return np.asarray(~np.isnan(values))

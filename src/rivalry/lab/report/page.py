@@ -17,7 +17,7 @@ from rivalry.games import GAMES
 from rivalry.lab.report.figures import draw
 from rivalry.lab.report.judge import cells, judge, tally
 from rivalry.lab.report.tables import channels, equilibria, networks, sessions
-from rivalry.lab.report.warned import lines, warned
+from rivalry.lab.report.warned import lines, warnings_of
 from rivalry.lab.store import Run, status_of
 from rivalry.lab.study.expect import differences
 from rivalry.lab.study.names import studies
@@ -150,7 +150,7 @@ def _section(name: str, run: Run, figures: Path) -> dict[str, Any]:
         "monitored": "monitor_step" in data,
         "softmax": "beta" in data.variables and "policy" in data,
         "figures": draw(study["plots"], data, figures, run.folder / "figures"),
-        "warnings": warned(run.warnings().values()),
+        "warnings": warnings_of(run.warnings().values()),
         "failures": [(cell, places.get(cell, ""), why) for cell, why in sorted(run.failures().items())],
         "damaged": [(error.path.relative_to(run.folder).as_posix(), error.why) for error in damaged],
         "aside": sorted(path.name for path in (run.folder / "damaged").glob("*")),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.results import LISTED, counted, strategy_in_words
-from rivalry.core.statistics import half_width, share_interval, told
+from rivalry.core.results import LISTED, count_in_words, strategy_in_words
+from rivalry.core.statistics import format_interval, half_width, share_interval
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -118,7 +118,7 @@ def _mean(values: DataArray) -> str:
     if values.name == CONVERGED:
         low, high = share_interval(int(table.sum()), len(table))
         return f"{mean[0]:.2f} ({low:.2f} to {high:.2f})"
-    parts = [told(float(m), float(h)) for m, h in zip(mean, half_width(table), strict=True)]
+    parts = [format_interval(float(m), float(h)) for m, h in zip(mean, half_width(table), strict=True)]
     return parts[0] if len(set(parts)) == 1 else " / ".join(parts)
 
 
@@ -175,7 +175,7 @@ def _largest(name: str, cell: Dataset) -> str:
     band = f"{name}_band"
     if len(most) == 1 and band in cell:
         half = float(np.ravel(cell[band].values)[int(np.nanargmax(table))])
-    return told(float(most.mean()), half if half > ROUNDING else np.nan)
+    return format_interval(float(most.mean()), half if half > ROUNDING else np.nan)
 
 
 class ListedEquilibria(NamedTuple):
@@ -212,7 +212,7 @@ def _equilibrium_table(where: str, cell: Any) -> ListedEquilibria:
         rows.append((str(component), strategies, payoffs))
     return ListedEquilibria(
         where=where,
-        summary=counted(known),
+        summary=count_in_words(known),
         complete=bool(cell["complete"].values == 1),  # NaN where other methods have no such list
         reason=str(cell["complete_reason"].values),
         players=max((len(strategies) for _, strategies, _ in rows), default=0),

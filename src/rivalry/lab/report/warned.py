@@ -28,12 +28,13 @@ class Warned(NamedTuple):
         return f"{self.words} ({self.cells} cells{'' if self.same else ', with other numbers'})"
 
 
-def warned(notes: Iterable[Sequence[str]]) -> list[Warned]:
+def warnings_of(notes: Iterable[Sequence[str]]) -> list[Warned]:
     """Return the warnings in the notes of cells, most frequent first.
 
     Warnings that differ only in numbers count as one.
 
-    >>> for one in warned([["UserWarning: 12% were seldom seen"], ["UserWarning: 9% were seldom seen"], []]):
+    >>> notes = [["UserWarning: 12% were seldom seen"], ["UserWarning: 9% were seldom seen"], []]
+    >>> for one in warnings_of(notes):
     ...     print(one.line())
     12% were seldom seen (2 cells, with other numbers)
     """
@@ -51,7 +52,7 @@ def warned(notes: Iterable[Sequence[str]]) -> list[Warned]:
 def lines(rows: Sequence[Warned], few: int = FEW) -> list[str]:
     """Return the first few warnings as lines, and the number of further ones.
 
-    >>> lines(warned([["one"], ["two"], ["three"]]), few=1)
+    >>> lines(warnings_of([["one"], ["two"], ["three"]]), few=1)
     ['one', '... and 2 more in log.txt']
     """
     more = len(rows) - few

@@ -204,7 +204,9 @@ def _equilibria(record: Record, found: _Result) -> Iterator[np.ndarray]:
         yield from more[1]
 
 
-def labelled(cells: Sequence[StoredCell], records: Mapping[str, Record], head: Mapping[str, Any]) -> Dataset:
+def label_cells(
+    cells: Sequence[StoredCell], records: Mapping[str, Record], head: Mapping[str, Any]
+) -> Dataset:
     """Return the records of a run's cells, by identifier, as one labelled dataset with distances.
 
     ``cell`` names every cell, including those without a record; ``head`` is the run's.

@@ -18,7 +18,7 @@ from rivalry.core import files
 from rivalry.core.files import DamagedFile, DiskFull, Lock, StoreError
 from rivalry.core.results import SCHEMA, Record, netcdf, provenance
 from rivalry.lab.store.bookkeeping import SUMS, Index, altered_files, read_index, update_sums, write_sums
-from rivalry.lab.store.cells import Forms, StoredCell, forms, labelled, misfits, record_fault
+from rivalry.lab.store.cells import Forms, StoredCell, forms, label_cells, misfits, record_fault
 from rivalry.lab.store.head import (
     FILES,
     FOLDERS,
@@ -277,7 +277,7 @@ class Run:
         """``done``, ``failed`` (at least one cell failed), or ``partial``."""
         return status_of(self.counts())
 
-    def left_out(self, damaged: Iterable[DamagedFile]) -> list[LeftOut]:
+    def missing_cells(self, damaged: Iterable[DamagedFile]) -> list[LeftOut]:
         """Return the cells that a dataset lacks, in order, and why; ``damaged`` as returned by `collect`."""
         on_disk = self._on_disk()
         reasons = {place.id: "not done" for place in self.cells if place.id not in on_disk}
@@ -489,7 +489,7 @@ class Run:
             if error.path.parent.name == "cells":
                 found.pop(error.path.stem, None)
         try:
-            data = labelled(self.cells, found, self.head)
+            data = label_cells(self.cells, found, self.head)
         except Exception as error:  # NumPy and xarray may raise anything for foreign arrays
             why = f"do not fit together, {type(error).__name__}: {error}"
             raise DamagedFile(self.folder / "cells", " ".join(why.split())) from None

@@ -9,7 +9,7 @@ from typing import Any, cast
 from rivalry.core.registry import line_of
 from rivalry.lab.study import names
 from rivalry.lab.study.document import RUN_KEYS
-from rivalry.lab.study.errors import StudyError, dotted, shown
+from rivalry.lab.study.errors import StudyError, dotted_key, format_value
 from rivalry.lab.study.schema import check_table, keys_of
 
 LEADERS = "leaders"  # a key of every family's table: the players that move first
@@ -37,7 +37,7 @@ def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
     family = table.get("family")
     (factory, *_) = names.targets(family, names.games(), "a family", "game.family", Path(folder))
     if not callable(factory):
-        raise StudyError(f"{shown(family)} is not a function that makes a game", key="game.family")
+        raise StudyError(f"{format_value(family)} is not a function that makes a game", key="game.family")
     ordered = LEADERS in options and LEADERS not in keys_of(factory)
     leaders = options.pop(LEADERS) if ordered else None
     if ordered and options.get("stages"):
@@ -52,7 +52,9 @@ def _leaders_game(game: Any, leaders: Any) -> Any:
     from rivalry.transforms import Followers, stackelberg
 
     if not (isinstance(leaders, list) and all(type(player) is int for player in leaders)):
-        raise StudyError(f"{shown(leaders)} must be a list of players, as in [0]", key=f"game.{LEADERS}")
+        raise StudyError(
+            f"{format_value(leaders)} must be a list of players, as in [0]", key=f"game.{LEADERS}"
+        )
     if not isinstance(game, Game):
         raise StudyError("is for games with payoffs; this family has none", key=f"game.{LEADERS}")
     try:
@@ -81,20 +83,20 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: Any =
 
     kind = table.get("kind")
     prefix = ("method", str(table.get("name", kind)))
-    key = dotted([*prefix, "kind"])
+    key = dotted_key([*prefix, "kind"])
     found = names.targets(kind, names.methods(), "a kind of method", key, Path(folder))
     target = next((t for t in found if game is None or names.is_file(kind) or fits(t, game)), None)
     if target is None:
         known = fitting(game, names.methods())
         more = f" and {len(known) - 8} more" if len(known) > 8 else ""
         raise StudyError(
-            f"{shown(kind)} does not fit this game; these do: {', '.join(known[:8])}{more}", key=key
+            f"{format_value(kind)} does not fit this game; these do: {', '.join(known[:8])}{more}", key=key
         )
     if not callable(target):
-        raise StudyError(f"{shown(kind)} is not a class of methods", key=key)
+        raise StudyError(f"{format_value(kind)} is not a class of methods", key=key)
     if taken := [option for option in keys_of(target) if option in RUN_KEYS]:
         rule = "is a key of the run; give the option another name"
-        raise StudyError(rule, key=dotted([*prefix, taken[0]]))
+        raise StudyError(rule, key=dotted_key([*prefix, taken[0]]))
     options = {key: value for key, value in table.items() if key not in RUN_KEYS}
     return _construct(target, options, prefix, Path(folder), own=kind, also=RUN_KEYS)
 
@@ -114,7 +116,7 @@ def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Calla
     """
     (function,) = names.targets(kind, names.plots(), "a plot", key, Path(folder))
     if not callable(function):
-        raise StudyError(f"{shown(kind)} is not a function that draws a dataset", key=key)
+        raise StudyError(f"{format_value(kind)} is not a function that draws a dataset", key=key)
     return cast(Callable[..., Any], function)
 
 
@@ -131,7 +133,7 @@ def _construct(
     try:
         given = names.objects(options, folder)
     except ValueError as error:
-        raise StudyError(str(error), key=dotted(prefix)) from None
+        raise StudyError(str(error), key=dotted_key(prefix)) from None
     options = check_table(target, given, prefix, also)
     try:
         return target(**options)
@@ -142,7 +144,7 @@ def _construct(
             raise
         file = folder / own.rpartition(":")[0]
         rule = f"{file}:{line_of(error, file)}: {type(error).__name__}: {error}"
-        raise StudyError(rule, key=dotted(prefix)) from None
+        raise StudyError(rule, key=dotted_key(prefix)) from None
 
 
 def in_study(error: ValueError, target: Any, prefix: Sequence[str]) -> StudyError:
@@ -150,5 +152,5 @@ def in_study(error: ValueError, target: Any, prefix: Sequence[str]) -> StudyErro
     head, colon, rest = str(error).partition(": ")
     name = head.split("[")[0].split(".")[0]
     if colon and name in {*keys_of(target), "start"}:
-        return StudyError(rest, key=f"{dotted(prefix)}.{head}")
-    return StudyError(str(error), key=dotted(prefix))
+        return StudyError(rest, key=f"{dotted_key(prefix)}.{head}")
+    return StudyError(str(error), key=dotted_key(prefix))

@@ -19,7 +19,7 @@ from rivalry.core.registry import near
 from rivalry.lab.study import names
 from rivalry.lab.study.build import build_game, build_method, build_plot, in_study
 from rivalry.lab.study.document import MANY, run_keys
-from rivalry.lab.study.errors import StudyError, shown, unknown
+from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.points import batch_points, is_number
 from rivalry.plots import PLOTS
 
@@ -54,7 +54,7 @@ class Checker:
                 if len(forms) > 1:
                     raise StudyError("a batch may vary numbers only, not sizes or choices", key="batch")
         except StudyError as error:
-            where = ", ".join(f"{name} = {shown(value)}" for name, value in at.items())
+            where = ", ".join(f"{name} = {format_value(value)}" for name, value in at.items())
             raise StudyError(error.message + (f" (at {where})" if where else ""), key=error.key) from None
 
     def pair(self, game_table: Table, method_table: Table) -> None:
@@ -67,7 +67,7 @@ class Checker:
         method = self.method(method_table, game)
         learns = isinstance(method, Learner)
         if not learns and not isinstance(method, Method):
-            rule = f"{shown(kind)} makes no method: it has no init and step"
+            rule = f"{format_value(kind)} makes no method: it has no init and step"
             raise StudyError(rule, key=f"method.{name}.kind")
         for option, rule in (NOT_OF_LEARNERS if learns else NOT_OF_METHODS).items():
             if option in own:
@@ -96,7 +96,7 @@ class Checker:
             game = build_game(table, self.folder)
             if not hasattr(game, "space") and not is_agents(game):
                 rule = "a game has a space, or a world of agents and static_metrics()"
-                words = f"{shown(table['family'])} makes {type(game).__name__}: {rule}"
+                words = f"{format_value(table['family'])} makes {type(game).__name__}: {rule}"
                 raise StudyError(words, key="game.family")
             if names.is_file(table["family"]) and isinstance(game, Game):
                 _check_payoffs(game, table["family"])
@@ -153,13 +153,13 @@ def _begin(game: Any, method: Any, name: str, given: tuple[Any, Any] | None, *, 
 
 def _begin_at(learner: Any, world: Any, stream: np.random.SeedSequence, written: Any, start: Any) -> None:
     if not learner.takes_start:
-        raise ValueError(f"start: {shown(written)} is not taken by this learner; leave it out")
+        raise ValueError(f"start: {format_value(written)} is not taken by this learner; leave it out")
     try:
         learner.begin_at(world, stream, start)
     except ValueError as error:
         if written not in MANY:
             raise
-        raise ValueError(f"start: {shown(written)} does not fit ({error}); leave it out") from None
+        raise ValueError(f"start: {format_value(written)} does not fit ({error}); leave it out") from None
 
 
 def _check_payoffs(game: Any, family: str) -> None:
@@ -184,7 +184,7 @@ def _start(game: Any, start: Any, key: str) -> Any:
     if is_agents(game):
         if start == "random":
             return None
-        raise StudyError(f"{shown(start)} is not taken by this game; leave it out", key=key)
+        raise StudyError(f"{format_value(start)} is not taken by this game; leave it out", key=key)
     if start in MANY:
         return game.space.sample(jax.random.key(0))
     try:

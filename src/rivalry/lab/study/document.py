@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Len, Lt
 
-from rivalry.lab.study.errors import StudyError, dotted, shown
+from rivalry.lab.study.errors import StudyError, dotted_key, format_value
 from rivalry.lab.study.points import Grid, is_number
 from rivalry.lab.study.schema import check_table, keys_of
 
@@ -122,7 +122,7 @@ def read(data: Mapping[str, Any]) -> Document:
     return replace(document, method=_with_names(document.method))
 
 
-def given(tables: Mapping[str, Any]) -> dict[str, Any]:
+def nonempty(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of a study that are given, without empty ones."""
     return {key: tables[key] for key in KEYS if tables.get(key) not in (None, {}, [], "")}
 
@@ -163,7 +163,7 @@ def check_stored(study: Mapping[str, Any]) -> None:
 
 def _check_tables(tables: Mapping[str, Any]) -> None:
     """Raise `StudyError` unless stored tables have the form of those in a study file."""
-    read(given(tables))
+    read(nonempty(tables))
     for table in ("sweep", "batch"):
         Grid(tables.get(table) or {}, table)
 
@@ -172,17 +172,17 @@ def run_keys(table: Mapping[str, Any], prefix: Sequence[str | int]) -> dict[str,
     """Return the keys of a method's table that belong to the run. Raises `StudyError`."""
 
     def fault(name: str, rule: str) -> StudyError:
-        return StudyError(rule, key=dotted([*prefix, name]))
+        return StudyError(rule, key=dotted_key([*prefix, name]))
 
     own = {k: v for k, v in table.items() if k in RUN_KEYS}
     check_table(RunKeys, own, prefix)
     start, several = own.get("start", "random"), "starts" in own
     if not re.fullmatch(r"[A-Za-z0-9_\-]+", own["name"]):
-        raise fault("name", f"{shown(own['name'])} must be letters, digits, _ or -")
+        raise fault("name", f"{format_value(own['name'])} must be letters, digits, _ or -")
     if several and not isinstance(start, str):
         raise fault("starts", "clashes with start: give one start, or a number of random ones")
     if several and start not in MANY:
-        raise fault("starts", f"clashes with start = {shown(start)}: they are random, or a grid")
+        raise fault("starts", f"clashes with start = {format_value(start)}: they are random, or a grid")
     if start == "grid" and not several:
         raise fault("start", "'grid' needs starts, how many there are")
     if several and own.get("path"):
@@ -199,7 +199,7 @@ def _check_complete(document: Document) -> None:
         rule = 'is missing; write family = "influencer", or another of `rivalry list games`'
         raise StudyError(rule, key="game.family")
     if not isinstance(family := document.game["family"], str):
-        raise StudyError(f"{shown(family)} must be text", key="game.family")
+        raise StudyError(f"{format_value(family)} must be text", key="game.family")
     if not document.method:
         raise StudyError("is missing: a study needs at least one [[method]]", key="method")
     for k, row in enumerate(document.expect):
@@ -243,7 +243,11 @@ def _with_names(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for k, table in enumerate(tables):
         kind = table.get("kind")
         if not isinstance(kind, str):
-            rule = "is missing; see `rivalry list methods`" if kind is None else f"{shown(kind)} must be text"
+            rule = (
+                "is missing; see `rivalry list methods`"
+                if kind is None
+                else f"{format_value(kind)} must be text"
+            )
             raise StudyError(rule, key=f"method[{k}].kind")
         default = kind.rpartition(":")[2] if ".py:" in kind else kind.replace(".", "_")
         row = {"name": table.get("name", default), **{n: v for n, v in table.items() if n != "name"}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rivalry.core.registry import near
-from rivalry.core.validate import shown as shown
+from rivalry.core.validate import format_value as format_value
 
 
 class StudyError(ValueError):
@@ -24,10 +24,10 @@ class StudyError(ValueError):
         return self if self.where else StudyError(self.message, key=self.key, where=where)
 
 
-def dotted(path: Iterable[str | int]) -> str:
+def dotted_key(path: Iterable[str | int]) -> str:
     """Return a path as a dotted key.
 
-    >>> dotted(["game", "reach", 1])
+    >>> dotted_key(["game", "reach", 1])
     'game.reach[1]'
     """
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
@@ -36,4 +36,6 @@ def dotted(path: Iterable[str | int]) -> str:
 def unknown(value: object, known: Iterable[str], what: str = "") -> str:
     """Return the message on an unknown name: ``'gausian' is not known; did you mean 'gaussian'?``"""
     known = list(known)
-    return f"{shown(value)} is not {what or 'known'}" + (f"; {near(str(value), known)}" if known else "")
+    return f"{format_value(value)} is not {what or 'known'}" + (
+        f"; {near(str(value), known)}" if known else ""
+    )

@@ -9,8 +9,8 @@ from math import isclose
 from operator import getitem
 from typing import Any, NamedTuple
 
-from rivalry.lab.study.errors import StudyError, shown, unknown
-from rivalry.lab.study.points import Grid, short_names, split
+from rivalry.lab.study.errors import StudyError, format_value, unknown
+from rivalry.lab.study.points import Grid, short_names, split_key
 
 # variables of every solution, with their dimensions in a cell
 SOLUTION: Mapping[str, tuple[str, ...]] = {
@@ -133,7 +133,7 @@ def _values(tables: Mapping[str, Any]) -> dict[str, tuple[list[Any], str, bool]]
 
 def _value_at(tables: Mapping[str, Any], key: str) -> Any:
     """Return the value of a key in a game's or method's table."""
-    root, *rest = split(key)
+    root, *rest = split_key(key)
     value: Any = tables.get(str(root))
     if root == "method":
         value = {table.get("name"): table for table in tables.get("method", ())}
@@ -159,7 +159,7 @@ def _covers(value: Any, given: Any) -> bool:
 
 
 def _in_words(values: Sequence[Any]) -> str:
-    first = [one if one is _UNSET else shown(one) for one in values[:3]]
+    first = [one if one is _UNSET else format_value(one) for one in values[:3]]
     return ", ".join(first) + (f", ... ({len(values)} values)" if len(values) > 3 else "")
 
 
@@ -185,7 +185,7 @@ def check(rows: Sequence[Mapping[str, Any]], axes: Axes, *, quick: bool) -> None
             continue
         quantity, known = row["quantity"], SOLUTION.get(row["quantity"])
         if known is None and (close := get_close_matches(quantity, SOLUTION, n=1, cutoff=0.8)):
-            rule = f"{shown(quantity)} is no variable; did you mean {close[0]!r}?"
+            rule = f"{format_value(quantity)} is no variable; did you mean {close[0]!r}?"
             raise StudyError(rule, key=f"expect[{k}].quantity")
         # the dimensions of a metric are known only after the run
         dims = ("player", "axis") if known is None else known
@@ -197,7 +197,9 @@ def check_plots(rows: Sequence[str | Mapping[str, Any]], axes: Axes) -> None:
     for k, row in enumerate(rows):
         at = row.get("at", {}) if isinstance(row, Mapping) else {}
         if not isinstance(at, Mapping):
-            raise StudyError(f"{shown(at)} must be a table, as in {{ reach = 0.2 }}", key=f"plots[{k}].at")
+            raise StudyError(
+                f"{format_value(at)} must be a table, as in {{ reach = 0.2 }}", key=f"plots[{k}].at"
+            )
         _check_at(at, axes, f"plots[{k}].at", ("player", "axis"), open_ended=True)
 
 
@@ -214,7 +216,7 @@ def _check_at(at: Mapping[str, Any], axes: Axes, key: str, own: Sequence[str], *
             continue
         elif name in dims:
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise StudyError(f"{shown(value)} must be a whole number from 0", key=place)
+                raise StudyError(f"{format_value(value)} must be a whole number from 0", key=place)
         elif not open_ended or get_close_matches(name, dims, n=1, cutoff=0.7):
             raise StudyError(unknown(name, dims, "a coordinate here"), key=place)
 
@@ -233,7 +235,7 @@ def _among(value: Any, known: Sequence[Any], key: str) -> None:
     if not isinstance(value, int | float) or not numbers:
         raise StudyError(unknown(value, [str(other) for other in known], "among its values"), key=key)
     nearest = min(numbers, key=lambda other: abs(other - value))
-    rule = f"{shown(value)} is not among its {len(known)} values; the nearest is {nearest!r}"
+    rule = f"{format_value(value)} is not among its {len(known)} values; the nearest is {nearest!r}"
     raise StudyError(rule, key=key)
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rivalry.lab.study.errors import StudyError, shown
+from rivalry.lab.study.errors import StudyError, format_value
 
 DEEPEST = 30  # nesting of tables and lists; later readers recurse once per level
 
@@ -27,7 +27,9 @@ def plain(value: Any, key: str = "", depth: int = 0) -> Any:
         return [plain(entry, f"{key}[{k}]", depth + 1) for k, entry in enumerate(value)]
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise StudyError(f"{shown(value)} must be a number, true or false, a word, a list or a table", key=key)
+    raise StudyError(
+        f"{format_value(value)} must be a number, true or false, a word, a list or a table", key=key
+    )
 
 
 def digest(value: Any) -> bytes:

@@ -16,7 +16,7 @@ from rivalry.lab.study import document, expect, names
 from rivalry.lab.study.errors import StudyError, unknown
 from rivalry.lab.study.expect import Axes
 from rivalry.lab.study.identity import digest, plain, words
-from rivalry.lab.study.points import MOST, Grid, apply_changes, flat, short_names, split
+from rivalry.lab.study.points import MOST, Grid, apply_changes, flat, short_names, split_key
 
 SCHEMA = 1  # of a resolved study and of a cell's task
 
@@ -102,7 +102,7 @@ class Study:
         put = object.__setattr__
         for key in document.KEYS:
             put(self, key, plain(getattr(self, key), key))
-        read = document.read(document.given(vars(self)))
+        read = document.read(document.nonempty(vars(self)))
         put(self, "method", tuple(read.method))
         put(self, "expect", tuple(read.expect))
         put(self, "plots", tuple(self.plots))
@@ -210,7 +210,7 @@ class Study:
         StudyError
             For an unknown key, or changes to a study of studies.
         """
-        new = self._changed(changes)
+        new = self._change(changes)
         if new is self:
             return self
         base = dict(self._numbers if self.base is None else self.base)
@@ -218,7 +218,7 @@ class Study:
         base["game"] = names.defaults(str(self.family), changes, game) | game
         return replace(new, base=None if new._numbers == base else base)
 
-    def _changed(self, changes: Mapping[str, Any]) -> Study:
+    def _change(self, changes: Mapping[str, Any]) -> Study:
         new = self
         spread: dict[str, dict[str, Any]] = {"sweep": {}, "batch": {}}
         for key, value in changes.items():
@@ -234,7 +234,7 @@ class Study:
         for root, values in spread.items():  # at once, since the keys of a zip change together
             for rest, value in values.items():
                 old = tables.get(root, getattr(new, root))
-                tables[root] = new._respaced(old, rest, value, f"{root}.{rest}")
+                tables[root] = new._respace(old, rest, value, f"{root}.{rest}")
         return replace(new, as_written=False, files=None, **tables) if tables else new
 
     @property
@@ -261,7 +261,7 @@ class Study:
         }
         return replace(self, game=game, method=methods, files=None, as_written=False, **keep)
 
-    def _respaced(self, old: Mapping[str, Any], rest: str, value: Any, key: str) -> dict[str, Any]:
+    def _respace(self, old: Mapping[str, Any], rest: str, value: Any, key: str) -> dict[str, Any]:
         whole, _, last = rest.rpartition(".")
         if last in ("from", "to", "count", "scale") and isinstance(old.get(whole), Mapping):
             return {**old, whole: {**old[whole], last: value}}
@@ -274,10 +274,10 @@ class Study:
         if self.is_quick or self.include:
             return self
         try:
-            new = self._changed(flat(self.quick))
+            new = self._change(flat(self.quick))
             base = self.base  # changes of the quick form belong to the study
             if base is not None:
-                base = replace(self, **base, base=None)._changed(flat(self.quick))._numbers
+                base = replace(self, **base, base=None)._change(flat(self.quick))._numbers
             return replace(new, is_quick=True, as_written=self.as_written, base=base)
         except StudyError as error:
             key = f"[quick] {error.key}" if error.key else "[quick]"
@@ -488,14 +488,14 @@ class Study:
 
 def _concerns(key: str, method: Any) -> bool:
     """Return whether a swept or batched key affects a method."""
-    return not key.startswith("method.") or split(key)[1] == method
+    return not key.startswith("method.") or split_key(key)[1] == method
 
 
 def _within(swept: str, changed: str) -> bool:
     """Return whether changing one key also sets what a swept key would set."""
     if swept == "zip":
         return False
-    short, long = split(changed), split(swept)
+    short, long = split_key(changed), split_key(swept)
     return long[: len(short)] == short
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from rivalry.core.registry import Entry, from_file, load
 from rivalry.games import GAMES
-from rivalry.lab.study.errors import StudyError, shown, unknown
+from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.methods import METHODS
 from rivalry.plots import FORMER, PLOTS, present_form
 
@@ -106,7 +106,7 @@ def find_study(name: str | Path, beside: Path) -> tuple[Traversable | Path, str,
         here = [path.name for path in beside.glob("*.toml")]
         hint = unknown(text, [*bundled, *here], "a study")
         if "did you mean" not in hint:
-            hint = f"{shown(text)} is not a study; see `rivalry list studies`"
+            hint = f"{format_value(text)} is not a study; see `rivalry list studies`"
         raise StudyError(f"{hint}; a file of your own ends in .toml")
     return bundled[text], text, text
 
@@ -147,7 +147,7 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
         if is_file(kind):
             continue
         if not isinstance(kind, str):
-            raise StudyError(f"{shown(kind)} must be text", key=key)
+            raise StudyError(f"{format_value(kind)} must be text", key=key)
         if kind in FORMER:
             raise StudyError(f"{kind!r} is now written {present_form(kind)}", key=key)
         entry = _entry(kind, known, "a plot", key)
@@ -224,7 +224,7 @@ def targets(name: Any, known: Mapping[str, Entry], what: str, key: str, folder: 
     try:
         return [load(target) for target in _entry(name, known, what, key).targets]
     except (ImportError, AttributeError) as error:
-        raise StudyError(f"{shown(name)} cannot be loaded: {error}", key=key) from None
+        raise StudyError(f"{format_value(name)} cannot be loaded: {error}", key=key) from None
 
 
 def _entry(name: Any, known: Mapping[str, Entry], what: str, key: str) -> Entry:
@@ -266,7 +266,7 @@ def _controls(table: Mapping[str, Any], k: int) -> tuple[str, ...]:
     known = entry.controls if entry is not None else ()
     wanted = table.get(CONTROLS, True)
     if not known and CONTROLS in table and wanted is not False:
-        raise StudyError(f"{shown(table['kind'])} has none", key=f"method[{k}].{CONTROLS}")
+        raise StudyError(f"{format_value(table['kind'])} has none", key=f"method[{k}].{CONTROLS}")
     if isinstance(wanted, bool):
         return known if wanted and "control" not in table else ()
     for word in wanted:

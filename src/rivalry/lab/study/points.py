@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.lab.study.errors import StudyError, shown, unknown
+from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.schema import check_table
 
 # dimensions and variables of every dataset; a swept key of the same name keeps its full name
@@ -38,10 +38,10 @@ Span = TypedDict(  # evenly spaced values, ends included
 )
 
 
-def split(key: str) -> list[str | int]:
+def split_key(key: str) -> list[str | int]:
     """Return the parts of a dotted key, or raise `StudyError` if it is malformed.
 
-    >>> split("game.reach[1]")
+    >>> split_key("game.reach[1]")
     ['game', 'reach', 1]
     """
     parts: list[str | int] = []
@@ -62,23 +62,23 @@ def values(form: Any, key: str, *, repeats: bool = False) -> list[Any]:
     [1, 2, 3, 4]
     """
     if isinstance(form, Mapping):
-        return _spaced(dict(form), key)
+        return _spread_values(dict(form), key)
     if not isinstance(form, list | tuple):
-        raise StudyError(f"{shown(form)} must be a list of values or {{ from, to, count }}", key=key)
+        raise StudyError(f"{format_value(form)} must be a list of values or {{ from, to, count }}", key=key)
     if not form:
         raise StudyError("[] must hold at least one value", key=key)
     for k, value in enumerate(form):
         if isinstance(value, Mapping):
-            raise StudyError(f"{shown(value)} must be a number, a word or a list", key=f"{key}[{k}]")
+            raise StudyError(f"{format_value(value)} must be a number, a word or a list", key=f"{key}[{k}]")
         if isinstance(value, float) and not np.isfinite(value):
             raise StudyError(f"{value} must be finite", key=f"{key}[{k}]")
         if value in form[:k] and not repeats:
-            raise StudyError(f"{shown(value)} is there twice", key=f"{key}[{k}]")
+            raise StudyError(f"{format_value(value)} is there twice", key=f"{key}[{k}]")
     return list(form)
 
 
-def _spaced(form: dict[str, Any], key: str) -> list[Any]:
-    span = check_table(Span, form, split(key))
+def _spread_values(form: dict[str, Any], key: str) -> list[Any]:
+    span = check_table(Span, form, split_key(key))
     low, high, count, log = span["from"], span["to"], span["count"], span.get("scale") == "log"
     if low == high:
         raise StudyError(f"from and to are both {high:g}; must differ", key=key)
@@ -114,13 +114,13 @@ class Grid:
         rest = dict(table)
         self.zipped = rest.pop("zip", False)
         if not isinstance(self.zipped, bool):
-            raise StudyError(f"{shown(self.zipped)} must be true or false", key=f"{what}.zip")
+            raise StudyError(f"{format_value(self.zipped)} must be true or false", key=f"{what}.zip")
         self.forms = flat(rest)
         self.values = {
             key: values(form, f"{what}.{key}", repeats=self.zipped) for key, form in self.forms.items()
         }
         for key in self.values:
-            split(key)
+            split_key(key)
             if key.split(".")[0] not in ("game", "method"):
                 rule = f"must begin with game. or method.NAME., as in {what}.game.{key}"
                 raise StudyError(rule, key=f"{what}.{key}")
@@ -169,14 +169,14 @@ def apply_changes(
     new_game, new_methods = dict(game), [dict(table) for table in methods]
     names = [str(table["name"]) for table in methods]
     for key, value in changes.items():
-        root, *rest = split(key)
+        root, *rest = split_key(key)
         if root == "game" and rest:
-            new_game = put(new_game, rest, value, key, _players(new_game))
+            new_game = change_entry(new_game, rest, value, key, _players(new_game))
         elif root == "method" and len(rest) > 1:
             if rest[0] not in names:
                 raise StudyError(unknown(rest[0], names, "the name of a method here"), key=key)
             k = names.index(str(rest[0]))
-            new_methods[k] = put(new_methods[k], rest[1:], value, key, _players(new_game))
+            new_methods[k] = change_entry(new_methods[k], rest[1:], value, key, _players(new_game))
         else:
             raise StudyError("must be game.KEY or method.NAME.KEY", key=key)
     return new_game, new_methods
@@ -191,7 +191,7 @@ def batch_points(task: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[str
     return found
 
 
-def put(old: Any, path: Sequence[str | int], value: Any, key: str, players: int | None) -> Any:
+def change_entry(old: Any, path: Sequence[str | int], value: Any, key: str, players: int | None) -> Any:
     """Return a copy of a table with one entry changed; a number replaces all of a list of numbers."""
     if not path:
         return [value] * len(old) if _is_numbers(old) and is_number(value) else value
@@ -200,15 +200,15 @@ def put(old: Any, path: Sequence[str | int], value: Any, key: str, players: int 
         if is_number(old) and players:  # one number for all players becomes one per player
             old = [old] * players
         if not isinstance(old, list):
-            stands = "nothing" if old is None else shown(old)
+            stands = "nothing" if old is None else format_value(old)
             rule = f"needs a list to reach into, but {stands} is there; write one number per player"
             raise StudyError(rule, key=key)
         if step >= len(old):
             raise StudyError(f"[{step}] must be in 0..{len(old) - 1}", key=key)
-        return [put(v, rest, value, key, players) if k == step else v for k, v in enumerate(old)]
+        return [change_entry(v, rest, value, key, players) if k == step else v for k, v in enumerate(old)]
     if old is not None and not isinstance(old, Mapping):
-        raise StudyError(f"needs a table with a key {step!r}, but {shown(old)} is there", key=key)
-    return {**(old or {}), step: put((old or {}).get(step), rest, value, key, players)}
+        raise StudyError(f"needs a table with a key {step!r}, but {format_value(old)} is there", key=key)
+    return {**(old or {}), step: change_entry((old or {}).get(step), rest, value, key, players)}
 
 
 def _players(game: Mapping[str, Any]) -> int | None:

@@ -28,9 +28,17 @@ from typing import (
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.annotations import Keys, bounds_of, length_of, spelled_out, symbol_of, type_name, written
-from rivalry.core.validate import converted, fault_of, near
-from rivalry.lab.study.errors import StudyError, dotted, shown
+from rivalry.core.annotations import (
+    Keys,
+    bounds_of,
+    keys_with_symbol,
+    length_of,
+    storable_members,
+    symbol_of,
+    type_name,
+)
+from rivalry.core.validate import convert, fault_of, near
+from rivalry.lab.study.errors import StudyError, dotted_key, format_value
 
 _SIGNS = {Gt: ">", Ge: ">=", Lt: "<", Le: "<="}
 
@@ -118,7 +126,7 @@ def _json_type(hint: Any, notes: tuple[Any, ...]) -> dict[str, Any]:
     if origin is Annotated:
         return _json_type(members[0], (*notes, *members[1:]))
     if origin in (Union, types.UnionType):
-        return {"anyOf": [_json_type(member, notes) for member in written(hint)]}
+        return {"anyOf": [_json_type(member, notes) for member in storable_members(hint)]}
     if origin is Literal:
         return {"enum": list(members)}
     # a list's notes bound its entries and its length: each level takes those that it has a word for
@@ -159,20 +167,20 @@ def check_table(
     rows = {name: (hint, default) for name, hint, default in _keywords(target)}
     for name in table:
         if name not in rows:
-            other = spelled_out(name, {key: hint for key, (hint, _) in rows.items()})
+            other = keys_with_symbol(name, {key: hint for key, (hint, _) in rows.items()})
             rule = f"is called {other} here" if other else f"unknown key; {near(name, [*rows, *also])}"
-            raise StudyError(rule, key=dotted([*prefix, name]))
+            raise StudyError(rule, key=dotted_key([*prefix, name]))
     for name, (_, default) in rows.items():
         if default is inspect.Parameter.empty and name not in table:
-            raise StudyError("is missing", key=dotted([*prefix, name]))
+            raise StudyError("is missing", key=dotted_key([*prefix, name]))
     found = dict(table)
     for name, value in table.items():
         if _holds_objects(value):  # annotations describe what a file can hold
             continue
         hint = rows[name][0]
         if (fault := fault_of(hint, value)) is not None:
-            raise StudyError(fault.message(shown), key=dotted([*prefix, name]) + fault.where)
-        found[name] = converted(hint, value)
+            raise StudyError(fault.message(format_value), key=dotted_key([*prefix, name]) + fault.where)
+        found[name] = convert(hint, value)
     return found
 
 

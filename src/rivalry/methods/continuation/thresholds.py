@@ -382,7 +382,7 @@ def _mark_jumps(world: Sweep, session: Session, here: slice) -> None:
 def _places_at(world: Sweep, values: list[float], place: np.ndarray) -> symmetric.Places:
     """Return the symmetric positions at each of ``values``, followed from ``place`` [axis] or fixed there."""
     games = [world.family.at(float(value)) for value in values]
-    return symmetric.followed(games, world.family.directions[0], place, fixed=world.position is not None)
+    return symmetric.follow_root(games, world.family.directions[0], place, fixed=world.position is not None)
 
 
 def _roots(world: Sweep, value: float, near: np.ndarray | None = None) -> np.ndarray:

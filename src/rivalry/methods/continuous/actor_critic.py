@@ -143,7 +143,7 @@ class ActorCritic(BaseLearner):
             base,
             scale_of(base),
             put(discounts(base, self.gamma)),
-            put(_fixed(base.space, tables)),
+            put(_fixed_choices(base.space, tables)),
             put(stage[:, None] > stage[None, :]),
             put(np.asarray(self.observation == "last")),
             put(float(self.observation == "last") if self.trace is None else float(self.trace)),
@@ -249,7 +249,7 @@ def _table(name: str, value: Any) -> dict[str, Any]:
     return table
 
 
-def _fixed(space: Any, tables: list[dict[str, Any]]) -> np.ndarray:
+def _fixed_choices(space: Any, tables: list[dict[str, Any]]) -> np.ndarray:
     """Return the choices of fixed players, ``[player axis]``. Raise `ValueError` outside the box."""
     found = np.zeros(space.shape)
     low, high = np.asarray(space.low), np.asarray(space.high)

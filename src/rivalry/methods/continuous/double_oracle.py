@@ -137,7 +137,7 @@ class DoubleOracle(BaseLearner):
             if away is not None:
                 responses[player] = away
                 session["jumps"][player] += 1
-        fresh = [p for p in gaining if not _known(session["atoms"][p], responses[p])]
+        fresh = [p for p in gaining if not _contains(session["atoms"][p], responses[p])]
         if not fresh:
             session["over"][0] = 3
         for player in fresh:
@@ -254,11 +254,11 @@ def _spread(game: Any, session: Session, count: int) -> None:
     """Add evenly spaced atoms: single responses would outbid or undercut by a grid step indefinitely."""
     for player in range(len(session["atoms"])):
         for atom in np.asarray(game.space.grid(player, count)):
-            if not _known(session["atoms"][player], atom):
+            if not _contains(session["atoms"][player], atom):
                 _append(session, player, atom)
 
 
-def _known(atoms: np.ndarray, response: np.ndarray) -> bool:
+def _contains(atoms: np.ndarray, response: np.ndarray) -> bool:
     apart = np.max(np.abs(atoms - response), axis=1)  # NaN where there is no atom
     return bool(np.any(apart <= SAME * np.max(np.abs(response))))
 

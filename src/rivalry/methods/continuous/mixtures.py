@@ -228,7 +228,7 @@ def mixture_record(
         "payoff": (("player",), payoff),
         "grid_regret": (("player",), np.maximum(np.nanmax(pays, axis=1) - payoff, 0.0)),
     }
-    return record | expected(game, places, weights, tables.sizes, known or {}) | proof.record()
+    return record | expected_metrics(game, places, weights, tables.sizes, known or {}) | proof.record()
 
 
 def played(world: Any, weights: np.ndarray) -> Record:
@@ -269,7 +269,7 @@ def _own_places(places: np.ndarray) -> list[np.ndarray]:
     return [row[~np.isnan(row).any(axis=1)] for row in places]
 
 
-def expected(
+def expected_metrics(
     game: Any, places: np.ndarray, weights: np.ndarray, sizes: np.ndarray, known: dict[str, np.ndarray]
 ) -> Record:
     """Return means of the game's scalar metrics; empty if they are neither ``known`` nor cheap to compute."""

@@ -14,7 +14,7 @@ from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_adjustment_tables
 from rivalry.core.results import Certificate, Coverage, Record
-from rivalry.tables.plans import AdjustmentTables, Duel, announced
+from rivalry.tables.plans import AdjustmentTables, Duel, with_plans
 
 FIRST, LATER = 64, 1.5  # sweeps before the first look at regrets, and how much later every further look is
 SETTLED = 1e-10  # of the scale: negligible regrets; values change to first order with the other's play
@@ -123,7 +123,7 @@ class CommitmentWithSwitchingCost(BaseLearner):
         usual = (high - low) / np.array([40.0, 20.0, 10.0])
         ramps = np.atleast_1d(usual if self.ramps is None else self.ramps)
         targets, ramps = np.repeat(targets, len(ramps)), np.tile(ramps, len(targets))
-        duel = announced(tables, self.leader, targets, ramps, float(self.noise))
+        duel = with_plans(tables, self.leader, targets, ramps, float(self.noise))
         return Announced(tables, duel, self.leader, targets, ramps)
 
     def length(self, world: Announced) -> int:

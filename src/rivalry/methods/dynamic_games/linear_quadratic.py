@@ -113,7 +113,7 @@ class LinearQuadratic(BaseLearner):
 
     def world(self, game: Any) -> LinearQuadraticWorld:
         """Return the game's matrices. Raise `ValueError` where they, or the solution for them, do not fit."""
-        made = checked(to_linear_quadratic(game))
+        made = validate(to_linear_quadratic(game))
         rates = made.gamma.tolist()
         if self.solution.endswith("stackelberg"):
             if len(rates) != 2:
@@ -232,7 +232,7 @@ class LinearQuadratic(BaseLearner):
         return found | {"status": ((), np.asarray(status)), "residual": ((), session["residual"][0].copy())}
 
 
-def checked(game: LinearQuadraticGame) -> LinearQuadraticGame:
+def validate(game: LinearQuadraticGame) -> LinearQuadraticGame:
     """Return the game as arrays of numbers. Raise `ValueError` for invalid shapes, numbers and rates."""
     made = LinearQuadraticGame(*(np.array(part, dtype=float) for part in game))
     if made.B.ndim != 3:

@@ -190,12 +190,12 @@ class GradientAscent(BaseMethod):
         """
         if status == "iteration limit":
             return {}
-        found: Record = {"stopped_by": ((), np.asarray(self._met(game, state)))}
+        found: Record = {"stopped_by": ((), np.asarray(self._stopping_rule(game, state)))}
         if self.tolerated_agents:
             found["tolerated_agents"] = ((), np.asarray(self.tolerated_agents))
         return found
 
-    def _met(self, game: Game, state: Ascent) -> str:
+    def _stopping_rule(self, game: Game, state: Ascent) -> str:
         """Return the rule that ended the ascent."""
         if "displacement" in self.rules and float(state.back) <= DISPLACED:
             return "displacement"

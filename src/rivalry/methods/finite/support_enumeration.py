@@ -46,7 +46,7 @@ def candidates(tables: np.ndarray, *, most: int = PATHS) -> Iterator[np.ndarray]
     for sizes in shapes:
         choices = [combinations(range(n), k) for n, k in zip(tables.shape[1:], sizes, strict=True)]
         mixed = tuple(k for k in sizes if k > 1)
-        by_support.setdefault(mixed, []).extend(s for s in product(*choices) if _undominated(tables, s))
+        by_support.setdefault(mixed, []).extend(s for s in product(*choices) if _is_undominated(tables, s))
     for mixed, supports in by_support.items():
         if supports:
             yield from _on_supports(tables, mixed, supports)
@@ -102,7 +102,7 @@ def _assignments(degrees: Sequence[int]) -> Iterator[tuple[int, ...]]:
     return rest(0, list(degrees))
 
 
-def _undominated(tables: np.ndarray, support: Support) -> bool:
+def _is_undominated(tables: np.ndarray, support: Support) -> bool:
     """Return whether no action played is strictly worse than another against all actions in the others'
     supports.
     """

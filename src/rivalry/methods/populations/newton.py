@@ -350,4 +350,4 @@ def _matrices(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> tup
     # the bonus's constant drops out, because the entries of d pi sum to 0
     weights = pi + (1 - by.exploration) * by.beta * p * (paid - jnp.sum(p * paid, axis=1, keepdims=True))
     of_values = game.discount[:, None] * oracles.transition_matrix(game, point.env, weights) - jnp.eye(len(q))
-    return of_values, operators.balanced(game, oracles.transition_matrix(game, point.env, pi))
+    return of_values, operators.balance(game, oracles.transition_matrix(game, point.env, pi))

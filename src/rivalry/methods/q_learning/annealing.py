@@ -50,7 +50,7 @@ def check(beta: Any, name: str = "beta") -> None:
     if "steps" in beta:
         return check_whole(f"{name}.steps", beta["steps"])
     _positive(f"{name}.power", beta["power"])
-    if _known(beta["first"]) and _known(beta["last"]) and beta["last"] < beta["first"]:
+    if _is_number(beta["first"]) and _is_number(beta["last"]) and beta["last"] < beta["first"]:
         raise ValueError(f"{name}.last: {beta['last']} must not be below {name}.first = {beta['first']}")
 
 
@@ -63,14 +63,14 @@ def _check_stages(name: str, stages: Any) -> None:
         _positive(f"{name}[{k}]", value)
 
 
-def _known(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     """Return whether the value is a plain number; values traced by JAX are not inspected."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _positive(name: str, value: Any) -> None:
     if isinstance(value, bool | str | list | tuple | dict | type(None)) or (
-        _known(value) and not 0 < value < np.inf
+        _is_number(value) and not 0 < value < np.inf
     ):
         raise ValueError(f"{name}: {value!r} must be above 0 and finite")
 

@@ -55,7 +55,7 @@ def cosine_epsilon(low: float, high: float, steps: int, step: object) -> np.ndar
     >>> cosine_epsilon(0.3, 0.8, 100, [0, 50]).round(6).tolist()
     [0.8, 0.55]
     """
-    _ordered("epsilon", low, high, most=1.0)
+    _check_order("epsilon", low, high, most=1.0)
     check_whole("steps", steps)
     return low + (high - low) / 2 * (1 + np.cos(np.pi * np.asarray(step, dtype=float) / steps))
 
@@ -77,7 +77,7 @@ def log_epsilon(scale: float, low: float, players: int, step: object) -> np.ndar
     """
     if not (np.isfinite(scale) and scale > 0):
         raise ValueError(f"scale: {scale:g} must be above 0")
-    _ordered("epsilon", low, 1.0, most=1.0)
+    _check_order("epsilon", low, 1.0, most=1.0)
     check_whole("players", players)
     later = np.maximum(np.asarray(step, dtype=float), 1.0) + 1
     values = scale * (np.log(10 * players) / np.log(later) + players / np.log2(later))
@@ -112,7 +112,7 @@ def temperature_at(low: float, high: float, distance: object) -> np.ndarray:
     ValueError
         Unless ``0 < low <= high``.
     """
-    _ordered("temperature", low, high)
+    _check_order("temperature", low, high)
     if low <= 0:
         raise ValueError(f"temperature.min: {low:g} must be above 0")
     return low + (high - low) / 2 * (1 + np.cos(np.pi * np.asarray(distance, dtype=float)))
@@ -134,13 +134,13 @@ def reverse_cosine_steps(low: int, high: int, epochs: int, epoch: object) -> np.
     [10, 55, 100]
     """
     check_whole("steps.min", low)
-    _ordered("steps", low, high)
+    _check_order("steps", low, high)
     check_whole("epochs", epochs)
     values = low + (high - low) / 2 * (1 - np.cos(np.pi * np.asarray(epoch, dtype=float) / epochs))
     return np.rint(values).astype(int)
 
 
-def _ordered(name: str, low: float, high: float, most: float = np.inf) -> None:
+def _check_order(name: str, low: float, high: float, most: float = np.inf) -> None:
     if not 0 <= low <= high <= most:
         rule = f"0 <= min <= max <= {most:g}" if np.isfinite(most) else "0 <= min <= max"
         raise ValueError(f"{name}: min {low:g}, max {high:g} must keep {rule}")

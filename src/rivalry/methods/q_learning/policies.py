@@ -113,13 +113,13 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
         return found | _rewards(rule, learners)
     world = in_turn(world) if rule.asynchronous else world  # greedy play is in turn too, player 0 first
     start = np.where(rule.begin < 0, spread(world), rule.begin)
-    led = led_to(world, policies, start)
+    led = greedy_end(world, policies, start)
     cycle = rollout(world, modal, start).cycle
     found |= led | _policy_regrets(world, rule, modal, cycle)
     return found | _history(world, rule, learners, led["grid_equilibria"][1])
 
 
-def led_to(world: Tabulated, policies: np.ndarray, start: np.ndarray) -> Record:
+def greedy_end(world: Tabulated, policies: np.ndarray, start: np.ndarray) -> Record:
     """Return the end of greedy play of ``policies [trial player state]`` from ``start [player]``, as in
     `record`.
 

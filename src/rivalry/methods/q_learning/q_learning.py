@@ -16,7 +16,7 @@ from rivalry.core.results import Record
 from rivalry.methods.continuous.mixtures import PLAYABLE, check_places
 from rivalry.methods.q_learning import exploration, policies
 from rivalry.methods.q_learning.exploration import Table, check_numbers, check_whole, each_player, table_of
-from rivalry.methods.q_learning.threads import shared
+from rivalry.methods.q_learning.threads import map_in_threads
 from rivalry.tables import largest_payoff, over_periods, tabulate
 from rivalry.tables.greedy_play import choices, states
 from rivalry.tables.kernels.shapes import (
@@ -206,7 +206,7 @@ class QLearning(BaseLearner):
 
         if not self.carry_tables:
             taken = min(steps, int(left.max()))
-            shared(lambda trials: play(trials, taken), np.arange(self.trials))
+            map_in_threads(lambda trials: play(trials, taken), np.arange(self.trials))
             return taken
         taken = 0
         for trial in np.flatnonzero(left > 0):  # one after the other, each from the tables of the one before

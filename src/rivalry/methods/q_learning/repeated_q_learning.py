@@ -38,7 +38,7 @@ from rivalry.tables.discretize import TABLE_BYTES
 from rivalry.tables.greedy_play import states
 from rivalry.tables.kernels.shapes import CONVERGED, RUNNING, STOPPED, TARGETS, SessionRule
 from rivalry.tables.periods import over_periods
-from rivalry.tables.repeated import RepeatedWorld, followers, repeated
+from rivalry.tables.repeated import RepeatedWorld, followers, repeated_form
 
 Session = dict[str, np.ndarray]
 
@@ -204,7 +204,7 @@ class RepeatedQLearning(BaseLearner):
             if self.control == "memoryless":
                 raise ValueError("control: 'memoryless' must have the game itself; a world has its memory")
             return game
-        return repeated(
+        return repeated_form(
             game,
             self.places,
             observation=self.observation,
@@ -239,7 +239,7 @@ class RepeatedQLearning(BaseLearner):
         while taken < steps:
             now, noted = int(session["clock"][:, 0].max()), int(session["noted"][0])
             until = int(due[noted]) - now if noted < len(due) else steps
-            part = sessions.advanced(world.tables, rule, session, min(steps - taken, until))
+            part = sessions.advance_sessions(world.tables, rule, session, min(steps - taken, until))
             taken += part
             if part == 0:
                 break

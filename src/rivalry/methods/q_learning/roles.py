@@ -86,7 +86,7 @@ def _role(tables: FiniteGame, player: int, name: str, table: dict[str, Any]) -> 
     return Role(FIXED, policy + given)
 
 
-def seen_now(tables: FiniteGame, player: int, payoff: np.ndarray, observed: list[int]) -> np.ndarray:
+def observed_payoff(tables: FiniteGame, player: int, payoff: np.ndarray, observed: list[int]) -> np.ndarray:
     """Return a payoff ``[nature joint]`` as ``[seen.. action]``, the own action last.
 
     ``observed`` are the players, or nature, whose part of the current round ``player`` observes; the payoff
@@ -137,7 +137,7 @@ def myopic_replies(tables: FiniteGame, player: int, ties: str = "optimistic") ->
     pays = tables.payoff
     if players not in seen:  # nature is not observed: weight its states by their frequency
         pays = pays * (len(pays) * nature_at_random(tables))[:, None, None]
-    mine, theirs = (seen_now(tables, player, pays[:, who], seen) for who in (player, leader))
+    mine, theirs = (observed_payoff(tables, player, pays[:, who], seen) for who in (player, leader))
     close = mine >= mine.max(axis=-1, keepdims=True) - TIED * np.abs(tables.payoff[:, player]).max()
     theirs = theirs if ties == "optimistic" else -theirs
     response = np.where(close, theirs, -np.inf).argmax(axis=-1)  # [seen..]

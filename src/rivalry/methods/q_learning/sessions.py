@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rivalry.methods.q_learning.roles import LEARNS, Role, seen_now
-from rivalry.methods.q_learning.threads import shared
+from rivalry.methods.q_learning.roles import LEARNS, Role, observed_payoff
+from rivalry.methods.q_learning.threads import map_in_threads
 from rivalry.tables.greedy_play import observed_sizes, states
 from rivalry.tables.kernels.shapes import MAX, RUNNING, FiniteGame, Pair, SessionArrays, SessionRule
 
@@ -98,7 +98,7 @@ def mean_payoffs(tables: FiniteGame, player: int, gamma: float) -> np.ndarray:
     payoff, plus ``gamma mean/(1 - gamma)``, the mean over everything.
     """
     now = [who for who, ago in tables.observation_slots[player].tolist() if who >= 0 and ago == 0]
-    given = seen_now(tables, player, tables.payoff[:, player], now)  # [seen.. action]
+    given = observed_payoff(tables, player, tables.payoff[:, player], now)  # [seen.. action]
     rows = given.reshape(-1, given.shape[-1])
     # slots of the current round are a state's last: its number modulo their joint values is what they show
     expected = rows[np.arange(states(tables)[player]) % len(rows)]
@@ -138,7 +138,7 @@ def pair_of(tables: FiniteGame, rule: SessionRule) -> Pair | None:
     )
 
 
-def advanced(tables: FiniteGame, rule: SessionRule, session: Session, steps: int) -> int:
+def advance_sessions(tables: FiniteGame, rule: SessionRule, session: Session, steps: int) -> int:
     """Advance all active sessions by ``steps`` periods, in as many threads as allowed; return the number."""
     from rivalry.tables.kernels import draws, sessions
 
@@ -156,7 +156,7 @@ def advanced(tables: FiniteGame, rule: SessionRule, session: Session, steps: int
             else:
                 sessions.play_pair(pair, rule, arrays, chosen, steps)
 
-    shared(part, running)
+    map_in_threads(part, running)
     return int((session["clock"][running, 0] - before).max())
 
 

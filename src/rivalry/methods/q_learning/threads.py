@@ -16,7 +16,7 @@ def threads() -> int:
     return max(int(said), 1) if said.isdigit() else os.cpu_count() or 1
 
 
-def shared(work: Callable[[np.ndarray], object], items: np.ndarray) -> None:
+def map_in_threads(work: Callable[[np.ndarray], object], items: np.ndarray) -> None:
     """Apply ``work`` to all ``items``, numbers, piece by piece, in as many threads as allowed."""
     count = min(threads(), len(items))
     if count <= 1:

@@ -31,7 +31,7 @@ class Followed(NamedTuple):
 
 
 @inner
-def _paid(tables, whole, policy, state, who, action, forced, acts):  # type: ignore[no-untyped-def]
+def _payoff(tables, whole, policy, state, who, action, forced, acts):  # type: ignore[no-untyped-def]
     """Return a player's payoff of the round where it takes an action, or follows its policy for -1."""
     forced[who] = action
     joint = play_round(tables, whole, policy, state, forced, acts)
@@ -53,10 +53,10 @@ def static_best(tables, whole, policies, player, tie, chosen):  # type: ignore[n
             chosen[session, state] = -1
             if not moves_in(whole, state, player):
                 continue
-            most = _paid(tables, whole, policy, state, player, -1, forced, acts) + tie
+            most = _payoff(tables, whole, policy, state, player, -1, forced, acts) + tie
             chosen[session, state] = acts[player]
             for action in range(tables.sizes[player]):
-                pays = _paid(tables, whole, policy, state, player, action, forced, acts)
+                pays = _payoff(tables, whole, policy, state, player, action, forced, acts)
                 if pays > most:
                     chosen[session, state], most = action, pays
 
@@ -141,9 +141,9 @@ def losses(tables, whole, policies, leaders, followers, tie, found):  # type: ig
                     rest //= tables.sizes[leader]
                 for k in range(followers.shape[0]):
                     who, loss = followers[k], 0.0
-                    here = _paid(tables, whole, policy, state, who, -1, forced, acts)
+                    here = _payoff(tables, whole, policy, state, who, -1, forced, acts)
                     for action in range(tables.sizes[who]):
-                        pays = _paid(tables, whole, policy, state, who, action, forced, acts)
+                        pays = _payoff(tables, whole, policy, state, who, action, forced, acts)
                         loss = max(loss, pays - here)
                     found.total[session, k, leading] += loss
                     found.worst[session, k, leading] = max(found.worst[session, k, leading], loss)

@@ -74,7 +74,7 @@ def choose(row, size, epsilon, temperature, greedy, number, weights):  # type: i
 
 
 @bare
-def expected(row, size, epsilon, temperature, greedy, weights):  # type: ignore[no-untyped-def]
+def expected_value(row, size, epsilon, temperature, greedy, weights):  # type: ignore[no-untyped-def]
     """Return the mean of a row over the choice that `choose` would make."""
     total = weigh(row, size, temperature, greedy, weights)
     plain, weighed = 0.0, 0.0

@@ -14,10 +14,10 @@ LINE = 64
 """Bytes of a cache line."""
 
 
-def aligned(array: np.ndarray) -> np.ndarray:
+def align(array: np.ndarray) -> np.ndarray:
     """Return the array if it begins at a cache line, else a copy that does.
 
-    >>> aligned(np.zeros(5, dtype=np.float32)).ctypes.data % LINE
+    >>> align(np.zeros(5, dtype=np.float32)).ctypes.data % LINE
     0
     """
     if array.ctypes.data % LINE == 0:

@@ -64,7 +64,7 @@ def _mean(first, second, room, after):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _expected(after, low, part, row):  # type: ignore[no-untyped-def]
+def _write_expected(after, low, part, row):  # type: ignore[no-untyped-def]
     """Write the value per level of the follower: the leader's lottery over ``after [level_L level_F]``."""
     for j in range(row.shape[0]):
         row[j] = after[low, j]
@@ -109,7 +109,7 @@ def best_aims(duel, after, aim, value):  # type: ignore[no-untyped-def]
     change = 0.0
     for plan in range(after.shape[0]):
         for i in range(after.shape[1]):
-            _expected(after[plan], duel.low[plan, i], duel.part[plan, i], row)
+            _write_expected(after[plan], duel.low[plan, i], duel.part[plan, i], row)
             for j in range(after.shape[2]):
                 chosen, best = _best_aim(row, duel.levels, duel.gamma[1], duel.phi[1], j)
                 best += duel.flow[1, i, j]
@@ -137,7 +137,7 @@ def back_up(duel, firm, after, aim, value):  # type: ignore[no-untyped-def]
     change = 0.0
     for plan in range(after.shape[0]):
         for i in range(after.shape[1]):
-            _expected(after[plan], duel.low[plan, i], duel.part[plan, i], row)
+            _write_expected(after[plan], duel.low[plan, i], duel.part[plan, i], row)
             for j in range(after.shape[2]):
                 k, part = _between(duel.levels, j, aim[plan, i, j])
                 fresh = duel.gamma[firm] * (row[k] + part * (row[k + 1] - row[k])) + duel.flow[firm, i, j]

@@ -49,7 +49,7 @@ def joint_of(recent, ago, strides):  # type: ignore[no-untyped-def]
 
 
 @inner
-def observed(game, recent, sizes, player, later):  # type: ignore[no-untyped-def]
+def observation(game, recent, sizes, player, later):  # type: ignore[no-untyped-def]
     """Return the number of a player's observed state; with ``later`` = 1, as if the round were over."""
     state = 0
     for slot in range(game.observation_slots.shape[1]):

@@ -20,8 +20,8 @@ import numpy as np
 
 from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.draws import uniform, unit, word
-from rivalry.tables.kernels.learn import choose, expected
-from rivalry.tables.kernels.rounds import book, buffers, credit, joint_of, observed, open_round
+from rivalry.tables.kernels.learn import choose, expected_value
+from rivalry.tables.kernels.rounds import book, buffers, credit, joint_of, observation, open_round
 from rivalry.tables.kernels.shapes import (
     CONVERGED,
     MAX,
@@ -83,7 +83,7 @@ def _play_one(game, rule, own, desk, steps):  # type: ignore[no-untyped-def]
                 clock[1] = clock[0] + 1
         _pay(game, rule, own, desk)
         clock[0] += 1
-        clock[2] = ended(rule, clock[0], clock[1])
+        clock[2] = session_status(rule, clock[0], clock[1])
 
 
 @inner
@@ -98,7 +98,7 @@ def level_at(before, scale, beta, decay, period):  # type: ignore[no-untyped-def
 
 
 @inner
-def ended(rule, periods, changed):  # type: ignore[no-untyped-def]
+def session_status(rule, periods, changed):  # type: ignore[no-untyped-def]
     """Return the status of a session: running, converged or stopped."""
     if rule.window > 0 and periods - changed >= rule.window:
         return CONVERGED
@@ -108,13 +108,13 @@ def ended(rule, periods, changed):  # type: ignore[no-untyped-def]
 @inner
 def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     """Observe, update the pending value and choose an action; return whether a greedy action changed."""
-    state, size = observed(game, own.recent, desk.sizes, player, 0), game.sizes[player]
+    state, size = observation(game, own.recent, desk.sizes, player, 0), game.sizes[player]
     first, number, changed = rule.state_from[player], uniform(own.stream), False
     row = own.values[rule.value_from[player] + state * size : rule.value_from[player] + (state + 1) * size]
     level, soft = own.level[player], rule.soft and rule.learns[player]
     greedy, action = own.greedy[first + state], -1
     if rule.target == ON_POLICY:  # chosen before the values are updated
-        action = _chosen(row, size, level, soft, greedy, number, desk.weights)
+        action = _choose(row, size, level, soft, greedy, number, desk.weights)
     if own.pending[player, 0] >= 0:
         if rule.counterfactual:
             changed = _teach_all(game, rule, own, desk, player)
@@ -129,7 +129,7 @@ def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
             changed = teach(values, incumbent, runner, size, past, done, aim, rule.alpha[player])
     if action < 0:
         greedy = own.greedy[first + state]
-        action = _chosen(row, size, level, soft, greedy, number, desk.weights)
+        action = _choose(row, size, level, soft, greedy, number, desk.weights)
     if rule.learns[player]:
         book(own, player, state, action)
     own.recent[0, player] = action
@@ -145,7 +145,7 @@ def act(greedy, epsilon, size, number):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _chosen(row, size, level, soft, greedy, number, weights):  # type: ignore[no-untyped-def]
+def _choose(row, size, level, soft, greedy, number, weights):  # type: ignore[no-untyped-def]
     if soft:
         return choose(row, size, 0.0, max(level, COLDEST), False, number, weights)
     return act(greedy, level, size, number)
@@ -155,7 +155,7 @@ def _chosen(row, size, level, soft, greedy, number, weights):  # type: ignore[no
 def _mean(row, size, level, soft, greedy, weights):  # type: ignore[no-untyped-def]
     """Return the mean of a row over the next choice."""
     if soft:
-        return expected(row, size, 0.0, max(level, COLDEST), False, weights)
+        return expected_value(row, size, 0.0, max(level, COLDEST), False, weights)
     total = 0.0
     for k in range(size):
         total += row[k]
@@ -171,7 +171,7 @@ def teach(values, greedy, runner, size, state, action, aim, alpha):  # type: ign
     new += alpha * (aim - new)
     values[at(first + action)] = new
     if action == incumbent:
-        return new < runner[here] and searched(values, greedy, runner, size, state)
+        return new < runner[here] and search_greedy(values, greedy, runner, size, state)
     top = values[at(first + incumbent)]
     if new > top:
         # the former greedy value bounds those of all other actions
@@ -184,7 +184,7 @@ def teach(values, greedy, runner, size, state, action, aim, alpha):  # type: ign
 
 
 @inner
-def searched(values, greedy, runner, size, state):  # type: ignore[no-untyped-def]
+def search_greedy(values, greedy, runner, size, state):  # type: ignore[no-untyped-def]
     """Recompute a state's greedy action after its value fell; return whether it changed.
 
     It changes only to a strictly better action, the lowest at ties.
@@ -225,14 +225,14 @@ def _teach_all(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
         recent[1, player] = action
         if game.signal.shape[0] > 0:
             recent[1, players + 1] = game.signal[recent[1, players], joint]
-        state = observed(game, own.recent, desk.sizes, player, 0)
+        state = observation(game, own.recent, desk.sizes, player, 0)
         worth = values[state * size + own.greedy[first + state]]
         aims[action] = game.payoff[recent[1, players], player, joint] + rule.gamma[player] * worth
     recent[1, player], recent[1, players + 1] = played, signal
     past = own.pending[player, 0]
     for action in range(size):
         values[past * size + action] += rule.alpha[player] * (aims[action] - values[past * size + action])
-    return searched(values, own.greedy[first:], own.runner[first:], size, past)
+    return search_greedy(values, own.greedy[first:], own.runner[first:], size, past)
 
 
 @inner
@@ -379,7 +379,7 @@ def _in_rounds(pair, rule, one, two, sessions, session, steps):  # type: ignore[
             _tally(pair, tally, counts, joint)
         period += 1
         changed = period if new or newer else changed
-        over = ended(rule, period, changed)
+        over = session_status(rule, period, changed)
         steps -= 1
     _store(one, level, recent, e, a, past, done, owed, later)
     _store(two, level, recent, f, b, past_, done_, owed_, later_)
@@ -421,7 +421,7 @@ def _in_turns(pair, rule, one, two, sessions, session, steps):  # type: ignore[n
             _tally(pair, tally, counts, joint)
         period += 1
         changed = period if new else changed
-        over = ended(rule, period, changed)
+        over = session_status(rule, period, changed)
         steps -= 1
     _store(one, level, recent, e, a, past, done, owed, later)
     _store(two, level, recent, f, b, past_, done_, owed_, later_)

@@ -16,8 +16,8 @@ import numpy as np
 from rivalry.tables.kernels.cache import inner, njit
 from rivalry.tables.kernels.contests import pay
 from rivalry.tables.kernels.draws import uniform
-from rivalry.tables.kernels.learn import best, choose, expected, explore
-from rivalry.tables.kernels.rounds import book, buffers, credit, joint_of, observed, open_round, shift
+from rivalry.tables.kernels.learn import best, choose, expected_value, explore
+from rivalry.tables.kernels.rounds import book, buffers, credit, joint_of, observation, open_round, shift
 from rivalry.tables.kernels.shapes import EXPECTED, MAX, Learners, LearningRule, Tabulated
 
 
@@ -100,7 +100,7 @@ def _settle(rule, own, desk, player, state, choices):  # type: ignore[no-untyped
     if rule.target == MAX:
         value = best(row, choices)
     elif rule.target == EXPECTED:
-        value = expected(row, choices, epsilon, temperature, rule.greedy, desk.weights)
+        value = expected_value(row, choices, epsilon, temperature, rule.greedy, desk.weights)
     else:
         # SARSA in the game's order bootstraps on the choice made next: it is drawn here and returned
         number = uniform(own.stream)
@@ -117,7 +117,7 @@ def _settle(rule, own, desk, player, state, choices):  # type: ignore[no-untyped
 @inner
 def _decide(game, rule, own, desk, player):  # type: ignore[no-untyped-def]
     """Observe, update the pending value, choose and move."""
-    state, choices = observed(game, own.recent, desk.sizes, player, 0), _choices(game, player)
+    state, choices = observation(game, own.recent, desk.sizes, player, 0), _choices(game, player)
     action = _settle(rule, own, desk, player, state, choices)
     if action < 0:
         row, temperature = own.values[player, state], rule.temperature[player, state]
@@ -182,7 +182,7 @@ def _in_drawn_order(game, contest, rule, own, desk):  # type: ignore[no-untyped-
         _decide(game, rule, own, desk, player)
         _weigh_up(game, contest, own, desk)
         _receive(rule, own, desk, player)
-        state = observed(game, own.recent, desk.sizes, player, 1)
+        state = observation(game, own.recent, desk.sizes, player, 1)
         _settle(rule, own, desk, player, state, _choices(game, player))
 
 
@@ -200,7 +200,7 @@ def _close(game, rule, own, desk, length):  # type: ignore[no-untyped-def]
             who, ago = game.observation_slots[player, slot, 0], game.observation_slots[player, slot, 1]
             waits = waits or (0 <= who < desk.strides.shape[0] and ago == 0)
         if not waits:
-            state = observed(game, own.recent, desk.sizes, player, 0)
+            state = observation(game, own.recent, desk.sizes, player, 0)
             _settle(rule, own, desk, player, state, _choices(game, player))
 
 
